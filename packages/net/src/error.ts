@@ -1,0 +1,74 @@
+import type { Addr } from "./addr.ts";
+
+/** Every `code` a `NetError` can carry. Stable: programs may compare them. */
+export type NetErrorCode =
+  | "invalid_address" // the text of an address could not be parsed
+  | "invalid_argument" // an option or argument is outside what is allowed
+  | "name_not_found" // the resolver knows no such host or service
+  | "refused" // nobody listens there (ECONNREFUSED)
+  | "reset" // the peer cut the connection (ECONNRESET)
+  | "broken_pipe" // written after the peer stopped reading (EPIPE)
+  | "timeout" // a deadline passed, or the system gave up (ETIMEDOUT)
+  | "canceled" // the caller's signal aborted this call
+  | "closed" // this side has closed
+  | "end_of_stream" // the peer ended in the middle of what was asked for
+  | "address_in_use"
+  | "address_not_available"
+  | "host_unreachable"
+  | "network_unreachable"
+  | "permission"
+  | "not_found" // no such socket file (ENOENT)
+  | "too_many_files" // EMFILE, ENFILE
+  | "too_large" // a message past the limit, a datagram past EMSGSIZE
+  | "bad_frame" // the bytes do not follow the framing
+  | "tls" // the TLS handshake or record layer failed; `cause` has the reason
+  | "unsupported" // this platform or runtime cannot do it
+  | "unknown"; // anything else; `cause` has what the runtime said
+
+/** What was being done: `dial`, `listen`, `accept`, `read`, `write`, `close`, `set`, `parse`, … */
+export type NetOp = "dial" | "listen" | "accept" | "read" | "write" | "close" | "set" | "parse" | "resolve";
+
+/** The parts of a `NetError`. */
+export interface NetErrorParts {
+  readonly op: NetOp;
+  readonly code: NetErrorCode;
+  /** What went wrong, in a few words: `i/o timeout`. */
+  readonly reason: string;
+  readonly network?: string | undefined;
+  readonly localAddr?: Addr | undefined;
+  readonly remoteAddr?: Addr | undefined;
+  /** How much a cut-short write had accepted. */
+  readonly bytesWritten?: number | undefined;
+  readonly cause?: unknown;
+}
+
+/** The one error class of this package; prints like `read tcp 127.0.0.1:8080->127.0.0.1:51234: i/o timeout`. */
+export class NetError extends Error {
+  override readonly name = "NetError";
+  readonly op: NetOp;
+  readonly code: NetErrorCode;
+  readonly network: string | undefined;
+  readonly localAddr: Addr | undefined;
+  readonly remoteAddr: Addr | undefined;
+  readonly bytesWritten: number | undefined;
+
+  constructor(parts: NetErrorParts) {
+    super(describe(parts), parts.cause === undefined ? undefined : { cause: parts.cause });
+    this.op = parts.op;
+    this.code = parts.code;
+    this.network = parts.network;
+    this.localAddr = parts.localAddr;
+    this.remoteAddr = parts.remoteAddr;
+    this.bytesWritten = parts.bytesWritten;
+  }
+
+  /** True for `timeout`: trying again later, with a later deadline, may succeed. */
+  get timeout(): boolean {
+    return this.code === "timeout";
+  }
+}
+
+function describe({ op, network, localAddr, remoteAddr, reason }: NetErrorParts): string {
+  const route = [localAddr, remoteAddr].filter((addr) => addr !== undefined).join("->");
+  return `${[op, network, route].filter(Boolean).join(" ")}: ${reason}`;
+}

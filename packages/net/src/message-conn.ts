@@ -1,0 +1,123 @@
+import type { Addr } from "./addr.ts";
+import type { WaitOptions } from "./conn.ts";
+
+/** One message: text is a `string`, binary a `Uint8Array`. */
+export type Message = string | Uint8Array;
+
+/**
+ * What `trySend` did with a message.
+ * - `sent`: accepted, and there is room for more.
+ * - `buffered`: accepted, but the send buffer is past its high-water mark: wait for `drain` before sending more.
+ * - `refused`: not accepted, because it would pass the byte limit, is larger than `maxSendBytes`, or the connection is closed.
+ */
+export type SendOutcome = "sent" | "buffered" | "refused";
+
+/** How a message connection ended. Codes are those of the WebSocket close code registry (RFC 6455 §7.4) on every transport. */
+export interface CloseInfo {
+  /** 1000 normal, 1001 going away, 1006 when the transport just broke, … */
+  readonly code: number;
+  readonly reason: string;
+  /** True when both sides ended in order (close handshake, or end of stream at a message boundary). */
+  readonly wasClean: boolean;
+  /** Why it broke, when it did. */
+  readonly error?: Error;
+}
+
+/** Receives the messages of a connection without a promise per message. */
+export interface MessageHandler {
+  /** Called for each message in order. While a returned promise is pending nothing more is received and the peer is held back. */
+  message(message: Message): void | Promise<void>;
+  /** The send buffer has room again after `trySend` answered `buffered` or `refused`. */
+  drain?(): void;
+  /** Called exactly once, last. */
+  close?(info: CloseInfo): void;
+}
+
+/** A peer whose source address may be forged proves that it receives what is sent there. */
+export interface AddressVerification {
+  /** A short string the peer must send back; stateless and bound to its address and a time window. */
+  readonly cookie: string;
+  /** True if `cookie` is right, and from then on the peer counts as verified. */
+  verify(cookie: string): boolean;
+}
+
+/** Who is on the other end, as far as the transport knows. */
+export interface Peer {
+  readonly transport: "websocket" | "tcp" | "tls" | "unix" | "udp" | "pipe";
+  readonly addr: Addr;
+  /** Set while the address may be forged (datagrams): until then no more bytes leave than came in. */
+  readonly verification?: AddressVerification | undefined;
+  /** The HTTP request the connection began as, if it did. */
+  readonly request?: {
+    readonly url: string;
+    readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  };
+}
+
+/**
+ * An ordered flow of messages with one peer. WebSocket is one by nature, a `Conn` becomes one through a framing,
+ * and `peers()` makes one for each source address of a datagram socket (there, messages may be lost or reordered).
+ *
+ * Receive either by `receive()`/iteration or by `serve()`, not both. Receiving stops the peer while the consumer is behind.
+ */
+export interface MessageConn extends AsyncIterable<Message>, AsyncDisposable {
+  readonly peer: Peer;
+  readonly localAddr: Addr;
+  /** Largest message this connection can send, in encoded bytes. */
+  readonly maxSendBytes: number;
+  /** Bytes accepted by `send`/`trySend` and not yet handed to the operating system. */
+  readonly bufferedAmount: number;
+  /** The transport closes a connection from which nothing came for this long (datagrams); `undefined`: it does not. */
+  readonly idleTimeoutMs?: number | undefined;
+
+  /** Waits for the next message; `null` after a clean close. @throws after an unclean one. */
+  receive(options?: WaitOptions): Promise<Message | null>;
+
+  /** Hands all messages, including those already received, to `handler`. May be called once. */
+  serve(handler: MessageHandler): void;
+
+  /** Sends and resolves when there is room for more. @throws when the connection is or gets closed. */
+  send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void>;
+
+  /** Sends if there is room, says what happened, never throws and never waits. */
+  trySend(message: Message | PreparedMessage): SendOutcome;
+
+  /** Closes in order, after what was sent; bounded in time. Default code 1000. Later calls wait for the first. */
+  close(code?: number, reason?: string): Promise<void>;
+
+  /** Closes at once, without flushing. */
+  abort(): void;
+}
+
+/** How a transport puts one message on the wire. Compared by identity, so make it a constant. */
+export interface Encoding {
+  encode(message: Message): Uint8Array;
+}
+
+/** A message for many connections: each transport's wire form is built once and shared. */
+export class PreparedMessage {
+  readonly message: Message;
+  #encoding: Encoding | undefined;
+  #bytes: Uint8Array | undefined;
+  #others: Map<Encoding, Uint8Array> | undefined;
+
+  constructor(message: Message) {
+    this.message = message;
+  }
+
+  /** The wire form for `encoding`. Must not be changed by the caller: it is shared. */
+  encodedAs(encoding: Encoding): Uint8Array {
+    if (this.#encoding === encoding && this.#bytes) return this.#bytes;
+    const known = this.#others?.get(encoding);
+    if (known) return known;
+    const bytes = encoding.encode(this.message);
+    if (this.#encoding === undefined) {
+      this.#encoding = encoding;
+      this.#bytes = bytes;
+    } else {
+      this.#others ??= new Map();
+      this.#others.set(encoding, bytes);
+    }
+    return bytes;
+  }
+}
