@@ -12,4 +12,6 @@ export {
 } from "./addr.ts";
 export type * from "./conn.ts";
 export * from "./error.ts";
+// For those who write a transport.
+export { defaultInboxLimits, Inbox, type InboxLimits, type InboxSource } from "./inbox.ts";
 export * from "./message-conn.ts";

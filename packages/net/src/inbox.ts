@@ -1,0 +1,349 @@
+import type { WaitOptions } from "./conn.ts";
+import { NetError, type NetErrorParts } from "./error.ts";
+import type { CloseInfo, Message, MessageHandler } from "./message-conn.ts";
+
+/** What an `Inbox` asks of the transport that fills it. */
+export interface InboxSource {
+  /** The inbox is full: read nothing more from the peer until `resume`. */
+  pause(): void;
+  /** There is room again. */
+  resume(): void;
+  /** The handler threw or its promise rejected. The transport must close, by custom with code 1011. */
+  fail(error: unknown): void;
+  /** Which connection an error is about. */
+  route?(): Pick<NetErrorParts, "network" | "localAddr" | "remoteAddr">;
+}
+
+/** How much may wait for the consumer before the source is paused. Share one object between connections. */
+export interface InboxLimits {
+  /** Bytes of messages nobody has taken yet. Default 65,536. */
+  readonly highWaterBytes?: number | undefined;
+  /** Messages nobody has taken yet. Default 128. */
+  readonly highWaterMessages?: number | undefined;
+}
+
+/** Used where `InboxLimits` leaves a field out. */
+export const defaultInboxLimits = { highWaterBytes: 65_536, highWaterMessages: 128 } as const;
+
+interface Waiter {
+  resolve(message: Message | null): void;
+  reject(error: Error): void;
+}
+
+/**
+ * The receiving half of a `MessageConn`: a bounded flow of messages from a transport to one consumer,
+ * who either calls `receive` (or iterates) or hands over a handler with `serve`.
+ *
+ * For those who write a transport: `push` each message until it answers `false`, go on after `resume`, and
+ * say `end` once the peer has ended. The inbox never drops a message by itself; `push` when full still queues.
+ *
+ * ```ts no-run
+ * const inbox = new Inbox({ pause: () => socket.pause(), resume: () => socket.resume(), fail: () => conn.close(1011) });
+ * socket.on("data", (bytes) => inbox.push(decode(bytes), bytes.length));
+ * socket.on("end", () => inbox.end({ code: 1000, reason: "", wasClean: true }));
+ * ```
+ */
+export class Inbox {
+  readonly #source: InboxSource;
+  readonly #highWaterBytes: number;
+  readonly #highWaterMessages: number;
+  // Made on the first wait: an idle connection has neither queue.
+  #queue: Message[] | undefined;
+  #sizes: number[] | undefined;
+  #head = 0;
+  #bytes = 0;
+  #waiters: Waiter[] | undefined;
+  #handler: MessageHandler | undefined;
+  /** A handler's promise is pending, or a delivery loop is already on the stack. */
+  #isBusy = false;
+  #isPaused = false;
+  #isIterated = false;
+  #isClosed = false;
+  #info: CloseInfo | undefined;
+
+  /**
+   * @param source who fills this inbox and is told to pause.
+   * @param limits when it is told so.
+   */
+  constructor(source: InboxSource, limits: InboxLimits = defaultInboxLimits) {
+    this.#source = source;
+    this.#highWaterBytes = limits.highWaterBytes ?? defaultInboxLimits.highWaterBytes;
+    this.#highWaterMessages = limits.highWaterMessages ?? defaultInboxLimits.highWaterMessages;
+  }
+
+  /** Messages that wait for the consumer. */
+  get queuedMessages(): number {
+    return this.#queue === undefined ? 0 : this.#queue.length - this.#head;
+  }
+
+  /** Their bytes, as given to `push`. */
+  get queuedBytes(): number {
+    return this.#bytes;
+  }
+
+  /** True at or past a high-water mark. A transport that may lose messages (datagrams) drops now instead of pushing. */
+  get isFull(): boolean {
+    return this.#bytes >= this.#highWaterBytes || this.queuedMessages >= this.#highWaterMessages;
+  }
+
+  /** True once nothing more can be pushed. */
+  get isEnded(): boolean {
+    return this.#info !== undefined;
+  }
+
+  /** How the connection ended, once it has. */
+  get closeInfo(): CloseInfo | undefined {
+    return this.#info;
+  }
+
+  /**
+   * Takes one message from the transport and gives it to the consumer, at once if it is free.
+   *
+   * @param byteLength what the message counts for, in bytes.
+   * @returns `true` if there is room for another; `false` if the source was paused or the inbox has ended.
+   */
+  push(message: Message, byteLength: number): boolean {
+    if (this.#info !== undefined) return false;
+    if (this.#handler !== undefined && !this.#isBusy && this.queuedMessages === 0) {
+      // Hot path (bench: tcp, websocket): no queue, no promise.
+      this.#isBusy = true;
+      if (this.#handle(this.#handler, message)) {
+        this.#isBusy = false;
+        if (this.queuedMessages > 0 || this.#info !== undefined) this.#deliver();
+      }
+      return this.#info === undefined && !this.#isPaused;
+    }
+    const waiter = this.#waiters?.shift();
+    if (waiter !== undefined) {
+      waiter.resolve(message);
+      return true;
+    }
+    if (this.#queue === undefined || this.#sizes === undefined) {
+      this.#queue = [];
+      this.#sizes = [];
+    }
+    this.#queue.push(message);
+    this.#sizes.push(byteLength);
+    this.#bytes += byteLength;
+    if (!this.#isPaused && this.isFull) {
+      this.#isPaused = true;
+      this.#source.pause();
+    }
+    return !this.#isPaused;
+  }
+
+  /**
+   * The peer has ended, cleanly or not. What was pushed before is still delivered, then `null` or the error, or
+   * the handler's `close`. Only the first call counts.
+   */
+  end(info: CloseInfo): void {
+    if (this.#info !== undefined) return;
+    this.#info = info;
+    // A handler that waits for room to send must wake up and find out; otherwise its `close` would never come.
+    if (!info.wasClean && this.#isBusy) this.drained();
+    this.#deliver();
+  }
+
+  /**
+   * This side has closed: what nobody has taken is dropped, waiting receivers are unblocked, and the handler's
+   * `close` follows in a microtask, even while its last promise is pending. After `end`, the first info stays.
+   */
+  discard(info: CloseInfo): void {
+    this.#info ??= info;
+    this.#clear();
+    if (this.#handler === undefined) this.#settleWaiters(this.#info);
+    else queueMicrotask(() => this.#close());
+  }
+
+  /** The send buffer has room again: tells the handler. */
+  drained(): void {
+    if (this.#isClosed || this.#handler?.drain === undefined) return;
+    try {
+      this.#handler.drain();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** See `MessageConn.receive`. Simultaneous calls are served in call order. */
+  receive(options?: WaitOptions): Promise<Message | null> {
+    if (this.#handler !== undefined) {
+      return Promise.reject(this.#error("invalid_argument", "the connection is being served by a handler"));
+    }
+    this.#isIterated = true;
+    const signal = options?.signal;
+    if (signal?.aborted) return Promise.reject(this.#canceled(signal));
+    if (this.queuedMessages > 0) {
+      const message = this.#shift();
+      this.#resumeIfLow();
+      return Promise.resolve(message);
+    }
+    if (this.#info !== undefined) {
+      return this.#info.wasClean ? Promise.resolve(null) : Promise.reject(this.#broken(this.#info));
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiters ??= [];
+      this.#waiters.push(
+        signal === undefined ? { resolve, reject } : this.#cancelable(signal, resolve, reject),
+      );
+    });
+  }
+
+  /** See `MessageConn.serve`. The first message is handed over in a microtask, not during the call. */
+  serve(handler: MessageHandler): void {
+    if (this.#handler !== undefined) throw this.#error("invalid_argument", "serve was already called");
+    if (this.#isIterated) throw this.#error("invalid_argument", "the connection is being received from");
+    this.#handler = handler;
+    this.#isBusy = true;
+    queueMicrotask(() => this.#settled());
+  }
+
+  /** Iterates over the messages; ends after a clean close and throws after another. Leaving the loop closes nothing. */
+  [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
+    return { next: () => this.receive().then(toIteratorResult) };
+  }
+
+  /** Hands queued messages to the handler, then the end, as far as the handler lets it. */
+  #deliver(): void {
+    if (this.#handler === undefined) {
+      // Waiters exist only while the queue is empty.
+      if (this.#info !== undefined) this.#settleWaiters(this.#info);
+      return;
+    }
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    while (this.queuedMessages > 0) {
+      if (!this.#handle(this.#handler, this.#shift())) return;
+      this.#resumeIfLow();
+    }
+    this.#isBusy = false;
+    if (this.#info !== undefined) this.#close();
+  }
+
+  /** True if the handler is free for the next message. */
+  #handle(handler: MessageHandler, message: Message): boolean {
+    let result: void | Promise<void>;
+    try {
+      result = handler.message(message);
+    } catch (error) {
+      this.#fail(error);
+      return true;
+    }
+    if (result === undefined || typeof result.then !== "function") return true;
+    result.then(
+      () => this.#settled(),
+      (error: unknown) => this.#rejected(error),
+    );
+    return false;
+  }
+
+  #settled(): void {
+    this.#isBusy = false;
+    this.#resumeIfLow();
+    this.#deliver();
+  }
+
+  #rejected(error: unknown): void {
+    this.#isBusy = false;
+    if (!this.#isClosed) this.#fail(error);
+  }
+
+  #fail(error: unknown): void {
+    // The order matters: the source learns of it first, so that its own close info is the one that is delivered.
+    this.#source.fail(error);
+    this.discard({
+      code: 1011,
+      reason: "handler failed",
+      wasClean: false,
+      error: error instanceof Error ? error : new Error("handler failed", { cause: error }),
+    });
+  }
+
+  #shift(): Message {
+    const queue = this.#queue;
+    const sizes = this.#sizes;
+    const message = queue?.[this.#head];
+    if (queue === undefined || sizes === undefined || message === undefined) {
+      throw new RangeError("nothing is queued");
+    }
+    this.#bytes -= sizes[this.#head] ?? 0;
+    queue[this.#head] = ""; // lets go of the message before the queue is compacted
+    this.#head += 1;
+    if (this.#head === queue.length) {
+      queue.length = 0;
+      sizes.length = 0;
+      this.#head = 0;
+    } else if (this.#head >= 1024) {
+      queue.splice(0, this.#head);
+      sizes.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return message;
+  }
+
+  /** At half of the mark, so that a consumer that is just too slow does not pause and resume for each message. */
+  #resumeIfLow(): void {
+    if (!this.#isPaused || this.#info !== undefined) return;
+    if (this.#bytes * 2 > this.#highWaterBytes || this.queuedMessages * 2 > this.#highWaterMessages) return;
+    this.#isPaused = false;
+    this.#source.resume();
+  }
+
+  #clear(): void {
+    this.#queue = undefined;
+    this.#sizes = undefined;
+    this.#head = 0;
+    this.#bytes = 0;
+  }
+
+  #settleWaiters(info: CloseInfo): void {
+    const waiters = this.#waiters;
+    this.#waiters = undefined;
+    for (const waiter of waiters ?? []) {
+      if (info.wasClean) waiter.resolve(null);
+      else waiter.reject(this.#broken(info));
+    }
+  }
+
+  #close(): void {
+    if (this.#isClosed || this.#info === undefined) return;
+    this.#isClosed = true;
+    this.#handler?.close?.(this.#info);
+  }
+
+  #cancelable(signal: AbortSignal, resolve: Waiter["resolve"], reject: Waiter["reject"]): Waiter {
+    const onAbort = () => {
+      // The message that would have come here goes to whoever receives next.
+      this.#waiters = this.#waiters?.filter((other) => other !== waiter);
+      reject(this.#canceled(signal));
+    };
+    const waiter: Waiter = {
+      resolve(message) {
+        signal.removeEventListener("abort", onAbort);
+        resolve(message);
+      },
+      reject(error) {
+        signal.removeEventListener("abort", onAbort);
+        reject(error);
+      },
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    return waiter;
+  }
+
+  #canceled(signal: AbortSignal): NetError {
+    return this.#error("canceled", "operation was canceled", signal.reason);
+  }
+
+  #broken(info: CloseInfo): Error {
+    return info.error ?? this.#error("closed", info.reason || `connection closed with code ${info.code}`);
+  }
+
+  #error(code: NetErrorParts["code"], reason: string, cause?: unknown): NetError {
+    return new NetError({ ...this.#source.route?.(), op: "read", code, reason, cause });
+  }
+}
+
+function toIteratorResult(message: Message | null): IteratorResult<Message, undefined> {
+  return message === null ? { done: true, value: undefined } : { done: false, value: message };
+}
