@@ -1,3 +1,4 @@
+export { AcceptQueue, type AcceptQueueOptions } from "./accept-queue.ts";
 export {
   type Addr,
   type IpAddr,

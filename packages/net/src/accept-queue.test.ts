@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { AcceptQueue, type AcceptQueueOptions } from "./accept-queue.ts";
+import { pipeAddr } from "./addr.ts";
+import { NetError } from "./error.ts";
+
+class FakeConn {
+  aborted = false;
+  abort(): void {
+    this.aborted = true;
+  }
+}
+
+function makeQueue(options?: Partial<AcceptQueueOptions>): {
+  queue: AcceptQueue<FakeConn>;
+  stops: () => number;
+} {
+  let stops = 0;
+  const stop = (): void => {
+    stops++;
+  };
+  return { queue: new AcceptQueue({ addr: pipeAddr, stop, ...options }), stops: () => stops };
+}
+
+test("connections come out in the order they were offered, to waiting calls first", async () => {
+  const { queue } = makeQueue();
+  const [a, b, c] = [new FakeConn(), new FakeConn(), new FakeConn()];
+  const first = queue.accept();
+  const second = queue.accept();
+  for (const conn of [a, b, c]) assert.ok(queue.offer(conn));
+  assert.deepEqual([await first, await second, await queue.accept()], [a, b, c]);
+  assert.equal(queue.openCount, 3);
+});
+
+test("one past maxPending is refused, and accepting one makes room for one", async () => {
+  const { queue } = makeQueue({ maxPending: 2 });
+  assert.deepEqual(
+    [1, 2, 3].map(() => queue.offer(new FakeConn())),
+    [true, true, false],
+  );
+  assert.ok(queue.isFull);
+  await queue.accept();
+  assert.ok(queue.offer(new FakeConn()));
+  assert.equal(queue.offer(new FakeConn()), false);
+});
+
+test("one past maxConnections is refused, waiting ones included, until one has ended", async () => {
+  const { queue } = makeQueue({ maxConnections: 2 });
+  const [a, b] = [new FakeConn(), new FakeConn()];
+  assert.ok(queue.offer(a) && queue.offer(b));
+  assert.equal(queue.offer(new FakeConn()), false);
+  assert.equal(await queue.accept(), a);
+  assert.equal(queue.offer(new FakeConn()), false);
+  queue.ended(a);
+  queue.ended(a);
+  assert.ok(queue.offer(new FakeConn()));
+  assert.equal(queue.offer(new FakeConn()), false);
+});
+
+test("limits below one and fractions are refused", () => {
+  for (const value of [0, -1, 1.5, Number.NaN]) {
+    assert.throws(() => makeQueue({ maxPending: value }), { code: "invalid_argument" });
+    assert.throws(() => makeQueue({ maxConnections: value }), { code: "invalid_argument" });
+  }
+});
+
+test("a connection that ended before it was accepted is not handed out", async () => {
+  const { queue } = makeQueue();
+  const [a, b] = [new FakeConn(), new FakeConn()];
+  queue.offer(a);
+  queue.offer(b);
+  queue.ended(a);
+  assert.equal(await queue.accept(), b);
+});
+
+test("close rejects waiting and later calls, aborts what nobody accepted, and stops the source once", async () => {
+  const { queue, stops } = makeQueue();
+  const [accepted, pending] = [new FakeConn(), new FakeConn()];
+  queue.offer(accepted);
+  await queue.accept();
+  const waiting = assert.rejects(queue.accept(), {
+    code: "closed",
+    message: "accept pipe pipe: use of closed connection",
+  });
+  await Promise.all([queue.close(), queue.close()]);
+  await waiting;
+  assert.equal(queue.offer(pending), false);
+  await assert.rejects(queue.accept(), { code: "closed" });
+  assert.equal(stops(), 1);
+  assert.equal(accepted.aborted, false);
+
+  const other = makeQueue().queue;
+  other.offer(pending);
+  await other.close();
+  assert.ok(pending.aborted);
+  assert.equal(other.openCount, 0);
+});
+
+test("iteration ends quietly on close, and throws when the source broke", async () => {
+  const { queue } = makeQueue();
+  queue.offer(new FakeConn());
+  let count = 0;
+  for await (const _ of queue) {
+    count++;
+    void queue.close();
+  }
+  assert.equal(count, 1);
+
+  const broken = makeQueue().queue;
+  const failure = new NetError({ op: "accept", code: "unknown", reason: "the cable was cut" });
+  const iteration = broken[Symbol.asyncIterator]().next();
+  broken.fail(failure);
+  await assert.rejects(iteration, failure);
+  await assert.rejects(broken.accept(), failure);
+});
+
+test("leaving the loop does not close the listener", async () => {
+  const { queue, stops } = makeQueue();
+  queue.offer(new FakeConn());
+  for await (const _ of queue) break;
+  assert.equal(stops(), 0);
+  assert.ok(queue.offer(new FakeConn()));
+  await queue.accept();
+});
+
+test("a cancelled accept takes no connection with it", async () => {
+  const { queue } = makeQueue();
+  const controller = new AbortController();
+  const cancelled = queue.accept({ signal: controller.signal });
+  controller.abort(new Error("enough"));
+  await assert.rejects(
+    cancelled,
+    (error) =>
+      error instanceof NetError && error.code === "canceled" && error.cause === controller.signal.reason,
+  );
+  await assert.rejects(queue.accept({ signal: controller.signal }), { code: "canceled" });
+  const conn = new FakeConn();
+  queue.offer(conn);
+  assert.equal(await queue.accept(), conn);
+});
+
+test("drain waits for the last open connection", async () => {
+  const { queue } = makeQueue();
+  const [a, b] = [new FakeConn(), new FakeConn()];
+  queue.offer(a);
+  queue.offer(b);
+  await queue.accept();
+  await queue.accept();
+  let isDrained = false;
+  const drained = (async () => {
+    await queue.drain(null);
+    isDrained = true;
+  })();
+  queue.ended(a);
+  await new Promise(setImmediate);
+  assert.equal(isDrained, false);
+  queue.ended(b);
+  await drained;
+  assert.equal(b.aborted, false);
+  assert.equal(queue.offer(new FakeConn()), false);
+});
+
+test("drain aborts what is left at its deadline; one in the past aborts at once", async () => {
+  for (const deadline of [Date.now() + 20, Date.now() - 1, new Date(0)]) {
+    const { queue } = makeQueue();
+    const conn = new FakeConn();
+    queue.offer(conn);
+    await queue.accept();
+    await queue.drain(deadline);
+    assert.ok(conn.aborted);
+    assert.equal(queue.openCount, 0);
+  }
+  const { queue, stops } = makeQueue();
+  await assert.rejects(queue.drain(Number.NaN), { code: "invalid_argument" });
+  assert.equal(stops(), 0);
+  await queue.drain(Date.now() + 1e9); // Nothing is open: no waiting, and no timer stays behind.
+});
+
+test("abort cuts accepted and waiting connections, even when one calls back", async () => {
+  const { queue } = makeQueue();
+  const other = new FakeConn();
+  const conn = new FakeConn();
+  conn.abort = () => {
+    conn.aborted = true;
+    queue.ended(conn);
+    void queue.abort();
+  };
+  queue.offer(conn);
+  await queue.accept();
+  queue.offer(other);
+  await queue.abort();
+  assert.ok(conn.aborted && other.aborted);
+  assert.equal(queue.openCount, 0);
+});

@@ -1,0 +1,207 @@
+import type { Addr } from "./addr.ts";
+import type { Deadline, Listener, WaitOptions } from "./conn.ts";
+import { DeadlineTimer } from "./deadline.ts";
+import type { NetError } from "./error.ts";
+import { argumentError, canceledError, closedError } from "./failures.ts";
+
+/** How many connections may wait for `accept` unless told otherwise: Node's and Go's listen backlog in round figures. */
+export const DEFAULT_MAX_PENDING = 512;
+
+/** What an `AcceptQueue` needs to know of its source. */
+export interface AcceptQueueOptions {
+  /** Where the source listens. */
+  readonly addr: Addr;
+  /** The network as the user named it, for error messages. Default: that of `addr`. */
+  readonly network?: string | undefined;
+  /** Most connections that wait for `accept`; one more is refused. Default 512. */
+  readonly maxPending?: number | undefined;
+  /** Most connections open at once, waiting ones included; one more is refused. Default: no limit. */
+  readonly maxConnections?: number | undefined;
+  /** Stops the source: no `offer` follows. Called once. */
+  stop(): void | Promise<void>;
+}
+
+/**
+ * The accepting half of every listener: a bounded queue between a source that offers connections as they arrive and
+ * an application that accepts them, and the set of those that are open.
+ *
+ * The source calls `offer(conn)` for each, drops the connection if the answer is `false`, and calls `ended(conn)` when it is over.
+ *
+ * @example
+ * const queue = new AcceptQueue<Conn>({ addr, stop: () => server.close() });
+ * server.on("connection", (socket) => { if (!queue.offer(wrap(socket))) socket.destroy(); });
+ */
+export class AcceptQueue<C extends { abort(): void }> implements Listener<C> {
+  readonly addr: Addr;
+  readonly #network: string;
+  readonly #maxPending: number;
+  readonly #maxConnections: number;
+  readonly #stopSource: () => void | Promise<void>;
+  readonly #open = new Set<C>();
+  readonly #pending: C[] = [];
+  readonly #waiters: Waiter<C>[] = [];
+  readonly #onEmpty: (() => void)[] = [];
+  #isStopped = false;
+  #stopped = Promise.resolve();
+  #failure: NetError | undefined;
+
+  constructor(options: AcceptQueueOptions) {
+    this.addr = options.addr;
+    this.#network = options.network ?? options.addr.network;
+    this.#maxPending = limit("maxPending", options.maxPending ?? DEFAULT_MAX_PENDING);
+    this.#maxConnections = limit("maxConnections", options.maxConnections ?? Number.POSITIVE_INFINITY);
+    this.#stopSource = () => options.stop();
+  }
+
+  /** Connections that are open, those waiting for `accept` included. */
+  get openCount(): number {
+    return this.#open.size;
+  }
+
+  /** Connections that wait for `accept`. */
+  get pendingCount(): number {
+    return this.#pending.length;
+  }
+
+  /** True if one more connection would be refused: closed, or at a limit. */
+  get isFull(): boolean {
+    if (this.#isStopped || this.#open.size >= this.#maxConnections) return true;
+    return this.#waiters.length === 0 && this.#pending.length >= this.#maxPending;
+  }
+
+  /** Takes a new connection in. `false` means it was refused and the source must drop it. */
+  offer(conn: C): boolean {
+    if (this.isFull) return false;
+    this.#open.add(conn);
+    const waiter = this.#waiters.shift();
+    if (waiter) waiter.accept(conn);
+    else this.#pending.push(conn);
+    return true;
+  }
+
+  /** The connection is over, accepted or not: it no longer counts. Calling it again does nothing. */
+  ended(conn: C): void {
+    if (!this.#open.delete(conn)) return;
+    const at = this.#pending.indexOf(conn);
+    if (at !== -1) this.#pending.splice(at, 1);
+    if (this.#open.size === 0) for (const tell of this.#onEmpty.splice(0)) tell();
+  }
+
+  /** The source broke: waiting and later calls of `accept` reject with `failure`, iteration throws it. Open connections live on. */
+  fail(failure: NetError): void {
+    this.#failure ??= failure;
+    void this.#stop().catch(() => undefined);
+  }
+
+  accept(options?: WaitOptions): Promise<C> {
+    const signal = options?.signal;
+    if (signal?.aborted) return Promise.reject(this.#canceled(signal));
+    const conn = this.#pending.shift();
+    if (conn !== undefined) return Promise.resolve(conn);
+    if (this.#isStopped) return Promise.reject(this.#endedError());
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+        if (signal) reject(this.#canceled(signal));
+      };
+      const forgetSignal = (): void => signal?.removeEventListener("abort", onAbort);
+      const waiter: Waiter<C> = {
+        accept(accepted) {
+          forgetSignal();
+          resolve(accepted);
+        },
+        reject(error) {
+          forgetSignal();
+          reject(error);
+        },
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#waiters.push(waiter);
+    });
+  }
+
+  /** Ends quietly when the listener is closed. Leaving the loop closes nothing: iterate again to go on. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<C, void, undefined> {
+    for (;;) {
+      let conn: C;
+      try {
+        conn = await this.accept();
+      } catch (error) {
+        if (this.#isStopped && this.#failure === undefined) return;
+        throw error;
+      }
+      yield conn;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#stop();
+  }
+
+  async drain(deadline: Deadline): Promise<void> {
+    let giveUp: (() => void) | undefined;
+    const timer = new DeadlineTimer(() => giveUp?.());
+    timer.set(deadline); // Before anything is stopped: it may throw.
+    await this.#stop();
+    if (this.#open.size === 0 || timer.hasPassed) {
+      timer.set(null);
+      return this.abort();
+    }
+    await new Promise<void>((resolve) => {
+      giveUp = resolve;
+      this.#onEmpty.push(resolve);
+    });
+    timer.set(null);
+    return this.abort();
+  }
+
+  async abort(): Promise<void> {
+    const stopped = this.#stop();
+    for (const conn of this.#open) {
+      conn.abort();
+      this.ended(conn);
+    }
+    await stopped;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #stop(): Promise<void> {
+    if (!this.#isStopped) {
+      this.#isStopped = true; // First of all: what is called below may call back.
+      this.#stopped = this.#stopNow();
+    }
+    return this.#stopped;
+  }
+
+  async #stopNow(): Promise<void> {
+    const stopping = this.#stopSource();
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(this.#endedError());
+    for (const conn of this.#pending.splice(0)) {
+      conn.abort();
+      this.ended(conn);
+    }
+    await stopping;
+  }
+
+  #endedError(): NetError {
+    if (this.#failure) return this.#failure;
+    return closedError({ op: "accept", network: this.#network, localAddr: this.addr });
+  }
+
+  #canceled(signal: AbortSignal): NetError {
+    return canceledError({ op: "accept", network: this.#network, localAddr: this.addr }, signal);
+  }
+}
+
+interface Waiter<C> {
+  accept(conn: C): void;
+  reject(error: NetError): void;
+}
+
+function limit(name: string, value: number): number {
+  if (value >= 1 && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY)) return value;
+  throw argumentError("listen", `${name} ${value} is not a whole number of at least 1`);
+}

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import { DeadlineTimer, deadlineToMs } from "./deadline.ts";
+
+test("deadlines are dates, epoch milliseconds or null", () => {
+  assert.equal(deadlineToMs(new Date(5)), 5);
+  assert.equal(deadlineToMs(5), 5);
+  assert.equal(deadlineToMs(null), Number.POSITIVE_INFINITY);
+  for (const bad of [Number.NaN, new Date(Number.NaN)]) {
+    assert.throws(() => deadlineToMs(bad), { code: "invalid_argument" });
+  }
+});
+
+test("a deadline in the past passes at once, and is forgotten when cleared", () => {
+  let passed = 0;
+  const timer = new DeadlineTimer(() => passed++);
+  timer.set(Date.now() - 1);
+  assert.deepEqual([passed, timer.hasPassed], [1, true]);
+  timer.set(null);
+  assert.deepEqual([passed, timer.hasPassed], [1, false]);
+  timer.set(Number.NEGATIVE_INFINITY);
+  assert.deepEqual([passed, timer.hasPassed], [2, true]);
+});
+
+test("a moved deadline passes once, at its last place", async () => {
+  let passed = 0;
+  const done = new Promise<void>((resolve) => {
+    const timer = new DeadlineTimer(() => {
+      passed++;
+      resolve();
+    });
+    timer.set(Date.now() + 1e7);
+    timer.set(Date.now() + 5);
+    timer.set(Date.now() + 10);
+  });
+  await done;
+  await new Promise(setImmediate);
+  assert.equal(passed, 1);
+});
+
+test("a deadline further away than a timer can count is not taken for a near one", () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    let passed = 0;
+    const timer = new DeadlineTimer(() => passed++);
+    timer.set(Date.now() + 2 ** 40);
+    mock.timers.tick(2 ** 31 + 10);
+    assert.equal(passed, 0);
+    timer.set(null);
+  } finally {
+    mock.timers.reset();
+  }
+});

@@ -1,0 +1,87 @@
+import type { Deadline } from "./conn.ts";
+import { NetError } from "./error.ts";
+
+/** The longest delay `setTimeout` takes, in milliseconds; longer ones are waited for in parts. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
+/**
+ * A deadline as milliseconds since the Unix epoch; `null` and `Infinity` mean none and give `Infinity`.
+ *
+ * @throws NetError `invalid_argument` for `NaN` and invalid dates.
+ */
+export function deadlineToMs(at: Deadline): number {
+  if (at === null) return Number.POSITIVE_INFINITY;
+  const ms = typeof at === "number" ? at : at instanceof Date ? at.getTime() : Number.NaN;
+  if (Number.isNaN(ms)) {
+    throw new NetError({
+      op: "set",
+      code: "invalid_argument",
+      reason: `deadline ${String(at)} is not a time`,
+    });
+  }
+  return ms;
+}
+
+/**
+ * Tells once when a deadline has passed. The deadline may be moved at will: putting it off, which servers do
+ * before every read, costs no timer operation. After it is set, changes of the system's clock do not matter.
+ */
+export class DeadlineTimer {
+  readonly #onPassed: () => void;
+  /** Both on the monotonic clock. */
+  #dueAt = Number.POSITIVE_INFINITY;
+  #firesAt = Number.POSITIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
+  #hasPassed = false;
+
+  /** `onPassed` runs when a deadline passes, at once if it is set in the past. */
+  constructor(onPassed: () => void) {
+    this.#onPassed = onPassed;
+  }
+
+  /** True from the moment the deadline passed until it is moved or cleared. */
+  get hasPassed(): boolean {
+    return this.#hasPassed;
+  }
+
+  /** Sets, moves or (with `null`) clears the deadline. */
+  set(at: Deadline): void {
+    const atMs = deadlineToMs(at);
+    this.#hasPassed = false;
+    if (atMs === Number.POSITIVE_INFINITY) {
+      this.#dueAt = atMs;
+      this.#disarm();
+      return;
+    }
+    const now = performance.now();
+    this.#dueAt = now + (atMs - Date.now());
+    if (this.#dueAt <= now) this.#pass();
+    else if (this.#dueAt < this.#firesAt) this.#arm(now);
+  }
+
+  #arm(now: number): void {
+    this.#disarm();
+    const delay = Math.min(this.#dueAt - now, MAX_DELAY_MS);
+    this.#firesAt = now + delay;
+    this.#timer = setTimeout(() => {
+      this.#firesAt = Number.POSITIVE_INFINITY;
+      const later = performance.now();
+      // A millisecond of grace: Node rounds delays to whole ones.
+      if (this.#dueAt - later < 1) this.#pass();
+      else this.#arm(later);
+    }, delay);
+  }
+
+  #disarm(): void {
+    if (this.#firesAt === Number.POSITIVE_INFINITY) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#firesAt = Number.POSITIVE_INFINITY;
+  }
+
+  #pass(): void {
+    this.#disarm();
+    this.#hasPassed = true;
+    this.#onPassed();
+  }
+}

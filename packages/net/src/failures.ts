@@ -1,0 +1,24 @@
+import { NetError, type NetErrorParts } from "./error.ts";
+
+/** Where a failure happened: all of a `NetError` but what went wrong. */
+export type FailureSite = Omit<NetErrorParts, "code" | "reason" | "cause">;
+
+/** The call's signal was aborted; `cause` is the signal's reason. */
+export function canceledError(site: FailureSite, signal: AbortSignal): NetError {
+  return new NetError({ ...site, code: "canceled", reason: "operation canceled", cause: signal.reason });
+}
+
+/** A deadline passed. */
+export function timeoutError(site: FailureSite): NetError {
+  return new NetError({ ...site, code: "timeout", reason: "i/o timeout" });
+}
+
+/** This side has closed the connection, or does while the call waits. */
+export function closedError(site: FailureSite): NetError {
+  return new NetError({ ...site, code: "closed", reason: "use of closed connection" });
+}
+
+/** An option or argument is outside what is allowed; `reason` shows it and what is. */
+export function argumentError(op: NetErrorParts["op"], reason: string): NetError {
+  return new NetError({ op, code: "invalid_argument", reason });
+}
