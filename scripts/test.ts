@@ -1,0 +1,55 @@
+// `npm test [-- FILE|DIRECTORY|PART-OF-A-PATH … --no-build --test-…]`: real programs, then the build, then every test.
+import { spawn, spawnSync } from "node:child_process";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ensurePrograms } from "./ensure-programs.ts";
+import { findTests } from "./find-tests.ts";
+
+/** A file that hangs fails after this long instead of holding up the run for ever. */
+const FILE_TIMEOUT_MS = 300_000;
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+const { flags, patterns } = parse(process.argv.slice(2));
+const files = findTests(root, patterns);
+if (files.length === 0) {
+  fail(patterns.length === 0 ? "No test files found." : `No test file matches ${patterns.join(" ")}.`);
+}
+
+const sentence = ensurePrograms();
+if (sentence !== undefined) fail(sentence);
+
+if (!flags.has("--no-build")) {
+  // The compiler and the bundler are not what coverage measures, and it would slow them down.
+  const { NODE_V8_COVERAGE: _, ...env } = process.env;
+  const build = spawnSync("npm", ["run", "build", "--silent"], { cwd: root, stdio: "inherit", env });
+  if (build.status !== 0) fail("The build failed, so no test was run.");
+}
+
+const runnerArgs = [
+  "--conditions=zocalo-source",
+  "--import",
+  import.meta.resolve("tsx"),
+  "--test",
+  "--test-reporter=spec",
+  `--test-timeout=${FILE_TIMEOUT_MS}`,
+  ...[...flags].filter((flag) => flag.startsWith("--test-")),
+  ...files,
+];
+const runner = spawn(process.execPath, runnerArgs, { cwd: root, stdio: "inherit" });
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => runner.kill(signal));
+runner.on("exit", (code) => process.exit(code ?? 1));
+
+function parse(args: readonly string[]): { flags: Set<string>; patterns: string[] } {
+  const given = new Set(args.filter((arg) => arg.startsWith("-")));
+  for (const flag of given) {
+    const isKnown = flag === "--no-build" || flag.startsWith("--test-");
+    if (!isKnown) fail(`Unknown flag ${flag}; known: --no-build and the --test-… flags of node.`);
+  }
+  return { flags: given, patterns: args.filter((arg) => !arg.startsWith("-")) };
+}
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(1);
+}
