@@ -1,0 +1,250 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { builtinModules } from "node:module";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { sourceImports } from "./source-imports.ts";
+
+/** What the check knows of one workspace. */
+export interface Room {
+  readonly directory: string;
+  readonly name: string;
+  /** Workspaces it may import, by name. */
+  readonly mayImport: readonly string[];
+  /** True where nothing may be installed along with it except other rooms. */
+  readonly hasNoDependencies?: boolean;
+  /** Files that must run in a browser, with everything they import from the same room. */
+  readonly browserEntries?: readonly string[];
+}
+
+const everyPackage = ["protocol", "net", "websocket", "hub", "client"].map((name) => `@zocalo/${name}`);
+
+/** The arrows between the rooms. This is the only place that states them; ARCHITECTURE.md explains them. */
+export const ROOMS: readonly Room[] = [
+  {
+    directory: "packages/protocol",
+    name: "@zocalo/protocol",
+    mayImport: [],
+    hasNoDependencies: true,
+    browserEntries: ["src/index.ts"],
+  },
+  { directory: "packages/net", name: "@zocalo/net", mayImport: [], hasNoDependencies: true },
+  {
+    directory: "packages/websocket",
+    name: "@zocalo/websocket",
+    mayImport: ["@zocalo/net"],
+    hasNoDependencies: true,
+  },
+  { directory: "packages/hub", name: "@zocalo/hub", mayImport: ["@zocalo/protocol", "@zocalo/net"] },
+  {
+    directory: "packages/client",
+    name: "@zocalo/client",
+    mayImport: ["@zocalo/protocol"],
+    hasNoDependencies: true,
+    browserEntries: ["src/index.ts"],
+  },
+  { directory: "packages/zocalo", name: "zocalo", mayImport: everyPackage },
+  { directory: "apps/plaza", name: "@zocalo/plaza", mayImport: ["@zocalo/client", "@zocalo/hub"] },
+  { directory: "bench", name: "@zocalo/bench", mayImport: [...everyPackage, "zocalo"] },
+];
+
+/** An import, or an entry of package.json, that the house does not allow. */
+export interface Violation {
+  readonly file: string;
+  readonly line: number;
+  readonly message: string;
+}
+
+interface Manifest {
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Reads every import of every room and holds it against the table.
+ *
+ * - A room imports another by its name, never by a path, and only those the table names. Tests too: a suite that
+ *   needs more rooms than its own may see lives in the root's `test/`.
+ * - What is shipped imports only what its package.json lists under `dependencies`; four rooms list only other rooms.
+ * - What a browser entry reaches imports nothing of Node's.
+ *
+ * @param root The repository.
+ * @param rooms The table; the fixtures of the test bring their own.
+ */
+export function checkArrows(root: string, rooms: readonly Room[] = ROOMS): Violation[] {
+  const violations: Violation[] = [];
+  for (const room of rooms) {
+    const directory = join(root, room.directory);
+    if (!statSync(directory, { throwIfNoEntry: false })) continue;
+    const manifest = JSON.parse(readFileSync(join(directory, "package.json"), "utf8")) as Manifest;
+    violations.push(...checkManifest(root, room, rooms));
+    for (const file of sourceFiles(directory)) {
+      violations.push(...checkFile(root, room, rooms, manifest, file));
+    }
+    for (const entry of room.browserEntries ?? []) {
+      violations.push(...checkBrowserEntry(root, join(directory, entry)));
+    }
+  }
+  violations.push(...checkOutside(root));
+  for (const name of unlisted(root, rooms)) {
+    violations.push({
+      file: name,
+      line: 1,
+      message: "is a room the table of scripts/check-arrows.ts does not know",
+    });
+  }
+  return violations;
+}
+
+function checkFile(
+  root: string,
+  room: Room,
+  rooms: readonly Room[],
+  manifest: Manifest,
+  file: string,
+): Violation[] {
+  const found: Violation[] = [];
+  const directory = join(root, room.directory);
+  const isShipped = !isTest(directory, file) && room.directory !== "bench";
+  const report = (line: number, message: string) => found.push({ file: relative(root, file), line, message });
+  for (const { specifier, line, isTypeOnly } of sourceImports(readFileSync(file, "utf8"))) {
+    if (specifier.startsWith(".") || specifier.startsWith("/")) {
+      const target = resolve(dirname(file), specifier);
+      if (!isInside(directory, target)) {
+        report(line, `imports ${specifier} by path; another room is imported by its name`);
+      }
+      continue;
+    }
+    if (specifier.startsWith("#")) continue;
+    if (builtinModules.includes(specifier)) {
+      report(line, `imports ${specifier}; a module of Node's is written node:${specifier}`);
+      continue;
+    }
+    if (/^[a-z]+:/.test(specifier)) continue;
+    const name = packageName(specifier);
+    if (name === room.name) continue;
+    if (rooms.some((other) => other.name === name)) {
+      if (!room.mayImport.includes(name)) report(line, `imports ${name}; ${allowed(room)}`);
+      else if (isShipped && !isTypeOnly && manifest.dependencies?.[name] === undefined) {
+        report(line, `imports ${name}, which is not in the dependencies of its package.json`);
+      }
+      continue;
+    }
+    if (!isShipped) continue;
+    if (room.hasNoDependencies) report(line, `imports ${name}; ${room.name} has no runtime dependencies`);
+    else if (!isTypeOnly && manifest.dependencies?.[name] === undefined) {
+      report(line, `imports ${name}, which is not in the dependencies of its package.json`);
+    }
+  }
+  return found;
+}
+
+function checkManifest(root: string, room: Room, rooms: readonly Room[]): Violation[] {
+  const file = join(room.directory, "package.json");
+  const text = readFileSync(join(root, file), "utf8");
+  const manifest = JSON.parse(text) as Manifest;
+  const found: Violation[] = [];
+  const lists = ["dependencies", "peerDependencies", "optionalDependencies", "devDependencies"] as const;
+  for (const list of lists) {
+    for (const name of Object.keys(manifest[list] ?? {})) {
+      const line = text.slice(0, text.indexOf(`"${name}"`, text.indexOf(`"${list}"`))).split("\n").length;
+      const isRoom = rooms.some((other) => other.name === name);
+      if (isRoom && !room.mayImport.includes(name)) {
+        found.push({ file, line, message: `lists ${name}; ${allowed(room)}` });
+      } else if (!isRoom && room.hasNoDependencies && list !== "devDependencies") {
+        found.push({ file, line, message: `lists ${name}; ${room.name} has no runtime dependencies` });
+      }
+    }
+  }
+  return found;
+}
+
+function checkBrowserEntry(root: string, entry: string): Violation[] {
+  const found: Violation[] = [];
+  const queue = [entry];
+  const seen = new Set(queue);
+  for (const file of queue) {
+    if (!statSync(file, { throwIfNoEntry: false })) continue;
+    for (const { specifier, line, isTypeOnly } of sourceImports(readFileSync(file, "utf8"))) {
+      if (isTypeOnly) continue;
+      if (specifier.startsWith("node:") || builtinModules.includes(specifier)) {
+        const message = `imports ${specifier}; ${relative(root, entry)} runs in a browser`;
+        found.push({ file: relative(root, file), line, message });
+      }
+      const target = resolve(dirname(file), specifier);
+      if (!specifier.startsWith(".") || seen.has(target)) continue;
+      seen.add(target);
+      queue.push(target);
+    }
+  }
+  return found;
+}
+
+/** The root's own suites and scripts see every room, but by name too. */
+function checkOutside(root: string): Violation[] {
+  return ["test", "scripts"].flatMap((top) =>
+    filesBelow(join(root, top)).flatMap((file) =>
+      sourceImports(readFileSync(file, "utf8"))
+        .filter(({ specifier }) => specifier.startsWith("."))
+        .filter(({ specifier }) =>
+          ["packages", "apps"].some((house) =>
+            isInside(join(root, house), resolve(dirname(file), specifier)),
+          ),
+        )
+        .map(({ specifier, line }) => ({
+          file: relative(root, file),
+          line,
+          message: `imports ${specifier} by path; another room is imported by its name`,
+        })),
+    ),
+  );
+}
+
+/** Packages and apps on disk that the table leaves out. */
+function unlisted(root: string, rooms: readonly Room[]): string[] {
+  return ["packages", "apps"]
+    .flatMap((top) => {
+      const directory = join(root, top);
+      return statSync(directory, { throwIfNoEntry: false })
+        ? readdirSync(directory).map((name) => `${top}/${name}`)
+        : [];
+    })
+    .filter((name) => statSync(join(root, name, "package.json"), { throwIfNoEntry: false }))
+    .filter((name) => !rooms.some((room) => room.directory === name));
+}
+
+function sourceFiles(directory: string): string[] {
+  return ["src", "test"].flatMap((top) => filesBelow(join(directory, top)));
+}
+
+function filesBelow(directory: string): string[] {
+  if (!statSync(directory, { throwIfNoEntry: false })) return [];
+  return readdirSync(directory, { recursive: true, encoding: "utf8" })
+    .filter((name) => /\.tsx?$/.test(name))
+    .sort()
+    .map((name) => join(directory, name));
+}
+
+function isTest(directory: string, file: string): boolean {
+  return /\.test\.tsx?$/.test(file) || relative(directory, file).startsWith(`test${sep}`);
+}
+
+function isInside(directory: string, path: string): boolean {
+  return path === directory || path.startsWith(directory + sep);
+}
+
+function packageName(specifier: string): string {
+  return specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
+}
+
+function allowed({ name, mayImport }: Room): string {
+  return `${name} may import ${mayImport.length === 0 ? "no other room" : mayImport.join(" and ")}`;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  const root = dirname(dirname(fileURLToPath(import.meta.url)));
+  const violations = checkArrows(root);
+  for (const { file, line, message } of violations) console.error(`${file}:${line} ${message}`);
+  if (violations.length > 0) process.exitCode = 1;
+}

@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { checkArrows, ROOMS, type Room } from "../scripts/check-arrows.ts";
+
+const rooms: readonly Room[] = [
+  { directory: "packages/low", name: "@x/low", mayImport: [], hasNoDependencies: true },
+  { directory: "packages/high", name: "high", mayImport: ["@x/low"], browserEntries: ["src/index.ts"] },
+];
+
+const sound = {
+  "packages/low/package.json": `{\n  "name": "@x/low"\n}`,
+  "packages/low/src/index.ts": `import { readFileSync } from "node:fs";\nimport "./part.ts";`,
+  "packages/low/src/part.test.ts": `import test from "node:test";\nimport fc from "fast-check";\nimport "./part.ts";`,
+  "packages/high/package.json": `{\n  "name": "high",\n  "dependencies": {\n    "@x/low": "1",\n    "zod": "4"\n  }\n}`,
+  "packages/high/src/index.ts": `import { low } from "@x/low";\nimport "zod";\nexport * from "./deep/part.ts";`,
+  "packages/high/src/deep/part.ts": `import "../other.ts";\nimport type { Socket } from "node:net";`,
+  "packages/high/src/node.ts": `import "node:fs";\nimport "high";\nimport "@x/low/part";`,
+  "test/whole.test.ts": `import "high";\nimport "../scripts/check.ts";`,
+};
+
+/** The violations in the sound tree with some files put in place of others. */
+function violations(t: TestContext, files: Readonly<Record<string, string>> = {}): string[] {
+  const root = mkdtempSync(join(tmpdir(), "zocalo-arrows-"));
+  t.after(() => rmSync(root, { recursive: true }));
+  for (const [file, text] of Object.entries({ ...sound, ...files })) {
+    mkdirSync(dirname(join(root, file)), { recursive: true });
+    writeFileSync(join(root, file), text);
+  }
+  return checkArrows(root, rooms).map(({ file, line, message }) => `${file}:${line} ${message}`);
+}
+
+test("a sound tree has no violations", (t) => {
+  assert.deepEqual(violations(t), []);
+});
+
+test("this repository has no violations, and the table names rooms that exist", () => {
+  const root = dirname(dirname(fileURLToPath(import.meta.url)));
+  const found = checkArrows(root).map(({ file, line, message }) => `${file}:${line} ${message}`);
+  assert.deepEqual(found, []);
+  assert.ok(
+    ROOMS.every((room) => room.mayImport.every((name) => ROOMS.some((other) => other.name === name))),
+  );
+});
+
+test("another room by path is a violation, whatever the form", (t) => {
+  const files = {
+    "packages/high/src/index.ts": `import type { Low } from "../../low/src/index.ts";\nawait import("../../low/dist/index.js");`,
+    "test/whole.test.ts": `import "../packages/high/src/index.ts";`,
+  };
+  assert.deepEqual(violations(t, files), [
+    "packages/high/src/index.ts:1 imports ../../low/src/index.ts by path; another room is imported by its name",
+    "packages/high/src/index.ts:2 imports ../../low/dist/index.js by path; another room is imported by its name",
+    "test/whole.test.ts:1 imports ../packages/high/src/index.ts by path; another room is imported by its name",
+  ]);
+});
+
+test("an arrow that points up is a violation, also for types and in tests", (t) => {
+  const files = {
+    "packages/low/src/part.ts": `\nimport type { High } from "high";`,
+    "packages/low/src/part.test.ts": `import { high } from "high/deep";`,
+  };
+  assert.deepEqual(violations(t, files), [
+    "packages/low/src/part.test.ts:1 imports high; @x/low may import no other room",
+    "packages/low/src/part.ts:2 imports high; @x/low may import no other room",
+  ]);
+});
+
+test("an arrow that points up in package.json is a violation", (t) => {
+  const files = {
+    "packages/low/package.json": `{\n  "name": "@x/low",\n  "devDependencies": {\n    "high": "1"\n  }\n}`,
+  };
+  assert.deepEqual(violations(t, files), [
+    "packages/low/package.json:4 lists high; @x/low may import no other room",
+  ]);
+});
+
+test("a runtime dependency where there are none is a violation, in the source and in package.json", (t) => {
+  const files = {
+    "packages/low/package.json": `{\n  "name": "@x/low",\n  "dependencies": {\n    "zod": "4"\n  }\n}`,
+    "packages/low/src/index.ts": `import { z } from "zod/mini";`,
+  };
+  assert.deepEqual(violations(t, files), [
+    "packages/low/package.json:4 lists zod; @x/low has no runtime dependencies",
+    "packages/low/src/index.ts:1 imports zod; @x/low has no runtime dependencies",
+  ]);
+});
+
+test("a dependency that package.json does not list is a violation", (t) => {
+  const files = {
+    "packages/high/package.json": `{ "name": "high" }`,
+    "packages/high/src/index.ts": `import { low } from "@x/low";\nimport "pino";`,
+    "packages/high/src/node.ts": "",
+  };
+  assert.deepEqual(violations(t, files), [
+    "packages/high/src/index.ts:1 imports @x/low, which is not in the dependencies of its package.json",
+    "packages/high/src/index.ts:2 imports pino, which is not in the dependencies of its package.json",
+  ]);
+});
+
+test("a module of Node's within reach of a browser entry is a violation", (t) => {
+  const files = { "packages/high/src/other.ts": `\n\nimport { createHash } from "node:crypto";` };
+  assert.deepEqual(violations(t, files), [
+    "packages/high/src/other.ts:3 imports node:crypto; packages/high/src/index.ts runs in a browser",
+  ]);
+});
+
+test("a module of Node's without node: is a violation", (t) => {
+  const files = { "packages/low/src/index.ts": `import { readFileSync } from "fs";` };
+  assert.deepEqual(violations(t, files), [
+    "packages/low/src/index.ts:1 imports fs; a module of Node's is written node:fs",
+  ]);
+});
+
+test("a room that the table does not know is a violation", (t) => {
+  assert.deepEqual(violations(t, { "apps/arena/package.json": "{}" }), [
+    "apps/arena:1 is a room the table of scripts/check-arrows.ts does not know",
+  ]);
+});
