@@ -1,0 +1,172 @@
+import { ProtocolError } from "./error.ts";
+import { isJsonObject, isWithinDepth, type Json, type JsonObject } from "./json.ts";
+import { isChannelName, LIMITS } from "./limits.ts";
+import type { Command, Position } from "./message.ts";
+
+/**
+ * Reads one command, strictly: every field is checked, unknown fields are ignored, so that later versions can add some.
+ *
+ * @param text one WebSocket message, line or datagram
+ * @throws ProtocolError `bad_json`, `bad_command`, `unknown_command` or `too_large`, with the command's `id` if it had a good one
+ * @example decodeCommand('{"id":1,"type":"subscribe","channel":"plaza:general"}').type // "subscribe"
+ */
+export function decodeCommand(text: string): Command {
+  if (text.length > LIMITS.commandBytes) {
+    throw new ProtocolError("too_large", `a command is at most ${LIMITS.commandBytes} bytes`);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new ProtocolError("bad_json", `not JSON: ${excerpt(text)}`);
+  }
+  if (!isJsonObject(value)) throw new ProtocolError("bad_json", `not a JSON object: ${excerpt(text)}`);
+  return new Fields(value).command();
+}
+
+/** Reads the fields of one command; every complaint carries the command's id. */
+class Fields {
+  readonly #object: JsonObject;
+  readonly #id: number | undefined;
+
+  constructor(object: JsonObject) {
+    this.#object = object;
+    this.#id = undefined; // until it is known to be good, complaints go without it
+    this.#id = this.#integer("id", 1, Number.MAX_SAFE_INTEGER);
+  }
+
+  command(): Command {
+    const type = this.#object["type"];
+    const base = { ...given("id", this.#id), ...given("cookie", this.#string("cookie", 64)) };
+    switch (type) {
+      case "connect":
+        return {
+          type,
+          ...base,
+          ...given("version", this.#integer("version", 0, Number.MAX_SAFE_INTEGER)),
+          ...given("token", this.#string("token", LIMITS.tokenLength)),
+          ...given("info", this.#info()),
+        };
+      case "subscribe":
+        return {
+          type,
+          ...base,
+          channel: this.#channel(),
+          ...given("since", this.#position()),
+          ...given("last", this.#integer("last", 0, LIMITS.publications)),
+          ...given("presence", this.#boolean("presence")),
+        };
+      case "publish":
+        return {
+          type,
+          ...base,
+          channel: this.#channel(),
+          data: this.#data(),
+          ...given("key", this.#key()),
+        };
+      case "history":
+        return {
+          type,
+          ...base,
+          channel: this.#channel(),
+          ...given("before", this.#integer("before", 1, Number.MAX_SAFE_INTEGER)),
+          ...given("limit", this.#integer("limit", 1, LIMITS.publications)),
+        };
+      case "unsubscribe":
+      case "presence":
+        return { type, ...base, channel: this.#channel() };
+      case "ping":
+        return { type, ...base };
+      default:
+        if (typeof type !== "string") this.#complain("type", "is missing or not a string");
+        throw new ProtocolError("unknown_command", `no command is called ${excerpt(type)}`, this.#id);
+    }
+  }
+
+  #channel(): string {
+    const channel = this.#object["channel"];
+    if (typeof channel !== "string" || !isChannelName(channel)) {
+      this.#complain(
+        "channel",
+        `must be namespace:name of letters, digits and _.~@/-, at most ${LIMITS.channelLength}`,
+      );
+    }
+    return channel;
+  }
+
+  #data(): Json {
+    const data = this.#object["data"];
+    if (data === undefined) this.#complain("data", "is missing");
+    if (!isWithinDepth(data, LIMITS.depth)) this.#complain("data", `nests deeper than ${LIMITS.depth}`);
+    return data;
+  }
+
+  #info(): JsonObject | undefined {
+    const info = this.#object["info"];
+    if (info === undefined) return undefined;
+    if (!isJsonObject(info)) this.#complain("info", "must be an object");
+    if (!isWithinDepth(info, LIMITS.depth)) this.#complain("info", `nests deeper than ${LIMITS.depth}`);
+    if (JSON.stringify(info).length > LIMITS.infoLength) {
+      throw new ProtocolError("too_large", `"info" is at most ${LIMITS.infoLength} characters`, this.#id);
+    }
+    return info;
+  }
+
+  #key(): string | undefined {
+    const key = this.#string("key", LIMITS.keyLength);
+    if (key === "") this.#complain("key", "must not be empty");
+    return key;
+  }
+
+  #position(): Position | undefined {
+    const since = this.#object["since"];
+    if (since === undefined) return undefined;
+    if (!isJsonObject(since)) this.#complain("since", "must be { epoch, offset }");
+    const { epoch, offset } = since;
+    if (typeof epoch !== "string" || epoch === "" || epoch.length > LIMITS.epochLength) {
+      this.#complain("since.epoch", `must be a string of 1 to ${LIMITS.epochLength} characters`);
+    }
+    if (typeof offset !== "number" || !Number.isSafeInteger(offset) || offset < 0) {
+      this.#complain("since.offset", "must be a whole number from 0");
+    }
+    return { epoch, offset };
+  }
+
+  #integer(name: string, least: number, most: number): number | undefined {
+    const value = this.#object[name];
+    if (value === undefined) return undefined;
+    if (typeof value !== "number" || !Number.isSafeInteger(value) || value < least || value > most) {
+      this.#complain(name, `must be a whole number from ${least} to ${most}`);
+    }
+    return value;
+  }
+
+  #string(name: string, most: number): string | undefined {
+    const value = this.#object[name];
+    if (value === undefined) return undefined;
+    if (typeof value !== "string") this.#complain(name, "must be a string");
+    if (value.length > most) this.#complain(name, `is longer than ${most} characters`);
+    return value;
+  }
+
+  #boolean(name: string): boolean | undefined {
+    const value = this.#object[name];
+    if (value === undefined || typeof value === "boolean") return value;
+    return this.#complain(name, "must be true or false");
+  }
+
+  #complain(field: string, what: string): never {
+    throw new ProtocolError("bad_command", `"${field}" ${what}`, this.#id);
+  }
+}
+
+/** An optional property: present only if it has a value. */
+function given<Name extends string, Value>(name: Name, value: Value | undefined): { [N in Name]?: Value } {
+  return value === undefined ? {} : ({ [name]: value } as { [N in Name]?: Value });
+}
+
+/** The start of what was sent, as JSON text, so that an error shows it and stays small. */
+function excerpt(value: unknown): string {
+  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "nothing");
+  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
+}

@@ -1,0 +1,71 @@
+/** Every `code` of an `error` message. Stable: clients may compare them. */
+export type ErrorCode =
+  | "bad_json" // the message is not one JSON object
+  | "bad_command" // a field is missing, of the wrong type or out of range; the message names it
+  | "unknown_command" // no command has this `type`
+  | "too_large" // the command, `data` or `info` is past its limit
+  | "unsupported_version"
+  | "already_connected" // `connect` after the session had begun
+  | "unauthorized" // the token was not accepted
+  | "unknown_channel" // no namespace of this server covers the channel
+  | "forbidden" // the namespace does not allow this to this user
+  | "already_subscribed"
+  | "not_subscribed"
+  | "limit_reached" // too many subscriptions, channels or users
+  | "rate_limited" // too many commands a second; `retryMs` says when to go on
+  | "unavailable" // the engine could not do it now; trying again with the same key is safe
+  | "internal";
+
+/** A command that cannot be served, with the `id` it had, as far as it could be read. */
+export class ProtocolError extends Error {
+  override readonly name = "ProtocolError";
+  readonly code: ErrorCode;
+  readonly id: number | undefined;
+
+  constructor(code: ErrorCode, message: string, id?: number) {
+    super(message);
+    this.code = code;
+    this.id = id;
+  }
+}
+
+/** Why a server ended a connection: a close code, on every transport. */
+export const CLOSE = {
+  /** Ended by request. */
+  normal: 1000,
+  /** The server stops or the session expired; connect again. */
+  goingAway: 1001,
+  /** A message of a kind this transport does not take (binary). */
+  unsupportedData: 1003,
+  /** Text that is not UTF-8. */
+  invalidText: 1007,
+  /** A command past `commandBytes`. */
+  tooLarge: 1009,
+  /** The server failed; connect again. */
+  internal: 1011,
+  /** The server is full; connect again later. */
+  tryAgainLater: 1013,
+  /** One bad command after the other; do not connect again. */
+  badCommands: 4400,
+  /** The token was not accepted; do not connect again with it. */
+  unauthorized: 4401,
+  /** The peer does not read what it asked for, by a namespace's policy; connect again. */
+  slowConsumer: 4408,
+  /** Far past the command rate, for long; do not connect again. */
+  rateLimited: 4429,
+} as const;
+
+const FINAL: ReadonlySet<number> = new Set([
+  CLOSE.normal,
+  CLOSE.unsupportedData,
+  CLOSE.invalidText,
+  CLOSE.tooLarge,
+  CLOSE.badCommands,
+  CLOSE.unauthorized,
+  CLOSE.rateLimited,
+]);
+
+/** True if a client should connect again after a connection that ended with `code`. */
+export function mayReconnect(code: number): boolean {
+  return !FINAL.has(code);
+}

@@ -1,0 +1,6 @@
+export * from "./codec.ts";
+export * from "./command.ts";
+export * from "./error.ts";
+export * from "./json.ts";
+export * from "./limits.ts";
+export type * from "./message.ts";

@@ -1,0 +1,242 @@
+import type { ErrorCode } from "./error.ts";
+import type { Json, JsonObject } from "./json.ts";
+
+/** A place in a channel's log: the epoch, and the offset of the last publication one has (0: none). */
+export interface Position {
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+/** Publications that cannot be had any more, from and to inclusive. */
+export interface Gap {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What every command may carry. */
+interface CommandBase {
+  /** Echoed in the answer. A positive integer below 2^53. */
+  readonly id?: number;
+  /** The answer to a `verify` message (datagrams only). */
+  readonly cookie?: string;
+}
+
+/** Begins the session with an identity. Optional: any other command begins it as an anonymous guest. */
+export interface Connect extends CommandBase {
+  readonly type: "connect";
+  readonly version?: number;
+  readonly token?: string;
+  /** Shown to others beside what this user publishes, for instance `{ "name": "Ana" }`. */
+  readonly info?: JsonObject;
+}
+
+/** Starts the flow of a channel. */
+export interface Subscribe extends CommandBase {
+  readonly type: "subscribe";
+  readonly channel: string;
+  /** Resume after this position: exactly what was missed, or an explicit gap, then live publications. */
+  readonly since?: Position;
+  /** Without `since`: start with at most this many of the latest publications. Default 0. */
+  readonly last?: number;
+  /** Also receive who is there, and each `join` and `leave`. Default false. */
+  readonly presence?: boolean;
+}
+
+/** Ends the flow of a channel. */
+export interface Unsubscribe extends CommandBase {
+  readonly type: "unsubscribe";
+  readonly channel: string;
+}
+
+/** Adds a publication to a channel's log. Answered after the engine has committed it. */
+export interface Publish extends CommandBase {
+  readonly type: "publish";
+  readonly channel: string;
+  readonly data: Json;
+  /** Idempotency key: publishing again with the same key gives the first offset back and adds nothing. */
+  readonly key?: string;
+}
+
+/** Reads a page of a channel's log without subscribing. */
+export interface ReadHistory extends CommandBase {
+  readonly type: "history";
+  readonly channel: string;
+  /** Only publications below this offset. Default: from the newest. */
+  readonly before?: number;
+  /** At most this many. Default 50. */
+  readonly limit?: number;
+}
+
+/** Asks who is in a channel. */
+export interface ReadPresence extends CommandBase {
+  readonly type: "presence";
+  readonly channel: string;
+}
+
+/** Answered by `pong`; renews a datagram session. */
+export interface Ping extends CommandBase {
+  readonly type: "ping";
+}
+
+/** What a client may send. */
+export type Command = Connect | Subscribe | Unsubscribe | Publish | ReadHistory | ReadPresence | Ping;
+
+/** One entry of a channel's log. */
+export interface Publication {
+  readonly offset: number;
+  /** When it was committed, in milliseconds since the Unix epoch. */
+  readonly at: number;
+  /** Who published it, as the server knows them. */
+  readonly user: string;
+  readonly info?: JsonObject;
+  readonly data: Json;
+}
+
+/** A user who is in a channel, with how many connections. */
+export interface PresentUser {
+  readonly user: string;
+  readonly info?: JsonObject;
+  readonly connections: number;
+}
+
+/** Who is in a channel. Each later `join` or `leave` has the next `version`; after a jump, ask again. */
+export interface PresenceSnapshot {
+  readonly version: number;
+  readonly users: readonly PresentUser[];
+}
+
+/** What every answer carries: the command's `id`, if it had one. */
+interface AnswerBase {
+  readonly id?: number;
+}
+
+export interface Connected extends AnswerBase {
+  readonly type: "connected";
+  readonly version: number;
+  readonly server: string;
+  /** This connection's name, for logs. */
+  readonly session: string;
+  readonly user: string;
+  readonly info?: JsonObject;
+  /** Send something at least this often, or the connection counts as dead. */
+  readonly pingMs: number;
+  /** Datagrams: the session ends this long after the last command. */
+  readonly expiresMs?: number;
+  /** Largest command this server takes. */
+  readonly commandBytes: number;
+}
+
+export interface Subscribed extends AnswerBase {
+  readonly type: "subscribed";
+  readonly channel: string;
+  readonly epoch: string;
+  /** The next publication has `offset + 1`. */
+  readonly offset: number;
+  /** The newest offset in the log at this moment. */
+  readonly head: number;
+  /** True: `since` was given and nothing is missing. */
+  readonly recovered: boolean;
+  /** True: the log that `since` was of is gone; what was not received of it cannot be had. */
+  readonly reset?: true;
+  /** These publications of this epoch are no longer kept; the flow goes on after them. */
+  readonly gap?: Gap;
+  readonly presence?: PresenceSnapshot;
+  /** Datagrams: the session, with its subscriptions, ends this long after the last command. */
+  readonly expiresMs?: number;
+}
+
+export interface Unsubscribed extends AnswerBase {
+  readonly type: "unsubscribed";
+  readonly channel: string;
+  /** Set when the server ended the subscription by itself. */
+  readonly code?: ErrorCode;
+  readonly message?: string;
+}
+
+export interface Published extends AnswerBase {
+  readonly type: "published";
+  readonly epoch: string;
+  readonly offset: number;
+  /** True: the key was known; this is the first publication's offset. */
+  readonly duplicate?: true;
+}
+
+export interface HistoryPage extends AnswerBase {
+  readonly type: "history";
+  readonly channel: string;
+  readonly epoch: string;
+  readonly head: number;
+  /** The oldest offset still kept; `head + 1` when the log is empty. */
+  readonly oldest: number;
+  /** Ascending by offset. */
+  readonly publications: readonly Publication[];
+}
+
+export interface PresenceAnswer extends AnswerBase, PresenceSnapshot {
+  readonly type: "presence";
+  readonly channel: string;
+}
+
+export interface Pong extends AnswerBase {
+  readonly type: "pong";
+}
+
+/** Datagrams: send the command again with this `cookie`, to prove that you receive at your address. */
+export interface Verify extends AnswerBase {
+  readonly type: "verify";
+  readonly cookie: string;
+}
+
+export interface ErrorAnswer extends AnswerBase {
+  readonly type: "error";
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly retryMs?: number;
+}
+
+/** A publication of a subscribed channel. */
+export interface PublicationPush extends Publication {
+  readonly type: "publication";
+  readonly channel: string;
+}
+
+/** Publications that this subscription will never get; the next one has `to + 1`. */
+export interface GapPush extends Gap {
+  readonly type: "gap";
+  readonly channel: string;
+  readonly epoch: string;
+  /** True: the log was replaced; `epoch` is new, and what was not received of the old one is lost. */
+  readonly reset?: true;
+}
+
+/** A user's first connection came, or their last one left. */
+export interface PresenceChange {
+  readonly type: "join" | "leave";
+  readonly channel: string;
+  readonly version: number;
+  readonly user: string;
+  readonly info?: JsonObject;
+}
+
+/** The last message before the server closes. The same code and reason close a WebSocket. */
+export interface Disconnect {
+  readonly type: "disconnect";
+  readonly code: number;
+  readonly reason: string;
+  readonly reconnect: boolean;
+}
+
+/** What answers a command. */
+export type Answer =
+  | Connected
+  | Subscribed
+  | Unsubscribed
+  | Published
+  | HistoryPage
+  | PresenceAnswer
+  | Pong
+  | Verify
+  | ErrorAnswer;
+
+/** What a server may send. */
+export type ServerMessage = Answer | PublicationPush | GapPush | PresenceChange | Disconnect;
