@@ -38,7 +38,7 @@ export function sourceImports(source: string): SourceImport[] {
 
 /** The code with the insides of comments, strings, templates and regular expressions replaced by spaces, lines kept. */
 function blankOut(source: string): string {
-  const out = [...source.split("")];
+  const out = source.split("");
   const blank = (from: number, to: number) => {
     for (let i = from; i < to; i++) if (out[i] !== "\n") out[i] = " ";
   };
