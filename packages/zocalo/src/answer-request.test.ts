@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, request as sendRequest } from "node:http";
+import { type AddressInfo, connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { text } from "node:stream/consumers";
+import { answerRequest, type Site } from "./answer-request.ts";
+import { readPages } from "./pages.ts";
+
+const root = mkdtempSync(join(tmpdir(), "zocalo-pages-"));
+const built = join(root, "built");
+mkdirSync(join(built, "assets"), { recursive: true });
+for (const [name, content] of [
+  ["index.html", "<!doctype html><title>plaza</title>"],
+  ["assets/app-B3k9.js", "export {};"],
+  ["assets/app-B3k9.js.map", "{}"],
+  [".env", "SECRET=1"],
+  ["favicon.svg", "<svg/>"],
+  ["../outside.txt", "secret"],
+] as const) {
+  writeFileSync(join(built, name), content);
+}
+
+let isStopping = false;
+let site: Site = { pages: readPages(built), isStopping: () => isStopping };
+const server = createServer((request, response) => answerRequest(site, request, response));
+server.listen(0, "127.0.0.1");
+await once(server, "listening");
+const { port } = server.address() as AddressInfo;
+after(() => {
+  server.close();
+  server.closeAllConnections();
+  rmSync(root, { recursive: true });
+});
+
+/** One request on a connection of its own, its path as it stands. */
+async function ask(path: string, options: { method?: string; headers?: Record<string, string> } = {}) {
+  const request = sendRequest({ host: "127.0.0.1", port, path, agent: false, ...options }).end();
+  const [response] = (await once(request, "response")) as [import("node:http").IncomingMessage];
+  return { status: response.statusCode, headers: response.headers, body: await text(response) };
+}
+
+test("the page is there, is asked for again each time, and runs only its own scripts", async () => {
+  const { status, headers, body } = await ask("/");
+  assert.equal(status, 200);
+  assert.match(body, /plaza/);
+  assert.equal(headers["content-type"], "text/html; charset=utf-8");
+  assert.equal(headers["cache-control"], "no-cache");
+  assert.match(
+    String(headers["content-security-policy"]),
+    /^default-src 'self'; connect-src 'self' ws: wss:;/,
+  );
+  assert.equal(headers["x-content-type-options"], "nosniff");
+});
+
+test("a query does not matter", async () => {
+  assert.equal((await ask("/?room=general")).status, 200);
+});
+
+test("what has its hash in its name is kept for good", async () => {
+  const { status, headers } = await ask("/assets/app-B3k9.js");
+  assert.equal(status, 200);
+  assert.equal(headers["content-type"], "text/javascript; charset=utf-8");
+  assert.match(String(headers["cache-control"]), /immutable/);
+});
+
+test("who has the file already gets 304 without it", async () => {
+  const { headers } = await ask("/");
+  const etag = String(headers.etag);
+  for (const value of [etag, `W/${etag}`, `"x", ${etag}`, "*"]) {
+    const again = await ask("/", { headers: { "if-none-match": value } });
+    assert.deepEqual([again.status, again.body, again.headers.etag], [304, "", etag]);
+  }
+  assert.equal((await ask("/", { headers: { "if-none-match": '"other"' } })).status, 200);
+});
+
+test("HEAD tells the size and sends nothing", async () => {
+  const { status, headers, body } = await ask("/favicon.svg", { method: "HEAD" });
+  assert.deepEqual(
+    [status, headers["content-length"], headers["content-type"], body],
+    [200, "6", "image/svg+xml", ""],
+  );
+});
+
+test("no path leads out of the page, or to its hidden files", async () => {
+  for (const path of [
+    "/../outside.txt",
+    "/assets/../../outside.txt",
+    "/%2e%2e/outside.txt",
+    "/..%2foutside.txt",
+    "/..\\outside.txt",
+    "//outside.txt",
+    "/.env",
+    "/assets/app-B3k9.js.map",
+    "/assets/",
+    "/assets",
+    "/index.html/",
+    "/constructor",
+    "/__proto__",
+    "/%00",
+    "/%",
+    "*",
+  ]) {
+    assert.deepEqual([path, (await ask(path)).status], [path, 404]);
+  }
+});
+
+test("other methods are refused, and a body is not read", async () => {
+  for (const method of ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"]) {
+    const { status, headers } = await ask("/", { method });
+    assert.deepEqual([status, headers.allow], [405, "GET, HEAD"]);
+  }
+  // The body never comes; the answer does, and the connection ends.
+  const socket = connect(port, "127.0.0.1");
+  socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
+  const answer = await text(socket);
+  assert.match(answer, /^HTTP\/1\.1 405 .*\r\nconnection: close\r\n/is);
+});
+
+test("plain HTTP at the WebSocket's address is told to upgrade", async () => {
+  const { status, headers } = await ask("/ws");
+  assert.deepEqual([status, headers.upgrade], [426, "websocket"]);
+});
+
+test("health is 200, and 503 once the server stops", async () => {
+  assert.deepEqual([(await ask("/healthz")).status, (await ask("/healthz")).body], [200, "ok\n"]);
+  isStopping = true;
+  const { status, headers } = await ask("/healthz");
+  assert.deepEqual([status, headers.connection], [503, "close"]);
+  isStopping = false;
+});
+
+test("a page that was not built says so", async () => {
+  site = { ...site, pages: readPages(join(root, "nowhere")) };
+  const { status, body } = await ask("/");
+  assert.equal(status, 404);
+  assert.match(body, /npm run build/);
+});

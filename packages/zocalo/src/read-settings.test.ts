@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { EXIT, UserError } from "./exit-code.ts";
+import { readSettings, type SettingSources } from "./read-settings.ts";
+import { flagOf, SETTING_NAMES, SETTINGS, variableOf } from "./settings.ts";
+
+const root = mkdtempSync(join(tmpdir(), "zocalo-settings-"));
+after(() => rmSync(root, { recursive: true }));
+
+/** A directory of its own, with the file if one is given. */
+function directory(file?: unknown): string {
+  const path = mkdtempSync(join(root, "d-"));
+  if (file !== undefined) {
+    writeFileSync(join(path, "zocalo.config.json"), typeof file === "string" ? file : JSON.stringify(file));
+  }
+  return path;
+}
+
+function read(sources: Partial<SettingSources> = {}) {
+  return readSettings({ flags: {}, environment: {}, directory: directory(), ...sources });
+}
+
+/** The sentences of the error that reading throws. */
+function faults(sources: Partial<SettingSources>): string[] {
+  try {
+    read(sources);
+  } catch (error) {
+    assert.ok(error instanceof UserError);
+    assert.equal(error.exitCode, EXIT.usage);
+    return error.message.split("\n");
+  }
+  return assert.fail("no fault was found");
+}
+
+test("without any source every setting has its default, and the default is allowed", () => {
+  const settings = read();
+  for (const name of SETTING_NAMES) {
+    assert.deepEqual(settings[name], SETTINGS[name].default);
+    assert.ok(SETTINGS[name].schema.safeParse(settings[name]).success, name);
+  }
+});
+
+test("a flag beats a variable, a variable beats the file, the file beats the default", () => {
+  const sources = {
+    directory: directory({ httpPort: 1, tcpPort: 1, udpPort: 1 }),
+    environment: { ZOCALO_HTTP_PORT: "2", ZOCALO_TCP_PORT: "2" },
+    flags: { httpPort: "3" },
+  };
+  const { httpPort, tcpPort, udpPort, host } = read(sources);
+  assert.deepEqual([httpPort, tcpPort, udpPort, host], [3, 2, 1, "localhost"]);
+});
+
+test("names follow one rule", () => {
+  assert.equal(flagOf("httpPort"), "--http-port");
+  assert.equal(variableOf("httpPort"), "ZOCALO_HTTP_PORT");
+  assert.equal(flagOf("host"), "--host");
+});
+
+test("a port is a number from 0 to 65535 or off, in every source", () => {
+  assert.equal(read({ flags: { tcpPort: "off" } }).tcpPort, "off");
+  assert.equal(read({ flags: { tcpPort: "0" } }).tcpPort, 0);
+  assert.equal(read({ flags: { tcpPort: "65535" } }).tcpPort, 65_535);
+  for (const text of ["65536", "-1", "", "1.5", "1e3", "0x50", "http", " 80", "9".repeat(400)]) {
+    assert.match(
+      faults({ flags: { tcpPort: text } }).join(),
+      /^tcpPort from the flag --tcp-port is .*; allowed: a port from/,
+    );
+  }
+  for (const value of ["80", null, true, 80.5, [], {}]) {
+    assert.equal(faults({ directory: directory({ tcpPort: value }) }).length, 1, JSON.stringify(value));
+  }
+});
+
+test("an error names the key, the source, the value and what is allowed", () => {
+  assert.deepEqual(faults({ environment: { ZOCALO_HTTP_PORT: "80800" } }), [
+    "httpPort from the environment variable ZOCALO_HTTP_PORT is 80800; allowed: a port from 0 to 65535 (0: any free one) or off.",
+  ]);
+  const where = directory({ logLevel: "loud" });
+  assert.deepEqual(faults({ directory: where }), [
+    `logLevel in ${join(where, "zocalo.config.json")} is "loud"; allowed: one of silent, error, warn, info, debug.`,
+  ]);
+});
+
+test("all faults are told at once, also those of a source that is overridden", () => {
+  const sources = {
+    directory: directory({ httpPort: "x", colour: 1 }),
+    environment: { ZOCALO_DRAIN_MS: "-5" },
+    flags: { httpPort: "8080", host: "no host" },
+  };
+  const keys = faults(sources).map((fault) => fault.split(" ")[0]);
+  assert.deepEqual(keys, ["httpPort", "colour", "drainMs", "host"]);
+});
+
+test("unknown keys and variables are errors that offer the nearest name", () => {
+  const where = directory({ httpport: 80 });
+  assert.deepEqual(faults({ directory: where }), [
+    `httpport in ${join(where, "zocalo.config.json")} is not a setting. Did you mean httpPort?`,
+  ]);
+  assert.deepEqual(faults({ environment: { ZOCALO_HTPP_PORT: "1", HTTP_PORT: "x" } }), [
+    "The environment variable ZOCALO_HTPP_PORT is not a setting. Did you mean ZOCALO_HTTP_PORT?",
+  ]);
+  assert.deepEqual(faults({ directory: directory('{"__proto__": {"host": "::"}}') }).length, 1);
+});
+
+test("a long value is shown cut", () => {
+  const [fault = ""] = faults({ flags: { host: "x".repeat(10_000) } });
+  assert.ok(fault.length < 300, fault);
+});
+
+test("origins are separated by commas, and only origins", () => {
+  const text = "https://example.org, http://localhost:5173";
+  assert.deepEqual(read({ flags: { allowedOrigins: text } }).allowedOrigins, [
+    "https://example.org",
+    "http://localhost:5173",
+  ]);
+  assert.deepEqual(read({ environment: { ZOCALO_ALLOWED_ORIGINS: "" } }).allowedOrigins, []);
+  assert.deepEqual(read({ directory: directory({ allowedOrigins: ["*"] }) }).allowedOrigins, ["*"]);
+  for (const wrong of [
+    "example.org",
+    "https://example.org/path",
+    "https://*.example.org",
+    "https://example.org/",
+  ]) {
+    assert.equal(faults({ flags: { allowedOrigins: wrong } }).length, 1, wrong);
+  }
+});
+
+test("a file can be named by flag or variable, the flag first, and must then exist", () => {
+  const where = directory();
+  writeFileSync(join(where, "a.json"), '{"tcpPort": 1}');
+  writeFileSync(join(where, "b.json"), '{"tcpPort": 2}');
+  const environment = { ZOCALO_CONFIG: "b.json" };
+  assert.equal(read({ directory: where, environment }).tcpPort, 2);
+  assert.equal(read({ directory: where, environment, configPath: "a.json" }).tcpPort, 1);
+  assert.deepEqual(faults({ directory: where, configPath: "c.json" }), [
+    `The configuration file ${join(where, "c.json")} cannot be read: there is no such file.`,
+  ]);
+});
+
+test("a file that cannot be used is one clear sentence", () => {
+  const broken = directory('{\n  "host": "::"\n  "tcpPort": 7000\n}');
+  assert.match(
+    faults({ directory: broken }).join(),
+    /^The configuration file \/.* is not JSON: .* in line 3, column 3\.$/,
+  );
+  assert.match(faults({ directory: directory("[]") }).join(), /must hold one JSON object/);
+  assert.match(faults({ directory: directory("") }).join(), /is not JSON/);
+  assert.match(faults({ directory: directory(" ".repeat(1_048_577)) }).join(), /larger than 1048576 bytes/);
+  const where = directory();
+  mkdirSync(join(where, "zocalo.config.json"));
+  assert.match(faults({ directory: where }).join(), /it is a directory/);
+});

@@ -1,0 +1,115 @@
+import { didYouMean } from "./closest.ts";
+import { type ConfigFile, CONFIG_FILE_NAME, readConfigFile } from "./config-file.ts";
+import { EXIT, UserError } from "./exit-code.ts";
+import { flagOf, SETTING_NAMES, type SettingName, type Settings, SETTINGS, variableOf } from "./settings.ts";
+import type { Setting } from "./setting.ts";
+
+/** The prefix of all variables; one that begins so and is not known is an error. */
+const PREFIX = "ZOCALO_";
+/** Names the configuration file, as `--config` does. */
+const CONFIG_VARIABLE = "ZOCALO_CONFIG";
+/** How much of a wrong value a message shows, in characters. */
+const MAX_SHOWN_LENGTH = 100;
+
+/** Where settings come from, strongest first. */
+export interface SettingSources {
+  /** Texts of the flags that were given, by name of the setting. */
+  readonly flags: Readonly<Partial<Record<SettingName, string>>>;
+  /** The file named by `--config`, if it was. */
+  readonly configPath?: string | undefined;
+  /** The environment; only variables that begin with `ZOCALO_` are looked at. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Where a relative path and an unnamed zocalo.config.json are looked for. */
+  readonly directory: string;
+}
+
+interface Given {
+  readonly value: unknown;
+  readonly source: string;
+}
+
+/**
+ * Settles every setting: flag, else environment variable, else configuration file, else default. Each value that was
+ * given is checked, even one that a stronger source overrides.
+ *
+ * @throws UserError (exit code 2) with one line for each fault: the key, where it comes from, the value, what is allowed.
+ */
+export function readSettings(sources: SettingSources): Settings {
+  const faults: string[] = [];
+  const given = new Map<string, Given>();
+  const take = (name: SettingName, value: unknown, source: string) => {
+    const fault = faultOf(name, value, source);
+    if (fault === undefined) given.set(name, { value: SETTINGS[name].schema.parse(value), source });
+    else faults.push(fault);
+  };
+
+  const file = findConfigFile(sources);
+  for (const [key, value] of Object.entries(file?.values ?? {})) {
+    if (isSettingName(key)) take(key, value, `in ${file?.path}`);
+    else faults.push(`${key} in ${file?.path} is not a setting.${didYouMean(key, SETTING_NAMES)}`);
+  }
+
+  const variables = new Map(SETTING_NAMES.filter(hasText).map((name) => [variableOf(name), name]));
+  for (const [variable, text] of Object.entries(sources.environment)) {
+    if (!variable.startsWith(PREFIX) || variable === CONFIG_VARIABLE || text === undefined) continue;
+    const name = variables.get(variable);
+    if (name !== undefined)
+      take(name, SETTINGS[name].fromText(text), `from the environment variable ${variable}`);
+    else {
+      const known = [...variables.keys(), CONFIG_VARIABLE];
+      faults.push(`The environment variable ${variable} is not a setting.${didYouMean(variable, known)}`);
+    }
+  }
+
+  for (const name of SETTING_NAMES) {
+    const text = sources.flags[name];
+    if (text !== undefined) take(name, SETTINGS[name].fromText(text), `from the flag ${flagOf(name)}`);
+  }
+
+  if (faults.length > 0) throw new UserError(faults.join("\n"), EXIT.usage);
+  const settled = SETTING_NAMES.map((name) => [
+    name,
+    given.has(name) ? given.get(name)?.value : SETTINGS[name].default,
+  ]);
+  // Each value has passed its own schema, or is its own default.
+  return Object.fromEntries(settled) as Settings;
+}
+
+function findConfigFile(sources: SettingSources): ConfigFile | undefined {
+  const named = sources.configPath ?? sources.environment[CONFIG_VARIABLE];
+  return readConfigFile(sources.directory, named ?? CONFIG_FILE_NAME, named !== undefined);
+}
+
+function faultOf(name: SettingName, value: unknown, source: string): string | undefined {
+  const setting: Setting = SETTINGS[name];
+  const result = setting.schema.safeParse(value);
+  if (result.success) return undefined;
+  const [issue] = result.error.issues;
+  const path = issue?.path.filter((part) => typeof part === "string") ?? [];
+  // Inside of a nested setting the key alone would not tell which part is wrong.
+  if (issue === undefined || path.length === 0) {
+    return `${name} ${source} is ${shown(value)}; allowed: ${setting.allowed}.`;
+  }
+  return `${[name, ...path].join(".")} ${source} is ${shown(valueAt(value, issue.path))}: ${issue.message}.`;
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (inner, key) => (typeof inner === "object" && inner !== null ? Reflect.get(inner, key) : undefined),
+    value,
+  );
+}
+
+function shown(value: unknown): string {
+  const json = JSON.stringify(value) ?? "missing";
+  return json.length > MAX_SHOWN_LENGTH ? `${json.slice(0, MAX_SHOWN_LENGTH)}…` : json;
+}
+
+function hasText(name: SettingName): boolean {
+  const setting: Setting = SETTINGS[name];
+  return setting.placeholder !== undefined;
+}
+
+function isSettingName(key: string): key is SettingName {
+  return Object.hasOwn(SETTINGS, key);
+}
