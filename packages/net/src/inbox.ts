@@ -1,5 +1,6 @@
 import type { WaitOptions } from "./conn.ts";
 import { NetError, type NetErrorParts } from "./error.ts";
+import { canceledError } from "./failures.ts";
 import type { CloseInfo, Message, MessageHandler } from "./message-conn.ts";
 
 /** What an `Inbox` asks of the transport that fills it. */
@@ -10,6 +11,8 @@ export interface InboxSource {
   resume(): void;
   /** The handler threw or its promise rejected. The transport must close, by custom with code 1011. */
   fail(error: unknown): void;
+  /** The consumer has been told of the end, and so has taken all messages. */
+  ended?(): void;
   /** Which connection an error is about. */
   route?(): Pick<NetErrorParts, "network" | "localAddr" | "remoteAddr">;
 }
@@ -59,6 +62,7 @@ export class Inbox {
   #isPaused = false;
   #isIterated = false;
   #isClosed = false;
+  #isStopped = false;
   #info: CloseInfo | undefined;
 
   /**
@@ -103,7 +107,7 @@ export class Inbox {
    * @returns `true` if there is room for another; `false` if the source was paused or the inbox has ended.
    */
   push(message: Message, byteLength: number): boolean {
-    if (this.#info !== undefined) return false;
+    if (this.#info !== undefined || this.#isStopped) return false;
     if (this.#handler !== undefined && !this.#isBusy && this.queuedMessages === 0) {
       // Hot path (bench: tcp, websocket): no queue, no promise.
       this.#isBusy = true;
@@ -144,13 +148,19 @@ export class Inbox {
     this.#deliver();
   }
 
+  /** This side is closing: drops what nobody has taken and all that is pushed from now on. The end is still to be told. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#clear();
+  }
+
   /**
    * This side has closed: what nobody has taken is dropped, waiting receivers are unblocked, and the handler's
    * `close` follows in a microtask, even while its last promise is pending. After `end`, the first info stays.
    */
   discard(info: CloseInfo): void {
     this.#info ??= info;
-    this.#clear();
+    this.stop();
     if (this.#handler === undefined) this.#settleWaiters(this.#info);
     else queueMicrotask(() => this.#close());
   }
@@ -179,6 +189,7 @@ export class Inbox {
       return Promise.resolve(message);
     }
     if (this.#info !== undefined) {
+      this.#tellEnded();
       return this.#info.wasClean ? Promise.resolve(null) : Promise.reject(this.#broken(this.#info));
     }
     return new Promise((resolve, reject) => {
@@ -298,8 +309,10 @@ export class Inbox {
 
   #settleWaiters(info: CloseInfo): void {
     const waiters = this.#waiters;
+    if (waiters === undefined) return;
     this.#waiters = undefined;
-    for (const waiter of waiters ?? []) {
+    if (waiters.length > 0) this.#tellEnded();
+    for (const waiter of waiters) {
       if (info.wasClean) waiter.resolve(null);
       else waiter.reject(this.#broken(info));
     }
@@ -307,8 +320,19 @@ export class Inbox {
 
   #close(): void {
     if (this.#isClosed || this.#info === undefined) return;
+    try {
+      this.#isClosed = true;
+      this.#handler?.close?.(this.#info);
+    } finally {
+      this.#source.ended?.();
+    }
+  }
+
+  /** Once, for a consumer that receives. */
+  #tellEnded(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#handler?.close?.(this.#info);
+    this.#source.ended?.();
   }
 
   #cancelable(signal: AbortSignal, resolve: Waiter["resolve"], reject: Waiter["reject"]): Waiter {
@@ -332,15 +356,15 @@ export class Inbox {
   }
 
   #canceled(signal: AbortSignal): NetError {
-    return this.#error("canceled", "operation was canceled", signal.reason);
+    return canceledError({ ...this.#source.route?.(), op: "read" }, signal);
   }
 
   #broken(info: CloseInfo): Error {
     return info.error ?? this.#error("closed", info.reason || `connection closed with code ${info.code}`);
   }
 
-  #error(code: NetErrorParts["code"], reason: string, cause?: unknown): NetError {
-    return new NetError({ ...this.#source.route?.(), op: "read", code, reason, cause });
+  #error(code: NetErrorParts["code"], reason: string): NetError {
+    return new NetError({ ...this.#source.route?.(), op: "read", code, reason });
   }
 }
 

@@ -12,7 +12,12 @@ export {
   unixAddr,
 } from "./addr.ts";
 export type * from "./conn.ts";
+export { type DelimitedOptions, delimited } from "./delimiter.ts";
 export * from "./error.ts";
+export { type FrameCodec, type FrameDecoder, FrameFault } from "./frame-codec.ts";
+export { defaultFramedOptions, type FramedOptions, framed } from "./framed-conn.ts";
 // For those who write a transport.
 export { defaultInboxLimits, Inbox, type InboxLimits, type InboxSource } from "./inbox.ts";
+export { type LengthPrefix, type LengthPrefixedOptions, lengthPrefixed } from "./length-prefix.ts";
+export { lines } from "./lines.ts";
 export * from "./message-conn.ts";

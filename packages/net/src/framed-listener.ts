@@ -1,0 +1,40 @@
+import type { Addr } from "./addr.ts";
+import type { Conn, Deadline, Listener, WaitOptions } from "./conn.ts";
+import type { MessageConn } from "./message-conn.ts";
+
+/** A listener of streams, seen as one of message connections. The streams stay the inner listener's to count and to abort. */
+export class FramedListener implements Listener<MessageConn> {
+  readonly addr: Addr;
+  readonly #inner: Listener;
+  readonly #frame: (conn: Conn) => MessageConn;
+
+  constructor(inner: Listener, frame: (conn: Conn) => MessageConn) {
+    this.addr = inner.addr;
+    this.#inner = inner;
+    this.#frame = frame;
+  }
+
+  async accept(options?: WaitOptions): Promise<MessageConn> {
+    return this.#frame(await this.#inner.accept(options));
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<MessageConn, void, undefined> {
+    for await (const conn of this.#inner) yield this.#frame(conn);
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+
+  drain(deadline: Deadline): Promise<void> {
+    return this.#inner.drain(deadline);
+  }
+
+  abort(): Promise<void> {
+    return this.#inner.abort();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
