@@ -1,0 +1,66 @@
+import { EXIT } from "./exit-code.ts";
+import type { Setting } from "./setting.ts";
+import { flagOf, SETTING_NAMES, SETTINGS, variableOf } from "./settings.ts";
+
+/** The text of docs/configuration.md, from the table of settings. */
+export function configurationPage(): string {
+  return `# Configuration
+
+<!-- Written from packages/zocalo/src/settings.ts by \`npm run docs --workspace packages/zocalo\`. -->
+
+Every setting of \`zocalo serve\` can be given in three ways. The first of these that names it counts:
+
+1. a flag: \`zocalo serve --http-port 80\`
+2. an environment variable: \`ZOCALO_HTTP_PORT=80\`
+3. a file with one JSON object: \`{ "httpPort": 80 }\`. It is \`zocalo.config.json\` in the working directory if there is one, or the file
+   named by \`--config FILE\` or \`ZOCALO_CONFIG\`.
+
+The names follow from each other: \`httpPort\` in the file, \`--http-port\`, \`ZOCALO_HTTP_PORT\`. All values are checked at start, and a key of the
+file or a \`ZOCALO_…\` variable that is not a setting is an error, so that a slip of the finger is not ignored.
+
+| in the file | flag, variable | default | allowed |
+| --- | --- | --- | --- |
+${SETTING_NAMES.map(row).join("\n")}
+
+${SETTING_NAMES.map((name) => `**\`${name}\`** ${about(name).what}`).join("\n\n")}
+
+## An example
+
+\`\`\`json
+${JSON.stringify(EXAMPLE, null, 2)}
+\`\`\`
+
+## Output
+
+Standard output has the banner: where it listens, with the real ports where \`0\` was asked for. The log goes to standard error. No token is ever
+logged.
+
+## Exit codes
+
+| code | meaning |
+| --- | --- |
+| ${EXIT.ok} | stopped by SIGINT (Ctrl-C) or SIGTERM: no new clients, a \`disconnect\` with code 1001 to those there are, and at most \`drainMs\` for them to leave |
+| ${EXIT.failed} | could not start, or broke: a port is taken, an address is not this machine's, permission is missing. One sentence says which |
+| ${EXIT.usage} | the command line, a variable or the file is wrong; every fault is named, nothing was started |
+| ${EXIT.interrupted}, ${EXIT.terminated} | a second SIGINT or SIGTERM came during the stop: it ended at once |
+`;
+}
+
+/** Also checked by a test to be accepted. */
+export const EXAMPLE = {
+  host: "::",
+  httpPort: 80,
+  udpPort: "off",
+  allowedOrigins: ["https://example.org"],
+};
+
+function row(name: (typeof SETTING_NAMES)[number]): string {
+  const { allowed, placeholder, ...setting } = about(name);
+  const names =
+    placeholder === undefined ? "–" : `\`${flagOf(name)} ${placeholder}\`<br>\`${variableOf(name)}\``;
+  return `| \`${name}\` | ${names} | \`${JSON.stringify(setting.default)}\` | ${allowed} |`;
+}
+
+function about(name: (typeof SETTING_NAMES)[number]): Setting {
+  return SETTINGS[name];
+}
