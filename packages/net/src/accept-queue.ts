@@ -45,11 +45,13 @@ export class AcceptQueue<C extends { abort(): void }> implements Listener<C> {
   #stopped = Promise.resolve();
   #failure: NetError | undefined;
 
+  /** @throws NetError `invalid_argument` for a limit that is not a whole number of at least 1. */
   constructor(options: AcceptQueueOptions) {
     this.addr = options.addr;
     this.#network = options.network ?? options.addr.network;
-    this.#maxPending = limit("maxPending", options.maxPending ?? DEFAULT_MAX_PENDING);
-    this.#maxConnections = limit("maxConnections", options.maxConnections ?? Number.POSITIVE_INFINITY);
+    checkAcceptLimits(options);
+    this.#maxPending = options.maxPending ?? DEFAULT_MAX_PENDING;
+    this.#maxConnections = options.maxConnections ?? Number.POSITIVE_INFINITY;
     this.#stopSource = () => options.stop();
   }
 
@@ -201,7 +203,12 @@ interface Waiter<C> {
   reject(error: NetError): void;
 }
 
-function limit(name: string, value: number): number {
-  if (value >= 1 && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY)) return value;
-  throw argumentError("listen", `${name} ${value} is not a whole number of at least 1`);
+/** Checks the limits before there is a queue. @throws NetError `invalid_argument`. */
+export function checkAcceptLimits(limits: Pick<AcceptQueueOptions, "maxPending" | "maxConnections">): void {
+  for (const name of ["maxPending", "maxConnections"] as const) {
+    const value = limits[name];
+    if (value === undefined || value === Number.POSITIVE_INFINITY || (value >= 1 && Number.isInteger(value)))
+      continue;
+    throw argumentError("listen", `${name} ${value} is not a whole number of at least 1`);
+  }
 }

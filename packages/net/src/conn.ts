@@ -10,6 +10,24 @@ export interface WaitOptions {
 }
 
 /**
+ * Receives the bytes of a connection without a promise per portion. See `Conn.serve`.
+ *
+ * What it throws, or rejects with, aborts the connection and comes to `close`.
+ */
+export interface ConnHandler {
+  /**
+   * Called for each portion in order. `bytes` is lent: its memory is used again as soon as this function returns (for an `async`
+   * one: at its first `await`). Copy what is needed later; `conn.write(bytes)` copies by itself.
+   * While a returned promise is pending nothing more is received and the peer is held back.
+   */
+  data(bytes: Uint8Array): void | Promise<void>;
+  /** The peer has ended its side. Without this function the connection is then closed. */
+  end?(): void;
+  /** Called exactly once, last; with an error unless both sides ended in order or this side closed. */
+  close?(error?: Error): void;
+}
+
+/**
  * A reliable, ordered stream of bytes between two addresses: TCP, Unix domain socket, TLS or an in-memory pipe.
  *
  * All methods may be called at any time from several places. Simultaneous reads are served one after the
@@ -20,7 +38,7 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
   readonly remoteAddr: Addr;
 
   /**
-   * Waits for the next bytes, in whatever portions they arrive. The caller owns the array.
+   * Waits for the next bytes, in whatever portions they arrive. The caller owns the array (on Node it is a `Buffer`).
    * Returns `null` once the peer has ended its side. Not reading stops the peer: at most one read buffer is held.
    *
    * @throws NetError `timeout` past the read deadline, `closed` if this side closed, `reset` if the peer did.
@@ -28,16 +46,48 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
   read(options?: WaitOptions): Promise<Uint8Array | null>;
 
   /**
-   * Writes all of `bytes`; resolves when there is room for more (backpressure). `bytes` must not be changed until then.
+   * Waits for exactly `length` bytes; `null` if the peer ended before the first of them. A call that is cancelled or times out
+   * takes nothing: what had arrived is read by the next call.
    *
-   * @throws NetError with `bytesWritten`, how much was accepted, when a deadline or signal cut the write short.
+   * @throws NetError `end_of_stream` if the peer ended in between (`read` still gives what came), and as `read` does.
+   */
+  readFull(length: number, options?: WaitOptions): Promise<Uint8Array | null>;
+
+  /**
+   * Hands all bytes, those already received first, to `handler`: the way for hot paths. May be called once, and excludes `read`
+   * and iteration. A read deadline that passes aborts the connection with `timeout`.
+   *
+   * @throws NetError `invalid_argument` if the connection is already being read or served.
+   */
+  serve(handler: ConnHandler): void;
+
+  /**
+   * Writes all of `bytes`; resolves when the operating system has taken them (backpressure). `bytes` must not be changed until then.
+   *
+   * @throws NetError with `bytesWritten`, how much was accepted, when a deadline, a signal or `close` cut the write short. Those
+   * first bytes are still sent in their turn, and must not be changed either.
    */
   write(bytes: Uint8Array, options?: WaitOptions): Promise<void>;
 
-  /** Ends the writing side after what was written (TCP FIN). Reading goes on. */
+  /** Writes `parts` one after the other as a single `write`, without joining them. */
+  writev(parts: readonly Uint8Array[], options?: WaitOptions): Promise<void>;
+
+  /** Ends the writing side after what was written (TCP FIN). Reading goes on, later writes reject with `closed`. */
   closeWrite(): Promise<void>;
 
-  /** Flushes, closes both sides and unblocks pending operations, which reject with `closed`. A second call waits for the first. */
+  /**
+   * Stops receiving: waiting and later reads give `null`, and what still arrives is thrown away, so that the peer is never
+   * held back by it. Writing goes on.
+   */
+  closeRead(): void;
+
+  /**
+   * Flushes and closes both sides; resolves when all accepted bytes and the end of the stream have left. Unblocks pending
+   * operations: reads, and writes not yet accepted in full, reject with `closed`. A second call waits for the first.
+   * Afterwards what the peer still sends is thrown away until it ends too, for at most one second; then the connection is cut.
+   *
+   * @throws NetError `timeout` if the peer does not take what was written within `closeTimeoutMs`; the connection is then aborted.
+   */
   close(): Promise<void>;
 
   /** Closes at once and drops what is not yet sent (TCP RST where the platform allows it). Never waits, never throws. */

@@ -5,6 +5,7 @@ export type NetErrorCode =
   | "invalid_address" // the text of an address could not be parsed
   | "invalid_argument" // an option or argument is outside what is allowed
   | "name_not_found" // the resolver knows no such host or service
+  | "resolver_failed" // the resolver could not answer; it may later
   | "refused" // nobody listens there (ECONNREFUSED)
   | "reset" // the peer cut the connection (ECONNRESET)
   | "broken_pipe" // written after the peer stopped reading (EPIPE)
@@ -47,6 +48,8 @@ export class NetError extends Error {
   override readonly name = "NetError";
   readonly op: NetOp;
   readonly code: NetErrorCode;
+  /** What went wrong, in a few words: `i/o timeout`. */
+  readonly reason: string;
   readonly network: string | undefined;
   readonly localAddr: Addr | undefined;
   readonly remoteAddr: Addr | undefined;
@@ -56,6 +59,7 @@ export class NetError extends Error {
     super(describe(parts), parts.cause === undefined ? undefined : { cause: parts.cause });
     this.op = parts.op;
     this.code = parts.code;
+    this.reason = parts.reason;
     this.network = parts.network;
     this.localAddr = parts.localAddr;
     this.remoteAddr = parts.remoteAddr;

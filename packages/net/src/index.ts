@@ -12,6 +12,8 @@ export {
   unixAddr,
 } from "./addr.ts";
 export type * from "./conn.ts";
+export { dial } from "./dial.ts";
+export type { DialOptions, TcpDialOptions } from "./dial-options.ts";
 export { type DelimitedOptions, delimited } from "./delimiter.ts";
 export * from "./error.ts";
 export { type FrameCodec, type FrameDecoder, FrameFault } from "./frame-codec.ts";
@@ -20,4 +22,15 @@ export { defaultFramedOptions, type FramedOptions, framed } from "./framed-conn.
 export { defaultInboxLimits, Inbox, type InboxLimits, type InboxSource } from "./inbox.ts";
 export { type LengthPrefix, type LengthPrefixedOptions, lengthPrefixed } from "./length-prefix.ts";
 export { lines } from "./lines.ts";
+export { listen } from "./listen.ts";
+export type {
+  ListenOptions,
+  Refusal,
+  RefusalReason,
+  TcpListenOptions,
+  UnixListenOptions,
+} from "./listen-options.ts";
 export * from "./message-conn.ts";
+export { pipe } from "./pipe.ts";
+export type { Resolver } from "./resolve.ts";
+export type { SocketOptions } from "./socket-options.ts";

@@ -1,0 +1,36 @@
+import { deadlineToMs } from "./deadline.ts";
+import { DeadlineTimer } from "./deadline.ts";
+import type { DialOptions } from "./dial-options.ts";
+import { canceledError, type FailureSite, timeoutError } from "./failures.ts";
+
+/** What bounds one dial: its deadline and the caller's signal, as one signal whose reason is the `NetError` to throw. */
+export interface DialLimits {
+  readonly signal: AbortSignal;
+  /** Milliseconds until the deadline, `Infinity` without one. */
+  readonly remainingMs: number;
+}
+
+/** Runs `work` within the limits of `options`. */
+export async function withinLimits<T>(
+  options: DialOptions | undefined,
+  site: FailureSite,
+  work: (limits: DialLimits) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const timer = new DeadlineTimer(() => controller.abort(timeoutError(site)));
+  const { signal, deadline = null } = options ?? {};
+  const onAbort = (): void => {
+    if (signal) controller.abort(canceledError(site, signal));
+  };
+  const remainingMs = deadlineToMs(deadline) - Date.now();
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    timer.set(deadline);
+    controller.signal.throwIfAborted();
+    return await work({ signal: controller.signal, remainingMs });
+  } finally {
+    timer.set(null);
+    signal?.removeEventListener("abort", onAbort);
+  }
+}

@@ -1,0 +1,38 @@
+import type { Conn } from "./conn.ts";
+import type { DialOptions, TcpDialOptions } from "./dial-options.ts";
+import { argumentError } from "./failures.ts";
+import { dialTcp } from "./tcp-dial.ts";
+import { dialUnix } from "./unix.ts";
+
+/**
+ * Connects to a listener. Of a host with several addresses the first that answers is taken (Happy Eyeballs, RFC 8305), and a deadline
+ * is split so that each gets a share of it. Nothing is tried twice.
+ *
+ * @param address As for `listen`; an empty host is this machine.
+ * @throws NetError `refused`, `timeout`, `name_not_found`, `host_unreachable`, `canceled`, … When all of several addresses failed
+ * it is the first one's error, and its `cause` an `AggregateError` of all.
+ * @example
+ * const conn = await dial("tcp", "example.org:80", { deadline: Date.now() + 5000 });
+ */
+export function dial(
+  network: "tcp" | "tcp4" | "tcp6",
+  address: string,
+  options?: TcpDialOptions,
+): Promise<Conn>;
+export function dial(network: "unix", address: string, options?: DialOptions): Promise<Conn>;
+export async function dial(
+  network: "tcp" | "tcp4" | "tcp6" | "unix",
+  address: string,
+  options?: TcpDialOptions,
+): Promise<Conn> {
+  switch (network) {
+    case "tcp":
+    case "tcp4":
+    case "tcp6":
+      return dialTcp(network, address, options);
+    case "unix":
+      return dialUnix(address, options);
+    default:
+      throw argumentError("dial", `unknown network ${JSON.stringify(network)}`);
+  }
+}

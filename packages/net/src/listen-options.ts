@@ -1,0 +1,49 @@
+import type { Addr } from "./addr.ts";
+import type { NetError } from "./error.ts";
+import type { SocketOptions } from "./socket-options.ts";
+
+/** Why a listener dropped a connection before the application saw it. */
+export type RefusalReason =
+  | "max_connections" // the limit on open connections
+  | "max_pending" // too many wait for `accept` or for the end of a handshake
+  | "too_many_files" // the process or the system has no descriptor left
+  | "handshake" // TLS or the PROXY header failed or took too long; `error` says how
+  | "gone"; // it was gone before it could be looked at
+
+/** A connection that was dropped. */
+export interface Refusal {
+  readonly reason: RefusalReason;
+  readonly remoteAddr: Addr | undefined;
+  readonly error: NetError | undefined;
+}
+
+/** Options of every network; those of connections hold for each accepted one. */
+export interface ListenOptions extends SocketOptions {
+  /** How many connections the system keeps that this process has not yet taken. Default 511; the system may lower it. */
+  readonly backlog?: number | undefined;
+  /** Most connections that wait for `accept` or are in a handshake; one more is refused. Default 512. */
+  readonly maxPending?: number | undefined;
+  /** Most connections open at once; one more is refused by closing it at once. Default: no limit. */
+  readonly maxConnections?: number | undefined;
+  /** Told of each connection dropped before `accept`, for logs and counters. Must not throw. */
+  readonly onRefuse?: ((refusal: Refusal) => void) | undefined;
+  /** Cancels the setting up. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of `"tcp"`, `"tcp4"`, `"tcp6"`. `reuseAddr` is always on (the system's listeners expect it), as in Go. */
+export interface TcpListenOptions extends ListenOptions {
+  /**
+   * Let several processes listen on the same port and share its connections (SO_REUSEPORT). Needs Node 22.12 or later; earlier ones
+   * throw `unsupported`. Risk: any process of the same user can take a share. Default `false`.
+   */
+  readonly reusePort?: boolean | undefined;
+  /** On an IPv6 address, do not also accept IPv4 (IPV6_V6ONLY). Default `false`, and `true` for `"tcp6"`. */
+  readonly ipv6Only?: boolean | undefined;
+}
+
+/** Options of `"unix"`. */
+export interface UnixListenOptions extends ListenOptions {
+  /** Permissions of the socket file, such as `0o660`. Default: what the process's umask leaves. No meaning for abstract names. */
+  readonly mode?: number | undefined;
+}

@@ -1,0 +1,46 @@
+import type { Conn, Listener } from "./conn.ts";
+import { argumentError } from "./failures.ts";
+import type { TcpListenOptions, UnixListenOptions } from "./listen-options.ts";
+import { listenTcp } from "./tcp.ts";
+import { listenUnix } from "./unix.ts";
+
+/**
+ * Listens for connections.
+ *
+ * Networks: `"tcp"` (IPv4 and IPv6), `"tcp4"`, `"tcp6"` and `"tls"` take addresses as Go writes them, `":8080"`, `"127.0.0.1:0"` (the
+ * system chooses a port, see `listener.addr`), `"[::1]:53"`; `"unix"` takes a path, or `"@name"` in Linux's abstract namespace.
+ *
+ * When the process runs out of file descriptors the listener neither stops nor spins: connections that cannot be taken are
+ * closed by the system's side, and accepting goes on as soon as there are descriptors again.
+ *
+ * @throws NetError `invalid_address`, `invalid_argument`, `address_in_use`, `address_not_available`, `permission`, `name_not_found`, …
+ * @example
+ * const listener = await listen("tcp", ":8080");
+ * for await (const conn of listener) handle(conn).catch(console.error);
+ */
+export function listen(
+  network: "tcp" | "tcp4" | "tcp6",
+  address: string,
+  options?: TcpListenOptions,
+): Promise<Listener<Conn>>;
+export function listen(
+  network: "unix",
+  address: string,
+  options?: UnixListenOptions,
+): Promise<Listener<Conn>>;
+export async function listen(
+  network: "tcp" | "tcp4" | "tcp6" | "unix",
+  address: string,
+  options?: TcpListenOptions & UnixListenOptions,
+): Promise<Listener<Conn>> {
+  switch (network) {
+    case "tcp":
+    case "tcp4":
+    case "tcp6":
+      return listenTcp(network, address, options);
+    case "unix":
+      return listenUnix(address, options);
+    default:
+      throw argumentError("listen", `unknown network ${JSON.stringify(network)}`);
+  }
+}

@@ -1,0 +1,87 @@
+import { NetError, type NetErrorCode } from "./error.ts";
+import type { FailureSite } from "./failures.ts";
+
+/** What the codes of Node and of the system mean here, and how they print. */
+const MEANINGS: Readonly<Record<string, readonly [NetErrorCode, string]>> = {
+  ECONNREFUSED: ["refused", "connection refused"],
+  ECONNRESET: ["reset", "connection reset by peer"],
+  ECONNABORTED: ["reset", "connection aborted"],
+  ENOTCONN: ["reset", "not connected"],
+  EPIPE: ["broken_pipe", "broken pipe"],
+  ETIMEDOUT: ["timeout", "connection timed out"],
+  EADDRINUSE: ["address_in_use", "address already in use"],
+  EADDRNOTAVAIL: ["address_not_available", "cannot assign requested address"],
+  EHOSTUNREACH: ["host_unreachable", "no route to host"],
+  EHOSTDOWN: ["host_unreachable", "host is down"],
+  ENETUNREACH: ["network_unreachable", "network is unreachable"],
+  ENETDOWN: ["network_unreachable", "network is down"],
+  EACCES: ["permission", "permission denied"],
+  EPERM: ["permission", "operation not permitted"],
+  ENOENT: ["not_found", "no such file or directory"],
+  ENOTDIR: ["not_found", "not a directory"],
+  ENOTFOUND: ["name_not_found", "no such host"],
+  ENODATA: ["name_not_found", "no address for this host"],
+  EAI_NODATA: ["name_not_found", "no address for this host"],
+  EAI_NONAME: ["name_not_found", "no such host"],
+  EAI_AGAIN: ["resolver_failed", "temporary failure in name resolution"],
+  EAI_FAIL: ["resolver_failed", "failure in name resolution"],
+  ESERVFAIL: ["resolver_failed", "name server failed"],
+  EMFILE: ["too_many_files", "too many open files"],
+  ENFILE: ["too_many_files", "too many open files in the system"],
+  EMSGSIZE: ["too_large", "message too long"],
+  ENAMETOOLONG: ["invalid_address", "path too long"],
+  EINVAL: ["invalid_argument", "invalid argument"],
+  EAFNOSUPPORT: ["unsupported", "address family not supported"],
+  EPROTONOSUPPORT: ["unsupported", "protocol not supported"],
+  ENOPROTOOPT: ["unsupported", "option not supported"],
+  ENOTSUP: ["unsupported", "operation not supported"],
+  EOPNOTSUPP: ["unsupported", "operation not supported"],
+  ENOSYS: ["unsupported", "function not implemented"],
+  ERR_SOCKET_CLOSED: ["closed", "use of closed connection"],
+  ERR_STREAM_DESTROYED: ["closed", "use of closed connection"],
+  ERR_STREAM_WRITE_AFTER_END: ["closed", "use of closed connection"],
+  EPROTO: ["tls", "TLS protocol error"],
+};
+
+/** OpenSSL's verdicts on certificates, which carry no common prefix. */
+const CERTIFICATE_CODE = /CERT|^UNABLE_TO_|^CRL_|^INVALID_(?:CA|PURPOSE)$|^(?:HOSTNAME|KEYUSAGE)_|^ERROR_IN_/;
+
+/**
+ * Wraps what Node threw or emitted, once: a `NetError` is returned as it is. `cause` keeps the original.
+ *
+ * @param site What was being done, and where.
+ */
+export function netErrorFrom(error: unknown, site: FailureSite): NetError {
+  if (error instanceof NetError) return error;
+  const [code, reason] = meaningOf(error);
+  return new NetError({ ...site, code, reason, cause: error });
+}
+
+function meaningOf(error: unknown): readonly [NetErrorCode, string] {
+  const { code, message, reason, library } = detailsOf(error);
+  if (code === "ECONNRESET" && message?.includes("before secure TLS connection")) {
+    return ["tls", "connection closed during the TLS handshake"];
+  }
+  if (library === "SSL routines" || code?.startsWith("ERR_SSL_")) {
+    return ["tls", `TLS: ${reason ?? message ?? code}`];
+  }
+  if (code === undefined) return ["unknown", message ?? String(error)];
+  const known = Object.hasOwn(MEANINGS, code) ? MEANINGS[code] : undefined;
+  if (known) return known;
+  if (code.startsWith("ERR_TLS_") || CERTIFICATE_CODE.test(code)) return ["tls", `TLS: ${message ?? code}`];
+  return ["unknown", message ?? code];
+}
+
+function detailsOf(error: unknown): Partial<Record<"code" | "message" | "reason" | "library", string>> {
+  if (typeof error !== "object" || error === null) return {};
+  const text = (name: string): string | undefined => {
+    const value: unknown = Reflect.get(error, name);
+    return typeof value === "string" && value !== "" ? value : undefined;
+  };
+  const found: Partial<Record<"code" | "message" | "reason" | "library", string>> = {};
+  for (const name of ["code", "message", "reason", "library"] as const) {
+    const value = text(name);
+    if (value !== undefined) found[name] = value;
+  }
+  return found;
+}

@@ -1,0 +1,263 @@
+import type { Deadline, WaitOptions } from "./conn.ts";
+import { DeadlineTimer } from "./deadline.ts";
+import { NetError } from "./error.ts";
+import { argumentError, canceledError, type FailureSite, timeoutError } from "./failures.ts";
+import type { Transport } from "./transport.ts";
+
+/** How much `readFull` sets aside before the peer has sent any of it, in bytes. Longer results grow as they arrive. */
+const FIRST_ALLOCATION = 64 * 1024;
+
+/** Takes each portion as it arrives. See `ConnHandler.data`. */
+export type DataHandler = (bytes: Uint8Array) => void | Promise<void>;
+
+/**
+ * The reading side of a connection: at most one portion held, calls served in order, nothing lost to a cancelled one.
+ * What ended it is told after the bytes that came before.
+ */
+export class ReadHalf {
+  readonly #transport: Transport;
+  readonly #site: () => FailureSite;
+  /** Arrived and not yet read; the transport is stopped as long as there is any. */
+  #held: Uint8Array | undefined;
+  #waiters: Waiter[] = [];
+  #deadline: DeadlineTimer | undefined;
+  /** Set once nothing more will arrive: `null` after a proper end. */
+  #ending: NetError | null | undefined;
+  #isDiscarding = false;
+  #handler: DataHandler | undefined;
+  #onServeTimeout: ((error: NetError) => void) | undefined;
+
+  constructor(transport: Transport, site: () => FailureSite) {
+    this.#transport = transport;
+    this.#site = site;
+  }
+
+  /** `deliver` makes the call's result of the bytes or of the end. */
+  read<T>(options: WaitOptions | undefined, deliver: (bytes: Uint8Array | null) => T): Promise<T> {
+    const refusal = this.#refusal(options);
+    if (refusal) return Promise.reject(refusal);
+    if (this.#waiters.length === 0) {
+      const bytes = this.#held;
+      if (bytes !== undefined) {
+        this.#held = undefined;
+        return Promise.resolve(deliver(bytes));
+      }
+      if (this.#ending === null) return Promise.resolve(deliver(null));
+      if (this.#ending) return Promise.reject(this.#ending);
+    }
+    return new Promise((resolve, reject) => {
+      const take = (bytes: Uint8Array | null): void => resolve(deliver(bytes));
+      this.#wait({ take, reject, full: undefined, forgetSignal: undefined }, options);
+    });
+  }
+
+  readFull(length: number, options: WaitOptions | undefined): Promise<Uint8Array | null> {
+    if (!Number.isSafeInteger(length) || length < 0) {
+      return Promise.reject(argumentError("read", `length ${length} is not a whole number of bytes`));
+    }
+    const refusal = this.#refusal(options);
+    if (refusal) return Promise.reject(refusal);
+    if (length === 0) return Promise.resolve(new Uint8Array(0));
+    return new Promise((take, reject) => {
+      this.#wait({ take, reject, full: new Portion(length), forgetSignal: undefined }, options);
+      this.#serveWaiters();
+    });
+  }
+
+  /** Hands everything to `handler` from now on, what is held first; a read deadline that passes goes to `onTimeout`. */
+  serve(handler: DataHandler, onTimeout: (error: NetError) => void): void {
+    if (this.#handler || this.#waiters.length > 0) {
+      throw argumentError("read", "the connection is already being read");
+    }
+    this.#handler = handler;
+    this.#onServeTimeout = onTimeout;
+    const bytes = this.#held;
+    this.#held = undefined;
+    if ((bytes === undefined || this.#handle(handler, bytes)) && this.#ending === undefined) {
+      this.#transport.resume();
+    }
+  }
+
+  setDeadline(at: Deadline): void {
+    this.#deadline ??= new DeadlineTimer(() => {
+      if (this.#handler) this.#onServeTimeout?.(timeoutError(this.#readSite()));
+      for (const waiter of this.#waiters.splice(0)) this.#giveUp(waiter, timeoutError(this.#readSite()));
+    });
+    this.#deadline.set(at);
+  }
+
+  /** From now on what arrives is thrown away; waiting and later reads get the end of the stream (`null`) or the error. */
+  discard(ending: NetError | null): void {
+    this.#isDiscarding = true;
+    this.#held = undefined;
+    const isOver = this.#ending !== undefined;
+    this.end(ending);
+    this.#ending = ending;
+    if (!isOver) this.#transport.resume();
+  }
+
+  /** Bytes arrived; see `TransportSink.onBytes`. */
+  accept(bytes: Uint8Array, isLent: boolean): boolean {
+    if (this.#isDiscarding) return true;
+    if (this.#handler) return this.#handle(this.#handler, bytes);
+    const waiter = this.#waiters[0];
+    if (waiter !== undefined && waiter.full === undefined) {
+      this.#waiters.shift();
+      settled(waiter).take(isLent ? Buffer.from(bytes) : bytes);
+      return true;
+    }
+    const rest = waiter?.full === undefined ? bytes : waiter.full.add(bytes);
+    if (rest !== undefined) {
+      const owned = isLent ? Buffer.from(rest) : rest;
+      this.#held = this.#held === undefined ? owned : Buffer.concat([this.#held, owned]);
+    }
+    this.#serveWaiters();
+    return this.#held === undefined;
+  }
+
+  /** Nothing more will arrive: the peer ended (`null`), or it broke. Only the first call counts. */
+  end(ending: NetError | null): void {
+    if (this.#ending !== undefined) return;
+    this.#ending = ending;
+    this.#serveWaiters();
+    if (ending !== null) this.#deadline?.set(null);
+  }
+
+  /** Stops the deadline's timer: the connection is gone. */
+  release(): void {
+    this.#deadline?.set(null);
+  }
+
+  #refusal(options: WaitOptions | undefined): NetError | undefined {
+    if (this.#isDiscarding && this.#ending) return this.#ending;
+    if (this.#handler) return argumentError("read", "the connection is being served");
+    if (options?.signal?.aborted) return canceledError(this.#readSite(), options.signal);
+    if (this.#deadline?.hasPassed) return timeoutError(this.#readSite());
+    return undefined;
+  }
+
+  #wait(waiter: Waiter, options: WaitOptions | undefined): void {
+    const signal = options?.signal;
+    if (signal) {
+      const onAbort = (): void => {
+        this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+        this.#giveUp(waiter, canceledError(this.#readSite(), signal));
+        this.#serveWaiters();
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      waiter.forgetSignal = () => signal.removeEventListener("abort", onAbort);
+    }
+    this.#waiters.push(waiter);
+    if (this.#held === undefined && this.#ending === undefined) this.#transport.resume();
+  }
+
+  /** Gives what is held, or the end, to those who wait; asks for more when somebody still does. */
+  #serveWaiters(): void {
+    for (;;) {
+      const waiter = this.#waiters[0];
+      if (waiter === undefined) return;
+      if (waiter.full?.isComplete) {
+        this.#waiters.shift();
+        settled(waiter).take(waiter.full.bytes);
+      } else if (this.#held !== undefined) {
+        const bytes = this.#held;
+        this.#held = waiter.full?.add(bytes);
+        if (waiter.full !== undefined) continue;
+        this.#waiters.shift();
+        settled(waiter).take(bytes);
+      } else if (this.#ending === undefined) {
+        this.#transport.resume();
+        return;
+      } else {
+        this.#waiters.shift();
+        this.#endOne(waiter, this.#ending);
+      }
+    }
+  }
+
+  #endOne(waiter: Waiter, ending: NetError | null): void {
+    if (waiter.full !== undefined && waiter.full.length > 0 && ending === null) {
+      const { length, wanted } = waiter.full;
+      const reason = `stream ended after ${length} of ${wanted} bytes`;
+      this.#giveUp(waiter, new NetError({ ...this.#readSite(), code: "end_of_stream", reason }));
+    } else if (ending === null) {
+      settled(waiter).take(null);
+    } else {
+      this.#giveUp(waiter, ending);
+    }
+  }
+
+  /** Rejects, after putting back what the call had taken so far. */
+  #giveUp(waiter: Waiter, error: NetError): void {
+    if (waiter.full !== undefined && waiter.full.length > 0 && !this.#isDiscarding) {
+      const taken = waiter.full.bytes;
+      this.#held = this.#held === undefined ? taken : Buffer.concat([taken, this.#held]);
+      this.#transport.pause();
+    }
+    settled(waiter).reject(error);
+  }
+
+  /** True if the handler is ready for more at once. */
+  #handle(handler: DataHandler, bytes: Uint8Array): boolean {
+    const busy = handler(bytes);
+    if (busy === undefined) return true;
+    void this.#resumeAfter(busy);
+    return false;
+  }
+
+  async #resumeAfter(busy: Promise<void>): Promise<void> {
+    await busy; // The connection hands in a handler that never rejects.
+    if (this.#ending === undefined) this.#transport.resume();
+  }
+
+  #readSite(): FailureSite {
+    return { ...this.#site(), op: "read" };
+  }
+}
+
+interface Waiter {
+  take(bytes: Uint8Array | null): void;
+  reject(error: NetError): void;
+  /** Set for `readFull`. */
+  readonly full: Portion | undefined;
+  forgetSignal: (() => void) | undefined;
+}
+
+function settled(waiter: Waiter): Waiter {
+  waiter.forgetSignal?.();
+  return waiter;
+}
+
+/** Collects exactly so many bytes; the memory grows with what arrives, not with what is wanted. */
+class Portion {
+  readonly wanted: number;
+  length = 0;
+  #memory: Uint8Array;
+
+  constructor(wanted: number) {
+    this.wanted = wanted;
+    this.#memory = Buffer.allocUnsafe(Math.min(wanted, FIRST_ALLOCATION));
+  }
+
+  get isComplete(): boolean {
+    return this.length === this.wanted;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#memory.subarray(0, this.length);
+  }
+
+  /** Takes what it needs and returns the rest. */
+  add(bytes: Uint8Array): Uint8Array | undefined {
+    const count = Math.min(bytes.length, this.wanted - this.length);
+    const end = this.length + count;
+    if (end > this.#memory.length) {
+      const larger = Buffer.allocUnsafe(Math.min(this.wanted, Math.max(end, this.#memory.length * 2)));
+      larger.set(this.bytes);
+      this.#memory = larger;
+    }
+    this.#memory.set(count === bytes.length ? bytes : bytes.subarray(0, count), this.length);
+    this.length = end;
+    return count === bytes.length ? undefined : bytes.subarray(count);
+  }
+}

@@ -1,0 +1,67 @@
+import { lookup } from "node:dns";
+import { isIP, isIPv4, isIPv6 } from "node:net";
+import { NetError } from "./error.ts";
+import { canceledError, type FailureSite } from "./failures.ts";
+import { netErrorFrom } from "./node-error.ts";
+
+/** Finds the addresses of a host, best first. `family` 0 asks for both. Rejects if there are none. */
+export type Resolver = (
+  host: string,
+  options: { readonly family: 0 | 4 | 6; readonly signal?: AbortSignal | undefined },
+) => Promise<readonly string[]>;
+
+/** The system's own way (`getaddrinfo`): hosts file, DNS and whatever else the machine is set up for, in the order of RFC 6724. */
+export const systemResolver: Resolver = (host, { family }) =>
+  new Promise((resolve, reject) => {
+    lookup(host, { all: true, family, order: "verbatim" }, (error, found) => {
+      if (error) reject(error);
+      else resolve(found.map(({ address }) => address));
+    });
+  });
+
+/** The IP version a network is restricted to; 0 is both. */
+export function familyOf(network: string): 0 | 4 | 6 {
+  return network.endsWith("4") ? 4 : network.endsWith("6") ? 6 : 0;
+}
+
+/** The addresses of `host`, at least one. An IP address is its own, and asks nobody. */
+export async function resolveHost(
+  host: string,
+  options: { network: string; resolver?: Resolver | undefined; signal?: AbortSignal | undefined },
+  site: FailureSite,
+): Promise<readonly string[]> {
+  if (isIP(host) !== 0) return [host];
+  const { network, resolver = systemResolver, signal } = options;
+  const family = familyOf(network);
+  let found: readonly string[];
+  try {
+    found = await raced(resolver(host, { family, signal }), signal, site);
+  } catch (error) {
+    throw netErrorFrom(error, site);
+  }
+  const fits = family === 4 ? isIPv4 : family === 6 ? isIPv6 : (ip: string) => isIP(ip) !== 0;
+  const usable = found.filter((ip) => fits(ip));
+  if (usable.length === 0)
+    throw new NetError({ ...site, code: "name_not_found", reason: "no address for this host" });
+  return usable;
+}
+
+/** The outcome of `work`, or the cancellation if that comes first. */
+export async function raced<T>(
+  work: Promise<T>,
+  signal: AbortSignal | undefined,
+  site: FailureSite,
+): Promise<T> {
+  if (!signal) return work;
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(canceledError(site, signal));
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    if (onAbort) signal.removeEventListener("abort", onAbort);
+  }
+}

@@ -1,0 +1,183 @@
+import type { Socket } from "node:net";
+import { type Addr, unixAddr } from "./addr.ts";
+import { isLentMemory } from "./read-buffer.ts";
+import type { Transport, TransportSink } from "./transport.ts";
+
+/** A connected socket with its two addresses, which it forgets when it is closed. */
+export interface RawConnection {
+  readonly socket: Socket;
+  readonly localAddr: Addr;
+  readonly remoteAddr: Addr;
+}
+
+/** The addresses of a transport that has no socket yet; nobody sees them. */
+const unused = unixAddr("");
+
+/** The properties that lead from a socket to its transport; so the listeners below need no closure per connection. */
+const owner: unique symbol = Symbol("transport");
+type OwnedSocket = Socket & { [owner]?: SocketTransport };
+
+/** A transport over a socket of Node: TCP, Unix or TLS. */
+export class SocketTransport implements Transport {
+  #socket: OwnedSocket | undefined;
+  #localAddr: Addr | undefined;
+  #remoteAddr: Addr | undefined;
+  /** What to reset, if it is not the socket itself: the TCP socket below TLS. */
+  #resettable: Socket | undefined;
+  #sink: TransportSink | undefined;
+  #usesEvents = true;
+  #isListening = false;
+  #isReading = false;
+  #isClosed = false;
+  #error: unknown;
+  readonly #onWritten = (error?: Error | null): void => {
+    if (!error) this.#sink?.onWritten();
+  };
+
+  /** Where a socket made with `onreadOption` or `moveToReadBuffer` delivers what it reads. */
+  readonly onRead = (bytes: Uint8Array): boolean => {
+    if (this.#sink?.onBytes(bytes, true)) return true;
+    this.#isReading = false;
+    return false;
+  };
+
+  /** Takes a connected socket over. `readsIntoBuffer` if it delivers to `onRead`; `resettable` is the TCP socket below TLS. */
+  use({ socket, localAddr, remoteAddr }: RawConnection, readsIntoBuffer: boolean, resettable?: Socket): void {
+    const owned: OwnedSocket = socket;
+    this.#localAddr = localAddr;
+    this.#remoteAddr = remoteAddr;
+    this.#resettable = resettable;
+    owned[owner] = this;
+    this.#socket = owned;
+    this.#usesEvents = !readsIntoBuffer;
+    owned.on("end", onEnd);
+    owned.on("finish", onFinish);
+    owned.on("error", onError);
+    owned.on("close", onClose);
+  }
+
+  /** The socket below, for what only it can do. */
+  get socket(): Socket | undefined {
+    return this.#socket;
+  }
+
+  get localAddr(): Addr {
+    return this.#localAddr ?? unused;
+  }
+
+  get remoteAddr(): Addr {
+    return this.#remoteAddr ?? unused;
+  }
+
+  get bufferedBytes(): number {
+    return this.#socket?.writableLength ?? 0;
+  }
+
+  attach(sink: TransportSink): void {
+    this.#sink = sink;
+  }
+
+  resume(): void {
+    if (this.#isReading) return;
+    this.#isReading = true;
+    const socket = this.#socket;
+    if (!socket) return;
+    if (this.#usesEvents && !this.#isListening) {
+      this.#isListening = true;
+      socket.on("data", onData);
+    }
+    socket.resume();
+  }
+
+  pause(): void {
+    if (!this.#isReading) return;
+    this.#isReading = false;
+    this.#socket?.pause();
+  }
+
+  write(bytes: Uint8Array): void {
+    const given = isLentMemory(bytes) ? Buffer.from(bytes) : bytes;
+    this.#socket?.write(given, this.#onWritten);
+  }
+
+  writev(parts: readonly Uint8Array[]): void {
+    const socket = this.#socket;
+    if (!socket) return;
+    socket.cork();
+    const last = parts.length - 1;
+    parts.forEach((part, index) => {
+      const given = isLentMemory(part) ? Buffer.from(part) : part;
+      if (index === last) socket.write(given, this.#onWritten);
+      else socket.write(given);
+    });
+    socket.uncork();
+  }
+
+  end(): void {
+    this.#socket?.end();
+  }
+
+  destroy(): void {
+    this.#socket?.destroy();
+  }
+
+  unref(): void {
+    this.#socket?.unref();
+  }
+
+  reset(): void {
+    const socket = this.#socket;
+    if (!socket || socket.destroyed) return;
+    const resettable = this.#resettable ?? socket;
+    try {
+      resettable.resetAndDestroy();
+    } catch {
+      // Not a TCP socket: there is no reset.
+    }
+    socket.destroy();
+  }
+
+  data(bytes: Uint8Array): void {
+    if (this.#sink?.onBytes(bytes, false)) return;
+    this.#isReading = false;
+    this.#socket?.pause();
+  }
+
+  ended(): void {
+    this.#sink?.onEnd();
+  }
+
+  finished(): void {
+    this.#sink?.onFinish();
+  }
+
+  broke(error: unknown): void {
+    this.#error ??= error;
+  }
+
+  closed(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#sink?.onClose(this.#error);
+  }
+}
+
+function onData(this: OwnedSocket, bytes: Uint8Array): void {
+  this[owner]?.data(bytes);
+}
+
+function onEnd(this: OwnedSocket): void {
+  this[owner]?.ended();
+}
+
+function onFinish(this: OwnedSocket): void {
+  this[owner]?.finished();
+}
+
+function onError(this: OwnedSocket, error: unknown): void {
+  this[owner]?.broke(error);
+}
+
+function onClose(this: OwnedSocket): void {
+  this[owner]?.closed();
+}

@@ -1,0 +1,278 @@
+import type { Addr } from "./addr.ts";
+import type { Conn, ConnHandler, Deadline, WaitOptions } from "./conn.ts";
+import { NetError } from "./error.ts";
+import { argumentError, closedError, type FailureSite, timeoutError } from "./failures.ts";
+import { netErrorFrom } from "./node-error.ts";
+import { ReadHalf } from "./read-half.ts";
+import type { Transport, TransportSink } from "./transport.ts";
+import { WriteHalf } from "./write-half.ts";
+
+/** How long `close` waits for the peer to take what was written, unless told otherwise, in milliseconds. */
+export const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
+
+/**
+ * How long a closed connection goes on throwing away what the peer sends, in milliseconds. To cut it at once would, if anything
+ * still arrived, reset the connection and destroy what the peer has not yet read of our last bytes.
+ */
+const LINGER_MS = 1000;
+
+/** What a `StreamConn` may be told. */
+export interface StreamConnOptions {
+  /** The network as the user named it. */
+  readonly network: string;
+  /** Told when the connection is over. */
+  readonly owner?: { ended(conn: StreamConn): void } | undefined;
+  /** How long `close` waits for the peer to take what was written, in milliseconds. Default 10 s. */
+  readonly closeTimeoutMs?: number | undefined;
+}
+
+/** The one implementation of `Conn`: promises, order, deadlines and closing, over any `Transport`. */
+export class StreamConn implements Conn, TransportSink {
+  readonly #transport: Transport;
+  readonly #options: StreamConnOptions;
+  readonly #reads: ReadHalf;
+  readonly #writes: WriteHalf;
+  #handler: ConnHandler | undefined;
+  /** Work of the handler's latest `data` call. */
+  #busy: Promise<void> | undefined;
+  #hasPeerEnded = false;
+  #closing: Promise<void> | undefined;
+  #onGone: (() => void) | undefined;
+  #isGone = false;
+  /** Why the connection broke or was aborted by this side. */
+  #failure: Error | undefined;
+
+  constructor(transport: Transport, options: StreamConnOptions) {
+    const site = (): FailureSite => this.#site("read");
+    this.#transport = transport;
+    this.#options = options;
+    this.#reads = new ReadHalf(transport, site);
+    this.#writes = new WriteHalf(transport, site);
+    transport.attach(this);
+  }
+
+  get localAddr(): Addr {
+    return this.#transport.localAddr;
+  }
+
+  get remoteAddr(): Addr {
+    return this.#transport.remoteAddr;
+  }
+
+  /** The network as the user named it. */
+  get network(): string {
+    return this.#options.network;
+  }
+
+  /** What carries the bytes. */
+  get transport(): Transport {
+    return this.#transport;
+  }
+
+  read(options?: WaitOptions): Promise<Uint8Array | null> {
+    return this.#reads.read(options, asIs);
+  }
+
+  readFull(length: number, options?: WaitOptions): Promise<Uint8Array | null> {
+    return this.#reads.readFull(length, options);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
+    const reads = this.#reads;
+    return {
+      next: () => reads.read(undefined, asResult),
+      // Leaving the loop closes nothing and loses nothing: read or iterate again to go on.
+      return: () => Promise.resolve({ done: true, value: undefined }),
+    };
+  }
+
+  serve(handler: ConnHandler): void {
+    if (this.#handler) throw argumentError("read", "the connection is already being served");
+    this.#reads.serve(
+      (bytes) => this.#handleData(handler, bytes),
+      (timeout) => this.#abortWith(timeout),
+    );
+    this.#handler = handler;
+    queueMicrotask(() => {
+      if (this.#hasPeerEnded) this.#handleEnd();
+      if (this.#isGone) void this.#handleClose();
+    });
+  }
+
+  write(bytes: Uint8Array, options?: WaitOptions): Promise<void> {
+    return this.#writes.write(bytes, options);
+  }
+
+  writev(parts: readonly Uint8Array[], options?: WaitOptions): Promise<void> {
+    return this.#writes.writev(parts, options);
+  }
+
+  closeWrite(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#writes.end((error) => {
+        if (error) reject(error);
+        else resolve();
+      });
+    });
+  }
+
+  closeRead(): void {
+    if (this.#closing === undefined) this.#reads.discard(null);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#closeInOrder();
+    return this.#closing;
+  }
+
+  abort(): void {
+    this.#closing ??= Promise.resolve();
+    const closed = closedError(this.#site("read"));
+    this.#reads.discard(closed);
+    this.#writes.fail(closedError);
+    this.#transport.reset();
+  }
+
+  setDeadline(at: Deadline): void {
+    this.setReadDeadline(at);
+    this.setWriteDeadline(at);
+  }
+
+  setReadDeadline(at: Deadline): void {
+    if (!this.#isGone) this.#reads.setDeadline(at);
+  }
+
+  setWriteDeadline(at: Deadline): void {
+    if (!this.#isGone) this.#writes.setDeadline(at);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  onBytes(bytes: Uint8Array, isLent: boolean): boolean {
+    return this.#reads.accept(bytes, isLent);
+  }
+
+  onEnd(): void {
+    this.#hasPeerEnded = true;
+    this.#reads.end(null);
+    this.#handleEnd();
+  }
+
+  onWritten(): void {
+    this.#writes.onWritten();
+  }
+
+  onFinish(): void {
+    this.#writes.onFinish();
+  }
+
+  onClose(error: unknown): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    if (error !== undefined && this.#closing === undefined) this.#failure ??= asError(error);
+    const failure = (site: FailureSite): NetError =>
+      error === undefined ? closedError(site) : netErrorFrom(error, site);
+    this.#reads.end(failure(this.#site("read")));
+    this.#reads.release();
+    this.#writes.fail(failure);
+    this.#onGone?.();
+    this.#options.owner?.ended(this);
+    if (this.#handler) void this.#handleClose();
+  }
+
+  async #closeInOrder(): Promise<void> {
+    this.#reads.discard(closedError(this.#site("read")));
+    this.#writes.close();
+    if (this.#isGone) return;
+    const timeoutMs = this.#options.closeTimeoutMs ?? DEFAULT_CLOSE_TIMEOUT_MS;
+    const isFlushed = await new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => resolve(false), timeoutMs);
+      this.#onGone = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+      this.#writes.end(() => {
+        clearTimeout(timer);
+        resolve(true);
+      });
+    });
+    this.#onGone = undefined;
+    if (!isFlushed) {
+      const timeout = timeoutError(this.#site("close"));
+      this.#transport.reset();
+      throw timeout;
+    }
+    if (this.#isGone) return;
+    if (this.#hasPeerEnded) return this.#transport.destroy();
+    this.#transport.unref();
+    const timer = setTimeout(() => this.#transport.destroy(), LINGER_MS).unref();
+    this.#onGone = () => clearTimeout(timer);
+  }
+
+  #handleData(handler: ConnHandler, bytes: Uint8Array): void | Promise<void> {
+    try {
+      const busy = handler.data(bytes);
+      if (busy === undefined) return undefined;
+      this.#busy = this.#settle(busy);
+      return this.#busy;
+    } catch (error) {
+      this.#abortWith(error);
+      return undefined;
+    }
+  }
+
+  async #settle(busy: Promise<void>): Promise<void> {
+    try {
+      await busy;
+    } catch (error) {
+      this.#abortWith(error);
+    }
+    this.#busy = undefined;
+  }
+
+  #handleEnd(): void {
+    const handler = this.#handler;
+    if (!handler) return;
+    try {
+      if (handler.end) handler.end();
+      else if (this.#closing === undefined) this.close().catch(ignore);
+    } catch (error) {
+      this.#abortWith(error);
+    }
+  }
+
+  async #handleClose(): Promise<void> {
+    const handler = this.#handler;
+    await this.#busy;
+    if (this.#failure) handler?.close?.(this.#failure);
+    else handler?.close?.();
+  }
+
+  #abortWith(error: unknown): void {
+    this.#failure ??= asError(error);
+    this.abort();
+  }
+
+  #site(op: FailureSite["op"]): FailureSite {
+    const { localAddr, remoteAddr } = this.#transport;
+    return { op, network: this.#options.network, localAddr, remoteAddr };
+  }
+}
+
+function asIs(bytes: Uint8Array | null): Uint8Array | null {
+  return bytes;
+}
+
+function asResult(bytes: Uint8Array | null): IteratorResult<Uint8Array, undefined> {
+  return bytes === null ? { done: true, value: undefined } : { done: false, value: bytes };
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function ignore(): void {
+  // A connection that could not be flushed is aborted, and its handler told.
+}

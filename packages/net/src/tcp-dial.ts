@@ -1,0 +1,87 @@
+import type { NetConnectOpts } from "node:net";
+import { ipAddr, type IpAddr, parseAddr } from "./addr.ts";
+import type { Conn } from "./conn.ts";
+import { type DialLimits, withinLimits } from "./dial-limits.ts";
+import type { TcpDialOptions } from "./dial-options.ts";
+import { NetError } from "./error.ts";
+import type { FailureSite } from "./failures.ts";
+import { type Attempt, DEFAULT_ATTEMPT_DELAY_MS, interleaved, race } from "./race.ts";
+import { resolveHost } from "./resolve.ts";
+import { connectConn, type DialTarget } from "./socket-dial.ts";
+import { checkDuration, plainHost } from "./socket-options.ts";
+
+/** Connects to a TCP address. See `dial`. */
+export async function dialTcp(
+  network: "tcp" | "tcp4" | "tcp6",
+  address: string,
+  options: TcpDialOptions | undefined,
+): Promise<Conn> {
+  const addr = parseAddr(network, address, "dial");
+  const site = { op: "dial", network, remoteAddr: addr } as const;
+  return withinLimits(options, site, (limits) =>
+    connectFirst(network, addr, options, limits, (target) => connectConn(target, options)),
+  );
+}
+
+/** Connects to the first address of `addr.host` that answers. */
+export async function connectFirst<T>(
+  network: "tcp" | "tcp4" | "tcp6" | "tls",
+  addr: IpAddr,
+  options: TcpDialOptions | undefined,
+  limits: DialLimits,
+  start: (target: DialTarget) => Attempt<T>,
+): Promise<T> {
+  const site: FailureSite = { op: "dial", network, remoteAddr: addr };
+  const delayMs = options?.attemptDelayMs ?? DEFAULT_ATTEMPT_DELAY_MS;
+  checkDuration("attemptDelayMs", delayMs, 0, "dial");
+  const local =
+    options?.localAddress === undefined ? undefined : parseAddr(network, options.localAddress, "dial");
+  const host =
+    addr.host === ""
+      ? network === "tcp6"
+        ? "::1"
+        : network === "tcp4"
+          ? "127.0.0.1"
+          : "localhost"
+      : addr.host;
+  const { resolver } = options ?? {};
+  const addresses = interleaved(await resolveHost(host, { network, resolver, signal: limits.signal }, site));
+  try {
+    return await race(addresses, (ip) => start(targetOf(network, addr, ip, local)), { ...limits, delayMs });
+  } catch (error) {
+    throw error instanceof AggregateError ? firstOf(error) : error;
+  }
+}
+
+function targetOf(
+  network: "tcp" | "tcp4" | "tcp6" | "tls",
+  addr: IpAddr,
+  ip: string,
+  local: IpAddr | undefined,
+): DialTarget {
+  const remoteAddr = ipAddr(addr.network, ip, addr.port);
+  const socket: NetConnectOpts = {
+    host: ip,
+    port: addr.port,
+    ...(local === undefined ? {} : { localPort: local.port }),
+    ...(local === undefined || local.host === "" ? {} : { localAddress: local.host }),
+  };
+  return {
+    socket,
+    site: { op: "dial", network, localAddr: local, remoteAddr },
+    describe: (connected) => ({
+      socket: connected,
+      localAddr: ipAddr(addr.network, plainHost(connected.localAddress), connected.localPort ?? 0),
+      remoteAddr,
+    }),
+  };
+}
+
+/** The error of the address that was tried first, with all of them as its cause. */
+function firstOf(all: AggregateError): unknown {
+  const first: unknown = all.errors[0];
+  if (all.errors.length === 1 || !(first instanceof NetError)) return first;
+  const { op, code, network, localAddr, remoteAddr } = first;
+  const reason = `${first.reason} (and ${all.errors.length - 1} more)`;
+  return new NetError({ op, code, network, localAddr, remoteAddr, reason, cause: all });
+}

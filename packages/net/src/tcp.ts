@@ -1,0 +1,88 @@
+import type { Server, Socket } from "node:net";
+import { type Addr, type IpAddr, ipAddr, parseAddr } from "./addr.ts";
+import type { Conn, Listener } from "./conn.ts";
+import { NetError } from "./error.ts";
+import type { TcpListenOptions } from "./listen-options.ts";
+import { resolveHost } from "./resolve.ts";
+import { connOf } from "./socket-conn.ts";
+import { type ListenerKind, listenOn } from "./socket-listener.ts";
+import { plainHost } from "./socket-options.ts";
+import type { RawConnection } from "./socket-transport.ts";
+
+/** The first Node versions that know `reusePort`, by major version. */
+const REUSE_PORT_SINCE: readonly [major: number, minor: number][] = [
+  [22, 12],
+  [23, 1],
+];
+
+/** Listens on a TCP address. See `listen`. */
+export async function listenTcp(
+  network: "tcp" | "tcp4" | "tcp6",
+  address: string,
+  options: TcpListenOptions | undefined,
+): Promise<Listener<Conn>> {
+  const kind = await tcpKind(network, parseAddr(network, address, "listen"), options);
+  return listenOn({ ...kind, open: connOf }, options);
+}
+
+/** All of a TCP listener but what it makes of a connection. */
+export async function tcpKind(
+  network: "tcp" | "tcp4" | "tcp6" | "tls",
+  addr: IpAddr,
+  options: TcpListenOptions | undefined,
+): Promise<Omit<ListenerKind, "open">> {
+  const site = { op: "listen", network, localAddr: addr } as const;
+  if (options?.reusePort && !hasReusePort()) {
+    throw new NetError({
+      ...site,
+      code: "unsupported",
+      reason: `reusePort needs Node 22.12, this is ${process.version}`,
+    });
+  }
+  const [host] = await resolveHost(addr.host || anyHost(network), { network, signal: options?.signal }, site);
+  const describe = describer(addr.network);
+  return {
+    network,
+    addr,
+    describe,
+    bind(server) {
+      server.listen({
+        port: addr.port,
+        // Without a host Node takes both IP versions, and IPv4 alone where there is no IPv6.
+        ...(addr.host === "" && network !== "tcp4" && network !== "tcp6" ? {} : { host }),
+        ipv6Only: options?.ipv6Only ?? network === "tcp6",
+        ...(options?.backlog === undefined ? {} : { backlog: options.backlog }),
+        ...(options?.reusePort ? { reusePort: true } : {}),
+      });
+    },
+    boundAddr: (server) => boundTo(server, addr),
+  };
+}
+
+function anyHost(network: string): string {
+  return network === "tcp4" ? "0.0.0.0" : "::";
+}
+
+function boundTo(server: Server, addr: IpAddr): Addr {
+  const bound = server.address();
+  if (bound === null || typeof bound === "string") return addr;
+  return ipAddr(addr.network, bound.address, bound.port);
+}
+
+/** Reads the addresses of accepted sockets; the local one, the same for most, is made once. */
+function describer(network: IpAddr["network"]): (socket: Socket) => RawConnection | undefined {
+  let last = ipAddr(network, "", 0);
+  return (socket) => {
+    const { remoteAddress, remotePort, localPort = 0 } = socket;
+    if (remoteAddress === undefined || remotePort === undefined) return undefined;
+    const localHost = plainHost(socket.localAddress);
+    if (last.host !== localHost || last.port !== localPort) last = ipAddr(network, localHost, localPort);
+    return { socket, localAddr: last, remoteAddr: ipAddr(network, plainHost(remoteAddress), remotePort) };
+  };
+}
+
+function hasReusePort(): boolean {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  const [newest] = REUSE_PORT_SINCE.at(-1) ?? [0, 0];
+  return major > newest || REUSE_PORT_SINCE.some(([m, least]) => m === major && minor >= least);
+}
