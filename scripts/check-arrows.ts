@@ -116,12 +116,11 @@ function checkFile(
       }
       continue;
     }
-    if (specifier.startsWith("#")) continue;
+    if (specifier.startsWith("#") || /^[a-z]+:/.test(specifier)) continue;
     if (builtinModules.includes(specifier)) {
       report(line, `imports ${specifier}; a module of Node's is written node:${specifier}`);
       continue;
     }
-    if (/^[a-z]+:/.test(specifier)) continue;
     const name = packageName(specifier);
     if (name === room.name) continue;
     if (rooms.some((other) => other.name === name)) {
