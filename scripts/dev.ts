@@ -36,11 +36,12 @@ for (const app of readdirSync(join(root, "apps"))) {
 }
 
 let timer: NodeJS.Timeout | undefined;
-for (const name of readdirSync(join(root, "packages"))) {
-  const dist = join(root, "packages", name, "dist");
-  mkdirSync(dist, { recursive: true });
-  watch(dist, { recursive: true }, (_, file) => {
-    if (file?.endsWith(".js") !== true) return;
+const built = readdirSync(join(root, "packages")).map((name) => join(root, "packages", name, "dist"));
+// The server reads the pages once, when it starts.
+for (const directory of [...built, join(root, "packages/zocalo/pages")]) {
+  mkdirSync(directory, { recursive: true });
+  watch(directory, { recursive: true }, (_, file) => {
+    if (file === null || !/\.(?:js|css|html|svg|png|webmanifest)$/.test(file)) return;
     clearTimeout(timer);
     timer = setTimeout(() => void restart(), QUIET_MS);
   });
