@@ -28,7 +28,7 @@ const info = fc.dictionary(fc.string({ maxLength: 8 }), fc.string({ maxLength: 2
   noNullPrototype: true,
 });
 const withId = { id, cookie: fc.string({ maxLength: 64 }) };
-const optional = { requiredKeys: [] } as const;
+const optional: { requiredKeys: [] } = { requiredKeys: [] };
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   fc
