@@ -1,0 +1,154 @@
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import {
+  type Addr,
+  ipAddr,
+  type Message,
+  type MessageConn,
+  type MessageHandler,
+  type Peer,
+  type PreparedMessage,
+  type SendOutcome,
+  unixAddr,
+  type WaitOptions,
+} from "@zocalo/net";
+import { CLOSE } from "./core/close-code.ts";
+import type { Role } from "./core/frame.ts";
+import type { ConnSettings } from "./options.ts";
+import { Session, type SessionOwner } from "./session.ts";
+
+/** The longest payload Node can hold in one buffer on every platform it supports. */
+const MAX_SEND_BYTES = 2 ** 31 - 1;
+
+/** What the handshake settled. */
+export interface ConnParts {
+  readonly socket: Duplex;
+  readonly role: Role;
+  readonly settings: ConnSettings;
+  readonly subprotocol: string;
+  readonly request?: Peer["request"] | undefined;
+  /** The transport has closed. */
+  onEnded?(conn: WebSocketConn): void;
+}
+
+/**
+ * One WebSocket connection. Made by an `Upgrader`, by `listen` and by `dial`.
+ *
+ * Receive by iterating, by `receive`, or by `serve` with a handler, which costs the least. Binary messages are `Uint8Array`s that belong to the
+ * receiver; bytes that are sent must not be changed until `send` resolves. All frames sent in one turn of the event loop leave in one write.
+ *
+ * @example
+ * const conn = await dial("ws://localhost:8080/ws");
+ * await conn.send("hola");
+ * for await (const message of conn) console.log(message);
+ */
+export class WebSocketConn implements MessageConn {
+  /** The subprotocol both sides agreed on, or `""`. */
+  readonly subprotocol: string;
+  readonly maxSendBytes: number = MAX_SEND_BYTES;
+  readonly #session: Session;
+  readonly #socket: Duplex;
+  readonly #request: Peer["request"] | undefined;
+  #peer: Peer | undefined;
+  #localAddr: Addr | undefined;
+
+  /** Not for applications: see the class. */
+  constructor(parts: ConnParts) {
+    this.subprotocol = parts.subprotocol;
+    this.#socket = parts.socket;
+    this.#request = parts.request;
+    const owner: SessionOwner = {
+      route: () => ({ network: "websocket", localAddr: this.localAddr, remoteAddr: this.peer.addr }),
+      ended: () => parts.onEnded?.(this),
+    };
+    this.#session = new Session(parts.socket, parts.role, parts.settings, owner);
+  }
+
+  /** Not for applications: begins to read. `head` is what came behind the handshake. */
+  start(head: Buffer): void {
+    this.#session.start(head);
+  }
+
+  /** Who is on the other end. The address is asked for on first use: use it before the connection ends. */
+  get peer(): Peer {
+    this.#peer ??= {
+      transport: "websocket",
+      addr: addrOf(this.#socket, "remote"),
+      ...(this.#request === undefined ? undefined : { request: this.#request }),
+    };
+    return this.#peer;
+  }
+
+  get localAddr(): Addr {
+    this.#localAddr ??= addrOf(this.#socket, "local");
+    return this.#localAddr;
+  }
+
+  /** Bytes accepted and not yet handed to the operating system, frame headers included. */
+  get bufferedAmount(): number {
+    return this.#session.bufferedAmount;
+  }
+
+  /** Milliseconds between the last ping that was answered (by `ping` or keepalive) and its pong; `undefined` before the first. */
+  get roundTripMs(): number | undefined {
+    return this.#session.roundTripMs;
+  }
+
+  /** @throws WebSocketError through the promise: `abnormal_closure`, `protocol_error`, …, with both sides' Close frames. */
+  receive(options?: WaitOptions): Promise<Message | null> {
+    return this.#session.inbox.receive(options);
+  }
+
+  serve(handler: MessageHandler): void {
+    this.#session.inbox.serve(handler);
+  }
+
+  /** Leaving the loop closes nothing: iterate again to go on. */
+  [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
+    return this.#session.inbox[Symbol.asyncIterator]();
+  }
+
+  /** @throws WebSocketError through the promise: `closed`, `send_buffer_full`, `canceled` (then the message is sent all the same). */
+  send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
+    return this.#session.send(message, options);
+  }
+
+  trySend(message: Message | PreparedMessage): SendOutcome {
+    return this.#session.trySend(message);
+  }
+
+  /**
+   * Pings the peer.
+   *
+   * @returns the round trip in milliseconds.
+   * @throws WebSocketError `closed` if the connection ends before the pong.
+   */
+  ping(): Promise<number> {
+    return this.#session.ping();
+  }
+
+  /**
+   * @param code 1000 to 1003, 1007 to 1014, 3000 to 4999. Default 1000.
+   * @param reason at most 123 bytes of UTF-8.
+   * @throws WebSocketError `invalid_argument` through the promise.
+   */
+  close(code: number = CLOSE.normal, reason = ""): Promise<void> {
+    return this.#session.close(code, reason);
+  }
+
+  abort(): void {
+    this.#session.abort();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function addrOf(duplex: Duplex, side: "local" | "remote"): Addr {
+  const socket = duplex as Socket;
+  const host = side === "local" ? socket.localAddress : socket.remoteAddress;
+  const port = side === "local" ? socket.localPort : socket.remotePort;
+  if (host === undefined || port === undefined) return unixAddr("");
+  return ipAddr("tcp", host.startsWith("::ffff:") ? host.slice(7) : host, port);
+}

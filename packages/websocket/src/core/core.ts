@@ -1,0 +1,170 @@
+import type { Message } from "@zocalo/net";
+import type { CloseFrame } from "../error.ts";
+import { CLOSE, isSendableCloseCode, MAX_REASON_BYTES } from "./close-code.ts";
+import { FIN, OPCODE, type Role } from "./frame.ts";
+import type { ReceiveLimits } from "./limits.ts";
+import { Outbox } from "./outbox.ts";
+import { type ProtocolFailure, Receiver, type ReceiverSink } from "./receiver.ts";
+
+/** What the core tells its shell. */
+export interface CoreEvents {
+  /** @param byteLength encoded length, in bytes. */
+  onMessage(message: Message, byteLength: number): void;
+  /** A ping was answered, or will be once the outbox is not congested. `payload` is lent for the call. */
+  onPing(payload: Uint8Array): void;
+  /** `payload` is lent for the call. */
+  onPong(payload: Uint8Array): void;
+  /** The peer's Close frame arrived, and the answer is in the outbox. Flush, then end the transport. */
+  onPeerClose(): void;
+  /** The peer broke the protocol, and a Close frame that says so is in the outbox. Flush, then end the transport. */
+  onFailure(failure: ProtocolFailure): void;
+}
+
+/**
+ * The WebSocket protocol after the handshake (RFC 6455), for one side of one connection, without sockets, timers or promises:
+ * bytes go in and events come out; intents go in and bytes come out of `outbox`.
+ *
+ * @example
+ * const core = new Core("server", events, defaultReceiveLimits);
+ * core.receive(bytes, false); // events.onMessage(…)
+ * core.send("hola");
+ * write(core.outbox.take());
+ */
+export class Core implements ReceiverSink {
+  readonly outbox: Outbox;
+  readonly #receiver: Receiver;
+  readonly #events: CoreEvents;
+  #sent: CloseFrame | undefined;
+  #received: CloseFrame | undefined;
+  #isCongested = false;
+  /** The newest ping that came while congested. */
+  #owedPong: Uint8Array | undefined;
+
+  constructor(role: Role, events: CoreEvents, limits: ReceiveLimits) {
+    this.outbox = new Outbox(role);
+    this.#events = events;
+    this.#receiver = new Receiver(role, this, limits);
+  }
+
+  /** The Close frame this side sent, if it did. */
+  get sentClose(): CloseFrame | undefined {
+    return this.#sent;
+  }
+
+  /** The Close frame the peer sent, if it did. */
+  get receivedClose(): CloseFrame | undefined {
+    return this.#received;
+  }
+
+  /** True while messages may be sent: no Close frame was sent. */
+  get isOpen(): boolean {
+    return this.#sent === undefined;
+  }
+
+  /** True once a Close frame or a failure has arrived: further bytes are ignored. */
+  get isDone(): boolean {
+    return this.#receiver.isDone;
+  }
+
+  /** Takes bytes from the transport and changes them in place. `isLent`: the memory will be used again after the call. */
+  receive(bytes: Buffer, isLent: boolean): void {
+    this.#receiver.push(bytes, isLent);
+  }
+
+  /** Tells no further message until `resumeReceiving`, at once; bytes that come meanwhile are kept. */
+  pauseReceiving(): void {
+    this.#receiver.pause();
+  }
+
+  /** Goes on; messages that have waited are told before this returns. */
+  resumeReceiving(): void {
+    this.#receiver.resume();
+  }
+
+  /** Puts a message in the outbox. Call only while `isOpen`. */
+  send(message: Message): void {
+    if (typeof message === "string") this.outbox.addText(FIN | OPCODE.text, message);
+    else this.outbox.addBytes(FIN | OPCODE.binary, message);
+  }
+
+  /** Puts a whole frame that was built before in the outbox. Call only while `isOpen`. */
+  sendFrame(frame: Uint8Array): void {
+    this.outbox.addShared(frame);
+  }
+
+  /** Puts a ping in the outbox; `payload` has at most 125 bytes. */
+  ping(payload: Uint8Array): void {
+    if (this.isOpen) this.outbox.addBytes(FIN | OPCODE.ping, payload);
+  }
+
+  /**
+   * Puts a Close frame in the outbox, after what was sent; from then on messages that arrive are dropped. Later calls do nothing.
+   *
+   * @param code see `isSendableCloseCode`; or 1005 for a frame without code and reason.
+   * @param reason at most 123 bytes of UTF-8.
+   */
+  close(code: number, reason: string): void {
+    if (this.#sent !== undefined) return;
+    this.#sent = { code, reason };
+    this.#owedPong = undefined;
+    this.outbox.addBytes(FIN | OPCODE.close, closePayload(code, reason));
+    this.#receiver.discardMessages();
+  }
+
+  /**
+   * While congested, pings are not answered as they come: only the newest is, later (RFC 6455 §5.5.3 allows it). So a peer that pings
+   * and does not read the pongs makes nothing grow.
+   */
+  setCongested(isCongested: boolean): void {
+    this.#isCongested = isCongested;
+    if (isCongested || this.#owedPong === undefined) return;
+    this.outbox.addBytes(FIN | OPCODE.pong, this.#owedPong);
+    this.#owedPong = undefined;
+  }
+
+  onMessage(message: Message, byteLength: number): void {
+    this.#events.onMessage(message, byteLength);
+  }
+
+  onPing(payload: Uint8Array): void {
+    if (this.isOpen) {
+      if (this.#isCongested) this.#owedPong = Uint8Array.from(payload);
+      else this.outbox.addBytes(FIN | OPCODE.pong, payload);
+    }
+    this.#events.onPing(payload);
+  }
+
+  onPong(payload: Uint8Array): void {
+    this.#events.onPong(payload);
+  }
+
+  onClose(code: number, reason: string): void {
+    this.#received = { code, reason };
+    this.close(code, ""); // RFC 6455 §5.5.1: the answer echoes the code.
+    this.#events.onPeerClose();
+  }
+
+  onFailure(failure: ProtocolFailure): void {
+    this.close(failure.closeCode, failure.reason); // RFC 6455 §7.1.7
+    this.#events.onFailure(failure);
+  }
+}
+
+/** True if `code` and `reason` can be sent in a Close frame; else what is wrong with them. */
+export function closeFault(code: number, reason: string): string | undefined {
+  if (!isSendableCloseCode(code)) {
+    return `close code ${code} is not one of 1000-1003, 1007-1014, 3000-4999`;
+  }
+  const bytes = Buffer.byteLength(reason);
+  return bytes > MAX_REASON_BYTES
+    ? `close reason of ${bytes} bytes is longer than ${MAX_REASON_BYTES}`
+    : undefined;
+}
+
+function closePayload(code: number, reason: string): Uint8Array {
+  if (code === CLOSE.noStatus) return new Uint8Array(0);
+  const payload = Buffer.allocUnsafe(2 + Buffer.byteLength(reason));
+  payload.writeUInt16BE(code, 0);
+  payload.write(reason, 2);
+  return payload;
+}

@@ -1,0 +1,210 @@
+import type { Message } from "@zocalo/net";
+import { headerBytes, MASKED, type Role, writeHeader, writeMask } from "./frame.ts";
+import { nextMaskKey } from "./mask-keys.ts";
+import { SharedRun } from "./shared-run.ts";
+import { Slab } from "./slab.ts";
+
+/** Payloads from this size on are not copied but written as they are (by a server). */
+export const COPY_BELOW_BYTES = 16_384;
+/** Strings up to this length are tried as ASCII, character by character; calls into native code cost more. */
+const SHORT_TEXT_CHARS = 48;
+/** No string needs more than this many bytes of UTF-8 for each UTF-16 unit. */
+const MAX_BYTES_PER_CHAR = 3;
+
+/**
+ * The frames of one connection that wait to be written: in order, joined in as few pieces as possible.
+ *
+ * It makes no I/O. The shell calls `take`, writes what it gets, and says with `taken` whether the operating system has it all.
+ */
+export class Outbox {
+  readonly #isMasked: boolean;
+  /** Pieces before the open one. */
+  #pieces: Uint8Array[] | null = null;
+  /** The open piece: a stretch of a slab, … */
+  #slab: Slab | null = null;
+  #start = 0;
+  #end = 0;
+  /** … or frames shared with other connections. */
+  #shared: SharedRun | null = null;
+  /** Slabs of closed pieces, to be released. */
+  #slabs: Slab[] | null = null;
+  #length = 0;
+
+  constructor(role: Role) {
+    this.#isMasked = role === "client";
+  }
+
+  /** Bytes that wait. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Adds a frame with `message`, which must not be changed until it is written. */
+  addMessage(firstByte: number, message: Message): void {
+    if (typeof message === "string") this.addText(firstByte, message);
+    else this.addBytes(firstByte, message);
+  }
+
+  /** Adds a frame with bytes. */
+  addBytes(firstByte: number, payload: Uint8Array): void {
+    const length = payload.length;
+    const size = headerBytes(length, this.#isMasked) + length;
+    if (length >= COPY_BELOW_BYTES) {
+      this.#addLarge(firstByte, payload, size);
+      return;
+    }
+    const slab = this.#openSlab(size);
+    const bytes = slab.bytes;
+    let at = writeHeader(bytes, this.#end, firstByte, length, this.#isMasked ? MASKED : 0);
+    if (this.#isMasked) at += 4;
+    if (length <= 48) for (let i = 0; i < length; i++) bytes[at + i] = payload[i] as number;
+    else bytes.set(payload, at);
+    if (this.#isMasked) writeMask(bytes, at - 4, nextMaskKey(), length);
+    this.#grow(slab, at + length);
+  }
+
+  /** Adds a frame with text; lone surrogates are sent as U+FFFD. */
+  addText(firstByte: number, text: string): void {
+    const chars = text.length;
+    if (chars <= SHORT_TEXT_CHARS && this.#addShortAscii(firstByte, text)) return;
+    const length = Buffer.byteLength(text);
+    if (length >= COPY_BELOW_BYTES) {
+      this.#addLarge(firstByte, Buffer.from(text), headerBytes(length, this.#isMasked) + length);
+      return;
+    }
+    const slab = this.#openSlab(headerBytes(length, this.#isMasked) + length);
+    const bytes = slab.bytes;
+    let at = writeHeader(bytes, this.#end, firstByte, length, this.#isMasked ? MASKED : 0);
+    if (this.#isMasked) at += 4;
+    if (length === chars) bytes.write(text, at, length, "latin1");
+    else bytes.write(text, at, length, "utf8");
+    if (this.#isMasked) writeMask(bytes, at - 4, nextMaskKey(), length);
+    this.#grow(slab, at + length);
+  }
+
+  /** Adds a whole frame that others may have too; it is never changed. */
+  addShared(frame: Uint8Array): void {
+    this.#length += frame.length;
+    if (frame.length >= COPY_BELOW_BYTES) {
+      this.#closePiece();
+      this.#push(frame);
+      return;
+    }
+    if (this.#shared !== null && this.#shared.hasRoomFor(frame.length)) {
+      this.#shared = this.#shared.with(frame);
+      return;
+    }
+    this.#closePiece();
+    this.#shared = SharedRun.of(frame);
+  }
+
+  /** Gives all that waits, in order: one piece, or several. Call only when `length` is not 0; then write, then `taken`. */
+  take(): Uint8Array | Uint8Array[] {
+    this.#length = 0;
+    if (this.#pieces === null) {
+      if (this.#shared !== null) {
+        const joined = this.#shared.joined();
+        this.#shared = null;
+        return joined;
+      }
+      if (this.#slab !== null) return this.#slab.bytes.subarray(this.#start, this.#end);
+      return [];
+    }
+    this.#closePiece();
+    const pieces = this.#pieces;
+    this.#pieces = null;
+    return pieces;
+  }
+
+  /** What `take` gave was written. `isGone`: the operating system has copied it, so its memory may be used again. */
+  taken(isGone: boolean): void {
+    if (isGone) {
+      this.#slab?.release();
+      if (this.#slabs !== null) for (const slab of this.#slabs) slab.release();
+    }
+    this.#slab = null;
+    this.#slabs = null;
+  }
+
+  /** Drops all that waits. */
+  clear(): void {
+    this.#closePiece();
+    this.#pieces = null;
+    this.#length = 0;
+    this.taken(true);
+  }
+
+  #addShortAscii(firstByte: number, text: string): boolean {
+    const chars = text.length;
+    const slab = this.#openSlab(10 + chars * MAX_BYTES_PER_CHAR);
+    const bytes = slab.bytes;
+    const start = this.#end + (this.#isMasked ? 6 : 2);
+    for (let i = 0; i < chars; i++) {
+      const char = text.charCodeAt(i);
+      if (char >= 128) return false;
+      bytes[start + i] = char;
+    }
+    writeHeader(bytes, this.#end, firstByte, chars, this.#isMasked ? MASKED : 0);
+    if (this.#isMasked) writeMask(bytes, start - 4, nextMaskKey(), chars);
+    this.#grow(slab, start + chars);
+    return true;
+  }
+
+  #addLarge(firstByte: number, payload: Uint8Array, size: number): void {
+    const length = payload.length;
+    if (this.#isMasked) {
+      // Masking in place would change the caller's bytes.
+      const frame = Buffer.allocUnsafeSlow(size);
+      const at = writeHeader(frame, 0, firstByte, length, MASKED);
+      frame.set(payload, at + 4);
+      writeMask(frame, at, nextMaskKey(), length);
+      this.#closePiece();
+      this.#push(frame);
+      this.#length += size;
+      return;
+    }
+    const slab = this.#openSlab(size - length);
+    this.#grow(slab, writeHeader(slab.bytes, this.#end, firstByte, length, 0));
+    this.#closePiece();
+    this.#push(payload);
+    this.#length += length;
+  }
+
+  /** The slab in which to write `size` bytes at `#end`. */
+  #openSlab(size: number): Slab {
+    const open = this.#slab;
+    if (open !== null && open.used === this.#end && open === Slab.current && open.hasRoomFor(size))
+      return open;
+    this.#closePiece();
+    const slab = Slab.withRoomFor(size);
+    slab.open();
+    this.#slab = slab;
+    this.#start = slab.used;
+    this.#end = slab.used;
+    return slab;
+  }
+
+  #grow(slab: Slab, end: number): void {
+    this.#length += end - this.#end;
+    this.#end = end;
+    slab.take(end);
+  }
+
+  #closePiece(): void {
+    if (this.#shared !== null) {
+      this.#push(this.#shared.joined());
+      this.#shared = null;
+    }
+    if (this.#slab !== null) {
+      this.#slabs ??= [];
+      this.#slabs.push(this.#slab);
+      if (this.#end > this.#start) this.#push(this.#slab.bytes.subarray(this.#start, this.#end));
+      this.#slab = null;
+    }
+  }
+
+  #push(piece: Uint8Array): void {
+    this.#pieces ??= [];
+    this.#pieces.push(piece);
+  }
+}

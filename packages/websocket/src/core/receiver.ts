@@ -1,0 +1,428 @@
+import { isAscii, isUtf8 } from "node:buffer";
+import type { Message } from "@zocalo/net";
+import { Assembly } from "./assembly.ts";
+import { CLOSE, isSendableCloseCode } from "./close-code.ts";
+import { FIN, MASKED, MAX_CONTROL_PAYLOAD, MAX_HEADER_BYTES, OPCODE, type Role, RSV1 } from "./frame.ts";
+import type { ReceiveLimits } from "./limits.ts";
+import { applyMask, rotateMask } from "./mask.ts";
+import { Utf8Check } from "./utf8.ts";
+
+/** What the peer did wrong, and the code to close with. */
+export interface ProtocolFailure {
+  readonly closeCode: number;
+  readonly reason: string;
+}
+
+/** Who is told what the bytes mean. Binary messages belong to the sink; other byte arrays are lent for the call. */
+export interface ReceiverSink {
+  /** @param byteLength encoded length of the message, in bytes. */
+  onMessage(message: Message, byteLength: number): void;
+  onPing(payload: Uint8Array): void;
+  onPong(payload: Uint8Array): void;
+  /** Nothing follows. @param code 1005 if the frame had none. */
+  onClose(code: number, reason: string): void;
+  /** Nothing follows. */
+  onFailure(failure: ProtocolFailure): void;
+}
+
+/** Binary messages up to this size are copied out of a lent chunk into a shared slab; larger ones get memory of their own. */
+const SLAB_MESSAGE_BYTES = 2048;
+const SLAB_BYTES = 16_384;
+/** Up to here a text is unmasked and looked at byte by byte; calls into native code cost more. */
+const SHORT_TEXT_BYTES = 48;
+
+const NOTHING = new Uint8Array(0);
+/** A header that was cut across chunks is put together here. */
+const headerScratch = Buffer.alloc(MAX_HEADER_BYTES);
+let slab = new ArrayBuffer(SLAB_BYTES);
+let slabUsed = 0;
+
+/**
+ * Reads frames (RFC 6455 §5) from bytes that arrive in any portions, and tells a sink what they mean.
+ *
+ * It parses and unmasks in place, makes no object per frame, and says what is wrong as soon as the byte that is wrong is there.
+ * Guarded by bench/src/websocket.ts.
+ */
+export class Receiver {
+  readonly #sink: ReceiverSink;
+  readonly #limits: ReceiveLimits;
+  /** What the mask bit of each frame must be. */
+  readonly #maskBit: 0 | typeof MASKED;
+
+  /** What has arrived and was not parsed because of `pause`. */
+  #waiting: Buffer | null = null;
+  #isPaused = false;
+  #isParsing = false;
+  #isDone = false;
+  #isDiscarding = false;
+
+  /** The beginning of a header, when a chunk ended in it. */
+  #cutHeader: Buffer | null = null;
+
+  // The frame whose payload is being received.
+  #opcode = 0;
+  #isFinal = false;
+  #key = 0;
+  #payloadLeft = 0;
+  /** True between the header of a frame and the end of its payload, when the chunk did not hold all of it. */
+  #isInPayload = false;
+
+  /** Opcode of the data message being received; 0 between messages. */
+  #messageOpcode = 0;
+  #messageBytes = 0;
+  #fragments = 0;
+  #message: Assembly | null = null;
+  #control: Assembly | null = null;
+  #utf8: Utf8Check | null = null;
+
+  constructor(role: Role, sink: ReceiverSink, limits: ReceiveLimits) {
+    this.#sink = sink;
+    this.#limits = limits;
+    this.#maskBit = role === "server" ? MASKED : 0;
+  }
+
+  /** True once a Close frame or a failure was told: further bytes are ignored. */
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
+  /** True while bytes that have arrived wait for `resume`. */
+  get hasWaiting(): boolean {
+    return this.#waiting !== null;
+  }
+
+  /**
+   * Takes the next bytes. They are changed in place.
+   *
+   * @param isLent the chunk will be used again by its owner after the call; otherwise messages are views of it.
+   */
+  push(chunk: Buffer, isLent: boolean): void {
+    if (this.#isDone) return;
+    if (this.#isPaused || this.#isParsing) {
+      const owned = isLent ? Buffer.from(chunk) : chunk;
+      this.#waiting = this.#waiting === null ? owned : Buffer.concat([this.#waiting, owned]);
+      return;
+    }
+    this.#parse(chunk, isLent);
+  }
+
+  /** Tells nothing more, from the next message on, until `resume`. Bytes pushed meanwhile are kept. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  /** Goes on; what has waited is parsed at once. */
+  resume(): void {
+    this.#isPaused = false;
+    while (this.#waiting !== null && !this.#isPaused && !this.#isParsing && !this.#isDone) {
+      const waiting = this.#waiting;
+      this.#waiting = null;
+      this.#parse(waiting, false);
+    }
+  }
+
+  /** From now on messages are checked as frames, but neither kept nor told: this side has sent its Close frame. */
+  discardMessages(): void {
+    this.#isDiscarding = true;
+    this.#message = null;
+  }
+
+  #parse(chunk: Buffer, isLent: boolean): void {
+    this.#isParsing = true;
+    const end = chunk.length;
+    let at = 0;
+    while (at < end && !this.#isDone) {
+      if (this.#isPaused) {
+        const rest = chunk.subarray(at);
+        this.#waiting = isLent ? Buffer.from(rest) : rest;
+        break;
+      }
+      if (this.#isInPayload) at = this.#payload(chunk, at, end);
+      else if (this.#cutHeader !== null) at = this.#restOfHeader(this.#cutHeader, chunk, at, end, isLent);
+      else at = this.#frame(chunk, at, end, isLent);
+    }
+    this.#isParsing = false;
+  }
+
+  /** A chunk begins in the middle of a header: complete it aside, then go on in the chunk. */
+  #restOfHeader(cut: Buffer, chunk: Buffer, at: number, end: number, isLent: boolean): number {
+    const known = cut.length;
+    const taken = Math.min(MAX_HEADER_BYTES - known, end - at);
+    cut.copy(headerScratch, 0);
+    chunk.copy(headerScratch, known, at, at + taken);
+    this.#cutHeader = null;
+    const header = this.#header(headerScratch, 0, known + taken);
+    if (header < 0) return end;
+    return this.#afterHeader(chunk, at + header - known, end, isLent);
+  }
+
+  #frame(chunk: Buffer, at: number, end: number, isLent: boolean): number {
+    const header = this.#header(chunk, at, end);
+    if (header < 0) return end;
+    return this.#afterHeader(chunk, at + header, end, isLent);
+  }
+
+  /**
+   * Reads and judges a frame header.
+   *
+   * @returns its size; -1 if it is not all there (what is, is kept) or is wrong (then the sink was told).
+   */
+  #header(bytes: Buffer, at: number, end: number): number {
+    const first = bytes[at] as number;
+    const opcode = first & 15;
+    const isFinal = (first & FIN) !== 0;
+    if ((first & 0x70) !== 0) {
+      return this.#fail(
+        CLOSE.protocolError,
+        (first & RSV1) !== 0 ? "unexpected RSV1 bit" : "reserved bit set",
+      );
+    }
+    if (opcode >= 8) {
+      if (opcode > OPCODE.pong) return this.#fail(CLOSE.protocolError, `reserved opcode ${opcode}`);
+      if (!isFinal) return this.#fail(CLOSE.protocolError, "fragmented control frame");
+    } else if (opcode > OPCODE.binary) {
+      return this.#fail(CLOSE.protocolError, `reserved opcode ${opcode}`);
+    } else if ((opcode === OPCODE.continuation) !== (this.#messageOpcode !== 0)) {
+      return this.#fail(
+        CLOSE.protocolError,
+        opcode === 0 ? "continuation of no message" : "new message inside a fragmented one",
+      );
+    }
+    if (at + 1 >= end) return this.#cut(bytes, at, end);
+
+    const second = bytes[at + 1] as number;
+    if ((second & MASKED) !== this.#maskBit) {
+      return this.#fail(
+        CLOSE.protocolError,
+        this.#maskBit === 0 ? "masked server frame" : "unmasked client frame",
+      );
+    }
+    let length = second & 127;
+    let size = 2;
+    if (opcode >= 8 && length > MAX_CONTROL_PAYLOAD) {
+      return this.#fail(CLOSE.protocolError, "control frame payload over 125 bytes");
+    }
+    if (length === 126) {
+      size = 4;
+      if (at + size > end) return this.#cut(bytes, at, end);
+      length = ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number);
+      if (length < 126) return this.#fail(CLOSE.protocolError, "length not minimally encoded");
+    } else if (length === 127) {
+      size = 10;
+      // The highest bit alone is wrong; nothing else is needed to say so.
+      if (at + 2 < end && (bytes[at + 2] as number) >= 128) {
+        return this.#fail(CLOSE.protocolError, "length with the highest bit set");
+      }
+      if (at + size > end) return this.#cut(bytes, at, end);
+      length = bytes.readUInt32BE(at + 2) * 4_294_967_296 + bytes.readUInt32BE(at + 6);
+      if (length < 65_536) return this.#fail(CLOSE.protocolError, "length not minimally encoded");
+    }
+    if (opcode < 8) {
+      // Said before a byte of the payload is buffered.
+      if (length > this.#limits.maxFrameBytes) return this.#fail(CLOSE.messageTooBig, "frame too big");
+      if (this.#messageBytes + length > this.#limits.maxMessageBytes) {
+        return this.#fail(CLOSE.messageTooBig, "message too big");
+      }
+      if (this.#fragments >= this.#limits.maxFragments) {
+        return this.#fail(CLOSE.messageTooBig, "message in too many fragments");
+      }
+    }
+    if (this.#maskBit !== 0) {
+      if (at + size + 4 > end) return this.#cut(bytes, at, end);
+      this.#key =
+        (bytes[at + size] as number) |
+        ((bytes[at + size + 1] as number) << 8) |
+        ((bytes[at + size + 2] as number) << 16) |
+        ((bytes[at + size + 3] as number) << 24);
+      size += 4;
+    }
+    this.#opcode = opcode;
+    this.#isFinal = isFinal;
+    this.#payloadLeft = length;
+    return size;
+  }
+
+  /** The header is read; the payload begins at `at`. */
+  #afterHeader(chunk: Buffer, at: number, end: number, isLent: boolean): number {
+    const opcode = this.#opcode;
+    const payloadEnd = at + this.#payloadLeft;
+    if (payloadEnd <= end && opcode !== OPCODE.continuation) {
+      // Hot path: the frame is all there.
+      if (opcode >= 8) {
+        applyMask(chunk, at, payloadEnd, this.#key);
+        this.#payloadLeft = 0;
+        this.#controlFrame(opcode, chunk.subarray(at, payloadEnd));
+        return payloadEnd;
+      }
+      if (this.#isFinal) {
+        this.#payloadLeft = 0;
+        if (this.#isDiscarding) return payloadEnd;
+        if (opcode === OPCODE.text) this.#wholeText(chunk, at, payloadEnd);
+        else this.#wholeBinary(chunk, at, payloadEnd, isLent);
+        return payloadEnd;
+      }
+    }
+    if (opcode < 8) {
+      if (opcode !== OPCODE.continuation) {
+        this.#messageOpcode = opcode;
+        if (opcode === OPCODE.text) {
+          this.#utf8 ??= new Utf8Check();
+          this.#utf8.reset();
+        }
+      }
+      this.#messageBytes += this.#payloadLeft;
+      this.#fragments++;
+    }
+    this.#isInPayload = true;
+    return this.#payload(chunk, at, end);
+  }
+
+  /** Takes as much of the payload as the chunk has. */
+  #payload(chunk: Buffer, at: number, end: number): number {
+    const due = this.#payloadLeft;
+    const taken = Math.min(due, end - at);
+    const isControl = this.#opcode >= 8;
+    if (taken > 0 && (isControl || !this.#isDiscarding)) {
+      let target: Assembly;
+      if (isControl) target = this.#control ??= new Assembly();
+      else target = this.#message ??= new Assembly();
+      const start = target.length;
+      target.append(chunk, at, at + taken, due);
+      if (this.#maskBit !== 0) {
+        applyMask(target.bytes, start, target.length, this.#key);
+        this.#key = rotateMask(this.#key, taken);
+      }
+      if (!isControl && this.#messageOpcode === OPCODE.text && this.#utf8 !== null) {
+        if (!this.#utf8.accepts(target.bytes, start, target.length)) {
+          this.#fail(CLOSE.invalidPayload, "invalid UTF-8");
+          return end;
+        }
+      }
+    }
+    this.#payloadLeft = due - taken;
+    if (this.#payloadLeft === 0) this.#frameEnd();
+    return at + taken;
+  }
+
+  /** The last byte of a frame that was not all in one chunk, or of a fragment, is there. */
+  #frameEnd(): void {
+    this.#isInPayload = false;
+    if (this.#opcode >= 8) {
+      const control = this.#control;
+      this.#control = null;
+      this.#controlFrame(
+        this.#opcode,
+        control === null ? NOTHING : control.bytes.subarray(0, control.length),
+      );
+      return;
+    }
+    if (!this.#isFinal) return;
+    const isText = this.#messageOpcode === OPCODE.text;
+    const message = this.#message;
+    this.#messageOpcode = 0;
+    this.#messageBytes = 0;
+    this.#fragments = 0;
+    this.#message = null;
+    if (this.#isDiscarding) return;
+    if (isText && this.#utf8 !== null && !this.#utf8.isComplete) {
+      this.#fail(CLOSE.invalidPayload, "invalid UTF-8: cut at the end");
+      return;
+    }
+    const length = message === null ? 0 : message.length;
+    if (message === null) {
+      this.#sink.onMessage(isText ? "" : new Uint8Array(0), 0);
+    } else if (isText) {
+      const bytes = message.bytes.subarray(0, length);
+      this.#sink.onMessage(bytes.toString(isAscii(bytes) ? "latin1" : "utf8"), length);
+    } else {
+      this.#sink.onMessage(new Uint8Array(message.bytes.buffer, message.bytes.byteOffset, length), length);
+    }
+  }
+
+  #wholeBinary(chunk: Buffer, start: number, end: number, isLent: boolean): void {
+    const length = end - start;
+    let message: Uint8Array;
+    if (!isLent) {
+      if (this.#maskBit !== 0) applyMask(chunk, start, end, this.#key);
+      message = new Uint8Array(chunk.buffer as ArrayBuffer, chunk.byteOffset + start, length);
+    } else {
+      if (length > SLAB_MESSAGE_BYTES) {
+        message = new Uint8Array(length);
+      } else {
+        if (slabUsed + length > SLAB_BYTES) {
+          slab = new ArrayBuffer(SLAB_BYTES);
+          slabUsed = 0;
+        }
+        message = new Uint8Array(slab, slabUsed, length);
+        slabUsed += (length + 7) & ~7;
+      }
+      if (this.#maskBit !== 0) applyMask(chunk, start, end, this.#key);
+      if (length <= SHORT_TEXT_BYTES)
+        for (let i = 0; i < length; i++) message[i] = chunk[start + i] as number;
+      else message.set(chunk.subarray(start, end));
+    }
+    this.#sink.onMessage(message, length);
+  }
+
+  #wholeText(chunk: Buffer, start: number, end: number): void {
+    if (this.#maskBit !== 0) applyMask(chunk, start, end, this.#key);
+    const length = end - start;
+    let isLatin: boolean;
+    if (length <= SHORT_TEXT_BYTES) {
+      let bits = 0;
+      for (let at = start; at < end; at++) bits |= chunk[at] as number;
+      isLatin = bits < 128;
+    } else {
+      isLatin = isAscii(chunk.subarray(start, end));
+    }
+    if (!isLatin && !isUtf8(chunk.subarray(start, end))) {
+      this.#fail(CLOSE.invalidPayload, "invalid UTF-8");
+      return;
+    }
+    this.#sink.onMessage(chunk.toString(isLatin ? "latin1" : "utf8", start, end), length);
+  }
+
+  #controlFrame(opcode: number, payload: Uint8Array): void {
+    if (opcode === OPCODE.ping) this.#sink.onPing(payload);
+    else if (opcode === OPCODE.pong) this.#sink.onPong(payload);
+    else this.#closeFrame(payload);
+  }
+
+  /** RFC 6455 §5.5.1 and §7.4. */
+  #closeFrame(payload: Uint8Array): void {
+    if (payload.length === 0) {
+      this.#isDone = true;
+      this.#sink.onClose(CLOSE.noStatus, "");
+      return;
+    }
+    if (payload.length === 1) {
+      this.#fail(CLOSE.protocolError, "close payload of one byte");
+      return;
+    }
+    const code = ((payload[0] as number) << 8) | (payload[1] as number);
+    const reason = payload.subarray(2);
+    if (!isSendableCloseCode(code)) {
+      this.#fail(CLOSE.protocolError, `invalid close code ${code}`);
+      return;
+    }
+    if (!isUtf8(reason)) {
+      this.#fail(CLOSE.invalidPayload, "close reason is not UTF-8");
+      return;
+    }
+    this.#isDone = true;
+    this.#sink.onClose(code, Buffer.from(reason.buffer, reason.byteOffset, reason.length).toString("utf8"));
+  }
+
+  #cut(bytes: Buffer, at: number, end: number): -1 {
+    this.#cutHeader = Buffer.from(bytes.subarray(at, end));
+    return -1;
+  }
+
+  #fail(closeCode: number, reason: string): -1 {
+    this.#isDone = true;
+    this.#message = null;
+    this.#waiting = null;
+    this.#sink.onFailure({ closeCode, reason });
+    return -1;
+  }
+}

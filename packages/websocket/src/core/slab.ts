@@ -1,0 +1,50 @@
+/** Size of the memory in which the frames of a turn are put together, in bytes. */
+const SLAB_BYTES = 65_536;
+
+/**
+ * Memory for frames between the moment they are sent and the end of the turn. One slab serves all connections: when all that was written
+ * in it has gone to the operating system, it starts again from its beginning, so that a busy server allocates nothing for small frames.
+ */
+export class Slab {
+  readonly bytes: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  #used = 0;
+  #runs = 0;
+
+  /** Where the next bytes go. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** The slab in use, with room for `bytes`; they must fit in an empty one. */
+  static withRoomFor(bytes: number): Slab {
+    if (current.#used + bytes > SLAB_BYTES) current = new Slab();
+    return current;
+  }
+
+  /** The slab in use. */
+  static get current(): Slab {
+    return current;
+  }
+
+  /** True if `bytes` more fit. */
+  hasRoomFor(bytes: number): boolean {
+    return this.#used + bytes <= SLAB_BYTES;
+  }
+
+  /** Somebody begins to write at `used`. */
+  open(): void {
+    this.#runs++;
+  }
+
+  /** All before `at` is taken. */
+  take(at: number): void {
+    this.#used = at;
+  }
+
+  /** The operating system has the bytes of a run. Never called for one that it has not taken at once: then the slab is left to it. */
+  release(): void {
+    if (--this.#runs === 0) this.#used = 0;
+  }
+}
+
+let current = new Slab();

@@ -1,0 +1,183 @@
+import { randomBytes } from "node:crypto";
+import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
+import type { Socket } from "node:net";
+import type { ConnectionOptions } from "node:tls";
+import { WebSocketConn } from "./conn.ts";
+import { WebSocketError } from "./error.ts";
+import { readAnswer } from "./handshake/client.ts";
+import { headerFault, isToken } from "./handshake/fields.ts";
+import { type ConnOptions, connSettings, DEFAULT_HANDSHAKE_TIMEOUT_MS, wholeNumber } from "./options.ts";
+
+/** Headers that are the handshake's business. */
+const OWN_HEADER = /^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/i;
+
+/** How `dial` connects. */
+export interface DialOptions extends ConnOptions {
+  /** Headers added to the request, for example `Authorization`, `Cookie` or `Origin`. CR, LF and other control characters are refused. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Subprotocols to offer, in order of preference. Default: none. */
+  readonly subprotocols?: readonly string[] | undefined;
+  /** From the call to the open connection, in milliseconds. Default 10,000. */
+  readonly handshakeTimeoutMs?: number | undefined;
+  /** Cancels dialing; once connected it does nothing. */
+  readonly signal?: AbortSignal | undefined;
+  /** TLS options for `wss:`. `rejectUnauthorized: false` lets anybody in the middle read and change everything. */
+  readonly tls?: ConnectionOptions | undefined;
+}
+
+/**
+ * Connects to a WebSocket server.
+ *
+ * @param url `ws:`, `wss:`, `http:` or `https:`.
+ * @throws WebSocketError `invalid_url`, `invalid_argument`, `connect_failed`, `refused` (with `status`), `handshake_failed`, `handshake_timeout`, `canceled`.
+ * @example
+ * const conn = await dial("wss://example.org/ws", { subprotocols: ["chat"] });
+ */
+export async function dial(url: string | URL, options: DialOptions = {}): Promise<WebSocketConn> {
+  const target = parseUrl(url);
+  const settings = connSettings(options);
+  const timeoutMs = wholeNumber(
+    "handshakeTimeoutMs",
+    options.handshakeTimeoutMs,
+    DEFAULT_HANDSHAKE_TIMEOUT_MS,
+    1,
+  );
+  const subprotocols = checkSubprotocols(options.subprotocols ?? []);
+  const key = randomBytes(16).toString("base64");
+  const headers = requestHeaders(options.headers ?? {}, key, subprotocols);
+  const { signal } = options;
+  if (signal?.aborted) throw new WebSocketError("canceled", "dialing canceled", { cause: signal.reason });
+
+  const { response, socket, head } = await exchange(target, headers, options, timeoutMs);
+  const answer = readAnswer(response, key, subprotocols);
+  if ("fault" in answer) {
+    socket.destroy();
+    throw new WebSocketError("handshake_failed", `bad answer from ${target.host}: ${answer.fault}`);
+  }
+  socket.setNoDelay(true);
+  socket.setTimeout(0);
+  const conn = new WebSocketConn({ socket, role: "client", settings, subprotocol: answer.subprotocol });
+  conn.start(head);
+  return conn;
+}
+
+interface Answer {
+  readonly response: IncomingMessage;
+  readonly socket: Socket;
+  readonly head: Buffer;
+}
+
+/** Sends the request and waits for the switch of protocols. */
+function exchange(
+  target: URL,
+  headers: Record<string, string>,
+  options: DialOptions,
+  timeoutMs: number,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    let request: ClientRequest;
+    const settle = (): void => {
+      clearTimeout(timer);
+      options.signal?.removeEventListener("abort", onAbort);
+    };
+    const fail = (error: WebSocketError): void => {
+      settle();
+      reject(error);
+      request.destroy();
+    };
+    const onAbort = (): void =>
+      fail(new WebSocketError("canceled", "dialing canceled", { cause: options.signal?.reason }));
+    const timer = setTimeout(
+      () =>
+        fail(new WebSocketError("handshake_timeout", `${target.host} did not answer within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+    options.signal?.addEventListener("abort", onAbort, { once: true });
+
+    const common = {
+      host: target.hostname.replace(/^\[|\]$/g, ""),
+      port: target.port === "" ? (target.protocol === "https:" ? 443 : 80) : Number(target.port),
+      path: `${target.pathname}${target.search}`,
+      headers,
+      agent: false as const,
+      ...(target.username === "" && target.password === ""
+        ? undefined
+        : { auth: `${decodeURIComponent(target.username)}:${decodeURIComponent(target.password)}` }),
+    };
+    try {
+      request =
+        target.protocol === "https:" ? httpsRequest({ ...options.tls, ...common }) : httpRequest(common);
+    } catch (cause) {
+      settle();
+      reject(new WebSocketError("invalid_argument", `cannot ask ${target.host} for an upgrade`, { cause }));
+      return;
+    }
+    request.on("upgrade", (response, socket: Socket, head) => {
+      settle();
+      socket.on("error", ignore); // Until the connection has its own listener.
+      resolve({ response, socket, head });
+    });
+    request.on("response", (response) => {
+      const { statusCode: status, statusMessage } = response;
+      fail(
+        new WebSocketError("refused", `${target.host} answered ${status} ${statusMessage ?? ""}`, { status }),
+      );
+    });
+    request.on("error", (cause) => {
+      const isAnswer = "code" in cause && typeof cause.code === "string" && cause.code.startsWith("HPE_");
+      const code = isAnswer ? "handshake_failed" : "connect_failed";
+      fail(new WebSocketError(code, `cannot connect to ${target.host}: ${cause.message}`, { cause }));
+    });
+    request.end();
+  });
+}
+
+/** @throws WebSocketError `invalid_url` */
+function parseUrl(text: string | URL): URL {
+  const shown = JSON.stringify(String(text).slice(0, 200));
+  let url: URL;
+  try {
+    url = new URL(String(text).replace(/^ws(s?):/i, "http$1:"));
+  } catch (cause) {
+    throw new WebSocketError("invalid_url", `${shown} is not a URL`, { cause });
+  }
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    throw new WebSocketError("invalid_url", `${shown} is not a ws:, wss:, http: or https: URL`);
+  }
+  if (url.hash !== "" || String(text).includes("#"))
+    throw new WebSocketError("invalid_url", `${shown} has a fragment`);
+  return url;
+}
+
+function checkSubprotocols(subprotocols: readonly string[]): readonly string[] {
+  for (const name of subprotocols) {
+    if (!isToken(name))
+      throw new WebSocketError("invalid_argument", `subprotocol ${JSON.stringify(name)} is not a token`);
+  }
+  if (new Set(subprotocols).size < subprotocols.length) {
+    throw new WebSocketError("invalid_argument", "a subprotocol is named twice");
+  }
+  return subprotocols;
+}
+
+function requestHeaders(
+  extra: Readonly<Record<string, string>>,
+  key: string,
+  subprotocols: readonly string[],
+): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(extra)) {
+    const fault = OWN_HEADER.test(name) ? `header ${name} is set by the handshake` : headerFault(name, value);
+    if (fault !== undefined) throw new WebSocketError("invalid_argument", fault);
+    headers[name] = value;
+  }
+  headers["Upgrade"] = "websocket";
+  headers["Connection"] = "Upgrade";
+  headers["Sec-WebSocket-Version"] = "13";
+  headers["Sec-WebSocket-Key"] = key;
+  if (subprotocols.length > 0) headers["Sec-WebSocket-Protocol"] = subprotocols.join(", ");
+  return headers;
+}
+
+function ignore(): void {}

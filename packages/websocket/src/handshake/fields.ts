@@ -1,0 +1,46 @@
+/** A token of RFC 9110 §5.6.2: what a header name, a subprotocol or an extension name is made of. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** What may stand in a header value: no control characters but tab. */
+const VALUE = /^[\t\u0020-\u007e\u0080-\u00ff]*$/;
+
+/** True if `text` is a token. */
+export function isToken(text: string): boolean {
+  return TOKEN.test(text);
+}
+
+/** What is wrong with a header the application adds, if anything. CR and LF would let it write headers or a body of its own. */
+export function headerFault(name: string, value: string): string | undefined {
+  if (!isToken(name)) return `header name ${JSON.stringify(name)} is not a token`;
+  if (!VALUE.test(value))
+    return `value of header ${name} has a character that is not allowed: ${JSON.stringify(value)}`;
+  return undefined;
+}
+
+/** All values of a header, from names and values in turn, as they came. `name` is in lower case. */
+export function valuesOf(rawHeaders: readonly string[], name: string): string[] {
+  const values: string[] = [];
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const candidate = rawHeaders[at] as string;
+    if (candidate.length === name.length && candidate.toLowerCase() === name)
+      values.push(rawHeaders[at + 1] as string);
+  }
+  return values;
+}
+
+/** The members of comma-separated lists, without the spaces around them; empty members are left out (RFC 9110 §5.6.1). */
+export function listMembers(values: readonly string[]): string[] {
+  const members: string[] = [];
+  for (const value of values) {
+    // `split` and `trim` take linear time on whatever the peer sends; a pattern might not.
+    for (const part of value.split(",")) {
+      const member = part.trim();
+      if (member !== "") members.push(member);
+    }
+  }
+  return members;
+}
+
+/** True if a comma-separated list has `token`, in any case. */
+export function listHas(values: readonly string[], token: string): boolean {
+  return listMembers(values).some((member) => member.toLowerCase() === token);
+}

@@ -1,0 +1,20 @@
+export { WebSocketConn } from "./conn.ts";
+export { Core, type CoreEvents } from "./core/core.ts";
+export type { Role } from "./core/frame.ts";
+export { defaultReceiveLimits, type ReceiveLimits } from "./core/limits.ts";
+export type { Outbox } from "./core/outbox.ts";
+export type { ProtocolFailure } from "./core/receiver.ts";
+export { serverFrame } from "./core/server-frame.ts";
+export { type DialOptions, dial } from "./dial.ts";
+export {
+  type CloseFrame,
+  WebSocketError,
+  type WebSocketErrorCode,
+  type WebSocketErrorParts,
+} from "./error.ts";
+export { type HandshakeResponse, readAnswer } from "./handshake/client.ts";
+export { type HandshakeRequest, isSameHost } from "./handshake/origin.ts";
+export { isRefusal, type Refusal, readUpgrade, type UpgradeRequest } from "./handshake/server.ts";
+export { type AttachOptions, attach, type ListenOptions, listen } from "./listen.ts";
+export type { ConnOptions } from "./options.ts";
+export { Upgrader, type UpgraderOptions } from "./upgrader.ts";

@@ -1,0 +1,239 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
+import type { Duplex } from "node:stream";
+import type { TlsOptions } from "node:tls";
+import {
+  AcceptQueue,
+  type Addr,
+  type Deadline,
+  ipAddr,
+  type Listener,
+  parseAddr,
+  type WaitOptions,
+} from "@zocalo/net";
+import type { WebSocketConn } from "./conn.ts";
+import { CLOSE } from "./core/close-code.ts";
+import { WebSocketError } from "./error.ts";
+import { DEFAULT_HANDSHAKE_TIMEOUT_MS } from "./options.ts";
+import { refuse } from "./refuse.ts";
+import { Upgrader, type UpgraderOptions } from "./upgrader.ts";
+
+/** How `attach` accepts. */
+export interface AttachOptions extends UpgraderOptions {
+  /** The path that is upgraded, as it stands in the request, without its query. Default: every path. Others are answered with 404, unless the server has other `upgrade` listeners. */
+  readonly path?: string | undefined;
+  /** Connections that may wait for `accept`; more are answered with 503. Default 512. */
+  readonly maxPending?: number | undefined;
+  /** Connections that may be open at once; more are answered with 503. Default: no limit. */
+  readonly maxConnections?: number | undefined;
+  /** Told of each upgrade that failed; the peer was answered already. Default: nothing. */
+  readonly onRefused?: ((error: Error, request: IncomingMessage) => void) | undefined;
+}
+
+/** How `listen` accepts. */
+export interface ListenOptions extends AttachOptions {
+  /** Serve `wss:` with this certificate and key. Default: plain `ws:`. */
+  readonly tls?: TlsOptions | undefined;
+}
+
+/**
+ * Listens for WebSocket connections on a server of its own. Requests that are no upgrade get 426, other paths 404.
+ *
+ * @param address as in Go: `":8080"`, `"127.0.0.1:0"`.
+ * @throws NetError `invalid_address`; or through the promise what Node says when the port cannot be had, for example `EADDRINUSE`.
+ * @example
+ * const listener = await listen(":8080", { path: "/ws" });
+ * for await (const conn of listener) conn.serve({ message: (message) => void conn.trySend(message) });
+ */
+export async function listen(address: string, options: ListenOptions = {}): Promise<Listener<WebSocketConn>> {
+  const { host, port } = parseAddr("tcp", address, "listen");
+  const handshakeTimeoutMs = options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS;
+  const httpOptions = {
+    // Whoever sends its request slowly, or never ends it, is cut off.
+    headersTimeout: handshakeTimeoutMs,
+    requestTimeout: handshakeTimeoutMs,
+    connectionsCheckingInterval: Math.max(10, Math.min(1_000, handshakeTimeoutMs / 4)),
+    keepAliveTimeout: handshakeTimeoutMs,
+  };
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
+    const status = isAt(options.path, request) ? 426 : 404;
+    if (status === 426) response.setHeader("Upgrade", "websocket");
+    response
+      .writeHead(status, { "Content-Type": "text/plain" })
+      .end(status === 426 ? "WebSocket only\n" : "not found\n");
+  };
+  const server = options.tls
+    ? createSecureServer({ ...httpOptions, ...options.tls }, answer)
+    : createServer(httpOptions, answer);
+  const upgrader = new Upgrader(options); // Before the port is taken: it may throw.
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ port, ...(host === "" ? undefined : { host }) }, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  return new WebSocketListener(server, upgrader, options, () => {
+    server.close();
+    server.closeAllConnections();
+  });
+}
+
+/**
+ * Accepts WebSocket connections from an `http` or `https` server that serves other things, too, and is listening already. Closing the listener leaves the server alone.
+ *
+ * @example
+ * const listener = attach(server, { path: "/ws" });
+ * for await (const conn of listener) void serve(conn);
+ */
+export function attach(server: Server, options: AttachOptions = {}): Listener<WebSocketConn> {
+  return new WebSocketListener(server, new Upgrader(options), options, () => undefined);
+}
+
+class WebSocketListener implements Listener<WebSocketConn> {
+  readonly addr: Addr;
+  readonly #upgrader: Upgrader;
+  readonly #options: AttachOptions;
+  readonly #queue: AcceptQueue<WebSocketConn>;
+  readonly #open = new Set<WebSocketConn>();
+
+  constructor(server: Server, upgrader: Upgrader, options: AttachOptions, stop: () => void) {
+    this.addr = listeningAddr(server);
+    this.#upgrader = upgrader;
+    this.#options = options;
+    const route: Route = {
+      path: options.path,
+      accept: (request, socket, head) => this.#accept(request, socket, head),
+    };
+    this.#queue = new AcceptQueue<WebSocketConn>({
+      addr: this.addr,
+      network: "websocket",
+      maxPending: options.maxPending,
+      maxConnections: options.maxConnections,
+      stop: () => {
+        removeRoute(server, route);
+        stop();
+      },
+    });
+    addRoute(server, route);
+  }
+
+  accept(options?: WaitOptions): Promise<WebSocketConn> {
+    return this.#queue.accept(options);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<WebSocketConn> {
+    return this.#queue[Symbol.asyncIterator]();
+  }
+
+  close(): Promise<void> {
+    return this.#queue.close();
+  }
+
+  /** Also closes each connection with 1001, "going away". */
+  async drain(deadline: Deadline): Promise<void> {
+    const drained = this.#queue.drain(deadline);
+    for (const conn of this.#open) conn.close(CLOSE.goingAway, "going away").catch(ignore);
+    await drained;
+  }
+
+  abort(): Promise<void> {
+    return this.#queue.abort();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (this.#queue.isFull) {
+      socket.on("error", ignore);
+      refuse(socket, { status: 503, reason: "too many connections", headers: { "Retry-After": "1" } });
+      return;
+    }
+    const ended = (conn: WebSocketConn): void => {
+      this.#open.delete(conn);
+      this.#queue.ended(conn);
+    };
+    void this.#upgradeAndOffer(request, socket, head, ended);
+  }
+
+  async #upgradeAndOffer(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    ended: (conn: WebSocketConn) => void,
+  ): Promise<void> {
+    let conn: WebSocketConn;
+    try {
+      conn = await this.#upgrader.upgradeWith(request, socket, head, ended);
+    } catch (error) {
+      this.#options.onRefused?.(error as Error, request);
+      return;
+    }
+    this.#open.add(conn);
+    if (this.#queue.offer(conn)) return;
+    this.#open.delete(conn);
+    conn.close(CLOSE.goingAway, "going away").catch(ignore);
+  }
+}
+
+interface Route {
+  readonly path: string | undefined;
+  accept(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+}
+
+/** All listeners attached to one server: somebody has to answer when no path fits. */
+interface Routes {
+  readonly list: Route[];
+  readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+}
+
+const routesOf = new WeakMap<Server, Routes>();
+
+function addRoute(server: Server, route: Route): void {
+  let routes = routesOf.get(server);
+  if (routes === undefined) {
+    const list: Route[] = [];
+    const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+      const found = list.find((candidate) => isAt(candidate.path, request));
+      if (found !== undefined) {
+        found.accept(request, socket, head);
+      } else if (server.listenerCount("upgrade") === 1) {
+        socket.on("error", ignore);
+        refuse(socket, { status: 404, reason: "no WebSocket here" });
+      }
+    };
+    routes = { list, onUpgrade };
+    routesOf.set(server, routes);
+    server.on("upgrade", onUpgrade);
+  }
+  routes.list.push(route);
+}
+
+function removeRoute(server: Server, route: Route): void {
+  const routes = routesOf.get(server);
+  if (routes === undefined) return;
+  const at = routes.list.indexOf(route);
+  if (at !== -1) routes.list.splice(at, 1);
+  if (routes.list.length > 0) return;
+  server.off("upgrade", routes.onUpgrade);
+  routesOf.delete(server);
+}
+
+function isAt(path: string | undefined, request: IncomingMessage): boolean {
+  if (path === undefined) return true;
+  const url = request.url ?? "";
+  const query = url.indexOf("?");
+  return (query === -1 ? url : url.slice(0, query)) === path;
+}
+
+function listeningAddr(server: Server): Addr {
+  const address = server.address();
+  if (address === null || typeof address === "string") {
+    throw new WebSocketError("invalid_argument", "the server must be listening on a TCP port");
+  }
+  return ipAddr("tcp", address.address, address.port);
+}
+
+function ignore(): void {}

@@ -1,0 +1,88 @@
+import { defaultReceiveLimits, type ReceiveLimits } from "./core/limits.ts";
+import { WebSocketError } from "./error.ts";
+
+/** What every connection can be told, whichever side began it. */
+export interface ConnOptions {
+  /** Largest message that is received, in bytes. Default 1,048,576. A larger one closes with 1009; raise it only as far as memory allows, for each connection can hold one. */
+  readonly maxMessageBytes?: number | undefined;
+  /** Largest payload of one received data frame, in bytes. Default: only `maxMessageBytes` counts. */
+  readonly maxFrameBytes?: number | undefined;
+  /** Most frames that one received message may come in. Default 131,072. */
+  readonly maxFragments?: number | undefined;
+  /** Received messages that may wait for the application, in bytes, before the peer is held back. Default 65,536. */
+  readonly readBufferSize?: number | undefined;
+  /** Bytes that may wait to be sent before `send` waits and `trySend` answers `buffered`. Default 65,536. */
+  readonly writeBufferSize?: number | undefined;
+  /** Past `writeBufferSize`, messages are accepted while no more than this many bytes would wait; then `trySend` refuses and `send` rejects. Default 1,048,576. */
+  readonly maxBufferedBytes?: number | undefined;
+  /** Bytes waiting to be sent from which on only the newest ping is answered. Default 16,384. */
+  readonly controlBacklogBytes?: number | undefined;
+  /** Silence of the peer after which it is pinged, in milliseconds. Default 20,000; 0 switches keepalive off, and then a peer that vanished is never missed. */
+  readonly pingIntervalMs?: number | undefined;
+  /** How long a pinged peer may stay silent, in milliseconds. Default 20,000. */
+  readonly pongTimeoutMs?: number | undefined;
+  /** How long `close` waits for the peer, and for the end of the TCP connection, in milliseconds. Default 5,000. */
+  readonly closeTimeoutMs?: number | undefined;
+}
+
+/** `ConnOptions`, complete and checked; one object for all connections of an upgrader. */
+export interface ConnSettings {
+  readonly receive: ReceiveLimits;
+  readonly inbox: { readonly highWaterBytes: number };
+  readonly writeBufferSize: number;
+  readonly maxBufferedBytes: number;
+  readonly controlBacklogBytes: number;
+  readonly pingIntervalMs: number;
+  readonly pongTimeoutMs: number;
+  readonly closeTimeoutMs: number;
+}
+
+/** How long a handshake may take, in milliseconds, where `handshakeTimeoutMs` is left out. */
+export const DEFAULT_HANDSHAKE_TIMEOUT_MS = 10_000;
+
+/**
+ * Completes options with their defaults.
+ *
+ * @throws WebSocketError `invalid_argument`, naming the option, its value and what is allowed.
+ */
+export function connSettings(options: ConnOptions): ConnSettings {
+  return {
+    receive: {
+      maxMessageBytes: wholeNumber(
+        "maxMessageBytes",
+        options.maxMessageBytes,
+        defaultReceiveLimits.maxMessageBytes,
+        1,
+      ),
+      maxFrameBytes: wholeNumber(
+        "maxFrameBytes",
+        options.maxFrameBytes,
+        defaultReceiveLimits.maxFrameBytes,
+        1,
+      ),
+      maxFragments: wholeNumber("maxFragments", options.maxFragments, defaultReceiveLimits.maxFragments, 1),
+    },
+    inbox: { highWaterBytes: wholeNumber("readBufferSize", options.readBufferSize, 65_536, 1) },
+    writeBufferSize: wholeNumber("writeBufferSize", options.writeBufferSize, 65_536, 1),
+    maxBufferedBytes: wholeNumber("maxBufferedBytes", options.maxBufferedBytes, 1_048_576, 1),
+    controlBacklogBytes: wholeNumber("controlBacklogBytes", options.controlBacklogBytes, 16_384, 1),
+    pingIntervalMs: wholeNumber("pingIntervalMs", options.pingIntervalMs, 20_000, 0),
+    pongTimeoutMs: wholeNumber("pongTimeoutMs", options.pongTimeoutMs, 20_000, 1),
+    closeTimeoutMs: wholeNumber("closeTimeoutMs", options.closeTimeoutMs, 5_000, 1),
+  };
+}
+
+/** `value`, or `fallback` if it is left out. @throws WebSocketError `invalid_argument`. */
+export function wholeNumber(
+  name: string,
+  value: number | undefined,
+  fallback: number,
+  least: number,
+): number {
+  if (value === undefined) return fallback;
+  if (Number.isSafeInteger(value) && value >= least) return value;
+  throw new WebSocketError(
+    "invalid_argument",
+    `${name} ${String(value)} is not a whole number of at least ${least}`,
+  );
+}

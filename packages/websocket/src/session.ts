@@ -1,0 +1,554 @@
+import type { Duplex } from "node:stream";
+import {
+  type CloseInfo,
+  Inbox,
+  type InboxSource,
+  type Message,
+  type NetErrorParts,
+  PreparedMessage,
+  type SendOutcome,
+  type WaitOptions,
+} from "@zocalo/net";
+import { CLOSE } from "./core/close-code.ts";
+import { closeFault, Core, type CoreEvents } from "./core/core.ts";
+import type { Role } from "./core/frame.ts";
+import type { ProtocolFailure } from "./core/receiver.ts";
+import { serverFrame } from "./core/server-frame.ts";
+import { WebSocketError } from "./error.ts";
+import { checkPeriodMs, type Monitored, monitor, unmonitor } from "./keepalive.ts";
+import type { ConnSettings } from "./options.ts";
+import { type Flushable, flushAtEndOfTurn } from "./turn.ts";
+
+/** From this many bytes on, a turn's frames are written before it ends. */
+const FLUSH_AT_BYTES = 65_536;
+const PING_PAYLOAD_BYTES = 4;
+const RESOLVED = Promise.resolve();
+
+/** What a session tells the outside. */
+export interface SessionOwner {
+  route(): Pick<NetErrorParts, "network" | "localAddr" | "remoteAddr">;
+  /** The transport has closed. Called once. */
+  ended(): void;
+}
+
+interface Waiter {
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+interface AwaitedPong {
+  readonly number: number;
+  readonly sentAt: number;
+  readonly resolve: ((roundTripMs: number) => void) | undefined;
+  readonly reject: ((error: Error) => void) | undefined;
+}
+
+/**
+ * One connection at work: a socket's bytes to a `Core`, its messages to an `Inbox`, and what is sent back to the socket,
+ * one write for each turn of the event loop. The public face is `WebSocketConn`.
+ */
+export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
+  readonly core: Core;
+  readonly inbox: Inbox;
+  readonly #socket: Duplex;
+  readonly #role: Role;
+  readonly #settings: ConnSettings;
+  readonly #owner: SessionOwner;
+
+  /** Frames sent now leave when the chunk being parsed is done. */
+  #isReceiving = false;
+  #isFlushDue = false;
+  /** The application is behind; the socket is not read. */
+  #isHeldBack = false;
+  #isTransportClosed = false;
+  #isFinished = false;
+  #isEnding = false;
+  #wasClosedHere = false;
+  #wantsDrain = false;
+  #isCongested = false;
+
+  #drainWaiters: Waiter[] | undefined;
+  #error: WebSocketError | undefined;
+  #failureCode: number | undefined;
+  #socketError: Error | undefined;
+  #closing: { promise: Promise<void>; resolve: () => void } | undefined;
+  #closeTimer: NodeJS.Timeout | undefined;
+  #awaitedPongs: AwaitedPong[] | undefined;
+  #pingNumber = 0;
+  #roundTripMs: number | undefined;
+
+  // Keepalive. No clock on the hot path: a flag says that something came since the last check.
+  #wasHeard = true;
+  #silentSince = 0;
+  #pingedAt = 0;
+  #hasKernelKeepAlive = false;
+
+  constructor(socket: Duplex, role: Role, settings: ConnSettings, owner: SessionOwner) {
+    this.#socket = socket;
+    this.#role = role;
+    this.#settings = settings;
+    this.#owner = owner;
+    this.core = new Core(role, this, settings.receive);
+    this.inbox = new Inbox(this, settings.inbox);
+  }
+
+  /** Begins to read. `head`: what came behind the handshake. */
+  start(head: Buffer): void {
+    const socket: Attached = this.#socket;
+    socket[kSession] = this;
+    socket.on("data", onData).on("end", onEnd).on("error", onError).on("close", onClose).on("drain", onDrain);
+    const { pingIntervalMs, pongTimeoutMs } = this.#settings;
+    if (pingIntervalMs > 0) monitor(this, checkPeriodMs(pingIntervalMs, pongTimeoutMs));
+    if (head.length > 0) this.received(head);
+    if (!this.#isHeldBack) socket.resume();
+  }
+
+  get bufferedAmount(): number {
+    return this.core.outbox.length + this.#socket.writableLength;
+  }
+
+  get roundTripMs(): number | undefined {
+    return this.#roundTripMs;
+  }
+
+  get isFinished(): boolean {
+    return this.#isFinished;
+  }
+
+  // --- sending
+
+  /** Hot path. */
+  trySend(message: Message | PreparedMessage): SendOutcome {
+    const { core } = this;
+    if (!core.isOpen || this.#isTransportClosed) return "refused";
+    const waiting = this.#socket.writableLength;
+    if (waiting + core.outbox.length > this.#settings.writeBufferSize && !this.#fits(message)) {
+      this.#wantsDrain = true;
+      return "refused";
+    }
+    this.#add(message);
+    if (waiting + core.outbox.length <= this.#settings.writeBufferSize) return "sent";
+    return this.#hasRoomAfterFlush() ? "sent" : "buffered";
+  }
+
+  send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
+    const { core } = this;
+    if (!core.isOpen || this.#isTransportClosed) return Promise.reject(this.#closedError());
+    const signal = options?.signal;
+    if (signal?.aborted) return Promise.reject(canceled(signal));
+    const waiting = this.#socket.writableLength;
+    const { writeBufferSize, maxBufferedBytes } = this.#settings;
+    if (waiting + core.outbox.length > writeBufferSize && !this.#fits(message)) {
+      const reason = `more than ${maxBufferedBytes} bytes would wait to be sent; wait for each send, or raise maxBufferedBytes`;
+      return Promise.reject(new WebSocketError("send_buffer_full", reason));
+    }
+    try {
+      this.#add(message);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (waiting + core.outbox.length <= writeBufferSize || this.#hasRoomAfterFlush()) return RESOLVED;
+    return this.#untilDrained(signal);
+  }
+
+  #fits(message: Message | PreparedMessage): boolean {
+    const content = message instanceof PreparedMessage ? message.message : message;
+    const length = typeof content === "string" ? Buffer.byteLength(content) : content.byteLength;
+    return this.bufferedAmount + length <= this.#settings.maxBufferedBytes;
+  }
+
+  #add(message: Message | PreparedMessage): void {
+    const { core } = this;
+    if (typeof message === "string" || message instanceof Uint8Array) core.send(message);
+    else if (message instanceof PreparedMessage) {
+      if (this.#role === "server") core.sendFrame(message.encodedAs(serverFrame));
+      else core.send(asMessage(message.message));
+    } else core.send(asMessage(message));
+    this.#flushLater();
+  }
+
+  #flushLater(): void {
+    if (this.#isReceiving || this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    flushAtEndOfTurn(this);
+  }
+
+  /** Past the high-water mark within a turn: the operating system may well take it all. */
+  #hasRoomAfterFlush(): boolean {
+    if (this.core.outbox.length >= FLUSH_AT_BYTES) {
+      this.#write();
+      if (this.bufferedAmount <= this.#settings.writeBufferSize) return true;
+    }
+    this.#wantsDrain = true;
+    return false;
+  }
+
+  #untilDrained(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = { resolve, reject };
+      if (signal !== undefined) {
+        const onAbort = () => {
+          this.#drainWaiters = this.#drainWaiters?.filter((other) => other !== waiter);
+          reject(canceled(signal));
+        };
+        const forget = () => signal.removeEventListener("abort", onAbort);
+        waiter.resolve = () => (forget(), resolve());
+        waiter.reject = (error) => (forget(), reject(error));
+        signal.addEventListener("abort", onAbort, { once: true });
+      }
+      this.#drainWaiters ??= [];
+      this.#drainWaiters.push(waiter);
+    });
+  }
+
+  flush(): void {
+    this.#isFlushDue = false;
+    if (this.#isReceiving) return;
+    this.#write();
+    if (this.#wantsDrain) this.#drained();
+  }
+
+  #write(): void {
+    const { outbox } = this.core;
+    if (outbox.length === 0) return;
+    const socket = this.#socket;
+    if (this.#isTransportClosed || socket.destroyed || socket.writableEnded) {
+      outbox.clear();
+      return;
+    }
+    const pieces = outbox.take();
+    if (Array.isArray(pieces)) {
+      socket.cork();
+      for (const piece of pieces) socket.write(piece);
+      socket.uncork();
+    } else {
+      socket.write(pieces);
+    }
+    const unsent = socket.writableLength;
+    outbox.taken(unsent === 0);
+    if (unsent > this.#settings.controlBacklogBytes && !this.#isCongested) {
+      this.#isCongested = true;
+      this.core.setCongested(true);
+    }
+  }
+
+  /** The socket's buffer is empty, or a flush has emptied ours. */
+  #drained(): void {
+    if (this.#isCongested && this.#socket.writableLength === 0) {
+      this.#isCongested = false;
+      this.core.setCongested(false);
+      this.#write();
+    }
+    if (!this.#wantsDrain || this.bufferedAmount > this.#settings.writeBufferSize) return;
+    this.#wantsDrain = false;
+    const waiters = this.#drainWaiters;
+    this.#drainWaiters = undefined;
+    for (const waiter of waiters ?? []) waiter.resolve();
+    this.inbox.drained();
+  }
+
+  socketDrained(): void {
+    this.#drained();
+  }
+
+  // --- receiving
+
+  /** Hot path: bytes from the socket. */
+  received(chunk: Buffer): void {
+    this.#wasHeard = true;
+    if (this.core.isDone) return;
+    this.#isReceiving = true;
+    this.core.receive(chunk, false);
+    this.#isReceiving = false;
+    if (this.core.outbox.length > 0) this.flush();
+    if (this.#isEnding) this.#endTransport();
+  }
+
+  onMessage(message: Message, byteLength: number): void {
+    this.inbox.push(message, byteLength);
+  }
+
+  onPing(): void {
+    this.#flushLater();
+  }
+
+  onPong(payload: Uint8Array): void {
+    if (payload.length !== PING_PAYLOAD_BYTES || this.#awaitedPongs === undefined) return;
+    const number = new DataView(payload.buffer, payload.byteOffset).getUint32(0);
+    const at = this.#awaitedPongs.findIndex((awaited) => awaited.number === number);
+    if (at === -1) return;
+    // One pong may answer for the pings before it, too (RFC 6455 §5.5.3).
+    const now = performance.now();
+    for (const awaited of this.#awaitedPongs.splice(0, at + 1)) {
+      this.#roundTripMs = now - awaited.sentAt;
+      awaited.resolve?.(this.#roundTripMs);
+    }
+  }
+
+  onPeerClose(): void {
+    this.#beginEnd();
+  }
+
+  onFailure({ closeCode, reason }: ProtocolFailure): void {
+    this.#failureCode = closeCode;
+    this.#error ??= this.#makeError(
+      "protocol_error",
+      `the peer broke the protocol: ${reason} (${closeCode})`,
+    );
+    this.#beginEnd();
+  }
+
+  /** `Inbox`: the application is behind. */
+  pause(): void {
+    if (!this.core.isOpen) return;
+    this.#isHeldBack = true;
+    this.core.pauseReceiving();
+    this.#socket.pause();
+  }
+
+  /** `Inbox`: it has caught up. */
+  resume(): void {
+    if (!this.#isHeldBack) return;
+    this.#isHeldBack = false;
+    const wasReceiving = this.#isReceiving;
+    this.#isReceiving = true;
+    this.core.resumeReceiving();
+    this.#isReceiving = wasReceiving;
+    if (this.core.outbox.length > 0) this.#flushLater();
+    if (this.#isEnding && !wasReceiving) this.#endTransport();
+    // What was resumed may have been held back again.
+    if (this.#isHeldBack) return;
+    if (this.#isTransportClosed) this.#finish();
+    else this.#socket.resume();
+  }
+
+  /** `Inbox`: the application's handler threw. */
+  fail(cause: unknown): void {
+    this.#error ??= this.#makeError("handler_failed", "the message handler threw", cause);
+    this.#failureCode ??= CLOSE.internalError;
+    void this.#close(CLOSE.internalError, "");
+  }
+
+  route(): Pick<NetErrorParts, "network" | "localAddr" | "remoteAddr"> {
+    return this.#owner.route();
+  }
+
+  // --- ping, keepalive
+
+  ping(): Promise<number> {
+    if (!this.core.isOpen || this.#isTransportClosed) return Promise.reject(this.#closedError());
+    return new Promise((resolve, reject) => this.#sendPing(performance.now(), resolve, reject));
+  }
+
+  #sendPing(now: number, resolve?: (roundTripMs: number) => void, reject?: (error: Error) => void): void {
+    this.#pingNumber = (this.#pingNumber + 1) >>> 0;
+    this.#awaitedPongs ??= [];
+    this.#awaitedPongs.push({ number: this.#pingNumber, sentAt: now, resolve, reject });
+    const payload = Buffer.allocUnsafe(PING_PAYLOAD_BYTES);
+    payload.writeUInt32BE(this.#pingNumber);
+    this.core.ping(payload);
+    this.#flushLater();
+  }
+
+  checkPeer(now: number): void {
+    const { pingIntervalMs, pongTimeoutMs } = this.#settings;
+    if (this.#isHeldBack) this.#checkUnreadPeer(now, pingIntervalMs);
+    else if (this.#wasHeard) {
+      this.#wasHeard = false;
+      this.#silentSince = now;
+      this.#pingedAt = 0;
+    } else if (this.#pingedAt > 0) {
+      if (now - this.#pingedAt < pongTimeoutMs) return;
+      const reason = `nothing came from the peer for ${pingIntervalMs} ms, nor for ${pongTimeoutMs} ms after a ping`;
+      this.#error ??= this.#makeError("keepalive_timeout", reason);
+      this.#socket.destroy();
+    } else if (now - this.#silentSince >= pingIntervalMs && this.core.isOpen) {
+      this.#pingedAt = now;
+      this.#sendPing(now);
+    }
+  }
+
+  /**
+   * The application has left more than `readBufferSize` unread, so a pong could not be seen: silence proves nothing. The kernel's own
+   * probes do, and the next ping fails once they have, or once the peer's reset has come.
+   */
+  #checkUnreadPeer(now: number, pingIntervalMs: number): void {
+    const socket = this.#socket;
+    if (!this.#hasKernelKeepAlive && "setKeepAlive" in socket && typeof socket.setKeepAlive === "function") {
+      this.#hasKernelKeepAlive = true;
+      socket.setKeepAlive(true, Math.max(1000, pingIntervalMs / 2));
+    }
+    this.#wasHeard = true; // Once it is read again it has a whole interval.
+    if (now - this.#silentSince < pingIntervalMs || !this.core.isOpen) return;
+    this.#silentSince = now;
+    const last = this.#awaitedPongs?.at(-1);
+    if (last !== undefined && last.resolve === undefined) this.#awaitedPongs?.pop();
+    if (socket.writableLength === 0) this.#sendPing(now);
+  }
+
+  // --- the end
+
+  close(code: number, reason: string): Promise<void> {
+    const fault = closeFault(code, reason);
+    if (fault !== undefined) return Promise.reject(new WebSocketError("invalid_argument", fault));
+    return this.#close(code, reason);
+  }
+
+  #close(code: number, reason: string): Promise<void> {
+    if (this.#isFinished) return RESOLVED;
+    if (this.#closing === undefined) {
+      let resolve = (): void => undefined;
+      const promise = new Promise<void>((done) => {
+        resolve = done;
+      });
+      this.#closing = { promise, resolve };
+    }
+    if (this.core.isOpen) {
+      this.#wasClosedHere = true;
+      this.core.close(code, reason);
+      this.#flushLater();
+      this.#startCloseTimer();
+      // To see the peer's Close frame; messages before it are dropped.
+      if (this.#isTransportClosed) this.#finish();
+      else this.resume();
+    }
+    return this.#closing.promise;
+  }
+
+  abort(): void {
+    if (this.#isFinished) return;
+    this.#wasClosedHere = true;
+    this.#error ??= this.#makeError("closed", "the connection was aborted by this side");
+    const socket = this.#socket;
+    if ("resetAndDestroy" in socket && typeof socket.resetAndDestroy === "function") socket.resetAndDestroy();
+    else socket.destroy();
+    if (this.#isTransportClosed) this.#finish();
+  }
+
+  /** All frames are exchanged; once they are written, the transport ends. */
+  #beginEnd(): void {
+    this.#isEnding = true;
+    this.#startCloseTimer();
+    if (!this.#isReceiving) this.#endTransport();
+  }
+
+  /** RFC 6455 §7.1.1: the server ends TCP first, and the client waits for it; a failed connection is ended by who noticed. */
+  #endTransport(): void {
+    this.#isEnding = false;
+    this.#write();
+    if (this.#isTransportClosed) return;
+    if (this.#role === "server" || this.#failureCode !== undefined) this.#socket.end();
+    this.#isHeldBack = false;
+    this.#socket.resume(); // To see the end; the core ignores what comes before it.
+  }
+
+  #startCloseTimer(): void {
+    if (this.#closeTimer !== undefined || this.#isTransportClosed) return;
+    this.#closeTimer = setTimeout(() => {
+      const { closeTimeoutMs } = this.#settings;
+      if (this.core.receivedClose === undefined) {
+        this.#error ??= this.#makeError(
+          "close_timeout",
+          `the peer did not close within ${closeTimeoutMs} ms`,
+        );
+      }
+      this.#socket.destroy();
+    }, this.#settings.closeTimeoutMs);
+  }
+
+  socketEnded(): void {
+    // A WebSocket has no half-closed state: without a Close frame this is a broken connection.
+    if (this.core.isDone) this.#socket.end();
+    else this.#socket.destroy();
+  }
+
+  socketFailed(error: Error): void {
+    this.#socketError ??= error;
+  }
+
+  socketClosed(): void {
+    this.#isTransportClosed = true;
+    clearTimeout(this.#closeTimer);
+    const { pingIntervalMs, pongTimeoutMs } = this.#settings;
+    if (pingIntervalMs > 0) unmonitor(this, checkPeriodMs(pingIntervalMs, pongTimeoutMs));
+    this.core.outbox.clear();
+    const error = this.#closedError();
+    for (const waiter of this.#drainWaiters ?? []) waiter.reject(error);
+    for (const awaited of this.#awaitedPongs ?? []) awaited.reject?.(error);
+    this.#drainWaiters = undefined;
+    this.#awaitedPongs = undefined;
+    // What has arrived is still delivered before the end is.
+    if (!this.#isHeldBack || this.#wasClosedHere) this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#isFinished) return;
+    this.#isFinished = true;
+    const info = this.#closeInfo();
+    if (this.#wasClosedHere) this.inbox.discard(info);
+    else this.inbox.end(info);
+    this.#closing?.resolve();
+    this.#owner.ended();
+  }
+
+  #closeInfo(): CloseInfo {
+    const received = this.core.receivedClose;
+    if (this.#failureCode === undefined && received !== undefined && this.#error === undefined) {
+      return { ...received, wasClean: true };
+    }
+    const error =
+      this.#error ??
+      this.#makeError(
+        "abnormal_closure",
+        "the connection ended without a close handshake",
+        this.#socketError,
+      );
+    return { code: this.#failureCode ?? CLOSE.abnormal, reason: "", wasClean: false, error };
+  }
+
+  #closedError(): WebSocketError {
+    return this.#makeError("closed", "the connection is closed", this.#error ?? this.#socketError);
+  }
+
+  #makeError(code: WebSocketError["code"], reason: string, cause?: unknown): WebSocketError {
+    const { sentClose: sent, receivedClose: received } = this.core;
+    return new WebSocketError(code, reason, { sent, received, cause });
+  }
+}
+
+/** Listeners are shared by all sockets: closures of their own would cost each a few hundred bytes. */
+const kSession = Symbol("session");
+type Attached = Duplex & { [kSession]?: Session };
+
+function onData(this: Attached, chunk: Buffer): void {
+  this[kSession]?.received(chunk);
+}
+
+function onEnd(this: Attached): void {
+  this[kSession]?.socketEnded();
+}
+
+function onError(this: Attached, error: Error): void {
+  this[kSession]?.socketFailed(error);
+}
+
+function onClose(this: Attached): void {
+  this[kSession]?.socketClosed();
+}
+
+function onDrain(this: Attached): void {
+  this[kSession]?.socketDrained();
+}
+
+/** JavaScript callers pass other views and buffers too; only what the view shows may leave. */
+function asMessage(message: unknown): Message {
+  if (typeof message === "string" || message instanceof Uint8Array) return message;
+  if (ArrayBuffer.isView(message))
+    return new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
+  if (message instanceof ArrayBuffer || message instanceof SharedArrayBuffer) return new Uint8Array(message);
+  throw new WebSocketError("invalid_argument", `a message is a string or bytes, not ${typeof message}`);
+}
+
+function canceled(signal: AbortSignal): WebSocketError {
+  return new WebSocketError("canceled", "operation canceled", { cause: signal.reason });
+}

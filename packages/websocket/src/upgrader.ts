@@ -1,0 +1,228 @@
+import type { IncomingMessage, Server } from "node:http";
+import type { Duplex } from "node:stream";
+import { WebSocketConn } from "./conn.ts";
+import { WebSocketError } from "./error.ts";
+import { headerFault, isToken } from "./handshake/fields.ts";
+import { isSameHost } from "./handshake/origin.ts";
+import { isRefusal, type Refusal, readUpgrade, type UpgradeRequest } from "./handshake/server.ts";
+import {
+  type ConnOptions,
+  type ConnSettings,
+  connSettings,
+  DEFAULT_HANDSHAKE_TIMEOUT_MS,
+  wholeNumber,
+} from "./options.ts";
+import { refuse } from "./refuse.ts";
+import { RequestInfo } from "./request-info.ts";
+
+/** Headers from which on Node's parser may leave some out, unless the server says otherwise by `maxHeadersCount`. */
+const NODE_MAX_HEADERS = 1000;
+/** Headers that are this package's business. */
+const OWN_HEADER = /^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/i;
+
+/** How an `Upgrader` upgrades. */
+export interface UpgraderOptions extends ConnOptions {
+  /**
+   * Whether a page from the request's `Origin` may connect. Default: a page from the same host and port, and programs that send no `Origin`.
+   * Answering `true` to everything lets any web page use your users' cookies here. Refused with 403.
+   */
+  readonly checkOrigin?: ((request: IncomingMessage) => boolean | Promise<boolean>) | undefined;
+  /**
+   * Who may connect; called after the request was found valid and before it is answered. Answer nothing to let it in, or a `Refusal`.
+   * If it throws, the answer is 500. Default: everybody.
+   */
+  readonly authorize?:
+    | ((request: IncomingMessage) => Refusal | undefined | void | Promise<Refusal | undefined | void>)
+    | undefined;
+  /** Subprotocols in order of preference, or a function that chooses one of those offered. Default: none is chosen. */
+  readonly subprotocols?:
+    | readonly string[]
+    | ((offered: readonly string[], request: IncomingMessage) => string | undefined)
+    | undefined;
+  /** Headers added to the answer, or a function that gives them. CR, LF and other control characters are refused. */
+  readonly headers?:
+    | Readonly<Record<string, string>>
+    | ((request: IncomingMessage) => Readonly<Record<string, string>>)
+    | undefined;
+  /** How long `checkOrigin` and `authorize` may take together, in milliseconds. Default 10,000; then the answer is 503. */
+  readonly handshakeTimeoutMs?: number | undefined;
+}
+
+/**
+ * Turns HTTP requests into WebSocket connections, on any `http` or `https` server.
+ *
+ * @example
+ * const upgrader = new Upgrader({ subprotocols: ["chat"] });
+ * server.on("upgrade", (request, socket, head) => {
+ *   upgrader.upgrade(request, socket, head).then(serve, report);
+ * });
+ */
+export class Upgrader {
+  readonly #options: UpgraderOptions;
+  readonly #settings: ConnSettings;
+  readonly #handshakeTimeoutMs: number;
+  /** The header lines of `options.headers`, if they are fixed. */
+  readonly #headerLines: string | undefined;
+
+  /** @throws WebSocketError `invalid_argument`, naming the option. */
+  constructor(options: UpgraderOptions = {}) {
+    this.#options = options;
+    this.#settings = connSettings(options);
+    this.#handshakeTimeoutMs = wholeNumber(
+      "handshakeTimeoutMs",
+      options.handshakeTimeoutMs,
+      DEFAULT_HANDSHAKE_TIMEOUT_MS,
+      1,
+    );
+    this.#headerLines =
+      typeof options.headers === "function" ? undefined : headerLines(options.headers ?? {});
+    for (const name of Array.isArray(options.subprotocols)
+      ? (options.subprotocols as readonly string[])
+      : []) {
+      if (!isToken(name))
+        throw new WebSocketError("invalid_argument", `subprotocol ${JSON.stringify(name)} is not a token`);
+    }
+  }
+
+  /**
+   * Answers the request of an `upgrade` event. A request that is not a valid upgrade gets its HTTP status and the socket is ended; so
+   * does one that is not allowed. Nothing the peer sends from now on is lost, however late the application begins to read.
+   *
+   * @throws WebSocketError `refused` with the `status` that was sent, `handshake_timeout`, or `closed` if the peer left first. The peer
+   *   has been answered: there is nothing left to do but to log it. Do catch it: anybody can cause it.
+   */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<WebSocketConn> {
+    return this.upgradeWith(request, socket, head);
+  }
+
+  /** Not for applications: `upgrade` with a callback for the end of the connection. */
+  async upgradeWith(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    onEnded?: (conn: WebSocketConn) => void,
+  ): Promise<WebSocketConn> {
+    socket.on("error", ignore); // A peer that resets now must not end the process.
+    const { server } = request.socket as { server?: Server };
+    const asked = readUpgrade(
+      request,
+      server === undefined ? 0 : (server.maxHeadersCount ?? NODE_MAX_HEADERS),
+    );
+    if (isRefusal(asked)) throw this.#refuse(socket, asked);
+    const { checkOrigin = isSameHost, authorize } = this.#options;
+    let isAllowed: boolean | Promise<boolean>;
+    let extraLines: string;
+    let subprotocol: string | undefined;
+    try {
+      isAllowed = checkOrigin(request);
+      // Most servers need not wait for anything; then the connection is there before the event is over.
+      if (typeof isAllowed !== "boolean" || (isAllowed && authorize !== undefined)) {
+        const refusal = await this.#inTime(this.#permit(isAllowed, request));
+        if (refusal !== undefined) throw this.#refuse(socket, refusal);
+      } else if (!isAllowed) {
+        throw this.#refuse(socket, originRefusal);
+      }
+      extraLines = this.#headerLines ?? headerLines(this.#extraHeaders(request));
+      subprotocol = this.#choose(asked, request);
+    } catch (error) {
+      if (error instanceof WebSocketError && error.code === "refused") throw error;
+      const isLate = error instanceof WebSocketError && error.code === "handshake_timeout";
+      refuse(
+        socket,
+        isLate ? { status: 503, reason: "took too long" } : { status: 500, reason: "internal error" },
+      );
+      if (isLate) throw error;
+      throw new WebSocketError("refused", "upgrade refused with 500: the application failed", {
+        status: 500,
+        cause: error,
+      });
+    }
+    if (socket.destroyed || !socket.writable) {
+      socket.destroy();
+      throw new WebSocketError("closed", "the peer left before its upgrade was answered");
+    }
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${asked.accept}\r\n${
+        subprotocol === undefined ? "" : `Sec-WebSocket-Protocol: ${subprotocol}\r\n`
+      }${extraLines}\r\n`,
+      "latin1",
+    );
+    const conn = new WebSocketConn({
+      socket,
+      role: "server",
+      settings: this.#settings,
+      subprotocol: subprotocol ?? "",
+      request: new RequestInfo(request.url ?? "", request.rawHeaders),
+      ...(onEnded === undefined ? undefined : { onEnded }),
+    });
+    socket.off("error", ignore);
+    conn.start(head);
+    return conn;
+  }
+
+  async #permit(
+    isAllowed: boolean | Promise<boolean>,
+    request: IncomingMessage,
+  ): Promise<Refusal | undefined> {
+    if (!(await isAllowed)) return originRefusal;
+    return (await this.#options.authorize?.(request)) ?? undefined;
+  }
+
+  async #inTime<T>(work: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(
+          new WebSocketError(
+            "handshake_timeout",
+            `authorization took longer than ${this.#handshakeTimeoutMs} ms`,
+          ),
+        );
+      }, this.#handshakeTimeoutMs);
+    });
+    try {
+      return await Promise.race([work, tooLate]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #refuse(socket: Duplex, refusal: Refusal): WebSocketError {
+    for (const [name, value] of Object.entries(refusal.headers ?? {})) {
+      const fault = headerFault(name, value);
+      if (fault !== undefined) throw new WebSocketError("invalid_argument", fault);
+    }
+    refuse(socket, refusal);
+    return new WebSocketError("refused", `upgrade refused with ${refusal.status}: ${refusal.reason}`, {
+      status: refusal.status,
+    });
+  }
+
+  #extraHeaders(request: IncomingMessage): Readonly<Record<string, string>> {
+    const { headers } = this.#options;
+    return typeof headers === "function" ? headers(request) : {};
+  }
+
+  #choose({ subprotocols: offered }: UpgradeRequest, request: IncomingMessage): string | undefined {
+    const { subprotocols } = this.#options;
+    if (subprotocols === undefined || offered.length === 0) return undefined;
+    if (typeof subprotocols !== "function") return subprotocols.find((name) => offered.includes(name));
+    const chosen = subprotocols(offered, request);
+    if (chosen === undefined || offered.includes(chosen)) return chosen;
+    throw new WebSocketError("invalid_argument", `subprotocol ${JSON.stringify(chosen)} was not offered`);
+  }
+}
+
+const originRefusal: Refusal = { status: 403, reason: "origin not allowed" };
+
+function headerLines(headers: Readonly<Record<string, string>>): string {
+  let lines = "";
+  for (const [name, value] of Object.entries(headers)) {
+    const fault = OWN_HEADER.test(name) ? `header ${name} is set by the handshake` : headerFault(name, value);
+    if (fault !== undefined) throw new WebSocketError("invalid_argument", fault);
+    lines += `${name}: ${value}\r\n`;
+  }
+  return lines;
+}
+
+function ignore(): void {}
