@@ -1,0 +1,160 @@
+import { encodeCommand, type HistoryPage as WirePage, type Json, type PresentUser } from "@zocalo/protocol";
+import { ChannelError } from "./error.ts";
+import type { Feed } from "./feed.ts";
+import type { Outbox } from "./outbox.ts";
+import {
+  type IterateOptions,
+  type Publication,
+  type Publications,
+  type SubscribeOptions,
+  Subscriber,
+  type Subscription,
+  type SubscriptionHandlers,
+} from "./subscription.ts";
+
+/** What every call that waits accepts. */
+export interface CallOptions {
+  /** Stops waiting. What was sent may still be carried out. */
+  readonly signal?: AbortSignal;
+}
+
+export interface PublishOptions extends CallOptions {
+  /**
+   * Idempotency key, 1 to 64 characters: publishing twice with the same key publishes once. Default: a new one for
+   * each call, used for all its attempts. Pass your own to survive a restart of your program, too.
+   */
+  readonly key?: string;
+}
+
+/** Where a publication stands in its channel's log. */
+export interface Published {
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+export interface HistoryOptions extends CallOptions {
+  /** Only publications below this offset. Default: from the newest. */
+  readonly before?: number;
+  /** At most this many, 1 to 1,000. Default 50. */
+  readonly limit?: number;
+}
+
+/** A page of a channel's log. */
+export interface HistoryPage<T = Json> {
+  readonly epoch: string;
+  /** The newest offset. */
+  readonly head: number;
+  /** The oldest offset that is still kept; `head + 1` when the log is empty. */
+  readonly oldest: number;
+  /** Ascending by offset. */
+  readonly publications: readonly Publication<T>[];
+}
+
+/** What a channel has of its session. */
+export interface ChannelHost {
+  readonly outbox: Outbox;
+  readonly timeoutMs: number;
+  feed(): Feed;
+  newKey(): string;
+  /** Set once the session is closed: why, or `null` for no particular reason. */
+  closedBy(): Error | null | undefined;
+}
+
+/** A channel of the session's server. `T` is what is published in it: it is believed, not checked. */
+export class Channel<T = Json> {
+  readonly name: string;
+  readonly #host: ChannelHost;
+
+  constructor(name: string, host: ChannelHost) {
+    this.name = name;
+    this.#host = host;
+  }
+
+  /**
+   * Publishes once, however often the connection is lost meanwhile: waits in the outbox until the server has
+   * committed it. Publications of one session keep their order.
+   *
+   * @param data what JSON can say
+   * @throws ChannelError `outbox_full`, `too_large`, `closed`, or the code of the server's refusal
+   * @example const { offset } = await room.publish({ text: "hola" });
+   */
+  async publish(data: T, options: PublishOptions = {}): Promise<Published> {
+    const { name } = this;
+    const json = JSON.stringify(data) as string | undefined;
+    if (json === undefined) throw new TypeError(`${name}: JSON cannot say ${typeof data}`);
+    const key = JSON.stringify(options.key ?? this.#host.newKey());
+    const answer = await this.#host.outbox.request({
+      channel: name,
+      // Written by hand, so that `data` is made JSON once, now, and not again for each attempt.
+      encode: (id) => `{"type":"publish","id":${id},"channel":"${name}","key":${key},"data":${json}}`,
+      length: json.length,
+      signal: options.signal,
+    });
+    if (answer.type !== "published") throw this.#unexpected(answer.type);
+    return { epoch: answer.epoch, offset: answer.offset };
+  }
+
+  /**
+   * Subscribes, with handlers or to iterate over. Several subscriptions of one session share one at the server.
+   *
+   * @example for await (const { data, offset } of room.subscribe({ last: 50 })) show(offset, data.text);
+   */
+  subscribe(options?: IterateOptions): Publications<T>;
+  subscribe(options: SubscribeOptions, handlers: SubscriptionHandlers<T>): Subscription;
+  subscribe(options: IterateOptions = {}, handlers?: SubscriptionHandlers<T>): Publications<T> {
+    const feed = this.#host.feed();
+    const subscriber = new Subscriber(feed, options, handlers as SubscriptionHandlers | undefined);
+    const closedBy = this.#host.closedBy();
+    if (closedBy !== undefined) {
+      const cause = closedBy ?? undefined;
+      subscriber.end(new ChannelError("closed", this.name, "the session is closed", { cause }));
+    } else if (options.signal?.aborted) subscriber.close();
+    else feed.join(subscriber);
+    return subscriber as unknown as Publications<T>;
+  }
+
+  /**
+   * Reads a page of the log without subscribing.
+   *
+   * @throws ChannelError `timeout`, `closed`, or the code of the server's refusal
+   */
+  async history(options: HistoryOptions = {}): Promise<HistoryPage<T>> {
+    const { before, limit, signal } = options;
+    const answer = await this.#host.outbox.request({
+      channel: this.name,
+      encode: (id) =>
+        encodeCommand({
+          type: "history",
+          id,
+          channel: this.name,
+          ...(before === undefined ? {} : { before }),
+          ...(limit === undefined ? {} : { limit }),
+        }),
+      timeoutMs: this.#host.timeoutMs,
+      signal,
+    });
+    if (answer.type !== "history") throw this.#unexpected(answer.type);
+    const { epoch, head, oldest, publications } = answer satisfies WirePage;
+    return { epoch, head, oldest, publications: publications as readonly Publication<T>[] };
+  }
+
+  /**
+   * Asks who is there.
+   *
+   * @throws ChannelError `timeout`, `closed`, or the code of the server's refusal
+   */
+  async presence({ signal }: CallOptions = {}): Promise<readonly PresentUser[]> {
+    const answer = await this.#host.outbox.request({
+      channel: this.name,
+      encode: (id) => encodeCommand({ type: "presence", id, channel: this.name }),
+      timeoutMs: this.#host.timeoutMs,
+      signal,
+    });
+    if (answer.type !== "presence") throw this.#unexpected(answer.type);
+    return answer.users;
+  }
+
+  #unexpected(type: string): ChannelError {
+    return new ChannelError("internal", this.name, `the server answered with ${type}`);
+  }
+}

@@ -1,0 +1,74 @@
+import type { JsonObject } from "@zocalo/protocol";
+import type { BackoffOptions } from "./backoff.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import type { Dial } from "./conn.ts";
+import { webSocketDial } from "./dial-websocket.ts";
+import type { Token } from "./open-link.ts";
+import type { OutboxLimits } from "./outbox.ts";
+import { Session } from "./session.ts";
+
+/** How a session connects. */
+export interface ConnectOptions {
+  /** Who the user is: a token, or a function that is asked for one before each connection. Default: an anonymous guest. */
+  readonly token?: Token;
+  /** Shown to others beside what this user publishes, for instance `{ name: "Ana" }`. At most 1,024 characters of JSON. */
+  readonly info?: JsonObject;
+  /** Opens connections. Default: the global `WebSocket`. */
+  readonly dial?: Dial;
+  /** How long to wait between attempts. Default: at random up to 0.5 s, doubling up to 20 s. */
+  readonly backoff?: BackoffOptions;
+  /** How much may wait to be acknowledged. Default 1,000 publications and 1 MiB of text. */
+  readonly outbox?: OutboxLimits;
+  /**
+   * How long to wait for a connection, and for each answer, in milliseconds. A connection on which an answer is
+   * overdue counts as dead. Default 10,000.
+   */
+  readonly timeoutMs?: number;
+  /** From 0 to below 1, for the waits. Default `Math.random`. */
+  readonly random?: () => number;
+  /** Default: the machine's. */
+  readonly clock?: Clock;
+}
+
+/** Used where `ConnectOptions` leaves it out. */
+export const DEFAULT_TIMEOUT_MS = 10_000;
+
+/**
+ * Begins a session and connects, for as long as it takes: a server that is not there yet is no error, but a state.
+ *
+ * @param url of the server, for instance `wss://example.org/ws`; whatever `dial` understands
+ * @throws TypeError if `url` is not one, or if this platform has no `WebSocket` and no `dial` was given
+ * @example
+ * const session = connect("wss://example.org/ws", { token });
+ * const room = session.channel<{ text: string }>("plaza:general");
+ * await room.publish({ text: "hola" });
+ */
+export function connect(url: string, options: ConnectOptions = {}): Session {
+  return new Session({
+    url: options.dial === undefined ? webSocketUrl(url) : url,
+    dial: options.dial ?? webSocketDial(),
+    token: options.token,
+    info: options.info,
+    backoff: options.backoff,
+    outbox: options.outbox,
+    timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    random: options.random ?? Math.random,
+    clock: options.clock ?? systemClock,
+  });
+}
+
+/** Absolute, with the scheme a `WebSocket` takes: in a page `/ws` will do. */
+function webSocketUrl(text: string): string {
+  let url: URL;
+  try {
+    url = new URL(text, globalThis.location?.href);
+  } catch (cause) {
+    throw new TypeError(`not a URL: ${JSON.stringify(text)}`, { cause });
+  }
+  url.protocol = url.protocol.replace("http", "ws");
+  url.hash = "";
+  if (url.protocol !== "ws:" && url.protocol !== "wss:") {
+    throw new TypeError(`a URL for WebSocket begins with ws: or wss:, not ${url.protocol}`);
+  }
+  return url.href;
+}

@@ -1,0 +1,82 @@
+import type { ErrorCode } from "@zocalo/protocol";
+import type { Gap } from "./gap.ts";
+
+/**
+ * Every `code` of a `ChannelError`: those of the protocol, and what only a client can say.
+ * - `closed`: the session or subscription was closed.
+ * - `timeout`: no answer within `timeoutMs`.
+ * - `outbox_full`: too much waits for the server's acknowledgement.
+ */
+export type ChannelErrorCode = ErrorCode | "closed" | "timeout" | "outbox_full";
+
+/** A publish, a read or a subscription that the server refused or that could not be carried out. */
+export class ChannelError extends Error {
+  override readonly name = "ChannelError";
+  /** Stable: compare this, not the message. */
+  readonly code: ChannelErrorCode;
+  readonly channel: string;
+
+  constructor(code: ChannelErrorCode, channel: string, message: string, options?: ErrorOptions) {
+    super(`${channel}: ${message}`, options);
+    this.code = code;
+    this.channel = channel;
+  }
+}
+
+/** Publications were lost, and nobody said what to do then: see `SubscribeOptions.gap`. */
+export class GapError extends Error {
+  override readonly name = "GapError";
+  readonly channel: string;
+  /** What is lost. `subscription.position` is after it: subscribing since there goes on. */
+  readonly gap: Gap;
+
+  constructor(channel: string, gap: Gap) {
+    super(
+      gap.reset
+        ? `${channel}: the log was replaced; what was not received of ${gap.previous.epoch} is lost`
+        : `${channel}: publications ${gap.from} to ${gap.to} are lost`,
+    );
+    this.channel = channel;
+    this.gap = gap;
+  }
+}
+
+/**
+ * Every `code` of a `SessionError`: those of the protocol, and
+ * - `dial_failed`: no connection, or no token for it; `cause` has the reason.
+ * - `timeout`: no answer within `timeoutMs`.
+ * - `connection_lost`: the connection ended; `closeCode` says how.
+ */
+export type SessionErrorCode = ErrorCode | "dial_failed" | "timeout" | "connection_lost";
+
+/** Why a session has no connection. */
+export class SessionError extends Error {
+  override readonly name = "SessionError";
+  /** Stable: compare this, not the message. */
+  readonly code: SessionErrorCode;
+  /** The close code, where the connection ended with one. */
+  readonly closeCode: number | undefined;
+  /** True: connecting again would not help, and the session is closed. */
+  readonly isFinal: boolean;
+  /** The server asked to wait at least this long. */
+  readonly retryMs: number | undefined;
+
+  constructor(code: SessionErrorCode, message: string, details: SessionErrorDetails = {}) {
+    super(message, details);
+    this.code = code;
+    this.closeCode = details.closeCode;
+    this.isFinal = details.isFinal ?? false;
+    this.retryMs = details.retryMs;
+  }
+}
+
+interface SessionErrorDetails extends ErrorOptions {
+  readonly closeCode?: number;
+  readonly isFinal?: boolean;
+  readonly retryMs?: number | undefined;
+}
+
+/** True for an answer that says "not now": the same command may succeed later. */
+export function isTemporary(code: ErrorCode): boolean {
+  return code === "rate_limited" || code === "unavailable";
+}

@@ -1,0 +1,318 @@
+import {
+  type Answer,
+  type Command,
+  encodeCommand,
+  type ErrorCode,
+  type GapPush,
+  type Position,
+  type PresentUser,
+  type PublicationPush,
+  type Subscribed,
+  type Unsubscribed,
+} from "@zocalo/protocol";
+import type { Clock } from "./clock.ts";
+import { ChannelError, isTemporary } from "./error.ts";
+import type { ChannelPush, Link } from "./link.ts";
+import { RETRY_MS } from "./outbox.ts";
+import { PresenceList } from "./presence-list.ts";
+import type { Subscriber, SubscriberOwner } from "./subscription.ts";
+
+/** What was asked of the server. */
+interface Request {
+  readonly since?: Position;
+  readonly last?: number;
+  readonly presence?: boolean;
+}
+
+/**
+ * The one subscription a session has at the server for a channel, and its subscribers here, each at a position of
+ * its own.
+ *
+ * Whatever a subscriber needs that the present flow does not bring (an earlier position, presence, what it missed
+ * while its buffer was full) is had in one way: end the flow and subscribe again since the earliest position that is
+ * needed. The others drop by offset what they have already.
+ */
+export class Feed implements SubscriberOwner {
+  readonly channel: string;
+  readonly #clock: Clock;
+  readonly #forget: () => void;
+  readonly #subscribers = new Set<Subscriber>();
+  readonly #presence = new PresenceList(() => this.#askPresence());
+  #link: Link | undefined;
+  #phase: "off" | "subscribing" | "on" | "unsubscribing" = "off";
+  /** After the last publication of the flow, while it is on. */
+  #flow: Position = { epoch: "", offset: 0 };
+  /** The flow was asked to bring presence, and does. */
+  #wasPresenceAsked = false;
+  #hasPresence = false;
+  /** Something is being handed out: the application may call anything meanwhile, and `update` waits. */
+  #isBusy = false;
+  #stopRetry: (() => void) | undefined;
+
+  /** @param forget called when nobody is left */
+  constructor(channel: string, clock: Clock, forget: () => void) {
+    this.channel = channel;
+    this.#clock = clock;
+    this.#forget = forget;
+  }
+
+  get users(): readonly PresentUser[] {
+    return this.#presence.users;
+  }
+
+  connected(link: Link): void {
+    this.#link = link;
+    this.update();
+  }
+
+  lost(): void {
+    this.#link = undefined;
+    this.#phase = "off";
+    this.#cancelRetry();
+    this.#presence.forget();
+    for (const subscriber of this.#subscribers) {
+      if (subscriber.received !== undefined) subscriber.isResuming = true;
+    }
+  }
+
+  /** Ends all subscriptions. */
+  close(error: Error | undefined): void {
+    this.#link = undefined;
+    this.#cancelRetry();
+    for (const subscriber of this.#subscribers) subscriber.end(error);
+  }
+
+  join(subscriber: Subscriber): void {
+    this.#subscribers.add(subscriber);
+    this.rejoin(subscriber);
+    if (this.#phase === "on" && this.#hasPresence && subscriber.wantsPresence)
+      subscriber.presence(this.users);
+  }
+
+  rejoin(subscriber: Subscriber): void {
+    if (this.#phase === "on") this.#align(subscriber, this.#flow.offset);
+    this.update();
+  }
+
+  leave(subscriber: Subscriber): void {
+    this.#subscribers.delete(subscriber);
+    this.update();
+  }
+
+  /** Looks at what is wanted and takes the next step towards it. */
+  update(): void {
+    if (this.#isBusy || this.#stopRetry !== undefined) return;
+    const active = this.#active();
+    if (this.#phase === "off" && active.length > 0) this.#subscribe(active);
+    else if (this.#phase === "on" && (active.length === 0 || !this.#isEnoughFor(active))) this.#unsubscribe();
+    if (this.#phase === "off" && this.#subscribers.size === 0) this.#forget();
+  }
+
+  push(push: ChannelPush, length: number): void {
+    // In any other phase it belongs to a flow that is over; what is still needed of it comes again.
+    if (this.#phase !== "on") return;
+    this.#busily(() => {
+      switch (push.type) {
+        case "publication":
+          return this.#publication(push, length);
+        case "gap":
+          return this.#gap(push);
+        case "unsubscribed":
+          return this.#ended(push);
+        default:
+          if (this.#hasPresence && this.#presence.change(push)) this.#tellPresence();
+      }
+    });
+  }
+
+  #busily(run: () => void): void {
+    this.#isBusy = true;
+    run();
+    this.#isBusy = false;
+    this.update();
+  }
+
+  #active(): Subscriber[] {
+    return [...this.#subscribers].filter((subscriber) => subscriber.isActive);
+  }
+
+  #isEnoughFor(subscribers: readonly Subscriber[]): boolean {
+    return subscribers.every(
+      ({ received, wantsPresence }) =>
+        received !== undefined &&
+        received.offset >= this.#flow.offset &&
+        (this.#wasPresenceAsked || !wantsPresence),
+    );
+  }
+
+  #send(command: Command, answered: (answer: Answer) => void): void {
+    this.#link?.send((id) => encodeCommand({ ...command, id }), answered);
+  }
+
+  #subscribe(subscribers: readonly Subscriber[]): void {
+    if (this.#link === undefined) return;
+    const request = requestFor(subscribers, this.#flow.epoch);
+    this.#phase = "subscribing";
+    this.#send({ type: "subscribe", channel: this.channel, ...request }, (answer) => {
+      if (answer.type === "subscribed") return this.#subscribed(answer, request);
+      this.#phase = "off";
+      if (answer.type !== "error") return this.#retry(RETRY_MS);
+      if (answer.code === "already_subscribed") return this.#unsubscribe();
+      if (isTemporary(answer.code)) return this.#retry(answer.retryMs);
+      this.#busily(() => this.#refuse(answer.code, answer.message));
+    });
+  }
+
+  #unsubscribe(): void {
+    this.#phase = "unsubscribing";
+    this.#presence.forget();
+    this.#send({ type: "unsubscribe", channel: this.channel }, (answer) => {
+      // After `not_subscribed` all is well; whether the flow goes on after "not now", the next `subscribe` finds out.
+      this.#phase = "off";
+      if (answer.type === "error" && isTemporary(answer.code)) this.#retry(answer.retryMs);
+      else this.update();
+    });
+  }
+
+  #subscribed(answer: Subscribed, request: Request): void {
+    this.#phase = "on";
+    this.#flow = { epoch: answer.epoch, offset: answer.offset };
+    this.#wasPresenceAsked = request.presence === true;
+    this.#hasPresence = answer.presence !== undefined;
+    this.#busily(() => {
+      for (const subscriber of this.#active()) {
+        this.#align(subscriber, answer.head);
+        this.#cover(subscriber, answer, request);
+      }
+      if (answer.presence === undefined) return;
+      this.#presence.replace(answer.presence);
+      this.#tellPresence();
+    });
+  }
+
+  /** Gives a subscriber a position in the epoch of the flow, if it has none there. */
+  #align(subscriber: Subscriber, head: number): void {
+    const { epoch } = this.#flow;
+    const { received, last = 0 } = subscriber;
+    if (received === undefined) {
+      subscriber.start({ epoch, offset: Math.max(0, head - last) });
+    } else if (received.epoch !== epoch || received.offset > head) {
+      // The second: a log that lacks what we had of it is not the log it was.
+      subscriber.isResuming = false;
+      subscriber.gap({ reset: true, epoch, previous: received });
+    }
+  }
+
+  /** Finds out what the start of the flow means for one subscriber. */
+  #cover(subscriber: Subscriber, answer: Subscribed, request: Request): void {
+    const { received, isFresh, last = 0 } = subscriber;
+    if (received === undefined) return;
+    if (received.offset < answer.offset) {
+      const { since } = request;
+      const wasAskedFor =
+        since === undefined
+          ? isFresh && last <= (request.last ?? 0)
+          : since.epoch !== answer.epoch || since.offset <= received.offset;
+      if (!wasAskedFor) return; // `update` asks for it
+      if (isFresh) subscriber.start(this.#flow);
+      else {
+        subscriber.gap({ reset: false, epoch: answer.epoch, from: received.offset + 1, to: answer.offset });
+      }
+    } else if (subscriber.isResuming) {
+      subscriber.recovered({ since: received, missed: answer.head - received.offset });
+    }
+    subscriber.isFresh = false;
+    subscriber.isResuming = false;
+  }
+
+  #publication({ offset, at, user, info, data }: PublicationPush, length: number): void {
+    const { epoch } = this.#flow;
+    if (offset <= this.#flow.offset) return;
+    // The protocol has no unannounced gap. Should a server leave one all the same, it is told, not passed over.
+    if (offset > this.#flow.offset + 1) this.#skip(epoch, offset - 1);
+    this.#flow = { epoch, offset };
+    const publication = { data, offset, at, user, ...(info === undefined ? {} : { info }) };
+    for (const subscriber of this.#active()) {
+      if (subscriber.isActive && isBefore(subscriber, offset)) {
+        subscriber.publication(publication, epoch, length);
+      }
+    }
+  }
+
+  #gap({ epoch, to, reset }: GapPush): void {
+    if (reset === true || epoch !== this.#flow.epoch) {
+      this.#flow = { epoch, offset: 0 };
+      for (const subscriber of this.#active()) this.#align(subscriber, 0);
+    }
+    this.#skip(epoch, to);
+  }
+
+  /** Everything up to and including `to` is lost. */
+  #skip(epoch: string, to: number): void {
+    if (to <= this.#flow.offset) return;
+    this.#flow = { epoch, offset: to };
+    for (const subscriber of this.#active()) {
+      if (subscriber.isActive && subscriber.received !== undefined && isBefore(subscriber, to)) {
+        subscriber.gap({ reset: false, epoch, from: subscriber.received.offset + 1, to });
+      }
+    }
+  }
+
+  /** The server ended the flow by itself. */
+  #ended({ code = "internal", message = "the server ended the subscription" }: Unsubscribed): void {
+    this.#phase = "off";
+    this.#presence.forget();
+    if (isTemporary(code)) this.#retry();
+    else this.#refuse(code, message);
+  }
+
+  #refuse(code: ErrorCode, message: string): void {
+    const error = new ChannelError(code, this.channel, message);
+    const subscribers = [...this.#subscribers]; // one who comes meanwhile may try again
+    for (const subscriber of subscribers) subscriber.end(error);
+  }
+
+  #retry(ms: number = RETRY_MS): void {
+    this.#cancelRetry();
+    this.#stopRetry = this.#clock.after(ms, () => {
+      this.#stopRetry = undefined;
+      this.update();
+    });
+  }
+
+  #cancelRetry(): void {
+    this.#stopRetry?.();
+    this.#stopRetry = undefined;
+  }
+
+  #askPresence(): void {
+    this.#send({ type: "presence", channel: this.channel }, (answer) => {
+      if (answer.type !== "presence") return this.#presence.forget(); // the next change asks again
+      this.#presence.replace(answer);
+      this.#busily(() => this.#tellPresence());
+    });
+  }
+
+  #tellPresence(): void {
+    const { users } = this;
+    for (const subscriber of this.#subscribers) {
+      if (subscriber.wantsPresence) subscriber.presence(users);
+    }
+  }
+}
+
+function isBefore({ received }: Subscriber, offset: number): boolean {
+  return received !== undefined && received.offset < offset;
+}
+
+/** The least that serves all: since the earliest position in one epoch, or as many of the latest as anybody asked for. */
+function requestFor(subscribers: readonly Subscriber[], epoch: string): Request {
+  const presence = subscribers.some((subscriber) => subscriber.wantsPresence) ? { presence: true } : {};
+  const positions = subscribers.flatMap(({ received }) => received ?? []);
+  const first = positions.find((position) => position.epoch === epoch) ?? positions[0];
+  if (first === undefined) {
+    return { last: Math.max(...subscribers.map((subscriber) => subscriber.last ?? 0)), ...presence };
+  }
+  const offsets = positions.filter((position) => position.epoch === first.epoch).map(({ offset }) => offset);
+  return { since: { epoch: first.epoch, offset: Math.min(...offsets) }, ...presence };
+}

@@ -1,0 +1,34 @@
+export type { Json, JsonObject, Position, PresentUser } from "@zocalo/protocol";
+export type { BackoffOptions } from "./backoff.ts";
+export type {
+  CallOptions,
+  Channel,
+  HistoryOptions,
+  HistoryPage,
+  Published,
+  PublishOptions,
+} from "./channel.ts";
+export type { Clock } from "./clock.ts";
+export type { ClientConn, ConnEnd, ConnHandler, Dial } from "./conn.ts";
+export { connect, type ConnectOptions } from "./connect.ts";
+export {
+  ChannelError,
+  type ChannelErrorCode,
+  GapError,
+  SessionError,
+  type SessionErrorCode,
+} from "./error.ts";
+export type { Gap } from "./gap.ts";
+export type { Token } from "./open-link.ts";
+export type { OutboxLimits } from "./outbox.ts";
+export type { Session } from "./session.ts";
+export type { SessionState } from "./state.ts";
+export type {
+  IterateOptions,
+  Publication,
+  Publications,
+  Recovered,
+  SubscribeOptions,
+  Subscription,
+  SubscriptionHandlers,
+} from "./subscription.ts";

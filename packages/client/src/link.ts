@@ -1,0 +1,166 @@
+import {
+  type Answer,
+  decodeServerMessage,
+  type Disconnect,
+  type GapPush,
+  type PresenceChange,
+  type PublicationPush,
+  type Unsubscribed,
+} from "@zocalo/protocol";
+import type { Clock } from "./clock.ts";
+import type { ClientConn, ConnEnd } from "./conn.ts";
+
+/** What a server sends about a channel without being asked. */
+export type ChannelPush = PublicationPush | GapPush | PresenceChange | Unsubscribed;
+
+/** What a link reports. */
+export interface LinkEvents {
+  /** @param length of the message's text, in UTF-16 code units */
+  push(push: ChannelPush, length: number): void;
+  /** The connection is gone: nothing pending will be answered. Called once, last. */
+  lost(end: ConnEnd, farewell: Disconnect | undefined): void;
+}
+
+interface Pending {
+  readonly sentAt: number;
+  answered(answer: Answer): void;
+}
+
+/**
+ * One connection to the server: numbers the commands, finds the pending one for each answer, pings while idle,
+ * and declares the connection dead when an answer is overdue.
+ */
+export class Link {
+  readonly #conn: ClientConn;
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  readonly #events: LinkEvents;
+  readonly #pending = new Map<number, Pending>();
+  /** What the connection had no room for, in order. */
+  readonly #unsent: string[] = [];
+  readonly #decoder = new TextDecoder();
+  #lastId = 0;
+  #lastSentAt: number;
+  #farewell: Disconnect | undefined;
+  #isLost = false;
+  #stopWatch: (() => void) | undefined;
+  #stopPings: (() => void) | undefined;
+
+  constructor(conn: ClientConn, clock: Clock, timeoutMs: number, events: LinkEvents) {
+    this.#conn = conn;
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+    this.#events = events;
+    this.#lastSentAt = clock.now();
+    conn.serve({
+      message: (message) => this.#received(message),
+      drain: () => this.#flush(),
+      close: (end) => this.#lose(end),
+    });
+  }
+
+  /**
+   * Sends a command.
+   *
+   * @param encode makes its text, given its id
+   * @param answered called with the answer; never, if the connection is lost before
+   */
+  send(encode: (id: number) => string, answered: (answer: Answer) => void): void {
+    if (this.#isLost) return;
+    const id = ++this.#lastId;
+    this.#lastSentAt = this.#clock.now();
+    this.#pending.set(id, { sentAt: this.#lastSentAt, answered });
+    this.#stopWatch ??= this.#clock.after(this.#timeoutMs, () => this.#watch());
+    this.#unsent.push(encode(id));
+    if (this.#unsent.length === 1) this.#flush();
+  }
+
+  /** Asks for a sign of life now. */
+  ping(): void {
+    this.send(
+      (id) => `{"type":"ping","id":${id}}`,
+      () => {},
+    );
+  }
+
+  /** Pings whenever nothing was sent for a while, so that something is sent at least every `ms`. */
+  keepAlive(ms: number): void {
+    // Three quarters leave room for a late timer and a slow path.
+    const idleMs = ms * 0.75;
+    const check = () => {
+      const idleFor = this.#clock.now() - this.#lastSentAt;
+      if (idleFor >= idleMs) this.ping();
+      this.#stopPings = this.#clock.after(idleFor >= idleMs ? idleMs : idleMs - idleFor, check);
+    };
+    this.#stopPings = this.#clock.after(idleMs, check);
+  }
+
+  /** Ends the connection in order; `lost` is not called. */
+  close(code: number, reason: string): Promise<void> {
+    this.#stop();
+    return this.#conn.close(code, reason);
+  }
+
+  /** Gives the connection up; `lost` is called before this returns. */
+  abort(reason: string): void {
+    this.#lose({ code: 1006, reason });
+    this.#conn.abort();
+  }
+
+  #stop(): void {
+    this.#isLost = true;
+    this.#stopWatch?.();
+    this.#stopPings?.();
+    this.#pending.clear();
+    this.#unsent.length = 0;
+  }
+
+  #lose(end: ConnEnd): void {
+    if (this.#isLost) return;
+    this.#stop();
+    this.#events.lost(end, this.#farewell);
+  }
+
+  #flush(): void {
+    while (!this.#isLost) {
+      const text = this.#unsent[0];
+      if (text === undefined || this.#conn.trySend(text) === "refused") return;
+      this.#unsent.shift();
+    }
+  }
+
+  #watch(): void {
+    this.#stopWatch = undefined;
+    const [oldest] = this.#pending.values();
+    if (oldest === undefined) return;
+    const waitedMs = this.#clock.now() - oldest.sentAt;
+    if (waitedMs >= this.#timeoutMs) return this.abort(`no answer for ${waitedMs} ms`);
+    this.#stopWatch = this.#clock.after(this.#timeoutMs - waitedMs, () => this.#watch());
+  }
+
+  #received(message: string | Uint8Array): void {
+    if (this.#isLost) return;
+    const text = typeof message === "string" ? message : this.#decoder.decode(message);
+    const decoded = decodeServerMessage(text);
+    if (decoded === undefined) return;
+    switch (decoded.type) {
+      case "publication":
+      case "gap":
+      case "join":
+      case "leave":
+        return this.#events.push(decoded, text.length);
+      case "disconnect":
+        this.#farewell = decoded;
+        return;
+      default: {
+        const pending = decoded.id === undefined ? undefined : this.#pending.get(decoded.id);
+        if (pending !== undefined && decoded.id !== undefined) {
+          this.#pending.delete(decoded.id);
+          pending.answered(decoded);
+        } else if (decoded.type === "unsubscribed") {
+          this.#events.push(decoded, text.length);
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,187 @@
+import { type Answer, type ErrorAnswer, LIMITS } from "@zocalo/protocol";
+import type { Clock } from "./clock.ts";
+import { ChannelError, isTemporary } from "./error.ts";
+import type { Link } from "./link.ts";
+
+/** How much may wait for the server's acknowledgement. Past either limit a publish is refused with `outbox_full`. */
+export interface OutboxLimits {
+  /** Publications. Default 1,000. */
+  readonly entries?: number;
+  /** Their JSON text together, in UTF-16 code units. Default 1,048,576. */
+  readonly length?: number;
+}
+
+/** Used where `OutboxLimits` leaves a field out. */
+export const defaultOutbox = { entries: 1_000, length: 1_048_576 } as const;
+
+/** How long to wait after "not now" when the server does not say, in milliseconds. */
+export const RETRY_MS = 1_000;
+
+/** A command that is sent again on each connection until it is answered. */
+export interface Entry {
+  readonly channel: string;
+  readonly encode: (id: number) => string;
+  /** Set for what counts against the outbox limits: the length of its JSON text. */
+  readonly length?: number;
+  /** Set for what is given up after this many milliseconds. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Waiting extends Entry {
+  isInFlight: boolean;
+  finish(outcome: Answer | Error): void;
+}
+
+/**
+ * Commands that must survive a lost connection, in the order in which they were given: publications (with the same
+ * idempotency key each time, so that sending again is safe) and reads.
+ */
+export class Outbox {
+  readonly #clock: Clock;
+  readonly #limits: Required<OutboxLimits>;
+  readonly #waiting = new Set<Waiting>();
+  #entries = 0;
+  #length = 0;
+  #link: Link | undefined;
+  #commandBytes: number = LIMITS.commandBytes;
+  #stopPause: (() => void) | undefined;
+  #closedBy: Error | undefined;
+
+  constructor(clock: Clock, limits: OutboxLimits = {}) {
+    this.#clock = clock;
+    this.#limits = { ...defaultOutbox, ...limits };
+  }
+
+  /** Sends what waits, in order, and from now on everything at once. */
+  connected(link: Link, commandBytes: number): void {
+    this.#link = link;
+    this.#commandBytes = Math.min(commandBytes, LIMITS.commandBytes);
+    this.#flush();
+  }
+
+  /** The link is gone: everything is to be sent again. */
+  lost(): void {
+    this.#link = undefined;
+    this.#resume();
+    for (const entry of this.#waiting) entry.isInFlight = false;
+  }
+
+  /** Rejects what waits and what comes. */
+  close(error: Error | undefined): void {
+    this.#closedBy = error ?? new Error("the session was closed");
+    this.#resume();
+    for (const entry of this.#waiting) entry.finish(this.#closedError(entry.channel));
+  }
+
+  /** Resolves with the answer; rejects with a `ChannelError`, or with the signal's reason. */
+  request(entry: Entry): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const refusal = this.#refusal(entry);
+      if (refusal !== undefined) {
+        reject(refusal);
+        return;
+      }
+      const { signal, timeoutMs, length } = entry;
+      const onAbort = () => waiting.finish(toError(signal?.reason));
+      const stopTimer =
+        timeoutMs === undefined
+          ? undefined
+          : this.#clock.after(timeoutMs, () =>
+              waiting.finish(new ChannelError("timeout", entry.channel, `no answer within ${timeoutMs} ms`)),
+            );
+      const waiting: Waiting = {
+        ...entry,
+        isInFlight: false,
+        finish: (outcome) => {
+          if (!this.#waiting.delete(waiting)) return;
+          if (length !== undefined) {
+            this.#entries -= 1;
+            this.#length -= length;
+          }
+          stopTimer?.();
+          signal?.removeEventListener("abort", onAbort);
+          if (outcome instanceof Error) reject(outcome);
+          else resolve(outcome);
+        },
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#waiting.add(waiting);
+      if (length !== undefined) {
+        this.#entries += 1;
+        this.#length += length;
+      }
+      if (this.#stopPause === undefined) this.#send(waiting);
+    });
+  }
+
+  #refusal({ channel, signal, length }: Entry): Error | undefined {
+    if (signal?.aborted) return toError(signal.reason);
+    if (this.#closedBy !== undefined) return this.#closedError(channel);
+    if (length === undefined) return undefined;
+    const { entries, length: most } = this.#limits;
+    if (this.#entries >= entries) {
+      return new ChannelError("outbox_full", channel, `${entries} publications wait for the server already`);
+    }
+    if (this.#length + length > most) {
+      return new ChannelError(
+        "outbox_full",
+        channel,
+        `more than ${most} characters would wait for the server`,
+      );
+    }
+    return undefined;
+  }
+
+  #closedError(channel: string): ChannelError {
+    return new ChannelError("closed", channel, "the session is closed", { cause: this.#closedBy });
+  }
+
+  #flush(): void {
+    if (this.#stopPause !== undefined) return;
+    for (const entry of this.#waiting) this.#send(entry);
+  }
+
+  #send(entry: Waiting): void {
+    const link = this.#link;
+    if (link === undefined || entry.isInFlight) return;
+    // A server closes for good on a command that is too large, so it must not get there. The id's digits vary.
+    const text = entry.encode(Number.MAX_SAFE_INTEGER);
+    if (text.length * 3 > this.#commandBytes && utf8Length(text) > this.#commandBytes) {
+      entry.finish(
+        new ChannelError("too_large", entry.channel, `this server takes ${this.#commandBytes} bytes`),
+      );
+      return;
+    }
+    entry.isInFlight = true;
+    link.send(entry.encode, (answer) => {
+      if (answer.type !== "error") entry.finish(answer);
+      else if (isTemporary(answer.code)) this.#pause(entry, answer);
+      else entry.finish(new ChannelError(answer.code, entry.channel, answer.message));
+    });
+  }
+
+  /** "Not now": everything waits, so that what was refused is not overtaken by what comes later. */
+  #pause(entry: Waiting, { retryMs = RETRY_MS }: ErrorAnswer): void {
+    entry.isInFlight = false;
+    this.#stopPause ??= this.#clock.after(retryMs, () => {
+      this.#stopPause = undefined;
+      this.#flush();
+    });
+  }
+
+  #resume(): void {
+    this.#stopPause?.();
+    this.#stopPause = undefined;
+  }
+}
+
+const encoder = new TextEncoder();
+
+function utf8Length(text: string): number {
+  return encoder.encode(text).length;
+}
+
+function toError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error("aborted", { cause: reason });
+}

@@ -1,0 +1,210 @@
+import { type Connected, isChannelName, type Json, type JsonObject } from "@zocalo/protocol";
+import { type BackoffOptions, backoffMs } from "./backoff.ts";
+import { callSafely } from "./call-safely.ts";
+import { Channel, type ChannelHost } from "./channel.ts";
+import type { Clock } from "./clock.ts";
+import type { SessionError } from "./error.ts";
+import { Feed } from "./feed.ts";
+import type { Link } from "./link.ts";
+import { type LinkTarget, openLink } from "./open-link.ts";
+import { Outbox, type OutboxLimits } from "./outbox.ts";
+import type { SessionState } from "./state.ts";
+import { onWake } from "./wake.ts";
+
+/** A connection that lasted this long, in milliseconds, makes the next loss count as the first. */
+export const STABLE_MS = 5_000;
+
+/** What `connect` hands over, all defaults filled in. */
+export interface SessionSettings extends LinkTarget {
+  readonly backoff: BackoffOptions | undefined;
+  readonly outbox: OutboxLimits | undefined;
+  readonly random: () => number;
+}
+
+/**
+ * A user's presence at a server that outlives connections: it connects again by itself, takes subscriptions up where
+ * they were and publishes what is not acknowledged yet. Made by `connect`.
+ */
+export class Session {
+  readonly #settings: SessionSettings;
+  readonly #clock: Clock;
+  readonly #outbox: Outbox;
+  readonly #feeds = new Map<string, Feed>();
+  readonly #listeners = new Set<(state: SessionState) => void>();
+  readonly #stopWake: () => void;
+  readonly #keyPrefix = newKeyPrefix();
+  #lastKey = 0;
+  #state: SessionState = { name: "connecting", attempt: 1 };
+  #attempt = 0;
+  #connectedAt: number | undefined;
+  #link: Link | undefined;
+  #user: string | undefined;
+  #info: JsonObject | undefined;
+  #stopOpening: (() => void) | undefined;
+  #stopWaiting: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(settings: SessionSettings) {
+    this.#settings = settings;
+    this.#clock = settings.clock;
+    this.#outbox = new Outbox(settings.clock, settings.outbox);
+    this.#stopWake = onWake(() => this.reconnectNow());
+    this.#open();
+  }
+
+  /** What the session is doing now. */
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  /** The user, as the server knows us; unknown before the first connection. */
+  get user(): string | undefined {
+    return this.#user;
+  }
+
+  /** What others are shown about the user, as the server keeps it. */
+  get info(): JsonObject | undefined {
+    return this.#info;
+  }
+
+  /**
+   * Calls `listener` at each change of state, not for the present one.
+   *
+   * @returns stops that
+   */
+  onState(listener: (state: SessionState) => void): () => void {
+    // Wrapped, so that a function given twice is two listeners.
+    const entry = (state: SessionState) => listener(state);
+    this.#listeners.add(entry);
+    return () => void this.#listeners.delete(entry);
+  }
+
+  /**
+   * A channel. Costs nothing and sends nothing: the same name gives a handle on the same channel.
+   *
+   * @param name namespace:name of letters, digits and `_.~@/-`, at most 128 characters
+   * @throws TypeError for another
+   */
+  channel<T = Json>(name: string): Channel<T> {
+    if (!isChannelName(name)) throw new TypeError(`not a channel name: ${JSON.stringify(name)}`);
+    const host: ChannelHost = {
+      outbox: this.#outbox,
+      timeoutMs: this.#settings.timeoutMs,
+      feed: () => this.#feed(name),
+      newKey: () => `${this.#keyPrefix}${++this.#lastKey}`,
+      closedBy: () => (this.#state.name === "closed" ? (this.#state.cause ?? null) : undefined),
+    };
+    return new Channel<T>(name, host);
+  }
+
+  /**
+   * Connects at once instead of waiting; where there is a connection, has it show a sign of life. In browsers the
+   * session does so by itself when the machine is online again or the page is looked at again.
+   */
+  reconnectNow(): void {
+    if (this.#state.name === "waiting") this.#open();
+    else if (this.#state.name === "connected") this.#link?.ping();
+  }
+
+  /**
+   * Ends the session: subscriptions end quietly, and publications that are not acknowledged are rejected with
+   * `closed` (the server may or may not have them). Await them before to be sure.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close(undefined);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #open(): void {
+    this.#stopWaiting?.();
+    this.#attempt += 1;
+    this.#become({ name: "connecting", attempt: this.#attempt });
+    if (this.#state.name !== "connecting") return; // a listener closed the session
+    this.#stopOpening = openLink(this.#settings, {
+      opened: (link, connected) => this.#opened(link, connected),
+      failed: (error) => this.#wait(error),
+      lost: (error) => this.#lost(error),
+      push: (push, length) => this.#feeds.get(push.channel)?.push(push, length),
+    });
+  }
+
+  #opened(link: Link, { user, info, session, pingMs, commandBytes }: Connected): void {
+    this.#stopOpening = undefined;
+    this.#link = link;
+    this.#user = user;
+    this.#info = info;
+    this.#connectedAt = this.#clock.now();
+    link.keepAlive(pingMs);
+    this.#become({ name: "connected", user, session });
+    if (this.#link !== link) return; // a listener closed the session
+    for (const feed of this.#feeds.values()) feed.connected(link);
+    this.#outbox.connected(link, commandBytes);
+  }
+
+  #lost(error: SessionError): void {
+    this.#link = undefined;
+    this.#outbox.lost();
+    for (const feed of this.#feeds.values()) feed.lost();
+    const lastedMs = this.#clock.now() - (this.#connectedAt ?? this.#clock.now());
+    if (lastedMs >= STABLE_MS) this.#attempt = 0;
+    this.#wait(error);
+  }
+
+  #wait(cause: SessionError): void {
+    this.#stopOpening = undefined;
+    if (cause.isFinal) {
+      this.#closing ??= this.#close(cause);
+      return;
+    }
+    const attempt = Math.max(1, this.#attempt);
+    const jittered = backoffMs(attempt, this.#settings.random(), this.#settings.backoff);
+    const ms = Math.max(jittered, cause.retryMs ?? 0);
+    this.#stopWaiting = this.#clock.after(ms, () => this.#open());
+    this.#become({ name: "waiting", attempt, retryAt: this.#clock.now() + ms, cause });
+  }
+
+  async #close(cause: SessionError | undefined): Promise<void> {
+    const link = this.#link;
+    this.#link = undefined;
+    this.#stopOpening?.();
+    this.#stopWaiting?.();
+    this.#stopWake();
+    this.#become(cause === undefined ? { name: "closed" } : { name: "closed", cause });
+    this.#outbox.close(cause);
+    for (const feed of this.#feeds.values()) feed.close(cause);
+    try {
+      await link?.close(1000, "");
+    } catch {
+      // It is gone either way.
+    }
+  }
+
+  #feed(channel: string): Feed {
+    let feed = this.#feeds.get(channel);
+    if (feed === undefined) {
+      const made = new Feed(channel, this.#clock, () => {
+        if (this.#feeds.get(channel) === made) this.#feeds.delete(channel);
+      });
+      this.#feeds.set(channel, made);
+      if (this.#link !== undefined) made.connected(this.#link);
+      feed = made;
+    }
+    return feed;
+  }
+
+  #become(state: SessionState): void {
+    this.#state = state;
+    const listeners = [...this.#listeners]; // one that is added meanwhile hears of the next state
+    for (const listener of listeners) callSafely(() => listener(state));
+  }
+}
+
+/** Unique among all sessions, so that no two publications ever have the same key by accident. */
+function newKeyPrefix(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  return `${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}-`;
+}

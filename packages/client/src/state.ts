@@ -1,0 +1,30 @@
+import type { SessionError } from "./error.ts";
+
+/** What a session is doing. */
+export type SessionState =
+  | {
+      readonly name: "connecting";
+      /** 1 for the first attempt since there was a connection that lasted. */
+      readonly attempt: number;
+    }
+  | {
+      readonly name: "connected";
+      /** The user, as the server knows us. */
+      readonly user: string;
+      /** The connection's name in the server's logs. */
+      readonly session: string;
+    }
+  | {
+      readonly name: "waiting";
+      /** How many attempts have failed, or 1 after a connection was lost. */
+      readonly attempt: number;
+      /** When it connects again, in milliseconds since the Unix epoch. */
+      readonly retryAt: number;
+      /** Why there is no connection. */
+      readonly cause: SessionError;
+    }
+  | {
+      readonly name: "closed";
+      /** Why, unless `close` was called. */
+      readonly cause?: SessionError;
+    };
