@@ -1,4 +1,5 @@
 import type { Addr } from "./addr.ts";
+import type { TlsState } from "./tls-options.ts";
 
 /** An absolute point in time: a `Date`, or milliseconds since the Unix epoch. `null` means none. */
 export type Deadline = Date | number | null;
@@ -36,6 +37,8 @@ export interface ConnHandler {
 export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
   readonly localAddr: Addr;
   readonly remoteAddr: Addr;
+  /** What the TLS handshake has agreed on; `undefined` on other networks. To be read before the connection is closed. */
+  readonly tls?: TlsState | undefined;
 
   /**
    * Waits for the next bytes, in whatever portions they arrive. The caller owns the array (on Node it is a `Buffer`).

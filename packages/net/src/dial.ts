@@ -2,6 +2,8 @@ import type { Conn } from "./conn.ts";
 import type { DialOptions, TcpDialOptions } from "./dial-options.ts";
 import { argumentError } from "./failures.ts";
 import { dialTcp } from "./tcp-dial.ts";
+import { dialTls } from "./tls.ts";
+import type { TlsDialOptions } from "./tls-options.ts";
 import { dialUnix } from "./unix.ts";
 
 /**
@@ -20,10 +22,11 @@ export function dial(
   options?: TcpDialOptions,
 ): Promise<Conn>;
 export function dial(network: "unix", address: string, options?: DialOptions): Promise<Conn>;
+export function dial(network: "tls", address: string, options?: TlsDialOptions): Promise<Conn>;
 export async function dial(
-  network: "tcp" | "tcp4" | "tcp6" | "unix",
+  network: "tcp" | "tcp4" | "tcp6" | "unix" | "tls",
   address: string,
-  options?: TcpDialOptions,
+  options?: TlsDialOptions,
 ): Promise<Conn> {
   switch (network) {
     case "tcp":
@@ -32,6 +35,8 @@ export async function dial(
       return dialTcp(network, address, options);
     case "unix":
       return dialUnix(address, options);
+    case "tls":
+      return dialTls(address, options);
     default:
       throw argumentError("dial", `unknown network ${JSON.stringify(network)}`);
   }

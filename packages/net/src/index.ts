@@ -34,3 +34,10 @@ export * from "./message-conn.ts";
 export { pipe } from "./pipe.ts";
 export type { Resolver } from "./resolve.ts";
 export type { SocketOptions } from "./socket-options.ts";
+export type {
+  TlsCommonOptions,
+  TlsDialOptions,
+  TlsIdentity,
+  TlsListenOptions,
+  TlsState,
+} from "./tls-options.ts";

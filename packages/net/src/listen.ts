@@ -2,6 +2,8 @@ import type { Conn, Listener } from "./conn.ts";
 import { argumentError } from "./failures.ts";
 import type { TcpListenOptions, UnixListenOptions } from "./listen-options.ts";
 import { listenTcp } from "./tcp.ts";
+import { listenTls } from "./tls.ts";
+import type { TlsListenOptions } from "./tls-options.ts";
 import { listenUnix } from "./unix.ts";
 
 /**
@@ -28,10 +30,11 @@ export function listen(
   address: string,
   options?: UnixListenOptions,
 ): Promise<Listener<Conn>>;
+export function listen(network: "tls", address: string, options: TlsListenOptions): Promise<Listener<Conn>>;
 export async function listen(
-  network: "tcp" | "tcp4" | "tcp6" | "unix",
+  network: "tcp" | "tcp4" | "tcp6" | "unix" | "tls",
   address: string,
-  options?: TcpListenOptions & UnixListenOptions,
+  options?: TlsListenOptions & UnixListenOptions,
 ): Promise<Listener<Conn>> {
   switch (network) {
     case "tcp":
@@ -40,6 +43,8 @@ export async function listen(
       return listenTcp(network, address, options);
     case "unix":
       return listenUnix(address, options);
+    case "tls":
+      return listenTls(address, options ?? {});
     default:
       throw argumentError("listen", `unknown network ${JSON.stringify(network)}`);
   }

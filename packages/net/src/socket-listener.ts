@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
-import { AcceptQueue, checkAcceptLimits } from "./accept-queue.ts";
+import { AcceptQueue, checkAcceptLimits, DEFAULT_MAX_PENDING } from "./accept-queue.ts";
 import type { Addr } from "./addr.ts";
 import type { Conn, Listener } from "./conn.ts";
 import type { NetError } from "./error.ts";
@@ -103,11 +103,11 @@ class Admission {
     socket.on("error", ignore);
     const raw = this.#kind.describe(socket);
     if (!raw) return this.#refuse(socket, "gone", undefined, undefined);
-    const { maxConnections = Number.POSITIVE_INFINITY, maxPending } = this.#options;
+    const { maxConnections = Number.POSITIVE_INFINITY, maxPending = DEFAULT_MAX_PENDING } = this.#options;
     if (this.#queue.openCount + this.#opening.size >= maxConnections) {
       return this.#refuse(socket, "max_connections", raw.remoteAddr, undefined);
     }
-    if (this.#queue.isFull || (maxPending !== undefined && this.#opening.size >= maxPending)) {
+    if (this.#queue.isFull || this.#opening.size >= maxPending) {
       return this.#refuse(socket, "max_pending", raw.remoteAddr, undefined);
     }
     const opened = this.#kind.open(raw, this.#connOptions);

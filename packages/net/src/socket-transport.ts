@@ -128,13 +128,18 @@ export class SocketTransport implements Transport {
   reset(): void {
     const socket = this.#socket;
     if (!socket || socket.destroyed) return;
-    const resettable = this.#resettable ?? socket;
-    try {
-      resettable.resetAndDestroy();
-    } catch {
-      // Not a TCP socket: there is no reset.
+    const below = this.#resettable;
+    if (below) {
+      // What `resetAndDestroy` sets. To call that on the socket below would free it under TLS, and crash the process.
+      Reflect.set(below, "resetAndClosing", true);
+      socket.destroy();
+      return;
     }
-    socket.destroy();
+    try {
+      socket.resetAndDestroy();
+    } catch {
+      socket.destroy(); // Not a TCP socket: there is no reset.
+    }
   }
 
   data(bytes: Uint8Array): void {

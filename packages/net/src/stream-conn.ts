@@ -5,6 +5,7 @@ import { argumentError, closedError, type FailureSite, timeoutError } from "./fa
 import { netErrorFrom } from "./node-error.ts";
 import { ReadHalf } from "./read-half.ts";
 import type { Transport, TransportSink } from "./transport.ts";
+import type { TlsState } from "./tls-options.ts";
 import { WriteHalf } from "./write-half.ts";
 
 /** How long `close` waits for the peer to take what was written, unless told otherwise, in milliseconds. */
@@ -24,6 +25,8 @@ export interface StreamConnOptions {
   readonly owner?: { ended(conn: StreamConn): void } | undefined;
   /** How long `close` waits for the peer to take what was written, in milliseconds. Default 10 s. */
   readonly closeTimeoutMs?: number | undefined;
+  /** What the TLS handshake has agreed on. */
+  readonly tls?: (() => TlsState) | undefined;
 }
 
 /** The one implementation of `Conn`: promises, order, deadlines and closing, over any `Transport`. */
@@ -57,6 +60,10 @@ export class StreamConn implements Conn, TransportSink {
 
   get remoteAddr(): Addr {
     return this.#transport.remoteAddr;
+  }
+
+  get tls(): TlsState | undefined {
+    return this.#options.tls?.();
   }
 
   /** The network as the user named it. */
