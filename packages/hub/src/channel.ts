@@ -1,0 +1,170 @@
+import { PreparedMessage } from "@zocalo/net";
+import { encodePublication, type StoredPublication } from "@zocalo/protocol";
+import { encodePresenceEvent } from "./encode.ts";
+import type { Engine, LogState, PresenceEvent, PresenceState } from "./engine.ts";
+import type { Counters } from "./stats.ts";
+import type { Subscription } from "./subscription.ts";
+
+/** How often a snapshot that was overtaken by changes is read again. */
+const SNAPSHOT_TRIES = 3;
+
+/** A channel that somebody here is subscribed to: follows the head of its log and hands what is new to those who are live. */
+export class Channel {
+  readonly name: string;
+  /** Rejects when the engine could not open it; whoever acquired it then has to release it and may try again. */
+  readonly opened: Promise<void>;
+  readonly #engine: Engine;
+  readonly #counters: Counters;
+  #epoch = "";
+  #head = 0;
+  #presenceVersion = 0;
+  /** Those at the head. Each knows its own place here, so that leaving takes one step. */
+  readonly #live: Subscription[] = [];
+  readonly #watchers = new Set<Subscription>();
+
+  constructor(name: string, engine: Engine, counters: Counters) {
+    this.name = name;
+    this.#engine = engine;
+    this.#counters = counters;
+    this.opened = this.#open();
+  }
+
+  get epoch(): string {
+    return this.#epoch;
+  }
+
+  /** The newest offset the engine told of. */
+  get head(): number {
+    return this.#head;
+  }
+
+  /** The version of the newest change of presence the engine told of. */
+  get presenceVersion(): number {
+    return this.#presenceVersion;
+  }
+
+  /**
+   * Hot path: nothing is allocated for a subscriber. Guarded by `bench/fan-out`.
+   * A subscriber may leave, or end, while it is served.
+   */
+  publication(epoch: string, publication: StoredPublication): void {
+    const { offset } = publication;
+    if (epoch !== this.#epoch) {
+      this.replaced({ epoch, head: offset, oldest: offset });
+      return;
+    }
+    if (offset <= this.#head) return;
+    const isNext = offset === this.#head + 1;
+    this.#head = offset;
+    const live = this.#live;
+    if (live.length === 0) return;
+    if (!isNext) {
+      this.#sendAllToLog(); // the engine's feed skipped something: the log has it
+      return;
+    }
+    const prepared = new PreparedMessage(encodePublication(this.name, publication));
+    let delivered = 0;
+    // Backwards, because whoever leaves is replaced by the last one, who has been served already.
+    for (let index = live.length - 1; index >= 0; index--) {
+      if (live[index]?.offer(prepared, offset) === true) delivered++;
+    }
+    this.#counters.delivered += delivered;
+  }
+
+  /** The log is another one now. */
+  replaced({ epoch, head }: LogState): void {
+    this.#epoch = epoch;
+    this.#head = head;
+    this.#sendAllToLog();
+  }
+
+  presence(event: PresenceEvent): void {
+    this.#presenceVersion = event.version;
+    if (this.#watchers.size === 0) return;
+    const prepared = new PreparedMessage(encodePresenceEvent(this.name, event));
+    for (const watcher of this.#watchers) watcher.offerPresence(prepared, event.version);
+  }
+
+  /** Who is there, not older than the last change that was told. */
+  async present(): Promise<PresenceState> {
+    let state = await this.#engine.present(this.name);
+    for (let tries = 1; state.version < this.#presenceVersion && tries < SNAPSHOT_TRIES; tries++) {
+      state = await this.#engine.present(this.name);
+    }
+    return state;
+  }
+
+  watch(subscription: Subscription): void {
+    this.#watchers.add(subscription);
+  }
+
+  unwatch(subscription: Subscription): void {
+    this.#watchers.delete(subscription);
+  }
+
+  /** Takes a subscription at the head into the live feed. */
+  joinLive(subscription: Subscription): void {
+    subscription.liveIndex = this.#live.length;
+    this.#live.push(subscription);
+  }
+
+  /** Takes it out again; nothing happens if it is not there. */
+  leaveLive(subscription: Subscription): void {
+    const index = subscription.liveIndex;
+    if (index < 0) return;
+    subscription.liveIndex = -1;
+    const last = this.#live.pop();
+    if (last === undefined || last === subscription) return;
+    this.#live[index] = last;
+    last.liveIndex = index;
+  }
+
+  async #open(): Promise<void> {
+    const state = await this.#engine.open(this.name);
+    // Publications may have been told of already while this was on its way.
+    if (this.#epoch === "") this.#epoch = state.epoch;
+    if (this.#epoch === state.epoch) this.#head = Math.max(this.#head, state.head);
+  }
+
+  #sendAllToLog(): void {
+    for (const subscription of this.#live.slice()) subscription.readLog();
+  }
+}
+
+/** The channels that are in use, each opened once and released with its last user. */
+export class Channels {
+  readonly #engine: Engine;
+  readonly #counters: Counters;
+  readonly #inUse = new Map<string, { readonly channel: Channel; uses: number }>();
+
+  constructor(engine: Engine, counters: Counters) {
+    this.#engine = engine;
+    this.#counters = counters;
+  }
+
+  get size(): number {
+    return this.#inUse.size;
+  }
+
+  get(name: string): Channel | undefined {
+    return this.#inUse.get(name)?.channel;
+  }
+
+  /** To be paired with `release`. */
+  acquire(name: string): Channel {
+    let entry = this.#inUse.get(name);
+    if (!entry) {
+      entry = { channel: new Channel(name, this.#engine, this.#counters), uses: 0 };
+      this.#inUse.set(name, entry);
+    }
+    entry.uses++;
+    return entry.channel;
+  }
+
+  release(channel: Channel): void {
+    const entry = this.#inUse.get(channel.name);
+    if (entry?.channel !== channel || --entry.uses > 0) return;
+    this.#inUse.delete(channel.name);
+    this.#engine.release(channel.name);
+  }
+}

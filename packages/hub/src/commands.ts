@@ -1,0 +1,168 @@
+import {
+  type Connect,
+  encodeServerMessage,
+  LIMITS,
+  PROTOCOL_VERSION,
+  ProtocolError,
+  type Publish,
+  type ReadHistory,
+  type ReadPresence,
+  type StoredPublication,
+  type Unsubscribe,
+} from "@zocalo/protocol";
+import { checkDataLength, commit, engineFailure, fromEngine } from "./context.ts";
+import { encodeHistory, encodePresence, measuredEntry } from "./encode.ts";
+import type { Namespace } from "./namespace.ts";
+import type { Session } from "./session.ts";
+import { fitsInBytes } from "./utf8.ts";
+
+/** Publications in a history page when the command does not say. */
+const HISTORY_LIMIT = 50;
+/** Publications read from the engine at once for a history page, so that what does not fit is not read either. */
+const HISTORY_STEP = 50;
+
+/** Begins the session and says who it is for. */
+export async function connect(session: Session, command: Connect): Promise<void> {
+  const { id, version = PROTOCOL_VERSION, token, info } = command;
+  if (session.identity) throw new ProtocolError("already_connected", "this session has begun already");
+  if (version !== PROTOCOL_VERSION) {
+    throw new ProtocolError(
+      "unsupported_version",
+      `version ${version}; this server speaks ${PROTOCOL_VERSION}`,
+    );
+  }
+  const identity = await session.begin({ token, info });
+  if (!identity) return;
+  const { limits, server } = session.context;
+  const expiresMs = session.conn.idleTimeoutMs;
+  const text = (shown: object): string =>
+    encodeServerMessage({
+      type: "connected",
+      ...withId(id),
+      version: PROTOCOL_VERSION,
+      server,
+      session: session.id,
+      user: identity.user,
+      ...shown,
+      pingMs: expiresMs === undefined ? limits.pingMs : Math.min(limits.pingMs, Math.floor(expiresMs / 3)),
+      ...(expiresMs === undefined ? {} : { expiresMs }),
+      commandBytes: LIMITS.commandBytes,
+    });
+  const whole = text(identity.info === undefined ? {} : { info: identity.info });
+  // The client knows its info; on a path that carries little it is what can be left out.
+  session.answer(fitsInBytes(whole, session.conn.maxSendBytes) ? whole : text({}), id);
+}
+
+/** Commits a publication. Does not wait for it, so that more can follow; the order is the order of the commands. */
+export function publish(session: Session, command: Publish): void | Promise<void> {
+  const namespace = session.context.namespaces.of(command.channel);
+  const data = JSON.stringify(command.data);
+  checkDataLength(data, namespace);
+  const allowed = session.allowed(namespace.publish, command.channel);
+  if (allowed === true) return commitFor(session, command, namespace, data);
+  return Promise.resolve(allowed).then((isAllowed) => {
+    if (!isAllowed) throw forbidden("publish to", command.channel);
+    if (!session.hasEnded) commitFor(session, command, namespace, data);
+  });
+}
+
+function commitFor(
+  session: Session,
+  { id, channel, key }: Publish,
+  namespace: Namespace,
+  data: string,
+): void {
+  const { context, identity } = session;
+  if (!identity) return;
+  const publication = { user: identity.user, info: session.infoText, data, key };
+  session.flight(
+    commit(context, channel, namespace, publication).then(
+      ({ epoch, offset, duplicate }) => {
+        const repeated = duplicate ? ({ duplicate } as const) : {};
+        session.answer(
+          encodeServerMessage({ type: "published", ...withId(id), epoch, offset, ...repeated }),
+          id,
+        );
+      },
+      (error: unknown) => session.refuse(engineFailure(context, error), id),
+    ),
+  );
+}
+
+/** Ends a subscription. */
+export function unsubscribe(session: Session, { id, channel }: Unsubscribe): void {
+  if (!session.drop(channel)) throw new ProtocolError("not_subscribed", `not subscribed to ${channel}`);
+  session.answer(encodeServerMessage({ type: "unsubscribed", ...withId(id), channel }), id);
+}
+
+/** Reads a page of the log: the newest that are asked for and fit in one answer. */
+export async function history(session: Session, command: ReadHistory): Promise<void> {
+  const { id, channel, before = Number.MAX_SAFE_INTEGER, limit = HISTORY_LIMIT } = command;
+  const { context, conn } = session;
+  await mayRead(session, channel);
+  const most = Math.min(context.limits.historyBytes, conn.maxSendBytes);
+  const state = await fromEngine(context, context.engine.read(channel, Number.MAX_SAFE_INTEGER - 1, 1));
+  let room = most - encodeHistory(id, channel, state, []).length;
+  const entries: string[] = []; // newest first
+  let end = Math.min(before, state.head + 1);
+  while (entries.length < limit && end > state.oldest) {
+    const from = Math.max(end - Math.min(HISTORY_STEP, limit - entries.length), state.oldest);
+    const page = await fromEngine(context, context.engine.read(channel, from - 1, end - from));
+    if (page.epoch !== state.epoch) break;
+    const wanted = page.publications.filter(({ offset }) => offset < end);
+    const added = newestThatFit(wanted, room, entries);
+    if (added.isFull && entries.length === 0) {
+      const newest = wanted.at(-1)?.offset;
+      throw new ProtocolError(
+        "too_large",
+        `publication ${newest} does not fit in an answer of ${most} bytes`,
+      );
+    }
+    room = added.room;
+    if (added.isFull || wanted.length < end - from) break;
+    end = from;
+  }
+  session.answer(encodeHistory(id, channel, state, entries.toReversed()), id);
+}
+
+function newestThatFit(
+  publications: readonly StoredPublication[],
+  room: number,
+  entries: string[],
+): { room: number; isFull: boolean } {
+  let left = room;
+  for (const publication of publications.toReversed()) {
+    const { text, bytes } = measuredEntry(publication);
+    left -= bytes + 1;
+    if (left < 0) return { room: left, isFull: true };
+    entries.push(text);
+  }
+  return { room: left, isFull: false };
+}
+
+/** Says who is there. */
+export async function presence(session: Session, { id, channel }: ReadPresence): Promise<void> {
+  const { context, conn } = session;
+  const namespace = await mayRead(session, channel);
+  if (!namespace.presence)
+    throw new ProtocolError("forbidden", `"${namespace.name}" does not show who is there`);
+  const state = await fromEngine(context, context.engine.present(channel));
+  const limits = { users: context.limits.presenceUsers, bytes: conn.maxSendBytes };
+  session.answer(encodePresence(id, channel, state, limits), id);
+}
+
+/** @throws ProtocolError `unknown_channel`, `forbidden` */
+export async function mayRead(session: Session, channel: string): Promise<Namespace> {
+  const namespace = session.context.namespaces.of(channel);
+  if (!(await session.allowed(namespace.subscribe, channel))) throw forbidden("subscribe to", channel);
+  return namespace;
+}
+
+function forbidden(what: string, channel: string): ProtocolError {
+  return new ProtocolError("forbidden", `you may not ${what} ${channel}`);
+}
+
+/** The `id` field of an answer. */
+export function withId(id: number | undefined): { readonly id?: number } {
+  return id === undefined ? {} : { id };
+}

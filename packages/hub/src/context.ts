@@ -1,0 +1,66 @@
+import { ProtocolError } from "@zocalo/protocol";
+import type { Channels } from "./channel.ts";
+import type { Clock } from "./clock.ts";
+import type { Committed, Engine, NewPublication } from "./engine.ts";
+import type { Authenticate } from "./identity.ts";
+import type { HubLimits } from "./limits.ts";
+import type { Namespace, Namespaces } from "./namespace.ts";
+import type { Random } from "./random.ts";
+import type { Counters } from "./stats.ts";
+
+/** What all sessions of a hub share. */
+export interface HubContext {
+  readonly engine: Engine;
+  readonly namespaces: Namespaces;
+  readonly channels: Channels;
+  readonly authenticate: Authenticate;
+  readonly limits: HubLimits;
+  readonly server: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly counters: Counters;
+  /** Something failed that is not a client's fault. */
+  report(error: unknown): void;
+}
+
+/** Waits for the engine. @throws ProtocolError, whatever the engine threw: its own, or `unavailable` */
+export async function fromEngine<Value>(context: HubContext, work: Promise<Value>): Promise<Value> {
+  try {
+    return await work;
+  } catch (error) {
+    throw engineFailure(context, error);
+  }
+}
+
+/** What a client is told of an engine's error; one that is not meant for clients is reported. */
+export function engineFailure(context: HubContext, error: unknown): ProtocolError {
+  if (error instanceof ProtocolError) return error;
+  context.report(error);
+  return new ProtocolError(
+    "unavailable",
+    "the log cannot be reached now; trying again with the same key is safe",
+  );
+}
+
+/** Commits a publication whose size and permission have been checked. Begins before it returns. */
+export async function commit(
+  context: HubContext,
+  channel: string,
+  namespace: Namespace,
+  publication: NewPublication,
+): Promise<Committed> {
+  const committed = await context.engine.publish(channel, publication, namespace.retention);
+  if (!committed.duplicate) context.counters.published++;
+  return committed;
+}
+
+/** @throws ProtocolError `too_large` */
+export function checkDataLength(data: string, namespace: Namespace): void {
+  if (data.length > namespace.maxDataLength) {
+    const most = namespace.maxDataLength;
+    throw new ProtocolError(
+      "too_large",
+      `"data" is ${data.length} characters; "${namespace.name}" takes ${most}`,
+    );
+  }
+}

@@ -1,0 +1,11 @@
+export { type Clock, systemClock, type Timer } from "./clock.ts";
+// For those who write an engine.
+export type * from "./engine.ts";
+export { guests } from "./guests.ts";
+export { Hub, type HubOptions } from "./hub.ts";
+export type { Authenticate, AuthenticationRequest, Identity } from "./identity.ts";
+export { defaultHubLimits, type HubLimits } from "./limits.ts";
+export { MemoryEngine, type MemoryEngineOptions } from "./memory-engine.ts";
+export type { NamespaceOptions, Permission } from "./namespace.ts";
+export { type Random, systemRandom } from "./random.ts";
+export type { HubStats } from "./stats.ts";

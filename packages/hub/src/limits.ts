@@ -1,0 +1,52 @@
+/** What a hub allows its peers. Every number can be set; none can be switched off. */
+export interface HubLimits {
+  /** Connections at once; one more is closed with 1013. Default 100,000. */
+  readonly sessions: number;
+  /** Subscriptions of one session; one more is answered `limit_reached`. Default 128. */
+  readonly subscriptions: number;
+  /** Publishes of one session that wait for the engine; at the limit no further command is taken until one is done. Default 64. */
+  readonly commandsInFlight: number;
+  /** Commands a second of one session, on average; one more is answered `rate_limited`. Default 500. */
+  readonly commandsPerSecond: number;
+  /** Commands that a quiet session may send at once. Default 1,000. */
+  readonly commandBurst: number;
+  /** How many more commands may be refused for their rate than are accepted, before disconnect 4429. Default 5,000. */
+  readonly excessCommands: number;
+  /** Commands in a row that make no sense; one more is disconnect 4400. Default 100. */
+  readonly badCommands: number;
+  /** A `history` answer, in bytes; a page that would be larger is cut at its old end. Default 262,144. */
+  readonly historyBytes: number;
+  /** Users in one presence snapshot; the rest is left out. Default 1,000. */
+  readonly presenceUsers: number;
+  /** How long an answer may wait for a peer that does not read, in milliseconds, before disconnect 4408. Default 30,000. */
+  readonly answerTimeoutMs: number;
+  /** How often a client should send something, in milliseconds; told in `connected`, not enforced on streams. Default 25,000. */
+  readonly pingMs: number;
+}
+
+/** The defaults of every limit. */
+export const defaultHubLimits: HubLimits = {
+  sessions: 100_000,
+  subscriptions: 128,
+  commandsInFlight: 64,
+  commandsPerSecond: 500,
+  commandBurst: 1_000,
+  excessCommands: 5_000,
+  badCommands: 100,
+  historyBytes: 262_144,
+  presenceUsers: 1_000,
+  answerTimeoutMs: 30_000,
+  pingMs: 25_000,
+};
+
+/** @throws RangeError for a limit that is not a whole number from 1. */
+export function hubLimits(given: Partial<HubLimits> = {}): HubLimits {
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(defaultHubLimits, name))
+      throw new RangeError(`limits.${name} is not a limit of a hub`);
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new RangeError(`limits.${name} is ${value}; it must be a whole number from 1`);
+    }
+  }
+  return { ...defaultHubLimits, ...given };
+}

@@ -1,0 +1,221 @@
+import { ProtocolError } from "@zocalo/protocol";
+import { type Clock, systemClock, type Timer } from "./clock.ts";
+import type {
+  Committed,
+  Engine,
+  EngineListener,
+  LogPage,
+  LogState,
+  Member,
+  NewPublication,
+  PresenceState,
+  Retention,
+} from "./engine.ts";
+import { MemoryLog } from "./memory-log.ts";
+import { Presence } from "./presence.ts";
+import { type Random, randomName, systemRandom } from "./random.ts";
+
+/** What a `MemoryEngine` may hold. */
+export interface MemoryEngineOptions {
+  /** Channels at once, where those that hold nothing and that nobody has open do not count. Default 100,000. */
+  readonly maxChannels?: number;
+  /** Idempotency keys known for each channel; the oldest go first. Default 10,000. */
+  readonly maxKeysPerChannel?: number;
+  /**
+   * What all logs together may hold, in bytes (estimated). Past it the channels that were published to longest ago
+   * lose their oldest publications, whatever their retention. Default 256 MiB.
+   */
+  readonly maxBytes?: number;
+  /** How often what is past its time is thrown away in channels that are idle, in milliseconds. Default 30,000. */
+  readonly sweepMs?: number;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+const defaults = {
+  maxChannels: 100_000,
+  maxKeysPerChannel: 10_000,
+  maxBytes: 256 * 1024 * 1024,
+  sweepMs: 30_000,
+} as const;
+
+/** Keeps everything in this process; what it knows ends with it. */
+export class MemoryEngine implements Engine {
+  readonly durability = "memory";
+  readonly #maxChannels: number;
+  readonly #maxKeys: number;
+  readonly #maxBytes: number;
+  readonly #clock: Clock;
+  readonly #sweep: Timer;
+  readonly #name: string;
+  /** Raised when a log that had offsets is forgotten, so that no epoch ever names two logs of a channel. */
+  #generation = 0;
+  /** Least recently published first. */
+  readonly #logs = new Map<string, MemoryLog>();
+  readonly #open = new Set<string>();
+  readonly #presence = new Map<string, Presence>();
+  /** The highest version of a presence that was dropped: the next one goes on from there, so that no version goes back. */
+  #presenceVersion = 0;
+  #weight = 0;
+  #listener: EngineListener | undefined;
+  #isClosed = false;
+
+  constructor(options: MemoryEngineOptions = {}) {
+    this.#maxChannels = options.maxChannels ?? defaults.maxChannels;
+    this.#maxKeys = options.maxKeysPerChannel ?? defaults.maxKeysPerChannel;
+    this.#maxBytes = options.maxBytes ?? defaults.maxBytes;
+    this.#clock = options.clock ?? systemClock;
+    this.#name = randomName(options.random ?? systemRandom, 12);
+    this.#sweep = this.#sweepEvery(options.sweepMs ?? defaults.sweepMs);
+  }
+
+  /** Channels it holds something of, or has open. */
+  get channels(): number {
+    return this.#logs.size;
+  }
+
+  /** What all logs hold, in bytes (estimated). */
+  get bytes(): number {
+    return this.#weight;
+  }
+
+  start(listener: EngineListener): void {
+    if (this.#listener) throw new Error("this engine serves a hub already");
+    this.#listener = listener;
+  }
+
+  // Each method does its work before it returns, so that calls take effect in call order; `async` turns throws into rejections.
+
+  async publish(channel: string, publication: NewPublication, retention: Retention): Promise<Committed> {
+    this.#checkOpen();
+    const now = this.#clock.now();
+    const log = this.#log(channel);
+    const before = log.weight;
+    const known = publication.key === undefined ? undefined : log.find(publication.key, now);
+    const added = known ? undefined : log.append(publication, retention, now);
+    this.#weight += log.weight - before;
+    if (!added) return known as Committed;
+    this.#logs.delete(channel); // and in again, as the most recently published
+    this.#logs.set(channel, log);
+    if (this.#weight > this.#maxBytes) this.#makeRoom();
+    const committed = { epoch: log.epoch, offset: added.offset, at: added.at, duplicate: false };
+    if (this.#open.has(channel)) this.#listener?.publication(channel, log.epoch, added);
+    return committed;
+  }
+
+  async read(channel: string, after: number, limit: number): Promise<LogPage> {
+    this.#checkOpen();
+    const log = this.#logs.get(channel);
+    if (!log) return { ...this.#nothing(), publications: [] };
+    this.#trim(log);
+    return log.page(after, limit);
+  }
+
+  async open(channel: string): Promise<LogState> {
+    this.#checkOpen();
+    const log = this.#log(channel);
+    this.#open.add(channel);
+    this.#trim(log);
+    return { epoch: log.epoch, head: log.head, oldest: log.oldest };
+  }
+
+  release(channel: string): void {
+    this.#open.delete(channel);
+    const log = this.#logs.get(channel);
+    // One that never held anything leaves no trace: the next log of this name is the same one.
+    if (log?.head === 0) this.#logs.delete(channel);
+  }
+
+  async join(channel: string, member: Member): Promise<void> {
+    this.#checkOpen();
+    let presence = this.#presence.get(channel);
+    if (!presence) {
+      presence = new Presence(this.#presenceVersion);
+      this.#presence.set(channel, presence);
+    }
+    const event = presence.join(member);
+    if (event) this.#listener?.presence(channel, event);
+  }
+
+  async leave(channel: string, session: string): Promise<void> {
+    const presence = this.#presence.get(channel);
+    const event = presence?.leave(session);
+    if (presence?.isEmpty === true) {
+      this.#presence.delete(channel);
+      this.#presenceVersion = Math.max(this.#presenceVersion, presence.state().version);
+    }
+    if (event) this.#listener?.presence(channel, event);
+  }
+
+  async present(channel: string): Promise<PresenceState> {
+    this.#checkOpen();
+    return this.#presence.get(channel)?.state() ?? { version: this.#presenceVersion, users: [] };
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#sweep.cancel();
+    this.#logs.clear();
+    this.#presence.clear();
+    this.#weight = 0;
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new Error("the engine is closed");
+  }
+
+  #nothing(): LogState {
+    return { epoch: `${this.#name}-${this.#generation}`, head: 0, oldest: 1 };
+  }
+
+  #log(channel: string): MemoryLog {
+    const known = this.#logs.get(channel);
+    if (known) return known;
+    if (this.#logs.size >= this.#maxChannels) this.#forgetIdle();
+    if (this.#logs.size >= this.#maxChannels) {
+      throw new ProtocolError("limit_reached", `this server keeps at most ${this.#maxChannels} channels`);
+    }
+    const log = new MemoryLog(this.#nothing().epoch, this.#maxKeys);
+    this.#logs.set(channel, log);
+    return log;
+  }
+
+  #trim(log: MemoryLog): void {
+    const before = log.weight;
+    log.trim(this.#clock.now());
+    this.#weight += log.weight - before;
+  }
+
+  #forgetIdle(): void {
+    let hadOffsets = false;
+    for (const [channel, log] of this.#logs) {
+      this.#trim(log);
+      if (!log.isEmpty || this.#open.has(channel)) continue;
+      hadOffsets ||= log.head > 0;
+      this.#logs.delete(channel);
+    }
+    if (hadOffsets) this.#generation++;
+  }
+
+  #makeRoom(): void {
+    for (const log of this.#logs.values()) {
+      let weight = log.weight;
+      while (this.#weight > this.#maxBytes && log.dropOldest()) {
+        this.#weight += log.weight - weight;
+        weight = log.weight;
+      }
+      if (this.#weight <= this.#maxBytes) return;
+    }
+  }
+
+  #sweepEvery(periodMs: number): Timer {
+    let timer: Timer;
+    const next = (): Timer =>
+      this.#clock.after(periodMs, () => {
+        this.#forgetIdle();
+        timer = next();
+      });
+    timer = next();
+    return { cancel: () => timer.cancel() };
+  }
+}

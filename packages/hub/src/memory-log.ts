@@ -1,0 +1,136 @@
+import type { StoredPublication } from "@zocalo/protocol";
+import type { Committed, LogPage, NewPublication, Retention } from "./engine.ts";
+
+/** What an idempotency key costs beside its own characters, roughly, in bytes. */
+const KEY_OVERHEAD = 128;
+/** What a publication costs beside its texts, roughly, in bytes. */
+const PUBLICATION_OVERHEAD = 96;
+
+interface KnownKey {
+  readonly offset: number;
+  readonly at: number;
+  readonly expires: number;
+}
+
+/** The log of one channel, in memory, with its idempotency keys. Time is an argument. */
+export class MemoryLog {
+  readonly epoch: string;
+  readonly #maxKeys: number;
+  #head = 0;
+  /** The kept publications stand from `#start`; what is before it is spent and is cut off now and then. */
+  #kept: StoredPublication[] = [];
+  #start = 0;
+  #textLength = 0;
+  #at = 0;
+  #ttlMs = Number.POSITIVE_INFINITY;
+  /** In the order in which they were used first, so the oldest stand in front. */
+  readonly #keys = new Map<string, KnownKey>();
+  #keyBytes = 0;
+
+  constructor(epoch: string, maxKeys: number) {
+    this.epoch = epoch;
+    this.#maxKeys = maxKeys;
+  }
+
+  get head(): number {
+    return this.#head;
+  }
+
+  get oldest(): number {
+    return this.#head - this.#count + 1;
+  }
+
+  get #count(): number {
+    return this.#kept.length - this.#start;
+  }
+
+  /** True if forgetting this log would lose no publication and no key. */
+  get isEmpty(): boolean {
+    return this.#count === 0 && this.#keys.size === 0;
+  }
+
+  /** What it holds, roughly, in bytes. */
+  get weight(): number {
+    return this.#textLength + this.#count * PUBLICATION_OVERHEAD + this.#keyBytes;
+  }
+
+  /** Where the publication that first had this key stands. */
+  find(key: string, now: number): Committed | undefined {
+    this.#forgetKeys(now);
+    const known = this.#keys.get(key);
+    return known && { epoch: this.epoch, offset: known.offset, at: known.at, duplicate: true };
+  }
+
+  append({ user, info, data, key }: NewPublication, retention: Retention, now: number): StoredPublication {
+    this.#at = Math.max(this.#at, now); // never backwards within a log, even when the clock is set
+    const publication: StoredPublication = { offset: ++this.#head, at: this.#at, user, info, data };
+    this.#ttlMs = retention.ttlMs;
+    this.#kept.push(publication);
+    this.#textLength += textLength(publication);
+    if (key !== undefined && retention.keyTtlMs > 0) {
+      this.#keys.set(key, { offset: this.#head, at: this.#at, expires: now + retention.keyTtlMs });
+      this.#keyBytes += keyBytes(key);
+      if (this.#keys.size > this.#maxKeys) this.#forgetOldestKey();
+    }
+    while (this.#count > retention.publications || this.#textLength > retention.bytes) this.dropOldest();
+    this.trim(now);
+    return publication;
+  }
+
+  page(after: number, limit: number): LogPage {
+    const first = Math.max(after + 1, this.oldest);
+    const from = this.#start + (first - this.oldest);
+    return {
+      epoch: this.epoch,
+      head: this.#head,
+      oldest: this.oldest,
+      publications: this.#kept.slice(from, from + limit),
+    };
+  }
+
+  /** Drops what is past its time. */
+  trim(now: number): void {
+    const from = now - this.#ttlMs;
+    for (let first = this.#kept[this.#start]; first && first.at <= from; first = this.#kept[this.#start]) {
+      this.dropOldest();
+    }
+    this.#forgetKeys(now);
+  }
+
+  /** Drops one publication, or, when there is none, one key; false if there is nothing to drop. */
+  dropOldest(): boolean {
+    const first = this.#kept[this.#start];
+    if (!first) return this.#forgetOldestKey();
+    this.#textLength -= textLength(first);
+    this.#start++;
+    if (this.#start * 2 >= this.#kept.length) {
+      // At most as many are moved as were dropped since the last time.
+      this.#kept = this.#kept.slice(this.#start);
+      this.#start = 0;
+    }
+    return true;
+  }
+
+  #forgetKeys(now: number): void {
+    for (const known of this.#keys.values()) {
+      if (known.expires > now) return;
+      this.#forgetOldestKey();
+    }
+  }
+
+  #forgetOldestKey(): boolean {
+    const [key] = this.#keys.keys();
+    if (key === undefined) return false;
+    this.#keys.delete(key);
+    this.#keyBytes -= keyBytes(key);
+    return true;
+  }
+}
+
+function textLength({ user, info, data }: StoredPublication): number {
+  return user.length + (info?.length ?? 0) + data.length;
+}
+
+function keyBytes(key: string): number {
+  return KEY_OVERHEAD + key.length;
+}

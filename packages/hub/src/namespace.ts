@@ -1,0 +1,119 @@
+import { isChannelName, LIMITS, namespaceOf, ProtocolError } from "@zocalo/protocol";
+import type { Retention } from "./engine.ts";
+import type { Identity } from "./identity.ts";
+
+/**
+ * Who may: `"nobody"`, `"users"` (whoever is not a guest), `"anyone"`, or a function that decides for each user and channel.
+ * If the function throws, the command is answered `internal` and not carried out.
+ */
+export type Permission =
+  | "nobody"
+  | "users"
+  | "anyone"
+  | ((identity: Identity, channel: string) => boolean | Promise<boolean>);
+
+/** What the channels of one namespace are like. A namespace is what stands before the first `:` of a channel's name. */
+export interface NamespaceOptions {
+  /** What is kept for those who come later or fall behind. Each bound has its default. */
+  readonly history?: {
+    /** Publications; 0: none, so that whoever misses one is told of a gap. Default 1,000. */
+    readonly publications?: number;
+    /** Their JSON text, in UTF-16 code units. Default 1,048,576. */
+    readonly bytes?: number;
+    /** Their age, in milliseconds. Default 86,400,000: a day. */
+    readonly ttlMs?: number;
+  };
+  /** True: those who subscribe can be seen, and can see each other. Default false. */
+  readonly presence?: boolean;
+  /** Who may subscribe, and read history and presence. Default `"nobody"`. */
+  readonly subscribe?: Permission;
+  /** Who may publish. Default `"nobody"`. */
+  readonly publish?: Permission;
+  /** JSON text of a publication's `data`, in UTF-16 code units; at most, and by default, 49,152. */
+  readonly maxDataLength?: number;
+  /** How long an idempotency key is known, in milliseconds. Default 300,000. */
+  readonly idempotencyMs?: number;
+  /** What happens to a subscriber that cannot keep up. `"catch-up"`: it reads the log at its own pace, then is live again. */
+  readonly slowConsumer?: "catch-up";
+}
+
+const defaults = {
+  publications: 1_000,
+  bytes: 1_048_576,
+  ttlMs: 86_400_000,
+  idempotencyMs: 300_000,
+} as const;
+
+/** A namespace with its defaults filled in. */
+export interface Namespace {
+  readonly name: string;
+  readonly retention: Retention;
+  readonly presence: boolean;
+  readonly subscribe: Permission;
+  readonly publish: Permission;
+  readonly maxDataLength: number;
+}
+
+/** The namespaces of a hub, by name. */
+export class Namespaces {
+  readonly #byName = new Map<string, Namespace>();
+
+  /** @throws RangeError for a name or a number that cannot be. */
+  constructor(given: Readonly<Record<string, NamespaceOptions>>) {
+    for (const [name, options] of Object.entries(given)) this.#byName.set(name, withDefaults(name, options));
+  }
+
+  /** @throws ProtocolError `unknown_channel` */
+  of(channel: string): Namespace {
+    const namespace = this.#byName.get(namespaceOf(channel));
+    if (namespace) return namespace;
+    throw new ProtocolError(
+      "unknown_channel",
+      `this server has no namespace ${JSON.stringify(namespaceOf(channel))}`,
+    );
+  }
+}
+
+/** Asks a permission; a promise only if the permission makes one. */
+export function allows(
+  permission: Permission,
+  identity: Identity,
+  channel: string,
+): boolean | Promise<boolean> {
+  switch (permission) {
+    case "anyone":
+      return true;
+    case "users":
+      return !identity.isGuest;
+    case "nobody":
+      return false;
+    default:
+      return permission(identity, channel);
+  }
+}
+
+function withDefaults(name: string, options: NamespaceOptions): Namespace {
+  if (!isChannelName(name) || name.includes(":")) {
+    throw new RangeError(`namespaces: ${JSON.stringify(name)} is no name: letters, digits, "_" and "-"`);
+  }
+  const { history = {}, maxDataLength = LIMITS.dataLength } = options;
+  const number = (path: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): number => {
+    if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+    throw new RangeError(
+      `namespaces.${name}.${path} is ${value}; it must be a whole number from ${least} to ${most}`,
+    );
+  };
+  return {
+    name,
+    retention: {
+      publications: number("history.publications", history.publications ?? defaults.publications, 0),
+      bytes: number("history.bytes", history.bytes ?? defaults.bytes, 0),
+      ttlMs: number("history.ttlMs", history.ttlMs ?? defaults.ttlMs, 1),
+      keyTtlMs: number("idempotencyMs", options.idempotencyMs ?? defaults.idempotencyMs, 0),
+    },
+    presence: options.presence ?? false,
+    subscribe: options.subscribe ?? "nobody",
+    publish: options.publish ?? "nobody",
+    maxDataLength: number("maxDataLength", maxDataLength, 1, LIMITS.dataLength),
+  };
+}

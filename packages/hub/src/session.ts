@@ -1,0 +1,406 @@
+import type { CloseInfo, Message, MessageConn, MessageHandler } from "@zocalo/net";
+import {
+  CLOSE,
+  type Command,
+  decodeCommand,
+  encodeServerMessage,
+  type ErrorCode,
+  mayReconnect,
+  ProtocolError,
+} from "@zocalo/protocol";
+import type { Clock, Timer } from "./clock.ts";
+import { connect, history, presence, publish, unsubscribe, withId } from "./commands.ts";
+import type { HubContext } from "./context.ts";
+import type { Engine } from "./engine.ts";
+import { type AuthenticationRequest, checkIdentity, type Identity } from "./identity.ts";
+import type { HubLimits } from "./limits.ts";
+import { allows, type Permission } from "./namespace.ts";
+import { randomName } from "./random.ts";
+import { RateLimit } from "./rate-limit.ts";
+import type { Counters } from "./stats.ts";
+import { subscribe } from "./subscribe.ts";
+import type { Subscription, SubscriptionHost } from "./subscription.ts";
+import { fitsInBytes } from "./utf8.ts";
+
+/** An answer that found no room. */
+interface Unsent {
+  readonly text: string;
+  readonly onSent: (() => void) | undefined;
+}
+
+/**
+ * One connection: takes its commands one after the other, answers them, and holds the peer back while it cannot.
+ *
+ * What a peer can make it keep is bounded: answers that found no room (as many as commands in flight, since none is taken while
+ * one waits), its subscriptions, and nothing else. Publications never wait here: they stand in the log.
+ */
+export class Session implements MessageHandler, SubscriptionHost {
+  readonly context: HubContext;
+  readonly conn: MessageConn;
+  /** For logs, and to count presence. */
+  readonly id: string;
+  /** True where messages may be lost and a source may be forged: then silence is an answer. */
+  readonly isDatagram: boolean;
+  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #rate: RateLimit;
+  readonly #onClose: (session: Session) => void;
+  #identity: Identity | undefined;
+  #infoText: string | undefined;
+  #isVerified = false;
+  #hasEnded = false;
+  #excess = 0;
+  #badInRow = 0;
+  #inFlight = 0;
+  readonly #unsent: Unsent[] = [];
+  #unsentTimer: Timer | undefined;
+  /** Lets the next command in; set while one is held back. */
+  #admit: (() => void) | undefined;
+
+  /** @param onClose called once, when the connection has closed */
+  constructor(conn: MessageConn, context: HubContext, onClose: (session: Session) => void) {
+    const { clock, limits, random } = context;
+    this.conn = conn;
+    this.context = context;
+    this.id = randomName(random, 16);
+    this.isDatagram = conn.peer.transport === "udp";
+    this.#rate = new RateLimit(limits.commandsPerSecond, limits.commandBurst, clock.now());
+    this.#onClose = onClose;
+  }
+
+  get engine(): Engine {
+    return this.context.engine;
+  }
+
+  get clock(): Clock {
+    return this.context.clock;
+  }
+
+  get limits(): HubLimits {
+    return this.context.limits;
+  }
+
+  get counters(): Counters {
+    return this.context.counters;
+  }
+
+  /** Unset until the session has begun. */
+  get identity(): Identity | undefined {
+    return this.#identity;
+  }
+
+  /** The identity's `info` as JSON text. */
+  get infoText(): string | undefined {
+    return this.#infoText;
+  }
+
+  get subscriptions(): ReadonlyMap<string, Subscription> {
+    return this.#subscriptions;
+  }
+
+  /** True once nothing more will be sent. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  // --- what the connection calls
+
+  message(message: Message): void | Promise<void> {
+    if (this.#hasEnded) return;
+    if (!this.#rate.take(this.clock.now())) return this.#overRate(message);
+    if (this.#excess > 0) this.#excess--;
+    if (typeof message !== "string") return this.#binary();
+    let command: Command;
+    try {
+      command = decodeCommand(message);
+    } catch (error) {
+      return this.#bad(error);
+    }
+    this.#badInRow = 0;
+    if (this.#isUnverified && !this.#verify(command)) return;
+    return this.#run(command);
+  }
+
+  drain(): void {
+    for (let next = this.#unsent[0]; next; next = this.#unsent[0]) {
+      if (this.conn.trySend(next.text) === "refused") return;
+      this.#unsent.shift();
+      next.onSent?.();
+    }
+    this.#unsentTimer?.cancel();
+    this.#unsentTimer = undefined;
+    this.#resumeAll();
+    this.#letIn();
+  }
+
+  close(_info: CloseInfo): void {
+    this.#end();
+    this.#onClose(this);
+  }
+
+  // --- what commands call
+
+  /** Gives the session its identity; `undefined` if it was refused and has ended, or the connection is gone. */
+  async begin(request: AuthenticationRequest): Promise<Identity | undefined> {
+    let identity: Identity | null;
+    try {
+      identity = await this.context.authenticate(request, this.conn.peer);
+      if (identity) checkIdentity(identity);
+    } catch (error) {
+      this.report(error);
+      this.disconnect(CLOSE.internal, "it cannot be decided now who you are");
+      return undefined;
+    }
+    if (this.#hasEnded) return undefined;
+    if (!identity) throw new ProtocolError("unauthorized", "the token was not accepted");
+    this.#identity = identity;
+    this.#infoText = identity.info && JSON.stringify(identity.info);
+    return identity;
+  }
+
+  /** Asks a permission for this session's user; a promise only if the permission makes one. */
+  allowed(permission: Permission, channel: string): boolean | Promise<boolean> {
+    return this.#identity !== undefined && allows(permission, this.#identity, channel);
+  }
+
+  /**
+   * Sends an answer, now or as soon as there is room. False if it is lost, which happens to datagrams.
+   *
+   * @param onSent called when the connection has taken it, before anything else is sent
+   */
+  answer(text: string, id: number | undefined, onSent?: () => void): boolean {
+    if (this.#hasEnded) return false;
+    if (this.#unsent.length === 0) {
+      if (this.conn.trySend(text) !== "refused") {
+        onSent?.();
+        return true;
+      }
+      if (this.isDatagram) return false;
+    }
+    if (!fitsInBytes(text, this.conn.maxSendBytes)) {
+      this.refuse(
+        new ProtocolError("too_large", "the answer does not fit in a message of this connection"),
+        id,
+      );
+      return false;
+    }
+    this.#unsent.push({ text, onSent });
+    this.#unsentTimer ??= this.clock.after(this.limits.answerTimeoutMs, () => {
+      this.disconnect(CLOSE.slowConsumer, "answers are not read");
+    });
+    return true;
+  }
+
+  /** Answers with an error. */
+  refuse(error: ProtocolError, id: number | undefined, retryMs?: number): void {
+    this.counters.refused++;
+    const { code, message } = error;
+    const retry = retryMs === undefined ? {} : { retryMs };
+    this.answer(encodeServerMessage({ type: "error", ...withId(id), code, message, ...retry }), id);
+  }
+
+  /** Counts a publish until it has been answered. */
+  flight(work: Promise<void>): void {
+    this.#inFlight++;
+    void work.finally(() => {
+      this.#inFlight--;
+      this.#letIn();
+    });
+  }
+
+  add(channel: string, subscription: Subscription): void {
+    this.#subscriptions.set(channel, subscription);
+    this.counters.subscriptions++;
+  }
+
+  /** Ends a subscription; false if there is none. */
+  drop(channel: string): boolean {
+    const subscription = this.#subscriptions.get(channel);
+    if (!subscription) return false;
+    this.#subscriptions.delete(channel);
+    this.counters.subscriptions--;
+    subscription.end();
+    if (subscription.isPresent)
+      this.engine.leave(channel, this.id).catch((error: unknown) => this.report(error));
+    this.context.channels.release(subscription.channel);
+    return true;
+  }
+
+  fail(subscription: Subscription, code: ErrorCode, message: string): void {
+    const channel = subscription.channel.name;
+    if (!this.drop(channel)) return;
+    this.answer(encodeServerMessage({ type: "unsubscribed", channel, code, message }), undefined);
+  }
+
+  report(error: unknown): void {
+    this.context.report(error);
+  }
+
+  /** Says why, closes, and forgets everything but the connection. */
+  disconnect(code: number, reason: string): void {
+    if (this.#hasEnded) return;
+    this.counters.disconnected++;
+    const reconnect = mayReconnect(code);
+    this.conn.trySend(encodeServerMessage({ type: "disconnect", code, reason, reconnect }));
+    this.#end();
+    this.conn.close(code, reason).catch(() => this.conn.abort());
+  }
+
+  // --- how a command is taken
+
+  #run(command: Command): void | Promise<void> {
+    if (!this.#identity && command.type !== "connect")
+      return this.#settle(command, this.#beginAndRun(command));
+    try {
+      const work = this.#execute(command);
+      return work ? this.#settle(command, work) : this.#room();
+    } catch (error) {
+      this.#failed(command, error);
+      return this.#room();
+    }
+  }
+
+  async #beginAndRun(command: Command): Promise<void> {
+    if (await this.begin({})) await this.#execute(command);
+  }
+
+  async #settle(command: Command, work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.#failed(command, error);
+    }
+    await this.#room();
+  }
+
+  #execute(command: Command): void | Promise<void> {
+    switch (command.type) {
+      case "connect":
+        return connect(this, command);
+      case "subscribe":
+        return subscribe(this, command);
+      case "unsubscribe":
+        return unsubscribe(this, command);
+      case "publish":
+        return publish(this, command);
+      case "history":
+        return history(this, command);
+      case "presence":
+        return presence(this, command);
+      case "ping":
+        this.answer(encodeServerMessage({ type: "pong", ...withId(command.id) }), command.id);
+        return;
+    }
+  }
+
+  #failed(command: Command, error: unknown): void {
+    if (this.#hasEnded) return;
+    if (!(error instanceof ProtocolError)) {
+      this.report(error);
+      this.refuse(new ProtocolError("internal", "the server failed to do this"), command.id);
+      return;
+    }
+    this.refuse(error, command.id);
+    if (error.code === "unauthorized") this.disconnect(CLOSE.unauthorized, error.message);
+  }
+
+  /** Nothing while another command may come; otherwise a promise that holds the peer back. */
+  #room(): Promise<void> | undefined {
+    if (this.#mayTakeMore) return undefined;
+    return new Promise((resolve) => {
+      this.#admit = resolve;
+    });
+  }
+
+  get #mayTakeMore(): boolean {
+    if (this.#hasEnded) return true;
+    return this.#unsent.length === 0 && this.#inFlight < this.limits.commandsInFlight;
+  }
+
+  #letIn(): void {
+    if (!this.#admit || !this.#mayTakeMore) return;
+    const admit = this.#admit;
+    this.#admit = undefined;
+    admit();
+  }
+
+  // --- what is not a command that can be served
+
+  get #isUnverified(): boolean {
+    return !this.#isVerified && this.conn.peer.verification !== undefined;
+  }
+
+  /** True if the command may be served: it proves the peer's address, or its answer is no larger than itself. */
+  #verify({ type, cookie, id }: Command): boolean {
+    const { verification } = this.conn.peer;
+    if (!verification) return true;
+    if (cookie !== undefined && verification.verify(cookie)) {
+      this.#isVerified = true;
+      return true;
+    }
+    if (type === "connect" || type === "publish" || type === "ping") return true;
+    this.answer(encodeServerMessage({ type: "verify", ...withId(id), cookie: verification.cookie }), id);
+    return false;
+  }
+
+  #overRate(message: Message): void | Promise<void> {
+    this.#excess++;
+    if (this.isDatagram) {
+      this.counters.refused++;
+      return;
+    }
+    if (this.#excess > this.limits.excessCommands) {
+      this.disconnect(CLOSE.rateLimited, "far too many commands");
+      return;
+    }
+    const { retryMs } = this.#rate;
+    this.refuse(new ProtocolError("rate_limited", `try again in ${retryMs} ms`), idOf(message), retryMs);
+    return this.#room();
+  }
+
+  #binary(): void | Promise<void> {
+    if (this.isDatagram) return this.#bad(new ProtocolError("bad_json", "a command is text, in UTF-8"));
+    this.disconnect(CLOSE.unsupportedData, "a command is text");
+  }
+
+  #bad(error: unknown): void | Promise<void> {
+    const complaint =
+      error instanceof ProtocolError ? error : new ProtocolError("internal", "cannot be read");
+    this.#badInRow++;
+    const isTooMany = this.#badInRow > this.limits.badCommands;
+    if (this.isDatagram && (isTooMany || this.#isUnverified)) {
+      this.counters.refused++;
+      return;
+    }
+    this.refuse(complaint, complaint.id);
+    if (isTooMany) this.disconnect(CLOSE.badCommands, "one bad command after the other");
+    return this.#room();
+  }
+
+  #resumeAll(): void {
+    for (const subscription of this.#subscriptions.values()) subscription.resume();
+    // The first one has the room first; next time it is another's turn.
+    const [first] = this.#subscriptions;
+    if (!first || this.#subscriptions.size === 1) return;
+    this.#subscriptions.delete(first[0]);
+    this.#subscriptions.set(...first);
+  }
+
+  #end(): void {
+    if (this.#hasEnded) return;
+    for (const channel of this.#subscriptions.keys()) this.drop(channel);
+    this.#hasEnded = true;
+    this.#unsent.length = 0;
+    this.#unsentTimer?.cancel();
+    this.#letIn();
+  }
+}
+
+/** The id of a command that will not be served. */
+function idOf(message: Message): number | undefined {
+  if (typeof message !== "string") return undefined;
+  try {
+    return decodeCommand(message).id;
+  } catch (error) {
+    return error instanceof ProtocolError ? error.id : undefined;
+  }
+}

@@ -1,0 +1,38 @@
+/** What a hub counts. All but the first three only grow. */
+export interface HubStats {
+  readonly sessions: number;
+  readonly subscriptions: number;
+  /** Channels that somebody is subscribed to. */
+  readonly channels: number;
+  /** Publications committed for clients and for `hub.publish`; repeated keys do not count. */
+  readonly published: number;
+  /** Publications handed to connections. */
+  readonly delivered: number;
+  /** Commands answered with an error, or with silence on datagrams. */
+  readonly refused: number;
+  /** Times a subscription resumed with nothing missing. */
+  readonly recovered: number;
+  /** Gaps told, in `subscribed` answers and in the flow. */
+  readonly gaps: number;
+  /** Times a live subscription fell behind and had to read the log. */
+  readonly fellBehind: number;
+  /** Connections the hub ended by itself. */
+  readonly disconnected: number;
+}
+
+/** The counters while they count. */
+export class Counters implements Omit<HubStats, "sessions" | "channels"> {
+  published = 0;
+  delivered = 0;
+  refused = 0;
+  recovered = 0;
+  gaps = 0;
+  fellBehind = 0;
+  disconnected = 0;
+  subscriptions = 0;
+
+  /** The numbers as they are now. */
+  counted(): Omit<HubStats, "sessions" | "channels"> {
+    return Object.assign({}, this);
+  }
+}

@@ -1,0 +1,132 @@
+import {
+  encodeServerMessage,
+  type Gap,
+  ProtocolError,
+  type Subscribe,
+  type Subscribed,
+} from "@zocalo/protocol";
+import type { Channel } from "./channel.ts";
+import { mayRead, withId } from "./commands.ts";
+import { fromEngine } from "./context.ts";
+import { withPresence } from "./encode.ts";
+import type { Engine, LogPage, PresenceState } from "./engine.ts";
+import type { Namespace } from "./namespace.ts";
+import type { Session } from "./session.ts";
+import { CATCH_UP_PAGE, Subscription } from "./subscription.ts";
+
+/** Where a subscription begins, and what has been read from there already. */
+interface Start {
+  readonly epoch: string;
+  readonly offset: number;
+  readonly head: number;
+  readonly recovered: boolean;
+  readonly reset?: true;
+  readonly gap?: Gap;
+  readonly page?: LogPage;
+}
+
+/** Starts the flow of a channel: answers first, then sends what was missed, then what is new. */
+export async function subscribe(session: Session, command: Subscribe): Promise<void> {
+  const name = command.channel;
+  const { context } = session;
+  const namespace = await mayRead(session, name);
+  if (session.hasEnded) return;
+  if (command.presence === true && !namespace.presence) {
+    throw new ProtocolError("forbidden", `"${namespace.name}" does not show who is there`);
+  }
+  const former = session.subscriptions.get(name);
+  // Where messages get lost a client must be able to ask again; and asking again since a position is how it fills a hole.
+  if (former && !session.isDatagram)
+    throw new ProtocolError("already_subscribed", `already subscribed to ${name}`);
+  const most = context.limits.subscriptions;
+  if (!former && session.subscriptions.size >= most) {
+    throw new ProtocolError("limit_reached", `a session has at most ${most} subscriptions`);
+  }
+  const subscription = new Subscription(context.channels.acquire(name), session);
+  if (former) {
+    subscription.isPresent = former.isPresent; // the user stays
+    former.isPresent = false;
+    session.drop(name);
+  }
+  session.add(name, subscription);
+  try {
+    await open(session, subscription, command, namespace);
+  } catch (error) {
+    if (!subscription.hasEnded) session.drop(name);
+    throw error;
+  }
+}
+
+async function open(
+  session: Session,
+  subscription: Subscription,
+  command: Subscribe,
+  namespace: Namespace,
+): Promise<void> {
+  const { context, conn, identity } = session;
+  const { engine, counters, limits } = context;
+  const { channel } = subscription;
+  await fromEngine(context, channel.opened);
+  if (subscription.hasEnded || !identity) return;
+  let present: PresenceState | undefined;
+  if (namespace.presence) {
+    subscription.isPresent = true;
+    const member = { session: session.id, user: identity.user, info: session.infoText };
+    await fromEngine(context, engine.join(channel.name, member));
+    if (command.presence === true) present = await fromEngine(context, channel.present());
+  }
+  const start = await fromEngine(context, startOf(engine, channel, command));
+  if (subscription.hasEnded) return;
+  const text = encodeServerMessage(answerTo(command, start, conn.idleTimeoutMs));
+  const room = { users: limits.presenceUsers, bytes: conn.maxSendBytes };
+  const isKept = session.answer(present ? withPresence(text, present, room) : text, command.id, () => {
+    if (start.recovered) counters.recovered++;
+    if (start.gap || start.reset) counters.gaps++;
+    subscription.start(start.epoch, start.offset, start.page);
+    if (present) subscription.watchPresence(present.version);
+  });
+  if (!isKept) session.drop(channel.name);
+}
+
+async function startOf(engine: Engine, channel: Channel, command: Subscribe): Promise<Start> {
+  const { since, last = 0 } = command;
+  if (since) {
+    const page = await engine.read(channel.name, since.offset, CATCH_UP_PAGE);
+    const { epoch, head, oldest } = page;
+    const isSameLog = epoch === since.epoch && since.offset <= head;
+    const from = isSameLog ? since.offset + 1 : 1;
+    const gap = from < oldest ? { gap: { from, to: oldest - 1 } } : {};
+    const offset = Math.max(from, oldest) - 1;
+    if (!isSameLog) return { epoch, offset, head, recovered: false, reset: true, ...gap };
+    return { epoch, offset, head, recovered: from >= oldest, ...gap, page };
+  }
+  if (last === 0) {
+    return { epoch: channel.epoch, offset: channel.head, head: channel.head, recovered: false };
+  }
+  const page = await engine.read(channel.name, Math.max(0, channel.head - last), CATCH_UP_PAGE);
+  const { epoch, head, oldest } = page;
+  // More may have been published while this was read.
+  const offset = Math.max(oldest - 1, head - last, 0);
+  return { epoch, offset, head, recovered: false, ...(offset < firstOf(page) ? { page } : {}) };
+}
+
+/** The offset of a page's first publication, or the one that comes next. */
+function firstOf({ publications, head }: LogPage): number {
+  return publications[0]?.offset ?? head + 1;
+}
+
+function answerTo(command: Subscribe, start: Start, expiresMs: number | undefined): Subscribed {
+  const { epoch, offset, head, recovered, reset, gap } = start;
+  return {
+    type: "subscribed",
+    ...withId(command.id),
+    channel: command.channel,
+    epoch,
+    offset,
+    head,
+    recovered,
+    ...(reset ? { reset } : {}),
+    ...(gap ? { gap } : {}),
+    ...(expiresMs === undefined ? {} : { expiresMs }),
+  };
+}

@@ -1,0 +1,252 @@
+import type { MessageConn, PreparedMessage } from "@zocalo/net";
+import { encodePublication, encodeServerMessage, type ErrorCode, type GapPush } from "@zocalo/protocol";
+import type { Channel } from "./channel.ts";
+import type { Clock, Timer } from "./clock.ts";
+import { encodePresence } from "./encode.ts";
+import type { Engine, LogPage } from "./engine.ts";
+import type { HubLimits } from "./limits.ts";
+import type { Counters } from "./stats.ts";
+import { fitsInBytes } from "./utf8.ts";
+
+/** Publications read from the log at once while catching up. */
+export const CATCH_UP_PAGE = 64;
+/** How often a read that fails is tried, and the delay after the first failure, which doubles each time. */
+const READ_TRIES = 6;
+const RETRY_MS = 50;
+
+/** What a subscription needs of its session and hub. */
+export interface SubscriptionHost {
+  readonly conn: MessageConn;
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly limits: HubLimits;
+  readonly counters: Counters;
+  report(error: unknown): void;
+  /** The log cannot be read: ends the subscription and tells the peer why. */
+  fail(subscription: Subscription, code: ErrorCode, message: string): void;
+}
+
+/**
+ * - `starting`: not answered yet
+ * - `live`: at the head, in the channel's live feed
+ * - `reading`: behind, a page of the log is on its way
+ * - `waiting`: for room in the send buffer; wherever it stands, `resume` goes on from there
+ */
+type State = "starting" | "live" | "reading" | "waiting" | "ended";
+
+/**
+ * A position in a channel's log that moves to the head as fast as its peer reads.
+ *
+ * There is one rule: the next message is what stands at `offset + 1`, or the gap that is there instead, and the position moves
+ * when the connection has taken it. Resuming, falling behind and being live are all this rule.
+ */
+export class Subscription {
+  readonly channel: Channel;
+  readonly #host: SubscriptionHost;
+  readonly #conn: MessageConn;
+  /** Place in the channel's live list; -1: not in it. Only the channel changes it. */
+  liveIndex = -1;
+  /** True once the engine may count this connection as present in the channel. */
+  isPresent = false;
+  #state: State = "starting";
+  #epoch = "";
+  #offset = 0;
+  #retry: Timer | undefined;
+  #watchesPresence = false;
+  #presenceVersion = 0;
+  /** True: a change of presence could not be sent, so a whole snapshot must be. */
+  #presenceIsStale = false;
+  #presenceIsBeingRead = false;
+
+  constructor(channel: Channel, host: SubscriptionHost) {
+    this.channel = channel;
+    this.#host = host;
+    this.#conn = host.conn;
+  }
+
+  get hasEnded(): boolean {
+    return this.#state === "ended";
+  }
+
+  /** Begins the flow after this position; `page` is what has been read from there already, if anything. */
+  start(epoch: string, offset: number, page: LogPage | undefined): void {
+    if (this.#state !== "starting") return;
+    this.#epoch = epoch;
+    this.#offset = offset;
+    this.#state = "reading";
+    if (page && !this.#offerPage(page)) return;
+    this.readLog();
+  }
+
+  /** Begins the flow of presence after this version. */
+  watchPresence(version: number): void {
+    if (this.hasEnded) return;
+    this.#watchesPresence = true;
+    this.#presenceVersion = version;
+    this.channel.watch(this);
+    if (this.channel.presenceVersion > version) this.#refreshPresence();
+  }
+
+  /** Hot path: hands over the publication at the head. False if it did not go out now. */
+  offer(prepared: PreparedMessage, offset: number): boolean {
+    if (this.#offset !== offset - 1) return false; // it was read from the log before the engine told of it
+    const outcome = this.#conn.trySend(prepared);
+    if (outcome === "sent") {
+      this.#offset = offset;
+      return true;
+    }
+    this.channel.leaveLive(this);
+    this.#host.counters.fellBehind++;
+    if (outcome === "buffered") {
+      this.#offset = offset;
+      this.#state = "waiting";
+      return true;
+    }
+    if (this.#refused(prepared.message as string, offset)) this.readLog();
+    return false;
+  }
+
+  /** There is room in the send buffer again. */
+  resume(): void {
+    if (this.#state === "waiting") this.readLog();
+    if (this.#presenceIsStale) this.#refreshPresence();
+  }
+
+  /** Goes live if this is the head, and otherwise reads what is missing. */
+  readLog(): void {
+    if (this.hasEnded) return;
+    this.channel.leaveLive(this);
+    if (this.#isAtHead) {
+      this.#state = "live";
+      this.channel.joinLive(this);
+      return;
+    }
+    this.#state = "reading";
+    void this.#read(1);
+  }
+
+  /** Nothing is sent any more. */
+  end(): void {
+    this.#state = "ended";
+    this.channel.leaveLive(this);
+    this.channel.unwatch(this);
+    this.#retry?.cancel();
+  }
+
+  get #isAtHead(): boolean {
+    return this.#epoch === this.channel.epoch && this.#offset >= this.channel.head;
+  }
+
+  async #read(attempt: number): Promise<void> {
+    const { engine } = this.#host;
+    let page: LogPage;
+    try {
+      page = await engine.read(this.channel.name, this.#offset, CATCH_UP_PAGE);
+    } catch (error) {
+      this.#readFailed(attempt, error);
+      return;
+    }
+    if (this.#state !== "reading") return;
+    const before = this.#offset;
+    const epoch = this.#epoch;
+    if (!this.#offerPage(page)) return;
+    if (this.#isAtHead || this.#offset !== before || this.#epoch !== epoch) {
+      this.readLog();
+      return;
+    }
+    this.#readFailed(
+      attempt,
+      new Error(`${this.channel.name}: the engine told of ${this.channel.head} and reads ${page.head}`),
+    );
+  }
+
+  #readFailed(attempt: number, error: unknown): void {
+    if (this.#state !== "reading") return;
+    if (attempt === 1 || attempt === READ_TRIES) this.#host.report(error);
+    if (attempt === READ_TRIES) {
+      this.#host.fail(this, "unavailable", "the log cannot be read now; subscribe again since your position");
+      return;
+    }
+    this.#retry = this.#host.clock.after(RETRY_MS * 2 ** (attempt - 1), () => void this.#read(attempt + 1));
+  }
+
+  /** Hands over a page; false if it has to stop and wait. */
+  #offerPage(page: LogPage): boolean {
+    if (page.epoch !== this.#epoch) {
+      // The page was read after a position in another log: only its state is of use.
+      return this.#tell({ from: 1, to: page.oldest - 1, epoch: page.epoch, reset: true });
+    }
+    const next = page.publications[0]?.offset ?? page.head + 1;
+    if (next > this.#offset + 1) {
+      const isTold = this.#tell({ from: this.#offset + 1, to: next - 1, epoch: this.#epoch });
+      if (!isTold) return false;
+    }
+    for (const publication of page.publications) {
+      if (publication.offset <= this.#offset) continue;
+      const text = encodePublication(this.channel.name, publication);
+      const outcome = this.#conn.trySend(text);
+      if (outcome === "refused") {
+        if (!this.#refused(text, publication.offset)) return false;
+        continue;
+      }
+      this.#offset = publication.offset;
+      this.#host.counters.delivered++;
+      if (outcome === "buffered") return this.#wait();
+    }
+    return true;
+  }
+
+  /** A publication that was refused: waits for room, unless it can never fit. True if the flow goes on after it. */
+  #refused(text: string, offset: number): boolean {
+    if (fitsInBytes(text, this.#conn.maxSendBytes)) return this.#wait();
+    return this.#tell({ from: offset, to: offset, epoch: this.#epoch });
+  }
+
+  /** Tells of a gap and moves past it. True if the flow goes on after it. */
+  #tell(gap: Pick<GapPush, "from" | "to" | "epoch" | "reset">): boolean {
+    const outcome = this.#conn.trySend(
+      encodeServerMessage({ type: "gap", channel: this.channel.name, ...gap }),
+    );
+    if (outcome === "refused") return this.#wait();
+    this.#epoch = gap.epoch;
+    this.#offset = gap.to;
+    this.#host.counters.gaps++;
+    return outcome === "sent" ? true : this.#wait();
+  }
+
+  #wait(): false {
+    if (!this.hasEnded) this.#state = "waiting";
+    return false;
+  }
+
+  /** Hands over a change of presence, or remembers that a snapshot is due. */
+  offerPresence(prepared: PreparedMessage, version: number): void {
+    if (this.#presenceIsStale || version <= this.#presenceVersion) return;
+    if (this.#conn.trySend(prepared) === "refused") this.#presenceIsStale = true;
+    else this.#presenceVersion = version;
+  }
+
+  #refreshPresence(): void {
+    this.#presenceIsStale = true;
+    if (this.#presenceIsBeingRead) return;
+    this.#presenceIsBeingRead = true;
+    void this.#sendSnapshot().finally(() => {
+      this.#presenceIsBeingRead = false;
+    });
+  }
+
+  async #sendSnapshot(): Promise<void> {
+    try {
+      const state = await this.channel.present();
+      if (this.hasEnded || !this.#watchesPresence) return;
+      const limits = { users: this.#host.limits.presenceUsers, bytes: this.#conn.maxSendBytes };
+      const text = encodePresence(undefined, this.channel.name, state, limits);
+      if (this.#conn.trySend(text) === "refused") return; // still stale; `resume` tries again
+      this.#presenceVersion = state.version;
+    } catch (error) {
+      this.#host.report(error);
+    }
+    // After an error too: the next change is one version too high, which tells the client to ask.
+    this.#presenceIsStale = false;
+  }
+}
