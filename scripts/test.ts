@@ -6,7 +6,7 @@ import { ensurePrograms } from "./ensure-programs.ts";
 import { findTests } from "./find-tests.ts";
 
 /** A file that hangs fails after this long instead of holding up the run for ever. */
-const FILE_TIMEOUT_MS = 300_000;
+const FILE_TIMEOUT_MS = 180_000;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
