@@ -75,17 +75,14 @@ function commitFor(
   const { context, identity } = session;
   if (!identity) return;
   const publication = { user: identity.user, info: session.infoText, data, key };
-  session.flight(
-    commit(context, channel, namespace, publication).then(
-      ({ epoch, offset, duplicate }) => {
-        const repeated = duplicate ? ({ duplicate } as const) : {};
-        session.answer(
-          encodeServerMessage({ type: "published", ...withId(id), epoch, offset, ...repeated }),
-          id,
-        );
-      },
-      (error: unknown) => session.refuse(engineFailure(context, error), id),
-    ),
+  const place = session.reserve();
+  commit(context, channel, namespace, publication).then(
+    ({ epoch, offset, duplicate }) => {
+      const repeated = duplicate ? ({ duplicate } as const) : {};
+      const answer = { type: "published", ...withId(id), epoch, offset, ...repeated } as const;
+      session.answer(encodeServerMessage(answer), id, undefined, place);
+    },
+    (error: unknown) => session.refuse(engineFailure(context, error), id, { place }),
   );
 }
 

@@ -8,6 +8,7 @@ import {
   mayReconnect,
   ProtocolError,
 } from "@zocalo/protocol";
+import { type AnswerFate, type AnswerPlace, Answers } from "./answers.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { connect, history, presence, publish, unsubscribe, withId } from "./commands.ts";
 import type { HubContext } from "./context.ts";
@@ -22,17 +23,19 @@ import { subscribe } from "./subscribe.ts";
 import type { Subscription, SubscriptionHost } from "./subscription.ts";
 import { fitsInBytes } from "./utf8.ts";
 
-/** An answer that found no room. */
-interface Unsent {
-  readonly text: string;
-  readonly onSent: (() => void) | undefined;
-}
+/** Close codes with which a transport ends what the peer did wrong: framing, kind, encoding, size. */
+const PEER_FAULTS: ReadonlySet<number> = new Set([
+  1002,
+  CLOSE.unsupportedData,
+  CLOSE.invalidText,
+  CLOSE.tooLarge,
+]);
 
 /**
  * One connection: takes its commands one after the other, answers them, and holds the peer back while it cannot.
  *
- * What a peer can make it keep is bounded: answers that found no room (as many as commands in flight, since none is taken while
- * one waits), its subscriptions, and nothing else. Publications never wait here: they stand in the log.
+ * What a peer can make it keep is bounded: answers that wait for the engine or for room (`commandsInFlight`), its subscriptions,
+ * and nothing else. Publications never wait here: they stand in the log.
  */
 export class Session implements MessageHandler, SubscriptionHost {
   readonly context: HubContext;
@@ -50,9 +53,9 @@ export class Session implements MessageHandler, SubscriptionHost {
   #hasEnded = false;
   #excess = 0;
   #badInRow = 0;
-  #inFlight = 0;
-  readonly #unsent: Unsent[] = [];
-  #unsentTimer: Timer | undefined;
+  readonly #answers: Answers;
+  /** Set while an answer finds no room. */
+  #answerTimer: Timer | undefined;
   /** Lets the next command in; set while one is held back. */
   #admit: (() => void) | undefined;
 
@@ -63,6 +66,7 @@ export class Session implements MessageHandler, SubscriptionHost {
     this.context = context;
     this.id = randomName(random, 16);
     this.isDatagram = conn.peer.transport === "udp";
+    this.#answers = new Answers(conn, this.isDatagram);
     this.#rate = new RateLimit(limits.commandsPerSecond, limits.commandBurst, clock.now());
     this.#onClose = onClose;
   }
@@ -121,18 +125,14 @@ export class Session implements MessageHandler, SubscriptionHost {
   }
 
   drain(): void {
-    for (let next = this.#unsent[0]; next; next = this.#unsent[0]) {
-      if (this.conn.trySend(next.text) === "refused") return;
-      this.#unsent.shift();
-      next.onSent?.();
-    }
-    this.#unsentTimer?.cancel();
-    this.#unsentTimer = undefined;
-    this.#resumeAll();
-    this.#letIn();
+    this.#answers.flush();
+    this.#afterAnswers();
+    if (!this.#answers.isBlocked) this.#resumeAll();
   }
 
-  close(_info: CloseInfo): void {
+  close({ code, reason, wasClean }: CloseInfo): void {
+    // The transport ends it for what the peer sent: on a byte stream this is the only way to say why.
+    if (!wasClean && PEER_FAULTS.has(code)) this.disconnect(code, reason);
     this.#end();
     this.#onClose(this);
   }
@@ -162,49 +162,42 @@ export class Session implements MessageHandler, SubscriptionHost {
     return this.#identity !== undefined && allows(permission, this.#identity, channel);
   }
 
-  /**
-   * Sends an answer, now or as soon as there is room. False if it is lost, which happens to datagrams.
-   *
-   * @param onSent called when the connection has taken it, before anything else is sent
-   */
-  answer(text: string, id: number | undefined, onSent?: () => void): boolean {
-    if (this.#hasEnded) return false;
-    if (this.#unsent.length === 0) {
-      if (this.conn.trySend(text) !== "refused") {
-        onSent?.();
-        return true;
-      }
-      if (this.isDatagram) return false;
-    }
+  /** Takes the next place in the order of answers, for a command that will be answered later. */
+  reserve(): AnswerPlace {
+    return this.#answers.reserve();
+  }
+
+  /** Sends an answer when its turn comes and there is room. */
+  answer(text: string, id: number | undefined, fate?: AnswerFate, place?: AnswerPlace): void {
+    if (this.#hasEnded) return;
     if (!fitsInBytes(text, this.conn.maxSendBytes)) {
-      this.refuse(
-        new ProtocolError("too_large", "the answer does not fit in a message of this connection"),
-        id,
+      fate?.onLost?.();
+      this.counters.refused++;
+      const message = "the answer does not fit in a message of this connection";
+      this.#answers.send(
+        encodeServerMessage({ type: "error", ...withId(id), code: "too_large", message }),
+        undefined,
+        place,
       );
-      return false;
-    }
-    this.#unsent.push({ text, onSent });
-    this.#unsentTimer ??= this.clock.after(this.limits.answerTimeoutMs, () => {
-      this.disconnect(CLOSE.slowConsumer, "answers are not read");
-    });
-    return true;
+    } else this.#answers.send(text, fate, place);
+    this.#afterAnswers();
   }
 
   /** Answers with an error. */
-  refuse(error: ProtocolError, id: number | undefined, retryMs?: number): void {
+  refuse(
+    error: ProtocolError,
+    id: number | undefined,
+    more: { retryMs?: number; place?: AnswerPlace } = {},
+  ): void {
     this.counters.refused++;
     const { code, message } = error;
-    const retry = retryMs === undefined ? {} : { retryMs };
-    this.answer(encodeServerMessage({ type: "error", ...withId(id), code, message, ...retry }), id);
-  }
-
-  /** Counts a publish until it has been answered. */
-  flight(work: Promise<void>): void {
-    this.#inFlight++;
-    void work.finally(() => {
-      this.#inFlight--;
-      this.#letIn();
-    });
+    const retry = more.retryMs === undefined ? {} : { retryMs: more.retryMs };
+    this.answer(
+      encodeServerMessage({ type: "error", ...withId(id), code, message, ...retry }),
+      id,
+      undefined,
+      more.place,
+    );
   }
 
   add(channel: string, subscription: Subscription): void {
@@ -313,7 +306,19 @@ export class Session implements MessageHandler, SubscriptionHost {
 
   get #mayTakeMore(): boolean {
     if (this.#hasEnded) return true;
-    return this.#unsent.length === 0 && this.#inFlight < this.limits.commandsInFlight;
+    return !this.#answers.isBlocked && this.#answers.waiting < this.limits.commandsInFlight;
+  }
+
+  #afterAnswers(): void {
+    if (!this.#answers.isBlocked) {
+      this.#answerTimer?.cancel();
+      this.#answerTimer = undefined;
+    } else {
+      this.#answerTimer ??= this.clock.after(this.limits.answerTimeoutMs, () => {
+        this.disconnect(CLOSE.slowConsumer, "answers are not read");
+      });
+    }
+    this.#letIn();
   }
 
   #letIn(): void {
@@ -353,7 +358,7 @@ export class Session implements MessageHandler, SubscriptionHost {
       return;
     }
     const { retryMs } = this.#rate;
-    this.refuse(new ProtocolError("rate_limited", `try again in ${retryMs} ms`), idOf(message), retryMs);
+    this.refuse(new ProtocolError("rate_limited", `try again in ${retryMs} ms`), idOf(message), { retryMs });
     return this.#room();
   }
 
@@ -389,8 +394,8 @@ export class Session implements MessageHandler, SubscriptionHost {
     if (this.#hasEnded) return;
     for (const channel of this.#subscriptions.keys()) this.drop(channel);
     this.#hasEnded = true;
-    this.#unsent.length = 0;
-    this.#unsentTimer?.cancel();
+    this.#answers.clear();
+    this.#answerTimer?.cancel();
     this.#letIn();
   }
 }

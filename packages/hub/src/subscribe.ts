@@ -79,13 +79,17 @@ async function open(
   if (subscription.hasEnded) return;
   const text = encodeServerMessage(answerTo(command, start, conn.idleTimeoutMs));
   const room = { users: limits.presenceUsers, bytes: conn.maxSendBytes };
-  const isKept = session.answer(present ? withPresence(text, present, room) : text, command.id, () => {
-    if (start.recovered) counters.recovered++;
-    if (start.gap || start.reset) counters.gaps++;
-    subscription.start(start.epoch, start.offset, start.page);
-    if (present) subscription.watchPresence(present.version);
+  session.answer(present ? withPresence(text, present, room) : text, command.id, {
+    onSent() {
+      if (start.recovered) counters.recovered++;
+      if (start.gap || start.reset) counters.gaps++;
+      subscription.start(start.epoch, start.offset, start.page);
+      if (present) subscription.watchPresence(present.version);
+    },
+    onLost() {
+      if (!subscription.hasEnded) session.drop(channel.name);
+    },
   });
-  if (!isKept) session.drop(channel.name);
 }
 
 async function startOf(engine: Engine, channel: Channel, command: Subscribe): Promise<Start> {
@@ -103,16 +107,12 @@ async function startOf(engine: Engine, channel: Channel, command: Subscribe): Pr
   if (last === 0) {
     return { epoch: channel.epoch, offset: channel.head, head: channel.head, recovered: false };
   }
-  const page = await engine.read(channel.name, Math.max(0, channel.head - last), CATCH_UP_PAGE);
+  const after = Math.max(0, channel.head - last);
+  const page = await engine.read(channel.name, after, CATCH_UP_PAGE);
   const { epoch, head, oldest } = page;
-  // More may have been published while this was read.
-  const offset = Math.max(oldest - 1, head - last, 0);
-  return { epoch, offset, head, recovered: false, ...(offset < firstOf(page) ? { page } : {}) };
-}
-
-/** The offset of a page's first publication, or the one that comes next. */
-function firstOf({ publications, head }: LogPage): number {
-  return publications[0]?.offset ?? head + 1;
+  // While it was read more may have been published, or the log replaced by one that begins before the page.
+  const offset = Math.max(oldest - 1, head - last);
+  return { epoch, offset, head, recovered: false, ...(after <= offset ? { page } : {}) };
 }
 
 function answerTo(command: Subscribe, start: Start, expiresMs: number | undefined): Subscribed {

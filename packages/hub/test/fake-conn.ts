@@ -100,8 +100,10 @@ export class FakeConn implements MessageConn {
     }
   }
 
-  /** The connection breaks. */
+  /** The connection breaks, and what the peer has not read is lost. */
   cut(): void {
+    this.#buffer.length = 0;
+    this.bufferedAmount = 0;
     this.#ended({ code: 1006, reason: "", wasClean: false });
   }
 
@@ -172,6 +174,7 @@ export class FakeConn implements MessageConn {
   }
 
   abort(): void {
+    this.#buffer.length = 0;
     this.#ended({ code: 1006, reason: "", wasClean: false });
   }
 

@@ -1,0 +1,89 @@
+import type { MessageConn } from "@zocalo/net";
+import { fitsInBytes } from "./utf8.ts";
+
+/** What becomes of an answer. */
+export interface AnswerFate {
+  /** The connection has taken it; nothing was sent since. */
+  onSent?(): void;
+  /** It will not be sent: a datagram that found no room, or larger than any message of this connection. */
+  onLost?(): void;
+}
+
+/** A place in the order of answers. */
+export interface AnswerPlace {
+  text: string | undefined;
+  fate: AnswerFate | undefined;
+}
+
+/**
+ * The answers of one connection, which leave in the order of its commands. One waits here while it is not known yet, while an
+ * earlier one is not, or while there is no room; a session takes no command while too many do, so they are bounded.
+ */
+export class Answers {
+  readonly #conn: MessageConn;
+  readonly #isLossy: boolean;
+  readonly #queue: AnswerPlace[] = [];
+  #isBlocked = false;
+
+  /** @param isLossy an answer that finds no room is lost instead of kept */
+  constructor(conn: MessageConn, isLossy: boolean) {
+    this.#conn = conn;
+    this.#isLossy = isLossy;
+  }
+
+  /** Answers that wait. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** True while the connection has no room for the next one. */
+  get isBlocked(): boolean {
+    return this.#isBlocked;
+  }
+
+  /** Takes the next place for an answer that is not known yet. */
+  reserve(): AnswerPlace {
+    const place: AnswerPlace = { text: undefined, fate: undefined };
+    this.#queue.push(place);
+    return place;
+  }
+
+  /** Sends an answer when its turn comes; `place` if it has one. */
+  send(text: string, fate?: AnswerFate, place?: AnswerPlace): void {
+    if (place) {
+      place.text = text;
+      place.fate = fate;
+    } else if (this.#queue.length === 0 && this.#conn.trySend(text) !== "refused") {
+      fate?.onSent?.(); // hot path: nothing was waiting
+      return;
+    } else this.#queue.push({ text, fate });
+    this.flush();
+  }
+
+  /** Sends what can be sent. */
+  flush(): void {
+    this.#isBlocked = false;
+    for (let next = this.#queue[0]; next?.text !== undefined; next = this.#queue[0]) {
+      if (!this.#sendFirst(next, next.text)) return;
+    }
+  }
+
+  /** Forgets all of them. */
+  clear(): void {
+    this.#queue.length = 0;
+    this.#isBlocked = false;
+  }
+
+  /** False if it has to wait for room. */
+  #sendFirst({ fate }: AnswerPlace, text: string): boolean {
+    const isTaken = this.#conn.trySend(text) !== "refused";
+    if (!isTaken && !this.#isLossy && fitsInBytes(text, this.#conn.maxSendBytes)) {
+      this.#isBlocked = true;
+      return false;
+    }
+    this.#queue.shift();
+    if (isTaken) fate?.onSent?.();
+    else fate?.onLost?.();
+    return true;
+  }
+}
