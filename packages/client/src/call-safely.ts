@@ -6,8 +6,11 @@ export function callSafely(run: () => void): void {
   try {
     run();
   } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
+    if (typeof globalThis.reportError === "function") globalThis.reportError(error);
+    else {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 }

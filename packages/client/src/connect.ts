@@ -9,7 +9,11 @@ import { Session } from "./session.ts";
 
 /** How a session connects. */
 export interface ConnectOptions {
-  /** Who the user is: a token, or a function that is asked for one before each connection. Default: an anonymous guest. */
+  /**
+   * Who the user is: a token, or a function that is asked for one before each connection. Default: none. Then a server that takes
+   * guests may take us for another one on each connection, and what was in flight when one was lost is `unconfirmed`;
+   * give guests a random token that they keep.
+   */
   readonly token?: Token;
   /** Shown to others beside what this user publishes, for instance `{ name: "Ana" }`. At most 1,024 characters of JSON. */
   readonly info?: JsonObject;

@@ -41,6 +41,8 @@ class WebSocketConn implements ClientConn {
   /** Messages that came before `serve`; the peer speaks only when spoken to, so there are none, by the protocol. */
   readonly #early: (string | Uint8Array)[] = [];
   #end: ConnEnd | undefined;
+  #isWaiting = false;
+  #drained: () => void = () => {};
   #take = (message: string | Uint8Array): void => void this.#early.push(message);
   #finish = (end: ConnEnd): void => {
     this.#end ??= end;
@@ -65,9 +67,6 @@ class WebSocketConn implements ClientConn {
     if (this.#end !== undefined) this.#finish(this.#end);
     this.#drained = () => handler.drain();
   }
-
-  #drained: () => void = () => {};
-  #isWaiting = false;
 
   trySend(message: string): "sent" | "refused" {
     if (this.#socket.readyState !== 1) return "refused";

@@ -42,8 +42,9 @@ export class Feed implements SubscriberOwner {
   #phase: "off" | "subscribing" | "on" | "unsubscribing" = "off";
   /** After the last publication of the flow, while it is on. */
   #flow: Position = { epoch: "", offset: 0 };
-  /** The flow was asked to bring presence, and does. */
-  #wasPresenceAsked = false;
+  /** The newest offset the server has spoken of. */
+  #head = 0;
+  /** The flow was asked to bring presence. */
   #hasPresence = false;
   /** Something is being handed out: the application may call anything meanwhile, and `update` waits. */
   #isBusy = false;
@@ -71,7 +72,7 @@ export class Feed implements SubscriberOwner {
     this.#cancelRetry();
     this.#presence.forget();
     for (const subscriber of this.#subscribers) {
-      if (subscriber.received !== undefined) subscriber.isResuming = true;
+      if (!subscriber.isFresh) subscriber.isResuming = true;
     }
   }
 
@@ -85,12 +86,12 @@ export class Feed implements SubscriberOwner {
   join(subscriber: Subscriber): void {
     this.#subscribers.add(subscriber);
     this.rejoin(subscriber);
-    if (this.#phase === "on" && this.#hasPresence && subscriber.wantsPresence)
-      subscriber.presence(this.users);
+    const isKnown = this.#phase === "on" && this.#hasPresence;
+    if (isKnown && subscriber.wantsPresence) subscriber.presence(this.users);
   }
 
   rejoin(subscriber: Subscriber): void {
-    if (this.#phase === "on") this.#align(subscriber, this.#flow.offset);
+    if (this.#phase === "on") this.#align(subscriber);
     this.update();
   }
 
@@ -141,7 +142,7 @@ export class Feed implements SubscriberOwner {
       ({ received, wantsPresence }) =>
         received !== undefined &&
         received.offset >= this.#flow.offset &&
-        (this.#wasPresenceAsked || !wantsPresence),
+        (this.#hasPresence || !wantsPresence),
     );
   }
 
@@ -149,17 +150,21 @@ export class Feed implements SubscriberOwner {
     this.#link?.send((id) => encodeCommand({ ...command, id }), answered);
   }
 
+  /** @param subscribers whose positions are looked after */
   #subscribe(subscribers: readonly Subscriber[]): void {
     if (this.#link === undefined) return;
     const request = requestFor(subscribers, this.#flow.epoch);
     this.#phase = "subscribing";
     this.#send({ type: "subscribe", channel: this.channel, ...request }, (answer) => {
-      if (answer.type === "subscribed") return this.#subscribed(answer, request);
+      if (answer.type === "subscribed") return this.#subscribed(answer, request, subscribers);
       this.#phase = "off";
-      if (answer.type !== "error") return this.#retry(RETRY_MS);
-      if (answer.code === "already_subscribed") return this.#unsubscribe();
-      if (isTemporary(answer.code)) return this.#retry(answer.retryMs);
-      this.#busily(() => this.#refuse(answer.code, answer.message));
+      if (answer.type !== "error") return this.#retry();
+      const { code, message } = answer;
+      if (code === "already_subscribed") return this.#unsubscribe();
+      if (isTemporary(code)) return this.#retry(answer.retryMs);
+      // It may be presence alone that is not allowed; then the others go on without it.
+      const isForPresence = code === "forbidden" && request.presence === true;
+      this.#busily(() => this.#refuse(code, message, isForPresence));
     });
   }
 
@@ -167,40 +172,50 @@ export class Feed implements SubscriberOwner {
     this.#phase = "unsubscribing";
     this.#presence.forget();
     this.#send({ type: "unsubscribe", channel: this.channel }, (answer) => {
-      // After `not_subscribed` all is well; whether the flow goes on after "not now", the next `subscribe` finds out.
-      this.#phase = "off";
-      if (answer.type === "error" && isTemporary(answer.code)) this.#retry(answer.retryMs);
-      else this.update();
+      if (answer.type === "error" && isTemporary(answer.code)) {
+        return this.#retry(answer.retryMs, () => this.#unsubscribe());
+      }
+      this.#phase = "off"; // after `not_subscribed`, too
+      this.update();
     });
   }
 
-  #subscribed(answer: Subscribed, request: Request): void {
+  #subscribed(answer: Subscribed, request: Request, asked: readonly Subscriber[]): void {
+    const { epoch, offset, head, presence } = answer;
     this.#phase = "on";
-    this.#flow = { epoch: answer.epoch, offset: answer.offset };
-    this.#wasPresenceAsked = request.presence === true;
-    this.#hasPresence = answer.presence !== undefined;
+    this.#flow = { epoch, offset };
+    this.#head = head;
+    this.#hasPresence = request.presence === true;
     this.#busily(() => {
       for (const subscriber of this.#active()) {
-        this.#align(subscriber, answer.head);
+        const { received } = subscriber;
+        // A log that lacks what we had of it when we asked is not the log it was, even under the same name.
+        const isGone = received !== undefined && received.offset > head && asked.includes(subscriber);
+        if (isGone && received.epoch === epoch) this.#replaced(subscriber, received);
+        else this.#align(subscriber);
         this.#cover(subscriber, answer, request);
       }
-      if (answer.presence === undefined) return;
-      this.#presence.replace(answer.presence);
-      this.#tellPresence();
+      if (presence !== undefined) {
+        this.#presence.replace(presence);
+        this.#tellPresence();
+      } else if (this.#hasPresence) this.#askPresence(); // too many for one message
     });
   }
 
   /** Gives a subscriber a position in the epoch of the flow, if it has none there. */
-  #align(subscriber: Subscriber, head: number): void {
-    const { epoch } = this.#flow;
+  #align(subscriber: Subscriber): void {
+    const { epoch, offset } = this.#flow;
     const { received, last = 0 } = subscriber;
     if (received === undefined) {
-      subscriber.start({ epoch, offset: Math.max(0, head - last) });
-    } else if (received.epoch !== epoch || received.offset > head) {
-      // The second: a log that lacks what we had of it is not the log it was.
-      subscriber.isResuming = false;
-      subscriber.gap({ reset: true, epoch, previous: received });
-    }
+      subscriber.start({ epoch, offset: Math.max(0, Math.max(this.#head, offset) - last) });
+    } else if (received.epoch !== epoch) this.#replaced(subscriber, received);
+    // From here on nothing it has not got may be missing.
+    if (subscriber.received !== undefined && subscriber.received.offset >= offset) subscriber.isFresh = false;
+  }
+
+  #replaced(subscriber: Subscriber, previous: Position): void {
+    subscriber.isResuming = false;
+    subscriber.gap({ reset: true, epoch: this.#flow.epoch, previous });
   }
 
   /** Finds out what the start of the flow means for one subscriber. */
@@ -242,7 +257,10 @@ export class Feed implements SubscriberOwner {
   #gap({ epoch, to, reset }: GapPush): void {
     if (reset === true || epoch !== this.#flow.epoch) {
       this.#flow = { epoch, offset: 0 };
-      for (const subscriber of this.#active()) this.#align(subscriber, 0);
+      this.#head = 0;
+      for (const subscriber of this.#active()) {
+        if (subscriber.received !== undefined) this.#replaced(subscriber, subscriber.received);
+      }
     }
     this.#skip(epoch, to);
   }
@@ -266,17 +284,19 @@ export class Feed implements SubscriberOwner {
     else this.#refuse(code, message);
   }
 
-  #refuse(code: ErrorCode, message: string): void {
+  #refuse(code: ErrorCode, message: string, isForPresence = false): void {
     const error = new ChannelError(code, this.channel, message);
     const subscribers = [...this.#subscribers]; // one who comes meanwhile may try again
-    for (const subscriber of subscribers) subscriber.end(error);
+    for (const subscriber of subscribers) {
+      if (subscriber.wantsPresence || !isForPresence) subscriber.end(error);
+    }
   }
 
-  #retry(ms: number = RETRY_MS): void {
+  #retry(ms: number = RETRY_MS, next: () => void = () => this.update()): void {
     this.#cancelRetry();
     this.#stopRetry = this.#clock.after(ms, () => {
       this.#stopRetry = undefined;
-      this.update();
+      next();
     });
   }
 

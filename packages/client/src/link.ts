@@ -28,7 +28,7 @@ interface Pending {
 
 /**
  * One connection to the server: numbers the commands, finds the pending one for each answer, pings while idle,
- * and declares the connection dead when an answer is overdue.
+ * and declares the connection dead when an answer is overdue and nothing else comes either.
  */
 export class Link {
   readonly #conn: ClientConn;
@@ -41,6 +41,7 @@ export class Link {
   readonly #decoder = new TextDecoder();
   #lastId = 0;
   #lastSentAt: number;
+  #lastReceivedAt: number;
   #farewell: Disconnect | undefined;
   #isLost = false;
   #stopWatch: (() => void) | undefined;
@@ -52,6 +53,7 @@ export class Link {
     this.#timeoutMs = timeoutMs;
     this.#events = events;
     this.#lastSentAt = clock.now();
+    this.#lastReceivedAt = this.#lastSentAt;
     conn.serve({
       message: (message) => this.#received(message),
       drain: () => this.#flush(),
@@ -133,13 +135,15 @@ export class Link {
     this.#stopWatch = undefined;
     const [oldest] = this.#pending.values();
     if (oldest === undefined) return;
-    const waitedMs = this.#clock.now() - oldest.sentAt;
+    // Anything that comes is a sign of life: on a slow path an answer may stand behind a long backlog.
+    const waitedMs = this.#clock.now() - Math.max(oldest.sentAt, this.#lastReceivedAt);
     if (waitedMs >= this.#timeoutMs) return this.abort(`no answer for ${waitedMs} ms`);
     this.#stopWatch = this.#clock.after(this.#timeoutMs - waitedMs, () => this.#watch());
   }
 
   #received(message: string | Uint8Array): void {
     if (this.#isLost) return;
+    this.#lastReceivedAt = this.#clock.now();
     const text = typeof message === "string" ? message : this.#decoder.decode(message);
     const decoded = decodeServerMessage(text);
     if (decoded === undefined) return;

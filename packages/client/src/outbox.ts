@@ -30,6 +30,8 @@ export interface Entry {
 
 interface Waiting extends Entry {
   isInFlight: boolean;
+  /** The user as whom it was sent first. */
+  sentAs: string | undefined;
   finish(outcome: Answer | Error): void;
 }
 
@@ -44,6 +46,7 @@ export class Outbox {
   #entries = 0;
   #length = 0;
   #link: Link | undefined;
+  #user = "";
   #commandBytes: number = LIMITS.commandBytes;
   #stopPause: (() => void) | undefined;
   #closedBy: Error | undefined;
@@ -54,8 +57,9 @@ export class Outbox {
   }
 
   /** Sends what waits, in order, and from now on everything at once. */
-  connected(link: Link, commandBytes: number): void {
+  connected(link: Link, user: string, commandBytes: number): void {
     this.#link = link;
+    this.#user = user;
     this.#commandBytes = Math.min(commandBytes, LIMITS.commandBytes);
     this.#flush();
   }
@@ -93,6 +97,7 @@ export class Outbox {
       const waiting: Waiting = {
         ...entry,
         isInFlight: false,
+        sentAs: undefined,
         finish: (outcome) => {
           if (!this.#waiting.delete(waiting)) return;
           if (length !== undefined) {
@@ -153,6 +158,13 @@ export class Outbox {
       );
       return;
     }
+    // A key is known for its user only: sent as another one, what is in the log already would be in it twice.
+    if (entry.length !== undefined && (entry.sentAs ?? this.#user) !== this.#user) {
+      const message = `sent as ${entry.sentAs}, not acknowledged, and now the user is ${this.#user}`;
+      entry.finish(new ChannelError("unconfirmed", entry.channel, message));
+      return;
+    }
+    entry.sentAs = this.#user;
     entry.isInFlight = true;
     link.send(entry.encode, (answer) => {
       if (answer.type !== "error") entry.finish(answer);

@@ -1,4 +1,4 @@
-import { type Connected, isChannelName, type Json, type JsonObject } from "@zocalo/protocol";
+import { CLOSE, type Connected, isChannelName, type Json, type JsonObject } from "@zocalo/protocol";
 import { type BackoffOptions, backoffMs } from "./backoff.ts";
 import { callSafely } from "./call-safely.ts";
 import { Channel, type ChannelHost } from "./channel.ts";
@@ -111,8 +111,7 @@ export class Session {
    * `closed` (the server may or may not have them). Await them before to be sure.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close(undefined);
-    return this.#closing;
+    return this.#close(undefined);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -142,7 +141,7 @@ export class Session {
     this.#become({ name: "connected", user, session });
     if (this.#link !== link) return; // a listener closed the session
     for (const feed of this.#feeds.values()) feed.connected(link);
-    this.#outbox.connected(link, commandBytes);
+    this.#outbox.connected(link, user, commandBytes);
   }
 
   #lost(error: SessionError): void {
@@ -157,7 +156,7 @@ export class Session {
   #wait(cause: SessionError): void {
     this.#stopOpening = undefined;
     if (cause.isFinal) {
-      this.#closing ??= this.#close(cause);
+      void this.#close(cause);
       return;
     }
     const attempt = Math.max(1, this.#attempt);
@@ -167,20 +166,19 @@ export class Session {
     this.#become({ name: "waiting", attempt, retryAt: this.#clock.now() + ms, cause });
   }
 
-  async #close(cause: SessionError | undefined): Promise<void> {
+  #close(cause: SessionError | undefined): Promise<void> {
+    if (this.#closing !== undefined) return this.#closing;
     const link = this.#link;
     this.#link = undefined;
+    // Before anybody is told, who might call `close` in turn. Whether it ends in order or not, it is gone.
+    this.#closing = Promise.resolve(link?.close(CLOSE.normal, "")).catch(() => {});
     this.#stopOpening?.();
     this.#stopWaiting?.();
     this.#stopWake();
     this.#become(cause === undefined ? { name: "closed" } : { name: "closed", cause });
     this.#outbox.close(cause);
     for (const feed of this.#feeds.values()) feed.close(cause);
-    try {
-      await link?.close(1000, "");
-    } catch {
-      // It is gone either way.
-    }
+    return this.#closing;
   }
 
   #feed(channel: string): Feed {
