@@ -157,7 +157,7 @@ export class FakeConn implements MessageConn {
       this.refusals++;
       return "refused";
     }
-    if (!this.#isPaused) {
+    if (!this.#isPaused && this.#buffer.length === 0) {
       this.#deliver(text);
       return "sent";
     }

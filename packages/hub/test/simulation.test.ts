@@ -8,9 +8,9 @@ import { FlowChecker } from "./flow-checker.ts";
 import { Seeded } from "./seeded.ts";
 
 // Client histories with every fault there is, and strict clients that know at each message which may come next.
-// ZOCALO_SEED=n runs one world again.
+// ZOCALO_SEED=n runs one world again, ZOCALO_WORLDS=n runs as many as one has time for.
 
-const WORLDS = 40;
+const WORLDS = Number(process.env["ZOCALO_WORLDS"] ?? 40);
 const CLIENTS = 16;
 const STEPS = 300;
 const FIRST_SEED = 20_260_000;
