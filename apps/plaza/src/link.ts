@@ -1,0 +1,84 @@
+import type { Announcement } from "./room-list.ts";
+import type { Gap, Page, Publication } from "./room-log.ts";
+
+/** How the page is connected; the only words for it that the rest of the page knows. */
+export type LinkState =
+  | { readonly phase: "connecting" }
+  | { readonly phase: "connected"; readonly user: string }
+  /** The connection is lost; the next attempt is at `retryAt`, in milliseconds since the Unix epoch. */
+  | { readonly phase: "waiting"; readonly retryAt: number }
+  /** The server does not want this page back by itself. */
+  | { readonly phase: "closed"; readonly reason: string };
+
+/** Somebody who is in a room, however many windows they have open. */
+export interface Person {
+  readonly user: string;
+  readonly name: string;
+}
+
+/** A log as it is when the page begins to follow it. */
+export interface Beginning {
+  readonly epoch: string;
+  readonly head: number;
+  /** The oldest offset still kept. */
+  readonly oldest: number;
+}
+
+/** Where a publication stands. */
+export interface Place {
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+/** What a message of this page is on the wire. */
+export interface Message {
+  readonly text: string;
+}
+
+/** What happens in one channel. `began` comes before the first publication of each log, so a second one means a new log. */
+export interface ChannelEvents {
+  began(log: Beginning): void;
+  published(publications: readonly Publication[]): void;
+  /** These will never come: the server no longer has them. */
+  gap(gap: Gap): void;
+  people(people: readonly Person[]): void;
+  /** The server refuses this channel, and says why. */
+  refused(reason: string): void;
+}
+
+/** What a channel is opened with. */
+export interface OpenOptions {
+  /** Begin with at most this many of the latest publications. */
+  readonly last: number;
+  /** Go on after this position instead. If the log is still the same, `began` is not called. */
+  readonly since?: Place | undefined;
+  /** Also report who is there. */
+  readonly withPeople: boolean;
+}
+
+/** The link was closed before a publish was acknowledged; sending it again with the same key, over another link, is safe. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+}
+
+/** One user's connection to the square: what the page needs of the SDK. */
+export interface Link {
+  open(channel: string, options: OpenOptions, events: ChannelEvents): void;
+  /**
+   * Resolves with the place in the log once the server has committed it, however often the connection is lost meanwhile.
+   *
+   * @throws Interrupted if this link was closed before the answer.
+   */
+  publish(channel: string, data: Message | Announcement, key: string): Promise<Place>;
+  /** A page of publications below `before`, or the newest. */
+  history(channel: string, options: { before?: number; limit: number }): Promise<Page>;
+  /** Ends the pause between two attempts. */
+  tryNow(): void;
+  close(): void;
+}
+
+/** Makes a link for an identity; `onState` is called for each change from then on. */
+export type Dial = (
+  identity: { readonly token: string; readonly name: string },
+  onState: (state: LinkState) => void,
+) => Link;

@@ -1,0 +1,44 @@
+import { effect } from "@preact/signals";
+import { render } from "preact";
+import { slugOfHash } from "./slug.ts";
+import { soon } from "./soon.ts";
+import { Square } from "./square.ts";
+import { App } from "./view/app.tsx";
+import { dial } from "./zocalo-link.ts";
+import "./styles/base.css";
+import "./styles/layout.css";
+import "./styles/messages.css";
+import "./styles/dialog.css";
+import "./styles/tints.css";
+
+const square = new Square({ memory: localStorageOrNothing(), dial, soon });
+
+/** The address bar says which room is on the screen. */
+function followHash(): void {
+  const slug = slugOfHash(location.hash);
+  if (slug !== undefined) square.visit(slug);
+  const hash = `#${square.slug.value}`;
+  if (location.hash !== hash) history.replaceState(null, "", hash);
+}
+
+followHash();
+addEventListener("hashchange", followHash);
+square.begin();
+
+effect(() => {
+  const unread = square.unread.value;
+  const { title } = square.infoOf(square.slug.value);
+  document.title = `${unread > 0 ? `(${unread}) ` : ""}#${title} · plaza`;
+});
+
+const root = document.getElementById("app");
+if (root !== null) render(<App square={square} />, root);
+
+/** Merely reading `localStorage` throws where the browser's settings forbid it. */
+function localStorageOrNothing(): Pick<Storage, "getItem" | "setItem"> {
+  try {
+    return localStorage;
+  } catch {
+    return { getItem: () => null, setItem: () => {} };
+  }
+}

@@ -1,0 +1,113 @@
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { Comeback, Square } from "../square.ts";
+
+/** How long "you are caught up" stays, in milliseconds. News of a loss stays until it is dismissed. */
+const COMEBACK_MS = 5_000;
+
+const WORDS = {
+  connecting: "Connecting",
+  connected: "Connected",
+  waiting: "Offline",
+  closed: "Disconnected",
+} as const;
+
+const COMEBACKS: Readonly<Record<Comeback, string>> = {
+  "caught-up": "Back again. You are caught up.",
+  "with-gaps": "Back again. Some messages are no longer available; the room shows which.",
+  restarted: "Back again. The server was restarted; earlier messages are gone.",
+};
+
+/** The state of the connection in one word, always there. */
+export function ConnectionState({ square }: { readonly square: Square }) {
+  const { phase } = square.connection.value;
+  return (
+    <p class="connection" data-testid="connection-state" data-state={phase}>
+      <span class="lamp" aria-hidden="true" />
+      <span class="connection-word">{WORDS[phase]}</span>
+    </p>
+  );
+}
+
+/** What there is to say about the connection while it is not simply there. */
+export function ConnectionBanner({ square }: { readonly square: Square }) {
+  const state = square.connection.value;
+  const comeback = square.comeback.value;
+  const trouble = square.room.value.trouble.value;
+
+  useEffect(() => {
+    if (comeback !== "caught-up") return;
+    const timer = setTimeout(() => {
+      square.comeback.value = undefined;
+    }, COMEBACK_MS);
+    return () => clearTimeout(timer);
+  }, [comeback, square]);
+
+  const isNamed = square.name.value !== undefined;
+  return (
+    <div class="banners" role="status">
+      {isNamed && state.phase === "connecting" && (
+        <p class="banner patient" key="connecting">
+          Connecting…
+        </p>
+      )}
+      {state.phase === "waiting" && (
+        <p class="banner warning" key="waiting">
+          <span>
+            Connection lost. <Countdown until={state.retryAt} />
+          </span>
+          <button type="button" onClick={() => square.tryNow()}>
+            Try now
+          </button>
+        </p>
+      )}
+      {state.phase === "closed" && (
+        <p class="banner warning" key="closed">
+          <span>The server has ended this session: {state.reason}</span>
+          <button type="button" onClick={() => square.tryNow()}>
+            Connect again
+          </button>
+        </p>
+      )}
+      {state.phase === "connected" && comeback !== undefined && (
+        <p class={comeback === "caught-up" ? "banner good" : "banner warning"} key="comeback">
+          <span>{COMEBACKS[comeback]}</span>
+          {comeback !== "caught-up" && (
+            <button
+              type="button"
+              onClick={() => {
+                square.comeback.value = undefined;
+              }}
+            >
+              Understood
+            </button>
+          )}
+        </p>
+      )}
+      {trouble !== undefined && state.phase === "connected" && (
+        <p class="banner warning" key="trouble">
+          This room cannot be followed: {trouble}
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** Counts down for the eye; a screen reader hears only that it will be tried again. */
+function Countdown({ until }: { readonly until: number }) {
+  const now = useSignal(Date.now());
+  useEffect(() => {
+    now.value = Date.now();
+    const timer = setInterval(() => {
+      now.value = Date.now();
+    }, 250);
+    return () => clearInterval(timer);
+  }, [until, now]);
+  const seconds = Math.max(0, Math.ceil((until - now.value) / 1000));
+  return (
+    <>
+      <span aria-hidden="true">{seconds > 0 ? `Trying again in ${seconds} s.` : "Trying again…"}</span>
+      <span class="sr-only">Trying again soon.</span>
+    </>
+  );
+}

@@ -1,0 +1,118 @@
+import { Component } from "preact";
+import { linkify } from "../linkify.ts";
+import type { Room } from "../room.ts";
+import type { MessageRow } from "../timeline.ts";
+import { lookOf } from "../tint.ts";
+import { foldedStart } from "../what-was-said.ts";
+import { Tile } from "./tile.tsx";
+
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
+const WHOLE = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" });
+
+interface MessageProps {
+  readonly row: MessageRow;
+  readonly room: Room;
+}
+
+/** One message. It is drawn again only when something in its row has changed: a room may have hundreds. */
+export class Message extends Component<MessageProps, { isUnfolded: boolean }> {
+  override state = { isUnfolded: false };
+
+  override shouldComponentUpdate(next: MessageProps, state: { isUnfolded: boolean }): boolean {
+    const { row } = this.props;
+    return (
+      state.isUnfolded !== this.state.isUnfolded ||
+      next.row.said !== row.said ||
+      next.row.isFirst !== row.isFirst ||
+      next.row.isMine !== row.isMine ||
+      next.row.name !== row.name ||
+      next.row.offset !== row.offset ||
+      next.row.delivery !== row.delivery ||
+      next.row.at !== row.at
+    );
+  }
+
+  override render() {
+    const { row, room } = this.props;
+    const { user, name, at, said, isFirst, isMine, offset, delivery, key } = row;
+    const time = (
+      <time dateTime={new Date(at).toISOString()} title={WHOLE.format(at)}>
+        {CLOCK.format(at)}
+      </time>
+    );
+    return (
+      <li
+        class="message"
+        data-testid="message"
+        data-row={row.id}
+        data-offset={offset}
+        data-delivery={delivery}
+        data-first={isFirst ? "yes" : "no"}
+        data-mine={isMine ? "yes" : "no"}
+      >
+        <div class="margin">{isFirst ? <Tile user={user} /> : time}</div>
+        <div class="words">
+          {isFirst && (
+            <p class="byline">
+              <bdi class="author" data-tint={lookOf(user).tint} title={user}>
+                {name}
+              </bdi>
+              {isMine && <span class="you">you</span>}
+              {time}
+            </p>
+          )}
+          {this.#said(said)}
+          {delivery === "pending" && <p class="delivery">Sending…</p>}
+          {delivery === "failed" && key !== undefined && (
+            <p class="delivery problem" role="alert">
+              Not sent: {row.problem}
+              <button type="button" onClick={() => room.retry(key)}>
+                Send again
+              </button>
+              <button type="button" onClick={() => room.discard(key)}>
+                Discard
+              </button>
+            </p>
+          )}
+        </div>
+      </li>
+    );
+  }
+
+  #said({ kind, text }: MessageRow["said"]) {
+    const start = this.state.isUnfolded ? undefined : foldedStart(text);
+    const shown = start ?? text;
+    const fold = start !== undefined && (
+      <button type="button" class="unfold" onClick={() => this.setState({ isUnfolded: true })}>
+        Show all {text.length.toLocaleString("en")} characters
+      </button>
+    );
+    if (kind === "json") {
+      return (
+        <>
+          <pre class="json" data-testid="message-text" tabIndex={0}>
+            {shown}
+          </pre>
+          {fold}
+        </>
+      );
+    }
+    return (
+      <>
+        <p class="said" data-testid="message-text" dir="auto">
+          {linkify(shown).map((piece, index) =>
+            piece.kind === "link" ? (
+              <a key={index} href={piece.href} target="_blank" rel="noopener noreferrer nofollow">
+                {piece.text}
+              </a>
+            ) : (
+              piece.text
+            ),
+          )}
+          {start !== undefined && "…"}
+        </p>
+        {fold}
+      </>
+    );
+  }
+}

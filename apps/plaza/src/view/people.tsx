@@ -1,0 +1,62 @@
+import { useEffect, useRef } from "preact/hooks";
+import type { Person } from "../link.ts";
+import type { Square } from "../square.ts";
+import { lookOf } from "../tint.ts";
+import { Icon } from "./icon.tsx";
+import { Tile } from "./tile.tsx";
+
+/** More people than this are counted, not listed. */
+const LISTED = 200;
+
+interface PeopleProps {
+  readonly square: Square;
+  readonly isInert: boolean;
+  readonly isDrawerOpen: boolean;
+  readonly onClose: () => void;
+}
+
+/** The side with who is in the room. */
+export function People({ square, isInert, isDrawerOpen, onClose }: PeopleProps) {
+  const side = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (isDrawerOpen) side.current?.querySelector("button")?.focus();
+  }, [isDrawerOpen]);
+  const me = square.me?.user;
+  const people = inOrder(square.room.value.people.value, me);
+  const names = new Map<string, number>();
+  for (const { name } of people) names.set(name, (names.get(name) ?? 0) + 1);
+
+  return (
+    <aside class="side people" ref={side} inert={isInert} aria-labelledby="people-title">
+      <div class="side-head">
+        <h2 class="side-title" id="people-title">
+          Here now <span class="count">{people.length}</span>
+        </h2>
+        <button type="button" class="bare only-not-wide" aria-label="Close" onClick={onClose}>
+          <Icon name="close" />
+        </button>
+      </div>
+      <ul data-testid="people-list">
+        {people.slice(0, LISTED).map(({ user, name }) => (
+          <li key={user} class="person" data-user={user} title={user}>
+            <Tile user={user} />
+            <bdi class="person-name" data-tint={lookOf(user).tint}>
+              {name}
+            </bdi>
+            {user === me && <span class="you">you</span>}
+            {user !== me && name !== user && (names.get(name) ?? 0) > 1 && (
+              <span class="hush">{user.slice(-4)}</span>
+            )}
+          </li>
+        ))}
+      </ul>
+      {people.length > LISTED && <p class="hush">and {people.length - LISTED} more</p>}
+    </aside>
+  );
+}
+
+function inOrder(people: readonly Person[], me: string | undefined): readonly Person[] {
+  return people.toSorted(
+    (a, b) => Number(b.user === me) - Number(a.user === me) || a.name.localeCompare(b.name),
+  );
+}

@@ -1,0 +1,41 @@
+import type { Square } from "../square.ts";
+import type { Drawer } from "./app.tsx";
+import { ConnectionState } from "./connection.tsx";
+import { Icon } from "./icon.tsx";
+
+interface RoomHeaderProps {
+  readonly square: Square;
+  readonly onDrawer: (which: Drawer) => void;
+}
+
+/** Above the messages: which room this is, how the connection is, and on narrow screens the way to the sides. */
+export function RoomHeader({ square, onDrawer }: RoomHeaderProps) {
+  const room = square.room.value;
+  const { title, topic } = square.infoOf(room.slug);
+  const elsewhere = square.unread.value - room.unread.value;
+  const people = room.people.value.length;
+  return (
+    <header class="room-header">
+      <button type="button" class="bare only-narrow" onClick={() => onDrawer("rooms")}>
+        <Icon name="menu" />
+        <span class="sr-only">Rooms{elsewhere > 0 ? `, ${elsewhere} unread` : ""}</span>
+        {elsewhere > 0 && <span class="dot" aria-hidden="true" />}
+      </button>
+      <div class="room-name">
+        <h2>
+          <span class="hash" aria-hidden="true">
+            #
+          </span>
+          <bdi>{title}</bdi>
+        </h2>
+        {topic !== "" && <p class="topic">{topic}</p>}
+      </div>
+      <ConnectionState square={square} />
+      <button type="button" class="bare only-not-wide people-button" onClick={() => onDrawer("people")}>
+        <Icon name="people" />
+        <span aria-hidden="true">{people}</span>
+        <span class="sr-only">People here: {people}</span>
+      </button>
+    </header>
+  );
+}

@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { cleanName, foldedStart, lengthOf, NAME_LENGTH, nameOf, readSaid } from "./what-was-said.ts";
+
+test("the text of a message is text, and markup in it stays text", () => {
+  const text = "<img src=x onerror=alert(1)>";
+  assert.deepEqual(readSaid({ text }), { kind: "text", text });
+  assert.deepEqual(readSaid("hola"), { kind: "text", text: "hola" });
+});
+
+test("any other data is shown as JSON", () => {
+  assert.deepEqual(readSaid({ text: 1 }), { kind: "json", text: '{\n  "text": 1\n}' });
+  assert.deepEqual(readSaid(null), { kind: "json", text: "null" });
+  assert.deepEqual(readSaid([1, "a"]), { kind: "json", text: '[\n  1,\n  "a"\n]' });
+  assert.deepEqual(readSaid(0), { kind: "json", text: "0" });
+});
+
+test("who has no name goes by their id", () => {
+  assert.equal(nameOf("guest-1", { name: "Ana" }), "Ana");
+  for (const info of [undefined, null, {}, { name: "" }, { name: " \u200b " }, { name: 7 }, "Ana"]) {
+    assert.equal(nameOf("guest-1", info), "guest-1");
+  }
+});
+
+test("a name has no control or direction characters, one line and a limit", () => {
+  assert.equal(cleanName("  A\u202Ena\n\tMaría  "), "A na María");
+  assert.equal(cleanName("x".repeat(NAME_LENGTH)), "x".repeat(NAME_LENGTH));
+  assert.equal(cleanName("x".repeat(NAME_LENGTH + 1)), "x".repeat(NAME_LENGTH));
+  assert.equal(cleanName("🎺".repeat(NAME_LENGTH + 1)), "🎺".repeat(NAME_LENGTH));
+});
+
+test("the length of a message is what people would count", () => {
+  assert.equal(lengthOf("año 🎺"), 5);
+});
+
+test("a long message is folded, a little too long one is not", () => {
+  assert.equal(foldedStart("x".repeat(1_279)), undefined);
+  assert.equal(foldedStart("x".repeat(1_280)), "x".repeat(1_200));
+  assert.equal(foldedStart("a\n".repeat(100))?.split("\n").length, 16);
+});
+
+test("a fold does not cut a character in half", () => {
+  const start = foldedStart(`${"x".repeat(1_199)}${"🎺".repeat(100)}`);
+  assert.equal(start, "x".repeat(1_199));
+});
