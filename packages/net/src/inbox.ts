@@ -1,7 +1,7 @@
 import type { WaitOptions } from "./conn.ts";
 import { NetError, type NetErrorParts } from "./error.ts";
 import { canceledError } from "./failures.ts";
-import type { CloseInfo, Message, MessageHandler } from "./message-conn.ts";
+import type { CloseInfo, Message } from "./message-conn.ts";
 
 /** What an `Inbox` asks of the transport that fills it. */
 export interface InboxSource {
@@ -28,8 +28,15 @@ export interface InboxLimits {
 /** Used where `InboxLimits` leaves a field out. */
 export const defaultInboxLimits = { highWaterBytes: 65_536, highWaterMessages: 128 } as const;
 
-interface Waiter {
-  resolve(message: Message | null): void;
+/** A handler of messages of any kind; `MessageHandler` is one for `Message`. */
+export interface InboxHandler<T> {
+  message(message: T): void | Promise<void>;
+  drain?(): void;
+  close?(info: CloseInfo): void;
+}
+
+interface Waiter<T> {
+  resolve(message: T | null): void;
   reject(error: Error): void;
 }
 
@@ -46,17 +53,17 @@ interface Waiter {
  * socket.on("end", () => inbox.end({ code: 1000, reason: "", wasClean: true }));
  * ```
  */
-export class Inbox {
+export class Inbox<T = Message> {
   readonly #source: InboxSource;
   readonly #highWaterBytes: number;
   readonly #highWaterMessages: number;
   // Made on the first wait: an idle connection has neither queue.
-  #queue: Message[] | undefined;
+  #queue: (T | undefined)[] | undefined;
   #sizes: number[] | undefined;
   #head = 0;
   #bytes = 0;
-  #waiters: Waiter[] | undefined;
-  #handler: MessageHandler | undefined;
+  #waiters: Waiter<T>[] | undefined;
+  #handler: InboxHandler<T> | undefined;
   /** A handler's promise is pending, or a delivery loop is already on the stack. */
   #isBusy = false;
   #isPaused = false;
@@ -106,7 +113,7 @@ export class Inbox {
    * @param byteLength what the message counts for, in bytes.
    * @returns `true` if there is room for another; `false` if the source was paused or the inbox has ended.
    */
-  push(message: Message, byteLength: number): boolean {
+  push(message: T, byteLength: number): boolean {
     if (this.#info !== undefined || this.#isStopped) return false;
     if (this.#handler !== undefined && !this.#isBusy && this.queuedMessages === 0) {
       // Hot path (bench: tcp, websocket): no queue, no promise.
@@ -165,6 +172,14 @@ export class Inbox {
     else queueMicrotask(() => this.#close());
   }
 
+  /** Rejects those who wait in `receive` now; the flow goes on (a deadline, an error that ends nothing). True if anybody waited. */
+  interrupt(error: Error): boolean {
+    const waiters = this.#waiters;
+    this.#waiters = undefined;
+    for (const waiter of waiters ?? []) waiter.reject(error);
+    return waiters !== undefined && waiters.length > 0;
+  }
+
   /** The send buffer has room again: tells the handler. */
   drained(): void {
     if (this.#isClosed || this.#handler?.drain === undefined) return;
@@ -176,7 +191,7 @@ export class Inbox {
   }
 
   /** See `MessageConn.receive`. Simultaneous calls are served in call order. */
-  receive(options?: WaitOptions): Promise<Message | null> {
+  receive(options?: WaitOptions): Promise<T | null> {
     if (this.#handler !== undefined) {
       return Promise.reject(this.#error("invalid_argument", "the connection is being served by a handler"));
     }
@@ -201,7 +216,7 @@ export class Inbox {
   }
 
   /** See `MessageConn.serve`. The first message is handed over in a microtask, not during the call. */
-  serve(handler: MessageHandler): void {
+  serve(handler: InboxHandler<T>): void {
     if (this.#handler !== undefined) throw this.#error("invalid_argument", "serve was already called");
     if (this.#isIterated) throw this.#error("invalid_argument", "the connection is being received from");
     this.#handler = handler;
@@ -210,7 +225,7 @@ export class Inbox {
   }
 
   /** Iterates over the messages; ends after a clean close and throws after another. Leaving the loop closes nothing. */
-  [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
+  [Symbol.asyncIterator](): AsyncIterator<T, undefined> {
     return { next: () => this.receive().then(toIteratorResult) };
   }
 
@@ -232,7 +247,7 @@ export class Inbox {
   }
 
   /** True if the handler is free for the next message. */
-  #handle(handler: MessageHandler, message: Message): boolean {
+  #handle(handler: InboxHandler<T>, message: T): boolean {
     let result: void | Promise<void>;
     try {
       result = handler.message(message);
@@ -270,7 +285,7 @@ export class Inbox {
     });
   }
 
-  #shift(): Message {
+  #shift(): T {
     const queue = this.#queue;
     const sizes = this.#sizes;
     const message = queue?.[this.#head];
@@ -278,7 +293,7 @@ export class Inbox {
       throw new RangeError("nothing is queued");
     }
     this.#bytes -= sizes[this.#head] ?? 0;
-    queue[this.#head] = ""; // lets go of the message before the queue is compacted
+    queue[this.#head] = undefined; // lets go of the message before the queue is compacted
     this.#head += 1;
     if (this.#head === queue.length) {
       queue.length = 0;
@@ -335,13 +350,13 @@ export class Inbox {
     this.#source.ended?.();
   }
 
-  #cancelable(signal: AbortSignal, resolve: Waiter["resolve"], reject: Waiter["reject"]): Waiter {
+  #cancelable(signal: AbortSignal, resolve: Waiter<T>["resolve"], reject: Waiter<T>["reject"]): Waiter<T> {
     const onAbort = () => {
       // The message that would have come here goes to whoever receives next.
       this.#waiters = this.#waiters?.filter((other) => other !== waiter);
       reject(this.#canceled(signal));
     };
-    const waiter: Waiter = {
+    const waiter: Waiter<T> = {
       resolve(message) {
         signal.removeEventListener("abort", onAbort);
         resolve(message);
@@ -368,6 +383,6 @@ export class Inbox {
   }
 }
 
-function toIteratorResult(message: Message | null): IteratorResult<Message, undefined> {
+function toIteratorResult<T>(message: T | null): IteratorResult<T, undefined> {
   return message === null ? { done: true, value: undefined } : { done: false, value: message };
 }

@@ -19,7 +19,7 @@ export * from "./error.ts";
 export { type FrameCodec, type FrameDecoder, FrameFault } from "./frame-codec.ts";
 export { defaultFramedOptions, type FramedOptions, framed } from "./framed-conn.ts";
 // For those who write a transport.
-export { defaultInboxLimits, Inbox, type InboxLimits, type InboxSource } from "./inbox.ts";
+export { defaultInboxLimits, Inbox, type InboxHandler, type InboxLimits, type InboxSource } from "./inbox.ts";
 export { type LengthPrefix, type LengthPrefixedOptions, lengthPrefixed } from "./length-prefix.ts";
 export { lines } from "./lines.ts";
 export { listen } from "./listen.ts";
@@ -30,7 +30,14 @@ export type {
   TcpListenOptions,
   UnixListenOptions,
 } from "./listen-options.ts";
+export {
+  defaultPacketLimits,
+  listenPacket,
+  type PacketNetwork,
+  type PacketOptions,
+} from "./listen-packet.ts";
 export * from "./message-conn.ts";
+export type { Packet, PacketConn, PacketHandler } from "./packet-conn.ts";
 export { pipe } from "./pipe.ts";
 export type { Resolver } from "./resolve.ts";
 export type { SocketOptions } from "./socket-options.ts";

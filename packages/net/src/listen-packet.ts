@@ -1,0 +1,228 @@
+import { createSocket, type Socket } from "node:dgram";
+import { lookup } from "node:dns";
+import { isIP, isIPv6 } from "node:net";
+import { type IpAddr, parseAddr } from "./addr.ts";
+import type { Deadline, WaitOptions } from "./conn.ts";
+import { NetError } from "./error.ts";
+import { argumentError, canceledError, type FailureSite } from "./failures.ts";
+import type { SendOutcome } from "./message-conn.ts";
+import { netErrorFrom } from "./node-error.ts";
+import type { Packet, PacketConn, PacketHandler } from "./packet-conn.ts";
+import { raced, resolveHost } from "./resolve.ts";
+import { type UdpLimits, UdpSocket } from "./udp-socket.ts";
+
+/** Networks of datagrams; a digit restricts them to that IP version. */
+export type PacketNetwork = "udp" | "udp4" | "udp6";
+
+/** Options of `listenPacket`. */
+export interface PacketOptions {
+  /** Most datagrams that wait for the application; one more is dropped and counted. Default 1,024. */
+  readonly queueDatagrams?: number | undefined;
+  /** Most bytes of datagrams that wait for the application; what comes then is dropped and counted. Default 1,048,576. */
+  readonly queueBytes?: number | undefined;
+  /** Most bytes that `trySend` leaves waiting in this process when the system is behind. Default 1,048,576. */
+  readonly sendLimitBytes?: number | undefined;
+  /** The system's receive buffer in bytes (SO_RCVBUF; Linux doubles it and caps it at `net.core.rmem_max`). Default: the system's. */
+  readonly readBufferBytes?: number | undefined;
+  /** The system's send buffer in bytes (SO_SNDBUF). Default: the system's. */
+  readonly writeBufferBytes?: number | undefined;
+  /** Share the port with other sockets that also set it (SO_REUSEADDR), as multicast needs. Risk: on Linux the last one to bind gets all unicast datagrams. Default `false`. */
+  readonly reuseAddr?: boolean | undefined;
+  /** IPv6 alone, for `"udp"` on `":port"` or an IPv6 address. Default `false`; `true` for `"udp6"`. */
+  readonly ipv6Only?: boolean | undefined;
+  /** Cancels the setting up. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Used where `PacketOptions` leaves a limit out. */
+export const defaultPacketLimits: UdpLimits = {
+  queueDatagrams: 1_024,
+  queueBytes: 1_048_576,
+  sendLimitBytes: 1_048_576,
+};
+
+/**
+ * Binds a datagram socket.
+ *
+ * `"udp"` on `":port"` takes IPv4 and IPv6, and IPv4 alone where there is no IPv6.
+ *
+ * @param address As Go writes them: `":7001"`, `"127.0.0.1:0"` (the system chooses a port, see `localAddr`), `"[::1]:53"`.
+ * @throws NetError `invalid_address`, `invalid_argument`, `address_in_use`, `address_not_available`, `permission`, `name_not_found`, …
+ * @example
+ * const packets = await listenPacket("udp", ":7001");
+ * for await (const { bytes, addr } of packets) await packets.send(bytes, addr);
+ */
+export async function listenPacket(
+  network: PacketNetwork,
+  address: string,
+  options: PacketOptions = {},
+): Promise<PacketConn> {
+  checkNetwork(network, "listen");
+  const limits = limitsOf(options, "listen");
+  const addr = parseAddr(network, address, "listen");
+  const site: FailureSite = { op: "listen", network, localAddr: addr };
+  const hosts =
+    addr.host === ""
+      ? anyHosts(network)
+      : await resolveHost(addr.host, { network, signal: options.signal }, site);
+  let failure: unknown;
+  for (const host of hosts) {
+    try {
+      return new BoundPacketConn(await bind(network, host, addr.port, options, site), network, limits);
+    } catch (error) {
+      failure ??= error;
+      // Only a machine without IPv6 gets a second try: any other failure would be the same or would hide the first.
+      if (addr.host !== "" || !(error instanceof NetError) || !lacksIPv6.has(error.code)) throw error;
+    }
+  }
+  throw failure;
+}
+
+const lacksIPv6: ReadonlySet<string> = new Set(["unsupported", "address_not_available"]);
+
+function anyHosts(network: PacketNetwork): readonly string[] {
+  if (network === "udp4") return ["0.0.0.0"];
+  return network === "udp6" ? ["::"] : ["::", "0.0.0.0"];
+}
+
+/** @throws NetError `invalid_argument` */
+export function checkNetwork(network: string, op: "listen" | "dial"): void {
+  if (network !== "udp" && network !== "udp4" && network !== "udp6") {
+    throw argumentError(
+      op,
+      `unknown network ${JSON.stringify(network)}, allowed are "udp", "udp4" and "udp6"`,
+    );
+  }
+}
+
+/** @throws NetError `invalid_argument` */
+export function limitsOf(options: PacketOptions, op: "listen" | "dial"): UdpLimits {
+  const limit = (name: keyof UdpLimits): number => {
+    const value = options[name] ?? defaultPacketLimits[name];
+    if (Number.isInteger(value) && value > 0) return value;
+    throw argumentError(op, `${name} ${String(value)} is not a whole number of at least 1`);
+  };
+  return {
+    queueDatagrams: limit("queueDatagrams"),
+    queueBytes: limit("queueBytes"),
+    sendLimitBytes: limit("sendLimitBytes"),
+  };
+}
+
+/** A bound socket. @throws NetError */
+export async function bind(
+  network: PacketNetwork,
+  host: string,
+  port: number,
+  options: PacketOptions,
+  site: FailureSite,
+): Promise<Socket> {
+  if (options.signal?.aborted) throw canceledError(site, options.signal);
+  let socket: Socket;
+  try {
+    socket = createSocket({
+      type: isIPv6(host) ? "udp6" : "udp4",
+      reuseAddr: options.reuseAddr ?? false,
+      ipv6Only: options.ipv6Only ?? network === "udp6",
+      ...(options.readBufferBytes === undefined ? {} : { recvBufferSize: options.readBufferBytes }),
+      ...(options.writeBufferBytes === undefined ? {} : { sendBufferSize: options.writeBufferBytes }),
+      lookup: lookUp,
+    });
+  } catch (error) {
+    throw netErrorFrom(error, site);
+  }
+  const bound = new Promise<Socket>((resolve, reject) => {
+    socket.once("error", reject);
+    socket.bind({ port, address: host, exclusive: true }, () => {
+      socket.off("error", reject);
+      resolve(socket);
+    });
+  });
+  try {
+    return await raced(bound, options.signal, site);
+  } catch (error) {
+    void bound.then((late) => late.close()).catch(() => closeQuietly(socket));
+    throw netErrorFrom(error, site);
+  }
+}
+
+function closeQuietly(socket: Socket): void {
+  try {
+    socket.close();
+  } catch {
+    // It never came to life.
+  }
+}
+
+/** Node looks every address up, and puts even the answer for an IP address off to the next tick; here that one is immediate. */
+function lookUp(
+  host: string,
+  options: number | object,
+  callback: (error: NodeJS.ErrnoException | null, address: string, family: number) => void,
+): void {
+  const family = isIP(host);
+  if (family !== 0) callback(null, host, family);
+  else
+    lookup(host, typeof options === "number" ? { family: options } : options, (error, address, found) => {
+      callback(error, typeof address === "string" ? address : "", found ?? 0);
+    });
+}
+
+class BoundPacketConn implements PacketConn {
+  readonly #udp: UdpSocket;
+
+  constructor(socket: Socket, network: PacketNetwork, limits: UdpLimits) {
+    this.#udp = new UdpSocket(socket, network, limits);
+  }
+
+  get localAddr(): IpAddr {
+    return this.#udp.localAddr;
+  }
+
+  get dropped(): number {
+    return this.#udp.dropped;
+  }
+
+  receive(options?: WaitOptions): Promise<Packet> {
+    return this.#udp.receive(options);
+  }
+
+  serve(handler: PacketHandler): void {
+    this.#udp.serve(handler);
+  }
+
+  async send(bytes: Uint8Array, addr: IpAddr | string, options?: WaitOptions): Promise<void> {
+    const to = typeof addr === "string" ? parseAddr("udp", addr, "write") : addr;
+    if (to.port === 0) throw argumentError("write", `cannot send to port 0 of ${String(to)}`);
+    await this.#udp.send(bytes, to, options);
+  }
+
+  trySend(bytes: Uint8Array, addr: IpAddr): SendOutcome {
+    return this.#udp.trySend(bytes, addr);
+  }
+
+  close(): Promise<void> {
+    return this.#udp.close();
+  }
+
+  setDeadline(at: Deadline): void {
+    this.#udp.setReadDeadline(at);
+    this.#udp.setWriteDeadline(at);
+  }
+
+  setReadDeadline(at: Deadline): void {
+    this.#udp.setReadDeadline(at);
+  }
+
+  setWriteDeadline(at: Deadline): void {
+    this.#udp.setWriteDeadline(at);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Packet> {
+    return this.#udp[Symbol.asyncIterator]();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
