@@ -50,10 +50,14 @@ export class Feed implements SubscriberOwner {
   #isBusy = false;
   #stopRetry: (() => void) | undefined;
 
-  /** @param forget called when nobody is left */
-  constructor(channel: string, clock: Clock, forget: () => void) {
+  /**
+   * @param link if there is one at the moment
+   * @param forget called when nobody is left
+   */
+  constructor(channel: string, clock: Clock, link: Link | undefined, forget: () => void) {
     this.channel = channel;
     this.#clock = clock;
+    this.#link = link;
     this.#forget = forget;
   }
 

@@ -184,11 +184,10 @@ export class Session {
   #feed(channel: string): Feed {
     let feed = this.#feeds.get(channel);
     if (feed === undefined) {
-      const made = new Feed(channel, this.#clock, () => {
+      const made = new Feed(channel, this.#clock, this.#link, () => {
         if (this.#feeds.get(channel) === made) this.#feeds.delete(channel);
       });
       this.#feeds.set(channel, made);
-      if (this.#link !== undefined) made.connected(this.#link);
       feed = made;
     }
     return feed;
