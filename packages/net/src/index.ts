@@ -38,6 +38,7 @@ export {
 } from "./listen-packet.ts";
 export * from "./message-conn.ts";
 export type { Packet, PacketConn, PacketHandler } from "./packet-conn.ts";
+export { type Clock, defaultPeersOptions, type PeerListener, type PeersOptions, peers } from "./peers.ts";
 export { pipe } from "./pipe.ts";
 export type { Resolver } from "./resolve.ts";
 export type { SocketOptions } from "./socket-options.ts";

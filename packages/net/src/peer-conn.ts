@@ -1,0 +1,215 @@
+import type { Addr, IpAddr } from "./addr.ts";
+import type { WaitOptions } from "./conn.ts";
+import { NetError, type NetErrorParts } from "./error.ts";
+import { canceledError, closedError } from "./failures.ts";
+import { Inbox, type InboxLimits, type InboxSource } from "./inbox.ts";
+import {
+  type AddressVerification,
+  type CloseInfo,
+  type Encoding,
+  type Message,
+  type MessageConn,
+  type MessageHandler,
+  type Peer,
+  PreparedMessage,
+  type SendOutcome,
+} from "./message-conn.ts";
+
+/** What a peer's connection needs of the socket it shares with the others. */
+export interface PeerHome {
+  readonly idleTimeoutMs: number;
+  readonly maxSendBytes: number;
+  readonly inboxLimits: InboxLimits;
+  transmit(bytes: Uint8Array, addr: IpAddr): SendOutcome;
+  cookieFor(key: string): string;
+  /** True if the cookie is right and the peer now counts as verified. */
+  verify(peer: PeerConn, cookie: string): boolean;
+  ended(peer: PeerConn): void;
+  countDropped(): void;
+}
+
+/** How a message becomes a datagram. */
+export const datagramEncoding: Encoding = {
+  encode: (message) => (typeof message === "string" ? Buffer.from(message, "utf8") : message),
+};
+
+/** The connection with one source address of a datagram socket. */
+export class PeerConn implements MessageConn, InboxSource {
+  readonly key: string;
+  readonly localAddr: Addr;
+  readonly peer: Peer;
+  lastSeenAt: number;
+  readonly #home: PeerHome;
+  readonly #addr: IpAddr;
+  readonly #inbox: Inbox;
+  #isVerified: boolean;
+  /** Bytes that came and were not yet answered by as many; counts until the address is verified. */
+  #credit = 0;
+  #owesDrain = false;
+
+  constructor(home: PeerHome, key: string, addr: IpAddr, localAddr: Addr, isVerified: boolean, now: number) {
+    this.#home = home;
+    this.key = key;
+    this.#addr = addr;
+    this.localAddr = localAddr;
+    this.lastSeenAt = now;
+    this.#isVerified = isVerified;
+    this.#inbox = new Inbox(this, home.inboxLimits);
+    this.peer = new DatagramPeer(this, addr);
+  }
+
+  get maxSendBytes(): number {
+    return this.#home.maxSendBytes;
+  }
+
+  get idleTimeoutMs(): number {
+    return this.#home.idleTimeoutMs;
+  }
+
+  /** Always 0: a datagram is the system's at once, or not taken. */
+  get bufferedAmount(): number {
+    return 0;
+  }
+
+  get isVerified(): boolean {
+    return this.#isVerified;
+  }
+
+  receive(options?: WaitOptions): Promise<Message | null> {
+    return this.#inbox.receive(options);
+  }
+
+  serve(handler: MessageHandler): void {
+    this.#inbox.serve(handler);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
+    return this.#inbox[Symbol.asyncIterator]();
+  }
+
+  /** Never waits: a datagram that cannot leave now is refused. */
+  send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
+    const site = { ...this.route(), op: "write" } as const;
+    if (options?.signal?.aborted) return Promise.reject(canceledError(site, options.signal));
+    if (this.#inbox.isEnded) return Promise.reject(closedError(site));
+    const bytes = encode(message);
+    if (this.#transmit(bytes) !== "refused") return Promise.resolve();
+    if (bytes.length > this.maxSendBytes) {
+      const reason = `message of ${bytes.length} bytes is larger than ${this.maxSendBytes}`;
+      return Promise.reject(new NetError({ ...site, code: "too_large", reason }));
+    }
+    const reason = this.#hasCredit(bytes.length)
+      ? "the system's send buffer is full"
+      : `address not verified: ${bytes.length} bytes would be more than the ${this.#credit} that came from it`;
+    return Promise.reject(new NetError({ ...site, code: "permission", reason }));
+  }
+
+  trySend(message: Message | PreparedMessage): SendOutcome {
+    return this.#inbox.isEnded ? "refused" : this.#transmit(encode(message));
+  }
+
+  close(code = 1000, reason = ""): Promise<void> {
+    this.#discard({ code, reason, wasClean: true });
+    return Promise.resolve();
+  }
+
+  abort(): void {
+    const error = closedError({ ...this.route(), op: "read" });
+    this.#discard({ code: 1006, reason: error.message, wasClean: false, error });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  // What the socket tells.
+
+  /** A datagram came from this peer. */
+  take(message: Message, byteLength: number): void {
+    if (!this.#isVerified) this.#credit += byteLength;
+    this.#tellDrain();
+    if (this.#inbox.isFull) this.#home.countDropped();
+    else this.#inbox.push(message, byteLength);
+  }
+
+  /** The connection is over, but not by its own doing; what was received is still delivered. */
+  finish(info: CloseInfo): void {
+    this.#home.ended(this);
+    this.#inbox.end(info);
+  }
+
+  /** See `AddressVerification`. */
+  get cookie(): string {
+    return this.#home.cookieFor(this.key);
+  }
+
+  verify(cookie: string): boolean {
+    if (this.#isVerified) return true;
+    if (this.#inbox.isEnded || !this.#home.verify(this, cookie)) return false;
+    this.#isVerified = true;
+    this.#tellDrain();
+    return true;
+  }
+
+  // What the inbox asks for. A datagram's sender cannot be held back.
+
+  pause(): void {}
+
+  resume(): void {}
+
+  fail(error: unknown): void {
+    const cause = error instanceof Error ? error : new Error("handler failed", { cause: error });
+    this.#discard({ code: 1011, reason: "handler failed", wasClean: false, error: cause });
+  }
+
+  route(): Pick<NetErrorParts, "network" | "localAddr" | "remoteAddr"> {
+    return { network: "udp", localAddr: this.localAddr, remoteAddr: this.#addr };
+  }
+
+  #transmit(bytes: Uint8Array): SendOutcome {
+    // Too large can never be sent: no `drain` is owed for it.
+    if (bytes.length > this.maxSendBytes) return "refused";
+    if (!this.#hasCredit(bytes.length) || this.#home.transmit(bytes, this.#addr) === "refused") {
+      this.#owesDrain = true;
+      return "refused";
+    }
+    if (!this.#isVerified) this.#credit -= bytes.length;
+    return "sent";
+  }
+
+  #hasCredit(byteLength: number): boolean {
+    return this.#isVerified || byteLength <= this.#credit;
+  }
+
+  #tellDrain(): void {
+    if (!this.#owesDrain) return;
+    this.#owesDrain = false;
+    this.#inbox.drained();
+  }
+
+  #discard(info: CloseInfo): void {
+    this.#inbox.discard(info);
+    this.#home.ended(this);
+  }
+}
+
+class DatagramPeer implements Peer {
+  readonly transport = "udp";
+  readonly addr: Addr;
+  readonly #conn: PeerConn;
+
+  constructor(conn: PeerConn, addr: Addr) {
+    this.#conn = conn;
+    this.addr = addr;
+  }
+
+  get verification(): AddressVerification | undefined {
+    return this.#conn.isVerified ? undefined : this.#conn;
+  }
+}
+
+function encode(message: Message | PreparedMessage): Uint8Array {
+  return message instanceof PreparedMessage
+    ? message.encodedAs(datagramEncoding)
+    : datagramEncoding.encode(message);
+}

@@ -1,0 +1,313 @@
+import { isUtf8 } from "node:buffer";
+import { AcceptQueue } from "./accept-queue.ts";
+import type { IpAddr } from "./addr.ts";
+import { AddressCookies } from "./address-cookie.ts";
+import type { Deadline, Listener, WaitOptions } from "./conn.ts";
+import { NetError } from "./error.ts";
+import { argumentError } from "./failures.ts";
+import type { InboxLimits } from "./inbox.ts";
+import type { MessageConn, SendOutcome } from "./message-conn.ts";
+import type { Packet, PacketConn } from "./packet-conn.ts";
+import { PeerConn, type PeerHome } from "./peer-conn.ts";
+import { PeerTable } from "./peer-table.ts";
+import { MAX_DATAGRAM_BYTES } from "./udp-socket.ts";
+
+/** Time, to be replaced in tests. */
+export interface Clock {
+  /** Milliseconds from any beginning; never goes back. */
+  now(): number;
+  /** Calls `callback` once after `delayMs`; returns how to prevent it. */
+  setTimer(callback: () => void, delayMs: number): () => void;
+}
+
+/** Options of `peers`. */
+export interface PeersOptions {
+  /** A peer that is not heard for this long is gone: its connection ends with code 1001. Milliseconds, default 60,000. */
+  readonly idleTimeoutMs?: number | undefined;
+  /** Most verified peers; further ones stay unverified. Default 10,000. */
+  readonly maxPeers?: number | undefined;
+  /** Most peers whose address may be forged. One more ends the one unheard for longest, with code 1013. Default 1,000. */
+  readonly maxUnverifiedPeers?: number | undefined;
+  /** Whether loopback sources must prove their address too. They cannot be forged from outside. Default `false`. */
+  readonly verifyLoopback?: boolean | undefined;
+  /** Largest datagram taken, in bytes; larger ones are dropped and counted. Default 65,507: all. */
+  readonly maxMessageBytes?: number | undefined;
+  /** Largest message sent, in bytes. One that does not fit the path's MTU is sent in IP fragments, and lost if any of them is. Default 65,507. */
+  readonly maxSendBytes?: number | undefined;
+  /** Bytes of datagrams of one peer that wait for the application; what comes then is dropped and counted. Default 65,536. */
+  readonly receiveLimitBytes?: number | undefined;
+  /** Datagrams of one peer that wait for the application; one more is dropped and counted. Default 64. */
+  readonly receiveLimitMessages?: number | undefined;
+  /** Whether a datagram is received as `string` (dropped and counted if it is not UTF-8) or as `Uint8Array`. Default `"text"`. */
+  readonly messages?: "text" | "binary" | undefined;
+  /** Most new peers that wait for `accept`; the datagram of one more is dropped and counted. Default 512. */
+  readonly maxPending?: number | undefined;
+  /** Default: the system's. */
+  readonly clock?: Clock | undefined;
+}
+
+/** Used where `PeersOptions` leaves a field out. */
+export const defaultPeersOptions = {
+  idleTimeoutMs: 60_000,
+  maxPeers: 10_000,
+  maxUnverifiedPeers: 1_000,
+  maxMessageBytes: MAX_DATAGRAM_BYTES,
+  maxSendBytes: MAX_DATAGRAM_BYTES,
+  receiveLimitBytes: 65_536,
+  receiveLimitMessages: 64,
+  maxPending: 512,
+} as const satisfies PeersOptions;
+
+/** A listener of the peers of a datagram socket. */
+export interface PeerListener extends Listener<MessageConn> {
+  readonly addr: IpAddr;
+  /** Peers whose address is proved, or cannot be forged. */
+  readonly verifiedPeers: number;
+  /** Peers whose address may be forged. */
+  readonly unverifiedPeers: number;
+  /** Datagrams thrown away: too large, not text, or nobody took them in time. */
+  readonly dropped: number;
+  /** Unverified peers driven out by newer ones. */
+  readonly evicted: number;
+}
+
+/**
+ * Makes a connection of messages for each source address of a datagram socket: one datagram is one message, either way.
+ *
+ * A source address can be forged, so until a peer has sent back `peer.verification.cookie` its connection sends no more
+ * bytes than came from it: nobody can be flooded through this server. The socket belongs to the listener from now on, and
+ * is closed once the listener is and the last peer has gone.
+ *
+ * @throws NetError `invalid_argument` for a limit that is not a number above 0.
+ * @example
+ * const listener = peers(await listenPacket("udp", ":7001"));
+ * for await (const conn of listener) void serve(conn);
+ */
+export function peers(packets: PacketConn, options: PeersOptions = {}): PeerListener {
+  return new DatagramPeers(packets, options);
+}
+
+const systemClock: Clock = {
+  now: () => performance.now(),
+  setTimer(callback, delayMs) {
+    const timer = setTimeout(callback, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
+type Limits = { readonly [K in keyof typeof defaultPeersOptions]: number };
+
+class DatagramPeers implements PeerListener, PeerHome {
+  readonly idleTimeoutMs: number;
+  readonly maxSendBytes: number;
+  readonly inboxLimits: InboxLimits;
+  readonly #maxMessageBytes: number;
+  readonly #packets: PacketConn;
+  readonly #clock: Clock;
+  readonly #cookies: AddressCookies;
+  readonly #isText: boolean;
+  readonly #trustsLoopback: boolean;
+  readonly #table: PeerTable<PeerConn>;
+  readonly #queue: AcceptQueue<PeerConn>;
+  #cancelSweep: (() => void) | undefined;
+  #isStopped = false;
+  #dropped = 0;
+  #evicted = 0;
+
+  constructor(packets: PacketConn, options: PeersOptions) {
+    const limits = limitsOf(options);
+    this.idleTimeoutMs = limits.idleTimeoutMs;
+    this.maxSendBytes = limits.maxSendBytes;
+    this.inboxLimits = {
+      highWaterBytes: limits.receiveLimitBytes,
+      highWaterMessages: limits.receiveLimitMessages,
+    };
+    this.#maxMessageBytes = limits.maxMessageBytes;
+    this.#packets = packets;
+    this.#clock = options.clock ?? systemClock;
+    this.#cookies = new AddressCookies(() => this.#clock.now());
+    this.#isText = (options.messages ?? "text") === "text";
+    this.#trustsLoopback = !(options.verifyLoopback ?? false);
+    this.#table = new PeerTable(limits);
+    this.#queue = new AcceptQueue<PeerConn>({
+      addr: packets.localAddr,
+      maxPending: limits.maxPending,
+      stop: () => this.#stop(),
+    });
+    packets.serve({
+      message: (packet) => this.#take(packet),
+      close: (error) => this.#socketClosed(error),
+    });
+  }
+
+  get addr(): IpAddr {
+    return this.#packets.localAddr;
+  }
+
+  get verifiedPeers(): number {
+    return this.#table.verifiedCount;
+  }
+
+  get unverifiedPeers(): number {
+    return this.#table.unverifiedCount;
+  }
+
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  get evicted(): number {
+    return this.#evicted;
+  }
+
+  accept(options?: WaitOptions): Promise<MessageConn> {
+    return this.#queue.accept(options);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<MessageConn> {
+    return this.#queue[Symbol.asyncIterator]();
+  }
+
+  close(): Promise<void> {
+    return this.#queue.close();
+  }
+
+  async drain(deadline: Deadline): Promise<void> {
+    await this.#queue.drain(deadline);
+    await this.#packets.close();
+  }
+
+  async abort(): Promise<void> {
+    await this.#queue.abort();
+    await this.#packets.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  // What a peer's connection asks for.
+
+  transmit(bytes: Uint8Array, addr: IpAddr): SendOutcome {
+    return this.#packets.trySend(bytes, addr);
+  }
+
+  cookieFor(key: string): string {
+    return this.#cookies.make(key);
+  }
+
+  verify(peer: PeerConn, cookie: string): boolean {
+    return this.#cookies.verify(peer.key, cookie) && this.#table.verified(peer.key);
+  }
+
+  ended(peer: PeerConn): void {
+    this.#table.remove(peer.key, peer);
+    this.#queue.ended(peer);
+    if (this.#isStopped) void this.#closeIfEmpty();
+  }
+
+  countDropped(): void {
+    this.#dropped += 1;
+  }
+
+  #take({ bytes, addr }: Packet): void {
+    if (bytes.length > this.#maxMessageBytes || (this.#isText && !isUtf8(bytes))) {
+      this.#dropped += 1;
+      return;
+    }
+    const key = addr.toString();
+    const now = this.#clock.now();
+    const peer = this.#table.heard(key, now) ?? this.#meet(key, addr, now);
+    if (peer === undefined) this.#dropped += 1;
+    else peer.take(this.#isText ? textOf(bytes) : bytes, bytes.length);
+  }
+
+  /** A peer that was not known; `undefined` if there is no room for it, or the listener is closed. */
+  #meet(key: string, addr: IpAddr, now: number): PeerConn | undefined {
+    const isVerified = this.#trustsLoopback && isLoopback(addr.host);
+    if (this.#isStopped || this.#queue.isFull || (isVerified && !this.#table.hasRoomForVerified))
+      return undefined;
+    const peer = new PeerConn(this, key, addr, this.addr, isVerified, now);
+    const evicted = this.#table.add(key, peer, isVerified);
+    if (evicted !== undefined) {
+      this.#evicted += 1;
+      evicted.finish({ code: 1013, reason: "too many unverified peers", wasClean: false });
+    }
+    this.#queue.offer(peer);
+    this.#cancelSweep ??= this.#clock.setTimer(() => this.#sweep(), this.idleTimeoutMs);
+    return peer;
+  }
+
+  /** Ends the peers that were not heard, and comes again when the next one may be due. */
+  #sweep(): void {
+    this.#cancelSweep = undefined;
+    const { idleTimeoutMs } = this;
+    const now = this.#clock.now();
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const peer of [...this.#table]) {
+      if (now - peer.lastSeenAt >= idleTimeoutMs) {
+        peer.finish({ code: 1001, reason: `nothing came for ${idleTimeoutMs} ms`, wasClean: true });
+      } else {
+        oldest = Math.min(oldest, peer.lastSeenAt);
+      }
+    }
+    if (oldest === Number.POSITIVE_INFINITY) return;
+    // Not for each peer by itself: up to a twentieth of the timeout late.
+    const delayMs = Math.max(oldest + idleTimeoutMs - now, idleTimeoutMs / 20);
+    this.#cancelSweep ??= this.#clock.setTimer(() => this.#sweep(), delayMs);
+  }
+
+  #stop(): Promise<void> {
+    this.#isStopped = true;
+    return this.#closeIfEmpty();
+  }
+
+  async #closeIfEmpty(): Promise<void> {
+    // Peers that nobody has accepted are ended by the queue, one by one, after this.
+    if (this.#table.verifiedCount + this.#table.unverifiedCount > 0) return;
+    this.#cancelSweep?.();
+    this.#cancelSweep = undefined;
+    await this.#packets.close();
+  }
+
+  /** By us, or because it broke. */
+  #socketClosed(error: Error | undefined): void {
+    this.#cancelSweep?.();
+    this.#cancelSweep = undefined;
+    const reason = error?.message ?? "the socket was closed";
+    for (const peer of [...this.#table]) {
+      peer.finish({ code: 1006, reason, wasClean: false, ...(error === undefined ? {} : { error }) });
+    }
+    if (this.#isStopped) return;
+    this.#queue.fail(
+      new NetError({
+        op: "accept",
+        code: "closed",
+        network: "udp",
+        localAddr: this.addr,
+        reason,
+        cause: error,
+      }),
+    );
+  }
+}
+
+function limitsOf(options: PeersOptions): Limits {
+  const limits: Record<string, number> = {};
+  for (const [name, fallback] of Object.entries(defaultPeersOptions)) {
+    const value: unknown = Reflect.get(options, name) ?? fallback;
+    if (typeof value !== "number" || !(value > 0)) {
+      throw argumentError("listen", `${name} ${String(value)} is not a number above 0`);
+    }
+    limits[name] = value;
+  }
+  return { ...defaultPeersOptions, ...limits };
+}
+
+function isLoopback(host: string): boolean {
+  return host.startsWith("127.") || host === "::1";
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+}
