@@ -17,7 +17,10 @@ import { type Random, randomName, systemRandom } from "./random.ts";
 
 /** What a `MemoryEngine` may hold. */
 export interface MemoryEngineOptions {
-  /** Channels at once, where those that hold nothing and that nobody has open do not count. Default 100,000. */
+  /**
+   * Channels at once. At the limit those are forgotten that hold nothing and that nobody has open; if there are none, a new
+   * channel is answered `limit_reached`. Default 100,000.
+   */
   readonly maxChannels?: number;
   /** Idempotency keys known for each channel; the oldest go first. Default 10,000. */
   readonly maxKeysPerChannel?: number;
@@ -26,7 +29,7 @@ export interface MemoryEngineOptions {
    * lose their oldest publications, whatever their retention. Default 256 MiB.
    */
   readonly maxBytes?: number;
-  /** How often what is past its time is thrown away in channels that are idle, in milliseconds. Default 30,000. */
+  /** How often what is past its time is thrown away where nobody publishes or reads, in milliseconds. Default 30,000. */
   readonly sweepMs?: number;
   readonly clock?: Clock;
   readonly random?: Random;
@@ -56,6 +59,8 @@ export class MemoryEngine implements Engine {
   readonly #presence = new Map<string, Presence>();
   /** The highest version of a presence that was dropped: the next one goes on from there, so that no version goes back. */
   #presenceVersion = 0;
+  /** False after a search that found nothing to forget, until the next sweep: a search looks at every log. */
+  #mayForget = true;
   #weight = 0;
   #listener: EngineListener | undefined;
   #isClosed = false;
@@ -171,7 +176,7 @@ export class MemoryEngine implements Engine {
   #log(channel: string): MemoryLog {
     const known = this.#logs.get(channel);
     if (known) return known;
-    if (this.#logs.size >= this.#maxChannels) this.#forgetIdle();
+    if (this.#logs.size >= this.#maxChannels && this.#mayForget) this.#forgetIdle();
     if (this.#logs.size >= this.#maxChannels) {
       throw new ProtocolError("limit_reached", `this server keeps at most ${this.#maxChannels} channels`);
     }
@@ -189,12 +194,12 @@ export class MemoryEngine implements Engine {
   #forgetIdle(): void {
     let hadOffsets = false;
     for (const [channel, log] of this.#logs) {
-      this.#trim(log);
       if (!log.isEmpty || this.#open.has(channel)) continue;
       hadOffsets ||= log.head > 0;
       this.#logs.delete(channel);
     }
     if (hadOffsets) this.#generation++;
+    this.#mayForget = this.#logs.size < this.#maxChannels;
   }
 
   #makeRoom(): void {
@@ -212,7 +217,8 @@ export class MemoryEngine implements Engine {
     let timer: Timer;
     const next = (): Timer =>
       this.#clock.after(periodMs, () => {
-        this.#forgetIdle();
+        for (const log of this.#logs.values()) this.#trim(log);
+        this.#mayForget = true;
         timer = next();
       });
     timer = next();

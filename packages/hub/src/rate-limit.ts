@@ -1,15 +1,18 @@
+/** What one command costs: the bucket counts in thousandths, so that milliseconds times commands a second stay whole. */
+const COST = 1_000;
+
 /** A token bucket: `perSecond` on average, `burst` at once. Takes the time as an argument, so it is deterministic. */
 export class RateLimit {
   readonly #perSecond: number;
-  readonly #burst: number;
-  #tokens: number;
+  readonly #capacity: number;
+  #level: number;
   #at: number;
 
   /** @param now milliseconds; the bucket starts full */
   constructor(perSecond: number, burst: number, now: number) {
     this.#perSecond = perSecond;
-    this.#burst = burst;
-    this.#tokens = burst;
+    this.#capacity = burst * COST;
+    this.#level = this.#capacity;
     this.#at = now;
   }
 
@@ -18,14 +21,14 @@ export class RateLimit {
     // A clock that was set back gives nothing and takes nothing.
     const elapsed = Math.max(0, now - this.#at);
     this.#at = now;
-    this.#tokens = Math.min(this.#burst, this.#tokens + (elapsed * this.#perSecond) / 1_000);
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
+    this.#level = Math.min(this.#capacity, this.#level + elapsed * this.#perSecond);
+    if (this.#level < COST) return false;
+    this.#level -= COST;
     return true;
   }
 
   /** Milliseconds until there is a token again, rounded up. */
   get retryMs(): number {
-    return Math.max(0, Math.ceil(((1 - this.#tokens) * 1_000) / this.#perSecond));
+    return Math.max(0, Math.ceil((COST - this.#level) / this.#perSecond));
   }
 }

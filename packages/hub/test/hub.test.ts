@@ -1,50 +1,104 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Hub, type HubOptions } from "../src/index.ts";
-import { FakeConn, type FakeConnOptions } from "./fake-conn.ts";
+import type { Listener, MessageConn } from "@zocalo/net";
+import { ProtocolError } from "@zocalo/protocol";
+import { FakeConn } from "./fake-conn.ts";
+import { square } from "./square.ts";
 
-const namespaces = {
-  plaza: { subscribe: "anyone", publish: "anyone", presence: true },
-  quiet: { subscribe: "anyone", publish: "anyone" },
-} as const;
-
-function makeHub(options: Partial<HubOptions> = {}): {
-  hub: Hub;
-  conn: (given?: FakeConnOptions) => FakeConn;
-} {
-  const hub = new Hub({ namespaces, ...options });
-  return {
-    hub,
-    conn(given) {
-      const conn = new FakeConn(given);
-      hub.accept(conn);
-      return conn;
-    },
-  };
-}
-
-test("a publication reaches every subscriber, with the offset its publisher is told", async () => {
-  const { hub, conn } = makeHub();
-  const [ana, ben] = [conn(), conn({ transport: "tcp" })];
-  await ana.ask({ type: "subscribe", channel: "plaza:general" });
-  await ben.ask({ type: "subscribe", channel: "plaza:general" });
+test("a publication reaches every subscriber on every transport, with the offset its publisher is told", async () => {
+  const { hub, conn } = square();
+  const conns = [conn({ transport: "websocket" }), conn({ transport: "tcp" }), conn({ transport: "udp" })];
+  for (const one of conns) await one.ask({ type: "subscribe", channel: "plaza:general" });
+  const [ana] = conns;
+  assert.ok(ana);
   const published = await ana.ask({ type: "publish", channel: "plaza:general", data: { text: "hola" } });
   assert.equal(published.type === "published" && published.offset, 1);
-  for (const { received } of [ana, ben]) {
-    const publications = received.filter(({ type }) => type === "publication");
+  for (const one of conns) {
     assert.deepEqual(
-      publications.map((message) => message.type === "publication" && [message.offset, message.data]),
-      [[1, { text: "hola" }]],
+      one.all("publication").map(({ channel, offset, data }) => [channel, offset, data]),
+      [["plaza:general", 1, { text: "hola" }]],
     );
   }
   await hub.close();
 });
 
-test("closing the hub tells every session to go away, and closes it with 1001", async () => {
-  const { hub, conn } = makeHub();
+test("the server publishes where nobody else may, as itself or in a name it gives", async () => {
+  const { hub, conn } = square();
   const ana = conn();
-  await ana.ask({ type: "ping" });
+  await ana.ask({ type: "subscribe", channel: "news:today" });
+  const first = await hub.publish("news:today", "one", { key: "k" });
+  const again = await hub.publish("news:today", "one", { key: "k" });
+  await hub.publish("news:today", ["two"], { user: "editor", info: { name: "Ed" } });
+  assert.deepEqual([first.offset, again.offset, again.duplicate], [1, 1, true]);
+  assert.deepEqual(
+    ana.all("publication").map(({ user, info, data }) => [user, info, data]),
+    [
+      ["server", undefined, "one"],
+      ["editor", { name: "Ed" }, ["two"]],
+    ],
+  );
+  assert.equal(hub.stats().published, 2);
   await hub.close();
+});
+
+test("the server's own publications are checked too", async () => {
+  const { hub } = square();
+  const isRefusedWith =
+    (code: string) =>
+    (error: unknown): boolean =>
+      error instanceof ProtocolError && error.code === code;
+  await assert.rejects(hub.publish("nowhere:x", 1), isRefusedWith("unknown_channel"));
+  await assert.rejects(hub.publish('plaza:"', 1), isRefusedWith("bad_command"));
+  await assert.rejects(hub.publish("plaza:x", undefined as never), isRefusedWith("bad_command"));
+  await assert.rejects(hub.publish("plaza:x", "x".repeat(49_151)), isRefusedWith("too_large"));
+  assert.equal((await hub.publish("plaza:x", "x".repeat(49_150))).offset, 1);
+  await hub.close();
+});
+
+test("one connection past the limit is told that the server is full", async () => {
+  const { hub, conn } = square({ limits: { sessions: 2 } });
+  const [ana, ben, eve] = [conn(), conn(), conn()];
+  assert.equal((await eve.untilClosed()).code, 1013);
+  assert.deepEqual(eve.received, [
+    { type: "disconnect", code: 1013, reason: "the server is full", reconnect: true },
+  ]);
+  assert.equal(ana.closed, undefined);
+  ben.cut();
+  assert.equal((await conn().ask({ type: "ping" })).type, "pong");
+  await hub.close();
+});
+
+test("serve takes every connection and ends with the listener; closing the hub closes it", async () => {
+  const { hub } = square();
+  const queue = makeListener();
+  const served = hub.serve(queue.listener);
+  const ana = new FakeConn();
+  queue.add(ana);
+  assert.equal((await ana.ask({ type: "ping" })).type, "pong");
+  await hub.close();
+  await served;
+  assert.equal(ana.closed?.code, 1001);
+  assert.deepEqual(queue.calls, ["close", "drain"]);
+});
+
+test("a listener that comes after the hub was closed is closed", async () => {
+  const { hub } = square();
+  await hub.close();
+  const queue = makeListener();
+  await hub.serve(queue.listener);
+  assert.deepEqual(queue.calls, ["close"]);
+  const late = new FakeConn();
+  hub.accept(late);
+  assert.equal((await late.untilClosed()).code, 1001);
+});
+
+test("closing tells every session to go away; what does not end until the deadline is aborted", async () => {
+  const { hub, conn, clock } = square();
+  const [ana, stuck] = [conn(), conn()];
+  stuck.closeHangs = true;
+  await ana.ask({ type: "subscribe", channel: "plaza:a" });
+  const closing = hub.close({ deadline: clock.now() + 1_000 });
+  assert.equal(hub.close(), closing);
   assert.deepEqual(ana.received.at(-1), {
     type: "disconnect",
     code: 1001,
@@ -52,5 +106,73 @@ test("closing the hub tells every session to go away, and closes it with 1001", 
     reconnect: true,
   });
   assert.equal(ana.closed?.code, 1001);
-  assert.equal(hub.stats().sessions, 0);
+  assert.ok(!isClosed(stuck));
+  clock.advance(1_000);
+  await closing;
+  assert.equal(stuck.closed?.code, 1006);
+  assert.deepEqual([hub.stats().sessions, hub.stats().subscriptions, hub.stats().channels], [0, 0, 0]);
 });
+
+test("what a connection held is let go of when it breaks", async () => {
+  const { hub, conn } = square();
+  const ana = conn();
+  await ana.ask({ type: "subscribe", channel: "plaza:a" });
+  await ana.ask({ type: "subscribe", channel: "plaza:b" });
+  assert.deepEqual([hub.stats().subscriptions, hub.stats().channels], [2, 2]);
+  ana.cut();
+  const { sessions, subscriptions, channels } = hub.stats();
+  assert.deepEqual([sessions, subscriptions, channels], [0, 0, 0]);
+  await hub.close();
+});
+
+function isClosed({ closed }: FakeConn): boolean {
+  return closed !== undefined;
+}
+
+/** A listener in memory. */
+function makeListener(): { listener: Listener<MessageConn>; add(conn: MessageConn): void; calls: string[] } {
+  const calls: string[] = [];
+  const waiting: MessageConn[] = [];
+  let wake: (() => void) | undefined;
+  let isClosed = false;
+  const close = async (): Promise<void> => {
+    isClosed = true;
+    wake?.();
+  };
+  const listener: Listener<MessageConn> = {
+    addr: { network: "pipe", toString: () => "pipe" },
+    async accept() {
+      throw new Error("the hub iterates");
+    },
+    async close() {
+      calls.push("close");
+      await close();
+    },
+    async drain() {
+      calls.push("drain");
+    },
+    async abort() {
+      await close();
+    },
+    async *[Symbol.asyncIterator]() {
+      while (!isClosed) {
+        const next = waiting.shift();
+        if (next) yield next;
+        else {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      }
+    },
+    [Symbol.asyncDispose]: close,
+  };
+  return {
+    listener,
+    calls,
+    add(conn) {
+      waiting.push(conn);
+      wake?.();
+    },
+  };
+}

@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RateLimit } from "./rate-limit.ts";
+
+test("a burst is taken at once, and one past it is not", () => {
+  const rate = new RateLimit(10, 3, 0);
+  assert.deepEqual([rate.take(0), rate.take(0), rate.take(0), rate.take(0)], [true, true, true, false]);
+  assert.equal(rate.retryMs, 100);
+});
+
+test("a token comes back when its time has passed, and not before", () => {
+  const rate = new RateLimit(10, 1, 0);
+  assert.equal(rate.take(0), true);
+  assert.equal(rate.take(99), false);
+  assert.equal(rate.retryMs, 1);
+  assert.equal(rate.take(100), true);
+});
+
+test("a long silence gives no more than a burst", () => {
+  const rate = new RateLimit(10, 2, 0);
+  assert.deepEqual([rate.take(1e9), rate.take(1e9), rate.take(1e9)], [true, true, false]);
+});
+
+test("a clock that is set back takes nothing away and gives nothing", () => {
+  const rate = new RateLimit(1_000, 1, 10_000);
+  assert.equal(rate.take(10_000), true);
+  assert.equal(rate.take(0), false);
+  assert.equal(rate.take(1), true);
+});

@@ -1,0 +1,259 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type {
+  Engine,
+  EngineListener,
+  LogState,
+  NewPublication,
+  PresenceEvent,
+  Retention,
+} from "../src/index.ts";
+
+/** What an engine has told its listener, as text. */
+interface News extends EngineListener {
+  readonly publications: string[];
+  readonly events: (PresenceEvent & { readonly channel: string })[];
+}
+
+const keepAll: Retention = { publications: 1_000, bytes: 1_000_000, ttlMs: 3_600_000, keyTtlMs: 60_000 };
+
+function text(data: string, key?: string): NewPublication {
+  return { user: "ana", data: JSON.stringify(data), key };
+}
+
+function listen(engine: Engine): News {
+  const publications: string[] = [];
+  const events: News["events"] = [];
+  engine.start({
+    publication: (channel, _epoch, { offset, data }) => publications.push(`${channel} ${offset} ${data}`),
+    replaced: () => assert.fail("no log was replaced"),
+    presence: (channel, event) => events.push({ channel, ...event }),
+  });
+  return { publications, events, publication() {}, replaced() {}, presence() {} };
+}
+
+/**
+ * What every engine does. Each test makes an engine of its own and closes it.
+ *
+ * @param settled resolves when the listener has been told of all that was committed
+ */
+export function engineContract(
+  name: string,
+  make: () => Engine | Promise<Engine>,
+  settled: () => Promise<void> = async () => undefined,
+): void {
+  const engineTest = (what: string, run: (engine: Engine, news: News) => Promise<void>): void => {
+    void test(`${name}: ${what}`, async () => {
+      const engine = await make();
+      try {
+        await run(engine, listen(engine));
+      } finally {
+        await engine.close();
+      }
+    });
+  };
+
+  engineTest("offsets are 1, 2, 3 … in one epoch, whoever waits or not", async (engine) => {
+    const all = await Promise.all(["a", "b", "c"].map((data) => engine.publish("c:1", text(data), keepAll)));
+    assert.deepEqual(
+      all.map(({ offset, duplicate }) => [offset, duplicate]),
+      [
+        [1, false],
+        [2, false],
+        [3, false],
+      ],
+    );
+    assert.equal(new Set(all.map(({ epoch }) => epoch)).size, 1);
+    assert.ok((all[0]?.epoch.length ?? 99) <= 64);
+  });
+
+  engineTest("channels are independent", async (engine) => {
+    await engine.publish("c:1", text("a"), keepAll);
+    assert.equal((await engine.publish("c:2", text("b"), keepAll)).offset, 1);
+    assert.equal((await engine.read("c:2", 0, 10)).publications[0]?.data, '"b"');
+  });
+
+  for (const channel of ["__proto__", "constructor", "toString:x"]) {
+    engineTest(`${channel} is a channel like any other`, async (engine) => {
+      assert.equal((await engine.read(channel, 0, 1)).head, 0);
+      assert.equal((await engine.publish(channel, { ...text("a"), user: "__proto__" }, keepAll)).offset, 1);
+      assert.equal((await engine.read(channel, 0, 1)).publications[0]?.user, "__proto__");
+    });
+  }
+
+  engineTest("reads back what was published, word for word", async (engine) => {
+    const data = JSON.stringify({ text: 'ñ "\u2028\0😀', deep: [null, -0.5, { __proto__: 1 }] });
+    const { at } = await engine.publish("c:1", { user: "ana", info: '{"name":"Ana"}', data }, keepAll);
+    const { publications } = await engine.read("c:1", 0, 10);
+    assert.deepEqual(
+      publications.map((publication) => ({ ...publication })),
+      [{ offset: 1, at, user: "ana", info: '{"name":"Ana"}', data }],
+    );
+  });
+
+  engineTest("reads a page from any place, as long as asked for", async (engine) => {
+    for (let number = 1; number <= 10; number++) await engine.publish("c:1", text(`${number}`), keepAll);
+    const offsets = async (after: number, limit: number): Promise<readonly number[]> =>
+      (await engine.read("c:1", after, limit)).publications.map(({ offset }) => offset);
+    assert.deepEqual(await offsets(0, 3), [1, 2, 3]);
+    assert.deepEqual(await offsets(7, 3), [8, 9, 10]);
+    assert.deepEqual(await offsets(7, 100), [8, 9, 10]);
+    assert.deepEqual(await offsets(10, 5), []);
+    assert.deepEqual(await offsets(Number.MAX_SAFE_INTEGER - 1, 1), []);
+    const { head, oldest } = await engine.read("c:1", 5, 1);
+    assert.deepEqual([head, oldest], [10, 1]);
+  });
+
+  engineTest(
+    "an unknown channel is an empty log, and stays the same one when it gets its first publication",
+    async (engine) => {
+      const before = await engine.read("c:1", 0, 10);
+      assert.deepEqual([before.head, before.oldest, before.publications.length], [0, 1, 0]);
+      assert.equal((await engine.publish("c:1", text("a"), keepAll)).epoch, before.epoch);
+    },
+  );
+
+  engineTest(
+    "keeps no more publications than the retention says, and reads from the oldest kept",
+    async (engine) => {
+      for (let number = 1; number <= 5; number++) {
+        await engine.publish("c:1", text(`${number}`), { ...keepAll, publications: 3 });
+      }
+      const page = await engine.read("c:1", 0, 10);
+      assert.deepEqual(
+        [page.head, page.oldest, page.publications.map(({ offset }) => offset)],
+        [5, 3, [3, 4, 5]],
+      );
+    },
+  );
+
+  engineTest("keeps no more text than the retention says", async (engine) => {
+    const big = { user: "u", data: JSON.stringify("x".repeat(97)) }; // 100 with the user and the quotes
+    for (let number = 1; number <= 3; number++) await engine.publish("c:1", big, { ...keepAll, bytes: 200 });
+    assert.equal((await engine.read("c:1", 0, 10)).oldest, 2);
+    await engine.publish("c:2", big, { ...keepAll, bytes: 99 });
+    const { head, oldest } = await engine.read("c:2", 0, 10);
+    assert.deepEqual([head, oldest], [1, 2]);
+  });
+
+  engineTest("keeps nothing where nothing is to be kept, and counts on", async (engine) => {
+    const retention = { ...keepAll, publications: 0 };
+    await engine.publish("c:1", text("a"), retention);
+    assert.equal((await engine.publish("c:1", text("b"), retention)).offset, 2);
+    const page = await engine.read("c:1", 0, 10);
+    assert.deepEqual([page.head, page.oldest, page.publications.length], [2, 3, 0]);
+  });
+
+  engineTest("a repeated key adds nothing and gives the first place back", async (engine) => {
+    const first = await engine.publish("c:1", text("a", "k"), keepAll);
+    await engine.publish("c:1", text("b"), keepAll);
+    const again = await engine.publish("c:1", text("a", "k"), keepAll);
+    assert.deepEqual(again, { ...first, duplicate: true });
+    assert.equal((await engine.read("c:1", 0, 10)).head, 2);
+  });
+
+  engineTest("a key repeated before the first has been answered adds nothing either", async (engine) => {
+    const both = await Promise.all([
+      engine.publish("c:1", text("a", "k"), keepAll),
+      engine.publish("c:1", text("a", "k"), keepAll),
+    ]);
+    assert.deepEqual(
+      both.map(({ offset, duplicate }) => [offset, duplicate]),
+      [
+        [1, false],
+        [1, true],
+      ],
+    );
+  });
+
+  engineTest("a key is of its channel, and outlives its publication", async (engine) => {
+    await engine.publish("c:1", text("a", "constructor"), { ...keepAll, publications: 0 });
+    assert.equal(
+      (await engine.publish("c:1", text("a", "constructor"), { ...keepAll, publications: 0 })).duplicate,
+      true,
+    );
+    assert.equal((await engine.publish("c:2", text("a", "constructor"), keepAll)).duplicate, false);
+  });
+
+  engineTest("keys are not known where they are not to be", async (engine) => {
+    const retention = { ...keepAll, keyTtlMs: 0 };
+    await engine.publish("c:1", text("a", "k"), retention);
+    assert.equal((await engine.publish("c:1", text("a", "k"), retention)).offset, 2);
+  });
+
+  engineTest(
+    "tells of an open channel in order, from the head it was opened at, and of no other",
+    async (engine, news) => {
+      await engine.publish("c:1", text("before"), keepAll);
+      const state: LogState = await engine.open("c:1");
+      assert.deepEqual([state.head, state.oldest], [1, 1]);
+      await Promise.all(["a", "b"].map((data) => engine.publish("c:1", text(data), keepAll)));
+      await engine.publish("c:2", text("elsewhere"), keepAll);
+      await engine.publish("c:1", text("keyed", "k"), keepAll);
+      await engine.publish("c:1", text("keyed", "k"), keepAll);
+      await settled();
+      assert.deepEqual(news.publications, ['c:1 2 "a"', 'c:1 3 "b"', 'c:1 4 "keyed"']);
+    },
+  );
+
+  engineTest("a channel that was released and opened again goes on", async (engine, news) => {
+    const first = await engine.open("c:1");
+    engine.release("c:1");
+    await engine.publish("c:1", text("unheard"), keepAll);
+    const again = await engine.open("c:1");
+    assert.deepEqual([again.epoch, again.head], [first.epoch, 1]);
+    await engine.publish("c:1", text("heard"), keepAll);
+    await settled();
+    assert.deepEqual(
+      news.publications.filter((line) => line.endsWith('"heard"')),
+      ['c:1 2 "heard"'],
+    );
+  });
+
+  engineTest("presence counts users, and gives each change the next version", async (engine, news) => {
+    await engine.open("c:1");
+    const info = '{"name":"Ana"}';
+    await engine.join("c:1", { session: "s1", user: "ana", info });
+    await engine.join("c:1", { session: "s2", user: "ana", info });
+    await engine.join("c:1", { session: "s3", user: "__proto__" });
+    const { version, users } = await engine.present("c:1");
+    assert.deepEqual(
+      users.map(({ user, info: shown, connections }) => [user, shown, connections]),
+      [
+        ["ana", info, 2],
+        ["__proto__", undefined, 1],
+      ],
+    );
+    await engine.leave("c:1", "s1");
+    await engine.leave("c:1", "s1");
+    await engine.leave("c:1", "s2");
+    await engine.leave("c:1", "unknown");
+    await settled();
+    assert.deepEqual(
+      news.events.map((event) => [event.type, event.user, event.version - version]),
+      [
+        ["join", "ana", -1],
+        ["join", "__proto__", 0],
+        ["leave", "ana", 1],
+      ],
+    );
+    assert.equal((await engine.present("c:1")).users.length, 1);
+  });
+
+  engineTest("versions of presence do not go back when everybody has left", async (engine) => {
+    await engine.open("c:1");
+    await engine.join("c:1", { session: "s1", user: "ana" });
+    await engine.leave("c:1", "s1");
+    const { version, users } = await engine.present("c:1");
+    assert.equal(users.length, 0);
+    await engine.join("c:1", { session: "s2", user: "ben" });
+    assert.ok((await engine.present("c:1")).version > version);
+  });
+
+  engineTest("rejects after it was closed", async (engine) => {
+    await engine.close();
+    await assert.rejects(engine.publish("c:1", text("late"), keepAll));
+    await assert.rejects(engine.read("c:1", 0, 1));
+    await assert.rejects(engine.open("c:1"));
+  });
+}
