@@ -1,11 +1,5 @@
 import { createColors } from "picocolors";
-
-/** Ports that are open, for the banner. */
-export interface OpenPorts {
-  readonly http?: number | undefined;
-  readonly tcp?: number | undefined;
-  readonly udp?: number | undefined;
-}
+import type { OpenPorts } from "./server.ts";
 
 /** What the banner tells. */
 export interface BannerFacts {

@@ -24,6 +24,21 @@ ${SETTING_NAMES.map(row).join("\n")}
 
 ${SETTING_NAMES.map((name) => `**\`${name}\`** ${about(name).what}`).join("\n\n")}
 
+## Namespaces
+
+A channel belongs to the namespace that stands before the first \`:\` of its name; in one that is not listed nothing can be done.
+
+| | default | allowed |
+| --- | --- | --- |
+| \`subscribe\` | \`"nobody"\` | who may subscribe, and read history and presence: \`"anyone"\`, \`"users"\` (whoever is not a guest) or \`"nobody"\` |
+| \`publish\` | \`"nobody"\` | who may publish: the same words |
+| \`presence\` | \`false\` | true: those who subscribe can be seen, and can see each other |
+| \`history.publications\` | 1000 | how many are kept for those who come later or fall behind; 0: none |
+| \`history.bytes\` | 1048576 | how much JSON text of one channel is kept |
+| \`history.ttlMs\` | 86400000 | how long one is kept, in milliseconds |
+| \`maxDataLength\` | 49152 | longest JSON text of one publication's \`data\`, from 1 to 49152 |
+| \`idempotencyMs\` | 300000 | how long the \`key\` of a publication is known, in milliseconds |
+
 ## An example
 
 \`\`\`json
@@ -52,6 +67,10 @@ export const EXAMPLE = {
   httpPort: 80,
   udpPort: "off",
   allowedOrigins: ["https://example.org"],
+  namespaces: {
+    plaza: { subscribe: "anyone", publish: "anyone", presence: true },
+    news: { subscribe: "anyone", publish: "users", history: { publications: 100, ttlMs: 604_800_000 } },
+  },
 };
 
 function row(name: (typeof SETTING_NAMES)[number]): string {

@@ -153,3 +153,29 @@ test("a file that cannot be used is one clear sentence", () => {
   mkdirSync(join(where, "zocalo.config.json"));
   assert.match(faults({ directory: where }).join(), /it is a directory/);
 });
+
+test("namespaces stand in the file, and a fault in one is told with its path", () => {
+  const namespaces = { sala: { publish: "users", subscribe: "anyone", history: { publications: 10 } } };
+  assert.deepEqual(read({ directory: directory({ namespaces }) }).namespaces, namespaces);
+
+  const where = directory({
+    namespaces: { sala: { publish: "all", history: { bytes: -1 }, histori: {} }, "a b": {} },
+  });
+  const file = join(where, "zocalo.config.json");
+  const [publish = "", bytes = "", extra = "", name = "", ...more] = faults({ directory: where }).sort();
+  assert.deepEqual(more, []);
+  const all = [publish, bytes, extra, name].join("\n");
+  assert.ok(all.includes(`namespaces.sala.publish in ${file} is "all": `), all);
+  assert.ok(all.includes(`namespaces.sala.history.bytes in ${file} is -1: `), all);
+  assert.ok(/namespaces\.sala in .*"histori"/.test(all), all);
+  assert.ok(/namespaces\.a b in .*/.test(all), all);
+
+  assert.match(
+    faults({ directory: directory({ namespaces: [] }) }).join(),
+    /^namespaces in .* is \[\]; allowed: an object/,
+  );
+  assert.match(
+    faults({ environment: { ZOCALO_NAMESPACES: "{}" } }).join(),
+    /ZOCALO_NAMESPACES is not a setting/,
+  );
+});

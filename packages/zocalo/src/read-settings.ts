@@ -23,11 +23,6 @@ export interface SettingSources {
   readonly directory: string;
 }
 
-interface Given {
-  readonly value: unknown;
-  readonly source: string;
-}
-
 /**
  * Settles every setting: flag, else environment variable, else configuration file, else default. Each value that was
  * given is checked, even one that a stronger source overrides.
@@ -36,11 +31,11 @@ interface Given {
  */
 export function readSettings(sources: SettingSources): Settings {
   const faults: string[] = [];
-  const given = new Map<string, Given>();
+  const given = new Map<SettingName, unknown>();
   const take = (name: SettingName, value: unknown, source: string) => {
-    const fault = faultOf(name, value, source);
-    if (fault === undefined) given.set(name, { value: SETTINGS[name].schema.parse(value), source });
-    else faults.push(fault);
+    const found = faultsOf(name, value, source);
+    if (found.length === 0) given.set(name, value);
+    faults.push(...found);
   };
 
   const file = findConfigFile(sources);
@@ -69,7 +64,7 @@ export function readSettings(sources: SettingSources): Settings {
   if (faults.length > 0) throw new UserError(faults.join("\n"), EXIT.usage);
   const settled = SETTING_NAMES.map((name) => [
     name,
-    given.has(name) ? given.get(name)?.value : SETTINGS[name].default,
+    given.has(name) ? given.get(name) : SETTINGS[name].default,
   ]);
   // Each value has passed its own schema, or is its own default.
   return Object.fromEntries(settled) as Settings;
@@ -80,17 +75,16 @@ function findConfigFile(sources: SettingSources): ConfigFile | undefined {
   return readConfigFile(sources.directory, named ?? CONFIG_FILE_NAME, named !== undefined);
 }
 
-function faultOf(name: SettingName, value: unknown, source: string): string | undefined {
+function faultsOf(name: SettingName, value: unknown, source: string): string[] {
   const setting: Setting = SETTINGS[name];
-  const result = setting.schema.safeParse(value);
-  if (result.success) return undefined;
-  const [issue] = result.error.issues;
-  const path = issue?.path.filter((part) => typeof part === "string") ?? [];
-  // Inside of a nested setting the key alone would not tell which part is wrong.
-  if (issue === undefined || path.length === 0) {
-    return `${name} ${source} is ${shown(value)}; allowed: ${setting.allowed}.`;
-  }
-  return `${[name, ...path].join(".")} ${source} is ${shown(valueAt(value, issue.path))}: ${issue.message}.`;
+  const issues = setting.schema.safeParse(value).error?.issues ?? [];
+  const faults = issues.map(({ path, message }) => {
+    // Inside of a nested setting the name alone would not tell which part is wrong.
+    if (typeof path[0] !== "string")
+      return `${name} ${source} is ${shown(value)}; allowed: ${setting.allowed}.`;
+    return `${[name, ...path].join(".")} ${source} is ${shown(valueAt(value, path))}: ${message}.`;
+  });
+  return [...new Set(faults)];
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {

@@ -1,3 +1,4 @@
+import { namespaces } from "./namespaces.ts";
 import { choice, list, port, type Setting, text, wholeNumber } from "./setting.ts";
 
 /**
@@ -24,6 +25,17 @@ export const SETTINGS = {
     "Pages of other hosts that may open a WebSocket from a browser. A page from this server always may. " +
       "`*` lets every page that a visitor opens act with what that visitor may do here.",
   ),
+  namespaces: namespaces(
+    { plaza: { subscribe: "anyone", publish: "anyone", presence: true, history: { publications: 1_000 } } },
+    "The namespaces, by name: who may do what in the channels whose name begins so, and what is kept. " +
+      "What the file says replaces the default: name `plaza` again to keep the chat.",
+  ),
+  maxClients: wholeNumber(
+    10_000,
+    1,
+    1_000_000,
+    "Clients at once, through all doors; one more is turned away with close code 1013, to come back later.",
+  ),
   drainMs: wholeNumber(
     5_000,
     0,
@@ -33,7 +45,7 @@ export const SETTINGS = {
   logLevel: choice(
     "info",
     ["silent", "error", "warn", "info", "debug"],
-    "How much is logged on standard error. `debug` adds a line for each connection.",
+    "How much is logged on standard error. `debug` adds why a WebSocket was refused.",
   ),
   logFormat: choice(
     "auto",

@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+import { run } from "./cli.ts";
+
+// Not process.exit: what was written must reach a pipe first.
+process.exitCode = await run(process.argv.slice(2));

@@ -1,0 +1,67 @@
+import { Command, CommanderError, Option } from "commander";
+import { EXIT, UserError } from "./exit-code.ts";
+import type { Setting } from "./setting.ts";
+import { flagOf, SETTING_NAMES, type SettingName, SETTINGS, variableOf } from "./settings.ts";
+import { serve } from "./serve.ts";
+import { VERSION } from "./version.ts";
+
+/**
+ * Runs the command line and answers with the exit code; nothing is thrown for what a user can mend.
+ *
+ * @param args what stands behind `zocalo`.
+ */
+export async function run(args: readonly string[]): Promise<number> {
+  let exitCode: number = EXIT.ok;
+  const program = new Command("zocalo")
+    .description("Sockets for TypeScript, and the square that is built on them.")
+    .version(VERSION, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print help")
+    .helpCommand("help [command]", "print help for a command")
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true });
+  const serveCommand = program
+    .command("serve")
+    .description("run the server: page and WebSocket, TCP and UDP in one square")
+    .option(
+      "--config <FILE>",
+      "read settings from this file [ZOCALO_CONFIG, default zocalo.config.json if it is there]",
+    )
+    .addHelpText("after", SERVE_NOTES)
+    .action(async (options: Readonly<Record<string, string | undefined>>) => {
+      const { config, ...flags } = options;
+      exitCode = await serve({
+        flags,
+        configPath: config,
+        environment: process.env,
+        directory: process.cwd(),
+      });
+    });
+  for (const name of SETTING_NAMES) {
+    const option = optionFor(name);
+    if (option !== undefined) serveCommand.addOption(option);
+  }
+
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return exitCode;
+  } catch (error) {
+    // Help and version have been printed, and so has what is wrong with the command line.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (!(error instanceof UserError)) throw error;
+    const lines = error.message.split("\n").map((line) => `zocalo: ${line}\n`);
+    process.stderr.write(lines.join(""));
+    return error.exitCode;
+  }
+}
+
+const SERVE_NOTES = `
+Each setting can also be given by its variable, or in the file: docs/configuration.md.
+Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 could not start, 2 wrong settings,
+130 or 143 a second signal cut the stop short.`;
+
+function optionFor(name: SettingName): Option | undefined {
+  const { placeholder, what, default: value }: Setting = SETTINGS[name];
+  if (placeholder === undefined) return undefined;
+  const known = Array.isArray(value) ? value.join(",") || "none" : String(value);
+  return new Option(`${flagOf(name)} <${placeholder}>`, `${what} [${variableOf(name)}, default ${known}]`);
+}

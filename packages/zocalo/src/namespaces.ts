@@ -1,0 +1,47 @@
+import type { NamespaceOptions } from "@zocalo/hub";
+import { z } from "zod";
+import type { Setting } from "./setting.ts";
+
+/** What a configuration file can say of a namespace: all a program can, but for permissions that are functions. */
+export type ConfiguredNamespace = Omit<NamespaceOptions, "subscribe" | "publish" | "slowConsumer"> & {
+  readonly subscribe?: Who;
+  readonly publish?: Who;
+};
+
+type Who = "nobody" | "users" | "anyone";
+
+/** A namespace by its name. */
+export type ConfiguredNamespaces = Readonly<Record<string, ConfiguredNamespace>>;
+
+const who = z.enum(["nobody", "users", "anyone"]);
+const count = z.int().min(0);
+
+const namespace = z.strictObject({
+  history: z.exactOptional(
+    z.strictObject({
+      publications: z.exactOptional(count),
+      bytes: z.exactOptional(count),
+      ttlMs: z.exactOptional(z.int().min(1)),
+    }),
+  ),
+  presence: z.exactOptional(z.boolean()),
+  subscribe: z.exactOptional(who),
+  publish: z.exactOptional(who),
+  maxDataLength: z.exactOptional(z.int().min(1).max(49_152)),
+  idempotencyMs: z.exactOptional(count),
+});
+
+/** Makes the setting that lists the namespaces. */
+export function namespaces(value: ConfiguredNamespaces, what: string): Setting<ConfiguredNamespaces> {
+  return {
+    what,
+    allowed: "an object that has an object for each namespace, see below",
+    default: value,
+    schema: z.record(
+      z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "a name has letters, digits, _ and -"),
+      namespace,
+    ),
+    // Too much for a command line: it stands in the file.
+    fromText: (text) => text,
+  };
+}

@@ -1,0 +1,48 @@
+import { fileURLToPath } from "node:url";
+import { banner } from "./banner.ts";
+import { EXIT } from "./exit-code.ts";
+import { createLog } from "./log.ts";
+import { readPages } from "./pages.ts";
+import { readSettings, type SettingSources } from "./read-settings.ts";
+import { Server } from "./server.ts";
+import { StopSignals } from "./stop-signal.ts";
+import { VERSION } from "./version.ts";
+
+/** The built page: beside `dist` as beside `src`. */
+const PAGES = fileURLToPath(new URL("../pages/plaza", import.meta.url));
+
+/**
+ * `zocalo serve`: runs a server until a signal stops it.
+ *
+ * @returns the exit code.
+ * @throws UserError for wrong settings, or a door that cannot be opened.
+ */
+export async function serve(sources: SettingSources): Promise<number> {
+  const settings = readSettings(sources);
+  const log = createLog(settings);
+  // Whoever reads the banner may go (`zocalo serve | head`); the server stays.
+  process.stdout.on("error", () => undefined);
+  process.on("uncaughtException", (error) => {
+    log.fatal({ err: error }, "broke down");
+    process.exit(EXIT.failed);
+  });
+
+  using signals = new StopSignals(process, (code) => process.exit(code));
+  const pages = readPages(PAGES);
+  const server = await Server.open(settings, { pages, log });
+  const { ports } = server;
+  process.stdout.write(
+    banner({
+      version: VERSION,
+      host: settings.host,
+      ports,
+      hasPage: pages !== undefined,
+      hasColors: process.stdout.isTTY && process.env["NO_COLOR"] === undefined,
+    }),
+  );
+  const signal = await signals.first;
+  log.info({ signal }, "stopping");
+  await server.stop();
+  log.info("stopped");
+  return EXIT.ok;
+}
