@@ -107,6 +107,12 @@ export class FakeConn implements MessageConn {
     this.#ended({ code: 1006, reason: "", wasClean: false });
   }
 
+  /** The transport ends it for what the peer sent; as on a byte stream, the hub may still send a last word. */
+  fault(info: CloseInfo): void {
+    this.#handler?.close?.(info);
+    this.closed ??= info;
+  }
+
   /** Waits until the messages read so far, or those still to come, have one that fits. */
   async until<Found extends ServerMessage>(
     fits: (message: ServerMessage) => message is Found,
