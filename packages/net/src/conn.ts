@@ -93,7 +93,7 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
    */
   close(): Promise<void>;
 
-  /** Closes at once and drops what is not yet sent (TCP RST where the platform allows it). Never waits, never throws. */
+  /** Closes at once and drops what is not yet sent (TCP RST where the platform allows it). Never waits, never throws. After `close` has resolved it does nothing. */
   abort(): void;
 
   /** Sets both deadlines. Past it, pending and future operations reject with `timeout` until it is moved or cleared. */

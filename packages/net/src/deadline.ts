@@ -4,6 +4,9 @@ import { NetError } from "./error.ts";
 /** The longest delay `setTimeout` takes, in milliseconds; longer ones are waited for in parts. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
+/** So much too early is in time, in milliseconds: Node's timers count whole ones. */
+const GRACE_MS = 1;
+
 /**
  * A deadline as milliseconds since the Unix epoch; `null` and `Infinity` mean none and give `Infinity`.
  *
@@ -41,7 +44,9 @@ export class DeadlineTimer {
 
   /** True from the moment the deadline passed until it is moved or cleared. */
   get hasPassed(): boolean {
-    return this.#hasPassed;
+    if (this.#hasPassed || this.#dueAt === Number.POSITIVE_INFINITY) return this.#hasPassed;
+    // Asked before its timer could run, a deadline has passed all the same.
+    return this.#dueAt - performance.now() < GRACE_MS;
   }
 
   /** Sets, moves or (with `null`) clears the deadline. */
@@ -66,8 +71,7 @@ export class DeadlineTimer {
     this.#timer = setTimeout(() => {
       this.#firesAt = Number.POSITIVE_INFINITY;
       const later = performance.now();
-      // A millisecond of grace: Node rounds delays to whole ones.
-      if (this.#dueAt - later < 1) this.#pass();
+      if (this.#dueAt - later < GRACE_MS) this.#pass();
       else this.#arm(later);
     }, delay);
   }

@@ -6,6 +6,9 @@ import type { Transport, TransportSink } from "./transport.ts";
 /** Bytes each direction of a pipe holds for a reader that is behind, as a socket buffer does. */
 const CAPACITY_BYTES = 64 * 1024;
 
+/** Small writes are put together in pieces of this size, in bytes. */
+const PIECE_BYTES = 4096;
+
 /**
  * Two connected ends in memory: what is written to one is read from the other. They keep the whole `Conn` contract, half-close,
  * deadlines and backpressure (64 KiB in each direction) included, so that most tests need no port.
@@ -35,7 +38,7 @@ class PipeEnd implements Transport {
   #peer: PipeEnd = this;
   #sink: TransportSink | undefined;
   /** Arrived here, owned, not yet delivered. */
-  #inbox: Uint8Array[] = [];
+  #inbox: Piece[] = [];
   #inboxBytes = 0;
   /** Written here, waiting for room on the other end. */
   #outbox: Uint8Array[] = [];
@@ -46,6 +49,7 @@ class PipeEnd implements Transport {
   #hasEnded = false;
   #hasPeerEnded = false;
   #isEndDelivered = false;
+  #isFinished = false;
   #isClosed = false;
 
   connect(peer: PipeEnd): void {
@@ -123,8 +127,8 @@ class PipeEnd implements Transport {
     if (this.#hasEnded && this.#outbox.length === 0 && !peer.#hasPeerEnded) {
       peer.#hasPeerEnded = true;
       peer.#schedule();
-      this.#schedule();
       setImmediate(() => {
+        this.#isFinished = true;
         if (!this.#isClosed) this.#sink?.onFinish();
         this.#closeIfOver();
       });
@@ -143,7 +147,15 @@ class PipeEnd implements Transport {
   }
 
   #take(bytes: Uint8Array): void {
-    this.#inbox.push(Buffer.from(bytes));
+    const last = this.#inbox.at(-1);
+    if (last !== undefined && last.memory.length - last.length >= bytes.length) {
+      last.memory.set(bytes, last.length);
+      last.length += bytes.length;
+    } else {
+      const memory = Buffer.allocUnsafe(Math.max(bytes.length, PIECE_BYTES));
+      memory.set(bytes);
+      this.#inbox.push({ memory, length: bytes.length });
+    }
     this.#inboxBytes += bytes.length;
     this.#schedule();
   }
@@ -160,8 +172,9 @@ class PipeEnd implements Transport {
 
   #deliver(): void {
     while (this.#isReading && !this.#isClosed) {
-      const bytes = this.#inbox.shift();
-      if (bytes === undefined) break;
+      const piece = this.#inbox.shift();
+      if (piece === undefined) break;
+      const bytes = piece.memory.subarray(0, piece.length);
       this.#inboxBytes -= bytes.length;
       if (!this.#sink?.onBytes(bytes, false)) this.#isReading = false;
       this.#peer.#move();
@@ -174,7 +187,7 @@ class PipeEnd implements Transport {
   }
 
   #closeIfOver(): void {
-    if (this.#isEndDelivered && this.#hasEnded && this.#outbox.length === 0) this.#close(undefined);
+    if (this.#isEndDelivered && this.#isFinished) this.#close(undefined);
   }
 
   /** `code` is what a socket would have met. */
@@ -190,6 +203,12 @@ class PipeEnd implements Transport {
       this.#peer.#move();
     });
   }
+}
+
+/** Bytes that are on their way, in memory that may have room for more. */
+interface Piece {
+  readonly memory: Uint8Array;
+  length: number;
 }
 
 function pipeError(code: "EPIPE" | "ECONNRESET"): Error {

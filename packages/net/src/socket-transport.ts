@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { type Addr, unixAddr } from "./addr.ts";
-import { isLentMemory } from "./read-buffer.ts";
+import { hasPeer, isLentMemory } from "./read-buffer.ts";
 import type { Transport, TransportSink } from "./transport.ts";
 
 /** A connected socket with its two addresses, which it forgets when it is closed. */
@@ -149,7 +149,14 @@ export class SocketTransport implements Transport {
   }
 
   ended(): void {
-    this.#sink?.onEnd();
+    const socket = this.#socket;
+    const isTcp = this.#remoteAddr?.network === "tcp";
+    if (isTcp && socket && !socket.writableEnded && hasPeer(socket) === false) {
+      this.#error ??= Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET", syscall: "read" });
+      socket.destroy();
+    } else {
+      this.#sink?.onEnd();
+    }
   }
 
   finished(): void {

@@ -40,6 +40,7 @@ export class StreamConn implements Conn, TransportSink {
   #busy: Promise<void> | undefined;
   #hasPeerEnded = false;
   #closing: Promise<void> | undefined;
+  #isFlushed = false;
   #onGone: (() => void) | undefined;
   #isGone = false;
   /** Why the connection broke or was aborted by this side. */
@@ -133,6 +134,7 @@ export class StreamConn implements Conn, TransportSink {
   }
 
   abort(): void {
+    if (this.#isFlushed) return; // Closed: a reset now could destroy what the peer has not yet read.
     this.#closing ??= Promise.resolve();
     const closed = closedError(this.#site("read"));
     this.#reads.discard(closed);
@@ -212,6 +214,7 @@ export class StreamConn implements Conn, TransportSink {
       throw timeout;
     }
     if (this.#isGone) return;
+    this.#isFlushed = true;
     if (this.#hasPeerEnded) return this.#transport.destroy();
     this.#transport.unref();
     const timer = setTimeout(() => this.#transport.destroy(), LINGER_MS).unref();

@@ -10,7 +10,26 @@ import type { Transport } from "./transport.ts";
  */
 const STEP_BYTES = 64 * 1024;
 
+/**
+ * How many writes of one connection may be done at once before the event loop gets its turn. The system mostly takes a write at once, so
+ * that a loop of `await conn.write()` would otherwise stop everything else in the process for as long as the peer keeps up.
+ */
+const BURST = 64;
+
 const DONE = Promise.resolve();
+
+let turn: Promise<void> | undefined;
+
+/** Resolves when the event loop has had its turn. */
+function nextTurn(): Promise<void> {
+  turn ??= new Promise((resolve) => {
+    setImmediate(() => {
+      turn = undefined;
+      resolve();
+    });
+  });
+  return turn;
+}
 
 /** The writing side of a connection: calls are served in order, and each resolves when all its bytes have left. */
 export class WriteHalf {
@@ -46,7 +65,10 @@ export class WriteHalf {
     }
     this.#handedOver++;
     transport.write(bytes);
-    if (transport.bufferedBytes === 0 && this.#refused === undefined) return DONE;
+    if (transport.bufferedBytes === 0 && this.#refused === undefined) {
+      // What has left is reported a little later, never within the same burst.
+      return this.#handedOver - this.#written > BURST ? nextTurn() : DONE;
+    }
     return this.#waitUntilGone(length, options);
   }
 
@@ -176,7 +198,9 @@ export class WriteHalf {
       if (only !== undefined && step.length === 1) transport.write(only);
       else transport.writev(step);
       if (!isLast) continue;
-      if (transport.bufferedBytes === 0 || request.lastStep <= this.#written) settle(request).resolve();
+      if (transport.bufferedBytes === 0 && this.#handedOver - this.#written > BURST)
+        settle(request).resolve(nextTurn());
+      else if (transport.bufferedBytes === 0 || request.lastStep <= this.#written) settle(request).resolve();
       else this.#leaving.push(request);
     }
     this.#isPumping = false;
@@ -205,7 +229,7 @@ export class WriteHalf {
 /** One call of `write` or `writev`. */
 class Request {
   readonly length: number;
-  readonly resolve: () => void;
+  readonly resolve: (after?: Promise<void>) => void;
   readonly reject: (error: NetError) => void;
   /** Bytes handed over so far. */
   accepted = 0;
@@ -219,7 +243,7 @@ class Request {
   constructor(
     parts: readonly Uint8Array[],
     length: number,
-    resolve: () => void,
+    resolve: (after?: Promise<void>) => void,
     reject: (error: NetError) => void,
   ) {
     this.#parts = parts;

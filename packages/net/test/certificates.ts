@@ -19,19 +19,10 @@ export class TestCertificates {
 
   constructor() {
     const { keyFile, certFile } = this.#files("ca");
+    const made = ["-keyout", keyFile, "-out", certFile];
     this.#openssl(
-      ...[
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-      ],
-      ...["-subj", "/CN=Test Authority", "-keyout", keyFile, "-out", certFile],
+      "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=Authority",
+      made,
     );
     this.ca = read(certFile, keyFile);
   }
@@ -41,25 +32,13 @@ export class TestCertificates {
     const { keyFile, certFile } = this.#files(name);
     const request = join(this.directory, `${name}.csr`);
     const extensions = join(this.directory, `${name}.ext`);
-    this.#openssl(
-      ...["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
-      ...["-subj", `/CN=${name}`, "-keyout", keyFile, "-out", request],
-    );
+    const newKey = "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    this.#openssl(newKey, ["-subj", `/CN=${name}`, "-keyout", keyFile, "-out", request]);
     const alternatives = names.map((each) => (/^[\d.:]+$/.test(each) ? `IP:${each}` : `DNS:${each}`));
     writeFileSync(extensions, `subjectAltName=${alternatives.join(",")}\n`);
-    this.#openssl(
-      ...["x509", "-req", "-in", request, "-CA", this.ca.certFile, "-CAkey", this.ca.keyFile],
-      ...[
-        "-set_serial",
-        String(this.#serial++),
-        "-days",
-        String(days),
-        "-extfile",
-        extensions,
-        "-out",
-        certFile,
-      ],
-    );
+    const signer = ["-CA", this.ca.certFile, "-CAkey", this.ca.keyFile, "-extfile", extensions];
+    const signed = `x509 -req -set_serial ${this.#serial++} -days ${days}`;
+    this.#openssl(signed, ["-in", request, "-out", certFile, ...signer]);
     return read(certFile, keyFile);
   }
 
@@ -71,8 +50,8 @@ export class TestCertificates {
     return { keyFile: join(this.directory, `${name}.key`), certFile: join(this.directory, `${name}.crt`) };
   }
 
-  #openssl(...args: string[]): void {
-    execFileSync("openssl", args, { stdio: ["ignore", "ignore", "pipe"] });
+  #openssl(command: string, args: readonly string[]): void {
+    execFileSync("openssl", [...command.split(" "), ...args], { stdio: ["ignore", "ignore", "pipe"] });
   }
 }
 

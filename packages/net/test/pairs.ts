@@ -1,0 +1,88 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Conn, dial, listen, type Listener, pipe } from "@zocalo/net";
+import { StreamConn } from "../src/stream-conn.ts";
+import { TestCertificates } from "./certificates.ts";
+import type { Pair } from "./conn-contract.ts";
+import { SlicingTransport } from "./slicing-transport.ts";
+
+/** Makes pairs over each network; `dispose` removes what they needed. */
+export class Pairs {
+  #certificates: TestCertificates | undefined;
+  readonly #directory = mkdtempSync(join(tmpdir(), "zocalo-pairs-"));
+  #count = 0;
+
+  dispose(): void {
+    this.#certificates?.remove();
+    rmSync(this.#directory, { recursive: true });
+  }
+
+  tcp = async (): Promise<Pair> => {
+    const listener = await listen("tcp", "127.0.0.1:0");
+    return joined(listener, dial("tcp", String(listener.addr)));
+  };
+
+  tcp6 = async (): Promise<Pair> => {
+    const listener = await listen("tcp6", "[::1]:0");
+    return joined(listener, dial("tcp6", String(listener.addr)));
+  };
+
+  unix = async (): Promise<Pair> => {
+    const listener = await listen("unix", join(this.#directory, `${this.#count++}.sock`));
+    return joined(listener, dial("unix", String(listener.addr)));
+  };
+
+  tls = async (): Promise<Pair> => {
+    this.#certificates ??= new TestCertificates();
+    const identity = this.#certificates.issue(`pair-${this.#count++}`, ["127.0.0.1"]);
+    const listener = await listen("tls", "127.0.0.1:0", identity);
+    return joined(listener, dial("tls", String(listener.addr), { ca: this.#certificates.ca.cert }));
+  };
+
+  pipe = (): Promise<Pair> => {
+    const [a, b] = pipe();
+    return Promise.resolve({ a, b, tidy: () => Promise.resolve() });
+  };
+}
+
+/** How much of what a sliced end receives is cut; the rest of a big transfer comes as it is, for a test's time is not endless. */
+const SLICED_BYTES = 32 * 1024;
+
+/** The same pair, whose ends receive in pieces cut by `cut`, `delay` turns of the event loop after each other. */
+export function sliced(
+  make: () => Promise<Pair>,
+  cut: (length: number) => number,
+  delay: () => number,
+): () => Promise<Pair> {
+  const wrap = (conn: Conn): Conn => {
+    if (!(conn instanceof StreamConn)) throw new Error("not a StreamConn");
+    let sliced = 0;
+    const cutAtFirst = (length: number): number => {
+      const size = sliced < SLICED_BYTES ? cut(length) : length;
+      sliced += size;
+      return size;
+    };
+    return new StreamConn(new SlicingTransport(conn.transport, cutAtFirst, delay), { network: conn.network });
+  };
+  return async () => {
+    const { a, b, tidy } = await make();
+    return { a: wrap(a), b: wrap(b), tidy };
+  };
+}
+
+/** Numbers from 0 to 1 that are the same in every run (mulberry32). */
+export function seededRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+async function joined(listener: Listener<Conn>, dialing: Promise<Conn>): Promise<Pair> {
+  const [a, b] = await Promise.all([dialing, listener.accept()]);
+  return { a, b, tidy: () => listener.close() };
+}
