@@ -72,7 +72,8 @@ export class Channel<T = Json> {
 
   /**
    * Publishes once, however often the connection is lost meanwhile: waits in the outbox until the server has
-   * committed it. Publications of one session keep their order.
+   * committed it. Publications of one session keep their order, but for one that the server refuses for now, which those
+   * that are on their way already may overtake.
    *
    * @param data what JSON can say
    * @throws ChannelError `outbox_full`, `too_large`, `closed`, `unconfirmed`, or the code of the server's refusal

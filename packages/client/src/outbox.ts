@@ -17,6 +17,12 @@ export const defaultOutbox = { entries: 1_000, length: 1_048_576 } as const;
 /** How long to wait after "not now" when the server does not say, in milliseconds. */
 export const RETRY_MS = 1_000;
 
+/** How many commands are on the way at once, while the server takes them all. */
+export const MOST_IN_FLIGHT = 64;
+
+/** Shortest and longest pause after "not now", in milliseconds; longer when the server says so. */
+const PAUSE_MS = { least: 250, most: 8_000 } as const;
+
 /** A command that is sent again on each connection until it is answered. */
 export interface Entry {
   readonly channel: string;
@@ -45,6 +51,15 @@ export class Outbox {
   readonly #waiting = new Set<Waiting>();
   #entries = 0;
   #length = 0;
+  #inFlight = 0;
+  /**
+   * How many may be in flight: after "not now" one, then one more for each windowful that is taken. Slow, as a server
+   * ends a session that is refused too often.
+   */
+  #window = MOST_IN_FLIGHT;
+  #pauseMs: number = PAUSE_MS.least;
+  /** What the server has taken since the last pause. */
+  #taken = 0;
   #link: Link | undefined;
   #user = "";
   #commandBytes: number = LIMITS.commandBytes;
@@ -67,14 +82,19 @@ export class Outbox {
   /** The link is gone: everything is to be sent again. */
   lost(): void {
     this.#link = undefined;
-    this.#resume();
+    this.#stopPause?.();
+    this.#stopPause = undefined;
+    this.#inFlight = 0;
+    this.#window = MOST_IN_FLIGHT;
+    this.#pauseMs = PAUSE_MS.least;
+    this.#taken = 0;
     for (const entry of this.#waiting) entry.isInFlight = false;
   }
 
   /** Rejects what waits and what comes. */
   close(error: Error | undefined): void {
     this.#closedBy = error ?? new Error("the session was closed");
-    this.#resume();
+    this.lost();
     for (const entry of this.#waiting) entry.finish(this.#closedError(entry.channel));
   }
 
@@ -116,7 +136,7 @@ export class Outbox {
         this.#entries += 1;
         this.#length += length;
       }
-      if (this.#stopPause === undefined) this.#send(waiting);
+      this.#flush();
     });
   }
 
@@ -143,13 +163,15 @@ export class Outbox {
   }
 
   #flush(): void {
-    if (this.#stopPause !== undefined) return;
-    for (const entry of this.#waiting) this.#send(entry);
+    const link = this.#link;
+    if (link === undefined || this.#stopPause !== undefined) return;
+    for (const entry of this.#waiting) {
+      if (this.#inFlight + 1 > this.#window) return;
+      if (!entry.isInFlight) this.#send(entry, link);
+    }
   }
 
-  #send(entry: Waiting): void {
-    const link = this.#link;
-    if (link === undefined || entry.isInFlight) return;
+  #send(entry: Waiting, link: Link): void {
     // A server closes for good on a command that is too large, so it must not get there. The id's digits vary.
     const text = entry.encode(Number.MAX_SAFE_INTEGER);
     if (text.length * 3 > this.#commandBytes && utf8Length(text) > this.#commandBytes) {
@@ -166,25 +188,32 @@ export class Outbox {
     }
     entry.sentAs = this.#user;
     entry.isInFlight = true;
+    this.#inFlight += 1;
     link.send(entry.encode, (answer) => {
+      entry.isInFlight = false;
+      this.#inFlight -= 1;
+      if (answer.type === "error" && isTemporary(answer.code)) return this.#pause(answer);
+      this.#taken += 1;
+      this.#window = Math.min(MOST_IN_FLIGHT, this.#window + 1 / this.#window);
       if (answer.type !== "error") entry.finish(answer);
-      else if (isTemporary(answer.code)) this.#pause(entry, answer);
       else entry.finish(new ChannelError(answer.code, entry.channel, answer.message));
-    });
-  }
-
-  /** "Not now": everything waits, so that what was refused is not overtaken by what comes later. */
-  #pause(entry: Waiting, { retryMs = RETRY_MS }: ErrorAnswer): void {
-    entry.isInFlight = false;
-    this.#stopPause ??= this.#clock.after(retryMs, () => {
-      this.#stopPause = undefined;
       this.#flush();
     });
   }
 
-  #resume(): void {
-    this.#stopPause?.();
-    this.#stopPause = undefined;
+  /** "Not now": everything waits, so that what was refused is not overtaken by what comes later. */
+  #pause({ retryMs = RETRY_MS }: ErrorAnswer): void {
+    if (this.#stopPause !== undefined) return;
+    // Too little was taken to be worth the refusals: longer pauses gather more permission.
+    const wasFutile = this.#taken < 4 * this.#window;
+    const pauseMs = wasFutile ? this.#pauseMs * 2 : this.#pauseMs / 2;
+    this.#pauseMs = Math.min(PAUSE_MS.most, Math.max(PAUSE_MS.least, pauseMs));
+    this.#window = 1;
+    this.#taken = 0;
+    this.#stopPause = this.#clock.after(Math.max(retryMs, this.#pauseMs), () => {
+      this.#stopPause = undefined;
+      this.#flush();
+    });
   }
 }
 

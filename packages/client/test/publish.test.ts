@@ -131,6 +131,40 @@ test("not now: the outbox waits as long as the server says and then goes on in o
   await session.close();
 });
 
+for (const perSecond of [1, 10, 500]) {
+  test(`at ${perSecond} a second, who is told not now slows down and is seldom refused`, async () => {
+    const { server, clock, session } = begin({ token: "ana" });
+    await settled();
+    let tokens = 100;
+    let at = clock.now();
+    const counts = { taken: 0, refused: 0, excess: 0 };
+    server.intercept = (command) => {
+      if (command.type !== "publish") return undefined;
+      tokens = Math.min(100, tokens + ((clock.now() - at) * perSecond) / 1_000);
+      at = clock.now();
+      if (tokens >= 1) {
+        tokens -= 1;
+        counts.taken += 1;
+        return undefined;
+      }
+      counts.refused += 1;
+      counts.excess = Math.max(counts.excess, counts.refused - counts.taken);
+      const retryMs = Math.ceil(((1 - tokens) * 1_000) / perSecond);
+      return { type: "error", id: command.id ?? 0, code: "rate_limited", message: "slow", retryMs };
+    };
+    const room = session.channel<number>(name);
+    const publishing = Promise.all(Array.from({ length: 400 }, (_, index) => room.publish(index)));
+    for (let turn = 0; turn < 1_000 && server.head(name) < 400; turn++) await clock.advance(1_000);
+    await publishing;
+    assert.deepEqual(
+      server.log(name).publications.map(({ data }) => data),
+      Array.from({ length: 400 }, (_, index) => index),
+    );
+    assert.ok(counts.excess === 0, JSON.stringify(counts)); // never refused more than taken
+    await session.close();
+  });
+}
+
 test("not now without a time is tried again after a second", async () => {
   const { server, clock, session } = begin();
   let refusals = 1;
