@@ -1,12 +1,15 @@
 import { PreparedMessage } from "@zocalo/net";
 import { encodePublication, type StoredPublication } from "@zocalo/protocol";
 import { encodePresenceEvent } from "./encode.ts";
-import type { Engine, LogState, PresenceEvent, PresenceState } from "./engine.ts";
+import type { Engine, LogState, PresenceEvent } from "./engine.ts";
 import type { Counters } from "./stats.ts";
 import type { Subscription } from "./subscription.ts";
 
-/** How often a snapshot that was overtaken by changes is read again. */
-const SNAPSHOT_TRIES = 3;
+/** A change of presence, encoded once for all who watch. */
+export interface PresenceChange {
+  readonly version: number;
+  readonly message: PreparedMessage;
+}
 
 /** A channel that somebody here is subscribed to: follows the head of its log and hands what is new to those who are live. */
 export class Channel {
@@ -17,7 +20,7 @@ export class Channel {
   readonly #counters: Counters;
   #epoch = "";
   #head = 0;
-  #presenceVersion = 0;
+  #newestPresence: PresenceChange | undefined;
   /** Those at the head. Each knows its own place here, so that leaving takes one step. */
   readonly #live: Subscription[] = [];
   readonly #watchers = new Set<Subscription>();
@@ -38,9 +41,9 @@ export class Channel {
     return this.#head;
   }
 
-  /** The version of the newest change of presence the engine told of. */
-  get presenceVersion(): number {
-    return this.#presenceVersion;
+  /** The newest change of presence the engine told of. */
+  get newestPresence(): PresenceChange | undefined {
+    return this.#newestPresence;
   }
 
   /**
@@ -79,19 +82,10 @@ export class Channel {
   }
 
   presence(event: PresenceEvent): void {
-    this.#presenceVersion = event.version;
-    if (this.#watchers.size === 0) return;
-    const prepared = new PreparedMessage(encodePresenceEvent(this.name, event));
-    for (const watcher of this.#watchers) watcher.offerPresence(prepared, event.version);
-  }
-
-  /** Who is there, not older than the last change that was told. */
-  async present(): Promise<PresenceState> {
-    let state = await this.#engine.present(this.name);
-    for (let tries = 1; state.version < this.#presenceVersion && tries < SNAPSHOT_TRIES; tries++) {
-      state = await this.#engine.present(this.name);
-    }
-    return state;
+    const message = new PreparedMessage(encodePresenceEvent(this.name, event));
+    const change = { version: event.version, message };
+    this.#newestPresence = change;
+    for (const watcher of this.#watchers) watcher.offerPresence(change);
   }
 
   watch(subscription: Subscription): void {

@@ -18,7 +18,7 @@ export interface SnapshotLimits {
   readonly bytes: number;
 }
 
-/** A `presence` answer; without an id, the push that replaces changes which a slow peer could not be told. */
+/** A `presence` answer. */
 export function encodePresence(
   id: number | undefined,
   channel: string,

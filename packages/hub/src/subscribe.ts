@@ -73,7 +73,7 @@ async function open(
     subscription.isPresent = true;
     const member = { session: session.id, user: identity.user, info: session.infoText };
     await fromEngine(context, engine.join(channel.name, member));
-    if (command.presence === true) present = await fromEngine(context, channel.present());
+    if (command.presence === true) present = await fromEngine(context, engine.present(channel.name));
   }
   const start = await fromEngine(context, startOf(engine, channel, command));
   if (subscription.hasEnded) return;

@@ -1,10 +1,8 @@
 import type { MessageConn, PreparedMessage } from "@zocalo/net";
 import { encodePublication, encodeServerMessage, type ErrorCode, type GapPush } from "@zocalo/protocol";
-import type { Channel } from "./channel.ts";
+import type { Channel, PresenceChange } from "./channel.ts";
 import type { Clock, Timer } from "./clock.ts";
-import { encodePresence } from "./encode.ts";
 import type { Engine, LogPage } from "./engine.ts";
-import type { HubLimits } from "./limits.ts";
 import type { Counters } from "./stats.ts";
 import { fitsInBytes } from "./utf8.ts";
 
@@ -19,7 +17,6 @@ export interface SubscriptionHost {
   readonly conn: MessageConn;
   readonly engine: Engine;
   readonly clock: Clock;
-  readonly limits: HubLimits;
   readonly counters: Counters;
   report(error: unknown): void;
   /** The log cannot be read: ends the subscription and tells the peer why. */
@@ -52,11 +49,8 @@ export class Subscription {
   #epoch = "";
   #offset = 0;
   #retry: Timer | undefined;
-  #watchesPresence = false;
   #presenceVersion = 0;
-  /** True: a change of presence could not be sent, so a whole snapshot must be. */
-  #presenceIsStale = false;
-  #presenceIsBeingRead = false;
+  #missesPresence = false;
 
   constructor(channel: Channel, host: SubscriptionHost) {
     this.channel = channel;
@@ -81,10 +75,9 @@ export class Subscription {
   /** Begins the flow of presence after this version. */
   watchPresence(version: number): void {
     if (this.hasEnded) return;
-    this.#watchesPresence = true;
     this.#presenceVersion = version;
     this.channel.watch(this);
-    if (this.channel.presenceVersion > version) this.#refreshPresence();
+    this.#catchUpPresence();
   }
 
   /** Hot path: hands over the publication at the head. False if it did not go out now. */
@@ -109,7 +102,7 @@ export class Subscription {
   /** There is room in the send buffer again. */
   resume(): void {
     if (this.#state === "waiting") this.readLog();
-    if (this.#presenceIsStale) this.#refreshPresence();
+    if (this.#missesPresence) this.#catchUpPresence();
   }
 
   /** Goes live if this is the head, and otherwise reads what is missing. */
@@ -219,34 +212,16 @@ export class Subscription {
     return false;
   }
 
-  /** Hands over a change of presence, or remembers that a snapshot is due. */
-  offerPresence(prepared: PreparedMessage, version: number): void {
-    if (this.#presenceIsStale || version <= this.#presenceVersion) return;
-    if (this.#conn.trySend(prepared) === "refused") this.#presenceIsStale = true;
-    else this.#presenceVersion = version;
+  /** Hands over a change of presence, or remembers that it could not. */
+  offerPresence({ version, message }: PresenceChange): void {
+    if (version <= this.#presenceVersion) return;
+    this.#missesPresence = this.#conn.trySend(message) === "refused";
+    if (!this.#missesPresence) this.#presenceVersion = version;
   }
 
-  #refreshPresence(): void {
-    this.#presenceIsStale = true;
-    if (this.#presenceIsBeingRead) return;
-    this.#presenceIsBeingRead = true;
-    void this.#sendSnapshot().finally(() => {
-      this.#presenceIsBeingRead = false;
-    });
-  }
-
-  async #sendSnapshot(): Promise<void> {
-    try {
-      const state = await this.channel.present();
-      if (this.hasEnded || !this.#watchesPresence) return;
-      const limits = { users: this.#host.limits.presenceUsers, bytes: this.#conn.maxSendBytes };
-      const text = encodePresence(undefined, this.channel.name, state, limits);
-      if (this.#conn.trySend(text) === "refused") return; // still stale; `resume` tries again
-      this.#presenceVersion = state.version;
-    } catch (error) {
-      this.#host.report(error);
-    }
-    // After an error too: the next change is one version too high, which tells the client to ask.
-    this.#presenceIsStale = false;
+  /** Tells of the newest change. If it is not the next one, its version says so and the peer asks who is there. */
+  #catchUpPresence(): void {
+    const newest = this.channel.newestPresence;
+    if (newest) this.offerPresence(newest);
   }
 }

@@ -95,7 +95,7 @@ test("a snapshot shows as many users as the limit says", async () => {
   await plaza.hub.close();
 });
 
-test("who could not be told of changes gets a whole snapshot when there is room", async () => {
+test("who could not be told of changes is told of the newest when there is room, and sees by its version to ask", async () => {
   const plaza = named();
   const slow = plaza.conn({ highWater: 150, maxBuffered: 300 });
   await slow.ask({ type: "subscribe", channel: "plaza:x", presence: true });
@@ -106,16 +106,34 @@ test("who could not be told of changes gets a whole snapshot when there is room"
   await settle();
   slow.resume();
   await settle();
-  const last = slow.received.at(-1);
-  assert.ok(last?.type === "presence");
-  assert.equal(last.id, undefined);
+  const told = changes(slow);
+  assert.equal(told.at(-1), "leave user-9 19");
+  assert.ok(told.length < 8, "it was told what it had no room for");
+  const asked = await slow.ask({ type: "presence", channel: "plaza:x" });
+  assert.ok(asked.type === "presence");
+  assert.equal(asked.version, 19);
   assert.deepEqual(
-    last.users.map(({ user }) => user),
+    asked.users.map(({ user }) => user),
     ["nobody", "user-0", "user-1"],
   );
   await enter(plaza, "late", false);
-  const join = slow.received.at(-1);
-  assert.ok(join?.type === "join");
-  assert.equal(join.version, last.version + 1);
+  assert.equal(changes(slow).at(-1), "join late 20");
   await plaza.hub.close();
+});
+
+test("a change that comes while one subscribes is in the snapshot or told after it", async () => {
+  for (let turns = 0; turns < 12; turns++) {
+    const plaza = named();
+    const [ana, ben] = [plaza.conn(), plaza.conn()];
+    await ana.ask({ type: "connect", token: "ana" });
+    await ben.ask({ type: "connect", token: "ben" });
+    ana.say({ type: "subscribe", channel: "plaza:x", presence: true });
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    ben.say({ type: "subscribe", channel: "plaza:x" });
+    await settle();
+    const snapshot = ana.all("subscribed")[0]?.presence;
+    const known = [...(snapshot?.users ?? []), ...ana.all("join")].map(({ user }) => user);
+    assert.deepEqual(known.toSorted(), ["ana", "ben"], `after ${turns} turns`);
+    await plaza.hub.close();
+  }
 });
