@@ -47,7 +47,6 @@ export class WebSocketConn implements MessageConn {
   readonly subprotocol: string;
   readonly maxSendBytes: number = MAX_SEND_BYTES;
   readonly #session: Session;
-  readonly #socket: Duplex;
   readonly #request: Peer["request"] | undefined;
   #peer: Peer | undefined;
   #localAddr: Addr | undefined;
@@ -55,7 +54,6 @@ export class WebSocketConn implements MessageConn {
   /** Not for applications: see the class. */
   constructor(parts: ConnParts) {
     this.subprotocol = parts.subprotocol;
-    this.#socket = parts.socket;
     this.#request = parts.request;
     const owner: SessionOwner = {
       route: () => ({ network: "websocket", localAddr: this.localAddr, remoteAddr: this.peer.addr }),
@@ -73,14 +71,14 @@ export class WebSocketConn implements MessageConn {
   get peer(): Peer {
     this.#peer ??= {
       transport: "websocket",
-      addr: addrOf(this.#socket, "remote"),
+      addr: addrOf(this.#session.socket, "remote"),
       ...(this.#request === undefined ? undefined : { request: this.#request }),
     };
     return this.#peer;
   }
 
   get localAddr(): Addr {
-    this.#localAddr ??= addrOf(this.#socket, "local");
+    this.#localAddr ??= addrOf(this.#session.socket, "local");
     return this.#localAddr;
   }
 

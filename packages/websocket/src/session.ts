@@ -11,12 +11,13 @@ import {
 } from "@zocalo/net";
 import { CLOSE } from "./core/close-code.ts";
 import { closeFault, Core, type CoreEvents } from "./core/core.ts";
-import type { Role } from "./core/frame.ts";
+import { FIN, OPCODE, type Role } from "./core/frame.ts";
 import type { ProtocolFailure } from "./core/receiver.ts";
 import { serverFrame } from "./core/server-frame.ts";
 import { WebSocketError } from "./error.ts";
 import { checkPeriodMs, type Monitored, monitor, unmonitor } from "./keepalive.ts";
 import type { ConnSettings } from "./options.ts";
+import { moveToReusedBuffer, readInto } from "./reused-read-buffer.ts";
 import { type Flushable, flushAtEndOfTurn } from "./turn.ts";
 
 /** From this many bytes on, a turn's frames are written before it ends. */
@@ -50,22 +51,21 @@ interface AwaitedPong {
 export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
   readonly core: Core;
   readonly inbox: Inbox;
-  readonly #socket: Duplex;
+  #socket: Duplex;
   readonly #role: Role;
   readonly #settings: ConnSettings;
   readonly #owner: SessionOwner;
 
-  /** Frames sent now leave when the chunk being parsed is done. */
-  #isReceiving = false;
   #isFlushDue = false;
   /** The application is behind; the socket is not read. */
   #isHeldBack = false;
   #isTransportClosed = false;
   #isFinished = false;
-  #isEnding = false;
   #wasClosedHere = false;
   #wantsDrain = false;
   #isCongested = false;
+  /** False: the socket has nothing left to write. */
+  #hasUnsent = true;
 
   #drainWaiters: Waiter[] | undefined;
   #error: WebSocketError | undefined;
@@ -94,13 +94,20 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
 
   /** Begins to read. `head`: what came behind the handshake. */
   start(head: Buffer): void {
+    const moved = moveToReusedBuffer(this.#socket, onread);
+    if (moved !== undefined) this.#socket = moved;
     const socket: Attached = this.#socket;
     socket[kSession] = this;
-    socket.on("data", onData).on("end", onEnd).on("error", onError).on("close", onClose).on("drain", onDrain);
+    if (moved === undefined) socket.on("data", onData);
+    socket.on("end", onEnd).on("error", onError).on("close", onClose).on("drain", onDrain);
     const { pingIntervalMs, pongTimeoutMs } = this.#settings;
     if (pingIntervalMs > 0) monitor(this, checkPeriodMs(pingIntervalMs, pongTimeoutMs));
-    if (head.length > 0) this.received(head);
+    if (head.length > 0) this.received(head, false);
     if (!this.#isHeldBack) socket.resume();
+  }
+
+  get socket(): Duplex {
+    return this.#socket;
   }
 
   get bufferedAmount(): number {
@@ -120,35 +127,35 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
   /** Hot path. */
   trySend(message: Message | PreparedMessage): SendOutcome {
     const { core } = this;
-    if (!core.isOpen || this.#isTransportClosed) return "refused";
-    const waiting = this.#socket.writableLength;
-    if (waiting + core.outbox.length > this.#settings.writeBufferSize && !this.#fits(message)) {
+    if (!core.isOpen) return "refused";
+    const { outbox } = core;
+    // What the operating system did not take at once is rare, and asking Node for it is not free.
+    const unsent = this.#hasUnsent ? this.#socket.writableLength : 0;
+    const { writeBufferSize } = this.#settings;
+    if (unsent + outbox.length > writeBufferSize && !this.#fits(message)) {
       this.#wantsDrain = true;
       return "refused";
     }
     this.#add(message);
-    if (waiting + core.outbox.length <= this.#settings.writeBufferSize) return "sent";
+    if (unsent + outbox.length <= writeBufferSize) return "sent";
     return this.#hasRoomAfterFlush() ? "sent" : "buffered";
   }
 
   send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
-    const { core } = this;
-    if (!core.isOpen || this.#isTransportClosed) return Promise.reject(this.#closedError());
+    if (!this.core.isOpen) return Promise.reject(this.#closedError());
     const signal = options?.signal;
     if (signal?.aborted) return Promise.reject(canceled(signal));
-    const waiting = this.#socket.writableLength;
-    const { writeBufferSize, maxBufferedBytes } = this.#settings;
-    if (waiting + core.outbox.length > writeBufferSize && !this.#fits(message)) {
-      const reason = `more than ${maxBufferedBytes} bytes would wait to be sent; wait for each send, or raise maxBufferedBytes`;
-      return Promise.reject(new WebSocketError("send_buffer_full", reason));
-    }
+    let outcome: SendOutcome;
     try {
-      this.#add(message);
+      outcome = this.trySend(message);
     } catch (error) {
       return Promise.reject(error);
     }
-    if (waiting + core.outbox.length <= writeBufferSize || this.#hasRoomAfterFlush()) return RESOLVED;
-    return this.#untilDrained(signal);
+    if (outcome === "sent") return RESOLVED;
+    if (outcome === "buffered") return this.#untilDrained(signal);
+    const { maxBufferedBytes } = this.#settings;
+    const reason = `more than ${maxBufferedBytes} bytes would wait to be sent; wait for each send, or raise maxBufferedBytes`;
+    return Promise.reject(new WebSocketError("send_buffer_full", reason));
   }
 
   #fits(message: Message | PreparedMessage): boolean {
@@ -159,16 +166,16 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
 
   #add(message: Message | PreparedMessage): void {
     const { core } = this;
-    if (typeof message === "string" || message instanceof Uint8Array) core.send(message);
-    else if (message instanceof PreparedMessage) {
-      if (this.#role === "server") core.sendFrame(message.encodedAs(serverFrame));
-      else core.send(asMessage(message.message));
-    } else core.send(asMessage(message));
-    this.#flushLater();
+    if (typeof message === "string") core.outbox.addText(FIN | OPCODE.text, message);
+    else if (message instanceof Uint8Array) core.outbox.addBytes(FIN | OPCODE.binary, message);
+    else if (!(message instanceof PreparedMessage)) core.send(asMessage(message));
+    else if (this.#role === "server") core.sendFrame(message.encodedAs(serverFrame));
+    else core.send(asMessage(message.message));
+    if (!this.#isFlushDue) this.#flushLater();
   }
 
   #flushLater(): void {
-    if (this.#isReceiving || this.#isFlushDue) return;
+    if (this.#isFlushDue) return;
     this.#isFlushDue = true;
     flushAtEndOfTurn(this);
   }
@@ -203,7 +210,6 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
 
   flush(): void {
     this.#isFlushDue = false;
-    if (this.#isReceiving) return;
     this.#write();
     if (this.#wantsDrain) this.#drained();
   }
@@ -225,6 +231,7 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
       socket.write(pieces);
     }
     const unsent = socket.writableLength;
+    this.#hasUnsent = unsent > 0;
     outbox.taken(unsent === 0);
     if (unsent > this.#settings.controlBacklogBytes && !this.#isCongested) {
       this.#isCongested = true;
@@ -253,15 +260,14 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
 
   // --- receiving
 
-  /** Hot path: bytes from the socket. */
-  received(chunk: Buffer): void {
+  /** Hot path: bytes from the socket. `isLent`: the memory will be used again after the call. `false`: read no more for now. */
+  received(chunk: Buffer, isLent: boolean): boolean {
     this.#wasHeard = true;
-    if (this.core.isDone) return;
-    this.#isReceiving = true;
-    this.core.receive(chunk, false);
-    this.#isReceiving = false;
-    if (this.core.outbox.length > 0) this.flush();
-    if (this.#isEnding) this.#endTransport();
+    if (this.core.isDone) return true;
+    this.core.receive(chunk, isLent);
+    // Node reads up to 32 full buffers in one turn; their answers must not pile up.
+    if (this.core.outbox.length >= FLUSH_AT_BYTES) this.#write();
+    return !this.#isHeldBack;
   }
 
   onMessage(message: Message, byteLength: number): void {
@@ -286,7 +292,7 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
   }
 
   onPeerClose(): void {
-    this.#beginEnd();
+    this.#endTransport();
   }
 
   onFailure({ closeCode, reason }: ProtocolFailure): void {
@@ -295,7 +301,7 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
       "protocol_error",
       `the peer broke the protocol: ${reason} (${closeCode})`,
     );
-    this.#beginEnd();
+    this.#endTransport();
   }
 
   /** `Inbox`: the application is behind. */
@@ -310,12 +316,7 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
   resume(): void {
     if (!this.#isHeldBack) return;
     this.#isHeldBack = false;
-    const wasReceiving = this.#isReceiving;
-    this.#isReceiving = true;
     this.core.resumeReceiving();
-    this.#isReceiving = wasReceiving;
-    if (this.core.outbox.length > 0) this.#flushLater();
-    if (this.#isEnding && !wasReceiving) this.#endTransport();
     // What was resumed may have been held back again.
     if (this.#isHeldBack) return;
     if (this.#isTransportClosed) this.#finish();
@@ -336,7 +337,7 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
   // --- ping, keepalive
 
   ping(): Promise<number> {
-    if (!this.core.isOpen || this.#isTransportClosed) return Promise.reject(this.#closedError());
+    if (!this.core.isOpen) return Promise.reject(this.#closedError());
     return new Promise((resolve, reject) => this.#sendPing(performance.now(), resolve, reject));
   }
 
@@ -403,7 +404,7 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
       });
       this.#closing = { promise, resolve };
     }
-    if (this.core.isOpen) {
+    if (this.core.sentClose === undefined) {
       this.#wasClosedHere = true;
       this.core.close(code, reason);
       this.#flushLater();
@@ -425,16 +426,9 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
     if (this.#isTransportClosed) this.#finish();
   }
 
-  /** All frames are exchanged; once they are written, the transport ends. */
-  #beginEnd(): void {
-    this.#isEnding = true;
-    this.#startCloseTimer();
-    if (!this.#isReceiving) this.#endTransport();
-  }
-
-  /** RFC 6455 §7.1.1: the server ends TCP first, and the client waits for it; a failed connection is ended by who noticed. */
+  /** All frames are exchanged. RFC 6455 §7.1.1: the server ends TCP first, and the client waits for it; a failed connection is ended by who noticed. */
   #endTransport(): void {
-    this.#isEnding = false;
+    this.#startCloseTimer();
     this.#write();
     if (this.#isTransportClosed) return;
     if (this.#role === "server" || this.#failureCode !== undefined) this.#socket.end();
@@ -468,6 +462,7 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
 
   socketClosed(): void {
     this.#isTransportClosed = true;
+    this.core.isOpen = false;
     clearTimeout(this.#closeTimer);
     const { pingIntervalMs, pongTimeoutMs } = this.#settings;
     if (pingIntervalMs > 0) unmonitor(this, checkPeriodMs(pingIntervalMs, pongTimeoutMs));
@@ -521,8 +516,12 @@ const kSession = Symbol("session");
 type Attached = Duplex & { [kSession]?: Session };
 
 function onData(this: Attached, chunk: Buffer): void {
-  this[kSession]?.received(chunk);
+  this[kSession]?.received(chunk, false);
 }
+
+const onread = readInto(function onLentBytes(this: Attached, count: number, buffer: Buffer): boolean {
+  return this[kSession]?.received(buffer.subarray(0, count), true) ?? true;
+});
 
 function onEnd(this: Attached): void {
   this[kSession]?.socketEnded();

@@ -32,6 +32,8 @@ export interface CoreEvents {
  */
 export class Core implements ReceiverSink {
   readonly outbox: Outbox;
+  /** True while messages may be sent: no Close frame was sent, and the shell has not said that it is over. */
+  isOpen = true;
   readonly #receiver: Receiver;
   readonly #events: CoreEvents;
   #sent: CloseFrame | undefined;
@@ -54,11 +56,6 @@ export class Core implements ReceiverSink {
   /** The Close frame the peer sent, if it did. */
   get receivedClose(): CloseFrame | undefined {
     return this.#received;
-  }
-
-  /** True while messages may be sent: no Close frame was sent. */
-  get isOpen(): boolean {
-    return this.#sent === undefined;
   }
 
   /** True once a Close frame or a failure has arrived: further bytes are ignored. */
@@ -106,6 +103,7 @@ export class Core implements ReceiverSink {
   close(code: number, reason: string): void {
     if (this.#sent !== undefined) return;
     this.#sent = { code, reason };
+    this.isOpen = false;
     this.#owedPong = undefined;
     this.outbox.addBytes(FIN | OPCODE.close, closePayload(code, reason));
     this.#receiver.discardMessages();

@@ -8,6 +8,8 @@ import { Slab } from "./slab.ts";
 export const COPY_BELOW_BYTES = 16_384;
 /** Strings up to this length are tried as ASCII, character by character; calls into native code cost more. */
 const SHORT_TEXT_CHARS = 48;
+/** And bytes up to this many are copied one by one. */
+const SHORT_BYTES = 48;
 /** No string needs more than this many bytes of UTF-8 for each UTF-16 unit. */
 const MAX_BYTES_PER_CHAR = 3;
 
@@ -47,7 +49,24 @@ export class Outbox {
 
   /** Adds a frame with bytes. */
   addBytes(firstByte: number, payload: Uint8Array): void {
-    const length = payload.length;
+    const { length } = payload;
+    const open = this.#slab;
+    const from = this.#end;
+    if (
+      length <= SHORT_BYTES &&
+      !this.#isMasked &&
+      open !== null &&
+      open.used === from &&
+      open.hasRoomFor(length + 2)
+    ) {
+      // Hot path: one more short frame behind the last one.
+      const { bytes } = open;
+      bytes[from] = firstByte;
+      bytes[from + 1] = length;
+      for (let i = 0; i < length; i++) bytes[from + 2 + i] = payload[i] as number;
+      this.#grow(open, from + 2 + length);
+      return;
+    }
     const size = headerBytes(length, this.#isMasked) + length;
     if (length >= COPY_BELOW_BYTES) {
       this.#addLarge(firstByte, payload, size);
@@ -57,8 +76,7 @@ export class Outbox {
     const bytes = slab.bytes;
     let at = writeHeader(bytes, this.#end, firstByte, length, this.#isMasked ? MASKED : 0);
     if (this.#isMasked) at += 4;
-    if (length <= 48) for (let i = 0; i < length; i++) bytes[at + i] = payload[i] as number;
-    else bytes.set(payload, at);
+    bytes.set(payload, at);
     if (this.#isMasked) writeMask(bytes, at - 4, nextMaskKey(), length);
     this.#grow(slab, at + length);
   }
@@ -173,8 +191,7 @@ export class Outbox {
   /** The slab in which to write `size` bytes at `#end`. */
   #openSlab(size: number): Slab {
     const open = this.#slab;
-    if (open !== null && open.used === this.#end && open === Slab.current && open.hasRoomFor(size))
-      return open;
+    if (open !== null && open.used === this.#end && open.hasRoomFor(size)) return open;
     this.#closePiece();
     const slab = Slab.withRoomFor(size);
     slab.open();
@@ -187,7 +204,7 @@ export class Outbox {
   #grow(slab: Slab, end: number): void {
     this.#length += end - this.#end;
     this.#end = end;
-    slab.take(end);
+    slab.used = end;
   }
 
   #closePiece(): void {

@@ -28,14 +28,57 @@ export interface ReceiverSink {
 /** Binary messages up to this size are copied out of a lent chunk into a shared slab; larger ones get memory of their own. */
 const SLAB_MESSAGE_BYTES = 2048;
 const SLAB_BYTES = 16_384;
-/** Up to here a text is unmasked and looked at byte by byte; calls into native code cost more. */
-const SHORT_TEXT_BYTES = 48;
+/** First bytes of a message in one frame. */
+const SHORT_TEXT = FIN | OPCODE.text;
+const SHORT_BINARY = FIN | OPCODE.binary;
 
 const NOTHING = new Uint8Array(0);
 /** A header that was cut across chunks is put together here. */
 const headerScratch = Buffer.alloc(MAX_HEADER_BYTES);
 let slab = new ArrayBuffer(SLAB_BYTES);
 let slabUsed = 0;
+
+/** Memory for a binary message of at most `SLAB_MESSAGE_BYTES`. */
+function shortMemory(length: number): Uint8Array {
+  if (slabUsed + length > SLAB_BYTES) {
+    slab = new ArrayBuffer(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  const message = new Uint8Array(slab, slabUsed, length);
+  slabUsed += (length + 7) & ~7;
+  return message;
+}
+
+/** Unmasks `length` bytes behind their mask, to another place or in place. Gives all of them or-ed: below 128 for ASCII. */
+function unmaskShort(from: Uint8Array, fromAt: number, to: Uint8Array, toAt: number, length: number): number {
+  const key0 = from[fromAt - 4] as number;
+  const key1 = from[fromAt - 3] as number;
+  const key2 = from[fromAt - 2] as number;
+  const key3 = from[fromAt - 1] as number;
+  let bits = 0;
+  let i = 0;
+  for (const last = length - 3; i < last; i += 4) {
+    const byte0 = (from[fromAt + i] as number) ^ key0;
+    const byte1 = (from[fromAt + i + 1] as number) ^ key1;
+    const byte2 = (from[fromAt + i + 2] as number) ^ key2;
+    const byte3 = (from[fromAt + i + 3] as number) ^ key3;
+    to[toAt + i] = byte0;
+    to[toAt + i + 1] = byte1;
+    to[toAt + i + 2] = byte2;
+    to[toAt + i + 3] = byte3;
+    bits |= byte0 | byte1 | byte2 | byte3;
+  }
+  if (i < length) bits |= to[toAt + i] = (from[fromAt + i] as number) ^ key0;
+  if (i + 1 < length) bits |= to[toAt + i + 1] = (from[fromAt + i + 1] as number) ^ key1;
+  if (i + 2 < length) bits |= to[toAt + i + 2] = (from[fromAt + i + 2] as number) ^ key2;
+  return bits;
+}
+
+function orOf(bytes: Uint8Array, start: number, end: number): number {
+  let bits = 0;
+  for (let at = start; at < end; at++) bits |= bytes[at] as number;
+  return bits;
+}
 
 /**
  * Reads frames (RFC 6455 §5) from bytes that arrive in any portions, and tells a sink what they mean.
@@ -48,6 +91,9 @@ export class Receiver {
   readonly #limits: ReceiveLimits;
   /** What the mask bit of each frame must be. */
   readonly #maskBit: 0 | typeof MASKED;
+
+  /** Longest payload that `#shortMessages` may take. */
+  readonly #longestShort: number;
 
   /** What has arrived and was not parsed because of `pause`. */
   #waiting: Buffer | null = null;
@@ -79,6 +125,7 @@ export class Receiver {
     this.#sink = sink;
     this.#limits = limits;
     this.#maskBit = role === "server" ? MASKED : 0;
+    this.#longestShort = Math.min(MAX_CONTROL_PAYLOAD, limits.maxMessageBytes, limits.maxFrameBytes);
   }
 
   /** True once a Close frame or a failure was told: further bytes are ignored. */
@@ -137,11 +184,58 @@ export class Receiver {
         this.#waiting = isLent ? Buffer.from(rest) : rest;
         break;
       }
-      if (this.#isInPayload) at = this.#payload(chunk, at, end);
-      else if (this.#cutHeader !== null) at = this.#restOfHeader(this.#cutHeader, chunk, at, end, isLent);
-      else at = this.#frame(chunk, at, end, isLent);
+      if (this.#isInPayload) {
+        at = this.#payload(chunk, at, end);
+      } else if (this.#cutHeader !== null) {
+        at = this.#restOfHeader(this.#cutHeader, chunk, at, end, isLent);
+      } else {
+        const before = at;
+        at = this.#shortMessages(chunk, at, end, isLent);
+        if (at === before) at = this.#frame(chunk, at, end, isLent);
+      }
     }
     this.#isParsing = false;
+  }
+
+  /**
+   * Hot path: takes messages of one short frame each, for as long as they come. All others, and all that is wrong, it leaves to `#frame`.
+   *
+   * @returns where it stopped.
+   */
+  #shortMessages(chunk: Buffer, at: number, end: number, isLent: boolean): number {
+    const maskBit = this.#maskBit;
+    const headerBytes = maskBit === 0 ? 2 : 6;
+    const longest = this.#longestShort;
+    if (this.#messageOpcode !== 0 || this.#isDiscarding) return at;
+    while (at + headerBytes <= end) {
+      const first = chunk[at] as number;
+      const second = chunk[at + 1] as number;
+      const start = at + headerBytes;
+      const length = second & 127;
+      const stop = start + length;
+      if (first !== SHORT_TEXT && first !== SHORT_BINARY) return at;
+      if ((second & MASKED) !== maskBit || length > longest || stop > end) return at;
+      at = stop;
+      if (first === SHORT_TEXT) {
+        const bits =
+          maskBit === 0 ? orOf(chunk, start, stop) : unmaskShort(chunk, start, chunk, start, length);
+        if (bits >= 128 && !isUtf8(chunk.subarray(start, stop))) {
+          this.#fail(CLOSE.invalidPayload, "invalid UTF-8");
+          return at;
+        }
+        this.#sink.onMessage(chunk.toString(bits < 128 ? "latin1" : "utf8", start, stop), length);
+      } else if (isLent) {
+        const message = shortMemory(length);
+        if (maskBit === 0) for (let i = 0; i < length; i++) message[i] = chunk[start + i] as number;
+        else unmaskShort(chunk, start, message, 0, length);
+        this.#sink.onMessage(message, length);
+      } else {
+        if (maskBit !== 0) unmaskShort(chunk, start, chunk, start, length);
+        this.#sink.onMessage(new Uint8Array(chunk.buffer, chunk.byteOffset + start, length), length);
+      }
+      if (this.#isPaused || this.#isDone || this.#isDiscarding) return at;
+    }
+    return at;
   }
 
   /** A chunk begins in the middle of a header: complete it aside, then go on in the chunk. */
@@ -325,7 +419,7 @@ export class Receiver {
     this.#message = null;
     if (this.#isDiscarding) return;
     if (isText && this.#utf8 !== null && !this.#utf8.isComplete) {
-      this.#fail(CLOSE.invalidPayload, "invalid UTF-8: cut at the end");
+      this.#fail(CLOSE.invalidPayload, "invalid UTF-8");
       return;
     }
     const length = message === null ? 0 : message.length;
@@ -346,20 +440,9 @@ export class Receiver {
       if (this.#maskBit !== 0) applyMask(chunk, start, end, this.#key);
       message = new Uint8Array(chunk.buffer as ArrayBuffer, chunk.byteOffset + start, length);
     } else {
-      if (length > SLAB_MESSAGE_BYTES) {
-        message = new Uint8Array(length);
-      } else {
-        if (slabUsed + length > SLAB_BYTES) {
-          slab = new ArrayBuffer(SLAB_BYTES);
-          slabUsed = 0;
-        }
-        message = new Uint8Array(slab, slabUsed, length);
-        slabUsed += (length + 7) & ~7;
-      }
+      message = length > SLAB_MESSAGE_BYTES ? new Uint8Array(length) : shortMemory(length);
       if (this.#maskBit !== 0) applyMask(chunk, start, end, this.#key);
-      if (length <= SHORT_TEXT_BYTES)
-        for (let i = 0; i < length; i++) message[i] = chunk[start + i] as number;
-      else message.set(chunk.subarray(start, end));
+      message.set(chunk.subarray(start, end));
     }
     this.#sink.onMessage(message, length);
   }
@@ -367,14 +450,7 @@ export class Receiver {
   #wholeText(chunk: Buffer, start: number, end: number): void {
     if (this.#maskBit !== 0) applyMask(chunk, start, end, this.#key);
     const length = end - start;
-    let isLatin: boolean;
-    if (length <= SHORT_TEXT_BYTES) {
-      let bits = 0;
-      for (let at = start; at < end; at++) bits |= chunk[at] as number;
-      isLatin = bits < 128;
-    } else {
-      isLatin = isAscii(chunk.subarray(start, end));
-    }
+    const isLatin = isAscii(chunk.subarray(start, end));
     if (!isLatin && !isUtf8(chunk.subarray(start, end))) {
       this.#fail(CLOSE.invalidPayload, "invalid UTF-8");
       return;

@@ -7,28 +7,19 @@ const SLAB_BYTES = 65_536;
  */
 export class Slab {
   readonly bytes: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
-  #used = 0;
+  /** Where the next bytes go; whoever has written up to here may go on, and then moves it. */
+  used = 0;
   #runs = 0;
-
-  /** Where the next bytes go. */
-  get used(): number {
-    return this.#used;
-  }
 
   /** The slab in use, with room for `bytes`; they must fit in an empty one. */
   static withRoomFor(bytes: number): Slab {
-    if (current.#used + bytes > SLAB_BYTES) current = new Slab();
-    return current;
-  }
-
-  /** The slab in use. */
-  static get current(): Slab {
+    if (current.used + bytes > SLAB_BYTES) current = new Slab();
     return current;
   }
 
   /** True if `bytes` more fit. */
   hasRoomFor(bytes: number): boolean {
-    return this.#used + bytes <= SLAB_BYTES;
+    return this.used + bytes <= SLAB_BYTES;
   }
 
   /** Somebody begins to write at `used`. */
@@ -36,14 +27,9 @@ export class Slab {
     this.#runs++;
   }
 
-  /** All before `at` is taken. */
-  take(at: number): void {
-    this.#used = at;
-  }
-
   /** The operating system has the bytes of a run. Never called for one that it has not taken at once: then the slab is left to it. */
   release(): void {
-    if (--this.#runs === 0) this.#used = 0;
+    if (--this.#runs === 0) this.used = 0;
   }
 }
 

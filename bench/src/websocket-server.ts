@@ -1,0 +1,100 @@
+// A server of one kind, for `websocket.ts`: echo on /echo, broadcast on /all. Prints its port as JSON.
+import { createServer as createHttpServer } from "node:http";
+import { createServer as createTcpServer, type Server } from "node:net";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { type Listener, PreparedMessage } from "@zocalo/net";
+import { attach, type WebSocketConn } from "@zocalo/websocket";
+import { type WebSocket, WebSocketServer } from "ws";
+
+const kinds: Record<string, () => Server> = {
+  zocalo: () => zocalo(echoByHandler),
+  "zocalo-iterated": () => zocalo(echoByIteration),
+  ws: wsServer,
+  net: netServer,
+};
+
+function zocalo(echo: (conn: WebSocketConn) => void): Server {
+  const server = createHttpServer();
+  server.listen(0, "127.0.0.1", 2048, () => {
+    const maxMessageBytes = 16 * 1024 * 1024;
+    void each(attach(server, { path: "/echo", maxMessageBytes, maxBufferedBytes: 64 * 1024 * 1024 }), echo);
+    const all = new Set<WebSocketConn>();
+    void each(attach(server, { path: "/all" }), (conn) => {
+      all.add(conn);
+      conn.serve({
+        message(message) {
+          const prepared = new PreparedMessage(message);
+          for (const other of all) other.trySend(prepared);
+        },
+        close: () => void all.delete(conn),
+      });
+    });
+  });
+  return server;
+}
+
+async function each(listener: Listener<WebSocketConn>, handle: (conn: WebSocketConn) => void): Promise<void> {
+  for await (const conn of listener) handle(conn);
+}
+
+function echoByHandler(conn: WebSocketConn): void {
+  conn.serve({
+    message(message) {
+      conn.trySend(message);
+    },
+  });
+}
+
+function echoByIteration(conn: WebSocketConn): void {
+  const loop = async (): Promise<void> => {
+    for await (const message of conn) await conn.send(message);
+  };
+  loop().catch(() => undefined);
+}
+
+function wsServer(): Server {
+  const server = createHttpServer();
+  const options = { noServer: true, perMessageDeflate: false, maxPayload: 16 * 1024 * 1024 } as const;
+  const echo = new WebSocketServer({ ...options, clientTracking: false });
+  const all = new WebSocketServer(options);
+  server.on("upgrade", (request, socket, head) => {
+    const isEcho = request.url === "/echo";
+    (isEcho ? echo : all).handleUpgrade(request, socket, head, (ws) => {
+      ws.on("error", () => undefined);
+      ws.on("message", isEcho ? echoMessage : sendToAll);
+    });
+  });
+  function echoMessage(this: WebSocket, data: Buffer, binary: boolean): void {
+    this.send(data, { binary });
+  }
+  function sendToAll(data: Buffer, binary: boolean): void {
+    for (const client of all.clients) client.send(data, { binary });
+  }
+  server.listen(0, "127.0.0.1", 2048);
+  return server;
+}
+
+function netServer(): Server {
+  const server = createTcpServer({ noDelay: true }, (socket) => {
+    socket.on("data", (chunk) => socket.write(chunk));
+    socket.on("error", () => undefined);
+  });
+  server.listen(0, "127.0.0.1", 2048);
+  return server;
+}
+
+const kind = process.argv[2] ?? "";
+const start = kinds[kind];
+if (start === undefined) throw new Error(`no such server: ${kind}`);
+const server = start();
+server.once("listening", () => {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  console.log(JSON.stringify({ port: address.port }));
+});
+// Memory is asked for after a collection.
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+process.on("SIGUSR2", collect);
+process.on("SIGINT", () => process.exit(0));

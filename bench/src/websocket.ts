@@ -1,0 +1,243 @@
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { cpus } from "node:os";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { alternate, median, rssBytes, type ServerProcess, spawnServer } from "./measure.ts";
+import { type ResultRow, type Results, ratioTable, writeResults } from "./results.ts";
+import {
+  broadcast,
+  closeAll,
+  echo,
+  idle,
+  type Load,
+  type Outcome,
+  upgrades,
+  wait,
+} from "./websocket-load.ts";
+
+export const title =
+  "WebSocket: server CPU per echo, broadcast, memory, upgrades; beside ws, Bun and raw TCP";
+
+const CONTENDERS = ["zocalo", "zocalo-iterated", "ws", "bun", "net"] as const;
+type Contender = (typeof CONTENDERS)[number];
+
+/** Cores are counted from 0: the server has this one, if there are two. */
+const SERVER_CPU = 0;
+const BUN = fileURLToPath(new URL("../../node_modules/bun/bin/bun.exe", import.meta.url));
+
+interface Case {
+  readonly name: string;
+  readonly who: readonly Contender[];
+  readonly isBulk?: boolean;
+  measure(server: ServerProcess, path: string | undefined, durationMs: number): Promise<Outcome>;
+}
+
+function echoCase(name: string, load: Omit<Load, "durationMs">, isBulk = false): Case {
+  return {
+    name,
+    isBulk,
+    who: CONTENDERS,
+    measure: (server, path, durationMs) => echo(server.pid, server.port, path, { ...load, durationMs }),
+  };
+}
+
+const echoes: Case[] = [false, true].flatMap((isText) => {
+  const kind = isText ? "text" : "binary";
+  return [
+    echoCase(`16 B ${kind}, 1 in flight`, { connections: 100, payloadBytes: 16, inFlight: 1, isText }),
+    echoCase(`16 B ${kind}, 16 in flight`, { connections: 100, payloadBytes: 16, inFlight: 16, isText }),
+    echoCase(`1 KiB ${kind}, 1 in flight`, { connections: 100, payloadBytes: 1024, inFlight: 1, isText }),
+    echoCase(`1 KiB ${kind}, 16 in flight`, { connections: 100, payloadBytes: 1024, inFlight: 16, isText }),
+  ];
+});
+const bulk: Case[] = [false, true].flatMap((isText) => {
+  const kind = isText ? "text" : "binary";
+  return [
+    echoCase(`64 KiB ${kind}`, { connections: 10, payloadBytes: 65_536, inFlight: 1, isText }, true),
+    echoCase(`1 MiB ${kind}`, { connections: 4, payloadBytes: 1_048_576, inFlight: 1, isText }, true),
+  ];
+});
+const broadcasts: Case[] = [1, 16].map((inFlight) => ({
+  name: `64 B to 1,000, ${inFlight === 1 ? "single" : "bursts of 16"}`,
+  who: ["zocalo", "ws", "bun"],
+  measure: ({ pid, port }, _path, durationMs) =>
+    broadcast(pid, port, { connections: 1000, payloadBytes: 64, inFlight, isText: true, durationMs }),
+}));
+const upgradeCases: Case[] = [1, 64].map((atOnce) => ({
+  name: `upgrades, ${atOnce} at a time`,
+  who: ["zocalo", "ws", "bun"],
+  measure: ({ pid, port }, _path, durationMs) => upgrades(pid, port, atOnce, durationMs),
+}));
+
+/**
+ * Measures and prints, and writes `bench/results/websocket-*.json` and `.svg`.
+ *
+ * @param args `--quick` for a short run that writes nothing; `--only TEXT` for the cases whose name has TEXT; `--who A,B` for some contenders.
+ */
+export async function run(args: string[]): Promise<void> {
+  const isQuick = args.includes("--quick");
+  const only = args.includes("--only") ? (args[args.indexOf("--only") + 1] ?? "") : "";
+  const who = args.includes("--who") ? (args[args.indexOf("--who") + 1] ?? "").split(",") : CONTENDERS;
+  const rounds = isQuick ? 3 : 5;
+  const durationMs = isQuick ? 300 : 1000;
+  const names = CONTENDERS.filter((name) => who.includes(name) && (name !== "bun" || existsSync(BUN)));
+  const isPinned = pinLoad();
+  const chosen = (cases: readonly Case[]): Case[] => cases.filter(({ name }) => name.includes(only));
+
+  const servers = new Map<Contender, ServerProcess>();
+  const report = (name: string, results: Results): void => {
+    if (results.columns.length === 0) return;
+    if (isQuick || only !== "" || names.length < CONTENDERS.length) console.log(`\n${ratioTable(results)}`);
+    else {
+      console.log();
+      writeResults(name, results);
+    }
+  };
+  try {
+    for (const name of names) servers.set(name, await start(name, isPinned));
+    const cpu = await measureAll(chosen(echoes), servers, rounds, durationMs);
+    const common = { baseline: "ws" } as const;
+    report(
+      "websocket-echo",
+      table(cpu, names, "WebSocket echo", "µs of server CPU per message", true, common, cpuOf),
+    );
+    report(
+      "websocket-echo-latency",
+      table(cpu, names, "WebSocket echo, 99th percentile", "ms", true, common, p99Of),
+    );
+    const large = await measureAll(chosen(bulk), servers, rounds, durationMs);
+    report(
+      "websocket-bulk",
+      table(large, names, "Large WebSocket messages", "echoes per second", false, common, rateOf),
+    );
+    report(
+      "websocket-bulk-cpu",
+      table(large, names, "Large WebSocket messages", "µs of server CPU per message", true, common, cpuOf),
+    );
+    const fan = await measureAll(chosen(broadcasts), servers, rounds, durationMs);
+    report(
+      "websocket-broadcast",
+      table(fan, names, "WebSocket broadcast", "deliveries per second", false, common, rateOf),
+    );
+    report(
+      "websocket-broadcast-cpu",
+      table(fan, names, "WebSocket broadcast", "µs of server CPU per delivery", true, common, cpuOf),
+    );
+    const ups = await measureAll(chosen(upgradeCases), servers, rounds, durationMs);
+    report(
+      "websocket-upgrades",
+      table(ups, names, "WebSocket upgrades", "per second", false, common, rateOf),
+    );
+    report(
+      "websocket-upgrades-cpu",
+      table(ups, names, "WebSocket upgrades", "µs of server CPU each", true, common, cpuOf),
+    );
+  } finally {
+    for (const server of servers.values()) await server.stop();
+  }
+  if ("idle memory".includes(only) || only === "") {
+    const rows = await memory(names, isPinned, isQuick ? 1000 : 9000);
+    report("websocket-memory", {
+      title: "Memory of an idle WebSocket connection after one message",
+      unit: "bytes per connection",
+      isLessBetter: true,
+      columns: ["idle"],
+      rows,
+      baseline: "ws",
+    });
+  }
+}
+
+type Figures = Map<string, Record<string, Outcome[]>>;
+
+const cpuOf = (outcome: Outcome): number => outcome.cpuUs;
+const rateOf = (outcome: Outcome): number => outcome.perSecond;
+const p99Of = (outcome: Outcome): number => outcome.p99Ms;
+
+async function measureAll(
+  cases: readonly Case[],
+  servers: ReadonlyMap<Contender, ServerProcess>,
+  rounds: number,
+  durationMs: number,
+): Promise<Figures> {
+  const figures: Figures = new Map();
+  for (const each of cases) {
+    const contenders: Record<string, () => Promise<Outcome>> = {};
+    for (const [name, server] of servers) {
+      if (!each.who.includes(name)) continue;
+      contenders[name] = () => each.measure(server, name === "net" ? undefined : "/echo", durationMs);
+    }
+    const outcomes = await alternate(contenders, rounds);
+    figures.set(each.name, outcomes);
+    for (const [name, list] of Object.entries(outcomes)) {
+      if (list.filter(({ isLoadBound }) => isLoadBound).length * 2 > list.length) {
+        console.log(`note: ${each.name}, ${name}: the load was the bottleneck; its rate is a lower bound`);
+      }
+    }
+  }
+  return figures;
+}
+
+function table(
+  figures: Figures,
+  names: readonly Contender[],
+  heading: string,
+  unit: string,
+  isLessBetter: boolean,
+  common: Pick<Results, "baseline">,
+  pick: (outcome: Outcome) => number,
+): Results {
+  const rows = names.map((name): ResultRow => {
+    const values: Record<string, number | undefined> = {};
+    for (const [column, outcomes] of figures) {
+      const list = outcomes[name];
+      values[column] = list === undefined || list.length === 0 ? undefined : median(list.map(pick));
+    }
+    return { name, values };
+  });
+  return { title: heading, unit, isLessBetter, columns: [...figures.keys()], rows, ...common };
+}
+
+/** A fresh server for each, so that what the other cases left behind does not count. */
+async function memory(names: readonly Contender[], isPinned: boolean, count: number): Promise<ResultRow[]> {
+  const rows: ResultRow[] = [];
+  for (const name of names) {
+    const server = await start(name, isPinned);
+    const path = name === "net" ? undefined : "/echo";
+    await closeAll(await idle(server.port, path, 200)); // Code and tables that all connections share.
+    const before = await settledRss(server);
+    const clients = await idle(server.port, path, count);
+    const after = await settledRss(server);
+    rows.push({ name, values: { idle: (after - before) / count } });
+    await closeAll(clients);
+    await server.stop();
+  }
+  return rows;
+}
+
+async function settledRss(server: ServerProcess): Promise<number> {
+  for (let i = 0; i < 3; i++) {
+    process.kill(server.pid, "SIGUSR2"); // Collects garbage.
+    await wait(300);
+  }
+  return rssBytes(server.pid);
+}
+
+function start(name: Contender, isPinned: boolean): Promise<ServerProcess> {
+  const cpu = isPinned ? { cpu: SERVER_CPU } : {};
+  if (name === "bun") {
+    return spawnServer(new URL("./websocket-server-bun.ts", import.meta.url), { runtime: BUN, ...cpu });
+  }
+  return spawnServer(new URL("./websocket-server.ts", import.meta.url), { args: [name], ...cpu });
+}
+
+/** Keeps this process, the load, off the server's core. False where that cannot be done. */
+function pinLoad(): boolean {
+  if (cpus().length < 2 || !existsSync("/usr/bin/taskset")) return false;
+  execFileSync("taskset", ["-pc", `1-${cpus().length - 1}`, String(process.pid)], { stdio: "ignore" });
+  return true;
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  await run(process.argv.slice(2));
+}
