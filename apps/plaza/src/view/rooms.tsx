@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { TITLE_LENGTH } from "../slug.ts";
 import type { Square } from "../square.ts";
 import { badge } from "../unread.ts";
@@ -99,7 +99,8 @@ function NewRoom({ square }: { readonly square: Square }) {
   const problem = useSignal<string | undefined>(undefined);
   const field = useRef<HTMLInputElement>(null);
   const opener = useRef<HTMLButtonElement>(null);
-  useEffect(() => {
+  // At once, before the next key: who opens this with the keyboard goes on typing.
+  useLayoutEffect(() => {
     if (isOpen.value) field.current?.focus();
   }, [isOpen.value]);
 
