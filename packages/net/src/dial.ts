@@ -1,6 +1,8 @@
 import type { Conn } from "./conn.ts";
 import type { DialOptions, TcpDialOptions } from "./dial-options.ts";
+import { type DatagramConn, dialUdp, type UdpDialOptions } from "./dial-udp.ts";
 import { argumentError } from "./failures.ts";
+import type { PacketNetwork } from "./listen-packet.ts";
 import { dialTcp } from "./tcp-dial.ts";
 import { dialTls } from "./tls.ts";
 import type { TlsDialOptions } from "./tls-options.ts";
@@ -9,6 +11,8 @@ import { dialUnix } from "./unix.ts";
 /**
  * Connects to a listener. Of a host with several addresses the first that answers is taken (Happy Eyeballs, RFC 8305), and a deadline
  * is split so that each gets a share of it. Nothing is tried twice.
+ *
+ * `"udp"` sends nothing: the connection is only this side's decision to speak with one peer. See `DatagramConn`.
  *
  * @param address As for `listen`; an empty host is this machine.
  * @throws NetError `refused`, `timeout`, `name_not_found`, `host_unreachable`, `canceled`, … When all of several addresses failed
@@ -23,11 +27,16 @@ export function dial(
 ): Promise<Conn>;
 export function dial(network: "unix", address: string, options?: DialOptions): Promise<Conn>;
 export function dial(network: "tls", address: string, options?: TlsDialOptions): Promise<Conn>;
-export async function dial(
-  network: "tcp" | "tcp4" | "tcp6" | "unix" | "tls",
+export function dial(
+  network: PacketNetwork,
   address: string,
-  options?: TlsDialOptions,
-): Promise<Conn> {
+  options?: UdpDialOptions,
+): Promise<DatagramConn>;
+export async function dial(
+  network: "tcp" | "tcp4" | "tcp6" | "unix" | "tls" | PacketNetwork,
+  address: string,
+  options?: TlsDialOptions & UdpDialOptions,
+): Promise<Conn | DatagramConn> {
   switch (network) {
     case "tcp":
     case "tcp4":
@@ -37,6 +46,10 @@ export async function dial(
       return dialUnix(address, options);
     case "tls":
       return dialTls(address, options);
+    case "udp":
+    case "udp4":
+    case "udp6":
+      return dialUdp(network, address, options);
     default:
       throw argumentError("dial", `unknown network ${JSON.stringify(network)}`);
   }

@@ -14,6 +14,7 @@ export {
 export type * from "./conn.ts";
 export { dial } from "./dial.ts";
 export type { DialOptions, TcpDialOptions } from "./dial-options.ts";
+export type { DatagramConn, DatagramHandler, UdpDialOptions } from "./dial-udp.ts";
 export { type DelimitedOptions, delimited } from "./delimiter.ts";
 export * from "./error.ts";
 export { type FrameCodec, type FrameDecoder, FrameFault } from "./frame-codec.ts";
@@ -37,9 +38,18 @@ export {
   type PacketOptions,
 } from "./listen-packet.ts";
 export * from "./message-conn.ts";
+export type { GroupOptions } from "./multicast.ts";
 export type { Packet, PacketConn, PacketHandler } from "./packet-conn.ts";
-export { type Clock, defaultPeersOptions, type PeerListener, type PeersOptions, peers } from "./peers.ts";
+export {
+  type Clock,
+  defaultPeersOptions,
+  type PeerListener,
+  type PeerSocket,
+  type PeersOptions,
+  peers,
+} from "./peers.ts";
 export { pipe } from "./pipe.ts";
+export type { ProxyProtocolOptions } from "./proxy-protocol.ts";
 export type { Resolver } from "./resolve.ts";
 export type { SocketOptions } from "./socket-options.ts";
 export type {
@@ -49,3 +59,4 @@ export type {
   TlsListenOptions,
   TlsState,
 } from "./tls-options.ts";
+export { fromNodeStream, fromWebStreams, toNodeStream, toWebStreams, type WebStreamPair } from "./web-streams.ts";

@@ -1,15 +1,14 @@
 import { createSocket, type Socket } from "node:dgram";
 import { lookup } from "node:dns";
 import { isIP, isIPv6 } from "node:net";
-import { type IpAddr, parseAddr } from "./addr.ts";
-import type { Deadline, WaitOptions } from "./conn.ts";
+import { parseAddr } from "./addr.ts";
 import { NetError } from "./error.ts";
 import { argumentError, canceledError, type FailureSite } from "./failures.ts";
-import type { SendOutcome } from "./message-conn.ts";
 import { netErrorFrom } from "./node-error.ts";
-import type { Packet, PacketConn, PacketHandler } from "./packet-conn.ts";
+import { BoundPacketConn } from "./bound-packet-conn.ts";
+import type { PacketConn } from "./packet-conn.ts";
 import { raced, resolveHost } from "./resolve.ts";
-import { type UdpLimits, UdpSocket } from "./udp-socket.ts";
+import type { UdpLimits } from "./udp-socket.ts";
 
 /** Networks of datagrams; a digit restricts them to that IP version. */
 export type PacketNetwork = "udp" | "udp4" | "udp6";
@@ -166,63 +165,4 @@ function lookUp(
     lookup(host, typeof options === "number" ? { family: options } : options, (error, address, found) => {
       callback(error, typeof address === "string" ? address : "", found ?? 0);
     });
-}
-
-class BoundPacketConn implements PacketConn {
-  readonly #udp: UdpSocket;
-
-  constructor(socket: Socket, network: PacketNetwork, limits: UdpLimits) {
-    this.#udp = new UdpSocket(socket, network, limits);
-  }
-
-  get localAddr(): IpAddr {
-    return this.#udp.localAddr;
-  }
-
-  get dropped(): number {
-    return this.#udp.dropped;
-  }
-
-  receive(options?: WaitOptions): Promise<Packet> {
-    return this.#udp.receive(options);
-  }
-
-  serve(handler: PacketHandler): void {
-    this.#udp.serve(handler);
-  }
-
-  async send(bytes: Uint8Array, addr: IpAddr | string, options?: WaitOptions): Promise<void> {
-    const to = typeof addr === "string" ? parseAddr("udp", addr, "write") : addr;
-    if (to.port === 0) throw argumentError("write", `cannot send to port 0 of ${String(to)}`);
-    await this.#udp.send(bytes, to, options);
-  }
-
-  trySend(bytes: Uint8Array, addr: IpAddr): SendOutcome {
-    return this.#udp.trySend(bytes, addr);
-  }
-
-  close(): Promise<void> {
-    return this.#udp.close();
-  }
-
-  setDeadline(at: Deadline): void {
-    this.#udp.setReadDeadline(at);
-    this.#udp.setWriteDeadline(at);
-  }
-
-  setReadDeadline(at: Deadline): void {
-    this.#udp.setReadDeadline(at);
-  }
-
-  setWriteDeadline(at: Deadline): void {
-    this.#udp.setWriteDeadline(at);
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<Packet> {
-    return this.#udp[Symbol.asyncIterator]();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
 }

@@ -1,6 +1,7 @@
 import type { IpAddr } from "./addr.ts";
 import type { Deadline, WaitOptions } from "./conn.ts";
 import type { SendOutcome } from "./message-conn.ts";
+import type { GroupOptions } from "./multicast.ts";
 
 /** One datagram and where it came from. */
 export interface Packet {
@@ -53,6 +54,39 @@ export interface PacketConn extends AsyncIterable<Packet>, AsyncDisposable {
    * `refused` when `sendLimitBytes` wait in the process because the network card is behind, when it is too large, or when closed.
    */
   trySend(bytes: Uint8Array, addr: IpAddr): SendOutcome;
+
+  /**
+   * Allows datagrams to broadcast addresses (SO_BROADCAST); without it they are refused with `permission`. Default: not allowed.
+   *
+   * @throws NetError
+   */
+  setBroadcast(isAllowed: boolean): void;
+
+  /** How many hops a datagram may make, 1 to 255 (IP_TTL). Default: the system's, 64 as a rule. @throws NetError */
+  setTtl(ttl: number): void;
+
+  /**
+   * Receives what is sent to a multicast group, on the port this socket is bound to. Bind with `reuseAddr` where several
+   * programs of a machine shall, and to `":port"` or to the group: a socket bound to a unicast address gets nothing from groups.
+   *
+   * @param group Such as `"239.1.2.3"` or `"ff02::114"`.
+   * @throws NetError `invalid_argument`, `address_not_available` for an interface that is not there or was already joined on, …
+   * @example
+   * packets.join("232.1.2.3", { source: "192.0.2.7", interface: "eth0" });
+   */
+  join(group: string, options?: GroupOptions): void;
+
+  /** The opposite of `join`, with the same options. @throws NetError `address_not_available` if it was not joined. */
+  leave(group: string, options?: GroupOptions): void;
+
+  /** By which interface, by name or address, datagrams to groups leave. Default: the system's choice. @throws NetError */
+  setMulticastInterface(nameOrAddress: string): void;
+
+  /** How many hops a datagram to a group may make, 0 to 255. Default 1: it stays in the local network. @throws NetError */
+  setMulticastTtl(ttl: number): void;
+
+  /** Whether groups on this machine, and this socket itself, receive what it sends to them. Default `true`. @throws NetError */
+  setMulticastLoopback(isOn: boolean): void;
 
   /** Closes and unblocks pending operations, which reject with `closed`; iteration ends quietly. */
   close(): Promise<void>;

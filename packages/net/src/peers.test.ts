@@ -5,13 +5,12 @@ import { type IpAddr, ipAddr } from "./addr.ts";
 import { NetError } from "./error.ts";
 import { listenPacket } from "./listen-packet.ts";
 import { type CloseInfo, type Message, type MessageConn, PreparedMessage } from "./message-conn.ts";
-import type { Packet, PacketConn, PacketHandler } from "./packet-conn.ts";
-import { defaultPeersOptions, peers, type PeersOptions } from "./peers.ts";
+import type { PacketHandler } from "./packet-conn.ts";
+import { defaultPeersOptions, peers, type PeerSocket, type PeersOptions } from "./peers.ts";
 
 /** A datagram socket on which anybody can be the sender. */
-class FakePackets implements PacketConn {
+class FakePackets implements PeerSocket {
   readonly localAddr = ipAddr("udp", "192.0.2.1", 7001);
-  readonly dropped = 0;
   readonly sent: string[] = [];
   isClosed = false;
   isFull = false;
@@ -40,20 +39,6 @@ class FakePackets implements PacketConn {
     if (!this.isClosed) this.#handler?.close?.(error);
     this.isClosed = true;
     return Promise.resolve();
-  }
-
-  receive(): Promise<Packet> {
-    throw new Error("not used");
-  }
-  send(): Promise<void> {
-    throw new Error("not used");
-  }
-  setDeadline(): void {}
-  setReadDeadline(): void {}
-  setWriteDeadline(): void {}
-  async *[Symbol.asyncIterator](): AsyncGenerator<Packet> {}
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 }
 

@@ -20,6 +20,9 @@ export interface Clock {
   setTimer(callback: () => void, delayMs: number): () => void;
 }
 
+/** What `peers` needs of a datagram socket; a `PacketConn` has it. */
+export type PeerSocket = Pick<PacketConn, "localAddr" | "serve" | "trySend" | "close">;
+
 /** Options of `peers`. */
 export interface PeersOptions {
   /** A peer that is not heard for this long is gone: its connection ends with code 1001. Milliseconds, default 60,000. */
@@ -83,7 +86,7 @@ export interface PeerListener extends Listener<MessageConn> {
  * const listener = peers(await listenPacket("udp", ":7001"));
  * for await (const conn of listener) void serve(conn);
  */
-export function peers(packets: PacketConn, options: PeersOptions = {}): PeerListener {
+export function peers(packets: PeerSocket, options: PeersOptions = {}): PeerListener {
   return new DatagramPeers(packets, options);
 }
 
@@ -102,7 +105,7 @@ class DatagramPeers implements PeerListener, PeerHome {
   readonly maxSendBytes: number;
   readonly inboxLimits: InboxLimits;
   readonly #maxMessageBytes: number;
-  readonly #packets: PacketConn;
+  readonly #packets: PeerSocket;
   readonly #clock: Clock;
   readonly #cookies: AddressCookies;
   readonly #isText: boolean;
@@ -114,7 +117,7 @@ class DatagramPeers implements PeerListener, PeerHome {
   #dropped = 0;
   #evicted = 0;
 
-  constructor(packets: PacketConn, options: PeersOptions) {
+  constructor(packets: PeerSocket, options: PeersOptions) {
     const limits = limitsOf(options);
     this.idleTimeoutMs = limits.idleTimeoutMs;
     this.maxSendBytes = limits.maxSendBytes;

@@ -47,8 +47,9 @@ export class UdpSocket {
   /** Set if the socket is connected. */
   readonly remoteAddr: IpAddr | undefined;
   readonly socket: Socket;
+  /** Of an IPv6 socket that may be dual-stack. */
+  readonly isIPv6: boolean;
   readonly #limits: UdpLimits;
-  readonly #isIPv6: boolean;
   readonly #inbox: Inbox<Packet>;
   readonly #readDeadline: DeadlineTimer;
   readonly #writeDeadline: DeadlineTimer;
@@ -67,7 +68,7 @@ export class UdpSocket {
     const { address, port, family } = socket.address();
     this.localAddr = new SourceAddr(address, port);
     this.remoteAddr = remoteAddr;
-    this.#isIPv6 = family === "IPv6";
+    this.isIPv6 = family === "IPv6";
     this.#limits = limits;
     // Nobody can hold a datagram's sender back: what does not fit is dropped and counted.
     const source: InboxSource = {
@@ -230,7 +231,7 @@ export class UdpSocket {
 
   #wireHost(addr: IpAddr): string {
     if (addr instanceof SourceAddr) return addr.wireHost;
-    if (addr.host === "") return this.#isIPv6 ? "::1" : "127.0.0.1";
-    return this.#isIPv6 && isIPv4(addr.host) ? `::ffff:${addr.host}` : addr.host;
+    if (addr.host === "") return this.isIPv6 ? "::1" : "127.0.0.1";
+    return this.isIPv6 && isIPv4(addr.host) ? `::ffff:${addr.host}` : addr.host;
   }
 }
