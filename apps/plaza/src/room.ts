@@ -104,8 +104,9 @@ export class Room {
         }
       },
       published: (publications) => {
-        if (this.#arrived.length === 0) this.#context.soon(() => this.#flush());
+        const isFirst = this.#arrived.length === 0;
         this.#arrived.push(...publications);
+        if (isFirst) this.#context.soon(() => this.#flush());
         if (this.#arrived.length >= ROOM_MESSAGES) this.#flush();
       },
       gap: (gap) => {
@@ -228,6 +229,8 @@ export class Room {
     } finally {
       this.#inFlight.delete(key);
     }
+    // The link was closed, and there is another one by now, which could not be used before this answer.
+    if (this.#context.link() !== link) this.deliverInterrupted();
   }
 
   /** Loads the messages before the window. */

@@ -13,7 +13,6 @@ export interface Look {
   readonly second: number;
   readonly corner: number;
   readonly centre: number;
-  readonly isTurned: boolean;
 }
 
 /** The look of a user, derived from their id. */
@@ -27,6 +26,5 @@ export function lookOf(user: string): Look {
     second,
     corner: (hash >>> 12) % CORNERS,
     centre: (hash >>> 16) % CENTRES,
-    isTurned: ((hash >>> 20) & 1) === 1,
   };
 }

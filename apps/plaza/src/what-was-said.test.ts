@@ -9,10 +9,16 @@ test("the text of a message is text, and markup in it stays text", () => {
 });
 
 test("any other data is shown as JSON", () => {
-  assert.deepEqual(readSaid({ text: 1 }), { kind: "json", text: '{\n  "text": 1\n}' });
+  assert.deepEqual(readSaid({ text: 1 }), { kind: "json", text: '{ "text": 1 }' });
   assert.deepEqual(readSaid(null), { kind: "json", text: "null" });
-  assert.deepEqual(readSaid([1, "a"]), { kind: "json", text: '[\n  1,\n  "a"\n]' });
+  assert.deepEqual(readSaid([1, "a"]), { kind: "json", text: '[ 1, "a" ]' });
   assert.deepEqual(readSaid(0), { kind: "json", text: "0" });
+});
+
+test("JSON that does not fit on a line has one for each field", () => {
+  const said = readSaid({ a: "x".repeat(20), b: "y".repeat(40) });
+  assert.equal(said.text, `{\n  "a": "${"x".repeat(20)}",\n  "b": "${"y".repeat(40)}"\n}`);
+  assert.equal(readSaid(["a\n  b"]).text, '[ "a\\n  b" ]', "a line break in a string is not layout");
 });
 
 test("who has no name goes by their id", () => {

@@ -17,13 +17,23 @@ export const COUNTER_FROM = 500;
 const FOLD_LENGTH = 1_200;
 const FOLD_LINES = 16;
 
+// The longest JSON that is shown on one line.
+const JSON_LINE = 60;
+
 /** Reads the data of a publication: `{ "text": … }` or a bare string is text, everything else is shown as JSON. */
 export function readSaid(data: unknown): Said {
   if (typeof data === "string") return { kind: "text", text: data };
   if (typeof data === "object" && data !== null && "text" in data && typeof data.text === "string") {
     return { kind: "text", text: data.text };
   }
-  return { kind: "json", text: JSON.stringify(data, null, 2) ?? "null" };
+  return { kind: "json", text: asJson(data) };
+}
+
+/** On one line if it fits on one; JSON has no line breaks but those of its layout. */
+function asJson(data: unknown): string {
+  const text = JSON.stringify(data, null, 2) ?? "null";
+  const line = text.replaceAll(/\n\s*/g, " ");
+  return line.length <= JSON_LINE ? line : text;
 }
 
 /** The name to show for a user: what they call themselves, or their id. */

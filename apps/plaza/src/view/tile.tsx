@@ -35,13 +35,13 @@ const CENTRES = [
 
 /** A painted tile in the place of a portrait: each user id has its own, the same for everybody. */
 export function Tile({ user }: { readonly user: string }) {
-  const { tint, second, corner, centre, isTurned } = lookOf(user);
+  const { tint, second, corner, centre } = lookOf(user);
   return (
     <svg
       class="tile"
       viewBox="0 0 32 32"
-      data-tint={isTurned ? second : tint}
-      data-second={isTurned ? tint : second}
+      data-tint={tint}
+      data-second={second}
       aria-hidden="true"
       focusable="false"
     >

@@ -1,0 +1,91 @@
+// For tests: a link to a square that is in memory, and whose every step the test decides.
+import {
+  type ChannelEvents,
+  type Dial,
+  Interrupted,
+  type Link,
+  type LinkState,
+  type OpenOptions,
+} from "./link.ts";
+import type { Page, Publication } from "./room-log.ts";
+
+interface Publish {
+  readonly channel: string;
+  readonly data: object;
+  readonly key: string;
+  /** The server commits it. */
+  commit(offset: number, epoch?: string): void;
+  refuse(error: Error): void;
+}
+
+/** One link that the page has made. */
+export class FakeLink implements Link {
+  readonly identity: { readonly token: string; readonly name: string };
+  readonly opened = new Map<string, { readonly options: OpenOptions; readonly events: ChannelEvents }>();
+  readonly publishes: Publish[] = [];
+  readonly reads: { readonly channel: string; readonly options: { before?: number; limit: number } }[] = [];
+  /** What `history` answers. */
+  page: Page = { epoch: "e", head: 0, oldest: 1, publications: [] };
+  triedNow = 0;
+  isClosed = false;
+  readonly become: (state: LinkState) => void;
+
+  constructor(identity: FakeLink["identity"], become: (state: LinkState) => void) {
+    this.identity = identity;
+    this.become = become;
+  }
+
+  open(channel: string, options: OpenOptions, events: ChannelEvents): void {
+    this.opened.set(channel, { options, events });
+  }
+
+  publish(channel: string, data: object, key: string): Promise<{ epoch: string; offset: number }> {
+    return new Promise((resolve, reject) => {
+      const commit = (offset: number, epoch = "e") => resolve({ epoch, offset });
+      this.publishes.push({ channel, data, key, commit, refuse: reject });
+    });
+  }
+
+  history(channel: string, options: { before?: number; limit: number }): Promise<Page> {
+    this.reads.push({ channel, options });
+    return Promise.resolve(this.page);
+  }
+
+  tryNow(): void {
+    this.triedNow += 1;
+  }
+
+  close(): void {
+    this.isClosed = true;
+    for (const { refuse } of this.publishes) refuse(new Interrupted());
+  }
+
+  /** The events of a channel that the page has opened. */
+  events(channel: string): ChannelEvents {
+    const opened = this.opened.get(channel);
+    if (opened === undefined) throw new Error(`${channel} was not opened`);
+    return opened.events;
+  }
+
+  /** The page is connected, and every channel begins empty in the log `epoch`. */
+  connect(user = "me", epoch = "e"): void {
+    this.become({ phase: "connected", user });
+    for (const { events } of this.opened.values()) events.began({ epoch, head: 0, oldest: 1 });
+  }
+}
+
+/** Makes fake links and keeps them. */
+export function fakeDial(): { readonly dial: Dial; readonly links: FakeLink[] } {
+  const links: FakeLink[] = [];
+  const dial: Dial = (identity, onState) => {
+    const link = new FakeLink(identity, onState);
+    links.push(link);
+    return link;
+  };
+  return { dial, links };
+}
+
+/** A message of somebody else. */
+export function message(offset: number, text = `message ${offset}`, user = "omar"): Publication {
+  return { offset, at: offset * 1_000, user, info: { name: user }, data: { text } };
+}
