@@ -26,7 +26,7 @@ export interface MemoryEngineOptions {
   readonly maxKeysPerChannel?: number;
   /**
    * What all logs together may hold, in bytes (estimated). Past it the channels that were published to longest ago
-   * lose their oldest publications, whatever their retention. Default 256 MiB.
+   * lose their oldest publications, and their keys, until a twentieth is free. Default 256 MiB.
    */
   readonly maxBytes?: number;
   /** How often what is past its time is thrown away where nobody publishes or reads, in milliseconds. Default 30,000. */
@@ -41,6 +41,9 @@ const defaults = {
   maxBytes: 256 * 1024 * 1024,
   sweepMs: 30_000,
 } as const;
+
+/** How full it is, of `maxBytes`, after it was too full. */
+const FILL_AFTER_MAKING_ROOM = 0.95;
 
 /** Keeps everything in this process; what it knows ends with it. */
 export class MemoryEngine implements Engine {
@@ -203,13 +206,15 @@ export class MemoryEngine implements Engine {
   }
 
   #makeRoom(): void {
+    // Some more than is needed, so that not every publish looks for what to drop.
+    const most = this.#maxBytes * FILL_AFTER_MAKING_ROOM;
     for (const log of this.#logs.values()) {
       let weight = log.weight;
-      while (this.#weight > this.#maxBytes && log.dropOldest()) {
+      while (this.#weight > most && log.dropOldest()) {
         this.#weight += log.weight - weight;
         weight = log.weight;
       }
-      if (this.#weight <= this.#maxBytes) return;
+      if (this.#weight <= most) return;
     }
   }
 

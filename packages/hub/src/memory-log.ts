@@ -1,4 +1,5 @@
 import type { StoredPublication } from "@zocalo/protocol";
+import { Fifo } from "./fifo.ts";
 import type { Committed, LogPage, NewPublication, Retention } from "./engine.ts";
 
 /** What an idempotency key costs beside its own characters, roughly, in bytes. */
@@ -17,14 +18,13 @@ export class MemoryLog {
   readonly epoch: string;
   readonly #maxKeys: number;
   #head = 0;
-  /** The kept publications stand from `#start`; what is before it is spent and is cut off now and then. */
-  #kept: StoredPublication[] = [];
-  #start = 0;
+  readonly #kept = new Fifo<StoredPublication>();
   #textLength = 0;
   #at = 0;
   #ttlMs = Number.POSITIVE_INFINITY;
-  /** In the order in which they were used first, so the oldest stand in front. */
   readonly #keys = new Map<string, KnownKey>();
+  /** In the order in which they were used first. */
+  readonly #keyOrder = new Fifo<string>();
   #keyBytes = 0;
 
   constructor(epoch: string, maxKeys: number) {
@@ -37,21 +37,17 @@ export class MemoryLog {
   }
 
   get oldest(): number {
-    return this.#head - this.#count + 1;
-  }
-
-  get #count(): number {
-    return this.#kept.length - this.#start;
+    return this.#head - this.#kept.length + 1;
   }
 
   /** True if forgetting this log would lose no publication and no key. */
   get isEmpty(): boolean {
-    return this.#count === 0 && this.#keys.size === 0;
+    return this.#kept.length === 0 && this.#keys.size === 0;
   }
 
   /** What it holds, roughly, in bytes. */
   get weight(): number {
-    return this.#textLength + this.#count * PUBLICATION_OVERHEAD + this.#keyBytes;
+    return this.#textLength + this.#kept.length * PUBLICATION_OVERHEAD + this.#keyBytes;
   }
 
   /** Where the publication that first had this key stands. */
@@ -69,57 +65,46 @@ export class MemoryLog {
     this.#textLength += textLength(publication);
     if (key !== undefined && retention.keyTtlMs > 0) {
       this.#keys.set(key, { offset: this.#head, at: this.#at, expires: now + retention.keyTtlMs });
+      this.#keyOrder.push(key);
       this.#keyBytes += keyBytes(key);
       if (this.#keys.size > this.#maxKeys) this.#forgetOldestKey();
     }
-    while (this.#count > retention.publications || this.#textLength > retention.bytes) this.dropOldest();
+    while (this.#kept.length > retention.publications || this.#textLength > retention.bytes)
+      this.dropOldest();
     this.trim(now);
     return publication;
   }
 
   page(after: number, limit: number): LogPage {
-    const first = Math.max(after + 1, this.oldest);
-    const from = this.#start + (first - this.oldest);
-    return {
-      epoch: this.epoch,
-      head: this.#head,
-      oldest: this.oldest,
-      publications: this.#kept.slice(from, from + limit),
-    };
+    const { oldest } = this;
+    const publications = this.#kept.slice(Math.max(after + 1 - oldest, 0), limit);
+    return { epoch: this.epoch, head: this.#head, oldest, publications };
   }
 
   /** Drops what is past its time. */
   trim(now: number): void {
     const from = now - this.#ttlMs;
-    for (let first = this.#kept[this.#start]; first && first.at <= from; first = this.#kept[this.#start]) {
-      this.dropOldest();
-    }
+    while ((this.#kept.first?.at ?? Number.POSITIVE_INFINITY) <= from) this.dropOldest();
     this.#forgetKeys(now);
   }
 
   /** Drops one publication, or, when there is none, one key; false if there is nothing to drop. */
   dropOldest(): boolean {
-    const first = this.#kept[this.#start];
+    const first = this.#kept.shift();
     if (!first) return this.#forgetOldestKey();
     this.#textLength -= textLength(first);
-    this.#start++;
-    if (this.#start * 2 >= this.#kept.length) {
-      // At most as many are moved as were dropped since the last time.
-      this.#kept = this.#kept.slice(this.#start);
-      this.#start = 0;
-    }
     return true;
   }
 
   #forgetKeys(now: number): void {
-    for (const known of this.#keys.values()) {
-      if (known.expires > now) return;
+    for (let key = this.#keyOrder.first; key !== undefined; key = this.#keyOrder.first) {
+      if ((this.#keys.get(key)?.expires ?? 0) > now) return;
       this.#forgetOldestKey();
     }
   }
 
   #forgetOldestKey(): boolean {
-    const [key] = this.#keys.keys();
+    const key = this.#keyOrder.shift();
     if (key === undefined) return false;
     this.#keys.delete(key);
     this.#keyBytes -= keyBytes(key);

@@ -99,6 +99,22 @@ test("a flood far past the rate is disconnect 4429, and others do not notice", a
   await hub.close();
 });
 
+test("who sends somewhat more than the rate is refused some of it for ever, and not disconnected", async () => {
+  const { hub, conn, clock } = square({
+    limits: { commandsPerSecond: 10, commandBurst: 1, excessCommands: 5 },
+  });
+  const eager = conn();
+  for (let step = 0; step < 100; step++) {
+    eager.say({ type: "ping" });
+    eager.say({ type: "ping" });
+    await settle();
+    clock.advance(100);
+  }
+  assert.equal(eager.closed, undefined);
+  assert.deepEqual([eager.all("pong").length, eager.all("error").length], [100, 100]);
+  await hub.close();
+});
+
 test("who sends commands and never reads the answers is held back, and after a time disconnected with 4408", async () => {
   const { hub, conn, clock } = square({ limits: { answerTimeoutMs: 1_000 } });
   const eve = conn({ highWater: 500, maxBuffered: 1_000 });
