@@ -4,6 +4,7 @@ import type { Deadline, WaitOptions } from "./conn.ts";
 import { argumentError, closedError } from "./failures.ts";
 import type { SendOutcome } from "./message-conn.ts";
 import { attempt, checkTtl, type GroupOptions, setMembership, setMulticastInterface } from "./multicast.ts";
+import { netErrorFrom } from "./node-error.ts";
 import type { Packet, PacketConn, PacketHandler } from "./packet-conn.ts";
 import { type UdpLimits, UdpSocket } from "./udp-socket.ts";
 
@@ -26,17 +27,22 @@ export class BoundPacketConn implements PacketConn {
   }
 
   receive(options?: WaitOptions): Promise<Packet> {
-    return this.#udp.receive(options);
+    return this.#udp.receive(asItIs, options);
   }
 
   serve(handler: PacketHandler): void {
     this.#udp.serve(handler);
   }
 
-  async send(bytes: Uint8Array, addr: IpAddr | string, options?: WaitOptions): Promise<void> {
-    const to = typeof addr === "string" ? parseAddr("udp", addr, "write") : addr;
-    if (to.port === 0) throw argumentError("write", `cannot send to port 0 of ${String(to)}`);
-    await this.#udp.send(bytes, to, options);
+  send(bytes: Uint8Array, addr: IpAddr | string, options?: WaitOptions): Promise<void> {
+    let to: IpAddr;
+    try {
+      to = typeof addr === "string" ? parseAddr("udp", addr, "write") : addr;
+      if (to.port === 0) throw argumentError("write", `cannot send to port 0 of ${String(to)}`);
+    } catch (error) {
+      return Promise.reject(netErrorFrom(error, this.#udp.site("write")));
+    }
+    return this.#udp.send(bytes, to, options);
   }
 
   trySend(bytes: Uint8Array, addr: IpAddr): SendOutcome {
@@ -93,8 +99,8 @@ export class BoundPacketConn implements PacketConn {
     this.#udp.setWriteDeadline(at);
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<Packet> {
-    return this.#udp[Symbol.asyncIterator]();
+  [Symbol.asyncIterator](): AsyncIterator<Packet, undefined> {
+    return this.#udp.iterate(asItIs);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -110,4 +116,8 @@ export class BoundPacketConn implements PacketConn {
     this.#open();
     attempt(this.#udp.site("set"), set);
   }
+}
+
+function asItIs(packet: Packet): Packet {
+  return packet;
 }

@@ -6,6 +6,7 @@ import { argumentError, type FailureSite } from "./failures.ts";
 import { bind, checkNetwork, limitsOf, type PacketNetwork, type PacketOptions } from "./listen-packet.ts";
 import type { SendOutcome } from "./message-conn.ts";
 import { netErrorFrom } from "./node-error.ts";
+import type { Packet } from "./packet-conn.ts";
 import { raced, resolveHost, type Resolver } from "./resolve.ts";
 import { type UdpLimits, UdpSocket } from "./udp-socket.ts";
 
@@ -136,9 +137,8 @@ class ConnectedDatagramConn implements DatagramConn {
     return this.#udp.dropped;
   }
 
-  async receive(options?: WaitOptions): Promise<Uint8Array> {
-    const { bytes } = await this.#udp.receive(options);
-    return bytes;
+  receive(options?: WaitOptions): Promise<Uint8Array> {
+    return this.#udp.receive(bytesOf, options);
   }
 
   serve(handler: DatagramHandler): void {
@@ -173,11 +173,15 @@ class ConnectedDatagramConn implements DatagramConn {
     this.#udp.setWriteDeadline(at);
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
-    for await (const { bytes } of this.#udp) yield bytes;
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
+    return this.#udp.iterate(bytesOf);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function bytesOf({ bytes }: Packet): Uint8Array {
+  return bytes;
 }

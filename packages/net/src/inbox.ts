@@ -192,6 +192,11 @@ export class Inbox<T = Message> {
 
   /** See `MessageConn.receive`. Simultaneous calls are served in call order. */
   receive(options?: WaitOptions): Promise<T | null> {
+    return this.receiveAs(asItIs<T | null>, options);
+  }
+
+  /** As `receive`, with the message (or `null`) turned into something else on the way; what `convert` throws rejects. */
+  receiveAs<R>(convert: (message: T | null) => R, options?: WaitOptions): Promise<R> {
     if (this.#handler !== undefined) {
       return Promise.reject(this.#error("invalid_argument", "the connection is being served by a handler"));
     }
@@ -201,17 +206,25 @@ export class Inbox<T = Message> {
     if (this.queuedMessages > 0) {
       const message = this.#shift();
       this.#resumeIfLow();
-      return Promise.resolve(message);
+      return Promise.resolve(convert(message));
     }
-    if (this.#info !== undefined) {
-      this.#tellEnded();
-      return this.#info.wasClean ? Promise.resolve(null) : Promise.reject(this.#broken(this.#info));
-    }
+    const info = this.#info;
+    if (info !== undefined) this.#tellEnded();
+    if (info !== undefined && !info.wasClean) return Promise.reject(this.#broken(info));
     return new Promise((resolve, reject) => {
+      const waiter: Waiter<T> = {
+        resolve(message) {
+          try {
+            resolve(convert(message));
+          } catch (error) {
+            reject(error);
+          }
+        },
+        reject,
+      };
+      if (info !== undefined) return waiter.resolve(null);
       this.#waiters ??= [];
-      this.#waiters.push(
-        signal === undefined ? { resolve, reject } : this.#cancelable(signal, resolve, reject),
-      );
+      this.#waiters.push(signal === undefined ? waiter : this.#cancelable(signal, waiter));
     });
   }
 
@@ -226,7 +239,7 @@ export class Inbox<T = Message> {
 
   /** Iterates over the messages; ends after a clean close and throws after another. Leaving the loop closes nothing. */
   [Symbol.asyncIterator](): AsyncIterator<T, undefined> {
-    return { next: () => this.receive().then(toIteratorResult) };
+    return { next: () => this.receiveAs(toIteratorResult<T>) };
   }
 
   /** Hands queued messages to the handler, then the end, as far as the handler lets it. */
@@ -350,20 +363,20 @@ export class Inbox<T = Message> {
     this.#source.ended?.();
   }
 
-  #cancelable(signal: AbortSignal, resolve: Waiter<T>["resolve"], reject: Waiter<T>["reject"]): Waiter<T> {
+  #cancelable(signal: AbortSignal, inner: Waiter<T>): Waiter<T> {
     const onAbort = () => {
       // The message that would have come here goes to whoever receives next.
       this.#waiters = this.#waiters?.filter((other) => other !== waiter);
-      reject(this.#canceled(signal));
+      inner.reject(this.#canceled(signal));
     };
     const waiter: Waiter<T> = {
       resolve(message) {
         signal.removeEventListener("abort", onAbort);
-        resolve(message);
+        inner.resolve(message);
       },
       reject(error) {
         signal.removeEventListener("abort", onAbort);
-        reject(error);
+        inner.reject(error);
       },
     };
     signal.addEventListener("abort", onAbort, { once: true });
@@ -381,6 +394,10 @@ export class Inbox<T = Message> {
   #error(code: NetErrorParts["code"], reason: string): NetError {
     return new NetError({ ...this.#source.route?.(), op: "read", code, reason });
   }
+}
+
+function asItIs<T>(message: T): T {
+  return message;
 }
 
 function toIteratorResult<T>(message: T | null): IteratorResult<T, undefined> {

@@ -40,6 +40,12 @@ class SourceAddr implements IpAddr {
   }
 }
 
+/** A send that the system has not yet taken. */
+interface PendingSend {
+  fail(error: NetError): void;
+  onAbort: (() => void) | undefined;
+}
+
 /** What bound and connected datagram sockets have in common: a bounded queue, deadlines, and sends that tell how they went. */
 export class UdpSocket {
   readonly network: string;
@@ -54,7 +60,7 @@ export class UdpSocket {
   readonly #readDeadline: DeadlineTimer;
   readonly #writeDeadline: DeadlineTimer;
   /** Sends that wait for the system; a deadline or `close` ends the waiting. */
-  readonly #sending = new Set<(error: NetError) => void>();
+  readonly #sending = new Set<PendingSend>();
   #dropped = 0;
   /** Told by the kernel between two receives (ICMP), to be told by the next one. */
   #pendingError: NetError | undefined;
@@ -95,17 +101,27 @@ export class UdpSocket {
     return this.#closed !== undefined;
   }
 
-  async receive(options?: WaitOptions): Promise<Packet> {
-    if (this.#closed !== undefined) throw closedError(this.site("read"));
-    if (this.#readDeadline.hasPassed) throw timeoutError(this.site("read"));
-    const error = this.#pendingError;
-    if (error !== undefined) {
-      this.#pendingError = undefined;
-      throw error;
-    }
-    const packet = await this.#inbox.receive(options);
-    if (packet === null) throw closedError(this.site("read"));
-    return packet;
+  /** `convert` makes the call's result of the packet. */
+  receive<R>(convert: (packet: Packet) => R, options: WaitOptions | undefined): Promise<R> {
+    const refusal = this.#readRefusal();
+    if (refusal !== undefined) return Promise.reject(refusal);
+    return this.#inbox.receiveAs((packet) => {
+      if (packet === null) throw closedError(this.site("read"));
+      return convert(packet);
+    }, options);
+  }
+
+  /** Ends quietly when the socket is closed. Leaving the loop closes nothing. */
+  iterate<R>(convert: (packet: Packet) => R): AsyncIterator<R, undefined> {
+    const toResult = (packet: Packet | null): IteratorResult<R, undefined> =>
+      packet === null ? { done: true, value: undefined } : { done: false, value: convert(packet) };
+    return {
+      next: () => {
+        if (this.#closed !== undefined) return Promise.resolve(toResult(null));
+        const refusal = this.#readRefusal();
+        return refusal === undefined ? this.#inbox.receiveAs(toResult) : Promise.reject(refusal);
+      },
+    };
   }
 
   serve(handler: PacketHandler, onError?: (error: NetError) => void): void {
@@ -119,34 +135,34 @@ export class UdpSocket {
   /** `addr` is undefined on a connected socket. */
   send(bytes: Uint8Array, addr: IpAddr | undefined, options: WaitOptions | undefined): Promise<void> {
     const signal = options?.signal;
-    const site = { ...this.site("write"), remoteAddr: addr ?? this.remoteAddr };
-    if (this.#closed !== undefined) return Promise.reject(closedError(site));
-    if (signal?.aborted) return Promise.reject(canceledError(site, signal));
-    if (this.#writeDeadline.hasPassed) return Promise.reject(timeoutError(site));
+    const site = (): FailureSite => ({ ...this.site("write"), remoteAddr: addr ?? this.remoteAddr });
+    if (this.#closed !== undefined) return Promise.reject(closedError(site()));
+    if (signal?.aborted) return Promise.reject(canceledError(site(), signal));
+    if (this.#writeDeadline.hasPassed) return Promise.reject(timeoutError(site()));
     return new Promise((resolve, reject) => {
-      const forget = (): void => {
-        this.#sending.delete(fail);
-        signal?.removeEventListener("abort", onAbort);
+      const pending: PendingSend = {
+        fail(error) {
+          if (pending.onAbort !== undefined) signal?.removeEventListener("abort", pending.onAbort);
+          reject(error);
+        },
+        onAbort: undefined,
       };
-      const fail = (error: NetError): void => {
-        forget();
-        reject(error);
-      };
-      const onAbort = (): void => {
-        if (signal !== undefined) fail(canceledError(site, signal));
-      };
-      this.#sending.add(fail);
-      signal?.addEventListener("abort", onAbort, { once: true });
+      if (signal !== undefined) {
+        pending.onAbort = () => this.#failSend(pending, canceledError(site(), signal));
+        signal.addEventListener("abort", pending.onAbort, { once: true });
+      }
+      this.#sending.add(pending);
       const onSent = (error: Error | null): void => {
-        if (error !== null) return fail(netErrorFrom(error, site));
-        forget();
+        if (error !== null) return this.#failSend(pending, netErrorFrom(error, site()));
+        this.#sending.delete(pending);
+        if (pending.onAbort !== undefined) signal?.removeEventListener("abort", pending.onAbort);
         resolve();
       };
       try {
         if (addr === undefined) this.socket.send(bytes, onSent);
         else this.socket.send(bytes, addr.port, this.#wireHost(addr), onSent);
       } catch (error) {
-        fail(netErrorFrom(error, site));
+        this.#failSend(pending, netErrorFrom(error, site()));
       }
     });
   }
@@ -172,19 +188,6 @@ export class UdpSocket {
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Packet, void, undefined> {
-    while (this.#closed === undefined) {
-      let packet: Packet;
-      try {
-        packet = await this.receive();
-      } catch (error) {
-        if (this.#closed !== undefined) return;
-        throw error;
-      }
-      yield packet;
-    }
   }
 
   /** Where an error happened. */
@@ -226,7 +229,19 @@ export class UdpSocket {
   }
 
   #failSends(error: () => NetError): void {
-    for (const fail of this.#sending) fail(error());
+    for (const pending of this.#sending) this.#failSend(pending, error());
+  }
+
+  #failSend(pending: PendingSend, error: NetError): void {
+    if (this.#sending.delete(pending)) pending.fail(error);
+  }
+
+  #readRefusal(): NetError | undefined {
+    if (this.#closed !== undefined) return closedError(this.site("read"));
+    if (this.#readDeadline.hasPassed) return timeoutError(this.site("read"));
+    const error = this.#pendingError;
+    this.#pendingError = undefined;
+    return error;
   }
 
   #wireHost(addr: IpAddr): string {
