@@ -13,6 +13,7 @@ import type {
 } from "./engine.ts";
 import { MemoryLog } from "./memory-log.ts";
 import { Presence } from "./presence.ts";
+import { Recency, type RecencyEntry } from "./recency.ts";
 import { type Random, randomName, systemRandom } from "./random.ts";
 
 /** What a `MemoryEngine` may hold. */
@@ -56,8 +57,9 @@ export class MemoryEngine implements Engine {
   readonly #name: string;
   /** Raised when a log that had offsets is forgotten, so that no epoch ever names two logs of a channel. */
   #generation = 0;
-  /** Least recently published first. */
-  readonly #logs = new Map<string, MemoryLog>();
+  readonly #logs = new Map<string, RecencyEntry<MemoryLog>>();
+  /** By when they were published to. */
+  readonly #recency = new Recency<MemoryLog>();
   readonly #open = new Set<string>();
   readonly #presence = new Map<string, Presence>();
   /** The highest version of a presence that was dropped: the next one goes on from there, so that no version goes back. */
@@ -97,14 +99,14 @@ export class MemoryEngine implements Engine {
   async publish(channel: string, publication: NewPublication, retention: Retention): Promise<Committed> {
     this.#checkOpen();
     const now = this.#clock.now();
-    const log = this.#log(channel);
+    const entry = this.#entry(channel);
+    const log = entry.value;
     const before = log.weight;
     const known = publication.key === undefined ? undefined : log.find(publication.key, now);
     const added = known ? undefined : log.append(publication, retention, now);
     this.#weight += log.weight - before;
     if (!added) return known as Committed;
-    this.#logs.delete(channel); // and in again, as the most recently published
-    this.#logs.set(channel, log);
+    this.#recency.touch(entry);
     if (this.#weight > this.#maxBytes) this.#makeRoom();
     const committed = { epoch: log.epoch, offset: added.offset, at: added.at, duplicate: false };
     if (this.#open.has(channel)) this.#listener?.publication(channel, log.epoch, added);
@@ -113,7 +115,7 @@ export class MemoryEngine implements Engine {
 
   async read(channel: string, after: number, limit: number): Promise<LogPage> {
     this.#checkOpen();
-    const log = this.#logs.get(channel);
+    const log = this.#logs.get(channel)?.value;
     if (!log) return { ...this.#nothing(), publications: [] };
     this.#trim(log);
     return log.page(after, limit);
@@ -121,7 +123,7 @@ export class MemoryEngine implements Engine {
 
   async open(channel: string): Promise<LogState> {
     this.#checkOpen();
-    const log = this.#log(channel);
+    const log = this.#entry(channel).value;
     this.#open.add(channel);
     this.#trim(log);
     return { epoch: log.epoch, head: log.head, oldest: log.oldest };
@@ -129,9 +131,9 @@ export class MemoryEngine implements Engine {
 
   release(channel: string): void {
     this.#open.delete(channel);
-    const log = this.#logs.get(channel);
+    const entry = this.#logs.get(channel);
     // One that never held anything leaves no trace: the next log of this name is the same one.
-    if (log?.head === 0) this.#logs.delete(channel);
+    if (entry?.value.head === 0) this.#forget(channel, entry);
   }
 
   async join(channel: string, member: Member): Promise<void> {
@@ -176,16 +178,21 @@ export class MemoryEngine implements Engine {
     return { epoch: `${this.#name}-${this.#generation}`, head: 0, oldest: 1 };
   }
 
-  #log(channel: string): MemoryLog {
+  #forget(channel: string, entry: RecencyEntry<MemoryLog>): void {
+    this.#logs.delete(channel);
+    this.#recency.remove(entry);
+  }
+
+  #entry(channel: string): RecencyEntry<MemoryLog> {
     const known = this.#logs.get(channel);
     if (known) return known;
     if (this.#logs.size >= this.#maxChannels && this.#mayForget) this.#forgetIdle();
     if (this.#logs.size >= this.#maxChannels) {
       throw new ProtocolError("limit_reached", `this server keeps at most ${this.#maxChannels} channels`);
     }
-    const log = new MemoryLog(this.#nothing().epoch, this.#maxKeys);
-    this.#logs.set(channel, log);
-    return log;
+    const entry = this.#recency.add(new MemoryLog(this.#nothing().epoch, this.#maxKeys));
+    this.#logs.set(channel, entry);
+    return entry;
   }
 
   #trim(log: MemoryLog): void {
@@ -196,10 +203,11 @@ export class MemoryEngine implements Engine {
 
   #forgetIdle(): void {
     let hadOffsets = false;
-    for (const [channel, log] of this.#logs) {
-      if (!log.isEmpty || this.#open.has(channel)) continue;
-      hadOffsets ||= log.head > 0;
-      this.#logs.delete(channel);
+    for (const [channel, entry] of this.#logs) {
+      const { isEmpty, head } = entry.value;
+      if (!isEmpty || this.#open.has(channel)) continue;
+      hadOffsets ||= head > 0;
+      this.#forget(channel, entry);
     }
     if (hadOffsets) this.#generation++;
     this.#mayForget = this.#logs.size < this.#maxChannels;
@@ -208,7 +216,7 @@ export class MemoryEngine implements Engine {
   #makeRoom(): void {
     // Some more than is needed, so that not every publish looks for what to drop.
     const most = this.#maxBytes * FILL_AFTER_MAKING_ROOM;
-    for (const log of this.#logs.values()) {
+    for (const log of this.#recency) {
       let weight = log.weight;
       while (this.#weight > most && log.dropOldest()) {
         this.#weight += log.weight - weight;
@@ -222,7 +230,7 @@ export class MemoryEngine implements Engine {
     let timer: Timer;
     const next = (): Timer =>
       this.#clock.after(periodMs, () => {
-        for (const log of this.#logs.values()) this.#trim(log);
+        for (const log of this.#recency) this.#trim(log);
         this.#mayForget = true;
         timer = next();
       });
