@@ -17,8 +17,11 @@ export const defaultOutbox = { entries: 1_000, length: 1_048_576 } as const;
 /** How long to wait after "not now" when the server does not say, in milliseconds. */
 export const RETRY_MS = 1_000;
 
-/** How many commands are on the way at once, while the server takes them all. */
-export const MOST_IN_FLIGHT = 64;
+/**
+ * How many commands are on the way at once: few on a new connection, so that one that is cut soon still gets some
+ * through, and more with each answer.
+ */
+const IN_FLIGHT = { first: 8, most: 64 } as const;
 
 /** Shortest and longest pause after "not now", in milliseconds; longer when the server says so. */
 const PAUSE_MS = { least: 250, most: 8_000 } as const;
@@ -52,11 +55,10 @@ export class Outbox {
   #entries = 0;
   #length = 0;
   #inFlight = 0;
-  /**
-   * How many may be in flight: after "not now" one, then one more for each windowful that is taken. Slow, as a server
-   * ends a session that is refused too often.
-   */
-  #window = MOST_IN_FLIGHT;
+  /** How many may be in flight. */
+  #window: number = IN_FLIGHT.first;
+  /** Told "not now" on this connection: grow slowly, as a server ends a session that is refused too often. */
+  #isCareful = false;
   #pauseMs: number = PAUSE_MS.least;
   /** What the server has taken since the last pause. */
   #taken = 0;
@@ -85,7 +87,8 @@ export class Outbox {
     this.#stopPause?.();
     this.#stopPause = undefined;
     this.#inFlight = 0;
-    this.#window = MOST_IN_FLIGHT;
+    this.#window = IN_FLIGHT.first;
+    this.#isCareful = false;
     this.#pauseMs = PAUSE_MS.least;
     this.#taken = 0;
     for (const entry of this.#waiting) entry.isInFlight = false;
@@ -194,7 +197,7 @@ export class Outbox {
       this.#inFlight -= 1;
       if (answer.type === "error" && isTemporary(answer.code)) return this.#pause(answer);
       this.#taken += 1;
-      this.#window = Math.min(MOST_IN_FLIGHT, this.#window + 1 / this.#window);
+      this.#window = Math.min(IN_FLIGHT.most, this.#window + (this.#isCareful ? 1 / this.#window : 1));
       if (answer.type !== "error") entry.finish(answer);
       else entry.finish(new ChannelError(answer.code, entry.channel, answer.message));
       this.#flush();
@@ -208,6 +211,7 @@ export class Outbox {
     const wasFutile = this.#taken < 4 * this.#window;
     const pauseMs = wasFutile ? this.#pauseMs * 2 : this.#pauseMs / 2;
     this.#pauseMs = Math.min(PAUSE_MS.most, Math.max(PAUSE_MS.least, pauseMs));
+    this.#isCareful = true;
     this.#window = 1;
     this.#taken = 0;
     this.#stopPause = this.#clock.after(Math.max(retryMs, this.#pauseMs), () => {
