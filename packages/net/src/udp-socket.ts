@@ -42,8 +42,10 @@ class SourceAddr implements IpAddr {
 
 /** A send that the system has not yet taken. */
 interface PendingSend {
-  fail(error: NetError): void;
-  onAbort: (() => void) | undefined;
+  readonly addr: IpAddr | undefined;
+  reject(error: NetError): void;
+  /** Takes the listener off the signal. */
+  forget: (() => void) | undefined;
 }
 
 /** What bound and connected datagram sockets have in common: a bounded queue, deadlines, and sends that tell how they went. */
@@ -88,7 +90,7 @@ export class UdpSocket {
       highWaterMessages: limits.queueDatagrams,
     });
     this.#readDeadline = new DeadlineTimer(() => void this.#inbox.interrupt(timeoutError(this.site("read"))));
-    this.#writeDeadline = new DeadlineTimer(() => this.#failSends(() => timeoutError(this.site("write"))));
+    this.#writeDeadline = new DeadlineTimer(() => this.#failSends(timeoutError));
     socket.on("message", (bytes, source) => this.#take(bytes, source));
     socket.on("error", (error) => this.#report(netErrorFrom(error, this.site("read"))));
   }
@@ -135,34 +137,28 @@ export class UdpSocket {
   /** `addr` is undefined on a connected socket. */
   send(bytes: Uint8Array, addr: IpAddr | undefined, options: WaitOptions | undefined): Promise<void> {
     const signal = options?.signal;
-    const site = (): FailureSite => ({ ...this.site("write"), remoteAddr: addr ?? this.remoteAddr });
-    if (this.#closed !== undefined) return Promise.reject(closedError(site()));
-    if (signal?.aborted) return Promise.reject(canceledError(site(), signal));
-    if (this.#writeDeadline.hasPassed) return Promise.reject(timeoutError(site()));
+    if (this.#closed !== undefined) return Promise.reject(closedError(this.#writeSite(addr)));
+    if (signal?.aborted) return Promise.reject(canceledError(this.#writeSite(addr), signal));
+    if (this.#writeDeadline.hasPassed) return Promise.reject(timeoutError(this.#writeSite(addr)));
     return new Promise((resolve, reject) => {
-      const pending: PendingSend = {
-        fail(error) {
-          if (pending.onAbort !== undefined) signal?.removeEventListener("abort", pending.onAbort);
-          reject(error);
-        },
-        onAbort: undefined,
-      };
+      const pending: PendingSend = { reject, addr, forget: undefined };
       if (signal !== undefined) {
-        pending.onAbort = () => this.#failSend(pending, canceledError(site(), signal));
-        signal.addEventListener("abort", pending.onAbort, { once: true });
+        const onAbort = () => this.#failSend(pending, canceledError(this.#writeSite(addr), signal));
+        signal.addEventListener("abort", onAbort, { once: true });
+        pending.forget = () => signal.removeEventListener("abort", onAbort);
       }
       this.#sending.add(pending);
       const onSent = (error: Error | null): void => {
-        if (error !== null) return this.#failSend(pending, netErrorFrom(error, site()));
+        if (error !== null) return this.#failSend(pending, netErrorFrom(error, this.#writeSite(addr)));
         this.#sending.delete(pending);
-        if (pending.onAbort !== undefined) signal?.removeEventListener("abort", pending.onAbort);
+        pending.forget?.();
         resolve();
       };
       try {
         if (addr === undefined) this.socket.send(bytes, onSent);
         else this.socket.send(bytes, addr.port, this.#wireHost(addr), onSent);
       } catch (error) {
-        this.#failSend(pending, netErrorFrom(error, site()));
+        this.#failSend(pending, netErrorFrom(error, this.#writeSite(addr)));
       }
     });
   }
@@ -212,7 +208,7 @@ export class UdpSocket {
     const closed = new Promise<void>((resolve) => void this.socket.once("close", resolve));
     this.socket.close();
     this.#inbox.discard(this.#info);
-    this.#failSends(() => closedError(this.site("write")));
+    this.#failSends(closedError);
     await closed;
   }
 
@@ -228,12 +224,18 @@ export class UdpSocket {
     else if (!this.#inbox.interrupt(error)) this.#pendingError = error;
   }
 
-  #failSends(error: () => NetError): void {
-    for (const pending of this.#sending) this.#failSend(pending, error());
+  #failSends(error: (site: FailureSite) => NetError): void {
+    for (const pending of this.#sending) this.#failSend(pending, error(this.#writeSite(pending.addr)));
   }
 
   #failSend(pending: PendingSend, error: NetError): void {
-    if (this.#sending.delete(pending)) pending.fail(error);
+    if (!this.#sending.delete(pending)) return;
+    pending.forget?.();
+    pending.reject(error);
+  }
+
+  #writeSite(addr: IpAddr | undefined): FailureSite {
+    return { ...this.site("write"), remoteAddr: addr ?? this.remoteAddr };
   }
 
   #readRefusal(): NetError | undefined {
