@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+/** What a page may pay for the client, gzipped. */
+const MOST_BYTES = 15_000;
+
+test("it bundles for a browser, without anything of Node, in less than 15 kB", async () => {
+  const { outputFiles, metafile } = await build({
+    entryPoints: [fileURLToPath(new URL("../src/index.ts", import.meta.url))],
+    bundle: true,
+    minify: true,
+    write: false,
+    metafile: true,
+    format: "esm",
+    platform: "browser",
+    conditions: ["zocalo-source"],
+    logLevel: "silent",
+  });
+  const bytes = gzipSync(outputFiles[0]?.contents ?? "").length;
+  assert.ok(bytes > 0 && bytes < MOST_BYTES, `${bytes} bytes`);
+  const rooms = Object.keys(metafile.inputs).map((file) => /packages\/(\w+)\/src\//.exec(`/${file}`)?.[1]);
+  assert.deepEqual(new Set(rooms), new Set(["client", "protocol"]));
+});
