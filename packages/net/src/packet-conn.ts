@@ -5,7 +5,7 @@ import type { GroupOptions } from "./multicast.ts";
 
 /** One datagram and where it came from. */
 export interface Packet {
-  /** All of its bytes, possibly none. The caller owns them. */
+  /** All of its bytes, possibly none. The caller owns them (on Node it is a `Buffer`). */
   readonly bytes: Uint8Array;
   /** Who sent it, as far as one can tell: a source address can be forged. */
   readonly addr: IpAddr;
