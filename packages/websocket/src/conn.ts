@@ -13,6 +13,7 @@ import {
   type WaitOptions,
 } from "@zocalo/net";
 import { CLOSE } from "./core/close-code.ts";
+import type { Compression } from "./core/compression.ts";
 import type { Role } from "./core/frame.ts";
 import type { ConnSettings } from "./options.ts";
 import { Session, type SessionOwner } from "./session.ts";
@@ -26,6 +27,8 @@ export interface ConnParts {
   readonly role: Role;
   readonly settings: ConnSettings;
   readonly subprotocol: string;
+  readonly extensions?: string | undefined;
+  readonly compression?: Compression | undefined;
   readonly request?: Peer["request"] | undefined;
   /** The transport has closed. */
   onEnded?(conn: WebSocketConn): void;
@@ -45,6 +48,8 @@ export interface ConnParts {
 export class WebSocketConn implements MessageConn {
   /** The subprotocol both sides agreed on, or `""`. */
   readonly subprotocol: string;
+  /** The extensions both sides agreed on, as they stand in the handshake's answer, or `""`. */
+  readonly extensions: string;
   readonly maxSendBytes: number = MAX_SEND_BYTES;
   readonly #session: Session;
   readonly #request: Peer["request"] | undefined;
@@ -54,12 +59,13 @@ export class WebSocketConn implements MessageConn {
   /** Not for applications: see the class. */
   constructor(parts: ConnParts) {
     this.subprotocol = parts.subprotocol;
+    this.extensions = parts.extensions ?? "";
     this.#request = parts.request;
     const owner: SessionOwner = {
       route: () => ({ network: "websocket", localAddr: this.localAddr, remoteAddr: this.peer.addr }),
       ended: () => parts.onEnded?.(this),
     };
-    this.#session = new Session(parts.socket, parts.role, parts.settings, owner);
+    this.#session = new Session(parts.socket, parts.role, parts.settings, owner, parts.compression);
   }
 
   /** Not for applications: begins to read. `head` is what came behind the handshake. */

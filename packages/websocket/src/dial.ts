@@ -4,8 +4,10 @@ import { request as httpsRequest } from "node:https";
 import type { Socket } from "node:net";
 import type { ConnectionOptions } from "node:tls";
 import { WebSocketConn } from "./conn.ts";
+import { Compression } from "./core/compression.ts";
 import { WebSocketError } from "./error.ts";
 import { readAnswer } from "./handshake/client.ts";
+import { type CompressionOptions, compressionSettings, offerDeflate } from "./handshake/deflate.ts";
 import { headerFault, isToken } from "./handshake/fields.ts";
 import { type ConnOptions, connSettings, DEFAULT_HANDSHAKE_TIMEOUT_MS, wholeNumber } from "./options.ts";
 
@@ -18,6 +20,8 @@ export interface DialOptions extends ConnOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Subprotocols to offer, in order of preference. Default: none. */
   readonly subprotocols?: readonly string[] | undefined;
+  /** Offer permessage-deflate: `true`, or how. Default false. */
+  readonly compression?: boolean | CompressionOptions | undefined;
   /** From the call to the open connection, in milliseconds. Default 10,000. */
   readonly handshakeTimeoutMs?: number | undefined;
   /** Cancels dialing; once connected it does nothing. */
@@ -45,19 +49,31 @@ export async function dial(url: string | URL, options: DialOptions = {}): Promis
   );
   const subprotocols = checkSubprotocols(options.subprotocols ?? []);
   const key = randomBytes(16).toString("base64");
+  const compression = compressionSettings(options.compression);
   const headers = requestHeaders(options.headers ?? {}, key, subprotocols);
+  if (compression !== undefined) headers["Sec-WebSocket-Extensions"] = offerDeflate(compression);
   const { signal } = options;
   if (signal?.aborted) throw new WebSocketError("canceled", "dialing canceled", { cause: signal.reason });
 
   const { response, socket, head } = await exchange(target, headers, options, timeoutMs);
-  const answer = readAnswer(response, key, subprotocols);
+  const answer = readAnswer(response, key, subprotocols, compression);
   if ("fault" in answer) {
     socket.destroy();
     throw new WebSocketError("handshake_failed", `bad answer from ${target.host}: ${answer.fault}`);
   }
   socket.setNoDelay(true);
   socket.setTimeout(0);
-  const conn = new WebSocketConn({ socket, role: "client", settings, subprotocol: answer.subprotocol });
+  const { subprotocol, deflate, extensions } = answer;
+  const conn = new WebSocketConn({
+    socket,
+    role: "client",
+    settings,
+    subprotocol,
+    extensions,
+    ...(deflate && compression
+      ? { compression: new Compression("client", deflate, compression) }
+      : undefined),
+  });
   conn.start(head);
   return conn;
 }

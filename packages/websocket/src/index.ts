@@ -1,4 +1,5 @@
 export { WebSocketConn } from "./conn.ts";
+export { Compression, type DeflateParameters, type DeflateSettings } from "./core/compression.ts";
 export { Core, type CoreEvents } from "./core/core.ts";
 export type { Role } from "./core/frame.ts";
 export { defaultReceiveLimits, type ReceiveLimits } from "./core/limits.ts";
@@ -12,7 +13,8 @@ export {
   type WebSocketErrorCode,
   type WebSocketErrorParts,
 } from "./error.ts";
-export { type HandshakeResponse, readAnswer } from "./handshake/client.ts";
+export { type Agreement, type HandshakeResponse, readAnswer } from "./handshake/client.ts";
+export type { CompressionOptions } from "./handshake/deflate.ts";
 export { type HandshakeRequest, isSameHost } from "./handshake/origin.ts";
 export { isRefusal, type Refusal, readUpgrade, type UpgradeRequest } from "./handshake/server.ts";
 export { type AttachOptions, attach, type ListenOptions, listen } from "./listen.ts";

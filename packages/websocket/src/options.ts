@@ -78,11 +78,10 @@ export function wholeNumber(
   value: number | undefined,
   fallback: number,
   least: number,
+  most: number = Number.MAX_SAFE_INTEGER,
 ): number {
   if (value === undefined) return fallback;
-  if (Number.isSafeInteger(value) && value >= least) return value;
-  throw new WebSocketError(
-    "invalid_argument",
-    `${name} ${String(value)} is not a whole number of at least ${least}`,
-  );
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+  const allowed = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+  throw new WebSocketError("invalid_argument", `${name} ${String(value)} is not a whole number ${allowed}`);
 }

@@ -10,6 +10,7 @@ import {
   type WaitOptions,
 } from "@zocalo/net";
 import { CLOSE } from "./core/close-code.ts";
+import type { Compression } from "./core/compression.ts";
 import { closeFault, Core, type CoreEvents } from "./core/core.ts";
 import { FIN, OPCODE, type Role } from "./core/frame.ts";
 import type { ProtocolFailure } from "./core/receiver.ts";
@@ -53,6 +54,7 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
   readonly inbox: Inbox;
   #socket: Duplex;
   readonly #role: Role;
+  readonly #compression: Compression | undefined;
   readonly #settings: ConnSettings;
   readonly #owner: SessionOwner;
 
@@ -83,12 +85,19 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
   #pingedAt = 0;
   #hasKernelKeepAlive = false;
 
-  constructor(socket: Duplex, role: Role, settings: ConnSettings, owner: SessionOwner) {
+  constructor(
+    socket: Duplex,
+    role: Role,
+    settings: ConnSettings,
+    owner: SessionOwner,
+    compression: Compression | undefined,
+  ) {
     this.#socket = socket;
     this.#role = role;
     this.#settings = settings;
     this.#owner = owner;
-    this.core = new Core(role, this, settings.receive);
+    this.#compression = compression;
+    this.core = new Core(role, this, settings.receive, compression);
     this.inbox = new Inbox(this, settings.inbox);
   }
 
@@ -166,12 +175,19 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
 
   #add(message: Message | PreparedMessage): void {
     const { core } = this;
-    if (typeof message === "string") core.outbox.addText(FIN | OPCODE.text, message);
+    if (message instanceof PreparedMessage) this.#addPrepared(message);
+    else if (this.#compression !== undefined) core.send(asMessage(message));
+    else if (typeof message === "string") core.outbox.addText(FIN | OPCODE.text, message);
     else if (message instanceof Uint8Array) core.outbox.addBytes(FIN | OPCODE.binary, message);
-    else if (!(message instanceof PreparedMessage)) core.send(asMessage(message));
-    else if (this.#role === "server") core.sendFrame(message.encodedAs(serverFrame));
-    else core.send(asMessage(message.message));
+    else core.send(asMessage(message));
     if (!this.#isFlushDue) this.#flushLater();
+  }
+
+  /** A server's frame is the same for all connections with the same parameters; a client's has a mask of its own. */
+  #addPrepared(prepared: PreparedMessage): void {
+    const encoding = this.#compression === undefined ? serverFrame : this.#compression.encoding;
+    if (this.#role === "server" && encoding !== undefined) this.core.sendFrame(prepared.encodedAs(encoding));
+    else this.core.send(asMessage(prepared.message));
   }
 
   #flushLater(): void {
@@ -479,6 +495,7 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
   #finish(): void {
     if (this.#isFinished) return;
     this.#isFinished = true;
+    this.#compression?.close();
     const info = this.#closeInfo();
     if (this.#wasClosedHere) this.inbox.discard(info);
     else this.inbox.end(info);

@@ -1,7 +1,14 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketConn } from "./conn.ts";
+import { Compression } from "./core/compression.ts";
 import { WebSocketError } from "./error.ts";
+import {
+  acceptDeflate,
+  type CompressionOptions,
+  type CompressionSettings,
+  compressionSettings,
+} from "./handshake/deflate.ts";
 import { headerFault, isToken } from "./handshake/fields.ts";
 import { isSameHost } from "./handshake/origin.ts";
 import { isRefusal, type Refusal, readUpgrade, type UpgradeRequest } from "./handshake/server.ts";
@@ -44,6 +51,8 @@ export interface UpgraderOptions extends ConnOptions {
     | Readonly<Record<string, string>>
     | ((request: IncomingMessage) => Readonly<Record<string, string>>)
     | undefined;
+  /** permessage-deflate with clients that offer it: `true`, or how. Default false. It trades CPU for bandwidth. */
+  readonly compression?: boolean | CompressionOptions | undefined;
   /** How long `checkOrigin` and `authorize` may take together, in milliseconds. Default 10,000; then the answer is 503. */
   readonly handshakeTimeoutMs?: number | undefined;
 }
@@ -61,6 +70,7 @@ export class Upgrader {
   readonly #options: UpgraderOptions;
   readonly #settings: ConnSettings;
   readonly #handshakeTimeoutMs: number;
+  readonly #compression: CompressionSettings | undefined;
   /** The header lines of `options.headers`, if they are fixed. */
   readonly #headerLines: string | undefined;
 
@@ -68,6 +78,7 @@ export class Upgrader {
   constructor(options: UpgraderOptions = {}) {
     this.#options = options;
     this.#settings = connSettings(options);
+    this.#compression = compressionSettings(options.compression);
     this.#handshakeTimeoutMs = wholeNumber(
       "handshakeTimeoutMs",
       options.handshakeTimeoutMs,
@@ -141,10 +152,11 @@ export class Upgrader {
       socket.destroy();
       throw new WebSocketError("closed", "the peer left before its upgrade was answered");
     }
+    const deflate = this.#compression && acceptDeflate(asked.extensions, this.#compression);
     socket.write(
       `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${asked.accept}\r\n${
         subprotocol === undefined ? "" : `Sec-WebSocket-Protocol: ${subprotocol}\r\n`
-      }${extraLines}\r\n`,
+      }${deflate === undefined ? "" : `Sec-WebSocket-Extensions: ${deflate.header}\r\n`}${extraLines}\r\n`,
       "latin1",
     );
     const conn = new WebSocketConn({
@@ -152,6 +164,12 @@ export class Upgrader {
       role: "server",
       settings: this.#settings,
       subprotocol: subprotocol ?? "",
+      ...(deflate === undefined || this.#compression === undefined
+        ? undefined
+        : {
+            extensions: deflate.header,
+            compression: new Compression("server", deflate.parameters, this.#compression),
+          }),
       request: new RequestInfo(request.url ?? "", request.rawHeaders),
       ...(onEnded === undefined ? undefined : { onEnded }),
     });

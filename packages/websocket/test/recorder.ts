@@ -1,4 +1,5 @@
 import type { Message } from "@zocalo/net";
+import type { Compression } from "../src/core/compression.ts";
 import { Core, type CoreEvents } from "../src/core/core.ts";
 import { buildFrame, type Role } from "../src/core/frame.ts";
 import { defaultReceiveLimits, type ReceiveLimits } from "../src/core/limits.ts";
@@ -15,8 +16,8 @@ export class Recorder implements CoreEvents {
   /** Called after each message was noted. */
   afterMessage: (() => void) | undefined;
 
-  constructor(role: Role, limits: Partial<ReceiveLimits> = {}) {
-    this.core = new Core(role, this, { ...defaultReceiveLimits, ...limits });
+  constructor(role: Role, limits: Partial<ReceiveLimits> = {}, compression?: Compression) {
+    this.core = new Core(role, this, { ...defaultReceiveLimits, ...limits }, compression);
   }
 
   onMessage(message: Message): void {

@@ -1,9 +1,10 @@
 import type { Message } from "@zocalo/net";
 import type { CloseFrame } from "../error.ts";
 import { CLOSE, isSendableCloseCode, MAX_REASON_BYTES } from "./close-code.ts";
-import { FIN, OPCODE, type Role } from "./frame.ts";
+import type { Compression } from "./compression.ts";
+import { FIN, OPCODE, type Role, RSV1 } from "./frame.ts";
 import type { ReceiveLimits } from "./limits.ts";
-import { Outbox } from "./outbox.ts";
+import { COPY_BELOW_BYTES, Outbox } from "./outbox.ts";
 import { type ProtocolFailure, Receiver, type ReceiverSink } from "./receiver.ts";
 
 /** What the core tells its shell. */
@@ -36,16 +37,19 @@ export class Core implements ReceiverSink {
   isOpen = true;
   readonly #receiver: Receiver;
   readonly #events: CoreEvents;
+  readonly #compression: Compression | undefined;
   #sent: CloseFrame | undefined;
   #received: CloseFrame | undefined;
   #isCongested = false;
   /** The newest ping that came while congested. */
   #owedPong: Uint8Array | undefined;
 
-  constructor(role: Role, events: CoreEvents, limits: ReceiveLimits) {
+  /** @param compression permessage-deflate, if it was agreed on in the handshake. */
+  constructor(role: Role, events: CoreEvents, limits: ReceiveLimits, compression?: Compression) {
     this.outbox = new Outbox(role);
     this.#events = events;
-    this.#receiver = new Receiver(role, this, limits);
+    this.#compression = compression;
+    this.#receiver = new Receiver(role, this, limits, compression);
   }
 
   /** The Close frame this side sent, if it did. */
@@ -78,9 +82,23 @@ export class Core implements ReceiverSink {
     this.#receiver.resume();
   }
 
-  /** Puts a message in the outbox. Call only while `isOpen`. */
+  /** Puts a message in the outbox, compressed if that was agreed on and is worth it. Call only while `isOpen`. */
   send(message: Message): void {
-    if (typeof message === "string") this.outbox.addText(FIN | OPCODE.text, message);
+    const isText = typeof message === "string";
+    // A text is measured in characters here: it has at least as many bytes.
+    if (this.#compression?.isWorthwhile(message.length)) {
+      const compressed = this.#compression.compress(isText ? Buffer.from(message) : message);
+      if (compressed !== undefined) {
+        const firstByte = FIN | RSV1 | (isText ? OPCODE.text : OPCODE.binary);
+        // What is small enough the outbox copies; the rest is lent to us, too.
+        this.outbox.addBytes(
+          firstByte,
+          compressed.length < COPY_BELOW_BYTES ? compressed : Buffer.from(compressed),
+        );
+        return;
+      }
+    }
+    if (isText) this.outbox.addText(FIN | OPCODE.text, message);
     else this.outbox.addBytes(FIN | OPCODE.binary, message);
   }
 

@@ -1,6 +1,7 @@
 import { isAscii, isUtf8 } from "node:buffer";
 import type { Message } from "@zocalo/net";
 import { Assembly } from "./assembly.ts";
+import type { Compression } from "./compression.ts";
 import { CLOSE, isSendableCloseCode } from "./close-code.ts";
 import { FIN, MASKED, MAX_CONTROL_PAYLOAD, MAX_HEADER_BYTES, OPCODE, type Role, RSV1 } from "./frame.ts";
 import type { ReceiveLimits } from "./limits.ts";
@@ -31,6 +32,8 @@ const SLAB_BYTES = 16_384;
 /** First bytes of a message in one frame. */
 const SHORT_TEXT = FIN | OPCODE.text;
 const SHORT_BINARY = FIN | OPCODE.binary;
+/** RSV1, RSV2 and RSV3. */
+const RESERVED = 0x70;
 
 const NOTHING = new Uint8Array(0);
 /** A header that was cut across chunks is put together here. */
@@ -89,6 +92,7 @@ function orOf(bytes: Uint8Array, start: number, end: number): number {
 export class Receiver {
   readonly #sink: ReceiverSink;
   readonly #limits: ReceiveLimits;
+  readonly #compression: Compression | undefined;
   /** What the mask bit of each frame must be. */
   readonly #maskBit: 0 | typeof MASKED;
 
@@ -116,13 +120,16 @@ export class Receiver {
   /** Opcode of the data message being received; 0 between messages. */
   #messageOpcode = 0;
   #messageBytes = 0;
+  /** The message being received has RSV1 set: its payload is compressed (RFC 7692 §6). */
+  #isCompressed = false;
   #fragments = 0;
   #message: Assembly | null = null;
   #control: Assembly | null = null;
   #utf8: Utf8Check | null = null;
 
-  constructor(role: Role, sink: ReceiverSink, limits: ReceiveLimits) {
+  constructor(role: Role, sink: ReceiverSink, limits: ReceiveLimits, compression?: Compression) {
     this.#sink = sink;
+    this.#compression = compression;
     this.#limits = limits;
     this.#maskBit = role === "server" ? MASKED : 0;
     this.#longestShort = Math.min(MAX_CONTROL_PAYLOAD, limits.maxMessageBytes, limits.maxFrameBytes);
@@ -265,11 +272,15 @@ export class Receiver {
     const first = bytes[at] as number;
     const opcode = first & 15;
     const isFinal = (first & FIN) !== 0;
-    if ((first & 0x70) !== 0) {
-      return this.#fail(
-        CLOSE.protocolError,
-        (first & RSV1) !== 0 ? "unexpected RSV1 bit" : "reserved bit set",
-      );
+    if ((first & RESERVED) !== 0) {
+      const mayCompress =
+        this.#compression !== undefined && (opcode === OPCODE.text || opcode === OPCODE.binary);
+      if ((first & RESERVED) !== RSV1 || !mayCompress) {
+        return this.#fail(
+          CLOSE.protocolError,
+          (first & RSV1) !== 0 ? "unexpected RSV1 bit" : "reserved bit set",
+        );
+      }
     }
     if (opcode >= 8) {
       if (opcode > OPCODE.pong) return this.#fail(CLOSE.protocolError, `reserved opcode ${opcode}`);
@@ -333,6 +344,7 @@ export class Receiver {
     this.#opcode = opcode;
     this.#isFinal = isFinal;
     this.#payloadLeft = length;
+    if (opcode === OPCODE.text || opcode === OPCODE.binary) this.#isCompressed = (first & RSV1) !== 0;
     return size;
   }
 
@@ -351,7 +363,10 @@ export class Receiver {
       if (this.#isFinal) {
         this.#payloadLeft = 0;
         if (this.#isDiscarding) return payloadEnd;
-        if (opcode === OPCODE.text) this.#wholeText(chunk, at, payloadEnd);
+        if (this.#isCompressed) {
+          applyMask(chunk, at, payloadEnd, this.#maskBit === 0 ? 0 : this.#key);
+          this.#compressed(opcode, chunk.subarray(at, payloadEnd));
+        } else if (opcode === OPCODE.text) this.#wholeText(chunk, at, payloadEnd);
         else this.#wholeBinary(chunk, at, payloadEnd, isLent);
         return payloadEnd;
       }
@@ -386,7 +401,7 @@ export class Receiver {
         applyMask(target.bytes, start, target.length, this.#key);
         this.#key = rotateMask(this.#key, taken);
       }
-      if (!isControl && this.#messageOpcode === OPCODE.text && this.#utf8 !== null) {
+      if (!isControl && !this.#isCompressed && this.#messageOpcode === OPCODE.text && this.#utf8 !== null) {
         if (!this.#utf8.accepts(target.bytes, start, target.length)) {
           this.#fail(CLOSE.invalidPayload, "invalid UTF-8");
           return end;
@@ -418,6 +433,11 @@ export class Receiver {
     this.#fragments = 0;
     this.#message = null;
     if (this.#isDiscarding) return;
+    if (this.#isCompressed) {
+      const payload = message === null ? NOTHING : message.bytes.subarray(0, message.length);
+      this.#compressed(isText ? OPCODE.text : OPCODE.binary, payload);
+      return;
+    }
     if (isText && this.#utf8 !== null && !this.#utf8.isComplete) {
       this.#fail(CLOSE.invalidPayload, "invalid UTF-8");
       return;
@@ -430,6 +450,20 @@ export class Receiver {
       this.#sink.onMessage(bytes.toString(isAscii(bytes) ? "latin1" : "utf8"), length);
     } else {
       this.#sink.onMessage(new Uint8Array(message.bytes.buffer, message.bytes.byteOffset, length), length);
+    }
+  }
+
+  /** A whole compressed message. Its limit holds while it is inflated. */
+  #compressed(opcode: number, payload: Uint8Array): void {
+    const inflated = this.#compression?.decompress(payload, this.#limits.maxMessageBytes) ?? "corrupt";
+    if (inflated === "too big") {
+      this.#fail(CLOSE.messageTooBig, "message too big when inflated");
+    } else if (inflated === "corrupt") {
+      this.#fail(CLOSE.invalidPayload, "corrupt compressed message");
+    } else if (opcode === OPCODE.binary) {
+      this.#sink.onMessage(new Uint8Array(inflated), inflated.length);
+    } else {
+      this.#text(inflated, 0, inflated.length);
     }
   }
 
@@ -449,6 +483,10 @@ export class Receiver {
 
   #wholeText(chunk: Buffer, start: number, end: number): void {
     if (this.#maskBit !== 0) applyMask(chunk, start, end, this.#key);
+    this.#text(chunk, start, end);
+  }
+
+  #text(chunk: Buffer, start: number, end: number): void {
     const length = end - start;
     const isLatin = isAscii(chunk.subarray(start, end));
     if (!isLatin && !isUtf8(chunk.subarray(start, end))) {

@@ -1,4 +1,6 @@
+import type { DeflateParameters } from "../core/compression.ts";
 import { acceptKey } from "./accept-key.ts";
+import { type CompressionSettings, readAcceptedDeflate } from "./deflate.ts";
 import { listHas, listMembers, valuesOf } from "./fields.ts";
 
 /** The part of an HTTP answer that a handshake looks at. */
@@ -10,18 +12,29 @@ export interface HandshakeResponse {
   readonly rawHeaders: readonly string[];
 }
 
+/** What both sides agreed on. */
+export interface Agreement {
+  /** `""` for none. */
+  readonly subprotocol: string;
+  readonly deflate: DeflateParameters | undefined;
+  /** As they came. */
+  readonly extensions: string;
+}
+
 /**
  * Judges a server's answer with status 101 (RFC 6455 §4.1, the numbered list at its end).
  *
  * @param key the `Sec-WebSocket-Key` that was sent.
  * @param subprotocols those that were offered.
- * @returns the chosen subprotocol (`""` for none), or what is wrong.
+ * @param compression what was offered; default: none was.
+ * @returns what was agreed on, or what is wrong.
  */
 export function readAnswer(
   response: HandshakeResponse,
   key: string,
   subprotocols: readonly string[],
-): { readonly subprotocol: string } | { readonly fault: string } {
+  compression?: CompressionSettings,
+): Agreement | { readonly fault: string } {
   const { rawHeaders } = response;
   if (response.statusCode !== 101) return { fault: `status ${response.statusCode} instead of 101` };
   if (response.httpVersionMajor !== 1 || response.httpVersionMinor < 1) return { fault: "not HTTP/1.1" };
@@ -31,14 +44,14 @@ export function readAnswer(
   if (!listHas(valuesOf(rawHeaders, "connection"), "upgrade")) return { fault: "Connection has no upgrade" };
   const accepts = valuesOf(rawHeaders, "sec-websocket-accept");
   if (accepts.length !== 1 || accepts[0] !== acceptKey(key)) return { fault: "wrong Sec-WebSocket-Accept" };
-  if (listMembers(valuesOf(rawHeaders, "sec-websocket-extensions")).length > 0) {
-    return { fault: "an extension that was not asked for" };
-  }
+  const extensions = valuesOf(rawHeaders, "sec-websocket-extensions");
+  const deflate = readAcceptedDeflate(extensions, compression);
+  if (deflate !== undefined && "fault" in deflate) return deflate;
   const chosen = valuesOf(rawHeaders, "sec-websocket-protocol");
   const [subprotocol] = chosen;
   if (chosen.length > 1) return { fault: "more than one Sec-WebSocket-Protocol" };
   if (subprotocol !== undefined && !subprotocols.includes(subprotocol)) {
     return { fault: `a subprotocol that was not asked for: ${JSON.stringify(subprotocol.slice(0, 100))}` };
   }
-  return { subprotocol: subprotocol ?? "" };
+  return { subprotocol: subprotocol ?? "", deflate, extensions: extensions.join(", ") };
 }

@@ -1,4 +1,5 @@
 import { acceptKey, isKey } from "./accept-key.ts";
+import { type ExtensionOffer, parseExtensions } from "./extensions.ts";
 import { isToken, listHas, listMembers, valuesOf } from "./fields.ts";
 import type { HandshakeRequest } from "./origin.ts";
 
@@ -22,8 +23,8 @@ export interface UpgradeRequest {
   readonly accept: string;
   /** Subprotocols in the client's order of preference, without repetition. */
   readonly subprotocols: readonly string[];
-  /** Values of `Sec-WebSocket-Extensions`, unparsed. */
-  readonly extensions: readonly string[];
+  /** Extensions in the client's order of preference. */
+  readonly extensions: readonly ExtensionOffer[];
 }
 
 /** True if `outcome` of `readUpgrade` is a refusal. */
@@ -75,11 +76,9 @@ export function readUpgrade(request: HandshakeRequest, maxHeaders = 0): UpgradeR
   if (subprotocols.length > MAX_SUBPROTOCOLS) return bad(`more than ${MAX_SUBPROTOCOLS} subprotocols`);
   if (!subprotocols.every(isToken)) return bad("Sec-WebSocket-Protocol has a name that is not a token");
   if (new Set(subprotocols).size < subprotocols.length) return bad("Sec-WebSocket-Protocol names one twice");
-  return {
-    accept: acceptKey(key),
-    subprotocols,
-    extensions: valuesOf(rawHeaders, "sec-websocket-extensions"),
-  };
+  const extensions = parseExtensions(valuesOf(rawHeaders, "sec-websocket-extensions"));
+  if (extensions === undefined) return bad("Sec-WebSocket-Extensions is malformed");
+  return { accept: acceptKey(key), subprotocols, extensions };
 }
 
 function bad(reason: string): Refusal {

@@ -1,0 +1,135 @@
+import type { Encoding, Message } from "@zocalo/net";
+import { buildFrame, FIN, OPCODE, RSV1, type Role } from "./frame.ts";
+import { Deflater, type InflateFault, Inflater } from "./sync-zlib.ts";
+
+/** What both sides agreed on (RFC 7692 §7.1). */
+export interface DeflateParameters {
+  readonly serverNoContextTakeover: boolean;
+  readonly clientNoContextTakeover: boolean;
+  /** 8 to 15. */
+  readonly serverMaxWindowBits: number;
+  /** 8 to 15. */
+  readonly clientMaxWindowBits: number;
+}
+
+/** How to compress. */
+export interface DeflateSettings {
+  /** Shorter messages are sent as they are, in bytes. */
+  readonly thresholdBytes: number;
+  /** 1 (fast) to 9 (small). */
+  readonly level: number;
+  /** 1 to 9: memory of a compressor is 2^(memLevel + 9) bytes and its window. */
+  readonly memLevel: number;
+}
+
+/** Messages longer than this are sent as they are: compressing works at once, and must not hold up everybody else. In bytes. */
+const MAX_COMPRESSED_BYTES = 1_048_576;
+
+/**
+ * permessage-deflate (RFC 7692) of one connection. Without context takeover it has no memory of its own: all connections with the
+ * same parameters share one compressor and one decompressor.
+ */
+export class Compression {
+  readonly #role: Role;
+  readonly #settings: DeflateSettings;
+  readonly #sendBits: number;
+  readonly #sendKeepsContext: boolean;
+  readonly #receiveBits: number;
+  readonly #receiveKeepsContext: boolean;
+  #deflater: Deflater | undefined;
+  #inflater: Inflater | undefined;
+
+  constructor(role: Role, parameters: DeflateParameters, settings: DeflateSettings) {
+    const isServer = role === "server";
+    this.#role = role;
+    this.#settings = settings;
+    this.#sendBits = isServer ? parameters.serverMaxWindowBits : parameters.clientMaxWindowBits;
+    this.#receiveBits = isServer ? parameters.clientMaxWindowBits : parameters.serverMaxWindowBits;
+    this.#sendKeepsContext = !(isServer
+      ? parameters.serverNoContextTakeover
+      : parameters.clientNoContextTakeover);
+    this.#receiveKeepsContext = !(isServer
+      ? parameters.clientNoContextTakeover
+      : parameters.serverNoContextTakeover);
+  }
+
+  /** True if a message of `length` bytes is neither too short nor too long to be compressed. */
+  isWorthwhile(length: number): boolean {
+    return length >= this.#settings.thresholdBytes && length <= MAX_COMPRESSED_BYTES;
+  }
+
+  /**
+   * Compresses `payload`, if that is worth it.
+   *
+   * @returns bytes that are lent until the next use of any compression, or `undefined`: send it as it is.
+   */
+  compress(payload: Uint8Array): Buffer | undefined {
+    if (payload.length < this.#settings.thresholdBytes || payload.length > MAX_COMPRESSED_BYTES)
+      return undefined;
+    this.#deflater ??= this.#makeDeflater();
+    const compressed = this.#deflater.deflate(payload);
+    // With a context the peer must see what has entered it.
+    return compressed.length < payload.length || this.#sendKeepsContext ? compressed : undefined;
+  }
+
+  /** Decompresses a message. The bytes are lent until the next use of any compression. */
+  decompress(payload: Uint8Array, limit: number): Buffer | InflateFault {
+    this.#inflater ??= this.#makeInflater();
+    return this.#inflater.inflate(payload, limit);
+  }
+
+  /** How a message is framed for this connection and all others with the same parameters, if it is the same for all. */
+  get encoding(): Encoding | undefined {
+    if (this.#sendKeepsContext || this.#role === "client") return undefined;
+    const { thresholdBytes, level, memLevel } = this.#settings;
+    const name = `${this.#sendBits} ${level} ${memLevel} ${thresholdBytes}`;
+    let encoding = encodings.get(name);
+    if (encoding === undefined) {
+      encoding = { encode: (message) => this.#frame(message) };
+      encodings.set(name, encoding);
+    }
+    return encoding;
+  }
+
+  /** Gives back what only this connection has used. */
+  close(): void {
+    if (this.#sendKeepsContext) this.#deflater?.close();
+    if (this.#receiveKeepsContext) this.#inflater?.close();
+    this.#deflater = undefined;
+    this.#inflater = undefined;
+  }
+
+  #frame(message: Message): Uint8Array {
+    const isText = typeof message === "string";
+    const payload = isText ? Buffer.from(message) : message;
+    const first = FIN | (isText ? OPCODE.text : OPCODE.binary);
+    const compressed = this.compress(payload);
+    return compressed === undefined ? buildFrame(first, payload) : buildFrame(first | RSV1, compressed);
+  }
+
+  #makeDeflater(): Deflater {
+    const { level, memLevel } = this.#settings;
+    if (this.#sendKeepsContext) return new Deflater(this.#sendBits, level, memLevel, true);
+    const name = `${this.#sendBits} ${level} ${memLevel}`;
+    return shared(deflaters, name, () => new Deflater(this.#sendBits, level, memLevel, false));
+  }
+
+  #makeInflater(): Inflater {
+    if (this.#receiveKeepsContext) return new Inflater(this.#receiveBits, true);
+    return shared(inflaters, this.#receiveBits, () => new Inflater(this.#receiveBits, false));
+  }
+}
+
+// As many as there are different parameters: at most 8 windows, times what the application configures.
+const deflaters = new Map<string, Deflater>();
+const inflaters = new Map<number, Inflater>();
+const encodings = new Map<string, Encoding>();
+
+function shared<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = make();
+    map.set(key, value);
+  }
+  return value;
+}
