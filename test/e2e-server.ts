@@ -1,0 +1,128 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { fileURLToPath } from "node:url";
+
+/** The built command, as users run it. */
+const COMMAND = fileURLToPath(new URL("../packages/zocalo/dist/bin.js", import.meta.url));
+
+/** Where a server listens. */
+export interface Ports {
+  readonly http: number;
+  readonly tcp: number;
+  readonly udp: number;
+}
+
+/** How a server process ended. */
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** `zocalo serve` as a process of its own, on ports that the system chose. */
+export class ServerProcess {
+  readonly ports: Ports;
+  /** Resolves once the process is gone. */
+  readonly ended: Promise<Ending>;
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #output: Output;
+
+  private constructor(
+    child: ChildProcessWithoutNullStreams,
+    output: Output,
+    ports: Ports,
+    ended: Promise<Ending>,
+  ) {
+    this.#child = child;
+    this.#output = output;
+    this.ports = ports;
+    this.ended = ended;
+  }
+
+  /**
+   * Starts the built command and reads from its banner where it listens.
+   *
+   * @param ports the ports of an earlier server, to take its place.
+   */
+  static async start(ports?: Ports, args: readonly string[] = []): Promise<ServerProcess> {
+    const { http = 0, tcp = 0, udp = 0 } = ports ?? {};
+    const places = ["--http-port", String(http), "--tcp-port", String(tcp), "--udp-port", String(udp)];
+    const child = spawnServer([...places, ...args]);
+    const output = new Output(child);
+    const ended = endingOf(child);
+    const isUp = output.until(/stops it\./);
+    const early = await Promise.race([isUp.then(() => undefined), ended]);
+    if (early !== undefined) throw new Error(`the server ended: ${JSON.stringify(early)}\n${output.stderr}`);
+    const found = {
+      http: portIn(output.stdout, /http:\/\/localhost:(\d+)\//),
+      tcp: portIn(output.stdout, /TCP +localhost:(\d+)/),
+      udp: portIn(output.stdout, /UDP +localhost:(\d+)/),
+    };
+    return new ServerProcess(child, output, found, ended);
+  }
+
+  get stderr(): string {
+    return this.#output.stderr;
+  }
+
+  /** Sends a signal and waits for the end. */
+  async kill(signal: NodeJS.Signals): Promise<Ending> {
+    this.#child.kill(signal);
+    return this.ended;
+  }
+
+  /** Resident memory at most since it started, in bytes (Linux). */
+  peakMemory(): number {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, "utf8");
+    return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill("SIGKILL");
+  }
+}
+
+/** Runs `zocalo serve` to its end. */
+export async function runServer(args: readonly string[], environment: Record<string, string> = {}) {
+  const child = spawnServer(args, environment);
+  const output = new Output(child);
+  const [code, signal] = (await once(child, "close")) as [Ending["code"], Ending["signal"]];
+  return { code, signal, stdout: output.stdout, stderr: output.stderr };
+}
+
+function spawnServer(args: readonly string[], environment: Record<string, string> = {}) {
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(?:ZOCALO_|NODE_)/.test(name));
+  return spawn(process.execPath, [COMMAND, "serve", ...args], {
+    // Where no zocalo.config.json lies about.
+    cwd: tmpdir(),
+    env: { ...Object.fromEntries(inherited), ...environment },
+  });
+}
+
+async function endingOf(child: ChildProcessWithoutNullStreams): Promise<Ending> {
+  const [code, signal] = (await once(child, "exit")) as [Ending["code"], Ending["signal"]];
+  return { code, signal };
+}
+
+class Output {
+  stdout = "";
+  stderr = "";
+  readonly #child: ChildProcessWithoutNullStreams;
+
+  constructor(child: ChildProcessWithoutNullStreams) {
+    this.#child = child;
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
+  }
+
+  async until(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.stdout)) await once(this.#child.stdout, "data");
+  }
+}
+
+function portIn(banner: string, pattern: RegExp): number {
+  const port = Number(pattern.exec(banner)?.[1]);
+  if (!(port > 0)) throw new Error(`no port for ${pattern} in the banner:\n${banner}`);
+  return port;
+}
