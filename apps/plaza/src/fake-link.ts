@@ -57,7 +57,7 @@ export class FakeLink implements Link {
 
   close(): void {
     this.isClosed = true;
-    for (const { refuse } of this.publishes) refuse(new Interrupted());
+    for (const publish of this.publishes) publish.refuse(new Interrupted());
   }
 
   /** The events of a channel that the page has opened. */

@@ -60,6 +60,8 @@ export class Room {
   /** Why this room cannot be followed, as the server said. */
   readonly trouble = signal<string | undefined>(undefined);
   readonly heard = signal<Heard | undefined>(undefined);
+  /** Counts what one has said: each time, the view goes to the end of the room. */
+  readonly saidCount = signal(0);
   /** What has been written and not sent. Kept while visiting other rooms. */
   draft = "";
 
@@ -69,6 +71,7 @@ export class Room {
   #liveAfter = Number.POSITIVE_INFINITY;
   #isShown = false;
   #isHeld = false;
+  #loads = 0;
 
   constructor(slug: string, mark: ReadMark | undefined, context: RoomContext) {
     this.slug = slug;
@@ -189,7 +192,7 @@ export class Room {
     const key = randomHex();
     this.log.value = said(this.log.value, { key, text, at: Date.now() });
     void this.#deliver(key);
-    if (!this.log.value.isAtHead) void this.toEnd();
+    this.saidCount.value += 1;
     return true;
   }
 
@@ -256,6 +259,7 @@ export class Room {
   async toEnd(): Promise<void> {
     this.#isHeld = false;
     if (this.log.value.isAtHead) return;
+    this.isLoading.value = false; // whatever is being loaded, it is not what is wanted any more
     await this.#load({ limit: PAGE }, (page) => {
       this.log.value = jumped(this.log.value, page);
     });
@@ -264,15 +268,17 @@ export class Room {
   async #load(options: { before?: number; limit: number }, show: (page: Page) => void): Promise<void> {
     const link = this.#context.link();
     if (link === undefined || !this.#context.isConnected() || this.isLoading.value) return;
+    const number = ++this.#loads;
     this.isLoading.value = true;
     try {
       const page = await link.history(this.channel, options);
+      if (number !== this.#loads) return;
       this.#flush();
       show(page);
     } catch {
       // Scrolling again asks again; a lost connection has its own notice.
     } finally {
-      this.isLoading.value = false;
+      if (number === this.#loads) this.isLoading.value = false;
     }
   }
 }

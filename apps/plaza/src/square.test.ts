@@ -196,6 +196,32 @@ describe("messages", () => {
   });
 });
 
+test("the way to the end does not wait for what was being loaded, which then comes too late", async () => {
+  const { square, link } = enteredSquare();
+  const room = square.room.value;
+  link.events(GENERAL).published(Array.from({ length: 500 }, (_, i) => message(101 + i)));
+  room.hold(true);
+  link.events(GENERAL).published([message(601)]);
+  assert.equal(room.log.value.isAtHead, false);
+  const page = (from: number) => ({
+    epoch: "e",
+    head: 601,
+    oldest: 1,
+    publications: Array.from({ length: 50 }, (_, i) => message(from + i)),
+  });
+  link.page = page(51);
+  const older = room.older();
+  link.page = page(552);
+  await room.toEnd();
+  await older;
+  assert.deepEqual(
+    room.log.value.entries.map(({ offset }) => offset),
+    page(552).publications.map(({ offset }) => offset),
+  );
+  assert.ok(room.log.value.isAtHead);
+  assert.equal(room.isLoading.value, false);
+});
+
 describe("rooms", () => {
   test("a new one is announced to everybody and entered", () => {
     const { square, link } = enteredSquare();

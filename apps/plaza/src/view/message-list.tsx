@@ -1,4 +1,4 @@
-import { useComputed, useSignal } from "@preact/signals";
+import { untracked, useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { hasOlder } from "../room-log.ts";
 import type { Room } from "../room.ts";
@@ -78,11 +78,15 @@ export function MessageList({ square, room }: MessageListProps) {
     if (element === null) return;
     isAtEnd.value = true;
     void room.toEnd().then(() => {
+      isAtEnd.value = true;
       element.scrollTop = element.scrollHeight;
       settle();
     });
-    element.focus({ preventScroll: true });
   };
+  const first = useRef(room.saidCount.peek());
+  useSignalEffect(() => {
+    if (room.saidCount.value !== first.current) untracked(toEnd);
+  });
 
   const unread = room.unread.value;
   const { title } = square.infoOf(room.slug);
@@ -109,7 +113,15 @@ export function MessageList({ square, room }: MessageListProps) {
         </ol>
       </div>
       {!isAtEnd.value && (
-        <button type="button" class="to-end" onClick={toEnd}>
+        <button
+          type="button"
+          class="to-end"
+          onClick={() => {
+            toEnd();
+            // The button goes away; the keyboard goes on in the messages.
+            scroller.current?.focus({ preventScroll: true });
+          }}
+        >
           <Icon name="down" />
           {unread > 0 ? `${badge(unread)} new ${unread === 1 ? "message" : "messages"}` : "Latest messages"}
         </button>
