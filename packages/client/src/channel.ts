@@ -76,7 +76,7 @@ export class Channel<T = Json> {
    * that are on their way already may overtake.
    *
    * @param data what JSON can say
-   * @throws ChannelError `outbox_full`, `too_large`, `closed`, `unconfirmed`, or the code of the server's refusal
+   * @throws ChannelError `outbox_full`, `too_large`, `closed`, or the code of the server's refusal
    * @example const { offset } = await room.publish({ text: "hola" });
    */
   async publish(data: T, options: PublishOptions = {}): Promise<Published> {

@@ -11,8 +11,7 @@ import { Session } from "./session.ts";
 export interface ConnectOptions {
   /**
    * Who the user is: a token, or a function that is asked for one before each connection. Default: none. Then a server that takes
-   * guests may take us for another one on each connection, and what was in flight when one was lost is `unconfirmed`;
-   * give guests a random token that they keep.
+   * guests may take us for another one on each connection; give guests a random token that they keep.
    */
   readonly token?: Token;
   /** Shown to others beside what this user publishes, for instance `{ name: "Ana" }`. At most 1,024 characters of JSON. */

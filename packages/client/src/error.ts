@@ -6,10 +6,8 @@ import type { Gap } from "./gap.ts";
  * - `closed`: the session or subscription was closed.
  * - `timeout`: no answer within `timeoutMs`.
  * - `outbox_full`: too much waits for the server's acknowledgement.
- * - `unconfirmed`: sent, then the connection was lost, and on the next one the server knows us as another user (as it does
- *   with guests who have no token). It may be published or not; sending it again could publish it twice.
  */
-export type ChannelErrorCode = ErrorCode | "closed" | "timeout" | "outbox_full" | "unconfirmed";
+export type ChannelErrorCode = ErrorCode | "closed" | "timeout" | "outbox_full";
 
 /** A publish, a read or a subscription that the server refused or that could not be carried out. */
 export class ChannelError extends Error {

@@ -39,8 +39,6 @@ export interface Entry {
 
 interface Waiting extends Entry {
   isInFlight: boolean;
-  /** The user as whom it was sent first. */
-  sentAs: string | undefined;
   finish(outcome: Answer | Error): void;
 }
 
@@ -63,7 +61,6 @@ export class Outbox {
   /** What the server has taken since the last pause. */
   #taken = 0;
   #link: Link | undefined;
-  #user = "";
   #commandBytes: number = LIMITS.commandBytes;
   #stopPause: (() => void) | undefined;
   #closedBy: Error | undefined;
@@ -74,9 +71,8 @@ export class Outbox {
   }
 
   /** Sends what waits, in order, and from now on everything at once. */
-  connected(link: Link, user: string, commandBytes: number): void {
+  connected(link: Link, commandBytes: number): void {
     this.#link = link;
-    this.#user = user;
     this.#commandBytes = Math.min(commandBytes, LIMITS.commandBytes);
     this.#flush();
   }
@@ -120,7 +116,6 @@ export class Outbox {
       const waiting: Waiting = {
         ...entry,
         isInFlight: false,
-        sentAs: undefined,
         finish: (outcome) => {
           if (!this.#waiting.delete(waiting)) return;
           if (length !== undefined) {
@@ -183,13 +178,6 @@ export class Outbox {
       );
       return;
     }
-    // A key is known for its user only: sent as another one, what is in the log already would be in it twice.
-    if (entry.length !== undefined && (entry.sentAs ?? this.#user) !== this.#user) {
-      const message = `sent as ${entry.sentAs}, not acknowledged, and now the user is ${this.#user}`;
-      entry.finish(new ChannelError("unconfirmed", entry.channel, message));
-      return;
-    }
-    entry.sentAs = this.#user;
     entry.isInFlight = true;
     this.#inFlight += 1;
     link.send(entry.encode, (answer) => {

@@ -141,7 +141,7 @@ export class Session {
     this.#become({ name: "connected", user, session });
     if (this.#link !== link) return; // a listener closed the session
     for (const feed of this.#feeds.values()) feed.connected(link);
-    this.#outbox.connected(link, user, commandBytes);
+    this.#outbox.connected(link, commandBytes);
   }
 
   #lost(error: SessionError): void {
