@@ -31,7 +31,7 @@ export interface ConnParts {
   readonly compression?: Compression | undefined;
   readonly request?: Peer["request"] | undefined;
   /** The transport has closed. */
-  onEnded?(conn: WebSocketConn): void;
+  readonly onEnded?: ((conn: WebSocketConn) => void) | undefined;
 }
 
 /**
@@ -61,10 +61,7 @@ export class WebSocketConn implements MessageConn {
     this.subprotocol = parts.subprotocol;
     this.extensions = parts.extensions ?? "";
     this.#request = parts.request;
-    const owner: SessionOwner = {
-      route: () => ({ network: "websocket", localAddr: this.localAddr, remoteAddr: this.peer.addr }),
-      ended: () => parts.onEnded?.(this),
-    };
+    const owner = new Owner(this, parts.onEnded);
     this.#session = new Session(parts.socket, parts.role, parts.settings, owner, parts.compression);
   }
 
@@ -146,6 +143,25 @@ export class WebSocketConn implements MessageConn {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+}
+
+/** An object of its own rather than closures: those would keep the parts, and with them the socket that was moved away from. */
+class Owner implements SessionOwner {
+  readonly #conn: WebSocketConn;
+  readonly #onEnded: ConnParts["onEnded"];
+
+  constructor(conn: WebSocketConn, onEnded: ConnParts["onEnded"]) {
+    this.#conn = conn;
+    this.#onEnded = onEnded;
+  }
+
+  route(): ReturnType<SessionOwner["route"]> {
+    return { network: "websocket", localAddr: this.#conn.localAddr, remoteAddr: this.#conn.peer.addr };
+  }
+
+  ended(): void {
+    this.#onEnded?.(this.#conn);
   }
 }
 

@@ -96,6 +96,11 @@ class WebSocketListener implements Listener<WebSocketConn> {
   readonly #options: AttachOptions;
   readonly #queue: AcceptQueue<WebSocketConn>;
   readonly #open = new Set<WebSocketConn>();
+  /** One function for all connections. */
+  readonly #ended = (conn: WebSocketConn): void => {
+    this.#open.delete(conn);
+    this.#queue.ended(conn);
+  };
 
   constructor(server: Server, upgrader: Upgrader, options: AttachOptions, stop: () => void) {
     this.addr = listeningAddr(server);
@@ -151,22 +156,13 @@ class WebSocketListener implements Listener<WebSocketConn> {
       refuse(socket, { status: 503, reason: "too many connections", headers: { "Retry-After": "1" } });
       return;
     }
-    const ended = (conn: WebSocketConn): void => {
-      this.#open.delete(conn);
-      this.#queue.ended(conn);
-    };
-    void this.#upgradeAndOffer(request, socket, head, ended);
+    void this.#upgradeAndOffer(request, socket, head);
   }
 
-  async #upgradeAndOffer(
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-    ended: (conn: WebSocketConn) => void,
-  ): Promise<void> {
+  async #upgradeAndOffer(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     let conn: WebSocketConn;
     try {
-      conn = await this.#upgrader.upgradeWith(request, socket, head, ended);
+      conn = await this.#upgrader.upgradeWith(request, socket, head, this.#ended);
     } catch (error) {
       this.#options.onRefused?.(error as Error, request);
       return;
