@@ -59,6 +59,11 @@ export class Hub {
   readonly #context: HubContext;
   readonly #sessions = new Set<Session>();
   readonly #listeners = new Set<Listener<MessageConn>>();
+  /** One for all sessions: it is part of what an idle connection costs. */
+  readonly #onClose = (session: Session): void => {
+    this.#sessions.delete(session);
+    if (this.#sessions.size === 0) this.#whenEmpty?.();
+  };
   #whenEmpty: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
@@ -109,10 +114,7 @@ export class Hub {
 
   /** Takes one connection. Past the limit of sessions, or when the hub is closing, it is told so and closed. */
   accept(conn: MessageConn): void {
-    const session = new Session(conn, this.#context, (ended) => {
-      this.#sessions.delete(ended);
-      if (this.#sessions.size === 0) this.#whenEmpty?.();
-    });
+    const session = new Session(conn, this.#context, this.#onClose);
     const isFull = this.#sessions.size >= this.#context.limits.sessions;
     this.#sessions.add(session);
     conn.serve(session);
