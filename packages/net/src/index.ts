@@ -59,4 +59,10 @@ export type {
   TlsListenOptions,
   TlsState,
 } from "./tls-options.ts";
-export { fromNodeStream, fromWebStreams, toNodeStream, toWebStreams, type WebStreamPair } from "./web-streams.ts";
+export {
+  fromNodeStream,
+  fromWebStreams,
+  toNodeStream,
+  toWebStreams,
+  type WebStreamPair,
+} from "./web-streams.ts";

@@ -1,5 +1,6 @@
 import type { Addr } from "./addr.ts";
 import type { NetError } from "./error.ts";
+import type { ProxyProtocolOptions } from "./proxy-protocol.ts";
 import type { SocketOptions } from "./socket-options.ts";
 
 /** Why a listener dropped a connection before the application saw it. */
@@ -40,6 +41,8 @@ export interface TcpListenOptions extends ListenOptions {
   readonly reusePort?: boolean | undefined;
   /** On an IPv6 address, do not also accept IPv4 (IPV6_V6ONLY). Default `false`, and `true` for `"tcp6"`. */
   readonly ipv6Only?: boolean | undefined;
+  /** Take the addresses of connections from a proxy in front. Default: none is. */
+  readonly proxyProtocol?: ProxyProtocolOptions | undefined;
 }
 
 /** Options of `"unix"`. */

@@ -62,7 +62,7 @@ function meaningOf(error: unknown): readonly [NetErrorCode, string] {
   if (code === "ECONNRESET" && message?.includes("before secure TLS connection")) {
     return ["tls", "connection closed during the TLS handshake"];
   }
-  if (library === "SSL routines" || code?.startsWith("ERR_SSL_")) {
+  if (library === "SSL routines" || code?.startsWith("ERR_SSL_") || code?.startsWith("ERR_OSSL_")) {
     return ["tls", `TLS: ${reason ?? message ?? code}`];
   }
   if (code === undefined) return ["unknown", message ?? String(error)];

@@ -26,7 +26,7 @@ export function interleaved(addresses: readonly string[]): string[] {
  * Happy Eyeballs (RFC 8305 §5): starts an attempt after the other, the next when one fails or after `delayMs`, and takes the first that
  * succeeds; the rest is cancelled. With a deadline the delay shrinks so that every address gets its share of the time left.
  *
- * @throws AggregateError of all failures, in the order of `candidates`; the reason of `signal`, which cancels all.
+ * @throws The failure of a sole candidate, or an AggregateError of all in the order of `candidates`; the reason of `signal`, which cancels all.
  */
 export function race<C, T>(
   candidates: readonly C[],
@@ -82,7 +82,7 @@ export function race<C, T>(
         if (isOver) return;
         if (failed < candidates.length) return startNext();
         stop();
-        reject(new AggregateError(failures, "no address answered"));
+        reject(failures.length === 1 ? error : new AggregateError(failures, "no address answered"));
       }
     };
     startNext();

@@ -55,7 +55,10 @@ export async function raced<T>(
   if (!signal) return work;
   let onAbort: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(canceledError(site, signal));
+    onAbort = () => {
+      const reason: unknown = signal.reason;
+      reject(reason instanceof NetError ? reason : canceledError(site, signal));
+    };
     if (signal.aborted) onAbort();
     signal.addEventListener("abort", onAbort, { once: true });
   });

@@ -6,6 +6,7 @@ import type { NetError } from "./error.ts";
 import { argumentError, canceledError, type FailureSite } from "./failures.ts";
 import type { ListenOptions, RefusalReason } from "./listen-options.ts";
 import { netErrorFrom } from "./node-error.ts";
+import { ProxyProtocol, type ProxyProtocolOptions } from "./proxy-protocol.ts";
 import { nodeSocketOptions } from "./socket-options.ts";
 import type { RawConnection } from "./socket-transport.ts";
 import type { StreamConn, StreamConnOptions } from "./stream-conn.ts";
@@ -28,11 +29,12 @@ export interface ListenerKind {
 /** Sets a listener up; resolves when the system listens. */
 export async function listenOn(
   kind: ListenerKind,
-  options: ListenOptions | undefined,
+  options: (ListenOptions & { readonly proxyProtocol?: ProxyProtocolOptions | undefined }) | undefined,
 ): Promise<Listener<Conn>> {
   const site: FailureSite = { op: "listen", network: kind.network, localAddr: kind.addr };
   const { signal, maxPending, maxConnections } = options ?? {};
   checkAcceptLimits({ maxPending, maxConnections });
+  const proxy = options?.proxyProtocol && new ProxyProtocol(options.proxyProtocol);
   const backlog = options?.backlog;
   if (backlog !== undefined && !(Number.isInteger(backlog) && backlog >= 1)) {
     throw argumentError("listen", `backlog ${backlog} is not a whole number of at least 1`);
@@ -51,7 +53,7 @@ export async function listenOn(
     maxConnections,
     stop: () => admission.stop(),
   });
-  const admission = new Admission(kind, server, queue, options ?? {});
+  const admission = new Admission(kind, server, queue, options ?? {}, proxy);
   if (signal?.aborted) {
     await queue.close();
     throw canceledError(site, signal);
@@ -77,6 +79,7 @@ async function bound(server: Server, kind: ListenerKind, site: FailureSite): Pro
 /** Decides on each connection that arrives: limits, then the handshake, then the queue. */
 class Admission {
   readonly #kind: ListenerKind;
+  readonly #proxy: ProxyProtocol | undefined;
   readonly #server: Server;
   readonly #queue: AcceptQueue<StreamConn>;
   readonly #options: ListenOptions;
@@ -84,8 +87,15 @@ class Admission {
   /** Sockets in a handshake; they count for both limits. */
   readonly #opening = new Set<Socket>();
 
-  constructor(kind: ListenerKind, server: Server, queue: AcceptQueue<StreamConn>, options: ListenOptions) {
+  constructor(
+    kind: ListenerKind,
+    server: Server,
+    queue: AcceptQueue<StreamConn>,
+    options: ListenOptions,
+    proxy: ProxyProtocol | undefined,
+  ) {
     this.#kind = kind;
+    this.#proxy = proxy;
     this.#server = server;
     this.#queue = queue;
     this.#options = options;
@@ -110,9 +120,20 @@ class Admission {
     if (this.#queue.isFull || this.#opening.size >= maxPending) {
       return this.#refuse(socket, "max_pending", raw.remoteAddr, undefined);
     }
-    const opened = this.#kind.open(raw, this.#connOptions);
+    const opened = this.#open(raw);
     if (opened instanceof Promise) void this.#offerWhenOpen(raw, opened);
     else this.#offer(raw, opened);
+  }
+
+  #open(raw: RawConnection): StreamConn | Promise<StreamConn> {
+    const { remoteAddr } = raw;
+    const proxy = this.#proxy;
+    const isProxied = proxy !== undefined && "host" in remoteAddr && proxy.trusts(remoteAddr.host);
+    return isProxied ? this.#openProxied(proxy, raw) : this.#kind.open(raw, this.#connOptions);
+  }
+
+  async #openProxied(proxy: ProxyProtocol, raw: RawConnection): Promise<StreamConn> {
+    return this.#kind.open(await proxy.take(raw), this.#connOptions);
   }
 
   async #offerWhenOpen(raw: RawConnection, opening: Promise<StreamConn>): Promise<void> {

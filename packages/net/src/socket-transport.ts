@@ -1,4 +1,5 @@
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { type Addr, unixAddr } from "./addr.ts";
 import { hasPeer, isLentMemory } from "./read-buffer.ts";
 import type { Transport, TransportSink } from "./transport.ts";
@@ -15,7 +16,7 @@ const unused = unixAddr("");
 
 /** The properties that lead from a socket to its transport; so the listeners below need no closure per connection. */
 const owner: unique symbol = Symbol("transport");
-type OwnedSocket = Socket & { [owner]?: SocketTransport };
+type OwnedSocket = Duplex & { [owner]?: SocketTransport };
 
 /** A transport over a socket of Node: TCP, Unix or TLS. */
 export class SocketTransport implements Transport {
@@ -42,7 +43,11 @@ export class SocketTransport implements Transport {
   };
 
   /** Takes a connected socket over. `readsIntoBuffer` if it delivers to `onRead`; `resettable` is the TCP socket below TLS. */
-  use({ socket, localAddr, remoteAddr }: RawConnection, readsIntoBuffer: boolean, resettable?: Socket): void {
+  use(
+    { socket, localAddr, remoteAddr }: Omit<RawConnection, "socket"> & { socket: Duplex },
+    readsIntoBuffer: boolean,
+    resettable?: Socket,
+  ): void {
     const owned: OwnedSocket = socket;
     this.#localAddr = localAddr;
     this.#remoteAddr = remoteAddr;
@@ -54,10 +59,11 @@ export class SocketTransport implements Transport {
     owned.on("finish", onFinish);
     owned.on("error", onError);
     owned.on("close", onClose);
+    if (owned.readableEnded) queueMicrotask(() => this.ended());
   }
 
   /** The socket below, for what only it can do. */
-  get socket(): Socket | undefined {
+  get socket(): Duplex | undefined {
     return this.#socket;
   }
 
@@ -122,7 +128,7 @@ export class SocketTransport implements Transport {
   }
 
   unref(): void {
-    this.#socket?.unref();
+    if (this.#socket instanceof Socket) this.#socket.unref();
   }
 
   reset(): void {
@@ -136,10 +142,11 @@ export class SocketTransport implements Transport {
       return;
     }
     try {
-      socket.resetAndDestroy();
+      if (socket instanceof Socket) socket.resetAndDestroy();
     } catch {
-      socket.destroy(); // Not a TCP socket: there is no reset.
+      // Not a TCP socket: there is no reset.
     }
+    socket.destroy();
   }
 
   data(bytes: Uint8Array): void {
@@ -151,7 +158,7 @@ export class SocketTransport implements Transport {
   ended(): void {
     const socket = this.#socket;
     const isTcp = this.#remoteAddr?.network === "tcp";
-    if (isTcp && socket && !socket.writableEnded && hasPeer(socket) === false) {
+    if (isTcp && socket instanceof Socket && !socket.writableEnded && hasPeer(socket) === false) {
       this.#error ??= Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET", syscall: "read" });
       socket.destroy();
     } else {
@@ -165,6 +172,8 @@ export class SocketTransport implements Transport {
 
   broke(error: unknown): void {
     this.#error ??= error;
+    // TLS goes on to tell an end where it broke.
+    this.#socket?.destroy();
   }
 
   closed(): void {

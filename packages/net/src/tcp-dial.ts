@@ -80,7 +80,7 @@ function targetOf(
 /** The error of the address that was tried first, with all of them as its cause. */
 function firstOf(all: AggregateError): unknown {
   const first: unknown = all.errors[0];
-  if (all.errors.length === 1 || !(first instanceof NetError)) return first;
+  if (!(first instanceof NetError)) return first;
   const { op, code, network, localAddr, remoteAddr } = first;
   const reason = `${first.reason} (and ${all.errors.length - 1} more)`;
   return new NetError({ op, code, network, localAddr, remoteAddr, reason, cause: all });

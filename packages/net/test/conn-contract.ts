@@ -602,12 +602,12 @@ export function testConnContract(
       });
       await a.write(bytes("x"));
       assert.equal(await atB, thrown);
-      const { a: c, b: d, tidy } = await makePair();
-      const atD = closed(d, () => Promise.reject(rejected));
-      await c.write(bytes("x"));
+      const other = await makePair();
+      const atD = closed(other.b, () => Promise.reject(rejected));
+      await other.a.write(bytes("x"));
       assert.equal(await atD, rejected);
-      c.abort();
-      await tidy();
+      other.a.abort();
+      await other.tidy();
     },
   );
 

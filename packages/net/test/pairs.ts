@@ -66,8 +66,8 @@ export function sliced(
     return new StreamConn(new SlicingTransport(conn.transport, cutAtFirst, delay), { network: conn.network });
   };
   return async () => {
-    const { a, b, tidy } = await make();
-    return { a: wrap(a), b: wrap(b), tidy };
+    const pair = await make();
+    return { ...pair, a: wrap(pair.a), b: wrap(pair.b) };
   };
 }
 

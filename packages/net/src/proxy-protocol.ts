@@ -1,0 +1,103 @@
+import { BlockList, isIP, type Socket } from "node:net";
+import { type IpAddr, ipAddr } from "./addr.ts";
+import { NetError } from "./error.ts";
+import { argumentError } from "./failures.ts";
+import { parseProxyHeader, type ProxyHeader } from "./proxy-header.ts";
+import { checkDuration, plainHost } from "./socket-options.ts";
+import type { RawConnection } from "./socket-transport.ts";
+
+/** How long a trusted proxy may take to send its header unless told otherwise, in milliseconds. */
+export const DEFAULT_PROXY_TIMEOUT_MS = 5000;
+
+/** Take the addresses of connections from the proxy in front (PROXY protocol, versions 1 and 2). */
+export interface ProxyProtocolOptions {
+  /**
+   * The proxies: IP addresses, or networks as `"10.0.0.0/8"`. Connections from these must begin with a header; all others are taken as they
+   * are. Risk: whoever connects from a trusted address can claim any other.
+   */
+  readonly trusted: readonly string[];
+  /** How long a proxy may take to send the header, in milliseconds. Default 5 s. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** Reads the headers of a listener's connections. */
+export class ProxyProtocol {
+  readonly #trusted = new BlockList();
+  readonly #timeoutMs: number;
+
+  /** @throws NetError `invalid_argument` for what is neither an address nor a network. */
+  constructor(options: ProxyProtocolOptions) {
+    for (const text of options.trusted) {
+      const [ip = "", prefix, ...rest] = text.split("/");
+      const version = isIP(ip);
+      const longest = version === 4 ? 32 : 128;
+      const bits = prefix === undefined ? longest : /^\d{1,3}$/.test(prefix) ? Number(prefix) : Number.NaN;
+      if (version === 0 || rest.length > 0 || !(bits <= longest)) {
+        throw argumentError(
+          "listen",
+          `trusted ${JSON.stringify(text)} is neither an IP address nor a network such as 10.0.0.0/8`,
+        );
+      }
+      this.#trusted.addSubnet(ip, bits, version === 4 ? "ipv4" : "ipv6");
+    }
+    this.#timeoutMs = options.timeoutMs ?? DEFAULT_PROXY_TIMEOUT_MS;
+    checkDuration("proxyProtocol.timeoutMs", this.#timeoutMs, 1, "listen");
+  }
+
+  /** True if connections from this host begin with a header. */
+  trusts(host: string): boolean {
+    return this.#trusted.check(host, isIP(host) === 6 ? "ipv6" : "ipv4");
+  }
+
+  /** Takes the header off, and answers with the addresses it gives. @throws NetError `bad_frame`, `timeout`, `end_of_stream`. */
+  async take(raw: RawConnection): Promise<RawConnection> {
+    const { ends } = await readHeader(raw.socket, this.#timeoutMs);
+    if (!ends) return raw;
+    const addr = ({ host, port }: { host: string; port: number }): IpAddr =>
+      ipAddr(raw.localAddr.network === "tls" ? "tls" : "tcp", plainHost(host), port);
+    return { socket: raw.socket, localAddr: addr(ends.destination), remoteAddr: addr(ends.source) };
+  }
+}
+
+/** What follows the header goes back into the socket, to be read by whoever comes next. */
+function readHeader(socket: Socket, timeoutMs: number): Promise<ProxyHeader> {
+  return new Promise((resolve, reject) => {
+    let received = Buffer.alloc(0);
+    const timer = setTimeout(() => {
+      settle(() => reject(headerError("timeout", `no header within ${timeoutMs} ms`)));
+    }, timeoutMs);
+    const settle = (outcome: () => void): void => {
+      clearTimeout(timer);
+      socket.off("readable", onReadable);
+      socket.off("end", onEnd);
+      socket.off("close", onEnd);
+      outcome();
+    };
+    const onReadable = (): void => {
+      for (;;) {
+        const portion: unknown = socket.read();
+        if (!Buffer.isBuffer(portion)) return;
+        received = Buffer.concat([received, portion]);
+        try {
+          const header = parseProxyHeader(received);
+          if (!header) continue;
+          const rest = received.subarray(header.length);
+          settle(() => resolve(header));
+          if (rest.length > 0) socket.unshift(rest);
+        } catch (error) {
+          settle(() => reject(error));
+        }
+        return;
+      }
+    };
+    const onEnd = (): void =>
+      settle(() => reject(headerError("end_of_stream", "connection ended within the header")));
+    socket.on("readable", onReadable);
+    socket.on("end", onEnd);
+    socket.on("close", onEnd);
+  });
+}
+
+function headerError(code: "timeout" | "end_of_stream", what: string): NetError {
+  return new NetError({ op: "accept", code, reason: `PROXY protocol: ${what}` });
+}

@@ -1,0 +1,109 @@
+import { Duplex } from "node:stream";
+import { pipeAddr } from "./addr.ts";
+import type { ReadableStream, WritableStream } from "node:stream/web";
+import { ReadableStream as WebReadableStream, WritableStream as WebWritableStream } from "node:stream/web";
+import type { Conn } from "./conn.ts";
+import { SocketTransport } from "./socket-transport.ts";
+import { StreamConn } from "./stream-conn.ts";
+
+/** The two directions of a connection as Web Streams. */
+export interface WebStreamPair {
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writable: WritableStream<Uint8Array>;
+}
+
+/**
+ * A connection as Web Streams, to be used in its place. Cancelling `readable` is `closeRead`, closing `writable` is `closeWrite`, aborting it is `abort`;
+ * the connection still wants to be closed. Nothing is read ahead.
+ *
+ * @example
+ * const { readable, writable } = toWebStreams(conn);
+ * await readable.pipeThrough(new CompressionStream("gzip")).pipeTo(writable);
+ */
+export function toWebStreams(conn: Conn): WebStreamPair {
+  const readable = new WebReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const bytes = await conn.read();
+        if (bytes === null) controller.close();
+        else controller.enqueue(bytes);
+      },
+      cancel: () => conn.closeRead(),
+    },
+    { highWaterMark: 0 },
+  );
+  const writable = new WebWritableStream<Uint8Array>({
+    write: (bytes) => conn.write(bytes),
+    close: () => conn.closeWrite(),
+    abort: () => conn.abort(),
+  });
+  return { readable, writable };
+}
+
+/**
+ * A connection as a Node `Duplex`, to be used in its place: for `pipe()`, `pipeline()` and whatever takes a socket as a stream. Ending
+ * it is `closeWrite`, destroying it without an error is `close`, with one `abort`.
+ *
+ * @example
+ * await pipeline(createReadStream("log.txt"), toNodeStream(conn));
+ */
+export function toNodeStream(conn: Conn): Duplex {
+  const duplex: Duplex = new Duplex({
+    allowHalfOpen: true,
+    read() {
+      void pushNext(conn, duplex);
+    },
+    write(chunk: Uint8Array, _encoding, done) {
+      void report(conn.write(chunk), done);
+    },
+    writev(chunks: readonly { chunk: Uint8Array }[], done) {
+      const written = conn.writev(chunks.map(({ chunk }) => chunk));
+      void report(written, done);
+    },
+    final(done) {
+      void report(conn.closeWrite(), done);
+    },
+    destroy(error, done) {
+      if (error === null) {
+        void report(conn.close(), done);
+      } else {
+        conn.abort();
+        done(error);
+      }
+    },
+  });
+  return duplex;
+}
+
+/**
+ * A Node `Duplex` of bytes as a connection: deadlines, order and all else of `Conn` on whatever Node has as a stream. Its addresses are those
+ * of a pipe. The stream must not be read or written otherwise from then on.
+ */
+export function fromNodeStream(stream: Duplex): Conn {
+  const transport = new SocketTransport();
+  transport.use({ socket: stream, localAddr: pipeAddr, remoteAddr: pipeAddr }, false);
+  return new StreamConn(transport, { network: "stream" });
+}
+
+/** Two Web Streams of bytes as a connection. Its addresses are those of a pipe. */
+export function fromWebStreams({ readable, writable }: WebStreamPair): Conn {
+  return fromNodeStream(Duplex.fromWeb({ readable, writable }));
+}
+
+async function pushNext(conn: Conn, duplex: Duplex): Promise<void> {
+  try {
+    duplex.push(await conn.read());
+  } catch (error) {
+    duplex.destroy(error as Error);
+  }
+}
+
+async function report(work: Promise<void>, done: (error?: Error | null) => void): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    done(error as Error);
+    return;
+  }
+  done(null);
+}

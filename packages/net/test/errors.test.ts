@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { type Conn, dial, type Listener, listen, NetError } from "@zocalo/net";
+import { netErrorFrom } from "../src/node-error.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "zocalo-errors-"));
+after(() => rmSync(directory, { recursive: true }));
+
+/** The error that `work` rejects with. */
+async function failureOf(work: Promise<unknown>): Promise<NetError> {
+  try {
+    await work;
+  } catch (error) {
+    assert.ok(error instanceof NetError, String(error));
+    return error;
+  }
+  return assert.fail("nothing failed");
+}
+
+async function pairOn(listener: Listener<Conn>): Promise<[Conn, Conn]> {
+  return Promise.all([dial("tcp", String(listener.addr)), listener.accept()]);
+}
+
+/** A port that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const listener = await listen("tcp", "127.0.0.1:0");
+  await listener.close();
+  return Number(String(listener.addr).split(":")[1]);
+}
+
+test("refused: nobody listens there, on TCP and on a stale socket file", async () => {
+  const port = await freePort();
+  const error = await failureOf(dial("tcp", `127.0.0.1:${port}`));
+  assert.equal(error.message, `dial tcp 127.0.0.1:${port}: connection refused`);
+  assert.deepEqual([error.code, error.op, error.network, error.timeout], ["refused", "dial", "tcp", false]);
+  assert.equal((error.cause as { code: string }).code, "ECONNREFUSED");
+  const path = join(directory, "stale.sock");
+  writeFileSync(path, "");
+  assert.equal((await failureOf(dial("unix", path))).code, "refused");
+});
+
+test("not_found: there is no such socket file", async () => {
+  const error = await failureOf(dial("unix", join(directory, "nowhere.sock")));
+  assert.deepEqual([error.code, error.op], ["not_found", "dial"]);
+  assert.equal(
+    (await failureOf(listen("unix", join(directory, "no", "such", "directory")))).code,
+    "permission",
+  );
+});
+
+test("address_in_use: somebody already listens there", async () => {
+  const listener = await listen("tcp", "127.0.0.1:0");
+  const error = await failureOf(listen("tcp", String(listener.addr)));
+  assert.equal(error.message, `listen tcp ${String(listener.addr)}: address already in use`);
+  assert.deepEqual([error.code, error.op], ["address_in_use", "listen"]);
+  await listener.close();
+  const path = join(directory, "twice.sock");
+  const unix = await listen("unix", path);
+  assert.equal((await failureOf(listen("unix", path))).code, "address_in_use");
+  await unix.close();
+});
+
+test("address_not_available: it is not one of this machine, to listen on or to dial from", async () => {
+  assert.equal((await failureOf(listen("tcp", "192.0.2.1:0"))).code, "address_not_available");
+  const error = await failureOf(dial("tcp", "127.0.0.1:9", { localAddress: "192.0.2.1:0" }));
+  assert.deepEqual([error.code, error.op], ["address_not_available", "dial"]);
+  assert.match(error.message, /^dial tcp 192\.0\.2\.1:0->127\.0\.0\.1:9: /);
+});
+
+test("permission: the socket file is not ours to use", async (t) => {
+  const path = join(directory, "private");
+  mkdirSync(path);
+  chmodSync(path, 0);
+  if (process.getuid?.() === 0) {
+    // Root may use every file; the broadcast address of TCP is refused even to root.
+    t.diagnostic("as root: checked by its system error only");
+    assert.equal(netErrorFrom({ code: "EACCES" }, { op: "dial" }).code, "permission");
+  } else {
+    assert.equal((await failureOf(dial("unix", join(path, "x.sock")))).code, "permission");
+  }
+  chmodSync(path, 0o700);
+});
+
+test("name_not_found: the resolver knows no such host, or none of that IP version", async () => {
+  const error = await failureOf(dial("tcp", "no-such-host.invalid:80"));
+  assert.ok(["name_not_found", "resolver_failed"].includes(error.code), error.code);
+  assert.match(error.message, /^dial tcp no-such-host\.invalid:80: /);
+  const resolver = (): Promise<string[]> => Promise.resolve(["::1"]);
+  assert.equal((await failureOf(dial("tcp4", "six.example:80", { resolver }))).code, "name_not_found");
+  const none = (): Promise<string[]> => Promise.resolve([]);
+  assert.equal((await failureOf(dial("tcp", "none.example:80", { resolver: none }))).code, "name_not_found");
+  const broken = (): Promise<string[]> =>
+    Promise.reject(Object.assign(new Error("x"), { code: "EAI_AGAIN" }));
+  assert.equal(
+    (await failureOf(dial("tcp", "down.example:80", { resolver: broken }))).code,
+    "resolver_failed",
+  );
+});
+
+test("unreachable: there is no way to that network", async () => {
+  // Linux: no route leads to a multicast address by TCP.
+  const error = await failureOf(dial("tcp", "224.0.0.1:80", { deadline: Date.now() + 5000 }));
+  assert.ok(["network_unreachable", "host_unreachable"].includes(error.code), error.message);
+});
+
+test("timeout and canceled: a dial that nobody answers", async () => {
+  const resolver = (): Promise<string[]> => new Promise(() => {});
+  const timedOut = await failureOf(dial("tcp", "slow.example:80", { resolver, deadline: Date.now() + 10 }));
+  assert.deepEqual([timedOut.code, timedOut.timeout, timedOut.op], ["timeout", true, "dial"]);
+  assert.equal((await failureOf(dial("tcp", "127.0.0.1:1", { deadline: Date.now() - 1 }))).code, "timeout");
+  const signal = AbortSignal.abort("no more");
+  const canceled = await failureOf(dial("tcp", "127.0.0.1:1", { signal }));
+  assert.deepEqual([canceled.code, canceled.cause], ["canceled", "no more"]);
+  const controller = new AbortController();
+  const waiting = failureOf(dial("tcp", "slow.example:80", { resolver, signal: controller.signal }));
+  controller.abort();
+  assert.equal((await waiting).code, "canceled");
+  assert.equal((await failureOf(listen("tcp", ":0", { signal }))).code, "canceled");
+});
+
+test("reset, broken_pipe and closed print both ends", async () => {
+  const listener = await listen("tcp", "127.0.0.1:0");
+  const [client, server] = await pairOn(listener);
+  const route = `${String(client.localAddr)}->${String(client.remoteAddr)}`;
+  server.abort();
+  const reset = await failureOf(client.read());
+  assert.equal(reset.message, `read tcp ${route}: connection reset by peer`);
+  assert.deepEqual([reset.code, reset.op], ["reset", "read"]);
+
+  const [other] = await pairOn(listener);
+  await other.close();
+  const closed = await failureOf(other.write(Buffer.from("x")));
+  const otherRoute = `${String(other.localAddr)}->${String(other.remoteAddr)}`;
+  assert.equal(closed.message, `write tcp ${otherRoute}: use of closed connection`);
+  await listener.abort();
+
+  const unix = await listen("unix", join(directory, "pipe.sock"));
+  const [a, b] = await Promise.all([dial("unix", String(unix.addr)), unix.accept()]);
+  b.abort();
+  const broken = await failureOf(
+    (async () => {
+      for (;;) await a.write(Buffer.alloc(1000));
+    })(),
+  );
+  assert.ok(["broken_pipe", "reset"].includes(broken.code), broken.code);
+  await unix.abort();
+});
+
+test("close gives up on a peer that does not read, after its time", async () => {
+  const listener = await listen("tcp", "127.0.0.1:0");
+  const [client, server] = await Promise.all([
+    dial("tcp", String(listener.addr), { closeTimeoutMs: 30 }),
+    listener.accept(),
+  ]);
+  // Fills the buffers of the system until the rest has to wait.
+  client.setWriteDeadline(Date.now() + 50);
+  await failureOf(client.write(Buffer.alloc(64 * 1024 * 1024)));
+  const error = await failureOf(client.close());
+  assert.deepEqual([error.code, error.op], ["timeout", "close"]);
+  await failureOf(
+    (async () => {
+      for (;;) assert.notEqual(await server.read(), null);
+    })(),
+  );
+  await listener.abort();
+});
+
+test("what Node says is given one stable code, and nothing is wrapped twice", () => {
+  const codes: [string, string][] = [
+    ["EPIPE", "broken_pipe"],
+    ["ETIMEDOUT", "timeout"],
+    ["EHOSTUNREACH", "host_unreachable"],
+    ["ENETUNREACH", "network_unreachable"],
+    ["EMFILE", "too_many_files"],
+    ["ENFILE", "too_many_files"],
+    ["EMSGSIZE", "too_large"],
+    ["ERR_STREAM_DESTROYED", "closed"],
+    ["ERR_SSL_WRONG_VERSION_NUMBER", "tls"],
+    ["CERT_HAS_EXPIRED", "tls"],
+    ["DEPTH_ZERO_SELF_SIGNED_CERT", "tls"],
+    ["EWHATEVER", "unknown"],
+    ["constructor", "unknown"],
+  ];
+  for (const [code, expected] of codes) {
+    const cause = Object.assign(new Error("x"), { code });
+    const error = netErrorFrom(cause, { op: "read" });
+    assert.deepEqual([error.code, error.cause], [expected, cause], code);
+    assert.equal(netErrorFrom(error, { op: "write" }), error);
+  }
+  for (const odd of [undefined, null, "text", 5, {}])
+    assert.equal(netErrorFrom(odd, { op: "read" }).code, "unknown");
+});

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { PassThrough, Readable } from "node:stream";
+import { TransformStream } from "node:stream/web";
+import { test } from "node:test";
+import { fromNodeStream, fromWebStreams, pipe, toNodeStream, toWebStreams } from "@zocalo/net";
+
+const big = Buffer.alloc(1_000_000, "stream ");
+
+async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  for await (const part of source) parts.push(part);
+  return Buffer.concat(parts);
+}
+
+test("a connection as Web Streams: an echo by pipeTo", async () => {
+  const [a, b] = pipe();
+  const { readable, writable } = toWebStreams(b);
+  const echoed = readable.pipeTo(writable);
+  const sent = (async () => {
+    await a.write(big);
+    await a.closeWrite();
+  })();
+  assert.equal(Buffer.compare(await collect(a), big), 0);
+  await Promise.all([sent, echoed]);
+});
+
+test("cancelling the readable stops reading only; aborting the writable cuts", async () => {
+  const [a, b] = pipe();
+  const { readable, writable } = toWebStreams(b);
+  await readable.cancel();
+  await a.write(Buffer.from("ignored"));
+  await b.write(Buffer.from("x"));
+  assert.equal(String(await a.read()), "x");
+  await writable.abort();
+  await assert.rejects(a.read(), { code: "reset" });
+});
+
+test("a connection as a Node stream, both directions at once", async () => {
+  const [a, b] = pipe();
+  const duplex = toNodeStream(b);
+  Readable.from([big]).pipe(duplex);
+  // Not by iteration: when that ends, Node destroys both directions.
+  const received: Uint8Array[] = [];
+  duplex.on("data", (part: Uint8Array) => received.push(part));
+  const send = async (): Promise<void> => {
+    await a.write(Buffer.from("hello"));
+    await a.closeWrite();
+  };
+  const [atA] = await Promise.all([collect(a), send(), once(duplex, "end")]);
+  assert.equal(Buffer.compare(atA, big), 0);
+  assert.equal(Buffer.concat(received).toString(), "hello");
+});
+
+test("a Node stream that is destroyed with an error aborts; a broken connection destroys the stream", async () => {
+  const [a, b] = pipe();
+  const duplex = toNodeStream(b);
+  const failed = new Promise<unknown>((resolve) => {
+    duplex.on("error", resolve);
+  });
+  const error = new Error("enough");
+  duplex.destroy(error);
+  assert.equal(await failed, error);
+  await assert.rejects(a.read(), { code: "reset" });
+
+  const [c, d] = pipe();
+  const broken = toNodeStream(d);
+  const told = new Promise<{ code: string }>((resolve) => {
+    broken.on("error", resolve);
+  });
+  broken.resume();
+  c.abort();
+  assert.equal((await told).code, "reset");
+});
+
+test("a Node stream as a connection, with its deadlines", async () => {
+  const conn = fromNodeStream(new PassThrough());
+  conn.setReadDeadline(Date.now() + 10);
+  await assert.rejects(conn.read(), { code: "timeout" });
+  conn.setReadDeadline(null);
+  await conn.write(Buffer.from("around"));
+  assert.equal(String(await conn.readFull(6)), "around");
+  await conn.closeWrite();
+  assert.equal(await conn.read(), null);
+  await conn.close();
+});
+
+test("Web Streams as a connection", async () => {
+  const conn = fromWebStreams(new TransformStream<Uint8Array, Uint8Array>());
+  const sent = conn.write(Buffer.from("around"));
+  assert.equal(String(await conn.readFull(6)), "around");
+  await sent;
+  const ended = conn.closeWrite();
+  assert.equal(await conn.read(), null);
+  await ended;
+  await conn.close();
+});
