@@ -1,8 +1,8 @@
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Square } from "../square.ts";
 import { ConnectionBanner } from "./connection.tsx";
-import { Composer } from "./composer.tsx";
+import { Composer, hasKeyboard } from "./composer.tsx";
 import { HelpDialog } from "./help-dialog.tsx";
 import { MessageList } from "./message-list.tsx";
 import { NameDialog } from "./name-dialog.tsx";
@@ -60,15 +60,24 @@ export function App({ square }: { readonly square: Square }) {
     };
   }, [square]);
 
+  // The dialog has taken the focus back to where it came from; on the first visit that is nowhere.
+  useLayoutEffect(() => {
+    if (isNamed && hasKeyboard()) composer.current?.focus();
+  }, [isNamed]);
+
   const closeDialog = () => {
     dialog.value = undefined;
-    composer.current?.focus();
   };
   const room = square.room.value;
 
   return (
     <>
-      <button type="button" class="skip" onClick={() => composer.current?.focus()}>
+      <button
+        type="button"
+        class="skip"
+        inert={drawer.value !== undefined}
+        onClick={() => composer.current?.focus()}
+      >
         Skip to writing
       </button>
       <div class="square" data-drawer={drawer.value ?? "none"}>

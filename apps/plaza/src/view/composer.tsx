@@ -13,6 +13,11 @@ interface ComposerProps {
   readonly field: RefObject<HTMLTextAreaElement | null>;
 }
 
+/** False on a phone, where the focus would open the keyboard over the room that one came to read. */
+export function hasKeyboard(): boolean {
+  return matchMedia("(hover: hover)").matches;
+}
+
 /** Where one writes. Enter sends, Shift+Enter begins a line. */
 export function Composer({ square, room, field }: ComposerProps) {
   const text = useSignal(room.draft);
@@ -22,8 +27,7 @@ export function Composer({ square, room, field }: ComposerProps) {
   const isSendable = left >= 0 && text.value.trim() !== "";
 
   useEffect(() => {
-    // On a phone the focus would open the keyboard over the room that one came to read.
-    if (matchMedia("(hover: hover)").matches) field.current?.focus();
+    if (hasKeyboard()) field.current?.focus();
   }, [field]);
 
   useLayoutEffect(() => {

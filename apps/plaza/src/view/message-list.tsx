@@ -56,11 +56,15 @@ export function MessageList({ square, room }: MessageListProps) {
   useEffect(() => {
     const element = scroller.current;
     if (element === null) return;
-    // A phone's keyboard, a growing composer or an unfolded message change the height, not the place.
-    const observer = new ResizeObserver(() => {
-      if (isAtEnd.peek()) element.scrollTop = element.scrollHeight;
+    // A phone's keyboard or a growing composer change the height, not the place; whoever unfolds a message reads
+    // it from its beginning, so that is no reason to go to the end.
+    const observer = new ResizeObserver((changes) => {
+      const isView = changes.some(({ target }) => target === element);
+      if (isView && isAtEnd.peek()) element.scrollTop = element.scrollHeight;
+      settle();
     });
     observer.observe(element);
+    if (element.firstElementChild !== null) observer.observe(element.firstElementChild);
     const onVisible = () => {
       if (document.visibilityState !== "visible") return;
       room.markNew();
@@ -89,6 +93,7 @@ export function MessageList({ square, room }: MessageListProps) {
   });
 
   const unread = room.unread.value;
+  const isConnected = square.connection.value.phase === "connected";
   const { title } = square.infoOf(room.slug);
   const isEmpty = room.log.value.epoch !== undefined && !rows.value.some(({ kind }) => kind === "message");
   return (
@@ -105,7 +110,7 @@ export function MessageList({ square, room }: MessageListProps) {
         <ol class="messages" data-testid="message-list">
           {rows.value.map((row) =>
             row.kind === "message" ? (
-              <Message key={row.id} row={row} room={room} />
+              <Message key={row.id} row={row} room={room} isConnected={isConnected} />
             ) : (
               <Line key={row.id} row={row} title={title} isEmpty={isEmpty} />
             ),

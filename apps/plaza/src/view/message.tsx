@@ -12,6 +12,8 @@ const WHOLE = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle:
 interface MessageProps {
   readonly row: MessageRow;
   readonly room: Room;
+  /** What to say of a message that is on its way. */
+  readonly isConnected: boolean;
 }
 
 /** One message. It is drawn again only when something in its row has changed: a room may have hundreds. */
@@ -28,12 +30,13 @@ export class Message extends Component<MessageProps, { isUnfolded: boolean }> {
       next.row.name !== row.name ||
       next.row.offset !== row.offset ||
       next.row.delivery !== row.delivery ||
+      (row.delivery === "pending" && next.isConnected !== this.props.isConnected) ||
       next.row.at !== row.at
     );
   }
 
   override render() {
-    const { row, room } = this.props;
+    const { row, room, isConnected } = this.props;
     const { user, name, at, said, isFirst, isMine, offset, delivery, key } = row;
     const time = (
       <time dateTime={new Date(at).toISOString()} title={WHOLE.format(at)}>
@@ -62,7 +65,9 @@ export class Message extends Component<MessageProps, { isUnfolded: boolean }> {
             </p>
           )}
           {this.#said(said)}
-          {delivery === "pending" && <p class="delivery">Sending…</p>}
+          {delivery === "pending" && (
+            <p class="delivery">{isConnected ? "Sending…" : "Goes out when the connection is back"}</p>
+          )}
           {delivery === "failed" && key !== undefined && (
             <p class="delivery problem" role="alert">
               Not sent: {row.problem}
