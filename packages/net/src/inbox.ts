@@ -17,6 +17,31 @@ export interface InboxSource {
   route?(): Pick<NetErrorParts, "network" | "localAddr" | "remoteAddr">;
 }
 
+/** Somebody who waits in `receive`. */
+class Receiver<T, R> implements Waiter<T> {
+  readonly #convert: (message: T | null) => R;
+  readonly #resolve: (value: R) => void;
+  readonly reject: (error: unknown) => void;
+
+  constructor(
+    convert: (message: T | null) => R,
+    resolve: (value: R) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#convert = convert;
+    this.#resolve = resolve;
+    this.reject = reject;
+  }
+
+  resolve(message: T | null): void {
+    try {
+      this.#resolve(this.#convert(message));
+    } catch (error) {
+      this.reject(error);
+    }
+  }
+}
+
 /** How much may wait for the consumer before the source is paused. Share one object between connections. */
 export interface InboxLimits {
   /** Bytes of messages nobody has taken yet. Default 65,536. */
@@ -212,16 +237,7 @@ export class Inbox<T = Message> {
     if (info !== undefined) this.#tellEnded();
     if (info !== undefined && !info.wasClean) return Promise.reject(this.#broken(info));
     return new Promise((resolve, reject) => {
-      const waiter: Waiter<T> = {
-        resolve(message) {
-          try {
-            resolve(convert(message));
-          } catch (error) {
-            reject(error);
-          }
-        },
-        reject,
-      };
+      const waiter = new Receiver(convert, resolve, reject);
       if (info !== undefined) return waiter.resolve(null);
       this.#waiters ??= [];
       this.#waiters.push(signal === undefined ? waiter : this.#cancelable(signal, waiter));

@@ -1,6 +1,5 @@
 import { createSocket, type Socket } from "node:dgram";
-import { lookup } from "node:dns";
-import { isIP, isIPv6 } from "node:net";
+import { isIPv6 } from "node:net";
 import { parseAddr } from "./addr.ts";
 import { NetError } from "./error.ts";
 import { argumentError, canceledError, type FailureSite } from "./failures.ts";
@@ -8,6 +7,7 @@ import { netErrorFrom } from "./node-error.ts";
 import { BoundPacketConn } from "./bound-packet-conn.ts";
 import type { PacketConn } from "./packet-conn.ts";
 import { raced, resolveHost } from "./resolve.ts";
+import { lookUp } from "./udp-lookup.ts";
 import type { UdpLimits } from "./udp-socket.ts";
 
 /** Networks of datagrams; a digit restricts them to that IP version. */
@@ -151,18 +151,4 @@ function closeQuietly(socket: Socket): void {
   } catch {
     // It never came to life.
   }
-}
-
-/** Node looks every address up, and puts even the answer for an IP address off to the next tick; here that one is immediate. */
-function lookUp(
-  host: string,
-  options: number | object,
-  callback: (error: NodeJS.ErrnoException | null, address: string, family: number) => void,
-): void {
-  const family = isIP(host);
-  if (family !== 0) callback(null, host, family);
-  else
-    lookup(host, typeof options === "number" ? { family: options } : options, (error, address, found) => {
-      callback(error, typeof address === "string" ? address : "", found ?? 0);
-    });
 }

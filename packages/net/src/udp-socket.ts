@@ -10,6 +10,7 @@ import type { CloseInfo, SendOutcome } from "./message-conn.ts";
 import { netErrorFrom } from "./node-error.ts";
 import type { Packet, PacketHandler } from "./packet-conn.ts";
 import { plainHost } from "./socket-options.ts";
+import { rememberIp } from "./udp-lookup.ts";
 
 /** Largest payload of a UDP datagram over IPv4, in bytes: 65,535 less the two headers. */
 export const MAX_DATAGRAM_BYTES = 65_507;
@@ -247,7 +248,10 @@ export class UdpSocket {
   }
 
   #wireHost(addr: IpAddr): string {
-    if (addr instanceof SourceAddr) return addr.wireHost;
+    if (addr instanceof SourceAddr) {
+      rememberIp(addr.wireHost);
+      return addr.wireHost;
+    }
     if (addr.host === "") return this.isIPv6 ? "::1" : "127.0.0.1";
     return this.isIPv6 && isIPv4(addr.host) ? `::ffff:${addr.host}` : addr.host;
   }
