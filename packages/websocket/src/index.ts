@@ -13,6 +13,7 @@ export {
   type WebSocketErrorCode,
   type WebSocketErrorParts,
 } from "./error.ts";
+export { type BroadcastOutcome, Group, type GroupOptions } from "./group.ts";
 export { type Agreement, type HandshakeResponse, readAnswer } from "./handshake/client.ts";
 export type { CompressionOptions } from "./handshake/deflate.ts";
 export { type HandshakeRequest, isSameHost } from "./handshake/origin.ts";

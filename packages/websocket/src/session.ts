@@ -16,14 +16,13 @@ import { FIN, OPCODE, type Role } from "./core/frame.ts";
 import type { ProtocolFailure } from "./core/receiver.ts";
 import { serverFrame } from "./core/server-frame.ts";
 import { WebSocketError } from "./error.ts";
-import { checkPeriodMs, type Monitored, monitor, unmonitor } from "./keepalive.ts";
+import { Heartbeat, type HeartbeatHost } from "./heartbeat.ts";
 import type { ConnSettings } from "./options.ts";
 import { moveToReusedBuffer, readInto } from "./reused-read-buffer.ts";
 import { type Flushable, flushAtEndOfTurn } from "./turn.ts";
 
 /** From this many bytes on, a turn's frames are written before it ends. */
 const FLUSH_AT_BYTES = 65_536;
-const PING_PAYLOAD_BYTES = 4;
 const RESOLVED = Promise.resolve();
 
 /** What a session tells the outside. */
@@ -38,20 +37,14 @@ interface Waiter {
   reject(error: Error): void;
 }
 
-interface AwaitedPong {
-  readonly number: number;
-  readonly sentAt: number;
-  readonly resolve: ((roundTripMs: number) => void) | undefined;
-  readonly reject: ((error: Error) => void) | undefined;
-}
-
 /**
  * One connection at work: a socket's bytes to a `Core`, its messages to an `Inbox`, and what is sent back to the socket,
  * one write for each turn of the event loop. The public face is `WebSocketConn`.
  */
-export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
+export class Session implements CoreEvents, InboxSource, Flushable, HeartbeatHost {
   readonly core: Core;
   readonly inbox: Inbox;
+  readonly heartbeat: Heartbeat;
   #socket: Duplex;
   readonly #role: Role;
   readonly #compression: Compression | undefined;
@@ -75,16 +68,6 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
   #socketError: Error | undefined;
   #closing: { promise: Promise<void>; resolve: () => void } | undefined;
   #closeTimer: NodeJS.Timeout | undefined;
-  #awaitedPongs: AwaitedPong[] | undefined;
-  #pingNumber = 0;
-  #roundTripMs: number | undefined;
-
-  // Keepalive. No clock on the hot path: a flag says that something came since the last check.
-  #wasHeard = true;
-  #silentSince = 0;
-  #pingedAt = 0;
-  #hasKernelKeepAlive = false;
-
   constructor(
     socket: Duplex,
     role: Role,
@@ -99,6 +82,7 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
     this.#compression = compression;
     this.core = new Core(role, this, settings.receive, compression);
     this.inbox = new Inbox(this, settings.inbox);
+    this.heartbeat = new Heartbeat(this, settings.pingIntervalMs, settings.pongTimeoutMs);
   }
 
   /** Begins to read. `head`: what came behind the handshake. */
@@ -109,8 +93,7 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
     socket[kSession] = this;
     if (moved === undefined) socket.on("data", onData);
     socket.on("end", onEnd).on("error", onError).on("close", onClose).on("drain", onDrain);
-    const { pingIntervalMs, pongTimeoutMs } = this.#settings;
-    if (pingIntervalMs > 0) monitor(this, checkPeriodMs(pingIntervalMs, pongTimeoutMs));
+    this.heartbeat.start();
     if (head.length > 0) this.received(head, false);
     if (!this.#isHeldBack) socket.resume();
   }
@@ -121,14 +104,6 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
 
   get bufferedAmount(): number {
     return this.core.outbox.length + this.#socket.writableLength;
-  }
-
-  get roundTripMs(): number | undefined {
-    return this.#roundTripMs;
-  }
-
-  get isFinished(): boolean {
-    return this.#isFinished;
   }
 
   // --- sending
@@ -278,7 +253,7 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
 
   /** Hot path: bytes from the socket. `isLent`: the memory will be used again after the call. `false`: read no more for now. */
   received(chunk: Buffer, isLent: boolean): boolean {
-    this.#wasHeard = true;
+    this.heartbeat.wasHeard = true;
     if (this.core.isDone) return true;
     this.core.receive(chunk, isLent);
     // Node reads up to 32 full buffers in one turn; their answers must not pile up.
@@ -295,16 +270,7 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
   }
 
   onPong(payload: Uint8Array): void {
-    if (payload.length !== PING_PAYLOAD_BYTES || this.#awaitedPongs === undefined) return;
-    const number = new DataView(payload.buffer, payload.byteOffset).getUint32(0);
-    const at = this.#awaitedPongs.findIndex((awaited) => awaited.number === number);
-    if (at === -1) return;
-    // One pong may answer for the pings before it, too (RFC 6455 §5.5.3).
-    const now = performance.now();
-    for (const awaited of this.#awaitedPongs.splice(0, at + 1)) {
-      this.#roundTripMs = now - awaited.sentAt;
-      awaited.resolve?.(this.#roundTripMs);
-    }
+    this.heartbeat.pong(payload);
   }
 
   onPeerClose(): void {
@@ -353,54 +319,34 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
   // --- ping, keepalive
 
   ping(): Promise<number> {
-    if (!this.core.isOpen) return Promise.reject(this.#closedError());
-    return new Promise((resolve, reject) => this.#sendPing(performance.now(), resolve, reject));
+    return this.core.isOpen ? this.heartbeat.ping() : Promise.reject(this.#closedError());
   }
 
-  #sendPing(now: number, resolve?: (roundTripMs: number) => void, reject?: (error: Error) => void): void {
-    this.#pingNumber = (this.#pingNumber + 1) >>> 0;
-    this.#awaitedPongs ??= [];
-    this.#awaitedPongs.push({ number: this.#pingNumber, sentAt: now, resolve, reject });
-    const payload = Buffer.allocUnsafe(PING_PAYLOAD_BYTES);
-    payload.writeUInt32BE(this.#pingNumber);
+  get isOpen(): boolean {
+    return this.core.isOpen;
+  }
+
+  get isHeldBack(): boolean {
+    return this.#isHeldBack;
+  }
+
+  get unsentBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  sendPing(payload: Uint8Array): void {
     this.core.ping(payload);
     this.#flushLater();
   }
 
-  checkPeer(now: number): void {
-    const { pingIntervalMs, pongTimeoutMs } = this.#settings;
-    if (this.#isHeldBack) this.#checkUnreadPeer(now, pingIntervalMs);
-    else if (this.#wasHeard) {
-      this.#wasHeard = false;
-      this.#silentSince = now;
-      this.#pingedAt = 0;
-    } else if (this.#pingedAt > 0) {
-      if (now - this.#pingedAt < pongTimeoutMs) return;
-      const reason = `nothing came from the peer for ${pingIntervalMs} ms, nor for ${pongTimeoutMs} ms after a ping`;
-      this.#error ??= this.#makeError("keepalive_timeout", reason);
-      this.#socket.destroy();
-    } else if (now - this.#silentSince >= pingIntervalMs && this.core.isOpen) {
-      this.#pingedAt = now;
-      this.#sendPing(now);
-    }
+  probeAfter(ms: number): void {
+    const socket = this.#socket;
+    if ("setKeepAlive" in socket && typeof socket.setKeepAlive === "function") socket.setKeepAlive(true, ms);
   }
 
-  /**
-   * The application has left more than `readBufferSize` unread, so a pong could not be seen: silence proves nothing. The kernel's own
-   * probes do, and the next ping fails once they have, or once the peer's reset has come.
-   */
-  #checkUnreadPeer(now: number, pingIntervalMs: number): void {
-    const socket = this.#socket;
-    if (!this.#hasKernelKeepAlive && "setKeepAlive" in socket && typeof socket.setKeepAlive === "function") {
-      this.#hasKernelKeepAlive = true;
-      socket.setKeepAlive(true, Math.max(1000, pingIntervalMs / 2));
-    }
-    this.#wasHeard = true; // Once it is read again it has a whole interval.
-    if (now - this.#silentSince < pingIntervalMs || !this.core.isOpen) return;
-    this.#silentSince = now;
-    const last = this.#awaitedPongs?.at(-1);
-    if (last !== undefined && last.resolve === undefined) this.#awaitedPongs?.pop();
-    if (socket.writableLength === 0) this.#sendPing(now);
+  peerIsGone(reason: string): void {
+    this.#error ??= this.#makeError("keepalive_timeout", reason);
+    this.#socket.destroy();
   }
 
   // --- the end
@@ -480,14 +426,11 @@ export class Session implements CoreEvents, InboxSource, Flushable, Monitored {
     this.#isTransportClosed = true;
     this.core.isOpen = false;
     clearTimeout(this.#closeTimer);
-    const { pingIntervalMs, pongTimeoutMs } = this.#settings;
-    if (pingIntervalMs > 0) unmonitor(this, checkPeriodMs(pingIntervalMs, pongTimeoutMs));
     this.core.outbox.clear();
     const error = this.#closedError();
     for (const waiter of this.#drainWaiters ?? []) waiter.reject(error);
-    for (const awaited of this.#awaitedPongs ?? []) awaited.reject?.(error);
+    this.heartbeat.stop(error);
     this.#drainWaiters = undefined;
-    this.#awaitedPongs = undefined;
     // What has arrived is still delivered before the end is.
     if (!this.#isHeldBack || this.#wasClosedHere) this.#finish();
   }
