@@ -37,8 +37,9 @@ export function withPresence(subscribed: string, state: PresenceState, limits: S
 
 function snapshot({ version, users }: PresenceState, most: number, bytes: number): string {
   const start = `"version":${version},"users":[`;
+  const total = `],"total":${users.length}`;
   const shown: string[] = [];
-  let room = bytes - start.length - 1;
+  let room = bytes - start.length - total.length;
   for (const user of users) {
     if (shown.length === most) break;
     const text = presentUser(user);
@@ -46,7 +47,7 @@ function snapshot({ version, users }: PresenceState, most: number, bytes: number
     if (room < 0) break;
     shown.push(text);
   }
-  return `${start}${shown.join(",")}]`;
+  return `${start}${shown.join(",")}${shown.length < users.length ? total : "]"}`;
 }
 
 function presentUser({ user, info, connections }: Present): string {

@@ -16,6 +16,16 @@ test("a token comes back when its time has passed, and not before", () => {
   assert.equal(rate.take(100), true);
 });
 
+test("who waits as long as it says can go on with a tenth of the burst", () => {
+  const rate = new RateLimit(10, 50, 0);
+  while (rate.take(0));
+  assert.equal(rate.retryMs, 500);
+  assert.deepEqual(
+    [1, 2, 3, 4, 5, 6].map(() => rate.take(500)),
+    [true, true, true, true, true, false],
+  );
+});
+
 test("a long silence gives no more than a burst", () => {
   const rate = new RateLimit(10, 2, 0);
   assert.deepEqual([rate.take(1e9), rate.take(1e9), rate.take(1e9)], [true, true, false]);

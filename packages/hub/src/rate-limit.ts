@@ -27,8 +27,12 @@ export class RateLimit {
     return true;
   }
 
-  /** Milliseconds until there is a token again, rounded up. */
+  /**
+   * Milliseconds until a tenth of the burst may be taken at once, rounded up: whoever obeys has something to send with, where
+   * a single token would be gone with the first of the commands that wait.
+   */
   get retryMs(): number {
-    return Math.max(0, Math.ceil((COST - this.#level) / this.#perSecond));
+    const wanted = Math.max(COST, this.#capacity / 10);
+    return Math.max(0, Math.ceil((wanted - this.#level) / this.#perSecond));
   }
 }

@@ -103,6 +103,8 @@ export interface PresentUser {
 export interface PresenceSnapshot {
   readonly version: number;
   readonly users: readonly PresentUser[];
+  /** How many users there are, if that is more than could be listed. */
+  readonly total?: number;
 }
 
 /** What every answer carries: the command's `id`, if it had one. */
