@@ -18,7 +18,9 @@ import {
 /** What a peer's connection needs of the socket it shares with the others. */
 export interface PeerHome {
   readonly idleTimeoutMs: number;
+  /** Largest datagram, in bytes. */
   readonly maxSendBytes: number;
+  readonly encoding: DatagramEncoding;
   readonly inboxLimits: InboxLimits;
   transmit(bytes: Uint8Array, addr: IpAddr): SendOutcome;
   cookieFor(key: string): string;
@@ -29,8 +31,21 @@ export interface PeerHome {
 }
 
 /** How a message becomes a datagram. */
-export const datagramEncoding: Encoding = {
+export interface DatagramEncoding extends Encoding {
+  /** Bytes it adds to a text. */
+  readonly overheadBytes: number;
+}
+
+/** The message and nothing else. */
+export const plainDatagram: DatagramEncoding = {
+  overheadBytes: 0,
   encode: (message) => (typeof message === "string" ? Buffer.from(message, "utf8") : message),
+};
+
+/** Text with a newline behind it, for those who read it in a terminal. */
+export const lineDatagram: DatagramEncoding = {
+  overheadBytes: 1,
+  encode: (message) => (typeof message === "string" ? Buffer.from(`${message}\n`, "utf8") : message),
 };
 
 /** The connection with one source address of a datagram socket. */
@@ -59,7 +74,7 @@ export class PeerConn implements MessageConn, InboxSource {
   }
 
   get maxSendBytes(): number {
-    return this.#home.maxSendBytes;
+    return this.#home.maxSendBytes - this.#home.encoding.overheadBytes;
   }
 
   get idleTimeoutMs(): number {
@@ -92,10 +107,10 @@ export class PeerConn implements MessageConn, InboxSource {
     const site = { ...this.route(), op: "write" } as const;
     if (options?.signal?.aborted) return Promise.reject(canceledError(site, options.signal));
     if (this.#inbox.isEnded) return Promise.reject(closedError(site));
-    const bytes = encode(message);
+    const bytes = this.#encode(message);
     if (this.#transmit(bytes) !== "refused") return Promise.resolve();
-    if (bytes.length > this.maxSendBytes) {
-      const reason = `message of ${bytes.length} bytes is larger than ${this.maxSendBytes}`;
+    if (bytes.length > this.#home.maxSendBytes) {
+      const reason = `datagram of ${bytes.length} bytes is larger than ${this.#home.maxSendBytes}`;
       return Promise.reject(new NetError({ ...site, code: "too_large", reason }));
     }
     const reason = this.#hasCredit(bytes.length)
@@ -105,7 +120,7 @@ export class PeerConn implements MessageConn, InboxSource {
   }
 
   trySend(message: Message | PreparedMessage): SendOutcome {
-    return this.#inbox.isEnded ? "refused" : this.#transmit(encode(message));
+    return this.#inbox.isEnded ? "refused" : this.#transmit(this.#encode(message));
   }
 
   close(code = 1000, reason = ""): Promise<void> {
@@ -166,9 +181,14 @@ export class PeerConn implements MessageConn, InboxSource {
     return { network: "udp", localAddr: this.localAddr, remoteAddr: this.#addr };
   }
 
+  #encode(message: Message | PreparedMessage): Uint8Array {
+    const { encoding } = this.#home;
+    return message instanceof PreparedMessage ? message.encodedAs(encoding) : encoding.encode(message);
+  }
+
   #transmit(bytes: Uint8Array): SendOutcome {
     // Too large can never be sent: no `drain` is owed for it.
-    if (bytes.length > this.maxSendBytes) return "refused";
+    if (bytes.length > this.#home.maxSendBytes) return "refused";
     if (!this.#hasCredit(bytes.length) || this.#home.transmit(bytes, this.#addr) === "refused") {
       this.#owesDrain = true;
       return "refused";
@@ -206,10 +226,4 @@ class DatagramPeer implements Peer {
   get verification(): AddressVerification | undefined {
     return this.#conn.isVerified ? undefined : this.#conn;
   }
-}
-
-function encode(message: Message | PreparedMessage): Uint8Array {
-  return message instanceof PreparedMessage
-    ? message.encodedAs(datagramEncoding)
-    : datagramEncoding.encode(message);
 }

@@ -322,6 +322,18 @@ test("a message over maxSendBytes is refused, one at it leaves", async () => {
   await listener.abort();
 });
 
+test("with newlines each text ends with one, and there is one byte less for it", async () => {
+  const { packets, listener } = open({ maxSendBytes: 4, newlines: true });
+  packets.from("127.0.0.1:1", "x");
+  const conn = await listener.accept();
+  assert.equal(conn.maxSendBytes, 3);
+  assert.equal(conn.trySend("two"), "sent");
+  assert.equal(conn.trySend("four"), "refused");
+  assert.equal(conn.trySend(Buffer.from("four")), "sent");
+  assert.deepEqual(packets.sent, ["127.0.0.1:1 two\n", "127.0.0.1:1 four"]);
+  await listener.abort();
+});
+
 test("when the system's buffer is full a message is refused, and drain comes with the next sign of life", async () => {
   const { packets, listener } = open();
   packets.from("127.0.0.1:1", "x");

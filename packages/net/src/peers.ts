@@ -8,7 +8,7 @@ import { argumentError } from "./failures.ts";
 import type { InboxLimits } from "./inbox.ts";
 import type { MessageConn, SendOutcome } from "./message-conn.ts";
 import type { Packet, PacketConn } from "./packet-conn.ts";
-import { PeerConn, type PeerHome } from "./peer-conn.ts";
+import { type DatagramEncoding, lineDatagram, PeerConn, type PeerHome, plainDatagram } from "./peer-conn.ts";
 import { PeerTable } from "./peer-table.ts";
 import { MAX_DATAGRAM_BYTES } from "./udp-socket.ts";
 
@@ -43,6 +43,8 @@ export interface PeersOptions {
   readonly receiveLimitMessages?: number | undefined;
   /** Whether a datagram is received as `string` (dropped and counted if it is not UTF-8) or as `Uint8Array`. Default `"text"`. */
   readonly messages?: "text" | "binary" | undefined;
+  /** Whether each text sent ends with a newline, for those who read it in a terminal. Default `false`. */
+  readonly newlines?: boolean | undefined;
   /** Most new peers that wait for `accept`; the datagram of one more is dropped and counted. Default 512. */
   readonly maxPending?: number | undefined;
   /** Default: the system's. */
@@ -103,6 +105,7 @@ type Limits = { readonly [K in keyof typeof defaultPeersOptions]: number };
 class DatagramPeers implements PeerListener, PeerHome {
   readonly idleTimeoutMs: number;
   readonly maxSendBytes: number;
+  readonly encoding: DatagramEncoding;
   readonly inboxLimits: InboxLimits;
   readonly #maxMessageBytes: number;
   readonly #packets: PeerSocket;
@@ -121,6 +124,7 @@ class DatagramPeers implements PeerListener, PeerHome {
     const limits = limitsOf(options);
     this.idleTimeoutMs = limits.idleTimeoutMs;
     this.maxSendBytes = limits.maxSendBytes;
+    this.encoding = (options.newlines ?? false) ? lineDatagram : plainDatagram;
     this.inboxLimits = {
       highWaterBytes: limits.receiveLimitBytes,
       highWaterMessages: limits.receiveLimitMessages,

@@ -137,7 +137,7 @@ export class Server {
     if (udpPort === "off") return undefined;
     const door = { label: "UDP", setting: "udpPort" } as const;
     const open = await bindEverywhere(door, host, udpPort, async (address, port) =>
-      bound(peers(await listenPacket("udp", joinHostPort(address, port)))),
+      bound(peers(await listenPacket("udp", joinHostPort(address, port)), { newlines: true })),
     );
     return this.#admit("udp", open);
   }
