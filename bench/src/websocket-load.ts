@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
+import { constants, deflateRawSync } from "node:zlib";
 
 /** What is measured in one round. */
 export interface Load {
@@ -23,8 +24,13 @@ export interface Outcome {
 }
 
 const READ_BUFFER = Buffer.allocUnsafe(1 << 20);
+const isDeflating = (path: string | undefined): boolean => path?.endsWith("deflate") === true;
 const UPGRADE = (path: string): string =>
-  `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n`;
+  `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n${
+    isDeflating(path)
+      ? "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
+      : ""
+  }\r\n`;
 const SAMPLES = 65_536;
 
 /** Processor time of all threads of a process so far, in microseconds. */
@@ -37,11 +43,11 @@ export function cpuUs(pid: number): number {
 }
 
 /** A client's frame, masked with a fixed key. */
-export function clientFrame(payload: Uint8Array, isText: boolean): Buffer {
+export function clientFrame(payload: Uint8Array, isText: boolean, isCompressed = false): Buffer {
   const { length } = payload;
   const size = length < 126 ? 2 : length < 65_536 ? 4 : 10;
   const frame = Buffer.alloc(size + 4 + length);
-  frame[0] = 0x80 | (isText ? 1 : 2);
+  frame[0] = 0x80 | (isText ? 1 : 2) | (isCompressed ? 0x40 : 0);
   if (size === 2) frame[1] = 0x80 | length;
   else if (size === 4) {
     frame[1] = 0x80 | 126;
@@ -130,6 +136,39 @@ export function payloadOf(length: number, isText: boolean): Buffer {
   return isText ? Buffer.alloc(length, "zocalo ") : Buffer.alloc(length, 0xa5);
 }
 
+/** JSON of about `length` bytes, as an application would send it. */
+function jsonOf(length: number): Buffer {
+  const items = Array.from({ length: 200 }, (_, i) => ({
+    id: i * 7919,
+    user: `user${i % 17}`,
+    text: `hola ${i}`,
+    ok: i % 2 === 0,
+  }));
+  return Buffer.from(JSON.stringify(items).slice(0, length));
+}
+
+/** The frame that is sent, and the size of what comes back: a server's frame has no mask, raw TCP gives back what it got. */
+async function frameFor(
+  port: number,
+  path: string | undefined,
+  load: Load,
+): Promise<{ frame: Buffer; answerBytes: number }> {
+  if (!isDeflating(path)) {
+    const frame = clientFrame(payloadOf(load.payloadBytes, load.isText), load.isText);
+    return { frame, answerBytes: path === undefined ? frame.length : frame.length - 4 };
+  }
+  const bytes = deflateRawSync(jsonOf(load.payloadBytes), { finishFlush: constants.Z_SYNC_FLUSH, level: 1 });
+  const frame = clientFrame(bytes.subarray(0, -4), true, true);
+  // Servers compress differently: ask this one.
+  const client = await open(port, path);
+  const answerBytes = await new Promise<number>((resolve) => {
+    client.onBytes = resolve;
+    client.socket.write(frame);
+  });
+  await closeAll([client]);
+  return { frame, answerBytes };
+}
+
 /** Each connection keeps `inFlight` messages on their way; whatever comes back goes out again. */
 export async function echo(
   pid: number,
@@ -137,9 +176,7 @@ export async function echo(
   path: string | undefined,
   load: Load,
 ): Promise<Outcome> {
-  const frame = clientFrame(payloadOf(load.payloadBytes, load.isText), load.isText);
-  // Raw TCP gives back what it got; a WebSocket server's frame has no mask.
-  const answerBytes = path === undefined ? frame.length : frame.length - 4;
+  const { frame, answerBytes } = await frameFor(port, path, load);
   const batch = Buffer.concat(Array.from({ length: load.inFlight }, () => frame));
   const clients = await openAll(port, path, load.connections);
   const samples = new Float64Array(SAMPLES);
@@ -184,13 +221,13 @@ export async function echo(
 }
 
 /** One connection publishes `burst` messages at a time to all others, and again when all have them. */
-export async function broadcast(pid: number, port: number, load: Load): Promise<Outcome> {
-  const frame = clientFrame(payloadOf(load.payloadBytes, load.isText), load.isText);
+export async function broadcast(pid: number, port: number, path: string, load: Load): Promise<Outcome> {
+  const { frame, answerBytes } = await frameFor(port, path, load);
   const batch = Buffer.concat(Array.from({ length: load.inFlight }, () => frame));
-  const clients = await openAll(port, "/all", load.connections);
+  const clients = await openAll(port, path, load.connections);
   const [publisher] = clients;
   if (publisher === undefined) throw new Error("nobody to publish");
-  const roundBytes = load.connections * load.inFlight * (frame.length - 4);
+  const roundBytes = load.connections * load.inFlight * answerBytes;
   let pending = 0;
   let rounds = 0;
   let isOver = false;

@@ -3,8 +3,8 @@ import { createServer as createHttpServer } from "node:http";
 import { createServer as createTcpServer, type Server } from "node:net";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { type Listener, PreparedMessage } from "@zocalo/net";
-import { attach, type WebSocketConn } from "@zocalo/websocket";
+import type { Listener } from "@zocalo/net";
+import { attach, Group, type WebSocketConn } from "@zocalo/websocket";
 import { type WebSocket, WebSocketServer } from "ws";
 
 const kinds: Record<string, () => Server> = {
@@ -19,17 +19,18 @@ function zocalo(echo: (conn: WebSocketConn) => void): Server {
   server.listen(0, "127.0.0.1", 2048, () => {
     const maxMessageBytes = 16 * 1024 * 1024;
     void each(attach(server, { path: "/echo", maxMessageBytes, maxBufferedBytes: 64 * 1024 * 1024 }), echo);
-    const all = new Set<WebSocketConn>();
-    void each(attach(server, { path: "/all" }), (conn) => {
-      all.add(conn);
-      conn.serve({
-        message(message) {
-          const prepared = new PreparedMessage(message);
-          for (const other of all) other.trySend(prepared);
-        },
-        close: () => void all.delete(conn),
+    const compression = { level: 1, thresholdBytes: 0 };
+    void each(attach(server, { path: "/deflate", compression }), echo);
+    for (const options of [{ path: "/all" }, { path: "/all-deflate", compression }]) {
+      const all = new Group();
+      void each(attach(server, options), (conn) => {
+        all.add(conn);
+        conn.serve({
+          message: (message) => void all.broadcast(message),
+          close: () => void all.delete(conn),
+        });
       });
-    });
+    }
   });
   return server;
 }
@@ -55,20 +56,34 @@ function echoByIteration(conn: WebSocketConn): void {
 
 function wsServer(): Server {
   const server = createHttpServer();
-  const options = { noServer: true, perMessageDeflate: false, maxPayload: 16 * 1024 * 1024 } as const;
-  const echo = new WebSocketServer({ ...options, clientTracking: false });
-  const all = new WebSocketServer(options);
+  const options = { noServer: true, maxPayload: 16 * 1024 * 1024 } as const;
+  const perMessageDeflate = {
+    serverNoContextTakeover: true,
+    clientNoContextTakeover: true,
+    threshold: 0,
+    zlibDeflateOptions: { level: 1 },
+  };
+  const plain = { ...options, perMessageDeflate: false } as const;
+  const deflating = { ...options, perMessageDeflate } as const;
+  const servers: Record<string, { server: WebSocketServer; isEcho: boolean }> = {
+    "/echo": { server: new WebSocketServer({ ...plain, clientTracking: false }), isEcho: true },
+    "/all": { server: new WebSocketServer(plain), isEcho: false },
+    "/deflate": { server: new WebSocketServer({ ...deflating, clientTracking: false }), isEcho: true },
+    "/all-deflate": { server: new WebSocketServer(deflating), isEcho: false },
+  };
   server.on("upgrade", (request, socket, head) => {
-    const isEcho = request.url === "/echo";
-    (isEcho ? echo : all).handleUpgrade(request, socket, head, (ws) => {
+    const found = servers[request.url ?? ""];
+    if (found === undefined) return void socket.destroy();
+    found.server.handleUpgrade(request, socket, head, (ws) => {
       ws.on("error", () => undefined);
-      ws.on("message", isEcho ? echoMessage : sendToAll);
+      if (found.isEcho) ws.on("message", echoMessage);
+      else ws.on("message", (data: Buffer, binary: boolean) => sendToAll(found.server, data, binary));
     });
   });
   function echoMessage(this: WebSocket, data: Buffer, binary: boolean): void {
     this.send(data, { binary });
   }
-  function sendToAll(data: Buffer, binary: boolean): void {
+  function sendToAll(all: WebSocketServer, data: Buffer, binary: boolean): void {
     for (const client of all.clients) client.send(data, { binary });
   }
   server.listen(0, "127.0.0.1", 2048);

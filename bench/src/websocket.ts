@@ -61,8 +61,34 @@ const broadcasts: Case[] = [1, 16].map((inFlight) => ({
   name: `64 B to 1,000, ${inFlight === 1 ? "single" : "bursts of 16"}`,
   who: ["zocalo", "ws", "bun"],
   measure: ({ pid, port }, _path, durationMs) =>
-    broadcast(pid, port, { connections: 1000, payloadBytes: 64, inFlight, isText: true, durationMs }),
+    broadcast(pid, port, "/all", { connections: 1000, payloadBytes: 64, inFlight, isText: true, durationMs }),
 }));
+const compressed: Case[] = [
+  {
+    name: "echo 1 KiB JSON, deflate",
+    who: ["zocalo", "ws"],
+    measure: ({ pid, port }, _path, durationMs) =>
+      echo(pid, port, "/deflate", {
+        connections: 100,
+        payloadBytes: 1024,
+        inFlight: 1,
+        isText: true,
+        durationMs,
+      }),
+  },
+  {
+    name: "broadcast 1 KiB JSON to 1,000, deflate",
+    who: ["zocalo", "ws"],
+    measure: ({ pid, port }, _path, durationMs) =>
+      broadcast(pid, port, "/all-deflate", {
+        connections: 1000,
+        payloadBytes: 1024,
+        inFlight: 1,
+        isText: true,
+        durationMs,
+      }),
+  },
+];
 const upgradeCases: Case[] = [1, 64].map((atOnce) => ({
   name: `upgrades, ${atOnce} at a time`,
   who: ["zocalo", "ws", "bun"],
@@ -122,6 +148,11 @@ export async function run(args: string[]): Promise<void> {
     report(
       "websocket-broadcast-cpu",
       table(fan, names, "WebSocket broadcast", "µs of server CPU per delivery", true, common, cpuOf),
+    );
+    const small = await measureAll(chosen(compressed), servers, rounds, durationMs);
+    report(
+      "websocket-deflate",
+      table(small, names, "permessage-deflate", "µs of server CPU per message", true, common, cpuOf),
     );
     const ups = await measureAll(chosen(upgradeCases), servers, rounds, durationMs);
     report(
