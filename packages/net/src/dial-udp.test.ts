@@ -154,6 +154,11 @@ test("what cannot be dialed is a typed error", async () => {
     dial("udp", "127.0.0.1:9", { localAddress: "203.0.113.7:0" }),
     isCode("address_not_available"),
   );
+  const never = () => new Promise<never>(() => {});
+  await assert.rejects(
+    dial("udp", "slow.example:9", { resolver: never, deadline: Date.now() + 1 }),
+    (error: unknown) => error instanceof NetError && error.timeout && error.op === "dial",
+  );
   const failing = () => Promise.reject(Object.assign(new Error("no"), { code: "ENOTFOUND" }));
   await assert.rejects(dial("udp", "nowhere.example:9", { resolver: failing }), isCode("name_not_found"));
 });

@@ -2,6 +2,7 @@ import type { Socket } from "node:dgram";
 import { type IpAddr, ipAddr, parseAddr } from "./addr.ts";
 import type { Deadline, WaitOptions } from "./conn.ts";
 import { NetError } from "./error.ts";
+import { withinLimits } from "./dial-limits.ts";
 import { argumentError, type FailureSite } from "./failures.ts";
 import { bind, checkNetwork, limitsOf, type PacketNetwork, type PacketOptions } from "./listen-packet.ts";
 import type { SendOutcome } from "./message-conn.ts";
@@ -63,6 +64,8 @@ export interface DatagramConn extends AsyncIterable<Uint8Array>, AsyncDisposable
 
 /** Options of `dial("udp", …)`. */
 export interface UdpDialOptions extends Omit<PacketOptions, "signal">, WaitOptions {
+  /** Until when the host's name must be resolved. Default: none. */
+  readonly deadline?: Deadline | undefined;
   /** Where to send from, such as `"192.0.2.1:0"`. Default: what the system's routes say, and any free port. */
   readonly localAddress?: string | undefined;
   /** How the host's name becomes addresses. Default: the system's. */
@@ -80,18 +83,19 @@ export async function dialUdp(
   const addr = parseAddr(network, address, "dial");
   const site: FailureSite = { op: "dial", network, remoteAddr: addr };
   if (addr.port === 0) throw argumentError("dial", `cannot dial port 0 of ${JSON.stringify(address)}`);
-  const { signal, resolver } = options;
   const host = addr.host || (network === "udp6" ? "::1" : "127.0.0.1");
-  const failures: unknown[] = [];
-  for (const ip of await resolveHost(host, { network, signal, resolver }, site)) {
-    try {
-      return await connect(network, ipAddr("udp", ip, addr.port), options, limits, site);
-    } catch (error) {
-      if (error instanceof NetError && error.code === "canceled") throw error;
-      failures.push(error);
+  return withinLimits(options, site, async ({ signal }) => {
+    const failures: unknown[] = [];
+    for (const ip of await resolveHost(host, { network, signal, resolver: options.resolver }, site)) {
+      try {
+        return await connect(network, ipAddr("udp", ip, addr.port), { ...options, signal }, limits, site);
+      } catch (error) {
+        failures.push(error);
+        if (signal.aborted) break;
+      }
     }
-  }
-  throw failures[0];
+    throw signal.aborted ? failures.at(-1) : failures[0];
+  });
 }
 
 async function connect(
