@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { run } from "./cli.ts";
 
 // Not process.exit: what was written must reach a pipe first.
