@@ -333,8 +333,13 @@ test("either receive or serve, not both, and serve once", async () => {
   const b = open();
   const waiting = b.inbox.receive();
   assert.throws(() => b.inbox.serve(record()), isCode("invalid_argument"));
-  b.inbox.end(clean);
-  assert.equal(await waiting, null);
+  b.inbox.push("greeting", 8);
+  assert.equal(await waiting, "greeting");
+  const handler = record();
+  b.inbox.serve(handler);
+  b.inbox.push("served", 6);
+  await turn();
+  assert.deepEqual(handler.log, ["served"]);
 });
 
 test("any mix of pushes, receives and cancellations delivers all messages once, in order", async () => {

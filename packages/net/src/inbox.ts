@@ -92,7 +92,6 @@ export class Inbox<T = Message> {
   /** A handler's promise is pending, or a delivery loop is already on the stack. */
   #isBusy = false;
   #isPaused = false;
-  #isIterated = false;
   #isClosed = false;
   #isStopped = false;
   #info: CloseInfo | undefined;
@@ -225,7 +224,6 @@ export class Inbox<T = Message> {
     if (this.#handler !== undefined) {
       return Promise.reject(this.#error("invalid_argument", "the connection is being served by a handler"));
     }
-    this.#isIterated = true;
     const signal = options?.signal;
     if (signal?.aborted) return Promise.reject(this.#canceled(signal));
     if (this.queuedMessages > 0) {
@@ -244,10 +242,15 @@ export class Inbox<T = Message> {
     });
   }
 
-  /** See `MessageConn.serve`. The first message is handed over in a microtask, not during the call. */
+  /**
+   * See `MessageConn.serve`. The first message is handed over in a microtask, not during the call. To receive a greeting
+   * first and serve then is fine; to serve while a `receive` waits is not.
+   */
   serve(handler: InboxHandler<T>): void {
     if (this.#handler !== undefined) throw this.#error("invalid_argument", "serve was already called");
-    if (this.#isIterated) throw this.#error("invalid_argument", "the connection is being received from");
+    if (this.#waiters !== undefined && this.#waiters.length > 0) {
+      throw this.#error("invalid_argument", "somebody waits in receive");
+    }
     this.#handler = handler;
     this.#isBusy = true;
     queueMicrotask(() => this.#settled());

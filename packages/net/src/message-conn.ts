@@ -58,7 +58,7 @@ export interface Peer {
  * An ordered flow of messages with one peer. WebSocket is one by nature, a `Conn` becomes one through a framing,
  * and `peers()` makes one for each source address of a datagram socket (there, messages may be lost or reordered).
  *
- * Receive either by `receive()`/iteration or by `serve()`, not both. Receiving stops the peer while the consumer is behind.
+ * Receive by `receive()`/iteration, or by `serve()` from some message on, not both at once. Receiving stops the peer while the consumer is behind.
  */
 export interface MessageConn extends AsyncIterable<Message>, AsyncDisposable {
   readonly peer: Peer;
