@@ -24,6 +24,11 @@ export interface DialOptions extends ConnOptions {
   readonly compression?: boolean | CompressionOptions | undefined;
   /** From the call to the open connection, in milliseconds. Default 10,000. */
   readonly handshakeTimeoutMs?: number | undefined;
+  /**
+   * Most redirects to follow. Default 0: a redirect is `refused`. Never from `wss:` to `ws:`; to another host or port without the credentials
+   * (user and password of the URL, `Authorization`, `Cookie`, `Proxy-Authorization`).
+   */
+  readonly maxRedirects?: number | undefined;
   /** Cancels dialing; once connected it does nothing. */
   readonly signal?: AbortSignal | undefined;
   /** TLS options for `wss:`. `rejectUnauthorized: false` lets anybody in the middle read and change everything. */
@@ -39,7 +44,7 @@ export interface DialOptions extends ConnOptions {
  * const conn = await dial("wss://example.org/ws", { subprotocols: ["chat"] });
  */
 export async function dial(url: string | URL, options: DialOptions = {}): Promise<WebSocketConn> {
-  const target = parseUrl(url);
+  let target = parseUrl(url);
   const settings = connSettings(options);
   const timeoutMs = wholeNumber(
     "handshakeTimeoutMs",
@@ -55,7 +60,20 @@ export async function dial(url: string | URL, options: DialOptions = {}): Promis
   const { signal } = options;
   if (signal?.aborted) throw new WebSocketError("canceled", "dialing canceled", { cause: signal.reason });
 
-  const { response, socket, head } = await exchange(target, headers, options, timeoutMs);
+  const deadline = performance.now() + timeoutMs;
+  let redirectsLeft = wholeNumber("maxRedirects", options.maxRedirects, 0, 0);
+  let outcome = await exchange(target, headers, options, timeoutMs);
+  while ("location" in outcome) {
+    const { status, location } = outcome;
+    if (redirectsLeft-- === 0) {
+      throw new WebSocketError("refused", `${target.host} answered ${status} and redirects to ${location}`, {
+        status,
+      });
+    }
+    target = redirected(target, location, headers, status);
+    outcome = await exchange(target, headers, options, Math.max(1, deadline - performance.now()));
+  }
+  const { response, socket, head } = outcome;
   const answer = readAnswer(response, key, subprotocols, compression);
   if ("fault" in answer) {
     socket.destroy();
@@ -84,13 +102,45 @@ interface Answer {
   readonly head: Buffer;
 }
 
+interface Redirect {
+  readonly status: number;
+  /** The `Location` header. */
+  readonly location: string;
+}
+
+/**
+ * Where to go instead; `headers` lose what must not cross hosts.
+ *
+ * @throws WebSocketError `refused`
+ */
+function redirected(from: URL, location: string, headers: Record<string, string>, status: number): URL {
+  let to: URL;
+  try {
+    to = parseUrl(new URL(location.replace(/^ws(s?):/i, "http$1:"), from));
+  } catch (cause) {
+    throw new WebSocketError("refused", `${from.host} redirects to no WebSocket URL`, { status, cause });
+  }
+  if (from.protocol === "https:" && to.protocol !== "https:") {
+    throw new WebSocketError("refused", `${from.host} redirects from wss: to ws:`, { status });
+  }
+  if (to.host !== from.host) {
+    for (const name of Object.keys(headers)) {
+      if (/^(?:authorization|cookie|proxy-authorization|host)$/i.test(name)) delete headers[name];
+    }
+  } else if (to.username === "" && to.password === "") {
+    to.username = from.username;
+    to.password = from.password;
+  }
+  return to;
+}
+
 /** Sends the request and waits for the switch of protocols. */
 function exchange(
   target: URL,
   headers: Record<string, string>,
   options: DialOptions,
   timeoutMs: number,
-): Promise<Answer> {
+): Promise<Answer | Redirect> {
   return new Promise((resolve, reject) => {
     let request: ClientRequest;
     const settle = (): void => {
@@ -136,6 +186,13 @@ function exchange(
     });
     request.on("response", (response) => {
       const { statusCode: status, statusMessage } = response;
+      const { location } = response.headers;
+      if (status !== undefined && [301, 302, 303, 307, 308].includes(status) && location !== undefined) {
+        settle();
+        resolve({ status, location });
+        request.destroy();
+        return;
+      }
       fail(
         new WebSocketError("refused", `${target.host} answered ${status} ${statusMessage ?? ""}`, { status }),
       );

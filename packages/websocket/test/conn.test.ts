@@ -529,3 +529,34 @@ test("dial sends headers, and frames behind the answer are not lost", async () =
   assert.match(request, /\r\nCookie: c=1\r\n/);
   conn.abort();
 });
+
+test("dial follows redirects only when told to, and takes no credentials to another host", async () => {
+  const seen: string[] = [];
+  await using target = await rawServer((head, socket) => {
+    seen.push(head);
+    socket.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+  });
+  await using other = await rawServer((head, socket) => {
+    const path = /^GET (\S+)/.exec(head)?.[1] ?? "";
+    const location =
+      path === "/here" ? "/there" : path === "/there" ? `ws://127.0.0.1:${target.port}/x` : "/loop";
+    socket.end(`HTTP/1.1 302 Found\r\nLocation: ${location}\r\nContent-Length: 0\r\n\r\n`);
+    seen.push(head);
+  });
+  const headers = { Authorization: "Bearer secret", Cookie: "a=1", "X-Other": "2" };
+  const url = `ws://user:pass@127.0.0.1:${other.port}/here`;
+  await assert.rejects(dial(url, { headers }), { code: "refused", status: 302 });
+  assert.equal(seen.length, 1);
+  await assert.rejects(dial(url, { headers, maxRedirects: 1 }), { code: "refused", status: 302 });
+  seen.length = 0;
+  await assert.rejects(dial(url, { headers, maxRedirects: 2 }), { code: "refused", status: 403 });
+  const [here = "", there = "", there2 = ""] = seen;
+  for (const head of [here, there]) assert.match(head, /\r\nCookie: a=1\r\n/);
+  assert.match(here, /\r\nAuthorization: Bearer secret\r\n/);
+  assert.ok(!/authorization|cookie|secret/i.test(there2), there2);
+  assert.match(there2, /\r\nX-Other: 2\r\n/);
+  await assert.rejects(dial(`ws://127.0.0.1:${other.port}/loop`, { maxRedirects: 5 }), {
+    code: "refused",
+    status: 302,
+  });
+});
