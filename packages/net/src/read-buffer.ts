@@ -14,8 +14,13 @@ import { type OnReadOpts, Socket, type SocketConstructorOpts } from "node:net";
 /** libuv asks for this much on each read, in bytes. */
 const READ_BUFFER_BYTES = 64 * 1024;
 
-/** Receives what was read; the bytes are lent until it returns. `false` stops reading until `socket.resume()`. */
-export type OnRead = (bytes: Uint8Array) => boolean;
+/** Receives what was read. */
+export interface BufferReader {
+  /** True if lent bytes are as good as owned ones. */
+  readonly prefersLent: boolean;
+  /** Lent bytes are the reader's until it returns. `false` stops reading until `socket.resume()`. */
+  onRead(bytes: Uint8Array, isLent: boolean): boolean;
+}
 
 /** The part of Node's stream handle that is used here. */
 interface StreamHandle {
@@ -33,18 +38,50 @@ export function isLentMemory(bytes: Uint8Array): boolean {
   return bytes.buffer === shared.buffer;
 }
 
+let scratch = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+
+/** Copies lent bytes so that they can be written. A write is mostly over at once, so the memory of the copy is used again, unless `keepCopy` follows. */
+export function copyForWrite(lent: Uint8Array): Uint8Array {
+  scratch.set(lent);
+  return scratch.subarray(0, lent.length);
+}
+
+/** The system has not taken the copy yet: its memory stays with the write, and the next copy goes elsewhere. */
+export function keepCopy(copy: Uint8Array): void {
+  if (copy.buffer === scratch.buffer) scratch = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+}
+
 /** For tests and measurements: `false` makes all sockets made from now on use `data` events. The environment variable `ZOCALO_NO_READ_BUFFER` does the same. */
 export function enableReadBuffer(enabled: boolean): void {
   isEnabled = enabled;
 }
 
-/** The `onread` option for `new Socket()`, or `undefined` when the shared buffer is off. */
-export function onreadOption(onRead: OnRead): OnReadOpts | undefined {
+/**
+ * The `onread` option for `new Socket()`, or `undefined` when the shared buffer is off.
+ *
+ * A read that fills the buffer is a sign of more to come. From then on, until one does not, the connection has a buffer of its own, which
+ * goes to the reader as it is: to copy that much costs more than new memory, unless the reader `prefersLent`.
+ */
+export function onreadOption(reader: BufferReader): OnReadOpts | undefined {
   if (!isEnabled) return undefined;
+  let own: Buffer | undefined;
   return {
-    buffer: shared,
-    callback: (count) => onRead(shared.subarray(0, count)),
+    // Node asks after each callback where the next read shall go.
+    buffer: () => own ?? shared,
+    callback(count, buffer) {
+      const isFull = count === READ_BUFFER_BYTES;
+      const isGivenAway = isFull && buffer !== shared;
+      own = isFull && !reader.prefersLent ? Buffer.allocUnsafeSlow(READ_BUFFER_BYTES) : undefined;
+      return reader.onRead(
+        buffer === shared ? shared.subarray(0, count) : asBuffer(buffer, count),
+        !isGivenAway,
+      );
+    },
   };
+}
+
+function asBuffer(bytes: Uint8Array, length: number): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, length);
 }
 
 /**
@@ -52,8 +89,8 @@ export function onreadOption(onRead: OnRead): OnReadOpts | undefined {
  * The old socket is then of no use. `undefined` means that this cannot be done here: use the old one.
  * The new one reads when `resume()` is called first.
  */
-export function moveToReadBuffer(socket: Socket, onRead: OnRead): Socket | undefined {
-  const onread = onreadOption(onRead);
+export function moveToReadBuffer(socket: Socket, reader: BufferReader): Socket | undefined {
+  const onread = onreadOption(reader);
   const handle = handleOf(socket);
   if (!onread || !handle || socket.destroyed || socket.readableLength > 0) return undefined;
   const moved = new Socket({

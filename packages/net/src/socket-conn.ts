@@ -6,7 +6,7 @@ import { StreamConn, type StreamConnOptions } from "./stream-conn.ts";
 /** Makes a connection of a socket of Node that has not been read, with the shared read buffer if it can. */
 export function connOf(raw: RawConnection, options: StreamConnOptions): StreamConn {
   const transport = new SocketTransport();
-  const moved = moveToReadBuffer(raw.socket, transport.onRead);
+  const moved = moveToReadBuffer(raw.socket, transport);
   transport.use(moved ? { ...raw, socket: moved } : raw, moved !== undefined);
   return new StreamConn(transport, options);
 }

@@ -24,7 +24,7 @@ export function connectSocket(target: DialTarget, options: DialOptions | undefin
 /** Starts to connect; the connection reads into the shared buffer if it can. Rejects with a `NetError`. */
 export function connectConn(target: DialTarget, options: DialOptions | undefined): Attempt<StreamConn> {
   const transport = new SocketTransport();
-  const onread = onreadOption(transport.onRead);
+  const onread = onreadOption(transport);
   const socket = onread ? { ...target.socket, onread } : target.socket;
   return connectAs({ ...target, socket }, options, (raw) => {
     transport.use(raw, onread !== undefined);

@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Addr, unixAddr } from "./addr.ts";
-import { hasPeer, isLentMemory } from "./read-buffer.ts";
+import { type BufferReader, copyForWrite, hasPeer, isLentMemory, keepCopy } from "./read-buffer.ts";
 import type { Transport, TransportSink } from "./transport.ts";
 
 /** A connected socket with its two addresses, which it forgets when it is closed. */
@@ -19,7 +19,8 @@ const owner: unique symbol = Symbol("transport");
 type OwnedSocket = Duplex & { [owner]?: SocketTransport };
 
 /** A transport over a socket of Node: TCP, Unix or TLS. */
-export class SocketTransport implements Transport {
+export class SocketTransport implements Transport, BufferReader {
+  prefersLent = false;
   #socket: OwnedSocket | undefined;
   #localAddr: Addr | undefined;
   #remoteAddr: Addr | undefined;
@@ -36,11 +37,11 @@ export class SocketTransport implements Transport {
   };
 
   /** Where a socket made with `onreadOption` or `moveToReadBuffer` delivers what it reads. */
-  readonly onRead = (bytes: Uint8Array): boolean => {
-    if (this.#sink?.onBytes(bytes, true)) return true;
+  onRead(bytes: Uint8Array, isLent: boolean): boolean {
+    if (this.#sink?.onBytes(bytes, isLent)) return true;
     this.#isReading = false;
     return false;
-  };
+  }
 
   /** Takes a connected socket over. `readsIntoBuffer` if it delivers to `onRead`; `resettable` is the TCP socket below TLS. */
   use(
@@ -102,8 +103,11 @@ export class SocketTransport implements Transport {
   }
 
   write(bytes: Uint8Array): void {
-    const given = isLentMemory(bytes) ? Buffer.from(bytes) : bytes;
-    this.#socket?.write(given, this.#onWritten);
+    const socket = this.#socket;
+    if (!socket) return;
+    const given = isLentMemory(bytes) ? copyForWrite(bytes) : bytes;
+    socket.write(given, this.#onWritten);
+    if (given !== bytes && socket.writableLength > 0) keepCopy(given);
   }
 
   writev(parts: readonly Uint8Array[]): void {

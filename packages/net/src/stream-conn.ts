@@ -96,6 +96,7 @@ export class StreamConn implements Conn, TransportSink {
 
   serve(handler: ConnHandler): void {
     if (this.#handler) throw argumentError("read", "the connection is already being served");
+    this.#transport.prefersLent = true;
     this.#reads.serve(
       (bytes) => this.#handleData(handler, bytes),
       (timeout) => this.#abortWith(timeout),

@@ -9,6 +9,8 @@ export interface Transport {
   readonly remoteAddr: Addr;
   /** Bytes handed to `write` that have not yet gone to the other side or the operating system. */
   readonly bufferedBytes: number;
+  /** Set by a receiver for which lent bytes are as good as owned ones. */
+  prefersLent?: boolean;
 
   /** Names the receiver of events. Called once, before anything else; no event comes before the first `resume`, save `onClose`. */
   attach(sink: TransportSink): void;
