@@ -3,6 +3,7 @@ import { EXIT, UserError } from "./exit-code.ts";
 import type { Setting } from "./setting.ts";
 import { flagOf, SETTING_NAMES, type SettingName, SETTINGS, variableOf } from "./settings.ts";
 import { serve } from "./serve.ts";
+import { addSocketCommands } from "./socket-commands.ts";
 import { VERSION } from "./version.ts";
 
 /**
@@ -40,6 +41,10 @@ export async function run(args: readonly string[]): Promise<number> {
     const option = optionFor(name);
     if (option !== undefined) serveCommand.addOption(option);
   }
+
+  addSocketCommands(program, (code) => {
+    exitCode = code;
+  });
 
   try {
     await program.parseAsync(args, { from: "user" });

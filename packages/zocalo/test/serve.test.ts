@@ -1,65 +1,13 @@
 // The command line as a process, from source.
 import assert from "node:assert/strict";
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { SETTING_NAMES, type SettingName, SETTINGS, flagOf, variableOf } from "../src/settings.ts";
 import type { Setting } from "../src/setting.ts";
 import { VERSION } from "../src/version.ts";
-
-const BIN = fileURLToPath(new URL("../src/bin.ts", import.meta.url));
-const LOADER = import.meta.resolve("tsx");
-
-/** `zocalo …`, running. */
-class Zocalo implements AsyncDisposable {
-  readonly child: ChildProcessWithoutNullStreams;
-  readonly closed: Promise<unknown>;
-  stdout = "";
-  stderr = "";
-
-  constructor(args: readonly string[], environment: Record<string, string> = {}) {
-    const inherited = Object.entries(process.env).filter(([name]) => !/^(?:ZOCALO_|NODE_)/.test(name));
-    this.child = spawn(process.execPath, ["--conditions=zocalo-source", "--import", LOADER, BIN, ...args], {
-      cwd: tmpdir(),
-      env: { ...Object.fromEntries(inherited), ...environment },
-    });
-    this.child.stdout.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
-    this.child.stderr.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
-    this.closed = once(this.child, "close");
-  }
-
-  /** Waits for a text on one of its outputs. */
-  async says(stream: "stdout" | "stderr", pattern: RegExp): Promise<RegExpExecArray> {
-    for (;;) {
-      const match = pattern.exec(this[stream]);
-      if (match) return match;
-      assert.equal(
-        this.child.exitCode,
-        null,
-        `ended without saying ${pattern}: ${this.stdout}${this.stderr}`,
-      );
-      await Promise.race([once(this.child[stream], "data"), this.closed]);
-    }
-  }
-
-  async port(stream: "stdout" | "stderr", pattern: RegExp): Promise<number> {
-    return Number((await this.says(stream, pattern))[1]);
-  }
-
-  async end(): Promise<{ code: number | null; stdout: string; stderr: string }> {
-    await this.closed;
-    return { code: this.child.exitCode, stdout: this.stdout, stderr: this.stderr };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.child.kill("SIGKILL");
-    await this.closed;
-  }
-}
+import { Zocalo } from "./zocalo-process.ts";
 
 function run(...args: readonly string[]) {
   return new Zocalo(args).end();

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import { tmpdir } from "node:os";
+import { fileURLToPath } from "node:url";
+
+const BIN = fileURLToPath(new URL("../src/bin.ts", import.meta.url));
+const LOADER = import.meta.resolve("tsx");
+
+/** `zocalo …` from source, as a process. */
+export class Zocalo implements AsyncDisposable {
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly closed: Promise<unknown>;
+  stdout = "";
+  stderr = "";
+
+  constructor(args: readonly string[], environment: Record<string, string> = {}) {
+    const inherited = Object.entries(process.env).filter(([name]) => !/^(?:ZOCALO_|NODE_)/.test(name));
+    this.child = spawn(process.execPath, ["--conditions=zocalo-source", "--import", LOADER, BIN, ...args], {
+      cwd: tmpdir(),
+      env: { ...Object.fromEntries(inherited), ...environment },
+    });
+    this.child.stdin.on("error", () => undefined);
+    this.child.stdout.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
+    this.child.stderr.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
+    this.closed = once(this.child, "close");
+  }
+
+  /** Waits for a text on one of its outputs. */
+  async says(stream: "stdout" | "stderr", pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(this[stream]);
+      if (match) return match;
+      assert.equal(
+        this.child.exitCode,
+        null,
+        `ended without saying ${pattern}: ${this.stdout}${this.stderr}`,
+      );
+      await Promise.race([once(this.child[stream], "data"), this.closed]);
+    }
+  }
+
+  async port(stream: "stdout" | "stderr", pattern: RegExp): Promise<number> {
+    return Number((await this.says(stream, pattern))[1]);
+  }
+
+  async end(): Promise<{ code: number | null; stdout: string; stderr: string }> {
+    await this.closed;
+    return { code: this.child.exitCode, stdout: this.stdout, stderr: this.stderr };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.child.kill("SIGKILL");
+    await this.closed;
+  }
+}
