@@ -1,0 +1,38 @@
+import { NetError } from "@zocalo/net";
+import { WebSocketError } from "@zocalo/websocket";
+import { EXIT, UserError } from "../exit-code.ts";
+
+/** `listen` and `dial`: `--timeout` has passed. */
+export const TIMED_OUT = 3;
+
+/** The exit code of a signal: as a shell gives it to a program that dies of one. */
+export const EXIT_BY_SIGNAL = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated } as const;
+
+const USAGE: ReadonlySet<string> = new Set(["invalid_argument", "invalid_address", "invalid_url"]);
+const LATE: ReadonlySet<string> = new Set(["timeout", "handshake_timeout"]);
+
+/**
+ * Makes one sentence with an exit code of what the network or the system said.
+ *
+ * @returns what is no failure of theirs as it is: a defect deserves its stack trace.
+ */
+export function explained(error: unknown): unknown {
+  if (error instanceof UserError) return error;
+  const isOurs = error instanceof NetError || error instanceof WebSocketError;
+  if (!isOurs && !(error instanceof Error && "code" in error && typeof error.code === "string")) return error;
+  const code = String((error as Error & { code: unknown }).code);
+  const exitCode = USAGE.has(code) ? EXIT.usage : LATE.has(code) ? TIMED_OUT : EXIT.failed;
+  return new UserError(sentence(error), exitCode);
+}
+
+/** What an error says, with its cause where that says more, on one line. */
+export function sentence(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  const message = error.message || String(Reflect.get(error, "code") ?? error.name);
+  const more =
+    cause instanceof Error && !message.includes(cause.message) && error instanceof WebSocketError
+      ? `: ${cause.message}`
+      : "";
+  return `${message}${more}`.replace(/\s*\n\s*/g, " ");
+}

@@ -1,0 +1,88 @@
+import { isUtf8 } from "node:buffer";
+import type { Message } from "@zocalo/net";
+import { EXIT, UserError } from "../exit-code.ts";
+import { LineSplitter } from "./line-splitter.ts";
+
+/** How the terminal's bytes stand for what a connection carries. */
+export interface Shape {
+  /** What of the input is sent at a time: a portion as it comes, or a line. */
+  readonly unit: "portion" | "line";
+  /** Lines of hexadecimal digits stand for bytes, both ways. */
+  readonly isHex: boolean;
+  /** Messages are sent as text. */
+  readonly isText: boolean;
+  /** The connection is a stream whose lines are what counts. */
+  readonly isLineStream: boolean;
+  /** Longest portion, in bytes. */
+  readonly maxPortionBytes: number;
+  /** Longest line, in bytes. */
+  readonly maxLineBytes: number;
+}
+
+const NEWLINE = Buffer.from("\n");
+
+/**
+ * What is sent for one portion or line of the input.
+ *
+ * @param number which line it is, for the message.
+ * @throws UserError (exit code 2) for a line that is not what it should be.
+ */
+export function toMessage(unit: Buffer, shape: Shape, number: number): Message {
+  let bytes = shape.isHex ? fromHex(unit, number) : unit;
+  if (shape.isLineStream) bytes = Buffer.concat([bytes, NEWLINE]);
+  if (!shape.isText) return bytes;
+  if (isUtf8(bytes)) return bytes.toString("utf8");
+  throw new UserError(
+    `Line ${number} of the input is not UTF-8, so it cannot be sent as text; use --binary or --hex.`,
+    EXIT.usage,
+  );
+}
+
+/** Turns what comes from one connection into what is written to standard output. */
+export class Printer {
+  readonly #shape: Shape;
+  readonly #lines: LineSplitter | undefined;
+
+  constructor(shape: Shape) {
+    this.#shape = shape;
+    this.#lines = shape.isLineStream
+      ? new LineSplitter(
+          shape.maxLineBytes,
+          () =>
+            new UserError(`The peer sent a line longer than ${shape.maxLineBytes} bytes (--max-message).`),
+        )
+      : undefined;
+  }
+
+  /** @throws UserError for a line of a stream that is too long. */
+  print(message: Message): Buffer {
+    const bytes = typeof message === "string" ? Buffer.from(message) : viewOf(message);
+    if (this.#lines === undefined) return this.#printOne(bytes);
+    return Buffer.concat(this.#lines.write(bytes).map((line) => this.#printOne(line)));
+  }
+
+  /** What is left when the connection has ended. */
+  end(): Buffer {
+    const rest = this.#lines?.end();
+    return rest === undefined ? Buffer.alloc(0) : this.#printOne(rest);
+  }
+
+  #printOne(bytes: Buffer): Buffer {
+    if (this.#shape.isHex)
+      return Buffer.from(`${bytes.toString("hex").replace(/..(?!$)/g, "$& ")}\n`, "latin1");
+    return this.#shape.unit === "line" ? Buffer.concat([bytes, NEWLINE]) : bytes;
+  }
+}
+
+function fromHex(line: Buffer, number: number): Buffer {
+  const digits = line.toString("latin1").replace(/\s/g, "");
+  if (/^(?:[\da-f]{2})*$/i.test(digits)) return Buffer.from(digits, "hex");
+  throw new UserError(
+    `Line ${number} of the input, ${JSON.stringify(line.toString("latin1").slice(0, 40))}, is not hexadecimal (two digits for each byte).`,
+    EXIT.usage,
+  );
+}
+
+function viewOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
