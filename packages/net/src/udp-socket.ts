@@ -142,25 +142,24 @@ export class UdpSocket {
     if (signal?.aborted) return Promise.reject(canceledError(this.#writeSite(addr), signal));
     if (this.#writeDeadline.hasPassed) return Promise.reject(timeoutError(this.#writeSite(addr)));
     return new Promise((resolve, reject) => {
-      const pending: PendingSend = { reject, addr, forget: undefined };
-      if (signal !== undefined) {
-        const onAbort = () => this.#failSend(pending, canceledError(this.#writeSite(addr), signal));
-        signal.addEventListener("abort", onAbort, { once: true });
-        pending.forget = () => signal.removeEventListener("abort", onAbort);
-      }
-      this.#sending.add(pending);
+      let pending: PendingSend | undefined;
       const onSent = (error: Error | null): void => {
-        if (error !== null) return this.#failSend(pending, netErrorFrom(error, this.#writeSite(addr)));
-        this.#sending.delete(pending);
-        pending.forget?.();
-        resolve();
+        if (pending !== undefined && !this.#settle(pending)) return;
+        if (error === null) resolve();
+        else if (this.#closed !== undefined) reject(closedError(this.#writeSite(addr)));
+        else reject(netErrorFrom(error, this.#writeSite(addr)));
       };
       try {
         if (addr === undefined) this.socket.send(bytes, onSent);
         else this.socket.send(bytes, addr.port, this.#wireHost(addr), onSent);
       } catch (error) {
-        this.#failSend(pending, netErrorFrom(error, this.#writeSite(addr)));
+        return reject(netErrorFrom(error, this.#writeSite(addr)));
       }
+      // Nearly always the system has taken it by now, and only `onSent` is still to come.
+      if (signal === undefined && this.socket.getSendQueueCount() === 0) return;
+      pending = { reject, addr, forget: undefined };
+      this.#sending.add(pending);
+      if (signal !== undefined) this.#cancelWith(signal, pending);
     });
   }
 
@@ -230,9 +229,20 @@ export class UdpSocket {
   }
 
   #failSend(pending: PendingSend, error: NetError): void {
-    if (!this.#sending.delete(pending)) return;
+    if (this.#settle(pending)) pending.reject(error);
+  }
+
+  /** True for the first who asks: the send is over, one way or the other. */
+  #settle(pending: PendingSend): boolean {
+    if (!this.#sending.delete(pending)) return false;
     pending.forget?.();
-    pending.reject(error);
+    return true;
+  }
+
+  #cancelWith(signal: AbortSignal, pending: PendingSend): void {
+    const onAbort = () => this.#failSend(pending, canceledError(this.#writeSite(pending.addr), signal));
+    signal.addEventListener("abort", onAbort, { once: true });
+    pending.forget = () => signal.removeEventListener("abort", onAbort);
   }
 
   #writeSite(addr: IpAddr | undefined): FailureSite {
