@@ -45,9 +45,8 @@ export class ReadHalf {
       if (this.#ending === null) return Promise.resolve(deliver(null));
       if (this.#ending) return Promise.reject(this.#ending);
     }
-    return new Promise((resolve, reject) => {
-      const take = (bytes: Uint8Array | null): void => resolve(deliver(bytes));
-      this.#wait({ take, reject, full: undefined, forgetSignal: undefined }, options);
+    return new Promise<T>((resolve, reject) => {
+      this.#wait(new Waiter(deliver, resolve as Resolve, reject, undefined), options);
     });
   }
 
@@ -58,8 +57,8 @@ export class ReadHalf {
     const refusal = this.#refusal(options);
     if (refusal) return Promise.reject(refusal);
     if (length === 0) return Promise.resolve(new Uint8Array(0));
-    return new Promise((take, reject) => {
-      this.#wait({ take, reject, full: new Portion(length), forgetSignal: undefined }, options);
+    return new Promise((resolve, reject) => {
+      this.#wait(new Waiter(asIs, resolve as Resolve, reject, new Portion(length)), options);
       this.#serveWaiters();
     });
   }
@@ -147,7 +146,9 @@ export class ReadHalf {
       signal.addEventListener("abort", onAbort, { once: true });
       waiter.forgetSignal = () => signal.removeEventListener("abort", onAbort);
     }
-    this.#waiters.push(waiter);
+    // Not pushed to an empty list: that would make room for seventeen.
+    if (this.#waiters.length === 0) this.#waiters = [waiter];
+    else this.#waiters.push(waiter);
     if (this.#held === undefined && this.#ending === undefined) this.#transport.resume();
   }
 
@@ -215,17 +216,41 @@ export class ReadHalf {
   }
 }
 
-interface Waiter {
-  take(bytes: Uint8Array | null): void;
-  reject(error: NetError): void;
+type Resolve = (result: unknown) => void;
+
+/** A call that waits. Idle connections have one, so it is kept small. */
+class Waiter {
+  readonly reject: (error: NetError) => void;
   /** Set for `readFull`. */
   readonly full: Portion | undefined;
   forgetSignal: (() => void) | undefined;
+  readonly #deliver: (bytes: Uint8Array | null) => unknown;
+  readonly #resolve: Resolve;
+
+  constructor(
+    deliver: (bytes: Uint8Array | null) => unknown,
+    resolve: Resolve,
+    reject: (error: NetError) => void,
+    full: Portion | undefined,
+  ) {
+    this.#deliver = deliver;
+    this.#resolve = resolve;
+    this.reject = reject;
+    this.full = full;
+  }
+
+  take(bytes: Uint8Array | null): void {
+    this.#resolve(this.#deliver(bytes));
+  }
 }
 
 function settled(waiter: Waiter): Waiter {
   waiter.forgetSignal?.();
   return waiter;
+}
+
+function asIs(bytes: Uint8Array | null): Uint8Array | null {
+  return bytes;
 }
 
 /** Collects exactly so many bytes; the memory grows with what arrives, not with what is wanted. */

@@ -86,12 +86,7 @@ export class StreamConn implements Conn, TransportSink {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
-    const reads = this.#reads;
-    return {
-      next: () => reads.read(undefined, asResult),
-      // Leaving the loop closes nothing and loses nothing: read or iterate again to go on.
-      return: () => Promise.resolve({ done: true, value: undefined }),
-    };
+    return new Portions(this.#reads);
   }
 
   serve(handler: ConnHandler): void {
@@ -269,6 +264,23 @@ export class StreamConn implements Conn, TransportSink {
   #site(op: FailureSite["op"]): FailureSite {
     const { localAddr, remoteAddr } = this.#transport;
     return { op, network: this.#options.network, localAddr, remoteAddr };
+  }
+}
+
+/** Iterates over what arrives. Leaving the loop closes nothing and loses nothing: read or iterate again to go on. */
+class Portions implements AsyncIterator<Uint8Array, undefined> {
+  readonly #reads: ReadHalf;
+
+  constructor(reads: ReadHalf) {
+    this.#reads = reads;
+  }
+
+  next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    return this.#reads.read(undefined, asResult);
+  }
+
+  return(): Promise<IteratorResult<Uint8Array, undefined>> {
+    return Promise.resolve({ done: true, value: undefined });
   }
 }
 
