@@ -21,3 +21,4 @@ export { isRefusal, type Refusal, readUpgrade, type UpgradeRequest } from "./han
 export { type AttachOptions, attach, type ListenOptions, listen } from "./listen.ts";
 export type { ConnOptions } from "./options.ts";
 export { Upgrader, type UpgraderOptions } from "./upgrader.ts";
+export { CloseEvent, MessageEvent, type SendData, WebSocket, type WebSocketOptions } from "./whatwg.ts";
