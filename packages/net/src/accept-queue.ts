@@ -149,10 +149,13 @@ export class AcceptQueue<C extends { abort(): void }> implements Listener<C> {
       timer.set(null);
       return this.abort();
     }
+    // Connections on their last second no longer keep the process alive; whoever waits for them does.
+    const alive = setInterval(() => undefined, 2 ** 30);
     await new Promise<void>((resolve) => {
       giveUp = resolve;
       this.#onEmpty.push(resolve);
     });
+    clearInterval(alive);
     timer.set(null);
     return this.abort();
   }
