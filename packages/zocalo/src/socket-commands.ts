@@ -220,6 +220,8 @@ function codeOf(end: ExchangeEnd): number {
 
 /** What the network says is one sentence, not a stack trace. */
 async function explainFailures(work: () => Promise<number>): Promise<number> {
+  // Whoever read the output has left (`zocalo dial … | head`): there is nothing more to do, and nothing to say.
+  process.stdout.on("error", () => process.exit(EXIT.failed));
   try {
     return await work();
   } catch (error) {

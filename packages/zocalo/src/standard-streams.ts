@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import type { Message } from "@zocalo/net";
 import { EXIT, UserError } from "./exit-code.ts";
@@ -36,8 +35,18 @@ export async function writeOutput(output: Writable, message: Message, { kind }: 
       : kind === "bytes" || hasEnd
         ? bytes
         : Buffer.concat([bytes, NEWLINE]);
-  if (!output.write(shown) && !output.destroyed)
-    await Promise.race([once(output, "drain"), once(output, "close")]);
+  if (!output.write(shown) && !output.destroyed) await roomIn(output);
+}
+
+/** Waits until there is room again, or nobody reads any more. */
+function roomIn(output: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = () => {
+      output.off("drain", settle).off("close", settle);
+      resolve();
+    };
+    output.on("drain", settle).on("close", settle);
+  });
 }
 
 const NEWLINE = Buffer.from("\n");

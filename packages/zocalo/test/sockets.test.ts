@@ -40,10 +40,17 @@ for (const [name, target, listenFlags, dialFlags] of CASES) {
     const { zocalo: server, address } = await listening(target, "--echo", ...listenFlags);
     await using _ = server;
     await using client = new Zocalo(["dial", address, ...dialFlags]);
-    const text = `hola\n${"x".repeat(300_000)}\nadiós\n`;
+    const text = `hola\n${"x".repeat(1_000_000)}\nadiós\n`;
     client.child.stdin.end(text);
     const { code, stdout, stderr } = await client.end();
     assert.equal(code, 0, stderr);
+    assert.deepEqual(
+      stderr
+        .trimEnd()
+        .split("\n")
+        .map((line) => (JSON.parse(line) as { event: string }).event),
+      ["connected"],
+    );
     assert.ok(stdout === text, `${stdout.length} characters came back: ${stdout.slice(0, 20)}…`);
     server.child.kill("SIGTERM");
     assert.equal((await server.end()).code, 0);
@@ -110,6 +117,15 @@ test("--hex shows and takes digits, --binary makes binary messages", async () =>
   await client.says("stdout", /^\0\x7f\n$/);
   client.child.stdin.end();
   assert.deepEqual([(await server.end()).code, (await client.end()).code], [0, 0]);
+});
+
+test("whoever reads the output may go: dial ends without a word", async () => {
+  const { zocalo: server, address } = await listening("tcp://127.0.0.1:0", "--echo");
+  await using _ = server;
+  await using client = new Zocalo(["dial", address, "--quiet"]);
+  client.child.stdout.destroy();
+  client.child.stdin.end("x".repeat(1_000_000));
+  assert.deepEqual(await client.end(), { code: 1, stdout: "", stderr: "" });
 });
 
 test("a WebSocket is dialed with the headers, origin and subprotocols that were asked for, and closed as asked", async () => {
