@@ -21,4 +21,5 @@ export { isRefusal, type Refusal, readUpgrade, type UpgradeRequest } from "./han
 export { type AttachOptions, attach, type ListenOptions, listen } from "./listen.ts";
 export type { ConnOptions } from "./options.ts";
 export { Upgrader, type UpgraderOptions } from "./upgrader.ts";
+export { type OpenedStream, WebSocketStream, type WebSocketStreamOptions } from "./websocket-stream.ts";
 export { CloseEvent, MessageEvent, type SendData, WebSocket, type WebSocketOptions } from "./whatwg.ts";

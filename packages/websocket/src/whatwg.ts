@@ -298,8 +298,8 @@ function parseUrl(text: string | URL): URL {
 }
 
 /** A copy: the caller may change its bytes after `send`. */
-function toMessage(data: Exclude<SendData, Blob>): Message {
+function toMessage(data: unknown): Message {
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
   if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data).slice();
-  return String(data as unknown); // Whatever else JavaScript callers pass, as in browsers.
+  return String(data); // Whatever else JavaScript callers pass, as in browsers.
 }
