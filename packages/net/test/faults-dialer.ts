@@ -1,0 +1,17 @@
+// `faults-dialer.ts ADDRESS COUNT`: opens connections all at once and says so; told anything, closes them all at once and says so.
+import { dial } from "@zocalo/net";
+
+const [address = "", count = "1"] = process.argv.slice(2);
+
+const conns = await Promise.all(Array.from({ length: Number(count) }, () => dial("tcp", address)));
+process.send?.("open");
+process.once("message", () => {
+  void closeAll();
+});
+
+async function closeAll(): Promise<void> {
+  // Every third is cut instead, so that both ways of ending come mixed.
+  await Promise.all(conns.map((conn, index) => (index % 3 === 0 ? conn.abort() : conn.close())));
+  process.send?.("closed");
+  process.disconnect();
+}
