@@ -61,7 +61,8 @@ async function receive(conn: Conn, isSlow: boolean): Promise<string> {
 }
 
 const pairs = new Pairs();
-const { a, b, tidy } = values.network === "unix" ? await pairs.unix() : await pairs.tcp();
+const pair = values.network === "unix" ? await pairs.unix() : await pairs.tcp();
+const { a, b } = pair;
 const before = process.memoryUsage.rss();
 let peak = before;
 const watching = setInterval(() => {
@@ -78,7 +79,7 @@ const seconds = (performance.now() - startedAt) / 1000;
 clearInterval(watching);
 peak = Math.max(peak, process.memoryUsage.rss());
 await Promise.all([a.close(), b.close()]);
-await tidy();
+await pair.tidy();
 pairs.dispose();
 
 const areEqual = sentA === receivedB && sentB === receivedA;
