@@ -2,9 +2,6 @@ import { NetError } from "@zocalo/net";
 import { WebSocketError } from "@zocalo/websocket";
 import { EXIT, UserError } from "../exit-code.ts";
 
-/** `listen` and `dial`: `--timeout` has passed. */
-export const TIMED_OUT = 3;
-
 /** The exit code of a signal: as a shell gives it to a program that dies of one. */
 export const EXIT_BY_SIGNAL = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated } as const;
 
@@ -21,7 +18,7 @@ export function explained(error: unknown): unknown {
   const isOurs = error instanceof NetError || error instanceof WebSocketError;
   if (!isOurs && !(error instanceof Error && "code" in error && typeof error.code === "string")) return error;
   const code = String((error as Error & { code: unknown }).code);
-  const exitCode = USAGE.has(code) ? EXIT.usage : LATE.has(code) ? TIMED_OUT : EXIT.failed;
+  const exitCode = USAGE.has(code) ? EXIT.usage : LATE.has(code) ? EXIT.timeout : EXIT.failed;
   return new UserError(sentence(error), exitCode);
 }
 

@@ -1,7 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import type { Message } from "@zocalo/net";
 import { EXIT, UserError } from "../exit-code.ts";
+import type { Flags } from "./flags.ts";
 import { LineSplitter } from "./line-splitter.ts";
+import type { Scheme } from "./target.ts";
 
 /** How the terminal's bytes stand for what a connection carries. */
 export interface Shape {
@@ -85,4 +87,23 @@ function fromHex(line: Buffer, number: number): Buffer {
 
 function viewOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Largest datagram that is made of a portion of the input, in bytes: every path takes it in one piece (RFC 9000 §14). */
+const DATAGRAM_BYTES = 1200;
+
+/** The shape that the options ask for. */
+export function shapeFor(scheme: Scheme, { lines, hex, binary, text, maxMessage }: Flags): Shape {
+  const isWebSocket = scheme === "ws" || scheme === "wss";
+  const isStream = !isWebSocket && scheme !== "udp";
+  const isByLine = lines === true || hex === true || (isWebSocket && binary !== true);
+  return {
+    unit: isByLine ? "line" : "portion",
+    isHex: hex === true,
+    isText: isWebSocket && (text === true || (binary !== true && hex !== true)),
+    isLineStream: isStream && lines === true,
+    maxPortionBytes: scheme === "udp" ? DATAGRAM_BYTES : maxMessage,
+    // A byte is two digits and perhaps a space.
+    maxLineBytes: hex === true ? maxMessage * 3 : maxMessage,
+  };
 }

@@ -1,0 +1,73 @@
+import { EXIT, UserError } from "../exit-code.ts";
+import type { Flags } from "./flags.ts";
+import type { Scheme, Target } from "./target.ts";
+
+/** Which of the two commands. */
+export type Side = "listen" | "dial";
+
+interface Use {
+  readonly flag: string;
+  readonly schemes?: readonly Scheme[];
+  readonly side?: Side;
+}
+
+const WEBSOCKET = ["ws", "wss"] as const;
+const TLS = ["tls", "wss"] as const;
+const PROXIED = ["tcp", "tls"] as const;
+
+/** Where an option means something; those that are not named here do everywhere. */
+const USES: { readonly [K in keyof Flags]?: Use } = {
+  proxyProtocol: { flag: "--proxy-protocol", schemes: PROXIED, side: "listen" },
+  trustedProxy: { flag: "--trusted-proxy", schemes: PROXIED, side: "listen" },
+  cert: { flag: "--cert", schemes: TLS },
+  key: { flag: "--key", schemes: TLS },
+  ca: { flag: "--ca", schemes: TLS },
+  insecure: { flag: "--insecure", schemes: TLS, side: "dial" },
+  servername: { flag: "--servername", schemes: TLS, side: "dial" },
+  binary: { flag: "--binary", schemes: WEBSOCKET },
+  text: { flag: "--text", schemes: WEBSOCKET },
+  subprotocol: { flag: "--subprotocol", schemes: WEBSOCKET },
+  header: { flag: "--header", schemes: WEBSOCKET },
+  origin: { flag: "--origin", schemes: WEBSOCKET },
+  compress: { flag: "--compress", schemes: WEBSOCKET },
+  ping: { flag: "--ping", schemes: WEBSOCKET },
+  close: { flag: "--close", schemes: WEBSOCKET },
+};
+
+/** Pairs that contradict each other. */
+const CONFLICTS: readonly (readonly [keyof Flags, keyof Flags, string])[] = [
+  ["echo", "broadcast", "--echo and --broadcast exclude each other."],
+  ["binary", "text", "--binary and --text exclude each other."],
+  [
+    "echo",
+    "hex",
+    "--echo sends back what comes; --hex is for standard input and output, which it does not use.",
+  ],
+  ["echo", "binary", "--echo answers text with text and binary with binary; --binary is for standard input."],
+  ["echo", "text", "--echo answers text with text and binary with binary; --text is for standard input."],
+];
+
+/** Refuses what the user cannot have meant. @throws UserError (exit code 2) */
+export function checkFlags(side: Side, target: Target, flags: Flags): void {
+  for (const [name, { flag, schemes, side: only }] of Object.entries(USES)) {
+    if (flags[name as keyof Flags] === undefined) continue;
+    if (schemes !== undefined && !schemes.includes(target.scheme)) {
+      refuse(
+        `${flag} is for ${schemes.map((scheme) => `${scheme}://`).join(" and ")}, not for ${target.text}.`,
+      );
+    }
+    if (only !== undefined && only !== side) refuse(`${flag} is for zocalo ${only}.`);
+  }
+  for (const [one, other, words] of CONFLICTS) {
+    if (flags[one] !== undefined && flags[other] !== undefined) refuse(words);
+  }
+  if (flags.trustedProxy !== undefined && flags.proxyProtocol === undefined) {
+    refuse("--trusted-proxy says whom --proxy-protocol believes: give both.");
+  }
+  if ((flags.cert === undefined) !== (flags.key === undefined)) refuse("--cert and --key belong together.");
+  if (side === "dial" && (flags.origin?.length ?? 0) > 1) refuse("A client has one --origin.");
+}
+
+function refuse(words: string): never {
+  throw new UserError(words, EXIT.usage);
+}

@@ -1,0 +1,54 @@
+import type { CloseInfo, Conn, MessageConn } from "@zocalo/net";
+
+/** What the modes need of a connection of messages; every `MessageConn` has it. */
+export type Messages = Pick<MessageConn, "serve" | "send" | "trySend" | "close" | "abort">;
+
+/** A stream of bytes: TCP, TLS, Unix. */
+export interface ByteLink {
+  readonly form: "bytes";
+  readonly peer: string;
+  readonly conn: Conn;
+}
+
+/** A flow of messages: WebSocket, UDP, or lines. */
+export interface MessageLink {
+  readonly form: "messages";
+  readonly peer: string;
+  readonly conn: Messages;
+  /** False for datagrams: neither side learns of the other's end. */
+  readonly hasEnd: boolean;
+  /** The round trip in milliseconds. What the peer had to answer before it has come when this resolves. */
+  readonly ping?: (() => Promise<number>) | undefined;
+  /** What the handshake agreed on, for the notices. */
+  readonly subprotocol?: string | undefined;
+}
+
+/** One connection, whatever its scheme. */
+export type Link = ByteLink | MessageLink;
+
+/** A place that accepts links, whatever its scheme. */
+export interface Door {
+  /** Where it listens, with the port the system chose: `127.0.0.1:7000`, or a path. */
+  readonly address: string;
+  readonly port: number | undefined;
+  /** Accepts one after the other; ends when the door is closed. */
+  links(): AsyncIterable<Link>;
+  /** Accepts no more; links live on. */
+  close(): Promise<void>;
+  /** Accepts no more, and waits for the links to end; at the deadline (milliseconds since the epoch) they are cut. */
+  drain(deadline: number): Promise<void>;
+}
+
+/** How one link ended without a failure. */
+export type End = "ended" | "timeout";
+
+/** Close codes that say that something went wrong (RFC 6455 §7.4.1 and its registry). */
+export function isErrorCode(code: number): boolean {
+  return code >= 1002 && code <= 1015 && code !== 1005;
+}
+
+/** `1008 policy`, or what else is known. */
+export function closeWords({ code, reason, error }: CloseInfo): string {
+  if (error !== undefined) return error.message;
+  return code === 1005 ? "without a code" : `${code}${reason === "" ? "" : ` ${reason}`}`;
+}

@@ -1,0 +1,96 @@
+import { readFile } from "node:fs/promises";
+import type { IpAddr } from "@zocalo/net";
+import { dial, listen, type WebSocketConn } from "@zocalo/websocket";
+import { type Flags, headerRecord } from "./flags.ts";
+import type { Door, MessageLink } from "./link.ts";
+import { serverIdentity } from "./streams.ts";
+import type { Target } from "./target.ts";
+
+/** Beside one message of the largest size there is room for what has not left before it. */
+const MORE_BUFFER_BYTES = 1_048_576;
+/** How many frames a message may come in: one for each so many bytes, or the library's default if that is more. */
+const BYTES_PER_FRAGMENT = 16;
+const LEAST_FRAGMENTS = 131_072;
+
+/** Listens on `ws://` or `wss://`. */
+export async function listenWebSocket({ scheme, address, path }: Target, flags: Flags): Promise<Door> {
+  const { origin } = flags;
+  const listener = await listen(address, {
+    ...common(flags),
+    // The URL of no path means all of them, and so does its other spelling.
+    ...(path === "" || path === "/" ? {} : { path }),
+    ...(scheme === "wss" ? { tls: await serverTls(flags) } : {}),
+    ...(origin === undefined
+      ? {}
+      : { checkOrigin: (request) => origin.includes("*") || origin.includes(request.headers.origin ?? "*") }),
+    headers: headerRecord(flags.header),
+  });
+  return {
+    address: String(listener.addr),
+    port: (listener.addr as IpAddr).port,
+    async *links() {
+      for await (const conn of listener) yield webSocketLink(conn, String(conn.peer.addr));
+    },
+    close: () => listener.close(),
+    drain: (deadline) => listener.drain(deadline),
+  };
+}
+
+/** Dials `ws://` or `wss://`. */
+export async function dialWebSocket(
+  { scheme, address, path }: Target,
+  flags: Flags,
+  signal: AbortSignal,
+): Promise<MessageLink> {
+  const host = address.startsWith(":") ? `localhost${address}` : address;
+  const url = `${scheme}://${host}${path}`;
+  const [origin] = flags.origin ?? [];
+  const conn = await dial(url, {
+    ...common(flags),
+    headers: { ...headerRecord(flags.header), ...(origin === undefined ? {} : { Origin: origin }) },
+    handshakeTimeoutMs: flags.timeout,
+    signal,
+    ...(scheme === "wss" ? { tls: await clientTls(flags) } : {}),
+  });
+  return webSocketLink(conn, url);
+}
+
+function common(flags: Flags) {
+  const { maxMessage, subprotocol } = flags;
+  return {
+    maxMessageBytes: maxMessage,
+    maxFragments: Math.max(LEAST_FRAGMENTS, Math.ceil(maxMessage / BYTES_PER_FRAGMENT)),
+    maxBufferedBytes: maxMessage + MORE_BUFFER_BYTES,
+    subprotocols: subprotocol,
+    // Compressed once for all in a broadcast, which needs messages that refer to none before them.
+    compression: flags.compress && { contextTakeover: flags.broadcast !== true },
+  };
+}
+
+async function serverTls(flags: Flags) {
+  const { certFile, keyFile } = serverIdentity(flags, "wss");
+  const [cert, key] = await Promise.all([readFile(certFile), readFile(keyFile)]);
+  if (flags.ca === undefined) return { cert, key };
+  return { cert, key, ca: await readFile(flags.ca), requestCert: true, rejectUnauthorized: true };
+}
+
+async function clientTls({ cert, key, ca, servername, insecure }: Flags) {
+  return {
+    ...(cert === undefined ? {} : { cert: await readFile(cert) }),
+    ...(key === undefined ? {} : { key: await readFile(key) }),
+    ...(ca === undefined ? {} : { ca: await readFile(ca) }),
+    ...(servername === undefined ? {} : { servername }),
+    rejectUnauthorized: insecure !== true,
+  };
+}
+
+function webSocketLink(conn: WebSocketConn, peer: string): MessageLink {
+  return {
+    form: "messages",
+    peer,
+    conn,
+    hasEnd: true,
+    ping: () => conn.ping(),
+    subprotocol: conn.subprotocol === "" ? undefined : conn.subprotocol,
+  };
+}
