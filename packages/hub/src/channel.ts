@@ -47,7 +47,7 @@ export class Channel {
   }
 
   /**
-   * Hot path: nothing is allocated for a subscriber. Guarded by `bench/fan-out`.
+   * Hot path: nothing is allocated for a subscriber. Guarded by `npm run bench -- fan-out`.
    * A subscriber may leave, or end, while it is served.
    */
   publication(epoch: string, publication: StoredPublication): void {
