@@ -1,0 +1,60 @@
+// The API page names every export and every option.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const source = fileURLToPath(new URL("../src", import.meta.url));
+const page = readFileSync(fileURLToPath(new URL("../../../docs/api-websocket.md", import.meta.url)), "utf8");
+
+/** The options of each interface, by the file that has it. */
+const optionFiles = {
+  ConnOptions: "options.ts",
+  UpgraderOptions: "upgrader.ts",
+  AttachOptions: "listen.ts",
+  ListenOptions: "listen.ts",
+  DialOptions: "dial.ts",
+  CompressionOptions: "handshake/deflate.ts",
+  GroupOptions: "group.ts",
+} as const;
+
+test("every export is on the page", () => {
+  const index = readFileSync(join(source, "index.ts"), "utf8");
+  const names = [...index.matchAll(/export (?:type )?\{([^}]*)\}/g)].flatMap(([, list = ""]) =>
+    list
+      .split(",")
+      .map((name) => name.replace(/\btype\b/, "").trim())
+      .filter((name) => name !== ""),
+  );
+  assert.ok(names.length > 20);
+  assert.deepEqual(
+    names.filter((name) => !new RegExp(`\`(?:new )?${name}\\b`).test(page)),
+    [],
+  );
+});
+
+for (const [name, file] of Object.entries(optionFiles)) {
+  test(`every option of ${name} has a row below its heading`, () => {
+    const code = readFileSync(join(source, file), "utf8");
+    const start = code.indexOf(`export interface ${name} `);
+    const body = code.slice(start, code.indexOf("\n}", start));
+    const options = [...body.matchAll(/^ {2}readonly (\w+)\?:/gm)].map(([, option]) => option);
+    assert.ok(options.length > 0);
+    const [, section = ""] = page.split(new RegExp(`^### \`${name}\``, "m"));
+    const [rows = ""] = section.split(/^##/m);
+    assert.deepEqual(
+      options.filter((option) => !rows.includes(`| \`${option}\` |`)),
+      [],
+    );
+  });
+}
+
+test("every error code is on the page", () => {
+  const codes = [...readFileSync(join(source, "error.ts"), "utf8").matchAll(/^ {2}\| "(\w+)"/gm)];
+  assert.ok(codes.length > 10);
+  assert.deepEqual(
+    codes.map(([, code]) => code).filter((code) => !page.includes(`| \`${code}\` |`)),
+    [],
+  );
+});
