@@ -192,3 +192,25 @@ test("abort cuts accepted and waiting connections, even when one calls back", as
   assert.ok(conn.aborted && other.aborted);
   assert.equal(queue.openCount, 0);
 });
+
+test("a connection that is leaving counts for the limit, and drain does not wait for it", async () => {
+  const { queue } = makeQueue({ maxConnections: 1 });
+  const conn = new FakeConn();
+  assert.ok(queue.offer(conn));
+  await queue.accept();
+  const drained = queue.drain(null);
+  queue.leaving(conn);
+  await drained;
+  assert.equal(queue.openCount, 1);
+  queue.ended(conn);
+  queue.leaving(conn); // Too late: it is over.
+  assert.equal(queue.openCount, 0);
+  assert.equal(conn.aborted, false);
+
+  const { queue: open } = makeQueue({ maxConnections: 1 });
+  assert.ok(open.offer(conn));
+  open.leaving(conn);
+  assert.equal(open.isFull, true);
+  open.ended(conn);
+  assert.ok(open.offer(conn));
+});

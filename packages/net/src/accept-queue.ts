@@ -38,6 +38,8 @@ export class AcceptQueue<C extends { abort(): void }> implements Listener<C> {
   readonly #maxConnections: number;
   readonly #stopSource: () => void | Promise<void>;
   readonly #open = new Set<C>();
+  /** Closed by the application, still held by the system for the peer's sake. */
+  readonly #leaving = new Set<C>();
   readonly #pending: C[] = [];
   readonly #waiters: Waiter<C>[] = [];
   readonly #onEmpty: (() => void)[] = [];
@@ -55,9 +57,9 @@ export class AcceptQueue<C extends { abort(): void }> implements Listener<C> {
     this.#stopSource = () => options.stop();
   }
 
-  /** Connections that are open, those waiting for `accept` included. */
+  /** Connections that are open, those waiting for `accept` and those `leaving` included. */
   get openCount(): number {
-    return this.#open.size;
+    return this.#open.size + this.#leaving.size;
   }
 
   /** Connections that wait for `accept`. */
@@ -67,7 +69,7 @@ export class AcceptQueue<C extends { abort(): void }> implements Listener<C> {
 
   /** True if one more connection would be refused: closed, or at a limit. */
   get isFull(): boolean {
-    if (this.#isStopped || this.#open.size >= this.#maxConnections) return true;
+    if (this.#isStopped || this.openCount >= this.#maxConnections) return true;
     return this.#waiters.length === 0 && this.#pending.length >= this.#maxPending;
   }
 
@@ -81,12 +83,17 @@ export class AcceptQueue<C extends { abort(): void }> implements Listener<C> {
     return true;
   }
 
+  /** The application is done with the connection: `drain` no longer waits for it. Until it has `ended` it still counts. */
+  leaving(conn: C): void {
+    if (!this.#open.has(conn)) return;
+    this.#leaving.add(conn);
+    this.#done(conn);
+  }
+
   /** The connection is over, accepted or not: it no longer counts. Calling it again does nothing. */
   ended(conn: C): void {
-    if (!this.#open.delete(conn)) return;
-    const at = this.#pending.indexOf(conn);
-    if (at !== -1) this.#pending.splice(at, 1);
-    if (this.#open.size === 0) for (const tell of this.#onEmpty.splice(0)) tell();
+    this.#leaving.delete(conn);
+    this.#done(conn);
   }
 
   /** The source broke: waiting and later calls of `accept` reject with `failure`, iteration throws it. Open connections live on. */
@@ -149,7 +156,7 @@ export class AcceptQueue<C extends { abort(): void }> implements Listener<C> {
       timer.set(null);
       return this.abort();
     }
-    // Connections on their last second no longer keep the process alive; whoever waits for them does.
+    // A connection that is not being read does not keep the process alive; whoever waits for it does.
     const alive = setInterval(() => undefined, 2 ** 30);
     await new Promise<void>((resolve) => {
       giveUp = resolve;
@@ -171,6 +178,13 @@ export class AcceptQueue<C extends { abort(): void }> implements Listener<C> {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #done(conn: C): void {
+    if (!this.#open.delete(conn)) return;
+    const at = this.#pending.indexOf(conn);
+    if (at !== -1) this.#pending.splice(at, 1);
+    if (this.#open.size === 0) for (const tell of this.#onEmpty.splice(0)) tell();
   }
 
   #stop(): Promise<void> {

@@ -7,7 +7,7 @@ export type Deadline = Date | number | null;
 /** What every call that waits accepts. */
 export interface WaitOptions {
   /** Cancels this call only. The connection stays usable and no byte is lost. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -120,7 +120,10 @@ export interface Listener<C = Conn> extends AsyncIterable<C>, AsyncDisposable {
   /** Stops accepting; connections already handed out live on. Those nobody has accepted are aborted. */
   close(): Promise<void>;
 
-  /** Stops accepting and waits until all handed-out connections have ended; at the deadline the rest is aborted. */
+  /**
+   * Stops accepting and waits until all handed-out connections have ended, or are closed and flushed; at the deadline the rest is
+   * aborted. A closed connection whose peer has not ended yet keeps the process alive for its last second, see `Conn.close`.
+   */
   drain(deadline: Deadline): Promise<void>;
 
   /** Stops accepting and aborts every connection. */

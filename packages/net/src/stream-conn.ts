@@ -6,7 +6,7 @@ import { netErrorFrom } from "./node-error.ts";
 import { ReadHalf } from "./read-half.ts";
 import type { Transport, TransportSink } from "./transport.ts";
 import type { TlsState } from "./tls-options.ts";
-import { WriteHalf } from "./write-half.ts";
+import { DONE, WriteHalf } from "./write-half.ts";
 
 /** How long `close` waits for the peer to take what was written, unless told otherwise, in milliseconds. */
 export const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
@@ -17,12 +17,19 @@ export const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
  */
 const LINGER_MS = 1000;
 
+/** Who keeps count of connections: a listener. */
+export interface StreamConnOwner {
+  /** The connection is closed in order; what its peer still sends is thrown away. */
+  leaving(conn: StreamConn): void;
+  /** The connection is over. */
+  ended(conn: StreamConn): void;
+}
+
 /** What a `StreamConn` may be told. */
 export interface StreamConnOptions {
   /** The network as the user named it. */
   readonly network: string;
-  /** Told when the connection is over. */
-  readonly owner?: { ended(conn: StreamConn): void } | undefined;
+  readonly owner?: StreamConnOwner | undefined;
   /** How long `close` waits for the peer to take what was written, in milliseconds. Default 10 s. */
   readonly closeTimeoutMs?: number | undefined;
   /** What the TLS handshake has agreed on. */
@@ -176,10 +183,11 @@ export class StreamConn implements Conn, TransportSink {
   onClose(error: unknown): void {
     if (this.#isGone) return;
     this.#isGone = true;
-    if (error !== undefined && this.#closing === undefined) this.#failure ??= asError(error);
     const failure = (site: FailureSite): NetError =>
       error === undefined ? closedError(site) : netErrorFrom(error, site);
-    this.#reads.end(failure(this.#site("read")));
+    const broken = failure(this.#site("read"));
+    if (error !== undefined && this.#closing === undefined) this.#failure ??= broken;
+    this.#reads.end(broken);
     this.#reads.release();
     this.#writes.fail(failure);
     this.#onGone?.();
@@ -212,7 +220,10 @@ export class StreamConn implements Conn, TransportSink {
     if (this.#isGone) return;
     this.#isFlushed = true;
     if (this.#hasPeerEnded) return this.#transport.destroy();
-    this.#transport.unref();
+    // Somebody who dialed may leave. A server's last second keeps the process alive, or else its last words could be lost with it.
+    const { owner } = this.#options;
+    if (owner) owner.leaving(this);
+    else this.#transport.unref();
     const timer = setTimeout(() => this.#transport.destroy(), LINGER_MS).unref();
     this.#onGone = () => clearTimeout(timer);
   }
@@ -220,7 +231,7 @@ export class StreamConn implements Conn, TransportSink {
   #handleData(handler: ConnHandler, bytes: Uint8Array): void | Promise<void> {
     try {
       const busy = handler.data(bytes);
-      if (busy === undefined) return undefined;
+      if (busy === undefined || busy === DONE) return undefined;
       this.#busy = this.#settle(busy);
       return this.#busy;
     } catch (error) {

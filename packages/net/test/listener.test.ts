@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { after, test } from "node:test";
 import { type Conn, dial, type Listener, listen, type Refusal } from "@zocalo/net";
 
@@ -121,6 +122,26 @@ test("drain waits for the handlers' connections; abort cuts them", async () => {
   await other.abort();
   await assert.rejects(b.read(), { code: "closed" });
   await assert.rejects(a.read(), { code: "reset" });
+});
+
+test("drain waits for no peer that keeps its side open, and the process still listens to its last words", async () => {
+  const program = new URL("./drain-and-end.ts", import.meta.url).pathname;
+  const child = spawn(process.execPath, ["--conditions=zocalo-source", "--import", "tsx", program], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const exited = once(child, "exit");
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const [host, port] = String((await lines.next()).value).split(":");
+  const peer = connect({ host, port: Number(port), allowHalfOpen: true });
+  await once(peer.resume(), "end");
+  assert.equal((await lines.next()).value, "drained");
+  // Were the other end gone, the first word would be answered by a reset and the second fail.
+  peer.write("still ");
+  await new Promise((resolve) => peer.write("here", resolve));
+  const closed = once(peer, "close");
+  peer.end();
+  assert.deepEqual(await closed, [false]);
+  assert.deepEqual(await exited, [0, null]);
 });
 
 test("a connection's own end counts, also when nobody closes it", async () => {
