@@ -1,4 +1,6 @@
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
 import {
   type CloseInfo,
   Inbox,
@@ -383,7 +385,8 @@ export class Session implements CoreEvents, InboxSource, Flushable, HeartbeatHos
     this.#wasClosedHere = true;
     this.#error ??= this.#makeError("closed", "the connection was aborted by this side");
     const socket = this.#socket;
-    if ("resetAndDestroy" in socket && typeof socket.resetAndDestroy === "function") socket.resetAndDestroy();
+    // A TLS socket has the method, too, and throws in it.
+    if (socket instanceof Socket && !(socket instanceof TLSSocket)) socket.resetAndDestroy();
     else socket.destroy();
     if (this.#isTransportClosed) this.#finish();
   }
