@@ -30,7 +30,44 @@ interface StreamHandle {
   reading?: boolean;
 }
 
-const shared = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+/** Views of up to so many bytes are kept. */
+const MAX_KEPT_VIEW = 512;
+
+/**
+ * Memory that is used from its beginning, again and again. To make a view costs about as much as all else that is done here for a
+ * small read, so those of small ones are kept. Guarded by `npm run bench -- tcp`.
+ */
+class Space {
+  readonly memory: Buffer;
+  readonly #views: (Buffer | undefined)[] = [];
+
+  constructor(memory: Buffer) {
+    this.memory = memory;
+  }
+
+  get room(): number {
+    return this.memory.length;
+  }
+
+  /** The first `length` bytes. */
+  view(length: number): Buffer {
+    if (length > MAX_KEPT_VIEW) return this.memory.subarray(0, length);
+    return (this.#views[length] ??= this.memory.subarray(0, length));
+  }
+
+  begins(bytes: Uint8Array): boolean {
+    return bytes.buffer === this.memory.buffer && bytes.byteOffset === this.memory.byteOffset;
+  }
+
+  /** What is left behind the first `length` bytes. */
+  after(length: number): Space {
+    return new Space(this.memory.subarray(length));
+  }
+}
+
+const space = new Space(Buffer.allocUnsafeSlow(READ_BUFFER_BYTES));
+const shared = space.memory;
+let copies = new Space(Buffer.allocUnsafeSlow(READ_BUFFER_BYTES));
 let isEnabled = process.env["ZOCALO_NO_READ_BUFFER"] === undefined;
 
 /** True if these bytes lie in the shared buffer, and so are overwritten by the next read of any socket. */
@@ -38,17 +75,20 @@ export function isLentMemory(bytes: Uint8Array): boolean {
   return bytes.buffer === shared.buffer;
 }
 
-let scratch = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
-
-/** Copies lent bytes so that they can be written. A write is mostly over at once, so the memory of the copy is used again, unless `keepCopy` follows. */
+/**
+ * Copies lent bytes so that they can be written. A write is mostly over at once, so the memory of the copy is used again, unless
+ * `keepCopy` follows.
+ */
 export function copyForWrite(lent: Uint8Array): Uint8Array {
-  scratch.set(lent);
-  return scratch.subarray(0, lent.length);
+  if (copies.room < lent.length) copies = new Space(Buffer.allocUnsafeSlow(READ_BUFFER_BYTES));
+  const copy = copies.view(lent.length);
+  copy.set(lent);
+  return copy;
 }
 
-/** The system has not taken the copy yet: its memory stays with the write, and the next copy goes elsewhere. */
+/** The system has not taken the copy yet: its memory stays with the write, and the next copy goes behind it. */
 export function keepCopy(copy: Uint8Array): void {
-  if (copy.buffer === scratch.buffer) scratch = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+  if (copies.begins(copy)) copies = copies.after(copy.length);
 }
 
 /** For tests and measurements: `false` makes all sockets made from now on use `data` events. The environment variable `ZOCALO_NO_READ_BUFFER` does the same. */
@@ -72,10 +112,7 @@ export function onreadOption(reader: BufferReader): OnReadOpts | undefined {
       const isFull = count === READ_BUFFER_BYTES;
       const isGivenAway = isFull && buffer !== shared;
       own = isFull && !reader.prefersLent ? Buffer.allocUnsafeSlow(READ_BUFFER_BYTES) : undefined;
-      return reader.onRead(
-        buffer === shared ? shared.subarray(0, count) : asBuffer(buffer, count),
-        !isGivenAway,
-      );
+      return reader.onRead(buffer === shared ? space.view(count) : asBuffer(buffer, count), !isGivenAway);
     },
   };
 }

@@ -16,7 +16,8 @@ const STEP_BYTES = 64 * 1024;
  */
 const BURST = 64;
 
-const DONE = Promise.resolve();
+/** What a write returns that has left at once. A handler that passes it on need not be waited for. */
+export const DONE = Promise.resolve();
 
 let turn: Promise<void> | undefined;
 
