@@ -1,15 +1,18 @@
 import { randomBytes } from "node:crypto";
-import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
+import { type IncomingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { Socket } from "node:net";
 import type { ConnectionOptions } from "node:tls";
 import { WebSocketConn } from "./conn.ts";
 import { Compression } from "./core/compression.ts";
+import { credentialsOf, hostAndPort, parseHttpUrl } from "./dial-url.ts";
 import { WebSocketError } from "./error.ts";
 import { readAnswer } from "./handshake/client.ts";
 import { type CompressionOptions, compressionSettings, offerDeflate } from "./handshake/deflate.ts";
 import { headerFault, isToken } from "./handshake/fields.ts";
+import { exchangeHttp, type Patience } from "./http-exchange.ts";
 import { type ConnOptions, connSettings, DEFAULT_HANDSHAKE_TIMEOUT_MS, wholeNumber } from "./options.ts";
+import { openTunnel, parseProxy } from "./proxy.ts";
 
 /** Headers that are the handshake's business. */
 const OWN_HEADER = /^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/i;
@@ -29,6 +32,13 @@ export interface DialOptions extends ConnOptions {
    * (user and password of the URL, `Authorization`, `Cookie`, `Proxy-Authorization`).
    */
   readonly maxRedirects?: number | undefined;
+  /**
+   * An HTTP proxy to go through: `http://user:password@host:port`, or `https:`. It is asked for a tunnel (CONNECT), so it sees names, and with
+   * `ws:` also what is said. User and password go to the proxy alone. Default: none; the environment is not looked at.
+   */
+  readonly proxy?: string | URL | undefined;
+  /** TLS options for an `https:` proxy; those of `tls` are for the server alone. */
+  readonly proxyTls?: ConnectionOptions | undefined;
   /** Cancels dialing; once connected it does nothing. */
   readonly signal?: AbortSignal | undefined;
   /** TLS options for `wss:`. `rejectUnauthorized: false` lets anybody in the middle read and change everything. */
@@ -39,13 +49,15 @@ export interface DialOptions extends ConnOptions {
  * Connects to a WebSocket server.
  *
  * @param url `ws:`, `wss:`, `http:` or `https:`.
- * @throws WebSocketError `invalid_url`, `invalid_argument`, `connect_failed`, `refused` (with `status`), `handshake_failed`, `handshake_timeout`, `canceled`.
+ * @throws WebSocketError `invalid_url`, `invalid_argument`, `connect_failed`, `refused` (with `status`), `proxy_refused` (with `status`),
+ *   `handshake_failed`, `handshake_timeout`, `canceled`.
  * @example
  * const conn = await dial("wss://example.org/ws", { subprotocols: ["chat"] });
  */
 export async function dial(url: string | URL, options: DialOptions = {}): Promise<WebSocketConn> {
-  let target = parseUrl(url);
+  let target = parseHttpUrl(url);
   const settings = connSettings(options);
+  const proxy = options.proxy === undefined ? undefined : parseProxy(options.proxy);
   const timeoutMs = wholeNumber(
     "handshakeTimeoutMs",
     options.handshakeTimeoutMs,
@@ -62,7 +74,13 @@ export async function dial(url: string | URL, options: DialOptions = {}): Promis
 
   const deadline = performance.now() + timeoutMs;
   let redirectsLeft = wholeNumber("maxRedirects", options.maxRedirects, 0, 0);
-  let outcome = await exchange(target, headers, options, timeoutMs);
+  const ask = async (): Promise<Answer | Redirect> => {
+    const patience = () => ({ timeoutMs: Math.max(1, Math.ceil(deadline - performance.now())), signal });
+    const tunnel =
+      proxy === undefined ? undefined : await openTunnel(proxy, target, patience(), options.proxyTls);
+    return exchange(target, headers, options, patience(), tunnel);
+  };
+  let outcome = await ask();
   while ("location" in outcome) {
     const { status, location } = outcome;
     if (redirectsLeft-- === 0) {
@@ -71,7 +89,7 @@ export async function dial(url: string | URL, options: DialOptions = {}): Promis
       });
     }
     target = redirected(target, location, headers, status);
-    outcome = await exchange(target, headers, options, Math.max(1, deadline - performance.now()));
+    outcome = await ask();
   }
   const { response, socket, head } = outcome;
   const answer = readAnswer(response, key, subprotocols, compression);
@@ -116,7 +134,7 @@ interface Redirect {
 function redirected(from: URL, location: string, headers: Record<string, string>, status: number): URL {
   let to: URL;
   try {
-    to = parseUrl(new URL(location.replace(/^ws(s?):/i, "http$1:"), from));
+    to = parseHttpUrl(new URL(location.replace(/^ws(s?):/i, "http$1:"), from));
   } catch (cause) {
     throw new WebSocketError("refused", `${from.host} redirects to no WebSocket URL`, { status, cause });
   }
@@ -139,88 +157,40 @@ function exchange(
   target: URL,
   headers: Record<string, string>,
   options: DialOptions,
-  timeoutMs: number,
+  patience: Patience,
+  tunnel: Socket | undefined,
 ): Promise<Answer | Redirect> {
-  return new Promise((resolve, reject) => {
-    let request: ClientRequest;
-    const settle = (): void => {
-      clearTimeout(timer);
-      options.signal?.removeEventListener("abort", onAbort);
-    };
-    const fail = (error: WebSocketError): void => {
-      settle();
-      reject(error);
-      request.destroy();
-    };
-    const onAbort = (): void =>
-      fail(new WebSocketError("canceled", "dialing canceled", { cause: options.signal?.reason }));
-    const timer = setTimeout(
-      () =>
-        fail(new WebSocketError("handshake_timeout", `${target.host} did not answer within ${timeoutMs} ms`)),
-      timeoutMs,
-    );
-    options.signal?.addEventListener("abort", onAbort, { once: true });
-
-    const common = {
-      host: target.hostname.replace(/^\[|\]$/g, ""),
-      port: target.port === "" ? (target.protocol === "https:" ? 443 : 80) : Number(target.port),
-      path: `${target.pathname}${target.search}`,
-      headers,
-      agent: false as const,
-      ...(target.username === "" && target.password === ""
-        ? undefined
-        : { auth: `${decodeURIComponent(target.username)}:${decodeURIComponent(target.password)}` }),
-    };
-    try {
-      request =
-        target.protocol === "https:" ? httpsRequest({ ...options.tls, ...common }) : httpRequest(common);
-    } catch (cause) {
-      settle();
-      reject(new WebSocketError("invalid_argument", `cannot ask ${target.host} for an upgrade`, { cause }));
-      return;
-    }
+  const auth = credentialsOf(target);
+  const common = {
+    ...hostAndPort(target),
+    path: `${target.pathname}${target.search}`,
+    headers,
+    agent: false as const,
+    ...(auth === undefined ? undefined : { auth }),
+  };
+  return exchangeHttp(target.host, patience, ({ done, failed }) => {
+    const request =
+      target.protocol === "https:"
+        ? httpsRequest({ ...options.tls, ...common, ...(tunnel && { socket: tunnel }) })
+        : httpRequest({ ...common, ...(tunnel && { createConnection: () => tunnel }) });
     request.on("upgrade", (response, socket: Socket, head) => {
-      settle();
       socket.on("error", ignore); // Until the connection has its own listener.
-      resolve({ response, socket, head });
+      done({ response, socket, head });
     });
     request.on("response", (response) => {
       const { statusCode: status, statusMessage } = response;
       const { location } = response.headers;
       if (status !== undefined && [301, 302, 303, 307, 308].includes(status) && location !== undefined) {
-        settle();
-        resolve({ status, location });
+        done({ status, location });
         request.destroy();
         return;
       }
-      fail(
+      failed(
         new WebSocketError("refused", `${target.host} answered ${status} ${statusMessage ?? ""}`, { status }),
       );
     });
-    request.on("error", (cause) => {
-      const isAnswer = "code" in cause && typeof cause.code === "string" && cause.code.startsWith("HPE_");
-      const code = isAnswer ? "handshake_failed" : "connect_failed";
-      fail(new WebSocketError(code, `cannot connect to ${target.host}: ${cause.message}`, { cause }));
-    });
-    request.end();
+    return request;
   });
-}
-
-/** @throws WebSocketError `invalid_url` */
-function parseUrl(text: string | URL): URL {
-  const shown = JSON.stringify(String(text).slice(0, 200));
-  let url: URL;
-  try {
-    url = new URL(String(text).replace(/^ws(s?):/i, "http$1:"));
-  } catch (cause) {
-    throw new WebSocketError("invalid_url", `${shown} is not a URL`, { cause });
-  }
-  if (url.protocol !== "http:" && url.protocol !== "https:") {
-    throw new WebSocketError("invalid_url", `${shown} is not a ws:, wss:, http: or https: URL`);
-  }
-  if (url.hash !== "" || String(text).includes("#"))
-    throw new WebSocketError("invalid_url", `${shown} has a fragment`);
-  return url;
 }
 
 function checkSubprotocols(subprotocols: readonly string[]): readonly string[] {

@@ -3,6 +3,7 @@ export type WebSocketErrorCode =
   | "invalid_argument" // an option or argument is outside what is allowed
   | "invalid_url" // the URL to dial is not one of `ws:`, `wss:`, `http:`, `https:`, or has a fragment
   | "refused" // the HTTP answer was not 101, or the request was not a valid upgrade; `status` has the HTTP status
+  | "proxy_refused" // the proxy's answer to CONNECT was not 2xx; `status` has the HTTP status
   | "handshake_failed" // the peer's answer to the upgrade broke RFC 6455
   | "handshake_timeout" // the handshake took longer than `handshakeTimeoutMs`
   | "connect_failed" // no connection could be made; `cause` has the reason
@@ -33,7 +34,7 @@ export interface WebSocketErrorParts {
 export class WebSocketError extends Error {
   override readonly name = "WebSocketError";
   readonly code: WebSocketErrorCode;
-  /** HTTP status, for `refused`. */
+  /** HTTP status, for `refused` and `proxy_refused`. */
   readonly status: number | undefined;
   /** The Close frame this side sent, if it did. */
   readonly sent: CloseFrame | undefined;
