@@ -49,3 +49,8 @@ export class WebSocketError extends Error {
     this.received = parts.received;
   }
 }
+
+/** For calls whose signal was aborted. */
+export function canceled(signal: AbortSignal): WebSocketError {
+  return new WebSocketError("canceled", "operation canceled", { cause: signal.reason });
+}

@@ -17,10 +17,11 @@ import { closeFault, Core, type CoreEvents } from "./core/core.ts";
 import { FIN, OPCODE, type Role } from "./core/frame.ts";
 import type { ProtocolFailure } from "./core/receiver.ts";
 import { serverFrame } from "./core/server-frame.ts";
-import { WebSocketError } from "./error.ts";
+import { canceled, WebSocketError } from "./error.ts";
 import { Heartbeat, type HeartbeatHost } from "./heartbeat.ts";
 import type { ConnSettings } from "./options.ts";
-import { moveToReusedBuffer, readInto } from "./reused-read-buffer.ts";
+import { RoomWaiters } from "./room-waiters.ts";
+import { listenTo, type SocketEvents } from "./socket-listeners.ts";
 import { type Flushable, flushAtEndOfTurn } from "./turn.ts";
 
 /** From this many bytes on, a turn's frames are written before it ends. */
@@ -34,16 +35,11 @@ export interface SessionOwner {
   ended(): void;
 }
 
-interface Waiter {
-  resolve(): void;
-  reject(error: Error): void;
-}
-
 /**
  * One connection at work: a socket's bytes to a `Core`, its messages to an `Inbox`, and what is sent back to the socket,
  * one write for each turn of the event loop. The public face is `WebSocketConn`.
  */
-export class Session implements CoreEvents, InboxSource, Flushable, HeartbeatHost {
+export class Session implements CoreEvents, InboxSource, Flushable, HeartbeatHost, SocketEvents {
   readonly core: Core;
   readonly inbox: Inbox;
   readonly heartbeat: Heartbeat;
@@ -64,7 +60,7 @@ export class Session implements CoreEvents, InboxSource, Flushable, HeartbeatHos
   /** False: the socket has nothing left to write. */
   #hasUnsent = true;
 
-  #drainWaiters: Waiter[] | undefined;
+  #roomWaiters: RoomWaiters | undefined;
   #error: WebSocketError | undefined;
   #failureCode: number | undefined;
   #socketError: Error | undefined;
@@ -89,15 +85,10 @@ export class Session implements CoreEvents, InboxSource, Flushable, HeartbeatHos
 
   /** Begins to read. `head`: what came behind the handshake. */
   start(head: Buffer): void {
-    const moved = moveToReusedBuffer(this.#socket, onread);
-    if (moved !== undefined) this.#socket = moved;
-    const socket: Attached = this.#socket;
-    socket[kSession] = this;
-    if (moved === undefined) socket.on("data", onData);
-    socket.on("end", onEnd).on("error", onError).on("close", onClose).on("drain", onDrain);
+    this.#socket = listenTo(this.#socket, this);
     this.heartbeat.start();
     if (head.length > 0) this.received(head, false);
-    if (!this.#isHeldBack) socket.resume();
+    if (!this.#isHeldBack) this.#socket.resume();
   }
 
   get socket(): Duplex {
@@ -184,21 +175,8 @@ export class Session implements CoreEvents, InboxSource, Flushable, HeartbeatHos
   }
 
   #untilDrained(signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = { resolve, reject };
-      if (signal !== undefined) {
-        const onAbort = () => {
-          this.#drainWaiters = this.#drainWaiters?.filter((other) => other !== waiter);
-          reject(canceled(signal));
-        };
-        const forget = () => signal.removeEventListener("abort", onAbort);
-        waiter.resolve = () => (forget(), resolve());
-        waiter.reject = (error) => (forget(), reject(error));
-        signal.addEventListener("abort", onAbort, { once: true });
-      }
-      this.#drainWaiters ??= [];
-      this.#drainWaiters.push(waiter);
-    });
+    this.#roomWaiters ??= new RoomWaiters();
+    return this.#roomWaiters.wait(signal);
   }
 
   flush(): void {
@@ -241,9 +219,7 @@ export class Session implements CoreEvents, InboxSource, Flushable, HeartbeatHos
     }
     if (!this.#wantsDrain || this.bufferedAmount > this.#settings.writeBufferSize) return;
     this.#wantsDrain = false;
-    const waiters = this.#drainWaiters;
-    this.#drainWaiters = undefined;
-    for (const waiter of waiters ?? []) waiter.resolve();
+    this.#roomWaiters?.resolveAll();
     this.inbox.drained();
   }
 
@@ -431,9 +407,9 @@ export class Session implements CoreEvents, InboxSource, Flushable, HeartbeatHos
     clearTimeout(this.#closeTimer);
     this.core.outbox.clear();
     const error = this.#closedError();
-    for (const waiter of this.#drainWaiters ?? []) waiter.reject(error);
+    this.#roomWaiters?.rejectAll(error);
+    this.#roomWaiters = undefined;
     this.heartbeat.stop(error);
-    this.#drainWaiters = undefined;
     // What has arrived is still delivered before the end is.
     if (!this.#isHeldBack || this.#wasClosedHere) this.#finish();
   }
@@ -474,34 +450,6 @@ export class Session implements CoreEvents, InboxSource, Flushable, HeartbeatHos
   }
 }
 
-/** Listeners are shared by all sockets: closures of their own would cost each a few hundred bytes. */
-const kSession = Symbol("session");
-type Attached = Duplex & { [kSession]?: Session };
-
-function onData(this: Attached, chunk: Buffer): void {
-  this[kSession]?.received(chunk, false);
-}
-
-const onread = readInto(function onLentBytes(this: Attached, count: number, buffer: Buffer): boolean {
-  return this[kSession]?.received(buffer.subarray(0, count), true) ?? true;
-});
-
-function onEnd(this: Attached): void {
-  this[kSession]?.socketEnded();
-}
-
-function onError(this: Attached, error: Error): void {
-  this[kSession]?.socketFailed(error);
-}
-
-function onClose(this: Attached): void {
-  this[kSession]?.socketClosed();
-}
-
-function onDrain(this: Attached): void {
-  this[kSession]?.socketDrained();
-}
-
 /** JavaScript callers pass other views and buffers too; only what the view shows may leave. */
 function asMessage(message: unknown): Message {
   if (typeof message === "string" || message instanceof Uint8Array) return message;
@@ -509,8 +457,4 @@ function asMessage(message: unknown): Message {
     return new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
   if (message instanceof ArrayBuffer || message instanceof SharedArrayBuffer) return new Uint8Array(message);
   throw new WebSocketError("invalid_argument", `a message is a string or bytes, not ${typeof message}`);
-}
-
-function canceled(signal: AbortSignal): WebSocketError {
-  return new WebSocketError("canceled", "operation canceled", { cause: signal.reason });
 }
