@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import {
   type Addr,
+  type Inbox,
   ipAddr,
   type Message,
   type MessageConn,
@@ -15,11 +16,17 @@ import {
 import { CLOSE } from "./core/close-code.ts";
 import type { Compression } from "./core/compression.ts";
 import type { Role } from "./core/frame.ts";
+import type { MessagePart } from "./core/receiver.ts";
+import { WebSocketError } from "./error.ts";
+import { type IncomingStream, IncomingStreams } from "./incoming-stream.ts";
 import type { ConnSettings } from "./options.ts";
+import type { StreamSource } from "./outgoing-stream.ts";
 import { Session, type SessionOwner } from "./session.ts";
 
 /** The longest payload Node can hold in one buffer on every platform it supports. */
 const MAX_SEND_BYTES = 2 ** 31 - 1;
+
+const ONLY_STREAMS = 'with messages: "stream" there is only receiveStream';
 
 /** What the handshake settled. */
 export interface ConnParts {
@@ -38,7 +45,7 @@ export interface ConnParts {
  * One WebSocket connection. Made by an `Upgrader`, by `listen` and by `dial`.
  *
  * Receive by iterating, by `receive`, or by `serve` with a handler, which costs the least. Binary messages are `Uint8Array`s that belong to the
- * receiver; bytes that are sent must not be changed until `send` resolves. All frames sent in one turn of the event loop leave in one write.
+ * receiver; bytes that are sent belong to the connection: larger ones are not copied. All frames sent in one turn of the event loop leave in one write.
  *
  * @example
  * const conn = await dial("ws://localhost:8080/ws");
@@ -52,6 +59,8 @@ export class WebSocketConn implements MessageConn {
   readonly extensions: string;
   readonly maxSendBytes: number = MAX_SEND_BYTES;
   readonly #session: Session;
+  /** If messages are streamed. */
+  readonly #incoming: IncomingStreams | undefined;
   readonly #request: Peer["request"] | undefined;
   #peer: Peer | undefined;
   #localAddr: Addr | undefined;
@@ -63,6 +72,9 @@ export class WebSocketConn implements MessageConn {
     this.#request = parts.request;
     const owner = new Owner(this, parts.onEnded);
     this.#session = new Session(parts.socket, parts.role, parts.settings, owner, parts.compression);
+    this.#incoming = parts.settings.isStreaming
+      ? new IncomingStreams(this.#session.inbox as Inbox<MessagePart>)
+      : undefined;
   }
 
   /** Not for applications: begins to read. `head` is what came behind the handshake. */
@@ -97,16 +109,48 @@ export class WebSocketConn implements MessageConn {
 
   /** @throws WebSocketError through the promise: `abnormal_closure`, `protocol_error`, …, with both sides' Close frames. */
   receive(options?: WaitOptions): Promise<Message | null> {
-    return this.#session.inbox.receive(options);
+    return this.#incoming === undefined
+      ? this.#inbox.receive(options)
+      : Promise.reject(new WebSocketError("invalid_argument", ONLY_STREAMS));
   }
 
   serve(handler: MessageHandler): void {
-    this.#session.inbox.serve(handler);
+    this.#inbox.serve(handler);
   }
 
   /** Leaving the loop closes nothing: iterate again to go on. */
   [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
-    return this.#session.inbox[Symbol.asyncIterator]();
+    return this.#inbox[Symbol.asyncIterator]();
+  }
+
+  /**
+   * Waits for the next message and gives it while it arrives; `null` after a clean close. What was not read of the message before is thrown away. For
+   * connections with the option `messages: "stream"`; one call at a time. Not reading holds the peer back: at most `readBufferSize` wait, and what one read brings
+   * (of a compressed message at most 528 kB more).
+   *
+   * @throws WebSocketError `invalid_argument`, and as `receive` does. Iterating the stream throws the same, and `closed` if the peer closed in the middle.
+   * @example
+   * for (let message; (message = await conn.receiveStream()) !== null; ) {
+   *   for await (const chunk of message) await file.write(chunk);
+   * }
+   */
+  receiveStream(options?: WaitOptions): Promise<IncomingStream | null> {
+    if (this.#incoming !== undefined) return this.#incoming.next(options);
+    const reason = 'receiveStream needs the option messages: "stream"';
+    return Promise.reject(new WebSocketError("invalid_argument", reason));
+  }
+
+  /**
+   * Sends one message while it is made: each chunk of `source` is a fragment of its own, and the next is asked for when there is room. All chunks are text, or
+   * all are bytes; without any the message is binary and empty. It is not compressed. Meanwhile `send` waits and `trySend` refuses; pings pass.
+   *
+   * @throws WebSocketError through the promise: `closed`, `canceled`, `invalid_argument`, or what the source threw. A message that was begun cannot be taken
+   *   back: then the connection is closed with 1011.
+   * @example
+   * await conn.sendStream(createReadStream("film.mp4"));
+   */
+  sendStream(source: StreamSource, options?: WaitOptions): Promise<void> {
+    return this.#session.sendStream(source, options);
   }
 
   /** @throws WebSocketError through the promise: `closed`, `send_buffer_full`, `canceled` (then the message is sent all the same). */
@@ -135,6 +179,11 @@ export class WebSocketConn implements MessageConn {
    */
   close(code: number = CLOSE.normal, reason = ""): Promise<void> {
     return this.#session.close(code, reason);
+  }
+
+  get #inbox(): Inbox {
+    if (this.#incoming === undefined) return this.#session.inbox as Inbox;
+    throw new WebSocketError("invalid_argument", ONLY_STREAMS);
   }
 
   abort(): void {

@@ -4,7 +4,7 @@ export { Core, type CoreEvents } from "./core/core.ts";
 export type { Role } from "./core/frame.ts";
 export { defaultReceiveLimits, type ReceiveLimits } from "./core/limits.ts";
 export type { Outbox } from "./core/outbox.ts";
-export type { ProtocolFailure } from "./core/receiver.ts";
+export type { MessagePart, ProtocolFailure } from "./core/receiver.ts";
 export { serverFrame } from "./core/server-frame.ts";
 export { type DialOptions, dial } from "./dial.ts";
 export {
@@ -19,7 +19,9 @@ export type { CompressionOptions } from "./handshake/deflate.ts";
 export { type HandshakeRequest, isSameHost } from "./handshake/origin.ts";
 export { isRefusal, type Refusal, readUpgrade, type UpgradeRequest } from "./handshake/server.ts";
 export { type AttachOptions, attach, type ListenOptions, listen } from "./listen.ts";
+export type { IncomingStream } from "./incoming-stream.ts";
 export type { ConnOptions } from "./options.ts";
+export type { StreamSource } from "./outgoing-stream.ts";
 export { Upgrader, type UpgraderOptions } from "./upgrader.ts";
 export { type OpenedStream, WebSocketStream, type WebSocketStreamOptions } from "./websocket-stream.ts";
 export { CloseEvent, MessageEvent, type SendData, WebSocket, type WebSocketOptions } from "./whatwg.ts";

@@ -9,6 +9,11 @@ export interface ConnOptions {
   readonly maxFrameBytes?: number | undefined;
   /** Most frames that one received message may come in. Default 131,072. */
   readonly maxFragments?: number | undefined;
+  /**
+   * `"whole"`, or `"stream"`: each message is received while it arrives, by `receiveStream` alone. Nothing is put together, so that `maxMessageBytes`
+   * and `maxFragments` have no limit unless they are given. Default `"whole"`.
+   */
+  readonly messages?: "whole" | "stream" | undefined;
   /** Received messages that may wait for the application, in bytes, before the peer is held back. Default 65,536. */
   readonly readBufferSize?: number | undefined;
   /** Bytes that may wait to be sent before `send` waits and `trySend` answers `buffered`. Default 65,536. */
@@ -25,9 +30,18 @@ export interface ConnOptions {
   readonly closeTimeoutMs?: number | undefined;
 }
 
+/** Where messages are streamed nothing is kept that would need a limit. */
+const streamLimits: ReceiveLimits = {
+  ...defaultReceiveLimits,
+  maxMessageBytes: Number.MAX_SAFE_INTEGER,
+  maxFragments: Number.MAX_SAFE_INTEGER,
+};
+
 /** `ConnOptions`, complete and checked; one object for all connections of an upgrader. */
 export interface ConnSettings {
   readonly receive: ReceiveLimits;
+  /** Messages are told in parts. */
+  readonly isStreaming: boolean;
   readonly inbox: { readonly highWaterBytes: number };
   readonly writeBufferSize: number;
   readonly maxBufferedBytes: number;
@@ -46,21 +60,21 @@ export const DEFAULT_HANDSHAKE_TIMEOUT_MS = 10_000;
  * @throws WebSocketError `invalid_argument`, naming the option, its value and what is allowed.
  */
 export function connSettings(options: ConnOptions): ConnSettings {
+  const { messages = "whole" } = options;
+  if (messages !== "whole" && messages !== "stream") {
+    throw new WebSocketError(
+      "invalid_argument",
+      `messages ${String(messages)} is neither "whole" nor "stream"`,
+    );
+  }
+  const isStreaming = messages === "stream";
+  const limits = isStreaming ? streamLimits : defaultReceiveLimits;
   return {
+    isStreaming,
     receive: {
-      maxMessageBytes: wholeNumber(
-        "maxMessageBytes",
-        options.maxMessageBytes,
-        defaultReceiveLimits.maxMessageBytes,
-        1,
-      ),
-      maxFrameBytes: wholeNumber(
-        "maxFrameBytes",
-        options.maxFrameBytes,
-        defaultReceiveLimits.maxFrameBytes,
-        1,
-      ),
-      maxFragments: wholeNumber("maxFragments", options.maxFragments, defaultReceiveLimits.maxFragments, 1),
+      maxMessageBytes: wholeNumber("maxMessageBytes", options.maxMessageBytes, limits.maxMessageBytes, 1),
+      maxFrameBytes: wholeNumber("maxFrameBytes", options.maxFrameBytes, limits.maxFrameBytes, 1),
+      maxFragments: wholeNumber("maxFragments", options.maxFragments, limits.maxFragments, 1),
     },
     inbox: { highWaterBytes: wholeNumber("readBufferSize", options.readBufferSize, 65_536, 1) },
     writeBufferSize: wholeNumber("writeBufferSize", options.writeBufferSize, 65_536, 1),

@@ -15,11 +15,12 @@ import { CLOSE } from "./core/close-code.ts";
 import type { Compression } from "./core/compression.ts";
 import { closeFault, Core, type CoreEvents } from "./core/core.ts";
 import { FIN, OPCODE, type Role } from "./core/frame.ts";
-import type { ProtocolFailure } from "./core/receiver.ts";
+import type { MessagePart, ProtocolFailure } from "./core/receiver.ts";
 import { serverFrame } from "./core/server-frame.ts";
 import { canceled, WebSocketError } from "./error.ts";
 import { Heartbeat, type HeartbeatHost } from "./heartbeat.ts";
 import type { ConnSettings } from "./options.ts";
+import { type OutgoingHost, OutgoingStreams, type StreamSource } from "./outgoing-stream.ts";
 import { RoomWaiters } from "./room-waiters.ts";
 import { listenTo, type SocketEvents } from "./socket-listeners.ts";
 import { type Flushable, flushAtEndOfTurn } from "./turn.ts";
@@ -39,9 +40,12 @@ export interface SessionOwner {
  * One connection at work: a socket's bytes to a `Core`, its messages to an `Inbox`, and what is sent back to the socket,
  * one write for each turn of the event loop. The public face is `WebSocketConn`.
  */
-export class Session implements CoreEvents, InboxSource, Flushable, HeartbeatHost, SocketEvents {
+export class Session
+  implements CoreEvents, InboxSource, Flushable, HeartbeatHost, SocketEvents, OutgoingHost
+{
   readonly core: Core;
-  readonly inbox: Inbox;
+  /** Of messages; of their parts, if messages are streamed. */
+  readonly inbox: Inbox<Message | MessagePart>;
   readonly heartbeat: Heartbeat;
   #socket: Duplex;
   readonly #role: Role;
@@ -61,6 +65,7 @@ export class Session implements CoreEvents, InboxSource, Flushable, HeartbeatHos
   #hasUnsent = true;
 
   #roomWaiters: RoomWaiters | undefined;
+  #outgoing: OutgoingStreams | undefined;
   #error: WebSocketError | undefined;
   #failureCode: number | undefined;
   #socketError: Error | undefined;
@@ -78,7 +83,7 @@ export class Session implements CoreEvents, InboxSource, Flushable, HeartbeatHos
     this.#settings = settings;
     this.#owner = owner;
     this.#compression = compression;
-    this.core = new Core(role, this, settings.receive, compression);
+    this.core = new Core(role, this, settings.receive, compression, settings.isStreaming);
     this.inbox = new Inbox(this, settings.inbox);
     this.heartbeat = new Heartbeat(this, settings.pingIntervalMs, settings.pongTimeoutMs);
   }
@@ -105,6 +110,15 @@ export class Session implements CoreEvents, InboxSource, Flushable, HeartbeatHos
   trySend(message: Message | PreparedMessage): SendOutcome {
     const { core } = this;
     if (!core.isOpen) return "refused";
+    if (this.#outgoing !== undefined && this.#outgoing.isBusy) {
+      this.#wantsDrain = true;
+      return "refused";
+    }
+    return this.#trySendNow(message);
+  }
+
+  #trySendNow(message: Message | PreparedMessage): SendOutcome {
+    const { core } = this;
     const { outbox } = core;
     // What the operating system did not take at once is rare, and asking Node for it is not free.
     const unsent = this.#hasUnsent ? this.#socket.writableLength : 0;
@@ -119,26 +133,59 @@ export class Session implements CoreEvents, InboxSource, Flushable, HeartbeatHos
   }
 
   send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
-    if (!this.core.isOpen) return Promise.reject(this.#closedError());
+    if (!this.core.isOpen) return Promise.reject(this.closedError());
     const signal = options?.signal;
     if (signal?.aborted) return Promise.reject(canceled(signal));
+    if (this.#outgoing === undefined || !this.#outgoing.isBusy) return this.#sendNow(message, signal);
+    const length = byteLengthOf(message);
+    const { waitingBytes } = this.#outgoing;
+    if (waitingBytes > 0 && waitingBytes + length > this.#settings.maxBufferedBytes) return this.#full();
+    return this.#outgoing.after(length, () => this.#sendNow(message, signal));
+  }
+
+  /** A message of which each part is sent as it comes. */
+  sendStream(source: StreamSource, options?: WaitOptions): Promise<void> {
+    this.#outgoing ??= new OutgoingStreams(this);
+    return this.#outgoing.send(source, options);
+  }
+
+  /** `OutgoingStreams` */
+  sendPart(part: Message, isLast: boolean): Promise<void> {
+    if (!this.core.isOpen) return Promise.reject(this.closedError());
+    this.core.sendPart(part, isLast);
+    this.#flushLater();
+    // What was refused meanwhile may be sent now.
+    if (isLast) this.#wantsDrain = true;
+    const isRoomy = this.bufferedAmount <= this.#settings.writeBufferSize || this.#hasRoomAfterFlush();
+    return isRoomy ? RESOLVED : this.#untilDrained(undefined);
+  }
+
+  /** `OutgoingStreams` */
+  breakOff(): void {
+    void this.#close(CLOSE.internalError, "");
+  }
+
+  #sendNow(message: Message | PreparedMessage, signal: AbortSignal | undefined): Promise<void> {
+    if (!this.core.isOpen) return Promise.reject(this.closedError());
     let outcome: SendOutcome;
     try {
-      outcome = this.trySend(message);
+      outcome = this.#trySendNow(message);
     } catch (error) {
       return Promise.reject(error);
     }
     if (outcome === "sent") return RESOLVED;
     if (outcome === "buffered") return this.#untilDrained(signal);
+    return this.#full();
+  }
+
+  #full(): Promise<never> {
     const { maxBufferedBytes } = this.#settings;
     const reason = `more than ${maxBufferedBytes} bytes would wait to be sent; wait for each send, or raise maxBufferedBytes`;
     return Promise.reject(new WebSocketError("send_buffer_full", reason));
   }
 
   #fits(message: Message | PreparedMessage): boolean {
-    const content = message instanceof PreparedMessage ? message.message : message;
-    const length = typeof content === "string" ? Buffer.byteLength(content) : content.byteLength;
-    return this.bufferedAmount + length <= this.#settings.maxBufferedBytes;
+    return this.bufferedAmount + byteLengthOf(message) <= this.#settings.maxBufferedBytes;
   }
 
   #add(message: Message | PreparedMessage): void {
@@ -243,6 +290,10 @@ export class Session implements CoreEvents, InboxSource, Flushable, HeartbeatHos
     this.inbox.push(message, byteLength);
   }
 
+  onPart(part: MessagePart): void {
+    this.inbox.push(part, part.bytes.length);
+  }
+
   onPing(): void {
     this.#flushLater();
   }
@@ -297,7 +348,7 @@ export class Session implements CoreEvents, InboxSource, Flushable, HeartbeatHos
   // --- ping, keepalive
 
   ping(): Promise<number> {
-    return this.core.isOpen ? this.heartbeat.ping() : Promise.reject(this.#closedError());
+    return this.core.isOpen ? this.heartbeat.ping() : Promise.reject(this.closedError());
   }
 
   get isOpen(): boolean {
@@ -406,7 +457,8 @@ export class Session implements CoreEvents, InboxSource, Flushable, HeartbeatHos
     this.core.isOpen = false;
     clearTimeout(this.#closeTimer);
     this.core.outbox.clear();
-    const error = this.#closedError();
+    const error = this.closedError();
+    this.#outgoing?.stop(error);
     this.#roomWaiters?.rejectAll(error);
     this.#roomWaiters = undefined;
     this.heartbeat.stop(error);
@@ -440,7 +492,8 @@ export class Session implements CoreEvents, InboxSource, Flushable, HeartbeatHos
     return { code: this.#failureCode ?? CLOSE.abnormal, reason: "", wasClean: false, error };
   }
 
-  #closedError(): WebSocketError {
+  /** For calls on a connection that is over. */
+  closedError(): WebSocketError {
     return this.#makeError("closed", "the connection is closed", this.#error ?? this.#socketError);
   }
 
@@ -448,6 +501,11 @@ export class Session implements CoreEvents, InboxSource, Flushable, HeartbeatHos
     const { sentClose: sent, receivedClose: received } = this.core;
     return new WebSocketError(code, reason, { sent, received, cause });
   }
+}
+
+function byteLengthOf(message: Message | PreparedMessage): number {
+  const content = message instanceof PreparedMessage ? message.message : message;
+  return typeof content === "string" ? Buffer.byteLength(content) : content.byteLength;
 }
 
 /** JavaScript callers pass other views and buffers too; only what the view shows may leave. */

@@ -12,7 +12,7 @@ export interface OpenedStream {
 }
 
 /** How a `WebSocketStream` connects. */
-export interface WebSocketStreamOptions extends Omit<DialOptions, "subprotocols"> {
+export interface WebSocketStreamOptions extends Omit<DialOptions, "subprotocols" | "messages"> {
   /** Subprotocols to offer. Default: none. */
   readonly protocols?: readonly string[] | undefined;
 }

@@ -33,7 +33,7 @@ export class MessageEvent extends Event {
 }
 
 /** What a `WebSocket` can be told here that it cannot in a browser. Compression is offered by default, as browsers do. */
-export interface WebSocketOptions extends Omit<DialOptions, "subprotocols" | "signal"> {
+export interface WebSocketOptions extends Omit<DialOptions, "subprotocols" | "signal" | "messages"> {
   /** Bytes that may wait to be sent; past them the connection fails, as the standard says. Default 16,777,216. */
   readonly maxBufferedBytes?: number | undefined;
 }

@@ -75,13 +75,12 @@ export function makeInput(random: () => number): FuzzInput {
 
 /** Throws unless the input ends in events or one protocol error, the same however it is cut. */
 export function check({ role, isCompressing, bytes }: FuzzInput): void {
-  const run = (portion: number, isLent: boolean): Recorder => {
+  const run = (portion: number, isLent: boolean, isStreaming = false): Recorder => {
     const compression = isCompressing ? new Compression(role, parameters, settings) : undefined;
-    return new Recorder(role, { maxMessageBytes: MAX_MESSAGE_BYTES }, compression).feed(
-      bytes,
-      portion,
-      isLent,
-    );
+    const recorder = new Recorder(role, { maxMessageBytes: MAX_MESSAGE_BYTES }, compression, isStreaming);
+    recorder.feed(bytes, portion, isLent);
+    compression?.close();
+    return recorder;
   };
   const whole = run(Math.max(1, bytes.length), true);
   for (const cut of [run(1, false), run(7, true), run(1000, false)]) {
@@ -89,6 +88,12 @@ export function check({ role, isCompressing, bytes }: FuzzInput): void {
     assert.deepEqual(cut.failure?.closeCode, whole.failure?.closeCode);
     assert.deepEqual(cut.core.receivedClose, whole.core.receivedClose);
     assert.deepEqual([cut.pings, cut.pongs], [whole.pings, whole.pongs]);
+  }
+  // In parts the same messages come out. A fault inside of a message may be noticed earlier, as the bytes come.
+  for (const streamed of [run(Math.max(1, bytes.length), true, true), run(3, false, true)]) {
+    if (streamed.failure === undefined) assert.deepEqual(streamed.messages, whole.messages);
+    else assert.deepEqual(streamed.messages, whole.messages.slice(0, streamed.messages.length));
+    assert.ok(whole.failure === undefined || streamed.failure !== undefined);
   }
   assert.ok(whole.failure === undefined || whole.core.receivedClose === undefined);
   for (const message of whole.messages) assert.ok(Buffer.byteLength(message) <= MAX_MESSAGE_BYTES);

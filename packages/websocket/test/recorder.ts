@@ -3,7 +3,7 @@ import type { Compression } from "../src/core/compression.ts";
 import { Core, type CoreEvents } from "../src/core/core.ts";
 import { buildFrame, type Role } from "../src/core/frame.ts";
 import { defaultReceiveLimits, type ReceiveLimits } from "../src/core/limits.ts";
-import type { ProtocolFailure } from "../src/core/receiver.ts";
+import type { MessagePart, ProtocolFailure } from "../src/core/receiver.ts";
 
 /** Notes what a core tells, for tests. */
 export class Recorder implements CoreEvents {
@@ -16,12 +16,33 @@ export class Recorder implements CoreEvents {
   /** Called after each message was noted. */
   afterMessage: (() => void) | undefined;
 
-  constructor(role: Role, limits: Partial<ReceiveLimits> = {}, compression?: Compression) {
-    this.core = new Core(role, this, { ...defaultReceiveLimits, ...limits }, compression);
+  readonly #parts: Uint8Array[] = [];
+  /** The longest part of a message that was told. */
+  longestPart = 0;
+
+  constructor(
+    role: Role,
+    limits: Partial<ReceiveLimits> = {},
+    compression?: Compression,
+    isStreaming = false,
+  ) {
+    this.core = new Core(role, this, { ...defaultReceiveLimits, ...limits }, compression, isStreaming);
   }
 
   onMessage(message: Message): void {
     this.messages.push(message);
+    this.afterMessage?.();
+  }
+
+  /** Puts parts together, so that they can be compared with whole messages. */
+  onPart({ isText, isFirst, isLast, bytes }: MessagePart): void {
+    if (isFirst !== (this.#parts.length === 0)) throw new Error("a message begins in the middle");
+    this.#parts.push(bytes);
+    this.longestPart = Math.max(this.longestPart, bytes.length);
+    if (isLast) {
+      const whole = Buffer.concat(this.#parts.splice(0));
+      this.messages.push(isText ? whole.toString() : new Uint8Array(whole));
+    }
     this.afterMessage?.();
   }
 

@@ -38,6 +38,8 @@ export class Compression {
   readonly #receiveKeepsContext: boolean;
   #deflater: Deflater | undefined;
   #inflater: Inflater | undefined;
+  /** For messages that are inflated in parts: others come in between. */
+  #partInflater: Inflater | undefined;
 
   constructor(role: Role, parameters: DeflateParameters, settings: DeflateSettings) {
     const isServer = role === "server";
@@ -78,6 +80,18 @@ export class Compression {
     return this.#inflater.inflate(payload, limit);
   }
 
+  /**
+   * Decompresses a part of a message. A connection uses either this or `decompress`; then it has a decompressor of its own, of some 40 kB.
+   * The bytes are lent until the next use of any compression.
+   *
+   * @param limit for what comes out of this part, in bytes.
+   */
+  decompressPart(part: Uint8Array, isFirst: boolean, isLast: boolean, limit: number): Buffer | InflateFault {
+    this.#partInflater ??= new Inflater(this.#receiveBits, this.#receiveKeepsContext);
+    if (isFirst) this.#partInflater.begin();
+    return this.#partInflater.inflatePart(part, limit, isLast);
+  }
+
   /** How a message is framed for this connection and all others with the same parameters, if it is the same for all. */
   get encoding(): Encoding | undefined {
     if (this.#sendKeepsContext || this.#role === "client") return undefined;
@@ -95,8 +109,10 @@ export class Compression {
   close(): void {
     if (this.#sendKeepsContext) this.#deflater?.close();
     if (this.#receiveKeepsContext) this.#inflater?.close();
+    this.#partInflater?.close();
     this.#deflater = undefined;
     this.#inflater = undefined;
+    this.#partInflater = undefined;
   }
 
   #frame(message: Message): Uint8Array {

@@ -5,12 +5,14 @@ import type { Compression } from "./compression.ts";
 import { FIN, OPCODE, type Role, RSV1 } from "./frame.ts";
 import type { ReceiveLimits } from "./limits.ts";
 import { COPY_BELOW_BYTES, Outbox } from "./outbox.ts";
-import { type ProtocolFailure, Receiver, type ReceiverSink } from "./receiver.ts";
+import { type MessagePart, type ProtocolFailure, Receiver, type ReceiverSink } from "./receiver.ts";
 
 /** What the core tells its shell. */
 export interface CoreEvents {
   /** @param byteLength encoded length, in bytes. */
   onMessage(message: Message, byteLength: number): void;
+  /** Instead of `onMessage`, from a core that streams: the next part of a message. */
+  onPart?(part: MessagePart): void;
   /** A ping was answered, or will be once the outbox is not congested. `payload` is lent for the call. */
   onPing(payload: Uint8Array): void;
   /** `payload` is lent for the call. */
@@ -43,13 +45,24 @@ export class Core implements ReceiverSink {
   #isCongested = false;
   /** The newest ping that came while congested. */
   #owedPong: Uint8Array | undefined;
+  /** A message was begun by `sendPart`: no other may be sent before its last part (RFC 6455 §5.4). */
+  #isMidMessage = false;
 
-  /** @param compression permessage-deflate, if it was agreed on in the handshake. */
-  constructor(role: Role, events: CoreEvents, limits: ReceiveLimits, compression?: Compression) {
+  /**
+   * @param compression permessage-deflate, if it was agreed on in the handshake.
+   * @param isStreaming tells messages in parts as they come, instead of whole.
+   */
+  constructor(
+    role: Role,
+    events: CoreEvents,
+    limits: ReceiveLimits,
+    compression?: Compression,
+    isStreaming = false,
+  ) {
     this.outbox = new Outbox(role);
     this.#events = events;
     this.#compression = compression;
-    this.#receiver = new Receiver(role, this, limits, compression);
+    this.#receiver = new Receiver(role, this, limits, compression, isStreaming);
   }
 
   /** The Close frame this side sent, if it did. */
@@ -102,6 +115,23 @@ export class Core implements ReceiverSink {
     else this.outbox.addBytes(FIN | OPCODE.binary, message);
   }
 
+  /** True between the first and the last `sendPart` of a message: then neither `send` nor `sendFrame` may be called. */
+  get isMidMessage(): boolean {
+    return this.#isMidMessage;
+  }
+
+  /**
+   * Puts a part of a message in the outbox, as a frame of its own and not compressed. Call only while `isOpen`.
+   *
+   * @param part of the same kind as the first one; text never ends within a surrogate pair.
+   */
+  sendPart(part: Message, isLast: boolean): void {
+    const isText = typeof part === "string";
+    const opcode = this.#isMidMessage ? OPCODE.continuation : isText ? OPCODE.text : OPCODE.binary;
+    this.#isMidMessage = !isLast;
+    this.outbox.addMessage((isLast ? FIN : 0) | opcode, part);
+  }
+
   /** Puts a whole frame that was built before in the outbox. Call only while `isOpen`. */
   sendFrame(frame: Uint8Array): void {
     this.outbox.addShared(frame);
@@ -140,6 +170,10 @@ export class Core implements ReceiverSink {
 
   onMessage(message: Message, byteLength: number): void {
     this.#events.onMessage(message, byteLength);
+  }
+
+  onPart(part: MessagePart): void {
+    this.#events.onPart?.(part);
   }
 
   onPing(payload: Uint8Array): void {

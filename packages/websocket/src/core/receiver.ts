@@ -14,10 +14,21 @@ export interface ProtocolFailure {
   readonly reason: string;
 }
 
+/** A portion of a message that is told as it comes: see `Receiver`. */
+export interface MessagePart {
+  readonly isText: boolean;
+  readonly isFirst: boolean;
+  readonly isLast: boolean;
+  /** Belongs to the sink. Of text, valid so far; it may begin and end within a character. */
+  readonly bytes: Uint8Array;
+}
+
 /** Who is told what the bytes mean. Binary messages belong to the sink; other byte arrays are lent for the call. */
 export interface ReceiverSink {
   /** @param byteLength encoded length of the message, in bytes. */
   onMessage(message: Message, byteLength: number): void;
+  /** Instead of `onMessage`, from a receiver that streams. */
+  onPart(part: MessagePart): void;
   onPing(payload: Uint8Array): void;
   onPong(payload: Uint8Array): void;
   /** Nothing follows. @param code 1005 if the frame had none. */
@@ -32,6 +43,8 @@ const SLAB_BYTES = 16_384;
 /** First bytes of a message in one frame. */
 const SHORT_TEXT = FIN | OPCODE.text;
 const SHORT_BINARY = FIN | OPCODE.binary;
+/** Of a compressed message that streams so much is inflated at a time: 512 bytes give at most 528 kB. */
+const INFLATE_STEP_BYTES = 512;
 /** RSV1, RSV2 and RSV3. */
 const RESERVED = 0x70;
 
@@ -126,13 +139,26 @@ export class Receiver {
   #message: Assembly | null = null;
   #control: Assembly | null = null;
   #utf8: Utf8Check | null = null;
+  readonly #isStreaming: boolean;
+  #isFirstPart = false;
+  #inflatedBytes = 0;
 
-  constructor(role: Role, sink: ReceiverSink, limits: ReceiveLimits, compression?: Compression) {
+  /** @param isStreaming messages are not put together but told in parts as they come; a pause then holds between parts, too. */
+  constructor(
+    role: Role,
+    sink: ReceiverSink,
+    limits: ReceiveLimits,
+    compression?: Compression,
+    isStreaming = false,
+  ) {
     this.#sink = sink;
     this.#compression = compression;
     this.#limits = limits;
     this.#maskBit = role === "server" ? MASKED : 0;
-    this.#longestShort = Math.min(MAX_CONTROL_PAYLOAD, limits.maxMessageBytes, limits.maxFrameBytes);
+    this.#isStreaming = isStreaming;
+    this.#longestShort = isStreaming
+      ? -1
+      : Math.min(MAX_CONTROL_PAYLOAD, limits.maxMessageBytes, limits.maxFrameBytes);
   }
 
   /** True once a Close frame or a failure was told: further bytes are ignored. */
@@ -192,7 +218,7 @@ export class Receiver {
         break;
       }
       if (this.#isInPayload) {
-        at = this.#payload(chunk, at, end);
+        at = this.#payload(chunk, at, end, isLent);
       } else if (this.#cutHeader !== null) {
         at = this.#restOfHeader(this.#cutHeader, chunk, at, end, isLent);
       } else {
@@ -360,7 +386,7 @@ export class Receiver {
         this.#controlFrame(opcode, chunk.subarray(at, payloadEnd));
         return payloadEnd;
       }
-      if (this.#isFinal) {
+      if (this.#isFinal && !this.#isStreaming) {
         this.#payloadLeft = 0;
         if (this.#isDiscarding) return payloadEnd;
         if (this.#isCompressed) {
@@ -374,6 +400,8 @@ export class Receiver {
     if (opcode < 8) {
       if (opcode !== OPCODE.continuation) {
         this.#messageOpcode = opcode;
+        this.#isFirstPart = true;
+        this.#inflatedBytes = 0;
         if (opcode === OPCODE.text) {
           this.#utf8 ??= new Utf8Check();
           this.#utf8.reset();
@@ -383,14 +411,15 @@ export class Receiver {
       this.#fragments++;
     }
     this.#isInPayload = true;
-    return this.#payload(chunk, at, end);
+    return this.#payload(chunk, at, end, isLent);
   }
 
   /** Takes as much of the payload as the chunk has. */
-  #payload(chunk: Buffer, at: number, end: number): number {
+  #payload(chunk: Buffer, at: number, end: number, isLent: boolean): number {
     const due = this.#payloadLeft;
-    const taken = Math.min(due, end - at);
     const isControl = this.#opcode >= 8;
+    if (this.#isStreaming && !isControl && !this.#isDiscarding) return this.#stream(chunk, at, end, isLent);
+    const taken = Math.min(due, end - at);
     if (taken > 0 && (isControl || !this.#isDiscarding)) {
       let target: Assembly;
       if (isControl) target = this.#control ??= new Assembly();
@@ -413,6 +442,66 @@ export class Receiver {
     return at + taken;
   }
 
+  /** Tells as much of the payload as the chunk has, without keeping it. */
+  #stream(chunk: Buffer, at: number, end: number, isLent: boolean): number {
+    const due = this.#payloadLeft;
+    // In small steps: between them the sink may pause, and a bomb goes off only as far as that.
+    const most = this.#isCompressed ? Math.min(end - at, INFLATE_STEP_BYTES) : end - at;
+    const taken = Math.min(due, most);
+    const stop = at + taken;
+    if (this.#maskBit !== 0) {
+      applyMask(chunk, at, stop, this.#key);
+      this.#key = rotateMask(this.#key, taken);
+    }
+    this.#payloadLeft = due - taken;
+    const isLast = this.#isFinal && taken === due;
+    const arrived = chunk.subarray(at, stop);
+    if (this.#isCompressed) this.#inflatePart(arrived, isLast);
+    else this.#part(isLent ? new Uint8Array(arrived) : arrived, isLast);
+    if (this.#isDone) return end;
+    if (taken === due) {
+      this.#isInPayload = false;
+      if (isLast) this.#endMessage();
+    }
+    return stop;
+  }
+
+  #inflatePart(arrived: Uint8Array, isLast: boolean): void {
+    const limit = this.#limits.maxMessageBytes - this.#inflatedBytes;
+    const isFirst = this.#isFirstPart;
+    const inflated = this.#compression?.decompressPart(arrived, isFirst, isLast, limit) ?? "corrupt";
+    if (inflated === "too big") {
+      this.#fail(CLOSE.messageTooBig, "message too big when inflated");
+    } else if (inflated === "corrupt") {
+      this.#fail(CLOSE.invalidPayload, "corrupt compressed message");
+    } else {
+      this.#inflatedBytes += inflated.length;
+      this.#part(new Uint8Array(inflated), isLast, true);
+    }
+  }
+
+  /** @param hasBegun the message has, even if this part is empty. */
+  #part(bytes: Uint8Array, isLast: boolean, hasBegun = false): void {
+    const isText = this.#messageOpcode === OPCODE.text;
+    if (isText && this.#utf8 !== null) {
+      const isValid = this.#utf8.accepts(bytes, 0, bytes.length) && (!isLast || this.#utf8.isComplete);
+      if (!isValid) {
+        this.#fail(CLOSE.invalidPayload, "invalid UTF-8");
+        return;
+      }
+    }
+    if (bytes.length === 0 && !isLast && !(hasBegun && this.#isFirstPart)) return;
+    const isFirst = this.#isFirstPart;
+    this.#isFirstPart = false;
+    this.#sink.onPart({ isText, isFirst, isLast, bytes });
+  }
+
+  #endMessage(): void {
+    this.#messageOpcode = 0;
+    this.#messageBytes = 0;
+    this.#fragments = 0;
+  }
+
   /** The last byte of a frame that was not all in one chunk, or of a fragment, is there. */
   #frameEnd(): void {
     this.#isInPayload = false;
@@ -428,9 +517,7 @@ export class Receiver {
     if (!this.#isFinal) return;
     const isText = this.#messageOpcode === OPCODE.text;
     const message = this.#message;
-    this.#messageOpcode = 0;
-    this.#messageBytes = 0;
-    this.#fragments = 0;
+    this.#endMessage();
     this.#message = null;
     if (this.#isDiscarding) return;
     if (this.#isCompressed) {

@@ -130,13 +130,25 @@ export class Inflater {
    * @returns bytes that are lent until the next call of any `Deflater` or `Inflater`, or what is wrong.
    */
   inflate(source: Uint8Array, limit: number): Buffer | InflateFault {
-    if (!this.#keepsContext) this.#handle.reset();
-    this.#hasFailed = false;
-    const output = new Output();
-    return this.#inflatePart(source, output, limit) ?? this.#inflatePart(TAIL, output, limit) ?? output.all();
+    this.begin();
+    return this.inflatePart(source, limit, true);
   }
 
-  #inflatePart(source: Uint8Array, output: Output, limit: number): InflateFault | undefined {
+  /** Begins a message that comes in parts. */
+  begin(): void {
+    if (!this.#keepsContext) this.#handle.reset();
+    this.#hasFailed = false;
+  }
+
+  /** The next part of a message; otherwise as `inflate`. `limit` is for the output of this part. */
+  inflatePart(source: Uint8Array, limit: number, isLast: boolean): Buffer | InflateFault {
+    const output = new Output();
+    const fault = this.#inflateTo(output, source, limit);
+    if (fault !== undefined) return fault;
+    return (isLast ? this.#inflateTo(output, TAIL, limit) : undefined) ?? output.all();
+  }
+
+  #inflateTo(output: Output, source: Uint8Array, limit: number): InflateFault | undefined {
     let at = 0;
     let isFresh = false;
     while (at < source.length) {
