@@ -3,6 +3,11 @@ import { NetError, type NetErrorParts } from "./error.ts";
 /** Where a failure happened: all of a `NetError` but what went wrong. */
 export type FailureSite = Omit<NetErrorParts, "code" | "reason" | "cause">;
 
+/** What can name itself in an error. */
+export interface Sited {
+  failureSite(op: FailureSite["op"]): FailureSite;
+}
+
 /** The call's signal was aborted; `cause` is the signal's reason. */
 export function canceledError(site: FailureSite, signal: AbortSignal): NetError {
   return new NetError({ ...site, code: "canceled", reason: "operation canceled", cause: signal.reason });

@@ -6,9 +6,8 @@ import { type OnReadOpts, Socket, type SocketConstructorOpts } from "node:net";
  * One read buffer for all sockets of this process, in place of one that Node allocates for each read. That saves a fifth to a third
  * of a small read's cost (see `bench/`).
  *
- * Node documents the `onread` option for sockets that connect. One that a server accepted gets it here by moving its
- * handle to a new `Socket`, which is not documented; so this file alone knows how, looks first whether this Node
- * can do it, and everything else works without (`data` events).
+ * Node documents the `onread` option for sockets that connect. One that a server accepted gets it here afterwards, which is not
+ * documented; so this file alone knows how, looks first whether this Node can do it, and everything else works without (`data` events).
  */
 
 /** libuv asks for this much on each read, in bytes. */
@@ -27,7 +26,6 @@ interface StreamHandle {
   useUserBuffer(buffer: Uint8Array): void;
   readStart(): number;
   readStop(): number;
-  reading?: boolean;
 }
 
 /** Views of up to so many bytes are kept. */
@@ -96,25 +94,54 @@ export function enableReadBuffer(enabled: boolean): void {
   isEnabled = enabled;
 }
 
+/** Leads from a socket to who receives what it reads. One function then serves all sockets, where each would need closures of its own. */
+export const readerOf: unique symbol = Symbol("reader");
+
+/** Where the next read goes of the socket that was read last. */
+let following = shared;
+
+/** Node asks at first, and after each callback. */
+function nextBuffer(): Buffer {
+  const given = following;
+  following = shared;
+  return given;
+}
+
 /**
- * The `onread` option for `new Socket()`, or `undefined` when the shared buffer is off.
- *
  * A read that fills the buffer is a sign of more to come. From then on, until one does not, the connection has a buffer of its own, which
  * goes to the reader as it is: to copy that much costs more than new memory, unless the reader `prefersLent`.
  */
-export function onreadOption(reader: BufferReader): OnReadOpts | undefined {
-  if (!isEnabled) return undefined;
-  let own: Buffer | undefined;
-  return {
-    // Node asks after each callback where the next read shall go.
-    buffer: () => own ?? shared,
-    callback(count, buffer) {
-      const isFull = count === READ_BUFFER_BYTES;
-      const isGivenAway = isFull && buffer !== shared;
-      own = isFull && !reader.prefersLent ? Buffer.allocUnsafeSlow(READ_BUFFER_BYTES) : undefined;
-      return reader.onRead(buffer === shared ? space.view(count) : asBuffer(buffer, count), !isGivenAway);
-    },
-  };
+function received(this: { [readerOf]?: BufferReader }, count: number, buffer: Uint8Array): boolean {
+  const reader = this[readerOf];
+  if (!reader) return false;
+  const isShared = buffer === shared;
+  const isFull = count === READ_BUFFER_BYTES;
+  const goesOn = reader.onRead(isShared ? space.view(count) : asBuffer(buffer, count), isShared || !isFull);
+  if (isFull && !reader.prefersLent) following = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+  return goesOn;
+}
+
+const onread: OnReadOpts = { buffer: nextBuffer, callback: received };
+
+/** Where a socket keeps the parts of its `onread` option: found on one that was made with it, as Node has no names for them. */
+const places = findPlaces();
+
+function findPlaces(): { buffer: symbol; source: symbol; callback: symbol } | undefined {
+  const fixed = new Socket({ onread: { ...onread, buffer: shared } } as SocketConstructorOpts);
+  const asking = new Socket({ onread } as SocketConstructorOpts);
+  const buffer = placeOf(shared, fixed);
+  const source = placeOf(nextBuffer, asking);
+  const callback = placeOf(received, fixed);
+  return buffer && source && callback && { buffer, source, callback };
+}
+
+function placeOf(value: unknown, socket: Socket): symbol | undefined {
+  return Object.getOwnPropertySymbols(socket).find((key) => Reflect.get(socket, key) === value);
+}
+
+/** The `onread` option for `connect()`, or `undefined` when the shared buffer is off. What is read goes to the socket's `readerOf`. */
+export function onreadOption(): OnReadOpts | undefined {
+  return isEnabled ? onread : undefined;
 }
 
 function asBuffer(bytes: Uint8Array, length: number): Buffer {
@@ -122,24 +149,17 @@ function asBuffer(bytes: Uint8Array, length: number): Buffer {
 }
 
 /**
- * Moves the connection of a socket that has not been read to a new one which reads into the shared buffer.
- * The old socket is then of no use. `undefined` means that this cannot be done here: use the old one.
- * The new one reads when `resume()` is called first.
+ * Lets a socket that has not been read deliver to its `readerOf` what it reads, by way of the shared buffer.
+ * `false` means that this cannot be done here: use `data` events.
  */
-export function moveToReadBuffer(socket: Socket, reader: BufferReader): Socket | undefined {
-  const onread = onreadOption(reader);
+export function readIntoBuffer(socket: Socket): boolean {
   const handle = handleOf(socket);
-  if (!onread || !handle || socket.destroyed || socket.readableLength > 0) return undefined;
-  const moved = new Socket({
-    handle,
-    onread,
-    allowHalfOpen: true,
-    pauseOnCreate: true,
-  } as SocketConstructorOpts);
-  if (handleOf(moved) !== handle) throw new Error("this Node has taken the handle and lost it"); // Never seen; nothing could be saved.
-  Reflect.set(socket, "_handle", null);
-  socket.destroy(); // Without its handle that only tells its server that it is gone.
-  return moved;
+  if (!isEnabled || !places || !handle || socket.destroyed || socket.readableLength > 0) return false;
+  Reflect.set(socket, places.buffer, shared);
+  Reflect.set(socket, places.source, nextBuffer);
+  Reflect.set(socket, places.callback, received);
+  handle.useUserBuffer(shared);
+  return true;
 }
 
 /**
@@ -154,7 +174,7 @@ export function hasPeer(socket: Socket): boolean | undefined {
   return Reflect.apply(getpeername, handle, [{}]) === 0;
 }
 
-/** The handle, if it is of the kind that can be moved. */
+/** The handle, if it is of a kind that can read into a given buffer. */
 function handleOf(socket: Socket): StreamHandle | undefined {
   const handle: unknown = Reflect.get(socket, "_handle");
   if (typeof handle !== "object" || handle === null) return undefined;

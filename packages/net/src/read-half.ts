@@ -1,14 +1,19 @@
 import type { Deadline, WaitOptions } from "./conn.ts";
 import { DeadlineTimer } from "./deadline.ts";
 import { NetError } from "./error.ts";
-import { argumentError, canceledError, type FailureSite, timeoutError } from "./failures.ts";
+import { argumentError, canceledError, type FailureSite, type Sited, timeoutError } from "./failures.ts";
 import type { Transport } from "./transport.ts";
 
 /** How much `readFull` sets aside before the peer has sent any of it, in bytes. Longer results grow as they arrive. */
 const FIRST_ALLOCATION = 64 * 1024;
 
-/** Takes each portion as it arrives. See `ConnHandler.data`. */
-export type DataHandler = (bytes: Uint8Array) => void | Promise<void>;
+/** Takes each portion as it arrives. */
+export interface DataReceiver {
+  /** See `ConnHandler.data`; never throws nor rejects. */
+  onData(bytes: Uint8Array): void | Promise<void>;
+  /** The read deadline has passed. */
+  onDataTimeout(error: NetError): void;
+}
 
 /**
  * The reading side of a connection: at most one portion held, calls served in order, nothing lost to a cancelled one.
@@ -16,7 +21,7 @@ export type DataHandler = (bytes: Uint8Array) => void | Promise<void>;
  */
 export class ReadHalf {
   readonly #transport: Transport;
-  readonly #site: () => FailureSite;
+  readonly #conn: Sited;
   /** Arrived and not yet read; the transport is stopped as long as there is any. */
   #held: Uint8Array | undefined;
   #waiters: Waiter[] = [];
@@ -24,12 +29,11 @@ export class ReadHalf {
   /** Set once nothing more will arrive: `null` after a proper end. */
   #ending: NetError | null | undefined;
   #isDiscarding = false;
-  #handler: DataHandler | undefined;
-  #onServeTimeout: ((error: NetError) => void) | undefined;
+  #receiver: DataReceiver | undefined;
 
-  constructor(transport: Transport, site: () => FailureSite) {
+  constructor(transport: Transport, conn: Sited) {
     this.#transport = transport;
-    this.#site = site;
+    this.#conn = conn;
   }
 
   /** `deliver` makes the call's result of the bytes or of the end. */
@@ -63,23 +67,22 @@ export class ReadHalf {
     });
   }
 
-  /** Hands everything to `handler` from now on, what is held first; a read deadline that passes goes to `onTimeout`. */
-  serve(handler: DataHandler, onTimeout: (error: NetError) => void): void {
-    if (this.#handler || this.#waiters.length > 0) {
+  /** Hands everything to `receiver` from now on, what is held first. */
+  serve(receiver: DataReceiver): void {
+    if (this.#receiver || this.#waiters.length > 0) {
       throw argumentError("read", "the connection is already being read");
     }
-    this.#handler = handler;
-    this.#onServeTimeout = onTimeout;
+    this.#receiver = receiver;
     const bytes = this.#held;
     this.#held = undefined;
-    if ((bytes === undefined || this.#handle(handler, bytes)) && this.#ending === undefined) {
+    if ((bytes === undefined || this.#handle(receiver, bytes)) && this.#ending === undefined) {
       this.#transport.resume();
     }
   }
 
   setDeadline(at: Deadline): void {
     this.#deadline ??= new DeadlineTimer(() => {
-      if (this.#handler) this.#onServeTimeout?.(timeoutError(this.#readSite()));
+      this.#receiver?.onDataTimeout(timeoutError(this.#readSite()));
       for (const waiter of this.#waiters.splice(0)) this.#giveUp(waiter, timeoutError(this.#readSite()));
     });
     this.#deadline.set(at);
@@ -98,7 +101,7 @@ export class ReadHalf {
   /** Bytes arrived; see `TransportSink.onBytes`. */
   accept(bytes: Uint8Array, isLent: boolean): boolean {
     if (this.#isDiscarding) return true;
-    if (this.#handler) return this.#handle(this.#handler, bytes);
+    if (this.#receiver) return this.#handle(this.#receiver, bytes);
     const waiter = this.#waiters[0];
     if (waiter !== undefined && waiter.full === undefined) {
       this.#waiters.shift();
@@ -129,7 +132,7 @@ export class ReadHalf {
 
   #refusal(options: WaitOptions | undefined): NetError | undefined {
     if (this.#isDiscarding && this.#ending) return this.#ending;
-    if (this.#handler) return argumentError("read", "the connection is being served");
+    if (this.#receiver) return argumentError("read", "the connection is being served");
     if (options?.signal?.aborted) return canceledError(this.#readSite(), options.signal);
     if (this.#deadline?.hasPassed) return timeoutError(this.#readSite());
     return undefined;
@@ -198,21 +201,21 @@ export class ReadHalf {
     settled(waiter).reject(error);
   }
 
-  /** True if the handler is ready for more at once. */
-  #handle(handler: DataHandler, bytes: Uint8Array): boolean {
-    const busy = handler(bytes);
+  /** True if the receiver is ready for more at once. */
+  #handle(receiver: DataReceiver, bytes: Uint8Array): boolean {
+    const busy = receiver.onData(bytes);
     if (busy === undefined) return true;
     void this.#resumeAfter(busy);
     return false;
   }
 
   async #resumeAfter(busy: Promise<void>): Promise<void> {
-    await busy; // The connection hands in a handler that never rejects.
+    await busy;
     if (this.#ending === undefined) this.#transport.resume();
   }
 
   #readSite(): FailureSite {
-    return { ...this.#site(), op: "read" };
+    return this.#conn.failureSite("read");
   }
 }
 

@@ -1,13 +1,12 @@
 import type { Socket } from "node:net";
-import { moveToReadBuffer } from "./read-buffer.ts";
+import { readIntoBuffer } from "./read-buffer.ts";
 import { type RawConnection, SocketTransport } from "./socket-transport.ts";
 import { StreamConn, type StreamConnOptions } from "./stream-conn.ts";
 
 /** Makes a connection of a socket of Node that has not been read, with the shared read buffer if it can. */
 export function connOf(raw: RawConnection, options: StreamConnOptions): StreamConn {
   const transport = new SocketTransport();
-  const moved = moveToReadBuffer(raw.socket, transport);
-  transport.use(moved ? { ...raw, socket: moved } : raw, moved !== undefined);
+  transport.use(raw, readIntoBuffer(raw.socket));
   return new StreamConn(transport, options);
 }
 

@@ -23,10 +23,10 @@ export function connectSocket(target: DialTarget, options: DialOptions | undefin
 
 /** Starts to connect; the connection reads into the shared buffer if it can. Rejects with a `NetError`. */
 export function connectConn(target: DialTarget, options: DialOptions | undefined): Attempt<StreamConn> {
-  const transport = new SocketTransport();
-  const onread = onreadOption(transport);
+  const onread = onreadOption();
   const socket = onread ? { ...target.socket, onread } : target.socket;
   return connectAs({ ...target, socket }, options, (raw) => {
+    const transport = new SocketTransport();
     transport.use(raw, onread !== undefined);
     const { network } = target.site;
     return new StreamConn(transport, { network, closeTimeoutMs: options?.closeTimeoutMs });

@@ -110,7 +110,6 @@ class Admission {
   }
 
   #admit(socket: Socket): void {
-    socket.on("error", ignore);
     const raw = this.#kind.describe(socket);
     if (!raw) return this.#refuse(socket, "gone", undefined, undefined);
     const { maxConnections = Number.POSITIVE_INFINITY, maxPending = DEFAULT_MAX_PENDING } = this.#options;
@@ -137,10 +136,12 @@ class Admission {
   }
 
   async #offerWhenOpen(raw: RawConnection, opening: Promise<StreamConn>): Promise<void> {
+    raw.socket.on("error", ignore);
     this.#opening.add(raw.socket);
     try {
       const conn = await opening;
       this.#opening.delete(raw.socket);
+      raw.socket.off("error", ignore);
       this.#offer(raw, conn);
     } catch (error) {
       this.#opening.delete(raw.socket);
@@ -155,7 +156,6 @@ class Admission {
   }
 
   #offer(raw: RawConnection, conn: StreamConn): void {
-    raw.socket.off("error", ignore);
     if (this.#queue.offer(conn)) return;
     conn.abort();
     this.#told("max_pending", raw.remoteAddr, undefined);
@@ -167,7 +167,7 @@ class Admission {
     remoteAddr: Addr | undefined,
     error: NetError | undefined,
   ): void {
-    socket.destroy();
+    socket.on("error", ignore).destroy();
     this.#told(reason, remoteAddr, error);
   }
 

@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Addr, unixAddr } from "./addr.ts";
-import { type BufferReader, copyForWrite, hasPeer, isLentMemory, keepCopy } from "./read-buffer.ts";
+import { type BufferReader, copyForWrite, hasPeer, isLentMemory, keepCopy, readerOf } from "./read-buffer.ts";
 import type { Transport, TransportSink } from "./transport.ts";
 
 /** A connected socket with its two addresses, which it forgets when it is closed. */
@@ -14,9 +14,8 @@ export interface RawConnection {
 /** The addresses of a transport that has no socket yet; nobody sees them. */
 const unused = unixAddr("");
 
-/** The properties that lead from a socket to its transport; so the listeners below need no closure per connection. */
-const owner: unique symbol = Symbol("transport");
-type OwnedSocket = Duplex & { [owner]?: SocketTransport };
+/** Leads from a socket to its transport, so that the listeners below need no closure per connection either. */
+type OwnedSocket = Duplex & { [readerOf]?: SocketTransport };
 
 /** A transport over a socket of Node: TCP, Unix or TLS. */
 export class SocketTransport implements Transport, BufferReader {
@@ -36,7 +35,7 @@ export class SocketTransport implements Transport, BufferReader {
     if (!error) this.#sink?.onWritten();
   };
 
-  /** Where a socket made with `onreadOption` or `moveToReadBuffer` delivers what it reads. */
+  /** Where a socket made with `onreadOption` or `readIntoBuffer` delivers what it reads. */
   onRead(bytes: Uint8Array, isLent: boolean): boolean {
     if (this.#sink?.onBytes(bytes, isLent)) return true;
     this.#isReading = false;
@@ -53,7 +52,7 @@ export class SocketTransport implements Transport, BufferReader {
     this.#localAddr = localAddr;
     this.#remoteAddr = remoteAddr;
     this.#resettable = resettable;
-    owned[owner] = this;
+    owned[readerOf] = this;
     this.#socket = owned;
     this.#usesEvents = !readsIntoBuffer;
     owned.on("end", onEnd);
@@ -188,21 +187,21 @@ export class SocketTransport implements Transport, BufferReader {
 }
 
 function onData(this: OwnedSocket, bytes: Uint8Array): void {
-  this[owner]?.data(bytes);
+  this[readerOf]?.data(bytes);
 }
 
 function onEnd(this: OwnedSocket): void {
-  this[owner]?.ended();
+  this[readerOf]?.ended();
 }
 
 function onFinish(this: OwnedSocket): void {
-  this[owner]?.finished();
+  this[readerOf]?.finished();
 }
 
 function onError(this: OwnedSocket, error: unknown): void {
-  this[owner]?.broke(error);
+  this[readerOf]?.broke(error);
 }
 
 function onClose(this: OwnedSocket): void {
-  this[owner]?.closed();
+  this[readerOf]?.closed();
 }

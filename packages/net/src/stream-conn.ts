@@ -1,9 +1,9 @@
 import type { Addr } from "./addr.ts";
 import type { Conn, ConnHandler, Deadline, WaitOptions } from "./conn.ts";
 import { NetError } from "./error.ts";
-import { argumentError, closedError, type FailureSite, timeoutError } from "./failures.ts";
+import { argumentError, closedError, type FailureSite, type Sited, timeoutError } from "./failures.ts";
 import { netErrorFrom } from "./node-error.ts";
-import { ReadHalf } from "./read-half.ts";
+import { type DataReceiver, ReadHalf } from "./read-half.ts";
 import type { Transport, TransportSink } from "./transport.ts";
 import type { TlsState } from "./tls-options.ts";
 import { DONE, WriteHalf } from "./write-half.ts";
@@ -37,7 +37,7 @@ export interface StreamConnOptions {
 }
 
 /** The one implementation of `Conn`: promises, order, deadlines and closing, over any `Transport`. */
-export class StreamConn implements Conn, TransportSink {
+export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   readonly #transport: Transport;
   readonly #options: StreamConnOptions;
   readonly #reads: ReadHalf;
@@ -54,11 +54,10 @@ export class StreamConn implements Conn, TransportSink {
   #failure: Error | undefined;
 
   constructor(transport: Transport, options: StreamConnOptions) {
-    const site = (): FailureSite => this.#site("read");
     this.#transport = transport;
     this.#options = options;
-    this.#reads = new ReadHalf(transport, site);
-    this.#writes = new WriteHalf(transport, site);
+    this.#reads = new ReadHalf(transport, this);
+    this.#writes = new WriteHalf(transport, this);
     transport.attach(this);
   }
 
@@ -99,11 +98,13 @@ export class StreamConn implements Conn, TransportSink {
   serve(handler: ConnHandler): void {
     if (this.#handler) throw argumentError("read", "the connection is already being served");
     this.#transport.prefersLent = true;
-    this.#reads.serve(
-      (bytes) => this.#handleData(handler, bytes),
-      (timeout) => this.#abortWith(timeout),
-    );
     this.#handler = handler;
+    try {
+      this.#reads.serve(this);
+    } catch (error) {
+      this.#handler = undefined;
+      throw error;
+    }
     queueMicrotask(() => {
       if (this.#hasPeerEnded) this.#handleEnd();
       if (this.#isGone) void this.#handleClose();
@@ -139,7 +140,7 @@ export class StreamConn implements Conn, TransportSink {
   abort(): void {
     if (this.#isFlushed) return; // Closed: a reset now could destroy what the peer has not yet read.
     this.#closing ??= Promise.resolve();
-    const closed = closedError(this.#site("read"));
+    const closed = closedError(this.failureSite("read"));
     this.#reads.discard(closed);
     this.#writes.fail(closedError);
     this.#transport.reset();
@@ -185,7 +186,7 @@ export class StreamConn implements Conn, TransportSink {
     this.#isGone = true;
     const failure = (site: FailureSite): NetError =>
       error === undefined ? closedError(site) : netErrorFrom(error, site);
-    const broken = failure(this.#site("read"));
+    const broken = failure(this.failureSite("read"));
     if (error !== undefined && this.#closing === undefined) this.#failure ??= broken;
     this.#reads.end(broken);
     this.#reads.release();
@@ -196,7 +197,7 @@ export class StreamConn implements Conn, TransportSink {
   }
 
   async #closeInOrder(): Promise<void> {
-    this.#reads.discard(closedError(this.#site("read")));
+    this.#reads.discard(closedError(this.failureSite("read")));
     this.#writes.close();
     if (this.#isGone) return;
     const timeoutMs = this.#options.closeTimeoutMs ?? DEFAULT_CLOSE_TIMEOUT_MS;
@@ -213,7 +214,7 @@ export class StreamConn implements Conn, TransportSink {
     });
     this.#onGone = undefined;
     if (!isFlushed) {
-      const timeout = timeoutError(this.#site("close"));
+      const timeout = timeoutError(this.failureSite("close"));
       this.#transport.reset();
       throw timeout;
     }
@@ -228,9 +229,9 @@ export class StreamConn implements Conn, TransportSink {
     this.#onGone = () => clearTimeout(timer);
   }
 
-  #handleData(handler: ConnHandler, bytes: Uint8Array): void | Promise<void> {
+  onData(bytes: Uint8Array): void | Promise<void> {
     try {
-      const busy = handler.data(bytes);
+      const busy = this.#handler?.data(bytes);
       if (busy === undefined || busy === DONE) return undefined;
       this.#busy = this.#settle(busy);
       return this.#busy;
@@ -238,6 +239,10 @@ export class StreamConn implements Conn, TransportSink {
       this.#abortWith(error);
       return undefined;
     }
+  }
+
+  onDataTimeout(error: NetError): void {
+    this.#abortWith(error);
   }
 
   async #settle(busy: Promise<void>): Promise<void> {
@@ -272,7 +277,8 @@ export class StreamConn implements Conn, TransportSink {
     this.abort();
   }
 
-  #site(op: FailureSite["op"]): FailureSite {
+  /** Names this connection in an error. */
+  failureSite(op: FailureSite["op"]): FailureSite {
     const { localAddr, remoteAddr } = this.#transport;
     return { op, network: this.#options.network, localAddr, remoteAddr };
   }

@@ -1,7 +1,14 @@
 import type { Deadline, WaitOptions } from "./conn.ts";
 import { DeadlineTimer } from "./deadline.ts";
 import { NetError } from "./error.ts";
-import { argumentError, canceledError, closedError, type FailureSite, timeoutError } from "./failures.ts";
+import {
+  argumentError,
+  canceledError,
+  closedError,
+  type FailureSite,
+  type Sited,
+  timeoutError,
+} from "./failures.ts";
 import type { Transport } from "./transport.ts";
 
 /**
@@ -35,7 +42,7 @@ function nextTurn(): Promise<void> {
 /** The writing side of a connection: calls are served in order, and each resolves when all its bytes have left. */
 export class WriteHalf {
   readonly #transport: Transport;
-  readonly #site: () => FailureSite;
+  readonly #conn: Sited;
   /** Not yet handed over in full. */
   #queue: Request[] = [];
   /** Handed over in full, not yet all gone. */
@@ -49,9 +56,9 @@ export class WriteHalf {
   #end: "open" | "wanted" | "sent" | "finished" | "failed" = "open";
   #endWaiters: ((error: NetError | undefined) => void)[] = [];
 
-  constructor(transport: Transport, site: () => FailureSite) {
+  constructor(transport: Transport, conn: Sited) {
     this.#transport = transport;
-    this.#site = site;
+    this.#conn = conn;
   }
 
   write(bytes: Uint8Array, options: WaitOptions | undefined): Promise<void> {
@@ -223,7 +230,7 @@ export class WriteHalf {
   }
 
   #writeSite(bytesWritten = 0): FailureSite {
-    return { ...this.#site(), op: "write", bytesWritten };
+    return { ...this.#conn.failureSite("write"), bytesWritten };
   }
 }
 
