@@ -3,7 +3,7 @@ import { EXIT, UserError } from "./exit-code.ts";
 import type { Setting } from "./setting.ts";
 import { flagOf, SETTING_NAMES, type SettingName, SETTINGS, variableOf } from "./settings.ts";
 import { serve } from "./serve.ts";
-import { addSocketCommands } from "./socket-commands.ts";
+import { addTerminalCommands } from "./terminal/commands.ts";
 import { VERSION } from "./version.ts";
 
 /**
@@ -42,7 +42,7 @@ export async function run(args: readonly string[]): Promise<number> {
     if (option !== undefined) serveCommand.addOption(option);
   }
 
-  addSocketCommands(program, (code) => {
+  addTerminalCommands(program, (code) => {
     exitCode = code;
   });
 

@@ -20,16 +20,13 @@ export class Input {
   #next = 0;
   #number = 0;
   #hasEnded = false;
+  /** A line is, which is told once those before it are taken. */
+  #isTooLong = false;
 
   constructor(stream: Readable, shape: Shape) {
     this.#stream = stream;
     this.#shape = shape;
-    const tooLong = () =>
-      new UserError(
-        `Line ${this.#number + 1} of the input is longer than ${shape.maxLineBytes} bytes (--max-message).`,
-        EXIT.usage,
-      );
-    this.#lines = new LineSplitter(shape.maxLineBytes, tooLong);
+    this.#lines = new LineSplitter(shape.maxLineBytes, () => this.#tooLong());
   }
 
   /** True if it ended without a single byte, as `/dev/null` does. */
@@ -56,6 +53,7 @@ export class Input {
         this.#number += 1;
         return toMessage(unit, this.#shape, this.#number);
       }
+      if (this.#isTooLong) throw this.#tooLong();
       if (this.#hasEnded) return null;
       this.#pending ??= this.#read();
       const result = await unlessAborted(this.#pending, signal);
@@ -82,6 +80,25 @@ export class Input {
     }
   }
 
+  #linesOf(chunk: Buffer): Buffer[] {
+    const lines: Buffer[] = [];
+    try {
+      for (const line of this.#lines.write(chunk)) lines.push(line);
+    } catch {
+      this.#isTooLong = true;
+    }
+    return lines;
+  }
+
+  #tooLong(): UserError {
+    const { maxLineBytes } = this.#shape;
+    const number = this.#number + 1;
+    return new UserError(
+      `Line ${number} of the input is longer than ${maxLineBytes} bytes (--max-message).`,
+      EXIT.usage,
+    );
+  }
+
   #take(result: IteratorResult<Buffer, undefined>): void {
     this.#next = 0;
     if (result.done) {
@@ -89,7 +106,7 @@ export class Input {
       const last = this.#lines.end();
       this.#ready = last === undefined ? [] : [last];
     } else if (this.#shape.unit === "line") {
-      this.#ready = this.#lines.write(result.value);
+      this.#ready = this.#linesOf(result.value);
     } else {
       this.#ready = portions(result.value, this.#shape.maxPortionBytes);
     }

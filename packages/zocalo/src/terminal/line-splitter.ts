@@ -17,12 +17,11 @@ export class LineSplitter {
     this.#tooLong = tooLong;
   }
 
-  /** The lines that `chunk` ends, without their ends. They are views of it as far as they can be. */
-  write(chunk: Buffer): Buffer[] {
-    const lines: Buffer[] = [];
+  /** The lines that `chunk` ends, without their ends. They are views of it as far as they can be. To be iterated to the end. */
+  *write(chunk: Buffer): Generator<Buffer, void> {
     let start = 0;
     for (let end = chunk.indexOf(LF); end !== -1; end = chunk.indexOf(LF, start)) {
-      lines.push(this.#whole(chunk.subarray(start, end)));
+      yield this.#whole(chunk.subarray(start, end));
       start = end + 1;
     }
     if (start < chunk.length) {
@@ -32,7 +31,6 @@ export class LineSplitter {
       // One byte more may be the "\r" that does not count.
       if (this.#begunBytes > this.#maxBytes + 1) throw this.#tooLong();
     }
-    return lines;
   }
 
   /** The last line, if the stream did not end with a newline. */

@@ -60,7 +60,7 @@ export class Printer {
   print(message: Message): Buffer {
     const bytes = typeof message === "string" ? Buffer.from(message) : viewOf(message);
     if (this.#lines === undefined) return this.#printOne(bytes);
-    return Buffer.concat(this.#lines.write(bytes).map((line) => this.#printOne(line)));
+    return Buffer.concat(Array.from(this.#lines.write(bytes), (line) => this.#printOne(line)));
   }
 
   /** What is left when the connection has ended. */
@@ -93,7 +93,7 @@ function viewOf(bytes: Uint8Array): Buffer {
 const DATAGRAM_BYTES = 1200;
 
 /** The shape that the options ask for. */
-export function shapeFor(scheme: Scheme, { lines, hex, binary, text, maxMessage }: Flags): Shape {
+export function shapeFor(scheme: Scheme, { lines, hex, binary, text, broadcast, maxMessage }: Flags): Shape {
   const isWebSocket = scheme === "ws" || scheme === "wss";
   const isStream = !isWebSocket && scheme !== "udp";
   const isByLine = lines === true || hex === true || (isWebSocket && binary !== true);
@@ -101,7 +101,8 @@ export function shapeFor(scheme: Scheme, { lines, hex, binary, text, maxMessage 
     unit: isByLine ? "line" : "portion",
     isHex: hex === true,
     isText: isWebSocket && (text === true || (binary !== true && hex !== true)),
-    isLineStream: isStream && lines === true,
+    // In a broadcast the framing makes the lines.
+    isLineStream: isStream && lines === true && broadcast !== true,
     maxPortionBytes: scheme === "udp" ? DATAGRAM_BYTES : maxMessage,
     // A byte is two digits and perhaps a space.
     maxLineBytes: hex === true ? maxMessage * 3 : maxMessage,

@@ -1,0 +1,142 @@
+// `zocalo listen` and `zocalo dial`: datagrams, command lines that make no sense, signals, and readers that leave.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { test } from "node:test";
+import { run, tcpServer, Terminal, ZOCALO } from "./terminal-process.ts";
+
+async function udpSocket(): Promise<{ socket: Socket; port: number } & Disposable> {
+  const socket = createSocket("udp4");
+  socket.bind(0, "127.0.0.1");
+  await once(socket, "listening");
+  return { socket, port: socket.address().port, [Symbol.dispose]: () => void socket.close() };
+}
+
+test("udp: a portion is a datagram, and answers are printed until silence", async () => {
+  using peer = await udpSocket();
+  const sent: string[] = [];
+  peer.socket.on("message", (bytes, { port }) => {
+    sent.push(String(bytes));
+    peer.socket.send(`answer to ${bytes.toString()}`, port, "127.0.0.1");
+  });
+  const whole = await run(`dial udp://127.0.0.1:${peer.port} --timeout 300ms`, "uno\ndos\n");
+  assert.deepEqual([whole.code, whole.stdout.toString(), whole.stderr], [0, "answer to uno\ndos\n", ""]);
+  const lines = await run(`dial udp://127.0.0.1:${peer.port} --timeout 300ms --lines`, "uno\ndos\n");
+  assert.deepEqual(lines.stdout.toString().split("\n").sort(), ["", "answer to dos", "answer to uno"]);
+  assert.deepEqual(sent.sort(), ["dos", "uno", "uno\ndos\n"]);
+});
+
+test("udp: silence without any answer is exit code 3, and a port where nobody is exit code 1", async () => {
+  let port = 0;
+  {
+    using peer = await udpSocket();
+    ({ port } = peer);
+    assert.equal((await run(`dial udp://127.0.0.1:${port} --timeout 200ms`, "hola\n")).code, 3);
+  }
+  const { code, stderr } = await run(`dial udp://127.0.0.1:${port}`, "hola\n");
+  assert.deepEqual([code, stderr.split("\n").length], [1, 2]);
+  assert.match(stderr, /^zocalo: .*connection refused\n$/);
+});
+
+test("udp: listen talks to the first peer, and with --echo to all", async () => {
+  await using terminal = new Terminal("listen udp://127.0.0.1:0");
+  const { port, url } = await terminal.listening();
+  assert.equal(url, `udp://127.0.0.1:${port}`);
+  const nc = spawn("nc", ["-u", "127.0.0.1", String(port)]);
+  nc.stdin.write("from nc\n");
+  await terminal.prints(/from nc\n/);
+  terminal.type("from the terminal, which may well say more than it was told\n");
+  assert.match(String(await once(nc.stdout, "data")), /^from the terminal/);
+  nc.kill();
+
+  await using echo = new Terminal("listen udp://127.0.0.1:0 --echo");
+  const echoPort = (await echo.listening()).port;
+  for (const text of ["uno", "dos"]) {
+    using peer = await udpSocket();
+    peer.socket.send(text, echoPort, "127.0.0.1");
+    assert.equal(String((await once(peer.socket, "message"))[0]), text);
+  }
+});
+
+test("what cannot be meant is exit code 2, one sentence, and nothing is opened", async () => {
+  const cases: readonly (readonly [string, RegExp])[] = [
+    ["listen", /missing required argument 'URL'/],
+    ["dial 127.0.0.1:80", /"127\.0\.0\.1:80" is not an address; it should look like one of tcp:\/\/:7000/],
+    ["dial http://localhost", /is not an address/],
+    ["dial tcp://localhost:1/path", /has a path, which tcp:\/\/ knows nothing of/],
+    ["dial tcp://localhost:99999", /99999/],
+    ["listen tcp://nowhere", /missing port/],
+    ["dial tcp://localhost:1 --binary", /--binary is for ws:\/\/ and wss:\/\/, not for tcp:/],
+    ["listen unix:x --proxy-protocol", /--proxy-protocol is for tcp:\/\/ and tls:\/\//],
+    ["dial tcp://localhost:1 --broadcast", /unknown option '--broadcast'/],
+    ["listen tcp://:0 --echo --broadcast", /exclude each other/],
+    ["listen tls://:0", /needs --cert FILE and --key FILE/],
+    ["listen tls://:0 --cert x", /--cert and --key belong together/],
+    ["dial ws://localhost:1 --close 1005", /codes are 1000 to 1003/],
+    ["dial ws://localhost:1 --close bye", /It should be a close code/],
+    ["dial ws://localhost:1 -H nonsense", /It should be a header such as 'Name: value'/],
+    ["dial ws://localhost:1 -H 'Upgrade: x'", /header Upgrade is set by the handshake/],
+    ["dial ws://localhost:1 --timeout soon", /It should be a time such as 5/],
+    ["dial ws://localhost:1 --timeout 0", /It should be a time such as 5/],
+    ["dial ws://localhost:1 --max-message 3GiB", /It should be a size from 1 to/],
+    ["listen ws://:0 --subprotocol 'a b'", /subprotocol "a b" is not a token/],
+  ];
+  for (const [command, words] of cases) {
+    const { code, stdout, stderr } = await run(command);
+    assert.deepEqual([code, stdout.length], [2, 0], `${command}: ${stderr}`);
+    assert.match(stderr, words);
+    assert.doesNotMatch(stderr, /\n\s+at /);
+  }
+});
+
+test("what the network says is exit code 1 and one sentence", async () => {
+  using taken = await tcpServer((socket) => void socket.destroy());
+  for (const [command, words] of [
+    ["dial tcp://127.0.0.1:1", /^zocalo: dial tcp 127\.0\.0\.1:1: connection refused\n$/],
+    ["dial unix:/nowhere/at/all", /^zocalo: dial unix .*no such file/],
+    ["dial tcp://does-not-exist.invalid:80", /^zocalo: dial tcp does-not-exist\.invalid:80: /],
+    [`listen tcp://127.0.0.1:${taken.port}`, /^zocalo: listen tcp .*address already in use\n$/],
+    [`listen ws://127.0.0.1:${taken.port}`, /^zocalo: .*address already in use/],
+    ["listen wss://127.0.0.1:0 --cert /nowhere --key /nowhere", /^zocalo: .*no such file/],
+  ] as const) {
+    const { code, stderr } = await run(command);
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, words);
+    assert.equal(stderr.split("\n").length, 2, stderr);
+  }
+});
+
+test("help names every option and the exit codes, and survives a reader that leaves", async () => {
+  for (const [command, option] of [
+    ["listen --help", "--broadcast"],
+    ["dial --help", "--insecure"],
+  ] as const) {
+    const { code, stdout, stderr } = await run(command);
+    assert.deepEqual([code, stderr], [0, ""]);
+    for (const words of [
+      option,
+      "--close <CODE[:REASON]>",
+      "Exit codes: 0 ended in order",
+      "(default: 64MiB)",
+    ]) {
+      assert.ok(stdout.toString().includes(words), words);
+    }
+  }
+  for (const command of ["serve --help", "listen --help"]) {
+    const left = await new Terminal("", `${ZOCALO} ${command} | true; echo "\${PIPESTATUS[0]}"`).end();
+    assert.deepEqual([left.stdout.toString(), left.stderr], ["0\n", ""]);
+  }
+});
+
+test("a signal closes in order and is the exit code", async () => {
+  await using terminal = new Terminal("listen tcp://127.0.0.1:0");
+  const socket = connect((await terminal.listening()).port, "127.0.0.1");
+  socket.write("hola\n");
+  await terminal.prints(/hola/);
+  terminal.child.kill("SIGTERM");
+  const [hadError] = (await once(socket.resume(), "close")) as [boolean];
+  assert.equal(hadError, false);
+  assert.deepEqual([(await terminal.end()).code, terminal.stderr.split("\n").length], [143, 2]);
+});
