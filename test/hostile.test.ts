@@ -187,9 +187,19 @@ test("TCP: empty lines are ignored, and a browser's request is no command", asyn
   await using client = await TcpClient.connect(server.ports.tcp);
   client.socket.write('\n\r\n\n{"type":"ping","id":1}\r\n');
   assert.equal((await client.received.next("pong")).id, 1);
+  assert.deepEqual(
+    client.received.all.map(({ type }) => type),
+    ["pong"],
+  );
   await using browser = await TcpClient.connect(server.ports.tcp);
-  browser.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  assert.equal((await browser.received.next("error")).code, "bad_json");
+  const body = '{"type":"publish","channel":"plaza:x","data":"from an evil page"}\n';
+  browser.socket.write(`POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  assert.equal((await browser.received.next("disconnect")).code, 4400);
+  await browser.ended;
+  assert.deepEqual(
+    browser.received.all.map(({ type }) => type),
+    ["disconnect"],
+  );
   await nobodyNoticed();
 });
 

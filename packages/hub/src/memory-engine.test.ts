@@ -44,16 +44,52 @@ test("the oldest key is forgotten at one past the limit", async () => {
   await engine.close();
 });
 
-test("one channel past the limit is refused until another holds nothing any more", async () => {
-  const { engine, clock } = make({ maxChannels: 2 });
+const isFull = (error: unknown): boolean => error instanceof ProtocolError && error.code === "limit_reached";
+
+test("one channel past the limit takes the place of one that holds nothing any more", async () => {
+  const { engine, clock } = make({ maxChannels: 3 });
   await engine.publish("c:1", hello, keepAll);
+  clock.advance(59_999);
+  await engine.publish("c:2", hello, keepAll);
+  await engine.publish("c:1", { ...hello, key: "k" }, { ...keepAll, publications: 0 }); // the latest, and all it has is a key
+  await engine.open("c:3"); // empty too, and open
+  clock.advance(40_000); // the key's time is over, and the sweep has come
+  await engine.publish("c:4", hello, keepAll);
+  assert.equal((await engine.read("c:1", 0, 1)).head, 0);
+  assert.equal((await engine.read("c:2", 0, 1)).publications.length, 1);
+  await engine.close();
+});
+
+test("with nothing empty, it takes that of the one published to longest ago that nobody has open", async () => {
+  const { engine } = make({ maxChannels: 3 });
+  const opened = await engine.publish("c:1", hello, keepAll);
+  await engine.open("c:1");
+  const first = await engine.publish("c:2", hello, keepAll);
+  await engine.publish("c:3", hello, keepAll);
+  const before = engine.bytes;
+  await engine.publish("c:4", hello, keepAll);
+  assert.equal(engine.bytes, before);
+  const heads = await Promise.all(["c:1", "c:2", "c:3", "c:4"].map((name) => engine.read(name, 0, 1)));
+  assert.deepEqual(
+    heads.map(({ head }) => head),
+    [1, 0, 1, 1],
+  );
+  assert.equal(heads[0]?.epoch, opened.epoch);
+  const again = await engine.publish("c:2", hello, keepAll);
+  assert.notEqual(again.epoch, first.epoch); // whoever comes back is told that the log was replaced
+  await engine.close();
+});
+
+test("when all are open one more is refused", async () => {
+  const { engine, clock } = make({ maxChannels: 2 });
+  await engine.open("c:1");
   await engine.open("c:2");
-  const isFull = (error: unknown): boolean =>
-    error instanceof ProtocolError && error.code === "limit_reached";
+  await assert.rejects(engine.open("c:3"), isFull);
   await assert.rejects(engine.publish("c:3", hello, keepAll), isFull);
-  clock.advance(60_000);
-  await engine.publish("c:3", hello, keepAll); // instead of c:1; c:2 is empty too, and open
-  await assert.rejects(engine.publish("c:1", hello, keepAll), isFull);
+  await engine.publish("c:1", hello, keepAll);
+  engine.release("c:1");
+  clock.advance(30_000);
+  await engine.open("c:3");
   await engine.close();
 });
 

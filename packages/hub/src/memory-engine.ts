@@ -19,8 +19,9 @@ import { type Random, randomName, systemRandom } from "./random.ts";
 /** What a `MemoryEngine` may hold. */
 export interface MemoryEngineOptions {
   /**
-   * Channels at once. At the limit those are forgotten that hold nothing and that nobody has open; if there are none, a new
-   * channel is answered `limit_reached`. Default 100,000.
+   * Channels at once. At the limit those that nobody has open are forgotten with what they hold: first those that hold nothing,
+   * then those that were published to longest ago, until a twentieth is free. A subscriber who comes back to a forgotten one is told
+   * `reset`. If all are open, a new channel is answered `limit_reached`. Default 100,000.
    */
   readonly maxChannels?: number;
   /** Idempotency keys known for each channel; the oldest go first. Default 10,000. */
@@ -43,7 +44,7 @@ const defaults = {
   sweepMs: 30_000,
 } as const;
 
-/** How full it is, of `maxBytes`, after it was too full. */
+/** How full it is, of `maxBytes` or `maxChannels`, after it was too full. */
 const FILL_AFTER_MAKING_ROOM = 0.95;
 
 /** Keeps everything in this process; what it knows ends with it. */
@@ -179,6 +180,7 @@ export class MemoryEngine implements Engine {
   }
 
   #forget(channel: string, entry: RecencyEntry<MemoryLog>): void {
+    this.#weight -= entry.value.weight;
     this.#logs.delete(channel);
     this.#recency.remove(entry);
   }
@@ -190,7 +192,7 @@ export class MemoryEngine implements Engine {
     if (this.#logs.size >= this.#maxChannels) {
       throw new ProtocolError("limit_reached", `this server keeps at most ${this.#maxChannels} channels`);
     }
-    const entry = this.#recency.add(new MemoryLog(this.#nothing().epoch, this.#maxKeys));
+    const entry = this.#recency.add(new MemoryLog(channel, this.#nothing().epoch, this.#maxKeys));
     this.#logs.set(channel, entry);
     return entry;
   }
@@ -209,8 +211,24 @@ export class MemoryEngine implements Engine {
       hadOffsets ||= head > 0;
       this.#forget(channel, entry);
     }
+    if (this.#logs.size >= this.#maxChannels) hadOffsets = this.#forgetOldest() || hadOffsets;
     if (hadOffsets) this.#generation++;
     this.#mayForget = this.#logs.size < this.#maxChannels;
+  }
+
+  /** Forgets what was published to longest ago, with what it holds; true if there was any. */
+  #forgetOldest(): boolean {
+    // Some more than is needed, so that not every new channel looks for what to forget.
+    const most = Math.floor(this.#maxChannels * FILL_AFTER_MAKING_ROOM);
+    let hasForgotten = false;
+    for (const { channel } of this.#recency) {
+      if (this.#logs.size <= most && hasForgotten) break;
+      const entry = this.#logs.get(channel);
+      if (!entry || this.#open.has(channel)) continue;
+      this.#forget(channel, entry);
+      hasForgotten = true;
+    }
+    return hasForgotten;
   }
 
   #makeRoom(): void {

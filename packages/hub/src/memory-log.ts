@@ -15,6 +15,7 @@ interface KnownKey {
 
 /** The log of one channel, in memory, with its idempotency keys. Time is an argument. */
 export class MemoryLog {
+  readonly channel: string;
   readonly epoch: string;
   readonly #maxKeys: number;
   #head = 0;
@@ -27,7 +28,8 @@ export class MemoryLog {
   readonly #keyOrder = new Fifo<string>();
   #keyBytes = 0;
 
-  constructor(epoch: string, maxKeys: number) {
+  constructor(channel: string, epoch: string, maxKeys: number) {
+    this.channel = channel;
     this.epoch = epoch;
     this.#maxKeys = maxKeys;
   }

@@ -25,7 +25,7 @@ import { fitsInBytes } from "./utf8.ts";
 
 /** Close codes with which a transport ends what the peer did wrong: framing, kind, encoding, size. */
 const PEER_FAULTS: ReadonlySet<number> = new Set([
-  1002,
+  CLOSE.protocolError,
   CLOSE.unsupportedData,
   CLOSE.invalidText,
   CLOSE.tooLarge,
@@ -113,11 +113,12 @@ export class Session implements MessageHandler, SubscriptionHost {
     if (!this.#rate.take(this.clock.now())) return this.#overRate(message);
     if (this.#excess > 0) this.#excess--;
     if (typeof message !== "string") return this.#binary();
+    if (message === "" && !this.isDatagram) return; // an empty line
     let command: Command;
     try {
       command = decodeCommand(message);
     } catch (error) {
-      return this.#bad(error);
+      return this.#bad(error, message);
     }
     this.#badInRow = 0;
     if (this.#isUnverified && !this.#verify(command)) return;
@@ -363,11 +364,15 @@ export class Session implements MessageHandler, SubscriptionHost {
   }
 
   #binary(): void | Promise<void> {
-    if (this.isDatagram) return this.#bad(new ProtocolError("bad_json", "a command is text, in UTF-8"));
+    if (this.isDatagram) return this.#bad(new ProtocolError("bad_json", "a command is text, in UTF-8"), "");
     this.disconnect(CLOSE.unsupportedData, "a command is text");
   }
 
-  #bad(error: unknown): void | Promise<void> {
+  #bad(error: unknown, text: string): void | Promise<void> {
+    if (!this.isDatagram && HTTP_REQUEST.test(text)) {
+      this.disconnect(CLOSE.badCommands, "this is not an HTTP server");
+      return;
+    }
     const complaint =
       error instanceof ProtocolError ? error : new ProtocolError("internal", "cannot be read");
     this.#badInRow++;
@@ -399,6 +404,12 @@ export class Session implements MessageHandler, SubscriptionHost {
     this.#letIn();
   }
 }
+
+/**
+ * How an HTTP request begins. Any web page can make a visitor's browser send one to a TCP port, with commands in its body:
+ * whoever speaks HTTP here is cut off before the body is read.
+ */
+const HTTP_REQUEST = /^[A-Z]+ \S+ HTTP\/\d/;
 
 /** The id of a command that will not be served. */
 function idOf(message: Message): number | undefined {

@@ -19,7 +19,7 @@ test("what makes no sense is answered with a typed error, and the connection goe
   const { hub, conn } = square();
   const eve = conn();
   const cases: readonly (readonly [string, ErrorCode])[] = [
-    ["", "bad_json"],
+    [" ", "bad_json"],
     ["rubbish", "bad_json"],
     ["[]", "bad_json"],
     ["null", "bad_json"],
@@ -38,6 +38,29 @@ test("what makes no sense is answered with a typed error, and the connection goe
   }
   assert.equal((await eve.ask({ type: "ping" })).type, "pong");
   assert.equal(hub.stats().refused, cases.length);
+  await hub.close();
+});
+
+test("an HTTP request is cut off before its body is read, so that no web page can send commands", async () => {
+  const { hub, conn } = square();
+  const page = conn();
+  page.say("POST / HTTP/1.1");
+  page.say("Host: localhost:7000");
+  page.say("");
+  page.say('{"type":"publish","channel":"plaza:x","data":"from an evil page"}');
+  assert.equal((await page.untilClosed()).code, 4400);
+  assert.equal(disconnectOf(page), 4400);
+  assert.equal(hub.stats().published, 0);
+  await hub.close();
+});
+
+test("an empty line is no command, and no bad one", async () => {
+  const { hub, conn } = square({ limits: { badCommands: 3 } });
+  const person = conn();
+  for (let number = 0; number < 10; number++) person.say("");
+  assert.equal((await person.ask({ type: "ping" })).type, "pong");
+  assert.equal(person.received.length, 1);
+  assert.equal(hub.stats().refused, 0);
   await hub.close();
 });
 

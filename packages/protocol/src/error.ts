@@ -35,6 +35,8 @@ export const CLOSE = {
   normal: 1000,
   /** The server stops or the session expired; connect again. */
   goingAway: 1001,
+  /** Not a message of this transport at all: a broken frame. */
+  protocolError: 1002,
   /** A message of a kind this transport does not take (binary). */
   unsupportedData: 1003,
   /** Text that is not UTF-8. */
@@ -57,6 +59,7 @@ export const CLOSE = {
 
 const FINAL: ReadonlySet<number> = new Set([
   CLOSE.normal,
+  CLOSE.protocolError,
   CLOSE.unsupportedData,
   CLOSE.invalidText,
   CLOSE.tooLarge,
