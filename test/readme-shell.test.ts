@@ -53,7 +53,7 @@ test("the README has the lines that this test types", () => {
       "npm ci && npm start",
       "nc localhost 7000",
       "echo … | nc -u -w1 localhost 7001",
-      "(echo …; done) | nc -u localhost 7001",
+      "while echo …; do sleep 20; done | nc -u localhost 7001",
     ],
   );
   assert.equal(json.length, 1);
@@ -63,7 +63,7 @@ test("npm start builds, and runs the command that the other tests start", () => 
   const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
     scripts: Record<string, string>;
   };
-  assert.equal(scripts["start"], "npm run build --silent && node packages/zocalo/dist/bin.js serve");
+  assert.equal(scripts["start"], "npm run build --silent && exec node packages/zocalo/dist/bin.js serve");
 });
 
 test("what the README says to type works", async () => {
