@@ -18,8 +18,9 @@ import type { Transport } from "./transport.ts";
 const STEP_BYTES = 64 * 1024;
 
 /**
- * How many writes of one connection may be done at once before the event loop gets its turn. The system mostly takes a write at once, so
- * that a loop of `await conn.write()` would otherwise stop everything else in the process for as long as the peer keeps up.
+ * How many writes of one connection may leave at once before one waits until the event loop had its turn. The system mostly takes a
+ * write at once, so that a loop of `await conn.write()` would otherwise stop everything else in the process for as long as the peer
+ * keeps up.
  */
 const BURST = 64;
 
@@ -49,6 +50,8 @@ export class WriteHalf {
   #leaving: Request[] = [];
   #handedOver = 0;
   #written = 0;
+  /** Writes that left at once since one waited for the event loop. */
+  #burst = 0;
   #isPumping = false;
   #deadline: DeadlineTimer | undefined;
   /** Why nothing more can be written. */
@@ -73,10 +76,7 @@ export class WriteHalf {
     }
     this.#handedOver++;
     transport.write(bytes);
-    if (transport.bufferedBytes === 0 && this.#refused === undefined) {
-      // What has left is reported a little later, never within the same burst.
-      return this.#handedOver - this.#written > BURST ? nextTurn() : DONE;
-    }
+    if (transport.bufferedBytes === 0 && this.#refused === undefined) return this.#afterBurst() ?? DONE;
     return this.#waitUntilGone(length, options);
   }
 
@@ -206,9 +206,8 @@ export class WriteHalf {
       if (only !== undefined && step.length === 1) transport.write(only);
       else transport.writev(step);
       if (!isLast) continue;
-      if (transport.bufferedBytes === 0 && this.#handedOver - this.#written > BURST)
-        settle(request).resolve(nextTurn());
-      else if (transport.bufferedBytes === 0 || request.lastStep <= this.#written) settle(request).resolve();
+      if (transport.bufferedBytes === 0) settle(request).resolve(this.#afterBurst());
+      else if (request.lastStep <= this.#written) settle(request).resolve();
       else this.#leaving.push(request);
     }
     this.#isPumping = false;
@@ -216,6 +215,14 @@ export class WriteHalf {
       this.#end = "sent";
       transport.end();
     }
+  }
+
+  /** For a write that has left at once: what it has to wait for, if it is time to. */
+  #afterBurst(): Promise<void> | undefined {
+    this.#burst++;
+    if (this.#burst < BURST) return undefined;
+    this.#burst = 0;
+    return nextTurn();
   }
 
   #rejectAll(errorFor: (accepted: number) => NetError): void {
