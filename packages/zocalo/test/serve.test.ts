@@ -147,6 +147,20 @@ test("who does not leave in time is cut off, and the exit code is 0 all the same
   socket.destroy();
 });
 
+test("with no time to leave, one who keeps the connection open does not keep the process", async () => {
+  for (const drainMs of ["0", "1"]) {
+    await using zocalo = new Zocalo([...ONLY_TCP, "--drain-ms", drainMs]);
+    const port = await zocalo.port("stdout", TCP);
+    const socket = connect({ port, host: "localhost", allowHalfOpen: true });
+    socket.on("error", () => undefined);
+    socket.write('{"type":"ping"}\n');
+    await once(socket, "data");
+    zocalo.child.kill("SIGTERM");
+    assert.equal((await zocalo.end()).code, 0);
+    socket.destroy();
+  }
+});
+
 test("a second signal during the stop ends at once", async () => {
   for (const [signal, code] of [
     ["SIGINT", 130],

@@ -271,7 +271,7 @@ test("tls: listen --ca demands a client's certificate", async () => {
   const { certFile, keyFile } = server;
   const client = selfSigned(directory, ["client.test"]);
   await using terminal = new Terminal(
-    `listen tls://127.0.0.1:0 --cert ${certFile} --key ${keyFile} --ca ${client.certFile} --echo`,
+    `listen tls://127.0.0.1:0 --cert ${certFile} --key ${keyFile} --ca ${client.certFile} --echo -v`,
   );
   const { port } = await terminal.listening();
   const dial = `dial tls://127.0.0.1:${port} --ca ${certFile}`;
@@ -281,6 +281,7 @@ test("tls: listen --ca demands a client's certificate", async () => {
   ]);
   assert.deepEqual([known.code, known.stdout.toString(), known.stderr], [0, "hola", ""]);
   assert.deepEqual([unknown.code, unknown.stdout.length], [1, 0]);
+  await terminal.says(/"refused".*"reason":".*certificate/);
 });
 
 test("a reader of standard output that is behind holds the peer back", async () => {

@@ -301,6 +301,48 @@ test("--ping tells the round trip, --max-message limits messages, --timeout ends
   assert.deepEqual([answered.code, answered.stdout.toString()], [0, "123456\n"]);
 });
 
+test("a reader of the output that is behind holds a WebSocket peer back", async () => {
+  const bytes = noise(32 * MEGABYTE);
+  await using terminal = new Terminal("listen ws://127.0.0.1:0 --binary");
+  const socket = await opened((await terminal.listening()).url);
+  for (let start = 0; start < bytes.length; start += MEGABYTE)
+    socket.send(bytes.subarray(start, start + MEGABYTE));
+  socket.close();
+  for (let round = 0; round < 100; round++) {
+    terminal.type("x");
+    await heard(socket);
+  }
+  assert.ok(socket.bufferedAmount > 16 * MEGABYTE, `${socket.bufferedAmount} bytes are still with the peer`);
+  const { code, stdout } = await terminal.end();
+  assert.deepEqual([code, sha256(stdout)], [0, sha256(bytes)]);
+});
+
+test("a WebSocket peer that is behind holds the input back", async () => {
+  const bytes = noise(32 * MEGABYTE);
+  const chunks: Buffer[] = [];
+  let accept: (socket: WebSocket) => void = () => undefined;
+  const accepted = new Promise<WebSocket>((resolve) => {
+    accept = resolve;
+  });
+  using server = await wsServer((socket) => {
+    socket.on("message", (data: Buffer) => chunks.push(data));
+    socket.pause();
+    accept(socket);
+  });
+  await using terminal = new Terminal(`dial ${server.url} --binary`);
+  terminal.child.stdin.end(bytes);
+  const socket = await accepted;
+  for (let round = 1; round <= 100; round++) {
+    socket.send("x");
+    await terminal.prints(round);
+  }
+  const waiting = terminal.child.stdin.writableLength;
+  assert.ok(waiting > 16 * MEGABYTE, `${waiting} bytes are still to be read`);
+  socket.resume();
+  assert.equal((await terminal.end()).code, 0);
+  assert.equal(sha256(Buffer.concat(chunks)), sha256(bytes));
+});
+
 test("an end that says something went wrong is exit code 1 and one sentence", async () => {
   using failing = await wsServer((socket) => socket.close(1011, "out of order"));
   using breaking = await wsServer((socket) => socket.terminate());

@@ -39,6 +39,9 @@ export interface Door {
   drain(deadline: number): Promise<void>;
 }
 
+/** Told of a connection that was refused before it became a link: by whom it was made, and why it came to nothing. */
+export type OnRefused = (peer: string, reason: string) => void;
+
 /** How one link ended without a failure. */
 export type End = "ended" | "timeout";
 

@@ -248,14 +248,17 @@ class TerminalCommand {
   }
 
   #openDoor(): Promise<Door> {
+    const onRefused = (peer: string, reason: string): void => {
+      this.#notices.tell("refused", `refused ${peer}: ${reason}`, { peer, reason });
+    };
     switch (this.#target.scheme) {
       case "udp":
         return listenDatagrams(this.#target, this.#flags);
       case "ws":
       case "wss":
-        return listenWebSocket(this.#target, this.#flags);
+        return listenWebSocket(this.#target, this.#flags, onRefused);
       default:
-        return listenStream(this.#target, this.#flags);
+        return listenStream(this.#target, this.#flags, onRefused);
     }
   }
 

@@ -8,18 +8,26 @@ import {
   type Listener,
   listen,
   type MessageConn,
+  type Refusal,
 } from "@zocalo/net";
 import { EXIT, UserError } from "../exit-code.ts";
 import type { Flags } from "./flags.ts";
-import type { ByteLink, Door, MessageLink } from "./link.ts";
+import type { ByteLink, Door, MessageLink, OnRefused } from "./link.ts";
 import type { Target } from "./target.ts";
 
 /** Proxies that are believed where `--trusted-proxy` says nothing: those on this machine. */
 const LOOPBACK = ["127.0.0.0/8", "::1"] as const;
 
-/** Listens on `tcp://`, `tls://` or `unix:`. */
-export async function listenStream({ scheme, address }: Target, flags: Flags): Promise<Door> {
-  const listener = await listenOn(scheme, address, flags);
+/** Listens on `tcp://`, `tls://` or `unix:`. @param onRefused told of each connection that came to nothing. */
+export async function listenStream(
+  { scheme, address }: Target,
+  flags: Flags,
+  onRefused: OnRefused,
+): Promise<Door> {
+  const onRefuse = ({ remoteAddr, reason, error }: Refusal): void => {
+    onRefused(remoteAddr === undefined ? "somebody" : String(remoteAddr), error?.message ?? reason);
+  };
+  const listener = await listenOn(scheme, address, flags, onRefuse);
   return {
     address: String(listener.addr),
     port: "port" in listener.addr ? listener.addr.port : undefined,
@@ -71,13 +79,19 @@ export function serverIdentity({ cert, key }: Flags, scheme: string): { certFile
   throw new UserError(`Listening on ${scheme}:// needs --cert FILE and --key FILE (PEM).`, EXIT.usage);
 }
 
-function listenOn(scheme: string, address: string, flags: Flags): Promise<Listener> {
-  if (scheme === "unix") return listen("unix", address);
+function listenOn(
+  scheme: string,
+  address: string,
+  flags: Flags,
+  onRefuse: (refusal: Refusal) => void,
+): Promise<Listener> {
+  if (scheme === "unix") return listen("unix", address, { onRefuse });
   const proxyProtocol = flags.proxyProtocol ? { trusted: flags.trustedProxy ?? LOOPBACK } : undefined;
-  if (scheme === "tcp") return listen("tcp", address, { proxyProtocol });
+  if (scheme === "tcp") return listen("tcp", address, { proxyProtocol, onRefuse });
   return listen("tls", address, {
     ...serverIdentity(flags, scheme),
     proxyProtocol,
+    onRefuse,
     caFile: flags.ca,
     clientCertificates: flags.ca === undefined ? "none" : "require",
   });

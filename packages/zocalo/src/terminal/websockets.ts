@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { IpAddr } from "@zocalo/net";
 import { dial, listen, type WebSocketConn } from "@zocalo/websocket";
 import { type Flags, headerRecord } from "./flags.ts";
-import type { Door, MessageLink } from "./link.ts";
+import type { Door, MessageLink, OnRefused } from "./link.ts";
 import { serverIdentity } from "./streams.ts";
 import type { Target } from "./target.ts";
 
@@ -12,8 +12,12 @@ const MORE_BUFFER_BYTES = 1_048_576;
 const BYTES_PER_FRAGMENT = 16;
 const LEAST_FRAGMENTS = 131_072;
 
-/** Listens on `ws://` or `wss://`. */
-export async function listenWebSocket({ scheme, address, path }: Target, flags: Flags): Promise<Door> {
+/** Listens on `ws://` or `wss://`. @param onRefused told of each upgrade that failed. */
+export async function listenWebSocket(
+  { scheme, address, path }: Target,
+  flags: Flags,
+  onRefused: OnRefused,
+): Promise<Door> {
   const { origin } = flags;
   const listener = await listen(address, {
     ...common(flags),
@@ -24,6 +28,7 @@ export async function listenWebSocket({ scheme, address, path }: Target, flags: 
       ? {}
       : { checkOrigin: (request) => origin.includes("*") || origin.includes(request.headers.origin ?? "*") }),
     headers: headerRecord(flags.header),
+    onRefused: (error, { socket }) => onRefused(socket.remoteAddress ?? "somebody", error.message),
   });
   return {
     address: String(listener.addr),
