@@ -13,6 +13,7 @@ export type WebSocketErrorCode =
   | "protocol_error" // the peer broke the protocol (close codes 1002, 1007, 1009)
   | "abnormal_closure" // the connection ended without a close handshake
   | "keepalive_timeout" // nothing came from the peer for `pingIntervalMs` + `pongTimeoutMs`
+  | "write_timeout" // the peer took nothing of what waited for it for `writeTimeoutMs`
   | "close_timeout" // the peer did not answer the close within `closeTimeoutMs`
   | "handler_failed"; // the application's handler threw; `cause` has what
 

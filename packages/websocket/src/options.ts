@@ -26,6 +26,11 @@ export interface ConnOptions {
   readonly pingIntervalMs?: number | undefined;
   /** How long a pinged peer may stay silent, in milliseconds. Default 20,000. */
   readonly pongTimeoutMs?: number | undefined;
+  /**
+   * How long a peer may take nothing of what waits to be sent to it, in milliseconds, even if it sends itself. Then the connection ends with `write_timeout`,
+   * at most two quarters of the time later. Default 60,000; 0 waits for ever, and what waits is kept for ever. A peer whose application stops reading for longer is cut, too.
+   */
+  readonly writeTimeoutMs?: number | undefined;
   /** How long `close` waits for the peer, and for the end of the TCP connection, in milliseconds. Default 5,000. */
   readonly closeTimeoutMs?: number | undefined;
 }
@@ -48,6 +53,7 @@ export interface ConnSettings {
   readonly controlBacklogBytes: number;
   readonly pingIntervalMs: number;
   readonly pongTimeoutMs: number;
+  readonly writeTimeoutMs: number;
   readonly closeTimeoutMs: number;
 }
 
@@ -82,6 +88,7 @@ export function connSettings(options: ConnOptions): ConnSettings {
     controlBacklogBytes: wholeNumber("controlBacklogBytes", options.controlBacklogBytes, 16_384, 1),
     pingIntervalMs: wholeNumber("pingIntervalMs", options.pingIntervalMs, 20_000, 0),
     pongTimeoutMs: wholeNumber("pongTimeoutMs", options.pongTimeoutMs, 20_000, 1),
+    writeTimeoutMs: wholeNumber("writeTimeoutMs", options.writeTimeoutMs, 60_000, 0),
     closeTimeoutMs: wholeNumber("closeTimeoutMs", options.closeTimeoutMs, 5_000, 1),
   };
 }

@@ -3,7 +3,7 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 
 /**
- * The one place that reaches into Node: reading into one buffer that all connections share.
+ * Reaches into Node (besides `sync-zlib.ts` and `write-progress.ts`, nothing else does): reading into one buffer that all connections share.
  *
  * Node allocates 64 KiB for each read and gives most of it back; for a small message that is a fifth to a third of all it costs. `net.Socket` can
  * read into a buffer of ours instead (`onread`), but takes that option only when it is made. So the connection's handle moves to a new

@@ -24,6 +24,8 @@ import { type OutgoingHost, OutgoingStreams, type StreamSource } from "./outgoin
 import { RoomWaiters } from "./room-waiters.ts";
 import { listenTo, type SocketEvents } from "./socket-listeners.ts";
 import { type Flushable, flushAtEndOfTurn } from "./turn.ts";
+import { type WriteProgress, writeProgress } from "./write-progress.ts";
+import { WriteWatch, type WriteWatchHost } from "./write-watch.ts";
 
 /** From this many bytes on, a turn's frames are written before it ends. */
 const FLUSH_AT_BYTES = 65_536;
@@ -41,7 +43,7 @@ export interface SessionOwner {
  * one write for each turn of the event loop. The public face is `WebSocketConn`.
  */
 export class Session
-  implements CoreEvents, InboxSource, Flushable, HeartbeatHost, SocketEvents, OutgoingHost
+  implements CoreEvents, InboxSource, Flushable, HeartbeatHost, SocketEvents, OutgoingHost, WriteWatchHost
 {
   readonly core: Core;
   /** Of messages; of their parts, if messages are streamed. */
@@ -66,6 +68,7 @@ export class Session
 
   #roomWaiters: RoomWaiters | undefined;
   #outgoing: OutgoingStreams | undefined;
+  #writeWatch: WriteWatch | undefined;
   #error: WebSocketError | undefined;
   #failureCode: number | undefined;
   #socketError: Error | undefined;
@@ -250,11 +253,19 @@ export class Session
     }
     const unsent = socket.writableLength;
     this.#hasUnsent = unsent > 0;
+    if (unsent > 0) this.#watchWrites();
     outbox.taken(unsent === 0);
     if (unsent > this.#settings.controlBacklogBytes && !this.#isCongested) {
       this.#isCongested = true;
       this.core.setCongested(true);
     }
+  }
+
+  #watchWrites(): void {
+    const { writeTimeoutMs } = this.#settings;
+    if (writeTimeoutMs === 0) return;
+    this.#writeWatch ??= new WriteWatch(this, writeTimeoutMs);
+    this.#writeWatch.start();
   }
 
   /** The socket's buffer is empty, or a flush has emptied ours. */
@@ -378,6 +389,19 @@ export class Session
     this.#socket.destroy();
   }
 
+  // --- the peer that does not read
+
+  writeProgress(): WriteProgress {
+    return writeProgress(this.#socket);
+  }
+
+  writeTimedOut(): void {
+    const { writeTimeoutMs } = this.#settings;
+    const reason = `the peer has taken nothing of what waits for it for ${writeTimeoutMs} ms`;
+    this.#error ??= this.#makeError("write_timeout", reason);
+    this.#socket.destroy();
+  }
+
   // --- the end
 
   close(code: number, reason: string): Promise<void> {
@@ -456,6 +480,7 @@ export class Session
     this.#isTransportClosed = true;
     this.core.isOpen = false;
     clearTimeout(this.#closeTimer);
+    this.#writeWatch?.stop();
     this.core.outbox.clear();
     const error = this.closedError();
     this.#outgoing?.stop(error);

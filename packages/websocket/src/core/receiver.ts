@@ -6,6 +6,7 @@ import { CLOSE, isSendableCloseCode } from "./close-code.ts";
 import { FIN, MASKED, MAX_CONTROL_PAYLOAD, MAX_HEADER_BYTES, OPCODE, type Role, RSV1 } from "./frame.ts";
 import type { ReceiveLimits } from "./limits.ts";
 import { applyMask, rotateMask } from "./mask.ts";
+import { orOf, SLAB_MESSAGE_BYTES, shortMemory, unmaskShort } from "./short-message.ts";
 import { Utf8Check } from "./utf8.ts";
 
 /** What the peer did wrong, and the code to close with. */
@@ -37,9 +38,6 @@ export interface ReceiverSink {
   onFailure(failure: ProtocolFailure): void;
 }
 
-/** Binary messages up to this size are copied out of a lent chunk into a shared slab; larger ones get memory of their own. */
-const SLAB_MESSAGE_BYTES = 2048;
-const SLAB_BYTES = 16_384;
 /** First bytes of a message in one frame. */
 const SHORT_TEXT = FIN | OPCODE.text;
 const SHORT_BINARY = FIN | OPCODE.binary;
@@ -51,50 +49,6 @@ const RESERVED = 0x70;
 const NOTHING = new Uint8Array(0);
 /** A header that was cut across chunks is put together here. */
 const headerScratch = Buffer.alloc(MAX_HEADER_BYTES);
-let slab = new ArrayBuffer(SLAB_BYTES);
-let slabUsed = 0;
-
-/** Memory for a binary message of at most `SLAB_MESSAGE_BYTES`. */
-function shortMemory(length: number): Uint8Array {
-  if (slabUsed + length > SLAB_BYTES) {
-    slab = new ArrayBuffer(SLAB_BYTES);
-    slabUsed = 0;
-  }
-  const message = new Uint8Array(slab, slabUsed, length);
-  slabUsed += (length + 7) & ~7;
-  return message;
-}
-
-/** Unmasks `length` bytes behind their mask, to another place or in place. Gives all of them or-ed: below 128 for ASCII. */
-function unmaskShort(from: Uint8Array, fromAt: number, to: Uint8Array, toAt: number, length: number): number {
-  const key0 = from[fromAt - 4] as number;
-  const key1 = from[fromAt - 3] as number;
-  const key2 = from[fromAt - 2] as number;
-  const key3 = from[fromAt - 1] as number;
-  let bits = 0;
-  let i = 0;
-  for (const last = length - 3; i < last; i += 4) {
-    const byte0 = (from[fromAt + i] as number) ^ key0;
-    const byte1 = (from[fromAt + i + 1] as number) ^ key1;
-    const byte2 = (from[fromAt + i + 2] as number) ^ key2;
-    const byte3 = (from[fromAt + i + 3] as number) ^ key3;
-    to[toAt + i] = byte0;
-    to[toAt + i + 1] = byte1;
-    to[toAt + i + 2] = byte2;
-    to[toAt + i + 3] = byte3;
-    bits |= byte0 | byte1 | byte2 | byte3;
-  }
-  if (i < length) bits |= to[toAt + i] = (from[fromAt + i] as number) ^ key0;
-  if (i + 1 < length) bits |= to[toAt + i + 1] = (from[fromAt + i + 1] as number) ^ key1;
-  if (i + 2 < length) bits |= to[toAt + i + 2] = (from[fromAt + i + 2] as number) ^ key2;
-  return bits;
-}
-
-function orOf(bytes: Uint8Array, start: number, end: number): number {
-  let bits = 0;
-  for (let at = start; at < end; at++) bits |= bytes[at] as number;
-  return bits;
-}
 
 /**
  * Reads frames (RFC 6455 §5) from bytes that arrive in any portions, and tells a sink what they mean.
