@@ -121,6 +121,7 @@ export class SocketTransport implements Transport, BufferReader {
       // Past the queue of Node's stream, which is empty: what the system mostly takes at once need not be booked in and out of it, nor
       // wait for the next tick. That is a tenth of a small echo's cost (see `npm run bench -- tcp`).
       this.#leaving = given.length;
+      // oxlint-disable-next-line no-underscore-dangle -- the name that Node gives what implements a stream
       socket._write(given, "buffer" as BufferEncoding, this.#onWritten);
     }
     if (given !== bytes && this.bufferedBytes > 0) keepCopy(given);

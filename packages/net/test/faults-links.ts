@@ -1,0 +1,207 @@
+import { type ChildProcess, execFileSync, fork, spawn, spawnSync } from "node:child_process";
+import { createSocket, type Socket as UdpSocket } from "node:dgram";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { fileURLToPath } from "node:url";
+import { joinHostPort, splitHostPort } from "@zocalo/net";
+import { seededRandom } from "./pairs.ts";
+
+const NODE_ARGUMENTS = ["--conditions=zocalo-source", "--import", import.meta.resolve("tsx")];
+const PEER = fileURLToPath(new URL("./faults-peer.ts", import.meta.url));
+
+/** The longest that a relay delays anything, in milliseconds. */
+const MAX_DELAY_MS = 4;
+
+/** A bad connection to a peer in another process. */
+export interface Link {
+  /** What it is made of. */
+  readonly name: string;
+  /** True if `cut` is what the kernel sees: its own packets, such as keep-alive probes, do not pass either. */
+  readonly isInKernel: boolean;
+  /** Starts `faults-peer.ts` at the far end. */
+  startPeer(): ChildProcess;
+  /** Where to dial what the peer listens on. */
+  tcp(address: string): Promise<string>;
+  udp(address: string): Promise<string>;
+  /** The share of datagrams that is lost from now on, 0 to 1. */
+  setLoss(share: number): void;
+  /** Datagrams lost so far on their way to the peer. */
+  lost(): number;
+  /** From now on nothing passes, and neither end is told. */
+  cut(): void;
+  close(): void;
+}
+
+/** A relay in this process that delays TCP, delays, loses and reorders datagrams, and falls silent when it is cut. */
+export class RelayLink implements Link {
+  readonly name: string = "a relay in user space";
+  readonly isInKernel: boolean = false;
+  readonly #random = seededRandom(3);
+  readonly #servers: Server[] = [];
+  readonly #sockets: Socket[] = [];
+  readonly #udp: UdpSocket[] = [];
+  #loss = 0;
+  #lost = 0;
+  #isCut = false;
+  #isClosed = false;
+
+  startPeer(): ChildProcess {
+    return fork(PEER, ["127.0.0.1"], { execArgv: NODE_ARGUMENTS });
+  }
+
+  async tcp(address: string): Promise<string> {
+    const { host, port } = splitHostPort(address);
+    const server = createServer({ noDelay: true, allowHalfOpen: true }, (near) => {
+      const far = connect({ host, port: Number(port), noDelay: true, allowHalfOpen: true });
+      this.#carry(near, far);
+      this.#carry(far, near);
+    });
+    this.#servers.push(server);
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    return joinHostPort("127.0.0.1", String((server.address() as AddressInfo).port));
+  }
+
+  async udp(address: string): Promise<string> {
+    const { host, port } = splitHostPort(address);
+    const near = createSocket("udp4");
+    const far = createSocket("udp4");
+    this.#udp.push(near, far);
+    near.bind(0, "127.0.0.1");
+    await once(near, "listening");
+    let client: AddressInfo | undefined;
+    near.on("message", (bytes, from) => {
+      client = from;
+      if (this.#isCut || this.#random() < this.#loss) this.#lost++;
+      else this.#later(() => far.send(bytes, Number(port), host));
+    });
+    far.on("message", (bytes) => {
+      if (this.#isCut || this.#random() < this.#loss) return;
+      this.#later(() => client && near.send(bytes, client.port, client.address));
+    });
+    return joinHostPort("127.0.0.1", String(near.address().port));
+  }
+
+  setLoss(share: number): void {
+    this.#loss = share;
+  }
+
+  lost(): number {
+    return this.#lost;
+  }
+
+  cut(): void {
+    this.#isCut = true;
+    for (const socket of this.#sockets) socket.pause();
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const server of this.#servers) server.close();
+    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#udp) socket.close();
+  }
+
+  #carry(from: Socket, to: Socket): void {
+    this.#sockets.push(from);
+    from.on("data", (bytes) => {
+      from.pause();
+      setTimeout(() => {
+        to.write(bytes, () => {
+          if (!this.#isCut) from.resume();
+        });
+      }, this.#random() * MAX_DELAY_MS);
+    });
+    from.on("end", () => to.end());
+    from.on("error", () => to.destroy());
+  }
+
+  #later(send: () => void): void {
+    setTimeout(send, this.#random() * MAX_DELAY_MS);
+  }
+}
+
+/** Addresses set aside for tests of network devices (RFC 2544). */
+const NEAR = "198.18.213.1";
+const FAR = "198.18.213.2";
+
+/**
+ * Two network namespaces, this process's and a new one, joined by a pair of virtual devices. Where the kernel has `netem` that delays
+ * and loses; where not, datagrams take a relay besides. Needs root.
+ */
+export class NamespaceLink implements Link {
+  readonly name: string;
+  readonly isInKernel = true;
+  readonly #namespace = `zocalo-${process.pid}`;
+  readonly #device = `zoc${process.pid}`;
+  readonly #relay: RelayLink | undefined;
+
+  /** @throws Error where there is no `ip`, or no right to use it. */
+  constructor() {
+    try {
+      run("ip", "netns", "add", this.#namespace);
+      run("ip", "link", "add", this.#device, "type", "veth", "peer", "name", "far", "netns", this.#namespace);
+      run("ip", "addr", "add", `${NEAR}/30`, "dev", this.#device);
+      run("ip", "link", "set", this.#device, "up");
+      run("ip", "-n", this.#namespace, "addr", "add", `${FAR}/30`, "dev", "far");
+      run("ip", "-n", this.#namespace, "link", "set", "far", "up");
+      run("ip", "-n", this.#namespace, "link", "set", "lo", "up");
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+    const hasNetem = this.#netem("add", 0);
+    this.#relay = hasNetem ? undefined : new RelayLink();
+    this.name = hasNetem
+      ? "two network namespaces with netem"
+      : "two network namespaces; this kernel has no netem, so a relay in user space loses the datagrams";
+  }
+
+  startPeer(): ChildProcess {
+    const command = ["netns", "exec", this.#namespace, process.execPath, ...NODE_ARGUMENTS, PEER, FAR];
+    return spawn("ip", command, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  }
+
+  tcp(address: string): Promise<string> {
+    return Promise.resolve(address);
+  }
+
+  udp(address: string): Promise<string> {
+    return this.#relay?.udp(address) ?? Promise.resolve(address);
+  }
+
+  setLoss(share: number): void {
+    if (this.#relay) this.#relay.setLoss(share);
+    else this.#netem("change", share);
+  }
+
+  lost(): number {
+    if (this.#relay) return this.#relay.lost();
+    const [state] = JSON.parse(run("tc", "-s", "-j", "qdisc", "show", "dev", this.#device)) as {
+      drops: number;
+    }[];
+    return state?.drops ?? Number.NaN;
+  }
+
+  /** The far side has no way back any more. */
+  cut(): void {
+    run("ip", "-n", this.#namespace, "route", "add", "blackhole", `${NEAR}/32`);
+  }
+
+  close(): void {
+    this.#relay?.close();
+    // The pair of devices goes with the namespace, once its last process has ended.
+    spawnSync("ip", ["link", "del", this.#device]);
+    spawnSync("ip", ["netns", "del", this.#namespace]);
+  }
+
+  #netem(verb: "add" | "change", loss: number): boolean {
+    const netem = ["netem", "delay", "3ms", "loss", `${loss * 100}%`];
+    return spawnSync("tc", ["qdisc", verb, "dev", this.#device, "root", ...netem]).status === 0;
+  }
+}
+
+function run(command: string, ...args: string[]): string {
+  return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+}
