@@ -20,7 +20,7 @@ const kinds: Record<string, () => Promise<number>> = {
     }),
   "conn, iterated": () => serve((conn) => void iterate(conn).catch(() => conn.abort())),
   // What `write` returns is returned: a client that does not read is not read from either, which raw `node:net` here does not offer.
-  "conn, handler": () => serve((conn) => conn.serve({ data: (bytes) => void conn.write(bytes) })),
+  "conn, handler": () => serve((conn) => conn.serve({ data: (bytes) => conn.write(bytes) })),
 };
 
 async function serve(handle: (conn: Conn) => void): Promise<number> {
