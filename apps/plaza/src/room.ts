@@ -1,6 +1,7 @@
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { randomHex } from "./identity.ts";
 import { type ChannelEvents, Interrupted, type Link, type Person } from "./link.ts";
+import { type MarkOf, namesakes } from "./namesakes.ts";
 import {
   acknowledged,
   began,
@@ -43,6 +44,7 @@ export interface RoomContext {
 
 /** The last thing that was said while looking, for screen readers. */
 export interface Heard {
+  readonly user: string;
   readonly name: string;
   readonly text: string;
 }
@@ -54,6 +56,8 @@ export class Room {
   readonly people = signal<readonly Person[]>([]);
   readonly mark = signal<ReadMark | undefined>(undefined);
   readonly unread: ReadonlySignal<number>;
+  /** Tells those apart who share a name: of everybody who is here, or whose messages are loaded. */
+  readonly markOf: ReadonlySignal<MarkOf>;
   /** Where the line "new" stands: after this offset. */
   readonly unreadAfter = signal<number | undefined>(undefined);
   readonly isLoading = signal(false);
@@ -78,6 +82,11 @@ export class Room {
     this.#context = context;
     this.mark.value = mark;
     this.unread = computed(() => unreadCount(this.log.value, this.mark.value, context.me()?.user));
+    this.markOf = computed(() => {
+      const { entries, past } = this.log.value;
+      const me = context.me();
+      return namesakes([...this.people.value, ...entries, ...past, ...(me === undefined ? [] : [me])]);
+    });
   }
 
   get channel(): string {
@@ -134,7 +143,7 @@ export class Room {
     if (!this.#isShown) return;
     const live = arrived.findLast(({ offset, user }) => offset > this.#liveAfter && user !== me);
     const entry = live && this.log.value.entries.find(({ offset }) => offset === live.offset);
-    if (entry) this.heard.value = { name: entry.name, text: entry.said.text };
+    if (entry) this.heard.value = { user: entry.user, name: entry.name, text: entry.said.text };
   }
 
   #window() {

@@ -172,7 +172,7 @@ describe("messages", () => {
     link.events(GENERAL).published([message(1), message(2)]);
     assert.equal(square.room.value.heard.value, undefined);
     link.events(GENERAL).published([message(3, "hola")]);
-    assert.deepEqual(square.room.value.heard.value, { name: "omar", text: "hola" });
+    assert.deepEqual(square.room.value.heard.value, { user: "omar", name: "omar", text: "hola" });
   });
 
   test("that are older are loaded before the first", async () => {

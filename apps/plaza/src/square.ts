@@ -39,7 +39,7 @@ export class Square {
   /** The name one goes by; `undefined` before the first visit's dialog. */
   readonly name = signal<string | undefined>(undefined);
   readonly connection = signal<LinkState>({ phase: "connecting" });
-  /** Set when a lost connection is back, until somebody clears it. */
+  /** Set when a lost connection is back, until the view has said so for a while. */
   readonly comeback = signal<Comeback | undefined>(undefined);
   readonly rooms = signal<readonly RoomInfo[]>(SQUARE_ROOMS);
   readonly slug = signal("general");

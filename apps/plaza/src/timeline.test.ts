@@ -6,7 +6,7 @@ import { dayLabel, GROUP_MS, type Row, timeline, type Viewpoint } from "./timeli
 const me = { user: "me", name: "Ana" };
 const noon = new Date(2026, 4, 20, 12).getTime();
 const atEnd = { limit: 500, isHeld: false };
-const view: Viewpoint = { me, unreadAfter: undefined, isAtBeginning: false };
+const view: Viewpoint = { me, unreadAfter: undefined, isAtBeginning: false, markOf: () => undefined };
 
 interface Said {
   readonly user?: string;
@@ -59,6 +59,15 @@ test("the line for what is new stands before the first message of somebody else"
     "+ines",
   ]);
   assert.deepEqual(short(timeline(log, { ...view, unreadAfter: 3 })), ["day", "+omar", "+me", "+ines"]);
+});
+
+test("a message says which one of those who share a name has written it", () => {
+  const rows = timeline(logOf([{}, { user: "ines" }]), {
+    ...view,
+    markOf: (user) => `of ${user}`,
+  });
+  const marks = rows.flatMap((row) => (row.kind === "message" ? [row.mark] : []));
+  assert.deepEqual(marks, ["of omar", "of ines"]);
 });
 
 test("a gap is named where it is", () => {

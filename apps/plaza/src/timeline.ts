@@ -1,3 +1,4 @@
+import type { MarkOf } from "./namesakes.ts";
 import type { Entry, RoomLog } from "./room-log.ts";
 
 /** Messages of one person within this time stand together under one name. */
@@ -9,6 +10,8 @@ export interface MessageRow {
   readonly id: string;
   readonly user: string;
   readonly name: string;
+  /** Tells the user from others of that name, if there are any. */
+  readonly mark: string | undefined;
   readonly at: number;
   readonly said: Entry["said"];
   /** True for the first of a group: it shows who and when. */
@@ -39,11 +42,12 @@ export interface Viewpoint {
   readonly unreadAfter: number | undefined;
   /** True once the start of what the server keeps is on the screen. */
   readonly isAtBeginning: boolean;
+  readonly markOf: MarkOf;
 }
 
 /** Everything a room shows, from top to bottom. Rows keep their `id` when others are added around them. */
-export function timeline(log: RoomLog, { me, unreadAfter, isAtBeginning }: Viewpoint): Row[] {
-  const rows = new Rows(me.user);
+export function timeline(log: RoomLog, { me, unreadAfter, isAtBeginning, markOf }: Viewpoint): Row[] {
+  const rows = new Rows(me.user, markOf);
   if (isAtBeginning && log.past.length === 0) {
     rows.divide({ kind: "beginning", id: "beginning", isTrimmed: log.oldest > 1 });
   }
@@ -84,7 +88,7 @@ export function timeline(log: RoomLog, { me, unreadAfter, isAtBeginning }: Viewp
   return rows.list;
 }
 
-type Unplaced = Omit<MessageRow, "kind" | "isFirst" | "isMine">;
+type Unplaced = Omit<MessageRow, "kind" | "isFirst" | "isMine" | "mark">;
 
 function committed(entry: Entry, id: string): Unplaced {
   const { user, name, at, said } = entry;
@@ -95,11 +99,13 @@ function committed(entry: Entry, id: string): Unplaced {
 class Rows {
   readonly list: Row[] = [];
   readonly #me: string;
+  readonly #markOf: MarkOf;
   #day: string | undefined;
   #previous: Unplaced | undefined;
 
-  constructor(me: string) {
+  constructor(me: string, markOf: MarkOf) {
     this.#me = me;
+    this.#markOf = markOf;
   }
 
   divide(row: Divider): void {
@@ -114,7 +120,9 @@ class Rows {
       this.divide({ kind: "day", id: `day-${day}-${message.id}`, at: message.at });
     }
     const isFirst = this.#previous === undefined || !isOneGroup(this.#previous, message);
-    this.list.push({ kind: "message", ...message, isFirst, isMine: message.user === this.#me });
+    const { user, name } = message;
+    const mark = this.#markOf(user, name);
+    this.list.push({ kind: "message", ...message, mark, isFirst, isMine: user === this.#me });
     this.#previous = message;
   }
 }

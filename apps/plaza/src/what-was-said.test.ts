@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cleanName, foldedStart, lengthOf, NAME_LENGTH, nameOf, readSaid } from "./what-was-said.ts";
+import { cleanName, folded, lengthOf, NAME_LENGTH, nameOf, readSaid } from "./what-was-said.ts";
 
 test("the text of a message is text, and markup in it stays text", () => {
   const text = "<img src=x onerror=alert(1)>";
@@ -23,7 +23,16 @@ test("JSON that does not fit on a line has one for each field", () => {
 
 test("who has no name goes by their id", () => {
   assert.equal(nameOf("guest-1", { name: "Ana" }), "Ana");
-  for (const info of [undefined, null, {}, { name: "" }, { name: " \u200b " }, { name: 7 }, "Ana"]) {
+  for (const info of [
+    undefined,
+    null,
+    {},
+    { name: "" },
+    { name: " \u200b " },
+    { name: "\u3164\u2800" },
+    { name: 7 },
+    "Ana",
+  ]) {
     assert.equal(nameOf("guest-1", info), "guest-1");
   }
 });
@@ -39,13 +48,36 @@ test("the length of a message is what people would count", () => {
   assert.equal(lengthOf("año 🎺"), 5);
 });
 
+test("a text in which there is nothing to see is shown as the JSON it is", () => {
+  assert.deepEqual(readSaid({ text: "" }), { kind: "json", text: '{ "text": "" }' });
+  assert.deepEqual(readSaid(""), { kind: "json", text: '""' });
+  for (const text of [" ", "\n".repeat(300), "\u200b\u3164", "\u2800", "\u0007"]) {
+    assert.equal(readSaid({ text }).kind, "json", JSON.stringify(text));
+  }
+  for (const text of [".", "🎺", "❤️"]) assert.equal(readSaid({ text }).kind, "text", text);
+});
+
 test("a long message is folded, a little too long one is not", () => {
-  assert.equal(foldedStart("x".repeat(1_279)), undefined);
-  assert.equal(foldedStart("x".repeat(1_280)), "x".repeat(1_200));
-  assert.equal(foldedStart("a\n".repeat(100))?.split("\n").length, 16);
+  assert.equal(folded("x".repeat(1_279)), undefined);
+  assert.deepEqual(folded("x".repeat(1_280)), { start: "x".repeat(1_200), whole: "1,280 characters" });
+});
+
+test("a message of many lines is folded, one of a few too many is not", () => {
+  const lines = (count: number, end = "\n") => Array.from({ length: count }, () => "a").join(end);
+  assert.equal(folded(lines(19)), undefined);
+  assert.deepEqual(folded(lines(20)), { start: lines(16), whole: "20 lines" });
+  for (const end of ["\n", "\r\n", "\r", "\u2028"]) {
+    assert.deepEqual(folded(lines(300, end)), { start: lines(16, end), whole: "300 lines" });
+  }
+  assert.equal(folded(`a${"\n".repeat(90)}b`)?.start, `a${"\n".repeat(15)}`);
+});
+
+test("a fold by lines that hides much of one line says so in characters", () => {
+  const text = `${"a\n".repeat(16)}${"x".repeat(100)}`;
+  assert.deepEqual(folded(text), { start: `${"a\n".repeat(15)}a`, whole: "132 characters" });
 });
 
 test("a fold does not cut a character in half", () => {
-  const start = foldedStart(`${"x".repeat(1_199)}${"🎺".repeat(100)}`);
-  assert.equal(start, "x".repeat(1_199));
+  const text = `${"x".repeat(1_199)}${"🎺".repeat(100)}`;
+  assert.deepEqual(folded(text), { start: "x".repeat(1_199), whole: "1,299 characters" });
 });

@@ -17,16 +17,34 @@ export const COUNTER_FROM = 500;
 const FOLD_LENGTH = 1_200;
 const FOLD_LINES = 16;
 
+// A fold hides at least this many characters, or this many lines.
+const FOLD_WORTH = 80;
+const FOLD_WORTH_LINES = 4;
+
+// Whatever a browser or another program's author may take for the end of a line.
+const LINE_BREAK = /\r\n|[\n\v\f\r\u0085\u2028\u2029]/g;
+
 // The longest JSON that is shown on one line.
 const JSON_LINE = 60;
 
-/** Reads the data of a publication: `{ "text": … }` or a bare string is text, everything else is shown as JSON. */
+/**
+ * Reads the data of a publication: `{ "text": … }` or a bare string is text, everything else is shown as JSON.
+ * So is a text in which there is nothing to see: its row would be blank.
+ */
 export function readSaid(data: unknown): Said {
-  if (typeof data === "string") return { kind: "text", text: data };
-  if (typeof data === "object" && data !== null && "text" in data && typeof data.text === "string") {
-    return { kind: "text", text: data.text };
-  }
-  return { kind: "json", text: asJson(data) };
+  const text = textOf(data);
+  return text === undefined || isBlank(text) ? { kind: "json", text: asJson(data) } : { kind: "text", text };
+}
+
+function textOf(data: unknown): string | undefined {
+  if (typeof data === "string") return data;
+  if (typeof data !== "object" || data === null || !("text" in data)) return undefined;
+  return typeof data.text === "string" ? data.text : undefined;
+}
+
+/** True if a text shows nothing: white space, and characters without a shape. */
+export function isBlank(text: string): boolean {
+  return /^[\s\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]*$/u.test(text);
 }
 
 /** On one line if it fits on one; JSON has no line breaks but those of its layout. */
@@ -45,10 +63,11 @@ export function nameOf(user: string, info: unknown): string {
   return user;
 }
 
-/** A name without control and direction characters, which could disguise it, on one line and at most `NAME_LENGTH` long. */
+/** A name without control and direction characters, which could disguise it, on one line and at most `NAME_LENGTH` long; empty if there is nothing to see in it. */
 export function cleanName(text: string): string {
   const plain = text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, " ").replaceAll(/\s+/g, " ");
-  return firstCharacters(plain.trim(), NAME_LENGTH).trim();
+  const name = firstCharacters(plain.trim(), NAME_LENGTH).trim();
+  return isBlank(name) ? "" : name;
 }
 
 /** How many characters people would count: code points, so that an emoji is not two. */
@@ -58,17 +77,29 @@ export function lengthOf(text: string): number {
   return length;
 }
 
-/** The beginning of a long text, or `undefined` if it may be shown whole. */
-export function foldedStart(text: string): string | undefined {
-  let end = text.length > FOLD_LENGTH ? FOLD_LENGTH : text.length;
-  let lines = 0;
-  for (let i = text.indexOf("\n"); i >= 0 && i < end; i = text.indexOf("\n", i + 1)) {
-    lines++;
-    if (lines === FOLD_LINES) end = i;
-  }
+/** A long text, as it is shown until somebody asks for the rest. */
+export interface Fold {
+  readonly start: string;
+  /** What there is in all, in words. */
+  readonly whole: string;
+}
+
+/** Folds a text that is long, or has many lines; `undefined` if it may be shown whole. */
+export function folded(text: string): Fold | undefined {
+  const breaks = [...text.matchAll(LINE_BREAK)];
+  const byLines = breaks[FOLD_LINES - 1]?.index ?? text.length;
+  const end = Math.min(byLines, FOLD_LENGTH, text.length);
+  const hiddenLines = breaks.filter(({ index }) => index >= end).length;
   // A fold that hides only a few words is more annoying than the words.
-  if (text.length - end < 80) return undefined;
-  return text.slice(0, end).replace(/[\uD800-\uDBFF]$/, ""); // not half of a character
+  if (text.length - end < FOLD_WORTH && hiddenLines < FOLD_WORTH_LINES) return undefined;
+  const start = text.slice(0, end).replace(/[\uD800-\uDBFF]$/, ""); // not half of a character
+  const isByLines = hiddenLines >= FOLD_WORTH_LINES;
+  const whole = isByLines ? `${counted(breaks.length + 1)} lines` : `${counted(lengthOf(text))} characters`;
+  return { start, whole };
+}
+
+function counted(count: number): string {
+  return count.toLocaleString("en");
 }
 
 function firstCharacters(text: string, most: number): string {

@@ -4,7 +4,7 @@ import { useEffect, useLayoutEffect } from "preact/hooks";
 import type { Room } from "../room.ts";
 import { PENDING_LIMIT } from "../room-log.ts";
 import type { Square } from "../square.ts";
-import { COUNTER_FROM, lengthOf, MESSAGE_LENGTH } from "../what-was-said.ts";
+import { COUNTER_FROM, isBlank, lengthOf, MESSAGE_LENGTH } from "../what-was-said.ts";
 import { Icon } from "./icon.tsx";
 
 interface ComposerProps {
@@ -24,7 +24,7 @@ export function Composer({ square, room, field }: ComposerProps) {
   const problem = useSignal<string | undefined>(undefined);
   const { title } = square.infoOf(room.slug);
   const left = MESSAGE_LENGTH - lengthOf(text.value);
-  const isSendable = left >= 0 && text.value.trim() !== "";
+  const isSendable = left >= 0 && !isBlank(text.value);
 
   useEffect(() => {
     if (hasKeyboard()) field.current?.focus();

@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Comeback, Square } from "../square.ts";
 
-/** How long "you are caught up" stays, in milliseconds. News of a loss stays until it is dismissed. */
+/** How long the news of a comeback stays, in milliseconds. What was lost is also said between the messages, and stays there. */
 const COMEBACK_MS = 5_000;
 
 const WORDS = {
@@ -14,17 +14,18 @@ const WORDS = {
 
 const COMEBACKS: Readonly<Record<Comeback, string>> = {
   "caught-up": "Back again. You are caught up.",
-  "with-gaps": "Back again. Some messages are no longer available; the room shows which.",
-  restarted: "Back again. The server was restarted; earlier messages are gone.",
+  "with-gaps": "Back again. Some messages are missing.",
+  restarted: "Back again.", // the line in the room says the rest
 };
 
 /** The state of the connection in one word, always there. */
 export function ConnectionState({ square }: { readonly square: Square }) {
   const { phase } = square.connection.value;
+  const isNamed = square.name.value !== undefined;
   return (
     <p class="connection" data-testid="connection-state" data-state={phase}>
       <span class="lamp" aria-hidden="true" />
-      <span class="connection-word">{WORDS[phase]}</span>
+      <span class="connection-word">{isNamed ? WORDS[phase] : "Not connected yet"}</span>
     </p>
   );
 }
@@ -36,7 +37,7 @@ export function ConnectionBanner({ square }: { readonly square: Square }) {
   const trouble = square.room.value.trouble.value;
 
   useEffect(() => {
-    if (comeback !== "caught-up") return;
+    if (comeback === undefined) return;
     const timer = setTimeout(() => {
       square.comeback.value = undefined;
     }, COMEBACK_MS);
@@ -70,18 +71,8 @@ export function ConnectionBanner({ square }: { readonly square: Square }) {
         </p>
       )}
       {state.phase === "connected" && comeback !== undefined && (
-        <p class={comeback === "caught-up" ? "banner good" : "banner warning"} key="comeback">
-          <span>{COMEBACKS[comeback]}</span>
-          {comeback !== "caught-up" && (
-            <button
-              type="button"
-              onClick={() => {
-                square.comeback.value = undefined;
-              }}
-            >
-              Understood
-            </button>
-          )}
+        <p class={comeback === "with-gaps" ? "banner brief warning" : "banner brief good"} key="comeback">
+          {COMEBACKS[comeback]}
         </p>
       )}
       {trouble !== undefined && state.phase === "connected" && (

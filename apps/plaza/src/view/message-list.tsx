@@ -29,7 +29,12 @@ export function MessageList({ square, room }: MessageListProps) {
     const me = square.me ?? { user: "", name: square.name.value ?? "" };
     const log = room.log.value;
     const isAtBeginning = log.epoch !== undefined && !hasOlder(log);
-    return timeline(log, { me, unreadAfter: room.unreadAfter.value, isAtBeginning });
+    return timeline(log, {
+      me,
+      unreadAfter: room.unreadAfter.value,
+      isAtBeginning,
+      markOf: room.markOf.value,
+    });
   });
 
   const settle = () => {
@@ -93,6 +98,7 @@ export function MessageList({ square, room }: MessageListProps) {
   });
 
   const unread = room.unread.value;
+  const heard = room.heard.value;
   const isConnected = square.connection.value.phase === "connected";
   const { title } = square.infoOf(room.slug);
   const isEmpty = room.log.value.epoch !== undefined && !rows.value.some(({ kind }) => kind === "message");
@@ -132,7 +138,11 @@ export function MessageList({ square, room }: MessageListProps) {
         </button>
       )}
       <div class="sr-only" aria-live="polite">
-        {room.heard.value !== undefined && `${room.heard.value.name}: ${room.heard.value.text}`.slice(0, 300)}
+        {heard !== undefined &&
+          `${[heard.name, room.markOf.peek()(heard.user, heard.name)].filter(Boolean).join(" ")}: ${heard.text}`.slice(
+            0,
+            300,
+          )}
       </div>
     </>
   );
@@ -171,10 +181,7 @@ function Line({ row, title, isEmpty }: LineProps) {
     case "restart":
       return (
         <li class="line loss" data-row={row.id} data-testid="restart">
-          <span>
-            The server was restarted and its earlier messages are gone. Those above are left on this page
-            only.
-          </span>
+          <span>The server was restarted: what is above is left on this page only.</span>
         </li>
       );
     case "beginning":

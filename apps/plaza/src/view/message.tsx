@@ -3,7 +3,8 @@ import { linkify } from "../linkify.ts";
 import type { Room } from "../room.ts";
 import type { MessageRow } from "../timeline.ts";
 import { lookOf } from "../tint.ts";
-import { foldedStart } from "../what-was-said.ts";
+import { folded } from "../what-was-said.ts";
+import { Mark } from "./mark.tsx";
 import { Tile } from "./tile.tsx";
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
@@ -28,6 +29,7 @@ export class Message extends Component<MessageProps, { isUnfolded: boolean }> {
       next.row.isFirst !== row.isFirst ||
       next.row.isMine !== row.isMine ||
       next.row.name !== row.name ||
+      next.row.mark !== row.mark ||
       next.row.offset !== row.offset ||
       next.row.delivery !== row.delivery ||
       (row.delivery === "pending" && next.isConnected !== this.props.isConnected) ||
@@ -37,7 +39,7 @@ export class Message extends Component<MessageProps, { isUnfolded: boolean }> {
 
   override render() {
     const { row, room, isConnected } = this.props;
-    const { user, name, at, said, isFirst, isMine, offset, delivery, key } = row;
+    const { user, name, mark, at, said, isFirst, isMine, offset, delivery, key } = row;
     const time = (
       <time dateTime={new Date(at).toISOString()} title={WHOLE.format(at)}>
         {CLOCK.format(at)}
@@ -60,6 +62,7 @@ export class Message extends Component<MessageProps, { isUnfolded: boolean }> {
               <bdi class="author" data-tint={lookOf(user).tint} title={user}>
                 {name}
               </bdi>
+              <Mark user={user} mark={mark} />
               {isMine && <span class="you">you</span>}
               {time}
             </p>
@@ -85,11 +88,11 @@ export class Message extends Component<MessageProps, { isUnfolded: boolean }> {
   }
 
   #said({ kind, text }: MessageRow["said"]) {
-    const start = this.state.isUnfolded ? undefined : foldedStart(text);
-    const shown = start ?? text;
-    const fold = start !== undefined && (
+    const fold = this.state.isUnfolded ? undefined : folded(text);
+    const shown = fold?.start ?? text;
+    const unfold = fold !== undefined && (
       <button type="button" class="unfold" onClick={() => this.setState({ isUnfolded: true })}>
-        Show all {text.length.toLocaleString("en")} characters
+        Show all {fold.whole}
       </button>
     );
     if (kind === "json") {
@@ -98,7 +101,7 @@ export class Message extends Component<MessageProps, { isUnfolded: boolean }> {
           <pre class="json" data-testid="message-text" tabIndex={0}>
             {shown}
           </pre>
-          {fold}
+          {unfold}
         </>
       );
     }
@@ -114,9 +117,9 @@ export class Message extends Component<MessageProps, { isUnfolded: boolean }> {
               piece.text
             ),
           )}
-          {start !== undefined && "…"}
+          {fold !== undefined && "…"}
         </p>
-        {fold}
+        {unfold}
       </>
     );
   }

@@ -3,6 +3,7 @@ import type { Person } from "../link.ts";
 import type { Square } from "../square.ts";
 import { lookOf } from "../tint.ts";
 import { Icon } from "./icon.tsx";
+import { Mark } from "./mark.tsx";
 import { Tile } from "./tile.tsx";
 
 /** More people than this are counted, not listed. */
@@ -22,9 +23,9 @@ export function People({ square, isInert, isDrawerOpen, onClose }: PeopleProps) 
     if (isDrawerOpen) side.current?.querySelector("button")?.focus();
   }, [isDrawerOpen]);
   const me = square.me?.user;
-  const people = inOrder(square.room.value.people.value, me);
-  const names = new Map<string, number>();
-  for (const { name } of people) names.set(name, (names.get(name) ?? 0) + 1);
+  const room = square.room.value;
+  const people = inOrder(room.people.value, me);
+  const markOf = room.markOf.value;
 
   return (
     <aside class="side people" ref={side} inert={isInert} aria-labelledby="people-title">
@@ -43,10 +44,8 @@ export function People({ square, isInert, isDrawerOpen, onClose }: PeopleProps) 
             <bdi class="person-name" data-tint={lookOf(user).tint}>
               {name}
             </bdi>
+            <Mark user={user} mark={markOf(user, name)} />
             {user === me && <span class="you">you</span>}
-            {user !== me && name !== user && (names.get(name) ?? 0) > 1 && (
-              <span class="hush">{user.slice(-4)}</span>
-            )}
           </li>
         ))}
       </ul>
