@@ -138,6 +138,18 @@ for (const link of links) {
       for (const conn of conns) conn.abort();
     });
 
+    test("a host to which there is no way is unreachable at once", async (t) => {
+      const { unreachable } = link;
+      if (unreachable === undefined)
+        return t.diagnostic("only a kernel's routes can say that there is no way");
+      const error = {
+        code: "host_unreachable",
+        op: "dial",
+        message: `dial tcp ${unreachable}: no route to host`,
+      };
+      await assert.rejects(dial("tcp", unreachable), error);
+    });
+
     test("a dial that nobody answers ends at its deadline, or when it is cancelled", async () => {
       const silent = link.isInKernel ? undefined : await silentListener();
       const address = silent?.address ?? addresses.tcp;

@@ -20,6 +20,8 @@ export interface Link {
   readonly isInKernel: boolean;
   /** Starts `faults-peer.ts` at the far end. */
   startPeer(): ChildProcess;
+  /** An address of a host to which there is no way, if there is one. */
+  readonly unreachable: string | undefined;
   /** Where to dial what the peer listens on. */
   tcp(address: string): Promise<string>;
   udp(address: string): Promise<string>;
@@ -36,6 +38,7 @@ export interface Link {
 export class RelayLink implements Link {
   readonly name: string = "a relay in user space";
   readonly isInKernel: boolean = false;
+  readonly unreachable: string | undefined = undefined;
   readonly #random = seededRandom(3);
   readonly #servers: Server[] = [];
   readonly #sockets: Socket[] = [];
@@ -125,6 +128,7 @@ export class RelayLink implements Link {
 /** Addresses set aside for tests of network devices (RFC 2544). */
 const NEAR = "198.18.213.1";
 const FAR = "198.18.213.2";
+const NOWHERE = "198.18.213.66";
 
 /**
  * Two network namespaces, this process's and a new one, joined by a pair of virtual devices. Where the kernel has `netem` that delays
@@ -133,6 +137,7 @@ const FAR = "198.18.213.2";
 export class NamespaceLink implements Link {
   readonly name: string;
   readonly isInKernel = true;
+  readonly unreachable = `${NOWHERE}:80`;
   readonly #namespace = `zocalo-${process.pid}`;
   readonly #device = `zoc${process.pid}`;
   readonly #relay: RelayLink | undefined;
@@ -144,6 +149,7 @@ export class NamespaceLink implements Link {
       run("ip", "link", "add", this.#device, "type", "veth", "peer", "name", "far", "netns", this.#namespace);
       run("ip", "addr", "add", `${NEAR}/30`, "dev", this.#device);
       run("ip", "link", "set", this.#device, "up");
+      run("ip", "route", "replace", "unreachable", NOWHERE);
       run("ip", "-n", this.#namespace, "addr", "add", `${FAR}/30`, "dev", "far");
       run("ip", "-n", this.#namespace, "link", "set", "far", "up");
       run("ip", "-n", this.#namespace, "link", "set", "lo", "up");
@@ -192,6 +198,7 @@ export class NamespaceLink implements Link {
   close(): void {
     this.#relay?.close();
     // The pair of devices goes with the namespace, once its last process has ended.
+    spawnSync("ip", ["route", "del", "unreachable", NOWHERE]);
     spawnSync("ip", ["link", "del", this.#device]);
     spawnSync("ip", ["netns", "del", this.#namespace]);
   }

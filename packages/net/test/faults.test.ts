@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type Conn, dial, type Listener, listen, NetError } from "@zocalo/net";
+import type { CrowdedState } from "./faults-crowded.ts";
 import { seededRandom } from "./pairs.ts";
 
 const NODE_ARGUMENTS = ["--conditions=zocalo-source", "--import", import.meta.resolve("tsx")];
@@ -86,7 +87,8 @@ test("a reset while a handler waits for its write ends it once, with the error",
   await listener.drain(null);
   assert.equal(ends.length, 1);
   const [error] = ends;
-  assert.ok(error, "ended without an error");
+  assert.ok(error instanceof NetError, String(error));
+  assert.ok(["reset", "broken_pipe"].includes(error.code), error.message);
 });
 
 test("10,000 connections opened and closed at once are all served and all forgotten", async (t) => {
@@ -133,8 +135,8 @@ test("out of descriptors, accepting neither stops nor spins", async (t) => {
     { stdio: ["ignore", "inherit", "inherit", "ipc"] },
   );
   const { address } = await told<{ address: string }>(child);
-  const ask = async (): Promise<{ accepted: number; failedAccepts: number; utilization: number }> => {
-    const answer = told<{ accepted: number; failedAccepts: number; utilization: number }>(child);
+  const ask = async (): Promise<CrowdedState> => {
+    const answer = told<CrowdedState>(child);
     child.send("how busy?");
     return answer;
   };
@@ -154,6 +156,7 @@ test("out of descriptors, accepting neither stops nor spins", async (t) => {
   for (let i = 0; i < 50; i++) assert.equal(await visit(), false);
   const refusing = await ask();
   assert.equal(refusing.accepted, full.accepted);
+  assert.deepEqual(refusing.ownDial, ["too_many_files", "dial"]);
   await new Promise((resolve) => setTimeout(resolve, 300));
   const idle = await ask();
   t.diagnostic(
