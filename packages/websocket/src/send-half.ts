@@ -1,0 +1,262 @@
+import type { Duplex } from "node:stream";
+import { type Inbox, type Message, PreparedMessage, type SendOutcome, type WaitOptions } from "@zocalo/net";
+import type { Compression } from "./core/compression.ts";
+import type { Core } from "./core/core.ts";
+import { FIN, OPCODE, type Role } from "./core/frame.ts";
+import { serverFrame } from "./core/server-frame.ts";
+import { canceled, WebSocketError } from "./error.ts";
+import type { ConnSettings } from "./options.ts";
+import { type OutgoingHost, OutgoingStreams, type StreamSource } from "./outgoing-stream.ts";
+import { RoomWaiters } from "./room-waiters.ts";
+import { type Flushable, flushAtEndOfTurn } from "./turn.ts";
+import { type WriteProgress, writeProgress } from "./write-progress.ts";
+import { WriteWatch, type WriteWatchHost } from "./write-watch.ts";
+
+/** From this many bytes on, a turn's frames are written before it ends. */
+export const FLUSH_AT_BYTES = 65_536;
+const RESOLVED = Promise.resolve();
+
+/**
+ * The sending half of a `Session`: from messages to a socket, one write for each turn of the event loop. A base class rather than an object of its own,
+ * which would cost each idle connection some hundred bytes, and each message a step.
+ */
+export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHost {
+  abstract readonly core: Core;
+  abstract readonly inbox: Pick<Inbox, "drained">;
+  /** The one in use. */
+  socket: Duplex;
+  protected readonly settings: ConnSettings;
+  protected readonly compression: Compression | undefined;
+  protected isTransportClosed = false;
+  protected readonly role: Role;
+  #isFlushDue = false;
+  #wantsDrain = false;
+  #isCongested = false;
+  /** False: the socket has nothing left to write. */
+  #hasUnsent = true;
+  #roomWaiters: RoomWaiters | undefined;
+  #outgoing: OutgoingStreams | undefined;
+  #writeWatch: WriteWatch | undefined;
+
+  constructor(socket: Duplex, role: Role, settings: ConnSettings, compression: Compression | undefined) {
+    this.socket = socket;
+    this.role = role;
+    this.settings = settings;
+    this.compression = compression;
+  }
+
+  /** For calls on a connection that is over. */
+  abstract closedError(): WebSocketError;
+  abstract breakOff(): void;
+  abstract writeTimedOut(): void;
+
+  get isOpen(): boolean {
+    return this.core.isOpen;
+  }
+
+  get unsentBytes(): number {
+    return this.socket.writableLength;
+  }
+
+  get bufferedAmount(): number {
+    return this.core.outbox.length + this.socket.writableLength;
+  }
+
+  /** Hot path. */
+  trySend(message: Message | PreparedMessage): SendOutcome {
+    const { core } = this;
+    if (!core.isOpen) return "refused";
+    if (this.#outgoing !== undefined && this.#outgoing.isBusy) {
+      this.#wantsDrain = true;
+      return "refused";
+    }
+    return this.#trySendNow(message);
+  }
+
+  #trySendNow(message: Message | PreparedMessage): SendOutcome {
+    const { core } = this;
+    const { outbox } = core;
+    // What the operating system did not take at once is rare, and asking Node for it is not free.
+    const unsent = this.#hasUnsent ? this.socket.writableLength : 0;
+    const { writeBufferSize } = this.settings;
+    if (unsent + outbox.length > writeBufferSize && !this.#fits(message)) {
+      this.#wantsDrain = true;
+      return "refused";
+    }
+    this.#add(message);
+    if (unsent + outbox.length <= writeBufferSize) return "sent";
+    return this.#hasRoomAfterFlush() ? "sent" : "buffered";
+  }
+
+  send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
+    if (!this.core.isOpen) return Promise.reject(this.closedError());
+    const signal = options?.signal;
+    if (signal?.aborted) return Promise.reject(canceled(signal));
+    if (this.#outgoing === undefined || !this.#outgoing.isBusy) return this.#sendNow(message, signal);
+    const length = byteLengthOf(message);
+    const { waitingBytes } = this.#outgoing;
+    if (waitingBytes > 0 && waitingBytes + length > this.settings.maxBufferedBytes) return this.#full();
+    return this.#outgoing.after(length, () => this.#sendNow(message, signal));
+  }
+
+  /** A message of which each part is sent as it comes. */
+  sendStream(source: StreamSource, options?: WaitOptions): Promise<void> {
+    this.#outgoing ??= new OutgoingStreams(this);
+    return this.#outgoing.send(source, options);
+  }
+
+  /** `OutgoingStreams` */
+  sendPart(part: Message, isLast: boolean): Promise<void> {
+    if (!this.core.isOpen) return Promise.reject(this.closedError());
+    this.core.sendPart(part, isLast);
+    this.flushLater();
+    // What was refused meanwhile may be sent now.
+    if (isLast) this.#wantsDrain = true;
+    const isRoomy = this.bufferedAmount <= this.settings.writeBufferSize || this.#hasRoomAfterFlush();
+    return isRoomy ? RESOLVED : this.#untilDrained(undefined);
+  }
+
+  #sendNow(message: Message | PreparedMessage, signal: AbortSignal | undefined): Promise<void> {
+    if (!this.core.isOpen) return Promise.reject(this.closedError());
+    let outcome: SendOutcome;
+    try {
+      outcome = this.#trySendNow(message);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (outcome === "sent") return RESOLVED;
+    if (outcome === "buffered") return this.#untilDrained(signal);
+    return this.#full();
+  }
+
+  #full(): Promise<never> {
+    const { maxBufferedBytes } = this.settings;
+    const reason = `more than ${maxBufferedBytes} bytes would wait to be sent; wait for each send, or raise maxBufferedBytes`;
+    return Promise.reject(new WebSocketError("send_buffer_full", reason));
+  }
+
+  #fits(message: Message | PreparedMessage): boolean {
+    return this.bufferedAmount + byteLengthOf(message) <= this.settings.maxBufferedBytes;
+  }
+
+  #add(message: Message | PreparedMessage): void {
+    const { core } = this;
+    if (message instanceof PreparedMessage) this.#addPrepared(message);
+    else if (this.compression !== undefined) core.send(asMessage(message));
+    else if (typeof message === "string") core.outbox.addText(FIN | OPCODE.text, message);
+    else if (message instanceof Uint8Array) core.outbox.addBytes(FIN | OPCODE.binary, message);
+    else core.send(asMessage(message));
+    if (!this.#isFlushDue) this.flushLater();
+  }
+
+  /** A server's frame is the same for all connections with the same parameters; a client's has a mask of its own. */
+  #addPrepared(prepared: PreparedMessage): void {
+    const encoding = this.compression === undefined ? serverFrame : this.compression.encoding;
+    if (this.role === "server" && encoding !== undefined) this.core.sendFrame(prepared.encodedAs(encoding));
+    else this.core.send(asMessage(prepared.message));
+  }
+
+  protected flushLater(): void {
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    flushAtEndOfTurn(this);
+  }
+
+  /** Past the high-water mark within a turn: the operating system may well take it all. */
+  #hasRoomAfterFlush(): boolean {
+    if (this.core.outbox.length >= FLUSH_AT_BYTES) {
+      this.write();
+      if (this.bufferedAmount <= this.settings.writeBufferSize) return true;
+    }
+    this.#wantsDrain = true;
+    return false;
+  }
+
+  #untilDrained(signal: AbortSignal | undefined): Promise<void> {
+    this.#roomWaiters ??= new RoomWaiters();
+    return this.#roomWaiters.wait(signal);
+  }
+
+  flush(): void {
+    this.#isFlushDue = false;
+    this.write();
+    if (this.#wantsDrain) this.#drained();
+  }
+
+  protected write(): void {
+    const { outbox } = this.core;
+    if (outbox.length === 0) return;
+    const socket = this.socket;
+    if (this.isTransportClosed || socket.destroyed || socket.writableEnded) {
+      outbox.clear();
+      return;
+    }
+    const pieces = outbox.take();
+    if (Array.isArray(pieces)) {
+      socket.cork();
+      for (const piece of pieces) socket.write(piece);
+      socket.uncork();
+    } else {
+      socket.write(pieces);
+    }
+    const unsent = socket.writableLength;
+    this.#hasUnsent = unsent > 0;
+    if (unsent > 0) this.#watchWrites();
+    outbox.taken(unsent === 0);
+    if (unsent > this.settings.controlBacklogBytes && !this.#isCongested) {
+      this.#isCongested = true;
+      this.core.setCongested(true);
+    }
+  }
+
+  writeProgress(): WriteProgress {
+    return writeProgress(this.socket);
+  }
+
+  #watchWrites(): void {
+    const { writeTimeoutMs } = this.settings;
+    if (writeTimeoutMs === 0) return;
+    this.#writeWatch ??= new WriteWatch(this, writeTimeoutMs);
+    this.#writeWatch.start();
+  }
+
+  /** The socket's buffer is empty, or a flush has emptied ours. */
+  #drained(): void {
+    if (this.#isCongested && this.socket.writableLength === 0) {
+      this.#isCongested = false;
+      this.core.setCongested(false);
+      this.write();
+    }
+    if (!this.#wantsDrain || this.bufferedAmount > this.settings.writeBufferSize) return;
+    this.#wantsDrain = false;
+    this.#roomWaiters?.resolveAll();
+    this.inbox.drained();
+  }
+
+  socketDrained(): void {
+    this.#drained();
+  }
+
+  /** The transport has closed: whoever waits to send is told. */
+  protected stopSending(error: WebSocketError): void {
+    this.#writeWatch?.stop();
+    this.core.outbox.clear();
+    this.#outgoing?.stop(error);
+    this.#roomWaiters?.rejectAll(error);
+    this.#roomWaiters = undefined;
+  }
+}
+
+function byteLengthOf(message: Message | PreparedMessage): number {
+  const content = message instanceof PreparedMessage ? message.message : message;
+  return typeof content === "string" ? Buffer.byteLength(content) : content.byteLength;
+}
+
+/** JavaScript callers pass other views and buffers too; only what the view shows may leave. */
+function asMessage(message: unknown): Message {
+  if (typeof message === "string" || message instanceof Uint8Array) return message;
+  if (ArrayBuffer.isView(message))
+    return new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
+  if (message instanceof ArrayBuffer || message instanceof SharedArrayBuffer) return new Uint8Array(message);
+  throw new WebSocketError("invalid_argument", `a message is a string or bytes, not ${typeof message}`);
+}
