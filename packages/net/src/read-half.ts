@@ -2,6 +2,7 @@ import type { Deadline, WaitOptions } from "./conn.ts";
 import { DeadlineTimer } from "./deadline.ts";
 import { NetError } from "./error.ts";
 import { argumentError, canceledError, type FailureSite, type Sited, timeoutError } from "./failures.ts";
+import { added, EMPTY } from "./small-list.ts";
 import type { Transport } from "./transport.ts";
 
 /** How much `readFull` sets aside before the peer has sent any of it, in bytes. Longer results grow as they arrive. */
@@ -19,12 +20,12 @@ export interface DataReceiver {
  * The reading side of a connection: at most one portion held, calls served in order, nothing lost to a cancelled one.
  * What ended it is told after the bytes that came before.
  */
-export class ReadHalf {
+export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   readonly #transport: Transport;
   readonly #conn: Sited;
   /** Arrived and not yet read; the transport is stopped as long as there is any. */
   #held: Uint8Array | undefined;
-  #waiters: Waiter[] = [];
+  #waiters: Waiter[] = EMPTY;
   #deadline: DeadlineTimer | undefined;
   /** Set once nothing more will arrive: `null` after a proper end. */
   #ending: NetError | null | undefined;
@@ -52,6 +53,16 @@ export class ReadHalf {
     return new Promise<T>((resolve, reject) => {
       this.#wait(new Waiter(deliver, resolve as Resolve, reject, undefined), options);
     });
+  }
+
+  /** Iterates over what arrives. */
+  next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    return this.read(undefined, asResult);
+  }
+
+  /** Leaving the loop closes nothing and loses nothing: read or iterate again to go on. */
+  return(): Promise<IteratorResult<Uint8Array, undefined>> {
+    return Promise.resolve({ done: true, value: undefined });
   }
 
   readFull(length: number, options: WaitOptions | undefined): Promise<Uint8Array | null> {
@@ -149,9 +160,7 @@ export class ReadHalf {
       signal.addEventListener("abort", onAbort, { once: true });
       waiter.forgetSignal = () => signal.removeEventListener("abort", onAbort);
     }
-    // Not pushed to an empty list: that would make room for seventeen.
-    if (this.#waiters.length === 0) this.#waiters = [waiter];
-    else this.#waiters.push(waiter);
+    this.#waiters = added(this.#waiters, waiter);
     if (this.#held === undefined && this.#ending === undefined) this.#transport.resume();
   }
 
@@ -254,6 +263,10 @@ function settled(waiter: Waiter): Waiter {
 
 function asIs(bytes: Uint8Array | null): Uint8Array | null {
   return bytes;
+}
+
+function asResult(bytes: Uint8Array | null): IteratorResult<Uint8Array, undefined> {
+  return bytes === null ? { done: true, value: undefined } : { done: false, value: bytes };
 }
 
 /** Collects exactly so many bytes; the memory grows with what arrives, not with what is wanted. */

@@ -92,7 +92,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
-    return new Portions(this.#reads);
+    return this.#reads;
   }
 
   serve(handler: ConnHandler): void {
@@ -284,29 +284,8 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   }
 }
 
-/** Iterates over what arrives. Leaving the loop closes nothing and loses nothing: read or iterate again to go on. */
-class Portions implements AsyncIterator<Uint8Array, undefined> {
-  readonly #reads: ReadHalf;
-
-  constructor(reads: ReadHalf) {
-    this.#reads = reads;
-  }
-
-  next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    return this.#reads.read(undefined, asResult);
-  }
-
-  return(): Promise<IteratorResult<Uint8Array, undefined>> {
-    return Promise.resolve({ done: true, value: undefined });
-  }
-}
-
 function asIs(bytes: Uint8Array | null): Uint8Array | null {
   return bytes;
-}
-
-function asResult(bytes: Uint8Array | null): IteratorResult<Uint8Array, undefined> {
-  return bytes === null ? { done: true, value: undefined } : { done: false, value: bytes };
 }
 
 function asError(error: unknown): Error {

@@ -9,6 +9,7 @@ import {
   type Sited,
   timeoutError,
 } from "./failures.ts";
+import { added, EMPTY } from "./small-list.ts";
 import type { Transport } from "./transport.ts";
 
 /**
@@ -45,9 +46,9 @@ export class WriteHalf {
   readonly #transport: Transport;
   readonly #conn: Sited;
   /** Not yet handed over in full. */
-  #queue: Request[] = [];
+  #queue: Request[] = EMPTY;
   /** Handed over in full, not yet all gone. */
-  #leaving: Request[] = [];
+  #leaving: Request[] = EMPTY;
   #handedOver = 0;
   #written = 0;
   /** Writes that left at once since one waited for the event loop. */
@@ -57,7 +58,7 @@ export class WriteHalf {
   /** Why nothing more can be written. */
   #refused: (() => NetError) | undefined;
   #end: "open" | "wanted" | "sent" | "finished" | "failed" = "open";
-  #endWaiters: ((error: NetError | undefined) => void)[] = [];
+  #endWaiters: ((error: NetError | undefined) => void)[] = EMPTY;
 
   constructor(transport: Transport, conn: Sited) {
     this.#transport = transport;
@@ -98,7 +99,7 @@ export class WriteHalf {
   end(done: (error: NetError | undefined) => void): void {
     if (this.#end === "finished") return done(undefined);
     if (this.#end === "failed") return done(this.#refused?.());
-    this.#endWaiters.push(done);
+    this.#endWaiters = added(this.#endWaiters, done);
     if (this.#end !== "open") return;
     this.#end = "wanted";
     this.#refused ??= () => closedError(this.#writeSite());
@@ -117,7 +118,7 @@ export class WriteHalf {
   close(): void {
     this.#refused = () => closedError(this.#writeSite());
     const waiting = this.#queue;
-    this.#queue = [];
+    this.#queue = EMPTY;
     for (const request of waiting) settle(request).reject(closedError(this.#writeSite(request.accepted)));
     this.#deadline?.set(null);
   }
@@ -158,7 +159,7 @@ export class WriteHalf {
     return new Promise((resolve, reject) => {
       const request = new Request(parts, length, resolve, reject);
       this.#watch(request, options);
-      this.#queue.push(request);
+      this.#queue = added(this.#queue, request);
       this.#pump();
     });
   }
@@ -171,7 +172,7 @@ export class WriteHalf {
       if (request.lastStep <= this.#written) return resolve();
       if (this.#end === "failed" && this.#refused) return reject(this.#refused());
       this.#watch(request, options);
-      this.#leaving.push(request);
+      this.#leaving = added(this.#leaving, request);
     });
   }
 
@@ -208,7 +209,7 @@ export class WriteHalf {
       if (!isLast) continue;
       if (transport.bufferedBytes === 0) settle(request).resolve(this.#afterBurst());
       else if (request.lastStep <= this.#written) settle(request).resolve();
-      else this.#leaving.push(request);
+      else this.#leaving = added(this.#leaving, request);
     }
     this.#isPumping = false;
     if (this.#end === "wanted" && this.#queue.length === 0) {
@@ -227,8 +228,8 @@ export class WriteHalf {
 
   #rejectAll(errorFor: (accepted: number) => NetError): void {
     const waiting = [...this.#leaving, ...this.#queue];
-    this.#leaving = [];
-    this.#queue = [];
+    this.#leaving = EMPTY;
+    this.#queue = EMPTY;
     for (const request of waiting) settle(request).reject(errorFor(request.accepted));
   }
 
