@@ -93,10 +93,19 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     const signal = options?.signal;
     if (signal?.aborted) return Promise.reject(canceled(signal));
     if (this.#outgoing === undefined || !this.#outgoing.isBusy) return this.#sendNow(message, signal);
+    return this.#sendAfterStreams(this.#outgoing, message, signal);
+  }
+
+  async #sendAfterStreams(
+    outgoing: OutgoingStreams,
+    given: Message | PreparedMessage,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const message = given instanceof PreparedMessage ? given : asMessage(given);
     const length = byteLengthOf(message);
-    const { waitingBytes } = this.#outgoing;
+    const { waitingBytes } = outgoing;
     if (waitingBytes > 0 && waitingBytes + length > this.settings.maxBufferedBytes) return this.#full();
-    return this.#outgoing.after(length, () => this.#sendNow(message, signal));
+    return outgoing.after(length, () => this.#sendNow(message, signal));
   }
 
   /** A message of which each part is sent as it comes. */

@@ -162,6 +162,8 @@ test("what waits for the end of a stream has a limit", async () => {
   );
   const waiting = [both.client.send("x".repeat(500)), both.client.send("y".repeat(500))];
   await assert.rejects(both.client.send("z"), { code: "send_buffer_full" });
+  await assert.rejects(both.client.send(5 as never), { code: "invalid_argument" });
+  await assert.rejects(both.client.send("z"), { code: "send_buffer_full" });
   const rejections = [endless, ...waiting].map((each) => assert.rejects(each, { code: "closed" }));
   both.client.abort();
   await Promise.all(rejections);
