@@ -64,7 +64,7 @@ test("a machine without one of the loopback addresses has the other", async () =
 
 test("a failure is one sentence that names door, place and remedy, and leaves nothing open", async () => {
   const inUse =
-    "Cannot open the TCP door: port 7000 at localhost is taken by another program; choose another with --tcp-port PORT (0: any free one), or leave this door closed with --tcp-port off.";
+    "Cannot open the TCP door: port 7000 at localhost is taken already; choose another with --tcp-port PORT (0: any free one), or leave this door closed with --tcp-port off.";
   const cases: [string, string, string, string | RegExp][] = [
     ["localhost", "127.0.0.1", "EADDRINUSE", inUse],
     ["localhost", "::1", "address_in_use", inUse],

@@ -84,7 +84,7 @@ function explained({ label, setting }: DoorName, host: string, port: number, err
   const start = `Cannot open the ${label} door: `;
   const otherPort = `choose another with ${flag} PORT (0: any free one), or leave this door closed with ${flag} off`;
   if (IN_USE.has(code)) {
-    return new UserError(`${start}port ${port} at ${host} is taken by another program; ${otherPort}.`);
+    return new UserError(`${start}port ${port} at ${host} is taken already; ${otherPort}.`);
   }
   if (FORBIDDEN.has(code)) {
     return new UserError(`${start}this user may not listen on port ${port} at ${host}; ${otherPort}.`);

@@ -16,9 +16,18 @@ export type ConfiguredNamespaces = Readonly<Record<string, ConfiguredNamespace>>
 const who = z.enum(["nobody", "users", "anyone"]);
 const count = z.int().min(0);
 
-const namespace = z.strictObject({
+/** An object with no other keys than these; a wrong one is told which there are. */
+function only<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  const error: z.core.$ZodErrorMap = (issue) =>
+    issue.code === "unrecognized_keys"
+      ? `unknown: ${issue.keys.join(", ")}; allowed: ${Object.keys(shape).join(", ")}`
+      : undefined;
+  return z.strictObject(shape, { error });
+}
+
+const namespace = only({
   history: z.exactOptional(
-    z.strictObject({
+    only({
       publications: z.exactOptional(count),
       bytes: z.exactOptional(count),
       ttlMs: z.exactOptional(z.int().min(1)),

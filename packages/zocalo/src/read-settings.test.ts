@@ -167,8 +167,8 @@ test("namespaces stand in the file, and a fault in one is told with its path", (
   const all = [publish, bytes, extra, name].join("\n");
   assert.ok(all.includes(`namespaces.sala.publish in ${file} is "all": `), all);
   assert.ok(all.includes(`namespaces.sala.history.bytes in ${file} is -1: `), all);
-  assert.ok(/namespaces\.sala in .*"histori"/.test(all), all);
-  assert.ok(/namespaces\.a b in .*/.test(all), all);
+  assert.match(all, /namespaces\.sala in .*: unknown: histori; allowed: history, presence, /);
+  assert.match(all, /namespaces\.a b in .*: a name has letters, digits, _ and -/);
 
   assert.match(
     faults({ directory: directory({ namespaces: [] }) }).join(),
@@ -178,4 +178,12 @@ test("namespaces stand in the file, and a fault in one is told with its path", (
     faults({ environment: { ZOCALO_NAMESPACES: "{}" } }).join(),
     /ZOCALO_NAMESPACES is not a setting/,
   );
+});
+
+test("with every door off there is nothing to serve", () => {
+  const flags = { httpPort: "off", tcpPort: "off", udpPort: "off" };
+  assert.throws(() => read({ flags }), {
+    message: "httpPort, tcpPort, udpPort are all off; at least one door must be open.",
+  });
+  assert.equal(read({ flags: { ...flags, udpPort: "0" } }).udpPort, 0);
 });

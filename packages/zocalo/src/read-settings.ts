@@ -11,6 +11,9 @@ const CONFIG_VARIABLE = "ZOCALO_CONFIG";
 /** How much of a wrong value a message shows, in characters. */
 const MAX_SHOWN_LENGTH = 100;
 
+/** The ways in. */
+const DOORS = ["httpPort", "tcpPort", "udpPort"] as const;
+
 /** Where settings come from, strongest first. */
 export interface SettingSources {
   /** Texts of the flags that were given, by name of the setting. */
@@ -67,7 +70,11 @@ export function readSettings(sources: SettingSources): Settings {
     given.has(name) ? given.get(name) : SETTINGS[name].default,
   ]);
   // Each value has passed its own schema, or is its own default.
-  return Object.fromEntries(settled) as Settings;
+  const settings = Object.fromEntries(settled) as Settings;
+  if (DOORS.every((name) => settings[name] === "off")) {
+    throw new UserError(`${DOORS.join(", ")} are all off; at least one door must be open.`, EXIT.usage);
+  }
+  return settings;
 }
 
 function findConfigFile(sources: SettingSources): ConfigFile | undefined {
@@ -78,7 +85,10 @@ function findConfigFile(sources: SettingSources): ConfigFile | undefined {
 function faultsOf(name: SettingName, value: unknown, source: string): string[] {
   const setting: Setting = SETTINGS[name];
   const issues = setting.schema.safeParse(value).error?.issues ?? [];
-  const faults = issues.map(({ path, message }) => {
+  const faults = issues.map((issue) => {
+    const { path } = issue;
+    // What is wrong with a key is said one level down.
+    const message = (issue.code === "invalid_key" && issue.issues[0]?.message) || issue.message;
     // Inside of a nested setting the name alone would not tell which part is wrong.
     if (typeof path[0] !== "string")
       return `${name} ${source} is ${shown(value)}; allowed: ${setting.allowed}.`;

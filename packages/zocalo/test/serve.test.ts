@@ -66,9 +66,13 @@ test("wrong settings are all named, exit code 2, and nothing is started", async 
   );
 });
 
-test("a port that is taken is one sentence and exit code 1, for each door", async () => {
+test("a port that is taken is one sentence and exit code 1, for each door", async (t) => {
   const tcp = createServer().listen(0, "127.0.0.1");
   const udp = createSocket("udp4").bind(0, "127.0.0.1");
+  t.after(() => {
+    tcp.close();
+    udp.close();
+  });
   await Promise.all([once(tcp, "listening"), once(udp, "listening")]);
   const tcpPort = String((tcp.address() as AddressInfo).port);
   const udpPort = String(udp.address().port);
@@ -82,11 +86,9 @@ test("a port that is taken is one sentence and exit code 1, for each door", asyn
     assert.deepEqual([code, stdout], [1, ""]);
     assert.equal(
       stderr,
-      `zocalo: Cannot open the ${label} door: port ${port} at localhost is taken by another program; choose another with ${flag} PORT (0: any free one), or leave this door closed with ${flag} off.\n`,
+      `zocalo: Cannot open the ${label} door: port ${port} at localhost is taken already; choose another with ${flag} PORT (0: any free one), or leave this door closed with ${flag} off.\n`,
     );
   }
-  tcp.close();
-  udp.close();
 });
 
 test("an address that is not this machine's is one sentence and exit code 1", async () => {
