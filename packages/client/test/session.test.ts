@@ -144,7 +144,7 @@ test("final close codes end the session, the others do not", async () => {
     await session.close();
   }
   // Not 1000: without a `disconnect` before it, it is a stream that just ended.
-  assert.deepEqual(final, [1003, 1007, 1009, 4400, 4401, 4429]);
+  assert.deepEqual(final, [1002, 1003, 1007, 1009, 4400, 4401, 4429]);
 });
 
 test("a disconnect message decides whether to come back", async () => {

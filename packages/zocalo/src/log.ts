@@ -1,5 +1,6 @@
 import pino, { type DestinationStream, type Logger } from "pino";
 import { createColors } from "picocolors";
+import { hasColors } from "./colors.ts";
 import type { Settings } from "./settings.ts";
 
 export type { Logger } from "pino";
@@ -44,7 +45,7 @@ class TextLines implements DestinationStream {
 
   constructor(output: LogOutput) {
     this.#output = output;
-    this.#colors = createColors(output.isTTY === true && process.env["NO_COLOR"] === undefined);
+    this.#colors = createColors(hasColors(output));
   }
 
   write(line: string): void {

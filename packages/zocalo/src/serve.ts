@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { banner } from "./banner.ts";
+import { hasColors } from "./colors.ts";
 import { EXIT } from "./exit-code.ts";
 import { createLog } from "./log.ts";
 import { readPages } from "./pages.ts";
@@ -37,7 +38,7 @@ export async function serve(sources: SettingSources): Promise<number> {
       host: settings.host,
       ports,
       hasPage: pages !== undefined,
-      hasColors: process.stdout.isTTY && process.env["NO_COLOR"] === undefined,
+      hasColors: hasColors(process.stdout),
     }),
   );
   const signal = await signals.first;

@@ -163,6 +163,14 @@ test("with no time to leave, one who keeps the connection open does not keep the
   }
 });
 
+test("the banner has no colors where nobody looks, a CI system included", async () => {
+  await using zocalo = new Zocalo(ONLY_TCP, { CI: "true", FORCE_COLOR: "1" });
+  assert.ok((await zocalo.port("stdout", TCP)) > 0);
+  zocalo.child.kill("SIGTERM");
+  const { stdout } = await zocalo.end();
+  assert.ok(!stdout.includes("\x1b"), stdout);
+});
+
 test("a second signal during the stop ends at once", async () => {
   for (const [signal, code] of [
     ["SIGINT", 130],
