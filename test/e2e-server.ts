@@ -54,12 +54,17 @@ export class ServerProcess {
     const isUp = output.until(/stops it\./);
     const early = await Promise.race([isUp.then(() => undefined), ended]);
     if (early !== undefined) throw new Error(`the server ended: ${JSON.stringify(early)}\n${output.stderr}`);
-    const found = {
-      http: portIn(output.stdout, /http:\/\/localhost:(\d+)\//),
-      tcp: portIn(output.stdout, /TCP +localhost:(\d+)/),
-      udp: portIn(output.stdout, /UDP +localhost:(\d+)/),
-    };
-    return new ServerProcess(child, output, found, ended);
+    try {
+      const found = {
+        http: portIn(output.stdout, /http:\/\/localhost:(\d+)\//),
+        tcp: portIn(output.stdout, /TCP +localhost:(\d+)/),
+        udp: portIn(output.stdout, /UDP +localhost:(\d+)/),
+      };
+      return new ServerProcess(child, output, found, ended);
+    } catch (error) {
+      child.kill("SIGKILL"); // nobody else would, and the test would never end
+      throw error;
+    }
   }
 
   get stderr(): string {
