@@ -1,30 +1,15 @@
 // The built command as a process, and everybody who can speak to it: two pages in a real browser, nc over TCP and UDP, a UDP socket.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
+import { launchBrowser } from "./browser.ts";
 import { type Client, Netcat, TcpClient, textOf, UdpClient } from "./e2e-clients.ts";
 import { type Ports, ServerProcess } from "./e2e-server.ts";
 
 const CHANNEL = "plaza:general";
-/** No traffic of its own, no sandbox (tests run as root in containers), nothing that a test does not need. */
-const BROWSER_ARGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--disable-dev-shm-usage",
-];
-
 let browser: Browser;
 before(async () => {
-  browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    headless: true,
-    args: BROWSER_ARGS,
-  });
+  browser = await launchBrowser();
 });
 after(() => browser.close());
 

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -65,6 +66,50 @@ test("npm start builds, and runs the command that the other tests start", () => 
   };
   assert.equal(scripts["start"], "npm run build --silent && exec node packages/zocalo/dist/bin.js serve");
 });
+
+test("a SIGTERM to npm start stops the server, and does not orphan it", async () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+    scripts: Record<string, string>;
+  };
+  // As it stands, but for the build, which would replace what other tests are running.
+  const start = scripts["start"]
+    ?.replace("npm run build --silent", "true")
+    .replace("packages/zocalo", join(root, "packages/zocalo"));
+  const directory = mkdtempSync(join(tmpdir(), "zocalo-npm-"));
+  writeFileSync(join(directory, "package.json"), JSON.stringify({ scripts: { start } }));
+  const ports = { ZOCALO_HTTP_PORT: "off", ZOCALO_TCP_PORT: "0", ZOCALO_UDP_PORT: "off" };
+  const npm = spawn("npm", ["start"], { cwd: directory, env: { ...process.env, ...ports }, detached: true });
+  let said = "";
+  const isUp = new Promise<void>((resolve) => {
+    npm.stdout.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+      if (said.includes("Ctrl-C stops it.")) resolve();
+    });
+  });
+  let logged = "";
+  npm.stderr.setEncoding("utf8").on("data", (text: string) => (logged += text));
+  // "close" waits for all that hold the pipes, so also for a server that npm has left behind.
+  const closed = once(npm, "close");
+  try {
+    await Promise.race([isUp, closed]);
+    npm.kill("SIGTERM");
+    const patience = AbortSignal.timeout(20_000);
+    await Promise.race([closed, once(patience, "abort").then(() => assert.fail("the server lives on"))]);
+    assert.match(logged, /"msg":"stopped"/);
+  } finally {
+    killGroup(npm.pid);
+    rmSync(directory, { recursive: true });
+  }
+});
+
+/** Whatever is left of a process and its children. */
+function killGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL");
+  } catch {
+    // nobody is left
+  }
+}
 
 test("what the README says to type works", async () => {
   const [, tcpLine = "", udpLine = "", udpListenLine = ""] = shell;

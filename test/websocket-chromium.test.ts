@@ -5,25 +5,12 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import { attach, type AttachOptions, type WebSocketConn } from "@zocalo/websocket";
-import { type Browser, chromium, type Page } from "playwright-core";
-
-const BROWSER_ARGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-dev-shm-usage",
-];
+import type { Browser, Page } from "playwright-core";
+import { launchBrowser } from "./browser.ts";
 
 let browser: Browser;
 before(async () => {
-  browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    headless: true,
-    args: BROWSER_ARGS,
-  });
+  browser = await launchBrowser();
 });
 after(() => browser.close());
 
