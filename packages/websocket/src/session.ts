@@ -61,8 +61,14 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Heartb
   start(head: Buffer): void {
     this.socket = listenTo(this.socket, this);
     this.heartbeat.start();
-    if (head.length > 0) this.received(head, false);
-    if (!this.#isHeldBack) this.socket.resume();
+    if (head.length === 0) {
+      this.socket.resume();
+      return;
+    }
+    // Not at once: who asked for the connection gets it in a microtask, and may answer a message before a fault behind it is judged.
+    this.pause();
+    this.received(head, false);
+    setImmediate(() => this.resume());
   }
 
   // --- receiving
