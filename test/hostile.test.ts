@@ -1,6 +1,8 @@
 // Bad input through each door of the built command: the answer is the one docs/protocol.md states, the process lives, nobody else notices.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
 import { after, before, test } from "node:test";
 import { dial, type WebSocketConn } from "@zocalo/websocket";
 import type { Command } from "@zocalo/protocol";
@@ -232,6 +234,26 @@ test("WebSocket: each breach closes with its code", async () => {
   }
   await nobodyNoticed();
 });
+
+test("WebSocket: a page of another host, also one whose name was turned to this machine, is refused with 403", async () => {
+  const { http } = server.ports;
+  const host = `evil.example:${http}`;
+  assert.equal(await upgradeStatus(http, { Origin: "https://evil.example" }), 403);
+  assert.equal(await upgradeStatus(http, { Origin: `http://${host}`, Host: host }), 403);
+  assert.equal(await upgradeStatus(http, { Origin: `http://localhost:${http}` }), 101);
+});
+
+/** What the server answers to a request for a WebSocket with these headers. */
+async function upgradeStatus(port: number, headers: Record<string, string>): Promise<number | undefined> {
+  const upgrade = { Connection: "Upgrade", Upgrade: "websocket", "Sec-WebSocket-Version": "13" };
+  const key = { "Sec-WebSocket-Key": randomBytes(16).toString("base64") };
+  const sent = request({ host: "localhost", port, path: "/ws", headers: { ...upgrade, ...key, ...headers } });
+  const answered = Promise.race([once(sent, "response"), once(sent, "upgrade")]);
+  sent.end();
+  const [{ statusCode, socket }] = (await answered) as [IncomingMessage];
+  socket.destroy();
+  return statusCode;
+}
 
 test("one bad command after the other ends with 4400", async () => {
   await using client = await TcpClient.connect(server.ports.tcp);

@@ -2,9 +2,10 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Listener } from "@zocalo/net";
-import { attach, isSameHost, type WebSocketConn } from "@zocalo/websocket";
+import { attach, type WebSocketConn } from "@zocalo/websocket";
 import { answerRequest, type Site, WEBSOCKET_PATH } from "./answer-request.ts";
 import type { Bound } from "./bind.ts";
+import { isAllowedPage } from "./page-origin.ts";
 
 /** A request, from its first byte to its end, may take this long, in milliseconds: none here has a body. */
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -63,7 +64,7 @@ export async function openHttpDoor(
   await once(server, "listening");
   const clients = attach(server, {
     path: WEBSOCKET_PATH,
-    checkOrigin: (request) => isAllowed(request, options.allowedOrigins),
+    checkOrigin: (request) => isAllowedPage(request, options.allowedOrigins),
     maxMessageBytes: options.maxMessageBytes,
     onRefused: options.onRefused,
   });
@@ -79,14 +80,6 @@ export async function openHttpDoor(
     },
     cut,
   };
-}
-
-/** True for a page of this host, for programs that are no browser, and for the origins of the configuration. */
-function isAllowed(request: IncomingMessage, allowedOrigins: readonly string[]): boolean {
-  if (isSameHost(request) || allowedOrigins.includes("*")) return true;
-  // Node joins repeated Origin headers with a comma, and then they equal no origin.
-  const origin = request.headers.origin?.toLowerCase();
-  return allowedOrigins.some((allowed) => allowed.toLowerCase() === origin);
 }
 
 function portOf(server: Server): number {

@@ -23,6 +23,7 @@ export const SETTINGS = {
     "origins such as https://example.org, or * for every page of the web",
     "ORIGINS",
     "Pages of other hosts that may open a WebSocket from a browser. A page from this server always may. " +
+      "Behind a proxy on the same machine, name the public origin here. " +
       "`*` lets every page that a visitor opens act with what that visitor may do here.",
   ),
   namespaces: namespaces(
