@@ -1,7 +1,10 @@
 // The cases that do not take long, against a server and a client of this package in this process. The commands are tried in packages/zocalo; all
 // cases by `npm run conformance`.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
+import { WebSocketServer } from "ws";
 import { dial, listen, type WebSocketConn } from "../../src/index.ts";
 import type { Case } from "./case.ts";
 import { allCases, casesFor, sectionOf, SECTIONS } from "./cases.ts";
@@ -29,6 +32,10 @@ function echo(conn: WebSocketConn): Promise<void> {
   });
 }
 
+function short(subject: Subject): Case[] {
+  return casesFor(subject).filter(({ isLong }) => !isLong);
+}
+
 /** What fails of the cases, each in a line. */
 async function faultsOf(cases: readonly Case[], subject: Subject): Promise<string[]> {
   const faults: string[] = [];
@@ -41,6 +48,33 @@ async function faultsOf(cases: readonly Case[], subject: Subject): Promise<strin
   }
   return faults;
 }
+
+/** A server of the ws package that sends everything back. */
+async function wsEcho(skipUTF8Validation: boolean): Promise<{ subject: Subject } & Disposable> {
+  const server = new WebSocketServer({
+    port: 0,
+    host: "127.0.0.1",
+    perMessageDeflate: true,
+    skipUTF8Validation,
+  });
+  server.on("connection", (socket) => {
+    socket.on("error", () => undefined);
+    socket.on("message", (data: Buffer, isBinary) => socket.send(data, { binary: isBinary }));
+  });
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return { subject: new ServerSubject(port, true), [Symbol.dispose]: () => server.close() };
+}
+
+test("the suite finds nothing wrong with the ws package where that is strict, and what is wrong where it was made lax", async () => {
+  using strict = await wsEcho(false);
+  const cases = short(strict.subject);
+  const known = cases.filter((each) => ["2", "3", "4", "5", "7", "12"].includes(sectionOf(each)));
+  assert.deepEqual(await faultsOf(known, strict.subject), []);
+  using lax = await wsEcho(true);
+  const invalid = cases.filter(({ id }) => /^6\.(?:9|14|18|20|21)\.\d+-1$/.test(id));
+  assert.equal((await faultsOf(invalid, lax.subject)).length, invalid.length);
+});
 
 test("no two cases have the same number, and each belongs to a section", () => {
   assert.equal(new Set(allCases.map(({ id }) => id)).size, allCases.length);
@@ -59,20 +93,14 @@ for (const compression of [false, { contextTakeover: true }]) {
     assert.ok("port" in listener.addr);
     const subject = new ServerSubject(listener.addr.port, isCompressing);
     try {
-      assert.deepEqual(
-        await faultsOf(
-          casesFor(subject).filter(({ isLong }) => !isLong),
-          subject,
-        ),
-        [],
-      );
+      assert.deepEqual(await faultsOf(short(subject), subject), []);
     } finally {
       await listener.abort();
     }
   });
 
   for (const isJoined of [true, false]) {
-    test(`a client passes every short case, ${mode} compression, its first frames ${isJoined ? "in one write with" : "behind"} the answer`, async () => {
+    test(`a client passes ${isJoined ? "every short case" : "short cases"}, ${mode} compression, its first frames ${isJoined ? "in one write with" : "behind"} the answer`, async () => {
       await using subject = await ClientSubject.open(
         isCompressing,
         async (url, { mustRefuse }) => {
@@ -82,13 +110,9 @@ for (const compression of [false, { contextTakeover: true }]) {
         },
         isJoined,
       );
-      assert.deepEqual(
-        await faultsOf(
-          casesFor(subject).filter(({ isLong }) => !isLong),
-          subject,
-        ),
-        [],
-      );
+      // What passes in one write with the answer nearly always passes behind it: some cases are enough.
+      const cases = short(subject).filter((_, i) => isJoined || i % 5 === 0);
+      assert.deepEqual(await faultsOf(cases, subject), []);
     });
   }
 }
