@@ -4,7 +4,7 @@ import type { StoredPublication } from "@zocalo/protocol";
 export interface Retention {
   /** Publications kept; 0: none. */
   readonly publications: number;
-  /** JSON text of the publications kept, in UTF-16 code units. */
+  /** JSON text of the publications kept, `data` and `info`, in bytes of UTF-8. */
   readonly bytes: number;
   /** Age up to which a publication is kept, in milliseconds. */
   readonly ttlMs: number;

@@ -122,6 +122,15 @@ test("past its bytes the channel published to longest ago loses its oldest", asy
   await engine.close();
 });
 
+test("text that V8 keeps at two bytes a character counts so", async () => {
+  const { engine } = make();
+  await engine.publish("c:1", { user: "u", data: JSON.stringify("x".repeat(1_000)) }, keepAll);
+  const narrow = engine.bytes;
+  await engine.publish("c:1", { user: "u", data: JSON.stringify(`${"x".repeat(999)}漢`) }, keepAll);
+  assert.equal(engine.bytes - narrow, narrow + 1_002);
+  await engine.close();
+});
+
 test("what it holds is counted right whatever happens", async () => {
   const { engine, clock } = make({ maxBytes: 5_000, maxKeysPerChannel: 4 });
   for (let number = 0; number < 500; number++) {

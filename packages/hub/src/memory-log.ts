@@ -1,6 +1,7 @@
 import type { StoredPublication } from "@zocalo/protocol";
 import { Fifo } from "./fifo.ts";
 import type { Committed, LogPage, NewPublication, Retention } from "./engine.ts";
+import { textMemory } from "./text-memory.ts";
 
 /** What an idempotency key costs beside its own characters, roughly, in bytes. */
 const KEY_OVERHEAD = 128;
@@ -20,7 +21,10 @@ export class MemoryLog {
   readonly #maxKeys: number;
   #head = 0;
   readonly #kept = new Fifo<StoredPublication>();
-  #textLength = 0;
+  /** Of the publications kept, as UTF-8. */
+  #jsonBytes = 0;
+  /** What their texts take here. */
+  #textMemory = 0;
   #at = 0;
   #ttlMs = Number.POSITIVE_INFINITY;
   readonly #keys = new Map<string, KnownKey>();
@@ -49,7 +53,7 @@ export class MemoryLog {
 
   /** What it holds, roughly, in bytes. */
   get weight(): number {
-    return this.#textLength + this.#kept.length * PUBLICATION_OVERHEAD + this.#keyBytes;
+    return this.#textMemory + this.#kept.length * PUBLICATION_OVERHEAD + this.#keyBytes;
   }
 
   /** Where the publication that first had this key stands. */
@@ -64,15 +68,14 @@ export class MemoryLog {
     const publication: StoredPublication = { offset: ++this.#head, at: this.#at, user, info, data };
     this.#ttlMs = retention.ttlMs;
     this.#kept.push(publication);
-    this.#textLength += textLength(publication);
+    this.#count(publication, 1);
     if (key !== undefined && retention.keyTtlMs > 0) {
       this.#keys.set(key, { offset: this.#head, at: this.#at, expires: now + retention.keyTtlMs });
       this.#keyOrder.push(key);
       this.#keyBytes += keyBytes(key);
       if (this.#keys.size > this.#maxKeys) this.#forgetOldestKey();
     }
-    while (this.#kept.length > retention.publications || this.#textLength > retention.bytes)
-      this.dropOldest();
+    while (this.#kept.length > retention.publications || this.#jsonBytes > retention.bytes) this.dropOldest();
     this.trim(now);
     return publication;
   }
@@ -94,8 +97,13 @@ export class MemoryLog {
   dropOldest(): boolean {
     const first = this.#kept.shift();
     if (!first) return this.#forgetOldestKey();
-    this.#textLength -= textLength(first);
+    this.#count(first, -1);
     return true;
+  }
+
+  #count({ user, info = "", data }: StoredPublication, sign: 1 | -1): void {
+    this.#jsonBytes += sign * (Buffer.byteLength(data) + Buffer.byteLength(info));
+    this.#textMemory += sign * (textMemory(user) + textMemory(info) + textMemory(data));
   }
 
   #forgetKeys(now: number): void {
@@ -114,10 +122,6 @@ export class MemoryLog {
   }
 }
 
-function textLength({ user, info, data }: StoredPublication): number {
-  return user.length + (info?.length ?? 0) + data.length;
-}
-
 function keyBytes(key: string): number {
-  return KEY_OVERHEAD + key.length;
+  return KEY_OVERHEAD + textMemory(key);
 }

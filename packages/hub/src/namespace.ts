@@ -18,7 +18,7 @@ export interface NamespaceOptions {
   readonly history?: {
     /** Publications; 0: none, so that whoever misses one is told of a gap. Default 1,000. */
     readonly publications?: number;
-    /** Their JSON text, in UTF-16 code units. Default 1,048,576. */
+    /** Their JSON text, in bytes of UTF-8. Default 1,048,576. */
     readonly bytes?: number;
     /** Their age, in milliseconds. Default 86,400,000: a day. */
     readonly ttlMs?: number;

@@ -128,8 +128,9 @@ export function engineContract(
   );
 
   engineTest("keeps no more text than the retention says", async (engine) => {
-    const big = { user: "u", data: JSON.stringify("x".repeat(97)) }; // 100 with the user and the quotes
-    for (let number = 1; number <= 3; number++) await engine.publish("c:1", big, { ...keepAll, bytes: 200 });
+    const big = { user: "u", data: JSON.stringify("x".repeat(98)) }; // 100 bytes with the quotes
+    const wide = { user: "u", info: "{}", data: JSON.stringify("漢".repeat(32)) }; // also 100
+    for (const each of [big, wide, big]) await engine.publish("c:1", each, { ...keepAll, bytes: 200 });
     assert.equal((await engine.read("c:1", 0, 10)).oldest, 2);
     await engine.publish("c:2", big, { ...keepAll, bytes: 99 });
     const { head, oldest } = await engine.read("c:2", 0, 10);
