@@ -50,12 +50,12 @@ export class Heartbeat implements Monitored {
     if (this.#pingIntervalMs > 0) monitor(this, checkPeriodMs(this.#pingIntervalMs, this.#pongTimeoutMs));
   }
 
-  /** Pings that wait reject with `error`. */
-  stop(error: Error): void {
+  /** Pings that wait reject with `makeError()`. */
+  stop(makeError: () => Error): void {
     if (this.#pingIntervalMs > 0) unmonitor(this, checkPeriodMs(this.#pingIntervalMs, this.#pongTimeoutMs));
     const awaited = this.#awaited;
     this.#awaited = undefined;
-    for (const each of awaited ?? []) each.waiter?.reject(error);
+    for (const each of awaited ?? []) each.waiter?.reject(makeError());
   }
 
   /** Pings; resolves with the round trip in milliseconds. */

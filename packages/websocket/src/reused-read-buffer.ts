@@ -1,26 +1,23 @@
-/* oxlint-disable no-underscore-dangle -- Node's names */
-import { Socket } from "node:net";
+import { type OnReadOpts, Socket, type SocketConstructorOpts } from "node:net";
 import type { Duplex } from "node:stream";
 
 /**
  * Reaches into Node (besides `sync-zlib.ts` and `write-progress.ts`, nothing else does): reading into one buffer that all connections share.
  *
  * Node allocates 64 KiB for each read and gives most of it back; for a small message that is a fifth to a third of all it costs. `net.Socket` can
- * read into a buffer of ours instead (`onread`), but takes that option only when it is made. So the connection's handle moves to a new
- * `net.Socket`. Where that is not possible (TLS, other streams, a Node that changed) the caller goes on with `data` events.
+ * read into a buffer of ours instead (`onread`), but takes that option only when it is made. A socket that was upgraded gets it here afterwards, in the places
+ * where one that was made with it keeps it. Where that is not possible (TLS, other streams, a Node that changed) the caller goes on with `data` events.
+ *
+ * `@zocalo/net` does the same for its sockets with half of the memory: here a message of 64 KiB and its header should come in one read.
  */
 
 /** The buffer of all connections, in bytes: what one read can bring. */
 export const READ_BYTES = 131_072;
-
-/** What is used of Node beyond its documentation. */
-interface SocketInternals {
-  _handle: { readonly reading?: boolean } | null;
-  _server?: unknown;
-  server?: unknown;
-}
+/** Views of up to so many bytes are kept: making one costs about as much as all else that is done here for a small read. */
+const MAX_KEPT_VIEW = 512;
 
 const shared = Buffer.allocUnsafeSlow(READ_BYTES);
+const views: (Buffer | undefined)[] = [];
 let isOff = false;
 
 /** Switches the shared buffer off or on, for tests and measurements of the other way. */
@@ -28,46 +25,61 @@ export function setReusedReadBuffer(isOn: boolean): void {
   isOff = !isOn;
 }
 
-/** Node's `onread` option. */
-export interface OnRead {
-  readonly buffer: Buffer;
-  callback(this: Socket, count: number, buffer: Uint8Array): boolean;
+/** Who receives what a socket reads. */
+export interface BytesReader {
+  /** `isLent`: the memory will be used again after the call. `false`: read no more until the socket is resumed. */
+  received(bytes: Buffer, isLent: boolean): boolean;
+}
+
+/** Leads from a socket to who receives what it reads: one function then serves all sockets. */
+export const readerOf: unique symbol = Symbol("reader");
+
+function onread(this: { [readerOf]?: BytesReader }, count: number): boolean {
+  const view =
+    count > MAX_KEPT_VIEW ? shared.subarray(0, count) : (views[count] ??= shared.subarray(0, count));
+  return this[readerOf]?.received(view, true) ?? true;
+}
+
+/** The part of Node's handle that is used beyond its documentation. */
+interface StreamHandle {
+  useUserBuffer(buffer: Uint8Array): void;
+}
+
+/** Where a socket keeps the parts of its `onread` option: found on one that was made with it, as Node has no names for them. */
+const places = findPlaces();
+
+function findPlaces(): { readonly buffer: symbol; readonly callback: symbol } | undefined {
+  const made = new Socket({
+    onread: { buffer: shared, callback: onread } satisfies OnReadOpts,
+  } as SocketConstructorOpts);
+  const placeOf = (value: unknown): symbol | undefined =>
+    Object.getOwnPropertySymbols(made).find((key) => Reflect.get(made, key) === value);
+  const buffer = placeOf(shared);
+  const callback = placeOf(onread);
+  return buffer && callback && { buffer, callback };
 }
 
 /**
- * The option for all connections that `onBytes` serves. It gets the socket as `this`, and how many bytes of the buffer were read;
- * the buffer is lent for the call. `false` stops reading.
- */
-export function readInto(onBytes: (this: Socket, count: number, buffer: Buffer) => boolean): OnRead {
-  return { buffer: shared, callback: onBytes };
-}
-
-/**
- * Moves a connected TCP or Unix socket to a new `net.Socket` that reads into the shared buffer. The old one is empty afterwards.
+ * Lets a connected TCP or Unix socket read into the shared buffer, and hand that to its `readerOf`.
  *
- * @param onread what `readInto` gave.
- * @returns the new socket, or `undefined` if this socket cannot be moved: then it is as it was.
+ * @returns false if it cannot be done here; then the socket is as it was.
  */
-export function moveToReusedBuffer(socket: Duplex, onread: OnRead): Socket | undefined {
-  if (isOff || !canMove(socket)) return undefined;
-  const old = socket as Socket & SocketInternals;
-  const handle = old._handle;
-  if (handle === null) return undefined;
-  const options = { handle, allowHalfOpen: true, onread };
-  const moved = new Socket(options) as Socket & SocketInternals;
-  old._handle = null;
-  // The server counts its connections by this field, and waits for them when it closes.
-  moved._server = old._server;
-  moved.server = old.server;
-  old._server = null;
-  return moved;
+export function readIntoSharedBuffer(socket: Duplex): boolean {
+  if (isOff || places === undefined || !isPlain(socket)) return false;
+  const handle: unknown = Reflect.get(socket, "_handle");
+  if (!canReadIntoBuffer(handle) || !Reflect.has(socket, places.buffer)) return false;
+  Reflect.set(socket, places.buffer, shared);
+  Reflect.set(socket, places.callback, onread);
+  handle.useUserBuffer(shared);
+  return true;
 }
 
-/** Only plain sockets, and only with nothing in their buffers. */
-function canMove(socket: Duplex): boolean {
+/** Only sockets of Node's own kind, and only with nothing read that somebody has still to take. */
+function isPlain(socket: Duplex): boolean {
   if (!(socket instanceof Socket) || Object.getPrototypeOf(socket) !== Socket.prototype) return false;
-  if (socket.destroyed || socket.connecting || socket.readableLength > 0 || socket.writableLength > 0)
-    return false;
-  const { _handle: handle } = socket as Socket & SocketInternals;
+  return !socket.destroyed && !socket.connecting && socket.readableLength === 0;
+}
+
+function canReadIntoBuffer(handle: unknown): handle is StreamHandle {
   return typeof handle === "object" && handle !== null && "readStart" in handle && "useUserBuffer" in handle;
 }

@@ -23,17 +23,21 @@ const RESOLVED = Promise.resolve();
 export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHost {
   abstract readonly core: Core;
   abstract readonly inbox: Pick<Inbox, "drained">;
-  /** The one in use. */
-  socket: Duplex;
+  readonly socket: Duplex;
   protected readonly settings: ConnSettings;
   protected readonly compression: Compression | undefined;
   protected isTransportClosed = false;
   protected readonly role: Role;
+  /** Writes go past the queue of Node's stream. */
+  protected writesDirectly = false;
   #isFlushDue = false;
   #wantsDrain = false;
   #isCongested = false;
   /** False: the socket has nothing left to write. */
   #hasUnsent = true;
+  /** Bytes of the one write that went past the stream and was not taken at once. */
+  #leavingBytes = 0;
+  #isEnding = false;
   #roomWaiters: RoomWaiters | undefined;
   #outgoing: OutgoingStreams | undefined;
   #writeWatch: WriteWatch | undefined;
@@ -55,11 +59,11 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   }
 
   get unsentBytes(): number {
-    return this.socket.writableLength;
+    return this.socket.writableLength + this.#leavingBytes;
   }
 
   get bufferedAmount(): number {
-    return this.core.outbox.length + this.socket.writableLength;
+    return this.core.outbox.length + this.unsentBytes;
   }
 
   /** Hot path. */
@@ -77,7 +81,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     const { core } = this;
     const { outbox } = core;
     // What the operating system did not take at once is rare, and asking Node for it is not free.
-    const unsent = this.#hasUnsent ? this.socket.writableLength : 0;
+    const unsent = this.#hasUnsent ? this.unsentBytes : 0;
     const { writeBufferSize } = this.settings;
     if (unsent + outbox.length > writeBufferSize && !this.#fits(message)) {
       this.#wantsDrain = true;
@@ -203,12 +207,19 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     const pieces = outbox.take();
     if (Array.isArray(pieces)) {
       socket.cork();
+      const last = pieces.pop();
       for (const piece of pieces) socket.write(piece);
+      socket.write(last, this.#whenWritten());
       socket.uncork();
+    } else if (this.writesDirectly && this.#leavingBytes === 0 && socket.writableLength === 0) {
+      // What the system mostly takes at once need not be booked in and out of the stream's queue, nor wait for the next tick.
+      this.#leavingBytes = pieces.length;
+      // oxlint-disable-next-line no-underscore-dangle -- the name that Node gives what implements a stream
+      socket._write(pieces, "buffer" as BufferEncoding, (error) => this.#left(error));
     } else {
-      socket.write(pieces);
+      socket.write(pieces, this.#whenWritten());
     }
-    const unsent = socket.writableLength;
+    const unsent = this.unsentBytes;
     this.#hasUnsent = unsent > 0;
     if (unsent > 0) this.#watchWrites();
     outbox.taken(unsent === 0);
@@ -218,8 +229,31 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     }
   }
 
+  /** The write that went past the stream is over; mostly called within `write`. */
+  #left(error: Error | null | undefined): void {
+    if (error) this.socket.destroy(error);
+    if (this.socket.destroyed) return; // What was not taken stays counted.
+    this.#leavingBytes = 0;
+    if (this.#isEnding) this.socket.end();
+    if (this.#hasUnsent) this.#drained();
+  }
+
+  /** The stream's own `drain` comes only after more than its high-water mark, which may be above ours. */
+  #whenWritten(): (error?: Error | null) => void {
+    return (error) => {
+      if (!error && this.#wantsDrain && !this.socket.destroyed) this.#drained();
+    };
+  }
+
+  /** Ends the transport after what was written. */
+  protected endSocket(): void {
+    this.#isEnding = true;
+    // Not before what the stream does not know of is gone: a socket that is being shut down can no more be reset.
+    if (this.#leavingBytes === 0) this.socket.end();
+  }
+
   writeProgress(): WriteProgress {
-    return writeProgress(this.socket);
+    return writeProgress(this.socket, this.unsentBytes);
   }
 
   #watchWrites(): void {
@@ -231,7 +265,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
 
   /** The socket's buffer is empty, or a flush has emptied ours. */
   #drained(): void {
-    if (this.#isCongested && this.socket.writableLength === 0) {
+    if (this.#isCongested && this.unsentBytes === 0) {
       this.#isCongested = false;
       this.core.setCongested(false);
       this.write();
@@ -247,11 +281,11 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   }
 
   /** The transport has closed: whoever waits to send is told. */
-  protected stopSending(error: WebSocketError): void {
+  protected stopSending(): void {
     this.#writeWatch?.stop();
     this.core.outbox.clear();
-    this.#outgoing?.stop(error);
-    this.#roomWaiters?.rejectAll(error);
+    this.#outgoing?.stop(this.closedError());
+    this.#roomWaiters?.rejectAll(this.closedError());
     this.#roomWaiters = undefined;
   }
 }

@@ -59,7 +59,7 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Heartb
 
   /** Begins to read. `head`: what came behind the handshake. */
   start(head: Buffer): void {
-    this.socket = listenTo(this.socket, this);
+    this.writesDirectly = listenTo(this.socket, this);
     this.heartbeat.start();
     if (head.length === 0) {
       this.socket.resume();
@@ -226,7 +226,7 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Heartb
     this.#startCloseTimer();
     this.write();
     if (this.isTransportClosed) return;
-    if (this.role === "server" || this.#failureCode !== undefined) this.socket.end();
+    if (this.role === "server" || this.#failureCode !== undefined) this.endSocket();
     this.#isHeldBack = false;
     this.socket.resume(); // To see the end; the core ignores what comes before it.
   }
@@ -247,7 +247,7 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Heartb
 
   socketEnded(): void {
     // A WebSocket has no half-closed state: without a Close frame this is a broken connection.
-    if (this.core.isDone) this.socket.end();
+    if (this.core.isDone) this.endSocket();
     else this.socket.destroy();
   }
 
@@ -259,9 +259,8 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Heartb
     this.isTransportClosed = true;
     this.core.isOpen = false;
     clearTimeout(this.#closeTimer);
-    const error = this.closedError();
-    this.stopSending(error);
-    this.heartbeat.stop(error);
+    this.stopSending();
+    this.heartbeat.stop(() => this.closedError());
     // What has arrived is still delivered before the end is.
     if (!this.#isHeldBack || this.#wasClosedHere) this.#finish();
   }
@@ -282,14 +281,17 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Heartb
     if (this.#failureCode === undefined && received !== undefined && this.#error === undefined) {
       return { ...received, wasClean: true };
     }
-    const error =
-      this.#error ??
-      this.#makeError(
-        "abnormal_closure",
-        "the connection ended without a close handshake",
-        this.#socketError,
-      );
-    return { code: this.#failureCode ?? CLOSE.abnormal, reason: "", wasClean: false, error };
+    return new BrokenEnd(this.#failureCode ?? CLOSE.abnormal, this);
+  }
+
+  /** Why the connection broke. */
+  get endError(): WebSocketError {
+    this.#error ??= this.#makeError(
+      "abnormal_closure",
+      "the connection ended without a close handshake",
+      this.#socketError,
+    );
+    return this.#error;
   }
 
   /** For calls on a connection that is over. */
@@ -300,5 +302,23 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Heartb
   #makeError(code: WebSocketError["code"], reason: string, cause?: unknown): WebSocketError {
     const { sentClose: sent, receivedClose: received } = this.core;
     return new WebSocketError(code, reason, { sent, received, cause });
+  }
+}
+
+/** How a connection broke. */
+class BrokenEnd implements CloseInfo {
+  readonly code: number;
+  readonly reason = "";
+  readonly wasClean = false;
+  readonly #session: Session;
+
+  constructor(code: number, session: Session) {
+    this.code = code;
+    this.#session = session;
+  }
+
+  /** Made when somebody asks: with its stack it costs more than the rest of an end, and peers just vanish all the time. */
+  get error(): WebSocketError {
+    return this.#session.endError;
   }
 }

@@ -1,53 +1,53 @@
 import type { Duplex } from "node:stream";
-import { moveToReusedBuffer, readInto } from "./reused-read-buffer.ts";
+import { type BytesReader, readerOf, readIntoSharedBuffer } from "./reused-read-buffer.ts";
 
 /** What happens on a socket, as a session wants to know it. */
-export interface SocketEvents {
-  /** `isLent`: the memory will be used again after the call. `false`: read no more for now. */
-  received(chunk: Buffer, isLent: boolean): boolean;
+export interface SocketEvents extends BytesReader {
   socketEnded(): void;
   socketFailed(error: Error): void;
   socketClosed(): void;
   socketDrained(): void;
 }
 
-const kEvents = Symbol("events");
-type Attached = Duplex & { [kEvents]?: SocketEvents };
+type Attached = Duplex & { [readerOf]?: SocketEvents | undefined };
 
 /**
  * Tells `events` what happens on `socket`, which is still to be resumed. Listeners are shared by all sockets: closures of their own would
  * cost each a few hundred bytes.
  *
- * @returns the socket to use from now on: this one, or one with the same handle that reads into the reused buffer.
+ * @returns true if it reads into the shared buffer: then it is a plain TCP or Unix socket.
  */
-export function listenTo(socket: Duplex, events: SocketEvents): Duplex {
-  const moved = moveToReusedBuffer(socket, onread);
-  const attached: Attached = moved ?? socket;
-  attached[kEvents] = events;
-  if (moved === undefined) attached.on("data", onData);
-  return attached.on("end", onEnd).on("error", onError).on("close", onClose).on("drain", onDrain);
+export function listenTo(socket: Duplex, events: SocketEvents): boolean {
+  const attached: Attached = socket;
+  attached[readerOf] = events;
+  const isShared = readIntoSharedBuffer(socket);
+  if (!isShared) socket.on("data", onData);
+  socket.on("end", onEnd);
+  socket.on("error", onError);
+  socket.on("close", onClose);
+  socket.on("drain", onDrain);
+  return isShared;
 }
 
-const onread = readInto(function onLentBytes(this: Attached, count: number, buffer: Buffer): boolean {
-  return this[kEvents]?.received(buffer.subarray(0, count), true) ?? true;
-});
-
 function onData(this: Attached, chunk: Buffer): void {
-  this[kEvents]?.received(chunk, false);
+  this[readerOf]?.received(chunk, false);
 }
 
 function onEnd(this: Attached): void {
-  this[kEvents]?.socketEnded();
+  this[readerOf]?.socketEnded();
 }
 
 function onError(this: Attached, error: Error): void {
-  this[kEvents]?.socketFailed(error);
+  this[readerOf]?.socketFailed(error);
 }
 
 function onClose(this: Attached): void {
-  this[kEvents]?.socketClosed();
+  const events = this[readerOf];
+  // Node's handle keeps a closed socket until the next full collection; at least what hangs on it goes with the next small one.
+  this[readerOf] = undefined;
+  events?.socketClosed();
 }
 
 function onDrain(this: Attached): void {
-  this[kEvents]?.socketDrained();
+  this[readerOf]?.socketDrained();
 }

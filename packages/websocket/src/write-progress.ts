@@ -16,17 +16,20 @@ interface Handle {
   readonly _parent?: Handle;
 }
 
-/** How far writing to `socket` has come. */
-export function writeProgress(socket: Duplex): WriteProgress {
-  const { writableLength } = socket;
+/**
+ * How far writing to `socket` has come.
+ *
+ * @param unsentBytes of all that was written to it, what is not complete.
+ */
+export function writeProgress(socket: Duplex, unsentBytes: number = socket.writableLength): WriteProgress {
   const { bytesWritten, _handle: handle } = socket as Duplex & {
     bytesWritten?: unknown;
     _handle?: Handle | null;
   };
   const queued = (handle?._parent ?? handle)?.writeQueueSize;
   return {
-    complete: typeof bytesWritten === "number" ? bytesWritten - writableLength : undefined,
-    left: typeof queued === "number" ? queued : writableLength,
+    complete: typeof bytesWritten === "number" ? bytesWritten - unsentBytes : undefined,
+    left: typeof queued === "number" ? queued : unsentBytes,
   };
 }
 
