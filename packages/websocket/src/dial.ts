@@ -173,6 +173,8 @@ function exchange(
       target.protocol === "https:"
         ? httpsRequest({ ...options.tls, ...common, ...(tunnel && { socket: tunnel }) })
         : httpRequest({ ...common, ...(tunnel && { createConnection: () => tunnel }) });
+    // All of them, as many as 16 KiB can hold: past Node's usual 2,000 an answer would seem to lack what it has.
+    request.maxHeadersCount = 0;
     request.on("upgrade", (response, socket: Socket, head) => {
       socket.on("error", ignore); // Until the connection has its own listener.
       done({ response, socket, head });
@@ -185,9 +187,10 @@ function exchange(
         request.destroy();
         return;
       }
-      failed(
-        new WebSocketError("refused", `${target.host} answered ${status} ${statusMessage ?? ""}`, { status }),
-      );
+      // Node sees no upgrade in a 101 without Upgrade or Connection.
+      const code = status === 101 ? "handshake_failed" : "refused";
+      const words = `${target.host} answered ${status} ${statusMessage ?? ""}`;
+      failed(new WebSocketError(code, status === 101 ? `${words} without an upgrade` : words, { status }));
     });
     return request;
   });
