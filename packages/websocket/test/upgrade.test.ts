@@ -133,7 +133,7 @@ const origins: [string, string | readonly string[], string, number][] = [
   ["no scheme", "example.org", "example.org", 403],
   ["another scheme", "file://example.org", "example.org", 403],
   ["two origins", ["http://example.org", "http://example.org"], "example.org", 403],
-  ["a malformed Host", "http://example.org", "example.org:x", 403],
+  ["a malformed Host", "http://example.org", "example.org:x", 400],
 ];
 for (const [name, origin, host, status] of origins) {
   test(`origin: ${name} gets ${status}`, async () => {
@@ -144,6 +144,39 @@ for (const [name, origin, host, status] of origins) {
 test("a missing or repeated Host is refused", async () => {
   assert.equal(await statusOf(upgradeRequest({ Host: null })), 400);
   assert.equal(await statusOf(upgradeRequest({ Host: ["a", "a"] })), 400);
+});
+
+test("a malformed Host is refused, whoever asks; odd but valid ones pass", async () => {
+  const bad = [
+    "a b",
+    "a/b",
+    "user@a",
+    "a:x",
+    "a:1:2",
+    "a:123456",
+    "[::1",
+    "::1",
+    "a?b",
+    "a#b",
+    "a\\b",
+    "ñ",
+    "%zz",
+    ":80",
+  ];
+  for (const host of bad) assert.equal(await statusOf(upgradeRequest({ Host: host })), 400, host);
+  const good = [
+    "a",
+    "a:80",
+    "a:",
+    "A.example:65535",
+    "[::1]",
+    "[::1]:8080",
+    "127.0.0.1:1",
+    "xn--and-6ma2c",
+    "a_b",
+    "a%20b",
+  ];
+  for (const host of good) assert.equal(await statusOf(upgradeRequest({ Host: host })), 101, host);
 });
 
 test("checkOrigin and authorize decide, also later, also by failing", async () => {
@@ -219,6 +252,17 @@ test("a client that never ends its request is cut off", async () => {
   const peer = await RawPeer.connect(server.port);
   peer.write("GET / HTTP/1.1\r\nHost: a\r\n");
   assert.match((await peer.rest()).toString(), /^HTTP\/1\.1 408 |^$/);
+});
+
+test("a client that sends its request a byte at a time is cut off, too", async () => {
+  await using server = await accepting({ handshakeTimeoutMs: 60 });
+  const peer = await RawPeer.connect(server.port);
+  const request = Buffer.from(upgradeRequest({ "X-Long": "x".repeat(10_000) }));
+  let at = 0;
+  const timer = setInterval(() => peer.write(request.subarray(at, ++at)), 2);
+  assert.match((await peer.rest()).toString(), /^HTTP\/1\.1 408 |^$/);
+  clearInterval(timer);
+  assert.ok(at < request.length);
 });
 
 test("a client that leaves between request and answer harms nobody", async () => {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /** RFC 6455 §1.3. */
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -11,5 +11,5 @@ export function isKey(text: string): boolean {
 
 /** The `Sec-WebSocket-Accept` that answers `key` (RFC 6455 §4.2.2). */
 export function acceptKey(key: string): string {
-  return createHash("sha1").update(key).update(GUID).digest("base64");
+  return hash("sha1", key + GUID, "base64");
 }

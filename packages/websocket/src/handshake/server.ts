@@ -1,6 +1,6 @@
 import { acceptKey, isKey } from "./accept-key.ts";
 import { type ExtensionOffer, parseExtensions } from "./extensions.ts";
-import { isToken, listHas, listMembers, valuesOf } from "./fields.ts";
+import { isHost, isToken, listHas, listMembers, valuesOf } from "./fields.ts";
 import type { HandshakeRequest } from "./origin.ts";
 
 /** The version of the protocol this package speaks (RFC 6455 §4.1). */
@@ -52,7 +52,9 @@ export function readUpgrade(request: HandshakeRequest, maxHeaders = 0): UpgradeR
   }
   if (!listHas(valuesOf(rawHeaders, "connection"), "upgrade")) return bad("Connection has no upgrade");
   const hosts = valuesOf(rawHeaders, "host");
-  if (hosts.length !== 1 || hosts[0] === "") return bad("there must be one Host");
+  const [host] = hosts;
+  // RFC 9112 §3.2 wants 400 for each of these.
+  if (hosts.length !== 1 || host === undefined || !isHost(host)) return bad("there must be one valid Host");
   if (valuesOf(rawHeaders, "transfer-encoding").length > 0) return bad("an upgrade has no body");
   const lengths = valuesOf(rawHeaders, "content-length");
   if (lengths.some((length) => length !== "0")) return bad("an upgrade has no body");
@@ -72,10 +74,13 @@ export function readUpgrade(request: HandshakeRequest, maxHeaders = 0): UpgradeR
   }
   const offered = valuesOf(rawHeaders, "sec-websocket-protocol");
   const subprotocols = listMembers(offered);
-  if (offered.length > 0 && subprotocols.length === 0) return bad("Sec-WebSocket-Protocol is empty");
-  if (subprotocols.length > MAX_SUBPROTOCOLS) return bad(`more than ${MAX_SUBPROTOCOLS} subprotocols`);
-  if (!subprotocols.every(isToken)) return bad("Sec-WebSocket-Protocol has a name that is not a token");
-  if (new Set(subprotocols).size < subprotocols.length) return bad("Sec-WebSocket-Protocol names one twice");
+  if (offered.length > 0) {
+    if (subprotocols.length === 0) return bad("Sec-WebSocket-Protocol is empty");
+    if (subprotocols.length > MAX_SUBPROTOCOLS) return bad(`more than ${MAX_SUBPROTOCOLS} subprotocols`);
+    if (!subprotocols.every(isToken)) return bad("Sec-WebSocket-Protocol has a name that is not a token");
+    if (new Set(subprotocols).size < subprotocols.length)
+      return bad("Sec-WebSocket-Protocol names one twice");
+  }
   const extensions = parseExtensions(valuesOf(rawHeaders, "sec-websocket-extensions"));
   if (extensions === undefined) return bad("Sec-WebSocket-Extensions is malformed");
   return { accept: acceptKey(key), subprotocols, extensions };
