@@ -1,6 +1,7 @@
 import type { Conn } from "./conn.ts";
 import type { DialOptions, TcpDialOptions } from "./dial-options.ts";
-import { type DatagramConn, dialUdp, type UdpDialOptions } from "./dial-udp.ts";
+import type { DatagramConn } from "./datagram-conn.ts";
+import { dialUdp, type UdpDialOptions } from "./dial-udp.ts";
 import { argumentError } from "./failures.ts";
 import type { PacketNetwork } from "./listen-packet.ts";
 import { dialTcp } from "./tcp-dial.ts";

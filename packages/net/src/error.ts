@@ -21,6 +21,7 @@ export type NetErrorCode =
   | "not_found" // no such socket file (ENOENT)
   | "too_many_files" // EMFILE, ENFILE
   | "too_large" // a message past the limit, a datagram past EMSGSIZE
+  | "no_room" // what may wait to be sent, or be sent to an address that may be forged, is used up; there may be room later
   | "bad_frame" // the bytes do not follow the framing
   | "tls" // the TLS handshake or record layer failed; `cause` has the reason
   | "unsupported" // this platform or runtime cannot do it
@@ -40,6 +41,8 @@ export interface NetErrorParts {
   readonly remoteAddr?: Addr | undefined;
   /** How much a cut-short write had accepted. */
   readonly bytesWritten?: number | undefined;
+  /** How many datagrams of a batch the system had taken before the one that failed. */
+  readonly datagramsSent?: number | undefined;
   readonly cause?: unknown;
 }
 
@@ -54,6 +57,7 @@ export class NetError extends Error {
   readonly localAddr: Addr | undefined;
   readonly remoteAddr: Addr | undefined;
   readonly bytesWritten: number | undefined;
+  readonly datagramsSent: number | undefined;
 
   constructor(parts: NetErrorParts) {
     super(describe(parts), parts.cause === undefined ? undefined : { cause: parts.cause });
@@ -64,6 +68,7 @@ export class NetError extends Error {
     this.localAddr = parts.localAddr;
     this.remoteAddr = parts.remoteAddr;
     this.bytesWritten = parts.bytesWritten;
+    this.datagramsSent = parts.datagramsSent;
   }
 
   /** True for `timeout`: trying again later, with a later deadline, may succeed. */

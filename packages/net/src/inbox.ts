@@ -17,20 +17,25 @@ export interface InboxSource {
   route?(): Pick<NetErrorParts, "network" | "localAddr" | "remoteAddr">;
 }
 
+/** The two ends of the promise that was made last. */
+let resolveLast: (value: unknown) => void;
+let rejectLast: (error: unknown) => void;
+
+/** One function for all promises of receivers: a closure for each is 3 % of an iterated datagram (bench: udp). */
+function keepEnds(resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
+  resolveLast = resolve;
+  rejectLast = reject;
+}
+
 /** Somebody who waits in `receive`. */
 class Receiver<T, R> implements Waiter<T> {
+  readonly promise = new Promise(keepEnds) as Promise<R>;
   readonly #convert: (message: T | null) => R;
-  readonly #resolve: (value: R) => void;
-  readonly reject: (error: unknown) => void;
+  readonly #resolve: (value: R) => void = resolveLast;
+  readonly reject: (error: unknown) => void = rejectLast;
 
-  constructor(
-    convert: (message: T | null) => R,
-    resolve: (value: R) => void,
-    reject: (error: unknown) => void,
-  ) {
+  constructor(convert: (message: T | null) => R) {
     this.#convert = convert;
-    this.#resolve = resolve;
-    this.reject = reject;
   }
 
   resolve(message: T | null): void {
@@ -234,12 +239,13 @@ export class Inbox<T = Message> {
     const info = this.#info;
     if (info !== undefined) this.#tellEnded();
     if (info !== undefined && !info.wasClean) return Promise.reject(this.#broken(info));
-    return new Promise((resolve, reject) => {
-      const waiter = new Receiver(convert, resolve, reject);
-      if (info !== undefined) return waiter.resolve(null);
+    const waiter = new Receiver(convert);
+    if (info !== undefined) waiter.resolve(null);
+    else {
       this.#waiters ??= [];
       this.#waiters.push(signal === undefined ? waiter : this.#cancelable(signal, waiter));
-    });
+    }
+    return waiter.promise;
   }
 
   /**
@@ -256,9 +262,14 @@ export class Inbox<T = Message> {
     queueMicrotask(() => this.#settled());
   }
 
+  /** As an iterator's `next`. */
+  next(): Promise<IteratorResult<T, undefined>> {
+    return this.receiveAs(toIteratorResult<T>);
+  }
+
   /** Iterates over the messages; ends after a clean close and throws after another. Leaving the loop closes nothing. */
   [Symbol.asyncIterator](): AsyncIterator<T, undefined> {
-    return { next: () => this.receiveAs(toIteratorResult<T>) };
+    return { next: () => this.next() };
   }
 
   /** Hands queued messages to the handler, then the end, as far as the handler lets it. */

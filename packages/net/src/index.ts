@@ -14,7 +14,9 @@ export {
 export type * from "./conn.ts";
 export { dial } from "./dial.ts";
 export type { DialOptions, TcpDialOptions } from "./dial-options.ts";
-export type { DatagramConn, DatagramHandler, UdpDialOptions } from "./dial-udp.ts";
+export type { DatagramConn, DatagramHandler } from "./datagram-conn.ts";
+export type { DatagramSocket, DatagramSocketHandler } from "./datagram-socket.ts";
+export type { UdpDialOptions } from "./dial-udp.ts";
 export { type DelimitedOptions, delimited } from "./delimiter.ts";
 export * from "./error.ts";
 export { type FrameCodec, type FrameDecoder, FrameFault } from "./frame-codec.ts";

@@ -1,23 +1,19 @@
 import type { IpAddr } from "./addr.ts";
-import type { Deadline, WaitOptions } from "./conn.ts";
+import type { WaitOptions } from "./conn.ts";
+import type { DatagramSocket, DatagramSocketHandler } from "./datagram-socket.ts";
 import type { SendOutcome } from "./message-conn.ts";
 import type { GroupOptions } from "./multicast.ts";
 
-/** One datagram and where it came from. */
+/** One datagram and where it came from, or goes to. */
 export interface Packet {
-  /** All of its bytes, possibly none. The caller owns them (on Node it is a `Buffer`). */
+  /** All of its bytes, possibly none. Of a received one the caller owns them (on Node it is a `Buffer`). */
   readonly bytes: Uint8Array;
   /** Who sent it, as far as one can tell: a source address can be forged. */
   readonly addr: IpAddr;
 }
 
-/** Receives datagrams without a promise for each. */
-export interface PacketHandler {
-  /** Called for each in order. While a returned promise is pending, datagrams queue, and past the limit are dropped and counted. */
-  message(packet: Packet): void | Promise<void>;
-  /** Called exactly once, last; with an error if the socket broke or the handler threw. */
-  close?(error?: Error): void;
-}
+/** Receives the datagrams of all senders. */
+export type PacketHandler = DatagramSocketHandler<Packet>;
 
 /**
  * A datagram socket that is not bound to one peer: each packet is received whole with its sender, or not at all, and may be
@@ -25,22 +21,7 @@ export interface PacketHandler {
  *
  * All methods may be called at any time from several places; simultaneous receives are served in call order.
  */
-export interface PacketConn extends AsyncIterable<Packet>, AsyncDisposable {
-  /** Where it is bound, with the port the system chose. */
-  readonly localAddr: IpAddr;
-  /** Datagrams that were thrown away because the application was behind. Those the kernel drops are not in it. */
-  readonly dropped: number;
-
-  /**
-   * Waits for the next datagram.
-   *
-   * @throws NetError `timeout` past the read deadline, `canceled` by the signal (no datagram is lost), `closed` when this side closed.
-   */
-  receive(options?: WaitOptions): Promise<Packet>;
-
-  /** Hands all datagrams, including those already received, to `handler`. May be called once, and instead of `receive`. */
-  serve(handler: PacketHandler): void;
-
+export interface PacketConn extends DatagramSocket<Packet> {
   /**
    * Sends one datagram; resolves when the system has taken it, which says nothing about its arrival.
    *
@@ -50,8 +31,9 @@ export interface PacketConn extends AsyncIterable<Packet>, AsyncDisposable {
   send(bytes: Uint8Array, addr: IpAddr | string, options?: WaitOptions): Promise<void>;
 
   /**
-   * Sends without waiting and without a word on errors: the way for hot paths.
-   * `refused` when `sendLimitBytes` wait in the process because the network card is behind, when it is too large, or when closed.
+   * Sends without waiting: the way for hot paths.
+   * `refused` when `sendLimitBytes` wait in the process because the network card is behind, when it is too large, when the system
+   * refuses it at once (where Node can be asked, see the README; else it counts as sent), or when closed.
    */
   trySend(bytes: Uint8Array, addr: IpAddr): SendOutcome;
 
@@ -87,12 +69,4 @@ export interface PacketConn extends AsyncIterable<Packet>, AsyncDisposable {
 
   /** Whether groups on this machine, and this socket itself, receive what it sends to them. Default `true`. @throws NetError */
   setMulticastLoopback(isOn: boolean): void;
-
-  /** Closes and unblocks pending operations, which reject with `closed`; iteration ends quietly. */
-  close(): Promise<void>;
-
-  /** Sets both deadlines. Past it, pending and future operations reject with `timeout` until it is moved or cleared. */
-  setDeadline(at: Deadline): void;
-  setReadDeadline(at: Deadline): void;
-  setWriteDeadline(at: Deadline): void;
 }

@@ -1,15 +1,17 @@
 import type { RemoteInfo, Socket } from "node:dgram";
 import { isIPv4 } from "node:net";
-import { type IpAddr, joinHostPort } from "./addr.ts";
+import type { IpAddr } from "./addr.ts";
 import type { Deadline, WaitOptions } from "./conn.ts";
+import { type DatagramSender, InFlight, type SendStatus } from "./datagram-sender.ts";
+import type { DatagramSocket, DatagramSocketHandler } from "./datagram-socket.ts";
 import { DeadlineTimer } from "./deadline.ts";
-import type { NetError } from "./error.ts";
+import { senderFor } from "./direct-send.ts";
+import { NetError } from "./error.ts";
 import { canceledError, closedError, type FailureSite, timeoutError } from "./failures.ts";
 import { Inbox, type InboxSource } from "./inbox.ts";
 import type { CloseInfo, SendOutcome } from "./message-conn.ts";
 import { netErrorFrom } from "./node-error.ts";
-import type { Packet, PacketHandler } from "./packet-conn.ts";
-import { plainHost } from "./socket-options.ts";
+import { SourceAddr, SourceAddrs } from "./source-addr.ts";
 import { rememberIp } from "./udp-lookup.ts";
 
 /** Largest payload of a UDP datagram over IPv4, in bytes: 65,535 less the two headers. */
@@ -22,25 +24,6 @@ export interface UdpLimits {
   readonly sendLimitBytes: number;
 }
 
-/** The address a datagram came from: an IP address for sure, so nobody needs to look it up. */
-class SourceAddr implements IpAddr {
-  readonly network = "udp";
-  readonly host: string;
-  readonly port: number;
-  /** As the socket names it: IPv4 in IPv6 on a dual-stack socket. */
-  readonly wireHost: string;
-
-  constructor(wireHost: string, port: number) {
-    this.wireHost = wireHost;
-    this.host = plainHost(wireHost);
-    this.port = port;
-  }
-
-  toString(): string {
-    return joinHostPort(this.host, this.port);
-  }
-}
-
 /** A send that the system has not yet taken. */
 interface PendingSend {
   readonly addr: IpAddr | undefined;
@@ -49,17 +32,24 @@ interface PendingSend {
   forget: (() => void) | undefined;
 }
 
-/** What bound and connected datagram sockets have in common: a bounded queue, deadlines, and sends that tell how they went. */
-export class UdpSocket {
-  readonly network: string;
+/** What `send` answers when the system has taken the datagram at once. */
+const TAKEN: Promise<void> = Promise.resolve();
+
+/**
+ * What bound and connected datagram sockets have in common: a bounded queue, deadlines, and sends that tell how they went. `T` is
+ * what their users see of a datagram.
+ */
+export abstract class UdpSocket<T> implements DatagramSocket<T> {
   readonly localAddr: IpAddr;
-  /** Set if the socket is connected. */
-  readonly remoteAddr: IpAddr | undefined;
-  readonly socket: Socket;
+  protected readonly socket: Socket;
   /** Of an IPv6 socket that may be dual-stack. */
-  readonly isIPv6: boolean;
+  protected readonly isIPv6: boolean;
+  readonly #network: string;
+  readonly #remoteAddr: IpAddr | undefined;
   readonly #limits: UdpLimits;
-  readonly #inbox: Inbox<Packet>;
+  readonly #inbox: Inbox<T>;
+  readonly #sender: DatagramSender;
+  readonly #sources = new SourceAddrs();
   readonly #readDeadline: DeadlineTimer;
   readonly #writeDeadline: DeadlineTimer;
   /** Sends that wait for the system; a deadline or `close` ends the waiting. */
@@ -71,14 +61,16 @@ export class UdpSocket {
   #info: CloseInfo = { code: 1000, reason: "", wasClean: true };
   #onError: ((error: NetError) => void) | undefined;
 
+  /** @param remoteAddr set if the socket is connected. */
   constructor(socket: Socket, network: string, limits: UdpLimits, remoteAddr?: IpAddr) {
     this.socket = socket;
-    this.network = network;
+    this.#network = network;
     const { address, port, family } = socket.address();
     this.localAddr = new SourceAddr(address, port);
-    this.remoteAddr = remoteAddr;
+    this.#remoteAddr = remoteAddr;
     this.isIPv6 = family === "IPv6";
     this.#limits = limits;
+    this.#sender = senderFor(socket, remoteAddr !== undefined);
     // Nobody can hold a datagram's sender back: what does not fit is dropped and counted.
     const source: InboxSource = {
       pause() {},
@@ -96,81 +88,79 @@ export class UdpSocket {
     socket.on("error", (error) => this.#report(netErrorFrom(error, this.site("read"))));
   }
 
+  /** What a user gets of a datagram; `sources` makes an address of `host` and `port`. */
+  protected abstract received(bytes: Uint8Array, sources: SourceAddrs, host: string, port: number): T;
+  /** Sends one of a batch. */
+  protected abstract sendOne(datagram: T, options: WaitOptions | undefined): Promise<void>;
+  protected abstract trySendOne(datagram: T): SendOutcome;
+
   get dropped(): number {
     return this.#dropped;
   }
 
-  get isClosed(): boolean {
-    return this.#closed !== undefined;
-  }
-
-  /** `convert` makes the call's result of the packet. */
-  receive<R>(convert: (packet: Packet) => R, options: WaitOptions | undefined): Promise<R> {
+  receive(options?: WaitOptions): Promise<T> {
     const refusal = this.#readRefusal();
     if (refusal !== undefined) return Promise.reject(refusal);
-    return this.#inbox.receiveAs((packet) => {
-      if (packet === null) throw closedError(this.site("read"));
-      return convert(packet);
+    return this.#inbox.receiveAs((datagram) => {
+      if (datagram === null) throw closedError(this.site("read"));
+      return datagram;
     }, options);
   }
 
   /** Ends quietly when the socket is closed. Leaving the loop closes nothing. */
-  iterate<R>(convert: (packet: Packet) => R): AsyncIterator<R, undefined> {
-    const toResult = (packet: Packet | null): IteratorResult<R, undefined> =>
-      packet === null ? { done: true, value: undefined } : { done: false, value: convert(packet) };
+  [Symbol.asyncIterator](): AsyncIterator<T, undefined> {
     return {
       next: () => {
-        if (this.#closed !== undefined) return Promise.resolve(toResult(null));
+        if (this.#closed !== undefined) return Promise.resolve({ done: true, value: undefined });
         const refusal = this.#readRefusal();
-        return refusal === undefined ? this.#inbox.receiveAs(toResult) : Promise.reject(refusal);
+        return refusal === undefined ? this.#inbox.next() : Promise.reject(refusal);
       },
     };
   }
 
-  serve(handler: PacketHandler, onError?: (error: NetError) => void): void {
-    if (onError !== undefined) this.#onError = onError;
+  serve(handler: DatagramSocketHandler<T>): void {
     this.#inbox.serve({
-      message: (packet) => handler.message(packet),
+      message: (datagram) => handler.message(datagram),
       close: (info) => handler.close?.(info.error),
     });
-  }
-
-  /** `addr` is undefined on a connected socket. */
-  send(bytes: Uint8Array, addr: IpAddr | undefined, options: WaitOptions | undefined): Promise<void> {
-    const signal = options?.signal;
-    if (this.#closed !== undefined) return Promise.reject(closedError(this.#writeSite(addr)));
-    if (signal?.aborted) return Promise.reject(canceledError(this.#writeSite(addr), signal));
-    if (this.#writeDeadline.hasPassed) return Promise.reject(timeoutError(this.#writeSite(addr)));
-    return new Promise((resolve, reject) => {
-      let pending: PendingSend | undefined;
-      const onSent = (error: Error | null): void => {
-        if (pending !== undefined && !this.#settle(pending)) return;
-        if (error === null) resolve();
-        else if (this.#closed !== undefined) reject(closedError(this.#writeSite(addr)));
-        else reject(netErrorFrom(error, this.#writeSite(addr)));
-      };
+    this.#onError = (reported) => {
       try {
-        if (addr === undefined) this.socket.send(bytes, onSent);
-        else this.socket.send(bytes, addr.port, this.#wireHost(addr), onSent);
+        handler.error?.(reported);
       } catch (error) {
-        return reject(netErrorFrom(error, this.#writeSite(addr)));
+        this.#fail(error);
       }
-      // Nearly always the system has taken it by now, and only `onSent` is still to come.
-      if (signal === undefined && this.socket.getSendQueueCount() === 0) return;
-      pending = { reject, addr, forget: undefined };
-      this.#sending.add(pending);
-      if (signal !== undefined) this.#cancelWith(signal, pending);
-    });
+    };
   }
 
-  trySend(bytes: Uint8Array, addr: IpAddr | undefined): SendOutcome {
-    // A forged source may well have port 0, to which nothing can be sent.
-    if (this.#closed !== undefined || addr?.port === 0 || bytes.length > MAX_DATAGRAM_BYTES) return "refused";
-    if (this.socket.getSendQueueSize() + bytes.length > this.#limits.sendLimitBytes) return "refused";
-    // Without a callback Node says nothing of errors, and makes no work for the next tick.
-    if (addr === undefined) this.socket.send(bytes);
-    else this.socket.send(bytes, addr.port, this.#wireHost(addr));
-    return "sent";
+  async sendBatch(datagrams: readonly T[], options?: WaitOptions): Promise<void> {
+    let datagramsSent = 0;
+    try {
+      for (const datagram of datagrams) {
+        const sending = this.sendOne(datagram, options);
+        if (sending !== TAKEN) await sending;
+        datagramsSent += 1;
+      }
+    } catch (error) {
+      const { op, code, reason, network, localAddr, remoteAddr, cause } = netErrorFrom(
+        error,
+        this.site("write"),
+      );
+      throw new NetError({ op, code, reason, network, localAddr, remoteAddr, datagramsSent, cause });
+    }
+  }
+
+  trySendBatch(datagrams: readonly T[]): number {
+    let accepted = 0;
+    for (const datagram of datagrams) {
+      if (this.trySendOne(datagram) !== "sent") break;
+      accepted += 1;
+    }
+    return accepted;
+  }
+
+  setDeadline(at: Deadline): void {
+    this.setReadDeadline(at);
+    this.setWriteDeadline(at);
   }
 
   setReadDeadline(at: Deadline): void {
@@ -186,13 +176,63 @@ export class UdpSocket {
     return this.#closed;
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** `addr` is undefined on a connected socket. */
+  protected sendTo(
+    bytes: Uint8Array,
+    addr: IpAddr | undefined,
+    options: WaitOptions | undefined,
+  ): Promise<void> {
+    const signal = options?.signal;
+    if (this.#closed !== undefined) return Promise.reject(closedError(this.#writeSite(addr)));
+    if (signal?.aborted) return Promise.reject(canceledError(this.#writeSite(addr), signal));
+    if (this.#writeDeadline.hasPassed) return Promise.reject(timeoutError(this.#writeSite(addr)));
+    let status: SendStatus;
+    try {
+      status =
+        addr === undefined
+          ? this.#sender.send(bytes)
+          : this.#sender.send(bytes, this.#wireHost(addr), addr.port);
+    } catch (error) {
+      return Promise.reject(netErrorFrom(error, this.#writeSite(addr)));
+    }
+    if (status === "taken") return TAKEN;
+    if (status instanceof InFlight) return this.#settled(status, addr, signal);
+    return Promise.reject(netErrorFrom(status, this.#writeSite(addr)));
+  }
+
+  /** `addr` is undefined on a connected socket. */
+  protected trySendTo(bytes: Uint8Array, addr: IpAddr | undefined): SendOutcome {
+    // A forged source may well have port 0, to which nothing can be sent.
+    if (this.#closed !== undefined || addr?.port === 0 || bytes.length > MAX_DATAGRAM_BYTES) return "refused";
+    if (this.#sender.queuedBytes + bytes.length > this.#limits.sendLimitBytes) return "refused";
+    const status =
+      addr === undefined
+        ? this.#sender.trySend(bytes)
+        : this.#sender.trySend(bytes, this.#wireHost(addr), addr.port);
+    if (!(status instanceof Error)) return "sent";
+    // On a connected socket the system tells each report of the network once, and this was it. Later, lest a handler that sends again
+    // upon it finds itself in its own call.
+    if (this.#remoteAddr !== undefined)
+      setImmediate(() => this.#report(netErrorFrom(status, this.site("write"))));
+    return "refused";
+  }
+
   /** Where an error happened. */
-  site(op: FailureSite["op"]): FailureSite {
+  protected site(op: FailureSite["op"]): FailureSite {
     return { op, ...this.#route() };
   }
 
+  /** @throws NetError `closed` */
+  protected mustBeOpen(): void {
+    if (this.#closed !== undefined) throw closedError(this.site("set"));
+  }
+
   #route(): Omit<FailureSite, "op"> {
-    return { network: this.network, localAddr: this.localAddr, remoteAddr: this.remoteAddr };
+    return { network: this.#network, localAddr: this.localAddr, remoteAddr: this.#remoteAddr };
   }
 
   /** The handler threw. */
@@ -212,16 +252,34 @@ export class UdpSocket {
     await closed;
   }
 
-  #take(bytes: Buffer, source: RemoteInfo): void {
+  #take(bytes: Buffer, { address, port }: RemoteInfo): void {
     // Hot path (bench: udp).
     if (this.#inbox.isFull) this.#dropped += 1;
-    else this.#inbox.push({ bytes, addr: new SourceAddr(source.address, source.port) }, bytes.length);
+    else this.#inbox.push(this.received(bytes, this.#sources, address, port), bytes.length);
   }
 
   /** An error that ends nothing: told to who waits, or to who comes next. */
   #report(error: NetError): void {
+    if (this.#closed !== undefined) return;
     if (this.#onError !== undefined) this.#onError(error);
     else if (!this.#inbox.interrupt(error)) this.#pendingError = error;
+  }
+
+  /** The outcome of a send that was not clear at once; a signal, a deadline or `close` end the waiting. */
+  #settled(inFlight: InFlight, addr: IpAddr | undefined, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let pending: PendingSend | undefined;
+      inFlight.onSettled = (error) => {
+        if (pending !== undefined && !this.#settle(pending)) return;
+        if (error === null) resolve();
+        else if (this.#closed !== undefined) reject(closedError(this.#writeSite(addr)));
+        else reject(netErrorFrom(error, this.#writeSite(addr)));
+      };
+      if (inFlight.isDecided && signal === undefined) return;
+      pending = { reject, addr, forget: undefined };
+      this.#sending.add(pending);
+      if (signal !== undefined) this.#cancelWith(signal, pending);
+    });
   }
 
   #failSends(error: (site: FailureSite) => NetError): void {
@@ -246,7 +304,7 @@ export class UdpSocket {
   }
 
   #writeSite(addr: IpAddr | undefined): FailureSite {
-    return { ...this.site("write"), remoteAddr: addr ?? this.remoteAddr };
+    return { ...this.site("write"), remoteAddr: addr ?? this.#remoteAddr };
   }
 
   #readRefusal(): NetError | undefined {
