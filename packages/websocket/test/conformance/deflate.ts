@@ -12,14 +12,17 @@ export interface Agreed {
 }
 
 const TAIL = Buffer.from([0, 0, 0xff, 0xff]);
-/** The longest compressed message whose references are followed one by one, in bytes: that is slow. */
+/** References are followed bit by bit, which is slow: only in messages of so many compressed bytes, the first ones and then one in so many. */
 const FOLLOWED_BYTES = 40_000;
+const FOLLOWED_MESSAGES = 16;
+const FOLLOWED_EACH = 64;
 
 /** One direction of one connection. */
 export class Direction {
   readonly #bits: number;
   readonly #keepsContext: boolean;
   #history: Buffer = Buffer.alloc(0);
+  #messages = 0;
 
   constructor(bits: number, keepsContext: boolean) {
     this.#bits = bits;
@@ -57,7 +60,9 @@ export class Direction {
     } catch (cause) {
       throw new Violation("a compressed message that cannot be inflated", { cause });
     }
-    if (compressed.length <= FOLLOWED_BYTES) {
+    const count = this.#messages++;
+    const isFollowed = count < FOLLOWED_MESSAGES || count % FOLLOWED_EACH === 0;
+    if (isFollowed && compressed.length <= FOLLOWED_BYTES) {
       const farthest = farthestReference(whole);
       if (farthest > 2 ** this.#bits)
         throw new Violation(`a reference ${farthest} bytes back through a window of 2^${this.#bits}`);
