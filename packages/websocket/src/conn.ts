@@ -21,6 +21,7 @@ import { WebSocketError } from "./error.ts";
 import { type IncomingStream, IncomingStreams } from "./incoming-stream.ts";
 import type { ConnSettings } from "./options.ts";
 import type { StreamSource } from "./outgoing-stream.ts";
+import { unpackRequest } from "./request-info.ts";
 import { Session, type SessionOwner } from "./session.ts";
 
 /** The longest payload Node can hold in one buffer on every platform it supports. */
@@ -36,7 +37,8 @@ export interface ConnParts {
   readonly subprotocol: string;
   readonly extensions?: string | undefined;
   readonly compression?: Compression | undefined;
-  readonly request?: Peer["request"] | undefined;
+  /** As `packRequest` gives it. */
+  readonly request?: string | undefined;
   /** The transport has closed. */
   readonly onEnded?: ((conn: WebSocketConn) => void) | undefined;
 }
@@ -61,7 +63,7 @@ export class WebSocketConn implements MessageConn {
   readonly #session: Session;
   /** If messages are streamed. */
   readonly #incoming: IncomingStreams | undefined;
-  readonly #request: Peer["request"] | undefined;
+  readonly #request: string | undefined;
   #peer: Peer | undefined;
   #localAddr: Addr | undefined;
 
@@ -77,9 +79,9 @@ export class WebSocketConn implements MessageConn {
       : undefined;
   }
 
-  /** Not for applications: begins to read. `head` is what came behind the handshake. */
-  start(head: Buffer): void {
-    this.#session.start(head);
+  /** Not for applications: begins to read. `head` is what came behind the handshake; `answer` is sent first. */
+  start(head: Buffer, answer?: string): void {
+    this.#session.start(head, answer);
   }
 
   /** Who is on the other end. The address is asked for on first use: use it before the connection ends. */
@@ -87,7 +89,7 @@ export class WebSocketConn implements MessageConn {
     this.#peer ??= {
       transport: "websocket",
       addr: addrOf(this.#session.socket, "remote"),
-      ...(this.#request === undefined ? undefined : { request: this.#request }),
+      ...(this.#request === undefined ? undefined : { request: unpackRequest(this.#request) }),
     };
     return this.#peer;
   }

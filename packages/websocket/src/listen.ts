@@ -11,7 +11,7 @@ import {
   parseAddr,
   type WaitOptions,
 } from "@zocalo/net";
-import type { WebSocketConn } from "./conn.ts";
+import { WebSocketConn } from "./conn.ts";
 import { CLOSE } from "./core/close-code.ts";
 import { WebSocketError } from "./error.ts";
 import { DEFAULT_HANDSHAKE_TIMEOUT_MS } from "./options.ts";
@@ -152,26 +152,28 @@ class WebSocketListener implements Listener<WebSocketConn> {
 
   #accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (this.#queue.isFull) {
-      socket.on("error", ignore);
       refuse(socket, { status: 503, reason: "too many connections", headers: { "Retry-After": "1" } });
       return;
     }
-    void this.#upgradeAndOffer(request, socket, head);
+    try {
+      const conn = this.#upgrader.upgradeWith({ request, socket, head, onEnded: this.#ended });
+      if (conn instanceof WebSocketConn) this.#offer(conn);
+      else conn.then(this.#offer, (error: unknown) => this.#refused(error, request));
+    } catch (error) {
+      this.#refused(error, request);
+    }
   }
 
-  async #upgradeAndOffer(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    let conn: WebSocketConn;
-    try {
-      conn = await this.#upgrader.upgradeWith(request, socket, head, this.#ended);
-    } catch (error) {
-      this.#options.onRefused?.(error as Error, request);
-      return;
-    }
+  #refused(error: unknown, request: IncomingMessage): void {
+    this.#options.onRefused?.(error as Error, request);
+  }
+
+  readonly #offer = (conn: WebSocketConn): void => {
     this.#open.add(conn);
     if (this.#queue.offer(conn)) return;
     this.#open.delete(conn);
     conn.close(CLOSE.goingAway, "going away").catch(ignore);
-  }
+  };
 }
 
 interface Route {
@@ -196,7 +198,6 @@ function addRoute(server: Server, route: Route): void {
       if (found !== undefined) {
         found.accept(request, socket, head);
       } else if (server.listenerCount("upgrade") === 1) {
-        socket.on("error", ignore);
         refuse(socket, { status: 404, reason: "no WebSocket here" });
       }
     };

@@ -7,6 +7,7 @@ const LINGER_MS = 2_000;
 
 /** Answers an upgrade request with plain HTTP and ends the connection. Never throws. */
 export function refuse(socket: Duplex, { status, reason, headers }: Refusal): void {
+  socket.on("error", ignore); // A peer that resets now must not end the process.
   if (socket.destroyed || !socket.writable) {
     socket.destroy();
     return;
@@ -26,3 +27,5 @@ export function refuse(socket: Duplex, { status, reason, headers }: Refusal): vo
   socket.on("close", () => clearTimeout(timer));
   socket.resume();
 }
+
+function ignore(): void {}

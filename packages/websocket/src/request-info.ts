@@ -1,32 +1,28 @@
 import type { Peer } from "@zocalo/net";
 
-/** The HTTP request a connection began as. Headers are put together when they are asked for: most connections never do. */
-export class RequestInfo implements NonNullable<Peer["request"]> {
-  /** The request target: path and query. */
-  readonly url: string;
-  readonly #rawHeaders: readonly string[];
-  #headers: Record<string, string | string[] | undefined> | undefined;
+/** Between the parts of a packed request: no header can have it. */
+const SEPARATOR = "\n";
 
-  /** @param rawHeaders names and values in turn, as they came. */
-  constructor(url: string, rawHeaders: readonly string[]) {
-    this.url = url;
-    this.#rawHeaders = rawHeaders;
-  }
+/**
+ * A request as one string, for the time until somebody asks for it: the strings of an upgrade's headers would be most of what an idle connection keeps.
+ *
+ * @param rawHeaders names and values in turn, as they came.
+ */
+export function packRequest(url: string, rawHeaders: readonly string[]): string {
+  return `${url}${SEPARATOR}${rawHeaders.join(SEPARATOR)}`;
+}
 
-  /** By lower-case name; what came several times is an array. */
-  get headers(): Readonly<Record<string, string | string[] | undefined>> {
-    if (this.#headers === undefined) {
-      const headers: Record<string, string | string[] | undefined> = Object.create(null);
-      for (let at = 0; at + 1 < this.#rawHeaders.length; at += 2) {
-        const name = (this.#rawHeaders[at] as string).toLowerCase();
-        const value = this.#rawHeaders[at + 1] as string;
-        const known = headers[name];
-        if (known === undefined) headers[name] = value;
-        else if (Array.isArray(known)) known.push(value);
-        else headers[name] = [known, value];
-      }
-      this.#headers = headers;
-    }
-    return this.#headers;
+/** What `packRequest` was given. Headers are by lower-case name; what came several times is an array. */
+export function unpackRequest(packed: string): NonNullable<Peer["request"]> {
+  const [url = "", ...rawHeaders] = packed.split(SEPARATOR);
+  const headers: Record<string, string | string[] | undefined> = Object.create(null);
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = (rawHeaders[at] as string).toLowerCase();
+    const value = rawHeaders[at + 1] as string;
+    const known = headers[name];
+    if (known === undefined) headers[name] = value;
+    else if (Array.isArray(known)) known.push(value);
+    else headers[name] = [known, value];
   }
+  return { url, headers };
 }

@@ -169,6 +169,20 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     else this.core.send(asMessage(prepared.message));
   }
 
+  /** An HTTP head, before the first frame. */
+  protected writeAnswer(head: string): void {
+    if (this.writesDirectly && this.socket.writableLength === 0) this.#writePast(head);
+    else this.socket.write(head, "latin1");
+  }
+
+  /** What the system mostly takes at once need not be booked in and out of the stream's queue, nor wait for the next tick. */
+  #writePast(chunk: Uint8Array | string): void {
+    const encoding = (typeof chunk === "string" ? "latin1" : "buffer") as BufferEncoding; // Node crashes on any other.
+    this.#leavingBytes = chunk.length;
+    // oxlint-disable-next-line no-underscore-dangle -- the name that Node gives what implements a stream
+    this.socket._write(chunk, encoding, (error) => this.#left(error));
+  }
+
   protected flushLater(): void {
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
@@ -212,10 +226,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
       socket.write(last, this.#whenWritten());
       socket.uncork();
     } else if (this.writesDirectly && this.#leavingBytes === 0 && socket.writableLength === 0) {
-      // What the system mostly takes at once need not be booked in and out of the stream's queue, nor wait for the next tick.
-      this.#leavingBytes = pieces.length;
-      // oxlint-disable-next-line no-underscore-dangle -- the name that Node gives what implements a stream
-      socket._write(pieces, "buffer" as BufferEncoding, (error) => this.#left(error));
+      this.#writePast(pieces);
     } else {
       socket.write(pieces, this.#whenWritten());
     }
@@ -241,7 +252,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   /** The stream's own `drain` comes only after more than its high-water mark, which may be above ours. */
   #whenWritten(): (error?: Error | null) => void {
     return (error) => {
-      if (!error && this.#wantsDrain && !this.socket.destroyed) this.#drained();
+      if (!error && !this.socket.destroyed) this.#drained();
     };
   }
 
@@ -263,7 +274,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     this.#writeWatch.start();
   }
 
-  /** The socket's buffer is empty, or a flush has emptied ours. */
+  /** The socket has sent something, or a flush has emptied our buffer. */
   #drained(): void {
     if (this.#isCongested && this.unsentBytes === 0) {
       this.#isCongested = false;
@@ -274,10 +285,6 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     this.#wantsDrain = false;
     this.#roomWaiters?.resolveAll();
     this.inbox.drained();
-  }
-
-  socketDrained(): void {
-    this.#drained();
   }
 
   /** The transport has closed: whoever waits to send is told. */

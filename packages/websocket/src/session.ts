@@ -57,9 +57,10 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Heartb
     this.heartbeat = new Heartbeat(this, settings.pingIntervalMs, settings.pongTimeoutMs);
   }
 
-  /** Begins to read. `head`: what came behind the handshake. */
-  start(head: Buffer): void {
+  /** Begins to read. `head`: what came behind the handshake. `answer`: an HTTP head that is sent before all else. */
+  start(head: Buffer, answer?: string): void {
     this.writesDirectly = listenTo(this.socket, this);
+    if (answer !== undefined) this.writeAnswer(answer);
     this.heartbeat.start();
     if (head.length === 0) {
       this.socket.resume();

@@ -6,7 +6,6 @@ export interface SocketEvents extends BytesReader {
   socketEnded(): void;
   socketFailed(error: Error): void;
   socketClosed(): void;
-  socketDrained(): void;
 }
 
 type Attached = Duplex & { [readerOf]?: SocketEvents | undefined };
@@ -25,7 +24,6 @@ export function listenTo(socket: Duplex, events: SocketEvents): boolean {
   socket.on("end", onEnd);
   socket.on("error", onError);
   socket.on("close", onClose);
-  socket.on("drain", onDrain);
   return isShared;
 }
 
@@ -46,8 +44,4 @@ function onClose(this: Attached): void {
   // Node's handle keeps a closed socket until the next full collection; at least what hangs on it goes with the next small one.
   this[readerOf] = undefined;
   events?.socketClosed();
-}
-
-function onDrain(this: Attached): void {
-  this[readerOf]?.socketDrained();
 }

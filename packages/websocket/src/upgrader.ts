@@ -20,12 +20,23 @@ import {
   wholeNumber,
 } from "./options.ts";
 import { refuse } from "./refuse.ts";
-import { RequestInfo } from "./request-info.ts";
+import { packRequest } from "./request-info.ts";
 
 /** Headers from which on Node's parser may leave some out, unless the server says otherwise by `maxHeadersCount`. */
 const NODE_MAX_HEADERS = 1000;
 /** Headers that are this package's business. */
 const OWN_HEADER = /^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/i;
+
+/** What an `upgrade` event brings, and who is told of the end of the connection. */
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+  readonly onEnded?: ((conn: WebSocketConn) => void) | undefined;
+}
+
+/** Nothing: let in. */
+type Judgement = Refusal | undefined | void;
 
 /** How an `Upgrader` upgrades. */
 export interface UpgraderOptions extends ConnOptions {
@@ -102,88 +113,107 @@ export class Upgrader {
    * @throws WebSocketError `refused` with the `status` that was sent, `handshake_timeout`, or `closed` if the peer left first. The peer
    *   has been answered: there is nothing left to do but to log it. Do catch it: anybody can cause it.
    */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<WebSocketConn> {
-    return this.upgradeWith(request, socket, head);
+  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<WebSocketConn> {
+    return this.upgradeWith({ request, socket, head });
   }
 
-  /** Not for applications: `upgrade` with a callback for the end of the connection. */
-  async upgradeWith(
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-    onEnded?: (conn: WebSocketConn) => void,
-  ): Promise<WebSocketConn> {
-    socket.on("error", ignore); // A peer that resets now must not end the process.
+  /**
+   * Not for applications: `upgrade`, at once unless `checkOrigin` or `authorize` has to be waited for. Then what `upgrade` rejects with is thrown.
+   */
+  upgradeWith(exchange: Exchange): WebSocketConn | Promise<WebSocketConn> {
+    const { request, socket } = exchange;
     const { server } = request.socket as { server?: Server };
-    const asked = readUpgrade(
-      request,
-      server === undefined ? 0 : (server.maxHeadersCount ?? NODE_MAX_HEADERS),
-    );
+    const maxHeaders = server === undefined ? 0 : (server.maxHeadersCount ?? NODE_MAX_HEADERS);
+    const asked = readUpgrade(request, maxHeaders);
     if (isRefusal(asked)) throw this.#refuse(socket, asked);
-    const { checkOrigin = isSameHost, authorize } = this.#options;
-    let isAllowed: boolean | Promise<boolean>;
+    let refusal: Judgement | Promise<Judgement>;
+    try {
+      refusal = this.#judge(request);
+    } catch (error) {
+      throw this.#failed(socket, error);
+    }
+    return isPromise(refusal)
+      ? this.#answerLater(exchange, asked, refusal)
+      : this.#answer(exchange, asked, refusal ?? undefined);
+  }
+
+  async #answerLater(
+    exchange: Exchange,
+    asked: UpgradeRequest,
+    judging: Promise<Judgement>,
+  ): Promise<WebSocketConn> {
+    const { socket } = exchange;
+    socket.on("error", ignore); // A peer that resets meanwhile must not end the process.
+    let refusal: Judgement;
+    try {
+      refusal = await this.#inTime(judging);
+    } catch (error) {
+      throw this.#failed(socket, error);
+    }
+    const conn = this.#answer(exchange, asked, refusal ?? undefined);
+    socket.off("error", ignore);
+    return conn;
+  }
+
+  /** @throws WebSocketError as `upgrade` rejects. */
+  #answer(
+    { request, socket, head, onEnded }: Exchange,
+    asked: UpgradeRequest,
+    refusal: Refusal | undefined,
+  ): WebSocketConn {
     let extraLines: string;
     let subprotocol: string | undefined;
     try {
-      isAllowed = checkOrigin(request);
-      // Most servers need not wait for anything; then the connection is there before the event is over.
-      if (typeof isAllowed !== "boolean" || (isAllowed && authorize !== undefined)) {
-        const refusal = await this.#inTime(this.#permit(isAllowed, request));
-        if (refusal !== undefined) throw this.#refuse(socket, refusal);
-      } else if (!isAllowed) {
-        throw this.#refuse(socket, originRefusal);
-      }
+      if (refusal !== undefined) throw this.#refuse(socket, refusal);
       extraLines = this.#headerLines ?? headerLines(this.#extraHeaders(request));
       subprotocol = this.#choose(asked, request);
     } catch (error) {
-      if (error instanceof WebSocketError && error.code === "refused") throw error;
-      const isLate = error instanceof WebSocketError && error.code === "handshake_timeout";
-      refuse(
-        socket,
-        isLate ? { status: 503, reason: "took too long" } : { status: 500, reason: "internal error" },
-      );
-      if (isLate) throw error;
-      throw new WebSocketError("refused", "upgrade refused with 500: the application failed", {
-        status: 500,
-        cause: error,
-      });
+      throw this.#failed(socket, error);
     }
     if (socket.destroyed || !socket.writable) {
       socket.destroy();
       throw new WebSocketError("closed", "the peer left before its upgrade was answered");
     }
     const deflate = this.#compression && acceptDeflate(asked.extensions, this.#compression);
-    socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${asked.accept}\r\n${
-        subprotocol === undefined ? "" : `Sec-WebSocket-Protocol: ${subprotocol}\r\n`
-      }${deflate === undefined ? "" : `Sec-WebSocket-Extensions: ${deflate.header}\r\n`}${extraLines}\r\n`,
-      "latin1",
-    );
     const conn = new WebSocketConn({
       socket,
       role: "server",
       settings: this.#settings,
       subprotocol: subprotocol ?? "",
-      ...(deflate === undefined || this.#compression === undefined
-        ? undefined
-        : {
-            extensions: deflate.header,
-            compression: new Compression("server", deflate.parameters, this.#compression),
-          }),
-      request: new RequestInfo(request.url ?? "", request.rawHeaders),
-      ...(onEnded === undefined ? undefined : { onEnded }),
+      extensions: deflate?.header,
+      compression:
+        deflate && this.#compression && new Compression("server", deflate.parameters, this.#compression),
+      request: packRequest(request.url ?? "", request.rawHeaders),
+      onEnded,
     });
-    socket.off("error", ignore);
-    conn.start(head);
+    conn.start(
+      head,
+      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${asked.accept}\r\n${
+        subprotocol === undefined ? "" : `Sec-WebSocket-Protocol: ${subprotocol}\r\n`
+      }${deflate === undefined ? "" : `Sec-WebSocket-Extensions: ${deflate.header}\r\n`}${extraLines}\r\n`,
+    );
     return conn;
   }
 
-  async #permit(
-    isAllowed: boolean | Promise<boolean>,
-    request: IncomingMessage,
-  ): Promise<Refusal | undefined> {
-    if (!(await isAllowed)) return originRefusal;
-    return (await this.#options.authorize?.(request)) ?? undefined;
+  #judge(request: IncomingMessage): Judgement | Promise<Judgement> {
+    const { checkOrigin = isSameHost, authorize } = this.#options;
+    const isAllowed = checkOrigin(request);
+    if (typeof isAllowed === "boolean") return isAllowed ? authorize?.(request) : originRefusal;
+    return isAllowed.then((isAllowedNow) => (isAllowedNow ? authorize?.(request) : originRefusal));
+  }
+
+  /** Tells the peer that something went wrong here, unless it was told. Gives what to throw. */
+  #failed(socket: Duplex, error: unknown): WebSocketError {
+    if (error instanceof WebSocketError) {
+      if (error.code === "refused") return error;
+      if (error.code === "handshake_timeout") {
+        refuse(socket, { status: 503, reason: "took too long" });
+        return error;
+      }
+    }
+    refuse(socket, { status: 500, reason: "internal error" });
+    const message = "upgrade refused with 500: the application failed";
+    return new WebSocketError("refused", message, { status: 500, cause: error });
   }
 
   async #inTime<T>(work: Promise<T>): Promise<T> {
@@ -241,6 +271,10 @@ function headerLines(headers: Readonly<Record<string, string>>): string {
     lines += `${name}: ${value}\r\n`;
   }
   return lines;
+}
+
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof value === "object" && value !== null && "then" in value;
 }
 
 function ignore(): void {}
