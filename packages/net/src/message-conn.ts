@@ -76,10 +76,16 @@ export interface MessageConn extends AsyncIterable<Message>, AsyncDisposable {
   /** Hands all messages, including those already received, to `handler`. May be called once. */
   serve(handler: MessageHandler): void;
 
-  /** Sends and resolves when there is room for more. @throws when the connection is or gets closed. */
+  /**
+   * Sends and resolves when there is room for more. The bytes of a binary message, or of a prepared one, belong to the connection from now
+   * on: they may be written later than this resolves, so they must never be changed again (a copy may).
+   *
+   * @throws NetError when the connection is or gets closed, `too_large` past `maxSendBytes`, `canceled` by the signal; over datagrams
+   * `no_room` when the message cannot leave now, where other transports wait.
+   */
   send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void>;
 
-  /** Sends if there is room, says what happened, never throws and never waits. */
+  /** Sends if there is room, says what happened, never throws and never waits. Accepted bytes belong to the connection, as for `send`. */
   trySend(message: Message | PreparedMessage): SendOutcome;
 
   /** Closes in order, after what was sent; bounded in time. Default code 1000. Later calls wait for the first. */

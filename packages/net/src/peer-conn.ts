@@ -102,7 +102,12 @@ export class PeerConn implements MessageConn, InboxSource {
     return this.#inbox[Symbol.asyncIterator]();
   }
 
-  /** Never waits: a datagram that cannot leave now is refused. */
+  /**
+   * Never waits: a datagram that cannot leave now is refused.
+   *
+   * @throws NetError `too_large`; `no_room` when the bytes that an unverified address has sent are used up, or when the socket
+   * cannot take more; `canceled`, `closed`.
+   */
   send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
     const site = { ...this.route(), op: "write" } as const;
     if (options?.signal?.aborted) return Promise.reject(canceledError(site, options.signal));
@@ -114,9 +119,9 @@ export class PeerConn implements MessageConn, InboxSource {
       return Promise.reject(new NetError({ ...site, code: "too_large", reason }));
     }
     const reason = this.#hasCredit(bytes.length)
-      ? "the system's send buffer is full"
+      ? "the socket takes no more datagrams now"
       : `address not verified: ${bytes.length} bytes would be more than the ${this.#credit} that came from it`;
-    return Promise.reject(new NetError({ ...site, code: "permission", reason }));
+    return Promise.reject(new NetError({ ...site, code: "no_room", reason }));
   }
 
   trySend(message: Message | PreparedMessage): SendOutcome {
