@@ -1,6 +1,6 @@
 // An echo server of one kind, for `udp.ts`. Prints its port as JSON.
 import { createSocket } from "node:dgram";
-import { listenPacket, type PacketConn, peers } from "@zocalo/net";
+import { listenPacket, type Packet, type PacketConn, peers } from "@zocalo/net";
 
 const kinds: Record<string, () => Promise<number>> = {
   dgram: () =>
@@ -14,6 +14,7 @@ const kinds: Record<string, () => Promise<number>> = {
     zocalo((packets) => {
       packets.serve({ message: ({ bytes, addr }) => void packets.trySend(bytes, addr) });
     }),
+  "zocalo, batched": () => zocalo(serveInBatches),
   "zocalo, peers": () => zocalo((packets) => void servePeers(packets)),
 };
 
@@ -25,6 +26,20 @@ async function zocalo(echo: (packets: PacketConn) => void): Promise<number> {
 
 async function iterate(packets: PacketConn): Promise<void> {
   for await (const { bytes, addr } of packets) await packets.send(bytes, addr);
+}
+
+/** Answers all datagrams of a turn of the event loop together. */
+function serveInBatches(packets: PacketConn): void {
+  let batch: Packet[] = [];
+  const answer = (): void => {
+    packets.trySendBatch(batch);
+    batch = [];
+  };
+  packets.serve({
+    message(packet) {
+      if (batch.push(packet) === 1) setImmediate(answer);
+    },
+  });
 }
 
 async function servePeers(packets: PacketConn): Promise<void> {

@@ -8,7 +8,13 @@ import { type Results, ratioTable, writeResults } from "./results.ts";
 
 export const title = "UDP: server CPU per echoed datagram, beside raw node:dgram";
 
-const CONTENDERS = ["dgram", "zocalo, iterated", "zocalo, handler", "zocalo, peers"] as const;
+const CONTENDERS = [
+  "dgram",
+  "zocalo, iterated",
+  "zocalo, handler",
+  "zocalo, batched",
+  "zocalo, peers",
+] as const;
 
 interface Case {
   readonly name: string;
