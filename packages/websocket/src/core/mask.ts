@@ -1,7 +1,7 @@
-/** Below this many bytes a plain loop is faster than making a view of 32-bit words. Guarded by bench/src/websocket.ts. */
-const WORDS_FROM = 64;
-
-const isLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+/** Below this many bytes a plain loop is faster than one over words. Guarded by bench/src/websocket.ts. */
+const WORDS_FROM = 96;
+/** The words over memory up to this size are kept for the next call: the buffer that all sockets read into is among it. In bytes. */
+const MAX_KEPT_BYTES = 262_144;
 
 /**
  * Masks or unmasks `bytes[start..end)` in place (RFC 6455 §5.3).
@@ -12,14 +12,18 @@ export function applyMask(bytes: Uint8Array, start: number, end: number, key: nu
   if (key === 0) return;
   let at = start;
   if (end - start >= WORDS_FROM) {
-    while (((bytes.byteOffset + at) & 3) !== 0) {
+    const words = wordsOf(bytes.buffer);
+    const offset = bytes.byteOffset;
+    // Up to a whole word of the memory below, which begins at a word itself.
+    while (((offset + at) & 7) !== 0) {
       bytes[at] = (bytes[at] as number) ^ (key & 255);
       key = (key >>> 8) | (key << 24);
       at++;
     }
-    const count = (end - at) >> 2;
-    applyToWords(new Int32Array(bytes.buffer, bytes.byteOffset + at, count), count, key);
-    at += count << 2;
+    const first = (offset + at) >>> 3;
+    const count = (end - at) >>> 3;
+    applyToWords(words, first, first + count, keyWord(key));
+    at += count << 3;
   }
   const key0 = key & 255;
   const key1 = (key >>> 8) & 255;
@@ -42,23 +46,46 @@ export function rotateMask(key: number, count: number): number {
   return bits === 0 ? key : (key >>> bits) | (key << (32 - bits));
 }
 
-function applyToWords(words: Int32Array, count: number, key: number): void {
-  const word = isLittleEndian ? key | 0 : swap(key);
-  let at = 0;
-  // Unrolled: half the time of the simple loop at 64 KiB.
-  for (const last = count - 7; at < last; at += 8) {
-    words[at] = (words[at] as number) ^ word;
-    words[at + 1] = (words[at + 1] as number) ^ word;
-    words[at + 2] = (words[at + 2] as number) ^ word;
-    words[at + 3] = (words[at + 3] as number) ^ word;
-    words[at + 4] = (words[at + 4] as number) ^ word;
-    words[at + 5] = (words[at + 5] as number) ^ word;
-    words[at + 6] = (words[at + 6] as number) ^ word;
-    words[at + 7] = (words[at + 7] as number) ^ word;
+const NO_MEMORY = new ArrayBuffer(0);
+let keptBuffer: ArrayBufferLike = NO_MEMORY;
+let keptWords = new BigUint64Array(NO_MEMORY);
+
+/** All of `buffer` in words of 64 bits. To make such a view takes as long as to unmask 300 bytes. */
+function wordsOf(buffer: ArrayBufferLike): BigUint64Array {
+  if (buffer === keptBuffer) return keptWords;
+  const words = new BigUint64Array(buffer, 0, buffer.byteLength >>> 3);
+  if (buffer.byteLength <= MAX_KEPT_BYTES) {
+    keptBuffer = buffer;
+    keptWords = words as BigUint64Array<ArrayBuffer>;
   }
-  for (; at < count; at++) words[at] = (words[at] as number) ^ word;
+  return words;
 }
 
-function swap(key: number): number {
-  return ((key & 255) << 24) | ((key & 0xff00) << 8) | ((key >>> 8) & 0xff00) | (key >>> 24);
+const keyBytes = new Uint8Array(8);
+const keyWords = new BigUint64Array(keyBytes.buffer);
+
+/** The key twice, as it lies in memory: right for either order of bytes. */
+function keyWord(key: number): bigint {
+  keyBytes[0] = keyBytes[4] = key;
+  keyBytes[1] = keyBytes[5] = key >>> 8;
+  keyBytes[2] = keyBytes[6] = key >>> 16;
+  keyBytes[3] = keyBytes[7] = key >>> 24;
+  return keyWords[0] as bigint;
+}
+
+/**
+ * V8 keeps these bigints in registers: per KiB this takes 97 ns, the same loop over words of 32 bits 168 ns (Node 20, 22 and 24). Not unrolled 140 ns.
+ */
+function applyToWords(words: BigUint64Array, at: number, end: number, key: bigint): void {
+  for (const last = end - 7; at < last; at += 8) {
+    words[at] = (words[at] as bigint) ^ key;
+    words[at + 1] = (words[at + 1] as bigint) ^ key;
+    words[at + 2] = (words[at + 2] as bigint) ^ key;
+    words[at + 3] = (words[at + 3] as bigint) ^ key;
+    words[at + 4] = (words[at + 4] as bigint) ^ key;
+    words[at + 5] = (words[at + 5] as bigint) ^ key;
+    words[at + 6] = (words[at + 6] as bigint) ^ key;
+    words[at + 7] = (words[at + 7] as bigint) ^ key;
+  }
+  for (; at < end; at++) words[at] = (words[at] as bigint) ^ key;
 }
