@@ -1,6 +1,7 @@
 import type { Message } from "@zocalo/net";
-import { headerBytes, MASKED, type Role, writeHeader, writeMask } from "./frame.ts";
+import { headerBytes, MASKED, MAX_HEADER_BYTES, type Role, writeHeader, writeMask } from "./frame.ts";
 import { nextMaskKey } from "./mask-keys.ts";
+import { writeUtf8 } from "./native-text.ts";
 import { SharedRun } from "./shared-run.ts";
 import { Slab } from "./slab.ts";
 
@@ -10,6 +11,10 @@ export const COPY_BELOW_BYTES = 16_384;
 const SHORT_TEXT_CHARS = 48;
 /** And bytes up to this many are copied one by one. */
 const SHORT_BYTES = 48;
+/** Texts of this many characters to `MAX_UNCOUNTED_CHARS` have a length of 16 bits in their header, whatever they are in UTF-8. */
+const LONG_HEADER_FROM = 126;
+const MAX_UNCOUNTED_CHARS = 5_461;
+const encoder = new TextEncoder();
 /** No string needs more than this many bytes of UTF-8 for each UTF-16 unit. */
 const MAX_BYTES_PER_CHAR = 3;
 
@@ -85,18 +90,19 @@ export class Outbox {
   addText(firstByte: number, text: string): void {
     const chars = text.length;
     if (chars <= SHORT_TEXT_CHARS && this.#addShortAscii(firstByte, text)) return;
-    const length = Buffer.byteLength(text);
-    if (length >= COPY_BELOW_BYTES) {
-      this.#addLarge(firstByte, Buffer.from(text), headerBytes(length, this.#isMasked) + length);
+    if (chars >= COPY_BELOW_BYTES) {
+      this.#addLargeText(firstByte, text);
       return;
     }
-    const slab = this.#openSlab(headerBytes(length, this.#isMasked) + length);
-    const bytes = slab.bytes;
-    let at = writeHeader(bytes, this.#end, firstByte, length, this.#isMasked ? MASKED : 0);
-    if (this.#isMasked) at += 4;
-    if (length === chars) bytes.write(text, at, length, "latin1");
-    else bytes.write(text, at, length, "utf8");
-    if (this.#isMasked) writeMask(bytes, at - 4, nextMaskKey(), length);
+    // Where the header is the same whatever the text's length in bytes, it is written afterwards: to count them takes as long as to encode them.
+    const isCounted = chars < LONG_HEADER_FROM || chars > MAX_UNCOUNTED_CHARS;
+    const room = isCounted ? Buffer.byteLength(text) : chars * MAX_BYTES_PER_CHAR;
+    const header = headerBytes(room, this.#isMasked);
+    const slab = this.#openSlab(header + room);
+    const at = this.#end + header;
+    const length = writeUtf8(slab.bytes, text, at, room);
+    writeHeader(slab.bytes, this.#end, firstByte, length, this.#isMasked ? MASKED : 0);
+    if (this.#isMasked) writeMask(slab.bytes, at - 4, nextMaskKey(), length);
     this.#grow(slab, at + length);
   }
 
@@ -131,7 +137,8 @@ export class Outbox {
     this.#closePiece();
     const pieces = this.#pieces;
     this.#pieces = null;
-    return pieces;
+    const [first] = pieces;
+    return pieces.length === 1 && first !== undefined ? first : pieces;
   }
 
   /** What `take` gave was written. `isGone`: the operating system has copied it, so its memory may be used again. */
@@ -166,6 +173,23 @@ export class Outbox {
     if (this.#isMasked) writeMask(bytes, start - 4, nextMaskKey(), chars);
     this.#grow(slab, start + chars);
     return true;
+  }
+
+  /** In a buffer of its own, with its header: as if it were ASCII at first, and only if that was wrong the bytes are counted. */
+  #addLargeText(firstByte: number, text: string): void {
+    let length = text.length;
+    let frame = Buffer.allocUnsafeSlow(MAX_HEADER_BYTES + length);
+    if (encoder.encodeInto(text, frame.subarray(MAX_HEADER_BYTES)).read < length) {
+      length = Buffer.byteLength(text);
+      frame = Buffer.allocUnsafeSlow(MAX_HEADER_BYTES + length);
+      writeUtf8(frame, text, MAX_HEADER_BYTES, length);
+    }
+    const start = MAX_HEADER_BYTES - headerBytes(length, this.#isMasked);
+    writeHeader(frame, start, firstByte, length, this.#isMasked ? MASKED : 0);
+    if (this.#isMasked) writeMask(frame, MAX_HEADER_BYTES - 4, nextMaskKey(), length);
+    this.#closePiece();
+    this.#push(frame.subarray(start));
+    this.#length += frame.length - start;
   }
 
   #addLarge(firstByte: number, payload: Uint8Array, size: number): void {

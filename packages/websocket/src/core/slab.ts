@@ -1,9 +1,11 @@
 /** Size of the memory in which the frames of a turn are put together, in bytes. */
 const SLAB_BYTES = 65_536;
+/** Slabs that are kept for the next busy turn: 1 MiB in all. */
+const MAX_SPARE = 16;
 
 /**
- * Memory for frames between the moment they are sent and the end of the turn. One slab serves all connections: when all that was written
- * in it has gone to the operating system, it starts again from its beginning, so that a busy server allocates nothing for small frames.
+ * Memory for frames between the moment they are sent and the end of the turn. One slab serves all connections, and another when it is full: when all that
+ * was written in one has gone to the operating system, it starts again from its beginning, so that a busy server allocates nothing for small frames.
  */
 export class Slab {
   readonly bytes: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
@@ -13,7 +15,7 @@ export class Slab {
 
   /** The slab in use, with room for `bytes`; they must fit in an empty one. */
   static withRoomFor(bytes: number): Slab {
-    if (current.used + bytes > SLAB_BYTES) current = new Slab();
+    if (current.used + bytes > SLAB_BYTES) current = spare.pop() ?? new Slab();
     return current;
   }
 
@@ -29,8 +31,11 @@ export class Slab {
 
   /** The operating system has the bytes of a run. Never called for one that it has not taken at once: then the slab is left to it. */
   release(): void {
-    if (--this.#runs === 0) this.used = 0;
+    if (--this.#runs > 0) return;
+    this.used = 0;
+    if (this !== current && spare.length < MAX_SPARE) spare.push(this);
   }
 }
 
+const spare: Slab[] = [];
 let current = new Slab();

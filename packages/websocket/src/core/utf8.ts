@@ -1,4 +1,4 @@
-import { isUtf8 } from "node:buffer";
+import { isAscii, isUtf8 } from "node:buffer";
 
 /**
  * Checks text for UTF-8 as it arrives, in any portions, and says no at the earliest byte after which no continuation
@@ -10,6 +10,12 @@ export class Utf8Check {
   /** Allowed range of the next continuation byte; only the first one of a character is narrower than 80..BF. */
   #low = 0x80;
   #high = 0xbf;
+  #isAscii = true;
+
+  /** True if all that came is below 128: then it is Latin-1, too. */
+  get isAscii(): boolean {
+    return this.#isAscii;
+  }
 
   /** True if the text may end here: no character is cut. */
   get isComplete(): boolean {
@@ -21,10 +27,14 @@ export class Utf8Check {
     this.#due = 0;
     this.#low = 0x80;
     this.#high = 0xbf;
+    this.#isAscii = true;
   }
 
   /** Takes the next portion; `false` if the text can no longer be valid. */
   accepts(bytes: Uint8Array, start: number, end: number): boolean {
+    // Twice as fast where it holds, and then it need not be asked again.
+    if (this.#due === 0 && isAscii(bytes.subarray(start, end))) return true;
+    this.#isAscii = false;
     let at = start;
     // The rest of the character that the last portion cut.
     for (; this.#due > 0 && at < end; at++) if (!this.#step(bytes[at] as number)) return false;
