@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { constants, deflateRawSync } from "node:zlib";
 import { type Message, PreparedMessage } from "@zocalo/net";
 import fc from "fast-check";
-import { frameFrom, peerOf, Recorder } from "../../test/recorder.ts";
+import { frameFrom, hex, peerOf, Recorder } from "../../test/recorder.ts";
 import { Compression, type DeflateParameters } from "./compression.ts";
 import type { Role } from "./frame.ts";
 
@@ -35,6 +36,54 @@ const text = "zocalo is the square where people meet, and zocalo is a socket. ".
 
 for (const role of roles) {
   const sender = peerOf(role);
+
+  for (const parameters of [fresh, keeping]) {
+    const kind = parameters === fresh ? "fresh" : "kept";
+
+    test(`${role}: compressed text fails at its first wrong byte, with a ${kind} context`, () => {
+      const payload = deflated(Buffer.concat([Buffer.from(text), Buffer.from([0xff]), randomBytes(50_000)]));
+      const frame = frameFrom(sender, 0xc1, payload);
+      const whole = recorder(role, parameters).feed(frame.subarray(0, frame.length - 100), 1000);
+      assert.equal(whole.failure?.closeCode, 1007);
+      assert.equal(whole.failure?.reason, "invalid UTF-8");
+      const half = payload.length >> 1;
+      const fragmented = recorder(role, parameters);
+      fragmented.feed(frameFrom(sender, 0x41, payload.subarray(0, half)));
+      assert.equal(fragmented.failure?.closeCode, 1007);
+      // Cut within a character, the text may still become valid.
+      const cut = recorder(role, parameters).feed(frameFrom(sender, 0x41, deflated(hex("61 e2 82"))));
+      assert.equal(cut.failure, undefined);
+    });
+
+    test(`${role}: a fragmented bomb is refused before its last frame, with a ${kind} context`, () => {
+      const payload = deflated(Buffer.alloc(100_001));
+      const half = payload.length >> 1;
+      for (const maxMessageBytes of [100_001, 100_000, 10_000]) {
+        const to = recorder(role, parameters, { maxMessageBytes });
+        to.feed(frameFrom(sender, 0x42, payload.subarray(0, half)));
+        assert.equal(to.failure?.closeCode, maxMessageBytes === 10_000 ? 1009 : undefined);
+        if (to.failure === undefined) to.feed(frameFrom(sender, 0x80, payload.subarray(half)));
+        assert.equal(to.failure?.closeCode, maxMessageBytes < 100_001 ? 1009 : undefined);
+        assert.equal(to.messages.length, maxMessageBytes < 100_001 ? 0 : 1);
+      }
+    });
+
+    test(`${role}: compressed messages in parts on many connections do not mix, with a ${kind} context`, () => {
+      const all = Array.from({ length: 20 }, (_, i) => ({
+        to: recorder(role, parameters),
+        message: `${i} ${text}`,
+      }));
+      for (let round = 0; round < 2; round++) {
+        const frames = all.map(({ message }) => frameFrom(sender, 0xc1, deflated(Buffer.from(message))));
+        for (let at = 0; at < 1000; at += 7) {
+          for (const [i, frame] of frames.entries()) {
+            if (at < frame.length) all[i]?.to.feed(frame.subarray(at, at + 7));
+          }
+        }
+      }
+      for (const { to, message } of all) assert.deepEqual(to.messages, [message, message]);
+    });
+  }
 
   test(`${role}: any messages, with any window, cut anywhere, come out the same`, () => {
     const message: fc.Arbitrary<Message> = fc.oneof(

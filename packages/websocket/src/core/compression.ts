@@ -25,6 +25,9 @@ export interface DeflateSettings {
 /** Messages longer than this are sent as they are: compressing works at once, and must not hold up everybody else. In bytes. */
 const MAX_COMPRESSED_BYTES = 1_048_576;
 
+/** Decompressors for messages in parts that are kept for the next one, for each window: 320 kB. */
+const MAX_IDLE_INFLATERS = 8;
+
 /**
  * permessage-deflate (RFC 7692) of one connection. Without context takeover it has no memory of its own: all connections with the
  * same parameters share one compressor and one decompressor.
@@ -38,7 +41,7 @@ export class Compression {
   readonly #receiveKeepsContext: boolean;
   #deflater: Deflater | undefined;
   #inflater: Inflater | undefined;
-  /** For messages that are inflated in parts: others come in between. */
+  /** For a message that is inflated in parts, while it lasts: messages of other connections come in between. */
   #partInflater: Inflater | undefined;
 
   constructor(role: Role, parameters: DeflateParameters, settings: DeflateSettings) {
@@ -81,15 +84,27 @@ export class Compression {
   }
 
   /**
-   * Decompresses a part of a message. A connection uses either this or `decompress`; then it has a decompressor of its own, of some 40 kB.
+   * Decompresses a part of a message. From its first part to its last, a message without context takeover has a decompressor of its own, of some 40 kB.
    * The bytes are lent until the next use of any compression.
    *
    * @param limit for what comes out of this part, in bytes.
    */
   decompressPart(part: Uint8Array, isFirst: boolean, isLast: boolean, limit: number): Buffer | InflateFault {
-    this.#partInflater ??= new Inflater(this.#receiveBits, this.#receiveKeepsContext);
-    if (isFirst) this.#partInflater.begin();
-    return this.#partInflater.inflatePart(part, limit, isLast);
+    const inflater = (this.#partInflater ??= this.#inflaterForParts());
+    if (isFirst) inflater.begin();
+    const inflated = inflater.inflatePart(part, limit, isLast);
+    if (isLast || typeof inflated === "string") this.endParts();
+    return inflated;
+  }
+
+  /** The message that was begun by `decompressPart` is over, or will not go on. */
+  endParts(): void {
+    const inflater = this.#partInflater;
+    this.#partInflater = undefined;
+    if (inflater === undefined || this.#receiveKeepsContext) return;
+    const idle = shared(idleInflaters, this.#receiveBits, () => []);
+    if (idle.length < MAX_IDLE_INFLATERS) idle.push(inflater);
+    else inflater.close();
   }
 
   /** How a message is framed for this connection and all others with the same parameters, if it is the same for all. */
@@ -108,11 +123,10 @@ export class Compression {
   /** Gives back what only this connection has used. */
   close(): void {
     if (this.#sendKeepsContext) this.#deflater?.close();
+    this.endParts();
     if (this.#receiveKeepsContext) this.#inflater?.close();
-    this.#partInflater?.close();
     this.#deflater = undefined;
     this.#inflater = undefined;
-    this.#partInflater = undefined;
   }
 
   #frame(message: Message): Uint8Array {
@@ -130,6 +144,11 @@ export class Compression {
     return shared(deflaters, name, () => new Deflater(this.#sendBits, level, memLevel, false));
   }
 
+  #inflaterForParts(): Inflater {
+    if (this.#receiveKeepsContext) return (this.#inflater ??= this.#makeInflater());
+    return idleInflaters.get(this.#receiveBits)?.pop() ?? new Inflater(this.#receiveBits, false);
+  }
+
   #makeInflater(): Inflater {
     if (this.#receiveKeepsContext) return new Inflater(this.#receiveBits, true);
     return shared(inflaters, this.#receiveBits, () => new Inflater(this.#receiveBits, false));
@@ -140,6 +159,8 @@ export class Compression {
 const deflaters = new Map<string, Deflater>();
 const inflaters = new Map<number, Inflater>();
 const encodings = new Map<string, Encoding>();
+/** For messages in parts, by window. */
+const idleInflaters = new Map<number, Inflater[]>();
 
 function shared<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   let value = map.get(key);

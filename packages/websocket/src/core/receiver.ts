@@ -6,8 +6,12 @@ import { CLOSE, isSendableCloseCode } from "./close-code.ts";
 import { FIN, MASKED, MAX_CONTROL_PAYLOAD, MAX_HEADER_BYTES, OPCODE, type Role, RSV1 } from "./frame.ts";
 import type { ReceiveLimits } from "./limits.ts";
 import { applyMask, rotateMask } from "./mask.ts";
+import type { MessageBody } from "./message-body.ts";
+import { INVALID_UTF8, inflateFailure } from "./message-fault.ts";
+import { asciiText, utf8Text } from "./native-text.ts";
 import { orOf, SLAB_MESSAGE_BYTES, shortMemory, unmaskShort } from "./short-message.ts";
-import { Utf8Check } from "./utf8.ts";
+import { StreamedMessage } from "./streamed-message.ts";
+import { INFLATE_BYTES, WholeMessage } from "./whole-message.ts";
 
 /** What the peer did wrong, and the code to close with. */
 export interface ProtocolFailure {
@@ -41,12 +45,9 @@ export interface ReceiverSink {
 /** First bytes of a message in one frame. */
 const SHORT_TEXT = FIN | OPCODE.text;
 const SHORT_BINARY = FIN | OPCODE.binary;
-/** Of a compressed message that streams so much is inflated at a time: 512 bytes give at most 528 kB. */
-const INFLATE_STEP_BYTES = 512;
 /** RSV1, RSV2 and RSV3. */
 const RESERVED = 0x70;
 
-const NOTHING = new Uint8Array(0);
 /** A header that was cut across chunks is put together here. */
 const headerScratch = Buffer.alloc(MAX_HEADER_BYTES);
 
@@ -90,12 +91,10 @@ export class Receiver {
   /** The message being received has RSV1 set: its payload is compressed (RFC 7692 §6). */
   #isCompressed = false;
   #fragments = 0;
-  #message: Assembly | null = null;
+  /** Where the payload goes of what is not a whole message in one chunk. */
+  #body: MessageBody | null = null;
   #control: Assembly | null = null;
-  #utf8: Utf8Check | null = null;
   readonly #isStreaming: boolean;
-  #isFirstPart = false;
-  #inflatedBytes = 0;
 
   /** @param isStreaming messages are not put together but told in parts as they come; a pause then holds between parts, too. */
   constructor(
@@ -158,7 +157,7 @@ export class Receiver {
   /** From now on messages are checked as frames, but neither kept nor told: this side has sent its Close frame. */
   discardMessages(): void {
     this.#isDiscarding = true;
-    this.#message = null;
+    this.#body?.drop();
   }
 
   #parse(chunk: Buffer, isLent: boolean): void {
@@ -207,10 +206,11 @@ export class Receiver {
         const bits =
           maskBit === 0 ? orOf(chunk, start, stop) : unmaskShort(chunk, start, chunk, start, length);
         if (bits >= 128 && !isUtf8(chunk.subarray(start, stop))) {
-          this.#fail(CLOSE.invalidPayload, "invalid UTF-8");
+          this.#failWith(INVALID_UTF8);
           return at;
         }
-        this.#sink.onMessage(chunk.toString(bits < 128 ? "latin1" : "utf8", start, stop), length);
+        const text = bits < 128 ? asciiText(chunk, start, stop) : utf8Text(chunk, start, stop);
+        this.#sink.onMessage(text, length);
       } else if (isLent) {
         const message = shortMemory(length);
         if (maskBit === 0) for (let i = 0; i < length; i++) message[i] = chunk[start + i] as number;
@@ -340,26 +340,21 @@ export class Receiver {
         this.#controlFrame(opcode, chunk.subarray(at, payloadEnd));
         return payloadEnd;
       }
-      if (this.#isFinal && !this.#isStreaming) {
+      if (this.#isFinal && !this.#isStreaming && !(this.#isCompressed && this.#payloadLeft > INFLATE_BYTES)) {
         this.#payloadLeft = 0;
         if (this.#isDiscarding) return payloadEnd;
-        if (this.#isCompressed) {
-          applyMask(chunk, at, payloadEnd, this.#maskBit === 0 ? 0 : this.#key);
-          this.#compressed(opcode, chunk.subarray(at, payloadEnd));
-        } else if (opcode === OPCODE.text) this.#wholeText(chunk, at, payloadEnd);
-        else this.#wholeBinary(chunk, at, payloadEnd, isLent);
+        if (this.#maskBit !== 0) applyMask(chunk, at, payloadEnd, this.#key);
+        if (this.#isCompressed) this.#compressed(opcode, chunk.subarray(at, payloadEnd));
+        else if (opcode === OPCODE.text) this.#text(chunk.subarray(at, payloadEnd));
+        else this.#binary(chunk, at, payloadEnd, isLent);
         return payloadEnd;
       }
     }
     if (opcode < 8) {
       if (opcode !== OPCODE.continuation) {
         this.#messageOpcode = opcode;
-        this.#isFirstPart = true;
-        this.#inflatedBytes = 0;
-        if (opcode === OPCODE.text) {
-          this.#utf8 ??= new Utf8Check();
-          this.#utf8.reset();
-        }
+        this.#body ??= this.#makeBody();
+        this.#body.begin(opcode === OPCODE.text, this.#isCompressed);
       }
       this.#messageBytes += this.#payloadLeft;
       this.#fragments++;
@@ -368,173 +363,76 @@ export class Receiver {
     return this.#payload(chunk, at, end, isLent);
   }
 
-  /** Takes as much of the payload as the chunk has. */
-  #payload(chunk: Buffer, at: number, end: number, isLent: boolean): number {
-    const due = this.#payloadLeft;
-    const isControl = this.#opcode >= 8;
-    if (this.#isStreaming && !isControl && !this.#isDiscarding) return this.#stream(chunk, at, end, isLent);
-    const taken = Math.min(due, end - at);
-    if (taken > 0 && (isControl || !this.#isDiscarding)) {
-      let target: Assembly;
-      if (isControl) target = this.#control ??= new Assembly();
-      else target = this.#message ??= new Assembly();
-      const start = target.length;
-      target.append(chunk, at, at + taken, due);
-      if (this.#maskBit !== 0) {
-        applyMask(target.bytes, start, target.length, this.#key);
-        this.#key = rotateMask(this.#key, taken);
-      }
-      if (!isControl && !this.#isCompressed && this.#messageOpcode === OPCODE.text && this.#utf8 !== null) {
-        if (!this.#utf8.accepts(target.bytes, start, target.length)) {
-          this.#fail(CLOSE.invalidPayload, "invalid UTF-8");
-          return end;
-        }
-      }
-    }
-    this.#payloadLeft = due - taken;
-    if (this.#payloadLeft === 0) this.#frameEnd();
-    return at + taken;
+  #makeBody(): MessageBody {
+    const { maxMessageBytes } = this.#limits;
+    return this.#isStreaming
+      ? new StreamedMessage(this.#sink, maxMessageBytes, this.#compression)
+      : new WholeMessage(this.#sink, maxMessageBytes, this.#compression);
   }
 
-  /** Tells as much of the payload as the chunk has, without keeping it. */
-  #stream(chunk: Buffer, at: number, end: number, isLent: boolean): number {
+  /** Takes as much of the payload as the chunk has, or as the body takes in one step. */
+  #payload(chunk: Buffer, at: number, end: number, isLent: boolean): number {
     const due = this.#payloadLeft;
-    // In small steps: between them the sink may pause, and a bomb goes off only as far as that.
-    const most = this.#isCompressed ? Math.min(end - at, INFLATE_STEP_BYTES) : end - at;
-    const taken = Math.min(due, most);
+    const body = this.#opcode < 8 && !this.#isDiscarding ? this.#body : null;
+    const taken = Math.min(due, end - at, body === null ? due : body.stepBytes);
     const stop = at + taken;
-    if (this.#maskBit !== 0) {
+    if (this.#maskBit !== 0 && taken > 0) {
       applyMask(chunk, at, stop, this.#key);
       this.#key = rotateMask(this.#key, taken);
     }
+    const isFrameEnd = taken === due;
     this.#payloadLeft = due - taken;
-    const isLast = this.#isFinal && taken === due;
-    const arrived = chunk.subarray(at, stop);
-    if (this.#isCompressed) this.#inflatePart(arrived, isLast);
-    else this.#part(isLent ? new Uint8Array(arrived) : arrived, isLast);
-    if (this.#isDone) return end;
-    if (taken === due) {
-      this.#isInPayload = false;
-      if (isLast) this.#endMessage();
-    }
-    return stop;
-  }
-
-  #inflatePart(arrived: Uint8Array, isLast: boolean): void {
-    const limit = this.#limits.maxMessageBytes - this.#inflatedBytes;
-    const isFirst = this.#isFirstPart;
-    const inflated = this.#compression?.decompressPart(arrived, isFirst, isLast, limit) ?? "corrupt";
-    if (inflated === "too big") {
-      this.#fail(CLOSE.messageTooBig, "message too big when inflated");
-    } else if (inflated === "corrupt") {
-      this.#fail(CLOSE.invalidPayload, "corrupt compressed message");
-    } else {
-      this.#inflatedBytes += inflated.length;
-      this.#part(new Uint8Array(inflated), isLast, true);
-    }
-  }
-
-  /** @param hasBegun the message has, even if this part is empty. */
-  #part(bytes: Uint8Array, isLast: boolean, hasBegun = false): void {
-    const isText = this.#messageOpcode === OPCODE.text;
-    if (isText && this.#utf8 !== null) {
-      const isValid = this.#utf8.accepts(bytes, 0, bytes.length) && (!isLast || this.#utf8.isComplete);
-      if (!isValid) {
-        this.#fail(CLOSE.invalidPayload, "invalid UTF-8");
-        return;
-      }
-    }
-    if (bytes.length === 0 && !isLast && !(hasBegun && this.#isFirstPart)) return;
-    const isFirst = this.#isFirstPart;
-    this.#isFirstPart = false;
-    this.#sink.onPart({ isText, isFirst, isLast, bytes });
-  }
-
-  #endMessage(): void {
-    this.#messageOpcode = 0;
-    this.#messageBytes = 0;
-    this.#fragments = 0;
-  }
-
-  /** The last byte of a frame that was not all in one chunk, or of a fragment, is there. */
-  #frameEnd(): void {
-    this.#isInPayload = false;
+    if (isFrameEnd) this.#isInPayload = false;
     if (this.#opcode >= 8) {
-      const control = this.#control;
-      this.#control = null;
-      this.#controlFrame(
-        this.#opcode,
-        control === null ? NOTHING : control.bytes.subarray(0, control.length),
-      );
-      return;
+      this.#control ??= new Assembly();
+      if (taken > 0) this.#control.append(chunk, at, stop, due);
+      if (isFrameEnd) this.#controlEnd(this.#control);
+      return stop;
     }
-    if (!this.#isFinal) return;
-    const isText = this.#messageOpcode === OPCODE.text;
-    const message = this.#message;
-    this.#endMessage();
-    this.#message = null;
-    if (this.#isDiscarding) return;
-    if (this.#isCompressed) {
-      const payload = message === null ? NOTHING : message.bytes.subarray(0, message.length);
-      this.#compressed(isText ? OPCODE.text : OPCODE.binary, payload);
-      return;
+    const isLast = isFrameEnd && this.#isFinal;
+    if (isLast) {
+      this.#messageOpcode = 0;
+      this.#messageBytes = 0;
+      this.#fragments = 0;
     }
-    if (isText && this.#utf8 !== null && !this.#utf8.isComplete) {
-      this.#fail(CLOSE.invalidPayload, "invalid UTF-8");
-      return;
-    }
-    const length = message === null ? 0 : message.length;
-    if (message === null) {
-      this.#sink.onMessage(isText ? "" : new Uint8Array(0), 0);
-    } else if (isText) {
-      const bytes = message.bytes.subarray(0, length);
-      this.#sink.onMessage(bytes.toString(isAscii(bytes) ? "latin1" : "utf8"), length);
-    } else {
-      this.#sink.onMessage(new Uint8Array(message.bytes.buffer, message.bytes.byteOffset, length), length);
-    }
+    const failure = body?.add(chunk, at, stop, due, isLent, isLast);
+    if (failure === undefined) return stop;
+    this.#failWith(failure);
+    return end;
   }
 
-  /** A whole compressed message. Its limit holds while it is inflated. */
+  #controlEnd(control: Assembly): void {
+    this.#control = null;
+    this.#controlFrame(this.#opcode, control.bytes.subarray(0, control.length));
+  }
+
+  /** A whole compressed message in one frame. Its limit holds while it is inflated. */
   #compressed(opcode: number, payload: Uint8Array): void {
     const inflated = this.#compression?.decompress(payload, this.#limits.maxMessageBytes) ?? "corrupt";
-    if (inflated === "too big") {
-      this.#fail(CLOSE.messageTooBig, "message too big when inflated");
-    } else if (inflated === "corrupt") {
-      this.#fail(CLOSE.invalidPayload, "corrupt compressed message");
-    } else if (opcode === OPCODE.binary) {
-      this.#sink.onMessage(new Uint8Array(inflated), inflated.length);
-    } else {
-      this.#text(inflated, 0, inflated.length);
-    }
+    if (typeof inflated === "string") this.#failWith(inflateFailure(inflated));
+    else if (opcode === OPCODE.text) this.#text(inflated);
+    else this.#sink.onMessage(new Uint8Array(inflated), inflated.length);
   }
 
-  #wholeBinary(chunk: Buffer, start: number, end: number, isLent: boolean): void {
+  /** `chunk[start..end)` is a whole message. */
+  #binary(chunk: Buffer, start: number, end: number, isLent: boolean): void {
     const length = end - start;
     let message: Uint8Array;
     if (!isLent) {
-      if (this.#maskBit !== 0) applyMask(chunk, start, end, this.#key);
       message = new Uint8Array(chunk.buffer as ArrayBuffer, chunk.byteOffset + start, length);
     } else {
       message = length > SLAB_MESSAGE_BYTES ? new Uint8Array(length) : shortMemory(length);
-      if (this.#maskBit !== 0) applyMask(chunk, start, end, this.#key);
       message.set(chunk.subarray(start, end));
     }
     this.#sink.onMessage(message, length);
   }
 
-  #wholeText(chunk: Buffer, start: number, end: number): void {
-    if (this.#maskBit !== 0) applyMask(chunk, start, end, this.#key);
-    this.#text(chunk, start, end);
-  }
-
-  #text(chunk: Buffer, start: number, end: number): void {
-    const length = end - start;
-    const isLatin = isAscii(chunk.subarray(start, end));
-    if (!isLatin && !isUtf8(chunk.subarray(start, end))) {
-      this.#fail(CLOSE.invalidPayload, "invalid UTF-8");
-      return;
-    }
-    this.#sink.onMessage(chunk.toString(isLatin ? "latin1" : "utf8", start, end), length);
+  /** A whole message. */
+  #text(bytes: Buffer): void {
+    const { length } = bytes;
+    if (isAscii(bytes)) this.#sink.onMessage(asciiText(bytes, 0, length), length);
+    else if (isUtf8(bytes)) this.#sink.onMessage(utf8Text(bytes, 0, length), length);
+    else this.#failWith(INVALID_UTF8);
   }
 
   #controlFrame(opcode: number, payload: Uint8Array): void {
@@ -574,10 +472,14 @@ export class Receiver {
   }
 
   #fail(closeCode: number, reason: string): -1 {
+    return this.#failWith({ closeCode, reason });
+  }
+
+  #failWith(failure: ProtocolFailure): -1 {
     this.#isDone = true;
-    this.#message = null;
+    this.#body?.drop();
     this.#waiting = null;
-    this.#sink.onFailure({ closeCode, reason });
+    this.#sink.onFailure(failure);
     return -1;
   }
 }
