@@ -173,7 +173,7 @@ function exchange(
       target.protocol === "https:"
         ? httpsRequest({ ...options.tls, ...common, ...(tunnel && { socket: tunnel }) })
         : httpRequest({ ...common, ...(tunnel && { createConnection: () => tunnel }) });
-    // All of them, as many as 16 KiB can hold: past Node's usual 2,000 an answer would seem to lack what it has.
+    // All of them, as many as 16 KiB can hold: past Node's usual limit an answer would seem to lack what it has.
     request.maxHeadersCount = 0;
     request.on("upgrade", (response, socket: Socket, head) => {
       socket.on("error", ignore); // Until the connection has its own listener.

@@ -4,6 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { compressionSettings } from "../src/handshake/deflate.ts";
+import { connSettings, DEFAULT_HANDSHAKE_TIMEOUT_MS } from "../src/options.ts";
 
 const source = fileURLToPath(new URL("../src", import.meta.url));
 const page = readFileSync(fileURLToPath(new URL("../../../docs/api-websocket.md", import.meta.url)), "utf8");
@@ -49,6 +51,37 @@ for (const [name, file] of Object.entries(optionFiles)) {
     );
   });
 }
+
+/** The row of an option below the heading of its interface, cell by cell. */
+function rowOf(name: string, option: string): string[] {
+  const [, section = ""] = page.split(new RegExp(`^### \`${name}\``, "m"));
+  const row = section.split("\n").find((line) => line.startsWith(`| \`${option}\` |`)) ?? "";
+  return row.split("|").map((cell) => cell.trim());
+}
+
+test("each default on the page is that of the code, and each option has a unit and a risk or an effect", () => {
+  const { receive, inbox, isStreaming, ...rest } = connSettings({});
+  const { maxFrameBytes, ...limits } = receive;
+  assert.deepEqual([maxFrameBytes, isStreaming], [Number.MAX_SAFE_INTEGER, false]);
+  const defaults = {
+    ConnOptions: { ...rest, ...limits, readBufferSize: inbox.highWaterBytes },
+    CompressionOptions: { ...compressionSettings(true) },
+    UpgraderOptions: { handshakeTimeoutMs: DEFAULT_HANDSHAKE_TIMEOUT_MS },
+    DialOptions: { handshakeTimeoutMs: DEFAULT_HANDSHAKE_TIMEOUT_MS },
+  };
+  for (const [name, options] of Object.entries(defaults)) {
+    for (const [option, value] of Object.entries(options)) {
+      const said = rowOf(name, option)[2]?.replaceAll(/[`,]/g, "");
+      assert.equal(said, String(value), `${name}.${option}`);
+    }
+  }
+  const rows = page.split("\n").filter((line) => /^\| `\w+` \|.*\|.*\|.*\|$/.test(line));
+  assert.ok(rows.length > 30);
+  for (const row of rows) {
+    const [, , byDefault = "", unit = "", effect = ""] = row.split("|").map((cell) => cell.trim());
+    assert.ok(byDefault !== "" && unit !== "" && effect.length > 20, row);
+  }
+});
 
 test("every error code is on the page", () => {
   const codes = [...readFileSync(join(source, "error.ts"), "utf8").matchAll(/^ {2}\| "(\w+)"/gm)];
