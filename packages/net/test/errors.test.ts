@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { type Conn, dial, type Listener, listen, NetError } from "@zocalo/net";
 import { netErrorFrom } from "../src/node-error.ts";
+import type { Failure } from "./errors-elsewhere.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "zocalo-errors-"));
 after(() => rmSync(directory, { recursive: true }));
@@ -18,6 +21,23 @@ async function failureOf(work: Promise<unknown>): Promise<NetError> {
     return error;
   }
   return assert.fail("nothing failed");
+}
+
+/** How a job of `errors-elsewhere.ts` failed, run by the command `inside` (none: just so). */
+function elsewhere(inside: readonly string[], ...job: string[]): Failure[] {
+  const program = fileURLToPath(new URL("./errors-elsewhere.ts", import.meta.url));
+  const node = [process.execPath, "--conditions=zocalo-source", "--import", import.meta.resolve("tsx")];
+  const [command = "", ...args] = [...inside, ...node, program, ...job];
+  return JSON.parse(execFileSync(command, args, { encoding: "utf8", timeout: 60_000 })) as Failure[];
+}
+
+/** The first port that everybody may listen on. */
+function firstFreePort(): number {
+  try {
+    return Number(readFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start", "utf8"));
+  } catch {
+    return 1024;
+  }
 }
 
 async function pairOn(listener: Listener<Conn>): Promise<[Conn, Conn]> {
@@ -70,18 +90,68 @@ test("address_not_available: it is not one of this machine, to listen on or to d
   assert.match(error.message, /^dial tcp 192\.0\.2\.1:0->127\.0\.0\.1:9: /);
 });
 
-test("permission: the socket file is not ours to use", async (t) => {
-  const path = join(directory, "private");
-  mkdirSync(path);
-  chmodSync(path, 0);
-  if (process.getuid?.() === 0) {
-    // Root may use every file; the broadcast address of TCP is refused even to root.
-    t.diagnostic("as root: checked by its system error only");
-    assert.equal(netErrorFrom({ code: "EACCES" }, { op: "dial" }).code, "permission");
-  } else {
-    assert.equal((await failureOf(dial("unix", join(path, "x.sock")))).code, "permission");
+test("permission: a socket file, a directory and a port that are not ours to use", async (t) => {
+  const path = join(directory, "private.sock");
+  const listener = await listen("unix", path);
+  chmodSync(path, process.getuid?.() === 0 ? 0o600 : 0);
+  const locked = join(directory, "locked");
+  mkdirSync(locked, { mode: 0o555 });
+  // Root may do everything, and so becomes nobody there. That one has to find the way to the files.
+  chmodSync(directory, 0o755);
+  const failures = elsewhere([], "unprivileged", path, locked);
+  if (firstFreePort() <= 1) {
+    t.diagnostic("here everybody may listen on port 1");
+    failures.splice(2);
   }
-  chmodSync(path, 0o700);
+  for (const { code, message } of failures) assert.equal(code, "permission", message);
+  assert.deepEqual(failures.map(({ op, cause }) => [op, cause]).slice(0, 2), [
+    ["dial", "EACCES"],
+    ["listen", "EACCES"],
+  ]);
+  assert.match(failures[0]?.message ?? "", /^dial unix .+private\.sock: permission denied$/);
+  await listener.close();
+});
+
+test("name_not_found, resolver_failed and network_unreachable, as a real resolver and a real kernel say it", (t) => {
+  const resolvers = join(directory, "resolv.conf");
+  writeFileSync(resolvers, "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n");
+  const enter = 'ip link set lo up && mount --bind "$1" /etc/resolv.conf && shift && exec "$@"';
+  const root = process.getuid?.() === 0 ? [] : ["--user", "--map-root-user"];
+  const inside = ["unshare", ...root, "--net", "--mount", "sh", "-c", enter, "sh", resolvers];
+  const [program, ...rest] = [...inside, "true"];
+  if (spawnSync(program, rest).status !== 0)
+    return t.skip("this user cannot make a network namespace with a resolv.conf of its own");
+  const failures = elsewhere(inside, "own-network");
+  assert.deepEqual(
+    failures.map(({ op, code, cause }) => `${op} ${code} ${String(cause)}`),
+    [
+      "dial name_not_found ENOTFOUND",
+      "dial name_not_found ENOTFOUND",
+      "dial resolver_failed EAI_AGAIN",
+      "dial resolver_failed EAI_AGAIN",
+      "dial resolver_failed EAI_AGAIN",
+      "listen resolver_failed EAI_AGAIN",
+      "write resolver_failed EAI_AGAIN",
+      "dial network_unreachable ENETUNREACH",
+      "dial network_unreachable ENETUNREACH",
+      "write network_unreachable ENETUNREACH",
+    ],
+  );
+  assert.equal(failures[0]?.message, "dial tcp nowhere.example:80: no such host");
+  assert.equal(
+    failures[3]?.message,
+    "dial tcp nobody-answers.example:80: temporary failure in name resolution",
+  );
+});
+
+test("unknown: what has no code of its own says what the system said", async () => {
+  const [a, b] = [join(directory, "a.sock"), join(directory, "b.sock")];
+  symlinkSync(a, b);
+  symlinkSync(b, a);
+  const error = await failureOf(dial("unix", a));
+  assert.deepEqual([error.code, error.op], ["unknown", "dial"]);
+  assert.match(error.message, /^dial unix .+a\.sock: connect ELOOP /);
+  assert.equal((error.cause as { code: string }).code, "ELOOP");
 });
 
 test("name_not_found: the resolver knows no such host, or none of that IP version", async () => {
