@@ -232,6 +232,26 @@ const forms: readonly [id: string, title: string, run: (peer: Peer) => Promise<v
         ),
       ]),
   ],
+  [
+    "12.8.6",
+    "a fragment that inflates to wrong UTF-8: fails at once, not at the end of the message",
+    async (peer) => {
+      const wrong = deflateRawSync(Buffer.from([0x61, 0xed, 0xa0]), { finishFlush: constants.Z_SYNC_FLUSH });
+      await peer.write(peer.frame(TEXT, wrong, { rsv: 4, isFinal: false }));
+      await peer.fails(1007);
+    },
+  ],
+  [
+    "12.8.7",
+    "a bomb in fragments: fails when it goes off, not at the end of the message",
+    async (peer) => {
+      const bomb = deflateRawSync(Buffer.alloc(68_157_440), { finishFlush: constants.Z_SYNC_FLUSH });
+      const frames = peer.fragments(BINARY, bomb, 4096, 4);
+      // Without the last frame.
+      await peer.write(frames.subarray(0, frames.length - 1000));
+      await peer.fails(1009);
+    },
+  ],
 ];
 
 async function hello(peer: Peer, compressed: Buffer, size: number): Promise<void> {
@@ -250,13 +270,14 @@ const formCases: Case[] = forms.map(([id, title, run]) => ({
   id,
   title,
   needsCompression: true,
-  isLong: id === "12.7.11" || id === "12.8.5",
+  isLong: id === "12.7.11" || id === "12.8.5" || id === "12.8.7",
   run,
 }));
 
 // --- negotiation
 
 const ALL_BITS = [8, 9, 10, 11, 12, 13, 14, 15];
+const BORDERS: readonly unknown[] = [undefined, true, 8, 9, 15];
 
 interface Wanted {
   readonly serverNo: boolean;
@@ -322,6 +343,8 @@ const offers: Case[] = combinations.map((wanted, i) => ({
   title: `offer ${words(wanted)}`,
   needsCompression: true,
   subject: "server",
+  // The borders are enough where time is short.
+  isLong: ![wanted.serverBits, wanted.clientBits].every((bits) => BORDERS.includes(bits)),
   offer: words(wanted),
   run: boundBy(wanted),
 }));
@@ -334,8 +357,8 @@ const answers: Case[] = combinations
     title: `answer ${words(wanted)}`,
     needsCompression: true,
     subject: "client",
-    // Each needs a process: those at the borders are enough where time is short.
-    isLong: ![undefined, 8, 15].includes(wanted.serverBits) || wanted.clientBits !== wanted.serverBits,
+    // Each may need a process.
+    isLong: !BORDERS.includes(wanted.serverBits) || wanted.clientBits !== wanted.serverBits,
     answer: () => words(wanted),
     run: talk,
   }));
