@@ -77,7 +77,7 @@ export class Compression {
     return compressed.length < payload.length || this.#sendKeepsContext ? compressed : undefined;
   }
 
-  /** Decompresses a message. The bytes are lent until the next use of any compression. */
+  /** Decompresses a message; if it is longer than `limit`, its first `limit` + 1 bytes. They are lent until the next use of any compression. */
   decompress(payload: Uint8Array, limit: number): Buffer | InflateFault {
     this.#inflater ??= this.#makeInflater();
     return this.#inflater.inflate(payload, limit);
@@ -87,13 +87,13 @@ export class Compression {
    * Decompresses a part of a message. From its first part to its last, a message without context takeover has a decompressor of its own, of some 40 kB.
    * The bytes are lent until the next use of any compression.
    *
-   * @param limit for what comes out of this part, in bytes.
+   * @param limit for what comes out of this part, in bytes: of more than that, one byte more is given.
    */
   decompressPart(part: Uint8Array, isFirst: boolean, isLast: boolean, limit: number): Buffer | InflateFault {
     const inflater = (this.#partInflater ??= this.#inflaterForParts());
     if (isFirst) inflater.begin();
     const inflated = inflater.inflatePart(part, limit, isLast);
-    if (isLast || typeof inflated === "string") this.endParts();
+    if (isLast || typeof inflated === "string" || inflated.length > limit) this.endParts();
     return inflated;
   }
 

@@ -7,10 +7,11 @@ import { FIN, MASKED, MAX_CONTROL_PAYLOAD, MAX_HEADER_BYTES, OPCODE, type Role, 
 import type { ReceiveLimits } from "./limits.ts";
 import { applyMask, rotateMask } from "./mask.ts";
 import type { MessageBody } from "./message-body.ts";
-import { INVALID_UTF8, inflateFailure } from "./message-fault.ts";
+import { CORRUPT, INVALID_UTF8, tooBig } from "./message-fault.ts";
 import { asciiText, utf8Text } from "./native-text.ts";
 import { orOf, SLAB_MESSAGE_BYTES, shortMemory, unmaskShort } from "./short-message.ts";
 import { StreamedMessage } from "./streamed-message.ts";
+import { Utf8Check } from "./utf8.ts";
 import { INFLATE_BYTES, WholeMessage } from "./whole-message.ts";
 
 /** What the peer did wrong, and the code to close with. */
@@ -408,9 +409,13 @@ export class Receiver {
 
   /** A whole compressed message in one frame. Its limit holds while it is inflated. */
   #compressed(opcode: number, payload: Uint8Array): void {
-    const inflated = this.#compression?.decompress(payload, this.#limits.maxMessageBytes) ?? "corrupt";
-    if (typeof inflated === "string") this.#failWith(inflateFailure(inflated));
-    else if (opcode === OPCODE.text) this.#text(inflated);
+    const { maxMessageBytes } = this.#limits;
+    const isText = opcode === OPCODE.text;
+    const inflated = this.#compression?.decompress(payload, maxMessageBytes) ?? "corrupt";
+    if (typeof inflated === "string") this.#failWith(CORRUPT);
+    else if (inflated.length > maxMessageBytes) {
+      this.#failWith(tooBig(inflated, maxMessageBytes, isText ? new Utf8Check() : undefined));
+    } else if (isText) this.#text(inflated);
     else this.#sink.onMessage(new Uint8Array(inflated), inflated.length);
   }
 

@@ -1,6 +1,6 @@
 import type { Compression } from "./compression.ts";
 import type { MessageBody } from "./message-body.ts";
-import { INVALID_UTF8, inflateFailure } from "./message-fault.ts";
+import { CORRUPT, INVALID_UTF8, tooBig } from "./message-fault.ts";
 import type { ProtocolFailure, ReceiverSink } from "./receiver.ts";
 import { Utf8Check } from "./utf8.ts";
 
@@ -58,7 +58,8 @@ export class StreamedMessage implements MessageBody {
     const isBeginning = !this.#hasBegun;
     this.#hasBegun = true;
     const inflated = this.#compression?.decompressPart(arrived, isBeginning, isLast, room) ?? "corrupt";
-    if (typeof inflated === "string") return inflateFailure(inflated);
+    if (typeof inflated === "string") return CORRUPT;
+    if (inflated.length > room) return tooBig(inflated, room, this.#isText ? this.#utf8 : undefined);
     this.#inflatedBytes += inflated.length;
     // The beginning is told even if nothing has come out of it yet.
     if (inflated.length === 0 && !isLast && !this.#isFirst) return undefined;

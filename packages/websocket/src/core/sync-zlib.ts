@@ -44,7 +44,7 @@ const TAIL = Buffer.from([0, 0, 0xff, 0xff]);
 const EMPTY = Buffer.from([0]);
 
 /** Why `Inflater.inflate` gave nothing. */
-export type InflateFault = "corrupt" | "too big";
+export type InflateFault = "corrupt";
 
 /** Compresses messages, one after the other. */
 export class Deflater {
@@ -81,6 +81,7 @@ export class Deflater {
     const output = new Output();
     let at = 0;
     for (;;) {
+      const { room } = output;
       this.#handle.writeSync(
         constants.Z_SYNC_FLUSH,
         source,
@@ -88,12 +89,12 @@ export class Deflater {
         source.length - at,
         portion,
         output.used,
-        output.room,
+        room,
       );
       if (this.#hasFailed) throw new Error("zlib failed to compress");
       at = source.length - (this.#state[1] as number);
       // The flush is complete when there is room left.
-      if (output.took(this.#state[0] as number)) break;
+      if (output.took(room, this.#state[0] as number)) break;
     }
     const bytes = output.all();
     return bytes.subarray(0, bytes.length - TAIL.length);
@@ -125,7 +126,7 @@ export class Inflater {
   }
 
   /**
-   * One message, as it came, without its tail. It stops as soon as there is more than `limit` bytes.
+   * One message, as it came, without its tail. It stops when there is one byte more than `limit`: then the message is too big.
    *
    * @returns bytes that are lent until the next call of any `Deflater` or `Inflater`, or what is wrong.
    */
@@ -143,43 +144,42 @@ export class Inflater {
   /** The next part of a message; otherwise as `inflate`. `limit` is for the output of this part. */
   inflatePart(source: Uint8Array, limit: number, isLast: boolean): Buffer | InflateFault {
     const output = new Output();
-    const fault = this.#inflateTo(output, source, limit);
-    if (fault !== undefined) return fault;
-    return (isLast ? this.#inflateTo(output, TAIL, limit) : undefined) ?? output.all();
+    if (!this.#inflateTo(output, source, limit)) return "corrupt";
+    if (isLast && output.length <= limit && !this.#inflateTo(output, TAIL, limit)) return "corrupt";
+    return output.all();
   }
 
-  #inflateTo(output: Output, source: Uint8Array, limit: number): InflateFault | undefined {
+  /** False if it is corrupt before there is more than `limit` bytes. */
+  #inflateTo(output: Output, source: Uint8Array, limit: number): boolean {
     let at = 0;
     let isFresh = false;
     while (at < source.length) {
       const left = source.length - at;
-      this.#handle.writeSync(constants.Z_SYNC_FLUSH, source, at, left, portion, output.used, output.room);
-      if (this.#hasFailed) return "corrupt";
+      // Never more room than that: what is wrong behind the limit must not count before it.
+      const room = Math.min(output.room, limit + 1 - output.length);
+      this.#handle.writeSync(constants.Z_SYNC_FLUSH, source, at, left, portion, output.used, room);
+      if (this.#hasFailed) return false;
       const unread = this.#state[1] as number;
-      const hasRoom = output.took(this.#state[0] as number);
-      if (output.length > limit) return "too big";
+      const hasRoom = output.took(room, this.#state[0] as number);
+      if (output.length > limit) return true;
       at = source.length - unread;
-      if (unread === 0 && hasRoom) return undefined;
-      if (!hasRoom) {
-        if (unread === 0) return this.#drain(output, limit);
-        continue;
-      }
+      if (unread === 0) return hasRoom || this.#drain(output, limit);
+      if (!hasRoom) continue;
       // A final block in mid-stream (RFC 7692 §7.2.3.4): what follows begins anew.
-      if (unread === left && isFresh) return "corrupt";
+      if (unread === left && isFresh) return false;
       this.#handle.reset();
       isFresh = true;
     }
-    return undefined;
+    return true;
   }
 
   /** All input is read, but there was no room for all of the output. */
-  #drain(output: Output, limit: number): InflateFault | undefined {
+  #drain(output: Output, limit: number): boolean {
     for (;;) {
-      this.#handle.writeSync(constants.Z_SYNC_FLUSH, TAIL, 0, 0, portion, output.used, output.room);
-      if (this.#hasFailed) return "corrupt";
-      const hasRoom = output.took(this.#state[0] as number);
-      if (output.length > limit) return "too big";
-      if (hasRoom) return undefined;
+      const room = Math.min(output.room, limit + 1 - output.length);
+      this.#handle.writeSync(constants.Z_SYNC_FLUSH, TAIL, 0, 0, portion, output.used, room);
+      if (this.#hasFailed) return false;
+      if (output.took(room, this.#state[0] as number) || output.length > limit) return true;
     }
   }
 
@@ -204,10 +204,10 @@ class Output {
     return this.#before + this.used;
   }
 
-  /** After a write that left `room` bytes. True if there is room left. */
-  took(room: number): boolean {
-    this.used = PORTION_BYTES - room;
-    if (room > 0) return true;
+  /** After a write to `room` bytes, of which `left` are left. True if there are any. */
+  took(room: number, left: number): boolean {
+    this.used += room - left;
+    if (left > 0 || this.used < PORTION_BYTES) return left > 0;
     this.#pieces ??= [];
     this.#pieces.push(Buffer.from(portion));
     this.#before += PORTION_BYTES;

@@ -1,7 +1,7 @@
 import { Assembly } from "./assembly.ts";
 import type { Compression } from "./compression.ts";
 import type { MessageBody } from "./message-body.ts";
-import { INVALID_UTF8, inflateFailure } from "./message-fault.ts";
+import { CORRUPT, INVALID_UTF8, tooBig } from "./message-fault.ts";
 import { asciiText, utf8Text } from "./native-text.ts";
 import type { ProtocolFailure, ReceiverSink } from "./receiver.ts";
 import { Utf8Check } from "./utf8.ts";
@@ -56,8 +56,9 @@ export class WholeMessage implements MessageBody {
     const part = chunk.subarray(start, end);
     const inflated = this.#compression?.decompressPart(part, this.#isFirst, isLast, room) ?? "corrupt";
     this.#isFirst = false;
-    if (typeof inflated === "string") return inflateFailure(inflated);
+    if (typeof inflated === "string") return CORRUPT;
     const { length } = inflated;
+    if (length > room) return tooBig(inflated, room, this.#isText ? this.#utf8 : undefined);
     return this.#append(message, inflated, 0, length, length, isLast);
   }
 
