@@ -1,9 +1,10 @@
-import { type ChildProcess, execFileSync, fork, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, fork, spawn } from "node:child_process";
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { joinHostPort, splitHostPort } from "@zocalo/net";
+import { Netem, type Run, runHere } from "./faults-netem.ts";
 import { seededRandom } from "./pairs.ts";
 
 const NODE_ARGUMENTS = ["--conditions=zocalo-source", "--import", import.meta.resolve("tsx")];
@@ -140,10 +141,16 @@ export class NamespaceLink implements Link {
   readonly unreachable = `${NOWHERE}:80`;
   readonly #namespace = `zocalo-${process.pid}`;
   readonly #device = `zoc${process.pid}`;
+  readonly #run: Run;
+  readonly #netem: Netem | undefined;
   readonly #relay: RelayLink | undefined;
 
-  /** @throws Error where there is no `ip`, or no right to use it. */
-  constructor() {
+  /**
+   * @param run what runs `ip` and `tc`.
+   * @throws Error where there is no `ip`, or no right to use it.
+   */
+  constructor(run: Run = runHere) {
+    this.#run = run;
     try {
       run("ip", "netns", "add", this.#namespace);
       run("ip", "link", "add", this.#device, "type", "veth", "peer", "name", "far", "netns", this.#namespace);
@@ -157,9 +164,9 @@ export class NamespaceLink implements Link {
       this.close();
       throw error;
     }
-    const hasNetem = this.#netem("add", 0);
-    this.#relay = hasNetem ? undefined : new RelayLink();
-    this.name = hasNetem
+    this.#netem = Netem.on(this.#device, run);
+    this.#relay = this.#netem ? undefined : new RelayLink();
+    this.name = this.#netem
       ? "two network namespaces with netem"
       : "two network namespaces; this kernel has no netem, so a relay in user space loses the datagrams";
   }
@@ -178,37 +185,33 @@ export class NamespaceLink implements Link {
   }
 
   setLoss(share: number): void {
-    if (this.#relay) this.#relay.setLoss(share);
-    else this.#netem("change", share);
+    this.#netem?.setLoss(share);
+    this.#relay?.setLoss(share);
   }
 
   lost(): number {
-    if (this.#relay) return this.#relay.lost();
-    const [state] = JSON.parse(run("tc", "-s", "-j", "qdisc", "show", "dev", this.#device)) as {
-      drops: number;
-    }[];
-    return state?.drops ?? Number.NaN;
+    return (this.#netem ?? this.#relay)?.lost() ?? 0;
   }
 
   /** The far side has no way back any more. */
   cut(): void {
-    run("ip", "-n", this.#namespace, "route", "add", "blackhole", `${NEAR}/32`);
+    this.#run("ip", "-n", this.#namespace, "route", "add", "blackhole", `${NEAR}/32`);
   }
 
   close(): void {
     this.#relay?.close();
     // The pair of devices goes with the namespace, once its last process has ended.
-    spawnSync("ip", ["route", "del", "unreachable", NOWHERE]);
-    spawnSync("ip", ["link", "del", this.#device]);
-    spawnSync("ip", ["netns", "del", this.#namespace]);
+    const made = [
+      ["route", "del", "unreachable", NOWHERE],
+      ["link", "del", this.#device],
+      ["netns", "del", this.#namespace],
+    ];
+    for (const args of made) {
+      try {
+        this.#run("ip", ...args);
+      } catch {
+        // It was never made, or is gone already.
+      }
+    }
   }
-
-  #netem(verb: "add" | "change", loss: number): boolean {
-    const netem = ["netem", "delay", "3ms", "loss", `${loss * 100}%`];
-    return spawnSync("tc", ["qdisc", verb, "dev", this.#device, "root", ...netem]).status === 0;
-  }
-}
-
-function run(command: string, ...args: string[]): string {
-  return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 }
