@@ -22,7 +22,7 @@ import { type IncomingStream, IncomingStreams } from "./incoming-stream.ts";
 import type { ConnSettings } from "./options.ts";
 import type { StreamSource } from "./outgoing-stream.ts";
 import { unpackRequest } from "./request-info.ts";
-import { Session, type SessionOwner } from "./session.ts";
+import { Session } from "./session.ts";
 
 /** The longest payload Node can hold in one buffer on every platform it supports. */
 const MAX_SEND_BYTES = 2 ** 31 - 1;
@@ -59,7 +59,8 @@ export class WebSocketConn implements MessageConn {
   readonly subprotocol: string;
   /** The extensions both sides agreed on, as they stand in the handshake's answer, or `""`. */
   readonly extensions: string;
-  readonly maxSendBytes: number = MAX_SEND_BYTES;
+  /** Not for applications: its place among the connections of its listener. */
+  seat = -1;
   readonly #session: Session;
   /** If messages are streamed. */
   readonly #incoming: IncomingStreams | undefined;
@@ -72,8 +73,8 @@ export class WebSocketConn implements MessageConn {
     this.subprotocol = parts.subprotocol;
     this.extensions = parts.extensions ?? "";
     this.#request = parts.request;
-    const owner = new Owner(this, parts.onEnded);
-    this.#session = new Session(parts.socket, parts.role, parts.settings, owner, parts.compression);
+    const { socket, role, settings, compression, onEnded } = parts;
+    this.#session = new Session(socket, role, settings, { conn: this, onEnded }, compression);
     this.#incoming = parts.settings.isStreaming
       ? new IncomingStreams(this.#session.inbox as Inbox<MessagePart>)
       : undefined;
@@ -82,6 +83,10 @@ export class WebSocketConn implements MessageConn {
   /** Not for applications: begins to read. `head` is what came behind the handshake; `answer` is sent first. */
   start(head: Buffer, answer?: string): void {
     this.#session.start(head, answer);
+  }
+
+  get maxSendBytes(): number {
+    return MAX_SEND_BYTES;
   }
 
   /** Who is on the other end. The address is asked for on first use: use it before the connection ends. */
@@ -194,25 +199,6 @@ export class WebSocketConn implements MessageConn {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-}
-
-/** An object of its own rather than closures: those would keep the parts, and with them the socket that was moved away from. */
-class Owner implements SessionOwner {
-  readonly #conn: WebSocketConn;
-  readonly #onEnded: ConnParts["onEnded"];
-
-  constructor(conn: WebSocketConn, onEnded: ConnParts["onEnded"]) {
-    this.#conn = conn;
-    this.#onEnded = onEnded;
-  }
-
-  route(): ReturnType<SessionOwner["route"]> {
-    return { network: "websocket", localAddr: this.#conn.localAddr, remoteAddr: this.#conn.peer.addr };
-  }
-
-  ended(): void {
-    this.#onEnded?.(this.#conn);
   }
 }
 

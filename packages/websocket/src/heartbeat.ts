@@ -2,8 +2,16 @@ import { checkPeriodMs, type Monitored, monitor, unmonitor } from "./keepalive.t
 
 const PING_PAYLOAD_BYTES = 4;
 
+/** The times of a heartbeat. */
+export interface HeartbeatSettings {
+  /** 0: no keepalive. */
+  readonly pingIntervalMs: number;
+  readonly pongTimeoutMs: number;
+}
+
 /** The connection, as its heartbeat sees it. */
 export interface HeartbeatHost {
+  readonly settings: HeartbeatSettings;
   /** True while pings can be sent. */
   readonly isOpen: boolean;
   /** True while the application has left so much unread that nothing is read from the peer: a pong could not be seen. */
@@ -30,29 +38,27 @@ export class Heartbeat implements Monitored {
   wasHeard = true;
   /** Milliseconds of the last round trip. */
   roundTripMs: number | undefined;
+  seat = -1;
   readonly #host: HeartbeatHost;
-  readonly #pingIntervalMs: number;
-  readonly #pongTimeoutMs: number;
   #awaited: AwaitedPong[] | undefined;
   #number = 0;
   #silentSince = 0;
   #pingedAt = 0;
   #isProbed = false;
 
-  /** @param pingIntervalMs 0: no keepalive. */
-  constructor(host: HeartbeatHost, pingIntervalMs: number, pongTimeoutMs: number) {
+  constructor(host: HeartbeatHost) {
     this.#host = host;
-    this.#pingIntervalMs = pingIntervalMs;
-    this.#pongTimeoutMs = pongTimeoutMs;
   }
 
   start(): void {
-    if (this.#pingIntervalMs > 0) monitor(this, checkPeriodMs(this.#pingIntervalMs, this.#pongTimeoutMs));
+    const { pingIntervalMs, pongTimeoutMs } = this.#host.settings;
+    if (pingIntervalMs > 0) monitor(this, checkPeriodMs(pingIntervalMs, pongTimeoutMs));
   }
 
   /** Pings that wait reject with `makeError()`. */
   stop(makeError: () => Error): void {
-    if (this.#pingIntervalMs > 0) unmonitor(this, checkPeriodMs(this.#pingIntervalMs, this.#pongTimeoutMs));
+    const { pingIntervalMs, pongTimeoutMs } = this.#host.settings;
+    if (pingIntervalMs > 0) unmonitor(this, checkPeriodMs(pingIntervalMs, pongTimeoutMs));
     const awaited = this.#awaited;
     this.#awaited = undefined;
     for (const each of awaited ?? []) each.waiter?.reject(makeError());
@@ -77,6 +83,7 @@ export class Heartbeat implements Monitored {
   }
 
   checkPeer(now: number): void {
+    const { pingIntervalMs, pongTimeoutMs } = this.#host.settings;
     if (this.#host.isHeldBack) {
       this.#checkUnreadPeer(now);
     } else if (this.wasHeard) {
@@ -84,11 +91,11 @@ export class Heartbeat implements Monitored {
       this.#silentSince = now;
       this.#pingedAt = 0;
     } else if (this.#pingedAt > 0) {
-      if (now - this.#pingedAt < this.#pongTimeoutMs) return;
+      if (now - this.#pingedAt < pongTimeoutMs) return;
       this.#host.peerIsGone(
-        `nothing came from the peer for ${this.#pingIntervalMs} ms, nor for ${this.#pongTimeoutMs} ms after a ping`,
+        `nothing came from the peer for ${pingIntervalMs} ms, nor for ${pongTimeoutMs} ms after a ping`,
       );
-    } else if (now - this.#silentSince >= this.#pingIntervalMs && this.#host.isOpen) {
+    } else if (now - this.#silentSince >= pingIntervalMs && this.#host.isOpen) {
       this.#pingedAt = now;
       this.#send(now, undefined);
     }
@@ -99,12 +106,13 @@ export class Heartbeat implements Monitored {
    * reset has come.
    */
   #checkUnreadPeer(now: number): void {
+    const { pingIntervalMs } = this.#host.settings;
     if (!this.#isProbed) {
       this.#isProbed = true;
-      this.#host.probeAfter(Math.max(1000, this.#pingIntervalMs / 2));
+      this.#host.probeAfter(Math.max(1000, pingIntervalMs / 2));
     }
     this.wasHeard = true; // Once it is read again it has a whole interval.
-    if (now - this.#silentSince < this.#pingIntervalMs || !this.#host.isOpen) return;
+    if (now - this.#silentSince < pingIntervalMs || !this.#host.isOpen) return;
     this.#silentSince = now;
     if (this.#host.unsentBytes === 0) this.#send(now, undefined);
   }

@@ -1,6 +1,8 @@
+import { Roster, type Seated } from "./roster.ts";
+
 /** Something that is asked now and then whether its peer still lives. */
-export interface Monitored {
-  /** @param now milliseconds on the monotonic clock. */
+export interface Monitored extends Seated {
+  /** @param now whole milliseconds on the monotonic clock: fractions would take memory of their own in each connection. */
   checkPeer(now: number): void;
 }
 
@@ -8,7 +10,7 @@ export interface Monitored {
 const CHECKS_PER_TIME = 4;
 
 interface Rounds {
-  readonly members: Set<Monitored>;
+  readonly members: Roster<Monitored>;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -24,15 +26,15 @@ export function checkPeriodMs(pingIntervalMs: number, pongTimeoutMs: number): nu
 export function monitor(member: Monitored, periodMs: number): void {
   let rounds = roundsByPeriod.get(periodMs);
   if (rounds === undefined) {
-    rounds = { members: new Set(), timer: undefined };
+    rounds = { members: new Roster(), timer: undefined };
     roundsByPeriod.set(periodMs, rounds);
   }
   const { members } = rounds;
   members.add(member);
   if (rounds.timer === undefined) {
     rounds.timer = setInterval(() => {
-      const now = performance.now();
-      for (const each of members) each.checkPeer(now);
+      const now = Math.floor(performance.now());
+      members.forEach((each) => each.checkPeer(now));
     }, periodMs);
     rounds.timer.unref();
   }

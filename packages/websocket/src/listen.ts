@@ -16,6 +16,7 @@ import { CLOSE } from "./core/close-code.ts";
 import { WebSocketError } from "./error.ts";
 import { DEFAULT_HANDSHAKE_TIMEOUT_MS } from "./options.ts";
 import { refuse } from "./refuse.ts";
+import { Roster } from "./roster.ts";
 import { Upgrader, type UpgraderOptions } from "./upgrader.ts";
 
 /** How `attach` accepts. */
@@ -95,7 +96,7 @@ class WebSocketListener implements Listener<WebSocketConn> {
   readonly #upgrader: Upgrader;
   readonly #options: AttachOptions;
   readonly #queue: AcceptQueue<WebSocketConn>;
-  readonly #open = new Set<WebSocketConn>();
+  readonly #open = new Roster<WebSocketConn>();
   /** One function for all connections. */
   readonly #ended = (conn: WebSocketConn): void => {
     this.#open.delete(conn);
@@ -138,7 +139,7 @@ class WebSocketListener implements Listener<WebSocketConn> {
   /** Also closes each connection with 1001, "going away". */
   async drain(deadline: Deadline): Promise<void> {
     const drained = this.#queue.drain(deadline);
-    for (const conn of this.#open) conn.close(CLOSE.goingAway, "going away").catch(ignore);
+    this.#open.forEach((conn) => void conn.close(CLOSE.goingAway, "going away").catch(ignore));
     await drained;
   }
 

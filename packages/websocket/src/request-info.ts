@@ -9,7 +9,7 @@ const SEPARATOR = "\n";
  * @param rawHeaders names and values in turn, as they came.
  */
 export function packRequest(url: string, rawHeaders: readonly string[]): string {
-  return `${url}${SEPARATOR}${rawHeaders.join(SEPARATOR)}`;
+  return [url, ...rawHeaders].join(SEPARATOR); // A template would keep the parts.
 }
 
 /** What `packRequest` was given. Headers are by lower-case name; what came several times is an array. */

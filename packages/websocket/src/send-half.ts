@@ -24,7 +24,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   abstract readonly core: Core;
   abstract readonly inbox: Pick<Inbox, "drained">;
   readonly socket: Duplex;
-  protected readonly settings: ConnSettings;
+  readonly settings: ConnSettings;
   protected readonly compression: Compression | undefined;
   protected isTransportClosed = false;
   protected readonly role: Role;

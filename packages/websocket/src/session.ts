@@ -2,6 +2,7 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { type CloseInfo, Inbox, type InboxSource, type Message, type NetErrorParts } from "@zocalo/net";
+import type { WebSocketConn } from "./conn.ts";
 import { CLOSE } from "./core/close-code.ts";
 import type { Compression } from "./core/compression.ts";
 import { closeFault, Core, type CoreEvents } from "./core/core.ts";
@@ -15,11 +16,11 @@ import { listenTo, type SocketEvents } from "./socket-listeners.ts";
 
 const RESOLVED = Promise.resolve();
 
-/** What a session tells the outside. */
+/** What a session knows of the outside. */
 export interface SessionOwner {
-  route(): Pick<NetErrorParts, "network" | "localAddr" | "remoteAddr">;
+  readonly conn: WebSocketConn;
   /** The transport has closed. Called once. */
-  ended(): void;
+  readonly onEnded: ((conn: WebSocketConn) => void) | undefined;
 }
 
 /**
@@ -31,7 +32,8 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Heartb
   /** Of messages; of their parts, if messages are streamed. */
   readonly inbox: Inbox<Message | MessagePart>;
   readonly heartbeat: Heartbeat;
-  readonly #owner: SessionOwner;
+  readonly #conn: WebSocketConn;
+  readonly #onEnded: ((conn: WebSocketConn) => void) | undefined;
 
   /** The application is behind; the socket is not read. */
   #isHeldBack = false;
@@ -47,14 +49,15 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Heartb
     socket: Duplex,
     role: Role,
     settings: ConnSettings,
-    owner: SessionOwner,
+    { conn, onEnded }: SessionOwner,
     compression: Compression | undefined,
   ) {
     super(socket, role, settings, compression);
-    this.#owner = owner;
+    this.#conn = conn;
+    this.#onEnded = onEnded;
     this.core = new Core(role, this, settings.receive, compression, settings.isStreaming);
     this.inbox = new Inbox(this, settings.inbox);
-    this.heartbeat = new Heartbeat(this, settings.pingIntervalMs, settings.pongTimeoutMs);
+    this.heartbeat = new Heartbeat(this);
   }
 
   /** Begins to read. `head`: what came behind the handshake. `answer`: an HTTP head that is sent before all else. */
@@ -140,7 +143,7 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Heartb
   }
 
   route(): Pick<NetErrorParts, "network" | "localAddr" | "remoteAddr"> {
-    return this.#owner.route();
+    return { network: "websocket", localAddr: this.#conn.localAddr, remoteAddr: this.#conn.peer.addr };
   }
 
   // --- ping, keepalive
@@ -274,7 +277,7 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Heartb
     if (this.#wasClosedHere) this.inbox.discard(info);
     else this.inbox.end(info);
     this.#closing?.resolve();
-    this.#owner.ended();
+    this.#onEnded?.(this.#conn);
   }
 
   #closeInfo(): CloseInfo {

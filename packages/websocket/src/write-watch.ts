@@ -15,6 +15,7 @@ export interface WriteWatchHost {
  * while something waits.
  */
 export class WriteWatch implements Monitored {
+  seat = -1;
   readonly #host: WriteWatchHost;
   readonly #timeoutMs: number;
   #isWatching = false;
