@@ -92,6 +92,28 @@ const handshakes: Case[] = [
   },
 ];
 
+handshakes.push(
+  {
+    id: "7.2.1",
+    title: "the client leaves it to the server to end TCP",
+    subject: "client",
+    async run(peer) {
+      await peer.write(peer.frame(CLOSE, closing(1000)));
+      await peer.closed(1000, 100);
+    },
+  },
+  {
+    id: "7.2.2",
+    title: "the server ends TCP by itself, though the client goes on sending",
+    subject: "server",
+    async run(peer) {
+      await peer.write(peer.frame(CLOSE, closing(1000)));
+      await peer.write(Buffer.alloc(2_000_000, peer.frame(TEXT, "late")));
+      await peer.closed(1000);
+    },
+  },
+);
+
 const payloads: Case[] = [
   ...[undefined, 1].map(
     (chop, i): Case => ({

@@ -104,6 +104,31 @@ const pings: Case[] = [
   ),
 ];
 
+pings.push(
+  {
+    id: "2.12",
+    title: "1,000 pings of 125 bytes in one write: a pong for each",
+    async run(peer) {
+      const payloads = Array.from({ length: 1000 }, (_, n) => `${n} `.padEnd(125, "x"));
+      await peer.write(Buffer.concat(payloads.map((payload) => peer.frame(PING, payload))));
+      for (const payload of payloads) await peer.pongs(payload);
+      await peer.finish();
+    },
+  },
+  {
+    id: "2.13",
+    title: "pings behind a message of 1 MiB: answered behind its echo, each",
+    async run(peer) {
+      const large = Buffer.alloc(1_048_576, 0x7e);
+      const behind = ["a", "b", "c"].map((payload) => peer.frame(PING, payload));
+      await peer.write(Buffer.concat([peer.frame(BINARY, large), ...behind]));
+      await peer.echoes(BINARY, large);
+      for (const payload of ["a", "b", "c"]) await peer.pongs(payload);
+      await peer.finish();
+    },
+  },
+);
+
 function ping(id: string, title: string, payload: Uint8Array | string, chop?: number): Case {
   return {
     id,

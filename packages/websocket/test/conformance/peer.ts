@@ -203,10 +203,13 @@ export class Peer {
    * which is us (RFC 6455 §7.1.1).
    *
    * @param code `undefined`: a Close frame without one.
+   * @param patienceMs how long this side, as the server, keeps TCP open meanwhile.
    */
-  async closed(code: number | undefined): Promise<void> {
+  async closed(code: number | undefined, patienceMs = 0): Promise<void> {
     await this.#closes(code);
     if (this.role === "server") {
+      // Nothing is to happen in this time, so there is no event to wait for.
+      if (patienceMs > 0) await new Promise((resolve) => setTimeout(resolve, patienceMs));
       if (this.#hasEnded) throw new Violation("the client ended TCP before the server did");
       this.#socket.end();
     }

@@ -39,6 +39,8 @@ interface Run {
   readonly name: string;
   readonly sections: Map<string, Tally>;
   peakMiB: number;
+  /** The longest that a case took which is not called long, in milliseconds. */
+  slowestMs: number;
 }
 
 const failures: string[] = [];
@@ -101,7 +103,12 @@ async function tryDial(isCompressing: boolean): Promise<Run> {
 }
 
 function newRun(side: string, isCompressing: boolean): Run {
-  return { name: `${side}${isCompressing ? " --compress" : ""}`, sections: new Map(), peakMiB: 0 };
+  return {
+    name: `${side}${isCompressing ? " --compress" : ""}`,
+    sections: new Map(),
+    peakMiB: 0,
+    slowestMs: 0,
+  };
 }
 
 async function runAll(subject: Subject, run: Run): Promise<void> {
@@ -132,7 +139,9 @@ async function runOne(each: Case, subject: Subject, run: Run): Promise<void> {
     );
     console.log(`FAILED ${failures.at(-1)}`);
   }
-  tally.ms += performance.now() - started;
+  const ms = performance.now() - started;
+  tally.ms += ms;
+  if (!each.isLong) run.slowestMs = Math.max(run.slowestMs, ms);
 }
 
 /** The most memory a process has had, in MiB; 0 where the system does not tell. */
@@ -154,6 +163,7 @@ function report(): void {
     }),
   ]);
   rows.push(["peak memory", ...runs.map(({ peakMiB }) => (peakMiB === 0 ? "–" : `${peakMiB} MiB`))]);
+  rows.push(["slowest short case", ...runs.map(({ slowestMs }) => `${slowestMs.toFixed(0)} ms`)]);
   const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => (row[i] ?? "").length)));
   const line = (row: readonly string[]): string =>
     row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ");
