@@ -1,6 +1,9 @@
+import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
+import { promisify } from "node:util";
 import { constants, deflateRawSync } from "node:zlib";
+import { compiled } from "./tcp-programs.ts";
 
 /** What is measured in one round. */
 export interface Load {
@@ -25,11 +28,16 @@ export interface Outcome {
 
 const READ_BUFFER = Buffer.allocUnsafe(1 << 20);
 const isDeflating = (path: string | undefined): boolean => path?.endsWith("deflate") === true;
+/** Paths on which the server may keep its context: it is offered what browsers offer. */
+const keepsContext = (path: string | undefined): boolean => path?.endsWith("takeover") === true;
+const isCompressing = (path: string | undefined): boolean => isDeflating(path) || keepsContext(path);
 const UPGRADE = (path: string): string =>
   `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n${
     isDeflating(path)
       ? "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
-      : ""
+      : keepsContext(path)
+        ? "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+        : ""
   }\r\n`;
 const SAMPLES = 65_536;
 
@@ -147,6 +155,12 @@ function jsonOf(length: number): Buffer {
   return Buffer.from(JSON.stringify(items).slice(0, length));
 }
 
+/** A client's frame with JSON of about `length` bytes, compressed. */
+function compressedFrame(length: number): Buffer {
+  const bytes = deflateRawSync(jsonOf(length), { finishFlush: constants.Z_SYNC_FLUSH, level: 1 });
+  return clientFrame(bytes.subarray(0, -4), true, true);
+}
+
 /** The frame that is sent, and the size of what comes back: a server's frame has no mask, raw TCP gives back what it got. */
 async function frameFor(
   port: number,
@@ -157,8 +171,7 @@ async function frameFor(
     const frame = clientFrame(payloadOf(load.payloadBytes, load.isText), load.isText);
     return { frame, answerBytes: path === undefined ? frame.length : frame.length - 4 };
   }
-  const bytes = deflateRawSync(jsonOf(load.payloadBytes), { finishFlush: constants.Z_SYNC_FLUSH, level: 1 });
-  const frame = clientFrame(bytes.subarray(0, -4), true, true);
+  const frame = compressedFrame(load.payloadBytes);
   // Servers compress differently: ask this one.
   const client = await open(port, path);
   const answerBytes = await new Promise<number>((resolve) => {
@@ -268,43 +281,69 @@ export async function broadcast(pid: number, port: number, path: string, load: L
   };
 }
 
-/** Connections are opened, `atOnce` at a time, and cut as soon as they are upgraded. */
+/** Connections are opened, `atOnce` at a time, and reset as soon as they are upgraded: by a program in C where there is a compiler. */
 export async function upgrades(
   pid: number,
   port: number,
   atOnce: number,
   durationMs: number,
 ): Promise<Outcome> {
-  let done = 0;
+  const program = compiled("upgrade-load");
+  const before = cpuUs(pid);
+  const { count, elapsedUs, ownCpuUs } = await (program === undefined
+    ? upgradesByNode(port, atOnce, durationMs)
+    : upgradesByProgram(program, port, atOnce, durationMs));
+  const serverUs = cpuUs(pid) - before;
+  return {
+    cpuUs: serverUs / count,
+    perSecond: (count * 1e6) / elapsedUs,
+    p50Ms: Number.NaN,
+    p99Ms: Number.NaN,
+    isLoadBound: ownCpuUs > elapsedUs * 0.95 && serverUs < elapsedUs * 0.9,
+  };
+}
+
+interface Upgraded {
+  readonly count: number;
+  readonly elapsedUs: number;
+  readonly ownCpuUs: number;
+}
+
+async function upgradesByProgram(
+  program: string,
+  port: number,
+  atOnce: number,
+  durationMs: number,
+): Promise<Upgraded> {
+  const numbers = [port, "/echo", atOnce, durationMs].map(String);
+  const { stdout } = await promisify(execFile)(program, numbers);
+  const { upgrades: count, elapsedUs, ownCpuUs } = JSON.parse(stdout) as Record<string, number>;
+  return { count: count ?? 0, elapsedUs: elapsedUs ?? 0, ownCpuUs: ownCpuUs ?? 0 };
+}
+
+async function upgradesByNode(port: number, atOnce: number, durationMs: number): Promise<Upgraded> {
+  let count = 0;
   let isOver = false;
-  const before = { server: cpuUs(pid), own: process.cpuUsage(), at: performance.now() };
+  const own = process.cpuUsage();
+  const startedAt = performance.now();
   const one = async (): Promise<void> => {
     while (!isOver) {
       const client = await open(port, "/echo");
-      done++;
+      count++;
       client.socket.resetAndDestroy();
     }
   };
   const all = Promise.all(Array.from({ length: atOnce }, one));
   await wait(durationMs);
-  const elapsedMs = performance.now() - before.at;
-  const serverUs = cpuUs(pid) - before.server;
-  const own = process.cpuUsage(before.own);
-  const count = done;
   isOver = true;
   await all;
-  return {
-    cpuUs: serverUs / count,
-    perSecond: (count * 1000) / elapsedMs,
-    p50Ms: Number.NaN,
-    p99Ms: Number.NaN,
-    isLoadBound: own.user + own.system > elapsedMs * 950 && serverUs < elapsedMs * 900,
-  };
+  const { user, system } = process.cpuUsage(own);
+  return { count, elapsedUs: (performance.now() - startedAt) * 1000, ownCpuUs: user + system };
 }
 
-/** Opens `count` connections and sends one message on each. Resolves when all are answered. */
+/** Opens `count` connections and sends one message on each: 16 bytes, or 1 KiB of compressed JSON where `path` compresses. Resolves when all are answered. */
 export async function idle(port: number, path: string | undefined, count: number): Promise<Client[]> {
-  const frame = clientFrame(payloadOf(16, false), false);
+  const frame = isCompressing(path) ? compressedFrame(1024) : clientFrame(payloadOf(16, false), false);
   const clients = await openAll(port, path, count);
   await Promise.all(
     clients.map(

@@ -21,6 +21,10 @@ function zocalo(echo: (conn: WebSocketConn) => void): Server {
     void each(attach(server, { path: "/echo", maxMessageBytes, maxBufferedBytes: 64 * 1024 * 1024 }), echo);
     const compression = { level: 1, thresholdBytes: 0 };
     void each(attach(server, { path: "/deflate", compression }), echo);
+    // What each package does by default when a client offers what browsers offer; and with the context kept.
+    void each(attach(server, { path: "/default-takeover", compression: true }), echo);
+    const kept = { ...compression, contextTakeover: true };
+    void each(attach(server, { path: "/takeover", compression: kept }), echo);
     for (const options of [{ path: "/all" }, { path: "/all-deflate", compression }]) {
       const all = new Group();
       void each(attach(server, options), (conn) => {
@@ -67,6 +71,18 @@ function wsServer(): Server {
   const deflating = { ...options, perMessageDeflate } as const;
   const servers: Record<string, { server: WebSocketServer; isEcho: boolean }> = {
     "/echo": { server: new WebSocketServer({ ...plain, clientTracking: false }), isEcho: true },
+    "/default-takeover": {
+      server: new WebSocketServer({ ...options, perMessageDeflate: true, clientTracking: false }),
+      isEcho: true,
+    },
+    "/takeover": {
+      server: new WebSocketServer({
+        ...options,
+        perMessageDeflate: { threshold: 0, zlibDeflateOptions: { level: 1 } },
+        clientTracking: false,
+      }),
+      isEcho: true,
+    },
     "/all": { server: new WebSocketServer(plain), isEcho: false },
     "/deflate": { server: new WebSocketServer({ ...deflating, clientTracking: false }), isEcho: true },
     "/all-deflate": { server: new WebSocketServer(deflating), isEcho: false },

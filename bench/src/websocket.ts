@@ -167,14 +167,20 @@ export async function run(args: string[]): Promise<void> {
     for (const server of servers.values()) await server.stop();
   }
   if ("idle memory".includes(only) || only === "") {
-    const rows = await memory(names, isPinned, isQuick ? 1000 : 9000);
+    const common = { unit: "bytes per connection", isLessBetter: true, baseline: "ws" } as const;
     report("websocket-memory", {
+      ...common,
       title: "Memory of an idle WebSocket connection after one message",
-      unit: "bytes per connection",
-      isLessBetter: true,
       columns: ["idle"],
-      rows,
-      baseline: "ws",
+      rows: await memory(names, isPinned, [["idle", "/echo"]], isQuick ? 1000 : 9000),
+    });
+    // Some 300 kB each for a context.
+    const deflating = names.filter((name) => name === "zocalo" || name === "ws");
+    report("websocket-memory-deflate", {
+      ...common,
+      title: "Memory of an idle WebSocket connection after 1 KiB of compressed JSON each way",
+      columns: [...COMPRESSED_PATHS.keys()],
+      rows: await memory(deflating, isPinned, [...COMPRESSED_PATHS], isQuick ? 300 : 1000),
     });
   }
 }
@@ -229,21 +235,48 @@ function table(
   return { title: heading, unit, isLessBetter, columns: [...figures.keys()], rows, ...common };
 }
 
+/** What the client offers, and the path on which the servers are set up for it. */
+const COMPRESSED_PATHS: ReadonlyMap<string, string> = new Map([
+  ["defaults, as a browser offers", "/default-takeover"],
+  ["context kept", "/takeover"],
+  ["no context", "/deflate"],
+]);
+
 /** A fresh server for each, so that what the other cases left behind does not count. */
-async function memory(names: readonly Contender[], isPinned: boolean, count: number): Promise<ResultRow[]> {
+async function memory(
+  names: readonly Contender[],
+  isPinned: boolean,
+  columns: readonly (readonly [column: string, path: string])[],
+  count: number,
+): Promise<ResultRow[]> {
   const rows: ResultRow[] = [];
   for (const name of names) {
-    const server = await start(name, isPinned);
-    const path = name === "net" ? undefined : "/echo";
+    const values: Record<string, number> = {};
+    for (const [column, path] of columns) {
+      values[column] = await memoryOf(name, isPinned, name === "net" ? undefined : path, count);
+    }
+    rows.push({ name, values });
+  }
+  return rows;
+}
+
+async function memoryOf(
+  name: Contender,
+  isPinned: boolean,
+  path: string | undefined,
+  count: number,
+): Promise<number> {
+  const server = await start(name, isPinned);
+  try {
     await closeAll(await idle(server.port, path, 200)); // Code and tables that all connections share.
     const before = await settledRss(server);
     const clients = await idle(server.port, path, count);
     const after = await settledRss(server);
-    rows.push({ name, values: { idle: (after - before) / count } });
     await closeAll(clients);
+    return (after - before) / count;
+  } finally {
     await server.stop();
   }
-  return rows;
 }
 
 async function settledRss(server: ServerProcess): Promise<number> {
