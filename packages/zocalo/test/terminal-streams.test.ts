@@ -119,6 +119,17 @@ test("--broadcast sends what comes from one, or stands on the input, to all", as
   for (const socket of sockets) socket.destroy();
 });
 
+test("--broadcast --hex --lines sends a newline among the digits as the end of a line, and drops nothing", async () => {
+  await using terminal = new Terminal("listen tcp://127.0.0.1:0 --broadcast --hex --lines -v");
+  const { port } = await terminal.listening();
+  const sockets = [dialed(port), dialed(port)] as const;
+  await terminal.says(/(?:"connected"[^]*){2}/);
+  terminal.type("61 0a 62\n63 0a\n\n0a 0a 64\n");
+  const wanted = "a\nb\nc\n\n\n\n\nd\n";
+  for (const socket of sockets) assert.equal(String(await takes(socket, wanted.length)), wanted);
+  for (const socket of sockets) socket.destroy();
+});
+
 test("--broadcast of bytes reaches everybody whole, at the pace of the slowest", async () => {
   const bytes = noise(8 * MEGABYTE);
   await using terminal = new Terminal("listen tcp://127.0.0.1:0 --broadcast -v");

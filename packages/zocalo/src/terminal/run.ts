@@ -13,7 +13,7 @@ import { closeWords, type Door, type End, isErrorCode, type Link, type MessageLi
 import { Notices } from "./notices.ts";
 import { Output } from "./output.ts";
 import { pumpBytes, pumpMessages, type PumpOptions } from "./pump.ts";
-import { shapeFor } from "./shape.ts";
+import { linesOf, shapeFor } from "./shape.ts";
 import { type Interruption, outputGone, STOP_MS, untilInterrupted } from "./stop.ts";
 import { asMessages, dialStream, listenStream } from "./streams.ts";
 import { listeningUrl, parseTarget, type Target } from "./target.ts";
@@ -152,7 +152,7 @@ class TerminalCommand {
       try {
         const message = await this.#input.next(signal);
         if (message === null) return;
-        await everybody.send(message);
+        for (const line of linesOf(message, this.#pump.shape)) await everybody.send(line);
       } catch (error) {
         if (!this.#input.isTerminal) throw error;
         this.#notices.warn(sentence(error));

@@ -15,6 +15,8 @@ export interface Shape {
   readonly isText: boolean;
   /** The connection is a stream whose lines are what counts. */
   readonly isLineStream: boolean;
+  /** Messages become lines of a stream, so none can hold a newline. */
+  readonly isFramedByLine: boolean;
   /** Longest portion, in bytes. */
   readonly maxPortionBytes: number;
   /** Longest line, in bytes. */
@@ -38,6 +40,21 @@ export function toMessage(unit: Buffer, shape: Shape, number: number): Message {
     `Line ${number} of the input is not UTF-8, so it cannot be sent as text; use --binary or --hex.`,
     EXIT.usage,
   );
+}
+
+/** A message as those that are sent: a newline in it (from `--hex`) ends a line and begins the next, as it does on the stream itself. */
+export function* linesOf(message: Message, shape: Shape): Generator<Message, void> {
+  if (!shape.isFramedByLine || typeof message === "string") {
+    yield message;
+    return;
+  }
+  const bytes = viewOf(message);
+  let start = 0;
+  for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
+    yield bytes.subarray(start, end);
+    start = end + 1;
+  }
+  yield bytes.subarray(start);
 }
 
 /** Turns what comes from one connection into what is written to standard output. */
@@ -103,6 +120,7 @@ export function shapeFor(scheme: Scheme, { lines, hex, binary, text, broadcast, 
     isText: isWebSocket && (text === true || (binary !== true && hex !== true)),
     // In a broadcast the framing makes the lines.
     isLineStream: isStream && lines === true && broadcast !== true,
+    isFramedByLine: isStream && lines === true && broadcast === true,
     maxPortionBytes: scheme === "udp" ? DATAGRAM_BYTES : maxMessage,
     // A byte is two digits and perhaps a space.
     maxLineBytes: hex === true ? maxMessage * 3 : maxMessage,
