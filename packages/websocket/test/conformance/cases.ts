@@ -3,6 +3,7 @@ import { closeCases } from "./cases-close.ts";
 import { deflateCases } from "./cases-deflate.ts";
 import { framingCases } from "./cases-framing.ts";
 import { loadCases } from "./cases-load.ts";
+import { negotiationCases } from "./cases-negotiation.ts";
 import { textCases } from "./cases-text.ts";
 import type { Subject } from "./subjects.ts";
 
@@ -13,6 +14,7 @@ export const allCases: readonly Case[] = [
   ...closeCases,
   ...loadCases,
   ...deflateCases,
+  ...negotiationCases,
 ];
 
 /** What sections are about, by the first part of a case's id. */
