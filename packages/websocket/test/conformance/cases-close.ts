@@ -103,6 +103,17 @@ handshakes.push(
     },
   },
   {
+    id: "7.2.3",
+    title: "a message, close, and the end of TCP behind them: the echo and the Close frame still come",
+    async run(peer) {
+      const large = Buffer.alloc(300_000, "Hello");
+      await peer.write(Buffer.concat([peer.frame(TEXT, large), peer.frame(CLOSE, closing(1000))]));
+      peer.endWriting();
+      await peer.echoes(TEXT, large);
+      await peer.closed(1000);
+    },
+  },
+  {
     id: "7.2.2",
     title: "the server ends TCP by itself, though the client goes on sending",
     subject: "server",

@@ -37,6 +37,7 @@ export class Peer {
   #violation: Error | undefined;
   #hasEnded = false;
   #isReset = false;
+  #hasEndedWriting = false;
   #wake: (() => void) | undefined;
 
   constructor(role: "client" | "server", socket: Socket, head: Buffer, agreed: Agreed | undefined) {
@@ -103,6 +104,12 @@ export class Peer {
       this.#socket.write(bytes.subarray(at, at + chop));
       await new Promise((resolve) => setImmediate(resolve));
     }
+  }
+
+  /** Ends this side of TCP. */
+  endWriting(): void {
+    this.#hasEndedWriting = true;
+    this.#socket.end();
   }
 
   // --- receiving
@@ -210,7 +217,8 @@ export class Peer {
     if (this.role === "server") {
       // Nothing is to happen in this time, so there is no event to wait for.
       if (patienceMs > 0) await new Promise((resolve) => setTimeout(resolve, patienceMs));
-      if (this.#hasEnded) throw new Violation("the client ended TCP before the server did");
+      if (this.#hasEnded && !this.#hasEndedWriting)
+        throw new Violation("the client ended TCP before the server did");
       this.#socket.end();
     }
     await this.#ends();
