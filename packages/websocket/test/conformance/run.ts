@@ -153,7 +153,10 @@ function peakOf({ pid }: ChildProcess): number {
 
 function report(): void {
   const head = ["section", ...runs.map(({ name }) => name)];
-  const rows = Object.entries(SECTIONS).map(([section, title]) => [
+  const tried = Object.entries(SECTIONS).filter(([section]) =>
+    runs.some(({ sections }) => sections.has(section)),
+  );
+  const rows = tried.map(([section, title]) => [
     `${section} ${title}`,
     ...runs.map(({ sections }) => {
       const tally = sections.get(section);
