@@ -174,6 +174,31 @@ for (const role of roles) {
     }
   });
 
+  test(`${role}: a message at the limit that gets longer by compression passes, one byte more does not`, () => {
+    const noise = Buffer.from(Array.from({ length: 50_001 }, (_, i) => (i * i * 31 + (i >> 3) * 7919) & 255));
+    for (const strategy of [constants.Z_FIXED, constants.Z_HUFFMAN_ONLY]) {
+      for (const length of [50_000, 50_001]) {
+        const options = { strategy, memLevel: 1, finishFlush: constants.Z_SYNC_FLUSH };
+        const bytes = deflateRawSync(noise.subarray(0, length), options).subarray(0, -4);
+        for (const size of [bytes.length, 1000]) {
+          const to = recorder(role, fresh, { maxMessageBytes: 50_000 });
+          for (let at = 0; at < bytes.length; at += size) {
+            const first = (at === 0 ? 0x42 : 0) | (at + size >= bytes.length ? 0x80 : 0);
+            to.feed(frameFrom(sender, first, bytes.subarray(at, at + size)));
+          }
+          assert.equal(to.failure?.closeCode, length > 50_000 ? 1009 : undefined);
+          assert.equal(to.messages.length, length > 50_000 ? 0 : 1);
+        }
+      }
+    }
+    // More than any message of the limit can be: refused by its header.
+    const header = Buffer.from(frameFrom(sender, 0xc2, Buffer.alloc(56_400))).subarray(
+      0,
+      role === "server" ? 8 : 4,
+    );
+    assert.equal(recorder(role, fresh, { maxMessageBytes: 50_000 }).feed(header).failure?.closeCode, 1009);
+  });
+
   test(`${role}: a corrupt stream fails with 1007, and the next connection does not notice`, () => {
     const good = deflated(Buffer.from(text));
     for (const bad of [

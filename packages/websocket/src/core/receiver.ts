@@ -306,8 +306,11 @@ export class Receiver {
     if (opcode < 8) {
       // Said before a byte of the payload is buffered.
       if (length > this.#limits.maxFrameBytes) return this.#fail(CLOSE.messageTooBig, "frame too big");
-      if (this.#messageBytes + length > this.#limits.maxMessageBytes) {
-        return this.#fail(CLOSE.messageTooBig, "message too big");
+      const { maxMessageBytes } = this.#limits;
+      if (this.#messageBytes + length > maxMessageBytes) {
+        const isCompressed = opcode === OPCODE.continuation ? this.#isCompressed : (first & RSV1) !== 0;
+        if (!isCompressed || this.#messageBytes + length > longestCompressed(maxMessageBytes))
+          return this.#fail(CLOSE.messageTooBig, "message too big");
       }
       if (this.#fragments >= this.#limits.maxFragments) {
         return this.#fail(CLOSE.messageTooBig, "message in too many fragments");
@@ -487,4 +490,9 @@ export class Receiver {
     this.#sink.onFailure(failure);
     return -1;
   }
+}
+
+/** What cannot be compressed gets longer: with the fixed code, the worst a sender may use, by an eighth (RFC 1951 §3.2.6). */
+function longestCompressed(bytes: number): number {
+  return bytes + Math.ceil(bytes / 8) + 64;
 }
