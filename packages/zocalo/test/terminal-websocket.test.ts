@@ -3,9 +3,11 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { connect as connectTls } from "node:tls";
 import { WebSocket, WebSocketServer } from "ws";
 import { selfSigned } from "./terminal-certificates.ts";
 import { noise, run, sha256, Terminal } from "./terminal-process.ts";
@@ -382,3 +384,65 @@ test("wss: listen with a certificate, dial with an authority, and with --insecur
   assert.match(stranger.stderr, /^zocalo: .*certificate.*\n$/);
   assert.deepEqual([insecure.code, insecure.stdout.toString()], [0, "hola\n"]);
 });
+
+for (const scheme of ["ws", "wss"]) {
+  test(`${scheme}: --proxy-protocol takes the peer's address from a trusted proxy only`, async () => {
+    const { certFile, keyFile } = identity;
+    const tls = scheme === "wss" ? `--cert ${certFile} --key ${keyFile}` : "";
+    const listenCommand = `listen ${scheme}://127.0.0.1:0/square --echo -v --proxy-protocol ${tls}`;
+    /** A connection that begins as a proxy's, and goes on as a client's. */
+    const proxied = async (port: number, header: string): Promise<Socket> => {
+      const raw = connect(port, "127.0.0.1");
+      raw.write(header);
+      if (scheme === "ws") return raw;
+      const secure = connectTls({ socket: raw, ca: readFileSync(certFile), servername: "localhost" });
+      await once(secure, "secureConnect");
+      return secure;
+    };
+    const header = "PROXY TCP4 203.0.113.7 192.0.2.1 4242 443\r\n";
+
+    await using terminal = new Terminal(listenCommand);
+    const { url, port } = await terminal.listening();
+    assert.equal(url, `${scheme}://127.0.0.1:${port}/square`);
+    const through = await proxied(port, header);
+    const socket = await opened(`ws://127.0.0.1:${port}/square`, { createConnection: () => through });
+    for (const message of ["hola", "x".repeat(MEGABYTE)]) {
+      socket.send(message);
+      assert.equal(String((await heard(socket))[0]), message);
+    }
+    await terminal.says(/"connected","peer":"203\.0\.113\.7:4242"/);
+    socket.close(1000);
+    await once(socket, "close");
+    await terminal.says(/"ended","peer":"203\.0\.113\.7:4242"/);
+
+    // Another path, no upgrade, no header.
+    for (const [request, answer] of [
+      [
+        "GET /other HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        /^HTTP\/1\.1 404 /,
+      ],
+      ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", /^HTTP\/1\.1 426 /],
+      ["rubbish\r\n\r\n", /^HTTP\/1\.1 400 /],
+    ] as const) {
+      const curious = await proxied(port, header);
+      curious.write(request);
+      assert.match(String((await once(curious, "data"))[0]), answer);
+      curious.destroy();
+    }
+    const bare = connect(port, "127.0.0.1");
+    bare.write("GET / HTTP/1.1\r\n");
+    bare.on("error", () => undefined).resume();
+    await once(bare, "close");
+    await terminal.says(/"refused","peer":"127\.0\.0\.1:\d+","reason":"[^"]*no PROXY header"/);
+    terminal.child.kill("SIGTERM");
+    assert.equal((await terminal.end()).code, 143);
+
+    await using distrustful = new Terminal(`${listenCommand} --trusted-proxy 10.0.0.0/8`);
+    const direct = await distrustful.listening();
+    const plain = await opened(direct.url, { ca: readFileSync(certFile) });
+    await distrustful.says(/"connected","peer":"127\.0\.0\.1:/);
+    distrustful.child.kill("SIGTERM");
+    assert.equal((await once(plain, "close"))[0], 1001);
+    assert.equal((await distrustful.end()).code, 143);
+  });
+}

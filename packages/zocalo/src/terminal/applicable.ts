@@ -13,7 +13,7 @@ interface Use {
 
 const WEBSOCKET = ["ws", "wss"] as const;
 const TLS = ["tls", "wss"] as const;
-const PROXIED = ["tcp", "tls"] as const;
+const PROXIED = ["tcp", "tls", "ws", "wss"] as const;
 
 /** Where an option means something; those that are not named here do everywhere. */
 const USES: { readonly [K in keyof Flags]?: Use } = {

@@ -50,7 +50,7 @@ const DESCRIPTION: Readonly<Record<Side, string>> = {
 const GROUPS = {
   all: "Options:",
   tls: "For tls and wss:",
-  proxy: "For tcp and tls:",
+  proxy: "For tcp, tls, ws and wss:",
   websocket: "For ws and wss:",
 } as const;
 

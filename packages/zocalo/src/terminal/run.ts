@@ -251,14 +251,15 @@ class TerminalCommand {
     const onRefused = (peer: string, reason: string): void => {
       this.#notices.tell("refused", `refused ${peer}: ${reason}`, { peer, reason });
     };
-    switch (this.#target.scheme) {
+    const { scheme } = this.#target;
+    switch (scheme) {
       case "udp":
         return listenDatagrams(this.#target, this.#flags);
       case "ws":
       case "wss":
         return listenWebSocket(this.#target, this.#flags, onRefused);
       default:
-        return listenStream(this.#target, this.#flags, onRefused);
+        return listenStream(scheme, this.#target, this.#flags, onRefused);
     }
   }
 

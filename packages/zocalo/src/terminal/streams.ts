@@ -20,14 +20,12 @@ const LOOPBACK = ["127.0.0.0/8", "::1"] as const;
 
 /** Listens on `tcp://`, `tls://` or `unix:`. @param onRefused told of each connection that came to nothing. */
 export async function listenStream(
-  { scheme, address }: Target,
+  scheme: "tcp" | "tls" | "unix",
+  { address }: Target,
   flags: Flags,
   onRefused: OnRefused,
 ): Promise<Door> {
-  const onRefuse = ({ remoteAddr, reason, error }: Refusal): void => {
-    onRefused(remoteAddr === undefined ? "somebody" : String(remoteAddr), error?.message ?? reason);
-  };
-  const listener = await listenOn(scheme, address, flags, onRefuse);
+  const listener = await openListener(scheme, address, flags, onRefused);
   return {
     address: String(listener.addr),
     port: "port" in listener.addr ? listener.addr.port : undefined,
@@ -79,12 +77,16 @@ export function serverIdentity({ cert, key }: Flags, scheme: string): { certFile
   throw new UserError(`Listening on ${scheme}:// needs --cert FILE and --key FILE (PEM).`, EXIT.usage);
 }
 
-function listenOn(
-  scheme: string,
+/** A listener of `tcp`, `tls` or `unix`. @param onRefused told of each connection that came to nothing. */
+export function openListener(
+  scheme: "tcp" | "tls" | "unix",
   address: string,
   flags: Flags,
-  onRefuse: (refusal: Refusal) => void,
+  onRefused: OnRefused,
 ): Promise<Listener> {
+  const onRefuse = ({ remoteAddr, reason, error }: Refusal): void => {
+    onRefused(remoteAddr === undefined ? "somebody" : String(remoteAddr), error?.message ?? reason);
+  };
   if (scheme === "unix") return listen("unix", address, { onRefuse });
   const proxyProtocol = flags.proxyProtocol ? { trusted: flags.trustedProxy ?? LOOPBACK } : undefined;
   if (scheme === "tcp") return listen("tcp", address, { proxyProtocol, onRefuse });

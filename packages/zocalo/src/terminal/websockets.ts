@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
-import type { IpAddr } from "@zocalo/net";
-import { dial, listen, type WebSocketConn } from "@zocalo/websocket";
+import type { IpAddr, Listener } from "@zocalo/net";
+import { type AttachOptions, attach, dial, listen, type WebSocketConn } from "@zocalo/websocket";
+import { FedServer } from "./fed-server.ts";
 import { type Flags, headerRecord } from "./flags.ts";
 import type { Door, MessageLink, OnRefused } from "./link.ts";
-import { serverIdentity } from "./streams.ts";
+import { openListener, serverIdentity } from "./streams.ts";
 import type { Target } from "./target.ts";
 
 /** Beside one message of the largest size there is room for what has not left before it. */
@@ -19,17 +20,32 @@ export async function listenWebSocket(
   onRefused: OnRefused,
 ): Promise<Door> {
   const { origin } = flags;
-  const listener = await listen(address, {
+  const options: AttachOptions = {
     ...common(flags),
     // The URL of no path means all of them, and so does its other spelling.
     ...(path === "" || path === "/" ? {} : { path }),
-    ...(scheme === "wss" ? { tls: await serverTls(flags) } : {}),
     ...(origin === undefined
       ? {}
       : { checkOrigin: (request) => origin.includes("*") || origin.includes(request.headers.origin ?? "*") }),
     headers: headerRecord(flags.header),
     onRefused: (error, { socket }) => onRefused(socket.remoteAddress ?? "somebody", error.message),
-  });
+  };
+  if (flags.proxyProtocol) {
+    if (scheme === "wss") serverIdentity(flags, scheme);
+    const under = await openListener(scheme === "wss" ? "tls" : "tcp", address, flags, onRefused);
+    const server = new FedServer(under);
+    const listener = attach(server, { ...options, authorize: ({ socket }) => server.hasAsked(socket) });
+    return {
+      ...doorOf(listener),
+      close: async () => void (await Promise.all([listener.close(), under.close()])),
+      drain: async (deadline) => void (await Promise.all([listener.drain(deadline), under.drain(deadline)])),
+    };
+  }
+  const tls = scheme === "wss" ? { tls: await serverTls(flags) } : {};
+  return doorOf(await listen(address, { ...options, ...tls }));
+}
+
+function doorOf(listener: Listener<WebSocketConn>): Door {
   return {
     address: String(listener.addr),
     port: (listener.addr as IpAddr).port,
