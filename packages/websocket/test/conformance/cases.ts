@@ -4,6 +4,7 @@ import { deflateCases } from "./cases-deflate.ts";
 import { framingCases } from "./cases-framing.ts";
 import { loadCases } from "./cases-load.ts";
 import { negotiationCases } from "./cases-negotiation.ts";
+import { randomCases } from "./cases-random.ts";
 import { textCases } from "./cases-text.ts";
 import type { Subject } from "./subjects.ts";
 
@@ -15,6 +16,7 @@ export const allCases: readonly Case[] = [
   ...loadCases,
   ...deflateCases,
   ...negotiationCases,
+  ...randomCases,
 ];
 
 /** What sections are about, by the first part of a case's id. */
@@ -30,6 +32,7 @@ export const SECTIONS: Readonly<Record<string, string>> = {
   "10": "small frames",
   "12": "compression, data",
   "13": "compression, negotiation and windows",
+  "14": "frames harmed at random",
 };
 
 export function sectionOf({ id }: Case): string {
