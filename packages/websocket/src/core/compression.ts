@@ -1,5 +1,6 @@
 import type { Encoding, Message } from "@zocalo/net";
 import { buildFrame, FIN, OPCODE, RSV1, type Role } from "./frame.ts";
+import { writeUtf8 } from "./native-text.ts";
 import { Deflater, type InflateFault, Inflater } from "./sync-zlib.ts";
 
 /** What both sides agreed on (RFC 7692 §7.1). */
@@ -25,6 +26,9 @@ export interface DeflateSettings {
 /** Messages longer than this are sent as they are: compressing works at once, and must not hold up everybody else. In bytes. */
 const MAX_COMPRESSED_BYTES = 1_048_576;
 
+/** Texts of up to this many characters are encoded in memory that is there. */
+const ENCODED_CHARS = 16_384;
+const encoded = Buffer.allocUnsafeSlow(ENCODED_CHARS * 3);
 /** Decompressors for messages in parts that are kept for the next one, for each window: 320 kB. */
 const MAX_IDLE_INFLATERS = 8;
 
@@ -64,17 +68,26 @@ export class Compression {
   }
 
   /**
-   * Compresses `payload`, if that is worth it.
+   * Compresses a message, if that is worth it.
    *
    * @returns bytes that are lent until the next use of any compression, or `undefined`: send it as it is.
    */
-  compress(payload: Uint8Array): Buffer | undefined {
-    if (payload.length < this.#settings.thresholdBytes || payload.length > MAX_COMPRESSED_BYTES)
-      return undefined;
+  compress(message: Message): Buffer | undefined {
+    let payload: Uint8Array;
+    let { length } = message;
+    if (typeof message !== "string") payload = message;
+    else if (length > ENCODED_CHARS) {
+      payload = Buffer.from(message);
+      ({ length } = payload);
+    } else {
+      payload = encoded;
+      length = writeUtf8(encoded, message, 0, encoded.length);
+    }
+    if (!this.isWorthwhile(length)) return undefined;
     this.#deflater ??= this.#makeDeflater();
-    const compressed = this.#deflater.deflate(payload);
+    const compressed = this.#deflater.deflate(payload, length);
     // With a context the peer must see what has entered it.
-    return compressed.length < payload.length || this.#sendKeepsContext ? compressed : undefined;
+    return compressed.length < length || this.#sendKeepsContext ? compressed : undefined;
   }
 
   /** Decompresses a message; if it is longer than `limit`, its first `limit` + 1 bytes. They are lent until the next use of any compression. */
@@ -130,11 +143,9 @@ export class Compression {
   }
 
   #frame(message: Message): Uint8Array {
-    const isText = typeof message === "string";
-    const payload = isText ? Buffer.from(message) : message;
-    const first = FIN | (isText ? OPCODE.text : OPCODE.binary);
-    const compressed = this.compress(payload);
-    return compressed === undefined ? buildFrame(first, payload) : buildFrame(first | RSV1, compressed);
+    const first = FIN | (typeof message === "string" ? OPCODE.text : OPCODE.binary);
+    const compressed = this.compress(message);
+    return compressed === undefined ? buildFrame(first, message) : buildFrame(first | RSV1, compressed);
   }
 
   #makeDeflater(): Deflater {

@@ -100,7 +100,7 @@ export class Core implements ReceiverSink {
     const isText = typeof message === "string";
     // A text is measured in characters here: it has at least as many bytes.
     if (this.#compression?.isWorthwhile(message.length)) {
-      const compressed = this.#compression.compress(isText ? Buffer.from(message) : message);
+      const compressed = this.#compression.compress(message);
       if (compressed !== undefined) {
         const firstByte = FIN | RSV1 | (isText ? OPCODE.text : OPCODE.binary);
         // What is small enough the outbox copies; the rest is lent to us, too.

@@ -73,31 +73,22 @@ export class Deflater {
     };
   }
 
-  /** One message, without its tail. The memory is lent until the next call of any `Deflater` or `Inflater`. */
-  deflate(source: Uint8Array): Buffer {
+  /** One message, the first `length` bytes of `source`, without its tail. The memory is lent until the next call of any `Deflater` or `Inflater`. */
+  deflate(source: Uint8Array, length: number = source.length): Buffer {
     // A second flush without input would give nothing; this is an empty block (RFC 7692 §7.2.3.6).
-    if (source.length === 0) return EMPTY;
+    if (length === 0) return EMPTY;
     if (!this.#keepsContext) this.#handle.reset();
     const output = new Output();
     let at = 0;
     for (;;) {
       const { room } = output;
-      this.#handle.writeSync(
-        constants.Z_SYNC_FLUSH,
-        source,
-        at,
-        source.length - at,
-        portion,
-        output.used,
-        room,
-      );
+      this.#handle.writeSync(constants.Z_SYNC_FLUSH, source, at, length - at, portion, output.used, room);
       if (this.#hasFailed) throw new Error("zlib failed to compress");
-      at = source.length - (this.#state[1] as number);
+      at = length - (this.#state[1] as number);
       // The flush is complete when there is room left.
       if (output.took(room, this.#state[0] as number)) break;
     }
-    const bytes = output.all();
-    return bytes.subarray(0, bytes.length - TAIL.length);
+    return output.all(TAIL.length);
   }
 
   /** Gives its memory back. */
@@ -215,9 +206,11 @@ class Output {
     return false;
   }
 
-  all(): Buffer {
-    const last = portion.subarray(0, this.used);
-    return this.#pieces === undefined ? last : Buffer.concat([...this.#pieces, last]);
+  /** @param without bytes at the end. */
+  all(without = 0): Buffer {
+    if (this.#pieces === undefined) return portion.subarray(0, this.used - without);
+    const bytes = Buffer.concat([...this.#pieces, portion.subarray(0, this.used)]);
+    return bytes.subarray(0, bytes.length - without);
   }
 }
 
