@@ -149,6 +149,24 @@ function handleOf(socket: object): { send(request: object, parts: unknown[]): nu
   return assert.fail("no handle");
 }
 
+test("what is not of the type it should be is an error, as Node has it, and not the end of the process", async () => {
+  const socket = await boundSocket();
+  const { address, port } = socket.address();
+  const sender = senderFor(socket, false);
+  const send = sender.send.bind(sender) as (...args: unknown[]) => unknown;
+  const good = Buffer.from("x");
+  for (const bad of [undefined, null, 5, {}, new ArrayBuffer(1)])
+    assert.throws(() => send(bad, address, port), { code: "ERR_INVALID_ARG_TYPE" });
+  for (const bad of [0, -1, 1.5, 65_536, Number.NaN, null])
+    assert.throws(() => send(good, address, bad), { code: "ERR_SOCKET_BAD_PORT" });
+  assert.throws(() => send(good, 5, port), { code: "ERR_INVALID_ARG_TYPE" });
+  const heard = once(socket, "message");
+  send("a text, which Node takes", address, String(port));
+  assert.equal(text((await heard)[0] as Buffer), "a text, which Node takes");
+  assert.equal(sender.send(new DataView(new ArrayBuffer(2)) as never, address, port), "taken");
+  socket.close();
+});
+
 for (const isDirect of [true, false]) {
   const way = isDirect ? "directly" : "as documented";
   const packets = async (count: number) => {

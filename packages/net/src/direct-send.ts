@@ -78,12 +78,16 @@ class DirectSender implements DatagramSender {
 
   send(bytes: Uint8Array, host?: string, port = 0): SendStatus {
     // Hot path (bench: udp).
+    // A name has to be looked up; and at what is not as its type says the handle would end the process, where Node throws.
+    if (!ArrayBuffer.isView(bytes) || (host !== undefined && !(isPort(port) && isIp(host)))) {
+      return this.#counted(this.#documented.send(bytes, host, port));
+    }
     const parts = this.#parts;
     parts[0] = bytes;
-    let status: number;
-    if (host === undefined) status = this.#handle.send(this.#request, parts, 1, true);
-    else if (isIp(host)) status = this.#handle.send(this.#request, parts, 1, port, host, true);
-    else return this.#counted(this.#documented.send(bytes, host, port));
+    const status =
+      host === undefined
+        ? this.#handle.send(this.#request, parts, 1, true)
+        : this.#handle.send(this.#request, parts, 1, port, host, true);
     if (status === 0) return this.#wait();
     parts[0] = NOTHING;
     return status > 0 ? "taken" : systemError(status, host, port);
@@ -110,6 +114,10 @@ class DirectSender implements DatagramSender {
     status.always = () => void (this.#waiting -= 1);
     return status;
   }
+}
+
+function isPort(port: number): boolean {
+  return (port & 0xffff) === port && port !== 0;
 }
 
 function systemError(status: number, address?: string, port?: number): Error {
