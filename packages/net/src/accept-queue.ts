@@ -108,39 +108,44 @@ export class AcceptQueue<C extends { abort(): void }> implements Listener<C> {
     const conn = this.#pending.shift();
     if (conn !== undefined) return Promise.resolve(conn);
     if (this.#isStopped) return Promise.reject(this.#endedError());
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
-        if (signal) reject(this.#canceled(signal));
-      };
-      const forgetSignal = (): void => signal?.removeEventListener("abort", onAbort);
-      const waiter: Waiter<C> = {
-        accept(accepted) {
-          forgetSignal();
-          resolve(accepted);
-        },
-        reject(error) {
-          forgetSignal();
-          reject(error);
-        },
-      };
-      signal?.addEventListener("abort", onAbort, { once: true });
+    return new Promise<C>((resolve, reject) => {
+      const waiter = new Waiter<C>(resolve, undefined, reject);
+      if (signal) {
+        const onAbort = (): void => {
+          this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+          reject(this.#canceled(signal));
+        };
+        signal.addEventListener("abort", onAbort, { once: true });
+        waiter.forgetSignal = () => signal.removeEventListener("abort", onAbort);
+      }
       this.#waiters.push(waiter);
     });
   }
 
-  /** Ends quietly when the listener is closed. Leaving the loop closes nothing: iterate again to go on. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<C, void, undefined> {
-    for (;;) {
-      let conn: C;
-      try {
-        conn = await this.accept();
-      } catch (error) {
-        if (this.#isStopped && this.#failure === undefined) return;
-        throw error;
-      }
-      yield conn;
-    }
+  /**
+   * Ends quietly when the listener is closed. Leaving the loop closes nothing: iterate again to go on.
+   *
+   * Not a generator: that would leave a kilobyte of garbage for each connection.
+   */
+  [Symbol.asyncIterator](): AsyncIterator<C, undefined> {
+    let hasLeft = false;
+    return {
+      next: () => (hasLeft ? Promise.resolve(OVER) : this.#next()),
+      return: () => {
+        hasLeft = true;
+        return Promise.resolve(OVER);
+      },
+    };
+  }
+
+  #next(): Promise<IteratorResult<C, undefined>> {
+    const conn = this.#pending.shift();
+    if (conn !== undefined) return Promise.resolve({ done: false, value: conn });
+    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#isStopped) return Promise.resolve(OVER);
+    return new Promise((resolve, reject) => {
+      this.#waiters.push(new Waiter<C>(undefined, resolve, reject));
+    });
   }
 
   close(): Promise<void> {
@@ -197,7 +202,9 @@ export class AcceptQueue<C extends { abort(): void }> implements Listener<C> {
 
   async #stopNow(): Promise<void> {
     const stopping = this.#stopSource();
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(this.#endedError());
+    for (const waiter of this.#waiters.splice(0)) {
+      waiter.end(this.#failure, () => this.#endedError());
+    }
     for (const conn of this.#pending.splice(0)) {
       conn.abort();
       this.ended(conn);
@@ -215,9 +222,38 @@ export class AcceptQueue<C extends { abort(): void }> implements Listener<C> {
   }
 }
 
-interface Waiter<C> {
-  accept(conn: C): void;
-  reject(error: NetError): void;
+const OVER: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined });
+
+/** A call of `accept`, or of a loop's `next`. */
+class Waiter<C> {
+  readonly reject: (error: NetError) => void;
+  forgetSignal: (() => void) | undefined;
+  readonly #accept: ((conn: C) => void) | undefined;
+  readonly #next: ((result: IteratorResult<C, undefined>) => void) | undefined;
+
+  constructor(
+    accept: ((conn: C) => void) | undefined,
+    next: ((result: IteratorResult<C, undefined>) => void) | undefined,
+    reject: (error: NetError) => void,
+  ) {
+    this.#accept = accept;
+    this.#next = next;
+    this.reject = reject;
+  }
+
+  accept(conn: C): void {
+    this.forgetSignal?.();
+    this.#accept?.(conn);
+    this.#next?.({ done: false, value: conn });
+  }
+
+  /** The listener broke, or was closed: that ends a loop quietly. */
+  end(failure: NetError | undefined, closed: () => NetError): void {
+    this.forgetSignal?.();
+    if (failure) this.reject(failure);
+    else if (this.#next) this.#next(OVER);
+    else this.reject(closed());
+  }
 }
 
 /** Checks the limits before there is a queue. @throws NetError `invalid_argument`. */

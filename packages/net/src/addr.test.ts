@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { ipAddr, joinHostPort, parseAddr, pipeAddr, splitHostPort, unixAddr } from "./addr.ts";
+import {
+  ipAddr,
+  joinHostPort,
+  packed,
+  parseAddr,
+  pipeAddr,
+  splitHostPort,
+  unixAddr,
+  unpacked,
+} from "./addr.ts";
 import { NetError } from "./error.ts";
 import { parseServices, servicePort } from "./services.ts";
 
@@ -222,4 +231,21 @@ test("services(5) text gives names and aliases, and passes over what it cannot r
   );
   assert.deepEqual(Object.fromEntries(table), { "foo/tcp": 7, "bar/tcp": 7, "baz/tcp": 7, "foo/udp": 8 });
   assert.equal(servicePort("ssh", "tcp"), 22);
+});
+
+test("TCP addresses at IPv4 addresses are packed and unpacked without loss; others are not packed", () => {
+  const byte = fc.nat(255);
+  fc.assert(
+    fc.property(fc.tuple(byte, byte, byte, byte), fc.nat(65_535), (bytes, port) => {
+      const addr = ipAddr("tcp", bytes.join("."), port);
+      const number = packed(addr);
+      assert.ok(number !== undefined);
+      assert.deepEqual(unpacked(number), addr);
+    }),
+  );
+  assert.equal(packed(ipAddr("tcp", "", 80)), undefined);
+  assert.equal(packed(ipAddr("tcp", "example.org", 80)), undefined);
+  assert.equal(packed(ipAddr("tcp", "::ffff:1.2.3.4", 80)), undefined);
+  assert.equal(packed(ipAddr("tls", "127.0.0.1", 80)), undefined);
+  assert.equal(packed(unixAddr("/tmp/x")), undefined);
 });

@@ -71,6 +71,32 @@ export function unixAddr(path: string): UnixAddr {
   return new SocketPath(path);
 }
 
+/** The address of a TCP peer at an IPv4 address as one number: connections keep theirs like this, and make it an object when asked. */
+export type PackedAddr = number;
+
+/** Packs an address; `undefined` if it is of another kind. */
+export function packed(addr: Addr): PackedAddr | undefined {
+  if (addr.network !== "tcp" || addr.host.includes(":") || !isIPv4(addr.host)) return undefined;
+  let ip = 0;
+  let part = 0;
+  for (let at = 0; at < addr.host.length; at++) {
+    const digit = addr.host.charCodeAt(at) - 0x30;
+    if (digit >= 0) part = part * 10 + digit;
+    else {
+      ip = ip * 256 + part; // A dot.
+      part = 0;
+    }
+  }
+  return (ip * 256 + part) * 65536 + addr.port;
+}
+
+/** What was packed. */
+export function unpacked(addr: PackedAddr): IpAddr {
+  const ip = Math.floor(addr / 65536);
+  const host = [ip / 2 ** 24, ip / 2 ** 16, ip / 2 ** 8, ip].map((part) => Math.floor(part) % 256).join(".");
+  return ipAddr("tcp", host, addr % 65536);
+}
+
 /** The address of both ends of every in-memory pipe. */
 export const pipeAddr: PipeAddr = Object.freeze({ network: "pipe", toString: () => "pipe" });
 

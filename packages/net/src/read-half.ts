@@ -16,6 +16,9 @@ export interface DataReceiver {
   onDataTimeout(error: NetError): void;
 }
 
+/** Why nothing more arrives: `null` after a proper end, or what makes the error. Errors cost more than closing a connection, so none is made for nobody. */
+export type ReadEnding = null | ((site: FailureSite) => NetError);
+
 /**
  * The reading side of a connection: at most one portion held, calls served in order, nothing lost to a cancelled one.
  * What ended it is told after the bytes that came before.
@@ -25,10 +28,14 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   readonly #conn: Sited;
   /** Arrived and not yet read; the transport is stopped as long as there is any. */
   #held: Uint8Array | undefined;
+  /** The oldest call that waits, if it is one without a signal for whatever comes: idle connections have one, so it is no object. */
+  #resolveFirst: Resolve | undefined;
+  #deliverFirst: Deliver = asIs;
+  /** The other calls that wait. */
   #waiters: Waiter[] = EMPTY;
   #deadline: DeadlineTimer | undefined;
-  /** Set once nothing more will arrive: `null` after a proper end. */
-  #ending: NetError | null | undefined;
+  /** Set once nothing more will arrive. */
+  #ending: ReadEnding | undefined;
   #isDiscarding = false;
   #receiver: DataReceiver | undefined;
 
@@ -41,17 +48,18 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   read<T>(options: WaitOptions | undefined, deliver: (bytes: Uint8Array | null) => T): Promise<T> {
     const refusal = this.#refusal(options);
     if (refusal) return Promise.reject(refusal);
-    if (this.#waiters.length === 0) {
+    if (!this.#isWaitedFor) {
       const bytes = this.#held;
       if (bytes !== undefined) {
         this.#held = undefined;
         return Promise.resolve(deliver(bytes));
       }
       if (this.#ending === null) return Promise.resolve(deliver(null));
-      if (this.#ending) return Promise.reject(this.#ending);
+      if (this.#ending) return Promise.reject(this.#ending(this.#readSite()));
+      if (options?.signal === undefined) return this.#waitFirst(deliver);
     }
-    return new Promise<T>((resolve, reject) => {
-      this.#wait(new Waiter(deliver, resolve as Resolve, reject, undefined), options);
+    return new Promise<T>((resolve) => {
+      this.#wait(new Waiter(deliver, resolve as Resolve, undefined), options);
     });
   }
 
@@ -72,15 +80,15 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
     const refusal = this.#refusal(options);
     if (refusal) return Promise.reject(refusal);
     if (length === 0) return Promise.resolve(new Uint8Array(0));
-    return new Promise((resolve, reject) => {
-      this.#wait(new Waiter(asIs, resolve as Resolve, reject, new Portion(length)), options);
+    return new Promise((resolve) => {
+      this.#wait(new Waiter(asIs, resolve as Resolve, new Portion(length)), options);
       this.#serveWaiters();
     });
   }
 
   /** Hands everything to `receiver` from now on, what is held first. */
   serve(receiver: DataReceiver): void {
-    if (this.#receiver || this.#waiters.length > 0) {
+    if (this.#receiver || this.#isWaitedFor) {
       throw argumentError("read", "the connection is already being read");
     }
     this.#receiver = receiver;
@@ -94,13 +102,14 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   setDeadline(at: Deadline): void {
     this.#deadline ??= new DeadlineTimer(() => {
       this.#receiver?.onDataTimeout(timeoutError(this.#readSite()));
+      this.#takeFirst()?.(Promise.reject(timeoutError(this.#readSite())));
       for (const waiter of this.#waiters.splice(0)) this.#giveUp(waiter, timeoutError(this.#readSite()));
     });
     this.#deadline.set(at);
   }
 
   /** From now on what arrives is thrown away; waiting and later reads get the end of the stream (`null`) or the error. */
-  discard(ending: NetError | null): void {
+  discard(ending: ReadEnding): void {
     this.#isDiscarding = true;
     this.#held = undefined;
     const isOver = this.#ending !== undefined;
@@ -113,6 +122,11 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   accept(bytes: Uint8Array, isLent: boolean): boolean {
     if (this.#isDiscarding) return true;
     if (this.#receiver) return this.#handle(this.#receiver, bytes);
+    const resolve = this.#takeFirst();
+    if (resolve !== undefined) {
+      resolve(this.#deliverFirst(isLent ? Buffer.from(bytes) : bytes));
+      return true;
+    }
     const waiter = this.#waiters[0];
     if (waiter !== undefined && waiter.full === undefined) {
       this.#waiters.shift();
@@ -129,7 +143,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   }
 
   /** Nothing more will arrive: the peer ended (`null`), or it broke. Only the first call counts. */
-  end(ending: NetError | null): void {
+  end(ending: ReadEnding): void {
     if (this.#ending !== undefined) return;
     this.#ending = ending;
     this.#serveWaiters();
@@ -142,11 +156,30 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   }
 
   #refusal(options: WaitOptions | undefined): NetError | undefined {
-    if (this.#isDiscarding && this.#ending) return this.#ending;
+    if (this.#isDiscarding && this.#ending) return this.#ending(this.#readSite());
     if (this.#receiver) return argumentError("read", "the connection is being served");
     if (options?.signal?.aborted) return canceledError(this.#readSite(), options.signal);
     if (this.#deadline?.hasPassed) return timeoutError(this.#readSite());
     return undefined;
+  }
+
+  get #isWaitedFor(): boolean {
+    return this.#resolveFirst !== undefined || this.#waiters.length > 0;
+  }
+
+  #waitFirst<T>(deliver: (bytes: Uint8Array | null) => T): Promise<T> {
+    return new Promise<T>((resolve) => {
+      this.#resolveFirst = resolve as Resolve;
+      this.#deliverFirst = deliver;
+      this.#transport.resume();
+    });
+  }
+
+  /** Takes the first call, which no longer waits then, if there is one. */
+  #takeFirst(): Resolve | undefined {
+    const resolve = this.#resolveFirst;
+    this.#resolveFirst = undefined;
+    return resolve;
   }
 
   #wait(waiter: Waiter, options: WaitOptions | undefined): void {
@@ -166,6 +199,11 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
 
   /** Gives what is held, or the end, to those who wait; asks for more when somebody still does. */
   #serveWaiters(): void {
+    if (this.#resolveFirst !== undefined && this.#ending !== undefined) {
+      const error = this.#ending?.(this.#readSite());
+      this.#takeFirst()?.(error ? Promise.reject(error) : this.#deliverFirst(null));
+    }
+    if (this.#resolveFirst !== undefined) return this.#transport.resume(); // Nothing is held as long as it waits.
     for (;;) {
       const waiter = this.#waiters[0];
       if (waiter === undefined) return;
@@ -188,7 +226,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
     }
   }
 
-  #endOne(waiter: Waiter, ending: NetError | null): void {
+  #endOne(waiter: Waiter, ending: ReadEnding): void {
     if (waiter.full !== undefined && waiter.full.length > 0 && ending === null) {
       const { length, wanted } = waiter.full;
       const reason = `stream ended after ${length} of ${wanted} bytes`;
@@ -196,7 +234,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
     } else if (ending === null) {
       settled(waiter).take(null);
     } else {
-      this.#giveUp(waiter, ending);
+      this.#giveUp(waiter, ending(this.#readSite()));
     }
   }
 
@@ -228,31 +266,31 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   }
 }
 
+type Deliver = (bytes: Uint8Array | null) => unknown;
+
+/** Settles the promise of a call. To reject it, it is given a rejected promise: the function for that would last as long as this one. */
 type Resolve = (result: unknown) => void;
 
-/** A call that waits. Idle connections have one, so it is kept small. */
+/** A call that waits. */
 class Waiter {
-  readonly reject: (error: NetError) => void;
   /** Set for `readFull`. */
   readonly full: Portion | undefined;
   forgetSignal: (() => void) | undefined;
-  readonly #deliver: (bytes: Uint8Array | null) => unknown;
+  readonly #deliver: Deliver;
   readonly #resolve: Resolve;
 
-  constructor(
-    deliver: (bytes: Uint8Array | null) => unknown,
-    resolve: Resolve,
-    reject: (error: NetError) => void,
-    full: Portion | undefined,
-  ) {
+  constructor(deliver: Deliver, resolve: Resolve, full: Portion | undefined) {
     this.#deliver = deliver;
     this.#resolve = resolve;
-    this.reject = reject;
     this.full = full;
   }
 
   take(bytes: Uint8Array | null): void {
     this.#resolve(this.#deliver(bytes));
+  }
+
+  reject(failure: NetError): void {
+    this.#resolve(Promise.reject(failure));
   }
 }
 

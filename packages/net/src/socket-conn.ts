@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
-import { readIntoBuffer } from "./read-buffer.ts";
-import { type RawConnection, SocketTransport } from "./socket-transport.ts";
+import { readIntoBuffer } from "./node-internals.ts";
+import { type RawConnection, SecuredTransport, SocketTransport } from "./socket-transport.ts";
 import { StreamConn, type StreamConnOptions } from "./stream-conn.ts";
 
 /** Makes a connection of a socket of Node that has not been read, with the shared read buffer if it can. */
@@ -10,9 +10,9 @@ export function connOf(raw: RawConnection, options: StreamConnOptions): StreamCo
   return new StreamConn(transport, options);
 }
 
-/** The same for a socket that only has `data` events; `resettable` is the TCP socket below it, if that is another. */
-export function eventConnOf(raw: RawConnection, options: StreamConnOptions, resettable?: Socket): StreamConn {
-  const transport = new SocketTransport();
-  transport.use(raw, false, resettable);
+/** The same for a TLS socket, which only has `data` events; `below` is the TCP socket that carries it. */
+export function securedConnOf(raw: RawConnection, options: StreamConnOptions, below: Socket): StreamConn {
+  const transport = new SecuredTransport(below);
+  transport.use(raw, false);
   return new StreamConn(transport, options);
 }

@@ -3,7 +3,7 @@ import type { DialOptions } from "./dial-options.ts";
 import type { FailureSite } from "./failures.ts";
 import { netErrorFrom } from "./node-error.ts";
 import type { Attempt } from "./race.ts";
-import { onreadOption } from "./read-buffer.ts";
+import { onreadOption } from "./node-internals.ts";
 import { nodeSocketOptions } from "./socket-options.ts";
 import { type RawConnection, SocketTransport } from "./socket-transport.ts";
 import { StreamConn } from "./stream-conn.ts";

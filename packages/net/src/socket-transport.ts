@@ -1,7 +1,17 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { type Addr, unixAddr } from "./addr.ts";
-import { type BufferReader, copyForWrite, hasPeer, isLentMemory, keepCopy, readerOf } from "./read-buffer.ts";
+import { type Addr, type PackedAddr, packed, unixAddr, unpacked } from "./addr.ts";
+import {
+  type BufferReader,
+  copyForWrite,
+  dropIdleListener,
+  hasPeer,
+  isLentMemory,
+  keepCopy,
+  readerOf,
+  resetOnDestroy,
+  writePastQueue,
+} from "./node-internals.ts";
 import type { Transport, TransportSink } from "./transport.ts";
 
 /** A connected socket with its two addresses, which it forgets when it is closed. */
@@ -17,24 +27,27 @@ const unused = unixAddr("");
 /** Leads from a socket to its transport, so that the listeners below need no closure per connection either. */
 type OwnedSocket = Duplex & { [readerOf]?: SocketTransport };
 
-/** A transport over a socket of Node: TCP, Unix or TLS. */
+/**
+ * A transport over a socket of Node: TCP, Unix or TLS.
+ *
+ * Each idle connection has one, so its fields are few and its addresses packed. Guarded by `npm run bench -- idle-memory`.
+ */
 export class SocketTransport implements Transport, BufferReader {
   prefersLent = false;
   #socket: OwnedSocket | undefined;
   #localAddr: Addr | undefined;
-  #remoteAddr: Addr | undefined;
-  /** What to reset, if it is not the socket itself: the TCP socket below TLS. */
-  #resettable: Socket | undefined;
+  #remoteAddr: Addr | PackedAddr | undefined;
+  /** Gone once it has been told of the close. */
   #sink: TransportSink | undefined;
-  #usesEvents = true;
-  #isListening = false;
+  #delivers: "into a buffer" | "by events" | "by events, listened for" = "by events";
   #isReading = false;
-  #isClosed = false;
+  #isEnding = false;
   #error: unknown;
   /** Handed to the system past the stream of Node and not yet taken, in bytes: one write at most. */
   #leaving = 0;
-  #isEnding = false;
-  readonly #onWritten = (error?: Error | null): void => {
+
+  /** Told by the `Departure` of each write. */
+  departed(error: Error | null | undefined): void {
     if (error) {
       // What was not taken stays counted, so that its writer waits to be told how the connection ended.
       this.#socket?.destroy(error);
@@ -43,7 +56,7 @@ export class SocketTransport implements Transport, BufferReader {
     this.#leaving = 0; // Whatever was written after it is told after it.
     if (this.#isEnding) this.#socket?.end();
     this.#sink?.onWritten();
-  };
+  }
 
   /** Where a socket made with `onreadOption` or `readIntoBuffer` delivers what it reads. */
   onRead(bytes: Uint8Array, isLent: boolean): boolean {
@@ -52,19 +65,18 @@ export class SocketTransport implements Transport, BufferReader {
     return false;
   }
 
-  /** Takes a connected socket over. `readsIntoBuffer` if it delivers to `onRead`; `resettable` is the TCP socket below TLS. */
+  /** Takes a connected socket over. `readsIntoBuffer` if it delivers to `onRead`. */
   use(
     { socket, localAddr, remoteAddr }: Omit<RawConnection, "socket"> & { socket: Duplex },
     readsIntoBuffer: boolean,
-    resettable?: Socket,
   ): void {
     const owned: OwnedSocket = socket;
     this.#localAddr = localAddr;
-    this.#remoteAddr = remoteAddr;
-    this.#resettable = resettable;
+    this.#remoteAddr = packed(remoteAddr) ?? remoteAddr;
     owned[readerOf] = this;
     this.#socket = owned;
-    this.#usesEvents = !readsIntoBuffer;
+    if (readsIntoBuffer) this.#delivers = "into a buffer";
+    if (socket instanceof Socket) dropIdleListener(socket);
     owned.on("end", onEnd);
     owned.on("finish", onFinish);
     owned.on("error", onError);
@@ -82,7 +94,8 @@ export class SocketTransport implements Transport, BufferReader {
   }
 
   get remoteAddr(): Addr {
-    return this.#remoteAddr ?? unused;
+    const addr = this.#remoteAddr;
+    return typeof addr === "number" ? unpacked(addr) : (addr ?? unused);
   }
 
   get bufferedBytes(): number {
@@ -98,8 +111,8 @@ export class SocketTransport implements Transport, BufferReader {
     this.#isReading = true;
     const socket = this.#socket;
     if (!socket) return;
-    if (this.#usesEvents && !this.#isListening) {
-      this.#isListening = true;
+    if (this.#delivers === "by events") {
+      this.#delivers = "by events, listened for";
       socket.on("data", onData);
     }
     socket.resume();
@@ -115,14 +128,17 @@ export class SocketTransport implements Transport, BufferReader {
     const socket = this.#socket;
     if (!socket) return;
     const given = isLentMemory(bytes) ? copyForWrite(bytes) : bytes;
-    if (this.#usesEvents || socket.writableLength > 0 || this.#leaving > 0) {
-      socket.write(given, this.#onWritten);
-    } else {
-      // Past the queue of Node's stream, which is empty: what the system mostly takes at once need not be booked in and out of it, nor
-      // wait for the next tick. That is a tenth of a small echo's cost (see `npm run bench -- tcp`).
+    const written = departure(this);
+    if (this.#delivers === "into a buffer" && socket.writableLength === 0 && this.#leaving === 0) {
+      // What the system mostly takes at once need not be booked in and out of the queue of Node's stream. That is a tenth of a small
+      // echo's cost (see `npm run bench -- tcp`).
       this.#leaving = given.length;
-      // oxlint-disable-next-line no-underscore-dangle -- the name that Node gives what implements a stream
-      socket._write(given, "buffer" as BufferEncoding, this.#onWritten);
+      if (!writePastQueue(socket, given, written)) {
+        this.#leaving = 0;
+        socket.write(given, written);
+      }
+    } else {
+      socket.write(given, written);
     }
     if (given !== bytes && this.bufferedBytes > 0) keepCopy(given);
   }
@@ -134,7 +150,7 @@ export class SocketTransport implements Transport, BufferReader {
     const last = parts.length - 1;
     parts.forEach((part, index) => {
       const given = isLentMemory(part) ? Buffer.from(part) : part;
-      if (index === last) socket.write(given, this.#onWritten);
+      if (index === last) socket.write(given, departure(this));
       else socket.write(given);
     });
     socket.uncork();
@@ -157,13 +173,6 @@ export class SocketTransport implements Transport, BufferReader {
   reset(): void {
     const socket = this.#socket;
     if (!socket || socket.destroyed) return;
-    const below = this.#resettable;
-    if (below) {
-      // What `resetAndDestroy` sets. To call that on the socket below would free it under TLS, and crash the process.
-      Reflect.set(below, "resetAndClosing", true);
-      socket.destroy();
-      return;
-    }
     try {
       if (socket instanceof Socket) socket.resetAndDestroy();
     } catch {
@@ -180,7 +189,8 @@ export class SocketTransport implements Transport, BufferReader {
 
   ended(): void {
     const socket = this.#socket;
-    const isTcp = this.#remoteAddr?.network === "tcp";
+    const addr = this.#remoteAddr;
+    const isTcp = typeof addr === "number" || addr?.network === "tcp";
     if (isTcp && socket instanceof Socket && !socket.writableEnded && hasPeer(socket) === false) {
       this.#error ??= Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET", syscall: "read" });
       socket.destroy();
@@ -200,10 +210,53 @@ export class SocketTransport implements Transport, BufferReader {
   }
 
   closed(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#sink?.onClose(this.#error);
+    const sink = this.#sink;
+    this.#sink = undefined;
+    sink?.onClose(this.#error);
   }
+}
+
+/** The same for TLS, where it is the socket below that can be reset. */
+export class SecuredTransport extends SocketTransport {
+  readonly #below: Socket;
+
+  constructor(below: Socket) {
+    super();
+    this.#below = below;
+  }
+
+  override reset(): void {
+    if (!this.socket?.destroyed) resetOnDestroy(this.#below);
+    this.destroy();
+  }
+}
+
+/**
+ * Knows whose write it is that a socket tells to be over. A function of each connection's own would last as long as it; these last as
+ * long as a write, and as nearly all are over at once, nearly always the same one does.
+ */
+class Departure {
+  transport: SocketTransport | undefined;
+  readonly written = (error?: Error | null): void => {
+    const { transport } = this;
+    this.transport = undefined;
+    keepSpare(this);
+    transport?.departed(error);
+  };
+}
+
+let spare: Departure | undefined;
+
+function keepSpare(departure: Departure): void {
+  spare = departure;
+}
+
+/** What to call, once, when a write of this transport is over. */
+function departure(transport: SocketTransport): Departure["written"] {
+  const found = spare ?? new Departure();
+  spare = undefined;
+  found.transport = transport;
+  return found.written;
 }
 
 function onData(this: OwnedSocket, bytes: Uint8Array): void {

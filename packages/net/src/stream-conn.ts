@@ -6,7 +6,7 @@ import { netErrorFrom } from "./node-error.ts";
 import { type DataReceiver, ReadHalf } from "./read-half.ts";
 import type { Transport, TransportSink } from "./transport.ts";
 import type { TlsState } from "./tls-options.ts";
-import { DONE, WriteHalf } from "./write-half.ts";
+import { BURST, DONE, nextTurn, STEP_BYTES, WriteHalf } from "./write-half.ts";
 
 /** How long `close` waits for the peer to take what was written, unless told otherwise, in milliseconds. */
 export const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
@@ -36,28 +36,40 @@ export interface StreamConnOptions {
   readonly tls?: (() => TlsState) | undefined;
 }
 
-/** The one implementation of `Conn`: promises, order, deadlines and closing, over any `Transport`. */
+/** How a connection ends. Until it does it has none of this. */
+interface Parting {
+  closing: Promise<void> | undefined;
+  isFlushed: boolean;
+  onGone: (() => void) | undefined;
+  /** Why it broke or was aborted by this side. */
+  failure: Error | undefined;
+}
+
+/**
+ * The one implementation of `Conn`: promises, order, deadlines and closing, over any `Transport`. While idle it keeps little; guarded by
+ * `npm run bench -- idle-memory`.
+ */
 export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   readonly #transport: Transport;
   readonly #options: StreamConnOptions;
   readonly #reads: ReadHalf;
-  readonly #writes: WriteHalf;
+  /** Made for the first write that does not leave at once, and for whatever else it is needed. */
+  #writes: WriteHalf | undefined;
+  /** As long as there are no `#writes`: those handed to the transport and not yet told to have left. */
+  #unreported = 0;
+  /** As long as there are no `#writes`: those that left at once since one waited for the event loop. */
+  #burst = 0;
   #handler: ConnHandler | undefined;
   /** Work of the handler's latest `data` call. */
   #busy: Promise<void> | undefined;
   #hasPeerEnded = false;
-  #closing: Promise<void> | undefined;
-  #isFlushed = false;
-  #onGone: (() => void) | undefined;
   #isGone = false;
-  /** Why the connection broke or was aborted by this side. */
-  #failure: Error | undefined;
+  #parting: Parting | undefined;
 
   constructor(transport: Transport, options: StreamConnOptions) {
     this.#transport = transport;
     this.#options = options;
     this.#reads = new ReadHalf(transport, this);
-    this.#writes = new WriteHalf(transport, this);
     transport.attach(this);
   }
 
@@ -105,23 +117,37 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
       this.#handler = undefined;
       throw error;
     }
+    const hasEnded = this.#hasPeerEnded;
+    const isGone = this.#isGone;
+    if (!hasEnded && !isGone) return;
     queueMicrotask(() => {
-      if (this.#hasPeerEnded) this.#handleEnd();
-      if (this.#isGone) void this.#handleClose();
+      if (hasEnded) this.#handleEnd();
+      if (isGone) void this.#handleClose();
     });
   }
 
   write(bytes: Uint8Array, options?: WaitOptions): Promise<void> {
-    return this.#writes.write(bytes, options);
+    if (this.#writes === undefined && options === undefined && bytes instanceof Uint8Array) {
+      const { length } = bytes;
+      const transport = this.#transport;
+      if (length > 0 && length <= STEP_BYTES && transport.bufferedBytes === 0) {
+        this.#unreported++;
+        transport.write(bytes);
+        // It may have failed meanwhile.
+        const hasLeft = transport.bufferedBytes === 0 && this.#writes === undefined;
+        return hasLeft ? this.#afterBurst() : this.#writing.waitUntilGone(length, undefined);
+      }
+    }
+    return this.#writing.write(bytes, options);
   }
 
   writev(parts: readonly Uint8Array[], options?: WaitOptions): Promise<void> {
-    return this.#writes.writev(parts, options);
+    return this.#writing.writev(parts, options);
   }
 
   closeWrite(): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#writes.end((error) => {
+      this.#writing.end((error) => {
         if (error) reject(error);
         else resolve();
       });
@@ -129,20 +155,21 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   }
 
   closeRead(): void {
-    if (this.#closing === undefined) this.#reads.discard(null);
+    if (this.#parting?.closing === undefined) this.#reads.discard(null);
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#closeInOrder();
-    return this.#closing;
+    const parting = this.#part();
+    parting.closing ??= this.#closeInOrder(parting);
+    return parting.closing;
   }
 
   abort(): void {
-    if (this.#isFlushed) return; // Closed: a reset now could destroy what the peer has not yet read.
-    this.#closing ??= Promise.resolve();
-    const closed = closedError(this.failureSite("read"));
-    this.#reads.discard(closed);
-    this.#writes.fail(closedError);
+    const parting = this.#part();
+    if (parting.isFlushed) return; // Closed: a reset now could destroy what the peer has not yet read.
+    parting.closing ??= Promise.resolve();
+    this.#reads.discard(closedError);
+    this.#writing.fail(closedError);
     this.#transport.reset();
   }
 
@@ -156,7 +183,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   }
 
   setWriteDeadline(at: Deadline): void {
-    if (!this.#isGone) this.#writes.setDeadline(at);
+    if (!this.#isGone) this.#writing.setDeadline(at);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -174,11 +201,12 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   }
 
   onWritten(): void {
-    this.#writes.onWritten();
+    if (this.#writes === undefined) this.#unreported--;
+    else this.#writes.onWritten();
   }
 
   onFinish(): void {
-    this.#writes.onFinish();
+    this.#writing.onFinish();
   }
 
   onClose(error: unknown): void {
@@ -186,47 +214,47 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     this.#isGone = true;
     const failure = (site: FailureSite): NetError =>
       error === undefined ? closedError(site) : netErrorFrom(error, site);
-    const broken = failure(this.failureSite("read"));
-    if (error !== undefined && this.#closing === undefined) this.#failure ??= broken;
-    this.#reads.end(broken);
+    const parting = this.#part();
+    if (error !== undefined && parting.closing === undefined) {
+      parting.failure ??= failure(this.failureSite("read"));
+    }
+    this.#reads.end(failure);
     this.#reads.release();
-    this.#writes.fail(failure);
-    this.#onGone?.();
+    this.#writing.fail(failure);
+    parting.onGone?.();
     this.#options.owner?.ended(this);
     if (this.#handler) void this.#handleClose();
   }
 
-  async #closeInOrder(): Promise<void> {
-    this.#reads.discard(closedError(this.failureSite("read")));
-    this.#writes.close();
+  async #closeInOrder(parting: Parting): Promise<void> {
+    this.#reads.discard(closedError);
+    const writes = this.#writing;
+    writes.close();
     if (this.#isGone) return;
     const timeoutMs = this.#options.closeTimeoutMs ?? DEFAULT_CLOSE_TIMEOUT_MS;
     const isFlushed = await new Promise<boolean>((resolve) => {
       const timer = setTimeout(() => resolve(false), timeoutMs);
-      this.#onGone = () => {
+      parting.onGone = () => {
         clearTimeout(timer);
         resolve(true);
       };
-      this.#writes.end(() => {
-        clearTimeout(timer);
-        resolve(true);
-      });
+      writes.end(parting.onGone);
     });
-    this.#onGone = undefined;
+    parting.onGone = undefined;
     if (!isFlushed) {
       const timeout = timeoutError(this.failureSite("close"));
       this.#transport.reset();
       throw timeout;
     }
     if (this.#isGone) return;
-    this.#isFlushed = true;
+    parting.isFlushed = true;
     if (this.#hasPeerEnded) return this.#transport.destroy();
     // Somebody who dialed may leave. A server's last second keeps the process alive, or else its last words could be lost with it.
     const { owner } = this.#options;
     if (owner) owner.leaving(this);
     else this.#transport.unref();
     const timer = setTimeout(() => this.#transport.destroy(), LINGER_MS).unref();
-    this.#onGone = () => clearTimeout(timer);
+    parting.onGone = () => clearTimeout(timer);
   }
 
   onData(bytes: Uint8Array): void | Promise<void> {
@@ -259,7 +287,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     if (!handler) return;
     try {
       if (handler.end) handler.end();
-      else if (this.#closing === undefined) this.close().catch(ignore);
+      else if (this.#parting?.closing === undefined) this.close().catch(ignore);
     } catch (error) {
       this.#abortWith(error);
     }
@@ -268,13 +296,35 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   async #handleClose(): Promise<void> {
     const handler = this.#handler;
     await this.#busy;
-    if (this.#failure) handler?.close?.(this.#failure);
+    const failure = this.#parting?.failure;
+    if (failure) handler?.close?.(failure);
     else handler?.close?.();
   }
 
   #abortWith(error: unknown): void {
-    this.#failure ??= asError(error);
+    this.#part().failure ??= asError(error);
     this.abort();
+  }
+
+  get #writing(): WriteHalf {
+    return (this.#writes ??= new WriteHalf(this.#transport, this, this.#unreported));
+  }
+
+  /** For a write that has left at once. */
+  #afterBurst(): Promise<void> {
+    this.#burst++;
+    if (this.#burst < BURST) return DONE;
+    this.#burst = 0;
+    return nextTurn();
+  }
+
+  #part(): Parting {
+    return (this.#parting ??= {
+      closing: undefined,
+      isFlushed: false,
+      onGone: undefined,
+      failure: undefined,
+    });
   }
 
   /** Names this connection in an error. */

@@ -3,6 +3,7 @@ import { type IpAddr, ipAddr, parseAddr } from "./addr.ts";
 import type { Conn, Listener } from "./conn.ts";
 import { NetError } from "./error.ts";
 import type { TcpListenOptions } from "./listen-options.ts";
+import { localEnd, remoteEnd } from "./node-internals.ts";
 import { resolveHost } from "./resolve.ts";
 import { connOf } from "./socket-conn.ts";
 import { type ListenerKind, listenOn } from "./socket-listener.ts";
@@ -84,14 +85,15 @@ function describer(
   const isSingle = bound !== undefined && isIPv4(bound.host) && bound.host !== anyHost("tcp4");
   let last = bound ?? ipAddr(network, "", 0);
   return (socket) => {
-    const { remoteAddress, remotePort } = socket;
-    if (remoteAddress === undefined || remotePort === undefined) return undefined;
+    const remote = remoteEnd(socket);
+    if (remote === undefined) return undefined;
     if (!isSingle) {
-      const { localPort = 0 } = socket;
-      const localHost = plainHost(socket.localAddress);
+      const local = localEnd(socket);
+      const localHost = plainHost(local?.host);
+      const localPort = local?.port ?? 0;
       if (last.host !== localHost || last.port !== localPort) last = ipAddr(network, localHost, localPort);
     }
-    return { socket, localAddr: last, remoteAddr: ipAddr(network, plainHost(remoteAddress), remotePort) };
+    return { socket, localAddr: last, remoteAddr: ipAddr(network, plainHost(remote.host), remote.port) };
   };
 }
 

@@ -8,7 +8,7 @@ import { NetError } from "./error.ts";
 import type { FailureSite } from "./failures.ts";
 import { netErrorFrom } from "./node-error.ts";
 import type { Attempt } from "./race.ts";
-import { eventConnOf } from "./socket-conn.ts";
+import { securedConnOf } from "./socket-conn.ts";
 import { connectSocket, type DialTarget } from "./socket-dial.ts";
 import { listenOn } from "./socket-listener.ts";
 import { checkDuration } from "./socket-options.ts";
@@ -147,7 +147,7 @@ function secure(
 function tlsConnOf(raw: RawConnection, socket: TLSSocket, options: StreamConnOptions): StreamConn {
   let state: TlsState | undefined;
   const tls = (): TlsState => (state ??= stateOf(socket));
-  return eventConnOf({ ...raw, socket }, { ...options, tls }, raw.socket);
+  return securedConnOf({ ...raw, socket }, { ...options, tls }, raw.socket);
 }
 
 function stateOf(socket: TLSSocket): TlsState {

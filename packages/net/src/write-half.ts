@@ -16,14 +16,14 @@ import type { Transport } from "./transport.ts";
  * How many bytes are handed to the transport before what went before has left, in bytes; a longer write goes in such steps,
  * so that a deadline or signal can cut it short. Large enough that the steps cost nothing beside the copying by the system.
  */
-const STEP_BYTES = 64 * 1024;
+export const STEP_BYTES = 64 * 1024;
 
 /**
  * How many writes of one connection may leave at once before one waits until the event loop had its turn. The system mostly takes a
  * write at once, so that a loop of `await conn.write()` would otherwise stop everything else in the process for as long as the peer
  * keeps up.
  */
-const BURST = 64;
+export const BURST = 64;
 
 /** What a write returns that has left at once. A handler that passes it on need not be waited for. */
 export const DONE = Promise.resolve();
@@ -31,7 +31,7 @@ export const DONE = Promise.resolve();
 let turn: Promise<void> | undefined;
 
 /** Resolves when the event loop has had its turn. */
-function nextTurn(): Promise<void> {
+export function nextTurn(): Promise<void> {
   turn ??= new Promise((resolve) => {
     setImmediate(() => {
       turn = undefined;
@@ -41,7 +41,10 @@ function nextTurn(): Promise<void> {
   return turn;
 }
 
-/** The writing side of a connection: calls are served in order, and each resolves when all its bytes have left. */
+/**
+ * The writing side of a connection: calls are served in order, and each resolves when all its bytes have left. A connection whose writes
+ * all leave at once has none, see `StreamConn.write`.
+ */
 export class WriteHalf {
   readonly #transport: Transport;
   readonly #conn: Sited;
@@ -60,9 +63,11 @@ export class WriteHalf {
   #end: "open" | "wanted" | "sent" | "finished" | "failed" = "open";
   #endWaiters: ((error: NetError | undefined) => void)[] = EMPTY;
 
-  constructor(transport: Transport, conn: Sited) {
+  /** @param unreported Writes handed to the transport before, for which `onWritten` is still to come. */
+  constructor(transport: Transport, conn: Sited, unreported: number) {
     this.#transport = transport;
     this.#conn = conn;
+    this.#handedOver = unreported;
   }
 
   write(bytes: Uint8Array, options: WaitOptions | undefined): Promise<void> {
@@ -78,7 +83,7 @@ export class WriteHalf {
     this.#handedOver++;
     transport.write(bytes);
     if (transport.bufferedBytes === 0 && this.#refused === undefined) return this.#afterBurst() ?? DONE;
-    return this.#waitUntilGone(length, options);
+    return this.waitUntilGone(length, options);
   }
 
   writev(parts: readonly Uint8Array[], options: WaitOptions | undefined): Promise<void> {
@@ -164,7 +169,8 @@ export class WriteHalf {
     });
   }
 
-  #waitUntilGone(length: number, options: WaitOptions | undefined): Promise<void> {
+  /** Waits until the write of so many bytes that was handed over last has left. */
+  waitUntilGone(length: number, options: WaitOptions | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const request = new Request([], length, resolve, reject);
       request.accepted = length;

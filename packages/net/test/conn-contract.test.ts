@@ -1,5 +1,5 @@
 import { after } from "node:test";
-import { enableReadBuffer } from "../src/read-buffer.ts";
+import { enableReadBuffer } from "../src/node-internals.ts";
 import { testConnContract } from "./conn-contract.ts";
 import { Pairs, seededRandom, sliced } from "./pairs.ts";
 

@@ -1,0 +1,331 @@
+import { type OnReadOpts, Socket, type SocketConstructorOpts } from "node:net";
+import type { Duplex } from "node:stream";
+
+/**
+ * All that knows more of Node than it documents. Each piece is tried out at start-up, on sockets that connect nothing, or looked for
+ * when it is used; where this Node cannot do it, everything works without, at the cost that is said here.
+ *
+ * | what | without it |
+ * | --- | --- |
+ * | one read buffer for all sockets (`readIntoBuffer`) | `data` events: a small read costs a quarter to a half more |
+ * | writes past the queue of Node's stream (`writePastQueue`) | `socket.write`: an echo of a small message costs a tenth more |
+ * | the peer's name, uncached (`remoteEnd`, `localEnd`) | the documented properties: 90 bytes more for each connection |
+ * | no listener that does nothing (`dropIdleListener`) | it stays: 64 bytes more for each connection |
+ * | whether there still is a peer (`hasPeer`) | a reset after unread bytes may be told as an ordinary end |
+ * | a reset below TLS (`resetOnDestroy`) | the peer sees an ordinary end |
+ */
+
+/*
+ * The read buffer. One for all sockets of this process, in place of one that Node allocates for each read, saves a fifth to a third of
+ * a small read's cost (see `bench/`). Node documents the `onread` option for sockets that connect; one that a server accepted gets it
+ * here afterwards.
+ */
+
+/** libuv asks for this much on each read, in bytes. */
+const READ_BUFFER_BYTES = 64 * 1024;
+
+/** Receives what was read. */
+export interface BufferReader {
+  /** True if lent bytes are as good as owned ones. */
+  readonly prefersLent: boolean;
+  /** Lent bytes are the reader's until it returns. `false` stops reading until `socket.resume()`. */
+  onRead(bytes: Uint8Array, isLent: boolean): boolean;
+}
+
+/** The part of Node's stream handle that is used here. */
+interface StreamHandle {
+  useUserBuffer(buffer: Uint8Array): void;
+  readStart(): number;
+  readStop(): number;
+}
+
+/** Views of up to so many bytes are kept. */
+const MAX_KEPT_VIEW = 512;
+
+/**
+ * Memory that is used from its beginning, again and again. To make a view costs about as much as all else that is done here for a
+ * small read, so those of small ones are kept. Guarded by `npm run bench -- tcp`.
+ */
+class Space {
+  readonly memory: Buffer;
+  readonly #views: (Buffer | undefined)[] = [];
+
+  constructor(memory: Buffer) {
+    this.memory = memory;
+  }
+
+  get room(): number {
+    return this.memory.length;
+  }
+
+  /** The first `length` bytes. */
+  view(length: number): Buffer {
+    if (length > MAX_KEPT_VIEW) return this.memory.subarray(0, length);
+    return (this.#views[length] ??= this.memory.subarray(0, length));
+  }
+
+  begins(bytes: Uint8Array): boolean {
+    return bytes.buffer === this.memory.buffer && bytes.byteOffset === this.memory.byteOffset;
+  }
+
+  /** What is left behind the first `length` bytes. */
+  after(length: number): Space {
+    return new Space(this.memory.subarray(length));
+  }
+}
+
+const space = new Space(Buffer.allocUnsafeSlow(READ_BUFFER_BYTES));
+const shared = space.memory;
+let copies = new Space(Buffer.allocUnsafeSlow(READ_BUFFER_BYTES));
+let isEnabled = process.env["ZOCALO_NO_READ_BUFFER"] === undefined;
+
+/** True if these bytes lie in the shared buffer, and so are overwritten by the next read of any socket. */
+export function isLentMemory(bytes: Uint8Array): boolean {
+  return bytes.buffer === shared.buffer;
+}
+
+/**
+ * Copies lent bytes so that they can be written. A write is mostly over at once, so the memory of the copy is used again, unless
+ * `keepCopy` follows.
+ */
+export function copyForWrite(lent: Uint8Array): Uint8Array {
+  if (copies.room < lent.length) copies = new Space(Buffer.allocUnsafeSlow(READ_BUFFER_BYTES));
+  const copy = copies.view(lent.length);
+  copy.set(lent);
+  return copy;
+}
+
+/** The system has not taken the copy yet: its memory stays with the write, and the next copy goes behind it. */
+export function keepCopy(copy: Uint8Array): void {
+  if (copies.begins(copy)) copies = copies.after(copy.length);
+}
+
+/** For tests and measurements: `false` makes all sockets made from now on use `data` events. The environment variable `ZOCALO_NO_READ_BUFFER` does the same. */
+export function enableReadBuffer(enabled: boolean): void {
+  isEnabled = enabled;
+}
+
+/** Leads from a socket to who receives what it reads. One function then serves all sockets, where each would need closures of its own. */
+export const readerOf: unique symbol = Symbol("reader");
+
+/** Where the next read goes of the socket that was read last. */
+let following = shared;
+
+/** Node asks at first, and after each callback. */
+function nextBuffer(): Buffer {
+  const given = following;
+  following = shared;
+  return given;
+}
+
+/**
+ * A read that fills the buffer is a sign of more to come. From then on, until one does not, the connection has a buffer of its own, which
+ * goes to the reader as it is: to copy that much costs more than new memory, unless the reader `prefersLent`.
+ */
+function received(this: { [readerOf]?: BufferReader }, count: number, buffer: Uint8Array): boolean {
+  const reader = this[readerOf];
+  if (!reader) return false;
+  const isShared = buffer === shared;
+  const isFull = count === READ_BUFFER_BYTES;
+  const goesOn = reader.onRead(isShared ? space.view(count) : asBuffer(buffer, count), isShared || !isFull);
+  if (isFull && !reader.prefersLent) following = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+  return goesOn;
+}
+
+const onread: OnReadOpts = { buffer: nextBuffer, callback: received };
+
+/**
+ * Sockets without a connection, to look at and to try things on. They are few, and have the property that ours get: V8 takes its
+ * measure for the size of all sockets from the first seven.
+ */
+const fixed = new Socket({ onread: { ...onread, buffer: shared } } as SocketConstructorOpts);
+const asking = new Socket({ onread } as SocketConstructorOpts);
+for (const probe of [fixed, asking]) Reflect.set(probe, readerOf, undefined);
+
+/** Where a socket keeps the parts of its `onread` option, as Node has no names for them. */
+const places = findPlaces();
+
+function findPlaces(): { buffer: symbol; source: symbol; callback: symbol } | undefined {
+  const buffer = placeOf(shared, fixed);
+  const source = placeOf(nextBuffer, asking);
+  const callback = placeOf(received, fixed);
+  return buffer && source && callback && { buffer, source, callback };
+}
+
+function placeOf(value: unknown, socket: Socket): symbol | undefined {
+  return Object.getOwnPropertySymbols(socket).find((key) => Reflect.get(socket, key) === value);
+}
+
+/** The `onread` option for `connect()`, or `undefined` when the shared buffer is off. What is read goes to the socket's `readerOf`. */
+export function onreadOption(): OnReadOpts | undefined {
+  return isEnabled ? onread : undefined;
+}
+
+function asBuffer(bytes: Uint8Array, length: number): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, length);
+}
+
+/**
+ * Lets a socket that has not been read deliver to its `readerOf` what it reads, by way of the shared buffer.
+ * `false` means that this cannot be done here: use `data` events.
+ */
+export function readIntoBuffer(socket: Socket): boolean {
+  const handle = handleOf(socket);
+  if (!isEnabled || !places || !handle || socket.destroyed || socket.readableLength > 0) return false;
+  Reflect.set(socket, places.buffer, shared);
+  Reflect.set(socket, places.source, nextBuffer);
+  Reflect.set(socket, places.callback, received);
+  handle.useUserBuffer(shared);
+  return true;
+}
+
+/** The handle, if it is of a kind that can read into a given buffer. */
+function handleOf(socket: Socket): StreamHandle | undefined {
+  const handle: unknown = Reflect.get(socket, "_handle");
+  if (typeof handle !== "object" || handle === null) return undefined;
+  for (const name of ["useUserBuffer", "readStart", "readStop"]) {
+    if (typeof Reflect.get(handle, name) !== "function") return undefined;
+  }
+  // A TLS handle has the functions too, but its owner does more than read.
+  return handle.constructor.name === "TCP" || handle.constructor.name === "Pipe"
+    ? (handle as StreamHandle)
+    : undefined;
+}
+
+/*
+ * Writing. `_write` is what Node's stream calls itself when its queue is empty. To call it saves the booking in and out of that queue,
+ * and the wait for the next tick.
+ */
+
+type WriteCallback = (error?: Error | null) => void;
+
+/** What a handle answers that cannot write: EPIPE, as libuv counts. */
+const REFUSED = -32;
+
+let canWritePast = handsOverAtOnce(asking);
+
+/**
+ * Tries it on a socket without a connection, whose handle refuses all writes: does `_write` give the handle exactly these bytes, tell the
+ * outcome once and before it returns, and leave the queue alone? Exported for tests.
+ */
+export function handsOverAtOnce(probe: Socket): boolean {
+  const bytes = Buffer.from("probe");
+  const given: unknown[] = [];
+  const outcomes: unknown[] = [];
+  const handle = {
+    writeBuffer(_request: unknown, data: unknown): number {
+      given.push(data);
+      return REFUSED;
+    },
+  };
+  try {
+    Reflect.set(probe, "_handle", handle);
+    writeNow(probe, bytes, (error) => outcomes.push(error));
+    Reflect.set(probe, "_handle", null);
+  } catch {
+    return false;
+  }
+  const [outcome] = outcomes;
+  const isGiven = given.length === 1 && given[0] === bytes;
+  return isGiven && outcomes.length === 1 && outcome instanceof Error && probe.writableLength === 0;
+}
+
+/** For tests and measurements: `false` makes `writePastQueue` refuse. Node must be able to for `true` to mean anything. */
+export function enableWritePastQueue(enabled: boolean): void {
+  canWritePast = enabled && handsOverAtOnce(new Socket());
+}
+
+/**
+ * Hands bytes to the system past the queue of Node's stream; `written` is called once, mostly before this returns. `false` means that
+ * nothing was done: write to the socket.
+ *
+ * @param socket A TCP or Unix socket without queued writes, and without an earlier call that has not called `written` yet.
+ */
+export function writePastQueue(socket: Duplex, bytes: Uint8Array, written: WriteCallback): boolean {
+  if (!canWritePast || !(socket instanceof Socket) || socket.connecting || socket.destroyed) return false;
+  writeNow(socket, bytes, written);
+  return true;
+}
+
+function writeNow(socket: Socket, bytes: Uint8Array, written: WriteCallback): void {
+  // oxlint-disable-next-line no-underscore-dangle -- the name that Node gives what implements a stream
+  socket._write(bytes, "buffer" as BufferEncoding, written);
+}
+
+/*
+ * What a socket is connected to. Node's properties keep an object and a string for each socket that was ever asked.
+ */
+
+/** One end of a TCP connection, with an IP address as the system prints it. */
+export interface SocketEnd {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The peer of a TCP socket; `undefined` if there is none any more. */
+export function remoteEnd(socket: Socket): SocketEnd | undefined {
+  const name = nameFrom(socket, "getpeername");
+  if (name === NOT_KNOWN) return endOf(socket.remoteAddress, socket.remotePort);
+  return name && endOf(name.address, name.port);
+}
+
+/** This side of a TCP socket; `undefined` if it is closed. */
+export function localEnd(socket: Socket): SocketEnd | undefined {
+  const name = nameFrom(socket, "getsockname");
+  if (name === NOT_KNOWN) return endOf(socket.localAddress, socket.localPort);
+  return name && endOf(name.address, name.port);
+}
+
+/**
+ * Whether the system still knows a peer. When a connection was reset after bytes that were still unread, libuv tells only an ordinary end;
+ * as long as this side has not ended, the lack of a peer gives it away. `undefined` if it cannot be known here.
+ */
+export function hasPeer(socket: Socket): boolean | undefined {
+  const name = nameFrom(socket, "getpeername");
+  return name === NOT_KNOWN ? undefined : name !== undefined;
+}
+
+const NOT_KNOWN = Symbol("the handle cannot tell");
+
+interface EndName {
+  readonly address?: unknown;
+  readonly port?: unknown;
+}
+
+/** `undefined` if the system has no such name. */
+function nameFrom(
+  socket: Socket,
+  ask: "getpeername" | "getsockname",
+): EndName | typeof NOT_KNOWN | undefined {
+  const handle: unknown = Reflect.get(socket, "_handle");
+  if (typeof handle !== "object" || handle === null) return NOT_KNOWN;
+  const getName: unknown = Reflect.get(handle, ask);
+  if (typeof getName !== "function") return NOT_KNOWN;
+  const name: EndName = {};
+  return Reflect.apply(getName, handle, [name]) === 0 ? name : undefined;
+}
+
+function endOf(address: unknown, port: unknown): SocketEnd | undefined {
+  return typeof address === "string" && typeof port === "number" ? { host: address, port } : undefined;
+}
+
+/*
+ * Small things.
+ */
+
+/** What Node itself listens with for the end of each socket, by name: it does something only where half-open is not allowed. */
+const IDLE_LISTENER = fixed.listeners("end").map(({ name }) => name);
+
+/** Removes Node's own listener for the end of a half-open socket, which has nothing to do there: with it, ours needs an array. */
+export function dropIdleListener(socket: Socket): void {
+  if (!socket.allowHalfOpen || IDLE_LISTENER.length !== 1 || IDLE_LISTENER[0] !== "onReadableStreamEnd")
+    return;
+  const [first, second] = socket.listeners("end");
+  // Not `removeAllListeners`, which would turn the table of listeners into a larger one.
+  if (first?.name === IDLE_LISTENER[0] && second === undefined) socket.off("end", first as () => void);
+}
+
+/** Makes the end of a socket below TLS a reset, as `resetAndDestroy` does. To call that here would free it under TLS, and crash the process. */
+export function resetOnDestroy(below: Socket): void {
+  Reflect.set(below, "resetAndClosing", true);
+}

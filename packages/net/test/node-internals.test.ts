@@ -1,0 +1,243 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, Socket } from "node:net";
+import { PassThrough } from "node:stream";
+import { test } from "node:test";
+import { dial, listen } from "@zocalo/net";
+import {
+  dropIdleListener,
+  enableReadBuffer,
+  enableWritePastQueue,
+  handsOverAtOnce,
+  hasPeer,
+  isLentMemory,
+  localEnd,
+  onreadOption,
+  readIntoBuffer,
+  remoteEnd,
+  writePastQueue,
+} from "../src/node-internals.ts";
+
+/** Bytes that are different everywhere, so that a block in the wrong place is found. */
+function numbered(length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  for (let at = 0; at + 4 <= length; at += 4) bytes.writeUInt32LE(at, at);
+  return bytes;
+}
+
+const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+for (const isShared of [true, false]) {
+  const name = isShared ? "the shared read buffer" : "data events";
+
+  test(`${name}: handlers that write back lent bytes to slow readers mix nothing up`, async () => {
+    enableReadBuffer(isShared);
+    try {
+      const listener = await listen("tcp", "127.0.0.1:0");
+      const sent = numbered(6 * 1024 * 1024);
+      const echo = async (): Promise<string> => {
+        const [client, server] = await Promise.all([dial("tcp", String(listener.addr)), listener.accept()]);
+        let lent = 0;
+        server.serve({
+          data(bytes) {
+            if (isLentMemory(bytes)) lent++;
+            return server.write(bytes);
+          },
+        });
+        const writing = client.write(sent);
+        const back = await client.readFull(sent.length);
+        await writing;
+        await client.close();
+        assert.equal(lent > 0, isShared);
+        return digest(back ?? Buffer.alloc(0));
+      };
+      const digests = await Promise.all([echo(), echo(), echo()]);
+      assert.deepEqual(new Set(digests), new Set([digest(sent)]));
+      await listener.drain(null);
+    } finally {
+      enableReadBuffer(true);
+    }
+  });
+
+  test(`${name}: many connections reading at once keep their bytes apart`, async () => {
+    enableReadBuffer(isShared);
+    try {
+      const listener = await listen("tcp", "127.0.0.1:0");
+      const pairs = await Promise.all(
+        Array.from({ length: 50 }, async () => {
+          const client = await dial("tcp", String(listener.addr));
+          return { client, server: await listener.accept() };
+        }),
+      );
+      // The order of accepting is not that of dialing: what counts is that each server end sees one client's bytes only.
+      const received = pairs.map(async ({ server }) => {
+        const parts: Uint8Array[] = [];
+        for await (const part of server) parts.push(part);
+        const all = Buffer.concat(parts);
+        assert.equal(all.length, 200_000);
+        assert.ok(all.every((byte) => byte === all[0]));
+        return all[0];
+      });
+      await Promise.all(
+        pairs.map(async ({ client }, index) => {
+          for (let i = 0; i < 100; i++) await client.write(Buffer.alloc(2000, index));
+          await client.closeWrite();
+        }),
+      );
+      assert.deepEqual(new Set(await Promise.all(received)), new Set(pairs.map((_, index) => index)));
+      await listener.abort();
+      for (const { client } of pairs) client.abort();
+    } finally {
+      enableReadBuffer(true);
+    }
+  });
+}
+
+test("what cannot read into a given buffer is left alone", () => {
+  assert.equal(readIntoBuffer(new Socket()), false);
+  const foreign = new Socket();
+  Reflect.set(foreign, "_handle", { useUserBuffer: undefined });
+  assert.equal(readIntoBuffer(foreign), false);
+  assert.equal(hasPeer(new PassThrough() as unknown as Socket), undefined);
+  enableReadBuffer(false);
+  assert.equal(onreadOption(), undefined);
+  enableReadBuffer(true);
+});
+
+test("hundreds of connections opened and closed at once leave nothing open", async () => {
+  const listener = await listen("tcp", "127.0.0.1:0");
+  const greeting = (async () => {
+    for await (const conn of listener) {
+      conn.write(Buffer.from("x")).then(
+        () => conn.close(),
+        () => conn.abort(),
+      );
+    }
+  })();
+  await Promise.all(
+    Array.from({ length: 400 }, async (_, index) => {
+      const conn = await dial("tcp", String(listener.addr));
+      if (index % 4 !== 0) assert.equal(String(await conn.read()), "x");
+      if (index % 2 === 0) conn.abort();
+      else await conn.close();
+    }),
+  );
+  await listener.drain(null);
+  await greeting;
+});
+
+type WriteFunction = (bytes: Uint8Array, encoding: string, written: (error?: Error | null) => void) => void;
+
+function withWrite(write: WriteFunction): Socket {
+  return Object.assign(new Socket(), { _write: write });
+}
+
+test("this Node hands a write to the system at once, and one that does not is found out", () => {
+  assert.equal(handsOverAtOnce(new Socket()), true);
+  const own = new Socket()._write.bind(new Socket()) as WriteFunction; // oxlint-disable-line no-underscore-dangle
+  const others: Record<string, WriteFunction> = {
+    "does nothing": () => undefined,
+    "tells without writing": (_bytes, _encoding, written) => written(new Error("refused")),
+    "writes elsewhere": own,
+    "tells later": (bytes, encoding, written) =>
+      own(bytes, encoding, (error) => setImmediate(() => written(error))),
+    throws() {
+      throw new Error("not here");
+    },
+  };
+  for (const [name, write] of Object.entries(others)) {
+    assert.equal(handsOverAtOnce(withWrite(write)), false, name);
+  }
+  const copies = new Socket();
+  const tellsTwice = withWrite(function (this: Socket, bytes, encoding, written) {
+    Reflect.set(copies, "_handle", Reflect.get(this, "_handle"));
+    const both = (error?: Error | null): void => {
+      written(error);
+      written(error);
+    };
+    copies._write(bytes, encoding as BufferEncoding, both); // oxlint-disable-line no-underscore-dangle
+  });
+  assert.equal(handsOverAtOnce(tellsTwice), false);
+});
+
+for (const isPast of [true, false]) {
+  test(`writes ${isPast ? "past" : "by way of"} the queue of Node's stream arrive in order, whole, and before the end`, async () => {
+    enableWritePastQueue(isPast);
+    try {
+      const listener = await listen("tcp", "127.0.0.1:0");
+      const [client, server] = await Promise.all([dial("tcp", String(listener.addr)), listener.accept()]);
+      const sent = numbered(4 * 1024 * 1024);
+      const writing = (async () => {
+        for (let at = 0; at < sent.length; ) {
+          const length = (at % 50_000) + 1;
+          const part = sent.subarray(at, at + length);
+          // Some are waited for, some not, some are of several parts.
+          if (length % 3 === 0) await server.write(part);
+          else if (length % 3 === 1) void server.write(part);
+          else await server.writev([part.subarray(0, 1), part.subarray(1)]);
+          at += length;
+        }
+        await server.close();
+      })();
+      const parts: Uint8Array[] = [];
+      for await (const part of client) parts.push(part);
+      await writing;
+      assert.equal(digest(Buffer.concat(parts)), digest(sent));
+      await client.close();
+      await listener.close();
+    } finally {
+      enableWritePastQueue(true);
+    }
+  });
+}
+
+test("past the queue goes only what a connected socket of Node can take", () => {
+  const written = (): never => assert.fail("nothing was written");
+  const bytes = Buffer.from("x");
+  assert.equal(writePastQueue(new PassThrough(), bytes, written), false);
+  const destroyed = new Socket();
+  destroyed.destroy();
+  assert.equal(writePastQueue(destroyed, bytes, written), false);
+});
+
+test("both ends of a socket are told without Node keeping them, and as Node tells them where the handle cannot", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const accepted = once(server, "connection") as Promise<[Socket]>;
+  const socket = connect({ host: "127.0.0.1", port });
+  await once(socket, "connect");
+  const [peer] = await accepted;
+  assert.deepEqual(remoteEnd(socket), { host: "127.0.0.1", port });
+  assert.deepEqual(localEnd(socket), { host: "127.0.0.1", port: peer.remotePort });
+  const documented = Object.assign(Object.create(socket) as Socket, { _handle: {} });
+  Object.defineProperties(documented, {
+    remoteAddress: { value: "192.0.2.1" },
+    remotePort: { value: 1 },
+    localAddress: { value: "192.0.2.2" },
+    localPort: { value: 2 },
+  });
+  assert.deepEqual(remoteEnd(documented), { host: "192.0.2.1", port: 1 });
+  assert.deepEqual(localEnd(documented), { host: "192.0.2.2", port: 2 });
+  assert.equal(hasPeer(documented), undefined);
+  socket.destroy();
+  peer.destroy();
+  assert.equal(remoteEnd(socket), undefined);
+  server.close();
+});
+
+test("only Node's own listener for the end is removed, and only where it has nothing to do", () => {
+  const counted = (allowHalfOpen: boolean, extra?: () => void): number => {
+    const socket = new Socket({ allowHalfOpen });
+    if (extra) socket.on("end", extra);
+    dropIdleListener(socket);
+    return socket.listenerCount("end");
+  };
+  assert.equal(counted(true), 0);
+  assert.equal(counted(false), 1);
+  assert.equal(
+    counted(true, () => undefined),
+    2,
+  );
+});
