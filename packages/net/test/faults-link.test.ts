@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { type Conn, dial, NetError } from "@zocalo/net";
 import { type Link, NamespaceLink, RelayLink } from "./faults-links.ts";
@@ -138,6 +139,31 @@ for (const link of links) {
       for (const conn of conns) conn.abort();
     });
 
+    test("a peer that died while reading was paused is told to whoever reads or writes next, and to nobody before", async (t) => {
+      if (!link.isInKernel) return t.diagnostic("the relay's system answers probes for the peer");
+      link.mend();
+      const address = await link.tcp(addresses.tcp);
+      const pausedPair = async (): Promise<Paused> =>
+        paused(await dial("tcp", address, { keepAliveIdleMs: 1000 }));
+      const conns = await Promise.all([pausedPair(), pausedPair()]);
+      const [reader, writer] = conns;
+      link.cut();
+      for (const { conn } of conns) await forgottenByKernel(conn);
+      // Node watches a socket for errors only as long as it reads or writes.
+      assert.deepEqual([reader.ends, writer.ends], [[], []]);
+      reader.goOn();
+      const told = { code: "timeout", reason: "connection timed out" };
+      await assert.rejects(writer.conn.write(Buffer.from("there?")), { ...told, op: "write" });
+      for (const { conn, closed, ends, goOn } of conns) {
+        goOn();
+        await closed;
+        const [error] = ends;
+        assert.ok(error instanceof NetError, String(error));
+        assert.deepEqual([error.code, error.reason], [told.code, told.reason]);
+        conn.abort();
+      }
+    });
+
     test("a host to which there is no way is unreachable at once", async (t) => {
       const { unreachable } = link;
       if (unreachable === undefined)
@@ -169,6 +195,49 @@ for (const link of links) {
       silent?.close();
     });
   });
+}
+
+/** A connection whose handler has got something and does not go on. */
+interface Paused {
+  readonly conn: Conn;
+  readonly ends: (Error | undefined)[];
+  readonly closed: Promise<void>;
+  readonly goOn: () => void;
+}
+
+async function paused(conn: Conn): Promise<Paused> {
+  const ends: (Error | undefined)[] = [];
+  let goOn = (): void => undefined;
+  const going = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  let onClosed = (): void => undefined;
+  const closed = new Promise<void>((resolve) => {
+    onClosed = resolve;
+  });
+  await new Promise<void>((resolve) => {
+    conn.serve({
+      data() {
+        resolve();
+        return going;
+      },
+      close(error) {
+        ends.push(error);
+        onClosed();
+      },
+    });
+    void conn.write(Buffer.from("there?"));
+  });
+  return { conn, ends, closed, goOn };
+}
+
+/** Waits until the kernel has no connection from this end's address any more. */
+async function forgottenByKernel({ localAddr }: Conn): Promise<void> {
+  const port = "port" in localAddr ? localAddr.port.toString(16).toUpperCase().padStart(4, "0") : "";
+  const isListed = new RegExp(`^ *\\d+: [0-9A-F]{8}:${port} `, "m");
+  while (isListed.test(readFileSync("/proc/net/tcp", "utf8"))) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 async function told<T>(child: ChildProcess): Promise<T> {

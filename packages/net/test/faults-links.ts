@@ -32,6 +32,8 @@ export interface Link {
   lost(): number;
   /** From now on nothing passes, and neither end is told. */
   cut(): void;
+  /** What is sent from now on passes again, if the cut was the kernel's. */
+  mend(): void;
   close(): void;
 }
 
@@ -97,6 +99,10 @@ export class RelayLink implements Link {
   cut(): void {
     this.#isCut = true;
     for (const socket of this.#sockets) socket.pause();
+  }
+
+  mend(): void {
+    // What it did not carry on cannot be carried on later.
   }
 
   close(): void {
@@ -196,6 +202,10 @@ export class NamespaceLink implements Link {
   /** The far side has no way back any more. */
   cut(): void {
     this.#run("ip", "-n", this.#namespace, "route", "add", "blackhole", `${NEAR}/32`);
+  }
+
+  mend(): void {
+    this.#run("ip", "-n", this.#namespace, "route", "del", "blackhole", `${NEAR}/32`);
   }
 
   close(): void {

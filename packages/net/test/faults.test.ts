@@ -97,9 +97,14 @@ test("10,000 connections opened and closed at once are all served and all forgot
   const listener = await listen("tcp", "127.0.0.1:0", { backlog: 4096, maxPending: count });
   let closes = 0;
   let opens = 0;
+  let allOpen = (): void => undefined;
+  const isAllOpen = new Promise<void>((resolve) => {
+    allOpen = resolve;
+  });
   const accepting = (async () => {
     for await (const conn of listener) {
       opens++;
+      if (opens === count) allOpen();
       conn.serve({
         data() {},
         close() {
@@ -112,6 +117,7 @@ test("10,000 connections opened and closed at once are all served and all forgot
     execArgv: NODE_ARGUMENTS,
   });
   assert.equal(await told(dialer), "open");
+  await isAllOpen; // What is reset before it was accepted would be refused as gone.
   const done = told(dialer);
   dialer.send("close");
   assert.equal(await done, "closed");
