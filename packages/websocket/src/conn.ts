@@ -180,6 +180,9 @@ export class WebSocketConn implements MessageConn {
   }
 
   /**
+   * Closes in order. Messages that nobody has taken, and those that still arrive before the peer's Close frame, are dropped: who wants a peer's last
+   * messages lets the peer close first.
+   *
    * @param code 1000 to 1003, 1007 to 1014, 3000 to 4999. Default 1000.
    * @param reason at most 123 bytes of UTF-8.
    * @throws WebSocketError `invalid_argument` through the promise.

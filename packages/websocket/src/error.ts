@@ -14,6 +14,7 @@ export type WebSocketErrorCode =
   | "abnormal_closure" // the connection ended without a close handshake
   | "keepalive_timeout" // nothing came from the peer for `pingIntervalMs` + `pongTimeoutMs`
   | "write_timeout" // the peer took nothing of what waited for it for `writeTimeoutMs`
+  | "message_timeout" // the peer began a message and did not complete it within `messageTimeoutMs`
   | "close_timeout" // the peer did not answer the close within `closeTimeoutMs`
   | "handler_failed"; // the application's handler threw; `cause` has what
 

@@ -31,6 +31,12 @@ export interface ConnOptions {
    * at most two quarters of the time later. Default 60,000; 0 waits for ever, and what waits is kept for ever. A peer whose application stops reading for longer is cut, too.
    */
   readonly writeTimeoutMs?: number | undefined;
+  /**
+   * How long a message may take from its first byte to its last, in milliseconds, not counting the time in which the application takes nothing. Then the connection
+   * is closed with 1008 and ends with `message_timeout`, at most two quarters of the time later. Without it a peer may send a byte now and then for ever. Default
+   * 300,000: a megabyte at 4 kB/s passes. Raise it with `maxMessageBytes`. 0 waits for ever, and is the default with `messages: "stream"`.
+   */
+  readonly messageTimeoutMs?: number | undefined;
   /** How long `close` waits for the peer, and for the end of the TCP connection, in milliseconds. Default 5,000. */
   readonly closeTimeoutMs?: number | undefined;
 }
@@ -54,6 +60,7 @@ export interface ConnSettings {
   readonly pingIntervalMs: number;
   readonly pongTimeoutMs: number;
   readonly writeTimeoutMs: number;
+  readonly messageTimeoutMs: number;
   readonly closeTimeoutMs: number;
 }
 
@@ -89,6 +96,7 @@ export function connSettings(options: ConnOptions): ConnSettings {
     pingIntervalMs: wholeNumber("pingIntervalMs", options.pingIntervalMs, 20_000, 0),
     pongTimeoutMs: wholeNumber("pongTimeoutMs", options.pongTimeoutMs, 20_000, 1),
     writeTimeoutMs: wholeNumber("writeTimeoutMs", options.writeTimeoutMs, 60_000, 0),
+    messageTimeoutMs: wholeNumber("messageTimeoutMs", options.messageTimeoutMs, isStreaming ? 0 : 300_000, 0),
     closeTimeoutMs: wholeNumber("closeTimeoutMs", options.closeTimeoutMs, 5_000, 1),
   };
 }

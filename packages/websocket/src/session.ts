@@ -10,6 +10,7 @@ import type { Role } from "./core/frame.ts";
 import type { MessagePart, ProtocolFailure } from "./core/receiver.ts";
 import { WebSocketError } from "./error.ts";
 import { Heartbeat, type HeartbeatHost } from "./heartbeat.ts";
+import { MessageWatch, type MessageWatchHost } from "./message-watch.ts";
 import type { ConnSettings } from "./options.ts";
 import { FLUSH_AT_BYTES, SendHalf } from "./send-half.ts";
 import { listenTo, type SocketEvents } from "./socket-listeners.ts";
@@ -27,7 +28,10 @@ export interface SessionOwner {
  * One connection at work: a socket's bytes to a `Core`, its messages to an `Inbox`, what is sent back to the socket (see `SendHalf`), and the
  * end of all that. The public face is `WebSocketConn`.
  */
-export class Session extends SendHalf implements CoreEvents, InboxSource, HeartbeatHost, SocketEvents {
+export class Session
+  extends SendHalf
+  implements CoreEvents, InboxSource, HeartbeatHost, MessageWatchHost, SocketEvents
+{
   readonly core: Core;
   /** Of messages; of their parts, if messages are streamed. */
   readonly inbox: Inbox<Message | MessagePart>;
@@ -38,6 +42,8 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Heartb
   /** The application is behind; the socket is not read. */
   #isHeldBack = false;
   #isFinished = false;
+  messageNumber = 0;
+  #messageWatch: MessageWatch | undefined;
   #wasClosedHere = false;
   #error: WebSocketError | undefined;
   #failureCode: number | undefined;
@@ -82,24 +88,29 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Heartb
     this.heartbeat.wasHeard = true;
     if (this.core.isDone) return true;
     this.core.receive(chunk, isLent);
+    if (this.core.isPartway) this.#watchMessage();
     // Node reads up to 32 full buffers in one turn; their answers must not pile up.
     if (this.core.outbox.length >= FLUSH_AT_BYTES) this.write();
     return !this.#isHeldBack;
   }
 
   onMessage(message: Message, byteLength: number): void {
+    this.messageNumber = (this.messageNumber + 1) | 0;
     this.inbox.push(message, byteLength);
   }
 
   onPart(part: MessagePart): void {
+    if (part.isLast) this.messageNumber = (this.messageNumber + 1) | 0;
     this.inbox.push(part, part.bytes.length);
   }
 
   onPing(): void {
+    if (!this.core.isInMessage) this.messageNumber = (this.messageNumber + 1) | 0;
     this.flushLater();
   }
 
   onPong(payload: Uint8Array): void {
+    if (!this.core.isInMessage) this.messageNumber = (this.messageNumber + 1) | 0;
     this.heartbeat.pong(payload);
   }
 
@@ -169,6 +180,26 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Heartb
   peerIsGone(reason: string): void {
     this.#error ??= this.#makeError("keepalive_timeout", reason);
     this.socket.destroy();
+  }
+
+  // --- the peer that does not complete a message
+
+  #watchMessage(): void {
+    const { messageTimeoutMs } = this.settings;
+    if (messageTimeoutMs === 0) return;
+    this.#messageWatch ??= new MessageWatch(this, messageTimeoutMs);
+    this.#messageWatch.start();
+  }
+
+  get isPartway(): boolean {
+    return this.core.isOpen && this.core.isPartway;
+  }
+
+  messageTimedOut(): void {
+    const reason = `the peer has begun a message and not completed it for ${this.settings.messageTimeoutMs} ms`;
+    this.#error ??= this.#makeError("message_timeout", reason);
+    this.#failureCode ??= CLOSE.policyViolation;
+    void this.#close(CLOSE.policyViolation, "message not completed in time");
   }
 
   // --- the peer that does not read
@@ -264,6 +295,7 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Heartb
     this.core.isOpen = false;
     clearTimeout(this.#closeTimer);
     this.stopSending();
+    this.#messageWatch?.stop();
     this.heartbeat.stop(() => this.closedError());
     // What has arrived is still delivered before the end is.
     if (!this.#isHeldBack || this.#wasClosedHere) this.#finish();

@@ -80,6 +80,16 @@ export class Core implements ReceiverSink {
     return this.#receiver.isDone;
   }
 
+  /** True between the first byte of a message that arrives and its last. */
+  get isInMessage(): boolean {
+    return this.#receiver.isInMessage;
+  }
+
+  /** True while more is due of a frame or message that has begun to arrive. */
+  get isPartway(): boolean {
+    return this.#receiver.isPartway;
+  }
+
   /** Takes bytes from the transport and changes them in place. `isLent`: the memory will be used again after the call. */
   receive(bytes: Buffer, isLent: boolean): void {
     this.#receiver.push(bytes, isLent);

@@ -120,6 +120,16 @@ export class Receiver {
     return this.#isDone;
   }
 
+  /** True between the first byte of a message and its last, control frames between its fragments included. */
+  get isInMessage(): boolean {
+    return this.#messageOpcode !== 0;
+  }
+
+  /** True after a part of a frame or message, when more of it is due. */
+  get isPartway(): boolean {
+    return this.#messageOpcode !== 0 || this.#isInPayload || this.#cutHeader !== null;
+  }
+
   /** True while bytes that have arrived wait for `resume`. */
   get hasWaiting(): boolean {
     return this.#waiting !== null;
