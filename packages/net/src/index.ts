@@ -23,6 +23,8 @@ export { type FrameCodec, type FrameDecoder, FrameFault } from "./frame-codec.ts
 export { defaultFramedOptions, type FramedOptions, framed } from "./framed-conn.ts";
 // For those who write a transport.
 export { defaultInboxLimits, Inbox, type InboxHandler, type InboxLimits, type InboxSource } from "./inbox.ts";
+export { netErrorFrom } from "./node-error.ts";
+export type { FailureSite } from "./failures.ts";
 export { type LengthPrefix, type LengthPrefixedOptions, lengthPrefixed } from "./length-prefix.ts";
 export { lines } from "./lines.ts";
 export { listen } from "./listen.ts";

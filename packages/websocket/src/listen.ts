@@ -8,6 +8,7 @@ import {
   type Deadline,
   ipAddr,
   type Listener,
+  netErrorFrom,
   parseAddr,
   type WaitOptions,
 } from "@zocalo/net";
@@ -41,7 +42,7 @@ export interface ListenOptions extends AttachOptions {
  * Listens for WebSocket connections on a server of its own. Requests that are no upgrade get 426, other paths 404.
  *
  * @param address as in Go: `":8080"`, `"127.0.0.1:0"`.
- * @throws NetError `invalid_address`; or through the promise what Node says when the port cannot be had, for example `EADDRINUSE`.
+ * @throws NetError through the promise, as `listen` of `@zocalo/net`: `invalid_address`, `address_in_use`, `address_not_available`, `permission`, …
  * @example
  * const listener = await listen(":8080", { path: "/ws" });
  * for await (const conn of listener) conn.serve({ message: (message) => void conn.trySend(message) });
@@ -68,9 +69,14 @@ export async function listen(address: string, options: ListenOptions = {}): Prom
     : createServer(httpOptions, answer);
   const upgrader = new Upgrader(options); // Before the port is taken: it may throw.
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
+    const failed = (error: Error): void => {
+      reject(
+        netErrorFrom(error, { op: "listen", network: "websocket", localAddr: ipAddr("tcp", host, port) }),
+      );
+    };
+    server.once("error", failed);
     server.listen({ port, ...(host === "" ? undefined : { host }) }, () => {
-      server.off("error", reject);
+      server.off("error", failed);
       resolve();
     });
   });

@@ -11,6 +11,7 @@ import { accepting, echoAll, ended, fill } from "./peers.ts";
 
 const good = selfSigned("IP:127.0.0.1");
 const foreign = selfSigned("DNS:elsewhere.example");
+const old = selfSigned("IP:127.0.0.1", -1);
 const mine = selfSigned("DNS:client.example");
 const trust = { ca: good.cert };
 
@@ -41,13 +42,18 @@ test("the ws package as a client over TLS", async () => {
   assert.equal(code, 4000);
 });
 
-for (const [name, identity, tls] of [
-  ["of an unknown authority", good, {}],
-  ["for another name", foreign, { ca: foreign.cert }],
+for (const [name, identity, tls, reason] of [
+  ["of an unknown authority", good, {}, "DEPTH_ZERO_SELF_SIGNED_CERT"],
+  ["for another name", foreign, { ca: foreign.cert }, "ERR_TLS_CERT_ALTNAME_INVALID"],
+  ["that has expired", old, { ca: old.cert }, "CERT_HAS_EXPIRED"],
 ] as const) {
   test(`a certificate ${name} is not accepted, and the server goes on`, async () => {
     await using server = await accepting({ tls: identity });
-    await assert.rejects(dial(`wss://127.0.0.1:${server.port}`, { tls }), { code: "connect_failed" });
+    await assert.rejects(dial(`wss://127.0.0.1:${server.port}`, { tls }), (error: WebSocketError) => {
+      assert.equal(error.code, "connect_failed");
+      assert.equal((error.cause as { code?: string } | undefined)?.code, reason);
+      return true;
+    });
     const accepted = server.listener.accept();
     const conn = await dial(`wss://127.0.0.1:${server.port}`, { tls: { rejectUnauthorized: false } });
     conn.abort();
