@@ -114,6 +114,12 @@ export class Session
     this.heartbeat.pong(payload);
   }
 
+  holdsEnd(): boolean {
+    // Whoever waits in `receive` gets a message in a microtask, and answers it then.
+    setImmediate(() => this.core.answerEnd());
+    return true;
+  }
+
   onPeerClose(): void {
     this.#endTransport();
   }
@@ -281,6 +287,10 @@ export class Session
   }
 
   socketEnded(): void {
+    if (this.core.isEndHeld) {
+      setImmediate(() => this.socketEnded());
+      return;
+    }
     // A WebSocket has no half-closed state: without a Close frame this is a broken connection.
     if (this.core.isDone) this.endSocket();
     else this.socket.destroy();
@@ -292,6 +302,7 @@ export class Session
 
   socketClosed(): void {
     this.isTransportClosed = true;
+    this.core.answerEnd();
     this.core.isOpen = false;
     clearTimeout(this.#closeTimer);
     this.stopSending();

@@ -19,6 +19,11 @@ export interface CoreEvents {
   onPong(payload: Uint8Array): void;
   /** The peer's Close frame arrived, and the answer is in the outbox. Flush, then end the transport. */
   onPeerClose(): void;
+  /**
+   * The peer has ended the conversation, or broke the protocol. True: the application has still to see messages that came before and may answer them,
+   * so `answerEnd` will be called; until then nothing more is received, and the Close frame waits. Default: the end is answered at once.
+   */
+  holdsEnd?(): boolean;
   /** The peer broke the protocol, and a Close frame that says so is in the outbox. Flush, then end the transport. */
   onFailure(failure: ProtocolFailure): void;
 }
@@ -43,6 +48,7 @@ export class Core implements ReceiverSink {
   #sent: CloseFrame | undefined;
   #received: CloseFrame | undefined;
   #isCongested = false;
+  #heldEnd: (() => void) | undefined;
   /** The newest ping that came while congested. */
   #owedPong: Uint8Array | undefined;
   /** A message was begun by `sendPart`: no other may be sent before its last part (RFC 6455 §5.4). */
@@ -199,14 +205,35 @@ export class Core implements ReceiverSink {
   }
 
   onClose(code: number, reason: string): void {
-    this.#received = { code, reason };
-    this.close(code, ""); // RFC 6455 §5.5.1: the answer echoes the code.
-    this.#events.onPeerClose();
+    this.#endWith(() => {
+      this.#received = { code, reason };
+      this.close(code, ""); // RFC 6455 §5.5.1: the answer echoes the code.
+      this.#events.onPeerClose();
+    });
   }
 
   onFailure(failure: ProtocolFailure): void {
-    this.close(failure.closeCode, failure.reason); // RFC 6455 §7.1.7
-    this.#events.onFailure(failure);
+    this.#endWith(() => {
+      this.close(failure.closeCode, failure.reason); // RFC 6455 §7.1.7
+      this.#events.onFailure(failure);
+    });
+  }
+
+  /** True between the peer's end and `answerEnd`. */
+  get isEndHeld(): boolean {
+    return this.#heldEnd !== undefined;
+  }
+
+  /** Answers the end that was held, if one was. */
+  answerEnd(): void {
+    const end = this.#heldEnd;
+    this.#heldEnd = undefined;
+    end?.();
+  }
+
+  #endWith(end: () => void): void {
+    if (this.isOpen && this.#events.holdsEnd?.()) this.#heldEnd = end;
+    else end();
   }
 }
 

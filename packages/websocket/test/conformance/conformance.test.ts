@@ -32,6 +32,15 @@ function echo(conn: WebSocketConn): Promise<void> {
   });
 }
 
+/** As the guide does it. */
+async function echoInLoop(conn: WebSocketConn): Promise<void> {
+  try {
+    for await (const message of conn) await conn.send(message);
+  } catch {
+    // An end that was not clean; the suite has seen what came of it.
+  }
+}
+
 function short(subject: Subject): Case[] {
   return casesFor(subject).filter(({ isLong }) => !isLong);
 }
@@ -97,6 +106,21 @@ for (const compression of [false, { contextTakeover: true }]) {
     const subject = new ServerSubject(listener.addr.port, isCompressing);
     try {
       assert.deepEqual(await faultsOf(short(subject), subject), []);
+    } finally {
+      await listener.abort();
+    }
+  });
+
+  test(`a server that receives in a loop answers what came before the end, ${mode} compression`, async () => {
+    const listener = await listen("127.0.0.1:0", { ...options, compression });
+    void (async () => {
+      for await (const conn of listener) void echoInLoop(conn);
+    })();
+    assert.ok("port" in listener.addr);
+    const subject = new ServerSubject(listener.addr.port, isCompressing);
+    const cases = short(subject).filter((each) => ["3", "4", "5", "7"].includes(sectionOf(each)));
+    try {
+      assert.deepEqual(await faultsOf(cases, subject), []);
     } finally {
       await listener.abort();
     }
