@@ -39,9 +39,11 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   #isDiscarding = false;
   #receiver: DataReceiver | undefined;
 
-  constructor(transport: Transport, conn: Sited) {
+  /** @param receiver Who has been served until now without this half. */
+  constructor(transport: Transport, conn: Sited, receiver: DataReceiver | undefined) {
     this.#transport = transport;
     this.#conn = conn;
+    this.#receiver = receiver;
   }
 
   /** `deliver` makes the call's result of the bytes or of the end. */
@@ -58,9 +60,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
       if (this.#ending) return Promise.reject(this.#ending(this.#readSite()));
       if (options?.signal === undefined) return this.#waitFirst(deliver);
     }
-    return new Promise<T>((resolve) => {
-      this.#wait(new Waiter(deliver, resolve as Resolve, undefined), options);
-    });
+    return this.#waitInTurn(options, deliver);
   }
 
   /** Iterates over what arrives. */
@@ -168,10 +168,16 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   }
 
   #waitFirst<T>(deliver: (bytes: Uint8Array | null) => T): Promise<T> {
+    const promise = new Promise<T>(catchResolve as (resolve: (result: T) => void) => void);
+    this.#resolveFirst = caught;
+    this.#deliverFirst = deliver;
+    this.#transport.resume();
+    return promise;
+  }
+
+  #waitInTurn<T>(options: WaitOptions | undefined, deliver: (bytes: Uint8Array | null) => T): Promise<T> {
     return new Promise<T>((resolve) => {
-      this.#resolveFirst = resolve as Resolve;
-      this.#deliverFirst = deliver;
-      this.#transport.resume();
+      this.#wait(new Waiter(deliver, resolve as Resolve, undefined), options);
     });
   }
 
@@ -270,6 +276,13 @@ type Deliver = (bytes: Uint8Array | null) => unknown;
 
 /** Settles the promise of a call. To reject it, it is given a rejected promise: the function for that would last as long as this one. */
 type Resolve = (result: unknown) => void;
+
+let caught: Resolve | undefined;
+
+/** What a promise is made with: one function for all of them, as each read would leave one behind. */
+function catchResolve(resolve: Resolve): void {
+  caught = resolve;
+}
 
 /** A call that waits. */
 class Waiter {

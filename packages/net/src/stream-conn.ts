@@ -52,7 +52,8 @@ interface Parting {
 export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   readonly #transport: Transport;
   readonly #options: StreamConnOptions;
-  readonly #reads: ReadHalf;
+  /** Made for the first read, and for whatever else it is needed. A handler gets its bytes without. */
+  #reads: ReadHalf | undefined;
   /** Made for the first write that does not leave at once, and for whatever else it is needed. */
   #writes: WriteHalf | undefined;
   /** As long as there are no `#writes`: those handed to the transport and not yet told to have left. */
@@ -69,7 +70,6 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   constructor(transport: Transport, options: StreamConnOptions) {
     this.#transport = transport;
     this.#options = options;
-    this.#reads = new ReadHalf(transport, this);
     transport.attach(this);
   }
 
@@ -96,15 +96,15 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   }
 
   read(options?: WaitOptions): Promise<Uint8Array | null> {
-    return this.#reads.read(options, asIs);
+    return this.#reading.read(options, asIs);
   }
 
   readFull(length: number, options?: WaitOptions): Promise<Uint8Array | null> {
-    return this.#reads.readFull(length, options);
+    return this.#reading.readFull(length, options);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
-    return this.#reads;
+    return this.#reading;
   }
 
   serve(handler: ConnHandler): void {
@@ -112,7 +112,8 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     this.#transport.prefersLent = true;
     this.#handler = handler;
     try {
-      this.#reads.serve(this);
+      if (this.#reads === undefined) this.#transport.resume();
+      else this.#reads.serve(this);
     } catch (error) {
       this.#handler = undefined;
       throw error;
@@ -155,7 +156,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   }
 
   closeRead(): void {
-    if (this.#parting?.closing === undefined) this.#reads.discard(null);
+    if (this.#parting?.closing === undefined) this.#reading.discard(null);
   }
 
   close(): Promise<void> {
@@ -168,7 +169,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     const parting = this.#part();
     if (parting.isFlushed) return; // Closed: a reset now could destroy what the peer has not yet read.
     parting.closing ??= Promise.resolve();
-    this.#reads.discard(closedError);
+    this.#reading.discard(closedError);
     this.#writing.fail(closedError);
     this.#transport.reset();
   }
@@ -179,7 +180,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   }
 
   setReadDeadline(at: Deadline): void {
-    if (!this.#isGone) this.#reads.setDeadline(at);
+    if (!this.#isGone) this.#reading.setDeadline(at);
   }
 
   setWriteDeadline(at: Deadline): void {
@@ -191,12 +192,16 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   }
 
   onBytes(bytes: Uint8Array, isLent: boolean): boolean {
-    return this.#reads.accept(bytes, isLent);
+    if (this.#reads !== undefined || this.#handler === undefined) return this.#reading.accept(bytes, isLent);
+    const busy = this.onData(bytes);
+    if (busy === undefined) return true;
+    void this.#resumeAfter(busy);
+    return false;
   }
 
   onEnd(): void {
     this.#hasPeerEnded = true;
-    this.#reads.end(null);
+    this.#reading.end(null);
     this.#handleEnd();
   }
 
@@ -218,8 +223,8 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     if (error !== undefined && parting.closing === undefined) {
       parting.failure ??= failure(this.failureSite("read"));
     }
-    this.#reads.end(failure);
-    this.#reads.release();
+    this.#reading.end(failure);
+    this.#reading.release();
     this.#writing.fail(failure);
     parting.onGone?.();
     this.#options.owner?.ended(this);
@@ -227,7 +232,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   }
 
   async #closeInOrder(parting: Parting): Promise<void> {
-    this.#reads.discard(closedError);
+    this.#reading.discard(closedError);
     const writes = this.#writing;
     writes.close();
     if (this.#isGone) return;
@@ -304,6 +309,15 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   #abortWith(error: unknown): void {
     this.#part().failure ??= asError(error);
     this.abort();
+  }
+
+  async #resumeAfter(busy: Promise<void>): Promise<void> {
+    await busy;
+    if (!this.#hasPeerEnded && this.#parting === undefined) this.#transport.resume();
+  }
+
+  get #reading(): ReadHalf {
+    return (this.#reads ??= new ReadHalf(this.#transport, this, this.#handler && this));
   }
 
   get #writing(): WriteHalf {
