@@ -18,7 +18,7 @@ const kinds: Record<string, () => Promise<number>> = {
         resolve(typeof address === "object" && address !== null ? address.port : 0);
       });
     }),
-  "conn, iterated": () => serve((conn) => void iterate(conn).catch(() => conn.abort())),
+  "conn, iterated": () => serve((conn) => void iterate(conn)),
   // What `write` returns is returned: a client that does not read is not read from either, which raw `node:net` here does not offer.
   "conn, handler": () => serve((conn) => conn.serve({ data: (bytes) => conn.write(bytes) })),
 };
@@ -32,8 +32,12 @@ async function serve(handle: (conn: Conn) => void): Promise<number> {
 }
 
 async function iterate(conn: Conn): Promise<void> {
-  for await (const bytes of conn) await conn.write(bytes);
-  await conn.close();
+  try {
+    for await (const bytes of conn) await conn.write(bytes);
+    await conn.close();
+  } catch {
+    conn.abort();
+  }
 }
 
 const kind = process.argv[2] ?? "";
