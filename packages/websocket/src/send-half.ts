@@ -179,8 +179,10 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   #writePast(chunk: Uint8Array | string): void {
     const encoding = (typeof chunk === "string" ? "latin1" : "buffer") as BufferEncoding; // Node crashes on any other.
     this.#leavingBytes = chunk.length;
+    this.#hasUnsent = false; // Until the call has returned: see `#left`.
     // oxlint-disable-next-line no-underscore-dangle -- the name that Node gives what implements a stream
     this.socket._write(chunk, encoding, (error) => this.#left(error));
+    this.#hasUnsent = this.#leavingBytes > 0;
   }
 
   protected flushLater(): void {
@@ -246,6 +248,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     if (this.socket.destroyed) return; // What was not taken stays counted.
     this.#leavingBytes = 0;
     if (this.#isEnding) this.socket.end();
+    // Not within the call that wrote: the outbox is told only after it that its memory is free, and nothing may be added meanwhile.
     if (this.#hasUnsent) this.#drained();
   }
 

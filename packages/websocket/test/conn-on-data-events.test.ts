@@ -3,3 +3,4 @@ import { setReusedReadBuffer } from "../src/reused-read-buffer.ts";
 
 setReusedReadBuffer(false);
 await import("./conn.test.ts");
+await import("./drain.test.ts");
