@@ -2,7 +2,7 @@ import { type OnReadOpts, Socket, type SocketConstructorOpts } from "node:net";
 import type { Duplex } from "node:stream";
 
 /**
- * Reaches into Node (besides `sync-zlib.ts` and `write-progress.ts`, nothing else does): reading into one buffer that all connections share.
+ * Reaches into Node (as `direct-write.ts`, `write-progress.ts`, `core/native-text.ts` and `core/sync-zlib.ts` do): reading into one buffer that all connections share.
  *
  * Node allocates 64 KiB for each read and gives most of it back; for a small message that is a fifth to a third of all it costs. `net.Socket` can
  * read into a buffer of ours instead (`onread`), but takes that option only when it is made. A socket that was upgraded gets it here afterwards, in the places

@@ -4,6 +4,7 @@ import type { Compression } from "./core/compression.ts";
 import type { Core } from "./core/core.ts";
 import { FIN, OPCODE, type Role } from "./core/frame.ts";
 import { serverFrame } from "./core/server-frame.ts";
+import { writeDirectly } from "./direct-write.ts";
 import { canceled, WebSocketError } from "./error.ts";
 import type { ConnSettings } from "./options.ts";
 import { type OutgoingHost, OutgoingStreams, type StreamSource } from "./outgoing-stream.ts";
@@ -175,13 +176,10 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     else this.socket.write(head, "latin1");
   }
 
-  /** What the system mostly takes at once need not be booked in and out of the stream's queue, nor wait for the next tick. */
   #writePast(chunk: Uint8Array | string): void {
-    const encoding = (typeof chunk === "string" ? "latin1" : "buffer") as BufferEncoding; // Node crashes on any other.
     this.#leavingBytes = chunk.length;
     this.#hasUnsent = false; // Until the call has returned: see `#left`.
-    // oxlint-disable-next-line no-underscore-dangle -- the name that Node gives what implements a stream
-    this.socket._write(chunk, encoding, (error) => this.#left(error));
+    writeDirectly(this.socket, chunk, (error) => this.#left(error));
     this.#hasUnsent = this.#leavingBytes > 0;
   }
 

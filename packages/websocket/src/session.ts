@@ -8,6 +8,7 @@ import type { Compression } from "./core/compression.ts";
 import { closeFault, Core, type CoreEvents } from "./core/core.ts";
 import type { Role } from "./core/frame.ts";
 import type { MessagePart, ProtocolFailure } from "./core/receiver.ts";
+import { canWriteDirectly } from "./direct-write.ts";
 import { WebSocketError } from "./error.ts";
 import { Heartbeat, type HeartbeatHost } from "./heartbeat.ts";
 import { MessageWatch, type MessageWatchHost } from "./message-watch.ts";
@@ -39,8 +40,10 @@ export class Session
   readonly #conn: WebSocketConn;
   readonly #onEnded: ((conn: WebSocketConn) => void) | undefined;
 
-  /** The application is behind; the socket is not read. */
+  /** The socket is not read: the application is behind, or others have their turn. */
   #isHeldBack = false;
+  #isBehind = false;
+  #isResting = false;
   #isFinished = false;
   messageNumber = 0;
   #messageWatch: MessageWatch | undefined;
@@ -68,7 +71,7 @@ export class Session
 
   /** Begins to read. `head`: what came behind the handshake. `answer`: an HTTP head that is sent before all else. */
   start(head: Buffer, answer?: string): void {
-    this.writesDirectly = listenTo(this.socket, this);
+    this.writesDirectly = listenTo(this.socket, this) && canWriteDirectly(this.socket);
     if (answer !== undefined) this.writeAnswer(answer);
     this.heartbeat.start();
     if (head.length === 0) {
@@ -136,13 +139,33 @@ export class Session
   /** `Inbox`: the application is behind. */
   pause(): void {
     if (!this.core.isOpen) return;
+    this.#isBehind = true;
+    this.#holdBack();
+  }
+
+  /** `Inbox`: it has caught up. */
+  resume(): void {
+    this.#isBehind = false;
+    if (!this.#isResting) this.#goOn();
+  }
+
+  onBusy(): void {
+    if (!this.core.isOpen) return;
+    this.#isResting = true;
+    this.#holdBack();
+    setImmediate(() => {
+      this.#isResting = false;
+      if (!this.#isBehind) this.#goOn();
+    });
+  }
+
+  #holdBack(): void {
     this.#isHeldBack = true;
     this.core.pauseReceiving();
     this.socket.pause();
   }
 
-  /** `Inbox`: it has caught up. */
-  resume(): void {
+  #goOn(): void {
     if (!this.#isHeldBack) return;
     this.#isHeldBack = false;
     this.core.resumeReceiving();
