@@ -2,7 +2,7 @@ import { type OnReadOpts, Socket, type SocketConstructorOpts } from "node:net";
 import type { Duplex } from "node:stream";
 
 /**
- * All that knows more of Node than it documents. Each piece is tried out at start-up, on sockets that connect nothing, or looked for
+ * All that knows more of Node's stream sockets than is documented. Each piece is tried out at start-up, on sockets that connect nothing, or looked for
  * when it is used; where this Node cannot do it, everything works without, at the cost that is said here.
  *
  * | what | without it |

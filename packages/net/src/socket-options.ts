@@ -12,7 +12,10 @@ export const DEFAULT_KEEP_ALIVE_IDLE_MS = 15_000;
 export interface SocketOptions {
   /** Send small writes at once (TCP_NODELAY). `false` lets the system collect them, for up to 40 ms. Default `true`. */
   readonly noDelay?: boolean | undefined;
-  /** Find out about dead peers on idle connections (SO_KEEPALIVE). Default `true`. */
+  /**
+   * Find out about dead peers on idle connections (SO_KEEPALIVE). Told to whoever reads or writes; while reading is paused, because what
+   * arrived is not taken, only the next call is. Default `true`.
+   */
   readonly keepAlive?: boolean | undefined;
   /** Idle time before the first keep-alive probe, in milliseconds, rounded down to seconds. Default 15 s. */
   readonly keepAliveIdleMs?: number | undefined;
