@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
+import { constants, deflateRawSync } from "node:zlib";
 import { type Message, PreparedMessage } from "@zocalo/net";
 import { WebSocket, WebSocketServer } from "ws";
 import { dial } from "../src/index.ts";
 import { accepting, echoAll, RawPeer, upgradeRequest } from "./peers.ts";
+import { frameFrom } from "./recorder.ts";
 
 const text = JSON.stringify(
   Array.from({ length: 60 }, (_, i) => ({ id: i, name: `user ${i}`, text: "¡hola a todos!" })),
@@ -129,5 +131,52 @@ test("a connection that is cut while it compresses harms nobody", async () => {
   const conn = await dial(server.url, { compression: true });
   await conn.send(text);
   assert.equal(await conn.receive(), text);
+  conn.abort();
+});
+
+test("a read full of messages that inflate to much is told over many turns, and in order", async () => {
+  await using server = await accepting({ compression: {} });
+  const accepted = server.listener.accept();
+  const peer = await RawPeer.connect(server.port);
+  peer.write(
+    upgradeRequest({ "Sec-WebSocket-Extensions": "permessage-deflate; client_no_context_takeover" }),
+  );
+  await peer.head();
+  const conn = await accepted;
+
+  const count = 100;
+  const payloads = Array.from({ length: count }, (_, i) => {
+    const bytes = Buffer.alloc(500_000);
+    bytes[0] = i;
+    return deflateRawSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -4);
+  });
+  let turn = 0;
+  let isOver = false;
+  const nextTurn = (): void => {
+    turn++;
+    if (!isOver) setImmediate(nextTurn);
+  };
+  nextTurn();
+  const turns: number[] = [];
+  const order: (number | undefined)[] = [];
+  await new Promise<void>((resolve) => {
+    conn.serve({
+      // Every tenth lets the others wait, so that both reasons to hold the peer back meet.
+      message(message) {
+        turns.push(turn);
+        order.push(typeof message === "string" ? undefined : message[0]);
+        if (order.length === count) resolve();
+        return order.length % 10 === 0 ? new Promise((go) => setImmediate(go)) : undefined;
+      },
+    });
+    peer.write(Buffer.concat(payloads.map((payload) => frameFrom("client", 0xc2, payload))));
+  });
+  isOver = true;
+  assert.deepEqual(
+    order,
+    Array.from({ length: count }, (_, i) => i),
+  );
+  const most = Math.max(...turns.map((each) => turns.filter((other) => other === each).length));
+  assert.ok(most <= 8, `${most} messages of 500 kB in one turn`);
   conn.abort();
 });

@@ -17,6 +17,8 @@ export interface CoreEvents {
   onPing(payload: Uint8Array): void;
   /** `payload` is lent for the call. */
   onPong(payload: Uint8Array): void;
+  /** Enough for one turn: pause receiving, and resume it in the next, so that a peer's compressed messages do not hold up others. */
+  onBusy?(): void;
   /** The peer's Close frame arrived, and the answer is in the outbox. Flush, then end the transport. */
   onPeerClose(): void;
   /**
@@ -202,6 +204,10 @@ export class Core implements ReceiverSink {
 
   onPong(payload: Uint8Array): void {
     this.#events.onPong(payload);
+  }
+
+  onBusy(): void {
+    this.#events.onBusy?.();
   }
 
   onClose(code: number, reason: string): void {

@@ -39,6 +39,8 @@ export interface ReceiverSink {
   onPong(payload: Uint8Array): void;
   /** Nothing follows. @param code 1005 if the frame had none. */
   onClose(code: number, reason: string): void;
+  /** So much was inflated that others should have their turn: best pause, and resume in the next one. */
+  onBusy(): void;
   /** Nothing follows. */
   onFailure(failure: ProtocolFailure): void;
 }
@@ -174,8 +176,10 @@ export class Receiver {
   #parse(chunk: Buffer, isLent: boolean): void {
     this.#isParsing = true;
     const end = chunk.length;
+    const compression = this.#compression;
     let at = 0;
     while (at < end && !this.#isDone) {
+      if (compression?.hasDoneEnough()) this.#sink.onBusy();
       if (this.#isPaused) {
         const rest = chunk.subarray(at);
         this.#waiting = isLent ? Buffer.from(rest) : rest;

@@ -6,8 +6,8 @@ import { asciiText, utf8Text } from "./native-text.ts";
 import type { ProtocolFailure, ReceiverSink } from "./receiver.ts";
 import { Utf8Check } from "./utf8.ts";
 
-/** So much of a compressed message is inflated at a time: 4 KiB give at most 4.2 MB, and mostly fit in the memory that is there for it. */
-export const INFLATE_BYTES = 4096;
+/** So much of a compressed message is inflated at a time: 2 KiB give at most 2.1 MB, and mostly fit in the memory that is there for it. */
+export const INFLATE_BYTES = 2048;
 
 /**
  * Puts a message together that comes in several frames or several chunks, and tells it when it is whole. A compressed one is inflated as it
