@@ -29,7 +29,7 @@ const MAX_COMPRESSED_BYTES = 1_048_576;
 /** Texts of up to this many characters are encoded in memory that is there. */
 const ENCODED_CHARS = 16_384;
 const encoded = Buffer.allocUnsafeSlow(ENCODED_CHARS * 3);
-/** Inflating takes 2.5 to 4.4 ms for each MiB: so much, and one step, is done in a turn. In bytes. */
+/** Inflating takes 1 to 3 ms for each MiB: so much, and one step, is done in a turn. In bytes. */
 const TURN_BYTES = 1_048_576;
 
 /** Decompressors for messages in parts that are kept for the next one, for each window: 320 kB. */
