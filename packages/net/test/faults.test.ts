@@ -140,6 +140,7 @@ test("out of descriptors, accepting neither stops nor spins", async (t) => {
     ],
     { stdio: ["ignore", "inherit", "inherit", "ipc"] },
   );
+  t.after(() => child.kill());
   const { address } = await told<{ address: string }>(child);
   const ask = async (): Promise<CrowdedState> => {
     const answer = told<CrowdedState>(child);
@@ -157,9 +158,14 @@ test("out of descriptors, accepting neither stops nor spins", async (t) => {
     else conn.abort();
     return hello !== null;
   };
-  while (await visit()); // Until there are none left.
-  const full = await ask();
-  for (let i = 0; i < 50; i++) assert.equal(await visit(), false);
+  // Until there are none left. Node itself may give one back that it needed for a moment: then it begins anew.
+  let full: CrowdedState;
+  let refused: number;
+  do {
+    while (await visit());
+    full = await ask();
+    for (refused = 0; refused < 50 && !(await visit()); ) refused++;
+  } while (refused < 50);
   const refusing = await ask();
   assert.equal(refusing.accepted, full.accepted);
   assert.deepEqual(refusing.ownDial, ["too_many_files", "dial"]);

@@ -114,7 +114,7 @@ export function fuzz(durationMs: number, seed: number): number {
     } catch (error) {
       mkdirSync(REGRESSIONS, { recursive: true });
       const file = `${REGRESSIONS}${seed}-${tried}.json`;
-      writeFileSync(file, `${JSON.stringify({ ...input, bytes: input.bytes.toString("hex") })}\n`);
+      writeFileSync(file, `${JSON.stringify({ ...input, bytes: input.bytes.toString("hex") }, null, 2)}\n`);
       throw new Error(`seed ${seed}, input ${tried} failed; kept as ${file}`, { cause: error });
     }
   }
