@@ -209,15 +209,22 @@ export class Feed implements SubscriberOwner {
   /** Gives a subscriber a position in the epoch of the flow, if it has none there. */
   #align(subscriber: Subscriber): void {
     const { epoch, offset } = this.#flow;
-    const { received, last = 0 } = subscriber;
-    if (received === undefined) {
-      subscriber.start({ epoch, offset: Math.max(0, Math.max(this.#head, offset) - last) });
-    } else if (received.epoch !== epoch) this.#replaced(subscriber, received);
+    const { received } = subscriber;
+    if (received === undefined) this.#begin(subscriber);
+    else if (received.epoch !== epoch) this.#replaced(subscriber, received);
     // From here on nothing it has not got may be missing.
     if (subscriber.received !== undefined && subscriber.received.offset >= offset) subscriber.isFresh = false;
   }
 
+  #begin(subscriber: Subscriber): void {
+    const { epoch, offset } = this.#flow;
+    subscriber.start({ epoch, offset: Math.max(0, Math.max(this.#head, offset) - (subscriber.last ?? 0)) });
+  }
+
+  /** The log is another one than the one in which the subscriber stood at `previous`. */
   #replaced(subscriber: Subscriber, previous: Position): void {
+    // Who was brought nothing of the old one begins in the new one, and has lost nothing.
+    if (subscriber.isFresh) return this.#begin(subscriber);
     subscriber.isResuming = false;
     subscriber.gap({ reset: true, epoch: this.#flow.epoch, previous });
   }

@@ -156,6 +156,29 @@ test("a replaced log is told, and the new one is had from its beginning", async 
   await session.close();
 });
 
+test("who comes while the log is being replaced begins in the new one, and lost nothing of the old", async () => {
+  for (const last of [1, 100]) {
+    const { server, clock, session } = begin();
+    fill(server, 3);
+    const old = notes();
+    session.channel(name).subscribe({}, old.handlers);
+    await settled();
+    server.conn.cut(); // which nobody has been told yet
+    server.reset(name, "e2");
+    fill(server, 4);
+    server.trim(name, 1);
+    const fresh = notes();
+    session.channel(name).subscribe({ last }, fresh.handlers);
+    await clock.advance(1_000);
+    fill(server, 1);
+    await settled();
+    const reset = { reset: true, epoch: "e2", previous: { epoch: "e1", offset: 3 } };
+    assert.deepEqual(old.log, [reset, { reset: false, epoch: "e2", from: 1, to: 1 }, 2, 3, 4, 5]);
+    assert.deepEqual(fresh.log, [2, 3, 4, 5].slice(-1 - last));
+    await session.close();
+  }
+});
+
 test("a log that lacks what one had of it counts as replaced", async () => {
   const { server, clock, session } = begin();
   fill(server, 9);
