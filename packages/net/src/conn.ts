@@ -75,7 +75,12 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
   /** Writes `parts` one after the other as a single `write`, without joining them. */
   writev(parts: readonly Uint8Array[], options?: WaitOptions): Promise<void>;
 
-  /** Ends the writing side after what was written (TCP FIN). Reading goes on, later writes reject with `closed`. */
+  /**
+   * Ends the writing side after what was written (TCP FIN). Reading goes on, later writes reject with `closed`.
+   *
+   * @throws NetError `timeout` past the write deadline: at once and without an effect if it has passed already; if it passes meanwhile
+   * the end still follows what was written.
+   */
   closeWrite(): Promise<void>;
 
   /**
@@ -96,7 +101,10 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
   /** Closes at once and drops what is not yet sent (TCP RST where the platform allows it). Never waits, never throws. After `close` has resolved it does nothing. */
   abort(): void;
 
-  /** Sets both deadlines. Past it, pending and future operations reject with `timeout` until it is moved or cleared. */
+  /**
+   * Sets both deadlines. Past it, pending and future operations reject with `timeout` until it is moved or cleared. `close` has a
+   * limit of its own: once it was called deadlines mean nothing.
+   */
   setDeadline(at: Deadline): void;
   setReadDeadline(at: Deadline): void;
   setWriteDeadline(at: Deadline): void;

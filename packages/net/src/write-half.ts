@@ -57,6 +57,8 @@ export class WriteHalf {
   /** Writes that left at once since one waited for the event loop. */
   #burst = 0;
   #isPumping = false;
+  /** The connection is closing, which has a time limit of its own. */
+  #isClosing = false;
   #deadline: DeadlineTimer | undefined;
   /** Why nothing more can be written. */
   #refused: (() => NetError) | undefined;
@@ -104,6 +106,7 @@ export class WriteHalf {
   end(done: (error: NetError | undefined) => void): void {
     if (this.#end === "finished") return done(undefined);
     if (this.#end === "failed") return done(this.#refused?.());
+    if (this.#deadline?.hasPassed) return done(this.#timeout());
     this.#endWaiters = added(this.#endWaiters, done);
     if (this.#end !== "open") return;
     this.#end = "wanted";
@@ -112,6 +115,7 @@ export class WriteHalf {
   }
 
   setDeadline(at: Deadline): void {
+    if (this.#isClosing) return;
     this.#deadline ??= new DeadlineTimer(() => {
       this.#rejectAll((accepted) => this.#timeout(accepted));
       for (const done of this.#endWaiters.splice(0)) done(this.#timeout());
@@ -121,6 +125,7 @@ export class WriteHalf {
 
   /** Nothing more is accepted, and what waits is refused; what was accepted goes on. */
   close(): void {
+    this.#isClosing = true;
     this.#refused = () => closedError(this.#writeSite());
     const waiting = this.#queue;
     this.#queue = EMPTY;

@@ -299,6 +299,45 @@ export function testConnContract(
     },
   );
 
+  contract("a write deadline stops closeWrite too, before and while it waits", async ({ a, b }) => {
+    const block = Buffer.alloc(64 * 1024 * 1024);
+    a.setWriteDeadline(soon());
+    let accepted = 0;
+    await assert.rejects(a.write(block), (error: NetError) => {
+      accepted = error.bytesWritten ?? Number.NaN;
+      return error.code === "timeout";
+    });
+    await assert.rejects(a.closeWrite(), { code: "timeout", op: "write" });
+    a.setWriteDeadline(null);
+    const ending = a.closeWrite();
+    a.setWriteDeadline(soon());
+    await assert.rejects(ending, { code: "timeout", op: "write" });
+    a.setWriteDeadline(null);
+    const ended = a.closeWrite();
+    let received = 0;
+    for await (const portion of b) received += portion.length;
+    assert.equal(received, accepted);
+    await ended;
+  });
+
+  contract("a deadline that is set while close flushes does not cut it short", async ({ a, b }) => {
+    a.setWriteDeadline(soon());
+    let accepted = 0;
+    await assert.rejects(a.write(Buffer.alloc(64 * 1024 * 1024)), (error: NetError) => {
+      accepted = error.bytesWritten ?? Number.NaN;
+      return error.code === "timeout";
+    });
+    let isClosed = false;
+    const closed = a.close().then(() => (isClosed = true));
+    a.setDeadline(Date.now() - 1);
+    for (let i = 0; i < 20; i++) await turn();
+    assert.equal(isClosed, false, "there are bytes that have not left");
+    let received = 0;
+    for await (const portion of b) received += portion.length;
+    await closed;
+    assert.equal(received, accepted);
+  });
+
   contract("setDeadline holds for both directions", async ({ a }) => {
     a.setDeadline(soon());
     await assert.rejects(a.read(), { code: "timeout" });
