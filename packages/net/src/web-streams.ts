@@ -3,6 +3,7 @@ import { pipeAddr } from "./addr.ts";
 import type { ReadableStream, WritableStream } from "node:stream/web";
 import { ReadableStream as WebReadableStream, WritableStream as WebWritableStream } from "node:stream/web";
 import type { Conn } from "./conn.ts";
+import { closedError } from "./failures.ts";
 import { SocketTransport } from "./socket-transport.ts";
 import { StreamConn } from "./stream-conn.ts";
 
@@ -33,6 +34,11 @@ export function toWebStreams(conn: Conn): WebStreamPair {
     { highWaterMark: 0 },
   );
   const writable = new WebWritableStream<Uint8Array>({
+    start(controller) {
+      // `abort` comes only once the write before it is over, which a peer that does not read can put off for ever.
+      const signal: unknown = Reflect.get(controller, "signal"); // Not in Node's types.
+      if (signal instanceof AbortSignal) signal.addEventListener("abort", () => conn.abort(), { once: true });
+    },
     write: (bytes) => conn.write(bytes),
     close: () => conn.closeWrite(),
     abort: () => conn.abort(),
@@ -78,8 +84,11 @@ export function toNodeStream(conn: Conn): Duplex {
 /**
  * A Node `Duplex` of bytes as a connection: deadlines, order and all else of `Conn` on whatever Node has as a stream. Its addresses are those
  * of a pipe. The stream must not be read or written otherwise from then on.
+ *
+ * @throws NetError `closed` for a stream that is over: nothing would ever be heard of it again.
  */
 export function fromNodeStream(stream: Duplex): Conn {
+  if (stream.closed) throw closedError({ op: "read", network: "stream" });
   const transport = new SocketTransport();
   transport.use({ socket: stream, localAddr: pipeAddr, remoteAddr: pipeAddr }, false);
   return new StreamConn(transport, { network: "stream" });

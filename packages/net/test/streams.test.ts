@@ -36,6 +36,22 @@ test("cancelling the readable stops reading only; aborting the writable cuts", a
   await assert.rejects(a.read(), { code: "reset" });
 });
 
+test("aborting the writable cuts a write that waits for the peer, too", async () => {
+  const [a, b] = pipe();
+  const writer = toWebStreams(b).writable.getWriter();
+  const write = assert.rejects(writer.write(big), { message: "enough" });
+  await writer.abort(new Error("enough"));
+  await write;
+  await assert.rejects(a.read(), { code: "reset" });
+});
+
+test("a Node stream that is over is no connection", async () => {
+  const stream = new PassThrough();
+  stream.destroy();
+  await once(stream, "close");
+  assert.throws(() => fromNodeStream(stream), { code: "closed", name: "NetError" });
+});
+
 test("a connection as a Node stream, both directions at once", async () => {
   const [a, b] = pipe();
   const duplex = toNodeStream(b);
