@@ -10,7 +10,8 @@ import { listenUnix } from "./unix.ts";
  * Listens for connections.
  *
  * Networks: `"tcp"` (IPv4 and IPv6), `"tcp4"`, `"tcp6"` and `"tls"` take addresses as Go writes them, `":8080"`, `"127.0.0.1:0"` (the
- * system chooses a port, see `listener.addr`), `"[::1]:53"`; `"unix"` takes a path, or `"@name"` in Linux's abstract namespace.
+ * system chooses a port, see `listener.addr`), `"[::1]:53"`; `"unix"` takes a path, or `"@name"` in Linux's abstract namespace
+ * (Node 20 fills the name up with NULs to 108 bytes, so that only programs that do the same find it, Node 20's among them).
  *
  * When the process runs out of file descriptors the listener neither stops nor spins: connections that cannot be taken are
  * closed by the system's side, and accepting goes on as soon as there are descriptors again.

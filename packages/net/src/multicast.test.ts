@@ -90,6 +90,8 @@ test("IPv6 groups are joined by the interface's name or address, and once", asyn
   member.leave(group, { interface: "::1" });
   assert.throws(() => member.leave(group, { interface: loopback }), isCode("address_not_available"));
   member.setMulticastInterface(`::%${loopback}`);
+  assert.throws(() => member.join(group, { interface: "fe80::1%no-such0" }), isCode("address_not_available"));
+  assert.throws(() => member.setMulticastInterface("::%no-such0"), isCode("address_not_available"));
   await member.close();
 });
 
@@ -119,6 +121,13 @@ test("what makes no sense is refused with the value that was given", async () =>
   for (const ttl of [0, 256, 1.5, Number.NaN])
     assert.throws(() => packets.setTtl(ttl), isCode("invalid_argument"));
   for (const ttl of [-1, 256]) assert.throws(() => packets.setMulticastTtl(ttl), isCode("invalid_argument"));
+  // An address that nobody's interface has: the system says ENODEV.
+  const nowhere = { interface: "192.0.2.1" };
+  assert.throws(() => packets.join("239.0.0.1", nowhere), isCode("address_not_available"));
+  assert.throws(
+    () => packets.join("232.0.0.1", { source: "192.0.2.2", ...nowhere }),
+    isCode("address_not_available"),
+  );
   packets.setTtl(1);
   packets.setTtl(255);
   packets.setMulticastTtl(255);

@@ -74,8 +74,13 @@ function isMulticast(group: string): boolean {
 /** As Node wants it: an IPv4 address of the interface, or `::%name`. */
 function interfaceAddress(nameOrAddress: string, isForIPv6: boolean): string {
   if (!isForIPv6 && isIPv4(nameOrAddress)) return nameOrAddress;
-  if (isForIPv6 && isIPv6(nameOrAddress) && nameOrAddress.includes("%")) return nameOrAddress;
-  for (const [name, addresses = []] of Object.entries(networkInterfaces())) {
+  const interfaces = networkInterfaces();
+  if (isForIPv6 && isIPv6(nameOrAddress) && nameOrAddress.includes("%")) {
+    // Where there is no such interface, libuv would take any.
+    const zone = nameOrAddress.slice(nameOrAddress.indexOf("%") + 1);
+    if (/^[1-9]\d*$/.test(zone) || Object.hasOwn(interfaces, zone)) return nameOrAddress;
+  }
+  for (const [name, addresses = []] of Object.entries(interfaces)) {
     if (name !== nameOrAddress && !addresses.some(({ address }) => address === nameOrAddress)) continue;
     if (isForIPv6) return `::%${name}`;
     const found = addresses.find(({ family }) => family === "IPv4");

@@ -11,6 +11,8 @@ const MEANINGS: Readonly<Record<string, readonly [NetErrorCode, string]>> = {
   ETIMEDOUT: ["timeout", "connection timed out"],
   EADDRINUSE: ["address_in_use", "address already in use"],
   EADDRNOTAVAIL: ["address_not_available", "cannot assign requested address"],
+  ENODEV: ["address_not_available", "no such network interface"],
+  ENXIO: ["address_not_available", "no such network interface"],
   EHOSTUNREACH: ["host_unreachable", "no route to host"],
   EHOSTDOWN: ["host_unreachable", "host is down"],
   ENETUNREACH: ["network_unreachable", "network is unreachable"],
@@ -29,6 +31,8 @@ const MEANINGS: Readonly<Record<string, readonly [NetErrorCode, string]>> = {
   EMFILE: ["too_many_files", "too many open files"],
   ENFILE: ["too_many_files", "too many open files in the system"],
   EMSGSIZE: ["too_large", "message too long"],
+  ENOBUFS: ["no_room", "no buffer space available"],
+  ENOMEM: ["no_room", "out of memory"],
   ENAMETOOLONG: ["invalid_address", "path too long"],
   EINVAL: ["invalid_argument", "invalid argument"],
   EAFNOSUPPORT: ["unsupported", "address family not supported"],
@@ -37,11 +41,18 @@ const MEANINGS: Readonly<Record<string, readonly [NetErrorCode, string]>> = {
   ENOTSUP: ["unsupported", "operation not supported"],
   EOPNOTSUPP: ["unsupported", "operation not supported"],
   ENOSYS: ["unsupported", "function not implemented"],
+  ECANCELED: ["closed", "use of closed connection"],
+  EBADF: ["closed", "use of closed connection"],
   ERR_SOCKET_CLOSED: ["closed", "use of closed connection"],
+  ERR_SERVER_NOT_RUNNING: ["closed", "use of closed connection"],
+  ERR_SOCKET_DGRAM_NOT_RUNNING: ["closed", "use of closed connection"],
   ERR_STREAM_DESTROYED: ["closed", "use of closed connection"],
   ERR_STREAM_WRITE_AFTER_END: ["closed", "use of closed connection"],
   EPROTO: ["tls", "TLS protocol error"],
 };
+
+/** What Node says of an argument before it asks the system; its message shows the value and what is allowed. */
+const ARGUMENT_CODE = /^ERR_(?:INVALID_|MISSING_ARGS$|OUT_OF_RANGE$|SOCKET_BAD_|SOCKET_BUFFER_SIZE$)/;
 
 /** OpenSSL's verdicts on certificates, which carry no common prefix. */
 const CERTIFICATE_CODE = /CERT|^UNABLE_TO_|^CRL_|^INVALID_(?:CA|PURPOSE)$|^(?:HOSTNAME|KEYUSAGE)_|^ERROR_IN_/;
@@ -53,7 +64,9 @@ const CERTIFICATE_CODE = /CERT|^UNABLE_TO_|^CRL_|^INVALID_(?:CA|PURPOSE)$|^(?:HO
  */
 export function netErrorFrom(error: unknown, site: FailureSite): NetError {
   if (error instanceof NetError) return error;
-  const [code, reason] = meaningOf(error);
+  const [code, what] = meaningOf(error);
+  const { path } = detailsOf(error);
+  const reason = path === undefined ? what : `${what}: ${path}`;
   return new NetError({ ...site, code, reason, cause: error });
 }
 
@@ -69,17 +82,20 @@ function meaningOf(error: unknown): readonly [NetErrorCode, string] {
   const known = Object.hasOwn(MEANINGS, code) ? MEANINGS[code] : undefined;
   if (known) return known;
   if (code.startsWith("ERR_TLS_") || CERTIFICATE_CODE.test(code)) return ["tls", `TLS: ${message ?? code}`];
+  if (ARGUMENT_CODE.test(code)) return ["invalid_argument", message ?? code];
   return ["unknown", message ?? code];
 }
 
-function detailsOf(error: unknown): Partial<Record<"code" | "message" | "reason" | "library", string>> {
+type Detail = "code" | "message" | "reason" | "library" | "path";
+
+function detailsOf(error: unknown): Partial<Record<Detail, string>> {
   if (typeof error !== "object" || error === null) return {};
   const text = (name: string): string | undefined => {
     const value: unknown = Reflect.get(error, name);
     return typeof value === "string" && value !== "" ? value : undefined;
   };
-  const found: Partial<Record<"code" | "message" | "reason" | "library", string>> = {};
-  for (const name of ["code", "message", "reason", "library"] as const) {
+  const found: Partial<Record<Detail, string>> = {};
+  for (const name of ["code", "message", "reason", "library", "path"] as const) {
     const value = text(name);
     if (value !== undefined) found[name] = value;
   }

@@ -37,13 +37,28 @@ export async function resolveHost(
   try {
     found = await raced(resolver(host, { family, signal }), signal, site);
   } catch (error) {
-    throw netErrorFrom(error, site);
+    throw resolverError(error, site);
+  }
+  if (!Array.isArray(found)) {
+    const reason = `the resolver gave ${found === null ? "null" : typeof found} in place of a list of addresses`;
+    throw new NetError({ ...site, code: "resolver_failed", reason });
   }
   const fits = family === 4 ? isIPv4 : family === 6 ? isIPv6 : (ip: string) => isIP(ip) !== 0;
   const usable = found.filter((ip) => fits(ip));
   if (usable.length === 0)
     throw new NetError({ ...site, code: "name_not_found", reason: "no address for this host" });
   return usable;
+}
+
+/** What a resolver says of the name, or of itself. */
+const OWN_WORDS: ReadonlySet<string> = new Set(["name_not_found", "resolver_failed", "invalid_argument"]);
+
+/** A name server that cannot be reached is not the host that cannot. */
+function resolverError(error: unknown, site: FailureSite): NetError {
+  const failure = netErrorFrom(error, site);
+  if (failure === error || OWN_WORDS.has(failure.code)) return failure;
+  const reason = failure.code === "unknown" ? failure.reason : `resolver: ${failure.reason}`;
+  return new NetError({ ...site, code: "resolver_failed", reason, cause: error });
 }
 
 /** The outcome of `work`, or the cancellation if that comes first. */

@@ -72,6 +72,7 @@ async function bound(server: Server, kind: ListenerKind, site: FailureSite): Pro
       kind.bind(server);
     });
   } catch (error) {
+    if (server.listening) server.close(); // It does, but not as it was asked to.
     throw netErrorFrom(error, site);
   }
 }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type Conn, dial, type Listener, listen, NetError } from "@zocalo/net";
+import { type Conn, dial, type Listener, listen, listenPacket, NetError } from "@zocalo/net";
 import { netErrorFrom } from "../src/node-error.ts";
 import type { Failure } from "./errors-elsewhere.ts";
 
@@ -170,6 +170,43 @@ test("name_not_found: the resolver knows no such host, or none of that IP versio
   );
 });
 
+test("resolver_failed: a resolver that cannot ask, or does not answer with addresses", async () => {
+  const saying = (answer: unknown) => () => answer as Promise<string[]>;
+  const failing = (code: string) =>
+    saying(Promise.reject(Object.assign(new Error(`query ${code}`), { code })));
+  for (const [resolver, message] of [
+    [failing("ECONNREFUSED"), /: resolver: connection refused$/], // of the name server, not of the host
+    [failing("ETIMEOUT"), /: query ETIMEOUT$/],
+    [saying(Promise.resolve()), /: the resolver gave undefined in place of a list of addresses$/],
+  ] as const) {
+    const error = await failureOf(dial("tcp", "down.example:80", { resolver }));
+    assert.deepEqual([error.code, error.op], ["resolver_failed", "dial"]);
+    assert.match(error.message, message);
+  }
+});
+
+test("invalid_argument: what Node refuses before it asks the system, and nothing is left behind", async () => {
+  const path = join(directory, "mode.sock");
+  for (const attempt of [
+    () => dial("tcp", "127.0.0.1:9", { localAddress: "localhost:0" }),
+    () => listenPacket("udp", "127.0.0.1:0", { readBufferBytes: -1 }),
+    () => listenPacket("udp", "127.0.0.1:0", { readBufferBytes: 2 ** 31 }),
+    () => dial("udp", "127.0.0.1:9", { writeBufferBytes: 1.5 }),
+    () => listen("unix", path, { mode: Number.NaN }),
+  ]) {
+    const error = await failureOf(attempt());
+    assert.equal(error.code, "invalid_argument", error.message);
+    assert.match((error.cause as { code: string }).code, /^ERR_/);
+  }
+  assert.equal((await failureOf(dial("unix", path))).code, "not_found", "it does not listen there");
+});
+
+test("not_found: a certificate's file is named", async () => {
+  const certFile = join(directory, "nowhere.pem");
+  const error = await failureOf(listen("tls", "127.0.0.1:0", { certFile, keyFile: certFile }));
+  assert.equal(error.message, `listen tls 127.0.0.1:0: no such file or directory: ${certFile}`);
+});
+
 test("unreachable: there is no way to that network", async () => {
   // Linux: no route leads to a multicast address by TCP.
   const error = await failureOf(dial("tcp", "224.0.0.1:80", { deadline: Date.now() + 5000 }));
@@ -247,6 +284,12 @@ test("what Node says is given one stable code, and nothing is wrapped twice", ()
     ["EMFILE", "too_many_files"],
     ["ENFILE", "too_many_files"],
     ["EMSGSIZE", "too_large"],
+    ["ENOBUFS", "no_room"],
+    ["ENOMEM", "no_room"],
+    ["ECANCELED", "closed"],
+    ["EBADF", "closed"],
+    ["ERR_SOCKET_DGRAM_NOT_RUNNING", "closed"],
+    ["ERR_INVALID_ARG_VALUE", "invalid_argument"],
     ["ERR_STREAM_DESTROYED", "closed"],
     ["ERR_SSL_WRONG_VERSION_NUMBER", "tls"],
     ["CERT_HAS_EXPIRED", "tls"],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -166,6 +166,12 @@ test("unix sockets: permissions, removal on close, abstract names", async () => 
   await client.write(Buffer.from("x"));
   assert.equal(String(await server.read()), "x");
   assert.equal(String(client.remoteAddr), name);
+  // As other programs find it: the table shows NULs as "@".
+  const names = readFileSync("/proc/net/unix", "latin1")
+    .split("\n")
+    .map((line) => line.split(" ").at(-1) ?? "");
+  const [bound] = names.filter((each) => each.startsWith(name));
+  assert.equal(bound, process.version.startsWith("v20.") ? name.padEnd(108, "@") : name);
   await abstract.abort();
   client.abort();
 });
