@@ -17,25 +17,60 @@ export interface InboxSource {
   route?(): Pick<NetErrorParts, "network" | "localAddr" | "remoteAddr">;
 }
 
-/** The two ends of the promise that was made last. */
 let resolveLast: (value: unknown) => void;
-let rejectLast: (error: unknown) => void;
 
 /** One function for all promises of receivers: a closure for each is 3 % of an iterated datagram (bench: udp). */
-function keepEnds(resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
+function keepResolve(resolve: (value: unknown) => void): void {
   resolveLast = resolve;
-  rejectLast = reject;
+}
+
+/** Messages nobody has taken yet, and what they count for. */
+class Queue<T> {
+  bytes = 0;
+  readonly #messages: (T | undefined)[] = [];
+  readonly #sizes: number[] = [];
+  #head = 0;
+
+  get length(): number {
+    return this.#messages.length - this.#head;
+  }
+
+  push(message: T, byteLength: number): void {
+    this.#messages.push(message);
+    this.#sizes.push(byteLength);
+    this.bytes += byteLength;
+  }
+
+  /** The oldest message. Call only while there is one. */
+  shift(): T {
+    const messages = this.#messages;
+    const sizes = this.#sizes;
+    const message = messages[this.#head];
+    if (message === undefined) throw new RangeError("nothing is queued");
+    this.bytes -= sizes[this.#head] ?? 0;
+    messages[this.#head] = undefined; // lets go of the message before the queue is compacted
+    this.#head += 1;
+    if (this.#head === messages.length) {
+      messages.length = 0;
+      sizes.length = 0;
+      this.#head = 0;
+    } else if (this.#head >= 1024) {
+      messages.splice(0, this.#head);
+      sizes.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return message;
+  }
 }
 
 /** Somebody who waits in `receive`. */
-class Receiver<T, R> implements Waiter<T> {
-  readonly promise = new Promise(keepEnds) as Promise<R>;
-  readonly #convert: (message: T | null) => R;
-  readonly #resolve: (value: R) => void = resolveLast;
-  readonly reject: (error: unknown) => void = rejectLast;
+class Receiver<T> {
+  readonly #convert: (message: T | null) => unknown;
+  readonly #resolve: (value: unknown) => void;
 
-  constructor(convert: (message: T | null) => R) {
+  constructor(convert: (message: T | null) => unknown, resolve: (value: unknown) => void) {
     this.#convert = convert;
+    this.#resolve = resolve;
   }
 
   resolve(message: T | null): void {
@@ -44,6 +79,11 @@ class Receiver<T, R> implements Waiter<T> {
     } catch (error) {
       this.reject(error);
     }
+  }
+
+  /** By a rejected promise: the function for it would wait, and take memory, as long as the other one. */
+  reject(error: unknown): void {
+    this.#resolve(Promise.reject(error));
   }
 }
 
@@ -85,14 +125,12 @@ interface Waiter<T> {
  */
 export class Inbox<T = Message> {
   readonly #source: InboxSource;
-  readonly #highWaterBytes: number;
-  readonly #highWaterMessages: number;
-  // Made on the first wait: an idle connection has neither queue.
-  #queue: (T | undefined)[] | undefined;
-  #sizes: number[] | undefined;
-  #head = 0;
-  #bytes = 0;
-  #waiters: Waiter<T>[] | undefined;
+  readonly #limits: InboxLimits;
+  /** Made on the first wait: an idle connection has none. */
+  #queue: Queue<T> | undefined;
+  /** Who waits, and who waits behind: mostly nobody does. */
+  #first: Waiter<T> | undefined;
+  #others: Waiter<T>[] | undefined;
   #handler: InboxHandler<T> | undefined;
   /** A handler's promise is pending, or a delivery loop is already on the stack. */
   #isBusy = false;
@@ -107,23 +145,30 @@ export class Inbox<T = Message> {
    */
   constructor(source: InboxSource, limits: InboxLimits = defaultInboxLimits) {
     this.#source = source;
-    this.#highWaterBytes = limits.highWaterBytes ?? defaultInboxLimits.highWaterBytes;
-    this.#highWaterMessages = limits.highWaterMessages ?? defaultInboxLimits.highWaterMessages;
+    this.#limits = limits;
   }
 
   /** Messages that wait for the consumer. */
   get queuedMessages(): number {
-    return this.#queue === undefined ? 0 : this.#queue.length - this.#head;
+    return this.#queue === undefined ? 0 : this.#queue.length;
   }
 
   /** Their bytes, as given to `push`. */
   get queuedBytes(): number {
-    return this.#bytes;
+    return this.#queue === undefined ? 0 : this.#queue.bytes;
   }
 
   /** True at or past a high-water mark. A transport that may lose messages (datagrams) drops now instead of pushing. */
   get isFull(): boolean {
-    return this.#bytes >= this.#highWaterBytes || this.queuedMessages >= this.#highWaterMessages;
+    return this.queuedBytes >= this.#highWaterBytes || this.queuedMessages >= this.#highWaterMessages;
+  }
+
+  get #highWaterBytes(): number {
+    return this.#limits.highWaterBytes ?? defaultInboxLimits.highWaterBytes;
+  }
+
+  get #highWaterMessages(): number {
+    return this.#limits.highWaterMessages ?? defaultInboxLimits.highWaterMessages;
   }
 
   /** True once nothing more can be pushed. */
@@ -153,18 +198,14 @@ export class Inbox<T = Message> {
       }
       return this.#info === undefined && !this.#isPaused;
     }
-    const waiter = this.#waiters?.shift();
+    const waiter = this.#first;
     if (waiter !== undefined) {
+      this.#first = this.#others?.shift();
       waiter.resolve(message);
       return true;
     }
-    if (this.#queue === undefined || this.#sizes === undefined) {
-      this.#queue = [];
-      this.#sizes = [];
-    }
-    this.#queue.push(message);
-    this.#sizes.push(byteLength);
-    this.#bytes += byteLength;
+    this.#queue ??= new Queue();
+    this.#queue.push(message, byteLength);
     if (!this.#isPaused && this.isFull) {
       this.#isPaused = true;
       this.#source.pause();
@@ -187,7 +228,7 @@ export class Inbox<T = Message> {
   /** This side is closing: drops what nobody has taken and all that is pushed from now on. The end is still to be told. */
   stop(): void {
     this.#isStopped = true;
-    this.#clear();
+    this.#queue = undefined;
   }
 
   /**
@@ -203,10 +244,9 @@ export class Inbox<T = Message> {
 
   /** Rejects those who wait in `receive` now; the flow goes on (a deadline, an error that ends nothing). True if anybody waited. */
   interrupt(error: Error): boolean {
-    const waiters = this.#waiters;
-    this.#waiters = undefined;
-    for (const waiter of waiters ?? []) waiter.reject(error);
-    return waiters !== undefined && waiters.length > 0;
+    const waiters = this.#takeAll();
+    for (const waiter of waiters) waiter.reject(error);
+    return waiters.length > 0;
   }
 
   /** The send buffer has room again: tells the handler. */
@@ -231,21 +271,19 @@ export class Inbox<T = Message> {
     }
     const signal = options?.signal;
     if (signal?.aborted) return Promise.reject(this.#canceled(signal));
-    if (this.queuedMessages > 0) {
-      const message = this.#shift();
+    if (this.#queue !== undefined && this.#queue.length > 0) {
+      const message = this.#queue.shift();
       this.#resumeIfLow();
       return Promise.resolve(convert(message));
     }
     const info = this.#info;
     if (info !== undefined) this.#tellEnded();
     if (info !== undefined && !info.wasClean) return Promise.reject(this.#broken(info));
-    const waiter = new Receiver(convert);
+    const promise = new Promise(keepResolve) as Promise<R>;
+    const waiter = new Receiver(convert, resolveLast);
     if (info !== undefined) waiter.resolve(null);
-    else {
-      this.#waiters ??= [];
-      this.#waiters.push(signal === undefined ? waiter : this.#cancelable(signal, waiter));
-    }
-    return waiter.promise;
+    else this.#wait(signal === undefined ? waiter : this.#cancelable(signal, waiter));
+    return promise;
   }
 
   /**
@@ -254,7 +292,7 @@ export class Inbox<T = Message> {
    */
   serve(handler: InboxHandler<T>): void {
     if (this.#handler !== undefined) throw this.#error("invalid_argument", "serve was already called");
-    if (this.#waiters !== undefined && this.#waiters.length > 0) {
+    if (this.#first !== undefined) {
       throw this.#error("invalid_argument", "somebody waits in receive");
     }
     this.#handler = handler;
@@ -269,7 +307,7 @@ export class Inbox<T = Message> {
 
   /** Iterates over the messages; ends after a clean close and throws after another. Leaving the loop closes nothing. */
   [Symbol.asyncIterator](): AsyncIterator<T, undefined> {
-    return { next: () => this.next() };
+    return this;
   }
 
   /** Hands queued messages to the handler, then the end, as far as the handler lets it. */
@@ -281,8 +319,9 @@ export class Inbox<T = Message> {
     }
     if (this.#isBusy) return;
     this.#isBusy = true;
-    while (this.queuedMessages > 0) {
-      if (!this.#handle(this.#handler, this.#shift())) return;
+    // The handler may stop the inbox, or fill it.
+    while (this.#queue !== undefined && this.#queue.length > 0) {
+      if (!this.#handle(this.#handler, this.#queue.shift())) return;
       this.#resumeIfLow();
     }
     this.#isBusy = false;
@@ -328,47 +367,34 @@ export class Inbox<T = Message> {
     });
   }
 
-  #shift(): T {
-    const queue = this.#queue;
-    const sizes = this.#sizes;
-    const message = queue?.[this.#head];
-    if (queue === undefined || sizes === undefined || message === undefined) {
-      throw new RangeError("nothing is queued");
-    }
-    this.#bytes -= sizes[this.#head] ?? 0;
-    queue[this.#head] = undefined; // lets go of the message before the queue is compacted
-    this.#head += 1;
-    if (this.#head === queue.length) {
-      queue.length = 0;
-      sizes.length = 0;
-      this.#head = 0;
-    } else if (this.#head >= 1024) {
-      queue.splice(0, this.#head);
-      sizes.splice(0, this.#head);
-      this.#head = 0;
-    }
-    return message;
-  }
-
   /** At half of the mark, so that a consumer that is just too slow does not pause and resume for each message. */
   #resumeIfLow(): void {
     if (!this.#isPaused || this.#info !== undefined) return;
-    if (this.#bytes * 2 > this.#highWaterBytes || this.queuedMessages * 2 > this.#highWaterMessages) return;
+    if (this.queuedBytes * 2 > this.#highWaterBytes || this.queuedMessages * 2 > this.#highWaterMessages)
+      return;
     this.#isPaused = false;
     this.#source.resume();
   }
 
-  #clear(): void {
-    this.#queue = undefined;
-    this.#sizes = undefined;
-    this.#head = 0;
-    this.#bytes = 0;
+  #wait(waiter: Waiter<T>): void {
+    if (this.#first === undefined) {
+      this.#first = waiter;
+    } else {
+      this.#others ??= [];
+      this.#others.push(waiter);
+    }
+  }
+
+  #takeAll(): Waiter<T>[] {
+    if (this.#first === undefined) return [];
+    const waiters = [this.#first, ...(this.#others ?? [])];
+    this.#first = undefined;
+    this.#others = undefined;
+    return waiters;
   }
 
   #settleWaiters(info: CloseInfo): void {
-    const waiters = this.#waiters;
-    if (waiters === undefined) return;
-    this.#waiters = undefined;
+    const waiters = this.#takeAll();
     if (waiters.length > 0) this.#tellEnded();
     for (const waiter of waiters) {
       if (info.wasClean) waiter.resolve(null);
@@ -396,7 +422,8 @@ export class Inbox<T = Message> {
   #cancelable(signal: AbortSignal, inner: Waiter<T>): Waiter<T> {
     const onAbort = () => {
       // The message that would have come here goes to whoever receives next.
-      this.#waiters = this.#waiters?.filter((other) => other !== waiter);
+      if (this.#first === waiter) this.#first = this.#others?.shift();
+      else this.#others = this.#others?.filter((other) => other !== waiter);
       inner.reject(this.#canceled(signal));
     };
     const waiter: Waiter<T> = {

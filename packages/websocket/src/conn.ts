@@ -111,7 +111,7 @@ export class WebSocketConn implements MessageConn {
 
   /** Milliseconds between the last ping that was answered (by `ping` or keepalive) and its pong; `undefined` before the first. */
   get roundTripMs(): number | undefined {
-    return this.#session.heartbeat.roundTripMs;
+    return this.#session.roundTripMs;
   }
 
   /** @throws WebSocketError through the promise: `abnormal_closure`, `protocol_error`, …, with both sides' Close frames. */

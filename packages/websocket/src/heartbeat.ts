@@ -1,5 +1,3 @@
-import { checkPeriodMs, type Monitored, monitor, unmonitor } from "./keepalive.ts";
-
 const PING_PAYLOAD_BYTES = 4;
 
 /** The times of a heartbeat. */
@@ -14,8 +12,6 @@ export interface HeartbeatHost {
   readonly settings: HeartbeatSettings;
   /** True while pings can be sent. */
   readonly isOpen: boolean;
-  /** True while the application has left so much unread that nothing is read from the peer: a pong could not be seen. */
-  readonly isHeldBack: boolean;
   /** Bytes that the operating system has not taken. */
   readonly unsentBytes: number;
   sendPing(payload: Uint8Array): void;
@@ -32,17 +28,17 @@ interface AwaitedPong {
   readonly waiter: { resolve(roundTripMs: number): void; reject(error: Error): void } | undefined;
 }
 
-/** Pings of the application and of keepalive, and the round trips they measure. */
-export class Heartbeat implements Monitored {
-  /** Set by the connection when anything has come from the peer: so the hot path needs no clock. */
-  wasHeard = true;
+/**
+ * Pings of the application and of keepalive, and the round trips they measure. A connection has one from its first ping on; that its peer is heard it
+ * keeps itself.
+ */
+export class Heartbeat {
   /** Milliseconds of the last round trip. */
   roundTripMs: number | undefined;
-  seat = -1;
   readonly #host: HeartbeatHost;
   #awaited: AwaitedPong[] | undefined;
   #number = 0;
-  #silentSince = 0;
+  /** When keepalive pinged the peer that has been silent since; 0 if it has not. The next ping to an unread peer is counted from here, too. */
   #pingedAt = 0;
   #isProbed = false;
 
@@ -50,15 +46,8 @@ export class Heartbeat implements Monitored {
     this.#host = host;
   }
 
-  start(): void {
-    const { pingIntervalMs, pongTimeoutMs } = this.#host.settings;
-    if (pingIntervalMs > 0) monitor(this, checkPeriodMs(pingIntervalMs, pongTimeoutMs));
-  }
-
   /** Pings that wait reject with `makeError()`. */
   stop(makeError: () => Error): void {
-    const { pingIntervalMs, pongTimeoutMs } = this.#host.settings;
-    if (pingIntervalMs > 0) unmonitor(this, checkPeriodMs(pingIntervalMs, pongTimeoutMs));
     const awaited = this.#awaited;
     this.#awaited = undefined;
     for (const each of awaited ?? []) each.waiter?.reject(makeError());
@@ -71,58 +60,67 @@ export class Heartbeat implements Monitored {
 
   /** A pong has come. One may answer for the pings before it, too (RFC 6455 §5.5.3). */
   pong(payload: Uint8Array): void {
-    if (payload.length !== PING_PAYLOAD_BYTES || this.#awaited === undefined) return;
+    const awaited = this.#awaited;
+    if (payload.length !== PING_PAYLOAD_BYTES || awaited === undefined) return;
     const number = new DataView(payload.buffer, payload.byteOffset).getUint32(0);
-    const at = this.#awaited.findIndex((awaited) => awaited.number === number);
+    const at = awaited.findIndex((each) => each.number === number);
     if (at === -1) return;
     const now = performance.now();
-    for (const awaited of this.#awaited.splice(0, at + 1)) {
-      this.roundTripMs = now - awaited.sentAt;
-      awaited.waiter?.resolve(this.roundTripMs);
+    this.#awaited = at === awaited.length - 1 ? undefined : awaited.slice(at + 1);
+    for (const { sentAt, waiter } of awaited.slice(0, at + 1)) {
+      this.roundTripMs = now - sentAt;
+      waiter?.resolve(this.roundTripMs);
     }
   }
 
-  checkPeer(now: number): void {
+  /** The peer was heard since it was asked for last. */
+  heard(): void {
+    this.#pingedAt = 0;
+  }
+
+  /** The peer has been silent for `pingIntervalMs` at least. */
+  silent(now: number): void {
     const { pingIntervalMs, pongTimeoutMs } = this.#host.settings;
-    if (this.#host.isHeldBack) {
-      this.#checkUnreadPeer(now);
-    } else if (this.wasHeard) {
-      this.wasHeard = false;
-      this.#silentSince = now;
-      this.#pingedAt = 0;
-    } else if (this.#pingedAt > 0) {
+    if (this.#pingedAt > 0) {
       if (now - this.#pingedAt < pongTimeoutMs) return;
       this.#host.peerIsGone(
         `nothing came from the peer for ${pingIntervalMs} ms, nor for ${pongTimeoutMs} ms after a ping`,
       );
-    } else if (now - this.#silentSince >= pingIntervalMs && this.#host.isOpen) {
+    } else if (this.#host.isOpen) {
       this.#pingedAt = now;
       this.#send(now, undefined);
     }
   }
 
   /**
-   * Silence proves nothing while nothing is read. The kernel's own probes do, and the next ping fails once they have, or once the peer's
-   * reset has come.
+   * The application has left so much unread that nothing is read from the peer. Silence proves nothing then. The kernel's own probes do, and the next
+   * ping fails once they have, or once the peer's reset has come.
+   *
+   * @param since from when on it was silent, if it was when it was still read; else 0.
    */
-  #checkUnreadPeer(now: number): void {
+  unread(now: number, since: number): void {
     const { pingIntervalMs } = this.#host.settings;
     if (!this.#isProbed) {
       this.#isProbed = true;
       this.#host.probeAfter(Math.max(1000, pingIntervalMs / 2));
     }
-    this.wasHeard = true; // Once it is read again it has a whole interval.
-    if (now - this.#silentSince < pingIntervalMs || !this.#host.isOpen) return;
-    this.#silentSince = now;
+    if (since !== 0) this.#pingedAt = since;
+    else if (this.#pingedAt === 0) this.#pingedAt = now;
+    if (now - this.#pingedAt < pingIntervalMs || !this.#host.isOpen) return;
+    this.#pingedAt = now;
     if (this.#host.unsentBytes === 0) this.#send(now, undefined);
   }
 
   #send(now: number, waiter: AwaitedPong["waiter"]): void {
-    this.#awaited ??= [];
-    // A peer that talks but never answers must not make the list grow.
-    if (waiter === undefined && this.#awaited.at(-1)?.waiter === undefined) this.#awaited.pop();
     this.#number = (this.#number + 1) >>> 0;
-    this.#awaited.push({ number: this.#number, sentAt: now, waiter });
+    const sent: AwaitedPong = { number: this.#number, sentAt: now, waiter };
+    if (this.#awaited === undefined) {
+      this.#awaited = [sent];
+    } else {
+      // A peer that talks but never answers must not make the list grow.
+      if (waiter === undefined && this.#awaited.at(-1)?.waiter === undefined) this.#awaited.pop();
+      this.#awaited.push(sent);
+    }
     const payload = Buffer.allocUnsafe(PING_PAYLOAD_BYTES);
     payload.writeUInt32BE(this.#number);
     this.#host.sendPing(payload);

@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
-import { type CloseInfo, Inbox, type InboxSource, type Message, type NetErrorParts } from "@zocalo/net";
+import { Inbox, type InboxSource, type Message, type NetErrorParts } from "@zocalo/net";
 import type { WebSocketConn } from "./conn.ts";
 import { CLOSE } from "./core/close-code.ts";
 import type { Compression } from "./core/compression.ts";
@@ -9,14 +9,21 @@ import { closeFault, Core, type CoreEvents } from "./core/core.ts";
 import type { Role } from "./core/frame.ts";
 import type { MessagePart, ProtocolFailure } from "./core/receiver.ts";
 import { canWriteDirectly } from "./direct-write.ts";
+import { Ending } from "./ending.ts";
 import { WebSocketError } from "./error.ts";
 import { Heartbeat, type HeartbeatHost } from "./heartbeat.ts";
+import { checkPeriodMs, type Monitored, monitor, unmonitor } from "./keepalive.ts";
 import { MessageWatch, type MessageWatchHost } from "./message-watch.ts";
 import type { ConnSettings } from "./options.ts";
 import { FLUSH_AT_BYTES, SendHalf } from "./send-half.ts";
 import { listenTo, type SocketEvents } from "./socket-listeners.ts";
 
 const RESOLVED = Promise.resolve();
+
+/** Why the socket is not read: the application is behind, … */
+const BEHIND = 1;
+/** … or others have their turn. */
+const RESTING = 2;
 
 /** What a session knows of the outside. */
 export interface SessionOwner {
@@ -31,28 +38,23 @@ export interface SessionOwner {
  */
 export class Session
   extends SendHalf
-  implements CoreEvents, InboxSource, HeartbeatHost, MessageWatchHost, SocketEvents
+  implements CoreEvents, InboxSource, HeartbeatHost, Monitored, MessageWatchHost, SocketEvents
 {
   readonly core: Core;
   /** Of messages; of their parts, if messages are streamed. */
   readonly inbox: Inbox<Message | MessagePart>;
-  readonly heartbeat: Heartbeat;
   readonly #conn: WebSocketConn;
   readonly #onEnded: ((conn: WebSocketConn) => void) | undefined;
 
-  /** The socket is not read: the application is behind, or others have their turn. */
-  #isHeldBack = false;
-  #isBehind = false;
-  #isResting = false;
-  #isFinished = false;
+  /** `BEHIND`, `RESTING`, both or 0. */
+  #heldBackBy = 0;
   messageNumber = 0;
   #messageWatch: MessageWatch | undefined;
-  #wasClosedHere = false;
-  #error: WebSocketError | undefined;
-  #failureCode: number | undefined;
-  #socketError: Error | undefined;
-  #closing: { promise: Promise<void>; resolve: () => void } | undefined;
-  #closeTimer: NodeJS.Timeout | undefined;
+  /** Keepalive asked for the peer then, and has heard nothing since; 0 if it has been heard. So the hot path needs no clock. */
+  #silentSince = 0;
+  seat = -1;
+  #heartbeat: Heartbeat | undefined;
+  #ending: Ending | undefined;
 
   constructor(
     socket: Duplex,
@@ -66,14 +68,13 @@ export class Session
     this.#onEnded = onEnded;
     this.core = new Core(role, this, settings.receive, compression, settings.isStreaming);
     this.inbox = new Inbox(this, settings.inbox);
-    this.heartbeat = new Heartbeat(this);
   }
 
   /** Begins to read. `head`: what came behind the handshake. `answer`: an HTTP head that is sent before all else. */
   start(head: Buffer, answer?: string): void {
     this.writesDirectly = listenTo(this.socket, this) && canWriteDirectly(this.socket);
     if (answer !== undefined) this.writeAnswer(answer);
-    this.heartbeat.start();
+    this.#startKeepalive();
     if (head.length === 0) {
       this.socket.resume();
       return;
@@ -88,13 +89,13 @@ export class Session
 
   /** Hot path: bytes from the socket. `isLent`: the memory will be used again after the call. `false`: read no more for now. */
   received(chunk: Buffer, isLent: boolean): boolean {
-    this.heartbeat.wasHeard = true;
+    this.#silentSince = 0;
     if (this.core.isDone) return true;
     this.core.receive(chunk, isLent);
     if (this.core.isPartway) this.#watchMessage();
     // Node reads up to 32 full buffers in one turn; their answers must not pile up.
     if (this.core.outbox.length >= FLUSH_AT_BYTES) this.write();
-    return !this.#isHeldBack;
+    return this.#heldBackBy === 0;
   }
 
   onMessage(message: Message, byteLength: number): void {
@@ -114,7 +115,7 @@ export class Session
 
   onPong(payload: Uint8Array): void {
     if (!this.core.isInMessage) this.messageNumber = (this.messageNumber + 1) | 0;
-    this.heartbeat.pong(payload);
+    this.#heartbeat?.pong(payload);
   }
 
   holdsEnd(): boolean {
@@ -128,57 +129,48 @@ export class Session
   }
 
   onFailure({ closeCode, reason }: ProtocolFailure): void {
-    this.#failureCode = closeCode;
-    this.#error ??= this.#makeError(
-      "protocol_error",
-      `the peer broke the protocol: ${reason} (${closeCode})`,
-    );
+    const said = `the peer broke the protocol: ${reason} (${closeCode})`;
+    this.#end.broken("protocol_error", said, undefined, closeCode);
     this.#endTransport();
   }
 
   /** `Inbox`: the application is behind. */
   pause(): void {
-    if (!this.core.isOpen) return;
-    this.#isBehind = true;
-    this.#holdBack();
+    this.#holdBack(BEHIND);
   }
 
   /** `Inbox`: it has caught up. */
   resume(): void {
-    this.#isBehind = false;
-    if (!this.#isResting) this.#goOn();
+    this.#goOn(BEHIND);
   }
 
   onBusy(): void {
     if (!this.core.isOpen) return;
-    this.#isResting = true;
-    this.#holdBack();
-    setImmediate(() => {
-      this.#isResting = false;
-      if (!this.#isBehind) this.#goOn();
-    });
+    this.#holdBack(RESTING);
+    setImmediate(() => this.#goOn(RESTING));
   }
 
-  #holdBack(): void {
-    this.#isHeldBack = true;
+  #holdBack(reason: number): void {
+    if (!this.core.isOpen) return;
+    this.#heldBackBy |= reason;
     this.core.pauseReceiving();
     this.socket.pause();
   }
 
-  #goOn(): void {
-    if (!this.#isHeldBack) return;
-    this.#isHeldBack = false;
+  #goOn(reason: number): void {
+    if (this.#heldBackBy === 0) return;
+    this.#heldBackBy &= ~reason;
+    if (this.#heldBackBy !== 0) return;
     this.core.resumeReceiving();
     // What was resumed may have been held back again.
-    if (this.#isHeldBack) return;
+    if (this.isHeldBack) return;
     if (this.isTransportClosed) this.#finish();
     else this.socket.resume();
   }
 
   /** `Inbox`: the application's handler threw. */
   fail(cause: unknown): void {
-    this.#error ??= this.#makeError("handler_failed", "the message handler threw", cause);
-    this.#failureCode ??= CLOSE.internalError;
+    this.#end.broken("handler_failed", "the message handler threw", cause, CLOSE.internalError);
     void this.#close(CLOSE.internalError, "");
   }
 
@@ -188,12 +180,44 @@ export class Session
 
   // --- ping, keepalive
 
+  #startKeepalive(): void {
+    const { pingIntervalMs, pongTimeoutMs } = this.settings;
+    if (pingIntervalMs > 0) monitor(this, checkPeriodMs(pingIntervalMs, pongTimeoutMs));
+  }
+
+  #stopKeepalive(): void {
+    const { pingIntervalMs, pongTimeoutMs } = this.settings;
+    if (pingIntervalMs > 0) unmonitor(this, checkPeriodMs(pingIntervalMs, pongTimeoutMs));
+    this.#heartbeat?.stop(() => this.closedError());
+  }
+
+  checkPeer(now: number): void {
+    const since = this.#silentSince;
+    if (this.isHeldBack) {
+      this.#silentSince = 0; // Once it is read again it has a whole interval.
+      this.#beating.unread(now, since);
+    } else if (since === 0) {
+      this.#silentSince = now;
+      this.#heartbeat?.heard();
+    } else if (now - since >= this.settings.pingIntervalMs) {
+      this.#beating.silent(now);
+    }
+  }
+
+  get #beating(): Heartbeat {
+    return (this.#heartbeat ??= new Heartbeat(this));
+  }
+
   ping(): Promise<number> {
-    return this.core.isOpen ? this.heartbeat.ping() : Promise.reject(this.closedError());
+    return this.core.isOpen ? this.#beating.ping() : Promise.reject(this.closedError());
+  }
+
+  get roundTripMs(): number | undefined {
+    return this.#heartbeat?.roundTripMs;
   }
 
   get isHeldBack(): boolean {
-    return this.#isHeldBack;
+    return this.#heldBackBy !== 0;
   }
 
   sendPing(payload: Uint8Array): void {
@@ -207,7 +231,7 @@ export class Session
   }
 
   peerIsGone(reason: string): void {
-    this.#error ??= this.#makeError("keepalive_timeout", reason);
+    this.#end.broken("keepalive_timeout", reason);
     this.socket.destroy();
   }
 
@@ -226,8 +250,7 @@ export class Session
 
   messageTimedOut(): void {
     const reason = `the peer has begun a message and not completed it for ${this.settings.messageTimeoutMs} ms`;
-    this.#error ??= this.#makeError("message_timeout", reason);
-    this.#failureCode ??= CLOSE.policyViolation;
+    this.#end.broken("message_timeout", reason, undefined, CLOSE.policyViolation);
     void this.#close(CLOSE.policyViolation, "message not completed in time");
   }
 
@@ -236,7 +259,7 @@ export class Session
   writeTimedOut(): void {
     const { writeTimeoutMs } = this.settings;
     const reason = `the peer has taken nothing of what waits for it for ${writeTimeoutMs} ms`;
-    this.#error ??= this.#makeError("write_timeout", reason);
+    this.#end.broken("write_timeout", reason);
     this.socket.destroy();
   }
 
@@ -254,16 +277,11 @@ export class Session
   }
 
   #close(code: number, reason: string): Promise<void> {
-    if (this.#isFinished) return RESOLVED;
-    if (this.#closing === undefined) {
-      let resolve = (): void => undefined;
-      const promise = new Promise<void>((done) => {
-        resolve = done;
-      });
-      this.#closing = { promise, resolve };
-    }
+    const ending = this.#end;
+    if (ending.isOver) return RESOLVED;
+    const { closed } = ending;
     if (this.core.sentClose === undefined) {
-      this.#wasClosedHere = true;
+      ending.wasClosedHere = true;
       this.core.close(code, reason);
       this.flushLater();
       this.#startCloseTimer();
@@ -271,13 +289,14 @@ export class Session
       if (this.isTransportClosed) this.#finish();
       else this.resume();
     }
-    return this.#closing.promise;
+    return closed;
   }
 
   abort(): void {
-    if (this.#isFinished) return;
-    this.#wasClosedHere = true;
-    this.#error ??= this.#makeError("closed", "the connection was aborted by this side");
+    const ending = this.#end;
+    if (ending.isOver) return;
+    ending.wasClosedHere = true;
+    ending.broken("closed", "the connection was aborted by this side");
     const socket = this.socket;
     // A TLS socket has the method, too, and throws in it.
     if (socket instanceof Socket && !(socket instanceof TLSSocket)) socket.resetAndDestroy();
@@ -290,20 +309,17 @@ export class Session
     this.#startCloseTimer();
     this.write();
     if (this.isTransportClosed) return;
-    if (this.role === "server" || this.#failureCode !== undefined) this.endSocket();
-    this.#isHeldBack = false;
+    if (this.role === "server" || this.#end.hasCode) this.endSocket();
+    this.#heldBackBy = 0;
     this.socket.resume(); // To see the end; the core ignores what comes before it.
   }
 
   #startCloseTimer(): void {
-    if (this.#closeTimer !== undefined || this.isTransportClosed) return;
-    this.#closeTimer = setTimeout(() => {
-      const { closeTimeoutMs } = this.settings;
+    const ending = this.#end;
+    if (ending.timer !== undefined || this.isTransportClosed) return;
+    ending.timer = setTimeout(() => {
       if (this.core.receivedClose === undefined) {
-        this.#error ??= this.#makeError(
-          "close_timeout",
-          `the peer did not close within ${closeTimeoutMs} ms`,
-        );
+        ending.broken("close_timeout", `the peer did not close within ${this.settings.closeTimeoutMs} ms`);
       }
       this.socket.destroy();
     }, this.settings.closeTimeoutMs);
@@ -320,75 +336,39 @@ export class Session
   }
 
   socketFailed(error: Error): void {
-    this.#socketError ??= error;
+    this.#end.socketError ??= error;
   }
 
   socketClosed(): void {
     this.isTransportClosed = true;
     this.core.answerEnd();
     this.core.isOpen = false;
-    clearTimeout(this.#closeTimer);
+    const ending = this.#end;
+    clearTimeout(ending.timer);
     this.stopSending();
     this.#messageWatch?.stop();
-    this.heartbeat.stop(() => this.closedError());
+    this.#stopKeepalive();
     // What has arrived is still delivered before the end is.
-    if (!this.#isHeldBack || this.#wasClosedHere) this.#finish();
+    if (!this.isHeldBack || ending.wasClosedHere) this.#finish();
   }
 
   #finish(): void {
-    if (this.#isFinished) return;
-    this.#isFinished = true;
+    const ending = this.#end;
+    if (ending.isOver) return;
     this.compression?.close();
-    const info = this.#closeInfo();
-    if (this.#wasClosedHere) this.inbox.discard(info);
+    const info = ending.over();
+    if (ending.wasClosedHere) this.inbox.discard(info);
     else this.inbox.end(info);
-    this.#closing?.resolve();
+    ending.settle();
     this.#onEnded?.(this.#conn);
   }
 
-  #closeInfo(): CloseInfo {
-    const received = this.core.receivedClose;
-    if (this.#failureCode === undefined && received !== undefined && this.#error === undefined) {
-      return { ...received, wasClean: true };
-    }
-    return new BrokenEnd(this.#failureCode ?? CLOSE.abnormal, this);
-  }
-
-  /** Why the connection broke. */
-  get endError(): WebSocketError {
-    this.#error ??= this.#makeError(
-      "abnormal_closure",
-      "the connection ended without a close handshake",
-      this.#socketError,
-    );
-    return this.#error;
+  get #end(): Ending {
+    return (this.#ending ??= new Ending(this.core));
   }
 
   /** For calls on a connection that is over. */
   closedError(): WebSocketError {
-    return this.#makeError("closed", "the connection is closed", this.#error ?? this.#socketError);
-  }
-
-  #makeError(code: WebSocketError["code"], reason: string, cause?: unknown): WebSocketError {
-    const { sentClose: sent, receivedClose: received } = this.core;
-    return new WebSocketError(code, reason, { sent, received, cause });
-  }
-}
-
-/** How a connection broke. */
-class BrokenEnd implements CloseInfo {
-  readonly code: number;
-  readonly reason = "";
-  readonly wasClean = false;
-  readonly #session: Session;
-
-  constructor(code: number, session: Session) {
-    this.code = code;
-    this.#session = session;
-  }
-
-  /** Made when somebody asks: with its stack it costs more than the rest of an end, and peers just vanish all the time. */
-  get error(): WebSocketError {
-    return this.#session.endError;
+    return this.#end.closedError;
   }
 }
