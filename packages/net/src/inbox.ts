@@ -82,8 +82,8 @@ class Receiver<T> {
   }
 
   /** By a rejected promise: the function for it would wait, and take memory, as long as the other one. */
-  reject(error: unknown): void {
-    this.#resolve(Promise.reject(error));
+  reject(reason: unknown): void {
+    this.#resolve(Promise.reject(reason));
   }
 }
 
