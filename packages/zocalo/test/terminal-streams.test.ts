@@ -226,6 +226,32 @@ test("--timeout ends silence with exit code 3", async () => {
   socket.destroy();
 });
 
+test("--timeout also ends the wait for a connection that nobody makes", async () => {
+  for (const url of ["tcp://127.0.0.1:0", "udp://127.0.0.1:0", "ws://127.0.0.1:0"]) {
+    const { code, stderr } = await new Terminal(`listen ${url} --timeout 200ms`).end();
+    assert.deepEqual([code, stderr.split("\n").length], [3, 2], stderr);
+  }
+});
+
+test("--broadcast --timeout closes who neither sends nor is sent anything, and not who only listens", async () => {
+  await using terminal = new Terminal("listen tcp://127.0.0.1:0 --broadcast --lines --timeout 1s --verbose");
+  const { port } = await terminal.listening();
+  const listening = dialed(port);
+  await terminal.says(/"connected"/);
+  const talking = dialed(port);
+  await terminal.says(/"connected"[^]*"connected"/);
+  let received = 0;
+  listening.on("data", (bytes: Buffer) => {
+    received += bytes.length;
+    // Word follows word in much less than the time that silence may take; all together take more.
+    if (received < 6 * 2) setTimeout(() => talking.write("x\n"), 250);
+  });
+  talking.resume().write("x\n");
+  await once(listening, "end");
+  assert.equal(received, 6 * 2);
+  for (const socket of [listening, talking]) socket.destroy();
+});
+
 test("--proxy-protocol takes the peer's address from a trusted proxy only", async () => {
   const header = "PROXY TCP4 203.0.113.7 192.0.2.1 4242 443\r\n";
   for (const [flags, peer, echoed] of [

@@ -40,6 +40,24 @@ test("udp: silence without any answer is exit code 3, and a port where nobody is
   assert.match(stderr, /^zocalo: .*connection refused\n$/);
 });
 
+test("udp: a port where nobody is ends the command, also when the report comes to a later send", async () => {
+  let port = 0;
+  {
+    using peer = await udpSocket();
+    ({ port } = peer);
+  }
+  const { code, stdout, stderr } = await run(`dial udp://127.0.0.1:${port} --lines`, "one\ntwo\nthree\n");
+  assert.deepEqual([code, String(stdout)], [1, ""]);
+  assert.match(stderr, /^zocalo: (?:read|write) udp .+: connection refused\n$/);
+});
+
+test("udp: a line that no datagram can hold is told, and ends the command", async () => {
+  using peer = await udpSocket();
+  const { code, stderr } = await run(`dial udp://127.0.0.1:${peer.port} --lines`, `${"x".repeat(70_000)}\n`);
+  assert.equal(code, 1);
+  assert.match(stderr, /^zocalo: write udp .+: message too long\n$/);
+});
+
 test("udp: listen talks to the first peer, and with --echo to all", async () => {
   await using terminal = new Terminal("listen udp://127.0.0.1:0");
   const { port, url } = await terminal.listening();

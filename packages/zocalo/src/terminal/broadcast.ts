@@ -6,6 +6,8 @@ const DEFAULT_STALL_MS = 10_000;
 
 interface Member {
   readonly link: MessageLink;
+  /** Told of each message that came from it, or went to it. */
+  readonly onTraffic: () => void;
   /** Runs while it is behind. */
   stall: NodeJS.Timeout | undefined;
 }
@@ -31,9 +33,14 @@ export class Broadcast {
     this.#onCut = onCut;
   }
 
+  /** True while all wait for somebody who is behind. */
+  get isHeldUp(): boolean {
+    return this.#room !== undefined;
+  }
+
   /** Takes a connection in; resolves when it has ended. */
   join(link: MessageLink, onTraffic: () => void): Promise<CloseInfo> {
-    const member: Member = { link, stall: undefined };
+    const member: Member = { link, onTraffic, stall: undefined };
     this.#members.add(member);
     return new Promise((resolve) => {
       link.conn.serve({
@@ -60,8 +67,10 @@ export class Broadcast {
   #sendNow(message: Message): void | Promise<void> {
     const prepared = new PreparedMessage(message);
     for (const member of this.#members) {
+      const outcome = member.link.conn.trySend(prepared);
       // `refused`: it is closing, or it is a datagram that cannot leave.
-      if (member.link.conn.trySend(prepared) === "buffered") this.#fellBehind(member);
+      if (outcome !== "refused") member.onTraffic();
+      if (outcome === "buffered") this.#fellBehind(member);
     }
     return this.#room?.promise;
   }

@@ -26,8 +26,13 @@ export async function listenDatagrams({ address }: Target, flags: Flags): Promis
 }
 
 /** Dials `udp://`. */
-export async function dialDatagrams({ address }: Target, signal: AbortSignal): Promise<MessageLink> {
-  const conn = await dial("udp", address, { signal });
+export async function dialDatagrams(
+  { address }: Target,
+  { timeout }: Flags,
+  signal: AbortSignal,
+): Promise<MessageLink> {
+  const deadline = timeout === undefined ? null : Date.now() + timeout;
+  const conn = await dial("udp", address, { signal, deadline });
   return { form: "messages", peer: String(conn.remoteAddr), conn: asMessages(conn), hasEnd: false };
 }
 

@@ -7,7 +7,7 @@ const HIGH_WATER_BYTES = 262_144;
 /**
  * Sends every byte back. Resolves when the peer has ended and all is sent.
  *
- * @param onTraffic called for each portion.
+ * @param onTraffic called for each portion that came or went.
  * @throws what broke the connection.
  */
 export function echoBytes(conn: Conn, onTraffic: () => void): Promise<void> {
@@ -19,6 +19,7 @@ export function echoBytes(conn: Conn, onTraffic: () => void): Promise<void> {
         const { length } = bytes;
         const sent = (): void => {
           unsentBytes -= length;
+          onTraffic();
         };
         unsentBytes += length;
         onTraffic();
@@ -33,12 +34,13 @@ export function echoBytes(conn: Conn, onTraffic: () => void): Promise<void> {
 /**
  * Sends every message back as what it is, text or binary. Resolves when the connection has ended.
  *
- * @param onTraffic called for each message.
+ * @param onTraffic called for each message that came, and when those that waited have gone.
  */
 export function echoMessages(conn: Messages, onTraffic: () => void): Promise<CloseInfo> {
   return new Promise((resolve) => {
     let goOn: (() => void) | undefined;
     const room = (): void => {
+      onTraffic();
       goOn?.();
       goOn = undefined;
     };

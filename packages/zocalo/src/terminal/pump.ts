@@ -120,7 +120,7 @@ export async function pumpMessages(link: MessageLink, options: PumpOptions): Pro
     end = "ended";
     close();
   };
-  const sending = feed.run(finish, close);
+  const sending = feed.run(finish, close, close);
 
   const info = await closed;
   idle.stop();
@@ -157,8 +157,10 @@ class Feed {
    *
    * @param finish called at the end of the input.
    * @param giveUp called when the input cannot be used.
+   * @param sendFailed called when it cannot be sent. By default nothing is done: a stream that broke tells so itself, after what the peer
+   * had said before.
    */
-  async run(finish: () => Promise<void>, giveUp: () => void): Promise<void> {
+  async run(finish: () => Promise<void>, giveUp: () => void, sendFailed?: () => void): Promise<void> {
     const { signal } = this.#over;
     for (;;) {
       let message: string | Uint8Array | null;
@@ -178,7 +180,7 @@ class Feed {
         await this.#send(message);
       } catch (error) {
         this.sendFailure = error;
-        return;
+        return sendFailed?.();
       }
     }
   }

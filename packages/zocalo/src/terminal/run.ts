@@ -139,7 +139,8 @@ class TerminalCommand {
     const serving = (async () => {
       for await (const link of door.links()) {
         const messages = link.form === "bytes" ? asMessages(link, this.#flags) : link;
-        void this.#serve(messages, async (touch) => ended(await everybody.join(messages, touch)), timeout);
+        const join = async (touch: () => void): Promise<End> => ended(await everybody.join(messages, touch));
+        void this.#serve(messages, join, timeout, () => everybody.isHeldUp);
       }
     })();
     await Promise.all([feeding, serving]);
@@ -162,8 +163,15 @@ class TerminalCommand {
 
   /** As netcat: one connection at a time, and without `--keep` only one. */
   async #takeInTurn(door: Door): Promise<number> {
+    const { keep, timeout } = this.#flags;
+    let isLate = false;
+    const waiting = new IdleTimer(keep ? undefined : timeout, () => {
+      isLate = true;
+      void door.close();
+    });
     for await (const link of door.links()) {
-      if (!this.#flags.keep) {
+      waiting.stop();
+      if (!keep) {
         // Not waited for: a door of datagrams closes only once the last peer has.
         void door.close();
         return exitCode(await this.#attend(link, () => this.#join(link)));
@@ -171,17 +179,20 @@ class TerminalCommand {
       // The pump has a timer of its own.
       await this.#serve(link, () => this.#join(link), undefined);
     }
-    return EXIT.ok;
+    waiting.stop();
+    return isLate ? EXIT.timeout : EXIT.ok;
   }
 
-  /** Attends to one of many: its failure is its own. */
+  /** Attends to one of many: its failure is its own. Silence while `isHeldUp` is the fault of another. */
   async #serve(
     link: Link,
     mode: (touch: () => void) => Promise<End>,
     timeoutMs: number | undefined,
+    isHeldUp = (): boolean => false,
   ): Promise<void> {
     let isIdle = false;
     const idle = new IdleTimer(timeoutMs, () => {
+      if (isHeldUp()) return idle.touch();
       isIdle = true;
       void link.conn.close(GOING_AWAY, "idle").catch(() => link.conn.abort());
     });
@@ -238,7 +249,7 @@ class TerminalCommand {
     const { signal } = this.#stopping;
     switch (this.#target.scheme) {
       case "udp":
-        return dialDatagrams(this.#target, signal);
+        return dialDatagrams(this.#target, this.#flags, signal);
       case "ws":
       case "wss":
         return dialWebSocket(this.#target, this.#flags, signal);
