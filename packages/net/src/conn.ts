@@ -78,10 +78,10 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
   /**
    * Ends the writing side after what was written (TCP FIN). Reading goes on, later writes reject with `closed`.
    *
-   * @throws NetError `timeout` past the write deadline: at once and without an effect if it has passed already; if it passes meanwhile
-   * the end still follows what was written.
+   * @throws NetError `timeout` past the write deadline, `canceled` by the signal: at once and without an effect if that has come already; if
+   * it comes meanwhile the end still follows what was written.
    */
-  closeWrite(): Promise<void>;
+  closeWrite(options?: WaitOptions): Promise<void>;
 
   /**
    * Stops receiving: waiting and later reads give `null`, and what still arrives is thrown away, so that the peer is never

@@ -146,13 +146,8 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     return this.#writing.writev(parts, options);
   }
 
-  closeWrite(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#writing.end((error) => {
-        if (error) reject(error);
-        else resolve();
-      });
-    });
+  closeWrite(options?: WaitOptions): Promise<void> {
+    return this.#writing.closeWrite(options);
   }
 
   closeRead(): void {

@@ -102,6 +102,25 @@ export class WriteHalf {
     return this.#enqueue(filled, length, options);
   }
 
+  /** See `Conn.closeWrite`. */
+  closeWrite(options: WaitOptions | undefined): Promise<void> {
+    const signal = options?.signal;
+    if (signal?.aborted) return Promise.reject(canceledError(this.#writeSite(), signal));
+    return new Promise((resolve, reject) => {
+      const done = (error: NetError | undefined): void => {
+        signal?.removeEventListener("abort", onAbort);
+        if (error) reject(error);
+        else resolve();
+      };
+      const onAbort = (): void => {
+        this.#endWaiters = this.#endWaiters.filter((other) => other !== done);
+        if (signal) reject(canceledError(this.#writeSite(), signal));
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.end(done);
+    });
+  }
+
   /** Ends this side after what has been written. `done` is called once, with the error if it does not come to that. */
   end(done: (error: NetError | undefined) => void): void {
     if (this.#end === "finished") return done(undefined);

@@ -299,26 +299,38 @@ export function testConnContract(
     },
   );
 
-  contract("a write deadline stops closeWrite too, before and while it waits", async ({ a, b }) => {
-    const block = Buffer.alloc(64 * 1024 * 1024);
-    a.setWriteDeadline(soon());
-    let accepted = 0;
-    await assert.rejects(a.write(block), (error: NetError) => {
-      accepted = error.bytesWritten ?? Number.NaN;
-      return error.code === "timeout";
-    });
-    await assert.rejects(a.closeWrite(), { code: "timeout", op: "write" });
-    a.setWriteDeadline(null);
-    const ending = a.closeWrite();
-    a.setWriteDeadline(soon());
-    await assert.rejects(ending, { code: "timeout", op: "write" });
-    a.setWriteDeadline(null);
-    const ended = a.closeWrite();
-    let received = 0;
-    for await (const portion of b) received += portion.length;
-    assert.equal(received, accepted);
-    await ended;
-  });
+  contract(
+    "a write deadline or a signal stops closeWrite too, before and while it waits",
+    async ({ a, b }) => {
+      const block = Buffer.alloc(64 * 1024 * 1024);
+      a.setWriteDeadline(soon());
+      let accepted = 0;
+      await assert.rejects(a.write(block), (error: NetError) => {
+        accepted = error.bytesWritten ?? Number.NaN;
+        return error.code === "timeout";
+      });
+      await assert.rejects(a.closeWrite(), { code: "timeout", op: "write" });
+      a.setWriteDeadline(null);
+      await assert.rejects(a.closeWrite({ signal: AbortSignal.abort("why") }), {
+        code: "canceled",
+        cause: "why",
+      });
+      await a.write(bytes("")); // It has had no effect.
+      const controller = new AbortController();
+      const canceled = a.closeWrite({ signal: controller.signal });
+      const ending = a.closeWrite();
+      controller.abort();
+      await assert.rejects(canceled, { code: "canceled", op: "write" });
+      a.setWriteDeadline(soon());
+      await assert.rejects(ending, { code: "timeout", op: "write" });
+      a.setWriteDeadline(null);
+      const ended = a.closeWrite();
+      let received = 0;
+      for await (const portion of b) received += portion.length;
+      assert.equal(received, accepted);
+      await ended;
+    },
+  );
 
   contract("a deadline that is set while close flushes does not cut it short", async ({ a, b }) => {
     a.setWriteDeadline(soon());
