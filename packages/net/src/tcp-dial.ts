@@ -1,4 +1,4 @@
-import type { NetConnectOpts } from "node:net";
+import { isIP, type NetConnectOpts } from "node:net";
 import { ipAddr, type IpAddr, parseAddr } from "./addr.ts";
 import type { Conn } from "./conn.ts";
 import { type DialLimits, withinLimits } from "./dial-limits.ts";
@@ -45,12 +45,20 @@ export async function connectFirst<T>(
           : "localhost"
       : addr.host;
   const { resolver } = options ?? {};
-  const addresses = interleaved(await resolveHost(host, { network, resolver, signal: limits.signal }, site));
+  const found = await resolveHost(host, { network, resolver, signal: limits.signal }, site);
+  const addresses = interleaved(reachableFrom(local?.host ?? "", found));
   try {
     return await race(addresses, (ip) => start(targetOf(network, addr, ip, local)), { ...limits, delayMs });
   } catch (error) {
     throw error instanceof AggregateError ? firstOf(error) : error;
   }
+}
+
+/** Those of the IP version that is dialed from: the others could only fail. All of them if there is none, which then say so. */
+function reachableFrom(localHost: string, addresses: readonly string[]): readonly string[] {
+  const version = isIP(localHost);
+  const reachable = addresses.filter((ip) => isIP(ip) === version);
+  return version === 0 || reachable.length === 0 ? addresses : reachable;
 }
 
 function targetOf(

@@ -56,6 +56,18 @@ test("a dial may come from a chosen address", async () => {
   await listener.abort();
 });
 
+test("only addresses of the IP version that is dialed from are tried", async () => {
+  const listener = await listen("tcp", "127.0.0.1:0");
+  const port = String(listener.addr).split(":")[1];
+  await listener.close();
+  const resolver = (): Promise<string[]> => Promise.resolve(["::1", "127.0.0.1"]);
+  const dialing = dial("tcp", `both.example:${port}`, { resolver, localAddress: "127.0.0.7:0" });
+  await assert.rejects(dialing, (error: NetError) => {
+    assert.equal(error.message, `dial tcp 127.0.0.7:0->127.0.0.1:${port}: connection refused`);
+    return error.code === "refused";
+  });
+});
+
 test("the signal and the deadline of a dial do not touch the connection it made", async () => {
   const listener = await listen("tcp", "127.0.0.1:0");
   const controller = new AbortController();
