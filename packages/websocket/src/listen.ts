@@ -1,5 +1,12 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  maxHeaderSize,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import { createServer as createSecureServer } from "node:https";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TlsOptions } from "node:tls";
 import {
@@ -15,10 +22,15 @@ import {
 import { WebSocketConn } from "./conn.ts";
 import { CLOSE } from "./core/close-code.ts";
 import { WebSocketError } from "./error.ts";
+import { checkIntervalMs, FirstBytes } from "./first-bytes.ts";
+import { readRequestHead } from "./handshake/request-head.ts";
+import { incomingMessage } from "./incoming-message.ts";
 import { DEFAULT_HANDSHAKE_TIMEOUT_MS } from "./options.ts";
 import { refuse } from "./refuse.ts";
 import { Roster } from "./roster.ts";
 import { Upgrader, type UpgraderOptions } from "./upgrader.ts";
+
+const NOTHING = Buffer.alloc(0);
 
 /** How `attach` accepts. */
 export interface AttachOptions extends UpgraderOptions {
@@ -54,11 +66,11 @@ export async function listen(address: string, options: ListenOptions = {}): Prom
     // Whoever sends its request slowly, or never ends it, is cut off.
     headersTimeout: handshakeTimeoutMs,
     requestTimeout: handshakeTimeoutMs,
-    connectionsCheckingInterval: Math.max(10, Math.min(1_000, handshakeTimeoutMs / 4)),
+    connectionsCheckingInterval: checkIntervalMs(handshakeTimeoutMs),
     keepAliveTimeout: handshakeTimeoutMs,
   };
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
-    const status = isAt(options.path, request) ? 426 : 404;
+    const status = isAt(options.path, request.url) ? 426 : 404;
     if (status === 426) response.setHeader("Upgrade", "websocket");
     response
       .writeHead(status, { "Content-Type": "text/plain" })
@@ -80,10 +92,15 @@ export async function listen(address: string, options: ListenOptions = {}): Prom
       resolve();
     });
   });
-  return new WebSocketListener(server, upgrader, options, () => {
+  const listener: WebSocketListener = new WebSocketListener(server, upgrader, options, () => {
     server.close();
     server.closeAllConnections();
+    firstBytes.stop();
   });
+  const firstBytes = new FirstBytes(server, handshakeTimeoutMs, (bytes, socket) =>
+    listener.take(server, bytes, socket),
+  );
+  return listener;
 }
 
 /**
@@ -157,6 +174,24 @@ class WebSocketListener implements Listener<WebSocketConn> {
     return this.close();
   }
 
+  /** `FirstBytes`: upgrades what is read without doubt, or refuses it, just as if it had come by `upgrade`. False: nothing was done. */
+  take(server: Server, bytes: Buffer, socket: Socket): boolean {
+    const request = readRequestHead(bytes, maxHeaderSize);
+    if (request === undefined || !isAt(this.#options.path, request.url)) return false;
+    const head = request.byteLength === bytes.length ? NOTHING : bytes.subarray(request.byteLength);
+    const exchange = { request, socket, head, onEnded: this.#ended };
+    const conn = this.#queue.isFull ? undefined : this.#upgrader.upgradeUnasked(exchange);
+    if (conn !== undefined) {
+      this.#offer(conn);
+      return true;
+    }
+    const message = incomingMessage(request, socket, server);
+    if (message === undefined) return false;
+    socket.pause(); // While the application thinks.
+    this.#accept(message, socket, head);
+    return true;
+  }
+
   #accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (this.#queue.isFull) {
       refuse(socket, { status: 503, reason: "too many connections", headers: { "Retry-After": "1" } });
@@ -201,7 +236,7 @@ function addRoute(server: Server, route: Route): void {
   if (routes === undefined) {
     const list: Route[] = [];
     const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-      const found = list.find((candidate) => isAt(candidate.path, request));
+      const found = list.find((candidate) => isAt(candidate.path, request.url));
       if (found !== undefined) {
         found.accept(request, socket, head);
       } else if (server.listenerCount("upgrade") === 1) {
@@ -225,9 +260,8 @@ function removeRoute(server: Server, route: Route): void {
   routesOf.delete(server);
 }
 
-function isAt(path: string | undefined, request: IncomingMessage): boolean {
+function isAt(path: string | undefined, url = ""): boolean {
   if (path === undefined) return true;
-  const url = request.url ?? "";
   const query = url.indexOf("?");
   return (query === -1 ? url : url.slice(0, query)) === path;
 }

@@ -10,7 +10,7 @@ import {
   compressionSettings,
 } from "./handshake/deflate.ts";
 import { headerFault, isToken } from "./handshake/fields.ts";
-import { isSameHost } from "./handshake/origin.ts";
+import { type HandshakeRequest, isSameHost } from "./handshake/origin.ts";
 import { isRefusal, type Refusal, readUpgrade, type UpgradeRequest } from "./handshake/server.ts";
 import {
   type ConnOptions,
@@ -28,11 +28,18 @@ const NODE_MAX_HEADERS = 1000;
 const OWN_HEADER = /^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/i;
 
 /** What an `upgrade` event brings, and who is told of the end of the connection. */
-export interface Exchange {
-  readonly request: IncomingMessage;
+export interface Exchange<R extends HandshakeRequest = IncomingMessage> {
+  readonly request: R;
   readonly socket: Duplex;
   readonly head: Buffer;
   readonly onEnded?: ((conn: WebSocketConn) => void) | undefined;
+}
+
+/** What the answer says besides the usual. */
+interface Choice {
+  readonly subprotocol: string | undefined;
+  /** Header lines of the application. */
+  readonly extraLines: string;
 }
 
 /** Nothing: let in. */
@@ -137,6 +144,21 @@ export class Upgrader {
       : this.#answer(exchange, asked, refusal ?? undefined);
   }
 
+  /**
+   * Not for applications: `upgradeWith` for a request of which there is no `IncomingMessage`. `undefined`, and nothing was done, if the application's functions
+   * want one, or if the answer is not 101.
+   */
+  upgradeUnasked(exchange: Exchange<HandshakeRequest>): WebSocketConn | undefined {
+    const { request, socket } = exchange;
+    const { checkOrigin, authorize, subprotocols } = this.#options;
+    const extraLines = this.#headerLines;
+    if (checkOrigin !== undefined || authorize !== undefined || extraLines === undefined) return undefined;
+    if (typeof subprotocols === "function" || !isSameHost(request) || !socket.writable) return undefined;
+    const asked = readUpgrade(request);
+    if (isRefusal(asked)) return undefined;
+    return this.#open(exchange, asked, { subprotocol: firstOffered(subprotocols, asked), extraLines });
+  }
+
   async #answerLater(
     exchange: Exchange,
     asked: UpgradeRequest,
@@ -156,17 +178,13 @@ export class Upgrader {
   }
 
   /** @throws WebSocketError as `upgrade` rejects. */
-  #answer(
-    { request, socket, head, onEnded }: Exchange,
-    asked: UpgradeRequest,
-    refusal: Refusal | undefined,
-  ): WebSocketConn {
-    let extraLines: string;
-    let subprotocol: string | undefined;
+  #answer(exchange: Exchange, asked: UpgradeRequest, refusal: Refusal | undefined): WebSocketConn {
+    const { request, socket } = exchange;
+    let choice: Choice;
     try {
       if (refusal !== undefined) throw this.#refuse(socket, refusal);
-      extraLines = this.#headerLines ?? headerLines(this.#extraHeaders(request));
-      subprotocol = this.#choose(asked, request);
+      const extraLines = this.#headerLines ?? headerLines(this.#extraHeaders(request));
+      choice = { extraLines, subprotocol: this.#choose(asked, request) };
     } catch (error) {
       throw this.#failed(socket, error);
     }
@@ -174,6 +192,14 @@ export class Upgrader {
       socket.destroy();
       throw new WebSocketError("closed", "the peer left before its upgrade was answered");
     }
+    return this.#open(exchange, asked, choice);
+  }
+
+  #open(
+    { request, socket, head, onEnded }: Exchange<HandshakeRequest>,
+    asked: UpgradeRequest,
+    { subprotocol, extraLines }: Choice,
+  ): WebSocketConn {
     const deflate = this.#compression && acceptDeflate(asked.extensions, this.#compression);
     const conn = new WebSocketConn({
       socket,
@@ -251,10 +277,11 @@ export class Upgrader {
     return typeof headers === "function" ? headers(request) : {};
   }
 
-  #choose({ subprotocols: offered }: UpgradeRequest, request: IncomingMessage): string | undefined {
+  #choose(asked: UpgradeRequest, request: IncomingMessage): string | undefined {
     const { subprotocols } = this.#options;
-    if (subprotocols === undefined || offered.length === 0) return undefined;
-    if (typeof subprotocols !== "function") return subprotocols.find((name) => offered.includes(name));
+    if (typeof subprotocols !== "function") return firstOffered(subprotocols, asked);
+    const { subprotocols: offered } = asked;
+    if (offered.length === 0) return undefined;
     const chosen = subprotocols(offered, request);
     if (chosen === undefined || offered.includes(chosen)) return chosen;
     throw new WebSocketError("invalid_argument", `subprotocol ${JSON.stringify(chosen)} was not offered`);
@@ -262,6 +289,11 @@ export class Upgrader {
 }
 
 const originRefusal: Refusal = { status: 403, reason: "origin not allowed" };
+
+/** The first of `ours`, which are in order of preference, that the client offers. */
+function firstOffered(ours: readonly string[] | undefined, asked: UpgradeRequest): string | undefined {
+  return ours?.find((name) => asked.subprotocols.includes(name));
+}
 
 function headerLines(headers: Readonly<Record<string, string>>): string {
   let lines = "";

@@ -1,0 +1,6 @@
+// The same where all requests are left to `node:http`.
+import { setFirstBytes } from "../src/first-bytes.ts";
+
+setFirstBytes(false);
+await import("./upgrade.test.ts");
+await import("./listen.test.ts");
