@@ -1,18 +1,43 @@
-// A server of one kind, for `websocket.ts`: echo on /echo, broadcast on /all. Prints its port as JSON.
+// A server of one kind, for `websocket.ts`: echo on /echo, broadcast on /all; the kinds for upgrades only echo, on any path. Prints its port as JSON.
 import { createServer as createHttpServer } from "node:http";
-import { createServer as createTcpServer, type Server } from "node:net";
+import { once } from "node:events";
+import { type AddressInfo, createServer as createTcpServer, type Server } from "node:net";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { Listener } from "@zocalo/net";
-import { attach, Group, type WebSocketConn } from "@zocalo/websocket";
+import { attach, Group, listen, type WebSocketConn } from "@zocalo/websocket";
 import { type WebSocket, WebSocketServer } from "ws";
 
-const kinds: Record<string, () => Server> = {
-  zocalo: () => zocalo(echoByHandler),
-  "zocalo-iterated": () => zocalo(echoByIteration),
-  ws: wsServer,
-  net: netServer,
+/** Each gives the port that it listens on. */
+const kinds: Record<string, () => Promise<number>> = {
+  zocalo: () => portOf(zocalo(echoByHandler)),
+  "zocalo-iterated": () => portOf(zocalo(echoByIteration)),
+  "zocalo-upgrades": zocaloAlone,
+  ws: () => portOf(wsServer()),
+  "ws-upgrades": () => portOf(wsAlone()),
+  net: () => portOf(netServer()),
 };
+
+/** As it is used where WebSockets are all there is. */
+async function zocaloAlone(): Promise<number> {
+  const listener = await listen("127.0.0.1:0");
+  void each(listener, echoByHandler);
+  return "port" in listener.addr ? listener.addr.port : 0;
+}
+
+function wsAlone(): WebSocketServer {
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  server.on("connection", (ws) => {
+    ws.on("error", () => undefined);
+    ws.on("message", (data: Buffer, binary: boolean) => ws.send(data, { binary }));
+  });
+  return server;
+}
+
+async function portOf(server: Server | WebSocketServer): Promise<number> {
+  await once(server, "listening");
+  return (server.address() as AddressInfo).port;
+}
 
 function zocalo(echo: (conn: WebSocketConn) => void): Server {
   const server = createHttpServer();
@@ -118,12 +143,7 @@ function netServer(): Server {
 const kind = process.argv[2] ?? "";
 const start = kinds[kind];
 if (start === undefined) throw new Error(`no such server: ${kind}`);
-const server = start();
-server.once("listening", () => {
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  console.log(JSON.stringify({ port: address.port }));
-});
+console.log(JSON.stringify({ port: await start() }));
 // Memory is asked for after a collection.
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;

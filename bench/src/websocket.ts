@@ -20,6 +20,8 @@ export const title =
 
 const CONTENDERS = ["zocalo", "zocalo-iterated", "ws", "bun", "net"] as const;
 type Contender = (typeof CONTENDERS)[number];
+/** As `websocket-server.ts` knows them. */
+type ServerKind = Contender | "zocalo-upgrades" | "ws-upgrades";
 
 /** Cores are counted from 0: the server has this one, if there are two. */
 const SERVER_CPU = 0;
@@ -89,6 +91,12 @@ const compressed: Case[] = [
       }),
   },
 ];
+/** Upgrades are measured on servers of their own, set up as one does where WebSockets are all there is. */
+const UPGRADE_SERVERS: ReadonlyMap<Contender, ServerKind> = new Map([
+  ["zocalo", "zocalo-upgrades"],
+  ["ws", "ws-upgrades"],
+  ["bun", "bun"],
+]);
 const upgradeCases: Case[] = [1, 64].map((atOnce) => ({
   name: `upgrades, ${atOnce} at a time`,
   who: ["zocalo", "ws", "bun"],
@@ -154,7 +162,7 @@ export async function run(args: string[]): Promise<void> {
       "websocket-deflate",
       table(small, names, "permessage-deflate", "µs of server CPU per message", true, common, cpuOf),
     );
-    const ups = await measureAll(chosen(upgradeCases), servers, rounds, durationMs);
+    const ups = await measureUpgrades(chosen(upgradeCases), names, isPinned, rounds, durationMs);
     report(
       "websocket-upgrades",
       table(ups, names, "WebSocket upgrades", "per second", false, common, rateOf),
@@ -213,6 +221,24 @@ async function measureAll(
     }
   }
   return figures;
+}
+
+async function measureUpgrades(
+  cases: readonly Case[],
+  names: readonly Contender[],
+  isPinned: boolean,
+  rounds: number,
+  durationMs: number,
+): Promise<Figures> {
+  const servers = new Map<Contender, ServerProcess>();
+  try {
+    for (const [name, kind] of UPGRADE_SERVERS) {
+      if (cases.length > 0 && names.includes(name)) servers.set(name, await start(kind, isPinned));
+    }
+    return await measureAll(cases, servers, rounds, durationMs);
+  } finally {
+    for (const server of servers.values()) await server.stop();
+  }
 }
 
 function table(
@@ -287,7 +313,7 @@ async function settledRss(server: ServerProcess): Promise<number> {
   return rssBytes(server.pid);
 }
 
-function start(name: Contender, isPinned: boolean): Promise<ServerProcess> {
+function start(name: ServerKind, isPinned: boolean): Promise<ServerProcess> {
   const cpu = isPinned ? { cpu: SERVER_CPU } : {};
   if (name === "bun") {
     return spawnServer(new URL("./websocket-server-bun.ts", import.meta.url), { runtime: BUN, ...cpu });
