@@ -1,5 +1,6 @@
 import type { Message } from "@zocalo/net";
 import { headerBytes, MASKED, MAX_HEADER_BYTES, type Role, writeHeader, writeMask } from "./frame.ts";
+import { frameMemory, giveBack } from "./frame-memory.ts";
 import { nextMaskKey } from "./mask-keys.ts";
 import { writeUtf8 } from "./native-text.ts";
 import { SharedRun } from "./shared-run.ts";
@@ -9,8 +10,8 @@ import { Slab } from "./slab.ts";
 export const COPY_BELOW_BYTES = 16_384;
 /** Strings up to this length are tried as ASCII, character by character; calls into native code cost more. */
 const SHORT_TEXT_CHARS = 48;
-/** And bytes up to this many are copied one by one. */
-const SHORT_BYTES = 48;
+/** Fewer bytes than this are copied one by one. */
+const NATIVE_COPY_FROM = 16;
 /** Texts of this many characters to `MAX_UNCOUNTED_CHARS` have a length of 16 bits in their header, whatever they are in UTF-8. */
 const LONG_HEADER_FROM = 126;
 const MAX_UNCOUNTED_CHARS = 5_461;
@@ -35,6 +36,8 @@ export class Outbox {
   #shared: SharedRun | null = null;
   /** Slabs of closed pieces, to be released. */
   #slabs: Slab[] | null = null;
+  /** Memory of large texts, to be given back; of those that have left, too, as long as the operating system has not taken them. */
+  #frames: Buffer[] | null = null;
   #length = 0;
 
   constructor(role: Role) {
@@ -58,7 +61,7 @@ export class Outbox {
     const open = this.#slab;
     const from = this.#end;
     if (
-      length <= SHORT_BYTES &&
+      length < LONG_HEADER_FROM &&
       !this.#isMasked &&
       open !== null &&
       open.used === from &&
@@ -68,7 +71,11 @@ export class Outbox {
       const { bytes } = open;
       bytes[from] = firstByte;
       bytes[from + 1] = length;
-      for (let i = 0; i < length; i++) bytes[from + 2 + i] = payload[i] as number;
+      if (length < NATIVE_COPY_FROM) {
+        for (let i = 0; i < length; i++) bytes[from + 2 + i] = payload[i] as number;
+      } else {
+        bytes.set(payload, from + 2);
+      }
       this.#grow(open, from + 2 + length);
       return;
     }
@@ -146,9 +153,17 @@ export class Outbox {
     if (isGone) {
       this.#slab?.release();
       if (this.#slabs !== null) for (const slab of this.#slabs) slab.release();
+      this.gone();
     }
     this.#slab = null;
     this.#slabs = null;
+  }
+
+  /** The operating system has all that was ever written. */
+  gone(): void {
+    if (this.#frames === null || this.#length > 0) return;
+    for (const frame of this.#frames) giveBack(frame);
+    this.#frames = null;
   }
 
   /** Drops all that waits. */
@@ -156,19 +171,32 @@ export class Outbox {
     this.#closePiece();
     this.#pieces = null;
     this.#length = 0;
+    // Some may still be on its way.
+    this.#frames = null;
     this.taken(true);
   }
 
   #addShortAscii(firstByte: number, text: string): boolean {
     const chars = text.length;
     const slab = this.#openSlab(10 + chars * MAX_BYTES_PER_CHAR);
-    const bytes = slab.bytes;
+    const { bytes, view } = slab;
     const start = this.#end + (this.#isMasked ? 6 : 2);
-    for (let i = 0; i < chars; i++) {
+    let bits = 0;
+    let i = 0;
+    for (const last = chars - 3; i < last; i += 4) {
+      const char0 = text.charCodeAt(i);
+      const char1 = text.charCodeAt(i + 1);
+      const char2 = text.charCodeAt(i + 2);
+      const char3 = text.charCodeAt(i + 3);
+      bits |= char0 | char1 | char2 | char3;
+      view.setInt32(start + i, char0 | (char1 << 8) | (char2 << 16) | (char3 << 24), true);
+    }
+    for (; i < chars; i++) {
       const char = text.charCodeAt(i);
-      if (char >= 128) return false;
+      bits |= char;
       bytes[start + i] = char;
     }
+    if (bits >= 128) return false;
     writeHeader(bytes, this.#end, firstByte, chars, this.#isMasked ? MASKED : 0);
     if (this.#isMasked) writeMask(bytes, start - 4, nextMaskKey(), chars);
     this.#grow(slab, start + chars);
@@ -178,18 +206,22 @@ export class Outbox {
   /** In a buffer of its own, with its header: as if it were ASCII at first, and only if that was wrong the bytes are counted. */
   #addLargeText(firstByte: number, text: string): void {
     let length = text.length;
-    let frame = Buffer.allocUnsafeSlow(MAX_HEADER_BYTES + length);
-    if (encoder.encodeInto(text, frame.subarray(MAX_HEADER_BYTES)).read < length) {
+    let frame = frameMemory(MAX_HEADER_BYTES + length);
+    if (encoder.encodeInto(text, frame.subarray(MAX_HEADER_BYTES, MAX_HEADER_BYTES + length)).read < length) {
+      giveBack(frame);
       length = Buffer.byteLength(text);
-      frame = Buffer.allocUnsafeSlow(MAX_HEADER_BYTES + length);
+      frame = frameMemory(MAX_HEADER_BYTES + length);
       writeUtf8(frame, text, MAX_HEADER_BYTES, length);
     }
+    this.#frames ??= [];
+    this.#frames.push(frame);
+    const end = MAX_HEADER_BYTES + length;
     const start = MAX_HEADER_BYTES - headerBytes(length, this.#isMasked);
     writeHeader(frame, start, firstByte, length, this.#isMasked ? MASKED : 0);
     if (this.#isMasked) writeMask(frame, MAX_HEADER_BYTES - 4, nextMaskKey(), length);
     this.#closePiece();
-    this.#push(frame.subarray(start));
-    this.#length += frame.length - start;
+    this.#push(frame.subarray(start, end));
+    this.#length += end - start;
   }
 
   #addLarge(firstByte: number, payload: Uint8Array, size: number): void {

@@ -9,7 +9,15 @@ import { applyMask, rotateMask } from "./mask.ts";
 import type { MessageBody } from "./message-body.ts";
 import { CORRUPT, INVALID_UTF8, tooBig } from "./message-fault.ts";
 import { asciiText, utf8Text } from "./native-text.ts";
-import { orOf, SLAB_MESSAGE_BYTES, shortMemory, unmaskShort } from "./short-message.ts";
+import {
+  areAscii,
+  ownMemory,
+  SLAB_MESSAGE_BYTES,
+  shortMemory,
+  unmaskedCopy,
+  unmaskTo,
+  viewOf,
+} from "./short-message.ts";
 import { StreamedMessage } from "./streamed-message.ts";
 import { Utf8Check } from "./utf8.ts";
 import { INFLATE_BYTES, WholeMessage } from "./whole-message.ts";
@@ -208,6 +216,8 @@ export class Receiver {
     const headerBytes = maskBit === 0 ? 2 : 6;
     const longest = this.#longestShort;
     if (this.#messageOpcode !== 0 || this.#isDiscarding) return at;
+    const view = viewOf(chunk.buffer);
+    const { byteOffset } = chunk;
     while (at + headerBytes <= end) {
       const first = chunk[at] as number;
       const second = chunk[at + 1] as number;
@@ -218,22 +228,23 @@ export class Receiver {
       if ((second & MASKED) !== maskBit || length > longest || stop > end) return at;
       at = stop;
       if (first === SHORT_TEXT) {
-        const bits =
-          maskBit === 0 ? orOf(chunk, start, stop) : unmaskShort(chunk, start, chunk, start, length);
-        if (bits >= 128 && !isUtf8(chunk.subarray(start, stop))) {
+        const isAsciiText =
+          maskBit === 0
+            ? areAscii(chunk, start, stop)
+            : unmaskTo(view, byteOffset + start, view, byteOffset + start, length);
+        if (!isAsciiText && !isUtf8(chunk.subarray(start, stop))) {
           this.#failWith(INVALID_UTF8);
           return at;
         }
-        const text = bits < 128 ? asciiText(chunk, start, stop) : utf8Text(chunk, start, stop);
+        const text = isAsciiText ? asciiText(chunk, start, stop) : utf8Text(chunk, start, stop);
         this.#sink.onMessage(text, length);
+      } else if (maskBit === 0) {
+        this.#binary(chunk, start, stop, isLent);
       } else if (isLent) {
-        const message = shortMemory(length);
-        if (maskBit === 0) for (let i = 0; i < length; i++) message[i] = chunk[start + i] as number;
-        else unmaskShort(chunk, start, message, 0, length);
-        this.#sink.onMessage(message, length);
+        this.#sink.onMessage(unmaskedCopy(view, byteOffset + start, length), length);
       } else {
-        if (maskBit !== 0) unmaskShort(chunk, start, chunk, start, length);
-        this.#sink.onMessage(new Uint8Array(chunk.buffer, chunk.byteOffset + start, length), length);
+        unmaskTo(view, byteOffset + start, view, byteOffset + start, length);
+        this.#binary(chunk, start, stop, false);
       }
       if (this.#isPaused || this.#isDone || this.#isDiscarding) return at;
     }
@@ -443,7 +454,7 @@ export class Receiver {
     if (!isLent) {
       message = new Uint8Array(chunk.buffer as ArrayBuffer, chunk.byteOffset + start, length);
     } else {
-      message = length > SLAB_MESSAGE_BYTES ? new Uint8Array(length) : shortMemory(length);
+      message = length > SLAB_MESSAGE_BYTES ? ownMemory(length) : shortMemory(length);
       message.set(chunk.subarray(start, end));
     }
     this.#sink.onMessage(message, length);

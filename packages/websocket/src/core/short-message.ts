@@ -4,59 +4,91 @@
 export const SLAB_MESSAGE_BYTES = 2048;
 const SLAB_BYTES = 32_768;
 
-let slab = newSlab();
+let slab = unzeroed(SLAB_BYTES);
+let slabView = new DataView(slab);
 let slabUsed = 0;
 
-/** Not zeroed: each byte is overwritten before anybody sees it. */
-function newSlab(): ArrayBuffer {
-  return Buffer.allocUnsafeSlow(SLAB_BYTES).buffer;
+/** Each byte is overwritten before anybody sees it. */
+function unzeroed(bytes: number): ArrayBuffer {
+  return Buffer.allocUnsafeSlow(bytes).buffer;
+}
+
+/** Where a message of at most `SLAB_MESSAGE_BYTES` begins in the slab. */
+function placeFor(length: number): number {
+  if (slabUsed + length > SLAB_BYTES) {
+    slab = unzeroed(SLAB_BYTES);
+    slabView = new DataView(slab);
+    slabUsed = 0;
+  }
+  const at = slabUsed;
+  slabUsed += (length + 7) & ~7;
+  return at;
 }
 
 /** Memory for a binary message of at most `SLAB_MESSAGE_BYTES`. */
 export function shortMemory(length: number): Uint8Array {
-  if (slabUsed + length > SLAB_BYTES) {
-    slab = newSlab();
-    slabUsed = 0;
-  }
-  const message = new Uint8Array(slab, slabUsed, length);
-  slabUsed += (length + 7) & ~7;
-  return message;
+  const at = placeFor(length);
+  return new Uint8Array(slab, at, length);
 }
 
-/** Unmasks `length` bytes behind their mask, to another place or in place. Gives all of them or-ed: below 128 for ASCII. */
-export function unmaskShort(
-  from: Uint8Array,
-  fromAt: number,
-  to: Uint8Array,
+/** Memory of its own for a larger one. */
+export function ownMemory(length: number): Uint8Array {
+  return new Uint8Array(unzeroed(length));
+}
+
+/** A binary message of `length` bytes, copied from behind its mask. */
+export function unmaskedCopy(from: DataView, fromAt: number, length: number): Uint8Array {
+  const to = placeFor(length);
+  unmaskTo(slabView, to, from, fromAt, length);
+  return new Uint8Array(slab, to, length);
+}
+
+/**
+ * Unmasks `length` bytes behind their mask, to another place or in place: 32 bits at a time, for which a `DataView` takes half the time of single bytes.
+ *
+ * @returns true if they are ASCII.
+ */
+export function unmaskTo(
+  to: DataView,
   toAt: number,
+  from: DataView,
+  fromAt: number,
   length: number,
-): number {
-  const key0 = from[fromAt - 4] as number;
-  const key1 = from[fromAt - 3] as number;
-  const key2 = from[fromAt - 2] as number;
-  const key3 = from[fromAt - 1] as number;
+): boolean {
+  const key = from.getInt32(fromAt - 4, true);
   let bits = 0;
   let i = 0;
   for (const last = length - 3; i < last; i += 4) {
-    const byte0 = (from[fromAt + i] as number) ^ key0;
-    const byte1 = (from[fromAt + i + 1] as number) ^ key1;
-    const byte2 = (from[fromAt + i + 2] as number) ^ key2;
-    const byte3 = (from[fromAt + i + 3] as number) ^ key3;
-    to[toAt + i] = byte0;
-    to[toAt + i + 1] = byte1;
-    to[toAt + i + 2] = byte2;
-    to[toAt + i + 3] = byte3;
-    bits |= byte0 | byte1 | byte2 | byte3;
+    const word = from.getInt32(fromAt + i, true) ^ key;
+    to.setInt32(toAt + i, word, true);
+    bits |= word;
   }
-  if (i < length) bits |= to[toAt + i] = (from[fromAt + i] as number) ^ key0;
-  if (i + 1 < length) bits |= to[toAt + i + 1] = (from[fromAt + i + 1] as number) ^ key1;
-  if (i + 2 < length) bits |= to[toAt + i + 2] = (from[fromAt + i + 2] as number) ^ key2;
-  return bits;
+  for (; i < length; i++) {
+    const byte = from.getUint8(fromAt + i) ^ (key >>> ((i & 3) << 3));
+    to.setUint8(toAt + i, byte);
+    bits |= byte & 255;
+  }
+  return (bits & HIGH_BITS) === 0;
 }
 
-/** All bytes or-ed: below 128 for ASCII. */
-export function orOf(bytes: Uint8Array, start: number, end: number): number {
+/** The highest bit of each byte. */
+const HIGH_BITS = 0x80808080;
+
+/** True if all bytes are below 128. */
+export function areAscii(bytes: Uint8Array, start: number, end: number): boolean {
   let bits = 0;
   for (let at = start; at < end; at++) bits |= bytes[at] as number;
-  return bits;
+  return bits < 128;
+}
+
+let keptBuffer: ArrayBufferLike = slab;
+let keptView: DataView<ArrayBufferLike> = slabView;
+
+/** A view of all of `buffer`. That of the buffer that sockets read into is asked for again and again. */
+export function viewOf(buffer: ArrayBufferLike): DataView {
+  if (buffer !== keptBuffer) {
+    keptBuffer = buffer;
+    keptView = new DataView(buffer);
+  }
+  return keptView;
 }

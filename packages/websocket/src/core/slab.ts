@@ -9,6 +9,7 @@ const MAX_SPARE = 16;
  */
 export class Slab {
   readonly bytes: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  readonly view: DataView = new DataView(this.bytes.buffer);
   /** Where the next bytes go; whoever has written up to here may go on, and then moves it. */
   used = 0;
   #runs = 0;
