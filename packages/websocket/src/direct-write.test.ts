@@ -3,29 +3,106 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
-import { canWriteDirectly, writeDirectly } from "./direct-write.ts";
+import {
+  canWriteDirectly,
+  type DirectWriter,
+  setHandleWrites,
+  usesHandle,
+  writeDirectly,
+} from "./direct-write.ts";
 
-test("bytes and text leave at once, in order with what the stream writes", async () => {
-  const server = createServer().listen(0, "127.0.0.1");
+/** A socket that was accepted, and its peer, which is not read. */
+async function connected(): Promise<{ socket: Socket; peer: Socket }> {
+  const server = createServer({ pauseOnConnect: true }).listen(0, "127.0.0.1");
   await once(server, "listening");
   const accepted = once(server, "connection");
   const peer = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  await once(peer, "connect");
   const [socket] = (await accepted) as [Socket];
-  assert.equal(canWriteDirectly(socket), true);
-  let taken = 0;
-  writeDirectly(socket, "ñ1", (error) => {
-    assert.ok(!error);
-    taken++;
+  server.close();
+  return { socket, peer };
+}
+
+/** Resolves when what was written is gone, or rejects. */
+function leaving(): { writer: DirectWriter; gone: Promise<void> } {
+  const writer: DirectWriter = { left: () => undefined };
+  const gone = new Promise<void>((resolve, reject) => {
+    writer.left = (error) => (error ? reject(error) : resolve());
   });
-  writeDirectly(socket, Buffer.from("2"), () => taken++);
-  assert.equal(taken, 2);
-  assert.equal(socket.writableLength, 0);
-  socket.end("3");
+  return { writer, gone };
+}
+
+const nobody: DirectWriter = {
+  left: () => assert.fail("the write was over at once"),
+};
+
+async function bytesOf(peer: Socket): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of peer) chunks.push(chunk as Buffer);
-  assert.equal(Buffer.concat(chunks).toString("latin1"), "ñ123");
-  server.close();
+  return Buffer.concat(chunks);
+}
+
+test("this Node lets bytes be given to a socket's handle", async () => {
+  const { socket, peer } = await connected();
+  assert.equal(usesHandle(socket), true);
+  assert.equal(usesHandle(new PassThrough()), false);
+  socket.destroy();
+  peer.destroy();
 });
+
+for (const way of ["handle", "stream"] as const) {
+  test(`bytes, pieces and text leave at once, in order with what the stream writes (${way})`, async (t) => {
+    setHandleWrites(way === "handle");
+    t.after(() => setHandleWrites(true));
+    const { socket, peer } = await connected();
+    assert.equal(canWriteDirectly(socket), true);
+    assert.equal(writeDirectly(socket, "ñ1", nobody), true);
+    assert.equal(writeDirectly(socket, Buffer.from("2"), nobody), true);
+    assert.equal(writeDirectly(socket, [Buffer.from("3"), new Uint8Array([52])], nobody), true);
+    assert.equal(socket.writableLength, 0);
+    socket.end("5");
+    assert.equal((await bytesOf(peer)).toString("latin1"), "ñ12345");
+  });
+
+  test(`what the system does not take at once is told when it is gone (${way})`, async (t) => {
+    setHandleWrites(way === "handle");
+    t.after(() => setHandleWrites(true));
+    const { socket, peer } = await connected();
+    const large = Buffer.alloc(16_777_216);
+    for (let i = 0; i < large.length; i++) large[i] = i % 251;
+    const first = leaving();
+    assert.equal(
+      writeDirectly(socket, [large.subarray(0, 1_000_000), large.subarray(1_000_000)], first.writer),
+      false,
+    );
+    const received = bytesOf(peer);
+    await first.gone;
+    // A request that went on is not used again while the next one is under way.
+    const second = leaving();
+    const third = leaving();
+    if (!writeDirectly(socket, large, second.writer)) await second.gone;
+    if (writeDirectly(socket, large, third.writer)) third.writer.left();
+    await third.gone;
+    socket.end();
+    assert.deepEqual(await received, Buffer.concat([large, large, large]));
+  });
+
+  test(`a write that fails is told, with the system's error (${way})`, async (t) => {
+    setHandleWrites(way === "handle");
+    t.after(() => setHandleWrites(true));
+    const { socket, peer } = await connected();
+    socket.on("error", () => undefined);
+    const large = Buffer.alloc(16_777_216);
+    const lost = leaving();
+    assert.equal(writeDirectly(socket, large, lost.writer), false);
+    peer.resetAndDestroy();
+    await assert.rejects(lost.gone, { syscall: "write", code: /^(ECONNRESET|EPIPE)$/ });
+    const refused = leaving();
+    assert.equal(writeDirectly(socket, Buffer.from("1"), refused.writer), false);
+    await assert.rejects(refused.gone, Error);
+    socket.destroy();
+  });
+}
 
 test("streams of another kind, and sockets whose writing somebody has replaced, are left alone", () => {
   assert.equal(canWriteDirectly(new PassThrough()), false);

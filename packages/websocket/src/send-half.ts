@@ -1,10 +1,11 @@
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Inbox, type Message, PreparedMessage, type SendOutcome, type WaitOptions } from "@zocalo/net";
 import type { Compression } from "./core/compression.ts";
 import type { Core } from "./core/core.ts";
 import { FIN, OPCODE, type Role } from "./core/frame.ts";
 import { serverFrame } from "./core/server-frame.ts";
-import { writeDirectly } from "./direct-write.ts";
+import { type DirectWriter, writeDirectly } from "./direct-write.ts";
 import { canceled, WebSocketError } from "./error.ts";
 import type { ConnSettings } from "./options.ts";
 import { type OutgoingHost, OutgoingStreams, type StreamSource } from "./outgoing-stream.ts";
@@ -21,7 +22,7 @@ const RESOLVED = Promise.resolve();
  * The sending half of a `Session`: from messages to a socket, one write for each turn of the event loop. A base class rather than an object of its own,
  * which would cost each idle connection some hundred bytes, and each message a step.
  */
-export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHost {
+export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHost, DirectWriter {
   abstract readonly core: Core;
   abstract readonly inbox: Pick<Inbox, "drained">;
   readonly socket: Duplex;
@@ -172,14 +173,13 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
 
   /** An HTTP head, before the first frame. */
   protected writeAnswer(head: string): void {
-    if (this.writesDirectly && this.socket.writableLength === 0) this.#writePast(head);
+    if (this.writesDirectly && this.socket.writableLength === 0) this.#writePast(head, head.length);
     else this.socket.write(head, "latin1");
   }
 
-  #writePast(chunk: Uint8Array | string): void {
-    this.#leavingBytes = chunk.length;
-    this.#hasUnsent = false; // Until the call has returned: see `#left`.
-    writeDirectly(this.socket, chunk, (error) => this.#left(error));
+  #writePast(chunk: Uint8Array | Uint8Array[] | string, length: number): void {
+    this.#leavingBytes = length;
+    if (writeDirectly(this.socket, chunk, this)) this.#leavingBytes = 0;
     this.#hasUnsent = this.#leavingBytes > 0;
   }
 
@@ -218,36 +218,37 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
       outbox.clear();
       return;
     }
+    const { length } = outbox;
     const pieces = outbox.take();
-    if (Array.isArray(pieces)) {
+    if (this.writesDirectly && this.#leavingBytes === 0 && socket.writableLength === 0) {
+      this.#writePast(pieces, length);
+    } else if (Array.isArray(pieces)) {
       socket.cork();
       const last = pieces.pop();
       for (const piece of pieces) socket.write(piece);
       socket.write(last, this.#whenWritten());
       socket.uncork();
-    } else if (this.writesDirectly && this.#leavingBytes === 0 && socket.writableLength === 0) {
-      this.#writePast(pieces);
     } else {
       socket.write(pieces, this.#whenWritten());
     }
     const unsent = this.unsentBytes;
     this.#hasUnsent = unsent > 0;
     if (unsent > 0) this.#watchWrites();
-    outbox.taken(unsent === 0);
+    // A stream of another kind may hand the very same memory on.
+    outbox.taken(unsent === 0 && (this.writesDirectly || socket instanceof Socket));
     if (unsent > this.settings.controlBacklogBytes && !this.#isCongested) {
       this.#isCongested = true;
       this.core.setCongested(true);
     }
   }
 
-  /** The write that went past the stream is over; mostly called within `write`. */
-  #left(error: Error | null | undefined): void {
+  /** `DirectWriter`: what the system did not take at once has gone. */
+  left(error?: Error | null): void {
     if (error) this.socket.destroy(error);
     if (this.socket.destroyed) return; // What was not taken stays counted.
     this.#leavingBytes = 0;
     if (this.#isEnding) this.socket.end();
-    // Not within the call that wrote: the outbox is told only after it that its memory is free, and nothing may be added meanwhile.
-    if (this.#hasUnsent) this.#drained();
+    this.#drained();
   }
 
   /** The stream's own `drain` comes only after more than its high-water mark, which may be above ours. */
@@ -277,6 +278,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
 
   /** The socket has sent something, or a flush has emptied our buffer. */
   #drained(): void {
+    if (this.unsentBytes === 0 && this.socket instanceof Socket) this.core.outbox.gone();
     if (this.#isCongested && this.unsentBytes === 0) {
       this.#isCongested = false;
       this.core.setCongested(false);
