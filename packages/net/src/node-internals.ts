@@ -325,6 +325,14 @@ export function dropIdleListener(socket: Socket): void {
   if (first?.name === IDLE_LISTENER[0] && second === undefined) socket.off("end", first as () => void);
 }
 
+/**
+ * True while the system is being told of this side's end. libuv does not reset a socket then, and Node, which does not look whether it did,
+ * would leave the descriptor open for ever. All that was written has left by then, so that an ordinary end is the truth.
+ */
+export function isShuttingDown(socket: Duplex): boolean {
+  return socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
+}
+
 /** Makes the end of a socket below TLS a reset, as `resetAndDestroy` does. To call that here would free it under TLS, and crash the process. */
 export function resetOnDestroy(below: Socket): void {
   Reflect.set(below, "resetAndClosing", true);

@@ -7,6 +7,7 @@ import {
   dropIdleListener,
   hasPeer,
   isLentMemory,
+  isShuttingDown,
   keepCopy,
   readerOf,
   resetOnDestroy,
@@ -174,7 +175,7 @@ export class SocketTransport implements Transport, BufferReader {
     const socket = this.#socket;
     if (!socket || socket.destroyed) return;
     try {
-      if (socket instanceof Socket) socket.resetAndDestroy();
+      if (socket instanceof Socket && !isShuttingDown(socket)) socket.resetAndDestroy();
     } catch {
       // Not a TCP socket: there is no reset.
     }
@@ -226,7 +227,8 @@ export class SecuredTransport extends SocketTransport {
   }
 
   override reset(): void {
-    if (!this.socket?.destroyed) resetOnDestroy(this.#below);
+    const { socket } = this;
+    if (socket && !socket.destroyed && !isShuttingDown(socket)) resetOnDestroy(this.#below);
     this.destroy();
   }
 }

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
+import { readdirSync, readlinkSync } from "node:fs";
 import { type AddressInfo, connect, createServer, Socket } from "node:net";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
-import { dial, listen } from "@zocalo/net";
+import { setImmediate as turn } from "node:timers/promises";
+import { type Conn, dial, listen } from "@zocalo/net";
 import {
   dropIdleListener,
   enableReadBuffer,
@@ -18,6 +20,7 @@ import {
   remoteEnd,
   writePastQueue,
 } from "../src/node-internals.ts";
+import { Pairs } from "./pairs.ts";
 
 /** Bytes that are different everywhere, so that a block in the wrong place is found. */
 function numbered(length: number): Buffer {
@@ -125,6 +128,55 @@ test("hundreds of connections opened and closed at once leave nothing open", asy
   );
   await listener.drain(null);
   await greeting;
+});
+
+/** Descriptors of sockets that this process has open; `undefined` where the system does not tell. */
+function openSockets(): number | undefined {
+  try {
+    const names = readdirSync("/proc/self/fd").map((fd) => nameOf(`/proc/self/fd/${fd}`));
+    return names.filter((name) => name.startsWith("socket:")).length;
+  } catch {
+    return undefined;
+  }
+}
+
+function nameOf(descriptor: string): string {
+  try {
+    return readlinkSync(descriptor);
+  } catch {
+    return ""; // Closed meanwhile.
+  }
+}
+
+test("to abort right after the end was sent leaves no descriptor open, whatever carries the connection", async (t) => {
+  const pairs = new Pairs();
+  t.after(() => pairs.dispose());
+  if (openSockets() === undefined) return t.skip("this system does not show the descriptors of a process");
+  const isMoreThan = (count: number): boolean => (openSockets() ?? 0) > count;
+  const ignore = (): void => undefined;
+  const atOnce = (conn: Conn): Promise<void> => conn.closeWrite();
+  const inFull = (conn: Conn): Promise<void> => conn.close();
+  const afterAWrite = (conn: Conn): Promise<void> => {
+    conn.write(Buffer.from("x")).catch(ignore);
+    return conn.closeWrite();
+  };
+  for (const make of [pairs.tcp, pairs.unix, pairs.tls]) {
+    const before = openSockets() ?? 0;
+    for (const end of Array.from({ length: 5 }, () => [atOnce, inFull, afterAWrite]).flat()) {
+      const pair = await make();
+      const { a, b } = pair;
+      const received = b.read();
+      end(a).catch(ignore);
+      await Promise.resolve();
+      a.abort();
+      await received.catch(ignore);
+      b.abort();
+      await pair.tidy();
+    }
+    // What was closed is gone from the table a turn later or two; what was left behind never is.
+    for (let i = 0; i < 100 && isMoreThan(before); i++) await turn();
+    assert.equal(isMoreThan(before), false, `${openSockets()} sockets are open, and ${before} were`);
+  }
 });
 
 type WriteFunction = (bytes: Uint8Array, encoding: string, written: (error?: Error | null) => void) => void;
