@@ -5,6 +5,7 @@ import { pipeAddr } from "./addr.ts";
 import { NetError } from "./error.ts";
 
 class FakeConn {
+  seat = -1;
   aborted = false;
   abort(): void {
     this.aborted = true;
@@ -213,4 +214,17 @@ test("a connection that is leaving counts for the limit, and drain does not wait
   assert.equal(open.isFull, true);
   open.ended(conn);
   assert.ok(open.offer(conn));
+});
+
+test("those that are open are visited, waiting or accepted; those that leave or are over are not", async () => {
+  const { queue } = makeQueue();
+  const [waiting, accepted, leaving, over] = [new FakeConn(), new FakeConn(), new FakeConn(), new FakeConn()];
+  for (const conn of [accepted, leaving, over, waiting]) assert.ok(queue.offer(conn));
+  for (const conn of [accepted, leaving, over]) assert.equal(await queue.accept(), conn);
+  queue.leaving(leaving);
+  queue.ended(over);
+  const visited: FakeConn[] = [];
+  queue.forEachOpen((conn) => visited.push(conn));
+  assert.deepEqual(new Set(visited), new Set([waiting, accepted]));
+  assert.equal(queue.openCount, 3);
 });

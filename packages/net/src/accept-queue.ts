@@ -3,6 +3,7 @@ import type { Deadline, Listener, WaitOptions } from "./conn.ts";
 import { DeadlineTimer } from "./deadline.ts";
 import type { NetError } from "./error.ts";
 import { argumentError, canceledError, closedError } from "./failures.ts";
+import { Roster, type Seated } from "./roster.ts";
 
 /** How many connections may wait for `accept` unless told otherwise: Node's and Go's listen backlog in round figures. */
 export const DEFAULT_MAX_PENDING = 512;
@@ -21,6 +22,11 @@ export interface AcceptQueueOptions {
   stop(): void | Promise<void>;
 }
 
+/** A connection that can be offered, to one queue. */
+export interface Accepted extends Seated {
+  abort(): void;
+}
+
 /**
  * The accepting half of every listener: a bounded queue between a source that offers connections as they arrive and
  * an application that accepts them, and the set of those that are open.
@@ -31,15 +37,15 @@ export interface AcceptQueueOptions {
  * const queue = new AcceptQueue<Conn>({ addr, stop: () => server.close() });
  * server.on("connection", (socket) => { if (!queue.offer(wrap(socket))) socket.destroy(); });
  */
-export class AcceptQueue<C extends { abort(): void }> implements Listener<C> {
+export class AcceptQueue<C extends Accepted> implements Listener<C> {
   readonly addr: Addr;
   readonly #network: string;
   readonly #maxPending: number;
   readonly #maxConnections: number;
   readonly #stopSource: () => void | Promise<void>;
-  readonly #open = new Set<C>();
+  readonly #open = new Roster<C>();
   /** Closed by the application, still held by the system for the peer's sake. */
-  readonly #leaving = new Set<C>();
+  readonly #leaving = new Roster<C>();
   readonly #pending: C[] = [];
   readonly #waiters: Waiter<C>[] = [];
   readonly #onEmpty: (() => void)[] = [];
@@ -85,15 +91,17 @@ export class AcceptQueue<C extends { abort(): void }> implements Listener<C> {
 
   /** The application is done with the connection: `drain` no longer waits for it. Until it has `ended` it still counts. */
   leaving(conn: C): void {
-    if (!this.#open.has(conn)) return;
-    this.#leaving.add(conn);
-    this.#done(conn);
+    if (this.#done(conn)) this.#leaving.add(conn);
   }
 
   /** The connection is over, accepted or not: it no longer counts. Calling it again does nothing. */
   ended(conn: C): void {
-    this.#leaving.delete(conn);
-    this.#done(conn);
+    if (!this.#done(conn)) this.#leaving.delete(conn);
+  }
+
+  /** Calls `visit` for each open connection, those that wait for `accept` included. */
+  forEachOpen(visit: (conn: C) => void): void {
+    this.#open.forEach(visit);
   }
 
   /** The source broke: waiting and later calls of `accept` reject with `failure`, iteration throws it. Open connections live on. */
@@ -174,10 +182,10 @@ export class AcceptQueue<C extends { abort(): void }> implements Listener<C> {
 
   async abort(): Promise<void> {
     const stopped = this.#stop();
-    for (const conn of this.#open) {
+    this.#open.forEach((conn) => {
       conn.abort();
       this.ended(conn);
-    }
+    });
     await stopped;
   }
 
@@ -185,11 +193,13 @@ export class AcceptQueue<C extends { abort(): void }> implements Listener<C> {
     return this.close();
   }
 
-  #done(conn: C): void {
-    if (!this.#open.delete(conn)) return;
+  /** True if it was open. */
+  #done(conn: C): boolean {
+    if (!this.#open.delete(conn)) return false;
     const at = this.#pending.indexOf(conn);
     if (at !== -1) this.#pending.splice(at, 1);
     if (this.#open.size === 0) for (const tell of this.#onEmpty.splice(0)) tell();
+    return true;
   }
 
   #stop(): Promise<void> {

@@ -287,7 +287,7 @@ export class Inbox<T = Message> {
   }
 
   /**
-   * See `MessageConn.serve`. The first message is handed over in a microtask, not during the call. To receive a greeting
+   * See `MessageConn.serve`. What waits is handed over from a microtask on, not during the call. To receive a greeting
    * first and serve then is fine; to serve while a `receive` waits is not.
    */
   serve(handler: InboxHandler<T>): void {
@@ -296,6 +296,7 @@ export class Inbox<T = Message> {
       throw this.#error("invalid_argument", "somebody waits in receive");
     }
     this.#handler = handler;
+    if (this.#info === undefined && this.queuedMessages === 0) return;
     this.#isBusy = true;
     queueMicrotask(() => this.#settled());
   }

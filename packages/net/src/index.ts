@@ -1,4 +1,4 @@
-export { AcceptQueue, type AcceptQueueOptions } from "./accept-queue.ts";
+export { type Accepted, AcceptQueue, type AcceptQueueOptions } from "./accept-queue.ts";
 export {
   type Addr,
   type IpAddr,
@@ -55,6 +55,7 @@ export {
 export { pipe } from "./pipe.ts";
 export type { ProxyProtocolOptions } from "./proxy-protocol.ts";
 export type { Resolver } from "./resolve.ts";
+export { Roster, type Seated } from "./roster.ts";
 export type { SocketOptions } from "./socket-options.ts";
 export type {
   TlsCommonOptions,

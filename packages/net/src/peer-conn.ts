@@ -50,6 +50,8 @@ export const lineDatagram: DatagramEncoding = {
 
 /** The connection with one source address of a datagram socket. */
 export class PeerConn implements MessageConn, InboxSource {
+  /** Its place in its listener. */
+  seat = -1;
   readonly key: string;
   readonly localAddr: Addr;
   readonly peer: Peer;

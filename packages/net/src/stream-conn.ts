@@ -50,6 +50,8 @@ interface Parting {
  * `npm run bench -- idle-memory`.
  */
 export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
+  /** Its place in its listener. */
+  seat = -1;
   readonly #transport: Transport;
   readonly #options: StreamConnOptions;
   /** Made for the first read, and for whatever else it is needed. A handler gets its bytes without. */

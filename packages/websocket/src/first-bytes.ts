@@ -1,8 +1,8 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
+import { Roster, type Seated } from "@zocalo/net";
 import { acceptSockets } from "./accept-sockets.ts";
 import { readerOf } from "./reused-read-buffer.ts";
-import { Roster, type Seated } from "./roster.ts";
 
 /** What `node:http` answers to whoever does not begin a request in time. */
 const TIMED_OUT = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n";

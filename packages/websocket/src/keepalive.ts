@@ -1,4 +1,4 @@
-import { Roster, type Seated } from "./roster.ts";
+import { Roster, type Seated } from "@zocalo/net";
 
 /** Something that is asked now and then whether its peer still lives. */
 export interface Monitored extends Seated {

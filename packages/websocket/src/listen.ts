@@ -27,7 +27,6 @@ import { readRequestHead } from "./handshake/request-head.ts";
 import { incomingMessage } from "./incoming-message.ts";
 import { DEFAULT_HANDSHAKE_TIMEOUT_MS } from "./options.ts";
 import { refuse } from "./refuse.ts";
-import { Roster } from "./roster.ts";
 import { Upgrader, type UpgraderOptions } from "./upgrader.ts";
 
 const NOTHING = Buffer.alloc(0);
@@ -119,12 +118,8 @@ class WebSocketListener implements Listener<WebSocketConn> {
   readonly #upgrader: Upgrader;
   readonly #options: AttachOptions;
   readonly #queue: AcceptQueue<WebSocketConn>;
-  readonly #open = new Roster<WebSocketConn>();
   /** One function for all connections. */
-  readonly #ended = (conn: WebSocketConn): void => {
-    this.#open.delete(conn);
-    this.#queue.ended(conn);
-  };
+  readonly #ended = (conn: WebSocketConn): void => this.#queue.ended(conn);
 
   constructor(server: Server, upgrader: Upgrader, options: AttachOptions, stop: () => void) {
     this.addr = listeningAddr(server);
@@ -162,7 +157,7 @@ class WebSocketListener implements Listener<WebSocketConn> {
   /** Also closes each connection with 1001, "going away". */
   async drain(deadline: Deadline): Promise<void> {
     const drained = this.#queue.drain(deadline);
-    this.#open.forEach((conn) => void conn.close(CLOSE.goingAway, "going away").catch(ignore));
+    this.#queue.forEachOpen((conn) => void conn.close(CLOSE.goingAway, "going away").catch(ignore));
     await drained;
   }
 
@@ -211,9 +206,7 @@ class WebSocketListener implements Listener<WebSocketConn> {
   }
 
   readonly #offer = (conn: WebSocketConn): void => {
-    this.#open.add(conn);
     if (this.#queue.offer(conn)) return;
-    this.#open.delete(conn);
     conn.close(CLOSE.goingAway, "going away").catch(ignore);
   };
 }

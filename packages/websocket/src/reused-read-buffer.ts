@@ -74,6 +74,15 @@ export function readIntoSharedBuffer(socket: Duplex): boolean {
   return true;
 }
 
+/**
+ * True if a socket that reads into the shared buffer is being read already: `resume` would only tell its stream, which has nothing to do with it, and that costs
+ * a microsecond. As Node notes it on the handle; where it does not this is false.
+ */
+export function isBeingRead(socket: Duplex): boolean {
+  const handle: unknown = Reflect.get(socket, "_handle");
+  return typeof handle === "object" && handle !== null && Reflect.get(handle, "reading") === true;
+}
+
 /** Only sockets of Node's own kind, and only with nothing read that somebody has still to take. */
 function isPlain(socket: Duplex): boolean {
   if (!(socket instanceof Socket) || Object.getPrototypeOf(socket) !== Socket.prototype) return false;

@@ -15,6 +15,7 @@ import { Heartbeat, type HeartbeatHost } from "./heartbeat.ts";
 import { checkPeriodMs, type Monitored, monitor, unmonitor } from "./keepalive.ts";
 import { MessageWatch, type MessageWatchHost } from "./message-watch.ts";
 import type { ConnSettings } from "./options.ts";
+import { isBeingRead } from "./reused-read-buffer.ts";
 import { FLUSH_AT_BYTES, SendHalf } from "./send-half.ts";
 import { listenTo, type SocketEvents } from "./socket-listeners.ts";
 
@@ -72,11 +73,12 @@ export class Session
 
   /** Begins to read. `head`: what came behind the handshake. `answer`: an HTTP head that is sent before all else. */
   start(head: Buffer, answer?: string): void {
-    this.writesDirectly = listenTo(this.socket, this) && canWriteDirectly(this.socket);
+    const isShared = listenTo(this.socket, this);
+    this.writesDirectly = isShared && canWriteDirectly(this.socket);
     if (answer !== undefined) this.writeAnswer(answer);
     this.#startKeepalive();
     if (head.length === 0) {
-      this.socket.resume();
+      if (!isShared || !isBeingRead(this.socket)) this.socket.resume();
       return;
     }
     // Not at once: who asked for the connection gets it in a microtask, and may answer a message before a fault behind it is judged.

@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import { dropIdleListener } from "./idle-listener.ts";
 import { type BytesReader, readerOf, readIntoSharedBuffer } from "./reused-read-buffer.ts";
 
 /** What happens on a socket, as a session wants to know it. */
@@ -21,6 +22,7 @@ export function listenTo(socket: Duplex, events: SocketEvents): boolean {
   attached[readerOf] = events;
   const isShared = readIntoSharedBuffer(socket);
   if (!isShared) socket.on("data", onData);
+  dropIdleListener(socket);
   socket.on("end", onEnd);
   socket.on("error", onError);
   socket.on("close", onClose);

@@ -24,7 +24,7 @@ export class Roster<T extends Seated> {
 
   /** True if it was in. */
   delete(member: T): boolean {
-    if (this.#members[member.seat] !== member) return false;
+    if (member.seat === -1 || this.#members[member.seat] !== member) return false;
     const last = this.#members.pop() as T;
     if (last !== member) {
       last.seat = member.seat;
