@@ -104,6 +104,20 @@ for (const way of ["handle", "stream"] as const) {
   });
 }
 
+for (const way of ["handle", "stream"] as const) {
+  test(`a write keeps a socket with an idle timeout from being idle (${way})`, async (t) => {
+    setHandleWrites(way === "handle");
+    t.after(() => setHandleWrites(true));
+    const { socket, peer } = await connected();
+    let refreshed = 0;
+    Reflect.set(socket, "_unrefTimer", () => refreshed++);
+    writeDirectly(socket, Buffer.from("1"), nobody);
+    assert.equal(refreshed, 1);
+    socket.destroy();
+    peer.destroy();
+  });
+}
+
 test("streams of another kind, and sockets whose writing somebody has replaced, are left alone", () => {
   assert.equal(canWriteDirectly(new PassThrough()), false);
   const socket = connect({ port: 1, host: "127.0.0.1", lookup: () => undefined });

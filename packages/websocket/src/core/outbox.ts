@@ -138,7 +138,7 @@ export class Outbox {
         this.#shared = null;
         return joined;
       }
-      if (this.#slab !== null) return this.#slab.bytes.subarray(this.#start, this.#end);
+      if (this.#slab !== null) return this.#slab.piece(this.#start, this.#end);
       return [];
     }
     this.#closePiece();
@@ -271,7 +271,7 @@ export class Outbox {
     if (this.#slab !== null) {
       this.#slabs ??= [];
       this.#slabs.push(this.#slab);
-      if (this.#end > this.#start) this.#push(this.#slab.bytes.subarray(this.#start, this.#end));
+      if (this.#end > this.#start) this.#push(this.#slab.piece(this.#start, this.#end));
       this.#slab = null;
     }
   }

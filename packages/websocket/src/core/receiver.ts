@@ -9,6 +9,7 @@ import { applyMask, rotateMask } from "./mask.ts";
 import type { MessageBody } from "./message-body.ts";
 import { CORRUPT, INVALID_UTF8, tooBig } from "./message-fault.ts";
 import { asciiText, utf8Text } from "./native-text.ts";
+import { SHORT_ASCII_BYTES, shortAsciiText } from "./short-ascii.ts";
 import {
   areAscii,
   ownMemory,
@@ -236,8 +237,9 @@ export class Receiver {
           this.#failWith(INVALID_UTF8);
           return at;
         }
-        const text = isAsciiText ? asciiText(chunk, start, stop) : utf8Text(chunk, start, stop);
-        this.#sink.onMessage(text, length);
+        if (!isAsciiText) this.#sink.onMessage(utf8Text(chunk, start, stop), length);
+        else if (length > SHORT_ASCII_BYTES) this.#sink.onMessage(asciiText(chunk, start, stop), length);
+        else this.#sink.onMessage(shortAsciiText(chunk, start, length), length);
       } else if (maskBit === 0) {
         this.#binary(chunk, start, stop, isLent);
       } else if (isLent) {

@@ -9,7 +9,8 @@ const MAX_SPARE = 16;
  */
 export class Slab {
   readonly bytes: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
-  readonly view: DataView = new DataView(this.bytes.buffer);
+  readonly #memory: ArrayBufferLike = this.bytes.buffer;
+  readonly view: DataView = new DataView(this.#memory);
   /** Where the next bytes go; whoever has written up to here may go on, and then moves it. */
   used = 0;
   #runs = 0;
@@ -23,6 +24,11 @@ export class Slab {
   /** True if `bytes` more fit. */
   hasRoomFor(bytes: number): boolean {
     return this.used + bytes <= SLAB_BYTES;
+  }
+
+  /** What was written from `start` to `end`. A plain view: a `Buffer` takes three times as long to make. */
+  piece(start: number, end: number): Uint8Array {
+    return new Uint8Array(this.#memory, start, end - start);
   }
 
   /** Somebody begins to write at `used`. */
