@@ -1,9 +1,11 @@
-import { chmodSync } from "node:fs";
+import { chmodSync, existsSync } from "node:fs";
 import type { Server, Socket } from "node:net";
+import { dirname } from "node:path";
 import { parseAddr, unixAddr } from "./addr.ts";
 import type { Conn, Listener } from "./conn.ts";
 import type { DialOptions } from "./dial-options.ts";
 import { withinLimits } from "./dial-limits.ts";
+import { NetError } from "./error.ts";
 import type { UnixListenOptions } from "./listen-options.ts";
 import { connOf } from "./socket-conn.ts";
 import { race } from "./race.ts";
@@ -34,7 +36,20 @@ export async function listenUnix(
     describe: (socket: Socket) => ({ socket, localAddr: addr, remoteAddr: unnamed }),
     open: connOf,
   };
-  return listenOn(kind, options);
+  try {
+    return await listenOn(kind, options);
+  } catch (error) {
+    throw withTrueReason(error, addr.path);
+  }
+}
+
+/** libuv says EACCES where the system said that there is no such directory. */
+function withTrueReason(error: unknown, path: string): unknown {
+  const directory = dirname(path);
+  if (!(error instanceof NetError) || error.code !== "permission" || existsSync(directory)) return error;
+  const { op, network, localAddr, cause } = error;
+  const reason = `no such directory: ${directory}`;
+  return new NetError({ op, network, localAddr, code: "not_found", reason, cause });
 }
 
 /** Connects to a Unix socket. See `dial`. */

@@ -65,10 +65,10 @@ test("refused: nobody listens there, on TCP and on a stale socket file", async (
 test("not_found: there is no such socket file", async () => {
   const error = await failureOf(dial("unix", join(directory, "nowhere.sock")));
   assert.deepEqual([error.code, error.op], ["not_found", "dial"]);
-  assert.equal(
-    (await failureOf(listen("unix", join(directory, "no", "such", "directory")))).code,
-    "permission",
-  );
+  const path = join(directory, "no", "such", "directory");
+  const unheard = await failureOf(listen("unix", path));
+  assert.deepEqual([unheard.code, unheard.op], ["not_found", "listen"]);
+  assert.equal(unheard.message, `listen unix ${path}: no such directory: ${join(directory, "no", "such")}`);
 });
 
 test("address_in_use: somebody already listens there", async () => {

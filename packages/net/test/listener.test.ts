@@ -176,6 +176,34 @@ test("unix sockets: permissions, removal on close, abstract names", async () => 
   client.abort();
 });
 
+/** The timer of a TCP connection over 127.0.0.1 as Linux lists it: "02" is that of keep-alive, "00" none. */
+function timerOf({ localAddr, remoteAddr }: Conn): string | undefined {
+  const [local, remote] = [localAddr, remoteAddr].map((addr) => {
+    const port = Number(String(addr).split(":")[1]);
+    return `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  });
+  const [, timer] =
+    new RegExp(`${local} ${remote} 01 \\S+ (\\d\\d):`).exec(readFileSync("/proc/net/tcp", "utf8")) ?? [];
+  return timer;
+}
+
+test("keep-alive is on at both ends, unless it is switched off", async (t) => {
+  if (process.platform !== "linux") return t.skip("only Linux lists the timers of its connections");
+  for (const [options, expected] of [
+    [undefined, "02"],
+    [{ keepAlive: false }, "00"],
+  ] as const) {
+    const listener = await listen("tcp", "127.0.0.1:0", options);
+    const [client, server] = await Promise.all([
+      dial("tcp", String(listener.addr), options),
+      listener.accept(),
+    ]);
+    assert.deepEqual([timerOf(client), timerOf(server)], [expected, expected]);
+    client.abort();
+    await listener.abort();
+  }
+});
+
 test("dual stack, IPv4 only, IPv6 only", async () => {
   const both = await listen("tcp", ":0");
   const port = String(both.addr).split(":").at(-1);
