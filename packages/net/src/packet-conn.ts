@@ -20,6 +20,9 @@ export type PacketHandler = DatagramSocketHandler<Packet>;
  * lost, doubled or overtaken on its way.
  *
  * All methods may be called at any time from several places; simultaneous receives are served in call order.
+ *
+ * A socket of both IP versions (`"udp"` on `":port"`) is one of IPv6 to the system, and Node can set its TTLs, its interface for groups and
+ * its loopback for IPv6 only: IPv4 datagrams from it keep the system's. Where those matter, bind `"udp4"`.
  */
 export interface PacketConn extends DatagramSocket<Packet> {
   /**
@@ -44,7 +47,7 @@ export interface PacketConn extends DatagramSocket<Packet> {
    */
   setBroadcast(isAllowed: boolean): void;
 
-  /** How many hops a datagram may make, 1 to 255 (IP_TTL). Default: the system's, 64 as a rule. @throws NetError */
+  /** How many hops a datagram may make, 1 to 255 (IP_TTL). Default: the system's, 64 as a rule. Not for IPv4 from a socket of both versions. @throws NetError */
   setTtl(ttl: number): void;
 
   /**
