@@ -1,13 +1,12 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
+import { type AcceptedSocket, acceptSockets, type FirstReader, firstReaderOf } from "./accept-sockets.ts";
 import { Roster, type Seated } from "@zocalo/net";
-import { acceptSockets } from "./accept-sockets.ts";
-import { readerOf } from "./reused-read-buffer.ts";
 
 /** What `node:http` answers to whoever does not begin a request in time. */
 const TIMED_OUT = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n";
 
-/** Looks at what came first on a connection, which is flowing. `true`: it is taken, and nobody else may use it. */
+/** Looks at what came first on a connection. `true`: it is taken, and nobody else may use it. The bytes are lent: their memory will be used again. */
 export type Take = (bytes: Buffer, socket: Socket) => boolean;
 
 type ToHttp = (this: Server, socket: Socket) => void;
@@ -52,8 +51,9 @@ export class FirstBytes {
     if (isOff || toHttp === undefined || others.length > 0) return;
     this.#toHttp = toHttp as ToHttp;
     server.removeAllListeners(event);
-    const arrived = (socket: Socket): void => this.#arrived(socket);
-    if (event === "secureConnection" || !acceptSockets(server, arrived)) server.on(event, arrived);
+    const isAcceptedHere =
+      event === "connection" && acceptSockets(server, (socket) => this.#arrived(socket, true));
+    if (!isAcceptedHere) server.on(event, (socket: Socket) => this.#arrived(socket, false));
   }
 
   /** Ends the connections that have said nothing yet. */
@@ -61,9 +61,9 @@ export class FirstBytes {
     this.#silent.forEach((arrival) => arrival.end());
   }
 
-  #arrived(socket: Socket): void {
+  #arrived(socket: Socket, isAcceptedHere: boolean): void {
     if (this.#timer === undefined) this.#startTimer();
-    const arrival = new Arrival(this, socket, this.#checks);
+    const arrival = new Arrival(this, socket, isAcceptedHere, this.#checks);
     this.#silent.add(arrival);
     arrival.start();
   }
@@ -74,7 +74,7 @@ export class FirstBytes {
     const { socket } = arrival;
     if (this.#take(bytes, socket)) return;
     socket.pause();
-    socket.unshift(bytes);
+    socket.unshift(Buffer.from(bytes));
     this.#toHttp?.call(this.#server, socket);
     socket.resume();
   }
@@ -96,36 +96,35 @@ export class FirstBytes {
   }
 }
 
-/** A session will have the same property of the socket, so that there is one less. */
-type Attached = Socket & { [readerOf]?: Arrival | undefined };
-
 /** A connection of which nothing is known yet. */
-class Arrival implements Seated {
+class Arrival implements FirstReader, Seated {
   seat = -1;
-  readonly socket: Socket;
+  readonly socket: AcceptedSocket;
   readonly #door: FirstBytes;
+  readonly #isAcceptedHere: boolean;
   #checksLeft: number;
 
-  constructor(door: FirstBytes, socket: Socket, checks: number) {
+  constructor(door: FirstBytes, socket: Socket, isAcceptedHere: boolean, checks: number) {
     this.#door = door;
     this.socket = socket;
+    this.#isAcceptedHere = isAcceptedHere;
     this.#checksLeft = checks;
   }
 
   start(): void {
-    const socket: Attached = this.socket;
-    socket[readerOf] = this;
+    const { socket } = this;
+    socket[firstReaderOf] = this;
     socket.on("error", onGone);
     socket.on("end", onGone);
-    socket.on("data", onData);
+    if (!this.#isAcceptedHere) socket.on("data", onData);
   }
 
   received(bytes: Buffer): void {
-    const socket: Attached = this.socket;
-    socket[readerOf] = undefined;
+    const { socket } = this;
+    socket[firstReaderOf] = undefined;
     socket.off("error", onGone);
     socket.off("end", onGone);
-    socket.off("data", onData);
+    if (!this.#isAcceptedHere) socket.off("data", onData);
     this.#door.came(this, bytes);
   }
 
@@ -142,10 +141,11 @@ class Arrival implements Seated {
   }
 }
 
-function onData(this: Attached, bytes: Buffer): void {
-  this[readerOf]?.received(bytes);
+function onData(this: AcceptedSocket, bytes: Buffer): void {
+  this[firstReaderOf]?.received(bytes);
 }
 
-function onGone(this: Attached): void {
-  this[readerOf]?.end();
+function onGone(this: AcceptedSocket): void {
+  const arrival = this[firstReaderOf];
+  if (arrival instanceof Arrival) arrival.end();
 }

@@ -173,7 +173,8 @@ class WebSocketListener implements Listener<WebSocketConn> {
   take(server: Server, bytes: Buffer, socket: Socket): boolean {
     const request = readRequestHead(bytes, maxHeaderSize);
     if (request === undefined || !isAt(this.#options.path, request.url)) return false;
-    const head = request.byteLength === bytes.length ? NOTHING : bytes.subarray(request.byteLength);
+    const rest = bytes.subarray(request.byteLength);
+    const head = rest.length === 0 ? NOTHING : Buffer.from(rest); // They are lent.
     const exchange = { request, socket, head, onEnded: this.#ended };
     const conn = this.#queue.isFull ? undefined : this.#upgrader.upgradeUnasked(exchange);
     if (conn !== undefined) {
