@@ -4,6 +4,7 @@ import { DeadlineTimer } from "./deadline.ts";
 import type { NetError } from "./error.ts";
 import { argumentError, canceledError, closedError } from "./failures.ts";
 import { Roster, type Seated } from "./roster.ts";
+import { untilCanceled } from "./until-canceled.ts";
 
 /** How many connections may wait for `accept` unless told otherwise: Node's and Go's listen backlog in round figures. */
 export const DEFAULT_MAX_PENDING = 512;
@@ -160,7 +161,11 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
     return this.#stop();
   }
 
-  async drain(deadline: Deadline): Promise<void> {
+  drain(deadline: Deadline, { signal }: WaitOptions = {}): Promise<void> {
+    return untilCanceled(this.#drain(deadline), signal, (by) => this.#canceled(by));
+  }
+
+  async #drain(deadline: Deadline): Promise<void> {
     let giveUp: (() => void) | undefined;
     const timer = new DeadlineTimer(() => giveUp?.());
     timer.set(deadline); // Before anything is stopped: it may throw.

@@ -95,8 +95,9 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
    * Afterwards what the peer still sends is thrown away until it ends too, for at most one second; then the connection is cut.
    *
    * @throws NetError `timeout` if the peer does not take what was written within `closeTimeoutMs`; the connection is then aborted.
+   * `canceled` by the signal, which ends the waiting alone: closing goes on.
    */
-  close(): Promise<void>;
+  close(options?: WaitOptions): Promise<void>;
 
   /** Closes at once and drops what is not yet sent (TCP RST where the platform allows it). Never waits, never throws. After `close` has resolved it does nothing. */
   abort(): void;
@@ -131,8 +132,10 @@ export interface Listener<C = Conn> extends AsyncIterable<C>, AsyncDisposable {
   /**
    * Stops accepting and waits until all handed-out connections have ended, or are closed and flushed; at the deadline the rest is
    * aborted. A closed connection whose peer has not ended yet keeps the process alive for its last second, see `Conn.close`.
+   *
+   * @throws NetError `canceled` by the signal, which ends the waiting alone: nothing is accepted any more, and the deadline still holds.
    */
-  drain(deadline: Deadline): Promise<void>;
+  drain(deadline: Deadline, options?: WaitOptions): Promise<void>;
 
   /** Stops accepting and aborts every connection. */
   abort(): Promise<void>;

@@ -26,8 +26,8 @@ export class FramedListener implements Listener<MessageConn> {
     return this.#inner.close();
   }
 
-  drain(deadline: Deadline): Promise<void> {
-    return this.#inner.drain(deadline);
+  drain(deadline: Deadline, options?: WaitOptions): Promise<void> {
+    return this.#inner.drain(deadline, options);
   }
 
   abort(): Promise<void> {

@@ -413,6 +413,7 @@ test("drain waits for the peers, abort does not", async () => {
   packets.from("127.0.0.1:1", "a");
   const conn = await listener.accept();
   const draining = listener.drain(null);
+  await assert.rejects(listener.drain(null, { signal: AbortSignal.abort() }), { code: "canceled" });
   await conn.close(1001);
   await draining;
   assert.equal(packets.isClosed, true);

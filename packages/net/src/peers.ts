@@ -179,8 +179,8 @@ class DatagramPeers implements PeerListener, PeerHome {
     return this.#queue.close();
   }
 
-  async drain(deadline: Deadline): Promise<void> {
-    await this.#queue.drain(deadline);
+  async drain(deadline: Deadline, options?: WaitOptions): Promise<void> {
+    await this.#queue.drain(deadline, options);
     await this.#packets.close();
   }
 

@@ -1,11 +1,19 @@
 import type { Addr } from "./addr.ts";
 import type { Conn, ConnHandler, Deadline, WaitOptions } from "./conn.ts";
 import { NetError } from "./error.ts";
-import { argumentError, closedError, type FailureSite, type Sited, timeoutError } from "./failures.ts";
+import {
+  argumentError,
+  canceledError,
+  closedError,
+  type FailureSite,
+  type Sited,
+  timeoutError,
+} from "./failures.ts";
 import { netErrorFrom } from "./node-error.ts";
 import { type DataReceiver, ReadHalf } from "./read-half.ts";
 import type { Transport, TransportSink } from "./transport.ts";
 import type { TlsState } from "./tls-options.ts";
+import { untilCanceled } from "./until-canceled.ts";
 import { BURST, DONE, nextTurn, STEP_BYTES, WriteHalf } from "./write-half.ts";
 
 /** How long `close` waits for the peer to take what was written, unless told otherwise, in milliseconds. */
@@ -156,10 +164,10 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     if (this.#parting?.closing === undefined) this.#reading.discard(null);
   }
 
-  close(): Promise<void> {
+  close({ signal }: WaitOptions = {}): Promise<void> {
     const parting = this.#part();
     parting.closing ??= this.#closeInOrder(parting);
-    return parting.closing;
+    return untilCanceled(parting.closing, signal, (by) => canceledError(this.failureSite("close"), by));
   }
 
   abort(): void {

@@ -332,24 +332,33 @@ export function testConnContract(
     },
   );
 
-  contract("a deadline that is set while close flushes does not cut it short", async ({ a, b }) => {
-    const stuck = a.write(Buffer.alloc(64 * 1024 * 1024));
-    a.setWriteDeadline(soon());
-    let accepted = 0;
-    await assert.rejects(stuck, (error: NetError) => {
-      accepted = error.bytesWritten ?? Number.NaN;
-      return error.code === "timeout";
-    });
-    let isClosed = false;
-    const closed = a.close().then(() => (isClosed = true));
-    a.setDeadline(Date.now() - 1);
-    for (let i = 0; i < 20; i++) await turn();
-    assert.equal(isClosed, false, "there are bytes that have not left");
-    let received = 0;
-    for await (const portion of b) received += portion.length;
-    await closed;
-    assert.equal(received, accepted);
-  });
+  contract(
+    "neither a deadline that is set while close flushes nor a signal cuts it short",
+    async ({ a, b }) => {
+      const stuck = a.write(Buffer.alloc(64 * 1024 * 1024));
+      a.setWriteDeadline(soon());
+      let accepted = 0;
+      await assert.rejects(stuck, (error: NetError) => {
+        accepted = error.bytesWritten ?? Number.NaN;
+        return error.code === "timeout";
+      });
+      let isClosed = false;
+      const closed = a.close().then(() => (isClosed = true));
+      const controller = new AbortController();
+      const canceled = a.close({ signal: controller.signal });
+      controller.abort("why");
+      await assert.rejects(canceled, { code: "canceled", op: "close", cause: "why" });
+      await assert.rejects(a.close({ signal: controller.signal }), { code: "canceled", op: "close" });
+      assert.equal(isClosed, false);
+      a.setDeadline(Date.now() - 1);
+      for (let i = 0; i < 20; i++) await turn();
+      assert.equal(isClosed, false, "there are bytes that have not left");
+      let received = 0;
+      for await (const portion of b) received += portion.length;
+      await closed;
+      assert.equal(received, accepted);
+    },
+  );
 
   contract("setDeadline holds for both directions", async ({ a }) => {
     a.setDeadline(soon());

@@ -137,6 +137,7 @@ test("a listener of lines accepts, drains and aborts like the one it stands on",
   const client = lines(await dial("tcp", String(listener.addr)));
   const conn = await accepting;
   const draining = listener.drain(null);
+  await assert.rejects(listener.drain(null, { signal: AbortSignal.abort() }), { code: "canceled" });
   await conn.send("going");
   assert.equal(await client.receive(), "going");
   await client.close();

@@ -109,6 +109,10 @@ test("drain waits for the handlers' connections; abort cuts them", async () => {
   const listener = await listen("tcp", "127.0.0.1:0");
   const [client, server] = await Promise.all([dial("tcp", String(listener.addr)), listener.accept()]);
   const drained = listener.drain(Date.now() + 60_000);
+  const controller = new AbortController();
+  const canceled = listener.drain(null, { signal: controller.signal });
+  controller.abort("why");
+  await assert.rejects(canceled, { code: "canceled", cause: "why" });
   await assert.rejects(dial("tcp", String(listener.addr)), { code: "refused" });
   await server.write(Buffer.from("last"));
   await server.closeWrite();
