@@ -96,8 +96,13 @@ export class Session
     this.core.receive(chunk, isLent);
     if (this.core.isPartway) this.#watchMessage();
     // Node reads up to 32 full buffers in one turn; their answers must not pile up.
-    if (this.core.outbox.length >= FLUSH_AT_BYTES) this.write();
+    if (this.core.waitingBytes >= FLUSH_AT_BYTES) this.write();
     return this.#heldBackBy === 0;
+  }
+
+  override flush(): void {
+    super.flush();
+    this.core.rest();
   }
 
   onMessage(message: Message, byteLength: number): void {

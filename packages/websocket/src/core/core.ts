@@ -41,16 +41,19 @@ export interface CoreEvents {
  * write(core.outbox.take());
  */
 export class Core implements ReceiverSink {
-  readonly outbox: Outbox;
   /** True while messages may be sent: no Close frame was sent, and the shell has not said that it is over. */
   isOpen = true;
-  readonly #receiver: Receiver;
+  readonly #role: Role;
   readonly #events: CoreEvents;
+  readonly #limits: ReceiveLimits;
   readonly #compression: Compression | undefined;
-  #sent: CloseFrame | undefined;
-  #received: CloseFrame | undefined;
+  readonly #isStreaming: boolean;
+  /** While a frame or message is under way, and a little longer. An idle connection has none. */
+  #receiver: Receiver | undefined;
+  /** While frames wait. An idle connection has none. */
+  #outbox: Outbox | undefined;
   #isCongested = false;
-  #heldEnd: (() => void) | undefined;
+  #end: End | undefined;
   /** The newest ping that came while congested. */
   #owedPong: Uint8Array | undefined;
   /** A message was begun by `sendPart`: no other may be sent before its last part (RFC 6455 §5.4). */
@@ -67,50 +70,87 @@ export class Core implements ReceiverSink {
     compression?: Compression,
     isStreaming = false,
   ) {
-    this.outbox = new Outbox(role);
+    this.#role = role;
     this.#events = events;
+    this.#limits = limits;
     this.#compression = compression;
-    this.#receiver = new Receiver(role, this, limits, compression, isStreaming);
+    this.#isStreaming = isStreaming;
+  }
+
+  /** The frames that wait to be written. */
+  get outbox(): Outbox {
+    return this.#outbox ?? this.#openOutbox();
+  }
+
+  #openOutbox(): Outbox {
+    const spare = this.#role === "server" ? spareOutboxes.pop() : undefined;
+    this.#outbox = spare ?? new Outbox(this.#role);
+    return this.#outbox;
+  }
+
+  /** Bytes that wait to be written. */
+  get waitingBytes(): number {
+    return this.#outbox === undefined ? 0 : this.#outbox.length;
+  }
+
+  /** The shell has written what waited. A server's outbox may serve others now. */
+  rest(): void {
+    const outbox = this.#outbox;
+    if (outbox === undefined || outbox.length > 0 || this.#role !== "server") return;
+    this.#outbox = undefined;
+    if (spareOutboxes.length < MAX_SPARE_OUTBOXES) spareOutboxes.push(outbox);
   }
 
   /** The Close frame this side sent, if it did. */
   get sentClose(): CloseFrame | undefined {
-    return this.#sent;
+    return this.#end?.sent;
   }
 
   /** The Close frame the peer sent, if it did. */
   get receivedClose(): CloseFrame | undefined {
-    return this.#received;
+    return this.#end?.received;
   }
 
   /** True once a Close frame or a failure has arrived: further bytes are ignored. */
   get isDone(): boolean {
-    return this.#receiver.isDone;
+    return this.#receiver !== undefined && this.#receiver.isDone;
   }
 
   /** True between the first byte of a message that arrives and its last. */
   get isInMessage(): boolean {
-    return this.#receiver.isInMessage;
+    return this.#receiver !== undefined && this.#receiver.isInMessage;
   }
 
   /** True while more is due of a frame or message that has begun to arrive. */
   get isPartway(): boolean {
-    return this.#receiver.isPartway;
+    return this.#receiver !== undefined && this.#receiver.isPartway;
   }
 
   /** Takes bytes from the transport and changes them in place. `isLent`: the memory will be used again after the call. */
   receive(bytes: Buffer, isLent: boolean): void {
-    this.#receiver.push(bytes, isLent);
+    const receiver = this.#receiving;
+    receiver.push(bytes, isLent);
+    if (receiver.release()) this.#receiver = undefined;
+  }
+
+  get #receiving(): Receiver {
+    return (this.#receiver ??= Receiver.take(
+      this.#role,
+      this,
+      this.#limits,
+      this.#compression,
+      this.#isStreaming,
+    ));
   }
 
   /** Tells no further message until `resumeReceiving`, at once; bytes that come meanwhile are kept. */
   pauseReceiving(): void {
-    this.#receiver.pause();
+    this.#receiving.pause();
   }
 
   /** Goes on; messages that have waited are told before this returns. */
   resumeReceiving(): void {
-    this.#receiver.resume();
+    this.#receiver?.resume();
   }
 
   /** Puts a message in the outbox, compressed if that was agreed on and is worth it. Call only while `isOpen`. */
@@ -167,12 +207,12 @@ export class Core implements ReceiverSink {
    * @param reason at most 123 bytes of UTF-8.
    */
   close(code: number, reason: string): void {
-    if (this.#sent !== undefined) return;
-    this.#sent = { code, reason };
+    if (this.sentClose !== undefined) return;
+    this.#ending.sent = { code, reason };
     this.isOpen = false;
     this.#owedPong = undefined;
     this.outbox.addBytes(FIN | OPCODE.close, closePayload(code, reason));
-    this.#receiver.discardMessages();
+    this.#receiving.discardMessages();
   }
 
   /**
@@ -212,7 +252,7 @@ export class Core implements ReceiverSink {
 
   onClose(code: number, reason: string): void {
     this.#endWith(() => {
-      this.#received = { code, reason };
+      this.#ending.received = { code, reason };
       this.close(code, ""); // RFC 6455 §5.5.1: the answer echoes the code.
       this.#events.onPeerClose();
     });
@@ -227,21 +267,38 @@ export class Core implements ReceiverSink {
 
   /** True between the peer's end and `answerEnd`. */
   get isEndHeld(): boolean {
-    return this.#heldEnd !== undefined;
+    return this.#end?.held !== undefined;
   }
 
   /** Answers the end that was held, if one was. */
   answerEnd(): void {
-    const end = this.#heldEnd;
-    this.#heldEnd = undefined;
-    end?.();
+    const held = this.#end?.held;
+    if (held === undefined) return;
+    this.#ending.held = undefined;
+    held();
   }
 
   #endWith(end: () => void): void {
-    if (this.isOpen && this.#events.holdsEnd?.()) this.#heldEnd = end;
+    if (this.isOpen && this.#events.holdsEnd?.()) this.#ending.held = end;
     else end();
   }
+
+  get #ending(): End {
+    return (this.#end ??= { sent: undefined, received: undefined, held: undefined });
+  }
 }
+
+/** How a conversation ends. Until it does it has none of this. */
+interface End {
+  sent: CloseFrame | undefined;
+  received: CloseFrame | undefined;
+  /** What is to be done when the end is answered. */
+  held: (() => void) | undefined;
+}
+
+/** Outboxes that are kept for those who send next: 100 kB. */
+const MAX_SPARE_OUTBOXES = 1024;
+const spareOutboxes: Outbox[] = [];
 
 /** True if `code` and `reason` can be sent in a Close frame; else what is wrong with them. */
 export function closeFault(code: number, reason: string): string | undefined {

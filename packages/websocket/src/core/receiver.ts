@@ -60,6 +60,17 @@ const SHORT_BINARY = FIN | OPCODE.binary;
 /** RSV1, RSV2 and RSV3. */
 const RESERVED = 0x70;
 
+/** The receiver that was released last. Most connections are between two messages, and need none. */
+let spare: Receiver | undefined;
+
+function keepSpare(receiver: Receiver): void {
+  spare = receiver;
+}
+
+function maskBitOf(role: Role): 0 | typeof MASKED {
+  return role === "server" ? MASKED : 0;
+}
+
 /** A header that was cut across chunks is put together here. */
 const headerScratch = Buffer.alloc(MAX_HEADER_BYTES);
 
@@ -70,9 +81,9 @@ const headerScratch = Buffer.alloc(MAX_HEADER_BYTES);
  * Guarded by bench/src/websocket.ts.
  */
 export class Receiver {
-  readonly #sink: ReceiverSink;
+  #sink: ReceiverSink;
   readonly #limits: ReceiveLimits;
-  readonly #compression: Compression | undefined;
+  #compression: Compression | undefined;
   /** What the mask bit of each frame must be. */
   readonly #maskBit: 0 | typeof MASKED;
 
@@ -119,11 +130,43 @@ export class Receiver {
     this.#sink = sink;
     this.#compression = compression;
     this.#limits = limits;
-    this.#maskBit = role === "server" ? MASKED : 0;
+    this.#maskBit = maskBitOf(role);
     this.#isStreaming = isStreaming;
     this.#longestShort = isStreaming
       ? -1
       : Math.min(MAX_CONTROL_PAYLOAD, limits.maxMessageBytes, limits.maxFrameBytes);
+  }
+
+  /** One for a connection whose bytes have come: the one that another has just released, if it fits. */
+  static take(
+    role: Role,
+    sink: ReceiverSink,
+    limits: ReceiveLimits,
+    compression: Compression | undefined,
+    isStreaming: boolean,
+  ): Receiver {
+    const found = spare;
+    if (
+      found === undefined ||
+      found.#limits !== limits ||
+      found.#maskBit !== maskBitOf(role) ||
+      isStreaming
+    ) {
+      return new Receiver(role, sink, limits, compression, isStreaming);
+    }
+    spare = undefined;
+    found.#sink = sink;
+    found.#compression = compression;
+    found.#body = null;
+    return found;
+  }
+
+  /** Leaves it to other connections, if nothing that was pushed or called matters to what will be. False: it must be kept. */
+  release(): boolean {
+    if (this.isPartway || this.hasWaiting || this.#isPaused || this.#isParsing) return false;
+    if (this.#isDone || this.#isDiscarding || this.#isStreaming) return false;
+    keepSpare(this);
+    return true;
   }
 
   /** True once a Close frame or a failure was told: further bytes are ignored. */
