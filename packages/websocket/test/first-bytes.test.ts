@@ -18,6 +18,34 @@ import { frameFrom } from "./recorder.ts";
 
 const tls = selfSigned("IP:127.0.0.1");
 
+/** What others send, word for word. */
+const heads: readonly (readonly [who: string, head: string])[] = [
+  [
+    "Chromium 156",
+    "GET /ws?x=1 HTTP/1.1\r\nHost: 127.0.0.1:42959\r\nConnection: Upgrade\r\nPragma: no-cache\r\nCache-Control: no-cache\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.0.0 Safari/537.36\r\nUpgrade: websocket\r\nOrigin: http://127.0.0.1:42959\r\nSec-WebSocket-Version: 13\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9\r\nSec-WebSocket-Key: 3KzWSCJ3Chmcl45U+0XMPA==\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\nSec-WebSocket-Protocol: chat\r\n\r\n",
+  ],
+  [
+    "a proxy that writes names in lower case",
+    "GET /ws HTTP/1.1\r\nhost: example.org\r\nupgrade: websocket\r\nconnection: upgrade\r\nx-forwarded-for: 192.0.2.1, 198.51.100.7\r\nx-forwarded-proto: https\r\nsec-websocket-key: 3KzWSCJ3Chmcl45U+0XMPA==\r\nsec-websocket-version: 13\r\n\r\n",
+  ],
+  [
+    "a client that keeps connections alive",
+    "GET / HTTP/1.1\r\nHost: example.org\r\nAccept: */*\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Key: 3KzWSCJ3Chmcl45U+0XMPA==\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n",
+  ],
+];
+
+for (const [who, head] of heads) {
+  test(`what ${who} sends is answered without node:http`, async () => {
+    await using server = await accepting({ subprotocols: ["chat"], compression: true });
+    const before = upgradesByHttp();
+    const peer = await RawPeer.connect(server.port);
+    peer.write(head);
+    assert.match(await peer.head(), /^HTTP\/1\.1 101 /);
+    assert.equal(upgradesByHttp(), before);
+    peer.socket.destroy();
+  });
+}
+
 test("who says nothing is answered and ended as node:http does it", async () => {
   const answers: string[] = [];
   for (const start of [listen, listenByHttp]) {
@@ -77,34 +105,6 @@ test("closing the listener ends who has said nothing", async () => {
   }
 });
 
-/** What others send, word for word. */
-const heads: readonly (readonly [who: string, head: string])[] = [
-  [
-    "Chromium 156",
-    "GET /ws?x=1 HTTP/1.1\r\nHost: 127.0.0.1:42959\r\nConnection: Upgrade\r\nPragma: no-cache\r\nCache-Control: no-cache\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.0.0 Safari/537.36\r\nUpgrade: websocket\r\nOrigin: http://127.0.0.1:42959\r\nSec-WebSocket-Version: 13\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9\r\nSec-WebSocket-Key: 3KzWSCJ3Chmcl45U+0XMPA==\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\nSec-WebSocket-Protocol: chat\r\n\r\n",
-  ],
-  [
-    "a proxy that writes names in lower case",
-    "GET /ws HTTP/1.1\r\nhost: example.org\r\nupgrade: websocket\r\nconnection: upgrade\r\nx-forwarded-for: 192.0.2.1, 198.51.100.7\r\nx-forwarded-proto: https\r\nsec-websocket-key: 3KzWSCJ3Chmcl45U+0XMPA==\r\nsec-websocket-version: 13\r\n\r\n",
-  ],
-  [
-    "a client that keeps connections alive",
-    "GET / HTTP/1.1\r\nHost: example.org\r\nAccept: */*\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Key: 3KzWSCJ3Chmcl45U+0XMPA==\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n",
-  ],
-];
-
-for (const [who, head] of heads) {
-  test(`what ${who} sends is answered without node:http`, async () => {
-    await using server = await accepting({ subprotocols: ["chat"], compression: true });
-    const before = upgradesByHttp();
-    const peer = await RawPeer.connect(server.port);
-    peer.write(head);
-    assert.match(await peer.head(), /^HTTP\/1\.1 101 /);
-    assert.equal(upgradesByHttp(), before);
-    peer.socket.destroy();
-  });
-}
-
 for (const [kind, options] of [
   ["ws", {}],
   ["wss", { tls }],
@@ -160,8 +160,13 @@ test("where no IncomingMessage can be made, the application is asked by way of n
   }
 });
 
-for (const kind of ["ws", "wss"] as const) {
-  test(`${kind}: what comes while the application judges is kept, and held back`, async () => {
+for (const [kind, isSplit] of [
+  ["ws", false],
+  ["wss", false],
+  ["ws", true],
+] as const) {
+  const how = isSplit ? ", in two packets and so by node:http" : "";
+  test(`${kind}${how}: what comes while the application judges is kept, and held back`, async () => {
     let judge: (() => void) | undefined;
     const judged = new Promise<void>((resolve) => {
       judge = resolve;
@@ -180,10 +185,18 @@ for (const kind of ["ws", "wss"] as const) {
     socket.on("error", () => undefined);
     const texts = Array.from({ length: 100 }, (_, i) => `${i} ${"x".repeat(200_000)}`);
     const [first = "", ...others] = texts;
+    const before = upgradesByHttp();
+    const head = Buffer.from(upgradeRequest());
+    if (isSplit) {
+      socket.setNoDelay(true);
+      await new Promise((resolve) => socket.write(head.subarray(0, 9), resolve));
+      for (let turn = 0; turn < 9; turn++) await new Promise((resolve) => setImmediate(resolve));
+    }
     // Half a frame in the same packet as the request.
     const frame = frameFrom("client", 0x81, first);
-    socket.write(Buffer.concat([Buffer.from(upgradeRequest()), frame.subarray(0, 9)]));
+    socket.write(Buffer.concat([isSplit ? head.subarray(9) : head, frame.subarray(0, 9)]));
     const request = await asking;
+    assert.equal(upgradesByHttp() - before, isSplit ? 1 : 0);
     socket.write(frame.subarray(9));
     for (const text of others) socket.write(frameFrom("client", 0x81, text));
     // More than may wait here and in the system: some stays with the peer.
