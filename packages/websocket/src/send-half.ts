@@ -278,7 +278,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
 
   /** The socket has sent something, or a flush has emptied our buffer. */
   #drained(): void {
-    if (this.unsentBytes === 0 && this.socket instanceof Socket) this.core.outbox.gone();
+    if (this.unsentBytes === 0 && this.socket instanceof Socket) this.core.gone();
     if (this.#isCongested && this.unsentBytes === 0) {
       this.#isCongested = false;
       this.core.setCongested(false);

@@ -96,9 +96,15 @@ export class Core implements ReceiverSink {
   /** The shell has written what waited. A server's outbox may serve others now. */
   rest(): void {
     const outbox = this.#outbox;
-    if (outbox === undefined || outbox.length > 0 || this.#role !== "server") return;
+    if (outbox === undefined || !outbox.isAtRest || this.#role !== "server") return;
     this.#outbox = undefined;
     if (spareOutboxes.length < MAX_SPARE_OUTBOXES) spareOutboxes.push(outbox);
+  }
+
+  /** The operating system has all that was ever written. */
+  gone(): void {
+    this.#outbox?.gone();
+    this.rest();
   }
 
   /** The Close frame this side sent, if it did. */

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Core } from "./core.ts";
 import { FIN, OPCODE } from "./frame.ts";
+import { defaultReceiveLimits } from "./limits.ts";
 import { Outbox } from "./outbox.ts";
 
 /** A server's text frame of `chars` times one letter, as it is taken from an outbox. */
@@ -51,6 +53,32 @@ test("what waits behind a text that is gone is not given back with it", () => {
   const second = outbox.take();
   assert.ok(!Array.isArray(second));
   assert.deepEqual([first, second, other].map(lastOf), ["a", "b", "c"]);
+});
+
+test("an outbox that remembers what is on its way does not go to another connection", () => {
+  const events = {
+    onMessage: () => undefined,
+    onPing: () => undefined,
+    onPong: () => undefined,
+    onPeerClose: () => undefined,
+    onFailure: () => undefined,
+  };
+  const [one, other] = [0, 0].map(() => new Core("server", events, defaultReceiveLimits)) as [Core, Core];
+  one.send("a".repeat(300_000));
+  const first = one.outbox.take() as Uint8Array;
+  one.outbox.taken(false);
+  one.rest();
+  for (const letter of ["b", "c", "d"]) {
+    other.send(letter.repeat(300_000));
+    assert.notEqual((other.outbox.take() as Uint8Array).buffer, first.buffer);
+    other.outbox.taken(letter === "b");
+  }
+  other.gone();
+  assert.equal(lastOf(first), "a");
+  const outbox = one.outbox;
+  one.gone();
+  other.send("d");
+  assert.equal(other.outbox, outbox);
 });
 
 test("what was on its way when all was dropped is never given back", () => {

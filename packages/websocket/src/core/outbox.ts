@@ -49,6 +49,11 @@ export class Outbox {
     return this.#length;
   }
 
+  /** True if nothing waits, and nothing is remembered of what has left. */
+  get isAtRest(): boolean {
+    return this.#length === 0 && this.#frames === null;
+  }
+
   /** Adds a frame with `message`, which must not be changed until it is written. */
   addMessage(firstByte: number, message: Message): void {
     if (typeof message === "string") this.addText(firstByte, message);
