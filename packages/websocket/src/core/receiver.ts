@@ -16,7 +16,8 @@ import {
   SLAB_MESSAGE_BYTES,
   shortMemory,
   unmaskedCopy,
-  unmaskTo,
+  unmaskAside,
+  unmasked,
   viewOf,
 } from "./short-message.ts";
 import { StreamedMessage } from "./streamed-message.ts";
@@ -271,29 +272,31 @@ export class Receiver {
       if (first !== SHORT_TEXT && first !== SHORT_BINARY) return at;
       if ((second & MASKED) !== maskBit || length > longest || stop > end) return at;
       at = stop;
-      if (first === SHORT_TEXT) {
-        const isAsciiText =
-          maskBit === 0
-            ? areAscii(chunk, start, stop)
-            : unmaskTo(view, byteOffset + start, view, byteOffset + start, length);
-        if (!isAsciiText && !isUtf8(chunk.subarray(start, stop))) {
-          this.#failWith(INVALID_UTF8);
-          return at;
-        }
-        if (!isAsciiText) this.#sink.onMessage(utf8Text(chunk, start, stop), length);
-        else if (length > SHORT_ASCII_BYTES) this.#sink.onMessage(asciiText(chunk, start, stop), length);
-        else this.#sink.onMessage(shortAsciiText(chunk, start, length), length);
-      } else if (maskBit === 0) {
-        this.#binary(chunk, start, stop, isLent);
-      } else if (isLent) {
+      if (maskBit === 0) {
+        if (first === SHORT_BINARY) this.#binary(chunk, start, stop, isLent);
+        else this.#shortText(chunk, start, length, areAscii(chunk, start, stop));
+      } else if (first === SHORT_BINARY) {
         this.#sink.onMessage(unmaskedCopy(view, byteOffset + start, length), length);
       } else {
-        unmaskTo(view, byteOffset + start, view, byteOffset + start, length);
-        this.#binary(chunk, start, stop, false);
+        const isAsciiText = unmaskAside(view, byteOffset + start, length);
+        this.#shortText(unmasked, 0, length, isAsciiText);
       }
       if (this.#isPaused || this.#isDone || this.#isDiscarding) return at;
     }
     return at;
+  }
+
+  #shortText(bytes: Buffer, start: number, length: number, isAsciiText: boolean): void {
+    const stop = start + length;
+    if (isAsciiText) {
+      const text =
+        length <= SHORT_ASCII_BYTES ? shortAsciiText(bytes, start, length) : asciiText(bytes, start, stop);
+      this.#sink.onMessage(text, length);
+    } else if (isUtf8(bytes.subarray(start, stop))) {
+      this.#sink.onMessage(utf8Text(bytes, start, stop), length);
+    } else {
+      this.#failWith(INVALID_UTF8);
+    }
   }
 
   /** A chunk begins in the middle of a header: complete it aside, then go on in the chunk. */
