@@ -49,8 +49,8 @@ interface Parting {
   closing: Promise<void> | undefined;
   isFlushed: boolean;
   onGone: (() => void) | undefined;
-  /** Why it broke or was aborted by this side. */
-  failure: Error | undefined;
+  /** Makes the error that says why it broke or was aborted by this side. With its stack it costs as much as all else of an ordinary end. */
+  failure: (() => Error) | undefined;
 }
 
 /**
@@ -226,7 +226,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
       error === undefined ? closedError(site) : netErrorFrom(error, site);
     const parting = this.#part();
     if (error !== undefined && parting.closing === undefined) {
-      parting.failure ??= failure(this.failureSite("read"));
+      parting.failure ??= () => failure(this.failureSite("read"));
     }
     this.#reading.end(failure);
     this.#reading.release();
@@ -307,12 +307,12 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     const handler = this.#handler;
     await this.#busy;
     const failure = this.#parting?.failure;
-    if (failure) handler?.close?.(failure);
+    if (failure) handler?.close?.(failure()); // Not made for a handler that is not told.
     else handler?.close?.();
   }
 
   #abortWith(error: unknown): void {
-    this.#part().failure ??= asError(error);
+    this.#part().failure ??= () => asError(error);
     this.abort();
   }
 
