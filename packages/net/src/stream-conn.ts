@@ -307,7 +307,8 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     const handler = this.#handler;
     await this.#busy;
     const failure = this.#parting?.failure;
-    if (failure) handler?.close?.(failure()); // Not made for a handler that is not told.
+    // Not made for a handler that is not told.
+    if (failure) handler?.close?.(failure());
     else handler?.close?.();
   }
 
