@@ -235,7 +235,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     this.#hasUnsent = unsent > 0;
     if (unsent > 0) this.#watchWrites();
     // A stream of another kind may hand the very same memory on.
-    outbox.taken(unsent === 0 && (this.writesDirectly || socket instanceof Socket));
+    outbox.taken(unsent === 0, this.writesDirectly || socket instanceof Socket);
     if (unsent > this.settings.controlBacklogBytes && !this.#isCongested) {
       this.#isCongested = true;
       this.core.setCongested(true);

@@ -55,6 +55,15 @@ test("what waits behind a text that is gone is not given back with it", () => {
   assert.deepEqual([first, second, other].map(lastOf), ["a", "b", "c"]);
 });
 
+test("what somebody else may hold is neither used again nor kept", () => {
+  const outbox = new Outbox("server");
+  const first = takeText(outbox, "a", 400_000);
+  outbox.taken(true, false);
+  assert.equal(outbox.isAtRest, true);
+  assert.notEqual(takeText(outbox, "b", 400_000).buffer, first.buffer);
+  outbox.taken(true);
+});
+
 test("an outbox that remembers what is on its way does not go to another connection", () => {
   const events = {
     onMessage: () => undefined,

@@ -153,9 +153,16 @@ export class Outbox {
     return pieces.length === 1 && first !== undefined ? first : pieces;
   }
 
-  /** What `take` gave was written. `isGone`: the operating system has copied it, so its memory may be used again. */
-  taken(isGone: boolean): void {
-    if (isGone) {
+  /**
+   * What `take` gave was written.
+   *
+   * @param isGone the operating system has all that was ever written, so that its memory may be used again.
+   * @param isCopied false: it may not, ever, as somebody else may hold it.
+   */
+  taken(isGone: boolean, isCopied = true): void {
+    if (!isCopied) {
+      this.#frames = null;
+    } else if (isGone) {
       this.#slab?.release();
       if (this.#slabs !== null) for (const slab of this.#slabs) slab.release();
       this.gone();
