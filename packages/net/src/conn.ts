@@ -24,7 +24,7 @@ export interface ConnHandler {
   data(bytes: Uint8Array): void | Promise<void>;
   /** The peer has ended its side. Without this function the connection is then closed. */
   end?(): void;
-  /** Called exactly once, last; with an error unless both sides ended in order or this side closed. */
+  /** Called exactly once, last; with an error unless both sides ended in order or this side closed. What it throws nobody catches: it must not. */
   close?(error?: Error): void;
 }
 

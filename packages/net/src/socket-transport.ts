@@ -190,14 +190,20 @@ export class SocketTransport implements Transport, BufferReader {
 
   ended(): void {
     const socket = this.#socket;
-    const addr = this.#remoteAddr;
-    const isTcp = typeof addr === "number" || addr?.network === "tcp";
-    if (isTcp && socket instanceof Socket && !socket.writableEnded && hasPeer(socket) === false) {
+    if (socket && !socket.writableEnded && this.hasLostPeer()) {
       this.#error ??= Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET", syscall: "read" });
       socket.destroy();
     } else {
       this.#sink?.onEnd();
     }
+  }
+
+  /** True if what was told as an end is a reset, as far as that can be known. */
+  protected hasLostPeer(): boolean {
+    const socket = this.#socket;
+    const addr = this.#remoteAddr;
+    const isTcp = typeof addr === "number" || addr?.network === "tcp";
+    return isTcp && socket instanceof Socket && hasPeer(socket) === false;
   }
 
   finished(): void {
@@ -230,6 +236,10 @@ export class SecuredTransport extends SocketTransport {
     const { socket } = this;
     if (socket && !socket.destroyed && !isShuttingDown(socket)) resetOnDestroy(this.#below);
     this.destroy();
+  }
+
+  protected override hasLostPeer(): boolean {
+    return hasPeer(this.#below) === false;
   }
 }
 

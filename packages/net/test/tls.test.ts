@@ -245,3 +245,18 @@ test("the PROXY header comes before the handshake", async () => {
   socket.on("error", () => undefined).destroy();
   await listener.abort();
 });
+
+test("a peer that is gone right after the handshake is told as a reset, and one that closed as an end", async (t) => {
+  const listener = await listen("tls", "127.0.0.1:0", local);
+  t.after(() => listener.abort());
+  for (let round = 0; round < 20; round++) {
+    await meet(listener, {}, async (client, server) => {
+      client.abort();
+      await assert.rejects(server.read(), { code: "reset" });
+    });
+    await meet(listener, {}, async (client, server) => {
+      await client.close();
+      assert.equal(await server.read(), null);
+    });
+  }
+});
