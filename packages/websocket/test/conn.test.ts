@@ -439,7 +439,10 @@ test("drain sends 1001 and waits; then nothing more is accepted", async () => {
   const accepted = server.listener.accept();
   const client = await dial(server.url);
   await accepted;
-  const [info] = await Promise.all([ended(client), server.listener.drain(Date.now() + 5000)]);
+  const drained = server.listener.drain(Date.now() + 5000);
+  const signal = AbortSignal.abort();
+  await assert.rejects(server.listener.drain(null, { signal }), { code: "canceled" });
+  const [info] = await Promise.all([ended(client), drained]);
   assert.deepEqual(info, { code: 1001, reason: "going away", wasClean: true });
   await assert.rejects(dial(server.url), { code: "connect_failed" });
   await assert.rejects(server.listener.accept(), { code: "closed" });
