@@ -10,6 +10,16 @@ import { frameFrom } from "./recorder.ts";
 
 const latin1 = (text: string): Buffer => Buffer.from(text, "latin1");
 
+/**
+ * Without what Node says to rubbish behind a request. It says it only if its answer to the request has left by then, and that depends on whether its parser
+ * has the bytes from the socket or from JavaScript, as those that were looked at first. The connection ends either way.
+ */
+function withoutLastWord(outcome: Outcome): Outcome {
+  const { answer } = outcome;
+  const at = answer.lastIndexOf("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+  return at > 0 ? { ...outcome, answer: answer.slice(0, at) } : outcome;
+}
+
 /** Sends the same to both. `isOwn`: the first has not asked `node:http`. */
 async function same(
   { own, byHttp }: BothWays,
@@ -20,7 +30,7 @@ async function same(
   const isOwn = upgradesByHttp() === before;
   const expected = await byHttp.exchange(...parts);
   const what = JSON.stringify(parts.map((part) => part.toString("latin1").slice(0, 2000)));
-  assert.deepEqual(outcome, expected, what);
+  assert.deepEqual(withoutLastWord(outcome), withoutLastWord(expected), what);
   return { ...outcome, isOwn };
 }
 
@@ -45,6 +55,7 @@ const requests: readonly (readonly [what: string, status: number, ...parts: (str
   ["an upgrade behind a GET", 426, GET + UPGRADE],
   ["an upgrade behind a GET, later", 426, GET, UPGRADE, Buffer.concat([HELLO, CLOSE])],
   ["two GETs", 426, GET + GET],
+  ["rubbish behind a GET with a body", 426, GET.replace("Host", "Content-Length: 5\r\nHost") + GET],
   ["nothing", 0],
   ["an empty line before", 101, `\r\n${UPGRADE}`],
   ["bare line feeds", 0, UPGRADE.replaceAll("\r\n", "\n")],
