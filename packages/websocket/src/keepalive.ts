@@ -10,8 +10,8 @@ export interface Monitored extends Seated {
 const CHECKS_PER_TIME = 4;
 
 interface Rounds {
+  readonly periodMs: number;
   readonly members: Roster<Monitored>;
-  timer: NodeJS.Timeout | undefined;
 }
 
 /** One timer for all connections with the same times: ten thousand timers of their own would cost a few megabytes. */
@@ -26,24 +26,23 @@ export function checkPeriodMs(pingIntervalMs: number, pongTimeoutMs: number): nu
 export function monitor(member: Monitored, periodMs: number): void {
   let rounds = roundsByPeriod.get(periodMs);
   if (rounds === undefined) {
-    rounds = { members: new Roster(), timer: undefined };
+    rounds = { periodMs, members: new Roster() };
     roundsByPeriod.set(periodMs, rounds);
+    const timer = setInterval(goRound, periodMs, rounds, () => clearInterval(timer)).unref();
   }
-  const { members } = rounds;
-  members.add(member);
-  if (rounds.timer === undefined) {
-    rounds.timer = setInterval(() => {
-      const now = Math.floor(performance.now());
-      members.forEach((each) => each.checkPeer(now));
-    }, periodMs);
-    rounds.timer.unref();
-  }
+  rounds.members.add(member);
+}
+
+function goRound({ periodMs, members }: Rounds, stop: () => void): void {
+  const now = Math.floor(performance.now());
+  members.forEach((each) => each.checkPeer(now));
+  if (members.size > 0) return;
+  // Here, not when the last one leaves: where connections come one after the other, each would make a timer and clear it.
+  stop();
+  roundsByPeriod.delete(periodMs);
 }
 
 /** Ends what `monitor` began. */
 export function unmonitor(member: Monitored, periodMs: number): void {
-  const rounds = roundsByPeriod.get(periodMs);
-  if (rounds === undefined || !rounds.members.delete(member) || rounds.members.size > 0) return;
-  clearInterval(rounds.timer);
-  roundsByPeriod.delete(periodMs);
+  roundsByPeriod.get(periodMs)?.members.delete(member);
 }
