@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
-import { alternate, median, rssBytes, type ServerProcess, spawnServer } from "./measure.ts";
+import { alternate, median, type ServerProcess, settledRss, spawnServer } from "./measure.ts";
 import { type Results, ratioTable, writeResults } from "./results.ts";
 import { canPin, compiled, type LoadProcess, SERVER_CPU, startLoad } from "./tcp-programs.ts";
 
@@ -35,7 +35,7 @@ export async function run(args: string[]): Promise<void> {
   const measured = Object.fromEntries(
     CONTENDERS.map((name) => [name, () => measure(name, program, count, limit)]),
   );
-  const figures = await alternate(measured, isQuick ? 1 : 7);
+  const figures = await alternate(measured, isQuick ? 1 : 5);
   const common = { isLessBetter: true, baseline: "node:net" } as const;
   const column = `${count.toLocaleString("en-US")} connections`;
   const rows = (pick: (figure: Figure) => number): Results["rows"] =>
@@ -129,14 +129,6 @@ async function untilIdle(server: ServerProcess, elapsedMs: number): Promise<numb
     await wait(100);
   }
   return elapsedMs + idleAt - startedAt;
-}
-
-async function settledRss(server: ServerProcess): Promise<number> {
-  for (let i = 0; i < 3; i++) {
-    process.kill(server.pid, "SIGUSR2"); // Collects garbage.
-    await wait(300);
-  }
-  return rssBytes(server.pid);
 }
 
 function descriptorLimit(): number {

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { createInterface } from "node:readline";
+import { setTimeout as wait } from "node:timers/promises";
 
 /** How a server is started for measuring. */
 export interface SpawnOptions {
@@ -94,6 +95,21 @@ export function cpuMs(pid: number): number {
 export function rssBytes(pid: number): number {
   const match = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
   return Number(match?.[1] ?? Number.NaN) * 1024;
+}
+
+/**
+ * How long a process has to be idle before V8 gives back the room for new objects, in milliseconds, and some. That room grows to 16 MiB with whatever
+ * was allocated while connections were opened, and has nothing to do with how many are idle now.
+ */
+const REST_MS = 7_000;
+
+/** Resident memory of a server that collects garbage on SIGUSR2, after a rest. */
+export async function settledRss(server: ServerProcess): Promise<number> {
+  for (const restMs of [300, 300, REST_MS, 300]) {
+    process.kill(server.pid, "SIGUSR2");
+    await wait(restMs);
+  }
+  return rssBytes(server.pid);
 }
 
 async function readyLine(

@@ -2,18 +2,9 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { alternate, median, rssBytes, type ServerProcess, spawnServer } from "./measure.ts";
+import { alternate, median, type ServerProcess, settledRss, spawnServer } from "./measure.ts";
 import { type ResultRow, type Results, ratioTable, writeResults } from "./results.ts";
-import {
-  broadcast,
-  closeAll,
-  echo,
-  idle,
-  type Load,
-  type Outcome,
-  upgrades,
-  wait,
-} from "./websocket-load.ts";
+import { broadcast, closeAll, echo, idle, type Load, type Outcome, upgrades } from "./websocket-load.ts";
 
 export const title =
   "WebSocket: server CPU per echo, broadcast, memory, upgrades; beside ws, Bun and raw TCP";
@@ -180,7 +171,7 @@ export async function run(args: string[]): Promise<void> {
       ...common,
       title: "Memory of an idle WebSocket connection after one message",
       columns: ["idle"],
-      rows: await memory(names, isPinned, [["idle", "/echo"]], isQuick ? 1000 : 9000),
+      rows: await memory(names, isPinned, [["idle", "/echo"]], isQuick ? 1000 : 9000, isQuick ? 1 : 3),
     });
     // Some 300 kB each for a context.
     const deflating = names.filter((name) => name === "zocalo" || name === "ws");
@@ -188,7 +179,7 @@ export async function run(args: string[]): Promise<void> {
       ...common,
       title: "Memory of an idle WebSocket connection after 1 KiB of compressed JSON each way",
       columns: [...COMPRESSED_PATHS.keys()],
-      rows: await memory(deflating, isPinned, [...COMPRESSED_PATHS], isQuick ? 300 : 1000),
+      rows: await memory(deflating, isPinned, [...COMPRESSED_PATHS], isQuick ? 300 : 1000, 1),
     });
   }
 }
@@ -274,16 +265,18 @@ async function memory(
   isPinned: boolean,
   columns: readonly (readonly [column: string, path: string])[],
   count: number,
+  rounds: number,
 ): Promise<ResultRow[]> {
-  const rows: ResultRow[] = [];
-  for (const name of names) {
-    const values: Record<string, number> = {};
-    for (const [column, path] of columns) {
-      values[column] = await memoryOf(name, isPinned, name === "net" ? undefined : path, count);
-    }
-    rows.push({ name, values });
+  const values = new Map<Contender, Record<string, number>>(names.map((name) => [name, {}]));
+  for (const [column, path] of columns) {
+    const contenders = names.map((name) => {
+      const measure = () => memoryOf(name, isPinned, name === "net" ? undefined : path, count);
+      return [name, measure] as const;
+    });
+    const figures = await alternate(Object.fromEntries(contenders), rounds);
+    for (const [name, row] of values) row[column] = median(figures[name] ?? []);
   }
-  return rows;
+  return names.map((name) => ({ name, values: values.get(name) ?? {} }));
 }
 
 async function memoryOf(
@@ -303,14 +296,6 @@ async function memoryOf(
   } finally {
     await server.stop();
   }
-}
-
-async function settledRss(server: ServerProcess): Promise<number> {
-  for (let i = 0; i < 3; i++) {
-    process.kill(server.pid, "SIGUSR2"); // Collects garbage.
-    await wait(300);
-  }
-  return rssBytes(server.pid);
 }
 
 function start(name: ServerKind, isPinned: boolean): Promise<ServerProcess> {
