@@ -97,7 +97,8 @@ const upgradeCases: Case[] = [1, 64].map((atOnce) => ({
 /**
  * Measures and prints, and writes `bench/results/websocket-*.json` and `.svg`.
  *
- * @param args `--quick` for a short run that writes nothing; `--only TEXT` for the cases whose name has TEXT; `--who A,B` for some contenders.
+ * @param args `--quick` for a short run that writes nothing; `--only TEXT` for the cases whose name has TEXT, which writes the tables it leaves whole;
+ * `--who A,B` for some contenders, which writes nothing.
  */
 export async function run(args: string[]): Promise<void> {
   const isQuick = args.includes("--quick");
@@ -110,9 +111,10 @@ export async function run(args: string[]): Promise<void> {
   const chosen = (cases: readonly Case[]): Case[] => cases.filter(({ name }) => name.includes(only));
 
   const servers = new Map<Contender, ServerProcess>();
-  const report = (name: string, results: Results): void => {
+  const report = (name: string, results: Results, cases: readonly Case[] = []): void => {
     if (results.columns.length === 0) return;
-    if (isQuick || only !== "" || names.length < CONTENDERS.length) console.log(`\n${ratioTable(results)}`);
+    const isWhole = results.columns.length >= cases.length && names.length === CONTENDERS.length;
+    if (isQuick || !isWhole) console.log(`\n${ratioTable(results)}`);
     else {
       console.log();
       writeResults(name, results);
@@ -125,42 +127,51 @@ export async function run(args: string[]): Promise<void> {
     report(
       "websocket-echo",
       table(cpu, names, "WebSocket echo", "µs of server CPU per message", true, common, cpuOf),
+      echoes,
     );
     report(
       "websocket-echo-latency",
       table(cpu, names, "WebSocket echo, 99th percentile", "ms", true, common, p99Of),
+      echoes,
     );
     const large = await measureAll(chosen(bulk), servers, rounds, durationMs);
     report(
       "websocket-bulk",
       table(large, names, "Large WebSocket messages", "echoes per second", false, common, rateOf),
+      bulk,
     );
     report(
       "websocket-bulk-cpu",
       table(large, names, "Large WebSocket messages", "µs of server CPU per message", true, common, cpuOf),
+      bulk,
     );
     const fan = await measureAll(chosen(broadcasts), servers, rounds, durationMs);
     report(
       "websocket-broadcast",
       table(fan, names, "WebSocket broadcast", "deliveries per second", false, common, rateOf),
+      broadcasts,
     );
     report(
       "websocket-broadcast-cpu",
       table(fan, names, "WebSocket broadcast", "µs of server CPU per delivery", true, common, cpuOf),
+      broadcasts,
     );
     const small = await measureAll(chosen(compressed), servers, rounds, durationMs);
     report(
       "websocket-deflate",
       table(small, names, "permessage-deflate", "µs of server CPU per message", true, common, cpuOf),
+      compressed,
     );
     const ups = await measureUpgrades(chosen(upgradeCases), names, isPinned, rounds, durationMs);
     report(
       "websocket-upgrades",
       table(ups, names, "WebSocket upgrades", "per second", false, common, rateOf),
+      upgradeCases,
     );
     report(
       "websocket-upgrades-cpu",
       table(ups, names, "WebSocket upgrades", "µs of server CPU each", true, common, cpuOf),
+      upgradeCases,
     );
   } finally {
     for (const server of servers.values()) await server.stop();
@@ -287,12 +298,13 @@ async function memoryOf(
 ): Promise<number> {
   const server = await start(name, isPinned);
   try {
-    await closeAll(await idle(server.port, path, 200)); // Code and tables that all connections share.
+    // With these comes all that connections share, and a heap that has been in use.
+    const first = await idle(server.port, path, Math.floor(count / 9));
     const before = await settledRss(server);
-    const clients = await idle(server.port, path, count);
+    const others = await idle(server.port, path, count - first.length);
     const after = await settledRss(server);
-    await closeAll(clients);
-    return (after - before) / count;
+    await closeAll([...first, ...others]);
+    return (after - before) / others.length;
   } finally {
     await server.stop();
   }

@@ -1,5 +1,5 @@
-/** Most memory that is kept for frames to come, in bytes. */
-const MAX_SPARE_BYTES = 4_194_304;
+/** Most memory that is kept for frames to come, in bytes: seven of the largest. */
+const MAX_SPARE_BYTES = 8_388_608;
 /** Larger frames get memory of their own: they are rare, and their memory is no loss to the garbage collector. In bytes. */
 const MAX_KEPT_BYTES = 1_114_112;
 /** Room is rounded up to a multiple of this, so that frames of about the same size share it. In bytes. */
