@@ -11,6 +11,7 @@ const CHECKS_PER_TIME = 4;
 
 interface Rounds {
   readonly periodMs: number;
+  readonly timer: NodeJS.Timeout;
   readonly members: Roster<Monitored>;
 }
 
@@ -24,21 +25,25 @@ export function checkPeriodMs(pingIntervalMs: number, pongTimeoutMs: number): nu
 
 /** Calls `member.checkPeer` every `periodMs` until `unmonitor`. Does not keep the process alive. */
 export function monitor(member: Monitored, periodMs: number): void {
-  let rounds = roundsByPeriod.get(periodMs);
-  if (rounds === undefined) {
-    rounds = { periodMs, members: new Roster() };
-    roundsByPeriod.set(periodMs, rounds);
-    const timer = setInterval(goRound, periodMs, rounds, () => clearInterval(timer)).unref();
-  }
-  rounds.members.add(member);
+  const { members } = roundsByPeriod.get(periodMs) ?? begin(periodMs);
+  members.add(member);
 }
 
-function goRound({ periodMs, members }: Rounds, stop: () => void): void {
+function begin(periodMs: number): Rounds {
+  // An immediate comes after what the system has for us was read: if this process stood still, its peers may not have.
+  const timer = setInterval(() => void setImmediate(goRound, rounds), periodMs).unref();
+  const rounds: Rounds = { periodMs, timer, members: new Roster() };
+  roundsByPeriod.set(periodMs, rounds);
+  return rounds;
+}
+
+function goRound(rounds: Rounds): void {
+  const { periodMs, timer, members } = rounds;
   const now = Math.floor(performance.now());
   members.forEach((each) => each.checkPeer(now));
-  if (members.size > 0) return;
+  if (members.size > 0 || roundsByPeriod.get(periodMs) !== rounds) return;
   // Here, not when the last one leaves: where connections come one after the other, each would make a timer and clear it.
-  stop();
+  clearInterval(timer);
   roundsByPeriod.delete(periodMs);
 }
 
