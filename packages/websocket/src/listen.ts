@@ -76,7 +76,7 @@ export async function listen(address: string, options: ListenOptions = {}): Prom
       .end(status === 426 ? "WebSocket only\n" : "not found\n");
   };
   const server = options.tls
-    ? createSecureServer({ ...httpOptions, ...options.tls }, answer)
+    ? createSecureServer({ ...httpOptions, handshakeTimeout: handshakeTimeoutMs, ...options.tls }, answer)
     : createServer(httpOptions, answer);
   const upgrader = new Upgrader(options); // Before the port is taken: it may throw.
   await new Promise<void>((resolve, reject) => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { test } from "node:test";
 import { WebSocket } from "ws";
 import { attach, dial, WebSocketError } from "../src/index.ts";
@@ -105,4 +105,11 @@ test("over TLS, too, a slow reader fills the buffer up to its limit, and abort i
   const info = await ended(client);
   assert.equal(info.wasClean, false);
   assert.equal(info.code, 1006);
+});
+
+test("who connects and never begins TLS is cut off with the handshake timeout", async () => {
+  await using server = await accepting({ tls: good, handshakeTimeoutMs: 60 });
+  const silent = connect(server.port, "127.0.0.1");
+  silent.on("error", () => undefined);
+  await once(silent, "close");
 });
