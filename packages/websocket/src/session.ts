@@ -305,8 +305,11 @@ export class Session
     ending.wasClosedHere = true;
     ending.broken("closed", "the connection was aborted by this side");
     const socket = this.socket;
-    // A TLS socket has the method, too, and throws in it.
-    if (socket instanceof Socket && !(socket instanceof TLSSocket)) socket.resetAndDestroy();
+    // A TLS socket has the method, too, and throws in it. One of whose end the system is being told libuv does not reset, and Node would leave its descriptor open for
+    // ever; all that was written has left by then.
+    const isShuttingDown = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
+    const canReset = socket instanceof Socket && !(socket instanceof TLSSocket) && !isShuttingDown;
+    if (canReset) socket.resetAndDestroy();
     else socket.destroy();
     if (this.isTransportClosed) this.#finish();
   }
