@@ -17,14 +17,23 @@ export interface WaitOptions {
  */
 export interface ConnHandler {
   /**
-   * Called for each portion in order. `bytes` is lent: its memory is used again as soon as this function returns (for an `async`
-   * one: at its first `await`). Copy what is needed later; `conn.write(bytes)` copies by itself.
-   * While a returned promise is pending nothing more is received and the peer is held back.
+   * Called for each portion in order. `bytes` is lent: its memory is used again as soon as this function returns (an `async`
+   * one returns at its first `await`). Copy what is needed later. To write or send the bytes on, on any connection, needs no copy: what the system does
+   * not take at once is copied there.
+   *
+   * While a returned promise is pending nothing more is received and the peer is held back. Return what `write` returned, or a peer that sends and does not
+   * read makes what waits for it grow without bound.
    */
   data(bytes: Uint8Array): void | Promise<void>;
-  /** The peer has ended its side. Without this function the connection is then closed. */
+  /**
+   * The peer has ended its side. Without this function the connection is closed once everything that was written has been taken, however slowly the
+   * peer takes it.
+   */
   end?(): void;
-  /** Called exactly once, last; with an error unless both sides ended in order or this side closed. What it throws nobody catches: it must not. */
+  /**
+   * Called exactly once, last; with an error unless both sides ended in order or this side closed. A write that failed and that nobody waited for is told
+   * here. What it throws nobody catches: it must not.
+   */
   close?(error?: Error): void;
 }
 
@@ -33,6 +42,13 @@ export interface ConnHandler {
  *
  * All methods may be called at any time from several places. Simultaneous reads are served one after the
  * other in call order, and so are simultaneous writes; the bytes of one `write` are never mixed with another's.
+ *
+ * **Memory.** What `read`, `readFull` and iteration give belongs to the caller: it may be kept, changed and transferred. What `ConnHandler.data`
+ * is given is lent until it returns. What is written is read until the promise of the call settles, and not after; `write` says the one exception.
+ *
+ * **Written** means that the system has taken it, which is not yet the peer. What had arrived before a failure is read first, then the failure.
+ *
+ * **Failures.** A call that nobody waits for and that fails ends no process: the calls after it fail too, and a handler is told by `close(error)`.
  */
 export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
   readonly localAddr: Addr;
@@ -65,10 +81,12 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
   serve(handler: ConnHandler): void;
 
   /**
-   * Writes all of `bytes`; resolves when the operating system has taken them (backpressure). `bytes` must not be changed until then.
+   * Writes all of `bytes`; resolves when the operating system has taken them (backpressure; of a `pipe()` the other end, of a foreign stream its
+   * callback). `bytes` must not be changed until the promise settles.
    *
-   * @throws NetError with `bytesWritten`, how much was accepted, when a deadline, a signal or `close` cut the write short. Those
-   * first bytes are still sent in their turn, and must not be changed either.
+   * @throws NetError with `bytesWritten`. After a failure (`reset`, `broken_pipe`, `closed` by `abort`) it is what the system has certainly taken, counted in
+   * steps of 64 KiB, of which it may have taken a part more. When a deadline, a signal or `close` cut the write short it is where to go on: it counts the step
+   * that was under way, which is still sent in its turn. The memory of that step (at most 64 KiB) is read until it is sent or the connection closes.
    */
   write(bytes: Uint8Array, options?: WaitOptions): Promise<void>;
 
@@ -90,12 +108,15 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
   closeRead(): void;
 
   /**
-   * Flushes and closes both sides; resolves when all accepted bytes and the end of the stream have left. Unblocks pending
-   * operations: reads, and writes not yet accepted in full, reject with `closed`. A second call waits for the first.
+   * Flushes and closes both sides; resolves when the system has taken all accepted bytes and the end of the stream. Unblocks pending
+   * operations: reads reject with `closed`, and so do writes beyond the first 64 KiB that wait (their `bytesWritten` says how far they came). A second call
+   * waits for the first. To send everything first, wait for the writes, or for `closeWrite`.
    * Afterwards what the peer still sends is thrown away until it ends too, for at most one second; then the connection is cut.
    *
-   * @throws NetError `timeout` if the peer does not take what was written within `closeTimeoutMs`; the connection is then aborted.
-   * `canceled` by the signal, which ends the waiting alone: closing goes on.
+   * `await using` closes, too; a failure from before, which some call has told, is not told again there.
+   *
+   * @throws NetError `timeout` if the peer does not take what was written within `closeTimeoutMs`; the connection is then aborted. `reset`, `broken_pipe` or
+   * `closed` if bytes that were accepted have not been taken, now or before. `canceled` by the signal, which ends the waiting alone: closing goes on.
    */
   close(options?: WaitOptions): Promise<void>;
 

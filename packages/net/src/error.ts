@@ -39,7 +39,7 @@ export interface NetErrorParts {
   readonly network?: string | undefined;
   readonly localAddr?: Addr | undefined;
   readonly remoteAddr?: Addr | undefined;
-  /** How much a cut-short write had accepted. */
+  /** Of a write: how many bytes have been taken, or, where it was cut short, where to go on. See `Conn.write`. */
   readonly bytesWritten?: number | undefined;
   /** How many datagrams of a batch the system had taken before the one that failed. */
   readonly datagramsSent?: number | undefined;

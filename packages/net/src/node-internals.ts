@@ -1,5 +1,7 @@
+import { readSync } from "node:fs";
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from "node:net";
 import type { Duplex } from "node:stream";
+import { poison } from "./poison.ts";
 
 /**
  * All that knows more of Node's stream sockets than is documented. Each piece is tried out at start-up, on sockets that connect nothing, or looked for
@@ -11,7 +13,7 @@ import type { Duplex } from "node:stream";
  * | writes past the queue of Node's stream (`writePastQueue`) | `socket.write`: an echo of a small message costs a tenth more |
  * | the peer's name, uncached (`remoteEnd`, `localEnd`) | the documented properties: 90 bytes more for each connection |
  * | no listener that does nothing (`dropIdleListener`) | it stays: 64 bytes more for each connection |
- * | whether there still is a peer (`hasPeer`) | a reset after unread bytes may be told as an ordinary end |
+ * | whether there still is a peer, and if not, one more read (`resetBehindEnd`) | a reset after unread bytes may be told as an ordinary end |
  * | a reset below TLS (`resetOnDestroy`) | the peer sees an ordinary end |
  */
 
@@ -79,20 +81,20 @@ const shared = space.memory;
 let copies = new Space(Buffer.allocUnsafeSlow(READ_BUFFER_BYTES));
 let isEnabled = process.env["ZOCALO_NO_READ_BUFFER"] === undefined;
 
-/** True if these bytes lie in the shared buffer, and so are overwritten by the next read of any socket. */
-export function isLentMemory(bytes: Uint8Array): boolean {
-  return bytes.buffer === shared.buffer;
-}
-
 /**
- * Copies lent bytes so that they can be written. A write is mostly over at once, so the memory of the copy is used again, unless
- * `keepCopy` follows.
+ * Copies lent bytes so that a plain socket can write them. A write is mostly over at once, so the memory of the copy is used again, unless
+ * `keepCopy` follows. What goes to another stream is not copied here: when that is done with bytes nobody knows.
  */
 export function copyForWrite(lent: Uint8Array): Uint8Array {
   if (copies.room < lent.length) copies = new Space(Buffer.allocUnsafeSlow(READ_BUFFER_BYTES));
   const copy = copies.view(lent.length);
   copy.set(lent);
   return copy;
+}
+
+/** The system has taken the copy: its memory is used again. */
+export function freeCopy(copy: Uint8Array): void {
+  poison(copy);
 }
 
 /** The system has not taken the copy yet: its memory stays with the write, and the next copy goes behind it. */
@@ -127,7 +129,9 @@ function received(this: { [readerOf]?: BufferReader }, count: number, buffer: Ui
   if (!reader) return false;
   const isShared = buffer === shared;
   const isFull = count === READ_BUFFER_BYTES;
-  const goesOn = reader.onRead(isShared ? space.view(count) : asBuffer(buffer, count), isShared || !isFull);
+  const bytes = isShared ? space.view(count) : asBuffer(buffer, count);
+  const goesOn = reader.onRead(bytes, isShared || !isFull);
+  if (isShared) poison(bytes);
   if (isFull && !reader.prefersLent) following = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
   return goesOn;
 }
@@ -205,8 +209,8 @@ const REFUSED = -32;
 let canWritePast = handsOverAtOnce(asking);
 
 /**
- * Tries it on a socket without a connection, whose handle refuses all writes: does `_write` give the handle exactly these bytes, tell the
- * outcome once and before it returns, and leave the queue alone? Exported for tests.
+ * Tries it on a socket without a connection, whose handle refuses all writes: do `_write` and `_writev` give the handle exactly these bytes, tell the
+ * outcome once and before they return, and leave the queue alone? Exported for tests.
  */
 export function handsOverAtOnce(probe: Socket): boolean {
   const bytes = Buffer.from("probe");
@@ -217,17 +221,22 @@ export function handsOverAtOnce(probe: Socket): boolean {
       given.push(data);
       return REFUSED;
     },
+    writev(_request: unknown, parts: readonly unknown[], areAllBytes: unknown): number {
+      given.push(areAllBytes, ...parts);
+      return REFUSED;
+    },
   };
   try {
     Reflect.set(probe, "_handle", handle);
     writeNow(probe, bytes, (error) => outcomes.push(error));
+    writeAllNow(probe, [bytes, bytes], (error) => outcomes.push(error));
     Reflect.set(probe, "_handle", null);
   } catch {
     return false;
   }
-  const [outcome] = outcomes;
-  const isGiven = given.length === 1 && given[0] === bytes;
-  return isGiven && outcomes.length === 1 && outcome instanceof Error && probe.writableLength === 0;
+  const isGiven = given.length === 4 && given.every((each, at) => each === (at === 1 ? true : bytes));
+  const areRefused = outcomes.length === 2 && outcomes.every((outcome) => outcome instanceof Error);
+  return isGiven && areRefused && probe.writableLength === 0;
 }
 
 /** For tests and measurements: `false` makes `writePastQueue` refuse. Node must be able to for `true` to mean anything. */
@@ -239,12 +248,27 @@ export function enableWritePastQueue(enabled: boolean): void {
  * Hands bytes to the system past the queue of Node's stream; `written` is called once, mostly before this returns. `false` means that
  * nothing was done: write to the socket.
  *
- * @param socket A TCP or Unix socket without queued writes, and without an earlier call that has not called `written` yet.
+ * A write that fails here does not destroy the socket, as one by its stream would: what has arrived can still be read.
+ *
+ * @param socket A socket without queued writes, and without an earlier call that has not called `written` yet.
  */
-export function writePastQueue(socket: Duplex, bytes: Uint8Array, written: WriteCallback): boolean {
+export function writePastQueue(
+  socket: Duplex,
+  bytes: Uint8Array | readonly Uint8Array[],
+  written: WriteCallback,
+): boolean {
   if (!canWritePast || !(socket instanceof Socket) || socket.connecting || socket.destroyed) return false;
-  writeNow(socket, bytes, written);
+  if (socket.writableLength > 0) return false;
+  if (bytes instanceof Uint8Array) writeNow(socket, bytes, written);
+  else writeAllNow(socket, bytes, written);
   return true;
+}
+
+/** As Node's stream does for what waits in its queue. */
+function writeAllNow(socket: Socket, parts: readonly Uint8Array[], written: WriteCallback): void {
+  const chunks = parts.map((chunk) => ({ chunk, encoding: "buffer" as BufferEncoding }));
+  // oxlint-disable-next-line no-underscore-dangle -- the name that Node gives what implements a stream
+  socket._writev?.(Object.assign(chunks, { allBuffers: true }), written);
 }
 
 function writeNow(socket: Socket, bytes: Uint8Array, written: WriteCallback): void {
@@ -276,13 +300,33 @@ export function localEnd(socket: Socket): SocketEnd | undefined {
   return name && endOf(name.address, name.port);
 }
 
-/**
- * Whether the system still knows a peer. When a connection was reset after bytes that were still unread, libuv tells only an ordinary end;
- * as long as this side has not ended, the lack of a peer gives it away. `undefined` if it cannot be known here.
- */
+/** Whether the system still knows a peer; `undefined` if it cannot be known here. */
 export function hasPeer(socket: Socket): boolean | undefined {
   const name = nameFrom(socket, "getpeername");
   return name === NOT_KNOWN ? undefined : name !== undefined;
+}
+
+const oneByte = Buffer.alloc(1);
+
+/**
+ * What the system says behind an end that Node has told: `undefined` if it is one. When a connection was reset after bytes that were still unread,
+ * libuv tells an ordinary end without having met one. The lack of a peer makes that possible, and reading once more tells: Linux gives a reset to who has
+ * not been told of an end, and an end to all others. Where the descriptor cannot be read, a lack of a peer counts as a reset as long as this side has not ended.
+ */
+export function resetBehindEnd(socket: Socket): Error | undefined {
+  if (hasPeer(socket) !== false) return undefined;
+  const descriptor: unknown = Reflect.get(Reflect.get(socket, "_handle") as object, "fd");
+  if (typeof descriptor !== "number" || descriptor < 0) return socket.writableEnded ? undefined : readReset();
+  try {
+    readSync(descriptor, oneByte, 0, 1, null);
+    return undefined;
+  } catch (error) {
+    return Object.assign(readReset(), { cause: error });
+  }
+}
+
+function readReset(): Error {
+  return Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET", syscall: "read" });
 }
 
 const NOT_KNOWN = Symbol("the handle cannot tell");

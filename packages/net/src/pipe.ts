@@ -1,5 +1,6 @@
 import { pipeAddr } from "./addr.ts";
 import type { Conn } from "./conn.ts";
+import { isLentMemory } from "./lent-memory.ts";
 import { StreamConn, type StreamConnOptions } from "./stream-conn.ts";
 import type { Transport, TransportSink } from "./transport.ts";
 
@@ -40,16 +41,18 @@ class PipeEnd implements Transport {
   /** Arrived here, owned, not yet delivered. */
   #inbox: Piece[] = [];
   #inboxBytes = 0;
-  /** Written here, waiting for room on the other end. */
+  /** What is left of the write under way: it waits for room on the other end. */
   #outbox: Uint8Array[] = [];
-  /** For each pending write, oldest first, how many of its parts are still in the outbox. */
-  #outboxWrites: number[] = [];
   #isReading = false;
   #isScheduled = false;
   #hasEnded = false;
   #hasPeerEnded = false;
   #isEndDelivered = false;
   #isFinished = false;
+  /** Why nothing more can be written. */
+  #writeError: Error | undefined;
+  /** The other end has cut the connection: once what it wrote is read, this end breaks. */
+  #isReset = false;
   #isClosed = false;
 
   connect(peer: PipeEnd): void {
@@ -74,14 +77,11 @@ class PipeEnd implements Transport {
   }
 
   writev(parts: readonly Uint8Array[]): void {
-    if (this.#isClosed) return;
-    if (this.#peer.#isClosed) return this.#close("EPIPE");
-    for (const part of parts) {
-      this.#outbox.push(part);
-      this.bufferedBytes += part.length;
-    }
-    this.#outboxWrites.push(parts.length);
+    this.#outbox = [...parts];
+    this.bufferedBytes = parts.reduce((length, part) => length + part.length, 0);
     this.#move();
+    // Here lent bytes would begin to wait.
+    this.#outbox = this.#outbox.map((part) => (isLentMemory(part) ? Buffer.from(part) : part));
   }
 
   end(): void {
@@ -101,17 +101,31 @@ class PipeEnd implements Transport {
 
   reset(): void {
     this.#close(undefined);
-    this.#peer.#close("ECONNRESET");
+    const peer = this.#peer;
+    if (peer.#isClosed) return;
+    // What has arrived there is still to be read, as from a socket.
+    peer.#isReset = !peer.#hasPeerEnded;
+    peer.#failWrites(peer.#isReset ? "ECONNRESET" : "EPIPE");
+    if (peer.#isReset && peer.#inbox.length === 0) peer.#close(peer.#writeError);
+  }
+
+  /** The other end takes nothing more. */
+  #failWrites(code: "EPIPE" | "ECONNRESET"): void {
+    if (this.#writeError !== undefined) return;
+    this.#writeError = pipeError(code);
+    this.#outbox = [];
+    this.#sink?.onWriteFailed(this.#writeError);
+    if (this.#isEndDelivered) this.#close(this.#writeError);
   }
 
   /** Moves what there is room for to the other end. */
   #move(): void {
     const peer = this.#peer;
-    if (this.#isClosed) return;
+    if (this.#isClosed) return; // What was written stays counted: it was not taken.
     for (;;) {
       const [first] = this.#outbox;
       if (first === undefined) break;
-      if (peer.#isClosed) return this.#close("EPIPE");
+      if (peer.#isClosed) return this.#failWrites("EPIPE");
       const room = CAPACITY_BYTES - peer.#inboxBytes;
       if (room <= 0) break;
       const moved = first.subarray(0, room);
@@ -121,7 +135,7 @@ class PipeEnd implements Transport {
         this.#outbox[0] = first.subarray(moved.length);
       } else {
         this.#outbox.shift();
-        this.#partMoved();
+        if (this.#outbox.length === 0) this.#sink?.onWritten();
       }
     }
     if (this.#hasEnded && this.#outbox.length === 0 && !peer.#hasPeerEnded) {
@@ -135,24 +149,13 @@ class PipeEnd implements Transport {
     }
   }
 
-  #partMoved(): void {
-    const left = this.#outboxWrites[0];
-    if (left === undefined) return;
-    if (left > 1) {
-      this.#outboxWrites[0] = left - 1;
-      return;
-    }
-    this.#outboxWrites.shift();
-    this.#sink?.onWritten();
-  }
-
   #take(bytes: Uint8Array): void {
     const last = this.#inbox.at(-1);
     if (last !== undefined && last.memory.length - last.length >= bytes.length) {
       last.memory.set(bytes, last.length);
       last.length += bytes.length;
     } else {
-      const memory = Buffer.allocUnsafe(Math.max(bytes.length, PIECE_BYTES));
+      const memory = Buffer.allocUnsafeSlow(Math.max(bytes.length, PIECE_BYTES));
       memory.set(bytes);
       this.#inbox.push({ memory, length: bytes.length });
     }
@@ -179,27 +182,28 @@ class PipeEnd implements Transport {
       if (!this.#sink?.onBytes(bytes, false)) this.#isReading = false;
       this.#peer.#move();
     }
-    if (this.#isClosed || this.#isEndDelivered || !this.#isReading) return;
-    if (this.#inbox.length > 0 || !this.#hasPeerEnded) return;
+    if (this.#isClosed || this.#inbox.length > 0) return;
+    if (this.#isReset) return this.#close(this.#writeError);
+    if (this.#isEndDelivered || !this.#isReading || !this.#hasPeerEnded) return;
     this.#isEndDelivered = true;
     this.#sink?.onEnd();
-    this.#closeIfOver();
+    if (this.#writeError !== undefined) this.#close(this.#writeError);
+    else this.#closeIfOver();
   }
 
   #closeIfOver(): void {
     if (this.#isEndDelivered && this.#isFinished) this.#close(undefined);
   }
 
-  /** `code` is what a socket would have met. */
-  #close(code: "EPIPE" | "ECONNRESET" | undefined): void {
+  /** `error` is what a socket would have met. */
+  #close(error: Error | undefined): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#inbox = [];
     this.#outbox = [];
-    this.bufferedBytes = 0;
     this.#peer.#schedule();
     setImmediate(() => {
-      this.#sink?.onClose(code === undefined ? undefined : pipeError(code));
+      this.#sink?.onClose(error);
       this.#peer.#move();
     });
   }

@@ -2,7 +2,9 @@ import type { Deadline, WaitOptions } from "./conn.ts";
 import { DeadlineTimer } from "./deadline.ts";
 import { NetError } from "./error.ts";
 import { argumentError, canceledError, type FailureSite, type Sited, timeoutError } from "./failures.ts";
+import { ownCopy, ownMemory } from "./own-memory.ts";
 import { added, EMPTY } from "./small-list.ts";
+import { rejection, told } from "./told.ts";
 import type { Transport } from "./transport.ts";
 
 /** How much `readFull` sets aside before the peer has sent any of it, in bytes. Longer results grow as they arrive. */
@@ -30,6 +32,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   #held: Uint8Array | undefined;
   /** The oldest call that waits, if it is one without a signal for whatever comes: idle connections have one, so it is no object. */
   #resolveFirst: Resolve | undefined;
+  #promiseFirst: Promise<unknown> | undefined;
   #deliverFirst: Deliver = asIs;
   /** The other calls that wait. */
   #waiters: Waiter[] = EMPTY;
@@ -49,7 +52,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   /** `deliver` makes the call's result of the bytes or of the end. */
   read<T>(options: WaitOptions | undefined, deliver: (bytes: Uint8Array | null) => T): Promise<T> {
     const refusal = this.#refusal(options);
-    if (refusal) return Promise.reject(refusal);
+    if (refusal) return rejection(refusal);
     if (!this.#isWaitedFor) {
       const bytes = this.#held;
       if (bytes !== undefined) {
@@ -57,7 +60,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
         return Promise.resolve(deliver(bytes));
       }
       if (this.#ending === null) return Promise.resolve(deliver(null));
-      if (this.#ending) return Promise.reject(this.#ending(this.#readSite()));
+      if (this.#ending) return rejection(this.#ending(this.#readSite()));
       if (options?.signal === undefined) return this.#waitFirst(deliver);
     }
     return this.#waitInTurn(options, deliver);
@@ -75,15 +78,16 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
 
   readFull(length: number, options: WaitOptions | undefined): Promise<Uint8Array | null> {
     if (!Number.isSafeInteger(length) || length < 0) {
-      return Promise.reject(argumentError("read", `length ${length} is not a whole number of bytes`));
+      return rejection(argumentError("read", `length ${length} is not a whole number of bytes`));
     }
     const refusal = this.#refusal(options);
-    if (refusal) return Promise.reject(refusal);
+    if (refusal) return rejection(refusal);
     if (length === 0) return Promise.resolve(new Uint8Array(0));
-    return new Promise((resolve) => {
+    const reading = new Promise<Uint8Array | null>((resolve) => {
       this.#wait(new Waiter(asIs, resolve as Resolve, new Portion(length)), options);
       this.#serveWaiters();
     });
+    return told(reading);
   }
 
   /** Hands everything to `receiver` from now on, what is held first. */
@@ -102,7 +106,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   setDeadline(at: Deadline): void {
     this.#deadline ??= new DeadlineTimer(() => {
       this.#receiver?.onDataTimeout(timeoutError(this.#readSite()));
-      this.#takeFirst()?.(Promise.reject(timeoutError(this.#readSite())));
+      this.#rejectFirst(timeoutError(this.#readSite()));
       for (const waiter of this.#waiters.splice(0)) this.#giveUp(waiter, timeoutError(this.#readSite()));
     });
     this.#deadline.set(at);
@@ -124,18 +128,18 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
     if (this.#receiver) return this.#handle(this.#receiver, bytes);
     const resolve = this.#takeFirst();
     if (resolve !== undefined) {
-      resolve(this.#deliverFirst(isLent ? Buffer.from(bytes) : bytes));
+      resolve(this.#deliverFirst(isLent ? ownCopy(bytes) : bytes));
       return true;
     }
     const waiter = this.#waiters[0];
     if (waiter !== undefined && waiter.full === undefined) {
       this.#waiters.shift();
-      settled(waiter).take(isLent ? Buffer.from(bytes) : bytes);
+      settled(waiter).take(isLent ? ownCopy(bytes) : bytes);
       return true;
     }
     const rest = waiter?.full === undefined ? bytes : waiter.full.add(bytes);
     if (rest !== undefined) {
-      const owned = isLent ? Buffer.from(rest) : rest;
+      const owned = isLent ? ownCopy(rest) : rest;
       this.#held = this.#held === undefined ? owned : Buffer.concat([this.#held, owned]);
     }
     this.#serveWaiters();
@@ -170,22 +174,31 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   #waitFirst<T>(deliver: (bytes: Uint8Array | null) => T): Promise<T> {
     const promise = new Promise<T>(catchResolve as (resolve: (result: T) => void) => void);
     this.#resolveFirst = caught;
+    this.#promiseFirst = promise;
     this.#deliverFirst = deliver;
     this.#transport.resume();
     return promise;
   }
 
   #waitInTurn<T>(options: WaitOptions | undefined, deliver: (bytes: Uint8Array | null) => T): Promise<T> {
-    return new Promise<T>((resolve) => {
+    const reading = new Promise<T>((resolve) => {
       this.#wait(new Waiter(deliver, resolve as Resolve, undefined), options);
     });
+    return told(reading);
   }
 
   /** Takes the first call, which no longer waits then, if there is one. */
   #takeFirst(): Resolve | undefined {
     const resolve = this.#resolveFirst;
     this.#resolveFirst = undefined;
+    this.#promiseFirst = undefined;
     return resolve;
+  }
+
+  /** See `told`: only now, as that costs more memory than an idle connection should take. */
+  #rejectFirst(reason: NetError): void {
+    if (this.#promiseFirst !== undefined) void told(this.#promiseFirst);
+    this.#takeFirst()?.(Promise.reject(reason));
   }
 
   #wait(waiter: Waiter, options: WaitOptions | undefined): void {
@@ -207,7 +220,8 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   #serveWaiters(): void {
     if (this.#resolveFirst !== undefined && this.#ending !== undefined) {
       const error = this.#ending?.(this.#readSite());
-      this.#takeFirst()?.(error ? Promise.reject(error) : this.#deliverFirst(null));
+      if (error) this.#rejectFirst(error);
+      else this.#takeFirst()?.(this.#deliverFirst(null));
     }
     if (this.#resolveFirst !== undefined) return this.#transport.resume(); // Nothing is held as long as it waits.
     for (;;) {
@@ -328,7 +342,7 @@ class Portion {
 
   constructor(wanted: number) {
     this.wanted = wanted;
-    this.#memory = Buffer.allocUnsafe(Math.min(wanted, FIRST_ALLOCATION));
+    this.#memory = ownMemory(Math.min(wanted, FIRST_ALLOCATION));
   }
 
   get isComplete(): boolean {
@@ -344,7 +358,7 @@ class Portion {
     const count = Math.min(bytes.length, this.wanted - this.length);
     const end = this.length + count;
     if (end > this.#memory.length) {
-      const larger = Buffer.allocUnsafe(Math.min(this.wanted, Math.max(end, this.#memory.length * 2)));
+      const larger = ownMemory(Math.min(this.wanted, Math.max(end, this.#memory.length * 2)));
       larger.set(this.bytes);
       this.#memory = larger;
     }

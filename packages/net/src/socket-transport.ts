@@ -1,15 +1,16 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Addr, type PackedAddr, packed, unixAddr, unpacked } from "./addr.ts";
+import { isLentMemory } from "./lent-memory.ts";
 import {
   type BufferReader,
   copyForWrite,
   dropIdleListener,
-  hasPeer,
-  isLentMemory,
+  freeCopy,
   isShuttingDown,
   keepCopy,
   readerOf,
+  resetBehindEnd,
   resetOnDestroy,
   writePastQueue,
 } from "./node-internals.ts";
@@ -43,19 +44,32 @@ export class SocketTransport implements Transport, BufferReader {
   #delivers: "into a buffer" | "by events" | "by events, listened for" = "by events";
   #isReading = false;
   #isEnding = false;
+  #hasEnded = false;
   #error: unknown;
-  /** Handed to the system past the stream of Node and not yet taken, in bytes: one write at most. */
+  /** Why nothing more can be written. */
+  #writeError: Error | undefined;
+  /** What Node had read when the socket broke, and whether all is over but that. */
+  #unread: Uint8Array[] | undefined;
+  #isClosed = false;
+  /** This side has cut it. */
+  #isCut = false;
+  /** Bytes of the write under way. */
   #leaving = 0;
 
   /** Told by the `Departure` of each write. */
   departed(error: Error | null | undefined): void {
+    const socket = this.#socket;
+    // Of a write that a destroyed socket had under way Node tells that it succeeded. Like one that failed it stays counted: its writer waits
+    // to be told how the connection ended.
+    if (!socket || socket.destroyed) return;
     if (error) {
-      // What was not taken stays counted, so that its writer waits to be told how the connection ended.
-      this.#socket?.destroy(error);
+      this.#writeError ??= error;
+      this.#sink?.onWriteFailed(error);
+      if (this.#hasEnded) this.broke(error);
       return;
     }
-    this.#leaving = 0; // Whatever was written after it is told after it.
-    if (this.#isEnding) this.#socket?.end();
+    this.#leaving = 0;
+    if (this.#isEnding) socket.end();
     this.#sink?.onWritten();
   }
 
@@ -100,7 +114,7 @@ export class SocketTransport implements Transport, BufferReader {
   }
 
   get bufferedBytes(): number {
-    return (this.#socket?.writableLength ?? 0) + this.#leaving;
+    return this.#leaving;
   }
 
   attach(sink: TransportSink): void {
@@ -112,6 +126,10 @@ export class SocketTransport implements Transport, BufferReader {
     this.#isReading = true;
     const socket = this.#socket;
     if (!socket) return;
+    if (this.#unread !== undefined) {
+      queueMicrotask(() => this.#deliverUnread());
+      return;
+    }
     if (this.#delivers === "by events") {
       this.#delivers = "by events, listened for";
       socket.on("data", onData);
@@ -128,32 +146,31 @@ export class SocketTransport implements Transport, BufferReader {
   write(bytes: Uint8Array): void {
     const socket = this.#socket;
     if (!socket) return;
-    const given = isLentMemory(bytes) ? copyForWrite(bytes) : bytes;
+    const isLent = isLentMemory(bytes);
+    // What another stream than a plain socket does with memory, and until when, nobody knows.
+    const isPlain = this.#delivers === "into a buffer";
+    const given = isLent ? (isPlain ? copyForWrite(bytes) : Buffer.from(bytes)) : bytes;
+    this.#leaving = given.length;
     const written = departure(this);
-    if (this.#delivers === "into a buffer" && socket.writableLength === 0 && this.#leaving === 0) {
-      // What the system mostly takes at once need not be booked in and out of the queue of Node's stream. That is a tenth of a small
-      // echo's cost (see `npm run bench -- tcp`).
-      this.#leaving = given.length;
-      if (!writePastQueue(socket, given, written)) {
-        this.#leaving = 0;
-        socket.write(given, written);
-      }
-    } else {
-      socket.write(given, written);
-    }
-    if (given !== bytes && this.bufferedBytes > 0) keepCopy(given);
+    // What the system mostly takes at once need not be booked in and out of the queue of Node's stream. That is a tenth of a small
+    // echo's cost (see `npm run bench -- tcp`).
+    if (!writePastQueue(socket, given, written)) socket.write(given, written);
+    if (!isLent || !isPlain) return;
+    if (this.#leaving === 0) freeCopy(given);
+    else keepCopy(given);
   }
 
   writev(parts: readonly Uint8Array[]): void {
     const socket = this.#socket;
     if (!socket) return;
+    const given = parts.map((part) => (isLentMemory(part) ? Buffer.from(part) : part));
+    this.#leaving = given.reduce((length, part) => length + part.length, 0);
+    const written = departure(this);
+    if (writePastQueue(socket, given, written)) return;
     socket.cork();
-    const last = parts.length - 1;
-    parts.forEach((part, index) => {
-      const given = isLentMemory(part) ? Buffer.from(part) : part;
-      if (index === last) socket.write(given, departure(this));
-      else socket.write(given);
-    });
+    const last = given.pop();
+    for (const part of given) socket.write(part);
+    socket.write(last, written);
     socket.uncork();
   }
 
@@ -164,7 +181,9 @@ export class SocketTransport implements Transport, BufferReader {
   }
 
   destroy(): void {
+    this.#isCut = true;
     this.#socket?.destroy();
+    this.#dropUnread();
   }
 
   unref(): void {
@@ -173,13 +192,13 @@ export class SocketTransport implements Transport, BufferReader {
 
   reset(): void {
     const socket = this.#socket;
-    if (!socket || socket.destroyed) return;
+    if (!socket || socket.destroyed) return this.destroy();
     try {
       if (socket instanceof Socket && !isShuttingDown(socket)) socket.resetAndDestroy();
     } catch {
       // Not a TCP socket: there is no reset.
     }
-    socket.destroy();
+    this.destroy();
   }
 
   data(bytes: Uint8Array): void {
@@ -189,38 +208,78 @@ export class SocketTransport implements Transport, BufferReader {
   }
 
   ended(): void {
-    const socket = this.#socket;
-    if (socket && !socket.writableEnded && this.hasLostPeer()) {
-      this.#error ??= Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET", syscall: "read" });
-      socket.destroy();
-    } else {
-      this.#sink?.onEnd();
-    }
+    // Linux tells a reset once. Had the peer ended before, the write would have met a broken pipe.
+    const wasReset = this.#writeError && isReset(this.#writeError);
+    const reset = wasReset ? this.#writeError : this.resetBehindEnd();
+    if (reset) return this.broke(reset);
+    this.#hasEnded = true;
+    this.#sink?.onEnd();
+    if (this.#writeError) this.broke(this.#writeError);
   }
 
-  /** True if what was told as an end is a reset, as far as that can be known. */
-  protected hasLostPeer(): boolean {
+  /** What broke the connection, if what was told as an end is none, as far as that can be known. */
+  protected resetBehindEnd(): Error | undefined {
     const socket = this.#socket;
     const addr = this.#remoteAddr;
     const isTcp = typeof addr === "number" || addr?.network === "tcp";
-    return isTcp && socket instanceof Socket && hasPeer(socket) === false;
+    return isTcp && socket instanceof Socket ? resetBehindEnd(socket) : undefined;
   }
 
   finished(): void {
     this.#sink?.onFinish();
   }
 
+  /** What has arrived by then is still to be read. */
   broke(error: unknown): void {
+    const socket = this.#socket;
     this.#error ??= error;
+    if (!socket) return;
+    this.#takeUnread(socket);
     // TLS goes on to tell an end where it broke.
-    this.#socket?.destroy();
+    socket.destroy();
   }
 
   closed(): void {
+    this.#isClosed = true;
+    if (this.#socket) this.#takeUnread(this.#socket);
+    if (this.#unread !== undefined) {
+      this.#sink?.onWriteFailed(this.#error ?? this.#writeError);
+      if (this.#isReading) this.#deliverUnread();
+      return;
+    }
     const sink = this.#sink;
     this.#sink = undefined;
     sink?.onClose(this.#error);
   }
+
+  /** Takes what Node has read and nobody has taken. */
+  #takeUnread(socket: Duplex): void {
+    if (this.#isCut) return;
+    while (socket.readableLength > 0) {
+      socket.off("data", onData); // It would be told there, too.
+      const bytes = socket.read() as Uint8Array | null;
+      if (bytes === null) return;
+      (this.#unread ??= []).push(bytes);
+    }
+  }
+
+  #deliverUnread(): void {
+    const unread = this.#unread;
+    while (this.#isReading && unread?.[0] !== undefined) {
+      const bytes = unread.shift();
+      if (bytes && !this.#sink?.onBytes(bytes, false)) this.#isReading = false;
+    }
+    if (unread?.length === 0) this.#dropUnread();
+  }
+
+  #dropUnread(): void {
+    this.#unread = undefined;
+    if (this.#isClosed) this.closed();
+  }
+}
+
+function isReset(error: Error): boolean {
+  return "code" in error && error.code === "ECONNRESET";
 }
 
 /** The same for TLS, where it is the socket below that can be reset. */
@@ -238,8 +297,8 @@ export class SecuredTransport extends SocketTransport {
     this.destroy();
   }
 
-  protected override hasLostPeer(): boolean {
-    return hasPeer(this.#below) === false;
+  protected override resetBehindEnd(): Error | undefined {
+    return resetBehindEnd(this.#below);
   }
 }
 

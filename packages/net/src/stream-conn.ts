@@ -9,10 +9,12 @@ import {
   type Sited,
   timeoutError,
 } from "./failures.ts";
+import { lend } from "./lent-memory.ts";
 import { netErrorFrom } from "./node-error.ts";
 import { type DataReceiver, ReadHalf } from "./read-half.ts";
 import type { Transport, TransportSink } from "./transport.ts";
 import type { TlsState } from "./tls-options.ts";
+import { told } from "./told.ts";
 import { untilCanceled } from "./until-canceled.ts";
 import { BURST, DONE, nextTurn, STEP_BYTES, WriteHalf } from "./write-half.ts";
 
@@ -49,6 +51,8 @@ interface Parting {
   closing: Promise<void> | undefined;
   isFlushed: boolean;
   onGone: (() => void) | undefined;
+  /** Makes the error of what happened to the transport, if it broke. */
+  broken: ((site: FailureSite) => NetError) | undefined;
   /** Makes the error that says why it broke or was aborted by this side. With its stack it costs as much as all else of an ordinary end. */
   failure: (() => Error) | undefined;
 }
@@ -66,8 +70,6 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   #reads: ReadHalf | undefined;
   /** Made for the first write that does not leave at once, and for whatever else it is needed. */
   #writes: WriteHalf | undefined;
-  /** As long as there are no `#writes`: those handed to the transport and not yet told to have left. */
-  #unreported = 0;
   /** As long as there are no `#writes`: those that left at once since one waited for the event loop. */
   #burst = 0;
   #handler: ConnHandler | undefined;
@@ -142,11 +144,10 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
       const { length } = bytes;
       const transport = this.#transport;
       if (length > 0 && length <= STEP_BYTES && transport.bufferedBytes === 0) {
-        this.#unreported++;
         transport.write(bytes);
         // It may have failed meanwhile.
-        const hasLeft = transport.bufferedBytes === 0 && this.#writes === undefined;
-        return hasLeft ? this.#afterBurst() : this.#writing.waitUntilGone(length, undefined);
+        const isTaken = transport.bufferedBytes === 0 && this.#writes === undefined;
+        return isTaken ? this.#afterBurst() : this.#writing.waitUntilTaken(length, undefined);
       }
     }
     return this.#writing.write(bytes, options);
@@ -166,8 +167,8 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
 
   close({ signal }: WaitOptions = {}): Promise<void> {
     const parting = this.#part();
-    parting.closing ??= this.#closeInOrder(parting);
-    return untilCanceled(parting.closing, signal, (by) => canceledError(this.failureSite("close"), by));
+    parting.closing ??= told(this.#closeInOrder(parting));
+    return told(untilCanceled(parting.closing, signal, (by) => canceledError(this.failureSite("close"), by)));
   }
 
   abort(): void {
@@ -192,8 +193,14 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     if (!this.#isGone) this.#writing.setDeadline(at);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Who leaves a block because the connection has broken knows it already.
+    const wasBroken = this.#hasBroken;
+    try {
+      await this.close();
+    } catch (error) {
+      if (!wasBroken) throw error;
+    }
   }
 
   onBytes(bytes: Uint8Array, isLent: boolean): boolean {
@@ -211,8 +218,14 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   }
 
   onWritten(): void {
-    if (this.#writes === undefined) this.#unreported--;
-    else this.#writes.onWritten();
+    this.#writes?.onWritten();
+  }
+
+  onWriteFailed(error: unknown): void {
+    const parting = this.#part();
+    parting.broken ??= failureFrom(error);
+    parting.failure ??= () => failureFrom(error)(this.failureSite("write"));
+    this.#writing.fail(parting.broken);
   }
 
   onFinish(): void {
@@ -222,9 +235,9 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   onClose(error: unknown): void {
     if (this.#isGone) return;
     this.#isGone = true;
-    const failure = (site: FailureSite): NetError =>
-      error === undefined ? closedError(site) : netErrorFrom(error, site);
+    const failure = failureFrom(error);
     const parting = this.#part();
+    if (error !== undefined) parting.broken ??= failure;
     if (error !== undefined && parting.closing === undefined) {
       parting.failure ??= () => failure(this.failureSite("read"));
     }
@@ -239,10 +252,15 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   async #closeInOrder(parting: Parting): Promise<void> {
     this.#reading.discard(closedError);
     const writes = this.#writing;
+    const site = this.failureSite("close");
     writes.close();
+    if (writes.hasLost) {
+      this.#transport.destroy();
+      throw parting.broken?.(site) ?? closedError(site);
+    }
     if (this.#isGone) return;
     const timeoutMs = this.#options.closeTimeoutMs ?? DEFAULT_CLOSE_TIMEOUT_MS;
-    const isFlushed = await new Promise<boolean>((resolve) => {
+    const isInTime = await new Promise<boolean>((resolve) => {
       const timer = setTimeout(() => resolve(false), timeoutMs);
       parting.onGone = () => {
         clearTimeout(timer);
@@ -251,12 +269,16 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
       writes.end(parting.onGone);
     });
     parting.onGone = undefined;
-    if (!isFlushed) {
-      const timeout = timeoutError(this.failureSite("close"));
+    if (!isInTime) {
       this.#transport.reset();
-      throw timeout;
+      throw timeoutError(site);
+    }
+    if (writes.hasLost) {
+      this.#transport.destroy();
+      throw parting.broken?.(site) ?? closedError(site);
     }
     if (this.#isGone) return;
+    if (parting.broken !== undefined) return this.#transport.destroy();
     parting.isFlushed = true;
     if (this.#hasPeerEnded) return this.#transport.destroy();
     // Somebody who dialed may leave. A server's last second keeps the process alive, or else its last words could be lost with it.
@@ -269,7 +291,8 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
 
   onData(bytes: Uint8Array): void | Promise<void> {
     try {
-      const busy = this.#handler?.data(bytes);
+      const handler = this.#handler;
+      const busy = handler && lend(bytes, handler);
       if (busy === undefined || busy === DONE) return undefined;
       this.#busy = this.#settle(busy);
       return this.#busy;
@@ -297,9 +320,23 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     if (!handler) return;
     try {
       if (handler.end) handler.end();
-      else if (this.#parting?.closing === undefined) this.close().catch(ignore);
+      else void this.#closeAfterEnd();
     } catch (error) {
       this.#abortWith(error);
+    }
+  }
+
+  /**
+   * The peer has ended, and the handler has nothing to say to that: all that was written is sent, as slowly as the peer takes it; then this side
+   * closes, too.
+   */
+  async #closeAfterEnd(): Promise<void> {
+    if (this.#parting?.closing !== undefined) return;
+    try {
+      await this.closeWrite();
+      await this.close();
+    } catch (error) {
+      if (this.#parting?.closing === undefined) this.#abortWith(error); // Which tells the handler.
     }
   }
 
@@ -327,7 +364,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   }
 
   get #writing(): WriteHalf {
-    return (this.#writes ??= new WriteHalf(this.#transport, this, this.#unreported));
+    return (this.#writes ??= new WriteHalf(this.#transport, this));
   }
 
   /** For a write that has left at once. */
@@ -338,10 +375,15 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     return nextTurn();
   }
 
+  get #hasBroken(): boolean {
+    return this.#parting?.broken !== undefined;
+  }
+
   #part(): Parting {
     return (this.#parting ??= {
       closing: undefined,
       isFlushed: false,
+      broken: undefined,
       onGone: undefined,
       failure: undefined,
     });
@@ -358,10 +400,11 @@ function asIs(bytes: Uint8Array | null): Uint8Array | null {
   return bytes;
 }
 
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
+/** What makes the errors of a transport that broke with `error`, or was closed by this side. */
+function failureFrom(error: unknown): (site: FailureSite) => NetError {
+  return (site) => (error === undefined ? closedError(site) : netErrorFrom(error, site));
 }
 
-function ignore(): void {
-  // A connection that could not be flushed is aborted, and its handler told.
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }

@@ -7,18 +7,21 @@ import type { Addr } from "./addr.ts";
 export interface Transport {
   readonly localAddr: Addr;
   readonly remoteAddr: Addr;
-  /** Bytes handed to `write` that have not yet gone to the other side or the operating system. */
+  /** Bytes of the write under way: 0 once the other side or the operating system has taken them. */
   readonly bufferedBytes: number;
   /** Set by a receiver for which lent bytes are as good as owned ones. */
   prefersLent?: boolean;
 
-  /** Names the receiver of events. Called once, before anything else; no event comes before the first `resume`, save `onClose`. */
+  /** Names the receiver of events. Called once, before anything else; no event comes before the first `resume`, save `onWriteFailed` and `onClose`. */
   attach(sink: TransportSink): void;
   /** Asks for bytes, until `onBytes` answers `false` or `pause` is called. Cheap when already reading. */
   resume(): void;
   pause(): void;
 
-  /** Takes the bytes, which stay in use until they are gone. `onWritten` follows, in order, once for each call. */
+  /**
+   * Writes; only while `bufferedBytes` is 0. `onWritten` follows when all has been taken, mostly before this returns, or `onWriteFailed`, or `onClose`.
+   * Of lent bytes it keeps none: those that are not taken at once it copies. The caller's own are read until then.
+   */
   write(bytes: Uint8Array): void;
   /** As `write`, for parts that leave together; one `onWritten` follows. */
   writev(parts: readonly Uint8Array[]): void;
@@ -39,10 +42,15 @@ export interface TransportSink {
    * The answer `false` stops reading until `resume`.
    */
   onBytes(bytes: Uint8Array, isLent: boolean): boolean;
-  /** The peer has ended its side. */
+  /** The peer has ended its side: there were no more bytes than those that came. */
   onEnd(): void;
-  /** The oldest write not yet reported has left. May come from within `write`. */
+  /** The write under way has been taken. May come from within `write`. */
   onWritten(): void;
+  /**
+   * Nothing more can be written, and the write under way was not taken in full. What has arrived meanwhile is still to be read; then comes `onEnd`
+   * if the peer had ended, and `onClose` with this error. May come from within `write`.
+   */
+  onWriteFailed(error: unknown): void;
   /** This side has ended: all that was written, and the end itself, has left. */
   onFinish(): void;
   /** The last event: both sides are gone. `error` is what the runtime said if it broke. */

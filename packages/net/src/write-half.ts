@@ -9,7 +9,9 @@ import {
   type Sited,
   timeoutError,
 } from "./failures.ts";
+import { isLentMemory } from "./lent-memory.ts";
 import { added, EMPTY } from "./small-list.ts";
+import { rejection, told } from "./told.ts";
 import type { Transport } from "./transport.ts";
 
 /**
@@ -41,19 +43,20 @@ export function nextTurn(): Promise<void> {
   return turn;
 }
 
+/** From so many parts on, a step is joined into one piece: that costs less than to tell the system of each. */
+const JOIN_FROM_PARTS = 8;
+
 /**
- * The writing side of a connection: calls are served in order, and each resolves when all its bytes have left. A connection whose writes
- * all leave at once has none, see `StreamConn.write`.
+ * The writing side of a connection: calls are served in order, and each resolves when all its bytes have been taken. The bytes of calls that
+ * wait leave together, in steps. A connection whose writes are all taken at once has none, see `StreamConn.write`.
  */
 export class WriteHalf {
   readonly #transport: Transport;
   readonly #conn: Sited;
   /** Not yet handed over in full. */
   #queue: Request[] = EMPTY;
-  /** Handed over in full, not yet all gone. */
+  /** Those with bytes in the step under way. */
   #leaving: Request[] = EMPTY;
-  #handedOver = 0;
-  #written = 0;
   /** Writes that left at once since one waited for the event loop. */
   #burst = 0;
   #isPumping = false;
@@ -64,37 +67,36 @@ export class WriteHalf {
   #refused: (() => NetError) | undefined;
   #end: "open" | "wanted" | "sent" | "finished" | "failed" = "open";
   #endWaiters: ((error: NetError | undefined) => void)[] = EMPTY;
+  /** It failed before all that was handed in had been taken. */
+  hasLost = false;
 
-  /** @param unreported Writes handed to the transport before, for which `onWritten` is still to come. */
-  constructor(transport: Transport, conn: Sited, unreported: number) {
+  constructor(transport: Transport, conn: Sited) {
     this.#transport = transport;
     this.#conn = conn;
-    this.#handedOver = unreported;
   }
 
   write(bytes: Uint8Array, options: WaitOptions | undefined): Promise<void> {
     const refusal = this.#refusal(options);
-    if (refusal) return Promise.reject(refusal);
-    if (!(bytes instanceof Uint8Array)) return Promise.reject(notBytes(bytes));
+    if (refusal) return rejection(refusal);
+    if (!(bytes instanceof Uint8Array)) return rejection(notBytes(bytes));
     const { length } = bytes;
     if (length === 0) return DONE;
     const transport = this.#transport;
-    if (length > STEP_BYTES || this.#queue.length > 0 || transport.bufferedBytes >= STEP_BYTES) {
+    if (length > STEP_BYTES || this.#queue.length > 0 || transport.bufferedBytes > 0) {
       return this.#enqueue([bytes], length, options);
     }
-    this.#handedOver++;
     transport.write(bytes);
     if (transport.bufferedBytes === 0 && this.#refused === undefined) return this.#afterBurst() ?? DONE;
-    return this.waitUntilGone(length, options);
+    return this.waitUntilTaken(length, options);
   }
 
   writev(parts: readonly Uint8Array[], options: WaitOptions | undefined): Promise<void> {
     const refusal = this.#refusal(options);
-    if (refusal) return Promise.reject(refusal);
+    if (refusal) return rejection(refusal);
     let length = 0;
     const filled: Uint8Array[] = [];
     for (const part of parts) {
-      if (!(part instanceof Uint8Array)) return Promise.reject(notBytes(part));
+      if (!(part instanceof Uint8Array)) return rejection(notBytes(part));
       if (part.length > 0) filled.push(part);
       length += part.length;
     }
@@ -105,20 +107,22 @@ export class WriteHalf {
   /** See `Conn.closeWrite`. */
   closeWrite(options: WaitOptions | undefined): Promise<void> {
     const signal = options?.signal;
-    if (signal?.aborted) return Promise.reject(canceledError(this.#writeSite(), signal));
-    return new Promise((resolve, reject) => {
-      const done = (error: NetError | undefined): void => {
-        signal?.removeEventListener("abort", onAbort);
-        if (error) reject(error);
-        else resolve();
-      };
-      const onAbort = (): void => {
-        this.#endWaiters = this.#endWaiters.filter((other) => other !== done);
-        if (signal) reject(canceledError(this.#writeSite(), signal));
-      };
-      signal?.addEventListener("abort", onAbort, { once: true });
-      this.end(done);
-    });
+    if (signal?.aborted) return rejection(canceledError(this.#writeSite(), signal));
+    return told(
+      new Promise((resolve, reject) => {
+        const done = (error: NetError | undefined): void => {
+          signal?.removeEventListener("abort", onAbort);
+          if (error) reject(error);
+          else resolve();
+        };
+        const onAbort = (): void => {
+          this.#endWaiters = this.#endWaiters.filter((other) => other !== done);
+          if (signal) reject(canceledError(this.#writeSite(), signal));
+        };
+        signal?.addEventListener("abort", onAbort, { once: true });
+        this.end(done);
+      }),
+    );
   }
 
   /** Ends this side after what has been written. `done` is called once, with the error if it does not come to that. */
@@ -136,37 +140,48 @@ export class WriteHalf {
   setDeadline(at: Deadline): void {
     if (this.#isClosing) return;
     this.#deadline ??= new DeadlineTimer(() => {
-      this.#rejectAll((accepted) => this.#timeout(accepted));
+      this.#cutAll(({ accepted }) => this.#timeout(accepted));
       for (const done of this.#endWaiters.splice(0)) done(this.#timeout());
     });
     this.#deadline.set(at);
   }
 
-  /** Nothing more is accepted, and what waits is refused; what was accepted goes on. */
+  /** Nothing more is accepted. What waits goes on up to one step in all, and is refused beyond that. */
   close(): void {
     this.#isClosing = true;
     this.#refused = () => closedError(this.#writeSite());
-    const waiting = this.#queue;
-    this.#queue = EMPTY;
-    for (const request of waiting) settle(request).reject(closedError(this.#writeSite(request.accepted)));
     this.#deadline?.set(null);
+    let room = Math.max(0, STEP_BYTES - this.#transport.bufferedBytes);
+    const kept: Request[] = [];
+    for (const request of this.#queue) {
+      const last = request.keepUpTo(room);
+      room -= last.length - last.accepted;
+      if (last.length > last.accepted) kept.push(last);
+      if (last !== request) settle(request).reject(closedError(this.#writeSite(last.length)));
+    }
+    this.#queue = kept;
   }
 
-  /** The transport is gone: `failure` makes the error of everything that waits or comes later. */
+  /** Nothing more can be written: `failure` makes the error of everything that waits or comes later. */
   fail(failure: (site: FailureSite) => NetError): void {
+    if (this.#end === "failed") return;
     this.#refused = () => failure(this.#writeSite());
     this.#deadline?.set(null);
-    this.#rejectAll((accepted) => failure(this.#writeSite(accepted)));
+    this.hasLost ||= this.#leaving.length > 0 || this.#queue.length > 0 || this.#transport.bufferedBytes > 0;
+    this.#cutAll(({ taken }) => failure(this.#writeSite(taken)));
     if (this.#end !== "finished") this.#end = "failed";
     for (const done of this.#endWaiters.splice(0)) done(this.#refused());
   }
 
   /** See `TransportSink.onWritten`. */
   onWritten(): void {
-    this.#written++;
-    while (this.#leaving[0] !== undefined && this.#leaving[0].lastStep <= this.#written) {
-      const request = this.#leaving.shift();
-      if (request) settle(request).resolve();
+    const leaving = this.#leaving;
+    if (leaving.length > 0) {
+      this.#leaving = EMPTY;
+      for (const request of leaving) {
+        request.taken = request.accepted;
+        if (request.taken === request.length) settle(request).resolve();
+      }
     }
     if (this.#queue.length > 0 || this.#end === "wanted") this.#pump();
   }
@@ -177,6 +192,16 @@ export class WriteHalf {
     for (const done of this.#endWaiters.splice(0)) done(undefined);
   }
 
+  /** Waits until the write of so many bytes that the transport was given last has been taken. */
+  waitUntilTaken(length: number, options: WaitOptions | undefined): Promise<void> {
+    if (this.#transport.bufferedBytes === 0 && this.#end !== "failed") return DONE;
+    return this.#request([], length, options, (request) => {
+      request.accepted = length;
+      if (this.#end === "failed" && this.#refused) request.reject(this.#refused());
+      else this.#leaving = added(this.#leaving, request);
+    });
+  }
+
   #refusal(options: WaitOptions | undefined): NetError | undefined {
     if (this.#refused) return this.#refused();
     if (options?.signal?.aborted) return canceledError(this.#writeSite(0), options.signal);
@@ -184,36 +209,36 @@ export class WriteHalf {
     return undefined;
   }
 
-  #enqueue(parts: readonly Uint8Array[], length: number, options: WaitOptions | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const request = new Request(parts, length, resolve, reject);
-      this.#watch(request, options);
+  #enqueue(parts: Uint8Array[], length: number, options: WaitOptions | undefined): Promise<void> {
+    return this.#request(parts, length, options, (request) => {
       this.#queue = added(this.#queue, request);
       this.#pump();
+      // Here lent bytes would begin to wait.
+      if (request.accepted < length) request.ownRest();
     });
   }
 
-  /** Waits until the write of so many bytes that was handed over last has left. */
-  waitUntilGone(length: number, options: WaitOptions | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const request = new Request([], length, resolve, reject);
-      request.accepted = length;
-      request.lastStep = this.#handedOver;
-      if (request.lastStep <= this.#written) return resolve();
-      if (this.#end === "failed" && this.#refused) return reject(this.#refused());
-      this.#watch(request, options);
-      this.#leaving = added(this.#leaving, request);
-    });
+  #request(
+    parts: Uint8Array[],
+    length: number,
+    options: WaitOptions | undefined,
+    start: (request: Request) => void,
+  ): Promise<void> {
+    return told(
+      new Promise((resolve, reject) => {
+        const request = new Request(parts, length, resolve, reject);
+        this.#watch(request, options);
+        start(request);
+      }),
+    );
   }
 
   #watch(request: Request, options: WaitOptions | undefined): void {
     const signal = options?.signal;
     if (!signal) return;
     const onAbort = (): void => {
-      for (const list of [this.#queue, this.#leaving]) {
-        const at = list.indexOf(request);
-        if (at !== -1) list.splice(at, 1);
-      }
+      this.#queue = this.#queue.filter((other) => other !== request);
+      this.#leaving = this.#leaving.filter((other) => other !== request);
       settle(request).reject(canceledError(this.#writeSite(request.accepted), signal));
       this.#pump();
     };
@@ -221,31 +246,47 @@ export class WriteHalf {
     request.forgetSignal = () => signal.removeEventListener("abort", onAbort);
   }
 
-  /** Hands over step after step, as long as what went before leaves at once. */
+  /** Hands over step after step, as long as what went before is taken at once; after a burst of them the event loop has its turn. */
   #pump(): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
     const transport = this.#transport;
-    for (;;) {
-      const request = this.#queue[0];
-      if (request === undefined || transport.bufferedBytes >= STEP_BYTES) break;
-      const step = request.takeStep(STEP_BYTES);
-      const isLast = request.accepted === request.length;
-      if (isLast) this.#queue.shift();
-      request.lastStep = ++this.#handedOver;
+    while (this.#queue.length > 0 && transport.bufferedBytes === 0) {
+      if (++this.#burst >= BURST) {
+        this.#burst = 0;
+        void this.#pumpAfter(nextTurn());
+        return;
+      }
+      const step = this.#nextStep();
       const [only] = step;
       if (only !== undefined && step.length === 1) transport.write(only);
-      else transport.writev(step);
-      if (!isLast) continue;
-      if (transport.bufferedBytes === 0) settle(request).resolve(this.#afterBurst());
-      else if (request.lastStep <= this.#written) settle(request).resolve();
-      else this.#leaving = added(this.#leaving, request);
+      else if (step.length < JOIN_FROM_PARTS) transport.writev(step);
+      else transport.write(Buffer.concat(step));
     }
     this.#isPumping = false;
     if (this.#end === "wanted" && this.#queue.length === 0) {
       this.#end = "sent";
       transport.end();
     }
+  }
+
+  async #pumpAfter(turn: Promise<void>): Promise<void> {
+    await turn;
+    this.#isPumping = false;
+    this.#pump();
+  }
+
+  /** The next bytes of those who wait, whose requests are then leaving. */
+  #nextStep(): Uint8Array[] {
+    const step: Uint8Array[] = [];
+    for (let room = STEP_BYTES; room > 0; ) {
+      const request = this.#queue[0];
+      if (request === undefined) break;
+      room -= request.takeStep(step, room);
+      this.#leaving = added(this.#leaving, request);
+      if (request.accepted === request.length) this.#queue.shift();
+    }
+    return step;
   }
 
   /** For a write that has left at once: what it has to wait for, if it is time to. */
@@ -256,11 +297,12 @@ export class WriteHalf {
     return nextTurn();
   }
 
-  #rejectAll(errorFor: (accepted: number) => NetError): void {
-    const waiting = [...this.#leaving, ...this.#queue];
+  /** Rejects all that wait. */
+  #cutAll(errorFor: (request: Request) => NetError): void {
+    const waiting = new Set([...this.#leaving, ...this.#queue]);
     this.#leaving = EMPTY;
     this.#queue = EMPTY;
-    for (const request of waiting) settle(request).reject(errorFor(request.accepted));
+    for (const request of waiting) settle(request).reject(errorFor(request));
   }
 
   #timeout(accepted?: number): NetError {
@@ -275,51 +317,65 @@ export class WriteHalf {
 /** One call of `write` or `writev`. */
 class Request {
   readonly length: number;
-  readonly resolve: (after?: Promise<void>) => void;
+  readonly resolve: () => void;
   readonly reject: (error: NetError) => void;
-  /** Bytes handed over so far. */
+  /** Bytes handed over to the transport. */
   accepted = 0;
-  /** The number of its latest step. */
-  lastStep = 0;
+  /** Bytes of steps that have been taken. */
+  taken = 0;
   forgetSignal: (() => void) | undefined;
-  readonly #parts: readonly Uint8Array[];
+  readonly #parts: Uint8Array[];
   #part = 0;
   #offset = 0;
 
-  constructor(
-    parts: readonly Uint8Array[],
-    length: number,
-    resolve: (after?: Promise<void>) => void,
-    reject: (error: NetError) => void,
-  ) {
+  constructor(parts: Uint8Array[], length: number, resolve: () => void, reject: (error: NetError) => void) {
     this.#parts = parts;
     this.length = length;
     this.resolve = resolve;
     this.reject = reject;
   }
 
-  /** The next bytes, at most `limit`. */
-  takeStep(limit: number): Uint8Array[] {
-    if (this.accepted === 0 && this.length <= limit) {
-      this.accepted = this.length;
-      return this.#parts as Uint8Array[];
-    }
-    const step: Uint8Array[] = [];
+  /** Adds its next bytes to `step`, at most `limit`; gives how many. */
+  takeStep(step: Uint8Array[], limit: number): number {
     let room = limit;
-    for (;;) {
+    while (room > 0) {
       const part = this.#parts[this.#part];
-      if (part === undefined || room === 0) break;
-      const taken = part.subarray(this.#offset, this.#offset + room);
-      step.push(taken);
-      room -= taken.length;
-      this.#offset += taken.length;
-      if (this.#offset === part.length) {
+      if (part === undefined) break;
+      const end = Math.min(part.length, this.#offset + room);
+      step.push(this.#offset === 0 && end === part.length ? part : part.subarray(this.#offset, end));
+      room -= end - this.#offset;
+      this.#offset = end;
+      if (end === part.length) {
         this.#part++;
         this.#offset = 0;
       }
     }
     this.accepted += limit - room;
-    return step;
+    return limit - room;
+  }
+
+  /** Copies those parts that are lent and have still to wait. */
+  ownRest(): void {
+    for (let i = this.#part; i < this.#parts.length; i++) {
+      const part = this.#parts[i];
+      if (part !== undefined && isLentMemory(part)) this.#parts[i] = Buffer.from(part);
+    }
+  }
+
+  /** Itself if no more than `limit` bytes are left of it; else a request for so many, of which nobody is told, with memory of its own. */
+  keepUpTo(limit: number): Request {
+    const { accepted } = this;
+    if (this.length - accepted <= limit) return this;
+    const step: Uint8Array[] = [];
+    const size = this.takeStep(step, limit);
+    const kept = new Request(
+      [Buffer.concat(step)],
+      accepted + size,
+      () => {},
+      () => {},
+    );
+    kept.accepted = accepted;
+    return kept;
   }
 }
 

@@ -15,6 +15,8 @@ export interface Pair {
 export interface ContractTraits {
   /** `abort` reaches the peer as `reset`. Default `true`; where there is no reset the stream just ends. */
   readonly hasReset?: boolean;
+  /** An end is forgotten once the connection was reset after it. Default `false`. */
+  readonly forgetsEnd?: boolean;
   /** How many bytes the big transfers carry in each direction. Default 8 MiB. */
   readonly transferBytes?: number;
 }
@@ -562,6 +564,143 @@ export function testConnContract(
       (error: NetError) => codes.includes(error.code) && error.op === "write",
     );
   });
+
+  contract("a write that was cut off by the peer is not taken for written", async ({ a, b }) => {
+    for (const isReading of [true, false]) {
+      const pair = isReading ? { a, b, tidy: () => Promise.resolve() } : await makePair();
+      const reading = isReading ? pair.a.read().catch(() => null) : undefined;
+      const block = Buffer.alloc(64 * 1024 * 1024);
+      const writing = pair.a.write(block);
+      const queued = [pair.a.write(bytes("one")), pair.a.writev([bytes("two"), bytes("three")])];
+      await pair.b.readFull(1000);
+      pair.b.abort();
+      await assert.rejects(writing, (error: NetError) => {
+        const { bytesWritten = Number.NaN } = error;
+        return bytesWritten < block.length && ["reset", "broken_pipe"].includes(error.code);
+      });
+      for (const write of queued) await assert.rejects(write, { op: "write", bytesWritten: 0 });
+      await assert.rejects(pair.a.closeWrite(), { op: "write" });
+      await assert.rejects(pair.a.close(), { op: "close" });
+      await reading;
+      pair.a.abort();
+      await pair.tidy();
+    }
+  });
+
+  contract("what had arrived is read before the failure that came after it", async ({ a, b }) => {
+    const writing = a.write(Buffer.alloc(64 * 1024 * 1024));
+    await b.write(bytes("too large"));
+    b.abort();
+    await assert.rejects(writing, { op: "write" });
+    await assert.rejects(a.write(bytes("more")), { op: "write" });
+    assert.equal(text(await a.readFull(9)), "too large");
+    const last = await a.read().catch((error: NetError) => error.code);
+    assert.ok(last === "reset" || (!hasReset && last === null), String(last));
+  });
+
+  contract("what came before an end is read, and then the end, though a write failed", async ({ a, b }) => {
+    const writing = a.write(Buffer.alloc(64 * 1024 * 1024));
+    await b.write(bytes("last words"));
+    await b.closeWrite();
+    b.abort();
+    await assert.rejects(writing, { op: "write" });
+    assert.equal(text(await a.readFull(10)), "last words");
+    const last = await a.read().catch((error: NetError) => error.code);
+    // TCP tells both; an end that came before is the truth wherever the system remembers it.
+    assert.ok(last === null || (traits.forgetsEnd === true && last === "reset"), String(last));
+  });
+
+  contract("calls that nobody waits for and that fail end nothing but the connection", async ({ a, b }) => {
+    const closed = new Promise<Error | undefined>((close) => {
+      a.serve({ data() {}, end() {}, close });
+    });
+    void a.write(Buffer.alloc(64 * 1024 * 1024));
+    void a.writev([bytes("one"), bytes("two")]);
+    void a.closeWrite();
+    void b.readFull(1e9);
+    void b.read();
+    await b.write(bytes("x"));
+    b.abort();
+    assert.ok((await closed) instanceof Error);
+    void a.close();
+    void a.closeWrite();
+    void a.write(bytes("x"));
+    void a.read();
+    void a[Symbol.asyncDispose]();
+    for (let i = 0; i < 5; i++) await turn(); // The runner fails a test with an unhandled rejection.
+  });
+
+  contract("bytes that a handler passes on without waiting are never another's", async () => {
+    const pairs = await Promise.all([1, 2, 3].map(makePair));
+    const size = Math.min(transferBytes, 1024 * 1024);
+    const status = Buffer.alloc(70_000, 0x2e);
+    const echoed = pairs.map(async ({ a, b }, index) => {
+      let isSaying = false;
+      b.serve({
+        data(portion) {
+          // Something else waits before it.
+          if (!isSaying) void b.write(status).then(() => (isSaying = false));
+          isSaying = true;
+          void b.write(portion);
+          void b.writev([portion.subarray(0, 1), portion.subarray(1)]);
+        },
+      });
+      const letter = 0x41 + index;
+      const sent = a.write(Buffer.alloc(size, letter)).then(() => a.closeWrite());
+      let own = 0;
+      for await (const portion of a) {
+        for (const byte of portion) {
+          if (byte === letter) own++;
+          else if (byte !== 0x2e) assert.fail(`${byte} is nobody's or another's byte`);
+        }
+        await turn();
+      }
+      await sent;
+      assert.equal(own, size * 2);
+    });
+    await Promise.all(echoed);
+    await Promise.all(pairs.map((pair) => pair.tidy()));
+  });
+
+  contract(
+    "a handler without `end` sends all that was written before it closes, however slowly it is taken",
+    async ({ a, b }) => {
+      const block = Buffer.alloc(4 * 1024 * 1024, "z");
+      const closed = new Promise<Error | undefined>((close) => {
+        b.serve({
+          data() {
+            void b.write(block);
+          },
+          close,
+        });
+      });
+      await a.write(bytes("x"));
+      await a.closeWrite();
+      for (let i = 0; i < 20; i++) await turn();
+      const got = await a.readFull(block.length);
+      assert.ok(got && Buffer.compare(got, block) === 0);
+      assert.equal(await a.read(), null);
+      assert.equal(await closed, undefined);
+    },
+  );
+
+  contract(
+    "memory is the writer's again once write has settled, also if it was cut short",
+    async ({ a, b }) => {
+      const kept = Buffer.alloc(16 * 1024 * 1024, "k");
+      const early = a.write(kept);
+      const late = Buffer.alloc(300_000, "l");
+      const controller = new AbortController();
+      const cut = a.write(late, { signal: controller.signal });
+      controller.abort();
+      await assert.rejects(cut, { code: "canceled" });
+      late.fill("!");
+      const got = b.readFull(kept.length);
+      await early;
+      kept.fill("!");
+      assert.ok((await got)?.every((byte) => byte === 0x6b));
+    },
+  );
 
   contract("closeRead throws away what arrives, and the peer is not held back", async ({ a, b }) => {
     const waiting = a.read();

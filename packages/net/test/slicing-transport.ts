@@ -13,6 +13,7 @@ export class SlicingTransport implements Transport, TransportSink {
   #hasEnded = false;
   #isCut = false;
   #isClosed = false;
+  #error: unknown;
 
   constructor(inner: Transport, cut: (length: number) => number, delay: () => number) {
     this.#inner = inner;
@@ -61,7 +62,7 @@ export class SlicingTransport implements Transport, TransportSink {
   }
 
   destroy(): void {
-    this.#isCut = true;
+    this.#cutHere();
     this.#inner.destroy();
   }
 
@@ -70,8 +71,14 @@ export class SlicingTransport implements Transport, TransportSink {
   }
 
   reset(): void {
-    this.#isCut = true;
+    this.#cutHere();
     this.#inner.reset();
+  }
+
+  #cutHere(): void {
+    const wasLate = this.#isClosed && !this.#isCut && (this.#held.length > 0 || this.#hasEnded);
+    this.#isCut = true;
+    if (wasLate) this.#sink?.onClose(this.#error);
   }
 
   onBytes(bytes: Uint8Array): boolean {
@@ -89,14 +96,19 @@ export class SlicingTransport implements Transport, TransportSink {
     this.#sink?.onWritten();
   }
 
+  onWriteFailed(error: unknown): void {
+    this.#sink?.onWriteFailed(error);
+  }
+
   onFinish(): void {
     this.#sink?.onFinish();
   }
 
   onClose(error: unknown): void {
-    // After both sides have ended in order, what is on its way still arrives.
-    const isLate = error === undefined && !this.#isCut && (this.#held.length > 0 || this.#hasEnded);
+    // What is on its way still arrives.
+    const isLate = !this.#isCut && (this.#held.length > 0 || this.#hasEnded);
     this.#isClosed = true;
+    this.#error = error;
     if (!isLate) this.#sink?.onClose(error);
   }
 
@@ -130,7 +142,9 @@ export class SlicingTransport implements Transport, TransportSink {
     if (this.#hasEnded) {
       this.#hasEnded = false;
       this.#sink?.onEnd();
-      if (this.#isClosed) this.#sink?.onClose(undefined);
+      if (this.#isClosed) this.#sink?.onClose(this.#error);
+    } else if (this.#isClosed) {
+      this.#sink?.onClose(this.#error);
     } else {
       this.#inner.resume();
     }
