@@ -325,7 +325,8 @@ export function resetBehindEnd(socket: Socket): Error | undefined {
   }
 }
 
-function readReset(): Error {
+/** What a read meets that finds the connection reset. */
+export function readReset(): Error {
   return Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET", syscall: "read" });
 }
 

@@ -7,9 +7,11 @@ import {
   copyForWrite,
   dropIdleListener,
   freeCopy,
+  hasPeer,
   isShuttingDown,
   keepCopy,
   readerOf,
+  readReset,
   resetBehindEnd,
   resetOnDestroy,
   writePastQueue,
@@ -285,10 +287,17 @@ function isReset(error: Error): boolean {
 /** The same for TLS, where it is the socket below that can be reset. */
 export class SecuredTransport extends SocketTransport {
   readonly #below: Socket;
+  /**
+   * Until the event loop has had its turn TLS itself may still write the end of its handshake. If that meets a reset, Linux has told it, and tells an end to us.
+   */
+  #mayHideReset = true;
 
   constructor(below: Socket) {
     super();
     this.#below = below;
+    setImmediate(() => {
+      if (hasPeer(below)) this.#mayHideReset = false;
+    });
   }
 
   override reset(): void {
@@ -298,7 +307,8 @@ export class SecuredTransport extends SocketTransport {
   }
 
   protected override resetBehindEnd(): Error | undefined {
-    return resetBehindEnd(this.#below);
+    const isHidden = this.#mayHideReset && hasPeer(this.#below) === false;
+    return isHidden ? readReset() : resetBehindEnd(this.#below);
   }
 }
 
