@@ -56,6 +56,7 @@ export { pipe } from "./pipe.ts";
 export type { ProxyProtocolOptions } from "./proxy-protocol.ts";
 export type { Resolver } from "./resolve.ts";
 export { Roster, type Seated } from "./roster.ts";
+export { checkPeriodMs, type Monitored, monitor, unmonitor } from "./rounds.ts";
 export type { SocketOptions } from "./socket-options.ts";
 export type {
   TlsCommonOptions,
@@ -71,3 +72,6 @@ export {
   toWebStreams,
   type WebStreamPair,
 } from "./web-streams.ts";
+export { type SocketEnds, unacknowledgedBytes } from "./unacknowledged.ts";
+export { hasProgressed, type WriteProgress, writeProgress } from "./write-progress.ts";
+export { WriteWatch, type WriteWatchHost } from "./write-watch.ts";

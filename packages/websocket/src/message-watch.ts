@@ -1,4 +1,4 @@
-import { checkPeriodMs, type Monitored, monitor, unmonitor } from "./keepalive.ts";
+import { checkPeriodMs, type Monitored, monitor, unmonitor } from "@zocalo/net";
 
 /** The connection, as its message watch sees it. */
 export interface MessageWatchHost {
@@ -34,13 +34,13 @@ export class MessageWatch implements Monitored {
     if (this.#isWatching) return;
     this.#isWatching = true;
     this.#messageNumber = -1;
-    monitor(this, checkPeriodMs(this.#timeoutMs, this.#timeoutMs));
+    monitor(this, checkPeriodMs(this.#timeoutMs));
   }
 
   stop(): void {
     if (!this.#isWatching) return;
     this.#isWatching = false;
-    unmonitor(this, checkPeriodMs(this.#timeoutMs, this.#timeoutMs));
+    unmonitor(this, checkPeriodMs(this.#timeoutMs));
   }
 
   checkPeer(now: number): void {

@@ -1,6 +1,18 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { type Inbox, type Message, PreparedMessage, type SendOutcome, type WaitOptions } from "@zocalo/net";
+import {
+  type Inbox,
+  type Message,
+  PreparedMessage,
+  type SendOutcome,
+  type SocketEnds,
+  unacknowledgedBytes,
+  type WaitOptions,
+  type WriteProgress,
+  writeProgress,
+  WriteWatch,
+  type WriteWatchHost,
+} from "@zocalo/net";
 import type { Compression } from "./core/compression.ts";
 import type { Core } from "./core/core.ts";
 import { FIN, OPCODE, type Role } from "./core/frame.ts";
@@ -11,8 +23,6 @@ import type { ConnSettings } from "./options.ts";
 import { type OutgoingHost, OutgoingStreams, type StreamSource } from "./outgoing-stream.ts";
 import { RoomWaiters } from "./room-waiters.ts";
 import { type Flushable, flushAtEndOfTurn } from "./turn.ts";
-import { type WriteProgress, writeProgress } from "./write-progress.ts";
-import { WriteWatch, type WriteWatchHost } from "./write-watch.ts";
 
 /** From this many bytes on, a turn's frames are written before it ends. */
 export const FLUSH_AT_BYTES = 65_536;
@@ -267,6 +277,11 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
 
   writeProgress(): WriteProgress {
     return writeProgress(this.socket, this.unsentBytes);
+  }
+
+  unacknowledgedBytes(): Promise<number | undefined> {
+    const ends: Duplex & SocketEnds = this.socket;
+    return unacknowledgedBytes(ends);
   }
 
   #watchWrites(): void {

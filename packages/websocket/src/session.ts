@@ -1,7 +1,16 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
-import { Inbox, type InboxSource, type Message, type NetErrorParts } from "@zocalo/net";
+import {
+  checkPeriodMs,
+  Inbox,
+  type InboxSource,
+  type Message,
+  type Monitored,
+  monitor,
+  type NetErrorParts,
+  unmonitor,
+} from "@zocalo/net";
 import type { WebSocketConn } from "./conn.ts";
 import { CLOSE } from "./core/close-code.ts";
 import type { Compression } from "./core/compression.ts";
@@ -12,7 +21,6 @@ import { canWriteDirectly } from "./direct-write.ts";
 import { Ending } from "./ending.ts";
 import { WebSocketError } from "./error.ts";
 import { Heartbeat, type HeartbeatHost } from "./heartbeat.ts";
-import { checkPeriodMs, type Monitored, monitor, unmonitor } from "./keepalive.ts";
 import { MessageWatch, type MessageWatchHost } from "./message-watch.ts";
 import type { ConnSettings } from "./options.ts";
 import { isBeingRead } from "./reused-read-buffer.ts";

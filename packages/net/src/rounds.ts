@@ -1,4 +1,4 @@
-import { Roster, type Seated } from "@zocalo/net";
+import { Roster, type Seated } from "./roster.ts";
 
 /** Something that is asked now and then whether its peer still lives. */
 export interface Monitored extends Seated {
@@ -6,8 +6,10 @@ export interface Monitored extends Seated {
   checkPeer(now: number): void;
 }
 
-/** Checks come at a quarter of the shorter of the two times, so a time is kept to within that much. */
+/** Checks come at a quarter of the shortest time, so a time is kept to within that much. */
 const CHECKS_PER_TIME = 4;
+/** The longest delay that `setInterval` takes, in milliseconds. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
 
 interface Rounds {
   readonly periodMs: number;
@@ -19,8 +21,8 @@ interface Rounds {
 const roundsByPeriod = new Map<number, Rounds>();
 
 /** How often a connection with these times is checked, in milliseconds. */
-export function checkPeriodMs(pingIntervalMs: number, pongTimeoutMs: number): number {
-  return Math.max(1, Math.floor(Math.min(pingIntervalMs, pongTimeoutMs) / CHECKS_PER_TIME));
+export function checkPeriodMs(...timesMs: readonly number[]): number {
+  return Math.min(MAX_DELAY_MS, Math.max(1, Math.floor(Math.min(...timesMs) / CHECKS_PER_TIME)));
 }
 
 /** Calls `member.checkPeer` every `periodMs` until `unmonitor`. Does not keep the process alive. */
