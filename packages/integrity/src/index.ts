@@ -1,0 +1,29 @@
+export { command, describeFailure } from "./command.ts";
+export { codeOf, IntegrityFailure, must } from "./failure.ts";
+export { Kept, type Keeping, KEEPINGS, mustBe } from "./kept.ts";
+export { type Ending, StreamLedger } from "./ledger.ts";
+export { Decks, drawSize, Random } from "./random.ts";
+export {
+  type CaseBase,
+  type CaseContext,
+  type FoundFailure,
+  nap,
+  runCase,
+  runCases,
+  type RunOptions,
+  type RunResult,
+  type Scenario,
+} from "./run.ts";
+export {
+  agreement,
+  BLOCK_BYTES,
+  CALLER_POISON,
+  describeBytes,
+  identify,
+  LIBRARY_POISON,
+  OWNER_POISON,
+  stamp,
+  stamped,
+  type Stamp,
+} from "./stamp.ts";
+export { type Mixed, unmix } from "./unmix.ts";

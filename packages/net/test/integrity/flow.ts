@@ -1,0 +1,209 @@
+import { setImmediate as turn } from "node:timers/promises";
+import {
+  type CaseBase,
+  type CaseContext,
+  type Decks,
+  drawSize,
+  Kept,
+  type Keeping,
+  KEEPINGS,
+  must,
+  nap,
+  Random,
+  type Scenario,
+  StreamLedger,
+} from "@zocalo/integrity";
+import { holdBytes, tooMuchFor } from "./capacity.ts";
+import { FAR_READINGS, FAR_WRITINGS, FarEnd, type FarReading, type FarWriting } from "./far-end.ts";
+import { type FarKind, type Link, type Links, type TransportName, TRANSPORTS } from "./links.ts";
+import { type ReadEnding, READ_STYLES, Reader, type ReadStyle } from "./read-styles.ts";
+import { isAdapter, WRITE_STYLES, Writer, type WriteStyle } from "./write-styles.ts";
+
+/** How a connection comes to its end. */
+const ENDINGS = [
+  "in order",
+  "far ends first",
+  "close",
+  "abort",
+  "far resets",
+  "far closes unread",
+  "far never reads",
+] as const;
+type FlowEnding = (typeof ENDINGS)[number];
+
+/** One or more connections, each with a stream either way. */
+export interface FlowCase extends CaseBase {
+  readonly transport: TransportName;
+  readonly far: FarKind;
+  readonly isDialed: boolean;
+  readonly connections: number;
+  readonly ending: FlowEnding;
+  readonly outBytes: number;
+  readonly inBytes: number;
+  readonly write: WriteStyle;
+  readonly read: ReadStyle;
+  readonly keeping: Keeping;
+  readonly farRead: FarReading;
+  readonly farWrite: FarWriting;
+}
+
+/** What the far end sends before it resets surely lies in our system's buffer by then. */
+const SURELY_ARRIVED_BYTES = 32_768;
+
+/** What each transport takes although nobody reads, in bytes. */
+const ALL_TAKE_BYTES = 16_384;
+
+/** Two independent streams on each connection: how it is written × how it is read × who is on the other end × how it ends. */
+export function flowScenario(links: Links): Scenario<FlowCase> {
+  return {
+    name: "flow",
+    weight: 4,
+    draw: drawFlow,
+    async run(drawn, context) {
+      const hold = drawn.ending === "far never reads" ? await holdBytes(drawn.transport) : Number.POSITIVE_INFINITY;
+      const outBytes = drawn.ending === "far never reads" ? await tooMuchFor(drawn) : drawn.outBytes;
+      const count = drawn.ending === "far never reads" ? 1 : drawn.connections;
+      await Promise.all(
+        Array.from({ length: count }, async () => {
+          const link = await links.make(drawn.transport, drawn.far, drawn.isDialed);
+          await runFlow({ ...drawn, outBytes }, link, hold, context);
+        }),
+      );
+    },
+    *simpler(drawn) {
+      if (drawn.connections > 1) yield { ...drawn, connections: 1 };
+      if (drawn.far === "ours") yield { ...drawn, far: "raw" };
+      if (drawn.inBytes > 0) yield { ...drawn, inBytes: 0 };
+      if (drawn.outBytes > 0) yield { ...drawn, outBytes: 0 };
+      if (drawn.farRead !== "fast") yield { ...drawn, farRead: "fast" };
+      if (drawn.farWrite !== "whole") yield { ...drawn, farWrite: "whole" };
+      if (drawn.keeping !== "keep") yield { ...drawn, keeping: "keep" };
+      if (drawn.transport !== "tcp") yield { ...drawn, transport: "tcp" };
+      if (drawn.write !== "awaited") yield { ...drawn, write: "awaited" };
+      if (drawn.read !== "read fast") yield { ...drawn, read: "read fast" };
+      if (drawn.outBytes > 1) yield { ...drawn, outBytes: Math.floor(drawn.outBytes / 4) };
+      if (drawn.inBytes > 1) yield { ...drawn, inBytes: Math.floor(drawn.inBytes / 4) };
+    },
+  };
+}
+
+function drawFlow(decks: Decks): FlowCase {
+  const { random } = decks;
+  const ending = decks.deal("flow ending", ENDINGS);
+  const transport = decks.deal(`flow transport ${ending}`, TRANSPORTS);
+  const connections = random.pick([1, 1, 2, 3, 5]) ?? 1;
+  const most = Math.floor(5_242_880 / connections / (random.chance(0.2) ? 1 : 5));
+  const isCutByFar = ending === "far resets" || ending === "far closes unread" || ending === "far never reads";
+  return {
+    scenario: "flow",
+    seed: random.fork(),
+    transport,
+    far: transport === "foreign socket" || transport === "duplex" || isCutByFar ? "raw" : decks.deal("flow far", ["raw", "raw", "ours"]),
+    isDialed: random.chance(0.5),
+    connections,
+    ending,
+    outBytes: isCutByFar ? random.int(300_000, 3_000_000) : random.chance(0.1) ? 0 : drawSize(random, most),
+    inBytes: ending === "far ends first" ? drawSize(random, ALL_TAKE_BYTES) : isCutByFar ? random.int(1, SURELY_ARRIVED_BYTES) : random.chance(0.1) ? 0 : drawSize(random, most),
+    write: decks.deal(`flow write ${ending}`, WRITE_STYLES),
+    read: decks.deal(`flow read ${ending}`, READ_STYLES),
+    keeping: decks.deal("flow keeping", KEEPINGS),
+    farRead: decks.deal(`flow far read ${ending}`, FAR_READINGS),
+    farWrite: decks.deal(`flow far write ${ending}`, FAR_WRITINGS),
+  };
+}
+
+async function runFlow(drawn: FlowCase, link: Link, hold: number, context: CaseContext): Promise<void> {
+  const { conn, far: stream, takesAtOnce } = link;
+  const { ending, inBytes, outBytes } = drawn;
+  const random = new Random(context.random.fork());
+  const ledger = new StreamLedger(context.stream());
+  const inStream = context.stream();
+  context.onEnd(() => {
+    conn.abort();
+    stream.destroy();
+  });
+  const isUnread = ending === "far closes unread" || ending === "far never reads";
+  const far = new FarEnd(stream, isUnread ? "never" : drawn.farRead, random);
+  const kept = new Kept(drawn.keeping, random);
+  const reader = new Reader({ conn, stream: inStream, style: drawn.read, random, kept });
+  const writer = new Writer({ conn, ledger, bytes: outBytes, style: drawn.write, random, mayOverwrite: takesAtOnce });
+  const progress = random.int(0, Math.max(outBytes, 1));
+
+  if (ending === "far ends first") {
+    await far.write(inStream, inBytes, drawn.farWrite);
+    far.end();
+  }
+  const farWritten = ending === "far ends first" ? Promise.resolve() : far.write(inStream, inBytes, drawn.farWrite);
+  const reading = reader.run();
+  const writing = writer.run();
+  for (const part of [reading, writing]) part.catch((error: unknown) => context.fail(error)); // at once, not when it is awaited
+  let readEnding: ReadEnding;
+  switch (ending) {
+    case "in order":
+    case "far ends first": {
+      void farWritten.then(() => far.end());
+      await Promise.race([writing, reading.then(() => writing)]);
+      must(writer.failure === undefined, () => `writing failed on a sound connection: ${String(writer.failure)}`);
+      if (!isAdapter(drawn.write)) await conn.closeWrite();
+      readEnding = await reading;
+      must(readEnding === "end", () => `reading a sound connection ended with ${describeEnding(readEnding)}`);
+      must(reader.bytes === inBytes, () => `reading ended in order after ${reader.bytes} of ${inBytes} bytes`);
+      await conn.close();
+      await mustEnd(far);
+      ledger.mustBeSettled();
+      ledger.check(far.received, "in order");
+      break;
+    }
+    case "close": {
+      void farWritten.then(() => far.end());
+      await Promise.race([far.hasRead(Math.min(progress, 1_000_000)), writing]);
+      await conn.close();
+      await writing;
+      await mustEnd(far);
+      await reading;
+      ledger.mustBeSettled();
+      ledger.check(far.received, "closed");
+      break;
+    }
+    case "abort": {
+      await Promise.race([far.hasRead(progress), writing]);
+      conn.abort();
+      await Promise.all([writing, reading, far.ended]);
+      ledger.mustBeSettled();
+      ledger.check(far.received, "broken");
+      break;
+    }
+    case "far resets":
+    case "far closes unread":
+    case "far never reads": {
+      await farWritten;
+      if (ending === "far resets") await Promise.race([far.hasRead(progress), writing]);
+      else await nap(random.int(3, 40));
+      await turn();
+      if (ending === "far closes unread") stream.destroy();
+      else link.resetFar();
+      await writing;
+      readEnding = await reading;
+      ledger.mustBeSettled();
+      if (link.hasSystem) {
+        must(
+          reader.bytes === inBytes,
+          () =>
+            `${inBytes} bytes had arrived before the far end cut the connection, ${reader.bytes} of them could be read before ${describeEnding(readEnding)}`,
+        );
+      }
+      ledger.check(far.received, "broken", hold);
+      break;
+    }
+  }
+  kept.verify();
+}
+
+async function mustEnd(far: FarEnd): Promise<void> {
+  const ending = await far.ended;
+  must(ending === "end", () => `the far end was cut after ${far.receivedBytes} bytes instead of seeing an end`);
+}
+
+function describeEnding(ending: ReadEnding): string {
+  return ending === "end" ? "an end" : String(ending.error);
+}
