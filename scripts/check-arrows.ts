@@ -20,6 +20,7 @@ const everyPackage = ["protocol", "net", "websocket", "hub", "client"].map((name
 
 /** The arrows between the rooms. This is the only place that states them; ARCHITECTURE.md explains them. */
 export const ROOMS: readonly Room[] = [
+  { directory: "packages/integrity", name: "@zocalo/integrity", mayImport: [], hasNoDependencies: true },
   {
     directory: "packages/protocol",
     name: "@zocalo/protocol",
@@ -27,11 +28,16 @@ export const ROOMS: readonly Room[] = [
     hasNoDependencies: true,
     browserEntries: ["src/index.ts"],
   },
-  { directory: "packages/net", name: "@zocalo/net", mayImport: [], hasNoDependencies: true },
+  {
+    directory: "packages/net",
+    name: "@zocalo/net",
+    mayImport: ["@zocalo/integrity"],
+    hasNoDependencies: true,
+  },
   {
     directory: "packages/websocket",
     name: "@zocalo/websocket",
-    mayImport: ["@zocalo/net"],
+    mayImport: ["@zocalo/net", "@zocalo/integrity"],
     hasNoDependencies: true,
   },
   { directory: "packages/hub", name: "@zocalo/hub", mayImport: ["@zocalo/protocol", "@zocalo/net"] },

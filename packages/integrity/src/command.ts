@@ -8,7 +8,11 @@ import { type CaseBase, type FoundFailure, runCase, runCases, type Scenario } fr
  *
  * @param name How the driver is called by `--only`.
  */
-export async function command(name: string, scenarios: readonly Scenario[], args: readonly string[]): Promise<void> {
+export async function command(
+  name: string,
+  scenarios: readonly Scenario[],
+  args: readonly string[],
+): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -39,7 +43,9 @@ export async function command(name: string, scenarios: readonly Scenario[], args
   let failures = 0;
   const onFailure = (drawn: CaseBase, error: Error): void => {
     failures += 1;
-    say(`FAILED ${error.name === "IntegrityFailure" ? error.message : error.stack}\n  ${JSON.stringify(drawn)}`);
+    say(
+      `FAILED ${error.name === "IntegrityFailure" ? error.message : error.stack}\n  ${JSON.stringify(drawn)}`,
+    );
   };
   const result = await runCases({
     scenarios: wanted,
@@ -50,7 +56,8 @@ export async function command(name: string, scenarios: readonly Scenario[], args
     onFailure: values.survey === true ? onFailure : undefined,
     onCase(drawn) {
       counts.set(drawn.scenario, (counts.get(drawn.scenario) ?? 0) + 1);
-      if (values.verbose === true) say(`${Math.round(performance.now() - started)} ms ${JSON.stringify(drawn)}`);
+      if (values.verbose === true)
+        say(`${Math.round(performance.now() - started)} ms ${JSON.stringify(drawn)}`);
     },
   });
   if (failures > 0) say(`${failures} cases failed`);
@@ -73,7 +80,12 @@ export function describeFailure(name: string, { seed, original, shrunk, error }:
   ].join("\n");
 }
 
-async function repeat(scenarios: readonly Scenario[], drawn: CaseBase, times: number, hangLooks: number): Promise<void> {
+async function repeat(
+  scenarios: readonly Scenario[],
+  drawn: CaseBase,
+  times: number,
+  hangLooks: number,
+): Promise<void> {
   const scenario = scenarios.find(({ name }) => name === drawn.scenario);
   if (scenario === undefined) throw new Error(`no scenario is called ${drawn.scenario}`);
   for (let i = 1; i <= times; i += 1) {

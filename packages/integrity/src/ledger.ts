@@ -89,7 +89,9 @@ export class StreamLedger {
   /** The calls that failed, in words. */
   describe(): string {
     const bad = this.#handed.filter(({ outcome }) => outcome === "cut" || outcome === "failed");
-    const some = bad.slice(0, 4).map(({ start, length, taken, code }) => `${start}+${length}: ${taken} ${code}`);
+    const some = bad
+      .slice(0, 4)
+      .map(({ start, length, taken, code }) => `${start}+${length}: ${taken} ${code}`);
     return `${this.#handed.length} writes of stream ${this.stream}, ${bad.length} rejected [${some.join("; ")}]`;
   }
 

@@ -81,8 +81,8 @@ export class Decks {
 
 /** Sizes at which something changes: frame headers, slabs, steps, read buffers. In bytes. */
 const BOUNDARIES = [
-  1, 2, 7, 8, 63, 64, 65, 125, 126, 127, 512, 2048, 4096, 16_383, 16_384, 16_385, 65_535, 65_536, 65_537, 131_072,
-  262_144,
+  1, 2, 7, 8, 63, 64, 65, 125, 126, 127, 512, 2048, 4096, 16_383, 16_384, 16_385, 65_535, 65_536, 65_537,
+  131_072, 262_144,
 ] as const;
 
 /** A size from 1 to `most` bytes, mostly at a boundary or one beside it. */

@@ -78,7 +78,9 @@ const SHRINK_MS = 60_000;
 /** Deals cases from a seed and runs them, one after the other, until one fails or it is enough. */
 export async function runCases(options: RunOptions): Promise<RunResult> {
   const decks = new Decks(new Random(options.seed));
-  const cards = options.scenarios.flatMap((scenario) => Array.from({ length: scenario.weight ?? 1 }, () => scenario));
+  const cards = options.scenarios.flatMap((scenario) =>
+    Array.from({ length: scenario.weight ?? 1 }, () => scenario),
+  );
   const until = performance.now() + (options.forMs ?? Number.POSITIVE_INFINITY);
   let cases = 0;
   while (cases < (options.cases ?? Number.POSITIVE_INFINITY) && performance.now() < until) {
@@ -114,7 +116,11 @@ export async function runCase(
     fail(new IntegrityFailure(`unhandled rejection, which ends the process: ${textOf(reason)}`));
   };
   const onException = (error: unknown): void => {
-    fail(error instanceof IntegrityFailure ? error : new IntegrityFailure(`uncaught exception: ${textOf(error)}`));
+    fail(
+      error instanceof IntegrityFailure
+        ? error
+        : new IntegrityFailure(`uncaught exception: ${textOf(error)}`),
+    );
   };
   process.on("unhandledRejection", onRejection);
   process.on("uncaughtException", onException);
@@ -212,7 +218,8 @@ async function shrink(
   return found;
 }
 
-const COUNTED = /^(TCPSocketWrap|PipeWrap|UDPWrap|TLSWrap|ProcessWrap|ConnectWrap|PipeConnectWrap|TCPConnectWrap|ShutdownWrap|WriteWrap)$/;
+const COUNTED =
+  /^(TCPSocketWrap|PipeWrap|UDPWrap|TLSWrap|ProcessWrap|ConnectWrap|PipeConnectWrap|TCPConnectWrap|ShutdownWrap|WriteWrap)$/;
 
 /** Sockets and calls to the system that are open. */
 function openResources(): number {

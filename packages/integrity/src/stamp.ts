@@ -91,7 +91,8 @@ export function identify(bytes: Uint8Array): Stamp | undefined {
 
 /** What stands in `bytes`, in words, for the report of a failure. */
 export function describeBytes(bytes: Uint8Array): string {
-  const run = (value: number): boolean => bytes.length > 0 && bytes.subarray(0, 8).every((byte) => byte === value);
+  const run = (value: number): boolean =>
+    bytes.length > 0 && bytes.subarray(0, 8).every((byte) => byte === value);
   if (bytes.length === 0) return "nothing";
   if (run(LIBRARY_POISON)) return "memory whose loan had ended (0xdb)";
   if (run(CALLER_POISON)) return "the caller's buffer, read after its call had settled (0xee)";
@@ -103,7 +104,9 @@ export function describeBytes(bytes: Uint8Array): string {
 
 function fill(target: Uint8Array, blocks: number, stream: number, firstBlock: number): void {
   const isAligned = target.byteOffset % 4 === 0;
-  const words = isAligned ? new Uint32Array(target.buffer, target.byteOffset, blocks * 2) : new Uint32Array(blocks * 2);
+  const words = isAligned
+    ? new Uint32Array(target.buffer, target.byteOffset, blocks * 2)
+    : new Uint32Array(blocks * 2);
   const top = stream << 8;
   for (let i = 0; i < blocks; i += 1) {
     const block = firstBlock + i;

@@ -77,7 +77,8 @@ export function unmix(received: Uint8Array, streams: readonly Mixed[]): Map<numb
     let guess: Guess | undefined;
     for (;;) {
       const latest = changes.at(-1);
-      if (latest === undefined || deadEnds > MOST_DEAD_ENDS || furthest.at - latest.at > MOST_BACK_BYTES) break;
+      if (latest === undefined || deadEnds > MOST_DEAD_ENDS || furthest.at - latest.at > MOST_BACK_BYTES)
+        break;
       guess = latest.guesses.pop();
       if (guess !== undefined) {
         ({ at, counts, current } = latest);
@@ -94,5 +95,7 @@ export function unmix(received: Uint8Array, streams: readonly Mixed[]): Map<numb
   }
   const states = streams.map(({ stream }, i) => `${stream} at ${furthest.counts[i]}`).join(", ");
   const found = describeBytes(received.subarray(furthest.at, furthest.at + 64));
-  throw new IntegrityFailure(`after ${furthest.at} bytes came ${found}; what may come next: streams ${states}`);
+  throw new IntegrityFailure(
+    `after ${furthest.at} bytes came ${found}; what may come next: streams ${states}`,
+  );
 }

@@ -3,5 +3,5 @@ process.env["ZOCALO_POISON"] ??= "1";
 const { command } = await import("@zocalo/integrity");
 const { makeScenarios } = await import("./scenarios.ts");
 
-const { scenarios } = makeScenarios();
+const { scenarios } = await makeScenarios();
 await command("net", scenarios, process.argv.slice(2));

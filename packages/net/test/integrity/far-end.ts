@@ -49,7 +49,14 @@ export class FarEnd {
   /** Writes `length` bytes of `stream`; resolves when they are taken, or when nothing can be written any more. */
   async write(stream: number, length: number, writing: FarWriting): Promise<void> {
     for (let at = 0; at < length; ) {
-      const size = writing === "whole" ? 262_144 : writing === "portions" ? this.#random.int(1, 40_000) : at < SINGLE_BYTES ? 1 : 20_000;
+      const size =
+        writing === "whole"
+          ? 262_144
+          : writing === "portions"
+            ? this.#random.int(1, 40_000)
+            : at < SINGLE_BYTES
+              ? 1
+              : 20_000;
       const portion = stamped(stream, at, Math.min(size, length - at));
       if (!(await this.put(portion))) return;
       at += portion.length;

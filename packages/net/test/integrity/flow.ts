@@ -60,7 +60,8 @@ export function flowScenario(links: Links): Scenario<FlowCase> {
     weight: 4,
     draw: drawFlow,
     async run(drawn, context) {
-      const hold = drawn.ending === "far never reads" ? await holdBytes(drawn.transport) : Number.POSITIVE_INFINITY;
+      const hold =
+        drawn.ending === "far never reads" ? await holdBytes(drawn.transport) : Number.POSITIVE_INFINITY;
       const outBytes = drawn.ending === "far never reads" ? await tooMuchFor(drawn) : drawn.outBytes;
       const count = drawn.ending === "far never reads" ? 1 : drawn.connections;
       await Promise.all(
@@ -93,22 +94,40 @@ function drawFlow(decks: Decks): FlowCase {
   const transport = decks.deal(`flow transport ${ending}`, TRANSPORTS);
   const connections = random.pick([1, 1, 2, 3, 5]) ?? 1;
   const most = Math.floor(5_242_880 / connections / (random.chance(0.2) ? 1 : 5));
-  const isCutByFar = ending === "far resets" || ending === "far closes unread" || ending === "far never reads";
+  const isCutByFar =
+    ending === "far resets" || ending === "far closes unread" || ending === "far never reads";
   return {
     scenario: "flow",
     seed: random.fork(),
     transport,
-    far: transport === "foreign socket" || transport === "duplex" || isCutByFar ? "raw" : decks.deal("flow far", ["raw", "raw", "ours"]),
+    far:
+      transport === "foreign socket" || transport === "duplex" || isCutByFar
+        ? "raw"
+        : decks.deal("flow far", ["raw", "raw", "ours"]),
     isDialed: random.chance(0.5),
     connections,
     ending,
     outBytes: isCutByFar ? random.int(300_000, 3_000_000) : random.chance(0.1) ? 0 : drawSize(random, most),
-    inBytes: ending === "far ends first" ? drawSize(random, ALL_TAKE_BYTES) : isCutByFar ? random.int(1, SURELY_ARRIVED_BYTES) : random.chance(0.1) ? 0 : drawSize(random, most),
-    write: decks.deal(`flow write ${ending}`, WRITE_STYLES),
-    read: decks.deal(`flow read ${ending}`, READ_STYLES),
+    inBytes:
+      ending === "far ends first"
+        ? drawSize(random, ALL_TAKE_BYTES)
+        : isCutByFar
+          ? random.int(1, SURELY_ARRIVED_BYTES)
+          : random.chance(0.1)
+            ? 0
+            : drawSize(random, most),
+    // A stream over a connection that is closed below it has failed, and cuts it.
+    write: decks.deal(
+      `flow write ${ending}`,
+      ending === "close" ? WRITE_STYLES.filter((style) => !isAdapter(style)) : WRITE_STYLES,
+    ),
+    read: decks.deal(
+      `flow read ${ending}`,
+      ending === "close" ? READ_STYLES.filter((style) => !isAdapter(style)) : READ_STYLES,
+    ),
     keeping: decks.deal("flow keeping", KEEPINGS),
     farRead: decks.deal(`flow far read ${ending}`, FAR_READINGS),
-    farWrite: decks.deal(`flow far write ${ending}`, FAR_WRITINGS),
+    farWrite: ending === "far ends first" ? "whole" : decks.deal(`flow far write ${ending}`, FAR_WRITINGS),
   };
 }
 
@@ -126,14 +145,22 @@ async function runFlow(drawn: FlowCase, link: Link, hold: number, context: CaseC
   const far = new FarEnd(stream, isUnread ? "never" : drawn.farRead, random);
   const kept = new Kept(drawn.keeping, random);
   const reader = new Reader({ conn, stream: inStream, style: drawn.read, random, kept });
-  const writer = new Writer({ conn, ledger, bytes: outBytes, style: drawn.write, random, mayOverwrite: takesAtOnce });
+  const writer = new Writer({
+    conn,
+    ledger,
+    bytes: outBytes,
+    style: drawn.write,
+    random,
+    mayOverwrite: takesAtOnce,
+  });
   const progress = random.int(0, Math.max(outBytes, 1));
 
   if (ending === "far ends first") {
     await far.write(inStream, inBytes, drawn.farWrite);
     far.end();
   }
-  const farWritten = ending === "far ends first" ? Promise.resolve() : far.write(inStream, inBytes, drawn.farWrite);
+  const farWritten =
+    ending === "far ends first" ? Promise.resolve() : far.write(inStream, inBytes, drawn.farWrite);
   const reading = reader.run();
   const writing = writer.run();
   for (const part of [reading, writing]) part.catch((error: unknown) => context.fail(error)); // at once, not when it is awaited
@@ -143,11 +170,17 @@ async function runFlow(drawn: FlowCase, link: Link, hold: number, context: CaseC
     case "far ends first": {
       void farWritten.then(() => far.end());
       await Promise.race([writing, reading.then(() => writing)]);
-      must(writer.failure === undefined, () => `writing failed on a sound connection: ${String(writer.failure)}`);
+      must(
+        writer.failure === undefined,
+        () => `writing failed on a sound connection: ${String(writer.failure)}`,
+      );
       if (!isAdapter(drawn.write)) await conn.closeWrite();
       readEnding = await reading;
       must(readEnding === "end", () => `reading a sound connection ended with ${describeEnding(readEnding)}`);
-      must(reader.bytes === inBytes, () => `reading ended in order after ${reader.bytes} of ${inBytes} bytes`);
+      must(
+        reader.bytes === inBytes,
+        () => `reading ended in order after ${reader.bytes} of ${inBytes} bytes`,
+      );
       await conn.close();
       await mustEnd(far);
       ledger.mustBeSettled();
@@ -201,7 +234,10 @@ async function runFlow(drawn: FlowCase, link: Link, hold: number, context: CaseC
 
 async function mustEnd(far: FarEnd): Promise<void> {
   const ending = await far.ended;
-  must(ending === "end", () => `the far end was cut after ${far.receivedBytes} bytes instead of seeing an end`);
+  must(
+    ending === "end",
+    () => `the far end was cut after ${far.receivedBytes} bytes instead of seeing an end`,
+  );
 }
 
 function describeEnding(ending: ReadEnding): string {

@@ -47,13 +47,22 @@ export interface Link {
   readonly takesAtOnce: boolean;
 }
 
-/** Makes links, over listeners that all cases share. */
+/** Makes links, over listeners that all cases share. Those are there before the first case, which is asked what it leaves open. */
 export class Links {
   readonly #directory = mkdtempSync(join(tmpdir(), "zocalo-integrity-"));
   readonly #servers = new Map<string, Promise<RawServer>>();
   readonly #listeners = new Map<string, Promise<Listener>>();
   #latest: Promise<unknown> = Promise.resolve();
   #certificates: { authority: string; identity: TestIdentity; remove(): void } | undefined;
+
+  static async open(): Promise<Links> {
+    const links = new Links();
+    for (const network of ["tcp", "unix", "tls"] as const) {
+      await links.#server(network);
+      await links.#listener(network);
+    }
+    return links;
+  }
 
   async dispose(): Promise<void> {
     for (const server of this.#servers.values()) (await server).server.close();
@@ -107,7 +116,10 @@ export class Links {
   async #socketLink(network: "tcp" | "unix" | "tls", far: FarKind, isDialed: boolean): Promise<Link> {
     if (far === "ours") {
       const listener = await this.#listener(network);
-      const [dialed, accepted] = await Promise.all([this.#dial(network, String(listener.addr)), listener.accept()]);
+      const [dialed, accepted] = await Promise.all([
+        this.#dial(network, String(listener.addr)),
+        listener.accept(),
+      ]);
       const [near, other] = isDialed ? [dialed, accepted] : [accepted, dialed];
       return link(near, toNodeStream(other), { hasSystem: network !== "tls" });
     }
@@ -123,16 +135,16 @@ export class Links {
 
   #dial(network: "tcp" | "unix" | "tls", address: string): Promise<Conn> {
     if (network === "tls") return dial("tls", address, { ca: this.#identities.authority });
-    return dial(network, address);
+    return network === "tcp" ? dial("tcp", address) : dial("unix", address);
   }
 
   async #connect(network: "tcp" | "unix" | "tls", { addr }: Listener): Promise<Socket> {
-    if (network === "unix") return connected(connect({ path: String(addr), allowHalfOpen: true }), "connect");
+    if (network === "unix") return connected(connect({ path: String(addr), ...halfOpen }), "connect");
     if (!("port" in addr)) throw new Error("no port");
     const socket = connect({ port: addr.port, host: "127.0.0.1", allowHalfOpen: true });
     if (network === "tcp") return connected(socket, "connect");
     socket.on("error", ignore);
-    const secured = connectTls({ socket, ca: this.#identities.authority, host: "127.0.0.1", ...halfOpen });
+    const secured = connectTls({ ...halfOpen, socket, ca: this.#identities.authority, host: "127.0.0.1" });
     return connected(secured, "secureConnect");
   }
 
@@ -160,7 +172,10 @@ export class Links {
     const known = this.#servers.get(network);
     if (known) return known;
     const identity = network === "tls" ? this.#identities.identity : undefined;
-    const made = RawServer.listen(network === "unix" ? join(this.#directory, "raw.sock") : undefined, identity);
+    const made = RawServer.listen(
+      network === "unix" ? join(this.#directory, "raw.sock") : undefined,
+      identity,
+    );
     this.#servers.set(network, made);
     return made;
   }
@@ -202,7 +217,12 @@ class RawServer {
     server.on("connection", (socket) => {
       socket.on("error", ignore);
       if (identity === undefined) return made.#take(socket);
-      const secured = new TLSSocket(socket, { isServer: true, cert: identity.cert, key: identity.key, ...halfOpen });
+      const secured = new TLSSocket(socket, {
+        isServer: true,
+        cert: identity.cert,
+        key: identity.key,
+        ...halfOpen,
+      });
       secured.on("error", ignore);
       secured.once("secure", () => made.#take(secured));
     });
@@ -222,7 +242,11 @@ class RawServer {
   }
 }
 
-function link(conn: Conn, far: Duplex, { hasSystem, takesAtOnce = true }: { hasSystem: boolean; takesAtOnce?: boolean }): Link {
+function link(
+  conn: Conn,
+  far: Duplex,
+  { hasSystem, takesAtOnce = true }: { hasSystem: boolean; takesAtOnce?: boolean },
+): Link {
   far.on("error", ignore);
   const resetFar = (): void => {
     if (far instanceof TLSSocket) far.destroy();

@@ -77,7 +77,12 @@ export class Reader {
       await work();
       return "end";
     } catch (error) {
-      if (error instanceof NetError || codeOf(error).startsWith("ERR_STREAM") || codeOf(error) === "ECONNRESET") return { error };
+      if (
+        error instanceof NetError ||
+        codeOf(error).startsWith("ERR_STREAM") ||
+        codeOf(error) === "ECONNRESET"
+      )
+        return { error };
       throw error;
     }
   }

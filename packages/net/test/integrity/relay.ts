@@ -89,14 +89,22 @@ function drawRelay(decks: Decks): RelayCase {
   const { random } = decks;
   const passing = decks.deal("relay passing", PASSINGS);
   const isPiped = passing === "node streams" || passing === "web streams";
-  const target = isPiped ? decks.deal("relay piped target", ["self", "next"] as const) : decks.deal(`relay target ${passing}`, TARGETS);
+  const target = isPiped
+    ? decks.deal("relay piped target", ["self", "next"] as const)
+    : decks.deal(`relay target ${passing}`, TARGETS);
   const connections = random.int(1, 6);
   const isIgnored = passing.includes("ignored");
   const ending =
     target === "self" && !isPiped && passing !== "read loop" && passing !== "iterate ignored"
       ? decks.deal(`relay ending ${passing}`, ["handler", "default", "default", "far resets"] as const)
       : decks.deal("relay ending", ["handler", "handler", "far resets"] as const);
-  const transport = decks.deal(`relay transport ${passing}`, [...TRANSPORTS, "tcp", "tcp", "tcp", "unix"] as const);
+  const transport = decks.deal(`relay transport ${passing}`, [
+    ...TRANSPORTS,
+    "tcp",
+    "tcp",
+    "tcp",
+    "unix",
+  ] as const);
   const sinkTransport = decks.deal(`relay sink ${passing}`, TRANSPORTS);
   const most = Math.floor(4_194_304 / connections);
   return {
@@ -104,14 +112,22 @@ function drawRelay(decks: Decks): RelayCase {
     seed: random.fork(),
     transport,
     sinkTransport,
-    far: transport === "foreign socket" || transport === "duplex" ? "raw" : decks.deal("relay far", ["raw", "raw", "raw", "ours"]),
+    far:
+      transport === "foreign socket" || transport === "duplex"
+        ? "raw"
+        : decks.deal("relay far", ["raw", "raw", "raw", "ours"]),
     isDialed: random.chance(0.3),
     connections,
     target,
     passing,
     bytes: random.chance(0.6) ? random.int(Math.floor(most / 3), most) : Math.max(64, drawSize(random, most)),
-    extraBytes: isPiped ? 0 : decks.deal(`relay extra ${passing}`, [0, 20, 1000, 16_385, 70_000, 70_000, 200_000]),
-    farRead: isIgnored && target === "self" && random.chance(0.4) ? "after end" : decks.deal(`relay far read ${passing}`, [...FAR_READINGS, "slow"] as const),
+    extraBytes: isPiped
+      ? 0
+      : decks.deal(`relay extra ${passing}`, [0, 20, 1000, 16_385, 70_000, 70_000, 200_000]),
+    farRead:
+      isIgnored && target === "self" && random.chance(0.4)
+        ? "after end"
+        : decks.deal(`relay far read ${passing}`, [...FAR_READINGS, "slow"] as const),
     farWrite: decks.deal("relay far write", ["whole", "portions"] as const),
     ending,
   };
@@ -144,10 +160,21 @@ async function runRelay(links: Links, drawn: RelayCase, context: CaseContext): P
   };
   const sources = await Promise.all(Array.from({ length: connections }, () => make(drawn.transport)));
   const sinkCount = target === "one sink" ? 1 : target === "two sinks" ? 2 : 0;
-  const sinkLinks = sinkCount === 0 ? sources : await Promise.all(Array.from({ length: sinkCount }, () => make(drawn.sinkTransport)));
+  const sinkLinks =
+    sinkCount === 0
+      ? sources
+      : await Promise.all(Array.from({ length: sinkCount }, () => make(drawn.sinkTransport)));
   const sinks = sinkLinks.map(({ conn, far, takesAtOnce }): Sink => {
     const extra = new StreamLedger(context.stream());
-    return { conn, far: new FarEnd(far, drawn.farRead, random), streams: [], extra, takesAtOnce, sources: 0, isOver: false };
+    return {
+      conn,
+      far: new FarEnd(far, drawn.farRead, random),
+      streams: [],
+      extra,
+      takesAtOnce,
+      sources: 0,
+      isOver: false,
+    };
   });
 
   const work: Promise<unknown>[] = [];
@@ -191,16 +218,23 @@ async function runRelay(links: Links, drawn: RelayCase, context: CaseContext): P
       { stream: extra.stream },
     ]);
     if (ending === "far resets") continue;
-    must(farEnding === "end", () => `the far end was cut after ${far.receivedBytes} bytes instead of seeing an end`);
+    must(
+      farEnding === "end",
+      () => `the far end was cut after ${far.receivedBytes} bytes instead of seeing an end`,
+    );
     for (const stream of streams) {
       const count = counts.get(stream);
-      must(count === bytes, () => `of ${bytes} bytes of stream ${stream} came ${count}, and then an end as if they were all`);
+      must(
+        count === bytes,
+        () => `of ${bytes} bytes of stream ${stream} came ${count}, and then an end as if they were all`,
+      );
     }
     extra.mustBeSettled();
     const count = counts.get(extra.stream);
     must(
       count === extra.takenBytes,
-      () => `of what somebody else wrote came ${count} bytes, taken were ${extra.takenBytes}; ${extra.describe()}`,
+      () =>
+        `of what somebody else wrote came ${count} bytes, taken were ${extra.takenBytes}; ${extra.describe()}`,
     );
   }
 }
@@ -232,7 +266,8 @@ async function passOn({ conn, stream, targets, drawn, context }: PassOptions): P
   const isOwn = passing === "read loop" || passing === "iterate ignored" || passing.endsWith("streams");
   if (isOwn) {
     try {
-      if (passing === "node streams" || passing === "web streams") return await piped({ conn, targets, passing });
+      if (passing === "node streams" || passing === "web streams")
+        return await piped({ conn, targets, passing });
       for await (const bytes of conn) {
         check(bytes);
         for (const { conn: to } of targets) {
@@ -285,7 +320,7 @@ function passPortion(bytes: Uint8Array, targets: readonly Sink[], passing: Passi
     case "awaited":
       return (async () => {
         // Both are asked before the first `await`, at which the loan ends.
-        const written = [first.conn.write(bytes), second?.conn.write(bytes)];
+        const written = [first, second].map((sink) => sink?.conn.write(bytes) ?? Promise.resolve());
         await Promise.all(written);
       })();
     case "part by part": {
@@ -309,7 +344,11 @@ function passPortion(bytes: Uint8Array, targets: readonly Sink[], passing: Passi
   }
 }
 
-async function piped({ conn, targets, passing }: Pick<PassOptions, "conn" | "targets"> & { passing: Passing }): Promise<void> {
+async function piped({
+  conn,
+  targets,
+  passing,
+}: Pick<PassOptions, "conn" | "targets"> & { passing: Passing }): Promise<void> {
   const [sink] = targets;
   if (sink === undefined) return;
   const isSelf = sink.conn === conn;

@@ -1,5 +1,15 @@
 import { setImmediate as turn } from "node:timers/promises";
-import { CALLER_POISON, codeOf, drawSize, must, nap, type Random, stamp, stamped, StreamLedger } from "@zocalo/integrity";
+import {
+  CALLER_POISON,
+  codeOf,
+  drawSize,
+  must,
+  nap,
+  type Random,
+  stamp,
+  stamped,
+  StreamLedger,
+} from "@zocalo/integrity";
 import { type Conn, NetError, toNodeStream, toWebStreams } from "@zocalo/net";
 
 /** How our end writes. */
@@ -18,8 +28,8 @@ export const WRITE_STYLES = [
 ] as const;
 export type WriteStyle = (typeof WRITE_STYLES)[number];
 
-/** Styles after which `conn` belongs to a stream that closes it. */
-export function isAdapter(style: WriteStyle): boolean {
+/** Styles, of writing or reading, after which a connection belongs to a stream that closes it. */
+export function isAdapter(style: string): boolean {
   return style === "node stream" || style === "web streams";
 }
 
