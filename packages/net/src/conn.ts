@@ -27,7 +27,7 @@ export interface ConnHandler {
   data(bytes: Uint8Array): void | Promise<void>;
   /**
    * The peer has ended its side. Without this function the connection is closed once everything that was written has been taken, however slowly the
-   * peer takes it.
+   * peer takes it. One that takes nothing for `closeTimeoutMs` (10 s) is cut off, and `close` is told.
    */
   end?(): void;
   /**

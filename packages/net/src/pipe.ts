@@ -3,6 +3,7 @@ import type { Conn } from "./conn.ts";
 import { isLentMemory } from "./lent-memory.ts";
 import { StreamConn, type StreamConnOptions } from "./stream-conn.ts";
 import type { Transport, TransportSink } from "./transport.ts";
+import type { WriteProgress } from "./write-progress.ts";
 
 /** Bytes each direction of a pipe holds for a reader that is behind, as a socket buffer does. */
 const CAPACITY_BYTES = 64 * 1024;
@@ -43,6 +44,8 @@ class PipeEnd implements Transport {
   #inboxBytes = 0;
   /** What is left of the write under way: it waits for room on the other end. */
   #outbox: Uint8Array[] = [];
+  /** Bytes that have gone to the other end. */
+  #moved = 0;
   #isReading = false;
   #isScheduled = false;
   #hasEnded = false;
@@ -57,6 +60,15 @@ class PipeEnd implements Transport {
 
   connect(peer: PipeEnd): void {
     this.#peer = peer;
+  }
+
+  progress(): WriteProgress {
+    return { complete: this.#moved, left: this.bufferedBytes };
+  }
+
+  /** What the other end has, it has. */
+  unacknowledgedBytes(): Promise<number | undefined> {
+    return Promise.resolve(undefined);
   }
 
   attach(sink: TransportSink): void {
@@ -131,6 +143,7 @@ class PipeEnd implements Transport {
       const moved = first.subarray(0, room);
       peer.#take(moved);
       this.bufferedBytes -= moved.length;
+      this.#moved += moved.length;
       if (moved.length < first.length) {
         this.#outbox[0] = first.subarray(moved.length);
       } else {

@@ -17,6 +17,8 @@ import {
   writePastQueue,
 } from "./node-internals.ts";
 import type { Transport, TransportSink } from "./transport.ts";
+import { unacknowledgedBytes } from "./unacknowledged.ts";
+import { type WriteProgress, writeProgress } from "./write-progress.ts";
 
 /** A connected socket with its two addresses, which it forgets when it is closed. */
 export interface RawConnection {
@@ -117,6 +119,16 @@ export class SocketTransport implements Transport, BufferReader {
 
   get bufferedBytes(): number {
     return this.#leaving;
+  }
+
+  progress(): WriteProgress {
+    return this.#socket === undefined
+      ? { complete: undefined, left: 0 }
+      : writeProgress(this.#socket, this.#leaving);
+  }
+
+  unacknowledgedBytes(): Promise<number | undefined> {
+    return unacknowledgedBytes(this.#socket instanceof Socket ? this.#socket : {});
   }
 
   attach(sink: TransportSink): void {

@@ -16,6 +16,7 @@ import type { Transport, TransportSink } from "./transport.ts";
 import type { TlsState } from "./tls-options.ts";
 import { told } from "./told.ts";
 import { untilCanceled } from "./until-canceled.ts";
+import { WriteWatch } from "./write-watch.ts";
 import { BURST, DONE, nextTurn, STEP_BYTES, WriteHalf } from "./write-half.ts";
 
 /** How long `close` waits for the peer to take what was written, unless told otherwise, in milliseconds. */
@@ -328,15 +329,31 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
 
   /**
    * The peer has ended, and the handler has nothing to say to that: all that was written is sent, as slowly as the peer takes it; then this side
-   * closes, too.
+   * closes, too. A peer that takes nothing for as long as `close` may take is cut off.
    */
   async #closeAfterEnd(): Promise<void> {
     if (this.#parting?.closing !== undefined) return;
+    const transport = this.#transport;
+    if (transport.bufferedBytes === 0) return this.close();
+    const watch = new WriteWatch(
+      {
+        get unsentBytes() {
+          return transport.bufferedBytes;
+        },
+        writeProgress: () => transport.progress(),
+        unacknowledgedBytes: () => transport.unacknowledgedBytes(),
+        writeTimedOut: () => this.#abortWith(timeoutError(this.failureSite("close"))),
+      },
+      this.#options.closeTimeoutMs ?? DEFAULT_CLOSE_TIMEOUT_MS,
+    );
+    watch.start();
     try {
       await this.closeWrite();
       await this.close();
     } catch (error) {
       if (this.#parting?.closing === undefined) this.#abortWith(error); // Which tells the handler.
+    } finally {
+      watch.stop();
     }
   }
 

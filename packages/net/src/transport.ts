@@ -1,4 +1,5 @@
 import type { Addr } from "./addr.ts";
+import type { WriteProgress } from "./write-progress.ts";
 
 /**
  * What carries the bytes of a `StreamConn`: a socket of the runtime, or memory. It knows nothing of promises, deadlines or
@@ -9,6 +10,10 @@ export interface Transport {
   readonly remoteAddr: Addr;
   /** Bytes of the write under way: 0 once the other side or the operating system has taken them. */
   readonly bufferedBytes: number;
+  /** How far writing has come. */
+  progress(): WriteProgress;
+  /** Bytes that the system has taken and the peer's has not acknowledged; `undefined` if that cannot be known. Never rejects. */
+  unacknowledgedBytes(): Promise<number | undefined>;
   /** Set by a receiver for which lent bytes are as good as owned ones. */
   prefersLent?: boolean;
 

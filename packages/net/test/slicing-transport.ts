@@ -1,5 +1,6 @@
 import type { Addr } from "@zocalo/net";
 import type { Transport, TransportSink } from "../src/transport.ts";
+import type { WriteProgress } from "../src/write-progress.ts";
 
 /** A transport that delivers what another receives in pieces cut by `cut`, and after as many turns of the event loop as `delay` says. */
 export class SlicingTransport implements Transport, TransportSink {
@@ -32,6 +33,14 @@ export class SlicingTransport implements Transport, TransportSink {
 
   get bufferedBytes(): number {
     return this.#inner.bufferedBytes;
+  }
+
+  progress(): WriteProgress {
+    return this.#inner.progress();
+  }
+
+  unacknowledgedBytes(): Promise<number | undefined> {
+    return this.#inner.unacknowledgedBytes();
   }
 
   attach(sink: TransportSink): void {
