@@ -104,9 +104,12 @@ export class StreamLedger {
    */
   check(received: readonly Uint8Array[], ending: Ending, holdBytes = Number.POSITIVE_INFINITY): void {
     const cursor = new Cursor(received);
-    for (const { start, length, outcome, taken } of this.#handed) {
-      const isExact = outcome === "taken" || outcome === "cut";
-      const most = isExact ? taken : outcome === "failed" ? Math.min(length, taken + STEP_BYTES) : length;
+    for (const { start, length, outcome, taken, code } of this.#handed) {
+      // `closed` says two things: that `close` cut a write short, or that `abort` did, with a step under way.
+      const isAborted = ending === "broken" && code === "closed";
+      const isExact = outcome === "taken" || (outcome === "cut" && !isAborted);
+      const hasStepMore = outcome === "failed" || isAborted;
+      const most = isExact ? taken : hasStepMore ? Math.min(length, taken + STEP_BYTES) : length;
       const got = cursor.match(this.stream, start, most);
       if (got === most) continue;
       if (cursor.isAtEnd) {

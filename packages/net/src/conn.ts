@@ -84,8 +84,8 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
    * Writes all of `bytes`; resolves when the operating system has taken them (backpressure; of a `pipe()` the other end, of a foreign stream its
    * callback). `bytes` must not be changed until the promise settles.
    *
-   * @throws NetError with `bytesWritten`. After a failure (`reset`, `broken_pipe`, `closed` by `abort`) it is what the system has certainly taken, counted in
-   * steps of 64 KiB, of which it may have taken a part more. When a deadline, a signal or `close` cut the write short it is where to go on: it counts the step
+   * @throws NetError with `bytesWritten`. After a failure (`reset`, `broken_pipe`, `closed` by `abort`) it is what the system has certainly taken: exact
+   * after `abort` over TCP, Unix and `pipe()`; else counted in steps of 64 KiB, of which it may have taken a part more. When a deadline, a signal or `close` cut the write short it is where to go on: it counts the step
    * that was under way, which is still sent in its turn. The memory of that step (at most 64 KiB) is read until it is sent or the connection closes.
    */
   write(bytes: Uint8Array, options?: WaitOptions): Promise<void>;

@@ -44,7 +44,9 @@ class PipeEnd implements Transport {
   #inboxBytes = 0;
   /** What is left of the write under way: it waits for room on the other end. */
   #outbox: Uint8Array[] = [];
-  /** Bytes that have gone to the other end. */
+  /** Bytes of it that have gone to the other end, … */
+  #taken = 0;
+  /** … and all that ever have. */
   #moved = 0;
   #isReading = false;
   #isScheduled = false;
@@ -62,8 +64,12 @@ class PipeEnd implements Transport {
     this.#peer = peer;
   }
 
+  get takenBytes(): number {
+    return this.#taken;
+  }
+
   progress(): WriteProgress {
-    return { complete: this.#moved, left: this.bufferedBytes };
+    return { complete: this.#moved, left: this.bufferedBytes - this.#taken };
   }
 
   /** What the other end has, it has. */
@@ -142,13 +148,13 @@ class PipeEnd implements Transport {
       if (room <= 0) break;
       const moved = first.subarray(0, room);
       peer.#take(moved);
-      this.bufferedBytes -= moved.length;
+      this.#taken += moved.length;
       this.#moved += moved.length;
       if (moved.length < first.length) {
         this.#outbox[0] = first.subarray(moved.length);
       } else {
         this.#outbox.shift();
-        if (this.#outbox.length === 0) this.#sink?.onWritten();
+        if (this.#outbox.length === 0) this.#written();
       }
     }
     if (this.#hasEnded && this.#outbox.length === 0 && !peer.#hasPeerEnded) {
@@ -160,6 +166,12 @@ class PipeEnd implements Transport {
         this.#closeIfOver();
       });
     }
+  }
+
+  #written(): void {
+    this.bufferedBytes = 0;
+    this.#taken = 0;
+    this.#sink?.onWritten();
   }
 
   #take(bytes: Uint8Array): void {

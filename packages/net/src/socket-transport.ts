@@ -121,6 +121,13 @@ export class SocketTransport implements Transport, BufferReader {
     return this.#leaving;
   }
 
+  get takenBytes(): number {
+    // What TLS and other streams have made of it is not known.
+    const left =
+      this.#delivers === "into a buffer" && !this.#writeError ? this.progress().left : this.#leaving;
+    return Math.max(0, this.#leaving - left);
+  }
+
   progress(): WriteProgress {
     return this.#socket === undefined
       ? { complete: undefined, left: 0 }

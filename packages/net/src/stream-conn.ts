@@ -373,7 +373,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
 
   async #resumeAfter(busy: Promise<void>): Promise<void> {
     await busy;
-    if (!this.#hasPeerEnded && this.#parting === undefined) this.#transport.resume();
+    if (!this.#hasPeerEnded) this.#transport.resume();
   }
 
   get #reading(): ReadHalf {

@@ -8,8 +8,10 @@ import type { WriteProgress } from "./write-progress.ts";
 export interface Transport {
   readonly localAddr: Addr;
   readonly remoteAddr: Addr;
-  /** Bytes of the write under way: 0 once the other side or the operating system has taken them. */
+  /** Bytes of the write under way; 0 once the other side or the operating system has taken all of it. */
   readonly bufferedBytes: number;
+  /** Of those, what has been taken already, as far as that is known. */
+  readonly takenBytes: number;
   /** How far writing has come. */
   progress(): WriteProgress;
   /** Bytes that the system has taken and the peer's has not acknowledged; `undefined` if that cannot be known. Never rejects. */

@@ -83,20 +83,66 @@ export function toNodeStream(conn: Conn): Duplex {
 
 /**
  * A Node `Duplex` of bytes as a connection: deadlines, order and all else of `Conn` on whatever Node has as a stream. Its addresses are those
- * of a pipe. The stream must not be read or written otherwise from then on.
+ * of a pipe. The stream must not be read or written otherwise from then on, and stays half open (`allowHalfOpen`) until both sides have ended.
+ *
+ * A write has been taken when the stream calls back without an error, and so `bytesWritten` counts whole steps of at most 64 KiB. What a stream has not yet
+ * read when it fails is lost with it, unless it is one of Node's sockets.
  *
  * @throws NetError `closed` for a stream that is over: nothing would ever be heard of it again.
  */
 export function fromNodeStream(stream: Duplex): Conn {
   if (stream.closed) throw closedError({ op: "read", network: "stream" });
+  // Or it would end this side by itself at the other's end, before what waits was written.
+  stream.allowHalfOpen = true;
   const transport = new SocketTransport();
   transport.use({ socket: stream, localAddr: pipeAddr, remoteAddr: pipeAddr }, false);
   return new StreamConn(transport, { network: "stream" });
 }
 
-/** Two Web Streams of bytes as a connection. Its addresses are those of a pipe. */
-export function fromWebStreams({ readable, writable }: WebStreamPair): Conn {
-  return fromNodeStream(Duplex.fromWeb({ readable, writable }));
+/**
+ * Two Web Streams of bytes as a connection. Its addresses are those of a pipe. A write has been taken when the sink of `writable` has said so; aborting the
+ * connection aborts `writable` and cancels `readable`.
+ */
+export function fromWebStreams(pair: WebStreamPair): Conn {
+  return fromNodeStream(duplexOf(pair));
+}
+
+/** Not `Duplex.fromWeb`: where several writes fail together it throws, outside of any call (Node 20 to 26). */
+function duplexOf({ readable, writable }: WebStreamPair): Duplex {
+  const reader = readable.getReader();
+  const writer = writable.getWriter();
+  const duplex: Duplex = new Duplex({
+    read() {
+      reader.read().then(
+        ({ done, value }) => duplex.push(done ? null : value),
+        (error: unknown) => duplex.destroy(asError(error)),
+      );
+    },
+    write(chunk: Uint8Array, _encoding, done) {
+      void report(writer.write(chunk), done);
+    },
+    final(done) {
+      void report(writer.close(), done);
+    },
+    destroy(error, done) {
+      // Both may have ended or failed already; whoever has them is told there.
+      reader.cancel(error ?? undefined).catch(ignore);
+      writer.abort(error ?? undefined).catch(ignore);
+      done(error);
+    },
+  });
+  // A sink that fails while nothing is written is told only here. The end of what is read tells of itself.
+  writer.closed.catch((error: unknown) => duplex.destroy(asError(error)));
+  reader.closed.catch(ignore);
+  return duplex;
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error("the stream failed", { cause: reason });
+}
+
+function ignore(): void {
+  // Said beside each use.
 }
 
 async function pushNext(conn: Conn, duplex: Duplex): Promise<void> {
@@ -111,7 +157,7 @@ async function report(work: Promise<void>, done: (error?: Error | null) => void)
   try {
     await work;
   } catch (error) {
-    done(error as Error);
+    done(asError(error));
     return;
   }
   done(null);

@@ -168,6 +168,12 @@ export class WriteHalf {
     this.#refused = () => failure(this.#writeSite());
     this.#deadline?.set(null);
     this.hasLost ||= this.#leaving.length > 0 || this.#queue.length > 0 || this.#transport.bufferedBytes > 0;
+    let known = this.#transport.takenBytes;
+    for (const request of this.#leaving) {
+      const more = Math.min(known, request.accepted - request.taken);
+      request.taken += more;
+      known -= more;
+    }
     this.#cutAll(({ taken }) => failure(this.#writeSite(taken)));
     if (this.#end !== "finished") this.#end = "failed";
     for (const done of this.#endWaiters.splice(0)) done(this.#refused());

@@ -593,6 +593,27 @@ export function testConnContract(
     }
   });
 
+  contract("no more than was taken counts as written when the connection is aborted", async ({ a, b }) => {
+    const block = Buffer.alloc(64 * 1024 * 1024, "b");
+    const outcome = a.write(block).then(
+      () => undefined,
+      (error: NetError) => error,
+    );
+    let received = (await b.readFull(10_000))?.length ?? 0;
+    a.abort();
+    const { code, bytesWritten = Number.NaN } = (await outcome) ?? {};
+    assert.equal(code, "closed");
+    assert.ok(bytesWritten < block.length);
+    try {
+      for await (const portion of b) received += portion.length;
+    } catch (error) {
+      assert.equal((error as NetError).code, "reset");
+    }
+    // What TLS has made of a step nobody knows.
+    const step = a.tls === undefined ? 0 : 65_536;
+    assert.ok(received <= bytesWritten + step, `${received} came, ${bytesWritten} were taken`);
+  });
+
   contract("what had arrived is read before the failure that came after it", async ({ a, b }) => {
     const writing = a.write(Buffer.alloc(64 * 1024 * 1024));
     await b.write(bytes("too large"));

@@ -35,6 +35,10 @@ export class SlicingTransport implements Transport, TransportSink {
     return this.#inner.bufferedBytes;
   }
 
+  get takenBytes(): number {
+    return this.#inner.takenBytes;
+  }
+
   progress(): WriteProgress {
     return this.#inner.progress();
   }

@@ -1,5 +1,7 @@
 import type { Duplex } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
+import { Socket } from "node:net";
+import { unacknowledgedBytes } from "../../src/unacknowledged.ts";
 import { nap, type Random, stamped } from "@zocalo/integrity";
 
 /** How the far end reads. */
@@ -76,6 +78,15 @@ export class FarEnd {
         resolve(error === null || error === undefined);
       });
     });
+  }
+
+  /**
+   * Resolves when the other system has all that was written. What waits for its acknowledgements (one small segment after the other is sent only so far
+   * ahead of them) a reset would throw away.
+   */
+  async hasArrived(): Promise<void> {
+    if (!(this.stream instanceof Socket)) return;
+    while ((await unacknowledgedBytes(this.stream)) ?? 0) await turn();
   }
 
   end(): void {

@@ -213,6 +213,7 @@ async function runFlow(drawn: FlowCase, link: Link, hold: number, context: CaseC
       if (ending === "far resets") await Promise.race([far.hasRead(progress), writing]);
       else await nap(random.int(3, 40));
       await turn();
+      await far.hasArrived();
       if (ending === "far closes unread") stream.destroy();
       else link.resetFar();
       await writing;

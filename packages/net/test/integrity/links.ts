@@ -248,6 +248,8 @@ function link(
   { hasSystem, takesAtOnce = true }: { hasSystem: boolean; takesAtOnce?: boolean },
 ): Link {
   far.on("error", ignore);
+  // Or small writes would wait in its system, which a reset throws away.
+  if (far instanceof Socket) far.setNoDelay(true);
   const resetFar = (): void => {
     if (far instanceof TLSSocket) far.destroy();
     else if (far instanceof Socket && far.remotePort !== undefined) far.resetAndDestroy();
