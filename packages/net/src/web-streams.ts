@@ -6,6 +6,7 @@ import type { Conn } from "./conn.ts";
 import { closedError } from "./failures.ts";
 import { SocketTransport } from "./socket-transport.ts";
 import { StreamConn } from "./stream-conn.ts";
+import { told } from "./told.ts";
 
 /** The two directions of a connection as Web Streams. */
 export interface WebStreamPair {
@@ -124,25 +125,21 @@ function duplexOf({ readable, writable }: WebStreamPair): Duplex {
     final(done) {
       void report(writer.close(), done);
     },
-    destroy(error, done) {
+    destroy(reason, done) {
       // Both may have ended or failed already; whoever has them is told there.
-      reader.cancel(error ?? undefined).catch(ignore);
-      writer.abort(error ?? undefined).catch(ignore);
-      done(error);
+      void told(reader.cancel(reason ?? undefined));
+      void told(writer.abort(reason ?? undefined));
+      done(reason);
     },
   });
   // A sink that fails while nothing is written is told only here. The end of what is read tells of itself.
   writer.closed.catch((error: unknown) => duplex.destroy(asError(error)));
-  reader.closed.catch(ignore);
+  void told(reader.closed);
   return duplex;
 }
 
 function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error("the stream failed", { cause: reason });
-}
-
-function ignore(): void {
-  // Said beside each use.
 }
 
 async function pushNext(conn: Conn, duplex: Duplex): Promise<void> {
