@@ -31,3 +31,18 @@ export function ownCopy(bytes: Uint8Array): Buffer {
   copy.set(bytes);
   return copy;
 }
+
+let marked: ArrayBufferLike | undefined;
+
+/**
+ * Bytes that a stream has given, as memory that belongs to whoever it is given to. Where they do not fill their memory others may stand beside them, and even be
+ * written later (Node 26 reads TLS so): that must not be transferred, which would take it away from those.
+ */
+export function owned(bytes: Uint8Array): Uint8Array {
+  const { buffer } = bytes;
+  if (bytes.length === buffer.byteLength || buffer === marked) return bytes;
+  if (!isPoolSafe) return ownCopy(bytes);
+  markAsUntransferable(buffer);
+  marked = buffer;
+  return bytes;
+}

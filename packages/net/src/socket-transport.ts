@@ -16,6 +16,7 @@ import {
   resetOnDestroy,
   writePastQueue,
 } from "./node-internals.ts";
+import { owned } from "./own-memory.ts";
 import type { Transport, TransportSink } from "./transport.ts";
 import { unacknowledgedBytes } from "./unacknowledged.ts";
 import { type WriteProgress, writeProgress } from "./write-progress.ts";
@@ -223,7 +224,7 @@ export class SocketTransport implements Transport, BufferReader {
   }
 
   data(bytes: Uint8Array): void {
-    if (this.#sink?.onBytes(bytes, false)) return;
+    if (this.#sink?.onBytes(owned(bytes), false)) return;
     this.#isReading = false;
     this.#socket?.pause();
   }
@@ -280,7 +281,7 @@ export class SocketTransport implements Transport, BufferReader {
       socket.off("data", onData); // It would be told there, too.
       const bytes = socket.read() as Uint8Array | null;
       if (bytes === null) return;
-      (this.#unread ??= []).push(bytes);
+      (this.#unread ??= []).push(owned(bytes));
     }
   }
 
