@@ -6,7 +6,7 @@ import { canceledError, type FailureSite, timeoutError } from "./failures.ts";
 /** What bounds one dial: its deadline and the caller's signal, as one signal whose reason is the `NetError` to throw. */
 export interface DialLimits {
   readonly signal: AbortSignal;
-  /** Milliseconds until the deadline, `Infinity` without one. */
+  /** Milliseconds from now until the deadline, `Infinity` without one. */
   readonly remainingMs: number;
 }
 
@@ -22,13 +22,19 @@ export async function withinLimits<T>(
   const onAbort = (): void => {
     if (signal) controller.abort(canceledError(site, signal));
   };
-  const remainingMs = deadlineToMs(deadline) - Date.now();
+  const limits: DialLimits = {
+    signal: controller.signal,
+    // Not once and for all: a name may take long to resolve.
+    get remainingMs() {
+      return deadlineToMs(deadline) - Date.now();
+    },
+  };
   if (signal?.aborted) onAbort();
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
     timer.set(deadline);
     controller.signal.throwIfAborted();
-    return await work({ signal: controller.signal, remainingMs });
+    return await work(limits);
   } finally {
     timer.set(null);
     signal?.removeEventListener("abort", onAbort);

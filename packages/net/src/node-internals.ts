@@ -1,6 +1,7 @@
 import { readSync } from "node:fs";
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from "node:net";
 import type { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
 import { poison } from "./poison.ts";
 
 /**
@@ -15,6 +16,7 @@ import { poison } from "./poison.ts";
  * | no listener that does nothing (`dropIdleListener`) | it stays: 64 bytes more for each connection |
  * | whether there still is a peer, and if not, one more read (`resetBehindEnd`) | a reset after unread bytes may be told as an ordinary end |
  * | a reset below TLS (`resetOnDestroy`) | the peer sees an ordinary end |
+ * | the socket below TLS (`resetSocket`) | the peer sees an ordinary end |
  */
 
 /*
@@ -381,4 +383,35 @@ export function isShuttingDown(socket: Duplex): boolean {
 /** Makes the end of a socket below TLS a reset, as `resetAndDestroy` does. To call that here would free it under TLS, and crash the process. */
 export function resetOnDestroy(below: Socket): void {
   Reflect.set(below, "resetAndClosing", true);
+}
+
+/**
+ * For those who write a transport: cuts a socket of Node's at once, so that its peer is told by a reset. A TLS socket is cut below TLS. Where there is no
+ * reset (Unix, a stream that is no socket, an end that the system is being told of already) the socket is destroyed.
+ */
+export function resetSocket(socket: Duplex): void {
+  if (socket instanceof Socket && !socket.destroyed && !isShuttingDown(socket)) {
+    const below = belowTls(socket);
+    if (below === socket) {
+      if (isTcp(socket)) return void socket.resetAndDestroy();
+    } else if (isTcp(below)) {
+      resetOnDestroy(below);
+    }
+  }
+  socket.destroy();
+}
+
+/** The socket that carries a TLS socket, which keeps it under this name; in a tunnel there may be TLS below TLS. Any other socket is its own. */
+function belowTls(socket: Socket): Socket {
+  let below = socket;
+  for (;;) {
+    const next: unknown = Reflect.get(below, "_parent");
+    if (!(below instanceof TLSSocket) || !(next instanceof Socket)) return below;
+    below = next;
+  }
+}
+
+function isTcp(socket: Socket): boolean {
+  const handle: unknown = Reflect.get(socket, "_handle");
+  return typeof handle === "object" && handle !== null && handle.constructor.name === "TCP";
 }

@@ -1,4 +1,4 @@
-import { isIP, type NetConnectOpts } from "node:net";
+import { isIP, type NetConnectOpts, type Socket } from "node:net";
 import { ipAddr, type IpAddr, parseAddr } from "./addr.ts";
 import type { Conn } from "./conn.ts";
 import { type DialLimits, withinLimits } from "./dial-limits.ts";
@@ -7,7 +7,7 @@ import { NetError } from "./error.ts";
 import type { FailureSite } from "./failures.ts";
 import { type Attempt, DEFAULT_ATTEMPT_DELAY_MS, interleaved, race } from "./race.ts";
 import { resolveHost } from "./resolve.ts";
-import { connectConn, type DialTarget } from "./socket-dial.ts";
+import { connectConn, connectSocket, type DialTarget } from "./socket-dial.ts";
 import { checkDuration, plainHost } from "./socket-options.ts";
 
 /** Connects to a TCP address. See `dial`. */
@@ -21,6 +21,21 @@ export async function dialTcp(
   return withinLimits(options, site, (limits) =>
     connectFirst(network, addr, options, limits, (target) => connectConn(target, options)),
   );
+}
+
+/**
+ * For those who write a transport: connects as `dial("tcp", …)` does (RFC 8305), and gives Node's own socket. Nothing listens to it and it is paused, so
+ * the caller listens for `error` in the same turn. It may be half open (`allowHalfOpen`).
+ *
+ * @param options `signal` and `deadline` are not looked at: `limits` has both.
+ * @param limits the whole dial, and not each address, ends with them. Where they end a race, the reason of `limits.signal` is thrown as it is.
+ * @throws NetError as `dial` does. That of several addresses has an `AggregateError` of all as its cause.
+ */
+export async function dialSocket(addr: IpAddr, options: TcpDialOptions, limits: DialLimits): Promise<Socket> {
+  const { socket } = await connectFirst("tcp", addr, options, limits, (target) =>
+    connectSocket(target, options),
+  );
+  return socket;
 }
 
 /** Connects to the first address of `addr.host` that answers. */
@@ -48,7 +63,9 @@ export async function connectFirst<T>(
   const found = await resolveHost(host, { network, resolver, signal: limits.signal }, site);
   const addresses = interleaved(reachableFrom(local?.host ?? "", found));
   try {
-    return await race(addresses, (ip) => start(targetOf(network, addr, ip, local)), { ...limits, delayMs });
+    const { signal, remainingMs } = limits;
+    const bounds = { signal, remainingMs, delayMs };
+    return await race(addresses, (ip) => start(targetOf(network, addr, ip, local)), bounds);
   } catch (error) {
     throw error instanceof AggregateError ? firstOf(error) : error;
   }

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import dns from "node:dns";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { test } from "node:test";
-import { dial, listen, type NetError } from "@zocalo/net";
+import { dial, dialSocket, ipAddr, listen, type NetError, resetSocket } from "@zocalo/net";
 
 test("of a host with several addresses the one that answers is taken", async () => {
   const listener = await listen("tcp", "127.0.0.1:0");
@@ -80,5 +83,60 @@ test("the signal and the deadline of a dial do not touch the connection it made"
   await conn.write(Buffer.from("alive"));
   assert.equal(String(await accepted.readFull(5)), "alive");
   conn.abort();
+  await listener.abort();
+});
+
+test("a socket for another transport: the first address that answers, paused, and nothing that was sent is lost", async () => {
+  const listener = await listen("tcp", "127.0.0.1:0");
+  const { port } = listener.addr as { port: number };
+  const resolver = async () => ["::1", "127.0.0.2", "127.0.0.1"];
+  const { signal } = new AbortController();
+  const socket = await dialSocket(
+    ipAddr("tcp", "several.example", port),
+    { resolver },
+    { signal, remainingMs: Number.POSITIVE_INFINITY },
+  );
+  assert.deepEqual([socket.remoteAddress, socket.isPaused(), socket.connecting], ["127.0.0.1", true, false]);
+  const accepted = await listener.accept();
+  await accepted.write(Buffer.from("hola"));
+  socket.setEncoding("utf8").resume();
+  assert.deepEqual(await once(socket, "data"), ["hola"]);
+  resetSocket(socket);
+  await assert.rejects(accepted.read(), { code: "reset" });
+  await listener.abort();
+});
+
+test("a socket for another transport: the reason of its signal is thrown as it is", async () => {
+  const controller = new AbortController();
+  const mine = new Error("mine");
+  const limits = { signal: controller.signal, remainingMs: Number.POSITIVE_INFINITY };
+  controller.abort(mine);
+  await assert.rejects(dialSocket(ipAddr("tcp", "127.0.0.1", 1), {}, limits), (error) => error === mine);
+});
+
+test("reset: a socket that is no TCP socket, and one that is closed, are just destroyed", async () => {
+  const listener = await listen("unix", `@zocalo-reset-${process.pid}`);
+  const socket = connect(`\0zocalo-reset-${process.pid}`);
+  await once(socket, "connect");
+  resetSocket(socket);
+  await once(socket, "close");
+  resetSocket(socket);
+  await listener.abort();
+});
+
+test("a cache that a program has put in the place of dns.lookup is asked", async (context) => {
+  const listener = await listen("tcp", "127.0.0.1:0");
+  const { port } = listener.addr as { port: number };
+  const asked: unknown[] = [];
+  context.mock.method(
+    dns,
+    "lookup",
+    (host: string, _options: unknown, done: (...found: unknown[]) => void) => {
+      asked.push(host);
+      done(null, [{ address: "127.0.0.1", family: 4 }]);
+    },
+  );
+  (await dial("tcp", `cached.example:${port}`)).abort();
+  assert.deepEqual(asked, ["cached.example"]);
   await listener.abort();
 });
