@@ -1,0 +1,440 @@
+// How `dial` finds its server, and what it says when it finds none.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { test } from "node:test";
+import { createServer as createTlsServer } from "node:tls";
+import { Worker } from "node:worker_threads";
+import { dial, type DialOptions, WebSocketError, type WebSocketErrorCode } from "../src/index.ts";
+import { selfSigned } from "./certificate.ts";
+import { accepting, echoAll, rawServer } from "./peers.ts";
+
+const identity = selfSigned("DNS:server.example,IP:127.0.0.1");
+const here = async () => ["127.0.0.1"];
+
+/** A port of this machine on which nobody listens. */
+async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  server.close();
+  await once(server, "close");
+  return address.port;
+}
+
+/** A WebSocket server on 127.0.0.1 that accepts nobody until it is woken. */
+const SLEEPER = `
+const { createServer } = require("node:http");
+const { createHash } = require("node:crypto");
+const { parentPort, workerData } = require("node:worker_threads");
+const server = createServer();
+server.on("upgrade", ({ headers }, socket) => {
+  const key = headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+  const accept = createHash("sha1").update(key).digest("base64");
+  socket.on("error", () => undefined);
+  socket.write("HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\nSec-WebSocket-Accept: " + accept + "\\r\\n\\r\\n");
+});
+server.listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => {
+  parentPort.postMessage(server.address().port);
+  Atomics.wait(workerData, 0, 0);
+});
+`;
+
+for (const addresses of [["127.0.0.1"], ["127.0.0.1", "::1"], ["::1", "127.0.0.1"]]) {
+  test(`a slow address is waited for: ${addresses.join(", ")}`, async () => {
+    const gate = new Int32Array(new SharedArrayBuffer(4));
+    const worker = new Worker(SLEEPER, { eval: true, workerData: gate });
+    const crowd: Socket[] = [];
+    try {
+      const [port] = (await once(worker, "message")) as [number];
+      // Its queue is full then, and the system drops who else knocks. TCP knocks again after a second.
+      for (let count = 0; count < 4; count++) {
+        crowd.push(connect(port, "127.0.0.1").on("error", () => undefined));
+      }
+      await Promise.all(crowd.slice(0, 2).map((socket) => once(socket, "connect")));
+      const resolver = async () => {
+        setTimeout(() => {
+          Atomics.store(gate, 0, 1);
+          Atomics.notify(gate, 0);
+        }, 100);
+        return addresses;
+      };
+      const conn = await dial(`ws://slow.example:${port}`, { resolver, handshakeTimeoutMs: 60_000 });
+      conn.abort();
+    } finally {
+      for (const socket of crowd) socket.destroy();
+      await worker.terminate();
+    }
+  });
+}
+
+test("a name is resolved by the given resolver, and the connection leaves from the given address", async () => {
+  await using server = await accepting();
+  const accepted = server.listener.accept();
+  const asked: string[] = [];
+  const conn = await dial(`ws://server.example:${server.port}`, {
+    resolver: async (host) => {
+      asked.push(host);
+      return ["127.0.0.1"];
+    },
+    localAddress: "127.0.0.2:0",
+  });
+  assert.deepEqual(asked, ["server.example"]);
+  const other = await accepted;
+  assert.match(String(other.peer.addr), /^127\.0\.0\.2:/);
+  assert.equal(other.peer.request?.headers["host"], `server.example:${server.port}`);
+  conn.abort();
+});
+
+test("wss: the name is asked for, the certificate has to be its own, and a Host header names another", async () => {
+  const asked: unknown[] = [];
+  const server = createTlsServer(identity, (socket) => {
+    asked.push(Reflect.get(socket, "servername"));
+    socket.on("error", () => undefined).end("HTTP/1.1 404 Not Found\r\n\r\n");
+  }).listen(0, "127.0.0.1");
+  server.on("tlsClientError", () => undefined);
+  await once(server, "listening");
+  const address = server.address();
+  assert.ok(address !== null && typeof address === "object");
+  const tls = { ca: identity.cert };
+  const to = (host: string, options: DialOptions = {}) =>
+    dial(`wss://${host}:${address.port}`, { resolver: here, tls, ...options });
+  await assert.rejects(to("server.example"), { code: "refused" });
+  await assert.rejects(to("127.0.0.1"), { code: "refused" });
+  await assert.rejects(to("other.example"), { code: "connect_failed" });
+  await assert.rejects(to("other.example", { headers: { Host: "server.example:80" } }), { code: "refused" });
+  await assert.rejects(to("other.example", { tls: { ...tls, servername: "server.example" } }), {
+    code: "refused",
+  });
+  assert.deepEqual(
+    asked.filter((name) => name !== "other.example"),
+    ["server.example", false, "server.example", "server.example"],
+  );
+  server.close();
+});
+
+test("wss: the lookup of Node's TLS options still finds the host", async () => {
+  await using server = await accepting({ tls: identity });
+  void echoAll(server.listener);
+  const conn = await dial(`wss://server.example:${server.port}`, {
+    tls: {
+      ca: identity.cert,
+      lookup: (_host, _options, done) => done(null, [{ address: "127.0.0.1", family: 4 }]),
+    },
+  });
+  await conn.send("hola");
+  assert.equal(await conn.receive(), "hola");
+  conn.abort();
+});
+
+test("wss on the usual port: the Host header has no port", async () => {
+  const heads: string[] = [];
+  const server = createTlsServer(identity, (socket) => {
+    socket
+      .on("error", () => undefined)
+      .once("data", (bytes) => {
+        heads.push(String(bytes));
+        socket.end("HTTP/1.1 404 Not Found\r\n\r\n");
+      });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  assert.ok(address !== null && typeof address === "object");
+  const below = connect(address.port, "127.0.0.1");
+  const tls = { ca: identity.cert, socket: below };
+  await assert.rejects(dial("wss://server.example/path", { tls }), { code: "refused" });
+  assert.match(heads[0] ?? "", /\r\nHost: server\.example\r\n/);
+  server.close();
+});
+
+for (const cutBy of ["its time", "a signal"] as const) {
+  test(`a TLS handshake that does not end is cut by ${cutBy}`, async () => {
+    const controller = new AbortController();
+    const server = createServer((socket) => {
+      socket
+        .on("error", () => undefined)
+        .once("data", () => {
+          if (cutBy === "a signal") controller.abort();
+        });
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const address = server.address();
+    assert.ok(address !== null && typeof address === "object");
+    const dialed = once(server, "connection") as Promise<[Socket]>;
+    const code = cutBy === "a signal" ? "canceled" : "handshake_timeout";
+    const cut = cutBy === "a signal" ? { signal: controller.signal } : { handshakeTimeoutMs: 1_000 };
+    await sentence(
+      `wss://127.0.0.1:${address.port}`,
+      code,
+      new RegExp(`127\\.0\\.0\\.1:${address.port}`),
+      cut,
+    );
+    const [socket] = await dialed;
+    if (!socket.closed) await once(socket, "close");
+    server.close();
+  });
+}
+
+// --- what is said
+
+async function sentence(
+  url: string,
+  code: WebSocketErrorCode,
+  pattern: RegExp,
+  options?: DialOptions,
+): Promise<WebSocketError> {
+  try {
+    (await dial(url, options)).abort();
+  } catch (error) {
+    assert.ok(error instanceof WebSocketError, String(error));
+    assert.equal(error.code, code, error.message);
+    assert.match(error.message, pattern);
+    assert.doesNotMatch(error.message, /\n|[:;,]\s*$|undefined/);
+    return error;
+  }
+  throw new Error(`connected to ${url}`);
+}
+
+test("refused: one address, several, a name, a proxy", async () => {
+  const port = await closedPort();
+  const resolver = async () => ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
+  await sentence(
+    `ws://127.0.0.1:${port}`,
+    "connect_failed",
+    new RegExp(`^cannot connect to 127.0.0.1:${port}: connection refused$`),
+  );
+  const all = await sentence(
+    `ws://srv.example:${port}`,
+    "connect_failed",
+    new RegExp(
+      `^cannot connect to srv.example:${port}: 127.0.0.1:${port}: connection refused; 127.0.0.2:${port}: connection refused; 127.0.0.3:${port}: connection refused$`,
+    ),
+    { resolver },
+  );
+  assert.equal((all.cause as { code?: unknown }).code, "refused");
+  await sentence(
+    `ws://srv.example:${port}`,
+    "connect_failed",
+    new RegExp(`^cannot connect to srv.example:${port}: 127.0.0.1:${port}: connection refused$`),
+    { resolver: here },
+  );
+  await sentence(
+    "ws://srv.example",
+    "connect_failed",
+    new RegExp(`^cannot connect to proxy 127.0.0.1:${port}: connection refused$`),
+    {
+      proxy: `http://127.0.0.1:${port}`,
+    },
+  );
+});
+
+test("a host of many addresses: the message names the first ones", async () => {
+  const port = await closedPort();
+  const resolver = async () => Array.from({ length: 20 }, (_, index) => `127.0.1.${index + 1}`);
+  await sentence(
+    `ws://srv.example:${port}`,
+    "connect_failed",
+    /127\.0\.1\.8:\d+: connection refused; and 12 more addresses$/,
+    {
+      resolver,
+    },
+  );
+});
+
+test("names: nobody knows it, the resolver fails, it answers nothing or nonsense", async () => {
+  const fails = (code: string) => async () => {
+    throw Object.assign(new Error(""), { code });
+  };
+  const from = (resolver: NonNullable<DialOptions["resolver"]>) => ({ resolver });
+  const url = "ws://srv.example:81";
+  await sentence(
+    url,
+    "connect_failed",
+    /^cannot connect to srv\.example:81: no such host$/,
+    from(fails("ENOTFOUND")),
+  );
+  await sentence(
+    url,
+    "connect_failed",
+    /srv\.example:81: temporary failure in name resolution$/,
+    from(fails("EAI_AGAIN")),
+  );
+  await sentence(
+    url,
+    "connect_failed",
+    /srv\.example:81: resolver: connection refused$/,
+    from(fails("ECONNREFUSED")),
+  );
+  await sentence(
+    url,
+    "connect_failed",
+    /srv\.example:81: no address for this host$/,
+    from(async () => []),
+  );
+  await sentence(url, "connect_failed", /srv\.example:81: \S+/, from(fails("")));
+  await sentence(
+    "ws://no-such-host.invalid",
+    "connect_failed",
+    /^cannot connect to no-such-host\.invalid: \S+/,
+  );
+});
+
+test("time: no name, no connection, no answer", async () => {
+  const handshakeTimeoutMs = 500;
+  const never = { handshakeTimeoutMs, resolver: () => new Promise<never>(() => undefined) };
+  await sentence(
+    "ws://srv.example",
+    "handshake_timeout",
+    /^there was no connection to srv\.example within 500 ms$/,
+    never,
+  );
+  await using silent = await rawServer(() => undefined);
+  const url = `ws://127.0.0.1:${silent.port}`;
+  await sentence(url, "handshake_timeout", /^127\.0\.0\.1:\d+ did not answer within 500 ms$/, {
+    handshakeTimeoutMs,
+  });
+  await sentence(
+    "ws://srv.example",
+    "handshake_timeout",
+    /^proxy 127\.0\.0\.1:\d+ did not answer CONNECT srv\.example:80 within 500 ms$/,
+    {
+      handshakeTimeoutMs,
+      proxy: `http://127.0.0.1:${silent.port}`,
+    },
+  );
+});
+
+test("a signal: before, while the name is resolved", async () => {
+  const reason = new Error("no more");
+  const error = await sentence("ws://srv.example", "canceled", /^dialing srv\.example was canceled$/, {
+    signal: AbortSignal.abort(reason),
+  });
+  assert.equal(error.cause, reason);
+  const controller = new AbortController();
+  const resolver = () => {
+    queueMicrotask(() => controller.abort());
+    return new Promise<never>(() => undefined);
+  };
+  await sentence("ws://srv.example", "canceled", /^dialing srv\.example was canceled$/, {
+    signal: controller.signal,
+    resolver,
+  });
+});
+
+test("TLS: a certificate for somebody else, no TLS at all, a peer that leaves, options that cannot be used", async () => {
+  await using secured = await accepting({ tls: identity });
+  const url = `wss://127.0.0.1:${secured.port}`;
+  await sentence(
+    url,
+    "connect_failed",
+    /^the TLS handshake with 127\.0\.0\.1:\d+ failed: TLS: self-signed certificate/,
+  );
+  await sentence(
+    `wss://other.example:${secured.port}`,
+    "connect_failed",
+    /^the TLS handshake with other\.example:\d+ \(127\.0\.0\.1:\d+\) failed: .*other\.example/,
+    { resolver: here, tls: { ca: identity.cert } },
+  );
+  await sentence(url, "invalid_argument", /^cannot speak TLS with 127\.0\.0\.1:\d+: \S+/, {
+    tls: { cert: "none", key: "none" },
+  });
+  const server = createServer(
+    (socket) => void socket.on("error", () => undefined).once("data", () => socket.end("SSH-2.0-x\r\n")),
+  ).listen(0, "127.0.0.1");
+  const leaving = createServer(
+    (socket) => void socket.on("error", () => undefined).once("data", () => socket.end()),
+  ).listen(0, "127.0.0.1");
+  for (const [each, pattern] of [
+    [server, /^the TLS handshake with 127\.0\.0\.1:\d+ failed: TLS: \S+/],
+    [leaving, /TLS handshake/],
+  ] as const) {
+    if (!each.listening) await once(each, "listening");
+    const address = each.address();
+    assert.ok(address !== null && typeof address === "object");
+    await sentence(`wss://127.0.0.1:${address.port}`, "connect_failed", pattern);
+    each.close();
+  }
+});
+
+test("answers: none, half of one, a reset, garbage, another status, too many interim ones", async () => {
+  const said = async (
+    answer: (socket: Socket) => void,
+    code: WebSocketErrorCode,
+    pattern: RegExp,
+  ): Promise<void> => {
+    await using server = await rawServer((_head, socket) => answer(socket));
+    await sentence(`ws://127.0.0.1:${server.port}`, code, pattern);
+  };
+  const at = String.raw`127\.0\.0\.1:\d+`;
+  await said(
+    (socket) => socket.end(),
+    "connect_failed",
+    new RegExp(`^${at} closed the connection before it answered$`),
+  );
+  await said(
+    (socket) => socket.end("HTTP/1.1 101 Swi"),
+    "connect_failed",
+    new RegExp(`^${at} closed the connection before it answered$`),
+  );
+  await said(
+    (socket) => socket.resetAndDestroy(),
+    "connect_failed",
+    new RegExp(`^the connection to ${at} broke before it answered: connection reset by peer$`),
+  );
+  await said(
+    (socket) => socket.end("SSH-2.0\r\n"),
+    "handshake_failed",
+    new RegExp(`^${at} did not answer as HTTP says: \\S+`),
+  );
+  await said((socket) => socket.end("HTTP/1.1 404\r\n\r\n"), "refused", new RegExp(`^${at} answered 404$`));
+  await said(
+    (socket) => socket.end("HTTP/1.1 503 Out of order\r\n\r\n"),
+    "refused",
+    new RegExp(`^${at} answered 503 Out of order$`),
+  );
+  await said(
+    (socket) => socket.end("HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n"),
+    "refused",
+    new RegExp(`^${at} answered 302 and redirects to /x$`),
+  );
+  await said(
+    (socket) => socket.end("HTTP/1.1 103 Early Hints\r\n\r\n".repeat(17)),
+    "handshake_failed",
+    new RegExp(`^${at} sent more than 16 interim answers$`),
+  );
+});
+
+test("a redirect that leads back to where it came from ends with the last one that may be followed", async () => {
+  await using server = await rawServer((_head, socket) =>
+    socket.end("HTTP/1.1 307 Temporary Redirect\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n"),
+  );
+  await sentence(
+    `ws://127.0.0.1:${server.port}`,
+    "refused",
+    /^127\.0\.0\.1:\d+ answered 307 and redirects to \/again, after 3 that were followed$/,
+    {
+      maxRedirects: 3,
+    },
+  );
+});
+
+test("an address to dial from, and a delay, that cannot be are arguments", async () => {
+  await sentence("ws://127.0.0.1:1", "invalid_argument", /nonsense/, { localAddress: "nonsense" });
+  await sentence("ws://127.0.0.1:1", "invalid_argument", /attemptDelayMs -1/, { attemptDelayMs: -1 });
+});
+
+test("interim answers before the 101 are skipped, and a message behind it is received", async () => {
+  const accept = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+  await using server = await rawServer((head, socket) => {
+    const key = /Sec-WebSocket-Key: (.*)\r\n/.exec(head)?.[1] ?? "";
+    const interim =
+      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n";
+    const answer = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${createHash("sha1").update(`${key}${accept}`).digest("base64")}\r\n\r\n`;
+    socket.write(Buffer.concat([Buffer.from(interim + answer), Buffer.from([0x81, 4]), Buffer.from("hola")]));
+  });
+  const conn = await dial(`ws://127.0.0.1:${server.port}`);
+  assert.equal(await conn.receive(), "hola");
+  conn.abort();
+});
