@@ -1,6 +1,5 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { TLSSocket } from "node:tls";
 import {
   checkPeriodMs,
   Inbox,
@@ -9,6 +8,7 @@ import {
   type Monitored,
   monitor,
   type NetErrorParts,
+  resetSocket,
   unmonitor,
 } from "@zocalo/net";
 import type { WebSocketConn } from "./conn.ts";
@@ -312,13 +312,10 @@ export class Session
     if (ending.isOver) return;
     ending.wasClosedHere = true;
     ending.broken("closed", "the connection was aborted by this side");
-    const socket = this.socket;
-    // A TLS socket has the method, too, and throws in it. One of whose end the system is being told libuv does not reset, and Node would leave its descriptor open for
-    // ever; all that was written has left by then.
-    const isShuttingDown = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
-    const canReset = socket instanceof Socket && !(socket instanceof TLSSocket) && !isShuttingDown;
-    if (canReset) socket.resetAndDestroy();
-    else socket.destroy();
+    const { socket } = this;
+    // A stream that is no socket of Node's learns by an error that it is cut, and not closed.
+    if (socket instanceof Socket) resetSocket(socket);
+    else socket.destroy(ending.error);
     if (this.isTransportClosed) this.#finish();
   }
 
