@@ -113,6 +113,8 @@ test("what the network says is exit code 1 and one sentence", async () => {
   using taken = await tcpServer((socket) => void socket.destroy());
   for (const [command, words] of [
     ["dial tcp://127.0.0.1:1", /^zocalo: dial tcp 127\.0\.0\.1:1: connection refused\n$/],
+    ["dial ws://127.0.0.1:1", /^zocalo: cannot connect to 127\.0\.0\.1:1: connection refused\n$/],
+    ["dial ws://no-such-host.invalid", /^zocalo: cannot connect to no-such-host\.invalid: [^:\n]+\n$/],
     ["dial unix:/nowhere/at/all", /^zocalo: dial unix .*no such file/],
     ["dial tcp://does-not-exist.invalid:80", /^zocalo: dial tcp does-not-exist\.invalid:80: /],
     [`listen tcp://127.0.0.1:${taken.port}`, /^zocalo: listen tcp .*address already in use\n$/],

@@ -6,6 +6,8 @@ import { EXIT, UserError } from "../exit-code.ts";
 export const EXIT_BY_SIGNAL = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated } as const;
 
 const USAGE: ReadonlySet<string> = new Set(["invalid_argument", "invalid_address", "invalid_url"]);
+/** Their message has all that their cause says. */
+const SAYS_ALL: ReadonlySet<string> = new Set(["connect_failed", "handshake_failed", "invalid_argument"]);
 const LATE: ReadonlySet<string> = new Set(["timeout", "handshake_timeout"]);
 
 /**
@@ -28,7 +30,10 @@ export function sentence(error: unknown): string {
   const { cause } = error;
   const message = error.message || String(Reflect.get(error, "code") ?? error.name);
   const more =
-    cause instanceof Error && !message.includes(cause.message) && error instanceof WebSocketError
+    error instanceof WebSocketError &&
+    !SAYS_ALL.has(error.code) &&
+    cause instanceof Error &&
+    !message.includes(cause.message)
       ? `: ${cause.message}`
       : "";
   return `${message}${more}`.replace(/\s*\n\s*/g, " ");
