@@ -55,7 +55,10 @@ export function hunt({ driver, patch }: Mutant, seconds: number): string | undef
   const copy = mkdtempSync(join(tmpdir(), "zocalo-mutant-"));
   try {
     copyTree(copy);
-    const applied = spawnSync("git", ["apply", "--whitespace=nowarn", patch], { cwd: copy, encoding: "utf8" });
+    const applied = spawnSync("git", ["apply", "--whitespace=nowarn", patch], {
+      cwd: copy,
+      encoding: "utf8",
+    });
     if (applied.status !== 0) throw new Error(`${patch} no longer applies: ${applied.stderr}`);
     const tsx = import.meta.resolve("tsx");
     const program = join("packages", driver, "test", "integrity", "drive.ts");
