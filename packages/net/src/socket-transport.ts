@@ -327,7 +327,9 @@ export class SecuredTransport extends SocketTransport {
   }
 
   protected override resetBehindEnd(): Error | undefined {
-    const isHidden = this.#mayHideReset && hasPeer(this.#below) === false;
+    // Where both sides have ended there is no peer either.
+    const isOpen = this.socket?.writableEnded === false;
+    const isHidden = this.#mayHideReset && isOpen && hasPeer(this.#below) === false;
     return isHidden ? readReset() : resetBehindEnd(this.#below);
   }
 }

@@ -334,7 +334,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   async #closeAfterEnd(): Promise<void> {
     if (this.#parting?.closing !== undefined) return;
     const transport = this.#transport;
-    if (transport.bufferedBytes === 0) return this.close();
+    if (transport.bufferedBytes === 0 && !this.#writes?.isWaiting) return this.close();
     const watch = new WriteWatch(
       {
         get unsentBytes() {

@@ -75,6 +75,11 @@ export class WriteHalf {
     this.#conn = conn;
   }
 
+  /** Writes wait to be handed over: for the one under way, or for the event loop. */
+  get isWaiting(): boolean {
+    return this.#queue.length > 0;
+  }
+
   write(bytes: Uint8Array, options: WaitOptions | undefined): Promise<void> {
     const refusal = this.#refusal(options);
     if (refusal) return rejection(refusal);

@@ -215,7 +215,7 @@ async function runRelay(links: Links, drawn: RelayCase, context: CaseContext): P
     const farEnding = await far.ended;
     const counts = unmix(Buffer.concat(far.received), [
       ...streams.map((stream) => ({ stream, most: bytes })),
-      { stream: extra.stream },
+      { stream: extra.stream, most: extra.position },
     ]);
     if (ending === "far resets") continue;
     must(
