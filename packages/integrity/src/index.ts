@@ -27,3 +27,18 @@ export {
   type Stamp,
 } from "./stamp.ts";
 export { type Mixed, unmix } from "./unmix.ts";
+export {
+  MessageLedger,
+  type MessagePort,
+  MessageReceiver,
+  payloadOf,
+  planMessages,
+  type Planned,
+  type PlanOptions,
+  RECEIVE_STYLES,
+  type ReceiveStyle,
+  SEND_STYLES,
+  sendAll,
+  type SendStyle,
+  wireBytesOf,
+} from "./messages.ts";

@@ -1,0 +1,309 @@
+import { setImmediate as turn } from "node:timers/promises";
+import {
+  type CaseBase,
+  type CaseContext,
+  type Decks,
+  IntegrityFailure,
+  Kept,
+  type Keeping,
+  KEEPINGS,
+  MessageLedger,
+  type MessagePort,
+  MessageReceiver,
+  must,
+  nap,
+  payloadOf,
+  type Planned,
+  planMessages,
+  Random,
+  RECEIVE_STYLES,
+  type ReceiveStyle,
+  type Scenario,
+  SEND_STYLES,
+  sendAll,
+  type SendStyle,
+  wireBytesOf,
+} from "@zocalo/integrity";
+import { type Conn, delimited, lengthPrefixed, lines, type MessageConn, PreparedMessage } from "@zocalo/net";
+import { FAR_READINGS, FarEnd, type FarReading } from "./far-end.ts";
+import { type Links, type TransportName, TRANSPORTS } from "./links.ts";
+
+const FRAMINGS = ["lines", "delimited", "u16", "u32", "varint"] as const;
+type Framing = (typeof FRAMINGS)[number];
+
+const ENDINGS = ["close", "far ends", "abort", "far resets"] as const;
+
+/** Messages either way, in some framing, on one or more connections. */
+interface FramingCase extends CaseBase {
+  readonly framing: Framing;
+  readonly transport: TransportName;
+  readonly isDialed: boolean;
+  readonly connections: number;
+  readonly outBytes: number;
+  readonly inBytes: number;
+  readonly send: SendStyle;
+  readonly receive: ReceiveStyle;
+  readonly keeping: Keeping;
+  readonly farRead: FarReading;
+  /** Most bytes of one write of the far end. */
+  readonly farPortion: number;
+  readonly ending: (typeof ENDINGS)[number];
+}
+
+/** Long enough that no stamped bytes hold it by chance. */
+const DELIMITER = "\r\n--the end of a message--\0";
+
+/** Framings over every transport. The far end knows the framing by itself, not by the package. */
+export function framingScenario(links: Links): Scenario<FramingCase> {
+  return {
+    name: "framing",
+    weight: 2,
+    draw: drawFraming,
+    async run(drawn, context) {
+      const random = new Random(context.random.fork());
+      const planned = plan(drawn, drawn.outBytes, random);
+      const prepared = new Map<number, PreparedMessage>();
+      const outStream = context.stream();
+      const preparedAt = (index: number): string => {
+        const known = prepared.get(index);
+        const each = planned[index];
+        if (each === undefined) throw new Error("not planned");
+        const made = known ?? new PreparedMessage(payloadOf(outStream, each));
+        prepared.set(index, made);
+        return made as unknown as string; // what `send` takes is not the driver's business
+      };
+      await Promise.all(
+        Array.from({ length: drawn.connections }, () =>
+          runConnection(links, drawn, context, { planned, preparedAt, outStream }),
+        ),
+      );
+    },
+    *simpler(drawn) {
+      if (drawn.connections > 1) yield { ...drawn, connections: 1 };
+      if (drawn.inBytes > 0) yield { ...drawn, inBytes: 0 };
+      if (drawn.outBytes > 0) yield { ...drawn, outBytes: 0 };
+      if (drawn.transport !== "tcp") yield { ...drawn, transport: "tcp" };
+      if (drawn.framing !== "u32") yield { ...drawn, framing: "u32" };
+      if (drawn.farRead !== "fast") yield { ...drawn, farRead: "fast" };
+      if (drawn.keeping !== "keep") yield { ...drawn, keeping: "keep" };
+      if (drawn.ending !== "close") yield { ...drawn, ending: "close" };
+      if (drawn.send !== "awaited") yield { ...drawn, send: "awaited" };
+      if (drawn.receive !== "receive") yield { ...drawn, receive: "receive" };
+      if (drawn.outBytes > 1) yield { ...drawn, outBytes: Math.floor(drawn.outBytes / 4) };
+      if (drawn.inBytes > 1) yield { ...drawn, inBytes: Math.floor(drawn.inBytes / 4) };
+    },
+  };
+}
+
+function drawFraming(decks: Decks): FramingCase {
+  const { random } = decks;
+  const connections = random.int(1, 3);
+  const most = 1_500_000 / connections;
+  const size = (): number => (random.chance(0.5) ? random.int(1, 20_000) : random.int(100_000, most));
+  const ending = decks.deal("framing ending", ENDINGS);
+  return {
+    scenario: "framing",
+    seed: random.fork(),
+    framing: decks.deal("framing", FRAMINGS),
+    transport: decks.deal("framing transport", TRANSPORTS),
+    isDialed: random.chance(0.5),
+    connections,
+    outBytes: size(),
+    inBytes: size(),
+    send: decks.deal(`framing send ${ending}`, SEND_STYLES),
+    receive: decks.deal("framing receive", RECEIVE_STYLES),
+    keeping: decks.deal("framing keeping", KEEPINGS),
+    farRead: decks.deal("framing far read", FAR_READINGS),
+    farPortion: decks.deal("framing far portion", [1_000_000, 5000, 100]),
+    ending,
+  };
+}
+
+function plan({ framing }: FramingCase, bytes: number, random: Random): Planned[] {
+  return planMessages(random, {
+    bytes,
+    // A text grows by a third, and by what stands before it.
+    mostBytes: framing === "u16" ? 49_000 : 300_000,
+    leastBytes: 12,
+    texts: framing === "lines" ? "all" : "some",
+  });
+}
+
+function frame(conn: Conn, framing: Framing): MessageConn {
+  const options = { maxMessageBytes: 1_000_000 };
+  switch (framing) {
+    case "lines":
+      return lines(conn, options);
+    case "delimited":
+      return delimited(conn, DELIMITER, options);
+    default:
+      return lengthPrefixed(conn, framing, options);
+  }
+}
+
+interface Shared {
+  readonly planned: readonly Planned[];
+  readonly outStream: number;
+  preparedAt(index: number): string;
+}
+
+async function runConnection(
+  links: Links,
+  drawn: FramingCase,
+  context: CaseContext,
+  shared: Shared,
+): Promise<void> {
+  const { framing, ending } = drawn;
+  const random = new Random(context.random.fork());
+  const {
+    conn,
+    far: stream,
+    resetFar,
+    takesAtOnce,
+  } = await links.make(drawn.transport, "raw", drawn.isDialed);
+  const messages = frame(conn, framing);
+  context.onEnd(() => {
+    messages.abort();
+    stream.destroy();
+  });
+  const far = new FarEnd(stream, drawn.farRead, random);
+  const inStream = context.stream();
+  const inPlan = plan(drawn, drawn.inBytes, random);
+  const kept = new Kept(drawn.keeping, random);
+  const ledger = new MessageLedger(shared.outStream, shared.planned);
+  const port: MessagePort = messages;
+  const receiver = new MessageReceiver({
+    port,
+    stream: inStream,
+    planned: inPlan,
+    style: drawn.receive,
+    random,
+    kept,
+  });
+  const receiving = receiver.run();
+  // A far end that looks at bytes later than it says must not be sent what the driver overwrites.
+  const style = takesAtOnce ? drawn.send : "prepared";
+  const sending = sendAll({ port, ledger, style, random, prepared: (index) => shared.preparedAt(index) });
+  const farWriting = writeMessages(far, inStream, inPlan, drawn);
+  for (const part of [receiving, sending, farWriting]) part.catch((error: unknown) => context.fail(error));
+
+  const total = shared.planned.reduce((sum, { length }) => sum + length, 0);
+  let isWhole = false;
+  switch (ending) {
+    case "close":
+      // What comes after `close` nobody gets, so that it is called when all came, or meanwhile.
+      if (random.chance(0.5)) await farWriting;
+      await sending;
+      await messages.close();
+      far.end();
+      isWhole = (await far.ended) === "end";
+      must(isWhole, () => `the far end was cut after ${far.receivedBytes} bytes by a close that resolved`);
+      break;
+    case "far ends": {
+      await Promise.all([sending, farWriting]);
+      far.end();
+      const end = await receiving;
+      must(end === undefined, () => `receiving ended with ${String(end?.error)} after an end in order`);
+      must(
+        receiver.count === inPlan.length,
+        () => `receiving ended in order after ${receiver.count} of ${inPlan.length} messages`,
+      );
+      await messages.close();
+      isWhole = (await far.ended) === "end";
+      must(isWhole, () => `the far end was cut after ${far.receivedBytes} bytes by a close that resolved`);
+      break;
+    }
+    case "abort":
+      await Promise.race([far.hasRead(random.int(0, total)), sending]);
+      messages.abort();
+      break;
+    case "far resets":
+      await Promise.race([far.hasRead(random.int(0, total)), sending]);
+      if (random.chance(0.3)) await nap(2);
+      resetFar();
+      break;
+  }
+  await Promise.all([sending, farWriting, receiving, far.ended]);
+  await turn();
+  ledger.check(decode(Buffer.concat(far.received), framing), isWhole);
+  kept.verify();
+}
+
+/** Writes messages as the framing wants them, in portions that do not care where one begins. */
+async function writeMessages(
+  far: FarEnd,
+  stream: number,
+  planned: readonly Planned[],
+  { framing, farPortion }: FramingCase,
+): Promise<void> {
+  const wire = Buffer.concat(planned.flatMap((each) => encode(wireBytesOf(stream, each), framing)));
+  for (let at = 0, count = 0; at < wire.length; count += 1) {
+    const size = count < 50 || farPortion > 1000 ? farPortion : 20_000;
+    if (!(await far.put(wire.subarray(at, at + size)))) return;
+    at += size;
+  }
+}
+
+function encode(payload: Buffer, framing: Framing): Buffer[] {
+  switch (framing) {
+    case "lines":
+      return [payload, Buffer.from("\n")];
+    case "delimited":
+      return [payload, Buffer.from(DELIMITER)];
+    case "u16":
+    case "u32": {
+      const head = Buffer.alloc(framing === "u16" ? 2 : 4);
+      head.writeUIntBE(payload.length, 0, head.length);
+      return [head, payload];
+    }
+    case "varint": {
+      const head: number[] = [];
+      let rest = payload.length;
+      for (; rest > 127; rest = Math.floor(rest / 128)) head.push((rest % 128) + 128);
+      head.push(rest);
+      return [Buffer.from(head), payload];
+    }
+  }
+}
+
+/** All whole messages in `wire`. */
+function decode(wire: Buffer, framing: Framing): Buffer[] {
+  const messages: Buffer[] = [];
+  if (framing === "lines" || framing === "delimited") {
+    const delimiter = framing === "lines" ? "\n" : DELIMITER;
+    for (let at = 0; ; ) {
+      const end = wire.indexOf(delimiter, at);
+      if (end === -1) return messages;
+      messages.push(wire.subarray(at, end));
+      at = end + delimiter.length;
+    }
+  }
+  for (let at = 0; at < wire.length; ) {
+    const head = readLength(wire, at, framing);
+    if (head === undefined || head.end + head.length > wire.length) return messages;
+    // A length that was overwritten would otherwise look like one message that has not come whole.
+    if (head.length > 1_000_000)
+      throw new IntegrityFailure(`byte ${at} of the wire is no length: ${head.length}`);
+    messages.push(wire.subarray(head.end, head.end + head.length));
+    at = head.end + head.length;
+  }
+  return messages;
+}
+
+function readLength(
+  wire: Buffer,
+  at: number,
+  framing: "u16" | "u32" | "varint",
+): { length: number; end: number } | undefined {
+  if (framing !== "varint") {
+    const size = framing === "u16" ? 2 : 4;
+    return at + size > wire.length ? undefined : { length: wire.readUIntBE(at, size), end: at + size };
+  }
+  let length = 0;
+  for (let i = 0; ; i += 1) {
+    const byte = wire[at + i];
+    if (byte === undefined) return undefined;
+    length += (byte % 128) * 128 ** i;
+    if (byte < 128) return { length, end: at + i + 1 };
+  }
+}
