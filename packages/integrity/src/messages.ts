@@ -165,7 +165,8 @@ export interface SenderOptions {
 }
 
 /** Sends all messages of a ledger, as far as that is possible, and overwrites its memory as soon as it may. */
-export async function sendAll({ port, ledger, style, random, prepared }: SenderOptions): Promise<void> {
+export async function sendAll(options: SenderOptions): Promise<void> {
+  const { port, ledger, style, random } = options;
   const { planned, outcomes, stream } = ledger;
   const longest = planned.reduce((most, { length }) => Math.max(most, length), 1);
   const shared = Buffer.allocUnsafeSlow(longest);
@@ -175,7 +176,7 @@ export async function sendAll({ port, ledger, style, random, prepared }: SenderO
   const pending: Promise<unknown>[] = [];
   for (const [index, each] of planned.entries()) {
     let payload = payloadOf(stream, each);
-    if (style === "prepared") payload = prepared(index) as Buffer;
+    if (style === "prepared") payload = options.prepared(index) as Buffer;
     else if ((style === "one buffer" || style === "trySend one buffer") && typeof payload !== "string") {
       payload = shared.subarray(0, each.length);
       stamp(payload, stream, each.start);
@@ -299,8 +300,9 @@ export class MessageReceiver {
     const { port, style, random } = this.#options;
     if (style !== "signals") return port.receive();
     const controller = new AbortController();
-    if (random.chance(0.5)) queueMicrotask(() => controller.abort());
-    else if (random.chance(0.5)) setImmediate(() => controller.abort());
+    const when = random.int(0, 3);
+    if (when === 0) queueMicrotask(() => controller.abort());
+    else if (when === 1) setImmediate(() => controller.abort());
     try {
       return await port.receive({ signal: controller.signal });
     } catch (error) {
@@ -318,7 +320,7 @@ export class MessageReceiver {
           try {
             this.#take(message);
           } catch (error) {
-            reject(error as Error);
+            reject(error);
           }
           if (style === "serve promise" && random.chance(0.5)) return turn();
           if (style === "serve slow" && random.chance(0.1)) return nap(1);

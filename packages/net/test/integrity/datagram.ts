@@ -45,6 +45,7 @@ export interface DatagramCase extends CaseBase {
 export function datagramScenario(): Scenario<DatagramCase> {
   return {
     name: "datagram",
+    weight: 4,
     draw: drawDatagram,
     run: runDatagrams,
     *simpler(drawn) {
@@ -143,7 +144,7 @@ async function open(
   context: CaseContext,
 ): Promise<Port & { address: IpAddr }> {
   const { port: farPort } = far.address();
-  const to = parseAddr("udp", `127.0.0.1:${farPort}`) as IpAddr;
+  const to = parseAddr("udp", `127.0.0.1:${farPort}`);
   if (drawn.kind === "dialed") {
     const conn = await dial("udp", `127.0.0.1:${farPort}`);
     context.onEnd(() => conn.close());

@@ -12,9 +12,10 @@ import {
   Random,
   type Scenario,
   StreamLedger,
+  FAR_READINGS, FAR_WRITINGS, FarEnd, type FarReading, type FarWriting,
 } from "@zocalo/integrity";
+import { hasArrived } from "./arrived.ts";
 import { holdBytes, tooMuchFor } from "./capacity.ts";
-import { FAR_READINGS, FAR_WRITINGS, FarEnd, type FarReading, type FarWriting } from "./far-end.ts";
 import { type FarKind, type Link, type Links, type TransportName, TRANSPORTS } from "./links.ts";
 import { type ReadEnding, READ_STYLES, Reader, type ReadStyle } from "./read-styles.ts";
 import { isAdapter, WRITE_STYLES, Writer, type WriteStyle } from "./write-styles.ts";
@@ -57,7 +58,7 @@ const ALL_TAKE_BYTES = 16_384;
 export function flowScenario(links: Links): Scenario<FlowCase> {
   return {
     name: "flow",
-    weight: 4,
+    weight: 20,
     draw: drawFlow,
     async run(drawn, context) {
       const hold =
@@ -213,7 +214,7 @@ async function runFlow(drawn: FlowCase, link: Link, hold: number, context: CaseC
       if (ending === "far resets") await Promise.race([far.hasRead(progress), writing]);
       else await nap(random.int(3, 40));
       await turn();
-      await far.hasArrived();
+      await hasArrived(stream);
       if (ending === "far closes unread") stream.destroy();
       else link.resetFar();
       await writing;

@@ -23,9 +23,9 @@ import {
   sendAll,
   type SendStyle,
   wireBytesOf,
+  FAR_READINGS, FarEnd, type FarReading,
 } from "@zocalo/integrity";
 import { type Conn, delimited, lengthPrefixed, lines, type MessageConn, PreparedMessage } from "@zocalo/net";
-import { FAR_READINGS, FarEnd, type FarReading } from "./far-end.ts";
 import { type Links, type TransportName, TRANSPORTS } from "./links.ts";
 
 const FRAMINGS = ["lines", "delimited", "u16", "u32", "varint"] as const;
@@ -57,7 +57,7 @@ const DELIMITER = "\r\n--the end of a message--\0";
 export function framingScenario(links: Links): Scenario<FramingCase> {
   return {
     name: "framing",
-    weight: 2,
+    weight: 12,
     draw: drawFraming,
     async run(drawn, context) {
       const random = new Random(context.random.fork());
@@ -155,12 +155,8 @@ async function runConnection(
 ): Promise<void> {
   const { framing, ending } = drawn;
   const random = new Random(context.random.fork());
-  const {
-    conn,
-    far: stream,
-    resetFar,
-    takesAtOnce,
-  } = await links.make(drawn.transport, "raw", drawn.isDialed);
+  const link = await links.make(drawn.transport, "raw", drawn.isDialed);
+  const { conn, far: stream, takesAtOnce } = link;
   const messages = frame(conn, framing);
   context.onEnd(() => {
     messages.abort();
@@ -220,7 +216,7 @@ async function runConnection(
     case "far resets":
       await Promise.race([far.hasRead(random.int(0, total)), sending]);
       if (random.chance(0.3)) await nap(2);
-      resetFar();
+      link.resetFar();
       break;
   }
   await Promise.all([sending, farWriting, receiving, far.ended]);

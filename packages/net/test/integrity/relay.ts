@@ -14,9 +14,9 @@ import {
   stamped,
   StreamLedger,
   unmix,
+  FAR_READINGS, FarEnd, type FarReading, type FarWriting,
 } from "@zocalo/integrity";
 import { type Conn, NetError, toNodeStream, toWebStreams } from "@zocalo/net";
-import { FAR_READINGS, FarEnd, type FarReading, type FarWriting } from "./far-end.ts";
 import { type FarKind, type Link, type Links, type TransportName, TRANSPORTS } from "./links.ts";
 
 /** How what comes is passed on. The first ones pass lent memory on. */
@@ -64,7 +64,7 @@ const MOST_EXTRA_BYTES = 3_000_000;
 export function relayScenario(links: Links): Scenario<RelayCase> {
   return {
     name: "relay",
-    weight: 4,
+    weight: 20,
     draw: drawRelay,
     run: (drawn, context) => runRelay(links, drawn, context),
     *simpler(drawn) {

@@ -1,8 +1,8 @@
 import type { Duplex } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
-import { Socket } from "node:net";
-import { unacknowledgedBytes } from "../../src/unacknowledged.ts";
-import { nap, type Random, stamped } from "@zocalo/integrity";
+import type { Random } from "./random.ts";
+import { nap } from "./run.ts";
+import { stamped } from "./stamp.ts";
 
 /** How the far end reads. */
 export const FAR_READINGS = ["fast", "slow", "stalled", "one byte"] as const;
@@ -27,6 +27,8 @@ export class FarEnd {
   receivedBytes = 0;
   /** Resolves with how reading came to an end. */
   readonly ended: Promise<FarEnding>;
+  /** Told of each portion, in order. */
+  onBytes: ((bytes: Uint8Array) => void) | undefined;
   readonly #random: Random;
   #wake: (() => void) | undefined;
   #thresholds: { bytes: number; reached: () => void }[] = [];
@@ -80,15 +82,6 @@ export class FarEnd {
     });
   }
 
-  /**
-   * Resolves when the other system has all that was written. What waits for its acknowledgements (one small segment after the other is sent only so far
-   * ahead of them) a reset would throw away.
-   */
-  async hasArrived(): Promise<void> {
-    if (!(this.stream instanceof Socket)) return;
-    while ((await unacknowledgedBytes(this.stream)) ?? 0) await turn();
-  }
-
   end(): void {
     if (!this.stream.destroyed) this.stream.end();
   }
@@ -120,6 +113,7 @@ export class FarEnd {
   #keep(chunk: Uint8Array): void {
     this.received.push(chunk);
     this.receivedBytes += chunk.length;
+    this.onBytes?.(chunk);
     const reached = this.#thresholds.filter(({ bytes }) => bytes <= this.receivedBytes);
     this.#thresholds = this.#thresholds.filter(({ bytes }) => bytes > this.receivedBytes);
     for (const threshold of reached) threshold.reached();
