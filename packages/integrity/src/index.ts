@@ -1,5 +1,12 @@
 export { command, describeFailure } from "./command.ts";
-export { FAR_READINGS, FAR_WRITINGS, FarEnd, type FarEnding, type FarReading, type FarWriting } from "./far-end.ts";
+export {
+  FAR_READINGS,
+  FAR_WRITINGS,
+  FarEnd,
+  type FarEnding,
+  type FarReading,
+  type FarWriting,
+} from "./far-end.ts";
 export { codeOf, IntegrityFailure, must } from "./failure.ts";
 export { Kept, type Keeping, KEEPINGS, mustBe } from "./kept.ts";
 export { type Ending, StreamLedger } from "./ledger.ts";

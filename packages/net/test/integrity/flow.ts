@@ -12,7 +12,11 @@ import {
   Random,
   type Scenario,
   StreamLedger,
-  FAR_READINGS, FAR_WRITINGS, FarEnd, type FarReading, type FarWriting,
+  FAR_READINGS,
+  FAR_WRITINGS,
+  FarEnd,
+  type FarReading,
+  type FarWriting,
 } from "@zocalo/integrity";
 import { hasArrived } from "./arrived.ts";
 import { holdBytes, tooMuchFor } from "./capacity.ts";

@@ -23,7 +23,9 @@ import {
   sendAll,
   type SendStyle,
   wireBytesOf,
-  FAR_READINGS, FarEnd, type FarReading,
+  FAR_READINGS,
+  FarEnd,
+  type FarReading,
 } from "@zocalo/integrity";
 import { type Conn, delimited, lengthPrefixed, lines, type MessageConn, PreparedMessage } from "@zocalo/net";
 import { type Links, type TransportName, TRANSPORTS } from "./links.ts";

@@ -14,7 +14,10 @@ import {
   stamped,
   StreamLedger,
   unmix,
-  FAR_READINGS, FarEnd, type FarReading, type FarWriting,
+  FAR_READINGS,
+  FarEnd,
+  type FarReading,
+  type FarWriting,
 } from "@zocalo/integrity";
 import { type Conn, NetError, toNodeStream, toWebStreams } from "@zocalo/net";
 import { type FarKind, type Link, type Links, type TransportName, TRANSPORTS } from "./links.ts";

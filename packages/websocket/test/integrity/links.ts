@@ -43,7 +43,10 @@ export class Links {
     for (const compression of COMPRESSIONS) {
       for (const isStreaming of [false, true]) await links.#listen(compression, isStreaming);
     }
-    await links.#serve("dial", createServer({ pauseOnConnect: true }, (socket) => links.#accepted?.(socket)));
+    await links.#serve(
+      "dial",
+      createServer({ pauseOnConnect: true }, (socket) => links.#accepted?.(socket)),
+    );
     const secure = createTlsServer(links.#identity, (socket) => links.#accepted?.(socket));
     await links.#serve("dial wss", secure);
     return links;
@@ -57,7 +60,9 @@ export class Links {
   /** One at a time, so that who dialed and who was accepted belong together. */
   make(door: Door, compression: CompressionKind, isStreaming: boolean): Promise<Link> {
     const made = this.#latest.then(() =>
-      door === "dial" || door === "dial wss" ? this.#dialed(door, compression, isStreaming) : this.#listened(door, compression, isStreaming),
+      door === "dial" || door === "dial wss"
+        ? this.#dialed(door, compression, isStreaming)
+        : this.#listened(door, compression, isStreaming),
     );
     this.#latest = made.catch(() => undefined); // who asked for it is told
     return made;
@@ -67,7 +72,10 @@ export class Links {
     const options = connOptions(compression, isStreaming);
     const name = `${compression} ${isStreaming}`;
     this.#listeners.set(`listen ${name}`, await listen("127.0.0.1:0", options));
-    this.#listeners.set(`listen wss ${name}`, await listen("127.0.0.1:0", { ...options, tls: this.#identity }));
+    this.#listeners.set(
+      `listen wss ${name}`,
+      await listen("127.0.0.1:0", { ...options, tls: this.#identity }),
+    );
     const server = createHttpServer();
     await this.#serve(`attach ${name}`, server);
     this.#listeners.set(`attach ${name}`, attach(server, options));
@@ -100,7 +108,11 @@ export class Links {
     return { conn, far, agreed: agreedIn(head), isFarClient: true };
   }
 
-  async #dialed(door: "dial" | "dial wss", compression: CompressionKind, isStreaming: boolean): Promise<Link> {
+  async #dialed(
+    door: "dial" | "dial wss",
+    compression: CompressionKind,
+    isStreaming: boolean,
+  ): Promise<Link> {
     const accepted = new Promise<Socket>((resolve) => (this.#accepted = resolve));
     const url = `${door === "dial" ? "ws" : "wss"}://127.0.0.1:${this.#ports.get(door)}/`;
     const dialing = dial(url, { ...connOptions(compression, isStreaming), tls: { ca: this.#identity.cert } });
@@ -108,14 +120,21 @@ export class Links {
     far.on("error", ignore);
     const head = await readHead(far);
     const key = /^sec-websocket-key: *(\S+)/im.exec(head)?.[1] ?? "";
-    const accept = createHash("sha1").update(key + GUID).digest("base64");
+    const accept = createHash("sha1")
+      .update(key + GUID)
+      .digest("base64");
     const extension = /^sec-websocket-extensions:/im.test(head) ? extensionOf(compression) : undefined;
     far.write(
       `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n` +
         `${extension === undefined ? "" : `Sec-WebSocket-Extensions: ${extension}\r\n`}\r\n`,
     );
     const conn = await dialing;
-    return { conn, far, agreed: extension === undefined ? undefined : agreedIn(`x: ${extension}`), isFarClient: false };
+    return {
+      conn,
+      far,
+      agreed: extension === undefined ? undefined : agreedIn(`x: ${extension}`),
+      isFarClient: false,
+    };
   }
 }
 

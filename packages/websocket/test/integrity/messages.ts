@@ -28,7 +28,17 @@ import {
 import { PreparedMessage } from "@zocalo/net";
 import type { WebSocketConn } from "../../src/index.ts";
 import { Direction } from "../conformance/deflate.ts";
-import { BINARY, CLOSE, closing, encode, encodeFragments, type Frame, FrameReader, PING, TEXT } from "../conformance/wire.ts";
+import {
+  BINARY,
+  CLOSE,
+  closing,
+  encode,
+  encodeFragments,
+  type Frame,
+  FrameReader,
+  PING,
+  TEXT,
+} from "../conformance/wire.ts";
 import { COMPRESSIONS, type CompressionKind, type Door, DOORS, type Link, type Links } from "./links.ts";
 
 const ENDINGS = ["close", "far closes", "abort", "far resets"] as const;
@@ -71,7 +81,9 @@ export function messagesScenario(links: Links): Scenario<MessagesCase> {
         return made as unknown as string; // what `send` takes is not the driver's business
       };
       const shared = { planned, outStream, preparedAt };
-      await Promise.all(Array.from({ length: drawn.connections }, () => runConnection(links, drawn, context, shared)));
+      await Promise.all(
+        Array.from({ length: drawn.connections }, () => runConnection(links, drawn, context, shared)),
+      );
     },
     *simpler(drawn) {
       if (drawn.connections > 1) yield { ...drawn, connections: 1 };
@@ -131,7 +143,12 @@ interface Shared {
   preparedAt(index: number): string;
 }
 
-async function runConnection(links: Links, drawn: MessagesCase, context: CaseContext, shared: Shared): Promise<void> {
+async function runConnection(
+  links: Links,
+  drawn: MessagesCase,
+  context: CaseContext,
+  shared: Shared,
+): Promise<void> {
   const { ending } = drawn;
   const random = new Random(context.random.fork());
   const link = await links.make(drawn.door, drawn.compression, drawn.isStreaming);
@@ -146,9 +163,17 @@ async function runConnection(links: Links, drawn: MessagesCase, context: CaseCon
   const kept = new Kept(drawn.keeping, random);
   const ledger = new MessageLedger(shared.outStream, shared.planned);
   const port: MessagePort = drawn.isStreaming ? streamed(conn) : conn;
-  const receiver = new MessageReceiver({ port, stream: inStream, planned: inPlan, style: drawn.receive, random, kept });
+  const receiver = new MessageReceiver({
+    port,
+    stream: inStream,
+    planned: inPlan,
+    style: drawn.receive,
+    random,
+    kept,
+  });
   const receiving = receiver.run();
-  const style = drawn.isStreaming && (drawn.send === "prepared" || drawn.send === "signals") ? "awaited" : drawn.send;
+  const style =
+    drawn.isStreaming && (drawn.send === "prepared" || drawn.send === "signals") ? "awaited" : drawn.send;
   const sending = sendAll({ port, ledger, style, random, prepared: (index) => shared.preparedAt(index) });
   const farWriting = far.writeAll(inStream, inPlan);
   for (const part of [receiving, sending, farWriting]) part.catch((error: unknown) => context.fail(error));
@@ -163,7 +188,10 @@ async function runConnection(links: Links, drawn: MessagesCase, context: CaseCon
       await conn.close();
       await far.end.ended;
       isWhole = true;
-      must(far.hasGotClose, () => `close resolved, but the far end got no Close frame in ${far.end.receivedBytes} bytes`);
+      must(
+        far.hasGotClose,
+        () => `close resolved, but the far end got no Close frame in ${far.end.receivedBytes} bytes`,
+      );
       break;
     case "far closes": {
       await Promise.all([sending, farWriting]);
@@ -176,7 +204,10 @@ async function runConnection(links: Links, drawn: MessagesCase, context: CaseCon
       );
       await far.end.ended;
       isWhole = true;
-      must(far.hasGotClose, () => `the far end closed and got no Close frame in ${far.end.receivedBytes} bytes`);
+      must(
+        far.hasGotClose,
+        () => `the far end closed and got no Close frame in ${far.end.receivedBytes} bytes`,
+      );
       break;
     }
     case "abort":
@@ -276,7 +307,8 @@ class FarPeer {
         if (!(await this.end.put(portion))) return;
         at += portion.length;
       }
-      if (written % 7 === 3 && !this.#hasSentClose) await this.end.put(encode(isMasked, PING, Buffer.from("alive")));
+      if (written % 7 === 3 && !this.#hasSentClose)
+        await this.end.put(encode(isMasked, PING, Buffer.from("alive")));
     }
     if (this.hasGotClose) await this.#answerClose();
   }
