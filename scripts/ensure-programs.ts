@@ -38,6 +38,20 @@ export const PROGRAMS: readonly Program[] = [
     probe: ["version"],
     isRight: (output) => /SSL/.test(output),
   },
+  {
+    command: "socat",
+    debianPackage: "socat",
+    purpose: "it is a peer in the integrity tests",
+    probe: ["-V"],
+    isRight: (output) => /socat/.test(output),
+  },
+  {
+    command: "python3",
+    debianPackage: "python3",
+    purpose: "its sockets are peers in the integrity tests",
+    probe: ["--version"],
+    isRight: (output) => /Python 3/.test(output),
+  },
 ];
 
 /** Those of `programs` that are not installed. */

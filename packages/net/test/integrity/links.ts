@@ -82,6 +82,17 @@ export class Links {
     return made;
   }
 
+  /** A connection that a program makes which `start` starts. */
+  accept(network: "tcp" | "unix" | "tls", start: (address: string) => void): Promise<Conn> {
+    const made = this.#latest.then(async () => {
+      const listener = await this.#listener(network);
+      start(String(listener.addr));
+      return listener.accept();
+    });
+    this.#latest = made.catch(() => undefined); // who asked for it is told
+    return made;
+  }
+
   async #make(transport: TransportName, far: FarKind, isDialed: boolean): Promise<Link> {
     switch (transport) {
       case "tcp":

@@ -1,6 +1,7 @@
 import type { Scenario } from "@zocalo/integrity";
 import { datagramScenario } from "./datagram.ts";
 import { flowScenario } from "./flow.ts";
+import { foreignProgramScenario } from "./foreign-program.ts";
 import { framingScenario } from "./framing.ts";
 import { Links } from "./links.ts";
 import { relayScenario } from "./relay.ts";
@@ -9,12 +10,14 @@ import { canSlowLinks, slowLinkScenario } from "./slow-link.ts";
 /** All scenarios of this package, and what undoes what they share. */
 export async function makeScenarios(): Promise<{ scenarios: Scenario[]; dispose(): Promise<void> }> {
   const links = await Links.open();
+  const foreign = foreignProgramScenario(links);
   return {
     scenarios: [
       flowScenario(links),
       relayScenario(links),
       framingScenario(links),
       datagramScenario(),
+      ...(foreign === undefined ? [] : [foreign]),
       ...(canSlowLinks() ? [slowLinkScenario()] : []),
     ],
     dispose: () => links.dispose(),

@@ -237,9 +237,7 @@ function streamed(conn: WebSocketConn): MessagePort {
     return stream.isText ? whole.toString("utf8") : whole;
   };
   return {
-    async send(message) {
-      await conn.sendStream(partsOf(message));
-    },
+    send: (message) => conn.sendStream(partsOf(message)),
     trySend: (message) => conn.trySend(message),
     receive,
     serve() {
