@@ -68,6 +68,8 @@ export interface FoundFailure {
 /** A case that makes no progress for so many looks hangs. The event loop has had its turn between two looks, so a busy machine is waited for. */
 const HANG_LOOKS = 300;
 const LOOK_MS = 100;
+/** How long what a failed case has begun may go on. */
+const AFTERMATH_MS = 100;
 /** While shrinking, what hangs is believed sooner. */
 const SHRINK_HANG_LOOKS = 130;
 /** Most cases that shrinking tries, and how often each. */
@@ -151,6 +153,8 @@ export async function runCase(
     watch.stop();
     await Promise.race([turn(), failed]);
   });
+  // What a failed case has begun goes on a little. It must not be taken for a failure of the next.
+  if (error !== undefined || endError !== undefined) await nap(AFTERMATH_MS);
   process.off("unhandledRejection", onRejection);
   process.off("uncaughtException", onException);
   return error ?? endError;
