@@ -13,6 +13,9 @@ export type DatagramHandler = DatagramSocketHandler<Uint8Array>;
  * it (ICMP) becomes an error. Datagrams may be lost, doubled or overtaken. Connecting sends none, so it says nothing about
  * whether anybody is there.
  *
+ * Whose memory it is: a received datagram is the application's own. A sent one is read until the promise of `send` has settled, by `trySend` until
+ * it returns, and not after.
+ *
  * @example
  * const conn = await dial("udp", "127.0.0.1:7001");
  * await conn.send(Buffer.from("hola"));
@@ -21,7 +24,11 @@ export type DatagramHandler = DatagramSocketHandler<Uint8Array>;
 export interface DatagramConn extends DatagramSocket<Uint8Array> {
   readonly remoteAddr: IpAddr;
 
-  /** Sends one datagram; resolves when the system has taken it. @throws NetError `too_large`, `refused` (of an earlier one), … */
+  /**
+   * Sends one datagram; resolves when the system has taken it. Its memory is read until then, see `PacketConn.send`.
+   *
+   * @throws NetError `too_large`, `refused` (of an earlier one), …
+   */
   send(bytes: Uint8Array, options?: WaitOptions): Promise<void>;
 
   /** Sends without waiting. See `PacketConn.trySend`. What the network reports goes to `receive`, or to the handler's `error`. */

@@ -49,6 +49,14 @@ export interface DatagramSocket<T> extends AsyncIterable<T>, AsyncDisposable {
    */
   trySendBatch(datagrams: readonly T[]): number;
 
+  /**
+   * Waits until none of the datagrams that were accepted waits in this process, because the system is behind. One that it refuses meanwhile is
+   * lost, as others are on their way.
+   *
+   * @throws NetError `closed` when the socket is or gets closed before, `canceled` by the signal.
+   */
+  flush(options?: WaitOptions): Promise<void>;
+
   /** Closes and unblocks pending operations, which reject with `closed`; iteration ends quietly. */
   close(): Promise<void>;
 

@@ -314,3 +314,43 @@ test("an address that sends again is the same object, on a dual-stack socket too
   assert.equal(text((await client.receive()).bytes), "1");
   await Promise.all([server.close(), client.close()]);
 });
+
+/** A socket whose handle answers that each datagram waits, and what it then holds of them. */
+async function crowdedSocket() {
+  const socket = await boundSocket();
+  const sender = senderFor(socket, false);
+  const held: Uint8Array[] = [];
+  const requests: { oncomplete?(status: number): void }[] = [];
+  for (const key of Object.getOwnPropertySymbols(socket)) {
+    const state: unknown = Reflect.get(socket, key);
+    if (typeof state !== "object" || state === null || !Reflect.has(state, "handle")) continue;
+    const send = (request: (typeof requests)[number], [bytes]: [Uint8Array]) => {
+      held.push(bytes);
+      requests.push(request);
+      return 0;
+    };
+    Object.defineProperty(Reflect.get(state, "handle"), "send", { value: send, configurable: true });
+  }
+  return { socket, sender, held, requests };
+}
+
+test("a datagram that has to wait does so in memory that nobody writes to", async () => {
+  const { socket, sender, held, requests } = await crowdedSocket();
+  const { address, port } = socket.address();
+  const sizes = [1, 2, 512, 513, 3, 40_000, 40_000, 7];
+  const memory = new Uint8Array(40_000);
+  for (const [at, size] of sizes.entries()) {
+    // As if none waited, so that each takes the way of the first one, too.
+    if (at % 2 === 0) for (const request of requests.splice(0)) request.oncomplete?.(0);
+    memory.fill(at + 1, 0, size);
+    assert.ok(sender.trySend(memory.subarray(0, size), address, port) instanceof InFlight);
+    memory.fill(0xdb);
+  }
+  for (const [at, size] of sizes.entries()) {
+    assert.ok(
+      Buffer.alloc(size, at + 1).equals(held[at] ?? new Uint8Array(0)),
+      `datagram ${at} of ${size} bytes`,
+    );
+  }
+  socket.close();
+});

@@ -6,7 +6,10 @@ import type { GroupOptions } from "./multicast.ts";
 
 /** One datagram and where it came from, or goes to. */
 export interface Packet {
-  /** All of its bytes, possibly none. Of a received one the caller owns them (on Node it is a `Buffer`). */
+  /**
+   * All of its bytes, possibly none. Of a received one they are the application's own (on Node it is a `Buffer`): nobody else ever writes there, and
+   * they may be kept, changed or transferred. Of a sent one they are read as long as the call says.
+   */
   readonly bytes: Uint8Array;
   /** Who sent it, as far as one can tell: a source address can be forged. */
   readonly addr: IpAddr;
@@ -21,6 +24,9 @@ export type PacketHandler = DatagramSocketHandler<Packet>;
  *
  * All methods may be called at any time from several places; simultaneous receives are served in call order.
  *
+ * Whose memory it is: a received packet is the application's own. A sent one is read until the promise of `send` or `sendBatch` has settled, by
+ * `trySend` and `trySendBatch` until they return, and not after.
+ *
  * A socket of both IP versions (`"udp"` on `":port"`) is one of IPv6 to the system, and Node can set its TTLs, its interface for groups and
  * its loopback for IPv6 only: IPv4 datagrams from it keep the system's. Where those matter, bind `"udp4"`.
  */
@@ -28,13 +34,20 @@ export interface PacketConn extends DatagramSocket<Packet> {
   /**
    * Sends one datagram; resolves when the system has taken it, which says nothing about its arrival.
    *
+   * `bytes` are read where they are until the promise has settled, and must not be changed before. With a signal, or while a write deadline is set,
+   * they are copied, as either may end the call while the datagram still waits. Only a deadline that is set during the call may end it with the
+   * datagram uncopied: its memory is then read until it has left or the socket is closed.
+   *
+   * Nobody need wait for it: a failure that nobody waits for ends no process, and the datagram is lost like any other.
+   *
    * @param addr A packet's `addr`, or `host:port`. A host name is looked up for each datagram.
    * @throws NetError `too_large` (EMSGSIZE), `timeout` past the write deadline, `permission` for broadcast that is not enabled, …
    */
   send(bytes: Uint8Array, addr: IpAddr | string, options?: WaitOptions): Promise<void>;
 
   /**
-   * Sends without waiting: the way for hot paths.
+   * Sends without waiting: the way for hot paths. `bytes` are copied (0.1 to 0.2 µs up to 1 KiB, 2 µs at 60 KB): the caller may write over
+   * them when this returns, also if the datagram has to wait in the process.
    * `refused` when `sendLimitBytes` wait in the process because the network card is behind, when it is too large, when the system
    * refuses it at once (where Node can be asked, see the README; else it counts as sent), or when closed.
    */

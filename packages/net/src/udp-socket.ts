@@ -2,7 +2,7 @@ import type { RemoteInfo, Socket } from "node:dgram";
 import { isIPv4 } from "node:net";
 import type { IpAddr } from "./addr.ts";
 import type { Deadline, WaitOptions } from "./conn.ts";
-import { type DatagramSender, InFlight, type SendStatus } from "./datagram-sender.ts";
+import { type DatagramSender, InFlight, ownCopy, type SendStatus } from "./datagram-sender.ts";
 import type { DatagramSocket, DatagramSocketHandler } from "./datagram-socket.ts";
 import { DeadlineTimer } from "./deadline.ts";
 import { senderFor } from "./direct-send.ts";
@@ -12,7 +12,9 @@ import { Inbox, type InboxSource } from "./inbox.ts";
 import type { CloseInfo, SendOutcome } from "./message-conn.ts";
 import { netErrorFrom } from "./node-error.ts";
 import { SourceAddr, SourceAddrs } from "./source-addr.ts";
+import { rejection, told } from "./told.ts";
 import { rememberIp } from "./udp-lookup.ts";
+import { untilCanceled } from "./until-canceled.ts";
 
 /** Largest payload of a UDP datagram over IPv4, in bytes: 65,535 less the two headers. */
 export const MAX_DATAGRAM_BYTES = 65_507;
@@ -30,6 +32,14 @@ interface PendingSend {
   reject(error: NetError): void;
   /** Takes the listener off the signal. */
   forget: (() => void) | undefined;
+}
+
+/** Somebody who waits in `flush`. */
+interface Flush {
+  /** What waited when it was called, and still does. */
+  readonly left: Set<InFlight>;
+  resolve(): void;
+  reject(error: NetError): void;
 }
 
 /** What `send` answers when the system has taken the datagram at once. */
@@ -54,6 +64,10 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
   readonly #writeDeadline: DeadlineTimer;
   /** Sends that wait for the system; a deadline or `close` ends the waiting. */
   readonly #sending = new Set<PendingSend>();
+  /** Datagrams that wait in this process. */
+  readonly #waiting = new Set<InFlight>();
+  #flushing: Flush[] = [];
+  #hasWriteDeadline = false;
   #dropped = 0;
   /** Told by the kernel between two receives (ICMP), to be told by the next one. */
   #pendingError: NetError | undefined;
@@ -132,7 +146,11 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
     };
   }
 
-  async sendBatch(datagrams: readonly T[], options?: WaitOptions): Promise<void> {
+  sendBatch(datagrams: readonly T[], options?: WaitOptions): Promise<void> {
+    return told(this.#sendBatch(datagrams, options));
+  }
+
+  async #sendBatch(datagrams: readonly T[], options: WaitOptions | undefined): Promise<void> {
     let datagramsSent = 0;
     try {
       for (const datagram of datagrams) {
@@ -158,6 +176,14 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
     return accepted;
   }
 
+  flush({ signal }: WaitOptions = {}): Promise<void> {
+    if (this.#waiting.size === 0) return Promise.resolve();
+    const flushed = new Promise<void>((resolve, reject) => {
+      this.#flushing.push({ left: new Set(this.#waiting), resolve, reject });
+    });
+    return told(untilCanceled(flushed, signal, (by) => canceledError(this.site("write"), by)));
+  }
+
   setDeadline(at: Deadline): void {
     this.setReadDeadline(at);
     this.setWriteDeadline(at);
@@ -168,11 +194,13 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
   }
 
   setWriteDeadline(at: Deadline): void {
-    if (this.#closed === undefined) this.#writeDeadline.set(at);
+    if (this.#closed !== undefined) return;
+    this.#hasWriteDeadline = at !== null;
+    this.#writeDeadline.set(at);
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#close();
+    this.#closed ??= told(this.#close());
     return this.#closed;
   }
 
@@ -187,21 +215,23 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
     options: WaitOptions | undefined,
   ): Promise<void> {
     const signal = options?.signal;
-    if (this.#closed !== undefined) return Promise.reject(closedError(this.#writeSite(addr)));
-    if (signal?.aborted) return Promise.reject(canceledError(this.#writeSite(addr), signal));
-    if (this.#writeDeadline.hasPassed) return Promise.reject(timeoutError(this.#writeSite(addr)));
+    if (this.#closed !== undefined) return rejection(closedError(this.#writeSite(addr)));
+    if (signal?.aborted) return rejection(canceledError(this.#writeSite(addr), signal));
+    if (this.#writeDeadline.hasPassed) return rejection(timeoutError(this.#writeSite(addr)));
     let status: SendStatus;
     try {
+      // Either may end the call before the datagram has left.
+      const given = signal !== undefined || this.#hasWriteDeadline ? ownCopy(bytes) : bytes;
       status =
         addr === undefined
-          ? this.#sender.send(bytes)
-          : this.#sender.send(bytes, this.#wireHost(addr), addr.port);
+          ? this.#sender.send(given)
+          : this.#sender.send(given, this.#wireHost(addr), addr.port);
     } catch (error) {
-      return Promise.reject(netErrorFrom(error, this.#writeSite(addr)));
+      return rejection(netErrorFrom(error, this.#writeSite(addr)));
     }
     if (status === "taken") return TAKEN;
-    if (status instanceof InFlight) return this.#settled(status, addr, signal);
-    return Promise.reject(netErrorFrom(status, this.#writeSite(addr)));
+    if (status instanceof InFlight) return told(this.#settled(status, addr, signal));
+    return rejection(netErrorFrom(status, this.#writeSite(addr)));
   }
 
   /** `addr` is undefined on a connected socket. */
@@ -213,7 +243,12 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
       addr === undefined
         ? this.#sender.trySend(bytes)
         : this.#sender.trySend(bytes, this.#wireHost(addr), addr.port);
-    if (!(status instanceof Error)) return "sent";
+    if (status === "taken") return "sent";
+    if (status instanceof InFlight) {
+      // Nobody waits for the outcome: a datagram that is refused later is lost, as others are on their way.
+      this.#watch(status, undefined);
+      return "sent";
+    }
     // On a connected socket the system tells each report of the network once, and this was it. Later, lest a handler that sends again
     // upon it finds itself in its own call.
     if (this.#remoteAddr !== undefined)
@@ -229,6 +264,20 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
   /** @throws NetError `closed` */
   protected mustBeOpen(): void {
     if (this.#closed !== undefined) throw closedError(this.site("set"));
+  }
+
+  /** Keeps account of a datagram that waits. */
+  #watch(inFlight: InFlight, onSettled: InFlight["onSettled"]): void {
+    this.#waiting.add(inFlight);
+    inFlight.onSettled = (error) => {
+      this.#waiting.delete(inFlight);
+      this.#flushing = this.#flushing.filter((flush) => {
+        flush.left.delete(inFlight);
+        if (flush.left.size === 0) flush.resolve();
+        return flush.left.size > 0;
+      });
+      onSettled?.(error);
+    };
   }
 
   #route(): Omit<FailureSite, "op"> {
@@ -249,6 +298,7 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
     this.socket.close();
     this.#inbox.discard(this.#info);
     this.#failSends(closedError);
+    for (const flush of this.#flushing.splice(0)) flush.reject(closedError(this.site("write")));
     await closed;
   }
 
@@ -269,12 +319,12 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
   #settled(inFlight: InFlight, addr: IpAddr | undefined, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       let pending: PendingSend | undefined;
-      inFlight.onSettled = (error) => {
+      this.#watch(inFlight, (error) => {
         if (pending !== undefined && !this.#settle(pending)) return;
         if (error === null) resolve();
         else if (this.#closed !== undefined) reject(closedError(this.#writeSite(addr)));
         else reject(netErrorFrom(error, this.#writeSite(addr)));
-      };
+      });
       if (inFlight.isDecided && signal === undefined) return;
       pending = { reject, addr, forget: undefined };
       this.#sending.add(pending);
