@@ -184,6 +184,11 @@ export class FakeConn implements MessageConn {
     this.#ended({ code: 1006, reason: "", wasClean: false });
   }
 
+  async flush(): Promise<void> {
+    while (this.bufferedAmount > 0 && !this.closed) await this.#change();
+    if (this.bufferedAmount > 0) throw new Error("closed before all was read");
+  }
+
   async send(): Promise<void> {
     throw new Error("the hub does not wait to send");
   }

@@ -9,7 +9,8 @@ export interface FrameDecoder {
   /** Copies what `next` has not yet taken of the bytes last written: their memory is about to be used again. */
   keep(): void;
   /**
-   * The next whole message, or `undefined` until more bytes come.
+   * The next whole message, or `undefined` until more bytes come. A binary one is the application's own from then on: it must be a copy of what
+   * was written, in memory that nothing else stands in and nobody else refers to.
    *
    * @throws FrameFault when the bytes do not follow the framing; the stream cannot go on after it.
    */
@@ -23,6 +24,10 @@ export interface FrameDecoder {
 /**
  * A way to put messages on a byte stream: a header before each payload, a trailer after it, or both.
  * `encode` (of `Encoding`) makes the whole frame in one piece, for messages that are shared or small.
+ *
+ * Whose memory it is: what `encode`, `header` and `trailer` return is read until it has left, which may be long after. So it must be new or
+ * constant memory, which nobody changes after: no buffer that is filled again for the next message. It may show the message itself, which is
+ * then copied where it has to wait.
  */
 export interface FrameCodec extends Encoding {
   /** Largest payload the header can express, in bytes; `Infinity` if there is no such limit. */

@@ -5,9 +5,9 @@ import { pipeAddr } from "./addr.ts";
 import type { Conn, ConnHandler } from "./conn.ts";
 import { delimited } from "./delimiter.ts";
 import { NetError } from "./error.ts";
-import { defaultFramedOptions, type FramedOptions } from "./framed-conn.ts";
-import { lengthPrefixed } from "./length-prefix.ts";
-import { lines } from "./lines.ts";
+import { defaultFramedOptions, framed, type FramedOptions } from "./framed-conn.ts";
+import { lengthPrefixCodec, lengthPrefixed } from "./length-prefix.ts";
+import { lineCodec, lines } from "./lines.ts";
 import { type CloseInfo, type Message, type MessageHandler, PreparedMessage } from "./message-conn.ts";
 
 /** A stream whose other side is the test. Like the real ones, it lends the memory it reads into. */
@@ -30,6 +30,11 @@ class FakeConn implements Conn {
       this.incoming.push(typeof portion === "string" ? Buffer.from(portion) : portion);
     }
     void this.#deliver();
+  }
+
+  /** The oldest write that is stuck goes through. */
+  releaseOne(): void {
+    this.#writers.shift()?.resolve();
   }
 
   /** Writes that were stuck go through. */
@@ -286,7 +291,7 @@ test("a large binary message is written from where it is", async () => {
   const conn = lengthPrefixed(wire, "u32");
   const payload = new Uint8Array(100_000).fill(7);
   conn.trySend(Buffer.from("small"));
-  await conn.send(payload);
+  await conn.send(payload); // past the mark: the call is not over before the bytes have left
   await conn.close();
   assert.equal(written.at(-1)?.buffer, payload.buffer);
   assert.deepEqual(Buffer.concat(written).subarray(9, 13), Buffer.of(0, 1, 0x86, 0xa0));
@@ -366,7 +371,10 @@ test("a failed write ends the connection too", async () => {
   const { wire, conn } = open();
   const handler = record();
   conn.serve(handler);
-  wire.write = () => Promise.reject(new Error("broken pipe"));
+  wire.write = () => {
+    wire.feed(new Error("broken pipe"));
+    return Promise.reject(new Error("broken pipe"));
+  };
   assert.equal(conn.trySend("x"), "sent");
   while (handler.log.length === 0) await turn();
   assert.deepEqual(handler.log, ["(close 1006 unclean)"]);
@@ -408,7 +416,7 @@ test("close cuts a peer that takes nothing", async () => {
   const handler = record();
   conn.serve(handler);
   conn.trySend("never read");
-  await conn.close();
+  await assert.rejects(conn.close(), isCode("timeout"));
   await turn();
   assert.ok(wire.calls.includes("abort"));
   assert.deepEqual(handler.log, ["(close 1006 unclean)"]);
@@ -425,7 +433,7 @@ test("abort drops everything at once", async () => {
   await turn();
   assert.deepEqual(handler.log, ["(close 1006 unclean)"]);
   assert.deepEqual(wire.writes, []);
-  await conn.close();
+  await assert.rejects(conn.close(), isCode("closed"), "not all was taken");
 });
 
 test("a handler that fails closes with 1011 and what was sent still leaves", async () => {
@@ -480,5 +488,211 @@ test("the peer is known by the stream's address", () => {
   const { conn } = open();
   assert.equal(conn.peer.transport, "pipe");
   assert.equal(conn.peer.addr, pipeAddr);
+  conn.abort();
+});
+
+test("what had arrived before a write failed is received, then the error", async () => {
+  const { wire, conn } = open();
+  wire.write = () => Promise.reject(new Error("broken pipe"));
+  conn.trySend("x");
+  await turn();
+  await turn();
+  wire.feed("an answer\n", new Error("broken pipe"));
+  assert.equal(await conn.receive(), "an answer");
+  await assert.rejects(conn.receive(), /broken pipe/);
+  await assert.rejects(conn.close(), /broken pipe/);
+});
+
+test("a stream whose writing failed and that does not end is cut after the time for closing", async () => {
+  const { wire, conn } = open({ closeTimeoutMs: 1 });
+  const handler = record();
+  conn.serve(handler);
+  wire.write = () => Promise.reject(new Error("broken pipe"));
+  conn.trySend("x");
+  while (handler.log.length === 0) await turn();
+  assert.deepEqual(handler.log, ["(close 1006 unclean)"]);
+  assert.ok(wire.calls.includes("abort"));
+});
+
+test("flush waits until the stream has taken what was sent before it, and not for what was sent after", async () => {
+  const { wire, conn } = open();
+  await conn.flush();
+  wire.isStuck = true;
+  conn.trySend("1");
+  let isFlushed = false;
+  const flushing = conn.flush().then(() => (isFlushed = true));
+  await turn();
+  conn.trySend("2");
+  await turn();
+  assert.equal(isFlushed, false);
+  wire.releaseOne();
+  await flushing;
+  assert.equal(conn.bufferedAmount, 2);
+  wire.release();
+  await conn.flush();
+  assert.equal(conn.bufferedAmount, 0);
+});
+
+test("flush waits for sends that still wait outside, but not for one that was canceled there", async () => {
+  const { wire, conn } = open({ sendHighWaterBytes: 4, sendLimitBytes: 8 });
+  wire.isStuck = true;
+  const controller = new AbortController();
+  const first = conn.send("123456");
+  const second = conn.send("234567", { signal: controller.signal });
+  const third = conn.send("345678");
+  let isFlushed = false;
+  const flushing = conn.flush().then(() => (isFlushed = true));
+  controller.abort();
+  await assert.rejects(second, isCode("canceled"));
+  await turn();
+  wire.releaseOne();
+  await turn();
+  assert.equal(isFlushed, false, "the third has not left");
+  wire.release();
+  await flushing;
+  await Promise.all([first, third]);
+  assert.equal(wire.writes.join(""), "123456\n345678\n");
+});
+
+test("flush rejects when the connection breaks, and is canceled by its signal", async () => {
+  const { wire, conn } = open();
+  wire.isStuck = true;
+  conn.trySend("x");
+  const controller = new AbortController();
+  const canceled = conn.flush({ signal: controller.signal });
+  const broken = conn.flush();
+  controller.abort();
+  await assert.rejects(canceled, isCode("canceled"));
+  wire.feed(new Error("cable cut"));
+  await assert.rejects(broken, /cable cut/);
+  await assert.rejects(conn.flush(), /cable cut/, "it was not taken, and will not be");
+});
+
+test("close resolves when all was taken, also if the peer then resets", async () => {
+  const { wire, conn } = open();
+  conn.trySend("x");
+  await conn.flush();
+  wire.feed(new Error("reset"));
+  await assert.rejects(conn.receive(), /reset/);
+  await conn.close();
+});
+
+test("calls that nobody waits for end no process when the connection breaks", async () => {
+  const { wire, conn } = open({ sendHighWaterBytes: 1 });
+  wire.isStuck = true;
+  void conn.send("x");
+  void conn.send("a\nb");
+  void conn.flush();
+  wire.feed(new Error("cable cut"));
+  await turn();
+  void conn.close();
+  void conn.send("late");
+  void conn.flush();
+  void conn[Symbol.asyncDispose]();
+  // An unhandled rejection now fails the test.
+  await turn();
+  await turn();
+});
+
+/** A connection whose large messages are bytes, and what it has written so far, joined. */
+function openBinary(options?: FramedOptions) {
+  const wire = new FakeConn();
+  const written: Uint8Array[] = [];
+  const write = wire.write.bind(wire);
+  // As a real one does, it looks at the bytes when it takes them.
+  wire.write = async (bytes) => {
+    await write(bytes);
+    written.push(Buffer.from(bytes));
+  };
+  const conn = lengthPrefixed(wire, "u32", options);
+  return { wire, conn, received: () => Buffer.concat(written).subarray(4) };
+}
+
+for (const size of [1, 16_384, 16_385, 70_000, 300_000]) {
+  const sent = Buffer.alloc(size, 7);
+
+  test(`after trySend the caller may write over a message of ${size} bytes`, async () => {
+    const { wire, conn, received } = openBinary();
+    wire.isStuck = true;
+    const memory = Buffer.from(sent);
+    conn.trySend(memory);
+    memory.fill(0xdb);
+    await turn();
+    wire.release();
+    await conn.flush();
+    assert.ok(received().equals(sent));
+  });
+
+  test(`after send the caller may write over a message of ${size} bytes`, async () => {
+    const { wire, conn, received } = openBinary();
+    wire.isStuck = true;
+    const memory = Buffer.from(sent);
+    const sending = conn.send(memory).then(() => memory.fill(0xdb));
+    await turn();
+    await turn();
+    wire.release();
+    await sending;
+    await conn.flush();
+    assert.ok(received().equals(sent));
+  });
+
+  test(`after a canceled send, too, of ${size} bytes`, async () => {
+    const { wire, conn, received } = openBinary({ sendHighWaterBytes: 1 });
+    wire.isStuck = true;
+    const memory = Buffer.from(sent);
+    const controller = new AbortController();
+    const sending = conn.send(memory, { signal: controller.signal });
+    await turn();
+    controller.abort();
+    await assert.rejects(sending, isCode("canceled"));
+    memory.fill(0xdb);
+    wire.release();
+    await conn.flush();
+    assert.ok(received().equals(sent));
+  });
+}
+
+test("a send that waited outside does not settle before its bytes have left", async () => {
+  const { wire, conn, received } = openBinary({ sendLimitBytes: 150_000, sendHighWaterBytes: 149_000 });
+  wire.isStuck = true;
+  conn.trySend(Buffer.alloc(100_000, 1));
+  const memory = Buffer.alloc(100_000, 2);
+  const sending = conn.send(memory).then(() => memory.fill(0xdb));
+  await turn();
+  wire.release();
+  await sending;
+  await conn.flush();
+  assert.ok(
+    received()
+      .subarray(100_000 + 4)
+      .equals(Buffer.alloc(100_000, 2)),
+  );
+});
+
+test("a codec that hands the message itself back does not let its memory wait", async () => {
+  const wire = new FakeConn();
+  const codec = { ...lineCodec, encode: (message: Message) => message as Uint8Array };
+  const conn = framed(wire, codec);
+  wire.isStuck = true;
+  const memory = Buffer.from("as it was\n");
+  conn.trySend(memory);
+  memory.fill(0xdb);
+  await turn();
+  assert.deepEqual(wire.writes, ["as it was\n"]);
+  conn.abort();
+});
+
+test("a prepared message is never copied", async () => {
+  const wire = new FakeConn();
+  const written: Uint8Array[] = [];
+  wire.write = (bytes) => {
+    written.push(bytes);
+    return Promise.resolve();
+  };
+  const conn = lengthPrefixed(wire, "u32");
+  const prepared = new PreparedMessage(new Uint8Array(100_000));
+  conn.trySend(prepared);
+  await conn.flush();
+  assert.equal(written[0]?.buffer, prepared.encodedAs(lengthPrefixCodec("u32", false)).buffer);
   conn.abort();
 });

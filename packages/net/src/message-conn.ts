@@ -59,6 +59,10 @@ export interface Peer {
  * and `peers()` makes one for each source address of a datagram socket (there, messages may be lost or reordered).
  *
  * Receive by `receive()`/iteration, or by `serve()` from some message on, not both at once. Receiving stops the peer while the consumer is behind.
+ *
+ * Whose memory it is: a received message is the application's own; nobody else ever writes there, and it may be kept, changed or transferred. A
+ * sent one is read until the promise of `send` has settled, by `trySend` until it returns, and not after. Only a `PreparedMessage` belongs to
+ * the connections for ever.
  */
 export interface MessageConn extends AsyncIterable<Message>, AsyncDisposable {
   readonly peer: Peer;
@@ -77,18 +81,38 @@ export interface MessageConn extends AsyncIterable<Message>, AsyncDisposable {
   serve(handler: MessageHandler): void;
 
   /**
-   * Sends and resolves when there is room for more. The bytes of a binary message, or of a prepared one, belong to the connection from now
-   * on: they may be written later than this resolves, so they must never be changed again (a copy may).
+   * Sends and resolves when there is room for more; so a loop of `await send()` keeps its batching. By then the message was copied or
+   * sent: the caller may write over its memory once this has settled, and not before. That the system took it says `flush`.
+   *
+   * Nobody need wait for it: a failure is told by `receive`, by the handler's `close` or by the next call as well, and ends no process.
    *
    * @throws NetError when the connection is or gets closed, `too_large` past `maxSendBytes`, `canceled` by the signal; over datagrams
    * `no_room` when the message cannot leave now, where other transports wait.
    */
   send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void>;
 
-  /** Sends if there is room, says what happened, never throws and never waits. Accepted bytes belong to the connection, as for `send`. */
+  /**
+   * Sends if there is room, says what happened, never throws and never waits. By its return the message was copied or sent: the caller may
+   * write over its memory. For large messages that go to many connections a `PreparedMessage` copies nothing.
+   */
   trySend(message: Message | PreparedMessage): SendOutcome;
 
-  /** Closes in order, after what was sent; bounded in time. Default code 1000. Later calls wait for the first. */
+  /**
+   * Waits until the operating system has taken all messages that were sent before, those of sends that still wait included. That says nothing
+   * of their arrival.
+   *
+   * @throws NetError when it will not: the connection is or gets closed or broken with some of them not taken; `canceled` by the signal.
+   */
+  flush(options?: WaitOptions): Promise<void>;
+
+  /**
+   * Closes in order, after what was sent; resolves when the operating system has taken all of it; bounded in time. Default code 1000. Later
+   * calls wait for the first.
+   *
+   * Nobody need wait for it: a failure is told to the handler's `close` as well, and ends no process.
+   *
+   * @throws NetError when not all that was accepted was taken: `timeout`, or why the connection broke.
+   */
   close(code?: number, reason?: string): Promise<void>;
 
   /** Closes at once, without flushing. */
@@ -97,10 +121,17 @@ export interface MessageConn extends AsyncIterable<Message>, AsyncDisposable {
 
 /** How a transport puts one message on the wire. Compared by identity, so make it a constant. */
 export interface Encoding {
+  /** The result is never changed again, by nobody. It may be, or show, the message itself. */
   encode(message: Message): Uint8Array;
 }
 
-/** A message for many connections: each transport's wire form is built once and shared. */
+/**
+ * A message for many connections: each transport's wire form is built once and shared, and copied for none of them but
+ * datagrams.
+ *
+ * The bytes of a binary message belong to the connections for ever: they may be read at any time after, also by a connection that sends it later,
+ * so they must never be changed, transferred or lent. Give it a copy of what you still need.
+ */
 export class PreparedMessage {
   readonly message: Message;
   #encoding: Encoding | undefined;

@@ -14,6 +14,7 @@ import {
   PreparedMessage,
   type SendOutcome,
 } from "./message-conn.ts";
+import { rejection } from "./told.ts";
 
 /** What a peer's connection needs of the socket it shares with the others. */
 export interface PeerHome {
@@ -23,6 +24,8 @@ export interface PeerHome {
   readonly encoding: DatagramEncoding;
   readonly inboxLimits: InboxLimits;
   transmit(bytes: Uint8Array, addr: IpAddr): SendOutcome;
+  /** See `DatagramSocket.flush`. */
+  flush(options?: WaitOptions): Promise<void>;
   cookieFor(key: string): string;
   /** True if the cookie is right and the peer now counts as verified. */
   verify(peer: PeerConn, cookie: string): boolean;
@@ -112,24 +115,35 @@ export class PeerConn implements MessageConn, InboxSource {
    */
   send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
     const site = { ...this.route(), op: "write" } as const;
-    if (options?.signal?.aborted) return Promise.reject(canceledError(site, options.signal));
-    if (this.#inbox.isEnded) return Promise.reject(closedError(site));
+    if (options?.signal?.aborted) return rejection(canceledError(site, options.signal));
+    if (this.#inbox.isEnded) return rejection(closedError(site));
     const bytes = this.#encode(message);
     if (this.#transmit(bytes) !== "refused") return Promise.resolve();
     if (bytes.length > this.#home.maxSendBytes) {
       const reason = `datagram of ${bytes.length} bytes is larger than ${this.#home.maxSendBytes}`;
-      return Promise.reject(new NetError({ ...site, code: "too_large", reason }));
+      return rejection(new NetError({ ...site, code: "too_large", reason }));
     }
     const reason = this.#hasCredit(bytes.length)
       ? "the socket takes no more datagrams now"
       : `address not verified: ${bytes.length} bytes would be more than the ${this.#credit} that came from it`;
-    return Promise.reject(new NetError({ ...site, code: "no_room", reason }));
+    return rejection(new NetError({ ...site, code: "no_room", reason }));
   }
 
   trySend(message: Message | PreparedMessage): SendOutcome {
     return this.#inbox.isEnded ? "refused" : this.#transmit(this.#encode(message));
   }
 
+  /**
+   * Waits until none of the datagrams that were accepted waits in this process. One that the system refuses meanwhile is lost, as others are on
+   * their way.
+   *
+   * @throws NetError `closed` when the socket was closed before, `canceled`.
+   */
+  flush(options?: WaitOptions): Promise<void> {
+    return this.#home.flush(options);
+  }
+
+  /** At once: what was accepted leaves as long as the socket is open. */
   close(code = 1000, reason = ""): Promise<void> {
     this.#discard({ code, reason, wasClean: true });
     return Promise.resolve();

@@ -21,7 +21,8 @@ export interface Clock {
 }
 
 /** What `peers` needs of a datagram socket; a `PacketConn` has it. */
-export type PeerSocket = Pick<PacketConn, "localAddr" | "serve" | "trySend" | "close">;
+export type PeerSocket = Pick<PacketConn, "localAddr" | "serve" | "trySend" | "close"> &
+  Partial<Pick<PacketConn, "flush">>;
 
 /** Options of `peers`. */
 export interface PeersOptions {
@@ -197,6 +198,10 @@ class DatagramPeers implements PeerListener, PeerHome {
 
   transmit(bytes: Uint8Array, addr: IpAddr): SendOutcome {
     return this.#packets.trySend(bytes, addr);
+  }
+
+  flush(options?: WaitOptions): Promise<void> {
+    return this.#packets.flush?.(options) ?? Promise.resolve();
   }
 
   cookieFor(key: string): string {

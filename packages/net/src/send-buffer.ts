@@ -1,17 +1,28 @@
 import { atEndOfTurn } from "./end-of-turn.ts";
 import type { SendOutcome } from "./message-conn.ts";
+import { isLentMemory } from "./lent-memory.ts";
+import { rejection, told } from "./told.ts";
 
 /** Parts up to this size are copied together; larger ones are written as they are. */
 const MAX_COPIED_BYTES = 16_384;
-/** Most bytes in one write, so that a write timeout measures progress and not the size of the backlog. */
+/** Most bytes in one write: where a stream tells of whole writes only, this is how finely progress is seen. */
 const MAX_WRITE_BYTES = 262_144;
+
+/** What `send` answers when there is room at once. */
+const ROOM = Promise.resolve();
 
 /** One message as it leaves: in one piece, or in parts to save copying. */
 export type Frame = Uint8Array | readonly Uint8Array[];
 
+/**
+ * Whose memory a frame is: `kept`, nobody will ever write there; or `borrowed`, its sender may, once its call has settled. What is
+ * borrowed is copied unless the call stays pending until the bytes were taken.
+ */
+export type FrameMemory = "kept" | "borrowed";
+
 /** What a `SendBuffer` writes to and reports to. */
 export interface SendBufferSink {
-  /** Resolves when there is room for more. */
+  /** Resolves when the bytes were taken. */
   write(bytes: Uint8Array): Promise<void>;
   /** There is room again after a message was buffered or refused. */
   drained(): void;
@@ -26,8 +37,12 @@ export interface SendLimits {
 }
 
 interface Waiter {
-  /** Undefined once the frame is in the buffer and only room is waited for. */
+  /** Undefined once the frame is in the buffer, and only its leaving and room are waited for. */
   frame: Frame | undefined;
+  /** Where the frame ends, in bytes of all that was ever sent. Of a flush: where what was sent before it ends. */
+  end: number;
+  /** The frame stands in its sender's memory: the call is not over before it has left. */
+  isBorrowed: boolean;
   resolve(): void;
   reject(error: Error): void;
 }
@@ -36,12 +51,17 @@ interface Waiter {
 export class SendBuffer {
   readonly #sink: SendBufferSink;
   readonly #limits: SendLimits;
+  /** Memory that nobody writes to until it has left. */
   #parts: Uint8Array[] = [];
   #bytes = 0;
+  /** Bytes ever taken by the sink, and ever sent, with the frames that wait outside. */
+  #taken = 0;
+  #sent = 0;
   #isFlushing = false;
   #owesDrain = false;
   /** Senders in call order: first those whose frame is in, then those whose is not. */
   #waiters: Waiter[] = [];
+  #flushing: Waiter[] = [];
   #onEmpty: (() => void)[] = [];
   #isEnding = false;
   #failure: Error | undefined;
@@ -56,14 +76,25 @@ export class SendBuffer {
     return this.#bytes;
   }
 
-  /** Takes a frame if there is room. */
-  offer(frame: Frame): SendOutcome {
+  /** Bytes ever taken by the sink. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** Why bytes were dropped that had been accepted; `undefined` if none were. */
+  get loss(): Error | undefined {
+    return this.#sent > this.#taken ? this.#failure : undefined;
+  }
+
+  /** Takes a frame if there is room. What was borrowed is copied. */
+  offer(frame: Frame, memory: FrameMemory): SendOutcome {
     if (this.#failure !== undefined || this.#isEnding) return "refused";
     if (this.#waiters.some((waiter) => waiter.frame !== undefined) || !this.#fits(frame)) {
       this.#owesDrain = true;
       return "refused";
     }
-    this.#add(frame);
+    this.#sent += frameBytes(frame);
+    this.#add(memory === "kept" ? frame : ownFrame(frame));
     if (this.#bytes < this.#limits.highWaterBytes) return "sent";
     this.#owesDrain = true;
     return "buffered";
@@ -73,26 +104,61 @@ export class SendBuffer {
    * Takes a frame as soon as there is room for it, and resolves when there is room for more. The caller has seen to
    * it that the frame fits into an empty buffer.
    *
+   * What was borrowed is copied if the call would be over before the bytes are: at once below the high-water mark, with a signal, which may
+   * end the call any time, and if it is lent. Else the call stays pending until they were taken.
+   *
    * @param canceled makes the error for an aborted signal, from whether the frame had been taken.
    */
   send(
-    frame: Frame,
+    given: Frame,
+    memory: FrameMemory,
     signal: AbortSignal | undefined,
     canceled: (signal: AbortSignal, wasTaken: boolean) => Error,
     closed: () => Error,
   ): Promise<void> {
-    if (signal?.aborted) return Promise.reject(canceled(signal, false));
-    if (this.#failure !== undefined || this.#isEnding) return Promise.reject(closed());
-    const isTaken = this.#waiters.every((waiter) => waiter.frame === undefined) && this.#fits(frame);
+    if (signal?.aborted) return rejection(canceled(signal, false));
+    if (this.#failure !== undefined || this.#isEnding) return rejection(closed());
+    const isTaken = this.#waiters.every((waiter) => waiter.frame === undefined) && this.#fits(given);
+    const length = frameBytes(given);
+    const isOver = isTaken && this.#bytes + length < this.#limits.highWaterBytes;
+    const mustCopy = memory === "borrowed" && (isOver || signal !== undefined || isLent(given));
+    const frame = mustCopy ? ownFrame(given) : given;
+    this.#sent += length;
     if (isTaken) this.#add(frame);
-    if (isTaken && this.#bytes < this.#limits.highWaterBytes) return Promise.resolve();
-    return new Promise((resolve, reject) => {
+    if (isOver) return ROOM;
+    const state = { frame: isTaken ? undefined : frame, isBorrowed: memory === "borrowed" && !mustCopy };
+    return this.#wait(this.#waiters, state, signal, (waiter, by) => {
+      this.#waiters = this.#waiters.filter((other) => other !== waiter);
+      if (waiter.frame !== undefined) this.#withdraw(waiter.frame, waiter.end);
+      return canceled(by, waiter.frame === undefined);
+    });
+  }
+
+  /** Resolves when the sink has taken all that was sent so far; at once if it has. Rejects if it will not. */
+  flush(signal: AbortSignal | undefined, canceled: (signal: AbortSignal) => Error): Promise<void> {
+    if (this.#taken >= this.#sent) return Promise.resolve();
+    if (this.#failure !== undefined) return rejection(this.#failure);
+    if (signal?.aborted) return rejection(canceled(signal));
+    const state = { frame: undefined, isBorrowed: false };
+    return this.#wait(this.#flushing, state, signal, (waiter, by) => {
+      this.#flushing = this.#flushing.filter((other) => other !== waiter);
+      return canceled(by);
+    });
+  }
+
+  #wait(
+    list: Waiter[],
+    state: Pick<Waiter, "frame" | "isBorrowed">,
+    signal: AbortSignal | undefined,
+    cancel: (waiter: Waiter, signal: AbortSignal) => Error,
+  ): Promise<void> {
+    const waiting = new Promise<void>((resolve, reject) => {
       const onAbort = (): void => {
-        this.#waiters = this.#waiters.filter((other) => other !== waiter);
-        if (signal !== undefined) reject(canceled(signal, waiter.frame === undefined));
+        if (signal !== undefined) reject(cancel(waiter, signal));
       };
       const waiter: Waiter = {
-        frame: isTaken ? undefined : frame,
+        ...state,
+        end: this.#sent,
         resolve() {
           signal?.removeEventListener("abort", onAbort);
           resolve();
@@ -103,8 +169,19 @@ export class SendBuffer {
         },
       };
       signal?.addEventListener("abort", onAbort, { once: true });
-      this.#waiters.push(waiter);
+      list.push(waiter);
     });
+    return told(waiting);
+  }
+
+  /** A frame that waited outside will not come: what was to follow it comes earlier. */
+  #withdraw(frame: Frame, end: number): void {
+    const length = frameBytes(frame);
+    this.#sent -= length;
+    for (const waiter of [...this.#waiters, ...this.#flushing]) if (waiter.end >= end) waiter.end -= length;
+    // It may have been all that was waited for, and frames behind it may fit.
+    this.#letIn();
+    this.#tellIfEmpty();
   }
 
   /** Takes nothing more; resolves when all is written, and also when writing failed. */
@@ -121,6 +198,7 @@ export class SendBuffer {
     this.#parts = [];
     this.#bytes = 0;
     for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+    for (const waiter of this.#flushing.splice(0)) waiter.reject(error);
     this.#tellIfEmpty();
   }
 
@@ -152,6 +230,7 @@ export class SendBuffer {
       }
       if (this.#failure !== undefined) break;
       this.#bytes -= batch.length;
+      this.#taken += batch.length;
       this.#letIn();
     }
     this.#isFlushing = false;
@@ -192,13 +271,19 @@ export class SendBuffer {
       this.#add(waiter.frame);
       waiter.frame = undefined;
     }
+    while ((this.#flushing[0]?.end ?? Number.POSITIVE_INFINITY) <= this.#taken)
+      this.#flushing.shift()?.resolve();
     if (this.#bytes >= this.#limits.highWaterBytes) return;
-    while (this.#waiters.length > 0 && this.#waiters[0]?.frame === undefined)
-      this.#waiters.shift()?.resolve();
+    while (this.#isDone(this.#waiters[0])) this.#waiters.shift()?.resolve();
     if (this.#owesDrain && this.#waiters.length === 0) {
       this.#owesDrain = false;
       this.#sink.drained();
     }
+  }
+
+  #isDone(waiter: Waiter | undefined): boolean {
+    if (waiter === undefined || waiter.frame !== undefined) return false;
+    return !waiter.isBorrowed || waiter.end <= this.#taken;
   }
 
   #tellIfEmpty(): void {
@@ -213,4 +298,19 @@ export function frameBytes(frame: Frame): number {
   let bytes = 0;
   for (const part of frame) bytes += part.length;
   return bytes;
+}
+
+/** The same bytes in memory of their own. */
+function ownFrame(frame: Frame): Frame {
+  return frame instanceof Uint8Array ? ownCopy(frame) : frame.map(ownCopy);
+}
+
+function ownCopy(bytes: Uint8Array): Uint8Array {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
+}
+
+function isLent(frame: Frame): boolean {
+  return frame instanceof Uint8Array ? isLentMemory(frame) : frame.some((part) => isLentMemory(part));
 }

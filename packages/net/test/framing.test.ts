@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import {
   type Conn,
   delimited,
@@ -163,4 +164,93 @@ test("iterating over a listener of lines gives connections", async () => {
   await client.close();
   await listener.close();
   await serving;
+});
+
+test("lent bytes that are sent on are copied where they begin to wait", async () => {
+  const { server, client, listener } = await tcp();
+  const [near, far] = pipe();
+  const options = { sendLimitBytes: 10_000_000, maxMessageBytes: 1_000_000 };
+  const out = lengthPrefixed(near, "u32", options);
+  const end = lengthPrefixed(far, "u32", options);
+  let isTried = false;
+  server.serve({
+    data(bytes) {
+      isTried = !isTried;
+      if (isTried) out.trySend(bytes);
+      else void out.send(bytes);
+    },
+    end: () => void out.close(),
+  });
+  // Each read overwrites what the one before has lent.
+  const content = Buffer.alloc(3_000_000);
+  for (let at = 0; at < content.length; at += 4) content.writeUInt32LE(at, at);
+  await client.write(content);
+  await client.closeWrite();
+  const received: Uint8Array[] = [];
+  for await (const message of end) received.push(message as Uint8Array);
+  assert.ok(Buffer.concat(received).equals(content));
+  await Promise.all([end.close(), server.close(), client.close()]);
+  await listener?.close();
+});
+
+for (const [name, frame] of Object.entries({
+  u16: (conn: Conn) => lengthPrefixed(conn, "u16"),
+  varint: (conn: Conn) => lengthPrefixed(conn, "varint"),
+  delimiter: (conn: Conn) => delimited(conn, "\n"),
+})) {
+  test(`${name}: a received message is the application's own, to change and to give away`, async () => {
+    const { server, client, listener } = await tcp();
+    const a = frame(server);
+    const b = frame(client);
+    const sizes = [5, 3000, 1, 40_000, 300, 60_000];
+    for (const size of sizes) await a.send(Buffer.alloc(size, 65 + (size % 7)));
+    const received: Uint8Array[] = [];
+    while (received.length < sizes.length) received.push((await b.receive()) as Uint8Array);
+    for (const [at, size] of sizes.entries()) {
+      const message = received[at] ?? new Uint8Array(0);
+      assert.ok(Buffer.alloc(size, 65 + (size % 7)).equals(message), `message ${at} of ${size} bytes`);
+      if (at % 2 === 0) structuredClone(message.buffer, { transfer: [message.buffer as ArrayBuffer] });
+      else new Uint8Array(message.buffer).fill(0xdb);
+    }
+    await Promise.all([a.close(), b.close()]);
+    await listener?.close();
+  });
+}
+
+/** A framed connection with more to send than the system takes, and its peer, which reads nothing. */
+async function backlogged(writeTimeoutMs: number) {
+  const { server, client, listener } = await tcp();
+  const conn = lengthPrefixed(server, "u32", { sendLimitBytes: 100_000_000, writeTimeoutMs });
+  conn.trySend(new Uint8Array(30_000_000));
+  return { conn, client, end: async () => listener?.close() };
+}
+
+test("a peer that takes nothing is cut, and every call tells why", async () => {
+  const { conn, client, end } = await backlogged(100);
+  const isTimeout = (error: unknown) => error instanceof NetError && error.timeout;
+  const flushing = conn.flush();
+  await assert.rejects(conn.receive(), isTimeout);
+  await assert.rejects(flushing, isTimeout);
+  await assert.rejects(conn.close(), isTimeout);
+  client.abort();
+  await end();
+});
+
+test("a peer that slowly takes bytes out of the system's buffer is alive", {
+  skip: process.platform !== "linux",
+}, async () => {
+  const { conn, client, end } = await backlogged(200);
+  const over = conn.receive().catch((error: unknown) => error);
+  // Longer than the timeout without a byte leaving this process: so much stands in the buffers of the two systems.
+  const began = performance.now();
+  let readBytes = 0;
+  while (performance.now() - began < 1000) {
+    readBytes += (await client.read())?.length ?? 0;
+    await delay(20);
+  }
+  assert.equal(await Promise.race([over, Promise.resolve("alive")]), "alive", `after ${readBytes} bytes`);
+  conn.abort();
+  client.abort();
+  await over;
+  await end();
 });

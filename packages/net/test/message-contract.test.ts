@@ -113,6 +113,60 @@ for (const [name, open] of Object.entries(transports)) {
     await end();
   });
 
+  for (const size of [1, 300, 20_000, 60_000]) {
+    test(`${name}: the caller may write over a message of ${size} bytes once its call is over`, async () => {
+      const { conn, hear, end } = await open();
+      const memory = Buffer.alloc(size);
+      assert.notEqual(conn.trySend(memory.fill("a")), "refused");
+      memory.fill("!");
+      await conn.send(memory.fill("b"));
+      memory.fill("!");
+      await conn.send(memory.fill("c"), { signal: new AbortController().signal });
+      memory.fill("!");
+      await conn.flush();
+      for (const letter of "abc") assert.equal(await hear(), letter.repeat(size));
+      await end();
+    });
+  }
+
+  test(`${name}: flush resolves once nothing waits, at once if nothing did`, async () => {
+    const { conn, hear, end } = await open();
+    await conn.flush();
+    void conn.send("1");
+    conn.trySend("2");
+    await conn.flush();
+    assert.equal(conn.bufferedAmount, 0);
+    assert.equal(await hear(), "1");
+    assert.equal(await hear(), "2");
+    await conn.flush({ signal: AbortSignal.abort() }); // There is nothing to wait for.
+    await end();
+  });
+
+  test(`${name}: close resolves once all that was sent has left`, async () => {
+    const { conn, hear, end } = await open();
+    for (const text of ["1", "2", "3"]) conn.trySend(text);
+    await conn.close();
+    assert.equal(conn.bufferedAmount, 0);
+    for (const text of ["1", "2", "3"]) assert.equal(await hear(), text);
+    await conn.flush();
+    await end();
+  });
+
+  test(`${name}: calls that nobody waits for end no process when they fail`, async () => {
+    const { conn, end } = await open();
+    void conn.send("x".repeat(conn.maxSendBytes + 1));
+    void conn.send("canceled", { signal: AbortSignal.abort() });
+    void conn.send("dropped");
+    void conn.flush();
+    conn.abort();
+    void conn.send("late");
+    void conn.flush();
+    void conn.close();
+    await turn();
+    await turn(); // An unhandled rejection would have failed this test.
+    await end();
+  });
+
   test(`${name}: a message at maxSendBytes is taken, one past it is not`, async () => {
     const { conn, end } = await open();
     await assert.rejects(conn.send("x".repeat(conn.maxSendBytes + 1)), isCode("too_large"));
