@@ -1,5 +1,6 @@
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from "node:net";
 import type { Duplex } from "node:stream";
+import { isPoisoned, poison } from "./core/poison.ts";
 
 /**
  * Reaches into Node (as `direct-write.ts`, `write-progress.ts`, `core/native-text.ts` and `core/sync-zlib.ts` do): reading into one buffer that all connections share.
@@ -37,7 +38,9 @@ export const readerOf: unique symbol = Symbol("reader");
 function onread(this: { [readerOf]?: BytesReader }, count: number): boolean {
   const view =
     count > MAX_KEPT_VIEW ? shared.subarray(0, count) : (views[count] ??= shared.subarray(0, count));
-  return this[readerOf]?.received(view, true) ?? true;
+  const wantsMore = this[readerOf]?.received(view, true) ?? true;
+  if (isPoisoned) poison(view);
+  return wantsMore;
 }
 
 /** The part of Node's handle that is used beyond its documentation. */

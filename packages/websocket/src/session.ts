@@ -91,7 +91,8 @@ export class Session
     }
     // Not at once: who asked for the connection gets it in a microtask, and may answer a message before a fault behind it is judged.
     this.pause();
-    this.received(head, false);
+    // A copy: the caller's memory is read no more after the call, and is never written to.
+    this.received(Buffer.from(head), false);
     setImmediate(() => this.resume());
   }
 

@@ -1,3 +1,4 @@
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { dropIdleListener } from "./idle-listener.ts";
 import { type BytesReader, readerOf, readIntoSharedBuffer } from "./reused-read-buffer.ts";
@@ -30,7 +31,8 @@ export function listenTo(socket: Duplex, events: SocketEvents): boolean {
 }
 
 function onData(this: Attached, chunk: Buffer): void {
-  this[readerOf]?.received(chunk, false);
+  // What a socket of Node's has read is ours. Another stream may give what is read elsewhere, too, and frames are unmasked in place.
+  this[readerOf]?.received(this instanceof Socket ? chunk : Buffer.from(chunk), false);
 }
 
 function onEnd(this: Attached): void {

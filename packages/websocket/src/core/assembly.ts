@@ -1,3 +1,5 @@
+import { isPoisoned, poison } from "./poison.ts";
+
 /** Room that is taken at once when a message's length is known; longer ones grow as their bytes come. */
 const TRUSTED_BYTES = 1_048_576;
 /** The first room of a message of unknown length. */
@@ -48,6 +50,7 @@ export class Assembly {
     const { length } = this.#bytes;
     if (length >= WORTH_KEEPING_BYTES && length <= TRUSTED_BYTES && length >= (spare?.length ?? 0)) {
       spare = this.#bytes;
+      if (isPoisoned) poison(spare);
     }
   }
 

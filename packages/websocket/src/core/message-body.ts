@@ -9,21 +9,13 @@ export interface MessageBody {
   begin(isText: boolean, isCompressed: boolean): void;
 
   /**
-   * Takes `chunk[start..end)`, which may be empty.
+   * Takes `chunk[start..end)`, which may be empty. It is lent: its memory may be used again after the call.
    *
    * @param due bytes that the frame is known to have from `start` on.
-   * @param isLent the memory will be used again after the call.
    * @param isLast the message ends here, and is told.
    * @returns what is wrong with the message, as soon as it is known.
    */
-  add(
-    chunk: Buffer,
-    start: number,
-    end: number,
-    due: number,
-    isLent: boolean,
-    isLast: boolean,
-  ): ProtocolFailure | undefined;
+  add(chunk: Buffer, start: number, end: number, due: number, isLast: boolean): ProtocolFailure | undefined;
 
   /** Lets go of the message that was begun: the rest is not wanted. */
   drop(): void;

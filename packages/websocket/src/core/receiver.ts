@@ -10,16 +10,7 @@ import type { MessageBody } from "./message-body.ts";
 import { CORRUPT, INVALID_UTF8, tooBig } from "./message-fault.ts";
 import { asciiText, utf8Text } from "./native-text.ts";
 import { SHORT_ASCII_BYTES, shortAsciiText } from "./short-ascii.ts";
-import {
-  areAscii,
-  ownMemory,
-  SLAB_MESSAGE_BYTES,
-  shortMemory,
-  unmaskedCopy,
-  unmaskAside,
-  unmasked,
-  viewOf,
-} from "./short-message.ts";
+import { areAscii, messageMemory, unmaskedCopy, unmaskAside, unmasked, viewOf } from "./short-message.ts";
 import { StreamedMessage } from "./streamed-message.ts";
 import { Utf8Check } from "./utf8.ts";
 import { INFLATE_BYTES, WholeMessage } from "./whole-message.ts";
@@ -193,7 +184,7 @@ export class Receiver {
   /**
    * Takes the next bytes. They are changed in place.
    *
-   * @param isLent the chunk will be used again by its owner after the call; otherwise messages are views of it.
+   * @param isLent the chunk will be used again by its owner after the call: what must wait is copied. Messages are copies in any case.
    */
   push(chunk: Buffer, isLent: boolean): void {
     if (this.#isDone) return;
@@ -239,13 +230,13 @@ export class Receiver {
         break;
       }
       if (this.#isInPayload) {
-        at = this.#payload(chunk, at, end, isLent);
+        at = this.#payload(chunk, at, end);
       } else if (this.#cutHeader !== null) {
-        at = this.#restOfHeader(this.#cutHeader, chunk, at, end, isLent);
+        at = this.#restOfHeader(this.#cutHeader, chunk, at, end);
       } else {
         const before = at;
-        at = this.#shortMessages(chunk, at, end, isLent);
-        if (at === before) at = this.#frame(chunk, at, end, isLent);
+        at = this.#shortMessages(chunk, at, end);
+        if (at === before) at = this.#frame(chunk, at, end);
       }
     }
     this.#isParsing = false;
@@ -256,7 +247,7 @@ export class Receiver {
    *
    * @returns where it stopped.
    */
-  #shortMessages(chunk: Buffer, at: number, end: number, isLent: boolean): number {
+  #shortMessages(chunk: Buffer, at: number, end: number): number {
     const maskBit = this.#maskBit;
     const headerBytes = maskBit === 0 ? 2 : 6;
     const longest = this.#longestShort;
@@ -273,7 +264,7 @@ export class Receiver {
       if ((second & MASKED) !== maskBit || length > longest || stop > end) return at;
       at = stop;
       if (maskBit === 0) {
-        if (first === SHORT_BINARY) this.#binary(chunk, start, stop, isLent);
+        if (first === SHORT_BINARY) this.#binary(chunk, start, stop);
         else this.#shortText(chunk, start, length, areAscii(chunk, start, stop));
       } else if (first === SHORT_BINARY) {
         this.#sink.onMessage(unmaskedCopy(view, byteOffset + start, length), length);
@@ -300,7 +291,7 @@ export class Receiver {
   }
 
   /** A chunk begins in the middle of a header: complete it aside, then go on in the chunk. */
-  #restOfHeader(cut: Buffer, chunk: Buffer, at: number, end: number, isLent: boolean): number {
+  #restOfHeader(cut: Buffer, chunk: Buffer, at: number, end: number): number {
     const known = cut.length;
     const taken = Math.min(MAX_HEADER_BYTES - known, end - at);
     cut.copy(headerScratch, 0);
@@ -308,13 +299,13 @@ export class Receiver {
     this.#cutHeader = null;
     const header = this.#header(headerScratch, 0, known + taken);
     if (header < 0) return end;
-    return this.#afterHeader(chunk, at + header - known, end, isLent);
+    return this.#afterHeader(chunk, at + header - known, end);
   }
 
-  #frame(chunk: Buffer, at: number, end: number, isLent: boolean): number {
+  #frame(chunk: Buffer, at: number, end: number): number {
     const header = this.#header(chunk, at, end);
     if (header < 0) return end;
-    return this.#afterHeader(chunk, at + header, end, isLent);
+    return this.#afterHeader(chunk, at + header, end);
   }
 
   /**
@@ -406,7 +397,7 @@ export class Receiver {
   }
 
   /** The header is read; the payload begins at `at`. */
-  #afterHeader(chunk: Buffer, at: number, end: number, isLent: boolean): number {
+  #afterHeader(chunk: Buffer, at: number, end: number): number {
     const opcode = this.#opcode;
     const payloadEnd = at + this.#payloadLeft;
     if (payloadEnd <= end && opcode !== OPCODE.continuation) {
@@ -423,7 +414,7 @@ export class Receiver {
         if (this.#maskBit !== 0) applyMask(chunk, at, payloadEnd, this.#key);
         if (this.#isCompressed) this.#compressed(opcode, chunk.subarray(at, payloadEnd));
         else if (opcode === OPCODE.text) this.#text(chunk.subarray(at, payloadEnd));
-        else this.#binary(chunk, at, payloadEnd, isLent);
+        else this.#binary(chunk, at, payloadEnd);
         return payloadEnd;
       }
     }
@@ -437,7 +428,7 @@ export class Receiver {
       this.#fragments++;
     }
     this.#isInPayload = true;
-    return this.#payload(chunk, at, end, isLent);
+    return this.#payload(chunk, at, end);
   }
 
   #makeBody(): MessageBody {
@@ -448,7 +439,7 @@ export class Receiver {
   }
 
   /** Takes as much of the payload as the chunk has, or as the body takes in one step. */
-  #payload(chunk: Buffer, at: number, end: number, isLent: boolean): number {
+  #payload(chunk: Buffer, at: number, end: number): number {
     const due = this.#payloadLeft;
     const body = this.#opcode < 8 && !this.#isDiscarding ? this.#body : null;
     const taken = Math.min(due, end - at, body === null ? due : body.stepBytes);
@@ -472,7 +463,7 @@ export class Receiver {
       this.#messageBytes = 0;
       this.#fragments = 0;
     }
-    const failure = body?.add(chunk, at, stop, due, isLent, isLast);
+    const failure = body?.add(chunk, at, stop, due, isLast);
     if (failure === undefined) return stop;
     this.#failWith(failure);
     return end;
@@ -496,15 +487,11 @@ export class Receiver {
   }
 
   /** `chunk[start..end)` is a whole message. */
-  #binary(chunk: Buffer, start: number, end: number, isLent: boolean): void {
+  #binary(chunk: Buffer, start: number, end: number): void {
     const length = end - start;
-    let message: Uint8Array;
-    if (!isLent) {
-      message = new Uint8Array(chunk.buffer as ArrayBuffer, chunk.byteOffset + start, length);
-    } else {
-      message = length > SLAB_MESSAGE_BYTES ? ownMemory(length) : shortMemory(length);
-      message.set(chunk.subarray(start, end));
-    }
+    // A copy, even of memory that is ours: several messages come in one chunk, and who is given one may give its memory away.
+    const message = messageMemory(length);
+    message.set(chunk.subarray(start, end));
     this.#sink.onMessage(message, length);
   }
 

@@ -1,10 +1,18 @@
-/** What the hot path of a receiver does to messages of a few bytes, where calls into native code cost more than loops. */
+import { markAsUntransferable } from "node:worker_threads";
+import { isPoisoned, poison } from "./poison.ts";
 
-/** Binary messages up to this size are copied out of a lent chunk into a shared slab; larger ones get memory of their own. */
-export const SLAB_MESSAGE_BYTES = 2048;
-const SLAB_BYTES = 32_768;
+/**
+ * What the hot path of a receiver does to messages of a few bytes, where calls into native code cost more than loops; and the memory of binary messages,
+ * which belongs to the application: it may keep it, change it, and give it away.
+ */
+
+/** Messages up to this size are cut from a pool, if it can be protected; longer ones get memory of their own. */
+export const POOLED_BYTES = 2048;
+const POOL_BYTES = 32_768;
 /** Room for a short text: at most 125 bytes. */
 const SCRATCH_BYTES = 128;
+/** Up to so many bytes V8 keeps an array in its own heap. */
+const OWN_HEAP_BYTES = 64;
 
 /** Memory in words and in bytes. It begins at a word. */
 interface Memory {
@@ -20,41 +28,88 @@ function unzeroed(length: number): Memory {
   return { buffer, bytes, words: new Int32Array(buffer, 0, length >>> 2) };
 }
 
-let slab = unzeroed(SLAB_BYTES);
-let slabUsed = 0;
-const scratch = unzeroed(SCRATCH_BYTES);
+/**
+ * True if a pool cannot be taken away by one who was given a piece of it. Transferring a piece's `buffer` would empty all other pieces, those of other connections
+ * included. Node refuses to transfer what is marked, or copies it; but `ArrayBuffer.prototype.transfer` does not ask Node, and V8 refuses by itself only from
+ * Node 24 on. So it is tried.
+ */
+export const canPool: boolean = staysWhenMarked();
 
-/** Where a message of at most `SLAB_MESSAGE_BYTES` begins in the slab. */
-function placeFor(length: number): number {
-  if (slabUsed + length > SLAB_BYTES) {
-    slab = unzeroed(SLAB_BYTES);
-    slabUsed = 0;
+function staysWhenMarked(): boolean {
+  const { buffer } = Buffer.allocUnsafeSlow(POOL_BYTES);
+  markAsUntransferable(buffer);
+  for (const take of ["transfer", "transferToFixedLength"]) {
+    const method: unknown = Reflect.get(buffer, take);
+    try {
+      if (typeof method === "function") Reflect.apply(method, buffer, []);
+    } catch {
+      // It is refused, as it should be.
+    }
   }
-  const at = slabUsed;
-  slabUsed += (length + 7) & ~7;
+  try {
+    structuredClone(buffer, { transfer: [buffer] });
+  } catch {
+    // Refused, too.
+  }
+  return buffer.byteLength === POOL_BYTES;
+}
+
+let pool: Memory | undefined;
+let poolUsed = 0;
+const scratch = unzeroed(SCRATCH_BYTES);
+/** The same memory: a `Buffer` makes a view where an array makes a copy. */
+const scratchBytes = new Uint8Array(scratch.buffer);
+
+/** Memory for a binary message, which belongs to whoever gets that. */
+export function messageMemory(length: number): Uint8Array {
+  if (length > POOLED_BYTES || !canPool) return ownMemory(length);
+  const { buffer } = poolFor(length);
+  return new Uint8Array(buffer, takePlace(length), length);
+}
+
+/** Memory that no other message shares. */
+function ownMemory(length: number): Uint8Array {
+  // So short an array V8 makes in its own heap, which costs no more than a piece of a pool.
+  return length <= OWN_HEAP_BYTES
+    ? new Uint8Array(length)
+    : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+}
+
+/** The pool that all connections share, with room for `length` bytes. What is cut from it is never used again: it goes with the last message in it. */
+function poolFor(length: number): Memory {
+  if (pool === undefined || poolUsed + length > POOL_BYTES) {
+    pool = unzeroed(POOL_BYTES);
+    markAsUntransferable(pool.buffer);
+    poolUsed = 0;
+  }
+  return pool;
+}
+
+/** Where the next `length` bytes of the pool begin. */
+function takePlace(length: number): number {
+  const at = poolUsed;
+  poolUsed += (length + 7) & ~7;
   return at;
 }
 
-/** Memory for a binary message of at most `SLAB_MESSAGE_BYTES`. */
-export function shortMemory(length: number): Uint8Array {
-  const at = placeFor(length);
-  return new Uint8Array(slab.buffer, at, length);
-}
-
-/** Memory of its own for a larger one. */
-export function ownMemory(length: number): Uint8Array {
-  return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
-}
-
-/** A binary message of `length` bytes, copied from behind its mask. */
+/** A binary message of at most 125 bytes, copied from behind its mask. */
 export function unmaskedCopy(from: DataView, fromAt: number, length: number): Uint8Array {
-  const at = placeFor(length);
-  unmaskTo(slab, at, from, fromAt, length);
-  return new Uint8Array(slab.buffer, at, length);
+  if (canPool) {
+    const memory = poolFor(length);
+    const at = takePlace(length);
+    unmaskTo(memory, at, from, fromAt, length);
+    return new Uint8Array(memory.buffer, at, length);
+  }
+  unmaskTo(scratch, 0, from, fromAt, length);
+  if (length <= OWN_HEAP_BYTES) return scratchBytes.slice(0, length);
+  const message = ownMemory(length);
+  message.set(scratchBytes.subarray(0, length));
+  return message;
 }
 
 /** Unmasks `length` bytes behind their mask to the beginning of `unmasked`, until the next call. True if they are ASCII. */
 export function unmaskAside(from: DataView, fromAt: number, length: number): boolean {
+  if (isPoisoned) poison(scratch.bytes);
   return unmaskTo(scratch, 0, from, fromAt, length);
 }
 
@@ -95,7 +150,7 @@ export function areAscii(bytes: Uint8Array, start: number, end: number): boolean
   return bits < 128;
 }
 
-let keptBuffer: ArrayBufferLike = slab.buffer;
+let keptBuffer: ArrayBufferLike = scratch.buffer;
 let keptView: DataView<ArrayBufferLike> = new DataView(keptBuffer);
 
 /** A view of all of `buffer`. That of the buffer that sockets read into is asked for again and again. */

@@ -1,3 +1,5 @@
+import { isPoisoned, poison } from "./poison.ts";
+
 /** Size of the memory in which the frames of a turn are put together, in bytes. */
 const SLAB_BYTES = 65_536;
 /** Slabs that are kept for the next busy turn: 1 MiB in all. */
@@ -39,6 +41,7 @@ export class Slab {
   /** The operating system has the bytes of a run. Never called for one that it has not taken at once: then the slab is left to it. */
   release(): void {
     if (--this.#runs > 0) return;
+    if (isPoisoned) poison(this.bytes);
     this.used = 0;
     if (this !== current && spare.length < MAX_SPARE) spare.push(this);
   }

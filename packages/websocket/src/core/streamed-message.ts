@@ -40,19 +40,12 @@ export class StreamedMessage implements MessageBody {
     this.#utf8.reset();
   }
 
-  add(
-    chunk: Buffer,
-    start: number,
-    end: number,
-    _due: number,
-    isLent: boolean,
-    isLast: boolean,
-  ): ProtocolFailure | undefined {
+  add(chunk: Buffer, start: number, end: number, _due: number, isLast: boolean): ProtocolFailure | undefined {
     const arrived = chunk.subarray(start, end);
     if (!this.#isCompressed) {
       // Nothing to tell, unless the message ends.
       if (arrived.length === 0 && !isLast) return undefined;
-      return this.#tell(isLent ? new Uint8Array(arrived) : arrived, isLast);
+      return this.#tell(new Uint8Array(arrived), isLast);
     }
     const room = this.#maxBytes - this.#inflatedBytes;
     const isBeginning = !this.#hasBegun;

@@ -1,5 +1,6 @@
 /* oxlint-disable no-underscore-dangle -- Node's names */
 import { constants, createDeflateRaw, createInflateRaw } from "node:zlib";
+import { isPoisoned, poison } from "./poison.ts";
 
 /**
  * The one place that reaches into Node's zlib: a handle that lives on and works at once.
@@ -186,6 +187,10 @@ class Output {
   #before = 0;
   /** Bytes of the portion in use. */
   used = 0;
+
+  constructor() {
+    if (isPoisoned) poison(portion);
+  }
 
   get room(): number {
     return PORTION_BYTES - this.used;

@@ -41,14 +41,7 @@ export class WholeMessage implements MessageBody {
     this.#utf8.reset();
   }
 
-  add(
-    chunk: Buffer,
-    start: number,
-    end: number,
-    due: number,
-    _isLent: boolean,
-    isLast: boolean,
-  ): ProtocolFailure | undefined {
+  add(chunk: Buffer, start: number, end: number, due: number, isLast: boolean): ProtocolFailure | undefined {
     const message = this.#message;
     if (message === undefined) return undefined;
     if (!this.#isCompressed) return this.#append(message, chunk, start, end, due, isLast);
