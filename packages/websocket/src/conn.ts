@@ -47,8 +47,15 @@ export interface ConnParts {
 /**
  * One WebSocket connection. Made by an `Upgrader`, by `listen` and by `dial`.
  *
- * Receive by iterating, by `receive`, or by `serve` with a handler, which costs the least. Binary messages are `Uint8Array`s that belong to the
- * receiver; bytes that are sent belong to the connection: larger ones are not copied. All frames sent in one turn of the event loop leave in one write.
+ * Receive by iterating, by `receive`, or by `serve` with a handler, which costs the least. All frames sent in one turn of the event loop leave in one write.
+ *
+ * Whose memory it is (decision 0011): a binary message that is received is the receiver's own. Nothing else ever writes there; it may be kept, changed or transferred
+ * (several short ones may lie in one pool: then a transfer is refused, or copies). What is sent is read until the call's promise settles, and not after;
+ * `trySend` has copied or sent it by the time it returns. So after either the bytes may be written over. Bytes that are only lent may be sent, too. What is sent is copied
+ * once, but for two cases: a `PreparedMessage`, which is framed once for all connections and must never be changed again; and 64 KiB and more that a server sends
+ * by `send` without a signal, uncompressed, while nothing else waits: they go from where they are, and the promise is pending until the system has them.
+ *
+ * No promise of a connection ends the process when it rejects and nobody waits: the handler's `close`, `receive` and the next call tell what happened.
  *
  * @example
  * const conn = await dial("ws://localhost:8080/ws");
@@ -119,7 +126,7 @@ export class WebSocketConn implements MessageConn {
   receive(options?: WaitOptions): Promise<Message | null> {
     return this.#incoming === undefined
       ? this.#inbox.receive(options)
-      : Promise.reject(new WebSocketError("invalid_argument", ONLY_STREAMS));
+      : unwaited(Promise.reject(new WebSocketError("invalid_argument", ONLY_STREAMS)));
   }
 
   serve(handler: MessageHandler): void {
@@ -143,9 +150,9 @@ export class WebSocketConn implements MessageConn {
    * }
    */
   receiveStream(options?: WaitOptions): Promise<IncomingStream | null> {
-    if (this.#incoming !== undefined) return this.#incoming.next(options);
+    if (this.#incoming !== undefined) return unwaited(this.#incoming.next(options));
     const reason = 'receiveStream needs the option messages: "stream"';
-    return Promise.reject(new WebSocketError("invalid_argument", reason));
+    return unwaited(Promise.reject(new WebSocketError("invalid_argument", reason)));
   }
 
   /**
@@ -158,7 +165,7 @@ export class WebSocketConn implements MessageConn {
    * await conn.sendStream(createReadStream("film.mp4"));
    */
   sendStream(source: StreamSource, options?: WaitOptions): Promise<void> {
-    return this.#session.sendStream(source, options);
+    return unwaited(this.#session.sendStream(source, options));
   }
 
   /** @throws WebSocketError through the promise: `closed`, `send_buffer_full`, `canceled` (then the message is sent all the same). */
@@ -168,6 +175,16 @@ export class WebSocketConn implements MessageConn {
 
   trySend(message: Message | PreparedMessage): SendOutcome {
     return this.#session.trySend(message);
+  }
+
+  /**
+   * Resolves when the operating system has taken all that was sent so far: that is no proof that the peer has it. Frames leave at the end of the turn by
+   * themselves; this is for who wants to know that they have.
+   *
+   * @throws WebSocketError through the promise: `closed` if the connection ended before that, `canceled` (what was sent still leaves).
+   */
+  flush(options?: WaitOptions): Promise<void> {
+    return unwaited(this.#session.untilFlushed(options));
   }
 
   /**
@@ -181,12 +198,13 @@ export class WebSocketConn implements MessageConn {
   }
 
   /**
-   * Closes in order. Messages that nobody has taken, and those that still arrive before the peer's Close frame, are dropped: who wants a peer's last
+   * Closes in order, and resolves when the system has taken all that was sent and the connection is over: after the peer's Close frame, or after `closeTimeoutMs`. A peer
+   * that does not answer is no failure; how the connection ended `receive` and the handler's `close` tell. Messages that nobody has taken, and those that still arrive before the peer's Close frame, are dropped: who wants a peer's last
    * messages lets the peer close first.
    *
    * @param code 1000 to 1003, 1007 to 1014, 3000 to 4999. Default 1000.
    * @param reason at most 123 bytes of UTF-8.
-   * @throws WebSocketError `invalid_argument` through the promise.
+   * @throws WebSocketError through the promise: `invalid_argument`; `closed`, with the reason as `cause`, if not all that was sent was taken.
    */
   close(code: number = CLOSE.normal, reason = ""): Promise<void> {
     return this.#session.close(code, reason);
@@ -214,10 +232,22 @@ export class WebSocketConn implements MessageConn {
     this.#session.abort();
   }
 
+  /** `close()`; but of a connection that is over already, however it ended, nothing is thrown: whoever received was told. */
   [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+    return this.#session.isOver ? Promise.resolve() : this.close();
   }
 }
+
+/**
+ * A promise that the caller need not wait for: its rejection does not end the process. Who does wait sees it; who does not is told how the connection ended by
+ * the handler's `close`, or by the next call.
+ */
+function unwaited<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(ignore);
+  return promise;
+}
+
+function ignore(): void {}
 
 function addrOf(duplex: Duplex, side: "local" | "remote"): Addr {
   const socket = duplex as Socket;

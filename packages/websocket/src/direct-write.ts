@@ -8,8 +8,8 @@ import { getSystemErrorName } from "node:util";
  *
  * There are two ways, and neither is documented for those who use a stream. Bytes go to the socket's handle, with a request object that is used again as long as the
  * system takes all at once: Node makes one for each write, which is a third of a microsecond (bench: websocket). Text, and everything where the handle is not as
- * expected, goes by `_write`, which Node documents for those who implement a stream. Where that is not a plain socket's either, `canWriteDirectly` is false, and
- * `write` does.
+ * expected (Node 26), goes by `_write` and `_writev`, which Node documents for those who implement a stream. Where those are not a plain socket's either,
+ * `canWriteDirectly` is false, and `write` does. No way copies anything.
  */
 
 /** Who writes. */
@@ -39,6 +39,7 @@ interface Handle {
 const REFUSED = -32;
 
 const plainWrite: unknown = Reflect.get(Socket.prototype, "_write");
+const plainWritev: unknown = Reflect.get(Socket.prototype, "_writev");
 const WriteRequest = findRequest();
 let isOff = false;
 /** A request that was not needed: the next write takes it. */
@@ -87,7 +88,12 @@ function handleOf(socket: Duplex): Handle | undefined {
 
 /** True if `writeDirectly` works on this socket. */
 export function canWriteDirectly(socket: Duplex): boolean {
-  return typeof plainWrite === "function" && Reflect.get(socket, "_write") === plainWrite;
+  return (
+    typeof plainWrite === "function" &&
+    typeof plainWritev === "function" &&
+    Reflect.get(socket, "_write") === plainWrite &&
+    Reflect.get(socket, "_writev") === plainWritev
+  );
 }
 
 /**
@@ -137,6 +143,12 @@ function completed(this: Request, status: number): void {
   this.writer?.left(status < 0 ? errorOf(status) : undefined);
 }
 
+function destroyedError(): Error {
+  return Object.assign(new Error("the socket was destroyed before the system took all"), {
+    code: "ECANCELED",
+  });
+}
+
 function errorOf(status: number): Error {
   const code = getSystemErrorName(status);
   return Object.assign(new Error(`write ${code}`), { errno: status, code, syscall: "write" });
@@ -150,12 +162,20 @@ function writeByStream(
   let isWithin = true;
   let isGone = false;
   const written = (error?: Error | null): void => {
-    if (isWithin && !error) isGone = true;
+    // Node calls with null, not undefined, what a destroyed socket has not taken.
+    if (error === null && socket.destroyed) writer.left(destroyedError());
+    else if (isWithin && !error) isGone = true;
     else writer.left(error);
   };
   // Node crashes on any other encoding.
   const encoding = (typeof chunk === "string" ? "latin1" : "buffer") as BufferEncoding;
-  socket._write(Array.isArray(chunk) ? Buffer.concat(chunk) : chunk, encoding, written);
+  if (Array.isArray(chunk)) {
+    const pieces = chunk.map((bytes) => ({ chunk: bytes, encoding: "buffer" as BufferEncoding }));
+    Reflect.set(pieces, "allBuffers", true); // As Node's stream does: else each is asked for its encoding.
+    socket._writev?.(pieces, written);
+  } else {
+    socket._write(chunk, encoding, written);
+  }
   isWithin = false;
   return isGone;
 }

@@ -22,7 +22,7 @@ export class Ending {
   #error: WebSocketError | undefined;
   #code: number | undefined;
   #closed: Promise<void> | undefined;
-  #resolve: (() => void) | undefined;
+  #settle: ((error: Error | undefined) => void) | undefined;
 
   constructor(frames: CloseFrames) {
     this.#frames = frames;
@@ -43,11 +43,14 @@ export class Ending {
     this.#code ??= closeCode;
   }
 
-  /** Resolves with `settle`. */
+  /** Settles with `settle`. */
   get closed(): Promise<void> {
-    this.#closed ??= new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
+    if (this.#closed === undefined) {
+      this.#closed = new Promise((resolve, reject) => {
+        this.#settle = (error) => (error === undefined ? resolve() : reject(error));
+      });
+      this.#closed.catch(ignore); // Who does not wait for `close` is told by the handler's, or by `receive`.
+    }
     return this.#closed;
   }
 
@@ -61,9 +64,9 @@ export class Ending {
     return new BrokenEnd(this.#code ?? CLOSE.abnormal, this);
   }
 
-  /** Those who wait for the end go on. */
-  settle(): void {
-    this.#resolve?.();
+  /** Those who wait for the end go on. `error`: not all that was sent was taken. */
+  settle(error?: WebSocketError): void {
+    this.#settle?.(error);
   }
 
   /** Why the connection broke. */
@@ -75,6 +78,12 @@ export class Ending {
   /** For calls on a connection that is over. */
   get closedError(): WebSocketError {
     return this.#make("closed", "the connection is closed", this.#error ?? this.socketError);
+  }
+
+  /** For `close` of a connection that ended before all was taken. */
+  get lostError(): WebSocketError {
+    const reason = "the connection ended before the system had taken all that was sent";
+    return this.#make("closed", reason, this.#error ?? this.socketError);
   }
 
   #make(code: WebSocketErrorCode, reason: string, cause: unknown): WebSocketError {
@@ -100,3 +109,5 @@ class BrokenEnd implements CloseInfo {
     return this.#ending.error;
   }
 }
+
+function ignore(): void {}

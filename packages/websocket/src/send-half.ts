@@ -1,4 +1,3 @@
-import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import {
   type Inbox,
@@ -24,9 +23,17 @@ import { type OutgoingHost, OutgoingStreams, type StreamSource } from "./outgoin
 import { RoomWaiters } from "./room-waiters.ts";
 import { type Flushable, flushAtEndOfTurn } from "./turn.ts";
 
-/** From this many bytes on, a turn's frames are written before it ends. */
+/** From this many bytes on, a turn's frames are written before it ends; and `send` writes a payload from the caller's memory, at once. */
 export const FLUSH_AT_BYTES = 65_536;
+const NOTHING = Buffer.alloc(0);
 const RESOLVED = Promise.resolve();
+
+/** Waits until so many of the bytes handed to the socket were taken. */
+interface TakenWaiter {
+  readonly until: number;
+  resolve(): void;
+  reject(error: Error): void;
+}
 
 /**
  * The sending half of a `Session`: from messages to a socket, one write for each turn of the event loop. A base class rather than an object of its own,
@@ -50,6 +57,18 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   /** Bytes of the one write that went past the stream and was not taken at once. */
   #leavingBytes = 0;
   #isEnding = false;
+  /** Bytes handed to the socket so far, frames and all. */
+  #handedBytes = 0;
+  /** As many of them the system has taken. Only what it reports counts: of a socket that was destroyed Node's stream forgets what it dropped. */
+  #takenBytes = 0;
+  /** As many were accepted from the application, counted to the end of its last frame. */
+  #promisedBytes = 0;
+  /** A write to a plain socket has failed: nothing more is written, but what has arrived is still read. */
+  protected isWriteBroken = false;
+  /** Some of what was accepted was not taken, and never will be. */
+  #hasLost = false;
+  /** In the order of their `until`. */
+  #takenWaiters: TakenWaiter[] | undefined;
   #roomWaiters: RoomWaiters | undefined;
   #outgoing: OutgoingStreams | undefined;
   #writeWatch: WriteWatch | undefined;
@@ -64,6 +83,8 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   /** For calls on a connection that is over. */
   abstract closedError(): WebSocketError;
   abstract breakOff(): void;
+  /** Nothing can be written any more; what has arrived is still to be read. */
+  protected abstract writeFailed(error: Error): void;
   abstract writeTimedOut(): void;
 
   get isOpen(): boolean {
@@ -105,6 +126,13 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   }
 
   send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
+    const sending = this.#send(message, options);
+    // Who does not wait learns of it by the end of the connection, and by the next call.
+    if (sending !== RESOLVED) sending.catch(ignore);
+    return sending;
+  }
+
+  #send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
     if (!this.core.isOpen) return Promise.reject(this.closedError());
     const signal = options?.signal;
     if (signal?.aborted) return Promise.reject(canceled(signal));
@@ -134,6 +162,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   sendPart(part: Message, isLast: boolean): Promise<void> {
     if (!this.core.isOpen) return Promise.reject(this.closedError());
     this.core.sendPart(part, isLast);
+    this.#promised();
     this.flushLater();
     // What was refused meanwhile may be sent now.
     if (isLast) this.#wantsDrain = true;
@@ -143,6 +172,10 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
 
   #sendNow(message: Message | PreparedMessage, signal: AbortSignal | undefined): Promise<void> {
     if (!this.core.isOpen) return Promise.reject(this.closedError());
+    // Who may cancel has its memory back before it is read: then it is copied.
+    if (signal === undefined && message instanceof Uint8Array && message.length >= FLUSH_AT_BYTES) {
+      if (this.#mayBorrow(message)) return this.#sendBorrowed(FIN | OPCODE.binary, message);
+    }
     let outcome: SendOutcome;
     try {
       outcome = this.#trySendNow(message);
@@ -152,6 +185,88 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     if (outcome === "sent") return RESOLVED;
     if (outcome === "buffered") return this.#untilDrained(signal);
     return this.#full();
+  }
+
+  /** True if a server's frame with `payload` can be given to the system now, uncompressed. */
+  #mayBorrow(payload: Uint8Array): boolean {
+    if (this.role !== "server" || !this.#isDirect) return false;
+    if (this.bufferedAmount > this.settings.writeBufferSize && !this.#fits(payload)) return false;
+    return this.compression === undefined || !this.compression.isWorthwhile(payload.length);
+  }
+
+  /** True if bytes can be given to the system now. */
+  get #isDirect(): boolean {
+    return (
+      this.writesDirectly &&
+      this.#leavingBytes === 0 &&
+      this.socket.writableLength === 0 &&
+      !this.socket.destroyed
+    );
+  }
+
+  /** Writes from the caller's memory, at once. The promise is pending while the system has not taken all of it. */
+  #sendBorrowed(firstByte: number, payload: Uint8Array): Promise<void> {
+    this.core.outbox.addBorrowed(firstByte, payload);
+    this.#promised();
+    this.write();
+    return this.#untilTaken(this.#promisedBytes, undefined);
+  }
+
+  /** What was added last is the application's. */
+  #promised(): void {
+    this.#promisedBytes = this.#handedBytes + this.core.waitingBytes;
+  }
+
+  /** True if the system has taken all that was accepted. Does not change any more once the transport has closed. */
+  get #hasTakenAll(): boolean {
+    return this.#takenBytes >= this.#promisedBytes;
+  }
+
+  /** True if some of what was accepted was not taken, and never will be. */
+  protected get hasLost(): boolean {
+    return this.#hasLost || (this.isTransportClosed && !this.#hasTakenAll);
+  }
+
+  /** Resolves when the system has taken all that was accepted so far; rejects when it never will, or with the signal. */
+  untilFlushed(options?: WaitOptions): Promise<void> {
+    const signal = options?.signal;
+    if (signal?.aborted) return Promise.reject(canceled(signal));
+    if (this.#outgoing === undefined || !this.#outgoing.isBusy) return this.#untilFlushedNow(signal);
+    // Behind the streams that were begun, and the messages that wait for their end.
+    return this.#orCanceled(
+      this.#outgoing.after(0, () => this.#untilFlushedNow(signal)),
+      signal,
+    );
+  }
+
+  #untilFlushedNow(signal: AbortSignal | undefined): Promise<void> {
+    if (this.core.waitingBytes > 0) this.write();
+    return this.#untilTaken(this.#promisedBytes, signal);
+  }
+
+  #untilTaken(until: number, signal: AbortSignal | undefined): Promise<void> {
+    if (this.hasLost) return Promise.reject(this.closedError());
+    if (this.#takenBytes >= until) return RESOLVED;
+    const taken = new Promise<void>((resolve, reject) => {
+      this.#takenWaiters ??= [];
+      this.#takenWaiters.push({ until, resolve, reject });
+    });
+    return this.#orCanceled(taken, signal);
+  }
+
+  async #orCanceled(waiting: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+    if (signal === undefined) return waiting;
+    let onAbort = (): void => undefined;
+    const aborted = new Promise<never>((_, reject) => {
+      onAbort = () => reject(canceled(signal));
+      signal.addEventListener("abort", onAbort, { once: true });
+    });
+    waiting.catch(ignore); // Whoever waits learns it from the race; if the signal came first, from the next call.
+    try {
+      return await Promise.race([waiting, aborted]);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
   }
 
   #full(): Promise<never> {
@@ -171,6 +286,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     else if (typeof message === "string") core.outbox.addText(FIN | OPCODE.text, message);
     else if (message instanceof Uint8Array) core.outbox.addBytes(FIN | OPCODE.binary, message);
     else core.send(asMessage(message));
+    this.#promisedBytes = this.#handedBytes + core.outbox.length;
     if (!this.#isFlushDue) this.flushLater();
   }
 
@@ -184,13 +300,28 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   /** An HTTP head, before the first frame. */
   protected writeAnswer(head: string): void {
     if (this.writesDirectly && this.socket.writableLength === 0) this.#writePast(head, head.length);
-    else this.socket.write(head, "latin1");
+    else {
+      this.#handedBytes += head.length;
+      this.socket.write(head, "latin1", this.#whenWritten());
+    }
+  }
+
+  /** Somebody else has written to the socket's stream: frames go past it once that is gone. */
+  protected waitForStream(): void {
+    if (this.socket.writableLength > 0) this.socket.write(NOTHING, this.#whenWritten());
   }
 
   #writePast(chunk: Uint8Array | Uint8Array[] | string, length: number): void {
     this.#leavingBytes = length;
-    if (writeDirectly(this.socket, chunk, this)) this.#leavingBytes = 0;
+    this.#handedBytes += length;
+    if (writeDirectly(this.socket, chunk, this)) this.#gone();
     this.#hasUnsent = this.#leavingBytes > 0;
+  }
+
+  /** The one write that went past the stream has gone. */
+  #gone(): void {
+    this.#leavingBytes = 0;
+    this.#takenBytes = this.#handedBytes;
   }
 
   protected flushLater(): void {
@@ -220,19 +351,44 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     if (this.#wantsDrain) this.#drained();
   }
 
+  /** Gives what waits to the socket, as far as it takes it now. */
   protected write(): void {
     const { outbox } = this.core;
     if (outbox.length === 0) return;
-    const socket = this.socket;
-    if (this.isTransportClosed || socket.destroyed || socket.writableEnded) {
+    const { socket } = this;
+    if (this.isTransportClosed || this.isWriteBroken || socket.destroyed || socket.writableEnded) {
+      if (this.#promisedBytes > this.#handedBytes) this.#hasLost = true;
       outbox.clear();
       return;
     }
-    const { length } = outbox;
+    // One write at a time goes past the stream, and none while the stream has something to write: what waits meanwhile goes when that has gone. In the stream's
+    // queue it could not be taken back, and Node would destroy the socket, with all that has arrived, when a write from there fails.
+    if (!this.writesDirectly) this.#writeToStream();
+    else if (this.#isDirect) {
+      const { length } = outbox;
+      this.#writePast(outbox.take(), length);
+    }
+    if (this.isWriteBroken) return;
+    const unsent = this.unsentBytes;
+    this.#hasUnsent = unsent > 0;
+    if (unsent === 0) {
+      outbox.taken(true, this.writesDirectly);
+      return;
+    }
+    if (outbox.length === 0) outbox.taken(false, this.writesDirectly);
+    this.#watchWrites();
+    if (unsent + outbox.length > this.settings.controlBacklogBytes && !this.#isCongested) {
+      this.#isCongested = true;
+      this.core.setCongested(true);
+    }
+  }
+
+  #writeToStream(): void {
+    const { socket } = this;
+    const { outbox } = this.core;
+    this.#handedBytes += outbox.length;
     const pieces = outbox.take();
-    if (this.writesDirectly && this.#leavingBytes === 0 && socket.writableLength === 0) {
-      this.#writePast(pieces, length);
-    } else if (Array.isArray(pieces)) {
+    if (Array.isArray(pieces)) {
       socket.cork();
       const last = pieces.pop();
       for (const piece of pieces) socket.write(piece);
@@ -241,38 +397,51 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     } else {
       socket.write(pieces, this.#whenWritten());
     }
-    const unsent = this.unsentBytes;
-    this.#hasUnsent = unsent > 0;
-    if (unsent > 0) this.#watchWrites();
-    // A stream of another kind may hand the very same memory on.
-    outbox.taken(unsent === 0, this.writesDirectly || socket instanceof Socket);
-    if (unsent > this.settings.controlBacklogBytes && !this.#isCongested) {
-      this.#isCongested = true;
-      this.core.setCongested(true);
-    }
   }
 
-  /** `DirectWriter`: what the system did not take at once has gone. */
+  /** `DirectWriter`: what the system did not take at once has gone, or never will. */
   left(error?: Error | null): void {
-    if (error) this.socket.destroy(error);
-    if (this.socket.destroyed) return; // What was not taken stays counted.
-    this.#leavingBytes = 0;
-    if (this.#isEnding) this.socket.end();
+    // What was not taken stays counted.
+    if (this.socket.destroyed) return;
+    if (error) {
+      this.#breakWriting(error);
+      return;
+    }
+    this.#gone();
     this.#drained();
+  }
+
+  /** The peer's system takes nothing any more; what it sent before may still be unread. */
+  #breakWriting(error: Error): void {
+    if (this.isWriteBroken) return;
+    this.isWriteBroken = true;
+    if (!this.#hasTakenAll) this.#hasLost = true;
+    this.core.isOpen = false;
+    this.core.outbox.clear();
+    this.writeFailed(error);
+    this.stopSending();
+    // A handler that waits for room must wake up and find out; it may be what holds reading back.
+    this.inbox.drained();
+    this.#wantsDrain = false;
   }
 
   /** The stream's own `drain` comes only after more than its high-water mark, which may be above ours. */
   #whenWritten(): (error?: Error | null) => void {
+    const until = this.#handedBytes;
     return (error) => {
-      if (!error && !this.socket.destroyed) this.#drained();
+      // Node calls without an error, too, what a destroyed socket has not written.
+      if (error || this.socket.destroyed) return;
+      this.#takenBytes = until;
+      this.#drained();
     };
   }
 
   /** Ends the transport after what was written. */
   protected endSocket(): void {
     this.#isEnding = true;
+    this.write();
     // Not before what the stream does not know of is gone: a socket that is being shut down can no more be reset.
-    if (this.#leavingBytes === 0) this.socket.end();
+    if (this.#leavingBytes === 0 && this.core.waitingBytes === 0) this.socket.end();
   }
 
   writeProgress(): WriteProgress {
@@ -293,22 +462,36 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
 
   /** The socket has sent something, or a flush has emptied our buffer. */
   #drained(): void {
-    if (this.unsentBytes === 0 && this.socket instanceof Socket) this.core.gone();
-    if (this.#isCongested && this.unsentBytes === 0) {
-      this.#isCongested = false;
-      this.core.setCongested(false);
-      this.write();
+    if (this.unsentBytes === 0) {
+      this.core.gone();
+      if (this.writesDirectly) this.write();
+      if (this.#isCongested && this.bufferedAmount === 0) {
+        this.#isCongested = false;
+        this.core.setCongested(false);
+        this.write();
+      }
     }
+    if (this.#takenWaiters !== undefined) this.#tellTaken(this.#takenWaiters);
+    if (this.#isEnding && !this.socket.writableEnded) this.endSocket();
     if (!this.#wantsDrain || this.bufferedAmount > this.settings.writeBufferSize) return;
     this.#wantsDrain = false;
     this.#roomWaiters?.resolveAll();
     this.inbox.drained();
   }
 
-  /** The transport has closed: whoever waits to send is told. */
+  #tellTaken(waiters: TakenWaiter[]): void {
+    const taken = this.#takenBytes;
+    while (waiters[0] !== undefined && waiters[0].until <= taken) waiters.shift()?.resolve();
+    if (waiters.length === 0) this.#takenWaiters = undefined;
+  }
+
+  /** The transport has closed, or nothing more can be written: whoever waits to send is told. */
   protected stopSending(): void {
     this.#writeWatch?.stop();
+    if (!this.#hasTakenAll) this.#hasLost = true;
     this.core.outbox.clear();
+    for (const { reject } of this.#takenWaiters ?? []) reject(this.closedError());
+    this.#takenWaiters = undefined;
     this.#outgoing?.stop(this.closedError());
     this.#roomWaiters?.rejectAll(this.closedError());
     this.#roomWaiters = undefined;
@@ -328,3 +511,5 @@ function asMessage(message: unknown): Message {
   if (message instanceof ArrayBuffer || message instanceof SharedArrayBuffer) return new Uint8Array(message);
   throw new WebSocketError("invalid_argument", `a message is a string or bytes, not ${typeof message}`);
 }
+
+function ignore(): void {}

@@ -84,6 +84,7 @@ export class Session
     const isShared = listenTo(this.socket, this);
     this.writesDirectly = isShared && canWriteDirectly(this.socket);
     if (answer !== undefined) this.writeAnswer(answer);
+    else if (this.writesDirectly) this.waitForStream();
     this.#startKeepalive();
     if (head.length === 0) {
       if (!isShared || !isBeingRead(this.socket)) this.socket.resume();
@@ -160,14 +161,19 @@ export class Session
     this.#goOn(BEHIND);
   }
 
+  /** Writing has failed, and what had arrived is still being read. */
+  get #isReadingOut(): boolean {
+    return this.isWriteBroken && !this.isTransportClosed && !this.#end.wasClosedHere;
+  }
+
   onBusy(): void {
-    if (!this.core.isOpen) return;
+    if (!this.core.isOpen && !this.#isReadingOut) return;
     this.#holdBack(RESTING);
     setImmediate(() => this.#goOn(RESTING));
   }
 
   #holdBack(reason: number): void {
-    if (!this.core.isOpen) return;
+    if (!this.core.isOpen && !this.#isReadingOut) return;
     this.#heldBackBy |= reason;
     this.core.pauseReceiving();
     this.socket.pause();
@@ -225,7 +231,9 @@ export class Session
   }
 
   ping(): Promise<number> {
-    return this.core.isOpen ? this.#beating.ping() : Promise.reject(this.closedError());
+    const pinging = this.core.isOpen ? this.#beating.ping() : Promise.reject(this.closedError());
+    pinging.catch(ignore); // Who does not wait is told of the end of the connection.
+    return pinging;
   }
 
   get roundTripMs(): number | undefined {
@@ -286,15 +294,20 @@ export class Session
 
   // --- the end
 
+  /** True once the application has been told of the end. */
+  get isOver(): boolean {
+    return this.#ending?.isOver === true;
+  }
+
   close(code: number, reason: string): Promise<void> {
     const fault = closeFault(code, reason);
-    if (fault !== undefined) return Promise.reject(new WebSocketError("invalid_argument", fault));
+    if (fault !== undefined) return rejected(new WebSocketError("invalid_argument", fault));
     return this.#close(code, reason);
   }
 
   #close(code: number, reason: string): Promise<void> {
     const ending = this.#end;
-    if (ending.isOver) return RESOLVED;
+    if (ending.isOver) return this.hasLost ? rejected(ending.lostError) : RESOLVED;
     const { closed } = ending;
     if (this.core.sentClose === undefined) {
       ending.wasClosedHere = true;
@@ -303,6 +316,7 @@ export class Session
       this.#startCloseTimer();
       // To see the peer's Close frame; messages before it are dropped.
       if (this.isTransportClosed) this.#finish();
+      else if (this.isWriteBroken) this.socket.destroy();
       else this.resume();
     }
     return closed;
@@ -325,6 +339,10 @@ export class Session
     this.#startCloseTimer();
     this.write();
     if (this.isTransportClosed) return;
+    if (this.isWriteBroken) {
+      this.socket.destroy(); // The peer has said its last, and hears nothing more.
+      return;
+    }
     if (this.role === "server" || this.#end.hasCode) this.endSocket();
     this.#heldBackBy = 0;
     this.socket.resume(); // To see the end; the core ignores what comes before it.
@@ -351,6 +369,32 @@ export class Session
     else this.socket.destroy();
   }
 
+  /**
+   * `SendHalf`: the peer hears nothing more, mostly as it has reset the connection. What it said before, its Close frame included, may still be unread; behind that
+   * the system tells the end.
+   */
+  protected override writeFailed(error: Error): void {
+    const ending = this.#end;
+    ending.socketError ??= error;
+    if (ending.wasClosedHere) {
+      this.socket.destroy(); // Messages are not wanted any more.
+    } else if (ending.timer === undefined) {
+      ending.timer = this.#untilReadOut();
+    }
+  }
+
+  /** Should the system not tell the end, it comes when nothing has arrived for a while. */
+  #untilReadOut(): NodeJS.Timeout {
+    const { socket } = this;
+    let before: unknown = Reflect.get(socket, "bytesRead");
+    const timer = setInterval(() => {
+      const now: unknown = Reflect.get(socket, "bytesRead");
+      if (!this.isHeldBack && now === before) socket.destroy();
+      before = now;
+    }, this.settings.closeTimeoutMs);
+    return timer;
+  }
+
   socketFailed(error: Error): void {
     this.#end.socketError ??= error;
   }
@@ -375,7 +419,7 @@ export class Session
     const info = ending.over();
     if (ending.wasClosedHere) this.inbox.discard(info);
     else this.inbox.end(info);
-    ending.settle();
+    ending.settle(this.hasLost ? ending.lostError : undefined);
     this.#onEnded?.(this.#conn);
   }
 
@@ -388,3 +432,12 @@ export class Session
     return this.#end.closedError;
   }
 }
+
+/** Rejected, and no unhandled rejection where nobody waits: whoever called has got a promise, and the connection's end is told otherwise. */
+function rejected(error: WebSocketError): Promise<never> {
+  const promise = Promise.reject(error);
+  promise.catch(ignore);
+  return promise;
+}
+
+function ignore(): void {}

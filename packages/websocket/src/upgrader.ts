@@ -118,10 +118,17 @@ export class Upgrader {
    * does one that is not allowed. Nothing the peer sends from now on is lost, however late the application begins to read.
    *
    * @throws WebSocketError `refused` with the `status` that was sent, `handshake_timeout`, or `closed` if the peer left first. The peer
-   *   has been answered: there is nothing left to do but to log it. Do catch it: anybody can cause it.
+   *   has been answered: there is nothing left to do but to log it. Do catch it, for anybody can cause it: `upgrade(…).then(serve, report)`, or `try` around the `await`
+   *   of an `async` listener, whose own promise Node does not look at. Or leave it to `attach`, which catches by itself.
    */
-  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<WebSocketConn> {
-    return this.upgradeWith({ request, socket, head });
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<WebSocketConn> {
+    const upgrading = this.#upgrade({ request, socket, head });
+    upgrading.catch(ignore); // The peer has been answered. A promise that is made of this one, by `await` or `then`, is the caller's to catch.
+    return upgrading;
+  }
+
+  async #upgrade(exchange: Exchange): Promise<WebSocketConn> {
+    return this.upgradeWith(exchange);
   }
 
   /**

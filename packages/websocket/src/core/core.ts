@@ -4,7 +4,7 @@ import { CLOSE, isSendableCloseCode, MAX_REASON_BYTES } from "./close-code.ts";
 import type { Compression } from "./compression.ts";
 import { FIN, OPCODE, type Role, RSV1 } from "./frame.ts";
 import type { ReceiveLimits } from "./limits.ts";
-import { COPY_BELOW_BYTES, Outbox } from "./outbox.ts";
+import { Outbox } from "./outbox.ts";
 import { type MessagePart, type ProtocolFailure, Receiver, type ReceiverSink } from "./receiver.ts";
 
 /** What the core tells its shell. */
@@ -167,11 +167,7 @@ export class Core implements ReceiverSink {
       const compressed = this.#compression.compress(message);
       if (compressed !== undefined) {
         const firstByte = FIN | RSV1 | (isText ? OPCODE.text : OPCODE.binary);
-        // What is small enough the outbox copies; the rest is lent to us, too.
-        this.outbox.addBytes(
-          firstByte,
-          compressed.length < COPY_BELOW_BYTES ? compressed : Buffer.from(compressed),
-        );
+        this.outbox.addBytes(firstByte, compressed);
         return;
       }
     }

@@ -6,8 +6,8 @@ import { writeUtf8 } from "./native-text.ts";
 import { SharedRun } from "./shared-run.ts";
 import { Slab } from "./slab.ts";
 
-/** Payloads from this size on are not copied but written as they are (by a server). */
-export const COPY_BELOW_BYTES = 16_384;
+/** Payloads from this size on get a piece of memory of their own, which is used again. */
+const LARGE_BYTES = 16_384;
 /** Strings up to this length are tried as ASCII, character by character; calls into native code cost more. */
 const SHORT_TEXT_CHARS = 48;
 /** Fewer bytes than this are copied one by one. */
@@ -22,7 +22,7 @@ const MAX_BYTES_PER_CHAR = 3;
 /**
  * The frames of one connection that wait to be written: in order, joined in as few pieces as possible.
  *
- * It makes no I/O. The shell calls `take`, writes what it gets, and says with `taken` whether the operating system has it all.
+ * What is added is copied, but for frames that are shared and what is borrowed. It makes no I/O. The shell calls `take`, writes what it gets, and says with `taken` whether the operating system has it all.
  */
 export class Outbox {
   readonly #isMasked: boolean;
@@ -36,8 +36,11 @@ export class Outbox {
   #shared: SharedRun | null = null;
   /** Slabs of closed pieces, to be released. */
   #slabs: Slab[] | null = null;
-  /** Memory of large texts, to be given back; of those that have left, too, as long as the operating system has not taken them. */
+  /** Memory of large frames, to be given back. */
   #frames: Buffer[] | null = null;
+  /** The same of what was taken from here, until the operating system has it. */
+  #leavingSlabs: Slab[] | null = null;
+  #leavingFrames: Buffer[] | null = null;
   #length = 0;
 
   constructor(role: Role) {
@@ -51,10 +54,10 @@ export class Outbox {
 
   /** True if nothing waits, and nothing is remembered of what has left. */
   get isAtRest(): boolean {
-    return this.#length === 0 && this.#frames === null;
+    return this.#length === 0 && this.#leavingFrames === null && this.#leavingSlabs === null;
   }
 
-  /** Adds a frame with `message`, which must not be changed until it is written. */
+  /** Adds a frame with `message`. */
   addMessage(firstByte: number, message: Message): void {
     if (typeof message === "string") this.addText(firstByte, message);
     else this.addBytes(firstByte, message);
@@ -85,7 +88,7 @@ export class Outbox {
       return;
     }
     const size = headerBytes(length, this.#isMasked) + length;
-    if (length >= COPY_BELOW_BYTES) {
+    if (length >= LARGE_BYTES) {
       this.#addLarge(firstByte, payload, size);
       return;
     }
@@ -102,7 +105,7 @@ export class Outbox {
   addText(firstByte: number, text: string): void {
     const chars = text.length;
     if (chars <= SHORT_TEXT_CHARS && this.#addShortAscii(firstByte, text)) return;
-    if (chars >= COPY_BELOW_BYTES) {
+    if (chars >= LARGE_BYTES) {
       this.#addLargeText(firstByte, text);
       return;
     }
@@ -121,7 +124,7 @@ export class Outbox {
   /** Adds a whole frame that others may have too; it is never changed. */
   addShared(frame: Uint8Array): void {
     this.#length += frame.length;
-    if (frame.length >= COPY_BELOW_BYTES) {
+    if (frame.length >= LARGE_BYTES) {
       this.#closePiece();
       this.#push(frame);
       return;
@@ -157,35 +160,45 @@ export class Outbox {
    * What `take` gave was written.
    *
    * @param isGone the operating system has all that was ever written, so that its memory may be used again.
-   * @param isCopied false: it may not, ever, as somebody else may hold it.
+   * @param isPlain false: it may not, ever. Only a plain socket says what the system has; who else was given memory may hold it.
    */
-  taken(isGone: boolean, isCopied = true): void {
-    if (!isCopied) {
-      this.#frames = null;
-    } else if (isGone) {
-      this.#slab?.release();
-      if (this.#slabs !== null) for (const slab of this.#slabs) slab.release();
-      this.gone();
-    }
+  taken(isGone: boolean, isPlain = true): void {
+    const slab = this.#slab;
+    const slabs = this.#slabs;
     this.#slab = null;
     this.#slabs = null;
-  }
-
-  /** The operating system has all that was ever written. */
-  gone(): void {
-    if (this.#frames === null || this.#length > 0) return;
-    for (const frame of this.#frames) giveBack(frame);
+    if (isPlain && isGone) {
+      // Hot path: nothing needs to be remembered.
+      slab?.release();
+      if (slabs !== null) for (const each of slabs) each.release();
+      this.gone();
+      if (this.#frames !== null) for (const frame of this.#frames) giveBack(frame);
+    } else if (isPlain) {
+      if (slab !== null) this.#leavingSlabs = [...(this.#leavingSlabs ?? []), slab];
+      if (slabs !== null) this.#leavingSlabs = [...(this.#leavingSlabs ?? []), ...slabs];
+      if (this.#frames !== null) this.#leavingFrames = [...(this.#leavingFrames ?? []), ...this.#frames];
+    }
     this.#frames = null;
   }
 
-  /** Drops all that waits. */
+  /** The operating system has all that was ever taken from here. */
+  gone(): void {
+    if (this.#leavingSlabs !== null) for (const slab of this.#leavingSlabs) slab.release();
+    if (this.#leavingFrames !== null) for (const frame of this.#leavingFrames) giveBack(frame);
+    this.#leavingSlabs = null;
+    this.#leavingFrames = null;
+  }
+
+  /** Drops all that waits, and leaves to the system what has been taken. */
   clear(): void {
     this.#closePiece();
     this.#pieces = null;
     this.#length = 0;
-    // Some may still be on its way.
+    if (this.#slabs !== null) for (const slab of this.#slabs) slab.release();
+    this.#slabs = null;
     this.#frames = null;
-    this.taken(true);
+    this.#leavingSlabs = null;
+    this.#leavingFrames = null;
   }
 
   #addShortAscii(firstByte: number, text: string): boolean {
@@ -236,20 +249,25 @@ export class Outbox {
     this.#length += end - start;
   }
 
+  /** In a piece of its own, with its header. */
   #addLarge(firstByte: number, payload: Uint8Array, size: number): void {
-    const length = payload.length;
-    if (this.#isMasked) {
-      // Masking in place would change the caller's bytes.
-      const frame = Buffer.allocUnsafeSlow(size);
-      const at = writeHeader(frame, 0, firstByte, length, MASKED);
-      frame.set(payload, at + 4);
-      writeMask(frame, at, nextMaskKey(), length);
-      this.#closePiece();
-      this.#push(frame);
-      this.#length += size;
-      return;
-    }
-    const slab = this.#openSlab(size - length);
+    const { length } = payload;
+    const frame = frameMemory(size);
+    this.#frames ??= [];
+    this.#frames.push(frame);
+    const at = size - length;
+    writeHeader(frame, 0, firstByte, length, this.#isMasked ? MASKED : 0);
+    frame.set(payload, at);
+    if (this.#isMasked) writeMask(frame, at - 4, nextMaskKey(), length);
+    this.#closePiece();
+    this.#push(frame.subarray(0, size));
+    this.#length += size;
+  }
+
+  /** Adds a server's frame whose payload is written from the caller's memory, which must not change until the operating system has it. */
+  addBorrowed(firstByte: number, payload: Uint8Array): void {
+    const { length } = payload;
+    const slab = this.#openSlab(headerBytes(length, false));
     this.#grow(slab, writeHeader(slab.bytes, this.#end, firstByte, length, 0));
     this.#closePiece();
     this.#push(payload);
