@@ -14,6 +14,10 @@ export interface HeartbeatHost {
   readonly isOpen: boolean;
   /** Bytes that the operating system has not taken. */
   readonly unsentBytes: number;
+  /** Bytes that it has taken, in all. */
+  readonly takenBytes: number;
+  /** Bytes that it has taken and the peer's system has not acknowledged; `undefined` where that cannot be known. Never rejects. */
+  unacknowledgedBytes(): Promise<number | undefined>;
   sendPing(payload: Uint8Array): void;
   /** Lets the kernel probe the peer after this much silence. */
   probeAfter(ms: number): void;
@@ -41,6 +45,10 @@ export class Heartbeat {
   /** When keepalive pinged the peer that has been silent since; 0 if it has not. The next ping to an unread peer is counted from here, too. */
   #pingedAt = 0;
   #isProbed = false;
+  /** Bytes that the peer's system had acknowledged at the last look since that ping. */
+  #acknowledged: number | undefined;
+  #isLooking = false;
+  #isStopped = false;
 
   constructor(host: HeartbeatHost) {
     this.#host = host;
@@ -48,6 +56,7 @@ export class Heartbeat {
 
   /** Pings that wait reject with `makeError()`. */
   stop(makeError: () => Error): void {
+    this.#isStopped = true;
     const awaited = this.#awaited;
     this.#awaited = undefined;
     for (const each of awaited ?? []) each.waiter?.reject(makeError());
@@ -76,20 +85,45 @@ export class Heartbeat {
   /** The peer was heard since it was asked for last. */
   heard(): void {
     this.#pingedAt = 0;
+    this.#acknowledged = undefined;
   }
 
-  /** The peer has been silent for `pingIntervalMs` at least. */
+  /** The peer has been silent for `pingIntervalMs` at least, and none of what waits here was taken. */
   silent(now: number): void {
-    const { pingIntervalMs, pongTimeoutMs } = this.#host.settings;
     if (this.#pingedAt > 0) {
-      if (now - this.#pingedAt < pongTimeoutMs) return;
-      this.#host.peerIsGone(
-        `nothing came from the peer for ${pingIntervalMs} ms, nor for ${pongTimeoutMs} ms after a ping`,
-      );
+      if (!this.#isLooking) void this.#look(now, this.#pingedAt);
     } else if (this.#host.isOpen) {
       this.#pingedAt = now;
       this.#send(now, undefined);
     }
+  }
+
+  /**
+   * The ping may wait behind megabytes that the system has taken: a peer that takes them, however slowly, lives, although it cannot have seen the ping. So its
+   * acknowledgements count. The first look comes a check after the ping, which a peer's system acknowledges even if the peer has stopped.
+   */
+  async #look(now: number, pingedAt: number): Promise<void> {
+    const host = this.#host;
+    this.#isLooking = true;
+    const taken = host.takenBytes;
+    const unacknowledged = await host.unacknowledgedBytes();
+    this.#isLooking = false;
+    // It was heard meanwhile, or all is over.
+    if (this.#pingedAt !== pingedAt || this.#isStopped) return;
+    const before = this.#acknowledged;
+    const acknowledged = unacknowledged === undefined ? undefined : taken - unacknowledged;
+    this.#acknowledged = acknowledged;
+    if (before !== undefined && acknowledged !== undefined && acknowledged > before) {
+      this.#pingedAt = now;
+      return;
+    }
+    // With one of two numbers nothing is said: the next look has both, or neither.
+    if ((before === undefined) !== (acknowledged === undefined)) return;
+    const { pingIntervalMs, pongTimeoutMs } = host.settings;
+    if (now - pingedAt < pongTimeoutMs) return;
+    host.peerIsGone(
+      `nothing came from the peer for ${pingIntervalMs} ms, nor for ${pongTimeoutMs} ms after a ping, and it took nothing`,
+    );
   }
 
   /**

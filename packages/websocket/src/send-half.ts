@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import {
+  hasProgressed,
   type Inbox,
   type Message,
   PreparedMessage,
@@ -72,6 +73,8 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   #roomWaiters: RoomWaiters | undefined;
   #outgoing: OutgoingStreams | undefined;
   #writeWatch: WriteWatch | undefined;
+  /** While keepalive looks at a silent peer for which something waits. */
+  #lastProgress: WriteProgress | undefined;
 
   constructor(socket: Duplex, role: Role, settings: ConnSettings, compression: Compression | undefined) {
     this.socket = socket;
@@ -446,6 +449,18 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
 
   writeProgress(): WriteProgress {
     return writeProgress(this.socket, this.unsentBytes);
+  }
+
+  get takenBytes(): number {
+    return this.#takenBytes;
+  }
+
+  /** True if the system has taken some of what waited here when this was asked last. */
+  protected hasTakenSome(): boolean {
+    const last = this.#lastProgress;
+    const progress = this.unsentBytes === 0 ? undefined : this.writeProgress();
+    this.#lastProgress = progress;
+    return last !== undefined && (progress === undefined || hasProgressed(last, progress));
   }
 
   unacknowledgedBytes(): Promise<number | undefined> {

@@ -221,6 +221,10 @@ export class Session
     } else if (since === 0) {
       this.#silentSince = now;
       this.#heartbeat?.heard();
+    } else if (this.hasTakenSome()) {
+      // A peer that takes what waits for it is alive, if it says nothing, too.
+      this.#silentSince = now;
+      this.#heartbeat?.heard();
     } else if (now - since >= this.settings.pingIntervalMs) {
       this.#beating.silent(now);
     }
