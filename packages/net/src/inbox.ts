@@ -2,6 +2,7 @@ import type { WaitOptions } from "./conn.ts";
 import { NetError, type NetErrorParts } from "./error.ts";
 import { canceledError } from "./failures.ts";
 import type { CloseInfo, Message } from "./message-conn.ts";
+import { rejection, told } from "./told.ts";
 
 /** What an `Inbox` asks of the transport that fills it. */
 export interface InboxSource {
@@ -67,6 +68,8 @@ class Queue<T> {
 class Receiver<T> {
   readonly #convert: (message: T | null) => unknown;
   readonly #resolve: (value: unknown) => void;
+  /** What `receive` gave. */
+  promise: Promise<unknown> | undefined;
 
   constructor(convert: (message: T | null) => unknown, resolve: (value: unknown) => void) {
     this.#convert = convert;
@@ -83,6 +86,8 @@ class Receiver<T> {
 
   /** By a rejected promise: the function for it would wait, and take memory, as long as the other one. */
   reject(reason: unknown): void {
+    // Who does not wait is told by the next `receive`.
+    if (this.promise !== undefined) void told(this.promise);
     this.#resolve(Promise.reject(reason));
   }
 }
@@ -267,10 +272,10 @@ export class Inbox<T = Message> {
   /** As `receive`, with the message (or `null`) turned into something else on the way; what `convert` throws rejects. */
   receiveAs<R>(convert: (message: T | null) => R, options?: WaitOptions): Promise<R> {
     if (this.#handler !== undefined) {
-      return Promise.reject(this.#error("invalid_argument", "the connection is being served by a handler"));
+      return rejection(this.#error("invalid_argument", "the connection is being served by a handler"));
     }
     const signal = options?.signal;
-    if (signal?.aborted) return Promise.reject(this.#canceled(signal));
+    if (signal?.aborted) return rejection(this.#canceled(signal));
     if (this.#queue !== undefined && this.#queue.length > 0) {
       const message = this.#queue.shift();
       this.#resumeIfLow();
@@ -278,9 +283,10 @@ export class Inbox<T = Message> {
     }
     const info = this.#info;
     if (info !== undefined) this.#tellEnded();
-    if (info !== undefined && !info.wasClean) return Promise.reject(this.#broken(info));
+    if (info !== undefined && !info.wasClean) return rejection(this.#broken(info));
     const promise = new Promise(keepResolve) as Promise<R>;
     const waiter = new Receiver(convert, resolveLast);
+    waiter.promise = promise;
     if (info !== undefined) waiter.resolve(null);
     else this.#wait(signal === undefined ? waiter : this.#cancelable(signal, waiter));
     return promise;

@@ -1,0 +1,353 @@
+// Decision 0011: what an application hands over is read until the promise settles, by `trySend` until it returns; and written means that the system took it.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { test } from "node:test";
+import type { CloseInfo, Message } from "@zocalo/net";
+import { setHandleWrites } from "../src/direct-write.ts";
+import { dial, type ListenOptions, type WebSocketConn } from "../src/index.ts";
+import { handshakeAnswer } from "./handshake-answer.ts";
+import { accepting, ended, RawPeer, rawServer, upgradeRequest } from "./peers.ts";
+import { frameFrom } from "./recorder.ts";
+
+const MIB = 1_048_576;
+const limits = { maxBufferedBytes: 64 * MIB, maxMessageBytes: 64 * MIB } as const;
+
+interface Pair extends AsyncDisposable {
+  readonly client: WebSocketConn;
+  readonly server: WebSocketConn;
+}
+
+async function pair(options: ListenOptions = limits): Promise<Pair> {
+  const { listener, url } = await accepting(options);
+  const accepted = listener.accept();
+  const client = await dial(url, { ...limits, compression: options.compression });
+  return {
+    client,
+    server: await accepted,
+    async [Symbol.asyncDispose]() {
+      client.abort();
+      await listener.abort();
+    },
+  };
+}
+
+/** A connection whose peer is a socket that nobody reads. */
+async function unread(
+  options: ListenOptions = limits,
+): Promise<{ peer: Socket; conn: WebSocketConn } & AsyncDisposable> {
+  const { listener, port } = await accepting(options);
+  const accepted = listener.accept();
+  const { socket: peer } = await RawPeer.upgraded(port);
+  peer.pause();
+  return {
+    peer,
+    conn: await accepted,
+    async [Symbol.asyncDispose]() {
+      peer.destroy();
+      await listener.abort();
+    },
+  };
+}
+
+async function drain(peer: Socket): Promise<void> {
+  peer.resume();
+  if (!peer.destroyed) await once(peer, "close");
+}
+
+const SIZES = [100, 16_384, 65_535, 65_536, MIB, 3 * MIB];
+
+for (const from of ["server", "client"] as const) {
+  for (const how of ["trySend", "send", "sendStream"] as const) {
+    for (const compression of [false, true]) {
+      test(`bytes may be written over after ${how} (${from}${compression ? ", compressed" : ""})`, async () => {
+        await using both = await pair({ ...limits, compression });
+        const [sender, receiver] =
+          from === "server" ? [both.server, both.client] : [both.client, both.server];
+        const memory = new Uint8Array(3 * MIB);
+        const sending = (async () => {
+          for (const [i, size] of [...SIZES, ...SIZES].entries()) {
+            const bytes = memory.subarray(0, size);
+            if (how === "sendStream") {
+              await sender.sendStream(
+                (function* () {
+                  for (let part = 0; part < 3; part++) {
+                    yield bytes.fill(i + 1);
+                    bytes.fill(0xee);
+                  }
+                })(),
+              );
+            } else if (how === "send") await sender.send(bytes.fill(i + 1));
+            else assert.notEqual(sender.trySend(bytes.fill(i + 1)), "refused");
+            bytes.fill(0xee);
+          }
+        })();
+        const times = how === "sendStream" ? 3 : 1;
+        for (const [i, size] of [...SIZES, ...SIZES].entries()) {
+          const message = (await receiver.receive()) as Uint8Array;
+          assert.equal(message.length, size * times);
+          assert.ok(
+            message.every((byte) => byte === i + 1),
+            `message ${i} of ${size} bytes`,
+          );
+        }
+        await sending;
+      });
+    }
+  }
+}
+
+for (const isOn of [true, false]) {
+  test(`send of 64 KiB and more copies nothing, and waits until the system has it (${isOn ? "handle" : "stream"})`, async (t) => {
+    setHandleWrites(isOn);
+    t.after(() => setHandleWrites(true));
+    await using both = await unread();
+    let isTaken = false;
+    const sent = both.conn.send(new Uint8Array(32 * MIB)).then(() => {
+      isTaken = true;
+      return undefined;
+    });
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(isTaken, false);
+    both.peer.resume();
+    await sent;
+    assert.equal(both.conn.bufferedAmount, 0);
+  });
+}
+
+test("flush resolves at once when nothing waits, and after what was sent otherwise", async () => {
+  await using both = await unread();
+  await both.conn.flush();
+  both.conn.trySend(new Uint8Array(16 * MIB));
+  let isFlushed = false;
+  const flushed = both.conn.flush().then(() => {
+    isFlushed = true;
+    return undefined;
+  });
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(isFlushed, false);
+  assert.ok(both.conn.bufferedAmount > 0);
+  both.peer.resume();
+  await flushed;
+  assert.equal(both.conn.bufferedAmount, 0);
+});
+
+test("flush waits for a stream that was begun, and for what waits behind it", async () => {
+  await using both = await pair();
+  let goOn = (): void => undefined;
+  const paused = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  const streaming = both.server.sendStream(
+    (async function* () {
+      yield "a";
+      await paused;
+      yield "b";
+    })(),
+  );
+  const behind = both.server.send("c");
+  let isFlushed = false;
+  const flushed = both.server.flush().then(() => {
+    isFlushed = true;
+    return undefined;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(isFlushed, false);
+  goOn();
+  await Promise.all([streaming, behind, flushed]);
+  assert.equal(await both.client.receive(), "ab");
+  assert.equal(await both.client.receive(), "c");
+});
+
+test("a flush that is canceled rejects, and what was sent still leaves", async () => {
+  await using both = await unread();
+  both.conn.trySend(new Uint8Array(16 * MIB));
+  const canceling = new AbortController();
+  const flushed = both.conn.flush({ signal: canceling.signal });
+  canceling.abort();
+  await assert.rejects(flushed, { code: "canceled" });
+  const again = both.conn.flush();
+  both.peer.resume();
+  await again;
+});
+
+for (const how of ["trySend", "send", "sendStream"] as const) {
+  test(`flush and close reject when the peer resets before it has taken all (${how})`, async () => {
+    await using both = await unread();
+    const { conn, peer } = both;
+    const bytes = new Uint8Array(32 * MIB);
+    if (how === "trySend") conn.trySend(bytes);
+    else if (how === "send") void conn.send(bytes);
+    else void conn.sendStream([bytes]);
+    const flushed = conn.flush();
+    const isOver = ended(conn);
+    peer.resetAndDestroy();
+    await assert.rejects(flushed, { code: "closed" });
+    assert.equal((await isOver).wasClean, false);
+    await assert.rejects(conn.flush(), { code: "closed" });
+    await assert.rejects(conn.close(), { code: "closed" });
+    await conn[Symbol.asyncDispose]();
+  });
+}
+
+test("close rejects when it gives up before all was taken, and when it is cut off", async () => {
+  await using slow = await unread({ ...limits, closeTimeoutMs: 50 });
+  slow.conn.trySend(new Uint8Array(32 * MIB));
+  await assert.rejects(slow.conn.close(), { code: "closed" });
+  await using cut = await unread();
+  cut.conn.trySend(new Uint8Array(32 * MIB));
+  const closed = cut.conn.close();
+  cut.conn.abort();
+  await assert.rejects(closed, { code: "closed" });
+});
+
+test("close resolves when all was taken, answered or not", async () => {
+  await using both = await unread({ ...limits, closeTimeoutMs: 50 });
+  both.conn.trySend("x");
+  await both.conn.close();
+  await both.conn.flush();
+  await drain(both.peer);
+});
+
+test("close resolves behind much that is slowly taken", async () => {
+  await using both = await pair();
+  const got = (async () => {
+    let bytes = 0;
+    for await (const message of both.client) bytes += message.length;
+    return bytes;
+  })();
+  for (let i = 0; i < 20; i++) both.server.trySend(new Uint8Array(MIB));
+  await both.server.close();
+  assert.equal(await got, 20 * MIB);
+});
+
+test("no call that nobody waits for ends the process", async (t) => {
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown): void => void unhandled.push(reason);
+  process.on("unhandledRejection", note);
+  t.after(() => process.off("unhandledRejection", note));
+  await using both = await unread();
+  const { conn, peer } = both;
+  const callAll = (): void => {
+    void conn.send(new Uint8Array(32 * MIB));
+    void conn.send("x");
+    void conn.send("x", { signal: AbortSignal.abort() });
+    void conn.sendStream(["a", new Uint8Array(1)]);
+    void conn.flush();
+    void conn.ping();
+    void conn.receive();
+    void conn.receiveStream();
+    void conn.close(99);
+  };
+  callAll();
+  peer.resetAndDestroy();
+  await assert.rejects(conn.receive());
+  callAll();
+  void conn.close();
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.deepEqual(unhandled, []);
+});
+
+for (const isOn of [true, false]) {
+  test(`what had arrived before a write failed is received, with the peer's Close frame (${isOn ? "handle" : "stream"})`, async (t) => {
+    setHandleWrites(isOn);
+    t.after(() => setHandleWrites(true));
+    let peer: Socket | undefined;
+    await using server = await rawServer((head, socket) => {
+      peer = socket;
+      socket.write(handshakeAnswer(head));
+    });
+    const conn = await dial(`ws://127.0.0.1:${server.port}`);
+    assert.ok(peer !== undefined);
+    const close = Buffer.concat([Buffer.from([0x03, 0xf0]), Buffer.from("go away")]);
+    peer.write(
+      Buffer.concat([
+        frameFrom("server", 0x81, "one"),
+        frameFrom("server", 0x82, new Uint8Array(100_000).fill(2)),
+        frameFrom("server", 0x88, close),
+      ]),
+    );
+    // All of it is in the system's buffer of this side, with the reset behind it. The write comes first.
+    peer.resetAndDestroy();
+    conn.trySend(new Uint8Array(200_000));
+    const messages: Message[] = [];
+    const info = await new Promise<CloseInfo>((resolve) => {
+      conn.serve({ message: (message) => void messages.push(message), close: resolve });
+    });
+    assert.deepEqual(messages, ["one", new Uint8Array(100_000).fill(2)]);
+    assert.equal(info.code, 1008);
+    assert.equal(info.reason, "go away");
+    await assert.rejects(conn.flush(), { code: "closed" });
+  });
+}
+
+test("a send that waits rejects when a write fails, though the application has not read all", async () => {
+  let peer: Socket | undefined;
+  await using server = await rawServer((head, socket) => {
+    peer = socket;
+    socket.pause();
+    socket.write(handshakeAnswer(head));
+  });
+  const conn = await dial(`ws://127.0.0.1:${server.port}`, { ...limits, readBufferSize: 1 });
+  assert.ok(peer !== undefined);
+  for (const text of ["one", "two", "three"]) peer.write(frameFrom("server", 0x81, text));
+  const sent = conn.send(new Uint8Array(32 * MIB));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  peer.resetAndDestroy();
+  await assert.rejects(sent, { code: "closed" });
+  for (const text of ["one", "two", "three"]) assert.equal(await conn.receive(), text);
+  await assert.rejects(conn.receive(), { code: "abnormal_closure" });
+});
+
+/** Takes `bytes` every 10 ms, and says nothing. */
+async function slowTaker(
+  port: number,
+  bytes: number,
+): Promise<{ socket: Socket; taken(): number; stop(): void }> {
+  const socket = connect({ port, host: "127.0.0.1" });
+  socket.on("error", () => undefined);
+  socket.on("readable", () => undefined);
+  socket.write(upgradeRequest());
+  let taken = 0;
+  const timer = setInterval(() => {
+    for (let due = bytes; due > 0; ) {
+      const chunk = socket.read(Math.min(due, socket.readableLength)) as Buffer | null;
+      if (chunk === null) break;
+      taken += chunk.length;
+      due -= chunk.length;
+    }
+  }, 10);
+  await once(socket, "connect");
+  return { socket, taken: () => taken, stop: () => clearInterval(timer) };
+}
+
+test("a peer that slowly takes what it is sent, and says nothing, is alive", async () => {
+  await using server = await accepting({
+    ...limits,
+    pingIntervalMs: 200,
+    pongTimeoutMs: 200,
+    writeTimeoutMs: 0,
+  });
+  const accepted = server.listener.accept();
+  const peer = await slowTaker(server.port, 65_536);
+  const conn = await accepted;
+  let isOver = false;
+  const end = ended(conn).finally(() => {
+    isOver = true;
+  });
+  const size = 12 * MIB;
+  void conn.send(new Uint8Array(size));
+  while (peer.taken() < size && !isOver) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(isOver, false);
+  // It stops, and is found.
+  peer.stop();
+  assert.equal(((await end).error as { code?: string }).code, "keepalive_timeout");
+  peer.socket.destroy();
+});
+
+test("a peer that takes nothing and says nothing is found, though much waits for it", async () => {
+  await using both = await unread({ ...limits, pingIntervalMs: 50, pongTimeoutMs: 50, writeTimeoutMs: 0 });
+  both.conn.trySend(new Uint8Array(32 * MIB));
+  const info = await ended(both.conn);
+  assert.equal((info.error as { code?: string }).code, "keepalive_timeout");
+});
