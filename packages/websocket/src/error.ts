@@ -12,7 +12,7 @@ export type WebSocketErrorCode =
   | "send_buffer_full" // `send` was called without waiting until `maxBufferedBytes` was passed
   | "protocol_error" // the peer broke the protocol (close codes 1002, 1007, 1009)
   | "abnormal_closure" // the connection ended without a close handshake
-  | "keepalive_timeout" // nothing came from the peer for `pingIntervalMs` + `pongTimeoutMs`
+  | "keepalive_timeout" // nothing came from the peer for `pingIntervalMs` + `pongTimeoutMs`, and it took nothing
   | "write_timeout" // the peer took nothing of what waited for it for `writeTimeoutMs`
   | "message_timeout" // the peer began a message and did not complete it within `messageTimeoutMs`
   | "close_timeout" // the peer did not answer the close within `closeTimeoutMs`

@@ -24,7 +24,10 @@ export interface ConnOptions {
   readonly controlBacklogBytes?: number | undefined;
   /** Silence of the peer after which it is pinged, in milliseconds. Default 20,000; 0 switches keepalive off, and then a peer that vanished is never missed. */
   readonly pingIntervalMs?: number | undefined;
-  /** How long a pinged peer may stay silent, in milliseconds. Default 20,000. */
+  /**
+   * How long a pinged peer may stay silent and take nothing of what it is sent, in milliseconds. Default 20,000. Where acknowledgements cannot be seen (not on Linux), what the
+   * system's send buffer holds must pass in that time.
+   */
   readonly pongTimeoutMs?: number | undefined;
   /**
    * How long a peer may take nothing of what waits to be sent to it, in milliseconds, even if it sends itself. Then the connection ends with `write_timeout`,

@@ -505,7 +505,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     this.#writeWatch?.stop();
     if (!this.#hasTakenAll) this.#hasLost = true;
     this.core.outbox.clear();
-    for (const { reject } of this.#takenWaiters ?? []) reject(this.closedError());
+    for (const waiter of this.#takenWaiters ?? []) waiter.reject(this.closedError());
     this.#takenWaiters = undefined;
     this.#outgoing?.stop(this.closedError());
     this.#roomWaiters?.rejectAll(this.closedError());

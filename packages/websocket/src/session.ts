@@ -438,8 +438,8 @@ export class Session
 }
 
 /** Rejected, and no unhandled rejection where nobody waits: whoever called has got a promise, and the connection's end is told otherwise. */
-function rejected(error: WebSocketError): Promise<never> {
-  const promise = Promise.reject(error);
+function rejected(reason: WebSocketError): Promise<never> {
+  const promise = Promise.reject(reason);
   promise.catch(ignore);
   return promise;
 }
