@@ -1,6 +1,5 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   type Addr,
   type Inbox,
@@ -208,19 +207,6 @@ export class WebSocketConn implements MessageConn {
    */
   close(code: number = CLOSE.normal, reason = ""): Promise<void> {
     return this.#session.close(code, reason);
-  }
-
-  /**
-   * Waits until the operating system has taken all messages that were sent before.
-   *
-   * @throws WebSocketError when the connection is closed before; `canceled` by the signal.
-   */
-  async flush(options?: WaitOptions): Promise<void> {
-    const session = this.#session;
-    while (session.bufferedAmount > 0) {
-      if (session.socket.destroyed) throw session.closedError();
-      await nextTurn(undefined, options);
-    }
   }
 
   get #inbox(): Inbox {
