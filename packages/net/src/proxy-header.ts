@@ -8,12 +8,21 @@ const MAX_V2_BYTES = 4096;
 /** "\r\n\r\n\0\r\nQUIT\n" (§2.2). */
 const V2_SIGNATURE = Buffer.from("0d0a0d0a000d0a515549540a", "hex");
 const V2_FIXED_BYTES = 16;
+/** The command of a connection that is the proxy's own; its family is ignored (§2.2). */
+const V2_LOCAL = 0;
+/** The last values that have a meaning: PROXY, AF_UNIX, DGRAM. What lies past them must be refused (§2.2). */
+const MAX_V2_COMMAND = 1;
+const MAX_V2_FAMILY = 3;
+const MAX_V2_PROTOCOL = 2;
 
 /** What a proxy says of the connection it passes on. */
 export interface ProxyHeader {
   /** How many bytes the header takes. */
   readonly length: number;
-  /** The two ends of the original connection; `undefined` for the proxy's own (health checks) and for unknown ones. */
+  /**
+   * The two ends of the original connection; `undefined` for the proxy's own (health checks), for unknown ones and for those that are not TCP
+   * over IP: there the addresses of the proxy's connection hold.
+   */
   readonly ends: { readonly source: Endpoint; readonly destination: Endpoint } | undefined;
 }
 
@@ -78,18 +87,14 @@ function parseV2(buffer: Buffer): ProxyHeader | undefined {
   const length = V2_FIXED_BYTES + buffer.readUInt16BE(14);
   if (versionAndCommand >> 4 !== 2) throw fault(`version ${versionAndCommand >> 4}`);
   const command = versionAndCommand & 0x0f;
-  if (command > 1) throw fault(`command ${command}`);
+  if (command > MAX_V2_COMMAND) throw fault(`command ${command}`);
   if (length > MAX_V2_BYTES) throw fault(`header of ${length} bytes, the limit is ${MAX_V2_BYTES}`);
-  const addressBytes = familyAndProtocol === 0x11 ? 4 : familyAndProtocol === 0x21 ? 16 : undefined;
-  // LOCAL, and families that are not TCP over IP, leave the connection's own addresses.
-  const keepsOwn = command === 0 || familyAndProtocol === 0;
-  if (!keepsOwn && addressBytes === undefined)
-    throw fault(`family and protocol 0x${familyAndProtocol.toString(16)}`);
-  if (!keepsOwn && addressBytes !== undefined && length < V2_FIXED_BYTES + 2 * addressBytes + 4) {
+  const addressBytes = command === V2_LOCAL ? undefined : addressBytesOf(familyAndProtocol);
+  if (addressBytes !== undefined && length < V2_FIXED_BYTES + 2 * addressBytes + 4) {
     throw fault("header too short for its addresses");
   }
   if (buffer.length < length) return undefined;
-  if (keepsOwn || addressBytes === undefined) return { length, ends: undefined };
+  if (addressBytes === undefined) return { length, ends: undefined };
   const hostAt = (at: number): string => printIp(buffer.subarray(at, at + addressBytes));
   const ports = V2_FIXED_BYTES + 2 * addressBytes;
   return {
@@ -99,6 +104,19 @@ function parseV2(buffer: Buffer): ProxyHeader | undefined {
       destination: { host: hostAt(V2_FIXED_BYTES + addressBytes), port: buffer.readUInt16BE(ports + 2) },
     },
   };
+}
+
+/**
+ * How long each address of a relayed connection is. `undefined` for what is valid and is not TCP over IP (unspecified, Unix, datagrams): a
+ * receiver that does not support it must take it as unspecified, and keep the connection's own addresses (§2.2).
+ */
+function addressBytesOf(familyAndProtocol: number): number | undefined {
+  const family = familyAndProtocol >> 4;
+  const protocol = familyAndProtocol & 0x0f;
+  if (family > MAX_V2_FAMILY || protocol > MAX_V2_PROTOCOL) {
+    throw fault(`family and protocol 0x${familyAndProtocol.toString(16).padStart(2, "0")}`);
+  }
+  return familyAndProtocol === 0x11 ? 4 : familyAndProtocol === 0x21 ? 16 : undefined;
 }
 
 function printIp(bytes: Buffer): string {
