@@ -8,7 +8,7 @@ import { getSystemErrorName } from "node:util";
  *
  * There are two ways, and neither is documented for those who use a stream. Bytes go to the socket's handle, with a request object that is used again as long as the
  * system takes all at once: Node makes one for each write, which is a third of a microsecond (bench: websocket). Text, and everything where the handle is not as
- * expected (Node 26), goes by `_write` and `_writev`, which Node documents for those who implement a stream. Where those are not a plain socket's either,
+ * expected (from Node 26.10 on it is given a request only for what is not taken at once), goes by `_write` and `_writev`, which Node documents for those who implement a stream. Where those are not a plain socket's either,
  * `canWriteDirectly` is false, and `write` does. No way copies anything.
  */
 
