@@ -125,7 +125,7 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
 
   /**
    * Sets both deadlines. Past it, pending and future operations reject with `timeout` until it is moved or cleared. `close` has a
-   * limit of its own: once it was called deadlines mean nothing.
+   * limit of its own: once it was called deadlines mean nothing. A deadline keeps the process alive only while a call waits that it will end.
    */
   setDeadline(at: Deadline): void;
   setReadDeadline(at: Deadline): void;

@@ -22,6 +22,53 @@ test("a deadline in the past passes at once, and is forgotten when cleared", () 
   assert.deepEqual([passed, timer.hasPassed], [2, true]);
 });
 
+test("a deadline passes at its time: not a fraction of a millisecond before", (t) => {
+  t.mock.timers.enable({ apis: ["Date"], now: 1_000_000 });
+  let now = 5000.25;
+  t.mock.method(performance, "now", () => now);
+  let passed = 0;
+  const timer = new DeadlineTimer(() => passed++);
+  timer.set(Date.now() + 1);
+  assert.deepEqual([passed, timer.hasPassed], [0, false]);
+  now += 0.99;
+  assert.equal(timer.hasPassed, false);
+  now += 0.01;
+  assert.equal(timer.hasPassed, true);
+  timer.set(Date.now());
+  assert.deepEqual([passed, timer.hasPassed], [1, true]);
+  timer.set(null);
+});
+
+test("a timer that runs early is not a deadline that has passed", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });
+  let now = 5000;
+  t.mock.method(performance, "now", () => now);
+  let passed = 0;
+  const timer = new DeadlineTimer(() => passed++);
+  timer.set(Date.now() + 10);
+  now += 9.5;
+  t.mock.timers.tick(10);
+  assert.equal(passed, 0);
+  now += 0.5;
+  t.mock.timers.tick(1);
+  assert.equal(passed, 1);
+});
+
+test("setting the system's clock after a deadline was set moves nothing", (t) => {
+  t.mock.timers.enable({ apis: ["Date"], now: 1_000_000 });
+  let now = 5000;
+  t.mock.method(performance, "now", () => now);
+  const timer = new DeadlineTimer(() => undefined);
+  timer.set(Date.now() + 1000);
+  for (const wallTime of [0, 2_000_000]) {
+    t.mock.timers.setTime(wallTime);
+    assert.equal(timer.hasPassed, false);
+  }
+  now += 1000;
+  assert.equal(timer.hasPassed, true);
+  timer.set(null);
+});
+
 test("a moved deadline passes once, at its last place", async () => {
   let passed = 0;
   const done = new Promise<void>((resolve) => {
@@ -29,6 +76,7 @@ test("a moved deadline passes once, at its last place", async () => {
       passed++;
       resolve();
     });
+    timer.holdProcess(true);
     timer.set(Date.now() + 1e7);
     timer.set(Date.now() + 5);
     timer.set(Date.now() + 10);

@@ -4,9 +4,6 @@ import { NetError } from "./error.ts";
 /** The longest delay `setTimeout` takes, in milliseconds; longer ones are waited for in parts. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
-/** So much too early is in time, in milliseconds: Node's timers count whole ones. */
-const GRACE_MS = 1;
-
 /**
  * A deadline as milliseconds since the Unix epoch; `null` and `Infinity` mean none and give `Infinity`.
  *
@@ -26,8 +23,11 @@ export function deadlineToMs(at: Deadline): number {
 }
 
 /**
- * Tells once when a deadline has passed. The deadline may be moved at will: putting it off, which servers do
+ * Tells once when a deadline has passed, never before. The deadline may be moved at will: putting it off, which servers do
  * before every read, costs no timer operation. After it is set, changes of the system's clock do not matter.
+ *
+ * Its timer does not keep the process alive by itself: a deadline that lies far ahead is no reason to stay. One that somebody waits for is,
+ * see `holdProcess`.
  */
 export class DeadlineTimer {
   readonly #onPassed: () => void;
@@ -36,6 +36,7 @@ export class DeadlineTimer {
   #firesAt = Number.POSITIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #hasPassed = false;
+  #isHolding = false;
 
   /** `onPassed` runs when a deadline passes, at once if it is set in the past. */
   constructor(onPassed: () => void) {
@@ -46,7 +47,7 @@ export class DeadlineTimer {
   get hasPassed(): boolean {
     if (this.#hasPassed || this.#dueAt === Number.POSITIVE_INFINITY) return this.#hasPassed;
     // Asked before its timer could run, a deadline has passed all the same.
-    return this.#dueAt - performance.now() < GRACE_MS;
+    return this.#dueAt <= performance.now();
   }
 
   /** Sets, moves or (with `null`) clears the deadline. */
@@ -64,16 +65,30 @@ export class DeadlineTimer {
     else if (this.#dueAt < this.#firesAt) this.#arm(now);
   }
 
+  /**
+   * Says whether a call waits that the deadline will end. While one does the process stays for it: in memory, or over a foreign stream, there
+   * may be nothing else that keeps it, and the call would never settle.
+   */
+  holdProcess(isHolding: boolean): void {
+    if (this.#isHolding === isHolding) return;
+    this.#isHolding = isHolding;
+    if (isHolding) this.#timer?.ref();
+    else this.#timer?.unref();
+  }
+
   #arm(now: number): void {
     this.#disarm();
     const delay = Math.min(this.#dueAt - now, MAX_DELAY_MS);
     this.#firesAt = now + delay;
     this.#timer = setTimeout(() => {
       this.#firesAt = Number.POSITIVE_INFINITY;
+      this.#timer = undefined;
+      // Put off meanwhile, too far away for one timer, or up to 1 ms early: Node's timers count whole ones.
       const later = performance.now();
-      if (this.#dueAt - later < GRACE_MS) this.#pass();
+      if (this.#dueAt <= later) this.#pass();
       else this.#arm(later);
     }, delay);
+    if (!this.#isHolding) this.#timer.unref();
   }
 
   #disarm(): void {

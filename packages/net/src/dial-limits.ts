@@ -32,6 +32,7 @@ export async function withinLimits<T>(
   if (signal?.aborted) onAbort();
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
+    timer.holdProcess(true); // The caller waits, maybe for a resolver that keeps nothing else alive.
     timer.set(deadline);
     controller.signal.throwIfAborted();
     return await work(limits);

@@ -96,6 +96,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
       throw argumentError("read", "the connection is already being read");
     }
     this.#receiver = receiver;
+    this.#holdProcess();
     const bytes = this.#held;
     this.#held = undefined;
     if ((bytes === undefined || this.#handle(receiver, bytes)) && this.#ending === undefined) {
@@ -108,8 +109,10 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
       this.#receiver?.onDataTimeout(timeoutError(this.#readSite()));
       this.#rejectFirst(timeoutError(this.#readSite()));
       for (const waiter of this.#waiters.splice(0)) this.#giveUp(waiter, timeoutError(this.#readSite()));
+      this.#holdProcess();
     });
     this.#deadline.set(at);
+    this.#holdProcess();
   }
 
   /** From now on what arrives is thrown away; waiting and later reads get the end of the stream (`null`) or the error. */
@@ -128,12 +131,14 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
     if (this.#receiver) return this.#handle(this.#receiver, bytes);
     const resolve = this.#takeFirst();
     if (resolve !== undefined) {
+      this.#holdProcess();
       resolve(this.#deliverFirst(isLent ? ownCopy(bytes) : bytes));
       return true;
     }
     const waiter = this.#waiters[0];
     if (waiter !== undefined && waiter.full === undefined) {
       this.#waiters.shift();
+      this.#holdProcess();
       settled(waiter).take(isLent ? ownCopy(bytes) : bytes);
       return true;
     }
@@ -176,6 +181,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
     this.#resolveFirst = caught;
     this.#promiseFirst = promise;
     this.#deliverFirst = deliver;
+    this.#holdProcess();
     this.#transport.resume();
     return promise;
   }
@@ -213,11 +219,23 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
       waiter.forgetSignal = () => signal.removeEventListener("abort", onAbort);
     }
     this.#waiters = added(this.#waiters, waiter);
+    this.#holdProcess();
     if (this.#held === undefined && this.#ending === undefined) this.#transport.resume();
+  }
+
+  /** The read deadline keeps the process alive as long as somebody waits: a call, or a handler for the end. */
+  #holdProcess(): void {
+    const isServed = this.#receiver !== undefined && this.#ending === undefined;
+    this.#deadline?.holdProcess(isServed || this.#isWaitedFor);
   }
 
   /** Gives what is held, or the end, to those who wait; asks for more when somebody still does. */
   #serveWaiters(): void {
+    this.#serveThoseWhoWait();
+    this.#holdProcess();
+  }
+
+  #serveThoseWhoWait(): void {
     if (this.#resolveFirst !== undefined && this.#ending !== undefined) {
       const error = this.#ending?.(this.#readSite());
       if (error) this.#rejectFirst(error);

@@ -122,6 +122,7 @@ export class WriteHalf {
         };
         const onAbort = (): void => {
           this.#endWaiters = this.#endWaiters.filter((other) => other !== done);
+          this.#holdProcess();
           if (signal) reject(canceledError(this.#writeSite(), signal));
         };
         signal?.addEventListener("abort", onAbort, { once: true });
@@ -136,6 +137,7 @@ export class WriteHalf {
     if (this.#end === "failed") return done(this.#refused?.());
     if (this.#deadline?.hasPassed) return done(this.#timeout());
     this.#endWaiters = added(this.#endWaiters, done);
+    this.#holdProcess();
     if (this.#end !== "open") return;
     this.#end = "wanted";
     this.#refused ??= () => closedError(this.#writeSite());
@@ -147,8 +149,10 @@ export class WriteHalf {
     this.#deadline ??= new DeadlineTimer(() => {
       this.#cutAll(({ accepted }) => this.#timeout(accepted));
       for (const done of this.#endWaiters.splice(0)) done(this.#timeout());
+      this.#holdProcess();
     });
     this.#deadline.set(at);
+    this.#holdProcess();
   }
 
   /** Nothing more is accepted. What waits goes on up to one step in all, and is refused beyond that. */
@@ -195,12 +199,14 @@ export class WriteHalf {
       }
     }
     if (this.#queue.length > 0 || this.#end === "wanted") this.#pump();
+    this.#holdProcess();
   }
 
   /** See `TransportSink.onFinish`. */
   onFinish(): void {
     this.#end = "finished";
     for (const done of this.#endWaiters.splice(0)) done(undefined);
+    this.#holdProcess();
   }
 
   /** Waits until the write of so many bytes that the transport was given last has been taken. */
@@ -240,6 +246,7 @@ export class WriteHalf {
         const request = new Request(parts, length, resolve, reject);
         this.#watch(request, options);
         start(request);
+        this.#holdProcess();
       }),
     );
   }
@@ -252,9 +259,17 @@ export class WriteHalf {
       this.#leaving = this.#leaving.filter((other) => other !== request);
       settle(request).reject(canceledError(this.#writeSite(request.accepted), signal));
       this.#pump();
+      this.#holdProcess();
     };
     signal.addEventListener("abort", onAbort, { once: true });
     request.forgetSignal = () => signal.removeEventListener("abort", onAbort);
+  }
+
+  /** The write deadline keeps the process alive as long as somebody waits. */
+  #holdProcess(): void {
+    this.#deadline?.holdProcess(
+      this.#queue.length > 0 || this.#leaving.length > 0 || this.#endWaiters.length > 0,
+    );
   }
 
   /** Hands over step after step, as long as what went before is taken at once; after a burst of them the event loop has its turn. */
