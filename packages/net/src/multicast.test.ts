@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { test } from "node:test";
 import { BoundPacketConn } from "./bound-packet-conn.ts";
@@ -8,6 +9,7 @@ import { NetError } from "./error.ts";
 import { defaultPacketLimits, listenPacket } from "./listen-packet.ts";
 import type { PacketConn } from "./packet-conn.ts";
 
+const isLinux = process.platform === "linux";
 const isCode = (code: string) => (error: unknown) => error instanceof NetError && error.code === code;
 
 /** The loopback interface, whatever this machine calls it. */
@@ -93,6 +95,60 @@ test("IPv6 groups are joined by the interface's name or address, and once", asyn
   assert.throws(() => member.join(group, { interface: "fe80::1%no-such0" }), isCode("address_not_available"));
   assert.throws(() => member.setMulticastInterface("::%no-such0"), isCode("address_not_available"));
   await member.close();
+});
+
+/** The interfaces on which somebody of this machine is a member of an IPv6 group; `text` is the group without its colons. */
+function joinedOn(text: string): string[] {
+  const lines = readFileSync("/proc/net/igmp6", "utf8").split("\n");
+  return lines.filter((line) => line.includes(text)).map((line) => line.trim().split(/\s+/)[1] ?? "");
+}
+
+test("an interface is found by its index and by a zone, and no other is taken", {
+  skip: !isLinux,
+}, async () => {
+  const index = readFileSync(`/sys/class/net/${loopback}/ifindex`, "utf8").trim();
+  const six = await listenPacket("udp6", ":0");
+  const sixes = [`::%${loopback}`, `fe80::1%${loopback}`, `::%${index}`, `fe80::1%${index}`, index, "0:0::1"];
+  for (const name of sixes) {
+    six.join("ff02::8108", { interface: name });
+    assert.deepEqual(joinedOn("ff020000000000000000000000008108"), [loopback], name);
+    six.leave("ff02::8108", { interface: name });
+    assert.deepEqual(joinedOn("ff020000000000000000000000008108"), [], name);
+    six.setMulticastInterface(name);
+  }
+  const group = "239.81.7.4";
+  const four = await listenPacket("udp4", ":0", { reuseAddr: true });
+  const sender = await listenPacket("udp4", "127.0.0.1:0");
+  for (const name of [`::%${loopback}`, `::%${index}`, index]) {
+    four.join(group, { interface: name });
+    sender.setMulticastInterface(name);
+    await sender.send(Buffer.from(name), `${group}:${four.localAddr.port}`);
+    assert.equal(await next(four), name);
+    four.leave(group, { interface: name });
+  }
+  await Promise.all([six.close(), four.close(), sender.close()]);
+});
+
+test("an interface that does not exist is refused, whatever it is called by", async () => {
+  const six = await listenPacket("udp6", ":0");
+  const four = await listenPacket("udp4", ":0");
+  const nowhere = ["no-such0", "987654", "0", "-1", "", "::%no-such0", "::%987654", "::%0", "fe80::1%987654"];
+  for (const name of [...nowhere, "::", "2001:db8::dead"]) {
+    const options = { interface: name };
+    assert.throws(() => six.join("ff02::8109", options), isCode("address_not_available"), name);
+    assert.throws(() => six.setMulticastInterface(name), isCode("address_not_available"), name);
+    assert.throws(
+      () => six.join("ff32::8109", { ...options, source: "2001:db8::1" }),
+      isCode("address_not_available"),
+      name,
+    );
+  }
+  for (const name of [...nowhere, "192.0.2.99"]) {
+    const options = { interface: name };
+    assert.throws(() => four.join("239.81.7.5", options), isCode("address_not_available"), name);
+    assert.throws(() => four.setMulticastInterface(name), isCode("address_not_available"), name);
+  }
+  await Promise.all([six.close(), four.close()]);
 });
 
 test("broadcast must be allowed first", async () => {

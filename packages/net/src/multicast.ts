@@ -1,13 +1,16 @@
 import type { Socket } from "node:dgram";
 import { isIP, isIPv4, isIPv6 } from "node:net";
-import { networkInterfaces } from "node:os";
 import { NetError } from "./error.ts";
 import { argumentError, type FailureSite } from "./failures.ts";
+import { findInterface, zoneOf } from "./interfaces.ts";
 import { netErrorFrom } from "./node-error.ts";
 
 /** Which datagrams of a group, and by which way. */
 export interface GroupOptions {
-  /** The interface by name (`"eth0"`) or by one of its addresses. Default: the one the system routes the group by. */
+  /**
+   * The interface by name (`"eth0"`), by index (`"2"`), by one of its addresses, or by the zone of one (`"::%eth0"`, `"fe80::1%2"`: the zone
+   * decides). One that does not exist is refused. Default: the one the system routes the group by.
+   */
   readonly interface?: string | undefined;
   /** Only what this address sends to the group (source-specific multicast, RFC 4607). Default: what anybody sends. */
   readonly source?: string | undefined;
@@ -71,21 +74,13 @@ function isMulticast(group: string): boolean {
   return isIPv6(group) && /^ff/i.test(group);
 }
 
-/** As Node wants it: an IPv4 address of the interface, or `::%name`. */
+/** As Node wants it: an IPv4 address of the interface, or `::%zone`. */
 function interfaceAddress(nameOrAddress: string, isForIPv6: boolean): string {
+  // The system refuses an IPv4 address that no interface has.
   if (!isForIPv6 && isIPv4(nameOrAddress)) return nameOrAddress;
-  const interfaces = networkInterfaces();
-  if (isForIPv6 && isIPv6(nameOrAddress) && nameOrAddress.includes("%")) {
-    // Where there is no such interface, libuv would take any.
-    const zone = nameOrAddress.slice(nameOrAddress.indexOf("%") + 1);
-    if (/^[1-9]\d*$/.test(zone) || Object.hasOwn(interfaces, zone)) return nameOrAddress;
-  }
-  for (const [name, addresses = []] of Object.entries(interfaces)) {
-    if (name !== nameOrAddress && !addresses.some(({ address }) => address === nameOrAddress)) continue;
-    if (isForIPv6) return `::%${name}`;
-    const found = addresses.find(({ family }) => family === "IPv4");
-    if (found !== undefined) return found.address;
-  }
+  const found = findInterface(nameOrAddress);
+  if (found !== undefined && isForIPv6) return `::%${zoneOf(found)}`;
+  if (found?.ipv4 !== undefined) return found.ipv4;
   const kind = isForIPv6 ? "IPv6" : "IPv4";
   const reason = `no interface ${JSON.stringify(nameOrAddress)} with an ${kind} address`;
   throw new NetError({ op: "set", code: "address_not_available", reason });

@@ -77,7 +77,7 @@ export interface PacketConn extends DatagramSocket<Packet> {
   /** The opposite of `join`, with the same options. @throws NetError `address_not_available` if it was not joined. */
   leave(group: string, options?: GroupOptions): void;
 
-  /** By which interface, by name or address, datagrams to groups leave. Default: the system's choice. @throws NetError */
+  /** By which interface (see `GroupOptions.interface`) datagrams to groups leave. Default: the system's choice. @throws NetError */
   setMulticastInterface(nameOrAddress: string): void;
 
   /** How many hops a datagram to a group may make, 0 to 255. Default 1: it stays in the local network. @throws NetError */

@@ -2,6 +2,7 @@ import dns from "node:dns";
 import { isIP, isIPv4, isIPv6 } from "node:net";
 import { NetError } from "./error.ts";
 import { canceledError, type FailureSite } from "./failures.ts";
+import { withKnownZone } from "./interfaces.ts";
 import { netErrorFrom } from "./node-error.ts";
 
 /** Finds the addresses of a host, best first. `family` 0 asks for both. Rejects if there are none. */
@@ -25,13 +26,18 @@ export function familyOf(network: string): 0 | 4 | 6 {
   return network.endsWith("4") ? 4 : network.endsWith("6") ? 6 : 0;
 }
 
-/** The addresses of `host`, at least one. An IP address is its own, and asks nobody. */
+/** The addresses of `host`, at least one. An IP address is its own, and asks nobody; its zone must be an interface of this machine, by name or index. */
 export async function resolveHost(
   host: string,
   options: { network: string; resolver?: Resolver | undefined; signal?: AbortSignal | undefined },
   site: FailureSite,
 ): Promise<readonly string[]> {
-  if (isIP(host) !== 0) return [host];
+  if (isIP(host) !== 0) {
+    const ip = withKnownZone(host);
+    if (ip !== undefined) return [ip];
+    const reason = `no interface for the zone of ${host}`;
+    throw new NetError({ ...site, code: "address_not_available", reason });
+  }
   const { network, resolver = systemResolver, signal } = options;
   const family = familyOf(network);
   let found: readonly string[];

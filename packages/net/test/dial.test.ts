@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import dns from "node:dns";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { connect } from "node:net";
+import { networkInterfaces } from "node:os";
 import { test } from "node:test";
-import { dial, dialSocket, ipAddr, listen, type NetError, resetSocket } from "@zocalo/net";
+import { dial, dialSocket, ipAddr, listen, listenPacket, type NetError, resetSocket } from "@zocalo/net";
 
 test("of a host with several addresses the one that answers is taken", async () => {
   const listener = await listen("tcp", "127.0.0.1:0");
@@ -139,4 +141,32 @@ test("a cache that a program has put in the place of dns.lookup is asked", async
   (await dial("tcp", `cached.example:${port}`)).abort();
   assert.deepEqual(asked, ["cached.example"]);
   await listener.abort();
+});
+
+test("the zone of an IPv6 address is an interface by name or index, and no other is taken", async () => {
+  const zones = networkInterfaces();
+  const [loopback = "lo"] = Object.keys(zones).filter((name) =>
+    zones[name]?.some(({ address }) => address === "::1"),
+  );
+  const known = [loopback];
+  if (process.platform === "linux")
+    known.push(readFileSync(`/sys/class/net/${loopback}/ifindex`, "utf8").trim());
+  for (const zone of known) {
+    const listener = await listen("tcp6", `[::1%${zone}]:0`);
+    const conn = await dial("tcp6", `[::1%${zone}]:${String(listener.addr).split("]:")[1]}`);
+    conn.abort();
+    await listener.abort();
+    const packets = await listenPacket("udp6", `[::1%${zone}]:0`);
+    const sender = await dial("udp6", `[::1%${zone}]:${packets.localAddr.port}`);
+    await sender.send(Buffer.from(zone));
+    assert.equal(String((await packets.receive()).bytes), zone);
+    await Promise.all([packets.close(), sender.close()]);
+  }
+  const nowhere = { code: "address_not_available" };
+  for (const zone of ["no-such0", "987654", "0"]) {
+    await assert.rejects(listen("tcp6", `[::1%${zone}]:0`), nowhere);
+    await assert.rejects(listenPacket("udp6", `[::1%${zone}]:0`), nowhere);
+    await assert.rejects(dial("tcp6", `[fe80::1%${zone}]:9`), nowhere);
+    await assert.rejects(dial("udp6", `[ff02::1%${zone}]:9`), nowhere);
+  }
 });
