@@ -7,7 +7,7 @@ import type { SocketOptions } from "./socket-options.ts";
 export type RefusalReason =
   | "max_connections" // the limit on open connections
   | "max_pending" // too many wait for `accept` or for the end of a handshake
-  | "too_many_files" // the process or the system has no descriptor left
+  | "too_many_files" // the process or the system has no descriptor left; mostly not told, see `onRefuse`
   | "handshake" // TLS or the PROXY header failed or took too long; `error` says how
   | "gone"; // it was gone before it could be looked at
 
@@ -26,7 +26,14 @@ export interface ListenOptions extends SocketOptions {
   readonly maxPending?: number | undefined;
   /** Most connections open at once; one more is refused by closing it at once. Default: no limit. */
   readonly maxConnections?: number | undefined;
-  /** Told of each connection dropped before `accept`, for logs and counters. Must not throw. */
+  /**
+   * Told of each connection that this listener drops before `accept`, for logs and counters. Must not throw.
+   *
+   * Not told of what the system or Node drops. On Unix, when the process has no descriptor left (EMFILE, ENFILE), libuv closes every connection
+   * that waits, with a descriptor it keeps for that, and says nothing; `too_many_files` is told only where it has none to keep. To notice, watch
+   * the number of open descriptors, or set `maxConnections` below their limit: what is past that is told. Nor is it told of
+   * connections that wait when the listener is closed.
+   */
   readonly onRefuse?: ((refusal: Refusal) => void) | undefined;
   /** Cancels the setting up. */
   readonly signal?: AbortSignal | undefined;

@@ -177,8 +177,8 @@ class Admission {
   }
 
   /**
-   * The system could not accept. For want of descriptors libuv has closed what it could not take, and goes on when there are some;
-   * whatever else it is, the listening socket is still there, so listening goes on too.
+   * The system could not accept. For want of descriptors libuv closes what it cannot take and says nothing; here it could not, having no descriptor for that
+   * either, and goes on when there are some. Whatever else it is, the listening socket is still there, so listening goes on too.
    */
   #acceptFailed(error: unknown): void {
     const failure = netErrorFrom(error, {

@@ -1,7 +1,8 @@
 // A server that greets everybody, run with few file descriptors; "quit" ends it.
 import { type Conn, listen } from "@zocalo/net";
 
-const listener = await listen("tcp", "127.0.0.1:0");
+let told = 0;
+const listener = await listen("tcp", "127.0.0.1:0", { onRefuse: () => told++ });
 process.stdout.write(`listening ${listener.addr.toString()}\n`);
 const startedAt = process.cpuUsage();
 
@@ -17,6 +18,7 @@ async function quit(): Promise<void> {
   const { user, system } = process.cpuUsage(startedAt);
   await listener.abort();
   // Far more than greeting some hundred connections takes, far less than spinning does.
+  process.stdout.write(`told of ${told}\n`);
   process.stdout.write(user + system < 5e6 ? "cpu low\n" : `cpu ${user + system} µs\n`);
 }
 
