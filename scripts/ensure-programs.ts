@@ -69,22 +69,64 @@ export function missingSentence(programs: readonly Program[]): string {
   return `The tests need ${wanted}: install it, on Debian with \`sudo apt-get install ${packages}\`, and run them again.`;
 }
 
+/** How long to wait for another process that holds apt's locks, in milliseconds: unattended upgrades of a fresh machine take minutes. */
+const LOCK_TIMEOUT_MS = 15 * 60_000;
+/** How often to look whether it still does, in milliseconds. */
+const LOCK_RETRY_MS = 1_000;
+/** What apt-get and dpkg say then, in the C locale. `DPkg::Lock::Timeout` waits for one of their three locks only. */
+const IS_LOCKED =
+  /Could not get lock|Unable to acquire the dpkg|Unable to lock|(?:is|was) locked by another process/;
+
+/** How `aptGet` waits. */
+export interface AptOptions {
+  /** How long for other processes' locks, in milliseconds. Default 15 minutes. */
+  readonly lockTimeoutMs?: number | undefined;
+  /** Tells whoever looks on. Default: on the terminal. */
+  readonly say?: ((sentence: string) => void) | undefined;
+}
+
+/**
+ * Runs apt-get. Where another process holds a lock it says so, once, and waits until that has gone or the time is up.
+ *
+ * @returns undefined if all went well, otherwise what it printed.
+ */
+export async function aptGet(args: readonly string[], options: AptOptions = {}): Promise<string | undefined> {
+  const { lockTimeoutMs = LOCK_TIMEOUT_MS, say = (sentence) => console.log(sentence) } = options;
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" };
+  const endsAt = performance.now() + lockTimeoutMs;
+  for (let isFirst = true; ; isFirst = false) {
+    const { status, stdout, stderr, error } = spawnSync("apt-get", ["-q", ...args], {
+      env,
+      encoding: "utf8",
+    });
+    if (status === 0) return undefined;
+    const output = error === undefined ? `${stdout}${stderr}` : error.message;
+    if (!IS_LOCKED.test(output) || performance.now() >= endsAt) return output;
+    if (isFirst) {
+      const holder = /held by (process \d+(?: \([^)]*\))?)/.exec(output)?.[1] ?? "another process";
+      say(
+        `Waiting for apt: ${holder} holds its lock (for ${Math.ceil(lockTimeoutMs / 60_000)} minutes at most).`,
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOCK_RETRY_MS));
+  }
+}
+
 /**
  * Installs what is missing where that needs no question (root on Debian).
  *
  * @returns undefined when every program is there, otherwise the sentence that says what to install.
  */
-export function ensurePrograms(programs: readonly Program[] = PROGRAMS): string | undefined {
+export async function ensurePrograms(programs: readonly Program[] = PROGRAMS): Promise<string | undefined> {
   const missing = missingPrograms(programs);
   if (missing.length === 0) return undefined;
   const isRootOnDebian = process.getuid?.() === 0 && existsSync("/etc/debian_version");
   if (isRootOnDebian) {
     const packages = missing.map(({ debianPackage }) => debianPackage);
     console.log(`Installing ${packages.join(", ")} with apt-get: the tests drive the real programs.`);
-    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
     for (const args of [["update"], ["install", "-y", "--no-install-recommends", ...packages]]) {
-      const { status, stdout, stderr } = spawnSync("apt-get", ["-q", ...args], { env, encoding: "utf8" });
-      if (status !== 0) console.error(`${stdout ?? ""}${stderr ?? ""}`);
+      const failure = await aptGet(args);
+      if (failure !== undefined) console.error(failure);
     }
   }
   const stillMissing = isRootOnDebian ? missingPrograms(missing) : missing;
@@ -92,7 +134,7 @@ export function ensurePrograms(programs: readonly Program[] = PROGRAMS): string 
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  const sentence = ensurePrograms();
+  const sentence = await ensurePrograms();
   if (sentence !== undefined) {
     console.error(sentence);
     process.exitCode = 1;

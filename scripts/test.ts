@@ -16,7 +16,7 @@ if (files.length === 0) {
   fail(patterns.length === 0 ? "No test files found." : `No test file matches ${patterns.join(" ")}.`);
 }
 
-const sentence = ensurePrograms();
+const sentence = await ensurePrograms();
 if (sentence !== undefined) fail(sentence);
 
 if (!flags.has("--no-build")) {
