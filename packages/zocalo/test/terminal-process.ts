@@ -4,12 +4,10 @@ import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { fileURLToPath } from "node:url";
-
-const BIN = fileURLToPath(new URL("../src/bin.ts", import.meta.url));
+import { BUNDLE } from "./zocalo-bundle.ts";
 
 /** How a shell calls `zocalo` from source. */
-export const ZOCALO = `'${process.execPath}' --conditions=zocalo-source --import '${import.meta.resolve("tsx")}' '${BIN}'`;
+export const ZOCALO = `'${process.execPath}' '${BUNDLE}'`;
 
 /** How a run of the command ended. */
 export interface Ended {

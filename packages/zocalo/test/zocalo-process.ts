@@ -2,10 +2,7 @@ import assert from "node:assert/strict";
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
-import { fileURLToPath } from "node:url";
-
-const BIN = fileURLToPath(new URL("../src/bin.ts", import.meta.url));
-const LOADER = import.meta.resolve("tsx");
+import { BUNDLE } from "./zocalo-bundle.ts";
 
 /** `zocalo …` from source, as a process. */
 export class Zocalo implements AsyncDisposable {
@@ -16,7 +13,7 @@ export class Zocalo implements AsyncDisposable {
 
   constructor(args: readonly string[], environment: Record<string, string> = {}) {
     const inherited = Object.entries(process.env).filter(([name]) => !/^(?:ZOCALO_|NODE_)/.test(name));
-    this.child = spawn(process.execPath, ["--conditions=zocalo-source", "--import", LOADER, BIN, ...args], {
+    this.child = spawn(process.execPath, [BUNDLE, ...args], {
       cwd: tmpdir(),
       env: { ...Object.fromEntries(inherited), ...environment },
     });
