@@ -5,7 +5,7 @@ import { connect, type Socket } from "node:net";
 import type { Command, ServerMessage } from "@zocalo/protocol";
 
 /** A message that has not come by then does not come; in milliseconds. Tests wait for messages, not for this. */
-const PATIENCE_MS = 45_000;
+const PATIENCE_MS = 90_000;
 
 /** What a client has received, in order. */
 export class Received {

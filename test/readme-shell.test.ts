@@ -93,7 +93,7 @@ test("a SIGTERM to npm start stops the server, and does not orphan it", async ()
   try {
     await Promise.race([isUp, closed]);
     npm.kill("SIGTERM");
-    const patience = AbortSignal.timeout(20_000);
+    const patience = AbortSignal.timeout(90_000);
     await Promise.race([closed, once(patience, "abort").then(() => assert.fail("the server lives on"))]);
     assert.match(logged, /"msg":"stopped"/);
   } finally {

@@ -39,6 +39,30 @@ test("a deadline passes at its time: not a fraction of a millisecond before", (t
   timer.set(null);
 });
 
+test("two timers that are set to one time in one call pass together", (t) => {
+  let now = 5000;
+  let wall = 1_000_000;
+  t.mock.method(performance, "now", () => now);
+  t.mock.method(Date, "now", () => wall);
+  const timers = [new DeadlineTimer(() => undefined), new DeadlineTimer(() => undefined)];
+  for (const timer of timers) {
+    timer.set(1_000_100);
+    now += 0.01;
+    wall += 1; // It turned over between the two.
+  }
+  now = 5099.995;
+  assert.deepEqual(
+    timers.map((timer) => timer.hasPassed),
+    [false, false],
+  );
+  now = 5100;
+  assert.deepEqual(
+    timers.map((timer) => timer.hasPassed),
+    [true, true],
+  );
+  for (const timer of timers) timer.set(null);
+});
+
 test("a timer that runs early is not a deadline that has passed", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });
   let now = 5000;

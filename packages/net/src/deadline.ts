@@ -22,6 +22,24 @@ export function deadlineToMs(at: Deadline): number {
   return ms;
 }
 
+/** How long a conversion holds, in milliseconds: what is set in one call. */
+const SAME_CALL_MS = 1;
+let convertedAt = Number.NEGATIVE_INFINITY;
+let convertedMs = Number.NaN;
+let converted = Number.NaN;
+
+/**
+ * A time on the monotonic clock. `Date.now` has whole milliseconds, so that two conversions of one time differ by up to one; both directions of a
+ * connection are to have the same.
+ */
+function monotonic(atMs: number, now: number): number {
+  if (atMs === convertedMs && now >= convertedAt && now - convertedAt < SAME_CALL_MS) return converted;
+  convertedAt = now;
+  convertedMs = atMs;
+  converted = now + (atMs - Date.now());
+  return converted;
+}
+
 /**
  * Tells once when a deadline has passed, never before. The deadline may be moved at will: putting it off, which servers do
  * before every read, costs no timer operation. After it is set, changes of the system's clock do not matter.
@@ -60,7 +78,7 @@ export class DeadlineTimer {
       return;
     }
     const now = performance.now();
-    this.#dueAt = now + (atMs - Date.now());
+    this.#dueAt = monotonic(atMs, now);
     if (this.#dueAt <= now) this.#pass();
     else if (this.#dueAt < this.#firesAt) this.#arm(now);
   }

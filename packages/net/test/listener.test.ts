@@ -283,29 +283,37 @@ test("a proxy that sends something else, nothing, or too little is cut off, and 
     refusals.push(refusal);
     told?.();
   };
-  const proxyProtocol = { trusted: ["127.0.0.1"], timeoutMs: 100 };
-  const listener = await listen("tcp", "127.0.0.1:0", { proxyProtocol, onRefuse });
-  const fails = async (send: (conn: Conn) => Promise<void>, code: string): Promise<void> => {
+  const trusted = ["127.0.0.1"];
+  const listener = await listen("tcp", "127.0.0.1:0", {
+    proxyProtocol: { trusted, timeoutMs: 120_000 },
+    onRefuse,
+  });
+  const hasty = await listen("tcp", "127.0.0.1:0", { proxyProtocol: { trusted, timeoutMs: 50 }, onRefuse });
+  const fails = async (
+    at: Listener<Conn>,
+    send: (conn: Conn) => Promise<void>,
+    code: string,
+  ): Promise<void> => {
     const refusal = new Promise<void>((resolve) => {
       told = resolve;
     });
-    const conn = await dial("tcp", String(listener.addr));
+    const conn = await dial("tcp", String(at.addr));
     await send(conn);
     await refusal;
     assert.equal(refusals.at(-1)?.reason, "handshake");
     assert.equal(refusals.at(-1)?.error?.code, code);
     conn.abort();
   };
-  await fails((conn) => conn.write(Buffer.from("GET / HTTP/1.1\r\n")), "bad_frame");
-  await fails((conn) => conn.write(Buffer.from("PROXY TCP4 1.2.3.4")), "timeout");
-  await fails((conn) => conn.closeWrite(), "end_of_stream");
+  await fails(listener, (conn) => conn.write(Buffer.from("GET / HTTP/1.1\r\n")), "bad_frame");
+  await fails(hasty, (conn) => conn.write(Buffer.from("PROXY TCP4 1.2.3.4")), "timeout");
+  await fails(listener, (conn) => conn.closeWrite(), "end_of_stream");
   const good = await dial("tcp", String(listener.addr));
   await good.write(Buffer.from("PROXY UNKNOWN\r\n"));
   await listener.accept();
-  await listener.abort();
+  await Promise.all([listener.abort(), hasty.abort()]);
   good.abort();
-  for (const trusted of ["localhost", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/8/8", "::1/129"]) {
-    await assert.rejects(listen("tcp", ":0", { proxyProtocol: { trusted: [trusted] } }), {
+  for (const wrong of ["localhost", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/8/8", "::1/129"]) {
+    await assert.rejects(listen("tcp", ":0", { proxyProtocol: { trusted: [wrong] } }), {
       code: "invalid_argument",
     });
   }

@@ -180,22 +180,23 @@ test("a handshake that fails, ends or takes too long is refused and told, and ot
     refusals.push(refusal);
     told?.();
   };
-  const listener = await listen("tls", "127.0.0.1:0", { ...local, handshakeTimeoutMs: 100, onRefuse });
-  const fails = async (send: (conn: Conn) => Promise<void>): Promise<void> => {
+  const listener = await listen("tls", "127.0.0.1:0", { ...local, handshakeTimeoutMs: 120_000, onRefuse });
+  const hasty = await listen("tls", "127.0.0.1:0", { ...local, handshakeTimeoutMs: 50, onRefuse });
+  const fails = async (at: Listener<Conn>, send: (conn: Conn) => Promise<void>): Promise<void> => {
     const refusal = new Promise<void>((resolve) => {
       told = resolve;
     });
-    const conn = await dial("tcp", String(listener.addr));
+    const conn = await dial("tcp", String(at.addr));
     await send(conn);
     await refusal;
     assert.deepEqual([refusals.at(-1)?.reason, refusals.at(-1)?.error?.code], ["handshake", "tls"]);
     conn.abort();
   };
-  await fails((conn) => conn.write(Buffer.from("GET / HTTP/1.1\r\n\r\n")));
-  await fails((conn) => conn.closeWrite());
-  await fails(() => Promise.resolve());
+  await fails(listener, (conn) => conn.write(Buffer.from("GET / HTTP/1.1\r\n\r\n")));
+  await fails(listener, (conn) => conn.closeWrite());
+  await fails(hasty, () => Promise.resolve());
   assert.equal(await meet(listener, {}, commonName), "local");
-  await listener.close();
+  await Promise.all([listener.close(), hasty.close()]);
 });
 
 test("TLS to a server that speaks none, or nothing, is a TLS error or a timeout", async () => {
@@ -208,12 +209,13 @@ test("TLS to a server that speaks none, or nothing, is a TLS error or a timeout"
     code: "timeout",
     op: "dial",
   });
-  const ended = assert.rejects(dial("tls", String(plain.addr)), { code: "tls" });
-  await plain.accept();
-  const last = await plain.accept();
+  // Another listener: who gave up may or may not wait for the first.
+  const ending = await listen("tcp", "127.0.0.1:0");
+  const ended = assert.rejects(dial("tls", String(ending.addr)), { code: "tls" });
+  const last = await ending.accept();
   await last.close();
   await ended;
-  await plain.abort();
+  await Promise.all([plain.abort(), ending.abort()]);
 });
 
 test("a listener without a usable certificate does not begin", async () => {

@@ -37,7 +37,7 @@ function answerTo(
 
 async function dialTo(serve: (head: string, socket: Socket) => void, options: DialOptions = {}) {
   await using server = await rawServer(serve);
-  return await dial(`ws://127.0.0.1:${server.port}`, { handshakeTimeoutMs: 5000, ...options });
+  return await dial(`ws://127.0.0.1:${server.port}`, { handshakeTimeoutMs: 60_000, ...options });
 }
 
 const refused: readonly [

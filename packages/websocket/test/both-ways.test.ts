@@ -154,7 +154,7 @@ for (const [kind, secure] of [
     subprotocols: ["chat"],
     compression: true,
     headers: { "X-Node": "7" },
-    handshakeTimeoutMs: 5_000,
+    handshakeTimeoutMs: 60_000,
   };
 
   test(`${kind}: what is sent as an upgrade has one outcome`, async () => {

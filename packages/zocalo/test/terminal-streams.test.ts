@@ -217,7 +217,7 @@ test("--max-message limits lines, at the limit and one past it", async () => {
 
 test("--timeout ends silence with exit code 3", async () => {
   using peer = await tcpServer((socket) => void socket.write("one word\n"));
-  const dial = await new Terminal(`dial tcp://127.0.0.1:${peer.port} --timeout 200ms`).end();
+  const dial = await new Terminal(`dial tcp://127.0.0.1:${peer.port} --timeout 2s`).end();
   assert.deepEqual([dial.code, dial.stdout.toString(), dial.stderr], [3, "one word\n", ""]);
   await using listener = new Terminal("listen tcp://127.0.0.1:0 --timeout 0.2");
   const socket = dialed((await listener.listening()).port);
@@ -234,7 +234,7 @@ test("--timeout also ends the wait for a connection that nobody makes", async ()
 });
 
 test("--broadcast --timeout closes who neither sends nor is sent anything, and not who only listens", async () => {
-  await using terminal = new Terminal("listen tcp://127.0.0.1:0 --broadcast --lines --timeout 1s --verbose");
+  await using terminal = new Terminal("listen tcp://127.0.0.1:0 --broadcast --lines --timeout 3s --verbose");
   const { port } = await terminal.listening();
   const listening = dialed(port);
   await terminal.says(/"connected"/);
@@ -244,11 +244,11 @@ test("--broadcast --timeout closes who neither sends nor is sent anything, and n
   listening.on("data", (bytes: Buffer) => {
     received += bytes.length;
     // Word follows word in much less than the time that silence may take; all together take more.
-    if (received < 6 * 2) setTimeout(() => talking.write("x\n"), 250);
+    if (received < 4 * 2) setTimeout(() => talking.write("x\n"), 1100);
   });
   talking.resume().write("x\n");
   await once(listening, "end");
-  assert.equal(received, 6 * 2);
+  assert.equal(received, 4 * 2);
   for (const socket of [listening, talking]) socket.destroy();
 });
 

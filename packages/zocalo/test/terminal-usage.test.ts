@@ -21,9 +21,9 @@ test("udp: a portion is a datagram, and answers are printed until silence", asyn
     sent.push(String(bytes));
     peer.socket.send(`answer to ${bytes.toString()}`, port, "127.0.0.1");
   });
-  const whole = await run(`dial udp://127.0.0.1:${peer.port} --timeout 300ms`, "uno\ndos\n");
+  const whole = await run(`dial udp://127.0.0.1:${peer.port} --timeout 2s`, "uno\ndos\n");
   assert.deepEqual([whole.code, whole.stdout.toString(), whole.stderr], [0, "answer to uno\ndos\n", ""]);
-  const lines = await run(`dial udp://127.0.0.1:${peer.port} --timeout 300ms --lines`, "uno\ndos\n");
+  const lines = await run(`dial udp://127.0.0.1:${peer.port} --timeout 2s --lines`, "uno\ndos\n");
   assert.deepEqual(lines.stdout.toString().split("\n").sort(), ["", "answer to dos", "answer to uno"]);
   assert.deepEqual(sent.sort(), ["dos", "uno", "uno\ndos\n"]);
 });

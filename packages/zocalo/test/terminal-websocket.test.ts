@@ -299,7 +299,7 @@ test("--ping tells the round trip, --max-message limits messages, --timeout ends
 
   const silent = await new Terminal(`dial ${server.url} --timeout 200ms`).end();
   assert.deepEqual([silent.code, silent.stderr], [3, ""]);
-  const answered = await run(`dial ${server.url} --timeout 200ms`, "x\n");
+  const answered = await run(`dial ${server.url} --timeout 2s`, "x\n");
   assert.deepEqual([answered.code, answered.stdout.toString()], [0, "123456\n"]);
 });
 
