@@ -5,28 +5,45 @@ import type { Messages } from "./link.ts";
 const HIGH_WATER_BYTES = 262_144;
 
 /**
- * Sends every byte back. Resolves when the peer has ended and all is sent.
+ * Sends every byte back. Resolves when the peer has ended, and the system has taken everything and the end after it.
  *
  * @param onTraffic called for each portion that came or went.
- * @throws what broke the connection.
+ * @throws what broke the connection, or kept bytes from being taken.
  */
 export function echoBytes(conn: Conn, onTraffic: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
     let unsentBytes = 0;
+    let failure: unknown;
+    const fail = (error: unknown): void => {
+      failure ??= error;
+    };
     conn.serve({
       // Hot path: a promise is handed back, which stops reading, only when the peer is behind.
       data(bytes) {
         const { length } = bytes;
-        const sent = (): void => {
+        const settled = (): void => {
           unsentBytes -= length;
           onTraffic();
         };
         unsentBytes += length;
         onTraffic();
-        const writing = conn.write(bytes).then(sent, sent);
+        const writing = conn.write(bytes).catch(fail).then(settled);
         return unsentBytes > HIGH_WATER_BYTES ? writing : undefined;
       },
-      close: (error) => (error === undefined ? resolve() : reject(error)),
+      // To close cuts short what is not yet accepted, so the end is written first: it comes after all else.
+      end() {
+        conn
+          .closeWrite()
+          .then(() => conn.close())
+          .catch((error: unknown) => {
+            fail(error);
+            conn.abort();
+          });
+      },
+      close(error = failure as Error | undefined) {
+        if (error === undefined) resolve();
+        else reject(error);
+      },
     });
   });
 }
