@@ -75,11 +75,17 @@ export class Channel<T = Json> {
    * committed it. Publications of one session keep their order, but for one that the server refuses for now, which those
    * that are on their way already may overtake.
    *
+   * Who does not wait for it is not told of a refusal; it does not end the process.
+   *
    * @param data what JSON can say
    * @throws ChannelError `outbox_full`, `too_large`, `closed`, or the code of the server's refusal
    * @example const { offset } = await room.publish({ text: "hola" });
    */
-  async publish(data: T, options: PublishOptions = {}): Promise<Published> {
+  publish(data: T, options: PublishOptions = {}): Promise<Published> {
+    return optional(this.#publish(data, options));
+  }
+
+  async #publish(data: T, options: PublishOptions): Promise<Published> {
     const { name } = this;
     const json = JSON.stringify(data) as string | undefined;
     if (json === undefined) throw new TypeError(`${name}: JSON cannot say ${typeof data}`);
@@ -119,7 +125,11 @@ export class Channel<T = Json> {
    *
    * @throws ChannelError `timeout`, `closed`, or the code of the server's refusal
    */
-  async history(options: HistoryOptions = {}): Promise<HistoryPage<T>> {
+  history(options: HistoryOptions = {}): Promise<HistoryPage<T>> {
+    return optional(this.#history(options));
+  }
+
+  async #history(options: HistoryOptions): Promise<HistoryPage<T>> {
     const { before, limit, signal } = options;
     const answer = await this.#host.outbox.request({
       channel: this.name,
@@ -144,7 +154,11 @@ export class Channel<T = Json> {
    *
    * @throws ChannelError `timeout`, `closed`, or the code of the server's refusal
    */
-  async presence({ signal }: CallOptions = {}): Promise<readonly PresentUser[]> {
+  presence(options: CallOptions = {}): Promise<readonly PresentUser[]> {
+    return optional(this.#presence(options));
+  }
+
+  async #presence({ signal }: CallOptions): Promise<readonly PresentUser[]> {
     const answer = await this.#host.outbox.request({
       channel: this.name,
       encode: (id) => encodeCommand({ type: "presence", id, channel: this.name }),
@@ -158,4 +172,10 @@ export class Channel<T = Json> {
   #unexpected(type: string): ChannelError {
     return new ChannelError("internal", this.name, `the server answered with ${type}`);
   }
+}
+
+/** Whoever awaits `promise` is told of its failure. Nobody has to: what a server answers must not end the process. */
+function optional<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
 }

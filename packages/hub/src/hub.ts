@@ -95,11 +95,18 @@ export class Hub {
   }
 
   /**
-   * Takes every connection of a listener. Resolves when the listener is closed; closing the hub does that.
+   * Takes every connection of a listener. Resolves when the listener is closed; closing the hub does that. A listener that breaks
+   * down is told to `onError` too, so nobody has to wait for this.
    *
    * @throws what the listener throws
    */
-  async serve(listener: Listener<MessageConn>): Promise<void> {
+  serve(listener: Listener<MessageConn>): Promise<void> {
+    const serving = this.#serve(listener);
+    serving.catch((error: unknown) => this.#context.report(error));
+    return serving;
+  }
+
+  async #serve(listener: Listener<MessageConn>): Promise<void> {
     if (this.#closing) {
       await listener.close();
       return;

@@ -28,7 +28,7 @@ const CR = 0x0d;
  *
  * @example
  * const listener = lines(await listen("tcp", ":7000"));
- * for await (const conn of listener) void greet(conn);
+ * for await (const conn of listener) greet(conn).catch(report);
  */
 export function lines(conn: Conn, options?: FramedOptions): MessageConn;
 export function lines(listener: Listener, options?: FramedOptions): Listener<MessageConn>;

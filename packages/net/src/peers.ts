@@ -87,7 +87,7 @@ export interface PeerListener extends Listener<MessageConn> {
  * @throws NetError `invalid_argument` for a limit that is not a number above 0.
  * @example
  * const listener = peers(await listenPacket("udp", ":7001"));
- * for await (const conn of listener) void serve(conn);
+ * for await (const conn of listener) serve(conn).catch(report);
  */
 export function peers(packets: PeerSocket, options: PeersOptions = {}): PeerListener {
   return new DatagramPeers(packets, options);

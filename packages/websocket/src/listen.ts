@@ -56,7 +56,7 @@ export interface ListenOptions extends AttachOptions {
  * @throws NetError through the promise, as `listen` of `@zocalo/net`: `invalid_address`, `address_in_use`, `address_not_available`, `permission`, …
  * @example
  * const listener = await listen(":8080", { path: "/ws" });
- * for await (const conn of listener) conn.serve({ message: (message) => void conn.trySend(message) });
+ * for await (const conn of listener) conn.serve({ message: (message) => conn.send(message) });
  */
 export async function listen(address: string, options: ListenOptions = {}): Promise<Listener<WebSocketConn>> {
   const { host, port } = parseAddr("tcp", address, "listen");
@@ -107,7 +107,7 @@ export async function listen(address: string, options: ListenOptions = {}): Prom
  *
  * @example
  * const listener = attach(server, { path: "/ws" });
- * for await (const conn of listener) void serve(conn);
+ * for await (const conn of listener) serve(conn).catch(report);
  */
 export function attach(server: Server, options: AttachOptions = {}): Listener<WebSocketConn> {
   return new WebSocketListener(server, new Upgrader(options), options, () => undefined);

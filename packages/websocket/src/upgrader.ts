@@ -81,7 +81,7 @@ export interface UpgraderOptions extends ConnOptions {
  * @example
  * const upgrader = new Upgrader({ subprotocols: ["chat"] });
  * server.on("upgrade", (request, socket, head) => {
- *   upgrader.upgrade(request, socket, head).then(serve, report);
+ *   upgrader.upgrade(request, socket, head).then(serve).catch(report);
  * });
  */
 export class Upgrader {

@@ -97,9 +97,7 @@ export class Server {
     for (const { door, clients } of this.#listeners) {
       const address = String(clients.addr);
       this.#log.info({ door, address }, "listening");
-      this.#hub.serve(clients).catch((error: unknown) => {
-        this.#log.error({ err: error, door, address }, "a door broke down");
-      });
+      void this.#hub.serve(clients); // One that breaks down is told to `onError`, with its address.
     }
   }
 

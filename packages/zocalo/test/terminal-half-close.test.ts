@@ -23,7 +23,9 @@ after(() => rmSync(directory, { recursive: true }));
 
 /** Bytes as lines, which every transport and framing can carry. */
 function lines(byteCount: number): Buffer {
-  return Buffer.from(`${noise(48).toString("base64")}\n`.repeat(byteCount / 65 + 1).slice(0, byteCount - 1) + "\n");
+  return Buffer.from(
+    `${noise(48).toString("base64")}\n`.repeat(byteCount / 65 + 1).slice(0, byteCount - 1) + "\n",
+  );
 }
 
 /** Reads a little in each turn, so that the other side always has more to send, until the end. */
@@ -41,12 +43,20 @@ async function readSlowly(socket: Socket): Promise<Buffer> {
 
 const streams = [
   ["tcp", "tcp://127.0.0.1:0", (port: number) => connect({ port, host: "127.0.0.1", allowHalfOpen: true })],
-  ["tcp --lines", "tcp://127.0.0.1:0 --lines", (port: number) => connect({ port, host: "127.0.0.1", allowHalfOpen: true })],
-  ["unix", `unix:${join(directory, "echo")}`, () => connect({ path: join(directory, "echo"), allowHalfOpen: true })],
+  [
+    "tcp --lines",
+    "tcp://127.0.0.1:0 --lines",
+    (port: number) => connect({ port, host: "127.0.0.1", allowHalfOpen: true }),
+  ],
+  [
+    "unix",
+    `unix:${join(directory, "echo")}`,
+    () => connect({ path: join(directory, "echo"), allowHalfOpen: true }),
+  ],
   [
     "tls",
     `tls://127.0.0.1:0 --cert ${identity.certFile} --key ${identity.keyFile}`,
-    (port: number) => connectTls({ port, host: "127.0.0.1", allowHalfOpen: true, rejectUnauthorized: false }),
+    (port: number) => connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false }),
   ],
 ] as const;
 

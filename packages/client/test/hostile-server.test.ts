@@ -1,0 +1,126 @@
+// A server, or whoever answers in its place, may say anything. The session goes on, ends, or connects again; its process does not end: an unhandled
+// rejection fails these tests.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import type { ClientConn, ConnHandler } from "../src/conn.ts";
+import { connect } from "../src/connect.ts";
+import { begin } from "./begin.ts";
+import { settled } from "./fake-clock.ts";
+
+/** Values that are no JSON of the protocol in most places. */
+const VALUES = [null, true, 0, -1, 1.5, "", "x", [], [null], {}, { length: 1 }, "plaza:general", 1, 2, 3];
+const TYPES = [
+  "connected",
+  "published",
+  "subscribed",
+  "unsubscribed",
+  "publication",
+  "gap",
+  "join",
+  "leave",
+  "history",
+  "presence",
+  "pong",
+  "error",
+  "verify",
+  "disconnect",
+  "nothing",
+];
+const FIELDS = [
+  "id",
+  "channel",
+  "epoch",
+  "offset",
+  "head",
+  "oldest",
+  "publications",
+  "recovered",
+  "from",
+  "to",
+  "reset",
+  "user",
+  "users",
+  "info",
+  "version",
+  "presence",
+  "code",
+  "message",
+  "retryMs",
+  "pingMs",
+  "commandBytes",
+  "reconnect",
+  "at",
+  "data",
+];
+
+/** Numbers from a seed (mulberry32). */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+test("whatever a server says, in whatever form, nothing is thrown at the connection", async () => {
+  const random = seeded(8);
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+  const garbage = (): string => {
+    if (random() < 0.1) return pick(["", "{", "null", "[]", '"x"', "\ufeff{}", "\0", "1e999"]);
+    const fields = FIELDS.filter(() => random() < 0.5).map((field) => [field, pick(VALUES)]);
+    return JSON.stringify({ type: pick(TYPES), ...Object.fromEntries(fields) });
+  };
+  const thrown = new Set<string>();
+  for (let round = 0; round < 300; round++) {
+    let handler: ConnHandler | undefined;
+    const say = (text: string): void => {
+      try {
+        handler?.message(text);
+      } catch (error) {
+        thrown.add(`${text} ${String(error instanceof Error ? error.stack : error)}`);
+      }
+    };
+    const conn: ClientConn = {
+      serve: (given) => {
+        handler = given;
+      },
+      trySend: () => "sent",
+      close: () => Promise.resolve(),
+      abort: () => undefined,
+    };
+    const session = connect("", { dial: () => Promise.resolve(conn) });
+    await turn();
+    const room = session.channel("plaza:general");
+    // Nobody waits for these.
+    void room.publish("hola");
+    void room.history();
+    void room.presence();
+    room.subscribe({ last: 5, presence: true }, { publication: () => undefined, gap: () => undefined });
+    if (round % 2 === 0) {
+      say('{"type":"connected","id":1,"version":1,"server":"s","session":"s","user":"u","pingMs":1000,"commandBytes":65536}');
+    }
+    for (let count = 0; count < 100; count++) say(garbage());
+    await turn();
+    await session.close();
+  }
+  await turn();
+  assert.deepEqual([...thrown], []);
+});
+
+test("a publication nobody waits for may be refused; who does wait is told", async () => {
+  const { server, session } = begin({ token: "ana" });
+  await settled();
+  server.intercept = (command) =>
+    command.type === "publish"
+      ? { type: "error", id: command.id ?? 0, code: "forbidden", message: "not you" }
+      : undefined;
+  const room = session.channel<string>("plaza:general");
+  const publishing = room.publish("hola");
+  await settled();
+  await turn();
+  await assert.rejects(publishing, { code: "forbidden" });
+  await session.close();
+});

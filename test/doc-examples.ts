@@ -1,0 +1,28 @@
+/** An `@example` of a doc comment. */
+export interface DocExample {
+  /** Line of its first line of code, counted from 1. */
+  readonly line: number;
+  readonly code: string;
+}
+
+/** Lists the `@example`s in the doc comments of `source`: what follows the tag, up to the next tag or the end of the comment. */
+export function docExamples(source: string): DocExample[] {
+  const examples: DocExample[] = [];
+  const lines = source.split(/\r?\n/);
+  for (let i = 0; i < lines.length; i++) {
+    const [, first] = /^\s*(?:\/\*)?\*\s*@example\b[\t ]?(.*)$/.exec(lines[i] ?? "") ?? [];
+    if (first === undefined) continue;
+    const code = [first];
+    let line = i + 1;
+    if (first.trim() === "") {
+      code.length = 0;
+      line++;
+    }
+    for (i++; i < lines.length && !/^\s*\*\/|^\s*\*\s*@/.test(lines[i] ?? ""); i++) {
+      code.push((lines[i] ?? "").replace(/^\s*\* ?/, "").replace(/\*\/\s*$/, ""));
+    }
+    i--;
+    examples.push({ line, code: code.join("\n").trimEnd() });
+  }
+  return examples;
+}

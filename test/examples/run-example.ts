@@ -1,0 +1,151 @@
+// A process that runs one example and tells what becomes of it. argv: MODULE HOME, then for a client MODE… with the hostile ports.
+//
+// `served`: every address it listens on is reported, and it stops at its pause until its parent says "go on".
+// `dialing`: whatever it dials becomes one of the parent's hostile ports, one after the other.
+//
+// Exit codes: 0 it lived; 1 it threw, as every program may; 3 a rejection or an exception that no line of it could have caught.
+import dgram from "node:dgram";
+import dns from "node:dns";
+import { readFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+import net from "node:net";
+import { setImmediate as turn } from "node:timers/promises";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { surround } from "./surroundings.ts";
+
+/** Turns of both event loops, and for each of the parent's as many of ours, after which what a peer's last act causes has happened. */
+const SETTLING_TURNS = 4;
+const OWN_TURNS = 25;
+const DIED = 3;
+
+const [, , file = "", home = "", mode = "", ports = "", fragment = ""] = process.argv;
+const isFragment = fragment === "fragment";
+const url = pathToFileURL(file).href;
+
+for (const event of ["unhandledRejection", "uncaughtException"] as const) {
+  process.on(event, (error: unknown) => {
+    console.error(event, error);
+    process.exit(DIED);
+  });
+}
+
+/** Names are not looked up: whoever is dialed is replaced, or is on this machine. */
+const nobody = (
+  _host: string,
+  ...rest: [...options: object[], callback: (...found: unknown[]) => void]
+): void => {
+  const [options, callback] = [rest[0], rest[rest.length - 1] as (...found: unknown[]) => void];
+  const isAll = typeof options === "object" && "all" in options && options.all === true;
+  setImmediate(() =>
+    isAll ? callback(null, [{ address: "127.0.0.1", family: 4 }]) : callback(null, "127.0.0.1", 4),
+  );
+};
+Object.assign(dns, { lookup: nobody });
+syncBuiltinESMExports();
+
+// Any free port, where an example names one: another program may have it.
+const { listen } = net.Server.prototype;
+net.Server.prototype.listen = function (this: net.Server, ...args: unknown[]) {
+  const [options] = args;
+  if (typeof options === "object" && options !== null && "port" in options) options.port = 0;
+  else if (typeof options === "number") args[0] = 0;
+  this.once("listening", () => process.send?.({ listening: this.address() }));
+  return Reflect.apply(listen, this, args) as net.Server;
+} as typeof listen;
+const { bind } = dgram.Socket.prototype;
+dgram.Socket.prototype.bind = function (this: dgram.Socket, ...args: unknown[]) {
+  const [options] = args;
+  if (typeof options === "object" && options !== null && "port" in options) options.port = 0;
+  this.once("listening", () => process.send?.({ bound: this.address() }));
+  return Reflect.apply(bind, this, args) as dgram.Socket;
+} as typeof bind;
+
+if (mode === "served") await serve();
+else await dialAll(JSON.parse(ports) as { tcp: number; udp: number }[]);
+
+async function serve(): Promise<void> {
+  Object.assign(globalThis, { pause });
+  if (isFragment) await surround(readFileSync(fileURLToPath(url), "utf8"), home);
+  const running = import(url);
+  if (isFragment) {
+    // It never ends by itself. It has listened when what it awaits is an accept.
+    void running.catch(threw);
+    await settle();
+    await pause();
+    return;
+  }
+  await running.catch(threw);
+}
+
+/** Stops until the peers have done their worst. */
+async function pause(): Promise<void> {
+  process.send?.({ paused: true });
+  await told("go on");
+  await settle();
+  process.channel?.unref();
+}
+
+function threw(error: unknown): never {
+  console.error("threw", error);
+  process.exit(1);
+}
+
+async function dialAll(hostile: { tcp: number; udp: number }[]): Promise<void> {
+  let to = { tcp: 0, udp: 0 };
+  let events = 0;
+  const happened = (): void => void events++;
+  const { connect } = net.Socket.prototype;
+  net.Socket.prototype.connect = function (this: net.Socket, ...args: unknown[]) {
+    const options: unknown = Array.isArray(args[0]) ? args[0][0] : args[0];
+    if (typeof options === "object" && options !== null && "port" in options) {
+      Object.assign(options, { port: to.tcp, host: "127.0.0.1" });
+    }
+    for (const event of ["connect", "end", "error", "close"]) this.prependListener(event, happened);
+    return Reflect.apply(connect, this, args) as net.Socket;
+  } as typeof connect;
+  const connectDatagram = dgram.Socket.prototype.connect;
+  dgram.Socket.prototype.connect = function (this: dgram.Socket, ...[, , ...rest]: unknown[]) {
+    for (const event of ["connect", "message", "error"]) this.prependListener(event, happened);
+    Reflect.apply(connectDatagram, this, [to.udp, "127.0.0.1", ...rest.slice(-1)]);
+  } as typeof connectDatagram;
+  Object.assign(globalThis, { pause: () => Promise.resolve() });
+  for (const [round, next] of hostile.entries()) {
+    to = next;
+    events = 0;
+    let isSettled = false;
+    const done = (): void => {
+      isSettled = true;
+    };
+    const running = (async () => {
+      if (isFragment) await surround(readFileSync(fileURLToPath(url), "utf8"), home);
+      await import(`${url}?round=${round}`);
+    })();
+    running.then(done, (error: unknown) => {
+      if (error instanceof ReferenceError) threw(error);
+      done();
+    });
+    // A program may go on waiting for a server of its own that nobody has dialed: it is left when nothing happens any more.
+    for (let seen = -1; !isSettled && (events === 0 || seen !== events); await settle()) seen = events;
+    await settle();
+  }
+  process.exit(0);
+}
+
+async function settle(): Promise<void> {
+  for (let count = 0; count < SETTLING_TURNS && process.connected; count++) {
+    process.send?.({ ping: true });
+    await told("pong");
+    for (let own = 0; own < OWN_TURNS; own++) await turn();
+  }
+}
+
+function told(word: string): Promise<void> {
+  return new Promise((resolve) => {
+    const listen = (message: unknown): void => {
+      if (message !== word) return;
+      process.off("message", listen);
+      resolve();
+    };
+    process.on("message", listen);
+  });
+}

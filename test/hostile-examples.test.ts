@@ -1,0 +1,211 @@
+// Every example of the documentation and of the doc comments, with peers that reset, half-close, do not read, and send rubbish.
+//
+// An example that listens is stopped before it dials or closes, gets its visitors, and then goes on: its own client is the peer that behaves. A
+// fragment that serves for ever is asked a word by the test instead. An example that dials dials servers of that kind; it may throw. Nothing may
+// end in a rejection that no line could have caught. What an example needs is found in its text, so a new one is covered as it is written.
+import assert from "node:assert/strict";
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { after, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { build, type BuildOptions, transformSync } from "esbuild";
+import { docExamples } from "./doc-examples.ts";
+import { withPause } from "./examples/pause.ts";
+import {
+  attackDatagrams,
+  attackStream,
+  hostileServers,
+  isAnswered,
+  isServed,
+} from "./examples/hostile-peers.ts";
+import { fencedBlocks } from "./fenced-blocks.ts";
+
+/** An example that has not ended by then hangs. */
+const RUN_TIMEOUT_MS = 20_000;
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const cache = join(root, ".cache");
+mkdirSync(cache, { recursive: true });
+const directory = mkdtempSync(join(cache, "hostile-examples-"));
+after(() => rmSync(directory, { recursive: true, force: true }));
+// As the modules of a package stand: `zocalo` looks for its version above itself.
+const work = join(directory, "src");
+mkdirSync(work);
+writeFileSync(join(directory, "package.json"), '{ "version": "0.0.0" }');
+
+interface Example {
+  /** `packages/net/README.md:12`, where its code begins. */
+  readonly place: string;
+  /** The package a fragment takes its names from. */
+  readonly home: string;
+  /** It does not end by itself, and leaves names to the reader. */
+  readonly isFragment: boolean;
+  /** JavaScript. */
+  readonly code: string;
+  /** The module to run. */
+  readonly file: string;
+}
+
+const examples = [...documented(), ...commented()].map((example, index): Example => {
+  const { code } = transformSync(example.code, { loader: "ts", format: "esm" });
+  return { ...example, code, file: join(work, `${index}-${example.place.replace(/\W+/g, "-")}.mjs`) };
+});
+
+const accepts = /\.accept\(/;
+/** Whoever accepts one connection by name waits for one peer, and strangers would be taken for it. */
+const serving = examples.filter(
+  ({ code, isFragment }) =>
+    (isFragment || /\blisten|\bServer\b/.test(code)) &&
+    /for await \(.* of (?:listener|packets|server)\b|\bserve\(|"upgrade"|\bpeers\(|\bServer\.open\(/.test(
+      code,
+    ) &&
+    !/\b(?:client|room|session)\.serve/.test(code) &&
+    (isFragment ? !/\bdial\(/.test(code) : !accepts.test(code)),
+);
+const dialing = examples.filter(
+  ({ code }) =>
+    /\b(?:dial|connect)\(|\bnew WebSocket|\bconn\b|\broom\b/.test(code) &&
+    !serving.some((one) => one.isFragment && one.code === code),
+);
+
+await bundle();
+
+test("there are examples that serve and examples that dial, among them doc comments", () => {
+  const counts = [serving, dialing].map((list) => [
+    list.length,
+    list.filter(({ isFragment }) => isFragment).length,
+  ]);
+  for (const [all = 0, fragments = 0] of counts) assert.ok(all > 15 && fragments > 4, JSON.stringify(counts));
+});
+
+describe("examples that serve", { concurrency: 2 }, () => {
+  for (const example of serving) test(example.place, () => serveStrangers(example));
+});
+
+describe("examples that dial", { concurrency: 2 }, () => {
+  for (const example of dialing) {
+    test(example.place, async () => {
+      using servers = await hostileServers();
+      const child = start(example, "dialing", JSON.stringify(servers.ports));
+      await ended(child, example);
+    });
+  }
+});
+
+async function serveStrangers(example: Example): Promise<void> {
+  const child = start(example, "served", "");
+  const exited = ended(child, example);
+  exited.catch(() => undefined); // Whoever waits for it below is told.
+  const streams: { port?: number; path?: string }[] = [];
+  const datagrams: number[] = [];
+  await Promise.race([
+    exited,
+    new Promise<void>((resolve) => {
+      child.on(
+        "message",
+        (message: { listening?: { port: number } | string; bound?: { port: number }; paused?: true }) => {
+          const { listening, bound } = message;
+          if (typeof listening === "string") streams.push({ path: listening });
+          else if (listening !== undefined) streams.push({ port: listening.port });
+          if (bound !== undefined) datagrams.push(bound.port);
+          if (message.paused === true) resolve();
+        },
+      );
+    }),
+  ]);
+  assert.ok(streams.length + datagrams.length > 0, `${example.place} listens nowhere before its pause`);
+  await Promise.all([
+    ...streams.map((target) => attackStream(target as { port: number })),
+    ...datagrams.map((port) => attackDatagrams(port)),
+  ]);
+  if (child.connected) child.send("go on", () => undefined); // If it is gone, `exited` says so.
+  if (!example.isFragment || !child.connected) return exited;
+  const answers = Promise.all([
+    ...streams.map((target) => isServed(target as { port: number })),
+    ...datagrams.map((port) => isAnswered(port)),
+  ]);
+  const served = await Promise.race([answers, exited.then(() => [false])]);
+  assert.ok(served.every(Boolean), `${example.place} serves nobody any more`);
+  child.kill("SIGKILL");
+}
+
+function start({ file, home, isFragment }: Example, mode: string, ports: string): ChildProcess {
+  const child = fork(join(work, "run-example.mjs"), [file, home, mode, ports, isFragment ? "fragment" : ""], {
+    cwd: work,
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+    execArgv: ["--enable-source-maps"],
+    timeout: RUN_TIMEOUT_MS,
+    killSignal: "SIGABRT",
+  });
+  child.on("message", (message: { ping?: true }) => {
+    if (message.ping === true && child.connected) child.send("pong", () => undefined);
+  });
+  return child;
+}
+
+async function ended(child: ChildProcess, { place }: Example): Promise<void> {
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on("data", (text: Buffer) => (output += text.toString()));
+  const [code, signal] = (await once(child, "close")) as [number | null, string | null];
+  assert.ok(code === 0 || signal === "SIGKILL", `${place} ended with ${code ?? signal}\n${output}`);
+}
+
+/** Complete examples with the packages in them, and the program that runs them. */
+async function bundle(): Promise<void> {
+  for (const { file, code, isFragment } of examples)
+    writeFileSync(file, isFragment ? code : (withPause(code) ?? code));
+  const shared: BuildOptions = {
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    conditions: ["zocalo-source"],
+    sourcemap: "inline",
+    logLevel: "silent",
+    banner: {
+      js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+    },
+    outExtension: { ".js": ".mjs" },
+    allowOverwrite: true,
+    outdir: work,
+  };
+  const whole = examples.filter(({ isFragment }) => !isFragment).map(({ file }) => file);
+  await Promise.all([
+    build({ ...shared, entryPoints: whole }),
+    build({ ...shared, entryPoints: [join(root, "test/examples/run-example.ts")] }),
+  ]);
+}
+
+/** What stands in README files and in docs/. */
+function documented(): Omit<Example, "file">[] {
+  const readmes = readdirSync(join(root, "packages")).map((name) => join("packages", name, "README.md"));
+  const pages = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => join("docs", name));
+  return ["README.md", ...readmes, ...pages.sort()].flatMap((document) =>
+    fencedBlocks(readFileSync(join(root, document), "utf8"))
+      .filter(({ language, info }) => language === "ts" && info === "")
+      .map(({ code, line }) => ({ place: `${document}:${line}`, home: "", isFragment: false, code })),
+  );
+}
+
+/** What stands behind `@example` in the packages' sources. */
+function commented(): Omit<Example, "file">[] {
+  return ["client", "hub", "net", "protocol", "websocket"].flatMap((home) => {
+    const source = join("packages", home, "src");
+    return readdirSync(join(root, source), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
+      .sort()
+      .flatMap((name) =>
+        docExamples(readFileSync(join(root, source, name), "utf8")).map(({ code, line }) => ({
+          place: `${join(source, name)}:${line}`,
+          home,
+          isFragment: true,
+          code,
+        })),
+      );
+  });
+}
