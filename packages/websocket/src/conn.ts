@@ -111,6 +111,11 @@ export class WebSocketConn implements MessageConn {
     return this.#localAddr;
   }
 
+  /** False once either side has begun to close, or the connection has broken: nothing more can be sent. */
+  get isOpen(): boolean {
+    return this.#session.isOpen;
+  }
+
   /** Bytes accepted and not yet handed to the operating system, frame headers included. */
   get bufferedAmount(): number {
     return this.#session.bufferedAmount;
@@ -207,6 +212,11 @@ export class WebSocketConn implements MessageConn {
    */
   close(code: number = CLOSE.normal, reason = ""): Promise<void> {
     return this.#session.close(code, reason);
+  }
+
+  /** As `close` does, with a Close frame that has no code, so that the peer sees 1005. Browsers close so. */
+  closeWithoutCode(): Promise<void> {
+    return this.#session.closeWithoutCode();
   }
 
   get #inbox(): Inbox {

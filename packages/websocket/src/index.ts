@@ -24,4 +24,18 @@ export type { ConnOptions } from "./options.ts";
 export type { StreamSource } from "./outgoing-stream.ts";
 export { Upgrader, type UpgraderOptions } from "./upgrader.ts";
 export { type OpenedStream, WebSocketStream, type WebSocketStreamOptions } from "./websocket-stream.ts";
-export { CloseEvent, MessageEvent, type SendData, WebSocket, type WebSocketOptions } from "./whatwg.ts";
+export { type WebSocketCloseInfo, WebSocketStreamError } from "./websocket-stream-error.ts";
+export {
+  type EventHandler,
+  type SendData,
+  WebSocket,
+  type WebSocketEvents,
+  type WebSocketOptions,
+} from "./whatwg.ts";
+export {
+  CloseEvent,
+  type CloseEventOptions,
+  type EventOptions,
+  MessageEvent,
+  type MessageEventOptions,
+} from "./whatwg-events.ts";

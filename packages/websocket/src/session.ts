@@ -309,6 +309,11 @@ export class Session
     return this.#close(code, reason);
   }
 
+  /** With an empty Close frame. */
+  closeWithoutCode(): Promise<void> {
+    return this.#close(CLOSE.noStatus, "");
+  }
+
   #close(code: number, reason: string): Promise<void> {
     const ending = this.#end;
     if (ending.isOver) return this.hasLost ? rejected(ending.lostError) : RESOLVED;

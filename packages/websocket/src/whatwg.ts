@@ -1,45 +1,43 @@
 import type { Message } from "@zocalo/net";
 import type { WebSocketConn } from "./conn.ts";
-import { MAX_REASON_BYTES } from "./core/close-code.ts";
-import { type DialOptions, dial } from "./dial.ts";
-import { isToken } from "./handshake/fields.ts";
-
-/** The event that ends a `WebSocket`, as in the DOM. */
-export class CloseEvent extends Event {
-  readonly wasClean: boolean;
-  readonly code: number;
-  readonly reason: string;
-
-  constructor(type: string, init: { wasClean?: boolean; code?: number; reason?: string } = {}) {
-    super(type);
-    this.wasClean = init.wasClean ?? false;
-    this.code = init.code ?? 0;
-    this.reason = init.reason ?? "";
-  }
-}
-
-/** The event that carries a message, as in the DOM. */
-export class MessageEvent extends Event {
-  /** A string, an `ArrayBuffer` or a `Blob`: see `binaryType`. */
-  readonly data: string | ArrayBuffer | Blob;
-  /** The server's origin. */
-  readonly origin: string;
-
-  constructor(type: string, init: { data: string | ArrayBuffer | Blob; origin: string }) {
-    super(type);
-    this.data = init.data;
-    this.origin = init.origin;
-  }
-}
+import { CLOSE } from "./core/close-code.ts";
+import type { DialOptions } from "./dial.ts";
+import { clampedUnsignedShort, defineInterface, isObject, requireArguments, usvString } from "./web-idl.ts";
+import {
+  type CloseWords,
+  checkProtocols,
+  close,
+  closeWords,
+  connect,
+  type End,
+  endOf,
+  ignore,
+  parseUrl,
+  toMessage,
+} from "./whatwg-common.ts";
+import { CloseEvent, MessageEvent } from "./whatwg-events.ts";
 
 /** What a `WebSocket` can be told here that it cannot in a browser. Compression is offered by default, as browsers do. */
 export interface WebSocketOptions extends Omit<DialOptions, "subprotocols" | "signal" | "messages"> {
+  /** Subprotocols to offer, where they are not an argument of their own. Default: none. */
+  readonly protocols?: string | Iterable<string> | undefined;
   /** Bytes that may wait to be sent; past them the connection fails, as the standard says. Default 16,777,216. */
   readonly maxBufferedBytes?: number | undefined;
 }
 
 /** What `send` takes. */
-export type SendData = string | ArrayBufferLike | ArrayBufferView | Blob;
+export type SendData = string | ArrayBuffer | ArrayBufferView | Blob;
+
+/** The events of a `WebSocket`, by name. */
+export interface WebSocketEvents {
+  readonly open: Event;
+  readonly message: MessageEvent;
+  readonly error: Event;
+  readonly close: CloseEvent;
+}
+
+/** What `onopen` and the like can be. */
+export type EventHandler<E> = ((event: E) => unknown) | null;
 
 const MAX_BUFFERED_BYTES = 16_777_216;
 const CONNECTING = 0;
@@ -51,63 +49,87 @@ const CLOSED = 3;
  * The `WebSocket` of browsers (https://websockets.spec.whatwg.org/), for code that was written for them. It has no backpressure: new
  * code is better off with `dial`.
  *
+ * Differences: there is no page, so URLs are absolute, no `Origin` is sent and no port is blocked; a `SharedArrayBuffer` is refused; and
+ * options can be given in place of the subprotocols, or behind them.
+ *
  * @example
  * const socket = new WebSocket("ws://localhost:8080/ws");
  * socket.onmessage = ({ data }) => console.log(data);
  */
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- the methods below are there: only their types are narrower
 export class WebSocket extends EventTarget {
-  static readonly CONNECTING = CONNECTING;
-  static readonly OPEN = OPEN;
-  static readonly CLOSING = CLOSING;
-  static readonly CLOSED = CLOSED;
-  readonly CONNECTING = CONNECTING;
-  readonly OPEN = OPEN;
-  readonly CLOSING = CLOSING;
-  readonly CLOSED = CLOSED;
+  declare static readonly CONNECTING: 0;
+  declare static readonly OPEN: 1;
+  declare static readonly CLOSING: 2;
+  declare static readonly CLOSED: 3;
+  declare readonly CONNECTING: 0;
+  declare readonly OPEN: 1;
+  declare readonly CLOSING: 2;
+  declare readonly CLOSED: 3;
 
-  /** With the scheme `ws:` or `wss:`. */
-  readonly url: string;
-  #readyState = CONNECTING;
+  readonly #url: URL;
+  #readyState: 0 | 1 | 2 | 3 = CONNECTING;
   #binaryType: "blob" | "arraybuffer" = "blob";
   #conn: WebSocketConn | undefined;
   readonly #dialing = new AbortController();
-  /** Bytes of messages that will never be sent, and of those that wait for a `Blob` to be read. */
-  #uncounted = 0;
+  /** Payload that the connection has accepted and the system has not taken. */
+  #acceptedBytes = 0;
+  #isCountingDown = false;
+  /** Payload that waits for a `Blob` to be read, or will never be sent. */
+  #otherBytes = 0;
   /** Sends wait for each other once there was a `Blob`, whose bytes come later. */
   #blobs: Promise<void> | undefined;
-  readonly #handlers = new Map<string, EventListener>();
+  readonly #handlers = new Map<string, Handler>();
+  readonly #tasks: (() => void)[] = [];
+  #isInTask = false;
+  #wasClean = false;
 
   /**
-   * @param protocols subprotocols to offer.
+   * @param protocols subprotocols to offer, or options.
    * @throws DOMException `SyntaxError` for a bad URL or subprotocol.
    */
-  constructor(url: string | URL, protocols: string | readonly string[] = [], options: WebSocketOptions = {}) {
+  constructor(
+    url: string | URL,
+    protocols: string | Iterable<string> | WebSocketOptions = [],
+    options: WebSocketOptions = {},
+  ) {
+    requireArguments("WebSocket", arguments.length, 1);
     super();
-    const target = parseUrl(url);
-    this.url = target.href;
-    const names = typeof protocols === "string" ? [protocols] : [...protocols];
-    const distinct = new Set(names.map((name) => name.toLowerCase()));
-    if (distinct.size < names.length || !names.every(isToken)) {
-      throw new DOMException("a subprotocol is repeated or not a token", "SyntaxError");
-    }
-    void this.#connect(target, names, options);
+    this.#url = parseUrl(url);
+    const isBag = protocols === null || (isObject(protocols) && !(Symbol.iterator in protocols));
+    const { protocols: named = [], ...bag } = isBag ? { ...protocols } : {};
+    const offered = isBag ? named : protocols;
+    const names = checkProtocols(isObject(offered) ? offered : [offered]);
+    // Programs pass strings here, too, which browsers ignore.
+    void this.#connect(names, { ...bag, ...(isObject(options) ? options : {}) });
   }
 
-  get readyState(): number {
+  /** As it was parsed, with the scheme `ws:` or `wss:`. */
+  get url(): string {
+    return this.#url.href;
+  }
+
+  /** `CONNECTING`, `OPEN`, `CLOSING` or `CLOSED`. */
+  get readyState(): 0 | 1 | 2 | 3 {
+    // The peer's Close frame has come, and messages before it may still wait for their events.
+    if (this.#readyState === OPEN && this.#conn?.isOpen === false) return CLOSING;
     return this.#readyState;
   }
 
-  /** Bytes that wait to be sent, frame headers included. Does not go back to zero when the connection closes. */
+  /**
+   * Payload that was given to `send` and that the operating system has not taken, in bytes: of text in UTF-8, without frame headers and
+   * before compression. Does not go back to zero when the connection closes, and grows with what is given to `send` after that.
+   */
   get bufferedAmount(): number {
-    return this.#uncounted + (this.#conn?.bufferedAmount ?? 0);
-  }
-
-  get protocol(): string {
-    return this.#conn?.subprotocol ?? "";
+    return this.#acceptedBytes + this.#otherBytes;
   }
 
   get extensions(): string {
     return this.#conn?.extensions ?? "";
+  }
+
+  get protocol(): string {
+    return this.#conn?.subprotocol ?? "";
   }
 
   get binaryType(): "blob" | "arraybuffer" {
@@ -120,103 +142,124 @@ export class WebSocket extends EventTarget {
   }
 
   /**
-   * Sends; after the connection has begun to close, it does nothing.
+   * Sends. Bytes may be changed as soon as this returns. After the connection has begun to close it only adds to `bufferedAmount`.
    *
    * @throws DOMException `InvalidStateError` while connecting.
+   * @throws TypeError for shared memory and for buffers whose size may change.
    */
   send(data: SendData): void {
-    if (this.#readyState === CONNECTING) throw new DOMException("still connecting", "InvalidStateError");
-    if (data instanceof Blob) {
-      this.#after(data.size, async () => this.#sendNow(new Uint8Array(await data.arrayBuffer())));
-      return;
+    requireArguments("send", arguments.length, 1);
+    const message = data instanceof Blob ? data : toMessage(data);
+    const state = this.readyState;
+    if (state === CONNECTING) throw new DOMException("still connecting", "InvalidStateError");
+    const bytes = byteLengthOf(message);
+    this.#otherBytes += bytes;
+    if (state !== OPEN) return;
+    if (message instanceof Blob) {
+      this.#afterBlobs(async () => this.#sendNow(new Uint8Array(await message.arrayBuffer()), bytes));
+    } else if (this.#blobs === undefined) {
+      this.#sendNow(message, bytes);
+    } else {
+      const copy = typeof message === "string" ? message : message.slice();
+      this.#afterBlobs(() => this.#sendNow(copy, bytes));
     }
-    const message = toMessage(data);
-    if (this.#blobs === undefined) this.#sendNow(message);
-    else this.#after(message.length, async () => this.#sendNow(message));
   }
 
   /**
+   * Closes, after what was sent. Without a code the peer is told none, and sees 1005.
+   *
    * @param code 1000, or 3000 to 4999.
-   * @param reason at most 123 bytes of UTF-8.
+   * @param reason at most 123 bytes of UTF-8. With a reason and no code, the code is 1000.
    * @throws DOMException `InvalidAccessError` for another code, `SyntaxError` for a longer reason.
    */
-  close(code?: number, reason = ""): void {
-    if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
-      throw new DOMException(
-        `close code ${code} is neither 1000 nor from 3000 to 4999`,
-        "InvalidAccessError",
-      );
-    }
-    if (Buffer.byteLength(reason) > MAX_REASON_BYTES) {
-      throw new DOMException(`close reason longer than ${MAX_REASON_BYTES} bytes`, "SyntaxError");
-    }
+  close(...[code, reason]: [code?: number | undefined, reason?: string | undefined]): void {
+    const words = closeWords(
+      code === undefined ? undefined : clampedUnsignedShort(code),
+      reason === undefined ? "" : usvString(reason),
+    );
     if (this.#readyState >= CLOSING) return;
     const wasConnecting = this.#readyState === CONNECTING;
     this.#readyState = CLOSING;
     if (wasConnecting) this.#dialing.abort();
-    else if (this.#blobs === undefined) this.#closeNow(code, reason);
-    else this.#after(0, async () => this.#closeNow(code, reason));
+    else if (this.#blobs === undefined) this.#closeNow(words);
+    else this.#afterBlobs(() => this.#closeNow(words));
   }
 
-  get onopen(): EventListener | null {
-    return this.#handlers.get("open") ?? null;
+  get onopen(): EventHandler<Event> {
+    return this.#handler("open") as EventHandler<Event>;
   }
-  set onopen(handler: ((event: Event) => void) | null) {
-    this.#handle("open", handler);
+  /** What is no object becomes `null`, here and below. */
+  set onopen(handler: EventHandler<Event>) {
+    this.#setHandler("open", handler);
   }
-  get onmessage(): EventListener | null {
-    return this.#handlers.get("message") ?? null;
+  get onerror(): EventHandler<Event> {
+    return this.#handler("error") as EventHandler<Event>;
   }
-  set onmessage(handler: ((event: MessageEvent) => void) | null) {
-    this.#handle("message", handler as ((event: Event) => void) | null);
+  set onerror(handler: EventHandler<Event>) {
+    this.#setHandler("error", handler);
   }
-  get onerror(): EventListener | null {
-    return this.#handlers.get("error") ?? null;
+  get onclose(): EventHandler<CloseEvent> {
+    return this.#handler("close") as EventHandler<CloseEvent>;
   }
-  set onerror(handler: ((event: Event) => void) | null) {
-    this.#handle("error", handler);
+  set onclose(handler: EventHandler<CloseEvent>) {
+    this.#setHandler("close", handler);
   }
-  get onclose(): EventListener | null {
-    return this.#handlers.get("close") ?? null;
+  get onmessage(): EventHandler<MessageEvent> {
+    return this.#handler("message") as EventHandler<MessageEvent>;
   }
-  set onclose(handler: ((event: CloseEvent) => void) | null) {
-    this.#handle("close", handler as ((event: Event) => void) | null);
+  set onmessage(handler: EventHandler<MessageEvent>) {
+    this.#setHandler("message", handler);
   }
 
-  async #connect(target: URL, subprotocols: readonly string[], options: WebSocketOptions): Promise<void> {
+  async #connect(subprotocols: readonly string[], options: WebSocketOptions): Promise<void> {
+    const { signal } = this.#dialing;
     let conn: WebSocketConn;
     try {
-      conn = await dial(target, {
-        compression: true,
-        maxBufferedBytes: MAX_BUFFERED_BYTES,
-        ...options,
-        subprotocols,
-        signal: this.#dialing.signal,
-      });
-      if (subprotocols.length > 0 && conn.subprotocol === "") {
+      const limits = { compression: true, maxBufferedBytes: MAX_BUFFERED_BYTES };
+      conn = await connect(this.#url, { ...limits, ...options, subprotocols, signal });
+      if (signal.aborted) {
         conn.abort();
-        throw new Error("the server chose none of the subprotocols");
+        throw new Error("closed meanwhile");
       }
     } catch {
       // Why it failed is not told, as in browsers: a page must not be able to look around in the network.
-      this.#ended(false, 1006, "");
-      return;
-    }
-    if (this.#dialing.signal.aborted) {
-      conn.abort();
-      this.#ended(false, 1006, "");
+      setImmediate(() =>
+        this.#inTask(() => this.#ended({ wasClean: false, code: CLOSE.abnormal, reason: "" })),
+      );
       return;
     }
     this.#conn = conn;
-    this.#readyState = OPEN;
-    this.dispatchEvent(new Event("open"));
+    this.#inTask(() => {
+      this.#readyState = OPEN;
+      this.dispatchEvent(new Event("open"));
+    });
     conn.serve({
-      message: (message) => this.#received(message, target),
-      close: ({ wasClean, code, reason }) => this.#ended(wasClean, wasClean ? code : 1006, reason),
+      message: (message) => this.#inTask(() => this.#received(message)),
+      close: (info) => this.#inTask(() => this.#ended(endOf(conn, info))),
     });
   }
 
-  #received(message: Message, { origin }: URL): void {
+  /**
+   * Runs each task when what the listeners of the one before await has gone on: a browser's event loop empties the queue of microtasks
+   * between two events, so programs add the listener of the next event in one.
+   */
+  #inTask(task: () => void): void {
+    if (this.#isInTask) {
+      this.#tasks.push(task);
+      return;
+    }
+    this.#isInTask = true;
+    task();
+    queueMicrotask(() => process.nextTick(() => this.#nextTask())); // Ticks come after all microtasks.
+  }
+
+  #nextTask(): void {
+    const task = this.#tasks.shift();
+    this.#isInTask = false;
+    if (task !== undefined) this.#inTask(task);
+  }
+
+  #received(message: Message): void {
     if (this.#readyState !== OPEN) return;
     const data =
       typeof message === "string"
@@ -224,82 +267,132 @@ export class WebSocket extends EventTarget {
         : this.#binaryType === "blob"
           ? new Blob([new Uint8Array(message)])
           : new Uint8Array(message).buffer;
-    this.dispatchEvent(new MessageEvent("message", { data, origin: origin.replace(/^http/, "ws") }));
+    this.dispatchEvent(new MessageEvent("message", { data, origin: this.#url.origin }));
   }
 
-  #sendNow(message: Message): void {
-    if (this.#conn !== undefined && this.#conn.trySend(message) !== "refused") return;
-    this.#uncounted += typeof message === "string" ? Buffer.byteLength(message) : message.length;
-    // Full: the standard wants the connection to fail. Closing or closed: nothing.
-    if (this.#readyState === OPEN) this.#conn?.abort();
+  /** `bytes` have been counted among the others. */
+  #sendNow(message: Message, bytes: number): void {
+    const conn = this.#conn;
+    if (conn === undefined) return;
+    if (conn.trySend(message) !== "refused") {
+      this.#otherBytes -= bytes;
+      this.#acceptedBytes += bytes;
+      if (!this.#isCountingDown) void this.#countDown(conn);
+    } else if (conn.isOpen) {
+      conn.abort(); // Full: the standard wants the connection to fail.
+    }
   }
 
-  #closeNow(code: number | undefined, reason: string): void {
-    void this.#conn?.close(code ?? 1000, reason);
+  async #countDown(conn: WebSocketConn): Promise<void> {
+    this.#isCountingDown = true;
+    try {
+      while (this.#acceptedBytes > 0) {
+        const bytes = this.#acceptedBytes;
+        await this.#flushed(conn);
+        this.#acceptedBytes -= bytes;
+      }
+    } catch {
+      // They were not taken, and stay counted. The close event tells.
+    }
+    this.#isCountingDown = false;
   }
 
-  /** Does `work` after what waits already; meanwhile `bytes` count as buffered. */
-  #after(bytes: number, work: () => Promise<void>): void {
-    this.#uncounted += bytes;
-    const mine = this.#afterAll(this.#blobs, bytes, work);
+  async #flushed(conn: WebSocketConn): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    while (conn.bufferedAmount > 0 || this.#readyState === CLOSED) {
+      if (this.#readyState === CLOSED) {
+        if (this.#wasClean) return;
+        throw new Error("not taken");
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+
+  #closeNow(words: CloseWords): void {
+    if (this.#conn !== undefined) void close(this.#conn, words);
+  }
+
+  /** Does `work` after the blobs that are being read. One that cannot be read fails the connection. */
+  #afterBlobs(work: () => void | Promise<void>): void {
+    const mine = this.#after(this.#blobs, work);
     this.#blobs = mine;
-    void mine.then(() => {
-      if (this.#blobs === mine) this.#blobs = undefined;
-      return undefined;
-    });
+    mine
+      .catch(() => this.#conn?.abort())
+      .finally(() => {
+        if (this.#blobs === mine) this.#blobs = undefined;
+      })
+      .catch(ignore); // Nothing in it throws.
   }
 
-  async #afterAll(
-    before: Promise<void> | undefined,
-    bytes: number,
-    work: () => Promise<void>,
-  ): Promise<void> {
+  async #after(before: Promise<void> | undefined, work: () => void | Promise<void>): Promise<void> {
     await before;
-    this.#uncounted -= bytes;
     await work();
   }
 
-  #ended(wasClean: boolean, code: number, reason: string): void {
+  #ended({ wasClean, code, reason }: End): void {
     this.#readyState = CLOSED;
+    this.#wasClean = wasClean;
     if (!wasClean) this.dispatchEvent(new Event("error"));
     this.dispatchEvent(new CloseEvent("close", { wasClean, code, reason }));
   }
 
-  #handle(type: string, handler: ((event: Event) => void) | null): void {
-    const old = this.#handlers.get(type);
-    if (old !== undefined) this.removeEventListener(type, old);
-    this.#handlers.delete(type);
-    if (typeof handler !== "function") return;
-    this.#handlers.set(type, handler);
-    this.addEventListener(type, handler);
+  #handler(type: string): object | null {
+    return this.#handlers.get(type)?.value ?? null;
+  }
+
+  /** HTML, "event handlers": any object is kept, one that cannot be called does nothing, and another handler takes the place of the one before. */
+  #setHandler(type: string, value: unknown): void {
+    const handler = this.#handlers.get(type);
+    if (!isObject(value)) {
+      if (handler !== undefined) this.removeEventListener(type, handler.listener);
+      this.#handlers.delete(type);
+    } else if (handler !== undefined) {
+      handler.value = value;
+    } else {
+      const added = new Handler(value, this);
+      this.#handlers.set(type, added);
+      this.addEventListener(type, added.listener);
+    }
   }
 }
 
-type EventListener = (event: Event) => void;
+/** Listeners whose events have their own types. */
+export interface WebSocket {
+  addEventListener<T extends keyof WebSocketEvents>(
+    type: T,
+    listener: WebSocketListener<T>,
+    options?: AddListenerOptions,
+  ): void;
+  addEventListener(type: string, listener: AnyListener, options?: AddListenerOptions): void;
+}
+type WebSocketListener<T extends keyof WebSocketEvents> =
+  | ((event: WebSocketEvents[T]) => unknown)
+  | { handleEvent(event: WebSocketEvents[T]): unknown }
+  | null;
+type AnyListener = Parameters<EventTarget["addEventListener"]>[1];
+type AddListenerOptions = Parameters<EventTarget["addEventListener"]>[2];
+defineInterface(WebSocket, "WebSocket", { CONNECTING, OPEN, CLOSING, CLOSED });
 
-function parseUrl(text: string | URL): URL {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    throw new DOMException(`${JSON.stringify(String(text))} is not a URL`, "SyntaxError");
+/** A handler and the listener that stands for it, so that it keeps its place among the listeners. */
+class Handler {
+  value: object;
+  /** Not the event's `currentTarget`: Node gives that to the first listener only. */
+  readonly #target: WebSocket;
+
+  constructor(value: object, target: WebSocket) {
+    this.value = value;
+    this.#target = target;
   }
-  if (url.protocol === "http:") url = new URL(url.href.replace(/^http/, "ws"));
-  else if (url.protocol === "https:") url = new URL(url.href.replace(/^https/, "wss"));
-  if (url.protocol !== "ws:" && url.protocol !== "wss:") {
-    throw new DOMException(
-      `the scheme of ${JSON.stringify(url.href)} is not ws, wss, http or https`,
-      "SyntaxError",
-    );
-  }
-  if (url.hash !== "" || url.href.endsWith("#"))
-    throw new DOMException("the URL has a fragment", "SyntaxError");
-  return url;
+
+  readonly listener = (event: Event): unknown => {
+    if (typeof this.value !== "function") return undefined;
+    const outcome: unknown = Reflect.apply(this.value, this.#target, [event]);
+    if (outcome === false) event.preventDefault();
+    return outcome; // If a promise of it rejects, that is reported as for other listeners.
+  };
 }
 
-/** A copy: the caller may change its bytes after `send`. */
-function toMessage(data: unknown): Message {
-  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
-  if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data).slice();
-  return String(data); // Whatever else JavaScript callers pass, as in browsers.
+function byteLengthOf(data: Message | Blob): number {
+  if (typeof data === "string") return Buffer.byteLength(data);
+  return data instanceof Blob ? data.size : data.length;
 }

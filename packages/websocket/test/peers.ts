@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { connect, type Socket } from "node:net";
 import type { CloseInfo, Listener, Message, SendOutcome } from "@zocalo/net";
+import { acceptKey } from "../src/handshake/accept-key.ts";
 import { type ListenOptions, listen, type WebSocketConn } from "../src/index.ts";
 
 /** A port of this machine that the system chooses. */
@@ -147,10 +148,22 @@ export function upgradeRequest(
   return `${[firstLine, ...lines].join("\r\n")}\r\n\r\n`;
 }
 
-/** A TCP server that answers each connection's request head with what `answer` gives. */
+/** The answer that lets an upgrade through. */
+export function upgradeAnswer(head: string): string {
+  const [, key = ""] = /^sec-websocket-key: (.*)\r$/im.exec(head) ?? [];
+  return [
+    "HTTP/1.1 101 Switching Protocols",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    `Sec-WebSocket-Accept: ${acceptKey(key)}`,
+    "\r\n",
+  ].join("\r\n");
+}
+
+/** A TCP server that answers each connection's request head with what `answer` gives; `end` ends the connections in order. */
 export async function rawServer(
   answer: (head: string, socket: Socket) => void,
-): Promise<{ port: number } & AsyncDisposable> {
+): Promise<{ port: number; end(): void } & AsyncDisposable> {
   const { createServer: createTcpServer } = await import("node:net");
   const sockets = new Set<Socket>();
   const server = createTcpServer((socket) => {
@@ -169,6 +182,9 @@ export async function rawServer(
   if (address === null || typeof address === "string") throw new Error("no port");
   return {
     port: address.port,
+    end() {
+      for (const socket of sockets) socket.end();
+    },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       server.close();

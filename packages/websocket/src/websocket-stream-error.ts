@@ -1,0 +1,74 @@
+import { defineInterface, dictionary, domString, enforcedUnsignedShort, usvString } from "./web-idl.ts";
+import { closeWords } from "./whatwg-common.ts";
+
+/** What is said in a Close frame, as `WebSocketStream` takes and gives it. */
+export interface WebSocketCloseInfo {
+  /** 1000, or 3000 to 4999. Default: none, or 1000 if there is a reason. */
+  readonly closeCode?: number | undefined;
+  /** At most 123 bytes of UTF-8. Default: none. */
+  readonly reason?: string | undefined;
+}
+
+let make: (message: string, closeCode: number | null, reason: string, cause: unknown) => WebSocketStreamError;
+
+/**
+ * The `WebSocketError` of browsers, which belongs to `WebSocketStream`. Here it is exported by another name, since `WebSocketError` is the error class
+ * of this package; its `name` is the standard's.
+ *
+ * What failed is the `cause`: a `WebSocketError` of this package, if there is one.
+ *
+ * @example
+ * await writable.abort(new WebSocketStreamError("", { closeCode: 3000, reason: "enough" }));
+ */
+export class WebSocketStreamError extends DOMException {
+  #closeCode: number | null;
+  #reason: string;
+
+  /** @throws DOMException `InvalidAccessError` and `SyntaxError`, as `WebSocketStream.close` does. */
+  constructor(message = "", init: WebSocketCloseInfo = {}) {
+    const { closeCode, reason } = readCloseInfo(init);
+    super(domString(message), "WebSocketError");
+    const words = closeWords(closeCode, reason);
+    this.#closeCode = words?.code ?? null;
+    this.#reason = reason;
+  }
+
+  /** The code of the Close frame; 1006 if the connection broke without one, `null` if it was never open or nothing was said. */
+  get closeCode(): number | null {
+    return this.#closeCode;
+  }
+
+  get reason(): string {
+    return this.#reason;
+  }
+
+  static {
+    make = (message, closeCode, reason, cause) => {
+      const error = new WebSocketStreamError(message);
+      error.#closeCode = closeCode;
+      error.#reason = reason;
+      if (cause !== undefined) Object.defineProperty(error, "cause", { value: cause, configurable: true });
+      return error;
+    };
+  }
+}
+defineInterface(WebSocketStreamError, "WebSocketError");
+
+/** An error with a code that came from the peer, or that only this side may say. */
+export function streamError(
+  message: string,
+  closeCode: number | null,
+  reason: string,
+  cause: unknown,
+): WebSocketStreamError {
+  return make(message, closeCode, reason, cause);
+}
+
+/** @throws TypeError for what is no `WebSocketCloseInfo`. */
+export function readCloseInfo(init: unknown): { closeCode: number | undefined; reason: string } {
+  const { closeCode, reason } = dictionary(init);
+  return {
+    closeCode: closeCode === undefined ? undefined : enforcedUnsignedShort(closeCode),
+    reason: reason === undefined ? "" : usvString(reason),
+  };
+}
