@@ -90,18 +90,18 @@ export class WebSocket extends EventTarget {
    */
   constructor(
     url: string | URL,
-    protocols: string | Iterable<string> | WebSocketOptions = [],
+    protocols: string | Iterable<string> | WebSocketOptions = {},
     options: WebSocketOptions = {},
   ) {
     requireArguments("WebSocket", arguments.length, 1);
     super();
     this.#url = parseUrl(url);
     const isBag = protocols === null || (isObject(protocols) && !(Symbol.iterator in protocols));
-    const { protocols: named = [], ...bag } = isBag ? { ...protocols } : {};
-    const offered = isBag ? named : protocols;
+    // Programs pass strings as a third argument, too, which browsers ignore.
+    const bag = { ...(isBag ? protocols : undefined), ...(isObject(options) ? options : undefined) };
+    const offered = isBag ? (bag.protocols ?? []) : protocols;
     const names = checkProtocols(isObject(offered) ? offered : [offered]);
-    // Programs pass strings here, too, which browsers ignore.
-    void this.#connect(names, { ...bag, ...(isObject(options) ? options : {}) });
+    void this.#connect(names, bag);
   }
 
   /** As it was parsed, with the scheme `ws:` or `wss:`. */
