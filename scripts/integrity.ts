@@ -17,7 +17,7 @@ if (drivers.length === 0) {
   console.error(`--only ${only} is none of ${DRIVERS.join(" and ")}`);
   process.exit(2);
 }
-const sentence = ensurePrograms();
+const sentence = await ensurePrograms();
 if (sentence !== undefined) console.error(`${sentence} What they take part in is left out.`);
 
 const minutes = take("--minutes");

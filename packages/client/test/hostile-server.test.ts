@@ -100,7 +100,9 @@ test("whatever a server says, in whatever form, nothing is thrown at the connect
     void room.presence();
     room.subscribe({ last: 5, presence: true }, { publication: () => undefined, gap: () => undefined });
     if (round % 2 === 0) {
-      say('{"type":"connected","id":1,"version":1,"server":"s","session":"s","user":"u","pingMs":1000,"commandBytes":65536}');
+      say(
+        '{"type":"connected","id":1,"version":1,"server":"s","session":"s","user":"u","pingMs":1000,"commandBytes":65536}',
+      );
     }
     for (let count = 0; count < 100; count++) say(garbage());
     await turn();

@@ -19,10 +19,7 @@ const line = (text: string): Buffer => Buffer.from(`${text}\r\n`, "latin1");
 /** 203.0.113.7:4242 to 192.0.2.1:443. */
 const tcp4 = Buffer.from("cb007107c0000201109201bb", "hex");
 /** [2001:db8::7]:4242 to [2001:db8::1]:443. */
-const tcp6 = Buffer.from(
-  `${"20010db8000000000000000000000007"}${"20010db8000000000000000000000001"}109201bb`,
-  "hex",
-);
+const tcp6 = Buffer.from("20010db800000000000000000000000720010db8000000000000000000000001109201bb", "hex");
 const unix = Buffer.alloc(216, "/run/a.sock\0");
 
 /** Headers that are followed, with what `remoteAddr` is then; `undefined` is the connection's own. */

@@ -54,6 +54,7 @@ function makesRequests(): boolean {
   };
   Reflect.set(probe, "_handle", handle);
   assert.throws(() =>
+    // oxlint-disable-next-line no-underscore-dangle -- Node's name
     Socket.prototype._write.call(probe, Buffer.from("1"), "buffer" as BufferEncoding, noop),
   );
   Reflect.set(probe, "_handle", null);

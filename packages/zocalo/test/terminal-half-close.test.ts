@@ -156,7 +156,7 @@ test("dial whose peer ends and closes with bytes unread does not end with 0: the
   using peer = await tcpServer((socket) => {
     socket.pause();
     socket.write("enough\n");
-    socket.once("readable", () => void socket.end().destroySoon());
+    socket.once("readable", () => socket.end().destroySoon());
   });
   await using terminal = new Terminal(`dial tcp://127.0.0.1:${peer.port}`);
   terminal.child.stdin.end(noise(32 * 1_048_576));
