@@ -1,11 +1,16 @@
 // Decision 0011: what an application hands over is read until the promise settles, by `trySend` until it returns; and written means that the system took it.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type IncomingMessage } from "node:http";
 import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { Duplex } from "node:stream";
 import { test } from "node:test";
 import type { CloseInfo, Message } from "@zocalo/net";
 import { setHandleWrites } from "../src/direct-write.ts";
-import { dial, type ListenOptions, type WebSocketConn } from "../src/index.ts";
+import { dial, type ListenOptions, Upgrader, type WebSocketConn } from "../src/index.ts";
 import { handshakeAnswer } from "./handshake-answer.ts";
 import { accepting, ended, RawPeer, rawServer, upgradeRequest } from "./peers.ts";
 import { frameFrom } from "./recorder.ts";
@@ -301,10 +306,10 @@ test("a send that waits rejects when a write fails, though the application has n
 
 /** Takes `bytes` every 10 ms, and says nothing. */
 async function slowTaker(
-  port: number,
+  to: { readonly port: number } | { readonly path: string },
   bytes: number,
 ): Promise<{ socket: Socket; taken(): number; stop(): void }> {
-  const socket = connect({ port, host: "127.0.0.1" });
+  const socket = "path" in to ? connect(to.path) : connect({ ...to, host: "127.0.0.1" });
   socket.on("error", () => undefined);
   socket.on("readable", () => undefined);
   socket.write(upgradeRequest());
@@ -329,7 +334,7 @@ test("a peer that slowly takes what it is sent, and says nothing, is alive", asy
     writeTimeoutMs: 0,
   });
   const accepted = server.listener.accept();
-  const peer = await slowTaker(server.port, 65_536);
+  const peer = await slowTaker(server, 65_536);
   const conn = await accepted;
   let isOver = false;
   const end = ended(conn).finally(() => {
@@ -343,6 +348,29 @@ test("a peer that slowly takes what it is sent, and says nothing, is alive", asy
   peer.stop();
   assert.equal(((await end).error as { code?: string }).code, "keepalive_timeout");
   peer.socket.destroy();
+});
+
+test("so is one where nobody knows what it has acknowledged: what leaves the queue counts", async () => {
+  const path = join(await mkdtemp(join(tmpdir(), "zocalo-")), "socket");
+  const http = createServer().listen(path);
+  await once(http, "listening");
+  const upgrader = new Upgrader({ ...limits, pingIntervalMs: 200, pongTimeoutMs: 200, writeTimeoutMs: 0 });
+  const upgraded = once(http, "upgrade") as Promise<[IncomingMessage, Duplex, Buffer]>;
+  const peer = await slowTaker({ path }, 65_536);
+  const conn = await upgrader.upgrade(...(await upgraded));
+  let isOver = false;
+  const end = ended(conn).finally(() => {
+    isOver = true;
+  });
+  const size = 12 * MIB;
+  void conn.send(new Uint8Array(size));
+  while (peer.taken() < size && !isOver) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(isOver, false);
+  peer.stop();
+  assert.equal(((await end).error as { code?: string }).code, "keepalive_timeout");
+  peer.socket.destroy();
+  http.close();
+  await rm(dirname(path), { recursive: true });
 });
 
 test("a peer that takes nothing and says nothing is found, though much waits for it", async () => {
