@@ -1,3 +1,4 @@
+/* oxlint-disable no-underscore-dangle -- Node's names */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, Socket } from "node:net";
