@@ -24,10 +24,14 @@ export { defaultFramedOptions, type FramedOptions, framed } from "./framed-conn.
 // For those who write a transport.
 export { defaultInboxLimits, Inbox, type InboxHandler, type InboxLimits, type InboxSource } from "./inbox.ts";
 export { netErrorFrom } from "./node-error.ts";
+export { isPoolSafe } from "./own-memory.ts";
+export { poison } from "./poison.ts";
+export { rejection, told } from "./told.ts";
 export { resetSocket } from "./node-internals.ts";
 export type { DialLimits } from "./dial-limits.ts";
 export { dialSocket } from "./tcp-dial.ts";
 export type { FailureSite } from "./failures.ts";
+export { isLentMemory } from "./lent-memory.ts";
 export { type LengthPrefix, type LengthPrefixedOptions, lengthPrefixed } from "./length-prefix.ts";
 export { lines } from "./lines.ts";
 export { listen } from "./listen.ts";

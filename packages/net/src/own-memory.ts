@@ -12,10 +12,18 @@ export const isPoolSafe: boolean = resistsTransfer();
 function resistsTransfer(): boolean {
   const memory = new ArrayBuffer(8);
   markAsUntransferable(memory);
+  for (const take of ["transfer", "transferToFixedLength"]) {
+    const method: unknown = Reflect.get(memory, take);
+    try {
+      if (typeof method === "function") Reflect.apply(method, memory, []);
+    } catch {
+      // Refused, as it should be.
+    }
+  }
   try {
-    (memory as ArrayBuffer & { transfer?: () => ArrayBuffer }).transfer?.();
+    structuredClone(memory, { transfer: [memory] });
   } catch {
-    return true; // Refused, as it should be.
+    // Refused, too.
   }
   return memory.byteLength === 8;
 }

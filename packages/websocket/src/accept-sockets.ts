@@ -1,5 +1,5 @@
 import { type OnReadOpts, type Server, Socket } from "node:net";
-import { isPoisoned, poison } from "./core/poison.ts";
+import { poison } from "@zocalo/net";
 
 /**
  * Reaches into Node (as `reused-read-buffer.ts` and others do): sockets of accepted connections, made here rather than by `net.Server`.
@@ -43,7 +43,7 @@ function onread(this: AcceptedSocket, count: number): boolean {
   const reader = this[firstReaderOf];
   if (reader === undefined) return this.push(Buffer.from(bytes));
   reader.received(bytes);
-  if (isPoisoned) poison(bytes);
+  poison(bytes);
   return true;
 }
 

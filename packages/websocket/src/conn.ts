@@ -9,7 +9,9 @@ import {
   type MessageHandler,
   type Peer,
   type PreparedMessage,
+  rejection,
   type SendOutcome,
+  told,
   unixAddr,
   type WaitOptions,
 } from "@zocalo/net";
@@ -130,7 +132,7 @@ export class WebSocketConn implements MessageConn {
   receive(options?: WaitOptions): Promise<Message | null> {
     return this.#incoming === undefined
       ? this.#inbox.receive(options)
-      : unwaited(Promise.reject(new WebSocketError("invalid_argument", ONLY_STREAMS)));
+      : rejection(new WebSocketError("invalid_argument", ONLY_STREAMS));
   }
 
   serve(handler: MessageHandler): void {
@@ -154,9 +156,9 @@ export class WebSocketConn implements MessageConn {
    * }
    */
   receiveStream(options?: WaitOptions): Promise<IncomingStream | null> {
-    if (this.#incoming !== undefined) return unwaited(this.#incoming.next(options));
+    if (this.#incoming !== undefined) return told(this.#incoming.next(options));
     const reason = 'receiveStream needs the option messages: "stream"';
-    return unwaited(Promise.reject(new WebSocketError("invalid_argument", reason)));
+    return rejection(new WebSocketError("invalid_argument", reason));
   }
 
   /**
@@ -169,7 +171,7 @@ export class WebSocketConn implements MessageConn {
    * await conn.sendStream(createReadStream("film.mp4"));
    */
   sendStream(source: StreamSource, options?: WaitOptions): Promise<void> {
-    return unwaited(this.#session.sendStream(source, options));
+    return told(this.#session.sendStream(source, options));
   }
 
   /** @throws WebSocketError through the promise: `closed`, `send_buffer_full`, `canceled` (then the message is sent all the same). */
@@ -188,7 +190,7 @@ export class WebSocketConn implements MessageConn {
    * @throws WebSocketError through the promise: `closed` if the connection ended before that, `canceled` (what was sent still leaves).
    */
   flush(options?: WaitOptions): Promise<void> {
-    return unwaited(this.#session.untilFlushed(options));
+    return told(this.#session.untilFlushed(options));
   }
 
   /**
@@ -233,17 +235,6 @@ export class WebSocketConn implements MessageConn {
     return this.#session.isOver ? Promise.resolve() : this.close();
   }
 }
-
-/**
- * A promise that the caller need not wait for: its rejection does not end the process. Who does wait sees it; who does not is told how the connection ended by
- * the handler's `close`, or by the next call.
- */
-function unwaited<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(ignore);
-  return promise;
-}
-
-function ignore(): void {}
 
 function addrOf(duplex: Duplex, side: "local" | "remote"): Addr {
   const socket = duplex as Socket;

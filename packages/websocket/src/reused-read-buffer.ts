@@ -1,6 +1,6 @@
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from "node:net";
 import type { Duplex } from "node:stream";
-import { isPoisoned, poison } from "./core/poison.ts";
+import { poison } from "@zocalo/net";
 
 /**
  * Reaches into Node (as `direct-write.ts`, `write-progress.ts`, `core/native-text.ts` and `core/sync-zlib.ts` do): reading into one buffer that all connections share.
@@ -39,7 +39,7 @@ function onread(this: { [readerOf]?: BytesReader }, count: number): boolean {
   const view =
     count > MAX_KEPT_VIEW ? shared.subarray(0, count) : (views[count] ??= shared.subarray(0, count));
   const wantsMore = this[readerOf]?.received(view, true) ?? true;
-  if (isPoisoned) poison(view);
+  poison(view);
   return wantsMore;
 }
 

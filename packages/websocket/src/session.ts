@@ -8,6 +8,7 @@ import {
   type Monitored,
   monitor,
   type NetErrorParts,
+  rejection,
   resetSocket,
   unmonitor,
 } from "@zocalo/net";
@@ -305,7 +306,7 @@ export class Session
 
   close(code: number, reason: string): Promise<void> {
     const fault = closeFault(code, reason);
-    if (fault !== undefined) return rejected(new WebSocketError("invalid_argument", fault));
+    if (fault !== undefined) return rejection(new WebSocketError("invalid_argument", fault));
     return this.#close(code, reason);
   }
 
@@ -316,7 +317,7 @@ export class Session
 
   #close(code: number, reason: string): Promise<void> {
     const ending = this.#end;
-    if (ending.isOver) return this.hasLost ? rejected(ending.lostError) : RESOLVED;
+    if (ending.isOver) return this.hasLost ? rejection(ending.lostError) : RESOLVED;
     const { closed } = ending;
     if (this.core.sentClose === undefined) {
       ending.wasClosedHere = true;
@@ -440,13 +441,6 @@ export class Session
   closedError(): WebSocketError {
     return this.#end.closedError;
   }
-}
-
-/** Rejected, and no unhandled rejection where nobody waits: whoever called has got a promise, and the connection's end is told otherwise. */
-function rejected(reason: WebSocketError): Promise<never> {
-  const promise = Promise.reject(reason);
-  promise.catch(ignore);
-  return promise;
 }
 
 function ignore(): void {}

@@ -1,4 +1,4 @@
-import { isPoisoned, poison } from "./poison.ts";
+import { poison } from "@zocalo/net";
 
 /** Room that is taken at once when a message's length is known; longer ones grow as their bytes come. */
 const TRUSTED_BYTES = 1_048_576;
@@ -50,7 +50,7 @@ export class Assembly {
     const { length } = this.#bytes;
     if (length >= WORTH_KEEPING_BYTES && length <= TRUSTED_BYTES && length >= (spare?.length ?? 0)) {
       spare = this.#bytes;
-      if (isPoisoned) poison(spare);
+      poison(spare);
     }
   }
 

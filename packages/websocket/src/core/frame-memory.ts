@@ -1,4 +1,4 @@
-import { isPoisoned, poison } from "./poison.ts";
+import { poison } from "@zocalo/net";
 
 /** Most memory that is kept for frames to come, in bytes: seven of the largest. */
 const MAX_SPARE_BYTES = 8_388_608;
@@ -21,7 +21,7 @@ export function frameMemory(bytes: number): Buffer {
     if (memory.length < size || memory.length > 2 * size) continue;
     spare.splice(i, 1);
     spareBytes -= memory.length;
-    if (isPoisoned) poison(memory);
+    poison(memory);
     return memory;
   }
   return Buffer.allocUnsafeSlow(size <= MAX_KEPT_BYTES ? size : bytes);
@@ -29,7 +29,7 @@ export function frameMemory(bytes: number): Buffer {
 
 /** Nobody reads or writes `memory` any more, which came from `frameMemory`. */
 export function giveBack(memory: Buffer): void {
-  if (isPoisoned) poison(memory);
+  poison(memory);
   if (memory.length > MAX_KEPT_BYTES || spareBytes + memory.length > MAX_SPARE_BYTES) return;
   spare.push(memory);
   spareBytes += memory.length;

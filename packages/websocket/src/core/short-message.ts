@@ -1,5 +1,5 @@
 import { markAsUntransferable } from "node:worker_threads";
-import { isPoisoned, poison } from "./poison.ts";
+import { isPoolSafe, poison } from "@zocalo/net";
 
 /**
  * What the hot path of a receiver does to messages of a few bytes, where calls into native code cost more than loops; and the memory of binary messages,
@@ -28,32 +28,6 @@ function unzeroed(length: number): Memory {
   return { buffer, bytes, words: new Int32Array(buffer, 0, length >>> 2) };
 }
 
-/**
- * True if a pool cannot be taken away by one who was given a piece of it. Transferring a piece's `buffer` would empty all other pieces, those of other connections
- * included. Node refuses to transfer what is marked, or copies it; but `ArrayBuffer.prototype.transfer` does not ask Node, and V8 refuses by itself only from
- * Node 24 on. So it is tried.
- */
-export const canPool: boolean = staysWhenMarked();
-
-function staysWhenMarked(): boolean {
-  const { buffer } = Buffer.allocUnsafeSlow(POOL_BYTES);
-  markAsUntransferable(buffer);
-  for (const take of ["transfer", "transferToFixedLength"]) {
-    const method: unknown = Reflect.get(buffer, take);
-    try {
-      if (typeof method === "function") Reflect.apply(method, buffer, []);
-    } catch {
-      // It is refused, as it should be.
-    }
-  }
-  try {
-    structuredClone(buffer, { transfer: [buffer] });
-  } catch {
-    // Refused, too.
-  }
-  return buffer.byteLength === POOL_BYTES;
-}
-
 let pool: Memory | undefined;
 let poolUsed = 0;
 const scratch = unzeroed(SCRATCH_BYTES);
@@ -62,7 +36,7 @@ const scratchBytes = new Uint8Array(scratch.buffer);
 
 /** Memory for a binary message, which belongs to whoever gets that. */
 export function messageMemory(length: number): Uint8Array {
-  if (length > POOLED_BYTES || !canPool) return ownMemory(length);
+  if (length > POOLED_BYTES || !isPoolSafe) return ownMemory(length);
   const { buffer } = poolFor(length);
   return new Uint8Array(buffer, takePlace(length), length);
 }
@@ -94,7 +68,7 @@ function takePlace(length: number): number {
 
 /** A binary message of at most 125 bytes, copied from behind its mask. */
 export function unmaskedCopy(from: DataView, fromAt: number, length: number): Uint8Array {
-  if (canPool) {
+  if (isPoolSafe) {
     const memory = poolFor(length);
     const at = takePlace(length);
     unmaskTo(memory, at, from, fromAt, length);
@@ -109,7 +83,7 @@ export function unmaskedCopy(from: DataView, fromAt: number, length: number): Ui
 
 /** Unmasks `length` bytes behind their mask to the beginning of `unmasked`, until the next call. True if they are ASCII. */
 export function unmaskAside(from: DataView, fromAt: number, length: number): boolean {
-  if (isPoisoned) poison(scratch.bytes);
+  poison(scratch.bytes);
   return unmaskTo(scratch, 0, from, fromAt, length);
 }
 

@@ -1,4 +1,4 @@
-import { isPoisoned, poison } from "./poison.ts";
+import { poison } from "@zocalo/net";
 
 /** Size of the memory in which the frames of a turn are put together, in bytes. */
 const SLAB_BYTES = 65_536;
@@ -41,7 +41,7 @@ export class Slab {
   /** The operating system has the bytes of a run. Never called for one that it has not taken at once: then the slab is left to it. */
   release(): void {
     if (--this.#runs > 0) return;
-    if (isPoisoned) poison(this.bytes);
+    poison(this.bytes);
     this.used = 0;
     if (this !== current && spare.length < MAX_SPARE) spare.push(this);
   }

@@ -1,6 +1,6 @@
 /* oxlint-disable no-underscore-dangle -- Node's names */
 import { constants, createDeflateRaw, createInflateRaw } from "node:zlib";
-import { isPoisoned, poison } from "./poison.ts";
+import { poison } from "@zocalo/net";
 
 /**
  * The one place that reaches into Node's zlib: a handle that lives on and works at once.
@@ -189,7 +189,7 @@ class Output {
   used = 0;
 
   constructor() {
-    if (isPoisoned) poison(portion);
+    poison(portion);
   }
 
   get room(): number {
