@@ -1,4 +1,5 @@
-// `npm test [-- FILE|DIRECTORY|PART-OF-A-PATH … --no-build --test-…]`: real programs, then the build, then every test.
+// `npm test [-- FILE|DIRECTORY|PART-OF-A-PATH … --no-build --poison --test-…]`: real programs, then the build, then every test. With `--poison`
+// memory is overwritten as soon as nobody may read it any more (decision 0011).
 import { spawn, spawnSync } from "node:child_process";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -36,15 +37,16 @@ const runnerArgs = [
   ...[...flags].filter((flag) => flag.startsWith("--test-")),
   ...files,
 ];
-const runner = spawn(process.execPath, runnerArgs, { cwd: root, stdio: "inherit" });
+const env = flags.has("--poison") ? { ...process.env, ZOCALO_POISON: "1" } : process.env;
+const runner = spawn(process.execPath, runnerArgs, { cwd: root, stdio: "inherit", env });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => runner.kill(signal));
 runner.on("exit", (code) => process.exit(code ?? 1));
 
 function parse(args: readonly string[]): { flags: Set<string>; patterns: string[] } {
   const given = new Set(args.filter((arg) => arg.startsWith("-")));
   for (const flag of given) {
-    const isKnown = flag === "--no-build" || flag.startsWith("--test-");
-    if (!isKnown) fail(`Unknown flag ${flag}; known: --no-build and the --test-… flags of node.`);
+    const isKnown = flag === "--no-build" || flag === "--poison" || flag.startsWith("--test-");
+    if (!isKnown) fail(`Unknown flag ${flag}; known: --no-build, --poison and the --test-… flags of node.`);
   }
   return { flags: given, patterns: args.filter((arg) => !arg.startsWith("-")) };
 }

@@ -105,6 +105,11 @@ test("unknown keys and variables are errors that offer the nearest name", () => 
   assert.deepEqual(faults({ directory: directory('{"__proto__": {"host": "::"}}') }).length, 1);
 });
 
+test("variables of the packages below are not settings, and not mistakes", () => {
+  const environment = { ZOCALO_POISON: "1", ZOCALO_NO_READ_BUFFER: "1", ZOCALO_NO_DIRECT_SEND: "1" };
+  assert.deepEqual(read({ environment }), read({}));
+});
+
 test("a long value is shown cut", () => {
   const [fault = ""] = faults({ flags: { host: "x".repeat(10_000) } });
   assert.ok(fault.length < 300, fault);

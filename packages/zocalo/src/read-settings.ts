@@ -6,6 +6,12 @@ import type { Setting } from "./setting.ts";
 
 /** The prefix of all variables; one that begins so and is not known is an error. */
 const PREFIX = "ZOCALO_";
+/** What the packages below look at themselves: each switches one way off that goes past Node's documentation, or helps to find faults. */
+const OF_THE_SOCKETS: ReadonlySet<string> = new Set([
+  "ZOCALO_NO_DIRECT_SEND",
+  "ZOCALO_NO_READ_BUFFER",
+  "ZOCALO_POISON",
+]);
 /** Names the configuration file, as `--config` does. */
 const CONFIG_VARIABLE = "ZOCALO_CONFIG";
 /** How much of a wrong value a message shows, in characters. */
@@ -50,6 +56,7 @@ export function readSettings(sources: SettingSources): Settings {
   const variables = new Map(SETTING_NAMES.filter(hasText).map((name) => [variableOf(name), name]));
   for (const [variable, text] of Object.entries(sources.environment)) {
     if (!variable.startsWith(PREFIX) || variable === CONFIG_VARIABLE || text === undefined) continue;
+    if (OF_THE_SOCKETS.has(variable)) continue;
     const name = variables.get(variable);
     if (name !== undefined)
       take(name, SETTINGS[name].fromText(text), `from the environment variable ${variable}`);
