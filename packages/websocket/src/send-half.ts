@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import {
   hasProgressed,
   type Inbox,
+  isLentMemory,
   type Message,
   PreparedMessage,
   type SendOutcome,
@@ -148,7 +149,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     given: Message | PreparedMessage,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const message = given instanceof PreparedMessage ? given : asMessage(given);
+    const message = given instanceof PreparedMessage ? given : owned(asMessage(given));
     const length = byteLengthOf(message);
     const { waitingBytes } = outgoing;
     if (waitingBytes > 0 && waitingBytes + length > this.settings.maxBufferedBytes) return this.#full();
@@ -192,7 +193,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
 
   /** True if a server's frame with `payload` can be given to the system now, uncompressed. */
   #mayBorrow(payload: Uint8Array): boolean {
-    if (this.role !== "server" || !this.#isDirect) return false;
+    if (this.role !== "server" || !this.#isDirect || isLentMemory(payload)) return false;
     if (this.bufferedAmount > this.settings.writeBufferSize && !this.#fits(payload)) return false;
     return this.compression === undefined || !this.compression.isWorthwhile(payload.length);
   }
@@ -516,6 +517,11 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
 function byteLengthOf(message: Message | PreparedMessage): number {
   const content = message instanceof PreparedMessage ? message.message : message;
   return typeof content === "string" ? Buffer.byteLength(content) : content.byteLength;
+}
+
+/** Here lent bytes would begin to wait. */
+function owned(message: Message): Message {
+  return typeof message !== "string" && isLentMemory(message) ? Buffer.from(message) : message;
 }
 
 /** JavaScript callers pass other views and buffers too; only what the view shows may leave. */

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Duplex } from "node:stream";
 import { test } from "node:test";
-import type { CloseInfo, Message } from "@zocalo/net";
+import { type CloseInfo, dial as dialNet, listen, type Message } from "@zocalo/net";
 import { setHandleWrites } from "../src/direct-write.ts";
 import { dial, type ListenOptions, Upgrader, type WebSocketConn } from "../src/index.ts";
 import { handshakeAnswer } from "./handshake-answer.ts";
@@ -378,4 +378,67 @@ test("a peer that takes nothing and says nothing is found, though much waits for
   both.conn.trySend(new Uint8Array(32 * MIB));
   const info = await ended(both.conn);
   assert.equal((info.error as { code?: string }).code, "keepalive_timeout");
+});
+
+test("bytes that a connection of net lends are the sender's no longer than that, wherever they wait", async () => {
+  await using quick = await pair();
+  await using slow = await unread();
+  const listener = await listen("tcp", "127.0.0.1:0");
+  const source = await dialNet("tcp", String(listener.addr));
+  const relay = await listener.accept();
+  const total = 16 * MIB; // More than the systems of both ends hold.
+  let passed = 0;
+  const ended = new Promise<void>((end) => {
+    relay.serve({
+      data(bytes) {
+        // A position in each word, so that a byte in the wrong place is found.
+        void slow.conn.send(bytes);
+        void quick.server.send(bytes);
+        void quick.server.send(Buffer.from(bytes));
+        passed += bytes.length;
+      },
+      end,
+    });
+  });
+  const content = new Uint32Array(total / 4).map((_, i) => i);
+  const sending = source.write(new Uint8Array(content.buffer)).then(() => source.closeWrite());
+  const kept: Buffer[][] = [[], []];
+  for (let length = [0, 0], at = 0; length[1] !== total; at = 1 - at) {
+    const message = await quick.client.receive();
+    assert.ok(message instanceof Uint8Array);
+    kept[at]?.push(Buffer.from(message));
+    length = length.map((sum, i) => (i === at ? sum + message.length : sum));
+  }
+  await Promise.all([sending, ended]);
+  assert.equal(passed, total);
+  const expected = Buffer.from(content.buffer);
+  for (const each of kept) assert.equal(Buffer.concat(each).compare(expected), 0);
+  source.abort();
+  await listener.abort();
+  // The one that was not read: each frame is a portion of the same content.
+  let seen = Buffer.alloc(0);
+  slow.peer.on("data", (bytes: Buffer) => (seen = Buffer.concat([seen, bytes])));
+  slow.peer.resume();
+  await slow.conn.flush().catch(() => undefined);
+  let at = 0;
+  let position = 0;
+  while (at + 10 < seen.length) {
+    const short = (seen[at + 1] ?? 0) & 127;
+    const header = short === 126 ? 4 : short === 127 ? 10 : 2;
+    const length =
+      short === 126
+        ? seen.readUInt16BE(at + 2)
+        : short === 127
+          ? Number(seen.readBigUInt64BE(at + 2))
+          : short;
+    const payload = seen.subarray(at + header, at + header + length);
+    assert.equal(
+      payload.compare(expected.subarray(position, position + payload.length)),
+      0,
+      `at ${position}`,
+    );
+    position += payload.length;
+    at += header + length;
+  }
+  assert.ok(position > MIB);
 });
