@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
+import { NetError } from "./error.ts";
+import type { FailureSite } from "./failures.ts";
 
 /** A network interface that is up and has an address. */
 export interface Interface {
@@ -36,14 +38,17 @@ export function zoneOf({ name, index }: Interface): string {
 }
 
 /**
- * An IP address whose zone, if it has one, is as Node wants it; `undefined` if there is no such interface, where libuv would forget the zone
- * and take any.
+ * An IP address whose zone, if it has one, is as Node wants it. libuv would forget one that is no interface, and take any.
+ *
+ * @throws NetError `address_not_available`
  */
-export function withKnownZone(ip: string): string | undefined {
+export function withKnownZone(ip: string, site: FailureSite): string {
   const percent = ip.indexOf("%");
   if (percent === -1) return ip;
   const found = findInterface(ip);
-  return found && `${ip.slice(0, percent)}%${zoneOf(found)}`;
+  if (found !== undefined) return `${ip.slice(0, percent)}%${zoneOf(found)}`;
+  const reason = `no interface for the zone of ${ip}`;
+  throw new NetError({ ...site, code: "address_not_available", reason });
 }
 
 function indexFrom(name: string, addresses: readonly NetworkInterfaceInfo[]): number | undefined {

@@ -32,12 +32,7 @@ export async function resolveHost(
   options: { network: string; resolver?: Resolver | undefined; signal?: AbortSignal | undefined },
   site: FailureSite,
 ): Promise<readonly string[]> {
-  if (isIP(host) !== 0) {
-    const ip = withKnownZone(host);
-    if (ip !== undefined) return [ip];
-    const reason = `no interface for the zone of ${host}`;
-    throw new NetError({ ...site, code: "address_not_available", reason });
-  }
+  if (isIP(host) !== 0) return [withKnownZone(host, site)];
   const { network, resolver = systemResolver, signal } = options;
   const family = familyOf(network);
   let found: readonly string[];

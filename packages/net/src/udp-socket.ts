@@ -9,6 +9,7 @@ import { senderFor } from "./direct-send.ts";
 import { NetError } from "./error.ts";
 import { canceledError, closedError, type FailureSite, timeoutError } from "./failures.ts";
 import { Inbox, type InboxSource } from "./inbox.ts";
+import { withKnownZone } from "./interfaces.ts";
 import type { CloseInfo, SendOutcome } from "./message-conn.ts";
 import { netErrorFrom } from "./node-error.ts";
 import { SourceAddr, SourceAddrs } from "./source-addr.ts";
@@ -239,10 +240,15 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
     // A forged source may well have port 0, to which nothing can be sent.
     if (this.#closed !== undefined || addr?.port === 0 || bytes.length > MAX_DATAGRAM_BYTES) return "refused";
     if (this.#sender.queuedBytes + bytes.length > this.#limits.sendLimitBytes) return "refused";
-    const status =
-      addr === undefined
-        ? this.#sender.trySend(bytes)
-        : this.#sender.trySend(bytes, this.#wireHost(addr), addr.port);
+    let status: SendStatus;
+    try {
+      status =
+        addr === undefined
+          ? this.#sender.trySend(bytes)
+          : this.#sender.trySend(bytes, this.#wireHost(addr), addr.port);
+    } catch {
+      return "refused"; // Its zone is no interface of this machine: `send` says so.
+    }
     if (status === "taken") return "sent";
     if (status instanceof InFlight) {
       // Nobody waits for the outcome: a datagram that is refused later is lost, as others are on their way.
@@ -371,6 +377,8 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
       return addr.wireHost;
     }
     if (addr.host === "") return this.isIPv6 ? "::1" : "127.0.0.1";
+    // Asked for each datagram: interfaces come and go, and libuv would send by any.
+    if (addr.host.includes("%")) return withKnownZone(addr.host, this.#writeSite(addr));
     return this.isIPv6 && isIPv4(addr.host) ? `::ffff:${addr.host}` : addr.host;
   }
 }

@@ -5,7 +5,16 @@ import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import { test } from "node:test";
-import { dial, dialSocket, ipAddr, listen, listenPacket, type NetError, resetSocket } from "@zocalo/net";
+import {
+  dial,
+  dialSocket,
+  ipAddr,
+  listen,
+  listenPacket,
+  type NetError,
+  parseAddr,
+  resetSocket,
+} from "@zocalo/net";
 
 test("of a host with several addresses the one that answers is taken", async () => {
   const listener = await listen("tcp", "127.0.0.1:0");
@@ -161,12 +170,23 @@ test("the zone of an IPv6 address is an interface by name or index, and no other
     await sender.send(Buffer.from(zone));
     assert.equal(String((await packets.receive()).bytes), zone);
     await Promise.all([packets.close(), sender.close()]);
+    const bound = await listenPacket("udp6", "[::]:0");
+    const to = parseAddr("udp6", `[::1%${zone}]:${bound.localAddr.port}`);
+    await bound.send(Buffer.from("sent"), to);
+    assert.equal(String((await bound.receive()).bytes), "sent");
+    assert.equal(bound.trySend(Buffer.from("tried"), to), "sent");
+    assert.equal(String((await bound.receive()).bytes), "tried");
+    await bound.close();
   }
   const nowhere = { code: "address_not_available" };
+  const packets = await listenPacket("udp6", "[::]:0");
   for (const zone of ["no-such0", "987654", "0"]) {
     await assert.rejects(listen("tcp6", `[::1%${zone}]:0`), nowhere);
     await assert.rejects(listenPacket("udp6", `[::1%${zone}]:0`), nowhere);
     await assert.rejects(dial("tcp6", `[fe80::1%${zone}]:9`), nowhere);
     await assert.rejects(dial("udp6", `[ff02::1%${zone}]:9`), nowhere);
+    await assert.rejects(packets.send(Buffer.from("x"), `[ff02::1%${zone}]:9`), nowhere);
+    assert.equal(packets.trySend(Buffer.from("x"), parseAddr("udp6", `[ff02::1%${zone}]:9`)), "refused");
   }
+  await packets.close();
 });
