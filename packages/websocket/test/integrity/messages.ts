@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import {
   type CaseBase,
@@ -25,7 +26,7 @@ import {
   type SendStyle,
   wireBytesOf,
 } from "@zocalo/integrity";
-import { PreparedMessage } from "@zocalo/net";
+import { PreparedMessage, unacknowledgedBytes } from "@zocalo/net";
 import type { WebSocketConn } from "../../src/index.ts";
 import { Direction } from "../conformance/deflate.ts";
 import {
@@ -41,7 +42,11 @@ import {
 } from "../conformance/wire.ts";
 import { COMPRESSIONS, type CompressionKind, type Door, DOORS, type Link, type Links } from "./links.ts";
 
-const ENDINGS = ["close", "far closes", "abort", "far resets"] as const;
+/** `far leaves`: it says what it has to say, closes, and is gone with all unread that it was sent. */
+const ENDINGS = ["close", "far closes", "abort", "far resets", "far leaves"] as const;
+
+/** More than the systems of both ends hold, in bytes: some of it has to wait in the process. */
+const FLOOD_BYTES = 9_000_000;
 
 /** Messages either way on one or more WebSockets. */
 interface MessagesCase extends CaseBase {
@@ -108,25 +113,28 @@ export function messagesScenario(links: Links): Scenario<MessagesCase> {
 
 function drawMessages(decks: Decks): MessagesCase {
   const { random } = decks;
-  const connections = random.int(1, 4);
+  const ending = decks.deal("ending", [...ENDINGS, "close", "far closes"] as const);
+  const isFlood = ending === "far leaves" || decks.deal(`flood ${ending}`, [true, false, false]);
+  const connections = isFlood ? 1 : random.int(1, 4);
   const most = 1_500_000 / connections;
   const size = (): number => (random.chance(0.5) ? random.int(1, 20_000) : random.int(100_000, most));
-  const ending = decks.deal("ending", [...ENDINGS, "close", "far closes"] as const);
   const isStreaming = decks.deal("streaming", [true, false, false, false]);
   return {
     scenario: "messages",
     seed: random.fork(),
-    door: decks.deal(`door ${isStreaming}`, DOORS),
-    compression: decks.deal(`compression ${ending}`, COMPRESSIONS),
+    door: decks.deal(`door ${isStreaming} ${isFlood}`, DOORS),
+    compression: isFlood ? "none" : decks.deal(`compression ${ending}`, COMPRESSIONS),
     isStreaming,
     connections,
-    outBytes: size(),
+    outBytes: isFlood ? FLOOD_BYTES : size(),
     inBytes: size(),
-    mostBytes: decks.deal("most", [100, 700, 20_000, 300_000]),
+    mostBytes: isFlood
+      ? decks.deal("most of a flood", [100_000, 300_000, 1_000_000])
+      : decks.deal("most", [100, 700, 20_000, 300_000]),
     send: decks.deal(`send ${ending}`, SEND_STYLES),
     receive: isStreaming ? "receive" : decks.deal("receive", RECEIVE_STYLES),
     keeping: decks.deal("keeping", KEEPINGS),
-    farRead: decks.deal("far read", FAR_READINGS),
+    farRead: isFlood ? "stalled" : decks.deal("far read", FAR_READINGS),
     farPortion: decks.deal("far portion", [1_000_000, 1_000_000, 5000, 100, 1]),
     farFrame: decks.deal("far frame", [10_000_000, 10_000_000, 1000, 65_535]),
     ending,
@@ -210,6 +218,21 @@ async function runConnection(
       );
       break;
     }
+    case "far leaves": {
+      await farWriting;
+      await far.close();
+      await hasArrived(link.far);
+      link.far.destroy();
+      const end = await receiving;
+      // Node drops what TLS had not yet decrypted when a write fails.
+      if (drawn.door.endsWith("wss")) break;
+      must(
+        receiver.count === inPlan.length && end === undefined,
+        () =>
+          `${inPlan.length} messages and a Close frame had arrived before the far end left, received were ${receiver.count} before ${String(end?.error ?? "the end")}`,
+      );
+      break;
+    }
     case "abort":
       await Promise.race([far.end.hasRead(random.int(0, total)), sending]);
       conn.abort();
@@ -259,6 +282,11 @@ function* partsOf(message: string | Uint8Array): Generator<string | Uint8Array> 
   for (let at = 0; at < message.length; at += 50_000) yield message.subarray(at, at + 50_000);
 }
 
+/** Resolves when the other system has all that was written: the rest a reset would throw away. */
+async function hasArrived(socket: Socket): Promise<void> {
+  while ((await unacknowledgedBytes(socket)) ?? 0) await turn();
+}
+
 /** The far end: reads frames as they come, and answers a Close. */
 class FarPeer {
   readonly end: FarEnd;
@@ -284,7 +312,7 @@ class FarPeer {
       this.#incoming = isFarClient ? server : client;
     }
     this.#reader = new FrameReader(!isFarClient, agreed === undefined ? 0 : 4);
-    this.end = new FarEnd(link.far, drawn.farRead, random);
+    this.end = new FarEnd(link.far, drawn.ending === "far leaves" ? "never" : drawn.farRead, random);
     this.end.onBytes = (bytes) => this.#read(bytes);
   }
 
