@@ -167,7 +167,8 @@ async function runConnection(
   });
   const far = new FarPeer(link, drawn, random, context);
   const inStream = context.stream();
-  const inPlan = plan(drawn, drawn.inBytes, random);
+  // A text takes up to three bytes for each character, and the connection takes messages of 1 MiB.
+  const inPlan = plan({ ...drawn, mostBytes: Math.min(drawn.mostBytes, 300_000) }, drawn.inBytes, random);
   const kept = new Kept(drawn.keeping, random);
   const ledger = new MessageLedger(shared.outStream, shared.planned);
   const port: MessagePort = drawn.isStreaming ? streamed(conn) : conn;
