@@ -215,7 +215,9 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   onEnd(): void {
     this.#hasPeerEnded = true;
     this.#reading.end(null);
-    this.#handleEnd();
+    // A stream of Node's may tell its end while the handler is busy with what came before.
+    if (this.#busy === undefined) this.#handleEnd();
+    else void this.#busy.then(() => this.#handleEnd());
   }
 
   onWritten(): void {

@@ -807,6 +807,28 @@ export function testConnContract(
     assert.equal(received, size);
   });
 
+  contract("the end is told once the handler is done with what came before it", async ({ a, b }) => {
+    const log: string[] = [];
+    const closed = new Promise<void>((close) => {
+      b.serve({
+        async data() {
+          log.push("data");
+          for (let i = 0; i < 20; i++) await turn();
+          log.push("done");
+        },
+        end() {
+          log.push("end");
+          void b.close();
+        },
+        close: () => close(),
+      });
+    });
+    await a.write(bytes("x"));
+    await a.closeWrite();
+    await closed;
+    assert.deepEqual(log.slice(-3), ["data", "done", "end"]);
+  });
+
   contract("a handler without `end` closes when the peer ends", async ({ a, b }) => {
     const closed = new Promise<Error | undefined>((close) => {
       b.serve({ data() {}, close });

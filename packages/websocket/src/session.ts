@@ -294,6 +294,8 @@ export class Session
 
   /** `OutgoingStreams` */
   breakOff(): void {
+    // The peer is gone, and what it sent before is still to be received.
+    if (this.isWriteBroken) return;
     void this.#close(CLOSE.internalError, "");
   }
 

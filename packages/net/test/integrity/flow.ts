@@ -47,6 +47,8 @@ export interface FlowCase extends CaseBase {
   readonly inBytes: number;
   readonly write: WriteStyle;
   readonly read: ReadStyle;
+  /** Nobody reads before writing has come to its end, which is where the far end cuts it off. */
+  readonly readsLate: boolean;
   readonly keeping: Keeping;
   readonly farRead: FarReading;
   readonly farWrite: FarWriting;
@@ -87,6 +89,7 @@ export function flowScenario(links: Links): Scenario<FlowCase> {
       if (drawn.transport !== "tcp") yield { ...drawn, transport: "tcp" };
       if (drawn.write !== "awaited") yield { ...drawn, write: "awaited" };
       if (drawn.read !== "read fast") yield { ...drawn, read: "read fast" };
+      if (drawn.readsLate) yield { ...drawn, readsLate: false };
       if (drawn.outBytes > 1) yield { ...drawn, outBytes: Math.floor(drawn.outBytes / 4) };
       if (drawn.inBytes > 1) yield { ...drawn, inBytes: Math.floor(drawn.inBytes / 4) };
     },
@@ -101,6 +104,7 @@ function drawFlow(decks: Decks): FlowCase {
   const most = Math.floor(5_242_880 / connections / (random.chance(0.2) ? 1 : 5));
   const isCutByFar =
     ending === "far resets" || ending === "far closes unread" || ending === "far never reads";
+  const readsLate = isCutByFar && decks.deal(`flow late ${ending}`, [true, false]);
   return {
     scenario: "flow",
     seed: random.fork(),
@@ -130,9 +134,14 @@ function drawFlow(decks: Decks): FlowCase {
       `flow read ${ending}`,
       ending === "close" ? READ_STYLES.filter((style) => !isAdapter(style)) : READ_STYLES,
     ),
+    readsLate,
     keeping: decks.deal("flow keeping", KEEPINGS),
     farRead: decks.deal(`flow far read ${ending}`, FAR_READINGS),
-    farWrite: ending === "far ends first" ? "whole" : decks.deal(`flow far write ${ending}`, FAR_WRITINGS),
+    // Small writes take much more of a system's buffer than their bytes.
+    farWrite:
+      ending === "far ends first" || readsLate
+        ? "whole"
+        : decks.deal(`flow far write ${ending}`, FAR_WRITINGS),
   };
 }
 
@@ -166,8 +175,8 @@ async function runFlow(drawn: FlowCase, link: Link, hold: number, context: CaseC
   }
   const farWritten =
     ending === "far ends first" ? Promise.resolve() : far.write(inStream, inBytes, drawn.farWrite);
-  const reading = reader.run();
   const writing = writer.run();
+  const reading = drawn.readsLate ? writing.then(() => reader.run()) : reader.run();
   for (const part of [reading, writing]) part.catch((error: unknown) => context.fail(error)); // at once, not when it is awaited
   let readEnding: ReadEnding;
   switch (ending) {

@@ -45,6 +45,12 @@ import { COMPRESSIONS, type CompressionKind, type Door, DOORS, type Link, type L
 /** `far leaves`: it says what it has to say, closes, and is gone with all unread that it was sent. */
 const ENDINGS = ["close", "far closes", "abort", "far resets", "far leaves"] as const;
 
+/** What the far end sends before it leaves surely lies in our system's buffer by then. */
+const SURELY_ARRIVED_BYTES = 32_768;
+
+/** So short that more messages come than wait for an application that does not receive. */
+const SHORT_BYTES = 100;
+
 /** More than the systems of both ends hold, in bytes: some of it has to wait in the process. */
 const FLOOD_BYTES = 9_000_000;
 
@@ -127,7 +133,8 @@ function drawMessages(decks: Decks): MessagesCase {
     isStreaming,
     connections,
     outBytes: isFlood ? FLOOD_BYTES : size(),
-    inBytes: size(),
+    // What is said by one who leaves has to lie in our system's buffer, as nobody receives it yet.
+    inBytes: ending === "far leaves" ? random.int(1, SURELY_ARRIVED_BYTES) : size(),
     mostBytes: isFlood
       ? decks.deal("most of a flood", [100_000, 300_000, 1_000_000])
       : decks.deal("most", [100, 700, 20_000, 300_000]),
@@ -168,7 +175,8 @@ async function runConnection(
   const far = new FarPeer(link, drawn, random, context);
   const inStream = context.stream();
   // A text takes up to three bytes for each character, and the connection takes messages of 1 MiB.
-  const inPlan = plan({ ...drawn, mostBytes: Math.min(drawn.mostBytes, 300_000) }, drawn.inBytes, random);
+  const most = ending === "far leaves" ? SHORT_BYTES : 300_000;
+  const inPlan = plan({ ...drawn, mostBytes: Math.min(drawn.mostBytes, most) }, drawn.inBytes, random);
   const kept = new Kept(drawn.keeping, random);
   const ledger = new MessageLedger(shared.outStream, shared.planned);
   const port: MessagePort = drawn.isStreaming ? streamed(conn) : conn;
@@ -180,7 +188,10 @@ async function runConnection(
     random,
     kept,
   });
-  const receiving = receiver.run();
+  // Nobody receives before the far end has left, or before it was noticed.
+  let hasLeft: () => void = () => undefined;
+  const left = ending === "far leaves" ? new Promise<void>((resolve) => (hasLeft = resolve)) : undefined;
+  const receiving = left === undefined ? receiver.run() : left.then(() => receiver.run());
   const style =
     drawn.isStreaming && (drawn.send === "prepared" || drawn.send === "signals") ? "awaited" : drawn.send;
   const sending = sendAll({ port, ledger, style, random, prepared: (index) => shared.preparedAt(index) });
@@ -224,6 +235,8 @@ async function runConnection(
       await far.close();
       await hasArrived(link.far);
       link.far.destroy();
+      if (random.chance(0.7)) await sending;
+      hasLeft();
       const end = await receiving;
       // Node drops what TLS had not yet decrypted when a write fails.
       if (drawn.door.endsWith("wss")) break;
