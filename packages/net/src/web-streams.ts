@@ -102,7 +102,7 @@ export function fromNodeStream(stream: Duplex): Conn {
 
 /**
  * Two Web Streams of bytes as a connection. Its addresses are those of a pipe. A write has been taken when the sink of `writable` has said so; aborting the
- * connection aborts `writable` and cancels `readable`.
+ * connection aborts `writable` and cancels `readable`. Where `writable` fails, what has not been read of `readable` is lost.
  */
 export function fromWebStreams(pair: WebStreamPair): Conn {
   return fromNodeStream(duplexOf(pair));

@@ -1,7 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Conn, dial, listen, type Listener, pipe } from "@zocalo/net";
+import { type Conn, dial, fromNodeStream, listen, type Listener, pipe } from "@zocalo/net";
 import { StreamConn } from "../src/stream-conn.ts";
 import { TestCertificates } from "./certificates.ts";
 import type { Pair } from "./conn-contract.ts";
@@ -38,6 +40,19 @@ export class Pairs {
     const identity = this.#certificates.issue(`pair-${this.#count++}`, ["127.0.0.1"]);
     const listener = await listen("tls", "127.0.0.1:0", identity);
     return joined(listener, dial("tls", String(listener.addr), { ca: this.#certificates.ca.cert }));
+  };
+
+  /** Two sockets of Node's own, each made a connection again. */
+  nodeStream = async (): Promise<Pair> => {
+    const server = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const accepted = once(server, "connection") as Promise<[Socket]>;
+    const { port } = server.address() as AddressInfo;
+    const socket = connect({ port, host: "127.0.0.1" });
+    await once(socket, "connect");
+    const [other] = await accepted;
+    server.close();
+    return { a: fromNodeStream(socket), b: fromNodeStream(other), tidy: () => Promise.resolve() };
   };
 
   pipe = (): Promise<Pair> => {
