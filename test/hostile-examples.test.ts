@@ -6,7 +6,15 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -181,7 +189,9 @@ async function bundle(): Promise<void> {
 
 /** What stands in README files and in docs/. */
 function documented(): Omit<Example, "file">[] {
-  const readmes = readdirSync(join(root, "packages")).map((name) => join("packages", name, "README.md"));
+  const readmes = readdirSync(join(root, "packages"))
+    .map((name) => join("packages", name, "README.md"))
+    .filter((path) => existsSync(join(root, path)));
   const pages = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".md"))
     .map((name) => join("docs", name));

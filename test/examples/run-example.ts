@@ -43,20 +43,31 @@ const nobody = (
 Object.assign(dns, { lookup: nobody });
 syncBuiltinESMExports();
 
+/** Resolves when the example listens somewhere. */
+let hasListened: () => void = () => undefined;
+const listened = new Promise<void>((resolve) => (hasListened = resolve));
+
+/* oxlint-disable typescript/unbound-method, typescript/no-unnecessary-type-assertion -- these methods are replaced, and called with their `this` */
 // Any free port, where an example names one: another program may have it.
 const { listen } = net.Server.prototype;
 net.Server.prototype.listen = function (this: net.Server, ...args: unknown[]) {
   const [options] = args;
   if (typeof options === "object" && options !== null && "port" in options) options.port = 0;
   else if (typeof options === "number") args[0] = 0;
-  this.once("listening", () => process.send?.({ listening: this.address() }));
+  this.once("listening", () => {
+    process.send?.({ listening: this.address() });
+    hasListened();
+  });
   return Reflect.apply(listen, this, args) as net.Server;
 } as typeof listen;
 const { bind } = dgram.Socket.prototype;
 dgram.Socket.prototype.bind = function (this: dgram.Socket, ...args: unknown[]) {
   const [options] = args;
   if (typeof options === "object" && options !== null && "port" in options) options.port = 0;
-  this.once("listening", () => process.send?.({ bound: this.address() }));
+  this.once("listening", () => {
+    process.send?.({ bound: this.address() });
+    hasListened();
+  });
   return Reflect.apply(bind, this, args) as dgram.Socket;
 } as typeof bind;
 
@@ -68,8 +79,9 @@ async function serve(): Promise<void> {
   if (isFragment) await surround(readFileSync(fileURLToPath(url), "utf8"), home);
   const running = import(url);
   if (isFragment) {
-    // It never ends by itself. It has listened when what it awaits is an accept.
+    // It never ends by itself.
     void running.catch(threw);
+    await listened;
     await settle();
     await pause();
     return;
@@ -113,17 +125,18 @@ async function dialAll(hostile: { tcp: number; udp: number }[]): Promise<void> {
     to = next;
     events = 0;
     let isSettled = false;
-    const done = (): void => {
-      isSettled = true;
-    };
     const running = (async () => {
       if (isFragment) await surround(readFileSync(fileURLToPath(url), "utf8"), home);
       await import(`${url}?round=${round}`);
     })();
-    running.then(done, (error: unknown) => {
-      if (error instanceof ReferenceError) threw(error);
-      done();
-    });
+    void (async () => {
+      try {
+        await running;
+      } catch (error) {
+        if (error instanceof ReferenceError) threw(error);
+      }
+      isSettled = true;
+    })();
     // A program may go on waiting for a server of its own that nobody has dialed: it is left when nothing happens any more.
     for (let seen = -1; !isSettled && (events === 0 || seen !== events); await settle()) seen = events;
     await settle();
@@ -132,6 +145,7 @@ async function dialAll(hostile: { tcp: number; udp: number }[]): Promise<void> {
 }
 
 async function settle(): Promise<void> {
+  if (!process.connected) process.exit(0); // The test is gone, and nothing would ever settle.
   for (let count = 0; count < SETTLING_TURNS && process.connected; count++) {
     process.send?.({ ping: true });
     await told("pong");

@@ -18,6 +18,8 @@ let make: (message: string, closeCode: number | null, reason: string, cause: unk
  * What failed is the `cause`: a `WebSocketError` of this package, if there is one.
  *
  * @example
+ * const stream = new WebSocketStream("wss://example.org/ws");
+ * const { writable } = await stream.opened;
  * await writable.abort(new WebSocketStreamError("", { closeCode: 3000, reason: "enough" }));
  */
 export class WebSocketStreamError extends DOMException {

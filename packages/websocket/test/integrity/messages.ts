@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
+import { inspect } from "node:util";
 import {
   type CaseBase,
   type CaseContext,
@@ -243,7 +244,7 @@ async function runConnection(
       must(
         receiver.count === inPlan.length && end === undefined,
         () =>
-          `${inPlan.length} messages and a Close frame had arrived before the far end left, received were ${receiver.count} before ${String(end?.error ?? "the end")}`,
+          `${inPlan.length} messages and a Close frame had arrived before the far end left, received were ${receiver.count} before ${end === undefined ? "the end" : inspect(end.error)}`,
       );
       break;
     }
