@@ -77,7 +77,7 @@ export function hunt({ driver, patch }: Mutant, seconds: number): string | undef
 }
 
 /** What git tracks, as it is in the working tree. The packages that are installed are shared; those of this workspace are the copy's own. */
-function copyTree(copy: string): void {
+export function copyTree(copy: string): void {
   const listed = spawnSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
     cwd: root,
     encoding: "utf8",
