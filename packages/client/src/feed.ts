@@ -132,8 +132,11 @@ export class Feed implements SubscriberOwner {
 
   #busily(run: () => void): void {
     this.#isBusy = true;
-    run();
-    this.#isBusy = false;
+    try {
+      run();
+    } finally {
+      this.#isBusy = false;
+    }
     this.update();
   }
 

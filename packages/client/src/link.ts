@@ -5,6 +5,7 @@ import {
   type GapPush,
   type PresenceChange,
   type PublicationPush,
+  type ServerMessage,
   type Unsubscribed,
 } from "@zocalo/protocol";
 import type { Clock } from "./clock.ts";
@@ -12,6 +13,9 @@ import type { ClientConn, ConnEnd } from "./conn.ts";
 
 /** What a server sends about a channel without being asked. */
 export type ChannelPush = PublicationPush | GapPush | PresenceChange | Unsubscribed;
+
+/** What a timer can wait for, in milliseconds; one that shall wait longer fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** What a link reports. */
 export interface LinkEvents {
@@ -87,8 +91,9 @@ export class Link {
 
   /** Pings whenever nothing was sent for a while, so that something is sent at least every `ms`. */
   keepAlive(ms: number): void {
+    if (!(ms > 0)) throw new RangeError(`a ping each ${ms} ms`);
     // Three quarters leave room for a late timer and a slow path.
-    const idleMs = ms * 0.75;
+    const idleMs = Math.min(ms * 0.75, LONGEST_TIMER_MS);
     const check = () => {
       const idleFor = this.#clock.now() - this.#lastSentAt;
       if (idleFor >= idleMs) this.ping();
@@ -156,12 +161,21 @@ export class Link {
     const text = typeof message === "string" ? message : this.#decoder.decode(message);
     const decoded = decodeServerMessage(text);
     if (decoded === undefined) return;
+    try {
+      this.#take(decoded, text.length);
+    } catch (error) {
+      // Whoever answers there does not speak the protocol. Thrown at a global `WebSocket`, this would end the process.
+      this.abort(`a message of type "${decoded.type}" is not as the protocol has it: ${String(error)}`);
+    }
+  }
+
+  #take(decoded: ServerMessage, length: number): void {
     switch (decoded.type) {
       case "publication":
       case "gap":
       case "join":
       case "leave":
-        return this.#events.push(decoded, text.length);
+        return this.#events.push(decoded, length);
       case "disconnect":
         this.#farewell = decoded;
         return;
@@ -171,7 +185,7 @@ export class Link {
           this.#pending.delete(decoded.id);
           pending.answered(decoded);
         } else if (decoded.type === "unsubscribed") {
-          this.#events.push(decoded, text.length);
+          this.#events.push(decoded, length);
         }
       }
     }

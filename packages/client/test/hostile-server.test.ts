@@ -126,3 +126,55 @@ test("a publication nobody waits for may be refused; who does wait is told", asy
   await assert.rejects(publishing, { code: "forbidden" });
   await session.close();
 });
+
+test("an interval of pings that is none, or longer than a timer, makes no flood of them", async () => {
+  for (const [pingMs, mayLive] of [
+    ["x", false],
+    [-1, false],
+    [0, false],
+    [1e12, true],
+  ] as const) {
+    const sent: string[] = [];
+    let handler: ConnHandler | undefined;
+    let wasAborted = false;
+    const conn: ClientConn = {
+      serve: (given) => {
+        handler = given;
+      },
+      trySend: (text) => (sent.push(text), "sent"),
+      close: () => Promise.resolve(),
+      abort: () => {
+        wasAborted = true;
+      },
+    };
+    const delays: number[] = [];
+    const clock = {
+      now: () => 0,
+      after: (ms: number) => {
+        delays.push(ms);
+        return () => undefined;
+      },
+    };
+    const session = connect("", { dial: () => Promise.resolve(conn), clock });
+    await turn();
+    handler?.message(
+      JSON.stringify({
+        type: "connected",
+        id: 1,
+        version: 1,
+        server: "s",
+        session: "s",
+        user: "u",
+        pingMs,
+        commandBytes: 65_536,
+      }),
+    );
+    assert.equal(wasAborted, !mayLive, String(pingMs));
+    assert.ok(
+      delays.every((ms) => ms > 0 && ms < 2 ** 31),
+      String(delays),
+    );
+    assert.equal(sent.length, 1);
+    await session.close();
+  }
+});

@@ -176,3 +176,18 @@ function makeListener(): { listener: Listener<MessageConn>; add(conn: MessageCon
     },
   };
 }
+
+test("a listener that breaks down is told to onError, and nobody has to wait for serve", async () => {
+  const { hub, errors } = square();
+  const broken = new Error("the source broke");
+  const listener = {
+    addr: { network: "pipe", toString: () => "pipe" },
+    close: () => Promise.resolve(),
+    drain: () => Promise.resolve(),
+    [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(broken) }),
+  } as unknown as Listener<MessageConn>;
+  void hub.serve(listener);
+  await assert.rejects(hub.serve(listener), broken);
+  assert.deepEqual(errors, [broken, broken]);
+  await hub.close();
+});
