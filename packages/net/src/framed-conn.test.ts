@@ -503,6 +503,33 @@ test("what had arrived before a write failed is received, then the error", async
   await assert.rejects(conn.close(), /broken pipe/);
 });
 
+test("a handler that waits for room, and so holds the peer back, is woken when writing fails, and told the end", async () => {
+  const { wire, conn } = open({ sendHighWaterBytes: 2, receiveHighWaterMessages: 1 });
+  let goOn: (() => void) | undefined;
+  const handler = record((message) => {
+    const outcome = conn.trySend(message);
+    handler.log.push(outcome);
+    if (outcome !== "buffered") return undefined;
+    return new Promise((resolve) => (goOn = resolve));
+  });
+  conn.serve({
+    ...handler,
+    drain() {
+      handler.log.push("(drain)");
+      goOn?.();
+    },
+  });
+  let fail: (error: Error) => void = () => undefined;
+  wire.write = () => new Promise((_resolve, reject) => (fail = reject));
+  wire.feed("one\ntwo\nthree\n", new Error("reset by peer"));
+  while (goOn === undefined) await turn();
+  await turn();
+  fail(new Error("reset by peer"));
+  while (handler.log.at(-1) !== "(close 1006 unclean)") await turn();
+  const answers = ["one", "buffered", "(drain)", "two", "refused", "three", "refused"];
+  assert.deepEqual(handler.log, [...answers, "(close 1006 unclean)"]);
+});
+
 test("a stream whose writing failed and that does not end is cut after the time for closing", async () => {
   const { wire, conn } = open({ closeTimeoutMs: 1 });
   const handler = record();

@@ -24,7 +24,7 @@ export type FrameMemory = "kept" | "borrowed";
 export interface SendBufferSink {
   /** Resolves when the bytes were taken. */
   write(bytes: Uint8Array): Promise<void>;
-  /** There is room again after a message was buffered or refused. */
+  /** There is room again after a message was buffered or refused, or there never will be. */
   drained(): void;
   /** A write failed; the buffer is empty and refuses everything from now on. */
   failed(error: Error): void;
@@ -226,6 +226,9 @@ export class SendBuffer {
           const failure = error instanceof Error ? error : new Error(String(error));
           this.fail(failure);
           this.#sink.failed(failure);
+          // A handler that waits for room must wake up and find out; it may be what holds reading back.
+          if (this.#owesDrain) this.#sink.drained();
+          this.#owesDrain = false;
         }
       }
       if (this.#failure !== undefined) break;
