@@ -59,7 +59,7 @@ export class Link {
     this.#lastSentAt = clock.now();
     this.#lastReceivedAt = this.#lastSentAt;
     conn.serve({
-      message: (message) => this.#receive(message),
+      message: (message) => this.#received(message),
       drain: () => this.#flush(),
       close: (end) => this.#lose(end),
     });
@@ -144,15 +144,6 @@ export class Link {
     const waitedMs = this.#clock.now() - Math.max(oldest.sentAt, this.#lastReceivedAt);
     if (waitedMs >= this.#timeoutMs) return this.abort(`no answer for ${waitedMs} ms`);
     this.#stopWatch = this.#clock.after(this.#timeoutMs - waitedMs, () => this.#watch());
-  }
-
-  /** What a server says that keeps to no protocol must not end the process: it ends the connection, and the next one may do better. */
-  #receive(message: string | Uint8Array): void {
-    try {
-      this.#received(message);
-    } catch (error) {
-      this.abort(`the server's message makes no sense: ${String(error)}`);
-    }
   }
 
   #received(message: string | Uint8Array): void {
