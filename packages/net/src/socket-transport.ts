@@ -53,7 +53,7 @@ export class SocketTransport implements Transport, BufferReader {
   #error: unknown;
   /** Why nothing more can be written. */
   #writeError: Error | undefined;
-  /** What Node had read when the socket broke, and whether all is over but that. */
+  /** What Node had read when the socket broke, or nothing where its end came while it was paused; and whether all is over but that. */
   #unread: Uint8Array[] | undefined;
   #isClosed = false;
   /** This side has cut it. */
@@ -230,6 +230,11 @@ export class SocketTransport implements Transport, BufferReader {
   }
 
   ended(): void {
+    // A socket of Node's tells an end also while it is paused. Whoever has paused it is still busy with what came before.
+    if (!this.#isReading && this.#delivers === "by events, listened for") {
+      this.#unread ??= [];
+      return;
+    }
     // Linux tells a reset once. Had the peer ended before, the write would have met a broken pipe.
     const wasReset = this.#writeError && isReset(this.#writeError);
     const reset = wasReset ? this.#writeError : this.resetBehindEnd();
@@ -265,7 +270,9 @@ export class SocketTransport implements Transport, BufferReader {
     this.#isClosed = true;
     if (this.#socket) this.#takeUnread(this.#socket);
     if (this.#unread !== undefined) {
-      this.#sink?.onWriteFailed(this.#error ?? this.#writeError);
+      const error = this.#error ?? this.#writeError;
+      const isInOrder = error === undefined && this.#socket?.writableFinished === true;
+      if (!isInOrder) this.#sink?.onWriteFailed(error);
       if (this.#isReading) this.#deliverUnread();
       return;
     }
@@ -291,7 +298,10 @@ export class SocketTransport implements Transport, BufferReader {
       const bytes = unread.shift();
       if (bytes && !this.#sink?.onBytes(bytes, false)) this.#isReading = false;
     }
-    if (unread?.length === 0) this.#dropUnread();
+    if (unread?.length !== 0) return;
+    this.#unread = undefined;
+    if (this.#isReading && this.#socket?.readableEnded && !this.#hasEnded && !this.#error) this.ended();
+    this.#dropUnread();
   }
 
   #dropUnread(): void {

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
 import { PassThrough, Readable } from "node:stream";
 import { TransformStream } from "node:stream/web";
 import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { fromNodeStream, fromWebStreams, pipe, toNodeStream, toWebStreams } from "@zocalo/net";
 
 const big = Buffer.alloc(1_000_000, "stream ");
@@ -99,6 +101,38 @@ test("a Node stream as a connection, with its deadlines", async () => {
   await conn.closeWrite();
   assert.equal(await conn.read(), null);
   await conn.close();
+});
+
+test("a socket of Node's as a connection tells its end when the handler is done with what came before", async () => {
+  const server = createServer((socket) => socket.end("the last words"));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  assert.ok(address !== null && typeof address === "object");
+  const socket: Socket = connect({ port: address.port, host: "127.0.0.1", allowHalfOpen: true });
+  const conn = fromNodeStream(socket);
+  const log: string[] = [];
+  const ended = once(socket, "end");
+  await new Promise<void>((resolve) => {
+    conn.serve({
+      async data(bytes) {
+        log.push(String(bytes));
+        await ended; // Node tells it although the socket is paused.
+        for (let i = 0; i < 5; i += 1) await turn();
+        log.push("done");
+      },
+      end() {
+        log.push("end");
+        void conn.close();
+      },
+      close(error) {
+        log.push(`close ${String(error)}`);
+        resolve();
+      },
+    });
+  });
+  server.close();
+  assert.deepEqual(log, ["the last words", "done", "end", "close undefined"]);
 });
 
 test("Web Streams as a connection", async () => {
