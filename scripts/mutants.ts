@@ -62,7 +62,15 @@ export function hunt({ driver, patch }: Mutant, seconds: number): string | undef
     if (applied.status !== 0) throw new Error(`${patch} no longer applies: ${applied.stderr}`);
     const tsx = import.meta.resolve("tsx");
     const program = join("packages", driver, "test", "integrity", "drive.ts");
-    const args = ["--conditions=zocalo-source", "--import", tsx, program, "--seconds", String(seconds)];
+    const args = [
+      "--conditions=zocalo-source",
+      "--import",
+      tsx,
+      program,
+      "--as-drawn",
+      "--seconds",
+      String(seconds),
+    ];
     const { status, stdout, stderr } = spawnSync(process.execPath, args, {
       cwd: copy,
       encoding: "utf8",

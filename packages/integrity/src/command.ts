@@ -3,8 +3,9 @@ import { parseArgs } from "node:util";
 import { type CaseBase, type FoundFailure, runCase, runCases, type Scenario } from "./run.ts";
 
 /**
- * The command line of a driver: `--minutes N`, `--seconds N`, `--seed S`, `--scenario NAME`, `--cases N`, `--case JSON`, `--verbose`, and
- * `--survey`, which goes on after a failure. Ends the process, with 1 if a case failed.
+ * The command line of a driver: `--minutes N`, `--seconds N`, `--seed S`, `--scenario NAME`, `--cases N`, `--case JSON`, `--verbose`,
+ * `--survey`, which goes on after a failure, and `--as-drawn`, which ends with the first failure and tries nothing simpler. Ends the process,
+ * with 1 if a case failed.
  *
  * @param name How the driver is called by `--only`.
  */
@@ -25,6 +26,7 @@ export async function command(
       repeat: { type: "string" },
       verbose: { type: "boolean" },
       survey: { type: "boolean" },
+      "as-drawn": { type: "boolean" },
       "hang-seconds": { type: "string" },
     },
   });
@@ -53,6 +55,7 @@ export async function command(
     cases: values.cases === undefined ? undefined : Number(values.cases),
     forMs: seconds > 0 ? seconds * 1000 : values.cases === undefined ? 60_000 : undefined,
     hangLooks,
+    shrinks: values["as-drawn"] !== true,
     onFailure: values.survey === true ? onFailure : undefined,
     onCase(drawn) {
       counts.set(drawn.scenario, (counts.get(drawn.scenario) ?? 0) + 1);

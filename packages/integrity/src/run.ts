@@ -49,6 +49,8 @@ export interface RunOptions {
   readonly onFailure?: ((drawn: CaseBase, error: Error) => void) | undefined;
   /** A case hangs that takes so many turns of 100 ms. Default 300. */
   readonly hangLooks?: number | undefined;
+  /** `false`: the case that failed is told as it was drawn, at once. Default `true`: simpler ones are tried, which takes up to a minute. */
+  readonly shrinks?: boolean | undefined;
 }
 
 /** What a run has found. */
@@ -96,7 +98,8 @@ export async function runCases(options: RunOptions): Promise<RunResult> {
       options.onFailure(drawn, error);
       continue;
     }
-    const shrunk = await shrink(scenario, drawn, error);
+    const shrunk =
+      options.shrinks === false ? { shrunk: drawn, error } : await shrink(scenario, drawn, error);
     return { cases, failure: { seed: options.seed, original: drawn, ...shrunk } };
   }
   return { cases };
