@@ -13,7 +13,7 @@ export interface Mutant {
   readonly driver: "net" | "websocket";
   /** What is wrong, in one sentence. */
   readonly fault: string;
-  /** Left out of a share: it needs what not every machine has. */
+  /** Left out of a share: it needs what not every machine has, or time. */
   readonly needs: string | undefined;
   readonly patch: string;
 }
