@@ -382,6 +382,21 @@ test("what cannot be sent rejects the write; what is no bytes is text", async ()
   await writer.close();
 });
 
+test("after close nothing more comes than what was in the stream", async () => {
+  await using server = await accepting();
+  const accepted = server.listener.accept();
+  const stream = new WebSocketStream(server.url);
+  const { readable } = await stream.opened;
+  const conn = await accepted;
+  for (const message of ["uno", "dos", "tres"]) await conn.send(message);
+  await conn.ping(); // All of them have arrived.
+  stream.close();
+  const reader = readable.getReader();
+  assert.equal((await reader.read()).value, "uno");
+  assert.equal((await reader.read()).done, true);
+  assert.equal((await stream.closed).closeCode, 1005);
+});
+
 test("what is written after close is refused", async () => {
   await using server = await upgrading(() => undefined);
   const stream = new WebSocketStream(`ws://127.0.0.1:${server.port}`);

@@ -631,6 +631,30 @@ test("a blob that cannot be read fails the connection, and not the process", asy
   assert.equal(socket.bufferedAmount, 4);
 });
 
+test("a blob that is read only after the peer has closed leaves the close clean", async () => {
+  await using server = await rawServer((head, socket) => {
+    socket.write(upgradeAnswer(head));
+    socket.write(Buffer.from([0x88, 0]));
+  });
+  const socket = new WebSocket(`ws://127.0.0.1:${server.port}`);
+  await next(socket, "open");
+  let read = (_bytes: ArrayBuffer): void => assert.fail("not yet");
+  const blob = new Blob(["late"]);
+  const bytes = new Promise<ArrayBuffer>((resolve) => {
+    read = resolve;
+  });
+  Object.defineProperty(blob, "arrayBuffer", { value: () => bytes });
+  socket.send(blob);
+  while (socket.readyState === WebSocket.OPEN) await new Promise((resolve) => setImmediate(resolve));
+  read(new ArrayBuffer(4));
+  await new Promise((resolve) => setImmediate(resolve));
+  const closed = next(socket, "close");
+  server.end();
+  const { wasClean, code } = await closed;
+  assert.deepEqual([wasClean, code], [true, 1005]);
+  assert.equal(socket.bufferedAmount, 4);
+});
+
 test("events take what the DOM's take", () => {
   const options = { bubbles: true, cancelable: true, composed: true };
   const close = new CloseEvent("x", { ...options, wasClean: true, code: 7, reason: "a\ud800" });
