@@ -118,6 +118,11 @@ export class WebSocketConn implements MessageConn {
     return this.#session.isOpen;
   }
 
+  /** True once something that was sent can no more be taken by the system, because the connection broke before. Then `flush` and `close` reject. */
+  get hasLost(): boolean {
+    return this.#session.hasLost;
+  }
+
   /** Bytes accepted and not yet handed to the operating system, frame headers included. */
   get bufferedAmount(): number {
     return this.#session.bufferedAmount;

@@ -227,7 +227,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   }
 
   /** True if some of what was accepted was not taken, and never will be. */
-  protected get hasLost(): boolean {
+  get hasLost(): boolean {
     return this.#hasLost || (this.isTransportClosed && !this.#hasTakenAll);
   }
 

@@ -76,7 +76,7 @@ export interface End extends CloseFrame {
  */
 export function endOf(conn: WebSocketConn, info: CloseInfo): End {
   const { error } = info;
-  const wasClean = info.wasClean && conn.bufferedAmount === 0;
+  const wasClean = info.wasClean && !conn.hasLost;
   const received = info.wasClean ? info : error instanceof WebSocketError ? error.received : undefined;
   return { wasClean, code: received?.code ?? CLOSE.abnormal, reason: received?.reason ?? "" };
 }

@@ -82,7 +82,6 @@ export class WebSocket extends EventTarget {
   readonly #handlers = new Map<string, Handler>();
   readonly #tasks: (() => void)[] = [];
   #isInTask = false;
-  #wasClean = false;
 
   /**
    * @param protocols subprotocols to offer, or options.
@@ -287,25 +286,16 @@ export class WebSocket extends EventTarget {
     this.#isCountingDown = true;
     try {
       while (this.#acceptedBytes > 0) {
+        // At the end of the turn, so that all of it leaves in one write, and the amount is the same throughout the turn.
+        await new Promise((resolve) => setImmediate(resolve));
         const bytes = this.#acceptedBytes;
-        await this.#flushed(conn);
+        await conn.flush();
         this.#acceptedBytes -= bytes;
       }
     } catch {
       // They were not taken, and stay counted. The close event tells.
     }
     this.#isCountingDown = false;
-  }
-
-  async #flushed(conn: WebSocketConn): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
-    while (conn.bufferedAmount > 0 || this.#readyState === CLOSED) {
-      if (this.#readyState === CLOSED) {
-        if (this.#wasClean) return;
-        throw new Error("not taken");
-      }
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
   }
 
   #closeNow(words: CloseWords): void {
@@ -331,7 +321,6 @@ export class WebSocket extends EventTarget {
 
   #ended({ wasClean, code, reason }: End): void {
     this.#readyState = CLOSED;
-    this.#wasClean = wasClean;
     if (!wasClean) this.dispatchEvent(new Event("error"));
     this.dispatchEvent(new CloseEvent("close", { wasClean, code, reason }));
   }

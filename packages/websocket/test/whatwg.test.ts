@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import type { Socket } from "node:net";
 import { test } from "node:test";
 import type { CloseInfo, Message } from "@zocalo/net";
 import { WebSocketServer } from "ws";
@@ -230,23 +231,30 @@ test("a connection that breaks, and one that breaks the protocol, give an error 
   }
 });
 
-test("data that the peer's Close frame finds unsent makes the close unclean, with the peer's code", async () => {
-  await using server = await rawServer((head, socket) => {
-    socket.pause();
-    socket.write(upgradeAnswer(head));
-    // 4567, and from then on nothing is read.
-    socket.write(Buffer.from([0x88, 2, 0x11, 0xd7]));
+for (const isReset of [false, true]) {
+  const then = isReset ? "resets" : "reads nothing";
+  test(`data that the Close frame of a peer that ${then} finds unsent makes the close unclean, with its code`, async () => {
+    const sockets: Socket[] = [];
+    await using server = await rawServer((head, socket) => {
+      socket.pause();
+      socket.write(upgradeAnswer(head));
+      socket.write(Buffer.from([0x88, 2, 0x11, 0xd7])); // 4567
+      sockets.push(socket);
+    });
+    const options = { compression: false, closeTimeoutMs: isReset ? 60_000 : 100 };
+    const socket = new WebSocket(`ws://127.0.0.1:${server.port}`, [], options);
+    await next(socket, "open");
+    socket.send(new Uint8Array(16_000_000));
+    while (socket.readyState === WebSocket.OPEN) await new Promise((resolve) => setImmediate(resolve));
+    const failed = next(socket, "error");
+    const closed = next(socket, "close");
+    if (isReset) for (const peer of sockets) peer.resetAndDestroy();
+    await failed;
+    const { wasClean, code } = await closed;
+    assert.deepEqual([wasClean, code], [false, 4567]);
+    assert.equal(socket.bufferedAmount, 16_000_000);
   });
-  const options = { compression: false, closeTimeoutMs: 100 };
-  const socket = new WebSocket(`ws://127.0.0.1:${server.port}`, [], options);
-  await next(socket, "open");
-  socket.send(new Uint8Array(16_000_000));
-  const failed = next(socket, "error");
-  const { wasClean, code } = await next(socket, "close");
-  assert.deepEqual([wasClean, code], [false, 4567]);
-  await failed;
-  assert.equal(socket.bufferedAmount, 16_000_000);
-});
+}
 
 test("what the peer sent before it closed is told first, and the state is CLOSING meanwhile", async () => {
   await using server = await rawServer((head, socket) => {
@@ -386,6 +394,22 @@ test("bytes may be overwritten as soon as send returns", async () => {
       socket.close();
       assert.equal(await conn.receive(), null);
     }
+  }
+});
+
+test("a server's trySend, too, has copied what it was given by the time it returns", async () => {
+  await using server = await accepting({ compression: true });
+  for (const compression of [false, true]) {
+    const [socket, conn] = await pair(server, [], { compression, maxMessageBytes: 10_000_000 });
+    socket.binaryType = "arraybuffer";
+    const memory = new Uint8Array(5_000_000);
+    assert.notEqual(conn.trySend(memory.fill(1)), "refused");
+    memory.fill(2);
+    const { data } = await next(socket, "message");
+    assert.ok(data instanceof ArrayBuffer && data.byteLength === memory.length);
+    assert.ok(new Uint8Array(data).every((byte) => byte === 1));
+    socket.close();
+    assert.equal(await conn.receive(), null);
   }
 });
 
