@@ -99,11 +99,15 @@ export function flowScenario(links: Links): Scenario<FlowCase> {
 function drawFlow(decks: Decks): FlowCase {
   const { random } = decks;
   const ending = decks.deal("flow ending", ENDINGS);
-  const transport = decks.deal(`flow transport ${ending}`, TRANSPORTS);
   const connections = random.pick([1, 1, 2, 3, 5]) ?? 1;
   const most = Math.floor(5_242_880 / connections / (random.chance(0.2) ? 1 : 5));
   const isCutByFar =
     ending === "far resets" || ending === "far closes unread" || ending === "far never reads";
+  // What had arrived before a cut is known only between two systems.
+  const transport = decks.deal(
+    `flow transport ${ending}`,
+    isCutByFar ? ([...TRANSPORTS, "tcp", "tcp", "unix"] as const) : TRANSPORTS,
+  );
   const readsLate = isCutByFar && decks.deal(`flow late ${ending}`, [true, false]);
   return {
     scenario: "flow",
