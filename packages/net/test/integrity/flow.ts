@@ -106,8 +106,13 @@ function drawFlow(decks: Decks): FlowCase {
   // What had arrived before a cut is known only between two systems.
   const transport = decks.deal(
     `flow transport ${ending}`,
-    isCutByFar ? ([...TRANSPORTS, "tcp", "tcp", "unix"] as const) : TRANSPORTS,
+    isCutByFar
+      ? ([...TRANSPORTS, "tcp", "tcp", "unix"] as const)
+      : ending === "abort"
+        ? ([...TRANSPORTS, "unix", "unix", "unix"] as const)
+        : TRANSPORTS,
   );
+  const isLong = isCutByFar || (ending === "abort" && transport === "unix");
   const readsLate = isCutByFar && decks.deal(`flow late ${ending}`, [true, false]);
   return {
     scenario: "flow",
@@ -120,7 +125,7 @@ function drawFlow(decks: Decks): FlowCase {
     isDialed: random.chance(0.5),
     connections,
     ending,
-    outBytes: isCutByFar ? random.int(300_000, 3_000_000) : random.chance(0.1) ? 0 : drawSize(random, most),
+    outBytes: isLong ? random.int(300_000, 3_000_000) : random.chance(0.1) ? 0 : drawSize(random, most),
     inBytes:
       ending === "far ends first"
         ? drawSize(random, ALL_TAKE_BYTES)
@@ -140,7 +145,11 @@ function drawFlow(decks: Decks): FlowCase {
     ),
     readsLate,
     keeping: decks.deal("flow keeping", KEEPINGS),
-    farRead: decks.deal(`flow far read ${ending}`, FAR_READINGS),
+    // So that a step is under way when it is aborted.
+    farRead:
+      isLong && ending === "abort"
+        ? decks.deal("flow far read of a long abort", ["stalled", "slow"] as const)
+        : decks.deal(`flow far read ${ending}`, FAR_READINGS),
     // Small writes take much more of a system's buffer than their bytes.
     farWrite:
       ending === "far ends first" || readsLate
@@ -222,6 +231,14 @@ async function runFlow(drawn: FlowCase, link: Link, hold: number, context: CaseC
       await Promise.all([writing, reading, far.ended]);
       ledger.mustBeSettled();
       ledger.check(far.received, "broken");
+      // A Unix socket that is closed loses nothing that the system had taken.
+      if (drawn.transport === "unix" && drawn.far === "raw" && TELLS_EXACTLY.has(drawn.write)) {
+        must(
+          ledger.takenBytes === far.receivedBytes,
+          () =>
+            `${ledger.takenBytes} bytes were said to be taken when the connection was aborted, ${far.receivedBytes} came; ${ledger.describe()}`,
+        );
+      }
       break;
     }
     case "far resets":
@@ -251,6 +268,15 @@ async function runFlow(drawn: FlowCase, link: Link, hold: number, context: CaseC
   }
   kept.verify();
 }
+
+/** After an abort these have said of each byte whether it was taken. A call that was cut short before counts the step that was under way. */
+const TELLS_EXACTLY: ReadonlySet<WriteStyle> = new Set([
+  "awaited",
+  "one buffer",
+  "burst",
+  "writev",
+  "writev burst",
+]);
 
 async function mustEnd(far: FarEnd): Promise<void> {
   const ending = await far.ended;
