@@ -95,7 +95,7 @@ export class FakeConn implements MessageConn {
       this.#deliver(next.text);
       if (this.#isFull && this.bufferedAmount <= this.#highWater / 2) {
         this.#isFull = false;
-        this.#handler?.drain?.();
+        void this.#handler?.drain?.();
       }
     }
   }

@@ -13,7 +13,7 @@ export interface WaitOptions {
 /**
  * Receives the bytes of a connection without a promise per portion. See `Conn.serve`.
  *
- * What it throws, or rejects with, aborts the connection and comes to `close`.
+ * What `data` or `end` throws, or rejects with, aborts the connection and comes to `close`.
  */
 export interface ConnHandler {
   /**
@@ -29,7 +29,7 @@ export interface ConnHandler {
    * The peer has ended its side. Without this function the connection is closed once everything that was written has been taken, however slowly the
    * peer takes it. One that takes nothing for `closeTimeoutMs` (10 s) is cut off, and `close` is told.
    */
-  end?(): void;
+  end?(): void | Promise<void>;
   /**
    * Called exactly once, last; with an error unless both sides ended in order or this side closed. A write that failed and that nobody waited for is told
    * here. What it throws nobody catches: it must not.

@@ -85,7 +85,7 @@ class FakeConn implements Conn {
     while (!this.#isOver) {
       const portion = this.incoming.shift();
       if (portion === undefined) break;
-      if (portion === null) this.#handler?.end?.();
+      if (portion === null) void this.#handler?.end?.();
       else if (portion instanceof Error) this.#over(portion);
       else {
         const lent = Buffer.from(portion);

@@ -292,25 +292,53 @@ test("a handler that throws ends the flow and tells the source", async () => {
   }
 });
 
-test("a handler whose drain throws is treated alike", async () => {
+test("a handler whose drain throws or rejects is treated alike", async () => {
+  for (const isAsync of [false, true]) {
+    const { inbox, failures } = open();
+    const infos: CloseInfo[] = [];
+    inbox.serve({
+      message() {},
+      drain() {
+        if (isAsync) return Promise.reject(new Error("oops"));
+        throw new Error("oops");
+      },
+      close: (info) => void infos.push(info),
+    });
+    inbox.drained();
+    await turn();
+    assert.equal(failures.length, 1);
+    assert.deepEqual(
+      infos.map((info) => info.code),
+      [1011],
+    );
+    inbox.drained();
+    await turn();
+    assert.equal(failures.length, 1);
+  }
+});
+
+test("a drain that rejects because the connection broke takes nothing from what was received", async () => {
   const { inbox, failures } = open();
-  const infos: CloseInfo[] = [];
+  const log: string[] = [];
+  let goOn = (): void => undefined;
   inbox.serve({
-    message() {},
-    drain() {
-      throw new Error("oops");
+    message(message) {
+      log.push(String(message));
+      return new Promise((resolve) => (goOn = resolve));
     },
-    close: (info) => void infos.push(info),
+    drain: () => Promise.reject(new Error("nothing can be sent")),
+    close: (info) => void log.push(`close ${info.code}`),
   });
-  inbox.drained();
+  inbox.push("a", 1);
+  inbox.push("b", 1);
+  inbox.end(broken);
   await turn();
-  assert.equal(failures.length, 1);
-  assert.deepEqual(
-    infos.map((info) => info.code),
-    [1011],
-  );
-  inbox.drained();
-  assert.equal(failures.length, 1);
+  goOn();
+  await turn();
+  goOn();
+  await turn();
+  assert.deepEqual(log, ["a", "b", "close 1006"]);
+  assert.equal(failures.length, 0);
 });
 
 test("drained reaches the handler until it is closed", async () => {

@@ -106,7 +106,7 @@ export const defaultInboxLimits = { highWaterBytes: 65_536, highWaterMessages: 1
 /** A handler of messages of any kind; `MessageHandler` is one for `Message`. */
 export interface InboxHandler<T> {
   message(message: T): void | Promise<void>;
-  drain?(): void;
+  drain?(): void | Promise<void>;
   close?(info: CloseInfo): void;
 }
 
@@ -258,7 +258,9 @@ export class Inbox<T = Message> {
   drained(): void {
     if (this.#isClosed || this.#handler?.drain === undefined) return;
     try {
-      this.#handler.drain();
+      const busy = this.#handler.drain();
+      if (busy !== undefined && typeof busy.then === "function")
+        busy.then(undefined, (error: unknown) => this.#drainRejected(error));
     } catch (error) {
       this.#fail(error);
     }
@@ -361,6 +363,11 @@ export class Inbox<T = Message> {
   #rejected(error: unknown): void {
     this.#isBusy = false;
     if (!this.#isClosed) this.#fail(error);
+  }
+
+  /** A connection that has ended tells why by itself, after all that was received. */
+  #drainRejected(error: unknown): void {
+    if (this.#info === undefined) this.#fail(error);
   }
 
   #fail(error: unknown): void {

@@ -23,12 +23,16 @@ export interface CloseInfo {
   readonly error?: Error;
 }
 
-/** Receives the messages of a connection without a promise per message. */
+/**
+ * Receives the messages of a connection without a promise per message.
+ *
+ * What `message` or `drain` throws, or rejects with, ends the connection with 1011 and comes to `close`. What `close` throws nobody catches: it must not.
+ */
 export interface MessageHandler {
   /** Called for each message in order. While a returned promise is pending nothing more is received and the peer is held back. */
   message(message: Message): void | Promise<void>;
   /** The send buffer has room again after `trySend` answered `buffered` or `refused`. */
-  drain?(): void;
+  drain?(): void | Promise<void>;
   /** Called exactly once, last. */
   close?(info: CloseInfo): void;
 }

@@ -318,12 +318,21 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     this.#busy = undefined;
   }
 
+  async #abortIfRejected(busy: Promise<void>): Promise<void> {
+    try {
+      await busy;
+    } catch (error) {
+      this.#abortWith(error);
+    }
+  }
+
   #handleEnd(): void {
     const handler = this.#handler;
     if (!handler) return;
     try {
-      if (handler.end) handler.end();
-      else void this.#closeAfterEnd();
+      if (handler.end === undefined) return void this.#closeAfterEnd();
+      const busy = handler.end();
+      if (busy !== undefined) void this.#abortIfRejected(busy);
     } catch (error) {
       this.#abortWith(error);
     }

@@ -4,6 +4,7 @@ import type { ReadableStream, WritableStream } from "node:stream/web";
 import { ReadableStream as WebReadableStream, WritableStream as WebWritableStream } from "node:stream/web";
 import type { Conn } from "./conn.ts";
 import { closedError } from "./failures.ts";
+import { isLentMemory } from "./lent-memory.ts";
 import { SocketTransport } from "./socket-transport.ts";
 import { StreamConn } from "./stream-conn.ts";
 import { told } from "./told.ts";
@@ -16,7 +17,8 @@ export interface WebStreamPair {
 
 /**
  * A connection as Web Streams, to be used in its place. Cancelling `readable` is `closeRead`, closing `writable` is `closeWrite`, aborting it is `abort`;
- * the connection still wants to be closed. Nothing is read ahead.
+ * the connection still wants to be closed. Nothing is read ahead. A `writer` keeps what it is given until its turn: bytes that `ConnHandler.data` has
+ * lent are to be copied for it.
  *
  * @example
  * const { readable, writable } = toWebStreams(conn);
@@ -49,7 +51,7 @@ export function toWebStreams(conn: Conn): WebStreamPair {
 
 /**
  * A connection as a Node `Duplex`, to be used in its place: for `pipe()`, `pipeline()` and whatever takes a socket as a stream. Ending
- * it is `closeWrite`, destroying it without an error is `close`, with one `abort`.
+ * it is `closeWrite`, destroying it without an error is `close`, with one `abort`. Lent bytes may be written to it as to the connection.
  *
  * @example
  * await pipeline(createReadStream("log.txt"), toNodeStream(conn));
@@ -79,7 +81,20 @@ export function toNodeStream(conn: Conn): Duplex {
       }
     },
   });
+  ownWhatIsLent(duplex);
   return duplex;
+}
+
+/** A stream of Node's keeps what it is given until its turn: here lent bytes would begin to wait. */
+function ownWhatIsLent(stream: Duplex): void {
+  for (const name of ["write", "end"] as const) {
+    const take: unknown = Reflect.get(stream, name);
+    if (typeof take !== "function") continue;
+    Reflect.set(stream, name, (chunk: unknown, ...rest: unknown[]): unknown => {
+      const isLent = chunk instanceof Uint8Array && isLentMemory(chunk);
+      return Reflect.apply(take, stream, [isLent ? Buffer.from(chunk) : chunk, ...rest]);
+    });
+  }
 }
 
 /**

@@ -256,7 +256,7 @@ export class WriteHalf {
     if (!signal) return;
     const onAbort = (): void => {
       this.#queue = this.#queue.filter((other) => other !== request);
-      this.#leaving = this.#leaving.filter((other) => other !== request);
+      // In the step under way it stays: what is taken of that is counted from its beginning, so that none of its bytes count for those behind it.
       settle(request).reject(canceledError(this.#writeSite(request.accepted), signal));
       this.#pump();
       this.#holdProcess();
@@ -268,7 +268,7 @@ export class WriteHalf {
   /** The write deadline keeps the process alive as long as somebody waits. */
   #holdProcess(): void {
     this.#deadline?.holdProcess(
-      this.#queue.length > 0 || this.#leaving.length > 0 || this.#endWaiters.length > 0,
+      this.#queue.length > 0 || this.#leaving.some(isPending) || this.#endWaiters.length > 0,
     );
   }
 
@@ -349,6 +349,8 @@ class Request {
   accepted = 0;
   /** Bytes of steps that have been taken. */
   taken = 0;
+  /** Its caller has been told. It may still have bytes in the step under way. */
+  isSettled = false;
   forgetSignal: (() => void) | undefined;
   readonly #parts: Uint8Array[];
   #part = 0;
@@ -407,7 +409,12 @@ class Request {
 
 function settle(request: Request): Request {
   request.forgetSignal?.();
+  request.isSettled = true;
   return request;
+}
+
+function isPending(request: Request): boolean {
+  return !request.isSettled;
 }
 
 function notBytes(value: unknown): NetError {

@@ -861,6 +861,15 @@ export function testConnContract(
     },
   );
 
+  contract("what `end` rejects with comes to `close`, and ends no process", async ({ a, b }) => {
+    const rejected = new Error("rejected");
+    const closed = new Promise<Error | undefined>((close) => {
+      b.serve({ data() {}, end: () => Promise.reject(rejected), close });
+    });
+    void a.closeWrite(); // It may meet the abort that follows.
+    assert.equal(await closed, rejected);
+  });
+
   contract("a read deadline that passes ends a served connection", async ({ b }) => {
     const closed = new Promise<Error | undefined>((close) => {
       b.serve({ data() {}, close });

@@ -145,3 +145,45 @@ test("Web Streams as a connection", async () => {
   await ended;
   await conn.close();
 });
+
+test("lent bytes that wait in a connection as a Node stream are copied", async () => {
+  const [a, b] = pipe();
+  const [c, d] = pipe();
+  const stream = toNodeStream(c);
+  stream.write(Buffer.alloc(100_000, "-")); // Which has to wait, and all behind it.
+  const lentEnded = new Promise<void>((resolve) => {
+    b.serve({
+      data(lent) {
+        stream.write(lent.subarray(0, 1));
+        stream.end(lent.subarray(1));
+        // The loan ends, and others use the memory.
+        queueMicrotask(() => void lent.fill(0x21));
+        resolve();
+      },
+    });
+  });
+  await a.write(Buffer.from("own"));
+  await lentEnded;
+  await d.readFull(100_000);
+  assert.equal(String(await d.readFull(3)), "own");
+  a.abort();
+});
+
+test("no byte of a cancelled write counts for the one that leaves with it", async () => {
+  const [a, b] = pipe();
+  // 65,536 bytes have room, and these 20,000 wait; then two leave in one step, of which a part has room.
+  await a.write(Buffer.alloc(65_536));
+  void a.write(Buffer.alloc(20_000));
+  const canceling = new AbortController();
+  const canceled = assert.rejects(a.write(Buffer.alloc(30_000), { signal: canceling.signal }), {
+    code: "canceled",
+    bytesWritten: 30_000,
+  });
+  const taken = 65_536 - 20_000 - 30_000;
+  const cut = assert.rejects(a.write(Buffer.alloc(30_000)), { code: "closed", bytesWritten: taken });
+  await b.readFull(1);
+  canceling.abort();
+  await canceled;
+  a.abort();
+  await cut;
+});
