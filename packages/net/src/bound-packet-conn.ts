@@ -6,6 +6,7 @@ import { attempt, checkTtl, type GroupOptions, setMembership, setMulticastInterf
 import { netErrorFrom } from "./node-error.ts";
 import type { Packet, PacketConn } from "./packet-conn.ts";
 import type { SourceAddrs } from "./source-addr.ts";
+import { rejection } from "./told.ts";
 import { UdpSocket } from "./udp-socket.ts";
 
 /** A datagram socket that is bound and not connected. */
@@ -16,7 +17,7 @@ export class BoundPacketConn extends UdpSocket<Packet> implements PacketConn {
       to = typeof addr === "string" ? parseAddr("udp", addr, "write") : addr;
       if (to.port === 0) throw argumentError("write", `cannot send to port 0 of ${String(to)}`);
     } catch (error) {
-      return Promise.reject(netErrorFrom(error, this.site("write")));
+      return rejection(netErrorFrom(error, this.site("write")));
     }
     return this.sendTo(bytes, to, options);
   }

@@ -262,3 +262,28 @@ test("sending to port 0 is refused with a reason", async () => {
   await assert.rejects(a.send(Buffer.from("x"), "nonsense"), isCode("invalid_address"));
   await close();
 });
+
+test("calls that nobody waits for end no process when they fail", async () => {
+  const packets = await listenPacket("udp4", "127.0.0.1:0");
+  const forged = ipAddr("udp", "127.0.0.1", 0); // A source address may have port 0, and an echo sends there.
+  const bytes = new Uint8Array(1);
+  void packets.send(bytes, forged);
+  void packets.sendBatch([{ bytes, addr: forged }]);
+  void packets.send(bytes, "no address");
+  void packets.send(bytes, "127.0.0.1:9", { signal: AbortSignal.abort() });
+  void packets.receive({ signal: AbortSignal.abort() });
+  packets.setDeadline(1);
+  void packets.receive();
+  void packets[Symbol.asyncIterator]().next();
+  void packets.send(bytes, packets.localAddr);
+  packets.setDeadline(null);
+  void packets.receive();
+  void packets.close();
+  void packets.receive();
+  void packets.send(bytes, packets.localAddr);
+  void packets.sendBatch([{ bytes, addr: packets.localAddr }]);
+  void packets.flush();
+  await turn();
+  await turn(); // An unhandled rejection would have failed this test.
+  await packets.close();
+});

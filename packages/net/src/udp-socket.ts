@@ -115,7 +115,7 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
 
   receive(options?: WaitOptions): Promise<T> {
     const refusal = this.#readRefusal();
-    if (refusal !== undefined) return Promise.reject(refusal);
+    if (refusal !== undefined) return rejection(refusal);
     return this.#inbox.receiveAs((datagram) => {
       if (datagram === null) throw closedError(this.site("read"));
       return datagram;
@@ -128,7 +128,7 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
       next: () => {
         if (this.#closed !== undefined) return Promise.resolve({ done: true, value: undefined });
         const refusal = this.#readRefusal();
-        return refusal === undefined ? this.#inbox.next() : Promise.reject(refusal);
+        return refusal === undefined ? this.#inbox.next() : rejection(refusal);
       },
     };
   }
