@@ -478,5 +478,11 @@ function payloadBytes(message: Message, limit: number): number {
 function memoryOf(frame: Frame, message: Message | PreparedMessage): FrameMemory {
   if (typeof message === "string" || message instanceof PreparedMessage) return "kept";
   const parts = frame instanceof Uint8Array ? [frame] : frame;
-  return parts.some((part) => part.buffer === message.buffer) ? "borrowed" : "kept";
+  return parts.some((part) => overlap(part, message)) ? "borrowed" : "kept";
+}
+
+/** Two pieces of Node's pool lie in the same memory, and have nothing in common. */
+function overlap(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.buffer !== b.buffer) return false;
+  return a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength;
 }
