@@ -21,6 +21,8 @@ export interface DatagramSocket<T> extends AsyncIterable<T>, AsyncDisposable {
   readonly localAddr: IpAddr;
   /** Datagrams that were thrown away because the application was behind. Those the kernel drops are not in it. */
   readonly dropped: number;
+  /** Bytes of datagrams that wait in this process, because the system is behind. Those that wait for a host's name are not in it. */
+  readonly bufferedAmount: number;
 
   /**
    * Waits for the next datagram.
@@ -53,11 +55,14 @@ export interface DatagramSocket<T> extends AsyncIterable<T>, AsyncDisposable {
    * Waits until none of the datagrams that were accepted waits in this process, because the system is behind. One that it refuses meanwhile is
    * lost, as others are on their way.
    *
-   * @throws NetError `closed` when the socket is or gets closed before, `canceled` by the signal.
+   * @throws NetError `closed` when the socket is, or gets, closed while some of them wait, `canceled` by the signal.
    */
   flush(options?: WaitOptions): Promise<void>;
 
-  /** Closes and unblocks pending operations, which reject with `closed`; iteration ends quietly. */
+  /**
+   * Closes and unblocks pending operations, which reject with `closed`; iteration ends quietly. At once: datagrams that still wait in this process
+   * are dropped, also those of which `trySend` has said `sent`. Where that matters, wait for `flush` before.
+   */
   close(): Promise<void>;
 
   /** Sets both deadlines. Past it, pending and future operations reject with `timeout` until it is moved or cleared. */

@@ -1,7 +1,7 @@
 import type { Addr, IpAddr } from "./addr.ts";
 import type { WaitOptions } from "./conn.ts";
 import { NetError, type NetErrorParts } from "./error.ts";
-import { canceledError, closedError } from "./failures.ts";
+import { canceledError, closedError, type FailureSite } from "./failures.ts";
 import { Inbox, type InboxLimits, type InboxSource } from "./inbox.ts";
 import {
   type AddressVerification,
@@ -14,7 +14,7 @@ import {
   PreparedMessage,
   type SendOutcome,
 } from "./message-conn.ts";
-import { rejection } from "./told.ts";
+import { rejection, told } from "./told.ts";
 
 /** What a peer's connection needs of the socket it shares with the others. */
 export interface PeerHome {
@@ -23,12 +23,18 @@ export interface PeerHome {
   readonly maxSendBytes: number;
   readonly encoding: DatagramEncoding;
   readonly inboxLimits: InboxLimits;
+  /** Bytes that wait in the socket, of all peers. */
+  readonly bufferedAmount: number;
   transmit(bytes: Uint8Array, addr: IpAddr): SendOutcome;
   /** See `DatagramSocket.flush`. */
   flush(options?: WaitOptions): Promise<void>;
+  /** The same before the end, and bounded in time. @throws NetError `timeout` of this site. */
+  flushInTime(site: FailureSite): Promise<void>;
   cookieFor(key: string): string;
   /** True if the cookie is right and the peer now counts as verified. */
   verify(peer: PeerConn, cookie: string): boolean;
+  /** What comes from its address now is from a new peer. It has not `ended`. */
+  closing(peer: PeerConn): void;
   ended(peer: PeerConn): void;
   countDropped(): void;
 }
@@ -66,6 +72,7 @@ export class PeerConn implements MessageConn, InboxSource {
   /** Bytes that came and were not yet answered by as many; counts until the address is verified. */
   #credit = 0;
   #owesDrain = false;
+  #closing: Promise<void> | undefined;
 
   constructor(home: PeerHome, key: string, addr: IpAddr, localAddr: Addr, isVerified: boolean, now: number) {
     this.#home = home;
@@ -86,9 +93,9 @@ export class PeerConn implements MessageConn, InboxSource {
     return this.#home.idleTimeoutMs;
   }
 
-  /** Always 0: a datagram is the system's at once, or not taken. */
+  /** Of all peers together, as what waits does so in the socket that they share. Mostly 0: the system takes a datagram at once. */
   get bufferedAmount(): number {
-    return 0;
+    return this.#home.bufferedAmount;
   }
 
   get isVerified(): boolean {
@@ -116,7 +123,7 @@ export class PeerConn implements MessageConn, InboxSource {
   send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
     const site = { ...this.route(), op: "write" } as const;
     if (options?.signal?.aborted) return rejection(canceledError(site, options.signal));
-    if (this.#inbox.isEnded) return rejection(closedError(site));
+    if (this.#isOver) return rejection(closedError(site));
     const bytes = this.#encode(message);
     if (this.#transmit(bytes) !== "refused") return Promise.resolve();
     if (bytes.length > this.#home.maxSendBytes) {
@@ -130,23 +137,26 @@ export class PeerConn implements MessageConn, InboxSource {
   }
 
   trySend(message: Message | PreparedMessage): SendOutcome {
-    return this.#inbox.isEnded ? "refused" : this.#transmit(this.#encode(message));
+    return this.#isOver ? "refused" : this.#transmit(this.#encode(message));
   }
 
   /**
-   * Waits until none of the datagrams that were accepted waits in this process. One that the system refuses meanwhile is lost, as others are on
-   * their way.
+   * Waits until none of the datagrams that were accepted waits in this process, those of other peers included. One that the system refuses
+   * meanwhile is lost, as others are on their way.
    *
-   * @throws NetError `closed` when the socket was closed before, `canceled`.
+   * @throws NetError `closed` when the socket is, or gets, closed while some of them wait, `canceled`.
    */
   flush(options?: WaitOptions): Promise<void> {
     return this.#home.flush(options);
   }
 
-  /** At once: what was accepted leaves as long as the socket is open. */
+  /**
+   * At once, unless datagrams wait in this process: then when they have left, see `flush`.
+   *
+   * @throws NetError `timeout` when they have not by `PeersOptions.closeTimeoutMs`, `closed` when the socket was closed before.
+   */
   close(code = 1000, reason = ""): Promise<void> {
-    this.#discard({ code, reason, wasClean: true });
-    return Promise.resolve();
+    return this.#closeInOrder({ code, reason, wasClean: true });
   }
 
   abort(): void {
@@ -181,7 +191,7 @@ export class PeerConn implements MessageConn, InboxSource {
 
   verify(cookie: string): boolean {
     if (this.#isVerified) return true;
-    if (this.#inbox.isEnded || !this.#home.verify(this, cookie)) return false;
+    if (this.#isOver || !this.#home.verify(this, cookie)) return false;
     this.#isVerified = true;
     this.#tellDrain();
     return true;
@@ -195,11 +205,15 @@ export class PeerConn implements MessageConn, InboxSource {
 
   fail(error: unknown): void {
     const cause = error instanceof Error ? error : new Error("handler failed", { cause: error });
-    this.#discard({ code: 1011, reason: "handler failed", wasClean: false, error: cause });
+    void this.#closeInOrder({ code: 1011, reason: "handler failed", wasClean: false, error: cause });
   }
 
   route(): Pick<NetErrorParts, "network" | "localAddr" | "remoteAddr"> {
     return { network: "udp", localAddr: this.localAddr, remoteAddr: this.#addr };
+  }
+
+  get #isOver(): boolean {
+    return this.#closing !== undefined || this.#inbox.isEnded;
   }
 
   #encode(message: Message | PreparedMessage): Uint8Array {
@@ -226,6 +240,29 @@ export class PeerConn implements MessageConn, InboxSource {
     if (!this.#owesDrain) return;
     this.#owesDrain = false;
     this.#inbox.drained();
+  }
+
+  #closeInOrder(info: CloseInfo): Promise<void> {
+    this.#closing ??= told(this.bufferedAmount > 0 ? this.#finishLater(info) : this.#finish(info));
+    return this.#closing;
+  }
+
+  #finish(info: CloseInfo): Promise<void> {
+    this.#discard(info);
+    return this.flush(); // Nothing waits; but the socket may have been closed while something did.
+  }
+
+  async #finishLater(info: CloseInfo): Promise<void> {
+    this.#inbox.stop();
+    this.#home.closing(this);
+    try {
+      await this.#home.flushInTime({ ...this.route(), op: "close" });
+    } catch (error) {
+      const failure = error instanceof Error ? error : new Error(String(error));
+      this.#discard({ code: 1006, reason: failure.message, wasClean: false, error: failure });
+      throw failure;
+    }
+    this.#discard(info);
   }
 
   #discard(info: CloseInfo): void {

@@ -4,7 +4,7 @@ import type { IpAddr } from "./addr.ts";
 import { AddressCookies } from "./address-cookie.ts";
 import type { Deadline, Listener, WaitOptions } from "./conn.ts";
 import { NetError } from "./error.ts";
-import { argumentError } from "./failures.ts";
+import { argumentError, type FailureSite, timeoutError } from "./failures.ts";
 import type { InboxLimits } from "./inbox.ts";
 import type { MessageConn, SendOutcome } from "./message-conn.ts";
 import type { Packet, PacketConn } from "./packet-conn.ts";
@@ -20,9 +20,9 @@ export interface Clock {
   setTimer(callback: () => void, delayMs: number): () => void;
 }
 
-/** What `peers` needs of a datagram socket; a `PacketConn` has it. */
+/** What `peers` needs of a datagram socket; a `PacketConn` has it. One without the last two has sent what it accepts. */
 export type PeerSocket = Pick<PacketConn, "localAddr" | "serve" | "trySend" | "close"> &
-  Partial<Pick<PacketConn, "flush">>;
+  Partial<Pick<PacketConn, "flush" | "bufferedAmount">>;
 
 /** Options of `peers`. */
 export interface PeersOptions {
@@ -46,6 +46,8 @@ export interface PeersOptions {
   readonly messages?: "text" | "binary" | undefined;
   /** Whether each text sent ends with a newline, for those who read it in a terminal. Default `false`. */
   readonly newlines?: boolean | undefined;
+  /** How long `close` of a connection waits for datagrams that wait in this process, in milliseconds. Default 5,000. */
+  readonly closeTimeoutMs?: number | undefined;
   /** Most new peers that wait for `accept`; the datagram of one more is dropped and counted. Default 512. */
   readonly maxPending?: number | undefined;
   /** Default: the system's. */
@@ -61,6 +63,7 @@ export const defaultPeersOptions = {
   maxSendBytes: MAX_DATAGRAM_BYTES,
   receiveLimitBytes: 65_536,
   receiveLimitMessages: 64,
+  closeTimeoutMs: 5_000,
   maxPending: 512,
 } as const satisfies PeersOptions;
 
@@ -101,6 +104,9 @@ const systemClock: Clock = {
   },
 };
 
+/** The longest delay `setTimeout` takes, in milliseconds. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
 type Limits = { readonly [K in keyof typeof defaultPeersOptions]: number };
 
 class DatagramPeers implements PeerListener, PeerHome {
@@ -109,6 +115,7 @@ class DatagramPeers implements PeerListener, PeerHome {
   readonly encoding: DatagramEncoding;
   readonly inboxLimits: InboxLimits;
   readonly #maxMessageBytes: number;
+  readonly #closeTimeoutMs: number;
   readonly #packets: PeerSocket;
   readonly #clock: Clock;
   readonly #cookies: AddressCookies;
@@ -131,6 +138,7 @@ class DatagramPeers implements PeerListener, PeerHome {
       highWaterMessages: limits.receiveLimitMessages,
     };
     this.#maxMessageBytes = limits.maxMessageBytes;
+    this.#closeTimeoutMs = Math.min(limits.closeTimeoutMs, MAX_DELAY_MS);
     this.#packets = packets;
     this.#clock = options.clock ?? systemClock;
     this.#cookies = new AddressCookies(() => this.#clock.now());
@@ -196,6 +204,10 @@ class DatagramPeers implements PeerListener, PeerHome {
 
   // What a peer's connection asks for.
 
+  get bufferedAmount(): number {
+    return this.#packets.bufferedAmount ?? 0;
+  }
+
   transmit(bytes: Uint8Array, addr: IpAddr): SendOutcome {
     return this.#packets.trySend(bytes, addr);
   }
@@ -204,12 +216,28 @@ class DatagramPeers implements PeerListener, PeerHome {
     return this.#packets.flush?.(options) ?? Promise.resolve();
   }
 
+  async flushInTime(site: FailureSite): Promise<void> {
+    const late = new AbortController();
+    const forget = this.#clock.setTimer(() => late.abort(), this.#closeTimeoutMs);
+    try {
+      await this.flush({ signal: late.signal });
+    } catch (error) {
+      throw late.signal.aborted ? timeoutError(site) : error;
+    } finally {
+      forget();
+    }
+  }
+
   cookieFor(key: string): string {
     return this.#cookies.make(key);
   }
 
   verify(peer: PeerConn, cookie: string): boolean {
     return this.#cookies.verify(peer.key, cookie) && this.#table.verified(peer.key);
+  }
+
+  closing(peer: PeerConn): void {
+    this.#table.remove(peer.key, peer);
   }
 
   ended(peer: PeerConn): void {
@@ -276,7 +304,7 @@ class DatagramPeers implements PeerListener, PeerHome {
 
   async #closeIfEmpty(): Promise<void> {
     // Peers that nobody has accepted are ended by the queue, one by one, after this.
-    if (this.#table.verifiedCount + this.#table.unverifiedCount > 0) return;
+    if (this.#queue.openCount > 0) return;
     this.#cancelSweep?.();
     this.#cancelSweep = undefined;
     await this.#packets.close();

@@ -37,8 +37,10 @@ interface PendingSend {
 
 /** Somebody who waits in `flush`. */
 interface Flush {
-  /** What waited when it was called, and still does. */
-  readonly left: Set<InFlight>;
+  /** The number of the last datagram it waits for. */
+  readonly until: number;
+  /** How many of those up to that one still wait. */
+  left: number;
   resolve(): void;
   reject(error: NetError): void;
 }
@@ -67,7 +69,11 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
   readonly #sending = new Set<PendingSend>();
   /** Datagrams that wait in this process. */
   readonly #waiting = new Set<InFlight>();
+  /** How many ever have. */
+  #watched = 0;
   #flushing: Flush[] = [];
+  /** Some that waited were dropped when this side closed. */
+  #hasDropped = false;
   #hasWriteDeadline = false;
   #dropped = 0;
   /** Told by the kernel between two receives (ICMP), to be told by the next one. */
@@ -111,6 +117,10 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
 
   get dropped(): number {
     return this.#dropped;
+  }
+
+  get bufferedAmount(): number {
+    return this.#closed === undefined ? this.#sender.queuedBytes : 0;
   }
 
   receive(options?: WaitOptions): Promise<T> {
@@ -178,9 +188,10 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
   }
 
   flush({ signal }: WaitOptions = {}): Promise<void> {
+    if (this.#hasDropped) return rejection(closedError(this.site("write")));
     if (this.#waiting.size === 0) return Promise.resolve();
     const flushed = new Promise<void>((resolve, reject) => {
-      this.#flushing.push({ left: new Set(this.#waiting), resolve, reject });
+      this.#flushing.push({ until: this.#watched, left: this.#waiting.size, resolve, reject });
     });
     return told(untilCanceled(flushed, signal, (by) => canceledError(this.site("write"), by)));
   }
@@ -275,15 +286,22 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
   /** Keeps account of a datagram that waits. */
   #watch(inFlight: InFlight, onSettled: InFlight["onSettled"]): void {
     this.#waiting.add(inFlight);
+    this.#watched += 1;
+    const number = this.#watched;
     inFlight.onSettled = (error) => {
       this.#waiting.delete(inFlight);
-      this.#flushing = this.#flushing.filter((flush) => {
-        flush.left.delete(inFlight);
-        if (flush.left.size === 0) flush.resolve();
-        return flush.left.size > 0;
-      });
+      if (this.#flushing.length > 0) this.#countDown(number);
       onSettled?.(error);
     };
+  }
+
+  /** The datagram of this number waits no more. */
+  #countDown(number: number): void {
+    this.#flushing = this.#flushing.filter((flush) => {
+      if (number <= flush.until) flush.left -= 1;
+      if (flush.left === 0) flush.resolve();
+      return flush.left > 0;
+    });
   }
 
   #route(): Omit<FailureSite, "op"> {
@@ -304,7 +322,11 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
     this.socket.close();
     this.#inbox.discard(this.#info);
     this.#failSends(closedError);
-    for (const flush of this.#flushing.splice(0)) flush.reject(closedError(this.site("write")));
+    // Of the others nothing but the word is missing, which still comes.
+    this.#hasDropped = [...this.#waiting].some((inFlight) => !inFlight.isDecided);
+    if (this.#hasDropped) {
+      for (const flush of this.#flushing.splice(0)) flush.reject(closedError(this.site("write")));
+    }
     await closed;
   }
 

@@ -3,7 +3,7 @@
  * one buffer that is filled anew as soon as the way allows it, and prints for each way how many had to wait in the process, how many were
  * accepted, and how many different whole ones came.
  */
-import { dial, listenPacket, type MessageConn, type PacketConn, peers } from "@zocalo/net";
+import { dial, listenPacket, type MessageConn, type PeerListener, peers } from "@zocalo/net";
 
 const BYTES = 1000;
 const COUNT = 150;
@@ -18,11 +18,11 @@ const receiver = await listenPacket("udp4", "127.0.0.1:0", {
 });
 const to = receiver.localAddr;
 
-async function greetedPeer(): Promise<{ conn: MessageConn; socket: PacketConn }> {
+async function greetedPeer(): Promise<{ conn: MessageConn; listener: PeerListener }> {
   const socket = await listenPacket("udp4", "127.0.0.1:0", { writeBufferBytes: 4608 });
   const listener = peers(socket, { messages: "binary" });
   await receiver.send(new Uint8Array(0), socket.localAddr);
-  return { conn: await listener.accept(), socket };
+  return { conn: await listener.accept(), listener };
 }
 
 interface Way {
@@ -88,6 +88,15 @@ const ways: Record<string, () => Promise<Way>> = {
   async "peers, send"() {
     const { conn } = await greetedPeer();
     return { send: (number) => conn.send(stamped(number)).then(() => true), flush: () => conn.flush() };
+  },
+  async "peers, closed with their listener"() {
+    const { conn, listener } = await greetedPeer();
+    const flush = async (): Promise<void> => {
+      const closing = conn.close();
+      await listener.close();
+      await closing;
+    };
+    return { send: (number) => conn.trySend(stamped(number)) === "sent", flush };
   },
 };
 

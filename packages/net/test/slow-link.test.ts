@@ -36,7 +36,7 @@ for (const [name, env] of [
     });
     const results = JSON.parse(stdout) as Record<string, Result>;
     const ways = Object.entries(results);
-    assert.equal(ways.length, 8);
+    assert.equal(ways.length, 9);
     for (const [way, { accepted, hadToWait, came }] of ways) {
       assert.equal(accepted, 150, way);
       assert.equal(came, accepted, way);

@@ -1,0 +1,357 @@
+// Datagrams that have to wait in the process, because the system is behind, and all that is promised of them. See `slow-link.test.ts` for a real
+// slow link.
+import assert from "node:assert/strict";
+import { afterEach, test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import {
+  dial,
+  ipAddr,
+  listenPacket,
+  type MessageConn,
+  type Packet,
+  peers,
+  type PeersOptions,
+  PreparedMessage,
+} from "@zocalo/net";
+import { enableDirectSend } from "../src/direct-send.ts";
+import { type Crowd, crowd } from "./crowded-handle.ts";
+
+const SIZES = [0, 1, 2, 512, 513, 40_000, 7];
+
+/** One way to send. After `hand` the caller's memory is overwritten at once, or when the promise has settled that it gives. */
+interface Way {
+  readonly crowd: Crowd;
+  hand(this: void, memory: Uint8Array): void | Promise<void>;
+  end(this: void): Promise<void>;
+}
+
+/** A bound socket that can no longer send, and another that never hears of it. */
+async function bound() {
+  const packets = await listenPacket("udp4", "127.0.0.1:0");
+  const to = ipAddr("udp", "127.0.0.1", packets.localAddr.port);
+  return { packets, to, crowd: crowd(packets), end: () => packets.close() };
+}
+
+async function peer(options: PeersOptions = {}) {
+  const packets = await listenPacket("udp4", "127.0.0.1:0");
+  const listener = peers(packets, { messages: "binary", ...options });
+  const client = await listenPacket("udp4", "127.0.0.1:0");
+  await client.send(Buffer.from("greeting"), packets.localAddr);
+  const conn: MessageConn = await listener.accept();
+  await conn.receive();
+  const end = async (): Promise<void> => {
+    await Promise.all([client.close(), listener.abort()]);
+  };
+  return { conn, listener, packets, crowd: crowd(packets), end };
+}
+
+const isCode = (code: string) => ({ code });
+
+/** Ways whose bytes are copied by their return. */
+const ways: Record<string, () => Promise<Way>> = {
+  async trySend() {
+    const { packets, to, ...rest } = await bound();
+    return { ...rest, hand: (memory) => assert.equal(packets.trySend(memory, to), "sent") };
+  },
+  async trySendBatch() {
+    const { packets, to, ...rest } = await bound();
+    return { ...rest, hand: (bytes) => assert.equal(packets.trySendBatch([{ bytes, addr: to }]), 1) };
+  },
+  async "trySend on a connected socket"() {
+    const conn = await dial("udp", "127.0.0.1:9");
+    return {
+      crowd: crowd(conn),
+      hand: (memory) => assert.equal(conn.trySend(memory), "sent"),
+      end: () => conn.close(),
+    };
+  },
+  async "trySend to a name"() {
+    const { packets, to, ...rest } = await bound();
+    const named = ipAddr("udp", "localhost", to.port);
+    return { ...rest, hand: (memory) => assert.equal(packets.trySend(memory, named), "sent") };
+  },
+  async "send, awaited"() {
+    const { packets, to, ...rest } = await bound();
+    return { ...rest, hand: (memory) => packets.send(memory, to) };
+  },
+  async "send to a name, awaited"() {
+    const { packets, to, ...rest } = await bound();
+    return { ...rest, hand: (memory) => packets.send(memory, `localhost:${to.port}`) };
+  },
+  async "sendBatch, awaited"() {
+    const { packets, to, ...rest } = await bound();
+    return { ...rest, hand: (bytes) => packets.sendBatch([{ bytes, addr: to }]) };
+  },
+  async "send, canceled"() {
+    const { packets, to, ...rest } = await bound();
+    const hand = (memory: Uint8Array): Promise<void> => {
+      const controller = new AbortController();
+      const sending = packets.send(memory, to, { signal: controller.signal });
+      controller.abort();
+      return assert.rejects(sending, isCode("canceled"));
+    };
+    return { ...rest, hand };
+  },
+  async "send to a name, canceled"() {
+    const { packets, to, ...rest } = await bound();
+    const hand = (memory: Uint8Array): Promise<void> => {
+      const controller = new AbortController();
+      const sending = packets.send(memory, `localhost:${to.port}`, { signal: controller.signal });
+      controller.abort();
+      return assert.rejects(sending, isCode("canceled"));
+    };
+    return { ...rest, hand };
+  },
+  async "sendBatch on a connected socket, canceled"() {
+    const conn = await dial("udp", "127.0.0.1:9");
+    const hand = (memory: Uint8Array): Promise<void> => {
+      const controller = new AbortController();
+      const sending = conn.sendBatch([memory], { signal: controller.signal });
+      controller.abort();
+      return assert.rejects(sending, isCode("canceled"));
+    };
+    return { crowd: crowd(conn), hand, end: () => conn.close() };
+  },
+  async "send, cut by a deadline"() {
+    const { packets, to, ...rest } = await bound();
+    const hand = async (memory: Uint8Array): Promise<void> => {
+      packets.setWriteDeadline(Date.now() + 60_000);
+      const sending = packets.send(memory, to);
+      packets.setWriteDeadline(1);
+      await assert.rejects(sending, isCode("timeout"));
+    };
+    return { ...rest, hand };
+  },
+  async "trySend to a peer"() {
+    const { conn, ...rest } = await peer();
+    return { ...rest, hand: (memory) => assert.equal(conn.trySend(memory), "sent") };
+  },
+  async "send to a peer"() {
+    const { conn, ...rest } = await peer();
+    return { ...rest, hand: (memory) => conn.send(memory) };
+  },
+};
+
+afterEach(() => enableDirectSend(true));
+
+for (const [how, isDirect] of [
+  ["past Node's documentation", true],
+  ["as documented", false],
+] as const) {
+  for (const [name, open] of Object.entries(ways)) {
+    test(`${name}, ${how}: a datagram that waits is not what its sender writes afterwards`, async () => {
+      enableDirectSend(isDirect);
+      const { crowd: waiting, hand, end } = await open();
+      const memory = new Uint8Array(40_000);
+      for (const [at, size] of SIZES.entries()) {
+        const given = memory.subarray(0, size).fill(at + 1);
+        let isSettled = false;
+        const handed = Promise.resolve(hand(given)).then(() => {
+          isSettled = true;
+          memory.fill(0xdb);
+        });
+        await turn();
+        if (isSettled) await handed;
+        await waiting.arrived(1);
+        if (!isSettled) await turn();
+        const [taken] = waiting.release();
+        assert.ok(
+          Buffer.alloc(size, at + 1).equals(taken ?? Buffer.of(0)),
+          `datagram ${at} of ${size} bytes`,
+        );
+        await handed;
+      }
+      await end();
+    });
+  }
+
+  test(`${how}: many that wait each have their own memory, in the order they were sent`, async () => {
+    enableDirectSend(isDirect);
+    const { packets, to, crowd: waiting, end } = await bound();
+    const memory = new Uint8Array(600);
+    for (let at = 0; at < 200; at++) {
+      packets.trySend(memory.fill(at).subarray(0, 3 * at), to);
+      memory.fill(0xdb);
+    }
+    const taken = waiting.release();
+    assert.equal(taken.length, 200);
+    for (const [at, bytes] of taken.entries()) assert.ok(Buffer.alloc(3 * at, at).equals(bytes), String(at));
+    await end();
+  });
+
+  test(`${how}: datagrams that wait in different sockets each have their own memory`, async () => {
+    enableDirectSend(isDirect);
+    const sockets = [await bound(), await bound(), await bound()];
+    const memory = new Uint8Array(1000);
+    for (const [at, { packets, to }] of sockets.entries()) {
+      packets.trySend(memory.fill(at + 1), to);
+      memory.fill(0xdb);
+    }
+    for (const [at, { crowd: waiting, end }] of sockets.entries()) {
+      assert.ok(Buffer.alloc(1000, at + 1).equals(waiting.release()[0] ?? Buffer.of(0)), `socket ${at}`);
+      await end();
+    }
+  });
+
+  test(`${how}: a prepared message stays as it is, and so does each datagram of it`, async () => {
+    enableDirectSend(isDirect);
+    const { conn, crowd: waiting, end } = await peer();
+    const prepared = new PreparedMessage(Buffer.alloc(5000, "p"));
+    await conn.send(prepared);
+    conn.trySend(prepared);
+    conn.trySend(Buffer.alloc(5000, "q"));
+    assert.deepEqual(
+      waiting.release().map((bytes) => bytes.toString()),
+      ["p", "p", "q"].map((letter) => letter.repeat(5000)),
+    );
+    assert.equal(Buffer.from(prepared.message as Uint8Array).toString(), "p".repeat(5000));
+    await end();
+  });
+
+  test(`${how}: flush waits for what was sent before it, not for what was sent after`, async () => {
+    enableDirectSend(isDirect);
+    const { packets, to, crowd: waiting, end } = await bound();
+    packets.trySend(Buffer.from("one"), to);
+    packets.trySend(Buffer.from("two"), to);
+    assert.equal(packets.bufferedAmount, 6);
+    let isFlushed = false;
+    const flushed = packets.flush().then(() => (isFlushed = true));
+    await assert.rejects(packets.flush({ signal: AbortSignal.abort() }), isCode("canceled"));
+    packets.trySend(Buffer.from("three"), to);
+    assert.deepEqual(waiting.release(1).map(String), ["one"]);
+    await turn();
+    assert.equal(isFlushed, false);
+    assert.deepEqual(waiting.release(1).map(String), ["two"]);
+    await flushed;
+    assert.equal(packets.bufferedAmount, 5);
+    waiting.release();
+    await packets.flush();
+    await end();
+  });
+
+  test(`${how}: flush never says that what close has dropped was taken`, async () => {
+    enableDirectSend(isDirect);
+    const { packets, to, crowd: waiting } = await bound();
+    packets.trySend(Buffer.from("one"), to);
+    const before = packets.flush();
+    const closed = packets.close();
+    const after = packets.flush();
+    waiting.release(1, -125); // ECANCELED, as libuv says it of what waits in a socket that is closed
+    await assert.rejects(before, isCode("closed"));
+    await assert.rejects(after, isCode("closed"));
+    await closed;
+    await assert.rejects(packets.flush(), isCode("closed"));
+    assert.equal(packets.bufferedAmount, 0);
+  });
+
+  test(`${how}: the last words of a peer leave before the socket is closed behind it`, async () => {
+    enableDirectSend(isDirect);
+    const { conn, listener, packets, crowd: waiting, end } = await peer();
+    const log: string[] = [];
+    conn.serve({ message() {}, close: ({ code }) => void log.push(`close ${code}`) });
+    conn.trySend("last words");
+    assert.equal(conn.bufferedAmount, 10);
+    const closed = conn.close(1000, "bye").then(() => log.push("closed"));
+    await listener.close();
+    assert.equal(conn.trySend("late"), "refused");
+    await assert.rejects(conn.send("late"), isCode("closed"));
+    await turn();
+    assert.deepEqual(log, []);
+    assert.deepEqual(waiting.release().map(String), ["last words"]);
+    await closed;
+    await turn();
+    assert.deepEqual(new Set(log), new Set(["close 1000", "closed"]));
+    await assert.rejects(packets.send(new Uint8Array(0), packets.localAddr), isCode("closed"));
+    await end();
+  });
+
+  test(`${how}: closing a peer whose words do not leave rejects in time, and its handler is told`, async () => {
+    enableDirectSend(isDirect);
+    const { conn, crowd: waiting, end } = await peer({ closeTimeoutMs: 1 });
+    const told = new Promise((resolve) => conn.serve({ message() {}, close: resolve }));
+    conn.trySend("last words");
+    await assert.rejects(conn.close(), isCode("timeout"));
+    const { code, wasClean, error } = (await told) as { code: number; wasClean: boolean; error?: object };
+    assert.deepEqual([code, wasClean, Reflect.get(error ?? {}, "code")], [1006, false, "timeout"]);
+    await assert.rejects(conn.close(), isCode("timeout"));
+    waiting.release();
+    await end();
+  });
+
+  test(`${how}: closing a peer rejects when the socket is closed under it, and nobody need wait for that`, async () => {
+    enableDirectSend(isDirect);
+    const { conn, packets, crowd: waiting, end } = await peer();
+    conn.trySend("last words");
+    const closing = conn.close();
+    void conn.close();
+    void conn.flush();
+    await packets.close();
+    waiting.release(1, -125);
+    await turn();
+    await turn(); // An unhandled rejection would have failed this test.
+    await assert.rejects(closing, isCode("closed"));
+    await end();
+  });
+
+  test(`${how}: what was sent leaves although the handler fails then, and the listener is closed`, async () => {
+    enableDirectSend(isDirect);
+    const packets = await listenPacket("udp4", "127.0.0.1:0");
+    const listener = peers(packets);
+    const client = await dial("udp", String(packets.localAddr));
+    await client.send(Buffer.from("one"));
+    const conn = await listener.accept();
+    const waiting = crowd(packets);
+    const told = new Promise((resolve) => {
+      conn.serve({
+        message() {
+          conn.trySend("last words");
+          void listener.close();
+          throw new Error("oops");
+        },
+        close: ({ code }) => resolve(code),
+      });
+    });
+    assert.equal(await told, 1011);
+    await turn();
+    assert.equal(packets.bufferedAmount, 10, "the socket is still open");
+    assert.deepEqual(waiting.release().map(String), ["last words"]);
+    await client.close();
+    await listener.abort();
+  });
+
+  test(`${how}: a peer that was closed may come back while its last words still wait`, async () => {
+    enableDirectSend(isDirect);
+    const packets = await listenPacket("udp4", "127.0.0.1:0");
+    const listener = peers(packets);
+    const client = await dial("udp", String(packets.localAddr));
+    await client.send(Buffer.from("one"));
+    const first = await listener.accept();
+    const waiting = crowd(packets);
+    first.trySend("bye");
+    const closing = first.close();
+    await client.send(Buffer.from("two"));
+    const second = await listener.accept();
+    assert.notEqual(second, first);
+    assert.equal(await second.receive(), "two");
+    waiting.release();
+    await closing;
+    await client.close();
+    await listener.abort();
+  });
+}
+
+test("a batch that is canceled while it waits says how many had left, and none of it is changed", async () => {
+  const { packets, to, crowd: waiting, end } = await bound();
+  const memory = ["one", "two", "six"].map((text) => Buffer.from(text));
+  const batch: Packet[] = memory.map((bytes) => ({ bytes, addr: to }));
+  const controller = new AbortController();
+  const sending = packets.sendBatch(batch, { signal: controller.signal });
+  await turn();
+  const taken = waiting.release().map(String);
+  await waiting.arrived(1);
+  controller.abort();
+  await assert.rejects(sending, { code: "canceled", datagramsSent: 1 });
+  for (const bytes of memory) bytes.fill("!");
+  assert.deepEqual([...taken, ...waiting.release().map(String)], ["one", "two"]);
+  await end();
+});
