@@ -4,7 +4,7 @@
 // fragment that serves for ever is asked a word by the test instead. An example that dials dials servers of that kind; it may throw. Nothing may
 // end in a rejection that no line could have caught. What an example needs is found in its text, so a new one is covered as it is written.
 import assert from "node:assert/strict";
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   existsSync,
@@ -32,12 +32,18 @@ import { fencedBlocks } from "./fenced-blocks.ts";
 
 /** An example that has not ended by then hangs. */
 const RUN_TIMEOUT_MS = 20_000;
+/** An example that has used up so much processor time spins. The system ends it, also when this process is gone and it answers nobody. */
+const RUN_CPU_S = 15;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const cache = join(root, ".cache");
 mkdirSync(cache, { recursive: true });
 const directory = mkdtempSync(join(cache, "hostile-examples-"));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const children = new Set<ChildProcess>();
+after(() => {
+  for (const child of children) child.kill("SIGKILL"); // What a test left behind that failed, or was given up.
+  rmSync(directory, { recursive: true, force: true });
+});
 // As the modules of a package stand: `zocalo` looks for its version above itself.
 const work = join(directory, "src");
 mkdirSync(work);
@@ -140,13 +146,20 @@ async function serveStrangers(example: Example): Promise<void> {
 }
 
 function start({ file, home, isFragment }: Example, mode: string, ports: string): ChildProcess {
-  const child = fork(join(work, "run-example.mjs"), [file, home, mode, ports, isFragment ? "fragment" : ""], {
+  const run = [process.execPath, "--enable-source-maps", join(work, "run-example.mjs")];
+  const argv = [file, home, mode, ports, isFragment ? "fragment" : ""];
+  const [command = "", ...args] =
+    process.platform === "win32"
+      ? run
+      : ["/bin/sh", "-c", `ulimit -S -t ${RUN_CPU_S} && exec "$@"`, "sh", ...run];
+  const child = spawn(command, [...args, ...argv], {
     cwd: work,
     stdio: ["ignore", "pipe", "pipe", "ipc"],
-    execArgv: ["--enable-source-maps"],
     timeout: RUN_TIMEOUT_MS,
     killSignal: "SIGABRT",
   });
+  children.add(child);
+  child.once("exit", () => children.delete(child));
   child.on("message", (message: { ping?: true }) => {
     if (message.ping === true && child.connected) child.send("pong", () => undefined);
   });
@@ -187,7 +200,7 @@ async function bundle(): Promise<void> {
   ]);
 }
 
-/** What stands in README files and in docs/. */
+/** What stands in README files and in docs/. What is marked as not to be run, or as a browser's, is taken for a fragment. */
 function documented(): Omit<Example, "file">[] {
   const readmes = readdirSync(join(root, "packages"))
     .map((name) => join("packages", name, "README.md"))
@@ -197,9 +210,19 @@ function documented(): Omit<Example, "file">[] {
     .map((name) => join("docs", name));
   return ["README.md", ...readmes, ...pages.sort()].flatMap((document) =>
     fencedBlocks(readFileSync(join(root, document), "utf8"))
-      .filter(({ language, info }) => language === "ts" && info === "")
-      .map(({ code, line }) => ({ place: `${document}:${line}`, home: "", isFragment: false, code })),
+      .filter(({ language, code }) => language === "ts" && !isForeign(code))
+      .map(({ code, line, info }) => {
+        const place = `${document}:${line}`;
+        if (info === "") return { place, home: "", isFragment: false, code };
+        const home = /@zocalo\/(\w+)/.exec(code)?.[1] ?? /packages\/(\w+)|(websocket)/.exec(document)?.at(-1);
+        return { place, home: home ?? "net", isFragment: true, code: code.replace(/^import .*\n/gm, "") };
+      }),
   );
+}
+
+/** The one of `ws`, which is there to be compared with; and what goes into the loop of the example before it. */
+function isForeign(code: string): boolean {
+  return code.includes('from "ws"') || /^conn\.serve\(/.test(code);
 }
 
 /** What stands behind `@example` in the packages' sources. */

@@ -210,7 +210,7 @@ export async function isServed(target: SocketConnectOpts): Promise<boolean> {
 
 /** True if an answer comes to a datagram. */
 export async function isAnswered(port: number): Promise<boolean> {
-  const socket = createSocket("udp4");
+  const socket = createSocket("udp4").unref(); // If no answer comes, nothing waits for it.
   socket.send("hola", port, "127.0.0.1");
   const [bytes] = (await once(socket, "message")) as [Buffer];
   socket.close();

@@ -43,6 +43,8 @@ export async function surround(code: string, home: string): Promise<void> {
   }
 }
 
+const ignore = (): void => undefined;
+
 const functions = {
   /** What a handler of one connection does: it sends back what comes, and rejects when the connection breaks. */
   handle: echo,
@@ -53,6 +55,12 @@ const functions = {
   show: (...what: unknown[]) => console.log(...what),
   allowed: () => Promise.resolve(true),
   token: "a long random text",
+  fetchToken: () => Promise.resolve("a long random text"),
+  showBadge: ignore,
+  showNotice: ignore,
+  showUsers: ignore,
+  showError: ignore,
+  message: "hola",
   file: { write: () => Promise.resolve() },
   pipeline,
   createReadStream: () => Readable.from([Buffer.alloc(100_000), Buffer.alloc(100_000)]),
