@@ -53,7 +53,7 @@ export class SlicingTransport implements Transport, TransportSink {
 
   resume(): void {
     this.#isReading = true;
-    if (this.#held.length > 0 || this.#hasEnded) this.#schedule();
+    if (this.#held.length > 0 || this.#hasEnded || this.#isClosed) this.#schedule();
     else this.#inner.resume();
   }
 
