@@ -31,8 +31,8 @@ export interface ConnHandler {
    */
   end?(): void | Promise<void>;
   /**
-   * Called exactly once, last; with an error unless both sides ended in order or this side closed. A write that failed and that nobody waited for is told
-   * here. What it throws nobody catches: it must not.
+   * Called exactly once, last, after a promise that `data` returned has settled; with an error unless both sides ended in order or this side closed. A write or
+   * `close` that failed and that nobody waited for is told here. What it throws nobody catches: it must not.
    */
   close?(error?: Error): void;
 }
@@ -46,7 +46,8 @@ export interface ConnHandler {
  * **Memory.** What `read`, `readFull` and iteration give belongs to the caller: it may be kept, changed and transferred. What `ConnHandler.data`
  * is given is lent until it returns. What is written is read until the promise of the call settles, and not after; `write` says the one exception.
  *
- * **Written** means that the system has taken it, which is not yet the peer. What had arrived before a failure is read first, then the failure.
+ * **Written** means that the system has taken it, which is not yet the peer. What had arrived before a failure is read first, then the failure (streams
+ * that are not Node's sockets: see `fromNodeStream`).
  *
  * **Failures.** A call that nobody waits for and that fails ends no process: the calls after it fail too, and a handler is told by `close(error)`.
  */
@@ -85,8 +86,9 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
    * callback). `bytes` must not be changed until the promise settles.
    *
    * @throws NetError with `bytesWritten`. After a failure (`reset`, `broken_pipe`, `closed` by `abort`) it is what the system has certainly taken: exact
-   * after `abort` over TCP, Unix and `pipe()`; else counted in steps of 64 KiB, of which it may have taken a part more. When a deadline, a signal or `close` cut the write short it is where to go on: it counts the step
-   * that was under way, which is still sent in its turn. The memory of that step (at most 64 KiB) is read until it is sent or the connection closes.
+   * after `abort` over TCP, Unix and `pipe()`; else counted in steps of 64 KiB, of which it may have taken a part more. When `close` cut the write short, it has been
+   * taken. When a deadline or a signal did, it is where to go on: it counts the step that was under way, which is still sent in its turn. The memory of that step (at
+   * most 64 KiB) is read until it is sent or the connection closes.
    */
   write(bytes: Uint8Array, options?: WaitOptions): Promise<void>;
 
@@ -109,7 +111,7 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
 
   /**
    * Flushes and closes both sides; resolves when the system has taken all accepted bytes and the end of the stream. Unblocks pending
-   * operations: reads reject with `closed`, and so do writes beyond the first 64 KiB that wait (their `bytesWritten` says how far they came). A second call
+   * operations: reads reject with `closed` at once, and so do writes beyond the first 64 KiB that wait, once those were taken (`bytesWritten` says how much). A second call
    * waits for the first. To send everything first, wait for the writes, or for `closeWrite`.
    * Afterwards what the peer still sends is thrown away until it ends too, for at most one second; then the connection is cut.
    *

@@ -2,7 +2,7 @@ import type { Deadline } from "./conn.ts";
 import { NetError } from "./error.ts";
 
 /** The longest delay `setTimeout` takes, in milliseconds; longer ones are waited for in parts. */
-const MAX_DELAY_MS = 2 ** 31 - 1;
+export const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /**
  * A deadline as milliseconds since the Unix epoch; `null` and `Infinity` mean none and give `Infinity`.

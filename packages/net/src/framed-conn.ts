@@ -1,5 +1,6 @@
 import type { Addr } from "./addr.ts";
 import { atEndOfTurn } from "./end-of-turn.ts";
+import { MAX_DELAY_MS } from "./deadline.ts";
 import type { Conn, Listener, WaitOptions } from "./conn.ts";
 import { NetError, type NetErrorParts } from "./error.ts";
 import { argumentError, canceledError, closedError, type FailureSite, timeoutError } from "./failures.ts";
@@ -117,9 +118,6 @@ function complete(options: FramedOptions): Settings {
     closeTimeoutMs: Math.min(option("closeTimeoutMs"), MAX_DELAY_MS),
   };
 }
-
-/** The longest delay `setTimeout` takes, in milliseconds. */
-const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /** A part larger than this is not copied to join it with its header. */
 const MAX_JOINED_BYTES = 16_384;
@@ -381,6 +379,8 @@ class FramedConn implements MessageConn, InboxSource, SendBufferSink, WriteWatch
   }
 
   #endInfo(): CloseInfo {
+    const { loss } = this.#outgoing;
+    if (loss !== undefined) return brokenInfo(loss); // Not clean: this side's messages were not all taken.
     if (this.#decoder.isAtBoundary) return { code: 1000, reason: "", wasClean: true };
     const reason = "the peer ended in the middle of a message";
     const error = new NetError({ ...this.route(), op: "read", code: "end_of_stream", reason });

@@ -281,7 +281,11 @@ export class Inbox<T = Message> {
     if (this.#queue !== undefined && this.#queue.length > 0) {
       const message = this.#queue.shift();
       this.#resumeIfLow();
-      return Promise.resolve(convert(message));
+      try {
+        return Promise.resolve(convert(message));
+      } catch (error) {
+        return rejection(error);
+      }
     }
     const info = this.#info;
     if (info !== undefined) this.#tellEnded();

@@ -53,8 +53,9 @@ export class SocketTransport implements Transport, BufferReader {
   #error: unknown;
   /** Why nothing more can be written. */
   #writeError: Error | undefined;
-  /** What Node had read when the socket broke, or nothing where its end came while it was paused; and whether all is over but that. */
+  /** What Node had read when the socket broke; empty if the end came while it was paused. While it is set, `closed` waits for the reader. */
   #unread: Uint8Array[] | undefined;
+  /** Node has told of the close. */
   #isClosed = false;
   /** This side has cut it. */
   #isCut = false;
@@ -64,8 +65,8 @@ export class SocketTransport implements Transport, BufferReader {
   /** Told by the `Departure` of each write. */
   departed(error: Error | null | undefined): void {
     const socket = this.#socket;
-    // Of a write that a destroyed socket had under way Node tells that it succeeded. Like one that failed it stays counted: its writer waits
-    // to be told how the connection ended.
+    // Node reports success for a write that was under way when the socket was destroyed. It stays counted, like a failed one: `onClose` tells its
+    // writer.
     if (!socket || socket.destroyed) return;
     if (error) {
       this.#writeError ??= error;
@@ -176,7 +177,7 @@ export class SocketTransport implements Transport, BufferReader {
     const written = departure(this);
     // What the system mostly takes at once need not be booked in and out of the queue of Node's stream. That is a tenth of a small
     // echo's cost (see `npm run bench -- tcp`).
-    if (!writePastQueue(socket, given, written)) socket.write(given, written);
+    if (!writePastQueue(socket, given, written)) writeByStream(socket, [given], written);
     if (!isLent || !isPlain) return;
     if (this.#leaving === 0) freeCopy(given);
     else keepCopy(given);
@@ -188,17 +189,12 @@ export class SocketTransport implements Transport, BufferReader {
     const given = parts.map((part) => (isLentMemory(part) ? Buffer.from(part) : part));
     this.#leaving = given.reduce((length, part) => length + part.length, 0);
     const written = departure(this);
-    if (writePastQueue(socket, given, written)) return;
-    socket.cork();
-    const last = given.pop();
-    for (const part of given) socket.write(part);
-    socket.write(last, written);
-    socket.uncork();
+    if (!writePastQueue(socket, given, written)) writeByStream(socket, given, written);
   }
 
   end(): void {
     this.#isEnding = true;
-    // Not before what Node's stream does not know of is gone: a socket that is being shut down can no more be reset.
+    // Wait for the write that bypassed Node's queue: Node does not know of it, and a socket that is shutting down cannot be reset.
     if (this.#leaving === 0) this.#socket?.end();
   }
 
@@ -307,6 +303,19 @@ export class SocketTransport implements Transport, BufferReader {
   #dropUnread(): void {
     this.#unread = undefined;
     if (this.#isClosed) this.closed();
+  }
+}
+
+/** A stream whose `_write` throws throws at whoever wrote: here it breaks. */
+function writeByStream(socket: Duplex, parts: Uint8Array[], written: Departure["written"]): void {
+  const last = parts.pop();
+  try {
+    if (parts.length > 0) socket.cork();
+    for (const part of parts) socket.write(part);
+    socket.write(last, written);
+    if (socket.writableCorked > 0) socket.uncork();
+  } catch (error) {
+    socket.destroy(error instanceof Error ? error : new Error(String(error)));
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Addr } from "./addr.ts";
 import type { Conn, ConnHandler, Deadline, WaitOptions } from "./conn.ts";
+import { MAX_DELAY_MS } from "./deadline.ts";
 import { NetError } from "./error.ts";
 import {
   argumentError,
@@ -14,7 +15,7 @@ import { netErrorFrom } from "./node-error.ts";
 import { type DataReceiver, ReadHalf } from "./read-half.ts";
 import type { Transport, TransportSink } from "./transport.ts";
 import type { TlsState } from "./tls-options.ts";
-import { told } from "./told.ts";
+import { rejection, told } from "./told.ts";
 import { untilCanceled } from "./until-canceled.ts";
 import { WriteWatch } from "./write-watch.ts";
 import { BURST, DONE, nextTurn, STEP_BYTES, WriteHalf } from "./write-half.ts";
@@ -50,6 +51,7 @@ export interface StreamConnOptions {
 /** How a connection ends. Until it does it has none of this. */
 interface Parting {
   closing: Promise<void> | undefined;
+  isAborted: boolean;
   isFlushed: boolean;
   onGone: (() => void) | undefined;
   /** Makes the error of what happened to the transport, if it broke. */
@@ -135,7 +137,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     const isGone = this.#isGone;
     if (!hasEnded && !isGone) return;
     queueMicrotask(() => {
-      if (hasEnded) this.#handleEnd();
+      if (hasEnded) this.#tellEnd();
       if (isGone) void this.#handleClose();
     });
   }
@@ -175,9 +177,12 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   abort(): void {
     const parting = this.#part();
     if (parting.isFlushed) return; // Closed: a reset now could destroy what the peer has not yet read.
-    parting.closing ??= Promise.resolve();
+    parting.isAborted = true;
     this.#reading.discard(closedError);
     this.#writing.fail(closedError);
+    parting.closing ??= this.#writing.hasLost
+      ? rejection(closedError(this.failureSite("close")))
+      : Promise.resolve();
     this.#transport.reset();
   }
 
@@ -195,12 +200,12 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // Who leaves a block because the connection has broken knows it already.
-    const wasBroken = this.#hasBroken;
+    // If the connection broke, or was aborted, whoever leaves the block already knows.
+    const isKnown = this.#parting?.broken !== undefined || this.#parting?.isAborted === true;
     try {
       await this.close();
     } catch (error) {
-      if (!wasBroken) throw error;
+      if (!isKnown) throw error;
     }
   }
 
@@ -215,9 +220,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   onEnd(): void {
     this.#hasPeerEnded = true;
     this.#reading.end(null);
-    // A stream of Node's may tell its end while the handler is busy with what came before.
-    if (this.#busy === undefined) this.#handleEnd();
-    else void this.#busy.then(() => this.#handleEnd());
+    this.#tellEnd();
   }
 
   onWritten(): void {
@@ -257,14 +260,10 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     const writes = this.#writing;
     const site = this.failureSite("close");
     writes.close();
-    if (writes.hasLost) {
-      this.#transport.destroy();
-      throw parting.broken?.(site) ?? closedError(site);
-    }
+    if (writes.hasLost) this.#failToClose(parting, parting.broken?.(site) ?? closedError(site));
     if (this.#isGone) return;
-    const timeoutMs = this.#options.closeTimeoutMs ?? DEFAULT_CLOSE_TIMEOUT_MS;
     const isInTime = await new Promise<boolean>((resolve) => {
-      const timer = setTimeout(() => resolve(false), timeoutMs);
+      const timer = setTimeout(() => resolve(false), Math.min(this.#closeTimeoutMs, MAX_DELAY_MS));
       parting.onGone = () => {
         clearTimeout(timer);
         resolve(true);
@@ -272,14 +271,8 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
       writes.end(parting.onGone);
     });
     parting.onGone = undefined;
-    if (!isInTime) {
-      this.#transport.reset();
-      throw timeoutError(site);
-    }
-    if (writes.hasLost) {
-      this.#transport.destroy();
-      throw parting.broken?.(site) ?? closedError(site);
-    }
+    if (!isInTime) this.#failToClose(parting, timeoutError(site));
+    if (writes.hasLost) this.#failToClose(parting, parting.broken?.(site) ?? closedError(site));
     if (this.#isGone) return;
     if (parting.broken !== undefined) return this.#transport.destroy();
     parting.isFlushed = true;
@@ -290,6 +283,17 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     else this.#transport.unref();
     const timer = setTimeout(() => this.#transport.destroy(), LINGER_MS).unref();
     parting.onGone = () => clearTimeout(timer);
+  }
+
+  /** Cuts the connection; the handler's `close` is told, too, as nobody may wait for the call. */
+  #failToClose(parting: Parting, error: NetError): never {
+    parting.failure ??= () => error;
+    this.#transport.reset();
+    throw error;
+  }
+
+  get #closeTimeoutMs(): number {
+    return this.#options.closeTimeoutMs ?? DEFAULT_CLOSE_TIMEOUT_MS;
   }
 
   onData(bytes: Uint8Array): void | Promise<void> {
@@ -326,6 +330,12 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     }
   }
 
+  /** A stream of Node's may tell its end while the handler is busy with what came before. */
+  #tellEnd(): void {
+    if (this.#busy === undefined) this.#handleEnd();
+    else void this.#busy.then(() => this.#handleEnd());
+  }
+
   #handleEnd(): void {
     const handler = this.#handler;
     if (!handler) return;
@@ -345,26 +355,30 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   async #closeAfterEnd(): Promise<void> {
     if (this.#parting?.closing !== undefined) return;
     const transport = this.#transport;
-    if (transport.bufferedBytes === 0 && !this.#writes?.isWaiting) return this.close();
-    const watch = new WriteWatch(
-      {
-        get unsentBytes() {
-          return transport.bufferedBytes;
-        },
-        writeProgress: () => transport.progress(),
-        unacknowledgedBytes: () => transport.unacknowledgedBytes(),
-        writeTimedOut: () => this.#abortWith(timeoutError(this.failureSite("close"))),
-      },
-      this.#options.closeTimeoutMs ?? DEFAULT_CLOSE_TIMEOUT_MS,
-    );
-    watch.start();
+    let watch: WriteWatch | undefined;
     try {
-      await this.closeWrite();
+      if (transport.bufferedBytes > 0 || this.#writes?.isWaiting) {
+        // Between two steps nothing is buffered, nor while the end itself (of TLS, or of a foreign stream) has not left.
+        watch = new WriteWatch(
+          {
+            get unsentBytes() {
+              return Math.max(1, transport.bufferedBytes);
+            },
+            writeProgress: () => transport.progress(),
+            unacknowledgedBytes: () => transport.unacknowledgedBytes(),
+            writeTimedOut: () => this.#abortWith(timeoutError(this.failureSite("close"))),
+          },
+          this.#closeTimeoutMs,
+        );
+        watch.start();
+        await this.closeWrite();
+        watch.stop();
+      }
       await this.close();
     } catch (error) {
-      if (this.#parting?.closing === undefined) this.#abortWith(error); // Which tells the handler.
-    } finally {
-      watch.stop();
+      watch?.stop();
+      // The handler's `close` tells it, also where it was `close` that failed.
+      if (this.#parting?.closing === undefined) this.#abortWith(error);
     }
   }
 
@@ -372,7 +386,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     const handler = this.#handler;
     await this.#busy;
     const failure = this.#parting?.failure;
-    // Not made for a handler that is not told.
+    // `?.` also spares the error, and its stack, where there is no `close`.
     if (failure) handler?.close?.(failure());
     else handler?.close?.();
   }
@@ -403,13 +417,10 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     return nextTurn();
   }
 
-  get #hasBroken(): boolean {
-    return this.#parting?.broken !== undefined;
-  }
-
   #part(): Parting {
     return (this.#parting ??= {
       closing: undefined,
+      isAborted: false,
       isFlushed: false,
       broken: undefined,
       onGone: undefined,

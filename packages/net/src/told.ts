@@ -1,6 +1,6 @@
 /**
- * Marks a promise as handled: if it rejects and nobody waits for it, the process goes on. Who waits still sees it reject. For calls whose failure
- * the connection tells all the same: by `close(error)` of its handler, and by each call that follows.
+ * Marks a promise as handled, so that a rejection nobody awaits does not end the process. Whoever awaits it still sees it reject. Use it only where the
+ * connection tells the failure too: by `close(error)` of its handler, and by the next call.
  */
 export function told<T>(promise: Promise<T>): Promise<T> {
   promise.catch(ignore);
@@ -8,7 +8,7 @@ export function told<T>(promise: Promise<T>): Promise<T> {
 }
 
 /** A promise that has rejected, see `told`. */
-export function rejection(reason: Error): Promise<never> {
+export function rejection(reason: unknown): Promise<never> {
   return told(Promise.reject(reason));
 }
 

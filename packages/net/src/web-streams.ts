@@ -7,7 +7,7 @@ import { closedError } from "./failures.ts";
 import { isLentMemory } from "./lent-memory.ts";
 import { SocketTransport } from "./socket-transport.ts";
 import { StreamConn } from "./stream-conn.ts";
-import { told } from "./told.ts";
+import { WebStreamTransport } from "./web-stream-transport.ts";
 
 /** The two directions of a connection as Web Streams. */
 export interface WebStreamPair {
@@ -17,8 +17,7 @@ export interface WebStreamPair {
 
 /**
  * A connection as Web Streams, to be used in its place. Cancelling `readable` is `closeRead`, closing `writable` is `closeWrite`, aborting it is `abort`;
- * the connection still wants to be closed. Nothing is read ahead. A `writer` keeps what it is given until its turn: bytes that `ConnHandler.data` has
- * lent are to be copied for it.
+ * the connection still wants to be closed. Nothing is read ahead. Lent bytes may be written to it as to the connection.
  *
  * @example
  * const { readable, writable } = toWebStreams(conn);
@@ -36,16 +35,29 @@ export function toWebStreams(conn: Conn): WebStreamPair {
     },
     { highWaterMark: 0 },
   );
-  const writable = new WebWritableStream<Uint8Array>({
-    start(controller) {
-      // `abort` comes only once the write before it is over, which a peer that does not read can put off for ever.
-      const signal: unknown = Reflect.get(controller, "signal"); // Not in Node's types.
-      if (signal instanceof AbortSignal) signal.addEventListener("abort", () => conn.abort(), { once: true });
+  /** For each chunk that waits: its copy, if it was lent. */
+  const copies: (Uint8Array | undefined)[] = [];
+  const writable = new WebWritableStream<Uint8Array>(
+    {
+      start(controller) {
+        // `abort` comes only once the write before it is over, which a peer that does not read can put off for ever.
+        const signal: unknown = Reflect.get(controller, "signal"); // Not in Node's types.
+        if (signal instanceof AbortSignal)
+          signal.addEventListener("abort", () => conn.abort(), { once: true });
+      },
+      write: (bytes) => conn.write(copies.shift() ?? bytes),
+      close: () => conn.closeWrite(),
+      abort: () => conn.abort(),
     },
-    write: (bytes) => conn.write(bytes),
-    close: () => conn.closeWrite(),
-    abort: () => conn.abort(),
-  });
+    {
+      highWaterMark: 1,
+      // A stream asks this, of each chunk once and in order, when the chunk is written: here lent bytes would begin to wait.
+      size(chunk) {
+        copies.push(isLent(chunk) ? Buffer.from(chunk) : undefined);
+        return 1;
+      },
+    },
+  );
   return { readable, writable };
 }
 
@@ -91,10 +103,13 @@ function ownWhatIsLent(stream: Duplex): void {
     const take: unknown = Reflect.get(stream, name);
     if (typeof take !== "function") continue;
     Reflect.set(stream, name, (chunk: unknown, ...rest: unknown[]): unknown => {
-      const isLent = chunk instanceof Uint8Array && isLentMemory(chunk);
-      return Reflect.apply(take, stream, [isLent ? Buffer.from(chunk) : chunk, ...rest]);
+      return Reflect.apply(take, stream, [isLent(chunk) ? Buffer.from(chunk) : chunk, ...rest]);
     });
   }
+}
+
+function isLent(chunk: unknown): chunk is Uint8Array {
+  return chunk instanceof Uint8Array && isLentMemory(chunk);
 }
 
 /**
@@ -117,44 +132,12 @@ export function fromNodeStream(stream: Duplex): Conn {
 
 /**
  * Two Web Streams of bytes as a connection. Its addresses are those of a pipe. A write has been taken when the sink of `writable` has said so; aborting the
- * connection aborts `writable` and cancels `readable`. Where `writable` fails, what has not been read of `readable` is lost.
+ * connection aborts `writable` and cancels `readable`. Where `writable` fails, what `readable` still gives can be read.
+ *
+ * @throws TypeError if one of them is locked.
  */
 export function fromWebStreams(pair: WebStreamPair): Conn {
-  return fromNodeStream(duplexOf(pair));
-}
-
-/** Not `Duplex.fromWeb`: where several writes fail together it throws, outside of any call (Node 20 to 26). */
-function duplexOf({ readable, writable }: WebStreamPair): Duplex {
-  const reader = readable.getReader();
-  const writer = writable.getWriter();
-  const duplex: Duplex = new Duplex({
-    read() {
-      reader.read().then(
-        ({ done, value }) => duplex.push(done ? null : value),
-        (error: unknown) => duplex.destroy(asError(error)),
-      );
-    },
-    write(chunk: Uint8Array, _encoding, done) {
-      void report(writer.write(chunk), done);
-    },
-    final(done) {
-      void report(writer.close(), done);
-    },
-    destroy(reason, done) {
-      // Both may have ended or failed already; whoever has them is told there.
-      void told(reader.cancel(reason ?? undefined));
-      void told(writer.abort(reason ?? undefined));
-      done(reason);
-    },
-  });
-  // A sink that fails while nothing is written is told only here. The end of what is read tells of itself.
-  writer.closed.catch((error: unknown) => duplex.destroy(asError(error)));
-  void told(reader.closed);
-  return duplex;
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error("the stream failed", { cause: reason });
+  return new StreamConn(new WebStreamTransport(pair), { network: "stream" });
 }
 
 async function pushNext(conn: Conn, duplex: Duplex): Promise<void> {
@@ -169,7 +152,7 @@ async function report(work: Promise<void>, done: (error?: Error | null) => void)
   try {
     await work;
   } catch (error) {
-    done(asError(error));
+    done(error instanceof Error ? error : new Error(String(error)));
     return;
   }
   done(null);

@@ -161,14 +161,13 @@ export class WriteHalf {
     this.#refused = () => closedError(this.#writeSite());
     this.#deadline?.set(null);
     let room = Math.max(0, STEP_BYTES - this.#transport.bufferedBytes);
-    const kept: Request[] = [];
-    for (const request of this.#queue) {
-      const last = request.keepUpTo(room);
-      room -= last.length - last.accepted;
-      if (last.length > last.accepted) kept.push(last);
-      if (last !== request) settle(request).reject(closedError(this.#writeSite(last.length)));
+    const queued = this.#queue;
+    this.#queue = [];
+    for (const request of queued) {
+      room -= request.keepUpTo(room);
+      if (request.accepted < request.length) this.#queue.push(request);
+      else this.#settleIfTaken(request); // Or once the step under way is.
     }
-    this.#queue = kept;
   }
 
   /** Nothing more can be written: `failure` makes the error of everything that waits or comes later. */
@@ -195,11 +194,19 @@ export class WriteHalf {
       this.#leaving = EMPTY;
       for (const request of leaving) {
         request.taken = request.accepted;
-        if (request.taken === request.length) settle(request).resolve();
+        this.#settleIfTaken(request);
       }
     }
     if (this.#queue.length > 0 || this.#end === "wanted") this.#pump();
     this.#holdProcess();
+  }
+
+  #settleIfTaken(request: Request): void {
+    const { taken, length, isCut } = request;
+    if (taken < length) return;
+    settle(request);
+    if (isCut) request.reject(closedError(this.#writeSite(taken)));
+    else request.resolve();
   }
 
   /** See `TransportSink.onFinish`. */
@@ -214,7 +221,7 @@ export class WriteHalf {
     if (this.#transport.bufferedBytes === 0 && this.#end !== "failed") return DONE;
     return this.#request([], length, options, (request) => {
       request.accepted = length;
-      if (this.#end === "failed" && this.#refused) request.reject(this.#refused());
+      if (this.#end === "failed" && this.#refused) settle(request).reject(this.#refused());
       else this.#leaving = added(this.#leaving, request);
     });
   }
@@ -256,7 +263,8 @@ export class WriteHalf {
     if (!signal) return;
     const onAbort = (): void => {
       this.#queue = this.#queue.filter((other) => other !== request);
-      // In the step under way it stays: what is taken of that is counted from its beginning, so that none of its bytes count for those behind it.
+      // Keep it in `#leaving` if part of it is in the step under way: `fail` credits the bytes taken from the step's start, and would give its share
+      // to the writes behind it.
       settle(request).reject(canceledError(this.#writeSite(request.accepted), signal));
       this.#pump();
       this.#holdProcess();
@@ -342,13 +350,16 @@ export class WriteHalf {
 
 /** One call of `write` or `writev`. */
 class Request {
-  readonly length: number;
+  /** Bytes of it that are to be written. */
+  length: number;
   readonly resolve: () => void;
   readonly reject: (error: NetError) => void;
   /** Bytes handed over to the transport. */
   accepted = 0;
   /** Bytes of steps that have been taken. */
   taken = 0;
+  /** `close` has cut it short: it rejects when what is left of it has been taken. */
+  isCut = false;
   /** Its caller has been told. It may still have bytes in the step under way. */
   isSettled = false;
   forgetSignal: (() => void) | undefined;
@@ -365,7 +376,8 @@ class Request {
 
   /** Adds its next bytes to `step`, at most `limit`; gives how many. */
   takeStep(step: Uint8Array[], limit: number): number {
-    let room = limit;
+    const most = Math.min(limit, this.length - this.accepted);
+    let room = most;
     while (room > 0) {
       const part = this.#parts[this.#part];
       if (part === undefined) break;
@@ -378,8 +390,8 @@ class Request {
         this.#offset = 0;
       }
     }
-    this.accepted += limit - room;
-    return limit - room;
+    this.accepted += most - room;
+    return most - room;
   }
 
   /** Copies those parts that are lent and have still to wait. */
@@ -390,20 +402,12 @@ class Request {
     }
   }
 
-  /** Itself if no more than `limit` bytes are left of it; else a request for so many, of which nobody is told, with memory of its own. */
-  keepUpTo(limit: number): Request {
-    const { accepted } = this;
-    if (this.length - accepted <= limit) return this;
-    const step: Uint8Array[] = [];
-    const size = this.takeStep(step, limit);
-    const kept = new Request(
-      [Buffer.concat(step)],
-      accepted + size,
-      () => {},
-      () => {},
-    );
-    kept.accepted = accepted;
-    return kept;
+  /** Cuts off what is beyond the next `limit` bytes; gives how many are still to be handed over. */
+  keepUpTo(limit: number): number {
+    const left = Math.min(limit, this.length - this.accepted);
+    this.isCut = this.accepted + left < this.length;
+    this.length = this.accepted + left;
+    return left;
   }
 }
 

@@ -16,7 +16,7 @@ export interface WriteWatchHost {
 }
 
 /**
- * Ends a connection whose peer takes nothing of what waits for it. A peer that does not read, but sends, is no exception. It is at work
+ * Ends a connection whose peer takes nothing of what waits for it. A peer that sends but does not read is cut off, too. It is at work
  * only while something waits.
  *
  * A peer that takes bytes out of the system's buffer is alive, although none leave this process meanwhile: the system asks for more only
@@ -82,7 +82,7 @@ export class WriteWatch implements Monitored {
     if (hasProgressed(progress, this.#host.writeProgress())) return this.#sawProgress(now);
     this.#lastUnacknowledged = unacknowledged;
     if (before !== undefined && unacknowledged !== undefined && unacknowledged < before) this.#since = now;
-    // With one of two numbers nothing is said: the next look has both, or neither.
+    // Two numbers are needed to see progress. Where only one look gave one, the next decides.
     if ((before === undefined) !== (unacknowledged === undefined)) return;
     if (now - this.#since < this.#timeoutMs) return;
     this.stop();

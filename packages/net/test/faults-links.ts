@@ -132,10 +132,15 @@ export class RelayLink implements Link {
   }
 }
 
-/** Addresses set aside for tests of network devices (RFC 2544). */
-const NEAR = "198.18.213.1";
-const FAR = "198.18.213.2";
-const NOWHERE = "198.18.213.66";
+/** Eight of the 131,072 addresses set aside for tests of network devices (RFC 2544): those of this process, as others may run the same. */
+function ownAddress(last: number): string {
+  const at = (process.pid % 16_384) * 8 + last;
+  return `198.${18 + (at >> 16)}.${(at >> 8) & 255}.${at & 255}`;
+}
+
+export const NEAR = ownAddress(1);
+export const FAR = ownAddress(2);
+const NOWHERE = ownAddress(6);
 
 /**
  * Two network namespaces, this process's and a new one, joined by a pair of virtual devices. Where the kernel has `netem` that delays

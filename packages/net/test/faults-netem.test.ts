@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { test } from "node:test";
-import { NamespaceLink } from "./faults-links.ts";
+import { FAR, NamespaceLink, NEAR } from "./faults-links.ts";
 import { netemArguments, type Run } from "./faults-netem.ts";
 
 /** A system that does as it is told, with or without netem, and writes down what it was told. */
@@ -12,7 +12,12 @@ function fakeSystem(hasNetem: boolean): { run: Run; told: string[] } {
   const told: string[] = [];
   let drops = 0;
   const run: Run = (command, ...args) => {
-    const line = [command, ...args].join(" ").replaceAll(String(process.pid), "PID");
+    const line = [command, ...args]
+      .join(" ")
+      .replaceAll(NEAR, "NEAR")
+      .replaceAll(FAR, "FAR")
+      .replace(/198\.1[89]\.\d+\.\d+/, "NOWHERE")
+      .replaceAll(String(process.pid), "PID");
     told.push(line);
     if (command !== "tc") return "";
     if (!hasNetem) throw new Error("Error: Specified qdisc kind is unknown.");
@@ -31,15 +36,15 @@ test("where the kernel has netem, it spoils the link, and nothing is relayed", a
   const { run, told } = fakeSystem(true);
   const link = new NamespaceLink(run);
   assert.equal(link.name, "two network namespaces with netem");
-  assert.equal(await link.udp("198.18.213.2:5000"), "198.18.213.2:5000");
-  assert.equal(await link.tcp("198.18.213.2:5001"), "198.18.213.2:5001");
+  assert.equal(await link.udp(`${FAR}:5000`), `${FAR}:5000`);
+  assert.equal(await link.tcp(`${FAR}:5001`), `${FAR}:5001`);
   assert.deepEqual(told.splice(0), [
     "ip netns add zocalo-PID",
     "ip link add zocPID type veth peer name far netns zocalo-PID",
-    "ip addr add 198.18.213.1/30 dev zocPID",
+    "ip addr add NEAR/30 dev zocPID",
     "ip link set zocPID up",
-    "ip route replace unreachable 198.18.213.66",
-    "ip -n zocalo-PID addr add 198.18.213.2/30 dev far",
+    "ip route replace unreachable NOWHERE",
+    "ip -n zocalo-PID addr add FAR/30 dev far",
     "ip -n zocalo-PID link set far up",
     "ip -n zocalo-PID link set lo up",
     "tc qdisc add dev zocPID root netem delay 3ms loss 0%",
@@ -53,8 +58,8 @@ test("where the kernel has netem, it spoils the link, and nothing is relayed", a
     "tc qdisc change dev zocPID root netem delay 3ms loss 29%",
     "tc -s -j qdisc show dev zocPID",
     "tc qdisc change dev zocPID root netem delay 3ms loss 0%",
-    "ip -n zocalo-PID route add blackhole 198.18.213.1/32",
-    "ip route del unreachable 198.18.213.66",
+    "ip -n zocalo-PID route add blackhole NEAR/32",
+    "ip route del unreachable NOWHERE",
     "ip link del zocPID",
     "ip netns del zocalo-PID",
   ]);
@@ -71,7 +76,7 @@ test("where it has none, datagrams take a relay that loses them, and the kernel 
   await bound;
   const relayed = await link.udp(`127.0.0.1:${far.address().port}`);
   assert.notEqual(relayed, `127.0.0.1:${far.address().port}`);
-  assert.equal(await link.tcp("198.18.213.2:5001"), "198.18.213.2:5001");
+  assert.equal(await link.tcp(`${FAR}:5001`), `${FAR}:5001`);
   const port = Number(relayed.split(":")[1]);
   told.length = 0;
 

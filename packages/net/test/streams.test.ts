@@ -1,11 +1,16 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
-import { PassThrough, Readable } from "node:stream";
-import { TransformStream } from "node:stream/web";
+import { Duplex, PassThrough, Readable } from "node:stream";
+import {
+  ReadableStream,
+  type ReadableStreamDefaultController,
+  TransformStream,
+  WritableStream,
+} from "node:stream/web";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { fromNodeStream, fromWebStreams, pipe, toNodeStream, toWebStreams } from "@zocalo/net";
+import { fromNodeStream, fromWebStreams, type NetError, pipe, toNodeStream, toWebStreams } from "@zocalo/net";
 
 const big = Buffer.alloc(1_000_000, "stream ");
 
@@ -167,6 +172,93 @@ test("lent bytes that wait in a connection as a Node stream are copied", async (
   await d.readFull(100_000);
   assert.equal(String(await d.readFull(3)), "own");
   a.abort();
+});
+
+test("lent bytes that wait for a writer of Web Streams are copied", async () => {
+  const [a, b] = pipe();
+  const [c, d] = pipe();
+  const writer = toWebStreams(c).writable.getWriter();
+  void writer.write(Buffer.alloc(100_000, "-")); // Which has to wait, and all behind it.
+  const lentEnded = new Promise<void>((resolve) => {
+    b.serve({
+      data(lent) {
+        void writer.write(lent.subarray(0, 1));
+        void writer.write(lent.subarray(1));
+        queueMicrotask(() => void lent.fill(0x21)); // The loan ends, and others use the memory.
+        resolve();
+      },
+    });
+  });
+  await a.write(Buffer.from("own"));
+  await lentEnded;
+  void writer.write(Buffer.from("!"));
+  await d.readFull(100_000);
+  assert.equal(String(await d.readFull(4)), "own!");
+  for (const conn of [a, c]) conn.abort();
+});
+
+test("where a writable stream fails, what the readable one still gives is read, and its end", async () => {
+  let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const readable = new ReadableStream<Uint8Array>({ start: (given) => void (controller = given) });
+  const writable = new WritableStream<Uint8Array>({
+    write: () => Promise.reject(new Error("the disk is full")),
+  });
+  const conn = fromWebStreams({ readable, writable });
+  controller?.enqueue(Buffer.from("before, "));
+  await assert.rejects(conn.write(big), { op: "write", bytesWritten: 0 });
+  controller?.enqueue(Buffer.from("behind"));
+  assert.equal(String(await conn.readFull(14)), "before, behind");
+  const closed = new Promise<Error | undefined>((close) => conn.serve({ data() {}, close }));
+  controller?.close();
+  assert.match(String(await closed), /the disk is full/);
+  await assert.rejects(conn.close(), { op: "close" });
+});
+
+test("a readable stream that fails is told behind what it gave, and aborts the writable one", async () => {
+  let reason: unknown;
+  let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const readable = new ReadableStream<Uint8Array>({ start: (given) => void (controller = given) });
+  const conn = fromWebStreams({
+    readable,
+    writable: new WritableStream({ abort: (why) => void (reason = why) }),
+  });
+  controller?.enqueue(Buffer.from("x"));
+  const first = conn.read();
+  assert.equal(String(await first), "x");
+  controller?.error(new Error("torn"));
+  await assert.rejects(conn.read(), /torn/);
+  assert.match(String(reason), /torn/);
+});
+
+test("streams that are locked are refused, and neither is locked by that", () => {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const reader = readable.getReader();
+  assert.throws(() => fromWebStreams({ readable, writable }), TypeError);
+  reader.releaseLock();
+  fromWebStreams({ readable, writable }).abort();
+});
+
+test("a stream whose write throws breaks the connection, and not its caller", async () => {
+  const thrower = new Duplex({
+    read() {},
+    write() {
+      throw new Error("not implemented");
+    },
+  });
+  const conn = fromNodeStream(thrower);
+  await assert.rejects(conn.write(Buffer.from("x")), /not implemented/);
+  await assert.rejects(conn.write(Buffer.from("x")), { op: "write" });
+});
+
+test("a peer's end that cannot be answered in time ends the connection with an error, and not the process", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const stream = new Duplex({ read() {}, final() {} }); // It never says that its end has left.
+  const conn = fromNodeStream(stream);
+  const closed = new Promise<Error | undefined>((close) => conn.serve({ data() {}, close }));
+  stream.push(null);
+  for (let i = 0; i < 5; i++) await turn();
+  t.mock.timers.tick(10_000);
+  assert.equal(((await closed) as NetError).code, "timeout");
 });
 
 test("no byte of a cancelled write counts for the one that leaves with it", async () => {

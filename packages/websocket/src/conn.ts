@@ -133,7 +133,10 @@ export class WebSocketConn implements MessageConn {
     return this.#session.roundTripMs;
   }
 
-  /** @throws WebSocketError through the promise: `abnormal_closure`, `protocol_error`, …, with both sides' Close frames. */
+  /**
+   * @throws WebSocketError through the promise: `abnormal_closure`, `protocol_error`, …, with both sides' Close frames. After the peer's Close frame, too, if the
+   * peer was gone before the system had taken all that was sent.
+   */
   receive(options?: WaitOptions): Promise<Message | null> {
     return this.#incoming === undefined
       ? this.#inbox.receive(options)
@@ -179,7 +182,7 @@ export class WebSocketConn implements MessageConn {
     return told(this.#session.sendStream(source, options));
   }
 
-  /** @throws WebSocketError through the promise: `closed`, `send_buffer_full`, `canceled` (then the message is sent all the same). */
+  /** @throws WebSocketError through the promise: `closed`, `send_buffer_full`, `canceled` (a message that was accepted before is sent all the same; one that still waited for a stream is not). */
   send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
     return this.#session.send(message, options);
   }

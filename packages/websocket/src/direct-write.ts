@@ -7,9 +7,11 @@ import { getSystemErrorName } from "node:util";
  * Writing past the queue of Node's stream. What the system mostly takes at once need not be booked in and out of that queue, nor wait for the next tick.
  *
  * There are two ways, and neither is documented for those who use a stream. Bytes go to the socket's handle, with a request object that is used again as long as the
- * system takes all at once: Node makes one for each write, which is a third of a microsecond (bench: websocket). Text, and everything where the handle is not as
- * expected (from Node 26.10 on it is given a request only for what is not taken at once), goes by `_write` and `_writev`, which Node documents for those who implement a stream. Where those are not a plain socket's either,
+ * system takes all at once: Node makes one for each write, which is a third of a microsecond (bench: websocket). Text, TLS, and everything where the handle is not as
+ * expected (from Node 26.10 on it is given a request only for what is not taken at once), goes by `_write` and `_writev`, which Node documents for those who implement a stream. Where those are not a socket's either,
  * `canWriteDirectly` is false, and `write` does. No way copies anything.
+ *
+ * A write that fails here does not destroy the socket, as one by its stream would: what has arrived can still be read.
  */
 
 /** Who writes. */
@@ -82,6 +84,8 @@ export function usesHandle(socket: Duplex): boolean {
 }
 
 function handleOf(socket: Duplex): Handle | undefined {
+  // A handle of TLS takes requests, too, but does more with them.
+  if (Object.getPrototypeOf(socket) !== Socket.prototype) return undefined;
   const handle = (socket as Duplex & { _handle?: Partial<Handle> | null })._handle;
   return handle?.writeBuffer !== undefined && handle.writev !== undefined ? (handle as Handle) : undefined;
 }

@@ -1,4 +1,4 @@
-import type { CloseInfo } from "@zocalo/net";
+import { type CloseInfo, told, type WriteWatch } from "@zocalo/net";
 import { CLOSE } from "./core/close-code.ts";
 import { type CloseFrame, WebSocketError, type WebSocketErrorCode } from "./error.ts";
 
@@ -8,6 +8,8 @@ export interface CloseFrames {
   readonly receivedClose: CloseFrame | undefined;
 }
 
+const LOST = "the connection ended before the system had taken all that was sent";
+
 /** What is known of a connection's end. Most connections are idle, and have none yet. */
 export class Ending {
   /** This side called `close` or `abort` before the peer had closed. */
@@ -16,6 +18,8 @@ export class Ending {
   isOver = false;
   /** Ends the transport if the peer does not. */
   timer: NodeJS.Timeout | undefined;
+  /** Looks whether a peer that has closed still takes what was sent before. */
+  watch: WriteWatch | undefined;
   /** What Node said, if the socket broke. */
   socketError: Error | undefined;
   readonly #frames: CloseFrames;
@@ -46,22 +50,29 @@ export class Ending {
   /** Settles with `settle`. */
   get closed(): Promise<void> {
     if (this.#closed === undefined) {
-      this.#closed = new Promise((resolve, reject) => {
-        this.#settle = (error) => (error === undefined ? resolve() : reject(error));
-      });
-      this.#closed.catch(ignore); // Who does not wait for `close` is told by the handler's, or by `receive`.
+      // Who does not wait for `close` is told by the handler's, or by `receive`.
+      this.#closed = told(
+        new Promise((resolve, reject) => {
+          this.#settle = (error) => (error === undefined ? resolve() : reject(error));
+        }),
+      );
     }
     return this.#closed;
   }
 
-  /** From now on it is over. Gives what the application is told; `settle` follows that. */
-  over(): CloseInfo {
+  /**
+   * From now on it is over. Gives what the application is told; `settle` follows that.
+   *
+   * @param hasLost not all that was sent was taken. Then the end is not clean, Close frames or not; code and reason are still the peer's (RFC 6455 §7.1.5).
+   */
+  over(hasLost: boolean): CloseInfo {
     this.isOver = true;
     const { receivedClose } = this.#frames;
-    if (this.#code === undefined && receivedClose !== undefined && this.#error === undefined) {
-      return { ...receivedClose, wasClean: true };
-    }
-    return new BrokenEnd(this.#code ?? CLOSE.abnormal, this);
+    const wasClean = this.#code === undefined && receivedClose !== undefined && this.#error === undefined;
+    if (wasClean && !hasLost) return { ...receivedClose, wasClean };
+    if (!wasClean) return new BrokenEnd(this.#code ?? CLOSE.abnormal, "", this);
+    this.broken("abnormal_closure", LOST, this.socketError);
+    return new BrokenEnd(receivedClose.code, receivedClose.reason, this);
   }
 
   /** Those who wait for the end go on. `error`: not all that was sent was taken. */
@@ -82,8 +93,7 @@ export class Ending {
 
   /** For `close` of a connection that ended before all was taken. */
   get lostError(): WebSocketError {
-    const reason = "the connection ended before the system had taken all that was sent";
-    return this.#make("closed", reason, this.#error ?? this.socketError);
+    return this.#make("closed", LOST, this.#error ?? this.socketError);
   }
 
   #make(code: WebSocketErrorCode, reason: string, cause: unknown): WebSocketError {
@@ -95,12 +105,13 @@ export class Ending {
 /** How a connection broke. */
 class BrokenEnd implements CloseInfo {
   readonly code: number;
-  readonly reason = "";
+  readonly reason: string;
   readonly wasClean = false;
   readonly #ending: Ending;
 
-  constructor(code: number, ending: Ending) {
+  constructor(code: number, reason: string, ending: Ending) {
     this.code = code;
+    this.reason = reason;
     this.#ending = ending;
   }
 
@@ -109,5 +120,3 @@ class BrokenEnd implements CloseInfo {
     return this.#ending.error;
   }
 }
-
-function ignore(): void {}

@@ -12,6 +12,8 @@ export interface HeartbeatHost {
   readonly settings: HeartbeatSettings;
   /** True while pings can be sent. */
   readonly isOpen: boolean;
+  /** True if nothing has come from the peer since it was asked for last. */
+  readonly isSilent: boolean;
   /** Bytes that the operating system has not taken. */
   readonly unsentBytes: number;
   /** Bytes that it has taken, in all. */
@@ -64,7 +66,7 @@ export class Heartbeat {
 
   /** Pings; resolves with the round trip in milliseconds. */
   ping(): Promise<number> {
-    return new Promise((resolve, reject) => this.#send(performance.now(), { resolve, reject }));
+    return new Promise((resolve, reject) => this.#send({ resolve, reject }));
   }
 
   /** A pong has come. One may answer for the pings before it, too (RFC 6455 §5.5.3). */
@@ -94,7 +96,7 @@ export class Heartbeat {
       if (!this.#isLooking) void this.#look(now, this.#pingedAt);
     } else if (this.#host.isOpen) {
       this.#pingedAt = now;
-      this.#send(now, undefined);
+      this.#send(undefined);
     }
   }
 
@@ -109,7 +111,7 @@ export class Heartbeat {
     const unacknowledged = await host.unacknowledgedBytes();
     this.#isLooking = false;
     // It was heard meanwhile, or all is over.
-    if (this.#pingedAt !== pingedAt || this.#isStopped) return;
+    if (this.#pingedAt !== pingedAt || !host.isSilent || this.#isStopped) return;
     const before = this.#acknowledged;
     const acknowledged = unacknowledged === undefined ? undefined : taken - unacknowledged;
     this.#acknowledged = acknowledged;
@@ -117,7 +119,7 @@ export class Heartbeat {
       this.#pingedAt = now;
       return;
     }
-    // With one of two numbers nothing is said: the next look has both, or neither.
+    // Two numbers are needed to see progress. Where only one look gave one, the next decides.
     if ((before === undefined) !== (acknowledged === undefined)) return;
     const { pingIntervalMs, pongTimeoutMs } = host.settings;
     if (now - pingedAt < pongTimeoutMs) return;
@@ -142,12 +144,12 @@ export class Heartbeat {
     else if (this.#pingedAt === 0) this.#pingedAt = now;
     if (now - this.#pingedAt < pingIntervalMs || !this.#host.isOpen) return;
     this.#pingedAt = now;
-    if (this.#host.unsentBytes === 0) this.#send(now, undefined);
+    if (this.#host.unsentBytes === 0) this.#send(undefined);
   }
 
-  #send(now: number, waiter: AwaitedPong["waiter"]): void {
+  #send(waiter: AwaitedPong["waiter"]): void {
     this.#number = (this.#number + 1) >>> 0;
-    const sent: AwaitedPong = { number: this.#number, sentAt: now, waiter };
+    const sent: AwaitedPong = { number: this.#number, sentAt: performance.now(), waiter };
     if (this.#awaited === undefined) {
       this.#awaited = [sent];
     } else {

@@ -51,6 +51,8 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   protected readonly role: Role;
   /** Writes go past the queue of Node's stream. */
   protected writesDirectly = false;
+  /** They go to the system as they are: once it has taken them nothing else reads their memory. */
+  protected isPlain = false;
   #isFlushDue = false;
   #wantsDrain = false;
   #isCongested = false;
@@ -149,11 +151,14 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     given: Message | PreparedMessage,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const message = given instanceof PreparedMessage ? given : owned(asMessage(given));
+    const message = given instanceof PreparedMessage ? given : owned(asMessage(given), signal !== undefined);
     const length = byteLengthOf(message);
     const { waitingBytes } = outgoing;
     if (waitingBytes > 0 && waitingBytes + length > this.settings.maxBufferedBytes) return this.#full();
-    return outgoing.after(length, () => this.#sendNow(message, signal));
+    const sending = outgoing.after(length, () =>
+      signal?.aborted ? Promise.reject(canceled(signal)) : this.#sendNow(message, signal),
+    );
+    return this.#orCanceled(sending, signal);
   }
 
   /** A message of which each part is sent as it comes. */
@@ -176,7 +181,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
 
   #sendNow(message: Message | PreparedMessage, signal: AbortSignal | undefined): Promise<void> {
     if (!this.core.isOpen) return Promise.reject(this.closedError());
-    // Who may cancel has its memory back before it is read: then it is copied.
+    // With a signal the call may end before the bytes are read, so they are copied.
     if (signal === undefined && message instanceof Uint8Array && message.length >= FLUSH_AT_BYTES) {
       if (this.#mayBorrow(message)) return this.#sendBorrowed(FIN | OPCODE.binary, message);
     }
@@ -193,7 +198,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
 
   /** True if a server's frame with `payload` can be given to the system now, uncompressed. */
   #mayBorrow(payload: Uint8Array): boolean {
-    if (this.role !== "server" || !this.#isDirect || isLentMemory(payload)) return false;
+    if (this.role !== "server" || !this.isPlain || !this.#isDirect || isLentMemory(payload)) return false;
     if (this.bufferedAmount > this.settings.writeBufferSize && !this.#fits(payload)) return false;
     return this.compression === undefined || !this.compression.isWorthwhile(payload.length);
   }
@@ -376,10 +381,10 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     const unsent = this.unsentBytes;
     this.#hasUnsent = unsent > 0;
     if (unsent === 0) {
-      outbox.taken(true, this.writesDirectly);
+      outbox.taken(true, this.isPlain);
       return;
     }
-    if (outbox.length === 0) outbox.taken(false, this.writesDirectly);
+    if (outbox.length === 0) outbox.taken(false, this.isPlain);
     this.#watchWrites();
     if (unsent + outbox.length > this.settings.controlBacklogBytes && !this.#isCongested) {
       this.#isCongested = true;
@@ -444,7 +449,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   protected endSocket(): void {
     this.#isEnding = true;
     this.write();
-    // Not before what the stream does not know of is gone: a socket that is being shut down can no more be reset.
+    // Wait for the write that bypassed Node's queue: Node does not know of it, and a socket that is shutting down cannot be reset.
     if (this.#leavingBytes === 0 && this.core.waitingBytes === 0) this.socket.end();
   }
 
@@ -519,9 +524,10 @@ function byteLengthOf(message: Message | PreparedMessage): number {
   return typeof content === "string" ? Buffer.byteLength(content) : content.byteLength;
 }
 
-/** Here lent bytes would begin to wait. */
-function owned(message: Message): Message {
-  return typeof message !== "string" && isLentMemory(message) ? Buffer.from(message) : message;
+/** Here lent bytes would begin to wait. Who may cancel a call has its memory back before it is read. */
+function owned(message: Message, isCancelable: boolean): Message {
+  if (typeof message === "string") return message;
+  return isCancelable || isLentMemory(message) ? Buffer.from(message) : message;
 }
 
 /** JavaScript callers pass other views and buffers too; only what the view shows may leave. */

@@ -10,7 +10,9 @@ import {
   type NetErrorParts,
   rejection,
   resetSocket,
+  told,
   unmonitor,
+  WriteWatch,
 } from "@zocalo/net";
 import type { WebSocketConn } from "./conn.ts";
 import { CLOSE } from "./core/close-code.ts";
@@ -26,7 +28,7 @@ import { MessageWatch, type MessageWatchHost } from "./message-watch.ts";
 import type { ConnSettings } from "./options.ts";
 import { isBeingRead } from "./reused-read-buffer.ts";
 import { FLUSH_AT_BYTES, SendHalf } from "./send-half.ts";
-import { listenTo, type SocketEvents } from "./socket-listeners.ts";
+import { listenTo, type SocketEvents, takeUnread } from "./socket-listeners.ts";
 
 const RESOLVED = Promise.resolve();
 
@@ -83,7 +85,8 @@ export class Session
   /** Begins to read. `head`: what came behind the handshake. `answer`: an HTTP head that is sent before all else. */
   start(head: Buffer, answer?: string): void {
     const isShared = listenTo(this.socket, this);
-    this.writesDirectly = isShared && canWriteDirectly(this.socket);
+    this.writesDirectly = canWriteDirectly(this.socket);
+    this.isPlain = isShared && this.writesDirectly;
     if (answer !== undefined) this.writeAnswer(answer);
     else if (this.writesDirectly) this.waitForStream();
     this.#startKeepalive();
@@ -236,9 +239,7 @@ export class Session
   }
 
   ping(): Promise<number> {
-    const pinging = this.core.isOpen ? this.#beating.ping() : Promise.reject(this.closedError());
-    pinging.catch(ignore); // Who does not wait is told of the end of the connection.
-    return pinging;
+    return this.core.isOpen ? told(this.#beating.ping()) : rejection(this.closedError());
   }
 
   get roundTripMs(): number | undefined {
@@ -247,6 +248,10 @@ export class Session
 
   get isHeldBack(): boolean {
     return this.#heldBackBy !== 0;
+  }
+
+  get isSilent(): boolean {
+    return this.#silentSince !== 0;
   }
 
   sendPing(payload: Uint8Array): void {
@@ -351,6 +356,7 @@ export class Session
     this.#startCloseTimer();
     this.write();
     if (this.isTransportClosed) return;
+    if (this.#owesPeer) this.#watchLastWrites();
     if (this.isWriteBroken) {
       this.socket.destroy(); // The peer has said its last, and hears nothing more.
       return;
@@ -364,11 +370,42 @@ export class Session
     const ending = this.#end;
     if (ending.timer !== undefined || this.isTransportClosed) return;
     ending.timer = setTimeout(() => {
+      if (this.#owesPeer) {
+        ending.timer?.refresh();
+        return;
+      }
       if (this.core.receivedClose === undefined) {
         ending.broken("close_timeout", `the peer did not close within ${this.settings.closeTimeoutMs} ms`);
       }
       this.socket.destroy();
     }, this.settings.closeTimeoutMs);
+  }
+
+  /** The peer has closed, and some of what was sent before is still in this process. */
+  get #owesPeer(): boolean {
+    return this.core.receivedClose !== undefined && !this.#end.wasClosedHere && this.bufferedAmount > 0;
+  }
+
+  /** The peer gets what was sent before it closed, as slowly as it takes it. One that takes nothing for `closeTimeoutMs` is cut off. */
+  #watchLastWrites(): void {
+    const { closeTimeoutMs } = this.settings;
+    const unsentBytes = (): number => this.unsentBytes;
+    const ending = this.#end;
+    ending.watch = new WriteWatch(
+      {
+        get unsentBytes() {
+          return unsentBytes();
+        },
+        writeProgress: () => this.writeProgress(),
+        unacknowledgedBytes: () => this.unacknowledgedBytes(),
+        writeTimedOut: () => {
+          ending.broken("close_timeout", `the peer closed, and then took nothing for ${closeTimeoutMs} ms`);
+          this.socket.destroy();
+        },
+      },
+      closeTimeoutMs,
+    );
+    ending.watch.start();
   }
 
   socketEnded(): void {
@@ -409,14 +446,23 @@ export class Session
 
   socketFailed(error: Error): void {
     this.#end.socketError ??= error;
+    this.#takeUnread();
+  }
+
+  /** What Node had read while this was held back, when the socket broke. */
+  #takeUnread(): void {
+    const unread = this.isHeldBack ? takeUnread(this.socket) : null;
+    if (unread !== null) this.received(unread, false);
   }
 
   socketClosed(): void {
+    this.#takeUnread();
     this.isTransportClosed = true;
     this.core.answerEnd();
     this.core.isOpen = false;
     const ending = this.#end;
     clearTimeout(ending.timer);
+    ending.watch?.stop();
     this.stopSending();
     this.#messageWatch?.stop();
     this.#stopKeepalive();
@@ -428,7 +474,7 @@ export class Session
     const ending = this.#end;
     if (ending.isOver) return;
     this.compression?.close();
-    const info = ending.over();
+    const info = ending.over(this.hasLost);
     if (ending.wasClosedHere) this.inbox.discard(info);
     else this.inbox.end(info);
     ending.settle(this.hasLost ? ending.lostError : undefined);
@@ -444,5 +490,3 @@ export class Session
     return this.#end.closedError;
   }
 }
-
-function ignore(): void {}

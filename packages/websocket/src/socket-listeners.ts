@@ -30,6 +30,13 @@ export function listenTo(socket: Duplex, events: SocketEvents): boolean {
   return isShared;
 }
 
+/** What a paused socket has read and not told; it tells no more. `null` if there is none. */
+export function takeUnread(socket: Duplex): Buffer | null {
+  socket.off("data", onData); // Or it would be told there, too.
+  const unread = socket.readableLength > 0 ? (socket.read() as Buffer | null) : null;
+  return unread && Buffer.from(unread);
+}
+
 function onData(this: Attached, chunk: Buffer): void {
   // What a socket of Node's has read is ours. Another stream may give what is read elsewhere, too, and frames are unmasked in place.
   this[readerOf]?.received(this instanceof Socket ? chunk : Buffer.from(chunk), false);

@@ -249,7 +249,7 @@ class Connection {
   }
 
   #ended(info: CloseInfo): void {
-    const { wasClean, code, reason } = endOf(this.#conn, info);
+    const { wasClean, code, reason } = endOf(info);
     if (wasClean && this.#failure === undefined) {
       this.#reader?.close();
       this.#writer?.error(closedError());

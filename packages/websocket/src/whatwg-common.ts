@@ -70,14 +70,9 @@ export interface End extends CloseFrame {
   readonly wasClean: boolean;
 }
 
-/**
- * What the handler was told, in the standard's words: a closing handshake with messages unsent was not completed (RFC 6455 §7.1.4), and the
- * code is always that of the peer's Close frame (§7.1.5).
- */
-export function endOf(conn: WebSocketConn, info: CloseInfo): End {
-  const { error } = info;
-  const wasClean = info.wasClean && !conn.hasLost;
-  const received = info.wasClean ? info : error instanceof WebSocketError ? error.received : undefined;
+/** What the handler was told, in the standard's words: the code is always that of the peer's Close frame (RFC 6455 §7.1.5). */
+export function endOf({ error, wasClean, ...info }: CloseInfo): End {
+  const received = wasClean ? info : error instanceof WebSocketError ? error.received : undefined;
   return { wasClean, code: received?.code ?? CLOSE.abnormal, reason: received?.reason ?? "" };
 }
 

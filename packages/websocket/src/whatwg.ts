@@ -234,7 +234,7 @@ export class WebSocket extends EventTarget {
     });
     conn.serve({
       message: (message) => this.#inTask(() => this.#received(message)),
-      close: (info) => this.#inTask(() => this.#ended(endOf(conn, info))),
+      close: (info) => this.#inTask(() => this.#ended(endOf(info))),
     });
   }
 

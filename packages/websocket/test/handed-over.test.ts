@@ -11,6 +11,7 @@ import { test } from "node:test";
 import { type CloseInfo, dial as dialNet, listen, type Message } from "@zocalo/net";
 import { setHandleWrites } from "../src/direct-write.ts";
 import { dial, type ListenOptions, Upgrader, type WebSocketConn } from "../src/index.ts";
+import { selfSigned } from "./certificate.ts";
 import { handshakeAnswer } from "./handshake-answer.ts";
 import { accepting, ended, RawPeer, rawServer, upgradeRequest } from "./peers.ts";
 import { frameFrom } from "./recorder.ts";
@@ -286,6 +287,32 @@ for (const isOn of [true, false]) {
   });
 }
 
+for (const readBufferSize of [1, MIB]) {
+  test(`over TLS, too, what had arrived before a write failed is received (room to read ahead: ${readBufferSize})`, async () => {
+    const identity = selfSigned("IP:127.0.0.1");
+    const tls = { cert: identity.cert, key: identity.key };
+    await using server = await accepting({ ...limits, readBufferSize, tls });
+    const accepted = server.listener.accept();
+    const peer = await dialNet("tls", `127.0.0.1:${server.port}`, { ca: identity.cert });
+    await peer.write(Buffer.from(upgradeRequest()));
+    await peer.read();
+    const conn = await accepted;
+    const parts = ["one", "two", "three"].map((text) => frameFrom("client", 0x81, text));
+    const close = Buffer.concat([Buffer.from([0x03, 0xf0]), Buffer.from("go away")]);
+    const sent = conn.send(new Uint8Array(32 * MIB));
+    await peer.write(Buffer.concat([...parts, frameFrom("client", 0x88, close)]));
+    assert.equal(await conn.receive(), "one"); // So the rest has come, too.
+    peer.abort();
+    await assert.rejects(sent, { code: "closed" });
+    for (const text of ["two", "three"]) assert.equal(await conn.receive(), text);
+    // It said goodbye, but did not take what it was sent.
+    await assert.rejects(conn.receive(), {
+      code: "abnormal_closure",
+      received: { code: 1008, reason: "go away" },
+    });
+  });
+}
+
 test("a send that waits rejects when a write fails, though the application has not read all", async () => {
   let peer: Socket | undefined;
   await using server = await rawServer((head, socket) => {
@@ -302,6 +329,72 @@ test("a send that waits rejects when a write fails, though the application has n
   await assert.rejects(sent, { code: "closed" });
   for (const text of ["one", "two", "three"]) assert.equal(await conn.receive(), text);
   await assert.rejects(conn.receive(), { code: "abnormal_closure" });
+});
+
+/** A connection on which `bytes` wait, and whose peer has said that it goes. */
+async function left(closeTimeoutMs: number, bytes: number): Promise<Awaited<ReturnType<typeof unread>>> {
+  const both = await unread({ ...limits, closeTimeoutMs });
+  for (let sent = 0; sent < bytes; sent += MIB) both.conn.trySend(new Uint8Array(MIB));
+  both.peer.write(frameFrom("client", 0x88, Buffer.from([0x03, 0xe8])));
+  return both;
+}
+
+test("a peer that closes and reads on, slowly, gets all that was sent before, however long that takes", async () => {
+  await using both = await left(500, 24 * MIB);
+  const end = ended(both.conn);
+  let received = 0;
+  const begun = performance.now();
+  // Each portion takes a part of the time after which a peer that takes nothing is cut off; all of them take longer.
+  both.peer.on("data", (chunk) => (received += chunk.length));
+  while (!both.peer.closed) {
+    both.peer.resume();
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    if (performance.now() - begun < 1500) both.peer.pause();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.ok(received > 24 * MIB, `${received} bytes`);
+  assert.deepEqual(await end, { code: 1000, reason: "", wasClean: true });
+});
+
+test("one that closes and takes nothing more is cut off, and the end is not clean", async () => {
+  await using both = await left(200, 24 * MIB);
+  const { wasClean, error } = await ended(both.conn);
+  assert.equal(wasClean, false);
+  assert.equal((error as { code?: string }).code, "close_timeout");
+  await assert.rejects(both.conn.close(), { code: "closed" });
+});
+
+test("one that closes and then resets before all was taken is no clean end, and its code stays", async () => {
+  await using both = await left(60_000, 24 * MIB);
+  const end = ended(both.conn);
+  while (both.conn.isOpen) await new Promise((resolve) => setImmediate(resolve));
+  both.peer.resetAndDestroy();
+  const { wasClean, code, error } = await end;
+  assert.deepEqual({ wasClean, code }, { wasClean: false, code: 1000 });
+  assert.match(String(error), /before the system had taken all/);
+});
+
+test("a send that its signal cancels behind a stream is not sent, and its memory is the caller's at once", async () => {
+  await using both = await pair();
+  let goOn = (): void => {};
+  const streaming = both.client.sendStream(
+    (async function* () {
+      yield "begun";
+      await new Promise<void>((resolve) => (goOn = resolve));
+    })(),
+  );
+  const controller = new AbortController();
+  const bytes = Buffer.from("not sent");
+  const canceled = both.client.send(bytes, { signal: controller.signal });
+  const kept = Buffer.from("sent");
+  const sent = both.client.send(kept, { signal: new AbortController().signal });
+  kept.fill(0);
+  controller.abort();
+  await assert.rejects(canceled, { code: "canceled" });
+  goOn();
+  await Promise.all([streaming, sent]);
+  assert.equal(await both.server.receive(), "begun");
+  assert.equal(String(Buffer.from((await both.server.receive()) as Uint8Array)), "sent");
 });
 
 /** Takes `bytes` every 10 ms, and says nothing. */
@@ -343,9 +436,9 @@ test("a peer that slowly takes what it is sent, and says nothing, is alive", asy
   const size = 12 * MIB;
   void conn.send(new Uint8Array(size));
   while (peer.taken() < size && !isOver) await new Promise((resolve) => setTimeout(resolve, 10));
-  assert.equal(isOver, false);
   // It stops, and is found.
   peer.stop();
+  assert.equal(isOver, false);
   assert.equal(((await end).error as { code?: string }).code, "keepalive_timeout");
   peer.socket.destroy();
 });
@@ -365,8 +458,8 @@ test("so is one where nobody knows what it has acknowledged: what leaves the que
   const size = 12 * MIB;
   void conn.send(new Uint8Array(size));
   while (peer.taken() < size && !isOver) await new Promise((resolve) => setTimeout(resolve, 10));
-  assert.equal(isOver, false);
   peer.stop();
+  assert.equal(isOver, false);
   assert.equal(((await end).error as { code?: string }).code, "keepalive_timeout");
   peer.socket.destroy();
   http.close();

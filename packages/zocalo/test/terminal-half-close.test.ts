@@ -8,7 +8,6 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
-import { dial as dialWebSocket } from "@zocalo/websocket";
 import { selfSigned } from "./terminal-certificates.ts";
 import { noise, readAll, sha256, tcpServer, Terminal } from "./terminal-process.ts";
 
@@ -78,31 +77,39 @@ for (const [name, target, dial] of streams) {
 }
 
 for (const scheme of ["ws", "wss"] as const) {
-  test(`${scheme}: an echo sends everything back to a slow reader that says it goes, then closes`, async () => {
+  test(`${scheme}: an echo sends everything back to a slow reader that has said that it goes, then closes`, async () => {
     const flags = scheme === "wss" ? `--cert ${identity.certFile} --key ${identity.keyFile}` : "";
     await using terminal = new Terminal(`listen ${scheme}://127.0.0.1:0 ${flags} --echo --verbose`);
     const { port } = await terminal.listening();
-    const tls = scheme === "wss" ? { tls: { rejectUnauthorized: false } } : {};
-    const conn = await dialWebSocket(`${scheme}://127.0.0.1:${port}`, { ...tls, closeTimeoutMs: 60_000 });
-    const messages = Array.from({ length: 256 }, (_, index) => `${index} `.padEnd(65_536, "."));
-    let received = 0;
-    const closed = new Promise<boolean>((resolve) => {
-      conn.serve({
-        async message(message) {
-          assert.equal(message, messages[received++]);
-          await turn();
-        },
-        close: ({ wasClean }) => resolve(wasClean),
-      });
-    });
-    for (const message of messages) await conn.send(message);
-    await terminal.says(/"connected"/);
-    // The last message has come back: an end in order of both sides is still to follow.
-    while (received < messages.length) await turn();
-    await conn.close();
-    assert.deepEqual([await closed, received], [true, messages.length]);
+    const at = { port, host: "127.0.0.1" };
+    const socket = scheme === "wss" ? connectTls({ ...at, rejectUnauthorized: false }) : connect(at);
+    const head = ["GET / HTTP/1.1", `Host: 127.0.0.1:${port}`, "Upgrade: websocket", "Connection: Upgrade"];
+    const fields = ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="];
+    socket.write(`${[...head, ...fields].join("\r\n")}\r\n\r\n`);
+    const messages = Array.from({ length: 256 }, (_, index) => Buffer.from(`${index} `.padEnd(65_536, ".")));
+    for (const message of messages) socket.write(frame(0x81, message, "masked"));
+    // Most of the echo is still to come when the server reads this.
+    socket.write(frame(0x88, Buffer.from([0x03, 0xe8]), "masked"));
+    const answer = await readSlowly(socket);
+    const echo = answer.subarray(answer.indexOf("\r\n\r\n") + 4);
+    const expected = [
+      ...messages.map((message) => frame(0x81, message)),
+      frame(0x88, Buffer.from([0x03, 0xe8])),
+    ];
+    assert.equal(sha256(echo), sha256(Buffer.concat(expected)));
     await terminal.says(/"ended"/);
   });
+}
+
+/** A WebSocket frame; a masked one has a mask of zeros. */
+function frame(firstByte: number, payload: Buffer, masked?: "masked"): Buffer {
+  const mask = masked === undefined ? 0 : 0x80;
+  const isLong = payload.length > 125;
+  const head = Buffer.alloc((isLong ? 10 : 2) + (masked === undefined ? 0 : 4));
+  head[0] = firstByte;
+  head[1] = mask | (isLong ? 127 : payload.length);
+  if (isLong) head.writeBigUInt64BE(BigInt(payload.length), 2);
+  return Buffer.concat([head, payload]);
 }
 
 test("dial --echo sends everything back to a server that has half-closed", async () => {

@@ -30,16 +30,6 @@ export function echoBytes(conn: Conn, onTraffic: () => void): Promise<void> {
         const writing = conn.write(bytes).catch(fail).then(settled);
         return unsentBytes > HIGH_WATER_BYTES ? writing : undefined;
       },
-      // To close cuts short what is not yet accepted, so the end is written first: it comes after all else.
-      end() {
-        conn
-          .closeWrite()
-          .then(() => conn.close())
-          .catch((error: unknown) => {
-            fail(error);
-            conn.abort();
-          });
-      },
       close(error = failure as Error | undefined) {
         if (error === undefined) resolve();
         else reject(error);
