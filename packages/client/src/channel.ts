@@ -75,7 +75,7 @@ export class Channel<T = Json> {
    * committed it. Publications of one session keep their order, but for one that the server refuses for now, which those
    * that are on their way already may overtake.
    *
-   * Who does not wait for it is not told of a refusal; it does not end the process.
+   * A refusal that nobody awaits is lost; it does not end the process.
    *
    * @param data what JSON can say
    * @throws ChannelError `outbox_full`, `too_large`, `closed`, or the code of the server's refusal

@@ -14,7 +14,7 @@ import type { ClientConn, ConnEnd } from "./conn.ts";
 /** What a server sends about a channel without being asked. */
 export type ChannelPush = PublicationPush | GapPush | PresenceChange | Unsubscribed;
 
-/** What a timer can wait for, in milliseconds; one that shall wait longer fires at once. */
+/** The longest delay of a timer, in milliseconds: `setTimeout` fires at once for a longer one. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** What a link reports. */

@@ -25,9 +25,8 @@ export interface FrameDecoder {
  * A way to put messages on a byte stream: a header before each payload, a trailer after it, or both.
  * `encode` (of `Encoding`) makes the whole frame in one piece, for messages that are shared or small.
  *
- * Whose memory it is: what `encode`, `header` and `trailer` return is read until it has left, which may be long after. So it must be new or
- * constant memory, which nobody changes after: no buffer that is filled again for the next message. It may show the message itself, which is
- * then copied where it has to wait.
+ * Return new or constant memory from `encode`, `header` and `trailer`: it is read until sent, which may be long after. Never reuse a buffer. It may
+ * show the message itself, which is then copied where it has to wait.
  */
 export interface FrameCodec extends Encoding {
   /** Largest payload the header can express, in bytes; `Infinity` if there is no such limit. */

@@ -48,6 +48,18 @@ function record() {
 
 const isCode = (code: string) => (error: unknown) => error instanceof NetError && error.code === code;
 
+test("what a conversion throws rejects, whether the message waited or came later", async () => {
+  const { inbox } = open();
+  const refuse = (): never => {
+    throw new RangeError("not convertible");
+  };
+  inbox.push("one", 3);
+  await assert.rejects(inbox.receiveAs(refuse), RangeError);
+  const later = inbox.receiveAs(refuse);
+  inbox.push("two", 3);
+  await assert.rejects(later, RangeError);
+});
+
 test("receives what was pushed before and after the call, in order, then null", async () => {
   const { inbox } = open();
   inbox.push("one", 3);

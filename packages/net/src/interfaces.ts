@@ -14,8 +14,8 @@ export interface Interface {
 
 /**
  * Finds an interface of this machine by name (`"eth0"`), by index (`"2"`), by one of its addresses, or by the zone of an IPv6 address: a name
- * or an index (`"::%eth0"`, `"fe80::1%2"`, RFC 4007 §11.2). libuv takes any interface where there is none of that name, and on Unix it takes
- * an index for a name.
+ * or an index (`"::%eth0"`, `"fe80::1%2"`, RFC 4007 §11.2). libuv silently picks any interface for an unknown name, and on Unix
+ * reads an index as a name.
  */
 export function findInterface(text: string): Interface | undefined {
   const all = networkInterfaces();

@@ -29,10 +29,9 @@ export interface ListenOptions extends SocketOptions {
   /**
    * Told of each connection that this listener drops before `accept`, for logs and counters. Must not throw.
    *
-   * Not told of what the system or Node drops. On Unix, when the process has no descriptor left (EMFILE, ENFILE), libuv closes every connection
-   * that waits, with a descriptor it keeps for that, and says nothing; `too_many_files` is told only where it has none to keep. To notice, watch
-   * the number of open descriptors, or set `maxConnections` below their limit: what is past that is told. Nor is it told of
-   * connections that wait when the listener is closed.
+   * Not told of connections that the system drops, nor of those that wait when the listener is closed. On Unix, when the process has no descriptor
+   * left (EMFILE, ENFILE), libuv closes all waiting connections silently; `too_many_files` is told only where it has kept no descriptor for that. To
+   * notice, watch the number of open descriptors, or set `maxConnections` below their limit: what is past that is told.
    */
   readonly onRefuse?: ((refusal: Refusal) => void) | undefined;
   /** Cancels the setting up. */

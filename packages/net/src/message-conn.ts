@@ -86,7 +86,7 @@ export interface MessageConn extends AsyncIterable<Message>, AsyncDisposable {
 
   /**
    * Sends and resolves when there is room for more; so a loop of `await send()` keeps its batching. By then the message was copied or
-   * sent: the caller may write over its memory once this has settled, and not before. That the system took it says `flush`.
+   * sent: the caller may write over its memory once this has settled, and not before. `flush` tells when the system has taken it.
    *
    * Nobody need wait for it: a failure is told by `receive`, by the handler's `close` or by the next call as well, and ends no process.
    *

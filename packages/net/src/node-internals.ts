@@ -311,9 +311,9 @@ export function hasPeer(socket: Socket): boolean | undefined {
 const oneByte = Buffer.alloc(1);
 
 /**
- * What the system says behind an end that Node has told: `undefined` if it is one. When a connection was reset after bytes that were still unread,
- * libuv tells an ordinary end without having met one. The lack of a peer makes that possible, and reading once more tells: Linux gives a reset to who has
- * not been told of an end, and an end to all others. Where the descriptor cannot be read, a lack of a peer counts as a reset as long as this side has not ended.
+ * Tells a reset from an end; `undefined` for an end. After a reset with unread bytes libuv reports an end. If the socket has no peer, one more read
+ * tells: Linux answers with the reset if it has not been reported, else with 0. Where the descriptor cannot be read, the lack of a peer counts as a
+ * reset as long as this side has not ended.
  */
 export function resetBehindEnd(socket: Socket): Error | undefined {
   if (hasPeer(socket) !== false) return undefined;

@@ -43,8 +43,8 @@ export function ownCopy(bytes: Uint8Array): Buffer {
 let marked: ArrayBufferLike | undefined;
 
 /**
- * Bytes that a stream has given, as memory that belongs to whoever it is given to. Where they do not fill their memory others may stand beside them, and even be
- * written later (Node 26 reads TLS so): that must not be transferred, which would take it away from those.
+ * Makes bytes read from a stream the receiver's own. If they share their memory with other bytes (Node 26 reads TLS so), that memory is marked
+ * untransferable.
  */
 export function owned(bytes: Uint8Array): Uint8Array {
   const { buffer } = bytes;

@@ -44,9 +44,9 @@ class PipeEnd implements Transport {
   #inboxBytes = 0;
   /** What is left of the write under way: it waits for room on the other end. */
   #outbox: Uint8Array[] = [];
-  /** Bytes of it that have gone to the other end, … */
+  /** Bytes of that write which the other end has. */
   #taken = 0;
-  /** … and all that ever have. */
+  /** Bytes ever moved to the other end. */
   #moved = 0;
   #isReading = false;
   #isScheduled = false;
@@ -72,7 +72,7 @@ class PipeEnd implements Transport {
     return { complete: this.#moved, left: this.bufferedBytes - this.#taken };
   }
 
-  /** What the other end has, it has. */
+  /** Nothing is in flight: what was taken is in the other end's inbox. */
   unacknowledgedBytes(): Promise<number | undefined> {
     return Promise.resolve(undefined);
   }

@@ -107,8 +107,8 @@ function parseV2(buffer: Buffer): ProxyHeader | undefined {
 }
 
 /**
- * How long each address of a relayed connection is. `undefined` for what is valid and is not TCP over IP (unspecified, Unix, datagrams): a
- * receiver that does not support it must take it as unspecified, and keep the connection's own addresses (§2.2).
+ * How long each address of a relayed connection is. `undefined` for valid families other than TCP over IP: a receiver must then keep the
+ * connection's own addresses (§2.2).
  */
 function addressBytesOf(familyAndProtocol: number): number | undefined {
   const family = familyAndProtocol >> 4;

@@ -30,7 +30,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   readonly #conn: Sited;
   /** Arrived and not yet read; the transport is stopped as long as there is any. */
   #held: Uint8Array | undefined;
-  /** The oldest call that waits, if it is one without a signal for whatever comes: idle connections have one, so it is no object. */
+  /** The oldest waiting `read`, if it has no signal. Most idle connections have just this one, so it gets no object. */
   #resolveFirst: Resolve | undefined;
   #promiseFirst: Promise<unknown> | undefined;
   #deliverFirst: Deliver = asIs;

@@ -37,7 +37,7 @@ export interface SendLimits {
 }
 
 interface Waiter {
-  /** Undefined once the frame is in the buffer, and only its leaving and room are waited for. */
+  /** Undefined once the frame is in the buffer. */
   frame: Frame | undefined;
   /** Where the frame ends, in bytes of all that was ever sent. Of a flush: where what was sent before it ends. */
   end: number;
@@ -54,8 +54,9 @@ export class SendBuffer {
   /** Memory that nobody writes to until it has left. */
   #parts: Uint8Array[] = [];
   #bytes = 0;
-  /** Bytes ever taken by the sink, and ever sent, with the frames that wait outside. */
+  /** Bytes the sink has taken so far. */
   #taken = 0;
+  /** Bytes given to `send` and `offer` so far, including frames that do not fit yet. */
   #sent = 0;
   #isFlushing = false;
   #owesDrain = false;

@@ -56,7 +56,7 @@ interface Parting {
   onGone: (() => void) | undefined;
   /** Makes the error of what happened to the transport, if it broke. */
   broken: ((site: FailureSite) => NetError) | undefined;
-  /** Makes the error that says why it broke or was aborted by this side. With its stack it costs as much as all else of an ordinary end. */
+  /** Makes the error that says why it broke, or was aborted. Lazy: its stack trace costs as much as the rest of an ordinary close. */
   failure: (() => Error) | undefined;
 }
 
@@ -277,7 +277,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     if (parting.broken !== undefined) return this.#transport.destroy();
     parting.isFlushed = true;
     if (this.#hasPeerEnded) return this.#transport.destroy();
-    // Somebody who dialed may leave. A server's last second keeps the process alive, or else its last words could be lost with it.
+    // A client's process may exit now. A server's stays alive for this second, or its last bytes could be lost.
     const { owner } = this.#options;
     if (owner) owner.leaving(this);
     else this.#transport.unref();

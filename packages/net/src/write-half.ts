@@ -15,8 +15,8 @@ import { rejection, told } from "./told.ts";
 import type { Transport } from "./transport.ts";
 
 /**
- * How many bytes are handed to the transport before what went before has left, in bytes; a longer write goes in such steps,
- * so that a deadline or signal can cut it short. Large enough that the steps cost nothing beside the copying by the system.
+ * Most bytes handed to the transport at once. Longer writes go in such steps, so that a deadline or signal can stop between two. Large enough that
+ * the steps cost nothing beside the system's copying.
  */
 export const STEP_BYTES = 64 * 1024;
 
@@ -27,7 +27,7 @@ export const STEP_BYTES = 64 * 1024;
  */
 export const BURST = 64;
 
-/** What a write returns that has left at once. A handler that passes it on need not be waited for. */
+/** What `write` returns when everything was taken at once. A handler that returns it is not waited for. */
 export const DONE = Promise.resolve();
 
 let turn: Promise<void> | undefined;

@@ -41,7 +41,7 @@ export async function connectTcp(
     limits.signal.throwIfAborted();
     throw connectError(name, String(addr), cause);
   }
-  socket.on("error", ignore); // Whoever reads it has a listener of its own. What happens before is seen by its end.
+  socket.on("error", ignore); // Each later step adds its own listener. An error between two steps is seen as a close by the next one.
   socket.allowHalfOpen = false;
   const actual = String(ipAddr("tcp", socket.remoteAddress ?? host, port));
   return { socket, name: isIP(host) === 0 ? `${name} (${actual})` : name };

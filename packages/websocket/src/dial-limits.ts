@@ -66,7 +66,7 @@ export class DialLimits implements NetDialLimits {
    *
    * @param missing as for `begin`.
    * @param socket is destroyed when the step fails or is cut.
-   * @param start gets how the step ends, and may give what else is dropped when it does not end well.
+   * @param start begins the step and is given the functions that end it; returns what to clean up if the step fails.
    * @throws WebSocketError what the step fails with; `handshake_timeout`, `canceled`.
    */
   wait<T>(missing: string, socket: Duplex, start: (outcome: Outcome<T>) => (() => void) | void): Promise<T> {

@@ -370,8 +370,8 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
       outbox.clear();
       return;
     }
-    // One write at a time goes past the stream, and none while the stream has something to write: what waits meanwhile goes when that has gone. In the stream's
-    // queue it could not be taken back, and Node would destroy the socket, with all that has arrived, when a write from there fails.
+    // Only one write at a time bypasses the stream; the rest waits here. In the stream's queue it could not be taken back, and a failing write from there would
+    // destroy the socket with everything unread.
     if (!this.writesDirectly) this.#writeToStream();
     else if (this.#isDirect) {
       const { length } = outbox;

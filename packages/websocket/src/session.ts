@@ -432,7 +432,7 @@ export class Session
     }
   }
 
-  /** Should the system not tell the end, it comes when nothing has arrived for a while. */
+  /** Some systems do not report the end after a failed write: destroy the socket once nothing has arrived for `closeTimeoutMs`. */
   #untilReadOut(): NodeJS.Timeout {
     const { socket } = this;
     let before: unknown = Reflect.get(socket, "bytesRead");

@@ -118,8 +118,8 @@ export class Upgrader {
    * does one that is not allowed. Nothing the peer sends from now on is lost, however late the application begins to read.
    *
    * @throws WebSocketError `refused` with the `status` that was sent, `handshake_timeout`, or `closed` if the peer left first. The peer
-   *   has been answered: there is nothing left to do but to log it. Do catch it, for anybody can cause it: `upgrade(…).then(serve, report)`, or `try` around the `await`
-   *   of an `async` listener, whose own promise Node does not look at. Or leave it to `attach`, which catches by itself.
+   *   has been answered: there is nothing left to do but to log it. Catch it, for anybody can cause it: `upgrade(…).then(serve).catch(report)`, or `try` around the
+   *   `await` in an `async` listener, whose promise Node does not look at. Or leave it to `attach`, which catches by itself.
    */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<WebSocketConn> {
     const upgrading = this.#upgrade({ request, socket, head });

@@ -11,7 +11,6 @@ import {
   connect,
   type End,
   endOf,
-  ignore,
   parseUrl,
   toMessage,
 } from "./whatwg-common.ts";
@@ -304,19 +303,20 @@ export class WebSocket extends EventTarget {
 
   /** Does `work` after the blobs that are being read. One that cannot be read fails the connection. */
   #afterBlobs(work: () => void | Promise<void>): void {
-    const mine = this.#after(this.#blobs, work);
+    const mine: Promise<void> = this.#after(this.#blobs, work).then(() => {
+      if (this.#blobs === mine) this.#blobs = undefined;
+      return undefined;
+    });
     this.#blobs = mine;
-    mine
-      .catch(() => this.#conn?.abort())
-      .finally(() => {
-        if (this.#blobs === mine) this.#blobs = undefined;
-      })
-      .catch(ignore); // Nothing in it throws.
   }
 
   async #after(before: Promise<void> | undefined, work: () => void | Promise<void>): Promise<void> {
-    await before;
-    await work();
+    try {
+      await before;
+      await work();
+    } catch {
+      this.#conn?.abort(); // The application is told of that end.
+    }
   }
 
   #ended({ wasClean, code, reason }: End): void {

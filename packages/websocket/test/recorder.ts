@@ -75,7 +75,7 @@ export class Recorder implements CoreEvents {
     if (this.core.outbox.length === 0) return Buffer.alloc(0);
     const pieces = this.core.outbox.take();
     const bytes = Buffer.concat(Array.isArray(pieces) ? pieces : [pieces]);
-    this.core.outbox.taken(true);
+    this.core.outbox.taken(true, true);
     return bytes;
   }
 }

@@ -77,7 +77,7 @@ test("frames that wait stay with their connection when it rests", () => {
     if (core === undefined || core.waitingBytes === 0) return "";
     const bytes = core.outbox.take() as Uint8Array;
     const text = Buffer.from(bytes).toString("latin1", 2);
-    core.outbox.taken(true);
+    core.outbox.taken(true, true);
     core.rest();
     return text;
   };

@@ -20,33 +20,33 @@ for (const chars of [16_384, 70_000, 1_048_576]) {
     const outbox = new Outbox("server");
     const first = takeText(outbox, "a", chars);
     assert.equal(first.length, chars + (chars < 65_536 ? 4 : 10));
-    outbox.taken(true);
+    outbox.taken(true, true);
     const second = takeText(outbox, "b", chars);
     assert.equal(second.buffer, first.buffer);
-    outbox.taken(true);
+    outbox.taken(true, true);
   });
 
   test(`the memory of a text of ${chars} characters is left alone until the system has it`, () => {
     const outbox = new Outbox("server");
     const other = new Outbox("server");
     const first = takeText(outbox, "a", chars);
-    outbox.taken(false);
+    outbox.taken(false, true);
     const second = takeText(other, "b", chars);
-    other.taken(true);
+    other.taken(true, true);
     assert.notEqual(second.buffer, first.buffer);
     assert.equal(lastOf(first), "a");
     outbox.gone();
     const third = [takeText(other, "c", chars), takeText(outbox, "d", chars)];
     assert.ok(third.some(({ buffer }) => buffer === first.buffer));
-    other.taken(true);
-    outbox.taken(true);
+    other.taken(true, true);
+    outbox.taken(true, true);
   });
 }
 
 test("what waits behind a text that is gone is not given back with it", () => {
   const outbox = new Outbox("server");
   const first = takeText(outbox, "a", 100_000);
-  outbox.taken(false);
+  outbox.taken(false, true);
   outbox.addText(FIN | OPCODE.text, "b".repeat(100_000));
   outbox.gone();
   // The first one's memory is free now: what never ends to wait must not keep all that has gone before.
@@ -67,7 +67,7 @@ test("bytes are copied when they are added, whatever their length, and borrowed 
       for (const piece of Array.isArray(taken) ? taken : [taken]) {
         assert.notEqual(piece.buffer, payload.buffer);
       }
-      outbox.taken(true);
+      outbox.taken(true, true);
     }
   }
   const outbox = new Outbox("server");
@@ -82,7 +82,7 @@ test("what somebody else may hold is neither used again nor kept", () => {
   outbox.taken(true, false);
   assert.equal(outbox.isAtRest, true);
   assert.notEqual(takeText(outbox, "b", 400_000).buffer, first.buffer);
-  outbox.taken(true);
+  outbox.taken(true, true);
 });
 
 test("an outbox that remembers what is on its way does not go to another connection", () => {
@@ -96,12 +96,12 @@ test("an outbox that remembers what is on its way does not go to another connect
   const [one, other] = [0, 0].map(() => new Core("server", events, defaultReceiveLimits)) as [Core, Core];
   one.send("a".repeat(300_000));
   const first = one.outbox.take() as Uint8Array;
-  one.outbox.taken(false);
+  one.outbox.taken(false, true);
   one.rest();
   for (const letter of ["b", "c", "d"]) {
     other.send(letter.repeat(300_000));
     assert.notEqual((other.outbox.take() as Uint8Array).buffer, first.buffer);
-    other.outbox.taken(letter === "b");
+    other.outbox.taken(letter === "b", true);
   }
   other.gone();
   assert.equal(lastOf(first), "a");
@@ -114,7 +114,7 @@ test("an outbox that remembers what is on its way does not go to another connect
 test("what was on its way when all was dropped is never given back", () => {
   const outbox = new Outbox("server");
   const first = takeText(outbox, "a", 200_000);
-  outbox.taken(false);
+  outbox.taken(false, true);
   outbox.clear();
   outbox.gone();
   assert.notEqual(takeText(outbox, "b", 200_000).buffer, first.buffer);
@@ -124,14 +124,14 @@ test("what was on its way when all was dropped is never given back", () => {
 test("at most 8 MiB are kept, and no frame of more than 1 MiB and a header", () => {
   const boxes = Array.from({ length: 10 }, () => new Outbox("server"));
   const frames = boxes.map((outbox) => takeText(outbox, "a", 1_048_576).buffer);
-  for (const outbox of boxes) outbox.taken(true);
+  for (const outbox of boxes) outbox.taken(true, true);
   const again = boxes.map((outbox) => takeText(outbox, "b", 1_048_576).buffer);
   // Each has 64 KiB of room more than it needs.
   assert.equal(again.filter((buffer) => frames.includes(buffer)).length, 7);
   const [outbox] = boxes as [Outbox];
-  outbox.taken(true);
+  outbox.taken(true, true);
   const large = takeText(outbox, "a", 1_200_000).buffer;
-  outbox.taken(true);
+  outbox.taken(true, true);
   assert.notEqual(takeText(outbox, "b", 1_200_000).buffer, large);
 });
 
@@ -145,7 +145,7 @@ for (const role of ["server", "client"] as const) {
         for (const message of [text, new Uint8Array(bytes)]) {
           outbox.addMessage(FIN | OPCODE.text, message);
           const frame = Buffer.from(outbox.take() as Uint8Array);
-          outbox.taken(true);
+          outbox.taken(true, true);
           const header = (bytes.length < 126 ? 2 : 4) + (role === "client" ? 4 : 0);
           const payload = frame.subarray(header);
           if (role === "client") {

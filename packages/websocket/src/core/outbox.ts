@@ -22,17 +22,18 @@ const MAX_BYTES_PER_CHAR = 3;
 /**
  * The frames of one connection that wait to be written: in order, joined in as few pieces as possible.
  *
- * What is added is copied, but for frames that are shared and what is borrowed. It makes no I/O. The shell calls `take`, writes what it gets, and says with `taken` whether the operating system has it all.
+ * It copies what is added, except shared frames and borrowed payloads, and does no I/O. `SendHalf` calls `take`, writes the result, and reports with
+ * `taken` whether the system has all of it.
  */
 export class Outbox {
   readonly #isMasked: boolean;
   /** Pieces before the open one. */
   #pieces: Uint8Array[] | null = null;
-  /** The open piece: a stretch of a slab, … */
+  /** The open piece, if it is a stretch of a slab. */
   #slab: Slab | null = null;
   #start = 0;
   #end = 0;
-  /** … or frames shared with other connections. */
+  /** The open piece, if it is frames shared with other connections. */
   #shared: SharedRun | null = null;
   /** Slabs of closed pieces, to be released. */
   #slabs: Slab[] | null = null;
@@ -160,9 +161,9 @@ export class Outbox {
    * What `take` gave was written.
    *
    * @param isGone the operating system has all that was ever written, so that its memory may be used again.
-   * @param isPlain false: it may not, ever. Only a plain socket says what the system has; who else was given memory may hold it.
+   * @param isPlain false: the memory is never used again. Only a plain socket tells what the system has taken; any other stream may keep what it was given.
    */
-  taken(isGone: boolean, isPlain = true): void {
+  taken(isGone: boolean, isPlain: boolean): void {
     const slab = this.#slab;
     const slabs = this.#slabs;
     this.#slab = null;

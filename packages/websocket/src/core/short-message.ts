@@ -49,7 +49,7 @@ function ownMemory(length: number): Uint8Array {
     : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
 }
 
-/** The pool that all connections share, with room for `length` bytes. What is cut from it is never used again: it goes with the last message in it. */
+/** The pool that all connections share, with room for `length` bytes. What is cut from it is not reused; the pool is collected with the last message in it. */
 function poolFor(length: number): Memory {
   if (pool === undefined || poolUsed + length > POOL_BYTES) {
     pool = unzeroed(POOL_BYTES);
