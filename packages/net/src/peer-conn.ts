@@ -1,7 +1,8 @@
+import { inspect } from "node:util";
 import type { Addr, IpAddr } from "./addr.ts";
 import type { WaitOptions } from "./conn.ts";
 import { NetError, type NetErrorParts } from "./error.ts";
-import { canceledError, closedError, type FailureSite } from "./failures.ts";
+import { argumentError, canceledError, closedError, type FailureSite } from "./failures.ts";
 import { Inbox, type InboxLimits, type InboxSource } from "./inbox.ts";
 import {
   type AddressVerification,
@@ -14,6 +15,7 @@ import {
   PreparedMessage,
   type SendOutcome,
 } from "./message-conn.ts";
+import { netErrorFrom } from "./node-error.ts";
 import { rejection, told } from "./told.ts";
 
 /** What a peer's connection needs of the socket it shares with the others. */
@@ -117,14 +119,19 @@ export class PeerConn implements MessageConn, InboxSource {
   /**
    * Never waits: a datagram that cannot leave now is refused.
    *
-   * @throws NetError `too_large`; `no_room` when the bytes that an unverified address has sent are used up, or when the socket
+   * @throws NetError `too_large`; `invalid_argument` for what is no message; `no_room` when the bytes that an unverified address has sent are used up, or when the socket
    * cannot take more; `canceled`, `closed`.
    */
   send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
     const site = { ...this.route(), op: "write" } as const;
     if (options?.signal?.aborted) return rejection(canceledError(site, options.signal));
     if (this.#isOver) return rejection(closedError(site));
-    const bytes = this.#encode(message);
+    let bytes: Uint8Array;
+    try {
+      bytes = this.#encode(message);
+    } catch (error) {
+      return rejection(netErrorFrom(error, site));
+    }
     if (this.#transmit(bytes) !== "refused") return Promise.resolve();
     if (bytes.length > this.#home.maxSendBytes) {
       const reason = `datagram of ${bytes.length} bytes is larger than ${this.#home.maxSendBytes}`;
@@ -137,7 +144,14 @@ export class PeerConn implements MessageConn, InboxSource {
   }
 
   trySend(message: Message | PreparedMessage): SendOutcome {
-    return this.#isOver ? "refused" : this.#transmit(this.#encode(message));
+    if (this.#isOver) return "refused";
+    let bytes: Uint8Array;
+    try {
+      bytes = this.#encode(message);
+    } catch {
+      return "refused"; // is no message: `send` says so
+    }
+    return this.#transmit(bytes);
   }
 
   /**
@@ -216,9 +230,13 @@ export class PeerConn implements MessageConn, InboxSource {
     return this.#closing !== undefined || this.#inbox.isEnded;
   }
 
+  /** @throws NetError `invalid_argument` for what is no message, which only callers in JavaScript can pass. */
   #encode(message: Message | PreparedMessage): Uint8Array {
     const { encoding } = this.#home;
-    return message instanceof PreparedMessage ? message.encodedAs(encoding) : encoding.encode(message);
+    const bytes: unknown =
+      message instanceof PreparedMessage ? message.encodedAs(encoding) : encoding.encode(message);
+    if (bytes instanceof Uint8Array) return bytes;
+    throw argumentError("write", `a message is a string or a Uint8Array, not ${inspect(bytes)}`);
   }
 
   #transmit(bytes: Uint8Array): SendOutcome {

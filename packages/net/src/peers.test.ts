@@ -112,6 +112,34 @@ test("each source address is one connection, and each datagram one message", asy
   await listener.abort();
 });
 
+test("what is no message is refused by a rejection, and by trySend without one", async () => {
+  const { packets, listener } = open();
+  packets.from("198.51.100.1:1", "12345");
+  const conn = await listener.accept();
+  const log = record(conn);
+  const broken = new PreparedMessage("x");
+  Object.defineProperty(broken, "message", {
+    get() {
+      throw new TypeError("oops");
+    },
+  });
+  for (const [bad, code] of [
+    [null, "invalid_argument"],
+    [undefined, "invalid_argument"],
+    [5, "invalid_argument"],
+    [[1], "invalid_argument"],
+    [new PreparedMessage(null as never), "invalid_argument"],
+    [broken, "unknown"],
+  ] as const) {
+    await assert.rejects(conn.send(bad as never), isCode(code));
+    assert.equal(conn.trySend(bad as never), "refused");
+  }
+  assert.deepEqual(packets.sent, []);
+  packets.from("198.51.100.1:1", "6");
+  assert.deepEqual(log, ["12345", "6"], "no drain is owed for it");
+  await listener.abort();
+});
+
 test("before the address is proved no more bytes leave than came", async () => {
   const { packets, listener } = open();
   packets.from("198.51.100.1:1", "12345");
