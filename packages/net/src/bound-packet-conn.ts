@@ -7,7 +7,7 @@ import { netErrorFrom } from "./node-error.ts";
 import type { Packet, PacketConn } from "./packet-conn.ts";
 import type { SourceAddrs } from "./source-addr.ts";
 import { rejection } from "./told.ts";
-import { UdpSocket } from "./udp-socket.ts";
+import { keptBytes, UdpSocket } from "./udp-socket.ts";
 
 /** A datagram socket that is bound and not connected. */
 export class BoundPacketConn extends UdpSocket<Packet> implements PacketConn {
@@ -69,6 +69,10 @@ export class BoundPacketConn extends UdpSocket<Packet> implements PacketConn {
 
   protected trySendOne({ bytes, addr }: Packet): SendOutcome {
     return this.trySendTo(bytes, addr);
+  }
+
+  protected kept({ bytes, addr }: Packet): Packet {
+    return { bytes: keptBytes(bytes), addr };
   }
 
   #set(set: () => void): void {

@@ -3,7 +3,7 @@ import type { IpAddr } from "./addr.ts";
 import type { WaitOptions } from "./conn.ts";
 import type { DatagramSocket, DatagramSocketHandler } from "./datagram-socket.ts";
 import type { SendOutcome } from "./message-conn.ts";
-import { type UdpLimits, UdpSocket } from "./udp-socket.ts";
+import { keptBytes, type UdpLimits, UdpSocket } from "./udp-socket.ts";
 
 /** Receives the datagrams of one peer. */
 export type DatagramHandler = DatagramSocketHandler<Uint8Array>;
@@ -62,5 +62,9 @@ export class ConnectedDatagramConn extends UdpSocket<Uint8Array> implements Data
 
   protected trySendOne(bytes: Uint8Array): SendOutcome {
     return this.trySend(bytes);
+  }
+
+  protected kept(bytes: Uint8Array): Uint8Array {
+    return keptBytes(bytes);
   }
 }

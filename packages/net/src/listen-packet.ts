@@ -19,7 +19,7 @@ export interface PacketOptions {
   readonly queueDatagrams?: number | undefined;
   /** Most bytes of datagrams that wait for the application; what comes then is dropped and counted. Default 1,048,576. */
   readonly queueBytes?: number | undefined;
-  /** Most bytes that `trySend` leaves waiting in this process when the system is behind. Default 1,048,576. */
+  /** Most bytes that `trySend` leaves waiting in this process, because the system is behind or a host's name is looked up. Default 1,048,576. */
   readonly sendLimitBytes?: number | undefined;
   /** The system's receive buffer in bytes (SO_RCVBUF; Linux doubles it and caps it at `net.core.rmem_max`). Default: the system's. */
   readonly readBufferBytes?: number | undefined;

@@ -35,7 +35,7 @@ export interface PacketConn extends DatagramSocket<Packet> {
    * Sends one datagram; resolves when the system has taken it, which says nothing about its arrival.
    *
    * `bytes` are read where they are until the promise has settled, and must not be changed before. With a signal, or while a write deadline is set,
-   * they are copied, as either may end the call while the datagram still waits. Only a deadline that is set during the call may end it with the
+   * they are copied, as either may end the call while the datagram still waits; so are bytes that a handler was lent. Only a deadline that is set during the call may end it with the
    * datagram uncopied: its memory is then read until it has left or the socket is closed.
    *
    * Nobody need wait for it: a failure that nobody waits for ends no process, and the datagram is lost like any other.
@@ -48,7 +48,7 @@ export interface PacketConn extends DatagramSocket<Packet> {
   /**
    * Sends without waiting: the way for hot paths. `bytes` are copied (0.1 to 0.2 µs up to 1 KiB, 2 µs at 60 KB): the caller may write over
    * them when this returns, also if the datagram has to wait in the process.
-   * `refused` when `sendLimitBytes` wait in the process because the network card is behind, when it is too large, when the system
+   * `refused` when `sendLimitBytes` wait in the process because the network card is behind or a host's name is looked up, when it is too large, when the system
    * refuses it at once (where Node can be asked, see the README; else it counts as sent), or when closed.
    */
   trySend(bytes: Uint8Array, addr: IpAddr): SendOutcome;

@@ -10,6 +10,7 @@ import { NetError } from "./error.ts";
 import { canceledError, closedError, type FailureSite, timeoutError } from "./failures.ts";
 import { Inbox, type InboxSource } from "./inbox.ts";
 import { withKnownZone } from "./interfaces.ts";
+import { isLentMemory } from "./lent-memory.ts";
 import type { CloseInfo, SendOutcome } from "./message-conn.ts";
 import { netErrorFrom } from "./node-error.ts";
 import { SourceAddr, SourceAddrs } from "./source-addr.ts";
@@ -48,6 +49,11 @@ interface Flush {
 /** What `send` answers when the system has taken the datagram at once. */
 const TAKEN: Promise<void> = Promise.resolve();
 
+/** The same bytes, in memory of their own if they are lent. */
+export function keptBytes(bytes: Uint8Array): Uint8Array {
+  return ArrayBuffer.isView(bytes) && isLentMemory(bytes) ? ownCopy(bytes) : bytes;
+}
+
 /**
  * What bound and connected datagram sockets have in common: a bounded queue, deadlines, and sends that tell how they went. `T` is
  * what their users see of a datagram.
@@ -69,7 +75,9 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
   readonly #sending = new Set<PendingSend>();
   /** Datagrams that wait in this process. */
   readonly #waiting = new Set<InFlight>();
-  /** How many ever have. */
+  /** Their bytes, less those that the system has surely taken. A canceled `send` counts until its datagram has left. */
+  #waitingBytes = 0;
+  /** How many ever have waited. */
   #watched = 0;
   #flushing: Flush[] = [];
   /** Some that waited were dropped when this side closed. */
@@ -114,6 +122,8 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
   /** Sends one of a batch. */
   protected abstract sendOne(datagram: T, options: WaitOptions | undefined): Promise<void>;
   protected abstract trySendOne(datagram: T): SendOutcome;
+  /** The same datagram, copied if its bytes are lent: it waits for its turn in a batch. */
+  protected abstract kept(datagram: T): T;
 
   get dropped(): number {
     return this.#dropped;
@@ -164,9 +174,18 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
   async #sendBatch(datagrams: readonly T[], options: WaitOptions | undefined): Promise<void> {
     let datagramsSent = 0;
     try {
-      for (const datagram of datagrams) {
+      let left = datagrams[Symbol.iterator]();
+      let hasWaited = false;
+      for (;;) {
+        const { done, value: datagram } = left.next();
+        if (done) return;
         const sending = this.sendOne(datagram, options);
-        if (sending !== TAKEN) await sending;
+        if (sending !== TAKEN) {
+          // The loan of bytes that were lent ends while this waits.
+          if (!hasWaited) left = Array.from(left, (each) => this.kept(each)).values();
+          hasWaited = true;
+          await sending;
+        }
         datagramsSent += 1;
       }
     } catch (error) {
@@ -190,10 +209,16 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
   flush({ signal }: WaitOptions = {}): Promise<void> {
     if (this.#hasDropped) return rejection(closedError(this.site("write")));
     if (this.#waiting.size === 0) return Promise.resolve();
+    let flush: Flush | undefined;
     const flushed = new Promise<void>((resolve, reject) => {
-      this.#flushing.push({ until: this.#watched, left: this.#waiting.size, resolve, reject });
+      flush = { until: this.#watched, left: this.#waiting.size, resolve, reject };
+      this.#flushing.push(flush);
     });
-    return told(untilCanceled(flushed, signal, (by) => canceledError(this.site("write"), by)));
+    const canceled = (by: AbortSignal): NetError => {
+      this.#flushing = this.#flushing.filter((other) => other !== flush);
+      return canceledError(this.site("write"), by);
+    };
+    return told(untilCanceled(flushed, signal, canceled));
   }
 
   setDeadline(at: Deadline): void {
@@ -232,8 +257,9 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
     if (this.#writeDeadline.hasPassed) return rejection(timeoutError(this.#writeSite(addr)));
     let status: SendStatus;
     try {
-      // Either may end the call before the datagram has left.
-      const given = signal !== undefined || this.#hasWriteDeadline ? ownCopy(bytes) : bytes;
+      // Any of them may end before the datagram has left: the call, or the loan.
+      const mayEnd = signal !== undefined || this.#hasWriteDeadline;
+      const given = mayEnd ? ownCopy(bytes) : keptBytes(bytes);
       status =
         addr === undefined
           ? this.#sender.send(given)
@@ -242,7 +268,7 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
       return rejection(netErrorFrom(error, this.#writeSite(addr)));
     }
     if (status === "taken") return TAKEN;
-    if (status instanceof InFlight) return told(this.#settled(status, addr, signal));
+    if (status instanceof InFlight) return told(this.#settled(status, bytes, addr, signal));
     return rejection(netErrorFrom(status, this.#writeSite(addr)));
   }
 
@@ -250,7 +276,7 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
   protected trySendTo(bytes: Uint8Array, addr: IpAddr | undefined): SendOutcome {
     // A forged source may well have port 0, to which nothing can be sent.
     if (this.#closed !== undefined || addr?.port === 0 || bytes.length > MAX_DATAGRAM_BYTES) return "refused";
-    if (this.#sender.queuedBytes + bytes.length > this.#limits.sendLimitBytes) return "refused";
+    if (this.#waitingBytes + bytes.length > this.#limits.sendLimitBytes) return "refused";
     let status: SendStatus;
     try {
       status =
@@ -263,7 +289,7 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
     if (status === "taken") return "sent";
     if (status instanceof InFlight) {
       // Nobody waits for the outcome: a datagram that is refused later is lost, as others are on their way.
-      this.#watch(status, undefined);
+      this.#watch(status, bytes, undefined);
       return "sent";
     }
     // On a connected socket the system tells each report of the network once, and this was it. Later, lest a handler that sends again
@@ -284,12 +310,16 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
   }
 
   /** Keeps account of a datagram that waits. */
-  #watch(inFlight: InFlight, onSettled: InFlight["onSettled"]): void {
+  #watch(inFlight: InFlight, bytes: Uint8Array, onSettled: InFlight["onSettled"]): void {
+    // Callers in JavaScript may have passed a text.
+    const byteLength = inFlight.isDecided || !ArrayBuffer.isView(bytes) ? 0 : bytes.byteLength;
     this.#waiting.add(inFlight);
+    this.#waitingBytes += byteLength;
     this.#watched += 1;
     const number = this.#watched;
     inFlight.onSettled = (error) => {
       this.#waiting.delete(inFlight);
+      this.#waitingBytes -= byteLength;
       if (this.#flushing.length > 0) this.#countDown(number);
       onSettled?.(error);
     };
@@ -344,10 +374,15 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
   }
 
   /** The outcome of a send that was not clear at once; a signal, a deadline or `close` end the waiting. */
-  #settled(inFlight: InFlight, addr: IpAddr | undefined, signal: AbortSignal | undefined): Promise<void> {
+  #settled(
+    inFlight: InFlight,
+    bytes: Uint8Array,
+    addr: IpAddr | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
       let pending: PendingSend | undefined;
-      this.#watch(inFlight, (error) => {
+      this.#watch(inFlight, bytes, (error) => {
         if (pending !== undefined && !this.#settle(pending)) return;
         if (error === null) resolve();
         else if (this.#closed !== undefined) reject(closedError(this.#writeSite(addr)));

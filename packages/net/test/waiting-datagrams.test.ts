@@ -1,8 +1,12 @@
 // Datagrams that have to wait in the process, because the system is behind, and all that is promised of them. See `slow-link.test.ts` for a real
 // slow link.
 import assert from "node:assert/strict";
-import { afterEach, test } from "node:test";
+import dns from "node:dns";
+import { syncBuiltinESMExports } from "node:module";
+import { afterEach, test, type TestContext } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import {
   dial,
   ipAddr,
@@ -14,6 +18,7 @@ import {
   PreparedMessage,
 } from "@zocalo/net";
 import { enableDirectSend } from "../src/direct-send.ts";
+import { lend } from "../src/lent-memory.ts";
 import { type Crowd, crowd } from "./crowded-handle.ts";
 
 const SIZES = [0, 1, 2, 512, 513, 40_000, 7];
@@ -132,6 +137,67 @@ const ways: Record<string, () => Promise<Way>> = {
   },
 };
 
+/** One way to pass on what a handler is lent. */
+interface LentWay {
+  readonly crowd: Crowd;
+  pass(this: void, parts: Uint8Array[]): unknown;
+  end(this: void): Promise<void>;
+}
+
+const lentWays: Record<string, () => Promise<LentWay>> = {
+  async trySend() {
+    const { packets, to, ...rest } = await bound();
+    return { ...rest, pass: (parts) => parts.map((part) => packets.trySend(part, to)) };
+  },
+  async send() {
+    const { packets, to, ...rest } = await bound();
+    return { ...rest, pass: (parts) => parts.map((part) => packets.send(part, to)) };
+  },
+  async "send to a name"() {
+    const { packets, to, ...rest } = await bound();
+    return { ...rest, pass: (parts) => parts.map((part) => packets.send(part, `localhost:${to.port}`)) };
+  },
+  async sendBatch() {
+    const { packets, to, ...rest } = await bound();
+    return { ...rest, pass: (parts) => packets.sendBatch(parts.map((bytes) => ({ bytes, addr: to }))) };
+  },
+  async "send on a connected socket"() {
+    const conn = await dial("udp", "127.0.0.1:9");
+    const pass = (parts: Uint8Array[]) => parts.map((part) => conn.send(part));
+    return { crowd: crowd(conn), pass, end: () => conn.close() };
+  },
+  async "sendBatch on a connected socket"() {
+    const conn = await dial("udp", "127.0.0.1:9");
+    return { crowd: crowd(conn), pass: (parts) => conn.sendBatch(parts), end: () => conn.close() };
+  },
+  async "send to a peer"() {
+    const { conn, ...rest } = await peer();
+    return { ...rest, pass: (parts) => parts.map((part) => conn.send(part)) };
+  },
+};
+
+/** A resolver that does not answer before it is told to. */
+function hangingResolver(t: TestContext): { answer(): void } {
+  const waiting: (() => void)[] = [];
+  const lookup = (
+    _name: string,
+    _options: object,
+    done: (error: null, address: string, family: number) => void,
+  ) => void waiting.push(() => done(null, "127.0.0.1", 4));
+  const mocked = t.mock.method(dns, "lookup", lookup as unknown as typeof dns.lookup);
+  syncBuiltinESMExports();
+  t.after(() => {
+    mocked.mock.restore();
+    syncBuiltinESMExports();
+  });
+  return { answer: () => waiting.splice(0).forEach((answer) => answer()) };
+}
+
+function collectGarbage(): void {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+}
+
 afterEach(() => enableDirectSend(true));
 
 for (const [how, isDirect] of [
@@ -164,6 +230,89 @@ for (const [how, isDirect] of [
       await end();
     });
   }
+
+  for (const [name, open] of Object.entries(lentWays)) {
+    test(`${name}, ${how}: lent bytes may be passed on, although they wait longer than they are lent`, async () => {
+      enableDirectSend(isDirect);
+      const { crowd: waiting, pass, end } = await open();
+      const memory = Buffer.from("onetwosix");
+      lend(memory, { data: (bytes) => pass([0, 3, 6].map((at) => bytes.subarray(at, at + 3))) });
+      memory.fill("!");
+      const taken: string[] = [];
+      while (taken.length < 3) {
+        await waiting.arrived(1);
+        taken.push(...waiting.release().map(String));
+        await turn();
+      }
+      assert.deepEqual(taken.sort(), ["one", "six", "two"]);
+      await end();
+    });
+  }
+
+  test(`${how}: what waits for a name counts against the limit, and trySend takes no byte more`, async (t) => {
+    const resolver = hangingResolver(t);
+    enableDirectSend(isDirect);
+    const packets = await listenPacket("udp4", "127.0.0.1:0", { sendLimitBytes: 100 });
+    const { port } = packets.localAddr;
+    const named = ipAddr("udp", "somewhere.invalid", port);
+    assert.equal(packets.trySend(Buffer.alloc(50), named), "sent");
+    const controller = new AbortController();
+    const sending = packets.send(Buffer.alloc(20), named, { signal: controller.signal });
+    controller.abort();
+    await assert.rejects(sending, isCode("canceled"));
+    assert.equal(
+      packets.trySend(Buffer.alloc(31), named),
+      "refused",
+      "the copy of what was canceled waits, too",
+    );
+    assert.equal(packets.trySend(Buffer.alloc(30), named), "sent");
+    assert.equal(packets.trySend(Buffer.alloc(1), named), "refused");
+    assert.equal(packets.trySend(Buffer.alloc(1), packets.localAddr), "refused");
+    resolver.answer();
+    await packets.flush();
+    assert.equal(packets.trySend(Buffer.alloc(101), named), "refused");
+    assert.equal(packets.trySend(Buffer.alloc(100), named), "sent");
+    resolver.answer();
+    await packets.close();
+  });
+
+  test(`${how}: what waits for the system counts against the limit, once`, async () => {
+    enableDirectSend(isDirect);
+    const packets = await listenPacket("udp4", "127.0.0.1:0", { sendLimitBytes: 100 });
+    const waiting = crowd(packets);
+    void packets.send(Buffer.alloc(60), packets.localAddr);
+    assert.equal(packets.trySend(Buffer.alloc(41), packets.localAddr), "refused");
+    assert.equal(packets.trySend(Buffer.alloc(40), packets.localAddr), "sent");
+    assert.equal(packets.trySend(Buffer.alloc(1), packets.localAddr), "refused");
+    waiting.release(1);
+    assert.equal(packets.trySend(Buffer.alloc(61), packets.localAddr), "refused");
+    assert.equal(packets.trySend(Buffer.alloc(60), packets.localAddr), "sent");
+    waiting.release();
+    await packets.close();
+  });
+
+  test(`${how}: nothing is kept of a flush that was canceled`, async () => {
+    enableDirectSend(isDirect);
+    const { packets, to, crowd: waiting, end } = await bound();
+    packets.trySend(Buffer.from("one"), to);
+    const canceled = async (): Promise<WeakRef<Error>> => {
+      const controller = new AbortController();
+      const flushing = packets.flush({ signal: controller.signal });
+      controller.abort();
+      return flushing.then(
+        () => assert.fail("was not canceled"),
+        (error: Error) => new WeakRef(error),
+      );
+    };
+    const kept = await canceled();
+    await turn();
+    collectGarbage();
+    assert.equal(kept.deref(), undefined);
+    const flushed = packets.flush();
+    waiting.release();
+    await flushed;
+    await end();
+  });
 
   test(`${how}: many that wait each have their own memory, in the order they were sent`, async () => {
     enableDirectSend(isDirect);
