@@ -100,7 +100,42 @@ test("a ledger does not believe that more was taken than two systems hold", () =
   ledger.taken(ledger.hand(1_000_000));
   ledger.rejected(ledger.hand(1000), reset);
   ledger.check([stamped(5, 0, 400_000)], "broken", 600_000);
-  assert.throws(() => ledger.check([stamped(5, 0, 399_999)], "broken", 600_000), /resolved/);
+  assert.throws(() => ledger.check([stamped(5, 0, 399_999)], "broken", 600_000), /were said to be taken/);
+});
+
+/** A write of 1,000,000 bytes that rejects and says that all were taken. */
+function rejected(code: string): StreamLedger {
+  const ledger = new StreamLedger(5);
+  ledger.rejected(ledger.hand(1_000_000), Object.assign(new Error(code), { code, bytesWritten: 1_000_000 }));
+  return ledger;
+}
+
+test("nor that of a call that failed", () => {
+  rejected("reset").check([stamped(5, 0, 400_000)], "broken", 600_000);
+  assert.throws(
+    () => rejected("reset").check([stamped(5, 0, 399_999)], "broken", 600_000),
+    /were said to be taken/,
+  );
+});
+
+test("of a call that nobody can number, any part may have come when the stream breaks", () => {
+  const closed = Object.assign(new Error("closed"), { code: "closed", bytesWritten: 0 });
+  const ledger = new StreamLedger(5);
+  const handed = ledger.hand(100_000);
+  ledger.rejected(handed, closed);
+  assert.throws(() => ledger.check([stamped(5, 0, 70_000)], "broken"), IntegrityFailure);
+  ledger.unknown(handed);
+  ledger.check([stamped(5, 0, 70_000)], "broken");
+});
+
+test("a call that was cut short may count the step that was under way, and no byte more", () => {
+  for (const code of ["timeout", "canceled", "closed"]) {
+    rejected(code).check([stamped(5, 0, 400_000)], "broken", 600_000 - 65_536);
+    assert.throws(
+      () => rejected(code).check([stamped(5, 0, 400_000)], "broken", 600_000 - 65_537),
+      /were said to be taken/,
+    );
+  }
 });
 
 test("a message that was refused must not come, and one that was accepted must", () => {
