@@ -9,6 +9,7 @@ import { checkArrows, ROOMS, type Room } from "../scripts/check-arrows.ts";
 const rooms: readonly Room[] = [
   { directory: "packages/low", name: "@x/low", mayImport: [], hasNoDependencies: true },
   { directory: "packages/high", name: "high", mayImport: ["@x/low"], browserEntries: ["src/index.ts"] },
+  { directory: "packages/bare", name: "bare", mayImport: [], testsMayImport: ["@x/low"] },
 ];
 
 const sound = {
@@ -19,6 +20,9 @@ const sound = {
   "packages/high/src/index.ts": `import { low } from "@x/low";\nimport "zod";\nexport * from "./deep/part.ts";`,
   "packages/high/src/deep/part.ts": `import "../other.ts";\nimport type { Socket } from "node:net";`,
   "packages/high/src/node.ts": `import "node:fs";\nimport "high";\nimport "@x/low/part";`,
+  "packages/bare/package.json": `{\n  "name": "bare",\n  "devDependencies": {\n    "@x/low": "1"\n  }\n}`,
+  "packages/bare/src/part.test.ts": `import "@x/low";`,
+  "packages/bare/test/deep/whole.ts": `import type { low } from "@x/low";`,
   "test/whole.test.ts": `import "high";\nimport "../scripts/check.ts";`,
 };
 
@@ -67,6 +71,26 @@ test("an arrow that points up is a violation, also for types and in tests", (t) 
     "packages/low/src/part.test.ts:1 imports high; @x/low may import no other room",
     "packages/low/src/part.ts:2 imports high; @x/low may import no other room",
   ]);
+});
+
+test("what only tests may import is a violation in the source, also for types, and as a dependency", (t) => {
+  const files = {
+    "packages/bare/package.json": `{\n  "name": "bare",\n  "dependencies": {\n    "@x/low": "1"\n  }\n}`,
+    "packages/bare/src/part.ts": `import { low } from "@x/low";\nimport type { Low } from "@x/low";`,
+  };
+  const allowed = "bare may import no other room, and its tests @x/low";
+  assert.deepEqual(violations(t, files), [
+    `packages/bare/package.json:4 lists @x/low; ${allowed}`,
+    `packages/bare/src/part.ts:1 imports @x/low; ${allowed}`,
+    `packages/bare/src/part.ts:2 imports @x/low; ${allowed}`,
+  ]);
+});
+
+test("nothing that is shipped may import what the integrity drivers share", () => {
+  assert.deepEqual(
+    ROOMS.filter(({ mayImport }) => mayImport.includes("@zocalo/integrity")),
+    [],
+  );
 });
 
 test("an arrow that points up in package.json is a violation", (t) => {
