@@ -1,11 +1,14 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { delimiter } from "node:path";
 import { pathToFileURL } from "node:url";
 
 /** A real program that tests drive, and the Debian package it comes in. */
 export interface Program {
   readonly command: string;
   readonly debianPackage: string;
+  /** Where there is such a program. Default: everywhere. */
+  readonly platform?: NodeJS.Platform;
   /** What the tests do with it, for the sentence that asks for it. */
   readonly purpose: string;
   /** Arguments that make it say who it is; it is judged by what it prints. */
@@ -52,12 +55,45 @@ export const PROGRAMS: readonly Program[] = [
     probe: ["--version"],
     isRight: (output) => /Python 3/.test(output),
   },
+  {
+    command: "unshare",
+    debianPackage: "util-linux",
+    platform: "linux",
+    purpose: "it makes networks of their own for the slow links of the integrity tests",
+    probe: ["--version"],
+    // That of busybox does not say where it comes from.
+    isRight: (output) => /util-linux/.test(output),
+  },
+  {
+    command: "ip",
+    debianPackage: "iproute2",
+    platform: "linux",
+    purpose: "it brings the link up there",
+    probe: ["-V"],
+    isRight: (output) => /iproute2/.test(output),
+  },
+  {
+    command: "tc",
+    debianPackage: "iproute2",
+    platform: "linux",
+    purpose: "it slows the link down",
+    probe: ["-V"],
+    isRight: (output) => /iproute2/.test(output),
+  },
 ];
 
-/** Those of `programs` that are not installed. */
+/** Some of them lie where only root looks by itself. */
+const PATH = [process.env["PATH"], "/usr/sbin", "/sbin"].filter((part) => part !== undefined).join(delimiter);
+
+/** Those of `programs` that are not installed, and could be on this platform. */
 export function missingPrograms(programs: readonly Program[]): Program[] {
-  return programs.filter(({ command, probe, isRight }) => {
-    const { stdout, stderr, error } = spawnSync(command, [...probe], { encoding: "utf8", timeout: 20_000 });
+  return programs.filter(({ command, platform = process.platform, probe, isRight }) => {
+    if (platform !== process.platform) return false;
+    const { stdout, stderr, error } = spawnSync(command, [...probe], {
+      encoding: "utf8",
+      timeout: 20_000,
+      env: { ...process.env, PATH },
+    });
     return error !== undefined || !isRight(`${stdout}${stderr}`);
   });
 }
@@ -65,8 +101,13 @@ export function missingPrograms(programs: readonly Program[]): Program[] {
 /** One sentence for a person who has to install `programs` by hand. */
 export function missingSentence(programs: readonly Program[]): string {
   const wanted = programs.map(({ command, purpose }) => `${command} (${purpose})`).join(", ");
-  const packages = programs.map(({ debianPackage }) => debianPackage).join(" ");
+  const packages = debianPackages(programs).join(" ");
   return `The tests need ${wanted}: install it, on Debian with \`sudo apt-get install ${packages}\`, and run them again.`;
+}
+
+/** What they come in, each once. */
+function debianPackages(programs: readonly Program[]): string[] {
+  return [...new Set(programs.map(({ debianPackage }) => debianPackage))];
 }
 
 /** How long to wait for another process that holds apt's locks, in milliseconds: unattended upgrades of a fresh machine take minutes. */
@@ -122,7 +163,7 @@ export async function ensurePrograms(programs: readonly Program[] = PROGRAMS): P
   if (missing.length === 0) return undefined;
   const isRootOnDebian = process.getuid?.() === 0 && existsSync("/etc/debian_version");
   if (isRootOnDebian) {
-    const packages = missing.map(({ debianPackage }) => debianPackage);
+    const packages = debianPackages(missing);
     console.log(`Installing ${packages.join(", ")} with apt-get: the tests drive the real programs.`);
     for (const args of [["update"], ["install", "-y", "--no-install-recommends", ...packages]]) {
       const failure = await aptGet(args);

@@ -5,7 +5,13 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { aptGet, missingPrograms, missingSentence, type Program } from "../scripts/ensure-programs.ts";
+import {
+  aptGet,
+  missingPrograms,
+  missingSentence,
+  type Program,
+  PROGRAMS,
+} from "../scripts/ensure-programs.ts";
 
 const node: Program = {
   command: process.execPath,
@@ -23,6 +29,37 @@ test("a program that does not exist, or is another one of that name, is missing"
   const absent: Program = { ...node, command: "zocalo-no-such-program" };
   const impostor: Program = { ...node, isRight: (output) => output.includes("OpenBSD") };
   assert.deepEqual(missingPrograms([absent, node, impostor]), [absent, impostor]);
+});
+
+test("a program of another platform is not missing", () => {
+  const absent: Program = { ...node, command: "zocalo-no-such-program" };
+  const elsewhere = process.platform === "linux" ? "darwin" : "linux";
+  assert.deepEqual(missingPrograms([{ ...absent, platform: elsewhere }]), []);
+  const here: Program = { ...absent, platform: process.platform };
+  assert.deepEqual(missingPrograms([here]), [here]);
+});
+
+test("slow links need unshare, ip and tc, on Linux", () => {
+  const needed = PROGRAMS.filter(({ platform }) => platform === "linux");
+  assert.deepEqual(
+    needed.map(({ command, debianPackage }) => `${command} of ${debianPackage}`),
+    ["unshare of util-linux", "ip of iproute2", "tc of iproute2"],
+  );
+  // What they say of themselves, and what busybox says.
+  const says: Record<string, string> = {
+    unshare: "unshare from util-linux 2.38.1",
+    ip: "ip utility, iproute2-6.1.0, libbpf 1.1.2",
+    tc: "tc utility, iproute2-6.1.0, libbpf 1.1.2",
+  };
+  for (const { command, isRight } of needed) {
+    assert.equal(isRight(says[command] ?? ""), true, command);
+    assert.equal(isRight("BusyBox v1.35.0 multi-call binary."), false, command);
+  }
+});
+
+test("a package that several programs come in is named once", () => {
+  const sentence = missingSentence(PROGRAMS.filter(({ debianPackage }) => debianPackage === "iproute2"));
+  assert.match(sentence, /^The tests need ip \(.+\), tc \(.+\): .*apt-get install iproute2`/);
 });
 
 test("one sentence says what to install and why", () => {
