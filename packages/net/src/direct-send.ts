@@ -8,6 +8,7 @@ import {
   ownCopy,
   type SendStatus,
 } from "./datagram-sender.ts";
+import { poison } from "./poison.ts";
 import { isIp } from "./udp-lookup.ts";
 
 /**
@@ -110,8 +111,10 @@ class DirectSender implements DatagramSender {
     }
     if (host !== undefined && !isIp(host)) return this.send(ownCopy(bytes), host, port);
     const length = bytes.byteLength;
-    const status = this.send(scratch.filled(bytes), host, port);
+    const copy = scratch.filled(bytes);
+    const status = this.send(copy, host, port);
     if (status instanceof InFlight) scratch.keep(length);
+    else poison(copy);
     return status;
   }
 

@@ -1,6 +1,9 @@
 /**
  * With the environment variable `ZOCALO_POISON` memory is overwritten as soon as nobody may read it any more: what was lent when the loan ends, what
  * is used again before it is given out. Whoever reads it all the same reads this byte instead of something that looks right. Tests run with it.
+ *
+ * It is for memory of ours. A buffer of the caller's, which nobody may read once its call has settled, is the caller's to overwrite, and the library
+ * never writes there: the integrity driver does, with a byte of its own (0xee).
  */
 export const POISON = 0xdb;
 
