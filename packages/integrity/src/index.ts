@@ -22,6 +22,7 @@ export {
   type RunResult,
   type Scenario,
 } from "./run.ts";
+export { canSlowLinks, type SlowLinkCase, type SlowLinkOptions, slowLinkScenario } from "./slow-link.ts";
 export {
   agreement,
   BLOCK_BYTES,

@@ -77,83 +77,115 @@ export function flowScenario(links: Links): Scenario<FlowCase> {
         }),
       );
     },
-    *simpler(drawn) {
-      if (drawn.connections > 1) yield { ...drawn, connections: 1 };
-      if (drawn.far === "ours") yield { ...drawn, far: "raw" };
-      if (drawn.inBytes > 0) yield { ...drawn, inBytes: 0 };
-      if (drawn.outBytes > 0) yield { ...drawn, outBytes: 0 };
-      if (drawn.farRead !== "fast") yield { ...drawn, farRead: "fast" };
-      if (drawn.farWrite !== "whole") yield { ...drawn, farWrite: "whole" };
-      if (drawn.keeping !== "keep") yield { ...drawn, keeping: "keep" };
-      if (drawn.transport !== "tcp") yield { ...drawn, transport: "tcp" };
-      if (drawn.write !== "awaited") yield { ...drawn, write: "awaited" };
-      if (drawn.read !== "read fast") yield { ...drawn, read: "read fast" };
-      if (drawn.readsLate) yield { ...drawn, readsLate: false };
-      if (drawn.outBytes > 1) yield { ...drawn, outBytes: Math.floor(drawn.outBytes / 4) };
-      if (drawn.inBytes > 1) yield { ...drawn, inBytes: Math.floor(drawn.inBytes / 4) };
-    },
+    simpler: simplerFlows,
   };
 }
 
+export function* simplerFlows(drawn: FlowCase): Generator<FlowCase> {
+  if (drawn.connections > 1) yield { ...drawn, connections: 1 };
+  if (drawn.far === "ours") yield { ...drawn, far: "raw" };
+  if (drawn.inBytes > 0) yield { ...drawn, inBytes: 0 };
+  if (drawn.outBytes > 0) yield { ...drawn, outBytes: 0 };
+  if (drawn.farRead !== "fast") yield { ...drawn, farRead: "fast" };
+  if (drawn.farWrite !== "whole") yield { ...drawn, farWrite: "whole" };
+  if (drawn.keeping !== "keep") yield { ...drawn, keeping: "keep" };
+  if (drawn.transport !== "tcp") yield { ...drawn, transport: "tcp" };
+  if (drawn.write !== "awaited") yield { ...drawn, write: "awaited" };
+  if (drawn.read !== "read fast") yield { ...drawn, read: "read fast" };
+  if (drawn.readsLate) yield { ...drawn, readsLate: false };
+  if (drawn.outBytes > 1) yield { ...drawn, outBytes: Math.floor(drawn.outBytes / 4) };
+  if (drawn.inBytes > 1) yield { ...drawn, inBytes: Math.floor(drawn.inBytes / 4) };
+}
+
 function drawFlow(decks: Decks): FlowCase {
-  const { random } = decks;
   const ending = decks.deal("flow ending", ENDINGS);
-  const connections = random.pick([1, 1, 2, 3, 5]) ?? 1;
-  const most = Math.floor(5_242_880 / connections / (random.chance(0.2) ? 1 : 5));
-  const isCutByFar =
-    ending === "far resets" || ending === "far closes unread" || ending === "far never reads";
   // What had arrived before a cut is known only between two systems.
   const transport = decks.deal(
     `flow transport ${ending}`,
-    isCutByFar
+    isCutByFar(ending)
       ? ([...TRANSPORTS, "tcp", "tcp", "unix"] as const)
       : ending === "abort"
         ? ([...TRANSPORTS, "unix", "unix", "unix"] as const)
         : TRANSPORTS,
   );
-  const isLong = isCutByFar || (ending === "abort" && transport === "unix");
-  const readsLate = isCutByFar && decks.deal(`flow late ${ending}`, [true, false]);
+  const { random } = decks;
+  const connections = random.pick([1, 1, 2, 3, 5]);
+  const most = Math.floor(5_242_880 / connections / (random.chance(0.2) ? 1 : 5));
+  const isLong = isCutByFar(ending) || (ending === "abort" && transport === "unix");
+  const size = (): number => (random.chance(0.1) ? 0 : drawSize(random, most));
+  const outBytes = isLong ? random.int(300_000, 3_000_000) : size();
+  return completed(decks, "flow", { ending, transport, connections, outBytes, inBytes: size(), isLong });
+}
+
+/** A flow over a link that takes about 5 MB/s, long enough that the system cannot take all of it at once. */
+export function drawSlowFlow(decks: Decks): FlowCase {
+  // The system that never reads is measured on a fast link.
+  const endings = ENDINGS.filter((each) => each !== "far never reads");
+  const ending = decks.deal("slow flow ending", endings);
+  const transport = decks.deal(`slow flow transport ${ending}`, ["tcp", "tls"] as const);
+  const { random } = decks;
+  const connections = random.pick([1, 1, 2, 3]);
+  const size = (): number => random.int(200_000, Math.floor(3_000_000 / connections));
+  const sizes = { outBytes: size(), inBytes: size(), isLong: true };
+  return completed(decks, "slow flow", { ending, transport, connections, ...sizes });
+}
+
+function isCutByFar(ending: FlowEnding): boolean {
+  return ending === "far resets" || ending === "far closes unread" || ending === "far never reads";
+}
+
+type FlowCore = Pick<FlowCase, "ending" | "transport" | "connections" | "outBytes" | "inBytes">;
+
+/**
+ * Draws what is open of a flow, so that what its ending promises can be known.
+ *
+ * @param name What the names of the decks begin with.
+ */
+function completed(
+  decks: Decks,
+  name: string,
+  { isLong, ...core }: FlowCore & { isLong: boolean },
+): FlowCase {
+  const { random } = decks;
+  const { ending, transport } = core;
+  const isCut = isCutByFar(ending);
+  const readsLate = isCut && decks.deal(`${name} late ${ending}`, [true, false]);
   return {
+    ...core,
     scenario: "flow",
     seed: random.fork(),
-    transport,
     far:
-      transport === "foreign socket" || transport === "duplex" || isCutByFar
+      transport === "foreign socket" || transport === "duplex" || isCut
         ? "raw"
-        : decks.deal("flow far", ["raw", "raw", "ours"]),
+        : decks.deal(`${name} far`, ["raw", "raw", "ours"]),
     isDialed: random.chance(0.5),
-    connections,
-    ending,
-    outBytes: isLong ? random.int(300_000, 3_000_000) : random.chance(0.1) ? 0 : drawSize(random, most),
     inBytes:
       ending === "far ends first"
         ? drawSize(random, ALL_TAKE_BYTES)
-        : isCutByFar
+        : isCut
           ? random.int(1, SURELY_ARRIVED_BYTES)
-          : random.chance(0.1)
-            ? 0
-            : drawSize(random, most),
+          : core.inBytes,
     // A stream over a connection that is closed below it has failed, and cuts it.
     write: decks.deal(
-      `flow write ${ending}`,
+      `${name} write ${ending}`,
       ending === "close" ? WRITE_STYLES.filter((style) => !isAdapter(style)) : WRITE_STYLES,
     ),
     read: decks.deal(
-      `flow read ${ending}`,
+      `${name} read ${ending}`,
       ending === "close" ? READ_STYLES.filter((style) => !isAdapter(style)) : READ_STYLES,
     ),
     readsLate,
-    keeping: decks.deal("flow keeping", KEEPINGS),
+    keeping: decks.deal(`${name} keeping`, KEEPINGS),
     // So that a step is under way when it is aborted.
     farRead:
       isLong && ending === "abort"
-        ? decks.deal("flow far read of a long abort", ["stalled", "slow"] as const)
-        : decks.deal(`flow far read ${ending}`, FAR_READINGS),
+        ? decks.deal(`${name} far read of a long abort`, ["stalled", "slow"] as const)
+        : decks.deal(`${name} far read ${ending}`, FAR_READINGS),
     // Small writes take much more of a system's buffer than their bytes.
     farWrite:
       ending === "far ends first" || readsLate
         ? "whole"
-        : decks.deal(`flow far write ${ending}`, FAR_WRITINGS),
+        : decks.deal(`${name} far write ${ending}`, FAR_WRITINGS),
   };
 }
 

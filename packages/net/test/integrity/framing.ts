@@ -36,7 +36,7 @@ type Framing = (typeof FRAMINGS)[number];
 const ENDINGS = ["close", "far ends", "abort", "far resets"] as const;
 
 /** Messages either way, in some framing, on one or more connections. */
-interface FramingCase extends CaseBase {
+export interface FramingCase extends CaseBase {
   readonly framing: Framing;
   readonly transport: TransportName;
   readonly isDialed: boolean;
@@ -80,21 +80,23 @@ export function framingScenario(links: Links): Scenario<FramingCase> {
         ),
       );
     },
-    *simpler(drawn) {
-      if (drawn.connections > 1) yield { ...drawn, connections: 1 };
-      if (drawn.inBytes > 0) yield { ...drawn, inBytes: 0 };
-      if (drawn.outBytes > 0) yield { ...drawn, outBytes: 0 };
-      if (drawn.transport !== "tcp") yield { ...drawn, transport: "tcp" };
-      if (drawn.framing !== "u32") yield { ...drawn, framing: "u32" };
-      if (drawn.farRead !== "fast") yield { ...drawn, farRead: "fast" };
-      if (drawn.keeping !== "keep") yield { ...drawn, keeping: "keep" };
-      if (drawn.ending !== "close") yield { ...drawn, ending: "close" };
-      if (drawn.send !== "awaited") yield { ...drawn, send: "awaited" };
-      if (drawn.receive !== "receive") yield { ...drawn, receive: "receive" };
-      if (drawn.outBytes > 1) yield { ...drawn, outBytes: Math.floor(drawn.outBytes / 4) };
-      if (drawn.inBytes > 1) yield { ...drawn, inBytes: Math.floor(drawn.inBytes / 4) };
-    },
+    simpler: simplerFramings,
   };
+}
+
+export function* simplerFramings(drawn: FramingCase): Generator<FramingCase> {
+  if (drawn.connections > 1) yield { ...drawn, connections: 1 };
+  if (drawn.inBytes > 0) yield { ...drawn, inBytes: 0 };
+  if (drawn.outBytes > 0) yield { ...drawn, outBytes: 0 };
+  if (drawn.transport !== "tcp") yield { ...drawn, transport: "tcp" };
+  if (drawn.framing !== "u32") yield { ...drawn, framing: "u32" };
+  if (drawn.farRead !== "fast") yield { ...drawn, farRead: "fast" };
+  if (drawn.keeping !== "keep") yield { ...drawn, keeping: "keep" };
+  if (drawn.ending !== "close") yield { ...drawn, ending: "close" };
+  if (drawn.send !== "awaited") yield { ...drawn, send: "awaited" };
+  if (drawn.receive !== "receive") yield { ...drawn, receive: "receive" };
+  if (drawn.outBytes > 1) yield { ...drawn, outBytes: Math.floor(drawn.outBytes / 4) };
+  if (drawn.inBytes > 1) yield { ...drawn, inBytes: Math.floor(drawn.inBytes / 4) };
 }
 
 function drawFraming(decks: Decks): FramingCase {
@@ -103,21 +105,46 @@ function drawFraming(decks: Decks): FramingCase {
   const most = 1_500_000 / connections;
   const size = (): number => (random.chance(0.5) ? random.int(1, 20_000) : random.int(100_000, most));
   const ending = decks.deal("framing ending", ENDINGS);
-  return {
-    scenario: "framing",
-    seed: random.fork(),
-    framing: decks.deal("framing", FRAMINGS),
-    transport: decks.deal("framing transport", TRANSPORTS),
-    isDialed: random.chance(0.5),
+  const transport = decks.deal("framing transport", TRANSPORTS);
+  return completed(decks, "framing", { ending, transport, connections, outBytes: size(), inBytes: size() });
+}
+
+/** Messages over a link that takes about 5 MB/s, so many that the system cannot take all of them at once. */
+export function drawSlowFraming(decks: Decks): FramingCase {
+  const { random } = decks;
+  const connections = random.int(1, 3);
+  const size = (): number => random.int(200_000, Math.floor(3_000_000 / connections));
+  const ending = decks.deal("slow framing ending", ENDINGS);
+  const transport = decks.deal("slow framing transport", ["tcp", "tls"] as const);
+  return completed(decks, "slow framing", {
+    ending,
+    transport,
     connections,
     outBytes: size(),
     inBytes: size(),
-    send: decks.deal(`framing send ${ending}`, SEND_STYLES),
-    receive: decks.deal("framing receive", RECEIVE_STYLES),
-    keeping: decks.deal("framing keeping", KEEPINGS),
-    farRead: decks.deal("framing far read", FAR_READINGS),
-    farPortion: decks.deal("framing far portion", [1_000_000, 5000, 100]),
-    ending,
+  });
+}
+
+type FramingCore = Pick<FramingCase, "ending" | "transport" | "connections" | "outBytes" | "inBytes">;
+
+/**
+ * Draws what is open of a case.
+ *
+ * @param name What the names of the decks begin with.
+ */
+function completed(decks: Decks, name: string, core: FramingCore): FramingCase {
+  const { random } = decks;
+  return {
+    ...core,
+    scenario: "framing",
+    seed: random.fork(),
+    framing: decks.deal(name, FRAMINGS),
+    isDialed: random.chance(0.5),
+    send: decks.deal(`${name} send ${core.ending}`, SEND_STYLES),
+    receive: decks.deal(`${name} receive`, RECEIVE_STYLES),
+    keeping: decks.deal(`${name} keeping`, KEEPINGS),
+    farRead: decks.deal(`${name} far read`, FAR_READINGS),
+    farPortion: decks.deal(`${name} far portion`, [1_000_000, 5000, 100]),
   };
 }
 

@@ -1,11 +1,11 @@
-import type { Scenario } from "@zocalo/integrity";
+import { canSlowLinks, type Scenario } from "@zocalo/integrity";
 import { datagramScenario } from "./datagram.ts";
 import { flowScenario } from "./flow.ts";
 import { foreignProgramScenario } from "./foreign-program.ts";
 import { framingScenario } from "./framing.ts";
 import { Links } from "./links.ts";
 import { relayScenario } from "./relay.ts";
-import { canSlowLinks, slowLinkScenario } from "./slow-link.ts";
+import { netOverSlowLink } from "./slow-link.ts";
 
 /** All scenarios of this package, and what undoes what they share. */
 export async function makeScenarios(): Promise<{ scenarios: Scenario[]; dispose(): Promise<void> }> {
@@ -18,7 +18,7 @@ export async function makeScenarios(): Promise<{ scenarios: Scenario[]; dispose(
       framingScenario(links),
       datagramScenario(),
       ...(foreign === undefined ? [] : [foreign]),
-      ...(canSlowLinks() ? [slowLinkScenario()] : []),
+      ...(canSlowLinks() ? [netOverSlowLink()] : []),
     ],
     dispose: () => links.dispose(),
   };
