@@ -1,11 +1,13 @@
 // `npm run mutants [-- NAME … --seed S --seconds N --share N]`: puts a fault into a copy of the tree, one at a time, and demands that the integrity driver finds it.
-// The faults are the patches in `test/mutants`. Their first lines say which driver has to find it, and what it is.
+// The faults are the patches in `test/mutants`. Their first lines say which driver has to find it, what it is, and what the driver has to say of it.
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** A fault that was once there, or could be. */
 export interface Mutant {
@@ -13,21 +15,33 @@ export interface Mutant {
   readonly driver: "net" | "websocket";
   /** What is wrong, in one sentence. */
   readonly fault: string;
+  /** What the driver says when it has found this fault, and not another one. */
+  readonly expect: RegExp;
   /** Left out of a share: it needs what not every machine has, or time. */
   readonly needs: string | undefined;
   readonly patch: string;
 }
 
-/** Reads `Driver: net`, `Fault: …` and `Needs: …` from the head of a patch. */
+/** Reads `Driver: net`, `Fault: …`, `Expect: …` and `Needs: …` from the head of a patch. */
 export function readMutant(path: string): Mutant {
   const [head = ""] = readFileSync(path, "utf8").split(/^diff /m);
   const field = (name: string): string | undefined => new RegExp(`^${name}: (.*)$`, "m").exec(head)?.[1];
   const driver = field("Driver");
   const fault = field("Fault");
-  if ((driver !== "net" && driver !== "websocket") || fault === undefined) {
-    throw new Error(`${path} does not begin with "Driver: net" or "Driver: websocket" and "Fault: …"`);
+  const expect = field("Expect");
+  if ((driver !== "net" && driver !== "websocket") || fault === undefined || expect === undefined) {
+    throw new Error(
+      `${path} does not begin with "Driver: net" or "Driver: websocket", "Fault: …" and "Expect: REGULAR EXPRESSION"`,
+    );
   }
-  return { name: basename(path, ".patch"), driver, fault, needs: field("Needs"), patch: path };
+  return {
+    name: basename(path, ".patch"),
+    driver,
+    fault,
+    expect: new RegExp(expect),
+    needs: field("Needs"),
+    patch: path,
+  };
 }
 
 /** The mutants of a share: `count` of them, as `seed` has it. */
@@ -41,8 +55,6 @@ export function shareOf(mutants: readonly Mutant[], count: number, seed: number)
   return share;
 }
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-
 /** All mutants there are. */
 export function allMutants(): Mutant[] {
   const directory = join(root, "test", "mutants");
@@ -50,8 +62,13 @@ export function allMutants(): Mutant[] {
   return patches.sort().map((name) => readMutant(join(directory, name)));
 }
 
-/** What the driver said in a copy with the fault: what it found, or `undefined` if it found nothing. */
-export function hunt({ driver, patch }: Mutant, seconds: number): string | undefined {
+/**
+ * What the driver says of a copy with the fault: its finding, or `undefined` if it found nothing.
+ *
+ * @throws Error if the driver crashed, or found something else.
+ */
+export function hunt(mutant: Mutant, seconds: number): string | undefined {
+  const { driver, patch } = mutant;
   const copy = mkdtempSync(join(tmpdir(), "zocalo-mutant-"));
   try {
     copyTree(copy);
@@ -76,22 +93,38 @@ export function hunt({ driver, patch }: Mutant, seconds: number): string | undef
       encoding: "utf8",
       env: { ...process.env, ZOCALO_POISON: "1", NODE_TEST_CONTEXT: undefined },
     });
-    if (status === 0) return undefined;
-    const said = `${stdout}${stderr}`;
-    return said.split("\n").find((line) => line.startsWith("FAILED")) ?? said.slice(-500);
+    return findingOf(mutant, status, `${stdout}\n${stderr}`);
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
 }
 
+/**
+ * What a driver has found that ended with `status`, `null` for a signal, and printed `output`; `undefined` if nothing.
+ *
+ * @throws Error if it crashed, or found something else than the mutant.
+ */
+export function findingOf({ expect }: Mutant, status: number | null, output: string): string | undefined {
+  if (status === 0) return undefined;
+  // What failed over a slow link tells it on the lines that follow.
+  const [, finding] = /^(FAILED .*?)(?=^drawn: |$(?![^]))/ms.exec(output) ?? [];
+  if (finding === undefined) throw new Error(`the driver crashed: ${output.trim().slice(-500)}`);
+  const [line = ""] = finding.split("\n");
+  if (!expect.test(finding))
+    throw new Error(`the driver found something else than ${String(expect)}: ${line}`);
+  return line;
+}
+
 /** What git tracks, as it is in the working tree. The packages that are installed are shared; those of this workspace are the copy's own. */
-export function copyTree(copy: string): void {
+export function copyTree(copy: string, from = root): void {
   const listed = spawnSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
-    cwd: root,
+    cwd: from,
     encoding: "utf8",
   });
-  for (const file of listed.stdout.split("\0").filter((path) => path !== "")) {
-    cpSync(join(root, file), join(copy, file), { force: true, errorOnExist: false });
+  // What is deleted in the working tree git still lists.
+  const files = listed.stdout.split("\0").filter((path) => path !== "" && existsSync(join(from, path)));
+  for (const file of files) {
+    cpSync(join(from, file), join(copy, file), { force: true, errorOnExist: false });
   }
   const installed = join(root, "node_modules");
   const modules = join(copy, "node_modules");
@@ -113,10 +146,18 @@ function main(): void {
   for (const mutant of mutants) {
     console.log(`${mutant.name}: ${mutant.fault}`);
     const started = performance.now();
-    const found = hunt(mutant, Number(values.seconds ?? 60));
+    let found: string | undefined;
+    let reason = "";
+    try {
+      found = hunt(mutant, Number(values.seconds ?? 60));
+    } catch (error) {
+      reason = `: ${error instanceof Error ? error.message : String(error)}`;
+    }
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     if (found === undefined) missed += 1;
-    console.log(found === undefined ? `  NOT FOUND in ${seconds} s` : `  found after ${seconds} s: ${found}`);
+    console.log(
+      found === undefined ? `  NOT FOUND in ${seconds} s${reason}` : `  found after ${seconds} s: ${found}`,
+    );
   }
   console.log(`${mutants.length - missed} of ${mutants.length} found`);
   process.exitCode = missed > 0 || mutants.length === 0 ? 1 : 0;
