@@ -27,15 +27,15 @@ export interface SlowLinkOptions<Inner extends CaseBase> {
 /** An inner case that takes so long hangs. Sooner than the outer one, so that its own words are told. */
 const INNER_HANG_SECONDS = 20;
 
-/** True where a namespace can be made and its link be slowed: Linux with iproute2, as root or where users may make namespaces. */
+/** True where a namespace can be made and its link be slowed: Linux with iproute2, as root or where users may. */
 export function canSlowLinks(): boolean {
   if (process.platform !== "linux") return false;
   return spawnSync("unshare", inNetwork(1000, ["true"]), { stdio: "ignore" }).status === 0;
 }
 
 /**
- * On a link that is slower than the process the system takes nothing at once: datagrams wait in the process, writes go in steps, and a connection is
- * closed while much of it is still on its way.
+ * On a link that is slower than the process the system takes nothing at once: datagrams wait in the process,
+ * writes go in steps, and a connection is closed while much of it is still on its way.
  */
 export function slowLinkScenario<Inner extends CaseBase>(
   options: SlowLinkOptions<Inner>,
@@ -79,9 +79,10 @@ export function slowLinkScenario<Inner extends CaseBase>(
   };
 }
 
-/** Arguments of `unshare` that run `program` where the loopback is slow (tc-tbf(8)) and its packets are those of a real network. */
+/** Arguments of `unshare` that run `program` where the loopback is slow (tc-tbf(8)) and its packets are small. */
 function inNetwork(kilobitsPerSecond: number, program: readonly string[]): string[] {
   const alone = process.getuid?.() === 0 ? "-n" : "-rn";
+  // The token bucket drops packets that are larger than its burst, as those of a loopback are.
   const slowed =
     `ip link set lo mtu 1500 up && ` +
     `tc qdisc add dev lo root tbf rate ${kilobitsPerSecond}kbit burst 16kb limit 4mb && exec "$@"`;

@@ -9,7 +9,6 @@ type InnerCase = DatagramCase | FlowCase | FramingCase;
 export function netOverSlowLink(): Scenario<SlowLinkCase<InnerCase>> {
   return slowLinkScenario<InnerCase>({
     drive: new URL("drive.ts", import.meta.url),
-    weight: 2,
     kilobitsPerSecond: 40_000,
     draw(decks) {
       const draw = decks.deal("slow inner", [drawSlowDatagram, drawSlowFlow, drawSlowFraming]);
