@@ -162,6 +162,8 @@ export interface SenderOptions {
   readonly random: Random;
   /** A prepared message, made once for all connections that share the plan. */
   prepared(index: number): string | Uint8Array;
+  /** Asked after each message; `false` leaves the others unsent. Default: they are sent. */
+  goesOn?(): Promise<boolean>;
 }
 
 /** Sends all messages of a ledger, as far as that is possible, and overwrites its memory as soon as it may. */
@@ -228,6 +230,7 @@ export async function sendAll(options: SenderOptions): Promise<void> {
         break;
       }
     }
+    if (options.goesOn !== undefined && !(await options.goesOn())) break;
   }
   await Promise.all(pending);
 }

@@ -28,17 +28,22 @@ import {
   type FarReading,
 } from "@zocalo/integrity";
 import { type Conn, delimited, lengthPrefixed, lines, type MessageConn, PreparedMessage } from "@zocalo/net";
-import { type Links, type TransportName, TRANSPORTS } from "./links.ts";
+import { type FarKind, type Links, type TransportName, TRANSPORTS } from "./links.ts";
 
 const FRAMINGS = ["lines", "delimited", "u16", "u32", "varint"] as const;
 type Framing = (typeof FRAMINGS)[number];
 
-const ENDINGS = ["close", "far ends", "abort", "far resets"] as const;
+const ENDINGS = ["close", "far ends", "abort", "far resets", "flush"] as const;
+
+/** Those that lose nothing the system has taken, although this side is gone at once. */
+const KEEPING_TRANSPORTS = ["unix", "pipe"] as const satisfies readonly TransportName[];
 
 /** Messages either way, in some framing, on one or more connections. */
 export interface FramingCase extends CaseBase {
   readonly framing: Framing;
   readonly transport: TransportName;
+  /** Who is on the other end. Default: a socket of Node's own. */
+  readonly far?: FarKind;
   readonly isDialed: boolean;
   readonly connections: number;
   readonly outBytes: number;
@@ -75,9 +80,10 @@ export function framingScenario(links: Links): Scenario<FramingCase> {
         return made as unknown as string; // what `send` takes is not the driver's business
       };
       await Promise.all(
-        Array.from({ length: drawn.connections }, () =>
-          runConnection(links, drawn, context, { planned, preparedAt, outStream }),
-        ),
+        Array.from({ length: drawn.connections }, () => {
+          const run = drawn.ending === "flush" ? runFlush : runConnection;
+          return run(links, drawn, context, { planned, preparedAt, outStream });
+        }),
       );
     },
     simpler: simplerFramings,
@@ -88,11 +94,11 @@ export function* simplerFramings(drawn: FramingCase): Generator<FramingCase> {
   if (drawn.connections > 1) yield { ...drawn, connections: 1 };
   if (drawn.inBytes > 0) yield { ...drawn, inBytes: 0 };
   if (drawn.outBytes > 0) yield { ...drawn, outBytes: 0 };
-  if (drawn.transport !== "tcp") yield { ...drawn, transport: "tcp" };
+  if (drawn.transport !== "tcp" && drawn.ending !== "flush") yield { ...drawn, transport: "tcp" };
   if (drawn.framing !== "u32") yield { ...drawn, framing: "u32" };
   if (drawn.farRead !== "fast") yield { ...drawn, farRead: "fast" };
   if (drawn.keeping !== "keep") yield { ...drawn, keeping: "keep" };
-  if (drawn.ending !== "close") yield { ...drawn, ending: "close" };
+  if (drawn.ending !== "close") yield { ...drawn, ending: "close", far: "raw" };
   if (drawn.send !== "awaited") yield { ...drawn, send: "awaited" };
   if (drawn.receive !== "receive") yield { ...drawn, receive: "receive" };
   if (drawn.outBytes > 1) yield { ...drawn, outBytes: Math.floor(drawn.outBytes / 4) };
@@ -101,11 +107,15 @@ export function* simplerFramings(drawn: FramingCase): Generator<FramingCase> {
 
 function drawFraming(decks: Decks): FramingCase {
   const { random } = decks;
+  const ending = decks.deal("framing ending", ENDINGS);
   const connections = random.int(1, 3);
   const most = 1_500_000 / connections;
-  const size = (): number => (random.chance(0.5) ? random.int(1, 20_000) : random.int(100_000, most));
-  const ending = decks.deal("framing ending", ENDINGS);
-  const transport = decks.deal("framing transport", TRANSPORTS);
+  const isShort = (): boolean => random.chance(ending === "flush" ? 0.1 : 0.5);
+  const size = (): number => (isShort() ? random.int(1, 20_000) : random.int(100_000, most));
+  const transport =
+    ending === "flush"
+      ? decks.deal("framing transport flush", KEEPING_TRANSPORTS)
+      : decks.deal("framing transport", TRANSPORTS);
   return completed(decks, "framing", { ending, transport, connections, outBytes: size(), inBytes: size() });
 }
 
@@ -114,7 +124,9 @@ export function drawSlowFraming(decks: Decks): FramingCase {
   const { random } = decks;
   const connections = random.int(1, 3);
   const size = (): number => random.int(200_000, Math.floor(3_000_000 / connections));
-  const ending = decks.deal("slow framing ending", ENDINGS);
+  // A link that is slowed is not between two ends that keep what they have.
+  const endings = ENDINGS.filter((each) => each !== "flush");
+  const ending = decks.deal("slow framing ending", endings);
   const transport = decks.deal("slow framing transport", ["tcp", "tls"] as const);
   return completed(decks, "slow framing", {
     ending,
@@ -134,13 +146,19 @@ type FramingCore = Pick<FramingCase, "ending" | "transport" | "connections" | "o
  */
 function completed(decks: Decks, name: string, core: FramingCore): FramingCase {
   const { random } = decks;
+  const isFlush = core.ending === "flush";
+  // Of what nobody waits for nobody knows when it was accepted.
+  const sends = isFlush ? SEND_STYLES.filter((style) => style !== "nobody waits") : SEND_STYLES;
   return {
     ...core,
     scenario: "framing",
     seed: random.fork(),
     framing: decks.deal(name, FRAMINGS),
+    far: isFlush ? farOfFlush(decks, core.transport) : "raw",
     isDialed: random.chance(0.5),
-    send: decks.deal(`${name} send ${core.ending}`, SEND_STYLES),
+    // What the far end sends to who is gone breaks the connection there, before all is read.
+    inBytes: isFlush ? 0 : core.inBytes,
+    send: decks.deal(`${name} send ${core.ending}`, sends),
     receive: decks.deal(`${name} receive`, RECEIVE_STYLES),
     keeping: decks.deal(`${name} keeping`, KEEPINGS),
     farRead: decks.deal(`${name} far read`, FAR_READINGS),
@@ -148,11 +166,15 @@ function completed(decks: Decks, name: string, core: FramingCore): FramingCase {
   };
 }
 
-function plan({ framing }: FramingCase, bytes: number, random: Random): Planned[] {
+function farOfFlush(decks: Decks, transport: TransportName): FarKind {
+  return transport === "pipe" ? "drained" : decks.deal("framing far flush", ["raw", "drained"] as const);
+}
+
+function plan({ framing, ending }: FramingCase, bytes: number, random: Random): Planned[] {
   return planMessages(random, {
     bytes,
     // A text grows by a third, and by what stands before it.
-    mostBytes: framing === "u16" ? 49_000 : 300_000,
+    mostBytes: ending === "flush" ? 30_000 : framing === "u16" ? 49_000 : 300_000,
     leastBytes: 12,
     texts: framing === "lines" ? "all" : "some",
   });
@@ -184,7 +206,7 @@ async function runConnection(
 ): Promise<void> {
   const { framing, ending } = drawn;
   const random = new Random(context.random.fork());
-  const link = await links.make(drawn.transport, "raw", drawn.isDialed);
+  const link = await links.make(drawn.transport, drawn.far ?? "raw", drawn.isDialed);
   const { conn, far: stream, takesAtOnce } = link;
   const messages = frame(conn, framing);
   context.onEnd(() => {
@@ -252,6 +274,48 @@ async function runConnection(
   await turn();
   ledger.check(decode(Buffer.concat(far.received), framing), isWhole);
   kept.verify();
+}
+
+/** How long a peer does not read at most, in milliseconds. */
+const HELD_MS = 50;
+
+/**
+ * Sends, flushes and is gone at once; all that was accepted must come. Most peers do not read before `flush` is
+ * called, and our end stops sending soon after the system takes no more: then a step is under way, and nothing or
+ * little behind it.
+ */
+async function runFlush(
+  links: Links,
+  drawn: FramingCase,
+  context: CaseContext,
+  shared: Shared,
+): Promise<void> {
+  const random = new Random(context.random.fork());
+  const { conn, far: stream } = await links.make(drawn.transport, drawn.far ?? "raw", drawn.isDialed);
+  const messages = frame(conn, drawn.framing);
+  context.onEnd(() => {
+    messages.abort();
+    stream.destroy();
+  });
+  let far: FarEnd | undefined;
+  const read = (): FarEnd => (far ??= new FarEnd(stream, drawn.farRead, random));
+  if (random.chance(0.2)) read();
+  const ledger = new MessageLedger(shared.outStream, shared.planned);
+  let left = random.int(0, 3);
+  const goesOn = async (): Promise<boolean> => {
+    for (let i = 0; i < 2; i += 1) await turn();
+    return messages.bufferedAmount === 0 || left-- > 0;
+  };
+  const prepared = (index: number): string => shared.preparedAt(index);
+  const sending = sendAll({ port: messages, ledger, style: drawn.send, random, prepared, goesOn });
+  // A message that waits for room would wait for ever.
+  void Promise.race([sending, nap(HELD_MS)]).then(() => void setImmediate(read), context.fail);
+  await sending;
+  await messages.flush();
+  messages.abort();
+  const reading = read();
+  await reading.ended;
+  ledger.check(decode(Buffer.concat(reading.received), drawn.framing), true);
 }
 
 /** Writes messages as the framing wants them, in portions that do not care where one begins. */

@@ -32,8 +32,12 @@ export const TRANSPORTS = [
 ] as const;
 export type TransportName = (typeof TRANSPORTS)[number];
 
-/** Who is on the other end: a socket of Node's own, or one of ours seen as a stream of Node's. */
-export type FarKind = "raw" | "ours";
+/**
+ * Who is on the other end: a socket of Node's own, or one of ours seen as a stream of Node's. Of a `drained` one
+ * all bytes come that it can read, although the connection breaks behind them; a stream of Node's throws away what
+ * waits in it then.
+ */
+export type FarKind = "raw" | "ours" | "drained";
 
 /** A connection under test and its other end. */
 export interface Link {
@@ -53,7 +57,8 @@ export class Links {
   readonly #servers = new Map<string, Promise<RawServer>>();
   readonly #listeners = new Map<string, Promise<Listener>>();
   #latest: Promise<unknown> = Promise.resolve();
-  #certificates: { authority: string; identity: TestIdentity; remove(): void } | undefined;
+  #certificates: { authority: TestIdentity; identity: TestIdentity; remove(): void } | undefined;
+  #paths = 0;
 
   static async open(): Promise<Links> {
     const links = new Links();
@@ -93,6 +98,22 @@ export class Links {
     return made;
   }
 
+  /** Where nobody listens: a port of the loopback, which another process may take meanwhile, or a path. */
+  async freeAddress(network: "tcp" | "unix" | "tls"): Promise<string> {
+    if (network === "unix") return join(this.#directory, `free-${(this.#paths += 1)}.sock`);
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    if (address === null || typeof address === "string") throw new Error("not listening");
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+    return `127.0.0.1:${address.port}`;
+  }
+
+  dial(network: "tcp" | "unix" | "tls", address: string): Promise<Conn> {
+    if (network === "tls") return dial("tls", address, { ca: this.identities.authority.cert });
+    return network === "tcp" ? dial("tcp", address) : dial("unix", address);
+  }
+
   async #make(transport: TransportName, far: FarKind, isDialed: boolean): Promise<Link> {
     switch (transport) {
       case "tcp":
@@ -101,7 +122,7 @@ export class Links {
         return this.#socketLink(transport, far, isDialed);
       case "pipe": {
         const [a, b] = pipe();
-        return link(a, toNodeStream(b), { hasSystem: false });
+        return link(a, farStream(b, far), { hasSystem: false });
       }
       case "duplex":
       case "holding duplex": {
@@ -125,28 +146,23 @@ export class Links {
   }
 
   async #socketLink(network: "tcp" | "unix" | "tls", far: FarKind, isDialed: boolean): Promise<Link> {
-    if (far === "ours") {
+    if (far !== "raw") {
       const listener = await this.#listener(network);
       const [dialed, accepted] = await Promise.all([
-        this.#dial(network, String(listener.addr)),
+        this.dial(network, String(listener.addr)),
         listener.accept(),
       ]);
       const [near, other] = isDialed ? [dialed, accepted] : [accepted, dialed];
-      return link(near, toNodeStream(other), { hasSystem: network !== "tls" });
+      return link(near, farStream(other, far), { hasSystem: network !== "tls" });
     }
     if (isDialed) {
       const server = await this.#server(network);
-      const [conn, socket] = await Promise.all([this.#dial(network, server.address), server.next()]);
+      const [conn, socket] = await Promise.all([this.dial(network, server.address), server.next()]);
       return link(conn, socket, { hasSystem: network !== "tls" });
     }
     const listener = await this.#listener(network);
     const [socket, conn] = await Promise.all([this.#connect(network, listener), listener.accept()]);
     return link(conn, socket, { hasSystem: network !== "tls" });
-  }
-
-  #dial(network: "tcp" | "unix" | "tls", address: string): Promise<Conn> {
-    if (network === "tls") return dial("tls", address, { ca: this.#identities.authority });
-    return network === "tcp" ? dial("tcp", address) : dial("unix", address);
   }
 
   async #connect(network: "tcp" | "unix" | "tls", { addr }: Listener): Promise<Socket> {
@@ -155,7 +171,12 @@ export class Links {
     const socket = connect({ port: addr.port, host: "127.0.0.1", allowHalfOpen: true });
     if (network === "tcp") return connected(socket, "connect");
     socket.on("error", ignore);
-    const secured = connectTls({ ...halfOpen, socket, ca: this.#identities.authority, host: "127.0.0.1" });
+    const secured = connectTls({
+      ...halfOpen,
+      socket,
+      ca: this.identities.authority.cert,
+      host: "127.0.0.1",
+    });
     return connected(secured, "secureConnect");
   }
 
@@ -171,7 +192,7 @@ export class Links {
     if (known) return known;
     const made =
       network === "tls"
-        ? listen("tls", "127.0.0.1:0", this.#identities.identity)
+        ? listen("tls", "127.0.0.1:0", this.identities.identity)
         : network === "tcp"
           ? listen("tcp", "127.0.0.1:0")
           : listen("unix", join(this.#directory, "ours.sock"));
@@ -182,7 +203,7 @@ export class Links {
   #server(network: "tcp" | "unix" | "tls"): Promise<RawServer> {
     const known = this.#servers.get(network);
     if (known) return known;
-    const identity = network === "tls" ? this.#identities.identity : undefined;
+    const identity = network === "tls" ? this.identities.identity : undefined;
     const made = RawServer.listen(
       network === "unix" ? join(this.#directory, "raw.sock") : undefined,
       identity,
@@ -191,11 +212,12 @@ export class Links {
     return made;
   }
 
-  get #identities(): { authority: string; identity: TestIdentity } {
+  /** The certificate of 127.0.0.1, and of who has signed it. */
+  get identities(): { authority: TestIdentity; identity: TestIdentity } {
     if (this.#certificates === undefined) {
       const certificates = new TestCertificates();
       const identity = certificates.issue("integrity", ["127.0.0.1"]);
-      this.#certificates = { authority: certificates.ca.cert, identity, remove: () => certificates.remove() };
+      this.#certificates = { authority: certificates.ca, identity, remove: () => certificates.remove() };
     }
     return this.#certificates;
   }
@@ -268,6 +290,28 @@ function link(
     else far.destroy(new Error("reset by the driver"));
   };
   return { conn, far, resetFar, hasSystem, takesAtOnce };
+}
+
+function farStream(conn: Conn, far: FarKind): Duplex {
+  return far === "drained" ? drained(conn) : toNodeStream(conn);
+}
+
+function drained(conn: Conn): Duplex {
+  return new Duplex({
+    allowHalfOpen: true,
+    read() {
+      conn.read().then(
+        (bytes) => this.push(bytes),
+        () => this.push(null), // what came before it is what the driver looks at
+      );
+    },
+    write: (chunk: Uint8Array, _encoding, done) => void conn.write(chunk).then(() => done(), done),
+    final: (done) => void conn.closeWrite().then(() => done(), done),
+    destroy(error, done) {
+      conn.abort();
+      done(error);
+    },
+  });
 }
 
 function connected(socket: Socket, event: "connect" | "secureConnect"): Promise<Socket> {
