@@ -3,6 +3,7 @@ import { Duplex, type Readable, type Writable } from "node:stream";
 import {
   type CaseBase,
   type CaseContext,
+  codeOf,
   type Decks,
   drawSize,
   FAR_READINGS,
@@ -10,6 +11,7 @@ import {
   type FarReading,
   Kept,
   must,
+  nap,
   Random,
   type Scenario,
   StreamLedger,
@@ -20,23 +22,19 @@ import { isAdapter, WRITE_STYLES, Writer, type WriteStyle } from "./write-styles
 
 type Network = "tcp" | "unix" | "tls";
 
-/** A program that connects, and joins the connection to its standard input and output. */
+/** A program that connects to us or listens, and joins the connection to its standard input and output. */
 interface Program {
   readonly name: string;
   readonly network: Network;
   /** True if it ends its side when its standard input ends. */
   readonly halfCloses: boolean;
-  command(address: string): readonly [string, ...string[]];
+  /** It listens, and we dial. What its standard error says as soon as it does; `silent` if it says nothing. */
+  readonly listens?: RegExp | "silent";
+  command(address: string, identities: Links["identities"]): readonly [string, ...string[]];
 }
 
-const PYTHON = `
-import socket, sys, threading
-address = sys.argv[1]
-if ":" in address:
-    host, port = address.rsplit(":", 1)
-    s = socket.create_connection((host, int(port)))
-else:
-    s = socket.socket(socket.AF_UNIX); s.connect(address)
+/** Joins the socket `s` to standard input and output. */
+const PYTHON_JOIN = `
 def receive():
     while True:
         got = s.recv(30000)
@@ -51,17 +49,35 @@ s.shutdown(socket.SHUT_WR)
 t.join()
 `;
 
+const PYTHON_CONNECT = `
+import socket, sys, threading
+address = sys.argv[1]
+if ":" in address:
+    host, port = address.rsplit(":", 1)
+    s = socket.create_connection((host, int(port)))
+else:
+    s = socket.socket(socket.AF_UNIX); s.connect(address)
+${PYTHON_JOIN}`;
+
+const PYTHON_LISTEN = `
+import socket, sys, threading
+address = sys.argv[1]
+if ":" in address:
+    host, port = address.rsplit(":", 1)
+    l = socket.create_server((host, int(port)))
+else:
+    l = socket.socket(socket.AF_UNIX); l.bind(address); l.listen()
+print("listening", file=sys.stderr, flush=True)
+s, _ = l.accept()
+${PYTHON_JOIN}`;
+
+/** Those that listen come last, so that a case means the same as it did before there were any. */
 const PROGRAMS: readonly Program[] = [
   {
     name: "nc",
     network: "tcp",
     halfCloses: true,
-    command: (address) => [
-      "nc",
-      "-N",
-      address.slice(0, address.lastIndexOf(":")),
-      address.slice(address.lastIndexOf(":") + 1),
-    ],
+    command: (address) => ["nc", "-N", ...hostAndPort(address)],
   },
   { name: "nc", network: "unix", halfCloses: true, command: (address) => ["nc", "-N", "-U", address] },
   {
@@ -80,21 +96,84 @@ const PROGRAMS: readonly Program[] = [
     name: "python3",
     network: "tcp",
     halfCloses: true,
-    command: (address) => ["python3", "-c", PYTHON, address],
+    command: (address) => ["python3", "-c", PYTHON_CONNECT, address],
   },
   {
     name: "python3",
     network: "unix",
     halfCloses: true,
-    command: (address) => ["python3", "-c", PYTHON, address],
+    command: (address) => ["python3", "-c", PYTHON_CONNECT, address],
   },
   {
     name: "openssl",
     network: "tls",
     halfCloses: false,
-    command: (address) => ["openssl", "s_client", "-quiet", "-connect", address],
+    command: (address, { authority }) => [
+      ...(["openssl", "s_client", "-quiet", "-connect", address] as const),
+      ...["-CAfile", authority.certFile, "-verify_return_error"],
+    ],
+  },
+  {
+    name: "nc",
+    network: "tcp",
+    halfCloses: true,
+    listens: /^Listening on/m,
+    command: (address) => ["nc", "-l", "-n", "-v", "-N", ...hostAndPort(address)],
+  },
+  {
+    name: "nc",
+    network: "unix",
+    halfCloses: true,
+    listens: /^Listening on/m,
+    command: (address) => ["nc", "-l", "-v", "-N", "-U", address],
+  },
+  {
+    name: "socat",
+    network: "tcp",
+    halfCloses: true,
+    listens: / listening on /,
+    command: (address) => {
+      const [host, port] = hostAndPort(address);
+      return ["socat", "-d", "-d", "-t60", `TCP-LISTEN:${port},bind=${host}`, "STDIO"];
+    },
+  },
+  {
+    name: "socat",
+    network: "unix",
+    halfCloses: true,
+    listens: / listening on /,
+    command: (address) => ["socat", "-d", "-d", "-t60", `UNIX-LISTEN:${address}`, "STDIO"],
+  },
+  {
+    name: "python3",
+    network: "tcp",
+    halfCloses: true,
+    listens: /^listening$/m,
+    command: (address) => ["python3", "-c", PYTHON_LISTEN, address],
+  },
+  {
+    name: "python3",
+    network: "unix",
+    halfCloses: true,
+    listens: /^listening$/m,
+    command: (address) => ["python3", "-c", PYTHON_LISTEN, address],
+  },
+  {
+    name: "openssl",
+    network: "tls",
+    halfCloses: false,
+    listens: "silent",
+    command: (address, { authority, identity }) => [
+      ...(["openssl", "s_server", "-quiet", "-naccept", "1", "-accept", address] as const),
+      ...["-cert", identity.certFile, "-key", identity.keyFile, "-CAfile", authority.certFile],
+    ],
   },
 ];
+
+function hostAndPort(address: string): [string, string] {
+  const colon = address.lastIndexOf(":");
+  return [address.slice(0, colon), address.slice(colon + 1)];
+}
 
 /** One connection of a program that is not Node. */
 interface ForeignCase extends CaseBase {
@@ -108,15 +187,12 @@ interface ForeignCase extends CaseBase {
 
 /** Real programs as peers, those that are installed. */
 export function foreignProgramScenario(links: Links): Scenario<ForeignCase> | undefined {
-  const installed = PROGRAMS.flatMap(({ name }, index) =>
-    spawnSync(name, [name === "nc" ? "-h" : "version"], { stdio: "ignore", timeout: 20_000 }).error ===
-    undefined
-      ? [index]
-      : [],
-  );
+  const names = [...new Set(PROGRAMS.map(({ name }) => name))].filter(isInstalled);
+  const installed = PROGRAMS.flatMap(({ name }, index) => (names.includes(name) ? [index] : []));
   if (installed.length === 0) return undefined;
   return {
     name: "foreign program",
+    weight: 2,
     draw: (decks) => drawForeign(decks, installed),
     run: (drawn, context) => runForeign(links, drawn, context),
     *simpler(drawn) {
@@ -128,6 +204,11 @@ export function foreignProgramScenario(links: Links): Scenario<ForeignCase> | un
       if (drawn.inBytes > 1) yield { ...drawn, inBytes: Math.floor(drawn.inBytes / 4) };
     },
   };
+}
+
+function isInstalled(name: string): boolean {
+  const tried = spawnSync(name, [name === "nc" ? "-h" : "version"], { stdio: "ignore", timeout: 20_000 });
+  return tried.error === undefined;
 }
 
 function drawForeign(decks: Decks, installed: readonly number[]): ForeignCase {
@@ -148,16 +229,14 @@ async function runForeign(links: Links, drawn: ForeignCase, context: CaseContext
   const random = new Random(context.random.fork());
   const program = PROGRAMS[drawn.program];
   if (program === undefined) throw new Error(`no program ${drawn.program}`);
-  let child: ChildProcess | undefined;
-  const conn = await links.accept(program.network, (address) => {
-    const [command, ...args] = program.command(address);
-    child = spawn(command, args, { stdio: ["pipe", "pipe", "ignore"] });
-  });
-  const { stdin, stdout } = child ?? {};
+  const { conn, child } = await (program.listens === undefined
+    ? startConnecting(links, program)
+    : startListening(links, program, context));
+  const { stdin, stdout } = child;
   if (!stdin || !stdout) throw new Error("not started");
   context.onEnd(() => {
     conn.abort();
-    child?.kill();
+    child.kill();
   });
   stdin.on("error", () => undefined); // seen by what comes
   const far = new FarEnd(joined(stdout, stdin), drawn.farRead, random);
@@ -184,6 +263,64 @@ async function runForeign(links: Links, drawn: ForeignCase, context: CaseContext
   ledger.mustBeSettled();
   ledger.check(far.received, "in order");
   kept.verify();
+}
+
+/** A program and our end of the connection to it. */
+interface Started {
+  readonly conn: Conn;
+  readonly child: ChildProcess;
+}
+
+async function startConnecting(links: Links, { network, command }: Program): Promise<Started> {
+  let child: ChildProcess | undefined;
+  const conn = await links.accept(network, (address) => {
+    const [file, ...args] = command(address, links.identities);
+    child = spawn(file, args, { stdio: ["pipe", "pipe", "ignore"] });
+  });
+  if (child === undefined) throw new Error("not started");
+  return { conn, child };
+}
+
+/** How long a program may take until it listens, and how often it is started: its port may have been taken. */
+const LISTEN_TIMEOUT_MS = 20_000;
+const LISTEN_TRIES = 3;
+
+async function startListening(links: Links, program: Program, context: CaseContext): Promise<Started> {
+  const deadline = performance.now() + LISTEN_TIMEOUT_MS;
+  let said = "";
+  for (let tries = 0; tries < LISTEN_TRIES; tries += 1) {
+    said = "";
+    const address = await links.freeAddress(program.network);
+    const [file, ...args] = program.command(address, links.identities);
+    const child = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"] });
+    context.onEnd(() => child.kill());
+    child.stdin.on("error", () => undefined); // it has ended, which is looked at
+    let isOver = false;
+    const over = new Promise<void>((resolve) => {
+      child.once("close", () => {
+        isOver = true;
+        resolve();
+      });
+    });
+    const listening = new Promise<void>((resolve) => {
+      if (program.listens === "silent") resolve();
+      child.stderr.on("data", (bytes: Buffer) => {
+        said += bytes.toString();
+        if (program.listens instanceof RegExp && program.listens.test(said)) resolve();
+      });
+    });
+    await Promise.race([listening, over]);
+    while (!isOver) {
+      try {
+        return { conn: await links.dial(program.network, address), child };
+      } catch (error) {
+        const isEarly = codeOf(error) === "refused" || codeOf(error) === "not_found";
+        if (!isEarly || performance.now() > deadline) throw error;
+        await nap(5);
+      }
+    }
+  }
+  throw new Error(`${program.name} does not listen: ${said}`);
 }
 
 /** Standard output and input of a program as one stream. Not by `Duplex.from`: it throws away what came when a program ends without reading to the end. */
