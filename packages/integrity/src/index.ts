@@ -8,6 +8,16 @@ export {
   type FarWriting,
 } from "./far-end.ts";
 export { codeOf, IntegrityFailure, must } from "./failure.ts";
+export {
+  type Call,
+  callable,
+  DISPOSE,
+  forgotten,
+  type Forgotten,
+  ITERATE,
+  type Kind,
+  type Subject,
+} from "./forgotten.ts";
 export { Kept, type Keeping, KEEPINGS, mustBe } from "./kept.ts";
 export { type Ending, StreamLedger } from "./ledger.ts";
 export { Decks, drawSize, Random } from "./random.ts";
@@ -35,6 +45,7 @@ export {
   stamped,
   type Stamp,
 } from "./stamp.ts";
+export { takeRounds } from "./take-rounds.ts";
 export { type Mixed, unmix } from "./unmix.ts";
 export {
   MessageLedger,

@@ -4,6 +4,7 @@ import { DeadlineTimer } from "./deadline.ts";
 import type { NetError } from "./error.ts";
 import { argumentError, canceledError, closedError } from "./failures.ts";
 import { Roster, type Seated } from "./roster.ts";
+import { rejection, told } from "./told.ts";
 import { untilCanceled } from "./until-canceled.ts";
 
 /** How many connections may wait for `accept` unless told otherwise: Node's and Go's listen backlog in round figures. */
@@ -113,11 +114,11 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
 
   accept(options?: WaitOptions): Promise<C> {
     const signal = options?.signal;
-    if (signal?.aborted) return Promise.reject(this.#canceled(signal));
+    if (signal?.aborted) return rejection(this.#canceled(signal));
     const conn = this.#pending.shift();
     if (conn !== undefined) return Promise.resolve(conn);
-    if (this.#isStopped) return Promise.reject(this.#endedError());
-    return new Promise<C>((resolve, reject) => {
+    if (this.#isStopped) return rejection(this.#endedError());
+    const accepting = new Promise<C>((resolve, reject) => {
       const waiter = new Waiter<C>(resolve, undefined, reject);
       if (signal) {
         const onAbort = (): void => {
@@ -129,6 +130,7 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
       }
       this.#waiters.push(waiter);
     });
+    return told(accepting); // Who does not wait is told by the next call, or knows that it has closed.
   }
 
   /**
@@ -162,7 +164,7 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
   }
 
   drain(deadline: Deadline, { signal }: WaitOptions = {}): Promise<void> {
-    return untilCanceled(this.#drain(deadline), signal, (by) => this.#canceled(by));
+    return told(untilCanceled(this.#drain(deadline), signal, (by) => this.#canceled(by)));
   }
 
   async #drain(deadline: Deadline): Promise<void> {

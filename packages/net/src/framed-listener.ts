@@ -1,6 +1,7 @@
 import type { Addr } from "./addr.ts";
 import type { Conn, Deadline, Listener, WaitOptions } from "./conn.ts";
 import type { MessageConn } from "./message-conn.ts";
+import { told } from "./told.ts";
 
 /** A listener of streams, seen as one of message connections. The streams stay the inner listener's to count and to abort. */
 export class FramedListener implements Listener<MessageConn> {
@@ -14,8 +15,8 @@ export class FramedListener implements Listener<MessageConn> {
     this.#frame = frame;
   }
 
-  async accept(options?: WaitOptions): Promise<MessageConn> {
-    return this.#frame(await this.#inner.accept(options));
+  accept(options?: WaitOptions): Promise<MessageConn> {
+    return told(this.#inner.accept(options).then(this.#frame));
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<MessageConn, void, undefined> {

@@ -10,6 +10,7 @@ import type { MessageConn, SendOutcome } from "./message-conn.ts";
 import type { Packet, PacketConn } from "./packet-conn.ts";
 import { type DatagramEncoding, lineDatagram, PeerConn, type PeerHome, plainDatagram } from "./peer-conn.ts";
 import { PeerTable } from "./peer-table.ts";
+import { told } from "./told.ts";
 import { MAX_DATAGRAM_BYTES } from "./udp-socket.ts";
 
 /** Time, to be replaced in tests. */
@@ -188,9 +189,8 @@ class DatagramPeers implements PeerListener, PeerHome {
     return this.#queue.close();
   }
 
-  async drain(deadline: Deadline, options?: WaitOptions): Promise<void> {
-    await this.#queue.drain(deadline, options);
-    await this.#packets.close();
+  drain(deadline: Deadline, options?: WaitOptions): Promise<void> {
+    return told(this.#queue.drain(deadline, options).then(() => this.#packets.close()));
   }
 
   async abort(): Promise<void> {

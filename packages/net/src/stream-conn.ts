@@ -199,7 +199,11 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     if (!this.#isGone) this.#writing.setDeadline(at);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
+    return told(this.#dispose());
+  }
+
+  async #dispose(): Promise<void> {
     // If the connection broke, or was aborted, whoever leaves the block already knows.
     const isKnown = this.#parting?.broken !== undefined || this.#parting?.isAborted === true;
     try {

@@ -155,10 +155,10 @@ class WebSocketListener implements Listener<WebSocketConn> {
   }
 
   /** Also closes each connection with 1001, "going away". */
-  async drain(deadline: Deadline, options?: WaitOptions): Promise<void> {
+  drain(deadline: Deadline, options?: WaitOptions): Promise<void> {
     const drained = this.#queue.drain(deadline, options);
     this.#queue.forEachOpen((conn) => void conn.close(CLOSE.goingAway, "going away").catch(ignore));
-    await drained;
+    return drained;
   }
 
   abort(): Promise<void> {

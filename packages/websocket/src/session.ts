@@ -344,6 +344,7 @@ export class Session
     if (ending.isOver) return;
     ending.wasClosedHere = true;
     ending.broken("closed", "the connection was aborted by this side");
+    this.core.isOpen = false; // What is sent until the socket has closed goes nowhere.
     const { socket } = this;
     // A stream that is no socket of Node's learns by an error that it is cut, and not closed.
     if (socket instanceof Socket) resetSocket(socket);
