@@ -169,8 +169,13 @@ test("out of descriptors, accepting neither stops nor spins", async (t) => {
   const refusing = await ask();
   assert.equal(refusing.accepted, full.accepted);
   assert.deepEqual(refusing.ownDial, ["too_many_files", "dial"]);
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  const idle = await ask();
+  // Who spins is busy all the time; who does not may look so once, on a busy machine.
+  let idle: CrowdedState;
+  let windows = 0;
+  do {
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    idle = await ask();
+  } while (idle.utilization >= 0.5 && ++windows < 20);
   t.diagnostic(
     `${dials} dials, ${idle.accepted} accepted, ${idle.failedAccepts} failed accepts told; busy ${share(refusing.utilization)} while refusing 50, ${share(idle.utilization)} afterwards`,
   );

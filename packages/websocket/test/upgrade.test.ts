@@ -205,7 +205,7 @@ test("checkOrigin and authorize decide, also later, also by failing", async () =
 });
 
 test("an authorization that takes too long is answered with 503", async () => {
-  const options = { authorize: () => new Promise<undefined>(() => undefined), handshakeTimeoutMs: 500 };
+  const options = { authorize: () => new Promise<undefined>(() => undefined), handshakeTimeoutMs: 2000 };
   assert.equal(await statusOf(upgradeRequest(), options), 503);
 });
 

@@ -99,12 +99,12 @@ test("a write waits for a peer that does not read", async () => {
   const writer = writable.getWriter();
   assert.equal(writer.desiredSize, 1);
   let isWritten = false;
-  const writing = writer.write(new Uint8Array(8_000_000)).then(() => {
+  const writing = writer.write(new Uint8Array(32_000_000)).then(() => {
     isWritten = true;
     return undefined;
   });
   assert.equal(writer.desiredSize, 0);
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  for (let turns = 0; turns < 100; turns++) await new Promise((resolve) => setImmediate(resolve));
   assert.equal(isWritten, false);
   for (const socket of sockets) socket.resume();
   await writing;

@@ -277,6 +277,33 @@ test("what the peer sent before it closed is told first, and the state is CLOSIN
   assert.deepEqual([wasClean, code], [true, 1005]);
 });
 
+test("bufferedAmount stays while the peer reads nothing, and falls when it does", async () => {
+  for (const data of [
+    new Uint8Array(32_000_000),
+    "x".repeat(32_000_000),
+    new Blob([Buffer.alloc(32_000_000)]),
+  ]) {
+    const peers: Socket[] = [];
+    await using server = await rawServer((head, socket) => {
+      socket.pause();
+      socket.write(upgradeAnswer(head));
+      peers.push(socket);
+    });
+    const socket = new WebSocket(`ws://127.0.0.1:${server.port}`, [], { compression: false });
+    await next(socket, "open");
+    socket.send(data);
+    for (let turns = 0; turns < 100; turns++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(socket.bufferedAmount, 32_000_000, `after ${turns} turns`);
+    }
+    for (const peer of peers) peer.resume();
+    while (socket.bufferedAmount > 0) await new Promise((resolve) => setImmediate(resolve));
+    const closed = next(socket, "close");
+    for (const peer of peers) peer.resetAndDestroy();
+    await closed;
+  }
+});
+
 test("bufferedAmount counts payload alone, and does not go back at the end", async () => {
   await using server = await accepting({ compression: true });
   for (const compression of [false, true]) {
