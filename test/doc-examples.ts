@@ -1,4 +1,6 @@
-/** An `@example` of a doc comment. */
+import { fencedBlocks } from "./fenced-blocks.ts";
+
+/** An example in a doc comment. */
 export interface DocExample {
   /** Line of its first line of code, counted from 1. */
   readonly line: number;
@@ -25,4 +27,18 @@ export function docExamples(source: string): DocExample[] {
     examples.push({ line, code: code.join("\n").trimEnd() });
   }
   return examples;
+}
+
+/** Lists the fenced blocks of TypeScript in the doc comments of `source`. */
+export function docFences(source: string): DocExample[] {
+  let isInComment = false;
+  const text = source.split(/\r?\n/).map((line) => {
+    isInComment ||= /^\s*\/\*\*/.test(line);
+    const own = isInComment ? line.replace(/^\s*(?:\/\*)?\*+ ?/, "").replace(/\*\/\s*$/, "") : "";
+    if (line.includes("*/")) isInComment = false;
+    return own;
+  });
+  return fencedBlocks(text.join("\n"))
+    .filter(({ language }) => language === "ts")
+    .map(({ code, line }) => ({ code, line }));
 }

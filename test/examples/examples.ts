@@ -17,7 +17,7 @@ import { dirname, join } from "node:path";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import { build, type BuildOptions, transformSync } from "esbuild";
-import { docExamples } from "../doc-examples.ts";
+import { docExamples, docFences } from "../doc-examples.ts";
 import { withPause } from "./pause.ts";
 import { fencedBlocks } from "../fenced-blocks.ts";
 
@@ -59,23 +59,32 @@ const examples = [...documented(), ...commented()].map((example, index): Example
 });
 
 const accepts = /\.accept\(/;
-/** Whoever accepts one connection by name waits for one peer, and strangers would be taken for it. */
+const listens = /\blisten|\bServer\b/;
+/** Those that serve whoever comes. */
 export const serving = examples.filter(
   ({ code, isFragment }) =>
-    (isFragment || /\blisten|\bServer\b/.test(code)) &&
-    /for await \(.* of (?:listener|packets|server)\b|\bserve\(|"upgrade"|\bpeers\(|\bServer\.open\(/.test(
+    (isFragment || listens.test(code)) &&
+    /for await \(.* of (?:listener|packets|server)\b|\bserve\(|"upgrade"|\bpeers\(|\bServer\.open\(|\.join\(/.test(
       code,
     ) &&
-    !/\b(?:client|room|session)\.serve/.test(code) &&
+    !/\b(?:client|room|session)\.serve|\bpackets\.join\(/.test(code) &&
     (isFragment ? !/\bdial\(/.test(code) : !accepts.test(code)),
+);
+/** Those that accept one connection by name, or receive from one peer: a stranger that comes first is taken for it. */
+export const accepting = examples.filter(
+  (example) => !example.isFragment && listens.test(example.code) && !serving.includes(example),
 );
 export const dialing = examples.filter(
   ({ code }) =>
     /\b(?:dial|connect)\(|\bnew WebSocket|\bconn\b|\broom\b/.test(code) &&
     !serving.some((one) => one.isFragment && one.code === code),
 );
+/** Those that meet nobody: where they stand, and how they begin. */
+export const alone = examples
+  .filter((example) => ![serving, accepting, dialing].some((list) => list.includes(example)))
+  .map(({ place, code }) => `${place.replace(/:\d+$/, "")}: ${/^(?!import )\S.*/m.exec(code)?.[0] ?? ""}`);
 
-/** Runs an example, `served` or `dialing` (see run-example.ts). The process ends with the tests at the latest. */
+/** Runs an example, `served`, `dialing` or `accepting` (see run-example.ts). The process ends with the tests at the latest. */
 export function start({ file, home, isFragment }: Example, mode: string, ports: string): ChildProcess {
   const run = [process.execPath, "--enable-source-maps", join(work, "run-example.mjs")];
   const argv = [file, home, mode, ports, isFragment ? "fragment" : ""];
@@ -147,30 +156,42 @@ function documented(): Omit<Example, "file">[] {
         const place = `${document}:${line}`;
         if (info === "") return { place, home: "", isFragment: false, code };
         const home = /@zocalo\/(\w+)/.exec(code)?.[1] ?? /packages\/(\w+)|(websocket)/.exec(document)?.at(-1);
-        return { place, home: home ?? "net", isFragment: true, code: code.replace(/^import .*\n/gm, "") };
+        const own = completed(code.replace(/^import .*\n/gm, ""));
+        return { place, home: home ?? "net", isFragment: true, code: own };
       }),
   );
 }
 
-/** The one of `ws`, which is there to be compared with; and what goes into the loop of the example before it. */
+/** The one of `ws`, which is there to be compared with. */
 function isForeign(code: string): boolean {
-  return code.includes('from "ws"') || code.startsWith("conn.serve(");
+  return code.includes('from "ws"');
 }
 
-/** What stands behind `@example` in the packages' sources. */
+/** With what the text around a fragment leaves to the reader: the loop that it stands in, or the one that follows it. */
+function completed(code: string): string {
+  if (code.startsWith("conn.serve(")) {
+    const socket = 'peers(await listenPacket("udp4", "127.0.0.1:0"), { verifyLoopback: true })';
+    return `for await (const conn of ${socket}) {\n${code}\n}`;
+  }
+  if (!/^const listener = .*;.*$/.test(code.trim())) return code;
+  return `${code}\nfor await (const conn of listener) handle(conn).catch(report);`;
+}
+
+/** What stands behind `@example` in the packages' sources, and what stands in fences there. */
 function commented(): Omit<Example, "file">[] {
-  return ["client", "hub", "net", "protocol", "websocket"].flatMap((home) => {
+  return ["client", "hub", "net", "protocol", "websocket", "zocalo"].flatMap((home) => {
     const source = join("packages", home, "src");
     return readdirSync(join(root, source), { recursive: true, encoding: "utf8" })
       .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
       .sort()
-      .flatMap((name) =>
-        docExamples(readFileSync(join(root, source, name), "utf8")).map(({ code, line }) => ({
+      .flatMap((name) => {
+        const text = readFileSync(join(root, source, name), "utf8");
+        return [...docExamples(text), ...docFences(text)].map(({ code, line }) => ({
           place: `${join(source, name)}:${line}`,
           home,
           isFragment: true,
           code,
-        })),
-      );
+        }));
+      });
   });
 }

@@ -144,13 +144,37 @@ for (const path of ["/", "/ws"]) {
 
 /** Does all of it, to whatever listens there. */
 export async function attackStream(target: SocketConnectOpts): Promise<void> {
-  const open = async (): Promise<Socket> => {
-    const socket = connect({ ...target, allowHalfOpen: true });
-    socket.on("error", () => undefined);
-    await Promise.race([once(socket, "connect"), once(socket, "close")]).catch(() => undefined);
-    return socket;
-  };
-  await Promise.all(Object.values(attacks).map((attack) => attack(open)));
+  await Promise.all(Object.values(attacks).map((attack) => attack(() => open(target))));
+}
+
+/** Those of the attacks that come one at a time. */
+export const STRANGERS: readonly string[] = [
+  "resets at once",
+  "sends and resets",
+  "half-closes at once",
+  "half-closes and resets",
+  "takes nothing of what it asked for, and resets",
+  "closes with bytes unread",
+  "a malformed request",
+  "upgrades /ws and resets",
+  "upgrades /ws, asks and ends without a word",
+  "upgrades /ws, asks and resets",
+  "upgrades /ws and sends garbage frames",
+  "upgrades /ws and sends half a frame",
+];
+
+/** Comes as one of `STRANGERS`. The system knows of it before whoever dials after this call. */
+export async function visit(stranger: string, target: SocketConnectOpts): Promise<void> {
+  const attack = attacks[stranger];
+  if (attack === undefined) throw new Error(`nobody attacks so: ${stranger}`);
+  await attack(() => open(target));
+}
+
+async function open(target: SocketConnectOpts): Promise<Socket> {
+  const socket = connect({ ...target, allowHalfOpen: true });
+  socket.on("error", () => undefined);
+  await Promise.race([once(socket, "connect"), once(socket, "close")]).catch(() => undefined);
+  return socket;
 }
 
 /** Empty datagrams, garbage, the largest, from a port that is closed at once, and, as root, from port 0. */
@@ -169,6 +193,16 @@ export async function attackDatagrams(port: number): Promise<void> {
   }
   await new Promise((resolve) => socket.close(() => resolve(undefined)));
   forgePort0(port);
+}
+
+/** Sends an empty datagram, garbage and a word. `onAnswer` is called for each that comes back. */
+export async function visitDatagrams(port: number, onAnswer: () => void): Promise<void> {
+  const socket = createSocket("udp4").bind(0, "127.0.0.1").on("message", onAnswer).unref();
+  for (const bytes of [Buffer.alloc(0), randomBytes(64), Buffer.from("hola")]) {
+    await new Promise((resolve) => socket.send(bytes, port, "127.0.0.1", resolve));
+  }
+  await new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));
+  await new Promise((resolve) => socket.close(() => resolve(undefined)));
 }
 
 /** Sends a datagram whose source is port 0, to which nobody can answer. Needs root and Python; without them nothing is sent. */
@@ -208,13 +242,19 @@ export async function isServed(target: SocketConnectOpts): Promise<boolean> {
   return words !== "" && !words.startsWith("HTTP/1.1 ");
 }
 
-/** True if an answer comes to a datagram. */
+/** True if an answer comes to a datagram. A cookie that is asked for is sent back first. */
 export async function isAnswered(port: number): Promise<boolean> {
   const socket = createSocket("udp4").unref(); // If no answer comes, nothing waits for it.
-  socket.send("hola", port, "127.0.0.1");
-  const [bytes] = (await once(socket, "message")) as [Buffer];
+  const ask = async (question: string): Promise<string> => {
+    socket.send(question.padEnd(32), port, "127.0.0.1");
+    const [bytes] = (await once(socket, "message")) as [Buffer];
+    return bytes.toString();
+  };
+  const answer = await ask("hola");
+  if (answer.startsWith("cookie ")) await ask(answer);
+  const isHeard = (answer.startsWith("cookie ") ? await ask("hola") : answer).includes("hola");
   socket.close();
-  return bytes.toString().includes("hola");
+  return isHeard;
 }
 
 /** Servers that do to an example's client what strangers do: for each its TCP and its UDP port. */

@@ -2,6 +2,7 @@
 //
 // `served`: every address it listens on is reported, and it stops at its pause until its parent says "go on".
 // `dialing`: whatever it dials becomes one of the parent's hostile ports, one after the other.
+// `accepting`: wherever it listens a stranger is first, before its own client, another one each time it is run.
 //
 // Exit codes: 0 it lived; 1 it threw, as every program may; 3 a rejection or an exception that no line of it could have caught.
 import dgram from "node:dgram";
@@ -11,6 +12,7 @@ import { syncBuiltinESMExports } from "node:module";
 import net from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { STRANGERS, visit, visitDatagrams } from "./hostile-peers.ts";
 import { surround } from "./surroundings.ts";
 
 /** Turns of both event loops, and for each of the parent's as many of ours, after which what a peer's last act causes has happened. */
@@ -50,6 +52,16 @@ syncBuiltinESMExports();
 let hasListened: () => void = () => undefined;
 const listened = new Promise<void>((resolve) => (hasListened = resolve));
 
+/** What has happened to the sockets that were dialed. */
+let events = 0;
+const happened = (): void => void events++;
+
+/** Where a server or a datagram socket of the example is; called before the example learns of it. */
+let onListening: (at: { port: number; host: string } | { path: string }) => void = () => undefined;
+let onBound: (port: number) => void = () => undefined;
+/** The datagram socket that is bound now is a stranger's. */
+let isStranger = false;
+
 /* oxlint-disable typescript/unbound-method, typescript/no-unnecessary-type-assertion -- these methods are replaced, and called with their `this` */
 // Any free port, where an example names one: another program may have it.
 const { listen } = net.Server.prototype;
@@ -58,8 +70,12 @@ net.Server.prototype.listen = function (this: net.Server, ...args: unknown[]) {
   if (typeof options === "object" && options !== null && "port" in options) options.port = 0;
   else if (typeof options === "number") args[0] = 0;
   this.once("listening", () => {
-    process.send?.({ listening: this.address() });
+    const address = this.address();
+    process.send?.({ listening: address });
     hasListened();
+    // Not by a name, which would have to be looked up.
+    if (typeof address === "string") onListening({ path: address });
+    else if (address !== null) onListening({ port: address.port, host: "127.0.0.1" });
   });
   return Reflect.apply(listen, this, args) as net.Server;
 } as typeof listen;
@@ -67,14 +83,17 @@ const { bind } = dgram.Socket.prototype;
 dgram.Socket.prototype.bind = function (this: dgram.Socket, ...args: unknown[]) {
   const [options] = args;
   if (typeof options === "object" && options !== null && "port" in options) options.port = 0;
+  if (isStranger) return Reflect.apply(bind, this, args) as dgram.Socket;
   this.once("listening", () => {
     process.send?.({ bound: this.address() });
     hasListened();
+    onBound(this.address().port);
   });
   return Reflect.apply(bind, this, args) as dgram.Socket;
 } as typeof bind;
 
 if (mode === "served") await serve();
+else if (mode === "accepting") await acceptStrangers();
 else await dialAll(JSON.parse(ports) as { tcp: number; udp: number }[]);
 
 async function serve(): Promise<void> {
@@ -107,8 +126,6 @@ function threw(error: unknown): never {
 
 async function dialAll(hostile: { tcp: number; udp: number }[]): Promise<void> {
   let to = { tcp: 0, udp: 0 };
-  let events = 0;
-  const happened = (): void => void events++;
   const { connect } = net.Socket.prototype;
   net.Socket.prototype.connect = function (this: net.Socket, ...args: unknown[]) {
     const options: unknown = Array.isArray(args[0]) ? args[0][0] : args[0];
@@ -123,28 +140,54 @@ async function dialAll(hostile: { tcp: number; udp: number }[]): Promise<void> {
     for (const event of ["connect", "message", "error"]) this.prependListener(event, happened);
     Reflect.apply(connectDatagram, this, [to.udp, "127.0.0.1", ...rest.slice(-1)]);
   } as typeof connectDatagram;
-  Object.assign(globalThis, { pause: () => Promise.resolve() });
   for (const [round, next] of hostile.entries()) {
     to = next;
-    events = 0;
-    let isSettled = false;
-    const running = (async () => {
-      if (isFragment) await surround(readFileSync(fileURLToPath(url), "utf8"), home);
-      await import(`${url}?round=${round}`);
-    })();
-    void (async () => {
-      try {
-        await running;
-      } catch (error) {
-        if (error instanceof ReferenceError) threw(error);
-      }
-      isSettled = true;
-    })();
-    // A program may go on waiting for a server of its own that nobody has dialed: it is left when nothing happens any more.
-    for (let seen = -1; !isSettled && (events === 0 || seen !== events); await settle()) seen = events;
+    await run(round);
+  }
+  process.exit(0);
+}
+
+async function acceptStrangers(): Promise<void> {
+  const { connect } = net.Socket.prototype;
+  net.Socket.prototype.connect = function (this: net.Socket, ...args: unknown[]) {
+    for (const event of ["connect", "end", "error", "close"]) this.prependListener(event, happened);
+    return Reflect.apply(connect, this, args) as net.Socket;
+  } as typeof connect;
+  for (const [round, stranger] of STRANGERS.entries()) {
+    const visits: Promise<void>[] = [];
+    onListening = (at) => void visits.push(visit(stranger, at));
+    onBound = (port) => {
+      isStranger = true;
+      visits.push(visitDatagrams(port, happened));
+      isStranger = false;
+    };
+    await run(round);
+    await Promise.all(visits);
     await settle();
   }
   process.exit(0);
+}
+
+/** Runs it once, until it has ended or nothing happens any more. */
+async function run(round: number): Promise<void> {
+  Object.assign(globalThis, { pause: () => Promise.resolve() });
+  events = 0;
+  let isSettled = false;
+  const running = (async () => {
+    if (isFragment) await surround(readFileSync(fileURLToPath(url), "utf8"), home);
+    await import(`${url}?round=${round}`);
+  })();
+  void (async () => {
+    try {
+      await running;
+    } catch (error) {
+      if (error instanceof ReferenceError) threw(error);
+    }
+    isSettled = true;
+  })();
+  // A program may go on waiting for a server of its own that nobody has dialed, or for a stranger: it is left when nothing happens any more.
+  for (let seen = -1; !isSettled && (events === 0 || seen !== events); await settle()) seen = events;
+  await settle();
 }
 
 async function settle(): Promise<void> {

@@ -1,6 +1,7 @@
 // What a fragment leaves to its reader: the package it stands in, and the names that speak for themselves.
-import { createServer } from "node:http";
 import { once } from "node:events";
+import { createServer } from "node:http";
+import { connect } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import * as client from "@zocalo/client";
@@ -37,6 +38,10 @@ export async function surround(code: string, home: string): Promise<void> {
   Object.assign(globalThis, names);
   // Not made before the fragment asks for them: they dial.
   if (uses("conn")) Object.assign(globalThis, { conn: await connOf(home) });
+  if (uses("socket")) {
+    const socket = connect(8080, "localhost");
+    Object.assign(globalThis, { socket: socket.on("error", ignore) });
+  }
   if (uses("room")) {
     const session = client.connect("ws://localhost:8080/ws", { dial: websocket.dial });
     Object.assign(globalThis, { room: session.channel("plaza:general") });
@@ -61,6 +66,9 @@ const functions = {
   showUsers: ignore,
   showError: ignore,
   message: "hola",
+  decode: (bytes: Uint8Array) => Buffer.from(bytes),
+  cookieIn: (text: string) => text.replace("cookie ", ""),
+  answerAtLength: (conn: net.MessageConn, text: string) => void conn.trySend(`${text} at length`),
   file: { write: () => Promise.resolve() },
   pipeline,
   createReadStream: () => Readable.from([Buffer.alloc(100_000), Buffer.alloc(100_000)]),

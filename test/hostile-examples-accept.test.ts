@@ -1,0 +1,36 @@
+// Every example that accepts one connection by name, or hears of one peer, and a stranger is there before its own client. It may throw, as every program
+// may, and wait for ever; nothing may end in a rejection that no line could have caught.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { accepting, alone, bundle, ended, start } from "./examples/examples.ts";
+
+await bundle(accepting);
+
+test("every example meets strangers, but for those that have nothing to do with a network", () => {
+  assert.ok(accepting.length > 10, `${accepting.length} accept`);
+  assert.deepEqual(alone, [
+    "docs/guide-deadlines.md: const [client, server] = pipe();",
+    "docs/guide-deadlines.md: const [client, server] = pipe();",
+    "docs/guide-sockets.md: const [client, server] = pipe();",
+    // Whose server is left to the reader.
+    "packages/net/src/accept-queue.ts: const queue = new AcceptQueue({ addr, stop: () => server.close() });",
+    'packages/net/src/addr.ts: parseAddr("tcp", "[::1]:53").port;',
+    'packages/net/src/addr.ts: splitHostPort("[::1]:http");',
+    'packages/net/src/addr.ts: joinHostPort("::1", 53);',
+    // Of an interface and a sender that are not here.
+    'packages/net/src/packet-conn.ts: packets.join("232.1.2.3", { source: "192.0.2.7", interface: "eth0" });',
+    "packages/net/src/pipe.ts: const [a, b] = pipe();",
+    `packages/protocol/src/command.ts: decodeCommand('{"id":1,"type":"subscribe","channel":"plaza:general"}').type;`,
+    'packages/protocol/src/limits.ts: isChannelName("plaza:general");',
+    'packages/websocket/src/core/core.ts: const core = new Core("server", events, defaultReceiveLimits);',
+    'packages/zocalo/src/closest.ts: closest("htpPort", ["httpPort", "tcpPort"]);',
+  ]);
+});
+
+describe("examples that accept by name", { concurrency: 2 }, () => {
+  for (const example of accepting) {
+    test(example.place, async () => {
+      await ended(start(example, "accepting", ""), example);
+    });
+  }
+});
