@@ -65,8 +65,8 @@ export interface Peer {
  * Receive by `receive()`/iteration, or by `serve()` from some message on, not both at once. Receiving stops the peer while the consumer is behind.
  *
  * Whose memory it is: a received message is the application's own; nobody else ever writes there, and it may be kept, changed or transferred. A
- * sent one is read until the promise of `send` has settled, by `trySend` until it returns, and not after. Only a `PreparedMessage` belongs to
- * the connections for ever.
+ * sent one is read until the promise of `send` has settled, by `trySend` until it returns, and not after (over a `Conn` whose write deadline passes: see the
+ * exception at `Conn.write`). Only a `PreparedMessage` belongs to the connections for ever.
  */
 export interface MessageConn extends AsyncIterable<Message>, AsyncDisposable {
   readonly peer: Peer;

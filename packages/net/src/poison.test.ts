@@ -39,10 +39,7 @@ test("what a handler was lent reads 0xdb once the call is over, and not before",
 test("whatever memory is lent reads 0xdb once the loan is over, also when the handler fails", () => {
   const memory = Buffer.from("what is lent, and what is not");
   const bytes = memory.subarray(0, 12);
-  assert.equal(
-    lend(bytes, { data: (given) => Buffer.from(given).toString() }),
-    "what is lent",
-  );
+  assert.equal(lend(bytes, { data: (given) => Buffer.from(given).toString() }), "what is lent");
   assert.ok(isPoisoned(bytes));
   assert.equal(memory.subarray(12).toString(), ", and what is not");
   bytes.fill("x");

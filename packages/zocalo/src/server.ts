@@ -97,7 +97,7 @@ export class Server {
     for (const { door, clients } of this.#listeners) {
       const address = String(clients.addr);
       this.#log.info({ door, address }, "listening");
-      void this.#hub.serve(clients); // One that breaks down is told to `onError`, with its address.
+      void this.#hub.serve(clients); // `onError` logs one that breaks down; the error names the address.
     }
   }
 
