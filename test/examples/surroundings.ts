@@ -67,7 +67,7 @@ const functions = {
   showError: ignore,
   message: "hola",
   decode: (bytes: Uint8Array) => Buffer.from(bytes),
-  cookieIn: (text: string) => text.replace("cookie ", ""),
+  cookieIn: (text: string) => text.replace("cookie ", "").trim(),
   answerAtLength: (conn: net.MessageConn, text: string) => void conn.trySend(`${text} at length`),
   file: { write: () => Promise.resolve() },
   pipeline,

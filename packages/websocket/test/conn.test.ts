@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { takeRounds } from "@zocalo/integrity";
-import { checkPeriodMs, type CloseInfo, type Message, PreparedMessage } from "@zocalo/net";
+import {
+  checkPeriodMs,
+  type CloseInfo,
+  type Message,
+  PreparedMessage,
+  unacknowledgedBytes,
+} from "@zocalo/net";
 import { WebSocket, WebSocketServer } from "ws";
 import { dial, type ListenOptions, type WebSocketConn, WebSocketError } from "../src/index.ts";
 import { READ_BYTES } from "../src/reused-read-buffer.ts";
@@ -444,7 +450,19 @@ test("a peer that is held back because the application does not read is not take
   })();
   await standsStill(() => sent);
   assert.ok(sent < 100);
-  for (let checks = 0; checks < 30; checks++) await check(); // Several times what keepalive waits.
+  const { localAddr, peer } = both.server;
+  assert.ok("port" in localAddr && "port" in peer.addr);
+  const ends = {
+    localAddress: localAddr.host,
+    localPort: localAddr.port,
+    remoteAddress: peer.addr.host,
+    remotePort: peer.addr.port,
+  };
+  // Several times what keepalive waits.
+  for (let checks = 0; checks < 30; checks++) {
+    await check();
+    await unacknowledgedBytes(ends); // Behind the look of the check, if it took one.
+  }
   for (let i = 0; i < 100; i++) assert.equal((await both.server.receive())?.length, 300_000);
   await sending;
   await both.client.close();
