@@ -223,7 +223,16 @@ function crowded<T extends PacketConn | DatagramConn>(packets: T): Subject<T> {
 const ECANCELED = -125;
 const WORD = Buffer.from("hola");
 const udpOthers = [...deadlines, ITERATE, "serve", "trySend", "trySendBatch"];
-const udpInternals = ["mustBeOpen", "received", "sendOne", "sendTo", "site", "trySendOne", "trySendTo"];
+const udpInternals = [
+  "kept",
+  "mustBeOpen",
+  "received",
+  "sendOne",
+  "sendTo",
+  "site",
+  "trySendOne",
+  "trySendTo",
+];
 
 testKind<PacketConn>("a datagram socket", {
   make: async () => crowded(await listenPacket("udp4", "127.0.0.1:0")),
