@@ -271,10 +271,10 @@ interface Started {
   readonly child: ChildProcess;
 }
 
-async function startConnecting(links: Links, { network, command }: Program): Promise<Started> {
+async function startConnecting(links: Links, program: Program): Promise<Started> {
   let child: ChildProcess | undefined;
-  const conn = await links.accept(network, (address) => {
-    const [file, ...args] = command(address, links.identities);
+  const conn = await links.accept(program.network, (address) => {
+    const [file, ...args] = program.command(address, links.identities);
     child = spawn(file, args, { stdio: ["pipe", "pipe", "ignore"] });
   });
   if (child === undefined) throw new Error("not started");

@@ -264,6 +264,8 @@ async function runConnection(
       await Promise.race([far.hasRead(random.int(0, total)), sending]);
       messages.abort();
       break;
+    case "flush":
+      throw new Error("runFlush runs it");
     case "far resets":
       await Promise.race([far.hasRead(random.int(0, total)), sending]);
       if (random.chance(0.3)) await nap(2);
@@ -309,7 +311,10 @@ async function runFlush(
   const prepared = (index: number): string => shared.preparedAt(index);
   const sending = sendAll({ port: messages, ledger, style: drawn.send, random, prepared, goesOn });
   // A message that waits for room would wait for ever.
-  void Promise.race([sending, nap(HELD_MS)]).then(() => void setImmediate(read), context.fail);
+  void Promise.race([sending, nap(HELD_MS)]).then(
+    () => void setImmediate(read),
+    (error: unknown) => context.fail(error),
+  );
   await sending;
   await messages.flush();
   messages.abort();

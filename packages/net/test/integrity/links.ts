@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Duplex } from "node:stream";
 import { connect as connectTls, TLSSocket } from "node:tls";
+import { callbackify } from "node:util";
 import {
   type Conn,
   dial,
@@ -305,8 +306,8 @@ function drained(conn: Conn): Duplex {
         () => this.push(null), // what came before it is what the driver looks at
       );
     },
-    write: (chunk: Uint8Array, _encoding, done) => void conn.write(chunk).then(() => done(), done),
-    final: (done) => void conn.closeWrite().then(() => done(), done),
+    write: (chunk: Uint8Array, _encoding, done) => callbackify(() => conn.write(chunk))(done),
+    final: (done) => callbackify(() => conn.closeWrite())(done),
     destroy(error, done) {
       conn.abort();
       done(error);
