@@ -103,6 +103,14 @@ test("a ledger does not believe that more was taken than two systems hold", () =
   assert.throws(() => ledger.check([stamped(5, 0, 399_999)], "broken", 600_000), /were said to be taken/);
 });
 
+test("all of a call may have come that was closed and says no number", () => {
+  const ledger = new StreamLedger(5);
+  const handed = ledger.hand(100_000);
+  ledger.rejected(handed, Object.assign(new Error("closed"), { code: "closed" }));
+  ledger.unknown(handed);
+  ledger.check([stamped(5, 0, 100_000)], "broken", 0);
+});
+
 /** A write of 1,000,000 bytes that rejects and says that all were taken. */
 function rejected(code: string): StreamLedger {
   const ledger = new StreamLedger(5);

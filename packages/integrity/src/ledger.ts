@@ -52,10 +52,11 @@ export class StreamLedger {
     handed.taken = handed.length;
   }
 
-  /** Nobody waits for the call. */
+  /** Nobody knows how many bytes of the call were taken: nobody waited for it, or its answer has no number. */
   unknown(handed: Handed): void {
     handed.outcome = "unknown";
     handed.taken = 0;
+    delete handed.code;
   }
 
   /** @returns how many bytes were taken. */

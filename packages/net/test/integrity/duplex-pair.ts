@@ -16,12 +16,14 @@ export function duplexPair(isHolding: boolean): [Duplex, Duplex] {
 /** How many turns of the event loop a chunk is held. */
 const HELD_TURNS = 3;
 
+type Done = (error?: Error | null) => void;
+
 class Half extends Duplex {
   other: Half | undefined;
   readonly #isHolding: boolean;
   #onRead: (() => void) | undefined;
   /** Held chunks, in order; moved by one chain of turns. */
-  #held: { chunk: Uint8Array | null; turns: number; done?: () => void }[] = [];
+  #held: { chunk: Uint8Array | null; turns: number; done?: Done }[] = [];
 
   constructor(isHolding: boolean) {
     super({ allowHalfOpen: true, highWaterMark: 65_536 });
@@ -34,7 +36,7 @@ class Half extends Duplex {
     if (onRead !== undefined) setImmediate(onRead);
   }
 
-  override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
+  override _write(chunk: Uint8Array, _encoding: string, done: Done): void {
     if (this.#isHolding) {
       this.#hold({ chunk, turns: HELD_TURNS });
       // Some are taken while others are still held, as a stream with a buffer does it.
@@ -45,7 +47,7 @@ class Half extends Duplex {
     this.#give(Buffer.from(chunk), done);
   }
 
-  override _final(done: () => void): void {
+  override _final(done: Done): void {
     if (this.#isHolding) this.#hold({ chunk: null, turns: 0, done });
     else this.#give(null, done);
   }
@@ -61,7 +63,7 @@ class Half extends Duplex {
     done(error);
   }
 
-  #hold(held: { chunk: Uint8Array | null; turns: number; done?: () => void }): void {
+  #hold(held: { chunk: Uint8Array | null; turns: number; done?: Done }): void {
     this.#held.push(held);
     if (this.#held.length === 1) setImmediate(() => this.#moveHeld());
   }
@@ -74,7 +76,11 @@ class Half extends Duplex {
       setImmediate(() => this.#moveHeld());
       return;
     }
-    const next = (): void => {
+    const next: Done = (error) => {
+      if (error) {
+        this.destroy(error);
+        return;
+      }
       this.#held.shift();
       if (this.#held.length > 0) setImmediate(() => this.#moveHeld());
       first.done?.();
@@ -83,9 +89,11 @@ class Half extends Duplex {
     else this.#give(first.chunk === null ? null : Buffer.from(first.chunk), next);
   }
 
-  #give(chunk: Uint8Array | null, done: () => void): void {
+  #give(chunk: Uint8Array | null, done: Done): void {
     const other = this.other;
-    if (other === undefined || other.destroyed) return done();
+    if (other === undefined || other.destroyed) {
+      return done(Object.assign(new Error("the other end is gone"), { code: "EPIPE" }));
+    }
     if (other.push(chunk) || chunk === null) done();
     else other.#onRead = done;
   }
