@@ -17,6 +17,7 @@ import {
   type Listener,
   netErrorFrom,
   parseAddr,
+  unixAddr,
   type WaitOptions,
 } from "@zocalo/net";
 import { WebSocketConn } from "./conn.ts";
@@ -103,7 +104,7 @@ export async function listen(address: string, options: ListenOptions = {}): Prom
 }
 
 /**
- * Accepts WebSocket connections from an `http` or `https` server that serves other things, too, and is listening already. Closing the listener leaves the server alone.
+ * Accepts WebSocket connections from an `http` or `https` server that serves other things, too, and is listening already, on a TCP port or a Unix socket. Closing the listener leaves the server alone.
  *
  * @example
  * const listener = attach(server, { path: "/ws" });
@@ -262,9 +263,8 @@ function isAt(path: string | undefined, url = ""): boolean {
 
 function listeningAddr(server: Server): Addr {
   const address = server.address();
-  if (address === null || typeof address === "string") {
-    throw new WebSocketError("invalid_argument", "the server must be listening on a TCP port");
-  }
+  if (address === null) throw new WebSocketError("invalid_argument", "the server must be listening");
+  if (typeof address === "string") return unixAddr(address);
   return ipAddr("tcp", address.address, address.port);
 }
 

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { get, type IncomingMessage } from "node:http";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, get, type IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { attach, dial, Upgrader, type UpgraderOptions, WebSocketError } from "../src/index.ts";
 import {
@@ -345,6 +349,44 @@ test("listeners attached to one server share it with pages, by path", async () =
   assert.equal(page.statusCode, 200);
   page.resume();
   await conn.close();
+});
+
+test("attached to a server that listens on a Unix socket", {
+  skip: process.platform === "win32",
+}, async () => {
+  const directory = mkdtempSync(join(tmpdir(), "zocalo-attach-"));
+  const socketPath = join(directory, "http.sock");
+  const server = createServer();
+  try {
+    assert.throws(() => attach(server), {
+      code: "invalid_argument",
+      message: "the server must be listening",
+    });
+    server.listen(socketPath);
+    await once(server, "listening");
+    await using listener = attach(server);
+    assert.equal(String(listener.addr), socketPath);
+    const headers = {
+      Connection: "Upgrade",
+      Upgrade: "websocket",
+      "Sec-WebSocket-Version": "13",
+      "Sec-WebSocket-Key": SAMPLE_KEY,
+    };
+    const asking = get({ socketPath, headers });
+    const [[response, socket], conn] = await Promise.all([
+      once(asking, "upgrade") as Promise<[IncomingMessage, Socket]>,
+      listener.accept(),
+    ]);
+    assert.equal(response.headers["sec-websocket-accept"], SAMPLE_ACCEPT);
+    await conn.send("hola");
+    const [frame] = (await once(socket, "data")) as [Buffer];
+    assert.deepEqual(frame, Buffer.from("\x81\x04hola", "latin1"));
+    socket.destroy();
+    conn.abort();
+  } finally {
+    server.close();
+    rmSync(directory, { recursive: true });
+  }
 });
 
 test("an upgrader by itself, in the upgrade event", async () => {
