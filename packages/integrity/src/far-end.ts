@@ -33,13 +33,14 @@ export class FarEnd {
   #wake: (() => void) | undefined;
   #thresholds: { bytes: number; reached: () => void }[] = [];
 
-  constructor(stream: Duplex, reading: FarReading, random: Random) {
+  /** @param mayRead A stalled reader reads then. Default: after some milliseconds. */
+  constructor(stream: Duplex, reading: FarReading, random: Random, mayRead?: Promise<void>) {
     this.stream = stream;
     this.#random = random;
     stream.on("readable", () => this.#wakeUp());
     stream.on("close", () => this.#wakeUp());
     stream.on("end", () => this.#wakeUp());
-    this.ended = this.#read(reading);
+    this.ended = this.#read(reading, mayRead);
     this.ended.catch(() => undefined); // whoever needs it awaits it
   }
 
@@ -86,9 +87,9 @@ export class FarEnd {
     if (!this.stream.destroyed) this.stream.end();
   }
 
-  async #read(reading: FarReading): Promise<FarEnding> {
+  async #read(reading: FarReading, mayRead: Promise<void> | undefined): Promise<FarEnding> {
     const { stream } = this;
-    if (reading === "stalled") await Promise.race([nap(this.#random.int(5, 40)), this.#closed()]);
+    if (reading === "stalled") await Promise.race([mayRead ?? nap(this.#random.int(5, 40)), this.#closed()]);
     if (reading === "never") await this.#closed();
     if (reading === "after end") await Promise.race([this.#finished(), this.#closed()]);
     let rested = 0;

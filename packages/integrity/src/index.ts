@@ -51,6 +51,7 @@ export {
   MessageLedger,
   type MessagePort,
   MessageReceiver,
+  type MessageSource,
   payloadOf,
   planMessages,
   type Planned,

@@ -5,19 +5,23 @@ import { drawSize, type Random } from "./random.ts";
 import { nap } from "./run.ts";
 import { CALLER_POISON, describeBytes, stamp, stamped } from "./stamp.ts";
 
-/** What the driver needs of a connection of messages; both packages have it. */
-export interface MessagePort {
-  send(message: string | Uint8Array, options?: { signal?: AbortSignal }): Promise<void>;
-  trySend(message: string | Uint8Array): "sent" | "buffered" | "refused";
+/** Where messages come from. */
+export interface MessageSource {
   receive(options?: { signal?: AbortSignal }): Promise<string | Uint8Array | null>;
   serve(handler: {
     message(message: string | Uint8Array): void | Promise<void>;
     close(info: { wasClean: boolean; error?: Error }): void;
   }): void;
+  [Symbol.asyncIterator](): AsyncIterator<string | Uint8Array>;
+}
+
+/** What the driver needs of a connection of messages; both packages have it. */
+export interface MessagePort extends MessageSource {
+  send(message: string | Uint8Array, options?: { signal?: AbortSignal }): Promise<void>;
+  trySend(message: string | Uint8Array): "sent" | "buffered" | "refused";
   close(): Promise<void>;
   abort(): void;
   flush?(): Promise<void>;
-  [Symbol.asyncIterator](): AsyncIterator<string | Uint8Array>;
 }
 
 /** One message of a stream: which of its bytes, and whether they go as text. */
@@ -25,6 +29,8 @@ export interface Planned {
   readonly start: number;
   readonly length: number;
   readonly isText: boolean;
+  /** Given where messages of several streams stand in one ledger. Default: the ledger's. */
+  readonly stream?: number;
 }
 
 /** Which messages a stream is cut into. */
@@ -57,7 +63,10 @@ export function planMessages(
 }
 
 /** The message itself. A text is the base64 of its bytes, some with a character outside ASCII before it. */
-export function payloadOf(stream: number, { start, length, isText }: Planned): string | Buffer {
+export function payloadOf(
+  ofPlan: number,
+  { start, length, isText, stream = ofPlan }: Planned,
+): string | Buffer {
   const bytes = stamped(stream, start, length);
   return isText ? `${start % 3 === 1 ? "ñ€😀" : ""}${bytes.toString("base64")}` : bytes;
 }
@@ -87,13 +96,19 @@ type Outcome = "accepted" | "refused" | "unknown" | "unsent";
 /** What is sent of one stream, and what the calls said. */
 export class MessageLedger {
   readonly stream: number;
-  readonly planned: readonly Planned[];
+  readonly planned: Planned[];
   readonly outcomes: Outcome[];
 
   constructor(stream: number, planned: readonly Planned[]) {
     this.stream = stream;
-    this.planned = planned;
+    this.planned = [...planned];
     this.outcomes = planned.map(() => "unsent");
+  }
+
+  /** Books one more message. @returns its place in `outcomes`. */
+  book(planned: Planned): number {
+    this.outcomes.push("unsent");
+    return this.planned.push(planned) - 1;
   }
 
   get accepted(): number {
@@ -258,7 +273,7 @@ export type ReceiveStyle = (typeof RECEIVE_STYLES)[number];
 
 /** What a receiver is told. */
 export interface ReceiverOptions {
-  readonly port: MessagePort;
+  readonly port: MessageSource;
   readonly stream: number;
   readonly planned: readonly Planned[];
   readonly style: ReceiveStyle;

@@ -9,7 +9,7 @@ const { describeFailure, runCases } = await import("@zocalo/integrity");
 const { makeScenarios } = await import("./scenarios.ts");
 
 const SEEDS = [1, 2];
-const CASES = 90;
+const CASES = 60;
 
 const made = await makeScenarios();
 after(() => made.dispose());

@@ -1,27 +1,45 @@
 import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { connect as connectTls, createServer as createTlsServer } from "node:tls";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type ConnectionOptions, connect as connectTls, createServer as createTlsServer } from "node:tls";
 import type { Listener } from "@zocalo/net";
 import { attach, type CompressionOptions, dial, listen, type WebSocketConn } from "../../src/index.ts";
 import { selfSigned } from "../certificate.ts";
 import type { Agreed } from "../conformance/deflate.ts";
 
 /** How our end comes to its connection. */
-export const DOORS = ["listen", "attach", "listen wss", "dial", "dial wss"] as const;
+export const DOORS = ["listen", "attach", "attach unix", "listen wss", "dial", "dial wss"] as const;
 export type Door = (typeof DOORS)[number];
+export const DIAL_DOORS = ["dial", "dial wss"] as const satisfies readonly Door[];
+export type DialDoor = (typeof DIAL_DOORS)[number];
+
+/** More than the systems of both ends hold, in bytes: some of it has to wait in the process. */
+export const FLOOD_BYTES = 9_000_000;
 
 /** How messages are compressed. */
 export const COMPRESSIONS = ["none", "each", "takeover"] as const;
 export type CompressionKind = (typeof COMPRESSIONS)[number];
 
-/** A connection under test, and the socket of the other end, which has its handshake behind it. */
-export interface Link {
-  readonly conn: WebSocketConn;
+/** The socket of the other end, which has its handshake behind it. */
+export interface FarSide {
   readonly far: Socket;
   readonly agreed: Agreed | undefined;
   /** True if the far end is the client, which masks. */
   readonly isFarClient: boolean;
+}
+
+/** A connection under test, and its other end. */
+export interface Link extends FarSide {
+  readonly conn: WebSocketConn;
+}
+
+/** What whoever dials has to be told. */
+export interface FaceOptions {
+  readonly compression: boolean | CompressionOptions;
+  readonly tls: ConnectionOptions;
 }
 
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -34,6 +52,8 @@ export class Links {
   readonly #listeners = new Map<string, Listener<WebSocketConn>>();
   readonly #servers: (Server | HttpServer)[] = [];
   readonly #ports = new Map<string, number>();
+  readonly #directory = mkdtempSync(join(tmpdir(), "zocalo-ws-"));
+  readonly #paths = new Map<string, string>();
   /** The socket that a raw server has accepted for the dial that is under way. */
   #accepted: ((socket: Socket) => void) | undefined;
   #latest: Promise<unknown> = Promise.resolve();
@@ -55,15 +75,32 @@ export class Links {
   async dispose(): Promise<void> {
     for (const listener of this.#listeners.values()) await listener.abort();
     for (const server of this.#servers) server.close();
+    rmSync(this.#directory, { recursive: true });
   }
 
   /** One at a time, so that who dialed and who was accepted belong together. */
-  make(door: Door, compression: CompressionKind, isStreaming: boolean): Promise<Link> {
-    const made = this.#latest.then(() =>
-      door === "dial" || door === "dial wss"
-        ? this.#dialed(door, compression, isStreaming)
-        : this.#listened(door, compression, isStreaming),
+  async make(door: Door, compression: CompressionKind, isStreaming: boolean): Promise<Link> {
+    if (door !== "dial" && door !== "dial wss") {
+      return this.#inTurn(() => this.#listened(door, compression, isStreaming));
+    }
+    const messages = isStreaming ? "stream" : "whole";
+    const { face, ...far } = await this.dialed(door, compression, (url, options) =>
+      dial(url, { ...options, messages }),
     );
+    return { ...far, conn: face };
+  }
+
+  /** The far side of whatever `open` dials. */
+  dialed<Face>(
+    door: DialDoor,
+    compression: CompressionKind,
+    open: (url: string, options: FaceOptions) => Promise<Face>,
+  ): Promise<FarSide & { readonly face: Face }> {
+    return this.#inTurn(() => this.#dialed(door, compression, open));
+  }
+
+  #inTurn<T>(make: () => Promise<T>): Promise<T> {
+    const made = this.#latest.then(make);
     this.#latest = made.catch(() => undefined); // who asked for it is told
     return made;
   }
@@ -79,6 +116,12 @@ export class Links {
     const server = createHttpServer();
     await this.#serve(`attach ${name}`, server);
     this.#listeners.set(`attach ${name}`, attach(server, options));
+    const local = createHttpServer();
+    const path = join(this.#directory, `${this.#paths.size}.sock`);
+    await new Promise<void>((resolve) => local.listen(path, resolve));
+    this.#servers.push(local);
+    this.#paths.set(`attach unix ${name}`, path);
+    this.#listeners.set(`attach unix ${name}`, attach(local, options));
   }
 
   async #serve(name: string, server: Server | HttpServer): Promise<void> {
@@ -90,13 +133,18 @@ export class Links {
   }
 
   async #listened(door: Door, compression: CompressionKind, isStreaming: boolean): Promise<Link> {
-    const listener = this.#listeners.get(`${door} ${compression} ${isStreaming}`);
-    if (listener === undefined || !("port" in listener.addr)) throw new Error(`no listener for ${door}`);
-    const { port } = listener.addr;
+    const name = `${door} ${compression} ${isStreaming}`;
+    const listener = this.#listeners.get(name);
+    if (listener === undefined) throw new Error(`no listener for ${door}`);
+    const path = this.#paths.get(name);
+    const where =
+      path === undefined && "port" in listener.addr
+        ? { port: listener.addr.port, host: "127.0.0.1" }
+        : { path: path ?? "" };
     const far =
       door === "listen wss"
-        ? connectTls({ port, host: "127.0.0.1", ca: this.#identity.cert })
-        : connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+        ? connectTls({ ...where, ca: this.#identity.cert })
+        : connect({ ...where, allowHalfOpen: true });
     far.on("error", ignore);
     await new Promise((resolve) => far.once(door === "listen wss" ? "secureConnect" : "connect", resolve));
     const extension = extensionOf(compression);
@@ -108,14 +156,17 @@ export class Links {
     return { conn, far, agreed: agreedIn(head), isFarClient: true };
   }
 
-  async #dialed(
-    door: "dial" | "dial wss",
+  async #dialed<Face>(
+    door: DialDoor,
     compression: CompressionKind,
-    isStreaming: boolean,
-  ): Promise<Link> {
+    open: (url: string, options: FaceOptions) => Promise<Face>,
+  ): Promise<FarSide & { readonly face: Face }> {
     const accepted = new Promise<Socket>((resolve) => (this.#accepted = resolve));
     const url = `${door === "dial" ? "ws" : "wss"}://127.0.0.1:${this.#ports.get(door)}/`;
-    const dialing = dial(url, { ...connOptions(compression, isStreaming), tls: { ca: this.#identity.cert } });
+    const opening = open(url, {
+      compression: compressionOf(compression),
+      tls: { ca: this.#identity.cert },
+    });
     const far = await accepted;
     far.on("error", ignore);
     const head = await readHead(far);
@@ -128,9 +179,8 @@ export class Links {
       `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n` +
         `${extension === undefined ? "" : `Sec-WebSocket-Extensions: ${extension}\r\n`}\r\n`,
     );
-    const conn = await dialing;
     return {
-      conn,
+      face: await opening,
       far,
       agreed: extension === undefined ? undefined : agreedIn(`x: ${extension}`),
       isFarClient: false,
@@ -145,9 +195,13 @@ interface SharedOptions {
 
 function connOptions(compression: CompressionKind, isStreaming: boolean): SharedOptions {
   return {
-    compression: compression === "none" ? false : { contextTakeover: compression === "takeover" },
+    compression: compressionOf(compression),
     messages: isStreaming ? "stream" : "whole",
   };
+}
+
+function compressionOf(compression: CompressionKind): boolean | CompressionOptions {
+  return compression === "none" ? false : { contextTakeover: compression === "takeover" };
 }
 
 function extensionOf(compression: CompressionKind): string | undefined {

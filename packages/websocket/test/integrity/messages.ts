@@ -1,12 +1,11 @@
-import type { Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import { inspect } from "node:util";
 import {
   type CaseBase,
   type CaseContext,
+  codeOf,
   type Decks,
   FAR_READINGS,
-  FarEnd,
   type FarReading,
   Kept,
   type Keeping,
@@ -25,38 +24,36 @@ import {
   SEND_STYLES,
   sendAll,
   type SendStyle,
-  wireBytesOf,
 } from "@zocalo/integrity";
-import { PreparedMessage, unacknowledgedBytes } from "@zocalo/net";
+import { PreparedMessage } from "@zocalo/net";
 import type { WebSocketConn } from "../../src/index.ts";
-import { Direction } from "../conformance/deflate.ts";
-import {
-  BINARY,
-  CLOSE,
-  closing,
-  encode,
-  encodeFragments,
-  type Frame,
-  FrameReader,
-  PING,
-  TEXT,
-} from "../conformance/wire.ts";
-import { COMPRESSIONS, type CompressionKind, type Door, DOORS, type Link, type Links } from "./links.ts";
+import { FarPeer, SURELY_ARRIVED_BYTES } from "./far-peer.ts";
+import { COMPRESSIONS, type CompressionKind, type Door, DOORS, FLOOD_BYTES, type Links } from "./links.ts";
 
-/** `far leaves`: it says what it has to say, closes, and is gone with all unread that it was sent. */
-const ENDINGS = ["close", "far closes", "abort", "far resets", "far leaves"] as const;
+/**
+ * `flush`: all is aborted as soon as the system has taken it; a Unix socket delivers it nevertheless.
+ * `far leaves`: it says what it has to say, closes, and is gone with all unread that it was sent.
+ */
+const ENDINGS = ["close", "far closes", "flush", "abort", "far resets", "far leaves"] as const;
+type Ending = (typeof ENDINGS)[number];
 
-/** What the far end sends before it leaves surely lies in our system's buffer by then. */
-const SURELY_ARRIVED_BYTES = 32_768;
+/** All but `flush`, which only a Unix socket can be held to. */
+const SLOW_ENDINGS = [
+  "close",
+  "close",
+  "far closes",
+  "far closes",
+  "abort",
+  "far resets",
+  "far leaves",
+] as const;
+const SLOW_DOORS = ["listen", "dial", "listen wss", "dial wss"] as const;
 
 /** So short that more messages come than wait for an application that does not receive. */
 const SHORT_BYTES = 100;
 
-/** More than the systems of both ends hold, in bytes: some of it has to wait in the process. */
-const FLOOD_BYTES = 9_000_000;
-
 /** Messages either way on one or more WebSockets. */
-interface MessagesCase extends CaseBase {
+export interface MessagesCase extends CaseBase {
   readonly door: Door;
   readonly compression: CompressionKind;
   /** Messages are received, and sent, in parts. */
@@ -72,13 +69,14 @@ interface MessagesCase extends CaseBase {
   /** Most bytes of one write, and of one frame, of the far end. */
   readonly farPortion: number;
   readonly farFrame: number;
-  readonly ending: (typeof ENDINGS)[number];
+  readonly ending: Ending;
 }
 
 /** Both roles, plain and compressed, whole and in parts. The far end shares no code with the package. */
 export function messagesScenario(links: Links): Scenario<MessagesCase> {
   return {
     name: "messages",
+    weight: 8,
     draw: drawMessages,
     async run(drawn, context) {
       const random = new Random(context.random.fork());
@@ -97,25 +95,28 @@ export function messagesScenario(links: Links): Scenario<MessagesCase> {
         Array.from({ length: drawn.connections }, () => runConnection(links, drawn, context, shared)),
       );
     },
-    *simpler(drawn) {
-      if (drawn.connections > 1) yield { ...drawn, connections: 1 };
-      if (drawn.connections > 2) yield { ...drawn, connections: 2 };
-      if (drawn.inBytes > 0) yield { ...drawn, inBytes: 0 };
-      if (drawn.outBytes > 0) yield { ...drawn, outBytes: 0 };
-      if (drawn.isStreaming) yield { ...drawn, isStreaming: false };
-      if (drawn.compression !== "none") yield { ...drawn, compression: "none" };
-      if (drawn.door !== "listen") yield { ...drawn, door: "listen" };
-      if (drawn.farRead !== "fast") yield { ...drawn, farRead: "fast" };
-      if (drawn.farFrame < 10_000_000) yield { ...drawn, farFrame: 10_000_000 };
-      if (drawn.farPortion < 1_000_000) yield { ...drawn, farPortion: 1_000_000 };
-      if (drawn.keeping !== "keep") yield { ...drawn, keeping: "keep" };
-      if (drawn.ending !== "close") yield { ...drawn, ending: "close" };
-      if (drawn.send !== "awaited") yield { ...drawn, send: "awaited" };
-      if (drawn.receive !== "receive") yield { ...drawn, receive: "receive" };
-      if (drawn.outBytes > 1) yield { ...drawn, outBytes: Math.floor(drawn.outBytes / 4) };
-      if (drawn.inBytes > 1) yield { ...drawn, inBytes: Math.floor(drawn.inBytes / 4) };
-    },
+    simpler: simplerMessages,
   };
+}
+
+/** Simpler cases, the boldest first. */
+export function* simplerMessages(drawn: MessagesCase): Generator<MessagesCase> {
+  if (drawn.connections > 1) yield { ...drawn, connections: 1 };
+  if (drawn.connections > 2) yield { ...drawn, connections: 2 };
+  if (drawn.inBytes > 0) yield { ...drawn, inBytes: 0 };
+  if (drawn.outBytes > 0) yield { ...drawn, outBytes: 0 };
+  if (drawn.isStreaming) yield { ...drawn, isStreaming: false };
+  if (drawn.compression !== "none") yield { ...drawn, compression: "none" };
+  if (drawn.door !== "listen" && drawn.ending !== "flush") yield { ...drawn, door: "listen" };
+  if (drawn.farRead !== "fast") yield { ...drawn, farRead: "fast" };
+  if (drawn.farFrame < 10_000_000) yield { ...drawn, farFrame: 10_000_000 };
+  if (drawn.farPortion < 1_000_000) yield { ...drawn, farPortion: 1_000_000 };
+  if (drawn.keeping !== "keep") yield { ...drawn, keeping: "keep" };
+  if (drawn.ending !== "close") yield { ...drawn, ending: "close" };
+  if (drawn.send !== "awaited") yield { ...drawn, send: "awaited" };
+  if (drawn.receive !== "receive") yield { ...drawn, receive: "receive" };
+  if (drawn.outBytes > 1) yield { ...drawn, outBytes: Math.floor(drawn.outBytes / 4) };
+  if (drawn.inBytes > 1) yield { ...drawn, inBytes: Math.floor(drawn.inBytes / 4) };
 }
 
 function drawMessages(decks: Decks): MessagesCase {
@@ -129,11 +130,12 @@ function drawMessages(decks: Decks): MessagesCase {
   return {
     scenario: "messages",
     seed: random.fork(),
-    // Over TLS it is not known what had arrived.
     door:
-      ending === "far leaves"
-        ? decks.deal("door left", ["listen", "attach", "dial", ...DOORS] as const)
-        : decks.deal(`door ${isStreaming} ${isFlood}`, DOORS),
+      ending === "flush"
+        ? "attach unix"
+        : ending === "far leaves"
+          ? decks.deal("door left", DOORS)
+          : decks.deal(`door ${isStreaming} ${isFlood}`, DOORS),
     compression: isFlood ? "none" : decks.deal(`compression ${ending}`, COMPRESSIONS),
     isStreaming,
     connections,
@@ -149,6 +151,31 @@ function drawMessages(decks: Decks): MessagesCase {
     farRead: isFlood ? "stalled" : decks.deal("far read", FAR_READINGS),
     farPortion: decks.deal("far portion", [1_000_000, 1_000_000, 5000, 100, 1]),
     farFrame: decks.deal("far frame", [10_000_000, 10_000_000, 1000, 65_535]),
+    ending,
+  };
+}
+
+/** Draws a few MB on one connection, for a link that is slower than the process. */
+export function drawSlowMessages(decks: Decks): MessagesCase {
+  const { random } = decks;
+  const ending = decks.deal("slow ending", SLOW_ENDINGS);
+  const isLeft = ending === "far leaves";
+  return {
+    scenario: "messages",
+    seed: random.fork(),
+    door: decks.deal(`slow door ${isLeft}`, SLOW_DOORS),
+    compression: "none",
+    isStreaming: !isLeft && decks.deal("slow streaming", [true, false, false, false]),
+    connections: 1,
+    outBytes: isLeft ? FLOOD_BYTES : random.int(1_500_000, 4_000_000),
+    inBytes: isLeft ? random.int(1, SURELY_ARRIVED_BYTES) : random.int(1, 1_000_000),
+    mostBytes: decks.deal("slow most", [100_000, 300_000]),
+    send: decks.deal("slow send", SEND_STYLES),
+    receive: "receive",
+    keeping: decks.deal("slow keeping", KEEPINGS),
+    farRead: decks.deal("slow far read", ["fast", "slow"]),
+    farPortion: 1_000_000,
+    farFrame: 10_000_000,
     ending,
   };
 }
@@ -177,7 +204,13 @@ async function runConnection(
     conn.abort();
     link.far.destroy();
   });
-  const far = new FarPeer(link, drawn, random, context);
+  const far = new FarPeer(link, context, random, {
+    reading: ending === "far leaves" ? "never" : drawn.farRead,
+    portion: drawn.farPortion,
+    frame: drawn.farFrame,
+    // It must not lie unread when all is aborted: that cuts off the far end.
+    pings: ending !== "flush",
+  });
   const inStream = context.stream();
   // A text takes up to three bytes for each character, and the connection takes messages of 1 MiB.
   const most = ending === "far leaves" ? SHORT_BYTES : 300_000;
@@ -238,26 +271,36 @@ async function runConnection(
     case "far leaves": {
       await farWriting;
       await far.close();
-      await hasArrived(link.far);
-      link.far.destroy();
+      await far.leave();
       if (random.chance(0.7)) await sending;
       hasLeft();
       const end = await receiving;
+      // An end behind which something was not taken is none in order, Close frame or not.
+      const isTold =
+        end === undefined ? !conn.hasLost : conn.hasLost && codeOf(end.error) === "abnormal_closure";
       must(
-        receiver.count === inPlan.length && end === undefined,
+        receiver.count === inPlan.length && isTold,
         () =>
-          `${inPlan.length} messages and a Close frame had arrived before the far end left, received were ${receiver.count} before ${end === undefined ? "the end" : inspect(end.error)}`,
+          `${inPlan.length} messages and a Close frame had arrived before the far end left, received were ${receiver.count} before ` +
+          `${end === undefined ? "the end" : inspect(end.error)}; hasLost is ${conn.hasLost}`,
       );
       break;
     }
+    case "flush":
+      await Promise.all([sending, farWriting]);
+      while (receiver.count < inPlan.length) await turn();
+      await conn.flush();
+      conn.abort();
+      await far.end.ended;
+      isWhole = true;
+      break;
     case "abort":
       await Promise.race([far.end.hasRead(random.int(0, total)), sending]);
       conn.abort();
       break;
     case "far resets":
       await Promise.race([far.end.hasRead(random.int(0, total)), sending]);
-      if (drawn.door.endsWith("wss")) link.far.destroy();
-      else link.far.resetAndDestroy();
+      far.reset();
       break;
   }
   await Promise.all([sending, farWriting, receiving, far.end.ended]);
@@ -291,109 +334,11 @@ function streamed(conn: WebSocketConn): MessagePort {
   };
 }
 
-function* partsOf(message: string | Uint8Array): Generator<string | Uint8Array> {
+/** Parts of a message as `sendStream` takes them. */
+export function* partsOf(message: string | Uint8Array): Generator<string | Uint8Array> {
   if (typeof message === "string") {
     yield message;
     return;
   }
   for (let at = 0; at < message.length; at += 50_000) yield message.subarray(at, at + 50_000);
-}
-
-/** Resolves when the other system has all that was written: the rest a reset would throw away. */
-async function hasArrived(socket: Socket): Promise<void> {
-  while ((await unacknowledgedBytes(socket)) ?? 0) await turn();
-}
-
-/** The far end: reads frames as they come, and answers a Close. */
-class FarPeer {
-  readonly end: FarEnd;
-  hasGotClose = false;
-  readonly #link: Link;
-  readonly #drawn: MessagesCase;
-  readonly #context: CaseContext;
-  readonly #reader: FrameReader;
-  readonly #outgoing: Direction | undefined;
-  readonly #incoming: Direction | undefined;
-  readonly #data: Frame[] = [];
-  #hasSentClose = false;
-
-  constructor(link: Link, drawn: MessagesCase, random: Random, context: CaseContext) {
-    this.#link = link;
-    this.#drawn = drawn;
-    this.#context = context;
-    const { agreed, isFarClient } = link;
-    if (agreed !== undefined) {
-      const server = new Direction(15, !agreed.serverNoContextTakeover);
-      const client = new Direction(15, !agreed.clientNoContextTakeover);
-      this.#outgoing = isFarClient ? client : server;
-      this.#incoming = isFarClient ? server : client;
-    }
-    this.#reader = new FrameReader(!isFarClient, agreed === undefined ? 0 : 4);
-    this.end = new FarEnd(link.far, drawn.ending === "far leaves" ? "never" : drawn.farRead, random);
-    this.end.onBytes = (bytes) => this.#read(bytes);
-  }
-
-  /** Writes messages in frames, and those in portions that do not care where a frame begins. */
-  async writeAll(stream: number, planned: readonly Planned[]): Promise<void> {
-    const { farFrame, farPortion } = this.#drawn;
-    const isMasked = this.#link.isFarClient;
-    let written = 0;
-    for (const each of planned) {
-      const plain = wireBytesOf(stream, each);
-      const opcode = each.isText ? TEXT : BINARY;
-      const payload = this.#outgoing?.compress(plain) ?? plain;
-      const size = Math.max(farFrame, Math.ceil(payload.length / 200));
-      const wire = encodeFragments(isMasked, opcode, payload, size, this.#outgoing === undefined ? 0 : 4);
-      for (let at = 0; at < wire.length; written += 1) {
-        if (this.#hasSentClose && at === 0) return;
-        const portion = wire.subarray(at, at + (written < 60 || farPortion > 1000 ? farPortion : 20_000));
-        if (!(await this.end.put(portion))) return;
-        at += portion.length;
-      }
-      if (written % 7 === 3 && !this.#hasSentClose)
-        await this.end.put(encode(isMasked, PING, Buffer.from("alive")));
-    }
-    if (this.hasGotClose) await this.#answerClose();
-  }
-
-  async close(): Promise<void> {
-    if (this.#hasSentClose) return;
-    this.#hasSentClose = true;
-    await this.end.put(encode(this.#link.isFarClient, CLOSE, closing(1000)));
-  }
-
-  /** All whole messages that came. */
-  messages(): Buffer[] {
-    const messages: Buffer[] = [];
-    let parts: Buffer[] = [];
-    let isCompressed = false;
-    for (const { opcode, isFinal, rsv, payload } of this.#data) {
-      if (opcode !== 0) isCompressed = rsv === 4;
-      parts.push(payload);
-      if (!isFinal) continue;
-      const whole = Buffer.concat(parts);
-      messages.push(isCompressed && this.#incoming !== undefined ? this.#incoming.decompress(whole) : whole);
-      parts = [];
-    }
-    return messages;
-  }
-
-  #read(bytes: Uint8Array): void {
-    try {
-      this.#reader.push(Buffer.from(bytes));
-      for (let frame = this.#reader.next(); frame !== undefined; frame = this.#reader.next()) {
-        if (frame.opcode === CLOSE) {
-          this.hasGotClose = true;
-          void this.#answerClose();
-        } else if (frame.opcode < CLOSE) this.#data.push(frame);
-      }
-    } catch (error) {
-      this.#context.fail(error);
-    }
-  }
-
-  async #answerClose(): Promise<void> {
-    await this.close();
-    this.end.end();
-  }
 }
