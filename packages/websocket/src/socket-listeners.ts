@@ -33,8 +33,14 @@ export function listenTo(socket: Duplex, events: SocketEvents): boolean {
 /** What a paused socket has read and not told; it tells no more. `null` if there is none. */
 export function takeUnread(socket: Duplex): Buffer | null {
   socket.off("data", onData); // Or it would be told there, too.
-  const unread = socket.readableLength > 0 ? (socket.read() as Buffer | null) : null;
-  return unread && Buffer.from(unread);
+  const unread: Buffer[] = [];
+  // From Node 26 on each call gives one piece.
+  while (socket.readableLength > 0) {
+    const piece = socket.read() as Buffer | null;
+    if (piece === null) break;
+    unread.push(piece);
+  }
+  return unread.length === 0 ? null : Buffer.concat(unread);
 }
 
 function onData(this: Attached, chunk: Buffer): void {
