@@ -6,8 +6,8 @@ import { fileURLToPath } from "node:url";
 import { ensurePrograms } from "./ensure-programs.ts";
 import { findTests } from "./find-tests.ts";
 
-/** A file that hangs fails after this long instead of holding up the run for ever. */
-const FILE_TIMEOUT_MS = 180_000;
+/** A file that hangs fails after this long instead of holding up the run for ever. On a machine with ten busy processes some take minutes. */
+const FILE_TIMEOUT_MS = 900_000;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 

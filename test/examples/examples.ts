@@ -22,7 +22,7 @@ import { withPause } from "./pause.ts";
 import { fencedBlocks } from "../fenced-blocks.ts";
 
 /** An example that has not ended by then hangs. Beside eight busy processes on two processors some take 20 s. */
-const RUN_TIMEOUT_MS = 120_000;
+const RUN_TIMEOUT_MS = 600_000;
 /** An example that has used up so much processor time spins. The system ends it, also when this process is gone and it answers nobody. */
 const RUN_CPU_S = 15;
 

@@ -28,7 +28,7 @@ test("which links are tried", (t) => {
 });
 
 for (const link of links) {
-  describe(link.name, { timeout: 170_000 }, () => {
+  describe(link.name, { timeout: 800_000 }, () => {
     let peer: ChildProcess;
     let addresses: PeerAddresses;
 

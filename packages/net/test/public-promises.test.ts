@@ -46,7 +46,7 @@ function testKind<T extends object>(name: string, kind: Kind<T>): void {
     });
 
     for (const [method, call] of Object.entries(calls)) {
-      test(`nobody need wait for ${method}`, { timeout: 60_000 }, async () => {
+      test(`nobody need wait for ${method}`, { timeout: 300_000 }, async () => {
         const { rejections, unhandled } = await forgotten(kind, call);
         assert.deepEqual(unhandled, []);
         // Or nothing would have been seen here.
