@@ -132,6 +132,7 @@ export class WebStreamTransport implements Transport {
     if (!(bytes instanceof Uint8Array)) {
       return this.#broke(new TypeError(`the readable stream gave ${typeof bytes}, not a Uint8Array`));
     }
+    if (bytes.length === 0) return this.#pull();
     if (!this.#isReading) this.#held = bytes;
     else if (this.#sink?.onBytes(owned(bytes), false)) this.#pull();
     else this.#isReading = false;

@@ -132,7 +132,8 @@ export function fromNodeStream(stream: Duplex): Conn {
 
 /**
  * Two Web Streams of bytes as a connection. Its addresses are those of a pipe. A write has been taken when the sink of `writable` has said so; aborting the
- * connection aborts `writable` and cancels `readable`. Where `writable` fails, what `readable` still gives can be read.
+ * connection aborts `writable` and cancels `readable`. Where `writable` fails, what `readable` still gives can be read. `closeWrite` and `close` resolve when the
+ * sink's `close` has: that of Node's `Duplex.toWeb` waits for the end of the other direction, too.
  *
  * @throws TypeError if one of them is locked.
  */

@@ -175,7 +175,9 @@ export class WriteHalf {
     if (this.#end === "failed") return;
     this.#refused = () => failure(this.#writeSite());
     this.#deadline?.set(null);
-    this.hasLost ||= this.#leaving.length > 0 || this.#queue.length > 0 || this.#transport.bufferedBytes > 0;
+    const isUntaken = this.#leaving.length > 0 || this.#queue.length > 0 || this.#transport.bufferedBytes > 0;
+    // An end that was not taken may be a file that was not saved.
+    this.hasLost ||= isUntaken || this.#end === "sent";
     let known = this.#transport.takenBytes;
     for (const request of this.#leaving) {
       const more = Math.min(known, request.accepted - request.taken);

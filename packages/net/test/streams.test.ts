@@ -10,7 +10,15 @@ import {
 } from "node:stream/web";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { fromNodeStream, fromWebStreams, type NetError, pipe, toNodeStream, toWebStreams } from "@zocalo/net";
+import {
+  fromNodeStream,
+  fromWebStreams,
+  lines,
+  type NetError,
+  pipe,
+  toNodeStream,
+  toWebStreams,
+} from "@zocalo/net";
 
 const big = Buffer.alloc(1_000_000, "stream ");
 
@@ -259,6 +267,53 @@ test("a peer's end that cannot be answered in time ends the connection with an e
   for (let i = 0; i < 5; i++) await turn();
   t.mock.timers.tick(10_000);
   assert.equal(((await closed) as NetError).code, "timeout");
+});
+
+const cannotEnd = {
+  "a sink whose close throws": () =>
+    fromWebStreams({
+      readable: new ReadableStream<Uint8Array>(),
+      writable: new WritableStream<Uint8Array>({
+        close() {
+          throw new Error("not saved");
+        },
+      }),
+    }),
+  "a stream of Node's whose final fails": () =>
+    fromNodeStream(
+      new Duplex({
+        read() {},
+        write: (_chunk, _encoding, done) => done(),
+        final: (done) => done(new Error("not saved")),
+      }),
+    ),
+};
+for (const [what, open] of Object.entries(cannotEnd)) {
+  test(`close rejects where the end is not taken, and the handler is told: ${what}`, async () => {
+    const conn = open();
+    const closed = new Promise<Error | undefined>((close) => conn.serve({ data() {}, close }));
+    await conn.write(Buffer.from("x"));
+    await assert.rejects(conn.close(), /not saved/);
+    assert.match(String(await closed), /not saved/);
+    const other = open();
+    await assert.rejects(other.closeWrite(), /not saved/);
+    await assert.rejects(other.close(), /not saved/);
+    const messages = lines(open());
+    await messages.send("x");
+    await assert.rejects(messages.close(), /not saved/);
+  });
+}
+
+test("empty chunks of a readable stream are none", async () => {
+  const readable = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(new Uint8Array(0));
+      controller.enqueue(Buffer.from("x"));
+    },
+  });
+  const conn = fromWebStreams({ readable, writable: new WritableStream() });
+  assert.equal(String(await conn.read()), "x");
+  conn.abort();
 });
 
 test("no byte of a cancelled write counts for the one that leaves with it", async () => {

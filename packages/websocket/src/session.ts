@@ -426,8 +426,8 @@ export class Session
   protected override writeFailed(error: Error): void {
     const ending = this.#end;
     ending.socketError ??= error;
-    if (ending.wasClosedHere) {
-      this.socket.destroy(); // Messages are not wanted any more.
+    if (ending.wasClosedHere || this.core.receivedClose !== undefined) {
+      this.socket.destroy(); // Messages are not wanted any more, or none will come.
     } else if (ending.timer === undefined) {
       ending.timer = this.#untilReadOut();
     }

@@ -20,6 +20,8 @@ type Attached = Duplex & { [readerOf]?: SocketEvents | undefined };
  */
 export function listenTo(socket: Duplex, events: SocketEvents): boolean {
   const attached: Attached = socket;
+  // Or Node would end this side by itself at the peer's end, before what waits was written.
+  socket.allowHalfOpen = true;
   attached[readerOf] = events;
   const isShared = readIntoSharedBuffer(socket);
   if (!isShared) socket.on("data", onData);

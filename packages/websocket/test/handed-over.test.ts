@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage } from "node:http";
-import { connect, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Duplex } from "node:stream";
 import { test } from "node:test";
+import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { type CloseInfo, dial as dialNet, listen, type Message } from "@zocalo/net";
 import { setHandleWrites } from "../src/direct-write.ts";
 import { dial, type ListenOptions, Upgrader, type WebSocketConn } from "../src/index.ts";
@@ -354,6 +355,77 @@ test("a peer that closes and reads on, slowly, gets all that was sent before, ho
   }
   assert.ok(received > 24 * MIB, `${received} bytes`);
   assert.deepEqual(await end, { code: 1000, reason: "", wasClean: true });
+});
+
+for (const scheme of ["ws", "wss"] as const) {
+  for (const role of ["server", "client"] as const) {
+    test(`one that also ends its side of the connection gets all, and the answer (${scheme}, our ${role})`, async () => {
+      const identity = selfSigned("IP:127.0.0.1");
+      const tls = scheme === "wss" ? { cert: identity.cert, key: identity.key } : undefined;
+      const { conn, peer, dispose } =
+        role === "server" ? await acceptedFrom(tls, identity.cert) : await dialedTo(tls, identity.cert);
+      peer.pause();
+      const from = role === "server" ? "client" : "server";
+      for (let i = 0; i < 24; i++) conn.trySend(new Uint8Array(MIB));
+      peer.end(frameFrom(from, 0x88, Buffer.from([0x03, 0xe8])));
+      while (conn.isOpen) await new Promise((resolve) => setImmediate(resolve));
+      let received = 0;
+      let last: Buffer = Buffer.alloc(0);
+      for await (const chunk of peer) {
+        received += (chunk as Buffer).length;
+        last = chunk as Buffer;
+      }
+      assert.ok(received > 24 * MIB, `${received} bytes`);
+      const close = role === "server" ? 4 : 8;
+      assert.equal((last.at(-close) ?? 0) & 0x0f, 8, "a Close frame comes last");
+      assert.deepEqual([conn.hasLost, await conn.receive()], [false, null]);
+      await dispose();
+    });
+  }
+}
+
+async function acceptedFrom(tls: { cert: string; key: string } | undefined, ca: string): Promise<Ended> {
+  const server = await accepting({ ...limits, tls });
+  const accepted = server.listener.accept();
+  const at = { port: server.port, host: "127.0.0.1", allowHalfOpen: true };
+  const peer = tls === undefined ? connect(at) : connectTls({ ...at, ca });
+  peer.write(upgradeRequest());
+  await once(peer, "data");
+  return { conn: await accepted, peer, dispose: () => server.listener.abort() };
+}
+
+async function dialedTo(tls: { cert: string; key: string } | undefined, ca: string): Promise<Ended> {
+  const options = { allowHalfOpen: true };
+  const server = tls === undefined ? createTcpServer(options) : createTlsServer({ ...tls, ...options });
+  const arrived = once(server, tls === undefined ? "connection" : "secureConnection") as Promise<[Socket]>;
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const dialing = dial(`${tls === undefined ? "ws" : "wss"}://127.0.0.1:${port}`, { ...limits, tls: { ca } });
+  const [peer] = await arrived;
+  const [head] = (await once(peer, "data")) as [Buffer];
+  peer.write(handshakeAnswer(String(head)));
+  return { conn: await dialing, peer, dispose: async () => void server.close() };
+}
+
+interface Ended {
+  readonly conn: WebSocketConn;
+  readonly peer: Socket;
+  dispose(): Promise<void>;
+}
+
+test("one that closes, ends its side and then resets is told at once, with the system's reason", async () => {
+  const { conn, peer, dispose } = await acceptedFrom(undefined, "");
+  peer.pause();
+  for (let i = 0; i < 24; i++) conn.trySend(new Uint8Array(MIB));
+  const end = ended(conn);
+  peer.end(frameFrom("client", 0x88, Buffer.from([0x03, 0xe8])));
+  while (conn.isOpen) await new Promise((resolve) => setImmediate(resolve));
+  peer.resetAndDestroy();
+  const { wasClean, code, error } = await end;
+  assert.deepEqual({ wasClean, code }, { wasClean: false, code: 1000 });
+  assert.equal((error as { code?: string }).code, "abnormal_closure");
+  await dispose();
 });
 
 test("one that closes and takes nothing more is cut off, and the end is not clean", async () => {
