@@ -411,7 +411,7 @@ async function dialedTo(tls: { cert: string; key: string } | undefined, ca: stri
 interface Ended {
   readonly conn: WebSocketConn;
   readonly peer: Socket;
-  dispose(): Promise<void>;
+  readonly dispose: () => Promise<unknown>;
 }
 
 test("one that closes, ends its side and then resets is told at once, with the system's reason", async () => {
