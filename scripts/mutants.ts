@@ -99,6 +99,13 @@ export function hunt(mutant: Mutant, seconds: number): string | undefined {
   }
 }
 
+/** The driver has found a fault, in other words than the patch has them: mostly another face of the same. */
+export class OtherFinding extends Error {
+  constructor(expect: RegExp, line: string) {
+    super(`the driver found something else than ${String(expect)}: ${line}`);
+  }
+}
+
 /**
  * What a driver has found that ended with `status`, `null` for a signal, and printed `output`; `undefined` if nothing.
  *
@@ -110,8 +117,7 @@ export function findingOf({ expect }: Mutant, status: number | null, output: str
   const [, finding] = /^(FAILED .*?)(?=^drawn: |$(?![^]))/ms.exec(output) ?? [];
   if (finding === undefined) throw new Error(`the driver crashed: ${output.trim().slice(-500)}`);
   const [line = ""] = finding.split("\n");
-  if (!expect.test(finding))
-    throw new Error(`the driver found something else than ${String(expect)}: ${line}`);
+  if (!expect.test(finding)) throw new OtherFinding(expect, line);
   return line;
 }
 

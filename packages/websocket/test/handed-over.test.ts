@@ -494,8 +494,8 @@ async function slowTaker(
 test("a peer that slowly takes what it is sent, and says nothing, is alive", async () => {
   await using server = await accepting({
     ...limits,
-    pingIntervalMs: 200,
-    pongTimeoutMs: 200,
+    pingIntervalMs: 1000,
+    pongTimeoutMs: 1000,
     writeTimeoutMs: 0,
   });
   const accepted = server.listener.accept();
@@ -505,7 +505,7 @@ test("a peer that slowly takes what it is sent, and says nothing, is alive", asy
   const end = ended(conn).finally(() => {
     isOver = true;
   });
-  const size = 12 * MIB;
+  const size = 24 * MIB;
   void conn.send(new Uint8Array(size));
   while (peer.taken() < size && !isOver) await new Promise((resolve) => setTimeout(resolve, 10));
   // It stops, and is found.
@@ -519,7 +519,7 @@ test("so is one where nobody knows what it has acknowledged: what leaves the que
   const path = join(await mkdtemp(join(tmpdir(), "zocalo-")), "socket");
   const http = createServer().listen(path);
   await once(http, "listening");
-  const upgrader = new Upgrader({ ...limits, pingIntervalMs: 200, pongTimeoutMs: 200, writeTimeoutMs: 0 });
+  const upgrader = new Upgrader({ ...limits, pingIntervalMs: 1000, pongTimeoutMs: 1000, writeTimeoutMs: 0 });
   const upgraded = once(http, "upgrade") as Promise<[IncomingMessage, Duplex, Buffer]>;
   const peer = await slowTaker({ path }, 65_536);
   const conn = await upgrader.upgrade(...(await upgraded));
@@ -527,7 +527,7 @@ test("so is one where nobody knows what it has acknowledged: what leaves the que
   const end = ended(conn).finally(() => {
     isOver = true;
   });
-  const size = 12 * MIB;
+  const size = 24 * MIB;
   void conn.send(new Uint8Array(size));
   while (peer.taken() < size && !isOver) await new Promise((resolve) => setTimeout(resolve, 10));
   peer.stop();
