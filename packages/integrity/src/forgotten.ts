@@ -1,3 +1,5 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { inspect } from "node:util";
 
@@ -31,7 +33,7 @@ export const DISPOSE: string = String(Symbol.asyncDispose);
 export const ITERATE: string = String(Symbol.asyncIterator);
 
 /** Everything that can be called, and every property that is a promise, those of the prototypes included. */
-export function callable(object: object): string[] {
+function callable(object: object): string[] {
   const names = new Set<string>();
   for (let at: object = object; at !== Object.prototype; at = Object.getPrototypeOf(at) as object) {
     for (const key of Reflect.ownKeys(at)) {
@@ -74,7 +76,7 @@ const situations: Readonly<Record<string, Situation>> = {
 };
 
 /** What became of a call that was made in each situation, and forgotten. */
-export interface Forgotten {
+interface Forgotten {
   /** In how many situations it has rejected. */
   readonly rejections: number;
   /** Rejections that would have ended the process. */
@@ -82,7 +84,7 @@ export interface Forgotten {
 }
 
 /** Makes the call in each situation without waiting for what it gives. No other test may run meanwhile. */
-export async function forgotten<T>(kind: Pick<Kind<T>, "make">, call: Call<T>): Promise<Forgotten> {
+async function forgotten<T>(kind: Pick<Kind<T>, "make">, call: Call<T>): Promise<Forgotten> {
   const unhandled: { situation: string; reason: unknown }[] = [];
   let rejections = 0;
   for (const [situation, happen] of Object.entries(situations)) {
@@ -97,6 +99,28 @@ export async function forgotten<T>(kind: Pick<Kind<T>, "make">, call: Call<T>): 
     process.off("unhandledRejection", note);
   }
   return { rejections, unhandled };
+}
+
+/** Tests that nobody need wait for any of the promises that such an object gives, and that the table of them is whole. */
+export function testForgotten<T extends object>(name: string, kind: Kind<T>): void {
+  const { calls, others, neverReject = [] } = kind;
+  describe(name, () => {
+    test("the table has every method", async () => {
+      const subject = await kind.make();
+      assert.deepEqual(callable(subject.object), [...Object.keys(calls), ...others].sort());
+      subject.aborted();
+      await subject.tidy?.();
+    });
+
+    for (const [method, call] of Object.entries(calls)) {
+      test(`nobody need wait for ${method}`, { timeout: 300_000 }, async () => {
+        const { rejections, unhandled } = await forgotten(kind, call);
+        assert.deepEqual(unhandled, []);
+        // Or nothing would have been seen here.
+        assert.equal(rejections > 0, !neverReject.includes(method), `${method} rejected ${rejections} times`);
+      });
+    }
+  });
 }
 
 /** Waits until `promise` has settled without asking it, which would be to handle it. True if it has rejected. */

@@ -10,13 +10,11 @@ export {
 export { codeOf, IntegrityFailure, must } from "./failure.ts";
 export {
   type Call,
-  callable,
   DISPOSE,
-  forgotten,
-  type Forgotten,
   ITERATE,
   type Kind,
   type Subject,
+  testForgotten,
 } from "./forgotten.ts";
 export { Kept, type Keeping, KEEPINGS, mustBe } from "./kept.ts";
 export { type Ending, StreamLedger } from "./ledger.ts";

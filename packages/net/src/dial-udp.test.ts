@@ -66,6 +66,17 @@ test("what the network reported while nobody waited is told by the next call", a
   await conn.close();
 });
 
+test("trySend and flush do not throw it, and leave it to the next call that does", async () => {
+  const conn = await dial("udp", await deserted());
+  for (let i = 0; i < 20; i++) {
+    assert.match(conn.trySend(Buffer.from("x")), /^(sent|refused)$/); // refused where the system says it at once
+    await conn.flush();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await assert.rejects(conn.receive(), isCode("refused"));
+  await conn.close();
+});
+
 test("a handler is told of it beside its messages", async () => {
   const conn = await dial("udp", await deserted());
   const log: string[] = [];

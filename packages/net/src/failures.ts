@@ -27,3 +27,8 @@ export function closedError(site: FailureSite): NetError {
 export function argumentError(op: NetErrorParts["op"], reason: string): NetError {
   return new NetError({ op, code: "invalid_argument", reason });
 }
+
+/** What was thrown, or what a stream was aborted or cancelled with, as an `Error`. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
+}

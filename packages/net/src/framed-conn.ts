@@ -3,7 +3,14 @@ import { atEndOfTurn } from "./end-of-turn.ts";
 import { MAX_DELAY_MS } from "./deadline.ts";
 import type { Conn, Listener, WaitOptions } from "./conn.ts";
 import { NetError, type NetErrorParts } from "./error.ts";
-import { argumentError, canceledError, closedError, type FailureSite, timeoutError } from "./failures.ts";
+import {
+  asError,
+  argumentError,
+  canceledError,
+  closedError,
+  type FailureSite,
+  timeoutError,
+} from "./failures.ts";
 import { type FrameCodec, type FrameDecoder, FrameFault, refuseFaulty, toBytes } from "./frame-codec.ts";
 import { FramedListener } from "./framed-listener.ts";
 import { defaultInboxLimits, Inbox, type InboxLimits, type InboxSource } from "./inbox.ts";
@@ -238,7 +245,7 @@ class FramedConn implements MessageConn, InboxSource, SendBufferSink, WriteWatch
   }
 
   fail(error: unknown): void {
-    void this.#closeInOrder({ code: 1011, reason: "handler failed", wasClean: false, error: toError(error) });
+    void this.#closeInOrder({ code: 1011, reason: "handler failed", wasClean: false, error: asError(error) });
     this.#boundClosing();
   }
 
@@ -324,7 +331,7 @@ class FramedConn implements MessageConn, InboxSource, SendBufferSink, WriteWatch
   #writeError(error: unknown): NetError {
     if (error instanceof NetError) return error;
     const code = error instanceof FrameFault ? error.code : "invalid_argument";
-    return new NetError({ ...this.route(), op: "write", code, reason: toError(error).message });
+    return new NetError({ ...this.route(), op: "write", code, reason: asError(error).message });
   }
 
   #take(bytes: Uint8Array): void | Promise<void> {
@@ -372,7 +379,7 @@ class FramedConn implements MessageConn, InboxSource, SendBufferSink, WriteWatch
   /** The peer broke the framing. The connection can still send until the application has been told. */
   #refuse(error: unknown): void {
     const code = error instanceof FrameFault ? error.closeCode : 1011;
-    const reason = toError(error).message;
+    const reason = asError(error).message;
     const errorCode = error instanceof FrameFault ? error.code : "unknown";
     const parts = { ...this.route(), op: "read", code: errorCode, reason } as const;
     this.#inbox.end({ code, reason, wasClean: false, error: new NetError(parts) });
@@ -413,7 +420,7 @@ class FramedConn implements MessageConn, InboxSource, SendBufferSink, WriteWatch
     try {
       if (this.#failure === undefined) await this.#conn.close();
     } catch (error) {
-      this.#cut(toError(error));
+      this.#cut(asError(error));
       failure ??= this.#failure;
     }
     // Broken before, and not by us: it is closed so that nothing of it stays.
@@ -461,10 +468,6 @@ class FramedConn implements MessageConn, InboxSource, SendBufferSink, WriteWatch
 
 function brokenInfo(error: Error): CloseInfo {
   return { code: 1006, reason: error.message, wasClean: false, error };
-}
-
-function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }
 
 /** Bytes of `message` as payload; for a text that is surely below `limit` its length will do. */

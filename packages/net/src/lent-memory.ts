@@ -22,6 +22,11 @@ export function lend<T>(bytes: Uint8Array, to: { data(bytes: Uint8Array): T }): 
   }
 }
 
+/** The same bytes, in memory of their own if they are lent: for wherever they would begin to wait. */
+export function unlent(bytes: Uint8Array): Uint8Array {
+  return isLentMemory(bytes) ? Buffer.from(bytes) : bytes;
+}
+
 /** True if these bytes lie in memory that is lent at this moment. It goes by the memory, as a view of a view is lent too. */
 export function isLentMemory(bytes: Uint8Array): boolean {
   return bytes.buffer === lent || (lentAround.length > 0 && lentAround.includes(bytes.buffer));

@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { AcceptQueue } from "./accept-queue.ts";
+import { MAX_DELAY_MS } from "./deadline.ts";
 import type { IpAddr } from "./addr.ts";
 import { AddressCookies } from "./address-cookie.ts";
 import type { Deadline, Listener, WaitOptions } from "./conn.ts";
@@ -104,9 +105,6 @@ const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
-
-/** The longest delay `setTimeout` takes, in milliseconds. */
-const MAX_DELAY_MS = 2 ** 31 - 1;
 
 type Limits = { readonly [K in keyof typeof defaultPeersOptions]: number };
 

@@ -1,6 +1,6 @@
 import { pipeAddr } from "./addr.ts";
 import type { Conn } from "./conn.ts";
-import { isLentMemory } from "./lent-memory.ts";
+import { unlent } from "./lent-memory.ts";
 import { StreamConn, type StreamConnOptions } from "./stream-conn.ts";
 import type { Transport, TransportSink } from "./transport.ts";
 import type { WriteProgress } from "./write-progress.ts";
@@ -99,7 +99,7 @@ class PipeEnd implements Transport {
     this.bufferedBytes = parts.reduce((length, part) => length + part.length, 0);
     this.#move();
     // Here lent bytes would begin to wait.
-    this.#outbox = this.#outbox.map((part) => (isLentMemory(part) ? Buffer.from(part) : part));
+    this.#outbox = this.#outbox.map(unlent);
   }
 
   end(): void {

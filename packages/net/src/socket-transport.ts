@@ -1,7 +1,8 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Addr, type PackedAddr, packed, unixAddr, unpacked } from "./addr.ts";
-import { isLentMemory } from "./lent-memory.ts";
+import { asError } from "./failures.ts";
+import { isLentMemory, unlent } from "./lent-memory.ts";
 import {
   type BufferReader,
   copyForWrite,
@@ -186,7 +187,7 @@ export class SocketTransport implements Transport, BufferReader {
   writev(parts: readonly Uint8Array[]): void {
     const socket = this.#socket;
     if (!socket) return;
-    const given = parts.map((part) => (isLentMemory(part) ? Buffer.from(part) : part));
+    const given = parts.map(unlent);
     this.#leaving = given.reduce((length, part) => length + part.length, 0);
     const written = departure(this);
     if (!writePastQueue(socket, given, written)) writeByStream(socket, given, written);
@@ -310,12 +311,12 @@ export class SocketTransport implements Transport, BufferReader {
 function writeByStream(socket: Duplex, parts: Uint8Array[], written: Departure["written"]): void {
   const last = parts.pop();
   try {
-    if (parts.length > 0) socket.cork();
+    socket.cork();
     for (const part of parts) socket.write(part);
     socket.write(last, written);
-    if (socket.writableCorked > 0) socket.uncork();
+    socket.uncork();
   } catch (error) {
-    socket.destroy(error instanceof Error ? error : new Error(String(error)));
+    socket.destroy(asError(error));
   }
 }
 

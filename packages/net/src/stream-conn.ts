@@ -4,6 +4,7 @@ import { MAX_DELAY_MS } from "./deadline.ts";
 import { NetError } from "./error.ts";
 import {
   argumentError,
+  asError,
   canceledError,
   closedError,
   type FailureSite,
@@ -446,8 +447,4 @@ function asIs(bytes: Uint8Array | null): Uint8Array | null {
 /** What makes the errors of a transport that broke with `error`, or was closed by this side. */
 function failureFrom(error: unknown): (site: FailureSite) => NetError {
   return (site) => (error === undefined ? closedError(site) : netErrorFrom(error, site));
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

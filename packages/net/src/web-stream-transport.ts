@@ -5,7 +5,8 @@ import type {
   WritableStreamDefaultWriter,
 } from "node:stream/web";
 import { type Addr, pipeAddr } from "./addr.ts";
-import { isLentMemory } from "./lent-memory.ts";
+import { asError } from "./failures.ts";
+import { unlent } from "./lent-memory.ts";
 import { owned } from "./own-memory.ts";
 import { told } from "./told.ts";
 import type { Transport, TransportSink } from "./transport.ts";
@@ -76,8 +77,7 @@ export class WebStreamTransport implements Transport {
   write(bytes: Uint8Array): void {
     this.#leaving = bytes.length;
     // When a sink is done with what it was given nobody knows.
-    const given = isLentMemory(bytes) ? Buffer.from(bytes) : bytes;
-    this.#writer.write(given).then(
+    this.#writer.write(unlent(bytes)).then(
       () => this.#written(),
       (error: unknown) => this.#writeFailed(error),
     );
@@ -182,9 +182,4 @@ export class WebStreamTransport implements Transport {
     this.#isOver = true;
     this.#sink?.onClose(this.#writeError);
   }
-}
-
-/** Whatever a stream was aborted or cancelled with. */
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error("the stream failed", { cause: reason });
 }

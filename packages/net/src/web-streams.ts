@@ -3,7 +3,7 @@ import { pipeAddr } from "./addr.ts";
 import type { ReadableStream, WritableStream } from "node:stream/web";
 import { ReadableStream as WebReadableStream, WritableStream as WebWritableStream } from "node:stream/web";
 import type { Conn } from "./conn.ts";
-import { closedError } from "./failures.ts";
+import { asError, closedError } from "./failures.ts";
 import { isLentMemory } from "./lent-memory.ts";
 import { SocketTransport } from "./socket-transport.ts";
 import { StreamConn } from "./stream-conn.ts";
@@ -132,7 +132,8 @@ export function fromNodeStream(stream: Duplex): Conn {
 
 /**
  * Two Web Streams of bytes as a connection. Its addresses are those of a pipe. A write has been taken when the sink of `writable` has said so; aborting the
- * connection aborts `writable` and cancels `readable`. Where `writable` fails, what `readable` still gives can be read. `closeWrite` and `close` resolve when the
+ * connection aborts `writable` and cancels `readable`. Where `writable` fails, what `readable` still gives can be read; a handler's `close` is told once that has
+ * ended, too. `closeWrite` and `close` resolve when the
  * sink's `close` has: that of Node's `Duplex.toWeb` waits for the end of the other direction, too.
  *
  * @throws TypeError if one of them is locked.
@@ -153,7 +154,7 @@ async function report(work: Promise<void>, done: (error?: Error | null) => void)
   try {
     await work;
   } catch (error) {
-    done(error instanceof Error ? error : new Error(String(error)));
+    done(asError(error));
     return;
   }
   done(null);

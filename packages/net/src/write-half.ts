@@ -9,7 +9,7 @@ import {
   type Sited,
   timeoutError,
 } from "./failures.ts";
-import { isLentMemory } from "./lent-memory.ts";
+import { unlent } from "./lent-memory.ts";
 import { added, EMPTY } from "./small-list.ts";
 import { rejection, told } from "./told.ts";
 import type { Transport } from "./transport.ts";
@@ -400,7 +400,7 @@ class Request {
   ownRest(): void {
     for (let i = this.#part; i < this.#parts.length; i++) {
       const part = this.#parts[i];
-      if (part !== undefined && isLentMemory(part)) this.#parts[i] = Buffer.from(part);
+      if (part !== undefined) this.#parts[i] = unlent(part);
     }
   }
 

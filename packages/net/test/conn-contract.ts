@@ -876,6 +876,34 @@ export function testConnContract(
     assert.deepEqual(log.slice(-3), ["data", "done", "end"]);
   });
 
+  contract("a handler's close is called once, behind the promise that data returned", async ({ a, b }) => {
+    const log: string[] = [];
+    let goOn = (): void => {};
+    const closed = new Promise<void>((close) => {
+      b.serve({
+        async data() {
+          log.push("data");
+          await new Promise<void>((resolve) => (goOn = resolve));
+          log.push("done");
+        },
+        close() {
+          log.push("close");
+          close();
+        },
+      });
+    });
+    await a.write(bytes("x"));
+    while (log.length === 0) await turn();
+    a.abort();
+    b.abort();
+    for (let i = 0; i < 5; i++) await turn();
+    goOn();
+    await closed;
+    void b.close().catch(() => undefined); // told above
+    for (let i = 0; i < 5; i++) await turn();
+    assert.deepEqual(log, ["data", "done", "close"]);
+  });
+
   contract("a handler without `end` closes when the peer ends", async ({ a, b }) => {
     const closed = new Promise<Error | undefined>((close) => {
       b.serve({ data() {}, close });

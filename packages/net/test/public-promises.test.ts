@@ -1,11 +1,10 @@
 // No promise that a connection or a listener gives ends the process when it rejects and nobody waits for it.
 //
 // Each call that gives one is made and forgotten, and then its connection breaks. That the tables have them all is checked against the objects themselves.
-import assert from "node:assert/strict";
 import { Duplex } from "node:stream";
 import { ReadableStream, WritableStream } from "node:stream/web";
-import { after, describe, test } from "node:test";
-import { type Call, callable, DISPOSE, forgotten, ITERATE, type Kind, type Subject } from "@zocalo/integrity";
+import { after } from "node:test";
+import { type Call, DISPOSE, ITERATE, type Subject, testForgotten } from "@zocalo/integrity";
 import {
   type Conn,
   type DatagramConn,
@@ -34,27 +33,6 @@ const DISCARD = ipAddr("udp", "127.0.0.1", 9);
 
 const pairs = new Pairs();
 after(() => pairs.dispose());
-
-function testKind<T extends object>(name: string, kind: Kind<T>): void {
-  const { calls, others, neverReject = [] } = kind;
-  describe(name, () => {
-    test("the table has every method", async () => {
-      const subject = await kind.make();
-      assert.deepEqual(callable(subject.object), [...Object.keys(calls), ...others].sort());
-      subject.aborted();
-      await subject.tidy?.();
-    });
-
-    for (const [method, call] of Object.entries(calls)) {
-      test(`nobody need wait for ${method}`, { timeout: 300_000 }, async () => {
-        const { rejections, unhandled } = await forgotten(kind, call);
-        assert.deepEqual(unhandled, []);
-        // Or nothing would have been seen here.
-        assert.equal(rejections > 0, !neverReject.includes(method), `${method} rejected ${rejections} times`);
-      });
-    }
-  });
-}
 
 // --- streams
 
@@ -98,7 +76,7 @@ const connOthers = [
 for (const network of ["tcp", "unix", "tls", "pipe", "nodeStream"] as const) {
   const isThere = network !== "unix" || process.platform !== "win32";
   if (!isThere) continue;
-  testKind(`a connection over ${network}`, {
+  testForgotten(`a connection over ${network}`, {
     async make() {
       const pair = await pairs[network]();
       const { a, b } = pair;
@@ -114,7 +92,7 @@ async function tidied(other: { abort(): void }, rest: { tidy(): Promise<void> })
   await rest.tidy();
 }
 
-testKind("a connection over a stream that takes nothing", {
+testForgotten("a connection over a stream that takes nothing", {
   make() {
     const stream = new Duplex({ read: () => undefined, write: () => undefined });
     const conn = fromNodeStream(stream);
@@ -125,7 +103,7 @@ testKind("a connection over a stream that takes nothing", {
   others: connOthers,
 });
 
-testKind("a connection over Web Streams", {
+testForgotten("a connection over Web Streams", {
   make() {
     const { promise: never, reject } = deferred();
     const readable = new ReadableStream<Uint8Array>({ pull: () => never });
@@ -170,7 +148,7 @@ for (const [name, frame] of Object.entries({
   delimited: (conn: Conn) => delimited(conn, "\0", roomy),
   lengthPrefixed: (conn: Conn) => lengthPrefixed(conn, "u32", roomy),
 })) {
-  testKind(`messages by ${name}`, {
+  testForgotten(`messages by ${name}`, {
     async make() {
       const pair = await pairs.tcp();
       const { a, b } = pair;
@@ -234,7 +212,7 @@ const udpInternals = [
   "trySendTo",
 ];
 
-testKind<PacketConn>("a datagram socket", {
+testForgotten<PacketConn>("a datagram socket", {
   make: async () => crowded(await listenPacket("udp4", "127.0.0.1:0")),
   calls: {
     receive: (packets, options) => packets.receive(options),
@@ -261,7 +239,7 @@ testKind<PacketConn>("a datagram socket", {
   neverReject: ["close", DISPOSE],
 });
 
-testKind<DatagramConn>("a connected datagram socket", {
+testForgotten<DatagramConn>("a connected datagram socket", {
   make: async () => crowded(await dial("udp", String(DISCARD))),
   calls: {
     receive: (conn, options) => conn.receive(options),
@@ -278,7 +256,7 @@ testKind<DatagramConn>("a connected datagram socket", {
   neverReject: ["close", DISPOSE],
 });
 
-testKind<MessageConn>("a peer of a datagram socket", {
+testForgotten<MessageConn>("a peer of a datagram socket", {
   async make() {
     const packets = await listenPacket("udp4", "127.0.0.1:0");
     const listener = peers(packets);
@@ -356,7 +334,7 @@ async function occupied(
   return { object: listener, aborted, tidy: () => tidied(client, { tidy: () => listener.abort() }) };
 }
 
-testKind("a listener", {
+testForgotten("a listener", {
   async make() {
     const listener = await listen("tcp", "127.0.0.1:0");
     return occupied(listener, dial("tcp", String(listener.addr)));
@@ -366,7 +344,7 @@ testKind("a listener", {
   neverReject,
 });
 
-testKind("a listener of messages", {
+testForgotten("a listener of messages", {
   async make() {
     const listener = lines(await listen("tcp", "127.0.0.1:0"));
     return occupied(listener, dial("tcp", String(listener.addr)));
@@ -376,7 +354,7 @@ testKind("a listener of messages", {
   neverReject,
 });
 
-testKind("a listener of datagram peers", {
+testForgotten("a listener of datagram peers", {
   async make() {
     const listener = peers(await listenPacket("udp4", "127.0.0.1:0"));
     const client = await dial("udp", String(listener.addr));

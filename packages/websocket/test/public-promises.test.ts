@@ -1,36 +1,13 @@
 // No promise that a WebSocket, its listener or a WebSocketStream gives ends the process when it rejects and nobody waits for it.
 //
 // Each call that gives one is made and forgotten, and then its connection breaks. That the tables have them all is checked against the objects themselves.
-import assert from "node:assert/strict";
 import type { Socket } from "node:net";
-import { describe, test } from "node:test";
-import { type Call, callable, DISPOSE, forgotten, ITERATE, type Kind } from "@zocalo/integrity";
+import { type Call, DISPOSE, ITERATE, testForgotten } from "@zocalo/integrity";
 import { attach, dial, listen, type WebSocketConn, WebSocketStream } from "../src/index.ts";
 import { ANY_PORT, httpServer, rawServer, upgradeAnswer } from "./peers.ts";
 
 /** More than two systems take of a peer that does not read. */
 const TEXT = "x".repeat(16_000_000);
-
-function testKind<T extends object>(name: string, kind: Kind<T>): void {
-  const { calls, others, neverReject = [] } = kind;
-  describe(name, () => {
-    test("the table has every method", async () => {
-      const subject = await kind.make();
-      assert.deepEqual(callable(subject.object), [...Object.keys(calls), ...others].sort());
-      subject.aborted();
-      await subject.tidy?.();
-    });
-
-    for (const [method, call] of Object.entries(calls)) {
-      test(`nobody need wait for ${method}`, { timeout: 300_000 }, async () => {
-        const { rejections, unhandled } = await forgotten(kind, call);
-        assert.deepEqual(unhandled, []);
-        // Or nothing would have been seen here.
-        assert.equal(rejections > 0, !neverReject.includes(method), `${method} rejected ${rejections} times`);
-      });
-    }
-  });
-}
 
 const roomy = { maxBufferedBytes: 100_000_000, maxMessageBytes: 100_000_000 };
 
@@ -65,7 +42,7 @@ async function* endless(): AsyncGenerator<string> {
 
 for (const messages of ["whole", "stream"] as const) {
   for (const side of ["server", "client"] as const) {
-    testKind(`a WebSocket at the ${side}, messages: ${messages}`, {
+    testForgotten(`a WebSocket at the ${side}, messages: ${messages}`, {
       async make() {
         const options = { ...roomy, messages };
         const listener = await listen(ANY_PORT, options);
@@ -87,7 +64,7 @@ for (const messages of ["whole", "stream"] as const) {
 }
 
 for (const state of ["connecting", "connected"] as const) {
-  testKind(`a WebSocketStream that is ${state}`, {
+  testForgotten(`a WebSocketStream that is ${state}`, {
     async make() {
       let peer: Socket | undefined;
       let told: () => void = () => undefined;
@@ -114,7 +91,7 @@ for (const state of ["connecting", "connected"] as const) {
 }
 
 for (const isAttached of [false, true]) {
-  testKind(isAttached ? "a listener that is attached" : "a listener of its own", {
+  testForgotten(isAttached ? "a listener that is attached" : "a listener of its own", {
     async make() {
       const http = isAttached ? await httpServer() : undefined;
       const listener = http === undefined ? await listen(ANY_PORT) : attach(http.server);
