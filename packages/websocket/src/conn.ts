@@ -174,7 +174,7 @@ export class WebSocketConn implements MessageConn {
    * all are bytes; without any the message is binary and empty. It is not compressed. Meanwhile `send` waits and `trySend` refuses; pings pass.
    *
    * @throws WebSocketError through the promise: `closed`, `canceled`, `invalid_argument`, or what the source threw. A message that was begun cannot be taken
-   *   back: then the connection is closed with 1011.
+   *   back: unless all of it was sent by then, the connection is closed with 1011.
    * @example
    * await conn.sendStream(createReadStream("film.mp4"));
    */

@@ -92,12 +92,15 @@ export class OutgoingStreams {
         isExhausted = step.done === true;
         const part = isExhausted ? parts.last() : parts.next(step.value as Message);
         if (part === undefined) continue;
-        await Promise.race([broken, this.#host.sendPart(part, isExhausted)]);
-        parts.hasBegun = true;
+        const { isOpen } = this.#host;
+        const sent = this.#host.sendPart(part, isExhausted);
+        // It is on its way, also if the signal ends the waiting for room.
+        if (isOpen) parts.areUnfinished = !isExhausted;
+        await Promise.race([broken, sent]);
         if (isExhausted) return;
       }
     } catch (error) {
-      if (parts.hasBegun) this.#host.breakOff();
+      if (parts.areUnfinished) this.#host.breakOff();
       // Not awaited: a source that waits for something else would hold this up.
       if (!isExhausted) void Promise.resolve(iterator.return?.()).catch(ignore);
       throw error;
@@ -109,8 +112,8 @@ export class OutgoingStreams {
 
 /** Checks chunks for their kind, and keeps surrogate pairs together. */
 class Parts {
-  /** A part has been sent. */
-  hasBegun = false;
+  /** One has been sent, and not the last. */
+  areUnfinished = false;
   #isText: boolean | undefined;
   /** The first half of a pair, from the end of the last chunk. */
   #half = "";

@@ -220,6 +220,19 @@ test("a source that fails, mixes or is cancelled ends the connection once a part
   }
 });
 
+test("a stream that is cancelled while its first part waits for room ends the connection, too", async () => {
+  await using both = await pair({ maxMessageBytes: 64_000_000 });
+  const controller = new AbortController();
+  const sending = both.client.sendStream([new Uint8Array(32_000_000)], { signal: controller.signal });
+  const rejected = assert.rejects(sending, { code: "canceled" });
+  while (both.client.bufferedAmount === 0) await new Promise((resolve) => setImmediate(resolve));
+  controller.abort();
+  await rejected;
+  // It would have been read as a part of the message that was begun.
+  await assert.rejects(both.client.sendStream(["another"]), { code: "closed" });
+  await assert.rejects(collect(await both.server.receiveStream()), { code: "closed" });
+});
+
 test("a connection that breaks in the middle throws, there and in the source's consumer", async () => {
   await using both = await pair();
   const sending = both.client.sendStream(
