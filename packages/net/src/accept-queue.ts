@@ -1,3 +1,4 @@
+import { onceAborted } from "./abort-listeners.ts";
 import type { Addr } from "./addr.ts";
 import type { Deadline, Listener, WaitOptions } from "./conn.ts";
 import { DeadlineTimer } from "./deadline.ts";
@@ -125,8 +126,7 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
           this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
           reject(this.#canceled(signal));
         };
-        signal.addEventListener("abort", onAbort, { once: true });
-        waiter.forgetSignal = () => signal.removeEventListener("abort", onAbort);
+        waiter.forgetSignal = onceAborted(signal, onAbort);
       }
       this.#waiters.push(waiter);
     });

@@ -1,3 +1,4 @@
+import { onceAborted } from "./abort-listeners.ts";
 import { deadlineToMs } from "./deadline.ts";
 import { DeadlineTimer } from "./deadline.ts";
 import type { DialOptions } from "./dial-options.ts";
@@ -30,7 +31,7 @@ export async function withinLimits<T>(
     },
   };
   if (signal?.aborted) onAbort();
-  signal?.addEventListener("abort", onAbort, { once: true });
+  const forget = signal && onceAborted(signal, onAbort);
   try {
     timer.holdProcess(true); // The caller waits, maybe for a resolver that keeps nothing else alive.
     timer.set(deadline);
@@ -38,6 +39,6 @@ export async function withinLimits<T>(
     return await work(limits);
   } finally {
     timer.set(null);
-    signal?.removeEventListener("abort", onAbort);
+    forget?.();
   }
 }

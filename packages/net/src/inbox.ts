@@ -1,3 +1,4 @@
+import { onceAborted } from "./abort-listeners.ts";
 import type { WaitOptions } from "./conn.ts";
 import { NetError, type NetErrorParts } from "./error.ts";
 import { canceledError } from "./failures.ts";
@@ -444,17 +445,17 @@ export class Inbox<T = Message> {
       else this.#others = this.#others?.filter((other) => other !== waiter);
       inner.reject(this.#canceled(signal));
     };
+    const forget = onceAborted(signal, onAbort);
     const waiter: Waiter<T> = {
       resolve(message) {
-        signal.removeEventListener("abort", onAbort);
+        forget();
         inner.resolve(message);
       },
       reject(error) {
-        signal.removeEventListener("abort", onAbort);
+        forget();
         inner.reject(error);
       },
     };
-    signal.addEventListener("abort", onAbort, { once: true });
     return waiter;
   }
 

@@ -1,3 +1,4 @@
+export { onceAborted } from "./abort-listeners.ts";
 export { type Accepted, AcceptQueue, type AcceptQueueOptions } from "./accept-queue.ts";
 export {
   type Addr,

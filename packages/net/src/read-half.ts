@@ -1,3 +1,4 @@
+import { onceAborted } from "./abort-listeners.ts";
 import type { Deadline, WaitOptions } from "./conn.ts";
 import { DeadlineTimer } from "./deadline.ts";
 import { NetError } from "./error.ts";
@@ -215,8 +216,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
         this.#giveUp(waiter, canceledError(this.#readSite(), signal));
         this.#serveWaiters();
       };
-      signal.addEventListener("abort", onAbort, { once: true });
-      waiter.forgetSignal = () => signal.removeEventListener("abort", onAbort);
+      waiter.forgetSignal = onceAborted(signal, onAbort);
     }
     this.#waiters = added(this.#waiters, waiter);
     this.#holdProcess();

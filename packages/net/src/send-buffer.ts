@@ -1,3 +1,4 @@
+import { onceAborted } from "./abort-listeners.ts";
 import { atEndOfTurn } from "./end-of-turn.ts";
 import type { SendOutcome } from "./message-conn.ts";
 import { isLentMemory } from "./lent-memory.ts";
@@ -161,15 +162,15 @@ export class SendBuffer {
         ...state,
         end: this.#sent,
         resolve() {
-          signal?.removeEventListener("abort", onAbort);
+          forget?.();
           resolve();
         },
         reject(error) {
-          signal?.removeEventListener("abort", onAbort);
+          forget?.();
           reject(error);
         },
       };
-      signal?.addEventListener("abort", onAbort, { once: true });
+      const forget = signal && onceAborted(signal, onAbort);
       list.push(waiter);
     });
     return told(waiting);

@@ -1,3 +1,4 @@
+import { onceAborted } from "./abort-listeners.ts";
 import type { RemoteInfo, Socket } from "node:dgram";
 import { isIPv4 } from "node:net";
 import type { IpAddr } from "./addr.ts";
@@ -412,8 +413,7 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
 
   #cancelWith(signal: AbortSignal, pending: PendingSend): void {
     const onAbort = () => this.#failSend(pending, canceledError(this.#writeSite(pending.addr), signal));
-    signal.addEventListener("abort", onAbort, { once: true });
-    pending.forget = () => signal.removeEventListener("abort", onAbort);
+    pending.forget = onceAborted(signal, onAbort);
   }
 
   #writeSite(addr: IpAddr | undefined): FailureSite {

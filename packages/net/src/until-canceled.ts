@@ -1,3 +1,5 @@
+import { onceAborted } from "./abort-listeners.ts";
+
 /** What `waiting` comes to, or a rejection once the signal is aborted. What was waited for goes on, and nobody is told of its failure then. */
 export function untilCanceled<T>(
   waiting: Promise<T>,
@@ -7,9 +9,9 @@ export function untilCanceled<T>(
   if (signal === undefined) return waiting;
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(canceled(signal));
-    const forget = (): void => signal.removeEventListener("abort", onAbort);
-    waiting.then(resolve, reject).finally(forget);
+    let forget = (): void => undefined;
     if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
+    else forget = onceAborted(signal, onAbort);
+    waiting.then(resolve, reject).finally(forget);
   });
 }

@@ -1,3 +1,4 @@
+import { onceAborted } from "./abort-listeners.ts";
 import type { Deadline, WaitOptions } from "./conn.ts";
 import { DeadlineTimer } from "./deadline.ts";
 import { NetError } from "./error.ts";
@@ -116,7 +117,7 @@ export class WriteHalf {
     return told(
       new Promise((resolve, reject) => {
         const done = (error: NetError | undefined): void => {
-          signal?.removeEventListener("abort", onAbort);
+          forget?.();
           if (error) reject(error);
           else resolve();
         };
@@ -125,7 +126,7 @@ export class WriteHalf {
           this.#holdProcess();
           if (signal) reject(canceledError(this.#writeSite(), signal));
         };
-        signal?.addEventListener("abort", onAbort, { once: true });
+        const forget = signal && onceAborted(signal, onAbort);
         this.end(done);
       }),
     );
@@ -271,8 +272,7 @@ export class WriteHalf {
       this.#pump();
       this.#holdProcess();
     };
-    signal.addEventListener("abort", onAbort, { once: true });
-    request.forgetSignal = () => signal.removeEventListener("abort", onAbort);
+    request.forgetSignal = onceAborted(signal, onAbort);
   }
 
   /** The write deadline keeps the process alive as long as somebody waits. */

@@ -1,4 +1,4 @@
-import type { DialLimits as NetDialLimits } from "@zocalo/net";
+import { type DialLimits as NetDialLimits, onceAborted } from "@zocalo/net";
 import type { Duplex } from "node:stream";
 import { WebSocketError } from "./error.ts";
 
@@ -11,29 +11,28 @@ export interface Outcome<T> {
 /** What bounds one `dial`, from the call to the open connection: its timeout and the caller's signal, as one signal whose reason is the error to throw. */
 export class DialLimits implements NetDialLimits {
   readonly #controller = new AbortController();
-  readonly #callerSignal: AbortSignal | undefined;
   readonly #timeoutMs: number;
   readonly #timer: NodeJS.Timeout;
   readonly #endsAt: number;
-  readonly #onAbort: () => void;
+  /** Takes back what waits for the caller's signal. */
+  readonly #forget: (() => void) | undefined;
   /** What has not happened yet, for the message of a timeout. */
   #missing = "";
 
   /** @param host for messages. */
   constructor(host: string, timeoutMs: number, signal: AbortSignal | undefined) {
-    this.#callerSignal = signal;
     this.#timeoutMs = timeoutMs;
     this.#endsAt = performance.now() + timeoutMs;
     this.#timer = setTimeout(() => {
       const message = `${this.#missing} within ${this.#timeoutMs} ms`;
       this.#controller.abort(new WebSocketError("handshake_timeout", message));
     }, timeoutMs);
-    this.#onAbort = () => {
+    const onAbort = (): void => {
       const message = `dialing ${host} was canceled`;
       this.#controller.abort(new WebSocketError("canceled", message, { cause: signal?.reason }));
     };
-    if (signal?.aborted) this.#onAbort();
-    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    if (signal?.aborted) onAbort();
+    this.#forget = signal && onceAborted(signal, onAbort);
   }
 
   get signal(): AbortSignal {
@@ -47,7 +46,7 @@ export class DialLimits implements NetDialLimits {
   /** The dial is over: nothing cuts it any more. */
   end(): void {
     clearTimeout(this.#timer);
-    this.#callerSignal?.removeEventListener("abort", this.#onAbort);
+    this.#forget?.();
   }
 
   /**

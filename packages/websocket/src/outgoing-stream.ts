@@ -1,4 +1,4 @@
-import type { Message, WaitOptions } from "@zocalo/net";
+import { type Message, onceAborted, type WaitOptions } from "@zocalo/net";
 import { canceled, WebSocketError } from "./error.ts";
 
 /** What `sendStream` takes. */
@@ -80,7 +80,7 @@ export class OutgoingStreams {
     broken.catch(ignore);
     const onAbort = (): void => this.#fail?.(canceled(signal as AbortSignal));
     if (signal?.aborted) onAbort();
-    signal?.addEventListener("abort", onAbort, { once: true });
+    const forget = signal && onceAborted(signal, onAbort);
     if (!this.#host.isOpen) this.#fail?.(this.#host.closedError());
     const parts = new Parts();
     const iterator =
@@ -105,7 +105,7 @@ export class OutgoingStreams {
       if (!isExhausted) void Promise.resolve(iterator.return?.()).catch(ignore);
       throw error;
     } finally {
-      signal?.removeEventListener("abort", onAbort);
+      forget?.();
     }
   }
 }

@@ -1,3 +1,4 @@
+import { onceAborted } from "@zocalo/net";
 import { canceled, type WebSocketError } from "./error.ts";
 
 interface Waiter {
@@ -18,10 +19,9 @@ export class RoomWaiters {
           this.#waiters = this.#waiters.filter((other) => other !== waiter);
           reject(canceled(signal));
         };
-        const forget = () => signal.removeEventListener("abort", onAbort);
+        const forget = onceAborted(signal, onAbort);
         waiter.resolve = () => (forget(), resolve());
         waiter.reject = (error) => (forget(), reject(error));
-        signal.addEventListener("abort", onAbort, { once: true });
       }
       this.#waiters.push(waiter);
     });

@@ -4,6 +4,7 @@ import {
   type Inbox,
   isLentMemory,
   type Message,
+  onceAborted,
   PreparedMessage,
   type SendOutcome,
   type SocketEnds,
@@ -265,16 +266,15 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
 
   async #orCanceled(waiting: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
     if (signal === undefined) return waiting;
-    let onAbort = (): void => undefined;
+    let forget = (): void => undefined;
     const aborted = new Promise<never>((_, reject) => {
-      onAbort = () => reject(canceled(signal));
-      signal.addEventListener("abort", onAbort, { once: true });
+      forget = onceAborted(signal, () => reject(canceled(signal)));
     });
     waiting.catch(ignore); // Whoever waits learns it from the race; if the signal came first, from the next call.
     try {
       return await Promise.race([waiting, aborted]);
     } finally {
-      signal.removeEventListener("abort", onAbort);
+      forget();
     }
   }
 

@@ -4,7 +4,7 @@ import {
   WritableStream,
   type WritableStreamDefaultController,
 } from "node:stream/web";
-import type { CloseInfo, Message } from "@zocalo/net";
+import { type CloseInfo, type Message, onceAborted } from "@zocalo/net";
 import type { WebSocketConn } from "./conn.ts";
 import { CLOSE } from "./core/close-code.ts";
 import type { DialOptions } from "./dial.ts";
@@ -93,10 +93,8 @@ export class WebSocketStream {
       this.#fail(signal.reason);
       this.#dialing.abort();
     };
-    signal.addEventListener("abort", canceled, { once: true });
-    void this.#connect({ ...rest, subprotocols, signal: this.#dialing.signal }).then(() =>
-      signal.removeEventListener("abort", canceled),
-    );
+    const forget = onceAborted(signal, canceled);
+    void this.#connect({ ...rest, subprotocols, signal: this.#dialing.signal }).then(forget);
   }
 
   /** As it was parsed, with the scheme `ws:` or `wss:`. */
