@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { NetError, type NetErrorParts } from "./error.ts";
 
 /** Where a failure happened: all of a `NetError` but what went wrong. */
@@ -30,5 +31,11 @@ export function argumentError(op: NetErrorParts["op"], reason: string): NetError
 
 /** What was thrown, or what a stream was aborted or cancelled with, as an `Error`. */
 export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
+  return thrown instanceof Error ? thrown : new Error(wordsOf(thrown), { cause: thrown });
+}
+
+/** The same in words; there are always some. `String` would throw for an object without `toString`, or with one that throws. */
+export function wordsOf(thrown: unknown): string {
+  const words = typeof thrown === "string" ? thrown : inspect(thrown, { depth: 0 });
+  return thrown === undefined || words === "" ? "no reason was given" : words;
 }

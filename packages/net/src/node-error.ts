@@ -1,5 +1,5 @@
 import { NetError, type NetErrorCode } from "./error.ts";
-import type { FailureSite } from "./failures.ts";
+import { type FailureSite, wordsOf } from "./failures.ts";
 
 /** What the codes of Node and of the system mean here, and how they print. */
 const MEANINGS: Readonly<Record<string, readonly [NetErrorCode, string]>> = {
@@ -78,7 +78,7 @@ function meaningOf(error: unknown): readonly [NetErrorCode, string] {
   if (library === "SSL routines" || code?.startsWith("ERR_SSL_") || code?.startsWith("ERR_OSSL_")) {
     return ["tls", `TLS: ${reason ?? message ?? code}`];
   }
-  if (code === undefined) return ["unknown", message ?? String(error)];
+  if (code === undefined) return ["unknown", message ?? wordsOf(error)];
   const known = Object.hasOwn(MEANINGS, code) ? MEANINGS[code] : undefined;
   if (known) return known;
   if (code.startsWith("ERR_TLS_") || CERTIFICATE_CODE.test(code)) return ["tls", `TLS: ${message ?? code}`];

@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import type { Addr, IpAddr } from "./addr.ts";
 import type { WaitOptions } from "./conn.ts";
 import { NetError, type NetErrorParts } from "./error.ts";
-import { argumentError, canceledError, closedError, type FailureSite } from "./failures.ts";
+import { argumentError, asError, canceledError, closedError, type FailureSite } from "./failures.ts";
 import { Inbox, type InboxLimits, type InboxSource } from "./inbox.ts";
 import {
   type AddressVerification,
@@ -276,7 +276,7 @@ export class PeerConn implements MessageConn, InboxSource {
     try {
       await this.#home.flushInTime({ ...this.route(), op: "close" });
     } catch (error) {
-      const failure = error instanceof Error ? error : new Error(String(error));
+      const failure = asError(error);
       this.#discard({ code: 1006, reason: failure.message, wasClean: false, error: failure });
       throw failure;
     }

@@ -1,5 +1,6 @@
 import { onceAborted } from "./abort-listeners.ts";
 import { atEndOfTurn } from "./end-of-turn.ts";
+import { asError } from "./failures.ts";
 import type { SendOutcome } from "./message-conn.ts";
 import { isLentMemory } from "./lent-memory.ts";
 import { rejection, told } from "./told.ts";
@@ -225,7 +226,7 @@ export class SendBuffer {
         await this.#sink.write(batch);
       } catch (error) {
         if (this.#failure === undefined) {
-          const failure = error instanceof Error ? error : new Error(String(error));
+          const failure = asError(error);
           this.fail(failure);
           this.#sink.failed(failure);
           // A handler that waits for room must wake up and find out; it may be what holds reading back.

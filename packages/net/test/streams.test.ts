@@ -304,6 +304,31 @@ for (const [what, open] of Object.entries(cannotEnd)) {
   });
 }
 
+for (const [what, reason] of Object.entries({
+  "an object without a prototype": Object.create(null) as unknown,
+  "an object that will not be a text": { toString: () => assert.fail() },
+  nothing: undefined,
+  "an empty text": "",
+})) {
+  test(`a stream may fail for a reason that has no words: ${what}`, async () => {
+    const failing = (): WritableStream => new WritableStream({ write: () => Promise.reject(reason) });
+    const writing = fromWebStreams({ readable: new ReadableStream(), writable: failing() });
+    const closed = new Promise<Error | undefined>((close) => writing.serve({ data() {}, close }));
+    await assert.rejects(writing.write(big), { name: "NetError", message: /: .*\w/ });
+    await assert.rejects(writing.close());
+    assert.match(String(await closed), /: .*\w/);
+    const readable = new ReadableStream({ pull: () => Promise.reject(reason) });
+    const reading = fromWebStreams({ readable, writable: new WritableStream() });
+    await assert.rejects(reading.read(), { name: "NetError", message: /: .*\w/ });
+    const [a, b] = pipe();
+    const told = new Promise<Error | undefined>((close) => {
+      a.serve({ data: () => Promise.reject(reason), close });
+    });
+    await b.write(Buffer.from("x"));
+    assert.match(String(await told), /: .*\w/);
+  });
+}
+
 test("empty chunks of a readable stream are none", async () => {
   const readable = new ReadableStream<Uint8Array>({
     start(controller) {
