@@ -9,6 +9,7 @@ import { defaultFramedOptions, framed, type FramedOptions } from "./framed-conn.
 import { lengthPrefixCodec, lengthPrefixed } from "./length-prefix.ts";
 import { lineCodec, lines } from "./lines.ts";
 import { type CloseInfo, type Message, type MessageHandler, PreparedMessage } from "./message-conn.ts";
+import { pipe } from "./pipe.ts";
 
 /** A stream whose other side is the test. Like the real ones, it lends the memory it reads into. */
 class FakeConn implements Conn {
@@ -434,6 +435,20 @@ test("abort drops everything at once", async () => {
   assert.deepEqual(handler.log, ["(close 1006 unclean)"]);
   assert.deepEqual(wire.writes, []);
   await assert.rejects(conn.close(), isCode("closed"), "not all was taken");
+});
+
+test("a handler that passes on that its send failed is not called the reason", async () => {
+  const [a, b] = pipe();
+  const conn = lines(a);
+  const closed = new Promise<CloseInfo>((close) => {
+    conn.serve({ message: () => conn.send("x".repeat(500_000)), close });
+  });
+  await b.write(Buffer.from("more than the other end takes\n"));
+  while (conn.bufferedAmount === 0) await turn();
+  b.abort();
+  const { code, error } = await closed;
+  assert.equal(code, 1006);
+  assert.match(String(error), /broken pipe|reset/);
 });
 
 test("a handler that fails closes with 1011 and what was sent still leaves", async () => {

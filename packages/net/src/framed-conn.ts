@@ -245,6 +245,14 @@ class FramedConn implements MessageConn, InboxSource, SendBufferSink, WriteWatch
   }
 
   fail(error: unknown): void {
+    const failure = this.#failure;
+    if (
+      failure !== undefined &&
+      (error === failure || (error instanceof NetError && error.code === "closed"))
+    ) {
+      // A handler that waits for its `send` passes on that the connection has broken: why it has is the connection's to tell.
+      this.#inbox.discard(brokenInfo(failure));
+    }
     void this.#closeInOrder({ code: 1011, reason: "handler failed", wasClean: false, error: asError(error) });
     this.#boundClosing();
   }

@@ -304,6 +304,26 @@ test("a handler that throws ends the flow and tells the source", async () => {
   }
 });
 
+test("a handler that fails behind a clean end is told its failure, as it did not take all", async () => {
+  const { inbox, failures } = open();
+  const log: string[] = [];
+  inbox.serve({
+    async message(message) {
+      log.push(String(message));
+      await turn();
+      throw new Error("oops");
+    },
+    close: (info) => void log.push(`close ${info.code} ${info.wasClean} ${info.error?.message}`),
+  });
+  inbox.push("a", 1);
+  inbox.push("b", 1);
+  inbox.end({ code: 1000, reason: "", wasClean: true });
+  await turn();
+  await turn();
+  assert.deepEqual(log, ["a", "close 1011 false oops"]);
+  assert.equal(failures.length, 1);
+});
+
 test("a handler whose drain throws or rejects is treated alike", async () => {
   for (const isAsync of [false, true]) {
     const { inbox, failures } = open();

@@ -376,6 +376,8 @@ export class Inbox<T = Message> {
   }
 
   #fail(error: unknown): void {
+    // The peer's end was in order, and this side's is not: what waits is dropped, and the handler's error would be lost.
+    if (this.#info?.wasClean) this.#info = undefined;
     // The order matters: the source learns of it first, so that its own close info is the one that is delivered.
     this.#source.fail(error);
     this.discard({
