@@ -16,6 +16,8 @@ export class Ending {
   wasClosedHere = false;
   /** The application has been told. */
   isOver = false;
+  /** The socket told its end while it was not read. */
+  hasEndedUnread = false;
   /** Ends the transport if the peer does not. */
   timer: NodeJS.Timeout | undefined;
   /** Looks whether a peer that has closed still takes what was sent before. */
@@ -73,6 +75,11 @@ export class Ending {
     if (!wasClean) return new BrokenEnd(this.#code ?? CLOSE.abnormal, "", this);
     this.broken("abnormal_closure", LOST, this.socketError);
     return new BrokenEnd(receivedClose.code, receivedClose.reason, this);
+  }
+
+  /** What the application is told of a connection that has broken and is not over yet. That is the reason from now on. */
+  get abnormal(): CloseInfo {
+    return { code: CLOSE.abnormal, reason: "", wasClean: false, error: this.error };
   }
 
   /** Those who wait for the end go on. `error`: not all that was sent was taken. */

@@ -396,15 +396,19 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     const { socket } = this;
     const { outbox } = this.core;
     this.#handedBytes += outbox.length;
-    const pieces = outbox.take();
-    if (Array.isArray(pieces)) {
+    const taken = outbox.take();
+    const pieces = Array.isArray(taken) ? taken : [taken];
+    const last = pieces.pop();
+    try {
       socket.cork();
-      const last = pieces.pop();
       for (const piece of pieces) socket.write(piece);
       socket.write(last, this.#whenWritten());
       socket.uncork();
-    } else {
-      socket.write(pieces, this.#whenWritten());
+    } catch (cause) {
+      // A stream whose `_write` throws breaks here; whoever sends, or the end of the turn, must not.
+      socket.destroy(
+        cause instanceof Error ? cause : new Error("the stream could not be written", { cause }),
+      );
     }
   }
 

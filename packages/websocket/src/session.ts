@@ -90,6 +90,8 @@ export class Session
     if (answer !== undefined) this.writeAnswer(answer);
     else if (this.writesDirectly) this.waitForStream();
     this.#startKeepalive();
+    // While its upgrade was thought about nobody listened for the end.
+    if (this.socket.readableEnded) setImmediate(() => this.socketEnded());
     if (head.length === 0) {
       if (!isShared || !isBeingRead(this.socket)) this.socket.resume();
       return;
@@ -191,12 +193,19 @@ export class Session
     // What was resumed may have been held back again.
     if (this.isHeldBack) return;
     if (this.isTransportClosed) this.#finish();
+    else if (this.#ending?.hasEndedUnread) this.socketEnded();
     else this.socket.resume();
   }
 
   /** `Inbox`: the application's handler threw. */
   fail(cause: unknown): void {
-    this.#end.broken("handler_failed", "the message handler threw", cause, CLOSE.internalError);
+    const isBroken = this.isWriteBroken || this.isTransportClosed;
+    if (isBroken && cause instanceof WebSocketError && cause.code === "closed") {
+      // A handler that waits for its `send` passes on that the connection has broken: why it has is the connection's to tell.
+      this.inbox.discard(this.#end.abnormal);
+    } else {
+      this.#end.broken("handler_failed", "the message handler threw", cause, CLOSE.internalError);
+    }
     void this.#close(CLOSE.internalError, "");
   }
 
@@ -362,7 +371,7 @@ export class Session
       this.socket.destroy(); // The peer has said its last, and hears nothing more.
       return;
     }
-    if (this.role === "server" || this.#end.hasCode) this.endSocket();
+    if (this.role === "server" || this.#end.hasCode || this.#end.hasEndedUnread) this.endSocket();
     this.#heldBackBy = 0;
     this.socket.resume(); // To see the end; the core ignores what comes before it.
   }
@@ -410,6 +419,11 @@ export class Session
   }
 
   socketEnded(): void {
+    // A stream of Node's may tell its end while it is paused: what came before is still to be received, and may be answered.
+    if (this.isHeldBack) {
+      this.#end.hasEndedUnread = true;
+      return;
+    }
     if (this.core.isEndHeld) {
       setImmediate(() => this.socketEnded());
       return;
@@ -426,7 +440,7 @@ export class Session
   protected override writeFailed(error: Error): void {
     const ending = this.#end;
     ending.socketError ??= error;
-    if (ending.wasClosedHere || this.core.receivedClose !== undefined) {
+    if (ending.wasClosedHere || this.core.isDone) {
       this.socket.destroy(); // Messages are not wanted any more, or none will come.
     } else if (ending.timer === undefined) {
       ending.timer = this.#untilReadOut();

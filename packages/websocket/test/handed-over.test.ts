@@ -6,15 +6,16 @@ import { createServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { Duplex } from "node:stream";
+import { Duplex } from "node:stream";
 import { test } from "node:test";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { type CloseInfo, dial as dialNet, listen, type Message } from "@zocalo/net";
 import { setHandleWrites } from "../src/direct-write.ts";
 import { dial, type ListenOptions, Upgrader, type WebSocketConn } from "../src/index.ts";
+import { setReusedReadBuffer } from "../src/reused-read-buffer.ts";
 import { selfSigned } from "./certificate.ts";
 import { handshakeAnswer } from "./handshake-answer.ts";
-import { accepting, ended, RawPeer, rawServer, upgradeRequest } from "./peers.ts";
+import { accepting, ended, httpServer, RawPeer, rawServer, upgradeRequest } from "./peers.ts";
 import { frameFrom } from "./recorder.ts";
 
 const MIB = 1_048_576;
@@ -426,6 +427,132 @@ test("one that closes, ends its side and then resets is told at once, with the s
   assert.deepEqual({ wasClean, code }, { wasClean: false, code: 1000 });
   assert.equal((error as { code?: string }).code, "abnormal_closure");
   await dispose();
+});
+
+test("one that breaks the protocol and then resets is told at once, too", async () => {
+  const { conn, peer, dispose } = await acceptedFrom(undefined, "");
+  peer.pause();
+  for (let i = 0; i < 24; i++) conn.trySend(new Uint8Array(MIB));
+  const end = ended(conn);
+  const begun = performance.now();
+  peer.end(frameFrom("server", 0x81, "not masked"));
+  while (conn.isOpen) await new Promise((resolve) => setImmediate(resolve));
+  peer.resetAndDestroy();
+  const { wasClean, error } = await end;
+  assert.equal(wasClean, false);
+  assert.equal((error as { code?: string }).code, "protocol_error");
+  assert.ok(performance.now() - begun < 4000, "not when a timer ends");
+  await dispose();
+});
+
+for (const scheme of ["ws", "wss"] as const) {
+  for (const role of ["server", "client"] as const) {
+    for (const isShared of [true, false]) {
+      const how = `${scheme}, our ${role}${isShared ? "" : ", on data events"}`;
+      test(`one that ends its side while the application is behind gets the answers, and the Close frame (${how})`, async (t) => {
+        setReusedReadBuffer(isShared);
+        t.after(() => setReusedReadBuffer(true));
+        const identity = selfSigned("IP:127.0.0.1");
+        const tls = scheme === "wss" ? { cert: identity.cert, key: identity.key } : undefined;
+        const { conn, peer, dispose } =
+          role === "server" ? await acceptedFrom(tls, identity.cert) : await dialedTo(tls, identity.cert);
+        const from = role === "server" ? "client" : "server";
+        // More than may wait, in one read; the end comes while nothing is read.
+        const count = 400;
+        let handled = 0;
+        const messages = Array.from({ length: count }, (_, i) =>
+          frameFrom(from, 0x82, Buffer.from([i & 255, i >> 8])),
+        );
+        const closed = new Promise<CloseInfo>((close) => {
+          conn.serve({
+            async message(message) {
+              handled += 1;
+              await new Promise((resolve) => setImmediate(resolve));
+              // What waited when the Close frame was read cannot be answered any more.
+              await conn.send(message).catch(() => undefined);
+            },
+            close,
+          });
+        });
+        peer.end(Buffer.concat([...messages, frameFrom(from, 0x88, Buffer.from([0x03, 0xe8]))]));
+        let received = 0;
+        let last: Buffer = Buffer.alloc(0);
+        for await (const chunk of peer) {
+          received += (chunk as Buffer).length;
+          last = chunk as Buffer;
+        }
+        const frame = role === "server" ? 4 : 8;
+        assert.ok(received >= (count - 128 + 1) * frame, `${received} bytes`);
+        assert.equal((await closed).wasClean, true);
+        assert.equal(handled, count);
+        assert.equal((last.at(-frame) ?? 0) & 0x0f, 8, "a Close frame comes last");
+        await dispose();
+      });
+    }
+  }
+}
+
+test("a stream below that throws when it is written breaks the connection, and nothing else", async (t) => {
+  await using http = await httpServer();
+  const upgrader = new Upgrader();
+  const upgraded = new Promise<WebSocketConn>((resolve) => {
+    http.server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      let writes = 0;
+      const below = new Duplex({
+        read() {},
+        write(chunk, _encoding, done) {
+          writes += 1;
+          if (writes > 1) throw new Error("cannot be written");
+          socket.write(chunk, done);
+        },
+        destroy(error, done) {
+          socket.destroy();
+          done(error);
+        },
+      });
+      resolve(upgrader.upgrade(request, below, head));
+    });
+  });
+  const peer = await RawPeer.upgraded(http.port);
+  t.after(() => peer.socket.destroy());
+  const conn = await upgraded;
+  const end = ended(conn);
+  assert.equal(conn.trySend("one"), "sent");
+  await assert.rejects(conn.flush(), { code: "closed" });
+  const { wasClean, error } = await end;
+  assert.equal(wasClean, false);
+  assert.match(String((error as Error).cause), /cannot be written/);
+});
+
+/** How a connection is told to end whose handler waits for a send, and is behind, when the peer resets. */
+async function failing(message: (sent: Promise<void>) => Promise<void>): Promise<CloseInfo> {
+  // Nothing is read any more, so that the failed write is what is noticed first.
+  await using both = await unread({ ...limits, readBufferSize: 1 });
+  const { conn, peer } = both;
+  const closed = new Promise<CloseInfo>((close) => {
+    conn.serve({ message: () => message(conn.send(new Uint8Array(24 * MIB))), close });
+  });
+  for (let i = 0; i < 3; i++) peer.write(frameFrom("client", 0x81, "more than one takes at once"));
+  while (conn.bufferedAmount === 0) await new Promise((resolve) => setImmediate(resolve));
+  peer.resetAndDestroy();
+  return await closed;
+}
+
+test("a handler that passes on that its send failed is not called the reason", async () => {
+  const { code, error } = await failing((sent) => sent);
+  assert.equal(code, 1006);
+  assert.equal((error as { code?: string }).code, "abnormal_closure");
+  assert.match(String((error as Error).cause), /ECONNRESET|EPIPE/);
+});
+
+test("one that has another reason is, though the connection has broken", async () => {
+  const { code, error } = await failing((sent) =>
+    sent.catch(() => {
+      throw new TypeError("a mistake");
+    }),
+  );
+  assert.equal(code, 1011);
+  assert.match(String(error), /a mistake/);
 });
 
 test("one that closes and takes nothing more is cut off, and the end is not clean", async () => {

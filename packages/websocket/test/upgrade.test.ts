@@ -6,7 +6,14 @@ import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { attach, dial, Upgrader, type UpgraderOptions, WebSocketError } from "../src/index.ts";
+import {
+  attach,
+  dial,
+  Upgrader,
+  type UpgraderOptions,
+  type WebSocketConn,
+  WebSocketError,
+} from "../src/index.ts";
 import {
   accepting,
   echoAll,
@@ -402,6 +409,21 @@ test("an upgrader by itself, in the upgrade event", async () => {
   for (const text of texts) await conn.send(text);
   for (const text of texts) assert.equal(await conn.receive(), text);
   await conn.close();
+});
+
+test("a peer that ends its side while its upgrade is thought about is told to have left", async () => {
+  await using http = await httpServer();
+  const upgrader = new Upgrader({ pingIntervalMs: 0 });
+  const upgraded = new Promise<WebSocketConn>((resolve) => {
+    http.server.on("upgrade", (request, socket, head) => {
+      socket.once("end", () => resolve(upgrader.upgrade(request, socket, head)));
+    });
+  });
+  const peer = await RawPeer.connect(http.port);
+  peer.socket.end(upgradeRequest());
+  const { wasClean, error } = await ended(await upgraded);
+  assert.equal(wasClean, false);
+  assert.equal((error as WebSocketError).code, "abnormal_closure");
 });
 
 test("a full listener answers 503", async () => {
