@@ -173,6 +173,8 @@ export class Upgrader {
   ): Promise<WebSocketConn> {
     const { socket } = exchange;
     socket.on("error", ignore); // A peer that resets meanwhile must not end the process.
+    // One that ends its side meanwhile still reads; over TLS Node would end ours.
+    socket.allowHalfOpen = true;
     let refusal: Judgement;
     try {
       refusal = await this.#inTime(judging);

@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { connect as connectTls } from "node:tls";
 import {
   attach,
   dial,
@@ -14,6 +15,7 @@ import {
   type WebSocketConn,
   WebSocketError,
 } from "../src/index.ts";
+import { selfSigned } from "./certificate.ts";
 import {
   accepting,
   echoAll,
@@ -424,6 +426,24 @@ test("a peer that ends its side while its upgrade is thought about is told to ha
   const { wasClean, error } = await ended(await upgraded);
   assert.equal(wasClean, false);
   assert.equal((error as WebSocketError).code, "abnormal_closure");
+});
+
+test("one that ends its side behind its Close frame meanwhile, over TLS, still gets its answers", async () => {
+  const { cert, key } = selfSigned("IP:127.0.0.1");
+  await using server = await accepting({
+    tls: { cert, key },
+    authorize: async (request) => void (await once(request.socket, "end")),
+  });
+  const accepted = server.listener.accept();
+  const at = { port: server.port, host: "127.0.0.1", allowHalfOpen: true };
+  const peer = connectTls({ ...at, ca: cert });
+  const frames = [frameFrom("client", 0x81, "hola"), frameFrom("client", 0x88, Buffer.from([0x03, 0xe8]))];
+  peer.end(Buffer.concat([Buffer.from(upgradeRequest()), ...frames]));
+  const conn = await accepted;
+  conn.serve({ message: (message) => conn.send(message) });
+  let answer = "";
+  for await (const chunk of peer) answer += (chunk as Buffer).toString("latin1");
+  assert.ok(answer.endsWith("\r\n\r\n\x81\x04hola\x88\x02\x03\xe8"), answer);
 });
 
 test("a full listener answers 503", async () => {
