@@ -255,6 +255,10 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     this.#reading.end(failure);
     this.#reading.release();
     this.#writing.fail(failure);
+    // A foreign stream may go without a word.
+    if (parting.closing === undefined && this.#writing.hasLost) {
+      parting.failure ??= () => failure(this.failureSite("write"));
+    }
     parting.onGone?.();
     this.#options.owner?.ended(this);
     if (this.#handler) void this.#handleClose();

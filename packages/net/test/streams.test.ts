@@ -329,6 +329,14 @@ for (const [what, reason] of Object.entries({
   });
 }
 
+test("a stream that goes without a word before all was taken is no end in order", async () => {
+  const stream = new Duplex({ read() {}, write: () => void stream.destroy() });
+  const conn = fromNodeStream(stream);
+  const closed = new Promise<Error | undefined>((close) => conn.serve({ data() {}, close }));
+  await assert.rejects(conn.write(big), { code: "closed" });
+  assert.equal(((await closed) as NetError).code, "closed");
+});
+
 test("empty chunks of a readable stream are none", async () => {
   const readable = new ReadableStream<Uint8Array>({
     start(controller) {
