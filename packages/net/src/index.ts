@@ -81,5 +81,6 @@ export {
   type WebStreamPair,
 } from "./web-streams.ts";
 export { type SocketEnds, unacknowledgedBytes } from "./unacknowledged.ts";
+export { writeByStream } from "./write-by-stream.ts";
 export { hasProgressed, type WriteProgress, writeProgress } from "./write-progress.ts";
 export { WriteWatch, type WriteWatchHost } from "./write-watch.ts";

@@ -1,7 +1,6 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Addr, type PackedAddr, packed, unixAddr, unpacked } from "./addr.ts";
-import { asError } from "./failures.ts";
 import { isLentMemory, unlent } from "./lent-memory.ts";
 import {
   type BufferReader,
@@ -20,6 +19,7 @@ import {
 import { owned } from "./own-memory.ts";
 import type { Transport, TransportSink } from "./transport.ts";
 import { unacknowledgedBytes } from "./unacknowledged.ts";
+import { writeByStream } from "./write-by-stream.ts";
 import { type WriteProgress, writeProgress } from "./write-progress.ts";
 
 /** A connected socket with its two addresses, which it forgets when it is closed. */
@@ -304,19 +304,6 @@ export class SocketTransport implements Transport, BufferReader {
   #dropUnread(): void {
     this.#unread = undefined;
     if (this.#isClosed) this.closed();
-  }
-}
-
-/** A stream whose `_write` throws throws at whoever wrote: here it breaks. */
-function writeByStream(socket: Duplex, parts: Uint8Array[], written: Departure["written"]): void {
-  const last = parts.pop();
-  try {
-    socket.cork();
-    for (const part of parts) socket.write(part);
-    socket.write(last, written);
-    socket.uncork();
-  } catch (error) {
-    socket.destroy(asError(error));
   }
 }
 

@@ -117,7 +117,8 @@ function isLent(chunk: unknown): chunk is Uint8Array {
  * of a pipe. The stream must not be read or written otherwise from then on, and stays half open (`allowHalfOpen`) until both sides have ended.
  *
  * A write has been taken when the stream calls back without an error, and so `bytesWritten` counts whole steps of at most 64 KiB. What a stream has not yet
- * read when it fails is lost with it, unless it is one of Node's sockets.
+ * read when it fails is lost with it, unless it is one of Node's sockets. The step (at most 64 KiB) that a stream is given when it fails or is destroyed it may
+ * read until it calls back, also after `write` has rejected: leave that memory alone, or write a copy.
  *
  * @throws NetError `closed` for a stream that is over: nothing would ever be heard of it again.
  */

@@ -337,6 +337,22 @@ test("a stream that goes without a word before all was taken is no end in order"
   assert.equal(((await closed) as NetError).code, "closed");
 });
 
+test("a stream that fails is given nothing behind what it has not taken", async () => {
+  const given: string[] = [];
+  const stream = new Duplex({
+    read() {},
+    write(chunk: Buffer, _encoding, done) {
+      given.push(String(chunk));
+      done(new Error("no"));
+    },
+  });
+  const conn = fromNodeStream(stream);
+  await assert.rejects(conn.writev(["one,", "two,", "three"].map((part) => Buffer.from(part))), {
+    bytesWritten: 0,
+  });
+  assert.deepEqual(given, ["one,two,three"]);
+});
+
 test("empty chunks of a readable stream are none", async () => {
   const readable = new ReadableStream<Uint8Array>({
     start(controller) {

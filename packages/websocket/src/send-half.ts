@@ -10,6 +10,7 @@ import {
   type SocketEnds,
   unacknowledgedBytes,
   type WaitOptions,
+  writeByStream,
   type WriteProgress,
   writeProgress,
   WriteWatch,
@@ -396,20 +397,8 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     const { socket } = this;
     const { outbox } = this.core;
     this.#handedBytes += outbox.length;
-    const taken = outbox.take();
-    const pieces = Array.isArray(taken) ? taken : [taken];
-    const last = pieces.pop();
-    try {
-      socket.cork();
-      for (const piece of pieces) socket.write(piece);
-      socket.write(last, this.#whenWritten());
-      socket.uncork();
-    } catch (cause) {
-      // A stream whose `_write` throws breaks here; whoever sends, or the end of the turn, must not.
-      socket.destroy(
-        cause instanceof Error ? cause : new Error("the stream could not be written", { cause }),
-      );
-    }
+    const pieces = outbox.take();
+    writeByStream(socket, Array.isArray(pieces) ? pieces : [pieces], this.#whenWritten());
   }
 
   /** `DirectWriter`: what the system did not take at once has gone, or never will. */
