@@ -34,8 +34,13 @@ export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(wordsOf(thrown), { cause: thrown });
 }
 
-/** The same in words; there are always some. `String` would throw for an object without `toString`, or with one that throws. */
+/** The same in words; there are always some. `String`, and here and there `inspect`, throw for what has no text or will not give one. */
 export function wordsOf(thrown: unknown): string {
-  const words = typeof thrown === "string" ? thrown : inspect(thrown, { depth: 0 });
+  let words = "";
+  try {
+    words = typeof thrown === "string" ? thrown : inspect(thrown, { depth: 0, customInspect: false });
+  } catch {
+    // Whoever is told the error has it as its `cause`.
+  }
   return thrown === undefined || words === "" ? "no reason was given" : words;
 }

@@ -10,6 +10,7 @@ import {
 } from "node:stream/web";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import { inspect } from "node:util";
 import {
   fromNodeStream,
   fromWebStreams,
@@ -307,6 +308,12 @@ for (const [what, open] of Object.entries(cannotEnd)) {
 for (const [what, reason] of Object.entries({
   "an object without a prototype": Object.create(null) as unknown,
   "an object that will not be a text": { toString: () => assert.fail() },
+  "one that will not be looked at": { [inspect.custom]: () => assert.fail() },
+  "one whose tag throws": {
+    get [Symbol.toStringTag](): string {
+      return assert.fail();
+    },
+  },
   nothing: undefined,
   "an empty text": "",
 })) {
