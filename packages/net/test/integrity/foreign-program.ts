@@ -258,6 +258,8 @@ async function runForeign(links: Links, drawn: ForeignCase, context: CaseContext
   for (const part of [writing, farWriting, reading]) part.catch((error: unknown) => context.fail(error));
   await Promise.all([writing, farWriting, reading]);
   must(writer.failure === undefined, () => `writing failed on a sound connection: ${String(writer.failure)}`);
+  // `close` cuts what nobody waited for; this waits for it.
+  if (drawn.write === "nobody waits") await conn.closeWrite();
   await conn.close();
   await far.ended;
   ledger.mustBeSettled();
