@@ -5,25 +5,28 @@ import {
   type Server,
   type ServerResponse,
 } from "node:http";
-import { createServer as createSecureServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { TlsOptions } from "node:tls";
 import {
   AcceptQueue,
   type Addr,
+  checkTlsServerOptions,
   type Deadline,
   ipAddr,
   type Listener,
+  type NetError,
   netErrorFrom,
   parseAddr,
+  tell,
+  TlsHandshakes,
+  type TlsServerOptions,
   unixAddr,
   type WaitOptions,
 } from "@zocalo/net";
 import { WebSocketConn } from "./conn.ts";
 import { CLOSE } from "./core/close-code.ts";
 import { WebSocketError } from "./error.ts";
-import { checkIntervalMs, FirstBytes } from "./first-bytes.ts";
+import { checkIntervalMs, FirstBytes, type Secure } from "./first-bytes.ts";
 import { readRequestHead } from "./handshake/request-head.ts";
 import { incomingMessage } from "./incoming-message.ts";
 import { DEFAULT_HANDSHAKE_TIMEOUT_MS } from "./options.ts";
@@ -44,10 +47,24 @@ export interface AttachOptions extends UpgraderOptions {
   readonly onRefused?: ((error: Error, request: IncomingMessage) => void) | undefined;
 }
 
-/** How `listen` accepts. */
+/**
+ * How `listen` accepts.
+ *
+ * A connection that has not asked for a WebSocket `handshakeTimeoutMs` after it was accepted (behind TLS, after the handshake, which may take as long) is cut, whatever it
+ * says meanwhile.
+ */
 export interface ListenOptions extends AttachOptions {
-  /** Serve `wss:` with this certificate and key. Default: plain `ws:`. */
-  readonly tls?: TlsOptions | undefined;
+  /** Most connections of one address that have not yet asked for a WebSocket; one more is closed without an answer. Default 64; `Infinity`: no limit. */
+  readonly maxHalfOpenPerAddress?: number | undefined;
+  /** Most TLS handshakes of one address at a time; one more is closed without an answer. Default 64; `Infinity`: no limit. */
+  readonly maxHandshakesPerAddress?: number | undefined;
+  /**
+   * Serve `wss:` with this certificate and key, as `listen("tls", …)` of `@zocalo/net` does: files are read again when they change, what they hold is
+   * parsed, names that are not known are refused. A handshake may take as long as `handshakeTimeoutMs` unless it has one of its own. Default: plain `ws:`.
+   */
+  readonly tls?: TlsServerOptions | undefined;
+  /** Told of each TLS handshake that failed, with the reason; the client was told by an alert. What it throws is a warning of the process. Default: nobody is told. */
+  readonly onTlsRefused?: ((error: NetError) => void) | undefined;
 }
 
 /**
@@ -76,42 +93,68 @@ export async function listen(address: string, options: ListenOptions = {}): Prom
       .writeHead(status, { "Content-Type": "text/plain" })
       .end(status === 426 ? "WebSocket only\n" : "not found\n");
   };
-  const server = options.tls
-    ? createSecureServer({ ...httpOptions, handshakeTimeout: handshakeTimeoutMs, ...options.tls }, answer)
-    : createServer(httpOptions, answer);
+  const site = { op: "listen", network: "websocket", localAddr: ipAddr("tcp", host, port) } as const;
+  if (options.tls !== undefined) checkTlsServerOptions(options.tls);
+  const handshakes = options.tls && (await TlsHandshakes.of({ handshakeTimeoutMs, ...options.tls }, site));
+  const server = createServer(httpOptions, answer);
   const upgrader = new Upgrader(options); // Before the port is taken: it may throw.
   await new Promise<void>((resolve, reject) => {
-    const failed = (error: Error): void => {
-      reject(
-        netErrorFrom(error, { op: "listen", network: "websocket", localAddr: ipAddr("tcp", host, port) }),
-      );
-    };
+    const failed = (error: Error): void => reject(netErrorFrom(error, site));
     server.once("error", failed);
     server.listen({ port, ...(host === "" ? undefined : { host }) }, () => {
       server.off("error", failed);
       resolve();
     });
   });
-  const listener: WebSocketListener = new WebSocketListener(server, upgrader, options, () => {
+  const stop = (): void => {
     server.close();
     server.closeAllConnections();
     firstBytes.stop();
-  });
-  const firstBytes = new FirstBytes(server, handshakeTimeoutMs, (bytes, socket) =>
-    listener.take(server, bytes, socket),
-  );
+  };
+  const asked = (socket: Duplex): void => firstBytes.asked(socket);
+  const listener: WebSocketListener = new WebSocketListener(server, upgrader, options, { stop, asked });
+  const take = (bytes: Buffer, socket: Socket): boolean => listener.take(server, bytes, socket);
+  const secure = handshakes && secureBy(handshakes, listener.addr, options.onTlsRefused);
+  const firstBytes = new FirstBytes(server, handshakeTimeoutMs, upgrader.limits, take, secure);
   return listener;
+}
+
+function secureBy(
+  handshakes: TlsHandshakes,
+  localAddr: Addr,
+  onRefused: ((error: NetError) => void) | undefined,
+): Secure {
+  return async (socket) => {
+    const remoteAddr = ipAddr("tcp", socket.remoteAddress ?? "", socket.remotePort ?? 0);
+    const site = { op: "accept", network: "websocket", localAddr, remoteAddr } as const;
+    try {
+      return (await handshakes.secure(socket, site)).socket;
+    } catch (error) {
+      tell(onRefused, netErrorFrom(error, site));
+      return undefined;
+    }
+  };
 }
 
 /**
  * Accepts WebSocket connections from an `http` or `https` server that serves other things, too, and is listening already, on a TCP port or a Unix socket. Closing the listener leaves the server alone.
+ *
+ * What has not asked for an upgrade yet is that server's business: how long a head may take (`headersTimeout`, which Node looks at only every
+ * `connectionsCheckingInterval`, 30 s unless it is set), and how many connections may be silent.
  *
  * @example
  * const listener = attach(server, { path: "/ws" });
  * for await (const conn of listener) serve(conn).catch(report);
  */
 export function attach(server: Server, options: AttachOptions = {}): Listener<WebSocketConn> {
-  return new WebSocketListener(server, new Upgrader(options), options, () => undefined);
+  return new WebSocketListener(server, new Upgrader(options), options, { stop: ignore, asked: ignore });
+}
+
+/** What stands before a listener. */
+interface Door {
+  stop(): void;
+  /** This socket has asked for an upgrade. */
+  asked(socket: Duplex): void;
 }
 
 class WebSocketListener implements Listener<WebSocketConn> {
@@ -119,16 +162,18 @@ class WebSocketListener implements Listener<WebSocketConn> {
   readonly #upgrader: Upgrader;
   readonly #options: AttachOptions;
   readonly #queue: AcceptQueue<WebSocketConn>;
-  /** One function for all connections. */
-  readonly #ended = (conn: WebSocketConn): void => this.#queue.ended(conn);
 
-  constructor(server: Server, upgrader: Upgrader, options: AttachOptions, stop: () => void) {
+  constructor(server: Server, upgrader: Upgrader, options: AttachOptions, door: Door) {
     this.addr = listeningAddr(server);
     this.#upgrader = upgrader;
+    upgrader.onEnded = (conn) => this.#queue.ended(conn);
     this.#options = options;
     const route: Route = {
       path: options.path,
-      accept: (request, socket, head) => this.#accept(request, socket, head),
+      accept: (request, socket, head) => {
+        door.asked(socket);
+        this.#accept(request, socket, head);
+      },
     };
     this.#queue = new AcceptQueue<WebSocketConn>({
       addr: this.addr,
@@ -137,7 +182,7 @@ class WebSocketListener implements Listener<WebSocketConn> {
       maxConnections: options.maxConnections,
       stop: () => {
         removeRoute(server, route);
-        stop();
+        door.stop();
       },
     });
     addRoute(server, route);
@@ -176,7 +221,7 @@ class WebSocketListener implements Listener<WebSocketConn> {
     if (request === undefined || !isAt(this.#options.path, request.url)) return false;
     const rest = bytes.subarray(request.byteLength);
     const head = rest.length === 0 ? NOTHING : Buffer.from(rest); // They are lent.
-    const exchange = { request, socket, head, onEnded: this.#ended };
+    const exchange = { request, socket, head };
     const conn = this.#queue.isFull ? undefined : this.#upgrader.upgradeUnasked(exchange);
     if (conn !== undefined) {
       this.#offer(conn);
@@ -195,7 +240,7 @@ class WebSocketListener implements Listener<WebSocketConn> {
       return;
     }
     try {
-      const conn = this.#upgrader.upgradeWith({ request, socket, head, onEnded: this.#ended });
+      const conn = this.#upgrader.upgradeWith({ request, socket, head });
       if (conn instanceof WebSocketConn) this.#offer(conn);
       else conn.then(this.#offer, (error: unknown) => this.#refused(error, request));
     } catch (error) {

@@ -64,6 +64,8 @@ export function asMessages({ conn, peer }: ByteLink, flags: Flags): MessageLink 
     sendLimitBytes: flags.maxMessage + 1_048_576,
     // The modes decide how long a peer may take nothing.
     writeTimeoutMs: Number.POSITIVE_INFINITY,
+    // A prompt is half a line for as long as nobody answers it.
+    messageTimeoutMs: Number.POSITIVE_INFINITY,
   };
   const messages: MessageConn = flags.lines
     ? delimited(conn, "\n", options)

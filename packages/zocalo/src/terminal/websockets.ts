@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import type { IpAddr, Listener } from "@zocalo/net";
+import type { IpAddr, Listener, NetError, TlsServerOptions } from "@zocalo/net";
 import { type AttachOptions, attach, dial, listen, type WebSocketConn } from "@zocalo/websocket";
 import { FedServer } from "./fed-server.ts";
 import { type Flags, headerRecord } from "./flags.ts";
@@ -41,7 +41,8 @@ export async function listenWebSocket(
       drain: async (deadline) => void (await Promise.all([listener.drain(deadline), under.drain(deadline)])),
     };
   }
-  const tls = scheme === "wss" ? { tls: await serverTls(flags) } : {};
+  const onTlsRefused = ({ remoteAddr, message }: NetError): void => onRefused(String(remoteAddr), message);
+  const tls = scheme === "wss" ? { tls: serverTls(flags), onTlsRefused } : {};
   return doorOf(await listen(address, { ...options, ...tls }));
 }
 
@@ -88,11 +89,9 @@ function common(flags: Flags) {
   };
 }
 
-async function serverTls(flags: Flags) {
-  const { certFile, keyFile } = serverIdentity(flags, "wss");
-  const [cert, key] = await Promise.all([readFile(certFile), readFile(keyFile)]);
-  if (flags.ca === undefined) return { cert, key };
-  return { cert, key, ca: await readFile(flags.ca), requestCert: true, rejectUnauthorized: true };
+function serverTls(flags: Flags): TlsServerOptions {
+  const identity = serverIdentity(flags, "wss");
+  return flags.ca === undefined ? identity : { ...identity, caFile: flags.ca, clientCertificates: "require" };
 }
 
 async function clientTls({ cert, key, ca, servername, insecure }: Flags) {
