@@ -25,7 +25,8 @@ for (const [name, content] of [
 }
 
 let isStopping = false;
-let site: Site = { pages: readPages(built), isStopping: () => isStopping };
+let full: string | undefined;
+let site: Site = { pages: readPages(built), isStopping: () => isStopping, whyFull: () => full };
 const server = createServer((request, response) => answerRequest(site, request, response));
 server.listen(0, "127.0.0.1");
 await once(server, "listening");
@@ -131,6 +132,23 @@ test("health is 200, and 503 once the server stops", async () => {
   const { status, headers } = await ask("/healthz");
   assert.deepEqual([status, headers.connection], [503, "close"]);
   isStopping = false;
+});
+
+test("it is ready while it takes clients, and says why when it does not; being full is no reason to restart it", async () => {
+  const ready = await ask("/readyz");
+  assert.deepEqual([ready.status, ready.body], [200, "ready\n"]);
+  full = "full: 7 clients are connected";
+  const busy = await ask("/readyz");
+  assert.deepEqual([busy.status, busy.body, busy.headers["retry-after"]], [503, `${full}\n`, "5"]);
+  assert.equal((await ask("/healthz")).status, 200);
+  isStopping = true;
+  const stopping = await ask("/readyz");
+  assert.deepEqual(
+    [stopping.status, stopping.body, stopping.headers.connection],
+    [503, "stopping\n", "close"],
+  );
+  isStopping = false;
+  full = undefined;
 });
 
 test("a page that was not built says so", async () => {

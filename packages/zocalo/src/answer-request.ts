@@ -3,8 +3,13 @@ import { type Pages, SECURITY_HEADERS } from "./pages.ts";
 
 /** Where a WebSocket begins. */
 export const WEBSOCKET_PATH = "/ws";
-/** Answers 200 while the server takes clients, for load balancers and supervisors. */
+/** Answers 200 while the server lives and is not stopping, also when it is full: for supervisors, who would restart it. */
 export const HEALTH_PATH = "/healthz";
+/** Answers 200 while the server takes new clients, for load balancers; otherwise 503 and why not. */
+export const READINESS_PATH = "/readyz";
+
+/** When who was told that the server is full may ask again, in seconds. */
+const RETRY_AFTER_S = "5";
 
 /** What answers depend on. */
 export interface Site {
@@ -12,6 +17,8 @@ export interface Site {
   readonly pages: Pages | undefined;
   /** True once the server has begun to stop. */
   readonly isStopping: () => boolean;
+  /** Why a new client would be turned away, in a few words. */
+  readonly whyFull: () => string | undefined;
 }
 
 /** Answers plain HTTP: the page, its files, the health of the server, and a reason for everything else. */
@@ -28,6 +35,10 @@ export function answerRequest(site: Site, request: IncomingMessage, response: Se
   } else if (path === HEALTH_PATH) {
     if (site.isStopping()) say(response, 503, "stopping");
     else say(response, 200, "ok");
+  } else if (path === READINESS_PATH) {
+    const reason = site.isStopping() ? "stopping" : site.whyFull();
+    if (reason === undefined) say(response, 200, "ready");
+    else say(response, 503, reason, { "retry-after": RETRY_AFTER_S });
   } else if (path === WEBSOCKET_PATH) {
     const headers = { upgrade: "websocket", connection: "upgrade" };
     say(response, 426, "This address speaks WebSocket.", headers);
