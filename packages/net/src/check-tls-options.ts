@@ -67,7 +67,8 @@ const dialNames: Names<TlsDialOptions> = {
 
 type Names<Options> = Readonly<Record<keyof Options, 1>>;
 
-const VERSIONS = ["TLSv1.2", "TLSv1.3"] as const;
+/** The versions that are spoken. */
+export const VERSIONS = ["TLSv1.2", "TLSv1.3"] as const;
 const CLIENT_CERTIFICATES = ["none", "request", "require"] as const;
 /** RFC 7301 §3.1: a name has one byte for its length, and the list two. */
 const MAX_ALPN_NAME_BYTES = 255;
@@ -162,7 +163,7 @@ function checkCommon(options: TlsCommonOptions, op: NetOp): void {
   if (options.handshakeTimeoutMs !== undefined) {
     checkDuration("handshakeTimeoutMs", options.handshakeTimeoutMs, 1, op);
   }
-  checkAlpn(op, options.alpnProtocols);
+  checkAlpn(op, "alpnProtocols", options.alpnProtocols);
 }
 
 function checkIdentity(op: NetOp, identity: TlsIdentity, prefix: string): void {
@@ -177,10 +178,11 @@ function checkEnd(options: TlsEndOptions, op: NetOp): void {
   checkKind(op, "dangerouslyAcceptTruncation", options.dangerouslyAcceptTruncation, "boolean");
 }
 
-function checkAlpn(op: NetOp, protocols: unknown): void {
+/** Checks a list of protocols (ALPN); `undefined` is left out. @throws NetError `invalid_argument`. */
+export function checkAlpn(op: NetOp, option: string, protocols: unknown): void {
   if (protocols === undefined) return;
   if (!Array.isArray(protocols)) {
-    throw argumentError(op, `alpnProtocols ${shown(protocols)} is not a list of names`);
+    throw argumentError(op, `${option} ${shown(protocols)} is not a list of names`);
   }
   let total = 0;
   for (const name of protocols as readonly unknown[]) {
@@ -189,14 +191,15 @@ function checkAlpn(op: NetOp, protocols: unknown): void {
     if (length >= 1 && length <= MAX_ALPN_NAME_BYTES) continue;
     throw argumentError(
       op,
-      `alpnProtocols: ${shown(name)} (${length} bytes) is not a name of 1 to ${MAX_ALPN_NAME_BYTES} bytes`,
+      `${option}: ${shown(name)} (${length} bytes) is not a name of 1 to ${MAX_ALPN_NAME_BYTES} bytes`,
     );
   }
   if (total <= MAX_ALPN_LIST_BYTES) return;
-  throw argumentError(op, `alpnProtocols of ${total} bytes are more than ${MAX_ALPN_LIST_BYTES}`);
+  throw argumentError(op, `${option} of ${total} bytes are more than ${MAX_ALPN_LIST_BYTES}`);
 }
 
-function checkNames(op: NetOp, what: string, given: object, known: object): void {
+/** Refuses names that are not known, and says which are. @throws NetError `invalid_argument`. */
+export function checkNames(op: NetOp, what: string, given: object, known: object): void {
   for (const name of Object.keys(given)) {
     if (Object.hasOwn(known, name)) continue;
     const names = Object.keys(known).toSorted().join(", ");
@@ -204,12 +207,14 @@ function checkNames(op: NetOp, what: string, given: object, known: object): void
   }
 }
 
-function checkOneOf(op: NetOp, name: string, value: unknown, allowed: readonly string[]): void {
+/** Checks a value that is one of a few; `undefined` is left out. @throws NetError `invalid_argument`. */
+export function checkOneOf(op: NetOp, name: string, value: unknown, allowed: readonly string[]): void {
   if (value === undefined || (typeof value === "string" && allowed.includes(value))) return;
   throw argumentError(op, `${name} ${shown(value)} is not one of ${allowed.map(shown).join(", ")}`);
 }
 
-function checkText(op: NetOp, name: string, value: unknown): void {
+/** Checks a value that is PEM; `undefined` is left out. @throws NetError `invalid_argument`. */
+export function checkText(op: NetOp, name: string, value: unknown): void {
   if (value === undefined || typeof value === "string" || value instanceof Uint8Array) return;
   throw argumentError(op, `${name} is ${kindOf(value)}, and not PEM as a string or Uint8Array`);
 }
@@ -219,7 +224,8 @@ function checkFile(op: NetOp, name: string, value: unknown): void {
   throw argumentError(op, `${name} ${shown(value)} is not the name of a file`);
 }
 
-function checkKind(
+/** Checks what kind of value it is; `undefined` is left out. @throws NetError `invalid_argument`. */
+export function checkKind(
   op: NetOp,
   name: string,
   value: unknown,

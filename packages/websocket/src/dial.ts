@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import type { Socket } from "node:net";
 import type { ConnectionOptions } from "node:tls";
-import type { Resolver } from "@zocalo/net";
+import { checkConnectionOptions, checkNames, NetError, type Resolver } from "@zocalo/net";
 import { WebSocketConn } from "./conn.ts";
 import { Compression } from "./core/compression.ts";
 import { type Connected, type ConnectOptions, connectTcp, reasonOf, resolverOf, secure } from "./connect.ts";
@@ -12,13 +12,19 @@ import { WebSocketError } from "./error.ts";
 import { readAnswer } from "./handshake/client.ts";
 import { type CompressionOptions, compressionSettings, offerDeflate } from "./handshake/deflate.ts";
 import { headerFault, isToken } from "./handshake/fields.ts";
-import { type ConnOptions, connSettings, DEFAULT_HANDSHAKE_TIMEOUT_MS, wholeNumber } from "./options.ts";
+import {
+  type ConnOptions,
+  connOptionNames,
+  connSettings,
+  DEFAULT_HANDSHAKE_TIMEOUT_MS,
+  wholeNumber,
+} from "./options.ts";
 import { MAX_INTERIM_ANSWERS, openTunnel, parseProxy } from "./proxy.ts";
 
 /** Headers that are the handshake's business. */
 const OWN_HEADER = /^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/i;
 
-/** How `dial` connects. */
+/** How `dial` connects. Names that are not listed here are refused (`invalid_argument`), those of `tls` and `proxyTls` too. */
 export interface DialOptions extends ConnOptions {
   /** Headers added to the request, for example `Authorization`, `Cookie` or `Origin`. CR, LF and other control characters are refused. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
@@ -40,7 +46,7 @@ export interface DialOptions extends ConnOptions {
    * `ws:` also what is said. User and password go to the proxy alone. Default: none; the environment is not looked at.
    */
   readonly proxy?: string | URL | undefined;
-  /** TLS options for an `https:` proxy; those of `tls` are for the server alone. */
+  /** TLS options for an `https:` proxy, as `tls`; those of `tls` are for the server alone. */
   readonly proxyTls?: ConnectionOptions | undefined;
   /** Finds the addresses of the host; of the proxy's host if there is a proxy, which finds the server itself. Default: the system's own way. */
   readonly resolver?: Resolver | undefined;
@@ -50,9 +56,28 @@ export interface DialOptions extends ConnOptions {
   readonly attemptDelayMs?: number | undefined;
   /** Cancels dialing; once connected it does nothing. */
   readonly signal?: AbortSignal | undefined;
-  /** TLS options for `wss:`. `rejectUnauthorized: false` lets anybody in the middle read and change everything. */
+  /**
+   * TLS options for `wss:`, those of `node:tls`. What `ca`, `cert`, `key` and `crl` hold is parsed at once; versions before 1.2 are not spoken.
+   * `rejectUnauthorized: false` lets anybody in the middle read and change everything.
+   */
   readonly tls?: ConnectionOptions | undefined;
 }
+
+const dialOptionNames: Readonly<Record<keyof DialOptions, 1>> = {
+  ...connOptionNames,
+  headers: 1,
+  subprotocols: 1,
+  compression: 1,
+  handshakeTimeoutMs: 1,
+  maxRedirects: 1,
+  proxy: 1,
+  proxyTls: 1,
+  resolver: 1,
+  localAddress: 1,
+  attemptDelayMs: 1,
+  signal: 1,
+  tls: 1,
+};
 
 /**
  * Connects to a WebSocket server.
@@ -63,8 +88,9 @@ export interface DialOptions extends ConnOptions {
  * @example
  * const conn = await dial("wss://example.org/ws", { subprotocols: ["chat"] });
  */
-export async function dial(url: string | URL, options: DialOptions = {}): Promise<WebSocketConn> {
+export async function dial(url: string | URL, given: DialOptions = {}): Promise<WebSocketConn> {
   let target = parseHttpUrl(url);
+  const options = checkedDialOptions(given);
   const settings = connSettings(options);
   const proxy = options.proxy === undefined ? undefined : parseProxy(options.proxy);
   const timeoutMs = wholeNumber(
@@ -117,6 +143,23 @@ export async function dial(url: string | URL, options: DialOptions = {}): Promis
   });
   conn.start(head);
   return conn;
+}
+
+/** Checks the names of options, and what Node would take without a word. @throws WebSocketError `invalid_argument`. */
+export function checkedDialOptions(options: DialOptions): DialOptions {
+  try {
+    checkNames("dial", "a WebSocket dial", options, dialOptionNames);
+    const { tls, proxyTls } = options;
+    return {
+      ...options,
+      tls: tls === undefined ? undefined : checkConnectionOptions("tls", tls),
+      proxyTls: proxyTls === undefined ? undefined : checkConnectionOptions("proxyTls", proxyTls),
+    };
+  } catch (cause) {
+    throw new WebSocketError("invalid_argument", cause instanceof NetError ? cause.reason : reasonOf(cause), {
+      cause,
+    });
+  }
 }
 
 interface Answer {

@@ -31,11 +31,11 @@ import { readRequestHead } from "./handshake/request-head.ts";
 import { incomingMessage } from "./incoming-message.ts";
 import { DEFAULT_HANDSHAKE_TIMEOUT_MS } from "./options.ts";
 import { refuse } from "./refuse.ts";
-import { Upgrader, type UpgraderOptions } from "./upgrader.ts";
+import { Upgrader, type UpgraderOptions, upgraderOptionNames } from "./upgrader.ts";
 
 const NOTHING = Buffer.alloc(0);
 
-/** How `attach` accepts. */
+/** How `attach` accepts. Names that are not listed here are refused (`invalid_argument`). */
 export interface AttachOptions extends UpgraderOptions {
   /** The path that is upgraded, as it stands in the request, without its query. Default: every path. Others are answered with 404, unless the server has other `upgrade` listeners. */
   readonly path?: string | undefined;
@@ -48,7 +48,7 @@ export interface AttachOptions extends UpgraderOptions {
 }
 
 /**
- * How `listen` accepts.
+ * How `listen` accepts. Names that are not listed here are refused (`invalid_argument`).
  *
  * A connection that has not asked for a WebSocket `handshakeTimeoutMs` after it was accepted (behind TLS, after the handshake, which may take as long) is cut, whatever it
  * says meanwhile.
@@ -66,6 +66,21 @@ export interface ListenOptions extends AttachOptions {
   /** Told of each TLS handshake that failed, with the reason; the client was told by an alert. What it throws is a warning of the process. Default: nobody is told. */
   readonly onTlsRefused?: ((error: NetError) => void) | undefined;
 }
+
+const attachOptionNames: Readonly<Record<keyof AttachOptions, 1>> = {
+  ...upgraderOptionNames,
+  path: 1,
+  maxPending: 1,
+  maxConnections: 1,
+  onRefused: 1,
+};
+const listenOptionNames: Readonly<Record<keyof ListenOptions, 1>> = {
+  ...attachOptionNames,
+  maxHalfOpenPerAddress: 1,
+  maxHandshakesPerAddress: 1,
+  tls: 1,
+  onTlsRefused: 1,
+};
 
 /**
  * Listens for WebSocket connections on a server of its own. Requests that are no upgrade get 426, other paths 404.
@@ -97,7 +112,7 @@ export async function listen(address: string, options: ListenOptions = {}): Prom
   if (options.tls !== undefined) checkTlsServerOptions(options.tls);
   const handshakes = options.tls && (await TlsHandshakes.of({ handshakeTimeoutMs, ...options.tls }, site));
   const server = createServer(httpOptions, answer);
-  const upgrader = new Upgrader(options); // Before the port is taken: it may throw.
+  const upgrader = new Upgrader(options, listenOptionNames); // Before the port is taken: it may throw.
   await new Promise<void>((resolve, reject) => {
     const failed = (error: Error): void => reject(netErrorFrom(error, site));
     server.once("error", failed);
@@ -147,7 +162,10 @@ function secureBy(
  * for await (const conn of listener) serve(conn).catch(report);
  */
 export function attach(server: Server, options: AttachOptions = {}): Listener<WebSocketConn> {
-  return new WebSocketListener(server, new Upgrader(options), options, { stop: ignore, asked: ignore });
+  return new WebSocketListener(server, new Upgrader(options, attachOptionNames), options, {
+    stop: ignore,
+    asked: ignore,
+  });
 }
 
 /** What stands before a listener. */

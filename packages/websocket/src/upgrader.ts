@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { AddressLimits, type Holder, remoteEnd } from "@zocalo/net";
+import { AddressLimits, checkNames, type Holder, remoteEnd } from "@zocalo/net";
 import { WebSocketConn } from "./conn.ts";
 import { Compression } from "./core/compression.ts";
 import { WebSocketError } from "./error.ts";
@@ -17,6 +17,7 @@ import { isRefusal, type Refusal, readUpgrade, type UpgradeRequest } from "./han
 import {
   type ConnOptions,
   type ConnSettings,
+  connOptionNames,
   connSettings,
   DEFAULT_HANDSHAKE_TIMEOUT_MS,
   wholeNumber,
@@ -46,7 +47,7 @@ interface Choice {
 /** Nothing: let in. */
 type Judgement = Refusal | undefined | void;
 
-/** How an `Upgrader` upgrades. */
+/** How an `Upgrader` upgrades. Names that are not listed here are refused (`invalid_argument`). */
 export interface UpgraderOptions extends ConnOptions {
   /**
    * Whether a page from the request's `Origin` may connect. Default: a page from the same host and port, and programs that send no `Origin`.
@@ -86,6 +87,19 @@ export interface UpgraderOptions extends ConnOptions {
   readonly exemptAddresses?: readonly string[] | undefined;
 }
 
+/** Every name of `UpgraderOptions`. */
+export const upgraderOptionNames: Readonly<Record<keyof UpgraderOptions, 1>> = {
+  ...connOptionNames,
+  checkOrigin: 1,
+  authorize: 1,
+  subprotocols: 1,
+  headers: 1,
+  compression: 1,
+  handshakeTimeoutMs: 1,
+  maxConnectionsPerAddress: 1,
+  exemptAddresses: 1,
+};
+
 /**
  * Turns HTTP requests into WebSocket connections, on any `http` or `https` server.
  *
@@ -112,8 +126,12 @@ export class Upgrader {
     this.onEnded?.(conn);
   };
 
-  /** @throws WebSocketError or NetError `invalid_argument`, naming the option. */
-  constructor(options: UpgraderOptions = {}) {
+  /**
+   * @param names Not for applications: what `options` may have, of a listener that has more.
+   * @throws WebSocketError or NetError `invalid_argument`, naming the option; for a name that is not known, too.
+   */
+  constructor(options: UpgraderOptions = {}, names: object = upgraderOptionNames) {
+    checkNames("listen", "a WebSocket listener", options, names);
     this.#options = options;
     this.#settings = connSettings(options);
     this.limits = new AddressLimits(options);
