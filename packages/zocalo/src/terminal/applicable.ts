@@ -23,6 +23,7 @@ const USES: { readonly [K in keyof Flags]?: Use } = {
   key: { flag: "--key", schemes: TLS },
   ca: { flag: "--ca", schemes: TLS },
   insecure: { flag: "--insecure", schemes: TLS, side: "dial" },
+  acceptTruncation: { flag: "--accept-truncation", schemes: ["tls"] },
   servername: { flag: "--servername", schemes: TLS, side: "dial" },
   binary: { flag: "--binary", schemes: WEBSOCKET },
   text: { flag: "--text", schemes: WEBSOCKET },

@@ -126,6 +126,11 @@ function optionsOf(side: Side): Option[] {
       "DANGER: talk to anybody, unchecked; whoever is in between can read and change everything",
     );
   }
+  add(
+    "tls",
+    "--accept-truncation",
+    "DANGER: of tls, take a connection that is cut for one that has ended; for peers that never send a close_notify",
+  );
   add("websocket", "--text", "send text messages; the default, but for --hex");
   add(
     "websocket",

@@ -25,6 +25,7 @@ export interface Flags {
   readonly ca?: string;
   readonly insecure?: true;
   readonly servername?: string;
+  readonly acceptTruncation?: true;
   readonly binary?: true;
   readonly text?: true;
   readonly subprotocol?: readonly string[];

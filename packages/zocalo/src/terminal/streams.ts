@@ -53,6 +53,7 @@ export async function dialStream(
     caFile: flags.ca,
     serverName: flags.servername,
     dangerouslyAcceptAnyCertificate: flags.insecure,
+    dangerouslyAcceptTruncation: flags.acceptTruncation,
   });
   return byteLink(conn);
 }
@@ -98,6 +99,7 @@ export function openListener(
     onRefuse,
     caFile: flags.ca,
     clientCertificates: flags.ca === undefined ? "none" : "require",
+    dangerouslyAcceptTruncation: flags.acceptTruncation,
   });
 }
 
