@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import type { Socket } from "node:net";
-import type { ConnectionOptions } from "node:tls";
+import { checkServerIdentity, type ConnectionOptions } from "node:tls";
 import { checkConnectionOptions, checkNames, NetError, type Resolver } from "@zocalo/net";
 import { WebSocketConn } from "./conn.ts";
 import { Compression } from "./core/compression.ts";
@@ -10,7 +10,12 @@ import { DialLimits } from "./dial-limits.ts";
 import { credentialsOf, hostAndPort, parseHttpUrl } from "./dial-url.ts";
 import { WebSocketError } from "./error.ts";
 import { readAnswer } from "./handshake/client.ts";
-import { type CompressionOptions, compressionSettings, offerDeflate } from "./handshake/deflate.ts";
+import {
+  type CompressionOptions,
+  type CompressionSettings,
+  compressionSettings,
+  offerDeflate,
+} from "./handshake/deflate.ts";
 import { headerFault, isToken } from "./handshake/fields.ts";
 import {
   type ConnOptions,
@@ -37,8 +42,10 @@ export interface DialOptions extends ConnOptions {
    */
   readonly handshakeTimeoutMs?: number | undefined;
   /**
-   * Most redirects to follow. Default 0: a redirect is `refused`. Never from `wss:` to `ws:`; to another host or port without the credentials
-   * (user and password of the URL, `Authorization`, `Cookie`, `Proxy-Authorization`).
+   * Most redirects to follow. Default 0: a redirect is `refused`. Never from `wss:` to `ws:`. Where scheme, host or port change, what was said to the first server stays with it:
+   * `headers`, `subprotocols`, user and password of the URL, and of `tls` all but `ca`, `crl`, versions and ciphers, `lookup`, `rejectUnauthorized: true` and `checkServerIdentity`,
+   * to which Node's own check is added. They are not said again if a later redirect leads back. User and password in a redirect are not used. A redirect is `refused` with a
+   * `tls.socket`, and to another server with a `tls.secureContext`, which cannot be divided. The rest of these options holds for every server.
    */
   readonly maxRedirects?: number | undefined;
   /**
@@ -99,16 +106,17 @@ export async function dial(url: string | URL, given: DialOptions = {}): Promise<
     DEFAULT_HANDSHAKE_TIMEOUT_MS,
     1,
   );
-  const subprotocols = checkSubprotocols(options.subprotocols ?? []);
-  const key = randomBytes(16).toString("base64");
+  let words: Words = {
+    headers: checkHeaders(options.headers ?? {}),
+    subprotocols: checkSubprotocols(options.subprotocols ?? []),
+    tls: options.tls,
+  };
   const compression = compressionSettings(options.compression);
-  const headers = requestHeaders(options.headers ?? {}, key, subprotocols);
-  if (compression !== undefined) headers["Sec-WebSocket-Extensions"] = offerDeflate(compression);
   const maxRedirects = wholeNumber("maxRedirects", options.maxRedirects, 0, 0);
   const limits = new DialLimits(target.host, timeoutMs, options.signal);
   let outcome: Answer | Redirect;
   try {
-    outcome = await ask(target, proxy, headers, options, limits);
+    outcome = await ask(target, proxy, words, compression, options, limits);
     for (let redirects = 0; "location" in outcome; redirects++) {
       const { status, location } = outcome;
       if (redirects === maxRedirects) {
@@ -116,14 +124,26 @@ export async function dial(url: string | URL, given: DialOptions = {}): Promise<
         const message = `${target.host} answered ${status} and redirects to ${location}${followed}`;
         throw new WebSocketError("refused", message, { status });
       }
-      target = redirected(target, location, headers, status);
-      outcome = await ask(target, proxy, headers, options, limits);
+      if (words.tls?.socket !== undefined && proxy === undefined && target.protocol === "https:") {
+        const message = `${target.host} redirects to ${location}, and tls.socket leads to nobody else`;
+        throw new WebSocketError("refused", message, { status });
+      }
+      const from = target;
+      target = redirected(from, location, status);
+      if (target.origin !== from.origin) {
+        if (words.tls?.secureContext !== undefined) {
+          const message = `${from.host} redirects to ${location}, and tls.secureContext is for nobody else`;
+          throw new WebSocketError("refused", message, { status });
+        }
+        words = wordsForAnyServer(words);
+      }
+      outcome = await ask(target, proxy, words, compression, options, limits);
     }
   } finally {
     limits.end();
   }
-  const { response, socket, head, name } = outcome;
-  const answer = readAnswer(response, key, subprotocols, compression);
+  const { response, socket, head, name, key } = outcome;
+  const answer = readAnswer(response, key, words.subprotocols, compression);
   if ("fault" in answer) {
     socket.destroy();
     throw new WebSocketError("handshake_failed", `bad answer from ${name}: ${answer.fault}`);
@@ -143,6 +163,46 @@ export async function dial(url: string | URL, given: DialOptions = {}): Promise<
   });
   conn.start(head);
   return conn;
+}
+
+/** What the caller says to one server. */
+interface Words {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly subprotocols: readonly string[];
+  readonly tls: ConnectionOptions | undefined;
+}
+
+/**
+ * Of Node's TLS options, those that say whom to believe and how to speak, whoever the server is. All others are for one server: a client certificate and key, a name to
+ * ask for, a session.
+ */
+const TLS_FOR_ANY_SERVER = [
+  "ca",
+  "crl",
+  "minVersion",
+  "maxVersion",
+  "secureProtocol",
+  "secureOptions",
+  "ciphers",
+  "ecdhCurve",
+  "minDHSize",
+  "sigalgs",
+  "lookup",
+] as const satisfies readonly (keyof ConnectionOptions)[];
+
+/** What is left to say to a server that the caller did not choose. */
+function wordsForAnyServer({ tls }: Words): Words {
+  const kept: ConnectionOptions = {};
+  for (const name of TLS_FOR_ANY_SERVER) {
+    if (tls?.[name] !== undefined) Object.assign(kept, { [name]: tls[name] });
+  }
+  // A caller who does not check the first server has not said to check nobody.
+  if (tls?.rejectUnauthorized === true) kept.rejectUnauthorized = true;
+  // A redirect is no way past a pin; and a check that lets everybody pass was meant for the first server.
+  const own = tls?.checkServerIdentity;
+  if (own !== undefined)
+    kept.checkServerIdentity = (host, cert) => checkServerIdentity(host, cert) ?? own(host, cert);
+  return { headers: {}, subprotocols: [], tls: kept };
 }
 
 /** Checks the names of options, and what Node would take without a word. @throws WebSocketError `invalid_argument`. */
@@ -168,6 +228,8 @@ interface Answer {
   readonly head: Buffer;
   /** Who answered, for messages. */
   readonly name: string;
+  /** The `Sec-WebSocket-Key` that was sent. */
+  readonly key: string;
 }
 
 interface Redirect {
@@ -177,11 +239,11 @@ interface Redirect {
 }
 
 /**
- * Where to go instead; `headers` lose what must not cross hosts.
+ * Where to go instead. Who logs in there is for the caller to say: user and password stay those of the caller's URL on the same server, and are none on another.
  *
  * @throws WebSocketError `refused`
  */
-function redirected(from: URL, location: string, headers: Record<string, string>, status: number): URL {
+function redirected(from: URL, location: string, status: number): URL {
   let to: URL;
   try {
     to = parseHttpUrl(new URL(location.replace(/^ws(s?):/i, "http$1:"), from));
@@ -191,14 +253,9 @@ function redirected(from: URL, location: string, headers: Record<string, string>
   if (from.protocol === "https:" && to.protocol !== "https:") {
     throw new WebSocketError("refused", `${from.host} redirects from wss: to ws:`, { status });
   }
-  if (to.host !== from.host) {
-    for (const name of Object.keys(headers)) {
-      if (/^(?:authorization|cookie|proxy-authorization|host)$/i.test(name)) delete headers[name];
-    }
-  } else if (to.username === "" && to.password === "") {
-    to.username = from.username;
-    to.password = from.password;
-  }
+  const isSameServer = to.origin === from.origin;
+  to.username = isSameServer ? from.username : "";
+  to.password = isSameServer ? from.password : "";
   return to;
 }
 
@@ -206,11 +263,12 @@ function redirected(from: URL, location: string, headers: Record<string, string>
 async function ask(
   target: URL,
   proxy: URL | undefined,
-  headers: Record<string, string>,
+  { headers, subprotocols, tls }: Words,
+  compression: CompressionSettings | undefined,
   options: DialOptions,
   limits: DialLimits,
 ): Promise<Answer | Redirect> {
-  const { tls, proxyTls } = options;
+  const { proxyTls } = options;
   let connected: Connected;
   if (proxy !== undefined) {
     const ownTls = proxy.protocol === "https:" ? proxyTls : undefined;
@@ -225,7 +283,10 @@ async function ask(
     const serverName = hostOf(headers) ?? hostAndPort(target).host;
     connected = await secure(connected, target, serverName, tls, limits);
   }
-  return exchange(target, headers, connected, limits);
+  const key = randomBytes(16).toString("base64"); // RFC 6455 §4.1: another one for each connection.
+  const all = requestHeaders(headers, key, subprotocols);
+  if (compression !== undefined) all["Sec-WebSocket-Extensions"] = offerDeflate(compression);
+  return exchange(target, all, key, connected, limits);
 }
 
 /** Node's TLS options have their own way to say how a name is resolved. */
@@ -246,6 +307,7 @@ function hostOf(headers: Readonly<Record<string, string>>): string | undefined {
 function exchange(
   target: URL,
   headers: Record<string, string>,
+  key: string,
   { socket: connected, name }: Connected,
   limits: DialLimits,
 ): Promise<Answer | Redirect> {
@@ -276,7 +338,7 @@ function exchange(
       const message = `${name} sent more than ${MAX_INTERIM_ANSWERS} interim answers`;
       failed(new WebSocketError("handshake_failed", message));
     });
-    request.on("upgrade", (response, socket: Socket, head) => done({ response, socket, head, name }));
+    request.on("upgrade", (response, socket: Socket, head) => done({ response, socket, head, name, key }));
     request.on("response", (response) => {
       const { statusCode: status, statusMessage } = response;
       const { location } = response.headers;
@@ -321,17 +383,20 @@ function checkSubprotocols(subprotocols: readonly string[]): readonly string[] {
   return subprotocols;
 }
 
+function checkHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  for (const [name, value] of Object.entries(headers)) {
+    const fault = OWN_HEADER.test(name) ? `header ${name} is set by the handshake` : headerFault(name, value);
+    if (fault !== undefined) throw new WebSocketError("invalid_argument", fault);
+  }
+  return { ...headers };
+}
+
 function requestHeaders(
   extra: Readonly<Record<string, string>>,
   key: string,
   subprotocols: readonly string[],
 ): Record<string, string> {
-  const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(extra)) {
-    const fault = OWN_HEADER.test(name) ? `header ${name} is set by the handshake` : headerFault(name, value);
-    if (fault !== undefined) throw new WebSocketError("invalid_argument", fault);
-    headers[name] = value;
-  }
+  const headers: Record<string, string> = { ...extra };
   headers["Upgrade"] = "websocket";
   headers["Connection"] = "Upgrade";
   headers["Sec-WebSocket-Version"] = "13";
