@@ -27,7 +27,9 @@ import { WebSocketConn } from "./conn.ts";
 import { CLOSE } from "./core/close-code.ts";
 import { WebSocketError } from "./error.ts";
 import { checkIntervalMs, FirstBytes, type Secure } from "./first-bytes.ts";
+import { HostNames } from "./handshake/host-names.ts";
 import { readRequestHead } from "./handshake/request-head.ts";
+import { pathOf } from "./handshake/target.ts";
 import { incomingMessage } from "./incoming-message.ts";
 import { DEFAULT_HANDSHAKE_TIMEOUT_MS } from "./options.ts";
 import { refuse } from "./refuse.ts";
@@ -37,7 +39,7 @@ const NOTHING = Buffer.alloc(0);
 
 /** How `attach` accepts. Names that are not listed here are refused (`invalid_argument`). */
 export interface AttachOptions extends UpgraderOptions {
-  /** The path that is upgraded, as it stands in the request, without its query. Default: every path. Others are answered with 404, unless the server has other `upgrade` listeners. */
+  /** The path that is upgraded, as it stands in the request, without its query (and without scheme and host, if the target is in absolute form). Default: every path. Others are answered with 404, unless the server has other `upgrade` listeners. */
   readonly path?: string | undefined;
   /** Connections that may wait for `accept`; more are answered with 503. Default 512. */
   readonly maxPending?: number | undefined;
@@ -85,14 +87,15 @@ const listenOptionNames: Readonly<Record<keyof ListenOptions, 1>> = {
 /**
  * Listens for WebSocket connections on a server of its own. Requests that are no upgrade get 426, other paths 404.
  *
- * @param address as in Go: `":8080"`, `"127.0.0.1:0"`.
+ * @param address as in Go: `":8080"`, `"127.0.0.1:0"`. A host name in it is a name of this server, as if it stood in `allowedHosts`.
  * @throws NetError through the promise, as `listen` of `@zocalo/net`: `invalid_address`, `address_in_use`, `address_not_available`, `permission`, …
  * @example
  * const listener = await listen(":8080", { path: "/ws" });
  * for await (const conn of listener) conn.serve({ message: (message) => conn.send(message) });
  */
-export async function listen(address: string, options: ListenOptions = {}): Promise<Listener<WebSocketConn>> {
+export async function listen(address: string, given: ListenOptions = {}): Promise<Listener<WebSocketConn>> {
   const { host, port } = parseAddr("tcp", address, "listen");
+  const options = { ...given, allowedHosts: HostNames.ofListener(host, given.allowedHosts) };
   const handshakeTimeoutMs = options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS;
   const httpOptions = {
     // Whoever sends its request slowly, or never ends it, is cut off.
@@ -318,10 +321,8 @@ function removeRoute(server: Server, route: Route): void {
   routesOf.delete(server);
 }
 
-function isAt(path: string | undefined, url = ""): boolean {
-  if (path === undefined) return true;
-  const query = url.indexOf("?");
-  return (query === -1 ? url : url.slice(0, query)) === path;
+function isAt(path: string | undefined, url: string | undefined): boolean {
+  return path === undefined || pathOf(url) === path;
 }
 
 function listeningAddr(server: Server): Addr {

@@ -12,8 +12,10 @@ import {
   compressionSettings,
 } from "./handshake/deflate.ts";
 import { headerFault, isToken } from "./handshake/fields.ts";
-import { type HandshakeRequest, isSameHost } from "./handshake/origin.ts";
+import { HostNames } from "./handshake/host-names.ts";
+import type { HandshakeRequest } from "./handshake/origin.ts";
 import { isRefusal, type Refusal, readUpgrade, type UpgradeRequest } from "./handshake/server.ts";
+import { toOriginForm } from "./handshake/target.ts";
 import {
   type ConnOptions,
   type ConnSettings,
@@ -50,7 +52,13 @@ type Judgement = Refusal | undefined | void;
 /** How an `Upgrader` upgrades. Names that are not listed here are refused (`invalid_argument`). */
 export interface UpgraderOptions extends ConnOptions {
   /**
-   * Whether a page from the request's `Origin` may connect. Default: a page from the same host and port, and programs that send no `Origin`.
+   * Names by which pages may call this server, without a port: `chat.example.org`, `*.example.org` for every name below it, an address; `*` for every name. Default: none but
+   * `localhost` and its like over loopback, the address itself that is connected to, and with `listen` the name it was given. Behind a proxy or a forwarded
+   * port this is the name or address that browsers use. `*` lets an attacker's page in whose name was turned towards this server (DNS rebinding). Not looked at if there is a `checkOrigin`.
+   */
+  readonly allowedHosts?: readonly string[] | undefined;
+  /**
+   * Whether a page from the request's `Origin` may connect. Default: a page of this server, by the names of `allowedHosts`, and programs that send no `Origin`.
    * Answering `true` to everything lets any web page use your users' cookies here. Refused with 403.
    */
   readonly checkOrigin?: ((request: IncomingMessage) => boolean | Promise<boolean>) | undefined;
@@ -90,6 +98,7 @@ export interface UpgraderOptions extends ConnOptions {
 /** Every name of `UpgraderOptions`. */
 export const upgraderOptionNames: Readonly<Record<keyof UpgraderOptions, 1>> = {
   ...connOptionNames,
+  allowedHosts: 1,
   checkOrigin: 1,
   authorize: 1,
   subprotocols: 1,
@@ -112,6 +121,7 @@ export const upgraderOptionNames: Readonly<Record<keyof UpgraderOptions, 1>> = {
 export class Upgrader {
   readonly #options: UpgraderOptions;
   readonly #settings: ConnSettings;
+  readonly #names: HostNames;
   readonly #handshakeTimeoutMs: number;
   readonly #compression: CompressionSettings | undefined;
   /** The header lines of `options.headers`, if they are fixed. */
@@ -134,6 +144,7 @@ export class Upgrader {
     checkNames("listen", "a WebSocket listener", options, names);
     this.#options = options;
     this.#settings = connSettings(options);
+    this.#names = new HostNames(options.allowedHosts);
     this.limits = new AddressLimits(options);
     this.#compression = compressionSettings(options.compression);
     this.#handshakeTimeoutMs = wholeNumber(
@@ -175,6 +186,7 @@ export class Upgrader {
    */
   upgradeWith(exchange: Exchange): WebSocketConn | Promise<WebSocketConn> {
     const { request, socket } = exchange;
+    toOriginForm(request);
     const { server } = request.socket as { server?: Server };
     const maxHeaders = server === undefined ? 0 : (server.maxHeadersCount ?? NODE_MAX_HEADERS);
     const asked = readUpgrade(request, maxHeaders);
@@ -183,7 +195,7 @@ export class Upgrader {
     if (holder === undefined) throw this.#refuse(socket, addressRefusal);
     let refusal: Judgement | Promise<Judgement>;
     try {
-      refusal = this.#judge(request);
+      refusal = this.#judge(request, socket);
       if (!isPromise(refusal)) return this.#answer(exchange, asked, refusal ?? undefined, holder);
     } catch (error) {
       this.limits.connections.release(holder);
@@ -208,7 +220,8 @@ export class Upgrader {
     const { checkOrigin, authorize, subprotocols } = this.#options;
     const extraLines = this.#headerLines;
     if (checkOrigin !== undefined || authorize !== undefined || extraLines === undefined) return undefined;
-    if (typeof subprotocols === "function" || !isSameHost(request) || !socket.writable) return undefined;
+    if (typeof subprotocols === "function" || !socket.writable) return undefined;
+    if (!this.#names.isOwnPage(request, socket)) return undefined;
     const asked = readUpgrade(request);
     if (isRefusal(asked)) return undefined;
     const holder = this.#takeFor(socket);
@@ -286,11 +299,25 @@ export class Upgrader {
     return conn;
   }
 
-  #judge(request: IncomingMessage): Judgement | Promise<Judgement> {
-    const { checkOrigin = isSameHost, authorize } = this.#options;
+  #judge(request: IncomingMessage, socket: Duplex): Judgement | Promise<Judgement> {
+    const { checkOrigin, authorize } = this.#options;
+    if (checkOrigin === undefined) {
+      const isOwn = this.#names.isOwnPage(request, socket);
+      return isOwn ? authorize?.(request) : this.#pageRefusal(request, socket);
+    }
     const isAllowed = checkOrigin(request);
     if (typeof isAllowed === "boolean") return isAllowed ? authorize?.(request) : originRefusal;
     return isAllowed.then((isAllowedNow) => (isAllowedNow ? authorize?.(request) : originRefusal));
+  }
+
+  /** A page and its `Host` that agree with each other alone may be a rebound name, or a name that nobody has told this server yet. */
+  #pageRefusal(request: IncomingMessage, socket: Duplex): Refusal {
+    const host = this.#names.unknownHost(request, socket);
+    if (host === undefined) return originRefusal;
+    return {
+      status: 403,
+      reason: `${host} is no name of this server; the option allowedHosts can make it one`,
+    };
   }
 
   /** Tells the peer that something went wrong here, unless it was told. Gives what to throw. */
