@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { toOriginForm } from "@zocalo/websocket";
+import type { OwnNames } from "./own-names.ts";
 import { type Pages, SECURITY_HEADERS } from "./pages.ts";
 
 /** Where a WebSocket begins. */
@@ -15,14 +17,19 @@ const RETRY_AFTER_S = "5";
 export interface Site {
   /** `undefined`: the page was not built. */
   readonly pages: Pages | undefined;
+  readonly names: Pick<OwnNames, "isAllowedHost" | "isAllowedPage">;
   /** True once the server has begun to stop. */
   readonly isStopping: () => boolean;
   /** Why a new client would be turned away, in a few words. */
   readonly whyFull: () => string | undefined;
 }
 
-/** Answers plain HTTP: the page, its files, the health of the server, and a reason for everything else. */
+/**
+ * Answers plain HTTP: the page, its files, the health of the server, and a reason for everything else. Only health and readiness are told to who calls this server by a name that is not its
+ * own: probes do, and there is nothing in them to read.
+ */
 export function answerRequest(site: Site, request: IncomingMessage, response: ServerResponse): void {
+  toOriginForm(request);
   // Nothing here takes a body; one that comes all the same is not read, and the connection ends with the answer.
   const hasBody =
     request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"] ?? 0) > 0;
@@ -39,6 +46,13 @@ export function answerRequest(site: Site, request: IncomingMessage, response: Se
     const reason = site.isStopping() ? "stopping" : site.whyFull();
     if (reason === undefined) say(response, 200, "ready");
     else say(response, 503, reason, { "retry-after": RETRY_AFTER_S });
+  } else if (!site.names.isAllowedHost(request)) {
+    // RFC 9110 §15.5.20. The name is not repeated: whoever asks knows it, and the log has it.
+    say(
+      response,
+      421,
+      "This server has no such name. Whoever runs it can give it one: --allowed-hosts NAME.",
+    );
   } else if (path === WEBSOCKET_PATH) {
     const headers = { upgrade: "websocket", connection: "upgrade" };
     say(response, 426, "This address speaks WebSocket.", headers);

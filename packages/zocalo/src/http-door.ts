@@ -5,7 +5,6 @@ import { AddressCounts, defaultFramedOptions, exemptSet, type Listener } from "@
 import { attach, type WebSocketConn } from "@zocalo/websocket";
 import { answerRequest, type Site, WEBSOCKET_PATH } from "./answer-request.ts";
 import type { Bound } from "./bind.ts";
-import { isAllowedPage } from "./page-origin.ts";
 
 /**
  * How long a request may take to arrive, and a connection to begin its first one, in milliseconds: none here has a body. Then the answer
@@ -20,8 +19,6 @@ const MESSAGE_TIMEOUT_MS = defaultFramedOptions.messageTimeoutMs;
 /** How the HTTP door answers. */
 export interface HttpDoorOptions {
   readonly site: Site;
-  /** Origins besides the same host, or `*`. */
-  readonly allowedOrigins: readonly string[];
   /** Largest WebSocket message, in bytes; a larger one closes with 1009. */
   readonly maxMessageBytes: number;
   /** Most connections of one address, WebSockets and others; one more is closed at once. */
@@ -89,7 +86,7 @@ export async function openHttpDoor(
   await once(server, "listening");
   const clients = attach(server, {
     path: WEBSOCKET_PATH,
-    checkOrigin: (request) => isAllowedPage(request, options.allowedOrigins),
+    checkOrigin: (request) => options.site.names.isAllowedPage(request),
     maxMessageBytes: options.maxMessageBytes,
     messageTimeoutMs: MESSAGE_TIMEOUT_MS,
     maxConnectionsPerAddress: Number.POSITIVE_INFINITY, // Counted above, with those that ask for pages.

@@ -14,6 +14,7 @@ import { LIMITS } from "@zocalo/protocol";
 import { bindEverywhere } from "./bind.ts";
 import { type HttpDoor, openHttpDoor } from "./http-door.ts";
 import type { Logger } from "./log.ts";
+import { OwnNames } from "./own-names.ts";
 import type { Pages } from "./pages.ts";
 import { Proxies } from "./proxies.ts";
 import type { Settings } from "./settings.ts";
@@ -144,15 +145,18 @@ export class Server {
   }
 
   async #openHttp(pages: Pages | undefined): Promise<number | undefined> {
-    const { httpPort, host, allowedOrigins, trustedProxies } = this.#settings;
+    const { httpPort, host, trustedProxies } = this.#settings;
     const perAddress = this.#perAddress;
     if (httpPort === "off") return undefined;
+    const names = new OwnNames(this.#settings, (name, keptBack) => {
+      const words = `refused a browser or program that calls this server by a name it was not told; --allowed-hosts ${name} allows it`;
+      this.#log.warn(keptBack === 0 ? { name } : { name, keptBack }, words);
+    });
     const options = {
-      site: { pages, isStopping: () => this.#isStopping, whyFull: () => this.#whyFull() },
+      site: { pages, names, isStopping: () => this.#isStopping, whyFull: () => this.#whyFull() },
       ...perAddress,
       exemptAddresses: [...perAddress.exemptAddresses, ...trustedProxies],
       onTooMany: (visitor: string) => this.#turnedAway("http", "max_per_address", visitor),
-      allowedOrigins,
       maxMessageBytes: LIMITS.commandBytes,
       onRefused: (error: Error) => this.#log.debug({ reason: error.message }, "refused a WebSocket"),
     };

@@ -1,4 +1,5 @@
 import { defaultHubLimits, defaultMemoryEngineOptions } from "@zocalo/hub";
+import { HostNames } from "@zocalo/websocket";
 import { namespaces } from "./namespaces.ts";
 import { FORWARDED_HEADERS, isAddressOrNetwork } from "./proxies.ts";
 import { choice, list, port, type Setting, text, wholeNumber } from "./setting.ts";
@@ -19,13 +20,21 @@ export const SETTINGS = {
   httpPort: port(8080, "The page, and WebSocket at `/ws`."),
   tcpPort: port(7000, "TCP: one JSON command per line."),
   udpPort: port(7001, "UDP: one JSON command per datagram."),
+  allowedHosts: list(
+    [],
+    HostNames.isAllowable,
+    "host names or addresses without a port, such as example.org, *.example.org or 192.0.2.1, or * for every name",
+    "HOSTS",
+    "Names by which browsers may call this server, besides those that it knows: `host`, localhost on this machine, and the address itself that is connected to. " +
+      "Behind a proxy or a forwarded port (a container's, too), give the name or address that browsers use. A page that is asked for by another name is answered with 421, " +
+      "and a WebSocket of such a page with 403: the name may be an attacker's, turned towards this machine (DNS rebinding). `*` takes every name.",
+  ),
   allowedOrigins: list(
     [],
     isOrigin,
     "origins such as https://example.org, or * for every page of the web",
     "ORIGINS",
-    "Pages of other hosts that may open a WebSocket from a browser. A page from this server always may. " +
-      "Behind a proxy on the same machine, name the public origin here. " +
+    "Pages of other hosts that may open a WebSocket from a browser. A page of this server, by a name of `allowedHosts`, always may. " +
       "`*` lets every page that a visitor opens act with what that visitor may do here.",
   ),
   namespaces: namespaces(

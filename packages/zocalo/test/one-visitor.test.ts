@@ -214,8 +214,12 @@ test("who says nothing, or half a line, is cut in the stated time on every door"
 
 test("a connection without a request, or with half a head, is answered 408 and cut in the stated time", async (t) => {
   const door = await openHttpDoor("127.0.0.1", 0, {
-    site: { pages: undefined, isStopping: () => false, whyFull: () => undefined },
-    allowedOrigins: [],
+    site: {
+      pages: undefined,
+      names: { isAllowedHost: () => true, isAllowedPage: () => true },
+      isStopping: () => false,
+      whyFull: () => undefined,
+    },
     maxMessageBytes: 1_000,
     maxConnectionsPerAddress: 100,
     exemptAddresses: [],

@@ -31,6 +31,7 @@ export interface Flags {
   readonly subprotocol?: readonly string[];
   readonly header?: readonly (readonly [name: string, value: string])[];
   readonly origin?: readonly string[];
+  readonly allowedHost?: readonly string[];
   readonly compress?: true;
   readonly ping?: true;
   readonly close?: Closing;
