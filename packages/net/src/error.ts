@@ -13,6 +13,7 @@ export type NetErrorCode =
   | "canceled" // the caller's signal aborted this call
   | "closed" // this side has closed
   | "end_of_stream" // the peer ended in the middle of what was asked for
+  | "truncated" // the connection was cut before TLS had ended; a message may have lost its rest
   | "address_in_use"
   | "address_not_available"
   | "host_unreachable"

@@ -34,7 +34,7 @@ export async function listenUnix(
     },
     boundAddr: () => addr,
     describe: (socket: Socket) => ({ socket, localAddr: addr, remoteAddr: unnamed }),
-    open: connOf,
+    open: { now: connOf },
   };
   try {
     return await listenOn(kind, options);

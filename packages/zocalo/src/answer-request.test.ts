@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { text } from "node:stream/consumers";
 import { answerRequest, type Site } from "./answer-request.ts";
+import { OwnNames } from "./own-names.ts";
 import { readPages } from "./pages.ts";
 
 const root = mkdtempSync(join(tmpdir(), "zocalo-pages-"));
@@ -25,7 +26,17 @@ for (const [name, content] of [
 }
 
 let isStopping = false;
-let site: Site = { pages: readPages(built), isStopping: () => isStopping };
+const names = new OwnNames(
+  { host: "localhost", allowedHosts: ["square.example"], allowedOrigins: [] },
+  () => undefined,
+);
+let full: string | undefined;
+let site: Site = {
+  pages: readPages(built),
+  names,
+  isStopping: () => isStopping,
+  whyFull: () => full,
+};
 const server = createServer((request, response) => answerRequest(site, request, response));
 server.listen(0, "127.0.0.1");
 await once(server, "listening");
@@ -115,7 +126,7 @@ test("other methods are refused, and a body is not read", async () => {
   }
   // The body never comes; the answer does, and the connection ends.
   const socket = connect(port, "127.0.0.1");
-  socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
+  socket.write("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
   const answer = await text(socket);
   assert.match(answer, /^HTTP\/1\.1 405 .*\r\nconnection: close\r\n/is);
 });
@@ -131,6 +142,79 @@ test("health is 200, and 503 once the server stops", async () => {
   const { status, headers } = await ask("/healthz");
   assert.deepEqual([status, headers.connection], [503, "close"]);
   isStopping = false;
+});
+
+test("a page is not read by a name that the server was not told, and the answer says how to tell it", async () => {
+  for (const [host, status] of [
+    ["localhost", 200],
+    ["127.0.0.1:1", 200],
+    ["square.example", 200],
+    ["Square.Example.:8080", 200],
+    ["asquare.example", 421],
+    ["evil.example", 421],
+    ["square.example.evil.example", 421],
+    ["0.0.0.0", 421],
+    ["a/b", 421],
+  ] as const) {
+    for (const path of ["/", "/favicon.svg", "/nothing", "/ws"] as const) {
+      const answer = await ask(path, { headers: { host } });
+      const expected = { "/": 200, "/favicon.svg": 200, "/nothing": 404, "/ws": 426 }[path];
+      assert.equal(answer.status, status === 200 ? expected : 421, `${path} of ${host}`);
+      if (status === 421) assert.match(answer.body, /--allowed-hosts NAME\.\n$/);
+    }
+    // Probes call it what they like.
+    for (const path of ["/healthz", "/readyz"]) {
+      assert.equal((await ask(path, { headers: { host } })).status, 200, `${path} of ${host}`);
+    }
+  }
+});
+
+test("a target in absolute form is taken, and its host wins over Host", async () => {
+  for (const [target, host, status] of [
+    ["http://localhost/", "evil.example", 200],
+    ["http://square.example:8080/favicon.svg", "evil.example", 200],
+    ["http://localhost", "localhost", 200],
+    ["http://localhost?a", "localhost", 200],
+    ["http://localhost/healthz", "localhost", 200],
+    ["http://localhost/nothing", "localhost", 404],
+    ["http://evil.example/", "localhost", 421],
+    ["http://a@localhost/", "localhost", 421],
+  ] as const) {
+    assert.equal((await ask(target, { headers: { host } })).status, status, target);
+  }
+});
+
+test("HTTP/1.0 need not say Host, and may name the server by a target in absolute form", async () => {
+  for (const [head, status] of [
+    ["GET / HTTP/1.0", 200],
+    ["GET http://square.example/ HTTP/1.0", 200],
+    ["GET http://evil.example/ HTTP/1.0", 421],
+    ["GET / HTTP/1.0\r\nHost: evil.example", 421],
+    ["GET / HTTP/1.1\r\nConnection: close\r\nHost:", 421],
+    ["GET / HTTP/1.1\r\nConnection: close", 400],
+  ] as const) {
+    const socket = connect(port, "127.0.0.1");
+    socket.write(`${head}\r\n\r\n`);
+    const [first] = (await text(socket)).split("\r\n");
+    assert.match(first ?? "", new RegExp(`^HTTP/1\\.1 ${status} `), head);
+  }
+});
+
+test("it is ready while it takes clients, and says why when it does not; being full is no reason to restart it", async () => {
+  const ready = await ask("/readyz");
+  assert.deepEqual([ready.status, ready.body], [200, "ready\n"]);
+  full = "full: 7 clients are connected";
+  const busy = await ask("/readyz");
+  assert.deepEqual([busy.status, busy.body, busy.headers["retry-after"]], [503, `${full}\n`, "5"]);
+  assert.equal((await ask("/healthz")).status, 200);
+  isStopping = true;
+  const stopping = await ask("/readyz");
+  assert.deepEqual(
+    [stopping.status, stopping.body, stopping.headers.connection],
+    [503, "stopping\n", "close"],
+  );
+  isStopping = false;
+  full = undefined;
 });
 
 test("a page that was not built says so", async () => {

@@ -66,7 +66,8 @@ export const EXAMPLE = {
   host: "::",
   httpPort: 80,
   udpPort: "off",
-  allowedOrigins: ["https://example.org"],
+  allowedHosts: ["example.org"],
+  allowedOrigins: ["https://pages.example.org"],
   namespaces: {
     plaza: { subscribe: "anyone", publish: "anyone", presence: true },
     news: { subscribe: "anyone", publish: "users", history: { publications: 100, ttlMs: 604_800_000 } },

@@ -133,6 +133,28 @@ test("origins are separated by commas, and only origins", () => {
   }
 });
 
+test("host names are separated by commas, and only host names", () => {
+  const text = "chat.example.org, *.example.org,192.0.2.1,::1";
+  assert.deepEqual(read({ flags: { allowedHosts: text } }).allowedHosts, [
+    "chat.example.org",
+    "*.example.org",
+    "192.0.2.1",
+    "::1",
+  ]);
+  assert.deepEqual(read({ environment: { ZOCALO_ALLOWED_HOSTS: "" } }).allowedHosts, []);
+  assert.deepEqual(read({ directory: directory({ allowedHosts: ["*"] }) }).allowedHosts, ["*"]);
+  for (const wrong of [
+    "https://example.org",
+    "example.org:80",
+    "example.org/",
+    "a b",
+    "*example.org",
+    "a,,b",
+  ]) {
+    assert.equal(faults({ flags: { allowedHosts: wrong } }).length, 1, wrong);
+  }
+});
+
 test("a file can be named by flag or variable, the flag first, and must then exist", () => {
   const where = directory();
   writeFileSync(join(where, "a.json"), '{"tcpPort": 1}');

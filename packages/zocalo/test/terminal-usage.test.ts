@@ -100,6 +100,10 @@ test("what cannot be meant is exit code 2, one sentence, and nothing is opened",
     ["dial ws://localhost:1 --timeout 0", /It should be a time such as 5/],
     ["dial ws://localhost:1 --max-message 3GiB", /It should be a size from 1 to/],
     ["listen ws://:0 --subprotocol 'a b'", /subprotocol "a b" is not a token/],
+    ["listen ws://:0 --allowed-host a:80", /allowedHosts has "a:80", which is not a host name/],
+    ["listen tcp://:0 --allowed-host a", /--allowed-host is for ws:\/\/ and wss:\/\/, not for tcp:/],
+    ["listen ws://:0 --allowed-host a --origin http://a", /--allowed-host is for those of this host/],
+    ["dial ws://localhost:1 --allowed-host a", /unknown option '--allowed-host'/],
   ];
   for (const [command, words] of cases) {
     const { code, stdout, stderr } = await run(command);

@@ -23,12 +23,14 @@ const USES: { readonly [K in keyof Flags]?: Use } = {
   key: { flag: "--key", schemes: TLS },
   ca: { flag: "--ca", schemes: TLS },
   insecure: { flag: "--insecure", schemes: TLS, side: "dial" },
+  acceptTruncation: { flag: "--accept-truncation", schemes: ["tls"] },
   servername: { flag: "--servername", schemes: TLS, side: "dial" },
   binary: { flag: "--binary", schemes: WEBSOCKET },
   text: { flag: "--text", schemes: WEBSOCKET },
   subprotocol: { flag: "--subprotocol", schemes: WEBSOCKET },
   header: { flag: "--header", schemes: WEBSOCKET },
   origin: { flag: "--origin", schemes: WEBSOCKET },
+  allowedHost: { flag: "--allowed-host", schemes: WEBSOCKET, side: "listen" },
   compress: { flag: "--compress", schemes: WEBSOCKET },
   ping: { flag: "--ping", schemes: WEBSOCKET },
   close: { flag: "--close", schemes: WEBSOCKET },
@@ -44,6 +46,11 @@ const CONFLICTS: readonly (readonly [keyof Flags, keyof Flags, string])[] = [
     "--echo sends back what comes; --hex is for standard input and output, which it does not use.",
   ],
   ["echo", "binary", "--echo answers text with text and binary with binary; --binary is for standard input."],
+  [
+    "origin",
+    "allowedHost",
+    "--origin says which pages get in, whatever they call this host; --allowed-host is for those of this host.",
+  ],
   ["echo", "text", "--echo answers text with text and binary with binary; --text is for standard input."],
 ];
 

@@ -126,6 +126,11 @@ function optionsOf(side: Side): Option[] {
       "DANGER: talk to anybody, unchecked; whoever is in between can read and change everything",
     );
   }
+  add(
+    "tls",
+    "--accept-truncation",
+    "DANGER: of tls, take a connection that is cut for one that has ended; for peers that never send a close_notify",
+  );
   add("websocket", "--text", "send text messages; the default, but for --hex");
   add(
     "websocket",
@@ -153,6 +158,13 @@ function optionsOf(side: Side): Option[] {
       "the Origin to send",
     ),
   ).argParser(collect);
+  if (isListening) {
+    add(
+      "websocket",
+      "--allowed-host <NAME>",
+      "a name by which pages may call this host, such as chat.example.org or *.example.org; repeat it for more (default: localhost, the address, the name in the URL)",
+    ).argParser(collect);
+  }
   add("websocket", "--compress", "compress messages (permessage-deflate) if the peer can");
   add("websocket", "--ping", "ping every second and tell the round trip on standard error");
   add(

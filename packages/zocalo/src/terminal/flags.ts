@@ -25,11 +25,13 @@ export interface Flags {
   readonly ca?: string;
   readonly insecure?: true;
   readonly servername?: string;
+  readonly acceptTruncation?: true;
   readonly binary?: true;
   readonly text?: true;
   readonly subprotocol?: readonly string[];
   readonly header?: readonly (readonly [name: string, value: string])[];
   readonly origin?: readonly string[];
+  readonly allowedHost?: readonly string[];
   readonly compress?: true;
   readonly ping?: true;
   readonly close?: Closing;

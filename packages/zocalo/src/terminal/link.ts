@@ -39,8 +39,10 @@ export interface Door {
   drain(deadline: number): Promise<void>;
 }
 
-/** Told of a connection that was refused before it became a link: by whom it was made, and why it came to nothing. */
-export type OnRefused = (peer: string, reason: string) => void;
+/**
+ * Told of a connection that was refused before it became a link: by whom it was made, why it came to nothing, and what the user can do about it, if that has not been said for a while.
+ */
+export type OnRefused = (peer: string, reason: string, advice?: string) => void;
 
 /** How one link ended without a failure. */
 export type End = "ended" | "timeout";

@@ -9,7 +9,15 @@ import { explained, sentence } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { IdleTimer } from "./idle-timer.ts";
 import { Input } from "./input.ts";
-import { closeWords, type Door, type End, isErrorCode, type Link, type MessageLink } from "./link.ts";
+import {
+  closeWords,
+  type Door,
+  type End,
+  isErrorCode,
+  type Link,
+  type MessageLink,
+  type OnRefused,
+} from "./link.ts";
 import { Notices } from "./notices.ts";
 import { Output } from "./output.ts";
 import { pumpBytes, pumpMessages, type PumpOptions } from "./pump.ts";
@@ -259,8 +267,9 @@ class TerminalCommand {
   }
 
   #openDoor(): Promise<Door> {
-    const onRefused = (peer: string, reason: string): void => {
+    const onRefused: OnRefused = (peer, reason, advice) => {
       this.#notices.tell("refused", `refused ${peer}: ${reason}`, { peer, reason });
+      if (advice !== undefined) this.#notices.warn(advice);
     };
     const { scheme } = this.#target;
     switch (scheme) {
