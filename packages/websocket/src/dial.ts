@@ -2,18 +2,18 @@ import { randomBytes } from "node:crypto";
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import type { Socket } from "node:net";
 import type { ConnectionOptions } from "node:tls";
-import type { Resolver } from "@zocalo/net";
+import { printable, type Resolver } from "@zocalo/net";
 import { WebSocketConn } from "./conn.ts";
 import { Compression } from "./core/compression.ts";
 import { type Connected, type ConnectOptions, connectTcp, reasonOf, resolverOf, secure } from "./connect.ts";
 import { DialLimits } from "./dial-limits.ts";
-import { credentialsOf, hostAndPort, parseHttpUrl } from "./dial-url.ts";
+import { credentialsOf, hostAndPort, parseHttpUrl, shownUrl } from "./dial-url.ts";
 import { WebSocketError } from "./error.ts";
 import { readAnswer } from "./handshake/client.ts";
 import { type CompressionOptions, compressionSettings, offerDeflate } from "./handshake/deflate.ts";
 import { headerFault, isToken } from "./handshake/fields.ts";
 import { type ConnOptions, connSettings, DEFAULT_HANDSHAKE_TIMEOUT_MS, wholeNumber } from "./options.ts";
-import { MAX_INTERIM_ANSWERS, openTunnel, parseProxy } from "./proxy.ts";
+import { MAX_INTERIM_ANSWERS, MAX_STATUS_TEXT, openTunnel, parseProxy } from "./proxy.ts";
 
 /** Headers that are the handshake's business. */
 const OWN_HEADER = /^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/i;
@@ -87,7 +87,7 @@ export async function dial(url: string | URL, options: DialOptions = {}): Promis
       const { status, location } = outcome;
       if (redirects === maxRedirects) {
         const followed = redirects === 0 ? "" : `, after ${redirects} that were followed`;
-        const message = `${target.host} answered ${status} and redirects to ${location}${followed}`;
+        const message = `${target.host} answered ${status} and redirects to ${shownUrl(location)}${followed}`;
         throw new WebSocketError("refused", message, { status });
       }
       target = redirected(target, location, headers, status);
@@ -244,7 +244,7 @@ function exchange(
       }
       // Node sees no upgrade in a 101 without Upgrade or Connection.
       const code = status === 101 ? "handshake_failed" : "refused";
-      const words = `${name} answered ${status} ${statusMessage ?? ""}`.trim();
+      const words = `${name} answered ${status} ${printable(statusMessage ?? "", MAX_STATUS_TEXT)}`.trim();
       failed(new WebSocketError(code, status === 101 ? `${words} without an upgrade` : words, { status }));
     });
     request.on("error", (cause) => failed(requestError(name, cause)));
