@@ -1,4 +1,13 @@
-import { type Deadline, exemptSet, hostOf, type Listener, type MessageConn, type Peer } from "@zocalo/net";
+import { inspect } from "node:util";
+import {
+  type Deadline,
+  exemptSet,
+  hostOf,
+  type Listener,
+  type MessageConn,
+  type Peer,
+  printableLines,
+} from "@zocalo/net";
 import {
   CLOSE,
   isChannelName,
@@ -47,8 +56,8 @@ export interface HubOptions {
   /** Names of sessions and guests are made of it; a predictable one is for tests. */
   readonly random?: Random;
   /**
-   * Told of what fails and is no client's fault: an engine, an authenticator, a permission. Default: one line to standard error.
-   * Must not throw.
+   * Told of what fails and is no client's fault: an engine, an authenticator, a permission. Default: to
+   * standard error with its stack, where what it quotes of others is `printable`. Must not throw.
    */
   readonly onError?: (error: unknown) => void;
 }
@@ -118,7 +127,7 @@ export class Hub {
       clock,
       random,
       counters,
-      report: options.onError ?? ((error) => console.error("zocalo hub:", error)),
+      report: options.onError ?? ((error) => console.error(`zocalo hub: ${printableLines(inspect(error))}`)),
     };
     engine.start({
       publication: (channel, epoch, publication) => channels.get(channel)?.publication(epoch, publication),

@@ -78,6 +78,7 @@ export {
   peers,
 } from "./peers.ts";
 export { pipe } from "./pipe.ts";
+export { printable, printableJson, printableLines } from "./printable.ts";
 export type { ProxyProtocolOptions } from "./proxy-protocol.ts";
 export type { Resolver } from "./resolve.ts";
 export { Roster, type Seated } from "./roster.ts";

@@ -1,5 +1,6 @@
 import { NetError, type NetErrorCode } from "./error.ts";
 import { type FailureSite, wordsOf } from "./failures.ts";
+import { printable, printableLines } from "./printable.ts";
 
 /** What the codes of Node and of the system mean here, and how they print. */
 const MEANINGS: Readonly<Record<string, readonly [NetErrorCode, string]>> = {
@@ -65,16 +66,35 @@ const IN_MESSAGE = /:SSL routines:[^:]*:([^:]+):/;
 const CERTIFICATE_CODE = /CERT|^UNABLE_TO_|^CRL_|^INVALID_(?:CA|PURPOSE)$|^(?:HOSTNAME|KEYUSAGE)_|^ERROR_IN_/;
 
 /**
- * Wraps what Node threw or emitted, once: a `NetError` is returned as it is. `cause` keeps the original.
+ * Wraps what Node threw or emitted, once: a `NetError` is returned as it is. `cause` keeps the original; of a
+ * TLS error its texts become printable.
  *
  * @param site What was being done, and where.
  */
 export function netErrorFrom(error: unknown, site: FailureSite): NetError {
   if (error instanceof NetError) return error;
-  const [code, what] = meaningOf(error);
+  const [code, said] = meaningOf(error);
   const { path } = detailsOf(error);
+  // OpenSSL, and whoever throws in a resolver, may use several lines.
+  const what = said.replace(/\s+/g, " ").trim();
   const reason = path === undefined ? what : `${what}: ${path}`;
+  if (code === "tls") cleanTexts(error);
   return new NetError({ ...site, code, reason, cause: error });
+}
+
+/**
+ * Node quotes names of the peer's certificate in its error, and `console.error`, like Node itself when nobody
+ * catches, prints a cause with its stack as they are.
+ */
+function cleanTexts(error: unknown): void {
+  if (!(error instanceof Error)) return;
+  const { message, stack } = error;
+  const shown = printable(message, Infinity);
+  // Not by assignment, which throws where an error is frozen.
+  if (stack !== undefined) Reflect.set(error, "stack", printableLines(stack.replace(message, () => shown)));
+  Reflect.set(error, "message", shown);
+  const { reason } = detailsOf(error);
+  if (reason !== undefined) Reflect.set(error, "reason", printable(reason, Infinity));
 }
 
 function meaningOf(error: unknown): readonly [NetErrorCode, string] {

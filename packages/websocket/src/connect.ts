@@ -143,8 +143,7 @@ function alertOf(
 /** What went wrong, in a few words. Never empty. */
 export function reasonOf(error: unknown): string {
   const { reason } = netErrorFrom(error, { op: "dial" });
-  const text = reason.replace(/\s+/g, " ").trim();
-  return text === "" ? "no reason was given" : text;
+  return reason === "" ? "no reason was given" : reason;
 }
 
 /** A `lookup` function, as Node's options have it, as a resolver. */

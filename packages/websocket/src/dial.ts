@@ -2,12 +2,12 @@ import { randomBytes } from "node:crypto";
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import type { Socket } from "node:net";
 import { checkServerIdentity, type ConnectionOptions } from "node:tls";
-import { checkConnectionOptions, checkNames, NetError, type Resolver } from "@zocalo/net";
+import { checkConnectionOptions, checkNames, NetError, printable, type Resolver } from "@zocalo/net";
 import { WebSocketConn } from "./conn.ts";
 import { Compression } from "./core/compression.ts";
 import { type Connected, type ConnectOptions, connectTcp, reasonOf, resolverOf, secure } from "./connect.ts";
 import { DialLimits } from "./dial-limits.ts";
-import { credentialsOf, hostAndPort, parseHttpUrl } from "./dial-url.ts";
+import { credentialsOf, hostAndPort, parseHttpUrl, shownUrl } from "./dial-url.ts";
 import { WebSocketError } from "./error.ts";
 import { readAnswer } from "./handshake/client.ts";
 import {
@@ -24,7 +24,7 @@ import {
   DEFAULT_HANDSHAKE_TIMEOUT_MS,
   wholeNumber,
 } from "./options.ts";
-import { MAX_INTERIM_ANSWERS, openTunnel, parseProxy } from "./proxy.ts";
+import { MAX_INTERIM_ANSWERS, MAX_STATUS_TEXT, openTunnel, parseProxy } from "./proxy.ts";
 
 /** Headers that are the handshake's business. */
 const OWN_HEADER = /^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/i;
@@ -121,18 +121,18 @@ export async function dial(url: string | URL, given: DialOptions = {}): Promise<
       const { status, location } = outcome;
       if (redirects === maxRedirects) {
         const followed = redirects === 0 ? "" : `, after ${redirects} that were followed`;
-        const message = `${target.host} answered ${status} and redirects to ${location}${followed}`;
+        const message = `${target.host} answered ${status} and redirects to ${shownUrl(location)}${followed}`;
         throw new WebSocketError("refused", message, { status });
       }
       if (words.tls?.socket !== undefined && proxy === undefined && target.protocol === "https:") {
-        const message = `${target.host} redirects to ${location}, and tls.socket leads to nobody else`;
+        const message = `${target.host} redirects to ${shownUrl(location)}, and tls.socket leads to nobody else`;
         throw new WebSocketError("refused", message, { status });
       }
       const from = target;
       target = redirected(from, location, status);
       if (target.origin !== from.origin) {
         if (words.tls?.secureContext !== undefined) {
-          const message = `${from.host} redirects to ${location}, and tls.secureContext is for nobody else`;
+          const message = `${from.host} redirects to ${shownUrl(location)}, and tls.secureContext is for nobody else`;
           throw new WebSocketError("refused", message, { status });
         }
         words = wordsForAnyServer(words);
@@ -349,7 +349,7 @@ function exchange(
       }
       // Node sees no upgrade in a 101 without Upgrade or Connection.
       const code = status === 101 ? "handshake_failed" : "refused";
-      const words = `${name} answered ${status} ${statusMessage ?? ""}`.trim();
+      const words = `${name} answered ${status} ${printable(statusMessage ?? "", MAX_STATUS_TEXT)}`.trim();
       failed(new WebSocketError(code, status === 101 ? `${words} without an upgrade` : words, { status }));
     });
     request.on("error", (cause) => failed(requestError(name, cause)));

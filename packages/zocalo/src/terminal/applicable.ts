@@ -45,6 +45,7 @@ const CONFLICTS: readonly (readonly [keyof Flags, keyof Flags, string])[] = [
     "hex",
     "--echo sends back what comes; --hex is for standard input and output, which it does not use.",
   ],
+  ["hex", "raw", "--hex and --raw exclude each other."],
   ["echo", "binary", "--echo answers text with text and binary with binary; --binary is for standard input."],
   [
     "origin",

@@ -86,6 +86,11 @@ function optionsOf(side: Side): Option[] {
   add("all", "--hex", "lines of hexadecimal digits stand for bytes, both ways");
   add(
     "all",
+    "--raw",
+    "write what comes as it is on a terminal, too. DANGER: it obeys the peer's escape sequences then",
+  );
+  add(
+    "all",
     "-w, --timeout <TIME>",
     choose(
       "end when nothing comes or goes for this long: 5 (seconds), 300ms, 2m",

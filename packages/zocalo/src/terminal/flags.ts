@@ -13,6 +13,7 @@ export interface Flags {
   readonly keep?: true;
   readonly lines?: true;
   readonly hex?: true;
+  readonly raw?: true;
   /** Milliseconds. */
   readonly timeout?: number;
   /** Bytes. */

@@ -1,4 +1,4 @@
-import type { CloseInfo, Conn, MessageConn } from "@zocalo/net";
+import { type CloseInfo, type Conn, type MessageConn, printable } from "@zocalo/net";
 
 /** What the modes need of a connection of messages; every `MessageConn` has it. */
 export type Messages = Pick<MessageConn, "serve" | "send" | "trySend" | "close" | "abort">;
@@ -52,8 +52,8 @@ export function isErrorCode(code: number): boolean {
   return code >= 1002 && code <= 1015 && code !== 1005;
 }
 
-/** `1008 policy`, or what else is known. */
+/** `1008 policy`, or what else is known. The reason is the peer's own words: they stay on their line. */
 export function closeWords({ code, reason, error }: CloseInfo): string {
   if (error !== undefined) return error.message;
-  return code === 1005 ? "without a code" : `${code}${reason === "" ? "" : ` ${reason}`}`;
+  return code === 1005 ? "without a code" : `${code}${reason === "" ? "" : ` ${printable(reason)}`}`;
 }
