@@ -68,8 +68,29 @@ export interface TcpListenOptions extends ListenOptions {
   readonly proxyProtocol?: ProxyProtocolOptions | undefined;
 }
 
-/** Options of `"unix"`. */
+/** Options of `"unix"`. Abstract names have no file, so `mode`, `replaceStale` and `unlinkOnClose` mean nothing there. */
 export interface UnixListenOptions extends ListenOptions {
-  /** Permissions of the socket file, such as `0o660`. Default: what the process's umask leaves. No meaning for abstract names. */
+  /**
+   * Permissions of the socket file, from 0 to `0o777`, such as `0o660`, from the first moment that others see
+   * it. To connect one needs the right to write. Default: what the process's umask leaves.
+   *
+   * Risk: who may write to the directory may put another socket in its place, whatever its mode is.
+   */
   readonly mode?: number | undefined;
+  /**
+   * Replace a socket whose server went without closing it, as in a crash: one that refuses a connection. One
+   * that answers in any other way, and a file that is no socket, stay where they are, and `listen` rejects with
+   * `address_in_use`. A server that lives sees a connection that ends at once. Default `false`.
+   *
+   * Risk: a connection is also refused by a server of another make that is bound and does not listen yet; where
+   * the server runs on another machine with which this one shares the directory; and, but on Linux, where the
+   * queue of a living server is full.
+   */
+  readonly replaceStale?: boolean | undefined;
+  /**
+   * Remove the socket file on `close`, `drain` and `abort`; only if it is still the one that this listener
+   * made (device and inode are compared). `false`, as Go's `SetUnlinkOnClose(false)`, leaves it, for a
+   * process that goes on with the same socket. Default `true`.
+   */
+  readonly unlinkOnClose?: boolean | undefined;
 }

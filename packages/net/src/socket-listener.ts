@@ -21,6 +21,10 @@ export interface ListenerKind {
   readonly addr: Addr;
   /** Calls `server.listen`. */
   bind(server: Server): void;
+  /** Lets others find the socket, which listens. On failure it is closed and `release`d. */
+  publish?(): Promise<void> | undefined;
+  /** Takes back what `bind` and `publish` have made, before the socket is closed. Must not throw. */
+  release?(): void;
   /** Where the server listens now that it does. */
   boundAddr(server: Server): Addr;
   /** The addresses of a new connection; `undefined` if it is already gone. */
@@ -78,7 +82,9 @@ async function bound(server: Server, kind: ListenerKind, site: FailureSite): Pro
       });
       kind.bind(server);
     });
+    await kind.publish?.();
   } catch (error) {
+    kind.release?.();
     if (server.listening) server.close(); // It does, but not as it was asked to.
     throw netErrorFrom(error, site);
   }
@@ -119,6 +125,7 @@ class Admission implements StreamConnOwner {
   }
 
   stop(): void {
+    this.#kind.release?.();
     this.#server.close();
     for (const socket of this.#opening) socket.destroy();
   }

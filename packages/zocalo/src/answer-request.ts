@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { toOriginForm } from "@zocalo/websocket";
 import type { OwnNames } from "./own-names.ts";
-import { type Pages, SECURITY_HEADERS } from "./pages.ts";
+import { type Pages, securityHeaders } from "./pages.ts";
 
 /** Where a WebSocket begins. */
 export const WEBSOCKET_PATH = "/ws";
@@ -34,7 +34,8 @@ export function answerRequest(site: Site, request: IncomingMessage, response: Se
   const hasBody =
     request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"] ?? 0) > 0;
   if (hasBody || site.isStopping()) response.setHeader("connection", "close");
-  for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
+  const always = securityHeaders(request.headers.host, "encrypted" in request.socket);
+  for (const [name, value] of Object.entries(always)) response.setHeader(name, value);
 
   const path = (request.url ?? "").replace(/[?#].*$/s, "");
   if (request.method !== "GET" && request.method !== "HEAD") {

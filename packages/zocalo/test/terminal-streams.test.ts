@@ -76,6 +76,23 @@ test("a Unix socket, and one in the abstract namespace", async () => {
   }
 });
 
+test("--replace-stale takes the place of a command that was killed, and of none that lives", async () => {
+  const path = join(directory, "stale");
+  const killed = new Terminal(`listen unix:${path} --echo`);
+  await killed.listening();
+  const refused = await run(`listen unix:${path} --replace-stale`);
+  assert.deepEqual(
+    [refused.code, refused.stderr],
+    [1, `zocalo: listen unix ${path}: address already in use\n`],
+  );
+  await killed[Symbol.asyncDispose]();
+  assert.equal((await run(`listen unix:${path}`)).code, 1);
+  await using terminal = new Terminal(`listen unix:${path} --replace-stale --echo`);
+  await terminal.listening();
+  const { code, stdout } = await run(`dial unix:${path}`, "hola\n");
+  assert.deepEqual([code, stdout.toString()], [0, "hola\n"]);
+});
+
 test("--echo sends everything back to any number of connections at once", async () => {
   const bytes = noise(4 * MEGABYTE);
   await using terminal = new Terminal("listen tcp://127.0.0.1:0 --echo");

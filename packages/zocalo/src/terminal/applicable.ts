@@ -19,6 +19,7 @@ const PROXIED = ["tcp", "tls", "ws", "wss"] as const;
 const USES: { readonly [K in keyof Flags]?: Use } = {
   proxyProtocol: { flag: "--proxy-protocol", schemes: PROXIED, side: "listen" },
   trustedProxy: { flag: "--trusted-proxy", schemes: PROXIED, side: "listen" },
+  replaceStale: { flag: "--replace-stale", schemes: ["unix"], side: "listen" },
   cert: { flag: "--cert", schemes: TLS },
   key: { flag: "--key", schemes: TLS },
   ca: { flag: "--ca", schemes: TLS },
@@ -61,7 +62,7 @@ export function checkFlags(side: Side, target: Target, flags: Flags): void {
     if (flags[name as keyof Flags] === undefined) continue;
     if (schemes !== undefined && !schemes.includes(target.scheme)) {
       refuse(
-        `${flag} is for ${schemes.map((scheme) => `${scheme}://`).join(" and ")}, not for ${target.text}.`,
+        `${flag} is for ${schemes.map((scheme) => (scheme === "unix" ? "unix:" : `${scheme}://`)).join(" and ")}, not for ${target.text}.`,
       );
     }
     if (only !== undefined && only !== side) refuse(`${flag} is for zocalo ${only}.`);

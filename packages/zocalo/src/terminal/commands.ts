@@ -51,6 +51,7 @@ const GROUPS = {
   all: "Options:",
   tls: "For tls and wss:",
   proxy: "For tcp, tls, ws and wss:",
+  unix: "For unix:",
   websocket: "For ws and wss:",
 } as const;
 
@@ -108,6 +109,7 @@ function optionsOf(side: Side): Option[] {
       "--trusted-proxy <ADDRESS>",
       "whom to believe, as 10.0.0.5 or 10.0.0.0/8; repeat it for more (default: this machine)",
     ).argParser(collect);
+    add("unix", "--replace-stale", "replace a socket file that a crashed server has left");
   }
   add(
     "tls",

@@ -21,6 +21,7 @@ export interface Flags {
   readonly verbose?: true;
   readonly proxyProtocol?: true;
   readonly trustedProxy?: readonly string[];
+  readonly replaceStale?: true;
   readonly cert?: string;
   readonly key?: string;
   readonly ca?: string;

@@ -90,7 +90,7 @@ export function openListener(
   const onRefuse = ({ remoteAddr, reason, error }: Refusal): void => {
     onRefused(remoteAddr === undefined ? "somebody" : String(remoteAddr), error?.message ?? reason);
   };
-  if (scheme === "unix") return listen("unix", address, { onRefuse });
+  if (scheme === "unix") return listen("unix", address, { onRefuse, replaceStale: flags.replaceStale });
   const proxyProtocol = flags.proxyProtocol ? { trusted: flags.trustedProxy ?? LOOPBACK } : undefined;
   if (scheme === "tcp") return listen("tcp", address, { proxyProtocol, onRefuse });
   return listen("tls", address, {
