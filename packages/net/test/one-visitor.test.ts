@@ -217,6 +217,27 @@ test("handshakes that stop half-way hold a TLS port for nobody else", async (t) 
   await listener.abort();
 });
 
+test("a handshake that fails gives back the place of its connection", async () => {
+  const { log, onRefuse } = refusals();
+  const options = { cert, key, maxConnectionsPerAddress: 1, exemptAddresses, onRefuse };
+  const listener = await listen("tls", "127.0.0.1:0", options);
+  echoAll(listener);
+  const port = portOf(listener);
+  for (let count = 0; count < 3; count++) {
+    const stranger = await connectFrom(HONEST, port);
+    stranger.write("no TLS at all\r\n\r\n");
+    await closed(stranger);
+  }
+  assert.deepEqual(
+    log,
+    Array.from({ length: 3 }, () => `handshake ${HONEST}`),
+  );
+  const honest = connectSecurely({ port, host: "127.0.0.1", ...trust });
+  await roundTrip(honest);
+  honest.destroy();
+  await listener.abort();
+});
+
 test("a hello that comes a byte at a time, each in time, is cut all the same", async (t) => {
   const { log, onRefuse } = refusals();
   const listener = await listen("tls", "127.0.0.1:0", { cert, key, handshakeTimeoutMs: 400, onRefuse });
