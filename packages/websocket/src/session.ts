@@ -310,7 +310,7 @@ export class Session
   /** `OutgoingStreams` */
   breakOff(): void {
     // The peer is gone, and what it sent before is still to be received.
-    if (this.isWriteBroken) return;
+    if (this.isWriteBroken || this.isTransportClosed) return;
     void this.#close(CLOSE.internalError, "");
   }
 

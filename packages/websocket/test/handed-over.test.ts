@@ -289,8 +289,13 @@ for (const isOn of [true, false]) {
   });
 }
 
-for (const readBufferSize of [1, MIB]) {
-  test(`over TLS, too, what had arrived before a write failed is received (room to read ahead: ${readBufferSize})`, async () => {
+for (const [how, readBufferSize] of [
+  ["send", 1],
+  ["send", MIB],
+  ["sendStream", 1],
+  ["sendStream", MIB],
+] as const) {
+  test(`over TLS, too, what had arrived before a ${how} failed is received (room to read ahead: ${readBufferSize})`, async () => {
     const identity = selfSigned("IP:127.0.0.1");
     const tls = { cert: identity.cert, key: identity.key };
     await using server = await accepting({ ...limits, readBufferSize, tls });
@@ -301,7 +306,8 @@ for (const readBufferSize of [1, MIB]) {
     const conn = await accepted;
     const parts = ["one", "two", "three"].map((text) => frameFrom("client", 0x81, text));
     const close = Buffer.concat([Buffer.from([0x03, 0xf0]), Buffer.from("go away")]);
-    const sent = conn.send(new Uint8Array(32 * MIB));
+    const much = new Uint8Array(32 * MIB);
+    const sent = how === "send" ? conn.send(much) : conn.sendStream([much, much]);
     await peer.write(Buffer.concat([...parts, frameFrom("client", 0x88, close)]));
     assert.equal(await conn.receive(), "one"); // So the rest has come, too.
     peer.abort();
