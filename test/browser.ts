@@ -12,7 +12,7 @@ const ARGS = [
   "--disable-dev-shm-usage",
 ];
 
-/** Debian's Chromium, without a window. The caller closes it. */
-export function launchBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: "/usr/bin/chromium", headless: true, args: ARGS });
+/** Debian's Chromium, without a window. The caller closes it. @param more arguments. */
+export function launchBrowser(more: readonly string[] = []): Promise<Browser> {
+  return chromium.launch({ executablePath: "/usr/bin/chromium", headless: true, args: [...ARGS, ...more] });
 }

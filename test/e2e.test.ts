@@ -112,6 +112,12 @@ test("browsers, nc and UDP talk in one room, come back after a crash, and part i
   await heard("hola, soy Ana");
   await ben.say("<img src=x onerror=alert(1)>");
   await heard("<img src=x onerror=alert(1)>");
+  // The address that is shown is the one that a click goes to, whatever direction stands before it and in it.
+  await ana.say("\u202ehttps://a.example/\u202emoc.knab//:sptth");
+  await heard("\u202ehttps://a.example/\u202emoc.knab//:sptth");
+  const link = ben.page.locator(`[data-testid="message"][data-offset="${said.length}"] a`);
+  assert.equal(await link.innerText(), "https://a.example/");
+  assert.equal(await link.evaluate((element) => getComputedStyle(element).unicodeBidi), "isolate");
   for (const [name, program] of Object.entries(programs)) {
     program.send({ type: "publish", id: 2, channel: CHANNEL, data: { text: `hola de ${name}` } });
     assert.equal((await program.received.next("published")).offset, said.length + 1);

@@ -17,6 +17,7 @@ test("every example meets strangers, but for those that have nothing to do with 
     'packages/net/src/addr.ts: parseAddr("tcp", "[::1]:53").port;',
     'packages/net/src/addr.ts: splitHostPort("[::1]:http");',
     'packages/net/src/addr.ts: joinHostPort("::1", 53);',
+    "packages/net/src/address-limits.ts: const sessions = new AddressCounts(100, exemptSet(void 0));",
     // Of an interface and a sender that are not here.
     'packages/net/src/packet-conn.ts: packets.join("232.1.2.3", { source: "192.0.2.7", interface: "eth0" });',
     "packages/net/src/pipe.ts: const [a, b] = pipe();",

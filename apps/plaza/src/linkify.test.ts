@@ -44,6 +44,11 @@ test("an address cannot carry markup out of itself", () => {
   ]);
 });
 
+test("an address has no character that would show it as another", () => {
+  assert.deepEqual(links("https://evil.example/\u202emoc.knab//:sptth"), ["https://evil.example/"]);
+  assert.deepEqual(links("\u2067https://a.example/x\u2069"), ["https://a.example/x"]);
+});
+
 test("a message has a bounded number of links", () => {
   const address = "https://a.example/ ";
   assert.equal(links(address.repeat(LINK_LIMIT)).length, LINK_LIMIT);

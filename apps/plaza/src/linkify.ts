@@ -6,7 +6,8 @@ export type Piece =
 /** After this many links the rest of a message stays text: nobody clicks the hundredth. */
 export const LINK_LIMIT = 50;
 
-const ADDRESS = /\bhttps?:\/\/[^\s<>"`{}|\\^]+/gi;
+/** Ends before a character of direction (UAX #9): one would show another address than the link has. */
+const ADDRESS = /\bhttps?:\/\/[^\s<>"`{}|\\^\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gi;
 
 const OPENING: Readonly<Record<string, string>> = { ")": "(", "]": "[" };
 

@@ -6,6 +6,7 @@ import { webSocketDial } from "./dial-websocket.ts";
 import type { Token } from "./open-link.ts";
 import type { OutboxLimits } from "./outbox.ts";
 import { Session } from "./session.ts";
+import { shownUrl } from "./shown-url.ts";
 
 /** How a session connects. */
 export interface ConnectOptions {
@@ -66,7 +67,7 @@ function webSocketUrl(text: string): string {
   try {
     url = new URL(text, globalThis.location?.href);
   } catch (cause) {
-    throw new TypeError(`not a URL: ${JSON.stringify(text)}`, { cause });
+    throw new TypeError(`not a URL: ${JSON.stringify(shownUrl(text))}`, { cause });
   }
   url.protocol = url.protocol.replace("http", "ws");
   url.hash = "";

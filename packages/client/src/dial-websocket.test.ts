@@ -102,6 +102,10 @@ test("a URL is made one for WebSocket, or refused at once", async () => {
     await session.close();
   }
   assert.throws(() => connect("not a url"), { name: "TypeError", message: 'not a URL: "not a url"' });
+  assert.throws(() => connect("ws://ana:s3cret@:1/?token=s3cret"), {
+    name: "TypeError",
+    message: 'not a URL: "ws://:1/?…"',
+  });
   assert.throws(() => connect("ftp://example.org"), {
     name: "TypeError",
     message: "a URL for WebSocket begins with ws: or wss:, not ftp:",
@@ -160,13 +164,15 @@ test("closing passes on the code, aborting tells the end at once and once", asyn
 test("a dial that fails or is canceled rejects", async () => {
   install(FakeSocket);
   const dial = webSocketDial();
-  const failing = dial("ws://example.org/ws", { signal: new AbortController().signal });
+  const failing = dial("ws://ana:s3cret@example.org/ws?token=s3cret", {
+    signal: new AbortController().signal,
+  });
   FakeSocket.newest.end(1006, "");
   await assert.rejects(failing, {
     name: "SessionError",
     code: "dial_failed",
     closeCode: 1006,
-    message: "cannot connect to ws://example.org/ws",
+    message: "cannot connect to ws://example.org/ws?…",
   });
   const aborter = new AbortController();
   const canceled = dial("ws://example.org/ws", { signal: aborter.signal });

@@ -1,5 +1,6 @@
 import type { ClientConn, ConnEnd, Dial } from "./conn.ts";
 import { SessionError } from "./error.ts";
+import { shownUrl } from "./shown-url.ts";
 
 /** Bytes that may wait in the socket before `trySend` refuses. */
 const MAX_BUFFERED_BYTES = 1_048_576;
@@ -26,7 +27,7 @@ export function webSocketDial(): Dial {
         signal.removeEventListener("abort", abort);
         // Has no effect after `open`.
         reject(
-          new SessionError("dial_failed", `cannot connect to ${url}`, {
+          new SessionError("dial_failed", `cannot connect to ${shownUrl(url)}`, {
             closeCode: event.code,
             cause: event,
           }),

@@ -9,7 +9,10 @@ import type { Gap } from "./gap.ts";
  */
 export type ChannelErrorCode = ErrorCode | "closed" | "timeout" | "outbox_full";
 
-/** A publish, a read or a subscription that the server refused or that could not be carried out. */
+/**
+ * A publish, a read or a subscription that the server refused or that could not be carried out. `message` may
+ * have the server's own words, as they came: clean them before a terminal shows them.
+ */
 export class ChannelError extends Error {
   override readonly name = "ChannelError";
   /** Stable: compare this, not the message. */
@@ -49,7 +52,10 @@ export class GapError extends Error {
  */
 export type SessionErrorCode = ErrorCode | "dial_failed" | "timeout" | "connection_lost";
 
-/** Why a session has no connection. */
+/**
+ * Why a session has no connection. `message` may have the server's own words, as they came: clean them before
+ * a terminal shows them.
+ */
 export class SessionError extends Error {
   override readonly name = "SessionError";
   /** Stable: compare this, not the message. */

@@ -12,6 +12,7 @@ import type { Clock } from "./clock.ts";
 import type { ClientConn, ConnEnd, Dial } from "./conn.ts";
 import { SessionError, type SessionErrorCode } from "./error.ts";
 import { Link, type LinkEvents } from "./link.ts";
+import { shownUrl } from "./shown-url.ts";
 
 /** Proves who the user is, or is asked for that proof before each connection. */
 export type Token = string | (() => string | Promise<string>);
@@ -57,7 +58,7 @@ export function openLink(target: LinkTarget, events: OpenLinkEvents): () => void
     events.failed(error);
   };
   const stopTimer = clock.after(timeoutMs, () =>
-    fail(new SessionError("timeout", `no connection to ${url} within ${timeoutMs} ms`)),
+    fail(new SessionError("timeout", `no connection to ${shownUrl(url)} within ${timeoutMs} ms`)),
   );
 
   const greet = (conn: ClientConn, token: string | undefined) => {
@@ -99,7 +100,7 @@ export function openLink(target: LinkTarget, events: OpenLinkEvents): () => void
   dial().catch((cause: unknown) => {
     if (cause instanceof SessionError) return fail(cause);
     const reason = cause instanceof Error ? cause.message : String(cause);
-    return fail(new SessionError("dial_failed", `cannot connect to ${url}: ${reason}`, { cause }));
+    return fail(new SessionError("dial_failed", `cannot connect to ${shownUrl(url)}: ${reason}`, { cause }));
   });
 
   return () => {

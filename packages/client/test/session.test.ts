@@ -213,6 +213,27 @@ test("a server that takes the connection and says nothing is given up", async ()
   await session.close();
 });
 
+test("an error names the server without user, password and query", async () => {
+  for (const isDown of [true, false]) {
+    const clock = new FakeClock();
+    const server = new FakeServer();
+    server.isDown = isDown;
+    server.intercept = () => null;
+    const url = "fake://ana:s3cret@a.example/?token=s3cret";
+    const session = connect(url, { dial: server.dial, clock, timeoutMs: 2_000 });
+    const causes: SessionError[] = [];
+    session.onState((state) => {
+      if (state.name === "waiting") causes.push(state.cause);
+    });
+    await clock.advance(2_000);
+    const [cause] = causes;
+    assert.equal(cause?.code, isDown ? "dial_failed" : "timeout");
+    assert.match(cause.message, /fake:\/\/a\.example\/\?…/);
+    assert.doesNotMatch(cause.message, /s3cret/);
+    await session.close();
+  }
+});
+
 test("a dial that never ends is canceled, and a connection that comes too late is dropped", async () => {
   const clock = new FakeClock();
   const server = new FakeServer();

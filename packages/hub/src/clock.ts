@@ -12,11 +12,14 @@ export interface Clock {
   after(delayMs: number, task: () => void): Timer;
 }
 
+/** The longest delay `setTimeout` takes, in milliseconds; what is longer would happen at once. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
 /** The machine's clock. Its timers do not keep a process alive. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(delayMs, task) {
-    const timer = setTimeout(task, delayMs);
+    const timer = setTimeout(task, Math.min(delayMs, MAX_DELAY_MS));
     timer.unref();
     return { cancel: () => clearTimeout(timer) };
   },

@@ -11,6 +11,7 @@ import {
   type Unsubscribe,
 } from "@zocalo/protocol";
 import { checkDataLength, commit, engineFailure, fromEngine } from "./context.ts";
+import { COST, costOfPublications } from "./costs.ts";
 import { encodeHistory, encodePresence, measuredEntry } from "./encode.ts";
 import type { Namespace } from "./namespace.ts";
 import type { Session } from "./session.ts";
@@ -74,7 +75,13 @@ function commitFor(
 ): void {
   const { context, identity } = session;
   if (!identity) return;
-  const publication = { user: identity.user, info: session.infoText, data, key };
+  const publication = {
+    user: identity.user,
+    info: session.infoText,
+    data,
+    key,
+    address: session.addressName,
+  };
   const place = session.reserve();
   commit(context, channel, namespace, publication).then(
     ({ epoch, offset, duplicate }) => {
@@ -106,6 +113,7 @@ export async function history(session: Session, command: ReadHistory): Promise<v
     const from = Math.max(end - Math.min(HISTORY_STEP, limit - entries.length), state.oldest);
     const page = await fromEngine(context, context.engine.read(channel, from - 1, end - from));
     if (page.epoch !== state.epoch) break;
+    session.charge(costOfPublications(page.publications.length));
     const wanted = page.publications.filter(({ offset }) => offset < end);
     const added = newestThatFit(wanted, room, entries);
     if (added.isFull && entries.length === 0) {
@@ -144,6 +152,7 @@ export async function presence(session: Session, { id, channel }: ReadPresence):
   if (!namespace.presence)
     throw new ProtocolError("forbidden", `"${namespace.name}" does not show who is there`);
   const state = await fromEngine(context, context.engine.present(channel));
+  session.charge(state.users.length * COST.presentUser);
   const limits = { users: context.limits.presenceUsers, bytes: conn.maxSendBytes };
   session.answer(encodePresence(id, channel, state, limits), id);
 }

@@ -21,6 +21,11 @@ export interface NewPublication {
   readonly data: string;
   /** Idempotency key, of the channel: whoever repeats it gets the first publication's offset. */
   readonly key?: string | undefined;
+  /**
+   * The name of the address it came from, for engines that let each keep only so much; unset: of nobody who has a limit. It is not a part
+   * of what is kept.
+   */
+  readonly address?: string | undefined;
 }
 
 /** Where a publication stands. */

@@ -1,4 +1,13 @@
-import type { Deadline, Listener, MessageConn } from "@zocalo/net";
+import { inspect } from "node:util";
+import {
+  type Deadline,
+  exemptSet,
+  hostOf,
+  type Listener,
+  type MessageConn,
+  type Peer,
+  printableLines,
+} from "@zocalo/net";
 import {
   CLOSE,
   isChannelName,
@@ -9,7 +18,7 @@ import {
   ProtocolError,
 } from "@zocalo/protocol";
 import { Channels } from "./channel.ts";
-import { type Clock, systemClock } from "./clock.ts";
+import { type Clock, systemClock, type Timer } from "./clock.ts";
 import { checkDataLength, commit, fromEngine, type HubContext } from "./context.ts";
 import type { Committed, Engine } from "./engine.ts";
 import { guests } from "./guests.ts";
@@ -18,8 +27,9 @@ import { type HubLimits, hubLimits } from "./limits.ts";
 import { MemoryEngine } from "./memory-engine.ts";
 import { type NamespaceOptions, Namespaces } from "./namespace.ts";
 import { type Random, systemRandom } from "./random.ts";
-import { Session } from "./session.ts";
+import { Session, type SessionOwner } from "./session.ts";
 import { Counters, type HubStats } from "./stats.ts";
+import { Visitors } from "./visitors.ts";
 
 /** How a hub is set up. */
 export interface HubOptions {
@@ -30,14 +40,24 @@ export interface HubOptions {
   /** Who somebody is. Default: `guests()`, which believes everybody; what guests may do is for the namespaces to say. */
   readonly authenticate?: Authenticate;
   readonly limits?: Partial<HubLimits>;
+  /**
+   * Who has no limit of its own, such as a proxy: addresses, networks as `"10.0.0.0/8"`, `"unix"` and `"pipe"`. Default `localAddresses` of
+   * `@zocalo/net`, this machine. `[]` exempts nobody.
+   */
+  readonly exemptAddresses?: readonly string[];
+  /**
+   * At which address somebody is, as an IP address. Default: `peer.addr`. Behind a proxy that says so in a header, take it from
+   * `peer.request`; **risk**: whoever may write that header may have any address. Must not throw.
+   */
+  readonly hostOf?: (peer: Peer) => string;
   /** Told to clients in `connected`. Default `zocalo/0.1.0`. */
   readonly server?: string;
   readonly clock?: Clock;
   /** Names of sessions and guests are made of it; a predictable one is for tests. */
   readonly random?: Random;
   /**
-   * Told of what fails and is no client's fault: an engine, an authenticator, a permission. Default: one line to standard error.
-   * Must not throw.
+   * Told of what fails and is no client's fault: an engine, an authenticator, a permission. Default: to
+   * standard error with its stack, where what it quotes of others is `printable`. Must not throw.
    */
   readonly onError?: (error: unknown) => void;
 }
@@ -48,6 +68,17 @@ const SERVER = "zocalo/0.1.0";
 /** How long `close` waits for peers by default, in milliseconds. */
 const CLOSE_MS = 5_000;
 
+/** Why a connection is not taken. */
+interface Refusal {
+  readonly code: number;
+  readonly reason: string;
+}
+const CLOSING: Refusal = { code: CLOSE.goingAway, reason: "the server is closing" };
+const FULL: Refusal = { code: CLOSE.tryAgainLater, reason: "the server is full" };
+const TOO_MANY: Refusal = { code: CLOSE.tryAgainLater, reason: "too many connections from your address" };
+const DRIVEN_OUT: Refusal = { code: CLOSE.tryAgainLater, reason: "too many unverified peers" };
+const SILENT: Refusal = { code: CLOSE.slowConsumer, reason: "no command came in time" };
+
 /**
  * The square: channels that connections of every kind share.
  *
@@ -57,12 +88,21 @@ const CLOSE_MS = 5_000;
  */
 export class Hub {
   readonly #context: HubContext;
+  readonly #hostOf: (peer: Peer) => string;
+  readonly #visitors: Visitors;
   readonly #sessions = new Set<Session>();
+  /** In the order in which they came. */
+  readonly #unverified = new Set<Session>();
+  /** Those that were told to go and have not gone yet. They hold no place, or whoever is refused would keep others out. */
+  readonly #leaving = new Set<Session>();
+  /** Those that have sent no command, and what ends them. */
+  readonly #silent = new Map<Session, Timer>();
   readonly #listeners = new Set<Listener<MessageConn>>();
   /** One for all sessions: it is part of what an idle connection costs. */
-  readonly #onClose = (session: Session): void => {
-    this.#sessions.delete(session);
-    if (this.#sessions.size === 0) this.#whenEmpty?.();
+  readonly #owner: SessionOwner = {
+    spoke: (session) => this.#spoke(session),
+    verified: (session) => this.#verified(session),
+    closed: (session) => this.#closed(session),
   };
   #whenEmpty: (() => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -75,6 +115,8 @@ export class Hub {
     const engine = options.engine ?? new MemoryEngine({ clock, random });
     const counters = new Counters();
     const channels = new Channels(engine, counters);
+    this.#hostOf = options.hostOf ?? (({ addr }) => hostOf(addr));
+    this.#visitors = new Visitors(limits, exemptSet(options.exemptAddresses), clock);
     this.#context = {
       engine,
       namespaces,
@@ -85,7 +127,7 @@ export class Hub {
       clock,
       random,
       counters,
-      report: options.onError ?? ((error) => console.error("zocalo hub:", error)),
+      report: options.onError ?? ((error) => console.error(`zocalo hub: ${printableLines(inspect(error))}`)),
     };
     engine.start({
       publication: (channel, epoch, publication) => channels.get(channel)?.publication(epoch, publication),
@@ -119,14 +161,96 @@ export class Hub {
     }
   }
 
-  /** Takes one connection. Past the limit of sessions, or when the hub is closing, it is told so and closed. */
+  /** True while one more connection would be turned away because there are as many as there may be. */
+  get isFull(): boolean {
+    return this.#sessions.size >= this.#context.limits.sessions;
+  }
+
+  /**
+   * Takes one connection. Past the limit of sessions, of all or of its address, or when the hub is closing, it is told so and closed.
+   */
   accept(conn: MessageConn): void {
-    const session = new Session(conn, this.#context, this.#onClose);
-    const isFull = this.#sessions.size >= this.#context.limits.sessions;
-    this.#sessions.add(session);
+    const session = new Session(conn, this.#context, this.#owner);
+    const refusal = this.#closing ? CLOSING : this.#admit(session);
+    if (refusal) this.#leaving.add(session);
+    else this.#expectCommand(session);
     conn.serve(session);
-    if (this.#closing) session.disconnect(CLOSE.goingAway, "the server is closing");
-    else if (isFull) session.disconnect(CLOSE.tryAgainLater, "the server is full");
+    if (refusal) session.disconnect(refusal.code, refusal.reason);
+  }
+
+  /** Gives it a place, or says why there is none. */
+  #admit(session: Session): Refusal | undefined {
+    const { peer } = session.conn;
+    if (peer.verification !== undefined) {
+      this.#admitUnverified(session);
+      return undefined;
+    }
+    return this.#admitVerified(session, peer);
+  }
+
+  /** Whoever can forge addresses can make up any number of these: they drive out only each other. */
+  #admitUnverified(session: Session): void {
+    const [oldest] = this.#unverified;
+    if (oldest && this.#unverified.size >= this.#context.limits.unverifiedSessions) {
+      this.#dismiss(oldest, DRIVEN_OUT);
+    }
+    this.#unverified.add(session);
+  }
+
+  #admitVerified(session: Session, peer: Peer): Refusal | undefined {
+    if (this.isFull) return FULL;
+    const visitor = this.#visitors.enter(this.#hostOf(peer));
+    if (visitor === "full") return TOO_MANY;
+    if (visitor !== "exempt") session.visitor = visitor;
+    this.#sessions.add(session);
+    return undefined;
+  }
+
+  #expectCommand(session: Session): void {
+    if (session.isDatagram) return;
+    const { clock, limits } = this.#context;
+    const end = (): void => this.#dismiss(session, SILENT);
+    this.#silent.set(session, clock.after(limits.firstCommandMs, end));
+  }
+
+  #spoke(session: Session): void {
+    this.#silent.get(session)?.cancel();
+    this.#silent.delete(session);
+  }
+
+  #verified(session: Session): boolean {
+    if (!this.#unverified.delete(session)) return true;
+    const refusal = this.#admitVerified(session, session.conn.peer);
+    if (!refusal) return true;
+    this.#dismiss(session, refusal);
+    return false;
+  }
+
+  /** Tells it to go. Its place is another's from now on. */
+  #dismiss(session: Session, { code, reason }: Refusal): void {
+    this.#giveUpPlace(session);
+    this.#leaving.add(session);
+    session.disconnect(code, reason);
+  }
+
+  #closed(session: Session): void {
+    this.#giveUpPlace(session);
+    this.#leaving.delete(session);
+    if (this.#isEmpty) this.#whenEmpty?.();
+  }
+
+  #giveUpPlace(session: Session): void {
+    this.#spoke(session);
+    this.#unverified.delete(session);
+    if (this.#sessions.delete(session) && session.visitor) this.#visitors.leave(session.visitor);
+  }
+
+  get #isEmpty(): boolean {
+    return this.#sessions.size === 0 && this.#unverified.size === 0 && this.#leaving.size === 0;
+  }
+
+  get #all(): Session[] {
+    return [...this.#sessions, ...this.#unverified, ...this.#leaving];
   }
 
   /**
@@ -156,7 +280,9 @@ export class Hub {
   /** What it is doing, and has done. */
   stats(): HubStats {
     const { counters, channels } = this.#context;
-    return { ...counters.counted(), sessions: this.#sessions.size, channels: channels.size };
+    const unverifiedSessions = this.#unverified.size;
+    const sessions = this.#sessions.size + unverifiedSessions;
+    return { ...counters.counted(), sessions, unverifiedSessions, channels: channels.size };
   }
 
   /**
@@ -178,18 +304,19 @@ export class Hub {
     await this.#endSessions(deadline);
     await Promise.all(stopped);
     await Promise.all(listeners.map((listener) => listener.drain(deadline)));
+    this.#visitors.close();
     await this.#context.engine.close();
   }
 
   async #endSessions(deadline: Deadline): Promise<void> {
-    for (const session of this.#sessions) session.disconnect(CLOSE.goingAway, "the server is closing");
-    if (this.#sessions.size === 0) return;
+    for (const session of this.#all) session.disconnect(CLOSING.code, CLOSING.reason);
+    if (this.#isEmpty) return;
     const { clock } = this.#context;
     const empty = new Promise<void>((resolve) => {
       this.#whenEmpty = resolve;
     });
     const abortAll = (): void => {
-      for (const session of this.#sessions) session.conn.abort();
+      for (const session of this.#all) session.conn.abort();
     };
     const timer = deadline === null ? undefined : clock.after(Number(deadline) - clock.now(), abortAll);
     await empty;

@@ -5,7 +5,7 @@ export { guests } from "./guests.ts";
 export { Hub, type HubOptions } from "./hub.ts";
 export type { Authenticate, AuthenticationRequest, Identity } from "./identity.ts";
 export { defaultHubLimits, type HubLimits } from "./limits.ts";
-export { MemoryEngine, type MemoryEngineOptions } from "./memory-engine.ts";
+export { defaultMemoryEngineOptions, MemoryEngine, type MemoryEngineOptions } from "./memory-engine.ts";
 export type { NamespaceOptions, Permission } from "./namespace.ts";
 export { type Random, systemRandom } from "./random.ts";
 export type { HubStats } from "./stats.ts";

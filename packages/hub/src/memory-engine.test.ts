@@ -159,3 +159,81 @@ test("the time of a log does not go back with the clock", async () => {
   assert.ok(second.at >= first.at);
   await engine.close();
 });
+
+/** Publications kept of a channel. */
+async function keptOf(engine: MemoryEngine, channel: string): Promise<number> {
+  return (await engine.read(channel, 0, 1_000)).publications.length;
+}
+
+test("one channel past those of an address takes the place of its own oldest, and others keep theirs", async () => {
+  const { engine } = make({ maxChannelsPerAddress: 2 });
+  const greedy = { ...hello, address: "203.0.113.7" };
+  await engine.publish("c:honest", { ...hello, address: "198.51.100.1" }, keepAll);
+  await engine.publish("c:nobody", hello, keepAll);
+  await engine.publish("c:1", greedy, keepAll);
+  await engine.publish("c:2", greedy, keepAll);
+  assert.deepEqual([await keptOf(engine, "c:1"), await keptOf(engine, "c:2")], [1, 1]);
+  await engine.publish("c:1", greedy, keepAll); // The latest now.
+  await engine.publish("c:honest", greedy, keepAll); // Not begun by it.
+  await engine.publish("c:3", greedy, keepAll);
+  const names = ["c:1", "c:2", "c:3", "c:honest", "c:nobody"];
+  assert.deepEqual(await Promise.all(names.map((name) => keptOf(engine, name))), [2, 0, 1, 2, 1]);
+  await engine.close();
+});
+
+test("an address all of whose channels are open begins no other, and does when one is left", async () => {
+  const { engine } = make({ maxChannelsPerAddress: 1 });
+  const greedy = { ...hello, address: "203.0.113.7" };
+  const { epoch } = await engine.open("c:1");
+  await engine.publish("c:1", greedy, keepAll);
+  await assert.rejects(engine.publish("c:2", greedy, keepAll), isFull);
+  assert.equal(engine.channels, 1, "what was refused leaves no trace");
+  await engine.publish("c:3", { ...hello, address: "198.51.100.1" }, keepAll);
+  engine.release("c:1");
+  await engine.open("c:1"); // Now it is open again, and has begun before.
+  await assert.rejects(engine.publish("c:2", greedy, keepAll), isFull);
+  engine.release("c:1");
+  await engine.publish("c:2", greedy, keepAll);
+  const first = await engine.open("c:1");
+  assert.equal(first.head, 0);
+  assert.notEqual(first.epoch, epoch, "its offsets begin again");
+  await engine.close();
+});
+
+test("an address that publishes past its share loses its own oldest publications, and others keep theirs", async () => {
+  const { engine } = make({ maxBytes: 1_000_000, maxBytesPerAddress: 50_000 });
+  const large = { user: "eve", data: JSON.stringify("y".repeat(1_000)) };
+  await engine.publish("c:honest", { ...large, address: "198.51.100.1" }, keepAll);
+  for (let count = 0; count < 200; count++) {
+    await engine.publish(`c:${count % 20}`, { ...large, address: "203.0.113.7" }, keepAll);
+  }
+  assert.equal(await keptOf(engine, "c:honest"), 1);
+  assert.ok(engine.bytes <= 50_000 + 2_000, `${engine.bytes}`);
+  assert.equal(await keptOf(engine, "c:19"), 10 - (await engine.read("c:19", 0, 1)).oldest + 1);
+  assert.ok((await keptOf(engine, "c:19")) >= 1, "the latest is there");
+  // In a channel that is open, too.
+  await engine.open("c:open");
+  for (let count = 0; count < 200; count++) {
+    await engine.publish("c:open", { ...large, address: "203.0.113.7" }, keepAll);
+  }
+  assert.ok(engine.bytes <= 50_000 + 2_000, `${engine.bytes}`);
+  assert.equal(await keptOf(engine, "c:honest"), 1);
+  await engine.close();
+});
+
+test("what is forgotten is no longer counted for its address", async () => {
+  const { engine, clock } = make({ maxChannels: 4, maxChannelsPerAddress: 2 });
+  const address = "203.0.113.7";
+  for (let round = 0; round < 3; round++) {
+    await engine.publish("c:1", { ...hello, address }, keepAll);
+    await engine.publish("c:2", { ...hello, address }, keepAll);
+    clock.advance(100_000); // Both are empty, and the sweep has come.
+    for (const channel of ["a", "b", "c", "d"]) await engine.publish(`c:${channel}`, hello, keepAll);
+    assert.equal((await engine.read("c:1", 0, 1)).head, 0);
+    clock.advance(100_000);
+  }
+  await engine.publish("c:1", { ...hello, address }, keepAll);
+  await engine.publish("c:2", { ...hello, address }, keepAll);
+  assert.deepEqual([await keptOf(engine, "c:1"), await keptOf(engine, "c:2")], [1, 1]);
+  await engine.close();
+});

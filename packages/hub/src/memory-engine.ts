@@ -12,6 +12,7 @@ import type {
   Retention,
 } from "./engine.ts";
 import { MemoryLog } from "./memory-log.ts";
+import { MemoryShare } from "./memory-share.ts";
 import { Presence } from "./presence.ts";
 import { Recency, type RecencyEntry } from "./recency.ts";
 import { type Random, randomName, systemRandom } from "./random.ts";
@@ -24,6 +25,11 @@ export interface MemoryEngineOptions {
    * `reset`. If all are open, a new channel is answered `limit_reached`. Default 100,000.
    */
   readonly maxChannels?: number;
+  /**
+   * Channels that one address began by publishing in them first. At the limit its own that was used longest ago is forgotten, of those that
+   * nobody has open; if all are open, a publication in a new channel is answered `limit_reached`. Default 10,000.
+   */
+  readonly maxChannelsPerAddress?: number;
   /** Idempotency keys known for each channel; the oldest go first. Default 10,000. */
   readonly maxKeysPerChannel?: number;
   /**
@@ -32,16 +38,24 @@ export interface MemoryEngineOptions {
    * what was dropped only now and then, so that 2 GB published without a pause made it grow to 0.7 GB with 128 MiB, and to 1.3 GB with 256.
    */
   readonly maxBytes?: number;
+  /**
+   * What the channels that one address began may hold of `maxBytes`. Past it they lose their oldest publications, and others' do not.
+   * Default 32 MiB.
+   */
+  readonly maxBytesPerAddress?: number;
   /** How often what is past its time is thrown away where nobody publishes or reads, in milliseconds. Default 30,000. */
   readonly sweepMs?: number;
   readonly clock?: Clock;
   readonly random?: Random;
 }
 
-const defaults = {
+/** Used where `MemoryEngineOptions` leaves a field out. */
+export const defaultMemoryEngineOptions = {
   maxChannels: 100_000,
+  maxChannelsPerAddress: 10_000,
   maxKeysPerChannel: 10_000,
   maxBytes: 128 * 1024 * 1024,
+  maxBytesPerAddress: 32 * 1024 * 1024,
   sweepMs: 30_000,
 } as const;
 
@@ -52,6 +66,8 @@ const FILL_AFTER_MAKING_ROOM = 0.95;
 export class MemoryEngine implements Engine {
   readonly durability = "memory";
   readonly #maxChannels: number;
+  readonly #maxChannelsPerAddress: number;
+  readonly #maxBytesPerAddress: number;
   readonly #maxKeys: number;
   readonly #maxBytes: number;
   readonly #clock: Clock;
@@ -63,6 +79,7 @@ export class MemoryEngine implements Engine {
   /** By when they were published to. */
   readonly #recency = new Recency<MemoryLog>();
   readonly #open = new Set<string>();
+  readonly #shares = new Map<string, MemoryShare>();
   readonly #presence = new Map<string, Presence>();
   /** The highest version of a presence that was dropped: the next one goes on from there, so that no version goes back. */
   #presenceVersion = 0;
@@ -73,17 +90,26 @@ export class MemoryEngine implements Engine {
   #isClosed = false;
 
   constructor(options: MemoryEngineOptions = {}) {
-    this.#maxChannels = options.maxChannels ?? defaults.maxChannels;
-    this.#maxKeys = options.maxKeysPerChannel ?? defaults.maxKeysPerChannel;
-    this.#maxBytes = options.maxBytes ?? defaults.maxBytes;
+    const limit = (name: keyof typeof defaultMemoryEngineOptions): number =>
+      options[name] ?? defaultMemoryEngineOptions[name];
+    this.#maxChannels = limit("maxChannels");
+    this.#maxChannelsPerAddress = limit("maxChannelsPerAddress");
+    this.#maxKeys = limit("maxKeysPerChannel");
+    this.#maxBytes = limit("maxBytes");
+    this.#maxBytesPerAddress = limit("maxBytesPerAddress");
     this.#clock = options.clock ?? systemClock;
     this.#name = randomName(options.random ?? systemRandom, 12);
-    this.#sweep = this.#sweepEvery(options.sweepMs ?? defaults.sweepMs);
+    this.#sweep = this.#sweepEvery(limit("sweepMs"));
   }
 
   /** Channels it holds something of, or has open. */
   get channels(): number {
     return this.#logs.size;
+  }
+
+  /** True if a new channel would be refused, as all there may be are open. */
+  get isFull(): boolean {
+    return this.#logs.size >= this.#maxChannels && this.#open.size >= this.#maxChannels;
   }
 
   /** What all logs hold, in bytes (estimated). */
@@ -103,12 +129,15 @@ export class MemoryEngine implements Engine {
     const now = this.#clock.now();
     const entry = this.#entry(channel);
     const log = entry.value;
+    if (log.head === 0 && publication.address !== undefined) this.#assign(entry, publication.address);
     const before = log.weight;
     const known = publication.key === undefined ? undefined : log.find(publication.key, now);
     const added = known ? undefined : log.append(publication, retention, now);
-    this.#weight += log.weight - before;
+    this.#weighed(log, before);
     if (!added) return known as Committed;
     this.#recency.touch(entry);
+    log.share?.used(log);
+    if (log.share && log.share.weight > this.#maxBytesPerAddress) this.#makeRoomIn(log.share, log);
     if (this.#weight > this.#maxBytes) this.#makeRoom();
     const committed = { epoch: log.epoch, offset: added.offset, at: added.at, duplicate: false };
     if (this.#open.has(channel)) this.#listener?.publication(channel, log.epoch, added);
@@ -127,6 +156,7 @@ export class MemoryEngine implements Engine {
     this.#checkOpen();
     const log = this.#entry(channel).value;
     this.#open.add(channel);
+    log.share?.opened(log);
     this.#trim(log);
     return { epoch: log.epoch, head: log.head, oldest: log.oldest };
   }
@@ -136,6 +166,7 @@ export class MemoryEngine implements Engine {
     const entry = this.#logs.get(channel);
     // One that never held anything leaves no trace: the next log of this name is the same one.
     if (entry?.value.head === 0) this.#forget(channel, entry);
+    else entry?.value.share?.closed(entry.value);
   }
 
   async join(channel: string, member: Member): Promise<void> {
@@ -168,6 +199,7 @@ export class MemoryEngine implements Engine {
     this.#isClosed = true;
     this.#sweep.cancel();
     this.#logs.clear();
+    this.#shares.clear();
     this.#presence.clear();
     this.#weight = 0;
   }
@@ -181,9 +213,46 @@ export class MemoryEngine implements Engine {
   }
 
   #forget(channel: string, entry: RecencyEntry<MemoryLog>): void {
-    this.#weight -= entry.value.weight;
+    const log = entry.value;
+    this.#weight -= log.weight;
     this.#logs.delete(channel);
     this.#recency.remove(entry);
+    const { share } = log;
+    share?.drop(log);
+    if (share?.count === 0) this.#shares.delete(share.address);
+  }
+
+  /** What the log holds has changed. */
+  #weighed(log: MemoryLog, before: number): void {
+    const change = log.weight - before;
+    this.#weight += change;
+    if (log.share) log.share.weight += change;
+  }
+
+  /** A log that begins counts for the address that begins it. */
+  #assign(entry: RecencyEntry<MemoryLog>, address: string): void {
+    const log = entry.value;
+    const isOpen = this.#open.has(log.channel);
+    const known = this.#shares.get(address);
+    if (known && known.count >= this.#maxChannelsPerAddress && !this.#forgetOldestOf(known)) {
+      if (!isOpen) this.#forget(log.channel, entry);
+      throw new ProtocolError(
+        "limit_reached",
+        `this server keeps at most ${this.#maxChannelsPerAddress} channels that one address began`,
+      );
+    }
+    const share = known ?? new MemoryShare(address);
+    this.#shares.set(address, share);
+    share.take(log, isOpen);
+  }
+
+  /** False if all of them are open. */
+  #forgetOldestOf({ oldest }: MemoryShare): boolean {
+    const entry = oldest && this.#logs.get(oldest.channel);
+    if (!entry) return false;
+    this.#forget(oldest.channel, entry);
+    this.#generation++;
+    return true;
   }
 
   #entry(channel: string): RecencyEntry<MemoryLog> {
@@ -201,7 +270,7 @@ export class MemoryEngine implements Engine {
   #trim(log: MemoryLog): void {
     const before = log.weight;
     log.trim(this.#clock.now());
-    this.#weight += log.weight - before;
+    this.#weighed(log, before);
   }
 
   #forgetIdle(): void {
@@ -236,12 +305,27 @@ export class MemoryEngine implements Engine {
     // Some more than is needed, so that not every publish looks for what to drop.
     const most = this.#maxBytes * FILL_AFTER_MAKING_ROOM;
     for (const log of this.#recency) {
-      let weight = log.weight;
-      while (this.#weight > most && log.dropOldest()) {
-        this.#weight += log.weight - weight;
-        weight = log.weight;
-      }
+      this.#drop(log, () => this.#weight > most);
       if (this.#weight <= most) return;
+    }
+  }
+
+  /** What is idle goes first, and then what the log holds that was published to just now, though it may be open. */
+  #makeRoomIn(share: MemoryShare, published: MemoryLog): void {
+    const most = this.#maxBytesPerAddress * FILL_AFTER_MAKING_ROOM;
+    for (const log of share.idle) {
+      if (share.weight <= most) return;
+      this.#drop(log, () => share.weight > most);
+    }
+    this.#drop(published, () => share.weight > most);
+  }
+
+  /** Drops its oldest publications, and then keys, while there is too much. */
+  #drop(log: MemoryLog, isTooMuch: () => boolean): void {
+    let before = log.weight;
+    while (isTooMuch() && log.dropOldest()) {
+      this.#weighed(log, before);
+      before = log.weight;
     }
   }
 

@@ -1,6 +1,8 @@
 import type { StoredPublication } from "@zocalo/protocol";
 import { Fifo } from "./fifo.ts";
 import type { Committed, LogPage, NewPublication, Retention } from "./engine.ts";
+import type { MemoryShare } from "./memory-share.ts";
+import type { RecencyEntry } from "./recency.ts";
 import { textMemory } from "./text-memory.ts";
 
 /** What an idempotency key costs beside its own characters, roughly, in bytes. */
@@ -18,6 +20,9 @@ interface KnownKey {
 export class MemoryLog {
   readonly channel: string;
   readonly epoch: string;
+  /** Of the address that began it; unset: nobody's. Only the share changes these two. */
+  share: MemoryShare | undefined;
+  placeInShare: RecencyEntry<MemoryLog> | undefined;
   readonly #maxKeys: number;
   #head = 0;
   readonly #kept = new Fifo<StoredPublication>();

@@ -37,3 +37,18 @@ test("a clock that is set back takes nothing away and gives nothing", () => {
   assert.equal(rate.take(0), false);
   assert.equal(rate.take(1), true);
 });
+
+test("what a command cost beyond one is a debt, of a burst at most", () => {
+  const rate = new RateLimit(1, 2, 0);
+  assert.equal(rate.take(0), true);
+  rate.spend(1_000_000);
+  assert.equal(rate.take(2_999), false);
+  assert.equal(rate.take(3_000), true, "two for the debt, one to take");
+});
+
+test("it is full when a new one would give no more", () => {
+  const rate = new RateLimit(1, 2, 0);
+  assert.equal(rate.isFull(0), true);
+  rate.take(0);
+  assert.deepEqual([rate.isFull(999), rate.isFull(1_000)], [false, true]);
+});

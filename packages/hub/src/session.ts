@@ -10,6 +10,7 @@ import {
 } from "@zocalo/protocol";
 import { type AnswerFate, type AnswerPlace, Answers } from "./answers.ts";
 import type { Clock, Timer } from "./clock.ts";
+import { costOfLength } from "./costs.ts";
 import { connect, history, presence, publish, unsubscribe, withId } from "./commands.ts";
 import type { HubContext } from "./context.ts";
 import type { Engine } from "./engine.ts";
@@ -22,14 +23,29 @@ import type { Counters } from "./stats.ts";
 import { subscribe } from "./subscribe.ts";
 import type { Subscription, SubscriptionHost } from "./subscription.ts";
 import { fitsInBytes } from "./utf8.ts";
+import type { Visitor } from "./visitors.ts";
 
-/** Close codes with which a transport ends what the peer did wrong: framing, kind, encoding, size. */
+/** Close codes with which a transport ends what the peer did wrong: framing, kind, encoding, time, size. */
 const PEER_FAULTS: ReadonlySet<number> = new Set([
   CLOSE.protocolError,
   CLOSE.unsupportedData,
   CLOSE.invalidText,
+  CLOSE.incomplete,
   CLOSE.tooLarge,
 ]);
+
+/** No address has this name. */
+const UNVERIFIED = "unverified";
+
+/** Who counts the sessions. */
+export interface SessionOwner {
+  /** It has sent its first command. */
+  spoke(session: Session): void;
+  /** Its address is proved. False if there is no room for it now: then it has been told, and has ended. */
+  verified(session: Session): boolean;
+  /** Its connection has closed. Called once. */
+  closed(session: Session): void;
+}
 
 /**
  * One connection: takes its commands one after the other, answers them, and holds the peer back while it cannot.
@@ -44,12 +60,15 @@ export class Session implements MessageHandler, SubscriptionHost {
   readonly id: string;
   /** True where messages may be lost and a source may be forged: then silence is an answer. */
   readonly isDatagram: boolean;
+  /** With whom it shares the limits of its address; unset if it has none, or while its address is not proved. The owner sets it. */
+  visitor: Visitor | undefined;
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #rate: RateLimit;
-  readonly #onClose: (session: Session) => void;
+  readonly #owner: SessionOwner;
   #identity: Identity | undefined;
   #infoText: string | undefined;
   #isVerified = false;
+  #hasSpoken = false;
   #hasEnded = false;
   #excess = 0;
   #badInRow = 0;
@@ -59,8 +78,7 @@ export class Session implements MessageHandler, SubscriptionHost {
   /** Lets the next command in; set while one is held back. */
   #admit: (() => void) | undefined;
 
-  /** @param onClose called once, when the connection has closed */
-  constructor(conn: MessageConn, context: HubContext, onClose: (session: Session) => void) {
+  constructor(conn: MessageConn, context: HubContext, owner: SessionOwner) {
     const { clock, limits, random } = context;
     this.conn = conn;
     this.context = context;
@@ -68,7 +86,7 @@ export class Session implements MessageHandler, SubscriptionHost {
     this.isDatagram = conn.peer.transport === "udp";
     this.#answers = new Answers(conn, this.isDatagram);
     this.#rate = new RateLimit(limits.commandsPerSecond, limits.commandBurst, clock.now());
-    this.#onClose = onClose;
+    this.#owner = owner;
   }
 
   get engine(): Engine {
@@ -97,6 +115,11 @@ export class Session implements MessageHandler, SubscriptionHost {
     return this.#infoText;
   }
 
+  /** Whose memory is used by what it publishes; unset for those without a limit. Unproved addresses may be forged: together they are one. */
+  get addressName(): string | undefined {
+    return this.visitor?.name ?? (this.#isUnverified ? UNVERIFIED : undefined);
+  }
+
   get subscriptions(): ReadonlyMap<string, Subscription> {
     return this.#subscriptions;
   }
@@ -110,8 +133,9 @@ export class Session implements MessageHandler, SubscriptionHost {
 
   message(message: Message): void | Promise<void> {
     if (this.#hasEnded) return;
-    if (!this.#rate.take(this.clock.now())) return this.#overRate(message);
+    if (!this.#takeOne()) return this.#overRate(message);
     if (this.#excess > 0) this.#excess--;
+    if (message.length >= 1_024) this.charge(costOfLength(message.length));
     if (typeof message !== "string") return this.#binary();
     if (message === "" && !this.isDatagram) return; // an empty line
     let command: Command;
@@ -121,6 +145,10 @@ export class Session implements MessageHandler, SubscriptionHost {
       return this.#bad(error, message);
     }
     this.#badInRow = 0;
+    if (!this.#hasSpoken) {
+      this.#hasSpoken = true;
+      this.#owner.spoke(this);
+    }
     if (this.#isUnverified && !this.#verify(command)) return;
     return this.#run(command);
   }
@@ -135,7 +163,7 @@ export class Session implements MessageHandler, SubscriptionHost {
     // The transport ends it for what the peer sent: on a byte stream this is the only way to say why.
     if (!wasClean && PEER_FAULTS.has(code)) this.disconnect(code, reason);
     this.#end();
-    this.#onClose(this);
+    this.#owner.closed(this);
   }
 
   // --- what commands call
@@ -163,6 +191,26 @@ export class Session implements MessageHandler, SubscriptionHost {
     return this.#identity !== undefined && allows(permission, this.#identity, channel);
   }
 
+  /** Counts what a command costs beside being one, see `COST`. Known when it is done, and so it is the next ones that wait. */
+  charge(cost: number): void {
+    this.#rate.spend(cost);
+    this.visitor?.rate.spend(cost);
+  }
+
+  /** @throws ProtocolError `limit_reached` if there may be no further subscription */
+  checkRoomForSubscription(): void {
+    const { subscriptions, subscriptionsPerAddress } = this.limits;
+    if (this.#subscriptions.size >= subscriptions) {
+      throw new ProtocolError("limit_reached", `a session has at most ${subscriptions} subscriptions`);
+    }
+    if (this.visitor !== undefined && this.visitor.subscriptions >= subscriptionsPerAddress) {
+      throw new ProtocolError(
+        "limit_reached",
+        `the sessions of one address have at most ${subscriptionsPerAddress} subscriptions`,
+      );
+    }
+  }
+
   /** Takes the next place in the order of answers, for a command that will be answered later. */
   reserve(): AnswerPlace {
     return this.#answers.reserve();
@@ -171,6 +219,7 @@ export class Session implements MessageHandler, SubscriptionHost {
   /** Sends an answer when its turn comes and there is room. */
   answer(text: string, id: number | undefined, fate?: AnswerFate, place?: AnswerPlace): void {
     if (this.#hasEnded) return;
+    if (text.length >= 1_024) this.charge(costOfLength(text.length));
     if (!fitsInBytes(text, this.conn.maxSendBytes)) {
       fate?.onLost?.();
       this.counters.refused++;
@@ -204,6 +253,7 @@ export class Session implements MessageHandler, SubscriptionHost {
   add(channel: string, subscription: Subscription): void {
     this.#subscriptions.set(channel, subscription);
     this.counters.subscriptions++;
+    if (this.visitor) this.visitor.subscriptions++;
   }
 
   /** Ends a subscription; false if there is none. */
@@ -212,6 +262,7 @@ export class Session implements MessageHandler, SubscriptionHost {
     if (!subscription) return false;
     this.#subscriptions.delete(channel);
     this.counters.subscriptions--;
+    if (this.visitor) this.visitor.subscriptions--;
     subscription.end();
     if (subscription.isPresent)
       this.engine.leave(channel, this.id).catch((error: unknown) => this.report(error));
@@ -341,11 +392,16 @@ export class Session implements MessageHandler, SubscriptionHost {
     if (!verification) return true;
     if (cookie !== undefined && verification.verify(cookie)) {
       this.#isVerified = true;
-      return true;
+      return this.#owner.verified(this);
     }
     if (type === "connect" || type === "publish" || type === "ping") return true;
     this.answer(encodeServerMessage({ type: "verify", ...withId(id), cookie: verification.cookie }), id);
     return false;
+  }
+
+  #takeOne(): boolean {
+    const now = this.clock.now();
+    return this.#rate.take(now) && (this.visitor?.rate.take(now) ?? true);
   }
 
   #overRate(message: Message): void | Promise<void> {
@@ -358,7 +414,7 @@ export class Session implements MessageHandler, SubscriptionHost {
       this.disconnect(CLOSE.rateLimited, "far too many commands");
       return;
     }
-    const { retryMs } = this.#rate;
+    const retryMs = Math.max(this.#rate.retryMs, this.visitor?.rate.retryMs ?? 0);
     this.refuse(new ProtocolError("rate_limited", `try again in ${retryMs} ms`), idOf(message), { retryMs });
     return this.#room();
   }

@@ -1,6 +1,9 @@
-/** What a hub counts. All but the first three only grow. */
+/** What a hub counts. All but the first four only grow. */
 export interface HubStats {
+  /** Those that are being turned away do not count. */
   readonly sessions: number;
+  /** Of these, UDP peers whose address is not proved. */
+  readonly unverifiedSessions: number;
   readonly subscriptions: number;
   /** Channels that somebody is subscribed to. */
   readonly channels: number;
@@ -21,7 +24,7 @@ export interface HubStats {
 }
 
 /** The counters while they count. */
-export class Counters implements Omit<HubStats, "sessions" | "channels"> {
+export class Counters implements Omit<HubStats, "sessions" | "unverifiedSessions" | "channels"> {
   published = 0;
   delivered = 0;
   refused = 0;
@@ -32,7 +35,7 @@ export class Counters implements Omit<HubStats, "sessions" | "channels"> {
   subscriptions = 0;
 
   /** The numbers as they are now. */
-  counted(): Omit<HubStats, "sessions" | "channels"> {
+  counted(): Omit<HubStats, "sessions" | "unverifiedSessions" | "channels"> {
     return Object.assign({}, this);
   }
 }

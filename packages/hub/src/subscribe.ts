@@ -8,6 +8,7 @@ import {
 import type { Channel } from "./channel.ts";
 import { mayRead, withId } from "./commands.ts";
 import { fromEngine } from "./context.ts";
+import { COST, costOfPublications } from "./costs.ts";
 import { withPresence } from "./encode.ts";
 import type { Engine, LogPage, PresenceState } from "./engine.ts";
 import type { Namespace } from "./namespace.ts";
@@ -38,10 +39,7 @@ export async function subscribe(session: Session, command: Subscribe): Promise<v
   // Where messages get lost a client must be able to ask again; and asking again since a position is how it fills a hole.
   if (former && !session.isDatagram)
     throw new ProtocolError("already_subscribed", `already subscribed to ${name}`);
-  const most = context.limits.subscriptions;
-  if (!former && session.subscriptions.size >= most) {
-    throw new ProtocolError("limit_reached", `a session has at most ${most} subscriptions`);
-  }
+  if (!former) session.checkRoomForSubscription();
   const subscription = new Subscription(context.channels.acquire(name), session);
   if (former) {
     subscription.isPresent = former.isPresent; // the user stays
@@ -73,9 +71,13 @@ async function open(
     subscription.isPresent = true;
     const member = { session: session.id, user: identity.user, info: session.infoText };
     await fromEngine(context, engine.join(channel.name, member));
-    if (command.presence === true) present = await fromEngine(context, engine.present(channel.name));
+    if (command.presence === true) {
+      present = await fromEngine(context, engine.present(channel.name));
+      session.charge(present.users.length * COST.presentUser);
+    }
   }
   const start = await fromEngine(context, startOf(engine, channel, command));
+  session.charge(costOfPublications(start.head - start.offset));
   if (subscription.hasEnded) return;
   const text = encodeServerMessage(answerTo(command, start, conn.idleTimeoutMs));
   const room = { users: limits.presenceUsers, bytes: conn.maxSendBytes };

@@ -1,5 +1,6 @@
 import {
   type CloseInfo,
+  ipAddr,
   type Message,
   type MessageConn,
   type MessageHandler,
@@ -12,6 +13,8 @@ import type { Command, ServerMessage } from "@zocalo/protocol";
 /** How a fake connection behaves. */
 export interface FakeConnOptions {
   readonly transport?: Peer["transport"];
+  /** An IP address. Default: none, as a pipe has none. */
+  readonly host?: string;
   /** Default 1 MiB. */
   readonly maxSendBytes?: number;
   /** Default 64 KiB: `buffered` past it. */
@@ -53,7 +56,8 @@ export class FakeConn implements MessageConn {
   readonly #watchers = new Set<() => void>();
 
   constructor(options: FakeConnOptions = {}) {
-    this.peer = { transport: options.transport ?? "pipe", addr, verification: options.verification };
+    const { transport = "pipe", host, verification } = options;
+    this.peer = { transport, addr: host === undefined ? addr : ipAddr("tcp", host, 4711), verification };
     this.maxSendBytes = options.maxSendBytes ?? 1_048_576;
     this.#highWater = options.highWater ?? 65_536;
     this.#maxBuffered = options.maxBuffered ?? 131_072;

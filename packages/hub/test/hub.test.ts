@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Listener, MessageConn } from "@zocalo/net";
 import { ProtocolError } from "@zocalo/protocol";
+import { Hub } from "../src/index.ts";
 import { FakeConn } from "./fake-conn.ts";
-import { square } from "./square.ts";
+import { namespaces, square } from "./square.ts";
 
 test("a publication reaches every subscriber on every transport, with the offset its publisher is told", async () => {
   const { hub, conn } = square();
@@ -177,17 +178,36 @@ function makeListener(): { listener: Listener<MessageConn>; add(conn: MessageCon
   };
 }
 
-test("a listener that breaks down is told to onError, and nobody has to wait for serve", async () => {
-  const { hub, errors } = square();
-  const broken = new Error("the source broke");
-  const listener = {
+/** Accepts nobody. */
+function brokenListener(failure: Error): Listener<MessageConn> {
+  return {
     addr: { network: "pipe", toString: () => "pipe" },
     close: () => Promise.resolve(),
     drain: () => Promise.resolve(),
-    [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(broken) }),
+    [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(failure) }),
   } as unknown as Listener<MessageConn>;
+}
+
+test("a listener that breaks down is told to onError, and nobody has to wait for serve", async () => {
+  const { hub, errors } = square();
+  const broken = new Error("the source broke");
+  const listener = brokenListener(broken);
   void hub.serve(listener);
   await assert.rejects(hub.serve(listener), broken);
   assert.deepEqual(errors, [broken, broken]);
   await hub.close();
+});
+
+test("without onError a failure is shown with its stack and causes, and moves no cursor", async (t) => {
+  const { mock } = t.mock.method(console, "error", () => undefined);
+  const hub = new Hub({ namespaces });
+  const broken = new Error("\x1b[2J\u202e", { cause: new Error("\x9b31m") });
+  await assert.rejects(hub.serve(brokenListener(broken)), broken);
+  await hub.close();
+  const [shown = "", ...more] = mock.calls.map((call) => String(call.arguments));
+  assert.deepEqual(more, []);
+  assert.match(shown, /^zocalo hub: Error: \\x1b\[2J\\u202e\n {4}at /);
+  assert.match(shown, /Error: \\x9b31m\n/);
+  // oxlint-disable-next-line no-control-regex
+  assert.doesNotMatch(shown, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/);
 });

@@ -60,3 +60,41 @@ test("over TCP a line too long is told as disconnect 1009, and who ends after a 
   await hub.close();
   await served;
 });
+
+test("datagrams of one byte from any number of addresses keep nobody out, by TCP or with a proved address", async (t) => {
+  const { hub } = square({ limits: { sessions: 3, sessionsPerAddress: 3, unverifiedSessions: 20 } });
+  const packets = await listenPacket("udp", "127.0.0.1:0");
+  // Addresses of this machine have to be proved here, as others' have.
+  const served = [hub.serve(peers(packets, { verifyLoopback: true, maxUnverifiedPeers: 1_000 }))];
+  const flood = await Promise.all(
+    Array.from({ length: 100 }, (_, index) => listenPacket("udp", `127.0.1.${index + 1}:0`)),
+  );
+  for (const socket of flood) await socket.send(Buffer.from("x"), packets.localAddr);
+  while (hub.stats().unverifiedSessions < 20) await new Promise((resolve) => setImmediate(resolve));
+
+  const tcp = await listen("tcp", "127.0.0.1:0");
+  served.push(hub.serve(lines(tcp)));
+  const ana = lines(await dial("tcp", String(tcp.addr)));
+  const startedAt = process.hrtime.bigint();
+  await say(ana, { type: "ping" });
+  await until(ana, "pong");
+  t.diagnostic(`round trip over TCP beside it: ${Number(process.hrtime.bigint() - startedAt) / 1e6} ms`);
+
+  const device = await dial("udp", String(packets.localAddr));
+  const ask = async (command: Command): Promise<ServerMessage> => {
+    await device.send(Buffer.from(JSON.stringify(command).padEnd(200)));
+    return JSON.parse(String(Buffer.from((await device.receive()) ?? []))) as ServerMessage;
+  };
+  const asked = await ask({ type: "subscribe", channel: "plaza:x" });
+  assert.ok(asked.type === "verify");
+  const answer = await ask({ type: "subscribe", channel: "plaza:x", cookie: asked.cookie });
+  assert.equal(answer.type, "subscribed");
+  for (const socket of flood) await socket.send(Buffer.from("x"), packets.localAddr);
+  assert.equal((await ask({ type: "ping" })).type, "pong", "proved, it is not driven out");
+  assert.ok(hub.stats().unverifiedSessions <= 20);
+
+  await ana.close();
+  await hub.close();
+  await Promise.all(served);
+  await Promise.all([device.close(), ...flood.map((socket) => socket.close())]);
+});

@@ -34,7 +34,7 @@ export type IpNetwork = "tcp" | "tcp4" | "tcp6" | "udp" | "udp4" | "udp6" | "tls
 /** Longest host name the DNS can carry, in characters (RFC 1035 §2.3.4, without the closing dot). */
 const MAX_HOST_LENGTH = 253;
 /** Longest socket path in bytes: `sun_path` of the system, less the closing NUL. */
-const MAX_UNIX_PATH_BYTES = process.platform === "linux" ? 107 : 103;
+export const MAX_UNIX_PATH_BYTES = process.platform === "linux" ? 107 : 103;
 /** How much of a bad address an error message shows, in characters. */
 const MAX_SHOWN_LENGTH = 100;
 

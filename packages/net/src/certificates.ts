@@ -1,31 +1,46 @@
 import { readFile, stat } from "node:fs/promises";
+import { domainToASCII } from "node:url";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
+import type { NetError } from "./error.ts";
 import type { FailureSite } from "./failures.ts";
-import { argumentError } from "./failures.ts";
 import { netErrorFrom } from "./node-error.ts";
+import { PemReader, type PemSource } from "./pem.ts";
 import {
   DEFAULT_RELOAD_INTERVAL_MS,
   type TlsCommonOptions,
   type TlsIdentity,
-  type TlsListenOptions,
+  type TlsServerOptions,
 } from "./tls-options.ts";
+import { tell } from "./told.ts";
+
+/** How often files are read again that change while they are read, as where a link to a directory is moved to another. */
+const MAX_READS = 5;
+
+/** What Node needs of a set of files, and until when the certificate is valid. */
+interface Material {
+  readonly options: SecureContextOptions;
+  /** Milliseconds since 1970; `Infinity` without a certificate. */
+  readonly validUntil: number;
+}
 
 /** The secure contexts of a listener: read from files, read again when the files change, chosen by name. */
 export class Certificates {
-  readonly #options: TlsListenOptions;
+  readonly #options: TlsServerOptions;
   readonly #site: FailureSite;
   readonly #intervalMs: number;
   #mainOptions: SecureContextOptions | undefined;
   #main: SecureContext | undefined;
   #byName: ReadonlyMap<string, SecureContext> = new Map();
+  /** Until when the certificates in use are valid, by name; that of the main one is `""`. */
+  #validUntil: ReadonlyMap<string, number> = new Map();
   #lookedAt = Number.NEGATIVE_INFINITY;
   #stamp = "";
   #looking: Promise<boolean> | undefined;
+  /** The reason that `onReloadError` was told last, since files could be used. */
+  #lastFailure: string | undefined;
 
-  constructor(options: TlsListenOptions, site: FailureSite) {
-    if (!(options.cert ?? options.certFile) || !(options.key ?? options.keyFile)) {
-      throw argumentError("listen", "a TLS listener needs cert or certFile, and key or keyFile");
-    }
+  /** @param options as `checkTlsServerOptions` wants them. */
+  constructor(options: TlsServerOptions, site: FailureSite) {
     this.#options = options;
     this.#site = site;
     this.#intervalMs = options.reloadIntervalMs ?? DEFAULT_RELOAD_INTERVAL_MS;
@@ -34,7 +49,6 @@ export class Certificates {
   /** Reads everything for the first time. @throws NetError `not_found`, `permission`, `tls`. */
   async load(): Promise<void> {
     try {
-      this.#stamp = await stampOf(filesOf(this.#options));
       await this.#read();
       this.#lookedAt = performance.now();
     } catch (error) {
@@ -62,13 +76,12 @@ export class Certificates {
 
   async #look(): Promise<boolean> {
     try {
-      const stamp = await stampOf(filesOf(this.#options));
-      if (stamp === this.#stamp) return false;
-      await this.#read();
-      this.#stamp = stamp;
-      return true;
+      const isNew = (await stampOf(filesOf(this.#options))) !== this.#stamp;
+      if (isNew) await this.#read();
+      this.#lastFailure = undefined;
+      return isNew;
     } catch (error) {
-      this.#options.onReloadError?.(netErrorFrom(error, this.#site));
+      this.#failed(netErrorFrom(error, this.#site));
       return false;
     } finally {
       this.#lookedAt = performance.now();
@@ -76,56 +89,119 @@ export class Certificates {
     }
   }
 
+  #failed(error: NetError): void {
+    if (error.message === this.#lastFailure) return;
+    this.#lastFailure = error.message;
+    tell(this.#options.onReloadError, error);
+  }
+
+  /** Reads all, and again if it changed meanwhile: the certificate may be of before and its key of after. */
   async #read(): Promise<void> {
-    const { serverNames = {}, ...options } = this.#options;
-    const mainOptions = await secureContextOptions(options);
-    const main = createSecureContext(mainOptions);
-    const byName = new Map<string, SecureContext>();
-    for (const [name, identity] of Object.entries(serverNames)) {
-      const { ca, caFile, minVersion } = options;
-      const own = await secureContextOptions({ ca, caFile, minVersion, ...identity });
-      byName.set(name.toLowerCase(), createSecureContext(own));
+    const files = filesOf(this.#options);
+    for (let reads = 1; ; reads++) {
+      const stamp = await stampOf(files);
+      try {
+        await this.#readOnce();
+        this.#stamp = stamp;
+        if (reads === MAX_READS || (await stampOf(files)) === stamp) return;
+      } catch (error) {
+        if (reads === MAX_READS || (await stampOf(files)) === stamp) throw error;
+      }
     }
-    this.#mainOptions = mainOptions;
-    this.#main = main;
+  }
+
+  async #readOnce(): Promise<void> {
+    const { serverNames = {}, ...options } = this.#options;
+    const { ca, caFile, crl, crlFile, minVersion } = options;
+    const main = await materialOf(options, this.#site);
+    const validUntil = new Map([["", main.validUntil]]);
+    const byName = new Map<string, SecureContext>();
+    for (const [written, identity] of Object.entries(serverNames)) {
+      const own = await materialOf({ ca, caFile, crl, crlFile, minVersion, ...identity }, this.#site);
+      const name = domainToASCII(written);
+      validUntil.set(name, own.validUntil);
+      byName.set(name, createSecureContext(own.options));
+    }
+    this.#refuseExpired(validUntil);
+    this.#main = createSecureContext(main.options);
+    this.#mainOptions = main.options;
     this.#byName = byName;
+    this.#validUntil = validUntil;
+  }
+
+  /** A certificate that is valid is not given up for one that no longer is. At the start there is no better one. */
+  #refuseExpired(offered: ReadonlyMap<string, number>): void {
+    const now = Date.now();
+    for (const [name, until] of offered) {
+      const { certFile = "cert" } = (name === "" ? this.#options : this.#identityOf(name)) ?? {};
+      if (until > now || (this.#validUntil.get(name) ?? 0) <= now) continue;
+      const what = `has expired on ${new Date(until).toISOString()}, and the certificate in use has not`;
+      throw new PemReader(this.#site).fault({ text: "", name: certFile }, what);
+    }
+  }
+
+  #identityOf(name: string): TlsIdentity | undefined {
+    const found = Object.entries(this.#options.serverNames ?? {}).find(
+      ([written]) => domainToASCII(written) === name,
+    );
+    return found?.[1];
   }
 }
 
-/** Reads the files, and puts all into Node's form. */
-export async function secureContextOptions(options: TlsCommonOptions): Promise<SecureContextOptions> {
-  const [cert, key, ca] = await Promise.all([
-    pem(options.cert, options.certFile),
-    pem(options.key, options.keyFile),
-    pem(options.ca, options.caFile),
+/** Reads and parses all that is given as text or by file. @throws NetError `not_found`, `permission`, `tls`, which name the file. */
+export async function secureContextOptions(
+  options: TlsCommonOptions,
+  site: FailureSite,
+): Promise<SecureContextOptions> {
+  return (await materialOf(options, site)).options;
+}
+
+async function materialOf(options: TlsCommonOptions, site: FailureSite): Promise<Material> {
+  const [cert, key, ca, crl] = await Promise.all([
+    source("cert", options.cert, options.certFile),
+    source("key", options.key, options.keyFile),
+    source("ca", options.ca, options.caFile),
+    source("crl", options.crl, options.crlFile),
   ]);
+  const reader = new PemReader(site);
+  const { passphrase, minVersion } = options;
+  const chain = cert && reader.certificates(cert);
+  const privateKey = key && reader.privateKey(key, passphrase);
+  if (cert && chain && key && privateKey && !chain.certificates[0].checkPrivateKey(privateKey.key)) {
+    throw reader.fault(key, `is not the private key of the certificate in ${cert.name}`);
+  }
   return {
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-    ...(ca === undefined ? {} : { ca }),
-    ...(options.passphrase === undefined ? {} : { passphrase: options.passphrase }),
-    minVersion: options.minVersion ?? "TLSv1.2",
-    // OpenSSL refuses to resume a session with client certificates where this is not set.
-    sessionIdContext: "zocalo",
+    options: {
+      ...(chain === undefined ? {} : { cert: chain.pem }),
+      ...(privateKey === undefined ? {} : { key: privateKey.pem }),
+      ...(ca === undefined ? {} : { ca: reader.certificates(ca).pem }),
+      // Of each text Node takes the first list only.
+      ...(crl === undefined ? {} : { crl: reader.revocationLists(crl) }),
+      ...(passphrase === undefined ? {} : { passphrase }),
+      minVersion: minVersion ?? "TLSv1.2",
+      // OpenSSL refuses to resume a session with client certificates where this is not set.
+      sessionIdContext: "zocalo",
+    },
+    validUntil: chain === undefined ? Number.POSITIVE_INFINITY : Date.parse(chain.certificates[0].validTo),
   };
 }
 
-async function pem(
-  text: string | Uint8Array | undefined,
+async function source(
+  option: string,
+  given: string | Uint8Array | undefined,
   file: string | undefined,
-): Promise<Buffer | undefined> {
-  if (text !== undefined) return Buffer.from(text);
-  return file === undefined ? undefined : readFile(file);
+): Promise<PemSource | undefined> {
+  if (given !== undefined) {
+    return { text: typeof given === "string" ? given : Buffer.from(given).toString("latin1"), name: option };
+  }
+  return file === undefined ? undefined : { text: await readFile(file, "latin1"), name: file };
 }
 
-function filesOf(options: TlsListenOptions): string[] {
-  const identities: (TlsIdentity & { caFile?: string | undefined })[] = [
-    options,
-    ...Object.values(options.serverNames ?? {}),
-  ];
-  return identities.flatMap(({ certFile, keyFile, caFile }) =>
-    [certFile, keyFile, caFile].filter((file) => file !== undefined),
-  );
+function filesOf(options: TlsServerOptions): string[] {
+  const { caFile, crlFile } = options;
+  const identities: TlsIdentity[] = [options, ...Object.values(options.serverNames ?? {})];
+  const own = identities.flatMap(({ certFile, keyFile }) => [certFile, keyFile]);
+  return [...own, caFile, crlFile].filter((file) => file !== undefined);
 }
 
 /** Changes when one of the files does, also when it is replaced by another of the same age. */

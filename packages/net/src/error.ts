@@ -1,4 +1,5 @@
 import type { Addr } from "./addr.ts";
+import { printable } from "./printable.ts";
 
 /** Every `code` a `NetError` can carry. Stable: programs may compare them. */
 export type NetErrorCode =
@@ -13,6 +14,7 @@ export type NetErrorCode =
   | "canceled" // the caller's signal aborted this call
   | "closed" // this side has closed
   | "end_of_stream" // the peer ended in the middle of what was asked for
+  | "truncated" // the connection was cut before TLS had ended; a message may have lost its rest
   | "address_in_use"
   | "address_not_available"
   | "host_unreachable"
@@ -46,7 +48,13 @@ export interface NetErrorParts {
   readonly cause?: unknown;
 }
 
-/** The one error class of this package; prints like `read tcp 127.0.0.1:8080->127.0.0.1:51234: i/o timeout`. */
+/**
+ * The one error class of this package; prints like `read tcp 127.0.0.1:8080->127.0.0.1:51234: i/o timeout`.
+ *
+ * `message` and `reason` may quote others, such as the names in a peer's certificate: they are `printable`.
+ * `cause` is what the runtime threw; where it is about TLS, its own texts are printable, too, since
+ * `console.error` shows them.
+ */
 export class NetError extends Error {
   override readonly name = "NetError";
   readonly op: NetOp;
@@ -60,10 +68,10 @@ export class NetError extends Error {
   readonly datagramsSent: number | undefined;
 
   constructor(parts: NetErrorParts) {
-    super(describe(parts), parts.cause === undefined ? undefined : { cause: parts.cause });
+    super(printable(describe(parts)), parts.cause === undefined ? undefined : { cause: parts.cause });
     this.op = parts.op;
     this.code = parts.code;
-    this.reason = parts.reason;
+    this.reason = printable(parts.reason);
     this.network = parts.network;
     this.localAddr = parts.localAddr;
     this.remoteAddr = parts.remoteAddr;

@@ -30,6 +30,7 @@ import {
   type SendBufferSink,
   type SendLimits,
 } from "./send-buffer.ts";
+import { MessageWatch, type MessageWatchHost } from "./message-watch.ts";
 import { StreamConn } from "./stream-conn.ts";
 import { rejection, told } from "./told.ts";
 import type { Transport } from "./transport.ts";
@@ -58,6 +59,13 @@ export interface FramedOptions {
    */
   readonly writeTimeoutMs?: number | undefined;
   /**
+   * How long a message may take from its first byte to its last, in milliseconds, not counting the time in which the application takes
+   * nothing. Then the connection ends with code 1008 and `timeout`, at most half as long again later. Without it a peer may send half a line and
+   * stay for ever. Default 60,000: 64 KiB at 1.1 kB/s pass. Raise it with `maxMessageBytes`. `Infinity` waits for ever: right for a
+   * client whose server prompts without ending the line. A peer that says nothing at all is the business of `ListenOptions.firstByteTimeoutMs`, or of the protocol above.
+   */
+  readonly messageTimeoutMs?: number | undefined;
+  /**
    * How long `close` may take, in milliseconds, all in all: a peer that goes on to take bytes, but has not taken them all by then, is cut off
    * too, and `close` rejects with `timeout`. Default 5,000.
    */
@@ -72,6 +80,7 @@ export const defaultFramedOptions = {
   sendHighWaterBytes: 65_536,
   sendLimitBytes: 1_048_576,
   writeTimeoutMs: 30_000,
+  messageTimeoutMs: 60_000,
   closeTimeoutMs: 5_000,
 } as const satisfies FramedOptions;
 
@@ -81,6 +90,7 @@ interface Settings {
   readonly inboxLimits: InboxLimits;
   readonly sendLimits: SendLimits;
   readonly writeTimeoutMs: number;
+  readonly messageTimeoutMs: number;
   readonly closeTimeoutMs: number;
 }
 
@@ -122,6 +132,7 @@ function complete(options: FramedOptions): Settings {
     },
     sendLimits: { highWaterBytes: option("sendHighWaterBytes"), limitBytes: option("sendLimitBytes") },
     writeTimeoutMs: option("writeTimeoutMs"),
+    messageTimeoutMs: option("messageTimeoutMs"),
     closeTimeoutMs: Math.min(option("closeTimeoutMs"), MAX_DELAY_MS),
   };
 }
@@ -129,7 +140,7 @@ function complete(options: FramedOptions): Settings {
 /** A part larger than this is not copied to join it with its header. */
 const MAX_JOINED_BYTES = 16_384;
 
-class FramedConn implements MessageConn, InboxSource, SendBufferSink, WriteWatchHost {
+class FramedConn implements MessageConn, InboxSource, SendBufferSink, WriteWatchHost, MessageWatchHost {
   readonly peer: Peer;
   readonly localAddr: Addr;
   readonly maxSendBytes: number;
@@ -153,6 +164,9 @@ class FramedConn implements MessageConn, InboxSource, SendBufferSink, WriteWatch
   #isOver = false;
   #closeTimer: NodeJS.Timeout | undefined;
   #writeWatch: WriteWatch | undefined;
+  /** Made for the first message that comes in pieces. */
+  #messageWatch: MessageWatch | undefined;
+  messageNumber = 0;
 
   constructor(conn: Conn, codec: FrameCodec, settings: Settings) {
     this.#conn = conn;
@@ -313,6 +327,22 @@ class FramedConn implements MessageConn, InboxSource, SendBufferSink, WriteWatch
     this.#break(new NetError({ ...this.#writeSite, code: "timeout", reason }), false);
   }
 
+  // What the message watch asks for.
+
+  get isPartway(): boolean {
+    return this.#closing === undefined && !this.#inbox.isEnded && !this.#decoder.isAtBoundary;
+  }
+
+  get isHeldBack(): boolean {
+    return this.#isHeld;
+  }
+
+  messageTimedOut(): void {
+    const reason = `the peer has begun a message and not completed it for ${this.#settings.messageTimeoutMs} ms`;
+    const error = new NetError({ ...this.route(), op: "read", code: "timeout", reason });
+    this.#inbox.end({ code: 1008, reason, wasClean: false, error });
+  }
+
   get #transport(): Transport | undefined {
     return this.#conn instanceof StreamConn ? this.#conn.transport : undefined;
   }
@@ -346,9 +376,17 @@ class FramedConn implements MessageConn, InboxSource, SendBufferSink, WriteWatch
     if (this.#closing !== undefined || this.#inbox.isEnded) return; // what comes now is nobody's
     this.#decoder.write(bytes);
     this.#decode();
+    if (!this.#decoder.isAtBoundary) this.#watchMessage();
     if (!this.#isHeld) return;
     this.#decoder.keep();
     return new Promise((resolve) => (this.#goOn = resolve));
+  }
+
+  #watchMessage(): void {
+    const { messageTimeoutMs } = this.#settings;
+    if (messageTimeoutMs === Number.POSITIVE_INFINITY || !this.isPartway) return;
+    this.#messageWatch ??= new MessageWatch(this, messageTimeoutMs);
+    this.#messageWatch.start();
   }
 
   #atEnd(): void {
@@ -372,6 +410,7 @@ class FramedConn implements MessageConn, InboxSource, SendBufferSink, WriteWatch
         return this.#refuse(error);
       }
       if (message === undefined || this.#closing !== undefined || this.#inbox.isEnded) break;
+      this.messageNumber = (this.messageNumber + 1) | 0;
       this.#inbox.push(message, this.#decoder.messageBytes);
     }
     this.#isDecoding = false;
@@ -471,6 +510,7 @@ class FramedConn implements MessageConn, InboxSource, SendBufferSink, WriteWatch
     this.#isOver = true;
     clearTimeout(this.#closeTimer);
     this.#writeWatch?.stop();
+    this.#messageWatch?.stop();
   }
 }
 

@@ -1,4 +1,16 @@
 export { onceAborted } from "./abort-listeners.ts";
+export {
+  AddressCounts,
+  type AddressLimitOptions,
+  AddressLimits,
+  defaultAddressLimits,
+  exemptSet,
+  type Holder,
+  hostOf,
+  localAddresses,
+  visitorOf,
+} from "./address-limits.ts";
+export { AddressSet } from "./address-set.ts";
 export { type Accepted, AcceptQueue, type AcceptQueueOptions } from "./accept-queue.ts";
 export {
   type Addr,
@@ -27,8 +39,12 @@ export { defaultInboxLimits, Inbox, type InboxHandler, type InboxLimits, type In
 export { netErrorFrom } from "./node-error.ts";
 export { isPoolSafe } from "./own-memory.ts";
 export { poison } from "./poison.ts";
-export { rejection, told } from "./told.ts";
-export { resetSocket } from "./node-internals.ts";
+export { rejection, tell, told } from "./told.ts";
+export { CertificateAlert, type Judged } from "./certificate-alert.ts";
+export { checkConnectionOptions } from "./check-connection-options.ts";
+export { checkNames, checkTlsServerOptions } from "./check-tls-options.ts";
+export { type SecuredSocket, TlsHandshakes } from "./tls-handshakes.ts";
+export { remoteEnd, resetSocket, type SocketEnd } from "./node-internals.ts";
 export type { DialLimits } from "./dial-limits.ts";
 export { dialSocket } from "./tcp-dial.ts";
 export type { FailureSite } from "./failures.ts";
@@ -50,6 +66,7 @@ export {
   type PacketOptions,
 } from "./listen-packet.ts";
 export * from "./message-conn.ts";
+export { MessageWatch, type MessageWatchHost } from "./message-watch.ts";
 export type { GroupOptions } from "./multicast.ts";
 export type { Packet, PacketConn, PacketHandler } from "./packet-conn.ts";
 export {
@@ -61,6 +78,7 @@ export {
   peers,
 } from "./peers.ts";
 export { pipe } from "./pipe.ts";
+export { printable, printableJson, printableLines } from "./printable.ts";
 export type { ProxyProtocolOptions } from "./proxy-protocol.ts";
 export type { Resolver } from "./resolve.ts";
 export { Roster, type Seated } from "./roster.ts";
@@ -69,8 +87,10 @@ export type { SocketOptions } from "./socket-options.ts";
 export type {
   TlsCommonOptions,
   TlsDialOptions,
+  TlsEndOptions,
   TlsIdentity,
   TlsListenOptions,
+  TlsServerOptions,
   TlsState,
 } from "./tls-options.ts";
 export {

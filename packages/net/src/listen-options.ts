@@ -1,4 +1,5 @@
 import type { Addr } from "./addr.ts";
+import type { AddressLimitOptions } from "./address-limits.ts";
 import type { NetError } from "./error.ts";
 import type { ProxyProtocolOptions } from "./proxy-protocol.ts";
 import type { SocketOptions } from "./socket-options.ts";
@@ -7,6 +8,9 @@ import type { SocketOptions } from "./socket-options.ts";
 export type RefusalReason =
   | "max_connections" // the limit on open connections
   | "max_pending" // too many wait for `accept` or for the end of a handshake
+  | "max_per_address" // its address has `maxConnectionsPerAddress` open
+  | "max_half_open_per_address" // its address has `maxHalfOpenPerAddress` that have said nothing yet
+  | "max_handshakes_per_address" // its address is in `maxHandshakesPerAddress` handshakes
   | "too_many_files" // the process or the system has no descriptor left; mostly not told, see `onRefuse`
   | "handshake" // TLS or the PROXY header failed or took too long; `error` says how
   | "gone"; // it was gone before it could be looked at
@@ -18,8 +22,13 @@ export interface Refusal {
   readonly error: NetError | undefined;
 }
 
-/** Options of every network; those of connections hold for each accepted one. */
-export interface ListenOptions extends SocketOptions {
+/**
+ * Options of every network; those of connections hold for each accepted one.
+ *
+ * Whoever is past a limit is closed at once, before a byte of it is read, and sees an end or a reset; `onRefuse` is told which limit it
+ * was. All limits count what there is now: one connection less, and the next is let in.
+ */
+export interface ListenOptions extends SocketOptions, AddressLimitOptions {
   /** How many connections the system keeps that this process has not yet taken. Default 511; the system may lower it. */
   readonly backlog?: number | undefined;
   /** Most connections that wait for `accept` or are in a handshake; one more is refused. Default 512. */
@@ -27,7 +36,15 @@ export interface ListenOptions extends SocketOptions {
   /** Most connections open at once; one more is refused by closing it at once. Default: no limit. */
   readonly maxConnections?: number | undefined;
   /**
-   * Told of each connection that this listener drops before `accept`, for logs and counters. Must not throw.
+   * How long a new connection may say nothing, in milliseconds, counted from its acceptance (behind TLS, from the end of the handshake);
+   * at most half as long again. Then it is reset, and what waits for it rejects with `timeout`. Until its first byte, or its end, it counts
+   * for `maxHalfOpenPerAddress`, and its first bytes are read ahead, at most one read buffer. Default: no limit, as there are protocols
+   * whose server speaks first, or alone; set it wherever clients do. Without it nothing on this network is half-open: TLS handshakes and PROXY
+   * headers have limits of their own.
+   */
+  readonly firstByteTimeoutMs?: number | undefined;
+  /**
+   * Told of each connection that this listener drops before `accept`, for logs and counters. What it throws is a warning of the process.
    *
    * Not told of connections that the system drops, nor of those that wait when the listener is closed. On Unix, when the process has no descriptor
    * left (EMFILE, ENFILE), libuv closes all waiting connections silently; `too_many_files` is told only where it has kept no descriptor for that. To
@@ -51,8 +68,29 @@ export interface TcpListenOptions extends ListenOptions {
   readonly proxyProtocol?: ProxyProtocolOptions | undefined;
 }
 
-/** Options of `"unix"`. */
+/** Options of `"unix"`. Abstract names have no file, so `mode`, `replaceStale` and `unlinkOnClose` mean nothing there. */
 export interface UnixListenOptions extends ListenOptions {
-  /** Permissions of the socket file, such as `0o660`. Default: what the process's umask leaves. No meaning for abstract names. */
+  /**
+   * Permissions of the socket file, from 0 to `0o777`, such as `0o660`, from the first moment that others see
+   * it. To connect one needs the right to write. Default: what the process's umask leaves.
+   *
+   * Risk: who may write to the directory may put another socket in its place, whatever its mode is.
+   */
   readonly mode?: number | undefined;
+  /**
+   * Replace a socket whose server went without closing it, as in a crash: one that refuses a connection. One
+   * that answers in any other way, and a file that is no socket, stay where they are, and `listen` rejects with
+   * `address_in_use`. A server that lives sees a connection that ends at once. Default `false`.
+   *
+   * Risk: a connection is also refused by a server of another make that is bound and does not listen yet; where
+   * the server runs on another machine with which this one shares the directory; and, but on Linux, where the
+   * queue of a living server is full.
+   */
+  readonly replaceStale?: boolean | undefined;
+  /**
+   * Remove the socket file on `close`, `drain` and `abort`; only if it is still the one that this listener
+   * made (device and inode are compared). `false`, as Go's `SetUnlinkOnClose(false)`, leaves it, for a
+   * process that goes on with the same socket. Default `true`.
+   */
+  readonly unlinkOnClose?: boolean | undefined;
 }

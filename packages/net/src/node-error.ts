@@ -1,5 +1,6 @@
 import { NetError, type NetErrorCode } from "./error.ts";
 import { type FailureSite, wordsOf } from "./failures.ts";
+import { printable, printableLines } from "./printable.ts";
 
 /** What the codes of Node and of the system mean here, and how they print. */
 const MEANINGS: Readonly<Record<string, readonly [NetErrorCode, string]>> = {
@@ -48,26 +49,52 @@ const MEANINGS: Readonly<Record<string, readonly [NetErrorCode, string]>> = {
   ERR_SOCKET_DGRAM_NOT_RUNNING: ["closed", "use of closed connection"],
   ERR_STREAM_DESTROYED: ["closed", "use of closed connection"],
   ERR_STREAM_WRITE_AFTER_END: ["closed", "use of closed connection"],
+  ERR_TLS_TRUNCATED: ["truncated", "connection cut: it ended without the close_notify of TLS"],
   EPROTO: ["tls", "TLS protocol error"],
 };
 
 /** What Node says of an argument before it asks the system; its message shows the value and what is allowed. */
 const ARGUMENT_CODE = /^ERR_(?:INVALID_|MISSING_ARGS$|OUT_OF_RANGE$|SOCKET_BAD_|SOCKET_BUFFER_SIZE$)/;
 
+/** How OpenSSL names the alert of a peer; the prefix is a version that does not matter. */
+const ALERT = /^(?:sslv3|tlsv1|tlsv13|ssl\/tls) alert (.+)$/;
+
+/** Where OpenSSL's reason stands in the message of a write that failed. */
+const IN_MESSAGE = /:SSL routines:[^:]*:([^:]+):/;
+
 /** OpenSSL's verdicts on certificates, which carry no common prefix. */
 const CERTIFICATE_CODE = /CERT|^UNABLE_TO_|^CRL_|^INVALID_(?:CA|PURPOSE)$|^(?:HOSTNAME|KEYUSAGE)_|^ERROR_IN_/;
 
 /**
- * Wraps what Node threw or emitted, once: a `NetError` is returned as it is. `cause` keeps the original.
+ * Wraps what Node threw or emitted, once: a `NetError` is returned as it is. `cause` keeps the original; of a
+ * TLS error its texts become printable.
  *
  * @param site What was being done, and where.
  */
 export function netErrorFrom(error: unknown, site: FailureSite): NetError {
   if (error instanceof NetError) return error;
-  const [code, what] = meaningOf(error);
+  const [code, said] = meaningOf(error);
   const { path } = detailsOf(error);
+  // OpenSSL, and whoever throws in a resolver, may use several lines.
+  const what = said.replace(/\s+/g, " ").trim();
   const reason = path === undefined ? what : `${what}: ${path}`;
+  if (code === "tls") cleanTexts(error);
   return new NetError({ ...site, code, reason, cause: error });
+}
+
+/**
+ * Node quotes names of the peer's certificate in its error, and `console.error`, like Node itself when nobody
+ * catches, prints a cause with its stack as they are.
+ */
+function cleanTexts(error: unknown): void {
+  if (!(error instanceof Error)) return;
+  const { message, stack } = error;
+  const shown = printable(message, Infinity);
+  // Not by assignment, which throws where an error is frozen.
+  if (stack !== undefined) Reflect.set(error, "stack", printableLines(stack.replace(message, () => shown)));
+  Reflect.set(error, "message", shown);
+  const { reason } = detailsOf(error);
+  if (reason !== undefined) Reflect.set(error, "reason", printable(reason, Infinity));
 }
 
 function meaningOf(error: unknown): readonly [NetErrorCode, string] {
@@ -75,8 +102,17 @@ function meaningOf(error: unknown): readonly [NetErrorCode, string] {
   if (code === "ECONNRESET" && message?.includes("before secure TLS connection")) {
     return ["tls", "connection closed during the TLS handshake"];
   }
-  if (library === "SSL routines" || code?.startsWith("ERR_SSL_") || code?.startsWith("ERR_OSSL_")) {
-    return ["tls", `TLS: ${reason ?? message ?? code}`];
+  // A write that meets an error of TLS has all of OpenSSL's words in its message.
+  const [, written] = (code === "EPROTO" && IN_MESSAGE.exec(message ?? "")) || [];
+  if (
+    written ||
+    library === "SSL routines" ||
+    code?.startsWith("ERR_SSL_") ||
+    code?.startsWith("ERR_OSSL_")
+  ) {
+    const what = written ?? reason ?? message ?? code ?? "";
+    const [, alert] = ALERT.exec(what) ?? [];
+    return ["tls", alert ? `TLS: the peer refused with the alert "${alert}"` : `TLS: ${what}`];
   }
   if (code === undefined) return ["unknown", message ?? wordsOf(error)];
   const known = Object.hasOwn(MEANINGS, code) ? MEANINGS[code] : undefined;

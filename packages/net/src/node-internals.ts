@@ -1,6 +1,6 @@
 import { readSync } from "node:fs";
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from "node:net";
-import type { Duplex } from "node:stream";
+import { type Duplex, Readable } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { poison } from "./poison.ts";
 
@@ -15,6 +15,8 @@ import { poison } from "./poison.ts";
  * | the peer's name, uncached (`remoteEnd`, `localEnd`) | the documented properties: 90 bytes more for each connection |
  * | no listener that does nothing (`dropIdleListener`) | it stays: 64 bytes more for each connection |
  * | whether there still is a peer, and if not, one more read (`resetBehindEnd`) | a reset after unread bytes may be told as an ordinary end |
+ * | whether TLS has ended before TCP did (`watchEnd`) | a connection that was cut (RFC 8446 §6.1) is told as an ordinary end |
+ * | why a certificate is refused, before Node cuts (`verifyErrorOf`) | the peer sees an end in place of the alert that says it |
  * | a reset below TLS (`resetOnDestroy`) | the peer sees an ordinary end |
  * | the socket below TLS (`resetSocket`) | the peer sees an ordinary end |
  */
@@ -378,6 +380,70 @@ export function dropIdleListener(socket: Socket): void {
  */
 export function isShuttingDown(socket: Duplex): boolean {
   return socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
+}
+
+/*
+ * The end of TLS. Node tells the end of the records (`close_notify`) and that of the connection below in the same way. Both come from within a read of
+ * the socket below: libuv has stopped reading that if it is its end, and not if it is an alert.
+ */
+
+/** On a TLS socket that was told an end: whether it was only that of the connection below. */
+const isCut: unique symbol = Symbol("cut");
+
+type WatchedSocket = Socket & { [carrier]?: Socket; [isCut]?: boolean };
+const carrier: unique symbol = Symbol("carrier");
+
+/** Looks, when a TLS socket is told its end, whose end it is. `below` is the socket that carries it. */
+export function watchEnd(socket: Socket, below: Socket): void {
+  const watched: WatchedSocket = socket;
+  watched[carrier] = below;
+  watched.push = pushWatched;
+}
+
+/** What broke a watched TLS socket, if TCP has ended and TLS has not. */
+export function truncationOf(socket: Duplex): Error | undefined {
+  if ((socket as WatchedSocket)[isCut] !== true) return undefined;
+  const message = "the connection ended without close_notify";
+  return Object.assign(new Error(message), { code: "ERR_TLS_TRUNCATED" });
+}
+
+/** Node's sockets push what they read, and `null` for an end. */
+function pushWatched(this: WatchedSocket, chunk: unknown, encoding?: BufferEncoding): boolean {
+  if (chunk === null && this[isCut] === undefined) {
+    this[isCut] = hasEndedBelow(this, this[carrier]);
+  }
+  return Readable.prototype.push.call(this, chunk, encoding);
+}
+
+function hasEndedBelow(socket: Socket, below: Socket | undefined): boolean {
+  const secured: unknown = Reflect.get(socket, "_handle");
+  const handle: unknown = below && Reflect.get(below, "_handle");
+  if (typeof secured !== "object" || secured === null || !isReadHandle(handle)) return false;
+  // Where Node has stopped reading because nobody takes it, only what had been read already can tell an end: a record.
+  if (Reflect.get(secured, "reading") !== true) return false;
+  // EALREADY: it is being read.
+  if (handle.readStart() !== 0) return false;
+  handle.readStop();
+  return true;
+}
+
+function isReadHandle(handle: unknown): handle is Pick<StreamHandle, "readStart" | "readStop"> {
+  return (
+    typeof handle === "object" &&
+    handle !== null &&
+    typeof Reflect.get(handle, "readStart") === "function" &&
+    typeof Reflect.get(handle, "readStop") === "function"
+  );
+}
+
+/** What OpenSSL says of the certificate of a TLS socket's peer, from when it has been seen; `undefined` if nothing is wrong with it. */
+export function verifyErrorOf(socket: TLSSocket): Error | undefined {
+  const handle: unknown = Reflect.get(socket, "_handle");
+  if (typeof handle !== "object" || handle === null) return undefined;
+  const verifyError: unknown = Reflect.get(handle, "verifyError");
+  if (typeof verifyError !== "function") return undefined;
+  const error: unknown = Reflect.apply(verifyError, handle, []);
+  return error instanceof Error ? error : undefined;
 }
 
 /** Makes the end of a socket below TLS a reset, as `resetAndDestroy` does. To call that here would free it under TLS, and crash the process. */

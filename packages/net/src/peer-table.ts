@@ -71,10 +71,11 @@ export class PeerTable<P extends Seen> {
     return true;
   }
 
-  /** Removes `peer`, unless another has taken its place. */
-  remove(key: string, peer: P): void {
-    if (this.#verified.get(key) === peer) this.#verified.delete(key);
-    else if (this.#unverified.get(key) === peer) this.#unverified.delete(key);
+  /** Removes `peer`, unless another has taken its place. True if it was there as a verified one. */
+  remove(key: string, peer: P): boolean {
+    if (this.#verified.get(key) === peer) return this.#verified.delete(key);
+    if (this.#unverified.get(key) === peer) this.#unverified.delete(key);
+    return false;
   }
 
   *[Symbol.iterator](): Generator<P, void, undefined> {

@@ -254,6 +254,55 @@ test("peers that nobody accepts are limited too", async () => {
   await listener.abort();
 });
 
+test("forged sources that nobody accepts do not keep out one that cannot be forged", async () => {
+  const { packets, listener } = open({ maxPending: 2 });
+  for (const port of [1, 2, 3]) packets.from(`198.51.100.1:${port}`, "x");
+  assert.deepEqual([listener.unverifiedPeers, listener.dropped], [2, 1], "at the limit, and one past it");
+  packets.from("127.0.0.1:1", "in");
+  packets.from("127.0.0.1:2", "in");
+  assert.deepEqual([listener.verifiedPeers, listener.dropped], [2, 1], "as many again");
+  packets.from("127.0.0.1:3", "out");
+  packets.from("198.51.100.1:4", "x");
+  assert.deepEqual([listener.verifiedPeers, listener.unverifiedPeers, listener.dropped], [2, 2, 3]);
+  await listener.abort();
+});
+
+test("one address has so many verified peers and no more, until one has gone", async () => {
+  const { packets, listener } = open({ maxPeersPerAddress: 2 });
+  const meet = async (from: string): Promise<MessageConn> => {
+    packets.from(from, "x");
+    return listener.accept();
+  };
+  const verify = ({ peer: { verification } }: MessageConn): boolean | undefined =>
+    verification?.verify(verification.cookie);
+  const first = await meet("198.51.100.1:1");
+  const second = await meet("198.51.100.1:2");
+  const third = await meet("198.51.100.1:3");
+  assert.deepEqual([verify(first), verify(second), verify(third)], [true, true, false]);
+  assert.equal(verify(await meet("198.51.100.2:1")), true, "another address");
+  assert.equal(listener.verifiedPeers, 3);
+  await first.close();
+  first.abort(); // It is over once, however often it is told.
+  assert.equal(verify(third), true);
+  assert.equal(verify(await meet("198.51.100.1:4")), false);
+  await listener.abort();
+});
+
+test("this machine is exempt from the limit per address unless asked", async () => {
+  const { packets, listener } = open({ maxPeersPerAddress: 1 });
+  packets.from("127.0.0.1:1", "in");
+  packets.from("127.0.0.1:2", "in");
+  assert.deepEqual([listener.verifiedPeers, listener.dropped], [2, 0]);
+  await listener.abort();
+
+  const asked = open({ maxPeersPerAddress: 1, exemptAddresses: [] });
+  asked.packets.from("127.0.0.1:1", "in");
+  asked.packets.from("127.0.0.1:2", "out");
+  asked.packets.from("127.0.0.2:1", "in");
+  assert.deepEqual([asked.listener.verifiedPeers, asked.listener.dropped], [2, 1]);
+  await asked.listener.abort();
+});
+
 test("at the limit of verified peers further ones stay unverified, and loopback ones are not let in", async () => {
   const { packets, listener } = open({ maxPeers: 1 });
   packets.from("127.0.0.1:1", "in");

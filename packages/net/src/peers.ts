@@ -3,6 +3,7 @@ import { AcceptQueue } from "./accept-queue.ts";
 import { MAX_DELAY_MS } from "./deadline.ts";
 import type { IpAddr } from "./addr.ts";
 import { AddressCookies } from "./address-cookie.ts";
+import { AddressCounts, exemptSet, hostOf } from "./address-limits.ts";
 import type { Deadline, Listener, WaitOptions } from "./conn.ts";
 import { NetError } from "./error.ts";
 import { argumentError, type FailureSite, timeoutError } from "./failures.ts";
@@ -32,6 +33,10 @@ export interface PeersOptions {
   readonly idleTimeoutMs?: number | undefined;
   /** Most verified peers; further ones stay unverified. Default 10,000. */
   readonly maxPeers?: number | undefined;
+  /** Most verified peers of one address (an IPv6 /64 is one); further ones stay unverified. Default 1,000; `Infinity`: no limit. */
+  readonly maxPeersPerAddress?: number | undefined;
+  /** Who has no limit of its own, see `AddressLimitOptions`. Default: this machine, `localAddresses`. */
+  readonly exemptAddresses?: readonly string[] | undefined;
   /** Most peers whose address may be forged. One more ends the one unheard for longest, with code 1013. Default 1,000. */
   readonly maxUnverifiedPeers?: number | undefined;
   /** Whether loopback sources must prove their address too. They cannot be forged from outside. Default `false`. */
@@ -50,7 +55,10 @@ export interface PeersOptions {
   readonly newlines?: boolean | undefined;
   /** How long `close` of a connection waits for datagrams that wait in this process, in milliseconds. Default 5,000. */
   readonly closeTimeoutMs?: number | undefined;
-  /** Most new peers that wait for `accept`; the datagram of one more is dropped and counted. Default 512. */
+  /**
+   * Most new peers that wait for `accept`, and as many again of those whose address cannot be forged, which the others do not crowd out. The
+   * datagram of one more is dropped and counted. Default 512.
+   */
   readonly maxPending?: number | undefined;
   /** Default: the system's. */
   readonly clock?: Clock | undefined;
@@ -60,6 +68,7 @@ export interface PeersOptions {
 export const defaultPeersOptions = {
   idleTimeoutMs: 60_000,
   maxPeers: 10_000,
+  maxPeersPerAddress: 1_000,
   maxUnverifiedPeers: 1_000,
   maxMessageBytes: MAX_DATAGRAM_BYTES,
   maxSendBytes: MAX_DATAGRAM_BYTES,
@@ -121,6 +130,9 @@ class DatagramPeers implements PeerListener, PeerHome {
   readonly #isText: boolean;
   readonly #trustsLoopback: boolean;
   readonly #table: PeerTable<PeerConn>;
+  /** Of the verified ones: an address that may be forged is nobody's. */
+  readonly #perAddress: AddressCounts;
+  readonly #maxPending: number;
   readonly #queue: AcceptQueue<PeerConn>;
   #cancelSweep: (() => void) | undefined;
   #isStopped = false;
@@ -144,9 +156,11 @@ class DatagramPeers implements PeerListener, PeerHome {
     this.#isText = (options.messages ?? "text") === "text";
     this.#trustsLoopback = !(options.verifyLoopback ?? false);
     this.#table = new PeerTable(limits);
+    this.#perAddress = new AddressCounts(limits.maxPeersPerAddress, exemptSet(options.exemptAddresses));
+    this.#maxPending = limits.maxPending;
     this.#queue = new AcceptQueue<PeerConn>({
       addr: packets.localAddr,
-      maxPending: limits.maxPending,
+      maxPending: 2 * limits.maxPending,
       stop: () => this.#stop(),
     });
     packets.serve({
@@ -231,15 +245,20 @@ class DatagramPeers implements PeerListener, PeerHome {
   }
 
   verify(peer: PeerConn, cookie: string): boolean {
-    return this.#cookies.verify(peer.key, cookie) && this.#table.verified(peer.key);
+    if (!this.#cookies.verify(peer.key, cookie)) return false;
+    const holder = this.#perAddress.take(hostOf(peer.peer.addr));
+    if (holder === undefined) return false;
+    if (this.#table.verified(peer.key)) return true;
+    this.#perAddress.release(holder);
+    return false;
   }
 
   closing(peer: PeerConn): void {
-    this.#table.remove(peer.key, peer);
+    if (this.#table.remove(peer.key, peer)) this.#perAddress.releaseAt(hostOf(peer.peer.addr));
   }
 
   ended(peer: PeerConn): void {
-    this.#table.remove(peer.key, peer);
+    this.closing(peer);
     this.#queue.ended(peer);
     if (this.#isStopped) void this.#closeIfEmpty();
   }
@@ -263,8 +282,9 @@ class DatagramPeers implements PeerListener, PeerHome {
   /** A peer that was not known; `undefined` if there is no room for it, or the listener is closed. */
   #meet(key: string, addr: IpAddr, now: number): PeerConn | undefined {
     const isVerified = this.#trustsLoopback && isLoopback(addr.host);
-    if (this.#isStopped || this.#queue.isFull || (isVerified && !this.#table.hasRoomForVerified))
-      return undefined;
+    if (this.#isStopped || this.#queue.isFull) return undefined;
+    if (!isVerified && this.#queue.pendingCount >= this.#maxPending) return undefined;
+    if (isVerified && !(this.#table.hasRoomForVerified && this.#perAddress.take(addr.host))) return undefined;
     const peer = new PeerConn(this, key, addr, this.addr, isVerified, now);
     const evicted = this.#table.add(key, peer, isVerified);
     if (evicted !== undefined) {

@@ -1,7 +1,7 @@
-import { BlockList, isIP, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { type IpAddr, ipAddr } from "./addr.ts";
+import { AddressSet } from "./address-set.ts";
 import { NetError } from "./error.ts";
-import { argumentError } from "./failures.ts";
 import { parseProxyHeader, type ProxyHeader } from "./proxy-header.ts";
 import { checkDuration, plainHost } from "./socket-options.ts";
 import type { RawConnection } from "./socket-transport.ts";
@@ -25,31 +25,19 @@ export interface ProxyProtocolOptions {
 
 /** Reads the headers of a listener's connections. */
 export class ProxyProtocol {
-  readonly #trusted = new BlockList();
+  readonly #trusted: AddressSet;
   readonly #timeoutMs: number;
 
   /** @throws NetError `invalid_argument` for what is neither an address nor a network. */
   constructor(options: ProxyProtocolOptions) {
-    for (const text of options.trusted) {
-      const [ip = "", prefix, ...rest] = text.split("/");
-      const version = isIP(ip);
-      const longest = version === 4 ? 32 : 128;
-      const bits = prefix === undefined ? longest : /^\d{1,3}$/.test(prefix) ? Number(prefix) : Number.NaN;
-      if (version === 0 || rest.length > 0 || !(bits <= longest)) {
-        throw argumentError(
-          "listen",
-          `trusted ${JSON.stringify(text)} is neither an IP address nor a network such as 10.0.0.0/8`,
-        );
-      }
-      this.#trusted.addSubnet(ip, bits, version === 4 ? "ipv4" : "ipv6");
-    }
+    this.#trusted = new AddressSet("trusted", options.trusted);
     this.#timeoutMs = options.timeoutMs ?? DEFAULT_PROXY_TIMEOUT_MS;
     checkDuration("proxyProtocol.timeoutMs", this.#timeoutMs, 1, "listen");
   }
 
   /** True if connections from this host begin with a header. */
   trusts(host: string): boolean {
-    return this.#trusted.check(host, isIP(host) === 6 ? "ipv6" : "ipv4");
+    return this.#trusted.has(host);
   }
 
   /** Takes the header off, and answers with the addresses it gives. @throws NetError `bad_frame`, `timeout`, `end_of_stream`. */

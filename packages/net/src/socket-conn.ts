@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { readIntoBuffer } from "./node-internals.ts";
+import { readIntoBuffer, watchEnd } from "./node-internals.ts";
 import { type RawConnection, SecuredTransport, SocketTransport } from "./socket-transport.ts";
 import { StreamConn, type StreamConnOptions } from "./stream-conn.ts";
 
@@ -10,8 +10,19 @@ export function connOf(raw: RawConnection, options: StreamConnOptions): StreamCo
   return new StreamConn(transport, options);
 }
 
-/** The same for a TLS socket, which only has `data` events; `below` is the TCP socket that carries it. */
-export function securedConnOf(raw: RawConnection, options: StreamConnOptions, below: Socket): StreamConn {
+/**
+ * The same for a TLS socket, which only has `data` events.
+ *
+ * @param below the TCP socket that carries it.
+ * @param acceptsTruncation takes an end without `close_notify` for one.
+ */
+export function securedConnOf(
+  raw: RawConnection,
+  options: StreamConnOptions,
+  below: Socket,
+  acceptsTruncation: boolean,
+): StreamConn {
+  if (!acceptsTruncation) watchEnd(raw.socket, below);
   const transport = new SecuredTransport(below);
   transport.use(raw, false);
   return new StreamConn(transport, options);

@@ -1,15 +1,18 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { AcceptQueue, checkAcceptLimits, DEFAULT_MAX_PENDING } from "./accept-queue.ts";
 import type { Addr } from "./addr.ts";
+import { AddressLimits, type Holder, hostOf } from "./address-limits.ts";
 import type { Conn, Listener } from "./conn.ts";
 import type { NetError } from "./error.ts";
 import { argumentError, canceledError, type FailureSite } from "./failures.ts";
+import { FirstByteWatch } from "./first-byte-watch.ts";
 import type { ListenOptions, RefusalReason } from "./listen-options.ts";
 import { netErrorFrom } from "./node-error.ts";
 import { ProxyProtocol, type ProxyProtocolOptions } from "./proxy-protocol.ts";
-import { nodeSocketOptions } from "./socket-options.ts";
+import { checkDuration, nodeSocketOptions } from "./socket-options.ts";
 import type { RawConnection } from "./socket-transport.ts";
-import type { StreamConn, StreamConnOptions } from "./stream-conn.ts";
+import type { StreamConn, StreamConnOptions, StreamConnOwner } from "./stream-conn.ts";
+import { tell } from "./told.ts";
 
 /** What makes one kind of listener different from another. */
 export interface ListenerKind {
@@ -18,12 +21,18 @@ export interface ListenerKind {
   readonly addr: Addr;
   /** Calls `server.listen`. */
   bind(server: Server): void;
+  /** Lets others find the socket, which listens. On failure it is closed and `release`d. */
+  publish?(): Promise<void> | undefined;
+  /** Takes back what `bind` and `publish` have made, before the socket is closed. Must not throw. */
+  release?(): void;
   /** Where the server listens now that it does. */
   boundAddr(server: Server): Addr;
   /** The addresses of a new connection; `undefined` if it is already gone. */
   describe(socket: Socket): RawConnection | undefined;
-  /** Makes the connection, after a handshake if there is one. On `cancel` the socket is destroyed, and this rejects. */
-  open(raw: RawConnection, options: StreamConnOptions): StreamConn | Promise<StreamConn>;
+  /** Makes the connection, after a handshake if the network has one. If the socket is destroyed meanwhile, that rejects. */
+  readonly open:
+    | { now(raw: RawConnection, options: StreamConnOptions): StreamConn }
+    | { afterHandshake(raw: RawConnection, options: StreamConnOptions): Promise<StreamConn> };
 }
 
 /** Sets a listener up; resolves when the system listens. */
@@ -32,8 +41,10 @@ export async function listenOn(
   options: (ListenOptions & { readonly proxyProtocol?: ProxyProtocolOptions | undefined }) | undefined,
 ): Promise<Listener<Conn>> {
   const site: FailureSite = { op: "listen", network: kind.network, localAddr: kind.addr };
-  const { signal, maxPending, maxConnections } = options ?? {};
+  const { signal, maxPending, maxConnections, firstByteTimeoutMs } = options ?? {};
   checkAcceptLimits({ maxPending, maxConnections });
+  if (firstByteTimeoutMs !== undefined) checkDuration("firstByteTimeoutMs", firstByteTimeoutMs, 1, "listen");
+  const limits = new AddressLimits(options ?? {});
   const proxy = options?.proxyProtocol && new ProxyProtocol(options.proxyProtocol);
   const backlog = options?.backlog;
   if (backlog !== undefined && !(Number.isInteger(backlog) && backlog >= 1)) {
@@ -53,7 +64,7 @@ export async function listenOn(
     maxConnections,
     stop: () => admission.stop(),
   });
-  const admission = new Admission(kind, server, queue, options ?? {}, proxy);
+  const admission = new Admission(kind, server, queue, options ?? {}, limits, proxy);
   if (signal?.aborted) {
     await queue.close();
     throw canceledError(site, signal);
@@ -71,21 +82,27 @@ async function bound(server: Server, kind: ListenerKind, site: FailureSite): Pro
       });
       kind.bind(server);
     });
+    await kind.publish?.();
   } catch (error) {
+    kind.release?.();
     if (server.listening) server.close(); // It does, but not as it was asked to.
     throw netErrorFrom(error, site);
   }
 }
 
-/** Decides on each connection that arrives: limits, then the handshake, then the queue. */
-class Admission {
+/**
+ * Decides on each connection that arrives: limits, then the PROXY header, which says whose it is, then the limits of its address, then the
+ * handshake, then the queue.
+ */
+class Admission implements StreamConnOwner {
   readonly #kind: ListenerKind;
   readonly #proxy: ProxyProtocol | undefined;
   readonly #server: Server;
   readonly #queue: AcceptQueue<StreamConn>;
   readonly #options: ListenOptions;
+  readonly #limits: AddressLimits;
   readonly #connOptions: StreamConnOptions;
-  /** Sockets in a handshake; they count for both limits. */
+  /** Sockets in a handshake, or before the end of a PROXY header; they count for both limits. */
   readonly #opening = new Set<Socket>();
 
   constructor(
@@ -93,6 +110,7 @@ class Admission {
     server: Server,
     queue: AcceptQueue<StreamConn>,
     options: ListenOptions,
+    limits: AddressLimits,
     proxy: ProxyProtocol | undefined,
   ) {
     this.#kind = kind;
@@ -100,66 +118,119 @@ class Admission {
     this.#server = server;
     this.#queue = queue;
     this.#options = options;
-    this.#connOptions = { network: kind.network, owner: queue, closeTimeoutMs: options.closeTimeoutMs };
+    this.#limits = limits;
+    this.#connOptions = { network: kind.network, owner: this, closeTimeoutMs: options.closeTimeoutMs };
     server.on("connection", (socket) => this.#admit(socket));
     server.on("error", (error) => this.#acceptFailed(error));
   }
 
   stop(): void {
+    this.#kind.release?.();
     this.#server.close();
     for (const socket of this.#opening) socket.destroy();
+  }
+
+  // What a connection tells.
+
+  leaving(conn: StreamConn): void {
+    this.#queue.leaving(conn);
+  }
+
+  ended(conn: StreamConn): void {
+    this.#queue.ended(conn);
+    const { connections } = this.#limits;
+    if (!connections.isUnlimited) connections.releaseAt(hostOf(conn.remoteAddr));
   }
 
   #admit(socket: Socket): void {
     const raw = this.#kind.describe(socket);
     if (!raw) return this.#refuse(socket, "gone", undefined, undefined);
-    const { maxConnections = Number.POSITIVE_INFINITY, maxPending = DEFAULT_MAX_PENDING } = this.#options;
-    if (this.#queue.openCount + this.#opening.size >= maxConnections) {
-      return this.#refuse(socket, "max_connections", raw.remoteAddr, undefined);
-    }
-    if (this.#queue.isFull || this.#opening.size >= maxPending) {
-      return this.#refuse(socket, "max_pending", raw.remoteAddr, undefined);
-    }
-    const opened = this.#open(raw);
-    if (opened instanceof Promise) void this.#offerWhenOpen(raw, opened);
-    else this.#offer(raw, opened);
-  }
-
-  #open(raw: RawConnection): StreamConn | Promise<StreamConn> {
     const { remoteAddr } = raw;
     const proxy = this.#proxy;
     const isProxied = proxy !== undefined && "host" in remoteAddr && proxy.trusts(remoteAddr.host);
-    return isProxied ? this.#openProxied(proxy, raw) : this.#kind.open(raw, this.#connOptions);
+    if (!isProxied) return this.#admitVisitor(raw);
+    // A proxy is not a visitor: it is held to the limits of all together, and of time.
+    const excess = this.#excess();
+    if (excess) return this.#refuse(socket, excess, remoteAddr, undefined);
+    void this.#admitProxied(proxy, raw);
   }
 
-  async #openProxied(proxy: ProxyProtocol, raw: RawConnection): Promise<StreamConn> {
-    return this.#kind.open(await proxy.take(raw), this.#connOptions);
+  async #admitProxied(proxy: ProxyProtocol, raw: RawConnection): Promise<void> {
+    const described = await this.#whileOpening(raw, proxy.take(raw));
+    if (described !== undefined) this.#admitVisitor(described);
   }
 
-  async #offerWhenOpen(raw: RawConnection, opening: Promise<StreamConn>): Promise<void> {
-    raw.socket.on("error", ignore);
-    this.#opening.add(raw.socket);
+  /** A connection whose address is known to be the visitor's. */
+  #admitVisitor(raw: RawConnection): void {
+    const { socket, remoteAddr } = raw;
+    const excess = this.#excess();
+    if (excess) return this.#refuse(socket, excess, remoteAddr, undefined);
+    const host = hostOf(remoteAddr);
+    const { connections } = this.#limits;
+    const holder = connections.take(host);
+    if (holder === undefined) return this.#refuse(socket, "max_per_address", remoteAddr, undefined);
+    const { open } = this.#kind;
+    if ("now" in open) return this.#offer(raw, open.now(raw, this.#connOptions));
+    const handshake = this.#limits.handshakes.take(host);
+    if (handshake === undefined) {
+      connections.release(holder);
+      return this.#refuse(socket, "max_handshakes_per_address", remoteAddr, undefined);
+    }
+    void this.#offerWhenSecure(raw, open.afterHandshake(raw, this.#connOptions), { holder, handshake });
+  }
+
+  async #offerWhenSecure(
+    raw: RawConnection,
+    shaking: Promise<StreamConn>,
+    { holder, handshake }: { holder: Holder; handshake: Holder },
+  ): Promise<void> {
+    const conn = await this.#whileOpening(raw, shaking);
+    this.#limits.handshakes.release(handshake);
+    if (conn !== undefined) return this.#offer(raw, conn); // By `ended` a connection releases its place.
+    this.#limits.connections.release(holder);
+  }
+
+  /** What `opening` resolves with; `undefined` if it failed, and then the connection has been refused. */
+  async #whileOpening<T>(raw: RawConnection, opening: Promise<T>): Promise<T | undefined> {
+    const { socket, localAddr, remoteAddr } = raw;
+    socket.on("error", ignore);
+    this.#opening.add(socket);
     try {
-      const conn = await opening;
-      this.#opening.delete(raw.socket);
-      raw.socket.off("error", ignore);
-      this.#offer(raw, conn);
+      return await opening;
     } catch (error) {
-      this.#opening.delete(raw.socket);
-      const site: FailureSite = {
-        op: "accept",
-        network: this.#kind.network,
-        localAddr: raw.localAddr,
-        remoteAddr: raw.remoteAddr,
-      };
-      this.#refuse(raw.socket, "handshake", raw.remoteAddr, netErrorFrom(error, site));
+      const { network } = this.#kind;
+      const failure = netErrorFrom(error, { op: "accept", network, localAddr, remoteAddr });
+      this.#refuse(socket, "handshake", remoteAddr, failure);
+      return undefined;
+    } finally {
+      this.#opening.delete(socket);
+      socket.off("error", ignore);
     }
   }
 
   #offer(raw: RawConnection, conn: StreamConn): void {
-    if (this.#queue.offer(conn)) return;
+    const reason = this.#watchFirstByte(raw, conn) ? "max_pending" : "max_half_open_per_address";
+    if (reason === "max_pending" && this.#queue.offer(conn)) return;
     conn.abort();
-    this.#told("max_pending", raw.remoteAddr, undefined);
+    this.#told(reason, raw.remoteAddr, undefined);
+  }
+
+  /** False: its address has as many silent ones as it may. */
+  #watchFirstByte({ remoteAddr }: RawConnection, conn: StreamConn): boolean {
+    const { firstByteTimeoutMs } = this.#options;
+    if (firstByteTimeoutMs === undefined) return true;
+    const { halfOpen } = this.#limits;
+    const holder = halfOpen.take(hostOf(remoteAddr));
+    if (holder === undefined) return false;
+    new FirstByteWatch(conn, firstByteTimeoutMs, () => halfOpen.release(holder)).start();
+    return true;
+  }
+
+  /** The limit of all together that one more connection would be past. */
+  #excess(): RefusalReason | undefined {
+    const { maxConnections = Number.POSITIVE_INFINITY, maxPending = DEFAULT_MAX_PENDING } = this.#options;
+    if (this.#queue.openCount + this.#opening.size >= maxConnections) return "max_connections";
+    return this.#queue.isFull || this.#opening.size >= maxPending ? "max_pending" : undefined;
   }
 
   #refuse(
@@ -173,7 +244,7 @@ class Admission {
   }
 
   #told(reason: RefusalReason, remoteAddr: Addr | undefined, error: NetError | undefined): void {
-    this.#options.onRefuse?.({ reason, remoteAddr, error });
+    tell(this.#options.onRefuse, { reason, remoteAddr, error });
   }
 
   /**

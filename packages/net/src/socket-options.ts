@@ -44,8 +44,11 @@ export function nodeSocketOptions(options: SocketOptions | undefined, op: NetOp)
 
 /** Checks a number of milliseconds. @throws NetError `invalid_argument`. */
 export function checkDuration(name: string, value: number, minimum: number, op: NetOp): void {
-  if (value >= minimum && value <= 2 ** 31 - 1) return;
-  throw argumentError(op, `${name} ${value} is not from ${minimum} to ${2 ** 31 - 1} milliseconds`);
+  // Not from TypeScript it may be text, which compares as a number and is none.
+  const given: unknown = value;
+  if (typeof given === "number" && value >= minimum && value <= 2 ** 31 - 1) return;
+  const shown = typeof given === "string" ? JSON.stringify(given) : String(given);
+  throw argumentError(op, `${name} ${shown} is not from ${minimum} to ${2 ** 31 - 1} milliseconds`);
 }
 
 /** Whether the path of a Unix socket means an abstract name, and how Node wants it. */

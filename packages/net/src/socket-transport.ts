@@ -14,6 +14,7 @@ import {
   readReset,
   resetBehindEnd,
   resetOnDestroy,
+  truncationOf,
   writePastQueue,
 } from "./node-internals.ts";
 import { owned } from "./own-memory.ts";
@@ -337,7 +338,8 @@ export class SecuredTransport extends SocketTransport {
     // Where both sides have ended there is no peer either.
     const isOpen = this.socket?.writableEnded === false;
     const isHidden = this.#mayHideReset && isOpen && hasPeer(this.#below) === false;
-    return isHidden ? readReset() : resetBehindEnd(this.#below);
+    const reset = isHidden ? readReset() : resetBehindEnd(this.#below);
+    return reset ?? (this.socket && truncationOf(this.socket));
   }
 }
 

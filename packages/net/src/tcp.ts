@@ -23,7 +23,7 @@ export async function listenTcp(
   options: TcpListenOptions | undefined,
 ): Promise<Listener<Conn>> {
   const kind = await tcpKind(network, parseAddr(network, address, "listen"), options);
-  return listenOn({ ...kind, open: connOf }, options);
+  return listenOn({ ...kind, open: { now: connOf } }, options);
 }
 
 /** All of a TCP listener but what it makes of a connection. */

@@ -15,3 +15,20 @@ export function rejection(reason: unknown): Promise<never> {
 function ignore(): void {
   // See `told`.
 }
+
+/**
+ * Tells the application something by a handler of its. What the handler throws, or its promise rejects with, harms nobody: it becomes a warning of
+ * the process, which prints it.
+ */
+export function tell<T>(handler: ((about: T) => unknown) | undefined, about: T): void {
+  try {
+    const outcome = handler?.(about);
+    if (outcome instanceof Promise) outcome.catch(warn);
+  } catch (error) {
+    warn(error);
+  }
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error));
+}

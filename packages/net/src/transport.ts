@@ -19,7 +19,7 @@ export interface Transport {
   /** Set by a receiver for which lent bytes are as good as owned ones. */
   prefersLent?: boolean;
 
-  /** Names the receiver of events. Called once, before anything else; no event comes before the first `resume`, save `onWriteFailed` and `onClose`. */
+  /** Names the receiver of events, before anything else; another may take its place later. No event comes before the first `resume`, save `onWriteFailed` and `onClose`. */
   attach(sink: TransportSink): void;
   /** Asks for bytes, until `onBytes` answers `false` or `pause` is called. Cheap when already reading. */
   resume(): void;

@@ -1,16 +1,13 @@
-import { chmodSync, existsSync } from "node:fs";
-import type { Server, Socket } from "node:net";
-import { dirname } from "node:path";
 import { parseAddr, unixAddr } from "./addr.ts";
 import type { Conn, Listener } from "./conn.ts";
 import type { DialOptions } from "./dial-options.ts";
 import { withinLimits } from "./dial-limits.ts";
-import { NetError } from "./error.ts";
 import type { UnixListenOptions } from "./listen-options.ts";
 import { connOf } from "./socket-conn.ts";
 import { race } from "./race.ts";
 import { connectConn } from "./socket-dial.ts";
-import { listenOn } from "./socket-listener.ts";
+import { SocketFile } from "./socket-file.ts";
+import { type ListenerKind, listenOn } from "./socket-listener.ts";
 import { nodePath } from "./socket-options.ts";
 
 /** The dialing side of a Unix socket has no name of its own. */
@@ -22,34 +19,27 @@ export async function listenUnix(
   options: UnixListenOptions | undefined,
 ): Promise<Listener<Conn>> {
   const addr = parseAddr("unix", path, "listen");
-  const kind = {
+  const site = { op: "listen", network: "unix", localAddr: addr } as const;
+  // An abstract name is no file, and neither is a named pipe of Windows.
+  const hasFile = !addr.path.startsWith("@") && process.platform !== "win32";
+  const file = hasFile ? new SocketFile(addr.path, options ?? {}, site) : undefined;
+  const backlog = options?.backlog;
+  const kind: ListenerKind = {
     network: "unix",
     addr,
-    bind(server: Server) {
-      const backlog = options?.backlog;
-      server.listen({ path: nodePath(addr.path), ...(backlog === undefined ? {} : { backlog }) });
-      // The file exists as soon as `listen` returns, if it could be made; if not, that error follows.
-      if (options?.mode !== undefined && server.listening && !addr.path.startsWith("@"))
-        chmodSync(addr.path, options.mode);
+    bind(server) {
+      const path = file?.prepare() ?? nodePath(addr.path);
+      // Else a worker of node:cluster would have its primary bind, which knows nothing of the file.
+      const exclusive = file !== undefined;
+      server.listen({ path, exclusive, ...(backlog === undefined ? {} : { backlog }) });
     },
+    publish: () => file?.publish(),
+    release: () => file?.remove(),
     boundAddr: () => addr,
-    describe: (socket: Socket) => ({ socket, localAddr: addr, remoteAddr: unnamed }),
-    open: connOf,
+    describe: (socket) => ({ socket, localAddr: addr, remoteAddr: unnamed }),
+    open: { now: connOf },
   };
-  try {
-    return await listenOn(kind, options);
-  } catch (error) {
-    throw withTrueReason(error, addr.path);
-  }
-}
-
-/** libuv says EACCES where the system said that there is no such directory. */
-function withTrueReason(error: unknown, path: string): unknown {
-  const directory = dirname(path);
-  if (!(error instanceof NetError) || error.code !== "permission" || existsSync(directory)) return error;
-  const { op, network, localAddr, cause } = error;
-  const reason = `no such directory: ${directory}`;
-  return new NetError({ op, network, localAddr, code: "not_found", reason, cause });
+  return listenOn(kind, options);
 }
 
 /** Connects to a Unix socket. See `dial`. */

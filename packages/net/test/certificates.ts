@@ -16,6 +16,7 @@ export class TestCertificates {
   readonly directory = mkdtempSync(join(tmpdir(), "zocalo-tls-"));
   readonly ca: TestIdentity;
   #serial = 1;
+  readonly #serials = new Map<string, number>();
 
   constructor() {
     const { keyFile, certFile } = this.#files("ca");
@@ -27,19 +28,51 @@ export class TestCertificates {
     this.ca = read(certFile, keyFile);
   }
 
-  /** Makes a certificate signed by the authority for these names, valid for `days` from now (negative: expired). */
-  issue(name: string, names: readonly string[], days = 2): TestIdentity {
+  /**
+   * Makes a certificate signed by the authority for these names, valid for `days` from now (negative: expired).
+   *
+   * @param usage what it may be used for (RFC 5280 §4.2.1.12), as openssl writes it: `"serverAuth"`. Default: everything.
+   */
+  issue(name: string, names: readonly string[], days = 2, usage?: string): TestIdentity {
     const { keyFile, certFile } = this.#files(name);
+    this.#serials.set(certFile, this.#serial);
     const request = join(this.directory, `${name}.csr`);
     const extensions = join(this.directory, `${name}.ext`);
     const newKey = "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     this.#openssl(newKey, ["-subj", `/CN=${name}`, "-keyout", keyFile, "-out", request]);
     const alternatives = names.map((each) => (/^[\d.:]+$/.test(each) ? `IP:${each}` : `DNS:${each}`));
-    writeFileSync(extensions, `subjectAltName=${alternatives.join(",")}\n`);
+    const used = usage === undefined ? "" : `extendedKeyUsage=${usage}\n`;
+    writeFileSync(extensions, `subjectAltName=${alternatives.join(",")}\n${used}`);
     const signer = ["-CA", this.ca.certFile, "-CAkey", this.ca.keyFile, "-extfile", extensions];
     const signed = `x509 -req -set_serial ${this.#serial++} -days ${days}`;
     this.#openssl(signed, ["-in", request, "-out", certFile, ...signer]);
     return read(certFile, keyFile);
+  }
+
+  /** The authority's list of revoked certificates (CRL), with these on it. */
+  revoke(...revoked: readonly TestIdentity[]): string {
+    const lines = revoked.map(({ certFile }) => {
+      const serial = (this.#serials.get(certFile) ?? 0).toString(16).padStart(2, "0").toUpperCase();
+      return `R\t491231235959Z\t250101000000Z\t${serial}\tunknown\t/CN=revoked\n`;
+    });
+    const index = join(this.directory, "index");
+    writeFileSync(index, lines.join(""));
+    const config = join(this.directory, "crl.cnf");
+    writeFileSync(
+      config,
+      `[ca]\ndefault_ca=d\n[d]\ndatabase=${index}\ndefault_md=sha256\ndefault_crl_days=2\n`,
+    );
+    const list = join(this.directory, "list.crl");
+    const signer = ["-cert", this.ca.certFile, "-keyfile", this.ca.keyFile];
+    this.#openssl("ca -gencrl", ["-config", config, ...signer, "-out", list]);
+    return readFileSync(list, "utf8");
+  }
+
+  /** The key of an identity, encrypted. */
+  encryptedKey({ keyFile }: TestIdentity, passphrase: string): string {
+    const encrypted = `${keyFile}.encrypted`;
+    this.#openssl("pkcs8 -topk8", ["-in", keyFile, "-out", encrypted, "-passout", `pass:${passphrase}`]);
+    return readFileSync(encrypted, "utf8");
   }
 
   remove(): void {

@@ -171,6 +171,7 @@ for (const [name, frame] of Object.entries({
       "ended",
       "fail",
       "failed",
+      "messageTimedOut",
       "pause",
       "resume",
       "route",

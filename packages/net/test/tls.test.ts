@@ -173,7 +173,7 @@ test("a server that cannot prove who it is is refused, unless the caller insists
   await old.close();
 });
 
-test("a handshake that fails, ends or takes too long is refused and told, and others go on", async () => {
+test("a handshake that fails, ends or takes too long is refused and told, and others go on", async (t) => {
   const refusals: Refusal[] = [];
   let told: (() => void) | undefined;
   const onRefuse = (refusal: Refusal): void => {
@@ -182,20 +182,29 @@ test("a handshake that fails, ends or takes too long is refused and told, and ot
   };
   const listener = await listen("tls", "127.0.0.1:0", { ...local, handshakeTimeoutMs: 120_000, onRefuse });
   const hasty = await listen("tls", "127.0.0.1:0", { ...local, handshakeTimeoutMs: 50, onRefuse });
-  const fails = async (at: Listener<Conn>, send: (conn: Conn) => Promise<void>): Promise<void> => {
+  t.after(() => Promise.all([listener.abort(), hasty.abort()]));
+  const fails = async (
+    at: Listener<Conn>,
+    code: string,
+    send: (conn: Conn) => Promise<void>,
+  ): Promise<void> => {
     const refusal = new Promise<void>((resolve) => {
       told = resolve;
     });
     const conn = await dial("tcp", String(at.addr));
     await send(conn);
     await refusal;
-    assert.deepEqual([refusals.at(-1)?.reason, refusals.at(-1)?.error?.code], ["handshake", "tls"]);
+    assert.deepEqual([refusals.at(-1)?.reason, refusals.at(-1)?.error?.code], ["handshake", code]);
     conn.abort();
   };
-  await fails(listener, (conn) => conn.write(Buffer.from("GET / HTTP/1.1\r\n\r\n")));
-  // Node notices the end of a peer that has not begun its handshake by the timeout only.
-  await fails(hasty, (conn) => conn.closeWrite());
-  await fails(hasty, () => Promise.resolve());
+  await fails(listener, "tls", (conn) => conn.write(Buffer.from("GET / HTTP/1.1\r\n\r\n")));
+  await fails(listener, "tls", (conn) => conn.closeWrite());
+  await fails(listener, "tls", async (conn) => {
+    await conn.write(Buffer.from([22, 3, 1, 2, 0, 1]));
+    await conn.closeWrite();
+  });
+  await fails(hasty, "timeout", () => Promise.resolve());
+  await fails(hasty, "timeout", (conn) => conn.write(Buffer.from([22, 3, 1])));
   assert.equal(await meet(listener, {}, commonName), "local");
   await Promise.all([listener.close(), hasty.close()]);
 });

@@ -11,8 +11,8 @@ export type ErrorCode =
   | "forbidden" // the namespace does not allow this to this user
   | "already_subscribed"
   | "not_subscribed"
-  | "limit_reached" // too many subscriptions, channels or users
-  | "rate_limited" // too many commands a second; `retryMs` says when to go on
+  | "limit_reached" // too many subscriptions, of the session or of its address, or too many channels
+  | "rate_limited" // too many commands a second, of the session or of its address; `retryMs` says when to go on
   | "unavailable" // the engine could not do it now; trying again with the same key is safe
   | "internal";
 
@@ -41,6 +41,8 @@ export const CLOSE = {
   unsupportedData: 1003,
   /** Text that is not UTF-8. */
   invalidText: 1007,
+  /** A command was begun and not completed in time; connect again. */
+  incomplete: 1008,
   /** A command past `commandBytes`. */
   tooLarge: 1009,
   /** The server failed; connect again. */
@@ -51,7 +53,7 @@ export const CLOSE = {
   badCommands: 4400,
   /** The token was not accepted; do not connect again with it. */
   unauthorized: 4401,
-  /** The peer does not read what it asked for, by a namespace's policy; connect again. */
+  /** The peer does not read what it asked for, or has not sent a first command in time; connect again. */
   slowConsumer: 4408,
   /** Far past the command rate, for long; do not connect again. */
   rateLimited: 4429,

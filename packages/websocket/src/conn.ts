@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import {
   type Addr,
+  type Holder,
   type Inbox,
   ipAddr,
   type Message,
@@ -41,6 +42,7 @@ export interface ConnParts {
   readonly compression?: Compression | undefined;
   /** As `packRequest` gives it. */
   readonly request?: string | undefined;
+  readonly holder?: Holder | undefined;
   /** The transport has closed. */
   readonly onEnded?: ((conn: WebSocketConn) => void) | undefined;
 }
@@ -70,6 +72,8 @@ export class WebSocketConn implements MessageConn {
   readonly extensions: string;
   /** Not for applications: its place among the connections of its listener. */
   seat = -1;
+  /** Not for applications: for whom its upgrader counts it. */
+  readonly holder: Holder | undefined;
   readonly #session: Session;
   /** If messages are streamed. */
   readonly #incoming: IncomingStreams | undefined;
@@ -82,6 +86,7 @@ export class WebSocketConn implements MessageConn {
     this.subprotocol = parts.subprotocol;
     this.extensions = parts.extensions ?? "";
     this.#request = parts.request;
+    this.holder = parts.holder;
     const { socket, role, settings, compression, onEnded } = parts;
     this.#session = new Session(socket, role, settings, { conn: this, onEnded }, compression);
     this.#incoming = parts.settings.isStreaming

@@ -1,7 +1,15 @@
 import { isIP, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
-import { dialSocket, ipAddr, NetError, netErrorFrom, type Resolver, type TcpDialOptions } from "@zocalo/net";
+import { checkServerIdentity, type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
+import {
+  CertificateAlert,
+  dialSocket,
+  ipAddr,
+  NetError,
+  netErrorFrom,
+  type Resolver,
+  type TcpDialOptions,
+} from "@zocalo/net";
 import type { DialLimits } from "./dial-limits.ts";
 import { hostAndPort } from "./dial-url.ts";
 import { WebSocketError } from "./error.ts";
@@ -95,6 +103,9 @@ export function secure(
       return;
     }
     socket.on("error", ignore); // As above.
+    const judged = tls?.rejectUnauthorized === false ? undefined : alertOf(socket, below, serverName, tls);
+    const onKeylog = (line: Buffer): void => judged?.keylog(line);
+    if (judged !== undefined) socket.on("keylog", onKeylog);
     const onError = (cause: Error): void => {
       const message = `the TLS handshake with ${name} failed: ${reasonOf(cause)}`;
       failed(new WebSocketError("connect_failed", message, { cause }));
@@ -108,17 +119,31 @@ export function secure(
     socket.once("secureConnect", () => {
       socket.off("close", onClose);
       socket.off("error", onError);
+      socket.off("keylog", onKeylog);
       done({ socket, name });
     });
     return () => void socket.destroy();
   });
 }
 
+/** What tells the server why its certificate is refused. Node tells the caller. An application's own check is asked by Node alone. */
+function alertOf(
+  socket: TLSSocket,
+  below: Duplex,
+  serverName: string,
+  tls: ConnectionOptions | undefined,
+): CertificateAlert {
+  const otherFault = (): Error | undefined =>
+    tls?.checkServerIdentity === undefined
+      ? checkServerIdentity(tls?.servername || serverName, socket.getPeerCertificate())
+      : undefined;
+  return new CertificateAlert({ role: "client", socket, below, otherFault, onRefused: ignore });
+}
+
 /** What went wrong, in a few words. Never empty. */
 export function reasonOf(error: unknown): string {
   const { reason } = netErrorFrom(error, { op: "dial" });
-  const text = reason.replace(/\s+/g, " ").trim();
-  return text === "" ? "no reason was given" : text;
+  return reason === "" ? "no reason was given" : reason;
 }
 
 /** A `lookup` function, as Node's options have it, as a resolver. */

@@ -1,3 +1,4 @@
+import { printable } from "@zocalo/net";
 import { WebSocketError } from "./error.ts";
 
 /** The address of a URL of `parseHttpUrl`, as Node's requests take it. */
@@ -12,17 +13,36 @@ export function credentialsOf(url: URL): string | undefined {
   return `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
 }
 
+/** Longest URL that a message shows, in characters. */
+const MAX_SHOWN_LENGTH = 200;
+
+/** What `new URL` leaves out, wherever it stands. */
+const LEFT_OUT = /[\t\n\r]/g;
+/**
+ * User and password. `new URL` takes any number of slashes and backslashes before them, or none; a location may
+ * begin with two.
+ */
+const USER_INFO = /^(?:\s*([a-z][a-z\d+.-]*:)[/\\]*|\s*[/\\]{2,})[^/\\?#]*@/i;
+
+/**
+ * A URL as a message shows it, whoever wrote it: without user and password, and without query and fragment, in
+ * which tokens travel.
+ */
+export function shownUrl(text: string): string {
+  const open = text
+    .replace(LEFT_OUT, "")
+    .replace(USER_INFO, "$1//")
+    .replace(/([?#]).*$/s, "$1…");
+  return printable(open, MAX_SHOWN_LENGTH);
+}
+
 /**
  * Reads the URL of a server or of a proxy; `ws:` becomes `http:`, `wss:` becomes `https:`.
  *
- * @throws WebSocketError `invalid_url`. The message does not show the user and password.
+ * @throws WebSocketError `invalid_url`. The message does not show user, password, query and fragment.
  */
 export function parseHttpUrl(text: string | URL): URL {
-  const shown = JSON.stringify(
-    String(text)
-      .replace(/\/\/[^/?#]*@/, "//")
-      .slice(0, 200),
-  );
+  const shown = `"${shownUrl(String(text))}"`;
   let url: URL;
   try {
     url = new URL(String(text).replace(/^ws(s?):/i, "http$1:"));

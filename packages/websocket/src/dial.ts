@@ -1,24 +1,35 @@
 import { randomBytes } from "node:crypto";
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import type { Socket } from "node:net";
-import type { ConnectionOptions } from "node:tls";
-import type { Resolver } from "@zocalo/net";
+import { checkServerIdentity, type ConnectionOptions } from "node:tls";
+import { checkConnectionOptions, checkNames, NetError, printable, type Resolver } from "@zocalo/net";
 import { WebSocketConn } from "./conn.ts";
 import { Compression } from "./core/compression.ts";
 import { type Connected, type ConnectOptions, connectTcp, reasonOf, resolverOf, secure } from "./connect.ts";
 import { DialLimits } from "./dial-limits.ts";
-import { credentialsOf, hostAndPort, parseHttpUrl } from "./dial-url.ts";
+import { credentialsOf, hostAndPort, parseHttpUrl, shownUrl } from "./dial-url.ts";
 import { WebSocketError } from "./error.ts";
 import { readAnswer } from "./handshake/client.ts";
-import { type CompressionOptions, compressionSettings, offerDeflate } from "./handshake/deflate.ts";
+import {
+  type CompressionOptions,
+  type CompressionSettings,
+  compressionSettings,
+  offerDeflate,
+} from "./handshake/deflate.ts";
 import { headerFault, isToken } from "./handshake/fields.ts";
-import { type ConnOptions, connSettings, DEFAULT_HANDSHAKE_TIMEOUT_MS, wholeNumber } from "./options.ts";
-import { MAX_INTERIM_ANSWERS, openTunnel, parseProxy } from "./proxy.ts";
+import {
+  type ConnOptions,
+  connOptionNames,
+  connSettings,
+  DEFAULT_HANDSHAKE_TIMEOUT_MS,
+  wholeNumber,
+} from "./options.ts";
+import { MAX_INTERIM_ANSWERS, MAX_STATUS_TEXT, openTunnel, parseProxy } from "./proxy.ts";
 
 /** Headers that are the handshake's business. */
 const OWN_HEADER = /^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/i;
 
-/** How `dial` connects. */
+/** How `dial` connects. Names that are not listed here are refused (`invalid_argument`), those of `tls` and `proxyTls` too. */
 export interface DialOptions extends ConnOptions {
   /** Headers added to the request, for example `Authorization`, `Cookie` or `Origin`. CR, LF and other control characters are refused. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
@@ -31,8 +42,10 @@ export interface DialOptions extends ConnOptions {
    */
   readonly handshakeTimeoutMs?: number | undefined;
   /**
-   * Most redirects to follow. Default 0: a redirect is `refused`. Never from `wss:` to `ws:`; to another host or port without the credentials
-   * (user and password of the URL, `Authorization`, `Cookie`, `Proxy-Authorization`).
+   * Most redirects to follow. Default 0: a redirect is `refused`. Never from `wss:` to `ws:`. Where scheme, host or port change, what was said to the first server stays with it:
+   * `headers`, `subprotocols`, user and password of the URL, and of `tls` all but `ca`, `crl`, versions and ciphers, `lookup`, `rejectUnauthorized: true` and `checkServerIdentity`,
+   * to which Node's own check is added. They are not said again if a later redirect leads back. User and password in a redirect are not used. A redirect is `refused` with a
+   * `tls.socket`, and to another server with a `tls.secureContext`, which cannot be divided. The rest of these options holds for every server.
    */
   readonly maxRedirects?: number | undefined;
   /**
@@ -40,7 +53,7 @@ export interface DialOptions extends ConnOptions {
    * `ws:` also what is said. User and password go to the proxy alone. Default: none; the environment is not looked at.
    */
   readonly proxy?: string | URL | undefined;
-  /** TLS options for an `https:` proxy; those of `tls` are for the server alone. */
+  /** TLS options for an `https:` proxy, as `tls`; those of `tls` are for the server alone. */
   readonly proxyTls?: ConnectionOptions | undefined;
   /** Finds the addresses of the host; of the proxy's host if there is a proxy, which finds the server itself. Default: the system's own way. */
   readonly resolver?: Resolver | undefined;
@@ -50,9 +63,28 @@ export interface DialOptions extends ConnOptions {
   readonly attemptDelayMs?: number | undefined;
   /** Cancels dialing; once connected it does nothing. */
   readonly signal?: AbortSignal | undefined;
-  /** TLS options for `wss:`. `rejectUnauthorized: false` lets anybody in the middle read and change everything. */
+  /**
+   * TLS options for `wss:`, those of `node:tls`. What `ca`, `cert`, `key` and `crl` hold is parsed at once; versions before 1.2 are not spoken.
+   * `rejectUnauthorized: false` lets anybody in the middle read and change everything.
+   */
   readonly tls?: ConnectionOptions | undefined;
 }
+
+const dialOptionNames: Readonly<Record<keyof DialOptions, 1>> = {
+  ...connOptionNames,
+  headers: 1,
+  subprotocols: 1,
+  compression: 1,
+  handshakeTimeoutMs: 1,
+  maxRedirects: 1,
+  proxy: 1,
+  proxyTls: 1,
+  resolver: 1,
+  localAddress: 1,
+  attemptDelayMs: 1,
+  signal: 1,
+  tls: 1,
+};
 
 /**
  * Connects to a WebSocket server.
@@ -63,8 +95,9 @@ export interface DialOptions extends ConnOptions {
  * @example
  * const conn = await dial("wss://example.org/ws", { subprotocols: ["chat"] });
  */
-export async function dial(url: string | URL, options: DialOptions = {}): Promise<WebSocketConn> {
+export async function dial(url: string | URL, given: DialOptions = {}): Promise<WebSocketConn> {
   let target = parseHttpUrl(url);
+  const options = checkedDialOptions(given);
   const settings = connSettings(options);
   const proxy = options.proxy === undefined ? undefined : parseProxy(options.proxy);
   const timeoutMs = wholeNumber(
@@ -73,31 +106,44 @@ export async function dial(url: string | URL, options: DialOptions = {}): Promis
     DEFAULT_HANDSHAKE_TIMEOUT_MS,
     1,
   );
-  const subprotocols = checkSubprotocols(options.subprotocols ?? []);
-  const key = randomBytes(16).toString("base64");
+  let words: Words = {
+    headers: checkHeaders(options.headers ?? {}),
+    subprotocols: checkSubprotocols(options.subprotocols ?? []),
+    tls: options.tls,
+  };
   const compression = compressionSettings(options.compression);
-  const headers = requestHeaders(options.headers ?? {}, key, subprotocols);
-  if (compression !== undefined) headers["Sec-WebSocket-Extensions"] = offerDeflate(compression);
   const maxRedirects = wholeNumber("maxRedirects", options.maxRedirects, 0, 0);
   const limits = new DialLimits(target.host, timeoutMs, options.signal);
   let outcome: Answer | Redirect;
   try {
-    outcome = await ask(target, proxy, headers, options, limits);
+    outcome = await ask(target, proxy, words, compression, options, limits);
     for (let redirects = 0; "location" in outcome; redirects++) {
       const { status, location } = outcome;
       if (redirects === maxRedirects) {
         const followed = redirects === 0 ? "" : `, after ${redirects} that were followed`;
-        const message = `${target.host} answered ${status} and redirects to ${location}${followed}`;
+        const message = `${target.host} answered ${status} and redirects to ${shownUrl(location)}${followed}`;
         throw new WebSocketError("refused", message, { status });
       }
-      target = redirected(target, location, headers, status);
-      outcome = await ask(target, proxy, headers, options, limits);
+      if (words.tls?.socket !== undefined && proxy === undefined && target.protocol === "https:") {
+        const message = `${target.host} redirects to ${shownUrl(location)}, and tls.socket leads to nobody else`;
+        throw new WebSocketError("refused", message, { status });
+      }
+      const from = target;
+      target = redirected(from, location, status);
+      if (target.origin !== from.origin) {
+        if (words.tls?.secureContext !== undefined) {
+          const message = `${from.host} redirects to ${shownUrl(location)}, and tls.secureContext is for nobody else`;
+          throw new WebSocketError("refused", message, { status });
+        }
+        words = wordsForAnyServer(words);
+      }
+      outcome = await ask(target, proxy, words, compression, options, limits);
     }
   } finally {
     limits.end();
   }
-  const { response, socket, head, name } = outcome;
-  const answer = readAnswer(response, key, subprotocols, compression);
+  const { response, socket, head, name, key } = outcome;
+  const answer = readAnswer(response, key, words.subprotocols, compression);
   if ("fault" in answer) {
     socket.destroy();
     throw new WebSocketError("handshake_failed", `bad answer from ${name}: ${answer.fault}`);
@@ -119,12 +165,71 @@ export async function dial(url: string | URL, options: DialOptions = {}): Promis
   return conn;
 }
 
+/** What the caller says to one server. */
+interface Words {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly subprotocols: readonly string[];
+  readonly tls: ConnectionOptions | undefined;
+}
+
+/**
+ * Of Node's TLS options, those that say whom to believe and how to speak, whoever the server is. All others are for one server: a client certificate and key, a name to
+ * ask for, a session.
+ */
+const TLS_FOR_ANY_SERVER = [
+  "ca",
+  "crl",
+  "minVersion",
+  "maxVersion",
+  "secureProtocol",
+  "secureOptions",
+  "ciphers",
+  "ecdhCurve",
+  "minDHSize",
+  "sigalgs",
+  "lookup",
+] as const satisfies readonly (keyof ConnectionOptions)[];
+
+/** What is left to say to a server that the caller did not choose. */
+function wordsForAnyServer({ tls }: Words): Words {
+  const kept: ConnectionOptions = {};
+  for (const name of TLS_FOR_ANY_SERVER) {
+    if (tls?.[name] !== undefined) Object.assign(kept, { [name]: tls[name] });
+  }
+  // A caller who does not check the first server has not said to check nobody.
+  if (tls?.rejectUnauthorized === true) kept.rejectUnauthorized = true;
+  // A redirect is no way past a pin; and a check that lets everybody pass was meant for the first server.
+  const own = tls?.checkServerIdentity;
+  if (own !== undefined)
+    kept.checkServerIdentity = (host, cert) => checkServerIdentity(host, cert) ?? own(host, cert);
+  return { headers: {}, subprotocols: [], tls: kept };
+}
+
+/** Checks the names of options, and what Node would take without a word. @throws WebSocketError `invalid_argument`. */
+export function checkedDialOptions(options: DialOptions): DialOptions {
+  try {
+    checkNames("dial", "a WebSocket dial", options, dialOptionNames);
+    const { tls, proxyTls } = options;
+    return {
+      ...options,
+      tls: tls === undefined ? undefined : checkConnectionOptions("tls", tls),
+      proxyTls: proxyTls === undefined ? undefined : checkConnectionOptions("proxyTls", proxyTls),
+    };
+  } catch (cause) {
+    throw new WebSocketError("invalid_argument", cause instanceof NetError ? cause.reason : reasonOf(cause), {
+      cause,
+    });
+  }
+}
+
 interface Answer {
   readonly response: IncomingMessage;
   readonly socket: Socket;
   readonly head: Buffer;
   /** Who answered, for messages. */
   readonly name: string;
+  /** The `Sec-WebSocket-Key` that was sent. */
+  readonly key: string;
 }
 
 interface Redirect {
@@ -134,11 +239,11 @@ interface Redirect {
 }
 
 /**
- * Where to go instead; `headers` lose what must not cross hosts.
+ * Where to go instead. Who logs in there is for the caller to say: user and password stay those of the caller's URL on the same server, and are none on another.
  *
  * @throws WebSocketError `refused`
  */
-function redirected(from: URL, location: string, headers: Record<string, string>, status: number): URL {
+function redirected(from: URL, location: string, status: number): URL {
   let to: URL;
   try {
     to = parseHttpUrl(new URL(location.replace(/^ws(s?):/i, "http$1:"), from));
@@ -148,14 +253,9 @@ function redirected(from: URL, location: string, headers: Record<string, string>
   if (from.protocol === "https:" && to.protocol !== "https:") {
     throw new WebSocketError("refused", `${from.host} redirects from wss: to ws:`, { status });
   }
-  if (to.host !== from.host) {
-    for (const name of Object.keys(headers)) {
-      if (/^(?:authorization|cookie|proxy-authorization|host)$/i.test(name)) delete headers[name];
-    }
-  } else if (to.username === "" && to.password === "") {
-    to.username = from.username;
-    to.password = from.password;
-  }
+  const isSameServer = to.origin === from.origin;
+  to.username = isSameServer ? from.username : "";
+  to.password = isSameServer ? from.password : "";
   return to;
 }
 
@@ -163,11 +263,12 @@ function redirected(from: URL, location: string, headers: Record<string, string>
 async function ask(
   target: URL,
   proxy: URL | undefined,
-  headers: Record<string, string>,
+  { headers, subprotocols, tls }: Words,
+  compression: CompressionSettings | undefined,
   options: DialOptions,
   limits: DialLimits,
 ): Promise<Answer | Redirect> {
-  const { tls, proxyTls } = options;
+  const { proxyTls } = options;
   let connected: Connected;
   if (proxy !== undefined) {
     const ownTls = proxy.protocol === "https:" ? proxyTls : undefined;
@@ -182,7 +283,10 @@ async function ask(
     const serverName = hostOf(headers) ?? hostAndPort(target).host;
     connected = await secure(connected, target, serverName, tls, limits);
   }
-  return exchange(target, headers, connected, limits);
+  const key = randomBytes(16).toString("base64"); // RFC 6455 §4.1: another one for each connection.
+  const all = requestHeaders(headers, key, subprotocols);
+  if (compression !== undefined) all["Sec-WebSocket-Extensions"] = offerDeflate(compression);
+  return exchange(target, all, key, connected, limits);
 }
 
 /** Node's TLS options have their own way to say how a name is resolved. */
@@ -203,6 +307,7 @@ function hostOf(headers: Readonly<Record<string, string>>): string | undefined {
 function exchange(
   target: URL,
   headers: Record<string, string>,
+  key: string,
   { socket: connected, name }: Connected,
   limits: DialLimits,
 ): Promise<Answer | Redirect> {
@@ -233,7 +338,7 @@ function exchange(
       const message = `${name} sent more than ${MAX_INTERIM_ANSWERS} interim answers`;
       failed(new WebSocketError("handshake_failed", message));
     });
-    request.on("upgrade", (response, socket: Socket, head) => done({ response, socket, head, name }));
+    request.on("upgrade", (response, socket: Socket, head) => done({ response, socket, head, name, key }));
     request.on("response", (response) => {
       const { statusCode: status, statusMessage } = response;
       const { location } = response.headers;
@@ -244,7 +349,7 @@ function exchange(
       }
       // Node sees no upgrade in a 101 without Upgrade or Connection.
       const code = status === 101 ? "handshake_failed" : "refused";
-      const words = `${name} answered ${status} ${statusMessage ?? ""}`.trim();
+      const words = `${name} answered ${status} ${printable(statusMessage ?? "", MAX_STATUS_TEXT)}`.trim();
       failed(new WebSocketError(code, status === 101 ? `${words} without an upgrade` : words, { status }));
     });
     request.on("error", (cause) => failed(requestError(name, cause)));
@@ -278,17 +383,20 @@ function checkSubprotocols(subprotocols: readonly string[]): readonly string[] {
   return subprotocols;
 }
 
+function checkHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  for (const [name, value] of Object.entries(headers)) {
+    const fault = OWN_HEADER.test(name) ? `header ${name} is set by the handshake` : headerFault(name, value);
+    if (fault !== undefined) throw new WebSocketError("invalid_argument", fault);
+  }
+  return { ...headers };
+}
+
 function requestHeaders(
   extra: Readonly<Record<string, string>>,
   key: string,
   subprotocols: readonly string[],
 ): Record<string, string> {
-  const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(extra)) {
-    const fault = OWN_HEADER.test(name) ? `header ${name} is set by the handshake` : headerFault(name, value);
-    if (fault !== undefined) throw new WebSocketError("invalid_argument", fault);
-    headers[name] = value;
-  }
+  const headers: Record<string, string> = { ...extra };
   headers["Upgrade"] = "websocket";
   headers["Connection"] = "Upgrade";
   headers["Sec-WebSocket-Version"] = "13";

@@ -1,3 +1,5 @@
+import { printable } from "@zocalo/net";
+
 /** Every `code` a `WebSocketError` can carry. Stable: programs may compare them. */
 export type WebSocketErrorCode =
   | "invalid_argument" // an option or argument is outside what is allowed
@@ -32,7 +34,12 @@ export interface WebSocketErrorParts {
   readonly cause?: unknown;
 }
 
-/** The error class of this package. What the operating system or TLS said is the `cause`. */
+/**
+ * The error class of this package. What the operating system or TLS said is the `cause`.
+ *
+ * `message` may quote the peer, such as its status text: it is `printable`, as `@zocalo/net` has it. `sent` and
+ * `received` are as they came.
+ */
 export class WebSocketError extends Error {
   override readonly name = "WebSocketError";
   readonly code: WebSocketErrorCode;
@@ -44,7 +51,7 @@ export class WebSocketError extends Error {
   readonly received: CloseFrame | undefined;
 
   constructor(code: WebSocketErrorCode, message: string, parts: WebSocketErrorParts = {}) {
-    super(message, parts.cause === undefined ? undefined : { cause: parts.cause });
+    super(printable(message), parts.cause === undefined ? undefined : { cause: parts.cause });
     this.code = code;
     this.status = parts.status;
     this.sent = parts.sent;

@@ -1,13 +1,17 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { type AcceptedSocket, acceptSockets, type FirstReader, firstReaderOf } from "./accept-sockets.ts";
-import { Roster, type Seated } from "@zocalo/net";
+import { type AddressLimits, type Holder, Roster, type Seated } from "@zocalo/net";
+import { hostOfSocket } from "./upgrader.ts";
 
 /** What `node:http` answers to whoever does not begin a request in time. */
 const TIMED_OUT = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n";
 
 /** Looks at what came first on a connection. `true`: it is taken, and nobody else may use it. The bytes are lent: their memory will be used again. */
 export type Take = (bytes: Buffer, socket: Socket) => boolean;
+
+/** Does a TLS handshake. Resolves with `undefined` if it failed; then the socket is destroyed. Never rejects. */
+export type Secure = (socket: Socket) => Promise<Socket | undefined>;
 
 type ToHttp = (this: Server, socket: Socket) => void;
 
@@ -25,7 +29,8 @@ export function setFirstBytes(isOn: boolean): void {
 
 /**
  * Stands before an HTTP server: reads the first bytes of each connection, and lets `take` have it. One that is not taken goes on to the server with its bytes, as if
- * nobody had looked. One that says nothing is ended as the server would end it.
+ * nobody had looked. One that says nothing is ended as the server would end it; one that says something and is no WebSocket in time, however much
+ * it says, is cut. Until then it counts for `maxHalfOpenPerAddress`, and behind TLS, before that, for `maxHandshakesPerAddress`.
  *
  * The server must be new: what handles its connections is the one listener that Node gave it. Should a Node do that otherwise, all go to the server.
  */
@@ -33,61 +38,117 @@ export class FirstBytes {
   readonly #server: Server;
   readonly #take: Take;
   readonly #toHttp: ToHttp | undefined;
-  readonly #silent = new Roster<Arrival>();
+  readonly #limits: AddressLimits;
+  /** Those that are not WebSockets, yet. */
+  readonly #arrivals = new Roster<Arrival>();
+  /** Of those, the ones that `node:http` has. */
+  readonly #atHttp = new Map<object, Arrival>();
+  /** Sockets in a TLS handshake. */
+  readonly #shaking = new Set<Socket>();
   readonly #intervalMs: number;
-  /** How many checks a silent connection lives to see. */
+  /** How many checks a connection that is no WebSocket lives to see. */
   readonly #checks: number;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param timeoutMs how long a connection may say nothing. */
-  constructor(server: Server, timeoutMs: number, take: Take) {
+  /**
+   * @param timeoutMs how long a connection may take to ask for an upgrade.
+   * @param secure does the TLS handshake, if there is one. Then nothing that has not done it gets to the server.
+   */
+  constructor(
+    server: Server,
+    timeoutMs: number,
+    limits: AddressLimits,
+    take: Take,
+    secure: Secure | undefined,
+  ) {
     this.#server = server;
+    this.#limits = limits;
     this.#take = take;
     this.#intervalMs = checkIntervalMs(timeoutMs);
     this.#checks = Math.ceil(timeoutMs / this.#intervalMs);
-    // A TLS server has both; there `connection` is of those that have not shaken hands.
-    const event = server.listenerCount("secureConnection") > 0 ? "secureConnection" : "connection";
-    const [toHttp, ...others] = server.listeners(event);
-    if (isOff || toHttp === undefined || others.length > 0) return;
-    this.#toHttp = toHttp as ToHttp;
-    server.removeAllListeners(event);
-    const isAcceptedHere =
-      event === "connection" && acceptSockets(server, (socket) => this.#arrived(socket, true));
-    if (!isAcceptedHere) server.on(event, (socket: Socket) => this.#arrived(socket, false));
+    const ofServer = server.listeners("connection") as ToHttp[];
+    const [toHttp, ...others] = ofServer;
+    if (!isOff && others.length === 0) this.#toHttp = toHttp;
+    if (secure !== undefined) {
+      server.removeAllListeners("connection");
+      const toServer = (socket: Socket): void =>
+        ofServer.forEach((listener) => listener.call(server, socket));
+      const next =
+        this.#toHttp === undefined ? toServer : (socket: Socket): void => this.#arrived(socket, false);
+      server.on("connection", (socket: Socket) => void this.#shake(socket, secure, next));
+    } else if (this.#toHttp !== undefined) {
+      server.removeAllListeners("connection");
+      const isAcceptedHere = acceptSockets(server, (socket) => this.#arrived(socket, true));
+      if (!isAcceptedHere) server.on("connection", (socket: Socket) => this.#arrived(socket, false));
+    }
   }
 
-  /** Ends the connections that have said nothing yet. */
+  /** Ends the connections that are not WebSockets yet, those in a TLS handshake too. */
   stop(): void {
-    this.#silent.forEach((arrival) => arrival.end());
+    for (const socket of this.#shaking) cut(socket);
+    this.#arrivals.forEach((arrival) => arrival.end());
+  }
+
+  /** What came by `node:http` has asked for an upgrade. */
+  asked(socket: object): void {
+    const arrival = this.#atHttp.get(socket);
+    if (arrival !== undefined) this.gone(arrival);
+  }
+
+  /** Who fails was told by TLS, and the application by `secure`. */
+  async #shake(socket: Socket, secure: Secure, next: (socket: Socket) => void): Promise<void> {
+    const { handshakes } = this.#limits;
+    const holder = handshakes.take(handshakes.isUnlimited ? "" : hostOfSocket(socket));
+    if (holder === undefined) return cut(socket);
+    // As `node:https` has it: whoever ends is answered by an end.
+    socket.allowHalfOpen = false;
+    this.#shaking.add(socket);
+    const secured = await secure(socket);
+    // OpenSSL is still busy with what came with the end of the handshake, and writes nothing before it is through. An answer to a request that came
+    // together with the peer's end would not leave.
+    secured?.on("error", ignore);
+    await new Promise((resolve) => setImmediate(resolve));
+    secured?.off("error", ignore);
+    this.#shaking.delete(socket);
+    handshakes.release(holder);
+    if (secured?.destroyed === false) next(secured);
   }
 
   #arrived(socket: Socket, isAcceptedHere: boolean): void {
+    const { halfOpen } = this.#limits;
+    const holder = halfOpen.take(halfOpen.isUnlimited ? "" : hostOfSocket(socket));
+    if (holder === undefined) return cut(socket);
     if (this.#timer === undefined) this.#startTimer();
-    const arrival = new Arrival(this, socket, isAcceptedHere, this.#checks);
-    this.#silent.add(arrival);
+    const arrival = new Arrival(this, socket, holder, isAcceptedHere, this.#checks);
+    this.#arrivals.add(arrival);
     arrival.start();
   }
 
   /** `Arrival`: these are its first bytes. */
   came(arrival: Arrival, bytes: Buffer): void {
-    this.#silent.delete(arrival);
     const { socket } = arrival;
-    if (this.#take(bytes, socket)) return;
+    if (this.#take(bytes, socket)) return this.gone(arrival);
+    this.#atHttp.set(socket, arrival);
+    const closed = (): void => this.gone(arrival);
+    socket.on("close", closed);
+    arrival.forget = () => socket.off("close", closed);
     socket.pause();
     socket.unshift(Buffer.from(bytes));
     this.#toHttp?.call(this.#server, socket);
     socket.resume();
   }
 
-  /** `Arrival`: it is gone. */
+  /** `Arrival`: it is a WebSocket, or no more. May be called again. */
   gone(arrival: Arrival): void {
-    this.#silent.delete(arrival);
+    if (!this.#arrivals.delete(arrival)) return;
+    if (this.#atHttp.delete(arrival.socket)) arrival.forget?.();
+    this.#limits.halfOpen.release(arrival.holder);
   }
 
   #startTimer(): void {
     this.#timer = setInterval(() => {
-      this.#silent.forEach((arrival) => arrival.check());
-      if (this.#silent.size > 0) return;
+      this.#arrivals.forEach((arrival) => arrival.check());
+      if (this.#arrivals.size > 0) return;
       // Here, not when the last one goes: they come and go by the thousands.
       clearInterval(this.#timer);
       this.#timer = undefined;
@@ -100,13 +161,17 @@ export class FirstBytes {
 class Arrival implements FirstReader, Seated {
   seat = -1;
   readonly socket: AcceptedSocket;
+  readonly holder: Holder;
+  /** Takes off what listens for the end of a connection that `node:http` has. */
+  forget: (() => void) | undefined;
   readonly #door: FirstBytes;
   readonly #isAcceptedHere: boolean;
   #checksLeft: number;
 
-  constructor(door: FirstBytes, socket: Socket, isAcceptedHere: boolean, checks: number) {
+  constructor(door: FirstBytes, socket: Socket, holder: Holder, isAcceptedHere: boolean, checks: number) {
     this.#door = door;
     this.socket = socket;
+    this.holder = holder;
     this.#isAcceptedHere = isAcceptedHere;
     this.#checksLeft = checks;
   }
@@ -131,7 +196,8 @@ class Arrival implements FirstReader, Seated {
   check(): void {
     this.#checksLeft--;
     if (this.#checksLeft >= 0) return;
-    this.socket.write(TIMED_OUT);
+    // What `node:http` has it may be in the middle of answering.
+    if (this.socket[firstReaderOf] === this) this.socket.write(TIMED_OUT);
     this.end();
   }
 
@@ -139,6 +205,14 @@ class Arrival implements FirstReader, Seated {
     this.#door.gone(this);
     this.socket.destroy();
   }
+}
+
+function cut(socket: Socket): void {
+  socket.on("error", ignore).destroy();
+}
+
+function ignore(): void {
+  // The socket is destroyed, and nobody has it yet.
 }
 
 function onData(this: AcceptedSocket, bytes: Buffer): void {

@@ -16,8 +16,10 @@ export {
 export { type BroadcastOutcome, Group, type GroupOptions } from "./group.ts";
 export { type Agreement, type HandshakeResponse, readAnswer } from "./handshake/client.ts";
 export type { CompressionOptions } from "./handshake/deflate.ts";
+export { HostNames } from "./handshake/host-names.ts";
 export { type HandshakeRequest, isSameHost } from "./handshake/origin.ts";
 export { isRefusal, type Refusal, readUpgrade, type UpgradeRequest } from "./handshake/server.ts";
+export { toOriginForm } from "./handshake/target.ts";
 export { type AttachOptions, attach, type ListenOptions, listen } from "./listen.ts";
 export type { IncomingStream } from "./incoming-stream.ts";
 export type { ConnOptions } from "./options.ts";

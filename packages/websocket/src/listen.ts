@@ -5,36 +5,41 @@ import {
   type Server,
   type ServerResponse,
 } from "node:http";
-import { createServer as createSecureServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { TlsOptions } from "node:tls";
 import {
   AcceptQueue,
   type Addr,
+  checkTlsServerOptions,
   type Deadline,
   ipAddr,
   type Listener,
+  type NetError,
   netErrorFrom,
   parseAddr,
+  tell,
+  TlsHandshakes,
+  type TlsServerOptions,
   unixAddr,
   type WaitOptions,
 } from "@zocalo/net";
 import { WebSocketConn } from "./conn.ts";
 import { CLOSE } from "./core/close-code.ts";
 import { WebSocketError } from "./error.ts";
-import { checkIntervalMs, FirstBytes } from "./first-bytes.ts";
+import { checkIntervalMs, FirstBytes, type Secure } from "./first-bytes.ts";
+import { HostNames } from "./handshake/host-names.ts";
 import { readRequestHead } from "./handshake/request-head.ts";
+import { pathOf } from "./handshake/target.ts";
 import { incomingMessage } from "./incoming-message.ts";
 import { DEFAULT_HANDSHAKE_TIMEOUT_MS } from "./options.ts";
 import { refuse } from "./refuse.ts";
-import { Upgrader, type UpgraderOptions } from "./upgrader.ts";
+import { Upgrader, type UpgraderOptions, upgraderOptionNames } from "./upgrader.ts";
 
 const NOTHING = Buffer.alloc(0);
 
-/** How `attach` accepts. */
+/** How `attach` accepts. Names that are not listed here are refused (`invalid_argument`). */
 export interface AttachOptions extends UpgraderOptions {
-  /** The path that is upgraded, as it stands in the request, without its query. Default: every path. Others are answered with 404, unless the server has other `upgrade` listeners. */
+  /** The path that is upgraded, as it stands in the request, without its query (and without scheme and host, if the target is in absolute form). Default: every path. Others are answered with 404, unless the server has other `upgrade` listeners. */
   readonly path?: string | undefined;
   /** Connections that may wait for `accept`; more are answered with 503. Default 512. */
   readonly maxPending?: number | undefined;
@@ -44,23 +49,53 @@ export interface AttachOptions extends UpgraderOptions {
   readonly onRefused?: ((error: Error, request: IncomingMessage) => void) | undefined;
 }
 
-/** How `listen` accepts. */
+/**
+ * How `listen` accepts. Names that are not listed here are refused (`invalid_argument`).
+ *
+ * A connection that has not asked for a WebSocket `handshakeTimeoutMs` after it was accepted (behind TLS, after the handshake, which may take as long) is cut, whatever it
+ * says meanwhile.
+ */
 export interface ListenOptions extends AttachOptions {
-  /** Serve `wss:` with this certificate and key. Default: plain `ws:`. */
-  readonly tls?: TlsOptions | undefined;
+  /** Most connections of one address that have not yet asked for a WebSocket; one more is closed without an answer. Default 64; `Infinity`: no limit. */
+  readonly maxHalfOpenPerAddress?: number | undefined;
+  /** Most TLS handshakes of one address at a time; one more is closed without an answer. Default 64; `Infinity`: no limit. */
+  readonly maxHandshakesPerAddress?: number | undefined;
+  /**
+   * Serve `wss:` with this certificate and key, as `listen("tls", …)` of `@zocalo/net` does: files are read again when they change, what they hold is
+   * parsed, names that are not known are refused. A handshake may take as long as `handshakeTimeoutMs` unless it has one of its own. Default: plain `ws:`.
+   */
+  readonly tls?: TlsServerOptions | undefined;
+  /** Told of each TLS handshake that failed, with the reason; the client was told by an alert. What it throws is a warning of the process. Default: nobody is told. */
+  readonly onTlsRefused?: ((error: NetError) => void) | undefined;
 }
+
+const attachOptionNames: Readonly<Record<keyof AttachOptions, 1>> = {
+  ...upgraderOptionNames,
+  path: 1,
+  maxPending: 1,
+  maxConnections: 1,
+  onRefused: 1,
+};
+const listenOptionNames: Readonly<Record<keyof ListenOptions, 1>> = {
+  ...attachOptionNames,
+  maxHalfOpenPerAddress: 1,
+  maxHandshakesPerAddress: 1,
+  tls: 1,
+  onTlsRefused: 1,
+};
 
 /**
  * Listens for WebSocket connections on a server of its own. Requests that are no upgrade get 426, other paths 404.
  *
- * @param address as in Go: `":8080"`, `"127.0.0.1:0"`.
+ * @param address as in Go: `":8080"`, `"127.0.0.1:0"`. A host name in it is a name of this server, as if it stood in `allowedHosts`.
  * @throws NetError through the promise, as `listen` of `@zocalo/net`: `invalid_address`, `address_in_use`, `address_not_available`, `permission`, …
  * @example
  * const listener = await listen(":8080", { path: "/ws" });
  * for await (const conn of listener) conn.serve({ message: (message) => conn.send(message) });
  */
-export async function listen(address: string, options: ListenOptions = {}): Promise<Listener<WebSocketConn>> {
+export async function listen(address: string, given: ListenOptions = {}): Promise<Listener<WebSocketConn>> {
   const { host, port } = parseAddr("tcp", address, "listen");
+  const options = { ...given, allowedHosts: HostNames.ofListener(host, given.allowedHosts) };
   const handshakeTimeoutMs = options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS;
   const httpOptions = {
     // Whoever sends its request slowly, or never ends it, is cut off.
@@ -76,42 +111,71 @@ export async function listen(address: string, options: ListenOptions = {}): Prom
       .writeHead(status, { "Content-Type": "text/plain" })
       .end(status === 426 ? "WebSocket only\n" : "not found\n");
   };
-  const server = options.tls
-    ? createSecureServer({ ...httpOptions, handshakeTimeout: handshakeTimeoutMs, ...options.tls }, answer)
-    : createServer(httpOptions, answer);
-  const upgrader = new Upgrader(options); // Before the port is taken: it may throw.
+  const site = { op: "listen", network: "websocket", localAddr: ipAddr("tcp", host, port) } as const;
+  if (options.tls !== undefined) checkTlsServerOptions(options.tls);
+  const handshakes = options.tls && (await TlsHandshakes.of({ handshakeTimeoutMs, ...options.tls }, site));
+  const server = createServer(httpOptions, answer);
+  const upgrader = new Upgrader(options, listenOptionNames); // Before the port is taken: it may throw.
   await new Promise<void>((resolve, reject) => {
-    const failed = (error: Error): void => {
-      reject(
-        netErrorFrom(error, { op: "listen", network: "websocket", localAddr: ipAddr("tcp", host, port) }),
-      );
-    };
+    const failed = (error: Error): void => reject(netErrorFrom(error, site));
     server.once("error", failed);
     server.listen({ port, ...(host === "" ? undefined : { host }) }, () => {
       server.off("error", failed);
       resolve();
     });
   });
-  const listener: WebSocketListener = new WebSocketListener(server, upgrader, options, () => {
+  const stop = (): void => {
     server.close();
     server.closeAllConnections();
     firstBytes.stop();
-  });
-  const firstBytes = new FirstBytes(server, handshakeTimeoutMs, (bytes, socket) =>
-    listener.take(server, bytes, socket),
-  );
+  };
+  const asked = (socket: Duplex): void => firstBytes.asked(socket);
+  const listener: WebSocketListener = new WebSocketListener(server, upgrader, options, { stop, asked });
+  const take = (bytes: Buffer, socket: Socket): boolean => listener.take(server, bytes, socket);
+  const secure = handshakes && secureBy(handshakes, listener.addr, options.onTlsRefused);
+  const firstBytes = new FirstBytes(server, handshakeTimeoutMs, upgrader.limits, take, secure);
   return listener;
+}
+
+function secureBy(
+  handshakes: TlsHandshakes,
+  localAddr: Addr,
+  onRefused: ((error: NetError) => void) | undefined,
+): Secure {
+  return async (socket) => {
+    const remoteAddr = ipAddr("tcp", socket.remoteAddress ?? "", socket.remotePort ?? 0);
+    const site = { op: "accept", network: "websocket", localAddr, remoteAddr } as const;
+    try {
+      return (await handshakes.secure(socket, site)).socket;
+    } catch (error) {
+      tell(onRefused, netErrorFrom(error, site));
+      return undefined;
+    }
+  };
 }
 
 /**
  * Accepts WebSocket connections from an `http` or `https` server that serves other things, too, and is listening already, on a TCP port or a Unix socket. Closing the listener leaves the server alone.
+ *
+ * What has not asked for an upgrade yet is that server's business: how long a head may take (`headersTimeout`, which Node looks at only every
+ * `connectionsCheckingInterval`, 30 s unless it is set), and how many connections may be silent.
  *
  * @example
  * const listener = attach(server, { path: "/ws" });
  * for await (const conn of listener) serve(conn).catch(report);
  */
 export function attach(server: Server, options: AttachOptions = {}): Listener<WebSocketConn> {
-  return new WebSocketListener(server, new Upgrader(options), options, () => undefined);
+  return new WebSocketListener(server, new Upgrader(options, attachOptionNames), options, {
+    stop: ignore,
+    asked: ignore,
+  });
+}
+
+/** What stands before a listener. */
+interface Door {
+  stop(): void;
+  /** This socket has asked for an upgrade. */
+  asked(socket: Duplex): void;
 }
 
 class WebSocketListener implements Listener<WebSocketConn> {
@@ -119,16 +183,18 @@ class WebSocketListener implements Listener<WebSocketConn> {
   readonly #upgrader: Upgrader;
   readonly #options: AttachOptions;
   readonly #queue: AcceptQueue<WebSocketConn>;
-  /** One function for all connections. */
-  readonly #ended = (conn: WebSocketConn): void => this.#queue.ended(conn);
 
-  constructor(server: Server, upgrader: Upgrader, options: AttachOptions, stop: () => void) {
+  constructor(server: Server, upgrader: Upgrader, options: AttachOptions, door: Door) {
     this.addr = listeningAddr(server);
     this.#upgrader = upgrader;
+    upgrader.onEnded = (conn) => this.#queue.ended(conn);
     this.#options = options;
     const route: Route = {
       path: options.path,
-      accept: (request, socket, head) => this.#accept(request, socket, head),
+      accept: (request, socket, head) => {
+        door.asked(socket);
+        this.#accept(request, socket, head);
+      },
     };
     this.#queue = new AcceptQueue<WebSocketConn>({
       addr: this.addr,
@@ -137,7 +203,7 @@ class WebSocketListener implements Listener<WebSocketConn> {
       maxConnections: options.maxConnections,
       stop: () => {
         removeRoute(server, route);
-        stop();
+        door.stop();
       },
     });
     addRoute(server, route);
@@ -176,7 +242,7 @@ class WebSocketListener implements Listener<WebSocketConn> {
     if (request === undefined || !isAt(this.#options.path, request.url)) return false;
     const rest = bytes.subarray(request.byteLength);
     const head = rest.length === 0 ? NOTHING : Buffer.from(rest); // They are lent.
-    const exchange = { request, socket, head, onEnded: this.#ended };
+    const exchange = { request, socket, head };
     const conn = this.#queue.isFull ? undefined : this.#upgrader.upgradeUnasked(exchange);
     if (conn !== undefined) {
       this.#offer(conn);
@@ -195,7 +261,7 @@ class WebSocketListener implements Listener<WebSocketConn> {
       return;
     }
     try {
-      const conn = this.#upgrader.upgradeWith({ request, socket, head, onEnded: this.#ended });
+      const conn = this.#upgrader.upgradeWith({ request, socket, head });
       if (conn instanceof WebSocketConn) this.#offer(conn);
       else conn.then(this.#offer, (error: unknown) => this.#refused(error, request));
     } catch (error) {
@@ -255,10 +321,8 @@ function removeRoute(server: Server, route: Route): void {
   routesOf.delete(server);
 }
 
-function isAt(path: string | undefined, url = ""): boolean {
-  if (path === undefined) return true;
-  const query = url.indexOf("?");
-  return (query === -1 ? url : url.slice(0, query)) === path;
+function isAt(path: string | undefined, url: string | undefined): boolean {
+  return path === undefined || pathOf(url) === path;
 }
 
 function listeningAddr(server: Server): Addr {

@@ -44,6 +44,23 @@ export interface ConnOptions {
   readonly closeTimeoutMs?: number | undefined;
 }
 
+/** Every name of `ConnOptions`. A misspelt option would be a limit or a door left open, and TypeScript sees it in literals only. */
+export const connOptionNames: Readonly<Record<keyof ConnOptions, 1>> = {
+  maxMessageBytes: 1,
+  maxFrameBytes: 1,
+  maxFragments: 1,
+  messages: 1,
+  readBufferSize: 1,
+  writeBufferSize: 1,
+  maxBufferedBytes: 1,
+  controlBacklogBytes: 1,
+  pingIntervalMs: 1,
+  pongTimeoutMs: 1,
+  writeTimeoutMs: 1,
+  messageTimeoutMs: 1,
+  closeTimeoutMs: 1,
+};
+
 /** Where messages are streamed nothing is kept that would need a limit. */
 const streamLimits: ReceiveLimits = {
   ...defaultReceiveLimits,

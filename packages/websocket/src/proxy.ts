@@ -1,4 +1,5 @@
 import type { ConnectionOptions } from "node:tls";
+import { printable } from "@zocalo/net";
 import { type Connected, type ConnectOptions, connectTcp, reasonOf, secure } from "./connect.ts";
 import type { DialLimits } from "./dial-limits.ts";
 import { credentialsOf, hostAndPort, parseHttpUrl } from "./dial-url.ts";
@@ -7,6 +8,8 @@ import { readResponseHead, type ResponseHead } from "./handshake/response-head.t
 
 /** Most answers with a status of 1xx before the one that counts. */
 export const MAX_INTERIM_ANSWERS = 16;
+/** How much of the words behind a status a message shows, in characters. */
+export const MAX_STATUS_TEXT = 100;
 
 /**
  * Reads the URL of an HTTP proxy.
@@ -44,7 +47,7 @@ export async function openTunnel(
   const { status, reason } = await askForTunnel(connected, authority, credentialsOf(proxy), limits);
   if (status < 200 || status > 299) {
     socket.destroy();
-    const words = `${status} ${reason}`.trim();
+    const words = `${status} ${printable(reason, MAX_STATUS_TEXT)}`.trim();
     throw new WebSocketError("proxy_refused", `${name} answered ${words} to CONNECT ${authority}`, {
       status,
     });

@@ -5,6 +5,8 @@ import {
   Inbox,
   type InboxSource,
   type Message,
+  MessageWatch,
+  type MessageWatchHost,
   type Monitored,
   monitor,
   type NetErrorParts,
@@ -24,7 +26,6 @@ import { canWriteDirectly } from "./direct-write.ts";
 import { Ending } from "./ending.ts";
 import { WebSocketError } from "./error.ts";
 import { Heartbeat, type HeartbeatHost } from "./heartbeat.ts";
-import { MessageWatch, type MessageWatchHost } from "./message-watch.ts";
 import type { ConnSettings } from "./options.ts";
 import { isBeingRead } from "./reused-read-buffer.ts";
 import { FLUSH_AT_BYTES, SendHalf } from "./send-half.ts";

@@ -1,5 +1,7 @@
 import type { IncomingMessage, Server } from "node:http";
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { AddressLimits, checkNames, type Holder, remoteEnd } from "@zocalo/net";
 import { WebSocketConn } from "./conn.ts";
 import { Compression } from "./core/compression.ts";
 import { WebSocketError } from "./error.ts";
@@ -10,11 +12,14 @@ import {
   compressionSettings,
 } from "./handshake/deflate.ts";
 import { headerFault, isToken } from "./handshake/fields.ts";
-import { type HandshakeRequest, isSameHost } from "./handshake/origin.ts";
+import { HostNames } from "./handshake/host-names.ts";
+import type { HandshakeRequest } from "./handshake/origin.ts";
 import { isRefusal, type Refusal, readUpgrade, type UpgradeRequest } from "./handshake/server.ts";
+import { toOriginForm } from "./handshake/target.ts";
 import {
   type ConnOptions,
   type ConnSettings,
+  connOptionNames,
   connSettings,
   DEFAULT_HANDSHAKE_TIMEOUT_MS,
   wholeNumber,
@@ -27,12 +32,11 @@ const NODE_MAX_HEADERS = 1000;
 /** Headers that are this package's business. */
 const OWN_HEADER = /^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/i;
 
-/** What an `upgrade` event brings, and who is told of the end of the connection. */
+/** What an `upgrade` event brings. */
 export interface Exchange<R extends HandshakeRequest = IncomingMessage> {
   readonly request: R;
   readonly socket: Duplex;
   readonly head: Buffer;
-  readonly onEnded?: ((conn: WebSocketConn) => void) | undefined;
 }
 
 /** What the answer says besides the usual. */
@@ -45,10 +49,16 @@ interface Choice {
 /** Nothing: let in. */
 type Judgement = Refusal | undefined | void;
 
-/** How an `Upgrader` upgrades. */
+/** How an `Upgrader` upgrades. Names that are not listed here are refused (`invalid_argument`). */
 export interface UpgraderOptions extends ConnOptions {
   /**
-   * Whether a page from the request's `Origin` may connect. Default: a page from the same host and port, and programs that send no `Origin`.
+   * Names by which pages may call this server, without a port: `chat.example.org`, `*.example.org` for every name below it, an address; `*` for every name. Default: none but
+   * `localhost` and its like over loopback, the address itself that is connected to, and with `listen` the name it was given. Behind a proxy or a forwarded
+   * port this is the name or address that browsers use. `*` lets an attacker's page in whose name was turned towards this server (DNS rebinding). Not looked at if there is a `checkOrigin`.
+   */
+  readonly allowedHosts?: readonly string[] | undefined;
+  /**
+   * Whether a page from the request's `Origin` may connect. Default: a page of this server, by the names of `allowedHosts`, and programs that send no `Origin`.
    * Answering `true` to everything lets any web page use your users' cookies here. Refused with 403.
    */
   readonly checkOrigin?: ((request: IncomingMessage) => boolean | Promise<boolean>) | undefined;
@@ -73,7 +83,31 @@ export interface UpgraderOptions extends ConnOptions {
   readonly compression?: boolean | CompressionOptions | undefined;
   /** How long `checkOrigin` and `authorize` may take together, in milliseconds. Default 10,000; then the answer is 503. */
   readonly handshakeTimeoutMs?: number | undefined;
+  /**
+   * Most connections that one address has open or being authorized at once; one more is answered with 429 (RFC 6585 §4). An IPv6 /64 is one address. Default 1,000;
+   * `Infinity`: no limit. The address is that of the TCP connection, and no header is believed: to the server all clients of a proxy are one, see `exemptAddresses`.
+   */
+  readonly maxConnectionsPerAddress?: number | undefined;
+  /**
+   * Who has no limit of its own, such as a proxy on another machine: addresses, networks as `"10.0.0.0/8"`, `"unix"`. Default `localAddresses` of `@zocalo/net`: this
+   * machine. `[]` exempts nobody.
+   */
+  readonly exemptAddresses?: readonly string[] | undefined;
 }
+
+/** Every name of `UpgraderOptions`. */
+export const upgraderOptionNames: Readonly<Record<keyof UpgraderOptions, 1>> = {
+  ...connOptionNames,
+  allowedHosts: 1,
+  checkOrigin: 1,
+  authorize: 1,
+  subprotocols: 1,
+  headers: 1,
+  compression: 1,
+  handshakeTimeoutMs: 1,
+  maxConnectionsPerAddress: 1,
+  exemptAddresses: 1,
+};
 
 /**
  * Turns HTTP requests into WebSocket connections, on any `http` or `https` server.
@@ -87,15 +121,31 @@ export interface UpgraderOptions extends ConnOptions {
 export class Upgrader {
   readonly #options: UpgraderOptions;
   readonly #settings: ConnSettings;
+  readonly #names: HostNames;
   readonly #handshakeTimeoutMs: number;
   readonly #compression: CompressionSettings | undefined;
   /** The header lines of `options.headers`, if they are fixed. */
   readonly #headerLines: string | undefined;
+  /** What each address holds. Not for applications: a listener counts here, too, what is not yet a request. */
+  readonly limits: AddressLimits;
+  /** Not for applications: told of the end of each connection. */
+  onEnded: ((conn: WebSocketConn) => void) | undefined;
+  /** One function for all connections. */
+  readonly #ended = (conn: WebSocketConn): void => {
+    if (conn.holder !== undefined) this.limits.connections.release(conn.holder);
+    this.onEnded?.(conn);
+  };
 
-  /** @throws WebSocketError `invalid_argument`, naming the option. */
-  constructor(options: UpgraderOptions = {}) {
+  /**
+   * @param names Not for applications: what `options` may have, of a listener that has more.
+   * @throws WebSocketError or NetError `invalid_argument`, naming the option; for a name that is not known, too.
+   */
+  constructor(options: UpgraderOptions = {}, names: object = upgraderOptionNames) {
+    checkNames("listen", "a WebSocket listener", options, names);
     this.#options = options;
     this.#settings = connSettings(options);
+    this.#names = new HostNames(options.allowedHosts);
+    this.limits = new AddressLimits(options);
     this.#compression = compressionSettings(options.compression);
     this.#handshakeTimeoutMs = wholeNumber(
       "handshakeTimeoutMs",
@@ -136,19 +186,29 @@ export class Upgrader {
    */
   upgradeWith(exchange: Exchange): WebSocketConn | Promise<WebSocketConn> {
     const { request, socket } = exchange;
+    toOriginForm(request);
     const { server } = request.socket as { server?: Server };
     const maxHeaders = server === undefined ? 0 : (server.maxHeadersCount ?? NODE_MAX_HEADERS);
     const asked = readUpgrade(request, maxHeaders);
     if (isRefusal(asked)) throw this.#refuse(socket, asked);
+    const holder = this.#takeFor(socket);
+    if (holder === undefined) throw this.#refuse(socket, addressRefusal);
     let refusal: Judgement | Promise<Judgement>;
     try {
-      refusal = this.#judge(request);
+      refusal = this.#judge(request, socket);
+      if (!isPromise(refusal)) return this.#answer(exchange, asked, refusal ?? undefined, holder);
     } catch (error) {
+      this.limits.connections.release(holder);
       throw this.#failed(socket, error);
     }
-    return isPromise(refusal)
-      ? this.#answerLater(exchange, asked, refusal)
-      : this.#answer(exchange, asked, refusal ?? undefined);
+    return this.#answerLater(exchange, asked, refusal, holder);
+  }
+
+  /** Counts one more of the address of this socket; `undefined` if it has as many as it may. */
+  #takeFor(socket: Duplex): Holder | undefined {
+    const { connections } = this.limits;
+    const host = connections.isUnlimited ? "" : hostOfSocket(socket);
+    return connections.take(host);
   }
 
   /**
@@ -160,54 +220,64 @@ export class Upgrader {
     const { checkOrigin, authorize, subprotocols } = this.#options;
     const extraLines = this.#headerLines;
     if (checkOrigin !== undefined || authorize !== undefined || extraLines === undefined) return undefined;
-    if (typeof subprotocols === "function" || !isSameHost(request) || !socket.writable) return undefined;
+    if (typeof subprotocols === "function" || !socket.writable) return undefined;
+    if (!this.#names.isOwnPage(request, socket)) return undefined;
     const asked = readUpgrade(request);
     if (isRefusal(asked)) return undefined;
-    return this.#open(exchange, asked, { subprotocol: firstOffered(subprotocols, asked), extraLines });
+    const holder = this.#takeFor(socket);
+    if (holder === undefined) return undefined;
+    return this.#open(
+      exchange,
+      asked,
+      { subprotocol: firstOffered(subprotocols, asked), extraLines },
+      holder,
+    );
   }
 
   async #answerLater(
     exchange: Exchange,
     asked: UpgradeRequest,
     judging: Promise<Judgement>,
+    holder: Holder,
   ): Promise<WebSocketConn> {
     const { socket } = exchange;
     socket.on("error", ignore); // A peer that resets meanwhile must not end the process.
     // One that ends its side meanwhile still reads; over TLS Node would end ours.
     socket.allowHalfOpen = true;
-    let refusal: Judgement;
     try {
-      refusal = await this.#inTime(judging);
+      const refusal = await this.#inTime(judging);
+      const conn = this.#answer(exchange, asked, refusal ?? undefined, holder);
+      socket.off("error", ignore);
+      return conn;
     } catch (error) {
+      this.limits.connections.release(holder);
       throw this.#failed(socket, error);
     }
-    const conn = this.#answer(exchange, asked, refusal ?? undefined);
-    socket.off("error", ignore);
-    return conn;
   }
 
-  /** @throws WebSocketError as `upgrade` rejects. */
-  #answer(exchange: Exchange, asked: UpgradeRequest, refusal: Refusal | undefined): WebSocketConn {
+  /** @throws what `#failed` makes the error of. */
+  #answer(
+    exchange: Exchange,
+    asked: UpgradeRequest,
+    refusal: Refusal | undefined,
+    holder: Holder,
+  ): WebSocketConn {
     const { request, socket } = exchange;
-    let choice: Choice;
-    try {
-      if (refusal !== undefined) throw this.#refuse(socket, refusal);
-      const extraLines = this.#headerLines ?? headerLines(this.#extraHeaders(request));
-      choice = { extraLines, subprotocol: this.#choose(asked, request) };
-    } catch (error) {
-      throw this.#failed(socket, error);
-    }
+    if (refusal !== undefined) throw this.#refuse(socket, refusal);
+    const extraLines = this.#headerLines ?? headerLines(this.#extraHeaders(request));
+    const choice = { extraLines, subprotocol: this.#choose(asked, request) };
     if (socket.destroyed || !socket.writable) {
       socket.destroy();
       throw new WebSocketError("closed", "the peer left before its upgrade was answered");
     }
-    return this.#open(exchange, asked, choice);
+    return this.#open(exchange, asked, choice, holder);
   }
 
   #open(
-    { request, socket, head, onEnded }: Exchange<HandshakeRequest>,
+    { request, socket, head }: Exchange<HandshakeRequest>,
     asked: UpgradeRequest,
     { subprotocol, extraLines }: Choice,
+    holder: Holder,
   ): WebSocketConn {
     const deflate = this.#compression && acceptDeflate(asked.extensions, this.#compression);
     const conn = new WebSocketConn({
@@ -219,7 +289,8 @@ export class Upgrader {
       compression:
         deflate && this.#compression && new Compression("server", deflate.parameters, this.#compression),
       request: packRequest(request.url ?? "", request.rawHeaders),
-      onEnded,
+      holder,
+      onEnded: this.#ended,
     });
     conn.start(
       head,
@@ -230,17 +301,31 @@ export class Upgrader {
     return conn;
   }
 
-  #judge(request: IncomingMessage): Judgement | Promise<Judgement> {
-    const { checkOrigin = isSameHost, authorize } = this.#options;
+  #judge(request: IncomingMessage, socket: Duplex): Judgement | Promise<Judgement> {
+    const { checkOrigin, authorize } = this.#options;
+    if (checkOrigin === undefined) {
+      const isOwn = this.#names.isOwnPage(request, socket);
+      return isOwn ? authorize?.(request) : this.#pageRefusal(request, socket);
+    }
     const isAllowed = checkOrigin(request);
     if (typeof isAllowed === "boolean") return isAllowed ? authorize?.(request) : originRefusal;
     return isAllowed.then((isAllowedNow) => (isAllowedNow ? authorize?.(request) : originRefusal));
   }
 
+  /** A page and its `Host` that agree with each other alone may be a rebound name, or a name that nobody has told this server yet. */
+  #pageRefusal(request: IncomingMessage, socket: Duplex): Refusal {
+    const host = this.#names.unknownHost(request, socket);
+    if (host === undefined) return originRefusal;
+    return {
+      status: 403,
+      reason: `${host} is no name of this server; the option allowedHosts can make it one`,
+    };
+  }
+
   /** Tells the peer that something went wrong here, unless it was told. Gives what to throw. */
   #failed(socket: Duplex, error: unknown): WebSocketError {
     if (error instanceof WebSocketError) {
-      if (error.code === "refused") return error;
+      if (error.code === "refused" || (error.code === "closed" && socket.destroyed)) return error; // Told, or gone.
       if (error.code === "handshake_timeout") {
         refuse(socket, { status: 503, reason: "took too long" });
         return error;
@@ -298,6 +383,16 @@ export class Upgrader {
 }
 
 const originRefusal: Refusal = { status: 403, reason: "origin not allowed" };
+const addressRefusal: Refusal = {
+  status: 429,
+  reason: "too many connections from this address",
+  headers: { "Retry-After": "1" },
+};
+
+/** The IP address of a socket's peer. One that has none, being gone or no TCP socket, counts as a Unix socket does. */
+export function hostOfSocket(socket: Duplex): string {
+  return (socket instanceof Socket ? remoteEnd(socket)?.host : undefined) ?? "unix";
+}
 
 /** The first of `ours`, which are in order of preference, that the client offers. */
 function firstOffered(ours: readonly string[] | undefined, asked: UpgradeRequest): string | undefined {

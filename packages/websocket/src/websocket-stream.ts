@@ -7,7 +7,7 @@ import {
 import { type CloseInfo, type Message, onceAborted } from "@zocalo/net";
 import type { WebSocketConn } from "./conn.ts";
 import { CLOSE } from "./core/close-code.ts";
-import type { DialOptions } from "./dial.ts";
+import { checkedDialOptions, type DialOptions } from "./dial.ts";
 import { type CloseFrame, WebSocketError } from "./error.ts";
 import { defineInterface, dictionary, isObject, requireArguments } from "./web-idl.ts";
 import {
@@ -71,14 +71,15 @@ export class WebSocketStream {
 
   /**
    * @param options.signal cancels connecting; once connected it does nothing.
-   * @throws DOMException `SyntaxError` for a bad URL or subprotocol.
+   * @throws DOMException `SyntaxError` for a bad URL or subprotocol, WebSocketError `invalid_argument` for an option that there is not.
    */
   constructor(url: string | URL, options: WebSocketStreamOptions = {}) {
     requireArguments("WebSocketStream", arguments.length, 1);
-    const { protocols = [], signal, ...rest } = dictionary(options) as WebSocketStreamOptions;
+    const { protocols = [], signal, ...others } = dictionary(options) as WebSocketStreamOptions;
     this.#url = parseUrl(url);
     if (!isObject(protocols)) throw new TypeError("protocols is not a list");
     const subprotocols = checkProtocols(protocols);
+    const rest = checkedDialOptions(others);
     if (signal === undefined) {
       void this.#connect({ ...rest, subprotocols, signal: this.#dialing.signal });
       return;

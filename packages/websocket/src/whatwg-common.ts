@@ -2,6 +2,7 @@ import type { CloseInfo, Message } from "@zocalo/net";
 import type { WebSocketConn } from "./conn.ts";
 import { CLOSE, MAX_REASON_BYTES } from "./core/close-code.ts";
 import { type DialOptions, dial } from "./dial.ts";
+import { shownUrl } from "./dial-url.ts";
 import { type CloseFrame, WebSocketError } from "./error.ts";
 import { isToken } from "./handshake/fields.ts";
 import { bufferSource, usvString } from "./web-idl.ts";
@@ -15,13 +16,13 @@ export function parseUrl(text: unknown): URL {
   try {
     url = new URL(given);
   } catch {
-    throw new DOMException(`${JSON.stringify(given)} is not an absolute URL`, "SyntaxError");
+    throw new DOMException(`"${shownUrl(given)}" is not an absolute URL`, "SyntaxError");
   }
   if (url.protocol === "http:") url = new URL(url.href.replace(/^http/, "ws"));
   else if (url.protocol === "https:") url = new URL(url.href.replace(/^https/, "wss"));
   if (url.protocol !== "ws:" && url.protocol !== "wss:") {
     throw new DOMException(
-      `the scheme of ${JSON.stringify(url.href)} is not ws, wss, http or https`,
+      `the scheme of "${shownUrl(url.href)}" is not ws, wss, http or https`,
       "SyntaxError",
     );
   }

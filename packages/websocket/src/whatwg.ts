@@ -1,7 +1,7 @@
 import type { Message } from "@zocalo/net";
 import type { WebSocketConn } from "./conn.ts";
 import { CLOSE } from "./core/close-code.ts";
-import type { DialOptions } from "./dial.ts";
+import { checkedDialOptions, type DialOptions } from "./dial.ts";
 import { clampedUnsignedShort, defineInterface, isObject, requireArguments, usvString } from "./web-idl.ts";
 import {
   type CloseWords,
@@ -84,7 +84,7 @@ export class WebSocket extends EventTarget {
 
   /**
    * @param protocols subprotocols to offer, or options.
-   * @throws DOMException `SyntaxError` for a bad URL or subprotocol.
+   * @throws DOMException `SyntaxError` for a bad URL or subprotocol, WebSocketError `invalid_argument` for an option that there is not.
    */
   constructor(
     url: string | URL,
@@ -97,9 +97,10 @@ export class WebSocket extends EventTarget {
     const isBag = protocols === null || (isObject(protocols) && !(Symbol.iterator in protocols));
     // Programs pass strings as a third argument, too, which browsers ignore.
     const bag = { ...(isBag ? protocols : undefined), ...(isObject(options) ? options : undefined) };
-    const offered = isBag ? (bag.protocols ?? []) : protocols;
+    const { protocols: listed = [], ...rest } = bag;
+    const offered = isBag ? listed : protocols;
     const names = checkProtocols(isObject(offered) ? offered : [offered]);
-    void this.#connect(names, bag);
+    void this.#connect(names, checkedDialOptions(rest));
   }
 
   /** As it was parsed, with the scheme `ws:` or `wss:`. */

@@ -348,7 +348,7 @@ test("TLS: a certificate for somebody else, no TLS at all, a peer that leaves, o
     { resolver: here, tls: { ca: identity.cert } },
   );
   await sentence(url, "invalid_argument", /^cannot speak TLS with 127\.0\.0\.1:\d+: \S+/, {
-    tls: { cert: "none", key: "none" },
+    tls: { ciphers: "none" },
   });
   const server = createServer(
     (socket) => void socket.on("error", () => undefined).once("data", () => socket.end("SSH-2.0-x\r\n")),

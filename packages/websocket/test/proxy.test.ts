@@ -1,62 +1,18 @@
-// `dial` through an HTTP proxy: a small one that notes what it was asked.
+// `dial` through an HTTP proxy.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
-import { createServer, type Server } from "node:http";
+import { createServer } from "node:http";
 import { createServer as createSecureServer } from "node:https";
-import { type AddressInfo, connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { test } from "node:test";
 import { dial, type WebSocketError } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
+import { connectProxy } from "./connect-proxy.ts";
 import { accepting, echoAll, rawServer } from "./peers.ts";
 
 const identity = selfSigned("IP:127.0.0.1");
 const named = selfSigned("DNS:proxy.example");
 const serverNamed = selfSigned("DNS:server.example");
-
-interface Proxy extends AsyncDisposable {
-  readonly port: number;
-  /** Each CONNECT: where to, and with which credentials. */
-  readonly asked: string[];
-}
-
-/** @param password what it wants to see; `undefined`: nothing. */
-async function connectProxy(password?: string, server: Server = createServer()): Promise<Proxy> {
-  const asked: string[] = [];
-  const sockets = new Set<Socket>();
-  server.on("connect", ({ url = "", headers }, socket: Socket, head: Buffer) => {
-    const credentials = headers["proxy-authorization"];
-    asked.push(`${url} ${credentials ?? "-"}`);
-    sockets.add(socket);
-    socket.on("error", () => undefined);
-    if (password !== undefined && credentials !== `Basic ${Buffer.from(password).toString("base64")}`) {
-      socket.end("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
-      return;
-    }
-    const port = Number(url.slice(url.lastIndexOf(":") + 1));
-    const onward = connect(port, "127.0.0.1", () => {
-      socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
-      if (head.length > 0) onward.write(head);
-      onward.pipe(socket);
-      socket.pipe(onward);
-    });
-    sockets.add(onward);
-    onward.on("error", () => socket.end("HTTP/1.1 502 Bad Gateway\r\n\r\n"));
-    onward.on("close", () => socket.destroy());
-    socket.on("close", () => onward.destroy());
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    port: (server.address() as AddressInfo).port,
-    asked,
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, "close");
-    },
-  };
-}
 
 for (const scheme of ["ws", "wss"] as const) {
   test(`${scheme}: through a proxy, whose credentials the server does not see`, async () => {

@@ -62,7 +62,7 @@ for (const [name, identity, tls, reason] of [
 }
 
 test("a client certificate can be asked for", async () => {
-  const tls = { ...good, ca: mine.cert, requestCert: true, rejectUnauthorized: true };
+  const tls = { ...good, ca: mine.cert, clientCertificates: "require" as const };
   await using server = await accepting({ tls });
   // TLS 1.3 tells a client of it only after its handshake.
   await assert.rejects(dial(`wss://127.0.0.1:${server.port}`, { tls: trust }), WebSocketError);

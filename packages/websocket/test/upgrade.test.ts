@@ -150,7 +150,8 @@ const origins: [string, string | readonly string[], string, number][] = [
 ];
 for (const [name, origin, host, status] of origins) {
   test(`origin: ${name} gets ${status}`, async () => {
-    assert.equal(await statusOf(upgradeRequest({ Origin: origin, Host: host })), status);
+    const options = { allowedHosts: ["example.org"] };
+    assert.equal(await statusOf(upgradeRequest({ Origin: origin, Host: host }), options), status);
   });
 }
 

@@ -1,26 +1,41 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Pages, SECURITY_HEADERS } from "./pages.ts";
+import { toOriginForm } from "@zocalo/websocket";
+import type { OwnNames } from "./own-names.ts";
+import { type Pages, securityHeaders } from "./pages.ts";
 
 /** Where a WebSocket begins. */
 export const WEBSOCKET_PATH = "/ws";
-/** Answers 200 while the server takes clients, for load balancers and supervisors. */
+/** Answers 200 while the server lives and is not stopping, also when it is full: for supervisors, who would restart it. */
 export const HEALTH_PATH = "/healthz";
+/** Answers 200 while the server takes new clients, for load balancers; otherwise 503 and why not. */
+export const READINESS_PATH = "/readyz";
+
+/** When who was told that the server is full may ask again, in seconds. */
+const RETRY_AFTER_S = "5";
 
 /** What answers depend on. */
 export interface Site {
   /** `undefined`: the page was not built. */
   readonly pages: Pages | undefined;
+  readonly names: Pick<OwnNames, "isAllowedHost" | "isAllowedPage">;
   /** True once the server has begun to stop. */
   readonly isStopping: () => boolean;
+  /** Why a new client would be turned away, in a few words. */
+  readonly whyFull: () => string | undefined;
 }
 
-/** Answers plain HTTP: the page, its files, the health of the server, and a reason for everything else. */
+/**
+ * Answers plain HTTP: the page, its files, the health of the server, and a reason for everything else. Only health and readiness are told to who calls this server by a name that is not its
+ * own: probes do, and there is nothing in them to read.
+ */
 export function answerRequest(site: Site, request: IncomingMessage, response: ServerResponse): void {
+  toOriginForm(request);
   // Nothing here takes a body; one that comes all the same is not read, and the connection ends with the answer.
   const hasBody =
     request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"] ?? 0) > 0;
   if (hasBody || site.isStopping()) response.setHeader("connection", "close");
-  for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
+  const always = securityHeaders(request.headers.host, "encrypted" in request.socket);
+  for (const [name, value] of Object.entries(always)) response.setHeader(name, value);
 
   const path = (request.url ?? "").replace(/[?#].*$/s, "");
   if (request.method !== "GET" && request.method !== "HEAD") {
@@ -28,6 +43,17 @@ export function answerRequest(site: Site, request: IncomingMessage, response: Se
   } else if (path === HEALTH_PATH) {
     if (site.isStopping()) say(response, 503, "stopping");
     else say(response, 200, "ok");
+  } else if (path === READINESS_PATH) {
+    const reason = site.isStopping() ? "stopping" : site.whyFull();
+    if (reason === undefined) say(response, 200, "ready");
+    else say(response, 503, reason, { "retry-after": RETRY_AFTER_S });
+  } else if (!site.names.isAllowedHost(request)) {
+    // RFC 9110 §15.5.20. The name is not repeated: whoever asks knows it, and the log has it.
+    say(
+      response,
+      421,
+      "This server has no such name. Whoever runs it can give it one: --allowed-hosts NAME.",
+    );
   } else if (path === WEBSOCKET_PATH) {
     const headers = { upgrade: "websocket", connection: "upgrade" };
     say(response, 426, "This address speaks WebSocket.", headers);

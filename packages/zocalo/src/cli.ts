@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from "commander";
 import { EXIT, UserError } from "./exit-code.ts";
+import { forPeople, linesForPeople } from "./for-people.ts";
 import type { Setting } from "./setting.ts";
 import { flagOf, SETTING_NAMES, type SettingName, SETTINGS, variableOf } from "./settings.ts";
 import { serve } from "./serve.ts";
@@ -19,6 +20,8 @@ export async function run(args: readonly string[]): Promise<number> {
     .helpOption("-h, --help", "print help")
     .helpCommand("help [command]", "print help for a command")
     .exitOverride()
+    // What is wrong is quoted, and it may be a name that somebody else has chosen.
+    .configureOutput({ outputError: (text, write) => write(linesForPeople(text)) })
     .configureHelp({ showGlobalOptions: true });
   const serveCommand = program
     .command("serve")
@@ -53,7 +56,7 @@ export async function run(args: readonly string[]): Promise<number> {
     // Help and version have been printed, and so has what is wrong with the command line.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     if (!(error instanceof UserError)) throw error;
-    const lines = error.message.split("\n").map((line) => `zocalo: ${line}\n`);
+    const lines = error.message.split("\n").map((line) => `zocalo: ${forPeople(line)}\n`);
     process.stderr.write(lines.join(""));
     return error.exitCode;
   }

@@ -16,5 +16,6 @@ test("its example is accepted", () => {
   writeFileSync(join(directory, "zocalo.config.json"), JSON.stringify(EXAMPLE));
   const settings = readSettings({ flags: {}, environment: {}, directory });
   assert.deepEqual(settings.allowedOrigins, EXAMPLE.allowedOrigins);
+  assert.deepEqual(settings.allowedHosts, EXAMPLE.allowedHosts);
   rmSync(directory, { recursive: true });
 });

@@ -16,7 +16,8 @@ Every setting of \`zocalo serve\` can be given in three ways. The first of these
    named by \`--config FILE\` or \`ZOCALO_CONFIG\`.
 
 The names follow from each other: \`httpPort\` in the file, \`--http-port\`, \`ZOCALO_HTTP_PORT\`. All values are checked at start, and a key of the
-file or a \`ZOCALO_…\` variable that is not a setting is an error, so that a slip of the finger is not ignored.
+file or a \`ZOCALO_…\` variable that is not a setting is an error, so that a slip of the finger is not ignored. Switches of the sockets below, such as
+\`ZOCALO_NO_READ_BUFFER\`, are theirs.
 
 | in the file | flag, variable | default | allowed |
 | --- | --- | --- | --- |
@@ -47,8 +48,12 @@ ${JSON.stringify(EXAMPLE, null, 2)}
 
 ## Output
 
-Standard output has the banner: where it listens, with the real ports where \`0\` was asked for. The log goes to standard error. No token is ever
-logged.
+Standard output has the banner: where it listens, with the real ports where \`0\` was asked for. The log goes to standard error.
+
+What a peer says is data. In both formats control characters, bidirectional overrides and other invisible format characters are escaped (in JSON as JSON has it), and a text
+is cut at 16,384 characters. Hidden, at any depth, are values of fields and headers that are called like a secret (\`token\`, \`password\`, \`key\`, \`cookie\`, \`authorization\` and
+the like), users and passwords of URLs, such parameters of a query (\`?token=…\`), subprotocols that carry a token, and JSON Web Tokens. The log cannot know a password in the
+middle of a sentence.
 
 ## Exit codes
 
@@ -66,7 +71,8 @@ export const EXAMPLE = {
   host: "::",
   httpPort: 80,
   udpPort: "off",
-  allowedOrigins: ["https://example.org"],
+  allowedHosts: ["example.org"],
+  allowedOrigins: ["https://pages.example.org"],
   namespaces: {
     plaza: { subscribe: "anyone", publish: "anyone", presence: true },
     news: { subscribe: "anyone", publish: "users", history: { publications: 100, ttlMs: 604_800_000 } },

@@ -1,24 +1,34 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Listener } from "@zocalo/net";
+import { AddressCounts, defaultFramedOptions, exemptSet, type Listener } from "@zocalo/net";
 import { attach, type WebSocketConn } from "@zocalo/websocket";
 import { answerRequest, type Site, WEBSOCKET_PATH } from "./answer-request.ts";
 import type { Bound } from "./bind.ts";
-import { isAllowedPage } from "./page-origin.ts";
 
-/** A request, from its first byte to its end, may take this long, in milliseconds: none here has a body. */
-const REQUEST_TIMEOUT_MS = 10_000;
-/** How long a connection without a request is kept for the next one, in milliseconds. */
-const KEEP_ALIVE_MS = 5_000;
+/**
+ * How long a request may take to arrive, and a connection to begin its first one, in milliseconds: none here has a body. Then the answer
+ * is 408 and the connection ends, at most a tenth later.
+ */
+export const REQUEST_TIMEOUT_MS = 10_000;
+/** How long a connection is kept for its next request, in milliseconds. */
+export const KEEP_ALIVE_MS = 5_000;
+/** A message has as long over WebSocket as over TCP, in milliseconds. */
+const MESSAGE_TIMEOUT_MS = defaultFramedOptions.messageTimeoutMs;
 
 /** How the HTTP door answers. */
 export interface HttpDoorOptions {
   readonly site: Site;
-  /** Origins besides the same host, or `*`. */
-  readonly allowedOrigins: readonly string[];
   /** Largest WebSocket message, in bytes; a larger one closes with 1009. */
   readonly maxMessageBytes: number;
+  /** Most connections of one address, WebSockets and others; one more is closed at once. */
+  readonly maxConnectionsPerAddress: number;
+  /** Who has no such limit. */
+  readonly exemptAddresses: readonly string[];
+  /** Told of whom it had to close for that. */
+  readonly onTooMany: (host: string) => void;
+  /** Default `REQUEST_TIMEOUT_MS`. */
+  readonly requestTimeoutMs?: number;
   /** Told why a request to upgrade was refused. */
   readonly onRefused: (error: Error, request: IncomingMessage) => void;
 }
@@ -42,14 +52,17 @@ export async function openHttpDoor(
   port: number,
   options: HttpDoorOptions,
 ): Promise<HttpDoor> {
+  const { requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
   const unfinished = new Set<ServerResponse>();
   let isClosing = false;
   const cut = () => server.closeAllConnections();
   const server = createServer(
     {
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      headersTimeout: REQUEST_TIMEOUT_MS,
+      requestTimeout: requestTimeoutMs,
+      headersTimeout: requestTimeoutMs,
       keepAliveTimeout: KEEP_ALIVE_MS,
+      // Node looks for requests that take too long every 30 s unless told otherwise: then they last up to four times as long.
+      connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 10),
     },
     (request, response) => {
       unfinished.add(response);
@@ -60,12 +73,23 @@ export async function openHttpDoor(
       answerRequest(options.site, request, response);
     },
   );
+  const counts = new AddressCounts(options.maxConnectionsPerAddress, exemptSet(options.exemptAddresses));
+  server.prependListener("connection", (socket) => {
+    const { remoteAddress } = socket;
+    if (remoteAddress === undefined) return void socket.destroy(); // It has gone already.
+    const holder = counts.take(remoteAddress);
+    if (holder !== undefined) return void socket.once("close", () => counts.release(holder));
+    options.onTooMany(remoteAddress);
+    socket.destroy();
+  });
   server.listen(port, address);
   await once(server, "listening");
   const clients = attach(server, {
     path: WEBSOCKET_PATH,
-    checkOrigin: (request) => isAllowedPage(request, options.allowedOrigins),
+    checkOrigin: (request) => options.site.names.isAllowedPage(request),
     maxMessageBytes: options.maxMessageBytes,
+    messageTimeoutMs: MESSAGE_TIMEOUT_MS,
+    maxConnectionsPerAddress: Number.POSITIVE_INFINITY, // Counted above, with those that ask for pages.
     onRefused: options.onRefused,
   });
   return {

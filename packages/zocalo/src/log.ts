@@ -1,12 +1,17 @@
+import { printable, printableJson } from "@zocalo/net";
 import pino, { type DestinationStream, type Logger } from "pino";
 import { createColors } from "picocolors";
 import { hasColors } from "./colors.ts";
+import { maskSecrets } from "./secrets.ts";
 import type { Settings } from "./settings.ts";
 
 export type { Logger } from "pino";
 
-/** What must never be read in a log, wherever it stands in a logged object. */
-const SECRETS = ["token", "*.token", "cookie", "*.cookie", "authorization", "*.authorization"];
+/**
+ * Longest text in a logged value, in UTF-16 code units: a stack trace has room, and a peer that sends a
+ * megabyte does not fill the disk.
+ */
+const MAX_TEXT_LENGTH = 16_384;
 
 /** Where log lines go. */
 export interface LogOutput extends DestinationStream {
@@ -14,7 +19,11 @@ export interface LogOutput extends DestinationStream {
 }
 
 /**
- * Makes the logger of a process: JSON lines, or lines for people. Tokens and cookies are left out.
+ * Makes the logger of a process: JSON lines, or lines for people.
+ *
+ * Whatever is logged, at any depth: values of fields that are called like a secret (`token`, `cookie`,
+ * `authorization`, …) and secrets in texts (`?token=…`) are hidden; control and format characters of others
+ * are escaped, as text or as JSON, so that a line can be looked at; texts are cut at 16,384 characters.
  *
  * @param output by default standard error, written at once, so that no line is lost when the process ends.
  */
@@ -26,16 +35,36 @@ export function createLog(
   const options = {
     level: settings.logLevel,
     base: null,
-    redact: SECRETS,
     formatters: { level: (label: string) => ({ level: label }) },
     timestamp: pino.stdTimeFunctions.isoTime,
   };
-  return pino(options, isText ? new TextLines(output) : output);
+  return pino(options, isText ? new TextLines(output) : new JsonLines(output));
 }
 
 function standardError(): LogOutput {
   const destination = pino.destination({ dest: 2, sync: true });
   return { isTTY: process.stderr.isTTY, write: (line) => destination.write(line) };
+}
+
+/**
+ * What may be shown of a line that pino has made. By then an error is its message, stack and fields, a
+ * child's own fields are there, and nothing gets past. It costs whole numbers past 2^53 their last digits.
+ */
+function shownOf(line: string): Record<string, unknown> {
+  return maskSecrets(JSON.parse(line), MAX_TEXT_LENGTH) as Record<string, unknown>;
+}
+
+/** JSON lines that can be looked at. */
+class JsonLines implements DestinationStream {
+  readonly #output: LogOutput;
+
+  constructor(output: LogOutput) {
+    this.#output = output;
+  }
+
+  write(line: string): void {
+    this.#output.write(`${printableJson(JSON.stringify(shownOf(line)))}\n`);
+  }
 }
 
 /** Turns JSON lines into `12:00:00 WARN what happened door=tcp`. */
@@ -49,18 +78,19 @@ class TextLines implements DestinationStream {
   }
 
   write(line: string): void {
-    const { time, level, msg, ...rest } = JSON.parse(line) as Record<string, unknown>;
+    const { time, level, msg = "", ...rest } = shownOf(line);
     const { dim, red, yellow } = this.#colors;
-    const shown = String(level).toUpperCase().padEnd(5);
+    const label = String(level).toUpperCase().padEnd(5);
     const colored =
-      level === "error" || level === "fatal" ? red(shown) : level === "warn" ? yellow(shown) : shown;
-    const details = Object.entries(rest).map(([key, value]) => dim(`${key}=`) + plain(value));
-    this.#output.write(`${[dim(String(time).slice(11, 19)), colored, plain(msg), ...details].join(" ")}\n`);
+      level === "error" || level === "fatal" ? red(label) : level === "warn" ? yellow(label) : label;
+    const details = Object.entries(rest).map(([key, value]) => dim(`${printable(key)}=`) + detail(value));
+    const words = printable(String(msg), MAX_TEXT_LENGTH);
+    this.#output.write(`${[dim(String(time).slice(11, 19)), colored, words, ...details].join(" ")}\n`);
   }
 }
 
-/** Text as it is, but for control characters, which could move the cursor of the terminal it is shown on. */
-function plain(value: unknown): string {
-  const shown = typeof value === "string" && !/\p{Cc}/u.test(value) ? value : JSON.stringify(value);
-  return shown ?? "";
+/** One word as it is. What could be taken for more than one detail stands in quotes. */
+function detail(value: unknown): string {
+  if (typeof value === "string" && /^[^\s"=]+$/.test(value)) return printable(value, MAX_TEXT_LENGTH);
+  return printableJson(JSON.stringify(value) ?? "");
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, statSync } from "node:fs";
-import { extname, join } from "node:path";
+import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { extname, join, relative, sep } from "node:path";
 
 /** One file of a built page, ready to be sent. */
 export interface PageFile {
@@ -31,26 +31,77 @@ const TYPES: Readonly<Record<string, string>> = {
   ".txt": "text/plain; charset=utf-8",
 };
 
-/** Only this server's own scripts run; an injected one does not, and sends nothing anywhere else. */
+/**
+ * What pages may do, but for the servers that they may speak to: only this server's own scripts run, and no
+ * other page frames it.
+ */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'self'",
-  "connect-src 'self' ws: wss:",
   "img-src 'self' data:",
   "object-src 'none'",
   "base-uri 'none'",
   "form-action 'self'",
   "frame-ancestors 'none'",
-].join("; ");
+];
 
-/** Sent with every answer, found or not. */
-export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
-  "content-security-policy": CONTENT_SECURITY_POLICY,
+/** Devices and interfaces of the browser that the page does without, so that an injected script does, too. */
+const REFUSED_FEATURES = [
+  "accelerometer",
+  "browsing-topics",
+  "camera",
+  "display-capture",
+  "geolocation",
+  "gyroscope",
+  "hid",
+  "magnetometer",
+  "microphone",
+  "midi",
+  "payment",
+  "serial",
+  "usb",
+];
+
+/** How long a browser remembers to come by TLS only, in seconds: a year (RFC 6797 section 6.1.1). */
+const TLS_ONLY_SECONDS = 31_536_000;
+
+/** Those of `securityHeaders` that do not depend on the request. */
+const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
+  "permissions-policy": REFUSED_FEATURES.map((feature) => `${feature}=()`).join(", "),
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
 };
 
 /**
- * Reads a built page into memory: its index.html becomes `/`. Source maps and hidden files stay outside.
+ * A name or an IPv4 address with or without a port. IPv6 addresses are no source of a policy (CSP3 section
+ * 2.3.1): `'self'` has to do there.
+ */
+const HOST = /^[a-z\d](?:[a-z\d.-]{0,251}[a-z\d])?(?::\d{1,5})?$/i;
+
+/**
+ * What browsers are told with each answer, found or not; the README lists it.
+ *
+ * `connect-src` names this server as the request does. `'self'` alone is not enough: older browsers do not
+ * count a WebSocket of the same host in it. `ws:` stands for `wss:` too (CSP3 section 6.7.2.8), which a proxy
+ * in front may speak. Of a request nothing gets into the policy but what `HOST` allows.
+ *
+ * @param isSecure whether this connection is TLS. Only then `strict-transport-security` is sent: over plain
+ * HTTP browsers ignore it (RFC 6797 section 7.2).
+ */
+export function securityHeaders(host: string | undefined, isSecure: boolean): Record<string, string> {
+  const socket = host !== undefined && HOST.test(host) ? ` ${isSecure ? "wss" : "ws"}://${host}` : "";
+  return {
+    "content-security-policy": [...CONTENT_SECURITY_POLICY, `connect-src 'self'${socket}`].join("; "),
+    ...SECURITY_HEADERS,
+    ...(isSecure ? { "strict-transport-security": `max-age=${TLS_ONLY_SECONDS}` } : {}),
+  };
+}
+
+/**
+ * Reads a built page into memory: its index.html becomes `/`. Source maps, what is hidden or lies in a hidden
+ * folder (`.git`), and what is a symbolic link or lies behind one stay outside. What is asked for is looked
+ * up as it was written, without decoding: no spelling of a dot reaches anything else.
  *
  * @param directory what the bundler wrote.
  * @returns `undefined` if there is no index.html, as in a checkout that was not built.
@@ -58,15 +109,20 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
  */
 export function readPages(directory: string): Pages | undefined {
   if (statSync(join(directory, "index.html"), { throwIfNoEntry: false }) === undefined) return undefined;
+  const root = realpathSync(directory);
   const pages = new Map<string, PageFile>();
   let total = 0;
   for (const entry of readdirSync(directory, { withFileTypes: true, recursive: true })) {
-    if (!entry.isFile() || entry.name.startsWith(".") || entry.name.endsWith(".map")) continue;
+    if (!entry.isFile() || entry.name.endsWith(".map")) continue; // A link is no file here.
     const file = join(entry.parentPath, entry.name);
+    const inside = relative(directory, file).split(sep);
+    if (inside.some((name) => name.startsWith("."))) continue;
+    // `recursive` of some versions of Node goes into linked directories.
+    if (realpathSync(file) !== join(root, ...inside)) continue;
     const body = readFileSync(file);
     total += body.length;
     if (total > MAX_TOTAL_BYTES) throw new Error(`${directory} holds more than ${MAX_TOTAL_BYTES} bytes`);
-    const path = file.slice(directory.length).split("\\").join("/");
+    const path = `/${inside.join("/")}`;
     pages.set(path === "/index.html" ? "/" : path, pageFile(path, body));
   }
   return pages;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -105,9 +105,36 @@ test("unknown keys and variables are errors that offer the nearest name", () => 
   assert.deepEqual(faults({ directory: directory('{"__proto__": {"host": "::"}}') }).length, 1);
 });
 
+/** The variables that the source of a package reads. */
+function variablesOf(name: string): string[] {
+  const source = new URL(`../../${name}/src/`, import.meta.url);
+  const files = readdirSync(source, { recursive: true, encoding: "utf8" });
+  return files
+    .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
+    .flatMap((file) => readFileSync(new URL(file, source), "utf8").match(/env(?:\.|\[")ZOCALO_\w+/g) ?? [])
+    .map((found) => found.replace(/^.*?(?=ZOCALO_)/, ""));
+}
+
 test("variables of the packages below are not settings, and not mistakes", () => {
-  const environment = { ZOCALO_POISON: "1", ZOCALO_NO_READ_BUFFER: "1", ZOCALO_NO_DIRECT_SEND: "1" };
+  const switches = ["net", "websocket", "protocol", "hub", "client"].flatMap(variablesOf);
+  assert.ok(switches.includes("ZOCALO_NO_READ_BUFFER"), switches.join());
+  const environment = Object.fromEntries(switches.map((name) => [name, "1"]));
   assert.deepEqual(read({ environment }), read({}));
+});
+
+test("a switch of the packages below that is misspelt is an error that offers the right one", () => {
+  assert.deepEqual(faults({ environment: { ZOCALO_NO_READBUFFER: "1", ZOCALO_NO_SUCH_THING_AT_ALL: "1" } }), [
+    "The environment variable ZOCALO_NO_READBUFFER is not a setting. Did you mean ZOCALO_NO_READ_BUFFER?",
+    "The environment variable ZOCALO_NO_SUCH_THING_AT_ALL is not a setting.",
+  ]);
+});
+
+test("a fault is one line, whatever stands in the file or in a variable", () => {
+  const where = directory({ "a\nzocalo: all is well\x1b[2J": 1, host: "\x9b31m" });
+  const lines = faults({ directory: where, flags: { host: "\u202evil" } });
+  assert.equal(lines.length, 3, lines.join("\n"));
+  // oxlint-disable-next-line no-control-regex
+  for (const line of lines) assert.doesNotMatch(line, /[\x00-\x1f\x7f-\x9f\u202e]/);
 });
 
 test("a long value is shown cut", () => {
@@ -130,6 +157,28 @@ test("origins are separated by commas, and only origins", () => {
     "https://example.org/",
   ]) {
     assert.equal(faults({ flags: { allowedOrigins: wrong } }).length, 1, wrong);
+  }
+});
+
+test("host names are separated by commas, and only host names", () => {
+  const text = "chat.example.org, *.example.org,192.0.2.1,::1";
+  assert.deepEqual(read({ flags: { allowedHosts: text } }).allowedHosts, [
+    "chat.example.org",
+    "*.example.org",
+    "192.0.2.1",
+    "::1",
+  ]);
+  assert.deepEqual(read({ environment: { ZOCALO_ALLOWED_HOSTS: "" } }).allowedHosts, []);
+  assert.deepEqual(read({ directory: directory({ allowedHosts: ["*"] }) }).allowedHosts, ["*"]);
+  for (const wrong of [
+    "https://example.org",
+    "example.org:80",
+    "example.org/",
+    "a b",
+    "*example.org",
+    "a,,b",
+  ]) {
+    assert.equal(faults({ flags: { allowedHosts: wrong } }).length, 1, wrong);
   }
 });
 

@@ -1,5 +1,6 @@
 import { Hub, MemoryEngine } from "@zocalo/hub";
 import {
+  hostOf,
   joinHostPort,
   type Listener,
   lines,
@@ -7,14 +8,22 @@ import {
   listenPacket,
   type MessageConn,
   peers,
+  type Refusal,
 } from "@zocalo/net";
 import { LIMITS } from "@zocalo/protocol";
 import { bindEverywhere } from "./bind.ts";
 import { type HttpDoor, openHttpDoor } from "./http-door.ts";
 import type { Logger } from "./log.ts";
+import { OwnNames } from "./own-names.ts";
 import type { Pages } from "./pages.ts";
+import { Proxies } from "./proxies.ts";
 import type { Settings } from "./settings.ts";
 import { VERSION } from "./version.ts";
+
+/** Connections of one address beyond its clients: they ask for pages, or are told that there are too many. */
+const SPARE_CONNECTIONS = 100;
+/** How much of a second's commands an address may send at once after a silence. */
+const BURST_SECONDS = 2;
 
 /** What a server needs besides its settings. */
 export interface ServerParts {
@@ -35,6 +44,7 @@ export class Server {
   readonly #settings: Settings;
   readonly #log: Logger;
   readonly #hub: Hub;
+  readonly #engine: MemoryEngine;
   readonly #httpDoors: HttpDoor[] = [];
   readonly #listeners: { readonly door: string; readonly clients: Listener<MessageConn> }[] = [];
   #ports: OpenPorts = {};
@@ -43,10 +53,26 @@ export class Server {
   private constructor(settings: Settings, log: Logger) {
     this.#settings = settings;
     this.#log = log;
+    this.#engine = new MemoryEngine({
+      maxChannels: settings.maxChannels,
+      maxChannelsPerAddress: settings.maxChannelsPerAddress,
+      maxBytes: settings.maxHistoryBytes,
+      maxBytesPerAddress: settings.maxHistoryBytesPerAddress,
+    });
     this.#hub = new Hub({
-      engine: new MemoryEngine(),
+      engine: this.#engine,
       namespaces: settings.namespaces,
-      limits: { sessions: settings.maxClients },
+      limits: {
+        sessions: settings.maxClients,
+        sessionsPerAddress: settings.maxClientsPerAddress,
+        unverifiedSessions: settings.maxUnverifiedPeers,
+        subscriptionsPerAddress: settings.maxSubscriptionsPerAddress,
+        commandsPerSecondPerAddress: settings.commandsPerSecondPerAddress,
+        commandBurstPerAddress: BURST_SECONDS * settings.commandsPerSecondPerAddress,
+        firstCommandMs: settings.firstCommandMs,
+      },
+      exemptAddresses: settings.exemptAddresses,
+      hostOf: new Proxies(settings.trustedProxies, settings.forwardedHeader).hostOf,
       server: `zocalo/${VERSION}`,
       onError: (error) => log.error({ err: error }, "the hub failed"),
     });
@@ -93,6 +119,23 @@ export class Server {
     clearTimeout(timer);
   }
 
+  /** Why a new client would be turned away, or could do nothing. */
+  #whyFull(): string | undefined {
+    if (this.#hub.isFull) return `full: ${this.#settings.maxClients} clients are connected`;
+    if (this.#engine.isFull) return `full: ${this.#engine.channels} channels are in use`;
+    return undefined;
+  }
+
+  /** What each door allows one address, before the hub does. */
+  get #perAddress() {
+    const { maxClientsPerAddress, exemptAddresses } = this.#settings;
+    return { maxConnectionsPerAddress: maxClientsPerAddress + SPARE_CONNECTIONS, exemptAddresses };
+  }
+
+  #turnedAway(door: string, reason: string, host: string): void {
+    this.#log.debug({ door, reason, host }, "turned a connection away");
+  }
+
   #serve(): void {
     for (const { door, clients } of this.#listeners) {
       const address = String(clients.addr);
@@ -102,11 +145,18 @@ export class Server {
   }
 
   async #openHttp(pages: Pages | undefined): Promise<number | undefined> {
-    const { httpPort, host, allowedOrigins } = this.#settings;
+    const { httpPort, host, trustedProxies } = this.#settings;
+    const perAddress = this.#perAddress;
     if (httpPort === "off") return undefined;
+    const names = new OwnNames(this.#settings, (name, keptBack) => {
+      const words = `refused a browser or program that calls this server by a name it was not told; --allowed-hosts ${name} allows it`;
+      this.#log.warn(keptBack === 0 ? { name } : { name, keptBack }, words);
+    });
     const options = {
-      site: { pages, isStopping: () => this.#isStopping },
-      allowedOrigins,
+      site: { pages, names, isStopping: () => this.#isStopping, whyFull: () => this.#whyFull() },
+      ...perAddress,
+      exemptAddresses: [...perAddress.exemptAddresses, ...trustedProxies],
+      onTooMany: (visitor: string) => this.#turnedAway("http", "max_per_address", visitor),
       maxMessageBytes: LIMITS.commandBytes,
       onRefused: (error: Error) => this.#log.debug({ reason: error.message }, "refused a WebSocket"),
     };
@@ -119,23 +169,40 @@ export class Server {
   }
 
   async #openTcp(): Promise<number | undefined> {
-    const { tcpPort, host } = this.#settings;
+    const { tcpPort, host, trustedProxies, firstCommandMs } = this.#settings;
     if (tcpPort === "off") return undefined;
     const door = { label: "TCP", setting: "tcpPort" } as const;
+    const options = {
+      ...this.#perAddress,
+      firstByteTimeoutMs: firstCommandMs,
+      proxyProtocol: trustedProxies.length === 0 ? undefined : { trusted: trustedProxies },
+      onRefuse: ({ reason, remoteAddr }: Refusal) =>
+        this.#turnedAway("tcp", reason, remoteAddr === undefined ? "" : hostOf(remoteAddr)),
+    };
     const open = await bindEverywhere(door, host, tcpPort, async (address, port) =>
       bound(
-        lines(await listen("tcp", joinHostPort(address, port)), { maxMessageBytes: LIMITS.commandBytes }),
+        lines(await listen("tcp", joinHostPort(address, port), options), {
+          maxMessageBytes: LIMITS.commandBytes,
+        }),
       ),
     );
     return this.#admit("tcp", open);
   }
 
   async #openUdp(): Promise<number | undefined> {
-    const { udpPort, host } = this.#settings;
+    const { udpPort, host, maxUnverifiedPeers, maxClients, maxClientsPerAddress, exemptAddresses } =
+      this.#settings;
+    const options = {
+      newlines: true,
+      maxUnverifiedPeers,
+      maxPeers: maxClients,
+      maxPeersPerAddress: maxClientsPerAddress,
+      exemptAddresses,
+    };
     if (udpPort === "off") return undefined;
     const door = { label: "UDP", setting: "udpPort" } as const;
     const open = await bindEverywhere(door, host, udpPort, async (address, port) =>
-      bound(peers(await listenPacket("udp", joinHostPort(address, port)), { newlines: true })),
+      bound(peers(await listenPacket("udp", joinHostPort(address, port)), options)),
     );
     return this.#admit("udp", open);
   }

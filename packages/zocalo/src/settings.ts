@@ -1,4 +1,7 @@
+import { defaultHubLimits, defaultMemoryEngineOptions } from "@zocalo/hub";
+import { HostNames } from "@zocalo/websocket";
 import { namespaces } from "./namespaces.ts";
+import { FORWARDED_HEADERS, isAddressOrNetwork } from "./proxies.ts";
 import { choice, list, port, type Setting, text, wholeNumber } from "./setting.ts";
 
 /**
@@ -17,13 +20,21 @@ export const SETTINGS = {
   httpPort: port(8080, "The page, and WebSocket at `/ws`."),
   tcpPort: port(7000, "TCP: one JSON command per line."),
   udpPort: port(7001, "UDP: one JSON command per datagram."),
+  allowedHosts: list(
+    [],
+    HostNames.isAllowable,
+    "host names or addresses without a port, such as example.org, *.example.org or 192.0.2.1, or * for every name",
+    "HOSTS",
+    "Names by which browsers may call this server, besides those that it knows: `host`, localhost on this machine, and the address itself that is connected to. " +
+      "Behind a proxy or a forwarded port (a container's, too), give the name or address that browsers use. A page that is asked for by another name is answered with 421, " +
+      "and a WebSocket of such a page with 403: the name may be an attacker's, turned towards this machine (DNS rebinding). `*` takes every name.",
+  ),
   allowedOrigins: list(
     [],
     isOrigin,
     "origins such as https://example.org, or * for every page of the web",
     "ORIGINS",
-    "Pages of other hosts that may open a WebSocket from a browser. A page from this server always may. " +
-      "Behind a proxy on the same machine, name the public origin here. " +
+    "Pages of other hosts that may open a WebSocket from a browser. A page of this server, by a name of `allowedHosts`, always may. " +
       "`*` lets every page that a visitor opens act with what that visitor may do here.",
   ),
   namespaces: namespaces(
@@ -36,6 +47,86 @@ export const SETTINGS = {
     1,
     1_000_000,
     "Clients at once, through all doors; one more is turned away with close code 1013, to come back later.",
+  ),
+  maxClientsPerAddress: wholeNumber(
+    defaultHubLimits.sessionsPerAddress,
+    1,
+    1_000_000,
+    "Clients at once from one address, through all doors; one more is turned away with close code 1013. An IPv6 network of 64 bits is one " +
+      "address. A hundred connections more may ask for pages; what is past those is closed without a word.",
+  ),
+  maxSubscriptionsPerAddress: wholeNumber(
+    defaultHubLimits.subscriptionsPerAddress,
+    1,
+    10_000_000,
+    "Subscriptions of all clients of one address; one more is answered `limit_reached`.",
+  ),
+  commandsPerSecondPerAddress: wholeNumber(
+    defaultHubLimits.commandsPerSecondPerAddress,
+    1,
+    10_000_000,
+    "Commands a second of all clients of one address, and twice as many at once after a silence; one more is answered `rate_limited`. " +
+      "A command that makes much work counts for several, see docs/protocol.md.",
+  ),
+  maxChannels: wholeNumber(
+    defaultMemoryEngineOptions.maxChannels,
+    1,
+    10_000_000,
+    "Channels at once. At the limit those that nobody is subscribed to are forgotten with what they hold; if all are subscribed to, a new " +
+      "one is answered `limit_reached`.",
+  ),
+  maxChannelsPerAddress: wholeNumber(
+    defaultMemoryEngineOptions.maxChannelsPerAddress,
+    1,
+    10_000_000,
+    "Of these, channels that clients of one address began by publishing in them first. At the limit it is their own that are forgotten.",
+  ),
+  maxHistoryBytes: wholeNumber(
+    defaultMemoryEngineOptions.maxBytes,
+    1_048_576,
+    1_099_511_627_776,
+    "What the publications kept in all channels may take, in bytes (estimated); past it the oldest go. The process takes more.",
+  ),
+  maxHistoryBytesPerAddress: wholeNumber(
+    defaultMemoryEngineOptions.maxBytesPerAddress,
+    1_048_576,
+    1_099_511_627_776,
+    "Of this, what the channels may take that clients of one address began; past it the oldest in those go.",
+  ),
+  maxUnverifiedPeers: wholeNumber(
+    defaultHubLimits.unverifiedSessions,
+    1,
+    1_000_000,
+    "UDP clients that have not proved their address, which may be forged. One more drives out the oldest of them, and nobody else.",
+  ),
+  firstCommandMs: wholeNumber(
+    defaultHubLimits.firstCommandMs,
+    100,
+    3_600_000,
+    "How long a TCP or WebSocket client may send no command, from the beginning, in milliseconds; then it is closed with 4408. " +
+      "A command that was begun has a minute, and the head of an HTTP request ten seconds.",
+  ),
+  exemptAddresses: list(
+    ["127.0.0.0/8", "::1"],
+    isAddressOrNetwork,
+    "IP addresses, and networks such as 10.0.0.0/8",
+    "ADDRESSES",
+    "Whoever connects from there has no limit of its own (the settings that end in `PerAddress`). This machine by default, since a proxy " +
+      "on it would be one visitor. Those who say nothing are closed all the same.",
+  ),
+  trustedProxies: list(
+    [],
+    isAddressOrNetwork,
+    "IP addresses, and networks such as 10.0.0.0/8",
+    "ADDRESSES",
+    "Proxies in front of this server that say for whom they ask: in the header that `forwardedHeader` names for WebSockets, and in a " +
+      "PROXY protocol header, version 1 or 2, with which each of their TCP connections must begin. Whoever connects from there can claim any address.",
+  ),
+  forwardedHeader: choice(
+    "x-forwarded-for",
+    FORWARDED_HEADERS,
+    "The header in which trusted proxies write the visitor's address, after what came in it. The other one is not read: a proxy that does " +
+      "not write it lets visitors do so.",
   ),
   drainMs: wholeNumber(
     5_000,

@@ -66,6 +66,25 @@ test("wrong settings are all named, exit code 2, and nothing is started", async 
   );
 });
 
+test("switches of the libraries do not keep the server from starting", async () => {
+  await using zocalo = new Zocalo(ONLY_TCP, { ZOCALO_NO_READ_BUFFER: "1", ZOCALO_NO_DIRECT_SEND: "1" });
+  const socket = connect(await zocalo.port("stdout", TCP), "localhost").setEncoding("utf8");
+  socket.write('{"type":"ping"}\n');
+  assert.match(String((await once(socket, "data"))[0]), /pong/);
+  socket.destroy();
+});
+
+test("what is wrong is quoted on a terminal without what it would obey", async () => {
+  const option = await run("serve", "--http-port\x1b[2J=1");
+  const setting = await run("serve", "--host", "a\x1b]0;pwned\x07\u202e\nzocalo: all is well");
+  for (const { code, stderr } of [option, setting]) {
+    assert.equal(code, 2);
+    // oxlint-disable-next-line no-control-regex
+    assert.doesNotMatch(stderr.replaceAll("\n", ""), /[\x00-\x1f\x7f-\x9f\u202e]/);
+    assert.doesNotMatch(stderr, /^zocalo: all/m);
+  }
+});
+
 test("a port that is taken is one sentence and exit code 1, for each door", async (t) => {
   const tcp = createServer().listen(0, "127.0.0.1");
   const udp = createSocket("udp4").bind(0, "127.0.0.1");

@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { connect as connectTls, TLSSocket } from "node:tls";
 import { selfSigned } from "./terminal-certificates.ts";
 import { noise, readAll, run, sha256, tcpServer, Terminal, ZOCALO } from "./terminal-process.ts";
 
@@ -73,6 +74,23 @@ test("a Unix socket, and one in the abstract namespace", async () => {
     const { code, stdout } = await run(`dial unix:${path}`, "hola\n");
     assert.deepEqual([code, stdout.toString()], [0, "hola\n"]);
   }
+});
+
+test("--replace-stale takes the place of a command that was killed, and of none that lives", async () => {
+  const path = join(directory, "stale");
+  const killed = new Terminal(`listen unix:${path} --echo`);
+  await killed.listening();
+  const refused = await run(`listen unix:${path} --replace-stale`);
+  assert.deepEqual(
+    [refused.code, refused.stderr],
+    [1, `zocalo: listen unix ${path}: address already in use\n`],
+  );
+  await killed[Symbol.asyncDispose]();
+  assert.equal((await run(`listen unix:${path}`)).code, 1);
+  await using terminal = new Terminal(`listen unix:${path} --replace-stale --echo`);
+  await terminal.listening();
+  const { code, stdout } = await run(`dial unix:${path}`, "hola\n");
+  assert.deepEqual([code, stdout.toString()], [0, "hola\n"]);
 });
 
 test("--echo sends everything back to any number of connections at once", async () => {
@@ -302,6 +320,40 @@ test("tls: openssl talks to listen, and dial checks the certificate unless it is
   assert.match(otherName.stderr, /^zocalo: .*other\.test.*\n$/);
   assert.deepEqual([insecure.code, insecure.stdout.toString()], [0, "whatever"]);
   assert.match(insecure.stderr, /^zocalo: WARNING: --insecure/);
+});
+
+test("tls: a connection that is cut is a failure, unless --accept-truncation says otherwise", async () => {
+  const { certFile, keyFile } = server;
+  const [cert, key] = [readFileSync(certFile), readFileSync(keyFile)];
+  // It says something, and ends TCP without an end of TLS.
+  using cutting = await tcpServer((below) => {
+    const secured = new TLSSocket(below, { isServer: true, cert, key });
+    secured.on("error", () => undefined);
+    secured.on("secure", () => secured.write("half a", () => below.end()));
+  });
+  const dial = `dial tls://127.0.0.1:${cutting.port} --ca ${certFile}`;
+  const [refused, accepted] = await Promise.all([run(dial), run(`${dial} --accept-truncation`)]);
+  assert.deepEqual([refused.code, refused.stdout.toString()], [1, "half a"]);
+  assert.match(refused.stderr, /^zocalo: .*without the close_notify of TLS\n$/);
+  assert.deepEqual([accepted.code, accepted.stdout.toString(), accepted.stderr], [0, "half a", ""]);
+
+  for (const [flag, code] of [
+    ["", 1],
+    ["--accept-truncation", 0],
+  ] as const) {
+    await using terminal = new Terminal(
+      `listen tls://127.0.0.1:0 --cert ${certFile} --key ${keyFile} ${flag}`,
+    );
+    const { port } = await terminal.listening();
+    const below = connect({ port, host: "127.0.0.1" });
+    const secured = connectTls({ socket: below, host: "127.0.0.1", ca: cert });
+    secured.on("error", () => undefined);
+    await once(secured, "secureConnect");
+    secured.write("half a", () => below.end());
+    await terminal.prints(/half a/);
+    terminal.child.stdin.end();
+    assert.equal((await terminal.end()).code, code);
+  }
 });
 
 test("tls: listen --ca demands a client's certificate", async () => {

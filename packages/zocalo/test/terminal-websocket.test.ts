@@ -10,7 +10,7 @@ import { after, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { WebSocket, WebSocketServer } from "ws";
 import { selfSigned } from "./terminal-certificates.ts";
-import { noise, run, sha256, Terminal } from "./terminal-process.ts";
+import { noise, run, sha256, tcpServer, Terminal } from "./terminal-process.ts";
 
 const MEGABYTE = 1_048_576;
 const directory = mkdtempSync(join(tmpdir(), "zocalo-websocket-"));
@@ -188,19 +188,31 @@ test("headers, origin and subprotocols are sent as asked, and --close says how t
   assert.deepEqual([closeCode, String(reason)], [4000, "that is all"]);
 });
 
+/** What a page of `origin` is answered that calls the server `host`, or by the host of `url`. */
+async function statusOf(url: string, origin: string, host?: string): Promise<number> {
+  const socket = new WebSocket(url, { origin, ...(host === undefined ? {} : { headers: { host } }) });
+  socket.on("error", () => undefined);
+  const first = await Promise.race([
+    once(socket, "open").then(() => 101),
+    once(socket, "unexpected-response").then(
+      ([, response]) => (response as { statusCode: number }).statusCode,
+    ),
+  ]);
+  socket.terminate();
+  return first;
+}
+
+/** A proxy to `port` that says `header` first. */
+async function headed(port: number, header: string) {
+  return tcpServer((socket) => {
+    const onward = connect(port, "127.0.0.1");
+    onward.on("error", () => undefined);
+    onward.write(header);
+    socket.pipe(onward).pipe(socket);
+  });
+}
+
 test("listen --origin lets the pages in that it names, and no others", async () => {
-  const statusOf = async (url: string, origin: string): Promise<number> => {
-    const socket = new WebSocket(url, { origin });
-    socket.on("error", () => undefined);
-    const first = await Promise.race([
-      once(socket, "open").then(() => 101),
-      once(socket, "unexpected-response").then(
-        ([, response]) => (response as { statusCode: number }).statusCode,
-      ),
-    ]);
-    socket.terminate();
-    return first;
-  };
   await using own = new Terminal("listen ws://127.0.0.1:0 --echo");
   await using named = new Terminal(
     "listen ws://127.0.0.1:0 --echo --origin https://a.test --origin https://b.test",
@@ -217,6 +229,39 @@ test("listen --origin lets the pages in that it names, and no others", async () 
   assert.equal(await statusOf(namedUrl, "https://a.test.evil"), 403);
   assert.equal(await statusOf(openUrl, "https://whoever.test"), 101);
 });
+
+for (const [how, flags] of [
+  ["", ""],
+  [" behind a proxy", "--proxy-protocol"],
+] as const) {
+  test(`listen${how}: a page calls the server by a name that it was told, and the first other one is told how`, async () => {
+    await using untold = new Terminal(`listen ws://127.0.0.1:0 --echo ${flags}`);
+    await using told = new Terminal(
+      `listen ws://127.0.0.1:0 --echo ${flags} --allowed-host square.test --allowed-host '*.example.org'`,
+    );
+    const ports = [(await untold.listening()).port, (await told.listening()).port] as const;
+    const header = "PROXY TCP4 203.0.113.7 127.0.0.1 4242 80\r\n";
+    using toUntold = flags === "" ? undefined : await headed(ports[0], header);
+    using toTold = flags === "" ? undefined : await headed(ports[1], header);
+    const untoldUrl = `ws://127.0.0.1:${toUntold?.port ?? ports[0]}`;
+    const toldUrl = `ws://127.0.0.1:${toTold?.port ?? ports[1]}`;
+    for (const name of ["square.test", "a.example.org:8080"]) {
+      assert.equal(await statusOf(untoldUrl, `http://${name}`, name), 403);
+      assert.equal(await statusOf(toldUrl, `http://${name}`, name), 101);
+    }
+    assert.equal(await statusOf(toldUrl, "http://example.org", "example.org"), 403);
+    assert.equal(await statusOf(toldUrl, "http://localhost:1", "localhost:1"), 101);
+    assert.equal(await statusOf(toldUrl, "https://square.test", "backend"), 101);
+    await untold.says(
+      /^zocalo: a page calls this server square\.test, which it was not told; --allowed-host square\.test lets such pages in$/m,
+    );
+    for (const terminal of [untold, told]) {
+      terminal.child.kill("SIGTERM");
+      const { stderr } = await terminal.end();
+      assert.equal(stderr.match(/--allowed-host/g)?.length, 1, stderr); // Not once for each.
+    }
+  });
+}
 
 test("--compress negotiates permessage-deflate on both sides, and messages survive it", async () => {
   await using terminal = new Terminal("listen ws://127.0.0.1:0 --echo --compress");

@@ -110,7 +110,8 @@ export class Message extends Component<MessageProps, { isUnfolded: boolean }> {
         <p class="said" data-testid="message-text" dir="auto">
           {linkify(shown).map((piece, index) =>
             piece.kind === "link" ? (
-              <a key={index} href={piece.href} target="_blank" rel="noopener noreferrer nofollow">
+              // `dir` isolates: an override in the text before would show the address from right to left.
+              <a key={index} dir="ltr" href={piece.href} target="_blank" rel="noopener noreferrer nofollow">
                 {piece.text}
               </a>
             ) : (

@@ -1,4 +1,5 @@
 import { valuesOf } from "./fields.ts";
+import { namedHost } from "./target.ts";
 
 /** The part of an HTTP request that a handshake looks at; Node's `IncomingMessage` is one. */
 export interface HandshakeRequest {
@@ -11,16 +12,15 @@ export interface HandshakeRequest {
 }
 
 /**
- * The default of `checkOrigin`: true if there is no `Origin` header (programs other than browsers send none), or if its host and port are those of the
- * `Host` header. `null`, malformed and repeated ones are refused.
+ * True if there is no `Origin` header (programs other than browsers send none), or if its host and port are those that the request is for: of the `Host` header, or of a target in
+ * absolute form. `null`, malformed and repeated ones are refused. As a `checkOrigin` this lets in pages of whatever name leads here, an attacker's own among them (DNS rebinding): the default, `HostNames.isOwnPage`, does not.
  */
 export function isSameHost(request: HandshakeRequest): boolean {
   const origins = valuesOf(request.rawHeaders, "origin");
   if (origins.length === 0) return true;
-  const hosts = valuesOf(request.rawHeaders, "host");
   const [origin] = origins;
-  const [host] = hosts;
-  if (origins.length > 1 || hosts.length !== 1 || origin === undefined || host === undefined) return false;
+  const host = namedHost(request);
+  if (origins.length > 1 || origin === undefined || host === undefined) return false;
   const match = /^(https?):\/\/([^/?#@\\\s]+)$/i.exec(origin);
   if (match === null) return false;
   const scheme = (match[1] as string).toLowerCase();

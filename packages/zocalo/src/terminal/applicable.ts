@@ -19,16 +19,19 @@ const PROXIED = ["tcp", "tls", "ws", "wss"] as const;
 const USES: { readonly [K in keyof Flags]?: Use } = {
   proxyProtocol: { flag: "--proxy-protocol", schemes: PROXIED, side: "listen" },
   trustedProxy: { flag: "--trusted-proxy", schemes: PROXIED, side: "listen" },
+  replaceStale: { flag: "--replace-stale", schemes: ["unix"], side: "listen" },
   cert: { flag: "--cert", schemes: TLS },
   key: { flag: "--key", schemes: TLS },
   ca: { flag: "--ca", schemes: TLS },
   insecure: { flag: "--insecure", schemes: TLS, side: "dial" },
+  acceptTruncation: { flag: "--accept-truncation", schemes: ["tls"] },
   servername: { flag: "--servername", schemes: TLS, side: "dial" },
   binary: { flag: "--binary", schemes: WEBSOCKET },
   text: { flag: "--text", schemes: WEBSOCKET },
   subprotocol: { flag: "--subprotocol", schemes: WEBSOCKET },
   header: { flag: "--header", schemes: WEBSOCKET },
   origin: { flag: "--origin", schemes: WEBSOCKET },
+  allowedHost: { flag: "--allowed-host", schemes: WEBSOCKET, side: "listen" },
   compress: { flag: "--compress", schemes: WEBSOCKET },
   ping: { flag: "--ping", schemes: WEBSOCKET },
   close: { flag: "--close", schemes: WEBSOCKET },
@@ -43,7 +46,13 @@ const CONFLICTS: readonly (readonly [keyof Flags, keyof Flags, string])[] = [
     "hex",
     "--echo sends back what comes; --hex is for standard input and output, which it does not use.",
   ],
+  ["hex", "raw", "--hex and --raw exclude each other."],
   ["echo", "binary", "--echo answers text with text and binary with binary; --binary is for standard input."],
+  [
+    "origin",
+    "allowedHost",
+    "--origin says which pages get in, whatever they call this host; --allowed-host is for those of this host.",
+  ],
   ["echo", "text", "--echo answers text with text and binary with binary; --text is for standard input."],
 ];
 
@@ -53,7 +62,7 @@ export function checkFlags(side: Side, target: Target, flags: Flags): void {
     if (flags[name as keyof Flags] === undefined) continue;
     if (schemes !== undefined && !schemes.includes(target.scheme)) {
       refuse(
-        `${flag} is for ${schemes.map((scheme) => `${scheme}://`).join(" and ")}, not for ${target.text}.`,
+        `${flag} is for ${schemes.map((scheme) => (scheme === "unix" ? "unix:" : `${scheme}://`)).join(" and ")}, not for ${target.text}.`,
       );
     }
     if (only !== undefined && only !== side) refuse(`${flag} is for zocalo ${only}.`);

@@ -51,6 +51,7 @@ const GROUPS = {
   all: "Options:",
   tls: "For tls and wss:",
   proxy: "For tcp, tls, ws and wss:",
+  unix: "For unix:",
   websocket: "For ws and wss:",
 } as const;
 
@@ -86,6 +87,11 @@ function optionsOf(side: Side): Option[] {
   add("all", "--hex", "lines of hexadecimal digits stand for bytes, both ways");
   add(
     "all",
+    "--raw",
+    "write what comes as it is on a terminal, too. DANGER: it obeys the peer's escape sequences then",
+  );
+  add(
+    "all",
     "-w, --timeout <TIME>",
     choose(
       "end when nothing comes or goes for this long: 5 (seconds), 300ms, 2m",
@@ -103,6 +109,7 @@ function optionsOf(side: Side): Option[] {
       "--trusted-proxy <ADDRESS>",
       "whom to believe, as 10.0.0.5 or 10.0.0.0/8; repeat it for more (default: this machine)",
     ).argParser(collect);
+    add("unix", "--replace-stale", "replace a socket file that a crashed server has left");
   }
   add(
     "tls",
@@ -126,6 +133,11 @@ function optionsOf(side: Side): Option[] {
       "DANGER: talk to anybody, unchecked; whoever is in between can read and change everything",
     );
   }
+  add(
+    "tls",
+    "--accept-truncation",
+    "DANGER: of tls, take a connection that is cut for one that has ended; for peers that never send a close_notify",
+  );
   add("websocket", "--text", "send text messages; the default, but for --hex");
   add(
     "websocket",
@@ -153,6 +165,13 @@ function optionsOf(side: Side): Option[] {
       "the Origin to send",
     ),
   ).argParser(collect);
+  if (isListening) {
+    add(
+      "websocket",
+      "--allowed-host <NAME>",
+      "a name by which pages may call this host, such as chat.example.org or *.example.org; repeat it for more (default: localhost, the address, the name in the URL)",
+    ).argParser(collect);
+  }
   add("websocket", "--compress", "compress messages (permessage-deflate) if the peer can");
   add("websocket", "--ping", "ping every second and tell the round trip on standard error");
   add(

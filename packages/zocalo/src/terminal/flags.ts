@@ -13,6 +13,7 @@ export interface Flags {
   readonly keep?: true;
   readonly lines?: true;
   readonly hex?: true;
+  readonly raw?: true;
   /** Milliseconds. */
   readonly timeout?: number;
   /** Bytes. */
@@ -20,16 +21,19 @@ export interface Flags {
   readonly verbose?: true;
   readonly proxyProtocol?: true;
   readonly trustedProxy?: readonly string[];
+  readonly replaceStale?: true;
   readonly cert?: string;
   readonly key?: string;
   readonly ca?: string;
   readonly insecure?: true;
   readonly servername?: string;
+  readonly acceptTruncation?: true;
   readonly binary?: true;
   readonly text?: true;
   readonly subprotocol?: readonly string[];
   readonly header?: readonly (readonly [name: string, value: string])[];
   readonly origin?: readonly string[];
+  readonly allowedHost?: readonly string[];
   readonly compress?: true;
   readonly ping?: true;
   readonly close?: Closing;

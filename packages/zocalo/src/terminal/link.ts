@@ -1,4 +1,4 @@
-import type { CloseInfo, Conn, MessageConn } from "@zocalo/net";
+import { type CloseInfo, type Conn, type MessageConn, printable } from "@zocalo/net";
 
 /** What the modes need of a connection of messages; every `MessageConn` has it. */
 export type Messages = Pick<MessageConn, "serve" | "send" | "trySend" | "close" | "abort">;
@@ -39,8 +39,10 @@ export interface Door {
   drain(deadline: number): Promise<void>;
 }
 
-/** Told of a connection that was refused before it became a link: by whom it was made, and why it came to nothing. */
-export type OnRefused = (peer: string, reason: string) => void;
+/**
+ * Told of a connection that was refused before it became a link: by whom it was made, why it came to nothing, and what the user can do about it, if that has not been said for a while.
+ */
+export type OnRefused = (peer: string, reason: string, advice?: string) => void;
 
 /** How one link ended without a failure. */
 export type End = "ended" | "timeout";
@@ -50,8 +52,8 @@ export function isErrorCode(code: number): boolean {
   return code >= 1002 && code <= 1015 && code !== 1005;
 }
 
-/** `1008 policy`, or what else is known. */
+/** `1008 policy`, or what else is known. The reason is the peer's own words: they stay on their line. */
 export function closeWords({ code, reason, error }: CloseInfo): string {
   if (error !== undefined) return error.message;
-  return code === 1005 ? "without a code" : `${code}${reason === "" ? "" : ` ${reason}`}`;
+  return code === 1005 ? "without a code" : `${code}${reason === "" ? "" : ` ${printable(reason)}`}`;
 }

@@ -1,11 +1,18 @@
 import type { Writable } from "node:stream";
+import { printableJson } from "@zocalo/net";
+import { forPeople } from "../for-people.ts";
+import { maskSecrets } from "../secrets.ts";
 
 /** Something that happened, for standard error: an event's name and what belongs to it. */
 export type NoticeDetails = Readonly<Record<string, string | number | undefined>>;
 
 /**
- * What is said on standard error besides failures. A person at a terminal is told in words; a program gets one JSON object for each line,
- * and only the one that says where a listener listens, unless it asks for more.
+ * What is said on standard error besides failures. A person at a terminal is told in words; a program gets
+ * one JSON object for each line, and only the one that says where a listener listens, unless it asks for
+ * more.
+ *
+ * Peers have a part in what is said: their names, reasons and addresses. None of it moves a cursor, and no
+ * token of a URL is shown.
  */
 export class Notices {
   readonly #stream: Writable;
@@ -20,7 +27,10 @@ export class Notices {
 
   /** What everybody needs to know. */
   announce(event: string, words: string, details: NoticeDetails): void {
-    this.#stream.write(this.#isForPeople ? `${words}\n` : `${JSON.stringify({ event, ...details })}\n`);
+    const line = this.#isForPeople
+      ? forPeople(words)
+      : printableJson(JSON.stringify(maskSecrets({ event, ...details })));
+    this.#stream.write(`${line}\n`);
   }
 
   /** What may be of interest. */
@@ -30,6 +40,6 @@ export class Notices {
 
   /** What must not be overlooked, in words for everybody. */
   warn(words: string): void {
-    this.#stream.write(`zocalo: ${words}\n`);
+    this.#stream.write(`zocalo: ${forPeople(words)}\n`);
   }
 }

@@ -125,6 +125,7 @@ export async function pumpMessages(link: MessageLink, options: PumpOptions): Pro
   const info = await closed;
   idle.stop();
   feed.stop();
+  await output.write(printer.end());
   await sending;
   if (feed.inputFailure !== undefined) throw feed.inputFailure;
   if (end !== undefined && (info.wasClean || end === "timeout")) return end;

@@ -1,6 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { inspect } from "node:util";
 import type { CloseInfo } from "@zocalo/net";
 import { EXIT, UserError } from "../exit-code.ts";
+import { linesForPeople } from "../for-people.ts";
+import { withoutTokens } from "../secrets.ts";
 import { checkFlags, type Side } from "./applicable.ts";
 import { Broadcast } from "./broadcast.ts";
 import { dialDatagrams, listenDatagrams } from "./datagrams.ts";
@@ -9,7 +12,15 @@ import { explained, sentence } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { IdleTimer } from "./idle-timer.ts";
 import { Input } from "./input.ts";
-import { closeWords, type Door, type End, isErrorCode, type Link, type MessageLink } from "./link.ts";
+import {
+  closeWords,
+  type Door,
+  type End,
+  isErrorCode,
+  type Link,
+  type MessageLink,
+  type OnRefused,
+} from "./link.ts";
 import { Notices } from "./notices.ts";
 import { Output } from "./output.ts";
 import { pumpBytes, pumpMessages, type PumpOptions } from "./pump.ts";
@@ -36,6 +47,7 @@ const GOING_AWAY = 1001;
 export async function runTerminal(side: Side, url: string, flags: Flags): Promise<number> {
   const target = parseTarget(url);
   checkFlags(side, target, flags);
+  process.on("uncaughtException", crashed);
   const command = new TerminalCommand(target, flags);
   try {
     return await (side === "listen" ? command.listen() : command.dial());
@@ -44,6 +56,15 @@ export async function runTerminal(side: Side, url: string, flags: Flags): Promis
   } finally {
     await command.finish();
   }
+}
+
+/**
+ * A defect deserves its stack trace. Node would print it with whatever a peer's words in it tell a terminal
+ * to do.
+ */
+function crashed(error: unknown): void {
+  process.stderr.write(`${linesForPeople(inspect(error))}\n`);
+  process.exit(EXIT.failed);
 }
 
 /** One run of either command: the terminal on one side, links on the other. */
@@ -62,7 +83,7 @@ class TerminalCommand {
   constructor(target: Target, flags: Flags) {
     const { stdin, stdout, stderr } = process;
     const isForPeople = stdout.isTTY && stderr.isTTY;
-    const shape = shapeFor(target.scheme, flags);
+    const shape = shapeFor(target.scheme, flags, stdout.isTTY);
     let broke: (interruption: Interruption) => void = () => undefined;
     this.#broken = new Promise((resolve) => {
       broke = resolve;
@@ -259,8 +280,9 @@ class TerminalCommand {
   }
 
   #openDoor(): Promise<Door> {
-    const onRefused = (peer: string, reason: string): void => {
+    const onRefused: OnRefused = (peer, reason, advice) => {
       this.#notices.tell("refused", `refused ${peer}: ${reason}`, { peer, reason });
+      if (advice !== undefined) this.#notices.warn(advice);
     };
     const { scheme } = this.#target;
     switch (scheme) {
@@ -292,7 +314,7 @@ class TerminalCommand {
     const { peer } = link;
     const subprotocol = link.form === "messages" ? link.subprotocol : undefined;
     this.#open.add(link);
-    const words = subprotocol === undefined ? "" : ` (${subprotocol})`;
+    const words = subprotocol === undefined ? "" : ` (${withoutTokens(subprotocol)})`;
     this.#notices.tell("connected", `connected with ${peer}${words}`, { peer, subprotocol });
     const pinging = link.form === "messages" && this.#flags.ping ? this.#keepPinging(link) : undefined;
     try {

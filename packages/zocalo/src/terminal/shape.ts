@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import type { Message } from "@zocalo/net";
+import { type Message, printableLines } from "@zocalo/net";
 import { EXIT, UserError } from "../exit-code.ts";
 import type { Flags } from "./flags.ts";
 import { LineSplitter } from "./line-splitter.ts";
@@ -11,6 +11,8 @@ export interface Shape {
   readonly unit: "portion" | "line";
   /** Lines of hexadecimal digits stand for bytes, both ways. */
   readonly isHex: boolean;
+  /** What comes is shown on a terminal, which must not obey it. */
+  readonly isForPeople: boolean;
   /** Messages are sent as text. */
   readonly isText: boolean;
   /** The connection is a stream whose lines are what counts. */
@@ -61,6 +63,7 @@ export function* linesOf(message: Message, shape: Shape): Generator<Message, voi
 export class Printer {
   readonly #shape: Shape;
   readonly #lines: LineSplitter | undefined;
+  readonly #text = new TerminalText();
 
   constructor(shape: Shape) {
     this.#shape = shape;
@@ -83,13 +86,41 @@ export class Printer {
   /** What is left when the connection has ended. */
   end(): Buffer {
     const rest = this.#lines?.end();
-    return rest === undefined ? Buffer.alloc(0) : this.#printOne(rest);
+    return rest === undefined ? Buffer.from(this.#text.end()) : this.#printOne(rest);
   }
 
   #printOne(bytes: Buffer): Buffer {
     if (this.#shape.isHex)
       return Buffer.from(`${bytes.toString("hex").replace(/..(?!$)/g, "$& ")}\n`, "latin1");
-    return this.#shape.unit === "line" ? Buffer.concat([bytes, NEWLINE]) : bytes;
+    const isLine = this.#shape.unit === "line";
+    if (this.#shape.isForPeople) {
+      return Buffer.from(isLine ? `${printableLines(bytes.toString())}\n` : this.#text.write(bytes));
+    }
+    return isLine ? Buffer.concat([bytes, NEWLINE]) : bytes;
+  }
+}
+
+/**
+ * Portions of a text, wherever it is cut, as `printableLines` shows them. What is no UTF-8 becomes U+FFFD.
+ */
+class TerminalText {
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  /** A carriage return that is shown, unless it turns out to belong to the end of a line. */
+  #held = "";
+
+  write(bytes: Uint8Array): string {
+    return this.#show(this.#decoder.decode(bytes, { stream: true }));
+  }
+
+  /** What was held back at the end of the last portion. */
+  end(): string {
+    return printableLines(this.#held + this.#decoder.decode());
+  }
+
+  #show(more: string): string {
+    const text = this.#held + more;
+    this.#held = text.endsWith("\r") ? "\r" : "";
+    return printableLines(text.slice(0, text.length - this.#held.length));
   }
 }
 
@@ -109,14 +140,16 @@ function viewOf(bytes: Uint8Array): Buffer {
 /** Largest datagram that is made of a portion of the input, in bytes: every path takes it in one piece (RFC 9000 §14). */
 const DATAGRAM_BYTES = 1200;
 
-/** The shape that the options ask for. */
-export function shapeFor(scheme: Scheme, { lines, hex, binary, text, broadcast, maxMessage }: Flags): Shape {
+/** The shape that the options ask for. @param isTerminal whether standard output is one. */
+export function shapeFor(scheme: Scheme, flags: Flags, isTerminal: boolean): Shape {
+  const { lines, hex, binary, text, broadcast, maxMessage, raw } = flags;
   const isWebSocket = scheme === "ws" || scheme === "wss";
   const isStream = !isWebSocket && scheme !== "udp";
   const isByLine = lines === true || hex === true || (isWebSocket && binary !== true);
   return {
     unit: isByLine ? "line" : "portion",
     isHex: hex === true,
+    isForPeople: isTerminal && raw !== true,
     isText: isWebSocket && (text === true || (binary !== true && hex !== true)),
     // In a broadcast the framing makes the lines.
     isLineStream: isStream && lines === true && broadcast !== true,

@@ -53,6 +53,7 @@ export async function dialStream(
     caFile: flags.ca,
     serverName: flags.servername,
     dangerouslyAcceptAnyCertificate: flags.insecure,
+    dangerouslyAcceptTruncation: flags.acceptTruncation,
   });
   return byteLink(conn);
 }
@@ -64,6 +65,8 @@ export function asMessages({ conn, peer }: ByteLink, flags: Flags): MessageLink 
     sendLimitBytes: flags.maxMessage + 1_048_576,
     // The modes decide how long a peer may take nothing.
     writeTimeoutMs: Number.POSITIVE_INFINITY,
+    // A prompt is half a line for as long as nobody answers it.
+    messageTimeoutMs: Number.POSITIVE_INFINITY,
   };
   const messages: MessageConn = flags.lines
     ? delimited(conn, "\n", options)
@@ -87,7 +90,7 @@ export function openListener(
   const onRefuse = ({ remoteAddr, reason, error }: Refusal): void => {
     onRefused(remoteAddr === undefined ? "somebody" : String(remoteAddr), error?.message ?? reason);
   };
-  if (scheme === "unix") return listen("unix", address, { onRefuse });
+  if (scheme === "unix") return listen("unix", address, { onRefuse, replaceStale: flags.replaceStale });
   const proxyProtocol = flags.proxyProtocol ? { trusted: flags.trustedProxy ?? LOOPBACK } : undefined;
   if (scheme === "tcp") return listen("tcp", address, { proxyProtocol, onRefuse });
   return listen("tls", address, {
@@ -96,6 +99,7 @@ export function openListener(
     onRefuse,
     caFile: flags.ca,
     clientCertificates: flags.ca === undefined ? "none" : "require",
+    dangerouslyAcceptTruncation: flags.acceptTruncation,
   });
 }
 

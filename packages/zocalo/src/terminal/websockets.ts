@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
-import type { IpAddr, Listener } from "@zocalo/net";
-import { type AttachOptions, attach, dial, listen, type WebSocketConn } from "@zocalo/websocket";
+import { type IpAddr, type Listener, type NetError, parseAddr, type TlsServerOptions } from "@zocalo/net";
+import { type AttachOptions, attach, dial, HostNames, listen, type WebSocketConn } from "@zocalo/websocket";
+import { Seldom } from "../seldom.ts";
 import { FedServer } from "./fed-server.ts";
 import { type Flags, headerRecord } from "./flags.ts";
 import type { Door, MessageLink, OnRefused } from "./link.ts";
@@ -20,15 +21,28 @@ export async function listenWebSocket(
   onRefused: OnRefused,
 ): Promise<Door> {
   const { origin } = flags;
+  const { host } = parseAddr("tcp", address, "listen");
+  const allowedHosts = HostNames.ofListener(host, flags.allowedHost);
+  const names = new HostNames(allowedHosts);
+  const seldom = new Seldom();
   const options: AttachOptions = {
     ...common(flags),
     // The URL of no path means all of them, and so does its other spelling.
     ...(path === "" || path === "/" ? {} : { path }),
     ...(origin === undefined
-      ? {}
+      ? { allowedHosts }
       : { checkOrigin: (request) => origin.includes("*") || origin.includes(request.headers.origin ?? "*") }),
     headers: headerRecord(flags.header),
-    onRefused: (error, { socket }) => onRefused(socket.remoteAddress ?? "somebody", error.message),
+    onRefused: (error, request) => {
+      const { socket } = request;
+      const name =
+        origin === undefined && !names.isOwnPage(request, socket)
+          ? names.unknownHost(request, socket)
+          : undefined;
+      let advice: string | undefined;
+      if (name !== undefined) seldom.tell(() => (advice = adviceFor(name)));
+      onRefused(socket.remoteAddress ?? "somebody", error.message, advice);
+    },
   };
   if (flags.proxyProtocol) {
     if (scheme === "wss") serverIdentity(flags, scheme);
@@ -41,8 +55,14 @@ export async function listenWebSocket(
       drain: async (deadline) => void (await Promise.all([listener.drain(deadline), under.drain(deadline)])),
     };
   }
-  const tls = scheme === "wss" ? { tls: await serverTls(flags) } : {};
+  const onTlsRefused = ({ remoteAddr, message }: NetError): void => onRefused(String(remoteAddr), message);
+  const tls = scheme === "wss" ? { tls: serverTls(flags), onTlsRefused } : {};
   return doorOf(await listen(address, { ...options, ...tls }));
+}
+
+/** For the user, who may be the one who knows the name. Strangers choose it, so it is told seldom. */
+function adviceFor(name: string): string {
+  return `a page calls this server ${name}, which it was not told; --allowed-host ${name} lets such pages in`;
 }
 
 function doorOf(listener: Listener<WebSocketConn>): Door {
@@ -88,11 +108,9 @@ function common(flags: Flags) {
   };
 }
 
-async function serverTls(flags: Flags) {
-  const { certFile, keyFile } = serverIdentity(flags, "wss");
-  const [cert, key] = await Promise.all([readFile(certFile), readFile(keyFile)]);
-  if (flags.ca === undefined) return { cert, key };
-  return { cert, key, ca: await readFile(flags.ca), requestCert: true, rejectUnauthorized: true };
+function serverTls(flags: Flags): TlsServerOptions {
+  const identity = serverIdentity(flags, "wss");
+  return flags.ca === undefined ? identity : { ...identity, caFile: flags.ca, clientCertificates: "require" };
 }
 
 async function clientTls({ cert, key, ca, servername, insecure }: Flags) {

@@ -1,4 +1,4 @@
-import { checkPeriodMs, type Monitored, monitor, unmonitor } from "@zocalo/net";
+import { checkPeriodMs, type Monitored, monitor, unmonitor } from "./rounds.ts";
 
 /** The connection, as its message watch sees it. */
 export interface MessageWatchHost {

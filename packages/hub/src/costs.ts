@@ -1,0 +1,27 @@
+/**
+ * What commands cost, in thousandths of a cheap one such as `ping`. A session and an address may spend so much a second
+ * (`HubLimits`), so that a thousand of the dearest commands take no longer than a thousand of the cheapest.
+ */
+export const COST = {
+  /** Any command. */
+  command: 1_000,
+  /** 1,024 characters of a command, or of its answer, beyond the first 1,024. */
+  kilobyte: 125,
+  /** A publication read from the log, for `history` or for the beginning of a subscription. */
+  publication: 50,
+  /** A user in a presence snapshot, shown or not. */
+  presentUser: 50,
+} as const;
+
+/** A subscription is not charged for more publications than this: it reads further as slowly as its peer does. */
+const MAX_CHARGED = 1_000;
+
+/** What the length of a command or answer costs. */
+export function costOfLength(length: number): number {
+  return Math.floor(length / 1_024) * COST.kilobyte;
+}
+
+/** What reading so many publications costs. */
+export function costOfPublications(count: number): number {
+  return Math.min(count, MAX_CHARGED) * COST.publication;
+}

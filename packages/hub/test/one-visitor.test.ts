@@ -1,0 +1,375 @@
+// One address takes all it can get; an honest client beside it notices nothing. Each limit is tried at the limit and one past it.
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import type { Command, ErrorCode, ServerMessage } from "@zocalo/protocol";
+import { MemoryEngine } from "../src/index.ts";
+import { settle } from "./fake-clock.ts";
+import { FakeConn } from "./fake-conn.ts";
+import { type Square, square } from "./square.ts";
+
+const GREEDY = { transport: "tcp", host: "203.0.113.7" } as const;
+const HONEST = { transport: "tcp", host: "198.51.100.1" } as const;
+const PING: Command = { type: "ping" };
+
+function codeOf(message: ServerMessage): ErrorCode | undefined {
+  return message.type === "error" ? message.code : undefined;
+}
+
+/** Why the hub ended it. */
+function farewell(conn: FakeConn): { code: number; reason: string } | undefined {
+  const [last] = conn.all("disconnect");
+  return last && { code: last.code, reason: last.reason };
+}
+
+/** A client of another address does what clients do. */
+async function honestVisit(t: TestContext, { conn }: Square): Promise<void> {
+  const startedAt = process.hrtime.bigint();
+  const honest = conn(HONEST);
+  assert.equal((await honest.ask({ type: "connect" })).type, "connected");
+  const channel = "quiet:honest";
+  assert.equal((await honest.ask({ type: "subscribe", channel })).type, "subscribed");
+  assert.equal((await honest.ask({ type: "publish", channel, data: "hola" })).type, "published");
+  assert.equal((await honest.ask({ type: "history", channel })).type, "history");
+  assert.equal((await honest.ask(PING)).type, "pong");
+  await honest.until(({ type }) => type === "publication");
+  const ms = Number(process.hrtime.bigint() - startedAt) / 1e6;
+  t.diagnostic(`five commands of an honest client beside it: ${ms.toFixed(2)} ms`);
+  await honest.close();
+}
+
+/** A UDP peer that can prove its address. */
+function unproved(plaza: Square, host: string): FakeConn {
+  const verification = { cookie: "c00kie", verify: (cookie: string) => cookie === "c00kie" };
+  return plaza.conn({ transport: "udp", host, maxSendBytes: 1_200, verification });
+}
+
+test("one session past those of its address is told so with 1013, and there is room again when one has ended", async (t) => {
+  const plaza = square({ limits: { sessionsPerAddress: 3 } });
+  const greedy = [1, 2, 3].map(() => plaza.conn(GREEDY));
+  for (const conn of greedy) assert.equal((await conn.ask(PING)).type, "pong");
+  const one = plaza.conn(GREEDY);
+  assert.equal((await one.untilClosed()).code, 1013);
+  assert.deepEqual(farewell(one), { code: 1013, reason: "too many connections from your address" });
+  await honestVisit(t, plaza);
+  assert.equal(plaza.hub.stats().sessions, 3);
+
+  await greedy[0]?.close();
+  assert.equal((await plaza.conn(GREEDY).ask(PING)).type, "pong");
+  await plaza.hub.close();
+});
+
+test("who is turned away and does not leave takes no place of those who are let in", async (t) => {
+  const plaza = square({ limits: { sessions: 3, sessionsPerAddress: 1 } });
+  plaza.conn(GREEDY);
+  const refused = Array.from({ length: 20 }, () => new FakeConn(GREEDY));
+  for (const conn of refused) {
+    conn.closeHangs = true;
+    plaza.hub.accept(conn);
+    assert.equal(farewell(conn)?.code, 1013);
+    assert.equal(conn.closed, undefined);
+  }
+  assert.equal(plaza.hub.stats().sessions, 1);
+  await honestVisit(t, plaza);
+  const closing = plaza.hub.close();
+  plaza.clock.advance(60_000);
+  await closing;
+});
+
+test("an IPv6 network of 64 bits is one address, and the next one another", async () => {
+  const plaza = square({ limits: { sessionsPerAddress: 2 } });
+  const from = (host: string): FakeConn => plaza.conn({ transport: "tcp", host });
+  const inside = [from("2001:db8:0:1::1"), from("2001:db8:0:1:ffff::2")];
+  const past = from("2001:db8:0:1::3");
+  assert.equal((await past.untilClosed()).code, 1013);
+  const outside = from("2001:db8:0:2::1");
+  for (const conn of [...inside, outside]) assert.equal((await conn.ask(PING)).type, "pong");
+  const mapped = [from("::ffff:203.0.113.7"), from("203.0.113.7"), from("203.0.113.7")];
+  assert.deepEqual(
+    mapped.map((conn) => farewell(conn)?.code),
+    [undefined, undefined, 1013],
+  );
+  await plaza.hub.close();
+});
+
+test("this machine has no limit of its own unless asked, and whoever is listed has none", async () => {
+  const limits = { sessionsPerAddress: 1, subscriptionsPerAddress: 1 };
+  const local = { transport: "tcp", host: "127.0.0.1" } as const;
+  for (const [exemptAddresses, expected] of [
+    [undefined, [undefined, 1013]],
+    [["203.0.113.0/24"], [1013, undefined]],
+    [[], [1013, 1013]],
+  ] as const) {
+    const plaza = square({ limits, ...(exemptAddresses && { exemptAddresses }) });
+    const second = [local, GREEDY].map((host) => [plaza.conn(host), plaza.conn(host)][1]);
+    assert.deepEqual(
+      second.map((conn) => conn && farewell(conn)?.code),
+      expected,
+    );
+    await plaza.hub.close();
+  }
+});
+
+test("the address is where the application says that somebody is", async () => {
+  const plaza = square({
+    limits: { sessionsPerAddress: 1 },
+    hostOf: ({ transport }) => (transport === "websocket" ? "203.0.113.7" : "203.0.113.8"),
+  });
+  const [first, other, second] = (["websocket", "tcp", "websocket"] as const).map((transport) =>
+    plaza.conn({ transport, host: "192.0.2.1" }),
+  );
+  assert.deepEqual(
+    [first, other, second].map((conn) => conn && farewell(conn)?.code),
+    [undefined, undefined, 1013],
+  );
+  await plaza.hub.close();
+});
+
+test("the sessions of an address have so many subscriptions together, and one more is limit_reached", async (t) => {
+  const plaza = square({ limits: { subscriptionsPerAddress: 4 } });
+  const [one, two] = [plaza.conn(GREEDY), plaza.conn(GREEDY)];
+  const subscribe = (conn: FakeConn, channel: string) => conn.ask({ type: "subscribe", channel });
+  for (const channel of ["quiet:1", "quiet:2"]) {
+    for (const conn of [one, two]) assert.equal((await subscribe(conn, channel)).type, "subscribed");
+  }
+  assert.equal(codeOf(await subscribe(one, "quiet:3")), "limit_reached");
+  assert.equal(plaza.hub.stats().channels, 2);
+  await honestVisit(t, plaza);
+
+  await two.ask({ type: "unsubscribe", channel: "quiet:1" });
+  assert.equal((await subscribe(one, "quiet:3")).type, "subscribed");
+  assert.equal(codeOf(await subscribe(one, "quiet:4")), "limit_reached");
+  two.cut(); // With the one that it had left.
+  assert.equal((await subscribe(one, "quiet:4")).type, "subscribed");
+  await plaza.hub.close();
+});
+
+test("the sessions of an address have a burst together; past it rate_limited, and retryMs later it goes on", async (t) => {
+  const plaza = square({ limits: { commandsPerSecondPerAddress: 10, commandBurstPerAddress: 20 } });
+  const greedy = [1, 2, 3, 4].map(() => plaza.conn(GREEDY));
+  for (const conn of greedy) {
+    for (let count = 0; count < 5; count++) assert.equal((await conn.ask(PING)).type, "pong");
+  }
+  const [first] = greedy;
+  assert.ok(first);
+  const refused = await first.ask(PING);
+  assert.ok(refused.type === "error" && refused.code === "rate_limited");
+  assert.equal(refused.retryMs, 200, "a tenth of the burst at ten a second");
+  await honestVisit(t, plaza);
+
+  plaza.clock.advance(199);
+  assert.equal((await first.ask(PING)).type, "pong");
+  assert.equal(codeOf(await first.ask(PING)), "rate_limited");
+  await plaza.hub.close();
+});
+
+test("whoever connects again goes on with the rate that was left", async () => {
+  const plaza = square({ limits: { commandsPerSecondPerAddress: 10, commandBurstPerAddress: 20 } });
+  const first = plaza.conn(GREEDY);
+  for (let count = 0; count < 20; count++) first.say(PING);
+  await settle();
+  await first.close();
+  const again = plaza.conn(GREEDY);
+  assert.equal(codeOf(await again.ask(PING)), "rate_limited");
+  await again.close();
+  plaza.clock.advance(2_000);
+  const later = plaza.conn(GREEDY);
+  for (let count = 0; count < 20; count++) assert.equal((await later.ask(PING)).type, "pong");
+  await plaza.hub.close();
+});
+
+/** What is dear, and what it costs at least. */
+const DEAR: readonly (readonly [string, Command, number])[] = [
+  ["history of 1,000 small publications", { type: "history", channel: "quiet:log", limit: 1_000 }, 50],
+  ["history of large publications", { type: "history", channel: "quiet:large", limit: 1_000 }, 30],
+  ["presence of 1,000 users", { type: "presence", channel: "plaza:plain" }, 50],
+  ["presence of 1,000 users with an info", { type: "presence", channel: "plaza:crowd" }, 50],
+];
+
+test("a burst of the dearest commands is refused long before its end", async (t) => {
+  const plaza = square({ limits: { commandBurst: 1_000, commandsPerSecond: 500 } });
+  for (let count = 0; count < 1_000; count++) await plaza.hub.publish("quiet:log", "small");
+  for (let count = 0; count < 20; count++) await plaza.hub.publish("quiet:large", "y".repeat(48_000));
+  for (let count = 0; count < 1_000; count++) {
+    const from = { transport: "tcp", host: `10.0.${count >> 8}.${count & 255}` } as const;
+    const user = plaza.conn(from);
+    user.say({ type: "connect", info: { name: "x".repeat(900) } });
+    user.say({ type: "subscribe", channel: "plaza:crowd" });
+    plaza.conn(from).say({ type: "subscribe", channel: "plaza:plain" });
+  }
+  await settle();
+  for (const [what, command, cost] of DEAR) {
+    const greedy = plaza.conn({ ...GREEDY, maxBuffered: 2_000_000 });
+    for (let count = 0; count < 1_000; count++) greedy.say(command);
+    await greedy.until((message) => codeOf(message) === "rate_limited");
+    const served = greedy.all(command.type as "history" | "presence").length;
+    t.diagnostic(`${what}: ${served} served of a burst`);
+    assert.ok(served >= 1 && served <= 1_000 / cost + 1, `${what}: ${served}`);
+    await honestVisit(t, plaza);
+    greedy.cut();
+    plaza.clock.advance(60_000); // Its address may spend anew.
+  }
+  await plaza.hub.close();
+});
+
+test("what the dear commands of one session cost is missing to all of its address, and to nobody else", async (t) => {
+  const plaza = square({ limits: { commandBurst: 1_000, commandBurstPerAddress: 200 } });
+  for (let count = 0; count < 1_000; count++) await plaza.hub.publish("quiet:log", "small");
+  const [one, two] = [plaza.conn(GREEDY), plaza.conn(GREEDY)];
+  const history: Command = { type: "history", channel: "quiet:log", limit: 1_000 };
+  let served = 0;
+  while ((await one.ask(history)).type === "history") served++;
+  assert.ok(served >= 2 && served <= 4, `${served}`);
+  assert.equal(codeOf(await two.ask(PING)), "rate_limited");
+  await honestVisit(t, plaza);
+  await plaza.hub.close();
+});
+
+test("half a command that the transport gave up is told as 1008, after which one may connect again", async () => {
+  const plaza = square();
+  const half = plaza.conn(HONEST);
+  half.fault({ code: 1008, reason: "not completed", wasClean: false });
+  await settle();
+  assert.deepEqual(half.all("disconnect"), [
+    { type: "disconnect", code: 1008, reason: "not completed", reconnect: true },
+  ]);
+  await plaza.hub.close();
+});
+
+test("a command that costs more than is left is served, and the debt is no larger than a burst", async () => {
+  const plaza = square({ limits: { commandBurst: 10, commandsPerSecond: 10 } });
+  for (let count = 0; count < 1_000; count++) await plaza.hub.publish("quiet:log", "small");
+  const ana = plaza.conn(HONEST);
+  assert.equal((await ana.ask({ type: "history", channel: "quiet:log", limit: 1_000 })).type, "history");
+  assert.equal(codeOf(await ana.ask(PING)), "rate_limited");
+  plaza.clock.advance(1_000);
+  assert.equal(codeOf(await ana.ask(PING)), "rate_limited", "the debt of ten is paid, and no more");
+  plaza.clock.advance(100);
+  assert.equal((await ana.ask(PING)).type, "pong");
+  await plaza.hub.close();
+});
+
+test("beginning with the latest publications costs what reading them does, and beginning at the head nothing", async () => {
+  const plaza = square({ limits: { commandBurst: 100, commandsPerSecond: 1 } });
+  for (let count = 0; count < 1_000; count++) await plaza.hub.publish("quiet:log", "small");
+  for (const [last, most] of [
+    [0, 50],
+    [1_000, 3],
+  ] as const) {
+    const conn = plaza.conn(GREEDY);
+    let served = 0;
+    for (; served < 60; served++) {
+      const answer = await conn.ask({ type: "subscribe", channel: "quiet:log", last });
+      if (answer.type === "error") break;
+      await conn.ask({ type: "unsubscribe", channel: "quiet:log" });
+    }
+    if (last === 0) assert.equal(served, most);
+    else assert.ok(served <= most, `${served}`);
+    await conn.close();
+  }
+  await plaza.hub.close();
+});
+
+test("the history that an address fills is its own, and unproved addresses are one", async (t) => {
+  const plaza = square({ engine: new MemoryEngine({ maxChannelsPerAddress: 3 }) });
+  const honest = plaza.conn(HONEST);
+  await honest.ask({ type: "publish", channel: "quiet:kept", data: 1 });
+  const [one, two] = [plaza.conn(GREEDY), plaza.conn(GREEDY)];
+  for (let number = 0; number < 10; number++) {
+    const conn = number % 2 === 0 ? one : two;
+    await conn.ask({ type: "publish", channel: `quiet:g${number}`, data: number });
+    await unproved(plaza, `192.0.2.${number}`).ask({
+      type: "publish",
+      channel: `quiet:u${number}`,
+      data: number,
+    });
+  }
+  const isKept = async (channel: string): Promise<boolean> => {
+    const answer = await honest.ask({ type: "history", channel });
+    return answer.type === "history" && answer.publications.length > 0;
+  };
+  assert.equal(await isKept("quiet:kept"), true);
+  for (const kind of ["g", "u"]) {
+    const kept = [];
+    for (let number = 0; number < 10; number++) kept.push(await isKept(`quiet:${kind}${number}`));
+    assert.deepEqual(kept, [...Array.from({ length: 7 }, () => false), true, true, true], kind);
+  }
+  await honestVisit(t, plaza);
+  await plaza.hub.close();
+});
+
+test("unproved UDP peers drive out only each other, and take no place of proved ones or of other transports", async (t) => {
+  const plaza = square({ limits: { sessions: 2, sessionsPerAddress: 1, unverifiedSessions: 3 } });
+  const flood = Array.from({ length: 3 }, (_, index) => unproved(plaza, `192.0.2.${index}`));
+  for (const peer of flood) peer.say(PING);
+  await settle();
+  assert.deepEqual(
+    flood.map(({ closed }) => closed?.code),
+    [undefined, undefined, undefined],
+  );
+  const { sessions, unverifiedSessions } = plaza.hub.stats();
+  assert.deepEqual([sessions, unverifiedSessions], [3, 3]);
+
+  const [oldest, ...others] = flood;
+  const proved = unproved(plaza, "192.0.2.77");
+  assert.equal(oldest?.closed?.code, 1013);
+  assert.deepEqual(
+    others.map(({ closed }) => closed),
+    [undefined, undefined],
+  );
+  assert.equal((await proved.ask({ type: "ping", cookie: "c00kie" })).type, "pong");
+  for (let index = 0; index < 1_000; index++) unproved(plaza, `192.0.2.${index & 255}`);
+  assert.equal(proved.closed, undefined);
+  assert.equal((await proved.ask(PING)).type, "pong");
+  assert.equal(plaza.hub.stats().unverifiedSessions, 3);
+  assert.equal(plaza.hub.isFull, false);
+  await honestVisit(t, plaza);
+  await plaza.hub.close();
+});
+
+test("an unproved peer counts for no address until it proves one, and then for that", async () => {
+  const plaza = square({ limits: { sessionsPerAddress: 1 } });
+  const forged = [1, 2, 3].map(() => unproved(plaza, GREEDY.host));
+  const real = plaza.conn(GREEDY);
+  assert.equal((await real.ask(PING)).type, "pong", "its address was forged, and it does not notice");
+  const [first] = forged;
+  first?.say({ ...PING, cookie: "c00kie" });
+  assert.equal((await first?.untilClosed())?.code, 1013);
+  await real.close();
+  assert.equal((await forged[1]?.ask({ ...PING, cookie: "c00kie" }))?.type, "pong");
+  await plaza.hub.close();
+});
+
+test("who sends no command is told so with 4408 in the stated time, and who has sent one may be silent", async (t) => {
+  const plaza = square({ limits: { firstCommandMs: 5_000 } });
+  const [silent, blank, rubbish, talker] = [1, 2, 3, 4].map(() => plaza.conn(HONEST));
+  blank?.say("");
+  rubbish?.say("rubbish");
+  assert.equal((await talker?.ask(PING))?.type, "pong");
+  plaza.clock.advance(4_999);
+  for (const conn of [silent, blank, rubbish]) assert.equal(conn?.closed, undefined);
+  plaza.clock.advance(1);
+  for (const conn of [silent, blank, rubbish]) {
+    assert.ok(conn);
+    assert.equal((await conn.untilClosed()).code, 4408);
+    assert.deepEqual(farewell(conn), { code: 4408, reason: "no command came in time" });
+    assert.equal(conn.all("disconnect")[0]?.reconnect, true);
+  }
+  plaza.clock.advance(3_600_000);
+  assert.equal((await talker?.ask(PING))?.type, "pong");
+  assert.equal(plaza.hub.stats().sessions, 1);
+  await honestVisit(t, plaza);
+  await plaza.hub.close();
+});
+
+test("it is full with as many sessions as there may be, and not with those it turns away", async () => {
+  const plaza = square({ limits: { sessions: 2, sessionsPerAddress: 1 } });
+  const greedy = plaza.conn(GREEDY);
+  plaza.conn(GREEDY);
+  assert.equal(plaza.hub.isFull, false);
+  const honest = plaza.conn(HONEST);
+  assert.equal(plaza.hub.isFull, true);
+  await honest.close();
+  assert.equal(plaza.hub.isFull, false);
+  await greedy.close();
+  await plaza.hub.close();
+});

@@ -1,0 +1,184 @@
+// An end of TLS (close_notify, RFC 8446 §6.1) is an end; an end of the connection below alone is a truncation.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { connect as connectTcp, type Socket } from "node:net";
+import { after, test, type TestContext } from "node:test";
+import { connect, type TLSSocket } from "node:tls";
+import { type Conn, dial, type IpAddr, type Listener, listen, type NetError } from "@zocalo/net";
+import { TestCertificates } from "./certificates.ts";
+
+const certificates = new TestCertificates();
+after(() => certificates.remove());
+const { ca } = certificates;
+const local = certificates.issue("local", ["localhost", "127.0.0.1"]);
+
+/** A peer of node:tls whose TCP connection can be ended under it. */
+interface CuttablePeer {
+  readonly tls: TLSSocket;
+  readonly below: Socket;
+  readonly conn: Conn;
+}
+
+async function meet(listener: Listener<Conn>, maxVersion: "TLSv1.2" | "TLSv1.3"): Promise<CuttablePeer> {
+  const { port } = listener.addr as IpAddr;
+  const below = connectTcp({ port, host: "127.0.0.1", allowHalfOpen: true });
+  const tls = connect({ socket: below, host: "127.0.0.1", ca: ca.cert, maxVersion });
+  tls.on("error", () => undefined);
+  const [conn] = await Promise.all([listener.accept(), once(tls, "secureConnect")]);
+  return { tls, below, conn };
+}
+
+async function open(t: TestContext, options = {}): Promise<Listener<Conn>> {
+  const listener = await listen("tls", "127.0.0.1:0", { ...local, ...options });
+  t.after(() => listener.abort());
+  return listener;
+}
+
+/** Reads to the end: how much came, and what the end was. */
+async function drained(conn: Conn): Promise<{ bytes: number; end: string }> {
+  let bytes = 0;
+  try {
+    for await (const portion of conn) bytes += portion.length;
+    return { bytes, end: "end" };
+  } catch (error) {
+    return { bytes, end: (error as NetError).code };
+  }
+}
+
+for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
+  for (const size of [0, 10, 300_000]) {
+    test(`${version}: ${size} bytes with close_notify are an end, without one a truncation`, async (t) => {
+      const listener = await open(t);
+      const honest = await meet(listener, version);
+      honest.tls.end(Buffer.alloc(size));
+      assert.deepEqual(await drained(honest.conn), { bytes: size, end: "end" });
+      await honest.conn.close();
+
+      const cut = await meet(listener, version);
+      cut.tls.write(Buffer.alloc(size), () => cut.below.end());
+      assert.deepEqual(await drained(cut.conn), { bytes: size, end: "truncated" });
+      await assert.rejects(cut.conn.read(), {
+        code: "truncated",
+        message: /without the close_notify of TLS/,
+      });
+      cut.tls.destroy();
+    });
+
+    test(`${version}: nor does it matter that nobody reads ${size} bytes for a while`, async (t) => {
+      const listener = await open(t);
+      const honest = await meet(listener, version);
+      const cut = await meet(listener, version);
+      honest.tls.end(Buffer.alloc(size));
+      cut.tls.write(Buffer.alloc(size), () => cut.below.end());
+      // By the time that a third has come and gone so have these.
+      const third = await meet(listener, version);
+      third.tls.end("x");
+      assert.deepEqual(await drained(third.conn), { bytes: 1, end: "end" });
+      assert.deepEqual(await drained(honest.conn), { bytes: size, end: "end" });
+      assert.deepEqual(await drained(cut.conn), { bytes: size, end: "truncated" });
+      honest.conn.abort();
+      cut.tls.destroy();
+    });
+  }
+
+  test(`${version}: a slow reader that is paused in the middle is told the right end`, async (t) => {
+    const listener = await open(t);
+    for (const isCut of [false, true]) {
+      const { tls, below, conn } = await meet(listener, version);
+      const size = 1_000_000;
+      if (isCut) tls.write(Buffer.alloc(size), () => below.end());
+      else tls.end(Buffer.alloc(size));
+      let bytes = 0;
+      const end = new Promise<string>((resolve) => {
+        conn.serve({
+          async data(portion) {
+            bytes += portion.length;
+            await new Promise(setImmediate);
+          },
+          end: () => resolve("end"),
+          close: (error) => resolve((error as NetError | undefined)?.code ?? "closed"),
+        });
+      });
+      assert.deepEqual([await end, bytes], [isCut ? "truncated" : "end", size]);
+      conn.abort();
+      tls.destroy();
+    }
+  });
+}
+
+test("who accepts truncation sees an ordinary end, on both sides", async (t) => {
+  const listener = await open(t, { dangerouslyAcceptTruncation: true });
+  const { tls, below, conn } = await meet(listener, "TLSv1.3");
+  tls.write("hola", () => below.end());
+  assert.deepEqual(await drained(conn), { bytes: 4, end: "end" });
+  await conn.close();
+  tls.destroy();
+});
+
+/** A server of python's ssl that says hola and closes, which sends no close_notify, or unwraps first, which does. */
+const PYTHON = `
+import socket, ssl, sys
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[1], sys.argv[2])
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+for how in sys.argv[3].split(","):
+    plain, _ = server.accept()
+    secured = context.wrap_socket(plain, server_side=True)
+    secured.sendall(b"hola")
+    if how == "unwrap":
+        plain = secured.unwrap()
+        plain.close()
+    else:
+        secured.close()
+`;
+
+test("python: a closed socket is a truncation unless it is accepted, an unwrapped one an end", async () => {
+  const child = spawn("python3", ["-c", PYTHON, local.certFile, local.keyFile, "close,close,unwrap"]);
+  const address = `127.0.0.1:${String(await once(child.stdout, "data")).trim()}`;
+  const ends: unknown[] = [];
+  for (const dangerouslyAcceptTruncation of [false, true, false]) {
+    const conn = await dial("tls", address, { ca: ca.cert, dangerouslyAcceptTruncation });
+    ends.push(await drained(conn));
+    await conn.close();
+  }
+  assert.deepEqual(ends, [
+    { bytes: 4, end: "truncated" },
+    { bytes: 4, end: "end" },
+    { bytes: 4, end: "end" },
+  ]);
+  await once(child, "close");
+});
+
+test("openssl: s_client that ends its input sends close_notify; killed, it is a truncation or a reset", async (t) => {
+  const listener = await open(t);
+  const args = ["s_client", "-quiet", "-no_ign_eof", "-connect", String(listener.addr)];
+  const honest = spawn("openssl", args, { stdio: ["pipe", "ignore", "ignore"] });
+  const first = await listener.accept();
+  honest.stdin.end("hola\n");
+  assert.deepEqual(await drained(first), { bytes: 5, end: "end" });
+  await first.close();
+  const killed = spawn("openssl", args, { stdio: ["pipe", "ignore", "ignore"] });
+  const second = await listener.accept();
+  killed.stdin.write("hola\n");
+  assert.equal(String(await second.readFull(5)), "hola\n");
+  killed.kill("SIGKILL");
+  const { end } = await drained(second);
+  assert.ok(["truncated", "reset"].includes(end), end);
+});
+
+test("this side's own close and closeWrite are ends to the other, an abort is none", async (t) => {
+  const listener = await open(t);
+  for (const how of ["close", "closeWrite"] as const) {
+    const [client, server] = await Promise.all([
+      dial("tls", String(listener.addr), { ca: ca.cert }),
+      listener.accept(),
+    ]);
+    await client.write(Buffer.from("hola"));
+    await client[how]();
+    assert.deepEqual(await drained(server), { bytes: 4, end: "end" });
+    await server.close();
+    client.abort();
+  }
+});

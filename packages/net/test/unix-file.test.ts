@@ -1,0 +1,382 @@
+import assert from "node:assert/strict";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { dial, type Listener, listen } from "@zocalo/net";
+import { place } from "../src/socket-file.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "zocalo-unix-"));
+after(() => rmSync(directory, { recursive: true }));
+
+/** A directory of its own for each test, so that what is left behind is seen. */
+function fresh(name: string): string {
+  const made = join(directory, name);
+  mkdirSync(made);
+  return made;
+}
+
+/** Starts `program`, a file beside this one. @returns it, and what gives its next line. */
+function start(
+  program: string,
+  ...args: readonly string[]
+): [ChildProcessWithoutNullStreams, () => Promise<string>] {
+  const file = fileURLToPath(new URL(program, import.meta.url));
+  const child = spawn(process.execPath, ["--conditions=zocalo-source", "--import", "tsx", file, ...args]);
+  child.stderr.pipe(process.stderr);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return [child, async () => String((await lines.next()).value)];
+}
+
+/** A process that listens, and the line in which it says how that went. */
+async function elsewhere(path: string, options = {}): Promise<[ChildProcessWithoutNullStreams, string]> {
+  const [child, line] = start("./unix-listener.ts", path, JSON.stringify(options));
+  return [child, await line()];
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error ? Reflect.get(error, "code") : undefined;
+}
+
+async function ended(child: ChildProcessWithoutNullStreams): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+}
+
+/** Shows that the listener there lives. */
+async function answers(listener: Listener): Promise<void> {
+  const [client, server] = await Promise.all([dial("unix", String(listener.addr)), listener.accept()]);
+  await client.write(Buffer.from("hola"));
+  assert.equal(String(await server.readFull(4)), "hola");
+  client.abort();
+  server.abort();
+}
+
+test("nothing but the socket is in the directory while it listens, and nothing afterwards", async () => {
+  const parent = fresh("tidy");
+  const path = join(parent, "a.sock");
+  const listener = await listen("unix", path, { mode: 0o640 });
+  assert.deepEqual(readdirSync(parent), ["a.sock"]);
+  assert.equal(statSync(path).mode & 0o777, 0o640);
+  await answers(listener);
+  await listener.close();
+  assert.deepEqual(readdirSync(parent), []);
+});
+
+test("the mode is what the umask leaves, or one from 0 to 0o777", async () => {
+  const path = join(fresh("modes"), "s");
+  const made = async (mode?: number): Promise<number> => {
+    const listener = await listen("unix", path, { mode });
+    const found = statSync(path).mode & 0o7777;
+    await listener.close();
+    return found;
+  };
+  const umask = process.umask(0o027);
+  try {
+    assert.equal(await made(), 0o750);
+    for (const mode of [0, 0o600, 0o777]) assert.equal(await made(mode), mode);
+  } finally {
+    process.umask(umask);
+  }
+  for (const [mode, shown] of [
+    [0o1000, "0o1000"],
+    [-1, "-1"],
+    [0.5, "0.5"],
+    [Number.NaN, "NaN"],
+  ] as const) {
+    const reason = `mode ${shown} is not a whole number from 0 to 0o777`;
+    await assert.rejects(listen("unix", path, { mode }), { code: "invalid_argument", reason });
+  }
+  assert.equal(existsSync(path), false);
+});
+
+test("close removes its own socket and no other, also after chdir", async () => {
+  const [here, there] = [fresh("here"), fresh("there")];
+  const before = process.cwd();
+  try {
+    process.chdir(here);
+    const listener = await listen("unix", "s");
+    process.chdir(there);
+    writeFileSync("s", "unrelated");
+    await listener.close();
+    assert.equal(readFileSync(join(there, "s"), "utf8"), "unrelated");
+    assert.equal(existsSync(join(here, "s")), false);
+  } finally {
+    process.chdir(before);
+  }
+  const path = join(here, "taken.sock");
+  const first = await listen("unix", path);
+  rmSync(path);
+  const second = await listen("unix", path);
+  await first.close();
+  await answers(second);
+  await second.close();
+  assert.equal(existsSync(path), false);
+});
+
+test("another symbolic link on the way changes nothing of what close removes", async () => {
+  const parent = fresh("links");
+  for (const name of ["old", "new"]) mkdirSync(join(parent, name));
+  const link = join(parent, "current");
+  symlinkSync("old", link);
+  const listener = await listen("unix", join(link, "s"));
+  rmSync(link);
+  symlinkSync("new", link);
+  writeFileSync(join(parent, "new/s"), "unrelated");
+  await listener.close();
+  assert.deepEqual([existsSync(join(parent, "old/s")), existsSync(join(parent, "new/s"))], [false, true]);
+});
+
+test("unlinkOnClose: false leaves the file, and replaceStale takes it", async () => {
+  const path = join(fresh("left"), "s");
+  const first = await listen("unix", path, { unlinkOnClose: false });
+  await first.close();
+  assert.ok(lstatSync(path).isSocket());
+  await assert.rejects(listen("unix", path), { code: "address_in_use" });
+  const second = await listen("unix", path, { replaceStale: true });
+  await answers(second);
+  await second.close();
+  assert.equal(existsSync(path), false);
+});
+
+test("the socket of a process that was killed is replaced, one that lives is not", async () => {
+  const parent = fresh("killed");
+  const path = join(parent, "s");
+  const [child, said] = await elsewhere(path);
+  assert.equal(said, "listening");
+  await assert.rejects(listen("unix", path, { replaceStale: true }), { code: "address_in_use" });
+  (await dial("unix", path)).abort();
+  child.kill("SIGKILL");
+  await ended(child);
+  assert.ok(existsSync(path));
+  await assert.rejects(listen("unix", path), { code: "address_in_use" });
+  const listener = await listen("unix", path, { replaceStale: true });
+  await answers(listener);
+  const [other, answer] = await elsewhere(path, { replaceStale: true });
+  assert.equal(answer, "address_in_use");
+  await ended(other);
+  assert.equal(await (await listener.accept()).read(), null, "it asked by a connection that ends at once");
+  await answers(listener);
+  await listener.close();
+  assert.deepEqual(readdirSync(parent), []);
+});
+
+test("of several that replace one stale socket at once, one listens and the others are told", async () => {
+  const parent = fresh("several");
+  const path = join(parent, "s");
+  const leaveStale = async (): Promise<void> =>
+    (await listen("unix", path, { unlinkOnClose: false, replaceStale: true })).close();
+  for (let round = 0; round < 20; round++) {
+    await leaveStale();
+    const attempts = await Promise.allSettled(
+      Array.from({ length: 5 }, () => listen("unix", path, { replaceStale: true })),
+    );
+    const winners = attempts.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+    const codes = attempts.flatMap((each) => (each.status === "rejected" ? [codeOf(each.reason)] : []));
+    assert.deepEqual([winners.length, codes], [1, Array.from({ length: 4 }, () => "address_in_use")]);
+    for (const winner of winners) {
+      (await dial("unix", path)).abort();
+      await winner.close();
+    }
+    assert.deepEqual(readdirSync(parent), []);
+  }
+  // And as processes.
+  await leaveStale();
+  const processes = await Promise.all([1, 2, 3].map(() => elsewhere(path, { replaceStale: true })));
+  assert.deepEqual(processes.map(([, said]) => said).sort(), [
+    "address_in_use",
+    "address_in_use",
+    "listening",
+  ]);
+  (await dial("unix", path)).abort();
+  for (const [child] of processes) {
+    child.stdin.end();
+    await ended(child);
+  }
+  assert.deepEqual(readdirSync(parent), []);
+});
+
+test("a server that lives and takes nobody in is not replaced", async (t) => {
+  if (process.platform !== "linux") return t.skip("elsewhere a full queue refuses, as the docs say");
+  const path = join(fresh("full"), "s");
+  const [child] = await elsewhere(path, { backlog: 1 });
+  child.kill("SIGSTOP");
+  // What the queue has no room for is told EAGAIN.
+  const waiting: Socket[] = [];
+  for (let code: unknown; code !== "EAGAIN"; ) {
+    const socket = connect({ path });
+    code = await new Promise((resolve) => {
+      socket.once("connect", resolve);
+      socket.on("error", (error) => resolve(codeOf(error)));
+    });
+    waiting.push(socket);
+  }
+  await assert.rejects(listen("unix", path, { replaceStale: true }), { code: "address_in_use" });
+  for (const socket of waiting) socket.destroy();
+  child.kill("SIGCONT");
+  child.stdin.end();
+  await ended(child);
+  assert.equal(existsSync(path), false);
+});
+
+test("in node:cluster a file is one worker's, and an abstract name is shared", async () => {
+  const path = join(fresh("cluster"), "s");
+  const [child, line] = start("./unix-cluster.ts", path);
+  assert.deepEqual([await line(), await line()], ["listening", "address_in_use"]);
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  (await dial("unix", path)).abort();
+  child.stdin.end();
+  await ended(child);
+  assert.equal(existsSync(path), false);
+  if (process.platform !== "linux") return;
+  const [other, otherLine] = start("./unix-cluster.ts", `@zocalo-cluster-${process.pid}`);
+  assert.deepEqual([await otherLine(), await otherLine()], ["listening", "listening"]);
+  other.stdin.end();
+  await ended(other);
+});
+
+test("an abstract name has no file, whatever the options say", async (t) => {
+  if (process.platform !== "linux") return t.skip("only Linux has abstract names");
+  const parent = fresh("abstract");
+  const before = process.cwd();
+  try {
+    process.chdir(parent);
+    const name = `@zocalo-no-file-${process.pid}`;
+    const options = { mode: 0o600, replaceStale: true, unlinkOnClose: false };
+    const listener = await listen("unix", name, options);
+    await answers(listener);
+    await assert.rejects(listen("unix", name, options), { code: "address_in_use" });
+    await listener.close();
+    await (await listen("unix", name)).close();
+    assert.deepEqual(readdirSync(parent), []);
+  } finally {
+    process.chdir(before);
+  }
+});
+
+test("what is no socket is never replaced", async () => {
+  const parent = fresh("others");
+  const stale = join(parent, "stale");
+  await (await listen("unix", stale, { unlinkOnClose: false })).close();
+  const made = {
+    file: () => writeFileSync(join(parent, "file"), "mine"),
+    folder: () => mkdirSync(join(parent, "folder")),
+    link: () => symlinkSync(stale, join(parent, "link")),
+    dangling: () => symlinkSync("nowhere", join(parent, "dangling")),
+  };
+  for (const [name, make] of Object.entries(made)) {
+    make();
+    const before = lstatSync(join(parent, name)).ino;
+    await assert.rejects(listen("unix", join(parent, name), { replaceStale: true }), {
+      code: "address_in_use",
+      reason: "there is a file that is no socket",
+    });
+    assert.equal(lstatSync(join(parent, name)).ino, before, name);
+  }
+  await assert.rejects(listen("unix", `${parent}/slash/`), { code: "invalid_address" });
+  assert.deepEqual(readdirSync(parent).sort(), ["dangling", "file", "folder", "link", "stale"]);
+});
+
+test("a path at its limit is taken, and a directory past its own is told", async () => {
+  const most = process.platform === "linux" ? 107 : 103;
+  const parent = join(directory, "d".repeat(most - 17 - Buffer.byteLength(directory) - 1));
+  mkdirSync(parent);
+  const longest = `${parent}/${"s".repeat(16)}`;
+  assert.equal(Buffer.byteLength(longest), most);
+  const listener = await listen("unix", longest);
+  await answers(listener);
+  await listener.close();
+  await assert.rejects(listen("unix", `${longest}s`), { code: "invalid_address" });
+  const past = `${parent}d`;
+  mkdirSync(past);
+  const reason = `directory longer than ${most - 17} bytes: ${past}`;
+  await assert.rejects(listen("unix", `${past}/s`), { code: "invalid_address", reason });
+  // From within it has a short name.
+  const before = process.cwd();
+  try {
+    process.chdir(past);
+    const within = await listen("unix", "s");
+    await answers(within);
+    await within.close();
+    assert.deepEqual(readdirSync("."), []);
+  } finally {
+    process.chdir(before);
+  }
+});
+
+test("where a socket cannot be linked it is moved, and still replaces nothing", () => {
+  const parent = fresh("unlinkable");
+  const [from, to] = [join(parent, "from"), join(parent, "to")];
+  const cannot: typeof linkSync = () => {
+    throw Object.assign(new Error("no links here"), { code: "EPERM" });
+  };
+  writeFileSync(from, "1");
+  assert.equal(place(from, to, cannot), true);
+  assert.equal(existsSync(from), false);
+  writeFileSync(from, "2");
+  assert.equal(place(from, to, cannot), false);
+  assert.deepEqual([readFileSync(from, "utf8"), readFileSync(to, "utf8")], ["2", "1"]);
+});
+
+test("nobody else gets in between the making of a socket and its mode, whatever the umask is", async (t) => {
+  if (process.getuid?.() !== 0) return t.skip("only root can become somebody else");
+  const parent = fresh("watched");
+  const path = join(parent, "s");
+  for (const each of [directory, parent]) chmodSync(each, 0o755);
+  // Tries again and again, as nobody, for as long as its input is open; tells when it was refused for the first
+  // time, and in the end how often it got in.
+  const program = `
+import os, select, socket, sys
+os.setuid(65534)
+entered = denied = 0
+print("ready", flush=True)
+while not select.select([sys.stdin], [], [], 0)[0]:
+    for place, _, names in os.walk(sys.argv[1]):
+        for name in names:
+            s = socket.socket(socket.AF_UNIX)
+            try:
+                s.connect(os.path.join(place, name))
+                entered += 1
+            except PermissionError:
+                denied += 1
+                if denied == 1:
+                    print("denied", flush=True)
+            except OSError:
+                pass
+            s.close()
+print(entered, flush=True)
+`;
+  const child = spawn("python3", ["-c", program, parent]);
+  child.stderr.pipe(process.stderr);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  assert.equal((await lines.next()).value, "ready");
+  const umask = process.umask(0);
+  try {
+    for (let i = 0; i < 2_000; i++) await (await listen("unix", path, { mode: 0o600 })).close();
+    const listener = await listen("unix", path, { mode: 0o600 });
+    assert.equal((await lines.next()).value, "denied", "it looked");
+    await answers(listener);
+    await listener.close();
+  } finally {
+    process.umask(umask);
+  }
+  child.stdin.end();
+  assert.equal((await lines.next()).value, "0", "how often it got in");
+});

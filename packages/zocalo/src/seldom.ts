@@ -1,0 +1,31 @@
+/** How often a thing that strangers can cause is told, in milliseconds. */
+const INTERVAL_MS = 60_000;
+
+/** Tells one of many like things: one for each interval, and how many were kept back before it. So strangers do not fill a log. */
+export class Seldom {
+  readonly #intervalMs: number;
+  #nextMs = Number.NEGATIVE_INFINITY;
+  #keptBack = 0;
+
+  /** @param intervalMs between two that are told. Default a minute. */
+  constructor(intervalMs = INTERVAL_MS) {
+    this.#intervalMs = intervalMs;
+  }
+
+  /**
+   * Calls `say`, or keeps this one back.
+   *
+   * @param say is given how many were kept back since it was called last.
+   * @param nowMs milliseconds of a clock that is not set.
+   */
+  tell(say: (keptBack: number) => void, nowMs = performance.now()): void {
+    if (nowMs < this.#nextMs) {
+      this.#keptBack++;
+      return;
+    }
+    const keptBack = this.#keptBack;
+    this.#keptBack = 0;
+    this.#nextMs = nowMs + this.#intervalMs;
+    say(keptBack);
+  }
+}
