@@ -275,7 +275,7 @@ class FramedConn implements MessageConn, InboxSource, SendBufferSink, WriteWatch
     if (this.#closing !== undefined) return;
     // Later in this turn, so that who has just been told of the end may still send a last word. All that was sent still leaves, as long
     // as the peer goes on to take it.
-    atEndOfTurn(() => void this.#closeInOrder({ code: 1000, reason: "", wasClean: true }));
+    atEndOfTurn({ flush: () => void this.#closeInOrder({ code: 1000, reason: "", wasClean: true }) });
   }
 
   route(): Pick<NetErrorParts, "network" | "localAddr" | "remoteAddr"> {

@@ -44,7 +44,10 @@ export { CertificateAlert, type Judged } from "./certificate-alert.ts";
 export { checkConnectionOptions } from "./check-connection-options.ts";
 export { checkNames, checkTlsServerOptions } from "./check-tls-options.ts";
 export { type SecuredSocket, TlsHandshakes } from "./tls-handshakes.ts";
-export { remoteEnd, resetSocket, type SocketEnd } from "./node-internals.ts";
+export { atEndOfTurn, type Flushable } from "./end-of-turn.ts";
+export { transportOf } from "./socket-conn.ts";
+export type { Transport, TransportSink } from "./transport.ts";
+export { remoteEnd, type SocketEnd } from "./node-internals.ts";
 export type { DialLimits } from "./dial-limits.ts";
 export { dialSocket } from "./tcp-dial.ts";
 export type { FailureSite } from "./failures.ts";
@@ -101,6 +104,5 @@ export {
   type WebStreamPair,
 } from "./web-streams.ts";
 export { type SocketEnds, unacknowledgedBytes } from "./unacknowledged.ts";
-export { writeByStream } from "./write-by-stream.ts";
 export { hasProgressed, type WriteProgress, writeProgress } from "./write-progress.ts";
 export { WriteWatch, type WriteWatchHost } from "./write-watch.ts";

@@ -27,8 +27,10 @@ import { poison } from "./poison.ts";
  * here afterwards.
  */
 
-/** libuv asks for this much on each read, in bytes. */
+/** What one read can bring to a connection that keeps what it reads, in bytes. */
 const READ_BUFFER_BYTES = 64 * 1024;
+/** And to one that is only lent it: a message of 64 KiB and its header should come in one read. */
+export const LENT_BUFFER_BYTES = 128 * 1024;
 
 /** Receives what was read. */
 export interface BufferReader {
@@ -80,8 +82,8 @@ class Space {
   }
 }
 
-const space = new Space(Buffer.allocUnsafeSlow(READ_BUFFER_BYTES));
-const shared = space.memory;
+const space = new Space(Buffer.allocUnsafeSlow(LENT_BUFFER_BYTES));
+const shared = space.memory.subarray(0, READ_BUFFER_BYTES);
 let copies = new Space(Buffer.allocUnsafeSlow(READ_BUFFER_BYTES));
 let isEnabled = process.env["ZOCALO_NO_READ_BUFFER"] === undefined;
 
@@ -90,7 +92,9 @@ let isEnabled = process.env["ZOCALO_NO_READ_BUFFER"] === undefined;
  * `keepCopy` follows. What goes to another stream is not copied here: when that is done with bytes nobody knows.
  */
 export function copyForWrite(lent: Uint8Array): Uint8Array {
-  if (copies.room < lent.length) copies = new Space(Buffer.allocUnsafeSlow(READ_BUFFER_BYTES));
+  if (copies.room < lent.length) {
+    copies = new Space(Buffer.allocUnsafeSlow(Math.max(READ_BUFFER_BYTES, lent.length)));
+  }
   const copy = copies.view(lent.length);
   copy.set(lent);
   return copy;
@@ -131,8 +135,8 @@ function nextBuffer(): Buffer {
 function received(this: { [readerOf]?: BufferReader }, count: number, buffer: Uint8Array): boolean {
   const reader = this[readerOf];
   if (!reader) return false;
-  const isShared = buffer === shared;
-  const isFull = count === READ_BUFFER_BYTES;
+  const isShared = buffer === shared || buffer === space.memory;
+  const isFull = count >= READ_BUFFER_BYTES;
   const bytes = isShared ? space.view(count) : asBuffer(buffer, count);
   const goesOn = reader.onRead(bytes, isShared || !isFull);
   if (isShared) poison(bytes);
@@ -174,17 +178,36 @@ function asBuffer(bytes: Uint8Array, length: number): Buffer {
 }
 
 /**
- * Lets a socket that has not been read deliver to its `readerOf` what it reads, by way of the shared buffer.
+ * Lets a connected socket, of whose bytes nobody has still to take any, deliver to its `readerOf` what it reads, by way of the shared buffer.
  * `false` means that this cannot be done here: use `data` events.
+ *
+ * @param isLent all of it will be lent, also where it comes in bulk.
  */
-export function readIntoBuffer(socket: Socket): boolean {
+export function readIntoBuffer(socket: Duplex, isLent = false): boolean {
+  if (!isEnabled || !places || !isPlainSocket(socket) || !Reflect.has(socket, places.buffer)) return false;
   const handle = handleOf(socket);
-  if (!isEnabled || !places || !handle || socket.destroyed || socket.readableLength > 0) return false;
-  Reflect.set(socket, places.buffer, shared);
-  Reflect.set(socket, places.source, nextBuffer);
+  if (!handle || socket.destroyed || socket.connecting || socket.readableLength > 0) return false;
+  const buffer = isLent ? space.memory : shared;
+  Reflect.set(socket, places.buffer, buffer);
+  // Node asks for a buffer before each read if there is somebody to ask.
+  if (!isLent) Reflect.set(socket, places.source, nextBuffer);
   Reflect.set(socket, places.callback, received);
-  handle.useUserBuffer(shared);
+  handle.useUserBuffer(buffer);
   return true;
+}
+
+/** A TCP or Unix socket just as Node makes it. */
+function isPlainSocket(socket: Duplex): socket is Socket {
+  return socket instanceof Socket && Object.getPrototypeOf(socket) === Socket.prototype;
+}
+
+/**
+ * True if a socket that reads into the shared buffer is being read already: `resume` would only tell its stream, which has nothing to do with it, and that
+ * costs a microsecond. As Node notes it on the handle; where it does not this is false.
+ */
+export function isBeingRead(socket: Duplex): boolean {
+  const handle: unknown = Reflect.get(socket, "_handle");
+  return typeof handle === "object" && handle !== null && Reflect.get(handle, "reading") === true;
 }
 
 /** The handle, if it is of a kind that can read into a given buffer. */
@@ -262,11 +285,20 @@ export function writePastQueue(
   written: WriteCallback,
 ): boolean {
   if (!canWritePast || !(socket instanceof Socket) || socket.connecting || socket.destroyed) return false;
-  if (socket.writableLength > 0) return false;
+  if (socket.writableLength > 0 || !writesAsNode(socket)) return false;
   if (bytes instanceof Uint8Array) writeNow(socket, bytes, written);
   else writeAllNow(socket, bytes, written);
   return true;
 }
+
+/* oxlint-disable no-underscore-dangle -- the names that Node gives what implements a stream */
+const { _write: plainWrite, _writev: plainWritev } = Socket.prototype;
+
+/** Nobody has replaced how it writes. */
+function writesAsNode(socket: Socket): boolean {
+  return socket._write === plainWrite && socket._writev === plainWritev;
+}
+/* oxlint-enable no-underscore-dangle */
 
 /** As Node's stream does for what waits in its queue. */
 function writeAllNow(socket: Socket, parts: readonly Uint8Array[], written: WriteCallback): void {
@@ -378,7 +410,7 @@ export function dropIdleListener(socket: Socket): void {
  * True while the system is being told of this side's end. libuv does not reset a socket then, and Node, which does not look whether it did,
  * would leave the descriptor open for ever. All that was written has left by then, so that an ordinary end is the truth.
  */
-export function isShuttingDown(socket: Duplex): boolean {
+function isShuttingDown(socket: Duplex): boolean {
   return socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
 }
 
@@ -447,16 +479,17 @@ export function verifyErrorOf(socket: TLSSocket): Error | undefined {
 }
 
 /** Makes the end of a socket below TLS a reset, as `resetAndDestroy` does. To call that here would free it under TLS, and crash the process. */
-export function resetOnDestroy(below: Socket): void {
+function resetOnDestroy(below: Socket): void {
   Reflect.set(below, "resetAndClosing", true);
 }
 
 /**
- * For those who write a transport: cuts a socket of Node's at once, so that its peer is told by a reset. A TLS socket is cut below TLS. Where there is no
- * reset (Unix, a stream that is no socket, an end that the system is being told of already) the socket is destroyed.
+ * Cuts a socket of Node's at once, so that its peer is told by a reset. A TLS socket is cut below TLS. Where there is no
+ * reset (Unix, an end that the system is being told of already) the socket is destroyed. Another stream learns by an error that it is cut, and not closed.
  */
 export function resetSocket(socket: Duplex): void {
-  if (socket instanceof Socket && !socket.destroyed && !isShuttingDown(socket)) {
+  if (!(socket instanceof Socket)) return void socket.destroy(new Error("the connection was aborted"));
+  if (!socket.destroyed && !isShuttingDown(socket)) {
     const below = belowTls(socket);
     if (below === socket) {
       if (isTcp(socket)) return void socket.resetAndDestroy();
@@ -465,6 +498,13 @@ export function resetSocket(socket: Duplex): void {
     }
   }
   socket.destroy();
+}
+
+/** The TCP socket below a TLS socket; `undefined` if there is none, and for any other stream. */
+export function tcpBelowTls(socket: Duplex): Socket | undefined {
+  if (!(socket instanceof TLSSocket)) return undefined;
+  const below = belowTls(socket);
+  return below !== socket && isTcp(below) ? below : undefined;
 }
 
 /** The socket that carries a TLS socket, which keeps it under this name; in a tunnel there may be TLS below TLS. Any other socket is its own. */

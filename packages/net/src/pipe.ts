@@ -34,6 +34,7 @@ export function pipe(options?: Pick<StreamConnOptions, "closeTimeoutMs">): [Conn
 class PipeEnd implements Transport {
   readonly localAddr = pipeAddr;
   readonly remoteAddr = pipeAddr;
+  readonly releasesMemory = true;
   bufferedBytes = 0;
 
   /** Itself, until it is connected. */
@@ -109,6 +110,10 @@ class PipeEnd implements Transport {
 
   unref(): void {
     // Memory does not keep a process alive.
+  }
+
+  keepAlive(): void {
+    // Nothing can be lost between the two ends.
   }
 
   destroy(): void {

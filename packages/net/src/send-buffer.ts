@@ -215,7 +215,7 @@ export class SendBuffer {
     this.#bytes += frameBytes(frame);
     if (this.#isFlushing) return;
     this.#isFlushing = true;
-    atEndOfTurn(() => void this.#flush());
+    atEndOfTurn({ flush: () => void this.#flush() });
   }
 
   /** Never rejects. */

@@ -1,7 +1,11 @@
-import type { Socket } from "node:net";
-import { readIntoBuffer, watchEnd } from "./node-internals.ts";
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { type Addr, type IpAddr, ipAddr, unixAddr } from "./addr.ts";
+import { localEnd, readIntoBuffer, remoteEnd, tcpBelowTls, watchEnd } from "./node-internals.ts";
+import { plainHost } from "./socket-options.ts";
 import { type RawConnection, SecuredTransport, SocketTransport } from "./socket-transport.ts";
 import { StreamConn, type StreamConnOptions } from "./stream-conn.ts";
+import type { Transport } from "./transport.ts";
 
 /** Makes a connection of a socket of Node that has not been read, with the shared read buffer if it can. */
 export function connOf(raw: RawConnection, options: StreamConnOptions): StreamConn {
@@ -27,3 +31,35 @@ export function securedConnOf(
   transport.use(raw, false);
   return new StreamConn(transport, options);
 }
+
+/**
+ * For those who write a connection of their own: takes over a connected stream, mostly a socket of Node's, with TLS or without, that was used by something else before.
+ * What it reads is lent where that can be done. Nobody else may read, write or listen to it from then on. It stays half-open (`allowHalfOpen`).
+ */
+export function transportOf(stream: Duplex): Transport {
+  // Or Node would end this side by itself at the peer's end, before what waits was written.
+  stream.allowHalfOpen = true;
+  const below = tcpBelowTls(stream);
+  const transport = below === undefined ? new SocketTransport() : new SecuredTransport(below);
+  transport.use({ socket: stream, ...addressesOf(stream) }, readIntoBuffer(stream, true));
+  return transport;
+}
+
+/** Most connections have the local address of the one before. */
+let lastLocal: IpAddr = ipAddr("tcp", "", 0);
+
+function addressesOf(stream: Duplex): { localAddr: Addr; remoteAddr: Addr } {
+  const remote = stream instanceof Socket ? remoteEnd(stream) : undefined;
+  const local = stream instanceof Socket ? localEnd(stream) : undefined;
+  if (local !== undefined) {
+    const host = plainHost(local.host);
+    if (lastLocal.host !== host || lastLocal.port !== local.port) lastLocal = ipAddr("tcp", host, local.port);
+  }
+  return {
+    localAddr: local === undefined ? unnamed : lastLocal,
+    remoteAddr: remote === undefined ? unnamed : ipAddr("tcp", plainHost(remote.host), remote.port),
+  };
+}
+
+/** Unix sockets are not asked for their path, and other streams have no address. */
+const unnamed = unixAddr("");

@@ -8,16 +8,16 @@ import {
   dropIdleListener,
   freeCopy,
   hasPeer,
-  isShuttingDown,
+  isBeingRead,
   keepCopy,
   readerOf,
   readReset,
   resetBehindEnd,
-  resetOnDestroy,
+  resetSocket,
   truncationOf,
   writePastQueue,
 } from "./node-internals.ts";
-import { owned } from "./own-memory.ts";
+import { ownCopy, owned } from "./own-memory.ts";
 import type { Transport, TransportSink } from "./transport.ts";
 import { unacknowledgedBytes } from "./unacknowledged.ts";
 import { writeByStream } from "./write-by-stream.ts";
@@ -121,6 +121,10 @@ export class SocketTransport implements Transport, BufferReader {
     return typeof addr === "number" ? unpacked(addr) : (addr ?? unused);
   }
 
+  get releasesMemory(): boolean {
+    return this.#delivers === "into a buffer";
+  }
+
   get bufferedBytes(): number {
     return this.#leaving;
   }
@@ -158,6 +162,8 @@ export class SocketTransport implements Transport, BufferReader {
     if (this.#delivers === "by events") {
       this.#delivers = "by events, listened for";
       socket.on("data", onData);
+    } else if (this.#delivers === "into a buffer" && isBeingRead(socket)) {
+      return;
     }
     socket.resume();
   }
@@ -210,19 +216,18 @@ export class SocketTransport implements Transport, BufferReader {
     if (this.#socket instanceof Socket) this.#socket.unref();
   }
 
+  keepAlive(delayMs: number): void {
+    if (this.#socket instanceof Socket) this.#socket.setKeepAlive(true, delayMs);
+  }
+
   reset(): void {
-    const socket = this.#socket;
-    if (!socket || socket.destroyed) return this.destroy();
-    try {
-      if (socket instanceof Socket && !isShuttingDown(socket)) socket.resetAndDestroy();
-    } catch {
-      // Not a TCP socket: there is no reset.
-    }
-    this.destroy();
+    this.#isCut = true;
+    if (this.#socket) resetSocket(this.#socket);
+    this.#dropUnread();
   }
 
   data(bytes: Uint8Array): void {
-    if (this.#sink?.onBytes(owned(bytes), false)) return;
+    if (this.#sink?.onBytes(this.#own(bytes), false)) return;
     this.#isReading = false;
     this.#socket?.pause();
   }
@@ -257,7 +262,7 @@ export class SocketTransport implements Transport, BufferReader {
   /** What has arrived by then is still to be read. */
   broke(error: unknown): void {
     const socket = this.#socket;
-    this.#error ??= error;
+    if (!this.#isCut) this.#error ??= error;
     if (!socket) return;
     this.#takeUnread(socket);
     // TLS goes on to tell an end where it broke.
@@ -286,8 +291,13 @@ export class SocketTransport implements Transport, BufferReader {
       socket.off("data", onData); // It would be told there, too.
       const bytes = socket.read() as Uint8Array | null;
       if (bytes === null) return;
-      (this.#unread ??= []).push(owned(bytes));
+      (this.#unread ??= []).push(this.#own(bytes));
     }
+  }
+
+  /** What a socket of Node's has read is ours. Another stream may give it elsewhere, too. */
+  #own(bytes: Uint8Array): Uint8Array {
+    return this.#socket instanceof Socket ? owned(bytes) : ownCopy(bytes);
   }
 
   #deliverUnread(): void {
@@ -326,12 +336,6 @@ export class SecuredTransport extends SocketTransport {
     setImmediate(() => {
       if (hasPeer(below)) this.#mayHideReset = false;
     });
-  }
-
-  override reset(): void {
-    const { socket } = this;
-    if (socket && !socket.destroyed && !isShuttingDown(socket)) resetOnDestroy(this.#below);
-    this.destroy();
   }
 
   protected override resetBehindEnd(): Error | undefined {

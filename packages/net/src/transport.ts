@@ -2,7 +2,7 @@ import type { Addr } from "./addr.ts";
 import type { WriteProgress } from "./write-progress.ts";
 
 /**
- * What carries the bytes of a `StreamConn`: a socket of the runtime, or memory. It knows nothing of promises, deadlines or
+ * What carries the bytes of a connection, be it a `Conn` or a WebSocket: a socket of the runtime, or memory. It knows nothing of promises, deadlines or
  * queues; those are the connection's. Each method may be called in any state and then does nothing if it is too late.
  */
 export interface Transport {
@@ -18,6 +18,8 @@ export interface Transport {
   unacknowledgedBytes(): Promise<number | undefined>;
   /** Set by a receiver for which lent bytes are as good as owned ones. */
   prefersLent?: boolean;
+  /** True if nothing reads the memory of a write after its `onWritten`. Other streams may go on with what they were given. */
+  readonly releasesMemory: boolean;
 
   /** Names the receiver of events, before anything else; another may take its place later. No event comes before the first `resume`, save `onWriteFailed` and `onClose`. */
   attach(sink: TransportSink): void;
@@ -38,6 +40,8 @@ export interface Transport {
   destroy(): void;
   /** Lets the process end although this connection is still open. */
   unref(): void;
+  /** Has the system ask a peer that has been silent for so many milliseconds whether it is there (TCP keep-alive), where there is such a thing. */
+  keepAlive(delayMs: number): void;
   /** As `destroy`, and tells the peer that it was cut (TCP RST) where that is possible. */
   reset(): void;
 }

@@ -44,7 +44,7 @@ let asked: Question[] = [];
 let isLooking = false;
 
 function ask(keys: readonly string[], answer: Question["answer"]): void {
-  if (asked.push({ keys, answer }) === 1 && !isLooking) atEndOfTurn(() => void look());
+  if (asked.push({ keys, answer }) === 1 && !isLooking) atEndOfTurn({ flush: () => void look() });
 }
 
 /** Never rejects. */

@@ -17,6 +17,7 @@ export class WebStreamTransport implements Transport {
   readonly localAddr: Addr = pipeAddr;
   readonly remoteAddr: Addr = pipeAddr;
   readonly takenBytes = 0;
+  readonly releasesMemory = false;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   #sink: TransportSink | undefined;
@@ -112,6 +113,10 @@ export class WebStreamTransport implements Transport {
 
   unref(): void {
     // Streams hold no process.
+  }
+
+  keepAlive(): void {
+    // Nobody knows what carries them.
   }
 
   #pull(): void {

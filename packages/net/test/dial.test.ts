@@ -13,8 +13,8 @@ import {
   listenPacket,
   type NetError,
   parseAddr,
-  resetSocket,
 } from "@zocalo/net";
+import { resetSocket } from "../src/node-internals.ts";
 
 test("of a host with several addresses the one that answers is taken", async () => {
   const listener = await listen("tcp", "127.0.0.1:0");

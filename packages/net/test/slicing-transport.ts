@@ -31,12 +31,20 @@ export class SlicingTransport implements Transport, TransportSink {
     return this.#inner.remoteAddr;
   }
 
+  get releasesMemory(): boolean {
+    return this.#inner.releasesMemory;
+  }
+
   get bufferedBytes(): number {
     return this.#inner.bufferedBytes;
   }
 
   get takenBytes(): number {
     return this.#inner.takenBytes;
+  }
+
+  keepAlive(delayMs: number): void {
+    this.#inner.keepAlive(delayMs);
   }
 
   progress(): WriteProgress {

@@ -1,10 +1,7 @@
-import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import {
   type Addr,
   type Holder,
   type Inbox,
-  ipAddr,
   type Message,
   type MessageConn,
   type MessageHandler,
@@ -13,7 +10,7 @@ import {
   rejection,
   type SendOutcome,
   told,
-  unixAddr,
+  type Transport,
   type WaitOptions,
 } from "@zocalo/net";
 import { CLOSE } from "./core/close-code.ts";
@@ -34,7 +31,7 @@ const ONLY_STREAMS = 'with messages: "stream" there is only receiveStream';
 
 /** What the handshake settled. */
 export interface ConnParts {
-  readonly socket: Duplex;
+  readonly transport: Transport;
   readonly role: Role;
   readonly settings: ConnSettings;
   readonly subprotocol: string;
@@ -79,7 +76,6 @@ export class WebSocketConn implements MessageConn {
   readonly #incoming: IncomingStreams | undefined;
   readonly #request: string | undefined;
   #peer: Peer | undefined;
-  #localAddr: Addr | undefined;
 
   /** Not for applications: see the class. */
   constructor(parts: ConnParts) {
@@ -87,8 +83,8 @@ export class WebSocketConn implements MessageConn {
     this.extensions = parts.extensions ?? "";
     this.#request = parts.request;
     this.holder = parts.holder;
-    const { socket, role, settings, compression, onEnded } = parts;
-    this.#session = new Session(socket, role, settings, { conn: this, onEnded }, compression);
+    const { transport, role, settings, compression, onEnded } = parts;
+    this.#session = new Session(transport, role, settings, { conn: this, onEnded }, compression);
     this.#incoming = parts.settings.isStreaming
       ? new IncomingStreams(this.#session.inbox as Inbox<MessagePart>)
       : undefined;
@@ -103,19 +99,18 @@ export class WebSocketConn implements MessageConn {
     return MAX_SEND_BYTES;
   }
 
-  /** Who is on the other end. The address is asked for on first use: use it before the connection ends. */
+  /** Who is on the other end. */
   get peer(): Peer {
     this.#peer ??= {
       transport: "websocket",
-      addr: addrOf(this.#session.socket, "remote"),
+      addr: this.#session.transport.remoteAddr,
       ...(this.#request === undefined ? undefined : { request: unpackRequest(this.#request) }),
     };
     return this.#peer;
   }
 
   get localAddr(): Addr {
-    this.#localAddr ??= addrOf(this.#session.socket, "local");
-    return this.#localAddr;
+    return this.#session.transport.localAddr;
   }
 
   /** False once either side has begun to close, or the connection has broken: nothing more can be sent. */
@@ -247,12 +242,4 @@ export class WebSocketConn implements MessageConn {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#session.isOver ? Promise.resolve() : this.close();
   }
-}
-
-function addrOf(duplex: Duplex, side: "local" | "remote"): Addr {
-  const socket = duplex as Socket;
-  const host = side === "local" ? socket.localAddress : socket.remoteAddress;
-  const port = side === "local" ? socket.localPort : socket.remotePort;
-  if (host === undefined || port === undefined) return unixAddr("");
-  return ipAddr("tcp", host.startsWith("::ffff:") ? host.slice(7) : host, port);
 }

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import type { Socket } from "node:net";
 import { checkServerIdentity, type ConnectionOptions } from "node:tls";
-import { checkConnectionOptions, checkNames, NetError, printable, type Resolver } from "@zocalo/net";
+import { checkConnectionOptions, checkNames, NetError, printable, type Resolver, transportOf } from "@zocalo/net";
 import { WebSocketConn } from "./conn.ts";
 import { Compression } from "./core/compression.ts";
 import { type Connected, type ConnectOptions, connectTcp, reasonOf, resolverOf, secure } from "./connect.ts";
@@ -152,7 +152,7 @@ export async function dial(url: string | URL, given: DialOptions = {}): Promise<
   socket.setTimeout(0);
   const { subprotocol, deflate, extensions } = answer;
   const conn = new WebSocketConn({
-    socket,
+    transport: transportOf(socket),
     role: "client",
     settings,
     subprotocol,

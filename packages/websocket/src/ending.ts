@@ -16,14 +16,14 @@ export class Ending {
   wasClosedHere = false;
   /** The application has been told. */
   isOver = false;
-  /** The socket told its end while it was not read. */
+  /** The transport told its end while what came before was still to be received. */
   hasEndedUnread = false;
   /** Ends the transport if the peer does not. */
   timer: NodeJS.Timeout | undefined;
   /** Looks whether a peer that has closed still takes what was sent before. */
   watch: WriteWatch | undefined;
-  /** What Node said, if the socket broke. */
-  socketError: Error | undefined;
+  /** What the runtime said, if the transport broke. */
+  transportError: unknown;
   readonly #frames: CloseFrames;
   #error: WebSocketError | undefined;
   #code: number | undefined;
@@ -73,7 +73,7 @@ export class Ending {
     const wasClean = this.#code === undefined && receivedClose !== undefined && this.#error === undefined;
     if (wasClean && !hasLost) return { ...receivedClose, wasClean };
     if (!wasClean) return new BrokenEnd(this.#code ?? CLOSE.abnormal, "", this);
-    this.broken("abnormal_closure", LOST, this.socketError);
+    this.broken("abnormal_closure", LOST, this.transportError);
     return new BrokenEnd(receivedClose.code, receivedClose.reason, this);
   }
 
@@ -89,18 +89,18 @@ export class Ending {
 
   /** Why the connection broke. */
   get error(): WebSocketError {
-    this.broken("abnormal_closure", "the connection ended without a close handshake", this.socketError);
+    this.broken("abnormal_closure", "the connection ended without a close handshake", this.transportError);
     return this.#error as WebSocketError;
   }
 
   /** For calls on a connection that is over. */
   get closedError(): WebSocketError {
-    return this.#make("closed", "the connection is closed", this.#error ?? this.socketError);
+    return this.#make("closed", "the connection is closed", this.#error ?? this.transportError);
   }
 
   /** For `close` of a connection that ended before all was taken. */
   get lostError(): WebSocketError {
-    return this.#make("closed", LOST, this.#error ?? this.socketError);
+    return this.#make("closed", LOST, this.#error ?? this.transportError);
   }
 
   #make(code: WebSocketErrorCode, reason: string, cause: unknown): WebSocketError {

@@ -1,5 +1,6 @@
-import type { Duplex } from "node:stream";
 import {
+  atEndOfTurn,
+  type Flushable,
   hasProgressed,
   type Inbox,
   isLentMemory,
@@ -7,12 +8,9 @@ import {
   onceAborted,
   PreparedMessage,
   type SendOutcome,
-  type SocketEnds,
-  unacknowledgedBytes,
+  type Transport,
   type WaitOptions,
-  writeByStream,
   type WriteProgress,
-  writeProgress,
   WriteWatch,
   type WriteWatchHost,
 } from "@zocalo/net";
@@ -20,19 +18,17 @@ import type { Compression } from "./core/compression.ts";
 import type { Core } from "./core/core.ts";
 import { FIN, OPCODE, type Role } from "./core/frame.ts";
 import { serverFrame } from "./core/server-frame.ts";
-import { type DirectWriter, writeDirectly } from "./direct-write.ts";
+import { SharedRun } from "./core/shared-run.ts";
 import { canceled, WebSocketError } from "./error.ts";
 import type { ConnSettings } from "./options.ts";
 import { type OutgoingHost, OutgoingStreams, type StreamSource } from "./outgoing-stream.ts";
 import { RoomWaiters } from "./room-waiters.ts";
-import { type Flushable, flushAtEndOfTurn } from "./turn.ts";
 
 /** From this many bytes on, a turn's frames are written before it ends; and `send` writes a payload from the caller's memory, at once. */
 export const FLUSH_AT_BYTES = 65_536;
-const NOTHING = Buffer.alloc(0);
 const RESOLVED = Promise.resolve();
 
-/** Waits until so many of the bytes handed to the socket were taken. */
+/** Waits until so many of the bytes handed to the transport were taken. */
 interface TakenWaiter {
   readonly until: number;
   resolve(): void;
@@ -40,36 +36,32 @@ interface TakenWaiter {
 }
 
 /**
- * The sending half of a `Session`: from messages to a socket, one write for each turn of the event loop. A base class rather than an object of its own,
+ * The sending half of a `Session`: from messages to a transport, one write for each turn of the event loop. A base class rather than an object of its own,
  * which would cost each idle connection some hundred bytes, and each message a step.
  */
-export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHost, DirectWriter {
+export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHost {
   abstract readonly core: Core;
   abstract readonly inbox: Pick<Inbox, "drained">;
-  readonly socket: Duplex;
+  readonly transport: Transport;
   readonly settings: ConnSettings;
   protected readonly compression: Compression | undefined;
   protected isTransportClosed = false;
   protected readonly role: Role;
-  /** Writes go past the queue of Node's stream. */
-  protected writesDirectly = false;
-  /** They go to the system as they are: once it has taken them nothing else reads their memory. */
-  protected isPlain = false;
   #isFlushDue = false;
   #wantsDrain = false;
   #isCongested = false;
-  /** False: the socket has nothing left to write. */
-  #hasUnsent = true;
-  /** Bytes of the one write that went past the stream and was not taken at once. */
-  #leavingBytes = 0;
+  /** A write is being handed to the transport, which may tell of its outcome within the call. */
+  #isHanding = false;
   #isEnding = false;
-  /** Bytes handed to the socket so far, frames and all. */
+  /** This side has ended, or was cut: nothing more is handed over. */
+  #hasEnded = false;
+  /** Bytes handed to the transport so far, frames and all. */
   #handedBytes = 0;
-  /** As many of them the system has taken. Only what it reports counts: of a socket that was destroyed Node's stream forgets what it dropped. */
+  /** As many of them the system has taken. */
   #takenBytes = 0;
   /** As many were accepted from the application, counted to the end of its last frame. */
   #promisedBytes = 0;
-  /** A write to a plain socket has failed: nothing more is written, but what has arrived is still read. */
+  /** A write has failed: nothing more is written, but what has arrived is still read. */
   protected isWriteBroken = false;
   /** Some of what was accepted was not taken, and never will be. */
   #hasLost = false;
@@ -81,8 +73,13 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   /** While keepalive looks at a silent peer for which something waits. */
   #lastProgress: WriteProgress | undefined;
 
-  constructor(socket: Duplex, role: Role, settings: ConnSettings, compression: Compression | undefined) {
-    this.socket = socket;
+  constructor(
+    transport: Transport,
+    role: Role,
+    settings: ConnSettings,
+    compression: Compression | undefined,
+  ) {
+    this.transport = transport;
     this.role = role;
     this.settings = settings;
     this.compression = compression;
@@ -92,7 +89,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   abstract closedError(): WebSocketError;
   abstract breakOff(): void;
   /** Nothing can be written any more; what has arrived is still to be read. */
-  protected abstract writeFailed(error: Error): void;
+  protected abstract writeFailed(error: unknown): void;
   abstract writeTimedOut(): void;
 
   get isOpen(): boolean {
@@ -100,7 +97,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   }
 
   get unsentBytes(): number {
-    return this.socket.writableLength + this.#leavingBytes;
+    return this.transport.bufferedBytes;
   }
 
   get bufferedAmount(): number {
@@ -121,8 +118,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   #trySendNow(message: Message | PreparedMessage): SendOutcome {
     const { core } = this;
     const { outbox } = core;
-    // What the operating system did not take at once is rare, and asking Node for it is not free.
-    const unsent = this.#hasUnsent ? this.unsentBytes : 0;
+    const unsent = this.unsentBytes;
     const { writeBufferSize } = this.settings;
     if (unsent + outbox.length > writeBufferSize && !this.#fits(message)) {
       this.#wantsDrain = true;
@@ -200,19 +196,19 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
 
   /** True if a server's frame with `payload` can be given to the system now, uncompressed. */
   #mayBorrow(payload: Uint8Array): boolean {
-    if (this.role !== "server" || !this.isPlain || !this.#isDirect || isLentMemory(payload)) return false;
+    if (this.role !== "server" || !this.transport.releasesMemory || this.#isBusy) return false;
+    if (isLentMemory(payload)) return false;
     if (this.bufferedAmount > this.settings.writeBufferSize && !this.#fits(payload)) return false;
     return this.compression === undefined || !this.compression.isWorthwhile(payload.length);
   }
 
-  /** True if bytes can be given to the system now. */
-  get #isDirect(): boolean {
-    return (
-      this.writesDirectly &&
-      this.#leavingBytes === 0 &&
-      this.socket.writableLength === 0 &&
-      !this.socket.destroyed
-    );
+  /** True if the transport cannot be given bytes now: it has some, or takes no more. */
+  get #isBusy(): boolean {
+    return this.unsentBytes > 0 || this.#isHanding || this.#takesNoMore;
+  }
+
+  get #takesNoMore(): boolean {
+    return this.isTransportClosed || this.isWriteBroken || this.#hasEnded;
   }
 
   /** Writes from the caller's memory, at once. The promise is pending while the system has not taken all of it. */
@@ -309,35 +305,21 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
 
   /** An HTTP head, before the first frame. */
   protected writeAnswer(head: string): void {
-    if (this.writesDirectly && this.socket.writableLength === 0) this.#writePast(head, head.length);
-    else {
-      this.#handedBytes += head.length;
-      this.socket.write(head, "latin1", this.#whenWritten());
-    }
+    this.#hand(Buffer.from(head, "latin1"), head.length);
   }
 
-  /** Somebody else has written to the socket's stream: frames go past it once that is gone. */
-  protected waitForStream(): void {
-    if (this.socket.writableLength > 0) this.socket.write(NOTHING, this.#whenWritten());
-  }
-
-  #writePast(chunk: Uint8Array | Uint8Array[] | string, length: number): void {
-    this.#leavingBytes = length;
+  #hand(chunk: Uint8Array | readonly Uint8Array[], length: number): void {
     this.#handedBytes += length;
-    if (writeDirectly(this.socket, chunk, this)) this.#gone();
-    this.#hasUnsent = this.#leavingBytes > 0;
-  }
-
-  /** The one write that went past the stream has gone. */
-  #gone(): void {
-    this.#leavingBytes = 0;
-    this.#takenBytes = this.#handedBytes;
+    this.#isHanding = true;
+    if (chunk instanceof Uint8Array) this.transport.write(chunk);
+    else this.transport.writev(chunk);
+    this.#isHanding = false;
   }
 
   protected flushLater(): void {
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
-    flushAtEndOfTurn(this);
+    atEndOfTurn(this);
   }
 
   /** Past the high-water mark within a turn: the operating system may well take it all. */
@@ -355,37 +337,33 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     return this.#roomWaiters.wait(signal);
   }
 
+  /** `atEndOfTurn` */
   flush(): void {
+    SharedRun.endTurn();
     this.#isFlushDue = false;
     this.write();
     if (this.#wantsDrain) this.#drained();
   }
 
-  /** Gives what waits to the socket, as far as it takes it now. */
+  /** Gives what waits to the transport, if that has taken what it was given before: one write at a time, as far as the system takes it. */
   protected write(): void {
     const { outbox } = this.core;
-    if (outbox.length === 0) return;
-    const { socket } = this;
-    if (this.isTransportClosed || this.isWriteBroken || socket.destroyed || socket.writableEnded) {
+    const { length } = outbox;
+    if (length === 0 || this.#isHanding) return;
+    if (this.#takesNoMore) {
       if (this.#promisedBytes > this.#handedBytes) this.#hasLost = true;
       outbox.clear();
       return;
     }
-    // Only one write at a time bypasses the stream; the rest waits here. In the stream's queue it could not be taken back, and a failing write from there would
-    // destroy the socket with everything unread.
-    if (!this.writesDirectly) this.#writeToStream();
-    else if (this.#isDirect) {
-      const { length } = outbox;
-      this.#writePast(outbox.take(), length);
+    const { transport } = this;
+    if (transport.bufferedBytes === 0) {
+      this.#hand(outbox.take(), length);
+      if (this.isWriteBroken) return;
+      const isTaken = transport.bufferedBytes === 0;
+      outbox.taken(isTaken, transport.releasesMemory);
+      if (isTaken) return;
     }
-    if (this.isWriteBroken) return;
-    const unsent = this.unsentBytes;
-    this.#hasUnsent = unsent > 0;
-    if (unsent === 0) {
-      outbox.taken(true, this.isPlain);
-      return;
-    }
-    if (outbox.length === 0) outbox.taken(false, this.isPlain);
+    const unsent = transport.bufferedBytes;
     this.#watchWrites();
     if (unsent + outbox.length > this.settings.controlBacklogBytes && !this.#isCongested) {
       this.#isCongested = true;
@@ -393,28 +371,14 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     }
   }
 
-  #writeToStream(): void {
-    const { socket } = this;
-    const { outbox } = this.core;
-    this.#handedBytes += outbox.length;
-    const pieces = outbox.take();
-    writeByStream(socket, Array.isArray(pieces) ? pieces : [pieces], this.#whenWritten());
+  /** `TransportSink` */
+  onWritten(): void {
+    this.#takenBytes = this.#handedBytes;
+    if (!this.#isHanding) this.#drained();
   }
 
-  /** `DirectWriter`: what the system did not take at once has gone, or never will. */
-  left(error?: Error | null): void {
-    // What was not taken stays counted.
-    if (this.socket.destroyed) return;
-    if (error) {
-      this.#breakWriting(error);
-      return;
-    }
-    this.#gone();
-    this.#drained();
-  }
-
-  /** The peer's system takes nothing any more; what it sent before may still be unread. */
-  #breakWriting(error: Error): void {
+  /** `TransportSink`: the peer's system takes nothing any more; what it sent before may still be unread. */
+  onWriteFailed(error: unknown): void {
     if (this.isWriteBroken) return;
     this.isWriteBroken = true;
     if (!this.#hasTakenAll) this.#hasLost = true;
@@ -427,27 +391,34 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     this.#wantsDrain = false;
   }
 
-  /** The stream's own `drain` comes only after more than its high-water mark, which may be above ours. */
-  #whenWritten(): (error?: Error | null) => void {
-    const until = this.#handedBytes;
-    return (error) => {
-      // Node calls without an error, too, what a destroyed socket has not written.
-      if (error || this.socket.destroyed) return;
-      this.#takenBytes = until;
-      this.#drained();
-    };
+  /** `TransportSink` */
+  onFinish(): void {
+    // The end of both sides is what counts.
   }
 
   /** Ends the transport after what was written. */
-  protected endSocket(): void {
+  protected endTransport(): void {
     this.#isEnding = true;
     this.write();
-    // Wait for the write that bypassed Node's queue: Node does not know of it, and a socket that is shutting down cannot be reset.
-    if (this.#leavingBytes === 0 && this.core.waitingBytes === 0) this.socket.end();
+    if (this.unsentBytes > 0 || this.core.waitingBytes > 0 || this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.transport.end();
+  }
+
+  /** Cuts it. */
+  protected cutTransport(): void {
+    this.#hasEnded = true;
+    this.transport.destroy();
+  }
+
+  /** Cuts it, so that the peer is told by a reset where that can be done. */
+  protected resetTransport(): void {
+    this.#hasEnded = true;
+    this.transport.reset();
   }
 
   writeProgress(): WriteProgress {
-    return writeProgress(this.socket, this.unsentBytes);
+    return this.transport.progress();
   }
 
   get takenBytes(): number {
@@ -463,8 +434,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   }
 
   unacknowledgedBytes(): Promise<number | undefined> {
-    const ends: Duplex & SocketEnds = this.socket;
-    return unacknowledgedBytes(ends);
+    return this.transport.unacknowledgedBytes();
   }
 
   #watchWrites(): void {
@@ -474,11 +444,11 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     this.#writeWatch.start();
   }
 
-  /** The socket has sent something, or a flush has emptied our buffer. */
+  /** The system has taken a write, or a flush has emptied our buffer. */
   #drained(): void {
     if (this.unsentBytes === 0) {
       this.core.gone();
-      if (this.writesDirectly) this.write();
+      this.write();
       if (this.#isCongested && this.bufferedAmount === 0) {
         this.#isCongested = false;
         this.core.setCongested(false);
@@ -486,7 +456,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
       }
     }
     if (this.#takenWaiters !== undefined) this.#tellTaken(this.#takenWaiters);
-    if (this.#isEnding && !this.socket.writableEnded) this.endSocket();
+    if (this.#isEnding) this.endTransport();
     if (!this.#wantsDrain || this.bufferedAmount > this.settings.writeBufferSize) return;
     this.#wantsDrain = false;
     this.#roomWaiters?.resolveAll();

@@ -1,5 +1,3 @@
-import { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import {
   checkPeriodMs,
   Inbox,
@@ -11,8 +9,9 @@ import {
   monitor,
   type NetErrorParts,
   rejection,
-  resetSocket,
   told,
+  type Transport,
+  type TransportSink,
   unmonitor,
   WriteWatch,
 } from "@zocalo/net";
@@ -22,18 +21,15 @@ import type { Compression } from "./core/compression.ts";
 import { closeFault, Core, type CoreEvents } from "./core/core.ts";
 import type { Role } from "./core/frame.ts";
 import type { MessagePart, ProtocolFailure } from "./core/receiver.ts";
-import { canWriteDirectly } from "./direct-write.ts";
 import { Ending } from "./ending.ts";
 import { WebSocketError } from "./error.ts";
 import { Heartbeat, type HeartbeatHost } from "./heartbeat.ts";
 import type { ConnSettings } from "./options.ts";
-import { isBeingRead } from "./reused-read-buffer.ts";
 import { FLUSH_AT_BYTES, SendHalf } from "./send-half.ts";
-import { listenTo, type SocketEvents, takeUnread } from "./socket-listeners.ts";
 
 const RESOLVED = Promise.resolve();
 
-/** Why the socket is not read: the application is behind, … */
+/** Why the transport is not read: the application is behind, … */
 const BEHIND = 1;
 /** … or others have their turn. */
 const RESTING = 2;
@@ -46,12 +42,12 @@ export interface SessionOwner {
 }
 
 /**
- * One connection at work: a socket's bytes to a `Core`, its messages to an `Inbox`, what is sent back to the socket (see `SendHalf`), and the
+ * One connection at work: a transport's bytes to a `Core`, its messages to an `Inbox`, what is sent back to the transport (see `SendHalf`), and the
  * end of all that. The public face is `WebSocketConn`.
  */
 export class Session
   extends SendHalf
-  implements CoreEvents, InboxSource, HeartbeatHost, Monitored, MessageWatchHost, SocketEvents
+  implements CoreEvents, InboxSource, HeartbeatHost, Monitored, MessageWatchHost, TransportSink
 {
   readonly core: Core;
   /** Of messages; of their parts, if messages are streamed. */
@@ -70,47 +66,43 @@ export class Session
   #ending: Ending | undefined;
 
   constructor(
-    socket: Duplex,
+    transport: Transport,
     role: Role,
     settings: ConnSettings,
     { conn, onEnded }: SessionOwner,
     compression: Compression | undefined,
   ) {
-    super(socket, role, settings, compression);
+    super(transport, role, settings, compression);
     this.#conn = conn;
     this.#onEnded = onEnded;
     this.core = new Core(role, this, settings.receive, compression, settings.isStreaming);
     this.inbox = new Inbox(this, settings.inbox);
+    transport.prefersLent = true;
+    transport.attach(this);
   }
 
   /** Begins to read. `head`: what came behind the handshake. `answer`: an HTTP head that is sent before all else. */
   start(head: Buffer, answer?: string): void {
-    const isShared = listenTo(this.socket, this);
-    this.writesDirectly = canWriteDirectly(this.socket);
-    this.isPlain = isShared && this.writesDirectly;
     if (answer !== undefined) this.writeAnswer(answer);
-    else if (this.writesDirectly) this.waitForStream();
     this.#startKeepalive();
-    // While its upgrade was thought about nobody listened for the end.
-    if (this.socket.readableEnded) setImmediate(() => this.socketEnded());
     if (head.length === 0) {
-      if (!isShared || !isBeingRead(this.socket)) this.socket.resume();
+      this.transport.resume();
       return;
     }
     // Not at once: who asked for the connection gets it in a microtask, and may answer a message before a fault behind it is judged.
     this.pause();
     // A copy: the caller's memory is read no more after the call, and is never written to.
-    this.received(Buffer.from(head), false);
+    this.onBytes(Buffer.from(head), false);
     setImmediate(() => this.resume());
   }
 
   // --- receiving
 
-  /** Hot path: bytes from the socket. `isLent`: the memory will be used again after the call. `false`: read no more for now. */
-  received(chunk: Buffer, isLent: boolean): boolean {
+  /** `TransportSink`. Hot path. */
+  onBytes(bytes: Uint8Array, isLent: boolean): boolean {
     this.#silentSince = 0;
     if (this.core.isDone) return true;
-    this.core.receive(chunk, isLent);
+    this.core.receive(asBuffer(bytes), isLent);
     if (this.core.isPartway) this.#watchMessage();
     // Node reads up to 32 full buffers in one turn; their answers must not pile up.
     if (this.core.waitingBytes >= FLUSH_AT_BYTES) this.write();
@@ -183,7 +175,7 @@ export class Session
     if (!this.core.isOpen && !this.#isReadingOut) return;
     this.#heldBackBy |= reason;
     this.core.pauseReceiving();
-    this.socket.pause();
+    this.transport.pause();
   }
 
   #goOn(reason: number): void {
@@ -194,8 +186,8 @@ export class Session
     // What was resumed may have been held back again.
     if (this.isHeldBack) return;
     if (this.isTransportClosed) this.#finish();
-    else if (this.#ending?.hasEndedUnread) this.socketEnded();
-    else this.socket.resume();
+    else if (this.#ending?.hasEndedUnread) this.onEnd();
+    else this.transport.resume();
   }
 
   /** `Inbox`: the application's handler threw. */
@@ -270,13 +262,12 @@ export class Session
   }
 
   probeAfter(ms: number): void {
-    const socket = this.socket;
-    if ("setKeepAlive" in socket && typeof socket.setKeepAlive === "function") socket.setKeepAlive(true, ms);
+    this.transport.keepAlive(ms);
   }
 
   peerIsGone(reason: string): void {
     this.#end.broken("keepalive_timeout", reason);
-    this.socket.destroy();
+    this.cutTransport();
   }
 
   // --- the peer that does not complete a message
@@ -304,7 +295,7 @@ export class Session
     const { writeTimeoutMs } = this.settings;
     const reason = `the peer has taken nothing of what waits for it for ${writeTimeoutMs} ms`;
     this.#end.broken("write_timeout", reason);
-    this.socket.destroy();
+    this.cutTransport();
   }
 
   /** `OutgoingStreams` */
@@ -343,7 +334,7 @@ export class Session
       this.#startCloseTimer();
       // To see the peer's Close frame; messages before it are dropped.
       if (this.isTransportClosed) this.#finish();
-      else if (this.isWriteBroken) this.socket.destroy();
+      else if (this.isWriteBroken) this.cutTransport();
       else this.resume();
     }
     return closed;
@@ -355,10 +346,7 @@ export class Session
     ending.wasClosedHere = true;
     ending.broken("closed", "the connection was aborted by this side");
     this.core.isOpen = false; // What is sent until the socket has closed goes nowhere.
-    const { socket } = this;
-    // A stream that is no socket of Node's learns by an error that it is cut, and not closed.
-    if (socket instanceof Socket) resetSocket(socket);
-    else socket.destroy(ending.error);
+    this.resetTransport();
     if (this.isTransportClosed) this.#finish();
   }
 
@@ -369,12 +357,12 @@ export class Session
     if (this.isTransportClosed) return;
     if (this.#owesPeer) this.#watchLastWrites();
     if (this.isWriteBroken) {
-      this.socket.destroy(); // The peer has said its last, and hears nothing more.
+      this.cutTransport(); // The peer has said its last, and hears nothing more.
       return;
     }
-    if (this.role === "server" || this.#end.hasCode || this.#end.hasEndedUnread) this.endSocket();
+    if (this.role === "server" || this.#end.hasCode || this.#end.hasEndedUnread) this.endTransport();
     this.#heldBackBy = 0;
-    this.socket.resume(); // To see the end; the core ignores what comes before it.
+    this.transport.resume(); // To see the end; the core ignores what comes before it.
   }
 
   #startCloseTimer(): void {
@@ -388,7 +376,7 @@ export class Session
       if (this.core.receivedClose === undefined) {
         ending.broken("close_timeout", `the peer did not close within ${this.settings.closeTimeoutMs} ms`);
       }
-      this.socket.destroy();
+      this.cutTransport();
     }, this.settings.closeTimeoutMs);
   }
 
@@ -411,7 +399,7 @@ export class Session
         unacknowledgedBytes: () => this.unacknowledgedBytes(),
         writeTimedOut: () => {
           ending.broken("close_timeout", `the peer closed, and then took nothing for ${closeTimeoutMs} ms`);
-          this.socket.destroy();
+          this.cutTransport();
         },
       },
       closeTimeoutMs,
@@ -419,64 +407,55 @@ export class Session
     ending.watch.start();
   }
 
-  socketEnded(): void {
-    // A stream of Node's may tell its end while it is paused: what came before is still to be received, and may be answered.
+  /** `TransportSink` */
+  onEnd(): void {
+    // What came before it may still be in the core, to be received and answered.
     if (this.isHeldBack) {
       this.#end.hasEndedUnread = true;
       return;
     }
     if (this.core.isEndHeld) {
-      setImmediate(() => this.socketEnded());
+      setImmediate(() => this.onEnd());
       return;
     }
     // A WebSocket has no half-closed state: without a Close frame this is a broken connection.
-    if (this.core.isDone) this.endSocket();
-    else this.socket.destroy();
+    if (this.core.isDone) this.endTransport();
+    else this.cutTransport();
   }
 
   /**
    * `SendHalf`: the peer hears nothing more, mostly as it has reset the connection. What it said before, its Close frame included, may still be unread; behind that
    * the system tells the end.
    */
-  protected override writeFailed(error: Error): void {
+  protected override writeFailed(error: unknown): void {
     const ending = this.#end;
-    ending.socketError ??= error;
+    ending.transportError ??= error;
     if (ending.wasClosedHere || this.core.isDone) {
-      this.socket.destroy(); // Messages are not wanted any more, or none will come.
+      this.cutTransport(); // Messages are not wanted any more, or none will come.
     } else if (ending.timer === undefined) {
       ending.timer = this.#untilReadOut();
     }
   }
 
-  /** Some systems do not report the end after a failed write: destroy the socket once nothing has arrived for `closeTimeoutMs`. */
+  /** Some systems do not report the end after a failed write: cut the transport once nothing has arrived for `closeTimeoutMs`. */
   #untilReadOut(): NodeJS.Timeout {
-    const { socket } = this;
-    let before: unknown = Reflect.get(socket, "bytesRead");
-    const timer = setInterval(() => {
-      const now: unknown = Reflect.get(socket, "bytesRead");
-      if (!this.isHeldBack && now === before) socket.destroy();
-      before = now;
+    let isMarked = false;
+    return setInterval(() => {
+      if (!this.isHeldBack && isMarked && this.isSilent) this.cutTransport();
+      isMarked = !this.isHeldBack;
+      // Whatever arrives makes it 0.
+      this.#silentSince = 1;
     }, this.settings.closeTimeoutMs);
-    return timer;
   }
 
-  socketFailed(error: Error): void {
-    this.#end.socketError ??= error;
-    this.#takeUnread();
-  }
-
-  /** What Node had read while this was held back, when the socket broke. */
-  #takeUnread(): void {
-    const unread = this.isHeldBack ? takeUnread(this.socket) : null;
-    if (unread !== null) this.received(unread, false);
-  }
-
-  socketClosed(): void {
-    this.#takeUnread();
+  /** `TransportSink` */
+  onClose(error: unknown): void {
+    if (this.isTransportClosed) return;
     this.isTransportClosed = true;
     this.core.answerEnd();
     this.core.isOpen = false;
     const ending = this.#end;
+    ending.transportError ??= error;
     clearTimeout(ending.timer);
     ending.watch?.stop();
     this.stopSending();
@@ -505,4 +484,8 @@ export class Session
   closedError(): WebSocketError {
     return this.#end.closedError;
   }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

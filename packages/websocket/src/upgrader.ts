@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { AddressLimits, checkNames, type Holder, remoteEnd } from "@zocalo/net";
+import { AddressLimits, checkNames, type Holder, remoteEnd, transportOf } from "@zocalo/net";
 import { WebSocketConn } from "./conn.ts";
 import { Compression } from "./core/compression.ts";
 import { WebSocketError } from "./error.ts";
@@ -281,7 +281,7 @@ export class Upgrader {
   ): WebSocketConn {
     const deflate = this.#compression && acceptDeflate(asked.extensions, this.#compression);
     const conn = new WebSocketConn({
-      socket,
+      transport: transportOf(socket),
       role: "server",
       settings: this.#settings,
       subprotocol: subprotocol ?? "",

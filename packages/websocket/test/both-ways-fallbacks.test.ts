@@ -1,9 +1,9 @@
 // The same where sockets are accepted by Node and read on `data` events.
 import { setAcceptSockets } from "../src/accept-sockets.ts";
-import { setReusedReadBuffer } from "../src/reused-read-buffer.ts";
+import { enableReadBuffer } from "../../net/src/node-internals.ts";
 
 setAcceptSockets(false);
-setReusedReadBuffer(false);
+enableReadBuffer(false);
 await import("./both-ways.test.ts");
 await import("./first-bytes.test.ts");
 await import("./upgrade.test.ts");

@@ -1,6 +1,6 @@
 // The same connections where the read buffer cannot be shared: on `data` events.
-import { setReusedReadBuffer } from "../src/reused-read-buffer.ts";
+import { enableReadBuffer } from "../../net/src/node-internals.ts";
 
-setReusedReadBuffer(false);
+enableReadBuffer(false);
 await import("./conn.test.ts");
 await import("./drain.test.ts");

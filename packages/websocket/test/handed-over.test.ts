@@ -10,9 +10,8 @@ import { Duplex } from "node:stream";
 import { test } from "node:test";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { type CloseInfo, dial as dialNet, listen, type Message } from "@zocalo/net";
-import { setHandleWrites } from "../src/direct-write.ts";
 import { dial, type ListenOptions, Upgrader, type WebSocketConn } from "../src/index.ts";
-import { setReusedReadBuffer } from "../src/reused-read-buffer.ts";
+import { enableReadBuffer, enableWritePastQueue } from "../../net/src/node-internals.ts";
 import { selfSigned } from "./certificate.ts";
 import { handshakeAnswer } from "./handshake-answer.ts";
 import { accepting, ended, httpServer, RawPeer, rawServer, upgradeRequest } from "./peers.ts";
@@ -106,9 +105,9 @@ for (const from of ["server", "client"] as const) {
 }
 
 for (const isOn of [true, false]) {
-  test(`send of 64 KiB and more copies nothing, and waits until the system has it (${isOn ? "handle" : "stream"})`, async (t) => {
-    setHandleWrites(isOn);
-    t.after(() => setHandleWrites(true));
+  test(`send of 64 KiB and more copies nothing, and waits until the system has it (${isOn ? "past the queue" : "by the stream"})`, async (t) => {
+    enableWritePastQueue(isOn);
+    t.after(() => enableWritePastQueue(true));
     await using both = await unread();
     let isTaken = false;
     const sent = both.conn.send(new Uint8Array(32 * MIB)).then(() => {
@@ -256,38 +255,34 @@ test("no call that nobody waits for ends the process", async (t) => {
   assert.deepEqual(unhandled, []);
 });
 
-for (const isOn of [true, false]) {
-  test(`what had arrived before a write failed is received, with the peer's Close frame (${isOn ? "handle" : "stream"})`, async (t) => {
-    setHandleWrites(isOn);
-    t.after(() => setHandleWrites(true));
-    let peer: Socket | undefined;
-    await using server = await rawServer((head, socket) => {
-      peer = socket;
-      socket.write(handshakeAnswer(head));
-    });
-    const conn = await dial(`ws://127.0.0.1:${server.port}`);
-    assert.ok(peer !== undefined);
-    const close = Buffer.concat([Buffer.from([0x03, 0xf0]), Buffer.from("go away")]);
-    peer.write(
-      Buffer.concat([
-        frameFrom("server", 0x81, "one"),
-        frameFrom("server", 0x82, new Uint8Array(100_000).fill(2)),
-        frameFrom("server", 0x88, close),
-      ]),
-    );
-    // All of it is in the system's buffer of this side, with the reset behind it. The write comes first.
-    peer.resetAndDestroy();
-    conn.trySend(new Uint8Array(200_000));
-    const messages: Message[] = [];
-    const info = await new Promise<CloseInfo>((resolve) => {
-      conn.serve({ message: (message) => void messages.push(message), close: resolve });
-    });
-    assert.deepEqual(messages, ["one", new Uint8Array(100_000).fill(2)]);
-    assert.equal(info.code, 1008);
-    assert.equal(info.reason, "go away");
-    await assert.rejects(conn.flush(), { code: "closed" });
+test("what had arrived before a write failed is received, with the peer's Close frame", async () => {
+  let peer: Socket | undefined;
+  await using server = await rawServer((head, socket) => {
+    peer = socket;
+    socket.write(handshakeAnswer(head));
   });
-}
+  const conn = await dial(`ws://127.0.0.1:${server.port}`);
+  assert.ok(peer !== undefined);
+  const close = Buffer.concat([Buffer.from([0x03, 0xf0]), Buffer.from("go away")]);
+  peer.write(
+    Buffer.concat([
+      frameFrom("server", 0x81, "one"),
+      frameFrom("server", 0x82, new Uint8Array(100_000).fill(2)),
+      frameFrom("server", 0x88, close),
+    ]),
+  );
+  // All of it is in the system's buffer of this side, with the reset behind it. The write comes first.
+  peer.resetAndDestroy();
+  conn.trySend(new Uint8Array(200_000));
+  const messages: Message[] = [];
+  const info = await new Promise<CloseInfo>((resolve) => {
+    conn.serve({ message: (message) => void messages.push(message), close: resolve });
+  });
+  assert.deepEqual(messages, ["one", new Uint8Array(100_000).fill(2)]);
+  assert.equal(info.code, 1008);
+  assert.equal(info.reason, "go away");
+  await assert.rejects(conn.flush(), { code: "closed" });
+});
 
 for (const [how, readBufferSize] of [
   ["send", 1],
@@ -459,8 +454,8 @@ for (const scheme of ["ws", "wss"] as const) {
     for (const isShared of [true, false]) {
       const how = `${scheme}, our ${role}${isShared ? "" : ", on data events"}`;
       test(`one that ends its side while the application is behind gets the answers, and the Close frame (${how})`, async (t) => {
-        setReusedReadBuffer(isShared);
-        t.after(() => setReusedReadBuffer(true));
+        enableReadBuffer(isShared);
+        t.after(() => enableReadBuffer(true));
         const identity = selfSigned("IP:127.0.0.1");
         const tls = scheme === "wss" ? { cert: identity.cert, key: identity.key } : undefined;
         const { conn, peer, dispose } =

@@ -6,7 +6,7 @@ import { deflateRawSync, constants } from "node:zlib";
 import type { CloseInfo } from "@zocalo/net";
 import type { Role } from "../src/core/frame.ts";
 import { type ConnOptions, dial, type WebSocketConn, type WebSocketError } from "../src/index.ts";
-import { READ_BYTES } from "../src/reused-read-buffer.ts";
+import { LENT_BUFFER_BYTES } from "../../net/src/node-internals.ts";
 import { accepting, ended, RawPeer, rawServer, upgradeRequest } from "./peers.ts";
 import { frameFrom, hex, peerOf, Recorder } from "./recorder.ts";
 
@@ -153,7 +153,7 @@ for (const role of ["server", "client"] as const) {
       assert.equal(await conn.receive(), "end");
       // One chunk's pongs may wait beside the backlog; a client's are longer by their masks.
       assert.ok(
-        conn.bufferedAmount <= 1000 + READ_BYTES + 2 * 131 + READ_BYTES / 32,
+        conn.bufferedAmount <= 1000 + LENT_BUFFER_BYTES + 2 * 131 + LENT_BUFFER_BYTES / 32,
         `${conn.bufferedAmount}`,
       );
     });

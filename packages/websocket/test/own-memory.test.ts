@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { Message } from "@zocalo/net";
 import { dial, Upgrader, type WebSocketConn } from "../src/index.ts";
 import { setFirstBytes } from "../src/first-bytes.ts";
-import { setReusedReadBuffer } from "../src/reused-read-buffer.ts";
+import { enableReadBuffer } from "../../net/src/node-internals.ts";
 import { accepting, httpServer, RawPeer, upgradeRequest } from "./peers.ts";
 import { frameFrom } from "./recorder.ts";
 
@@ -78,8 +78,8 @@ for (const [name, isShared] of [
     ["in fragments", fragments],
   ] as const) {
     test(`messages of all connections belong to who received them (${name}, ${form})`, async (t) => {
-      setReusedReadBuffer(isShared);
-      t.after(() => setReusedReadBuffer(true));
+      enableReadBuffer(isShared);
+      t.after(() => enableReadBuffer(true));
       await using server = await accepting({ readBufferSize: 10_000_000 });
       const { listener, port } = server;
       const messages: Message[] = [];
