@@ -31,7 +31,7 @@ import { HostNames } from "./handshake/host-names.ts";
 import { readRequestHead } from "./handshake/request-head.ts";
 import { pathOf } from "./handshake/target.ts";
 import { incomingMessage } from "./incoming-message.ts";
-import { DEFAULT_HANDSHAKE_TIMEOUT_MS } from "./options.ts";
+import { handshakeTimeout } from "./options.ts";
 import { refuse } from "./refuse.ts";
 import { Upgrader, type UpgraderOptions, upgraderOptionNames } from "./upgrader.ts";
 
@@ -96,7 +96,7 @@ const listenOptionNames: Readonly<Record<keyof ListenOptions, 1>> = {
 export async function listen(address: string, given: ListenOptions = {}): Promise<Listener<WebSocketConn>> {
   const { host, port } = parseAddr("tcp", address, "listen");
   const options = { ...given, allowedHosts: HostNames.ofListener(host, given.allowedHosts) };
-  const handshakeTimeoutMs = options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS;
+  const handshakeTimeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
   const httpOptions = {
     // Whoever sends its request slowly, or never ends it, is cut off.
     headersTimeout: handshakeTimeoutMs,
@@ -113,7 +113,11 @@ export async function listen(address: string, given: ListenOptions = {}): Promis
   };
   const site = { op: "listen", network: "websocket", localAddr: ipAddr("tcp", host, port) } as const;
   if (options.tls !== undefined) checkTlsServerOptions(options.tls);
-  const handshakes = options.tls && (await TlsHandshakes.of({ handshakeTimeoutMs, ...options.tls }, site));
+  const tls = options.tls && {
+    ...options.tls,
+    handshakeTimeoutMs: options.tls.handshakeTimeoutMs ?? handshakeTimeoutMs,
+  };
+  const handshakes = tls && (await TlsHandshakes.of(tls, site));
   const server = createServer(httpOptions, answer);
   const upgrader = new Upgrader(options, listenOptionNames); // Before the port is taken: it may throw.
   await new Promise<void>((resolve, reject) => {

@@ -21,8 +21,7 @@ import {
   type ConnSettings,
   connOptionNames,
   connSettings,
-  DEFAULT_HANDSHAKE_TIMEOUT_MS,
-  wholeNumber,
+  handshakeTimeout,
 } from "./options.ts";
 import { refuse } from "./refuse.ts";
 import { packRequest } from "./request-info.ts";
@@ -147,12 +146,7 @@ export class Upgrader {
     this.#names = new HostNames(options.allowedHosts);
     this.limits = new AddressLimits(options);
     this.#compression = compressionSettings(options.compression);
-    this.#handshakeTimeoutMs = wholeNumber(
-      "handshakeTimeoutMs",
-      options.handshakeTimeoutMs,
-      DEFAULT_HANDSHAKE_TIMEOUT_MS,
-      1,
-    );
+    this.#handshakeTimeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
     this.#headerLines =
       typeof options.headers === "function" ? undefined : headerLines(options.headers ?? {});
     for (const name of Array.isArray(options.subprotocols)

@@ -288,6 +288,10 @@ test("limits that are none are refused before a port is taken", async () => {
     { maxHalfOpenPerAddress: 1.5 },
     { maxHandshakesPerAddress: Number.NaN },
     { exemptAddresses: ["localhost"] },
+    { handshakeTimeoutMs: Number.NaN },
+    { handshakeTimeoutMs: -1 },
+    { handshakeTimeoutMs: 2 ** 31 },
+    { closeTimeoutMs: 2 ** 31 },
   ]) {
     await assert.rejects(listen(ANY_PORT, options), { code: "invalid_argument" }, JSON.stringify(options));
     assert.throws(() => new Upgrader(options), { code: "invalid_argument" }, JSON.stringify(options));
