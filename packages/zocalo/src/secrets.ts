@@ -114,11 +114,11 @@ function maskedItems(
     const before: unknown = items[at - 1];
     // Names and values in turn, or one pair of them.
     const isNamed = typeof before === "string" && /^[\w-]{1,64}$/.test(before);
-    return masked(item, isNamed && isTaboo(before) ? before : name, maxLength, depth - 1);
+    return masked(item, isNamed && mayNameSecret(before) ? before : name, maxLength, depth - 1);
   });
 }
 
-function isTaboo(name: string): boolean {
+function mayNameSecret(name: string): boolean {
   return isSecretName(name) || isSubprotocols(name);
 }
 

@@ -1,4 +1,5 @@
 import { defaultHubLimits, defaultMemoryEngineOptions } from "@zocalo/hub";
+import { localAddresses } from "@zocalo/net";
 import { HostNames } from "@zocalo/websocket";
 import { namespaces } from "./namespaces.ts";
 import { FORWARDED_HEADERS, isAddressOrNetwork } from "./proxies.ts";
@@ -107,7 +108,7 @@ export const SETTINGS = {
       "A command that was begun has a minute, and the head of an HTTP request ten seconds.",
   ),
   exemptAddresses: list(
-    ["127.0.0.0/8", "::1"],
+    localAddresses.filter(isAddressOrNetwork),
     isAddressOrNetwork,
     "IP addresses, and networks such as 10.0.0.0/8",
     "ADDRESSES",

@@ -83,7 +83,7 @@ export class HostNames {
 
   /**
    * Whether a request comes from a page of this server, or from no page: programs that are no browsers send no `Origin`. A page is of this server if its origin is the
-   * host and port that the request is for, and that is a name of this server; or if it is `http:` or `https:` with a name that this server was told, and no port: a proxy may
+   * host and port that the request is for, and that is a name of this server; or if it is `http:` or `https:` with a name that this server was told in full (not by `*`), and no port: a proxy may
    * have put another `Host`. `null`, malformed and repeated origins are of no server.
    *
    * @param socket over which it came.
