@@ -209,6 +209,8 @@ test("what can be no name in DNS is not offered to be told", async () => {
     ["a;b", false],
     ["a'b", false],
     ["-a.example", false],
+    ["a..example", false],
+    ["a.example..", false],
     ["192.0.2.1", true],
     ["[2001:db8::1]", true],
   ] as const) {
