@@ -29,7 +29,7 @@ import { WebSocketError } from "./error.ts";
 import { checkIntervalMs, FirstBytes, type Secure } from "./first-bytes.ts";
 import { HostNames } from "./handshake/host-names.ts";
 import { readRequestHead } from "./handshake/request-head.ts";
-import { pathOf } from "./handshake/target.ts";
+import { pathOf, toOriginForm } from "./handshake/target.ts";
 import { incomingMessage } from "./incoming-message.ts";
 import { handshakeTimeout } from "./options.ts";
 import { refuse } from "./refuse.ts";
@@ -85,7 +85,7 @@ const listenOptionNames: Readonly<Record<keyof ListenOptions, 1>> = {
 };
 
 /**
- * Listens for WebSocket connections on a server of its own. Requests that are no upgrade get 426, other paths 404.
+ * Listens for WebSocket connections on a server of its own. Requests that are no upgrade get 426, other paths 404, a repeated or malformed `Host` 400.
  *
  * @param address as in Go: `":8080"`, `"127.0.0.1:0"`. A host name in it is a name of this server, as if it stood in `allowedHosts`.
  * @throws NetError through the promise, as `listen` of `@zocalo/net`: `invalid_address`, `address_in_use`, `address_not_available`, `permission`, …
@@ -105,11 +105,14 @@ export async function listen(address: string, given: ListenOptions = {}): Promis
     keepAliveTimeout: handshakeTimeoutMs,
   };
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
-    const status = isAt(options.path, request.url) ? 426 : 404;
+    const isForSomebody = toOriginForm(request);
+    const [status, words] = !isForSomebody
+      ? ([400, "there must be one valid Host"] as const)
+      : isAt(options.path, request.url)
+        ? ([426, "WebSocket only"] as const)
+        : ([404, "not found"] as const);
     if (status === 426) response.setHeader("Upgrade", "websocket");
-    response
-      .writeHead(status, { "Content-Type": "text/plain" })
-      .end(status === 426 ? "WebSocket only\n" : "not found\n");
+    response.writeHead(status, { "Content-Type": "text/plain" }).end(`${words}\n`);
   };
   const site = { op: "listen", network: "websocket", localAddr: ipAddr("tcp", host, port) } as const;
   if (options.tls !== undefined) checkTlsServerOptions(options.tls);

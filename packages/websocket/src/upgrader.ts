@@ -180,7 +180,7 @@ export class Upgrader {
    */
   upgradeWith(exchange: Exchange): WebSocketConn | Promise<WebSocketConn> {
     const { request, socket } = exchange;
-    toOriginForm(request);
+    toOriginForm(request); // `readUpgrade` refuses what it returns false for.
     const { server } = request.socket as { server?: Server };
     const maxHeaders = server === undefined ? 0 : (server.maxHeadersCount ?? NODE_MAX_HEADERS);
     const asked = readUpgrade(request, maxHeaders);

@@ -51,7 +51,7 @@ ${JSON.stringify(EXAMPLE, null, 2)}
 Standard output has the banner: where it listens, with the real ports where \`0\` was asked for. The log goes to standard error.
 
 What a peer says is data. In both formats control characters, bidirectional overrides and other invisible format characters are escaped (in JSON as JSON has it), and a text
-is cut at 16,384 characters. Hidden, at any depth, are values of fields and headers that are called like a secret (\`token\`, \`password\`, \`key\`, \`cookie\`, \`authorization\` and
+is cut at 16,384 characters. Hidden, at any depth, are values of fields and headers that are called like a secret (\`token\`, \`ticket\`, \`password\`, \`key\`, \`cookie\`, \`authorization\` and
 the like), users and passwords of URLs, such parameters of a query (\`?token=…\`), subprotocols that carry a token, and JSON Web Tokens. The log cannot know a password in the
 middle of a sentence.
 

@@ -148,10 +148,24 @@ export class Server {
     const { httpPort, host, trustedProxies } = this.#settings;
     const perAddress = this.#perAddress;
     if (httpPort === "off") return undefined;
-    const names = new OwnNames(this.#settings, (name, keptBack) => {
-      const words = `refused a browser or program that calls this server by a name it was not told; --allowed-hosts ${name} allows it`;
-      this.#log.warn(keptBack === 0 ? { name } : { name, keptBack }, words);
-    });
+    const warn =
+      (what: "name" | "origin", flag: string, words: string) => (value: string, keptBack: number) => {
+        // Strangers choose the value: whoever reads this has to know it.
+        const advice = `if that is yours, --${flag} ${value} allows it`;
+        this.#log.warn(
+          keptBack === 0 ? { [what]: value } : { [what]: value, keptBack },
+          `${words}; ${advice}`,
+        );
+      };
+    const names = new OwnNames(
+      this.#settings,
+      warn(
+        "name",
+        "allowed-hosts",
+        "refused a browser or program that calls this server by a name it was not told",
+      ),
+      warn("origin", "allowed-origins", "refused a WebSocket to a page of another host"),
+    );
     const options = {
       site: { pages, names, isStopping: () => this.#isStopping, whyFull: () => this.#whyFull() },
       ...perAddress,

@@ -28,7 +28,8 @@ export const SETTINGS = {
     "HOSTS",
     "Names by which browsers may call this server, besides those that it knows: `host`, localhost on this machine, and the address itself that is connected to. " +
       "Behind a proxy or a forwarded port (a container's, too), give the name or address that browsers use. A page that is asked for by another name is answered with 421, " +
-      "and a WebSocket of such a page with 403: the name may be an attacker's, turned towards this machine (DNS rebinding). `*` takes every name.",
+      "and a WebSocket of such a page with 403: the name may be an attacker's, turned towards this machine (DNS rebinding). `*` takes every name. " +
+      "A proxy should pass on the `Host` of the browser, for which the page's policy is written. If it puts another, a page is known by its `Origin`: a name here, or, if that has a port, an entry of `allowedOrigins`.",
   ),
   allowedOrigins: list(
     [],

@@ -166,3 +166,21 @@ test("a signal closes in order and is the exit code", async () => {
   assert.equal(hadError, false);
   assert.deepEqual([(await terminal.end()).code, terminal.stderr.split("\n").length], [143, 2]);
 });
+
+test("a user and password in a URL are refused where nobody logs in, and not shown", async () => {
+  for (const [line, words] of [
+    ["listen ws://ana:s3cret@127.0.0.1:0/", "zocalo listen ws://"],
+    ["listen tcp://ana:s3cret@127.0.0.1:0", "zocalo listen tcp://"],
+    ["dial tcp://ana:s3cret@127.0.0.1:1", "zocalo dial tcp://"],
+    ["dial udp://ana@127.0.0.1:1", "zocalo dial udp://"],
+    ["dial tls://s3cret@127.0.0.1:1", "zocalo dial tls://"],
+  ] as const) {
+    const { code, stderr } = await run(line);
+    assert.deepEqual([code, stderr], [2, `zocalo: ${words} takes no user and password.\n`], line);
+  }
+  // A path may have one, and a WebSocket's client may log in.
+  for (const line of ["dial unix:/tmp/no@where", "dial ws://ana:s3cret@127.0.0.1:1/"]) {
+    const { code, stderr } = await run(line);
+    assert.deepEqual([code, stderr.includes("s3cret")], [1, false], line);
+  }
+});

@@ -12,7 +12,7 @@ const ANY_BELOW = "*.";
 /** Longest name of DNS, as text (RFC 1035 §2.3.4, without the last dot). */
 const MAX_NAME = 253;
 /** What a name that somebody can own is made of. A `Host` may have more, such as `$(…)`, that nobody should copy into a shell, or begin as an option does. */
-const PLAIN_NAME = /^[\w:][\w.:-]*$/;
+const PLAIN_NAME = /^[\w:](?:[\w:-]|\.(?!\.|$))*$/;
 
 /** A connection, and the address at this end of it. A Unix socket has none. */
 type LocalEnd = Duplex & { readonly localAddress?: string | undefined };

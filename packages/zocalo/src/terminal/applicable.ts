@@ -67,6 +67,11 @@ export function checkFlags(side: Side, target: Target, flags: Flags): void {
     }
     if (only !== undefined && only !== side) refuse(`${flag} is for zocalo ${only}.`);
   }
+  // In a path it is a character as any other. What stands before it may be a password, so it is not shown.
+  const canLogIn = side === "dial" && (target.scheme === "ws" || target.scheme === "wss");
+  if (target.scheme !== "unix" && target.address.includes("@") && !canLogIn) {
+    refuse(`zocalo ${side} ${target.scheme}:// takes no user and password.`);
+  }
   for (const [one, other, words] of CONFLICTS) {
     if (flags[one] !== undefined && flags[other] !== undefined) refuse(words);
   }
