@@ -171,7 +171,8 @@ function words(name: string): string[] {
   return name.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
 }
 
-function isOrigin(item: string): boolean {
+/** Whether this is an origin as browsers write it, or `*`. */
+export function isOrigin(item: string): boolean {
   if (item.includes("*")) return item === "*";
   return URL.canParse(item) && new URL(item).origin === item.toLowerCase();
 }
