@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { HostNames } from "@zocalo/websocket";
 import { Seldom } from "./seldom.ts";
-import type { Settings } from "./settings.ts";
+import { isOrigin, type Settings } from "./settings.ts";
 
 /** Every page, or every name. */
 const ANY = "*";
@@ -20,14 +20,18 @@ export class OwnNames {
   readonly #allowedOrigins: ReadonlySet<string>;
   readonly #seldom = new Seldom();
   readonly #onUnknownHost: (host: string, keptBack: number) => void;
+  readonly #seldomOrigin = new Seldom();
+  readonly #onUnknownOrigin: (origin: string, keptBack: number) => void;
 
   /**
    * @param onUnknownHost told a name that may have to be allowed, at most once a minute, and how many requests were refused like this since the last time. Strangers
    *   choose the name.
+   * @param onUnknownOrigin told likewise of a page whose host is not the one that it calls: of another site, or of this one behind a proxy that does not pass `Host` on.
    */
   constructor(
     { host, allowedHosts, allowedOrigins }: Pick<Settings, "host" | "allowedHosts" | "allowedOrigins">,
     onUnknownHost: (host: string, keptBack: number) => void,
+    onUnknownOrigin: (origin: string, keptBack: number) => void = () => undefined,
   ) {
     const told = HostNames.ofListener(host, allowedHosts);
     const ofOrigins = allowedOrigins.map((origin) => (origin === ANY ? ANY : new URL(origin).hostname));
@@ -35,6 +39,7 @@ export class OwnNames {
     this.#ofRequests = new HostNames([...told, ...ofOrigins]);
     this.#allowedOrigins = new Set(allowedOrigins.map((origin) => origin.toLowerCase()));
     this.#onUnknownHost = onUnknownHost;
+    this.#onUnknownOrigin = onUnknownOrigin;
   }
 
   /** Whether a page may open a WebSocket: one of this server, one of `allowedOrigins` (`*`: all), or a program that is no browser, whatever it calls this server. */
@@ -42,7 +47,7 @@ export class OwnNames {
     if (this.#allowedOrigins.has(ANY) || this.#ofPages.isOwnPage(request, request.socket)) return true;
     // Node joins repeated Origin headers with a comma, and then they equal no origin.
     if (this.#allowedOrigins.has(request.headers.origin?.toLowerCase() ?? "")) return true;
-    this.#tell(this.#ofPages, request);
+    if (!this.#tell(this.#ofPages, request)) this.#tellOrigin(request);
     return false;
   }
 
@@ -53,8 +58,16 @@ export class OwnNames {
     return false;
   }
 
-  #tell(names: HostNames, request: IncomingMessage): void {
+  /** @returns whether it is the host that is unknown. */
+  #tell(names: HostNames, request: IncomingMessage): boolean {
     const host = names.unknownHost(request, request.socket);
-    if (host !== undefined) this.#seldom.tell((keptBack) => this.#onUnknownHost(host, keptBack));
+    if (host === undefined) return false;
+    this.#seldom.tell((keptBack) => this.#onUnknownHost(host, keptBack));
+    return true;
+  }
+
+  #tellOrigin({ headers: { origin } }: IncomingMessage): void {
+    if (origin === undefined || origin === ANY || !isOrigin(origin)) return;
+    this.#seldomOrigin.tell((keptBack) => this.#onUnknownOrigin(origin, keptBack));
   }
 }

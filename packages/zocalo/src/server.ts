@@ -148,10 +148,18 @@ export class Server {
     const { httpPort, host, trustedProxies } = this.#settings;
     const perAddress = this.#perAddress;
     if (httpPort === "off") return undefined;
-    const names = new OwnNames(this.#settings, (name, keptBack) => {
-      const words = `refused a browser or program that calls this server by a name it was not told; --allowed-hosts ${name} allows it`;
-      this.#log.warn(keptBack === 0 ? { name } : { name, keptBack }, words);
-    });
+    const names = new OwnNames(
+      this.#settings,
+      (name, keptBack) => {
+        const words = `refused a browser or program that calls this server by a name it was not told; --allowed-hosts ${name} allows it`;
+        this.#log.warn(keptBack === 0 ? { name } : { name, keptBack }, words);
+      },
+      (origin, keptBack) => {
+        const words =
+          "refused the WebSocket of a page of another host; if it is this server's own, behind a proxy, --allowed-hosts has to name that host, and if it is one that you trust, --allowed-origins its origin";
+        this.#log.warn(keptBack === 0 ? { origin } : { origin, keptBack }, words);
+      },
+    );
     const options = {
       site: { pages, names, isStopping: () => this.#isStopping, whyFull: () => this.#whyFull() },
       ...perAddress,
