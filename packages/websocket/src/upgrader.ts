@@ -141,6 +141,11 @@ export class Upgrader {
    */
   constructor(options: UpgraderOptions = {}, names: object = upgraderOptionNames) {
     checkNames("listen", "a WebSocket listener", options, names);
+    for (const name of ["checkOrigin", "authorize"] as const) {
+      const value: unknown = options[name];
+      if (value === undefined || typeof value === "function") continue;
+      throw new WebSocketError("invalid_argument", `${name} ${JSON.stringify(value)} is not a function`);
+    }
     this.#options = options;
     this.#settings = connSettings(options);
     this.#names = new HostNames(options.allowedHosts);

@@ -4,7 +4,7 @@ import { execFile, spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { HostNames, isSameHost, Upgrader, WebSocketError } from "../src/index.ts";
+import { HostNames, isSameHost, Upgrader, type UpgraderOptions, WebSocketError } from "../src/index.ts";
 import { answerOf, DOORS, openDoor } from "./doors.ts";
 import { upgradeRequest } from "./peers.ts";
 
@@ -309,5 +309,16 @@ test("on an address of the network a page calls the server by that address, or b
   for (const [what, status] of outcomes) {
     const isOwn = /: (?:its address|told)$/.test(what);
     assert.equal(status, isOwn || what.endsWith("a program") ? 101 : 403, what);
+  }
+});
+
+test("options that are of another kind are refused: a text in place of a list would be the list of its letters", () => {
+  for (const options of [
+    { allowedHosts: "localhost" },
+    { allowedHosts: "*" },
+    { checkOrigin: "https://example.org" },
+    { authorize: true },
+  ]) {
+    assert.throws(() => new Upgrader(options as unknown as UpgraderOptions), { code: "invalid_argument" });
   }
 });

@@ -15,6 +15,8 @@ Every setting of \`zocalo serve\` can be given in three ways. The first of these
 3. a file with one JSON object: \`{ "httpPort": 80 }\`. It is \`zocalo.config.json\` in the working directory if there is one, or the file
    named by \`--config FILE\` or \`ZOCALO_CONFIG\`.
 
+A setting of several values is an array in the file, and a list with commas elsewhere: \`--allowed-hosts example.org,192.0.2.1\`; an empty one has none.
+
 The names follow from each other: \`httpPort\` in the file, \`--http-port\`, \`ZOCALO_HTTP_PORT\`. All values are checked at start, and a key of the
 file or a \`ZOCALO_…\` variable that is not a setting is an error, so that a slip of the finger is not ignored. Switches of the sockets below, such as
 \`ZOCALO_NO_READ_BUFFER\`, are theirs.

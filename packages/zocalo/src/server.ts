@@ -164,7 +164,11 @@ export class Server {
         "allowed-hosts",
         "refused a browser or program that calls this server by a name it was not told",
       ),
-      warn("origin", "allowed-origins", "refused a WebSocket to a page of another host"),
+      warn(
+        "origin",
+        "allowed-origins",
+        "refused a WebSocket to a page of another host, which may be this server's own behind a proxy that does not pass Host on",
+      ),
     );
     const options = {
       site: { pages, names, isStopping: () => this.#isStopping, whyFull: () => this.#whyFull() },

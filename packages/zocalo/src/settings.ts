@@ -113,8 +113,8 @@ export const SETTINGS = {
     isAddressOrNetwork,
     "IP addresses, and networks such as 10.0.0.0/8",
     "ADDRESSES",
-    "Whoever connects from there has no limit of its own (the settings that end in `PerAddress`). This machine by default, since a proxy " +
-      "on it would be one visitor. Those who say nothing are closed all the same.",
+    "Whoever connects from there has no limit of its own (the settings that end in `PerAddress`). The loopback addresses by default, since a proxy " +
+      "on this machine would be one visitor; who calls this machine by its address in the network, a load test too, has limits. Those who say nothing are closed all the same.",
   ),
   trustedProxies: list(
     [],
@@ -173,7 +173,8 @@ function words(name: string): string[] {
   return name.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
 }
 
-function isOrigin(item: string): boolean {
+/** Whether this is an origin as browsers write it, or `*`. */
+export function isOrigin(item: string): boolean {
   if (item.includes("*")) return item === "*";
   return URL.canParse(item) && new URL(item).origin === item.toLowerCase();
 }

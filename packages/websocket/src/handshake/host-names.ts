@@ -42,6 +42,11 @@ export class HostNames {
    * @throws WebSocketError `invalid_argument`, with the one that is none.
    */
   constructor(allowedHosts: readonly string[] = []) {
+    if (!Array.isArray(allowedHosts)) {
+      // A text would be taken for the list of its letters.
+      const message = `allowedHosts ${JSON.stringify(allowedHosts)} is not an array, such as ["chat.example.org"]`;
+      throw new WebSocketError("invalid_argument", message);
+    }
     this.#isAny = allowedHosts.includes(ANY);
     for (const text of allowedHosts) {
       const name = readAllowed(text);

@@ -1,4 +1,5 @@
 import { EXIT, UserError } from "../exit-code.ts";
+import { isOrigin } from "../settings.ts";
 import type { Flags } from "./flags.ts";
 import type { Scheme, Target } from "./target.ts";
 
@@ -79,6 +80,10 @@ export function checkFlags(side: Side, target: Target, flags: Flags): void {
     refuse("--trusted-proxy says whom --proxy-protocol believes: give both.");
   }
   if ((flags.cert === undefined) !== (flags.key === undefined)) refuse("--cert and --key belong together.");
+  for (const origin of side === "listen" ? (flags.origin ?? []) : []) {
+    if (isOrigin(origin)) continue;
+    refuse(`--origin ${JSON.stringify(origin)} is not an origin, such as https://example.org, or * for all.`);
+  }
   if (side === "dial" && (flags.origin?.length ?? 0) > 1) refuse("A client has one --origin.");
 }
 
