@@ -11,6 +11,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -203,6 +204,34 @@ test("who may write to the directory cannot turn the mode to another file", asyn
   await assert.rejects(listening, { code: "permission", reason: /somebody else replaces files in / });
   assert.equal(statSync(victim).mode & 0o777, 0o600);
   assert.equal(existsSync(join(parent, "s")), false);
+});
+
+test("a directory that is not private is not used, and none stays open", async (t) => {
+  if (process.platform !== "linux") return t.skip("only Linux holds a directory by itself");
+  const parent = fresh("opened");
+  const openFiles = fresh("open-files");
+  mkdirSync(join(openFiles, "exchanged"));
+  chmodSync(join(openFiles, "exchanged"), 0o755);
+  // Whatever number the private directory is opened as, somebody else's is there.
+  for (let fd = 0; fd < 200; fd++) symlinkSync("exchanged", join(openFiles, `${fd}`));
+  const site = { op: "listen", network: "unix" } as const;
+  const file = new SocketFile(join(parent, "s"), {}, site, openFiles);
+  assert.throws(() => file.prepare(), { code: "permission", reason: /somebody else replaces files in / });
+  file.remove();
+  const listener = await listen("unix", join(parent, "s"));
+  await assert.rejects(listen("unix", join(parent, "s")), { code: "address_in_use" });
+  const held = readdirSync("/proc/self/fd").map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return ""; // The descriptor of this listing itself.
+    }
+  });
+  assert.deepEqual(
+    held.filter((each) => each.startsWith(parent)),
+    [],
+  );
+  await listener.close();
 });
 
 test("unlinkOnClose: false leaves the file, and replaceStale takes it", async () => {
