@@ -224,6 +224,82 @@ test("what the dear commands of one session cost is missing to all of its addres
   await plaza.hub.close();
 });
 
+test("what is told to a crowded channel costs what telling it does, and telling one alone costs next to nothing", async (t) => {
+  const plaza = square({ limits: { commandBurst: 1_000, commandsPerSecond: 500 } });
+  for (let count = 0; count < 1_000; count++) {
+    const user = plaza.conn({ transport: "tcp", host: `10.0.${count >> 8}.${count & 255}` });
+    user.say({ type: "subscribe", channel: "plaza:crowd", presence: true });
+  }
+  await settle();
+  const publish = (channel: string, data: string): readonly Command[] => [{ type: "publish", channel, data }];
+  const cases: readonly (readonly [string, readonly Command[], number])[] = [
+    ["a publication that nobody gets", publish("quiet:alone", "hola"), 1],
+    ["a short publication", publish("plaza:crowd", "hola"), 50],
+    ["a long publication", publish("plaza:crowd", "y".repeat(48_000)), 1_000],
+    [
+      "coming and going",
+      [
+        { type: "subscribe", channel: "plaza:crowd" },
+        { type: "unsubscribe", channel: "plaza:crowd" },
+      ],
+      50,
+    ],
+  ];
+  for (const [what, commands, cost] of cases) {
+    const greedy = plaza.conn(GREEDY);
+    let served = 0;
+    for (let count = 0; count < 1_001; count++) {
+      const answer = await greedy.ask(commands[count % commands.length] ?? PING);
+      if (codeOf(answer) === "rate_limited") break;
+      served++;
+    }
+    t.diagnostic(`${what}: ${served} served of a burst`);
+    assert.ok(served >= 1 && served <= 1_000 / cost + 1, `${what}: ${served}`);
+    await honestVisit(t, plaza);
+    greedy.cut();
+    plaza.clock.advance(60_000); // Its address may spend anew.
+  }
+  await plaza.hub.close();
+});
+
+test("an address is refused as often as it is served; then it is held back, and goes on when there is something again", async (t) => {
+  const limits = { commandsPerSecondPerAddress: 10, commandBurstPerAddress: 20, firstCommandMs: 3_600_000 };
+  const plaza = square({ limits });
+  const greedy = [1, 2, 3, 4].map(() => plaza.conn(GREEDY));
+  for (const conn of greedy) for (let count = 0; count < 100; count++) conn.say(PING);
+  await settle();
+  const answered = (): number => greedy.reduce((sum, { received }) => sum + received.length, 0);
+  // Each hears that it may not, and only then is held back.
+  assert.equal(answered(), 20 + 20 + greedy.length);
+  await honestVisit(t, plaza);
+  plaza.clock.advance(199);
+  await settle();
+  assert.equal(answered(), 20 + 20 + greedy.length, "not before a tenth of the burst is there again");
+  plaza.clock.advance(1);
+  await settle();
+  assert.equal(answered(), 20 + 20 + greedy.length + 2 + 2 + greedy.length);
+  for (const conn of greedy) await conn.close();
+  await plaza.hub.close();
+});
+
+test("unproved addresses have the rate of one; past it they have to prove themselves, and who does is served", async (t) => {
+  const limits = { commandsPerSecondPerAddress: 10, commandBurstPerAddress: 20 };
+  const plaza = square({ limits });
+  const publish: Command = { type: "publish", channel: "quiet:flood", data: 1 };
+  for (let index = 0; index < 20; index++) {
+    assert.equal((await unproved(plaza, `192.0.2.${index}`).ask(publish)).type, "published", "at the limit");
+  }
+  const past = unproved(plaza, "192.0.2.77");
+  for (const command of [publish, PING, { type: "connect" }] as const) {
+    assert.equal((await past.ask(command)).type, "verify", "one past it");
+  }
+  assert.equal(plaza.hub.stats().published, 20);
+  await honestVisit(t, plaza);
+  assert.equal((await past.ask({ ...publish, cookie: "c00kie" })).type, "published");
+  assert.equal((await past.ask(PING)).type, "pong");
+  await plaza.hub.close();
+});
+
 test("half a command that the transport gave up is told as 1008, after which one may connect again", async () => {
   const plaza = square();
   const half = plaza.conn(HONEST);
