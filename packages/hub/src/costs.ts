@@ -7,7 +7,7 @@ import type { Channel } from "./channel.ts";
 export const COST = {
   /** Any command. */
   command: 1_000,
-  /** 1,024 characters of a command, or of its answer, beyond the first 1,024. */
+  /** 1,024 characters of a command, of its answer, or of what one is told of it, beyond the first 1,024. */
   kilobyte: 125,
   /** A publication read from the log, for `history` or for the beginning of a subscription. */
   publication: 50,
@@ -15,8 +15,6 @@ export const COST = {
   presentUser: 50,
   /** Handing a publication, or a change of presence, to one who is subscribed: 4 µs where each is a write of its own. */
   delivery: 50,
-  /** Each 1,024 characters of that. */
-  deliveredKilobyte: 31,
 } as const;
 
 /** A subscription is not charged for more publications than this: it reads further as slowly as its peer does. */
@@ -38,7 +36,7 @@ export function costOfPresence(channel: Channel, length: number): number {
 }
 
 function costOfDelivery(length: number): number {
-  return COST.delivery + Math.floor(length / 1_024) * COST.deliveredKilobyte;
+  return COST.delivery + costOfLength(length);
 }
 
 /** What reading so many publications costs. */

@@ -25,8 +25,8 @@ export interface HubLimits {
   readonly commandsInFlight: number;
   /**
    * Commands a second of one session, on average; one more is answered `rate_limited`. A command that makes more work than `ping` counts
-   * for more: each 1,024 characters of it and of its answer for 1/8, each publication it reads, each user in a presence snapshot and
-   * each one who is told of what it did for 1/20, and of each 1,024 characters of that for 1/32. Default 500.
+   * for more: each 1,024 characters of it, of its answer and of what each subscriber is told of it for 1/8, each publication it reads, each
+   * user in a presence snapshot and each subscriber who is told of it for 1/20. Default 500.
    */
   readonly commandsPerSecond: number;
   /** Commands that a quiet session may send at once. Default 1,000. */
