@@ -85,6 +85,12 @@ const listenOptionNames: Readonly<Record<keyof ListenOptions, 1>> = {
 };
 
 /**
+ * Requests of one connection that are no upgrade and wait for their answers; with one more it is cut. Node takes up to 2 MiB of them before it
+ * is anybody else's turn.
+ */
+const MAX_UNANSWERED = 16;
+
+/**
  * Listens for WebSocket connections on a server of its own. Requests that are no upgrade get 426, other paths 404, a repeated or malformed `Host` 400.
  *
  * @param address as in Go: `":8080"`, `"127.0.0.1:0"`. A host name in it is a name of this server, as if it stood in `allowedHosts`.
@@ -104,7 +110,14 @@ export async function listen(address: string, given: ListenOptions = {}): Promis
     connectionsCheckingInterval: checkIntervalMs(handshakeTimeoutMs),
     keepAliveTimeout: handshakeTimeoutMs,
   };
+  const unanswered = new WeakMap<object, number>();
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
+    const { socket } = request;
+    const waiting = unanswered.get(socket) ?? 0;
+    if (waiting >= MAX_UNANSWERED) socket.destroy();
+    if (socket.destroyed) return;
+    unanswered.set(socket, waiting + 1);
+    response.once("close", () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
     const isForSomebody = toOriginForm(request);
     const [status, words] = !isForSomebody
       ? ([400, "there must be one valid Host"] as const)

@@ -22,6 +22,8 @@ import { VERSION } from "./version.ts";
 
 /** Connections of one address beyond its clients: they ask for pages, or are told that there are too many. */
 const SPARE_CONNECTIONS = 100;
+/** A request for a page, and a connection, makes as much work as so many commands. */
+const COMMANDS_PER_REQUEST = 5;
 /** How much of a second's commands an address may send at once after a silence. */
 const BURST_SECONDS = 2;
 
@@ -145,7 +147,7 @@ export class Server {
   }
 
   async #openHttp(pages: Pages | undefined): Promise<number | undefined> {
-    const { httpPort, host, trustedProxies } = this.#settings;
+    const { httpPort, host, trustedProxies, commandsPerSecondPerAddress } = this.#settings;
     const perAddress = this.#perAddress;
     if (httpPort === "off") return undefined;
     const warn =
@@ -173,6 +175,7 @@ export class Server {
     const options = {
       site: { pages, names, isStopping: () => this.#isStopping, whyFull: () => this.#whyFull() },
       ...perAddress,
+      requestsPerSecondPerAddress: Math.ceil(commandsPerSecondPerAddress / COMMANDS_PER_REQUEST),
       exemptAddresses: [...perAddress.exemptAddresses, ...trustedProxies],
       onTooMany: (visitor: string) => this.#turnedAway("http", "max_per_address", visitor),
       maxMessageBytes: LIMITS.commandBytes,

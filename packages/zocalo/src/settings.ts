@@ -68,7 +68,8 @@ export const SETTINGS = {
     1,
     10_000_000,
     "Commands a second of all clients of one address, and twice as many at once after a silence; one more is answered `rate_limited`. " +
-      "A command that makes much work counts for several, see docs/protocol.md.",
+      "A command that makes much work counts for several, see docs/protocol.md. An HTTP connection and each of its requests count for " +
+      "five in a count of their own: with one more all connections of the address that are no WebSockets are closed, and new ones until the second is over.",
   ),
   maxChannels: wholeNumber(
     defaultMemoryEngineOptions.maxChannels,
