@@ -4,14 +4,14 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** What is read here of an entry of package-lock.json. */
 export interface SuppliedPackage {
+  /** What it is called where it comes from, if it is installed by another name. */
+  readonly name?: string;
   readonly version?: string;
   readonly integrity?: string;
+  /** Where it comes from; nothing means the registry that npm is told to use. Of a link: where it leads. */
+  readonly resolved?: string;
   /** A workspace: it is this repository. */
   readonly link?: boolean;
-  readonly dev?: boolean;
-  readonly optional?: boolean;
-  /** The systems that it is for; none means all. */
-  readonly os?: readonly string[];
   readonly hasInstallScript?: boolean;
 }
 
@@ -21,33 +21,41 @@ export type SuppliedPackages = Readonly<Record<string, SuppliedPackage>>;
 const MODULES = "node_modules/";
 /** A hash that npm checks: SHA-512, 64 bytes in base64. */
 const INTEGRITY = /^sha512-[A-Za-z\d+/]{86}==$/;
+/** Where all that is no workspace comes from. */
+const REGISTRY = "https://registry.npmjs.org/";
 /** A commit, not a tag or a branch, which others can move. */
 const PINNED_ACTION = /@[\da-f]{40}$/;
 /** An image by its content. */
 const PINNED_IMAGE = /@sha256:[\da-f]{64}$/;
 /** Files that name actions and images, by their path from the root. */
-const NAMES_OTHERS = /^\.(?:github|ci)\/|(?:^|\/)(?:Dockerfile|Containerfile|(?:docker-)?compose\b)[^/]*$/i;
+const NAMES_OTHERS =
+  /^\.(?:github|ci|devcontainer)\/|\.ya?ml$|(?:^|\/)(?:Dockerfile|Containerfile)[^/]*$|\.(?:docker|container)file$/i;
+/** A key of YAML or JSON, also the first of a list's item or of braces, up to its value. */
+const keyed = (names: string): RegExp =>
+  new RegExp(`(?:^|[{,]|^\\s*-)\\s*["']?(?:${names})["']?\\s*:\\s*["']?([^"'#\\s,{}]+)`);
+const [ACTION, IMAGE] = [keyed("uses"), keyed("image|container")];
 /** Directories of what was installed or made. */
 const SKIPPED = new Set(["node_modules", ".git", "dist", "coverage", ".cache"]);
 
-/**
- * Entries of the lock file that npm would install without comparing a hash, one line each.
- *
- * @param exceptions `name@version` of tools' binaries for other platforms that may lack theirs. One that has its
- * hash by now, or is not in the lock, is told, too.
- */
-export function integrityProblems(packages: SuppliedPackages, exceptions: readonly string[]): string[] {
+/** Entries of the lock file that npm would install without comparing a hash, or from elsewhere; one line each. */
+export function integrityProblems(packages: SuppliedPackages): string[] {
   const problems: string[] = [];
-  const missing = new Set(exceptions);
   for (const [path, entry] of Object.entries(packages)) {
-    if (entry.link === true || !path.includes(MODULES)) continue;
-    if (entry.integrity !== undefined && INTEGRITY.test(entry.integrity)) continue;
-    const name = `${nameAt(path)}@${entry.version}`;
-    const isTool = entry.dev === true && entry.optional === true && (entry.os ?? []).length > 0;
-    if (isTool && entry.integrity === undefined && missing.delete(name)) continue;
-    problems.push(`package-lock.json: ${name} has no SHA-512 integrity`);
+    if (!path.includes(MODULES)) continue;
+    const { version, integrity, resolved, link } = entry;
+    const name = nameAt(path, entry);
+    if (link === true) {
+      const isWorkspace = resolved !== undefined && Object.hasOwn(packages, resolved);
+      if (!isWorkspace) problems.push(`package-lock.json: ${name} is a link to no workspace: ${resolved}`);
+      continue;
+    }
+    if (integrity === undefined || !INTEGRITY.test(integrity)) {
+      problems.push(`package-lock.json: ${name}@${version} has no SHA-512 integrity`);
+    }
+    if (resolved !== undefined && !resolved.startsWith(REGISTRY)) {
+      problems.push(`package-lock.json: ${name}@${version} comes from ${resolved}, not from ${REGISTRY}`);
+    }
   }
-  for (const name of missing) problems.push(`package.json: ${name} needs no line under lacksIntegrity`);
   return problems;
 }
 
@@ -57,8 +65,8 @@ export function scriptProblems(
   allowed: Readonly<Record<string, boolean>>,
 ): string[] {
   const found = new Set<string>();
-  for (const [path, { hasInstallScript }] of Object.entries(packages)) {
-    if (hasInstallScript === true) found.add(nameAt(path));
+  for (const [path, entry] of Object.entries(packages)) {
+    if (entry.hasInstallScript === true) found.add(nameAt(path, entry));
   }
   return [
     ...[...found]
@@ -71,8 +79,8 @@ export function scriptProblems(
 }
 
 /** The name of what is installed at `path`. */
-function nameAt(path: string): string {
-  return path.slice(path.lastIndexOf(MODULES) + MODULES.length);
+function nameAt(path: string, { name }: SuppliedPackage): string {
+  return name ?? path.slice(path.lastIndexOf(MODULES) + MODULES.length);
 }
 
 /** Actions and images in `text` that somebody else could replace by others of the same name. */
@@ -82,17 +90,19 @@ export function unpinned(text: string): string[] {
   const demand = (name: string | undefined, pinned: RegExp): void => {
     if (name !== undefined && !pinned.test(name)) found.push(name);
   };
-  for (const line of text.split("\n")) {
-    const [, action] = /^\s*(?:-\s+)?uses:\s*["']?([^"'#\s]+)/.exec(line) ?? [];
+  for (const line of text.replace(/\\\r?\n/g, " ").split("\n")) {
+    const [, action] = ACTION.exec(line) ?? [];
     const isImage = action?.startsWith("docker://") === true;
     if (action?.startsWith("./") !== true) demand(action, isImage ? PINNED_IMAGE : PINNED_ACTION);
-    const [, image] = /^\s*(?:-\s+)?(?:image|container):\s*["']?([^"'#\s]+)/.exec(line) ?? [];
-    demand(image, PINNED_IMAGE);
+    const [, image] = IMAGE.exec(line) ?? [];
+    const isBuiltHere = image !== undefined && /^(?:\.\.?\/)?(?:Docker|Container)file$/.test(image);
+    if (!isBuiltHere) demand(image, PINNED_IMAGE);
     const [, syntax] = /^#\s*syntax\s*=\s*(\S+)/.exec(line) ?? [];
     demand(syntax, PINNED_IMAGE);
     const [, base, stage] = /^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?/i.exec(line) ?? [];
     const [, source] = /^\s*COPY\s+(?:--\S+\s+)*?--from=(\S+)/i.exec(line) ?? [];
-    for (const name of [base, source]) {
+    const [, mounted] = /^\s*RUN\s.*?--mount=\S*?\bfrom=([^\s,]+)/i.exec(line) ?? [];
+    for (const name of [base, source, mounted]) {
       const isStage = name !== undefined && (stages.has(name.toLowerCase()) || /^\d+$/.test(name));
       if (!isStage) demand(name, PINNED_IMAGE);
     }
@@ -107,10 +117,9 @@ export function checkSupply(root: string): string[] {
   const lock = read("package-lock.json") as { packages: SuppliedPackages };
   const manifest = read("package.json") as {
     allowScripts?: Record<string, boolean>;
-    lacksIntegrity?: string[];
   };
   return [
-    ...integrityProblems(lock.packages, manifest.lacksIntegrity ?? []),
+    ...integrityProblems(lock.packages),
     ...scriptProblems(lock.packages, manifest.allowScripts ?? {}),
     ...filesBelow(root).flatMap((file) =>
       unpinned(readFileSync(file, "utf8")).map(

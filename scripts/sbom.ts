@@ -6,6 +6,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 /** As much of a component of a CycloneDX document as is read here. */
 export interface Component {
   readonly "bom-ref": string;
+  readonly name: string;
   readonly version: string;
   readonly purl: string;
   readonly properties?: readonly { readonly name: string; readonly value: string }[];
@@ -44,15 +45,31 @@ export function sbomOf(root: string): Sbom {
   );
   const released = kept.find((component) => isNamed(component, RELEASED));
   if (released === undefined) throw new Error(`npm sbom names no ${RELEASED}`);
+  const pages = kept
+    .filter((component) => BUNDLED.some((name) => isNamed(component, name)))
+    .map((component) => component["bom-ref"]);
   const refs = new Set(kept.map((component) => component["bom-ref"]));
   return {
     ...all,
     metadata: { ...all.metadata, component: released },
-    components: kept.filter((component) => component !== released),
+    components: kept.filter((component) => component !== released).map(wholeName),
     dependencies: all.dependencies
       .filter(({ ref }) => refs.has(ref))
-      .map(({ ref, dependsOn }) => ({ ref, dependsOn: dependsOn.filter((each) => refs.has(each)) })),
+      .map(({ ref, dependsOn }) => ({
+        ref,
+        // No manifest says that the page is in it.
+        dependsOn: [
+          ...dependsOn.filter((each) => refs.has(each)),
+          ...(ref === released["bom-ref"] ? pages : []),
+        ],
+      })),
   };
+}
+
+/** npm calls a workspace by the last part of its name alone. */
+function wholeName(component: Component): Component {
+  const { "bom-ref": ref, version } = component;
+  return { ...component, name: ref.slice(0, -`@${version}`.length) };
 }
 
 /** The workspaces that nobody gets, as npm marks tools only if they come from a registry. */

@@ -51,6 +51,22 @@ test("a server in TypeScript, with arguments and environment", async () => {
   await server.stop();
 });
 
+test("a server that prints no JSON says in words where it listens, and Node has arguments of its own", async () => {
+  const file = program(
+    "banner.mjs",
+    `console.log("Hola");
+     console.log(\`at port 17 with \${process.execArgv.join(" ")}\`);
+     setInterval(() => undefined, 1000);`,
+  );
+  const readyFrom = (line: string) => {
+    const [, port, args] = /^at port (\d+) with (.*)$/.exec(line) ?? [];
+    return port === undefined ? undefined : { port: Number(port), args };
+  };
+  const server = await spawnServer(file, { nodeArgs: ["--max-semi-space-size=1"], readyFrom });
+  assert.deepEqual(server.ready, { port: 17, args: "--max-semi-space-size=1" });
+  await server.stop();
+});
+
 test("a server that ends, or says nothing in time, or names no port, is an error that names it", async () => {
   await assert.rejects(spawnServer(program("ends.mjs", "process.exit(3)")), /ends\.mjs ended with 3 before/);
   const silent = program("silent.mjs", "setInterval(() => undefined, 1000)");

@@ -9,6 +9,8 @@ import { setTimeout as wait } from "node:timers/promises";
 export interface SpawnOptions {
   /** What runs the file; default this Node. Any other program gets `file` as its first argument; `null`: `file` is the program. */
   readonly runtime?: string | null;
+  /** Arguments of Node, before the file. */
+  readonly nodeArgs?: readonly string[];
   /** Arguments after the file. */
   readonly args?: readonly string[];
   /** Environment on top of this one's. */
@@ -17,6 +19,8 @@ export interface SpawnOptions {
   readonly cpu?: number;
   /** How long it may take to say that it is ready; default 10,000 ms. */
   readonly readyTimeoutMs?: number;
+  /** For a program that prints no JSON: what a line of its output says of it, or `undefined`. Its other output is dropped. */
+  readonly readyFrom?: (line: string) => Readonly<Record<string, unknown>> | undefined;
 }
 
 /** A server in its own process, so that its processor time is its own. */
@@ -57,7 +61,8 @@ export async function spawnServer(file: URL | string, options: SpawnOptions = {}
   const { runtime = process.execPath, args = [], cpu, readyTimeoutMs = READY_TIMEOUT_MS } = options;
   const loader =
     runtime === process.execPath && path.endsWith(".ts") ? ["--import", import.meta.resolve("tsx")] : [];
-  let command = runtime === null ? [path, ...args] : [runtime, ...loader, path, ...args];
+  const { nodeArgs = [] } = options;
+  let command = runtime === null ? [path, ...args] : [runtime, ...nodeArgs, ...loader, path, ...args];
   if (cpu !== undefined && existsSync("/usr/bin/taskset"))
     command = ["taskset", "-c", String(cpu), ...command];
   const [program = path, ...rest] = command;
@@ -65,7 +70,7 @@ export async function spawnServer(file: URL | string, options: SpawnOptions = {}
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, ...options.env },
   });
-  const ready = await readyLine(child, path, readyTimeoutMs);
+  const ready = await readyLine(child, path, readyTimeoutMs, options.readyFrom);
   const { pid } = child;
   if (pid === undefined) throw new Error(`${path} has no process`);
   return {
@@ -116,6 +121,7 @@ async function readyLine(
   child: ChildProcess,
   path: string,
   timeoutMs: number,
+  readyFrom: SpawnOptions["readyFrom"],
 ): Promise<Readonly<Record<string, unknown>>> {
   const { stdout } = child;
   if (stdout === null) throw new Error("stdout is not piped");
@@ -134,6 +140,13 @@ async function readyLine(
       reject(new Error(`${path} ended with ${code ?? signal} before it was ready`));
     });
     lines.on("line", (line) => {
+      if (readyFrom !== undefined) {
+        const found = readyFrom(line);
+        if (found === undefined) return;
+        clearTimeout(timer);
+        resolve(found);
+        return;
+      }
       if (!line.startsWith("{")) {
         console.error(line);
         return;

@@ -5,10 +5,13 @@ import type { Gap, Page, Publication } from "./room-log.ts";
 export type LinkState =
   | { readonly phase: "connecting" }
   | { readonly phase: "connected"; readonly user: string }
-  /** The connection is lost; the next attempt is at `retryAt`, in milliseconds since the Unix epoch. */
-  | { readonly phase: "waiting"; readonly retryAt: number }
+  /** There is no connection; the next attempt is at `retryAt`, in milliseconds since the Unix epoch. */
+  | { readonly phase: "waiting"; readonly retryAt: number; readonly why: Absence }
   /** The server does not want this page back by itself. */
   | { readonly phase: "closed"; readonly reason: string };
+
+/** Why there is no connection: it was there and broke, it could not be made, or the server has no room for one more. */
+export type Absence = "lost" | "unreachable" | "full";
 
 /** Somebody who is in a room, however many windows they have open. */
 export interface Person {

@@ -289,7 +289,7 @@ describe("rooms", () => {
 });
 
 describe("a lost connection", () => {
-  const lost = { phase: "waiting", retryAt: 0 } as const;
+  const lost = { phase: "waiting", retryAt: 0, why: "lost" } as const;
 
   test("that comes back without a loss is said to be caught up", () => {
     const { square, link } = enteredSquare();

@@ -1,5 +1,13 @@
-import { ChannelError, type Channel, connect, type Session, type SessionState } from "@zocalo/client";
 import {
+  ChannelError,
+  type Channel,
+  connect,
+  type Session,
+  type SessionError,
+  type SessionState,
+} from "@zocalo/client";
+import {
+  type Absence,
   type ChannelEvents,
   type Dial,
   Interrupted,
@@ -21,17 +29,26 @@ export const dial: Dial = ({ token, name }, onState) => {
   return linkOf(session);
 };
 
-function linkState(state: SessionState): LinkState {
+/** The close code of a server that is full, or has as many clients of one address as it takes (docs/protocol.md). */
+const TRY_LATER = 1013;
+
+/** What the page calls the state of its session. */
+export function linkState(state: SessionState): LinkState {
   switch (state.name) {
     case "connecting":
       return { phase: "connecting" };
     case "connected":
       return { phase: "connected", user: state.user };
     case "waiting":
-      return { phase: "waiting", retryAt: state.retryAt };
+      return { phase: "waiting", retryAt: state.retryAt, why: absence(state.cause) };
     case "closed":
       return { phase: "closed", reason: state.cause?.message ?? "the session is over" };
   }
+}
+
+function absence({ closeCode, code }: SessionError): Absence {
+  if (closeCode === TRY_LATER) return "full";
+  return code === "dial_failed" ? "unreachable" : "lost";
 }
 
 function linkOf(session: Session): Link {

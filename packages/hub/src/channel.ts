@@ -41,6 +41,16 @@ export class Channel {
     return this.#head;
   }
 
+  /** To how many a publication is handed at once. */
+  get liveCount(): number {
+    return this.#live.length;
+  }
+
+  /** To how many a change of presence is. */
+  get watcherCount(): number {
+    return this.#watchers.size;
+  }
+
   /** The newest change of presence the engine told of. */
   get newestPresence(): PresenceChange | undefined {
     return this.#newestPresence;

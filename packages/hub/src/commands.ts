@@ -11,7 +11,7 @@ import {
   type Unsubscribe,
 } from "@zocalo/protocol";
 import { checkDataLength, commit, engineFailure, fromEngine } from "./context.ts";
-import { COST, costOfPublications } from "./costs.ts";
+import { COST, costOfPublications, costOfPublishing } from "./costs.ts";
 import { encodeHistory, encodePresence, measuredEntry } from "./encode.ts";
 import type { Namespace } from "./namespace.ts";
 import type { Session } from "./session.ts";
@@ -82,6 +82,7 @@ function commitFor(
     key,
     address: session.addressName,
   };
+  session.charge(costOfPublishing(context.channels.get(channel), data.length));
   const place = session.reserve();
   commit(context, channel, namespace, publication).then(
     ({ epoch, offset, duplicate }) => {

@@ -1,3 +1,5 @@
+import type { Channel } from "./channel.ts";
+
 /**
  * What commands cost, in thousandths of a cheap one such as `ping`. A session and an address may spend so much a second
  * (`HubLimits`), so that a thousand of the dearest commands take no longer than a thousand of the cheapest.
@@ -5,12 +7,14 @@
 export const COST = {
   /** Any command. */
   command: 1_000,
-  /** 1,024 characters of a command, or of its answer, beyond the first 1,024. */
+  /** 1,024 characters of a command, of its answer, or of what one is told of it, beyond the first 1,024. */
   kilobyte: 125,
   /** A publication read from the log, for `history` or for the beginning of a subscription. */
   publication: 50,
   /** A user in a presence snapshot, shown or not. */
   presentUser: 50,
+  /** Handing a publication, or a change of presence, to one who is subscribed: 4 µs where each is a write of its own. */
+  delivery: 50,
 } as const;
 
 /** A subscription is not charged for more publications than this: it reads further as slowly as its peer does. */
@@ -19,6 +23,20 @@ const MAX_CHARGED = 1_000;
 /** What the length of a command or answer costs. */
 export function costOfLength(length: number): number {
   return Math.floor(length / 1_024) * COST.kilobyte;
+}
+
+/** What telling those who are subscribed costs; `length`: of what is said. */
+export function costOfPublishing(channel: Channel | undefined, length: number): number {
+  return (channel?.liveCount ?? 0) * costOfDelivery(length);
+}
+
+/** What telling those who watch costs; `length`: of what is said. */
+export function costOfPresence(channel: Channel, length: number): number {
+  return channel.watcherCount * costOfDelivery(length);
+}
+
+function costOfDelivery(length: number): number {
+  return COST.delivery + costOfLength(length);
 }
 
 /** What reading so many publications costs. */

@@ -27,6 +27,7 @@ import { type HubLimits, hubLimits } from "./limits.ts";
 import { MemoryEngine } from "./memory-engine.ts";
 import { type NamespaceOptions, Namespaces } from "./namespace.ts";
 import { type Random, systemRandom } from "./random.ts";
+import { RateLimit } from "./rate-limit.ts";
 import { Session, type SessionOwner } from "./session.ts";
 import { Counters, type HubStats } from "./stats.ts";
 import { Visitors } from "./visitors.ts";
@@ -99,11 +100,7 @@ export class Hub {
   readonly #silent = new Map<Session, Timer>();
   readonly #listeners = new Set<Listener<MessageConn>>();
   /** One for all sessions: it is part of what an idle connection costs. */
-  readonly #owner: SessionOwner = {
-    spoke: (session) => this.#spoke(session),
-    verified: (session) => this.#verified(session),
-    closed: (session) => this.#closed(session),
-  };
+  readonly #owner: SessionOwner;
   #whenEmpty: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
@@ -115,6 +112,13 @@ export class Hub {
     const engine = options.engine ?? new MemoryEngine({ clock, random });
     const counters = new Counters();
     const channels = new Channels(engine, counters);
+    const { commandsPerSecondPerAddress, commandBurstPerAddress } = limits;
+    this.#owner = {
+      unverifiedRate: new RateLimit(commandsPerSecondPerAddress, commandBurstPerAddress, clock.now()),
+      spoke: (session) => this.#spoke(session),
+      verified: (session) => this.#verified(session),
+      closed: (session) => this.#closed(session),
+    };
     this.#hostOf = options.hostOf ?? (({ addr }) => hostOf(addr));
     this.#visitors = new Visitors(limits, exemptSet(options.exemptAddresses), clock);
     this.#context = {

@@ -25,13 +25,16 @@ export interface HubLimits {
   readonly commandsInFlight: number;
   /**
    * Commands a second of one session, on average; one more is answered `rate_limited`. A command that makes more work than `ping` counts
-   * for more: each 1,024 characters of it and of its answer for 1/8, each publication it reads and each user in a presence snapshot for
-   * 1/20. Default 500.
+   * for more: each 1,024 characters of it, of its answer and of what each subscriber is told of it for 1/8, each publication it reads, each
+   * user in a presence snapshot and each subscriber who is told of it for 1/20. Default 500.
    */
   readonly commandsPerSecond: number;
   /** Commands that a quiet session may send at once. Default 1,000. */
   readonly commandBurst: number;
-  /** The same for all sessions of one address together. Default 5,000. */
+  /**
+   * The same for all sessions of one address together; as often it is told that it may not, and then not read for a while. UDP peers whose
+   * address is not proved are one address; past it they are asked to prove it. Default 5,000.
+   */
   readonly commandsPerSecondPerAddress: number;
   /** Commands that the sessions of an address may send at once if all were quiet. Default 10,000. */
   readonly commandBurstPerAddress: number;

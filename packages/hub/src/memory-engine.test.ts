@@ -221,6 +221,23 @@ test("an address that publishes past its share loses its own oldest publications
   await engine.close();
 });
 
+test("what a stranger publishes past the share of whoever began the channel drives out what that channel holds only", async () => {
+  const { engine } = make({ maxBytes: 1_000_000, maxBytesPerAddress: 50_000 });
+  const large = { user: "eve", data: JSON.stringify("y".repeat(1_000)) };
+  const honest = { ...large, address: "198.51.100.1" };
+  for (let count = 0; count < 10; count++) await engine.publish("c:dear", honest, keepAll);
+  await engine.publish("c:common", honest, keepAll);
+  for (const address of ["203.0.113.7", undefined]) {
+    for (let count = 0; count < 200; count++) {
+      await engine.publish("c:common", { ...large, address }, keepAll);
+    }
+  }
+  assert.equal(await keptOf(engine, "c:dear"), 10);
+  assert.ok(engine.bytes <= 50_000 + 2_000, `${engine.bytes}`);
+  assert.ok((await keptOf(engine, "c:common")) >= 1, "the latest is there");
+  await engine.close();
+});
+
 test("what is forgotten is no longer counted for its address", async () => {
   const { engine, clock } = make({ maxChannels: 4, maxChannelsPerAddress: 2 });
   const address = "203.0.113.7";

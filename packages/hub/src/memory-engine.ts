@@ -39,8 +39,9 @@ export interface MemoryEngineOptions {
    */
   readonly maxBytes?: number;
   /**
-   * What the channels that one address began may hold of `maxBytes`. Past it they lose their oldest publications, and others' do not.
-   * Default 32 MiB.
+   * What the channels that one address began may hold of `maxBytes`. Past it they lose their oldest publications, and others' do not;
+   * for what others publish in one of them, that one alone. Default 32 MiB. Risk: what an address publishes in channels that others
+   * began is counted for those others, so it can fill `maxBytes` by way of many.
    */
   readonly maxBytesPerAddress?: number;
   /** How often what is past its time is thrown away where nobody publishes or reads, in milliseconds. Default 30,000. */
@@ -137,7 +138,9 @@ export class MemoryEngine implements Engine {
     if (!added) return known as Committed;
     this.#recency.touch(entry);
     log.share?.used(log);
-    if (log.share && log.share.weight > this.#maxBytesPerAddress) this.#makeRoomIn(log.share, log);
+    if (log.share && log.share.weight > this.#maxBytesPerAddress) {
+      this.#makeRoomIn(log.share, log, publication.address);
+    }
     if (this.#weight > this.#maxBytes) this.#makeRoom();
     const committed = { epoch: log.epoch, offset: added.offset, at: added.at, duplicate: false };
     if (this.#open.has(channel)) this.#listener?.publication(channel, log.epoch, added);
@@ -310,10 +313,13 @@ export class MemoryEngine implements Engine {
     }
   }
 
-  /** What is idle goes first, and then what the log holds that was published to just now, though it may be open. */
-  #makeRoomIn(share: MemoryShare, published: MemoryLog): void {
+  /**
+   * What is idle goes first, and then what the log holds that was published to just now, though it may be open. For what somebody else
+   * publishes only the latter: else a stranger could drive out all that an address began, by one channel of its.
+   */
+  #makeRoomIn(share: MemoryShare, published: MemoryLog, publisher: string | undefined): void {
     const most = this.#maxBytesPerAddress * FILL_AFTER_MAKING_ROOM;
-    for (const log of share.idle) {
+    for (const log of publisher === share.address ? share.idle : []) {
       if (share.weight <= most) return;
       this.#drop(log, () => share.weight > most);
     }

@@ -10,7 +10,7 @@ import {
 } from "@zocalo/protocol";
 import { type AnswerFate, type AnswerPlace, Answers } from "./answers.ts";
 import type { Clock, Timer } from "./clock.ts";
-import { costOfLength } from "./costs.ts";
+import { costOfLength, costOfPresence } from "./costs.ts";
 import { connect, history, presence, publish, unsubscribe, withId } from "./commands.ts";
 import type { HubContext } from "./context.ts";
 import type { Engine } from "./engine.ts";
@@ -39,6 +39,8 @@ const UNVERIFIED = "unverified";
 
 /** Who counts the sessions. */
 export interface SessionOwner {
+  /** What all whose addresses are not proved may do together. */
+  readonly unverifiedRate: RateLimit;
   /** It has sent its first command. */
   spoke(session: Session): void;
   /** Its address is proved. False if there is no room for it now: then it has been told, and has ended. */
@@ -77,6 +79,8 @@ export class Session implements MessageHandler, SubscriptionHost {
   #answerTimer: Timer | undefined;
   /** Lets the next command in; set while one is held back. */
   #admit: (() => void) | undefined;
+  /** Set while it is not read for having been refused too often; called when that, or the session, is over. */
+  #endPause: (() => void) | undefined;
 
   constructor(conn: MessageConn, context: HubContext, owner: SessionOwner) {
     const { clock, limits, random } = context;
@@ -194,7 +198,7 @@ export class Session implements MessageHandler, SubscriptionHost {
   /** Counts what a command costs beside being one, see `COST`. Known when it is done, and so it is the next ones that wait. */
   charge(cost: number): void {
     this.#rate.spend(cost);
-    this.visitor?.rate.spend(cost);
+    (this.#isUnverified ? this.#owner.unverifiedRate : this.visitor?.rate)?.spend(cost);
   }
 
   /** @throws ProtocolError `limit_reached` if there may be no further subscription */
@@ -264,8 +268,10 @@ export class Session implements MessageHandler, SubscriptionHost {
     this.counters.subscriptions--;
     if (this.visitor) this.visitor.subscriptions--;
     subscription.end();
-    if (subscription.isPresent)
+    if (subscription.isPresent) {
+      this.charge(costOfPresence(subscription.channel, 0));
       this.engine.leave(channel, this.id).catch((error: unknown) => this.report(error));
+    }
     this.context.channels.release(subscription.channel);
     return true;
   }
@@ -394,7 +400,8 @@ export class Session implements MessageHandler, SubscriptionHost {
       this.#isVerified = true;
       return this.#owner.verified(this);
     }
-    if (type === "connect" || type === "publish" || type === "ping") return true;
+    const isCheap = type === "connect" || type === "publish" || type === "ping";
+    if (isCheap && this.#owner.unverifiedRate.take(this.clock.now())) return true;
     this.answer(encodeServerMessage({ type: "verify", ...withId(id), cookie: verification.cookie }), id);
     return false;
   }
@@ -416,7 +423,22 @@ export class Session implements MessageHandler, SubscriptionHost {
     }
     const retryMs = Math.max(this.#rate.retryMs, this.visitor?.rate.retryMs ?? 0);
     this.refuse(new ProtocolError("rate_limited", `try again in ${retryMs} ms`), idOf(message), { retryMs });
-    return this.#room();
+    const refusals = this.visitor?.refusals;
+    if (refusals === undefined || refusals.take(this.clock.now())) return this.#room();
+    return this.#pause(refusals.retryMs);
+  }
+
+  /** Holds the peer back for a time: a refusal is work, too, and all connections of an address could ask for thousands each. */
+  async #pause(ms: number): Promise<void> {
+    if (!this.#hasEnded) {
+      const timer = this.clock.after(ms, () => this.#endPause?.());
+      await new Promise<void>((resolve) => {
+        this.#endPause = resolve;
+      });
+      timer.cancel();
+      this.#endPause = undefined;
+    }
+    await this.#room();
   }
 
   #binary(): void | Promise<void> {
@@ -457,6 +479,7 @@ export class Session implements MessageHandler, SubscriptionHost {
     this.#hasEnded = true;
     this.#answers.clear();
     this.#answerTimer?.cancel();
+    this.#endPause?.();
     this.#letIn();
   }
 }

@@ -8,7 +8,7 @@ import {
 import type { Channel } from "./channel.ts";
 import { mayRead, withId } from "./commands.ts";
 import { fromEngine } from "./context.ts";
-import { COST, costOfPublications } from "./costs.ts";
+import { COST, costOfPresence, costOfPublications } from "./costs.ts";
 import { withPresence } from "./encode.ts";
 import type { Engine, LogPage, PresenceState } from "./engine.ts";
 import type { Namespace } from "./namespace.ts";
@@ -70,6 +70,7 @@ async function open(
   if (namespace.presence) {
     subscription.isPresent = true;
     const member = { session: session.id, user: identity.user, info: session.infoText };
+    session.charge(costOfPresence(channel, session.infoText?.length ?? 0));
     await fromEngine(context, engine.join(channel.name, member));
     if (command.presence === true) {
       present = await fromEngine(context, engine.present(channel.name));

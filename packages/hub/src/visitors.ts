@@ -9,12 +9,15 @@ export class Visitor {
   readonly name: string;
   /** What all its sessions may do. */
   readonly rate: RateLimit;
+  /** How often they may be told that they may not. */
+  readonly refusals: RateLimit;
   sessions = 0;
   subscriptions = 0;
 
-  constructor(name: string, rate: RateLimit) {
+  constructor(name: string, rate: RateLimit, refusals: RateLimit) {
     this.name = name;
     this.rate = rate;
+    this.refusals = refusals;
   }
 }
 
@@ -72,8 +75,9 @@ export class Visitors {
 
   #add(name: string): Visitor {
     const { commandsPerSecondPerAddress, commandBurstPerAddress } = this.#limits;
-    const rate = new RateLimit(commandsPerSecondPerAddress, commandBurstPerAddress, this.#clock.now());
-    const visitor = new Visitor(name, rate);
+    const now = this.#clock.now();
+    const limit = (): RateLimit => new RateLimit(commandsPerSecondPerAddress, commandBurstPerAddress, now);
+    const visitor = new Visitor(name, limit(), limit());
     this.#visitors.set(name, visitor);
     return visitor;
   }
@@ -85,7 +89,7 @@ export class Visitors {
       this.#sweep = undefined;
       const now = this.#clock.now();
       for (const visitor of this.#departed) {
-        if (!visitor.rate.isFull(now)) continue;
+        if (!visitor.rate.isFull(now) || !visitor.refusals.isFull(now)) continue;
         this.#departed.delete(visitor);
         this.#visitors.delete(visitor.name);
       }

@@ -75,7 +75,7 @@ test("who is turned away and does not leave takes no place of those who are let 
   await closing;
 });
 
-test("an IPv6 network of 64 bits is one address, and the next one another", async () => {
+test("an IPv6 network of 64 bits is one address, and the next one another", async (t) => {
   const plaza = square({ limits: { sessionsPerAddress: 2 } });
   const from = (host: string): FakeConn => plaza.conn({ transport: "tcp", host });
   const inside = [from("2001:db8:0:1::1"), from("2001:db8:0:1:ffff::2")];
@@ -88,6 +88,7 @@ test("an IPv6 network of 64 bits is one address, and the next one another", asyn
     mapped.map((conn) => farewell(conn)?.code),
     [undefined, undefined, 1013],
   );
+  await honestVisit(t, plaza);
   await plaza.hub.close();
 });
 
@@ -224,6 +225,82 @@ test("what the dear commands of one session cost is missing to all of its addres
   await plaza.hub.close();
 });
 
+test("what is told to a crowded channel costs what telling it does, and telling one alone costs next to nothing", async (t) => {
+  const plaza = square({ limits: { commandBurst: 1_000, commandsPerSecond: 500 } });
+  for (let count = 0; count < 1_000; count++) {
+    const user = plaza.conn({ transport: "tcp", host: `10.0.${count >> 8}.${count & 255}` });
+    user.say({ type: "subscribe", channel: "plaza:crowd", presence: true });
+  }
+  await settle();
+  const publish = (channel: string, data: string): readonly Command[] => [{ type: "publish", channel, data }];
+  const cases: readonly (readonly [string, readonly Command[], number])[] = [
+    ["a publication that nobody gets", publish("quiet:alone", "hola"), 1],
+    ["a short publication", publish("plaza:crowd", "hola"), 50],
+    ["a long publication", publish("plaza:crowd", "y".repeat(48_000)), 1_000],
+    [
+      "coming and going",
+      [
+        { type: "subscribe", channel: "plaza:crowd" },
+        { type: "unsubscribe", channel: "plaza:crowd" },
+      ],
+      50,
+    ],
+  ];
+  for (const [what, commands, cost] of cases) {
+    const greedy = plaza.conn(GREEDY);
+    let served = 0;
+    for (let count = 0; count < 1_001; count++) {
+      const answer = await greedy.ask(commands[count % commands.length] ?? PING);
+      if (codeOf(answer) === "rate_limited") break;
+      served++;
+    }
+    t.diagnostic(`${what}: ${served} served of a burst`);
+    assert.ok(served >= 1 && served <= 1_000 / cost + 1, `${what}: ${served}`);
+    await honestVisit(t, plaza);
+    greedy.cut();
+    plaza.clock.advance(60_000); // Its address may spend anew.
+  }
+  await plaza.hub.close();
+});
+
+test("an address is refused as often as it is served; then it is held back, and goes on when there is something again", async (t) => {
+  const limits = { commandsPerSecondPerAddress: 10, commandBurstPerAddress: 20, firstCommandMs: 3_600_000 };
+  const plaza = square({ limits });
+  const greedy = [1, 2, 3, 4].map(() => plaza.conn(GREEDY));
+  for (const conn of greedy) for (let count = 0; count < 100; count++) conn.say(PING);
+  await settle();
+  const answered = (): number => greedy.reduce((sum, { received }) => sum + received.length, 0);
+  // Each hears that it may not, and only then is held back.
+  assert.equal(answered(), 20 + 20 + greedy.length);
+  await honestVisit(t, plaza);
+  plaza.clock.advance(199);
+  await settle();
+  assert.equal(answered(), 20 + 20 + greedy.length, "not before a tenth of the burst is there again");
+  plaza.clock.advance(1);
+  await settle();
+  assert.equal(answered(), 20 + 20 + greedy.length + 2 + 2 + greedy.length);
+  for (const conn of greedy) await conn.close();
+  await plaza.hub.close();
+});
+
+test("unproved addresses have the rate of one; past it they have to prove themselves, and who does is served", async (t) => {
+  const limits = { commandsPerSecondPerAddress: 10, commandBurstPerAddress: 20 };
+  const plaza = square({ limits });
+  const publish: Command = { type: "publish", channel: "quiet:flood", data: 1 };
+  for (let index = 0; index < 20; index++) {
+    assert.equal((await unproved(plaza, `192.0.2.${index}`).ask(publish)).type, "published", "at the limit");
+  }
+  const past = unproved(plaza, "192.0.2.77");
+  for (const command of [publish, PING, { type: "connect" }] as const) {
+    assert.equal((await past.ask(command)).type, "verify", "one past it");
+  }
+  assert.equal(plaza.hub.stats().published, 20);
+  await honestVisit(t, plaza);
+  assert.equal((await past.ask({ ...publish, cookie: "c00kie" })).type, "published");
+  assert.equal((await past.ask(PING)).type, "pong");
+  await plaza.hub.close();
+});
+
 test("half a command that the transport gave up is told as 1008, after which one may connect again", async () => {
   const plaza = square();
   const half = plaza.conn(HONEST);
@@ -235,12 +312,13 @@ test("half a command that the transport gave up is told as 1008, after which one
   await plaza.hub.close();
 });
 
-test("a command that costs more than is left is served, and the debt is no larger than a burst", async () => {
+test("a command that costs more than is left is served, and the debt is no larger than a burst", async (t) => {
   const plaza = square({ limits: { commandBurst: 10, commandsPerSecond: 10 } });
   for (let count = 0; count < 1_000; count++) await plaza.hub.publish("quiet:log", "small");
-  const ana = plaza.conn(HONEST);
+  const ana = plaza.conn(GREEDY);
   assert.equal((await ana.ask({ type: "history", channel: "quiet:log", limit: 1_000 })).type, "history");
   assert.equal(codeOf(await ana.ask(PING)), "rate_limited");
+  await honestVisit(t, plaza);
   plaza.clock.advance(1_000);
   assert.equal(codeOf(await ana.ask(PING)), "rate_limited", "the debt of ten is paid, and no more");
   plaza.clock.advance(100);
@@ -326,7 +404,7 @@ test("unproved UDP peers drive out only each other, and take no place of proved 
   await plaza.hub.close();
 });
 
-test("an unproved peer counts for no address until it proves one, and then for that", async () => {
+test("an unproved peer counts for no address until it proves one, and then for that", async (t) => {
   const plaza = square({ limits: { sessionsPerAddress: 1 } });
   const forged = [1, 2, 3].map(() => unproved(plaza, GREEDY.host));
   const real = plaza.conn(GREEDY);
@@ -334,6 +412,7 @@ test("an unproved peer counts for no address until it proves one, and then for t
   const [first] = forged;
   first?.say({ ...PING, cookie: "c00kie" });
   assert.equal((await first?.untilClosed())?.code, 1013);
+  await honestVisit(t, plaza);
   await real.close();
   assert.equal((await forged[1]?.ask({ ...PING, cookie: "c00kie" }))?.type, "pong");
   await plaza.hub.close();

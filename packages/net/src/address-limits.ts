@@ -4,7 +4,8 @@ import { argumentError } from "./failures.ts";
 
 /**
  * How much one visitor may hold of a listener. A visitor is an address: an IPv4 address (also one that came as `::ffff:192.0.2.1`), or
- * the /64 network of an IPv6 address, since a network of that size is what one customer is given (RFC 6177).
+ * the /64 network of an IPv6 address, since a host may take any address of its link (RFC 4291 §2.5.1, RFC 7421). Risk: a customer is
+ * often given many such networks, a /56 or a /48 (RFC 6177 §2), and is a visitor in each of them.
  *
  * A proxy in front is one visitor with all its clients. Take the clients' addresses from it (`proxyProtocol`), or list it in
  * `exemptAddresses` and let it limit them.
@@ -12,7 +13,10 @@ import { argumentError } from "./failures.ts";
 export interface AddressLimitOptions {
   /** Most connections that one address has open at once. Default 1,000; `Infinity`: no limit. */
   readonly maxConnectionsPerAddress?: number | undefined;
-  /** Most connections of one address that have not yet said what they want. Default 64; `Infinity`: no limit. */
+  /**
+   * Most connections of one address that have not yet said what they want. Default 64; `Infinity`: no limit. On a byte stream of
+   * `listen` this counts where `firstByteTimeoutMs` is set.
+   */
   readonly maxHalfOpenPerAddress?: number | undefined;
   /** Most TLS handshakes of one address at a time. Default 64; `Infinity`: no limit. */
   readonly maxHandshakesPerAddress?: number | undefined;
@@ -153,9 +157,9 @@ export function visitorOf(host: string): string {
   const groups = groupsOf(host.split("%")[0] ?? "");
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = groups;
   const isInLowest = a === 0 && b === 0 && c === 0 && d === 0;
-  // RFC 4291 2.5.5.2: IPv4 within IPv6.
+  // RFC 4291 §2.5.5.2: IPv4 within IPv6.
   if (isInLowest && e === 0 && f === 0xffff) return [g >> 8, g & 255, h >> 8, h & 255].join(".");
-  // Loopback, and link-local addresses (RFC 4291 2.5.6), of which a whole network shares one /64.
+  // Loopback, and link-local addresses (RFC 4291 §2.5.6), of which a whole network shares one /64.
   if (isInLowest || (a & 0xffc0) === 0xfe80) return host;
   return `${groups
     .slice(0, VISITOR_GROUPS)

@@ -74,7 +74,8 @@ export interface UnixListenOptions extends ListenOptions {
    * Permissions of the socket file, from 0 to `0o777`, such as `0o660`, from the first moment that others see
    * it. To connect one needs the right to write. Default: what the process's umask leaves.
    *
-   * Risk: who may write to the directory may put another socket in its place, whatever its mode is.
+   * Risk: who may write to the directory may put another socket in its place, whatever its mode is. Elsewhere
+   * than on Linux, and on Linux without `/proc`, that one may also turn the mode to another file.
    */
   readonly mode?: number | undefined;
   /**

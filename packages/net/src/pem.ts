@@ -19,7 +19,7 @@ const LABELS = {
 
 type Content = keyof typeof LABELS;
 
-/** What a source ought to hold, as PEM, and in the order it has there. */
+/** The certificates of a source, in the order in which they stand there. */
 export interface CertificateChain {
   readonly pem: string;
   readonly certificates: readonly [X509Certificate, ...X509Certificate[]];

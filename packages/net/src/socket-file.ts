@@ -2,17 +2,22 @@ import { randomBytes } from "node:crypto";
 import {
   type BigIntStats,
   chmodSync,
+  closeSync,
+  constants,
+  existsSync,
   linkSync,
   lstatSync,
   mkdtempSync,
+  openSync,
   realpathSync,
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
   unlinkSync,
 } from "node:fs";
 import { connect } from "node:net";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { MAX_UNIX_PATH_BYTES } from "./addr.ts";
 import { NetError, type NetErrorCode } from "./error.ts";
 import { argumentError, type FailureSite } from "./failures.ts";
@@ -22,6 +27,12 @@ import type { UnixListenOptions } from "./listen-options.ts";
 const MAX_ATTEMPTS = 8;
 /** All bits that a mode may have here: who may read, write and execute. */
 const MAX_MODE = 0o777;
+/** What nobody but the owner may do in a private directory, and what the owner may. */
+const [OTHERS, OWNER] = [0o077, 0o700];
+/** Where Linux shows a process what it has open: `/proc/self/fd/7/name` is in the directory that is open as 7. */
+const OPEN_FILES = "/proc/self/fd";
+/** Linux's `O_PATH`, which Node does not name: opens a directory as a place, for which one need not read it. */
+const O_PATH = 0o10000000;
 /** What `link` says where the file system cannot link a socket. */
 const CANNOT_LINK = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EINVAL", "EMLINK"]);
 
@@ -36,6 +47,10 @@ const CANNOT_LINK = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EINVAL
  * make meanwhile would get it too. And libuv, when it closes a socket, unlinks the name that it bound,
  * whatever is there by then. That name is gone here, and nobody else has one like it, so that `remove`
  * decides.
+ *
+ * Who may write to the directory may also exchange the private one for another with a link in it, and `chmod`
+ * follows links. So Linux holds the private directory itself, open, and all that happens in it after `bind` goes by that and
+ * not by its name. Elsewhere there is only the name.
  */
 export class SocketFile {
   readonly #asGiven: string;
@@ -46,13 +61,19 @@ export class SocketFile {
    */
   #path = "";
   #privateDirectory: string | undefined;
-  #boundName = "";
+  /** The private directory, open. Not held where that is of no use. */
+  #held: number | undefined;
+  /** The socket's name in the private directory. */
+  #name = "";
   /** What was put in place. */
   #made: BigIntStats | undefined;
 
-  /** @throws NetError `invalid_argument`. */
-  constructor(path: string, options: UnixListenOptions, site: FailureSite) {
+  readonly #openFiles: string;
+
+  /** @param openFiles For the test of a system that does not show them. @throws NetError `invalid_argument`. */
+  constructor(path: string, options: UnixListenOptions, site: FailureSite, openFiles = OPEN_FILES) {
     checkMode(options.mode);
+    this.#openFiles = openFiles;
     this.#asGiven = path;
     this.#options = options;
     this.#site = site;
@@ -73,16 +94,22 @@ export class SocketFile {
       [directory, "."],
       [given, "."],
     ] as const;
-    const chosen = places.find(([parent, prefix]) => fits(join(parent, `${prefix}XXXXXX`, name)));
-    if (chosen === undefined) {
+    const fitting = places.find(([parent, prefix]) => fits(join(parent, `${prefix}XXXXXX`, name)));
+    const isHeld = process.platform === "linux" && mayUse(this.#openFiles);
+    if (fitting === undefined && !isHeld) {
       const room = MAX_UNIX_PATH_BYTES - Buffer.byteLength(`/.XXXXXX/${name}`);
       throw this.#failure("invalid_address", `directory longer than ${room} bytes: ${given}`);
     }
-    const [parent, prefix] = chosen;
+    const [parent, prefix] = fitting ?? places[0];
     const made = mkdtempSync(`${parent}/${prefix}`); // `join` would take a single dot away.
+    this.#name = name;
     this.#privateDirectory = join(directory, basename(made));
-    this.#boundName = join(this.#privateDirectory, name);
-    return join(made, name);
+    if (isHeld) {
+      const { O_DIRECTORY, O_NOFOLLOW } = constants;
+      this.#held = openSync(this.#privateDirectory, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    }
+    this.#makePrivate();
+    return fitting === undefined ? this.#inside(name) : join(made, name);
   }
 
   /**
@@ -91,9 +118,10 @@ export class SocketFile {
    */
   async publish(): Promise<void> {
     const { mode } = this.#options;
-    if (mode !== undefined) chmodSync(this.#boundName, mode);
-    const made = statOf(this.#boundName);
-    for (let attempt = 1; !place(this.#boundName, this.#path); attempt++) {
+    const bound = this.#inside(this.#name);
+    if (mode !== undefined) chmodSync(bound, mode);
+    const made = statOf(bound);
+    for (let attempt = 1; !place(bound, this.#path); attempt++) {
       const hasRoom = await this.#makeRoom();
       if (!hasRoom || attempt === MAX_ATTEMPTS) throw this.#inUse();
     }
@@ -127,7 +155,7 @@ export class SocketFile {
     if (!seen.isSocket() || !(await refuses(fits(this.#path) ? this.#path : this.#asGiven))) return false;
     // Another process may have replaced it since: then that one's is looked at in the next attempt.
     if (!isUnchanged(statOf(this.#path), seen)) return true;
-    const aside = `${this.#boundName}-stale`;
+    const aside = this.#inside(`${this.#name}-stale`);
     if (!renamed(this.#path, aside)) return true;
     const isStale = isUnchanged(statOf(aside), seen);
     // It was put in place between the last two calls: whose it is gets it back.
@@ -136,20 +164,49 @@ export class SocketFile {
     return isStale;
   }
 
+  /** As the system walks a path: `..` behind a symbolic link is where that leads, which `resolve` does not know. */
   #realDirectory(directory: string): string {
     try {
-      return realpathSync(resolve(directory));
+      return realpathSync.native(directory);
     } catch (error) {
       if (codeOf(error) !== "ENOENT") throw error;
       throw this.#failure("not_found", `no such directory: ${directory}`, error);
     }
   }
 
+  /** Where `name` is in the private directory. */
+  #inside(name: string): string {
+    return join(this.#root(), name);
+  }
+
+  /** A way to the private directory; where it is held, a link that leads to it and nowhere else. */
+  #root(): string {
+    return this.#held === undefined ? (this.#privateDirectory ?? "") : join(this.#openFiles, `${this.#held}`);
+  }
+
+  /** Sees that the directory is nobody else's, and lets its owner in, whom a umask may keep out. */
+  #makePrivate(): void {
+    const { uid, mode } = statSync(this.#root());
+    if (uid !== process.geteuid?.() || (mode & OTHERS) !== 0) throw this.#exchanged();
+    if ((mode & OWNER) !== OWNER) chmodSync(this.#root(), OWNER);
+  }
+
   #removePrivateDirectory(): void {
     if (this.#privateDirectory === undefined) return;
-    rmSync(this.#boundName, { force: true });
-    rmdirSync(this.#privateDirectory);
-    this.#privateDirectory = undefined;
+    const [directory, held] = [this.#privateDirectory, this.#held];
+    try {
+      rmSync(this.#inside(this.#name), { force: true });
+      if (!isSame(statOf(directory), statSync(this.#root(), { bigint: true }))) throw this.#exchanged();
+      rmdirSync(directory);
+    } finally {
+      this.#privateDirectory = undefined;
+      this.#held = undefined;
+      if (held !== undefined) closeSync(held);
+    }
+  }
+
+  #exchanged(): NetError {
+    return this.#failure("permission", `somebody else replaces files in ${dirname(this.#path)}`);
   }
 
   #inUse(): NetError {
@@ -237,6 +294,12 @@ function isSame(a: BigIntStats | undefined, b: BigIntStats): boolean {
  */
 function isUnchanged(a: BigIntStats | undefined, b: BigIntStats): boolean {
   return isSame(a, b) && a?.mtimeNs === b.mtimeNs;
+}
+
+/** Whether it is there, and Node's permission model, if that is on, lets this process write by it. */
+function mayUse(openFiles: string): boolean {
+  const { permission }: { permission?: typeof process.permission } = process;
+  return existsSync(openFiles) && (permission?.has("fs.write", openFiles) ?? true);
 }
 
 function fits(path: string): boolean {

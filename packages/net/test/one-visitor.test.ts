@@ -217,7 +217,7 @@ test("handshakes that stop half-way hold a TLS port for nobody else", async (t) 
   await listener.abort();
 });
 
-test("a handshake that fails gives back the place of its connection", async () => {
+test("a handshake that fails gives back the place of its connection", async (t) => {
   const { log, onRefuse } = refusals();
   const options = { cert, key, maxConnectionsPerAddress: 1, exemptAddresses, onRefuse };
   const listener = await listen("tls", "127.0.0.1:0", options);
@@ -233,7 +233,7 @@ test("a handshake that fails gives back the place of its connection", async () =
     Array.from({ length: 3 }, () => `handshake ${HONEST}`),
   );
   const honest = connectSecurely({ port, host: "127.0.0.1", ...trust });
-  await roundTrip(honest);
+  t.diagnostic(`first round trip of an honest client after them: ${await roundTrip(honest)}`);
   honest.destroy();
   await listener.abort();
 });
@@ -261,12 +261,13 @@ test("a hello that comes a byte at a time, each in time, is cut all the same", a
   await listener.abort();
 });
 
-test("a PROXY header that comes a byte at a time, each in time, is cut all the same", async () => {
+test("a PROXY header that comes a byte at a time, each in time, is cut all the same", async (t) => {
   const { log, onRefuse } = refusals();
   const listener = await listen("tcp", "127.0.0.1:0", {
     proxyProtocol: { trusted: ["127.0.0.1"], timeoutMs: 200 },
     onRefuse,
   });
+  echoAll(listener);
   const slow = await connectFrom(HONEST, portOf(listener));
   const header = `PROXY UNKNOWN ${"x".repeat(91)}`;
   let at = 0;
@@ -274,9 +275,13 @@ test("a PROXY header that comes a byte at a time, each in time, is cut all the s
     slow.write(header.charAt(at));
     at++;
   }, 10);
+  const honest = await connectFrom(GREEDY, portOf(listener));
+  t.diagnostic(`round trip of an honest client beside it: ${await roundTrip(honest)}`);
   await closed(slow);
   clearInterval(sending);
   assert.deepEqual(log, [`handshake ${HONEST}`]);
+  await roundTrip(honest);
+  honest.destroy();
   await listener.abort();
 });
 

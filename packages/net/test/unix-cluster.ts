@@ -1,5 +1,6 @@
 // Two workers of node:cluster listen at one path or abstract name, one after the other: `unix-cluster.ts PATH`. How
-// that went is told on a line for each. When its input ends, both close.
+// that went is told on a line for each. When its input ends, both close, and how often a worker has had its primary
+// bind is told.
 import cluster, { type Worker } from "node:cluster";
 import { once } from "node:events";
 import { type Listener, listen, NetError } from "@zocalo/net";
@@ -10,6 +11,8 @@ else await work();
 
 async function fork(): Promise<void> {
   const workers: Worker[] = [];
+  let bound = 0;
+  cluster.on("listening", () => bound++);
   for (let count = 0; count < 2; count++) {
     const worker = cluster.fork();
     workers.push(worker);
@@ -17,6 +20,7 @@ async function fork(): Promise<void> {
     console.log(said);
   }
   await once(process.stdin.resume(), "end");
+  console.log(bound);
   for (const worker of workers) worker.send("close");
 }
 

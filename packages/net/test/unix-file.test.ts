@@ -3,6 +3,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
+  chownSync,
   existsSync,
   linkSync,
   lstatSync,
@@ -10,6 +11,8 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -22,10 +25,14 @@ import { createInterface } from "node:readline";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { dial, type Listener, listen } from "@zocalo/net";
-import { place } from "../src/socket-file.ts";
+import { place, SocketFile } from "../src/socket-file.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "zocalo-unix-"));
 after(() => rmSync(directory, { recursive: true }));
+/** The longest path of a socket, in bytes. */
+const MOST = process.platform === "linux" ? 107 : 103;
+/** A user who owns nothing. */
+const NOBODY = 65534;
 
 /** A directory of its own for each test, so that what is left behind is seen. */
 function fresh(name: string): string {
@@ -144,6 +151,89 @@ test("another symbolic link on the way changes nothing of what close removes", a
   assert.deepEqual([existsSync(join(parent, "old/s")), existsSync(join(parent, "new/s"))], [false, true]);
 });
 
+test("a path leads where the system says, through symbolic links and out of them again", async () => {
+  const parent = fresh("dots");
+  for (const name of ["a", "b", "b/c"]) mkdirSync(join(parent, name));
+  symlinkSync("../b/c", join(parent, "a/link"));
+  const path = `${parent}/a/link/../s`; // In b, not in a; `join` would say a.
+  const listener = await listen("unix", path);
+  assert.deepEqual([existsSync(join(parent, "a/s")), existsSync(join(parent, "b/s"))], [false, true]);
+  await answers(listener);
+  await listener.close();
+  assert.deepEqual(readdirSync(join(parent, "b")), ["c"]);
+});
+
+test("a umask that takes rights from the user keeps nobody from listening, and leaves nothing behind", async () => {
+  const parent = fresh("umask");
+  const path = join(parent, "s");
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) {
+    chmodSync(directory, 0o755);
+    chownSync(parent, NOBODY, NOBODY);
+  }
+  const umask = process.umask();
+  try {
+    if (isRoot) process.seteuid?.(NOBODY); // Root may enter whatever the mode is.
+    for (const [mask, expected] of [
+      [0o177, 0o600], // As services have it that make their sockets so.
+      [0o777, 0],
+    ] as const) {
+      process.umask(mask);
+      const listener = await listen("unix", path);
+      assert.equal(statSync(path).mode & 0o777, expected);
+      await listener.close();
+      assert.deepEqual(readdirSync(parent), []);
+    }
+  } finally {
+    process.umask(umask);
+    if (isRoot) process.seteuid?.(0);
+  }
+});
+
+test("who may write to the directory cannot turn the mode to another file", async (t) => {
+  if (process.platform !== "linux") return t.skip("only Linux holds a directory by itself");
+  const parent = fresh("exchanged");
+  const victim = join(directory, "victim");
+  writeFileSync(victim, "secret", { mode: 0o600 });
+  const listening = listen("unix", join(parent, "s"), { mode: 0o666 });
+  const [made = ""] = readdirSync(parent);
+  const [name = ""] = readdirSync(join(parent, made));
+  renameSync(join(parent, made), join(parent, "aside"));
+  mkdirSync(join(parent, made));
+  symlinkSync(victim, join(parent, made, name));
+  await assert.rejects(listening, { code: "permission", reason: /somebody else replaces files in / });
+  assert.equal(statSync(victim).mode & 0o777, 0o600);
+  assert.equal(existsSync(join(parent, "s")), false);
+});
+
+test("a directory that is not private is not used, and none stays open", async (t) => {
+  if (process.platform !== "linux") return t.skip("only Linux holds a directory by itself");
+  const parent = fresh("opened");
+  const openFiles = fresh("open-files");
+  mkdirSync(join(openFiles, "exchanged"));
+  chmodSync(join(openFiles, "exchanged"), 0o755);
+  // Whatever number the private directory is opened as, somebody else's is there.
+  for (let fd = 0; fd < 200; fd++) symlinkSync("exchanged", join(openFiles, `${fd}`));
+  const site = { op: "listen", network: "unix" } as const;
+  const file = new SocketFile(join(parent, "s"), {}, site, openFiles);
+  assert.throws(() => file.prepare(), { code: "permission", reason: /somebody else replaces files in / });
+  file.remove();
+  const listener = await listen("unix", join(parent, "s"));
+  await assert.rejects(listen("unix", join(parent, "s")), { code: "address_in_use" });
+  const held = readdirSync("/proc/self/fd").map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return ""; // The descriptor of this listing itself.
+    }
+  });
+  assert.deepEqual(
+    held.filter((each) => each.startsWith(parent)),
+    [],
+  );
+  await listener.close();
+});
+
 test("unlinkOnClose: false leaves the file, and replaceStale takes it", async () => {
   const path = join(fresh("left"), "s");
   const first = await listen("unix", path, { unlinkOnClose: false });
@@ -243,12 +333,14 @@ test("in node:cluster a file is one worker's, and an abstract name is shared", a
   assert.equal(statSync(path).mode & 0o777, 0o600);
   (await dial("unix", path)).abort();
   child.stdin.end();
+  assert.equal(await line(), "0", "the primary, which knows nothing of the file, has bound nothing");
   await ended(child);
   assert.equal(existsSync(path), false);
   if (process.platform !== "linux") return;
   const [other, otherLine] = start("./unix-cluster.ts", `@zocalo-cluster-${process.pid}`);
   assert.deepEqual([await otherLine(), await otherLine()], ["listening", "listening"]);
   other.stdin.end();
+  assert.equal(await otherLine(), "2");
   await ended(other);
 });
 
@@ -294,27 +386,46 @@ test("what is no socket is never replaced", async () => {
   assert.deepEqual(readdirSync(parent).sort(), ["dangling", "file", "folder", "link", "stale"]);
 });
 
-test("a path at its limit is taken, and a directory past its own is told", async () => {
-  const most = process.platform === "linux" ? 107 : 103;
-  const parent = join(directory, "d".repeat(most - 17 - Buffer.byteLength(directory) - 1));
+test("a path at its limit is taken, in a directory of any length, and one past it is told", async (t) => {
+  if (process.platform !== "linux") return t.skip("elsewhere a directory has a limit of its own");
+  for (const base of [1, 16, 60]) {
+    const parent = join(directory, "d".repeat(MOST - base - 1 - Buffer.byteLength(directory) - 1));
+    mkdirSync(parent);
+    const longest = `${parent}/${"s".repeat(base)}`;
+    assert.equal(Buffer.byteLength(longest), MOST);
+    const listener = await listen("unix", longest, { mode: 0o600 });
+    assert.equal(statSync(longest).mode & 0o777, 0o600);
+    await answers(listener);
+    await assert.rejects(listen("unix", longest, { replaceStale: true }), { code: "address_in_use" });
+    await listener.close();
+    assert.deepEqual(readdirSync(parent), []);
+    const reason = /longer than 107 bytes$/;
+    await assert.rejects(listen("unix", `${longest}s`), { code: "invalid_address", reason });
+  }
+});
+
+test("where the system shows no open files a directory past its limit is told", async () => {
+  const limit = MOST - 17;
+  const parent = join(directory, "l".repeat(limit - Buffer.byteLength(directory) - 1));
   mkdirSync(parent);
-  const longest = `${parent}/${"s".repeat(16)}`;
-  assert.equal(Buffer.byteLength(longest), most);
-  const listener = await listen("unix", longest);
-  await answers(listener);
-  await listener.close();
-  await assert.rejects(listen("unix", `${longest}s`), { code: "invalid_address" });
-  const past = `${parent}d`;
+  const fileIn = (name: string): SocketFile =>
+    new SocketFile(name, {}, { op: "listen", network: "unix" }, join(directory, "nowhere"));
+  const within = fileIn(join(parent, "s"));
+  assert.equal(Buffer.byteLength(within.prepare()), MOST);
+  within.remove();
+  assert.deepEqual(readdirSync(parent), []);
+  const past = `${parent}l`;
   mkdirSync(past);
-  const reason = `directory longer than ${most - 17} bytes: ${past}`;
-  await assert.rejects(listen("unix", `${past}/s`), { code: "invalid_address", reason });
+  const reason = `directory longer than ${limit} bytes: ${past}`;
+  assert.throws(() => fileIn(join(past, "s")).prepare(), { code: "invalid_address", reason });
+  assert.deepEqual(readdirSync(past), []);
   // From within it has a short name.
   const before = process.cwd();
   try {
     process.chdir(past);
-    const within = await listen("unix", "s");
-    await answers(within);
-    await within.close();
+    const listener = await listen("unix", "s");
+    await answers(listener);
+    await listener.close();
     assert.deepEqual(readdirSync("."), []);
   } finally {
     process.chdir(before);
@@ -333,6 +444,26 @@ test("where a socket cannot be linked it is moved, and still replaces nothing", 
   writeFileSync(from, "2");
   assert.equal(place(from, to, cannot), false);
   assert.deepEqual([readFileSync(from, "utf8"), readFileSync(to, "utf8")], ["2", "1"]);
+});
+
+test("Node's permission model needs no more than the right to write to the directory", async () => {
+  const parent = fresh("permitted");
+  const path = join(parent, "s");
+  const flags = process.allowedNodeEnvironmentFlags;
+  const program = fileURLToPath(new URL("./unix-listener.ts", import.meta.url));
+  const child = spawn(process.execPath, [
+    flags.has("--permission") ? "--permission" : "--experimental-permission",
+    "--allow-fs-read=*",
+    `--allow-fs-write=${parent}/*`,
+    ...["--allow-net", "--allow-worker", "--allow-child-process"].filter((flag) => flags.has(flag)),
+    ...["--conditions=zocalo-source", "--import", "tsx", program, path, '{"mode":384}'],
+  ]);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  assert.equal((await lines.next()).value, "listening");
+  assert.deepEqual(readdirSync(parent), ["s"]);
+  child.stdin.end();
+  await ended(child);
+  assert.deepEqual(readdirSync(parent), []);
 });
 
 test("nobody else gets in between the making of a socket and its mode, whatever the umask is", async (t) => {

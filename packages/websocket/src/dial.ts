@@ -17,13 +17,7 @@ import {
   offerDeflate,
 } from "./handshake/deflate.ts";
 import { headerFault, isToken } from "./handshake/fields.ts";
-import {
-  type ConnOptions,
-  connOptionNames,
-  connSettings,
-  DEFAULT_HANDSHAKE_TIMEOUT_MS,
-  wholeNumber,
-} from "./options.ts";
+import { type ConnOptions, connOptionNames, connSettings, handshakeTimeout, wholeNumber } from "./options.ts";
 import { MAX_INTERIM_ANSWERS, MAX_STATUS_TEXT, openTunnel, parseProxy } from "./proxy.ts";
 
 /** Headers that are the handshake's business. */
@@ -43,8 +37,8 @@ export interface DialOptions extends ConnOptions {
   readonly handshakeTimeoutMs?: number | undefined;
   /**
    * Most redirects to follow. Default 0: a redirect is `refused`. Never from `wss:` to `ws:`. Where scheme, host or port change, what was said to the first server stays with it:
-   * `headers`, `subprotocols`, user and password of the URL, and of `tls` all but `ca`, `crl`, versions and ciphers, `lookup`, `rejectUnauthorized: true` and `checkServerIdentity`,
-   * to which Node's own check is added. They are not said again if a later redirect leads back. User and password in a redirect are not used. A redirect is `refused` with a
+   * `headers`, `subprotocols`, user and password of the URL, and of `tls` all but `ca`, `crl`, versions, ciphers and the like (`ecdhCurve`, `minDHSize`, `sigalgs`, `secureOptions`), `lookup`, `rejectUnauthorized: true` and
+   * `checkServerIdentity`, to which Node's own check is added. They are not said again if a later redirect leads back. User and password in a redirect are not used. A redirect is `refused` with a
    * `tls.socket`, and to another server with a `tls.secureContext`, which cannot be divided. The rest of these options holds for every server.
    */
   readonly maxRedirects?: number | undefined;
@@ -100,12 +94,7 @@ export async function dial(url: string | URL, given: DialOptions = {}): Promise<
   const options = checkedDialOptions(given);
   const settings = connSettings(options);
   const proxy = options.proxy === undefined ? undefined : parseProxy(options.proxy);
-  const timeoutMs = wholeNumber(
-    "handshakeTimeoutMs",
-    options.handshakeTimeoutMs,
-    DEFAULT_HANDSHAKE_TIMEOUT_MS,
-    1,
-  );
+  const timeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
   let words: Words = {
     headers: checkHeaders(options.headers ?? {}),
     subprotocols: checkSubprotocols(options.subprotocols ?? []),

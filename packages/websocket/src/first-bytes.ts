@@ -15,9 +15,9 @@ export type Secure = (socket: Socket) => Promise<Socket | undefined>;
 
 type ToHttp = (this: Server, socket: Socket) => void;
 
-/** How often to look for connections that have had `timeoutMs`, in milliseconds. */
+/** How often to look for connections that have had `timeoutMs`, in whole milliseconds: `node:http` takes no others. */
 export function checkIntervalMs(timeoutMs: number): number {
-  return Math.max(10, Math.min(1_000, timeoutMs / 4));
+  return Math.max(10, Math.min(1_000, Math.floor(timeoutMs / 4)));
 }
 
 let isOff = false;

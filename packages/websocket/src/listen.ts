@@ -29,9 +29,9 @@ import { WebSocketError } from "./error.ts";
 import { checkIntervalMs, FirstBytes, type Secure } from "./first-bytes.ts";
 import { HostNames } from "./handshake/host-names.ts";
 import { readRequestHead } from "./handshake/request-head.ts";
-import { pathOf } from "./handshake/target.ts";
+import { pathOf, toOriginForm } from "./handshake/target.ts";
 import { incomingMessage } from "./incoming-message.ts";
-import { DEFAULT_HANDSHAKE_TIMEOUT_MS } from "./options.ts";
+import { handshakeTimeout } from "./options.ts";
 import { refuse } from "./refuse.ts";
 import { Upgrader, type UpgraderOptions, upgraderOptionNames } from "./upgrader.ts";
 
@@ -85,7 +85,13 @@ const listenOptionNames: Readonly<Record<keyof ListenOptions, 1>> = {
 };
 
 /**
- * Listens for WebSocket connections on a server of its own. Requests that are no upgrade get 426, other paths 404.
+ * Requests of one connection that are no upgrade and wait for their answers; with one more it is cut. Node takes up to 2 MiB of them before it
+ * is anybody else's turn.
+ */
+const MAX_UNANSWERED = 16;
+
+/**
+ * Listens for WebSocket connections on a server of its own. Requests that are no upgrade get 426, other paths 404, a repeated or malformed `Host` 400.
  *
  * @param address as in Go: `":8080"`, `"127.0.0.1:0"`. A host name in it is a name of this server, as if it stood in `allowedHosts`.
  * @throws NetError through the promise, as `listen` of `@zocalo/net`: `invalid_address`, `address_in_use`, `address_not_available`, `permission`, …
@@ -96,7 +102,7 @@ const listenOptionNames: Readonly<Record<keyof ListenOptions, 1>> = {
 export async function listen(address: string, given: ListenOptions = {}): Promise<Listener<WebSocketConn>> {
   const { host, port } = parseAddr("tcp", address, "listen");
   const options = { ...given, allowedHosts: HostNames.ofListener(host, given.allowedHosts) };
-  const handshakeTimeoutMs = options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS;
+  const handshakeTimeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
   const httpOptions = {
     // Whoever sends its request slowly, or never ends it, is cut off.
     headersTimeout: handshakeTimeoutMs,
@@ -104,16 +110,30 @@ export async function listen(address: string, given: ListenOptions = {}): Promis
     connectionsCheckingInterval: checkIntervalMs(handshakeTimeoutMs),
     keepAliveTimeout: handshakeTimeoutMs,
   };
+  const unanswered = new WeakMap<object, number>();
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
-    const status = isAt(options.path, request.url) ? 426 : 404;
+    const { socket } = request;
+    const waiting = unanswered.get(socket) ?? 0;
+    if (waiting >= MAX_UNANSWERED) socket.destroy();
+    if (socket.destroyed) return;
+    unanswered.set(socket, waiting + 1);
+    response.once("close", () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
+    const isForSomebody = toOriginForm(request);
+    const [status, words] = !isForSomebody
+      ? ([400, "there must be one valid Host"] as const)
+      : isAt(options.path, request.url)
+        ? ([426, "WebSocket only"] as const)
+        : ([404, "not found"] as const);
     if (status === 426) response.setHeader("Upgrade", "websocket");
-    response
-      .writeHead(status, { "Content-Type": "text/plain" })
-      .end(status === 426 ? "WebSocket only\n" : "not found\n");
+    response.writeHead(status, { "Content-Type": "text/plain" }).end(`${words}\n`);
   };
   const site = { op: "listen", network: "websocket", localAddr: ipAddr("tcp", host, port) } as const;
   if (options.tls !== undefined) checkTlsServerOptions(options.tls);
-  const handshakes = options.tls && (await TlsHandshakes.of({ handshakeTimeoutMs, ...options.tls }, site));
+  const tls = options.tls && {
+    ...options.tls,
+    handshakeTimeoutMs: options.tls.handshakeTimeoutMs ?? handshakeTimeoutMs,
+  };
+  const handshakes = tls && (await TlsHandshakes.of(tls, site));
   const server = createServer(httpOptions, answer);
   const upgrader = new Upgrader(options, listenOptionNames); // Before the port is taken: it may throw.
   await new Promise<void>((resolve, reject) => {

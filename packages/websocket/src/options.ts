@@ -40,7 +40,7 @@ export interface ConnOptions {
    * 300,000: a megabyte at 4 kB/s passes. Raise it with `maxMessageBytes`. 0 waits for ever, and is the default with `messages: "stream"`.
    */
   readonly messageTimeoutMs?: number | undefined;
-  /** How long `close` waits for the peer, and for the end of the TCP connection, in milliseconds. Default 5,000. */
+  /** How long `close` waits for the peer, and for the end of the TCP connection, in milliseconds, at most 2^31 - 1. Default 5,000. */
   readonly closeTimeoutMs?: number | undefined;
 }
 
@@ -87,6 +87,9 @@ export interface ConnSettings {
 /** How long a handshake may take, in milliseconds, where `handshakeTimeoutMs` is left out. */
 export const DEFAULT_HANDSHAKE_TIMEOUT_MS = 10_000;
 
+/** The longest time that a timer can have, in milliseconds: Node takes a longer one for 1. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /**
  * Completes options with their defaults.
  *
@@ -117,8 +120,13 @@ export function connSettings(options: ConnOptions): ConnSettings {
     pongTimeoutMs: wholeNumber("pongTimeoutMs", options.pongTimeoutMs, 20_000, 1),
     writeTimeoutMs: wholeNumber("writeTimeoutMs", options.writeTimeoutMs, 60_000, 0),
     messageTimeoutMs: wholeNumber("messageTimeoutMs", options.messageTimeoutMs, isStreaming ? 0 : 300_000, 0),
-    closeTimeoutMs: wholeNumber("closeTimeoutMs", options.closeTimeoutMs, 5_000, 1),
+    closeTimeoutMs: wholeNumber("closeTimeoutMs", options.closeTimeoutMs, 5_000, 1, MAX_TIMER_MS),
   };
+}
+
+/** `handshakeTimeoutMs` of a listener, an upgrader or a dial, or its default. @throws WebSocketError `invalid_argument`. */
+export function handshakeTimeout(value: number | undefined): number {
+  return wholeNumber("handshakeTimeoutMs", value, DEFAULT_HANDSHAKE_TIMEOUT_MS, 1, MAX_TIMER_MS);
 }
 
 /** `value`, or `fallback` if it is left out. @throws WebSocketError `invalid_argument`. */

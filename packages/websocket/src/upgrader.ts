@@ -21,8 +21,7 @@ import {
   type ConnSettings,
   connOptionNames,
   connSettings,
-  DEFAULT_HANDSHAKE_TIMEOUT_MS,
-  wholeNumber,
+  handshakeTimeout,
 } from "./options.ts";
 import { refuse } from "./refuse.ts";
 import { packRequest } from "./request-info.ts";
@@ -142,17 +141,17 @@ export class Upgrader {
    */
   constructor(options: UpgraderOptions = {}, names: object = upgraderOptionNames) {
     checkNames("listen", "a WebSocket listener", options, names);
+    for (const name of ["checkOrigin", "authorize"] as const) {
+      const value: unknown = options[name];
+      if (value === undefined || typeof value === "function") continue;
+      throw new WebSocketError("invalid_argument", `${name} ${JSON.stringify(value)} is not a function`);
+    }
     this.#options = options;
     this.#settings = connSettings(options);
     this.#names = new HostNames(options.allowedHosts);
     this.limits = new AddressLimits(options);
     this.#compression = compressionSettings(options.compression);
-    this.#handshakeTimeoutMs = wholeNumber(
-      "handshakeTimeoutMs",
-      options.handshakeTimeoutMs,
-      DEFAULT_HANDSHAKE_TIMEOUT_MS,
-      1,
-    );
+    this.#handshakeTimeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
     this.#headerLines =
       typeof options.headers === "function" ? undefined : headerLines(options.headers ?? {});
     for (const name of Array.isArray(options.subprotocols)
@@ -186,7 +185,7 @@ export class Upgrader {
    */
   upgradeWith(exchange: Exchange): WebSocketConn | Promise<WebSocketConn> {
     const { request, socket } = exchange;
-    toOriginForm(request);
+    toOriginForm(request); // `readUpgrade` refuses what it returns false for.
     const { server } = request.socket as { server?: Server };
     const maxHeaders = server === undefined ? 0 : (server.maxHeadersCount ?? NODE_MAX_HEADERS);
     const asked = readUpgrade(request, maxHeaders);

@@ -61,22 +61,29 @@ class Visitor {
   /** Asks for a WebSocket and gets it. */
   async upgrade(request = upgradeRequest()): Promise<this> {
     this.socket.write(request);
-    await this.#until((bytes) => bytes.includes("\r\n\r\n"));
+    await this.until((bytes) => bytes.includes("\r\n\r\n"));
     assert.match(this.#received.toString("latin1"), /^HTTP\/1\.1 101 /);
     this.#received = Buffer.alloc(0);
     return this;
+  }
+
+  /** Asks for a WebSocket on a connection on which so many other requests wait for their answers. */
+  async upgradeBehind(count: number): Promise<void> {
+    await this.until((bytes) => bytes.toString("latin1").split("HTTP/1.1 426 ").length > count);
+    this.#received = Buffer.alloc(0);
+    await this.upgrade();
   }
 
   /** An echo there and back. */
   async roundTrip(): Promise<string> {
     const startedAt = performance.now();
     this.socket.write(frameFrom("client", 0x81, "hola"));
-    await this.#until((bytes) => bytes.includes("hola"));
+    await this.until((bytes) => bytes.includes("hola"));
     this.#received = Buffer.alloc(0);
     return `${(performance.now() - startedAt).toFixed(2)} ms`;
   }
 
-  async #until(isThere: (bytes: Buffer) => boolean): Promise<void> {
+  async until(isThere: (bytes: Buffer) => boolean): Promise<void> {
     while (!isThere(this.#received)) await once(this.socket, "data");
   }
 }
@@ -146,15 +153,16 @@ test("attach: the same", async (t) => {
   await listener.abort();
 });
 
-test("a connection that is being authorized counts, and no more once it has been refused", async () => {
+test("a connection that is being authorized counts, and no more once it has been refused", async (t) => {
   await using http = await httpServer();
   const asked: ((refusal?: Refusal) => void)[] = [];
   let onAsked: (() => void) | undefined;
   const listener = attach(http.server, {
     maxConnectionsPerAddress: 1,
     exemptAddresses,
-    authorize: () =>
+    authorize: ({ socket }) =>
       new Promise((resolve) => {
+        if (socket.remoteAddress === HONEST) return resolve(undefined);
         asked.push(resolve);
         onAsked?.();
       }),
@@ -172,6 +180,10 @@ test("a connection that is being authorized counts, and no more once it has been
   const past = await Visitor.from(GREEDY, http.port);
   past.socket.write(upgradeRequest());
   assert.match(await past.rest(), /^HTTP\/1\.1 429 /);
+  echoAll(listener);
+  const honest = await (await Visitor.from(HONEST, http.port)).upgrade();
+  t.diagnostic(`round trip of an honest client beside it: ${await honest.roundTrip()}`);
+  honest.socket.destroy();
   asked.shift()?.({ status: 401, reason: "who are you" });
   assert.match(await first.rest(), /^HTTP\/1\.1 401 /);
   const next = await ask();
@@ -259,6 +271,46 @@ test("a client of HTTP that asks for pages only is cut after the handshake timeo
   clearInterval(asking);
 });
 
+test("sixteen requests that are no upgrade may wait for their answers; with one more the connection is cut", async (t) => {
+  await using listener = await listen(ANY_PORT);
+  echoAll(listener);
+  const port = portOf(listener);
+  const request = "GET / HTTP/1.1\r\nHost: example.org\r\n\r\n";
+  const greedy = await Visitor.from(GREEDY, port);
+  greedy.socket.write(request.repeat(16));
+  await greedy.upgradeBehind(16);
+  const past = await Visitor.from(GREEDY, port);
+  past.socket.write(request.repeat(17));
+  await past.rest();
+  await greedy.roundTrip();
+  const honest = await (await Visitor.from(HONEST, port)).upgrade();
+  t.diagnostic(`round trip of an honest client beside it: ${await honest.roundTrip()}`);
+  for (const { socket } of [greedy, honest]) socket.destroy();
+});
+
+test("a peer that pings without end is answered each time, and keeps nobody waiting", async (t) => {
+  await using listener = await listen(ANY_PORT);
+  echoAll(listener);
+  const port = portOf(listener);
+  const greedy = await (await Visitor.from(GREEDY, port)).upgrade();
+  const honest = await (await Visitor.from(HONEST, port)).upgrade();
+  const count = 100_000;
+  const pongs = greedy.until((bytes) => bytes.length >= 2 * count);
+  greedy.socket.write(Buffer.concat(Array.from({ length: count }, () => frameFrom("client", 0x89, ""))));
+  let rounds = 0;
+  let isOver = false;
+  void pongs.then(() => {
+    isOver = true;
+  });
+  // More than the few turns in which Node reads all of them.
+  for (; !isOver; rounds++) await honest.roundTrip();
+  t.diagnostic(
+    `round trips of an honest client while 100,000 pings are answered: ${rounds}, the last took ${await honest.roundTrip()}`,
+  );
+  assert.ok(rounds > 3, `${rounds}`);
+  for (const { socket } of [greedy, honest]) socket.destroy();
+});
+
 test("handshakes of TLS that stop half-way hold a port for nobody else", async (t) => {
   await using listener = await listen(ANY_PORT, { tls, maxHandshakesPerAddress: 2, exemptAddresses });
   echoAll(listener);
@@ -288,6 +340,10 @@ test("limits that are none are refused before a port is taken", async () => {
     { maxHalfOpenPerAddress: 1.5 },
     { maxHandshakesPerAddress: Number.NaN },
     { exemptAddresses: ["localhost"] },
+    { handshakeTimeoutMs: Number.NaN },
+    { handshakeTimeoutMs: -1 },
+    { handshakeTimeoutMs: 2 ** 31 },
+    { closeTimeoutMs: 2 ** 31 },
   ]) {
     await assert.rejects(listen(ANY_PORT, options), { code: "invalid_argument" }, JSON.stringify(options));
     assert.throws(() => new Upgrader(options), { code: "invalid_argument" }, JSON.stringify(options));

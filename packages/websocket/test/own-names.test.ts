@@ -4,7 +4,7 @@ import { execFile, spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { HostNames, isSameHost, Upgrader, WebSocketError } from "../src/index.ts";
+import { HostNames, isSameHost, Upgrader, type UpgraderOptions, WebSocketError } from "../src/index.ts";
 import { answerOf, DOORS, openDoor } from "./doors.ts";
 import { upgradeRequest } from "./peers.ts";
 
@@ -198,6 +198,23 @@ for (const door of DOORS) {
   });
 }
 
+test("listen: what is no upgrade gets 426, and 400 if Host is repeated or malformed (RFC 9112 §3.2)", async () => {
+  await using server = await openDoor("listen");
+  for (const [hosts, status] of [
+    ["localhost", 426],
+    ["evil.example", 426],
+    ["localhost\r\nHost: localhost", 400],
+    ["a/b", 400],
+    ["", 400],
+  ] as const) {
+    const { status: said } = await answerOf(
+      server.port,
+      `${LINE}\r\nHost: ${hosts}\r\nConnection: close\r\n\r\n`,
+    );
+    assert.equal(said, status, hosts);
+  }
+});
+
 test("what can be no name in DNS is not offered to be told", async () => {
   await using server = await openDoor("listen");
   const longest = `${"a.".repeat(126)}a`;
@@ -209,6 +226,8 @@ test("what can be no name in DNS is not offered to be told", async () => {
     ["a;b", false],
     ["a'b", false],
     ["-a.example", false],
+    ["a..example", false],
+    ["a.example..", false],
     ["192.0.2.1", true],
     ["[2001:db8::1]", true],
   ] as const) {
@@ -290,5 +309,16 @@ test("on an address of the network a page calls the server by that address, or b
   for (const [what, status] of outcomes) {
     const isOwn = /: (?:its address|told)$/.test(what);
     assert.equal(status, isOwn || what.endsWith("a program") ? 101 : 403, what);
+  }
+});
+
+test("options that are of another kind are refused: a text in place of a list would be the list of its letters", () => {
+  for (const options of [
+    { allowedHosts: "localhost" },
+    { allowedHosts: "*" },
+    { checkOrigin: "https://example.org" },
+    { authorize: true },
+  ]) {
+    assert.throws(() => new Upgrader(options as unknown as UpgraderOptions), { code: "invalid_argument" });
   }
 });

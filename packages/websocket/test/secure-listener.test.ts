@@ -134,6 +134,22 @@ for (const [tls, code, message] of [
   });
 }
 
+test("a handshake of TLS has the listener's time, also where `tls` names the option without a value", async (t) => {
+  let told: (error: NetError) => void = () => undefined;
+  const refused = new Promise<NetError>((resolve) => {
+    told = resolve;
+  });
+  const listener = await listen("127.0.0.1:0", {
+    tls: { ...first, handshakeTimeoutMs: undefined },
+    handshakeTimeoutMs: 50,
+    onTlsRefused: (error) => told(error),
+  });
+  t.after(() => listener.abort());
+  const silent = await halfway((listener.addr as IpAddr).port, "silent");
+  assert.match((await refused).message, /not over within 50 ms/);
+  silent.destroy();
+});
+
 test("a client's certificate that is refused is told to both sides, and an honest client is served", async (t) => {
   const refused: NetError[] = [];
   const listener = await listen("127.0.0.1:0", {

@@ -29,7 +29,7 @@ export interface Site {
  * own: probes do, and there is nothing in them to read.
  */
 export function answerRequest(site: Site, request: IncomingMessage, response: ServerResponse): void {
-  toOriginForm(request);
+  const isForSomebody = toOriginForm(request);
   // Nothing here takes a body; one that comes all the same is not read, and the connection ends with the answer.
   const hasBody =
     request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"] ?? 0) > 0;
@@ -38,7 +38,9 @@ export function answerRequest(site: Site, request: IncomingMessage, response: Se
   for (const [name, value] of Object.entries(always)) response.setHeader(name, value);
 
   const path = (request.url ?? "").replace(/[?#].*$/s, "");
-  if (request.method !== "GET" && request.method !== "HEAD") {
+  if (!isForSomebody) {
+    say(response, 400, "There must be one valid Host."); // RFC 9112 §3.2.
+  } else if (request.method !== "GET" && request.method !== "HEAD") {
     say(response, 405, "Only GET and HEAD are answered here.", { allow: "GET, HEAD" });
   } else if (path === HEALTH_PATH) {
     if (site.isStopping()) say(response, 503, "stopping");

@@ -15,6 +15,8 @@ Every setting of \`zocalo serve\` can be given in three ways. The first of these
 3. a file with one JSON object: \`{ "httpPort": 80 }\`. It is \`zocalo.config.json\` in the working directory if there is one, or the file
    named by \`--config FILE\` or \`ZOCALO_CONFIG\`.
 
+A setting of several values is an array in the file, and a list with commas elsewhere: \`--allowed-hosts example.org,192.0.2.1\`; an empty one has none.
+
 The names follow from each other: \`httpPort\` in the file, \`--http-port\`, \`ZOCALO_HTTP_PORT\`. All values are checked at start, and a key of the
 file or a \`ZOCALO_…\` variable that is not a setting is an error, so that a slip of the finger is not ignored. Switches of the sockets below, such as
 \`ZOCALO_NO_READ_BUFFER\`, are theirs.
@@ -51,7 +53,7 @@ ${JSON.stringify(EXAMPLE, null, 2)}
 Standard output has the banner: where it listens, with the real ports where \`0\` was asked for. The log goes to standard error.
 
 What a peer says is data. In both formats control characters, bidirectional overrides and other invisible format characters are escaped (in JSON as JSON has it), and a text
-is cut at 16,384 characters. Hidden, at any depth, are values of fields and headers that are called like a secret (\`token\`, \`password\`, \`key\`, \`cookie\`, \`authorization\` and
+is cut at 16,384 characters. Hidden, at any depth, are values of fields and headers that are called like a secret (\`token\`, \`ticket\`, \`password\`, \`key\`, \`cookie\`, \`authorization\` and
 the like), users and passwords of URLs, such parameters of a query (\`?token=…\`), subprotocols that carry a token, and JSON Web Tokens. The log cannot know a password in the
 middle of a sentence.
 

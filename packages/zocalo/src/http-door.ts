@@ -1,10 +1,11 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { AddressCounts, defaultFramedOptions, exemptSet, type Listener } from "@zocalo/net";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { AddressCounts, defaultFramedOptions, exemptSet, type Holder, type Listener } from "@zocalo/net";
 import { attach, type WebSocketConn } from "@zocalo/websocket";
 import { answerRequest, type Site, WEBSOCKET_PATH } from "./answer-request.ts";
 import type { Bound } from "./bind.ts";
+import { Askers } from "./http-askers.ts";
 
 /**
  * How long a request may take to arrive, and a connection to begin its first one, in milliseconds: none here has a body. Then the answer
@@ -13,8 +14,14 @@ import type { Bound } from "./bind.ts";
 export const REQUEST_TIMEOUT_MS = 10_000;
 /** How long a connection is kept for its next request, in milliseconds. */
 export const KEEP_ALIVE_MS = 5_000;
+/** How long it may take until an answer was taken, in milliseconds: the largest file of the page passes at 2 kB/s. */
+const ANSWER_TIMEOUT_MS = 60_000;
 /** A message has as long over WebSocket as over TCP, in milliseconds. */
 const MESSAGE_TIMEOUT_MS = defaultFramedOptions.messageTimeoutMs;
+
+/** Leads from a socket to what it counts for. */
+const holderOf = Symbol("holder");
+type CountedSocket = Socket & { [holderOf]?: Holder | undefined };
 
 /** How the HTTP door answers. */
 export interface HttpDoorOptions {
@@ -23,12 +30,18 @@ export interface HttpDoorOptions {
   readonly maxMessageBytes: number;
   /** Most connections of one address, WebSockets and others; one more is closed at once. */
   readonly maxConnectionsPerAddress: number;
-  /** Who has no such limit. */
+  /** Connections and requests of one address in a second; one more and those that are not WebSockets are cut. */
+  readonly requestsPerSecondPerAddress: number;
+  /** Who has no such limits. */
   readonly exemptAddresses: readonly string[];
   /** Told of whom it had to close for that. */
   readonly onTooMany: (host: string) => void;
   /** Default `REQUEST_TIMEOUT_MS`. */
   readonly requestTimeoutMs?: number;
+  /** Default `KEEP_ALIVE_MS`. */
+  readonly keepAliveMs?: number;
+  /** Default `ANSWER_TIMEOUT_MS`. */
+  readonly answerTimeoutMs?: number;
   /** Told why a request to upgrade was refused. */
   readonly onRefused: (error: Error, request: IncomingMessage) => void;
 }
@@ -52,33 +65,51 @@ export async function openHttpDoor(
   port: number,
   options: HttpDoorOptions,
 ): Promise<HttpDoor> {
-  const { requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
-  const unfinished = new Set<ServerResponse>();
+  const {
+    requestTimeoutMs = REQUEST_TIMEOUT_MS,
+    keepAliveMs = KEEP_ALIVE_MS,
+    answerTimeoutMs = ANSWER_TIMEOUT_MS,
+  } = options;
+  // Node looks for requests that take too long every 30 s unless told otherwise: then they last up to four times as long.
+  const checkMs = Math.ceil(requestTimeoutMs / 10);
   let isClosing = false;
   const cut = () => server.closeAllConnections();
   const server = createServer(
     {
       requestTimeout: requestTimeoutMs,
       headersTimeout: requestTimeoutMs,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      // Node looks for requests that take too long every 30 s unless told otherwise: then they last up to four times as long.
-      connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 10),
+      keepAliveTimeout: keepAliveMs,
+      connectionsCheckingInterval: checkMs,
     },
     (request, response) => {
-      unfinished.add(response);
-      response.once("close", () => {
-        unfinished.delete(response);
-        if (isClosing && unfinished.size === 0) cut();
-      });
-      answerRequest(options.site, request, response);
+      if (askers.asked(request, response)) answerRequest(options.site, request, response);
     },
   );
-  const counts = new AddressCounts(options.maxConnectionsPerAddress, exemptSet(options.exemptAddresses));
-  server.prependListener("connection", (socket) => {
+  const exempt = exemptSet(options.exemptAddresses);
+  const counts = new AddressCounts(options.maxConnectionsPerAddress, exempt);
+  const askers = new Askers(server, {
+    perSecondPerAddress: options.requestsPerSecondPerAddress,
+    exempt,
+    answerTimeoutMs,
+    idleTimeoutMs: keepAliveMs + requestTimeoutMs,
+    checkMs,
+    onAllAnswered: () => isClosing && cut(),
+  });
+  // One function for all: one for each, called once, takes some hundred bytes more of each connection (bench: idle-visitors).
+  const release = function (this: CountedSocket): void {
+    const holder = this[holderOf];
+    this[holderOf] = undefined;
+    if (holder !== undefined) counts.release(holder);
+  };
+  server.prependListener("connection", (socket: CountedSocket) => {
     const { remoteAddress } = socket;
     if (remoteAddress === undefined) return void socket.destroy(); // It has gone already.
     const holder = counts.take(remoteAddress);
-    if (holder !== undefined) return void socket.once("close", () => counts.release(holder));
+    if (holder !== undefined) {
+      socket[holderOf] = holder;
+      socket.on("close", release);
+      if (askers.connected(socket, remoteAddress)) return;
+    }
     options.onTooMany(remoteAddress);
     socket.destroy();
   });
@@ -99,7 +130,7 @@ export async function openHttpDoor(
       isClosing = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       // Node waits for connections on which nothing was asked yet, such as those a browser opens to be quick.
-      if (unfinished.size === 0) cut();
+      if (askers.unanswered === 0) cut();
       return closed;
     },
     cut,

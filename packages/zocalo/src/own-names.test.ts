@@ -112,10 +112,50 @@ test("a name to allow is told once, however many ask by however many names", () 
   assert.deepEqual(told, [["mybox-0.example", 0]]);
 });
 
-test("a page of another host is no reason to tell a name", () => {
+test("a page of another host is no reason to tell a name; its origin is told once, in the form that allowedOrigins takes", () => {
   const told: string[] = [];
-  const names = new OwnNames(settings, (host) => told.push(host));
-  assert.equal(names.isAllowedPage(request("127.0.0.1", "localhost", "http://evil.example")), false);
-  assert.equal(names.isAllowedPage(request("127.0.0.1", "a.example", "http://evil.example")), false);
-  assert.deepEqual(told, []);
+  const pages: [string, number][] = [];
+  const names = new OwnNames(
+    settings,
+    (host) => told.push(host),
+    (origin, keptBack) => pages.push([origin, keptBack]),
+  );
+  const ask = (origin: string) => names.isAllowedPage(request("127.0.0.1", "localhost", origin));
+  // None that could be allowed, or copied into a shell.
+  for (const origin of [
+    "null",
+    "file://",
+    "http://a.example/$(id)",
+    "http://$(id)",
+    "http://a.example, http://b.example",
+  ]) {
+    assert.equal(ask(origin), false);
+  }
+  assert.deepEqual(pages, []);
+  // Behind a proxy that puts a Host of its own, this is the server's own page.
+  assert.equal(ask("https://chat.example:8443"), false);
+  for (let count = 0; count < 1_000; count++) ask(`http://evil-${count}.example`);
+  assert.deepEqual([told, pages], [[], [["https://chat.example:8443", 0]]]);
+  const allowed = new OwnNames({ ...settings, allowedOrigins: ["https://chat.example:8443"] }, silent);
+  assert.equal(
+    allowed.isAllowedPage(request("127.0.0.1", "localhost", "https://chat.example:8443")),
+    true,
+    "as it says",
+  );
+});
+
+test("a page of another host is told with its origin, seldom, and nothing that is no origin", () => {
+  const told: string[] = [];
+  const names = new OwnNames(settings, silent, (origin, keptBack) => told.push(`${origin} ${keptBack}`));
+  // As nginx asks if it is not told to pass the Host on.
+  for (const origin of [
+    "null",
+    "http://",
+    "http://a\u001b[2J",
+    "https://square.example",
+    "https://other.example",
+  ]) {
+    assert.equal(names.isAllowedPage(request("127.0.0.1", "127.0.0.1:8080", origin)), false);
+  }
+  assert.deepEqual(told, ["https://square.example 0"]);
 });

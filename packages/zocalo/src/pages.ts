@@ -87,7 +87,7 @@ const HOST = /^[a-z\d](?:[a-z\d.-]{0,251}[a-z\d])?(?::\d{1,5})?$/i;
  * in front may speak. Of a request nothing gets into the policy but what `HOST` allows.
  *
  * @param isSecure whether this connection is TLS. Only then `strict-transport-security` is sent: over plain
- * HTTP browsers ignore it (RFC 6797 section 7.2).
+ * HTTP browsers ignore it (RFC 6797 section 8.1).
  */
 export function securityHeaders(host: string | undefined, isSecure: boolean): Record<string, string> {
   const socket = host !== undefined && HOST.test(host) ? ` ${isSecure ? "wss" : "ws"}://${host}` : "";

@@ -55,13 +55,13 @@ export function isAddressOrNetwork(text: string): boolean {
 function entriesOf(value: string, header: ForwardedHeader): string[] {
   const entries = value.split(",").map((entry) => entry.trim());
   if (header === "x-forwarded-for") return entries.filter((entry) => entry !== "");
-  // RFC 7239 4: pairs separated by semicolons, names in any case, an IPv6 address in quotes. An entry without `for` hides the visitor.
+  // RFC 7239 §4: pairs separated by semicolons, names in any case, an IPv6 address in quotes. An entry without `for` hides the visitor.
   return entries
     .filter((entry) => entry !== "")
     .map((entry) => /(?:^|;)\s*for\s*=\s*"?([^";]*)"?/i.exec(entry)?.[1] ?? "");
 }
 
-/** The address of an entry, which may have a port (RFC 7239 6): `192.0.2.1:4711`, `[2001:db8::1]:4711`. */
+/** The address of an entry, which may have a port (RFC 7239 §6): `192.0.2.1:4711`, `[2001:db8::1]:4711`. */
 function addressIn(entry: string): string | undefined {
   const [, bracketed] = /^\[([^\]]+)\](?::\w+)?$/.exec(entry) ?? [];
   const [, dotted] = /^([\d.]+)(?::\w+)?$/.exec(entry) ?? [];

@@ -19,6 +19,13 @@ test("names of secrets, in any case and with whatever separates their words", ()
     "key",
     "pwd",
     "X-Amz-Signature",
+    "ticket",
+    "basicAuth",
+    "signing_key",
+    "encryptionKey",
+    "passwordHash",
+    "token2",
+    "secretValue",
   ]) {
     assert.ok(isSecretName(name), name);
   }
@@ -38,7 +45,16 @@ test("texts lose what looks like a secret, and nothing else", () => {
     ["set-cookie: sid=s3cret; Path=/", `set-cookie: ${HIDDEN}`],
     ['with username=ana, password="s3 cret"', `with username=ana, password=${HIDDEN}`],
     ['bad command {"token":"s3cret","id":1}', `bad command {"token":"${HIDDEN}","id":1}`],
-    [String.raw`bad command "{\"token\": \"s3cret\"}"`, String.raw`bad command "{\"token\":\"${HIDDEN}\"}"`],
+    [String.raw`bad command "{\"token\": \"s3cret\"}"`, String.raw`bad command "{\"token\": \"${HIDDEN}\"}"`],
+    [String.raw`bad command {"token":"a\"s3\\","id":1}`, `bad command {"token":"${HIDDEN}","id":1}`],
+    [String.raw`"{\"token\":\"a\\\"s3\\n\\\\\",\"id\":1}"`, String.raw`"{\"token\":\"${HIDDEN}\",\"id\":1}"`],
+    ["{ token: 's3\\'cret', id: 'a' }", `{ token: '${HIDDEN}', id: 'a' }`],
+    [`{ note: "bad { 'clientSecret': 's3cret' }" }`, `{ note: "bad { 'clientSecret': '${HIDDEN}' }" }`],
+    ["/ws?t%6Fken=s3cret&%zz=1&ticket=s3cret", `/ws?t%6Fken=${HIDDEN}&%zz=1&ticket=${HIDDEN}`],
+    ["/ws?token[]=s3cret&user[token]=s3cret", `/ws?token[]=${HIDDEN}&user[token]=${HIDDEN}`],
+    // What browsers take for https://.
+    ["https:/ana:s3cret@a.example", `https:/${HIDDEN}@a.example`],
+    ["https:\\\\ana:s3cret@a.example", `https:\\\\${HIDDEN}@a.example`],
     ["sent Bearer s3cret to a.example", `sent Bearer ${HIDDEN} to a.example`],
     ["it was eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbmEifQ.c2lnbmF0dXJl!", `it was ${HIDDEN}!`],
   ] as const) {
@@ -61,6 +77,18 @@ test("texts lose what looks like a secret, and nothing else", () => {
 
 test("texts that are nothing but beginnings take linear time", () => {
   const beginnings = ["//a", "//@", "?", "?a=", "a=", 'a="', '"a"', '"a":"', "cookie", "authorization "];
+  beginnings.push(
+    "a:/",
+    "a:",
+    "a:/a",
+    "?[",
+    "?%",
+    "a:'",
+    `a:'a:"`,
+    "'a':\"\\",
+    String.raw`\"a\":\"\\`,
+    String.raw`\"a\":\"`,
+  );
   for (const part of [...beginnings, "bearer ", "eyJa", "-eyJabcdef"]) {
     const text = part.repeat(1_000_000 / part.length);
     const startedAt = process.cpuUsage();
@@ -97,8 +125,11 @@ test("fields, arrays and pairs lose their secrets at any depth", () => {
     pairs: [
       { name: "authorization", value: "s3cret" },
       { name: "host", value: "a.example" },
+      { key: "authorization", value: "s3cret" },
+      { header: "cookie", value: "s3cret" },
     ],
     subprotocols: ["chat", "bearer", "s3cret"],
+    "https://ana:s3cret@a.example": 1,
   };
   assert.deepEqual(maskSecrets(value), {
     token: HIDDEN,
@@ -111,8 +142,11 @@ test("fields, arrays and pairs lose their secrets at any depth", () => {
     pairs: [
       { name: "authorization", value: HIDDEN },
       { name: "host", value: "a.example" },
+      { key: HIDDEN, value: HIDDEN },
+      { header: "cookie", value: HIDDEN },
     ],
     subprotocols: ["chat", "bearer", HIDDEN],
+    [`https://${HIDDEN}@a.example`]: 1,
   });
 });
 

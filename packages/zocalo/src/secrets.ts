@@ -9,7 +9,7 @@ const MAX_DEPTH = 32;
  * end so.
  */
 const SECRET_END =
-  /(?:tokens?|passwords?|passwd|passphrase|secrets?|authorization|cookies?|credentials?|jwt|signature|(?:api|access|private|secret)key)$/;
+  /(?:tokens?|tickets?|passwords?|passwd|passphrase|secrets?|authorization|basicauth|cookies?|credentials?|jwt|signature|(?:api|access|encryption|private|secret|shared|signing|ssh|ssl|tls)key)(?:hash|value|\d{1,3})?$/;
 /** Whole names, too short to look for their ends: a monkey is no key. */
 const SECRET_NAME = /^(?:key|auth|bearer|pass|pwd|sid|sessionid|sig)$/;
 
@@ -19,15 +19,17 @@ export function isSecretName(name: string): boolean {
   return SECRET_END.test(plain) || SECRET_NAME.test(plain);
 }
 
-/** User and password of a URL. */
-const USER_INFO = /\/\/[^\s/?#"'<>\\]+@/g;
+/** User and password of a URL, with the slashes before them: browsers take one, or backslashes, for two. */
+const USER_INFO = /(\b[a-z][a-z\d+.-]{0,15}:[/\\]+|[/\\]{2,})[^\s/?#"'<>\\]+@/gi;
 /**
  * `name=value`, in a query or anywhere else. Names are bounded, so that a text of nothing but separators
  * takes linear time.
  */
-const PARAMETER = /(^|[?&;#\s,("'])([\w.%~-]{1,64})=(?:"[^"]*"|[^&;#\s,"'<>\\)]+)/g;
-/** `"name":"value"` in a text that is JSON, or that quotes some. */
-const FIELD = /(\\?")([\w-]{1,64})\1 {0,8}: {0,8}\1[^"\\]*/g;
+const PARAMETER = /(^|[?&;#\s,("'])([\w.%~[\]-]{1,64})=(?:"[^"]*"|[^&;#\s,"'<>\\)]+)/g;
+/** `"name":"value"`, `name: 'value'`: in a text that is JSON, or shows an object. */
+const FIELD = /\b([\w-]{1,64})(["']? {0,8}: {0,8})(?:(")((?:\\.|[^"\\])*)|(')((?:\\.|[^'\\])*))/gs;
+/** `\"name\":\"value\"`: in a text of JSON that is quoted in JSON. */
+const QUOTED_FIELD = /(\\"([\w-]{1,64})\\" {0,8}: {0,8}\\")(?:[^"\\]|\\\\(?:\\.|[^\\"]))*/gs;
 /** A header as text, from its name to the end of the line. */
 const HEADER = /((?:authorization|cookie|api-key|auth-token)["']?[ \t]{0,8}:)[^\r\n]+/gi;
 /** The scheme of HTTP authentication and what follows it, if that is no plain word (RFC 9110 §11.4). */
@@ -42,17 +44,35 @@ const JSON_WEB_TOKEN = /(?<![\w-])eyJ[\w-]{6,}\.[\w-]*\.[\w-]*/g;
  * middle of a sentence, stays.
  */
 export function withoutSecrets(text: string): string {
-  return text
-    .replace(USER_INFO, `//${HIDDEN}@`)
+  const open = text
+    .replace(USER_INFO, `$1${HIDDEN}@`)
     .replace(HEADER, `$1 ${HIDDEN}`)
     .replace(AUTHENTICATION, `$1 ${HIDDEN}`)
     .replace(PARAMETER, (all: string, before: string, name: string) =>
-      isSecretName(name) ? `${before}${name}=${HIDDEN}` : all,
+      isSecretName(decoded(name)) ? `${before}${name}=${HIDDEN}` : all,
     )
-    .replace(FIELD, (all: string, quote: string, name: string) =>
-      isSecretName(name) ? `${quote}${name}${quote}:${quote}${HIDDEN}` : all,
-    )
-    .replace(JSON_WEB_TOKEN, HIDDEN);
+    .replace(QUOTED_FIELD, (all: string, start: string, name: string) =>
+      isSecretName(name) ? `${start}${HIDDEN}` : all,
+    );
+  return withoutFields(open).replace(JSON_WEB_TOKEN, HIDDEN);
+}
+
+/** A value that is shown is looked into, too: it has one kind of quotes less, so this goes no deeper than three. */
+function withoutFields(text: string): string {
+  return text.replace(
+    FIELD,
+    (_, name: string, between: string, double?: string, inDouble = "", single = "", inSingle = "") =>
+      `${name}${between}${double ?? single}${isSecretName(name) ? HIDDEN : withoutFields(inDouble || inSingle)}`,
+  );
+}
+
+/** The name of a parameter, of which any character may be written as `%XX`. */
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name; // It is not encoded, so it is what it says.
+  }
 }
 
 /** How browsers pass a token to a WebSocket, having no headers: as a subprotocol, or as the one behind it. */
@@ -114,19 +134,20 @@ function maskedItems(
     const before: unknown = items[at - 1];
     // Names and values in turn, or one pair of them.
     const isNamed = typeof before === "string" && /^[\w-]{1,64}$/.test(before);
-    return masked(item, isNamed && isTaboo(before) ? before : name, maxLength, depth - 1);
+    return masked(item, isNamed && mayNameSecret(before) ? before : name, maxLength, depth - 1);
   });
 }
 
-function isTaboo(name: string): boolean {
+function mayNameSecret(name: string): boolean {
   return isSecretName(name) || isSubprotocols(name);
 }
 
 function maskedFields(fields: object, maxLength: number, depth: number): object {
   // `{ name: "Cookie", value: "…" }`
-  const named = "name" in fields && typeof fields.name === "string" ? fields.name : "value";
+  const { name: own, key, header } = fields as Readonly<Record<string, unknown>>;
+  const named = [own, key, header].find((each) => typeof each === "string") ?? "value";
   const shown = Object.entries(fields).map(([name, value]): [string, unknown] => [
-    name,
+    withoutSecrets(name),
     masked(value, name === "value" ? named : name, maxLength, depth - 1),
   ]);
   return Object.fromEntries(shown);

@@ -22,6 +22,8 @@ import { VERSION } from "./version.ts";
 
 /** Connections of one address beyond its clients: they ask for pages, or are told that there are too many. */
 const SPARE_CONNECTIONS = 100;
+/** A request for a page, and a connection, makes as much work as so many commands. */
+const COMMANDS_PER_REQUEST = 5;
 /** How much of a second's commands an address may send at once after a silence. */
 const BURST_SECONDS = 2;
 
@@ -145,16 +147,35 @@ export class Server {
   }
 
   async #openHttp(pages: Pages | undefined): Promise<number | undefined> {
-    const { httpPort, host, trustedProxies } = this.#settings;
+    const { httpPort, host, trustedProxies, commandsPerSecondPerAddress } = this.#settings;
     const perAddress = this.#perAddress;
     if (httpPort === "off") return undefined;
-    const names = new OwnNames(this.#settings, (name, keptBack) => {
-      const words = `refused a browser or program that calls this server by a name it was not told; --allowed-hosts ${name} allows it`;
-      this.#log.warn(keptBack === 0 ? { name } : { name, keptBack }, words);
-    });
+    const warn =
+      (what: "name" | "origin", flag: string, words: string) => (value: string, keptBack: number) => {
+        // Strangers choose the value: whoever reads this has to know it.
+        const advice = `if that is yours, --${flag} ${value} allows it`;
+        this.#log.warn(
+          keptBack === 0 ? { [what]: value } : { [what]: value, keptBack },
+          `${words}; ${advice}`,
+        );
+      };
+    const names = new OwnNames(
+      this.#settings,
+      warn(
+        "name",
+        "allowed-hosts",
+        "refused a browser or program that calls this server by a name it was not told",
+      ),
+      warn(
+        "origin",
+        "allowed-origins",
+        "refused a WebSocket to a page of another host, which may be this server's own behind a proxy that does not pass Host on",
+      ),
+    );
     const options = {
       site: { pages, names, isStopping: () => this.#isStopping, whyFull: () => this.#whyFull() },
       ...perAddress,
+      requestsPerSecondPerAddress: Math.ceil(commandsPerSecondPerAddress / COMMANDS_PER_REQUEST),
       exemptAddresses: [...perAddress.exemptAddresses, ...trustedProxies],
       onTooMany: (visitor: string) => this.#turnedAway("http", "max_per_address", visitor),
       maxMessageBytes: LIMITS.commandBytes,

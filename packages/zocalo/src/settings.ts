@@ -1,4 +1,5 @@
 import { defaultHubLimits, defaultMemoryEngineOptions } from "@zocalo/hub";
+import { localAddresses } from "@zocalo/net";
 import { HostNames } from "@zocalo/websocket";
 import { namespaces } from "./namespaces.ts";
 import { FORWARDED_HEADERS, isAddressOrNetwork } from "./proxies.ts";
@@ -27,7 +28,8 @@ export const SETTINGS = {
     "HOSTS",
     "Names by which browsers may call this server, besides those that it knows: `host`, localhost on this machine, and the address itself that is connected to. " +
       "Behind a proxy or a forwarded port (a container's, too), give the name or address that browsers use. A page that is asked for by another name is answered with 421, " +
-      "and a WebSocket of such a page with 403: the name may be an attacker's, turned towards this machine (DNS rebinding). `*` takes every name.",
+      "and a WebSocket of such a page with 403: the name may be an attacker's, turned towards this machine (DNS rebinding). `*` takes every name. " +
+      "A proxy should pass on the `Host` of the browser, for which the page's policy is written. If it puts another, a page is known by its `Origin`: a name here, or, if that has a port, an entry of `allowedOrigins`.",
   ),
   allowedOrigins: list(
     [],
@@ -66,7 +68,8 @@ export const SETTINGS = {
     1,
     10_000_000,
     "Commands a second of all clients of one address, and twice as many at once after a silence; one more is answered `rate_limited`. " +
-      "A command that makes much work counts for several, see docs/protocol.md.",
+      "A command that makes much work counts for several, see docs/protocol.md. An HTTP connection and each of its requests count for " +
+      "five in a count of their own: with one more all connections of the address that are no WebSockets are closed, and new ones until the second is over.",
   ),
   maxChannels: wholeNumber(
     defaultMemoryEngineOptions.maxChannels,
@@ -107,12 +110,12 @@ export const SETTINGS = {
       "A command that was begun has a minute, and the head of an HTTP request ten seconds.",
   ),
   exemptAddresses: list(
-    ["127.0.0.0/8", "::1"],
+    localAddresses.filter(isAddressOrNetwork),
     isAddressOrNetwork,
     "IP addresses, and networks such as 10.0.0.0/8",
     "ADDRESSES",
-    "Whoever connects from there has no limit of its own (the settings that end in `PerAddress`). This machine by default, since a proxy " +
-      "on it would be one visitor. Those who say nothing are closed all the same.",
+    "Whoever connects from there has no limit of its own (the settings that end in `PerAddress`). The loopback addresses by default, since a proxy " +
+      "on this machine would be one visitor; who calls this machine by its address in the network, a load test too, has limits. Those who say nothing are closed all the same.",
   ),
   trustedProxies: list(
     [],
@@ -171,7 +174,8 @@ function words(name: string): string[] {
   return name.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
 }
 
-function isOrigin(item: string): boolean {
+/** Whether this is an origin as browsers write it, or `*`. */
+export function isOrigin(item: string): boolean {
   if (item.includes("*")) return item === "*";
   return URL.canParse(item) && new URL(item).origin === item.toLowerCase();
 }

@@ -8,7 +8,8 @@ import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import { dial, type WebSocketConn } from "@zocalo/websocket";
-import { openHttpDoor } from "../src/http-door.ts";
+import { MAX_UNANSWERED } from "../src/http-askers.ts";
+import { type HttpDoorOptions, openHttpDoor } from "../src/http-door.ts";
 import { createLog } from "../src/log.ts";
 import { readSettings } from "../src/read-settings.ts";
 import { Server } from "../src/server.ts";
@@ -34,6 +35,25 @@ async function open(t: TestContext, flags: Partial<Record<SettingName, string>> 
   t.after(() => server.stop());
   const { http = 0, tcp = 0, udp = 0 } = server.ports;
   return { http, tcp, udp };
+}
+
+/** The HTTP door alone, with nobody exempt and room for a hundred of each. */
+function openDoor(options: Partial<HttpDoorOptions>) {
+  return openHttpDoor("127.0.0.1", 0, {
+    site: {
+      pages: undefined,
+      names: { isAllowedHost: () => true, isAllowedPage: () => true },
+      isStopping: () => false,
+      whyFull: () => undefined,
+    },
+    maxMessageBytes: 1_000,
+    maxConnectionsPerAddress: 100,
+    requestsPerSecondPerAddress: 100,
+    exemptAddresses: [],
+    onRefused: () => undefined,
+    onTooMany: () => undefined,
+    ...options,
+  });
 }
 
 async function connectFrom(localAddress: string, port: number): Promise<Socket> {
@@ -157,7 +177,8 @@ test("the clients of an address have so many subscriptions and commands together
   // Twenty at once after a silence, of which three are gone; what comes again meanwhile is as much as ten a second.
   const before = one.messages().length;
   one.socket.write(`${PING}\n`.repeat(1_000));
-  while (one.messages().length < before + 1_000) await once(one.socket, "data");
+  // And as many are told that they may not; then nothing is read for a while.
+  while (one.messages().length < before + 17 + 20) await once(one.socket, "data");
   const answers = one.messages().slice(before);
   assert.deepEqual(
     answers.slice(0, 17).map(({ type }) => type),
@@ -213,20 +234,7 @@ test("who says nothing, or half a line, is cut in the stated time on every door"
 });
 
 test("a connection without a request, or with half a head, is answered 408 and cut in the stated time", async (t) => {
-  const door = await openHttpDoor("127.0.0.1", 0, {
-    site: {
-      pages: undefined,
-      names: { isAllowedHost: () => true, isAllowedPage: () => true },
-      isStopping: () => false,
-      whyFull: () => undefined,
-    },
-    maxMessageBytes: 1_000,
-    maxConnectionsPerAddress: 100,
-    exemptAddresses: [],
-    onRefused: () => undefined,
-    onTooMany: () => undefined,
-    requestTimeoutMs: 300,
-  });
+  const door = await openDoor({ requestTimeoutMs: 300 });
   const startedAt = Date.now();
   const heard = await Promise.all(
     ["", "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ", "GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n"].map(
@@ -241,8 +249,98 @@ test("a connection without a request, or with half a head, is answered 408 and c
   const ms = Date.now() - startedAt;
   t.diagnostic(`three slow heads, of which each may take 300 ms: ${ms} ms`);
   assert.ok(ms < 20_000, "Node's own interval is 30 s");
-  assert.equal((await get(door.port, "/healthz")).status, 200);
+  await honestRequest(t, door.port);
   door.cut();
+  await door.close();
+});
+
+const REQUEST = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/** What came by the time that it was closed, or there were so many answers. */
+async function answersTo(socket: Socket, requests: string, most = Number.POSITIVE_INFINITY): Promise<number> {
+  let heard = "";
+  socket.setEncoding("latin1").on("data", (piece: string) => (heard += piece));
+  const count = (): number => heard.split("HTTP/1.1 200 ").length - 1;
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  socket.write(requests);
+  while (!socket.closed && count() < most) await Promise.race([once(socket, "data"), closed]);
+  socket.removeAllListeners("data");
+  return count();
+}
+
+/** An honest client of the door asks, and is answered. */
+async function honestRequest(t: TestContext, port: number): Promise<void> {
+  const socket = await connectFrom(HONEST, port);
+  const startedAt = process.hrtime.bigint();
+  assert.equal(await answersTo(socket, REQUEST, 1), 1);
+  const ms = Number(process.hrtime.bigint() - startedAt) / 1e6;
+  t.diagnostic(`round trip of an honest client beside it: ${ms.toFixed(2)} ms`);
+  socket.destroy();
+}
+
+test("so many requests of one connection may wait for their answers; with one more it is cut, exempt or not", async (t) => {
+  for (const exemptAddresses of [[], ["127.0.0.0/8"]]) {
+    const door = await openDoor({ exemptAddresses });
+    const greedy = await connectFrom(GREEDY, door.port);
+    assert.equal(await answersTo(greedy, REQUEST.repeat(MAX_UNANSWERED), MAX_UNANSWERED), MAX_UNANSWERED);
+    assert.ok(!greedy.closed, "at the limit");
+    await answersTo(greedy, REQUEST.repeat(MAX_UNANSWERED + 1));
+    assert.ok(greedy.closed, "one past it");
+    await honestRequest(t, door.port);
+    await door.close(); // Nothing that was not answered is waited for.
+  }
+});
+
+test("an address has so many requests in a second; one more and those of its connections that are no WebSockets are cut", async (t) => {
+  const turnedAway: string[] = [];
+  // A tenth of the request's time is the second of this door: it is not over before the test is.
+  const second = { requestTimeoutMs: 1_000_000, requestsPerSecondPerAddress: 0.1 };
+  const door = await openDoor({ ...second, onTooMany: (host) => turnedAway.push(host) });
+  // A connection counts, too: two, of which one is a WebSocket, and eight requests.
+  const conn = await webSocket(door.port);
+  const toConn = await door.clients.accept();
+  const greedy = await connectFrom("127.0.0.1", door.port);
+  for (let count = 0; count < 8; count++) assert.equal(await answersTo(greedy, REQUEST, 1), 1);
+  assert.ok(!greedy.closed, "at the limit");
+  assert.equal(await answersTo(greedy, REQUEST), 0, "one past it");
+  const next = await connectFrom("127.0.0.1", door.port);
+  await answersTo(next, "");
+  assert.deepEqual(turnedAway, ["127.0.0.1"]);
+  await toConn.send("still here");
+  assert.equal(await conn.receive(), "still here");
+  await honestRequest(t, door.port);
+  conn.abort();
+  await door.close();
+});
+
+test("who does not take an answer, or sends blank lines after one, is cut in the stated time", async (t) => {
+  const body = Buffer.alloc(64 * 1024 * 1024);
+  const site = {
+    pages: new Map([["/large", { body, headers: { "content-length": String(body.length) } }]]),
+    names: { isAllowedHost: () => true, isAllowedPage: () => true },
+    isStopping: () => false,
+    whyFull: () => undefined,
+  };
+  const times = { requestTimeoutMs: 300, keepAliveMs: 300, answerTimeoutMs: 600 };
+  const door = await openDoor({ site, ...times, requestsPerSecondPerAddress: 10_000 });
+  const deaf = await connectFrom(GREEDY, door.port);
+  deaf.pause().write("GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
+  const blank = await connectFrom(GREEDY, door.port);
+  assert.equal(await answersTo(blank, REQUEST, 1), 1);
+  const sending = setInterval(() => blank.write("\r\n"), 20);
+  await Promise.all([
+    answersTo(blank, ""),
+    // Not told to who does not read, but for a write.
+    new Promise<void>((resolve) => {
+      const asking = setInterval(() => deaf.write("\r\n"), 20);
+      deaf.once("close", () => {
+        clearInterval(asking);
+        resolve();
+      });
+    }),
+  ]);
+  clearInterval(sending);
+  await honestRequest(t, door.port);
   await door.close();
 });
 

@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { connect as connectTls, TLSSocket } from "node:tls";
 import { selfSigned } from "./terminal-certificates.ts";
 import { noise, readAll, run, sha256, tcpServer, Terminal, ZOCALO } from "./terminal-process.ts";
@@ -76,6 +77,32 @@ test("a Unix socket, and one in the abstract namespace", async () => {
   }
 });
 
+test("a listener says which changed certificate it cannot use, and keeps the old one", async () => {
+  const commands = ["tls", "wss"].map((scheme) => {
+    const { certFile, keyFile } = selfSigned(directory, [`${scheme}.test`, "127.0.0.1"]);
+    const certificate = readFileSync(certFile);
+    const authority = join(directory, `${scheme}.ca`);
+    writeFileSync(authority, certificate);
+    return { scheme, certFile, keyFile, authority };
+  });
+  await Promise.all(
+    commands.map(async ({ scheme, certFile, keyFile, authority }) => {
+      await using terminal = new Terminal(
+        `listen ${scheme}://127.0.0.1:0 --cert ${certFile} --key ${keyFile} --echo`,
+      );
+      const { port } = await terminal.listening();
+      writeFileSync(certFile, "garbage");
+      // The files are looked at when somebody connects, every ten seconds.
+      const isTold = () => terminal.stderr.includes("the old certificate stays in use");
+      for (const until = Date.now() + 60_000; !isTold() && Date.now() < until; await delay(500)) {
+        const { code, stderr } = await run(`dial ${scheme}://127.0.0.1:${port} --ca ${authority}`, "hola\n");
+        assert.deepEqual([code, stderr], [0, ""]);
+      }
+      await terminal.says(/^zocalo: the old certificate stays in use: .*\.crt holds no certificate/m);
+    }),
+  );
+});
+
 test("--replace-stale takes the place of a command that was killed, and of none that lives", async () => {
   const path = join(directory, "stale");
   const killed = new Terminal(`listen unix:${path} --echo`);
@@ -86,7 +113,12 @@ test("--replace-stale takes the place of a command that was killed, and of none 
     [1, `zocalo: listen unix ${path}: address already in use\n`],
   );
   await killed[Symbol.asyncDispose]();
-  assert.equal((await run(`listen unix:${path}`)).code, 1);
+  const inTheWay = await run(`listen unix:${path}`);
+  assert.equal(inTheWay.code, 1);
+  assert.match(
+    inTheWay.stderr,
+    /^zocalo: .*address already in use; if no program listens there any more, --replace-stale takes its place\n$/,
+  );
   await using terminal = new Terminal(`listen unix:${path} --replace-stale --echo`);
   await terminal.listening();
   const { code, stdout } = await run(`dial unix:${path}`, "hola\n");

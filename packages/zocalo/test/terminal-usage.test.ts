@@ -104,6 +104,8 @@ test("what cannot be meant is exit code 2, one sentence, and nothing is opened",
     ["listen ws://:0 --subprotocol 'a b'", /subprotocol "a b" is not a token/],
     ["listen ws://:0 --allowed-host a:80", /allowedHosts has "a:80", which is not a host name/],
     ["listen tcp://:0 --allowed-host a", /--allowed-host is for ws:\/\/ and wss:\/\/, not for tcp:/],
+    ["listen ws://:0 --origin example.org", /--origin "example.org" is not an origin.*https:\/\/example.org/],
+    ["listen ws://:0 --origin https://example.org/", /"https:\/\/example.org\/" is not an origin/],
     ["listen ws://:0 --allowed-host a --origin http://a", /--allowed-host is for those of this host/],
     ["dial ws://localhost:1 --allowed-host a", /unknown option '--allowed-host'/],
   ];
@@ -126,6 +128,10 @@ test("what the network says is exit code 1 and one sentence", async () => {
     [`listen tcp://127.0.0.1:${taken.port}`, /^zocalo: listen tcp .*address already in use\n$/],
     [`listen ws://127.0.0.1:${taken.port}`, /^zocalo: .*address already in use/],
     ["listen wss://127.0.0.1:0 --cert /nowhere --key /nowhere", /^zocalo: .*no such file/],
+    [
+      "dial wss://127.0.0.1:1 --ca /dev/null",
+      /^zocalo: TLS: \/dev\/null holds no certificate: it is empty\n$/,
+    ],
   ] as const) {
     const { code, stderr } = await run(command);
     assert.equal(code, 1, stderr);
@@ -165,4 +171,22 @@ test("a signal closes in order and is the exit code", async () => {
   const [hadError] = (await once(socket.resume(), "close")) as [boolean];
   assert.equal(hadError, false);
   assert.deepEqual([(await terminal.end()).code, terminal.stderr.split("\n").length], [143, 2]);
+});
+
+test("a user and password in a URL are refused where nobody logs in, and not shown", async () => {
+  for (const [line, words] of [
+    ["listen ws://ana:s3cret@127.0.0.1:0/", "zocalo listen ws://"],
+    ["listen tcp://ana:s3cret@127.0.0.1:0", "zocalo listen tcp://"],
+    ["dial tcp://ana:s3cret@127.0.0.1:1", "zocalo dial tcp://"],
+    ["dial udp://ana@127.0.0.1:1", "zocalo dial udp://"],
+    ["dial tls://s3cret@127.0.0.1:1", "zocalo dial tls://"],
+  ] as const) {
+    const { code, stderr } = await run(line);
+    assert.deepEqual([code, stderr], [2, `zocalo: ${words} takes no user and password.\n`], line);
+  }
+  // A path may have one, and a WebSocket's client may log in.
+  for (const line of ["dial unix:/tmp/no@where", "dial ws://ana:s3cret@127.0.0.1:1/"]) {
+    const { code, stderr } = await run(line);
+    assert.deepEqual([code, stderr.includes("s3cret")], [1, false], line);
+  }
 });

@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import type { Absence } from "../link.ts";
 import type { Comeback, Square } from "../square.ts";
 
 /** How long the news of a comeback stays, in milliseconds. What was lost is also said between the messages, and stays there. */
@@ -11,6 +12,12 @@ const WORDS = {
   waiting: "Offline",
   closed: "Disconnected",
 } as const;
+
+const ABSENCES: Readonly<Record<Absence, string>> = {
+  lost: "Connection lost.",
+  unreachable: "The square cannot be reached.",
+  full: "The square is full, or your network has too many visitors.",
+};
 
 const COMEBACKS: Readonly<Record<Comeback, string>> = {
   "caught-up": "Back again. You are caught up.",
@@ -55,7 +62,7 @@ export function ConnectionBanner({ square }: { readonly square: Square }) {
       {state.phase === "waiting" && (
         <p class="banner warning" key="waiting">
           <span>
-            Connection lost. <Countdown until={state.retryAt} />
+            {ABSENCES[state.why]} <Countdown until={state.retryAt} />
           </span>
           <button type="button" onClick={() => square.tryNow()}>
             Try now

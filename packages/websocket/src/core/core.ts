@@ -17,7 +17,7 @@ export interface CoreEvents {
   onPing(payload: Uint8Array): void;
   /** `payload` is lent for the call. */
   onPong(payload: Uint8Array): void;
-  /** Enough for one turn: pause receiving, and resume it in the next, so that a peer's compressed messages do not hold up others. */
+  /** Enough for one turn: pause receiving, and resume it in the next, so that a peer's compressed messages, or pings, do not hold up others. */
   onBusy?(): void;
   /** The peer's Close frame arrived, and the answer is in the outbox. Flush, then end the transport. */
   onPeerClose(): void;
@@ -29,6 +29,14 @@ export interface CoreEvents {
   /** The peer broke the protocol, and a Close frame that says so is in the outbox. Flush, then end the transport. */
   onFailure(failure: ProtocolFailure): void;
 }
+
+/**
+ * So many pings and pongs are enough for one turn: half a millisecond. A portion of the transport holds ten thousand, and Node takes
+ * up to 32 portions of a connection before it is another one's turn.
+ */
+const CONTROL_FRAMES_PER_TURN = 256;
+/** Of all connections, which spares each a field: whose is the last one rests. */
+let controlFrames = 0;
 
 /**
  * The WebSocket protocol after the handshake (RFC 6455), for one side of one connection, without sockets, timers or promises:
@@ -242,10 +250,18 @@ export class Core implements ReceiverSink {
       else this.outbox.addBytes(FIN | OPCODE.pong, payload);
     }
     this.#events.onPing(payload);
+    this.#countControlFrame();
   }
 
   onPong(payload: Uint8Array): void {
     this.#events.onPong(payload);
+    this.#countControlFrame();
+  }
+
+  #countControlFrame(): void {
+    if (++controlFrames < CONTROL_FRAMES_PER_TURN) return;
+    controlFrames = 0;
+    this.onBusy();
   }
 
   onBusy(): void {

@@ -12,7 +12,7 @@ const ANY_BELOW = "*.";
 /** Longest name of DNS, as text (RFC 1035 §2.3.4, without the last dot). */
 const MAX_NAME = 253;
 /** What a name that somebody can own is made of. A `Host` may have more, such as `$(…)`, that nobody should copy into a shell, or begin as an option does. */
-const PLAIN_NAME = /^[\w:][\w.:-]*$/;
+const PLAIN_NAME = /^[\w:](?:[\w:-]|\.(?!\.|$))*$/;
 
 /** A connection, and the address at this end of it. A Unix socket has none. */
 type LocalEnd = Duplex & { readonly localAddress?: string | undefined };
@@ -42,6 +42,11 @@ export class HostNames {
    * @throws WebSocketError `invalid_argument`, with the one that is none.
    */
   constructor(allowedHosts: readonly string[] = []) {
+    if (!Array.isArray(allowedHosts)) {
+      // A text would be taken for the list of its letters.
+      const message = `allowedHosts ${JSON.stringify(allowedHosts)} is not an array, such as ["chat.example.org"]`;
+      throw new WebSocketError("invalid_argument", message);
+    }
     this.#isAny = allowedHosts.includes(ANY);
     for (const text of allowedHosts) {
       const name = readAllowed(text);
@@ -83,7 +88,7 @@ export class HostNames {
 
   /**
    * Whether a request comes from a page of this server, or from no page: programs that are no browsers send no `Origin`. A page is of this server if its origin is the
-   * host and port that the request is for, and that is a name of this server; or if it is `http:` or `https:` with a name that this server was told, and no port: a proxy may
+   * host and port that the request is for, and that is a name of this server; or if it is `http:` or `https:` with a name that this server was told in full (not by `*`), and no port: a proxy may
    * have put another `Host`. `null`, malformed and repeated origins are of no server.
    *
    * @param socket over which it came.

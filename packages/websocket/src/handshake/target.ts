@@ -46,20 +46,23 @@ export function namedHost({ url = "", rawHeaders }: HandshakeRequest): string | 
 
 /**
  * Rewrites a request whose target is in absolute form as if it had come in origin form: whoever reads its `url` and `Host` later sees whom it is for. The target's
- * host wins over `Host` (RFC 9112 §3.2.2). A repeated or malformed `Host` is left for `readUpgrade` to refuse, as is a missing one, which HTTP/1.0 alone may leave out, and
- * a malformed host of the target.
+ * host wins over `Host` (RFC 9112 §3.2.2).
+ *
+ * @returns false if nobody can say whom the request is for: `Host` is repeated, malformed or missing (HTTP/1.0 alone may leave it out), which is not rewritten, or
+ *   the target's host is malformed. Answer it with 400 (RFC 9112 §3.2); `readUpgrade` does.
  */
-export function toOriginForm(request: IncomingMessage): void {
-  const target = readAbsolute(request.url ?? "");
-  if (target === undefined) return;
+export function toOriginForm(request: IncomingMessage): boolean {
   const { rawHeaders, headers, headersDistinct } = request;
   const hosts = valuesOf(rawHeaders, "host");
   const isOld = request.httpVersionMajor === 1 && request.httpVersionMinor === 0;
-  if (hosts.length > 1 || !hosts.every(isHost) || (hosts.length === 0 && !isOld)) return;
+  if (hosts.length > 1 || !hosts.every(isHost) || (hosts.length === 0 && !isOld)) return false;
+  const target = readAbsolute(request.url ?? "");
+  if (target === undefined) return true;
   const at = rawHeaders.findIndex((name, index) => index % 2 === 0 && name.toLowerCase() === "host");
   if (at === -1) rawHeaders.push("Host", target.authority);
   else rawHeaders[at + 1] = target.authority;
   headers.host = target.authority;
   headersDistinct["host"] = [target.authority];
   request.url = target.pathAndQuery;
+  return isHost(target.authority);
 }

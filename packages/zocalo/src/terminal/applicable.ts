@@ -1,4 +1,5 @@
 import { EXIT, UserError } from "../exit-code.ts";
+import { isOrigin } from "../settings.ts";
 import type { Flags } from "./flags.ts";
 import type { Scheme, Target } from "./target.ts";
 
@@ -67,6 +68,11 @@ export function checkFlags(side: Side, target: Target, flags: Flags): void {
     }
     if (only !== undefined && only !== side) refuse(`${flag} is for zocalo ${only}.`);
   }
+  // In a path it is a character as any other. What stands before it may be a password, so it is not shown.
+  const canLogIn = side === "dial" && (target.scheme === "ws" || target.scheme === "wss");
+  if (target.scheme !== "unix" && target.address.includes("@") && !canLogIn) {
+    refuse(`zocalo ${side} ${target.scheme}:// takes no user and password.`);
+  }
   for (const [one, other, words] of CONFLICTS) {
     if (flags[one] !== undefined && flags[other] !== undefined) refuse(words);
   }
@@ -74,6 +80,10 @@ export function checkFlags(side: Side, target: Target, flags: Flags): void {
     refuse("--trusted-proxy says whom --proxy-protocol believes: give both.");
   }
   if ((flags.cert === undefined) !== (flags.key === undefined)) refuse("--cert and --key belong together.");
+  for (const origin of side === "listen" ? (flags.origin ?? []) : []) {
+    if (isOrigin(origin)) continue;
+    refuse(`--origin ${JSON.stringify(origin)} is not an origin, such as https://example.org, or * for all.`);
+  }
   if (side === "dial" && (flags.origin?.length ?? 0) > 1) refuse("A client has one --origin.");
 }
 

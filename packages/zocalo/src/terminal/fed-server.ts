@@ -2,6 +2,7 @@ import { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Conn, type IpAddr, type Listener, toNodeStream } from "@zocalo/net";
+import { toOriginForm } from "@zocalo/websocket";
 
 /** How long a client may take for its request, in milliseconds. Node's own limits hold only for servers that listen themselves. */
 const REQUEST_MS = 10_000;
@@ -16,10 +17,11 @@ export class FedServer extends Server {
 
   /** @param listener is accepted from until it is closed; closing it is its owner's business. */
   constructor(listener: Listener) {
-    super((_request, response) => {
-      response
-        .writeHead(426, { Upgrade: "websocket", Connection: "close", "Content-Type": "text/plain" })
-        .end("WebSocket only\n");
+    super((request, response) => {
+      const headers = { Connection: "close", "Content-Type": "text/plain" };
+      if (!toOriginForm(request))
+        return void response.writeHead(400, headers).end("there must be one valid Host\n");
+      response.writeHead(426, { ...headers, Upgrade: "websocket" }).end("WebSocket only\n");
     });
     this.#addr = listener.addr as IpAddr;
     // A request that is not HTTP is answered by Node; there is nothing to add.

@@ -44,6 +44,9 @@ export interface Door {
  */
 export type OnRefused = (peer: string, reason: string, advice?: string) => void;
 
+/** Told of changed files of a certificate that cannot be used; the old ones stay in use. */
+export type OnReloadError = (error: Error) => void;
+
 /** How one link ended without a failure. */
 export type End = "ended" | "timeout";
 

@@ -20,6 +20,7 @@ import {
   type Link,
   type MessageLink,
   type OnRefused,
+  type OnReloadError,
 } from "./link.ts";
 import { Notices } from "./notices.ts";
 import { Output } from "./output.ts";
@@ -284,15 +285,18 @@ class TerminalCommand {
       this.#notices.tell("refused", `refused ${peer}: ${reason}`, { peer, reason });
       if (advice !== undefined) this.#notices.warn(advice);
     };
+    const onReloadError: OnReloadError = (error) => {
+      this.#notices.warn(`the old certificate stays in use: ${sentence(error)}`);
+    };
     const { scheme } = this.#target;
     switch (scheme) {
       case "udp":
         return listenDatagrams(this.#target, this.#flags);
       case "ws":
       case "wss":
-        return listenWebSocket(this.#target, this.#flags, onRefused);
+        return listenWebSocket(this.#target, this.#flags, onRefused, onReloadError);
       default:
-        return listenStream(scheme, this.#target, this.#flags, onRefused);
+        return listenStream(scheme, this.#target, this.#flags, onRefused, onReloadError);
     }
   }
 

@@ -8,11 +8,13 @@ import {
   type Listener,
   listen,
   type MessageConn,
+  NetError,
   type Refusal,
+  type UnixListenOptions,
 } from "@zocalo/net";
 import { EXIT, UserError } from "../exit-code.ts";
 import type { Flags } from "./flags.ts";
-import type { ByteLink, Door, MessageLink, OnRefused } from "./link.ts";
+import type { ByteLink, Door, MessageLink, OnRefused, OnReloadError } from "./link.ts";
 import type { Target } from "./target.ts";
 
 /** Proxies that are believed where `--trusted-proxy` says nothing: those on this machine. */
@@ -24,8 +26,9 @@ export async function listenStream(
   { address }: Target,
   flags: Flags,
   onRefused: OnRefused,
+  onReloadError: OnReloadError,
 ): Promise<Door> {
-  const listener = await openListener(scheme, address, flags, onRefused);
+  const listener = await openListener(scheme, address, flags, onRefused, onReloadError);
   return {
     address: String(listener.addr),
     port: "port" in listener.addr ? listener.addr.port : undefined,
@@ -86,21 +89,37 @@ export function openListener(
   address: string,
   flags: Flags,
   onRefused: OnRefused,
+  onReloadError: OnReloadError,
 ): Promise<Listener> {
   const onRefuse = ({ remoteAddr, reason, error }: Refusal): void => {
     onRefused(remoteAddr === undefined ? "somebody" : String(remoteAddr), error?.message ?? reason);
   };
-  if (scheme === "unix") return listen("unix", address, { onRefuse, replaceStale: flags.replaceStale });
+  if (scheme === "unix") return listenUnix(address, { onRefuse, replaceStale: flags.replaceStale });
   const proxyProtocol = flags.proxyProtocol ? { trusted: flags.trustedProxy ?? LOOPBACK } : undefined;
   if (scheme === "tcp") return listen("tcp", address, { proxyProtocol, onRefuse });
   return listen("tls", address, {
     ...serverIdentity(flags, scheme),
     proxyProtocol,
     onRefuse,
+    onReloadError,
     caFile: flags.ca,
     clientCertificates: flags.ca === undefined ? "none" : "require",
     dangerouslyAcceptTruncation: flags.acceptTruncation,
   });
+}
+
+async function listenUnix(path: string, options: UnixListenOptions): Promise<Listener> {
+  try {
+    return await listen("unix", path, options);
+  } catch (error) {
+    // A name without a file leaves nothing behind.
+    const mayBeStale = !options.replaceStale && !path.startsWith("@");
+    if (!mayBeStale || !(error instanceof NetError) || error.code !== "address_in_use") throw error;
+    throw new UserError(
+      `${error.message}; if no program listens there any more, --replace-stale takes its place`,
+      EXIT.failed,
+    );
+  }
 }
 
 function byteLink(conn: Conn): ByteLink {

@@ -1,10 +1,19 @@
 import { readFile } from "node:fs/promises";
-import { type IpAddr, type Listener, type NetError, parseAddr, type TlsServerOptions } from "@zocalo/net";
-import { type AttachOptions, attach, dial, HostNames, listen, type WebSocketConn } from "@zocalo/websocket";
+import { type IpAddr, type Listener, NetError, parseAddr, type TlsServerOptions } from "@zocalo/net";
+import {
+  type AttachOptions,
+  attach,
+  dial,
+  HostNames,
+  listen,
+  type WebSocketConn,
+  WebSocketError,
+} from "@zocalo/websocket";
+import { EXIT, UserError } from "../exit-code.ts";
 import { Seldom } from "../seldom.ts";
 import { FedServer } from "./fed-server.ts";
 import { type Flags, headerRecord } from "./flags.ts";
-import type { Door, MessageLink, OnRefused } from "./link.ts";
+import type { Door, MessageLink, OnRefused, OnReloadError } from "./link.ts";
 import { openListener, serverIdentity } from "./streams.ts";
 import type { Target } from "./target.ts";
 
@@ -19,6 +28,7 @@ export async function listenWebSocket(
   { scheme, address, path }: Target,
   flags: Flags,
   onRefused: OnRefused,
+  onReloadError: OnReloadError,
 ): Promise<Door> {
   const { origin } = flags;
   const { host } = parseAddr("tcp", address, "listen");
@@ -46,7 +56,13 @@ export async function listenWebSocket(
   };
   if (flags.proxyProtocol) {
     if (scheme === "wss") serverIdentity(flags, scheme);
-    const under = await openListener(scheme === "wss" ? "tls" : "tcp", address, flags, onRefused);
+    const under = await openListener(
+      scheme === "wss" ? "tls" : "tcp",
+      address,
+      flags,
+      onRefused,
+      onReloadError,
+    );
     const server = new FedServer(under);
     const listener = attach(server, { ...options, authorize: ({ socket }) => server.hasAsked(socket) });
     return {
@@ -56,7 +72,7 @@ export async function listenWebSocket(
     };
   }
   const onTlsRefused = ({ remoteAddr, message }: NetError): void => onRefused(String(remoteAddr), message);
-  const tls = scheme === "wss" ? { tls: serverTls(flags), onTlsRefused } : {};
+  const tls = scheme === "wss" ? { tls: { ...serverTls(flags), onReloadError }, onTlsRefused } : {};
   return doorOf(await listen(address, { ...options, ...tls }));
 }
 
@@ -92,8 +108,21 @@ export async function dialWebSocket(
     handshakeTimeoutMs: flags.timeout,
     signal,
     ...(scheme === "wss" ? { tls: await clientTls(flags) } : {}),
+  }).catch((error: unknown) => {
+    throw withFiles(error, flags);
   });
   return webSocketLink(conn, url);
+}
+
+/** What `dial` calls by the names of its options, such as `tls.ca`, is a file here. */
+function withFiles(error: unknown, flags: Flags): unknown {
+  if (!(error instanceof WebSocketError) || error.code !== "invalid_argument") return error;
+  const { cause, message } = error;
+  if (!(cause instanceof NetError) || cause.code !== "tls") return error;
+  const words = message.replace(/\btls\.(ca|cert|key)\b/g, (option, name: "ca" | "cert" | "key") => {
+    return flags[name] ?? option;
+  });
+  return new UserError(words, EXIT.failed);
 }
 
 function common(flags: Flags) {
