@@ -113,6 +113,9 @@ export async function listen(address: string, given: ListenOptions = {}): Promis
   };
   const site = { op: "listen", network: "websocket", localAddr: ipAddr("tcp", host, port) } as const;
   if (options.tls !== undefined) checkTlsServerOptions(options.tls);
+  if (options.onTlsRefused !== undefined && typeof options.onTlsRefused !== "function") {
+    throw new WebSocketError("invalid_argument", "onTlsRefused is not a function");
+  }
   const handshakes = options.tls && (await TlsHandshakes.of({ handshakeTimeoutMs, ...options.tls }, site));
   const server = createServer(httpOptions, answer);
   const upgrader = new Upgrader(options, listenOptionNames); // Before the port is taken: it may throw.
