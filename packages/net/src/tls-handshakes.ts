@@ -73,6 +73,7 @@ export class TlsHandshakes {
    */
   async secure(below: Socket, site: FailureSite): Promise<SecuredSocket> {
     const ends = endsOf(below);
+    const { allowHalfOpen } = below;
     const over = new AbortController();
     const timer = setTimeout(() => over.abort(handshakeTimeout(site, this.#timeoutMs)), this.#timeoutMs);
     const onClose = (): void => over.abort(closedInHandshake(site));
@@ -86,10 +87,14 @@ export class TlsHandshakes {
       if (await Promise.race([cut, this.#certificates.refresh()])) this.#useCertificates();
       const handshake = new Promise<TLSSocket>((resolve, reject) => {
         this.#waiting.set(ends, { below, site, succeed: resolve, fail: reject });
+        // Else Node would not notice that a client is gone before its handshake is over, and it would hold its place.
+        below.allowHalfOpen = false;
         this.#server.emit("connection", below);
       });
       const socket = await Promise.race([cut, handshake]);
       this.#alerts.delete(socket);
+      socket.allowHalfOpen = allowHalfOpen;
+      below.allowHalfOpen = allowHalfOpen;
       return { socket, serverName };
     } catch (error) {
       below.on("error", ignore).destroy();
