@@ -42,9 +42,16 @@ export const PROGRAMS: readonly Program[] = [
     isRight: (output) => /SSL/.test(output),
   },
   {
+    command: "curl",
+    debianPackage: "curl",
+    purpose: "it is a peer in the TLS tests",
+    probe: ["--version"],
+    isRight: (output) => /^curl .*OpenSSL/.test(output),
+  },
+  {
     command: "socat",
     debianPackage: "socat",
-    purpose: "it is a peer in the integrity tests",
+    purpose: "it is a peer in the integrity and TLS tests",
     probe: ["-V"],
     isRight: (output) => /socat/.test(output),
   },

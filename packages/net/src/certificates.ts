@@ -1,8 +1,10 @@
+import type { X509Certificate } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { domainToASCII } from "node:url";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
 import type { NetError } from "./error.ts";
 import type { FailureSite } from "./failures.ts";
+import { withoutDot } from "./client-hello.ts";
 import { netErrorFrom } from "./node-error.ts";
 import { PemReader, type PemSource } from "./pem.ts";
 import {
@@ -16,11 +18,16 @@ import { tell } from "./told.ts";
 /** How often files are read again that change while they are read, as where a link to a directory is moved to another. */
 const MAX_READS = 5;
 
-/** What Node needs of a set of files, and until when the certificate is valid. */
+/** When a certificate is valid, in milliseconds since 1970. */
+interface Validity {
+  readonly from: number;
+  readonly until: number;
+}
+
+/** What Node needs of a set of files, and when the certificate is valid: always, without one. */
 interface Material {
   readonly options: SecureContextOptions;
-  /** Milliseconds since 1970; `Infinity` without a certificate. */
-  readonly validUntil: number;
+  readonly validity: Validity;
 }
 
 /** The secure contexts of a listener: read from files, read again when the files change, chosen by name. */
@@ -31,8 +38,8 @@ export class Certificates {
   #mainOptions: SecureContextOptions | undefined;
   #main: SecureContext | undefined;
   #byName: ReadonlyMap<string, SecureContext> = new Map();
-  /** Until when the certificates in use are valid, by name; that of the main one is `""`. */
-  #validUntil: ReadonlyMap<string, number> = new Map();
+  /** When the certificates in use are valid, by name; that of the main one is `""`. */
+  #validity: ReadonlyMap<string, Validity> = new Map();
   #lookedAt = Number.NEGATIVE_INFINITY;
   #stamp = "";
   #looking: Promise<boolean> | undefined;
@@ -70,7 +77,7 @@ export class Certificates {
 
   /** The context for a name: its own, that of a wildcard for its domain, or the main one. */
   forName(name: string): SecureContext | undefined {
-    const lower = name.toLowerCase();
+    const lower = withoutDot(name).toLowerCase();
     return this.#byName.get(lower) ?? this.#byName.get(lower.replace(/^[^.]+/, "*")) ?? this.#main;
   }
 
@@ -114,38 +121,49 @@ export class Certificates {
     const { serverNames = {}, ...options } = this.#options;
     const { ca, caFile, crl, crlFile, minVersion } = options;
     const main = await materialOf(options, this.#site);
-    const validUntil = new Map([["", main.validUntil]]);
+    const validity = new Map([["", main.validity]]);
     const byName = new Map<string, SecureContext>();
     for (const [written, identity] of Object.entries(serverNames)) {
       const own = await materialOf({ ca, caFile, crl, crlFile, minVersion, ...identity }, this.#site);
-      const name = domainToASCII(written);
-      validUntil.set(name, own.validUntil);
+      const name = asLabels(written);
+      validity.set(name, own.validity);
       byName.set(name, createSecureContext(own.options));
     }
-    this.#refuseExpired(validUntil);
+    this.#refuseInvalid(validity);
     this.#main = createSecureContext(main.options);
     this.#mainOptions = main.options;
     this.#byName = byName;
-    this.#validUntil = validUntil;
+    this.#validity = validity;
   }
 
-  /** A certificate that is valid is not given up for one that no longer is. At the start there is no better one. */
-  #refuseExpired(offered: ReadonlyMap<string, number>): void {
+  /** A certificate that is valid is not given up for one that no longer is, or not yet. At the start there is no better one. */
+  #refuseInvalid(offered: ReadonlyMap<string, Validity>): void {
     const now = Date.now();
-    for (const [name, until] of offered) {
+    const isValid = ({ from, until }: Validity): boolean => from <= now && now < until;
+    for (const [name, validity] of offered) {
+      const inUse = this.#validity.get(name);
+      if (inUse === undefined || !isValid(inUse) || isValid(validity)) continue;
       const { certFile = "cert" } = (name === "" ? this.#options : this.#identityOf(name)) ?? {};
-      if (until > now || (this.#validUntil.get(name) ?? 0) <= now) continue;
-      const what = `has expired on ${new Date(until).toISOString()}, and the certificate in use has not`;
+      const { from, until } = validity;
+      const what =
+        from > now
+          ? `is not valid before ${new Date(from).toISOString()}, and the certificate in use is`
+          : `has expired on ${new Date(until).toISOString()}, and the certificate in use has not`;
       throw new PemReader(this.#site).fault({ text: "", name: certFile }, what);
     }
   }
 
   #identityOf(name: string): TlsIdentity | undefined {
     const found = Object.entries(this.#options.serverNames ?? {}).find(
-      ([written]) => domainToASCII(written) === name,
+      ([written]) => asLabels(written) === name,
     );
     return found?.[1];
   }
+}
+
+/** A name of `serverNames` as it is asked for. */
+function asLabels(written: string): string {
+  return domainToASCII(withoutDot(written));
 }
 
 /** Reads and parses all that is given as text or by file. @throws NetError `not_found`, `permission`, `tls`, which name the file. */
@@ -157,7 +175,7 @@ export async function secureContextOptions(
 }
 
 async function materialOf(options: TlsCommonOptions, site: FailureSite): Promise<Material> {
-  const [cert, key, ca, crl] = await Promise.all([
+  const [cert, key, ca, crl] = await firstFailureOf([
     source("cert", options.cert, options.certFile),
     source("key", options.key, options.keyFile),
     source("ca", options.ca, options.caFile),
@@ -182,8 +200,21 @@ async function materialOf(options: TlsCommonOptions, site: FailureSite): Promise
       // OpenSSL refuses to resume a session with client certificates where this is not set.
       sessionIdContext: "zocalo",
     },
-    validUntil: chain === undefined ? Number.POSITIVE_INFINITY : Date.parse(chain.certificates[0].validTo),
+    validity: validityOf(chain?.certificates[0]),
   };
+}
+
+function validityOf(certificate: X509Certificate | undefined): Validity {
+  if (certificate === undefined) return { from: Number.NEGATIVE_INFINITY, until: Number.POSITIVE_INFINITY };
+  return { from: Date.parse(certificate.validFrom), until: Date.parse(certificate.validTo) };
+}
+
+/** All results; else the failure that stands first in the list, and not the one that came first: of several files always the same is told. */
+async function firstFailureOf<T>(list: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(list);
+  const results: T[] = [];
+  for (const each of list) results.push(await each);
+  return results;
 }
 
 async function source(
@@ -206,7 +237,7 @@ function filesOf(options: TlsServerOptions): string[] {
 
 /** Changes when one of the files does, also when it is replaced by another of the same age. */
 async function stampOf(files: readonly string[]): Promise<string> {
-  const stamps = await Promise.all(
+  const stamps = await firstFailureOf(
     files.map(async (file) => {
       const { ino, size, mtimeMs, ctimeMs } = await stat(file);
       return [ino, size, mtimeMs, ctimeMs].join(":");

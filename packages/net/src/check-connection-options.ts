@@ -57,18 +57,29 @@ const nodeNames: Readonly<Record<keyof ConnectionOptions, 1>> = {
 /** `requestOCSP` is in Node's documentation and not in its types. */
 const names = { ...nodeNames, requestOCSP: 1 } as const;
 
+/** What is not a boolean here Node takes for one: the text `"false"` would let more peers in. */
+const BOOLEANS = [
+  "rejectUnauthorized",
+  "requestCert",
+  "allowPartialTrustChain",
+  "honorCipherOrder",
+  "enableTrace",
+] as const;
+/** Those of OpenSSL's methods that speak no version before 1.2. */
+const PROTOCOLS = ["TLSv1_2_method", "TLSv1_2_client_method"] as const;
+
 /**
  * Checks the options of `node:tls` with which a client is to be made secure: each name, the values that decide whom it trusts, and what
  * `ca`, `cert`, `key` and `crl` hold, which Node takes empty, cut or garbled for nobody. For those who write a transport.
  *
  * @param what what messages call the options: `tls`.
- * @returns the same, with the server's name as A-labels (RFC 6066 §3).
+ * @returns the same, with the server's name as A-labels (RFC 6066 §3), and no version before 1.2.
  * @throws NetError `invalid_argument`, and `tls` for what cannot be read.
  */
 export function checkConnectionOptions(what: string, options: ConnectionOptions): ConnectionOptions {
   checkKind("dial", what, options, "object");
   checkNames("dial", what, options, names);
-  for (const name of ["rejectUnauthorized", "requestCert"] as const) {
+  for (const name of BOOLEANS) {
     checkKind("dial", `${what}.${name}`, options[name], "boolean");
   }
   for (const name of ["checkServerIdentity", "lookup"] as const) {
@@ -77,6 +88,7 @@ export function checkConnectionOptions(what: string, options: ConnectionOptions)
   for (const name of ["passphrase", "ciphers"] as const) {
     checkKind("dial", `${what}.${name}`, options[name], "string");
   }
+  checkOneOf("dial", `${what}.secureProtocol`, options.secureProtocol, PROTOCOLS);
   checkOneOf("dial", `${what}.minVersion`, options.minVersion, VERSIONS);
   checkOneOf("dial", `${what}.maxVersion`, options.maxVersion, VERSIONS);
   // As bytes it is what goes over the wire, and Node's own business.
@@ -84,10 +96,12 @@ export function checkConnectionOptions(what: string, options: ConnectionOptions)
     checkAlpn("dial", `${what}.ALPNProtocols`, options.ALPNProtocols);
   }
   checkMaterial(what, options);
-  const { servername } = options;
+  const { servername, secureProtocol, minVersion = VERSIONS[0] } = options;
+  // Node does not take both, and its own default can be set to less, for all of the process.
+  const checked = secureProtocol === undefined ? { ...options, minVersion } : options;
   // The empty name asks for none.
-  if (servername === undefined || (servername as unknown) === "") return options;
-  return { ...options, servername: tlsName("dial", `${what}.servername`, servername) };
+  if (servername === undefined || (servername as unknown) === "") return checked;
+  return { ...checked, servername: tlsName("dial", `${what}.servername`, servername) };
 }
 
 function checkMaterial(what: string, options: ConnectionOptions): void {
@@ -123,6 +137,8 @@ function sourcesOf(what: string, option: string, given: unknown): Source[] {
   if (given === undefined) return [];
   const isList = Array.isArray(given);
   const list: readonly unknown[] = isList ? given : [given];
+  // Of no authorities nobody is trusted, and of no lists of revoked certificates nobody is asked: it is an oversight.
+  if (list.length === 0) throw argumentError("dial", `${what}.${option} is an empty list`);
   return list.map((each, index) => {
     const name = isList ? `${what}.${option}[${index}]` : `${what}.${option}`;
     const isKey = typeof each === "object" && each !== null && "pem" in each;

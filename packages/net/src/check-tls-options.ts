@@ -1,7 +1,11 @@
 import { isIP } from "node:net";
 import { domainToASCII } from "node:url";
+import { withoutDot } from "./client-hello.ts";
 import type { NetOp } from "./error.ts";
+import type { TcpDialOptions } from "./dial-options.ts";
 import { argumentError } from "./failures.ts";
+import type { TcpListenOptions } from "./listen-options.ts";
+import type { ProxyProtocolOptions } from "./proxy-protocol.ts";
 import { checkDuration } from "./socket-options.ts";
 import type {
   TlsCommonOptions,
@@ -53,6 +57,7 @@ const listenNames: Names<TlsListenOptions> = {
   proxyProtocol: 1,
   dangerouslyAcceptTruncation: 1,
 };
+const proxyProtocolNames: Names<ProxyProtocolOptions> = { trusted: 1, timeoutMs: 1 };
 const dialNames: Names<TlsDialOptions> = {
   ...commonNames,
   ...socketNames,
@@ -81,10 +86,20 @@ export function checkTlsListenOptions(options: TlsListenOptions): void {
   checkNames("listen", "a TLS listener", options, listenNames);
   checkServer(options);
   checkEnd(options, "listen");
+  checkSocket(options, "listen");
+  for (const name of ["reusePort", "ipv6Only"] as const) checkKind("listen", name, options[name], "boolean");
+  checkKind("listen", "onRefuse", options.onRefuse, "function");
+  checkAddresses("exemptAddresses", options.exemptAddresses);
+  const { proxyProtocol } = options;
+  if (proxyProtocol === undefined) return;
+  checkKind("listen", "proxyProtocol", proxyProtocol, "object");
+  checkNames("listen", "proxyProtocol", proxyProtocol, proxyProtocolNames);
+  checkAddresses("proxyProtocol.trusted", proxyProtocol.trusted ?? null);
 }
 
 /** Checks the `tls` of another listener. @throws NetError `invalid_argument`. */
 export function checkTlsServerOptions(options: TlsServerOptions): void {
+  checkKind("listen", "tls", options, "object");
   checkNames("listen", "tls of a listener", options, serverOptionNames);
   checkServer(options);
 }
@@ -94,6 +109,8 @@ export function checkTlsDialOptions(options: TlsDialOptions): void {
   checkNames("dial", "a TLS dial", options, dialNames);
   checkCommon(options, "dial");
   checkEnd(options, "dial");
+  checkSocket(options, "dial");
+  checkKind("dial", "resolver", options.resolver, "function");
   checkKind("dial", "dangerouslyAcceptAnyCertificate", options.dangerouslyAcceptAnyCertificate, "boolean");
   const { serverName } = options;
   if (serverName !== undefined) tlsName("dial", "serverName", serverName);
@@ -115,7 +132,7 @@ export function checkTlsDialOptions(options: TlsDialOptions): void {
 export function tlsName(op: NetOp, option: string, name: unknown): string {
   if (typeof name === "string") {
     if (isIP(name) !== 0) return name;
-    const ascii = domainToASCII(name.replace(/\.$/, ""));
+    const ascii = domainToASCII(withoutDot(name));
     if (ascii !== "") return ascii;
   }
   throw argumentError(op, `${option} ${shown(name)} is not a host name`);
@@ -132,6 +149,9 @@ function checkServer(options: TlsServerOptions): void {
   const { serverNames } = options;
   if (serverNames === undefined) return;
   checkKind("listen", "serverNames", serverNames, "object");
+  // Its names are no properties, and would not be found.
+  if (serverNames instanceof Map) throw argumentError("listen", "serverNames is a Map, and not an object");
+  const byName = new Map<string, string>();
   for (const [name, identity] of Object.entries(serverNames)) {
     const what = `serverNames[${shown(name)}]`;
     if (/\*/.test(name.replace(/^\*\./, ""))) {
@@ -140,7 +160,10 @@ function checkServer(options: TlsServerOptions): void {
         `${what}: "*" stands for a whole first label only, as in "*.example.org"`,
       );
     }
-    tlsName("listen", "serverNames: the name", name);
+    const ascii = tlsName("listen", "serverNames: the name", name);
+    const same = byName.get(ascii);
+    if (same !== undefined) throw argumentError("listen", `${what} is the same name as ${shown(same)}`);
+    byName.set(ascii, name);
     checkKind("listen", what, identity, "object");
     checkNames("listen", what, identity, identityNames);
     checkIdentity("listen", identity, `${what}.`);
@@ -176,6 +199,18 @@ function checkIdentity(op: NetOp, identity: TlsIdentity, prefix: string): void {
 
 function checkEnd(options: TlsEndOptions, op: NetOp): void {
   checkKind(op, "dangerouslyAcceptTruncation", options.dangerouslyAcceptTruncation, "boolean");
+}
+
+function checkSocket(options: TcpDialOptions | TcpListenOptions, op: NetOp): void {
+  for (const name of ["noDelay", "keepAlive"] as const) checkKind(op, name, options[name], "boolean");
+  const signal: unknown = options.signal;
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw argumentError(op, `signal ${shown(signal)} is not an AbortSignal`);
+}
+
+function checkAddresses(name: string, list: unknown): void {
+  if (list === undefined || (Array.isArray(list) && list.every((each) => typeof each === "string"))) return;
+  throw argumentError("listen", `${name} ${shown(list)} is not a list of addresses`);
 }
 
 /** Checks a list of protocols (ALPN); `undefined` is left out. @throws NetError `invalid_argument`. */

@@ -10,7 +10,7 @@ const CLIENT_HELLO = 1;
 
 /** What a ClientHello (RFC 8446 §4.1.2) says that Node does not tell. */
 export interface ClientHello {
-  /** The name that the client asks for (RFC 6066 §3), in lower case. Of a TLS 1.2 session that is resumed OpenSSL does not know it. */
+  /** The name that the client asks for (RFC 6066 §3), in lower case and without a dot at its end. Of a TLS 1.2 session that is resumed OpenSSL does not know it. */
   readonly serverName: string | undefined;
 }
 
@@ -120,6 +120,11 @@ class Collected {
   }
 }
 
+/** A name is the same with a dot at its end. RFC 6066 §3 wants none, and some clients send what their user wrote. */
+export function withoutDot(name: string): string {
+  return name.endsWith(".") ? name.slice(0, -1) : name;
+}
+
 function serverNameOf(hello: Buffer): string | undefined {
   // legacy_version and random, then session id, cipher suites, compression methods, extensions.
   const rest = new Fields(hello.subarray(34));
@@ -134,7 +139,7 @@ function serverNameOf(hello: Buffer): string | undefined {
     const names = new Fields(new Fields(content).vector(2));
     // The only kind of name there is: host_name, 0.
     if (names.number(1) !== 0) return undefined;
-    const name = names.vector(2).toString("latin1").toLowerCase();
+    const name = withoutDot(names.vector(2).toString("latin1").toLowerCase());
     return name === "" ? undefined : name;
   }
   return undefined;

@@ -17,6 +17,9 @@ const LABELS = {
   "list of revoked certificates": /^X509 CRL$/,
 } as const;
 
+/** The first line of a block, cut. */
+const CUT_BEGIN = /^-----(?:B[A-Z0-9 ]*-{0,4})?$/;
+
 type Content = keyof typeof LABELS;
 
 /** The certificates of a source, in the order in which they stand there. */
@@ -102,6 +105,9 @@ export class PemReader {
       if (LABELS[content].test(label)) found.push(source.text.slice(index, end + last.length));
       else others.add(label);
     }
+    const [lastLine = ""] = /[^\n]*$/.exec(source.text.trimEnd()) ?? [];
+    if (CUT_BEGIN.test(lastLine))
+      throw this.fault(source, `is cut: it ends with ${JSON.stringify(lastLine)}`);
     if (found.length > 0) return found;
     const instead =
       source.text.trim() === ""

@@ -73,6 +73,7 @@ export class TlsHandshakes {
    */
   async secure(below: Socket, site: FailureSite): Promise<SecuredSocket> {
     const ends = endsOf(below);
+    const { allowHalfOpen } = below;
     // No AbortController, which would cost each silent visitor 900 bytes more.
     let end: (why: NetError) => void = ignore;
     const cut = new Promise<never>((_, reject) => {
@@ -87,10 +88,14 @@ export class TlsHandshakes {
       if (await Promise.race([cut, this.#certificates.refresh()])) this.#useCertificates();
       const handshake = new Promise<TLSSocket>((resolve, reject) => {
         this.#waiting.set(ends, { below, site, succeed: resolve, fail: reject });
+        // Else Node would not notice that a client is gone before its handshake is over, and it would hold its place.
+        below.allowHalfOpen = false;
         this.#server.emit("connection", below);
       });
       const socket = await Promise.race([cut, handshake]);
       this.#alerts.delete(socket);
+      socket.allowHalfOpen = allowHalfOpen;
+      below.allowHalfOpen = allowHalfOpen;
       return { socket, serverName };
     } catch (error) {
       below.on("error", ignore).destroy();

@@ -75,7 +75,7 @@ export interface TlsServerOptions extends TlsCommonOptions {
   readonly reloadIntervalMs?: number | undefined;
   /**
    * Told when changed files could not be used, once for each reason; the old ones stay in use, and the next look tries again. It is also
-   * refused to replace a certificate that is valid by one that has expired; only at the start is an expired one taken. What it throws is a warning
+   * refused to replace a certificate that is valid by one that has expired or is not valid yet; only at the start is such a one taken. What it throws is a warning
    * of the process. Default: nobody is told.
    */
   readonly onReloadError?: ((error: NetError) => void) | undefined;

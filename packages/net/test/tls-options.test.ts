@@ -26,6 +26,9 @@ const wrongForBoth: [object, RegExp][] = [
   [{ ca: 7 }, /ca is of type number, and not PEM/],
   [{ caFile: "" }, /caFile "" is not the name of a file/],
   [{ passphrase: 7 }, /passphrase is of type number, and not a string/],
+  [{ noDelay: "false" }, /noDelay is "false", and not a boolean/],
+  [{ keepAlive: 1 }, /keepAlive is 1, and not a boolean/],
+  [{ signal: {} }, /signal \{\} is not an AbortSignal/],
   [{ dangerouslyAcceptTruncation: "no" }, /dangerouslyAcceptTruncation is "no", and not a boolean/],
 ];
 
@@ -48,6 +51,16 @@ for (const [wrong, message] of [
     /serverNames\["b.example"\] has no option "kee"/,
   ],
   [{ serverNames: { "b.example": cert } }, /serverNames\["b.example"\] is of type string, and not an object/],
+  [{ serverNames: new Map([["b.example", identity]]) }, /serverNames is a Map, and not an object/],
+  [
+    { serverNames: { "b.example": identity, "B.example.": identity } },
+    /serverNames\["B.example."\] is the same name as "b.example"/,
+  ],
+  [{ onRefuse: "log" }, /onRefuse is "log", and not a function/],
+  [{ ipv6Only: "no" }, /ipv6Only is "no", and not a boolean/],
+  [{ exemptAddresses: "10.0.0.1" }, /exemptAddresses "10.0.0.1" is not a list of addresses/],
+  [{ proxyProtocol: { trusted: ["10.0.0.1"], timeoutMS: 1 } }, /proxyProtocol has no option "timeoutMS"/],
+  [{ proxyProtocol: {} }, /proxyProtocol.trusted null is not a list of addresses/],
   [{ serverNames: { "a.*.example": identity } }, /"\*" stands for a whole first label only/],
   [{ serverNames: { "a b": identity } }, /the name "a b" is not a host name/],
 ] satisfies [object, RegExp][]) {

@@ -272,3 +272,27 @@ test("a peer that is gone right after the handshake is told as a reset, and one 
     });
   }
 });
+
+test("a client that is gone in the middle of its handshake frees its place at once", async (t) => {
+  let told: (refusal: Refusal) => void = () => undefined;
+  const refused = new Promise<Refusal>((resolve) => {
+    told = resolve;
+  });
+  // Past what a test waits for.
+  const handshakeTimeoutMs = 2 ** 31 - 1;
+  const listener = await listen("tls", "127.0.0.1:0", { ...local, handshakeTimeoutMs, onRefuse: told });
+  t.after(() => listener.abort());
+  const hearing = await listen("tcp", "127.0.0.1:0");
+  const dialing = dial("tls", String(hearing.addr), { ca: ca.cert }).catch(() => undefined);
+  const heard = await hearing.accept();
+  const hello = Buffer.from((await heard.read()) ?? []);
+  heard.abort();
+  await Promise.all([dialing, hearing.abort()]);
+  const client = await dial("tcp", String(listener.addr));
+  await client.write(hello);
+  await client.read();
+  await client.closeWrite();
+  const { reason, error } = await refused;
+  assert.deepEqual([reason, error?.code], ["handshake", "tls"]);
+  client.abort();
+});

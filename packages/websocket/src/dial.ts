@@ -58,7 +58,8 @@ export interface DialOptions extends ConnOptions {
   /** Cancels dialing; once connected it does nothing. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * TLS options for `wss:`, those of `node:tls`. What `ca`, `cert`, `key` and `crl` hold is parsed at once; versions before 1.2 are not spoken.
+   * TLS options for `wss:`, those of `node:tls`. What `ca`, `cert`, `key` and `crl` hold is parsed at once; versions before 1.2 are not spoken, whatever
+   * `NODE_OPTIONS` says, unless by a `secureContext`.
    * `rejectUnauthorized: false` lets anybody in the middle read and change everything.
    */
   readonly tls?: ConnectionOptions | undefined;

@@ -129,6 +129,9 @@ export async function listen(address: string, given: ListenOptions = {}): Promis
   };
   const site = { op: "listen", network: "websocket", localAddr: ipAddr("tcp", host, port) } as const;
   if (options.tls !== undefined) checkTlsServerOptions(options.tls);
+  if (options.onTlsRefused !== undefined && typeof options.onTlsRefused !== "function") {
+    throw new WebSocketError("invalid_argument", "onTlsRefused is not a function");
+  }
   const tls = options.tls && {
     ...options.tls,
     handshakeTimeoutMs: options.tls.handshakeTimeoutMs ?? handshakeTimeoutMs,

@@ -61,6 +61,19 @@ for (const [name, identity, tls, reason] of [
   });
 }
 
+for (const [tls, message] of [
+  [{ secureProtocol: "TLS_method" }, /tls.secureProtocol "TLS_method" is not one of "TLSv1_2_method"/],
+  [{ secureProtocol: "TLSv1_1_method" }, /tls.secureProtocol "TLSv1_1_method" is not one of/],
+  [{ allowPartialTrustChain: "false" }, /tls.allowPartialTrustChain is "false", and not a boolean/],
+  [{ ca: [] }, /tls.ca is an empty list/],
+  [{ crl: [] }, /tls.crl is an empty list/],
+] as const) {
+  test(`a dial refuses ${message.source}`, async () => {
+    const options = { tls: tls as object };
+    await assert.rejects(dial("wss://127.0.0.1:1", options), { code: "invalid_argument", message });
+  });
+}
+
 test("a client certificate can be asked for", async () => {
   const tls = { ...good, ca: mine.cert, clientCertificates: "require" as const };
   await using server = await accepting({ tls });
