@@ -1,4 +1,3 @@
-export { onceAborted } from "./abort-listeners.ts";
 export {
   AddressCounts,
   type AddressLimitOptions,
@@ -11,7 +10,6 @@ export {
   visitorOf,
 } from "./address-limits.ts";
 export { AddressSet } from "./address-set.ts";
-export { type Accepted, AcceptQueue, type AcceptQueueOptions } from "./accept-queue.ts";
 export {
   type Addr,
   type IpAddr,
@@ -34,24 +32,6 @@ export { type DelimitedOptions, delimited } from "./delimiter.ts";
 export * from "./error.ts";
 export { type FrameCodec, type FrameDecoder, FrameFault } from "./frame-codec.ts";
 export { defaultFramedOptions, type FramedOptions, framed } from "./framed-conn.ts";
-// For those who write a transport.
-export { defaultInboxLimits, Inbox, type InboxHandler, type InboxLimits, type InboxSource } from "./inbox.ts";
-export { netErrorFrom } from "./node-error.ts";
-export { isPoolSafe } from "./own-memory.ts";
-export { poison } from "./poison.ts";
-export { rejection, tell, told } from "./told.ts";
-export { CertificateAlert, type Judged } from "./certificate-alert.ts";
-export { checkConnectionOptions } from "./check-connection-options.ts";
-export { checkNames, checkTlsServerOptions } from "./check-tls-options.ts";
-export { type SecuredSocket, TlsHandshakes } from "./tls-handshakes.ts";
-export { atEndOfTurn, type Flushable } from "./end-of-turn.ts";
-export { transportOf } from "./socket-conn.ts";
-export type { Transport, TransportSink } from "./transport.ts";
-export { remoteEnd, type SocketEnd } from "./node-internals.ts";
-export type { DialLimits } from "./dial-limits.ts";
-export { dialSocket } from "./tcp-dial.ts";
-export type { FailureSite } from "./failures.ts";
-export { isLentMemory } from "./lent-memory.ts";
 export { type LengthPrefix, type LengthPrefixedOptions, lengthPrefixed } from "./length-prefix.ts";
 export { lines } from "./lines.ts";
 export { listen } from "./listen.ts";
@@ -69,7 +49,6 @@ export {
   type PacketOptions,
 } from "./listen-packet.ts";
 export * from "./message-conn.ts";
-export { MessageWatch, type MessageWatchHost } from "./message-watch.ts";
 export type { GroupOptions } from "./multicast.ts";
 export type { Packet, PacketConn, PacketHandler } from "./packet-conn.ts";
 export {
@@ -84,8 +63,6 @@ export { pipe } from "./pipe.ts";
 export { printable, printableJson, printableLines } from "./printable.ts";
 export type { ProxyProtocolOptions } from "./proxy-protocol.ts";
 export type { Resolver } from "./resolve.ts";
-export { Roster, type Seated } from "./roster.ts";
-export { checkPeriodMs, type Monitored, monitor, unmonitor } from "./rounds.ts";
 export type { SocketOptions } from "./socket-options.ts";
 export type {
   TlsCommonOptions,
@@ -103,6 +80,3 @@ export {
   toWebStreams,
   type WebStreamPair,
 } from "./web-streams.ts";
-export { type SocketEnds, unacknowledgedBytes } from "./unacknowledged.ts";
-export { hasProgressed, type WriteProgress, writeProgress } from "./write-progress.ts";
-export { WriteWatch, type WriteWatchHost } from "./write-watch.ts";

@@ -291,14 +291,14 @@ export function writePastQueue(
   return true;
 }
 
-/* oxlint-disable no-underscore-dangle -- the names that Node gives what implements a stream */
-const { _write: plainWrite, _writev: plainWritev } = Socket.prototype;
+const plainWrite: unknown = Reflect.get(Socket.prototype, "_write");
+const plainWritev: unknown = Reflect.get(Socket.prototype, "_writev");
 
 /** Nobody has replaced how it writes. */
 function writesAsNode(socket: Socket): boolean {
+  // oxlint-disable-next-line no-underscore-dangle, typescript/unbound-method -- Node's names, and they are only compared
   return socket._write === plainWrite && socket._writev === plainWritev;
 }
-/* oxlint-enable no-underscore-dangle */
 
 /** As Node's stream does for what waits in its queue. */
 function writeAllNow(socket: Socket, parts: readonly Uint8Array[], written: WriteCallback): void {

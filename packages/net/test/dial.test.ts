@@ -5,15 +5,8 @@ import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import { test } from "node:test";
-import {
-  dial,
-  dialSocket,
-  ipAddr,
-  listen,
-  listenPacket,
-  type NetError,
-  parseAddr,
-} from "@zocalo/net";
+import { dial, ipAddr, listen, listenPacket, type NetError, parseAddr } from "@zocalo/net";
+import { dialSocket } from "@zocalo/net/transport";
 import { resetSocket } from "../src/node-internals.ts";
 
 test("of a host with several addresses the one that answers is taken", async () => {

@@ -3,7 +3,6 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { takeRounds } from "@zocalo/integrity";
 import {
-  checkPeriodMs,
   type Conn,
   delimited,
   dial,
@@ -15,8 +14,8 @@ import {
   type MessageConn,
   NetError,
   pipe,
-  unacknowledgedBytes,
 } from "@zocalo/net";
+import { checkPeriodMs, unacknowledgedBytes } from "@zocalo/net/transport";
 
 /** A pair of streams, one accepted and one dialed, with what has to be closed after them. */
 interface Pair {

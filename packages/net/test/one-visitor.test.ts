@@ -5,15 +5,8 @@ import { connect, type Socket } from "node:net";
 import { after, test } from "node:test";
 import { connect as connectSecurely } from "node:tls";
 import { takeRounds } from "@zocalo/integrity";
-import {
-  checkPeriodMs,
-  type CloseInfo,
-  type Conn,
-  lines,
-  type Listener,
-  listen,
-  type Refusal,
-} from "@zocalo/net";
+import { type CloseInfo, type Conn, lines, type Listener, listen, type Refusal } from "@zocalo/net";
+import { checkPeriodMs } from "@zocalo/net/transport";
 import { TestCertificates } from "./certificates.ts";
 
 const certificates = new TestCertificates();

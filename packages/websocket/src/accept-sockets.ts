@@ -1,5 +1,5 @@
 import { type OnReadOpts, type Server, Socket } from "node:net";
-import { poison } from "@zocalo/net";
+import { poison } from "@zocalo/net/transport";
 
 /**
  * Reaches into Node (as `reused-read-buffer.ts` and others do): sockets of accepted connections, made here rather than by `net.Server`.

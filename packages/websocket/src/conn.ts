@@ -1,18 +1,15 @@
 import {
   type Addr,
   type Holder,
-  type Inbox,
   type Message,
   type MessageConn,
   type MessageHandler,
   type Peer,
   type PreparedMessage,
-  rejection,
   type SendOutcome,
-  told,
-  type Transport,
   type WaitOptions,
 } from "@zocalo/net";
+import { type Inbox, rejection, told, type Transport } from "@zocalo/net/transport";
 import { CLOSE } from "./core/close-code.ts";
 import type { Compression } from "./core/compression.ts";
 import type { Role } from "./core/frame.ts";

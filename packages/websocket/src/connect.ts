@@ -1,15 +1,8 @@
 import { isIP, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { checkServerIdentity, type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
-import {
-  CertificateAlert,
-  dialSocket,
-  ipAddr,
-  NetError,
-  netErrorFrom,
-  type Resolver,
-  type TcpDialOptions,
-} from "@zocalo/net";
+import { ipAddr, NetError, type Resolver, type TcpDialOptions } from "@zocalo/net";
+import { CertificateAlert, dialSocket, netErrorFrom } from "@zocalo/net/transport";
 import type { DialLimits } from "./dial-limits.ts";
 import { hostAndPort } from "./dial-url.ts";
 import { WebSocketError } from "./error.ts";

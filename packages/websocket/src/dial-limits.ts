@@ -1,4 +1,4 @@
-import { type DialLimits as NetDialLimits, onceAborted } from "@zocalo/net";
+import { type DialLimits as NetDialLimits, onceAborted } from "@zocalo/net/transport";
 import type { Duplex } from "node:stream";
 import { WebSocketError } from "./error.ts";
 

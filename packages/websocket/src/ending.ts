@@ -1,4 +1,5 @@
-import { type CloseInfo, told, type WriteWatch } from "@zocalo/net";
+import { type CloseInfo } from "@zocalo/net";
+import { told, type WriteWatch } from "@zocalo/net/transport";
 import { CLOSE } from "./core/close-code.ts";
 import { type CloseFrame, WebSocketError, type WebSocketErrorCode } from "./error.ts";
 

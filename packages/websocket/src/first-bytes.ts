@@ -1,7 +1,8 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { type AcceptedSocket, acceptSockets, type FirstReader, firstReaderOf } from "./accept-sockets.ts";
-import { type AddressLimits, type Holder, Roster, type Seated } from "@zocalo/net";
+import { type AddressLimits, type Holder } from "@zocalo/net";
+import { Roster, type Seated } from "@zocalo/net/transport";
 import { hostOfSocket } from "./upgrader.ts";
 
 /** What `node:http` answers to whoever does not begin a request in time. */

@@ -1,5 +1,6 @@
 import { StringDecoder } from "node:string_decoder";
-import type { Inbox, Message, WaitOptions } from "@zocalo/net";
+import type { Message, WaitOptions } from "@zocalo/net";
+import type { Inbox } from "@zocalo/net/transport";
 import type { MessagePart } from "./core/receiver.ts";
 import { WebSocketError } from "./error.ts";
 

@@ -8,21 +8,17 @@ import {
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import {
-  AcceptQueue,
   type Addr,
-  checkTlsServerOptions,
   type Deadline,
   ipAddr,
   type Listener,
   type NetError,
-  netErrorFrom,
   parseAddr,
-  tell,
-  TlsHandshakes,
   type TlsServerOptions,
   unixAddr,
   type WaitOptions,
 } from "@zocalo/net";
+import { AcceptQueue, checkTlsServerOptions, netErrorFrom, tell, TlsHandshakes } from "@zocalo/net/transport";
 import { WebSocketConn } from "./conn.ts";
 import { CLOSE } from "./core/close-code.ts";
 import { WebSocketError } from "./error.ts";

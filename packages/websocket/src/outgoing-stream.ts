@@ -1,4 +1,5 @@
-import { type Message, onceAborted, type WaitOptions } from "@zocalo/net";
+import { type Message, type WaitOptions } from "@zocalo/net";
+import { onceAborted } from "@zocalo/net/transport";
 import { canceled, WebSocketError } from "./error.ts";
 
 /** What `sendStream` takes. */

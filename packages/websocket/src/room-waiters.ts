@@ -1,4 +1,4 @@
-import { onceAborted } from "@zocalo/net";
+import { onceAborted } from "@zocalo/net/transport";
 import { canceled, type WebSocketError } from "./error.ts";
 
 interface Waiter {

@@ -1,19 +1,16 @@
+import { type Message, PreparedMessage, type SendOutcome, type WaitOptions } from "@zocalo/net";
 import {
   atEndOfTurn,
   type Flushable,
   hasProgressed,
   type Inbox,
   isLentMemory,
-  type Message,
   onceAborted,
-  PreparedMessage,
-  type SendOutcome,
   type Transport,
-  type WaitOptions,
   type WriteProgress,
   WriteWatch,
   type WriteWatchHost,
-} from "@zocalo/net";
+} from "@zocalo/net/transport";
 import type { Compression } from "./core/compression.ts";
 import type { Core } from "./core/core.ts";
 import { FIN, OPCODE, type Role } from "./core/frame.ts";

@@ -1,20 +1,19 @@
+import { type Message, type NetErrorParts } from "@zocalo/net";
 import {
   checkPeriodMs,
   Inbox,
   type InboxSource,
-  type Message,
   MessageWatch,
   type MessageWatchHost,
   type Monitored,
   monitor,
-  type NetErrorParts,
   rejection,
   told,
   type Transport,
   type TransportSink,
   unmonitor,
   WriteWatch,
-} from "@zocalo/net";
+} from "@zocalo/net/transport";
 import type { WebSocketConn } from "./conn.ts";
 import { CLOSE } from "./core/close-code.ts";
 import type { Compression } from "./core/compression.ts";

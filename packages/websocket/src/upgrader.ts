@@ -1,7 +1,8 @@
 import type { IncomingMessage, Server } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { AddressLimits, checkNames, type Holder, remoteEnd, transportOf } from "@zocalo/net";
+import { AddressLimits, type Holder } from "@zocalo/net";
+import { checkNames, remoteEnd, transportOf } from "@zocalo/net/transport";
 import { WebSocketConn } from "./conn.ts";
 import { Compression } from "./core/compression.ts";
 import { WebSocketError } from "./error.ts";

@@ -4,7 +4,8 @@ import {
   WritableStream,
   type WritableStreamDefaultController,
 } from "node:stream/web";
-import { type CloseInfo, type Message, onceAborted } from "@zocalo/net";
+import { type CloseInfo, type Message } from "@zocalo/net";
+import { onceAborted } from "@zocalo/net/transport";
 import type { WebSocketConn } from "./conn.ts";
 import { CLOSE } from "./core/close-code.ts";
 import { checkedDialOptions, type DialOptions } from "./dial.ts";

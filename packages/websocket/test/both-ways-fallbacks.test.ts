@@ -1,6 +1,6 @@
 // The same where sockets are accepted by Node and read on `data` events.
 import { setAcceptSockets } from "../src/accept-sockets.ts";
-import { enableReadBuffer } from "../../net/src/node-internals.ts";
+import { enableReadBuffer } from "@zocalo/net/transport";
 
 setAcceptSockets(false);
 enableReadBuffer(false);

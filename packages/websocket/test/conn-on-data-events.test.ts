@@ -1,5 +1,5 @@
 // The same connections where the read buffer cannot be shared: on `data` events.
-import { enableReadBuffer } from "../../net/src/node-internals.ts";
+import { enableReadBuffer } from "@zocalo/net/transport";
 
 enableReadBuffer(false);
 await import("./conn.test.ts");

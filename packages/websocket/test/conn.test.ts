@@ -2,16 +2,11 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { takeRounds } from "@zocalo/integrity";
-import {
-  checkPeriodMs,
-  type CloseInfo,
-  type Message,
-  PreparedMessage,
-  unacknowledgedBytes,
-} from "@zocalo/net";
+import { type CloseInfo, type Message, PreparedMessage } from "@zocalo/net";
+import { checkPeriodMs, unacknowledgedBytes } from "@zocalo/net/transport";
 import { WebSocket, WebSocketServer } from "ws";
 import { dial, type ListenOptions, type WebSocketConn, WebSocketError } from "../src/index.ts";
-import { LENT_BUFFER_BYTES } from "../../net/src/node-internals.ts";
+import { LENT_BUFFER_BYTES } from "@zocalo/net/transport";
 import { accepting, echoAll, ended, fill, RawPeer, rawServer } from "./peers.ts";
 import { frameFrom, hex, Recorder } from "./recorder.ts";
 

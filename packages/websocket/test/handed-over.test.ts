@@ -11,7 +11,7 @@ import { test } from "node:test";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { type CloseInfo, dial as dialNet, listen, type Message } from "@zocalo/net";
 import { dial, type ListenOptions, Upgrader, type WebSocketConn } from "../src/index.ts";
-import { enableReadBuffer, enableWritePastQueue } from "../../net/src/node-internals.ts";
+import { enableReadBuffer, enableWritePastQueue } from "@zocalo/net/transport";
 import { selfSigned } from "./certificate.ts";
 import { handshakeAnswer } from "./handshake-answer.ts";
 import { accepting, ended, httpServer, RawPeer, rawServer, upgradeRequest } from "./peers.ts";

@@ -6,7 +6,7 @@ import { deflateRawSync, constants } from "node:zlib";
 import type { CloseInfo } from "@zocalo/net";
 import type { Role } from "../src/core/frame.ts";
 import { type ConnOptions, dial, type WebSocketConn, type WebSocketError } from "../src/index.ts";
-import { LENT_BUFFER_BYTES } from "../../net/src/node-internals.ts";
+import { LENT_BUFFER_BYTES } from "@zocalo/net/transport";
 import { accepting, ended, RawPeer, rawServer, upgradeRequest } from "./peers.ts";
 import { frameFrom, hex, peerOf, Recorder } from "./recorder.ts";
 

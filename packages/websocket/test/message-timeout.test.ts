@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { takeRounds } from "@zocalo/integrity";
-import { checkPeriodMs } from "@zocalo/net";
+import { checkPeriodMs } from "@zocalo/net/transport";
 import type { ConnOptions } from "../src/index.ts";
 import { accepting, ended, RawPeer } from "./peers.ts";
 import { frameFrom } from "./recorder.ts";

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { connect as connectSecurely, createServer as createSecureServer } from "node:tls";
-import { hasProgressed, type WriteProgress, writeProgress } from "@zocalo/net";
+import { hasProgressed, type WriteProgress, writeProgress } from "@zocalo/net/transport";
 import { dial } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
 import { accepting, ended, fill, RawPeer, upgradeRequest } from "./peers.ts";

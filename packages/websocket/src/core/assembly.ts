@@ -1,4 +1,4 @@
-import { poison } from "@zocalo/net";
+import { poison } from "@zocalo/net/transport";
 
 /** Room that is taken at once when a message's length is known; longer ones grow as their bytes come. */
 const TRUSTED_BYTES = 1_048_576;

@@ -1,4 +1,4 @@
-import { poison } from "@zocalo/net";
+import { poison } from "@zocalo/net/transport";
 
 /** Most memory that is kept for frames to come, in bytes: seven of the largest. */
 const MAX_SPARE_BYTES = 8_388_608;

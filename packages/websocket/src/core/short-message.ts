@@ -1,5 +1,5 @@
 import { markAsUntransferable } from "node:worker_threads";
-import { isPoolSafe, poison } from "@zocalo/net";
+import { isPoolSafe, poison } from "@zocalo/net/transport";
 
 /**
  * What the hot path of a receiver does to messages of a few bytes, where calls into native code cost more than loops; and the memory of binary messages,

@@ -1,4 +1,4 @@
-import { poison } from "@zocalo/net";
+import { poison } from "@zocalo/net/transport";
 
 /** Size of the memory in which the frames of a turn are put together, in bytes. */
 const SLAB_BYTES = 65_536;

@@ -1,6 +1,6 @@
 /* oxlint-disable no-underscore-dangle -- Node's names */
 import { constants, createDeflateRaw, createInflateRaw } from "node:zlib";
-import { poison } from "@zocalo/net";
+import { poison } from "@zocalo/net/transport";
 
 /**
  * The one place that reaches into Node's zlib: a handle that lives on and works at once.

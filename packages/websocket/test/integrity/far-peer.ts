@@ -9,7 +9,7 @@ import {
   type Random,
   wireBytesOf,
 } from "@zocalo/integrity";
-import { unacknowledgedBytes } from "@zocalo/net";
+import { unacknowledgedBytes } from "@zocalo/net/transport";
 import { Direction } from "../conformance/deflate.ts";
 import {
   BINARY,

@@ -1,0 +1,35 @@
+/**
+ * `@zocalo/net/transport`: for those who write a transport, or a connection of their own over one, as `@zocalo/websocket` does. Applications need none of it, and
+ * it may change with any minor version.
+ */
+export { onceAborted } from "./abort-listeners.ts";
+export { type Accepted, AcceptQueue, type AcceptQueueOptions } from "./accept-queue.ts";
+export { CertificateAlert, type Judged } from "./certificate-alert.ts";
+export { checkConnectionOptions } from "./check-connection-options.ts";
+export { checkNames, checkTlsServerOptions } from "./check-tls-options.ts";
+export type { DialLimits } from "./dial-limits.ts";
+export { atEndOfTurn, type Flushable } from "./end-of-turn.ts";
+export type { FailureSite } from "./failures.ts";
+export { defaultInboxLimits, Inbox, type InboxHandler, type InboxLimits, type InboxSource } from "./inbox.ts";
+export { isLentMemory } from "./lent-memory.ts";
+export { MessageWatch, type MessageWatchHost } from "./message-watch.ts";
+export { netErrorFrom } from "./node-error.ts";
+export {
+  enableReadBuffer,
+  enableWritePastQueue,
+  LENT_BUFFER_BYTES,
+  remoteEnd,
+  type SocketEnd,
+} from "./node-internals.ts";
+export { isPoolSafe } from "./own-memory.ts";
+export { poison } from "./poison.ts";
+export { Roster, type Seated } from "./roster.ts";
+export { checkPeriodMs, type Monitored, monitor, unmonitor } from "./rounds.ts";
+export { transportOf } from "./socket-conn.ts";
+export { dialSocket } from "./tcp-dial.ts";
+export { type SecuredSocket, TlsHandshakes } from "./tls-handshakes.ts";
+export { rejection, tell, told } from "./told.ts";
+export type { Transport, TransportSink } from "./transport.ts";
+export { type SocketEnds, unacknowledgedBytes } from "./unacknowledged.ts";
+export { hasProgressed, type WriteProgress, writeProgress } from "./write-progress.ts";
+export { WriteWatch, type WriteWatchHost } from "./write-watch.ts";
