@@ -1,4 +1,5 @@
 import { BlockList, isIP } from "node:net";
+import { shown } from "./check-options.ts";
 import { argumentError } from "./failures.ts";
 
 /** What a set may hold besides IP addresses: peers of these networks have none. */
@@ -12,9 +13,13 @@ export class AddressSet {
   /**
    * @param option the name of the option, for its error.
    * @param allowed which networks without IP addresses may be listed, too.
-   * @throws NetError `invalid_argument` for what is neither an address nor a network.
+   * @throws NetError `invalid_argument` for what is no list, and for what is neither an address nor a network.
    */
   constructor(option: string, list: readonly string[], allowed: readonly Addressless[] = []) {
+    const given: unknown = list;
+    if (!Array.isArray(given) || !given.every((each) => typeof each === "string")) {
+      throw argumentError("listen", `${option} ${shown(given)} is not a list of addresses`);
+    }
     for (const text of list) {
       if ((allowed as readonly string[]).includes(text)) {
         this.#addressless.add(text);

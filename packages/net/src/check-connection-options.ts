@@ -1,13 +1,6 @@
 import type { ConnectionOptions } from "node:tls";
-import {
-  checkAlpn,
-  checkKind,
-  checkNames,
-  checkOneOf,
-  checkText,
-  tlsName,
-  VERSIONS,
-} from "./check-tls-options.ts";
+import { checkKind, checkNames, checkOneOf } from "./check-options.ts";
+import { checkAlpn, checkText, tlsName, VERSIONS } from "./check-tls-options.ts";
 import { argumentError } from "./failures.ts";
 import { PemReader, type PemSource } from "./pem.ts";
 

@@ -2,10 +2,19 @@ import { isIP } from "node:net";
 import { domainToASCII } from "node:url";
 import { withoutDot } from "./client-hello.ts";
 import type { NetOp } from "./error.ts";
-import type { TcpDialOptions } from "./dial-options.ts";
+import {
+  checkKind,
+  checkNames,
+  checkOneOf,
+  checkTcpDialValues,
+  checkTcpListenValues,
+  kindOf,
+  type Names,
+  shown,
+  tcpDialNames,
+  tcpListenNames,
+} from "./check-options.ts";
 import { argumentError } from "./failures.ts";
-import type { TcpListenOptions } from "./listen-options.ts";
-import type { ProxyProtocolOptions } from "./proxy-protocol.ts";
 import { checkDuration } from "./socket-options.ts";
 import type {
   TlsCommonOptions,
@@ -15,11 +24,6 @@ import type {
   TlsListenOptions,
   TlsServerOptions,
 } from "./tls-options.ts";
-
-/*
- * A misspelt option is a door left open: `clientCertificate: "require"` would let in everybody. TypeScript sees it only in object literals, so each name
- * is checked against these lists, which the compiler keeps complete.
- */
 
 const identityNames = { cert: 1, certFile: 1, key: 1, keyFile: 1, passphrase: 1 } as const;
 const commonNames = {
@@ -39,38 +43,18 @@ const serverOptionNames: Names<TlsServerOptions> = {
   reloadIntervalMs: 1,
   onReloadError: 1,
 };
-const socketNames = { noDelay: 1, keepAlive: 1, keepAliveIdleMs: 1, closeTimeoutMs: 1, signal: 1 } as const;
 const listenNames: Names<TlsListenOptions> = {
   ...serverOptionNames,
-  ...socketNames,
-  backlog: 1,
-  maxPending: 1,
-  maxConnections: 1,
-  maxConnectionsPerAddress: 1,
-  maxHalfOpenPerAddress: 1,
-  maxHandshakesPerAddress: 1,
-  exemptAddresses: 1,
-  firstByteTimeoutMs: 1,
-  onRefuse: 1,
-  reusePort: 1,
-  ipv6Only: 1,
-  proxyProtocol: 1,
+  ...tcpListenNames,
   dangerouslyAcceptTruncation: 1,
 };
-const proxyProtocolNames: Names<ProxyProtocolOptions> = { trusted: 1, timeoutMs: 1 };
 const dialNames: Names<TlsDialOptions> = {
   ...commonNames,
-  ...socketNames,
-  deadline: 1,
-  localAddress: 1,
-  resolver: 1,
-  attemptDelayMs: 1,
+  ...tcpDialNames,
   serverName: 1,
   dangerouslyAcceptAnyCertificate: 1,
   dangerouslyAcceptTruncation: 1,
 };
-
-type Names<Options> = Readonly<Record<keyof Options, 1>>;
 
 /** The versions that are spoken. */
 export const VERSIONS = ["TLSv1.2", "TLSv1.3"] as const;
@@ -78,23 +62,13 @@ const CLIENT_CERTIFICATES = ["none", "request", "require"] as const;
 /** RFC 7301 §3.1: a name has one byte for its length, and the list two. */
 const MAX_ALPN_NAME_BYTES = 255;
 const MAX_ALPN_LIST_BYTES = 65_535;
-/** Of a value that messages show. */
-const MAX_SHOWN = 60;
 
 /** Checks what `listen("tls", …)` was given. @throws NetError `invalid_argument`. */
 export function checkTlsListenOptions(options: TlsListenOptions): void {
   checkNames("listen", "a TLS listener", options, listenNames);
   checkServer(options);
   checkEnd(options, "listen");
-  checkSocket(options, "listen");
-  for (const name of ["reusePort", "ipv6Only"] as const) checkKind("listen", name, options[name], "boolean");
-  checkKind("listen", "onRefuse", options.onRefuse, "function");
-  checkAddresses("exemptAddresses", options.exemptAddresses);
-  const { proxyProtocol } = options;
-  if (proxyProtocol === undefined) return;
-  checkKind("listen", "proxyProtocol", proxyProtocol, "object");
-  checkNames("listen", "proxyProtocol", proxyProtocol, proxyProtocolNames);
-  checkAddresses("proxyProtocol.trusted", proxyProtocol.trusted ?? null);
+  checkTcpListenValues(options);
 }
 
 /** Checks the `tls` of another listener. @throws NetError `invalid_argument`. */
@@ -109,8 +83,7 @@ export function checkTlsDialOptions(options: TlsDialOptions): void {
   checkNames("dial", "a TLS dial", options, dialNames);
   checkCommon(options, "dial");
   checkEnd(options, "dial");
-  checkSocket(options, "dial");
-  checkKind("dial", "resolver", options.resolver, "function");
+  checkTcpDialValues(options);
   checkKind("dial", "dangerouslyAcceptAnyCertificate", options.dangerouslyAcceptAnyCertificate, "boolean");
   const { serverName } = options;
   if (serverName !== undefined) tlsName("dial", "serverName", serverName);
@@ -201,18 +174,6 @@ function checkEnd(options: TlsEndOptions, op: NetOp): void {
   checkKind(op, "dangerouslyAcceptTruncation", options.dangerouslyAcceptTruncation, "boolean");
 }
 
-function checkSocket(options: TcpDialOptions | TcpListenOptions, op: NetOp): void {
-  for (const name of ["noDelay", "keepAlive"] as const) checkKind(op, name, options[name], "boolean");
-  const signal: unknown = options.signal;
-  if (signal === undefined || signal instanceof AbortSignal) return;
-  throw argumentError(op, `signal ${shown(signal)} is not an AbortSignal`);
-}
-
-function checkAddresses(name: string, list: unknown): void {
-  if (list === undefined || (Array.isArray(list) && list.every((each) => typeof each === "string"))) return;
-  throw argumentError("listen", `${name} ${shown(list)} is not a list of addresses`);
-}
-
 /** Checks a list of protocols (ALPN); `undefined` is left out. @throws NetError `invalid_argument`. */
 export function checkAlpn(op: NetOp, option: string, protocols: unknown): void {
   if (protocols === undefined) return;
@@ -233,21 +194,6 @@ export function checkAlpn(op: NetOp, option: string, protocols: unknown): void {
   throw argumentError(op, `${option} of ${total} bytes are more than ${MAX_ALPN_LIST_BYTES}`);
 }
 
-/** Refuses names that are not known, and says which are. @throws NetError `invalid_argument`. */
-export function checkNames(op: NetOp, what: string, given: object, known: object): void {
-  for (const name of Object.keys(given)) {
-    if (Object.hasOwn(known, name)) continue;
-    const names = Object.keys(known).toSorted().join(", ");
-    throw argumentError(op, `${what} has no option ${shown(name)}; it has ${names}`);
-  }
-}
-
-/** Checks a value that is one of a few; `undefined` is left out. @throws NetError `invalid_argument`. */
-export function checkOneOf(op: NetOp, name: string, value: unknown, allowed: readonly string[]): void {
-  if (value === undefined || (typeof value === "string" && allowed.includes(value))) return;
-  throw argumentError(op, `${name} ${shown(value)} is not one of ${allowed.map(shown).join(", ")}`);
-}
-
 /** Checks a value that is PEM; `undefined` is left out. @throws NetError `invalid_argument`. */
 export function checkText(op: NetOp, name: string, value: unknown): void {
   if (value === undefined || typeof value === "string" || value instanceof Uint8Array) return;
@@ -257,31 +203,4 @@ export function checkText(op: NetOp, name: string, value: unknown): void {
 function checkFile(op: NetOp, name: string, value: unknown): void {
   if (value === undefined || (typeof value === "string" && value !== "")) return;
   throw argumentError(op, `${name} ${shown(value)} is not the name of a file`);
-}
-
-/** Checks what kind of value it is; `undefined` is left out. @throws NetError `invalid_argument`. */
-export function checkKind(
-  op: NetOp,
-  name: string,
-  value: unknown,
-  kind: "boolean" | "string" | "function" | "object",
-): void {
-  if (value === undefined || (typeof value === kind && value !== null && !Array.isArray(value))) return;
-  // What should be a passphrase or an identity may hold a secret.
-  const isSecret = kind === "string" || kind === "object";
-  const article = kind === "object" ? "an" : "a";
-  throw argumentError(
-    op,
-    `${name} is ${isSecret ? kindOf(value) : shown(value)}, and not ${article} ${kind}`,
-  );
-}
-
-function kindOf(value: unknown): string {
-  return value === null ? "null" : Array.isArray(value) ? "an array" : `of type ${typeof value}`;
-}
-
-function shown(value: unknown): string {
-  if (typeof value === "function") return "a function";
-  const text = typeof value === "number" ? String(value) : (JSON.stringify(value) ?? String(value));
-  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }

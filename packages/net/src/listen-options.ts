@@ -8,7 +8,7 @@ import type { SocketOptions } from "./socket-options.ts";
 export type RefusalReason =
   | "max_connections" // the limit on open connections
   | "max_pending" // too many wait for `accept` or for the end of a handshake
-  | "max_per_address" // its address has `maxConnectionsPerAddress` open
+  | "max_connections_per_address" // its address has `maxConnectionsPerAddress` open
   | "max_half_open_per_address" // its address has `maxHalfOpenPerAddress` that have said nothing yet
   | "max_handshakes_per_address" // its address is in `maxHandshakesPerAddress` handshakes
   | "too_many_files" // the process or the system has no descriptor left; mostly not told, see `onRefuse`

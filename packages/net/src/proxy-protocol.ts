@@ -30,7 +30,7 @@ export class ProxyProtocol {
 
   /** @throws NetError `invalid_argument` for what is neither an address nor a network. */
   constructor(options: ProxyProtocolOptions) {
-    this.#trusted = new AddressSet("trusted", options.trusted);
+    this.#trusted = new AddressSet("proxyProtocol.trusted", options.trusted);
     this.#timeoutMs = options.timeoutMs ?? DEFAULT_PROXY_TIMEOUT_MS;
     checkDuration("proxyProtocol.timeoutMs", this.#timeoutMs, 1, "listen");
   }

@@ -168,7 +168,8 @@ class Admission implements StreamConnOwner {
     const host = hostOf(remoteAddr);
     const { connections } = this.#limits;
     const holder = connections.take(host);
-    if (holder === undefined) return this.#refuse(socket, "max_per_address", remoteAddr, undefined);
+    if (holder === undefined)
+      return this.#refuse(socket, "max_connections_per_address", remoteAddr, undefined);
     const { open } = this.#kind;
     if ("now" in open) return this.#offer(raw, open.now(raw, this.#connOptions));
     const handshake = this.#limits.handshakes.take(host);

@@ -1,5 +1,6 @@
 import { isIP, type NetConnectOpts, type Socket } from "node:net";
 import { ipAddr, type IpAddr, parseAddr } from "./addr.ts";
+import { checkTcpDialOptions } from "./check-options.ts";
 import type { Conn } from "./conn.ts";
 import { type DialLimits, withinLimits } from "./dial-limits.ts";
 import type { TcpDialOptions } from "./dial-options.ts";
@@ -17,6 +18,7 @@ export async function dialTcp(
   options: TcpDialOptions | undefined,
 ): Promise<Conn> {
   const addr = parseAddr(network, address, "dial");
+  checkTcpDialOptions(options ?? {});
   const site = { op: "dial", network, remoteAddr: addr } as const;
   return withinLimits(options, site, (limits) =>
     connectFirst(network, addr, options, limits, (target) => connectConn(target, options)),

@@ -1,5 +1,6 @@
 import { isIPv4, type Server, type Socket } from "node:net";
 import { type IpAddr, ipAddr, parseAddr } from "./addr.ts";
+import { checkTcpListenOptions } from "./check-options.ts";
 import type { Conn, Listener } from "./conn.ts";
 import { NetError } from "./error.ts";
 import type { TcpListenOptions } from "./listen-options.ts";
@@ -22,7 +23,9 @@ export async function listenTcp(
   address: string,
   options: TcpListenOptions | undefined,
 ): Promise<Listener<Conn>> {
-  const kind = await tcpKind(network, parseAddr(network, address, "listen"), options);
+  const addr = parseAddr(network, address, "listen");
+  checkTcpListenOptions(options ?? {});
+  const kind = await tcpKind(network, addr, options);
   return listenOn({ ...kind, open: { now: connOf } }, options);
 }
 

@@ -1,4 +1,5 @@
 import { parseAddr, unixAddr } from "./addr.ts";
+import { checkUnixDialOptions, checkUnixListenOptions } from "./check-options.ts";
 import type { Conn, Listener } from "./conn.ts";
 import type { DialOptions } from "./dial-options.ts";
 import { withinLimits } from "./dial-limits.ts";
@@ -19,6 +20,7 @@ export async function listenUnix(
   options: UnixListenOptions | undefined,
 ): Promise<Listener<Conn>> {
   const addr = parseAddr("unix", path, "listen");
+  checkUnixListenOptions(options ?? {});
   const site = { op: "listen", network: "unix", localAddr: addr } as const;
   // An abstract name is no file, and neither is a named pipe of Windows.
   const hasFile = !addr.path.startsWith("@") && process.platform !== "win32";
@@ -45,6 +47,7 @@ export async function listenUnix(
 /** Connects to a Unix socket. See `dial`. */
 export async function dialUnix(path: string, options: DialOptions | undefined): Promise<Conn> {
   const addr = parseAddr("unix", path, "dial");
+  checkUnixDialOptions(options ?? {});
   const site = { op: "dial", network: "unix", remoteAddr: addr } as const;
   return withinLimits(options, site, ({ signal }) => {
     const attempt = connectConn(

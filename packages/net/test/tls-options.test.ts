@@ -60,7 +60,7 @@ for (const [wrong, message] of [
   [{ ipv6Only: "no" }, /ipv6Only is "no", and not a boolean/],
   [{ exemptAddresses: "10.0.0.1" }, /exemptAddresses "10.0.0.1" is not a list of addresses/],
   [{ proxyProtocol: { trusted: ["10.0.0.1"], timeoutMS: 1 } }, /proxyProtocol has no option "timeoutMS"/],
-  [{ proxyProtocol: {} }, /proxyProtocol.trusted null is not a list of addresses/],
+  [{ proxyProtocol: {} }, /proxyProtocol.trusted undefined is not a list of addresses/],
   [{ serverNames: { "a.*.example": identity } }, /"\*" stands for a whole first label only/],
   [{ serverNames: { "a b": identity } }, /the name "a b" is not a host name/],
 ] satisfies [object, RegExp][]) {

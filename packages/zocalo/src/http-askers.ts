@@ -50,7 +50,6 @@ export class Askers {
   constructor(server: Server, limits: AskerLimits) {
     this.#limits = limits;
     this.#mostPerCheck = Math.max(1, (limits.perSecondPerAddress * limits.checkMs) / 1_000);
-    server.on("upgrade", ({ socket }: IncomingMessage) => this.#gone(socket));
     server.once("listening", () => {
       const timer = setInterval(() => this.#check(), limits.checkMs).unref();
       server.once("close", () => clearInterval(timer));
@@ -99,6 +98,11 @@ export class Askers {
       this.#answered(asker, 1);
     });
     return true;
+  }
+
+  /** This connection asks to be a WebSocket. Not told by an `upgrade` listener, beside which `attach` would leave other paths unanswered. */
+  upgrading(socket: Socket): void {
+    this.#gone(socket);
   }
 
   #mayAsk(visitor: Visitor): boolean {

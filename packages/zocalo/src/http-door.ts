@@ -117,7 +117,10 @@ export async function openHttpDoor(
   await once(server, "listening");
   const clients = attach(server, {
     path: WEBSOCKET_PATH,
-    checkOrigin: (request) => options.site.names.isAllowedPage(request),
+    checkOrigin: (request) => {
+      askers.upgrading(request.socket);
+      return options.site.names.isAllowedPage(request);
+    },
     maxMessageBytes: options.maxMessageBytes,
     messageTimeoutMs: MESSAGE_TIMEOUT_MS,
     maxConnectionsPerAddress: Number.POSITIVE_INFINITY, // Counted above, with those that ask for pages.

@@ -313,6 +313,16 @@ test("an address has so many requests in a second; one more and those of its con
   await door.close();
 });
 
+test("a request for a WebSocket on a path that has none is answered 404 and its connection ends", async (t) => {
+  const { http } = await open(t);
+  const socket = await connectFrom(GREEDY, http);
+  socket.write(
+    "GET /elsewhere HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+  );
+  assert.match(await text(socket), /^HTTP\/1\.1 404 /);
+});
+
 test("who does not take an answer, or sends blank lines after one, is cut in the stated time", async (t) => {
   const body = Buffer.alloc(64 * 1024 * 1024);
   const site = {
