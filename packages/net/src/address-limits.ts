@@ -159,8 +159,10 @@ export function visitorOf(host: string): string {
   const isInLowest = a === 0 && b === 0 && c === 0 && d === 0;
   // RFC 4291 §2.5.5.2: IPv4 within IPv6.
   if (isInLowest && e === 0 && f === 0xffff) return [g >> 8, g & 255, h >> 8, h & 255].join(".");
+  // RFC 6052 §2.1: behind a NAT64 all of IPv4 shares one /64.
+  const isTranslated = a === 0x64 && b === 0xff9b && c === 0 && d === 0 && e === 0 && f === 0;
   // Loopback, and link-local addresses (RFC 4291 §2.5.6), of which a whole network shares one /64.
-  if (isInLowest || (a & 0xffc0) === 0xfe80) return host;
+  if (isInLowest || isTranslated || (a & 0xffc0) === 0xfe80) return host;
   return `${groups
     .slice(0, VISITOR_GROUPS)
     .map((group) => group.toString(16))
