@@ -277,8 +277,8 @@ class Waiter<C> {
 export function checkAcceptLimits(limits: Pick<AcceptQueueOptions, "maxPending" | "maxConnections">): void {
   for (const name of ["maxPending", "maxConnections"] as const) {
     const value = limits[name];
-    if (value === undefined || value === Number.POSITIVE_INFINITY || (value >= 1 && Number.isInteger(value)))
+    if (value === undefined || value === Number.POSITIVE_INFINITY || (Number.isInteger(value) && value >= 1))
       continue;
-    throw argumentError("listen", `${name} ${value} is not a whole number of at least 1`);
+    throw argumentError("listen", `${name} ${String(value)} is not a whole number of at least 1`);
   }
 }

@@ -48,7 +48,7 @@ export async function listenOn(
   const proxy = options?.proxyProtocol && new ProxyProtocol(options.proxyProtocol);
   const backlog = options?.backlog;
   if (backlog !== undefined && !(Number.isInteger(backlog) && backlog >= 1)) {
-    throw argumentError("listen", `backlog ${backlog} is not a whole number of at least 1`);
+    throw argumentError("listen", `backlog ${String(backlog)} is not a whole number of at least 1`);
   }
   const server = createServer({
     ...nodeSocketOptions(options, "listen"),

@@ -23,6 +23,7 @@ const wrongForListeners: [object, RegExp][] = [
   [{ exemptAddress: [] }, /has no option "exemptAddress"; it has .*exemptAddresses/],
   [{ maxConnectionPerAddress: 1 }, /has no option "maxConnectionPerAddress"/],
 ];
+const numbers = ["maxConnections", "maxPending", "backlog"] as const;
 
 for (const [wrong, message] of [
   ...wrongForListeners,
@@ -62,6 +63,14 @@ for (const network of ["tcp", "unix"] as const) {
       await assert.rejects(dialed, { code: "invalid_argument", message });
     });
   }
+}
+
+for (const name of numbers) {
+  test(`listen refuses a symbol as ${name}, and shows it`, async () => {
+    const message = new RegExp(`${name} Symbol\\(many\\) is not a whole number of at least 1`);
+    const wrong: object = { [name]: Symbol("many") };
+    await assert.rejects(listen("tcp", "127.0.0.1:0", wrong), { code: "invalid_argument", message });
+  });
 }
 
 test("options that are undefined are left out", async () => {
