@@ -1,3 +1,4 @@
+export { TestCertificates, type TestIdentity } from "./certificates.ts";
 export { command, describeFailure } from "./command.ts";
 export {
   FAR_READINGS,

@@ -14,7 +14,7 @@ import {
   listen,
   type Refusal,
 } from "@zocalo/net";
-import { TestCertificates } from "./certificates.ts";
+import { TestCertificates } from "@zocalo/integrity";
 
 const certificates = new TestCertificates();
 after(() => certificates.remove());
