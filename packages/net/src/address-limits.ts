@@ -157,12 +157,13 @@ export function visitorOf(host: string): string {
   const groups = groupsOf(host.split("%")[0] ?? "");
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = groups;
   const isInLowest = a === 0 && b === 0 && c === 0 && d === 0;
+  const ipv4 = [g >> 8, g & 255, h >> 8, h & 255].join(".");
   // RFC 4291 §2.5.5.2: IPv4 within IPv6.
-  if (isInLowest && e === 0 && f === 0xffff) return [g >> 8, g & 255, h >> 8, h & 255].join(".");
-  // RFC 6052 §2.1: behind a NAT64 all of IPv4 shares one /64.
-  const isTranslated = a === 0x64 && b === 0xff9b && c === 0 && d === 0 && e === 0 && f === 0;
+  if (isInLowest && e === 0 && f === 0xffff) return ipv4;
+  // RFC 6052 §2.1: behind a NAT64 all of IPv4 shares one /64. It stays an IPv6 address, since none of them is this machine.
+  if (a === 0x64 && b === 0xff9b && c === 0 && d === 0 && e === 0 && f === 0) return `64:ff9b::${ipv4}`;
   // Loopback, and link-local addresses (RFC 4291 §2.5.6), of which a whole network shares one /64.
-  if (isInLowest || isTranslated || (a & 0xffc0) === 0xfe80) return host;
+  if (isInLowest || (a & 0xffc0) === 0xfe80) return host;
   return `${groups
     .slice(0, VISITOR_GROUPS)
     .map((group) => group.toString(16))

@@ -177,7 +177,7 @@ export class Server {
       ...perAddress,
       requestsPerSecondPerAddress: Math.ceil(commandsPerSecondPerAddress / COMMANDS_PER_REQUEST),
       exemptAddresses: [...perAddress.exemptAddresses, ...trustedProxies],
-      onTooMany: (visitor: string) => this.#turnedAway("http", "max_connections_per_address", visitor),
+      onTooMany: (visitor: string, reason: string) => this.#turnedAway("http", reason, visitor),
       maxMessageBytes: LIMITS.commandBytes,
       onRefused: (error: Error) => this.#log.debug({ reason: error.message }, "refused a WebSocket"),
     };

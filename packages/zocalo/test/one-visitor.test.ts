@@ -295,7 +295,7 @@ test("an address has so many requests in a second; one more and those of its con
   const turnedAway: string[] = [];
   // A tenth of the request's time is the second of this door: it is not over before the test is.
   const second = { requestTimeoutMs: 1_000_000, requestsPerSecondPerAddress: 0.1 };
-  const door = await openDoor({ ...second, onTooMany: (host) => turnedAway.push(host) });
+  const door = await openDoor({ ...second, onTooMany: (...told) => turnedAway.push(...told) });
   // A connection counts, too: two, of which one is a WebSocket, and eight requests.
   const conn = await webSocket(door.port);
   const toConn = await door.clients.accept();
@@ -305,7 +305,7 @@ test("an address has so many requests in a second; one more and those of its con
   assert.equal(await answersTo(greedy, REQUEST), 0, "one past it");
   const next = await connectFrom("127.0.0.1", door.port);
   await answersTo(next, "");
-  assert.deepEqual(turnedAway, ["127.0.0.1"]);
+  assert.deepEqual(turnedAway, ["127.0.0.1", "max_requests_per_address"]);
   await toConn.send("still here");
   assert.equal(await conn.receive(), "still here");
   await honestRequest(t, door.port);
