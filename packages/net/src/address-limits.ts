@@ -106,6 +106,13 @@ export class AddressCounts {
     return first;
   }
 
+  /** True if `take` would count one more. */
+  hasRoom(host: string): boolean {
+    if (this.isUnlimited) return true;
+    const held = this.#holders.get(visitorOf(host))?.held ?? 0;
+    return held < this.limit || this.#exempt.has(host);
+  }
+
   /** What `take` counted is no longer held. */
   release(holder: Holder, amount = 1): void {
     if (holder === ANYBODY) return;

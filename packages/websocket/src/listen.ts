@@ -33,7 +33,7 @@ import { pathOf, toOriginForm } from "./handshake/target.ts";
 import { incomingMessage } from "./incoming-message.ts";
 import { handshakeTimeout } from "./options.ts";
 import { refuse } from "./refuse.ts";
-import { Upgrader, type UpgraderOptions, upgraderOptionNames } from "./upgrader.ts";
+import { hostOfSocket, Upgrader, type UpgraderOptions, upgraderOptionNames } from "./upgrader.ts";
 
 const NOTHING = Buffer.alloc(0);
 
@@ -41,7 +41,10 @@ const NOTHING = Buffer.alloc(0);
 export interface AttachOptions extends UpgraderOptions {
   /** The path that is upgraded, as it stands in the request, without its query (and without scheme and host, if the target is in absolute form). Default: every path. Others are answered with 404, unless the server has other `upgrade` listeners. */
   readonly path?: string | undefined;
-  /** Connections that may wait for `accept`; more are answered with 503. Default 512. */
+  /**
+   * Connections that may wait for `accept`; more are answered with 503. Of one address half of them may, rounded up, unless it is in `exemptAddresses`; more are
+   * answered with 429. Default 512.
+   */
   readonly maxPending?: number | undefined;
   /** Connections that may be open at once; more are answered with 503. Default: no limit. */
   readonly maxConnections?: number | undefined;
@@ -224,6 +227,7 @@ class WebSocketListener implements Listener<WebSocketConn> {
       network: "websocket",
       maxPending: options.maxPending,
       maxConnections: options.maxConnections,
+      exemptAddresses: options.exemptAddresses,
       stop: () => {
         removeRoute(server, route);
         door.stop();
@@ -266,9 +270,10 @@ class WebSocketListener implements Listener<WebSocketConn> {
     const rest = bytes.subarray(request.byteLength);
     const head = rest.length === 0 ? NOTHING : Buffer.from(rest); // They are lent.
     const exchange = { request, socket, head };
-    const conn = this.#queue.isFull ? undefined : this.#upgrader.upgradeUnasked(exchange);
+    const host = this.#hostToCount(socket);
+    const conn = this.#queue.isFullFor(host) ? undefined : this.#upgrader.upgradeUnasked(exchange);
     if (conn !== undefined) {
-      this.#offer(conn);
+      this.#offer(conn, host);
       return true;
     }
     const message = incomingMessage(request, socket, server);
@@ -283,23 +288,40 @@ class WebSocketListener implements Listener<WebSocketConn> {
       refuse(socket, { status: 503, reason: "too many connections", headers: { "Retry-After": "1" } });
       return;
     }
+    let host = this.#hostToCount(socket);
+    if (this.#queue.isFullFor(host)) {
+      const reason = "too many connections from this address wait";
+      refuse(socket, { status: 429, reason, headers: { "Retry-After": "1" } });
+      return;
+    }
     try {
       const conn = this.#upgrader.upgradeWith({ request, socket, head });
-      if (conn instanceof WebSocketConn) this.#offer(conn);
-      else conn.then(this.#offer, (error: unknown) => this.#refused(error, request));
+      if (conn instanceof WebSocketConn) this.#offer(conn, host);
+      else {
+        host ??= hostOfSocket(socket); // Who knows whether somebody waits for it by then.
+        conn.then(
+          (opened) => this.#offer(opened, host),
+          (error: unknown) => this.#refused(error, request),
+        );
+      }
     } catch (error) {
       this.#refused(error, request);
     }
+  }
+
+  /** The peer's address, if a place in the queue is to be counted for it. Else it is not asked for, which costs a system call. */
+  #hostToCount(socket: Duplex): string | undefined {
+    return this.#queue.isAwaited ? undefined : hostOfSocket(socket);
   }
 
   #refused(error: unknown, request: IncomingMessage): void {
     this.#options.onRefused?.(error as Error, request);
   }
 
-  readonly #offer = (conn: WebSocketConn): void => {
-    if (this.#queue.offer(conn)) return;
+  #offer(conn: WebSocketConn, host: string | undefined): void {
+    if (this.#queue.offer(conn, host)) return;
     conn.close(CLOSE.goingAway, "going away").catch(ignore);
-  };
+  }
 }
 
 interface Route {
