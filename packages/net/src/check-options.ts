@@ -100,7 +100,11 @@ export function checkTcpDialValues(options: TcpDialOptions): void {
 
 function checkSocket(options: DialOptions | ListenOptions, op: NetOp): void {
   for (const name of ["noDelay", "keepAlive"] as const) checkKind(op, name, options[name], "boolean");
-  const signal: unknown = options.signal;
+  checkSignal(op, options.signal);
+}
+
+/** Checks a signal; `undefined` is left out. @throws NetError `invalid_argument`. */
+export function checkSignal(op: NetOp, signal: unknown): void {
   if (signal === undefined || signal instanceof AbortSignal) return;
   throw argumentError(op, `signal ${shown(signal)} is not an AbortSignal`);
 }
