@@ -111,7 +111,7 @@ export class Hub {
     const limits = hubLimits(options.limits);
     const engine = options.engine ?? new MemoryEngine({ clock, random });
     const counters = new Counters();
-    const channels = new Channels(engine, counters);
+    const channels = new Channels(engine, counters, clock);
     const { commandsPerSecondPerAddress, commandBurstPerAddress } = limits;
     this.#owner = {
       unverifiedRate: new RateLimit(commandsPerSecondPerAddress, commandBurstPerAddress, clock.now()),
