@@ -126,6 +126,55 @@ test("the address is where the application says that somebody is", async () => {
   await plaza.hub.close();
 });
 
+test("who cannot be placed because hostOf fails is told so with 1011, and the listener is served on", async (t) => {
+  const fault = new Error("no such header");
+  let isBroken = false;
+  const plaza = square({
+    hostOf() {
+      if (isBroken) throw fault;
+      return HONEST.host;
+    },
+  });
+  const listener = await listen("tcp", "127.0.0.1:0");
+  t.after(() => listener.abort());
+  const served = plaza.hub.serve(lines(listener));
+  const dialed = async (): Promise<MessageConn> => lines(await dial("tcp", String(listener.addr)));
+  const said = async (conn: MessageConn): Promise<ServerMessage> =>
+    JSON.parse(String(await conn.receive())) as ServerMessage;
+  const before = await dialed();
+  await before.send(JSON.stringify(PING));
+  assert.equal((await said(before)).type, "pong");
+
+  isBroken = true;
+  const refused = await dialed();
+  assert.deepEqual(await Promise.race([said(refused), served]), {
+    type: "disconnect",
+    code: 1011,
+    reason: "it cannot be decided now where you are",
+    reconnect: true,
+  });
+  assert.equal(await refused.receive(), null);
+  const device = unproved(plaza, HONEST.host);
+  assert.equal((await device.ask({ type: "ping" })).type, "pong", "its address is not asked for yet");
+  device.say({ type: "ping", cookie: "c00kie" });
+  assert.equal((await device.untilClosed()).code, 1011);
+  assert.deepEqual(plaza.errors, [fault, fault]);
+  assert.equal(plaza.hub.stats().sessions, 1);
+
+  isBroken = false;
+  const startedAt = process.hrtime.bigint();
+  const after = await dialed();
+  await after.send(JSON.stringify(PING));
+  assert.equal((await said(after)).type, "pong");
+  const ms = Number(process.hrtime.bigint() - startedAt) / 1e6;
+  t.diagnostic(`dial and round trip of an honest client after it: ${ms.toFixed(2)} ms`);
+  await before.send(JSON.stringify(PING));
+  assert.equal((await said(before)).type, "pong");
+  for (const conn of [before, refused, after]) await conn.close();
+  await plaza.hub.close();
+  await served;
+});
+
 test("the sessions of an address have so many subscriptions together, and one more is limit_reached", async (t) => {
   const plaza = square({ limits: { subscriptionsPerAddress: 4 } });
   const [one, two] = [plaza.conn(GREEDY), plaza.conn(GREEDY)];
