@@ -94,7 +94,7 @@ export const SETTINGS = {
     defaultMemoryEngineOptions.maxBytesPerAddress,
     1_048_576,
     1_099_511_627_776,
-    "Of this, what the channels may take that clients of one address began; past it the oldest in those go.",
+    "Of this, what is kept of what clients of one address published may take, in whichever channels; past it the oldest of that goes, or what the channel holds that is published in.",
   ),
   maxUnverifiedPeers: wholeNumber(
     defaultHubLimits.unverifiedSessions,
