@@ -138,7 +138,7 @@ export class AddressLimits {
   constructor(options: AddressLimitOptions) {
     const exempt = exemptSet(options.exemptAddresses);
     const counts = (name: keyof typeof defaultAddressLimits): AddressCounts => {
-      const limit = options[name] ?? defaultAddressLimits[name];
+      const { [name]: limit = defaultAddressLimits[name] } = options;
       if (limit !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(limit) && limit >= 1)) {
         throw argumentError("listen", `${name} ${String(limit)} is not a whole number of at least 1`);
       }

@@ -137,7 +137,7 @@ export function framed(
 function complete(options: FramedOptions): Settings {
   checkNames("set", "a framing", options, framedNames);
   const option = (name: keyof FramedOptions): number => {
-    const value = options[name] ?? defaultFramedOptions[name];
+    const { [name]: value = defaultFramedOptions[name] } = options;
     if (typeof value === "number" && value > 0) return value;
     throw argumentError("set", `${name} ${shown(value)} is not a number above 0`);
   };

@@ -42,7 +42,7 @@ export { poison } from "./poison.ts";
 export { rejection, tell, told } from "./told.ts";
 export { CertificateAlert, type Judged } from "./certificate-alert.ts";
 export { checkConnectionOptions } from "./check-connection-options.ts";
-export { checkNames } from "./check-options.ts";
+export { checkKind, checkNames, checkSignal, shown } from "./check-options.ts";
 export { checkTlsServerOptions } from "./check-tls-options.ts";
 export { type SecuredSocket, TlsHandshakes } from "./tls-handshakes.ts";
 export { remoteEnd, resetSocket, type SocketEnd } from "./node-internals.ts";

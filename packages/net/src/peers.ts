@@ -4,7 +4,7 @@ import { MAX_DELAY_MS } from "./deadline.ts";
 import type { IpAddr } from "./addr.ts";
 import { AddressCookies } from "./address-cookie.ts";
 import { AddressCounts, exemptSet, hostOf } from "./address-limits.ts";
-import { checkKind, checkNames, checkOneOf, type Names } from "./check-options.ts";
+import { checkKind, checkNames, checkOneOf, type Names, shown } from "./check-options.ts";
 import type { Deadline, Listener, WaitOptions } from "./conn.ts";
 import { NetError } from "./error.ts";
 import { argumentError, type FailureSite, timeoutError } from "./failures.ts";
@@ -382,9 +382,9 @@ function checkOptions(options: PeersOptions): void {
 function limitsOf(options: PeersOptions): Limits {
   const limits: Record<string, number> = {};
   for (const [name, fallback] of Object.entries(defaultPeersOptions)) {
-    const value: unknown = Reflect.get(options, name) ?? fallback;
+    const { [name]: value = fallback }: Record<string, unknown> = { ...options };
     if (typeof value !== "number" || !(value > 0)) {
-      throw argumentError("listen", `${name} ${String(value)} is not a number above 0`);
+      throw argumentError("listen", `${name} ${shown(value)} is not a number above 0`);
     }
     limits[name] = value;
   }

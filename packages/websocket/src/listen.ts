@@ -10,6 +10,7 @@ import type { Duplex } from "node:stream";
 import {
   AcceptQueue,
   type Addr,
+  checkKind,
   checkTlsServerOptions,
   type Deadline,
   ipAddr,
@@ -105,6 +106,7 @@ const MAX_UNANSWERED = 16;
 export async function listen(address: string, given: ListenOptions = {}): Promise<Listener<WebSocketConn>> {
   const { host, port } = parseAddr("tcp", address, "listen");
   const options = { ...given, allowedHosts: HostNames.ofListener(host, given.allowedHosts) };
+  checkAttachOptions(options);
   const handshakeTimeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
   const httpOptions = {
     // Whoever sends its request slowly, or never ends it, is cut off.
@@ -132,9 +134,7 @@ export async function listen(address: string, given: ListenOptions = {}): Promis
   };
   const site = { op: "listen", network: "websocket", localAddr: ipAddr("tcp", host, port) } as const;
   if (options.tls !== undefined) checkTlsServerOptions(options.tls);
-  if (options.onTlsRefused !== undefined && typeof options.onTlsRefused !== "function") {
-    throw new WebSocketError("invalid_argument", "onTlsRefused is not a function");
-  }
+  checkKind("listen", "onTlsRefused", options.onTlsRefused, "function");
   const tls = options.tls && {
     ...options.tls,
     handshakeTimeoutMs: options.tls.handshakeTimeoutMs ?? handshakeTimeoutMs,
@@ -191,6 +191,7 @@ function secureBy(
  * for await (const conn of listener) serve(conn).catch(report);
  */
 export function attach(server: Server, options: AttachOptions = {}): Listener<WebSocketConn> {
+  checkAttachOptions(options);
   return new WebSocketListener(server, new Upgrader(options, attachOptionNames), options, {
     stop: ignore,
     asked: ignore,
@@ -202,6 +203,14 @@ interface Door {
   stop(): void;
   /** This socket has asked for an upgrade. */
   asked(socket: Duplex): void;
+}
+
+/** Those that an upgrader does not have. @throws WebSocketError or NetError `invalid_argument`. */
+function checkAttachOptions({ path, onRefused }: AttachOptions): void {
+  checkKind("listen", "onRefused", onRefused, "function");
+  checkKind("listen", "path", path, "string");
+  if (path === undefined || path.startsWith("/")) return;
+  throw new WebSocketError("invalid_argument", `path ${JSON.stringify(path)} does not begin with "/"`);
 }
 
 class WebSocketListener implements Listener<WebSocketConn> {
