@@ -1,3 +1,5 @@
+import { inspect } from "node:util";
+
 /** Values that people give by mistake, or that come out of a configuration nobody looked at. */
 const ODD_VALUES: readonly unknown[] = [
   null,
@@ -101,8 +103,7 @@ async function outcomeOf(call: (options: object) => unknown, options: object): P
 }
 
 function describe(value: unknown): string {
-  if (typeof value === "object" && value !== null && "self" in value) return "a circle";
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  return inspect(value, { depth: 0 });
 }
 
 function circle(): object {

@@ -190,11 +190,12 @@ export class Server {
   }
 
   async #openTcp(): Promise<number | undefined> {
-    const { tcpPort, host, trustedProxies, firstCommandMs } = this.#settings;
+    const { tcpPort, host, trustedProxies, firstCommandMs, maxHalfOpenPerAddress } = this.#settings;
     if (tcpPort === "off") return undefined;
     const door = { label: "TCP", setting: "tcpPort" } as const;
     const options = {
       ...this.#perAddress,
+      maxHalfOpenPerAddress,
       firstByteTimeoutMs: firstCommandMs,
       proxyProtocol: trustedProxies.length === 0 ? undefined : { trusted: trustedProxies },
       onRefuse: ({ reason, remoteAddr }: Refusal) =>

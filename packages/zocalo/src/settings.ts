@@ -1,5 +1,5 @@
 import { defaultHubLimits, defaultMemoryEngineOptions } from "@zocalo/hub";
-import { localAddresses } from "@zocalo/net";
+import { defaultAddressLimits, localAddresses } from "@zocalo/net";
 import { HostNames } from "@zocalo/websocket";
 import { namespaces } from "./namespaces.ts";
 import { FORWARDED_HEADERS, isAddressOrNetwork } from "./proxies.ts";
@@ -56,6 +56,12 @@ export const SETTINGS = {
     1_000_000,
     "Clients at once from one address, through all doors; one more is turned away with close code 1013. An IPv6 network of 64 bits is one " +
       "address. A hundred connections more may ask for pages; what is past those is closed without a word.",
+  ),
+  maxHalfOpenPerAddress: wholeNumber(
+    defaultAddressLimits.maxHalfOpenPerAddress,
+    1,
+    1_000_000,
+    "TCP connections at once from one address that have said nothing yet; one more is closed without a word.",
   ),
   maxSubscriptionsPerAddress: wholeNumber(
     defaultHubLimits.subscriptionsPerAddress,

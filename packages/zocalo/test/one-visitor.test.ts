@@ -190,16 +190,21 @@ test("the clients of an address have so many subscriptions and commands together
   two.socket.destroy();
 });
 
-test("silent connections of one address get no further than 64, and others get in", async (t) => {
-  const { tcp } = await open(t);
-  const silent = [];
-  for (let count = 0; count < 64; count++) silent.push(await lineClient(GREEDY, tcp));
-  const past = await lineClient(GREEDY, tcp);
-  await past.closed;
-  assert.equal(silent.filter(({ socket }) => socket.closed).length, 0);
-  await honestRoundTrip(t, tcp);
-  for (const { socket } of silent) socket.destroy();
-});
+for (const [limit, flags] of [
+  [64, {}],
+  [2, { maxHalfOpenPerAddress: "2" }],
+] as const) {
+  test(`silent connections of one address get no further than ${limit}, and others get in`, async (t) => {
+    const { tcp } = await open(t, flags);
+    const silent = [];
+    for (let count = 0; count < limit; count++) silent.push(await lineClient(GREEDY, tcp));
+    const past = await lineClient(GREEDY, tcp);
+    await past.closed;
+    assert.equal(silent.filter(({ socket }) => socket.closed).length, 0);
+    await honestRoundTrip(t, tcp);
+    for (const { socket } of silent) socket.destroy();
+  });
+}
 
 test("an address has as many HTTP connections as clients, and a hundred; one more is closed at once", async (t) => {
   const { http, tcp } = await open(t, { maxClientsPerAddress: "1" });
