@@ -11,7 +11,7 @@ export {
   visitorOf,
 } from "./address-limits.ts";
 export { AddressSet } from "./address-set.ts";
-export { type Accepted, AcceptQueue, type AcceptQueueOptions } from "./accept-queue.ts";
+export { type Accepted, AcceptQueue, type AcceptQueueOptions, checkAcceptLimits } from "./accept-queue.ts";
 export {
   type Addr,
   type IpAddr,

@@ -172,6 +172,11 @@ const table: readonly [string, Readonly<Record<string, IsLegal>>, (options: obje
 for (const [name, legal, call] of table) {
   test(`${name} takes no odd value as any of its options`, async () => {
     assert.deepEqual(await oddValuesTaken(call, legal, CODES), []);
+    // What was refused holds no port.
+    assert.deepEqual(
+      process.getActiveResourcesInfo().filter((name) => /ServerWrap|UDPWRAP/.test(name)),
+      [],
+    );
   });
 }
 

@@ -10,6 +10,7 @@ import type { Duplex } from "node:stream";
 import {
   AcceptQueue,
   type Addr,
+  checkAcceptLimits,
   checkKind,
   checkTlsServerOptions,
   type Deadline,
@@ -206,7 +207,8 @@ interface Door {
 }
 
 /** Those that an upgrader does not have. @throws WebSocketError or NetError `invalid_argument`. */
-function checkAttachOptions({ path, onRefused }: AttachOptions): void {
+function checkAttachOptions({ path, onRefused, maxPending, maxConnections }: AttachOptions): void {
+  checkAcceptLimits({ maxPending, maxConnections });
   checkKind("listen", "onRefused", onRefused, "function");
   checkKind("listen", "path", path, "string");
   if (path === undefined || path.startsWith("/")) return;

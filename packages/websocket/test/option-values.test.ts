@@ -110,6 +110,11 @@ const table: readonly [string, Readonly<Record<string, IsLegal>>, (options: obje
 for (const [name, legal, call] of table) {
   test(`${name} takes no odd value as any of its options`, async () => {
     assert.deepEqual(await oddValuesTaken(call, legal, CODES), []);
+    // What was refused holds no port.
+    assert.deepEqual(
+      process.getActiveResourcesInfo().filter((name) => /ServerWrap|UDPWRAP/.test(name)),
+      [],
+    );
   });
 }
 
@@ -124,7 +129,12 @@ test("a port is not taken by a listener with a wrong option", async () => {
   const first = await listen(ANY_PORT);
   const address = String(first.addr);
   await first.close();
-  for (const wrong of [{ path: "ws" }, { onRefused: 1 }, { subprotocols: "chat" }] as object[]) {
+  for (const wrong of [
+    { maxPending: 0 },
+    { path: "ws" },
+    { onRefused: 1 },
+    { subprotocols: "chat" },
+  ] as object[]) {
     await assert.rejects(listen(address, wrong), { code: "invalid_argument" });
   }
   await (await listen(address)).close();
