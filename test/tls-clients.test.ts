@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { type Conn, type IpAddr, listen, type TlsListenOptions } from "@zocalo/net";
 import { listen as listenWebSocket } from "@zocalo/websocket";
-import { TestCertificates, type TestIdentity } from "./tls-certificates.ts";
+import { TestCertificates, type TestIdentity } from "@zocalo/integrity";
 import { type Asked, CLIENTS, END, type ForeignClient, type Outcome } from "./tls-clients.ts";
 
 const ours = new TestCertificates();

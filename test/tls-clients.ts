@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { connect } from "node:tls";
-import type { TestIdentity } from "./tls-certificates.ts";
+import type { TestIdentity } from "@zocalo/integrity";
 
 /** What a foreign client is told to ask for. */
 export interface Asked {

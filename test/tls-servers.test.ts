@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { dial } from "@zocalo/net";
 import { dial as dialWebSocket } from "@zocalo/websocket";
-import { TestCertificates, type TestIdentity } from "./tls-certificates.ts";
+import { TestCertificates, type TestIdentity } from "@zocalo/integrity";
 import { END } from "./tls-clients.ts";
 import { type Lacks, SERVERS } from "./tls-servers.ts";
 

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
 import { createServer } from "node:tls";
-import type { TestIdentity } from "./tls-certificates.ts";
+import type { TestIdentity } from "@zocalo/integrity";
 import { END } from "./tls-clients.ts";
 
 /** How a foreign server is to be. It wants a certificate of each client. */

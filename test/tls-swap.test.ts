@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import { connect } from "node:tls";
 import { type IpAddr, listen, type NetError, type TlsServerOptions } from "@zocalo/net";
 import { listen as listenWebSocket } from "@zocalo/websocket";
-import { TestCertificates } from "./tls-certificates.ts";
+import { TestCertificates } from "@zocalo/integrity";
 
 const certificates = new TestCertificates();
 after(() => certificates.remove());

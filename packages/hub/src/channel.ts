@@ -1,5 +1,6 @@
 import { PreparedMessage } from "@zocalo/net";
 import { encodePublication, type StoredPublication } from "@zocalo/protocol";
+import type { Clock, Timer } from "./clock.ts";
 import { encodePresenceEvent } from "./encode.ts";
 import type { Engine, LogState, PresenceEvent } from "./engine.ts";
 import type { Counters } from "./stats.ts";
@@ -11,6 +12,16 @@ export interface PresenceChange {
   readonly message: PreparedMessage;
 }
 
+/**
+ * One round of presence for so many watchers takes a rest of a millisecond. Each round is a write for each watcher, 10 µs where little
+ * else runs and 60 where much does. Those who come and go one by one would else make every turn such a round.
+ */
+const WATCHERS_PER_MS = 5;
+/** The longest rest, in milliseconds. */
+const MAX_PRESENCE_REST_MS = 1_000;
+/** Most changes times watchers in one round: more would keep everybody else waiting. */
+const MAX_CHANGES_TOLD = 32_000;
+
 /** A channel that somebody here is subscribed to: follows the head of its log and hands what is new to those who are live. */
 export class Channel {
   readonly name: string;
@@ -18,17 +29,23 @@ export class Channel {
   readonly opened: Promise<void>;
   readonly #engine: Engine;
   readonly #counters: Counters;
+  readonly #clock: Clock;
   #epoch = "";
   #head = 0;
   #newestPresence: PresenceChange | undefined;
+  /** Changes that wait for the next round, in the order of their versions. */
+  #presenceToTell: PresenceChange[] = [];
+  /** Set while presence rests after a round. */
+  #presenceRest: Timer | undefined;
   /** Those at the head. Each knows its own place here, so that leaving takes one step. */
   readonly #live: Subscription[] = [];
   readonly #watchers = new Set<Subscription>();
 
-  constructor(name: string, engine: Engine, counters: Counters) {
+  constructor(name: string, engine: Engine, counters: Counters, clock: Clock) {
     this.name = name;
     this.#engine = engine;
     this.#counters = counters;
+    this.#clock = clock;
     this.opened = this.#open();
   }
 
@@ -51,7 +68,7 @@ export class Channel {
     return this.#watchers.size;
   }
 
-  /** The newest change of presence the engine told of. */
+  /** The newest change of presence that those who watch were told of. */
   get newestPresence(): PresenceChange | undefined {
     return this.#newestPresence;
   }
@@ -91,11 +108,18 @@ export class Channel {
     this.#sendAllToLog();
   }
 
+  /** Tells those who watch at once, or, where they are many and were just told of another change, a little later: see `WATCHERS_PER_MS`. */
   presence(event: PresenceEvent): void {
     const message = new PreparedMessage(encodePresenceEvent(this.name, event));
-    const change = { version: event.version, message };
-    this.#newestPresence = change;
-    for (const watcher of this.#watchers) watcher.offerPresence(change);
+    this.#presenceToTell.push({ version: event.version, message });
+    if (!this.#presenceRest) this.#tellPresence();
+  }
+
+  /** Nobody uses it any more. */
+  end(): void {
+    this.#presenceRest?.cancel();
+    this.#presenceRest = undefined;
+    this.#presenceToTell = [];
   }
 
   watch(subscription: Subscription): void {
@@ -123,6 +147,23 @@ export class Channel {
     last.liveIndex = index;
   }
 
+  /** All that is told in one turn leaves in one write for each watcher. */
+  #tellPresence(): void {
+    const count = Math.max(1, Math.floor(MAX_CHANGES_TOLD / Math.max(1, this.#watchers.size)));
+    for (const change of this.#presenceToTell.splice(0, count)) {
+      this.#newestPresence = change;
+      for (const watcher of this.#watchers) watcher.offerPresence(change);
+    }
+    const isBehind = this.#presenceToTell.length > 0;
+    const restMs = Math.min(MAX_PRESENCE_REST_MS, Math.floor(this.#watchers.size / WATCHERS_PER_MS));
+    if (!isBehind && restMs === 0) return;
+    // Who is behind gives others their turn, and no more: what waits must not become ever more.
+    this.#presenceRest = this.#clock.after(isBehind ? 1 : restMs, () => {
+      this.#presenceRest = undefined;
+      if (this.#presenceToTell.length > 0) this.#tellPresence();
+    });
+  }
+
   async #open(): Promise<void> {
     const state = await this.#engine.open(this.name);
     // Publications may have been told of already while this was on its way.
@@ -139,11 +180,13 @@ export class Channel {
 export class Channels {
   readonly #engine: Engine;
   readonly #counters: Counters;
+  readonly #clock: Clock;
   readonly #inUse = new Map<string, { readonly channel: Channel; uses: number }>();
 
-  constructor(engine: Engine, counters: Counters) {
+  constructor(engine: Engine, counters: Counters, clock: Clock) {
     this.#engine = engine;
     this.#counters = counters;
+    this.#clock = clock;
   }
 
   get size(): number {
@@ -158,7 +201,7 @@ export class Channels {
   acquire(name: string): Channel {
     let entry = this.#inUse.get(name);
     if (!entry) {
-      entry = { channel: new Channel(name, this.#engine, this.#counters), uses: 0 };
+      entry = { channel: new Channel(name, this.#engine, this.#counters, this.#clock), uses: 0 };
       this.#inUse.set(name, entry);
     }
     entry.uses++;
@@ -169,6 +212,7 @@ export class Channels {
     const entry = this.#inUse.get(channel.name);
     if (entry?.channel !== channel || --entry.uses > 0) return;
     this.#inUse.delete(channel.name);
+    channel.end();
     this.#engine.release(channel.name);
   }
 }

@@ -48,7 +48,8 @@ export interface HubOptions {
   readonly exemptAddresses?: readonly string[];
   /**
    * At which address somebody is, as an IP address. Default: `peer.addr`. Behind a proxy that says so in a header, take it from
-   * `peer.request`; **risk**: whoever may write that header may have any address. Must not throw.
+   * `peer.request`; **risk**: whoever may write that header may have any address. If it throws, that is told to `onError`, and the
+   * connection is closed with 1011.
    */
   readonly hostOf?: (peer: Peer) => string;
   /** Told to clients in `connected`. Default `zocalo/0.1.0`. */
@@ -78,6 +79,7 @@ const CLOSING: Refusal = { code: CLOSE.goingAway, reason: "the server is closing
 const FULL: Refusal = { code: CLOSE.tryAgainLater, reason: "the server is full" };
 const TOO_MANY: Refusal = { code: CLOSE.tryAgainLater, reason: "too many connections from your address" };
 const DRIVEN_OUT: Refusal = { code: CLOSE.tryAgainLater, reason: "too many unverified peers" };
+const NO_ADDRESS: Refusal = { code: CLOSE.internal, reason: "it cannot be decided now where you are" };
 const SILENT: Refusal = { code: CLOSE.slowConsumer, reason: "no command came in time" };
 
 /**
@@ -111,7 +113,7 @@ export class Hub {
     const limits = hubLimits(options.limits);
     const engine = options.engine ?? new MemoryEngine({ clock, random });
     const counters = new Counters();
-    const channels = new Channels(engine, counters);
+    const channels = new Channels(engine, counters, clock);
     const { commandsPerSecondPerAddress, commandBurstPerAddress } = limits;
     this.#owner = {
       unverifiedRate: new RateLimit(commandsPerSecondPerAddress, commandBurstPerAddress, clock.now()),
@@ -203,11 +205,22 @@ export class Hub {
 
   #admitVerified(session: Session, peer: Peer): Refusal | undefined {
     if (this.isFull) return FULL;
-    const visitor = this.#visitors.enter(this.#hostOf(peer));
+    const visitor = this.#visit(peer);
+    if (visitor === undefined) return NO_ADDRESS;
     if (visitor === "full") return TOO_MANY;
     if (visitor !== "exempt") session.visitor = visitor;
     this.#sessions.add(session);
     return undefined;
+  }
+
+  /** Nothing if `hostOf` fails: who could be anybody does not pass for somebody, and the others are served on. */
+  #visit(peer: Peer): ReturnType<Visitors["enter"]> | undefined {
+    try {
+      return this.#visitors.enter(this.#hostOf(peer));
+    } catch (error) {
+      this.#context.report(error);
+      return undefined;
+    }
   }
 
   #expectCommand(session: Session): void {

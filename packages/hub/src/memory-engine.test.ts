@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ProtocolError } from "@zocalo/protocol";
 import { FakeClock } from "../test/fake-clock.ts";
-import type { Retention } from "./engine.ts";
+import type { NewPublication, Retention } from "./engine.ts";
 import { MemoryEngine, type MemoryEngineOptions } from "./memory-engine.ts";
 
 const keepAll: Retention = { publications: 1_000, bytes: 1_000_000, ttlMs: 60_000, keyTtlMs: 30_000 };
@@ -221,20 +221,138 @@ test("an address that publishes past its share loses its own oldest publications
   await engine.close();
 });
 
-test("what a stranger publishes past the share of whoever began the channel drives out what that channel holds only", async () => {
+const HONEST = "198.51.100.1";
+const GREEDY = "203.0.113.7";
+
+test("what a stranger publishes counts for the stranger, and whoever began the channel keeps what it has elsewhere", async () => {
   const { engine } = make({ maxBytes: 1_000_000, maxBytesPerAddress: 50_000 });
   const large = { user: "eve", data: JSON.stringify("y".repeat(1_000)) };
-  const honest = { ...large, address: "198.51.100.1" };
-  for (let count = 0; count < 10; count++) await engine.publish("c:dear", honest, keepAll);
-  await engine.publish("c:common", honest, keepAll);
-  for (const address of ["203.0.113.7", undefined]) {
-    for (let count = 0; count < 200; count++) {
-      await engine.publish("c:common", { ...large, address }, keepAll);
-    }
+  for (let count = 0; count < 10; count++)
+    await engine.publish("c:dear", { ...large, address: HONEST }, keepAll);
+  await engine.publish("c:common", { ...large, address: HONEST }, keepAll);
+  for (let count = 0; count < 200; count++) {
+    await engine.publish("c:common", { ...large, address: GREEDY }, keepAll);
   }
   assert.equal(await keptOf(engine, "c:dear"), 10);
-  assert.ok(engine.bytes <= 50_000 + 2_000, `${engine.bytes}`);
+  assert.ok(engine.bytes <= 50_000 + 11 * 1_200, `${engine.bytes}`);
   assert.ok((await keptOf(engine, "c:common")) >= 1, "the latest is there");
+  // Whoever has no limit has that of all.
+  for (let count = 0; count < 200; count++) await engine.publish("c:common", large, keepAll);
+  assert.equal(await keptOf(engine, "c:dear"), 10);
+  for (let count = 0; count < 40; count++)
+    await engine.publish("c:dear", { ...large, address: HONEST }, keepAll);
+  assert.ok((await keptOf(engine, "c:dear")) >= 40, "its share is still its own");
+  await engine.close();
+});
+
+test("an address that fills the channels of many others drives out what it has itself, at its limit and not before", async (t) => {
+  const { engine } = make({ maxBytes: 300_000, maxBytesPerAddress: 100_000 });
+  const large = { user: "eve", data: JSON.stringify("y".repeat(1_000)), address: GREEDY };
+  const retention = { ...keepAll, bytes: 5_010 }; // Five of them.
+  for (let count = 0; count < 10; count++) {
+    await engine.publish("c:bystander", { ...hello, address: HONEST }, retention);
+  }
+  let published = 0;
+  const fill = async (from: number, to: number): Promise<void> => {
+    for (let number = from; number < to; number++) {
+      await engine.publish(`c:${number}`, { ...hello, address: `192.0.2.${number}` }, retention);
+      for (let count = 0; count < 5; count++, published++) {
+        await engine.publish(`c:${number}`, large, retention);
+      }
+    }
+  };
+  const kept = async (channels: number): Promise<number> => {
+    let sum = 0;
+    for (let number = 0; number < channels; number++) sum += await keptOf(engine, `c:${number}`);
+    return sum;
+  };
+  await fill(0, 18); // 90 of 1,100 bytes each.
+  assert.equal(await kept(18), 90, "at the limit all is kept that a channel may keep");
+  await fill(18, 140);
+  t.diagnostic(`${published} publications in 140 channels of others; ${engine.bytes} bytes are kept`);
+  assert.equal(await keptOf(engine, "c:bystander"), 10);
+  assert.ok(engine.bytes <= 100_000 + 150 * 130, `${engine.bytes}`);
+  assert.equal(await keptOf(engine, "c:0"), 0, "its oldest went");
+  assert.equal(await keptOf(engine, "c:139"), 5);
+  await engine.close();
+});
+
+test("what others published before in its channel does not go for what an address publishes elsewhere", async () => {
+  const { engine } = make({ maxBytes: 1_000_000, maxBytesPerAddress: 50_000 });
+  const small = { user: "eve", data: "1", address: GREEDY };
+  const large = { ...small, data: JSON.stringify("y".repeat(1_000)) };
+  for (let number = 0; number < 50; number++) {
+    const channel = `c:others-${number}`;
+    for (let count = 0; count < 5; count++)
+      await engine.publish(channel, { ...hello, address: HONEST }, keepAll);
+    await engine.publish(channel, small, keepAll);
+  }
+  for (let count = 0; count < 500; count++) await engine.publish(`c:own-${count % 7}`, large, keepAll);
+  for (let number = 0; number < 50; number++) {
+    assert.equal(await keptOf(engine, `c:others-${number}`), 6, `c:others-${number}`);
+  }
+  await engine.close();
+});
+
+test("an address with nothing of its own to drop takes as many bytes of the channel that it publishes in, and no more", async () => {
+  const { engine } = make({ maxBytes: 1_000_000, maxBytesPerAddress: 50_000 });
+  const large = { user: "eve", data: JSON.stringify("y".repeat(1_000)), address: GREEDY };
+  const behind = 45; // As many as fit, each behind what somebody else published before.
+  for (let number = 0; number < behind; number++) {
+    await engine.publish(`c:${number}`, { ...hello, address: HONEST }, keepAll);
+    await engine.publish(`c:${number}`, large, keepAll);
+  }
+  for (let count = 0; count < 20; count++) {
+    await engine.publish("c:target", { ...large, address: "192.0.2.9" }, keepAll);
+  }
+  const before = engine.bytes;
+  for (let count = 1; count <= 3; count++) {
+    await engine.publish("c:target", large, keepAll);
+    assert.deepEqual([engine.bytes, await keptOf(engine, "c:target")], [before, 20]);
+  }
+  await engine.publish("c:new", large, keepAll);
+  assert.deepEqual([engine.bytes, await keptOf(engine, "c:new")], [before, 0], "there is nothing to replace");
+  for (let number = 0; number < behind; number++) {
+    assert.equal(await keptOf(engine, `c:${number}`), 2, `c:${number}`);
+  }
+  await engine.close();
+});
+
+test("keys count for the address that published with them, in whichever channel", async () => {
+  const { engine } = make({ maxBytes: 300_000, maxBytesPerAddress: 50_000 });
+  const none: Retention = { ...keepAll, publications: 0 };
+  await engine.publish("c:dear", { ...hello, key: "dear", address: HONEST }, keepAll);
+  for (let number = 0; number < 2_000; number++) {
+    const channel = `c:${number % 20}`;
+    if (number < 20) await engine.publish(channel, { ...hello, address: `192.0.2.${number}` }, none);
+    await engine.publish(channel, { ...hello, key: `key-${number}`, address: GREEDY }, none);
+  }
+  assert.ok(engine.bytes <= 51_000, `${engine.bytes}`);
+  assert.equal(await keptOf(engine, "c:dear"), 1);
+  assert.equal((await engine.publish("c:dear", { ...hello, key: "dear" }, keepAll)).duplicate, true);
+  assert.equal((await engine.publish("c:19", { ...hello, key: "key-1999" }, none)).duplicate, true);
+  assert.equal((await engine.publish("c:0", { ...hello, key: "key-0" }, none)).duplicate, false);
+  await engine.close();
+});
+
+test("a first publication that cannot be added is counted for its address once, and leaves its log as it was", async () => {
+  const { engine } = make({ maxChannelsPerAddress: 2 });
+  const fault = new Error("no data");
+  const faulty = {
+    user: "eve",
+    address: GREEDY,
+    get data(): string {
+      throw fault;
+    },
+  };
+  const before = engine.bytes;
+  for (let count = 0; count < 3; count++) await assert.rejects(engine.publish("c:1", faulty, keepAll), fault);
+  const notText = { user: "eve", address: GREEDY, data: 7 } as unknown as NewPublication;
+  await assert.rejects(engine.publish("c:1", notText, keepAll), TypeError);
+  assert.equal(engine.bytes, before);
+  assert.equal((await engine.publish("c:1", { ...hello, address: GREEDY }, keepAll)).offset, 1);
+  await engine.publish("c:2", { ...hello, address: GREEDY }, keepAll);
+  assert.deepEqual([await keptOf(engine, "c:1"), await keptOf(engine, "c:2")], [1, 1]);
   await engine.close();
 });
 

@@ -39,9 +39,9 @@ export interface MemoryEngineOptions {
    */
   readonly maxBytes?: number;
   /**
-   * What the channels that one address began may hold of `maxBytes`. Past it they lose their oldest publications, and others' do not;
-   * for what others publish in one of them, that one alone. Default 32 MiB. Risk: what an address publishes in channels that others
-   * began is counted for those others, so it can fill `maxBytes` by way of many.
+   * What is kept of what one address published, in whichever channels, may take of `maxBytes`. Past it that goes first which nobody else
+   * published before in its channel, in the channels published to longest ago; and if there is none, as many bytes of the channel that it
+   * publishes in, oldest first, whoever published them. Channels that it does not publish in lose nothing of others. Default 32 MiB.
    */
   readonly maxBytesPerAddress?: number;
   /** How often what is past its time is thrown away where nobody publishes or reads, in milliseconds. Default 30,000. */
@@ -130,17 +130,17 @@ export class MemoryEngine implements Engine {
     const now = this.#clock.now();
     const entry = this.#entry(channel);
     const log = entry.value;
-    if (log.head === 0 && publication.address !== undefined) this.#assign(entry, publication.address);
+    const { address, key } = publication;
+    if (log.head === 0 && !log.share && address !== undefined) this.#assign(entry, address);
     const before = log.weight;
-    const known = publication.key === undefined ? undefined : log.find(publication.key, now);
-    const added = known ? undefined : log.append(publication, retention, now);
+    const known = key === undefined ? undefined : log.find(key, now);
+    const holder = known || address === undefined ? undefined : this.#share(address);
+    const added = known ? undefined : log.append(publication, holder, retention, now);
     this.#weighed(log, before);
     if (!added) return known as Committed;
     this.#recency.touch(entry);
     log.share?.used(log);
-    if (log.share && log.share.weight > this.#maxBytesPerAddress) {
-      this.#makeRoomIn(log.share, log, publication.address);
-    }
+    if (holder && holder.weight > this.#maxBytesPerAddress) this.#makeRoomFor(holder, log, before);
     if (this.#weight > this.#maxBytes) this.#makeRoom();
     const committed = { epoch: log.epoch, offset: added.offset, at: added.at, duplicate: false };
     if (this.#open.has(channel)) this.#listener?.publication(channel, log.epoch, added);
@@ -220,32 +220,31 @@ export class MemoryEngine implements Engine {
     this.#weight -= log.weight;
     this.#logs.delete(channel);
     this.#recency.remove(entry);
-    const { share } = log;
-    share?.drop(log);
-    if (share?.count === 0) this.#shares.delete(share.address);
+    log.clear(); // others may hold something of it
+    log.share?.drop(log);
   }
 
   /** What the log holds has changed. */
   #weighed(log: MemoryLog, before: number): void {
-    const change = log.weight - before;
-    this.#weight += change;
-    if (log.share) log.share.weight += change;
+    this.#weight += log.weight - before;
+  }
+
+  #share(address: string): MemoryShare {
+    return this.#shares.get(address) ?? new MemoryShare(address, this.#shares);
   }
 
   /** A log that begins counts for the address that begins it. */
   #assign(entry: RecencyEntry<MemoryLog>, address: string): void {
     const log = entry.value;
     const isOpen = this.#open.has(log.channel);
-    const known = this.#shares.get(address);
-    if (known && known.count >= this.#maxChannelsPerAddress && !this.#forgetOldestOf(known)) {
+    const share = this.#share(address);
+    if (share.count >= this.#maxChannelsPerAddress && !this.#forgetOldestOf(share)) {
       if (!isOpen) this.#forget(log.channel, entry);
       throw new ProtocolError(
         "limit_reached",
         `this server keeps at most ${this.#maxChannelsPerAddress} channels that one address began`,
       );
     }
-    const share = known ?? new MemoryShare(address);
-    this.#shares.set(address, share);
     share.take(log, isOpen);
   }
 
@@ -314,16 +313,18 @@ export class MemoryEngine implements Engine {
   }
 
   /**
-   * What is idle goes first, and then what the log holds that was published to just now, though it may be open. For what somebody else
-   * publishes only the latter: else a stranger could drive out all that an address began, by one channel of its.
+   * What stands behind publications of others stays: else one that is small, published at the right time in each of many channels,
+   * would later drive out all that is older in them. If nothing else is left, what is added takes the place of as many bytes in its log.
+   *
+   * @param before what this log held before
    */
-  #makeRoomIn(share: MemoryShare, published: MemoryLog, publisher: string | undefined): void {
+  #makeRoomFor(share: MemoryShare, published: MemoryLog, before: number): void {
     const most = this.#maxBytesPerAddress * FILL_AFTER_MAKING_ROOM;
-    for (const log of publisher === share.address ? share.idle : []) {
+    for (const log of share.droppable) {
+      this.#drop(log, () => share.weight > most && log.isNextOf(share));
       if (share.weight <= most) return;
-      this.#drop(log, () => share.weight > most);
     }
-    this.#drop(published, () => share.weight > most);
+    if (share.weight > this.#maxBytesPerAddress) this.#drop(published, () => published.weight > before);
   }
 
   /** Drops its oldest publications, and then keys, while there is too much. */

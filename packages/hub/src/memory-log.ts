@@ -8,12 +8,14 @@ import { textMemory } from "./text-memory.ts";
 /** What an idempotency key costs beside its own characters, roughly, in bytes. */
 const KEY_OVERHEAD = 128;
 /** What a publication costs beside its texts, roughly, in bytes. */
-const PUBLICATION_OVERHEAD = 96;
+const PUBLICATION_OVERHEAD = 104;
 
 interface KnownKey {
   readonly offset: number;
   readonly at: number;
   readonly expires: number;
+  /** Whose memory it takes; unset: of nobody who has a limit. */
+  readonly holder: MemoryShare | undefined;
 }
 
 /** The log of one channel, in memory, with its idempotency keys. Time is an argument. */
@@ -26,6 +28,11 @@ export class MemoryLog {
   readonly #maxKeys: number;
   #head = 0;
   readonly #kept = new Fifo<StoredPublication>();
+  /** Whose memory each of them takes; unset: of nobody who has a limit. */
+  readonly #holders = new Fifo<MemoryShare | undefined>();
+  /** Whose the publication is that goes next, or, when there is none, the key. This log has a place in what is its to drop. */
+  #nextHolder: MemoryShare | undefined;
+  #placeAtHolder: RecencyEntry<MemoryLog> | undefined;
   /** Of the publications kept, as UTF-8. */
   #jsonBytes = 0;
   /** What their texts take here. */
@@ -56,6 +63,11 @@ export class MemoryLog {
     return this.#kept.length === 0 && this.#keys.size === 0;
   }
 
+  /** True if this is whose memory is free when `dropOldest` is called. */
+  isNextOf(share: MemoryShare): boolean {
+    return this.#nextHolder === share;
+  }
+
   /** What it holds, roughly, in bytes. */
   get weight(): number {
     return this.#textMemory + this.#kept.length * PUBLICATION_OVERHEAD + this.#keyBytes;
@@ -68,20 +80,31 @@ export class MemoryLog {
     return known && { epoch: this.epoch, offset: known.offset, at: known.at, duplicate: true };
   }
 
-  append({ user, info, data, key }: NewPublication, retention: Retention, now: number): StoredPublication {
-    this.#at = Math.max(this.#at, now); // never backwards within a log, even when the clock is set
-    const publication: StoredPublication = { offset: ++this.#head, at: this.#at, user, info, data };
+  /** @param holder whose memory it takes; unset: of nobody who has a limit */
+  append(
+    { user, info, data, key }: NewPublication,
+    holder: MemoryShare | undefined,
+    retention: Retention,
+    now: number,
+  ): StoredPublication {
+    const at = Math.max(this.#at, now); // never backwards within a log, even when the clock is set
+    const publication: StoredPublication = { offset: this.#head + 1, at, user, info, data };
+    this.#count(publication, holder, 1); // first: what cannot be counted is not added either
+    this.#at = at;
+    this.#head++;
     this.#ttlMs = retention.ttlMs;
     this.#kept.push(publication);
-    this.#count(publication, 1);
+    this.#holders.push(holder);
     if (key !== undefined && retention.keyTtlMs > 0) {
-      this.#keys.set(key, { offset: this.#head, at: this.#at, expires: now + retention.keyTtlMs });
+      this.#keys.set(key, { offset: this.#head, at, expires: now + retention.keyTtlMs, holder });
       this.#keyOrder.push(key);
-      this.#keyBytes += keyBytes(key);
+      this.#countKey(key, holder, 1);
       if (this.#keys.size > this.#maxKeys) this.#forgetOldestKey();
     }
     while (this.#kept.length > retention.publications || this.#jsonBytes > retention.bytes) this.dropOldest();
     this.trim(now);
+    this.#place();
+    if (this.#placeAtHolder) this.#nextHolder?.droppable.touch(this.#placeAtHolder);
     return publication;
   }
 
@@ -102,13 +125,29 @@ export class MemoryLog {
   dropOldest(): boolean {
     const first = this.#kept.shift();
     if (!first) return this.#forgetOldestKey();
-    this.#count(first, -1);
+    this.#count(first, this.#holders.shift(), -1);
+    this.#place();
     return true;
   }
 
-  #count({ user, info = "", data }: StoredPublication, sign: 1 | -1): void {
-    this.#jsonBytes += sign * (Buffer.byteLength(data) + Buffer.byteLength(info));
-    this.#textMemory += sign * (textMemory(user) + textMemory(info) + textMemory(data));
+  /** Drops all. */
+  clear(): void {
+    while (this.dropOldest());
+  }
+
+  #count(publication: StoredPublication, holder: MemoryShare | undefined, sign: 1 | -1): void {
+    const { user, info = "", data } = publication;
+    const jsonBytes = Buffer.byteLength(data) + Buffer.byteLength(info);
+    const memory = textMemory(user) + textMemory(info) + textMemory(data);
+    this.#jsonBytes += sign * jsonBytes;
+    this.#textMemory += sign * memory;
+    holder?.hold(sign * (memory + PUBLICATION_OVERHEAD));
+  }
+
+  #countKey(key: string, holder: MemoryShare | undefined, sign: 1 | -1): void {
+    const bytes = sign * keyBytes(key);
+    this.#keyBytes += bytes;
+    holder?.hold(bytes);
   }
 
   #forgetKeys(now: number): void {
@@ -121,9 +160,25 @@ export class MemoryLog {
   #forgetOldestKey(): boolean {
     const key = this.#keyOrder.shift();
     if (key === undefined) return false;
+    const holder = this.#keys.get(key)?.holder;
     this.#keys.delete(key);
-    this.#keyBytes -= keyBytes(key);
+    this.#countKey(key, holder, -1);
+    this.#place();
     return true;
+  }
+
+  /** What goes next may be somebody else's now. */
+  #place(): void {
+    const holder = this.#kept.length > 0 ? this.#holders.first : this.#holderOfOldestKey;
+    if (holder === this.#nextHolder) return;
+    if (this.#placeAtHolder) this.#nextHolder?.droppable.remove(this.#placeAtHolder);
+    this.#nextHolder = holder;
+    this.#placeAtHolder = holder?.droppable.add(this);
+  }
+
+  get #holderOfOldestKey(): MemoryShare | undefined {
+    const key = this.#keyOrder.first;
+    return key === undefined ? undefined : this.#keys.get(key)?.holder;
   }
 }
 

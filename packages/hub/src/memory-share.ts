@@ -1,33 +1,52 @@
 import type { MemoryLog } from "./memory-log.ts";
 import { Recency } from "./recency.ts";
 
-/** What one address holds in a `MemoryEngine`: the logs that it began. */
+/** What one address holds in a `MemoryEngine`: the logs that it began, and what it published in any. */
 export class MemoryShare {
   readonly address: string;
+  readonly #all: Map<string, MemoryShare>;
   /** Those that nobody has open, by when they were used: the ones that can be forgotten. */
   readonly idle = new Recency<MemoryLog>();
-  /** Logs, open ones included. */
-  count = 0;
-  /** What they hold, in bytes (estimated). */
-  weight = 0;
+  /** Logs, whoever began them, of which the publication or key that goes next is its; published to longest ago first. Only they change it. */
+  readonly droppable = new Recency<MemoryLog>();
+  #count = 0;
+  #weight = 0;
 
-  constructor(address: string) {
+  /** @param all where it is found by its address as long as it holds something */
+  constructor(address: string, all: Map<string, MemoryShare>) {
     this.address = address;
+    this.#all = all;
+  }
+
+  /** Logs that it began, open ones included. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** What is kept of what it published, with keys, in bytes (estimated). */
+  get weight(): number {
+    return this.#weight;
+  }
+
+  /** So many bytes of its are kept more, or, below 0, less. */
+  hold(bytes: number): void {
+    this.#weight += bytes;
+    this.#register();
   }
 
   /** Takes a log that nobody's was. */
   take(log: MemoryLog, isOpen: boolean): void {
     log.share = this;
-    this.count++;
-    this.weight += log.weight;
+    this.#count++;
+    this.#register();
     if (!isOpen) this.closed(log);
   }
 
   /** The log is forgotten. */
   drop(log: MemoryLog): void {
     this.opened(log);
-    this.count--;
-    this.weight -= log.weight;
+    this.#count--;
+    this.#register();
     log.share = undefined;
   }
 
@@ -51,5 +70,10 @@ export class MemoryShare {
   get oldest(): MemoryLog | undefined {
     const [first] = this.idle;
     return first;
+  }
+
+  #register(): void {
+    if (this.#count > 0 || this.#weight > 0) this.#all.set(this.address, this);
+    else this.#all.delete(this.address);
   }
 }

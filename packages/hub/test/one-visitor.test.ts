@@ -1,6 +1,7 @@
 // One address takes all it can get; an honest client beside it notices nothing. Each limit is tried at the limit and one past it.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { type Conn, dial, lines, listen, type MessageConn } from "@zocalo/net";
 import type { Command, ErrorCode, ServerMessage } from "@zocalo/protocol";
 import { MemoryEngine } from "../src/index.ts";
 import { settle } from "./fake-clock.ts";
@@ -123,6 +124,55 @@ test("the address is where the application says that somebody is", async () => {
     [undefined, undefined, 1013],
   );
   await plaza.hub.close();
+});
+
+test("who cannot be placed because hostOf fails is told so with 1011, and the listener is served on", async (t) => {
+  const fault = new Error("no such header");
+  let isBroken = false;
+  const plaza = square({
+    hostOf() {
+      if (isBroken) throw fault;
+      return HONEST.host;
+    },
+  });
+  const listener = await listen("tcp", "127.0.0.1:0");
+  t.after(() => listener.abort());
+  const served = plaza.hub.serve(lines(listener));
+  const dialed = async (): Promise<MessageConn> => lines(await dial("tcp", String(listener.addr)));
+  const said = async (conn: MessageConn): Promise<ServerMessage> =>
+    JSON.parse(String(await conn.receive())) as ServerMessage;
+  const before = await dialed();
+  await before.send(JSON.stringify(PING));
+  assert.equal((await said(before)).type, "pong");
+
+  isBroken = true;
+  const refused = await dialed();
+  assert.deepEqual(await Promise.race([said(refused), served]), {
+    type: "disconnect",
+    code: 1011,
+    reason: "it cannot be decided now where you are",
+    reconnect: true,
+  });
+  assert.equal(await refused.receive(), null);
+  const device = unproved(plaza, HONEST.host);
+  assert.equal((await device.ask({ type: "ping" })).type, "pong", "its address is not asked for yet");
+  device.say({ type: "ping", cookie: "c00kie" });
+  assert.equal((await device.untilClosed()).code, 1011);
+  assert.deepEqual(plaza.errors, [fault, fault]);
+  assert.equal(plaza.hub.stats().sessions, 1);
+
+  isBroken = false;
+  const startedAt = process.hrtime.bigint();
+  const after = await dialed();
+  await after.send(JSON.stringify(PING));
+  assert.equal((await said(after)).type, "pong");
+  const ms = Number(process.hrtime.bigint() - startedAt) / 1e6;
+  t.diagnostic(`dial and round trip of an honest client after it: ${ms.toFixed(2)} ms`);
+  await before.send(JSON.stringify(PING));
+  assert.equal((await said(before)).type, "pong");
+  for (const conn of [before, refused, after]) await conn.close();
+  await plaza.hub.close();
+  await served;
 });
 
 test("the sessions of an address have so many subscriptions together, and one more is limit_reached", async (t) => {
@@ -261,6 +311,72 @@ test("what is told to a crowded channel costs what telling it does, and telling 
     plaza.clock.advance(60_000); // Its address may spend anew.
   }
   await plaza.hub.close();
+});
+
+/** A TCP client that watches who is in plaza:crowd, and what it was told in how many pieces. */
+interface Watcher {
+  readonly conn: Conn;
+  readonly pieces: string[];
+  readonly told: Promise<void>;
+}
+
+async function watch(addr: string, changes: number): Promise<Watcher> {
+  const conn = await dial("tcp", addr);
+  const command: Command = { type: "subscribe", channel: "plaza:crowd", presence: true };
+  await conn.write(Buffer.from(`${JSON.stringify(command)}\n`));
+  await conn.read(); // The answer.
+  const pieces: string[] = [];
+  const told = new Promise<void>((resolve) => {
+    conn.serve({
+      data(bytes) {
+        pieces.push(Buffer.from(bytes).toString());
+        if (pieces.join("").split("\n").length > changes) resolve();
+      },
+    });
+  });
+  return { conn, pieces, told };
+}
+
+test("who comes and goes beside many who watch makes no round of writes each time", async (t) => {
+  // All who watch are one user, so that none of them is news.
+  const plaza = square({ authenticate: ({ token = "watcher" }) => ({ user: token, isGuest: false }) });
+  const listener = await listen("tcp", "127.0.0.1:0");
+  const addr = String(listener.addr);
+  const served = plaza.hub.serve(lines(listener));
+  const watchers: Watcher[] = [];
+  for (let number = 0; number < 200; number++) watchers.push(await watch(addr, 40));
+  const [greedy, honest] = [lines(await dial("tcp", addr)), lines(await dial("tcp", addr))];
+  const ask = async (conn: MessageConn, command: Command): Promise<string> => {
+    await conn.send(JSON.stringify(command));
+    return String(await conn.receive());
+  };
+  await ask(greedy, { type: "connect", token: "eve" });
+  let worstMs = 0;
+  for (let count = 0; count < 20; count++) {
+    assert.match(await ask(greedy, { type: "subscribe", channel: "plaza:crowd" }), /subscribed/);
+    assert.match(await ask(greedy, { type: "unsubscribe", channel: "plaza:crowd" }), /unsubscribed/);
+    const startedAt = process.hrtime.bigint();
+    assert.match(await ask(honest, PING), /pong/);
+    worstMs = Math.max(worstMs, Number(process.hrtime.bigint() - startedAt) / 1e6);
+  }
+  t.diagnostic(`worst of 20 round trips of an honest client beside it: ${worstMs.toFixed(2)} ms`);
+  plaza.clock.advance(40); // The rest after a round for 200.
+  await Promise.all(watchers.map(({ told }) => told));
+  const most = Math.max(...watchers.map(({ pieces }) => pieces.length));
+  t.diagnostic(`40 changes came in ${most} pieces at most`);
+  assert.ok(most <= 2, `${most}`);
+  for (const { conn, pieces } of watchers) {
+    const changes = pieces.join("").trimEnd().split("\n");
+    const versions = changes.map((line) => (JSON.parse(line) as { version: number }).version);
+    assert.deepEqual(
+      versions,
+      Array.from({ length: 40 }, (_, index) => index + 2),
+    );
+    await conn.close();
+  }
+  await Promise.all([greedy.close(), honest.close()]);
+  await plaza.hub.close();
+  await served;
 });
 
 test("an address is refused as often as it is served; then it is held back, and goes on when there is something again", async (t) => {

@@ -139,3 +139,80 @@ test("a change that comes while one subscribes is in the snapshot or told after 
     await plaza.hub.close();
   }
 });
+
+test("a few who watch are told of each change at once", async () => {
+  const plaza = named();
+  const watchers: FakeConn[] = [];
+  for (let number = 0; number < 4; number++) watchers.push(await enter(plaza, `watcher-${number}`, true));
+  const expected: string[] = [];
+  for (let version = 5; version < 25; version += 2) {
+    const ben = await enter(plaza, "ben", false);
+    await ben.close();
+    expected.push(`join ben ${version}`, `leave ben ${version + 1}`);
+    for (const watcher of watchers) assert.deepEqual(changes(watcher).slice(-2), expected.slice(-2));
+  }
+  await plaza.hub.close();
+});
+
+test("a crowd is told of a change at once, of what follows it together after a rest, and of each in its order", async () => {
+  const plaza = named();
+  const watchers: FakeConn[] = [];
+  for (let number = 0; number < 500; number++) {
+    watchers.push(await enter(plaza, `watcher-${number}`, true));
+  }
+  plaza.clock.advance(1_000);
+  for (const watcher of watchers) watcher.received.length = 0;
+  const comeAndGo = async (): Promise<void> => {
+    const ben = await enter(plaza, "ben", false);
+    await ben.close();
+    await settle();
+  };
+  await comeAndGo();
+  await comeAndGo();
+  const told = ["join ben 501", "leave ben 502", "join ben 503", "leave ben 504"];
+  for (const watcher of watchers) assert.deepEqual(changes(watcher), told.slice(0, 1));
+  plaza.clock.advance(99);
+  for (const watcher of watchers) assert.deepEqual(changes(watcher), told.slice(0, 1));
+  plaza.clock.advance(1);
+  for (const watcher of watchers) assert.deepEqual(changes(watcher), told);
+
+  // Who begins to watch while something waits is told of nothing twice.
+  await enter(plaza, "cem", false);
+  const late = await enter(plaza, "late", true);
+  assert.equal(late.all("subscribed")[0]?.presence?.version, 506);
+  plaza.clock.advance(100);
+  assert.deepEqual(changes(late), []);
+  assert.deepEqual(changes(watchers[0] ?? late), [...told, "join cem 505", "join late 506"]);
+  plaza.clock.advance(100);
+  await enter(plaza, "dia", false);
+  assert.deepEqual(changes(late), ["join dia 507"], "after the rest at once again");
+  await plaza.hub.close();
+});
+
+test("more changes than are told in one round are told in several, all of them and in order", async () => {
+  const plaza = named();
+  const watchers: FakeConn[] = [];
+  for (let number = 0; number < 500; number++) {
+    watchers.push(await enter(plaza, `watcher-${number}`, true));
+  }
+  plaza.clock.advance(1_000);
+  for (const watcher of watchers) watcher.received.length = 0;
+  for (let number = 0; number < 65; number++) await enter(plaza, `ben-${number}`, false); // 64 wait.
+  const counts = (): Set<number> => new Set(watchers.map((watcher) => changes(watcher).length));
+  assert.deepEqual(counts(), new Set([1]));
+  plaza.clock.advance(100);
+  assert.deepEqual(counts(), new Set([65]), "at the limit");
+  plaza.clock.advance(100);
+  await enter(plaza, "first", false);
+  for (let number = 0; number < 65; number++) await enter(plaza, `cem-${number}`, false); // One past it.
+  plaza.clock.advance(100);
+  assert.deepEqual(counts(), new Set([65 + 1 + 64]));
+  plaza.clock.advance(1);
+  assert.deepEqual(counts(), new Set([65 + 1 + 65]));
+  const versions = (watchers[7]?.all("join") ?? []).map(({ version }) => version);
+  assert.deepEqual(
+    versions,
+    Array.from({ length: 131 }, (_, index) => 501 + index),
+  );
+  await plaza.hub.close();
+});

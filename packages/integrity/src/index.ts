@@ -1,3 +1,4 @@
+export { TestCertificates, type TestIdentity } from "./certificates.ts";
 export { command, describeFailure } from "./command.ts";
 export {
   FAR_READINGS,
@@ -18,6 +19,7 @@ export {
 } from "./forgotten.ts";
 export { Kept, type Keeping, KEEPINGS, mustBe } from "./kept.ts";
 export { type Ending, StreamLedger } from "./ledger.ts";
+export { type IsLegal, LEGAL, oddValuesTaken } from "./odd-values.ts";
 export { Decks, drawSize, Random } from "./random.ts";
 export {
   type CaseBase,

@@ -45,6 +45,42 @@ test("one past maxPending is refused, and accepting one makes room for one", asy
   assert.equal(queue.offer(new FakeConn()), false);
 });
 
+test("one address has half of the places, rounded up, and what leaves the queue makes room", async () => {
+  const { queue } = makeQueue({ maxPending: 5 });
+  const [greedy, honest] = ["2001:db8::1", "203.0.113.7"];
+  const [first, second, third] = [new FakeConn(), new FakeConn(), new FakeConn()];
+  for (const conn of [first, second, third]) assert.ok(queue.offer(conn, greedy));
+  assert.ok(queue.isFullFor("2001:db8::2") && !queue.isFull && !queue.isFullFor(honest));
+  assert.equal(queue.offer(new FakeConn(), "2001:db8::2"), false, "one past it, of the same /64");
+  assert.equal(queue.openCount, 3);
+  assert.ok(queue.offer(new FakeConn(), honest));
+
+  assert.equal(await queue.accept(), first);
+  assert.ok(queue.offer(new FakeConn(), greedy), "one was accepted");
+  queue.ended(second);
+  assert.ok(queue.offer(new FakeConn(), greedy), "one has ended");
+  assert.equal(queue.offer(new FakeConn(), greedy), false);
+  assert.ok(queue.offer(new FakeConn(), honest));
+  assert.ok(queue.isFull);
+
+  for (let left = 5; left > 0; left--) await queue.accept();
+  const waiting = queue.accept();
+  assert.ok(!queue.isFullFor(greedy));
+  const last = new FakeConn();
+  assert.ok(queue.offer(last, greedy));
+  assert.equal(await waiting, last, "who is waited for takes no place");
+});
+
+test("this machine may have all places, unless it is asked to share", () => {
+  const byDefault = makeQueue({ maxPending: 4 }).queue;
+  for (let i = 0; i < 4; i++) assert.ok(byDefault.offer(new FakeConn(), i % 2 === 0 ? "127.0.0.1" : "unix"));
+  const asked = makeQueue({ maxPending: 4, exemptAddresses: [] }).queue;
+  const offered = [1, 2, 3].map(() => asked.offer(new FakeConn(), "127.0.0.1"));
+  assert.deepEqual(offered, [true, true, false]);
+  const unlimited = makeQueue({ maxPending: Number.POSITIVE_INFINITY, exemptAddresses: [] }).queue;
+  for (let i = 0; i < 1_000; i++) assert.ok(unlimited.offer(new FakeConn(), "127.0.0.1"));
+});
+
 test("one past maxConnections is refused, waiting ones included, until one has ended", async () => {
   const { queue } = makeQueue({ maxConnections: 2 });
   const [a, b] = [new FakeConn(), new FakeConn()];

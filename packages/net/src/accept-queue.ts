@@ -1,5 +1,6 @@
 import { onceAborted } from "./abort-listeners.ts";
 import type { Addr } from "./addr.ts";
+import { AddressCounts, exemptSet, type Holder } from "./address-limits.ts";
 import type { Deadline, Listener, WaitOptions } from "./conn.ts";
 import { DeadlineTimer } from "./deadline.ts";
 import type { NetError } from "./error.ts";
@@ -19,10 +20,20 @@ export interface AcceptQueueOptions {
   readonly network?: string | undefined;
   /** Most connections that wait for `accept`; one more is refused. Default 512. */
   readonly maxPending?: number | undefined;
+  /** Whose connections may fill all places of `maxPending`; of any other address `pendingShare` may wait. Default: this machine, `localAddresses`. */
+  readonly exemptAddresses?: readonly string[] | undefined;
   /** Most connections open at once, waiting ones included; one more is refused. Default: no limit. */
   readonly maxConnections?: number | undefined;
   /** Stops the source: no `offer` follows. Called once. */
   stop(): void | Promise<void>;
+}
+
+/**
+ * How many of `maxPending` places one address may take: half of them, rounded up. Else the first that comes while the application is slow would
+ * have them all, since it may have more connections open than there are places.
+ */
+export function pendingShare(maxPending: number): number {
+  return Math.ceil(maxPending / 2);
 }
 
 /** A connection that can be offered, to one queue. */
@@ -49,7 +60,9 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
   readonly #open = new Roster<C>();
   /** Closed by the application, still held by the system for the peer's sake. */
   readonly #leaving = new Roster<C>();
-  readonly #pending: C[] = [];
+  readonly #pending: Pending<C>[] = [];
+  /** Of `#pending`. */
+  readonly #perAddress: AddressCounts;
   readonly #waiters: Waiter<C>[] = [];
   readonly #onEmpty: (() => void)[] = [];
   #isStopped = false;
@@ -62,6 +75,7 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
     this.#network = options.network ?? options.addr.network;
     checkAcceptLimits(options);
     this.#maxPending = options.maxPending ?? DEFAULT_MAX_PENDING;
+    this.#perAddress = new AddressCounts(pendingShare(this.#maxPending), exemptSet(options.exemptAddresses));
     this.#maxConnections = options.maxConnections ?? Number.POSITIVE_INFINITY;
     this.#stopSource = () => options.stop();
   }
@@ -82,13 +96,32 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
     return this.#waiters.length === 0 && this.#pending.length >= this.#maxPending;
   }
 
-  /** Takes a new connection in. `false` means it was refused and the source must drop it. */
-  offer(conn: C): boolean {
+  /** True if the next connection is taken out at once, whoever's it is. */
+  get isAwaited(): boolean {
+    return this.#waiters.length > 0;
+  }
+
+  /** True if one more connection from `host` would be refused: nobody waits for it, and as many of its address wait already as may. */
+  isFullFor(host: string | undefined): boolean {
+    if (this.isFull) return true;
+    return host !== undefined && !this.isAwaited && !this.#perAddress.hasRoom(host);
+  }
+
+  /**
+   * Takes a new connection in. `false` means it was refused and the source must drop it.
+   *
+   * @param host whose it is. Left out where nobody can say: then all places are open to it.
+   */
+  offer(conn: C, host?: string): boolean {
     if (this.isFull) return false;
-    this.#open.add(conn);
     const waiter = this.#waiters.shift();
-    if (waiter) waiter.accept(conn);
-    else this.#pending.push(conn);
+    if (waiter === undefined) {
+      const holder = host === undefined ? undefined : this.#perAddress.take(host);
+      if (host !== undefined && holder === undefined) return false;
+      this.#pending.push({ conn, holder });
+    }
+    this.#open.add(conn);
+    waiter?.accept(conn);
     return true;
   }
 
@@ -116,7 +149,7 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
   accept(options?: WaitOptions): Promise<C> {
     const signal = options?.signal;
     if (signal?.aborted) return rejection(this.#canceled(signal));
-    const conn = this.#pending.shift();
+    const conn = this.#nextPending();
     if (conn !== undefined) return Promise.resolve(conn);
     if (this.#isStopped) return rejection(this.#endedError());
     const accepting = new Promise<C>((resolve, reject) => {
@@ -150,7 +183,7 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
   }
 
   #next(): Promise<IteratorResult<C, undefined>> {
-    const conn = this.#pending.shift();
+    const conn = this.#nextPending();
     if (conn !== undefined) return Promise.resolve({ done: false, value: conn });
     if (this.#failure) return Promise.reject(this.#failure);
     if (this.#isStopped) return Promise.resolve(OVER);
@@ -200,11 +233,21 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
     return this.close();
   }
 
+  #nextPending(): C | undefined {
+    const pending = this.#pending.shift();
+    return pending && this.#leavesQueue(pending);
+  }
+
+  #leavesQueue({ conn, holder }: Pending<C>): C {
+    if (holder !== undefined) this.#perAddress.release(holder);
+    return conn;
+  }
+
   /** True if it was open. */
   #done(conn: C): boolean {
     if (!this.#open.delete(conn)) return false;
-    const at = this.#pending.indexOf(conn);
-    if (at !== -1) this.#pending.splice(at, 1);
+    const at = this.#pending.findIndex((pending) => pending.conn === conn);
+    if (at !== -1) for (const pending of this.#pending.splice(at, 1)) this.#leavesQueue(pending);
     if (this.#open.size === 0) for (const tell of this.#onEmpty.splice(0)) tell();
     return true;
   }
@@ -222,7 +265,8 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
     for (const waiter of this.#waiters.splice(0)) {
       waiter.end(this.#failure, () => this.#endedError());
     }
-    for (const conn of this.#pending.splice(0)) {
+    for (const pending of this.#pending.splice(0)) {
+      const conn = this.#leavesQueue(pending);
       conn.abort();
       this.ended(conn);
     }
@@ -240,6 +284,12 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
 }
 
 const OVER: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined });
+
+/** A connection that waits for `accept`. */
+interface Pending<C> {
+  readonly conn: C;
+  readonly holder: Holder | undefined;
+}
 
 /** A call of `accept`, or of a loop's `next`. */
 class Waiter<C> {
@@ -277,8 +327,8 @@ class Waiter<C> {
 export function checkAcceptLimits(limits: Pick<AcceptQueueOptions, "maxPending" | "maxConnections">): void {
   for (const name of ["maxPending", "maxConnections"] as const) {
     const value = limits[name];
-    if (value === undefined || value === Number.POSITIVE_INFINITY || (value >= 1 && Number.isInteger(value)))
+    if (value === undefined || value === Number.POSITIVE_INFINITY || (Number.isInteger(value) && value >= 1))
       continue;
-    throw argumentError("listen", `${name} ${value} is not a whole number of at least 1`);
+    throw argumentError("listen", `${name} ${String(value)} is not a whole number of at least 1`);
   }
 }

@@ -31,6 +31,11 @@ test("a visitor is an IPv4 address, or the /64 of an IPv6 one", () => {
     "fe80::1%eth0": "fe80::1%eth0",
     "fe80::2%eth0": "fe80::2%eth0",
     unix: "unix",
+    // One of many behind a NAT64, and never this machine.
+    "64:ff9b::203.0.113.7": "64:ff9b::203.0.113.7",
+    "64:ff9b::CB00:7107": "64:ff9b::203.0.113.7",
+    "64:ff9b::7f00:1": "64:ff9b::127.0.0.1",
+    "64:ff9b:1::1": "64:ff9b:1:0::/64",
   };
   for (const [host, visitor] of Object.entries(visitors)) assert.equal(visitorOf(host), visitor, host);
 });

@@ -106,6 +106,13 @@ export class AddressCounts {
     return first;
   }
 
+  /** True if `take` would count one more. */
+  hasRoom(host: string): boolean {
+    if (this.isUnlimited) return true;
+    const held = this.#holders.get(visitorOf(host))?.held ?? 0;
+    return held < this.limit || this.#exempt.has(host);
+  }
+
   /** What `take` counted is no longer held. */
   release(holder: Holder, amount = 1): void {
     if (holder === ANYBODY) return;
@@ -131,7 +138,7 @@ export class AddressLimits {
   constructor(options: AddressLimitOptions) {
     const exempt = exemptSet(options.exemptAddresses);
     const counts = (name: keyof typeof defaultAddressLimits): AddressCounts => {
-      const limit = options[name] ?? defaultAddressLimits[name];
+      const { [name]: limit = defaultAddressLimits[name] } = options;
       if (limit !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(limit) && limit >= 1)) {
         throw argumentError("listen", `${name} ${String(limit)} is not a whole number of at least 1`);
       }
@@ -157,8 +164,11 @@ export function visitorOf(host: string): string {
   const groups = groupsOf(host.split("%")[0] ?? "");
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = groups;
   const isInLowest = a === 0 && b === 0 && c === 0 && d === 0;
+  const ipv4 = [g >> 8, g & 255, h >> 8, h & 255].join(".");
   // RFC 4291 §2.5.5.2: IPv4 within IPv6.
-  if (isInLowest && e === 0 && f === 0xffff) return [g >> 8, g & 255, h >> 8, h & 255].join(".");
+  if (isInLowest && e === 0 && f === 0xffff) return ipv4;
+  // RFC 6052 §2.1: behind a NAT64 all of IPv4 shares one /64. It stays an IPv6 address, since none of them is this machine.
+  if (a === 0x64 && b === 0xff9b && c === 0 && d === 0 && e === 0 && f === 0) return `64:ff9b::${ipv4}`;
   // Loopback, and link-local addresses (RFC 4291 §2.5.6), of which a whole network shares one /64.
   if (isInLowest || (a & 0xffc0) === 0xfe80) return host;
   return `${groups

@@ -18,7 +18,10 @@ export class AddressSet {
   constructor(option: string, list: readonly string[], allowed: readonly Addressless[] = []) {
     const given: unknown = list;
     if (!Array.isArray(given) || !given.every((each) => typeof each === "string")) {
-      throw argumentError("listen", `${option} ${shown(given)} is not a list of addresses`);
+      throw argumentError(
+        "listen",
+        `${option} ${shown(given)} is not a list of addresses, such as ["10.0.0.1"]`,
+      );
     }
     for (const text of list) {
       if ((allowed as readonly string[]).includes(text)) {

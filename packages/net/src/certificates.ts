@@ -24,7 +24,7 @@ interface Validity {
   readonly until: number;
 }
 
-/** What Node needs of a set of files, and when the certificate is valid: always, without one. */
+/** What Node needs of a set of files, and when their certificate is valid. */
 interface Material {
   readonly options: SecureContextOptions;
   readonly validity: Validity;
@@ -209,7 +209,7 @@ function validityOf(certificate: X509Certificate | undefined): Validity {
   return { from: Date.parse(certificate.validFrom), until: Date.parse(certificate.validTo) };
 }
 
-/** All results; else the failure that stands first in the list, and not the one that came first: of several files always the same is told. */
+/** All results; else the failure that stands first in the list, and not the one that came first, which would be another one each time. */
 async function firstFailureOf<T>(list: readonly Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(list);
   const results: T[] = [];

@@ -100,7 +100,11 @@ export function checkTcpDialValues(options: TcpDialOptions): void {
 
 function checkSocket(options: DialOptions | ListenOptions, op: NetOp): void {
   for (const name of ["noDelay", "keepAlive"] as const) checkKind(op, name, options[name], "boolean");
-  const signal: unknown = options.signal;
+  checkSignal(op, options.signal);
+}
+
+/** Checks a signal; `undefined` is left out. @throws NetError `invalid_argument`. */
+export function checkSignal(op: NetOp, signal: unknown): void {
   if (signal === undefined || signal instanceof AbortSignal) return;
   throw argumentError(op, `signal ${shown(signal)} is not an AbortSignal`);
 }
@@ -118,6 +122,13 @@ export function checkNames(op: NetOp, what: string, given: object, known: object
 export function checkOneOf(op: NetOp, name: string, value: unknown, allowed: readonly string[]): void {
   if (value === undefined || (typeof value === "string" && allowed.includes(value))) return;
   throw argumentError(op, `${name} ${shown(value)} is not one of ${allowed.map(shown).join(", ")}`);
+}
+
+/** Checks a whole number of at least 1, and gives it back. @throws NetError `invalid_argument`. */
+export function checkCount(op: NetOp, name: string, value: number, most = Number.MAX_SAFE_INTEGER): number {
+  if (Number.isSafeInteger(value) && value >= 1 && value <= most) return value;
+  const allowed = most === Number.MAX_SAFE_INTEGER ? "of at least 1" : `from 1 to ${most}`;
+  throw argumentError(op, `${name} ${shown(value)} is not a whole number ${allowed}`);
 }
 
 /** Checks what kind of value it is; `undefined` is left out. @throws NetError `invalid_argument`. */
@@ -145,6 +156,16 @@ export function kindOf(value: unknown): string {
 /** A value as messages show it. */
 export function shown(value: unknown): string {
   if (typeof value === "function") return "a function";
-  const text = typeof value === "number" ? String(value) : (JSON.stringify(value) ?? String(value));
+  const text = jsonOf(value) ?? String(value);
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+}
+
+/** As JSON; nothing for what has no such form: a number that is none, a symbol, a circle. */
+function jsonOf(value: unknown): string | undefined {
+  if (typeof value === "number" || typeof value === "bigint") return undefined;
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return kindOf(value); // Nobody needs to know why: the message says which option it is.
+  }
 }

@@ -151,10 +151,7 @@ function checkPair(who: string, { cert, certFile, key, keyFile }: TlsIdentity): 
 
 function checkCommon(options: TlsCommonOptions, op: NetOp): void {
   checkIdentity(op, options, "");
-  for (const name of ["ca", "crl"] as const) {
-    checkText(op, name, options[name]);
-    checkFile(op, `${name}File`, options[`${name}File`]);
-  }
+  for (const name of ["ca", "crl"] as const) checkSource(op, name, options[name], options[`${name}File`]);
   checkOneOf(op, "minVersion", options.minVersion, VERSIONS);
   if (options.handshakeTimeoutMs !== undefined) {
     checkDuration("handshakeTimeoutMs", options.handshakeTimeoutMs, 1, op);
@@ -164,10 +161,14 @@ function checkCommon(options: TlsCommonOptions, op: NetOp): void {
 
 function checkIdentity(op: NetOp, identity: TlsIdentity, prefix: string): void {
   for (const name of ["cert", "key"] as const) {
-    checkText(op, `${prefix}${name}`, identity[name]);
-    checkFile(op, `${prefix}${name}File`, identity[`${name}File`]);
+    checkSource(op, `${prefix}${name}`, identity[name], identity[`${name}File`]);
   }
   checkKind(op, `${prefix}passphrase`, identity.passphrase, "string");
+}
+
+function checkSource(op: NetOp, name: string, text: unknown, file: unknown): void {
+  checkText(op, name, text);
+  checkFile(op, `${name}File`, file);
 }
 
 function checkEnd(options: TlsEndOptions, op: NetOp): void {

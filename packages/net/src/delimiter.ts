@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { Accumulator } from "./accumulate.ts";
+import { checkNames, checkOneOf, type Names } from "./check-options.ts";
 import type { Conn, Listener } from "./conn.ts";
 import { NetError } from "./error.ts";
 import {
@@ -12,7 +13,7 @@ import {
   tooLarge,
   toText,
 } from "./frame-codec.ts";
-import { framed, type FramedOptions } from "./framed-conn.ts";
+import { framed, framedNames, type FramedOptions, MESSAGE_KINDS } from "./framed-conn.ts";
 import type { Message, MessageConn } from "./message-conn.ts";
 
 /** Longest delimiter, in bytes: it is searched for in every message, sent and received. */
@@ -23,6 +24,8 @@ export interface DelimitedOptions extends FramedOptions {
   /** Whether messages are received as `string` (checked to be UTF-8) or `Uint8Array`. Default `"binary"`. */
   readonly messages?: "text" | "binary" | undefined;
 }
+
+const names: Names<DelimitedOptions> = { ...framedNames, messages: 1 };
 
 /**
  * Makes a stream, or every stream a listener accepts, a message connection whose messages end with `delimiter`
@@ -47,7 +50,10 @@ export function delimited(
   delimiter: string | Uint8Array,
   options: DelimitedOptions = {},
 ): MessageConn | Listener<MessageConn> {
-  return framed(source, delimiterCodec(delimiter, options.messages === "text"), options);
+  checkNames("set", "delimited", options, names);
+  const { messages, ...framing } = options;
+  checkOneOf("set", "messages", messages, MESSAGE_KINDS);
+  return framed(source, delimiterCodec(delimiter, messages === "text"), framing);
 }
 
 const codecs = new Map<string, DelimiterCodec>();

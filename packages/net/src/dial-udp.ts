@@ -1,9 +1,17 @@
 import { type IpAddr, ipAddr, parseAddr } from "./addr.ts";
+import { checkKind, checkNames, type Names } from "./check-options.ts";
 import type { Deadline, WaitOptions } from "./conn.ts";
 import { ConnectedDatagramConn, type DatagramConn } from "./datagram-conn.ts";
 import { withinLimits } from "./dial-limits.ts";
 import { argumentError, type FailureSite } from "./failures.ts";
-import { bind, checkNetwork, limitsOf, type PacketNetwork, type PacketOptions } from "./listen-packet.ts";
+import {
+  bind,
+  checkNetwork,
+  limitsOf,
+  packetNames,
+  type PacketNetwork,
+  type PacketOptions,
+} from "./listen-packet.ts";
 import { netErrorFrom } from "./node-error.ts";
 import { raced, resolveHost, type Resolver } from "./resolve.ts";
 import type { UdpLimits } from "./udp-socket.ts";
@@ -18,6 +26,8 @@ export interface UdpDialOptions extends Omit<PacketOptions, "signal">, WaitOptio
   readonly resolver?: Resolver | undefined;
 }
 
+const names: Names<UdpDialOptions> = { ...packetNames, deadline: 1, localAddress: 1, resolver: 1 };
+
 /** Connects a datagram socket to a peer; of several addresses of a name the first that has a route is taken. See `dial`. */
 export async function dialUdp(
   network: PacketNetwork,
@@ -25,7 +35,10 @@ export async function dialUdp(
   options: UdpDialOptions = {},
 ): Promise<DatagramConn> {
   checkNetwork(network, "dial");
+  checkNames("dial", "a UDP dial", options, names);
   const limits = limitsOf(options, "dial");
+  checkKind("dial", "localAddress", options.localAddress, "string");
+  checkKind("dial", "resolver", options.resolver, "function");
   const addr = parseAddr(network, address, "dial");
   const site: FailureSite = { op: "dial", network, remoteAddr: addr };
   if (addr.port === 0) throw argumentError("dial", `cannot dial port 0 of ${JSON.stringify(address)}`);

@@ -3,10 +3,10 @@
  * it may change with any minor version.
  */
 export { onceAborted } from "./abort-listeners.ts";
-export { type Accepted, AcceptQueue, type AcceptQueueOptions } from "./accept-queue.ts";
+export { type Accepted, AcceptQueue, type AcceptQueueOptions, checkAcceptLimits } from "./accept-queue.ts";
 export { CertificateAlert, type Judged } from "./certificate-alert.ts";
 export { checkConnectionOptions } from "./check-connection-options.ts";
-export { checkNames } from "./check-options.ts";
+export { checkKind, checkNames, checkSignal, shown } from "./check-options.ts";
 export { checkTlsServerOptions } from "./check-tls-options.ts";
 export type { DialLimits } from "./dial-limits.ts";
 export { atEndOfTurn, type Flushable } from "./end-of-turn.ts";

@@ -1,6 +1,7 @@
 import type { Addr } from "./addr.ts";
 import { atEndOfTurn } from "./end-of-turn.ts";
 import { MAX_DELAY_MS } from "./deadline.ts";
+import { checkNames, type Names, shown } from "./check-options.ts";
 import type { Conn, Listener, WaitOptions } from "./conn.ts";
 import { NetError, type NetErrorParts } from "./error.ts";
 import {
@@ -84,6 +85,21 @@ export const defaultFramedOptions = {
   closeTimeoutMs: 5_000,
 } as const satisfies FramedOptions;
 
+/** How messages are received. */
+export const MESSAGE_KINDS = ["text", "binary"] as const;
+
+/** Every name of `FramedOptions`. */
+export const framedNames: Names<FramedOptions> = {
+  maxMessageBytes: 1,
+  receiveHighWaterBytes: 1,
+  receiveHighWaterMessages: 1,
+  sendHighWaterBytes: 1,
+  sendLimitBytes: 1,
+  writeTimeoutMs: 1,
+  messageTimeoutMs: 1,
+  closeTimeoutMs: 1,
+};
+
 /** Options made complete once for all connections of a listener. */
 interface Settings {
   readonly maxMessageBytes: number;
@@ -99,7 +115,7 @@ interface Settings {
  *
  * The connection belongs to the framing from now on. Close codes do not travel on a byte stream.
  *
- * @throws NetError `invalid_argument` for an option that is not a number above 0.
+ * @throws NetError `invalid_argument` for an option that is not a number above 0, and for names that are not known.
  */
 export function framed(conn: Conn, codec: FrameCodec, options?: FramedOptions): MessageConn;
 export function framed(listener: Listener, codec: FrameCodec, options?: FramedOptions): Listener<MessageConn>;
@@ -119,10 +135,11 @@ export function framed(
 }
 
 function complete(options: FramedOptions): Settings {
+  checkNames("set", "a framing", options, framedNames);
   const option = (name: keyof FramedOptions): number => {
-    const value = options[name] ?? defaultFramedOptions[name];
+    const { [name]: value = defaultFramedOptions[name] } = options;
     if (typeof value === "number" && value > 0) return value;
-    throw argumentError("set", `${name} ${String(value)} is not a number above 0`);
+    throw argumentError("set", `${name} ${shown(value)} is not a number above 0`);
   };
   return {
     maxMessageBytes: option("maxMessageBytes"),

@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { Accumulator } from "./accumulate.ts";
+import { checkNames, checkOneOf, type Names } from "./check-options.ts";
 import type { Conn, Listener } from "./conn.ts";
 import { NetError } from "./error.ts";
 import {
@@ -13,7 +14,7 @@ import {
   tooLarge,
   toText,
 } from "./frame-codec.ts";
-import { framed, type FramedOptions } from "./framed-conn.ts";
+import { framed, framedNames, type FramedOptions, MESSAGE_KINDS } from "./framed-conn.ts";
 import type { Message, MessageConn } from "./message-conn.ts";
 
 /**
@@ -27,6 +28,8 @@ export interface LengthPrefixedOptions extends FramedOptions {
   /** Whether messages are received as `string` (checked to be UTF-8) or `Uint8Array`. Default `"binary"`. */
   readonly messages?: "text" | "binary" | undefined;
 }
+
+const names: Names<LengthPrefixedOptions> = { ...framedNames, messages: 1 };
 
 /**
  * Makes a stream, or every stream a listener accepts, a message connection in which each message follows its length.
@@ -53,7 +56,10 @@ export function lengthPrefixed(
   prefix: LengthPrefix,
   options: LengthPrefixedOptions = {},
 ): MessageConn | Listener<MessageConn> {
-  return framed(source, lengthPrefixCodec(prefix, options.messages === "text"), options);
+  checkNames("set", "lengthPrefixed", options, names);
+  const { messages, ...framing } = options;
+  checkOneOf("set", "messages", messages, MESSAGE_KINDS);
+  return framed(source, lengthPrefixCodec(prefix, messages === "text"), framing);
 }
 
 /** The codec for a prefix, always the same one, so that a prepared message is encoded once for all connections. */

@@ -1,6 +1,7 @@
 import { createSocket, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
 import { parseAddr } from "./addr.ts";
+import { checkCount, checkKind, checkNames, checkSignal, type Names } from "./check-options.ts";
 import { NetError } from "./error.ts";
 import { argumentError, canceledError, type FailureSite } from "./failures.ts";
 import { netErrorFrom } from "./node-error.ts";
@@ -33,6 +34,18 @@ export interface PacketOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Every name of `PacketOptions`. */
+export const packetNames: Names<PacketOptions> = {
+  queueDatagrams: 1,
+  queueBytes: 1,
+  sendLimitBytes: 1,
+  readBufferBytes: 1,
+  writeBufferBytes: 1,
+  reuseAddr: 1,
+  ipv6Only: 1,
+  signal: 1,
+};
+
 /** Used where `PacketOptions` leaves a limit out. */
 export const defaultPacketLimits: UdpLimits = {
   queueDatagrams: 1_024,
@@ -57,6 +70,7 @@ export async function listenPacket(
   options: PacketOptions = {},
 ): Promise<PacketConn> {
   checkNetwork(network, "listen");
+  checkNames("listen", "a datagram socket", options, packetNames);
   const limits = limitsOf(options, "listen");
   const addr = parseAddr(network, address, "listen");
   const site: FailureSite = { op: "listen", network, localAddr: addr };
@@ -77,6 +91,9 @@ export async function listenPacket(
   throw failure;
 }
 
+/** Node takes no more for SO_RCVBUF and SO_SNDBUF. */
+const MAX_SYSTEM_BUFFER_BYTES = 2 ** 31 - 1;
+
 const lacksIPv6: ReadonlySet<string> = new Set(["unsupported", "address_not_available"]);
 
 function anyHosts(network: PacketNetwork): readonly string[] {
@@ -94,12 +111,16 @@ export function checkNetwork(network: string, op: "listen" | "dial"): void {
   }
 }
 
-/** @throws NetError `invalid_argument` */
+/** Checks the values, too. @throws NetError `invalid_argument` */
 export function limitsOf(options: PacketOptions, op: "listen" | "dial"): UdpLimits {
+  for (const name of ["reuseAddr", "ipv6Only"] as const) checkKind(op, name, options[name], "boolean");
+  checkSignal(op, options.signal);
+  for (const name of ["readBufferBytes", "writeBufferBytes"] as const) {
+    if (options[name] !== undefined) checkCount(op, name, options[name], MAX_SYSTEM_BUFFER_BYTES);
+  }
   const limit = (name: keyof UdpLimits): number => {
-    const value = options[name] ?? defaultPacketLimits[name];
-    if (Number.isInteger(value) && value > 0) return value;
-    throw argumentError(op, `${name} ${String(value)} is not a whole number of at least 1`);
+    const { [name]: value = defaultPacketLimits[name] } = options;
+    return checkCount(op, name, value);
   };
   return {
     queueDatagrams: limit("queueDatagrams"),

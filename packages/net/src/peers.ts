@@ -4,9 +4,11 @@ import { MAX_DELAY_MS } from "./deadline.ts";
 import type { IpAddr } from "./addr.ts";
 import { AddressCookies } from "./address-cookie.ts";
 import { AddressCounts, exemptSet, hostOf } from "./address-limits.ts";
+import { checkKind, checkNames, checkOneOf, type Names, shown } from "./check-options.ts";
 import type { Deadline, Listener, WaitOptions } from "./conn.ts";
 import { NetError } from "./error.ts";
 import { argumentError, type FailureSite, timeoutError } from "./failures.ts";
+import { MESSAGE_KINDS } from "./framed-conn.ts";
 import type { InboxLimits } from "./inbox.ts";
 import type { MessageConn, SendOutcome } from "./message-conn.ts";
 import type { Packet, PacketConn } from "./packet-conn.ts";
@@ -78,6 +80,24 @@ export const defaultPeersOptions = {
   maxPending: 512,
 } as const satisfies PeersOptions;
 
+const names: Names<PeersOptions> = {
+  idleTimeoutMs: 1,
+  maxPeers: 1,
+  maxPeersPerAddress: 1,
+  maxUnverifiedPeers: 1,
+  maxMessageBytes: 1,
+  maxSendBytes: 1,
+  receiveLimitBytes: 1,
+  receiveLimitMessages: 1,
+  closeTimeoutMs: 1,
+  maxPending: 1,
+  exemptAddresses: 1,
+  verifyLoopback: 1,
+  messages: 1,
+  newlines: 1,
+  clock: 1,
+};
+
 /** A listener of the peers of a datagram socket. */
 export interface PeerListener extends Listener<MessageConn> {
   readonly addr: IpAddr;
@@ -98,7 +118,7 @@ export interface PeerListener extends Listener<MessageConn> {
  * bytes than came from it: nobody can be flooded through this server. The socket belongs to the listener from now on, and
  * is closed once the listener is and the last peer has gone.
  *
- * @throws NetError `invalid_argument` for a limit that is not a number above 0.
+ * @throws NetError `invalid_argument` for a limit that is not a number above 0, and for names that are not known.
  * @example
  * const listener = peers(await listenPacket("udp", ":7001"));
  * for await (const conn of listener) serve(conn).catch(report);
@@ -140,6 +160,7 @@ class DatagramPeers implements PeerListener, PeerHome {
   #evicted = 0;
 
   constructor(packets: PeerSocket, options: PeersOptions) {
+    checkOptions(options);
     const limits = limitsOf(options);
     this.idleTimeoutMs = limits.idleTimeoutMs;
     this.maxSendBytes = limits.maxSendBytes;
@@ -350,12 +371,20 @@ class DatagramPeers implements PeerListener, PeerHome {
   }
 }
 
+function checkOptions(options: PeersOptions): void {
+  checkNames("listen", "peers", options, names);
+  for (const name of ["verifyLoopback", "newlines"] as const)
+    checkKind("listen", name, options[name], "boolean");
+  checkOneOf("listen", "messages", options.messages, MESSAGE_KINDS);
+  checkKind("listen", "clock", options.clock, "object");
+}
+
 function limitsOf(options: PeersOptions): Limits {
   const limits: Record<string, number> = {};
   for (const [name, fallback] of Object.entries(defaultPeersOptions)) {
-    const value: unknown = Reflect.get(options, name) ?? fallback;
+    const { [name]: value = fallback }: Record<string, unknown> = { ...options };
     if (typeof value !== "number" || !(value > 0)) {
-      throw argumentError("listen", `${name} ${String(value)} is not a number above 0`);
+      throw argumentError("listen", `${name} ${shown(value)} is not a number above 0`);
     }
     limits[name] = value;
   }

@@ -30,9 +30,10 @@ export class ProxyProtocol {
 
   /** @throws NetError `invalid_argument` for what is neither an address nor a network. */
   constructor(options: ProxyProtocolOptions) {
-    this.#trusted = new AddressSet("proxyProtocol.trusted", options.trusted);
-    this.#timeoutMs = options.timeoutMs ?? DEFAULT_PROXY_TIMEOUT_MS;
-    checkDuration("proxyProtocol.timeoutMs", this.#timeoutMs, 1, "listen");
+    const { trusted, timeoutMs = DEFAULT_PROXY_TIMEOUT_MS } = options;
+    this.#trusted = new AddressSet("proxyProtocol.trusted", trusted);
+    checkDuration("proxyProtocol.timeoutMs", timeoutMs, 1, "listen");
+    this.#timeoutMs = timeoutMs;
   }
 
   /** True if connections from this host begin with a header. */

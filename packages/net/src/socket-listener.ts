@@ -48,7 +48,7 @@ export async function listenOn(
   const proxy = options?.proxyProtocol && new ProxyProtocol(options.proxyProtocol);
   const backlog = options?.backlog;
   if (backlog !== undefined && !(Number.isInteger(backlog) && backlog >= 1)) {
-    throw argumentError("listen", `backlog ${backlog} is not a whole number of at least 1`);
+    throw argumentError("listen", `backlog ${String(backlog)} is not a whole number of at least 1`);
   }
   const server = createServer({
     ...nodeSocketOptions(options, "listen"),
@@ -62,6 +62,7 @@ export async function listenOn(
     network: kind.network,
     maxPending,
     maxConnections,
+    exemptAddresses: options?.exemptAddresses,
     stop: () => admission.stop(),
   });
   const admission = new Admission(kind, server, queue, options ?? {}, limits, proxy);
@@ -210,10 +211,20 @@ class Admission implements StreamConnOwner {
   }
 
   #offer(raw: RawConnection, conn: StreamConn): void {
-    const reason = this.#watchFirstByte(raw, conn) ? "max_pending" : "max_half_open_per_address";
-    if (reason === "max_pending" && this.#queue.offer(conn)) return;
+    const reason = this.#excessOf(raw, conn);
+    if (reason === undefined) return;
     conn.abort();
     this.#told(reason, raw.remoteAddr, undefined);
+  }
+
+  /** Offers it. The limit that it would be past. */
+  #excessOf(raw: RawConnection, conn: StreamConn): RefusalReason | undefined {
+    const host = hostOf(raw.remoteAddr);
+    // First of all: who has been refused a place is not to be watched.
+    if (this.#queue.isFull) return "max_pending";
+    if (this.#queue.isFullFor(host)) return "max_pending_per_address";
+    if (!this.#watchFirstByte(raw, conn)) return "max_half_open_per_address";
+    return this.#queue.offer(conn, host) ? undefined : "max_pending";
   }
 
   /** False: its address has as many silent ones as it may. */

@@ -32,7 +32,7 @@ export interface NodeSocketOptions {
 
 /** Checks the options and fills in the defaults. @throws NetError `invalid_argument`. */
 export function nodeSocketOptions(options: SocketOptions | undefined, op: NetOp): NodeSocketOptions {
-  const keepAliveInitialDelay = options?.keepAliveIdleMs ?? DEFAULT_KEEP_ALIVE_IDLE_MS;
+  const { keepAliveIdleMs: keepAliveInitialDelay = DEFAULT_KEEP_ALIVE_IDLE_MS } = options ?? {};
   checkDuration("keepAliveIdleMs", keepAliveInitialDelay, 1000, op);
   if (options?.closeTimeoutMs !== undefined) checkDuration("closeTimeoutMs", options.closeTimeoutMs, 0, op);
   return {

@@ -49,7 +49,7 @@ export async function connectFirst<T>(
   start: (target: DialTarget) => Attempt<T>,
 ): Promise<T> {
   const site: FailureSite = { op: "dial", network, remoteAddr: addr };
-  const delayMs = options?.attemptDelayMs ?? DEFAULT_ATTEMPT_DELAY_MS;
+  const { attemptDelayMs: delayMs = DEFAULT_ATTEMPT_DELAY_MS } = options ?? {};
   checkDuration("attemptDelayMs", delayMs, 0, "dial");
   const local =
     options?.localAddress === undefined ? undefined : parseAddr(network, options.localAddress, "dial");

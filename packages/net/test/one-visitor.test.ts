@@ -4,10 +4,9 @@ import { EventEmitter, once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { after, test } from "node:test";
 import { connect as connectSecurely } from "node:tls";
-import { takeRounds } from "@zocalo/integrity";
+import { TestCertificates, takeRounds } from "@zocalo/integrity";
 import { type CloseInfo, type Conn, lines, type Listener, listen, type Refusal } from "@zocalo/net";
 import { checkPeriodMs } from "@zocalo/net/transport";
-import { TestCertificates } from "./certificates.ts";
 
 const certificates = new TestCertificates();
 after(() => certificates.remove());
@@ -103,6 +102,38 @@ test("one past maxConnectionsPerAddress is closed, and there is room again when 
   for (const socket of [...greedy, honest, next]) socket.destroy();
   await listener.abort();
 });
+
+for (const network of ["tcp", "tls"] as const) {
+  test(`over ${network} one address fills half of the queue of an application that accepts slowly, and no more`, async (t) => {
+    const { log, onRefuse } = refusals();
+    const options = { ...(network === "tls" ? { cert, key } : {}), maxPending: 6, exemptAddresses, onRefuse };
+    const listener = await listen(network as "tls", "127.0.0.1:0", options);
+    const port = portOf(listener);
+    const visit = async (localAddress: string): Promise<Socket> => {
+      const below = await connectFrom(localAddress, port);
+      if (network === "tcp") return below;
+      const socket = connectSecurely({ ...trust, socket: below, host: "127.0.0.1" });
+      socket.on("error", () => undefined);
+      await once(socket, "secureConnect");
+      return socket;
+    };
+    const greedy: Socket[] = [];
+    for (let count = 0; count < 3; count++) greedy.push(await visit(GREEDY));
+    const past = await visit(GREEDY);
+    await closed(past);
+    assert.deepEqual(log, [`max_pending_per_address ${GREEDY}`], "one past it, and none at it");
+    const honest = await visit(HONEST);
+    const echoed = roundTrip(honest);
+    echoAll(listener); // Now it accepts, the honest one last.
+    t.diagnostic(`round trip of an honest client in the same queue: ${await echoed}`);
+    for (const socket of greedy) await roundTrip(socket);
+    const next = await visit(GREEDY);
+    await roundTrip(next);
+    assert.equal(log.length, 1);
+    for (const socket of [...greedy, honest, next]) socket.destroy();
+    await listener.abort();
+  });
+}
 
 test("this machine is exempt unless asked, over TCP and Unix", async () => {
   const { log, onRefuse } = refusals();

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Conn, dial, fromNodeStream, listen, type Listener, pipe } from "@zocalo/net";
 import { StreamConn } from "../src/stream-conn.ts";
-import { TestCertificates } from "./certificates.ts";
+import { TestCertificates } from "@zocalo/integrity";
 import type { Pair } from "./conn-contract.ts";
 import { SlicingTransport } from "./slicing-transport.ts";
 

@@ -323,7 +323,7 @@ const listenerCalls: Readonly<Record<string, Call<AnyListener>>> = {
   [DISPOSE]: (listener) => listener[Symbol.asyncDispose](),
 };
 const neverReject = ["close", "abort", DISPOSE];
-const queueOthers = [ITERATE, "ended", "fail", "forEachOpen", "leaving", "offer"];
+const queueOthers = [ITERATE, "ended", "fail", "forEachOpen", "isFullFor", "leaving", "offer"];
 
 /** With one connection that is open, so that there is something to wait for. */
 async function occupied(

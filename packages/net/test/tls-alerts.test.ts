@@ -13,7 +13,7 @@ import {
   type Refusal,
   type TlsListenOptions,
 } from "@zocalo/net";
-import { TestCertificates, type TestIdentity } from "./certificates.ts";
+import { TestCertificates, type TestIdentity } from "@zocalo/integrity";
 
 const ours = new TestCertificates();
 const theirs = new TestCertificates();

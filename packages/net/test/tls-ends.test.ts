@@ -6,7 +6,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { after, test, type TestContext } from "node:test";
 import { connect, type TLSSocket } from "node:tls";
 import { type Conn, dial, type IpAddr, type Listener, listen, type NetError } from "@zocalo/net";
-import { TestCertificates } from "./certificates.ts";
+import { TestCertificates } from "@zocalo/integrity";
 
 const certificates = new TestCertificates();
 after(() => certificates.remove());

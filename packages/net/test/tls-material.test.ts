@@ -6,7 +6,7 @@ import { open as openFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { type Conn, dial, type Listener, listen, NetError, type TlsListenOptions } from "@zocalo/net";
-import { TestCertificates, type TestIdentity } from "./certificates.ts";
+import { TestCertificates, type TestIdentity } from "@zocalo/integrity";
 
 const certificates = new TestCertificates();
 after(() => certificates.remove());

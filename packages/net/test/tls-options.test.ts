@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { dial, listen, type TlsDialOptions, type TlsListenOptions } from "@zocalo/net";
-import { TestCertificates } from "./certificates.ts";
+import { TestCertificates } from "@zocalo/integrity";
 
 const certificates = new TestCertificates();
 after(() => certificates.remove());

@@ -15,7 +15,7 @@ import {
   type Refusal,
   type TlsListenOptions,
 } from "@zocalo/net";
-import { TestCertificates } from "./certificates.ts";
+import { TestCertificates } from "@zocalo/integrity";
 
 const certificates = new TestCertificates();
 after(() => certificates.remove());

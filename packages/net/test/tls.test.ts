@@ -11,7 +11,7 @@ import {
   type Refusal,
   type TlsDialOptions,
 } from "@zocalo/net";
-import { TestCertificates } from "./certificates.ts";
+import { TestCertificates } from "@zocalo/integrity";
 
 const certificates = new TestCertificates();
 after(() => certificates.remove());

@@ -3,7 +3,13 @@ import { type ClientRequest, type IncomingMessage, request as httpRequest } from
 import type { Socket } from "node:net";
 import { checkServerIdentity, type ConnectionOptions } from "node:tls";
 import { NetError, printable, type Resolver } from "@zocalo/net";
-import { checkConnectionOptions, checkNames, transportOf } from "@zocalo/net/transport";
+import {
+  checkConnectionOptions,
+  checkKind,
+  checkNames,
+  checkSignal,
+  transportOf,
+} from "@zocalo/net/transport";
 import { WebSocketConn } from "./conn.ts";
 import { Compression } from "./core/compression.ts";
 import { type Connected, type ConnectOptions, connectTcp, reasonOf, resolverOf, secure } from "./connect.ts";
@@ -17,12 +23,9 @@ import {
   compressionSettings,
   offerDeflate,
 } from "./handshake/deflate.ts";
-import { headerFault, isToken } from "./handshake/fields.ts";
+import { checkHeaders, checkSubprotocols } from "./handshake/added-fields.ts";
 import { type ConnOptions, connOptionNames, connSettings, handshakeTimeout, wholeNumber } from "./options.ts";
 import { MAX_INTERIM_ANSWERS, MAX_STATUS_TEXT, openTunnel, parseProxy } from "./proxy.ts";
-
-/** Headers that are the handshake's business. */
-const OWN_HEADER = /^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/i;
 
 /** How `dial` connects. Names that are not listed here are refused (`invalid_argument`), those of `tls` and `proxyTls` too. */
 export interface DialOptions extends ConnOptions {
@@ -97,11 +100,9 @@ export async function dial(url: string | URL, given: DialOptions = {}): Promise<
   const settings = connSettings(options);
   const proxy = options.proxy === undefined ? undefined : parseProxy(options.proxy);
   const timeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
-  let words: Words = {
-    headers: checkHeaders(options.headers ?? {}),
-    subprotocols: checkSubprotocols(options.subprotocols ?? []),
-    tls: options.tls,
-  };
+  const { headers = {}, subprotocols = [] } = options;
+  checkSubprotocols(subprotocols);
+  let words: Words = { headers: { ...headers }, subprotocols, tls: options.tls };
   const compression = compressionSettings(options.compression);
   const maxRedirects = wholeNumber("maxRedirects", options.maxRedirects, 0, 0);
   const limits = new DialLimits(target.host, timeoutMs, options.signal);
@@ -200,6 +201,10 @@ function wordsForAnyServer({ tls }: Words): Words {
 export function checkedDialOptions(options: DialOptions): DialOptions {
   try {
     checkNames("dial", "a WebSocket dial", options, dialOptionNames);
+    checkKind("dial", "resolver", options.resolver, "function");
+    checkKind("dial", "localAddress", options.localAddress, "string");
+    checkSignal("dial", options.signal);
+    if (options.headers !== undefined) checkHeaders("dial", options.headers);
     const { tls, proxyTls } = options;
     return {
       ...options,
@@ -361,25 +366,6 @@ function requestError(name: string, cause: Error): WebSocketError {
       ? `${name} closed the connection before it answered`
       : `the connection to ${name} broke before it answered: ${reasonOf(cause)}`;
   return new WebSocketError("connect_failed", message, { cause });
-}
-
-function checkSubprotocols(subprotocols: readonly string[]): readonly string[] {
-  for (const name of subprotocols) {
-    if (!isToken(name))
-      throw new WebSocketError("invalid_argument", `subprotocol ${JSON.stringify(name)} is not a token`);
-  }
-  if (new Set(subprotocols).size < subprotocols.length) {
-    throw new WebSocketError("invalid_argument", "a subprotocol is named twice");
-  }
-  return subprotocols;
-}
-
-function checkHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  for (const [name, value] of Object.entries(headers)) {
-    const fault = OWN_HEADER.test(name) ? `header ${name} is set by the handshake` : headerFault(name, value);
-    if (fault !== undefined) throw new WebSocketError("invalid_argument", fault);
-  }
-  return { ...headers };
 }
 
 function requestHeaders(

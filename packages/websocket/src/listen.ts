@@ -18,7 +18,15 @@ import {
   unixAddr,
   type WaitOptions,
 } from "@zocalo/net";
-import { AcceptQueue, checkTlsServerOptions, netErrorFrom, tell, TlsHandshakes } from "@zocalo/net/transport";
+import {
+  AcceptQueue,
+  checkAcceptLimits,
+  checkKind,
+  checkTlsServerOptions,
+  netErrorFrom,
+  tell,
+  TlsHandshakes,
+} from "@zocalo/net/transport";
 import { WebSocketConn } from "./conn.ts";
 import { CLOSE } from "./core/close-code.ts";
 import { WebSocketError } from "./error.ts";
@@ -29,7 +37,7 @@ import { pathOf, toOriginForm } from "./handshake/target.ts";
 import { incomingMessage } from "./incoming-message.ts";
 import { handshakeTimeout } from "./options.ts";
 import { refuse } from "./refuse.ts";
-import { Upgrader, type UpgraderOptions, upgraderOptionNames } from "./upgrader.ts";
+import { hostOfSocket, Upgrader, type UpgraderOptions, upgraderOptionNames } from "./upgrader.ts";
 
 const NOTHING = Buffer.alloc(0);
 
@@ -37,7 +45,10 @@ const NOTHING = Buffer.alloc(0);
 export interface AttachOptions extends UpgraderOptions {
   /** The path that is upgraded, as it stands in the request, without its query (and without scheme and host, if the target is in absolute form). Default: every path. Others are answered with 404, unless the server has other `upgrade` listeners. */
   readonly path?: string | undefined;
-  /** Connections that may wait for `accept`; more are answered with 503. Default 512. */
+  /**
+   * Connections that may wait for `accept`; more are answered with 503. Of one address half of them may, rounded up, unless it is in `exemptAddresses`; more are
+   * answered with 429. Default 512.
+   */
   readonly maxPending?: number | undefined;
   /** Connections that may be open at once; more are answered with 503. Default: no limit. */
   readonly maxConnections?: number | undefined;
@@ -98,6 +109,7 @@ const MAX_UNANSWERED = 16;
 export async function listen(address: string, given: ListenOptions = {}): Promise<Listener<WebSocketConn>> {
   const { host, port } = parseAddr("tcp", address, "listen");
   const options = { ...given, allowedHosts: HostNames.ofListener(host, given.allowedHosts) };
+  checkAttachOptions(options);
   const handshakeTimeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
   const httpOptions = {
     // Whoever sends its request slowly, or never ends it, is cut off.
@@ -125,9 +137,7 @@ export async function listen(address: string, given: ListenOptions = {}): Promis
   };
   const site = { op: "listen", network: "websocket", localAddr: ipAddr("tcp", host, port) } as const;
   if (options.tls !== undefined) checkTlsServerOptions(options.tls);
-  if (options.onTlsRefused !== undefined && typeof options.onTlsRefused !== "function") {
-    throw new WebSocketError("invalid_argument", "onTlsRefused is not a function");
-  }
+  checkKind("listen", "onTlsRefused", options.onTlsRefused, "function");
   const tls = options.tls && {
     ...options.tls,
     handshakeTimeoutMs: options.tls.handshakeTimeoutMs ?? handshakeTimeoutMs,
@@ -184,6 +194,7 @@ function secureBy(
  * for await (const conn of listener) serve(conn).catch(report);
  */
 export function attach(server: Server, options: AttachOptions = {}): Listener<WebSocketConn> {
+  checkAttachOptions(options);
   return new WebSocketListener(server, new Upgrader(options, attachOptionNames), options, {
     stop: ignore,
     asked: ignore,
@@ -195,6 +206,15 @@ interface Door {
   stop(): void;
   /** This socket has asked for an upgrade. */
   asked(socket: Duplex): void;
+}
+
+/** Those that an upgrader does not have. @throws WebSocketError or NetError `invalid_argument`. */
+function checkAttachOptions({ path, onRefused, maxPending, maxConnections }: AttachOptions): void {
+  checkAcceptLimits({ maxPending, maxConnections });
+  checkKind("listen", "onRefused", onRefused, "function");
+  checkKind("listen", "path", path, "string");
+  if (path === undefined || path.startsWith("/")) return;
+  throw new WebSocketError("invalid_argument", `path ${JSON.stringify(path)} does not begin with "/"`);
 }
 
 class WebSocketListener implements Listener<WebSocketConn> {
@@ -220,6 +240,7 @@ class WebSocketListener implements Listener<WebSocketConn> {
       network: "websocket",
       maxPending: options.maxPending,
       maxConnections: options.maxConnections,
+      exemptAddresses: options.exemptAddresses,
       stop: () => {
         removeRoute(server, route);
         door.stop();
@@ -262,9 +283,10 @@ class WebSocketListener implements Listener<WebSocketConn> {
     const rest = bytes.subarray(request.byteLength);
     const head = rest.length === 0 ? NOTHING : Buffer.from(rest); // They are lent.
     const exchange = { request, socket, head };
-    const conn = this.#queue.isFull ? undefined : this.#upgrader.upgradeUnasked(exchange);
+    const host = this.#hostToCount(socket);
+    const conn = this.#queue.isFullFor(host) ? undefined : this.#upgrader.upgradeUnasked(exchange);
     if (conn !== undefined) {
-      this.#offer(conn);
+      this.#offer(conn, host);
       return true;
     }
     const message = incomingMessage(request, socket, server);
@@ -279,23 +301,40 @@ class WebSocketListener implements Listener<WebSocketConn> {
       refuse(socket, { status: 503, reason: "too many connections", headers: { "Retry-After": "1" } });
       return;
     }
+    let host = this.#hostToCount(socket);
+    if (this.#queue.isFullFor(host)) {
+      const reason = "too many connections from this address wait";
+      refuse(socket, { status: 429, reason, headers: { "Retry-After": "1" } });
+      return;
+    }
     try {
       const conn = this.#upgrader.upgradeWith({ request, socket, head });
-      if (conn instanceof WebSocketConn) this.#offer(conn);
-      else conn.then(this.#offer, (error: unknown) => this.#refused(error, request));
+      if (conn instanceof WebSocketConn) this.#offer(conn, host);
+      else {
+        host ??= hostOfSocket(socket); // Who knows whether somebody waits for it by then.
+        conn.then(
+          (opened) => this.#offer(opened, host),
+          (error: unknown) => this.#refused(error, request),
+        );
+      }
     } catch (error) {
       this.#refused(error, request);
     }
+  }
+
+  /** The peer's address, if a place in the queue is to be counted for it. Else it is not asked for, which costs a system call. */
+  #hostToCount(socket: Duplex): string | undefined {
+    return this.#queue.isAwaited ? undefined : hostOfSocket(socket);
   }
 
   #refused(error: unknown, request: IncomingMessage): void {
     this.#options.onRefused?.(error as Error, request);
   }
 
-  readonly #offer = (conn: WebSocketConn): void => {
-    if (this.#queue.offer(conn)) return;
+  #offer(conn: WebSocketConn, host: string | undefined): void {
+    if (this.#queue.offer(conn, host)) return;
     conn.close(CLOSE.goingAway, "going away").catch(ignore);
-  };
+  }
 }
 
 interface Route {

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { AddressLimits, type Holder } from "@zocalo/net";
-import { checkNames, remoteEnd, transportOf } from "@zocalo/net/transport";
+import { checkKind, checkNames, remoteEnd, transportOf } from "@zocalo/net/transport";
 import { WebSocketConn } from "./conn.ts";
 import { Compression } from "./core/compression.ts";
 import { WebSocketError } from "./error.ts";
@@ -12,7 +12,7 @@ import {
   type CompressionSettings,
   compressionSettings,
 } from "./handshake/deflate.ts";
-import { headerFault, isToken } from "./handshake/fields.ts";
+import { checkHeaders, checkSubprotocols, headerFault } from "./handshake/added-fields.ts";
 import { HostNames } from "./handshake/host-names.ts";
 import type { HandshakeRequest } from "./handshake/origin.ts";
 import { isRefusal, type Refusal, readUpgrade, type UpgradeRequest } from "./handshake/server.ts";
@@ -29,8 +29,6 @@ import { packRequest } from "./request-info.ts";
 
 /** Headers from which on Node's parser may leave some out, unless the server says otherwise by `maxHeadersCount`. */
 const NODE_MAX_HEADERS = 1000;
-/** Headers that are this package's business. */
-const OWN_HEADER = /^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/i;
 
 /** What an `upgrade` event brings. */
 export interface Exchange<R extends HandshakeRequest = IncomingMessage> {
@@ -143,9 +141,7 @@ export class Upgrader {
   constructor(options: UpgraderOptions = {}, names: object = upgraderOptionNames) {
     checkNames("listen", "a WebSocket listener", options, names);
     for (const name of ["checkOrigin", "authorize"] as const) {
-      const value: unknown = options[name];
-      if (value === undefined || typeof value === "function") continue;
-      throw new WebSocketError("invalid_argument", `${name} ${JSON.stringify(value)} is not a function`);
+      checkKind("listen", name, options[name], "function");
     }
     this.#options = options;
     this.#settings = connSettings(options);
@@ -153,14 +149,9 @@ export class Upgrader {
     this.limits = new AddressLimits(options);
     this.#compression = compressionSettings(options.compression);
     this.#handshakeTimeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
-    this.#headerLines =
-      typeof options.headers === "function" ? undefined : headerLines(options.headers ?? {});
-    for (const name of Array.isArray(options.subprotocols)
-      ? (options.subprotocols as readonly string[])
-      : []) {
-      if (!isToken(name))
-        throw new WebSocketError("invalid_argument", `subprotocol ${JSON.stringify(name)} is not a token`);
-    }
+    const { headers = {}, subprotocols = [] } = options;
+    this.#headerLines = typeof headers === "function" ? undefined : headerLines(headers);
+    if (typeof subprotocols !== "function") checkSubprotocols(subprotocols);
   }
 
   /**
@@ -400,12 +391,9 @@ function firstOffered(ours: readonly string[] | undefined, asked: UpgradeRequest
 }
 
 function headerLines(headers: Readonly<Record<string, string>>): string {
+  checkHeaders("listen", headers);
   let lines = "";
-  for (const [name, value] of Object.entries(headers)) {
-    const fault = OWN_HEADER.test(name) ? `header ${name} is set by the handshake` : headerFault(name, value);
-    if (fault !== undefined) throw new WebSocketError("invalid_argument", fault);
-    lines += `${name}: ${value}\r\n`;
-  }
+  for (const [name, value] of Object.entries(headers)) lines += `${name}: ${value}\r\n`;
   return lines;
 }
 

@@ -334,6 +334,31 @@ test("handshakes of TLS that stop half-way hold a port for nobody else", async (
   for (const { socket } of [silent, honest]) socket.destroy();
 });
 
+test("one address fills half of the queue of an application that accepts slowly, and no more", async (t) => {
+  for (const authorize of [undefined, () => undefined]) {
+    await using listener = await listen(ANY_PORT, { maxPending: 4, exemptAddresses, authorize });
+    const port = portOf(listener);
+    const greedy: Visitor[] = [];
+    for (let count = 0; count < 2; count++) greedy.push(await (await Visitor.from(GREEDY, port)).upgrade());
+    const past = await Visitor.from(GREEDY, port);
+    past.socket.write(upgradeRequest());
+    assert.match(await past.rest(), /^HTTP\/1\.1 429 /, "one past it, and none at it");
+    const honest = await (await Visitor.from(HONEST, port)).upgrade();
+    echoAll(listener); // Now it accepts, the honest one last.
+    t.diagnostic(`round trip of an honest client in the same queue: ${await honest.roundTrip()}`);
+    const next = await (await Visitor.from(GREEDY, port)).upgrade();
+    await next.roundTrip();
+    for (const { socket } of [...greedy, honest, next]) socket.destroy();
+  }
+});
+
+test("a text is no list of addresses", async () => {
+  const exempt = { exemptAddresses: "10.0.0.1" as never };
+  const message = /exemptAddresses "10\.0\.0\.1" is not a list of addresses/;
+  await assert.rejects(listen(ANY_PORT, exempt), { code: "invalid_argument", message });
+  assert.throws(() => new Upgrader(exempt), { code: "invalid_argument", message });
+});
+
 test("limits that are none are refused before a port is taken", async () => {
   for (const options of [
     { maxConnectionsPerAddress: 0 },

@@ -26,7 +26,6 @@ export interface AskerLimits {
 
 /** An address that asks, or has asked in this second. */
 interface Visitor {
-  readonly host: string;
   readonly sockets: Set<Socket>;
   asked: number;
 }
@@ -34,6 +33,8 @@ interface Visitor {
 /** A connection that is no WebSocket, or not yet. */
 interface Asker {
   readonly visitor: Visitor;
+  /** One of the hosts of that address. */
+  readonly host: string;
   unanswered: number;
   /** When it may be cut for time, in checks; 0 until its first request, for which Node has a time. */
   checksLeft: number;
@@ -66,12 +67,12 @@ export class Askers {
     const name = visitorOf(host);
     let visitor = this.#visitors.get(name);
     if (visitor === undefined) {
-      visitor = { host, sockets: new Set(), asked: 0 };
+      visitor = { sockets: new Set(), asked: 0 };
       this.#visitors.set(name, visitor);
     }
-    if (!this.#mayAsk(visitor)) return false;
+    if (!this.#mayAsk(visitor, host)) return false;
     visitor.sockets.add(socket);
-    this.#askers.set(socket, { visitor, unanswered: 0, checksLeft: 0 });
+    this.#askers.set(socket, { visitor, host, unanswered: 0, checksLeft: 0 });
     socket.once("close", () => this.#gone(socket));
     return true;
   }
@@ -81,7 +82,7 @@ export class Askers {
     const asker = this.#askers.get(socket);
     if (asker === undefined) return false;
     // Node goes on with what it had read of a connection that is cut, which is work, too.
-    if (!this.#mayAsk(asker.visitor)) for (const each of asker.visitor.sockets) each.destroy();
+    if (!this.#mayAsk(asker.visitor, asker.host)) for (const each of asker.visitor.sockets) each.destroy();
     if (socket.destroyed) return false;
     if (asker.unanswered >= MAX_UNANSWERED) {
       socket.destroy();
@@ -105,9 +106,9 @@ export class Askers {
     this.#gone(socket);
   }
 
-  #mayAsk(visitor: Visitor): boolean {
+  #mayAsk(visitor: Visitor, host: string): boolean {
     visitor.asked++;
-    return visitor.asked <= this.#mostPerCheck || this.#limits.exempt.has(visitor.host);
+    return visitor.asked <= this.#mostPerCheck || this.#limits.exempt.has(host);
   }
 
   /** One more, since the first one comes early. A process that stood still counts one check. */

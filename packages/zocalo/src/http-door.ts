@@ -34,8 +34,11 @@ export interface HttpDoorOptions {
   readonly requestsPerSecondPerAddress: number;
   /** Who has no such limits. */
   readonly exemptAddresses: readonly string[];
-  /** Told of whom it had to close for that. */
-  readonly onTooMany: (host: string) => void;
+  /** Told of whom it had to close as soon as it came, and for which of the two limits. */
+  readonly onTooMany: (
+    host: string,
+    reason: "max_connections_per_address" | "max_requests_per_address",
+  ) => void;
   /** Default `REQUEST_TIMEOUT_MS`. */
   readonly requestTimeoutMs?: number;
   /** Default `KEEP_ALIVE_MS`. */
@@ -110,7 +113,10 @@ export async function openHttpDoor(
       socket.on("close", release);
       if (askers.connected(socket, remoteAddress)) return;
     }
-    options.onTooMany(remoteAddress);
+    options.onTooMany(
+      remoteAddress,
+      holder === undefined ? "max_connections_per_address" : "max_requests_per_address",
+    );
     socket.destroy();
   });
   server.listen(port, address);

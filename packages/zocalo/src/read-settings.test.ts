@@ -84,6 +84,17 @@ test("an error names the key, the source, the value and what is allowed", () => 
   ]);
 });
 
+test("a setting of several values is an array in the file, and an error says so", () => {
+  const where = directory({ exemptAddresses: "10.0.0.1" });
+  assert.deepEqual(faults({ directory: where }), [
+    `exemptAddresses in ${join(where, "zocalo.config.json")} is "10.0.0.1"; allowed: an array of IP addresses, and networks such as 10.0.0.0/8.`,
+  ]);
+  assert.match(
+    faults({ flags: { exemptAddresses: "ten" } }).join(),
+    /is \["ten"\]; allowed: IP addresses, and networks/,
+  );
+});
+
 test("all faults are told at once, also those of a source that is overridden", () => {
   const sources = {
     directory: directory({ httpPort: "x", colour: 1 }),

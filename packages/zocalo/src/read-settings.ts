@@ -104,8 +104,12 @@ function faultsOf(name: SettingName, value: unknown, source: string): string[] {
     // What is wrong with a key is said one level down.
     const message = (issue.code === "invalid_key" && issue.issues[0]?.message) || issue.message;
     // Inside of a nested setting the name alone would not tell which part is wrong.
-    if (typeof path[0] !== "string")
-      return `${name} ${source} is ${shown(value)}; allowed: ${setting.allowed}.`;
+    if (typeof path[0] !== "string") {
+      // A text in the file, which would do elsewhere.
+      const isNoArray = Array.isArray(setting.default) && !Array.isArray(value);
+      const allowed = isNoArray ? `an array of ${setting.allowed}` : setting.allowed;
+      return `${name} ${source} is ${shown(value)}; allowed: ${allowed}.`;
+    }
     return `${[name, ...path].join(".")} ${source} is ${shown(valueAt(value, path))}: ${message}.`;
   });
   return [...new Set(faults)];

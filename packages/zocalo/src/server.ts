@@ -177,7 +177,7 @@ export class Server {
       ...perAddress,
       requestsPerSecondPerAddress: Math.ceil(commandsPerSecondPerAddress / COMMANDS_PER_REQUEST),
       exemptAddresses: [...perAddress.exemptAddresses, ...trustedProxies],
-      onTooMany: (visitor: string) => this.#turnedAway("http", "max_connections_per_address", visitor),
+      onTooMany: (visitor: string, reason: string) => this.#turnedAway("http", reason, visitor),
       maxMessageBytes: LIMITS.commandBytes,
       onRefused: (error: Error) => this.#log.debug({ reason: error.message }, "refused a WebSocket"),
     };
@@ -190,11 +190,12 @@ export class Server {
   }
 
   async #openTcp(): Promise<number | undefined> {
-    const { tcpPort, host, trustedProxies, firstCommandMs } = this.#settings;
+    const { tcpPort, host, trustedProxies, firstCommandMs, maxHalfOpenPerAddress } = this.#settings;
     if (tcpPort === "off") return undefined;
     const door = { label: "TCP", setting: "tcpPort" } as const;
     const options = {
       ...this.#perAddress,
+      maxHalfOpenPerAddress,
       firstByteTimeoutMs: firstCommandMs,
       proxyProtocol: trustedProxies.length === 0 ? undefined : { trusted: trustedProxies },
       onRefuse: ({ reason, remoteAddr }: Refusal) =>

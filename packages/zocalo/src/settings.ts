@@ -1,5 +1,5 @@
 import { defaultHubLimits, defaultMemoryEngineOptions } from "@zocalo/hub";
-import { localAddresses } from "@zocalo/net";
+import { defaultAddressLimits, localAddresses } from "@zocalo/net";
 import { HostNames } from "@zocalo/websocket";
 import { namespaces } from "./namespaces.ts";
 import { FORWARDED_HEADERS, isAddressOrNetwork } from "./proxies.ts";
@@ -57,6 +57,12 @@ export const SETTINGS = {
     "Clients at once from one address, through all doors; one more is turned away with close code 1013. An IPv6 network of 64 bits is one " +
       "address. A hundred connections more may ask for pages; what is past those is closed without a word.",
   ),
+  maxHalfOpenPerAddress: wholeNumber(
+    defaultAddressLimits.maxHalfOpenPerAddress,
+    1,
+    1_000_000,
+    "TCP connections at once from one address that have said nothing yet; one more is closed without a word.",
+  ),
   maxSubscriptionsPerAddress: wholeNumber(
     defaultHubLimits.subscriptionsPerAddress,
     1,
@@ -94,7 +100,7 @@ export const SETTINGS = {
     defaultMemoryEngineOptions.maxBytesPerAddress,
     1_048_576,
     1_099_511_627_776,
-    "Of this, what the channels may take that clients of one address began; past it the oldest in those go.",
+    "Of this, what is kept of what clients of one address published may take, in whichever channels; past it the oldest of that goes, or what the channel holds that is published in.",
   ),
   maxUnverifiedPeers: wholeNumber(
     defaultHubLimits.unverifiedSessions,

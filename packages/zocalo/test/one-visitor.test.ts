@@ -190,16 +190,21 @@ test("the clients of an address have so many subscriptions and commands together
   two.socket.destroy();
 });
 
-test("silent connections of one address get no further than 64, and others get in", async (t) => {
-  const { tcp } = await open(t);
-  const silent = [];
-  for (let count = 0; count < 64; count++) silent.push(await lineClient(GREEDY, tcp));
-  const past = await lineClient(GREEDY, tcp);
-  await past.closed;
-  assert.equal(silent.filter(({ socket }) => socket.closed).length, 0);
-  await honestRoundTrip(t, tcp);
-  for (const { socket } of silent) socket.destroy();
-});
+for (const [limit, flags] of [
+  [64, {}],
+  [2, { maxHalfOpenPerAddress: "2" }],
+] as const) {
+  test(`silent connections of one address get no further than ${limit}, and others get in`, async (t) => {
+    const { tcp } = await open(t, flags);
+    const silent = [];
+    for (let count = 0; count < limit; count++) silent.push(await lineClient(GREEDY, tcp));
+    const past = await lineClient(GREEDY, tcp);
+    await past.closed;
+    assert.equal(silent.filter(({ socket }) => socket.closed).length, 0);
+    await honestRoundTrip(t, tcp);
+    for (const { socket } of silent) socket.destroy();
+  });
+}
 
 test("an address has as many HTTP connections as clients, and a hundred; one more is closed at once", async (t) => {
   const { http, tcp } = await open(t, { maxClientsPerAddress: "1" });
@@ -295,7 +300,7 @@ test("an address has so many requests in a second; one more and those of its con
   const turnedAway: string[] = [];
   // A tenth of the request's time is the second of this door: it is not over before the test is.
   const second = { requestTimeoutMs: 1_000_000, requestsPerSecondPerAddress: 0.1 };
-  const door = await openDoor({ ...second, onTooMany: (host) => turnedAway.push(host) });
+  const door = await openDoor({ ...second, onTooMany: (...told) => turnedAway.push(...told) });
   // A connection counts, too: two, of which one is a WebSocket, and eight requests.
   const conn = await webSocket(door.port);
   const toConn = await door.clients.accept();
@@ -305,7 +310,7 @@ test("an address has so many requests in a second; one more and those of its con
   assert.equal(await answersTo(greedy, REQUEST), 0, "one past it");
   const next = await connectFrom("127.0.0.1", door.port);
   await answersTo(next, "");
-  assert.deepEqual(turnedAway, ["127.0.0.1"]);
+  assert.deepEqual(turnedAway, ["127.0.0.1", "max_requests_per_address"]);
   await toConn.send("still here");
   assert.equal(await conn.receive(), "still here");
   await honestRequest(t, door.port);

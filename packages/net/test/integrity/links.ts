@@ -16,7 +16,7 @@ import {
   toNodeStream,
   toWebStreams,
 } from "@zocalo/net";
-import { TestCertificates, type TestIdentity } from "../certificates.ts";
+import { TestCertificates, type TestIdentity } from "@zocalo/integrity";
 import { duplexPair } from "./duplex-pair.ts";
 
 /** What carries the bytes of a connection under test. */

@@ -1,3 +1,4 @@
+import { checkKind, checkNames } from "@zocalo/net/transport";
 import type { DeflateParameters, DeflateSettings } from "../core/compression.ts";
 import { isZlibUsable } from "../core/sync-zlib.ts";
 import { wholeNumber } from "../options.ts";
@@ -22,6 +23,16 @@ export interface CompressionOptions {
   readonly clientMaxWindowBits?: number | undefined;
 }
 
+/** Every name of `CompressionOptions`. */
+const compressionOptionNames: Readonly<Record<keyof CompressionOptions, 1>> = {
+  thresholdBytes: 1,
+  level: 1,
+  memLevel: 1,
+  contextTakeover: 1,
+  serverMaxWindowBits: 1,
+  clientMaxWindowBits: 1,
+};
+
 /** `CompressionOptions`, complete and checked. */
 export interface CompressionSettings extends DeflateSettings {
   readonly contextTakeover: boolean;
@@ -35,14 +46,17 @@ const MAX_WINDOW_BITS = 15;
 /**
  * Completes options; `undefined` for no compression.
  *
- * @throws WebSocketError `invalid_argument`.
+ * @throws WebSocketError or NetError `invalid_argument`.
  */
 export function compressionSettings(
   options: boolean | CompressionOptions | undefined,
 ): CompressionSettings | undefined {
-  if (options === undefined || options === false || !isZlibUsable) return undefined;
+  if (options === undefined || options === false) return undefined;
   const given = options === true ? {} : options;
-  return {
+  checkKind("set", "compression", given, "object");
+  checkNames("set", "compression", given, compressionOptionNames);
+  checkKind("set", "contextTakeover", given.contextTakeover, "boolean");
+  const settings: CompressionSettings = {
     thresholdBytes: wholeNumber("thresholdBytes", given.thresholdBytes, 256, 0),
     level: wholeNumber("level", given.level, 1, 1, 9),
     memLevel: wholeNumber("memLevel", given.memLevel, 8, 1, 9),
@@ -62,6 +76,7 @@ export function compressionSettings(
       15,
     ),
   };
+  return isZlibUsable ? settings : undefined;
 }
 
 /** What a server accepts, and the header that says so. */

@@ -1,7 +1,5 @@
 /** A token of RFC 9110 §5.6.2: what a header name, a subprotocol or an extension name is made of. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** What may not stand in a header value: control characters but tab, and what is no byte. */
-const NOT_IN_VALUE = /[^\t\u0020-\u007e\u0080-\u00ff]/;
 
 /** The form of a `Host` (RFC 9110 §7.2): a name or an address, without user and path, and perhaps a port. */
 const HOST = /^(?:\[[0-9A-Za-z:.%_~-]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(?::\d{0,5})?$/;
@@ -16,16 +14,6 @@ const NONE: readonly string[] = [];
 /** True if `text` is a token. */
 export function isToken(text: string): boolean {
   return TOKEN.test(text);
-}
-
-/** What is wrong with a header the application adds, if anything. CR and LF would let it write headers or a body of its own. */
-export function headerFault(name: string, value: string): string | undefined {
-  if (!isToken(name)) return `header name ${JSON.stringify(name)} is not a token`;
-  const found = NOT_IN_VALUE.exec(value);
-  if (found === null) return undefined;
-  // The value itself is not shown: it may be a password.
-  const code = found[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
-  return `value of header ${name} has a character that is not allowed: U+${code} at index ${found.index}`;
 }
 
 /** All values of a header, from names and values in turn, as they came. `name` is in lower case. */

@@ -1,5 +1,6 @@
 import { isIP, isIPv6 } from "node:net";
 import type { Duplex } from "node:stream";
+import { shown } from "@zocalo/net/transport";
 import { WebSocketError } from "../error.ts";
 import { valuesOf } from "./fields.ts";
 import { type HandshakeRequest, isSameHost } from "./origin.ts";
@@ -44,15 +45,15 @@ export class HostNames {
   constructor(allowedHosts: readonly string[] = []) {
     if (!Array.isArray(allowedHosts)) {
       // A text would be taken for the list of its letters.
-      const message = `allowedHosts ${JSON.stringify(allowedHosts)} is not an array, such as ["chat.example.org"]`;
+      const message = `allowedHosts ${shown(allowedHosts)} is not an array, such as ["chat.example.org"]`;
       throw new WebSocketError("invalid_argument", message);
     }
     this.#isAny = allowedHosts.includes(ANY);
     for (const text of allowedHosts) {
-      const name = readAllowed(text);
+      const name = typeof text === "string" ? readAllowed(text) : undefined;
       if (name === undefined) {
         const allowed = `a host name or an address without a port, "${ANY_BELOW}example.org" or "${ANY}"`;
-        const message = `allowedHosts has ${JSON.stringify(text)}, which is not ${allowed}`;
+        const message = `allowedHosts has ${shown(text)}, which is not ${allowed}`;
         throw new WebSocketError("invalid_argument", message);
       }
       if (name.startsWith(ANY_BELOW)) this.#suffixes.push(name.slice(ANY.length));

@@ -49,6 +49,31 @@ export class TestCertificates {
     return read(certFile, keyFile);
   }
 
+  /** Makes a certificate for these names that is not valid before 2048. */
+  issueForLater(name: string, names: readonly string[]): TestIdentity {
+    const { certFile, keyFile } = this.issue(name, names);
+    const config = join(this.directory, "later.cnf");
+    const own = `database=${join(this.directory, "later")}\nserial=${join(this.directory, "later.serial")}\n`;
+    const rest = `new_certs_dir=${this.directory}\ndefault_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n`;
+    writeFileSync(config, `[ca]\ndefault_ca=d\n[d]\n${own}${rest}`);
+    writeFileSync(join(this.directory, "later"), "");
+    writeFileSync(join(this.directory, "later.serial"), "1000\n");
+    const dates = "-startdate 20480101000000Z -enddate 20490101000000Z";
+    const signer = ["-config", config, "-cert", this.ca.certFile, "-keyfile", this.ca.keyFile];
+    const files = ["-in", join(this.directory, `${name}.csr`), "-out", certFile];
+    const extensions = ["-extfile", join(this.directory, `${name}.ext`)];
+    this.#openssl(`ca -batch -notext ${dates}`, [...signer, ...files, ...extensions]);
+    return read(certFile, keyFile);
+  }
+
+  /** Makes a certificate that nobody signed but itself. */
+  selfSigned(name: string): TestIdentity {
+    const { keyFile, certFile } = this.#files(name);
+    const newKey = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
+    this.#openssl(newKey, ["-subj", `/CN=${name}`, "-keyout", keyFile, "-out", certFile]);
+    return read(certFile, keyFile);
+  }
+
   /** The authority's list of revoked certificates (CRL), with these on it. */
   revoke(...revoked: readonly TestIdentity[]): string {
     const lines = revoked.map(({ certFile }) => {

@@ -1,0 +1,188 @@
+// Every option of every entry point is given what people give by mistake: it is refused by a NetError, or is one of the few values that are legal after all.
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { type IsLegal, LEGAL, oddValuesTaken, TestCertificates } from "@zocalo/integrity";
+import {
+  delimited,
+  dial,
+  framed,
+  lengthPrefixed,
+  lines,
+  listen,
+  listenPacket,
+  peers,
+  pipe,
+} from "@zocalo/net";
+
+const certificates = new TestCertificates();
+const { cert, key } = certificates.issue("localhost", ["localhost"]);
+const directory = mkdtempSync(join(tmpdir(), "zocalo-odd-"));
+after(() => {
+  certificates.remove();
+  rmSync(directory, { recursive: true });
+});
+
+const socket = {
+  noDelay: LEGAL.boolean,
+  keepAlive: LEGAL.boolean,
+  keepAliveIdleMs: (value) => typeof value === "number" && value >= 1_000 && value < 2 ** 31,
+  closeTimeoutMs: LEGAL.timeFrom0,
+  signal: LEGAL.nothing,
+} satisfies Record<string, IsLegal>;
+const listener = {
+  ...socket,
+  backlog: LEGAL.whole,
+  maxPending: LEGAL.wholeOrInfinity,
+  maxConnections: LEGAL.wholeOrInfinity,
+  maxConnectionsPerAddress: LEGAL.wholeOrInfinity,
+  maxHalfOpenPerAddress: LEGAL.wholeOrInfinity,
+  maxHandshakesPerAddress: LEGAL.wholeOrInfinity,
+  exemptAddresses: LEGAL.list,
+  firstByteTimeoutMs: LEGAL.timeFrom1,
+  onRefuse: LEGAL.function,
+} satisfies Record<string, IsLegal>;
+const tcpListener = {
+  ...listener,
+  reusePort: LEGAL.boolean,
+  ipv6Only: LEGAL.boolean,
+  proxyProtocol: LEGAL.nothing,
+};
+const unixListener = {
+  ...listener,
+  mode: (value: unknown) => value === 0,
+  replaceStale: LEGAL.boolean,
+  unlinkOnClose: LEGAL.boolean,
+};
+const secure = {
+  cert: LEGAL.nothing,
+  certFile: LEGAL.nothing,
+  key: LEGAL.nothing,
+  keyFile: LEGAL.nothing,
+  passphrase: LEGAL.text,
+  ca: LEGAL.nothing,
+  caFile: LEGAL.nothing,
+  crl: LEGAL.nothing,
+  crlFile: LEGAL.nothing,
+  alpnProtocols: LEGAL.list,
+  minVersion: LEGAL.nothing,
+  handshakeTimeoutMs: LEGAL.timeFrom1,
+  dangerouslyAcceptTruncation: LEGAL.boolean,
+} satisfies Record<string, IsLegal>;
+const tlsListener = {
+  ...tcpListener,
+  ...secure,
+  serverNames: LEGAL.object,
+  clientCertificates: LEGAL.nothing,
+  reloadIntervalMs: LEGAL.timeFrom0,
+  onReloadError: LEGAL.function,
+};
+const dialer = {
+  ...socket,
+  deadline: (value: unknown) => value === null || (typeof value === "number" && !Number.isNaN(value)),
+};
+const tcpDialer = {
+  ...dialer,
+  localAddress: LEGAL.nothing,
+  resolver: LEGAL.function,
+  attemptDelayMs: LEGAL.timeFrom0,
+};
+const tlsDialer = {
+  ...tcpDialer,
+  ...secure,
+  serverName: (value: unknown) => value === "odd" || value === "1",
+  dangerouslyAcceptAnyCertificate: LEGAL.boolean,
+};
+const packets = {
+  queueDatagrams: LEGAL.whole,
+  queueBytes: LEGAL.whole,
+  sendLimitBytes: LEGAL.whole,
+  readBufferBytes: LEGAL.nothing,
+  writeBufferBytes: LEGAL.nothing,
+  reuseAddr: LEGAL.boolean,
+  ipv6Only: LEGAL.boolean,
+  signal: LEGAL.nothing,
+};
+const framing = {
+  maxMessageBytes: LEGAL.above0,
+  receiveHighWaterBytes: LEGAL.above0,
+  receiveHighWaterMessages: LEGAL.above0,
+  sendHighWaterBytes: LEGAL.above0,
+  sendLimitBytes: LEGAL.above0,
+  writeTimeoutMs: LEGAL.above0,
+  messageTimeoutMs: LEGAL.above0,
+  closeTimeoutMs: LEGAL.above0,
+} satisfies Record<string, IsLegal>;
+const peerListener = {
+  idleTimeoutMs: LEGAL.above0,
+  maxPeers: LEGAL.above0,
+  maxPeersPerAddress: LEGAL.above0,
+  maxUnverifiedPeers: LEGAL.above0,
+  maxMessageBytes: LEGAL.above0,
+  maxSendBytes: LEGAL.above0,
+  receiveLimitBytes: LEGAL.above0,
+  receiveLimitMessages: LEGAL.above0,
+  closeTimeoutMs: LEGAL.above0,
+  maxPending: LEGAL.above0,
+  exemptAddresses: LEGAL.list,
+  verifyLoopback: LEGAL.boolean,
+  messages: LEGAL.nothing,
+  newlines: LEGAL.boolean,
+  clock: (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+} satisfies Record<string, IsLegal>;
+
+/** Of what names a file or an address: text that names none is refused in the words of that. */
+const CODES = ["invalid_argument", "invalid_address", "not_found", "tls"];
+/** Nobody listens there (RFC 863); what is refused is refused before that is found out. */
+const NOWHERE = "127.0.0.1:9";
+const [conn] = pipe();
+
+const table: readonly [string, Readonly<Record<string, IsLegal>>, (options: object) => unknown][] = [
+  ["listen tcp", tcpListener, async (options) => (await listen("tcp", "127.0.0.1:0", options)).close()],
+  [
+    "listen unix",
+    unixListener,
+    async (options) => (await listen("unix", join(directory, "s"), options)).close(),
+  ],
+  [
+    "listen tls",
+    tlsListener,
+    async (options) => (await listen("tls", "127.0.0.1:0", { cert, key, ...options })).close(),
+  ],
+  ["dial tcp", tcpDialer, (options) => dial("tcp", NOWHERE, options)],
+  ["dial unix", dialer, (options) => dial("unix", join(directory, "none"), options)],
+  ["dial tls", tlsDialer, (options) => dial("tls", NOWHERE, options)],
+  ["listenPacket", packets, async (options) => (await listenPacket("udp4", "127.0.0.1:0", options)).close()],
+  [
+    "dial udp",
+    { ...packets, deadline: dialer.deadline, localAddress: LEGAL.nothing, resolver: LEGAL.function },
+    async (options) => (await dial("udp4", NOWHERE, options)).close(),
+  ],
+  ["lines", framing, (options) => lines(conn, options)],
+  ["framed", framing, (options) => framed(conn, {} as never, options)],
+  ["delimited", { ...framing, messages: LEGAL.nothing }, (options) => delimited(conn, "\0", options)],
+  [
+    "lengthPrefixed",
+    { ...framing, messages: LEGAL.nothing },
+    (options) => lengthPrefixed(conn, "u16", options),
+  ],
+];
+for (const [name, legal, call] of table) {
+  test(`${name} takes no odd value as any of its options`, async () => {
+    assert.deepEqual(await oddValuesTaken(call, legal, CODES), []);
+    // What was refused holds no port.
+    assert.deepEqual(
+      process.getActiveResourcesInfo().filter((name) => /ServerWrap|UDPWRAP/.test(name)),
+      [],
+    );
+  });
+}
+
+test("peers takes no odd value as any of its options", async () => {
+  const socketOfPeers = await listenPacket("udp", "127.0.0.1:0");
+  const call = (options: object): unknown => peers(socketOfPeers, options);
+  assert.deepEqual(await oddValuesTaken(call, peerListener), []);
+  await socketOfPeers.close();
+});

@@ -1,0 +1,141 @@
+// Every option of every entry point is given what people give by mistake: it is refused by a typed error, or is one of the few values that are legal after all.
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { test } from "node:test";
+import { type IsLegal, LEGAL, oddValuesTaken } from "@zocalo/integrity";
+import { attach, dial, listen, Upgrader } from "../src/index.ts";
+import { selfSigned } from "./certificate.ts";
+import { ANY_PORT } from "./peers.ts";
+
+const conn = {
+  maxMessageBytes: LEGAL.whole,
+  maxFrameBytes: LEGAL.whole,
+  maxFragments: LEGAL.whole,
+  messages: LEGAL.nothing,
+  readBufferSize: LEGAL.whole,
+  writeBufferSize: LEGAL.whole,
+  maxBufferedBytes: LEGAL.whole,
+  controlBacklogBytes: LEGAL.whole,
+  pingIntervalMs: LEGAL.wholeFrom0,
+  pongTimeoutMs: LEGAL.whole,
+  writeTimeoutMs: LEGAL.wholeFrom0,
+  messageTimeoutMs: LEGAL.wholeFrom0,
+  closeTimeoutMs: LEGAL.nothing,
+} satisfies Record<string, IsLegal>;
+const upgrader = {
+  ...conn,
+  allowedHosts: (value) => LEGAL.list(value),
+  checkOrigin: LEGAL.function,
+  authorize: LEGAL.function,
+  subprotocols: LEGAL.listOrFunction,
+  headers: LEGAL.objectOrFunction,
+  compression: LEGAL.objectOrBoolean,
+  handshakeTimeoutMs: LEGAL.nothing,
+  maxConnectionsPerAddress: LEGAL.wholeOrInfinity,
+  exemptAddresses: LEGAL.list,
+} satisfies Record<string, IsLegal>;
+const attached = {
+  ...upgrader,
+  path: LEGAL.nothing,
+  maxPending: LEGAL.wholeOrInfinity,
+  maxConnections: LEGAL.wholeOrInfinity,
+  onRefused: LEGAL.function,
+};
+const listener = {
+  ...attached,
+  maxHalfOpenPerAddress: LEGAL.wholeOrInfinity,
+  maxHandshakesPerAddress: LEGAL.wholeOrInfinity,
+  tls: LEGAL.nothing,
+  onTlsRefused: LEGAL.function,
+};
+const dialer = {
+  ...conn,
+  headers: LEGAL.object,
+  subprotocols: LEGAL.list,
+  compression: LEGAL.objectOrBoolean,
+  handshakeTimeoutMs: LEGAL.nothing,
+  maxRedirects: LEGAL.wholeFrom0,
+  proxy: LEGAL.nothing,
+  proxyTls: LEGAL.object,
+  resolver: LEGAL.function,
+  localAddress: LEGAL.nothing,
+  attemptDelayMs: LEGAL.timeFrom0,
+  signal: LEGAL.nothing,
+  tls: LEGAL.object,
+} satisfies Record<string, IsLegal>;
+const compression = {
+  thresholdBytes: LEGAL.wholeFrom0,
+  level: LEGAL.nothing,
+  memLevel: LEGAL.nothing,
+  contextTakeover: LEGAL.boolean,
+  serverMaxWindowBits: LEGAL.nothing,
+  clientMaxWindowBits: LEGAL.nothing,
+} satisfies Record<string, IsLegal>;
+const { cert, key } = selfSigned("IP:127.0.0.1");
+const secure = {
+  cert: LEGAL.nothing,
+  certFile: LEGAL.nothing,
+  key: LEGAL.nothing,
+  keyFile: LEGAL.nothing,
+  passphrase: LEGAL.text,
+  ca: LEGAL.nothing,
+  caFile: LEGAL.nothing,
+  crl: LEGAL.nothing,
+  crlFile: LEGAL.nothing,
+  alpnProtocols: LEGAL.list,
+  minVersion: LEGAL.nothing,
+  handshakeTimeoutMs: LEGAL.timeFrom1,
+  serverNames: LEGAL.object,
+  clientCertificates: LEGAL.nothing,
+  reloadIntervalMs: LEGAL.timeFrom0,
+  onReloadError: LEGAL.function,
+} satisfies Record<string, IsLegal>;
+
+/** Of what names a file, a URL or an address: text that names none is refused in the words of that. */
+const CODES = ["invalid_argument", "invalid_url", "invalid_address", "not_found", "tls"];
+/** Nobody listens there (RFC 863); what is refused is refused before that is found out. */
+const NOWHERE = "ws://127.0.0.1:9";
+
+const table: readonly [string, Readonly<Record<string, IsLegal>>, (options: object) => unknown][] = [
+  ["listen", listener, async (options) => (await listen(ANY_PORT, options)).close()],
+  [
+    "tls of listen",
+    secure,
+    async (options) => (await listen(ANY_PORT, { tls: { cert, key, ...options } })).close(),
+  ],
+  ["Upgrader", upgrader, (options) => new Upgrader(options)],
+  ["compression", compression, (options) => new Upgrader({ compression: options })],
+  ["dial", dialer, (options) => dial(NOWHERE, options)],
+];
+for (const [name, legal, call] of table) {
+  test(`${name} takes no odd value as any of its options`, async () => {
+    assert.deepEqual(await oddValuesTaken(call, legal, CODES), []);
+    // What was refused holds no port.
+    assert.deepEqual(
+      process.getActiveResourcesInfo().filter((name) => /ServerWrap|UDPWRAP/.test(name)),
+      [],
+    );
+  });
+}
+
+test("attach takes no odd value as any of its options", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  assert.deepEqual(await oddValuesTaken((options) => attach(server, options).close(), attached), []);
+  assert.equal(server.listenerCount("upgrade"), 0, "a refused listener left something behind");
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test("a port is not taken by a listener with a wrong option", async () => {
+  const first = await listen(ANY_PORT);
+  const address = String(first.addr);
+  await first.close();
+  for (const wrong of [
+    { maxPending: 0 },
+    { path: "ws" },
+    { onRefused: 1 },
+    { subprotocols: "chat" },
+  ] as object[]) {
+    await assert.rejects(listen(address, wrong), { code: "invalid_argument" });
+  }
+  await (await listen(address)).close();
+});
