@@ -19,14 +19,13 @@ export {
   enableReadBuffer,
   enableWritePastQueue,
   LENT_BUFFER_BYTES,
-  remoteEnd,
   type SocketEnd,
 } from "./node-internals.ts";
 export { isPoolSafe } from "./own-memory.ts";
 export { poison } from "./poison.ts";
 export { Roster, type Seated } from "./roster.ts";
 export { checkPeriodMs, type Monitored, monitor, unmonitor } from "./rounds.ts";
-export { transportOf } from "./socket-conn.ts";
+export { peerEnd, transportOf } from "./socket-conn.ts";
 export { dialSocket } from "./tcp-dial.ts";
 export { type SecuredSocket, TlsHandshakes } from "./tls-handshakes.ts";
 export { rejection, tell, told } from "./told.ts";

@@ -1,7 +1,14 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Addr, type IpAddr, ipAddr, unixAddr } from "./addr.ts";
-import { localEnd, readIntoBuffer, remoteEnd, tcpBelowTls, watchEnd } from "./node-internals.ts";
+import {
+  localEnd,
+  readIntoBuffer,
+  remoteEnd,
+  type SocketEnd,
+  tcpBelowTls,
+  watchEnd,
+} from "./node-internals.ts";
 import { plainHost } from "./socket-options.ts";
 import { type RawConnection, SecuredTransport, SocketTransport } from "./socket-transport.ts";
 import { StreamConn, type StreamConnOptions } from "./stream-conn.ts";
@@ -35,21 +42,27 @@ export function securedConnOf(
 /**
  * For those who write a connection of their own: takes over a connected stream, mostly a socket of Node's, with TLS or without, that was used by something else before.
  * What it reads is lent where that can be done. Nobody else may read, write or listen to it from then on. It stays half-open (`allowHalfOpen`).
+ *
+ * @param remote where its peer is, if that was asked for already: it costs a system call.
  */
-export function transportOf(stream: Duplex): Transport {
+export function transportOf(stream: Duplex, remote: SocketEnd | undefined = peerEnd(stream)): Transport {
   // Or Node would end this side by itself at the peer's end, before what waits was written.
   stream.allowHalfOpen = true;
   const below = tcpBelowTls(stream);
   const transport = below === undefined ? new SocketTransport() : new SecuredTransport(below);
-  transport.use({ socket: stream, ...addressesOf(stream) }, readIntoBuffer(stream, true));
+  transport.use({ socket: stream, ...addressesOf(stream, remote) }, readIntoBuffer(stream, true));
   return transport;
 }
 
 /** Most connections have the local address of the one before. */
 let lastLocal: IpAddr = ipAddr("tcp", "", 0);
 
-function addressesOf(stream: Duplex): { localAddr: Addr; remoteAddr: Addr } {
-  const remote = stream instanceof Socket ? remoteEnd(stream) : undefined;
+/** Where the peer of a stream is; `undefined` for one that is no TCP socket, or that has none any more. */
+export function peerEnd(stream: Duplex): SocketEnd | undefined {
+  return stream instanceof Socket ? remoteEnd(stream) : undefined;
+}
+
+function addressesOf(stream: Duplex, remote: SocketEnd | undefined): { localAddr: Addr; remoteAddr: Addr } {
   const local = stream instanceof Socket ? localEnd(stream) : undefined;
   if (local !== undefined) {
     const host = plainHost(local.host);

@@ -2,14 +2,14 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { type AcceptedSocket, acceptSockets, type FirstReader, firstReaderOf } from "./accept-sockets.ts";
 import { type AddressLimits, type Holder } from "@zocalo/net";
-import { Roster, type Seated } from "@zocalo/net/transport";
-import { hostOfSocket } from "./upgrader.ts";
+import { peerEnd, Roster, type Seated, type SocketEnd } from "@zocalo/net/transport";
+import { hostOfEnd } from "./upgrader.ts";
 
 /** What `node:http` answers to whoever does not begin a request in time. */
 const TIMED_OUT = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n";
 
 /** Looks at what came first on a connection. `true`: it is taken, and nobody else may use it. The bytes are lent: their memory will be used again. */
-export type Take = (bytes: Buffer, socket: Socket) => boolean;
+export type Take = (bytes: Buffer, socket: Socket, remote: SocketEnd | undefined) => boolean;
 
 /** Does a TLS handshake. Resolves with `undefined` if it failed; then the socket is destroyed. Never rejects. */
 export type Secure = (socket: Socket) => Promise<Socket | undefined>;
@@ -99,7 +99,7 @@ export class FirstBytes {
   /** Who fails was told by TLS, and the application by `secure`. */
   async #shake(socket: Socket, secure: Secure, next: (socket: Socket) => void): Promise<void> {
     const { handshakes } = this.#limits;
-    const holder = handshakes.take(handshakes.isUnlimited ? "" : hostOfSocket(socket));
+    const holder = handshakes.take(hostOfEnd(peerEnd(socket)));
     if (holder === undefined) return cut(socket);
     // As `node:https` has it: whoever ends is answered by an end.
     socket.allowHalfOpen = false;
@@ -117,18 +117,19 @@ export class FirstBytes {
 
   #arrived(socket: Socket, isAcceptedHere: boolean): void {
     const { halfOpen } = this.#limits;
-    const holder = halfOpen.take(halfOpen.isUnlimited ? "" : hostOfSocket(socket));
+    const remote = peerEnd(socket);
+    const holder = halfOpen.take(hostOfEnd(remote));
     if (holder === undefined) return cut(socket);
     if (this.#timer === undefined) this.#startTimer();
-    const arrival = new Arrival(this, socket, holder, isAcceptedHere, this.#checks);
+    const arrival = new Arrival(this, socket, remote, holder, isAcceptedHere, this.#checks);
     this.#arrivals.add(arrival);
     arrival.start();
   }
 
   /** `Arrival`: these are its first bytes. */
   came(arrival: Arrival, bytes: Buffer): void {
-    const { socket } = arrival;
-    if (this.#take(bytes, socket)) return this.gone(arrival);
+    const { socket, remote } = arrival;
+    if (this.#take(bytes, socket, remote)) return this.gone(arrival);
     this.#atHttp.set(socket, arrival);
     const closed = (): void => this.gone(arrival);
     socket.on("close", closed);
@@ -162,6 +163,7 @@ export class FirstBytes {
 class Arrival implements FirstReader, Seated {
   seat = -1;
   readonly socket: AcceptedSocket;
+  readonly remote: SocketEnd | undefined;
   readonly holder: Holder;
   /** Takes off what listens for the end of a connection that `node:http` has. */
   forget: (() => void) | undefined;
@@ -169,9 +171,17 @@ class Arrival implements FirstReader, Seated {
   readonly #isAcceptedHere: boolean;
   #checksLeft: number;
 
-  constructor(door: FirstBytes, socket: Socket, holder: Holder, isAcceptedHere: boolean, checks: number) {
+  constructor(
+    door: FirstBytes,
+    socket: Socket,
+    remote: SocketEnd | undefined,
+    holder: Holder,
+    isAcceptedHere: boolean,
+    checks: number,
+  ) {
     this.#door = door;
     this.socket = socket;
+    this.remote = remote;
     this.holder = holder;
     this.#isAcceptedHere = isAcceptedHere;
     this.#checksLeft = checks;

@@ -24,20 +24,22 @@ import {
   checkKind,
   checkTlsServerOptions,
   netErrorFrom,
+  peerEnd,
+  type SocketEnd,
   tell,
   TlsHandshakes,
 } from "@zocalo/net/transport";
 import { WebSocketConn } from "./conn.ts";
 import { CLOSE } from "./core/close-code.ts";
 import { WebSocketError } from "./error.ts";
-import { checkIntervalMs, FirstBytes, type Secure } from "./first-bytes.ts";
+import { checkIntervalMs, FirstBytes, type Secure, type Take } from "./first-bytes.ts";
 import { HostNames } from "./handshake/host-names.ts";
 import { readRequestHead } from "./handshake/request-head.ts";
 import { pathOf, toOriginForm } from "./handshake/target.ts";
 import { incomingMessage } from "./incoming-message.ts";
 import { handshakeTimeout } from "./options.ts";
 import { refuse } from "./refuse.ts";
-import { hostOfSocket, Upgrader, type UpgraderOptions, upgraderOptionNames } from "./upgrader.ts";
+import { hostOfEnd, Upgrader, type UpgraderOptions, upgraderOptionNames } from "./upgrader.ts";
 
 const NOTHING = Buffer.alloc(0);
 
@@ -160,7 +162,7 @@ export async function listen(address: string, given: ListenOptions = {}): Promis
   };
   const asked = (socket: Duplex): void => firstBytes.asked(socket);
   const listener: WebSocketListener = new WebSocketListener(server, upgrader, options, { stop, asked });
-  const take = (bytes: Buffer, socket: Socket): boolean => listener.take(server, bytes, socket);
+  const take: Take = (bytes, socket, remote) => listener.take(server, bytes, socket, remote);
   const secure = handshakes && secureBy(handshakes, listener.addr, options.onTlsRefused);
   const firstBytes = new FirstBytes(server, handshakeTimeoutMs, upgrader.limits, take, secure);
   return listener;
@@ -277,13 +279,13 @@ class WebSocketListener implements Listener<WebSocketConn> {
   }
 
   /** `FirstBytes`: upgrades what is read without doubt, or refuses it, just as if it had come by `upgrade`. False: nothing was done. */
-  take(server: Server, bytes: Buffer, socket: Socket): boolean {
+  take(server: Server, bytes: Buffer, socket: Socket, remote: SocketEnd | undefined): boolean {
     const request = readRequestHead(bytes, maxHeaderSize);
     if (request === undefined || !isAt(this.#options.path, request.url)) return false;
     const rest = bytes.subarray(request.byteLength);
     const head = rest.length === 0 ? NOTHING : Buffer.from(rest); // They are lent.
-    const exchange = { request, socket, head };
-    const host = this.#hostToCount(socket);
+    const exchange = { request, socket, head, remote };
+    const host = hostOfEnd(remote);
     const conn = this.#queue.isFullFor(host) ? undefined : this.#upgrader.upgradeUnasked(exchange);
     if (conn !== undefined) {
       this.#offer(conn, host);
@@ -292,26 +294,25 @@ class WebSocketListener implements Listener<WebSocketConn> {
     const message = incomingMessage(request, socket, server);
     if (message === undefined) return false;
     socket.pause(); // While the application thinks.
-    this.#accept(message, socket, head);
+    this.#accept(message, socket, head, remote);
     return true;
   }
 
-  #accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  #accept(request: IncomingMessage, socket: Duplex, head: Buffer, remote = peerEnd(socket)): void {
     if (this.#queue.isFull) {
       refuse(socket, { status: 503, reason: "too many connections", headers: { "Retry-After": "1" } });
       return;
     }
-    let host = this.#hostToCount(socket);
+    const host = hostOfEnd(remote);
     if (this.#queue.isFullFor(host)) {
       const reason = "too many connections from this address wait";
       refuse(socket, { status: 429, reason, headers: { "Retry-After": "1" } });
       return;
     }
     try {
-      const conn = this.#upgrader.upgradeWith({ request, socket, head });
+      const conn = this.#upgrader.upgradeWith({ request, socket, head, remote });
       if (conn instanceof WebSocketConn) this.#offer(conn, host);
       else {
-        host ??= hostOfSocket(socket); // Who knows whether somebody waits for it by then.
         conn.then(
           (opened) => this.#offer(opened, host),
           (error: unknown) => this.#refused(error, request),
@@ -322,16 +323,11 @@ class WebSocketListener implements Listener<WebSocketConn> {
     }
   }
 
-  /** The peer's address, if a place in the queue is to be counted for it. Else it is not asked for, which costs a system call. */
-  #hostToCount(socket: Duplex): string | undefined {
-    return this.#queue.isAwaited ? undefined : hostOfSocket(socket);
-  }
-
   #refused(error: unknown, request: IncomingMessage): void {
     this.#options.onRefused?.(error as Error, request);
   }
 
-  #offer(conn: WebSocketConn, host: string | undefined): void {
+  #offer(conn: WebSocketConn, host: string): void {
     if (this.#queue.offer(conn, host)) return;
     conn.close(CLOSE.goingAway, "going away").catch(ignore);
   }

@@ -1,8 +1,7 @@
 import type { IncomingMessage, Server } from "node:http";
-import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { AddressLimits, type Holder } from "@zocalo/net";
-import { checkKind, checkNames, remoteEnd, transportOf } from "@zocalo/net/transport";
+import { checkKind, checkNames, peerEnd, type SocketEnd, transportOf } from "@zocalo/net/transport";
 import { WebSocketConn } from "./conn.ts";
 import { Compression } from "./core/compression.ts";
 import { WebSocketError } from "./error.ts";
@@ -35,6 +34,8 @@ export interface Exchange<R extends HandshakeRequest = IncomingMessage> {
   readonly request: R;
   readonly socket: Duplex;
   readonly head: Buffer;
+  /** Where the peer is, if that was asked for already. */
+  readonly remote?: SocketEnd | undefined;
 }
 
 /** What the answer says besides the usual. */
@@ -175,14 +176,16 @@ export class Upgrader {
   /**
    * Not for applications: `upgrade`, at once unless `checkOrigin` or `authorize` has to be waited for. Then what `upgrade` rejects with is thrown.
    */
-  upgradeWith(exchange: Exchange): WebSocketConn | Promise<WebSocketConn> {
+  upgradeWith(given: Exchange): WebSocketConn | Promise<WebSocketConn> {
+    const remote = given.remote ?? peerEnd(given.socket);
+    const exchange = { ...given, remote };
     const { request, socket } = exchange;
     toOriginForm(request); // `readUpgrade` refuses what it returns false for.
     const { server } = request.socket as { server?: Server };
     const maxHeaders = server === undefined ? 0 : (server.maxHeadersCount ?? NODE_MAX_HEADERS);
     const asked = readUpgrade(request, maxHeaders);
     if (isRefusal(asked)) throw this.#refuse(socket, asked);
-    const holder = this.#takeFor(socket);
+    const holder = this.#takeFor(remote);
     if (holder === undefined) throw this.#refuse(socket, addressRefusal);
     let refusal: Judgement | Promise<Judgement>;
     try {
@@ -195,11 +198,9 @@ export class Upgrader {
     return this.#answerLater(exchange, asked, refusal, holder);
   }
 
-  /** Counts one more of the address of this socket; `undefined` if it has as many as it may. */
-  #takeFor(socket: Duplex): Holder | undefined {
-    const { connections } = this.limits;
-    const host = connections.isUnlimited ? "" : hostOfSocket(socket);
-    return connections.take(host);
+  /** Counts one more of this address; `undefined` if it has as many as it may. */
+  #takeFor(remote: SocketEnd | undefined): Holder | undefined {
+    return this.limits.connections.take(hostOfEnd(remote));
   }
 
   /**
@@ -215,7 +216,7 @@ export class Upgrader {
     if (!this.#names.isOwnPage(request, socket)) return undefined;
     const asked = readUpgrade(request);
     if (isRefusal(asked)) return undefined;
-    const holder = this.#takeFor(socket);
+    const holder = this.#takeFor(exchange.remote);
     if (holder === undefined) return undefined;
     return this.#open(
       exchange,
@@ -265,14 +266,14 @@ export class Upgrader {
   }
 
   #open(
-    { request, socket, head }: Exchange<HandshakeRequest>,
+    { request, socket, head, remote }: Exchange<HandshakeRequest>,
     asked: UpgradeRequest,
     { subprotocol, extraLines }: Choice,
     holder: Holder,
   ): WebSocketConn {
     const deflate = this.#compression && acceptDeflate(asked.extensions, this.#compression);
     const conn = new WebSocketConn({
-      transport: transportOf(socket),
+      transport: transportOf(socket, remote),
       role: "server",
       settings: this.#settings,
       subprotocol: subprotocol ?? "",
@@ -380,9 +381,9 @@ const addressRefusal: Refusal = {
   headers: { "Retry-After": "1" },
 };
 
-/** The IP address of a socket's peer. One that has none, being gone or no TCP socket, counts as a Unix socket does. */
-export function hostOfSocket(socket: Duplex): string {
-  return (socket instanceof Socket ? remoteEnd(socket)?.host : undefined) ?? "unix";
+/** The IP address of a peer. One that has none, being gone or no TCP socket, counts as a Unix socket does. */
+export function hostOfEnd(remote: SocketEnd | undefined): string {
+  return remote?.host ?? "unix";
 }
 
 /** The first of `ours`, which are in order of preference, that the client offers. */
