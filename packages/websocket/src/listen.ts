@@ -107,7 +107,7 @@ const MAX_UNANSWERED = 16;
 export async function listen(address: string, given: ListenOptions = {}): Promise<Listener<WebSocketConn>> {
   const { host, port } = parseAddr("tcp", address, "listen");
   const options = { ...given, allowedHosts: HostNames.ofListener(host, given.allowedHosts) };
-  checkAttachOptions(options);
+  checkAttachOptions(options); // Before the port is taken: nobody could give it back.
   const handshakeTimeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
   const httpOptions = {
     // Whoever sends its request slowly, or never ends it, is cut off.
@@ -207,8 +207,9 @@ interface Door {
 }
 
 /** Those that an upgrader does not have. @throws WebSocketError or NetError `invalid_argument`. */
-function checkAttachOptions({ path, onRefused, maxPending, maxConnections }: AttachOptions): void {
-  checkAcceptLimits({ maxPending, maxConnections });
+function checkAttachOptions(options: AttachOptions): void {
+  const { path, onRefused } = options;
+  checkAcceptLimits(options);
   checkKind("listen", "onRefused", onRefused, "function");
   checkKind("listen", "path", path, "string");
   if (path === undefined || path.startsWith("/")) return;

@@ -1,5 +1,6 @@
 // Every option of every entry point is given what people give by mistake: it is refused by a typed error, or is one of the few values that are legal after all.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { createServer } from "node:http";
 import { test } from "node:test";
 import { type IsLegal, LEGAL, oddValuesTaken } from "@zocalo/integrity";
@@ -120,6 +121,7 @@ for (const [name, legal, call] of table) {
 
 test("attach takes no odd value as any of its options", async () => {
   const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening"); // Else each call is refused for that.
   assert.deepEqual(await oddValuesTaken((options) => attach(server, options).close(), attached), []);
   assert.equal(server.listenerCount("upgrade"), 0, "a refused listener left something behind");
   await new Promise((resolve) => server.close(resolve));
@@ -130,12 +132,13 @@ test("a port is not taken by a listener with a wrong option", async () => {
   const address = String(first.addr);
   await first.close();
   for (const wrong of [
-    { maxPending: 0 },
     { path: "ws" },
     { onRefused: 1 },
     { subprotocols: "chat" },
+    { maxPending: 0 },
+    { maxConnections: 0.5 },
   ] as object[]) {
     await assert.rejects(listen(address, wrong), { code: "invalid_argument" });
+    await (await listen(address)).close();
   }
-  await (await listen(address)).close();
 });
