@@ -15,6 +15,7 @@ const ODD_VALUES: readonly unknown[] = [
   {},
   { x: 1 },
   circle(),
+  wordless(),
   [],
   [1],
   [null],
@@ -104,6 +105,14 @@ async function outcomeOf(call: (options: object) => unknown, options: object): P
 
 function describe(value: unknown): string {
   return inspect(value, { depth: 0 });
+}
+
+/** What is no text, whichever way it is asked. */
+function wordless(): object {
+  const refuse = (): never => {
+    throw new Error("no words");
+  };
+  return Object.create({ toString: refuse, toJSON: refuse }) as object;
 }
 
 function circle(): object {

@@ -1,6 +1,7 @@
 import { onceAborted } from "./abort-listeners.ts";
 import type { Addr } from "./addr.ts";
 import { AddressCounts, exemptSet, type Holder } from "./address-limits.ts";
+import { shown } from "./check-options.ts";
 import type { Deadline, Listener, WaitOptions } from "./conn.ts";
 import { DeadlineTimer } from "./deadline.ts";
 import type { NetError } from "./error.ts";
@@ -329,6 +330,6 @@ export function checkAcceptLimits(limits: Pick<AcceptQueueOptions, "maxPending" 
     const value = limits[name];
     if (value === undefined || value === Number.POSITIVE_INFINITY || (Number.isInteger(value) && value >= 1))
       continue;
-    throw argumentError("listen", `${name} ${String(value)} is not a whole number of at least 1`);
+    throw argumentError("listen", `${name} ${shown(value)} is not a whole number of at least 1`);
   }
 }

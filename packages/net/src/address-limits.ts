@@ -1,5 +1,6 @@
 import type { Addr } from "./addr.ts";
 import { type Addressless, AddressSet } from "./address-set.ts";
+import { shown } from "./check-options.ts";
 import { argumentError } from "./failures.ts";
 
 /**
@@ -140,7 +141,7 @@ export class AddressLimits {
     const counts = (name: keyof typeof defaultAddressLimits): AddressCounts => {
       const { [name]: limit = defaultAddressLimits[name] } = options;
       if (limit !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(limit) && limit >= 1)) {
-        throw argumentError("listen", `${name} ${String(limit)} is not a whole number of at least 1`);
+        throw argumentError("listen", `${name} ${shown(limit)} is not a whole number of at least 1`);
       }
       return new AddressCounts(limit, exempt);
     };

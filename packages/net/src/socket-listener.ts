@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { AcceptQueue, checkAcceptLimits, DEFAULT_MAX_PENDING } from "./accept-queue.ts";
 import type { Addr } from "./addr.ts";
 import { AddressLimits, type Holder, hostOf } from "./address-limits.ts";
+import { shown } from "./check-options.ts";
 import type { Conn, Listener } from "./conn.ts";
 import type { NetError } from "./error.ts";
 import { argumentError, canceledError, type FailureSite } from "./failures.ts";
@@ -48,7 +49,7 @@ export async function listenOn(
   const proxy = options?.proxyProtocol && new ProxyProtocol(options.proxyProtocol);
   const backlog = options?.backlog;
   if (backlog !== undefined && !(Number.isInteger(backlog) && backlog >= 1)) {
-    throw argumentError("listen", `backlog ${String(backlog)} is not a whole number of at least 1`);
+    throw argumentError("listen", `backlog ${shown(backlog)} is not a whole number of at least 1`);
   }
   const server = createServer({
     ...nodeSocketOptions(options, "listen"),
