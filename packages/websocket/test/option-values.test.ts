@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { test } from "node:test";
 import { type IsLegal, LEGAL, oddValuesTaken } from "@zocalo/integrity";
-import { attach, dial, listen, Upgrader } from "../src/index.ts";
+import { attach, dial, listen, Upgrader, WebSocketError } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
 import { ANY_PORT } from "./peers.ts";
 
@@ -125,6 +125,20 @@ test("attach takes no odd value as any of its options", async () => {
   assert.deepEqual(await oddValuesTaken((options) => attach(server, options).close(), attached), []);
   assert.equal(server.listenerCount("upgrade"), 0, "a refused listener left something behind");
   await new Promise((resolve) => server.close(resolve));
+});
+
+test("dial refuses what is wrong by an error of its own package, as it promises", async () => {
+  for (const wrong of [
+    { compression: "yes" },
+    { compression: { levle: 1 } },
+    { signal: 1 },
+    { headers: 1 },
+  ]) {
+    await assert.rejects(
+      dial(NOWHERE, wrong as object),
+      (error) => error instanceof WebSocketError && error.code === "invalid_argument",
+    );
+  }
 });
 
 test("a port is not taken by a listener with a wrong option", async () => {
