@@ -60,9 +60,9 @@ export const LEGAL = {
  * Gives a call each odd value as each of its options.
  *
  * @param call rejects or throws what is wrong.
- * @param legal every option of the call; which those are is asked by one that it cannot know.
- * @param codes of the errors that are an answer.
- * @returns how it went wrong: what was taken or refused by another error.
+ * @param legal every option of the call, checked against the names that the call lists when it refuses one.
+ * @param codes of the errors that count as a refusal.
+ * @returns what was taken, or refused by another error; empty if all is well.
  */
 export async function oddValuesTaken(
   call: (options: object) => unknown,

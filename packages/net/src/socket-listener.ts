@@ -212,16 +212,16 @@ class Admission implements StreamConnOwner {
   }
 
   #offer(raw: RawConnection, conn: StreamConn): void {
-    const reason = this.#excessOf(raw, conn);
+    const reason = this.#tryOffer(raw, conn);
     if (reason === undefined) return;
     conn.abort();
     this.#told(reason, raw.remoteAddr, undefined);
   }
 
-  /** Offers it. The limit that it would be past. */
-  #excessOf(raw: RawConnection, conn: StreamConn): RefusalReason | undefined {
+  /** Puts it into the queue; if it may not have a place there, the reason. */
+  #tryOffer(raw: RawConnection, conn: StreamConn): RefusalReason | undefined {
     const host = hostOf(raw.remoteAddr);
-    // First of all: who has been refused a place is not to be watched.
+    // First of all: a connection that is refused is not to be watched.
     if (this.#queue.isFull) return "max_pending";
     if (this.#queue.isFullFor(host)) return "max_pending_per_address";
     if (!this.#watchFirstByte(raw, conn)) return "max_half_open_per_address";

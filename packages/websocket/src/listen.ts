@@ -44,8 +44,8 @@ export interface AttachOptions extends UpgraderOptions {
   /** The path that is upgraded, as it stands in the request, without its query (and without scheme and host, if the target is in absolute form). Default: every path. Others are answered with 404, unless the server has other `upgrade` listeners. */
   readonly path?: string | undefined;
   /**
-   * Connections that may wait for `accept`; more are answered with 503. Of one address half of them may, rounded up, unless it is in `exemptAddresses`; more are
-   * answered with 429. Default 512.
+   * Connections that may wait for `accept`; more are answered with 503. One address may have half of the places,
+   * rounded up, unless it is in `exemptAddresses`; more are answered with 429. Default 512.
    */
   readonly maxPending?: number | undefined;
   /** Connections that may be open at once; more are answered with 503. Default: no limit. */
@@ -310,7 +310,7 @@ class WebSocketListener implements Listener<WebSocketConn> {
       const conn = this.#upgrader.upgradeWith({ request, socket, head });
       if (conn instanceof WebSocketConn) this.#offer(conn, host);
       else {
-        host ??= hostOfSocket(socket); // Who knows whether somebody waits for it by then.
+        host ??= hostOfSocket(socket); // By then perhaps nobody waits in `accept` any more.
         conn.then(
           (opened) => this.#offer(opened, host),
           (error: unknown) => this.#refused(error, request),
@@ -321,7 +321,7 @@ class WebSocketListener implements Listener<WebSocketConn> {
     }
   }
 
-  /** The peer's address, if a place in the queue is to be counted for it. Else it is not asked for, which costs a system call. */
+  /** The peer's address, if it is to be counted in the queue. Else nobody asks for it: that is a system call. */
   #hostToCount(socket: Duplex): string | undefined {
     return this.#queue.isAwaited ? undefined : hostOfSocket(socket);
   }

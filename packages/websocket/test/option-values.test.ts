@@ -1,4 +1,5 @@
-// Every option of every entry point is given what people give by mistake: it is refused by a typed error, or is one of the few values that are legal after all.
+// Every option of every entry point is given what people give by mistake: it is refused by a typed error, or is one
+// of the few values that are legal after all.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -25,7 +26,7 @@ const conn = {
 } satisfies Record<string, IsLegal>;
 const upgrader = {
   ...conn,
-  allowedHosts: (value) => LEGAL.list(value),
+  allowedHosts: LEGAL.list,
   checkOrigin: LEGAL.function,
   authorize: LEGAL.function,
   subprotocols: LEGAL.listOrFunction,
