@@ -215,7 +215,7 @@ export function checkedDialOptions(options: DialOptions): DialOptions {
   });
 }
 
-/** What `check` answers. What it finds wrong is told as this package does. @throws WebSocketError `invalid_argument`. */
+/** What `check` answers; its NetError is told as an error of this package. @throws WebSocketError `invalid_argument`. */
 function checked<T>(check: () => T): T {
   try {
     return check();
