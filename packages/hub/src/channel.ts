@@ -13,14 +13,15 @@ export interface PresenceChange {
 }
 
 /**
- * One round of presence for so many watchers takes a rest of a millisecond. Each round is a write for each watcher, 10 µs where little
- * else runs and 60 where much does. Those who come and go one by one would else make every turn such a round.
+ * After a round of presence a channel rests a millisecond for so many watchers. A round is a write for each of
+ * them, of 10 µs where little else runs and 60 where much does. Without a rest, those who come and go one by one
+ * would make every turn such a round.
  */
 const WATCHERS_PER_MS = 5;
 /** The longest rest, in milliseconds. */
 const MAX_PRESENCE_REST_MS = 1_000;
 /** Most changes times watchers in one round: more would keep everybody else waiting. */
-const MAX_CHANGES_TOLD = 32_000;
+const MAX_DELIVERIES = 32_000;
 
 /** A channel that somebody here is subscribed to: follows the head of its log and hands what is new to those who are live. */
 export class Channel {
@@ -108,7 +109,7 @@ export class Channel {
     this.#sendAllToLog();
   }
 
-  /** Tells those who watch at once, or, where they are many and were just told of another change, a little later: see `WATCHERS_PER_MS`. */
+  /** Tells those who watch at once or, where they are many and were just told of another, after the rest. */
   presence(event: PresenceEvent): void {
     const message = new PreparedMessage(encodePresenceEvent(this.name, event));
     this.#presenceToTell.push({ version: event.version, message });
@@ -147,9 +148,9 @@ export class Channel {
     last.liveIndex = index;
   }
 
-  /** All that is told in one turn leaves in one write for each watcher. */
+  /** A round: what is told in one turn leaves in one write for each watcher. */
   #tellPresence(): void {
-    const count = Math.max(1, Math.floor(MAX_CHANGES_TOLD / Math.max(1, this.#watchers.size)));
+    const count = Math.max(1, Math.floor(MAX_DELIVERIES / Math.max(1, this.#watchers.size)));
     for (const change of this.#presenceToTell.splice(0, count)) {
       this.#newestPresence = change;
       for (const watcher of this.#watchers) watcher.offerPresence(change);
@@ -157,7 +158,7 @@ export class Channel {
     const isBehind = this.#presenceToTell.length > 0;
     const restMs = Math.min(MAX_PRESENCE_REST_MS, Math.floor(this.#watchers.size / WATCHERS_PER_MS));
     if (!isBehind && restMs === 0) return;
-    // Who is behind gives others their turn, and no more: what waits must not become ever more.
+    // One that is behind only gives others their turn: else ever more would wait.
     this.#presenceRest = this.#clock.after(isBehind ? 1 : restMs, () => {
       this.#presenceRest = undefined;
       if (this.#presenceToTell.length > 0) this.#tellPresence();

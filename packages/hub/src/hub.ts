@@ -48,8 +48,8 @@ export interface HubOptions {
   readonly exemptAddresses?: readonly string[];
   /**
    * At which address somebody is, as an IP address. Default: `peer.addr`. Behind a proxy that says so in a header, take it from
-   * `peer.request`; **risk**: whoever may write that header may have any address. If it throws, that is told to `onError`, and the
-   * connection is closed with 1011.
+   * `peer.request`; **risk**: whoever may write that header may have any address. If it throws, that is told
+   * to `onError`, and the connection is closed with 1011.
    */
   readonly hostOf?: (peer: Peer) => string;
   /** Told to clients in `connected`. Default `zocalo/0.1.0`. */
@@ -213,7 +213,7 @@ export class Hub {
     return undefined;
   }
 
-  /** Nothing if `hostOf` fails: who could be anybody does not pass for somebody, and the others are served on. */
+  /** Nothing if `hostOf` fails: a visitor without an address has no limits, and is not let in. */
   #visit(peer: Peer): ReturnType<Visitors["enter"]> | undefined {
     try {
       return this.#visitors.enter(this.#hostOf(peer));

@@ -294,6 +294,17 @@ test("what others published before in its channel does not go for what an addres
   await engine.close();
 });
 
+test("past its share an address loses first what it has in the channel that was published to longest ago", async () => {
+  const { engine } = make({ maxBytes: 1_000_000, maxBytesPerAddress: 50_000 });
+  const large = { user: "eve", data: JSON.stringify("y".repeat(1_000)), address: GREEDY };
+  for (let count = 0; count < 20; count++) await engine.publish("c:begun-first", large, keepAll);
+  for (let count = 0; count < 20; count++) await engine.publish("c:idle", large, keepAll);
+  for (let count = 0; count < 10; count++) await engine.publish("c:begun-first", large, keepAll);
+  assert.equal(await keptOf(engine, "c:begun-first"), 30);
+  assert.ok((await keptOf(engine, "c:idle")) < 20);
+  await engine.close();
+});
+
 test("an address with nothing of its own to drop takes as many bytes of the channel that it publishes in, and no more", async () => {
   const { engine } = make({ maxBytes: 1_000_000, maxBytesPerAddress: 50_000 });
   const large = { user: "eve", data: JSON.stringify("y".repeat(1_000)), address: GREEDY };

@@ -39,9 +39,10 @@ export interface MemoryEngineOptions {
    */
   readonly maxBytes?: number;
   /**
-   * What is kept of what one address published, in whichever channels, may take of `maxBytes`. Past it that goes first which nobody else
-   * published before in its channel, in the channels published to longest ago; and if there is none, as many bytes of the channel that it
-   * publishes in, oldest first, whoever published them. Channels that it does not publish in lose nothing of others. Default 32 MiB.
+   * How much of `maxBytes` the publications and keys of one address may take, in whichever channels. Past it
+   * its own go that are the oldest of their channel, first in the channels published to longest ago. If it has
+   * none, what it publishes takes the place of as many bytes in that channel, oldest first, whoever published
+   * them. Other channels lose nothing that somebody else published. Default 32 MiB.
    */
   readonly maxBytesPerAddress?: number;
   /** How often what is past its time is thrown away where nobody publishes or reads, in milliseconds. Default 30,000. */
@@ -313,8 +314,9 @@ export class MemoryEngine implements Engine {
   }
 
   /**
-   * What stands behind publications of others stays: else one that is small, published at the right time in each of many channels,
-   * would later drive out all that is older in them. If nothing else is left, what is added takes the place of as many bytes in its log.
+   * What stands behind publications of others stays: else a small one, published at the right time in each of
+   * many channels, would later drive out all that is older in them. If nothing else is left, what is added
+   * takes the place of as many bytes in its log.
    *
    * @param before what this log held before
    */

@@ -30,7 +30,7 @@ export class MemoryLog {
   readonly #kept = new Fifo<StoredPublication>();
   /** Whose memory each of them takes; unset: of nobody who has a limit. */
   readonly #holders = new Fifo<MemoryShare | undefined>();
-  /** Whose the publication is that goes next, or, when there is none, the key. This log has a place in what is its to drop. */
+  /** Who published what `dropOldest` takes next. Among the `droppable` of that share this log has its place. */
   #nextHolder: MemoryShare | undefined;
   #placeAtHolder: RecencyEntry<MemoryLog> | undefined;
   /** Of the publications kept, as UTF-8. */
@@ -63,7 +63,7 @@ export class MemoryLog {
     return this.#kept.length === 0 && this.#keys.size === 0;
   }
 
-  /** True if this is whose memory is free when `dropOldest` is called. */
+  /** True if `dropOldest` frees memory of this share. */
   isNextOf(share: MemoryShare): boolean {
     return this.#nextHolder === share;
   }
@@ -89,7 +89,7 @@ export class MemoryLog {
   ): StoredPublication {
     const at = Math.max(this.#at, now); // never backwards within a log, even when the clock is set
     const publication: StoredPublication = { offset: this.#head + 1, at, user, info, data };
-    this.#count(publication, holder, 1); // first: what cannot be counted is not added either
+    this.#count(publication, holder, 1); // First: what cannot be counted is not added either.
     this.#at = at;
     this.#head++;
     this.#ttlMs = retention.ttlMs;

@@ -5,9 +5,12 @@ import { Recency } from "./recency.ts";
 export class MemoryShare {
   readonly address: string;
   readonly #all: Map<string, MemoryShare>;
-  /** Those that nobody has open, by when they were used: the ones that can be forgotten. */
+  /** Logs that it began and nobody has open, by when they were used: the ones that can be forgotten. */
   readonly idle = new Recency<MemoryLog>();
-  /** Logs, whoever began them, of which the publication or key that goes next is its; published to longest ago first. Only they change it. */
+  /**
+   * Logs, whoever began them, that would drop something of this address next; published to longest ago first.
+   * Only the logs change it.
+   */
   readonly droppable = new Recency<MemoryLog>();
   #count = 0;
   #weight = 0;
@@ -23,12 +26,12 @@ export class MemoryShare {
     return this.#count;
   }
 
-  /** What is kept of what it published, with keys, in bytes (estimated). */
+  /** What its publications and keys take, in bytes (estimated). */
   get weight(): number {
     return this.#weight;
   }
 
-  /** So many bytes of its are kept more, or, below 0, less. */
+  /** Counts so many bytes more, or, below 0, less. */
   hold(bytes: number): void {
     this.#weight += bytes;
     this.#register();

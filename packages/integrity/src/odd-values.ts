@@ -15,6 +15,7 @@ const ODD_VALUES: readonly unknown[] = [
   {},
   { x: 1 },
   circle(),
+  wordless(),
   [],
   [1],
   [null],
@@ -59,9 +60,9 @@ export const LEGAL = {
  * Gives a call each odd value as each of its options.
  *
  * @param call rejects or throws what is wrong.
- * @param legal every option of the call; which those are is asked by one that it cannot know.
- * @param codes of the errors that are an answer.
- * @returns how it went wrong: what was taken or refused by another error.
+ * @param legal every option of the call, checked against the names that the call lists when it refuses one.
+ * @param codes of the errors that count as a refusal.
+ * @returns what was taken, or refused by another error; empty if all is well.
  */
 export async function oddValuesTaken(
   call: (options: object) => unknown,
@@ -104,6 +105,14 @@ async function outcomeOf(call: (options: object) => unknown, options: object): P
 
 function describe(value: unknown): string {
   return inspect(value, { depth: 0 });
+}
+
+/** What is no text, whichever way it is asked. */
+function wordless(): object {
+  const refuse = (): never => {
+    throw new Error("no words");
+  };
+  return Object.create({ toString: refuse, toJSON: refuse }) as object;
 }
 
 function circle(): object {

@@ -1,6 +1,7 @@
 import { onceAborted } from "./abort-listeners.ts";
 import type { Addr } from "./addr.ts";
 import { AddressCounts, exemptSet, type Holder } from "./address-limits.ts";
+import { shown } from "./check-options.ts";
 import type { Deadline, Listener, WaitOptions } from "./conn.ts";
 import { DeadlineTimer } from "./deadline.ts";
 import type { NetError } from "./error.ts";
@@ -20,7 +21,10 @@ export interface AcceptQueueOptions {
   readonly network?: string | undefined;
   /** Most connections that wait for `accept`; one more is refused. Default 512. */
   readonly maxPending?: number | undefined;
-  /** Whose connections may fill all places of `maxPending`; of any other address `pendingShare` may wait. Default: this machine, `localAddresses`. */
+  /**
+   * Whose connections may fill all places of `maxPending`; those of any other address half of them, rounded up.
+   * Default: this machine, `localAddresses`.
+   */
   readonly exemptAddresses?: readonly string[] | undefined;
   /** Most connections open at once, waiting ones included; one more is refused. Default: no limit. */
   readonly maxConnections?: number | undefined;
@@ -29,10 +33,10 @@ export interface AcceptQueueOptions {
 }
 
 /**
- * How many of `maxPending` places one address may take: half of them, rounded up. Else the first that comes while the application is slow would
- * have them all, since it may have more connections open than there are places.
+ * How many of `maxPending` places one address may take: half of them, rounded up. Else the first that comes while
+ * the application is slow would have them all, since it may have more connections open than there are places.
  */
-export function pendingShare(maxPending: number): number {
+function pendingShare(maxPending: number): number {
   return Math.ceil(maxPending / 2);
 }
 
@@ -96,12 +100,12 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
     return this.#waiters.length === 0 && this.#pending.length >= this.#maxPending;
   }
 
-  /** True if the next connection is taken out at once, whoever's it is. */
+  /** True if somebody waits in `accept`: the next connection takes no place, whoever's it is. */
   get isAwaited(): boolean {
     return this.#waiters.length > 0;
   }
 
-  /** True if one more connection from `host` would be refused: nobody waits for it, and as many of its address wait already as may. */
+  /** True if one more connection from `host` would be refused: `isFull`, or its address has its share of the places. */
   isFullFor(host: string | undefined): boolean {
     if (this.isFull) return true;
     return host !== undefined && !this.isAwaited && !this.#perAddress.hasRoom(host);
@@ -110,7 +114,7 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
   /**
    * Takes a new connection in. `false` means it was refused and the source must drop it.
    *
-   * @param host whose it is. Left out where nobody can say: then all places are open to it.
+   * @param host the peer's address. Left out where nobody can say: then all places are open to it.
    */
   offer(conn: C, host?: string): boolean {
     if (this.isFull) return false;
@@ -329,6 +333,6 @@ export function checkAcceptLimits(limits: Pick<AcceptQueueOptions, "maxPending" 
     const value = limits[name];
     if (value === undefined || value === Number.POSITIVE_INFINITY || (Number.isInteger(value) && value >= 1))
       continue;
-    throw argumentError("listen", `${name} ${String(value)} is not a whole number of at least 1`);
+    throw argumentError("listen", `${name} ${shown(value)} is not a whole number of at least 1`);
   }
 }

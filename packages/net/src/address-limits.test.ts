@@ -105,10 +105,16 @@ test("this machine is exempt unless asked, and whoever is named is", () => {
 
 test("limits that are none are refused by name", () => {
   for (const name of ["maxConnectionsPerAddress", "maxHalfOpenPerAddress", "maxHandshakesPerAddress"]) {
-    for (const value of [0, -1, 1.5, Number.NaN, "7"]) {
+    for (const [value, words] of [
+      [0, "0"],
+      [-1, "-1"],
+      [1.5, "1.5"],
+      [Number.NaN, "NaN"],
+      ["7", '"7"'],
+    ]) {
       assert.throws(() => new AddressLimits(optionOf(name, value)), {
         code: "invalid_argument",
-        message: new RegExp(`${name} ${value} is not a whole number of at least 1`),
+        message: new RegExp(`${name} ${words} is not a whole number of at least 1`),
       });
     }
     assert.ok(new AddressLimits(optionOf(name, Number.POSITIVE_INFINITY)));

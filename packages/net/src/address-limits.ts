@@ -1,5 +1,6 @@
 import type { Addr } from "./addr.ts";
 import { type Addressless, AddressSet } from "./address-set.ts";
+import { shown } from "./check-options.ts";
 import { argumentError } from "./failures.ts";
 
 /**
@@ -94,9 +95,7 @@ export class AddressCounts {
     const visitor = visitorOf(host);
     const holder = this.#holders.get(visitor);
     const held = holder?.held ?? 0;
-    // Asked only at the limit: it costs more than counting does.
-    if (held + amount > this.limit && !this.#exempt.has(isNetwork(visitor) ? host : visitor))
-      return undefined;
+    if (!this.#mayHold(held + amount, visitor, host)) return undefined;
     if (holder !== undefined) {
       holder.held = held + amount;
       return holder;
@@ -109,8 +108,14 @@ export class AddressCounts {
   /** True if `take` would count one more. */
   hasRoom(host: string): boolean {
     if (this.isUnlimited) return true;
-    const held = this.#holders.get(visitorOf(host))?.held ?? 0;
-    return held < this.limit || this.#exempt.has(host);
+    const visitor = visitorOf(host);
+    const held = this.#holders.get(visitor)?.held ?? 0;
+    return this.#mayHold(held + 1, visitor, host);
+  }
+
+  /** Who is exempt is asked only at the limit: it costs more than counting does. */
+  #mayHold(amount: number, visitor: string, host: string): boolean {
+    return amount <= this.limit || this.#exempt.has(isNetwork(visitor) ? host : visitor);
   }
 
   /** What `take` counted is no longer held. */
@@ -140,7 +145,7 @@ export class AddressLimits {
     const counts = (name: keyof typeof defaultAddressLimits): AddressCounts => {
       const { [name]: limit = defaultAddressLimits[name] } = options;
       if (limit !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(limit) && limit >= 1)) {
-        throw argumentError("listen", `${name} ${String(limit)} is not a whole number of at least 1`);
+        throw argumentError("listen", `${name} ${shown(limit)} is not a whole number of at least 1`);
       }
       return new AddressCounts(limit, exempt);
     };

@@ -153,19 +153,25 @@ export function kindOf(value: unknown): string {
   return value === null ? "null" : Array.isArray(value) ? "an array" : `of type ${typeof value}`;
 }
 
-/** A value as messages show it. */
+/** A value as messages show it, whatever its own `toString` and `toJSON` do. */
 export function shown(value: unknown): string {
-  if (typeof value === "function") return "a function";
-  const text = jsonOf(value) ?? String(value);
+  const text = textOf(value);
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }
 
-/** As JSON; nothing for what has no such form: a number that is none, a symbol, a circle. */
+function textOf(value: unknown): string {
+  if (typeof value === "function") return "a function";
+  if (typeof value === "bigint") return `${value}n`; // Else it would look like the number that is asked for.
+  // JSON has neither NaN nor Infinity, and no symbols.
+  if (typeof value === "number" || typeof value === "symbol" || value === undefined) return String(value);
+  return jsonOf(value) ?? kindOf(value);
+}
+
+/** Nothing for what has no JSON, such as a circle. */
 function jsonOf(value: unknown): string | undefined {
-  if (typeof value === "number" || typeof value === "bigint") return undefined;
   try {
     return JSON.stringify(value);
   } catch {
-    return kindOf(value); // Nobody needs to know why: the message says which option it is.
+    return undefined; // Nobody needs to know why: the message says which option it is.
   }
 }

@@ -1,3 +1,4 @@
+import { shown } from "./check-options.ts";
 import type { Deadline } from "./conn.ts";
 import { NetError } from "./error.ts";
 
@@ -16,7 +17,7 @@ export function deadlineToMs(at: Deadline): number {
     throw new NetError({
       op: "set",
       code: "invalid_argument",
-      reason: `deadline ${String(at)} is not a time`,
+      reason: `deadline ${at instanceof Date ? "Invalid Date" : shown(at)} is not a time`,
     });
   }
   return ms;

@@ -7,7 +7,7 @@ import { argumentError, type FailureSite } from "./failures.ts";
 import {
   bind,
   checkNetwork,
-  limitsOf,
+  checkedLimits,
   packetNames,
   type PacketNetwork,
   type PacketOptions,
@@ -36,7 +36,7 @@ export async function dialUdp(
 ): Promise<DatagramConn> {
   checkNetwork(network, "dial");
   checkNames("dial", "a UDP dial", options, names);
-  const limits = limitsOf(options, "dial");
+  const limits = checkedLimits(options, "dial");
   checkKind("dial", "localAddress", options.localAddress, "string");
   checkKind("dial", "resolver", options.resolver, "function");
   const addr = parseAddr(network, address, "dial");

@@ -115,7 +115,7 @@ interface Settings {
  *
  * The connection belongs to the framing from now on. Close codes do not travel on a byte stream.
  *
- * @throws NetError `invalid_argument` for an option that is not a number above 0, and for names that are not known.
+ * @throws NetError `invalid_argument` for an option that is not a number above 0, and a name that is not known.
  */
 export function framed(conn: Conn, codec: FrameCodec, options?: FramedOptions): MessageConn;
 export function framed(listener: Listener, codec: FrameCodec, options?: FramedOptions): Listener<MessageConn>;

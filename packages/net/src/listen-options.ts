@@ -8,7 +8,7 @@ import type { SocketOptions } from "./socket-options.ts";
 export type RefusalReason =
   | "max_connections" // the limit on open connections
   | "max_pending" // too many wait for `accept` or for the end of a handshake
-  | "max_pending_per_address" // half of `maxPending` wait for `accept`, all of its address
+  | "max_pending_per_address" // of its address half of `maxPending` wait for `accept`
   | "max_connections_per_address" // its address has `maxConnectionsPerAddress` open
   | "max_half_open_per_address" // its address has `maxHalfOpenPerAddress` that have said nothing yet
   | "max_handshakes_per_address" // its address is in `maxHandshakesPerAddress` handshakes
@@ -33,8 +33,9 @@ export interface ListenOptions extends SocketOptions, AddressLimitOptions {
   /** How many connections the system keeps that this process has not yet taken. Default 511; the system may lower it. */
   readonly backlog?: number | undefined;
   /**
-   * Most connections that wait for `accept` or are in a handshake; one more is refused. Of those that wait, one address may have half,
-   * rounded up, unless it is in `exemptAddresses`: an application that accepts slowly is not kept from all others by one visitor. Default 512.
+   * Most connections that wait for `accept` or are in a handshake; one more is refused. Of those that wait, one
+   * address may have half, rounded up, unless it is in `exemptAddresses`: while the application accepts slowly,
+   * one visitor does not keep all others out. Default 512.
    */
   readonly maxPending?: number | undefined;
   /** Most connections open at once; one more is refused by closing it at once. Default: no limit. */

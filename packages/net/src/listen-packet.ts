@@ -71,7 +71,7 @@ export async function listenPacket(
 ): Promise<PacketConn> {
   checkNetwork(network, "listen");
   checkNames("listen", "a datagram socket", options, packetNames);
-  const limits = limitsOf(options, "listen");
+  const limits = checkedLimits(options, "listen");
   const addr = parseAddr(network, address, "listen");
   const site: FailureSite = { op: "listen", network, localAddr: addr };
   const hosts =
@@ -111,8 +111,8 @@ export function checkNetwork(network: string, op: "listen" | "dial"): void {
   }
 }
 
-/** Checks the values, too. @throws NetError `invalid_argument` */
-export function limitsOf(options: PacketOptions, op: "listen" | "dial"): UdpLimits {
+/** Checks the values of all options; their names are checked by the caller. @throws NetError `invalid_argument`. */
+export function checkedLimits(options: PacketOptions, op: "listen" | "dial"): UdpLimits {
   for (const name of ["reuseAddr", "ipv6Only"] as const) checkKind(op, name, options[name], "boolean");
   checkSignal(op, options.signal);
   for (const name of ["readBufferBytes", "writeBufferBytes"] as const) {

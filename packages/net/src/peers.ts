@@ -118,7 +118,8 @@ export interface PeerListener extends Listener<MessageConn> {
  * bytes than came from it: nobody can be flooded through this server. The socket belongs to the listener from now on, and
  * is closed once the listener is and the last peer has gone.
  *
- * @throws NetError `invalid_argument` for a limit that is not a number above 0, and for names that are not known.
+ * @throws NetError `invalid_argument` for a limit that is not a number above 0, an option of another kind, and a
+ *   name that is not known.
  * @example
  * const listener = peers(await listenPacket("udp", ":7001"));
  * for await (const conn of listener) serve(conn).catch(report);

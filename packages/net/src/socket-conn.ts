@@ -50,28 +50,25 @@ export function transportOf(stream: Duplex, remote: SocketEnd | undefined = peer
   stream.allowHalfOpen = true;
   const below = tcpBelowTls(stream);
   const transport = below === undefined ? new SocketTransport() : new SecuredTransport(below);
-  transport.use({ socket: stream, ...addressesOf(stream, remote) }, readIntoBuffer(stream, true));
+  const remoteAddr = remote === undefined ? unnamed : ipAddr("tcp", plainHost(remote.host), remote.port);
+  transport.use({ socket: stream, localAddr: localAddrOf(stream), remoteAddr }, readIntoBuffer(stream, true));
   return transport;
 }
-
-/** Most connections have the local address of the one before. */
-let lastLocal: IpAddr = ipAddr("tcp", "", 0);
 
 /** Where the peer of a stream is; `undefined` for one that is no TCP socket, or that has none any more. */
 export function peerEnd(stream: Duplex): SocketEnd | undefined {
   return stream instanceof Socket ? remoteEnd(stream) : undefined;
 }
 
-function addressesOf(stream: Duplex, remote: SocketEnd | undefined): { localAddr: Addr; remoteAddr: Addr } {
+/** Most connections have the local address of the one before. */
+let lastLocal: IpAddr = ipAddr("tcp", "", 0);
+
+function localAddrOf(stream: Duplex): Addr {
   const local = stream instanceof Socket ? localEnd(stream) : undefined;
-  if (local !== undefined) {
-    const host = plainHost(local.host);
-    if (lastLocal.host !== host || lastLocal.port !== local.port) lastLocal = ipAddr("tcp", host, local.port);
-  }
-  return {
-    localAddr: local === undefined ? unnamed : lastLocal,
-    remoteAddr: remote === undefined ? unnamed : ipAddr("tcp", plainHost(remote.host), remote.port),
-  };
+  if (local === undefined) return unnamed;
+  const host = plainHost(local.host);
+  if (lastLocal.host !== host || lastLocal.port !== local.port) lastLocal = ipAddr("tcp", host, local.port);
+  return lastLocal;
 }
 
 /** Unix sockets are not asked for their path, and other streams have no address. */

@@ -18,6 +18,7 @@ import {
 } from "node:fs";
 import { connect } from "node:net";
 import { basename, dirname, join } from "node:path";
+import { shown } from "./check-options.ts";
 import { MAX_UNIX_PATH_BYTES } from "./addr.ts";
 import { NetError, type NetErrorCode } from "./error.ts";
 import { argumentError, type FailureSite } from "./failures.ts";
@@ -225,8 +226,8 @@ export class SocketFile {
 
 function checkMode(mode: number | undefined): void {
   if (mode === undefined || (Number.isInteger(mode) && mode >= 0 && mode <= MAX_MODE)) return;
-  const shown = Number.isInteger(mode) && mode >= 0 ? octal(mode) : String(mode);
-  throw argumentError("listen", `mode ${shown} is not a whole number from 0 to ${octal(MAX_MODE)}`);
+  const given = Number.isInteger(mode) && mode >= 0 ? octal(mode) : shown(mode);
+  throw argumentError("listen", `mode ${given} is not a whole number from 0 to ${octal(MAX_MODE)}`);
 }
 
 function octal(mode: number): string {

@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { AcceptQueue, checkAcceptLimits, DEFAULT_MAX_PENDING } from "./accept-queue.ts";
 import type { Addr } from "./addr.ts";
 import { AddressLimits, type Holder, hostOf } from "./address-limits.ts";
+import { shown } from "./check-options.ts";
 import type { Conn, Listener } from "./conn.ts";
 import type { NetError } from "./error.ts";
 import { argumentError, canceledError, type FailureSite } from "./failures.ts";
@@ -48,7 +49,7 @@ export async function listenOn(
   const proxy = options?.proxyProtocol && new ProxyProtocol(options.proxyProtocol);
   const backlog = options?.backlog;
   if (backlog !== undefined && !(Number.isInteger(backlog) && backlog >= 1)) {
-    throw argumentError("listen", `backlog ${String(backlog)} is not a whole number of at least 1`);
+    throw argumentError("listen", `backlog ${shown(backlog)} is not a whole number of at least 1`);
   }
   const server = createServer({
     ...nodeSocketOptions(options, "listen"),
@@ -211,16 +212,16 @@ class Admission implements StreamConnOwner {
   }
 
   #offer(raw: RawConnection, conn: StreamConn): void {
-    const reason = this.#excessOf(raw, conn);
+    const reason = this.#tryOffer(raw, conn);
     if (reason === undefined) return;
     conn.abort();
     this.#told(reason, raw.remoteAddr, undefined);
   }
 
-  /** Offers it. The limit that it would be past. */
-  #excessOf(raw: RawConnection, conn: StreamConn): RefusalReason | undefined {
+  /** Puts it into the queue; if it may not have a place there, the reason. */
+  #tryOffer(raw: RawConnection, conn: StreamConn): RefusalReason | undefined {
     const host = hostOf(raw.remoteAddr);
-    // First of all: who has been refused a place is not to be watched.
+    // First of all: a connection that is refused is not to be watched.
     if (this.#queue.isFull) return "max_pending";
     if (this.#queue.isFullFor(host)) return "max_pending_per_address";
     if (!this.#watchFirstByte(raw, conn)) return "max_half_open_per_address";

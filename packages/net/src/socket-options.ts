@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { shown } from "./check-options.ts";
 import type { NetOp } from "./error.ts";
 import { argumentError } from "./failures.ts";
 
@@ -45,10 +46,8 @@ export function nodeSocketOptions(options: SocketOptions | undefined, op: NetOp)
 /** Checks a number of milliseconds. @throws NetError `invalid_argument`. */
 export function checkDuration(name: string, value: number, minimum: number, op: NetOp): void {
   // Not from TypeScript it may be text, which compares as a number and is none.
-  const given: unknown = value;
-  if (typeof given === "number" && value >= minimum && value <= 2 ** 31 - 1) return;
-  const shown = typeof given === "string" ? JSON.stringify(given) : String(given);
-  throw argumentError(op, `${name} ${shown} is not from ${minimum} to ${2 ** 31 - 1} milliseconds`);
+  if (typeof value === "number" && value >= minimum && value <= 2 ** 31 - 1) return;
+  throw argumentError(op, `${name} ${shown(value)} is not from ${minimum} to ${2 ** 31 - 1} milliseconds`);
 }
 
 /** Whether the path of a Unix socket means an abstract name, and how Node wants it. */

@@ -186,16 +186,23 @@ test("resolver_failed: a resolver that cannot ask, or does not answer with addre
 });
 
 test("invalid_argument: what Node refuses before it asks the system", async () => {
+  const error = await failureOf(dial("tcp", "127.0.0.1:9", { localAddress: "localhost:0" }));
+  assert.equal(error.code, "invalid_argument", error.message);
+  assert.match((error.cause as { code: string }).code, /^ERR_/);
+});
+
+test("invalid_argument: the system's buffers are as large as Node takes them, and no larger", async () => {
   for (const attempt of [
-    () => dial("tcp", "127.0.0.1:9", { localAddress: "localhost:0" }),
     () => listenPacket("udp", "127.0.0.1:0", { readBufferBytes: -1 }),
     () => listenPacket("udp", "127.0.0.1:0", { readBufferBytes: 2 ** 31 }),
     () => dial("udp", "127.0.0.1:9", { writeBufferBytes: 1.5 }),
   ]) {
     const error = await failureOf(attempt());
-    assert.equal(error.code, "invalid_argument", error.message);
-    assert.match((error.cause as { code: string }).code, /^ERR_/);
+    assert.equal(error.code, "invalid_argument");
+    assert.match(error.message, /is not a whole number from 1 to 2147483647$/);
   }
+  const packets = await listenPacket("udp", "127.0.0.1:0", { readBufferBytes: 2 ** 31 - 1 });
+  await packets.close();
 });
 
 test("not_found: a certificate's file is named", async () => {

@@ -1,4 +1,4 @@
-import { printable } from "@zocalo/net";
+import { printable, shown } from "@zocalo/net/transport";
 import { WebSocketError } from "./error.ts";
 
 /** The address of a URL of `parseHttpUrl`, as Node's requests take it. */
@@ -42,18 +42,28 @@ export function shownUrl(text: string): string {
  * @throws WebSocketError `invalid_url`. The message does not show user, password, query and fragment.
  */
 export function parseHttpUrl(text: string | URL): URL {
-  const shown = `"${shownUrl(String(text))}"`;
+  const given = textOf(text);
+  const where = `"${shownUrl(given)}"`;
   let url: URL;
   try {
-    url = new URL(String(text).replace(/^ws(s?):/i, "http$1:"));
+    url = new URL(given.replace(/^ws(s?):/i, "http$1:"));
     credentialsOf(url);
   } catch (cause) {
-    throw new WebSocketError("invalid_url", `${shown} is not a URL`, { cause });
+    throw new WebSocketError("invalid_url", `${where} is not a URL`, { cause });
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") {
-    throw new WebSocketError("invalid_url", `${shown} is not a ws:, wss:, http: or https: URL`);
+    throw new WebSocketError("invalid_url", `${where} is not a ws:, wss:, http: or https: URL`);
   }
-  if (url.hash !== "" || String(text).includes("#"))
-    throw new WebSocketError("invalid_url", `${shown} has a fragment`);
+  if (url.hash !== "" || given.includes("#"))
+    throw new WebSocketError("invalid_url", `${where} has a fragment`);
   return url;
+}
+
+/** @throws WebSocketError `invalid_url` for what cannot be made a text. */
+function textOf(url: unknown): string {
+  try {
+    return String(url);
+  } catch (cause) {
+    throw new WebSocketError("invalid_url", `${shown(url)} is not a URL`, { cause });
+  }
 }

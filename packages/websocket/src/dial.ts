@@ -103,7 +103,7 @@ export async function dial(url: string | URL, given: DialOptions = {}): Promise<
   const { headers = {}, subprotocols = [] } = options;
   checkSubprotocols(subprotocols);
   let words: Words = { headers: { ...headers }, subprotocols, tls: options.tls };
-  const compression = compressionSettings(options.compression);
+  const compression = checked(() => compressionSettings(options.compression));
   const maxRedirects = wholeNumber("maxRedirects", options.maxRedirects, 0, 0);
   const limits = new DialLimits(target.host, timeoutMs, options.signal);
   let outcome: Answer | Redirect;
@@ -199,7 +199,7 @@ function wordsForAnyServer({ tls }: Words): Words {
 
 /** Checks the names of options, and what Node would take without a word. @throws WebSocketError `invalid_argument`. */
 export function checkedDialOptions(options: DialOptions): DialOptions {
-  try {
+  return checked(() => {
     checkNames("dial", "a WebSocket dial", options, dialOptionNames);
     checkKind("dial", "resolver", options.resolver, "function");
     checkKind("dial", "localAddress", options.localAddress, "string");
@@ -211,10 +211,17 @@ export function checkedDialOptions(options: DialOptions): DialOptions {
       tls: tls === undefined ? undefined : checkConnectionOptions("tls", tls),
       proxyTls: proxyTls === undefined ? undefined : checkConnectionOptions("proxyTls", proxyTls),
     };
+  });
+}
+
+/** What `check` answers; its NetError is told as an error of this package. @throws WebSocketError `invalid_argument`. */
+function checked<T>(check: () => T): T {
+  try {
+    return check();
   } catch (cause) {
-    throw new WebSocketError("invalid_argument", cause instanceof NetError ? cause.reason : reasonOf(cause), {
-      cause,
-    });
+    if (cause instanceof WebSocketError) throw cause;
+    const message = cause instanceof NetError ? cause.reason : reasonOf(cause);
+    throw new WebSocketError("invalid_argument", message, { cause });
   }
 }
 

@@ -48,8 +48,8 @@ export interface AttachOptions extends UpgraderOptions {
   /** The path that is upgraded, as it stands in the request, without its query (and without scheme and host, if the target is in absolute form). Default: every path. Others are answered with 404, unless the server has other `upgrade` listeners. */
   readonly path?: string | undefined;
   /**
-   * Connections that may wait for `accept`; more are answered with 503. Of one address half of them may, rounded up, unless it is in `exemptAddresses`; more are
-   * answered with 429. Default 512.
+   * Connections that may wait for `accept`; more are answered with 503. One address may have half of the places,
+   * rounded up, unless it is in `exemptAddresses`; more are answered with 429. Default 512.
    */
   readonly maxPending?: number | undefined;
   /** Connections that may be open at once; more are answered with 503. Default: no limit. */
@@ -111,7 +111,7 @@ const MAX_UNANSWERED = 16;
 export async function listen(address: string, given: ListenOptions = {}): Promise<Listener<WebSocketConn>> {
   const { host, port } = parseAddr("tcp", address, "listen");
   const options = { ...given, allowedHosts: HostNames.ofListener(host, given.allowedHosts) };
-  checkAttachOptions(options);
+  checkAttachOptions(options); // Before the port is taken: nobody could give it back.
   const handshakeTimeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
   const httpOptions = {
     // Whoever sends its request slowly, or never ends it, is cut off.
@@ -211,8 +211,9 @@ interface Door {
 }
 
 /** Those that an upgrader does not have. @throws WebSocketError or NetError `invalid_argument`. */
-function checkAttachOptions({ path, onRefused, maxPending, maxConnections }: AttachOptions): void {
-  checkAcceptLimits({ maxPending, maxConnections });
+function checkAttachOptions(options: AttachOptions): void {
+  const { path, onRefused } = options;
+  checkAcceptLimits(options);
   checkKind("listen", "onRefused", onRefused, "function");
   checkKind("listen", "path", path, "string");
   if (path === undefined || path.startsWith("/")) return;

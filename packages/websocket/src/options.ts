@@ -1,3 +1,4 @@
+import { shown } from "@zocalo/net/transport";
 import { defaultReceiveLimits, type ReceiveLimits } from "./core/limits.ts";
 import { WebSocketError } from "./error.ts";
 
@@ -98,10 +99,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export function connSettings(options: ConnOptions): ConnSettings {
   const { messages = "whole" } = options;
   if (messages !== "whole" && messages !== "stream") {
-    throw new WebSocketError(
-      "invalid_argument",
-      `messages ${String(messages)} is neither "whole" nor "stream"`,
-    );
+    const message = `messages ${shown(messages)} is neither "whole" nor "stream"`;
+    throw new WebSocketError("invalid_argument", message);
   }
   const isStreaming = messages === "stream";
   const limits = isStreaming ? streamLimits : defaultReceiveLimits;
@@ -140,5 +139,5 @@ export function wholeNumber(
   if (value === undefined) return fallback;
   if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
   const allowed = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
-  throw new WebSocketError("invalid_argument", `${name} ${String(value)} is not a whole number ${allowed}`);
+  throw new WebSocketError("invalid_argument", `${name} ${shown(value)} is not a whole number ${allowed}`);
 }

@@ -178,8 +178,8 @@ export class Upgrader {
    */
   upgradeWith(given: Exchange): WebSocketConn | Promise<WebSocketConn> {
     const remote = given.remote ?? peerEnd(given.socket);
-    const exchange = { ...given, remote };
-    const { request, socket } = exchange;
+    const { request, socket, head } = given;
+    const exchange = { request, socket, head, remote };
     toOriginForm(request); // `readUpgrade` refuses what it returns false for.
     const { server } = request.socket as { server?: Server };
     const maxHeaders = server === undefined ? 0 : (server.maxHeadersCount ?? NODE_MAX_HEADERS);

@@ -1,9 +1,11 @@
-// Every option of every entry point is given what people give by mistake: it is refused by a typed error, or is one of the few values that are legal after all.
+// Every option of every entry point is given what people give by mistake: it is refused by a typed error, or is one
+// of the few values that are legal after all.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { createServer } from "node:http";
 import { test } from "node:test";
 import { type IsLegal, LEGAL, oddValuesTaken } from "@zocalo/integrity";
-import { attach, dial, listen, Upgrader } from "../src/index.ts";
+import { attach, dial, listen, Upgrader, WebSocketError } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
 import { ANY_PORT } from "./peers.ts";
 
@@ -24,7 +26,7 @@ const conn = {
 } satisfies Record<string, IsLegal>;
 const upgrader = {
   ...conn,
-  allowedHosts: (value) => LEGAL.list(value),
+  allowedHosts: LEGAL.list,
   checkOrigin: LEGAL.function,
   authorize: LEGAL.function,
   subprotocols: LEGAL.listOrFunction,
@@ -120,9 +122,24 @@ for (const [name, legal, call] of table) {
 
 test("attach takes no odd value as any of its options", async () => {
   const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening"); // Else each call is refused for that.
   assert.deepEqual(await oddValuesTaken((options) => attach(server, options).close(), attached), []);
   assert.equal(server.listenerCount("upgrade"), 0, "a refused listener left something behind");
   await new Promise((resolve) => server.close(resolve));
+});
+
+test("dial refuses what is wrong by an error of its own package, as it promises", async () => {
+  for (const wrong of [
+    { compression: "yes" },
+    { compression: { levle: 1 } },
+    { signal: 1 },
+    { headers: 1 },
+  ]) {
+    await assert.rejects(
+      dial(NOWHERE, wrong as object),
+      (error) => error instanceof WebSocketError && error.code === "invalid_argument",
+    );
+  }
 });
 
 test("a port is not taken by a listener with a wrong option", async () => {
@@ -130,12 +147,13 @@ test("a port is not taken by a listener with a wrong option", async () => {
   const address = String(first.addr);
   await first.close();
   for (const wrong of [
-    { maxPending: 0 },
     { path: "ws" },
     { onRefused: 1 },
     { subprotocols: "chat" },
+    { maxPending: 0 },
+    { maxConnections: 0.5 },
   ] as object[]) {
     await assert.rejects(listen(address, wrong), { code: "invalid_argument" });
+    await (await listen(address)).close();
   }
-  await (await listen(address)).close();
 });

@@ -100,7 +100,8 @@ export const SETTINGS = {
     defaultMemoryEngineOptions.maxBytesPerAddress,
     1_048_576,
     1_099_511_627_776,
-    "Of this, what is kept of what clients of one address published may take, in whichever channels; past it the oldest of that goes, or what the channel holds that is published in.",
+    "Of this, how much the publications of clients of one address may take, in whichever channels. Past it their own oldest go, or, where those stand behind " +
+      "others', the oldest of the channel that is published in.",
   ),
   maxUnverifiedPeers: wholeNumber(
     defaultHubLimits.unverifiedSessions,

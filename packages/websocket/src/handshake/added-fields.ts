@@ -7,7 +7,11 @@ const OWN_HEADER = /^(?:upgrade|connection|content-length|transfer-encoding|sec-
 /** What may not stand in a header value: control characters but tab, and what is no byte. */
 const NOT_IN_VALUE = /[^\t\u0020-\u007e\u0080-\u00ff]/;
 
-/** Checks the headers that an application adds to a handshake. @throws WebSocketError or NetError `invalid_argument`. */
+/**
+ * Checks the headers that an application adds to a handshake.
+ *
+ * @throws WebSocketError or NetError `invalid_argument`.
+ */
 export function checkHeaders(op: "dial" | "listen", headers: Readonly<Record<string, string>>): void {
   checkKind(op, "headers", headers, "object");
   for (const [name, value] of Object.entries(headers)) {
@@ -16,7 +20,11 @@ export function checkHeaders(op: "dial" | "listen", headers: Readonly<Record<str
   }
 }
 
-/** Checks the subprotocols that an application asks for or takes. @throws WebSocketError `invalid_argument`. */
+/**
+ * Checks the subprotocols that an application asks for or takes.
+ *
+ * @throws WebSocketError `invalid_argument`.
+ */
 export function checkSubprotocols(subprotocols: readonly string[]): void {
   if (!Array.isArray(subprotocols)) {
     // A text would be taken for the list of its letters.
@@ -32,7 +40,7 @@ export function checkSubprotocols(subprotocols: readonly string[]): void {
   }
 }
 
-/** What is wrong with a header, if anything. CR and LF would let the application write headers or a body of its own. */
+/** What is wrong with a header, if anything: one with CR and LF in it would be several headers, or a body. */
 export function headerFault(name: string, value: unknown): string | undefined {
   if (!isToken(name)) return `header name ${JSON.stringify(name)} is not a token`;
   // The value itself is never shown: it may be a password.
