@@ -1,4 +1,5 @@
-import { printable, shown } from "@zocalo/net/transport";
+import { printable } from "@zocalo/net";
+import { shown } from "@zocalo/net/transport";
 import { WebSocketError } from "./error.ts";
 
 /** The address of a URL of `parseHttpUrl`, as Node's requests take it. */
