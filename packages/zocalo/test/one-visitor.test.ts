@@ -373,6 +373,17 @@ test("a full server is not ready and says why, and lives", async (t) => {
   second.socket.destroy();
 });
 
+test("a server whose channels are all in use is not ready and says why, until one is left", async (t) => {
+  const { http, tcp } = await open(t, { maxChannels: "1" });
+  const client = await lineClient(HONEST, tcp);
+  assert.deepEqual(await get(http, "/readyz"), { status: 200, body: "ready\n" });
+  await client.ask(JSON.stringify({ type: "subscribe", channel: "plaza:1" }));
+  assert.deepEqual(await get(http, "/readyz"), { status: 503, body: "full: 1 channels are in use\n" });
+  assert.deepEqual(await get(http, "/healthz"), { status: 200, body: "ok\n" });
+  client.socket.destroy();
+  assert.equal(await untilStatus(http, "/readyz", 200), "ready\n");
+});
+
 test("behind a trusted proxy each visitor has limits of its own, and nobody else is believed", async (t) => {
   const flags = { maxClientsPerAddress: "1", trustedProxies: "127.0.0.1" };
   const { http, tcp } = await open(t, flags);
