@@ -30,6 +30,7 @@ import { CLOSE } from "./core/close-code.ts";
 import { WebSocketError } from "./error.ts";
 import { checkIntervalMs, FirstBytes, type Secure } from "./first-bytes.ts";
 import { HostNames } from "./handshake/host-names.ts";
+import type { Refusal } from "./handshake/server.ts";
 import { readRequestHead } from "./handshake/request-head.ts";
 import { pathOf, toOriginForm } from "./handshake/target.ts";
 import { incomingMessage } from "./incoming-message.ts";
@@ -226,6 +227,8 @@ class WebSocketListener implements Listener<WebSocketConn> {
     this.addr = listeningAddr(server);
     this.#upgrader = upgrader;
     upgrader.onEnded = (conn) => this.#queue.ended(conn);
+    upgrader.refusalNow = (socket) => this.#refusalFor(this.#hostToCount(socket));
+    upgrader.onOpenedLate = (conn, socket) => this.#offer(conn, this.#hostToCount(socket));
     this.#options = options;
     const route: Route = {
       path: options.path,
@@ -296,26 +299,16 @@ class WebSocketListener implements Listener<WebSocketConn> {
   }
 
   #accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (this.#queue.isFull) {
-      refuse(socket, { status: 503, reason: "too many connections", headers: { "Retry-After": "1" } });
-      return;
-    }
-    let host = this.#hostToCount(socket);
-    if (this.#queue.isFullFor(host)) {
-      const reason = "too many connections from this address wait";
-      refuse(socket, { status: 429, reason, headers: { "Retry-After": "1" } });
+    const host = this.#queue.isFull ? undefined : this.#hostToCount(socket);
+    const refusal = this.#refusalFor(host);
+    if (refusal !== undefined) {
+      refuse(socket, refusal);
       return;
     }
     try {
       const conn = this.#upgrader.upgradeWith({ request, socket, head });
       if (conn instanceof WebSocketConn) this.#offer(conn, host);
-      else {
-        host ??= hostOfSocket(socket); // By then perhaps nobody waits in `accept` any more.
-        conn.then(
-          (opened) => this.#offer(opened, host),
-          (error: unknown) => this.#refused(error, request),
-        );
-      }
+      else conn.catch((error: unknown) => this.#refused(error, request)); // By `onOpenedLate` it is offered.
     } catch (error) {
       this.#refused(error, request);
     }
@@ -324,6 +317,11 @@ class WebSocketListener implements Listener<WebSocketConn> {
   /** The peer's address, if it is to be counted in the queue. Else nobody asks for it: that is a system call. */
   #hostToCount(socket: Duplex): string | undefined {
     return this.#queue.isAwaited ? undefined : hostOfSocket(socket);
+  }
+
+  #refusalFor(host: string | undefined): Refusal | undefined {
+    if (this.#queue.isFull) return fullRefusal;
+    return this.#queue.isFullFor(host) ? addressFullRefusal : undefined;
   }
 
   #refused(error: unknown, request: IncomingMessage): void {
@@ -335,6 +333,17 @@ class WebSocketListener implements Listener<WebSocketConn> {
     conn.close(CLOSE.goingAway, "going away").catch(ignore);
   }
 }
+
+const fullRefusal: Refusal = {
+  status: 503,
+  reason: "too many connections",
+  headers: { "Retry-After": "1" },
+};
+const addressFullRefusal: Refusal = {
+  status: 429,
+  reason: "too many connections from this address wait",
+  headers: { "Retry-After": "1" },
+};
 
 interface Route {
   readonly path: string | undefined;
