@@ -133,8 +133,8 @@ export class MemoryEngine implements Engine {
     const log = entry.value;
     const { address, key } = publication;
     if (log.head === 0 && !log.share && address !== undefined) this.#assign(entry, address);
+    const known = key === undefined ? undefined : this.#find(log, key, now);
     const before = log.weight;
-    const known = key === undefined ? undefined : log.find(key, now);
     const holder = known || address === undefined ? undefined : this.#share(address);
     const added = known ? undefined : log.append(publication, holder, retention, now);
     this.#weighed(log, before);
@@ -228,6 +228,14 @@ export class MemoryEngine implements Engine {
   /** What the log holds has changed. */
   #weighed(log: MemoryLog, before: number): void {
     this.#weight += log.weight - before;
+  }
+
+  /** Weighs what it forgets at once: what is published next may throw. */
+  #find(log: MemoryLog, key: string, now: number): Committed | undefined {
+    const before = log.weight;
+    const known = log.find(key, now);
+    this.#weighed(log, before);
+    return known;
   }
 
   #share(address: string): MemoryShare {
