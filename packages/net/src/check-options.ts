@@ -138,7 +138,7 @@ export function checkKind(
   value: unknown,
   kind: "boolean" | "string" | "function" | "object",
 ): void {
-  if (value === undefined || (typeof value === kind && value !== null && !Array.isArray(value))) return;
+  if (value === undefined || (typeof value === kind && value !== null && !isCollection(value))) return;
   // What should be a passphrase or an identity may hold a secret.
   const isSecret = kind === "string" || kind === "object";
   const article = kind === "object" ? "an" : "a";
@@ -150,7 +150,16 @@ export function checkKind(
 
 /** What kind of value it is, in words that show nothing of it. */
 export function kindOf(value: unknown): string {
-  return value === null ? "null" : Array.isArray(value) ? "an array" : `of type ${typeof value}`;
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  return isCollection(value)
+    ? `a ${Object.prototype.toString.call(value).slice(8, -1)}`
+    : `of type ${typeof value}`;
+}
+
+/** True for an array, a Map, a Headers and their like: what they hold is not in properties, and would not be found. */
+function isCollection(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Symbol.iterator in value;
 }
 
 /** A value as messages show it, whatever its own `toString` and `toJSON` do. */
