@@ -40,9 +40,9 @@ export interface MemoryEngineOptions {
   readonly maxBytes?: number;
   /**
    * How much of `maxBytes` the publications and keys of one address may take, in whichever channels. Past it
-   * its own go that are the oldest of their channel, first in the channels published to longest ago. If it has
-   * none, what it publishes takes the place of as many bytes in that channel, oldest first, whoever published
-   * them. Other channels lose nothing that somebody else published. Default 32 MiB.
+   * its own go that are the oldest of their channel, about in the order in which their channels were published
+   * to. If it has none, what it publishes takes the place of as many bytes in that channel, oldest first,
+   * whoever published them. Other channels lose nothing that somebody else published. Default 32 MiB.
    */
   readonly maxBytesPerAddress?: number;
   /** How often what is past its time is thrown away where nobody publishes or reads, in milliseconds. Default 30,000. */

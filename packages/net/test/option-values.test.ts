@@ -210,3 +210,15 @@ test("PEM as the name of a file is refused without being shown", async () => {
     return !inspect(error).includes("c2VjcmV0");
   });
 });
+
+test("a signal of another make than Node's is one", async () => {
+  const { signal } = new AbortController();
+  const foreign: object = {
+    get aborted() {
+      return signal.aborted;
+    },
+    addEventListener: signal.addEventListener.bind(signal),
+    removeEventListener: signal.removeEventListener.bind(signal),
+  };
+  await (await listen("tcp", "127.0.0.1:0", { signal: foreign as AbortSignal })).close();
+});

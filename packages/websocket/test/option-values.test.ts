@@ -181,3 +181,18 @@ test("a URL that is none shows no password, in its cause either", async () => {
     await assert.rejects(dial(url, { proxy }), (error: Error) => !inspect(error).includes("secret"));
   }
 });
+
+test("what may be a token in the wrong place is refused without being shown", async () => {
+  const secret = "Bearer 8b1a9953c4611296a827abf8c47804d7";
+  for (const options of [
+    { subprotocols: [secret] },
+    { headers: { [secret]: "" } },
+    { headers: { A: `${secret}\n` } },
+  ]) {
+    await assert.rejects(dial(NOWHERE, options), (error: Error) => {
+      assert.match(error.message, /U\+00(?:20|0A) at index \d+/);
+      assert.doesNotMatch(inspect(error), /8b1a/);
+      return true;
+    });
+  }
+});

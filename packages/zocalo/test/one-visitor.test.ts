@@ -14,6 +14,7 @@ import { createLog } from "../src/log.ts";
 import { readSettings } from "../src/read-settings.ts";
 import { Server } from "../src/server.ts";
 import type { SettingName } from "../src/settings.ts";
+import { Zocalo } from "./zocalo-process.ts";
 
 const GREEDY = "127.0.0.2";
 const HONEST = "127.0.0.3";
@@ -410,4 +411,20 @@ test("behind a trusted proxy each visitor has limits of its own, and nobody else
   liar.socket.destroy();
   await honestRoundTrip(t, tcp);
   third.socket.destroy();
+});
+
+test("one address does not take all files that the process may open, and the log says that they are few", async (t) => {
+  const doors = { "--host": "127.0.0.1", "--http-port": "0", "--tcp-port": "0", "--udp-port": "off" };
+  const args = ["serve", ...Object.entries({ ...doors, "--exempt-addresses": "192.0.2.1" }).flat()];
+  await using zocalo = new Zocalo(args, {}, 256);
+  const http = await zocalo.port("stderr", /"door":"http","address":"127\.0\.0\.1:(\d+)"/);
+  const tcp = await zocalo.port("stderr", /"door":"tcp","address":"127\.0\.0\.1:(\d+)"/);
+  const greedy = [];
+  for (let count = 0; count < 300; count++) greedy.push(await lineClient(GREEDY, tcp, `${PING}\n`));
+  for (let count = 0; count < 300; count++) greedy.push(await lineClient(GREEDY, http, "GET"));
+  assert.ok(greedy.filter(({ socket }) => socket.closed).length >= 400);
+  await untilStatus(http, "/readyz", 200);
+  await honestRoundTrip(t, tcp);
+  assert.match(zocalo.stderr, /"files":256,"maxClients":192,"maxClientsPerAddress":64,.*ulimit -n/);
+  for (const { socket } of greedy) socket.destroy();
 });
