@@ -66,8 +66,9 @@ function webSocketUrl(text: string): string {
   let url: URL;
   try {
     url = new URL(text, globalThis.location?.href);
-  } catch (cause) {
-    throw new TypeError(`not a URL: ${JSON.stringify(shownUrl(text))}`, { cause });
+  } catch {
+    // Without its cause, which has all that was given, password and token too.
+    throw new TypeError(`not a URL: ${JSON.stringify(shownUrl(text))}`);
   }
   url.protocol = url.protocol.replace("http", "ws");
   url.hash = "";

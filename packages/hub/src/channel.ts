@@ -38,6 +38,7 @@ export class Channel {
   #presenceToTell: PresenceChange[] = [];
   /** Set while presence rests after a round. */
   #presenceRest: Timer | undefined;
+  #isTellingPresence = false;
   /** Those at the head. Each knows its own place here, so that leaving takes one step. */
   readonly #live: Subscription[] = [];
   readonly #watchers = new Set<Subscription>();
@@ -113,7 +114,8 @@ export class Channel {
   presence(event: PresenceEvent): void {
     const message = new PreparedMessage(encodePresenceEvent(this.name, event));
     this.#presenceToTell.push({ version: event.version, message });
-    if (!this.#presenceRest) this.#tellPresence();
+    // Who ends while being told is news itself, and comes after what is being told.
+    if (!this.#presenceRest && !this.#isTellingPresence) this.#tellPresence();
   }
 
   /** Nobody uses it any more. */
@@ -151,9 +153,14 @@ export class Channel {
   /** A round: what is told in one turn leaves in one write for each watcher. */
   #tellPresence(): void {
     const count = Math.max(1, Math.floor(MAX_DELIVERIES / Math.max(1, this.#watchers.size)));
-    for (const change of this.#presenceToTell.splice(0, count)) {
-      this.#newestPresence = change;
-      for (const watcher of this.#watchers) watcher.offerPresence(change);
+    this.#isTellingPresence = true;
+    try {
+      for (const change of this.#presenceToTell.splice(0, count)) {
+        this.#newestPresence = change;
+        for (const watcher of this.#watchers) watcher.offerPresence(change);
+      }
+    } finally {
+      this.#isTellingPresence = false;
     }
     const isBehind = this.#presenceToTell.length > 0;
     const restMs = Math.min(MAX_PRESENCE_REST_MS, Math.floor(this.#watchers.size / WATCHERS_PER_MS));

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { inspect } from "node:util";
 import {
   type Deadline,
@@ -47,9 +48,10 @@ export interface HubOptions {
    */
   readonly exemptAddresses?: readonly string[];
   /**
-   * At which address somebody is, as an IP address. Default: `peer.addr`. Behind a proxy that says so in a header, take it from
-   * `peer.request`; **risk**: whoever may write that header may have any address. If it throws, that is told
-   * to `onError`, and the connection is closed with 1011.
+   * At which address somebody is: an IP address without a port, or `"unix"` or `"pipe"`. Default: that of
+   * `peer.addr`. Behind a proxy that says so in a header, take it from `peer.request`; **risk**: whoever may
+   * write that header may have any address. If it throws or gives anything else, that is told to `onError`, and
+   * the connection is closed with 1011.
    */
   readonly hostOf?: (peer: Peer) => string;
   /** Told to clients in `connected`. Default `zocalo/0.1.0`. */
@@ -216,7 +218,7 @@ export class Hub {
   /** Nothing if `hostOf` fails: a visitor without an address has no limits, and is not let in. */
   #visit(peer: Peer): ReturnType<Visitors["enter"]> | undefined {
     try {
-      return this.#visitors.enter(this.#hostOf(peer));
+      return this.#visitors.enter(placeOf(this.#hostOf(peer)));
     } catch (error) {
       this.#context.report(error);
       return undefined;
@@ -339,4 +341,11 @@ export class Hub {
     await empty;
     timer?.cancel();
   }
+}
+
+/** An address with a port would make each connection a visitor of its own. */
+function placeOf(host: unknown): string {
+  if (typeof host === "string" && (isIP(host) !== 0 || host === "unix" || host === "pipe")) return host;
+  const given = typeof host === "string" ? JSON.stringify(host) : `of type ${typeof host}`;
+  throw new TypeError(`what hostOf gave is no IP address, and not "unix" or "pipe": ${given}`);
 }

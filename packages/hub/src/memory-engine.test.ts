@@ -34,6 +34,15 @@ test("a key is known for its time, and not a millisecond longer", async () => {
   await engine.close();
 });
 
+test("what is forgotten on the way weighs nothing, though what is to be added fails", async () => {
+  const { engine, clock } = make({ sweepMs: 3_600_000 });
+  await engine.publish("c:1", { ...hello, key: "k" }, { ...keepAll, publications: 0 });
+  clock.advance(30_000); // The key's time is over.
+  await assert.rejects(engine.publish("c:1", { user: 5 as never, data: "1", key: "k" }, keepAll), TypeError);
+  assert.equal(engine.bytes, 0);
+  await engine.close();
+});
+
 test("the oldest key is forgotten at one past the limit", async () => {
   const { engine } = make({ maxKeysPerChannel: 3 });
   for (const key of ["a", "b", "c"]) await engine.publish("c:1", { ...hello, key }, keepAll);

@@ -40,9 +40,9 @@ export interface MemoryEngineOptions {
   readonly maxBytes?: number;
   /**
    * How much of `maxBytes` the publications and keys of one address may take, in whichever channels. Past it
-   * its own go that are the oldest of their channel, first in the channels published to longest ago. If it has
-   * none, what it publishes takes the place of as many bytes in that channel, oldest first, whoever published
-   * them. Other channels lose nothing that somebody else published. Default 32 MiB.
+   * its own go that are the oldest of their channel, about in the order in which their channels were published
+   * to. If it has none, what it publishes takes the place of as many bytes in that channel, oldest first,
+   * whoever published them. Other channels lose nothing that somebody else published. Default 32 MiB.
    */
   readonly maxBytesPerAddress?: number;
   /** How often what is past its time is thrown away where nobody publishes or reads, in milliseconds. Default 30,000. */
@@ -133,8 +133,8 @@ export class MemoryEngine implements Engine {
     const log = entry.value;
     const { address, key } = publication;
     if (log.head === 0 && !log.share && address !== undefined) this.#assign(entry, address);
+    const known = key === undefined ? undefined : this.#find(log, key, now);
     const before = log.weight;
-    const known = key === undefined ? undefined : log.find(key, now);
     const holder = known || address === undefined ? undefined : this.#share(address);
     const added = known ? undefined : log.append(publication, holder, retention, now);
     this.#weighed(log, before);
@@ -228,6 +228,14 @@ export class MemoryEngine implements Engine {
   /** What the log holds has changed. */
   #weighed(log: MemoryLog, before: number): void {
     this.#weight += log.weight - before;
+  }
+
+  /** Weighs what it forgets at once: what is published next may throw. */
+  #find(log: MemoryLog, key: string, now: number): Committed | undefined {
+    const before = log.weight;
+    const known = log.find(key, now);
+    this.#weighed(log, before);
+    return known;
   }
 
   #share(address: string): MemoryShare {

@@ -568,3 +568,24 @@ test("it is full with as many sessions as there may be, and not with those it tu
   await greedy.close();
   await plaza.hub.close();
 });
+
+test("a place that is no address is nobody's: with a port in it each connection would be a visitor of its own", async (t) => {
+  for (const place of [
+    "10.0.0.1:99",
+    "[::1]",
+    "10.0.0.1, 10.0.0.2",
+    "",
+    "visitor",
+    undefined,
+    7,
+  ] as string[]) {
+    const plaza = square({ hostOf: () => place });
+    const listener = await listen("tcp", "127.0.0.1:0");
+    t.after(() => listener.abort());
+    void plaza.hub.serve(lines(listener));
+    const conn = lines(await dial("tcp", String(listener.addr)));
+    assert.match(String(await conn.receive()), /"code":1011/);
+    assert.match(String(plaza.errors), /^TypeError: what hostOf gave is no IP address/);
+    await plaza.hub.close();
+  }
+});

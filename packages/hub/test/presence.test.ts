@@ -216,3 +216,21 @@ test("more changes than are told in one round are told in several, all of them a
   );
   await plaza.hub.close();
 });
+
+test("who ends while being told is told of after it, and nobody misses a version", async () => {
+  const plaza = named();
+  const watchers: FakeConn[] = [];
+  for (let number = 0; number < 3; number++) watchers.push(await enter(plaza, `watcher-${number}`, true));
+  const [first, ...others] = watchers as [FakeConn, FakeConn, FakeConn];
+  first.trySend = () => {
+    first.cut();
+    return "refused";
+  };
+  await enter(plaza, "ben", false);
+  await settle();
+  plaza.clock.advance(1);
+  for (const other of others) {
+    assert.deepEqual(changes(other).slice(-2), ["join ben 4", "leave watcher-0 5"]);
+  }
+  await plaza.hub.close();
+});

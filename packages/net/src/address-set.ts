@@ -17,7 +17,10 @@ export class AddressSet {
    */
   constructor(option: string, list: readonly string[], allowed: readonly Addressless[] = []) {
     const given: unknown = list;
-    if (!Array.isArray(given) || !given.every((each) => typeof each === "string")) {
+    if (
+      !Array.isArray(given) ||
+      ![...(given as readonly unknown[])].every((each) => typeof each === "string")
+    ) {
       throw argumentError(
         "listen",
         `${option} ${shown(given)} is not a list of addresses, such as ["10.0.0.1"]`,

@@ -105,12 +105,16 @@ function checkSocket(options: DialOptions | ListenOptions, op: NetOp): void {
 
 /** Checks a signal; `undefined` is left out. @throws NetError `invalid_argument`. */
 export function checkSignal(op: NetOp, signal: unknown): void {
-  if (signal === undefined || signal instanceof AbortSignal) return;
+  // Not by its class: test runners and polyfills have another one.
+  const { aborted, addEventListener } = Object(signal ?? {}) as Partial<AbortSignal>;
+  const isSignal = typeof aborted === "boolean" && typeof addEventListener === "function";
+  if (signal === undefined || isSignal) return;
   throw argumentError(op, `signal ${shown(signal)} is not an AbortSignal`);
 }
 
 /** Refuses names that are not known, and says which are. @throws NetError `invalid_argument`. */
 export function checkNames(op: NetOp, what: string, given: object, known: object): void {
+  checkKind(op, `what ${what} was given`, given, "object");
   for (const name of Object.keys(given)) {
     if (Object.hasOwn(known, name)) continue;
     const names = Object.keys(known).toSorted().join(", ");
@@ -138,7 +142,7 @@ export function checkKind(
   value: unknown,
   kind: "boolean" | "string" | "function" | "object",
 ): void {
-  if (value === undefined || (typeof value === kind && value !== null && !Array.isArray(value))) return;
+  if (value === undefined || (typeof value === kind && value !== null && !isCollection(value))) return;
   // What should be a passphrase or an identity may hold a secret.
   const isSecret = kind === "string" || kind === "object";
   const article = kind === "object" ? "an" : "a";
@@ -150,7 +154,16 @@ export function checkKind(
 
 /** What kind of value it is, in words that show nothing of it. */
 export function kindOf(value: unknown): string {
-  return value === null ? "null" : Array.isArray(value) ? "an array" : `of type ${typeof value}`;
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  return isCollection(value)
+    ? `a ${Object.prototype.toString.call(value).slice(8, -1)}`
+    : `of type ${typeof value}`;
+}
+
+/** True for an array, a Map, a Headers and their like: what they hold is not in properties, and would not be found. */
+function isCollection(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Symbol.iterator in value;
 }
 
 /** A value as messages show it, whatever its own `toString` and `toJSON` do. */

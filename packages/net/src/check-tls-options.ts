@@ -122,8 +122,6 @@ function checkServer(options: TlsServerOptions): void {
   const { serverNames } = options;
   if (serverNames === undefined) return;
   checkKind("listen", "serverNames", serverNames, "object");
-  // Its names are no properties, and would not be found.
-  if (serverNames instanceof Map) throw argumentError("listen", "serverNames is a Map, and not an object");
   const byName = new Map<string, string>();
   for (const [name, identity] of Object.entries(serverNames)) {
     const what = `serverNames[${shown(name)}]`;
@@ -195,6 +193,9 @@ export function checkAlpn(op: NetOp, option: string, protocols: unknown): void {
   throw argumentError(op, `${option} of ${total} bytes are more than ${MAX_ALPN_LIST_BYTES}`);
 }
 
+/** What no name of a file has. */
+const PEM = /-----BEGIN /;
+
 /** Checks a value that is PEM; `undefined` is left out. @throws NetError `invalid_argument`. */
 export function checkText(op: NetOp, name: string, value: unknown): void {
   if (value === undefined || typeof value === "string" || value instanceof Uint8Array) return;
@@ -202,6 +203,18 @@ export function checkText(op: NetOp, name: string, value: unknown): void {
 }
 
 function checkFile(op: NetOp, name: string, value: unknown): void {
+  if (typeof value === "string" && PEM.test(value)) {
+    // It would be no file, and the error would show the private key as its name.
+    throw argumentError(
+      op,
+      `${name} is PEM, and not the name of a file: PEM belongs in ${name.slice(0, -"File".length)}`,
+    );
+  }
   if (value === undefined || (typeof value === "string" && value !== "")) return;
-  throw argumentError(op, `${name} ${shown(value)} is not the name of a file`);
+  throw argumentError(
+    op,
+    value === ""
+      ? `${name} "" is not the name of a file`
+      : `${name} is ${kindOf(value)}, and not the name of a file`,
+  );
 }

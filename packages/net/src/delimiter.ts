@@ -13,7 +13,7 @@ import {
   tooLarge,
   toText,
 } from "./frame-codec.ts";
-import { framed, framedNames, type FramedOptions, MESSAGE_KINDS } from "./framed-conn.ts";
+import { framedBy, framedNames, type FramedOptions, MESSAGE_KINDS } from "./framed-conn.ts";
 import type { Message, MessageConn } from "./message-conn.ts";
 
 /** Longest delimiter, in bytes: it is searched for in every message, sent and received. */
@@ -51,9 +51,10 @@ export function delimited(
   options: DelimitedOptions = {},
 ): MessageConn | Listener<MessageConn> {
   checkNames("set", "delimited", options, names);
-  const { messages, ...framing } = options;
+  const { messages } = options;
   checkOneOf("set", "messages", messages, MESSAGE_KINDS);
-  return framed(source, delimiterCodec(delimiter, messages === "text"), framing);
+  // The options themselves, and no copy: limits that they inherit count, too.
+  return framedBy(source, delimiterCodec(delimiter, messages === "text"), options);
 }
 
 const codecs = new Map<string, DelimiterCodec>();

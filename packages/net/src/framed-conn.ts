@@ -129,13 +129,22 @@ export function framed(
   codec: FrameCodec,
   options: FramedOptions = {},
 ): MessageConn | Listener<MessageConn> {
+  checkNames("set", "a framing", options, framedNames);
+  return framedBy(source, codec, options);
+}
+
+/** `framed` for options whose names have been checked: a framing may have more of them. */
+export function framedBy(
+  source: Conn | Listener,
+  codec: FrameCodec,
+  options: FramedOptions,
+): MessageConn | Listener<MessageConn> {
   const settings = complete(options);
   const frame = (conn: Conn): MessageConn => new FramedConn(conn, codec, settings);
   return "accept" in source ? new FramedListener(source, frame) : frame(source);
 }
 
 function complete(options: FramedOptions): Settings {
-  checkNames("set", "a framing", options, framedNames);
   const option = (name: keyof FramedOptions): number => {
     const { [name]: value = defaultFramedOptions[name] } = options;
     if (typeof value === "number" && value > 0) return value;

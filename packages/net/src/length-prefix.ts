@@ -14,7 +14,7 @@ import {
   tooLarge,
   toText,
 } from "./frame-codec.ts";
-import { framed, framedNames, type FramedOptions, MESSAGE_KINDS } from "./framed-conn.ts";
+import { framedBy, framedNames, type FramedOptions, MESSAGE_KINDS } from "./framed-conn.ts";
 import type { Message, MessageConn } from "./message-conn.ts";
 
 /**
@@ -57,9 +57,10 @@ export function lengthPrefixed(
   options: LengthPrefixedOptions = {},
 ): MessageConn | Listener<MessageConn> {
   checkNames("set", "lengthPrefixed", options, names);
-  const { messages, ...framing } = options;
+  const { messages } = options;
   checkOneOf("set", "messages", messages, MESSAGE_KINDS);
-  return framed(source, lengthPrefixCodec(prefix, messages === "text"), framing);
+  // The options themselves, and no copy: limits that they inherit count, too.
+  return framedBy(source, lengthPrefixCodec(prefix, messages === "text"), options);
 }
 
 /** The codec for a prefix, always the same one, so that a prepared message is encoded once for all connections. */

@@ -383,7 +383,8 @@ function checkOptions(options: PeersOptions): void {
 function limitsOf(options: PeersOptions): Limits {
   const limits: Record<string, number> = {};
   for (const [name, fallback] of Object.entries(defaultPeersOptions)) {
-    const { [name]: value = fallback }: Record<string, unknown> = { ...options };
+    const given: unknown = Reflect.get(options, name);
+    const value = given === undefined ? fallback : given;
     if (typeof value !== "number" || !(value > 0)) {
       throw argumentError("listen", `${name} ${shown(value)} is not a number above 0`);
     }

@@ -5,8 +5,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { inspect } from "node:util";
 import { type IsLegal, LEGAL, oddValuesTaken, TestCertificates } from "@zocalo/integrity";
 import {
+  type Conn,
   delimited,
   dial,
   framed,
@@ -186,4 +188,37 @@ test("peers takes no odd value as any of its options", async () => {
   const call = (options: object): unknown => peers(socketOfPeers, options);
   assert.deepEqual(await oddValuesTaken(call, peerListener), []);
   await socketOfPeers.close();
+});
+
+test("limits that options inherit count", async () => {
+  const inherited = Object.create({ maxMessageBytes: 3 }) as object;
+  for (const frame of [
+    (end: Conn) => delimited(end, "\n", inherited),
+    (end: Conn) => lengthPrefixed(end, "u16", inherited),
+  ]) {
+    const [near, far] = pipe();
+    await near.write(Buffer.from("\0\u0005hola\n"));
+    await assert.rejects(frame(far).receive(), { code: "too_large" });
+    near.abort();
+  }
+});
+
+test("PEM as the name of a file is refused without being shown", async () => {
+  const keyFile = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n";
+  await assert.rejects(listen("tls", "127.0.0.1:0", { cert, keyFile }), (error: Error) => {
+    assert.match(error.message, /keyFile is PEM, and not the name of a file: PEM belongs in key/);
+    return !inspect(error).includes("c2VjcmV0");
+  });
+});
+
+test("a signal of another make than Node's is one", async () => {
+  const { signal } = new AbortController();
+  const foreign: object = {
+    get aborted() {
+      return signal.aborted;
+    },
+    addEventListener: signal.addEventListener.bind(signal),
+    removeEventListener: signal.removeEventListener.bind(signal),
+  };
+  await (await listen("tcp", "127.0.0.1:0", { signal: foreign as AbortSignal })).close();
 });

@@ -49,8 +49,9 @@ export function parseHttpUrl(text: string | URL): URL {
   try {
     url = new URL(given.replace(/^ws(s?):/i, "http$1:"));
     credentialsOf(url);
-  } catch (cause) {
-    throw new WebSocketError("invalid_url", `${where} is not a URL`, { cause });
+  } catch {
+    // Without its cause, which has all that was given, password and token too.
+    throw new WebSocketError("invalid_url", `${where} is not a URL`);
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") {
     throw new WebSocketError("invalid_url", `${where} is not a ws:, wss:, http: or https: URL`);

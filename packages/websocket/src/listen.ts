@@ -34,6 +34,7 @@ import { CLOSE } from "./core/close-code.ts";
 import { WebSocketError } from "./error.ts";
 import { checkIntervalMs, FirstBytes, type Secure, type Take } from "./first-bytes.ts";
 import { HostNames } from "./handshake/host-names.ts";
+import type { Refusal } from "./handshake/server.ts";
 import { readRequestHead } from "./handshake/request-head.ts";
 import { pathOf, toOriginForm } from "./handshake/target.ts";
 import { incomingMessage } from "./incoming-message.ts";
@@ -230,6 +231,8 @@ class WebSocketListener implements Listener<WebSocketConn> {
     this.addr = listeningAddr(server);
     this.#upgrader = upgrader;
     upgrader.onEnded = (conn) => this.#queue.ended(conn);
+    upgrader.refusalNow = (remote) => this.#refusalFor(hostOfEnd(remote));
+    upgrader.onOpenedLate = (conn, remote) => this.#offer(conn, hostOfEnd(remote));
     this.#options = options;
     const route: Route = {
       path: options.path,
@@ -300,28 +303,24 @@ class WebSocketListener implements Listener<WebSocketConn> {
   }
 
   #accept(request: IncomingMessage, socket: Duplex, head: Buffer, remote = peerEnd(socket)): void {
-    if (this.#queue.isFull) {
-      refuse(socket, { status: 503, reason: "too many connections", headers: { "Retry-After": "1" } });
-      return;
-    }
     const host = hostOfEnd(remote);
-    if (this.#queue.isFullFor(host)) {
-      const reason = "too many connections from this address wait";
-      refuse(socket, { status: 429, reason, headers: { "Retry-After": "1" } });
+    const refusal = this.#refusalFor(host);
+    if (refusal !== undefined) {
+      refuse(socket, refusal);
       return;
     }
     try {
       const conn = this.#upgrader.upgradeWith({ request, socket, head, remote });
       if (conn instanceof WebSocketConn) this.#offer(conn, host);
-      else {
-        conn.then(
-          (opened) => this.#offer(opened, host),
-          (error: unknown) => this.#refused(error, request),
-        );
-      }
+      else conn.catch((error: unknown) => this.#refused(error, request)); // By `onOpenedLate` it is offered.
     } catch (error) {
       this.#refused(error, request);
     }
+  }
+
+  #refusalFor(host: string): Refusal | undefined {
+    if (this.#queue.isFull) return fullRefusal;
+    return this.#queue.isFullFor(host) ? addressFullRefusal : undefined;
   }
 
   #refused(error: unknown, request: IncomingMessage): void {
@@ -333,6 +332,17 @@ class WebSocketListener implements Listener<WebSocketConn> {
     conn.close(CLOSE.goingAway, "going away").catch(ignore);
   }
 }
+
+const fullRefusal: Refusal = {
+  status: 503,
+  reason: "too many connections",
+  headers: { "Retry-After": "1" },
+};
+const addressFullRefusal: Refusal = {
+  status: 429,
+  reason: "too many connections from this address wait",
+  headers: { "Retry-After": "1" },
+};
 
 interface Route {
   readonly path: string | undefined;

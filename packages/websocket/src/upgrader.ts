@@ -129,6 +129,10 @@ export class Upgrader {
   readonly limits: AddressLimits;
   /** Not for applications: told of the end of each connection. */
   onEnded: ((conn: WebSocketConn) => void) | undefined;
+  /** Not for applications: why there is no room now for one from there. Asked again where `checkOrigin` or `authorize` took a while. */
+  refusalNow: ((remote: SocketEnd | undefined) => Refusal | undefined) | undefined;
+  /** Not for applications: given each connection that took a while, in the turn in which `refusalNow` was asked. */
+  onOpenedLate: ((conn: WebSocketConn, remote: SocketEnd | undefined) => void) | undefined;
   /** One function for all connections. */
   readonly #ended = (conn: WebSocketConn): void => {
     if (conn.holder !== undefined) this.limits.connections.release(conn.holder);
@@ -237,9 +241,10 @@ export class Upgrader {
     // One that ends its side meanwhile still reads; over TLS Node would end ours.
     socket.allowHalfOpen = true;
     try {
-      const refusal = await this.#inTime(judging);
-      const conn = this.#answer(exchange, asked, refusal ?? undefined, holder);
+      const refusal = (await this.#inTime(judging)) ?? this.refusalNow?.(exchange.remote);
+      const conn = this.#answer(exchange, asked, refusal, holder);
       socket.off("error", ignore);
+      this.onOpenedLate?.(conn, exchange.remote);
       return conn;
     } catch (error) {
       this.limits.connections.release(holder);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { test, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectSecurely } from "node:tls";
 import type { Listener } from "@zocalo/net";
 import { attach, listen, type Refusal, Upgrader, type WebSocketConn, WebSocketError } from "../src/index.ts";
@@ -350,6 +351,34 @@ test("one address fills half of the queue of an application that accepts slowly,
     await next.roundTrip();
     for (const { socket } of [...greedy, honest, next]) socket.destroy();
   }
+});
+
+test("who is authorized when half of the queue is its address's gets 429, and no WebSocket that ends", async (t) => {
+  let letIn: (() => void) | undefined;
+  const decided = new Promise<undefined>((resolve) => {
+    letIn = () => resolve(undefined);
+  });
+  const refused: unknown[] = [];
+  const onRefused = (error: Error): void => void refused.push((error as WebSocketError).status);
+  await using listener = await listen(ANY_PORT, {
+    maxPending: 4,
+    exemptAddresses,
+    authorize: () => decided,
+    onRefused,
+  });
+  const port = portOf(listener);
+  const greedy: Visitor[] = [];
+  for (let count = 0; count < 4; count++) greedy.push(await Visitor.from(GREEDY, port));
+  for (const { socket } of greedy) socket.write(upgradeRequest());
+  await sleep(100);
+  letIn?.(); // All in one turn.
+  const past = greedy.splice(2);
+  for (const visitor of past) assert.match(await visitor.rest(), /^HTTP\/1\.1 429 /);
+  assert.deepEqual(refused, [429, 429]);
+  const honest = await (await Visitor.from(HONEST, port)).upgrade();
+  echoAll(listener);
+  t.diagnostic(`round trip of an honest client in the same queue: ${await honest.roundTrip()}`);
+  for (const { socket } of [...greedy, honest]) socket.destroy();
 });
 
 test("a text is no list of addresses", async () => {

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import { type IsLegal, LEGAL, oddValuesTaken } from "@zocalo/integrity";
 import { attach, dial, listen, Upgrader, WebSocketError } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
@@ -155,5 +156,43 @@ test("a port is not taken by a listener with a wrong option", async () => {
   ] as object[]) {
     await assert.rejects(listen(address, wrong), { code: "invalid_argument" });
     await (await listen(address)).close();
+  }
+});
+
+test("headers in a Map or Headers, which would not be found, are refused", async () => {
+  for (const headers of [new Map([["Authorization", "secret"]]), new Headers({ Authorization: "secret" })]) {
+    const given = { headers: headers as never };
+    assert.throws(() => new Upgrader(given), {
+      code: "invalid_argument",
+      message: /headers is a \w+, and not/,
+    });
+    await assert.rejects(dial(NOWHERE, given), {
+      code: "invalid_argument",
+      message: /headers is a \w+, and not/,
+    });
+  }
+});
+
+test("a URL that is none shows no password, in its cause either", async () => {
+  for (const [url, proxy] of [
+    ["ws://ana:secret@host:99999", undefined],
+    [NOWHERE, "http://ana:secret@host:99999"],
+  ] as const) {
+    await assert.rejects(dial(url, { proxy }), (error: Error) => !inspect(error).includes("secret"));
+  }
+});
+
+test("what may be a token in the wrong place is refused without being shown", async () => {
+  const secret = "Bearer 8b1a9953c4611296a827abf8c47804d7";
+  for (const options of [
+    { subprotocols: [secret] },
+    { headers: { [secret]: "" } },
+    { headers: { A: `${secret}\n` } },
+  ]) {
+    await assert.rejects(dial(NOWHERE, options), (error: Error) => {
+      assert.match(error.message, /U\+00(?:20|0A) at index \d+/);
+      assert.doesNotMatch(inspect(error), /8b1a/);
+      return true;
+    });
   }
 });

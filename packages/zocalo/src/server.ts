@@ -17,11 +17,10 @@ import type { Logger } from "./log.ts";
 import { OwnNames } from "./own-names.ts";
 import type { Pages } from "./pages.ts";
 import { Proxies } from "./proxies.ts";
+import { type Room, roomFor } from "./room.ts";
 import type { Settings } from "./settings.ts";
 import { VERSION } from "./version.ts";
 
-/** Connections of one address beyond its clients: they ask for pages, or are told that there are too many. */
-const SPARE_CONNECTIONS = 100;
 /** A request for a page, and a connection, makes as much work as so many commands. */
 const COMMANDS_PER_REQUEST = 5;
 /** How much of a second's commands an address may send at once after a silence. */
@@ -49,12 +48,15 @@ export class Server {
   readonly #engine: MemoryEngine;
   readonly #httpDoors: HttpDoor[] = [];
   readonly #listeners: { readonly door: string; readonly clients: Listener<MessageConn> }[] = [];
+  readonly #room: Room;
   #ports: OpenPorts = {};
   #isStopping = false;
 
   private constructor(settings: Settings, log: Logger) {
     this.#settings = settings;
     this.#log = log;
+    this.#room = roomFor(settings);
+    this.#warnOfFewFiles();
     this.#engine = new MemoryEngine({
       maxChannels: settings.maxChannels,
       maxChannelsPerAddress: settings.maxChannelsPerAddress,
@@ -65,8 +67,8 @@ export class Server {
       engine: this.#engine,
       namespaces: settings.namespaces,
       limits: {
-        sessions: settings.maxClients,
-        sessionsPerAddress: settings.maxClientsPerAddress,
+        sessions: this.#room.maxClients,
+        sessionsPerAddress: this.#room.maxClientsPerAddress,
         unverifiedSessions: settings.maxUnverifiedPeers,
         subscriptionsPerAddress: settings.maxSubscriptionsPerAddress,
         commandsPerSecondPerAddress: settings.commandsPerSecondPerAddress,
@@ -123,15 +125,23 @@ export class Server {
 
   /** Why a new client would be turned away, or could do nothing. */
   #whyFull(): string | undefined {
-    if (this.#hub.isFull) return `full: ${this.#settings.maxClients} clients are connected`;
+    if (this.#hub.isFull) return `full: ${this.#room.maxClients} clients are connected`;
     if (this.#engine.isFull) return `full: ${this.#engine.channels} channels are in use`;
     return undefined;
   }
 
   /** What each door allows one address, before the hub does. */
   get #perAddress() {
-    const { maxClientsPerAddress, exemptAddresses } = this.#settings;
-    return { maxConnectionsPerAddress: maxClientsPerAddress + SPARE_CONNECTIONS, exemptAddresses };
+    const { maxConnectionsPerAddress } = this.#room;
+    return { maxConnectionsPerAddress, exemptAddresses: this.#settings.exemptAddresses };
+  }
+
+  #warnOfFewFiles(): void {
+    const { tooFewFiles: files, maxClients, maxClientsPerAddress } = this.#room;
+    if (files === undefined) return;
+    const message =
+      "this process may have too few files open for its settings, so it takes fewer clients; `ulimit -n` raises it";
+    this.#log.warn({ files, maxClients, maxClientsPerAddress }, message);
   }
 
   #turnedAway(door: string, reason: string, host: string): void {

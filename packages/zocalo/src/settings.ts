@@ -48,14 +48,15 @@ export const SETTINGS = {
     10_000,
     1,
     1_000_000,
-    "Clients at once, through all doors; one more is turned away with close code 1013, to come back later.",
+    "Clients at once, through all doors; one more is turned away with close code 1013, to come back later. At most three quarters of the files that " +
+      "the process may have open (`ulimit -n`, on Linux); with fewer the log warns at the start.",
   ),
   maxClientsPerAddress: wholeNumber(
     defaultHubLimits.sessionsPerAddress,
     1,
     1_000_000,
     "Clients at once from one address, through all doors; one more is turned away with close code 1013. An IPv6 network of 64 bits is one " +
-      "address. A hundred connections more may ask for pages; what is past those is closed without a word.",
+      "address. A hundred connections more may ask for pages; what is past those is closed without a word. At most a quarter of the files that the process may have open.",
   ),
   maxHalfOpenPerAddress: wholeNumber(
     defaultAddressLimits.maxHalfOpenPerAddress,

@@ -14,6 +14,7 @@ import { createLog } from "../src/log.ts";
 import { readSettings } from "../src/read-settings.ts";
 import { Server } from "../src/server.ts";
 import type { SettingName } from "../src/settings.ts";
+import { Zocalo } from "./zocalo-process.ts";
 
 const GREEDY = "127.0.0.2";
 const HONEST = "127.0.0.3";
@@ -373,6 +374,17 @@ test("a full server is not ready and says why, and lives", async (t) => {
   second.socket.destroy();
 });
 
+test("a server whose channels are all in use is not ready and says why, until one is left", async (t) => {
+  const { http, tcp } = await open(t, { maxChannels: "1" });
+  const client = await lineClient(HONEST, tcp);
+  assert.deepEqual(await get(http, "/readyz"), { status: 200, body: "ready\n" });
+  await client.ask(JSON.stringify({ type: "subscribe", channel: "plaza:1" }));
+  assert.deepEqual(await get(http, "/readyz"), { status: 503, body: "full: 1 channels are in use\n" });
+  assert.deepEqual(await get(http, "/healthz"), { status: 200, body: "ok\n" });
+  client.socket.destroy();
+  assert.equal(await untilStatus(http, "/readyz", 200), "ready\n");
+});
+
 test("behind a trusted proxy each visitor has limits of its own, and nobody else is believed", async (t) => {
   const flags = { maxClientsPerAddress: "1", trustedProxies: "127.0.0.1" };
   const { http, tcp } = await open(t, flags);
@@ -399,4 +411,20 @@ test("behind a trusted proxy each visitor has limits of its own, and nobody else
   liar.socket.destroy();
   await honestRoundTrip(t, tcp);
   third.socket.destroy();
+});
+
+test("one address does not take all files that the process may open, and the log says that they are few", async (t) => {
+  const doors = { "--host": "127.0.0.1", "--http-port": "0", "--tcp-port": "0", "--udp-port": "off" };
+  const args = ["serve", ...Object.entries({ ...doors, "--exempt-addresses": "192.0.2.1" }).flat()];
+  await using zocalo = new Zocalo(args, {}, 256);
+  const http = await zocalo.port("stderr", /"door":"http","address":"127\.0\.0\.1:(\d+)"/);
+  const tcp = await zocalo.port("stderr", /"door":"tcp","address":"127\.0\.0\.1:(\d+)"/);
+  const greedy = [];
+  for (let count = 0; count < 300; count++) greedy.push(await lineClient(GREEDY, tcp, `${PING}\n`));
+  for (let count = 0; count < 300; count++) greedy.push(await lineClient(GREEDY, http, "GET"));
+  assert.ok(greedy.filter(({ socket }) => socket.closed).length >= 400);
+  await untilStatus(http, "/readyz", 200);
+  await honestRoundTrip(t, tcp);
+  assert.match(zocalo.stderr, /"files":256,"maxClients":192,"maxClientsPerAddress":64,.*ulimit -n/);
+  for (const { socket } of greedy) socket.destroy();
 });

@@ -11,9 +11,12 @@ export class Zocalo implements AsyncDisposable {
   stdout = "";
   stderr = "";
 
-  constructor(args: readonly string[], environment: Record<string, string> = {}) {
+  /** @param maxFiles how many it may have open. Default: as many as this process. */
+  constructor(args: readonly string[], environment: Record<string, string> = {}, maxFiles?: number) {
     const inherited = Object.entries(process.env).filter(([name]) => !/^(?:ZOCALO_|NODE_)/.test(name));
-    this.child = spawn(process.execPath, [BUNDLE, ...args], {
+    const few = maxFiles === undefined ? [] : ["sh", "-c", `ulimit -n ${maxFiles} && exec "$0" "$@"`];
+    const [program = process.execPath, ...given] = [...few, process.execPath, BUNDLE, ...args];
+    this.child = spawn(program, given, {
       cwd: tmpdir(),
       env: { ...Object.fromEntries(inherited), ...environment },
     });

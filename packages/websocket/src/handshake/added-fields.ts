@@ -6,6 +6,8 @@ import { isToken } from "./fields.ts";
 const OWN_HEADER = /^(?:upgrade|connection|content-length|transfer-encoding|sec-websocket-.*)$/i;
 /** What may not stand in a header value: control characters but tab, and what is no byte. */
 const NOT_IN_VALUE = /[^\t\u0020-\u007e\u0080-\u00ff]/;
+/** What may not stand in a token (RFC 9110 §5.6.2). */
+const NOT_IN_TOKEN = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/;
 
 /**
  * Checks the headers that an application adds to a handshake.
@@ -30,10 +32,12 @@ export function checkSubprotocols(subprotocols: readonly string[]): void {
     // A text would be taken for the list of its letters.
     throw new WebSocketError("invalid_argument", 'subprotocols is not an array, such as ["chat"]');
   }
-  for (const name of subprotocols as readonly unknown[]) {
+  for (const [index, name] of (subprotocols as readonly unknown[]).entries()) {
     if (typeof name === "string" && isToken(name)) continue;
-    const shown = typeof name === "string" ? JSON.stringify(name) : `of type ${typeof name}`;
-    throw new WebSocketError("invalid_argument", `subprotocol ${shown} is not a token`);
+    // Not shown: browsers have no other place for a token, so it may be one that was put here by mistake.
+    const why =
+      typeof name === "string" ? wrongCharacter(name, NOT_IN_TOKEN) : `it is of type ${typeof name}`;
+    throw new WebSocketError("invalid_argument", `subprotocol ${index} is not a token: ${why}`);
   }
   if (new Set(subprotocols).size < subprotocols.length) {
     throw new WebSocketError("invalid_argument", "a subprotocol is named twice");
@@ -42,12 +46,17 @@ export function checkSubprotocols(subprotocols: readonly string[]): void {
 
 /** What is wrong with a header, if anything: one with CR and LF in it would be several headers, or a body. */
 export function headerFault(name: string, value: unknown): string | undefined {
-  if (!isToken(name)) return `header name ${JSON.stringify(name)} is not a token`;
-  // The value itself is never shown: it may be a password.
+  // Neither is shown if it is wrong: it may be a password.
+  if (!isToken(name)) return `a header name is not a token: ${wrongCharacter(name, NOT_IN_TOKEN)}`;
   if (typeof value !== "string")
     return `value of header ${name} is of type ${typeof value}, and not a string`;
-  const found = NOT_IN_VALUE.exec(value);
-  if (found === null) return undefined;
+  if (!NOT_IN_VALUE.test(value)) return undefined;
+  return `value of header ${name} has a character that is not allowed: ${wrongCharacter(value, NOT_IN_VALUE)}`;
+}
+
+function wrongCharacter(text: string, wrong: RegExp): string {
+  const found = wrong.exec(text);
+  if (found === null) return "it is empty";
   const code = found[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
-  return `value of header ${name} has a character that is not allowed: U+${code} at index ${found.index}`;
+  return `U+${code} at index ${found.index}`;
 }
