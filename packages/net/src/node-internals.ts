@@ -213,14 +213,26 @@ export function isBeingRead(socket: Duplex): boolean {
 /** The handle, if it is of a kind that can read into a given buffer. */
 function handleOf(socket: Socket): StreamHandle | undefined {
   const handle: unknown = Reflect.get(socket, "_handle");
-  if (typeof handle !== "object" || handle === null) return undefined;
-  for (const name of ["useUserBuffer", "readStart", "readStop"]) {
-    if (typeof Reflect.get(handle, name) !== "function") return undefined;
+  return isReadable(handle) ? handle : undefined;
+}
+
+/** Handles of one kind have the same functions, so that each kind is looked at once. */
+const readableKinds = new WeakMap<object, boolean>();
+
+function isReadable(handle: unknown): handle is StreamHandle {
+  if (typeof handle !== "object" || handle === null) return false;
+  const kind: unknown = Object.getPrototypeOf(handle);
+  if (typeof kind !== "object" || kind === null) return false;
+  let isKnown = readableKinds.get(kind);
+  if (isKnown === undefined) {
+    const hasAll = ["useUserBuffer", "readStart", "readStop"].every(
+      (name) => typeof Reflect.get(handle, name) === "function",
+    );
+    // A TLS handle has the functions too, but its owner does more than read.
+    isKnown = hasAll && ["TCP", "Pipe"].includes(handle.constructor.name);
+    readableKinds.set(kind, isKnown);
   }
-  // A TLS handle has the functions too, but its owner does more than read.
-  return handle.constructor.name === "TCP" || handle.constructor.name === "Pipe"
-    ? (handle as StreamHandle)
-    : undefined;
+  return isKnown;
 }
 
 /*

@@ -1,14 +1,7 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { type Addr, type IpAddr, ipAddr, unixAddr } from "./addr.ts";
-import {
-  localEnd,
-  readIntoBuffer,
-  remoteEnd,
-  type SocketEnd,
-  tcpBelowTls,
-  watchEnd,
-} from "./node-internals.ts";
+import { ipAddr, unixAddr } from "./addr.ts";
+import { readIntoBuffer, remoteEnd, type SocketEnd, tcpBelowTls, watchEnd } from "./node-internals.ts";
 import { plainHost } from "./socket-options.ts";
 import { type RawConnection, SecuredTransport, SocketTransport } from "./socket-transport.ts";
 import { StreamConn, type StreamConnOptions } from "./stream-conn.ts";
@@ -51,24 +44,13 @@ export function transportOf(stream: Duplex, remote: SocketEnd | undefined = peer
   const below = tcpBelowTls(stream);
   const transport = below === undefined ? new SocketTransport() : new SecuredTransport(below);
   const remoteAddr = remote === undefined ? unnamed : ipAddr("tcp", plainHost(remote.host), remote.port);
-  transport.use({ socket: stream, localAddr: localAddrOf(stream), remoteAddr }, readIntoBuffer(stream, true));
+  transport.use({ socket: stream, localAddr: undefined, remoteAddr }, readIntoBuffer(stream, true));
   return transport;
 }
 
 /** Where the peer of a stream is; `undefined` for one that is no TCP socket, or that has none any more. */
 export function peerEnd(stream: Duplex): SocketEnd | undefined {
   return stream instanceof Socket ? remoteEnd(stream) : undefined;
-}
-
-/** Most connections have the local address of the one before. */
-let lastLocal: IpAddr = ipAddr("tcp", "", 0);
-
-function localAddrOf(stream: Duplex): Addr {
-  const local = stream instanceof Socket ? localEnd(stream) : undefined;
-  if (local === undefined) return unnamed;
-  const host = plainHost(local.host);
-  if (lastLocal.host !== host || lastLocal.port !== local.port) lastLocal = ipAddr("tcp", host, local.port);
-  return lastLocal;
 }
 
 /** Unix sockets are not asked for their path, and other streams have no address. */

@@ -1,6 +1,6 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { type Addr, type PackedAddr, packed, unixAddr, unpacked } from "./addr.ts";
+import { type Addr, type IpAddr, ipAddr, type PackedAddr, packed, unixAddr, unpacked } from "./addr.ts";
 import { isLentMemory, unlent } from "./lent-memory.ts";
 import {
   type BufferReader,
@@ -10,6 +10,7 @@ import {
   hasPeer,
   isBeingRead,
   keepCopy,
+  localEnd,
   readerOf,
   readReset,
   resetBehindEnd,
@@ -18,6 +19,7 @@ import {
   writePastQueue,
 } from "./node-internals.ts";
 import { ownCopy, owned } from "./own-memory.ts";
+import { plainHost } from "./socket-options.ts";
 import type { Transport, TransportSink } from "./transport.ts";
 import { unacknowledgedBytes } from "./unacknowledged.ts";
 import { writeByStream } from "./write-by-stream.ts";
@@ -27,6 +29,13 @@ import { type WriteProgress, writeProgress } from "./write-progress.ts";
 export interface RawConnection {
   readonly socket: Socket;
   readonly localAddr: Addr;
+  readonly remoteAddr: Addr;
+}
+
+/** The same of any stream. Without a `localAddr` it is asked for when somebody wants to know, while it is open: that is a system call. */
+interface RawStream {
+  readonly socket: Duplex;
+  readonly localAddr: Addr | undefined;
   readonly remoteAddr: Addr;
 }
 
@@ -88,11 +97,8 @@ export class SocketTransport implements Transport, BufferReader {
     return false;
   }
 
-  /** Takes a connected socket over. `readsIntoBuffer` if it delivers to `onRead`. */
-  use(
-    { socket, localAddr, remoteAddr }: Omit<RawConnection, "socket"> & { socket: Duplex },
-    readsIntoBuffer: boolean,
-  ): void {
+  /** Takes a connected stream over. `readsIntoBuffer` if it delivers to `onRead`. */
+  use({ socket, localAddr, remoteAddr }: RawStream, readsIntoBuffer: boolean): void {
     const owned: OwnedSocket = socket;
     this.#localAddr = localAddr;
     this.#remoteAddr = packed(remoteAddr) ?? remoteAddr;
@@ -113,7 +119,8 @@ export class SocketTransport implements Transport, BufferReader {
   }
 
   get localAddr(): Addr {
-    return this.#localAddr ?? unused;
+    this.#localAddr ??= localAddrOf(this.#socket);
+    return this.#localAddr;
   }
 
   get remoteAddr(): Addr {
@@ -320,6 +327,17 @@ export class SocketTransport implements Transport, BufferReader {
 
 function isReset(error: Error): boolean {
   return "code" in error && error.code === "ECONNRESET";
+}
+
+/** Most connections have the local address of the one before. */
+let lastLocal: IpAddr = ipAddr("tcp", "", 0);
+
+function localAddrOf(stream: Duplex | undefined): Addr {
+  const local = stream instanceof Socket ? localEnd(stream) : undefined;
+  if (local === undefined) return unused;
+  const host = plainHost(local.host);
+  if (lastLocal.host !== host || lastLocal.port !== local.port) lastLocal = ipAddr("tcp", host, local.port);
+  return lastLocal;
 }
 
 /** The same for TLS, where it is the socket below that can be reset. */
