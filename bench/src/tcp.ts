@@ -1,3 +1,5 @@
+import { join } from "node:path";
+import { BEFORE, comparison } from "./against.ts";
 import { alternate, median, type ServerProcess, spawnServer } from "./measure.ts";
 import { type Results, ratioTable, writeResults } from "./results.ts";
 import { canPin, compiled, SERVER_CPU, startLoad } from "./tcp-programs.ts";
@@ -5,6 +7,7 @@ import { canPin, compiled, SERVER_CPU, startLoad } from "./tcp-programs.ts";
 export const title = "TCP: server CPU per echoed message, beside raw node:net and C with epoll";
 
 const CONTENDERS = ["node:net", "conn, iterated", "conn, handler"] as const;
+const OURS = ["conn, iterated", "conn, handler"] as const;
 const C = "C, epoll";
 
 interface Case {
@@ -33,7 +36,8 @@ interface Figure {
 /**
  * Measures and prints, and writes `bench/results/tcp.json` and `.svg`.
  *
- * @param args `--quick` for a short run that writes nothing; `--only TEXT` for the cases whose name has TEXT.
+ * @param args `--quick` for a short run that writes nothing; `--only TEXT` for the cases whose name has TEXT; `--against DIRECTORY` for this beside a checkout of
+ * another commit that is built, in turn, which writes nothing.
  */
 export async function run(args: string[]): Promise<void> {
   const isQuick = args.includes("--quick");
@@ -41,12 +45,13 @@ export async function run(args: string[]): Promise<void> {
   const cases = CASES.filter(({ name }) => name.includes(only));
   const rounds = isQuick ? 3 : 9;
   const durationMs = isQuick ? 300 : 1000;
+  const before = args.includes("--against") ? args[args.indexOf("--against") + 1] : undefined;
   const load = compiled("tcp-load");
   const echo = compiled("echo");
   if (load === undefined) console.log("No C compiler: no C server beside it, and the load runs on Node.");
   const values: Record<string, Record<string, number>> = {};
   for (const one of cases) {
-    const servers = await startServers(echo);
+    const servers = before === undefined ? await startServers(echo) : await startBoth(before);
     try {
       const measured = Object.fromEntries(
         [...servers].map(([name, server]) => [name, () => measure(server, load, one, durationMs)]),
@@ -72,7 +77,13 @@ export async function run(args: string[]): Promise<void> {
     rows: Object.entries(values).map(([name, found]) => ({ name, values: found })),
     baseline: "node:net",
   };
-  if (isQuick || only !== "") console.log(`\n${ratioTable(results)}`);
+  if (before !== undefined) {
+    for (const name of OURS) {
+      const [first, again] = BEFORE.map((each) => ({ name: each, values: values[`${name}, ${each}`] ?? {} }));
+      const rows = [first, again, { name, values: values[name] ?? {} }].filter((row) => row !== undefined);
+      console.log(`\n${comparison({ ...results, title: name, rows }, name)}`);
+    }
+  } else if (isQuick || only !== "") console.log(`\n${ratioTable(results)}`);
   else writeResults("tcp", results);
 }
 
@@ -86,6 +97,21 @@ async function startServers(echo: string | undefined): Promise<Map<string, Serve
     );
   }
   if (echo !== undefined) servers.set(C, await spawnServer(echo, { runtime: null, ...cpu }));
+  return servers;
+}
+
+/** What a checkout of another commit has, twice, and this. */
+async function startBoth(directoryBefore: string): Promise<Map<string, ServerProcess>> {
+  const cpu = canPin ? { cpu: SERVER_CPU } : {};
+  const servers = new Map<string, ServerProcess>();
+  for (const name of OURS) {
+    const here = new URL("./tcp-server.ts", import.meta.url);
+    for (const each of BEFORE) {
+      const there = join(directoryBefore, "bench/src/tcp-server.ts");
+      servers.set(`${name}, ${each}`, await spawnServer(there, { args: [name], ...cpu }));
+    }
+    servers.set(name, await spawnServer(here, { args: [name], ...cpu }));
+  }
   return servers;
 }
 

@@ -1,7 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { cpus } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { BEFORE, type Before, comparison, isBefore } from "./against.ts";
 import { alternate, median, type ServerProcess, settledRss, spawnServer } from "./measure.ts";
 import { type ResultRow, type Results, ratioTable, writeResults } from "./results.ts";
 import { broadcast, closeAll, echo, idle, type Load, type Outcome, upgrades } from "./websocket-load.ts";
@@ -10,12 +12,14 @@ export const title =
   "WebSocket: server CPU per echo, broadcast, memory, upgrades; beside ws, Bun and raw TCP";
 
 const CONTENDERS = ["zocalo", "zocalo-iterated", "ws", "bun", "net"] as const;
-type Contender = (typeof CONTENDERS)[number];
+type Contender = (typeof CONTENDERS)[number] | Before;
 /** As `websocket-server.ts` knows them. */
-type ServerKind = Contender | "zocalo-upgrades" | "ws-upgrades";
+type ServerKind = (typeof CONTENDERS)[number] | "zocalo-upgrades" | "ws-upgrades";
 
 /** Cores are counted from 0: the server has this one, if there are two. */
 const SERVER_CPU = 0;
+/** The checkout of `--against`. */
+let directoryBefore: string | undefined;
 const BUN = fileURLToPath(new URL("../../node_modules/bun/bin/bun.exe", import.meta.url));
 
 interface Case {
@@ -84,6 +88,8 @@ const compressed: Case[] = [
 ];
 /** Upgrades are measured on servers of their own, set up as one does where WebSockets are all there is. */
 const UPGRADE_SERVERS: ReadonlyMap<Contender, ServerKind> = new Map([
+  ["before", "zocalo-upgrades"],
+  ["before, again", "zocalo-upgrades"],
   ["zocalo", "zocalo-upgrades"],
   ["ws", "ws-upgrades"],
   ["bun", "bun"],
@@ -98,7 +104,8 @@ const upgradeCases: Case[] = [1, 64].map((atOnce) => ({
  * Measures and prints, and writes `bench/results/websocket-*.json` and `.svg`.
  *
  * @param args `--quick` for a short run that writes nothing; `--only TEXT` for the cases whose name has TEXT, which writes the tables it leaves whole;
- * `--who A,B` for some contenders, which writes nothing.
+ * `--who A,B` for some contenders, which writes nothing; `--against DIRECTORY` for this beside a checkout of another commit that is built, in turn, which
+ * writes nothing.
  */
 export async function run(args: string[]): Promise<void> {
   const isQuick = args.includes("--quick");
@@ -106,7 +113,11 @@ export async function run(args: string[]): Promise<void> {
   const who = args.includes("--who") ? (args[args.indexOf("--who") + 1] ?? "").split(",") : CONTENDERS;
   const rounds = isQuick ? 3 : 5;
   const durationMs = isQuick ? 300 : 1000;
-  const names = CONTENDERS.filter((name) => who.includes(name) && (name !== "bun" || existsSync(BUN)));
+  directoryBefore = args.includes("--against") ? args[args.indexOf("--against") + 1] : undefined;
+  const names: readonly Contender[] =
+    directoryBefore === undefined
+      ? CONTENDERS.filter((name) => who.includes(name) && (name !== "bun" || existsSync(BUN)))
+      : [...BEFORE, "zocalo"];
   const isPinned = pinLoad();
   const chosen = (cases: readonly Case[]): Case[] => cases.filter(({ name }) => name.includes(only));
 
@@ -114,7 +125,8 @@ export async function run(args: string[]): Promise<void> {
   const report = (name: string, results: Results, cases: readonly Case[] = []): void => {
     if (results.columns.length === 0) return;
     const isWhole = results.columns.length >= cases.length && names.length === CONTENDERS.length;
-    if (isQuick || !isWhole) console.log(`\n${ratioTable(results)}`);
+    if (directoryBefore !== undefined) console.log(`\n${comparison(results, "zocalo")}`);
+    else if (isQuick || !isWhole) console.log(`\n${ratioTable(results)}`);
     else {
       console.log();
       writeResults(name, results);
@@ -185,7 +197,7 @@ export async function run(args: string[]): Promise<void> {
       rows: await memory(names, isPinned, [["idle", "/echo"]], isQuick ? 1000 : 9000, isQuick ? 1 : 3),
     });
     // Some 300 kB each for a context.
-    const deflating = names.filter((name) => name === "zocalo" || name === "ws");
+    const deflating = names.filter((name) => isBefore(name) || name === "zocalo" || name === "ws");
     report("websocket-memory-deflate", {
       ...common,
       title: "Memory of an idle WebSocket connection after 1 KiB of compressed JSON each way",
@@ -211,7 +223,7 @@ async function measureAll(
   for (const each of cases) {
     const contenders: Record<string, () => Promise<Outcome>> = {};
     for (const [name, server] of servers) {
-      if (!each.who.includes(name)) continue;
+      if (!each.who.includes(isBefore(name) ? "zocalo" : name)) continue;
       contenders[name] = () => each.measure(server, name === "net" ? undefined : "/echo", durationMs);
     }
     const outcomes = await alternate(contenders, rounds);
@@ -235,7 +247,7 @@ async function measureUpgrades(
   const servers = new Map<Contender, ServerProcess>();
   try {
     for (const [name, kind] of UPGRADE_SERVERS) {
-      if (cases.length > 0 && names.includes(name)) servers.set(name, await start(kind, isPinned));
+      if (cases.length > 0 && names.includes(name)) servers.set(name, await start(name, isPinned, kind));
     }
     return await measureAll(cases, servers, rounds, durationMs);
   } finally {
@@ -310,12 +322,21 @@ async function memoryOf(
   }
 }
 
-function start(name: ServerKind, isPinned: boolean): Promise<ServerProcess> {
+function start(
+  name: Contender,
+  isPinned: boolean,
+  kind: ServerKind = isBefore(name) ? "zocalo" : name,
+): Promise<ServerProcess> {
   const cpu = isPinned ? { cpu: SERVER_CPU } : {};
-  if (name === "bun") {
+  if (kind === "bun") {
     return spawnServer(new URL("./websocket-server-bun.ts", import.meta.url), { runtime: BUN, ...cpu });
   }
-  return spawnServer(new URL("./websocket-server.ts", import.meta.url), { args: [name], ...cpu });
+  const file = "websocket-server.ts";
+  const path =
+    isBefore(name) && directoryBefore !== undefined
+      ? join(directoryBefore, "bench/src", file)
+      : new URL(file, import.meta.url);
+  return spawnServer(path, { args: [kind], ...cpu });
 }
 
 /** Keeps this process, the load, off the server's core. False where that cannot be done. */
