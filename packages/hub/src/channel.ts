@@ -20,6 +20,11 @@ export interface PresenceChange {
 const WATCHERS_PER_MS = 5;
 /** The longest rest, in milliseconds. */
 const MAX_PRESENCE_REST_MS = 1_000;
+/**
+ * Most changes that wait. Who come and go by many addresses can be more than a large crowd can be told of. With one
+ * more only the newest is told: its version says that some are missing, and whoever wants to know asks again.
+ */
+const MAX_WAITING_CHANGES = 1_000;
 /** Most changes times watchers in one round: more would keep everybody else waiting. */
 const MAX_DELIVERIES = 32_000;
 
@@ -113,6 +118,7 @@ export class Channel {
   /** Tells those who watch at once or, where they are many and were just told of another, after the rest. */
   presence(event: PresenceEvent): void {
     const message = new PreparedMessage(encodePresenceEvent(this.name, event));
+    if (this.#presenceToTell.length >= MAX_WAITING_CHANGES) this.#presenceToTell = [];
     this.#presenceToTell.push({ version: event.version, message });
     // Who ends while being told is news itself, and comes after what is being told.
     if (!this.#presenceRest && !this.#isTellingPresence) this.#tellPresence();

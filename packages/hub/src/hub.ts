@@ -8,6 +8,7 @@ import {
   type MessageConn,
   type Peer,
   printableLines,
+  shown,
 } from "@zocalo/net";
 import {
   CLOSE,
@@ -346,6 +347,5 @@ export class Hub {
 /** An address with a port would make each connection a visitor of its own. */
 function placeOf(host: unknown): string {
   if (typeof host === "string" && (isIP(host) !== 0 || host === "unix" || host === "pipe")) return host;
-  const given = typeof host === "string" ? JSON.stringify(host) : `of type ${typeof host}`;
-  throw new TypeError(`what hostOf gave is no IP address, and not "unix" or "pipe": ${given}`);
+  throw new TypeError(`what hostOf gave is no IP address, and not "unix" or "pipe": ${shown(host)}`);
 }

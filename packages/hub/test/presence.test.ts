@@ -234,3 +234,41 @@ test("who ends while being told is told of after it, and nobody misses a version
   }
   await plaza.hub.close();
 });
+
+for (const [waiting, told] of [
+  [1_000, 1_000],
+  [1_001, 1],
+] as const) {
+  test(`of ${waiting} changes that wait a crowd is told of ${told}, up to the newest`, async () => {
+    const plaza = named();
+    const watchers: FakeConn[] = [];
+    for (let number = 0; number < 5; number++) {
+      watchers.push(await enter(plaza, `watcher-${number}`, true));
+    }
+    plaza.clock.advance(1_000);
+    for (const watcher of watchers) watcher.received.length = 0;
+    await enter(plaza, "first", false);
+    for (let number = 0; number < waiting; number++) await enter(plaza, `ben-${number}`, false);
+    plaza.clock.advance(1);
+    for (const watcher of watchers) {
+      const versions = watcher.all("join").map(({ version }) => version);
+      assert.equal(versions.length, 1 + told);
+      assert.deepEqual([versions[0], versions.at(-1)], [6, 6 + waiting]);
+    }
+    await plaza.hub.close();
+  });
+}
+
+test("a crowd that has left leaves no rest behind", async () => {
+  const plaza = named();
+  const watchers: FakeConn[] = [];
+  for (let number = 0; number < 50; number++) watchers.push(await enter(plaza, `watcher-${number}`, true));
+  plaza.clock.advance(1_000);
+  await (await enter(plaza, "ben", false)).close();
+  const endOfRest = plaza.clock.now() + 10;
+  assert.equal(plaza.clock.nextAt, endOfRest);
+  for (const watcher of watchers) watcher.cut();
+  await settle();
+  assert.ok((plaza.clock.nextAt ?? Number.POSITIVE_INFINITY) > endOfRest);
+  await plaza.hub.close();
+});

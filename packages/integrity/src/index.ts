@@ -19,7 +19,7 @@ export {
 } from "./forgotten.ts";
 export { Kept, type Keeping, KEEPINGS, mustBe } from "./kept.ts";
 export { type Ending, StreamLedger } from "./ledger.ts";
-export { type IsLegal, LEGAL, oddValuesTaken } from "./odd-values.ts";
+export { type IsLegal, LEGAL, LEGAL_TLS, oddValuesTaken } from "./odd-values.ts";
 export { Decks, drawSize, Random } from "./random.ts";
 export {
   type CaseBase,

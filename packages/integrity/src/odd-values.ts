@@ -56,6 +56,22 @@ export const LEGAL = {
   objectOrBoolean: (value) => isPlain(value) || typeof value === "boolean",
 } as const satisfies Record<string, IsLegal>;
 
+/** The options that everything with TLS has. */
+export const LEGAL_TLS = {
+  cert: LEGAL.nothing,
+  certFile: LEGAL.nothing,
+  key: LEGAL.nothing,
+  keyFile: LEGAL.nothing,
+  passphrase: LEGAL.text,
+  ca: LEGAL.nothing,
+  caFile: LEGAL.nothing,
+  crl: LEGAL.nothing,
+  crlFile: LEGAL.nothing,
+  alpnProtocols: LEGAL.list,
+  minVersion: LEGAL.nothing,
+  handshakeTimeoutMs: LEGAL.timeFrom1,
+} as const satisfies Record<string, IsLegal>;
+
 /**
  * Gives a call each odd value as each of its options.
  *

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { inspect } from "node:util";
-import { type IsLegal, LEGAL, oddValuesTaken, TestCertificates } from "@zocalo/integrity";
+import { type IsLegal, LEGAL, LEGAL_TLS, oddValuesTaken, TestCertificates } from "@zocalo/integrity";
 import {
   type Conn,
   delimited,
@@ -59,21 +59,7 @@ const unixListener = {
   replaceStale: LEGAL.boolean,
   unlinkOnClose: LEGAL.boolean,
 };
-const secure = {
-  cert: LEGAL.nothing,
-  certFile: LEGAL.nothing,
-  key: LEGAL.nothing,
-  keyFile: LEGAL.nothing,
-  passphrase: LEGAL.text,
-  ca: LEGAL.nothing,
-  caFile: LEGAL.nothing,
-  crl: LEGAL.nothing,
-  crlFile: LEGAL.nothing,
-  alpnProtocols: LEGAL.list,
-  minVersion: LEGAL.nothing,
-  handshakeTimeoutMs: LEGAL.timeFrom1,
-  dangerouslyAcceptTruncation: LEGAL.boolean,
-} satisfies Record<string, IsLegal>;
+const secure = { ...LEGAL_TLS, dangerouslyAcceptTruncation: LEGAL.boolean };
 const tlsListener = {
   ...tcpListener,
   ...secure,

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { test, type TestContext } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectSecurely } from "node:tls";
 import type { Listener } from "@zocalo/net";
 import { attach, listen, type Refusal, Upgrader, type WebSocketConn, WebSocketError } from "../src/index.ts";
@@ -358,19 +357,25 @@ test("who is authorized when half of the queue is its address's gets 429, and no
   const decided = new Promise<undefined>((resolve) => {
     letIn = () => resolve(undefined);
   });
+  let asked = 0;
+  let allAsked: () => void = () => undefined;
+  const untilAllAsked = new Promise<void>((resolve) => (allAsked = resolve));
   const refused: unknown[] = [];
   const onRefused = (error: Error): void => void refused.push((error as WebSocketError).status);
   await using listener = await listen(ANY_PORT, {
     maxPending: 4,
     exemptAddresses,
-    authorize: () => decided,
+    authorize() {
+      if (++asked === 4) allAsked();
+      return decided;
+    },
     onRefused,
   });
   const port = portOf(listener);
   const greedy: Visitor[] = [];
   for (let count = 0; count < 4; count++) greedy.push(await Visitor.from(GREEDY, port));
   for (const { socket } of greedy) socket.write(upgradeRequest());
-  await sleep(100);
+  await untilAllAsked;
   letIn?.(); // All in one turn.
   const past = greedy.splice(2);
   for (const visitor of past) assert.match(await visitor.rest(), /^HTTP\/1\.1 429 /);

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { test } from "node:test";
 import { inspect } from "node:util";
-import { type IsLegal, LEGAL, oddValuesTaken } from "@zocalo/integrity";
+import { type IsLegal, LEGAL, LEGAL_TLS, oddValuesTaken } from "@zocalo/integrity";
 import { attach, dial, listen, Upgrader, WebSocketError } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
 import { ANY_PORT } from "./peers.ts";
@@ -76,18 +76,7 @@ const compression = {
 } satisfies Record<string, IsLegal>;
 const { cert, key } = selfSigned("IP:127.0.0.1");
 const secure = {
-  cert: LEGAL.nothing,
-  certFile: LEGAL.nothing,
-  key: LEGAL.nothing,
-  keyFile: LEGAL.nothing,
-  passphrase: LEGAL.text,
-  ca: LEGAL.nothing,
-  caFile: LEGAL.nothing,
-  crl: LEGAL.nothing,
-  crlFile: LEGAL.nothing,
-  alpnProtocols: LEGAL.list,
-  minVersion: LEGAL.nothing,
-  handshakeTimeoutMs: LEGAL.timeFrom1,
+  ...LEGAL_TLS,
   serverNames: LEGAL.object,
   clientCertificates: LEGAL.nothing,
   reloadIntervalMs: LEGAL.timeFrom0,
@@ -194,5 +183,17 @@ test("what may be a token in the wrong place is refused without being shown", as
       assert.doesNotMatch(inspect(error), /8b1a/);
       return true;
     });
+  }
+});
+
+test("a URL that cannot be made a text is refused as no URL", async () => {
+  const wordless = Object.create({
+    toString() {
+      throw new Error("no words");
+    },
+  }) as URL;
+  for (const url of [wordless, Object.create(null) as URL]) {
+    await assert.rejects(dial(url), { code: "invalid_url", name: "WebSocketError" });
+    await assert.rejects(dial(NOWHERE, { proxy: url }), { code: "invalid_url", name: "WebSocketError" });
   }
 });

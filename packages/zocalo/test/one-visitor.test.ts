@@ -422,9 +422,14 @@ test("one address does not take all files that the process may open, and the log
   const greedy = [];
   for (let count = 0; count < 300; count++) greedy.push(await lineClient(GREEDY, tcp, `${PING}\n`));
   for (let count = 0; count < 300; count++) greedy.push(await lineClient(GREEDY, http, "GET"));
-  assert.ok(greedy.filter(({ socket }) => socket.closed).length >= 400);
   await untilStatus(http, "/readyz", 200);
   await honestRoundTrip(t, tcp);
+  // 64 clients of the TCP door and 96 connections of the other one stay.
+  for (;;) {
+    const open = greedy.filter(({ socket }) => !socket.closed);
+    if (open.length <= 160) break;
+    await Promise.race(open.map(({ closed }) => closed));
+  }
   assert.match(zocalo.stderr, /"files":256,"maxClients":192,"maxClientsPerAddress":64,.*ulimit -n/);
   for (const { socket } of greedy) socket.destroy();
 });
