@@ -8,8 +8,8 @@ import {
   type MessageConn,
   type Peer,
   printableLines,
-  shown,
 } from "@zocalo/net";
+import { shown } from "@zocalo/net/transport";
 import {
   CLOSE,
   isChannelName,
