@@ -1,15 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ipAddr, pipeAddr, unixAddr } from "./addr.ts";
-import {
-  AddressCounts,
-  type AddressLimitOptions,
-  AddressLimits,
-  exemptSet,
-  hostOf,
-  localAddresses,
-  visitorOf,
-} from "./address-limits.ts";
+import { AddressCounts, AddressLimits, exemptSet, hostOf, localAddresses, visitorOf } from "./address-limits.ts";
+import type { AddressLimitOptions } from "./listen-options.ts";
 
 const nobody = exemptSet([]);
 

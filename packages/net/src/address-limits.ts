@@ -2,32 +2,7 @@ import type { Addr } from "./addr.ts";
 import { type Addressless, AddressSet } from "./address-set.ts";
 import { shown } from "./check-options.ts";
 import { argumentError } from "./failures.ts";
-
-/**
- * How much one visitor may hold of a listener. A visitor is an address: an IPv4 address (also one that came as `::ffff:192.0.2.1`), or
- * the /64 network of an IPv6 address, since a host may take any address of its link (RFC 4291 §2.5.1, RFC 7421). Risk: a customer is
- * often given many such networks, a /56 or a /48 (RFC 6177 §2), and is a visitor in each of them.
- *
- * A proxy in front is one visitor with all its clients. Take the clients' addresses from it (`proxyProtocol`), or list it in
- * `exemptAddresses` and let it limit them.
- */
-export interface AddressLimitOptions {
-  /** Most connections that one address has open at once. Default 1,000; `Infinity`: no limit. */
-  readonly maxConnectionsPerAddress?: number | undefined;
-  /**
-   * Most connections of one address that have not yet said what they want. Default 64; `Infinity`: no limit. On a byte stream of
-   * `listen` this counts where `firstByteTimeoutMs` is set.
-   */
-  readonly maxHalfOpenPerAddress?: number | undefined;
-  /** Most TLS handshakes of one address at a time. Default 64; `Infinity`: no limit. */
-  readonly maxHandshakesPerAddress?: number | undefined;
-  /**
-   * Who has no limit of its own: addresses, networks such as `"10.0.0.0/8"`, `"unix"` and `"pipe"`. Default `localAddresses`: this
-   * machine, where a proxy may run. `[]` exempts nobody; to add to the default, `[...localAddresses, "10.0.0.5"]`.
-   * All other limits hold for them, those of time, too.
-   */
-  readonly exemptAddresses?: readonly string[] | undefined;
-}
+import type { AddressLimitOptions } from "./listen-options.ts";
 
 /** Used where `AddressLimitOptions` leaves a field out. */
 export const defaultAddressLimits = {

@@ -1,8 +1,7 @@
 import type { DialOptions, TcpDialOptions } from "./dial-options.ts";
 import type { NetOp } from "./error.ts";
 import { argumentError } from "./failures.ts";
-import type { ListenOptions, TcpListenOptions, UnixListenOptions } from "./listen-options.ts";
-import type { ProxyProtocolOptions } from "./proxy-protocol.ts";
+import type { ListenOptions, TcpListenOptions, UnixListenOptions, ProxyProtocolOptions } from "./listen-options.ts";
 
 /*
  * A misspelt option is a door left open: `clientCertificate: "require"` would let in everybody, and `modee: 0o600` anybody of this machine. TypeScript sees it

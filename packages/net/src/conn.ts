@@ -1,5 +1,5 @@
+import type { PeerCertificate } from "node:tls";
 import type { Addr } from "./addr.ts";
-import type { TlsState } from "./tls-options.ts";
 
 /** An absolute point in time: a `Date`, or milliseconds since the Unix epoch. `null` means none. */
 export type Deadline = Date | number | null;
@@ -166,4 +166,19 @@ export interface Listener<C = Conn> extends AsyncIterable<C>, AsyncDisposable {
 
   /** Stops accepting and aborts every connection. */
   abort(): Promise<void>;
+}
+
+/** What the handshake has agreed on. */
+export interface TlsState {
+  /** `"TLSv1.3"`, … */
+  readonly version: string;
+  readonly cipher: string;
+  /** The application protocol (ALPN), if one was agreed on. */
+  readonly alpnProtocol: string | undefined;
+  /** The name the client asked for (SNI), if it did: as A-labels, in lower case. */
+  readonly serverName: string | undefined;
+  /** True if the peer showed a certificate that is valid. */
+  readonly isAuthorized: boolean;
+  /** The peer's certificate, if it showed one. */
+  readonly peerCertificate: PeerCertificate | undefined;
 }

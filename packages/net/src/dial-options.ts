@@ -1,6 +1,11 @@
 import type { Deadline, WaitOptions } from "./conn.ts";
-import type { Resolver } from "./resolve.ts";
 import type { SocketOptions } from "./socket-options.ts";
+
+/** Finds the addresses of a host, best first. `family` 0 asks for both. Rejects if there are none. */
+export type Resolver = (
+  host: string,
+  options: { readonly family: 0 | 4 | 6; readonly signal?: AbortSignal | undefined },
+) => Promise<readonly string[]>;
 
 /** Options of every network; `signal` cancels the dialing, not the connection. */
 export interface DialOptions extends SocketOptions, WaitOptions {

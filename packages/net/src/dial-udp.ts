@@ -13,8 +13,9 @@ import {
   type PacketOptions,
 } from "./listen-packet.ts";
 import { netErrorFrom } from "./node-error.ts";
-import { raced, resolveHost, type Resolver } from "./resolve.ts";
+import { raced, resolveHost } from "./resolve.ts";
 import type { UdpLimits } from "./udp-socket.ts";
+import type { Resolver } from "./dial-options.ts";
 
 /** Options of `dial("udp", …)`. */
 export interface UdpDialOptions extends Omit<PacketOptions, "signal">, WaitOptions {

@@ -34,8 +34,7 @@ import {
 import { MessageWatch, type MessageWatchHost } from "./message-watch.ts";
 import { StreamConn } from "./stream-conn.ts";
 import { rejection, told } from "./told.ts";
-import type { Transport } from "./transport.ts";
-import type { WriteProgress } from "./write-progress.ts";
+import type { Transport, WriteProgress } from "./transport.ts";
 import { WriteWatch, type WriteWatchHost } from "./write-watch.ts";
 
 /** Options of every framing. */

@@ -1,14 +1,4 @@
-export {
-  AddressCounts,
-  type AddressLimitOptions,
-  AddressLimits,
-  defaultAddressLimits,
-  exemptSet,
-  type Holder,
-  hostOf,
-  localAddresses,
-  visitorOf,
-} from "./address-limits.ts";
+export { AddressCounts, AddressLimits, defaultAddressLimits, exemptSet, type Holder, hostOf, localAddresses, visitorOf } from "./address-limits.ts";
 export { AddressSet } from "./address-set.ts";
 export {
   type Addr,
@@ -24,7 +14,7 @@ export {
 } from "./addr.ts";
 export type * from "./conn.ts";
 export { dial } from "./dial.ts";
-export type { DialOptions, TcpDialOptions } from "./dial-options.ts";
+export type { DialOptions, TcpDialOptions, Resolver } from "./dial-options.ts";
 export type { DatagramConn, DatagramHandler } from "./datagram-conn.ts";
 export type { DatagramSocket, DatagramSocketHandler } from "./datagram-socket.ts";
 export type { UdpDialOptions } from "./dial-udp.ts";
@@ -35,13 +25,7 @@ export { defaultFramedOptions, type FramedOptions, framed } from "./framed-conn.
 export { type LengthPrefix, type LengthPrefixedOptions, lengthPrefixed } from "./length-prefix.ts";
 export { lines } from "./lines.ts";
 export { listen } from "./listen.ts";
-export type {
-  ListenOptions,
-  Refusal,
-  RefusalReason,
-  TcpListenOptions,
-  UnixListenOptions,
-} from "./listen-options.ts";
+export type { ListenOptions, Refusal, RefusalReason, TcpListenOptions, UnixListenOptions, AddressLimitOptions, ProxyProtocolOptions } from "./listen-options.ts";
 export {
   defaultPacketLimits,
   listenPacket,
@@ -49,8 +33,7 @@ export {
   type PacketOptions,
 } from "./listen-packet.ts";
 export * from "./message-conn.ts";
-export type { GroupOptions } from "./multicast.ts";
-export type { Packet, PacketConn, PacketHandler } from "./packet-conn.ts";
+export type { Packet, PacketConn, PacketHandler, GroupOptions } from "./packet-conn.ts";
 export {
   type Clock,
   defaultPeersOptions,
@@ -61,18 +44,8 @@ export {
 } from "./peers.ts";
 export { pipe } from "./pipe.ts";
 export { printable, printableJson, printableLines } from "./printable.ts";
-export type { ProxyProtocolOptions } from "./proxy-protocol.ts";
-export type { Resolver } from "./resolve.ts";
 export type { SocketOptions } from "./socket-options.ts";
-export type {
-  TlsCommonOptions,
-  TlsDialOptions,
-  TlsEndOptions,
-  TlsIdentity,
-  TlsListenOptions,
-  TlsServerOptions,
-  TlsState,
-} from "./tls-options.ts";
+export type { TlsCommonOptions, TlsDialOptions, TlsEndOptions, TlsIdentity, TlsListenOptions, TlsServerOptions } from "./tls-options.ts";
 export {
   fromNodeStream,
   fromWebStreams,
@@ -80,3 +53,4 @@ export {
   toWebStreams,
   type WebStreamPair,
 } from "./web-streams.ts";
+export type { TlsState } from "./conn.ts";

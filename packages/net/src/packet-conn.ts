@@ -2,7 +2,6 @@ import type { IpAddr } from "./addr.ts";
 import type { WaitOptions } from "./conn.ts";
 import type { DatagramSocket, DatagramSocketHandler } from "./datagram-socket.ts";
 import type { SendOutcome } from "./message-conn.ts";
-import type { GroupOptions } from "./multicast.ts";
 
 /** One datagram and where it came from, or goes to. */
 export interface Packet {
@@ -85,4 +84,15 @@ export interface PacketConn extends DatagramSocket<Packet> {
 
   /** Whether groups on this machine, and this socket itself, receive what it sends to them. Default `true`. @throws NetError */
   setMulticastLoopback(isOn: boolean): void;
+}
+
+/** Which datagrams of a group, and by which way. */
+export interface GroupOptions {
+  /**
+   * The interface by name (`"eth0"`), by index (`"2"`), by one of its addresses, or by the zone of one (`"::%eth0"`, `"fe80::1%2"`: the zone
+   * decides). One that does not exist is refused. Default: the one the system routes the group by.
+   */
+  readonly interface?: string | undefined;
+  /** Only what this address sends to the group (source-specific multicast, RFC 4607). Default: what anybody sends. */
+  readonly source?: string | undefined;
 }

@@ -2,8 +2,7 @@ import { pipeAddr } from "./addr.ts";
 import type { Conn } from "./conn.ts";
 import { unlent } from "./lent-memory.ts";
 import { StreamConn, type StreamConnOptions } from "./stream-conn.ts";
-import type { Transport, TransportSink } from "./transport.ts";
-import type { WriteProgress } from "./write-progress.ts";
+import type { Transport, TransportSink, WriteProgress } from "./transport.ts";
 
 /** Bytes each direction of a pipe holds for a reader that is behind, as a socket buffer does. */
 const CAPACITY_BYTES = 64 * 1024;

@@ -5,23 +5,10 @@ import { NetError } from "./error.ts";
 import { parseProxyHeader, type ProxyHeader } from "./proxy-header.ts";
 import { checkDuration, plainHost } from "./socket-options.ts";
 import type { RawConnection } from "./socket-transport.ts";
+import type { ProxyProtocolOptions } from "./listen-options.ts";
 
 /** How long a trusted proxy may take to send its header unless told otherwise, in milliseconds. */
 export const DEFAULT_PROXY_TIMEOUT_MS = 5000;
-
-/**
- * Take the addresses of connections from the proxy in front (PROXY protocol, versions 1 and 2). A header that speaks of no TCP connection
- * (`LOCAL`, `UNKNOWN`, Unix sockets, datagrams) leaves the addresses of the proxy's connection, as the protocol has it (§2.2).
- */
-export interface ProxyProtocolOptions {
-  /**
-   * The proxies: IP addresses, or networks as `"10.0.0.0/8"`. Connections from these must begin with a header; all others are taken as they
-   * are. Risk: whoever connects from a trusted address can claim any other.
-   */
-  readonly trusted: readonly string[];
-  /** How long a proxy may take to send the header, in milliseconds. Default 5 s. */
-  readonly timeoutMs?: number | undefined;
-}
 
 /** Reads the headers of a listener's connections. */
 export class ProxyProtocol {

@@ -4,12 +4,7 @@ import { NetError } from "./error.ts";
 import { canceledError, type FailureSite } from "./failures.ts";
 import { withKnownZone } from "./interfaces.ts";
 import { netErrorFrom } from "./node-error.ts";
-
-/** Finds the addresses of a host, best first. `family` 0 asks for both. Rejects if there are none. */
-export type Resolver = (
-  host: string,
-  options: { readonly family: 0 | 4 | 6; readonly signal?: AbortSignal | undefined },
-) => Promise<readonly string[]>;
+import type { Resolver } from "./dial-options.ts";
 
 /** The system's own way (`getaddrinfo`): hosts file, DNS and whatever else the machine is set up for, in the order of RFC 6724. */
 export const systemResolver: Resolver = (host, { family }) =>

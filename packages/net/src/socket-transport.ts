@@ -20,10 +20,10 @@ import {
 } from "./node-internals.ts";
 import { ownCopy, owned } from "./own-memory.ts";
 import { plainHost } from "./socket-options.ts";
-import type { Transport, TransportSink } from "./transport.ts";
+import type { Transport, TransportSink, WriteProgress } from "./transport.ts";
 import { unacknowledgedBytes } from "./unacknowledged.ts";
 import { writeByStream } from "./write-by-stream.ts";
-import { type WriteProgress, writeProgress } from "./write-progress.ts";
+import { writeProgress } from "./write-progress.ts";
 
 /** A connected socket with its two addresses, which it forgets when it is closed. */
 export interface RawConnection {

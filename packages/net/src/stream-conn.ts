@@ -1,5 +1,5 @@
 import type { Addr } from "./addr.ts";
-import type { Conn, ConnHandler, Deadline, WaitOptions } from "./conn.ts";
+import type { Conn, ConnHandler, Deadline, WaitOptions, TlsState } from "./conn.ts";
 import { MAX_DELAY_MS } from "./deadline.ts";
 import { NetError } from "./error.ts";
 import {
@@ -15,7 +15,6 @@ import { lend } from "./lent-memory.ts";
 import { netErrorFrom } from "./node-error.ts";
 import { type DataReceiver, ReadHalf } from "./read-half.ts";
 import type { Transport, TransportSink } from "./transport.ts";
-import type { TlsState } from "./tls-options.ts";
 import { rejection, told } from "./told.ts";
 import { untilCanceled } from "./until-canceled.ts";
 import { WriteWatch } from "./write-watch.ts";

@@ -1,4 +1,3 @@
-import type { PeerCertificate } from "node:tls";
 import type { TcpDialOptions } from "./dial-options.ts";
 import type { NetError } from "./error.ts";
 import type { TcpListenOptions } from "./listen-options.ts";
@@ -98,17 +97,3 @@ export interface TlsDialOptions extends TcpDialOptions, TlsCommonOptions, TlsEnd
   readonly dangerouslyAcceptAnyCertificate?: boolean | undefined;
 }
 
-/** What the handshake has agreed on. */
-export interface TlsState {
-  /** `"TLSv1.3"`, … */
-  readonly version: string;
-  readonly cipher: string;
-  /** The application protocol (ALPN), if one was agreed on. */
-  readonly alpnProtocol: string | undefined;
-  /** The name the client asked for (SNI), if it did: as A-labels, in lower case. */
-  readonly serverName: string | undefined;
-  /** True if the peer showed a certificate that is valid. */
-  readonly isAuthorized: boolean;
-  /** The peer's certificate, if it showed one. */
-  readonly peerCertificate: PeerCertificate | undefined;
-}

@@ -4,7 +4,7 @@ import { parseAddr } from "./addr.ts";
 import { CertificateAlert } from "./certificate-alert.ts";
 import { secureContextOptions } from "./certificates.ts";
 import { checkTlsDialOptions, checkTlsListenOptions, tlsName } from "./check-tls-options.ts";
-import type { Conn, Listener } from "./conn.ts";
+import type { Conn, Listener, TlsState } from "./conn.ts";
 import { withinLimits } from "./dial-limits.ts";
 import type { FailureSite } from "./failures.ts";
 import { netErrorFrom } from "./node-error.ts";
@@ -17,13 +17,7 @@ import type { StreamConn, StreamConnOptions } from "./stream-conn.ts";
 import { tcpKind } from "./tcp.ts";
 import { connectFirst } from "./tcp-dial.ts";
 import { closedInHandshake, handshakeTimeout, type SecuredSocket, TlsHandshakes } from "./tls-handshakes.ts";
-import {
-  DEFAULT_HANDSHAKE_TIMEOUT_MS,
-  type TlsDialOptions,
-  type TlsEndOptions,
-  type TlsListenOptions,
-  type TlsState,
-} from "./tls-options.ts";
+import { DEFAULT_HANDSHAKE_TIMEOUT_MS, type TlsDialOptions, type TlsEndOptions, type TlsListenOptions } from "./tls-options.ts";
 
 /** Listens for TLS connections. See `listen`. */
 export async function listenTls(address: string, options: TlsListenOptions): Promise<Listener<Conn>> {

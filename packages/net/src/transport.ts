@@ -1,5 +1,4 @@
 import type { Addr } from "./addr.ts";
-import type { WriteProgress } from "./write-progress.ts";
 
 /**
  * What carries the bytes of a connection, be it a `Conn` or a WebSocket: a socket of the runtime, or memory. It knows nothing of promises, deadlines or
@@ -66,4 +65,12 @@ export interface TransportSink {
   onFinish(): void;
   /** The last event: both sides are gone. `error` is what the runtime said if it broke. */
   onClose(error: unknown): void;
+}
+
+/** What the operating system has taken of what was written to a socket, as two numbers. */
+export interface WriteProgress {
+  /** Bytes of writes that are complete; `undefined` if the stream does not count them. */
+  readonly complete: number | undefined;
+  /** Bytes left: of the write under way, where Node tells (it does so undocumented, for its own idle timeout), else of all. */
+  readonly left: number;
 }

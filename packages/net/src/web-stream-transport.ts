@@ -9,8 +9,7 @@ import { asError } from "./failures.ts";
 import { unlent } from "./lent-memory.ts";
 import { owned } from "./own-memory.ts";
 import { told } from "./told.ts";
-import type { Transport, TransportSink } from "./transport.ts";
-import type { WriteProgress } from "./write-progress.ts";
+import type { Transport, TransportSink, WriteProgress } from "./transport.ts";
 
 /** A transport over two Web Streams. Each direction ends, and fails, by itself. */
 export class WebStreamTransport implements Transport {

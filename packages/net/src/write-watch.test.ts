@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { hasProgressed, writeProgress } from "./write-progress.ts";
-import { WriteWatch, type WriteWatchHost } from "./write-watch.ts";
+import { writeProgress } from "./write-progress.ts";
+import { WriteWatch, type WriteWatchHost, hasProgressed } from "./write-watch.ts";
 
 /** A connection whose progress the test decides. */
 class Host implements WriteWatchHost {

@@ -1,5 +1,5 @@
 import { checkPeriodMs, type Monitored, monitor, unmonitor } from "./rounds.ts";
-import { hasProgressed, type WriteProgress } from "./write-progress.ts";
+import type { WriteProgress } from "./transport.ts";
 
 /** The connection, as its write watch sees it. */
 export interface WriteWatchHost {
@@ -88,4 +88,11 @@ export class WriteWatch implements Monitored {
     this.stop();
     this.#host.writeTimedOut();
   }
+}
+
+/** True if anything was taken between the two. More may have been written meanwhile. */
+export function hasProgressed(from: WriteProgress, to: WriteProgress): boolean {
+  if (from.complete === undefined || to.complete === undefined) return from.left !== to.left;
+  // Within one write what is left only shrinks.
+  return to.complete > from.complete || to.left < from.left;
 }
