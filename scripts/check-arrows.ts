@@ -16,6 +16,11 @@ export interface Room {
   readonly hasNoDependencies?: boolean;
   /** Files that must run in a browser, with everything they import from the same room. */
   readonly browserEntries?: readonly string[];
+  /**
+   * The folders of `src`, from top to bottom. What is shipped imports only its own folder and those below; the files beside
+   * the folders are the face: above all of them. No files import each other in a circle, by value or by type.
+   */
+  readonly folders?: readonly string[];
 }
 
 const everyPackage = ["protocol", "net", "websocket", "hub", "client"].map((name) => `@zocalo/${name}`);
@@ -36,6 +41,18 @@ export const ROOMS: readonly Room[] = [
     mayImport: [],
     testsMayImport: ["@zocalo/integrity"],
     hasNoDependencies: true,
+    folders: [
+      "udp",
+      "framing",
+      "networks",
+      "tls",
+      "stream",
+      "node",
+      "flow",
+      "memory",
+      "options",
+      "contracts",
+    ],
   },
   {
     directory: "packages/websocket",
@@ -43,6 +60,7 @@ export const ROOMS: readonly Room[] = [
     mayImport: ["@zocalo/net"],
     testsMayImport: ["@zocalo/integrity"],
     hasNoDependencies: true,
+    folders: ["whatwg", "client", "server", "handshake", "session", "core"],
   },
   { directory: "packages/hub", name: "@zocalo/hub", mayImport: ["@zocalo/protocol", "@zocalo/net"] },
   {
@@ -78,6 +96,7 @@ interface Manifest {
  *   some rooms of their own there: a suite that needs more than these lives in the root's `test/`.
  * - What is shipped imports only what its package.json lists under `dependencies`; four rooms list only other rooms.
  * - What a browser entry reaches imports nothing of Node's.
+ * - The folders of a room have an order, and its files no circles, where the table says so.
  *
  * @param root The repository.
  * @param rooms The table; the fixtures of the test bring their own.
@@ -95,6 +114,7 @@ export function checkArrows(root: string, rooms: readonly Room[] = ROOMS): Viola
     for (const entry of room.browserEntries ?? []) {
       violations.push(...checkBrowserEntry(root, join(directory, entry)));
     }
+    if (room.folders) violations.push(...checkFolders(root, join(directory, "src"), room.folders));
   }
   violations.push(...checkOutside(root));
   for (const name of unlisted(root, rooms)) {
@@ -170,6 +190,70 @@ function checkManifest(root: string, room: Room, rooms: readonly Room[]): Violat
       }
     }
   }
+  return found;
+}
+
+/** An import of one file of a room by another. */
+interface Arrow {
+  readonly line: number;
+  readonly target: string;
+}
+
+/** The arrows between the files of `src`, tests left out. */
+function arrowsWithin(src: string): Map<string, readonly Arrow[]> {
+  const shipped = filesBelow(src).filter((file) => !/\.test\.tsx?$/.test(file));
+  return new Map(
+    shipped.map((file) => [
+      file,
+      sourceImports(readFileSync(file, "utf8"))
+        .filter(({ specifier }) => specifier.startsWith("."))
+        .map(({ specifier, line }) => ({ line, target: resolve(dirname(file), specifier) })),
+    ]),
+  );
+}
+
+function checkFolders(root: string, src: string, folders: readonly string[]): Violation[] {
+  const found: Violation[] = [];
+  const arrows = arrowsWithin(src);
+  /** 0 is the face. */
+  const heightOf = (file: string): number => {
+    const [folder = "", ...inside] = relative(src, file).split(sep);
+    return inside.length === 0 ? 0 : folders.indexOf(folder) + 1;
+  };
+  for (const [file, targets] of arrows) {
+    const height = heightOf(file);
+    if (height === 0 && dirname(file) !== src) {
+      const message = "is in a folder the table of scripts/check-arrows.ts does not know";
+      found.push({ file: relative(root, file), line: 1, message });
+      continue;
+    }
+    for (const { line, target } of targets) {
+      if (heightOf(target) >= height) continue;
+      const message = `imports ${relative(src, target)}, which stands above; arrows point down: ${folders.join(", ")}`;
+      found.push({ file: relative(root, file), line, message });
+    }
+  }
+  return [...found, ...circles(root, arrows)];
+}
+
+/** One violation for each circle, at the arrow that closes it. */
+function circles(root: string, arrows: ReadonlyMap<string, readonly Arrow[]>): Violation[] {
+  const found: Violation[] = [];
+  const done = new Set<string>();
+  const path: string[] = [];
+  const visit = (file: string): void => {
+    path.push(file);
+    for (const { line, target } of arrows.get(file) ?? []) {
+      const start = path.indexOf(target);
+      if (start >= 0) {
+        const circle = [...path.slice(start), target].map((part) => relative(root, part)).join(" -> ");
+        found.push({ file: relative(root, file), line, message: `closes a circle: ${circle}` });
+      } else if (!done.has(target)) visit(target);
+    }
+    path.pop();
+    done.add(file);
+  };
+  for (const file of arrows.keys()) if (!done.has(file)) visit(file);
   return found;
 }
 

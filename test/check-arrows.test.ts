@@ -27,14 +27,18 @@ const sound = {
 };
 
 /** The violations in the sound tree with some files put in place of others. */
-function violations(t: TestContext, files: Readonly<Record<string, string>> = {}): string[] {
+function violations(
+  t: TestContext,
+  files: Readonly<Record<string, string>> = {},
+  table: readonly Room[] = rooms,
+): string[] {
   const root = mkdtempSync(join(tmpdir(), "zocalo-arrows-"));
   t.after(() => rmSync(root, { recursive: true }));
   for (const [file, text] of Object.entries({ ...sound, ...files })) {
     mkdirSync(dirname(join(root, file)), { recursive: true });
     writeFileSync(join(root, file), text);
   }
-  return checkArrows(root, rooms).map(({ file, line, message }) => `${file}:${line} ${message}`);
+  return checkArrows(root, table).map(({ file, line, message }) => `${file}:${line} ${message}`);
 }
 
 test("a sound tree has no violations", (t) => {
@@ -142,5 +146,28 @@ test("a module of Node's without node: is a violation", (t) => {
 test("a room that the table does not know is a violation", (t) => {
   assert.deepEqual(violations(t, { "apps/arena/package.json": "{}" }), [
     "apps/arena:1 is a room the table of scripts/check-arrows.ts does not know",
+  ]);
+});
+
+test("a folder above, the face, a folder that is not listed, and a circle are violations; tests may look up", (t) => {
+  const layered: readonly Room[] = [
+    { directory: "packages/low", name: "@x/low", mayImport: [], folders: ["roof", "cellar"] },
+    ...rooms.slice(1),
+  ];
+  const files = {
+    "packages/low/src/index.ts": `export * from "./roof/tile.ts";\nexport * from "./cellar/wine.ts";`,
+    "packages/low/src/part.ts": "",
+    "packages/low/src/roof/tile.ts": `import "../cellar/wine.ts";\nimport "./beam.ts";`,
+    "packages/low/src/roof/beam.ts": `import type { Tile } from "./tile.ts";`,
+    "packages/low/src/cellar/wine.ts": `import type { Tile } from "../roof/tile.ts";\nimport "../part.ts";`,
+    "packages/low/src/cellar/wine.test.ts": `import "../index.ts";`,
+    "packages/low/src/attic/box.ts": "",
+  };
+  assert.deepEqual(violations(t, files, layered), [
+    "packages/low/src/attic/box.ts:1 is in a folder the table of scripts/check-arrows.ts does not know",
+    "packages/low/src/cellar/wine.ts:1 imports roof/tile.ts, which stands above; arrows point down: roof, cellar",
+    "packages/low/src/cellar/wine.ts:2 imports part.ts, which stands above; arrows point down: roof, cellar",
+    "packages/low/src/roof/tile.ts:1 closes a circle: packages/low/src/cellar/wine.ts -> packages/low/src/roof/tile.ts -> packages/low/src/cellar/wine.ts",
+    "packages/low/src/roof/beam.ts:1 closes a circle: packages/low/src/roof/tile.ts -> packages/low/src/roof/beam.ts -> packages/low/src/roof/tile.ts",
   ]);
 });

@@ -1,13 +1,13 @@
-import type { Conn } from "./conn.ts";
-import type { DialOptions, TcpDialOptions } from "./dial-options.ts";
-import type { DatagramConn } from "./datagram-conn.ts";
-import { dialUdp, type UdpDialOptions } from "./dial-udp.ts";
-import { argumentError } from "./failures.ts";
-import type { PacketNetwork } from "./listen-packet.ts";
-import { dialTcp } from "./tcp-dial.ts";
-import { dialTls } from "./tls.ts";
-import type { TlsDialOptions } from "./tls-options.ts";
-import { dialUnix } from "./unix.ts";
+import type { Conn } from "./contracts/conn.ts";
+import type { DialOptions, TcpDialOptions } from "./options/dial-options.ts";
+import type { DatagramConn } from "./udp/datagram-conn.ts";
+import { dialUdp, type UdpDialOptions } from "./udp/dial-udp.ts";
+import { argumentError } from "./contracts/failures.ts";
+import type { PacketNetwork } from "./udp/listen-packet.ts";
+import { dialTcp } from "./networks/tcp-dial.ts";
+import { dialTls } from "./networks/tls.ts";
+import type { TlsDialOptions } from "./options/tls-options.ts";
+import { dialUnix } from "./networks/unix.ts";
 
 /**
  * Connects to a listener. Of a host with several addresses the first that answers is taken (Happy Eyeballs, RFC 8305), and a deadline

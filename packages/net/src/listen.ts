@@ -1,10 +1,10 @@
-import type { Conn, Listener } from "./conn.ts";
-import { argumentError } from "./failures.ts";
-import type { TcpListenOptions, UnixListenOptions } from "./listen-options.ts";
-import { listenTcp } from "./tcp.ts";
-import { listenTls } from "./tls.ts";
-import type { TlsListenOptions } from "./tls-options.ts";
-import { listenUnix } from "./unix.ts";
+import type { Conn, Listener } from "./contracts/conn.ts";
+import { argumentError } from "./contracts/failures.ts";
+import type { TcpListenOptions, UnixListenOptions } from "./options/listen-options.ts";
+import { listenTcp } from "./networks/tcp.ts";
+import { listenTls } from "./networks/tls.ts";
+import type { TlsListenOptions } from "./options/tls-options.ts";
+import { listenUnix } from "./networks/unix.ts";
 
 /**
  * Listens for connections.

@@ -1,5 +1,5 @@
 import { after } from "node:test";
-import { enableReadBuffer } from "../src/node-internals.ts";
+import { enableReadBuffer } from "../src/node/node-internals.ts";
 import { testConnContract } from "./conn-contract.ts";
 import { Pairs } from "./pairs.ts";
 

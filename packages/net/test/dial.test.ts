@@ -7,7 +7,7 @@ import { networkInterfaces } from "node:os";
 import { test } from "node:test";
 import { dial, ipAddr, listen, listenPacket, type NetError, parseAddr } from "@zocalo/net";
 import { dialSocket } from "@zocalo/net/transport";
-import { resetSocket } from "../src/node-internals.ts";
+import { resetSocket } from "../src/node/node-internals.ts";
 
 test("of a host with several addresses the one that answers is taken", async () => {
   const listener = await listen("tcp", "127.0.0.1:0");

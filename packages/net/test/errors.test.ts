@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Conn, dial, type Listener, listen, listenPacket, NetError } from "@zocalo/net";
-import { netErrorFrom } from "../src/node-error.ts";
+import { netErrorFrom } from "../src/contracts/node-error.ts";
 import type { Failure } from "./errors-elsewhere.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "zocalo-errors-"));

@@ -18,7 +18,7 @@ import {
   readIntoBuffer,
   remoteEnd,
   writePastQueue,
-} from "../src/node-internals.ts";
+} from "../src/node/node-internals.ts";
 import { Pairs } from "./pairs.ts";
 
 /** Bytes that are different everywhere, so that a block in the wrong place is found. */

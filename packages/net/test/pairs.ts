@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Conn, dial, fromNodeStream, listen, type Listener, pipe } from "@zocalo/net";
-import { StreamConn } from "../src/stream-conn.ts";
+import { StreamConn } from "../src/stream/stream-conn.ts";
 import { TestCertificates } from "@zocalo/integrity";
 import type { Pair } from "./conn-contract.ts";
 import { SlicingTransport } from "./slicing-transport.ts";

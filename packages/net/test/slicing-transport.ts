@@ -1,5 +1,5 @@
 import type { Addr } from "@zocalo/net";
-import type { Transport, TransportSink, WriteProgress } from "../src/transport.ts";
+import type { Transport, TransportSink, WriteProgress } from "../src/contracts/transport.ts";
 
 /** A transport that delivers what another receives in pieces cut by `cut`, and after as many turns of the event loop as `delay` says. */
 export class SlicingTransport implements Transport, TransportSink {

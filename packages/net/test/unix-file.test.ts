@@ -25,7 +25,7 @@ import { createInterface } from "node:readline";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { dial, type Listener, listen } from "@zocalo/net";
-import { place, SocketFile } from "../src/socket-file.ts";
+import { place, SocketFile } from "../src/networks/socket-file.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "zocalo-unix-"));
 after(() => rmSync(directory, { recursive: true }));

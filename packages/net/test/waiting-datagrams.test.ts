@@ -17,8 +17,8 @@ import {
   type PeersOptions,
   PreparedMessage,
 } from "@zocalo/net";
-import { enableDirectSend } from "../src/direct-send.ts";
-import { lend } from "../src/lent-memory.ts";
+import { enableDirectSend } from "../src/udp/direct-send.ts";
+import { lend } from "../src/memory/lent-memory.ts";
 import { type Crowd, crowd } from "./crowded-handle.ts";
 
 const SIZES = [0, 1, 2, 512, 513, 40_000, 7];

@@ -1,43 +1,48 @@
-export { WebSocketConn } from "./conn.ts";
+export { WebSocketConn } from "./session/conn.ts";
 export { Compression, type DeflateParameters, type DeflateSettings } from "./core/compression.ts";
 export { Core, type CoreEvents } from "./core/core.ts";
 export type { Role } from "./core/frame.ts";
 export { defaultReceiveLimits, type ReceiveLimits } from "./core/limits.ts";
 export type { Outbox } from "./core/outbox.ts";
-export type { MessagePart, ProtocolFailure } from "./core/receiver.ts";
 export { serverFrame } from "./core/server-frame.ts";
-export { type DialOptions, dial } from "./dial.ts";
+export { type DialOptions, dial } from "./client/dial.ts";
 export {
   type CloseFrame,
   WebSocketError,
   type WebSocketErrorCode,
   type WebSocketErrorParts,
-} from "./error.ts";
-export { type BroadcastOutcome, Group, type GroupOptions } from "./group.ts";
+} from "./core/error.ts";
+export { type BroadcastOutcome, Group, type GroupOptions } from "./server/group.ts";
 export { type Agreement, type HandshakeResponse, readAnswer } from "./handshake/client.ts";
 export type { CompressionOptions } from "./handshake/deflate.ts";
 export { HostNames } from "./handshake/host-names.ts";
-export { type HandshakeRequest, isSameHost } from "./handshake/origin.ts";
+export { isSameHost } from "./handshake/origin.ts";
 export { isRefusal, type Refusal, readUpgrade, type UpgradeRequest } from "./handshake/server.ts";
 export { toOriginForm } from "./handshake/target.ts";
-export { type AttachOptions, attach, type ListenOptions, listen } from "./listen.ts";
-export type { IncomingStream } from "./incoming-stream.ts";
-export type { ConnOptions } from "./options.ts";
-export type { StreamSource } from "./outgoing-stream.ts";
-export { Upgrader, type UpgraderOptions } from "./upgrader.ts";
-export { type OpenedStream, WebSocketStream, type WebSocketStreamOptions } from "./websocket-stream.ts";
-export { type WebSocketCloseInfo, WebSocketStreamError } from "./websocket-stream-error.ts";
+export { type AttachOptions, attach, type ListenOptions, listen } from "./server/listen.ts";
+export type { IncomingStream } from "./session/incoming-stream.ts";
+export type { ConnOptions } from "./session/options.ts";
+export type { StreamSource } from "./session/outgoing-stream.ts";
+export { Upgrader, type UpgraderOptions } from "./server/upgrader.ts";
+export {
+  type OpenedStream,
+  WebSocketStream,
+  type WebSocketStreamOptions,
+} from "./whatwg/websocket-stream.ts";
+export { type WebSocketCloseInfo, WebSocketStreamError } from "./whatwg/websocket-stream-error.ts";
 export {
   type EventHandler,
   type SendData,
   WebSocket,
   type WebSocketEvents,
   type WebSocketOptions,
-} from "./whatwg.ts";
+} from "./whatwg/whatwg.ts";
 export {
   CloseEvent,
   type CloseEventOptions,
   type EventOptions,
   MessageEvent,
   type MessageEventOptions,
-} from "./whatwg-events.ts";
+} from "./whatwg/whatwg-events.ts";
+export type { MessagePart, ProtocolFailure } from "./core/receiver-sink.ts";
+export type { HandshakeRequest } from "./handshake/fields.ts";

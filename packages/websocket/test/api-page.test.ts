@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { compressionSettings } from "../src/handshake/deflate.ts";
-import { connSettings, DEFAULT_HANDSHAKE_TIMEOUT_MS } from "../src/options.ts";
+import { connSettings, DEFAULT_HANDSHAKE_TIMEOUT_MS } from "../src/session/options.ts";
 
 const source = fileURLToPath(new URL("../src", import.meta.url));
 const page = readFileSync(fileURLToPath(new URL("../../../docs/api-websocket.md", import.meta.url)), "utf8");

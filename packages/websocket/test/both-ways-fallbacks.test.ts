@@ -1,5 +1,5 @@
 // The same where sockets are accepted by Node and read on `data` events.
-import { setAcceptSockets } from "../src/accept-sockets.ts";
+import { setAcceptSockets } from "../src/server/accept-sockets.ts";
 import { enableReadBuffer } from "@zocalo/net/transport";
 
 setAcceptSockets(false);

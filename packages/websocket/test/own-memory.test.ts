@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Message } from "@zocalo/net";
 import { dial, Upgrader, type WebSocketConn } from "../src/index.ts";
-import { setFirstBytes } from "../src/first-bytes.ts";
+import { setFirstBytes } from "../src/server/first-bytes.ts";
 import { enableReadBuffer } from "@zocalo/net/transport";
 import { accepting, httpServer, RawPeer, upgradeRequest } from "./peers.ts";
 import { frameFrom } from "./recorder.ts";

@@ -3,7 +3,7 @@ import type { Compression } from "../src/core/compression.ts";
 import { Core, type CoreEvents } from "../src/core/core.ts";
 import { buildFrame, type Role } from "../src/core/frame.ts";
 import { defaultReceiveLimits, type ReceiveLimits } from "../src/core/limits.ts";
-import type { MessagePart, ProtocolFailure } from "../src/core/receiver.ts";
+import type { MessagePart, ProtocolFailure } from "../src/core/receiver-sink.ts";
 
 /** Notes what a core tells, for tests. */
 export class Recorder implements CoreEvents {

@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
-import { unacknowledgedBytes } from "../../src/unacknowledged.ts";
+import { unacknowledgedBytes } from "../../src/node/unacknowledged.ts";
 
 /**
  * Resolves when the other system has all that was written. What waits for its acknowledgements (one small segment after the other is sent only so far

@@ -1,11 +1,12 @@
 import type { Message } from "@zocalo/net";
-import type { CloseFrame } from "../error.ts";
+import type { CloseFrame } from "./error.ts";
 import { CLOSE, isSendableCloseCode, MAX_REASON_BYTES } from "./close-code.ts";
 import type { Compression } from "./compression.ts";
 import { FIN, OPCODE, type Role, RSV1 } from "./frame.ts";
 import type { ReceiveLimits } from "./limits.ts";
 import { Outbox } from "./outbox.ts";
-import { type MessagePart, type ProtocolFailure, Receiver, type ReceiverSink } from "./receiver.ts";
+import { Receiver } from "./receiver.ts";
+import type { MessagePart, ProtocolFailure, ReceiverSink } from "./receiver-sink.ts";
 
 /** What the core tells its shell. */
 export interface CoreEvents {

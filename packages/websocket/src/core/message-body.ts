@@ -1,4 +1,4 @@
-import type { ProtocolFailure } from "./receiver.ts";
+import type { ProtocolFailure } from "./receiver-sink.ts";
 
 /** Takes the payload of messages that are not all there in one piece, in order: see `WholeMessage` and `StreamedMessage`. */
 export interface MessageBody {

@@ -1,6 +1,6 @@
 import { CLOSE } from "./close-code.ts";
-import type { ProtocolFailure } from "./receiver.ts";
 import type { Utf8Check } from "./utf8.ts";
+import type { ProtocolFailure } from "./receiver-sink.ts";
 
 /** RFC 6455 §8.1 */
 export const INVALID_UTF8: ProtocolFailure = { closeCode: CLOSE.invalidPayload, reason: "invalid UTF-8" };

@@ -1,8 +1,8 @@
 import type { Compression } from "./compression.ts";
 import type { MessageBody } from "./message-body.ts";
 import { CORRUPT, INVALID_UTF8, tooBig } from "./message-fault.ts";
-import type { ProtocolFailure, ReceiverSink } from "./receiver.ts";
 import { Utf8Check } from "./utf8.ts";
+import type { ProtocolFailure, ReceiverSink } from "./receiver-sink.ts";
 
 /** Of a compressed message so much is inflated at a time: 512 bytes give at most 528 kB, and between them the sink may pause. */
 const INFLATE_STEP_BYTES = 512;

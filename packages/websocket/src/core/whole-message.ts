@@ -3,8 +3,8 @@ import type { Compression } from "./compression.ts";
 import type { MessageBody } from "./message-body.ts";
 import { CORRUPT, INVALID_UTF8, tooBig } from "./message-fault.ts";
 import { asciiText, utf8Text } from "./native-text.ts";
-import type { ProtocolFailure, ReceiverSink } from "./receiver.ts";
 import { Utf8Check } from "./utf8.ts";
+import type { ProtocolFailure, ReceiverSink } from "./receiver-sink.ts";
 
 /** So much of a compressed message is inflated at a time: 2 KiB give at most 2.1 MB, and mostly fit in the memory that is there for it. */
 export const INFLATE_BYTES = 2048;

@@ -1,5 +1,5 @@
 import { checkKind } from "@zocalo/net/transport";
-import { WebSocketError } from "../error.ts";
+import { WebSocketError } from "../core/error.ts";
 import { isToken } from "./fields.ts";
 
 /** Headers that are part of the handshake, or would end it. */

@@ -1,7 +1,7 @@
 import { checkKind, checkNames } from "@zocalo/net/transport";
 import type { DeflateParameters, DeflateSettings } from "../core/compression.ts";
 import { isZlibUsable } from "../core/sync-zlib.ts";
-import { wholeNumber } from "../options.ts";
+import { wholeNumber } from "../session/options.ts";
 import { type ExtensionOffer, parseExtensions } from "./extensions.ts";
 
 /** How messages are compressed (permessage-deflate, RFC 7692). */

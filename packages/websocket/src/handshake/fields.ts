@@ -1,3 +1,13 @@
+/** The part of an HTTP request that a handshake looks at; Node's `IncomingMessage` is one. */
+export interface HandshakeRequest {
+  readonly method?: string | undefined;
+  readonly url?: string | undefined;
+  readonly httpVersionMajor: number;
+  readonly httpVersionMinor: number;
+  /** Names and values in turn, as they came. */
+  readonly rawHeaders: readonly string[];
+}
+
 /** A token of RFC 9110 §5.6.2: what a header name, a subprotocol or an extension name is made of. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 

@@ -1,9 +1,9 @@
 import { isIP, isIPv6 } from "node:net";
 import type { Duplex } from "node:stream";
 import { shown } from "@zocalo/net/transport";
-import { WebSocketError } from "../error.ts";
-import { valuesOf } from "./fields.ts";
-import { type HandshakeRequest, isSameHost } from "./origin.ts";
+import { WebSocketError } from "../core/error.ts";
+import { valuesOf, type HandshakeRequest } from "./fields.ts";
+import { isSameHost } from "./origin.ts";
 import { namedHost } from "./target.ts";
 
 /** Every name: who asks is judged by others. */

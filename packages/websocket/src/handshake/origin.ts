@@ -1,15 +1,5 @@
-import { valuesOf } from "./fields.ts";
+import { type HandshakeRequest, valuesOf } from "./fields.ts";
 import { namedHost } from "./target.ts";
-
-/** The part of an HTTP request that a handshake looks at; Node's `IncomingMessage` is one. */
-export interface HandshakeRequest {
-  readonly method?: string | undefined;
-  readonly url?: string | undefined;
-  readonly httpVersionMajor: number;
-  readonly httpVersionMinor: number;
-  /** Names and values in turn, as they came. */
-  readonly rawHeaders: readonly string[];
-}
 
 /**
  * True if there is no `Origin` header (programs other than browsers send none), or if its host and port are those that the request is for: of the `Host` header, or of a target in

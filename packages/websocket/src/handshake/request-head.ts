@@ -1,4 +1,4 @@
-import type { HandshakeRequest } from "./origin.ts";
+import type { HandshakeRequest } from "./fields.ts";
 
 /** The head of a request, and where it ends. */
 export interface RequestHead extends HandshakeRequest {

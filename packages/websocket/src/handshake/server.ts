@@ -1,7 +1,6 @@
 import { acceptKey, isKey } from "./accept-key.ts";
 import { type ExtensionOffer, parseExtensions } from "./extensions.ts";
-import { isHost, isToken, listHas, listMembers, valuesOf } from "./fields.ts";
-import type { HandshakeRequest } from "./origin.ts";
+import { isHost, isToken, listHas, listMembers, valuesOf, type HandshakeRequest } from "./fields.ts";
 
 /** The version of the protocol this package speaks (RFC 6455 §4.1). */
 const VERSION = "13";

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { isHost, valuesOf } from "./fields.ts";
-import type { HandshakeRequest } from "./origin.ts";
+import { isHost, valuesOf, type HandshakeRequest } from "./fields.ts";
 
 /** A target in absolute form: the schemes this package serves, the authority, and the rest. */
 const ABSOLUTE = /^(?:https?|wss?):\/\/([^/?#]*)(.*)$/is;

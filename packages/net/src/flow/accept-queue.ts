@@ -1,0 +1,338 @@
+import { onceAborted } from "./abort-listeners.ts";
+import type { Addr } from "../contracts/addr.ts";
+import { AddressCounts, exemptSet, type Holder } from "./address-limits.ts";
+import type { Deadline, Listener, WaitOptions } from "../contracts/conn.ts";
+import { DeadlineTimer } from "./deadline.ts";
+import type { NetError } from "../contracts/error.ts";
+import { argumentError, canceledError, closedError } from "../contracts/failures.ts";
+import { Roster, type Seated } from "./roster.ts";
+import { rejection, told } from "./told.ts";
+import { untilCanceled } from "./until-canceled.ts";
+import { shown } from "../options/check-values.ts";
+
+/** How many connections may wait for `accept` unless told otherwise: Node's and Go's listen backlog in round figures. */
+export const DEFAULT_MAX_PENDING = 512;
+
+/** What an `AcceptQueue` needs to know of its source. */
+export interface AcceptQueueOptions {
+  /** Where the source listens. */
+  readonly addr: Addr;
+  /** The network as the user named it, for error messages. Default: that of `addr`. */
+  readonly network?: string | undefined;
+  /** Most connections that wait for `accept`; one more is refused. Default 512. */
+  readonly maxPending?: number | undefined;
+  /**
+   * Whose connections may fill all places of `maxPending`; those of any other address half of them, rounded up.
+   * Default: this machine, `localAddresses`.
+   */
+  readonly exemptAddresses?: readonly string[] | undefined;
+  /** Most connections open at once, waiting ones included; one more is refused. Default: no limit. */
+  readonly maxConnections?: number | undefined;
+  /** Stops the source: no `offer` follows. Called once. */
+  stop(): void | Promise<void>;
+}
+
+/**
+ * How many of `maxPending` places one address may take: half of them, rounded up. Else the first that comes while
+ * the application is slow would have them all, since it may have more connections open than there are places.
+ */
+function pendingShare(maxPending: number): number {
+  return Math.ceil(maxPending / 2);
+}
+
+/** A connection that can be offered, to one queue. */
+export interface Accepted extends Seated {
+  abort(): void;
+}
+
+/**
+ * The accepting half of every listener: a bounded queue between a source that offers connections as they arrive and
+ * an application that accepts them, and the set of those that are open.
+ *
+ * The source calls `offer(conn)` for each, drops the connection if the answer is `false`, and calls `ended(conn)` when it is over.
+ *
+ * @example
+ * const queue = new AcceptQueue<Conn>({ addr, stop: () => server.close() });
+ * server.on("connection", (socket) => { if (!queue.offer(wrap(socket))) socket.destroy(); });
+ */
+export class AcceptQueue<C extends Accepted> implements Listener<C> {
+  readonly addr: Addr;
+  readonly #network: string;
+  readonly #maxPending: number;
+  readonly #maxConnections: number;
+  readonly #stopSource: () => void | Promise<void>;
+  readonly #open = new Roster<C>();
+  /** Closed by the application, still held by the system for the peer's sake. */
+  readonly #leaving = new Roster<C>();
+  readonly #pending: Pending<C>[] = [];
+  /** Of `#pending`. */
+  readonly #perAddress: AddressCounts;
+  readonly #waiters: Waiter<C>[] = [];
+  readonly #onEmpty: (() => void)[] = [];
+  #isStopped = false;
+  #stopped = Promise.resolve();
+  #failure: NetError | undefined;
+
+  /** @throws NetError `invalid_argument` for a limit that is not a whole number of at least 1. */
+  constructor(options: AcceptQueueOptions) {
+    this.addr = options.addr;
+    this.#network = options.network ?? options.addr.network;
+    checkAcceptLimits(options);
+    this.#maxPending = options.maxPending ?? DEFAULT_MAX_PENDING;
+    this.#perAddress = new AddressCounts(pendingShare(this.#maxPending), exemptSet(options.exemptAddresses));
+    this.#maxConnections = options.maxConnections ?? Number.POSITIVE_INFINITY;
+    this.#stopSource = () => options.stop();
+  }
+
+  /** Connections that are open, those waiting for `accept` and those `leaving` included. */
+  get openCount(): number {
+    return this.#open.size + this.#leaving.size;
+  }
+
+  /** Connections that wait for `accept`. */
+  get pendingCount(): number {
+    return this.#pending.length;
+  }
+
+  /** True if one more connection would be refused: closed, or at a limit. */
+  get isFull(): boolean {
+    if (this.#isStopped || this.openCount >= this.#maxConnections) return true;
+    return this.#waiters.length === 0 && this.#pending.length >= this.#maxPending;
+  }
+
+  /** True if somebody waits in `accept`: the next connection takes no place, whoever's it is. */
+  get isAwaited(): boolean {
+    return this.#waiters.length > 0;
+  }
+
+  /** True if one more connection from `host` would be refused: `isFull`, or its address has its share of the places. */
+  isFullFor(host: string | undefined): boolean {
+    if (this.isFull) return true;
+    return host !== undefined && !this.isAwaited && !this.#perAddress.hasRoom(host);
+  }
+
+  /**
+   * Takes a new connection in. `false` means it was refused and the source must drop it.
+   *
+   * @param host the peer's address. Left out where nobody can say: then all places are open to it.
+   */
+  offer(conn: C, host?: string): boolean {
+    if (this.isFull) return false;
+    const waiter = this.#waiters.shift();
+    if (waiter === undefined) {
+      const holder = host === undefined ? undefined : this.#perAddress.take(host);
+      if (host !== undefined && holder === undefined) return false;
+      this.#pending.push({ conn, holder });
+    }
+    this.#open.add(conn);
+    waiter?.accept(conn);
+    return true;
+  }
+
+  /** The application is done with the connection: `drain` no longer waits for it. Until it has `ended` it still counts. */
+  leaving(conn: C): void {
+    if (this.#done(conn)) this.#leaving.add(conn);
+  }
+
+  /** The connection is over, accepted or not: it no longer counts. Calling it again does nothing. */
+  ended(conn: C): void {
+    if (!this.#done(conn)) this.#leaving.delete(conn);
+  }
+
+  /** Calls `visit` for each open connection, those that wait for `accept` included. */
+  forEachOpen(visit: (conn: C) => void): void {
+    this.#open.forEach(visit);
+  }
+
+  /** The source broke: waiting and later calls of `accept` reject with `failure`, iteration throws it. Open connections live on. */
+  fail(failure: NetError): void {
+    this.#failure ??= failure;
+    void this.#stop().catch(() => undefined);
+  }
+
+  accept(options?: WaitOptions): Promise<C> {
+    const signal = options?.signal;
+    if (signal?.aborted) return rejection(this.#canceled(signal));
+    const conn = this.#nextPending();
+    if (conn !== undefined) return Promise.resolve(conn);
+    if (this.#isStopped) return rejection(this.#endedError());
+    const accepting = new Promise<C>((resolve, reject) => {
+      const waiter = new Waiter<C>(resolve, undefined, reject);
+      if (signal) {
+        const onAbort = (): void => {
+          this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+          reject(this.#canceled(signal));
+        };
+        waiter.forgetSignal = onceAborted(signal, onAbort);
+      }
+      this.#waiters.push(waiter);
+    });
+    return told(accepting); // Who does not wait is told by the next call, or knows that it has closed.
+  }
+
+  /**
+   * Ends quietly when the listener is closed. Leaving the loop closes nothing: iterate again to go on.
+   *
+   * Not a generator: that would leave a kilobyte of garbage for each connection.
+   */
+  [Symbol.asyncIterator](): AsyncIterator<C, undefined> {
+    let hasLeft = false;
+    return {
+      next: () => (hasLeft ? Promise.resolve(OVER) : this.#next()),
+      return: () => {
+        hasLeft = true;
+        return Promise.resolve(OVER);
+      },
+    };
+  }
+
+  #next(): Promise<IteratorResult<C, undefined>> {
+    const conn = this.#nextPending();
+    if (conn !== undefined) return Promise.resolve({ done: false, value: conn });
+    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#isStopped) return Promise.resolve(OVER);
+    return new Promise((resolve, reject) => {
+      this.#waiters.push(new Waiter<C>(undefined, resolve, reject));
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#stop();
+  }
+
+  drain(deadline: Deadline, { signal }: WaitOptions = {}): Promise<void> {
+    return told(untilCanceled(this.#drain(deadline), signal, (by) => this.#canceled(by)));
+  }
+
+  async #drain(deadline: Deadline): Promise<void> {
+    let giveUp: (() => void) | undefined;
+    const timer = new DeadlineTimer(() => giveUp?.());
+    timer.set(deadline); // Before anything is stopped: it may throw.
+    await this.#stop();
+    if (this.#open.size === 0 || timer.hasPassed) {
+      timer.set(null);
+      return this.abort();
+    }
+    // A connection that is not being read does not keep the process alive; whoever waits for it does.
+    const alive = setInterval(() => undefined, 2 ** 30);
+    await new Promise<void>((resolve) => {
+      giveUp = resolve;
+      this.#onEmpty.push(resolve);
+    });
+    clearInterval(alive);
+    timer.set(null);
+    return this.abort();
+  }
+
+  async abort(): Promise<void> {
+    const stopped = this.#stop();
+    this.#open.forEach((conn) => {
+      conn.abort();
+      this.ended(conn);
+    });
+    await stopped;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #nextPending(): C | undefined {
+    const pending = this.#pending.shift();
+    return pending && this.#leavesQueue(pending);
+  }
+
+  #leavesQueue({ conn, holder }: Pending<C>): C {
+    if (holder !== undefined) this.#perAddress.release(holder);
+    return conn;
+  }
+
+  /** True if it was open. */
+  #done(conn: C): boolean {
+    if (!this.#open.delete(conn)) return false;
+    const at = this.#pending.findIndex((pending) => pending.conn === conn);
+    if (at !== -1) for (const pending of this.#pending.splice(at, 1)) this.#leavesQueue(pending);
+    if (this.#open.size === 0) for (const tell of this.#onEmpty.splice(0)) tell();
+    return true;
+  }
+
+  #stop(): Promise<void> {
+    if (!this.#isStopped) {
+      this.#isStopped = true; // First of all: what is called below may call back.
+      this.#stopped = this.#stopNow();
+    }
+    return this.#stopped;
+  }
+
+  async #stopNow(): Promise<void> {
+    const stopping = this.#stopSource();
+    for (const waiter of this.#waiters.splice(0)) {
+      waiter.end(this.#failure, () => this.#endedError());
+    }
+    for (const pending of this.#pending.splice(0)) {
+      const conn = this.#leavesQueue(pending);
+      conn.abort();
+      this.ended(conn);
+    }
+    await stopping;
+  }
+
+  #endedError(): NetError {
+    if (this.#failure) return this.#failure;
+    return closedError({ op: "accept", network: this.#network, localAddr: this.addr });
+  }
+
+  #canceled(signal: AbortSignal): NetError {
+    return canceledError({ op: "accept", network: this.#network, localAddr: this.addr }, signal);
+  }
+}
+
+const OVER: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined });
+
+/** A connection that waits for `accept`. */
+interface Pending<C> {
+  readonly conn: C;
+  readonly holder: Holder | undefined;
+}
+
+/** A call of `accept`, or of a loop's `next`. */
+class Waiter<C> {
+  readonly reject: (error: NetError) => void;
+  forgetSignal: (() => void) | undefined;
+  readonly #accept: ((conn: C) => void) | undefined;
+  readonly #next: ((result: IteratorResult<C, undefined>) => void) | undefined;
+
+  constructor(
+    accept: ((conn: C) => void) | undefined,
+    next: ((result: IteratorResult<C, undefined>) => void) | undefined,
+    reject: (error: NetError) => void,
+  ) {
+    this.#accept = accept;
+    this.#next = next;
+    this.reject = reject;
+  }
+
+  accept(conn: C): void {
+    this.forgetSignal?.();
+    this.#accept?.(conn);
+    this.#next?.({ done: false, value: conn });
+  }
+
+  /** The listener broke, or was closed: that ends a loop quietly. */
+  end(failure: NetError | undefined, closed: () => NetError): void {
+    this.forgetSignal?.();
+    if (failure) this.reject(failure);
+    else if (this.#next) this.#next(OVER);
+    else this.reject(closed());
+  }
+}
+
+/** Checks the limits before there is a queue. @throws NetError `invalid_argument`. */
+export function checkAcceptLimits(limits: Pick<AcceptQueueOptions, "maxPending" | "maxConnections">): void {
+  for (const name of ["maxPending", "maxConnections"] as const) {
+    const value = limits[name];
+    if (value === undefined || value === Number.POSITIVE_INFINITY || (Number.isInteger(value) && value >= 1))
+      continue;
+    throw argumentError("listen", `${name} ${shown(value)} is not a whole number of at least 1`);
+  }
+}

@@ -1,0 +1,98 @@
+import { checkPeriodMs, type Monitored, monitor, unmonitor } from "./rounds.ts";
+import type { WriteProgress } from "../contracts/transport.ts";
+
+/** The connection, as its write watch sees it. */
+export interface WriteWatchHost {
+  /** Bytes that wait in this process: the operating system has not taken them. */
+  readonly unsentBytes: number;
+  writeProgress(): WriteProgress;
+  /**
+   * Bytes that the system has taken and the peer's has not acknowledged; `undefined` if that cannot be known. Asked only while the
+   * system takes nothing. Never rejects.
+   */
+  unacknowledgedBytes(): Promise<number | undefined>;
+  /** Nothing of what waits was taken for too long. */
+  writeTimedOut(): void;
+}
+
+/**
+ * Ends a connection whose peer takes nothing of what waits for it. A peer that sends but does not read is cut off, too. It is at work
+ * only while something waits.
+ *
+ * A peer that takes bytes out of the system's buffer is alive, although none leave this process meanwhile: the system asks for more only
+ * when a good part of its buffer is free. So the peer's acknowledgements are looked at (see `unacknowledgedBytes`) before it is given up.
+ */
+export class WriteWatch implements Monitored {
+  seat = -1;
+  readonly #host: WriteWatchHost;
+  readonly #timeoutMs: number;
+  #isWatching = false;
+  #last: WriteProgress | undefined;
+  /** What was unacknowledged at the last look, since which the system has taken nothing more. */
+  #lastUnacknowledged: number | undefined;
+  #isLooking = false;
+  #since = 0;
+
+  constructor(host: WriteWatchHost, timeoutMs: number) {
+    this.#host = host;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Something waits to be sent. May be called again. */
+  start(): void {
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    this.#last = undefined;
+    this.#since = Number.POSITIVE_INFINITY; // From the first check on; a look that began before this is late.
+    this.#lastUnacknowledged = undefined;
+    monitor(this, checkPeriodMs(this.#timeoutMs));
+  }
+
+  stop(): void {
+    if (!this.#isWatching) return;
+    this.#isWatching = false;
+    unmonitor(this, checkPeriodMs(this.#timeoutMs));
+  }
+
+  checkPeer(now: number): void {
+    if (this.#host.unsentBytes === 0) {
+      this.stop();
+      return;
+    }
+    const progress = this.#host.writeProgress();
+    const last = this.#last;
+    this.#last = progress;
+    if (last === undefined || hasProgressed(last, progress)) this.#sawProgress(now);
+    else if (!this.#isLooking) void this.#look(now, progress);
+  }
+
+  #sawProgress(now: number): void {
+    this.#since = now;
+    this.#lastUnacknowledged = undefined;
+  }
+
+  /** The system has taken nothing since the last check. Has the peer? */
+  async #look(now: number, progress: WriteProgress): Promise<void> {
+    this.#isLooking = true;
+    const before = this.#lastUnacknowledged;
+    const unacknowledged = await this.#host.unacknowledgedBytes();
+    this.#isLooking = false;
+    // What was seen is of use only if the system has still taken nothing.
+    if (!this.#isWatching || this.#host.unsentBytes === 0) return;
+    if (hasProgressed(progress, this.#host.writeProgress())) return this.#sawProgress(now);
+    this.#lastUnacknowledged = unacknowledged;
+    if (before !== undefined && unacknowledged !== undefined && unacknowledged < before) this.#since = now;
+    // Two numbers are needed to see progress. Where only one look gave one, the next decides.
+    if ((before === undefined) !== (unacknowledged === undefined)) return;
+    if (now - this.#since < this.#timeoutMs) return;
+    this.stop();
+    this.#host.writeTimedOut();
+  }
+}
+
+/** True if anything was taken between the two. More may have been written meanwhile. */
+export function hasProgressed(from: WriteProgress, to: WriteProgress): boolean {
+  if (from.complete === undefined || to.complete === undefined) return from.left !== to.left;
+  // Within one write what is left only shrinks.
+  return to.complete > from.complete || to.left < from.left;
+}

@@ -1,0 +1,322 @@
+import { onceAborted } from "../flow/abort-listeners.ts";
+import { atEndOfTurn } from "../flow/end-of-turn.ts";
+import { asError } from "../contracts/failures.ts";
+import type { SendOutcome } from "../contracts/message-conn.ts";
+import { isLentMemory } from "../memory/lent-memory.ts";
+import { rejection, told } from "../flow/told.ts";
+
+/** Parts up to this size are copied together; larger ones are written as they are. */
+const MAX_COPIED_BYTES = 16_384;
+/** Most bytes in one write: where a stream tells of whole writes only, this is how finely progress is seen. */
+const MAX_WRITE_BYTES = 262_144;
+
+/** What `send` answers when there is room at once. */
+const ROOM = Promise.resolve();
+
+/** One message as it leaves: in one piece, or in parts to save copying. */
+export type Frame = Uint8Array | readonly Uint8Array[];
+
+/**
+ * Whose memory a frame is: `kept`, nobody will ever write there; or `borrowed`, its sender may, once its call has settled. What is
+ * borrowed is copied unless the call stays pending until the bytes were taken.
+ */
+export type FrameMemory = "kept" | "borrowed";
+
+/** What a `SendBuffer` writes to and reports to. */
+export interface SendBufferSink {
+  /** Resolves when the bytes were taken. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** There is room again after a message was buffered or refused, or there never will be. */
+  drained(): void;
+  /** A write failed; the buffer is empty and refuses everything from now on. */
+  failed(error: Error): void;
+}
+
+/** When a `SendBuffer` is full. */
+export interface SendLimits {
+  readonly highWaterBytes: number;
+  readonly limitBytes: number;
+}
+
+interface Waiter {
+  /** Undefined once the frame is in the buffer. */
+  frame: Frame | undefined;
+  /** Where the frame ends, in bytes of all that was ever sent. Of a flush: where what was sent before it ends. */
+  end: number;
+  /** The frame stands in its sender's memory: the call is not over before it has left. */
+  isBorrowed: boolean;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+/** Frames that wait to be written: bounded in bytes, written once for each turn of the event loop. */
+export class SendBuffer {
+  readonly #sink: SendBufferSink;
+  readonly #limits: SendLimits;
+  /** Memory that nobody writes to until it has left. */
+  #parts: Uint8Array[] = [];
+  #bytes = 0;
+  /** Bytes the sink has taken so far. */
+  #taken = 0;
+  /** Bytes given to `send` and `offer` so far, including frames that do not fit yet. */
+  #sent = 0;
+  #isFlushing = false;
+  #owesDrain = false;
+  /** Senders in call order: first those whose frame is in, then those whose is not. */
+  #waiters: Waiter[] = [];
+  #flushing: Waiter[] = [];
+  #onEmpty: (() => void)[] = [];
+  #isEnding = false;
+  #failure: Error | undefined;
+
+  constructor(sink: SendBufferSink, limits: SendLimits) {
+    this.#sink = sink;
+    this.#limits = limits;
+  }
+
+  /** Bytes accepted and not yet taken by the sink. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Bytes ever taken by the sink. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** Why bytes were dropped that had been accepted; `undefined` if none were. */
+  get loss(): Error | undefined {
+    return this.#sent > this.#taken ? this.#failure : undefined;
+  }
+
+  /** Takes a frame if there is room. What was borrowed is copied. */
+  offer(frame: Frame, memory: FrameMemory): SendOutcome {
+    if (this.#failure !== undefined || this.#isEnding) return "refused";
+    if (this.#waiters.some((waiter) => waiter.frame !== undefined) || !this.#fits(frame)) {
+      this.#owesDrain = true;
+      return "refused";
+    }
+    this.#sent += frameBytes(frame);
+    this.#add(memory === "kept" ? frame : ownFrame(frame));
+    if (this.#bytes < this.#limits.highWaterBytes) return "sent";
+    this.#owesDrain = true;
+    return "buffered";
+  }
+
+  /**
+   * Takes a frame as soon as there is room for it, and resolves when there is room for more. The caller has seen to
+   * it that the frame fits into an empty buffer.
+   *
+   * What was borrowed is copied if the call would be over before the bytes are: at once below the high-water mark, with a signal, which may
+   * end the call any time, and if it is lent. Else the call stays pending until they were taken.
+   *
+   * @param canceled makes the error for an aborted signal, from whether the frame had been taken.
+   */
+  send(
+    given: Frame,
+    memory: FrameMemory,
+    signal: AbortSignal | undefined,
+    canceled: (signal: AbortSignal, wasTaken: boolean) => Error,
+    closed: () => Error,
+  ): Promise<void> {
+    if (signal?.aborted) return rejection(canceled(signal, false));
+    if (this.#failure !== undefined || this.#isEnding) return rejection(closed());
+    const isTaken = this.#waiters.every((waiter) => waiter.frame === undefined) && this.#fits(given);
+    const length = frameBytes(given);
+    const isOver = isTaken && this.#bytes + length < this.#limits.highWaterBytes;
+    const mustCopy = memory === "borrowed" && (isOver || signal !== undefined || isLent(given));
+    const frame = mustCopy ? ownFrame(given) : given;
+    this.#sent += length;
+    if (isTaken) this.#add(frame);
+    if (isOver) return ROOM;
+    const state = { frame: isTaken ? undefined : frame, isBorrowed: memory === "borrowed" && !mustCopy };
+    return this.#wait(this.#waiters, state, signal, (waiter, by) => {
+      this.#waiters = this.#waiters.filter((other) => other !== waiter);
+      if (waiter.frame !== undefined) this.#withdraw(waiter.frame, waiter.end);
+      return canceled(by, waiter.frame === undefined);
+    });
+  }
+
+  /** Resolves when the sink has taken all that was sent so far; at once if it has. Rejects if it will not. */
+  flush(signal: AbortSignal | undefined, canceled: (signal: AbortSignal) => Error): Promise<void> {
+    if (this.#taken >= this.#sent) return Promise.resolve();
+    if (this.#failure !== undefined) return rejection(this.#failure);
+    if (signal?.aborted) return rejection(canceled(signal));
+    const state = { frame: undefined, isBorrowed: false };
+    return this.#wait(this.#flushing, state, signal, (waiter, by) => {
+      this.#flushing = this.#flushing.filter((other) => other !== waiter);
+      return canceled(by);
+    });
+  }
+
+  #wait(
+    list: Waiter[],
+    state: Pick<Waiter, "frame" | "isBorrowed">,
+    signal: AbortSignal | undefined,
+    cancel: (waiter: Waiter, signal: AbortSignal) => Error,
+  ): Promise<void> {
+    const waiting = new Promise<void>((resolve, reject) => {
+      const onAbort = (): void => {
+        if (signal !== undefined) reject(cancel(waiter, signal));
+      };
+      const waiter: Waiter = {
+        ...state,
+        end: this.#sent,
+        resolve() {
+          forget?.();
+          resolve();
+        },
+        reject(error) {
+          forget?.();
+          reject(error);
+        },
+      };
+      const forget = signal && onceAborted(signal, onAbort);
+      list.push(waiter);
+    });
+    return told(waiting);
+  }
+
+  /** A frame that waited outside will not come: what was to follow it comes earlier. */
+  #withdraw(frame: Frame, end: number): void {
+    const length = frameBytes(frame);
+    this.#sent -= length;
+    for (const waiter of [...this.#waiters, ...this.#flushing]) if (waiter.end >= end) waiter.end -= length;
+    // It may have been all that was waited for, and frames behind it may fit.
+    this.#letIn();
+    this.#tellIfEmpty();
+  }
+
+  /** Takes nothing more; resolves when all is written, and also when writing failed. */
+  end(): Promise<void> {
+    this.#isEnding = true;
+    if (this.#bytes === 0 && this.#waiters.length === 0) return Promise.resolve();
+    return new Promise((resolve) => void this.#onEmpty.push(resolve));
+  }
+
+  /** Drops everything; waiting senders reject with `error`. */
+  fail(error: Error): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    this.#parts = [];
+    this.#bytes = 0;
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+    for (const waiter of this.#flushing.splice(0)) waiter.reject(error);
+    this.#tellIfEmpty();
+  }
+
+  #fits(frame: Frame): boolean {
+    return this.#bytes + frameBytes(frame) <= this.#limits.limitBytes;
+  }
+
+  #add(frame: Frame): void {
+    if (frame instanceof Uint8Array) this.#parts.push(frame);
+    else this.#parts.push(...frame);
+    this.#bytes += frameBytes(frame);
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    atEndOfTurn({ flush: () => void this.#flush() });
+  }
+
+  /** Never rejects. */
+  async #flush(): Promise<void> {
+    while (this.#parts.length > 0) {
+      const batch = this.#takeBatch();
+      try {
+        await this.#sink.write(batch);
+      } catch (error) {
+        if (this.#failure === undefined) {
+          const failure = asError(error);
+          this.fail(failure);
+          this.#sink.failed(failure);
+          // A handler that waits for room must wake up and find out; it may be what holds reading back.
+          if (this.#owesDrain) this.#sink.drained();
+          this.#owesDrain = false;
+        }
+      }
+      if (this.#failure !== undefined) break;
+      this.#bytes -= batch.length;
+      this.#taken += batch.length;
+      this.#letIn();
+    }
+    this.#isFlushing = false;
+    this.#tellIfEmpty();
+  }
+
+  /** The next bytes to write: small parts joined, a large one as it is, or a piece of it. */
+  #takeBatch(): Uint8Array {
+    const parts = this.#parts;
+    const first = parts[0] ?? new Uint8Array(0);
+    if (parts.length === 1 && first.length <= MAX_WRITE_BYTES) {
+      this.#parts = [];
+      return first;
+    }
+    if (first.length > MAX_COPIED_BYTES) {
+      if (first.length <= MAX_WRITE_BYTES) {
+        parts.shift();
+        return first;
+      }
+      parts[0] = first.subarray(MAX_WRITE_BYTES);
+      return first.subarray(0, MAX_WRITE_BYTES);
+    }
+    let count = 0;
+    let bytes = 0;
+    for (const part of parts) {
+      if (part.length > MAX_COPIED_BYTES || bytes + part.length > MAX_WRITE_BYTES) break;
+      count += 1;
+      bytes += part.length;
+    }
+    return Buffer.concat(parts.splice(0, count), bytes);
+  }
+
+  /** After bytes have left: lets waiting frames in, and wakes whom there is room for. */
+  #letIn(): void {
+    for (const waiter of this.#waiters) {
+      if (waiter.frame === undefined) continue;
+      if (!this.#fits(waiter.frame)) break;
+      this.#add(waiter.frame);
+      waiter.frame = undefined;
+    }
+    while ((this.#flushing[0]?.end ?? Number.POSITIVE_INFINITY) <= this.#taken)
+      this.#flushing.shift()?.resolve();
+    if (this.#bytes >= this.#limits.highWaterBytes) return;
+    while (this.#isDone(this.#waiters[0])) this.#waiters.shift()?.resolve();
+    if (this.#owesDrain && this.#waiters.length === 0) {
+      this.#owesDrain = false;
+      this.#sink.drained();
+    }
+  }
+
+  #isDone(waiter: Waiter | undefined): boolean {
+    if (waiter === undefined || waiter.frame !== undefined) return false;
+    return !waiter.isBorrowed || waiter.end <= this.#taken;
+  }
+
+  #tellIfEmpty(): void {
+    if (this.#bytes > 0 || this.#waiters.length > 0) return;
+    for (const tell of this.#onEmpty.splice(0)) tell();
+  }
+}
+
+/** All bytes of a frame. */
+export function frameBytes(frame: Frame): number {
+  if (frame instanceof Uint8Array) return frame.length;
+  let bytes = 0;
+  for (const part of frame) bytes += part.length;
+  return bytes;
+}
+
+/** The same bytes in memory of their own. */
+function ownFrame(frame: Frame): Frame {
+  return frame instanceof Uint8Array ? ownCopy(frame) : frame.map(ownCopy);
+}
+
+function ownCopy(bytes: Uint8Array): Uint8Array {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
+}
+
+function isLent(frame: Frame): boolean {
+  return frame instanceof Uint8Array ? isLentMemory(frame) : frame.some((part) => isLentMemory(part));
+}

@@ -1,0 +1,57 @@
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { ipAddr, unixAddr } from "../contracts/addr.ts";
+import { readIntoBuffer, remoteEnd, type SocketEnd, tcpBelowTls, watchEnd } from "../node/node-internals.ts";
+import { plainHost } from "../options/socket-options.ts";
+import { type RawConnection, SecuredTransport, SocketTransport } from "../stream/socket-transport.ts";
+import { StreamConn, type StreamConnOptions } from "../stream/stream-conn.ts";
+import type { Transport } from "../contracts/transport.ts";
+
+/** Makes a connection of a socket of Node that has not been read, with the shared read buffer if it can. */
+export function connOf(raw: RawConnection, options: StreamConnOptions): StreamConn {
+  const transport = new SocketTransport();
+  transport.use(raw, readIntoBuffer(raw.socket));
+  return new StreamConn(transport, options);
+}
+
+/**
+ * The same for a TLS socket, which only has `data` events.
+ *
+ * @param below the TCP socket that carries it.
+ * @param acceptsTruncation takes an end without `close_notify` for one.
+ */
+export function securedConnOf(
+  raw: RawConnection,
+  options: StreamConnOptions,
+  below: Socket,
+  acceptsTruncation: boolean,
+): StreamConn {
+  if (!acceptsTruncation) watchEnd(raw.socket, below);
+  const transport = new SecuredTransport(below);
+  transport.use(raw, false);
+  return new StreamConn(transport, options);
+}
+
+/**
+ * For those who write a connection of their own: takes over a connected stream, mostly a socket of Node's, with TLS or without, that was used by something else before.
+ * What it reads is lent where that can be done. Nobody else may read, write or listen to it from then on. It stays half-open (`allowHalfOpen`).
+ *
+ * @param remote where its peer is, if that was asked for already: it costs a system call.
+ */
+export function transportOf(stream: Duplex, remote: SocketEnd | undefined = peerEnd(stream)): Transport {
+  // Or Node would end this side by itself at the peer's end, before what waits was written.
+  stream.allowHalfOpen = true;
+  const below = tcpBelowTls(stream);
+  const transport = below === undefined ? new SocketTransport() : new SecuredTransport(below);
+  const remoteAddr = remote === undefined ? unnamed : ipAddr("tcp", plainHost(remote.host), remote.port);
+  transport.use({ socket: stream, localAddr: undefined, remoteAddr }, readIntoBuffer(stream, true));
+  return transport;
+}
+
+/** Where the peer of a stream is; `undefined` for one that is no TCP socket, or that has none any more. */
+export function peerEnd(stream: Duplex): SocketEnd | undefined {
+  return stream instanceof Socket ? remoteEnd(stream) : undefined;
+}
+
+/** Unix sockets are not asked for their path, and other streams have no address. */
+const unnamed = unixAddr("");

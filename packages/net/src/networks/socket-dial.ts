@@ -1,0 +1,62 @@
+import { connect, type NetConnectOpts, type Socket } from "node:net";
+import type { DialOptions } from "../options/dial-options.ts";
+import type { FailureSite } from "../contracts/failures.ts";
+import { netErrorFrom } from "../contracts/node-error.ts";
+import type { Attempt } from "./race.ts";
+import { onreadOption } from "../node/node-internals.ts";
+import { nodeSocketOptions } from "../options/socket-options.ts";
+import { type RawConnection, SocketTransport } from "../stream/socket-transport.ts";
+import { StreamConn } from "../stream/stream-conn.ts";
+
+/** Where to connect, and what the connection is called. */
+export interface DialTarget {
+  readonly socket: NetConnectOpts;
+  readonly site: FailureSite & { readonly network: string };
+  /** Tells both ends of the connected socket. */
+  describe(socket: Socket): RawConnection;
+}
+
+/** Starts to connect a socket. Rejects with a `NetError`. */
+export function connectSocket(target: DialTarget, options: DialOptions | undefined): Attempt<RawConnection> {
+  return connectAs(target, options, (raw) => raw);
+}
+
+/** Starts to connect; the connection reads into the shared buffer if it can. Rejects with a `NetError`. */
+export function connectConn(target: DialTarget, options: DialOptions | undefined): Attempt<StreamConn> {
+  const onread = onreadOption();
+  const socket = onread ? { ...target.socket, onread } : target.socket;
+  return connectAs({ ...target, socket }, options, (raw) => {
+    const transport = new SocketTransport();
+    transport.use(raw, onread !== undefined);
+    const { network } = target.site;
+    return new StreamConn(transport, { network, closeTimeoutMs: options?.closeTimeoutMs });
+  });
+}
+
+/** `use` takes over within the event, so that no later one is missed. */
+function connectAs<T>(
+  target: DialTarget,
+  options: DialOptions | undefined,
+  use: (raw: RawConnection) => T,
+): Attempt<T> {
+  let socket: Socket;
+  try {
+    socket = connect({ ...nodeSocketOptions(options, "dial"), ...target.socket, allowHalfOpen: true });
+  } catch (error) {
+    // Node checks some of its options at once.
+    return { result: Promise.reject(netErrorFrom(error, target.site)), cancel() {} };
+  }
+  socket.pause(); // Nothing is read before somebody asks for it.
+  const result = new Promise<T>((resolve, reject) => {
+    const onError = (error: unknown): void => reject(netErrorFrom(error, target.site));
+    const onClose = (): void => reject(netErrorFrom({ code: "ERR_SOCKET_CLOSED" }, target.site));
+    socket.once("error", onError);
+    socket.once("close", onClose);
+    socket.once("connect", () => {
+      socket.off("close", onClose);
+      resolve(use(target.describe(socket)));
+      socket.off("error", onError);
+    });
+  });
+  return { result, cancel: () => socket.destroy() };
+}

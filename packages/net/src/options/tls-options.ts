@@ -1,0 +1,98 @@
+import type { TcpDialOptions } from "./dial-options.ts";
+import type { NetError } from "../contracts/error.ts";
+import type { TcpListenOptions } from "./listen-options.ts";
+
+/** How long a TLS handshake may take unless told otherwise, in milliseconds. */
+export const DEFAULT_HANDSHAKE_TIMEOUT_MS = 10_000;
+
+/** How often certificate files are looked at for changes unless told otherwise, in milliseconds. */
+export const DEFAULT_RELOAD_INTERVAL_MS = 10_000;
+
+/**
+ * A certificate chain and its private key: each as PEM text, or as the name of a PEM file; the text counts where there are both. The
+ * chain begins with the certificate of the key. Both are parsed at once: what is empty, cut, garbage or of another key is a `NetError` `tls`
+ * that names the file.
+ */
+export interface TlsIdentity {
+  readonly cert?: string | Uint8Array | undefined;
+  readonly certFile?: string | undefined;
+  readonly key?: string | Uint8Array | undefined;
+  readonly keyFile?: string | undefined;
+  /** Opens an encrypted key. */
+  readonly passphrase?: string | undefined;
+}
+
+/** What server and client have in common. */
+export interface TlsCommonOptions extends TlsIdentity {
+  /** Authorities the peer's certificate may be signed by, as PEM: one or more certificates. Default: those of the runtime. */
+  readonly ca?: string | Uint8Array | undefined;
+  readonly caFile?: string | undefined;
+  /**
+   * Lists of certificates that have been revoked (CRL, RFC 5280 §5), as PEM: one of each authority in the peer's chain. Risk: where
+   * that of one authority is missing, or past its "next update", no certificate of it is accepted any more. Default: nobody asks.
+   */
+  readonly crl?: string | Uint8Array | undefined;
+  readonly crlFile?: string | undefined;
+  /**
+   * Application protocols (ALPN, RFC 7301), best first, each of 1 to 255 bytes. A server that has some refuses clients that offer none of
+   * them. Default: none.
+   */
+  readonly alpnProtocols?: readonly string[] | undefined;
+  /** Oldest version spoken. Default `"TLSv1.2"`. */
+  readonly minVersion?: "TLSv1.2" | "TLSv1.3" | undefined;
+  /** How long the handshake may take once there is a TCP connection, in milliseconds. Default 10 s. */
+  readonly handshakeTimeoutMs?: number | undefined;
+}
+
+/** How connections may end. */
+export interface TlsEndOptions {
+  /**
+   * Take the end of a peer that ends TCP without ending TLS (no `close_notify`, RFC 8446 §6.1) as an ordinary end, not as `truncated`. For
+   * peers that never send one. DANGER: whoever is in between can cut a message short, and nobody notices unless the protocol on top says
+   * how long its messages are. Default `false`.
+   */
+  readonly dangerouslyAcceptTruncation?: boolean | undefined;
+}
+
+/** What a TLS server needs beside a port, of `listen("tls", …)` and of WebSocket listeners: the certificate and key are needed, all else has defaults. */
+export interface TlsServerOptions extends TlsCommonOptions {
+  /**
+   * Other certificates by the name the client asks for (SNI), as `"example.org"` or `"*.example.org"`; international names as they are
+   * written or as A-labels. All other names get the main one.
+   */
+  readonly serverNames?: Readonly<Record<string, TlsIdentity>> | undefined;
+  /**
+   * Ask clients for a certificate: `"request"` takes those without one, or with one that is not valid, too (see `conn.tls.isAuthorized`),
+   * `"require"` refuses them, with the alert that says why. Risk of `"require"` without `ca`: every client certificate of a public authority is
+   * valid. Default `"none"`.
+   */
+  readonly clientCertificates?: "none" | "request" | "require" | undefined;
+  /**
+   * Files are looked at again when a client connects, at most this often, in milliseconds, and read again if they have changed.
+   * Connections that exist keep theirs. Default 10 s.
+   */
+  readonly reloadIntervalMs?: number | undefined;
+  /**
+   * Told when changed files could not be used, once for each reason; the old ones stay in use, and the next look tries again. It is also
+   * refused to replace a certificate that is valid by one that has expired or is not valid yet; only at the start is such a one taken. What it throws is a warning
+   * of the process. Default: nobody is told.
+   */
+  readonly onReloadError?: ((error: NetError) => void) | undefined;
+}
+
+/** Options of `listen("tls", …)`. Names that are not listed here are refused (`invalid_argument`). */
+export interface TlsListenOptions extends TcpListenOptions, TlsServerOptions, TlsEndOptions {}
+
+/**
+ * Options of `dial("tls", …)`; the identity is the client's own certificate, if the server wants one. Names that are not listed here are
+ * refused (`invalid_argument`).
+ */
+export interface TlsDialOptions extends TcpDialOptions, TlsCommonOptions, TlsEndOptions {
+  /**
+   * The name the server's certificate must be valid for, and that is asked for (SNI, RFC 6066 §3, as A-labels). Default: the host of the
+   * address.
+   */
+  readonly serverName?: string | undefined;
+  /** DANGER: talk to anybody. Whoever is in between can read and change everything. For tests. Default `false`. */
+  readonly dangerouslyAcceptAnyCertificate?: boolean | undefined;
+}

@@ -1,0 +1,393 @@
+import { onceAborted } from "../flow/abort-listeners.ts";
+import type { Deadline, WaitOptions } from "../contracts/conn.ts";
+import { DeadlineTimer } from "../flow/deadline.ts";
+import { NetError } from "../contracts/error.ts";
+import {
+  argumentError,
+  canceledError,
+  type FailureSite,
+  type Sited,
+  timeoutError,
+} from "../contracts/failures.ts";
+import { ownCopy, ownMemory } from "../memory/own-memory.ts";
+import { added, EMPTY } from "./small-list.ts";
+import { rejection, told } from "../flow/told.ts";
+import type { Transport } from "../contracts/transport.ts";
+
+/** How much `readFull` sets aside before the peer has sent any of it, in bytes. Longer results grow as they arrive. */
+const FIRST_ALLOCATION = 64 * 1024;
+
+/** Takes each portion as it arrives. */
+export interface DataReceiver {
+  /** See `ConnHandler.data`; never throws nor rejects. */
+  onData(bytes: Uint8Array): void | Promise<void>;
+  /** The read deadline has passed. */
+  onDataTimeout(error: NetError): void;
+}
+
+/** Why nothing more arrives: `null` after a proper end, or what makes the error. Errors cost more than closing a connection, so none is made for nobody. */
+export type ReadEnding = null | ((site: FailureSite) => NetError);
+
+/**
+ * The reading side of a connection: at most one portion held, calls served in order, nothing lost to a cancelled one.
+ * What ended it is told after the bytes that came before.
+ */
+export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
+  readonly #transport: Transport;
+  readonly #conn: Sited;
+  /** Arrived and not yet read; the transport is stopped as long as there is any. */
+  #held: Uint8Array | undefined;
+  /** The oldest waiting `read`, if it has no signal. Most idle connections have just this one, so it gets no object. */
+  #resolveFirst: Resolve | undefined;
+  #promiseFirst: Promise<unknown> | undefined;
+  #deliverFirst: Deliver = asIs;
+  /** The other calls that wait. */
+  #waiters: Waiter[] = EMPTY;
+  #deadline: DeadlineTimer | undefined;
+  /** Set once nothing more will arrive. */
+  #ending: ReadEnding | undefined;
+  #isDiscarding = false;
+  #receiver: DataReceiver | undefined;
+
+  /** @param receiver Who has been served until now without this half. */
+  constructor(transport: Transport, conn: Sited, receiver: DataReceiver | undefined) {
+    this.#transport = transport;
+    this.#conn = conn;
+    this.#receiver = receiver;
+  }
+
+  /** `deliver` makes the call's result of the bytes or of the end. */
+  read<T>(options: WaitOptions | undefined, deliver: (bytes: Uint8Array | null) => T): Promise<T> {
+    const refusal = this.#refusal(options);
+    if (refusal) return rejection(refusal);
+    if (!this.#isWaitedFor) {
+      const bytes = this.#held;
+      if (bytes !== undefined) {
+        this.#held = undefined;
+        return Promise.resolve(deliver(bytes));
+      }
+      if (this.#ending === null) return Promise.resolve(deliver(null));
+      if (this.#ending) return rejection(this.#ending(this.#readSite()));
+      if (options?.signal === undefined) return this.#waitFirst(deliver);
+    }
+    return this.#waitInTurn(options, deliver);
+  }
+
+  /** Iterates over what arrives. */
+  next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    return this.read(undefined, asResult);
+  }
+
+  /** Leaving the loop closes nothing and loses nothing: read or iterate again to go on. */
+  return(): Promise<IteratorResult<Uint8Array, undefined>> {
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  readFull(length: number, options: WaitOptions | undefined): Promise<Uint8Array | null> {
+    if (!Number.isSafeInteger(length) || length < 0) {
+      return rejection(argumentError("read", `length ${length} is not a whole number of bytes`));
+    }
+    const refusal = this.#refusal(options);
+    if (refusal) return rejection(refusal);
+    if (length === 0) return Promise.resolve(new Uint8Array(0));
+    const reading = new Promise<Uint8Array | null>((resolve) => {
+      this.#wait(new Waiter(asIs, resolve as Resolve, new Portion(length)), options);
+      this.#serveWaiters();
+    });
+    return told(reading);
+  }
+
+  /** Hands everything to `receiver` from now on, what is held first. */
+  serve(receiver: DataReceiver): void {
+    if (this.#receiver || this.#isWaitedFor) {
+      throw argumentError("read", "the connection is already being read");
+    }
+    this.#receiver = receiver;
+    this.#holdProcess();
+    const bytes = this.#held;
+    this.#held = undefined;
+    if ((bytes === undefined || this.#handle(receiver, bytes)) && this.#ending === undefined) {
+      this.#transport.resume();
+    }
+  }
+
+  setDeadline(at: Deadline): void {
+    this.#deadline ??= new DeadlineTimer(() => {
+      this.#receiver?.onDataTimeout(timeoutError(this.#readSite()));
+      this.#rejectFirst(timeoutError(this.#readSite()));
+      for (const waiter of this.#waiters.splice(0)) this.#giveUp(waiter, timeoutError(this.#readSite()));
+      this.#holdProcess();
+    });
+    this.#deadline.set(at);
+    this.#holdProcess();
+  }
+
+  /** From now on what arrives is thrown away; waiting and later reads get the end of the stream (`null`) or the error. */
+  discard(ending: ReadEnding): void {
+    this.#isDiscarding = true;
+    this.#held = undefined;
+    const isOver = this.#ending !== undefined;
+    this.end(ending);
+    this.#ending = ending;
+    if (!isOver) this.#transport.resume();
+  }
+
+  /** Bytes arrived; see `TransportSink.onBytes`. */
+  accept(bytes: Uint8Array, isLent: boolean): boolean {
+    if (this.#isDiscarding) return true;
+    if (this.#receiver) return this.#handle(this.#receiver, bytes);
+    const resolve = this.#takeFirst();
+    if (resolve !== undefined) {
+      this.#holdProcess();
+      resolve(this.#deliverFirst(isLent ? ownCopy(bytes) : bytes));
+      return true;
+    }
+    const waiter = this.#waiters[0];
+    if (waiter !== undefined && waiter.full === undefined) {
+      this.#waiters.shift();
+      this.#holdProcess();
+      settled(waiter).take(isLent ? ownCopy(bytes) : bytes);
+      return true;
+    }
+    const rest = waiter?.full === undefined ? bytes : waiter.full.add(bytes);
+    if (rest !== undefined) {
+      const owned = isLent ? ownCopy(rest) : rest;
+      this.#held = this.#held === undefined ? owned : Buffer.concat([this.#held, owned]);
+    }
+    this.#serveWaiters();
+    return this.#held === undefined;
+  }
+
+  /** Nothing more will arrive: the peer ended (`null`), or it broke. Only the first call counts. */
+  end(ending: ReadEnding): void {
+    if (this.#ending !== undefined) return;
+    this.#ending = ending;
+    this.#serveWaiters();
+    if (ending !== null) this.#deadline?.set(null);
+  }
+
+  /** Stops the deadline's timer: the connection is gone. */
+  release(): void {
+    this.#deadline?.set(null);
+  }
+
+  #refusal(options: WaitOptions | undefined): NetError | undefined {
+    if (this.#isDiscarding && this.#ending) return this.#ending(this.#readSite());
+    if (this.#receiver) return argumentError("read", "the connection is being served");
+    if (options?.signal?.aborted) return canceledError(this.#readSite(), options.signal);
+    if (this.#deadline?.hasPassed) return timeoutError(this.#readSite());
+    return undefined;
+  }
+
+  get #isWaitedFor(): boolean {
+    return this.#resolveFirst !== undefined || this.#waiters.length > 0;
+  }
+
+  #waitFirst<T>(deliver: (bytes: Uint8Array | null) => T): Promise<T> {
+    const promise = new Promise<T>(catchResolve as (resolve: (result: T) => void) => void);
+    this.#resolveFirst = caught;
+    this.#promiseFirst = promise;
+    this.#deliverFirst = deliver;
+    this.#holdProcess();
+    this.#transport.resume();
+    return promise;
+  }
+
+  #waitInTurn<T>(options: WaitOptions | undefined, deliver: (bytes: Uint8Array | null) => T): Promise<T> {
+    const reading = new Promise<T>((resolve) => {
+      this.#wait(new Waiter(deliver, resolve as Resolve, undefined), options);
+    });
+    return told(reading);
+  }
+
+  /** Takes the first call, which no longer waits then, if there is one. */
+  #takeFirst(): Resolve | undefined {
+    const resolve = this.#resolveFirst;
+    this.#resolveFirst = undefined;
+    this.#promiseFirst = undefined;
+    return resolve;
+  }
+
+  /** See `told`: only now, as that costs more memory than an idle connection should take. */
+  #rejectFirst(reason: NetError): void {
+    if (this.#promiseFirst !== undefined) void told(this.#promiseFirst);
+    this.#takeFirst()?.(Promise.reject(reason));
+  }
+
+  #wait(waiter: Waiter, options: WaitOptions | undefined): void {
+    const signal = options?.signal;
+    if (signal) {
+      const onAbort = (): void => {
+        this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+        this.#giveUp(waiter, canceledError(this.#readSite(), signal));
+        this.#serveWaiters();
+      };
+      waiter.forgetSignal = onceAborted(signal, onAbort);
+    }
+    this.#waiters = added(this.#waiters, waiter);
+    this.#holdProcess();
+    if (this.#held === undefined && this.#ending === undefined) this.#transport.resume();
+  }
+
+  /** The read deadline keeps the process alive as long as somebody waits: a call, or a handler for the end. */
+  #holdProcess(): void {
+    const isServed = this.#receiver !== undefined && this.#ending === undefined;
+    this.#deadline?.holdProcess(isServed || this.#isWaitedFor);
+  }
+
+  /** Gives what is held, or the end, to those who wait; asks for more when somebody still does. */
+  #serveWaiters(): void {
+    this.#serveThoseWhoWait();
+    this.#holdProcess();
+  }
+
+  #serveThoseWhoWait(): void {
+    if (this.#resolveFirst !== undefined && this.#ending !== undefined) {
+      const error = this.#ending?.(this.#readSite());
+      if (error) this.#rejectFirst(error);
+      else this.#takeFirst()?.(this.#deliverFirst(null));
+    }
+    if (this.#resolveFirst !== undefined) return this.#transport.resume(); // Nothing is held as long as it waits.
+    for (;;) {
+      const waiter = this.#waiters[0];
+      if (waiter === undefined) return;
+      if (waiter.full?.isComplete) {
+        this.#waiters.shift();
+        settled(waiter).take(waiter.full.bytes);
+      } else if (this.#held !== undefined) {
+        const bytes = this.#held;
+        this.#held = waiter.full?.add(bytes);
+        if (waiter.full !== undefined) continue;
+        this.#waiters.shift();
+        settled(waiter).take(bytes);
+      } else if (this.#ending === undefined) {
+        this.#transport.resume();
+        return;
+      } else {
+        this.#waiters.shift();
+        this.#endOne(waiter, this.#ending);
+      }
+    }
+  }
+
+  #endOne(waiter: Waiter, ending: ReadEnding): void {
+    if (waiter.full !== undefined && waiter.full.length > 0 && ending === null) {
+      const { length, wanted } = waiter.full;
+      const reason = `stream ended after ${length} of ${wanted} bytes`;
+      this.#giveUp(waiter, new NetError({ ...this.#readSite(), code: "end_of_stream", reason }));
+    } else if (ending === null) {
+      settled(waiter).take(null);
+    } else {
+      this.#giveUp(waiter, ending(this.#readSite()));
+    }
+  }
+
+  /** Rejects, after putting back what the call had taken so far. */
+  #giveUp(waiter: Waiter, error: NetError): void {
+    if (waiter.full !== undefined && waiter.full.length > 0 && !this.#isDiscarding) {
+      const taken = waiter.full.bytes;
+      this.#held = this.#held === undefined ? taken : Buffer.concat([taken, this.#held]);
+      this.#transport.pause();
+    }
+    settled(waiter).reject(error);
+  }
+
+  /** True if the receiver is ready for more at once. */
+  #handle(receiver: DataReceiver, bytes: Uint8Array): boolean {
+    const busy = receiver.onData(bytes);
+    if (busy === undefined) return true;
+    void this.#resumeAfter(busy);
+    return false;
+  }
+
+  async #resumeAfter(busy: Promise<void>): Promise<void> {
+    await busy;
+    if (this.#ending === undefined) this.#transport.resume();
+  }
+
+  #readSite(): FailureSite {
+    return this.#conn.failureSite("read");
+  }
+}
+
+type Deliver = (bytes: Uint8Array | null) => unknown;
+
+/** Settles the promise of a call. To reject it, it is given a rejected promise: the function for that would last as long as this one. */
+type Resolve = (result: unknown) => void;
+
+let caught: Resolve | undefined;
+
+/** What a promise is made with: one function for all of them, as each read would leave one behind. */
+function catchResolve(resolve: Resolve): void {
+  caught = resolve;
+}
+
+/** A call that waits. */
+class Waiter {
+  /** Set for `readFull`. */
+  readonly full: Portion | undefined;
+  forgetSignal: (() => void) | undefined;
+  readonly #deliver: Deliver;
+  readonly #resolve: Resolve;
+
+  constructor(deliver: Deliver, resolve: Resolve, full: Portion | undefined) {
+    this.#deliver = deliver;
+    this.#resolve = resolve;
+    this.full = full;
+  }
+
+  take(bytes: Uint8Array | null): void {
+    this.#resolve(this.#deliver(bytes));
+  }
+
+  reject(failure: NetError): void {
+    this.#resolve(Promise.reject(failure));
+  }
+}
+
+function settled(waiter: Waiter): Waiter {
+  waiter.forgetSignal?.();
+  return waiter;
+}
+
+function asIs(bytes: Uint8Array | null): Uint8Array | null {
+  return bytes;
+}
+
+function asResult(bytes: Uint8Array | null): IteratorResult<Uint8Array, undefined> {
+  return bytes === null ? { done: true, value: undefined } : { done: false, value: bytes };
+}
+
+/** Collects exactly so many bytes; the memory grows with what arrives, not with what is wanted. */
+class Portion {
+  readonly wanted: number;
+  length = 0;
+  #memory: Uint8Array;
+
+  constructor(wanted: number) {
+    this.wanted = wanted;
+    this.#memory = ownMemory(Math.min(wanted, FIRST_ALLOCATION));
+  }
+
+  get isComplete(): boolean {
+    return this.length === this.wanted;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#memory.subarray(0, this.length);
+  }
+
+  /** Takes what it needs and returns the rest. */
+  add(bytes: Uint8Array): Uint8Array | undefined {
+    const count = Math.min(bytes.length, this.wanted - this.length);
+    const end = this.length + count;
+    if (end > this.#memory.length) {
+      const larger = ownMemory(Math.min(this.wanted, Math.max(end, this.#memory.length * 2)));
+      larger.set(this.bytes);
+      this.#memory = larger;
+    }
+    this.#memory.set(count === bytes.length ? bytes : bytes.subarray(0, count), this.length);
+    this.length = end;
+    return count === bytes.length ? undefined : bytes.subarray(count);
+  }
+}

@@ -1,0 +1,422 @@
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import {
+  type Addr,
+  type IpAddr,
+  ipAddr,
+  type PackedAddr,
+  packed,
+  unixAddr,
+  unpacked,
+} from "../contracts/addr.ts";
+import { isLentMemory, unlent } from "../memory/lent-memory.ts";
+import {
+  type BufferReader,
+  copyForWrite,
+  dropIdleListener,
+  freeCopy,
+  hasPeer,
+  isBeingRead,
+  keepCopy,
+  localEnd,
+  readerOf,
+  readReset,
+  resetBehindEnd,
+  resetSocket,
+  truncationOf,
+  writePastQueue,
+} from "../node/node-internals.ts";
+import { ownCopy, owned } from "../memory/own-memory.ts";
+import { plainHost } from "../options/socket-options.ts";
+import type { Transport, TransportSink, WriteProgress } from "../contracts/transport.ts";
+import { unacknowledgedBytes } from "../node/unacknowledged.ts";
+import { writeByStream } from "./write-by-stream.ts";
+import { writeProgress } from "../node/write-progress.ts";
+
+/** A connected socket with its two addresses, which it forgets when it is closed. */
+export interface RawConnection {
+  readonly socket: Socket;
+  readonly localAddr: Addr;
+  readonly remoteAddr: Addr;
+}
+
+/** The same of any stream. Without a `localAddr` it is asked for when somebody wants to know, while it is open: that is a system call. */
+interface RawStream {
+  readonly socket: Duplex;
+  readonly localAddr: Addr | undefined;
+  readonly remoteAddr: Addr;
+}
+
+/** The addresses of a transport that has no socket yet; nobody sees them. */
+const unused = unixAddr("");
+
+/** Leads from a socket to its transport, so that the listeners below need no closure per connection either. */
+type OwnedSocket = Duplex & { [readerOf]?: SocketTransport };
+
+/**
+ * A transport over a socket of Node: TCP, Unix or TLS.
+ *
+ * Each idle connection has one, so its fields are few and its addresses packed. Guarded by `npm run bench -- idle-memory`.
+ */
+export class SocketTransport implements Transport, BufferReader {
+  prefersLent = false;
+  #socket: OwnedSocket | undefined;
+  #localAddr: Addr | undefined;
+  #remoteAddr: Addr | PackedAddr | undefined;
+  /** Gone once it has been told of the close. */
+  #sink: TransportSink | undefined;
+  #delivers: "into a buffer" | "by events" | "by events, listened for" = "by events";
+  #isReading = false;
+  #isEnding = false;
+  #hasEnded = false;
+  #error: unknown;
+  /** Why nothing more can be written. */
+  #writeError: Error | undefined;
+  /** What Node had read when the socket broke; empty if the end came while it was paused. While it is set, `closed` waits for the reader. */
+  #unread: Uint8Array[] | undefined;
+  /** Node has told of the close. */
+  #isClosed = false;
+  /** This side has cut it. */
+  #isCut = false;
+  /** Bytes of the write under way. */
+  #leaving = 0;
+
+  /** Told by the `Departure` of each write. */
+  departed(error: Error | null | undefined): void {
+    const socket = this.#socket;
+    // Node reports success for a write that was under way when the socket was destroyed. It stays counted, like a failed one: `onClose` tells its
+    // writer.
+    if (!socket || socket.destroyed) return;
+    if (error) {
+      this.#writeError ??= error;
+      this.#sink?.onWriteFailed(error);
+      if (this.#hasEnded) this.broke(error);
+      return;
+    }
+    this.#leaving = 0;
+    if (this.#isEnding) socket.end();
+    this.#sink?.onWritten();
+  }
+
+  /** Where a socket made with `onreadOption` or `readIntoBuffer` delivers what it reads. */
+  onRead(bytes: Uint8Array, isLent: boolean): boolean {
+    if (this.#sink?.onBytes(bytes, isLent)) return true;
+    this.#isReading = false;
+    return false;
+  }
+
+  /** Takes a connected stream over. `readsIntoBuffer` if it delivers to `onRead`. */
+  use({ socket, localAddr, remoteAddr }: RawStream, readsIntoBuffer: boolean): void {
+    const owned: OwnedSocket = socket;
+    this.#localAddr = localAddr;
+    this.#remoteAddr = packed(remoteAddr) ?? remoteAddr;
+    owned[readerOf] = this;
+    this.#socket = owned;
+    if (readsIntoBuffer) this.#delivers = "into a buffer";
+    if (socket instanceof Socket) dropIdleListener(socket);
+    owned.on("end", onEnd);
+    owned.on("finish", onFinish);
+    owned.on("error", onError);
+    owned.on("close", onClose);
+    if (owned.readableEnded) queueMicrotask(() => this.ended());
+  }
+
+  /** The socket below, for what only it can do. */
+  get socket(): Duplex | undefined {
+    return this.#socket;
+  }
+
+  get localAddr(): Addr {
+    this.#localAddr ??= localAddrOf(this.#socket);
+    return this.#localAddr;
+  }
+
+  get remoteAddr(): Addr {
+    const addr = this.#remoteAddr;
+    return typeof addr === "number" ? unpacked(addr) : (addr ?? unused);
+  }
+
+  get releasesMemory(): boolean {
+    return this.#delivers === "into a buffer";
+  }
+
+  get bufferedBytes(): number {
+    return this.#leaving;
+  }
+
+  get takenBytes(): number {
+    // What TLS and other streams have made of it is not known.
+    const left =
+      this.#delivers === "into a buffer" && !this.#writeError ? this.progress().left : this.#leaving;
+    return Math.max(0, this.#leaving - left);
+  }
+
+  progress(): WriteProgress {
+    return this.#socket === undefined
+      ? { complete: undefined, left: 0 }
+      : writeProgress(this.#socket, this.#leaving);
+  }
+
+  unacknowledgedBytes(): Promise<number | undefined> {
+    return unacknowledgedBytes(this.#socket instanceof Socket ? this.#socket : {});
+  }
+
+  attach(sink: TransportSink): void {
+    this.#sink = sink;
+  }
+
+  resume(): void {
+    if (this.#isReading) return;
+    this.#isReading = true;
+    const socket = this.#socket;
+    if (!socket) return;
+    if (this.#unread !== undefined) {
+      queueMicrotask(() => this.#deliverUnread());
+      return;
+    }
+    if (this.#delivers === "by events") {
+      this.#delivers = "by events, listened for";
+      socket.on("data", onData);
+    } else if (this.#delivers === "into a buffer" && isBeingRead(socket)) {
+      return;
+    }
+    socket.resume();
+  }
+
+  pause(): void {
+    if (!this.#isReading) return;
+    this.#isReading = false;
+    this.#socket?.pause();
+  }
+
+  write(bytes: Uint8Array): void {
+    const socket = this.#socket;
+    if (!socket) return;
+    const isLent = isLentMemory(bytes);
+    // What another stream than a plain socket does with memory, and until when, nobody knows.
+    const isPlain = this.#delivers === "into a buffer";
+    const given = isLent ? (isPlain ? copyForWrite(bytes) : Buffer.from(bytes)) : bytes;
+    this.#leaving = given.length;
+    const written = departure(this);
+    // What the system mostly takes at once need not be booked in and out of the queue of Node's stream. That is a tenth of a small
+    // echo's cost (see `npm run bench -- tcp`).
+    if (!writePastQueue(socket, given, written)) writeByStream(socket, [given], written);
+    if (!isLent || !isPlain) return;
+    if (this.#leaving === 0) freeCopy(given);
+    else keepCopy(given);
+  }
+
+  writev(parts: readonly Uint8Array[]): void {
+    const socket = this.#socket;
+    if (!socket) return;
+    const given = parts.map(unlent);
+    this.#leaving = given.reduce((length, part) => length + part.length, 0);
+    const written = departure(this);
+    if (!writePastQueue(socket, given, written)) writeByStream(socket, given, written);
+  }
+
+  end(): void {
+    this.#isEnding = true;
+    // Wait for the write that bypassed Node's queue: Node does not know of it, and a socket that is shutting down cannot be reset.
+    if (this.#leaving === 0) this.#socket?.end();
+  }
+
+  destroy(): void {
+    this.#isCut = true;
+    this.#socket?.destroy();
+    this.#dropUnread();
+  }
+
+  unref(): void {
+    if (this.#socket instanceof Socket) this.#socket.unref();
+  }
+
+  keepAlive(delayMs: number): void {
+    if (this.#socket instanceof Socket) this.#socket.setKeepAlive(true, delayMs);
+  }
+
+  reset(): void {
+    this.#isCut = true;
+    if (this.#socket) resetSocket(this.#socket);
+    this.#dropUnread();
+  }
+
+  data(bytes: Uint8Array): void {
+    if (this.#sink?.onBytes(this.#own(bytes), false)) return;
+    this.#isReading = false;
+    this.#socket?.pause();
+  }
+
+  ended(): void {
+    // A socket of Node's tells an end also while it is paused. Whoever has paused it is still busy with what came before.
+    if (!this.#isReading && this.#delivers === "by events, listened for") {
+      this.#unread ??= [];
+      return;
+    }
+    // Linux tells a reset once. Had the peer ended before, the write would have met a broken pipe.
+    const wasReset = this.#writeError && isReset(this.#writeError);
+    const reset = wasReset ? this.#writeError : this.resetBehindEnd();
+    if (reset) return this.broke(reset);
+    this.#hasEnded = true;
+    this.#sink?.onEnd();
+    if (this.#writeError) this.broke(this.#writeError);
+  }
+
+  /** What broke the connection, if what was told as an end is none, as far as that can be known. */
+  protected resetBehindEnd(): Error | undefined {
+    const socket = this.#socket;
+    const addr = this.#remoteAddr;
+    const isTcp = typeof addr === "number" || addr?.network === "tcp";
+    return isTcp && socket instanceof Socket ? resetBehindEnd(socket) : undefined;
+  }
+
+  finished(): void {
+    this.#sink?.onFinish();
+  }
+
+  /** What has arrived by then is still to be read. */
+  broke(error: unknown): void {
+    const socket = this.#socket;
+    if (!this.#isCut) this.#error ??= error;
+    if (!socket) return;
+    this.#takeUnread(socket);
+    // TLS goes on to tell an end where it broke.
+    socket.destroy();
+  }
+
+  closed(): void {
+    this.#isClosed = true;
+    if (this.#socket) this.#takeUnread(this.#socket);
+    if (this.#unread !== undefined) {
+      const error = this.#error ?? this.#writeError;
+      const isInOrder = error === undefined && this.#socket?.writableFinished === true;
+      if (!isInOrder) this.#sink?.onWriteFailed(error);
+      if (this.#isReading) this.#deliverUnread();
+      return;
+    }
+    const sink = this.#sink;
+    this.#sink = undefined;
+    sink?.onClose(this.#error);
+  }
+
+  /** Takes what Node has read and nobody has taken. */
+  #takeUnread(socket: Duplex): void {
+    if (this.#isCut) return;
+    while (socket.readableLength > 0) {
+      socket.off("data", onData); // It would be told there, too.
+      const bytes = socket.read() as Uint8Array | null;
+      if (bytes === null) return;
+      (this.#unread ??= []).push(this.#own(bytes));
+    }
+  }
+
+  /** What a socket of Node's has read is ours. Another stream may give it elsewhere, too. */
+  #own(bytes: Uint8Array): Uint8Array {
+    return this.#socket instanceof Socket ? owned(bytes) : ownCopy(bytes);
+  }
+
+  #deliverUnread(): void {
+    const unread = this.#unread;
+    while (this.#isReading && unread?.[0] !== undefined) {
+      const bytes = unread.shift();
+      if (bytes && !this.#sink?.onBytes(bytes, false)) this.#isReading = false;
+    }
+    if (unread?.length !== 0) return;
+    this.#unread = undefined;
+    if (this.#isReading && this.#socket?.readableEnded && !this.#hasEnded && !this.#error) this.ended();
+    this.#dropUnread();
+  }
+
+  #dropUnread(): void {
+    this.#unread = undefined;
+    if (this.#isClosed) this.closed();
+  }
+}
+
+function isReset(error: Error): boolean {
+  return "code" in error && error.code === "ECONNRESET";
+}
+
+/** Most connections have the local address of the one before. */
+let lastLocal: IpAddr = ipAddr("tcp", "", 0);
+
+function localAddrOf(stream: Duplex | undefined): Addr {
+  const local = stream instanceof Socket ? localEnd(stream) : undefined;
+  if (local === undefined) return unused;
+  const host = plainHost(local.host);
+  if (lastLocal.host !== host || lastLocal.port !== local.port) lastLocal = ipAddr("tcp", host, local.port);
+  return lastLocal;
+}
+
+/** The same for TLS, where it is the socket below that can be reset. */
+export class SecuredTransport extends SocketTransport {
+  readonly #below: Socket;
+  /**
+   * Until the event loop has had its turn TLS itself may still write the end of its handshake. If that meets a reset, Linux has told it, and tells an end to us.
+   */
+  #mayHideReset = true;
+
+  constructor(below: Socket) {
+    super();
+    this.#below = below;
+    setImmediate(() => {
+      if (hasPeer(below)) this.#mayHideReset = false;
+    });
+  }
+
+  protected override resetBehindEnd(): Error | undefined {
+    // Where both sides have ended there is no peer either.
+    const isOpen = this.socket?.writableEnded === false;
+    const isHidden = this.#mayHideReset && isOpen && hasPeer(this.#below) === false;
+    const reset = isHidden ? readReset() : resetBehindEnd(this.#below);
+    return reset ?? (this.socket && truncationOf(this.socket));
+  }
+}
+
+/**
+ * Knows whose write it is that a socket tells to be over. A function of each connection's own would last as long as it; these last as
+ * long as a write, and as nearly all are over at once, nearly always the same one does.
+ */
+class Departure {
+  transport: SocketTransport | undefined;
+  readonly written = (error?: Error | null): void => {
+    const { transport } = this;
+    this.transport = undefined;
+    keepSpare(this);
+    transport?.departed(error);
+  };
+}
+
+let spare: Departure | undefined;
+
+function keepSpare(departure: Departure): void {
+  spare = departure;
+}
+
+/** What to call, once, when a write of this transport is over. */
+function departure(transport: SocketTransport): Departure["written"] {
+  const found = spare ?? new Departure();
+  spare = undefined;
+  found.transport = transport;
+  return found.written;
+}
+
+function onData(this: OwnedSocket, bytes: Uint8Array): void {
+  this[readerOf]?.data(bytes);
+}
+
+function onEnd(this: OwnedSocket): void {
+  this[readerOf]?.ended();
+}
+
+function onFinish(this: OwnedSocket): void {
+  this[readerOf]?.finished();
+}
+
+function onError(this: OwnedSocket, error: unknown): void {
+  this[readerOf]?.broke(error);
+}
+
+function onClose(this: OwnedSocket): void {
+  this[readerOf]?.closed();
+}

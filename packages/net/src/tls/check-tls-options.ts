@@ -1,0 +1,222 @@
+import { isIP } from "node:net";
+import { domainToASCII } from "node:url";
+import { withoutDot } from "./client-hello.ts";
+import type { NetOp } from "../contracts/error.ts";
+import {
+  checkTcpDialValues,
+  checkTcpListenValues,
+  tcpDialNames,
+  tcpListenNames,
+} from "../options/check-options.ts";
+import { argumentError } from "../contracts/failures.ts";
+import type {
+  TlsCommonOptions,
+  TlsDialOptions,
+  TlsEndOptions,
+  TlsIdentity,
+  TlsListenOptions,
+  TlsServerOptions,
+} from "../options/tls-options.ts";
+import {
+  checkKind,
+  checkNames,
+  checkOneOf,
+  kindOf,
+  type Names,
+  shown,
+  checkDuration,
+} from "../options/check-values.ts";
+
+const identityNames = { cert: 1, certFile: 1, key: 1, keyFile: 1, passphrase: 1 } as const;
+const commonNames = {
+  ...identityNames,
+  ca: 1,
+  caFile: 1,
+  crl: 1,
+  crlFile: 1,
+  alpnProtocols: 1,
+  minVersion: 1,
+  handshakeTimeoutMs: 1,
+} as const;
+const serverOptionNames: Names<TlsServerOptions> = {
+  ...commonNames,
+  serverNames: 1,
+  clientCertificates: 1,
+  reloadIntervalMs: 1,
+  onReloadError: 1,
+};
+const listenNames: Names<TlsListenOptions> = {
+  ...serverOptionNames,
+  ...tcpListenNames,
+  dangerouslyAcceptTruncation: 1,
+};
+const dialNames: Names<TlsDialOptions> = {
+  ...commonNames,
+  ...tcpDialNames,
+  serverName: 1,
+  dangerouslyAcceptAnyCertificate: 1,
+  dangerouslyAcceptTruncation: 1,
+};
+
+/** The versions that are spoken. */
+export const VERSIONS = ["TLSv1.2", "TLSv1.3"] as const;
+const CLIENT_CERTIFICATES = ["none", "request", "require"] as const;
+/** RFC 7301 §3.1: a name has one byte for its length, and the list two. */
+const MAX_ALPN_NAME_BYTES = 255;
+const MAX_ALPN_LIST_BYTES = 65_535;
+
+/** Checks what `listen("tls", …)` was given. @throws NetError `invalid_argument`. */
+export function checkTlsListenOptions(options: TlsListenOptions): void {
+  checkNames("listen", "a TLS listener", options, listenNames);
+  checkServer(options);
+  checkEnd(options, "listen");
+  checkTcpListenValues(options);
+}
+
+/** Checks the `tls` of another listener. @throws NetError `invalid_argument`. */
+export function checkTlsServerOptions(options: TlsServerOptions): void {
+  checkKind("listen", "tls", options, "object");
+  checkNames("listen", "tls of a listener", options, serverOptionNames);
+  checkServer(options);
+}
+
+/** Checks what `dial("tls", …)` was given. @throws NetError `invalid_argument`. */
+export function checkTlsDialOptions(options: TlsDialOptions): void {
+  checkNames("dial", "a TLS dial", options, dialNames);
+  checkCommon(options, "dial");
+  checkEnd(options, "dial");
+  checkTcpDialValues(options);
+  checkKind("dial", "dangerouslyAcceptAnyCertificate", options.dangerouslyAcceptAnyCertificate, "boolean");
+  const { serverName } = options;
+  if (serverName !== undefined) tlsName("dial", "serverName", serverName);
+  const hasCert = options.cert !== undefined || options.certFile !== undefined;
+  const hasKey = options.key !== undefined || options.keyFile !== undefined;
+  if (hasCert !== hasKey) {
+    throw argumentError(
+      "dial",
+      `there is a ${hasCert ? "certificate without its key" : "key without its certificate"}`,
+    );
+  }
+}
+
+/**
+ * A host name as TLS wants it: A-labels, no dot at its end (RFC 6066 §3); an IP address is left as it is. @throws NetError `invalid_argument`.
+ *
+ * @param option what messages call it.
+ */
+export function tlsName(op: NetOp, option: string, name: unknown): string {
+  if (typeof name === "string") {
+    if (isIP(name) !== 0) return name;
+    const ascii = domainToASCII(withoutDot(name));
+    if (ascii !== "") return ascii;
+  }
+  throw argumentError(op, `${option} ${shown(name)} is not a host name`);
+}
+
+function checkServer(options: TlsServerOptions): void {
+  checkCommon(options, "listen");
+  checkOneOf("listen", "clientCertificates", options.clientCertificates, CLIENT_CERTIFICATES);
+  if (options.reloadIntervalMs !== undefined) {
+    checkDuration("reloadIntervalMs", options.reloadIntervalMs, 0, "listen");
+  }
+  checkKind("listen", "onReloadError", options.onReloadError, "function");
+  checkPair("a TLS listener", options);
+  const { serverNames } = options;
+  if (serverNames === undefined) return;
+  checkKind("listen", "serverNames", serverNames, "object");
+  const byName = new Map<string, string>();
+  for (const [name, identity] of Object.entries(serverNames)) {
+    const what = `serverNames[${shown(name)}]`;
+    if (/\*/.test(name.replace(/^\*\./, ""))) {
+      throw argumentError(
+        "listen",
+        `${what}: "*" stands for a whole first label only, as in "*.example.org"`,
+      );
+    }
+    const ascii = tlsName("listen", "serverNames: the name", name);
+    const same = byName.get(ascii);
+    if (same !== undefined) throw argumentError("listen", `${what} is the same name as ${shown(same)}`);
+    byName.set(ascii, name);
+    checkKind("listen", what, identity, "object");
+    checkNames("listen", what, identity, identityNames);
+    checkIdentity("listen", identity, `${what}.`);
+    checkPair(what, identity);
+  }
+}
+
+function checkPair(who: string, { cert, certFile, key, keyFile }: TlsIdentity): void {
+  const hasBoth = (cert ?? certFile) !== undefined && (key ?? keyFile) !== undefined;
+  if (!hasBoth) throw argumentError("listen", `${who} needs cert or certFile, and key or keyFile`);
+}
+
+function checkCommon(options: TlsCommonOptions, op: NetOp): void {
+  checkIdentity(op, options, "");
+  for (const name of ["ca", "crl"] as const) checkSource(op, name, options[name], options[`${name}File`]);
+  checkOneOf(op, "minVersion", options.minVersion, VERSIONS);
+  if (options.handshakeTimeoutMs !== undefined) {
+    checkDuration("handshakeTimeoutMs", options.handshakeTimeoutMs, 1, op);
+  }
+  checkAlpn(op, "alpnProtocols", options.alpnProtocols);
+}
+
+function checkIdentity(op: NetOp, identity: TlsIdentity, prefix: string): void {
+  for (const name of ["cert", "key"] as const) {
+    checkSource(op, `${prefix}${name}`, identity[name], identity[`${name}File`]);
+  }
+  checkKind(op, `${prefix}passphrase`, identity.passphrase, "string");
+}
+
+function checkSource(op: NetOp, name: string, text: unknown, file: unknown): void {
+  checkText(op, name, text);
+  checkFile(op, `${name}File`, file);
+}
+
+function checkEnd(options: TlsEndOptions, op: NetOp): void {
+  checkKind(op, "dangerouslyAcceptTruncation", options.dangerouslyAcceptTruncation, "boolean");
+}
+
+/** Checks a list of protocols (ALPN); `undefined` is left out. @throws NetError `invalid_argument`. */
+export function checkAlpn(op: NetOp, option: string, protocols: unknown): void {
+  if (protocols === undefined) return;
+  if (!Array.isArray(protocols)) {
+    throw argumentError(op, `${option} ${shown(protocols)} is not a list of names`);
+  }
+  let total = 0;
+  for (const name of protocols as readonly unknown[]) {
+    const length = typeof name === "string" ? Buffer.byteLength(name) : 0;
+    total += length + 1;
+    if (length >= 1 && length <= MAX_ALPN_NAME_BYTES) continue;
+    throw argumentError(
+      op,
+      `${option}: ${shown(name)} (${length} bytes) is not a name of 1 to ${MAX_ALPN_NAME_BYTES} bytes`,
+    );
+  }
+  if (total <= MAX_ALPN_LIST_BYTES) return;
+  throw argumentError(op, `${option} of ${total} bytes are more than ${MAX_ALPN_LIST_BYTES}`);
+}
+
+/** What no name of a file has. */
+const PEM = /-----BEGIN /;
+
+/** Checks a value that is PEM; `undefined` is left out. @throws NetError `invalid_argument`. */
+export function checkText(op: NetOp, name: string, value: unknown): void {
+  if (value === undefined || typeof value === "string" || value instanceof Uint8Array) return;
+  throw argumentError(op, `${name} is ${kindOf(value)}, and not PEM as a string or Uint8Array`);
+}
+
+function checkFile(op: NetOp, name: string, value: unknown): void {
+  if (typeof value === "string" && PEM.test(value)) {
+    // It would be no file, and the error would show the private key as its name.
+    throw argumentError(
+      op,
+      `${name} is PEM, and not the name of a file: PEM belongs in ${name.slice(0, -"File".length)}`,
+    );
+  }
+  if (value === undefined || (typeof value === "string" && value !== "")) return;
+  throw argumentError(
+    op,
+    value === ""
+      ? `${name} "" is not the name of a file`
+      : `${name} is ${kindOf(value)}, and not the name of a file`,
+  );
+}

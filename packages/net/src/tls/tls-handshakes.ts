@@ -1,0 +1,155 @@
+import type { Socket } from "node:net";
+import { createServer, type TLSSocket } from "node:tls";
+import { CertificateAlert } from "./certificate-alert.ts";
+import { Certificates } from "./certificates.ts";
+import { clientHello } from "./client-hello.ts";
+import { NetError } from "../contracts/error.ts";
+import type { FailureSite } from "../contracts/failures.ts";
+import { netErrorFrom } from "../contracts/node-error.ts";
+import { DEFAULT_HANDSHAKE_TIMEOUT_MS, type TlsServerOptions } from "../options/tls-options.ts";
+
+/** A connection after its handshake. */
+export interface SecuredSocket {
+  readonly socket: TLSSocket;
+  /** The name the client asked for (SNI), if it did. */
+  readonly serverName: string | undefined;
+}
+
+/** A handshake under way. */
+interface Handshake {
+  readonly below: Socket;
+  readonly site: FailureSite;
+  readonly succeed: (socket: TLSSocket) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/**
+ * The handshakes of a listener, done by a TLS server of Node that itself listens to nothing. For those who write a listener: the sockets are
+ * theirs, and to destroy one ends its handshake.
+ */
+export class TlsHandshakes {
+  readonly #certificates: Certificates;
+  readonly #timeoutMs: number;
+  readonly #server: ReturnType<typeof createServer>;
+  /** By both ends: Node tells the outcome of a handshake on another object than the one it began on. */
+  readonly #waiting = new Map<string, Handshake>();
+  readonly #alerts = new WeakMap<TLSSocket, CertificateAlert>();
+
+  /**
+   * Reads the files and parses what they hold.
+   *
+   * @param options checked already.
+   * @throws NetError `not_found`, `permission`, `tls`, which name the file.
+   */
+  static async of(options: TlsServerOptions, site: FailureSite): Promise<TlsHandshakes> {
+    const certificates = new Certificates(options, site);
+    await certificates.load();
+    return new TlsHandshakes(certificates, options);
+  }
+
+  private constructor(certificates: Certificates, options: TlsServerOptions) {
+    const { alpnProtocols = [], clientCertificates = "none" } = options;
+    this.#timeoutMs = options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS;
+    this.#certificates = certificates;
+    this.#server = createServer({
+      SNICallback: (name, done) => done(null, certificates.forName(name)),
+      handshakeTimeout: this.#timeoutMs,
+      requestCert: clientCertificates !== "none",
+      rejectUnauthorized: clientCertificates === "require",
+      ...(alpnProtocols.length === 0 ? {} : { ALPNProtocols: [...alpnProtocols] }),
+    });
+    this.#server.on("secureConnection", (socket) => this.#waiting.get(endsOf(socket))?.succeed(socket));
+    this.#server.on("tlsClientError", (error, socket) => this.#waiting.get(endsOf(socket))?.fail(error));
+    if (clientCertificates === "require") {
+      this.#server.on("keylog", (line, socket) => this.#judge(socket)?.keylog(line));
+    }
+    this.#useCertificates();
+  }
+
+  /**
+   * Does the handshake on a new connection, within the time for it.
+   *
+   * @throws NetError `tls`, `timeout`; then the socket is destroyed.
+   */
+  async secure(below: Socket, site: FailureSite): Promise<SecuredSocket> {
+    const ends = endsOf(below);
+    const { allowHalfOpen } = below;
+    // No AbortController, which would cost each silent visitor 900 bytes more.
+    let end: (why: NetError) => void = ignore;
+    const cut = new Promise<never>((_, reject) => {
+      end = reject;
+    });
+    const timer = setTimeout(() => end(handshakeTimeout(site, this.#timeoutMs)), this.#timeoutMs);
+    const onClose = (): void => end(closedInHandshake(site));
+    try {
+      if (below.destroyed) onClose();
+      else below.once("close", onClose);
+      const { serverName } = await Promise.race([cut, clientHello(below)]);
+      if (await Promise.race([cut, this.#certificates.refresh()])) this.#useCertificates();
+      const handshake = new Promise<TLSSocket>((resolve, reject) => {
+        this.#waiting.set(ends, { below, site, succeed: resolve, fail: reject });
+        // Else Node would not notice that a client is gone before its handshake is over, and it would hold its place.
+        below.allowHalfOpen = false;
+        this.#server.emit("connection", below);
+      });
+      const socket = await Promise.race([cut, handshake]);
+      this.#alerts.delete(socket);
+      socket.allowHalfOpen = allowHalfOpen;
+      below.allowHalfOpen = allowHalfOpen;
+      return { socket, serverName };
+    } catch (error) {
+      below.on("error", ignore).destroy();
+      throw isEnd(error) ? closedInHandshake(site, error) : netErrorFrom(error, site);
+    } finally {
+      clearTimeout(timer);
+      below.off("close", onClose);
+      this.#waiting.delete(ends);
+    }
+  }
+
+  /** What sends the alert if the client's certificate is refused. */
+  #judge(socket: TLSSocket): CertificateAlert | undefined {
+    const known = this.#alerts.get(socket);
+    if (known) return known;
+    const handshake = this.#waiting.get(endsOf(socket));
+    if (!handshake) return undefined;
+    const { below, site, fail } = handshake;
+    const onRefused = (cause: Error): void => {
+      const reason = `TLS: the client's certificate is refused: ${cause.message}`;
+      fail(new NetError({ ...site, code: "tls", reason, cause }));
+    };
+    const alert = new CertificateAlert({ role: "server", socket, below, onRefused });
+    this.#alerts.set(socket, alert);
+    return alert;
+  }
+
+  /** For the clients that ask for no name; those that do are given theirs one by one. */
+  #useCertificates(): void {
+    const { mainOptions } = this.#certificates;
+    if (mainOptions) this.#server.setSecureContext(mainOptions);
+  }
+}
+
+function endsOf(socket: Socket): string {
+  return [socket.localAddress, socket.localPort, socket.remoteAddress, socket.remotePort].join(" ");
+}
+
+/** The peer has cut the connection, in one of the ways in which Node says so. */
+function isEnd(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ECONNRESET";
+}
+
+/** The connection ended while a handshake was under way. */
+export function closedInHandshake(site: FailureSite, cause?: unknown): NetError {
+  return new NetError({ ...site, code: "tls", reason: "connection closed during the TLS handshake", cause });
+}
+
+/** A handshake was not over in time. */
+export function handshakeTimeout(site: FailureSite, timeoutMs: number): NetError {
+  const reason = `the TLS handshake was not over within ${timeoutMs} ms`;
+  return new NetError({ ...site, code: "timeout", reason });
+}
+
+function ignore(): void {
+  // Told by the promise of the handshake.
+}

@@ -1,0 +1,83 @@
+import type { IpAddr } from "../contracts/addr.ts";
+import type { WaitOptions } from "../contracts/conn.ts";
+import { argumentError } from "../contracts/failures.ts";
+import type { SendOutcome } from "../contracts/message-conn.ts";
+import { attempt, checkTtl, setMembership, setMulticastInterface } from "./multicast.ts";
+import { netErrorFrom } from "../contracts/node-error.ts";
+import type { Packet, PacketConn, GroupOptions } from "../contracts/packet-conn.ts";
+import type { SourceAddrs } from "./source-addr.ts";
+import { rejection } from "../flow/told.ts";
+import { keptBytes, UdpSocket } from "./udp-socket.ts";
+import { parseAddr } from "../contracts/parse-addr.ts";
+
+/** A datagram socket that is bound and not connected. */
+export class BoundPacketConn extends UdpSocket<Packet> implements PacketConn {
+  send(bytes: Uint8Array, addr: IpAddr | string, options?: WaitOptions): Promise<void> {
+    let to: IpAddr;
+    try {
+      to = typeof addr === "string" ? parseAddr("udp", addr, "write") : addr;
+      if (to.port === 0) throw argumentError("write", `cannot send to port 0 of ${String(to)}`);
+    } catch (error) {
+      return rejection(netErrorFrom(error, this.site("write")));
+    }
+    return this.sendTo(bytes, to, options);
+  }
+
+  trySend(bytes: Uint8Array, addr: IpAddr): SendOutcome {
+    return this.trySendTo(bytes, addr);
+  }
+
+  setBroadcast(isAllowed: boolean): void {
+    this.#set(() => this.socket.setBroadcast(isAllowed));
+  }
+
+  setTtl(ttl: number): void {
+    checkTtl(ttl, 1);
+    this.#set(() => void this.socket.setTTL(ttl));
+  }
+
+  join(group: string, options: GroupOptions = {}): void {
+    this.mustBeOpen();
+    setMembership(this.socket, "join", group, options, this.site("set"));
+  }
+
+  leave(group: string, options: GroupOptions = {}): void {
+    this.mustBeOpen();
+    setMembership(this.socket, "leave", group, options, this.site("set"));
+  }
+
+  setMulticastInterface(nameOrAddress: string): void {
+    this.mustBeOpen();
+    setMulticastInterface(this.socket, nameOrAddress, this.isIPv6, this.site("set"));
+  }
+
+  setMulticastTtl(ttl: number): void {
+    checkTtl(ttl, 0);
+    this.#set(() => void this.socket.setMulticastTTL(ttl));
+  }
+
+  setMulticastLoopback(isOn: boolean): void {
+    this.#set(() => void this.socket.setMulticastLoopback(isOn));
+  }
+
+  protected received(bytes: Uint8Array, sources: SourceAddrs, host: string, port: number): Packet {
+    return { bytes, addr: sources.of(host, port) };
+  }
+
+  protected sendOne({ bytes, addr }: Packet, options: WaitOptions | undefined): Promise<void> {
+    return this.send(bytes, addr, options);
+  }
+
+  protected trySendOne({ bytes, addr }: Packet): SendOutcome {
+    return this.trySendTo(bytes, addr);
+  }
+
+  protected kept({ bytes, addr }: Packet): Packet {
+    return { bytes: keptBytes(bytes), addr };
+  }
+
+  #set(set: () => void): void {
+    this.mustBeOpen();
+    attempt(this.site("set"), set);
+  }
+}

@@ -1,0 +1,153 @@
+import { isIP, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { checkServerIdentity, type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
+import { ipAddr, NetError, type Resolver, type TcpDialOptions } from "@zocalo/net";
+import { CertificateAlert, dialSocket, netErrorFrom } from "@zocalo/net/transport";
+import type { DialLimits } from "./dial-limits.ts";
+import { hostAndPort } from "./dial-url.ts";
+import { WebSocketError } from "../core/error.ts";
+
+/** How the first socket is connected, with the names of `@zocalo/net`. */
+export type ConnectOptions = Pick<TcpDialOptions, "resolver" | "localAddress" | "attemptDelayMs">;
+
+/** A connected socket, and whose it is, for messages: `example.org (192.0.2.1:80)`. */
+export interface Connected<S extends Duplex = Duplex> {
+  readonly socket: S;
+  readonly name: string;
+}
+
+/** Most addresses of a host that a message names. */
+const MAX_NAMED = 8;
+
+/**
+ * Connects to the first address of `url` that answers (RFC 8305), by `@zocalo/net`.
+ *
+ * @param name of the other side, for messages.
+ * @throws WebSocketError `connect_failed`, `invalid_argument`, `handshake_timeout`, `canceled`
+ */
+export async function connectTcp(
+  url: URL,
+  name: string,
+  { resolver, localAddress, attemptDelayMs }: ConnectOptions,
+  limits: DialLimits,
+): Promise<Connected<Socket>> {
+  const { host, port } = hostAndPort(url);
+  limits.begin(`there was no connection to ${name}`);
+  const addr = ipAddr("tcp", host, port);
+  let socket: Socket;
+  try {
+    // As node:http has it: keepalive is the WebSocket's own, by its pings.
+    socket = await dialSocket(addr, { resolver, localAddress, attemptDelayMs, keepAlive: false }, limits);
+  } catch (cause) {
+    limits.signal.throwIfAborted();
+    throw connectError(name, String(addr), cause);
+  }
+  socket.on("error", ignore); // Each later step adds its own listener. An error between two steps is seen as a close by the next one.
+  socket.allowHalfOpen = false;
+  const actual = String(ipAddr("tcp", socket.remoteAddress ?? host, port));
+  return { socket, name: isIP(host) === 0 ? `${name} (${actual})` : name };
+}
+
+/** One sentence with each address and what was wrong there. */
+function connectError(name: string, asked: string, cause: unknown): WebSocketError {
+  if (!(cause instanceof NetError))
+    return new WebSocketError("connect_failed", `cannot connect to ${name}: ${reasonOf(cause)}`, { cause });
+  const failures: readonly unknown[] =
+    cause.cause instanceof AggregateError ? (cause.cause.errors as readonly unknown[]) : [cause];
+  const told = failures.slice(0, MAX_NAMED).map((failure) => {
+    const where = failure instanceof NetError ? String(failure.remoteAddr ?? asked) : asked;
+    return where === asked ? reasonOf(failure) : `${where}: ${reasonOf(failure)}`;
+  });
+  if (failures.length > MAX_NAMED) told.push(`and ${failures.length - MAX_NAMED} more addresses`);
+  const isArgument = cause.code === "invalid_argument" || cause.code === "invalid_address";
+  return new WebSocketError(
+    isArgument ? "invalid_argument" : "connect_failed",
+    `cannot connect to ${name}: ${told.join("; ")}`,
+    { cause },
+  );
+}
+
+/**
+ * Makes a connection a TLS one.
+ *
+ * @param serverName whom to ask for, and whose certificate it has to be, unless `tls` says.
+ * @throws WebSocketError `connect_failed` with what TLS says as its cause, `invalid_argument`, `handshake_timeout`, `canceled`
+ */
+export function secure(
+  { socket: below, name }: Connected,
+  url: URL,
+  serverName: string,
+  tls: ConnectionOptions | undefined,
+  limits: DialLimits,
+): Promise<Connected<TLSSocket>> {
+  return limits.wait(`the TLS handshake with ${name} was not over`, below, ({ done, failed }) => {
+    let socket: TLSSocket;
+    try {
+      socket = connectTls({
+        ...tls,
+        ...hostAndPort(url),
+        // RFC 6066 §3: an IP address is not asked for by name, only checked.
+        servername: tls?.servername ?? (isIP(serverName) === 0 ? serverName : ""),
+        socket: below,
+      });
+    } catch (cause) {
+      const message = `cannot speak TLS with ${name}: ${reasonOf(cause)}`;
+      failed(new WebSocketError("invalid_argument", message, { cause }));
+      return;
+    }
+    socket.on("error", ignore); // As above.
+    const judged = tls?.rejectUnauthorized === false ? undefined : alertOf(socket, below, serverName, tls);
+    const onKeylog = (line: Buffer): void => judged?.keylog(line);
+    if (judged !== undefined) socket.on("keylog", onKeylog);
+    const onError = (cause: Error): void => {
+      const message = `the TLS handshake with ${name} failed: ${reasonOf(cause)}`;
+      failed(new WebSocketError("connect_failed", message, { cause }));
+    };
+    socket.once("error", onError);
+    const onClose = (): void => {
+      const message = `${name} closed the connection during the TLS handshake`;
+      failed(new WebSocketError("connect_failed", message));
+    };
+    socket.once("close", onClose);
+    socket.once("secureConnect", () => {
+      socket.off("close", onClose);
+      socket.off("error", onError);
+      socket.off("keylog", onKeylog);
+      done({ socket, name });
+    });
+    return () => void socket.destroy();
+  });
+}
+
+/** What tells the server why its certificate is refused. Node tells the caller. An application's own check is asked by Node alone. */
+function alertOf(
+  socket: TLSSocket,
+  below: Duplex,
+  serverName: string,
+  tls: ConnectionOptions | undefined,
+): CertificateAlert {
+  const otherFault = (): Error | undefined =>
+    tls?.checkServerIdentity === undefined
+      ? checkServerIdentity(tls?.servername || serverName, socket.getPeerCertificate())
+      : undefined;
+  return new CertificateAlert({ role: "client", socket, below, otherFault, onRefused: ignore });
+}
+
+/** What went wrong, in a few words. Never empty. */
+export function reasonOf(error: unknown): string {
+  const { reason } = netErrorFrom(error, { op: "dial" });
+  return reason === "" ? "no reason was given" : reason;
+}
+
+/** A `lookup` function, as Node's options have it, as a resolver. */
+export function resolverOf(lookup: NonNullable<ConnectionOptions["lookup"]>): Resolver {
+  return (host, { family }) =>
+    new Promise((resolve, reject) => {
+      lookup(host, { all: true, family }, (error, found) => {
+        if (error) reject(error);
+        else resolve(typeof found === "string" ? [found] : found.map(({ address }) => address));
+      });
+    });
+}
+
+function ignore(): void {}

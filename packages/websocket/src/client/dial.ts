@@ -1,0 +1,396 @@
+import { randomBytes } from "node:crypto";
+import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
+import type { Socket } from "node:net";
+import { checkServerIdentity, type ConnectionOptions } from "node:tls";
+import { NetError, printable, type Resolver } from "@zocalo/net";
+import {
+  checkConnectionOptions,
+  checkKind,
+  checkNames,
+  checkSignal,
+  transportOf,
+} from "@zocalo/net/transport";
+import { WebSocketConn } from "../session/conn.ts";
+import { Compression } from "../core/compression.ts";
+import { type Connected, type ConnectOptions, connectTcp, reasonOf, resolverOf, secure } from "./connect.ts";
+import { DialLimits } from "./dial-limits.ts";
+import { credentialsOf, hostAndPort, parseHttpUrl, shownUrl } from "./dial-url.ts";
+import { WebSocketError } from "../core/error.ts";
+import { readAnswer } from "../handshake/client.ts";
+import {
+  type CompressionOptions,
+  type CompressionSettings,
+  compressionSettings,
+  offerDeflate,
+} from "../handshake/deflate.ts";
+import { checkHeaders, checkSubprotocols } from "../handshake/added-fields.ts";
+import {
+  type ConnOptions,
+  connOptionNames,
+  connSettings,
+  handshakeTimeout,
+  wholeNumber,
+} from "../session/options.ts";
+import { MAX_INTERIM_ANSWERS, MAX_STATUS_TEXT, openTunnel, parseProxy } from "./proxy.ts";
+
+/** How `dial` connects. Names that are not listed here are refused (`invalid_argument`), those of `tls` and `proxyTls` too. */
+export interface DialOptions extends ConnOptions {
+  /** Headers added to the request, for example `Authorization`, `Cookie` or `Origin`. CR, LF and other control characters are refused. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Subprotocols to offer, in order of preference. Default: none. */
+  readonly subprotocols?: readonly string[] | undefined;
+  /** Offer permessage-deflate: `true`, or how. Default false. */
+  readonly compression?: boolean | CompressionOptions | undefined;
+  /**
+   * From the call to the open connection, in milliseconds: all addresses of the host together, TLS, proxy and redirects included. Default 10,000.
+   */
+  readonly handshakeTimeoutMs?: number | undefined;
+  /**
+   * Most redirects to follow. Default 0: a redirect is `refused`. Never from `wss:` to `ws:`. Where scheme, host or port change, what was said to the first server stays with it:
+   * `headers`, `subprotocols`, user and password of the URL, and of `tls` all but `ca`, `crl`, versions, ciphers and the like (`ecdhCurve`, `minDHSize`, `sigalgs`, `secureOptions`), `lookup`, `rejectUnauthorized: true` and
+   * `checkServerIdentity`, to which Node's own check is added. They are not said again if a later redirect leads back. User and password in a redirect are not used. A redirect is `refused` with a
+   * `tls.socket`, and to another server with a `tls.secureContext`, which cannot be divided. The rest of these options holds for every server.
+   */
+  readonly maxRedirects?: number | undefined;
+  /**
+   * An HTTP proxy to go through: `http://user:password@host:port`, or `https:`. It is asked for a tunnel (CONNECT), so it sees names, and with
+   * `ws:` also what is said. User and password go to the proxy alone. Default: none; the environment is not looked at.
+   */
+  readonly proxy?: string | URL | undefined;
+  /** TLS options for an `https:` proxy, as `tls`; those of `tls` are for the server alone. */
+  readonly proxyTls?: ConnectionOptions | undefined;
+  /** Finds the addresses of the host; of the proxy's host if there is a proxy, which finds the server itself. Default: the system's own way. */
+  readonly resolver?: Resolver | undefined;
+  /** The address to dial from, `"10.0.0.5:0"`; port 0 lets the system choose. Default: the system chooses. */
+  readonly localAddress?: string | undefined;
+  /** Between attempts at the addresses of the host, in milliseconds (RFC 8305 §5). Default 250. No attempt is given up for the next one. */
+  readonly attemptDelayMs?: number | undefined;
+  /** Cancels dialing; once connected it does nothing. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * TLS options for `wss:`, those of `node:tls`. What `ca`, `cert`, `key` and `crl` hold is parsed at once; versions before 1.2 are not spoken, whatever
+   * `NODE_OPTIONS` says, unless by a `secureContext`.
+   * `rejectUnauthorized: false` lets anybody in the middle read and change everything.
+   */
+  readonly tls?: ConnectionOptions | undefined;
+}
+
+const dialOptionNames: Readonly<Record<keyof DialOptions, 1>> = {
+  ...connOptionNames,
+  headers: 1,
+  subprotocols: 1,
+  compression: 1,
+  handshakeTimeoutMs: 1,
+  maxRedirects: 1,
+  proxy: 1,
+  proxyTls: 1,
+  resolver: 1,
+  localAddress: 1,
+  attemptDelayMs: 1,
+  signal: 1,
+  tls: 1,
+};
+
+/**
+ * Connects to a WebSocket server.
+ *
+ * @param url `ws:`, `wss:`, `http:` or `https:`.
+ * @throws WebSocketError `invalid_url`, `invalid_argument`, `connect_failed`, `refused` (with `status`), `proxy_refused` (with `status`),
+ *   `handshake_failed`, `handshake_timeout`, `canceled`.
+ * @example
+ * const conn = await dial("wss://example.org/ws", { subprotocols: ["chat"] });
+ */
+export async function dial(url: string | URL, given: DialOptions = {}): Promise<WebSocketConn> {
+  let target = parseHttpUrl(url);
+  const options = checkedDialOptions(given);
+  const settings = connSettings(options);
+  const proxy = options.proxy === undefined ? undefined : parseProxy(options.proxy);
+  const timeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
+  const { headers = {}, subprotocols = [] } = options;
+  checkSubprotocols(subprotocols);
+  let words: Words = { headers: { ...headers }, subprotocols, tls: options.tls };
+  const compression = checked(() => compressionSettings(options.compression));
+  const maxRedirects = wholeNumber("maxRedirects", options.maxRedirects, 0, 0);
+  const limits = new DialLimits(target.host, timeoutMs, options.signal);
+  let outcome: Answer | Redirect;
+  try {
+    outcome = await ask(target, proxy, words, compression, options, limits);
+    for (let redirects = 0; "location" in outcome; redirects++) {
+      const { status, location } = outcome;
+      if (redirects === maxRedirects) {
+        const followed = redirects === 0 ? "" : `, after ${redirects} that were followed`;
+        const message = `${target.host} answered ${status} and redirects to ${shownUrl(location)}${followed}`;
+        throw new WebSocketError("refused", message, { status });
+      }
+      if (words.tls?.socket !== undefined && proxy === undefined && target.protocol === "https:") {
+        const message = `${target.host} redirects to ${shownUrl(location)}, and tls.socket leads to nobody else`;
+        throw new WebSocketError("refused", message, { status });
+      }
+      const from = target;
+      target = redirected(from, location, status);
+      if (target.origin !== from.origin) {
+        if (words.tls?.secureContext !== undefined) {
+          const message = `${from.host} redirects to ${shownUrl(location)}, and tls.secureContext is for nobody else`;
+          throw new WebSocketError("refused", message, { status });
+        }
+        words = wordsForAnyServer(words);
+      }
+      outcome = await ask(target, proxy, words, compression, options, limits);
+    }
+  } finally {
+    limits.end();
+  }
+  const { response, socket, head, name, key } = outcome;
+  const answer = readAnswer(response, key, words.subprotocols, compression);
+  if ("fault" in answer) {
+    socket.destroy();
+    throw new WebSocketError("handshake_failed", `bad answer from ${name}: ${answer.fault}`);
+  }
+  socket.setNoDelay(true);
+  socket.setTimeout(0);
+  const { subprotocol, deflate, extensions } = answer;
+  const conn = new WebSocketConn({
+    transport: transportOf(socket),
+    role: "client",
+    settings,
+    subprotocol,
+    extensions,
+    ...(deflate && compression
+      ? { compression: new Compression("client", deflate, compression) }
+      : undefined),
+  });
+  conn.start(head);
+  return conn;
+}
+
+/** What the caller says to one server. */
+interface Words {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly subprotocols: readonly string[];
+  readonly tls: ConnectionOptions | undefined;
+}
+
+/**
+ * Of Node's TLS options, those that say whom to believe and how to speak, whoever the server is. All others are for one server: a client certificate and key, a name to
+ * ask for, a session.
+ */
+const TLS_FOR_ANY_SERVER = [
+  "ca",
+  "crl",
+  "minVersion",
+  "maxVersion",
+  "secureProtocol",
+  "secureOptions",
+  "ciphers",
+  "ecdhCurve",
+  "minDHSize",
+  "sigalgs",
+  "lookup",
+] as const satisfies readonly (keyof ConnectionOptions)[];
+
+/** What is left to say to a server that the caller did not choose. */
+function wordsForAnyServer({ tls }: Words): Words {
+  const kept: ConnectionOptions = {};
+  for (const name of TLS_FOR_ANY_SERVER) {
+    if (tls?.[name] !== undefined) Object.assign(kept, { [name]: tls[name] });
+  }
+  // A caller who does not check the first server has not said to check nobody.
+  if (tls?.rejectUnauthorized === true) kept.rejectUnauthorized = true;
+  // A redirect is no way past a pin; and a check that lets everybody pass was meant for the first server.
+  const own = tls?.checkServerIdentity;
+  if (own !== undefined)
+    kept.checkServerIdentity = (host, cert) => checkServerIdentity(host, cert) ?? own(host, cert);
+  return { headers: {}, subprotocols: [], tls: kept };
+}
+
+/** Checks the names of options, and what Node would take without a word. @throws WebSocketError `invalid_argument`. */
+export function checkedDialOptions(options: DialOptions): DialOptions {
+  return checked(() => {
+    checkNames("dial", "a WebSocket dial", options, dialOptionNames);
+    checkKind("dial", "resolver", options.resolver, "function");
+    checkKind("dial", "localAddress", options.localAddress, "string");
+    checkSignal("dial", options.signal);
+    if (options.headers !== undefined) checkHeaders("dial", options.headers);
+    const { tls, proxyTls } = options;
+    return {
+      ...options,
+      tls: tls === undefined ? undefined : checkConnectionOptions("tls", tls),
+      proxyTls: proxyTls === undefined ? undefined : checkConnectionOptions("proxyTls", proxyTls),
+    };
+  });
+}
+
+/** What `check` answers; its NetError is told as an error of this package. @throws WebSocketError `invalid_argument`. */
+function checked<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (cause) {
+    if (cause instanceof WebSocketError) throw cause;
+    const message = cause instanceof NetError ? cause.reason : reasonOf(cause);
+    throw new WebSocketError("invalid_argument", message, { cause });
+  }
+}
+
+interface Answer {
+  readonly response: IncomingMessage;
+  readonly socket: Socket;
+  readonly head: Buffer;
+  /** Who answered, for messages. */
+  readonly name: string;
+  /** The `Sec-WebSocket-Key` that was sent. */
+  readonly key: string;
+}
+
+interface Redirect {
+  readonly status: number;
+  /** The `Location` header. */
+  readonly location: string;
+}
+
+/**
+ * Where to go instead. Who logs in there is for the caller to say: user and password stay those of the caller's URL on the same server, and are none on another.
+ *
+ * @throws WebSocketError `refused`
+ */
+function redirected(from: URL, location: string, status: number): URL {
+  let to: URL;
+  try {
+    to = parseHttpUrl(new URL(location.replace(/^ws(s?):/i, "http$1:"), from));
+  } catch (cause) {
+    throw new WebSocketError("refused", `${from.host} redirects to no WebSocket URL`, { status, cause });
+  }
+  if (from.protocol === "https:" && to.protocol !== "https:") {
+    throw new WebSocketError("refused", `${from.host} redirects from wss: to ws:`, { status });
+  }
+  const isSameServer = to.origin === from.origin;
+  to.username = isSameServer ? from.username : "";
+  to.password = isSameServer ? from.password : "";
+  return to;
+}
+
+/** Connects, through the proxy if there is one, and asks for the switch of protocols. */
+async function ask(
+  target: URL,
+  proxy: URL | undefined,
+  { headers, subprotocols, tls }: Words,
+  compression: CompressionSettings | undefined,
+  options: DialOptions,
+  limits: DialLimits,
+): Promise<Answer | Redirect> {
+  const { proxyTls } = options;
+  let connected: Connected;
+  if (proxy !== undefined) {
+    const ownTls = proxy.protocol === "https:" ? proxyTls : undefined;
+    connected = await openTunnel(proxy, target, connectOptions(options, ownTls), ownTls, limits);
+  } else if (target.protocol === "https:" && tls?.socket) {
+    connected = { socket: tls.socket, name: target.host };
+  } else {
+    const ownTls = target.protocol === "https:" ? tls : undefined;
+    connected = await connectTcp(target, target.host, connectOptions(options, ownTls), limits);
+  }
+  if (target.protocol === "https:") {
+    const serverName = hostOf(headers) ?? hostAndPort(target).host;
+    connected = await secure(connected, target, serverName, tls, limits);
+  }
+  const key = randomBytes(16).toString("base64"); // RFC 6455 §4.1: another one for each connection.
+  const all = requestHeaders(headers, key, subprotocols);
+  if (compression !== undefined) all["Sec-WebSocket-Extensions"] = offerDeflate(compression);
+  return exchange(target, all, key, connected, limits);
+}
+
+/** Node's TLS options have their own way to say how a name is resolved. */
+function connectOptions(options: DialOptions, tls: ConnectionOptions | undefined): ConnectOptions {
+  const { localAddress, attemptDelayMs } = options;
+  const resolver = options.resolver ?? (tls?.lookup && resolverOf(tls.lookup));
+  return { resolver, localAddress, attemptDelayMs };
+}
+
+/** The host that a `Host` header of the application names: as in Node, it is whom TLS asks for. */
+function hostOf(headers: Readonly<Record<string, string>>): string | undefined {
+  const name = Object.keys(headers).find((each) => each.toLowerCase() === "host");
+  const value = name === undefined ? undefined : headers[name];
+  return value && (/^\[(.*)\]/.exec(value)?.[1] ?? value.replace(/:.*/s, ""));
+}
+
+/** Sends the request and waits for the switch of protocols. */
+function exchange(
+  target: URL,
+  headers: Record<string, string>,
+  key: string,
+  { socket: connected, name }: Connected,
+  limits: DialLimits,
+): Promise<Answer | Redirect> {
+  const auth = credentialsOf(target);
+  return limits.wait(`${name} did not answer`, connected, ({ done, failed }) => {
+    let request: ClientRequest;
+    try {
+      request = httpRequest({
+        ...hostAndPort(target),
+        defaultPort: target.protocol === "https:" ? 443 : 80,
+        path: `${target.pathname}${target.search}`,
+        headers,
+        // Without `agent`, also without `agent: false`: an agent connects by itself, and does not look at this.
+        createConnection: () => connected,
+        ...(auth === undefined ? undefined : { auth }),
+      });
+    } catch (cause) {
+      const message = `cannot send a request to ${name}: ${reasonOf(cause)}`;
+      failed(new WebSocketError("invalid_argument", message, { cause }));
+      return;
+    }
+    // All of them, as many as 16 KiB can hold: past Node's usual limit an answer would seem to lack what it has.
+    request.maxHeadersCount = 0;
+    request.on("socket", (socket) => socket.resume()); // By now Node listens to it.
+    let interim = 0;
+    request.on("information", () => {
+      if (++interim <= MAX_INTERIM_ANSWERS) return;
+      const message = `${name} sent more than ${MAX_INTERIM_ANSWERS} interim answers`;
+      failed(new WebSocketError("handshake_failed", message));
+    });
+    request.on("upgrade", (response, socket: Socket, head) => done({ response, socket, head, name, key }));
+    request.on("response", (response) => {
+      const { statusCode: status, statusMessage } = response;
+      const { location } = response.headers;
+      if (status !== undefined && [301, 302, 303, 307, 308].includes(status) && location !== undefined) {
+        done({ status, location });
+        request.destroy();
+        return;
+      }
+      // Node sees no upgrade in a 101 without Upgrade or Connection.
+      const code = status === 101 ? "handshake_failed" : "refused";
+      const words = `${name} answered ${status} ${printable(statusMessage ?? "", MAX_STATUS_TEXT)}`.trim();
+      failed(new WebSocketError(code, status === 101 ? `${words} without an upgrade` : words, { status }));
+    });
+    request.on("error", (cause) => failed(requestError(name, cause)));
+    request.end();
+    return () => void request.destroy();
+  });
+}
+
+/** What Node says of a request that came to nothing. */
+function requestError(name: string, cause: Error): WebSocketError {
+  const code = "code" in cause && typeof cause.code === "string" ? cause.code : "";
+  if (code.startsWith("HPE_")) {
+    const message = `${name} did not answer as HTTP says: ${cause.message}`;
+    return new WebSocketError("handshake_failed", message, { cause });
+  }
+  const message =
+    cause.message === "socket hang up"
+      ? `${name} closed the connection before it answered`
+      : `the connection to ${name} broke before it answered: ${reasonOf(cause)}`;
+  return new WebSocketError("connect_failed", message, { cause });
+}
+
+function requestHeaders(
+  extra: Readonly<Record<string, string>>,
+  key: string,
+  subprotocols: readonly string[],
+): Record<string, string> {
+  const headers: Record<string, string> = { ...extra };
+  headers["Upgrade"] = "websocket";
+  headers["Connection"] = "Upgrade";
+  headers["Sec-WebSocket-Version"] = "13";
+  headers["Sec-WebSocket-Key"] = key;
+  if (subprotocols.length > 0) headers["Sec-WebSocket-Protocol"] = subprotocols.join(", ");
+  return headers;
+}

@@ -1,0 +1,400 @@
+import {
+  createServer,
+  type IncomingMessage,
+  maxHeaderSize,
+  type Server,
+  type ServerResponse,
+} from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import {
+  type Addr,
+  type Deadline,
+  ipAddr,
+  type Listener,
+  type NetError,
+  parseAddr,
+  type TlsServerOptions,
+  unixAddr,
+  type WaitOptions,
+} from "@zocalo/net";
+import {
+  AcceptQueue,
+  checkAcceptLimits,
+  checkKind,
+  checkTlsServerOptions,
+  netErrorFrom,
+  peerEnd,
+  type SocketEnd,
+  tell,
+  TlsHandshakes,
+} from "@zocalo/net/transport";
+import { WebSocketConn } from "../session/conn.ts";
+import { CLOSE } from "../core/close-code.ts";
+import { WebSocketError } from "../core/error.ts";
+import { checkIntervalMs, FirstBytes, type Secure, type Take } from "./first-bytes.ts";
+import { HostNames } from "../handshake/host-names.ts";
+import type { Refusal } from "../handshake/server.ts";
+import { readRequestHead } from "../handshake/request-head.ts";
+import { pathOf, toOriginForm } from "../handshake/target.ts";
+import { incomingMessage } from "./incoming-message.ts";
+import { handshakeTimeout } from "../session/options.ts";
+import { refuse } from "./refuse.ts";
+import { hostOfEnd, Upgrader, type UpgraderOptions, upgraderOptionNames } from "./upgrader.ts";
+
+const NOTHING = Buffer.alloc(0);
+
+/** How `attach` accepts. Names that are not listed here are refused (`invalid_argument`). */
+export interface AttachOptions extends UpgraderOptions {
+  /** The path that is upgraded, as it stands in the request, without its query (and without scheme and host, if the target is in absolute form). Default: every path. Others are answered with 404, unless the server has other `upgrade` listeners. */
+  readonly path?: string | undefined;
+  /**
+   * Connections that may wait for `accept`; more are answered with 503. One address may have half of the places,
+   * rounded up, unless it is in `exemptAddresses`; more are answered with 429. Default 512.
+   */
+  readonly maxPending?: number | undefined;
+  /** Connections that may be open at once; more are answered with 503. Default: no limit. */
+  readonly maxConnections?: number | undefined;
+  /** Told of each upgrade that failed; the peer was answered already. Default: nothing. */
+  readonly onRefused?: ((error: Error, request: IncomingMessage) => void) | undefined;
+}
+
+/**
+ * How `listen` accepts. Names that are not listed here are refused (`invalid_argument`).
+ *
+ * A connection that has not asked for a WebSocket `handshakeTimeoutMs` after it was accepted (behind TLS, after the handshake, which may take as long) is cut, whatever it
+ * says meanwhile.
+ */
+export interface ListenOptions extends AttachOptions {
+  /** Most connections of one address that have not yet asked for a WebSocket; one more is closed without an answer. Default 64; `Infinity`: no limit. */
+  readonly maxHalfOpenPerAddress?: number | undefined;
+  /** Most TLS handshakes of one address at a time; one more is closed without an answer. Default 64; `Infinity`: no limit. */
+  readonly maxHandshakesPerAddress?: number | undefined;
+  /**
+   * Serve `wss:` with this certificate and key, as `listen("tls", …)` of `@zocalo/net` does: files are read again when they change, what they hold is
+   * parsed, names that are not known are refused. A handshake may take as long as `handshakeTimeoutMs` unless it has one of its own. Default: plain `ws:`.
+   */
+  readonly tls?: TlsServerOptions | undefined;
+  /** Told of each TLS handshake that failed, with the reason; the client was told by an alert. What it throws is a warning of the process. Default: nobody is told. */
+  readonly onTlsRefused?: ((error: NetError) => void) | undefined;
+}
+
+const attachOptionNames: Readonly<Record<keyof AttachOptions, 1>> = {
+  ...upgraderOptionNames,
+  path: 1,
+  maxPending: 1,
+  maxConnections: 1,
+  onRefused: 1,
+};
+const listenOptionNames: Readonly<Record<keyof ListenOptions, 1>> = {
+  ...attachOptionNames,
+  maxHalfOpenPerAddress: 1,
+  maxHandshakesPerAddress: 1,
+  tls: 1,
+  onTlsRefused: 1,
+};
+
+/**
+ * Requests of one connection that are no upgrade and wait for their answers; with one more it is cut. Node takes up to 2 MiB of them before it
+ * is anybody else's turn.
+ */
+const MAX_UNANSWERED = 16;
+
+/**
+ * Listens for WebSocket connections on a server of its own. Requests that are no upgrade get 426, other paths 404, a repeated or malformed `Host` 400.
+ *
+ * @param address as in Go: `":8080"`, `"127.0.0.1:0"`. A host name in it is a name of this server, as if it stood in `allowedHosts`.
+ * @throws NetError through the promise, as `listen` of `@zocalo/net`: `invalid_address`, `address_in_use`, `address_not_available`, `permission`, …
+ * @example
+ * const listener = await listen(":8080", { path: "/ws" });
+ * for await (const conn of listener) conn.serve({ message: (message) => conn.send(message) });
+ */
+export async function listen(address: string, given: ListenOptions = {}): Promise<Listener<WebSocketConn>> {
+  const { host, port } = parseAddr("tcp", address, "listen");
+  const options = { ...given, allowedHosts: HostNames.ofListener(host, given.allowedHosts) };
+  checkAttachOptions(options); // Before the port is taken: nobody could give it back.
+  const handshakeTimeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
+  const httpOptions = {
+    // Whoever sends its request slowly, or never ends it, is cut off.
+    headersTimeout: handshakeTimeoutMs,
+    requestTimeout: handshakeTimeoutMs,
+    connectionsCheckingInterval: checkIntervalMs(handshakeTimeoutMs),
+    keepAliveTimeout: handshakeTimeoutMs,
+  };
+  const unanswered = new WeakMap<object, number>();
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
+    const { socket } = request;
+    const waiting = unanswered.get(socket) ?? 0;
+    if (waiting >= MAX_UNANSWERED) socket.destroy();
+    if (socket.destroyed) return;
+    unanswered.set(socket, waiting + 1);
+    response.once("close", () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
+    const isForSomebody = toOriginForm(request);
+    const [status, words] = !isForSomebody
+      ? ([400, "there must be one valid Host"] as const)
+      : isAt(options.path, request.url)
+        ? ([426, "WebSocket only"] as const)
+        : ([404, "not found"] as const);
+    if (status === 426) response.setHeader("Upgrade", "websocket");
+    response.writeHead(status, { "Content-Type": "text/plain" }).end(`${words}\n`);
+  };
+  const site = { op: "listen", network: "websocket", localAddr: ipAddr("tcp", host, port) } as const;
+  if (options.tls !== undefined) checkTlsServerOptions(options.tls);
+  checkKind("listen", "onTlsRefused", options.onTlsRefused, "function");
+  const tls = options.tls && {
+    ...options.tls,
+    handshakeTimeoutMs: options.tls.handshakeTimeoutMs ?? handshakeTimeoutMs,
+  };
+  const handshakes = tls && (await TlsHandshakes.of(tls, site));
+  const server = createServer(httpOptions, answer);
+  const upgrader = new Upgrader(options, listenOptionNames); // Before the port is taken: it may throw.
+  await new Promise<void>((resolve, reject) => {
+    const failed = (error: Error): void => reject(netErrorFrom(error, site));
+    server.once("error", failed);
+    server.listen({ port, ...(host === "" ? undefined : { host }) }, () => {
+      server.off("error", failed);
+      resolve();
+    });
+  });
+  const stop = (): void => {
+    server.close();
+    server.closeAllConnections();
+    firstBytes.stop();
+  };
+  const asked = (socket: Duplex): void => firstBytes.asked(socket);
+  const listener: WebSocketListener = new WebSocketListener(server, upgrader, options, { stop, asked });
+  const take: Take = (bytes, socket, remote) => listener.take(server, bytes, socket, remote);
+  const secure = handshakes && secureBy(handshakes, listener.addr, options.onTlsRefused);
+  const firstBytes = new FirstBytes(server, handshakeTimeoutMs, upgrader.limits, take, secure);
+  return listener;
+}
+
+function secureBy(
+  handshakes: TlsHandshakes,
+  localAddr: Addr,
+  onRefused: ((error: NetError) => void) | undefined,
+): Secure {
+  return async (socket) => {
+    const remoteAddr = ipAddr("tcp", socket.remoteAddress ?? "", socket.remotePort ?? 0);
+    const site = { op: "accept", network: "websocket", localAddr, remoteAddr } as const;
+    try {
+      return (await handshakes.secure(socket, site)).socket;
+    } catch (error) {
+      tell(onRefused, netErrorFrom(error, site));
+      return undefined;
+    }
+  };
+}
+
+/**
+ * Accepts WebSocket connections from an `http` or `https` server that serves other things, too, and is listening already, on a TCP port or a Unix socket. Closing the listener leaves the server alone.
+ *
+ * What has not asked for an upgrade yet is that server's business: how long a head may take (`headersTimeout`, which Node looks at only every
+ * `connectionsCheckingInterval`, 30 s unless it is set), and how many connections may be silent.
+ *
+ * @example
+ * const listener = attach(server, { path: "/ws" });
+ * for await (const conn of listener) serve(conn).catch(report);
+ */
+export function attach(server: Server, options: AttachOptions = {}): Listener<WebSocketConn> {
+  checkAttachOptions(options);
+  return new WebSocketListener(server, new Upgrader(options, attachOptionNames), options, {
+    stop: ignore,
+    asked: ignore,
+  });
+}
+
+/** What stands before a listener. */
+interface Door {
+  stop(): void;
+  /** This socket has asked for an upgrade. */
+  asked(socket: Duplex): void;
+}
+
+/** Those that an upgrader does not have. @throws WebSocketError or NetError `invalid_argument`. */
+function checkAttachOptions(options: AttachOptions): void {
+  const { path, onRefused } = options;
+  checkAcceptLimits(options);
+  checkKind("listen", "onRefused", onRefused, "function");
+  checkKind("listen", "path", path, "string");
+  if (path === undefined || path.startsWith("/")) return;
+  throw new WebSocketError("invalid_argument", `path ${JSON.stringify(path)} does not begin with "/"`);
+}
+
+class WebSocketListener implements Listener<WebSocketConn> {
+  readonly addr: Addr;
+  readonly #upgrader: Upgrader;
+  readonly #options: AttachOptions;
+  readonly #queue: AcceptQueue<WebSocketConn>;
+
+  constructor(server: Server, upgrader: Upgrader, options: AttachOptions, door: Door) {
+    this.addr = listeningAddr(server);
+    this.#upgrader = upgrader;
+    upgrader.onEnded = (conn) => this.#queue.ended(conn);
+    upgrader.refusalNow = (remote) => this.#refusalFor(hostOfEnd(remote));
+    upgrader.onOpenedLate = (conn, remote) => this.#offer(conn, hostOfEnd(remote));
+    this.#options = options;
+    const route: Route = {
+      path: options.path,
+      accept: (request, socket, head) => {
+        door.asked(socket);
+        this.#accept(request, socket, head);
+      },
+    };
+    this.#queue = new AcceptQueue<WebSocketConn>({
+      addr: this.addr,
+      network: "websocket",
+      maxPending: options.maxPending,
+      maxConnections: options.maxConnections,
+      exemptAddresses: options.exemptAddresses,
+      stop: () => {
+        removeRoute(server, route);
+        door.stop();
+      },
+    });
+    addRoute(server, route);
+  }
+
+  accept(options?: WaitOptions): Promise<WebSocketConn> {
+    return this.#queue.accept(options);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<WebSocketConn> {
+    return this.#queue[Symbol.asyncIterator]();
+  }
+
+  close(): Promise<void> {
+    return this.#queue.close();
+  }
+
+  /** Also closes each connection with 1001, "going away". */
+  drain(deadline: Deadline, options?: WaitOptions): Promise<void> {
+    const drained = this.#queue.drain(deadline, options);
+    this.#queue.forEachOpen((conn) => void conn.close(CLOSE.goingAway, "going away").catch(ignore));
+    return drained;
+  }
+
+  abort(): Promise<void> {
+    return this.#queue.abort();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** `FirstBytes`: upgrades what is read without doubt, or refuses it, just as if it had come by `upgrade`. False: nothing was done. */
+  take(server: Server, bytes: Buffer, socket: Socket, remote: SocketEnd | undefined): boolean {
+    const request = readRequestHead(bytes, maxHeaderSize);
+    if (request === undefined || !isAt(this.#options.path, request.url)) return false;
+    const rest = bytes.subarray(request.byteLength);
+    const head = rest.length === 0 ? NOTHING : Buffer.from(rest); // They are lent.
+    const exchange = { request, socket, head, remote };
+    const host = hostOfEnd(remote);
+    const conn = this.#queue.isFullFor(host) ? undefined : this.#upgrader.upgradeUnasked(exchange);
+    if (conn !== undefined) {
+      this.#offer(conn, host);
+      return true;
+    }
+    const message = incomingMessage(request, socket, server);
+    if (message === undefined) return false;
+    socket.pause(); // While the application thinks.
+    this.#accept(message, socket, head, remote);
+    return true;
+  }
+
+  #accept(request: IncomingMessage, socket: Duplex, head: Buffer, remote = peerEnd(socket)): void {
+    const host = hostOfEnd(remote);
+    const refusal = this.#refusalFor(host);
+    if (refusal !== undefined) {
+      refuse(socket, refusal);
+      return;
+    }
+    try {
+      const conn = this.#upgrader.upgradeWith({ request, socket, head, remote });
+      if (conn instanceof WebSocketConn) this.#offer(conn, host);
+      else conn.catch((error: unknown) => this.#refused(error, request)); // By `onOpenedLate` it is offered.
+    } catch (error) {
+      this.#refused(error, request);
+    }
+  }
+
+  #refusalFor(host: string): Refusal | undefined {
+    if (this.#queue.isFull) return fullRefusal;
+    return this.#queue.isFullFor(host) ? addressFullRefusal : undefined;
+  }
+
+  #refused(error: unknown, request: IncomingMessage): void {
+    this.#options.onRefused?.(error as Error, request);
+  }
+
+  #offer(conn: WebSocketConn, host: string): void {
+    if (this.#queue.offer(conn, host)) return;
+    conn.close(CLOSE.goingAway, "going away").catch(ignore);
+  }
+}
+
+const fullRefusal: Refusal = {
+  status: 503,
+  reason: "too many connections",
+  headers: { "Retry-After": "1" },
+};
+const addressFullRefusal: Refusal = {
+  status: 429,
+  reason: "too many connections from this address wait",
+  headers: { "Retry-After": "1" },
+};
+
+interface Route {
+  readonly path: string | undefined;
+  accept(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+}
+
+/** All listeners attached to one server: somebody has to answer when no path fits. */
+interface Routes {
+  readonly list: Route[];
+  readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+}
+
+const routesOf = new WeakMap<Server, Routes>();
+
+function addRoute(server: Server, route: Route): void {
+  let routes = routesOf.get(server);
+  if (routes === undefined) {
+    const list: Route[] = [];
+    const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+      const found = list.find((candidate) => isAt(candidate.path, request.url));
+      if (found !== undefined) {
+        found.accept(request, socket, head);
+      } else if (server.listenerCount("upgrade") === 1) {
+        refuse(socket, { status: 404, reason: "no WebSocket here" });
+      }
+    };
+    routes = { list, onUpgrade };
+    routesOf.set(server, routes);
+    server.on("upgrade", onUpgrade);
+  }
+  routes.list.push(route);
+}
+
+function removeRoute(server: Server, route: Route): void {
+  const routes = routesOf.get(server);
+  if (routes === undefined) return;
+  const at = routes.list.indexOf(route);
+  if (at !== -1) routes.list.splice(at, 1);
+  if (routes.list.length > 0) return;
+  server.off("upgrade", routes.onUpgrade);
+  routesOf.delete(server);
+}
+
+function isAt(path: string | undefined, url: string | undefined): boolean {
+  return path === undefined || pathOf(url) === path;
+}
+
+function listeningAddr(server: Server): Addr {
+  const address = server.address();
+  if (address === null) throw new WebSocketError("invalid_argument", "the server must be listening");
+  if (typeof address === "string") return unixAddr(address);
+  return ipAddr("tcp", address.address, address.port);
+}
+
+function ignore(): void {}

@@ -1,0 +1,130 @@
+import type { CloseInfo } from "@zocalo/net";
+import { told, type WriteWatch } from "@zocalo/net/transport";
+import { CLOSE } from "../core/close-code.ts";
+import { type CloseFrame, WebSocketError, type WebSocketErrorCode } from "../core/error.ts";
+
+/** Both sides' Close frames, as far as there are any: a `Core`. */
+export interface CloseFrames {
+  readonly sentClose: CloseFrame | undefined;
+  readonly receivedClose: CloseFrame | undefined;
+}
+
+const LOST = "the connection ended before the system had taken all that was sent";
+
+/** What is known of a connection's end. Most connections are idle, and have none yet. */
+export class Ending {
+  /** This side called `close` or `abort` before the peer had closed. */
+  wasClosedHere = false;
+  /** The application has been told. */
+  isOver = false;
+  /** The transport told its end while what came before was still to be received. */
+  hasEndedUnread = false;
+  /** Ends the transport if the peer does not. */
+  timer: NodeJS.Timeout | undefined;
+  /** Looks whether a peer that has closed still takes what was sent before. */
+  watch: WriteWatch | undefined;
+  /** What the runtime said, if the transport broke. */
+  transportError: unknown;
+  readonly #frames: CloseFrames;
+  #error: WebSocketError | undefined;
+  #code: number | undefined;
+  #closed: Promise<void> | undefined;
+  #settle: ((error: Error | undefined) => void) | undefined;
+
+  constructor(frames: CloseFrames) {
+    this.#frames = frames;
+  }
+
+  /** True if this side ended it with a code that says what is wrong. */
+  get hasCode(): boolean {
+    return this.#code !== undefined;
+  }
+
+  /**
+   * The connection is broken, or breaks now. The first reason is the one that is told.
+   *
+   * @param closeCode what this side says to the peer, if it can still be told.
+   */
+  broken(code: WebSocketErrorCode, reason: string, cause?: unknown, closeCode?: number): void {
+    this.#error ??= this.#make(code, reason, cause);
+    this.#code ??= closeCode;
+  }
+
+  /** Settles with `settle`. */
+  get closed(): Promise<void> {
+    if (this.#closed === undefined) {
+      // Who does not wait for `close` is told by the handler's, or by `receive`.
+      this.#closed = told(
+        new Promise((resolve, reject) => {
+          this.#settle = (error) => (error === undefined ? resolve() : reject(error));
+        }),
+      );
+    }
+    return this.#closed;
+  }
+
+  /**
+   * From now on it is over. Gives what the application is told; `settle` follows that.
+   *
+   * @param hasLost not all that was sent was taken. Then the end is not clean, Close frames or not; code and reason are still the peer's (RFC 6455 §7.1.5).
+   */
+  over(hasLost: boolean): CloseInfo {
+    this.isOver = true;
+    const { receivedClose } = this.#frames;
+    const wasClean = this.#code === undefined && receivedClose !== undefined && this.#error === undefined;
+    if (wasClean && !hasLost) return { ...receivedClose, wasClean };
+    if (!wasClean) return new BrokenEnd(this.#code ?? CLOSE.abnormal, "", this);
+    this.broken("abnormal_closure", LOST, this.transportError);
+    return new BrokenEnd(receivedClose.code, receivedClose.reason, this);
+  }
+
+  /** What the application is told of a connection that has broken and is not over yet. That is the reason from now on. */
+  get abnormal(): CloseInfo {
+    return { code: CLOSE.abnormal, reason: "", wasClean: false, error: this.error };
+  }
+
+  /** Those who wait for the end go on. `error`: not all that was sent was taken. */
+  settle(error?: WebSocketError): void {
+    this.#settle?.(error);
+  }
+
+  /** Why the connection broke. */
+  get error(): WebSocketError {
+    this.broken("abnormal_closure", "the connection ended without a close handshake", this.transportError);
+    return this.#error as WebSocketError;
+  }
+
+  /** For calls on a connection that is over. */
+  get closedError(): WebSocketError {
+    return this.#make("closed", "the connection is closed", this.#error ?? this.transportError);
+  }
+
+  /** For `close` of a connection that ended before all was taken. */
+  get lostError(): WebSocketError {
+    return this.#make("closed", LOST, this.#error ?? this.transportError);
+  }
+
+  #make(code: WebSocketErrorCode, reason: string, cause: unknown): WebSocketError {
+    const { sentClose: sent, receivedClose: received } = this.#frames;
+    return new WebSocketError(code, reason, { sent, received, cause });
+  }
+}
+
+/** How a connection broke. */
+class BrokenEnd implements CloseInfo {
+  readonly code: number;
+  readonly reason: string;
+  readonly wasClean = false;
+  readonly #ending: Ending;
+
+  constructor(code: number, reason: string, ending: Ending) {
+    this.code = code;
+    this.reason = reason;
+    this.#ending = ending;
+  }
+
+  /** Made when somebody asks: with its stack it costs more than the rest of an end, and peers just vanish all the time. */
+  get error(): WebSocketError {
+    return this.#ending.error;
+  }
+}

@@ -1,0 +1,502 @@
+import { type Message, PreparedMessage, type SendOutcome, type WaitOptions } from "@zocalo/net";
+import {
+  atEndOfTurn,
+  type Flushable,
+  hasProgressed,
+  type Inbox,
+  isLentMemory,
+  onceAborted,
+  type Transport,
+  type WriteProgress,
+  WriteWatch,
+  type WriteWatchHost,
+} from "@zocalo/net/transport";
+import type { Compression } from "../core/compression.ts";
+import type { Core } from "../core/core.ts";
+import { FIN, OPCODE, type Role } from "../core/frame.ts";
+import { serverFrame } from "../core/server-frame.ts";
+import { SharedRun } from "../core/shared-run.ts";
+import { canceled, WebSocketError } from "../core/error.ts";
+import type { ConnSettings } from "./options.ts";
+import { type OutgoingHost, OutgoingStreams, type StreamSource } from "./outgoing-stream.ts";
+import { RoomWaiters } from "./room-waiters.ts";
+
+/** From this many bytes on, a turn's frames are written before it ends; and `send` writes a payload from the caller's memory, at once. */
+export const FLUSH_AT_BYTES = 65_536;
+const RESOLVED = Promise.resolve();
+
+/** Waits until so many of the bytes handed to the transport were taken. */
+interface TakenWaiter {
+  readonly until: number;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+/**
+ * The sending half of a `Session`: from messages to a transport, one write for each turn of the event loop. A base class rather than an object of its own,
+ * which would cost each idle connection some hundred bytes, and each message a step.
+ */
+export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHost {
+  abstract readonly core: Core;
+  abstract readonly inbox: Pick<Inbox, "drained">;
+  readonly transport: Transport;
+  readonly settings: ConnSettings;
+  protected readonly compression: Compression | undefined;
+  protected isTransportClosed = false;
+  protected readonly role: Role;
+  #isFlushDue = false;
+  #wantsDrain = false;
+  #isCongested = false;
+  /** A write is being handed to the transport, which may tell of its outcome within the call. */
+  #isHanding = false;
+  #isEnding = false;
+  /** This side has ended, or was cut: nothing more is handed over. */
+  #hasEnded = false;
+  /** Bytes handed to the transport so far, frames and all. */
+  #handedBytes = 0;
+  /** As many of them the system has taken. */
+  #takenBytes = 0;
+  /** As many were accepted from the application, counted to the end of its last frame. */
+  #promisedBytes = 0;
+  /** A write has failed: nothing more is written, but what has arrived is still read. */
+  protected isWriteBroken = false;
+  /** Some of what was accepted was not taken, and never will be. */
+  #hasLost = false;
+  /** In the order of their `until`. */
+  #takenWaiters: TakenWaiter[] | undefined;
+  #roomWaiters: RoomWaiters | undefined;
+  #outgoing: OutgoingStreams | undefined;
+  #writeWatch: WriteWatch | undefined;
+  /** While keepalive looks at a silent peer for which something waits. */
+  #lastProgress: WriteProgress | undefined;
+
+  constructor(
+    transport: Transport,
+    role: Role,
+    settings: ConnSettings,
+    compression: Compression | undefined,
+  ) {
+    this.transport = transport;
+    this.role = role;
+    this.settings = settings;
+    this.compression = compression;
+  }
+
+  /** For calls on a connection that is over. */
+  abstract closedError(): WebSocketError;
+  abstract breakOff(): void;
+  /** Nothing can be written any more; what has arrived is still to be read. */
+  protected abstract writeFailed(error: unknown): void;
+  abstract writeTimedOut(): void;
+
+  get isOpen(): boolean {
+    return this.core.isOpen;
+  }
+
+  get unsentBytes(): number {
+    return this.transport.bufferedBytes;
+  }
+
+  get bufferedAmount(): number {
+    return this.core.outbox.length + this.unsentBytes;
+  }
+
+  /** Hot path. */
+  trySend(message: Message | PreparedMessage): SendOutcome {
+    const { core } = this;
+    if (!core.isOpen) return "refused";
+    if (this.#outgoing !== undefined && this.#outgoing.isBusy) {
+      this.#wantsDrain = true;
+      return "refused";
+    }
+    return this.#trySendNow(message);
+  }
+
+  #trySendNow(message: Message | PreparedMessage): SendOutcome {
+    const { core } = this;
+    const { outbox } = core;
+    const unsent = this.unsentBytes;
+    const { writeBufferSize } = this.settings;
+    if (unsent + outbox.length > writeBufferSize && !this.#fits(message)) {
+      this.#wantsDrain = true;
+      return "refused";
+    }
+    this.#add(message);
+    if (unsent + outbox.length <= writeBufferSize) return "sent";
+    return this.#hasRoomAfterFlush() ? "sent" : "buffered";
+  }
+
+  send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
+    const sending = this.#send(message, options);
+    // Who does not wait learns of it by the end of the connection, and by the next call.
+    if (sending !== RESOLVED) sending.catch(ignore);
+    return sending;
+  }
+
+  #send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
+    if (!this.core.isOpen) return Promise.reject(this.closedError());
+    const signal = options?.signal;
+    if (signal?.aborted) return Promise.reject(canceled(signal));
+    if (this.#outgoing === undefined || !this.#outgoing.isBusy) return this.#sendNow(message, signal);
+    return this.#sendAfterStreams(this.#outgoing, message, signal);
+  }
+
+  async #sendAfterStreams(
+    outgoing: OutgoingStreams,
+    given: Message | PreparedMessage,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const message = given instanceof PreparedMessage ? given : owned(asMessage(given), signal !== undefined);
+    const length = byteLengthOf(message);
+    const { waitingBytes } = outgoing;
+    if (waitingBytes > 0 && waitingBytes + length > this.settings.maxBufferedBytes) return this.#full();
+    const sending = outgoing.after(length, () =>
+      signal?.aborted ? Promise.reject(canceled(signal)) : this.#sendNow(message, signal),
+    );
+    return this.#orCanceled(sending, signal);
+  }
+
+  /** A message of which each part is sent as it comes. */
+  sendStream(source: StreamSource, options?: WaitOptions): Promise<void> {
+    this.#outgoing ??= new OutgoingStreams(this);
+    return this.#outgoing.send(source, options);
+  }
+
+  /** `OutgoingStreams` */
+  sendPart(part: Message, isLast: boolean): Promise<void> {
+    if (!this.core.isOpen) return Promise.reject(this.closedError());
+    this.core.sendPart(part, isLast);
+    this.#promised();
+    this.flushLater();
+    // What was refused meanwhile may be sent now.
+    if (isLast) this.#wantsDrain = true;
+    const isRoomy = this.bufferedAmount <= this.settings.writeBufferSize || this.#hasRoomAfterFlush();
+    return isRoomy ? RESOLVED : this.#untilDrained(undefined);
+  }
+
+  #sendNow(message: Message | PreparedMessage, signal: AbortSignal | undefined): Promise<void> {
+    if (!this.core.isOpen) return Promise.reject(this.closedError());
+    // With a signal the call may end before the bytes are read, so they are copied.
+    if (signal === undefined && message instanceof Uint8Array && message.length >= FLUSH_AT_BYTES) {
+      if (this.#mayBorrow(message)) return this.#sendBorrowed(FIN | OPCODE.binary, message);
+    }
+    let outcome: SendOutcome;
+    try {
+      outcome = this.#trySendNow(message);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (outcome === "sent") return RESOLVED;
+    if (outcome === "buffered") return this.#untilDrained(signal);
+    return this.#full();
+  }
+
+  /** True if a server's frame with `payload` can be given to the system now, uncompressed. */
+  #mayBorrow(payload: Uint8Array): boolean {
+    if (this.role !== "server" || !this.transport.releasesMemory || this.#isBusy) return false;
+    if (isLentMemory(payload)) return false;
+    if (this.bufferedAmount > this.settings.writeBufferSize && !this.#fits(payload)) return false;
+    return this.compression === undefined || !this.compression.isWorthwhile(payload.length);
+  }
+
+  /** True if the transport cannot be given bytes now: it has some, or takes no more. */
+  get #isBusy(): boolean {
+    return this.unsentBytes > 0 || this.#isHanding || this.#takesNoMore;
+  }
+
+  get #takesNoMore(): boolean {
+    return this.isTransportClosed || this.isWriteBroken || this.#hasEnded;
+  }
+
+  /** Writes from the caller's memory, at once. The promise is pending while the system has not taken all of it. */
+  #sendBorrowed(firstByte: number, payload: Uint8Array): Promise<void> {
+    this.core.outbox.addBorrowed(firstByte, payload);
+    this.#promised();
+    this.write();
+    return this.#untilTaken(this.#promisedBytes, undefined);
+  }
+
+  /** What was added last is the application's. */
+  #promised(): void {
+    this.#promisedBytes = this.#handedBytes + this.core.waitingBytes;
+  }
+
+  /** True if the system has taken all that was accepted. Does not change any more once the transport has closed. */
+  get #hasTakenAll(): boolean {
+    return this.#takenBytes >= this.#promisedBytes;
+  }
+
+  /** True if some of what was accepted was not taken, and never will be. */
+  get hasLost(): boolean {
+    return this.#hasLost || (this.isTransportClosed && !this.#hasTakenAll);
+  }
+
+  /** Resolves when the system has taken all that was accepted so far; rejects when it never will, or with the signal. */
+  untilFlushed(options?: WaitOptions): Promise<void> {
+    const signal = options?.signal;
+    if (signal?.aborted) return Promise.reject(canceled(signal));
+    if (this.#outgoing === undefined || !this.#outgoing.isBusy) return this.#untilFlushedNow(signal);
+    // Behind the streams that were begun, and the messages that wait for their end.
+    return this.#orCanceled(
+      this.#outgoing.after(0, () => this.#untilFlushedNow(signal)),
+      signal,
+    );
+  }
+
+  #untilFlushedNow(signal: AbortSignal | undefined): Promise<void> {
+    if (this.core.waitingBytes > 0) this.write();
+    return this.#untilTaken(this.#promisedBytes, signal);
+  }
+
+  #untilTaken(until: number, signal: AbortSignal | undefined): Promise<void> {
+    if (this.hasLost) return Promise.reject(this.closedError());
+    if (this.#takenBytes >= until) return RESOLVED;
+    const taken = new Promise<void>((resolve, reject) => {
+      this.#takenWaiters ??= [];
+      this.#takenWaiters.push({ until, resolve, reject });
+    });
+    return this.#orCanceled(taken, signal);
+  }
+
+  async #orCanceled(waiting: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+    if (signal === undefined) return waiting;
+    let forget = (): void => undefined;
+    const aborted = new Promise<never>((_, reject) => {
+      forget = onceAborted(signal, () => reject(canceled(signal)));
+    });
+    waiting.catch(ignore); // Whoever waits learns it from the race; if the signal came first, from the next call.
+    try {
+      return await Promise.race([waiting, aborted]);
+    } finally {
+      forget();
+    }
+  }
+
+  #full(): Promise<never> {
+    const { maxBufferedBytes } = this.settings;
+    const reason = `more than ${maxBufferedBytes} bytes would wait to be sent; wait for each send, or raise maxBufferedBytes`;
+    return Promise.reject(new WebSocketError("send_buffer_full", reason));
+  }
+
+  #fits(message: Message | PreparedMessage): boolean {
+    return this.bufferedAmount + byteLengthOf(message) <= this.settings.maxBufferedBytes;
+  }
+
+  #add(message: Message | PreparedMessage): void {
+    const { core } = this;
+    if (message instanceof PreparedMessage) this.#addPrepared(message);
+    else if (this.compression !== undefined) core.send(asMessage(message));
+    else if (typeof message === "string") core.outbox.addText(FIN | OPCODE.text, message);
+    else if (message instanceof Uint8Array) core.outbox.addBytes(FIN | OPCODE.binary, message);
+    else core.send(asMessage(message));
+    this.#promisedBytes = this.#handedBytes + core.outbox.length;
+    if (!this.#isFlushDue) this.flushLater();
+  }
+
+  /** A server's frame is the same for all connections with the same parameters; a client's has a mask of its own. */
+  #addPrepared(prepared: PreparedMessage): void {
+    const encoding = this.compression === undefined ? serverFrame : this.compression.encoding;
+    if (this.role === "server" && encoding !== undefined) this.core.sendFrame(prepared.encodedAs(encoding));
+    else this.core.send(asMessage(prepared.message));
+  }
+
+  /** An HTTP head, before the first frame. */
+  protected writeAnswer(head: string): void {
+    this.#hand(Buffer.from(head, "latin1"), head.length);
+  }
+
+  #hand(chunk: Uint8Array | readonly Uint8Array[], length: number): void {
+    this.#handedBytes += length;
+    this.#isHanding = true;
+    if (chunk instanceof Uint8Array) this.transport.write(chunk);
+    else this.transport.writev(chunk);
+    this.#isHanding = false;
+  }
+
+  protected flushLater(): void {
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    atEndOfTurn(this);
+  }
+
+  /** Past the high-water mark within a turn: the operating system may well take it all. */
+  #hasRoomAfterFlush(): boolean {
+    if (this.core.outbox.length >= FLUSH_AT_BYTES) {
+      this.write();
+      if (this.bufferedAmount <= this.settings.writeBufferSize) return true;
+    }
+    this.#wantsDrain = true;
+    return false;
+  }
+
+  #untilDrained(signal: AbortSignal | undefined): Promise<void> {
+    this.#roomWaiters ??= new RoomWaiters();
+    return this.#roomWaiters.wait(signal);
+  }
+
+  /** `atEndOfTurn` */
+  flush(): void {
+    SharedRun.endTurn();
+    this.#isFlushDue = false;
+    this.write();
+    if (this.#wantsDrain) this.#drained();
+  }
+
+  /** Gives what waits to the transport, if that has taken what it was given before: one write at a time, as far as the system takes it. */
+  protected write(): void {
+    const { outbox } = this.core;
+    const { length } = outbox;
+    if (length === 0 || this.#isHanding) return;
+    if (this.#takesNoMore) {
+      if (this.#promisedBytes > this.#handedBytes) this.#hasLost = true;
+      outbox.clear();
+      return;
+    }
+    const { transport } = this;
+    if (transport.bufferedBytes === 0) {
+      this.#hand(outbox.take(), length);
+      if (this.isWriteBroken) return;
+      const isTaken = transport.bufferedBytes === 0;
+      outbox.taken(isTaken, transport.releasesMemory);
+      if (isTaken) return;
+    }
+    const unsent = transport.bufferedBytes;
+    this.#watchWrites();
+    if (unsent + outbox.length > this.settings.controlBacklogBytes && !this.#isCongested) {
+      this.#isCongested = true;
+      this.core.setCongested(true);
+    }
+  }
+
+  /** `TransportSink` */
+  onWritten(): void {
+    this.#takenBytes = this.#handedBytes;
+    if (!this.#isHanding) this.#drained();
+  }
+
+  /** `TransportSink`: the peer's system takes nothing any more; what it sent before may still be unread. */
+  onWriteFailed(error: unknown): void {
+    if (this.isWriteBroken) return;
+    this.isWriteBroken = true;
+    if (!this.#hasTakenAll) this.#hasLost = true;
+    this.core.isOpen = false;
+    this.core.outbox.clear();
+    this.writeFailed(error);
+    this.stopSending();
+    // A handler that waits for room must wake up and find out; it may be what holds reading back.
+    this.inbox.drained();
+    this.#wantsDrain = false;
+  }
+
+  /** `TransportSink` */
+  onFinish(): void {
+    // The end of both sides is what counts.
+  }
+
+  /** Ends the transport after what was written. */
+  protected endTransport(): void {
+    this.#isEnding = true;
+    this.write();
+    if (this.unsentBytes > 0 || this.core.waitingBytes > 0 || this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.transport.end();
+  }
+
+  /** Cuts it. */
+  protected cutTransport(): void {
+    this.#hasEnded = true;
+    this.transport.destroy();
+  }
+
+  /** Cuts it, so that the peer is told by a reset where that can be done. */
+  protected resetTransport(): void {
+    this.#hasEnded = true;
+    this.transport.reset();
+  }
+
+  writeProgress(): WriteProgress {
+    return this.transport.progress();
+  }
+
+  get takenBytes(): number {
+    return this.#takenBytes;
+  }
+
+  /** True if the system has taken some of what waited here when this was asked last. */
+  protected hasTakenSome(): boolean {
+    const last = this.#lastProgress;
+    const progress = this.unsentBytes === 0 ? undefined : this.writeProgress();
+    this.#lastProgress = progress;
+    return last !== undefined && (progress === undefined || hasProgressed(last, progress));
+  }
+
+  unacknowledgedBytes(): Promise<number | undefined> {
+    return this.transport.unacknowledgedBytes();
+  }
+
+  #watchWrites(): void {
+    const { writeTimeoutMs } = this.settings;
+    if (writeTimeoutMs === 0) return;
+    this.#writeWatch ??= new WriteWatch(this, writeTimeoutMs);
+    this.#writeWatch.start();
+  }
+
+  /** The system has taken a write, or a flush has emptied our buffer. */
+  #drained(): void {
+    if (this.unsentBytes === 0) {
+      this.core.gone();
+      this.write();
+      if (this.#isCongested && this.bufferedAmount === 0) {
+        this.#isCongested = false;
+        this.core.setCongested(false);
+        this.write();
+      }
+    }
+    if (this.#takenWaiters !== undefined) this.#tellTaken(this.#takenWaiters);
+    if (this.#isEnding) this.endTransport();
+    if (!this.#wantsDrain || this.bufferedAmount > this.settings.writeBufferSize) return;
+    this.#wantsDrain = false;
+    this.#roomWaiters?.resolveAll();
+    this.inbox.drained();
+  }
+
+  #tellTaken(waiters: TakenWaiter[]): void {
+    const taken = this.#takenBytes;
+    while (waiters[0] !== undefined && waiters[0].until <= taken) waiters.shift()?.resolve();
+    if (waiters.length === 0) this.#takenWaiters = undefined;
+  }
+
+  /** The transport has closed, or nothing more can be written: whoever waits to send is told. */
+  protected stopSending(): void {
+    this.#writeWatch?.stop();
+    if (!this.#hasTakenAll) this.#hasLost = true;
+    this.core.outbox.clear();
+    for (const waiter of this.#takenWaiters ?? []) waiter.reject(this.closedError());
+    this.#takenWaiters = undefined;
+    this.#outgoing?.stop(this.closedError());
+    this.#roomWaiters?.rejectAll(this.closedError());
+    this.#roomWaiters = undefined;
+  }
+}
+
+function byteLengthOf(message: Message | PreparedMessage): number {
+  const content = message instanceof PreparedMessage ? message.message : message;
+  return typeof content === "string" ? Buffer.byteLength(content) : content.byteLength;
+}
+
+/** Here lent bytes would begin to wait. Who may cancel a call has its memory back before it is read. */
+function owned(message: Message, isCancelable: boolean): Message {
+  if (typeof message === "string") return message;
+  return isCancelable || isLentMemory(message) ? Buffer.from(message) : message;
+}
+
+/** JavaScript callers pass other views and buffers too; only what the view shows may leave. */
+function asMessage(message: unknown): Message {
+  if (typeof message === "string" || message instanceof Uint8Array) return message;
+  if (ArrayBuffer.isView(message))
+    return new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
+  if (message instanceof ArrayBuffer || message instanceof SharedArrayBuffer) return new Uint8Array(message);
+  throw new WebSocketError("invalid_argument", `a message is a string or bytes, not ${typeof message}`);
+}
+
+function ignore(): void {}

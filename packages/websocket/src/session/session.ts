@@ -1,0 +1,490 @@
+import type { Message, NetErrorParts } from "@zocalo/net";
+import {
+  checkPeriodMs,
+  Inbox,
+  type InboxSource,
+  MessageWatch,
+  type MessageWatchHost,
+  type Monitored,
+  monitor,
+  rejection,
+  told,
+  type Transport,
+  type TransportSink,
+  unmonitor,
+  WriteWatch,
+} from "@zocalo/net/transport";
+import { CLOSE } from "../core/close-code.ts";
+import type { Compression } from "../core/compression.ts";
+import { closeFault, Core, type CoreEvents } from "../core/core.ts";
+import type { Role } from "../core/frame.ts";
+import { Ending } from "./ending.ts";
+import { WebSocketError } from "../core/error.ts";
+import { Heartbeat, type HeartbeatHost } from "./heartbeat.ts";
+import type { ConnSettings } from "./options.ts";
+import { FLUSH_AT_BYTES, SendHalf } from "./send-half.ts";
+import type { MessagePart, ProtocolFailure } from "../core/receiver-sink.ts";
+
+const RESOLVED = Promise.resolve();
+
+/** Why the transport is not read: the application is behind, … */
+const BEHIND = 1;
+/** … or others have their turn. */
+const RESTING = 2;
+
+/** What a session knows of the outside. */
+export interface SessionOwner<C> {
+  readonly conn: C;
+  /** The transport has closed. Called once. */
+  readonly onEnded: ((conn: C) => void) | undefined;
+}
+
+/**
+ * One connection at work: a transport's bytes to a `Core`, its messages to an `Inbox`, what is sent back to the transport (see `SendHalf`), and the
+ * end of all that. The public face is `WebSocketConn`.
+ */
+export class Session<C>
+  extends SendHalf
+  implements CoreEvents, InboxSource, HeartbeatHost, Monitored, MessageWatchHost, TransportSink
+{
+  readonly core: Core;
+  /** Of messages; of their parts, if messages are streamed. */
+  readonly inbox: Inbox<Message | MessagePart>;
+  readonly #conn: C;
+  readonly #onEnded: ((conn: C) => void) | undefined;
+
+  /** `BEHIND`, `RESTING`, both or 0. */
+  #heldBackBy = 0;
+  messageNumber = 0;
+  #messageWatch: MessageWatch | undefined;
+  /** Keepalive asked for the peer then, and has heard nothing since; 0 if it has been heard. So the hot path needs no clock. */
+  #silentSince = 0;
+  seat = -1;
+  #heartbeat: Heartbeat | undefined;
+  #ending: Ending | undefined;
+
+  constructor(
+    transport: Transport,
+    role: Role,
+    settings: ConnSettings,
+    { conn, onEnded }: SessionOwner<C>,
+    compression: Compression | undefined,
+  ) {
+    super(transport, role, settings, compression);
+    this.#conn = conn;
+    this.#onEnded = onEnded;
+    this.core = new Core(role, this, settings.receive, compression, settings.isStreaming);
+    this.inbox = new Inbox(this, settings.inbox);
+    transport.prefersLent = true;
+    transport.attach(this);
+  }
+
+  /** Begins to read. `head`: what came behind the handshake. `answer`: an HTTP head that is sent before all else. */
+  start(head: Buffer, answer?: string): void {
+    if (answer !== undefined) this.writeAnswer(answer);
+    this.#startKeepalive();
+    if (head.length === 0) {
+      this.transport.resume();
+      return;
+    }
+    // Not at once: who asked for the connection gets it in a microtask, and may answer a message before a fault behind it is judged.
+    this.pause();
+    // A copy: the caller's memory is read no more after the call, and is never written to.
+    this.onBytes(Buffer.from(head), false);
+    setImmediate(() => this.resume());
+  }
+
+  // --- receiving
+
+  /** `TransportSink`. Hot path. */
+  onBytes(bytes: Uint8Array, isLent: boolean): boolean {
+    this.#silentSince = 0;
+    if (this.core.isDone) return true;
+    this.core.receive(asBuffer(bytes), isLent);
+    if (this.core.isPartway) this.#watchMessage();
+    // Node reads up to 32 full buffers in one turn; their answers must not pile up.
+    if (this.core.waitingBytes >= FLUSH_AT_BYTES) this.write();
+    return this.#heldBackBy === 0;
+  }
+
+  override flush(): void {
+    super.flush();
+    this.core.rest();
+  }
+
+  onMessage(message: Message, byteLength: number): void {
+    this.messageNumber = (this.messageNumber + 1) | 0;
+    this.inbox.push(message, byteLength);
+  }
+
+  onPart(part: MessagePart): void {
+    if (part.isLast) this.messageNumber = (this.messageNumber + 1) | 0;
+    this.inbox.push(part, part.bytes.length);
+  }
+
+  onPing(): void {
+    if (!this.core.isInMessage) this.messageNumber = (this.messageNumber + 1) | 0;
+    this.flushLater();
+  }
+
+  onPong(payload: Uint8Array): void {
+    if (!this.core.isInMessage) this.messageNumber = (this.messageNumber + 1) | 0;
+    this.#heartbeat?.pong(payload);
+  }
+
+  holdsEnd(): boolean {
+    // Whoever waits in `receive` gets a message in a microtask, and answers it then.
+    setImmediate(() => this.core.answerEnd());
+    return true;
+  }
+
+  onPeerClose(): void {
+    this.#endTransport();
+  }
+
+  onFailure({ closeCode, reason }: ProtocolFailure): void {
+    const said = `the peer broke the protocol: ${reason} (${closeCode})`;
+    this.#end.broken("protocol_error", said, undefined, closeCode);
+    this.#endTransport();
+  }
+
+  /** `Inbox`: the application is behind. */
+  pause(): void {
+    this.#holdBack(BEHIND);
+  }
+
+  /** `Inbox`: it has caught up. */
+  resume(): void {
+    this.#goOn(BEHIND);
+  }
+
+  /** Writing has failed, and what had arrived is still being read. */
+  get #isReadingOut(): boolean {
+    return this.isWriteBroken && !this.isTransportClosed && !this.#end.wasClosedHere;
+  }
+
+  onBusy(): void {
+    if (!this.core.isOpen && !this.#isReadingOut) return;
+    this.#holdBack(RESTING);
+    setImmediate(() => this.#goOn(RESTING));
+  }
+
+  #holdBack(reason: number): void {
+    if (!this.core.isOpen && !this.#isReadingOut) return;
+    this.#heldBackBy |= reason;
+    this.core.pauseReceiving();
+    this.transport.pause();
+  }
+
+  #goOn(reason: number): void {
+    if (this.#heldBackBy === 0) return;
+    this.#heldBackBy &= ~reason;
+    if (this.#heldBackBy !== 0) return;
+    this.core.resumeReceiving();
+    // What was resumed may have been held back again.
+    if (this.isHeldBack) return;
+    if (this.isTransportClosed) this.#finish();
+    else if (this.#ending?.hasEndedUnread) this.onEnd();
+    else this.transport.resume();
+  }
+
+  /** `Inbox`: the application's handler threw. */
+  fail(cause: unknown): void {
+    const isBroken = this.isWriteBroken || this.isTransportClosed;
+    if (isBroken && cause instanceof WebSocketError && cause.code === "closed") {
+      // A handler that waits for its `send` passes on that the connection has broken: why it has is the connection's to tell.
+      this.inbox.discard(this.#end.abnormal);
+    } else {
+      this.#end.broken("handler_failed", "the message handler threw", cause, CLOSE.internalError);
+    }
+    void this.#close(CLOSE.internalError, "");
+  }
+
+  route(): Pick<NetErrorParts, "network" | "localAddr" | "remoteAddr"> {
+    const { localAddr, remoteAddr } = this.transport;
+    return { network: "websocket", localAddr, remoteAddr };
+  }
+
+  // --- ping, keepalive
+
+  #startKeepalive(): void {
+    const { pingIntervalMs, pongTimeoutMs } = this.settings;
+    if (pingIntervalMs > 0) monitor(this, checkPeriodMs(pingIntervalMs, pongTimeoutMs));
+  }
+
+  #stopKeepalive(): void {
+    const { pingIntervalMs, pongTimeoutMs } = this.settings;
+    if (pingIntervalMs > 0) unmonitor(this, checkPeriodMs(pingIntervalMs, pongTimeoutMs));
+    this.#heartbeat?.stop(() => this.closedError());
+  }
+
+  checkPeer(now: number): void {
+    const since = this.#silentSince;
+    if (this.isHeldBack) {
+      this.#silentSince = 0; // Once it is read again it has a whole interval.
+      this.#beating.unread(now, since);
+    } else if (since === 0) {
+      this.#silentSince = now;
+      this.#heartbeat?.heard();
+    } else if (this.hasTakenSome()) {
+      // A peer that takes what waits for it is alive, if it says nothing, too.
+      this.#silentSince = now;
+      this.#heartbeat?.heard();
+    } else if (now - since >= this.settings.pingIntervalMs) {
+      this.#beating.silent(now);
+    }
+  }
+
+  get #beating(): Heartbeat {
+    return (this.#heartbeat ??= new Heartbeat(this));
+  }
+
+  ping(): Promise<number> {
+    return this.core.isOpen ? told(this.#beating.ping()) : rejection(this.closedError());
+  }
+
+  get roundTripMs(): number | undefined {
+    return this.#heartbeat?.roundTripMs;
+  }
+
+  get isHeldBack(): boolean {
+    return this.#heldBackBy !== 0;
+  }
+
+  get isSilent(): boolean {
+    return this.#silentSince !== 0;
+  }
+
+  sendPing(payload: Uint8Array): void {
+    this.core.ping(payload);
+    this.flushLater();
+  }
+
+  probeAfter(ms: number): void {
+    this.transport.keepAlive(ms);
+  }
+
+  peerIsGone(reason: string): void {
+    this.#end.broken("keepalive_timeout", reason);
+    this.cutTransport();
+  }
+
+  // --- the peer that does not complete a message
+
+  #watchMessage(): void {
+    const { messageTimeoutMs } = this.settings;
+    if (messageTimeoutMs === 0) return;
+    this.#messageWatch ??= new MessageWatch(this, messageTimeoutMs);
+    this.#messageWatch.start();
+  }
+
+  get isPartway(): boolean {
+    return this.core.isOpen && this.core.isPartway;
+  }
+
+  messageTimedOut(): void {
+    const reason = `the peer has begun a message and not completed it for ${this.settings.messageTimeoutMs} ms`;
+    this.#end.broken("message_timeout", reason, undefined, CLOSE.policyViolation);
+    void this.#close(CLOSE.policyViolation, "message not completed in time");
+  }
+
+  // --- the peer that does not read
+
+  writeTimedOut(): void {
+    const { writeTimeoutMs } = this.settings;
+    const reason = `the peer has taken nothing of what waits for it for ${writeTimeoutMs} ms`;
+    this.#end.broken("write_timeout", reason);
+    this.cutTransport();
+  }
+
+  /** `OutgoingStreams` */
+  breakOff(): void {
+    // The peer is gone, and what it sent before is still to be received.
+    if (this.isWriteBroken || this.isTransportClosed) return;
+    void this.#close(CLOSE.internalError, "");
+  }
+
+  // --- the end
+
+  /** True once the application has been told of the end. */
+  get isOver(): boolean {
+    return this.#ending?.isOver === true;
+  }
+
+  close(code: number, reason: string): Promise<void> {
+    const fault = closeFault(code, reason);
+    if (fault !== undefined) return rejection(new WebSocketError("invalid_argument", fault));
+    return this.#close(code, reason);
+  }
+
+  /** With an empty Close frame. */
+  closeWithoutCode(): Promise<void> {
+    return this.#close(CLOSE.noStatus, "");
+  }
+
+  #close(code: number, reason: string): Promise<void> {
+    const ending = this.#end;
+    if (ending.isOver) return this.hasLost ? rejection(ending.lostError) : RESOLVED;
+    const { closed } = ending;
+    if (this.core.sentClose === undefined) {
+      ending.wasClosedHere = true;
+      this.core.close(code, reason);
+      this.flushLater();
+      this.#startCloseTimer();
+      // To see the peer's Close frame; messages before it are dropped.
+      if (this.isTransportClosed) this.#finish();
+      else if (this.isWriteBroken) this.cutTransport();
+      else this.resume();
+    }
+    return closed;
+  }
+
+  abort(): void {
+    const ending = this.#end;
+    if (ending.isOver) return;
+    ending.wasClosedHere = true;
+    ending.broken("closed", "the connection was aborted by this side");
+    this.core.isOpen = false; // What is sent until the socket has closed goes nowhere.
+    this.resetTransport();
+    if (this.isTransportClosed) this.#finish();
+  }
+
+  /** All frames are exchanged. RFC 6455 §7.1.1: the server ends TCP first, and the client waits for it; a failed connection is ended by who noticed. */
+  #endTransport(): void {
+    this.#startCloseTimer();
+    this.write();
+    if (this.isTransportClosed) return;
+    if (this.#owesPeer) this.#watchLastWrites();
+    if (this.isWriteBroken) {
+      this.cutTransport(); // The peer has said its last, and hears nothing more.
+      return;
+    }
+    if (this.role === "server" || this.#end.hasCode || this.#end.hasEndedUnread) this.endTransport();
+    this.#heldBackBy = 0;
+    this.transport.resume(); // To see the end; the core ignores what comes before it.
+  }
+
+  #startCloseTimer(): void {
+    const ending = this.#end;
+    if (ending.timer !== undefined || this.isTransportClosed) return;
+    ending.timer = setTimeout(() => {
+      if (this.#owesPeer) {
+        ending.timer?.refresh();
+        return;
+      }
+      if (this.core.receivedClose === undefined) {
+        ending.broken("close_timeout", `the peer did not close within ${this.settings.closeTimeoutMs} ms`);
+      }
+      this.cutTransport();
+    }, this.settings.closeTimeoutMs);
+  }
+
+  /** The peer has closed, and some of what was sent before is still in this process. */
+  get #owesPeer(): boolean {
+    return this.core.receivedClose !== undefined && !this.#end.wasClosedHere && this.bufferedAmount > 0;
+  }
+
+  /** The peer gets what was sent before it closed, as slowly as it takes it. One that takes nothing for `closeTimeoutMs` is cut off. */
+  #watchLastWrites(): void {
+    const { closeTimeoutMs } = this.settings;
+    const unsentBytes = (): number => this.unsentBytes;
+    const ending = this.#end;
+    ending.watch = new WriteWatch(
+      {
+        get unsentBytes() {
+          return unsentBytes();
+        },
+        writeProgress: () => this.writeProgress(),
+        unacknowledgedBytes: () => this.unacknowledgedBytes(),
+        writeTimedOut: () => {
+          ending.broken("close_timeout", `the peer closed, and then took nothing for ${closeTimeoutMs} ms`);
+          this.cutTransport();
+        },
+      },
+      closeTimeoutMs,
+    );
+    ending.watch.start();
+  }
+
+  /** `TransportSink` */
+  onEnd(): void {
+    // What came before it may still be in the core, to be received and answered.
+    if (this.isHeldBack) {
+      this.#end.hasEndedUnread = true;
+      return;
+    }
+    if (this.core.isEndHeld) {
+      setImmediate(() => this.onEnd());
+      return;
+    }
+    // A WebSocket has no half-closed state: without a Close frame this is a broken connection.
+    if (this.core.isDone) this.endTransport();
+    else this.cutTransport();
+  }
+
+  /**
+   * `SendHalf`: the peer hears nothing more, mostly as it has reset the connection. What it said before, its Close frame included, may still be unread; behind that
+   * the system tells the end.
+   */
+  protected override writeFailed(error: unknown): void {
+    const ending = this.#end;
+    ending.transportError ??= error;
+    if (ending.wasClosedHere || this.core.isDone) {
+      this.cutTransport(); // Messages are not wanted any more, or none will come.
+    } else if (ending.timer === undefined) {
+      ending.timer = this.#untilReadOut();
+    }
+  }
+
+  /** Some systems do not report the end after a failed write: cut the transport once nothing has arrived for `closeTimeoutMs`. */
+  #untilReadOut(): NodeJS.Timeout {
+    let isMarked = false;
+    return setInterval(() => {
+      if (!this.isHeldBack && isMarked && this.isSilent) this.cutTransport();
+      isMarked = !this.isHeldBack;
+      // Whatever arrives makes it 0.
+      this.#silentSince = 1;
+    }, this.settings.closeTimeoutMs);
+  }
+
+  /** `TransportSink` */
+  onClose(error: unknown): void {
+    if (this.isTransportClosed) return;
+    this.isTransportClosed = true;
+    this.core.answerEnd();
+    this.core.isOpen = false;
+    const ending = this.#end;
+    ending.transportError ??= error;
+    clearTimeout(ending.timer);
+    ending.watch?.stop();
+    this.stopSending();
+    this.#messageWatch?.stop();
+    this.#stopKeepalive();
+    // What has arrived is still delivered before the end is.
+    if (!this.isHeldBack || ending.wasClosedHere) this.#finish();
+  }
+
+  #finish(): void {
+    const ending = this.#end;
+    if (ending.isOver) return;
+    this.compression?.close();
+    const info = ending.over(this.hasLost);
+    if (ending.wasClosedHere) this.inbox.discard(info);
+    else this.inbox.end(info);
+    ending.settle(this.hasLost ? ending.lostError : undefined);
+    this.#onEnded?.(this.#conn);
+  }
+
+  get #end(): Ending {
+    return (this.#ending ??= new Ending(this.core));
+  }
+
+  /** For calls on a connection that is over. */
+  closedError(): WebSocketError {
+    return this.#end.closedError;
+  }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
