@@ -9,7 +9,7 @@ const root = mkdtempSync(join(tmpdir(), "zocalo-find-tests-"));
 after(() => rmSync(root, { recursive: true }));
 
 for (const file of [
-  "packages/net/src/contracts/conn.ts",
+  "packages/net/src/conn.ts",
   "packages/net/src/conn.test.ts",
   "packages/net/test/deep/er.test.ts",
   "packages/net/dist/conn.test.ts",

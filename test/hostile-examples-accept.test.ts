@@ -14,8 +14,8 @@ test("every example meets strangers, but for those that have nothing to do with 
     "docs/guide-sockets.md: const [client, server] = pipe();",
     // Whose server is left to the reader.
     "packages/net/src/flow/accept-queue.ts: const queue = new AcceptQueue({ addr, stop: () => server.close() });",
-    'packages/net/src/contracts/addr.ts: parseAddr("tcp", "[::1]:53").port;',
-    'packages/net/src/contracts/addr.ts: splitHostPort("[::1]:http");',
+    'packages/net/src/contracts/parse-addr.ts: parseAddr("tcp", "[::1]:53").port;',
+    'packages/net/src/contracts/parse-addr.ts: splitHostPort("[::1]:http");',
     'packages/net/src/contracts/addr.ts: joinHostPort("::1", 53);',
     "packages/net/src/flow/address-limits.ts: const sessions = new AddressCounts(100, exemptSet(void 0));",
     // Of an interface and a sender that are not here.

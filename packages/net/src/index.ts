@@ -47,6 +47,7 @@ export {
   type PacketNetwork,
   type PacketOptions,
 } from "./udp/listen-packet.ts";
+export { listenPipe, type PipeListener, type PipeListenOptions } from "./listen-pipe.ts";
 export * from "./contracts/message-conn.ts";
 export type { Packet, PacketConn, PacketHandler, GroupOptions } from "./contracts/packet-conn.ts";
 export {

@@ -12,13 +12,13 @@ const page = readFileSync(fileURLToPath(new URL("../../../docs/api-websocket.md"
 
 /** The options of each interface, by the file that has it. */
 const optionFiles = {
-  ConnOptions: "options.ts",
-  UpgraderOptions: "upgrader.ts",
-  AttachOptions: "listen.ts",
-  ListenOptions: "listen.ts",
-  DialOptions: "dial.ts",
+  ConnOptions: "session/options.ts",
+  UpgraderOptions: "server/upgrader.ts",
+  AttachOptions: "server/listen.ts",
+  ListenOptions: "server/listen.ts",
+  DialOptions: "client/dial.ts",
   CompressionOptions: "handshake/deflate.ts",
-  GroupOptions: "group.ts",
+  GroupOptions: "server/group.ts",
 } as const;
 
 test("every export is on the page", () => {
@@ -84,7 +84,7 @@ test("each default on the page is that of the code, and each option has a unit a
 });
 
 test("every error code is on the page", () => {
-  const codes = [...readFileSync(join(source, "error.ts"), "utf8").matchAll(/^ {2}\| "(\w+)"/gm)];
+  const codes = [...readFileSync(join(source, "core/error.ts"), "utf8").matchAll(/^ {2}\| "(\w+)"/gm)];
   assert.ok(codes.length > 10);
   assert.deepEqual(
     codes.map(([, code]) => code).filter((code) => !page.includes(`| \`${code}\` |`)),

@@ -66,7 +66,7 @@ export class Witness implements AsyncDisposable {
     void this.#acceptAll();
   }
 
-  static async start(start: typeof listen, options: ListenOptions): Promise<Witness> {
+  static async start(start: typeof listenByHttp, options: ListenOptions): Promise<Witness> {
     return new Witness(await start(ANY_PORT, options), options.tls !== undefined);
   }
 

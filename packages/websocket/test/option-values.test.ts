@@ -60,6 +60,7 @@ const dialer = {
   maxRedirects: LEGAL.wholeFrom0,
   proxy: LEGAL.nothing,
   proxyTls: LEGAL.object,
+  conn: LEGAL.nothing,
   resolver: LEGAL.function,
   localAddress: LEGAL.nothing,
   attemptDelayMs: LEGAL.timeFrom0,

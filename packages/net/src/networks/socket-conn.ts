@@ -5,6 +5,7 @@ import { readIntoBuffer, remoteEnd, type SocketEnd, tcpBelowTls, watchEnd } from
 import { plainHost } from "../options/socket-options.ts";
 import { type RawConnection, SecuredTransport, SocketTransport } from "../stream/socket-transport.ts";
 import { StreamConn, type StreamConnOptions } from "../stream/stream-conn.ts";
+import { connBehind } from "../stream/web-streams.ts";
 import type { Transport } from "../contracts/transport.ts";
 
 /** Makes a connection of a socket of Node that has not been read, with the shared read buffer if it can. */
@@ -43,14 +44,18 @@ export function transportOf(stream: Duplex, remote: SocketEnd | undefined = peer
   stream.allowHalfOpen = true;
   const below = tcpBelowTls(stream);
   const transport = below === undefined ? new SocketTransport() : new SecuredTransport(below);
-  const remoteAddr = remote === undefined ? unnamed : ipAddr("tcp", plainHost(remote.host), remote.port);
-  transport.use({ socket: stream, localAddr: undefined, remoteAddr }, readIntoBuffer(stream, true));
+  const conn = stream instanceof Socket ? undefined : connBehind(stream);
+  const remoteAddr =
+    conn?.remoteAddr ?? (remote === undefined ? unnamed : ipAddr("tcp", plainHost(remote.host), remote.port));
+  transport.use({ socket: stream, localAddr: conn?.localAddr, remoteAddr }, readIntoBuffer(stream, true));
   return transport;
 }
 
-/** Where the peer of a stream is; `undefined` for one that is no TCP socket, or that has none any more. */
+/** Where the peer of a stream is; `undefined` for one that has no IP address, or none any more. */
 export function peerEnd(stream: Duplex): SocketEnd | undefined {
-  return stream instanceof Socket ? remoteEnd(stream) : undefined;
+  if (stream instanceof Socket) return remoteEnd(stream);
+  const remoteAddr = connBehind(stream)?.remoteAddr;
+  return remoteAddr !== undefined && "host" in remoteAddr ? remoteAddr : undefined;
 }
 
 /** Unix sockets are not asked for their path, and other streams have no address. */

@@ -1,7 +1,7 @@
 import { pipeAddr } from "../contracts/addr.ts";
 import type { Conn } from "../contracts/conn.ts";
 import { unlent } from "../memory/lent-memory.ts";
-import { StreamConn, type StreamConnOptions } from "./stream-conn.ts";
+import { StreamConn, type StreamConnOptions, type StreamConnOwner } from "./stream-conn.ts";
 import type { Transport, TransportSink, WriteProgress } from "../contracts/transport.ts";
 
 /** Bytes each direction of a pipe holds for a reader that is behind, as a socket buffer does. */
@@ -21,12 +21,20 @@ const PIECE_BYTES = 4096;
  * String(await b.read()); // "hola"
  */
 export function pipe(options?: Pick<StreamConnOptions, "closeTimeoutMs">): [Conn, Conn] {
+  return pipeOwnedBy(undefined, options?.closeTimeoutMs);
+}
+
+/** A pipe whose second end has an owner. */
+export function pipeOwnedBy(
+  owner: StreamConnOwner | undefined,
+  closeTimeoutMs?: number,
+): [StreamConn, StreamConn] {
   const a = new PipeEnd();
   const b = new PipeEnd();
   a.connect(b);
   b.connect(a);
-  const connOptions = { network: "pipe", closeTimeoutMs: options?.closeTimeoutMs };
-  return [new StreamConn(a, connOptions), new StreamConn(b, connOptions)];
+  const options = { network: "pipe", closeTimeoutMs };
+  return [new StreamConn(a, options), new StreamConn(b, { ...options, owner })];
 }
 
 /** One end. Events reach the receiver in a later turn of the event loop, as from a socket: no write ever calls a reader. */

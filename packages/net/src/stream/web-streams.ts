@@ -94,7 +94,15 @@ export function toNodeStream(conn: Conn): Duplex {
     },
   });
   ownWhatIsLent(duplex);
+  connsBehind.set(duplex, conn);
   return duplex;
+}
+
+const connsBehind = new WeakMap<Duplex, Conn>();
+
+/** The connection that a stream of `toNodeStream` stands for. */
+export function connBehind(stream: Duplex): Conn | undefined {
+  return connsBehind.get(stream);
 }
 
 /** A stream of Node's keeps what it is given until its turn: here lent bytes would begin to wait. */

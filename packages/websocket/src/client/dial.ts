@@ -1,13 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { checkServerIdentity, type ConnectionOptions } from "node:tls";
-import { NetError, printable, type Resolver } from "@zocalo/net";
+import { type Conn, NetError, printable, type Resolver, toNodeStream } from "@zocalo/net";
 import {
   checkConnectionOptions,
   checkKind,
   checkNames,
   checkSignal,
+  shown,
   transportOf,
 } from "@zocalo/net/transport";
 import { WebSocketConn } from "../session/conn.ts";
@@ -59,6 +61,11 @@ export interface DialOptions extends ConnOptions {
   readonly proxy?: string | URL | undefined;
   /** TLS options for an `https:` proxy, as `tls`; those of `tls` are for the server alone. */
   readonly proxyTls?: ConnectionOptions | undefined;
+  /**
+   * A connection to speak over, in place of one that is dialled: on a Unix socket, a pipe, by way of something of your own. `wss:` does TLS over it. It is this one's from
+   * then on, and is closed where dialing fails, unless for its arguments. Redirects are refused, and neither `proxy` nor `tls.socket` may be given. Default: dial the host of the URL.
+   */
+  readonly conn?: Conn | undefined;
   /** Finds the addresses of the host; of the proxy's host if there is a proxy, which finds the server itself. Default: the system's own way. */
   readonly resolver?: Resolver | undefined;
   /** The address to dial from, `"10.0.0.5:0"`; port 0 lets the system choose. Default: the system chooses. */
@@ -84,6 +91,7 @@ const dialOptionNames: Readonly<Record<keyof DialOptions, 1>> = {
   maxRedirects: 1,
   proxy: 1,
   proxyTls: 1,
+  conn: 1,
   resolver: 1,
   localAddress: 1,
   attemptDelayMs: 1,
@@ -122,8 +130,12 @@ export async function dial(url: string | URL, given: DialOptions = {}): Promise<
         const message = `${target.host} answered ${status} and redirects to ${shownUrl(location)}${followed}`;
         throw new WebSocketError("refused", message, { status });
       }
-      if (words.tls?.socket !== undefined && proxy === undefined && target.protocol === "https:") {
-        const message = `${target.host} redirects to ${shownUrl(location)}, and tls.socket leads to nobody else`;
+      const only = options.conn !== undefined ? "conn" : "tls.socket";
+      if (
+        options.conn !== undefined ||
+        (words.tls?.socket !== undefined && proxy === undefined && target.protocol === "https:")
+      ) {
+        const message = `${target.host} redirects to ${shownUrl(location)}, and ${only} leads to nobody else`;
         throw new WebSocketError("refused", message, { status });
       }
       const from = target;
@@ -146,8 +158,10 @@ export async function dial(url: string | URL, given: DialOptions = {}): Promise<
     socket.destroy();
     throw new WebSocketError("handshake_failed", `bad answer from ${name}: ${answer.fault}`);
   }
-  socket.setNoDelay(true);
-  socket.setTimeout(0);
+  if (socket instanceof Socket) {
+    socket.setNoDelay(true);
+    socket.setTimeout(0);
+  }
   const { subprotocol, deflate, extensions } = answer;
   const conn = new WebSocketConn({
     transport: transportOf(socket),
@@ -211,13 +225,27 @@ export function checkedDialOptions(options: DialOptions): DialOptions {
     checkKind("dial", "localAddress", options.localAddress, "string");
     checkSignal("dial", options.signal);
     if (options.headers !== undefined) checkHeaders("dial", options.headers);
-    const { tls, proxyTls } = options;
+    const { tls, proxyTls, conn, proxy } = options;
+    if (conn !== undefined && !isConn(conn)) {
+      throw new WebSocketError("invalid_argument", `conn ${shown(conn)} is not a connection of @zocalo/net`);
+    }
+    if (conn !== undefined && (proxy !== undefined || tls?.socket !== undefined)) {
+      const other = proxy === undefined ? "tls.socket" : "proxy";
+      throw new WebSocketError("invalid_argument", `conn is already connected: it cannot go with ${other}`);
+    }
     return {
       ...options,
       tls: tls === undefined ? undefined : checkConnectionOptions("tls", tls),
       proxyTls: proxyTls === undefined ? undefined : checkConnectionOptions("proxyTls", proxyTls),
     };
   });
+}
+
+/** Not by its class: another copy of the package has another one. */
+function isConn(value: object): boolean {
+  return ["read", "write", "closeWrite", "abort"].every(
+    (name) => typeof Reflect.get(Object(value), name) === "function",
+  );
 }
 
 /** What `check` answers; its NetError is told as an error of this package. @throws WebSocketError `invalid_argument`. */
@@ -233,7 +261,7 @@ function checked<T>(check: () => T): T {
 
 interface Answer {
   readonly response: IncomingMessage;
-  readonly socket: Socket;
+  readonly socket: Duplex;
   readonly head: Buffer;
   /** Who answered, for messages. */
   readonly name: string;
@@ -279,7 +307,11 @@ async function ask(
 ): Promise<Answer | Redirect> {
   const { proxyTls } = options;
   let connected: Connected;
-  if (proxy !== undefined) {
+  if (options.conn !== undefined) {
+    const socket = toNodeStream(options.conn);
+    socket.on("error", ignore); // As those of `connectTcp`.
+    connected = { socket, name: target.host };
+  } else if (proxy !== undefined) {
     const ownTls = proxy.protocol === "https:" ? proxyTls : undefined;
     connected = await openTunnel(proxy, target, connectOptions(options, ownTls), ownTls, limits);
   } else if (target.protocol === "https:" && tls?.socket) {
@@ -347,7 +379,7 @@ function exchange(
       const message = `${name} sent more than ${MAX_INTERIM_ANSWERS} interim answers`;
       failed(new WebSocketError("handshake_failed", message));
     });
-    request.on("upgrade", (response, socket: Socket, head) => done({ response, socket, head, name, key }));
+    request.on("upgrade", (response, socket: Duplex, head) => done({ response, socket, head, name, key }));
     request.on("response", (response) => {
       const { statusCode: status, statusMessage } = response;
       const { location } = response.headers;
@@ -394,3 +426,5 @@ function requestHeaders(
   if (subprotocols.length > 0) headers["Sec-WebSocket-Protocol"] = subprotocols.join(", ");
   return headers;
 }
+
+function ignore(): void {}

@@ -1,4 +1,5 @@
 import { type OnReadOpts, type Server, Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { poison } from "@zocalo/net/transport";
 
 /**
@@ -32,7 +33,7 @@ export interface FirstReader {
 export const firstReaderOf: unique symbol = Symbol("first reader");
 
 /** A socket that `acceptSockets` may have made. */
-export type AcceptedSocket = Socket & { [firstReaderOf]?: FirstReader | undefined };
+export type AcceptedSocket = Duplex & { [firstReaderOf]?: FirstReader | undefined };
 
 /** libuv asks for this much on each read, in bytes. */
 const READ_BYTES = 65_536;

@@ -1,5 +1,6 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { type AcceptedSocket, acceptSockets, type FirstReader, firstReaderOf } from "./accept-sockets.ts";
 import type { AddressLimits, Holder } from "@zocalo/net";
 import { peerEnd, Roster, type Seated, type SocketEnd } from "@zocalo/net/transport";
@@ -9,12 +10,12 @@ import { hostOfEnd } from "./upgrader.ts";
 const TIMED_OUT = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n";
 
 /** Looks at what came first on a connection. `true`: it is taken, and nobody else may use it. The bytes are lent: their memory will be used again. */
-export type Take = (bytes: Buffer, socket: Socket, remote: SocketEnd | undefined) => boolean;
+export type Take = (bytes: Buffer, socket: Duplex, remote: SocketEnd | undefined) => boolean;
 
 /** Does a TLS handshake. Resolves with `undefined` if it failed; then the socket is destroyed. Never rejects. */
 export type Secure = (socket: Socket) => Promise<Socket | undefined>;
 
-type ToHttp = (this: Server, socket: Socket) => void;
+type ToHttp = (this: Server, socket: Duplex) => void;
 
 /** How often to look for connections that have had `timeoutMs`, in whole milliseconds: `node:http` takes no others. */
 export function checkIntervalMs(timeoutMs: number): number {
@@ -46,6 +47,8 @@ export class FirstBytes {
   readonly #atHttp = new Map<object, Arrival>();
   /** Sockets in a TLS handshake. */
   readonly #shaking = new Set<Socket>();
+  /** Upgrades may be read here, and not by `node:http`. */
+  readonly #reads = !isOff;
   readonly #intervalMs: number;
   /** How many checks a connection that is no WebSocket lives to see. */
   readonly #checks: number;
@@ -115,7 +118,12 @@ export class FirstBytes {
     if (secured?.destroyed === false) next(secured);
   }
 
-  #arrived(socket: Socket, isAcceptedHere: boolean): void {
+  /** A connection that did not come by the server's own socket. */
+  arrived(socket: Duplex): void {
+    this.#arrived(socket, false);
+  }
+
+  #arrived(socket: Duplex, isAcceptedHere: boolean): void {
     const { halfOpen } = this.#limits;
     const remote = peerEnd(socket);
     const holder = halfOpen.take(hostOfEnd(remote));
@@ -129,14 +137,15 @@ export class FirstBytes {
   /** `Arrival`: these are its first bytes. */
   came(arrival: Arrival, bytes: Buffer): void {
     const { socket, remote } = arrival;
-    if (this.#take(bytes, socket, remote)) return this.gone(arrival);
+    if (this.#reads && this.#take(bytes, socket, remote)) return this.gone(arrival);
     this.#atHttp.set(socket, arrival);
     const closed = (): void => this.gone(arrival);
     socket.on("close", closed);
     arrival.forget = () => socket.off("close", closed);
     socket.pause();
     socket.unshift(Buffer.from(bytes));
-    this.#toHttp?.call(this.#server, socket);
+    if (this.#toHttp === undefined) this.#server.emit("connection", socket);
+    else this.#toHttp.call(this.#server, socket);
     socket.resume();
   }
 
@@ -173,7 +182,7 @@ class Arrival implements FirstReader, Seated {
 
   constructor(
     door: FirstBytes,
-    socket: Socket,
+    socket: Duplex,
     remote: SocketEnd | undefined,
     holder: Holder,
     isAcceptedHere: boolean,
@@ -218,7 +227,7 @@ class Arrival implements FirstReader, Seated {
   }
 }
 
-function cut(socket: Socket): void {
+function cut(socket: Duplex): void {
   socket.on("error", ignore).destroy();
 }
 

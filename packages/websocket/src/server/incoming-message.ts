@@ -1,5 +1,6 @@
 import { IncomingMessage, type Server } from "node:http";
 import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { HandshakeRequest } from "../handshake/fields.ts";
 
 /**
@@ -38,12 +39,12 @@ export function setIncomingMessage(isOn: boolean): void {
 /** What the `upgrade` event of `server` would bring for a GET of HTTP/1.1 that came over `socket`; `undefined` if it cannot be made here. */
 export function incomingMessage(
   { url = "", rawHeaders }: HandshakeRequest,
-  socket: Socket,
+  socket: Duplex,
   server: Server,
 ): IncomingMessage | undefined {
   if (!isPossible) return undefined;
   Reflect.set(socket, "server", server);
-  const message = new IncomingMessage(socket);
+  const message = new IncomingMessage(socket as Socket); // Node's parser gives it whatever stream came, too.
   message.httpVersionMajor = 1;
   message.httpVersionMinor = 1;
   message.httpVersion = "1.1";

@@ -1,14 +1,8 @@
-import {
-  createServer,
-  type IncomingMessage,
-  maxHeaderSize,
-  type Server,
-  type ServerResponse,
-} from "node:http";
-import type { Socket } from "node:net";
+import { createServer, type IncomingMessage, maxHeaderSize, type Server } from "node:http";
 import type { Duplex } from "node:stream";
 import {
   type Addr,
+  type Conn,
   type Deadline,
   ipAddr,
   type Listener,
@@ -25,6 +19,7 @@ import {
   checkTlsServerOptions,
   netErrorFrom,
   peerEnd,
+  shown,
   type SocketEnd,
   tell,
   TlsHandshakes,
@@ -36,7 +31,9 @@ import { checkIntervalMs, FirstBytes, type Secure, type Take } from "./first-byt
 import { HostNames } from "../handshake/host-names.ts";
 import type { Refusal } from "../handshake/server.ts";
 import { readRequestHead } from "../handshake/request-head.ts";
-import { pathOf, toOriginForm } from "../handshake/target.ts";
+import { connStream } from "./conn-stream.ts";
+import { plainRequests } from "./plain-requests.ts";
+import { addRoute, isAt, removeRoute, type Route } from "./routes.ts";
 import { incomingMessage } from "./incoming-message.ts";
 import { handshakeTimeout } from "../session/options.ts";
 import { refuse } from "./refuse.ts";
@@ -95,49 +92,25 @@ const listenOptionNames: Readonly<Record<keyof ListenOptions, 1>> = {
 };
 
 /**
- * Requests of one connection that are no upgrade and wait for their answers; with one more it is cut. Node takes up to 2 MiB of them before it
- * is anybody else's turn.
- */
-const MAX_UNANSWERED = 16;
-
-/**
  * Listens for WebSocket connections on a server of its own. Requests that are no upgrade get 426, other paths 404, a repeated or malformed `Host` 400.
  *
- * @param address as in Go: `":8080"`, `"127.0.0.1:0"`. A host name in it is a name of this server, as if it stood in `allowedHosts`.
+ * @param address as in Go: `":8080"`, `"127.0.0.1:0"`. A host name in it is a name of this server, as if it stood in `allowedHosts`. Or a listener of `@zocalo/net`, on any network: a Unix
+ *   socket, TLS, TCP behind a proxy that speaks the PROXY protocol. It is this one's from then on, and is closed with it; its limits hold before those of this one. Each upgrade takes
+ *   some more time that way: the connections are streams to `node:http`.
  * @throws NetError through the promise, as `listen` of `@zocalo/net`: `invalid_address`, `address_in_use`, `address_not_available`, `permission`, …
  * @example
  * const listener = await listen(":8080", { path: "/ws" });
  * for await (const conn of listener) conn.serve({ message: (message) => conn.send(message) });
  */
-export async function listen(address: string, given: ListenOptions = {}): Promise<Listener<WebSocketConn>> {
+export async function listen(
+  address: string | Listener<Conn>,
+  given: ListenOptions = {},
+): Promise<Listener<WebSocketConn>> {
+  if (typeof address === "object" && address !== null) return listenOver(address, given);
   const { host, port } = parseAddr("tcp", address, "listen");
   const options = { ...given, allowedHosts: HostNames.ofListener(host, given.allowedHosts) };
   checkAttachOptions(options); // Before the port is taken: nobody could give it back.
   const handshakeTimeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
-  const httpOptions = {
-    // Whoever sends its request slowly, or never ends it, is cut off.
-    headersTimeout: handshakeTimeoutMs,
-    requestTimeout: handshakeTimeoutMs,
-    connectionsCheckingInterval: checkIntervalMs(handshakeTimeoutMs),
-    keepAliveTimeout: handshakeTimeoutMs,
-  };
-  const unanswered = new WeakMap<object, number>();
-  const answer = (request: IncomingMessage, response: ServerResponse): void => {
-    const { socket } = request;
-    const waiting = unanswered.get(socket) ?? 0;
-    if (waiting >= MAX_UNANSWERED) socket.destroy();
-    if (socket.destroyed) return;
-    unanswered.set(socket, waiting + 1);
-    response.once("close", () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
-    const isForSomebody = toOriginForm(request);
-    const [status, words] = !isForSomebody
-      ? ([400, "there must be one valid Host"] as const)
-      : isAt(options.path, request.url)
-        ? ([426, "WebSocket only"] as const)
-        : ([404, "not found"] as const);
-    if (status === 426) response.setHeader("Upgrade", "websocket");
-    response.writeHead(status, { "Content-Type": "text/plain" }).end(`${words}\n`);
-  };
   const site = { op: "listen", network: "websocket", localAddr: ipAddr("tcp", host, port) } as const;
   if (options.tls !== undefined) checkTlsServerOptions(options.tls);
   checkKind("listen", "onTlsRefused", options.onTlsRefused, "function");
@@ -146,7 +119,7 @@ export async function listen(address: string, given: ListenOptions = {}): Promis
     handshakeTimeoutMs: options.tls.handshakeTimeoutMs ?? handshakeTimeoutMs,
   };
   const handshakes = tls && (await TlsHandshakes.of(tls, site));
-  const server = createServer(httpOptions, answer);
+  const server = httpServer(options.path, handshakeTimeoutMs);
   const upgrader = new Upgrader(options, listenOptionNames); // Before the port is taken: it may throw.
   await new Promise<void>((resolve, reject) => {
     const failed = (error: Error): void => reject(netErrorFrom(error, site));
@@ -162,10 +135,60 @@ export async function listen(address: string, given: ListenOptions = {}): Promis
     firstBytes.stop();
   };
   const asked = (socket: Duplex): void => firstBytes.asked(socket);
-  const listener: WebSocketListener = new WebSocketListener(server, upgrader, options, { stop, asked });
+  const listener: WebSocketListener = new WebSocketListener(
+    server,
+    listeningAddr(server),
+    upgrader,
+    options,
+    { stop, asked },
+  );
   const take: Take = (bytes, socket, remote) => listener.take(server, bytes, socket, remote);
   const secure = handshakes && secureBy(handshakes, listener.addr, options.onTlsRefused);
   const firstBytes = new FirstBytes(server, handshakeTimeoutMs, upgrader.limits, take, secure);
+  return listener;
+}
+
+/** A server that answers all but upgrades, and cuts off whoever sends its request slowly, or never ends it. */
+function httpServer(path: string | undefined, timeoutMs: number): Server {
+  const options = {
+    headersTimeout: timeoutMs,
+    requestTimeout: timeoutMs,
+    connectionsCheckingInterval: checkIntervalMs(timeoutMs),
+    keepAliveTimeout: timeoutMs,
+  };
+  return createServer(options, plainRequests(path));
+}
+
+/** Names of options that are for a listener to have, not for one that stands on it. */
+const OF_THE_LISTENER = ["tls", "onTlsRefused", "maxHandshakesPerAddress"] as const;
+
+/** `listen` on what listens already. */
+function listenOver(below: Listener<Conn>, given: ListenOptions): Listener<WebSocketConn> {
+  const { addr } = below;
+  if (typeof below.accept !== "function" || typeof addr !== "object") {
+    const message = `${shown(below)} is neither an address nor a listener of @zocalo/net`;
+    throw new WebSocketError("invalid_argument", message);
+  }
+  for (const name of OF_THE_LISTENER) {
+    if (given[name] === undefined) continue;
+    const message = `${name} is for the listener below, such as listen("tls", …) of @zocalo/net, and not for one that stands on it`;
+    throw new WebSocketError("invalid_argument", message);
+  }
+  const host = "host" in addr ? addr.host : "";
+  const options = { ...given, allowedHosts: HostNames.ofListener(host, given.allowedHosts) };
+  checkAttachOptions(options);
+  const handshakeTimeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
+  const server = httpServer(options.path, handshakeTimeoutMs);
+  const upgrader = new Upgrader(options, listenOptionNames);
+  const stop = (): void => {
+    below.close().catch(ignore); // What still waited for `accept` there is closed by it.
+    firstBytes.stop();
+  };
+  const asked = (socket: Duplex): void => firstBytes.asked(socket);
+  const listener = new WebSocketListener(server, addr, upgrader, options, { stop, asked });
+  const take: Take = (bytes, socket, remote) => listener.take(server, bytes, socket, remote);
+  const firstBytes = new FirstBytes(server, handshakeTimeoutMs, upgrader.limits, take, undefined);
+  void listener.acceptFrom(below, (conn) => firstBytes.arrived(connStream(conn)));
   return listener;
 }
 
@@ -198,7 +221,8 @@ function secureBy(
  */
 export function attach(server: Server, options: AttachOptions = {}): Listener<WebSocketConn> {
   checkAttachOptions(options);
-  return new WebSocketListener(server, new Upgrader(options, attachOptionNames), options, {
+  const upgrader = new Upgrader(options, attachOptionNames);
+  return new WebSocketListener(server, listeningAddr(server), upgrader, options, {
     stop: ignore,
     asked: ignore,
   });
@@ -227,8 +251,8 @@ class WebSocketListener implements Listener<WebSocketConn> {
   readonly #options: AttachOptions;
   readonly #queue: AcceptQueue<WebSocketConn>;
 
-  constructor(server: Server, upgrader: Upgrader, options: AttachOptions, door: Door) {
-    this.addr = listeningAddr(server);
+  constructor(server: Server, addr: Addr, upgrader: Upgrader, options: AttachOptions, door: Door) {
+    this.addr = addr;
     this.#upgrader = upgrader;
     upgrader.onEnded = (conn) => this.#queue.ended(conn);
     upgrader.refusalNow = (remote) => this.#refusalFor(hostOfEnd(remote));
@@ -253,6 +277,16 @@ class WebSocketListener implements Listener<WebSocketConn> {
       },
     });
     addRoute(server, route);
+  }
+
+  /** Takes what `below` accepts until that ends. */
+  async acceptFrom(below: Listener<Conn>, arrived: (conn: Conn) => void): Promise<void> {
+    try {
+      for await (const conn of below) arrived(conn);
+      await this.#queue.close();
+    } catch (error) {
+      this.#queue.fail(netErrorFrom(error, { op: "accept", network: "websocket", localAddr: this.addr }));
+    }
   }
 
   accept(options?: WaitOptions): Promise<WebSocketConn> {
@@ -283,7 +317,7 @@ class WebSocketListener implements Listener<WebSocketConn> {
   }
 
   /** `FirstBytes`: upgrades what is read without doubt, or refuses it, just as if it had come by `upgrade`. False: nothing was done. */
-  take(server: Server, bytes: Buffer, socket: Socket, remote: SocketEnd | undefined): boolean {
+  take(server: Server, bytes: Buffer, socket: Duplex, remote: SocketEnd | undefined): boolean {
     const request = readRequestHead(bytes, maxHeaderSize);
     if (request === undefined || !isAt(this.#options.path, request.url)) return false;
     const rest = bytes.subarray(request.byteLength);
@@ -343,52 +377,6 @@ const addressFullRefusal: Refusal = {
   reason: "too many connections from this address wait",
   headers: { "Retry-After": "1" },
 };
-
-interface Route {
-  readonly path: string | undefined;
-  accept(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-}
-
-/** All listeners attached to one server: somebody has to answer when no path fits. */
-interface Routes {
-  readonly list: Route[];
-  readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
-}
-
-const routesOf = new WeakMap<Server, Routes>();
-
-function addRoute(server: Server, route: Route): void {
-  let routes = routesOf.get(server);
-  if (routes === undefined) {
-    const list: Route[] = [];
-    const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-      const found = list.find((candidate) => isAt(candidate.path, request.url));
-      if (found !== undefined) {
-        found.accept(request, socket, head);
-      } else if (server.listenerCount("upgrade") === 1) {
-        refuse(socket, { status: 404, reason: "no WebSocket here" });
-      }
-    };
-    routes = { list, onUpgrade };
-    routesOf.set(server, routes);
-    server.on("upgrade", onUpgrade);
-  }
-  routes.list.push(route);
-}
-
-function removeRoute(server: Server, route: Route): void {
-  const routes = routesOf.get(server);
-  if (routes === undefined) return;
-  const at = routes.list.indexOf(route);
-  if (at !== -1) routes.list.splice(at, 1);
-  if (routes.list.length > 0) return;
-  server.off("upgrade", routes.onUpgrade);
-  routesOf.delete(server);
-}
-
-function isAt(path: string | undefined, url: string | undefined): boolean {
-  return path === undefined || pathOf(url) === path;
-}
 
 function listeningAddr(server: Server): Addr {
   const address = server.address();

@@ -1,0 +1,264 @@
+// WebSockets on whatever listens: Unix sockets, TLS, TCP behind a PROXY header, and memory.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { request } from "node:http";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import * as net from "@zocalo/net";
+import { WebSocket } from "ws";
+import { dial, type ListenOptions, listen, type WebSocketConn, WebSocketError } from "../src/index.ts";
+import { setFirstBytes } from "../src/server/first-bytes.ts";
+import { selfSigned } from "./certificate.ts";
+import { echoAll, RawPeer, upgradeRequest } from "./peers.ts";
+
+const identity = selfSigned("IP:127.0.0.1");
+
+function socketPath(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "zocalo-ws-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  return join(directory, "ws.sock");
+}
+
+/** A listener of a network, and how a WebSocket is made to it. */
+interface Network {
+  readonly name: string;
+  listen(t: TestContext): Promise<{
+    readonly below: net.Listener<net.Conn>;
+    dial(options?: Parameters<typeof dial>[1]): Promise<WebSocketConn>;
+    /** As the server sees it. */
+    readonly peer: RegExp;
+  }>;
+}
+
+const networks: readonly Network[] = [
+  {
+    name: "a Unix socket",
+    async listen(t) {
+      const path = socketPath(t);
+      const below = await net.listen("unix", path);
+      return {
+        below,
+        dial: async (options) =>
+          dial("ws://localhost/ws", { ...options, conn: await net.dial("unix", path) }),
+        peer: /^$/,
+      };
+    },
+  },
+  {
+    name: "TLS",
+    async listen() {
+      const below = await net.listen("tls", "127.0.0.1:0", identity);
+      return {
+        below,
+        dial: (options) => dial(`wss://${String(below.addr)}/ws`, { ...options, tls: { ca: identity.cert } }),
+        peer: /^127\.0\.0\.1:\d+$/,
+      };
+    },
+  },
+  {
+    name: "TCP behind a PROXY header",
+    async listen() {
+      const below = await net.listen("tcp", "127.0.0.1:0", { proxyProtocol: { trusted: ["127.0.0.1"] } });
+      return {
+        below,
+        async dial(options) {
+          const conn = await net.dial("tcp", String(below.addr));
+          await conn.write(Buffer.from("PROXY TCP4 192.0.2.7 127.0.0.1 4711 80\r\n"));
+          return dial(`ws://${String(below.addr)}/ws`, { ...options, conn });
+        },
+        peer: /^192\.0\.2\.7:4711$/,
+      };
+    },
+  },
+  {
+    name: "memory",
+    async listen() {
+      const below = net.listenPipe();
+      return {
+        below,
+        dial: async (options) => dial("ws://localhost/ws", { ...options, conn: await below.dial() }),
+        peer: /^pipe$/,
+      };
+    },
+  },
+];
+
+for (const way of ["", ", all read by node:http"]) {
+  for (const network of networks) {
+    test(`a WebSocket over ${network.name}${way}`, async (t) => {
+      const over = await network.listen(t);
+      const { below, peer } = over;
+      if (way !== "") setFirstBytes(false);
+      const listener = await listen(below, { path: "/ws", compression: true });
+      setFirstBytes(true);
+      assert.equal(String(listener.addr), String(below.addr));
+      const dialing = over.dial({ compression: true });
+      const server = await listener.accept();
+      const client = await dialing;
+      assert.match(String(server.peer.addr), peer);
+      assert.equal(server.peer.request?.url, "/ws");
+      server.serve({ message: (message) => server.send(message) });
+      const large = Buffer.alloc(1_048_576, "0123456789abcdef");
+      for (const message of [
+        "hola",
+        "",
+        large.toString(),
+        new Uint8Array([1, 2, 3]),
+        new Uint8Array(large),
+      ]) {
+        await client.send(message);
+        assert.deepEqual(await client.receive(), message);
+      }
+      await client.close(4001, "done");
+      await listener.close();
+      await assert.rejects(below.accept(), { code: "closed" });
+    });
+  }
+}
+
+test("over memory a slow reader holds the sender back, and gets all", async () => {
+  const below = net.listenPipe();
+  await using listener = await listen(below);
+  const dialing = below.dial().then((conn) => dial("ws://localhost/", { conn }));
+  const server = await listener.accept();
+  const client = await dialing;
+  const message = Buffer.alloc(65_536, 7);
+  let outcome = server.trySend(message);
+  let sent = 1;
+  for (; outcome !== "refused"; sent++) outcome = server.trySend(message);
+  assert.ok(sent < 1_000, `${sent} messages were taken for a peer that reads nothing`);
+  for (let read = 1; read < sent; read++) {
+    assert.deepEqual(Buffer.from((await client.receive()) as Uint8Array), message);
+  }
+  client.abort();
+  server.abort();
+});
+
+test("abort cuts the connection below", async () => {
+  const below = net.listenPipe();
+  await using listener = await listen(below);
+  const conn = await below.dial();
+  const dialing = dial("ws://localhost/", { conn });
+  const server = await listener.accept();
+  const client = await dialing;
+  server.abort();
+  await assert.rejects(client.receive());
+  await assert.rejects(conn.write(Buffer.from("x")));
+});
+
+test("what is no upgrade is answered, one path and another", async (t) => {
+  const socketPathOf = socketPath(t);
+  await using listener = await listen(await net.listen("unix", socketPathOf), { path: "/ws" });
+  void echoAll(listener);
+  for (const [path, status] of [
+    ["/ws", 426],
+    ["/other", 404],
+  ] as const) {
+    const [response] = await once(request({ socketPath: socketPathOf, path }).end(), "response");
+    assert.equal(response.statusCode, status);
+    response.resume();
+  }
+});
+
+test("the client of another library is served over a Unix socket", async (t) => {
+  const path = socketPath(t);
+  await using listener = await listen(await net.listen("unix", path));
+  void echoAll(listener);
+  const client = new WebSocket(`ws+unix://${path}:/`);
+  await once(client, "open");
+  client.send("hola");
+  const [data] = await once(client, "message");
+  assert.equal(String(data), "hola");
+  client.terminate();
+});
+
+test("an application's functions see a request whose socket has addresses", async () => {
+  const below = await net.listen("tcp", "127.0.0.1:0");
+  const seen: unknown[] = [];
+  await using listener = await listen(below, {
+    authorize: ({ socket, url }) => {
+      seen.push(socket.remoteAddress, socket.localAddress, url);
+      return undefined;
+    },
+  });
+  const client = await dial(`ws://${String(listener.addr)}/who`);
+  assert.deepEqual(seen, ["127.0.0.1", "127.0.0.1", "/who"]);
+  client.abort();
+});
+
+test("a page of another name is refused on an inner address as on every other", async () => {
+  await using listener = await listen(await net.listen("tcp", "127.0.0.1:0"));
+  const peer = await RawPeer.connect((listener.addr as net.IpAddr).port);
+  peer.write(upgradeRequest({ Host: "evil.example", Origin: "http://evil.example" }));
+  assert.match(await peer.head(), /^HTTP\/1\.1 403 /);
+  peer.socket.destroy();
+});
+
+test("who says nothing is ended in time, and is counted by address until then", async () => {
+  const options: ListenOptions = {
+    handshakeTimeoutMs: 200,
+    maxHalfOpenPerAddress: 2,
+    exemptAddresses: [],
+  };
+  await using listener = await listen(await net.listen("tcp", "127.0.0.1:0"), options);
+  const { port } = listener.addr as net.IpAddr;
+  const silent = [0, 1, 2].map(() => connect(port, "127.0.0.1"));
+  const answers = await Promise.all(
+    silent.map(async (socket) => {
+      let text = "";
+      socket.setEncoding("latin1").on("data", (piece: string) => (text += piece));
+      socket.on("error", () => undefined);
+      await once(socket, "close");
+      return text.split("\r\n", 1)[0];
+    }),
+  );
+  assert.deepEqual(new Set(answers), new Set(["", "HTTP/1.1 408 Request Timeout"]));
+  assert.equal(answers.filter((answer) => answer === "").length, 1);
+});
+
+test("where the listener below breaks, so does this one; where it closes, this one does", async () => {
+  const closing = net.listenPipe();
+  const closed = await listen(closing);
+  await closing.close();
+  await assert.rejects(closed.accept(), { code: "closed" });
+  const breaking = net.listenPipe();
+  breaking[Symbol.asyncIterator] = () => ({
+    next: () => Promise.reject(new Error("no more descriptors")),
+  });
+  const broken = await listen(breaking);
+  await assert.rejects(broken.accept(), /no more descriptors/);
+});
+
+test("options that are the listener's below are refused, and name it", async () => {
+  const below = net.listenPipe();
+  await assert.rejects(listen(below, { tls: identity }), (error) => {
+    return error instanceof WebSocketError && error.message.startsWith("tls is for the listener below");
+  });
+  await below.close();
+  for (const odd of [{}, { addr: below.addr }, null, 8080]) {
+    await assert.rejects(listen(odd as never), /is neither an address nor a listener|not a string/);
+  }
+});
+
+test("dial takes no other way beside a connection, and follows no redirect", async () => {
+  await using below = net.listenPipe();
+  const [conn] = net.pipe();
+  await assert.rejects(dial("ws://localhost/", { proxy: "http://127.0.0.1:1", conn }), {
+    code: "invalid_argument",
+    message: "conn is already connected: it cannot go with proxy",
+  });
+  const redirecting = below.accept().then(async (conn) => {
+    for await (const bytes of conn) {
+      if (String(bytes).endsWith("\r\n\r\n")) break;
+    }
+    await conn.write(Buffer.from("HTTP/1.1 302 Found\r\nLocation: ws://elsewhere/\r\n\r\n"));
+  });
+  await assert.rejects(dial("ws://localhost/", { maxRedirects: 3, conn: await below.dial() }), {
+    code: "refused",
+    message: /and conn leads to nobody else/,
+  });
+  await redirecting;
+});
