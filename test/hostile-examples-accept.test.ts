@@ -12,14 +12,14 @@ test("every example meets strangers, but for those that have nothing to do with 
     "docs/guide-deadlines.md: const [client, server] = pipe();",
     "docs/guide-deadlines.md: const [client, server] = pipe();",
     "docs/guide-sockets.md: const [client, server] = pipe();",
-    // Whose server is left to the reader.
-    "packages/net/src/flow/accept-queue.ts: const queue = new AcceptQueue({ addr, stop: () => server.close() });",
-    'packages/net/src/contracts/parse-addr.ts: parseAddr("tcp", "[::1]:53").port;',
-    'packages/net/src/contracts/parse-addr.ts: splitHostPort("[::1]:http");',
     'packages/net/src/contracts/addr.ts: joinHostPort("::1", 53);',
-    "packages/net/src/flow/address-limits.ts: const sessions = new AddressCounts(100, exemptSet(void 0));",
     // Of an interface and a sender that are not here.
     'packages/net/src/contracts/packet-conn.ts: packets.join("232.1.2.3", { source: "192.0.2.7", interface: "eth0" });',
+    'packages/net/src/contracts/parse-addr.ts: parseAddr("tcp", "[::1]:53").port;',
+    'packages/net/src/contracts/parse-addr.ts: splitHostPort("[::1]:http");',
+    // Whose server is left to the reader.
+    "packages/net/src/flow/accept-queue.ts: const queue = new AcceptQueue({ addr, stop: () => server.close() });",
+    "packages/net/src/flow/address-limits.ts: const sessions = new AddressCounts(100, exemptSet(void 0));",
     "packages/net/src/stream/pipe.ts: const [a, b] = pipe();",
     `packages/protocol/src/command.ts: decodeCommand('{"id":1,"type":"subscribe","channel":"plaza:general"}').type;`,
     'packages/protocol/src/limits.ts: isChannelName("plaza:general");',

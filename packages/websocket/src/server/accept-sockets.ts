@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { poison } from "@zocalo/net/transport";
 
 /**
- * Reaches into Node (as `reused-read-buffer.ts` and others do): sockets of accepted connections, made here rather than by `net.Server`.
+ * Reaches into Node (as net's folder `node` does): sockets of accepted connections, made here rather than by `net.Server`.
  *
  * Node's `Socket` copies its options and adds four to the copy. With the options that a server gives, V8 of Node 20 makes a new hidden class for each copy, and each of the
  * thirty places that read it has to look everything up anew: that and its garbage were a third of an upgrade. Options that have the four from the start are read as
