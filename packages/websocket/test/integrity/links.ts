@@ -5,13 +5,25 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ConnectionOptions, connect as connectTls, createServer as createTlsServer } from "node:tls";
-import type { Listener } from "@zocalo/net";
+import * as net from "@zocalo/net";
 import { attach, type CompressionOptions, dial, listen, type WebSocketConn } from "../../src/index.ts";
 import { selfSigned } from "../certificate.ts";
 import type { Agreed } from "../conformance/deflate.ts";
 
 /** How our end comes to its connection. */
-export const DOORS = ["listen", "attach", "attach unix", "listen wss", "dial", "dial wss"] as const;
+export const DOORS = [
+  "listen",
+  "attach",
+  "attach unix",
+  "listen wss",
+  "over tcp",
+  "over unix",
+  "over tls",
+  "dial",
+  "dial wss",
+] as const;
+/** Of those, the ones whose far end speaks TLS and is no server. */
+const SECURE_DOORS: readonly string[] = ["listen wss", "over tls"];
 export type Door = (typeof DOORS)[number];
 export const DIAL_DOORS = ["dial", "dial wss"] as const satisfies readonly Door[];
 export type DialDoor = (typeof DIAL_DOORS)[number];
@@ -49,7 +61,7 @@ const WINDOW = { serverMaxWindowBits: 15, clientMaxWindowBits: 15 };
 /** Makes links, over listeners and servers that all cases share. */
 export class Links {
   readonly #identity = selfSigned("IP:127.0.0.1");
-  readonly #listeners = new Map<string, Listener<WebSocketConn>>();
+  readonly #listeners = new Map<string, net.Listener<WebSocketConn>>();
   readonly #servers: (Server | HttpServer)[] = [];
   readonly #ports = new Map<string, number>();
   readonly #directory = mkdtempSync(join(tmpdir(), "zocalo-ws-"));
@@ -113,6 +125,11 @@ export class Links {
       `listen wss ${name}`,
       await listen("127.0.0.1:0", { ...options, tls: this.#identity }),
     );
+    await this.#listenOver("over tcp", name, await net.listen("tcp", "127.0.0.1:0"), options);
+    await this.#listenOver("over tls", name, await net.listen("tls", "127.0.0.1:0", this.#identity), options);
+    const overPath = join(this.#directory, `over-${this.#paths.size}.sock`);
+    this.#paths.set(`over unix ${name}`, overPath);
+    await this.#listenOver("over unix", name, await net.listen("unix", overPath), options);
     const server = createHttpServer();
     await this.#serve(`attach ${name}`, server);
     this.#listeners.set(`attach ${name}`, attach(server, options));
@@ -122,6 +139,15 @@ export class Links {
     this.#servers.push(local);
     this.#paths.set(`attach unix ${name}`, path);
     this.#listeners.set(`attach unix ${name}`, attach(local, options));
+  }
+
+  async #listenOver(
+    door: Door,
+    name: string,
+    below: net.Listener<net.Conn>,
+    options: SharedOptions,
+  ): Promise<void> {
+    this.#listeners.set(`${door} ${name}`, await listen(below, options));
   }
 
   async #serve(name: string, server: Server | HttpServer): Promise<void> {
@@ -141,12 +167,12 @@ export class Links {
       path === undefined && "port" in listener.addr
         ? { port: listener.addr.port, host: "127.0.0.1" }
         : { path: path ?? "" };
-    const far =
-      door === "listen wss"
-        ? connectTls({ ...where, ca: this.#identity.cert })
-        : connect({ ...where, allowHalfOpen: true });
+    const isSecure = SECURE_DOORS.includes(door);
+    const far = isSecure
+      ? connectTls({ ...where, ca: this.#identity.cert })
+      : connect({ ...where, allowHalfOpen: true });
     far.on("error", ignore);
-    await new Promise((resolve) => far.once(door === "listen wss" ? "secureConnect" : "connect", resolve));
+    await new Promise((resolve) => far.once(isSecure ? "secureConnect" : "connect", resolve));
     const extension = extensionOf(compression);
     far.write(
       `GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${KEY}\r\n` +
