@@ -4,7 +4,7 @@ export { Core, type CoreEvents } from "./core/core.ts";
 export type { Role } from "./core/frame.ts";
 export { defaultReceiveLimits, type ReceiveLimits } from "./core/limits.ts";
 export type { Outbox } from "./core/outbox.ts";
-export { serverFrame } from "./core/server-frame.ts";
+export { serverFrame } from "./core/frame.ts";
 export { type DialOptions, dial } from "./client/dial.ts";
 export {
   type CloseFrame,

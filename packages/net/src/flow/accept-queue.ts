@@ -1,4 +1,4 @@
-import { onceAborted } from "./abort-listeners.ts";
+import { onceAborted, untilCanceled } from "./abort-listeners.ts";
 import type { Addr } from "../contracts/addr.ts";
 import { AddressCounts, exemptSet, type Holder } from "./address-limits.ts";
 import type { Deadline, Listener, WaitOptions } from "../contracts/conn.ts";
@@ -7,7 +7,6 @@ import type { NetError } from "../contracts/error.ts";
 import { argumentError, canceledError, closedError } from "../contracts/failures.ts";
 import { Roster, type Seated } from "./roster.ts";
 import { rejection, told } from "./told.ts";
-import { untilCanceled } from "./until-canceled.ts";
 import { shown } from "../options/check-values.ts";
 
 /** How many connections may wait for `accept` unless told otherwise: Node's and Go's listen backlog in round figures. */

@@ -16,7 +16,7 @@ import { netErrorFrom } from "../contracts/node-error.ts";
 import { type DataReceiver, ReadHalf } from "./read-half.ts";
 import type { Transport, TransportSink } from "../contracts/transport.ts";
 import { rejection, told } from "../flow/told.ts";
-import { untilCanceled } from "../flow/until-canceled.ts";
+import { untilCanceled } from "../flow/abort-listeners.ts";
 import { WriteWatch } from "../flow/write-watch.ts";
 import { BURST, DONE, nextTurn, STEP_BYTES, WriteHalf } from "./write-half.ts";
 

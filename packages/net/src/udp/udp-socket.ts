@@ -1,4 +1,4 @@
-import { onceAborted } from "../flow/abort-listeners.ts";
+import { onceAborted, untilCanceled } from "../flow/abort-listeners.ts";
 import type { RemoteInfo, Socket } from "node:dgram";
 import { isIPv4 } from "node:net";
 import type { IpAddr } from "../contracts/addr.ts";
@@ -17,7 +17,6 @@ import { netErrorFrom } from "../contracts/node-error.ts";
 import { SourceAddr, SourceAddrs } from "./source-addr.ts";
 import { rejection, told } from "../flow/told.ts";
 import { rememberIp } from "./udp-lookup.ts";
-import { untilCanceled } from "../flow/until-canceled.ts";
 
 /** Largest payload of a UDP datagram over IPv4, in bytes: 65,535 less the two headers. */
 export const MAX_DATAGRAM_BYTES = 65_507;

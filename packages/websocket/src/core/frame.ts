@@ -1,4 +1,5 @@
 import { applyMask } from "./mask.ts";
+import type { Encoding, Message } from "@zocalo/net";
 
 /** Frame opcodes, RFC 6455 §5.2. */
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
@@ -84,3 +85,12 @@ export function buildFrame(firstByte: number, payload: Uint8Array | string, key?
   if (isMasked) writeMask(frame, header - 4, key, length);
   return frame;
 }
+
+/**
+ * How a server puts a message on the wire: one unmasked frame, the same for every connection. `PreparedMessage` keeps it under this constant.
+ */
+export const serverFrame: Encoding = {
+  encode(message: Message): Uint8Array {
+    return buildFrame(FIN | (typeof message === "string" ? OPCODE.text : OPCODE.binary), message);
+  },
+};

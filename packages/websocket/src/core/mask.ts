@@ -1,3 +1,5 @@
+import { randomFillSync } from "node:crypto";
+
 /** Below this many bytes a plain loop is faster than one over words. Guarded by bench/src/websocket.ts. */
 const WORDS_FROM = 96;
 /** The words over memory up to this size are kept for the next call: the buffer that all sockets read into is among it. In bytes. */
@@ -88,4 +90,19 @@ function applyToWords(words: BigUint64Array, at: number, end: number, key: bigin
     words[at + 7] = (words[at + 7] as bigint) ^ key;
   }
   for (; at < end; at++) words[at] = (words[at] as bigint) ^ key;
+}
+
+/** Keys drawn at once: one call for each costs a microsecond. */
+const POOL_KEYS = 2048;
+
+const pool = new Int32Array(POOL_KEYS);
+let next = POOL_KEYS;
+
+/** A fresh, unpredictable mask key (RFC 6455 §10.3). */
+export function nextMaskKey(): number {
+  if (next === POOL_KEYS) {
+    randomFillSync(pool);
+    next = 0;
+  }
+  return pool[next++] as number;
 }

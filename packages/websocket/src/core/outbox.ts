@@ -1,10 +1,9 @@
 import type { Message } from "@zocalo/net";
 import { headerBytes, MASKED, MAX_HEADER_BYTES, type Role, writeHeader, writeMask } from "./frame.ts";
-import { frameMemory, giveBack } from "./frame-memory.ts";
-import { nextMaskKey } from "./mask-keys.ts";
+import { frameMemory, giveBack, Slab } from "./memory.ts";
+import { nextMaskKey } from "./mask.ts";
 import { writeUtf8 } from "./native-text.ts";
 import { SharedRun } from "./shared-run.ts";
-import { Slab } from "./slab.ts";
 
 /** Payloads from this size on get a piece of memory of their own, which is used again. */
 const LARGE_BYTES = 16_384;

@@ -5,14 +5,27 @@ import { CLOSE, isSendableCloseCode } from "./close-code.ts";
 import { FIN, MASKED, MAX_CONTROL_PAYLOAD, MAX_HEADER_BYTES, OPCODE, type Role, RSV1 } from "./frame.ts";
 import type { ReceiveLimits } from "./limits.ts";
 import { applyMask, rotateMask } from "./mask.ts";
-import type { MessageBody } from "./message-body.ts";
-import { CORRUPT, INVALID_UTF8, tooBig } from "./message-fault.ts";
+import {
+  type MessageBody,
+  CORRUPT,
+  INVALID_UTF8,
+  tooBig,
+  StreamedMessage,
+  INFLATE_BYTES,
+  WholeMessage,
+} from "./message-body.ts";
 import { asciiText, utf8Text } from "./native-text.ts";
-import { SHORT_ASCII_BYTES, shortAsciiText } from "./short-ascii.ts";
-import { areAscii, messageMemory, unmaskedCopy, unmaskAside, unmasked, viewOf } from "./short-message.ts";
-import { StreamedMessage } from "./streamed-message.ts";
+import {
+  SHORT_ASCII_BYTES,
+  shortAsciiText,
+  areAscii,
+  messageMemory,
+  unmaskedCopy,
+  unmaskAside,
+  unmasked,
+  viewOf,
+} from "./short-message.ts";
 import { Utf8Check } from "./utf8.ts";
-import { INFLATE_BYTES, WholeMessage } from "./whole-message.ts";
 import type { ProtocolFailure, ReceiverSink } from "./receiver-sink.ts";
 
 /** First bytes of a message in one frame. */

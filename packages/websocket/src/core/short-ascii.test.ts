@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SHORT_ASCII_BYTES, shortAsciiText } from "./short-ascii.ts";
+import { SHORT_ASCII_BYTES, shortAsciiText } from "./short-message.ts";
 
 test("each short text has all its characters, in order, from where it begins", () => {
   const bytes = Buffer.from("\0\u007f0123456789abcdefghijklmnopqrstuvwxyz");

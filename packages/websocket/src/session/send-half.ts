@@ -13,8 +13,7 @@ import {
 } from "@zocalo/net/transport";
 import type { Compression } from "../core/compression.ts";
 import type { Core } from "../core/core.ts";
-import { FIN, OPCODE, type Role } from "../core/frame.ts";
-import { serverFrame } from "../core/server-frame.ts";
+import { FIN, OPCODE, type Role, serverFrame } from "../core/frame.ts";
 import { SharedRun } from "../core/shared-run.ts";
 import { canceled, WebSocketError } from "../core/error.ts";
 import type { ConnSettings } from "./options.ts";
