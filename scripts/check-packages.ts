@@ -13,6 +13,8 @@ export const CLIENT_LIMIT_BYTES = 15_000;
 interface Manifest {
   readonly name: string;
   readonly version: string;
+  readonly private?: boolean;
+  readonly engines?: Readonly<Record<string, string>>;
   readonly dependencies?: Readonly<Record<string, string>>;
 }
 
@@ -24,6 +26,16 @@ export async function checkPackages(root: string): Promise<string[]> {
     directories.map((directory, i) => lint(directory, manifests[i]?.name ?? "")),
   );
   return [...published.flat(), ...versionProblems(manifests)];
+}
+
+/** Every package that is published runs on the Nodes that the repository itself asks for. */
+export function engineProblems(root: Manifest, manifests: readonly Manifest[]): string[] {
+  const wanted = root.engines?.["node"];
+  return manifests
+    .filter((manifest) => manifest.private !== true && manifest.engines?.["node"] !== wanted)
+    .map(
+      ({ name, engines }) => `${name}: engines.node is ${engines?.["node"]}, not ${wanted} as in the root`,
+    );
 }
 
 /** Every package has the version of the first, and asks for exactly that of the others. */
@@ -68,6 +80,9 @@ function readManifest(directory: string): Manifest {
 
 async function main(root: string): Promise<string[]> {
   const problems = await checkPackages(root);
+  const names = readdirSync(join(root, "packages"));
+  const manifests = names.map((name) => readManifest(join(root, "packages", name)));
+  problems.push(...engineProblems(readManifest(root), manifests));
   const bytes = await browserBytes(join(root, "packages/client/dist/index.js"));
   console.log(`@zocalo/client: ${bytes} bytes minified and compressed (limit ${CLIENT_LIMIT_BYTES})`);
   if (bytes > CLIENT_LIMIT_BYTES)

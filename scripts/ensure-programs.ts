@@ -7,8 +7,8 @@ import { pathToFileURL } from "node:url";
 export interface Program {
   readonly command: string;
   readonly debianPackage: string;
-  /** Where there is such a program. Default: everywhere. */
-  readonly platform?: NodeJS.Platform;
+  /** Where the tests need it. Default: everywhere. */
+  readonly platforms?: readonly NodeJS.Platform[];
   /** What the tests do with it, for the sentence that asks for it. */
   readonly purpose: string;
   /** Arguments that make it say who it is; it is judged by what it prints. */
@@ -22,6 +22,7 @@ export const PROGRAMS: readonly Program[] = [
   {
     command: "chromium",
     debianPackage: "chromium",
+    platforms: ["linux"],
     purpose: "the pages are tested in a real browser",
     probe: ["--version"],
     isRight: (output) => /Chrom/.test(output),
@@ -29,6 +30,7 @@ export const PROGRAMS: readonly Program[] = [
   {
     command: "nc",
     debianPackage: "netcat-openbsd",
+    platforms: ["linux", "darwin"],
     purpose: "the TCP lines of the README are typed into it",
     probe: ["-h"],
     // Debian's other netcat calls itself by its version, and lacks -N and -U.
@@ -44,6 +46,7 @@ export const PROGRAMS: readonly Program[] = [
   {
     command: "curl",
     debianPackage: "curl",
+    platforms: ["linux"],
     purpose: "it is a peer in the TLS tests",
     probe: ["--version"],
     isRight: (output) => /^curl .*OpenSSL/.test(output),
@@ -51,6 +54,7 @@ export const PROGRAMS: readonly Program[] = [
   {
     command: "socat",
     debianPackage: "socat",
+    platforms: ["linux", "darwin"],
     purpose: "it is a peer in the integrity and TLS tests",
     probe: ["-V"],
     isRight: (output) => /socat/.test(output),
@@ -58,6 +62,7 @@ export const PROGRAMS: readonly Program[] = [
   {
     command: "python3",
     debianPackage: "python3",
+    platforms: ["linux", "darwin"],
     purpose: "its sockets are peers in the integrity tests",
     probe: ["--version"],
     isRight: (output) => /Python 3/.test(output),
@@ -65,7 +70,7 @@ export const PROGRAMS: readonly Program[] = [
   {
     command: "unshare",
     debianPackage: "util-linux",
-    platform: "linux",
+    platforms: ["linux"],
     purpose: "it makes networks of their own for the slow links of the integrity tests",
     probe: ["--version"],
     // That of busybox does not say where it comes from.
@@ -74,7 +79,7 @@ export const PROGRAMS: readonly Program[] = [
   {
     command: "ip",
     debianPackage: "iproute2",
-    platform: "linux",
+    platforms: ["linux"],
     purpose: "it brings the link up there",
     probe: ["-V"],
     isRight: (output) => /iproute2/.test(output),
@@ -82,7 +87,7 @@ export const PROGRAMS: readonly Program[] = [
   {
     command: "tc",
     debianPackage: "iproute2",
-    platform: "linux",
+    platforms: ["linux"],
     purpose: "it slows the link down",
     probe: ["-V"],
     isRight: (output) => /iproute2/.test(output),
@@ -94,8 +99,8 @@ const PATH = [process.env["PATH"], "/usr/sbin", "/sbin"].filter((part) => part !
 
 /** Those of `programs` that are not installed, and could be on this platform. */
 export function missingPrograms(programs: readonly Program[]): Program[] {
-  return programs.filter(({ command, platform = process.platform, probe, isRight }) => {
-    if (platform !== process.platform) return false;
+  return programs.filter(({ command, platforms, probe, isRight }) => {
+    if (platforms?.includes(process.platform) === false) return false;
     const { stdout, stderr, error } = spawnSync(command, [...probe], {
       encoding: "utf8",
       timeout: 20_000,

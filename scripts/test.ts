@@ -4,6 +4,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ensurePrograms } from "./ensure-programs.ts";
+import { forPlatform } from "./elsewhere.ts";
 import { findTests } from "./find-tests.ts";
 
 /** A file that hangs fails after this long instead of holding up the run for ever. On a machine with ten busy processes some take minutes. */
@@ -12,7 +13,10 @@ const FILE_TIMEOUT_MS = 900_000;
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const { flags, patterns } = parse(process.argv.slice(2));
-const files = findTests(root, patterns);
+const { files, leftOut } = forPlatform(findTests(root, patterns));
+for (const [reason, names] of leftOut) {
+  console.log(`Not on ${process.platform}, for want of ${reason}: ${names.join(", ")}`);
+}
 if (files.length === 0) {
   fail(patterns.length === 0 ? "No test files found." : `No test file matches ${patterns.join(" ")}.`);
 }
@@ -23,7 +27,7 @@ if (sentence !== undefined) fail(sentence);
 if (!flags.has("--no-build")) {
   // The compiler and the bundler are not what coverage measures, and it would slow them down.
   const { NODE_V8_COVERAGE: _, ...env } = process.env;
-  const build = spawnSync("npm", ["run", "build", "--silent"], { cwd: root, stdio: "inherit", env });
+  const build = spawnSync("npm run build --silent", { cwd: root, stdio: "inherit", env, shell: true });
   if (build.status !== 0) fail("The build failed, so no test was run.");
 }
 

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { browserBytes, checkPackages, versionProblems } from "../scripts/check-packages.ts";
+import { browserBytes, checkPackages, engineProblems, versionProblems } from "../scripts/check-packages.ts";
 import { completeLock, type Lock } from "../scripts/complete-lock.ts";
 
 test("one version everywhere, asked for exactly", () => {
@@ -16,6 +16,19 @@ test("one version everywhere, asked for exactly", () => {
   assert.deepEqual(versionProblems(manifests), [
     "c: version 1.0.1, not 1.0.0",
     "c: depends on a ^1.0.0, not 1.0.0",
+  ]);
+});
+
+test("one range of Nodes everywhere", () => {
+  const engines = { node: ">=24" };
+  const root = { name: "root", version: "1.0.0", engines };
+  const manifests = [
+    { name: "a", version: "1.0.0", engines },
+    { name: "b", version: "1.0.0" },
+    { name: "c", version: "1.0.0", private: true },
+  ];
+  assert.deepEqual(engineProblems(root, manifests), [
+    "b: engines.node is undefined, not >=24 as in the root",
   ]);
 });
 

@@ -40,6 +40,8 @@ export interface ServerProcess {
 
 const READY_TIMEOUT_MS = 10_000;
 const STOP_TIMEOUT_MS = 2000;
+/** By then a process knows how its Node is made, which it tries when it first listens (`net/src/node/trials.ts`). */
+const TRIALS_MS = 200;
 
 /**
  * Starts a server and waits until it prints one line of JSON, such as `{"port":40123}`. Its other output goes to stderr.
@@ -71,6 +73,7 @@ export async function spawnServer(file: URL | string, options: SpawnOptions = {}
     env: { ...process.env, ...options.env },
   });
   const ready = await readyLine(child, path, readyTimeoutMs, options.readyFrom);
+  await wait(TRIALS_MS);
   const { pid } = child;
   if (pid === undefined) throw new Error(`${path} has no process`);
   return {

@@ -25,17 +25,15 @@ export {
 export { isLentMemory } from "./memory/lent-memory.ts";
 export { MessageWatch, type MessageWatchHost } from "./flow/message-watch.ts";
 export { netErrorFrom } from "./contracts/node-error.ts";
-export {
-  enableReadBuffer,
-  enableWritePastQueue,
-  LENT_BUFFER_BYTES,
-  type SocketEnd,
-} from "./node/node-internals.ts";
+export { enableReadBuffer, LENT_BUFFER_BYTES } from "./node/read-buffer.ts";
+export { startTrials, trialsOver } from "./node/trials.ts";
+export { enableWritePastQueue } from "./node/write-past-queue.ts";
 export { isPoolSafe } from "./memory/own-memory.ts";
 export { poison } from "./memory/poison.ts";
 export { Roster, type Seated } from "./flow/roster.ts";
 export { checkPeriodMs, type Monitored, monitor, unmonitor } from "./flow/rounds.ts";
 export { peerEnd, transportOf } from "./networks/socket-conn.ts";
+export type { SocketEnd } from "./node/socket-ends.ts";
 export { dialSocket } from "./networks/tcp-dial.ts";
 export { type SecuredSocket, TlsHandshakes } from "./tls/tls-handshakes.ts";
 export { rejection, tell, told } from "./flow/told.ts";

@@ -19,6 +19,8 @@ export interface ContractTraits {
   readonly forgetsEnd?: boolean;
   /** How many bytes the big transfers carry in each direction. Default 8 MiB. */
   readonly transferBytes?: number;
+  /** Why there is no such connection here; `false`: there is. Default `false`. */
+  readonly skip?: string | false;
 }
 
 const MANY = 8 * 1024 * 1024;
@@ -59,6 +61,7 @@ export function testConnContract(
   makePair: () => Promise<Pair>,
   traits: ContractTraits = {},
 ): void {
+  if (typeof traits.skip === "string") return void test(name, { skip: traits.skip });
   const hasReset = traits.hasReset ?? true;
   const transferBytes = traits.transferBytes ?? MANY;
 

@@ -9,6 +9,10 @@ import { TestCertificates } from "@zocalo/integrity";
 import type { Pair } from "./conn-contract.ts";
 import { SlicingTransport } from "./slicing-transport.ts";
 
+/** Why a test of Unix sockets is skipped here. */
+export const noUnixSockets =
+  process.platform === "win32" && "Windows has pipes in their place, without half-closing";
+
 /** Makes pairs over each network; `dispose` removes what they needed. */
 export class Pairs {
   #certificates: TestCertificates | undefined;

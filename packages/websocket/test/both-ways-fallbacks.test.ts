@@ -1,8 +1,6 @@
-// The same where sockets are accepted by Node and read on `data` events.
-import { setAcceptSockets } from "../src/server/accept-sockets.ts";
+// The same where sockets are read on `data` events.
 import { enableReadBuffer } from "@zocalo/net/transport";
 
-setAcceptSockets(false);
 enableReadBuffer(false);
 await import("./both-ways.test.ts");
 await import("./first-bytes.test.ts");

@@ -3,12 +3,11 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
-import { connect, Socket } from "node:net";
+import { connect } from "node:net";
 import { test } from "node:test";
 import { connect as connectSecurely } from "node:tls";
 import { promisify } from "node:util";
 import { WebSocket } from "ws";
-import { takesHandles } from "../src/server/accept-sockets.ts";
 import { addsHeaderLines, setIncomingMessage } from "../src/server/incoming-message.ts";
 import { dial, type ListenOptions, listen, type WebSocketConn } from "../src/index.ts";
 import { listenByHttp, upgradesByHttp } from "./both-ways.ts";
@@ -212,31 +211,6 @@ for (const [kind, isSplit] of [
     socket.destroy();
   });
 }
-
-test("a Node whose sockets take no handles, or do not read from them, is left to itself", () => {
-  const made: Socket[] = [];
-  const plain = (): Socket => {
-    const socket = new Socket();
-    made.push(socket);
-    return socket;
-  };
-  assert.equal(takesHandles(plain), false);
-  assert.equal(
-    takesHandles(() => {
-      throw new TypeError("no such option");
-    }),
-    false,
-  );
-  assert.equal(
-    takesHandles((handle) => Object.assign(plain(), { _handle: handle })),
-    false,
-  );
-  assert.equal(
-    takesHandles((handle) => new Socket({ handle, allowHalfOpen: true } as object)),
-    false,
-    "without the buffer",
-  );
-});
 
 test("a Node whose messages are filled in another way is left to itself", () => {
   assert.equal(addsHeaderLines(undefined), false);

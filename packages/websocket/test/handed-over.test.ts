@@ -7,15 +7,17 @@ import { type AddressInfo, connect, createServer as createTcpServer, type Socket
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Duplex } from "node:stream";
-import { test } from "node:test";
+import { before, test } from "node:test";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { type CloseInfo, dial as dialNet, listen, type Message } from "@zocalo/net";
 import { dial, type ListenOptions, Upgrader, type WebSocketConn } from "../src/index.ts";
-import { enableReadBuffer, enableWritePastQueue } from "@zocalo/net/transport";
+import { enableReadBuffer, enableWritePastQueue, trialsOver } from "@zocalo/net/transport";
 import { selfSigned } from "./certificate.ts";
 import { handshakeAnswer } from "./handshake-answer.ts";
 import { accepting, ended, httpServer, RawPeer, rawServer, upgradeRequest } from "./peers.ts";
 import { frameFrom } from "./recorder.ts";
+
+before(trialsOver);
 
 const MIB = 1_048_576;
 const limits = { maxBufferedBytes: 64 * MIB, maxMessageBytes: 64 * MIB } as const;

@@ -1,12 +1,14 @@
 // Decision 0011: what an application is given is its own. It may keep it, write over it and give it away, and nobody else notices.
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { before, test } from "node:test";
 import type { Message } from "@zocalo/net";
 import { dial, Upgrader, type WebSocketConn } from "../src/index.ts";
 import { setFirstBytes } from "../src/server/first-bytes.ts";
-import { enableReadBuffer } from "@zocalo/net/transport";
+import { enableReadBuffer, trialsOver } from "@zocalo/net/transport";
 import { accepting, httpServer, RawPeer, upgradeRequest } from "./peers.ts";
 import { frameFrom } from "./recorder.ts";
+
+before(trialsOver);
 
 const LENGTHS = [1, 64, 65, 125, 126, 2048, 2049, 16_384, 70_000];
 

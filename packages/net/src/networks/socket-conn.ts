@@ -1,7 +1,11 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { ipAddr, unixAddr } from "../contracts/addr.ts";
-import { readIntoBuffer, remoteEnd, type SocketEnd, tcpBelowTls, watchEnd } from "../node/node-internals.ts";
+import { readIntoBuffer } from "../node/read-buffer.ts";
+import { tcpBelowTls } from "../node/reset.ts";
+import { watchEnd } from "../node/tls-end.ts";
+import { startTrials } from "../node/trials.ts";
+import { remoteEnd, type SocketEnd } from "../node/socket-ends.ts";
 import { plainHost } from "../options/socket-options.ts";
 import { type RawConnection, SecuredTransport, SocketTransport } from "../stream/socket-transport.ts";
 import { StreamConn, type StreamConnOptions } from "../stream/stream-conn.ts";
@@ -40,6 +44,7 @@ export function securedConnOf(
  * @param remote where its peer is, if that was asked for already: it costs a system call.
  */
 export function transportOf(stream: Duplex, remote: SocketEnd | undefined = peerEnd(stream)): Transport {
+  startTrials(); // For a socket of somebody else's server.
   // Or Node would end this side by itself at the peer's end, before what waits was written.
   stream.allowHalfOpen = true;
   const below = tcpBelowTls(stream);

@@ -3,10 +3,11 @@ import type { DialOptions } from "../options/dial-options.ts";
 import type { FailureSite } from "../contracts/failures.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
 import type { Attempt } from "./race.ts";
-import { onreadOption } from "../node/node-internals.ts";
+import { startTrials } from "../node/trials.ts";
+import { connOf } from "./socket-conn.ts";
 import { nodeSocketOptions } from "../options/socket-options.ts";
-import { type RawConnection, SocketTransport } from "../stream/socket-transport.ts";
-import { StreamConn } from "../stream/stream-conn.ts";
+import type { RawConnection } from "../stream/socket-transport.ts";
+import type { StreamConn } from "../stream/stream-conn.ts";
 
 /** Where to connect, and what the connection is called. */
 export interface DialTarget {
@@ -23,14 +24,10 @@ export function connectSocket(target: DialTarget, options: DialOptions | undefin
 
 /** Starts to connect; the connection reads into the shared buffer if it can. Rejects with a `NetError`. */
 export function connectConn(target: DialTarget, options: DialOptions | undefined): Attempt<StreamConn> {
-  const onread = onreadOption();
-  const socket = onread ? { ...target.socket, onread } : target.socket;
-  return connectAs({ ...target, socket }, options, (raw) => {
-    const transport = new SocketTransport();
-    transport.use(raw, onread !== undefined);
-    const { network } = target.site;
-    return new StreamConn(transport, { network, closeTimeoutMs: options?.closeTimeoutMs });
-  });
+  const { network } = target.site;
+  return connectAs(target, options, (raw) =>
+    connOf(raw, { network, closeTimeoutMs: options?.closeTimeoutMs }),
+  );
 }
 
 /** `use` takes over within the event, so that no later one is missed. */
@@ -39,6 +36,7 @@ function connectAs<T>(
   options: DialOptions | undefined,
   use: (raw: RawConnection) => T,
 ): Attempt<T> {
+  startTrials();
   let socket: Socket;
   try {
     socket = connect({ ...nodeSocketOptions(options, "dial"), ...target.socket, allowHalfOpen: true });

@@ -7,6 +7,7 @@ import type { NetError } from "../contracts/error.ts";
 import { argumentError, canceledError, type FailureSite } from "../contracts/failures.ts";
 import { FirstByteWatch } from "./first-byte-watch.ts";
 import type { ListenOptions, RefusalReason, ProxyProtocolOptions } from "../options/listen-options.ts";
+import { startTrials } from "../node/trials.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
 import { ProxyProtocol } from "./proxy-protocol.ts";
 import { nodeSocketOptions } from "../options/socket-options.ts";
@@ -57,6 +58,7 @@ export async function listenOn(
     pauseOnConnect: true,
   });
   if (signal?.aborted) throw canceledError(site, signal);
+  startTrials();
   await bound(server, kind, site);
   const queue = new AcceptQueue<StreamConn>({
     addr: kind.boundAddr(server),

@@ -4,7 +4,7 @@ import { checkTcpListenOptions } from "../options/check-options.ts";
 import type { Conn, Listener } from "../contracts/conn.ts";
 import { NetError } from "../contracts/error.ts";
 import type { TcpListenOptions } from "../options/listen-options.ts";
-import { localEnd, remoteEnd } from "../node/node-internals.ts";
+import { localEnd, remoteEnd } from "../node/socket-ends.ts";
 import { resolveHost } from "./resolve.ts";
 import { connOf } from "./socket-conn.ts";
 import { type ListenerKind, listenOn } from "./socket-listener.ts";

@@ -10,23 +10,13 @@ import {
   unpacked,
 } from "../contracts/addr.ts";
 import { isLentMemory, unlent } from "../memory/lent-memory.ts";
-import {
-  type BufferReader,
-  copyForWrite,
-  dropIdleListener,
-  freeCopy,
-  hasPeer,
-  isBeingRead,
-  keepCopy,
-  localEnd,
-  readerOf,
-  readReset,
-  resetBehindEnd,
-  resetSocket,
-  truncationOf,
-  writePastQueue,
-} from "../node/node-internals.ts";
+import { type BufferReader, isBeingRead, readerOf } from "../node/read-buffer.ts";
+import { hasPeer, readReset, resetBehindEnd, resetSocket } from "../node/reset.ts";
+import { copyForWrite, freeCopy, keepCopy } from "../node/reused-memory.ts";
+import { truncationOf } from "../node/tls-end.ts";
+import { writePastQueue } from "../node/write-past-queue.ts";
 import { ownCopy, owned } from "../memory/own-memory.ts";
+import { localEnd } from "../node/socket-ends.ts";
 import { plainHost } from "../options/socket-options.ts";
 import type { Transport, TransportSink, WriteProgress } from "../contracts/transport.ts";
 import { unacknowledgedBytes } from "../node/unacknowledged.ts";
@@ -98,7 +88,7 @@ export class SocketTransport implements Transport, BufferReader {
     this.#sink?.onWritten();
   }
 
-  /** Where a socket made with `onreadOption` or `readIntoBuffer` delivers what it reads. */
+  /** Where a socket given to `readIntoBuffer` delivers what it reads. */
   onRead(bytes: Uint8Array, isLent: boolean): boolean {
     if (this.#sink?.onBytes(bytes, isLent)) return true;
     this.#isReading = false;
@@ -113,7 +103,6 @@ export class SocketTransport implements Transport, BufferReader {
     owned[readerOf] = this;
     this.#socket = owned;
     if (readsIntoBuffer) this.#delivers = "into a buffer";
-    if (socket instanceof Socket) dropIdleListener(socket);
     owned.on("end", onEnd);
     owned.on("finish", onFinish);
     owned.on("error", onError);

@@ -1,7 +1,7 @@
 import { createCipheriv, createHmac } from "node:crypto";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
-import { verifyErrorOf } from "../node/node-internals.ts";
+import { verifyErrorOf } from "../node/verify-error.ts";
 
 /*
  * Node verifies certificates when OpenSSL has already taken them, and then cuts the connection: the peer learns nothing (RFC 8446 §6.2 wants an

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { readReset } from "../node/node-internals.ts";
+import { readReset } from "../node/reset.ts";
 
 /** The longest ClientHello that is looked at, in bytes; that of OpenSSL's servers. */
 const MAX_HELLO_BYTES = 16_384;

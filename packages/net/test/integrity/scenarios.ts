@@ -1,4 +1,5 @@
 import { canSlowLinks, type Scenario } from "@zocalo/integrity";
+import { trialsOver } from "@zocalo/net/transport";
 import { datagramScenario } from "./datagram.ts";
 import { flowScenario } from "./flow.ts";
 import { foreignProgramScenario } from "./foreign-program.ts";
@@ -9,6 +10,7 @@ import { netOverSlowLink } from "./slow-link.ts";
 
 /** All scenarios of this package, and what undoes what they share. */
 export async function makeScenarios(): Promise<{ scenarios: Scenario[]; dispose(): Promise<void> }> {
+  await trialsOver(); // A case that is repeated alone must not meet other steps than among many.
   const links = await Links.open();
   const foreign = foreignProgramScenario(links);
   return {

@@ -1,6 +1,5 @@
 import type { Encoding, Message } from "@zocalo/net";
 import { buildFrame, FIN, OPCODE, RSV1, type Role } from "./frame.ts";
-import { writeUtf8 } from "./native-text.ts";
 import { Deflater, type InflateFault, Inflater } from "./sync-zlib.ts";
 
 /** What both sides agreed on (RFC 7692 §7.1). */
@@ -86,7 +85,7 @@ export class Compression {
       ({ length } = payload);
     } else {
       payload = encoded;
-      length = writeUtf8(encoded, message, 0, encoded.length);
+      length = encoded.write(message);
     }
     if (!this.isWorthwhile(length)) return undefined;
     this.#deflater ??= this.#makeDeflater();

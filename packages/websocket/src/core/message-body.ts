@@ -1,7 +1,6 @@
 import type { Compression } from "./compression.ts";
 import { Assembly } from "./assembly.ts";
 import { CLOSE } from "./close-code.ts";
-import { asciiText, utf8Text } from "./native-text.ts";
 import type { ProtocolFailure, ReceiverSink } from "./receiver-sink.ts";
 import { Utf8Check } from "./utf8.ts";
 
@@ -143,7 +142,7 @@ export class WholeMessage extends MessageBody {
     this.#message = undefined;
     const { length } = message;
     if (isText) {
-      const text = (utf8.isAscii ? asciiText : utf8Text)(message.bytes, 0, length);
+      const text = message.bytes.toString(utf8.isAscii ? "latin1" : "utf8", 0, length);
       message.recycle();
       this.sink.onMessage(text, length);
     } else {

@@ -2,7 +2,6 @@ import type { Message } from "@zocalo/net";
 import { headerBytes, MASKED, MAX_HEADER_BYTES, type Role, writeHeader, writeMask } from "./frame.ts";
 import { frameMemory, giveBack, Slab } from "./memory.ts";
 import { nextMaskKey } from "./mask.ts";
-import { writeUtf8 } from "./native-text.ts";
 import { SharedRun } from "./shared-run.ts";
 
 /** Payloads from this size on get a piece of memory of their own, which is used again. */
@@ -115,7 +114,7 @@ export class Outbox {
     const header = headerBytes(room, this.#isMasked);
     const slab = this.#openSlab(header + room);
     const at = this.#end + header;
-    const length = writeUtf8(slab.bytes, text, at, room);
+    const length = slab.bytes.write(text, at, room);
     writeHeader(slab.bytes, this.#end, firstByte, length, this.#isMasked ? MASKED : 0);
     if (this.#isMasked) writeMask(slab.bytes, at - 4, nextMaskKey(), length);
     this.#grow(slab, at + length);
@@ -236,7 +235,7 @@ export class Outbox {
       giveBack(frame);
       length = Buffer.byteLength(text);
       frame = frameMemory(MAX_HEADER_BYTES + length);
-      writeUtf8(frame, text, MAX_HEADER_BYTES, length);
+      frame.write(text, MAX_HEADER_BYTES, length);
     }
     this.#frames ??= [];
     this.#frames.push(frame);

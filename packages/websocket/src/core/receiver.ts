@@ -14,7 +14,6 @@ import {
   INFLATE_BYTES,
   WholeMessage,
 } from "./message-body.ts";
-import { asciiText, utf8Text } from "./native-text.ts";
 import {
   SHORT_ASCII_BYTES,
   shortAsciiText,
@@ -263,10 +262,12 @@ export class Receiver {
     const stop = start + length;
     if (isAsciiText) {
       const text =
-        length <= SHORT_ASCII_BYTES ? shortAsciiText(bytes, start, length) : asciiText(bytes, start, stop);
+        length <= SHORT_ASCII_BYTES
+          ? shortAsciiText(bytes, start, length)
+          : bytes.toString("latin1", start, stop);
       this.#sink.onMessage(text, length);
     } else if (isUtf8(bytes.subarray(start, stop))) {
-      this.#sink.onMessage(utf8Text(bytes, start, stop), length);
+      this.#sink.onMessage(bytes.toString("utf8", start, stop), length);
     } else {
       this.#failWith(INVALID_UTF8);
     }
@@ -480,8 +481,8 @@ export class Receiver {
   /** A whole message. */
   #text(bytes: Buffer): void {
     const { length } = bytes;
-    if (isAscii(bytes)) this.#sink.onMessage(asciiText(bytes, 0, length), length);
-    else if (isUtf8(bytes)) this.#sink.onMessage(utf8Text(bytes, 0, length), length);
+    if (isAscii(bytes)) this.#sink.onMessage(bytes.toString("latin1", 0, length), length);
+    else if (isUtf8(bytes)) this.#sink.onMessage(bytes.toString("utf8", 0, length), length);
     else this.#failWith(INVALID_UTF8);
   }
 

@@ -219,8 +219,13 @@ class Output {
   }
 }
 
-/** True if zlib's handles are as this file expects them: decided once, by a round trip. */
-export const isZlibUsable: boolean = works();
+let isUsable: boolean | undefined;
+
+/** True if zlib's handles are as this file expects them: decided once, by a round trip, when compression is asked for first. */
+export function isZlibUsable(): boolean {
+  isUsable ??= works();
+  return isUsable;
+}
 
 function works(): boolean {
   try {

@@ -76,7 +76,7 @@ export function compressionSettings(
       15,
     ),
   };
-  return isZlibUsable ? settings : undefined;
+  return isZlibUsable() ? settings : undefined;
 }
 
 /** What a server accepts, and the header that says so. */

@@ -1,7 +1,6 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { type AcceptedSocket, acceptSockets, type FirstReader, firstReaderOf } from "./accept-sockets.ts";
 import type { AddressLimits, Holder } from "@zocalo/net";
 import { peerEnd, Roster, type Seated, type SocketEnd } from "@zocalo/net/transport";
 import { hostOfEnd } from "./upgrader.ts";
@@ -9,7 +8,7 @@ import { hostOfEnd } from "./upgrader.ts";
 /** What `node:http` answers to whoever does not begin a request in time. */
 const TIMED_OUT = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n";
 
-/** Looks at what came first on a connection. `true`: it is taken, and nobody else may use it. The bytes are lent: their memory will be used again. */
+/** Looks at what came first on a connection. `true`: it is taken, and nobody else may use it. */
 export type Take = (bytes: Buffer, socket: Duplex, remote: SocketEnd | undefined) => boolean;
 
 /** Does a TLS handshake. Resolves with `undefined` if it failed; then the socket is destroyed. Never rejects. */
@@ -77,13 +76,11 @@ export class FirstBytes {
       server.removeAllListeners("connection");
       const toServer = (socket: Socket): void =>
         ofServer.forEach((listener) => listener.call(server, socket));
-      const next =
-        this.#toHttp === undefined ? toServer : (socket: Socket): void => this.#arrived(socket, false);
+      const next = this.#toHttp === undefined ? toServer : (socket: Socket): void => this.#arrived(socket);
       server.on("connection", (socket: Socket) => void this.#shake(socket, secure, next));
     } else if (this.#toHttp !== undefined) {
       server.removeAllListeners("connection");
-      const isAcceptedHere = acceptSockets(server, (socket) => this.#arrived(socket, true));
-      if (!isAcceptedHere) server.on("connection", (socket: Socket) => this.#arrived(socket, false));
+      server.on("connection", (socket: Socket) => this.#arrived(socket));
     }
   }
 
@@ -120,16 +117,16 @@ export class FirstBytes {
 
   /** A connection that did not come by the server's own socket. */
   arrived(socket: Duplex): void {
-    this.#arrived(socket, false);
+    this.#arrived(socket);
   }
 
-  #arrived(socket: Duplex, isAcceptedHere: boolean): void {
+  #arrived(socket: Duplex): void {
     const { halfOpen } = this.#limits;
     const remote = peerEnd(socket);
     const holder = halfOpen.take(hostOfEnd(remote));
     if (holder === undefined) return cut(socket);
     if (this.#timer === undefined) this.#startTimer();
-    const arrival = new Arrival(this, socket, remote, holder, isAcceptedHere, this.#checks);
+    const arrival = new Arrival(this, socket, remote, holder, this.#checks);
     this.#arrivals.add(arrival);
     arrival.start();
   }
@@ -143,7 +140,7 @@ export class FirstBytes {
     socket.on("close", closed);
     arrival.forget = () => socket.off("close", closed);
     socket.pause();
-    socket.unshift(Buffer.from(bytes));
+    socket.unshift(bytes);
     if (this.#toHttp === undefined) this.#server.emit("connection", socket);
     else this.#toHttp.call(this.#server, socket);
     socket.resume();
@@ -168,8 +165,13 @@ export class FirstBytes {
   }
 }
 
+/** Leads from a socket to the connection of which nothing is known yet, so that the listeners below need no closure for each. */
+const firstReaderOf: unique symbol = Symbol("first reader");
+
+type AcceptedSocket = Duplex & { [firstReaderOf]?: Arrival | undefined };
+
 /** A connection of which nothing is known yet. */
-class Arrival implements FirstReader, Seated {
+class Arrival implements Seated {
   seat = -1;
   readonly socket: AcceptedSocket;
   readonly remote: SocketEnd | undefined;
@@ -177,7 +179,6 @@ class Arrival implements FirstReader, Seated {
   /** Takes off what listens for the end of a connection that `node:http` has. */
   forget: (() => void) | undefined;
   readonly #door: FirstBytes;
-  readonly #isAcceptedHere: boolean;
   #checksLeft: number;
 
   constructor(
@@ -185,14 +186,12 @@ class Arrival implements FirstReader, Seated {
     socket: Duplex,
     remote: SocketEnd | undefined,
     holder: Holder,
-    isAcceptedHere: boolean,
     checks: number,
   ) {
     this.#door = door;
     this.socket = socket;
     this.remote = remote;
     this.holder = holder;
-    this.#isAcceptedHere = isAcceptedHere;
     this.#checksLeft = checks;
   }
 
@@ -201,7 +200,7 @@ class Arrival implements FirstReader, Seated {
     socket[firstReaderOf] = this;
     socket.on("error", onGone);
     socket.on("end", onGone);
-    if (!this.#isAcceptedHere) socket.on("data", onData);
+    socket.on("data", onData);
   }
 
   received(bytes: Buffer): void {
@@ -209,7 +208,7 @@ class Arrival implements FirstReader, Seated {
     socket[firstReaderOf] = undefined;
     socket.off("error", onGone);
     socket.off("end", onGone);
-    if (!this.#isAcceptedHere) socket.off("data", onData);
+    socket.off("data", onData);
     this.#door.came(this, bytes);
   }
 
@@ -240,6 +239,5 @@ function onData(this: AcceptedSocket, bytes: Buffer): void {
 }
 
 function onGone(this: AcceptedSocket): void {
-  const arrival = this[firstReaderOf];
-  if (arrival instanceof Arrival) arrival.end();
+  this[firstReaderOf]?.end();
 }

@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import type { HandshakeRequest } from "../handshake/fields.ts";
 
 /**
- * Reaches into Node (as `accept-sockets.ts` and others do): an `IncomingMessage` of a request that Node's parser has not seen, for the application's functions, which
+ * Reaches into Node: an `IncomingMessage` of a request that Node's parser has not seen, for the application's functions, which
  * are promised one. How headers that came twice are told is Node's own doing here, too: its parser fills a message by `_addHeaderLines`.
  *
  * Where that is not there, or does something else, the caller has to let `node:http` read the request.
@@ -29,7 +29,8 @@ export function addsHeaderLines(add: unknown): add is AddHeaderLines {
   }
 }
 
-let isPossible = addsHeaderLines(addHeaderLines);
+/** Tried when the first is wanted. */
+let isPossible: boolean | undefined;
 
 /** For tests: `false` is a Node where it cannot be done. */
 export function setIncomingMessage(isOn: boolean): void {
@@ -42,6 +43,7 @@ export function incomingMessage(
   socket: Duplex,
   server: Server,
 ): IncomingMessage | undefined {
+  isPossible ??= addsHeaderLines(addHeaderLines);
   if (!isPossible) return undefined;
   Reflect.set(socket, "server", server);
   const message = new IncomingMessage(socket as Socket); // Node's parser gives it whatever stream came, too.

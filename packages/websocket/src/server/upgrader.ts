@@ -1,7 +1,14 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { AddressLimits, type Holder } from "@zocalo/net";
-import { checkKind, checkNames, peerEnd, type SocketEnd, transportOf } from "@zocalo/net/transport";
+import {
+  checkKind,
+  checkNames,
+  peerEnd,
+  type SocketEnd,
+  startTrials,
+  transportOf,
+} from "@zocalo/net/transport";
 import { WebSocketConn } from "../session/conn.ts";
 import { Compression } from "../core/compression.ts";
 import { WebSocketError } from "../core/error.ts";
@@ -157,6 +164,7 @@ export class Upgrader {
     const { headers = {}, subprotocols = [] } = options;
     this.#headerLines = typeof headers === "function" ? undefined : headerLines(headers);
     if (typeof subprotocols !== "function") checkSubprotocols(subprotocols);
+    startTrials(); // So that there is an answer when the first connection comes.
   }
 
   /**

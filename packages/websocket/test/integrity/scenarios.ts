@@ -1,4 +1,5 @@
 import { canSlowLinks, type Scenario } from "@zocalo/integrity";
+import { trialsOver } from "@zocalo/net/transport";
 import { groupScenario } from "./group.ts";
 import { Links } from "./links.ts";
 import { messagesScenario } from "./messages.ts";
@@ -8,6 +9,7 @@ import { webStreamScenario } from "./web-stream.ts";
 
 /** All scenarios of this package, and what undoes what they share. */
 export async function makeScenarios(): Promise<{ scenarios: Scenario[]; dispose(): Promise<void> }> {
+  await trialsOver(); // A case that is repeated alone must not meet other steps than among many.
   const links = await Links.open();
   return {
     scenarios: [

@@ -1,25 +1,18 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { readdirSync, readlinkSync } from "node:fs";
-import { type AddressInfo, connect, createServer, Socket } from "node:net";
+import { Socket } from "node:net";
 import { PassThrough } from "node:stream";
-import { test } from "node:test";
+import { before, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { type Conn, dial, listen } from "@zocalo/net";
-import {
-  dropIdleListener,
-  enableReadBuffer,
-  enableWritePastQueue,
-  handsOverAtOnce,
-  hasPeer,
-  localEnd,
-  onreadOption,
-  readIntoBuffer,
-  remoteEnd,
-  writePastQueue,
-} from "../src/node/node-internals.ts";
+import { enableReadBuffer, readIntoBuffer } from "../src/node/read-buffer.ts";
+import { hasPeer } from "../src/node/reset.ts";
+import { trialsOver } from "../src/node/trials.ts";
+import { enableWritePastQueue, writePastQueue } from "../src/node/write-past-queue.ts";
 import { Pairs } from "./pairs.ts";
+
+before(trialsOver);
 
 /** Bytes that are different everywhere, so that a block in the wrong place is found. */
 function numbered(length: number): Buffer {
@@ -104,9 +97,6 @@ test("what cannot read into a given buffer is left alone", () => {
   Reflect.set(foreign, "_handle", { useUserBuffer: undefined });
   assert.equal(readIntoBuffer(foreign), false);
   assert.equal(hasPeer(new PassThrough() as unknown as Socket), undefined);
-  enableReadBuffer(false);
-  assert.equal(onreadOption(), undefined);
-  enableReadBuffer(true);
 });
 
 test("hundreds of connections opened and closed at once leave nothing open", async () => {
@@ -180,40 +170,6 @@ test("to abort right after the end was sent leaves no descriptor open, whatever 
   }
 });
 
-type WriteFunction = (bytes: Uint8Array, encoding: string, written: (error?: Error | null) => void) => void;
-
-function withWrite(write: WriteFunction): Socket {
-  return Object.assign(new Socket(), { _write: write });
-}
-
-test("this Node hands a write to the system at once, and one that does not is found out", () => {
-  assert.equal(handsOverAtOnce(new Socket()), true);
-  const own = new Socket()._write.bind(new Socket()) as WriteFunction; // oxlint-disable-line no-underscore-dangle
-  const others: Record<string, WriteFunction> = {
-    "does nothing": () => undefined,
-    "tells without writing": (_bytes, _encoding, written) => written(new Error("refused")),
-    "writes elsewhere": own,
-    "tells later": (bytes, encoding, written) =>
-      own(bytes, encoding, (error) => setImmediate(() => written(error))),
-    throws() {
-      throw new Error("not here");
-    },
-  };
-  for (const [name, write] of Object.entries(others)) {
-    assert.equal(handsOverAtOnce(withWrite(write)), false, name);
-  }
-  const copies = new Socket();
-  const tellsTwice = withWrite(function (this: Socket, bytes, encoding, written) {
-    Reflect.set(copies, "_handle", Reflect.get(this, "_handle"));
-    const both = (error?: Error | null): void => {
-      written(error);
-      written(error);
-    };
-    copies._write(bytes, encoding as BufferEncoding, both); // oxlint-disable-line no-underscore-dangle
-  });
-  assert.equal(handsOverAtOnce(tellsTwice), false);
-});
-
 for (const isPast of [true, false]) {
   test(`writes ${isPast ? "past" : "by way of"} the queue of Node's stream arrive in order, whole, and before the end`, async () => {
     enableWritePastQueue(isPast);
@@ -252,45 +208,4 @@ test("past the queue goes only what a connected socket of Node can take", () => 
   const destroyed = new Socket();
   destroyed.destroy();
   assert.equal(writePastQueue(destroyed, bytes, written), false);
-});
-
-test("both ends of a socket are told without Node keeping them, and as Node tells them where the handle cannot", async () => {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  const accepted = once(server, "connection") as Promise<[Socket]>;
-  const socket = connect({ host: "127.0.0.1", port });
-  await once(socket, "connect");
-  const [peer] = await accepted;
-  assert.deepEqual(remoteEnd(socket), { host: "127.0.0.1", port });
-  assert.deepEqual(localEnd(socket), { host: "127.0.0.1", port: peer.remotePort });
-  const documented = Object.assign(Object.create(socket) as Socket, { _handle: {} });
-  Object.defineProperties(documented, {
-    remoteAddress: { value: "192.0.2.1" },
-    remotePort: { value: 1 },
-    localAddress: { value: "192.0.2.2" },
-    localPort: { value: 2 },
-  });
-  assert.deepEqual(remoteEnd(documented), { host: "192.0.2.1", port: 1 });
-  assert.deepEqual(localEnd(documented), { host: "192.0.2.2", port: 2 });
-  assert.equal(hasPeer(documented), undefined);
-  socket.destroy();
-  peer.destroy();
-  assert.equal(remoteEnd(socket), undefined);
-  server.close();
-});
-
-test("only Node's own listener for the end is removed, and only where it has nothing to do", () => {
-  const counted = (allowHalfOpen: boolean, extra?: () => void): number => {
-    const socket = new Socket({ allowHalfOpen });
-    if (extra) socket.on("end", extra);
-    dropIdleListener(socket);
-    return socket.listenerCount("end");
-  };
-  assert.equal(counted(true), 0);
-  assert.equal(counted(false), 1);
-  assert.equal(
-    counted(true, () => undefined),
-    2,
-  );
 });
