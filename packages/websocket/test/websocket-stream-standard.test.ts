@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { WebSocketStream, WebSocketStreamError } from "../src/index.ts";
+import {
+  BAD_ANSWERS,
+  BAD_FRAMES,
+  BINARY,
+  CLOSE,
+  closing,
+  frame,
+  type RawEnd,
+  rawWebSocketServer,
+  TEXT,
+} from "./raw-websocket-server.ts";
+
+/**
+ * The class against the proposal (https://github.com/whatwg/websockets/pull/48), step by step, with a server written by hand. What
+ * `websocket-stream.test.ts` proves is not repeated.
+ */
+interface Step {
+  /** The algorithm of the proposal. */
+  readonly at: string;
+  /** What has to happen. */
+  readonly must: string;
+  readonly run: (stream: WebSocketStream, end: RawEnd) => Promise<void>;
+}
+
+/** What a promise rejects with. */
+function rejection(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => assert.fail("it resolved"),
+    (error: unknown) => error,
+  );
+}
+
+const STEPS: readonly Step[] = [
+  {
+    at: "pull",
+    must: "empty messages and a BOM are chunks, text a string and bytes a Uint8Array",
+    async run(stream, end) {
+      const reader = (await stream.opened).readable.getReader();
+      end.send(frame(TEXT), frame(BINARY), frame(TEXT, "\ufeffx"));
+      assert.equal((await reader.read()).value, "");
+      assert.deepEqual((await reader.read()).value, new Uint8Array(0));
+      assert.equal((await reader.read()).value, "\ufeffx");
+    },
+  },
+  {
+    at: "write, then close the writable",
+    must: "each chunk is one masked message of its kind, and the empty Close frame comes behind them",
+    async run(stream, end) {
+      const writer = (await stream.opened).writable.getWriter();
+      void writer.write("ñ");
+      void writer.write(Uint8Array.of(1));
+      const closed = writer.close();
+      const expected = [
+        [TEXT, "ñ"],
+        [BINARY, "\x01"],
+        [CLOSE, ""],
+      ];
+      for (const [opcode, text] of expected) {
+        const seen = await end.frame();
+        assert.deepEqual([seen.opcode, seen.isMasked, String(seen.payload)], [opcode, true, text]);
+      }
+      end.socket.end(frame(CLOSE, closing(4001, "yours")));
+      await closed;
+      assert.deepEqual(await stream.closed, { closeCode: 4001, reason: "yours" });
+    },
+  },
+  {
+    at: "close",
+    must: "of several calls the first counts",
+    async run(stream, end) {
+      await stream.opened;
+      stream.close({ closeCode: 3000, reason: "first" });
+      stream.close({ closeCode: 3001, reason: "second" });
+      const { opcode, payload } = await end.frame();
+      assert.deepEqual([opcode, String(payload.subarray(2))], [CLOSE, "first"]);
+      end.socket.end(frame(CLOSE, payload));
+      assert.deepEqual(await stream.closed, { closeCode: 3000, reason: "first" });
+    },
+  },
+  {
+    at: "cancel",
+    must: "the connection closes, and the writable with it",
+    async run(stream, end) {
+      const { readable, writable } = await stream.opened;
+      await readable.cancel(new WebSocketStreamError("", { closeCode: 3000, reason: "enough" }));
+      const { payload } = await end.frame();
+      assert.deepEqual([payload.readUInt16BE(), String(payload.subarray(2))], [3000, "enough"]);
+      end.socket.end(frame(CLOSE, payload));
+      assert.equal((await stream.closed).closeCode, 3000);
+      await assert.rejects(writable.getWriter().write("late"), { name: "InvalidStateError" });
+    },
+  },
+  {
+    at: "abort",
+    must: "the connection closes, the readable ends with it, and later writes reject with the reason",
+    async run(stream, end) {
+      const { readable, writable } = await stream.opened;
+      const writer = writable.getWriter();
+      const reason = new WebSocketStreamError("", { closeCode: 3001 });
+      await writer.abort(reason);
+      assert.equal((await end.frame()).payload.readUInt16BE(), 3001);
+      assert.equal(await rejection(writer.write("late")), reason);
+      end.socket.end(frame(CLOSE, closing(3001)));
+      assert.deepEqual(await readable.getReader().read(), { done: true, value: undefined });
+      assert.equal((await stream.closed).closeCode, 3001);
+    },
+  },
+];
+
+for (const { at, must, run } of STEPS) {
+  test(`${at}: ${must}`, async () => {
+    await using server = await rawWebSocketServer();
+    await run(new WebSocketStream(server.url), await server.accepted);
+  });
+}
+
+for (const [why, answer] of BAD_ANSWERS) {
+  test(`constructor, establish: ${why} rejects opened and closed`, async () => {
+    await using server = await rawWebSocketServer(answer);
+    const stream = new WebSocketStream(server.url, { protocols: ["a"] });
+    for (const promise of [stream.opened, stream.closed]) {
+      assert.ok((await rejection(promise)) instanceof WebSocketStreamError);
+    }
+  });
+}
+
+for (const [why, bytes, told] of BAD_FRAMES) {
+  test(`closed uncleanly: ${why} errors both streams, and the server is told ${told}`, async () => {
+    await using server = await rawWebSocketServer();
+    const stream = new WebSocketStream(server.url);
+    const { readable, writable } = await stream.opened;
+    const end = await server.accepted;
+    end.send(bytes);
+    assert.equal((await end.frame()).payload.readUInt16BE(), told);
+    end.socket.end();
+    const error = await rejection(stream.closed);
+    assert.ok(error instanceof WebSocketStreamError);
+    assert.equal(error.closeCode, 1006);
+    assert.equal(await rejection(readable.getReader().read()), error);
+    assert.equal(await rejection(writable.getWriter().closed), error);
+  });
+}
