@@ -21,7 +21,9 @@ export async function run(args: readonly string[]): Promise<number> {
     .helpCommand("help [command]", "print help for a command")
     .exitOverride()
     // What is wrong is quoted, and it may be a name that somebody else has chosen.
-    .configureOutput({ outputError: (text, write) => write(linesForPeople(text)) })
+    .configureOutput({
+      outputError: (text, write) => write(linesForPeople(text.replace(/^error: /, "zocalo: "))),
+    })
     .configureHelp({ showGlobalOptions: true });
   const serveCommand = program
     .command("serve")

@@ -108,7 +108,7 @@ test("--replace-stale takes the place of a command that was killed, and of none 
   const refused = await run(`listen unix:${path} --replace-stale`);
   assert.deepEqual(
     [refused.code, refused.stderr],
-    [1, `zocalo: listen unix ${path}: address already in use\n`],
+    [1, `zocalo: cannot listen on unix:${path}: address already in use\n`],
   );
   await killed[Symbol.asyncDispose]();
   const inTheWay = await run(`listen unix:${path}`);
@@ -345,7 +345,7 @@ test("tls: openssl talks to listen, and dial checks the certificate unless it is
   assert.deepEqual([checked.code, checked.stdout.toString(), checked.stderr], [0, "checked", ""]);
   assert.deepEqual([named.code, named.stdout.toString()], [0, "named"]);
   assert.deepEqual([stranger.code, stranger.stdout.length], [1, 0]);
-  assert.match(stranger.stderr, /^zocalo: dial tls .*certificate.*\n$/);
+  assert.match(stranger.stderr, /^zocalo: cannot connect to tls:.*certificate.*\n$/);
   assert.equal(otherName.code, 1);
   assert.match(otherName.stderr, /^zocalo: .*other\.test.*\n$/);
   assert.deepEqual([insecure.code, insecure.stdout.toString()], [0, "whatever"]);

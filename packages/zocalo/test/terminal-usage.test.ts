@@ -120,13 +120,22 @@ test("what cannot be meant is exit code 2, one sentence, and nothing is opened",
 test("what the network says is exit code 1 and one sentence", async () => {
   using taken = await tcpServer((socket) => void socket.destroy());
   for (const [command, words] of [
-    ["dial tcp://127.0.0.1:1", /^zocalo: dial tcp 127\.0\.0\.1:1: connection refused\n$/],
-    ["dial ws://127.0.0.1:1", /^zocalo: cannot connect to 127\.0\.0\.1:1: connection refused\n$/],
-    ["dial ws://no-such-host.invalid", /^zocalo: cannot connect to no-such-host\.invalid: [^:\n]+\n$/],
-    ["dial unix:/nowhere/at/all", /^zocalo: dial unix .*no such file/],
-    ["dial tcp://does-not-exist.invalid:80", /^zocalo: dial tcp does-not-exist\.invalid:80: /],
-    [`listen tcp://127.0.0.1:${taken.port}`, /^zocalo: listen tcp .*address already in use\n$/],
-    [`listen ws://127.0.0.1:${taken.port}`, /^zocalo: .*address already in use/],
+    ["dial tcp://127.0.0.1:1", /^zocalo: cannot connect to tcp:\/\/127\.0\.0\.1:1: connection refused\n$/],
+    ["dial ws://127.0.0.1:1", /^zocalo: cannot connect to ws:\/\/127\.0\.0\.1:1: connection refused\n$/],
+    ["dial ws://no-such-host.invalid", /^zocalo: cannot connect to ws:\/\/no-such-host\.invalid: [^:\n]+\n$/],
+    ["dial unix:/nowhere/at/all", /^zocalo: cannot connect to unix:\/nowhere\/at\/all: no such file/],
+    [
+      "dial tcp://does-not-exist.invalid:80",
+      /^zocalo: cannot connect to tcp:\/\/does-not-exist\.invalid:80: /,
+    ],
+    [
+      `listen tcp://127.0.0.1:${taken.port}`,
+      /^zocalo: cannot listen on tcp:\/\/[\d.:]+: address already in use\n$/,
+    ],
+    [
+      `listen ws://127.0.0.1:${taken.port}`,
+      /^zocalo: cannot listen on ws:\/\/[\d.:]+: address already in use/,
+    ],
     ["listen wss://127.0.0.1:0 --cert /nowhere --key /nowhere", /^zocalo: .*no such file/],
     [
       "dial wss://127.0.0.1:1 --ca /dev/null",

@@ -13,8 +13,12 @@ interface Use {
 }
 
 const WEBSOCKET = ["ws", "wss"] as const;
-const TLS = ["tls", "wss"] as const;
+export const TLS = ["tls", "wss"] as const;
 const PROXIED = ["tcp", "tls", "ws", "wss"] as const;
+
+const NOT_UNIX = ["tcp", "udp", "tls", "ws", "wss"] as const;
+/** Of a UDP port a connection says nothing. */
+const CONNECTED = ["tcp", "tls", "unix", "ws", "wss"] as const;
 
 /** Where an option means something; those that are not named here do everywhere. */
 const USES: { readonly [K in keyof Flags]?: Use } = {
@@ -32,6 +36,10 @@ const USES: { readonly [K in keyof Flags]?: Use } = {
   subprotocol: { flag: "--subprotocol", schemes: WEBSOCKET },
   header: { flag: "--header", schemes: WEBSOCKET },
   origin: { flag: "--origin", schemes: WEBSOCKET },
+  source: { flag: "--source", schemes: NOT_UNIX, side: "dial" },
+  proxy: { flag: "--proxy", schemes: WEBSOCKET, side: "dial" },
+  scan: { flag: "-z", schemes: CONNECTED, side: "dial" },
+  trustSources: { flag: "--trust-sources", schemes: ["udp"], side: "listen" },
   allowedHost: { flag: "--allowed-host", schemes: WEBSOCKET, side: "listen" },
   compress: { flag: "--compress", schemes: WEBSOCKET },
   ping: { flag: "--ping", schemes: WEBSOCKET },
@@ -47,6 +55,15 @@ const CONFLICTS: readonly (readonly [keyof Flags, keyof Flags, string])[] = [
     "hex",
     "--echo sends back what comes; --hex is for standard input and output, which it does not use.",
   ],
+  ["exec", "echo", "--exec and --echo exclude each other."],
+  ["exec", "broadcast", "--exec and --broadcast exclude each other."],
+  ["exec", "raw", "--raw is for what is shown on a terminal; --exec gives it to a program."],
+  ["keep", "reconnect", "--reconnect is --keep with waits that grow: give one of them."],
+  ["scan", "exec", "-z only connects; there is nothing for --exec."],
+  ["scan", "echo", "-z only connects; there is nothing to --echo."],
+  ["scan", "keep", "-z and --keep exclude each other."],
+  ["scan", "reconnect", "-z and --reconnect exclude each other."],
+  ["scan", "record", "-z only connects; there is nothing to --record."],
   ["hex", "raw", "--hex and --raw exclude each other."],
   ["echo", "binary", "--echo answers text with text and binary with binary; --binary is for standard input."],
   [
@@ -76,6 +93,15 @@ export function checkFlags(side: Side, target: Target, flags: Flags): void {
   for (const [one, other, words] of CONFLICTS) {
     if (flags[one] !== undefined && flags[other] !== undefined) refuse(words);
   }
+  const { maxConnections, relay, exec, echo, broadcast, trustSources } = flags;
+  if (maxConnections !== undefined && !relay && exec === undefined) {
+    refuse("--max-connections is for the programs of --exec: give both.");
+  }
+  if (trustSources && !relay && exec === undefined && !echo && !broadcast) {
+    refuse(
+      "--trust-sources is for --exec, --echo and --broadcast; without them the first address is believed.",
+    );
+  }
   if (flags.trustedProxy !== undefined && flags.proxyProtocol === undefined) {
     refuse("--trusted-proxy says whom --proxy-protocol believes: give both.");
   }
@@ -87,6 +113,13 @@ export function checkFlags(side: Side, target: Target, flags: Flags): void {
   if (side === "dial" && (flags.origin?.length ?? 0) > 1) refuse("A client has one --origin.");
 }
 
-function refuse(words: string): never {
+/** True if an option means something for this target. */
+export function isApplicable(name: keyof Flags, target: Target): boolean {
+  const schemes = USES[name]?.schemes;
+  return schemes === undefined || schemes.includes(target.scheme);
+}
+
+/** @throws UserError (exit code 2) */
+export function refuse(words: string): never {
   throw new UserError(words, EXIT.usage);
 }

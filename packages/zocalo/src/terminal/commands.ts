@@ -1,188 +1,58 @@
-import { type Command, Option } from "commander";
-import type { Side } from "./applicable.ts";
-import {
-  collect,
-  DEFAULT_MAX_MESSAGE_BYTES,
-  type Flags,
-  parseClosing,
-  parseDuration,
-  parseHeader,
-  parseSize,
-} from "./flags.ts";
-import { runTerminal } from "./run.ts";
+import type { Command } from "commander";
+import type { Flags } from "./flags.ts";
+import { optionsOf, type TerminalCommandName } from "./options.ts";
+import { runRelay, runTerminal } from "./run.ts";
 
 /**
- * Adds `zocalo listen URL` and `zocalo dial URL`.
+ * Adds `zocalo listen URL`, `zocalo dial URL` and `zocalo relay FROM TO`.
  *
  * @param done told the exit code of the one that ran.
  */
 export function addTerminalCommands(program: Command, done: (exitCode: number) => void): void {
-  for (const side of ["listen", "dial"] as const) {
+  const add = (name: TerminalCommandName): Command => {
+    const summary = SUMMARY[name];
     const command = program
-      .command(side)
-      .summary(SUMMARY[side])
-      .description(`${SUMMARY[side][0]?.toUpperCase()}${SUMMARY[side].slice(1)}.\n\n${DESCRIPTION[side]}`)
-      .argument(
-        "<URL>",
-        `tcp://${HOST[side]}:PORT, udp://…, tls://…, unix:PATH, ws://${HOST[side]}:PORT/PATH, wss://…`,
-      )
-      .addHelpText("after", `${EXAMPLES[side]}${NOTES}`)
+      .command(name)
+      .summary(summary)
+      .description(`${summary[0]?.toUpperCase()}${summary.slice(1)}.\n\n${DESCRIPTION[name]}`)
+      .addHelpText("after", `${EXAMPLES[name]}${NOTES}`);
+    for (const option of optionsOf(name)) command.addOption(option);
+    return command;
+  };
+  for (const side of ["listen", "dial"] as const) {
+    add(side)
+      .argument("<URL>", urlsOf(side === "listen" ? "[HOST]" : "HOST"))
       .action(async (url: string, flags: Flags) => {
         done(await runTerminal(side, url, flags));
       });
-    for (const option of optionsOf(side)) command.addOption(option);
   }
+  add("relay")
+    .argument("<FROM>", `where to listen: ${urlsOf("[HOST]")}`)
+    .argument("<TO>", "whom to dial for each connection: the same, with a host")
+    .action(async (from: string, to: string, flags: Flags) => {
+      done(await runRelay(from, to, flags));
+    });
 }
 
-const SUMMARY: Readonly<Record<Side, string>> = {
+function urlsOf(host: string): string {
+  return `tcp://${host}:PORT, udp://…, tls://…, unix:PATH, ws://${host}:PORT/PATH, wss://…`;
+}
+
+const SUMMARY: Readonly<Record<TerminalCommandName, string>> = {
   listen: "wait for a connection and join it with standard input and output",
   dial: "connect and join the connection with standard input and output",
+  relay: "listen on one address, and join each connection with one to another address",
 };
 
-const HOST: Readonly<Record<Side, string>> = { listen: "[HOST]", dial: "HOST" };
-
-const DESCRIPTION: Readonly<Record<Side, string>> = {
+const DESCRIPTION: Readonly<Record<TerminalCommandName, string>> = {
   listen:
-    "Takes one connection and ends with it, as netcat does; --echo and --broadcast serve any number until Ctrl-C. An empty host is every address of this machine, port 0 any free one: standard error says which.",
+    "Takes one connection and ends with it, as netcat does; --echo, --broadcast and --exec serve any number until Ctrl-C. An empty host is every address of this machine, port 0 any free one: standard error says which.",
   dial: "Over a stream (tcp, tls, unix) every byte goes through, and the end of the input is passed on. Of a WebSocket each line is a text message, both ways, and at the end of the input it is closed. Over udp each portion is a datagram.",
+  relay:
+    "FROM and TO may be of any two schemes. From stream to stream (tcp, tls, unix) bytes and ends are passed on, from WebSocket to WebSocket messages and the close code. Of a stream each portion is a binary message or a datagram, and what comes back is a part of the stream; --lines makes them lines. Each UDP address has a connection of its own. Who is behind holds the other side back. It serves until Ctrl-C.",
 };
 
-const GROUPS = {
-  all: "Options:",
-  tls: "For tls and wss:",
-  proxy: "For tcp, tls, ws and wss:",
-  unix: "For unix:",
-  websocket: "For ws and wss:",
-} as const;
-
-function optionsOf(side: Side): Option[] {
-  const isListening = side === "listen";
-  const options: Option[] = [];
-  const add = (group: keyof typeof GROUPS, flags: string, what: string): Option => {
-    const option = new Option(flags, what).helpGroup(GROUPS[group]);
-    options.push(option);
-    return option;
-  };
-  const choose = (listening: string, dialing: string): string => (isListening ? listening : dialing);
-
-  add(
-    "all",
-    "--echo",
-    choose(
-      "send everything back, to any number of connections",
-      "send everything back until the peer closes",
-    ),
-  );
-  if (isListening)
-    add("all", "--broadcast", "send what comes, from any connection or the input, to all connections");
-  add(
-    "all",
-    "-k, --keep",
-    choose(
-      "when a connection ends, take the next one",
-      "when the connection ends or fails, dial again a second later",
-    ),
-  );
-  add("all", "--lines", "a line is a message: of streams, of datagrams and of binary messages");
-  add("all", "--hex", "lines of hexadecimal digits stand for bytes, both ways");
-  add(
-    "all",
-    "--raw",
-    "write what comes as it is on a terminal, too. DANGER: it obeys the peer's escape sequences then",
-  );
-  add(
-    "all",
-    "-w, --timeout <TIME>",
-    choose(
-      "end when nothing comes or goes for this long: 5 (seconds), 300ms, 2m",
-      "end when connecting takes longer, or nothing comes or goes for so long: 5 (seconds), 300ms, 2m",
-    ),
-  ).argParser(parseDuration);
-  add("all", "--max-message <SIZE>", "largest message or line, such as 4096 or 16MiB")
-    .argParser(parseSize)
-    .default(DEFAULT_MAX_MESSAGE_BYTES, "64MiB");
-  add("all", "-v, --verbose", "tell of connections even when standard output is not a terminal");
-  if (isListening) {
-    add("proxy", "--proxy-protocol", "take the peer's address from the PROXY header of a trusted proxy");
-    add(
-      "proxy",
-      "--trusted-proxy <ADDRESS>",
-      "whom to believe, as 10.0.0.5 or 10.0.0.0/8; repeat it for more (default: this machine)",
-    ).argParser(collect);
-    add("unix", "--replace-stale", "replace a socket file that a crashed server has left");
-  }
-  add(
-    "tls",
-    "--cert <FILE>",
-    choose("certificate (PEM)", "this client's own certificate (PEM), if the server wants one"),
-  );
-  add("tls", "--key <FILE>", "its private key (PEM)");
-  add(
-    "tls",
-    "--ca <FILE>",
-    choose(
-      "demand clients' certificates, signed by these authorities (PEM)",
-      "believe these authorities (PEM) instead of the usual ones",
-    ),
-  );
-  if (!isListening) {
-    add("tls", "--servername <NAME>", "the name the certificate must be for (default: the host)");
-    add(
-      "tls",
-      "--insecure",
-      "DANGER: talk to anybody, unchecked; whoever is in between can read and change everything",
-    );
-  }
-  add(
-    "tls",
-    "--accept-truncation",
-    "DANGER: of tls, take a connection that is cut for one that has ended; for peers that never send a close_notify",
-  );
-  add("websocket", "--text", "send text messages; the default, but for --hex");
-  add(
-    "websocket",
-    "--binary",
-    "send binary messages, in portions as the input comes, and add no newlines to the output",
-  );
-  add(
-    "websocket",
-    "--subprotocol <NAME>",
-    choose(
-      "a subprotocol to agree on, best first; repeat it for more",
-      "a subprotocol to offer; repeat it for more",
-    ),
-  ).argParser(collect);
-  add(
-    "websocket",
-    "-H, --header <HEADER>",
-    `add 'Name: value' to the ${choose("answer", "request")}; repeat it for more`,
-  ).argParser(parseHeader);
-  add(
-    "websocket",
-    "--origin <ORIGIN>",
-    choose(
-      "let pages of this origin in, such as https://example.org, or * for all; repeat it for more (default: those of this host)",
-      "the Origin to send",
-    ),
-  ).argParser(collect);
-  if (isListening) {
-    add(
-      "websocket",
-      "--allowed-host <NAME>",
-      "a name by which pages may call this host, such as chat.example.org or *.example.org; repeat it for more (default: localhost, the address, the name in the URL)",
-    ).argParser(collect);
-  }
-  add("websocket", "--compress", "compress messages (permessage-deflate) if the peer can");
-  add("websocket", "--ping", "ping every second and tell the round trip on standard error");
-  add(
-    "websocket",
-    "--close <CODE[:REASON]>",
-    "close so at the end of the input or on Ctrl-C, as in 4000:done",
-  ).argParser(parseClosing);
-  return options;
-}
-
-const EXAMPLES: Readonly<Record<Side, string>> = {
+const EXAMPLES: Readonly<Record<TerminalCommandName, string>> = {
   listen: `
 Examples:
   Receive a file that somebody sends by \`zocalo dial tcp://host:7000 < file\`:
@@ -191,6 +61,8 @@ Examples:
     zocalo listen ws://:8080/echo --echo
   Every line of a log to every client that connects:
     tail -f log | zocalo listen ws://:8080 --broadcast
+  A service of a command, a process for each connection:
+    zocalo listen tcp://127.0.0.1:7000 --exec 'tr a-z A-Z'
 `,
   dial: `
 Examples:
@@ -200,6 +72,17 @@ Examples:
     echo '{"type":"ping"}' | zocalo dial ws://localhost:8080/ws
   Fetch a page over TLS:
     printf 'GET / HTTP/1.0\\r\\nHost: example.org\\r\\n\\r\\n' | zocalo dial tls://example.org:443
+  Which of these ports are open?
+    zocalo dial -z tcp://localhost:8000-8010
+`,
+  relay: `
+Examples:
+  A server that speaks no TLS, for clients that do:
+    zocalo relay tls://:7443 tcp://localhost:7000 --cert server.crt --key server.key
+  A line server for browsers, a text message a line:
+    zocalo relay ws://:8080 tcp://localhost:7000 --lines
+  What do they say to each other?
+    zocalo relay tcp://127.0.0.1:7001 tcp://db.example:5432 --record said.jsonl
 `,
 };
 

@@ -8,17 +8,22 @@ const NEVER_MS = 2 ** 31 - 1;
 
 /** Listens on `udp://`: every source address is a peer. */
 export async function listenDatagrams({ address }: Target, flags: Flags): Promise<Door> {
-  const isService = flags.echo === true || flags.broadcast === true;
+  const { echo, broadcast, relay, exec, timeout, trustSources } = flags;
+  const isService = echo === true || broadcast === true || relay === true || exec !== undefined;
+  const isJoined = relay === true || exec !== undefined;
+  const isBelieved = !isService || trustSources === true;
   const packets = await listenPacket("udp", address);
   const listener = peers(packets, {
     messages: "binary",
     ...(isService ? {} : { idleTimeoutMs: NEVER_MS }),
+    // Silence in one direction is none where the other goes on: what joins them has a timer of its own.
+    ...(isJoined && timeout !== undefined ? { idleTimeoutMs: NEVER_MS } : {}),
   });
   return {
     address: String(listener.addr),
     port: listener.addr.port,
     async *links() {
-      for await (const conn of listener) yield peerLink(conn, isService);
+      for await (const conn of listener) yield peerLink(conn, isBelieved);
     },
     close: () => listener.close(),
     drain: (deadline) => listener.drain(deadline),
@@ -28,18 +33,18 @@ export async function listenDatagrams({ address }: Target, flags: Flags): Promis
 /** Dials `udp://`. */
 export async function dialDatagrams(
   { address }: Target,
-  { timeout }: Flags,
+  { timeout, source }: Flags,
   signal: AbortSignal,
 ): Promise<MessageLink> {
   const deadline = timeout === undefined ? null : Date.now() + timeout;
-  const conn = await dial("udp", address, { signal, deadline });
+  const conn = await dial("udp", address, { signal, deadline, localAddress: source });
   return { form: "messages", peer: String(conn.remoteAddr), conn: asMessages(conn), hasEnd: false };
 }
 
-function peerLink(conn: MessageConn, isService: boolean): MessageLink {
+function peerLink(conn: MessageConn, isBelieved: boolean): MessageLink {
   const { verification } = conn.peer;
   // A person who talks to one peer decides whom to answer. What answers by itself never sends more than it got to an address that may be forged.
-  if (!isService) verification?.verify(verification.cookie);
+  if (isBelieved) verification?.verify(verification.cookie);
   return { form: "messages", peer: String(conn.peer.addr), conn, hasEnd: false };
 }
 

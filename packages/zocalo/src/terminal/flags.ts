@@ -1,4 +1,6 @@
+import { isIP } from "node:net";
 import { InvalidArgumentError } from "commander";
+import { isSendable } from "./link.ts";
 
 /** How this side closes a WebSocket. */
 export interface Closing {
@@ -8,41 +10,62 @@ export interface Closing {
 
 /** The options of `listen` and `dial`, parsed. */
 export interface Flags {
-  readonly echo?: true;
-  readonly broadcast?: true;
-  readonly keep?: true;
-  readonly lines?: true;
-  readonly hex?: true;
-  readonly raw?: true;
+  readonly echo?: true | undefined;
+  readonly broadcast?: true | undefined;
+  readonly keep?: true | undefined;
+  readonly reconnect?: true | undefined;
+  /** For a shell. */
+  readonly exec?: string | undefined;
+  /** Connect and report alone (`-z`). */
+  readonly scan?: true | undefined;
+  /** Set by `zocalo relay`: any number of peers is answered, not one that a person has chosen. */
+  readonly relay?: true | undefined;
+  /** Where what was said is written down. */
+  readonly record?: string | undefined;
+  readonly maxConnections?: number | undefined;
+  readonly lines?: true | undefined;
+  readonly hex?: true | undefined;
+  readonly raw?: true | undefined;
   /** Milliseconds. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /** Bytes. */
   readonly maxMessage: number;
-  readonly verbose?: true;
-  readonly proxyProtocol?: true;
-  readonly trustedProxy?: readonly string[];
-  readonly replaceStale?: true;
-  readonly cert?: string;
-  readonly key?: string;
-  readonly ca?: string;
-  readonly insecure?: true;
-  readonly servername?: string;
-  readonly acceptTruncation?: true;
-  readonly binary?: true;
-  readonly text?: true;
-  readonly subprotocol?: readonly string[];
-  readonly header?: readonly (readonly [name: string, value: string])[];
-  readonly origin?: readonly string[];
-  readonly allowedHost?: readonly string[];
-  readonly compress?: true;
-  readonly ping?: true;
-  readonly close?: Closing;
+  readonly verbose?: true | undefined;
+  readonly proxyProtocol?: true | undefined;
+  readonly trustedProxy?: readonly string[] | undefined;
+  readonly replaceStale?: true | undefined;
+  readonly trustSources?: true | undefined;
+  /** The address to dial from, with a port. */
+  readonly source?: string | undefined;
+  /** URL of an HTTP proxy. */
+  readonly proxy?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  readonly ca?: string | undefined;
+  readonly insecure?: true | undefined;
+  readonly servername?: string | undefined;
+  readonly acceptTruncation?: true | undefined;
+  /** `relay`: the authorities of clients, and the certificate that is shown where it dials. */
+  readonly clientCa?: string | undefined;
+  readonly clientCert?: string | undefined;
+  readonly clientKey?: string | undefined;
+  readonly binary?: true | undefined;
+  readonly text?: true | undefined;
+  readonly subprotocol?: readonly string[] | undefined;
+  readonly header?: readonly (readonly [name: string, value: string])[] | undefined;
+  readonly origin?: readonly string[] | undefined;
+  readonly allowedHost?: readonly string[] | undefined;
+  readonly compress?: true | undefined;
+  readonly ping?: true | undefined;
+  readonly close?: Closing | undefined;
 }
 
 /** What `--max-message` is where it is left out: 64 MiB. */
 export const DEFAULT_MAX_MESSAGE_BYTES = 67_108_864;
 /** The longest a buffer can be on every platform. */
 const MAX_MESSAGE_BYTES = 2 ** 31 - 1;
+/** The most `--max-connections` can be. */
+const MAX_COUNT = 1_000_000;
 /** The longest delay a timer takes, in milliseconds. */
 const MAX_DURATION_MS = 2 ** 31 - 1;
 
@@ -67,14 +90,32 @@ export function parseSize(text: string): number {
   );
 }
 
+/** A whole number from 1 to a million. */
+export function parseCount(text: string): number {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && count >= 1 && count <= MAX_COUNT) return count;
+  throw new InvalidArgumentError(`It should be a whole number from 1 to ${MAX_COUNT}.`);
+}
+
+/** `10.0.0.5`, `10.0.0.5:4000`, `::1` or `[::1]:4000`, with its port; port 0 lets the system choose. */
+export function parseSource(text: string): string {
+  const bare = text.replace(/^\[([^\]]*)\]$/, "$1");
+  const host = isIP(bare) === 0 ? (/^\[([^\]]+)\]:\d{1,5}$|^([^:]+):\d{1,5}$/.exec(text) ?? []) : [bare];
+  const given = host.slice(1).find((part) => part !== undefined) ?? host[0] ?? "";
+  if (isIP(given) === 0) {
+    throw new InvalidArgumentError(
+      "It should be an address of this machine, such as 10.0.0.5, 10.0.0.5:4000 or [::1]:4000.",
+    );
+  }
+  if (given !== bare) return text;
+  return isIP(given) === 6 ? `[${given}]:0` : `${given}:0`;
+}
+
 /** `CODE` or `CODE:REASON`. */
 export function parseClosing(text: string): Closing {
   const [, digits, reason = ""] = /^(\d{4})(?::(.*))?$/s.exec(text) ?? [];
   const code = Number(digits);
-  // RFC 6455 §7.4: what may stand in a Close frame.
-  const isAllowed =
-    (code >= 1000 && code <= 1014 && ![1004, 1005, 1006].includes(code)) || (code >= 3000 && code <= 4999);
-  if (isAllowed && Buffer.byteLength(reason) <= 123) return { code, reason };
+  if (isSendable(code) && Buffer.byteLength(reason) <= 123) return { code, reason };
   throw new InvalidArgumentError(
     "It should be a close code and perhaps a reason of at most 123 bytes, such as 1000, 1001:bye or 4000:done; codes are 1000 to 1003, 1007 to 1014 and 3000 to 4999.",
   );

@@ -3,7 +3,7 @@ import type { Message } from "@zocalo/net";
 import { EXIT, UserError } from "../exit-code.ts";
 import { sentence } from "./exit.ts";
 import { LineSplitter } from "./line-splitter.ts";
-import { type Shape, toMessage } from "./shape.ts";
+import { portions, type Shape, toMessage } from "./shape.ts";
 
 /**
  * Standard input as messages to send. It is read only while somebody waits for the next one, which holds the program that
@@ -32,6 +32,11 @@ export class Input {
   /** True if it ended without a single byte, as `/dev/null` does. */
   get wasEmpty(): boolean {
     return this.#hasEnded && this.#number === 0;
+  }
+
+  /** True once it has ended, and all of it was taken; an empty one has never said anything. */
+  get hasSaidAll(): boolean {
+    return this.#hasEnded && this.#number > 0 && this.#next >= this.#ready.length;
   }
 
   /** True for a terminal: there is a person. */
@@ -111,14 +116,6 @@ export class Input {
       this.#ready = portions(result.value, this.#shape.maxPortionBytes);
     }
   }
-}
-
-function portions(chunk: Buffer, maxBytes: number): Buffer[] {
-  if (chunk.length <= maxBytes) return [chunk];
-  const parts: Buffer[] = [];
-  for (let start = 0; start < chunk.length; start += maxBytes)
-    parts.push(chunk.subarray(start, start + maxBytes));
-  return parts;
 }
 
 /** `undefined` if the signal comes first. */

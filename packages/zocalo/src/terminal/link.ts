@@ -55,6 +55,12 @@ export function isErrorCode(code: number): boolean {
   return code >= 1002 && code <= 1015 && code !== 1005;
 }
 
+/** Codes that a Close frame may have (RFC 6455 §7.4); the others only say what became of a connection. */
+export function isSendable(code: number): boolean {
+  const isReserved = code === 1004 || code === 1005 || code === 1006;
+  return (code >= 1000 && code <= 1014 && !isReserved) || (code >= 3000 && code <= 4999);
+}
+
 /** `1008 policy`, or what else is known. The reason is the peer's own words: they stay on their line. */
 export function closeWords({ code, reason, error }: CloseInfo): string {
   if (error !== undefined) return error.message;

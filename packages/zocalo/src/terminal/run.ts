@@ -1,43 +1,40 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { inspect } from "node:util";
 import type { CloseInfo } from "@zocalo/net";
 import { EXIT, UserError } from "../exit-code.ts";
 import { linesForPeople } from "../for-people.ts";
-import { withoutTokens } from "../secrets.ts";
+import { Seldom } from "../seldom.ts";
 import { checkFlags, type Side } from "./applicable.ts";
+import { Attendance, eachInItsPlace } from "./attendance.ts";
 import { Broadcast } from "./broadcast.ts";
-import { dialDatagrams, listenDatagrams } from "./datagrams.ts";
 import { echoBytes, echoMessages } from "./echo.ts";
 import { explained, sentence } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { IdleTimer } from "./idle-timer.ts";
 import { Input } from "./input.ts";
-import {
-  closeWords,
-  type Door,
-  type End,
-  isErrorCode,
-  type Link,
-  type MessageLink,
-  type OnRefused,
-  type OnReloadError,
-} from "./link.ts";
+import { closeWords, type Door, type End, isErrorCode, type Link } from "./link.ts";
 import { Notices } from "./notices.ts";
+import { connect, openDoor } from "./open.ts";
 import { Output } from "./output.ts";
+import { runProgram } from "./program.ts";
 import { pumpBytes, pumpMessages, type PumpOptions } from "./pump.ts";
+import { Recorder } from "./recorder.ts";
+import { pause, RedialWait } from "./redial.ts";
+import { cut, relay } from "./relay.ts";
+import { checkRelay } from "./relay-flags.ts";
+import { scan } from "./scan.ts";
 import { linesOf, shapeFor } from "./shape.ts";
 import { type Interruption, outputGone, STOP_MS, untilInterrupted } from "./stop.ts";
-import { asMessages, dialStream, listenStream } from "./streams.ts";
-import { listeningUrl, parseTarget, type Target } from "./target.ts";
-import { dialWebSocket, listenWebSocket } from "./websockets.ts";
+import { asMessages } from "./streams.ts";
+import { listeningUrl, parseTarget, portsOf, type Target } from "./target.ts";
 
-/** How long `dial --keep` waits before it dials again, in milliseconds. */
-const REDIAL_MS = 1000;
-/** How often `--ping` pings, in milliseconds, as ping(1) does. */
-const PING_MS = 1000;
 /** RFC 6455 §7.4.1. */
 const NORMAL = 1000;
 const GOING_AWAY = 1001;
+/** How many programs of `--exec`, and pairs of `relay`, there are at once where `--max-connections` says nothing. */
+const DEFAULT_MAX_PROGRAMS = 100;
+const DEFAULT_MAX_PAIRS = 1000;
+/** How long `relay` takes to connect where `--timeout` says nothing, in milliseconds. */
+const RELAY_DIAL_MS = 10_000;
 
 /**
  * `zocalo listen` and `zocalo dial`.
@@ -46,17 +43,29 @@ const GOING_AWAY = 1001;
  * @throws UserError for everything a user can mend.
  */
 export async function runTerminal(side: Side, url: string, flags: Flags): Promise<number> {
+  if (side === "dial" && flags.scan) {
+    const [first, ...rest] = portsOf(url);
+    const targets = [parseTarget(first), ...rest.map(parseTarget)] as const;
+    for (const target of targets) checkFlags(side, target, flags);
+    return new TerminalCommand(targets[0], flags).run((command) => command.scan(targets));
+  }
   const target = parseTarget(url);
   checkFlags(side, target, flags);
-  process.on("uncaughtException", crashed);
-  const command = new TerminalCommand(target, flags);
-  try {
-    return await (side === "listen" ? command.listen() : command.dial());
-  } catch (error) {
-    throw explained(error);
-  } finally {
-    await command.finish();
-  }
+  return new TerminalCommand(target, flags).run((command) =>
+    side === "listen" ? command.listen() : command.dial(),
+  );
+}
+
+/**
+ * `zocalo relay`.
+ *
+ * @returns the exit code.
+ * @throws UserError for everything a user can mend.
+ */
+export async function runRelay(fromUrl: string, toUrl: string, flags: Flags): Promise<number> {
+  const [from, to] = [parseTarget(fromUrl), parseTarget(toUrl)];
+  const { listening, dialing } = checkRelay(from, to, flags);
+  return new TerminalCommand(from, listening).run((command) => command.relay(to, dialing));
 }
 
 /**
@@ -68,30 +77,35 @@ function crashed(error: unknown): void {
   process.exit(EXIT.failed);
 }
 
-/** One run of either command: the terminal on one side, links on the other. */
+/** One run of a command: the terminal or another address on one side, links on the other. */
 class TerminalCommand {
   readonly #target: Target;
   readonly #flags: Flags;
+  readonly #isForPeople: boolean;
   readonly #notices: Notices;
   readonly #input: Input;
   readonly #output: Output;
   readonly #pump: PumpOptions;
   readonly #broken: Promise<Interruption>;
+  readonly #broke: (interruption: Interruption) => void;
+  readonly #attendance: Attendance;
+  #recorder: Recorder | undefined;
   /** Aborted when the command is to stop: cancels dialing and waiting. */
   readonly #stopping = new AbortController();
-  readonly #open = new Set<Link>();
 
   constructor(target: Target, flags: Flags) {
     const { stdin, stdout, stderr } = process;
-    const isForPeople = stdout.isTTY && stderr.isTTY;
-    const shape = shapeFor(target.scheme, flags, stdout.isTTY);
+    const shape = shapeFor(target.scheme, flags, stdout.isTTY && flags.exec === undefined);
     let broke: (interruption: Interruption) => void = () => undefined;
     this.#broken = new Promise((resolve) => {
       broke = resolve;
     });
+    this.#broke = broke;
     this.#target = target;
     this.#flags = flags;
-    this.#notices = new Notices(stderr, isForPeople, flags.verbose === true);
+    this.#isForPeople = stdout.isTTY && stderr.isTTY;
+    this.#notices = new Notices(stderr, this.#isForPeople, flags.verbose === true);
+    this.#attendance = new Attendance(this.#notices, flags.ping === true);
     this.#input = new Input(stdin, shape);
     this.#output = new Output(stdout, (failure) => broke(outputGone(failure)));
     this.#pump = {
@@ -102,14 +116,63 @@ class TerminalCommand {
       closing: flags.close,
       onMistake: (error) => this.#notices.warn(error.message),
     };
-    if (flags.insecure) {
-      this.#notices.warn(
-        "WARNING: --insecure: the server's certificate is not checked; whoever is in between can read and change everything.",
-      );
+  }
+
+  /** Does what it is told, and cleans up. @throws UserError for everything a user can mend. */
+  async run(work: (command: TerminalCommand) => Promise<number>): Promise<number> {
+    process.on("uncaughtException", crashed);
+    try {
+      const { record } = this.#flags;
+      if (record !== undefined) {
+        this.#recorder = await Recorder.open(record, (failure) => this.#broke(outputGone(failure)));
+      }
+      return await work(this);
+    } catch (error) {
+      throw explained(error);
+    } finally {
+      // All that was written has left.
+      this.#input.close();
+      await Promise.all([this.#output.flushed(), this.#recorder?.close()]);
     }
   }
 
   async listen(): Promise<number> {
+    const { echo, broadcast, exec } = this.#flags;
+    return this.#listen((door) => {
+      if (echo) return this.#echoAll(door);
+      if (broadcast) return this.#broadcastAll(door);
+      return exec === undefined ? this.#takeInTurn(door) : this.#execAll(door);
+    });
+  }
+
+  async dial(): Promise<number> {
+    const { keep, reconnect } = this.#flags;
+    this.#warnOfInsecure(this.#flags);
+    const isAgain = keep === true || reconnect === true;
+    const work = isAgain ? this.#dialAgainAndAgain() : this.#dialOnce();
+    return untilInterrupted(work, this.#broken, () => this.#stop(NORMAL));
+  }
+
+  async scan(targets: readonly Target[]): Promise<number> {
+    this.#warnOfInsecure(this.#flags);
+    const { signal } = this.#stopping;
+    const work = scan(targets, this.#flags, this.#output, process.stdout.isTTY, signal);
+    return untilInterrupted(work, this.#broken, () => this.#stop(NORMAL));
+  }
+
+  async relay(to: Target, flags: Flags): Promise<number> {
+    this.#warnOfInsecure(flags);
+    const seldom = new Seldom();
+    const { maxConnections = DEFAULT_MAX_PAIRS } = this.#flags;
+    return this.#listen(async (door) => {
+      await eachInItsPlace(this.#links(door), maxConnections, (from) =>
+        this.#attendance.serve(from, () => this.#relayOne(from, to, flags, seldom)),
+      );
+      return EXIT.ok;
+    });
+  }
+
+  async #listen(work: (door: Door) => Promise<number>): Promise<number> {
     const door = await this.#openDoor();
     const url = listeningUrl(this.#target, door.address);
     this.#notices.announce("listening", `listening on ${url}`, {
@@ -117,38 +180,31 @@ class TerminalCommand {
       address: door.address,
       port: door.port,
     });
-    const { echo, broadcast } = this.#flags;
-    const work = echo ? this.#echoAll(door) : broadcast ? this.#broadcastAll(door) : this.#takeInTurn(door);
-    return untilInterrupted(work, this.#broken, async () => {
+    return untilInterrupted(work(door), this.#broken, async () => {
       await Promise.all([this.#stop(GOING_AWAY), door.drain(Date.now() + STOP_MS)]);
     });
-  }
-
-  dial(): Promise<number> {
-    const work = this.#flags.keep ? this.#dialAgainAndAgain() : this.#dialOnce();
-    return untilInterrupted(work, this.#broken, () => this.#stop(NORMAL));
-  }
-
-  /** The process may end: all that was written has left. */
-  async finish(): Promise<void> {
-    this.#input.close();
-    await this.#output.flushed();
   }
 
   async #stop(code: number): Promise<void> {
     this.#stopping.abort();
     this.#input.close();
-    const { close = { code, reason: "" } } = this.#flags;
-    const closings = Array.from(this.#open, ({ conn }) => conn.close(close.code, close.reason));
-    await Promise.allSettled(closings);
+    await this.#attendance.closeAll(this.#flags.close ?? { code, reason: "" });
+  }
+
+  #warnOfInsecure({ insecure }: Flags): void {
+    if (insecure) {
+      this.#notices.warn(
+        "WARNING: --insecure: the server's certificate is not checked; whoever is in between can read and change everything.",
+      );
+    }
   }
 
   // Listening.
 
   async #echoAll(door: Door): Promise<number> {
     const { timeout } = this.#flags;
-    for await (const link of door.links())
-      void this.#serve(link, (touch) => this.#echo(link, touch), timeout);
+    for await (const link of this.#links(door))
+      void this.#attendance.serve(link, (touch) => this.#echo(link, touch), timeout);
     return EXIT.ok;
   }
 
@@ -159,10 +215,10 @@ class TerminalCommand {
     });
     const feeding = this.#feed(everybody);
     const serving = (async () => {
-      for await (const link of door.links()) {
+      for await (const link of this.#links(door)) {
         const messages = link.form === "bytes" ? asMessages(link, this.#flags) : link;
         const join = async (touch: () => void): Promise<End> => ended(await everybody.join(messages, touch));
-        void this.#serve(messages, join, timeout, () => everybody.isHeldUp);
+        void this.#attendance.serve(messages, join, timeout, () => everybody.isHeldUp);
       }
     })();
     await Promise.all([feeding, serving]);
@@ -191,59 +247,59 @@ class TerminalCommand {
       isLate = true;
       void door.close();
     });
-    for await (const link of door.links()) {
+    for await (const link of this.#links(door)) {
       waiting.stop();
       if (!keep) {
         // Not waited for: a door of datagrams closes only once the last peer has.
         void door.close();
-        return exitCode(await this.#attend(link, () => this.#join(link)));
+        return exitCode(await this.#attendance.attend(link, () => this.#join(link)));
       }
       // The pump has a timer of its own.
-      await this.#serve(link, () => this.#join(link), undefined);
+      await this.#attendance.serve(link, () => this.#join(link));
     }
     waiting.stop();
     return isLate ? EXIT.timeout : EXIT.ok;
   }
 
-  /** Attends to one of many: its failure is its own. Silence while `isHeldUp` is the fault of another. */
-  async #serve(
-    link: Link,
-    mode: (touch: () => void) => Promise<End>,
-    timeoutMs: number | undefined,
-    isHeldUp = (): boolean => false,
-  ): Promise<void> {
-    let isIdle = false;
-    const idle = new IdleTimer(timeoutMs, () => {
-      if (isHeldUp()) return idle.touch();
-      isIdle = true;
-      void link.conn.close(GOING_AWAY, "idle").catch(() => link.conn.abort());
-    });
+  async #execAll(door: Door): Promise<number> {
+    const { maxConnections = DEFAULT_MAX_PROGRAMS } = this.#flags;
+    await eachInItsPlace(this.#links(door), maxConnections, (link) =>
+      this.#attendance.serve(link, () => this.#exec(link)),
+    );
+    return EXIT.ok;
+  }
+
+  async #relayOne(from: Link, target: Target, flags: Flags, seldom: Seldom): Promise<End> {
+    let to: Link;
+    const agreed =
+      from.form === "messages" && from.subprotocol !== undefined ? [from.subprotocol] : undefined;
+    const { signal } = this.#stopping;
+    const subprotocol = from.form === "bytes" ? flags.subprotocol : agreed;
     try {
-      await this.#attend(link, () => mode(() => idle.touch()));
+      to = await connect(target, { ...flags, subprotocol, timeout: flags.timeout ?? RELAY_DIAL_MS }, signal);
     } catch (error) {
-      const known = explained(error);
-      // A defect must be seen; everything else may happen to a server at any time.
-      if (!(known instanceof Error) || !(known instanceof UserError)) throw error;
-      const reason = isIdle ? "idle" : known.message;
-      this.#notices.tell("failed", `${link.peer} failed: ${reason}`, { peer: link.peer, reason });
-    } finally {
-      idle.stop();
+      cut(from, "from");
+      seldom.tell(() => signal.aborted || this.#notices.warn(sentence(error)));
+      throw error;
     }
+    return this.#attendance.hold(to, () => relay(from, to, flags));
   }
 
   // Dialing.
 
-  async #dialOnce(): Promise<number> {
+  async #dialOnce(onConnected?: () => void): Promise<number> {
     const link = await this.#connect();
-    const { echo, timeout } = this.#flags;
-    if (!echo) return exitCode(await this.#attend(link, () => this.#join(link)));
+    onConnected?.();
+    const { echo, exec, timeout } = this.#flags;
+    const mode = (): Promise<End> => (exec === undefined ? this.#join(link) : this.#exec(link));
+    if (!echo) return exitCode(await this.#attendance.attend(link, mode));
     let end: End = "ended";
     const idle = new IdleTimer(timeout, () => {
       end = "timeout";
       link.conn.abort();
     });
     try {
-      await this.#attend(link, () => this.#echo(link, () => idle.touch()));
+      await this.#attendance.attend(link, () => this.#echo(link, () => idle.touch()));
     } catch (error) {
       if (end === "ended") throw error;
     } finally {
@@ -254,53 +310,55 @@ class TerminalCommand {
 
   async #dialAgainAndAgain(): Promise<number> {
     const { signal } = this.#stopping;
+    const { reconnect } = this.#flags;
+    const wait = new RedialWait(reconnect === true);
     while (!signal.aborted) {
       try {
-        await this.#dialOnce();
+        await this.#dialOnce(() => wait.succeeded());
+        if (reconnect && this.#input.hasSaidAll) return EXIT.ok;
       } catch (error) {
         const known = explained(error);
         if (!(known instanceof UserError) || known.exitCode === EXIT.usage) throw error;
         this.#notices.tell("failed", known.message, { reason: known.message });
       }
-      await delay(REDIAL_MS, undefined, { signal }).catch(() => undefined);
+      const waitMs = wait.next();
+      if (reconnect) {
+        this.#notices.tell("reconnecting", `dialing again in ${(waitMs / 1000).toFixed(1)} s`, { waitMs });
+      }
+      await pause(waitMs, signal);
     }
     return EXIT.ok;
   }
 
-  #connect(): Promise<Link> {
-    const { signal } = this.#stopping;
-    switch (this.#target.scheme) {
-      case "udp":
-        return dialDatagrams(this.#target, this.#flags, signal);
-      case "ws":
-      case "wss":
-        return dialWebSocket(this.#target, this.#flags, signal);
-      default:
-        return dialStream(this.#target, this.#flags, signal);
-    }
+  async #connect(): Promise<Link> {
+    return this.#recorded(await connect(this.#target, this.#flags, this.#stopping.signal));
   }
 
   #openDoor(): Promise<Door> {
-    const onRefused: OnRefused = (peer, reason, advice) => {
-      this.#notices.tell("refused", `refused ${peer}: ${reason}`, { peer, reason });
-      if (advice !== undefined) this.#notices.warn(advice);
-    };
-    const onReloadError: OnReloadError = (error) => {
-      this.#notices.warn(`the old certificate stays in use: ${sentence(error)}`);
-    };
-    const { scheme } = this.#target;
-    switch (scheme) {
-      case "udp":
-        return listenDatagrams(this.#target, this.#flags);
-      case "ws":
-      case "wss":
-        return listenWebSocket(this.#target, this.#flags, onRefused, onReloadError);
-      default:
-        return listenStream(scheme, this.#target, this.#flags, onRefused, onReloadError);
-    }
+    return openDoor(
+      this.#target,
+      this.#flags,
+      (peer, reason, advice) => {
+        this.#notices.tell("refused", `refused ${peer}: ${reason}`, { peer, reason });
+        if (advice !== undefined) this.#notices.warn(advice);
+      },
+      (error) => this.#notices.warn(`the old certificate stays in use: ${sentence(error)}`),
+    );
+  }
+
+  async *#links(door: Door): AsyncGenerator<Link, void> {
+    for await (const link of door.links()) yield this.#recorded(link);
+  }
+
+  #recorded(link: Link): Link {
+    return this.#recorder?.recorded(link) ?? link;
   }
 
   // Modes.
+
+  #exec(link: Link): Promise<End> {
+    return runProgram(link, this.#pump.shape, this.#flags, this.#stopping.signal);
+  }
 
   #join(link: Link): Promise<End> {
     return link.form === "bytes" ? pumpBytes(link.conn, this.#pump) : pumpMessages(link, this.#pump);
@@ -311,39 +369,6 @@ class TerminalCommand {
     if (this.#flags.lines) return ended(await echoMessages(asMessages(link, this.#flags).conn, touch));
     await echoBytes(link.conn, touch);
     return "ended";
-  }
-
-  /** Keeps the books of one link while `mode` works on it. */
-  async #attend(link: Link, mode: () => Promise<End>): Promise<End> {
-    const { peer } = link;
-    const subprotocol = link.form === "messages" ? link.subprotocol : undefined;
-    this.#open.add(link);
-    const words = subprotocol === undefined ? "" : ` (${withoutTokens(subprotocol)})`;
-    this.#notices.tell("connected", `connected with ${peer}${words}`, { peer, subprotocol });
-    const pinging = link.form === "messages" && this.#flags.ping ? this.#keepPinging(link) : undefined;
-    try {
-      const end = await mode();
-      this.#notices.tell(
-        "ended",
-        end === "timeout" ? `${peer} was silent for too long` : `${peer} has ended`,
-        { peer },
-      );
-      return end;
-    } finally {
-      clearInterval(pinging);
-      this.#open.delete(link);
-    }
-  }
-
-  #keepPinging({ ping, peer }: MessageLink): NodeJS.Timeout {
-    const once = async (): Promise<void> => {
-      const ms = await ping?.();
-      if (ms === undefined) return;
-      this.#notices.announce("pong", `pong from ${peer}: ${ms.toFixed(2)} ms`, { peer, roundTripMs: ms });
-    };
-    const tryOnce = (): void => void once().catch(() => undefined); // It has ended: that is told elsewhere.
-    tryOnce();
-    return setInterval(tryOnce, PING_MS);
   }
 }
 

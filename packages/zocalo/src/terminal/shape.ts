@@ -138,7 +138,7 @@ function viewOf(bytes: Uint8Array): Buffer {
 }
 
 /** Largest datagram that is made of a portion of the input, in bytes: every path takes it in one piece (RFC 9000 §14). */
-const DATAGRAM_BYTES = 1200;
+export const DATAGRAM_BYTES = 1200;
 
 /** The shape that the options ask for. @param isTerminal whether standard output is one. */
 export function shapeFor(scheme: Scheme, flags: Flags, isTerminal: boolean): Shape {
@@ -158,4 +158,13 @@ export function shapeFor(scheme: Scheme, flags: Flags, isTerminal: boolean): Sha
     // A byte is two digits and perhaps a space.
     maxLineBytes: hex === true ? maxMessage * 3 : maxMessage,
   };
+}
+
+/** Bytes in pieces of at most so many. They are views. */
+export function portions(chunk: Buffer, maxBytes: number): Buffer[] {
+  if (chunk.length <= maxBytes) return [chunk];
+  const parts: Buffer[] = [];
+  for (let start = 0; start < chunk.length; start += maxBytes)
+    parts.push(chunk.subarray(start, start + maxBytes));
+  return parts;
 }

@@ -48,9 +48,10 @@ export async function dialStream(
 ): Promise<ByteLink> {
   const wait = { signal, deadline: flags.timeout === undefined ? null : Date.now() + flags.timeout };
   if (scheme === "unix") return byteLink(await dial("unix", address, wait));
-  if (scheme === "tcp") return byteLink(await dial("tcp", address, wait));
+  const route = { ...wait, localAddress: flags.source };
+  if (scheme === "tcp") return byteLink(await dial("tcp", address, route));
   const conn = await dial("tls", address, {
-    ...wait,
+    ...route,
     certFile: flags.cert,
     keyFile: flags.key,
     caFile: flags.ca,
@@ -116,7 +117,7 @@ async function listenUnix(path: string, options: UnixListenOptions): Promise<Lis
     const mayBeStale = !options.replaceStale && !path.startsWith("@");
     if (!mayBeStale || !(error instanceof NetError) || error.code !== "address_in_use") throw error;
     throw new UserError(
-      `${error.message}; if no program listens there any more, --replace-stale takes its place`,
+      `cannot listen on unix:${path}: ${error.reason}; if no program listens there any more, --replace-stale takes its place`,
       EXIT.failed,
     );
   }

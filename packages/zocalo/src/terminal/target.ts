@@ -19,6 +19,8 @@ export interface Target {
 /** The ports a WebSocket URL means when it names none. */
 const DEFAULT_PORTS: Partial<Record<Scheme, number>> = { ws: 80, wss: 443 };
 
+const MAX_PORT = 65_535;
+
 const EXAMPLES =
   "tcp://:7000, udp://host:7001, unix:/run/my.sock, tls://host:7443, ws://:8080/path, wss://host/path";
 
@@ -52,6 +54,23 @@ export function parseTarget(text: string): Target {
     path: port === undefined ? "" : path,
     text,
   };
+}
+
+/**
+ * The URLs that one with a range of ports stands for, such as `tcp://host:8000-8010`, in order.
+ *
+ * @throws UserError (exit code 2) for a range that is none.
+ */
+export function portsOf(url: string): readonly [string, ...string[]] {
+  const [, start = "", first = "", last = "", path = ""] =
+    /^([a-z]+:\/\/[^/?#\s]*:)(\d{1,5})-(\d{1,5})([/?].*)?$/is.exec(url) ?? [];
+  if (start === "") return [url];
+  const [low, high] = [Number(first), Number(last)];
+  if (low < 1 || high > MAX_PORT || low > high) {
+    throw new UserError(`${first}-${last} is not a range of ports, such as 8000-8010.`, EXIT.usage);
+  }
+  const rest = Array.from({ length: high - low }, (_, at) => `${start}${low + 1 + at}${path}`);
+  return [`${start}${low}${path}`, ...rest];
 }
 
 /** The target of a listener once the system has chosen its port, as it can be dialed. */

@@ -107,9 +107,11 @@ export async function dialWebSocket(
     headers: { ...headerRecord(flags.header), ...(origin === undefined ? {} : { Origin: origin }) },
     handshakeTimeoutMs: flags.timeout,
     signal,
+    localAddress: flags.source,
+    proxy: flags.proxy,
     ...(scheme === "wss" ? { tls: await clientTls(flags) } : {}),
   }).catch((error: unknown) => {
-    throw withFiles(error, flags);
+    throw withHint(withFiles(error, flags), url, path);
   });
   return webSocketLink(conn, url);
 }
@@ -123,6 +125,17 @@ function withFiles(error: unknown, flags: Flags): unknown {
     return flags[name] ?? option;
   });
   return new UserError(words, EXIT.failed);
+}
+
+/** A server that knows no WebSocket at its root may well have one elsewhere, and its answer does not say where. */
+function withHint(error: unknown, url: string, path: string): unknown {
+  const isRoot = path === "" || path === "/" || path.startsWith("?") || path.startsWith("/?");
+  if (!(error instanceof WebSocketError) || error.code !== "refused" || error.status !== 404 || !isRoot) {
+    return error;
+  }
+  const { host, protocol } = new URL(url);
+  const hint = `the URL has no path; the server may have its WebSocket at one, such as ${protocol}//${host}/ws`;
+  return new WebSocketError(error.code, `${error.message}: ${hint}`, { status: error.status });
 }
 
 function common(flags: Flags) {

@@ -1,0 +1,68 @@
+import { NetError } from "@zocalo/net";
+import { WebSocketError } from "@zocalo/websocket";
+import { UserError } from "../exit-code.ts";
+import { dialDatagrams, listenDatagrams } from "./datagrams.ts";
+import { explained, isUsage } from "./exit.ts";
+import type { Flags } from "./flags.ts";
+import type { Door, Link, OnRefused, OnReloadError } from "./link.ts";
+import { dialStream, listenStream } from "./streams.ts";
+import type { Target } from "./target.ts";
+import { dialWebSocket, listenWebSocket } from "./websockets.ts";
+
+/**
+ * Dials a target, whatever its scheme.
+ *
+ * @throws UserError `cannot connect to URL: reason`; exit code 2 where the URL or an option is wrong.
+ */
+export async function connect(target: Target, flags: Flags, signal: AbortSignal): Promise<Link> {
+  try {
+    switch (target.scheme) {
+      case "udp":
+        return await dialDatagrams(target, flags, signal);
+      case "ws":
+      case "wss":
+        return await dialWebSocket(target, flags, signal);
+      default:
+        return await dialStream(target, flags, signal);
+    }
+  } catch (error) {
+    throw failed(`cannot connect to ${target.text}`, error);
+  }
+}
+
+/**
+ * Listens on a target, whatever its scheme.
+ *
+ * @throws UserError `cannot listen on URL: reason`; exit code 2 where the URL or an option is wrong.
+ */
+export async function openDoor(
+  target: Target,
+  flags: Flags,
+  onRefused: OnRefused,
+  onReloadError: OnReloadError,
+): Promise<Door> {
+  const { scheme } = target;
+  try {
+    switch (scheme) {
+      case "udp":
+        return await listenDatagrams(target, flags);
+      case "ws":
+      case "wss":
+        return await listenWebSocket(target, flags, onRefused, onReloadError);
+      default:
+        return await listenStream(scheme, target, flags, onRefused, onReloadError);
+    }
+  } catch (error) {
+    throw failed(`cannot listen on ${target.text}`, error);
+  }
+}
+
+/** One form for all schemes. What the user has mistyped, and what is about a file, says itself what it is about. */
+function failed(what: string, error: unknown): unknown {
+  const known = explained(error);
+  const isOfNetwork = error instanceof NetError || error instanceof WebSocketError;
+  if (!isOfNetwork || !(known instanceof UserError) || isUsage(error)) return known;
+  const reason = error instanceof NetError ? error.reason : known.message;
+  // `net` and `websocket` have begun the sentence each in its own way.
+  return new UserError(`${what}: ${reason.replace(/^cannot connect to \S+: /, "")}`, known.exitCode);
+}
