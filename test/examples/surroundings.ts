@@ -7,10 +7,17 @@ import { pipeline } from "node:stream/promises";
 import * as client from "@zocalo/client";
 import * as hub from "@zocalo/hub";
 import * as net from "@zocalo/net";
+import * as transport from "@zocalo/net/transport";
 import * as protocol from "@zocalo/protocol";
 import * as websocket from "@zocalo/websocket";
 
-const packages: Record<string, object> = { client, hub, net, protocol, websocket };
+const packages: Record<string, object> = {
+  client,
+  hub,
+  net: { ...transport, ...net },
+  protocol,
+  websocket,
+};
 
 /**
  * Makes globals of what the fragment `code` uses and does not make itself.
