@@ -83,16 +83,35 @@ export interface TlsServerOptions extends TlsCommonOptions {
 /** Options of `listen("tls", …)`. Names that are not listed here are refused (`invalid_argument`). */
 export interface TlsListenOptions extends TcpListenOptions, TlsServerOptions, TlsEndOptions {}
 
-/**
- * Options of `dial("tls", …)`; the identity is the client's own certificate, if the server wants one. Names that are not listed here are
- * refused (`invalid_argument`).
- */
-export interface TlsDialOptions extends TcpDialOptions, TlsCommonOptions, TlsEndOptions {
+/** What a TLS client decides, of `dial("tls", …)` and of `startTls`; the identity is the client's own certificate, if the server wants one. */
+export interface TlsClientOptions extends TlsCommonOptions, TlsEndOptions {
   /**
-   * The name the server's certificate must be valid for, and that is asked for (SNI, RFC 6066 §3, as A-labels). Default: the host of the
+   * The name the server's certificate must be valid for, and that is asked for (SNI, RFC 6066 §3, as A-labels). Default of `dial`: the host of the
    * address.
    */
   readonly serverName?: string | undefined;
   /** DANGER: talk to anybody. Whoever is in between can read and change everything. For tests. Default `false`. */
   readonly dangerouslyAcceptAnyCertificate?: boolean | undefined;
+}
+
+/** Options of `dial("tls", …)`. Names that are not listed here are refused (`invalid_argument`). */
+export interface TlsDialOptions extends TcpDialOptions, TlsClientOptions {}
+
+/** Options of `startTls(conn, "client", …)`. Names that are not listed here are refused (`invalid_argument`). */
+export interface StartTlsClientOptions extends TlsClientOptions {
+  /** As of `dial("tls", …)`, and needed: an address that was dialled says nothing of a name. */
+  readonly serverName: string;
+  /** Ends the handshake, and with it the connection. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of `startTls(conn, "server", …)`. Names that are not listed here are refused (`invalid_argument`). */
+export interface StartTlsServerOptions extends TlsServerOptions, TlsEndOptions {
+  /**
+   * The last that is said in the clear, such as `"220 go ahead\r\n"`; text goes as UTF-8. It leaves when it is certain that nothing is unread and that there is a certificate.
+   * Who writes it before may have the handshake refused: where the event loop has its turn in between, the client's first message may be among the unread. Default: nothing.
+   */
+  readonly goAhead?: string | Uint8Array | undefined;
+  /** Ends the handshake, and with it the connection. */
+  readonly signal?: AbortSignal | undefined;
 }

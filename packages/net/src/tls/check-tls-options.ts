@@ -10,6 +10,9 @@ import {
 } from "../options/check-options.ts";
 import { argumentError } from "../contracts/failures.ts";
 import type {
+  StartTlsClientOptions,
+  StartTlsServerOptions,
+  TlsClientOptions,
   TlsCommonOptions,
   TlsDialOptions,
   TlsEndOptions,
@@ -21,6 +24,7 @@ import {
   checkKind,
   checkNames,
   checkOneOf,
+  checkSignal,
   kindOf,
   type Names,
   shown,
@@ -50,12 +54,19 @@ const listenNames: Names<TlsListenOptions> = {
   ...tcpListenNames,
   dangerouslyAcceptTruncation: 1,
 };
-const dialNames: Names<TlsDialOptions> = {
+const clientNames: Names<TlsClientOptions> = {
   ...commonNames,
-  ...tcpDialNames,
   serverName: 1,
   dangerouslyAcceptAnyCertificate: 1,
   dangerouslyAcceptTruncation: 1,
+};
+const dialNames: Names<TlsDialOptions> = { ...clientNames, ...tcpDialNames };
+const startClientNames: Names<StartTlsClientOptions> = { ...clientNames, signal: 1 };
+const startServerNames: Names<StartTlsServerOptions> = {
+  ...serverOptionNames,
+  dangerouslyAcceptTruncation: 1,
+  goAhead: 1,
+  signal: 1,
 };
 
 /** The versions that are spoken. */
@@ -83,9 +94,34 @@ export function checkTlsServerOptions(options: TlsServerOptions): void {
 /** Checks what `dial("tls", …)` was given. @throws NetError `invalid_argument`. */
 export function checkTlsDialOptions(options: TlsDialOptions): void {
   checkNames("dial", "a TLS dial", options, dialNames);
+  checkClient(options);
+  checkTcpDialValues(options);
+}
+
+/** Checks what `startTls` of a client was given. @throws NetError `invalid_argument`. */
+export function checkStartTlsClient(options: StartTlsClientOptions): void {
+  checkKind("dial", "what startTls of a client was given", options ?? null, "object");
+  checkNames("dial", "startTls of a client", options, startClientNames);
+  checkClient(options);
+  tlsName("dial", "serverName", options.serverName);
+  checkSignal("dial", options.signal);
+}
+
+/** Checks what `startTls` of a server was given. @throws NetError `invalid_argument`. */
+export function checkStartTlsServer(options: StartTlsServerOptions): void {
+  checkKind("listen", "what startTls of a server was given", options ?? null, "object");
+  checkNames("listen", "startTls of a server", options, startServerNames);
+  checkServer(options);
+  checkEnd(options, "listen");
+  checkSignal("listen", options.signal);
+  const { goAhead } = options;
+  if (goAhead === undefined || typeof goAhead === "string" || goAhead instanceof Uint8Array) return;
+  throw argumentError("listen", `goAhead is ${kindOf(goAhead)}, and not a string or Uint8Array`);
+}
+
+function checkClient(options: TlsClientOptions): void {
   checkCommon(options, "dial");
   checkEnd(options, "dial");
-  checkTcpDialValues(options);
   checkKind("dial", "dangerouslyAcceptAnyCertificate", options.dangerouslyAcceptAnyCertificate, "boolean");
   const { serverName } = options;
   if (serverName !== undefined) tlsName("dial", "serverName", serverName);
