@@ -70,6 +70,7 @@ export type {
   TlsEndOptions,
   TlsIdentity,
   TlsListenOptions,
+  TlsOffer,
   TlsServerOptions,
 } from "./options/tls-options.ts";
 export {

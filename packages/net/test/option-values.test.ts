@@ -64,6 +64,8 @@ const secure = { ...LEGAL_TLS, dangerouslyAcceptTruncation: LEGAL.boolean };
 const secureServer = {
   ...secure,
   serverNames: LEGAL.object,
+  identityFor: LEGAL.function,
+  chooseAlpn: LEGAL.function,
   clientCertificates: LEGAL.nothing,
   reloadIntervalMs: LEGAL.timeFrom0,
   onReloadError: LEGAL.function,
