@@ -69,6 +69,8 @@ export const LEGAL_TLS = {
   crlFile: LEGAL.nothing,
   alpnProtocols: LEGAL.list,
   minVersion: LEGAL.nothing,
+  maxVersion: LEGAL.nothing,
+  ciphers: LEGAL.nothing,
   handshakeTimeoutMs: LEGAL.timeFrom1,
 } as const satisfies Record<string, IsLegal>;
 

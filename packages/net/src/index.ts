@@ -61,12 +61,17 @@ export {
 export { pipe } from "./stream/pipe.ts";
 export { printable, printableJson, printableLines } from "./contracts/printable.ts";
 export type { SocketOptions } from "./options/socket-options.ts";
+export { startTls } from "./networks/start-tls.ts";
 export type {
+  StartTlsClientOptions,
+  StartTlsServerOptions,
+  TlsClientOptions,
   TlsCommonOptions,
   TlsDialOptions,
   TlsEndOptions,
   TlsIdentity,
   TlsListenOptions,
+  TlsOffer,
   TlsServerOptions,
 } from "./options/tls-options.ts";
 export {

@@ -18,6 +18,7 @@ import {
   listenPacket,
   peers,
   pipe,
+  startTls,
 } from "@zocalo/net";
 
 const certificates = new TestCertificates();
@@ -60,14 +61,16 @@ const unixListener = {
   unlinkOnClose: LEGAL.boolean,
 };
 const secure = { ...LEGAL_TLS, dangerouslyAcceptTruncation: LEGAL.boolean };
-const tlsListener = {
-  ...tcpListener,
+const secureServer = {
   ...secure,
   serverNames: LEGAL.object,
+  identityFor: LEGAL.function,
+  chooseAlpn: LEGAL.function,
   clientCertificates: LEGAL.nothing,
   reloadIntervalMs: LEGAL.timeFrom0,
   onReloadError: LEGAL.function,
 };
+const tlsListener = { ...tcpListener, ...secureServer };
 const dialer = {
   ...socket,
   deadline: (value: unknown) => value === null || (typeof value === "number" && !Number.isNaN(value)),
@@ -78,12 +81,12 @@ const tcpDialer = {
   resolver: LEGAL.function,
   attemptDelayMs: LEGAL.timeFrom0,
 };
-const tlsDialer = {
-  ...tcpDialer,
+const secureClient = {
   ...secure,
   serverName: (value: unknown) => value === "odd" || value === "1",
   dangerouslyAcceptAnyCertificate: LEGAL.boolean,
 };
+const tlsDialer = { ...tcpDialer, ...secureClient };
 const packets = {
   queueDatagrams: LEGAL.whole,
   queueBytes: LEGAL.whole,
@@ -128,6 +131,18 @@ const CODES = ["invalid_argument", "invalid_address", "not_found", "tls"];
 const NOWHERE = "127.0.0.1:9";
 const [conn] = pipe();
 
+/** A connection whose peer says nothing: what is not refused meets a timeout there. */
+async function toSilence(use: (silent: Conn) => Promise<unknown>): Promise<void> {
+  const silence = await listen("tcp", "127.0.0.1:0");
+  const silent = await dial("tcp", String(silence.addr));
+  try {
+    await use(silent);
+  } finally {
+    silent.abort();
+    await silence.abort();
+  }
+}
+
 const table: readonly [string, Readonly<Record<string, IsLegal>>, (options: object) => unknown][] = [
   ["listen tcp", tcpListener, async (options) => (await listen("tcp", "127.0.0.1:0", options)).close()],
   [
@@ -166,6 +181,32 @@ for (const [name, legal, call] of table) {
       process.getActiveResourcesInfo().filter((name) => /ServerWrap|UDPWRAP/.test(name)),
       [],
     );
+  });
+}
+
+const starts: typeof table = [
+  [
+    "startTls of a client",
+    { ...secureClient, signal: LEGAL.nothing },
+    (options) =>
+      toSilence((silent) =>
+        startTls(silent, "client", { serverName: "odd", handshakeTimeoutMs: 1, ...options }),
+      ),
+  ],
+  [
+    "startTls of a server",
+    {
+      ...secureServer,
+      signal: LEGAL.nothing,
+      goAhead: (value) => typeof value === "string" || value instanceof Uint8Array,
+    },
+    (options) =>
+      toSilence((silent) => startTls(silent, "server", { cert, key, handshakeTimeoutMs: 1, ...options })),
+  ],
+];
+for (const [name, legal, call] of starts) {
+  test(`${name} takes no odd value as any of its options`, async () => {
+    assert.deepEqual(await oddValuesTaken(call, legal, CODES), []);
   });
 }
 

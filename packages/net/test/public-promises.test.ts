@@ -61,6 +61,9 @@ const connOthers = [
   "abort",
   "closeRead",
   "serve",
+  // For `startTls`.
+  "handOver",
+  "holdStill",
   // For its transport.
   "failureSite",
   "onBytes",

@@ -79,6 +79,8 @@ const { cert, key } = selfSigned("IP:127.0.0.1");
 const secure = {
   ...LEGAL_TLS,
   serverNames: LEGAL.object,
+  identityFor: LEGAL.function,
+  chooseAlpn: LEGAL.function,
   clientCertificates: LEGAL.nothing,
   reloadIntervalMs: LEGAL.timeFrom0,
   onReloadError: LEGAL.function,

@@ -179,6 +179,14 @@ function useBuffer(socket: Socket, { buffer, source, callback }: Places, isLent:
   return true;
 }
 
+/** Undoes `readIntoBuffer`: what a socket reads goes to its own stream, as a copy. Whoever takes its handle over (TLS) reads as if nobody had. */
+export function readIntoStream(socket: Socket): void {
+  const reader: BufferReader = { prefersLent: false, onRead: (bytes) => socket.push(Buffer.from(bytes)) };
+  Reflect.set(socket, readerOf, reader);
+  // Its stream still waits for what went into the buffer, and would not ask for more by itself.
+  socket.read(0);
+}
+
 /** A TCP or Unix socket just as Node makes it. */
 function isPlainSocket(socket: Duplex): socket is Socket {
   return socket instanceof Socket && Object.getPrototypeOf(socket) === Socket.prototype;

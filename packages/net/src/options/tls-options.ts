@@ -40,6 +40,13 @@ export interface TlsCommonOptions extends TlsIdentity {
   readonly alpnProtocols?: readonly string[] | undefined;
   /** Oldest version spoken. Default `"TLSv1.2"`. */
   readonly minVersion?: "TLSv1.2" | "TLSv1.3" | undefined;
+  /** Newest version spoken. Risk of `"TLSv1.2"`: more of the handshake is in the clear. Default: the newest there is. */
+  readonly maxVersion?: "TLSv1.2" | "TLSv1.3" | undefined;
+  /**
+   * The cipher suites that are spoken, as OpenSSL lists them (`openssl ciphers`): names with a colon between them, those of TLS 1.3 as `TLS_AES_256_GCM_SHA384`. A list without
+   * suites of TLS 1.3 leaves those as they are. Risk: what Node leaves out by default is weak, and what is named once stays when it has become so. Default: those of Node.
+   */
+  readonly ciphers?: string | undefined;
   /** How long the handshake may take once there is a TCP connection, in milliseconds. Default 10 s. */
   readonly handshakeTimeoutMs?: number | undefined;
 }
@@ -54,6 +61,14 @@ export interface TlsEndOptions {
   readonly dangerouslyAcceptTruncation?: boolean | undefined;
 }
 
+/** What a client asks for in its first message. */
+export interface TlsOffer {
+  /** The name it asks for (SNI), if it does. */
+  readonly serverName: string | undefined;
+  /** The application protocols it offers, its favourite first. */
+  readonly protocols: readonly string[];
+}
+
 /** What a TLS server needs beside a port, of `listen("tls", …)` and of WebSocket listeners: the certificate and key are needed, all else has defaults. */
 export interface TlsServerOptions extends TlsCommonOptions {
   /**
@@ -61,6 +76,19 @@ export interface TlsServerOptions extends TlsCommonOptions {
    * written or as A-labels. All other names get the main one.
    */
   readonly serverNames?: Readonly<Record<string, TlsIdentity>> | undefined;
+  /**
+   * Gives the certificate for a name that `serverNames` does not have; `undefined` stands for the main one. Called in each handshake that asks for such a name, whatever a
+   * client writes there: bound what you make or look up for names that are not yours. The same object is parsed once; files in it are read then and not again. What it throws, and an identity
+   * that cannot be used, ends that handshake and is told to `onRefuse`. It has to be done within `handshakeTimeoutMs`. Default: nobody is asked.
+   */
+  readonly identityFor?:
+    | ((serverName: string) => TlsIdentity | undefined | Promise<TlsIdentity | undefined>)
+    | undefined;
+  /**
+   * Chooses among the protocols that a client offers (ALPN, RFC 7301), in place of `alpnProtocols`; `undefined` refuses the client, with the alert for that. So does what it throws, which is
+   * a warning of the process, as is a name that was not offered. Not called for a client that offers none. Default: `alpnProtocols` decides.
+   */
+  readonly chooseAlpn?: ((offer: TlsOffer) => string | undefined) | undefined;
   /**
    * Ask clients for a certificate: `"request"` takes those without one, or with one that is not valid, too (see `conn.tls.isAuthorized`),
    * `"require"` refuses them, with the alert that says why. Risk of `"require"` without `ca`: every client certificate of a public authority is
@@ -83,16 +111,35 @@ export interface TlsServerOptions extends TlsCommonOptions {
 /** Options of `listen("tls", …)`. Names that are not listed here are refused (`invalid_argument`). */
 export interface TlsListenOptions extends TcpListenOptions, TlsServerOptions, TlsEndOptions {}
 
-/**
- * Options of `dial("tls", …)`; the identity is the client's own certificate, if the server wants one. Names that are not listed here are
- * refused (`invalid_argument`).
- */
-export interface TlsDialOptions extends TcpDialOptions, TlsCommonOptions, TlsEndOptions {
+/** What a TLS client decides, of `dial("tls", …)` and of `startTls`; the identity is the client's own certificate, if the server wants one. */
+export interface TlsClientOptions extends TlsCommonOptions, TlsEndOptions {
   /**
-   * The name the server's certificate must be valid for, and that is asked for (SNI, RFC 6066 §3, as A-labels). Default: the host of the
+   * The name the server's certificate must be valid for, and that is asked for (SNI, RFC 6066 §3, as A-labels). Default of `dial`: the host of the
    * address.
    */
   readonly serverName?: string | undefined;
   /** DANGER: talk to anybody. Whoever is in between can read and change everything. For tests. Default `false`. */
   readonly dangerouslyAcceptAnyCertificate?: boolean | undefined;
+}
+
+/** Options of `dial("tls", …)`. Names that are not listed here are refused (`invalid_argument`). */
+export interface TlsDialOptions extends TcpDialOptions, TlsClientOptions {}
+
+/** Options of `startTls(conn, "client", …)`. Names that are not listed here are refused (`invalid_argument`). */
+export interface StartTlsClientOptions extends TlsClientOptions {
+  /** As of `dial("tls", …)`, and needed: an address that was dialled says nothing of a name. */
+  readonly serverName: string;
+  /** Ends the handshake, and with it the connection. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of `startTls(conn, "server", …)`. Names that are not listed here are refused (`invalid_argument`). */
+export interface StartTlsServerOptions extends TlsServerOptions, TlsEndOptions {
+  /**
+   * The last that is said in the clear, such as `"220 go ahead\r\n"`; text goes as UTF-8. It leaves when it is certain that nothing is unread and that there is a certificate.
+   * Who writes it before may have the handshake refused: where the event loop has its turn in between, the client's first message may be among the unread. Default: nothing.
+   */
+  readonly goAhead?: string | Uint8Array | undefined;
+  /** Ends the handshake, and with it the connection. */
+  readonly signal?: AbortSignal | undefined;
 }

@@ -132,6 +132,12 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
     if (!isOver) this.#transport.resume();
   }
 
+  /** What stands in the way of handing the connection over, in words. */
+  get busyWith(): string | undefined {
+    if (this.#isWaitedFor) return "it is being read";
+    return this.#held && `${this.#held.length} bytes that came in the clear are unread`;
+  }
+
   /** Bytes arrived; see `TransportSink.onBytes`. */
   accept(bytes: Uint8Array, isLent: boolean): boolean {
     if (this.#isDiscarding) return true;

@@ -10,7 +10,7 @@ import {
   unpacked,
 } from "../contracts/addr.ts";
 import { isLentMemory, unlent } from "../memory/lent-memory.ts";
-import { type BufferReader, isBeingRead, readerOf } from "../node/read-buffer.ts";
+import { type BufferReader, isBeingRead, readerOf, readIntoStream } from "../node/read-buffer.ts";
 import { hasPeer, readReset, resetBehindEnd, resetSocket } from "../node/reset.ts";
 import { copyForWrite, freeCopy, keepCopy } from "../node/reused-memory.ts";
 import { truncationOf } from "../node/tls-end.ts";
@@ -113,6 +113,29 @@ export class SocketTransport implements Transport, BufferReader {
   /** The socket below, for what only it can do. */
   get socket(): Duplex | undefined {
     return this.#socket;
+  }
+
+  /** Bytes that Node has read and nobody has taken. */
+  get unreadBytes(): number {
+    return (this.#unread ?? []).reduce((sum, { length }) => sum + length, this.#socket?.readableLength ?? 0);
+  }
+
+  /**
+   * Gives a socket of Node's away; from then on nothing happens here any more. What it reads goes to its own stream, and who takes it listens for `error`.
+   *
+   * @returns `undefined` for another stream, and for a socket that is over.
+   */
+  release(): RawConnection | undefined {
+    const socket = this.#socket;
+    if (!(socket instanceof Socket) || socket.destroyed || this.#unread !== undefined) return undefined;
+    const { localAddr, remoteAddr } = this;
+    this.#localAddr = localAddr;
+    const listeners = { data: onData, end: onEnd, finish: onFinish, error: onError, close: onClose };
+    for (const [event, listener] of Object.entries(listeners)) socket.off(event, listener);
+    readIntoStream(socket);
+    this.#socket = undefined;
+    this.#sink = undefined;
+    return { socket, localAddr, remoteAddr };
   }
 
   get localAddr(): Addr {

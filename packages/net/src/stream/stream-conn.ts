@@ -56,6 +56,8 @@ interface Parting {
   onGone: (() => void) | undefined;
   /** Makes the error of what happened to the transport, if it broke. */
   broken: ((site: FailureSite) => NetError) | undefined;
+  /** What has taken its place. */
+  successor: Pick<Conn, "close" | "abort"> | undefined;
   /** Makes the error that says why it broke, or was aborted. Lazy: its stack trace costs as much as the rest of an ordinary close. */
   failure: (() => Error) | undefined;
 }
@@ -124,6 +126,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
 
   serve(handler: ConnHandler): void {
     if (this.#handler) throw argumentError("read", "the connection is already being served");
+    if (this.#parting?.successor) throw closedError(this.failureSite("read"));
     this.#transport.prefersLent = true;
     this.#handler = handler;
     try {
@@ -170,12 +173,14 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
 
   close({ signal }: WaitOptions = {}): Promise<void> {
     const parting = this.#part();
+    if (parting.successor) return parting.successor.close(signal && { signal });
     parting.closing ??= told(this.#closeInOrder(parting));
     return told(untilCanceled(parting.closing, signal, (by) => canceledError(this.failureSite("close"), by)));
   }
 
   abort(): void {
     const parting = this.#part();
+    if (parting.successor) return parting.successor.abort();
     if (parting.isFlushed) return; // Closed: a reset now could destroy what the peer has not yet read.
     parting.isAborted = true;
     this.#reading.discard(closedError);
@@ -205,12 +210,47 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
 
   async #dispose(): Promise<void> {
     // If the connection broke, or was aborted, whoever leaves the block already knows.
-    const isKnown = this.#parting?.broken !== undefined || this.#parting?.isAborted === true;
+    const { broken, isAborted, successor } = this.#part();
+    const isKnown = broken !== undefined || isAborted || successor !== undefined;
     try {
       await this.close();
     } catch (error) {
       if (!isKnown) throw error;
     }
+  }
+
+  /**
+   * Stops reading, so that another connection can be made of what carries this one (STARTTLS).
+   *
+   * @throws NetError `closed`; `end_of_stream` if the peer has ended; `invalid_argument` if it is being read, served or written, or bytes are unread.
+   */
+  holdStill(op: FailureSite["op"]): void {
+    if (this.#isGone || this.#parting !== undefined) throw closedError(this.failureSite(op));
+    const busy =
+      this.#handler === undefined ? (this.#reads?.busyWith ?? this.#writes?.busyWith) : "it is being served";
+    const isWriting = this.#transport.bufferedBytes > 0;
+    const why = busy ?? (isWriting ? "something is still being written" : undefined);
+    const site = this.failureSite(op);
+    if (why !== undefined) throw new NetError({ ...site, code: "invalid_argument", reason: why });
+    if (this.#writes?.hasEnded) throw closedError(site);
+    const reason = "the peer has ended its side";
+    if (this.#hasPeerEnded) throw new NetError({ ...site, code: "end_of_stream", reason });
+    this.#transport.pause();
+  }
+
+  /**
+   * Is out of use from now on: `close` and `abort` are those of `successor`, all else is `closed`.
+   *
+   * @returns options for the successor, who keeps this one's place in its listener.
+   */
+  handOver(successor: Pick<Conn, "close" | "abort">): StreamConnOptions {
+    const { owner, closeTimeoutMs, network } = this.#options;
+    this.#part().successor = successor;
+    this.#isGone = true;
+    this.#reading.discard(closedError);
+    this.#writing.fail(closedError);
+    const place = owner && { leaving: () => owner.leaving(this), ended: () => owner.ended(this) };
+    return { network, closeTimeoutMs, owner: place };
   }
 
   onBytes(bytes: Uint8Array, isLent: boolean): boolean {
@@ -433,6 +473,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
       broken: undefined,
       onGone: undefined,
       failure: undefined,
+      successor: undefined,
     });
   }
 

@@ -81,6 +81,17 @@ export class WriteHalf {
     return this.#queue.length > 0;
   }
 
+  /** What stands in the way of handing the connection over, in words. */
+  get busyWith(): string | undefined {
+    const isBusy = this.isWaiting || this.#isPumping || this.#transport.bufferedBytes > 0;
+    return isBusy ? "something is still being written" : undefined;
+  }
+
+  /** This side has ended, or is about to. */
+  get hasEnded(): boolean {
+    return this.#end !== "open";
+  }
+
   write(bytes: Uint8Array, options: WaitOptions | undefined): Promise<void> {
     const refusal = this.#refusal(options);
     if (refusal) return rejection(refusal);

@@ -4,6 +4,7 @@ import { domainToASCII } from "node:url";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
 import type { NetError } from "../contracts/error.ts";
 import type { FailureSite } from "../contracts/failures.ts";
+import { checkIdentityFor } from "./check-tls-options.ts";
 import { withoutDot } from "./client-hello.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
 import { PemReader, type PemSource } from "./pem.ts";
@@ -40,6 +41,10 @@ export class Certificates {
   #byName: ReadonlyMap<string, SecureContext> = new Map();
   /** When the certificates in use are valid, by name; that of the main one is `""`. */
   #validity: ReadonlyMap<string, Validity> = new Map();
+  /** Of what `identityFor` gave. */
+  readonly #byIdentity = new WeakMap<TlsIdentity, SecureContext>();
+  /** The same for the handshakes under way, by name. */
+  readonly #chosen = new Map<string, { context: SecureContext; handshakes: number }>();
   #lookedAt = Number.NEGATIVE_INFINITY;
   #stamp = "";
   #looking: Promise<boolean> | undefined;
@@ -78,7 +83,49 @@ export class Certificates {
   /** The context for a name: its own, that of a wildcard for its domain, or the main one. */
   forName(name: string): SecureContext | undefined {
     const lower = withoutDot(name).toLowerCase();
-    return this.#byName.get(lower) ?? this.#byName.get(lower.replace(/^[^.]+/, "*")) ?? this.#main;
+    return this.#named(lower) ?? this.#chosen.get(lower)?.context ?? this.#main;
+  }
+
+  #named(lower: string): SecureContext | undefined {
+    return this.#byName.get(lower) ?? this.#byName.get(lower.replace(/^[^.]+/, "*"));
+  }
+
+  /**
+   * Asks `identityFor` for a name that is not known, for one handshake: until it is over, `forName` gives the answer.
+   *
+   * @returns to be called when the handshake is over.
+   * @throws what `identityFor` throws, and NetError.
+   */
+  async choose(name: string | undefined): Promise<() => void> {
+    const { identityFor } = this.#options;
+    if (name === undefined || identityFor === undefined || this.#named(name) !== undefined) return ignore;
+    const identity = await identityFor(name);
+    if (identity === undefined) return ignore;
+    checkIdentityFor(name, identity);
+    const context = await this.#contextOf(identity);
+    const chosen = this.#chosen.get(name) ?? { context, handshakes: 0 };
+    chosen.context = context;
+    chosen.handshakes++;
+    this.#chosen.set(name, chosen);
+    return () => {
+      if (--chosen.handshakes === 0) this.#chosen.delete(name);
+    };
+  }
+
+  /** Parses it if it has not been. */
+  async #contextOf(identity: TlsIdentity): Promise<SecureContext> {
+    const known = this.#byIdentity.get(identity);
+    if (known !== undefined) return known;
+    const { options } = await this.#materialOf(identity);
+    const context = createSecureContext(options);
+    this.#byIdentity.set(identity, context);
+    return context;
+  }
+
+  /** An identity, with what all of this listener have in common. */
+  #materialOf({ cert, certFile, key, keyFile, passphrase }: TlsIdentity): Promise<Material> {
+    const own = { cert, certFile, key, keyFile, passphrase };
+    return materialOf({ ...this.#options, ...own }, this.#site);
   }
 
   async #look(): Promise<boolean> {
@@ -119,12 +166,11 @@ export class Certificates {
 
   async #readOnce(): Promise<void> {
     const { serverNames = {}, ...options } = this.#options;
-    const { ca, caFile, crl, crlFile, minVersion } = options;
     const main = await materialOf(options, this.#site);
     const validity = new Map([["", main.validity]]);
     const byName = new Map<string, SecureContext>();
     for (const [written, identity] of Object.entries(serverNames)) {
-      const own = await materialOf({ ca, caFile, crl, crlFile, minVersion, ...identity }, this.#site);
+      const own = await this.#materialOf(identity);
       const name = asLabels(written);
       validity.set(name, own.validity);
       byName.set(name, createSecureContext(own.options));
@@ -182,7 +228,7 @@ async function materialOf(options: TlsCommonOptions, site: FailureSite): Promise
     source("crl", options.crl, options.crlFile),
   ]);
   const reader = new PemReader(site);
-  const { passphrase, minVersion } = options;
+  const { passphrase, minVersion, maxVersion, ciphers } = options;
   const chain = cert && reader.certificates(cert);
   const privateKey = key && reader.privateKey(key, passphrase);
   if (cert && chain && key && privateKey && !chain.certificates[0].checkPrivateKey(privateKey.key)) {
@@ -197,6 +243,8 @@ async function materialOf(options: TlsCommonOptions, site: FailureSite): Promise
       ...(crl === undefined ? {} : { crl: reader.revocationLists(crl) }),
       ...(passphrase === undefined ? {} : { passphrase }),
       minVersion: minVersion ?? "TLSv1.2",
+      ...(maxVersion === undefined ? {} : { maxVersion }),
+      ...(ciphers === undefined ? {} : { ciphers }),
       // OpenSSL refuses to resume a session with client certificates where this is not set.
       sessionIdContext: "zocalo",
     },
@@ -244,4 +292,8 @@ async function stampOf(files: readonly string[]): Promise<string> {
     }),
   );
   return stamps.join(" ");
+}
+
+function ignore(): void {
+  // Nothing was chosen.
 }

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { createSecureContext } from "node:tls";
 import { domainToASCII } from "node:url";
 import { withoutDot } from "./client-hello.ts";
 import type { NetOp } from "../contracts/error.ts";
@@ -10,6 +11,9 @@ import {
 } from "../options/check-options.ts";
 import { argumentError } from "../contracts/failures.ts";
 import type {
+  StartTlsClientOptions,
+  StartTlsServerOptions,
+  TlsClientOptions,
   TlsCommonOptions,
   TlsDialOptions,
   TlsEndOptions,
@@ -21,6 +25,7 @@ import {
   checkKind,
   checkNames,
   checkOneOf,
+  checkSignal,
   kindOf,
   type Names,
   shown,
@@ -36,11 +41,15 @@ const commonNames = {
   crlFile: 1,
   alpnProtocols: 1,
   minVersion: 1,
+  maxVersion: 1,
+  ciphers: 1,
   handshakeTimeoutMs: 1,
 } as const;
 const serverOptionNames: Names<TlsServerOptions> = {
   ...commonNames,
   serverNames: 1,
+  identityFor: 1,
+  chooseAlpn: 1,
   clientCertificates: 1,
   reloadIntervalMs: 1,
   onReloadError: 1,
@@ -50,12 +59,19 @@ const listenNames: Names<TlsListenOptions> = {
   ...tcpListenNames,
   dangerouslyAcceptTruncation: 1,
 };
-const dialNames: Names<TlsDialOptions> = {
+const clientNames: Names<TlsClientOptions> = {
   ...commonNames,
-  ...tcpDialNames,
   serverName: 1,
   dangerouslyAcceptAnyCertificate: 1,
   dangerouslyAcceptTruncation: 1,
+};
+const dialNames: Names<TlsDialOptions> = { ...clientNames, ...tcpDialNames };
+const startClientNames: Names<StartTlsClientOptions> = { ...clientNames, signal: 1 };
+const startServerNames: Names<StartTlsServerOptions> = {
+  ...serverOptionNames,
+  dangerouslyAcceptTruncation: 1,
+  goAhead: 1,
+  signal: 1,
 };
 
 /** The versions that are spoken. */
@@ -83,9 +99,34 @@ export function checkTlsServerOptions(options: TlsServerOptions): void {
 /** Checks what `dial("tls", …)` was given. @throws NetError `invalid_argument`. */
 export function checkTlsDialOptions(options: TlsDialOptions): void {
   checkNames("dial", "a TLS dial", options, dialNames);
+  checkClient(options);
+  checkTcpDialValues(options);
+}
+
+/** Checks what `startTls` of a client was given. @throws NetError `invalid_argument`. */
+export function checkStartTlsClient(options: StartTlsClientOptions): void {
+  checkKind("dial", "what startTls of a client was given", options ?? null, "object");
+  checkNames("dial", "startTls of a client", options, startClientNames);
+  checkClient(options);
+  tlsName("dial", "serverName", options.serverName);
+  checkSignal("dial", options.signal);
+}
+
+/** Checks what `startTls` of a server was given. @throws NetError `invalid_argument`. */
+export function checkStartTlsServer(options: StartTlsServerOptions): void {
+  checkKind("listen", "what startTls of a server was given", options ?? null, "object");
+  checkNames("listen", "startTls of a server", options, startServerNames);
+  checkServer(options);
+  checkEnd(options, "listen");
+  checkSignal("listen", options.signal);
+  const { goAhead } = options;
+  if (goAhead === undefined || typeof goAhead === "string" || goAhead instanceof Uint8Array) return;
+  throw argumentError("listen", `goAhead is ${kindOf(goAhead)}, and not a string or Uint8Array`);
+}
+
+function checkClient(options: TlsClientOptions): void {
   checkCommon(options, "dial");
   checkEnd(options, "dial");
-  checkTcpDialValues(options);
   checkKind("dial", "dangerouslyAcceptAnyCertificate", options.dangerouslyAcceptAnyCertificate, "boolean");
   const { serverName } = options;
   if (serverName !== undefined) tlsName("dial", "serverName", serverName);
@@ -120,6 +161,11 @@ function checkServer(options: TlsServerOptions): void {
     checkDuration("reloadIntervalMs", options.reloadIntervalMs, 0, "listen");
   }
   checkKind("listen", "onReloadError", options.onReloadError, "function");
+  checkKind("listen", "identityFor", options.identityFor, "function");
+  checkKind("listen", "chooseAlpn", options.chooseAlpn, "function");
+  if (options.chooseAlpn !== undefined && options.alpnProtocols !== undefined) {
+    throw argumentError("listen", "chooseAlpn takes the place of alpnProtocols: there may be one of them");
+  }
   checkPair("a TLS listener", options);
   const { serverNames } = options;
   if (serverNames === undefined) return;
@@ -152,11 +198,40 @@ function checkPair(who: string, { cert, certFile, key, keyFile }: TlsIdentity): 
 function checkCommon(options: TlsCommonOptions, op: NetOp): void {
   checkIdentity(op, options, "");
   for (const name of ["ca", "crl"] as const) checkSource(op, name, options[name], options[`${name}File`]);
-  checkOneOf(op, "minVersion", options.minVersion, VERSIONS);
+  checkVersions(op, options);
+  checkCiphers(op, options.ciphers);
   if (options.handshakeTimeoutMs !== undefined) {
     checkDuration("handshakeTimeoutMs", options.handshakeTimeoutMs, 1, op);
   }
   checkAlpn(op, "alpnProtocols", options.alpnProtocols);
+}
+
+function checkVersions(op: NetOp, { minVersion, maxVersion }: TlsCommonOptions): void {
+  checkOneOf(op, "minVersion", minVersion, VERSIONS);
+  checkOneOf(op, "maxVersion", maxVersion, VERSIONS);
+  if (minVersion !== "TLSv1.3" || maxVersion !== "TLSv1.2") return;
+  throw argumentError(op, `maxVersion ${shown(maxVersion)} is older than minVersion ${shown(minVersion)}`);
+}
+
+/** OpenSSL alone knows what it has. */
+function checkCiphers(op: NetOp, ciphers: unknown): void {
+  if (ciphers === undefined) return;
+  checkKind(op, "ciphers", ciphers, "string");
+  try {
+    if (typeof ciphers === "string" && ciphers !== "") return void createSecureContext({ ciphers });
+  } catch {
+    // Node's words name OpenSSL's functions, and not the list.
+  }
+  throw argumentError(op, `ciphers ${shown(ciphers)} names none that OpenSSL has`);
+}
+
+/** Checks what `identityFor` gave for a name. @throws NetError `invalid_argument`. */
+export function checkIdentityFor(name: string, identity: TlsIdentity): void {
+  const what = `identityFor(${shown(name)})`;
+  checkKind("listen", what, identity, "object");
+  checkNames("listen", what, identity, identityNames);
+  checkIdentity("listen", identity, `${what}.`);
+  checkPair(what, identity);
 }
 
 function checkIdentity(op: NetOp, identity: TlsIdentity, prefix: string): void {

@@ -4,8 +4,9 @@ import { CertificateAlert } from "./certificate-alert.ts";
 import { Certificates } from "./certificates.ts";
 import { clientHello } from "./client-hello.ts";
 import { NetError } from "../contracts/error.ts";
-import type { FailureSite } from "../contracts/failures.ts";
+import { asError, type FailureSite } from "../contracts/failures.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
+import { shown } from "../options/check-values.ts";
 import { DEFAULT_HANDSHAKE_TIMEOUT_MS, type TlsServerOptions } from "../options/tls-options.ts";
 
 /** A connection after its handshake. */
@@ -48,7 +49,7 @@ export class TlsHandshakes {
   }
 
   private constructor(certificates: Certificates, options: TlsServerOptions) {
-    const { alpnProtocols = [], clientCertificates = "none" } = options;
+    const { alpnProtocols = [], chooseAlpn, clientCertificates = "none" } = options;
     this.#timeoutMs = options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS;
     this.#certificates = certificates;
     this.#server = createServer({
@@ -57,6 +58,7 @@ export class TlsHandshakes {
       requestCert: clientCertificates !== "none",
       rejectUnauthorized: clientCertificates === "require",
       ...(alpnProtocols.length === 0 ? {} : { ALPNProtocols: [...alpnProtocols] }),
+      ...(chooseAlpn === undefined ? {} : { ALPNCallback: alpnCallback(chooseAlpn) }),
     });
     this.#server.on("secureConnection", (socket) => this.#waiting.get(endsOf(socket))?.succeed(socket));
     this.#server.on("tlsClientError", (error, socket) => this.#waiting.get(endsOf(socket))?.fail(error));
@@ -81,11 +83,14 @@ export class TlsHandshakes {
     });
     const timer = setTimeout(() => end(handshakeTimeout(site, this.#timeoutMs)), this.#timeoutMs);
     const onClose = (): void => end(closedInHandshake(site));
+    let choosing: Promise<() => void> | undefined;
     try {
       if (below.destroyed) onClose();
       else below.once("close", onClose);
       const { serverName } = await Promise.race([cut, clientHello(below)]);
       if (await Promise.race([cut, this.#certificates.refresh()])) this.#useCertificates();
+      choosing = this.#certificates.choose(serverName);
+      await Promise.race([cut, choosing]);
       const handshake = new Promise<TLSSocket>((resolve, reject) => {
         this.#waiting.set(ends, { below, site, succeed: resolve, fail: reject });
         // Else Node would not notice that a client is gone before its handshake is over, and it would hold its place.
@@ -102,6 +107,7 @@ export class TlsHandshakes {
       throw isEnd(error) ? closedInHandshake(site, error) : netErrorFrom(error, site);
     } finally {
       clearTimeout(timer);
+      void choosing?.then((over) => over(), ignore);
       below.off("close", onClose);
       this.#waiting.delete(ends);
     }
@@ -128,6 +134,20 @@ export class TlsHandshakes {
     const { mainOptions } = this.#certificates;
     if (mainOptions) this.#server.setSecureContext(mainOptions);
   }
+}
+
+/** What OpenSSL asks for the protocol. It has no place for an error of ours. */
+function alpnCallback(choose: NonNullable<TlsServerOptions["chooseAlpn"]>) {
+  return ({ servername, protocols }: { servername: string; protocols: string[] }): string | undefined => {
+    try {
+      const protocol = choose({ serverName: servername || undefined, protocols: [...protocols] });
+      if (protocol === undefined || protocols.includes(protocol)) return protocol;
+      process.emitWarning(`chooseAlpn gave ${shown(protocol)}, which the client has not offered`);
+    } catch (error) {
+      process.emitWarning(asError(error));
+    }
+    return undefined;
+  };
 }
 
 function endsOf(socket: Socket): string {
