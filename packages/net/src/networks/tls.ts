@@ -7,14 +7,15 @@ import type { Conn, Listener, TlsState } from "../contracts/conn.ts";
 import { withinLimits } from "./dial-limits.ts";
 import type { FailureSite } from "../contracts/failures.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
-import type { Attempt } from "./race.ts";
+import { type Attempt, race } from "./race.ts";
 import { securedConnOf } from "./socket-conn.ts";
 import { connectSocket, type DialTarget } from "./socket-dial.ts";
 import { listenOn } from "./socket-listener.ts";
 import type { RawConnection } from "../stream/socket-transport.ts";
 import type { StreamConn, StreamConnOptions } from "../stream/stream-conn.ts";
 import { tcpKind } from "./tcp.ts";
-import { connectFirst } from "./tcp-dial.ts";
+import { connectFirst } from "./connect-first.ts";
+import { connectThrough } from "./proxy-dial.ts";
 import {
   closedInHandshake,
   handshakeTimeout,
@@ -28,6 +29,7 @@ import {
   type TlsListenOptions,
 } from "../options/tls-options.ts";
 import { parseAddr } from "../contracts/parse-addr.ts";
+import { parseProxyUrl } from "../options/proxy-url.ts";
 
 /** Listens for TLS connections. See `listen`. */
 export async function listenTls(address: string, options: TlsListenOptions): Promise<Listener<Conn>> {
@@ -62,7 +64,14 @@ export async function dialTls(address: string, options: TlsDialOptions = {}): Pr
         secure(await tcp.result, target.site, options, context, name);
       return { result: secured(), cancel: () => tcp.cancel() };
     };
-    return connectFirst("tls", addr, options, limits, start);
+    if (options.proxy === undefined) return connectFirst("tls", addr, options, limits, start);
+    const raw = await connectThrough(parseProxyUrl(options.proxy), "tls", addr, options, limits);
+    const securing = (): Attempt<StreamConn> => ({
+      result: secure(raw, site, options, context, name),
+      cancel: () => void raw.socket.destroy(),
+    });
+    const { signal, remainingMs } = limits;
+    return race([addr], securing, { delayMs: 0, remainingMs, signal });
   });
 }
 
