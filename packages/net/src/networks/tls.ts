@@ -5,6 +5,7 @@ import { secureContextOptions } from "../tls/certificates.ts";
 import { checkTlsDialOptions, checkTlsListenOptions, tlsName } from "../tls/check-tls-options.ts";
 import type { Conn, Listener, TlsState } from "../contracts/conn.ts";
 import { withinLimits } from "./dial-limits.ts";
+import type { InheritedSocket } from "./inherited.ts";
 import type { FailureSite } from "../contracts/failures.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
 import { type Attempt, race } from "./race.ts";
@@ -32,14 +33,19 @@ import { parseAddr } from "../contracts/parse-addr.ts";
 import { parseProxyUrl } from "../options/proxy-url.ts";
 
 /** Listens for TLS connections. See `listen`. */
-export async function listenTls(address: string, options: TlsListenOptions): Promise<Listener<Conn>> {
-  const addr = parseAddr("tls", address, "listen");
+export async function listenTls(
+  address: string | InheritedSocket,
+  options: TlsListenOptions,
+): Promise<Listener<Conn>> {
+  const addr =
+    typeof address === "object" && address !== null ? address : parseAddr("tls", address, "listen");
   checkTlsListenOptions(options);
-  const handshakes = await TlsHandshakes.of(options, { op: "listen", network: "tls", localAddr: addr });
+  const localAddr = "fd" in addr ? undefined : addr;
+  const handshakes = await TlsHandshakes.of(options, { op: "listen", network: "tls", localAddr });
   const kind = await tcpKind("tls", addr, options);
   const afterHandshake = async (raw: RawConnection, connOptions: StreamConnOptions): Promise<StreamConn> => {
-    const { localAddr, remoteAddr } = raw;
-    const site = { op: "accept", network: "tls", localAddr, remoteAddr } as const;
+    const { remoteAddr } = raw;
+    const site = { op: "accept", network: "tls", localAddr: raw.localAddr, remoteAddr } as const;
     return tlsConnOf(raw, await handshakes.secure(raw.socket, site), connOptions, options);
   };
   return listenOn({ ...kind, open: { afterHandshake } }, options);
