@@ -31,6 +31,7 @@ export { type FrameCodec, type FrameDecoder, FrameFault } from "./framing/frame-
 export { defaultFramedOptions, type FramedOptions, framed } from "./framing/framed-conn.ts";
 export { type LengthPrefix, type LengthPrefixedOptions, lengthPrefixed } from "./framing/length-prefix.ts";
 export { lines } from "./framing/lines.ts";
+export { type InheritedSocket, inheritedSockets } from "./networks/inherited.ts";
 export { listen } from "./listen.ts";
 export type {
   ListenOptions,

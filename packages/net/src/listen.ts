@@ -1,6 +1,7 @@
 import type { Conn, Listener } from "./contracts/conn.ts";
 import { argumentError } from "./contracts/failures.ts";
 import type { TcpListenOptions, UnixListenOptions } from "./options/listen-options.ts";
+import type { InheritedSocket } from "./networks/inherited.ts";
 import { listenTcp } from "./networks/tcp.ts";
 import { listenTls } from "./networks/tls.ts";
 import type { TlsListenOptions } from "./options/tls-options.ts";
@@ -13,6 +14,9 @@ import { listenUnix } from "./networks/unix.ts";
  * system chooses a port, see `listener.addr`), `"[::1]:53"`; `"unix"` takes a path, or `"@name"` in Linux's abstract namespace
  * (Node 20 fills the name up with NULs to 108 bytes, so that only programs that do the same find it, Node 20's among them).
  *
+ * In place of an address `"tcp"`, `"tls"` and `"unix"` take a socket that the process was started with, `{ fd: 3 }`: see `inheritedSockets`. It is closed with the listener;
+ * options that are said when a socket is made (`reusePort`, `ipv6Only`, `mode`, `replaceStale`, `unlinkOnClose`) are refused.
+ *
  * When the process runs out of file descriptors the listener neither stops nor spins: connections that cannot be taken are
  * closed by the system's side, and accepting goes on as soon as there are descriptors again.
  *
@@ -22,19 +26,28 @@ import { listenUnix } from "./networks/unix.ts";
  * for await (const conn of listener) handle(conn).catch(console.error);
  */
 export function listen(
+  network: "tcp",
+  address: string | InheritedSocket,
+  options?: TcpListenOptions,
+): Promise<Listener<Conn>>;
+export function listen(
   network: "tcp" | "tcp4" | "tcp6",
   address: string,
   options?: TcpListenOptions,
 ): Promise<Listener<Conn>>;
 export function listen(
   network: "unix",
-  address: string,
+  address: string | InheritedSocket,
   options?: UnixListenOptions,
 ): Promise<Listener<Conn>>;
-export function listen(network: "tls", address: string, options: TlsListenOptions): Promise<Listener<Conn>>;
+export function listen(
+  network: "tls",
+  address: string | InheritedSocket,
+  options: TlsListenOptions,
+): Promise<Listener<Conn>>;
 export async function listen(
   network: "tcp" | "tcp4" | "tcp6" | "unix" | "tls",
-  address: string,
+  address: string | InheritedSocket,
   options?: TlsListenOptions & UnixListenOptions,
 ): Promise<Listener<Conn>> {
   switch (network) {

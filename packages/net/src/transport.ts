@@ -32,6 +32,17 @@ export { isPoolSafe } from "./memory/own-memory.ts";
 export { poison } from "./memory/poison.ts";
 export { Roster, type Seated } from "./flow/roster.ts";
 export { checkPeriodMs, type Monitored, monitor, unmonitor } from "./flow/rounds.ts";
+export { MAX_INTERIM_ANSWERS, MAX_STATUS_TEXT } from "./networks/http-connect.ts";
+export { proxyHandshake } from "./networks/proxy-dial.ts";
+export {
+  askProxy,
+  type ProxyFailure,
+  type ProxyHandshake,
+  type ProxyStep,
+  type ProxyTarget,
+  proxyHost,
+} from "./networks/proxy-handshake.ts";
+export { parseProxyUrl, type ProxyUrl } from "./options/proxy-url.ts";
 export { peerEnd, transportOf } from "./networks/socket-conn.ts";
 export type { SocketEnd } from "./node/socket-ends.ts";
 export { dialSocket } from "./networks/tcp-dial.ts";

@@ -80,6 +80,8 @@ const tcpDialer = {
   localAddress: LEGAL.nothing,
   resolver: LEGAL.function,
   attemptDelayMs: LEGAL.timeFrom0,
+  proxy: LEGAL.nothing,
+  proxyTimeoutMs: LEGAL.timeFrom1,
 };
 const secureClient = {
   ...secure,

@@ -7,7 +7,7 @@ import type { Socket } from "node:net";
 import { test } from "node:test";
 import { dial, type WebSocketError } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
-import { connectProxy } from "./connect-proxy.ts";
+import { connectProxy, socksProxy } from "./connect-proxy.ts";
 import { accepting, echoAll, rawServer } from "./peers.ts";
 
 const identity = selfSigned("IP:127.0.0.1");
@@ -226,6 +226,29 @@ test("a proxy that resets, and one whose TLS fails", async () => {
   );
 });
 
+for (const scheme of ["ws", "wss"] as const) {
+  test(`${scheme}: by way of a SOCKS proxy, with a login, to a name that only the proxy knows`, async () => {
+    await using server = await accepting(scheme === "wss" ? { tls: serverNamed } : {});
+    void echoAll(server.listener);
+    await using proxy = await socksProxy("ana", "s/ésamo");
+    const conn = await dial(`${scheme}://server.example:${server.port}`, {
+      proxy: `socks5://ana:${encodeURIComponent("s/ésamo")}@127.0.0.1:${proxy.port}`,
+      tls: { ca: serverNamed.cert },
+    });
+    assert.deepEqual(proxy.asked, [`server.example:${server.port}`]);
+    for (const message of ["hola", new Uint8Array(300_000).fill(3)]) {
+      await conn.send(message);
+      assert.deepEqual(await conn.receive(), message);
+    }
+    await conn.close();
+    const wrong = dial(server.url, { proxy: `socks5://ana:oops@127.0.0.1:${proxy.port}` });
+    await assert.rejects(wrong, {
+      code: "proxy_refused",
+      message: /answered wrong user or password to CONNECT/,
+    });
+  });
+}
+
 test("the credentials of the server do not go to the proxy", async () => {
   await using proxy = await connectProxy();
   await using server = await accepting();
@@ -285,7 +308,7 @@ test("bad proxies and bad credentials are refused as URLs, without showing a pas
   for (const proxy of [
     "",
     "127.0.0.1:80",
-    "socks5://127.0.0.1:80",
+    "socks4://127.0.0.1:80",
     "ws://127.0.0.1",
     "http://127.0.0.1/path",
   ]) {

@@ -8,6 +8,7 @@ export type NetErrorCode =
   | "name_not_found" // the resolver knows no such host or service
   | "resolver_failed" // the resolver could not answer; it may later
   | "refused" // nobody listens there (ECONNREFUSED)
+  | "proxy_refused" // the proxy will not open a tunnel: by its rules, or without another login
   | "reset" // the peer cut the connection (ECONNRESET)
   | "broken_pipe" // written after the peer stopped reading (EPIPE)
   | "timeout" // a deadline passed, or the system gave up (ETIMEDOUT)

@@ -5,6 +5,7 @@ import type { Conn, Listener } from "../contracts/conn.ts";
 import { NetError } from "../contracts/error.ts";
 import type { TcpListenOptions } from "../options/listen-options.ts";
 import { localEnd, remoteEnd } from "../node/socket-ends.ts";
+import { Inherited, type InheritedSocket } from "./inherited.ts";
 import { resolveHost } from "./resolve.ts";
 import { connOf } from "./socket-conn.ts";
 import { type ListenerKind, listenOn } from "./socket-listener.ts";
@@ -21,10 +22,11 @@ const REUSE_PORT_SINCE: readonly [major: number, minor: number][] = [
 /** Listens on a TCP address. See `listen`. */
 export async function listenTcp(
   network: "tcp" | "tcp4" | "tcp6",
-  address: string,
+  address: string | InheritedSocket,
   options: TcpListenOptions | undefined,
 ): Promise<Listener<Conn>> {
-  const addr = parseAddr(network, address, "listen");
+  const addr =
+    typeof address === "object" && address !== null ? address : parseAddr(network, address, "listen");
   checkTcpListenOptions(options ?? {});
   const kind = await tcpKind(network, addr, options);
   return listenOn({ ...kind, open: { now: connOf } }, options);
@@ -33,9 +35,10 @@ export async function listenTcp(
 /** All of a TCP listener but what it makes of a connection. */
 export async function tcpKind(
   network: "tcp" | "tcp4" | "tcp6" | "tls",
-  addr: IpAddr,
+  addr: IpAddr | InheritedSocket,
   options: TcpListenOptions | undefined,
 ): Promise<Omit<ListenerKind, "open">> {
+  if ("fd" in addr) return inheritedKind(network, addr, options ?? {});
   const site = { op: "listen", network, localAddr: addr } as const;
   if (options?.reusePort && !hasReusePort()) {
     throw new NetError({
@@ -63,6 +66,30 @@ export async function tcpKind(
     boundAddr(server) {
       const bound = boundTo(server, addr);
       describe = describer(addr.network, bound);
+      return bound;
+    },
+  };
+}
+
+/** The same of a socket that is bound already. */
+function inheritedKind(
+  network: "tcp" | "tcp4" | "tcp6" | "tls",
+  socket: InheritedSocket,
+  options: TcpListenOptions,
+): Omit<ListenerKind, "open"> {
+  const inherited = new Inherited(network, socket, options, ["reusePort", "ipv6Only"]);
+  const family = network === "tls" ? "tls" : "tcp";
+  const addr = ipAddr(family, "", 0);
+  let describe = describer(family, undefined);
+  return {
+    network,
+    addr,
+    describe: (accepted) => describe(accepted),
+    bind: (server) => inherited.bind(server, options.backlog),
+    publish: () => inherited.check(),
+    boundAddr(server) {
+      const bound = boundTo(server, addr);
+      describe = describer(family, bound);
       return bound;
     },
   };

@@ -9,22 +9,30 @@ import { secureContextOptions } from "../tls/certificates.ts";
 import { checkTlsDialOptions, checkTlsListenOptions, tlsName } from "../tls/check-tls-options.ts";
 import { TlsHandshakes } from "../tls/tls-handshakes.ts";
 import { withinLimits } from "./dial-limits.ts";
-import type { Attempt } from "./race.ts";
+import { type Attempt, race } from "./race.ts";
 import { secureClient, tlsConnOf } from "./secure-client.ts";
 import { connectSocket, type DialTarget } from "./socket-dial.ts";
 import { listenOn } from "./socket-listener.ts";
 import { tcpKind } from "./tcp.ts";
-import { connectFirst } from "./tcp-dial.ts";
+import { connectFirst } from "./connect-first.ts";
+import { connectThrough } from "./proxy-dial.ts";
+import { parseProxyUrl } from "../options/proxy-url.ts";
+import type { InheritedSocket } from "./inherited.ts";
 
 /** Listens for TLS connections. See `listen`. */
-export async function listenTls(address: string, options: TlsListenOptions): Promise<Listener<Conn>> {
-  const addr = parseAddr("tls", address, "listen");
+export async function listenTls(
+  address: string | InheritedSocket,
+  options: TlsListenOptions,
+): Promise<Listener<Conn>> {
+  const addr =
+    typeof address === "object" && address !== null ? address : parseAddr("tls", address, "listen");
   checkTlsListenOptions(options);
-  const handshakes = await TlsHandshakes.of(options, { op: "listen", network: "tls", localAddr: addr });
+  const localAddr = "fd" in addr ? undefined : addr;
+  const handshakes = await TlsHandshakes.of(options, { op: "listen", network: "tls", localAddr });
   const kind = await tcpKind("tls", addr, options);
   const afterHandshake = async (raw: RawConnection, connOptions: StreamConnOptions): Promise<StreamConn> => {
-    const { localAddr, remoteAddr } = raw;
-    const site = { op: "accept", network: "tls", localAddr, remoteAddr } as const;
+    const { remoteAddr } = raw;
+    const site = { op: "accept", network: "tls", localAddr: raw.localAddr, remoteAddr } as const;
     return tlsConnOf(raw, await handshakes.secure(raw.socket, site), connOptions, options);
   };
   return listenOn({ ...kind, open: { afterHandshake } }, options);
@@ -53,6 +61,17 @@ export async function dialTls(address: string, options: TlsDialOptions = {}): Pr
         });
       return { result: secured(), cancel: () => tcp.cancel() };
     };
-    return connectFirst("tls", addr, options, limits, start);
+    if (options.proxy === undefined) return connectFirst("tls", addr, options, limits, start);
+    const raw = await connectThrough(parseProxyUrl(options.proxy), "tls", addr, options, limits);
+    const securing = (): Attempt<StreamConn> => ({
+      result: secureClient(raw, site, options, {
+        context,
+        name,
+        connOptions: { network: "tls", closeTimeoutMs: options.closeTimeoutMs },
+      }),
+      cancel: () => void raw.socket.destroy(),
+    });
+    const { signal, remainingMs } = limits;
+    return race([addr], securing, { delayMs: 0, remainingMs, signal });
   });
 }

@@ -4,6 +4,7 @@ import type { Conn, Listener } from "../contracts/conn.ts";
 import type { DialOptions } from "../options/dial-options.ts";
 import { withinLimits } from "./dial-limits.ts";
 import type { UnixListenOptions } from "../options/listen-options.ts";
+import { Inherited, type InheritedSocket } from "./inherited.ts";
 import { connOf } from "./socket-conn.ts";
 import { race } from "./race.ts";
 import { connectConn } from "./socket-dial.ts";
@@ -17,9 +18,10 @@ const unnamed = unixAddr("");
 
 /** Listens on a Unix socket. See `listen`. */
 export async function listenUnix(
-  path: string,
+  path: string | InheritedSocket,
   options: UnixListenOptions | undefined,
 ): Promise<Listener<Conn>> {
+  if (typeof path === "object" && path !== null) return listenInherited(path, options ?? {});
   const addr = parseAddr("unix", path, "listen");
   checkUnixListenOptions(options ?? {});
   const site = { op: "listen", network: "unix", localAddr: addr } as const;
@@ -40,6 +42,23 @@ export async function listenUnix(
     release: () => file?.remove(),
     boundAddr: () => addr,
     describe: (socket) => ({ socket, localAddr: addr, remoteAddr: unnamed }),
+    open: { now: connOf },
+  };
+  return listenOn(kind, options);
+}
+
+/** On a socket that is bound already. Its file is whose that made it: nobody removes it here. */
+async function listenInherited(socket: InheritedSocket, options: UnixListenOptions): Promise<Listener<Conn>> {
+  checkUnixListenOptions(options);
+  const inherited = new Inherited("unix", socket, options, ["mode", "replaceStale", "unlinkOnClose"]);
+  const addr = inherited.unixAddr();
+  const kind: ListenerKind = {
+    network: "unix",
+    addr,
+    bind: (server) => inherited.bind(server, options.backlog),
+    publish: () => inherited.check(),
+    boundAddr: () => addr,
+    describe: (accepted) => ({ socket: accepted, localAddr: addr, remoteAddr: unnamed }),
     open: { now: connOf },
   };
   return listenOn(kind, options);

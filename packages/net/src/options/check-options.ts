@@ -6,7 +6,8 @@ import type {
   UnixListenOptions,
   ProxyProtocolOptions,
 } from "./listen-options.ts";
-import { type Names, checkSignal, checkNames, checkKind } from "./check-values.ts";
+import { type Names, checkSignal, checkNames, checkKind, checkDuration } from "./check-values.ts";
+import { parseProxyUrl } from "./proxy-url.ts";
 
 /*
  * A misspelt option is a door left open: `clientCertificate: "require"` would let in everybody, and `modee: 0o600` anybody of this machine. TypeScript sees it
@@ -43,6 +44,8 @@ const dialNames: Names<DialOptions> = { ...socketNames, deadline: 1 };
 export const tcpDialNames: Names<TcpDialOptions> = {
   ...dialNames,
   localAddress: 1,
+  proxy: 1,
+  proxyTimeoutMs: 1,
   resolver: 1,
   attemptDelayMs: 1,
 };
@@ -94,6 +97,9 @@ export function checkTcpDialValues(options: TcpDialOptions): void {
   checkSocket(options, "dial");
   checkKind("dial", "resolver", options.resolver, "function");
   checkKind("dial", "localAddress", options.localAddress, "string");
+  if (options.proxy !== undefined) parseProxyUrl(options.proxy);
+  if (options.proxyTimeoutMs !== undefined)
+    checkDuration("proxyTimeoutMs", options.proxyTimeoutMs, 1, "dial");
 }
 
 function checkSocket(options: DialOptions | ListenOptions, op: NetOp): void {

@@ -17,7 +17,17 @@ export interface DialOptions extends SocketOptions, WaitOptions {
 export interface TcpDialOptions extends DialOptions {
   /** The address to dial from, `"10.0.0.5:0"`; port 0 lets the system choose. */
   readonly localAddress?: string | undefined;
-  /** Finds the addresses of a host. Default: the system's own way. */
+  /**
+   * A proxy to go through: `"socks5://user:password@host:port"` (RFC 1928, RFC 1929; port 1080) or `"http://…"` (CONNECT, RFC 9110 §9.3.6; port 80), for `"tcp"` and
+   * `"tls"`. User and password are percent-encoded. The proxy resolves the name that is dialed; `localAddress`, `resolver` and `attemptDelayMs` are for the way to the proxy.
+   * `conn.remoteAddr` is the address as it was dialed. Default: none; the environment is not looked at.
+   *
+   * Risk: user and password travel in clear text to the proxy, and with `"tcp"` it reads and may change all that is said. Use `"tls"`.
+   */
+  readonly proxy?: string | URL | undefined;
+  /** How long the proxy may take to open the tunnel once it is connected, in milliseconds. Default 30 s. */
+  readonly proxyTimeoutMs?: number | undefined;
+  /** Finds the addresses of a host, with `proxy` those of the proxy's. Default: the system's own way. */
   readonly resolver?: Resolver | undefined;
   /** Between attempts at the addresses of a host, in milliseconds (RFC 8305). Default 250. */
   readonly attemptDelayMs?: number | undefined;

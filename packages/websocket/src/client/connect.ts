@@ -4,7 +4,6 @@ import { checkServerIdentity, type ConnectionOptions, connect as connectTls, typ
 import { ipAddr, NetError, type Resolver, type TcpDialOptions } from "@zocalo/net";
 import { CertificateAlert, dialSocket, netErrorFrom } from "@zocalo/net/transport";
 import type { DialLimits } from "./dial-limits.ts";
-import { hostAndPort } from "./dial-url.ts";
 import { WebSocketError } from "../core/error.ts";
 
 /** How the first socket is connected, with the names of `@zocalo/net`. */
@@ -16,22 +15,27 @@ export interface Connected<S extends Duplex = Duplex> {
   readonly name: string;
 }
 
+/** Where a server or a proxy is. IPv6 addresses have no brackets. */
+export interface Place {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** Most addresses of a host that a message names. */
 const MAX_NAMED = 8;
 
 /**
- * Connects to the first address of `url` that answers (RFC 8305), by `@zocalo/net`.
+ * Connects to the first address of a host that answers (RFC 8305), by `@zocalo/net`.
  *
  * @param name of the other side, for messages.
  * @throws WebSocketError `connect_failed`, `invalid_argument`, `handshake_timeout`, `canceled`
  */
 export async function connectTcp(
-  url: URL,
+  { host, port }: Place,
   name: string,
   { resolver, localAddress, attemptDelayMs }: ConnectOptions,
   limits: DialLimits,
 ): Promise<Connected<Socket>> {
-  const { host, port } = hostAndPort(url);
   limits.begin(`there was no connection to ${name}`);
   const addr = ipAddr("tcp", host, port);
   let socket: Socket;
@@ -75,7 +79,7 @@ function connectError(name: string, asked: string, cause: unknown): WebSocketErr
  */
 export function secure(
   { socket: below, name }: Connected,
-  url: URL,
+  { host, port }: Place,
   serverName: string,
   tls: ConnectionOptions | undefined,
   limits: DialLimits,
@@ -85,7 +89,8 @@ export function secure(
     try {
       socket = connectTls({
         ...tls,
-        ...hostAndPort(url),
+        host,
+        port,
         // RFC 6066 §3: an IP address is not asked for by name, only checked.
         servername: tls?.servername ?? (isIP(serverName) === 0 ? serverName : ""),
         socket: below,

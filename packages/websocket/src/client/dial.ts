@@ -10,6 +10,9 @@ import {
   checkNames,
   checkSignal,
   shown,
+  MAX_INTERIM_ANSWERS,
+  MAX_STATUS_TEXT,
+  type ProxyUrl,
   transportOf,
 } from "@zocalo/net/transport";
 import { WebSocketConn } from "../session/conn.ts";
@@ -33,7 +36,7 @@ import {
   handshakeTimeout,
   wholeNumber,
 } from "../session/options.ts";
-import { MAX_INTERIM_ANSWERS, MAX_STATUS_TEXT, openTunnel, parseProxy } from "./proxy.ts";
+import { openTunnel, parseProxy } from "./proxy.ts";
 
 /** How `dial` connects. Names that are not listed here are refused (`invalid_argument`), those of `tls` and `proxyTls` too. */
 export interface DialOptions extends ConnOptions {
@@ -55,8 +58,8 @@ export interface DialOptions extends ConnOptions {
    */
   readonly maxRedirects?: number | undefined;
   /**
-   * An HTTP proxy to go through: `http://user:password@host:port`, or `https:`. It is asked for a tunnel (CONNECT), so it sees names, and with
-   * `ws:` also what is said. User and password go to the proxy alone. Default: none; the environment is not looked at.
+   * A proxy to go through: `http://user:password@host:port` or `https:` (CONNECT, RFC 9110 §9.3.6), or `socks5:` (RFC 1928). It resolves and sees names, and with
+   * `ws:` also what is said. User and password are percent-encoded, and go to the proxy alone. Default: none; the environment is not looked at.
    */
   readonly proxy?: string | URL | undefined;
   /** TLS options for an `https:` proxy, as `tls`; those of `tls` are for the server alone. */
@@ -299,7 +302,7 @@ function redirected(from: URL, location: string, status: number): URL {
 /** Connects, through the proxy if there is one, and asks for the switch of protocols. */
 async function ask(
   target: URL,
-  proxy: URL | undefined,
+  proxy: ProxyUrl | undefined,
   { headers, subprotocols, tls }: Words,
   compression: CompressionSettings | undefined,
   options: DialOptions,
@@ -312,17 +315,17 @@ async function ask(
     socket.on("error", ignore); // As those of `connectTcp`.
     connected = { socket, name: target.host };
   } else if (proxy !== undefined) {
-    const ownTls = proxy.protocol === "https:" ? proxyTls : undefined;
+    const ownTls = proxy.scheme === "https" ? proxyTls : undefined;
     connected = await openTunnel(proxy, target, connectOptions(options, ownTls), ownTls, limits);
   } else if (target.protocol === "https:" && tls?.socket) {
     connected = { socket: tls.socket, name: target.host };
   } else {
     const ownTls = target.protocol === "https:" ? tls : undefined;
-    connected = await connectTcp(target, target.host, connectOptions(options, ownTls), limits);
+    connected = await connectTcp(hostAndPort(target), target.host, connectOptions(options, ownTls), limits);
   }
   if (target.protocol === "https:") {
     const serverName = hostOf(headers) ?? hostAndPort(target).host;
-    connected = await secure(connected, target, serverName, tls, limits);
+    connected = await secure(connected, hostAndPort(target), serverName, tls, limits);
   }
   const key = randomBytes(16).toString("base64"); // RFC 6455 §4.1: another one for each connection.
   const all = requestHeaders(headers, key, subprotocols);

@@ -1,0 +1,111 @@
+import { type IpAddr, ipAddr } from "../contracts/addr.ts";
+import { NetError } from "../contracts/error.ts";
+import type { FailureSite } from "../contracts/failures.ts";
+import type { TcpDialOptions } from "../options/dial-options.ts";
+import type { ProxyUrl } from "../options/proxy-url.ts";
+import type { RawConnection } from "../stream/socket-transport.ts";
+import { connectFirst } from "./connect-first.ts";
+import type { DialLimits } from "./dial-limits.ts";
+import { HttpConnect } from "./http-connect.ts";
+import {
+  askProxy,
+  type ProxyFailure,
+  type ProxyHandshake,
+  proxyHost,
+  type ProxyTarget,
+} from "./proxy-handshake.ts";
+import { type Attempt, race } from "./race.ts";
+import { connectSocket } from "./socket-dial.ts";
+import { Socks5 } from "./socks5.ts";
+
+/** How long a proxy may take to open a tunnel unless told otherwise, in milliseconds. */
+export const DEFAULT_PROXY_DIAL_TIMEOUT_MS = 30_000;
+
+/** What asks a proxy of this kind for a tunnel. */
+export function proxyHandshake({ scheme, login }: ProxyUrl, target: ProxyTarget): ProxyHandshake {
+  return scheme === "socks5" ? new Socks5(target, login) : new HttpConnect(target, login);
+}
+
+/**
+ * Connects to `addr` by way of a proxy. The connection's remote address is `addr` as it was asked for, since that is who is spoken with.
+ *
+ * @throws NetError whose message names the proxy, and has nothing of its user and password.
+ */
+export async function connectThrough(
+  proxy: ProxyUrl,
+  network: "tcp" | "tcp4" | "tcp6" | "tls",
+  addr: IpAddr,
+  options: TcpDialOptions,
+  limits: DialLimits,
+): Promise<RawConnection> {
+  const site = { op: "dial", network, remoteAddr: addr } as const;
+  const target = targetOf(proxy, addr, site);
+  const proxyAddr = ipAddr("tcp", proxy.host, proxy.port);
+  const name = `proxy ${String(proxyAddr)}`;
+  const { proxyTimeoutMs = DEFAULT_PROXY_DIAL_TIMEOUT_MS } = options;
+  let raw: RawConnection;
+  try {
+    raw = await connectFirst("tcp", proxyAddr, options, limits, (to) => connectSocket(to, options));
+  } catch (error) {
+    limits.signal.throwIfAborted();
+    if (!(error instanceof NetError) || error.code === "invalid_argument") throw error;
+    const reason = `cannot connect to ${name}: ${error.reason}`;
+    throw new NetError({ ...site, code: error.code, reason, cause: error });
+  }
+  const opening = (): Attempt<void> =>
+    openTunnel(raw, proxyHandshake(proxy, target), target, name, site, proxyTimeoutMs);
+  const { signal, remainingMs } = limits;
+  await race([addr], opening, { delayMs: 0, remainingMs, signal });
+  const localAddr = ipAddr(addr.network, "host" in raw.localAddr ? raw.localAddr.host : "", portOf(raw));
+  return { socket: raw.socket, localAddr, remoteAddr: addr };
+}
+
+/** What the proxy is told. @throws NetError `invalid_argument`, `invalid_address` for what it cannot be told. */
+function targetOf(proxy: ProxyUrl, addr: IpAddr, site: FailureSite): ProxyTarget {
+  const invalid = (code: "invalid_argument" | "invalid_address", reason: string): NetError =>
+    new NetError({ ...site, code, reason });
+  if (proxy.scheme === "https")
+    throw invalid("invalid_argument", "proxy is https:, and not socks5: or http:");
+  if (site.network === "tcp4" || site.network === "tcp6") {
+    throw invalid("invalid_argument", `the proxy resolves names, and is not told the IP version: use "tcp"`);
+  }
+  const host = proxyHost(addr.host);
+  if (host !== undefined) return { host, port: addr.port };
+  const reason = addr.host === "" ? "an address without a host" : `the host ${JSON.stringify(addr.host)}`;
+  throw invalid("invalid_address", `${reason} means nothing to a proxy`);
+}
+
+function openTunnel(
+  { socket }: RawConnection,
+  handshake: ProxyHandshake,
+  target: ProxyTarget,
+  name: string,
+  site: FailureSite,
+  timeoutMs: number,
+): Attempt<void> {
+  const result = new Promise<void>((resolve, reject) => {
+    const failed = ({ code, message, cause }: ProxyFailure): void => {
+      clearTimeout(timer);
+      reject(new NetError({ ...site, code, reason: message, cause }));
+      socket.on("error", ignore).destroy();
+    };
+    const done = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    const timer = setTimeout(() => {
+      stop();
+      failed({ kind: "ended", code: "timeout", message: `${name} did not answer within ${timeoutMs} ms` });
+    }, timeoutMs);
+    const stop = askProxy(socket, handshake, target, name, { done, failed });
+  });
+  return { result, cancel: () => void socket.destroy() };
+}
+
+function portOf({ localAddr }: RawConnection): number {
+  return "port" in localAddr ? localAddr.port : 0;
+}
+
+function ignore(): void {
+  // The failure has been told.
+}
