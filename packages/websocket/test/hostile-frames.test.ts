@@ -126,7 +126,7 @@ for (const role of ["server", "client"] as const) {
             code,
             Buffer.from(bytes.subarray(0, 20)).toString("hex"),
           );
-          await assert.rejects(conn.receive(), { code: "protocol_error" });
+          await assert.rejects(conn.receive(), { code: code === 1009 ? "too_large" : "protocol_error" });
         });
       }
       beside.write(frameFrom(sender, 0x81, "still here"));
@@ -138,7 +138,7 @@ for (const role of ["server", "client"] as const) {
     await withHostilePeer(role, {}, async ({ write, rest, conn }) => {
       write(hex(role === "server" ? "82ff 0000000000100001 00000000" : "827f 0000000000100001"));
       assert.equal(closeCodeOf(role, await rest()), 1009);
-      await assert.rejects(conn.receive(), { code: "protocol_error" });
+      await assert.rejects(conn.receive(), { code: "too_large" });
     });
   });
 

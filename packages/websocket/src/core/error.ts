@@ -11,8 +11,8 @@ export type WebSocketErrorCode =
   | "connect_failed" // no connection could be made; `cause` has the reason
   | "canceled" // the caller's signal aborted this call
   | "closed" // sent on, or sending interrupted by the end of, a connection
-  | "send_buffer_full" // `send` was called without waiting until `maxBufferedBytes` was passed
-  | "protocol_error" // the peer broke the protocol (close codes 1002, 1007, 1009)
+  | "protocol_error" // the peer broke the protocol (close codes 1002, 1007)
+  | "too_large" // what the peer sent is past a limit (close code 1009)
   | "abnormal_closure" // the connection ended without a close handshake
   | "keepalive_timeout" // nothing came from the peer for `pingIntervalMs` + `pongTimeoutMs`, and it took nothing
   | "write_timeout" // the peer took nothing of what waited for it for `writeTimeoutMs`

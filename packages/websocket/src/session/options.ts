@@ -19,7 +19,7 @@ export interface ConnOptions {
   readonly readBufferSize?: number | undefined;
   /** Bytes that may wait to be sent before `send` waits and `trySend` answers `buffered`. Default 65,536. */
   readonly writeBufferSize?: number | undefined;
-  /** Past `writeBufferSize`, messages are accepted while no more than this many bytes would wait; then `trySend` refuses and `send` rejects. Default 1,048,576. */
+  /** Past `writeBufferSize`, messages are accepted while no more than this many bytes would wait; then `trySend` refuses, and `send` holds its message back. Default 1,048,576. */
   readonly maxBufferedBytes?: number | undefined;
   /** Bytes waiting to be sent from which on only the newest ping is answered. Default 16,384. */
   readonly controlBacklogBytes?: number | undefined;

@@ -1,6 +1,7 @@
 import type { Message, NetErrorParts } from "@zocalo/net";
 import {
   checkPeriodMs,
+  closeFault,
   Inbox,
   type InboxSource,
   MessageWatch,
@@ -16,7 +17,7 @@ import {
 } from "@zocalo/net/transport";
 import { CLOSE } from "../core/close-code.ts";
 import type { Compression } from "../core/compression.ts";
-import { closeFault, Core, type CoreEvents } from "../core/core.ts";
+import { Core, type CoreEvents } from "../core/core.ts";
 import type { Role } from "../core/frame.ts";
 import { Ending } from "./ending.ts";
 import { WebSocketError } from "../core/error.ts";
@@ -144,7 +145,8 @@ export class Session<C>
 
   onFailure({ closeCode, reason }: ProtocolFailure): void {
     const said = `the peer broke the protocol: ${reason} (${closeCode})`;
-    this.#end.broken("protocol_error", said, undefined, closeCode);
+    const code = closeCode === CLOSE.messageTooBig ? "too_large" : "protocol_error";
+    this.#end.broken(code, said, undefined, closeCode);
     this.#endTransport();
   }
 
@@ -297,7 +299,7 @@ export class Session<C>
     this.cutTransport();
   }
 
-  /** `OutgoingStreams` */
+  /** `OutgoingStream` */
   breakOff(): void {
     // The peer is gone, and what it sent before is still to be received.
     if (this.isWriteBroken || this.isTransportClosed) return;
@@ -328,6 +330,7 @@ export class Session<C>
     const { closed } = ending;
     if (this.core.sentClose === undefined) {
       ending.wasClosedHere = true;
+      this.letAllIn();
       this.core.close(code, reason);
       this.flushLater();
       this.#startCloseTimer();
