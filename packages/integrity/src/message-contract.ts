@@ -73,6 +73,7 @@ const DEFAULTS: PairOptions = { maxMessageBytes: 65_536, sendHighWaterBytes: 65_
 
 const isCode = (code: string) => (error: unknown) => {
   assert.equal(codeOf(error), code);
+  assert.equal((error as Error).name, "NetError", "there is one family of errors");
   return true;
 };
 

@@ -14,12 +14,12 @@ export const MAX_STATUS_TEXT = 100;
 /**
  * Reads the URL of an HTTP proxy.
  *
- * @throws WebSocketError `invalid_url`
+ * @throws WebSocketError `invalid_address`
  */
 export function parseProxy(text: string | URL): URL {
   const proxy = parseHttpUrl(text);
   if (!/^https?:/i.test(String(text)) || proxy.pathname !== "/" || proxy.search !== "") {
-    throw new WebSocketError("invalid_url", `a proxy is http://host:port or https://host:port`);
+    throw new WebSocketError("invalid_address", `a proxy is http://host:port or https://host:port`);
   }
   return proxy;
 }
@@ -28,7 +28,7 @@ export function parseProxy(text: string | URL): URL {
  * Asks an HTTP proxy for a tunnel (CONNECT, RFC 9110 §9.3.6). Its user and password go to the proxy alone.
  *
  * @returns a socket whose other end is `target`. What the proxy sent behind its answer is still to be read from it.
- * @throws WebSocketError `proxy_refused` (with `status`), `connect_failed`, `handshake_failed` for an answer that is not HTTP, `handshake_timeout`, `canceled`,
+ * @throws WebSocketError `proxy_refused` (with `status`), `connect_failed`, `handshake_failed` for an answer that is not HTTP, `timeout`, `canceled`,
  *   `invalid_argument`
  */
 export async function openTunnel(

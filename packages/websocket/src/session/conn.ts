@@ -137,7 +137,7 @@ export class WebSocketConn implements MessageConn {
   }
 
   /**
-   * @throws WebSocketError through the promise: `abnormal_closure`, `protocol_error`, …, with both sides' Close frames. After the peer's Close frame, too, if the
+   * @throws WebSocketError through the promise: `abnormal_closure`, `bad_frame`, …, with both sides' Close frames. After the peer's Close frame, too, if the
    * peer was gone before the system had taken all that was sent.
    */
   receive(options?: WaitOptions): Promise<Message | null> {

@@ -145,7 +145,7 @@ export class Session<C>
 
   onFailure({ closeCode, reason }: ProtocolFailure): void {
     const said = `the peer broke the protocol: ${reason} (${closeCode})`;
-    const code = closeCode === CLOSE.messageTooBig ? "too_large" : "protocol_error";
+    const code = closeCode === CLOSE.messageTooBig ? "too_large" : "bad_frame";
     this.#end.broken(code, said, undefined, closeCode);
     this.#endTransport();
   }
@@ -267,7 +267,7 @@ export class Session<C>
   }
 
   peerIsGone(reason: string): void {
-    this.#end.broken("keepalive_timeout", reason);
+    this.#end.broken("timeout", reason);
     this.cutTransport();
   }
 
@@ -286,7 +286,7 @@ export class Session<C>
 
   messageTimedOut(): void {
     const reason = `the peer has begun a message and not completed it for ${this.settings.messageTimeoutMs} ms`;
-    this.#end.broken("message_timeout", reason, undefined, CLOSE.policyViolation);
+    this.#end.broken("timeout", reason, undefined, CLOSE.policyViolation);
     void this.#close(CLOSE.policyViolation, "message not completed in time");
   }
 
@@ -295,7 +295,7 @@ export class Session<C>
   writeTimedOut(): void {
     const { writeTimeoutMs } = this.settings;
     const reason = `the peer has taken nothing of what waits for it for ${writeTimeoutMs} ms`;
-    this.#end.broken("write_timeout", reason);
+    this.#end.broken("timeout", reason, undefined, undefined, "write");
     this.cutTransport();
   }
 
@@ -376,7 +376,8 @@ export class Session<C>
         return;
       }
       if (this.core.receivedClose === undefined) {
-        ending.broken("close_timeout", `the peer did not close within ${this.settings.closeTimeoutMs} ms`);
+        const reason = `the peer did not close within ${this.settings.closeTimeoutMs} ms`;
+        ending.broken("timeout", reason, undefined, undefined, "close");
       }
       this.cutTransport();
     }, this.settings.closeTimeoutMs);
@@ -400,7 +401,8 @@ export class Session<C>
         writeProgress: () => this.writeProgress(),
         unacknowledgedBytes: () => this.unacknowledgedBytes(),
         writeTimedOut: () => {
-          ending.broken("close_timeout", `the peer closed, and then took nothing for ${closeTimeoutMs} ms`);
+          const reason = `the peer closed, and then took nothing for ${closeTimeoutMs} ms`;
+          ending.broken("timeout", reason, undefined, undefined, "close");
           this.cutTransport();
         },
       },
