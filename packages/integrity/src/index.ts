@@ -17,6 +17,13 @@ export {
   type Subject,
   testForgotten,
 } from "./forgotten.ts";
+export {
+  type ContractConn,
+  type MessagePair,
+  type MessageTraits,
+  type PairOptions,
+  testMessageContract,
+} from "./message-contract.ts";
 export { Kept, type Keeping, KEEPINGS, mustBe } from "./kept.ts";
 export { type Ending, StreamLedger } from "./ledger.ts";
 export { type IsLegal, LEGAL, LEGAL_TLS, oddValuesTaken } from "./odd-values.ts";

@@ -14,6 +14,8 @@ export { checkConnectionOptions } from "./tls/check-connection-options.ts";
 export { checkTlsServerOptions } from "./tls/check-tls-options.ts";
 export type { DialLimits } from "./networks/dial-limits.ts";
 export { atEndOfTurn, type Flushable } from "./flow/end-of-turn.ts";
+export { closeFault, isSendableCloseCode, MAX_REASON_BYTES } from "./contracts/close-code.ts";
+export { asMessage } from "./contracts/as-message.ts";
 export type { FailureSite } from "./contracts/failures.ts";
 export {
   defaultInboxLimits,

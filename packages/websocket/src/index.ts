@@ -9,7 +9,6 @@ export { type DialOptions, dial } from "./client/dial.ts";
 export {
   type CloseFrame,
   WebSocketError,
-  type WebSocketErrorCode,
   type WebSocketErrorParts,
 } from "./core/error.ts";
 export { type BroadcastOutcome, Group, type GroupOptions } from "./server/group.ts";

@@ -187,7 +187,7 @@ test("an answer that comes a byte at a time is bounded by the whole time, not by
       },
       { handshakeTimeoutMs: 60 },
     ),
-    { code: "handshake_timeout" },
+    { code: "timeout" },
   );
 });
 

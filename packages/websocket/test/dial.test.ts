@@ -6,7 +6,8 @@ import { connect, createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { createServer as createTlsServer } from "node:tls";
 import { Worker } from "node:worker_threads";
-import { dial, type DialOptions, WebSocketError, type WebSocketErrorCode } from "../src/index.ts";
+import type { NetErrorCode } from "@zocalo/net";
+import { dial, type DialOptions, WebSocketError } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
 import { accepting, echoAll, rawServer } from "./peers.ts";
 
@@ -175,7 +176,7 @@ for (const cutBy of ["its time", "a signal"] as const) {
     const address = server.address();
     assert.ok(address !== null && typeof address === "object");
     const dialed = once(server, "connection") as Promise<[Socket]>;
-    const code = cutBy === "a signal" ? "canceled" : "handshake_timeout";
+    const code = cutBy === "a signal" ? "canceled" : "timeout";
     const cut = cutBy === "a signal" ? { signal: controller.signal } : { handshakeTimeoutMs: 1_000 };
     await sentence(
       `wss://127.0.0.1:${address.port}`,
@@ -193,7 +194,7 @@ for (const cutBy of ["its time", "a signal"] as const) {
 
 async function sentence(
   url: string,
-  code: WebSocketErrorCode,
+  code: NetErrorCode,
   pattern: RegExp,
   options?: DialOptions,
 ): Promise<WebSocketError> {
@@ -298,18 +299,16 @@ test("time: no name, no connection, no answer", async () => {
   await using silent = await rawServer(() => undefined);
   const url = `ws://127.0.0.1:${silent.port}`;
   await Promise.all([
-    sentence(
-      "ws://srv.example",
-      "handshake_timeout",
-      /^there was no connection to srv\.example within 2000 ms$/,
-      { handshakeTimeoutMs, resolver: () => new Promise<never>(() => undefined) },
-    ),
-    sentence(url, "handshake_timeout", /^127\.0\.0\.1:\d+ did not answer within 2000 ms$/, {
+    sentence("ws://srv.example", "timeout", /^there was no connection to srv\.example within 2000 ms$/, {
+      handshakeTimeoutMs,
+      resolver: () => new Promise<never>(() => undefined),
+    }),
+    sentence(url, "timeout", /^127\.0\.0\.1:\d+ did not answer within 2000 ms$/, {
       handshakeTimeoutMs,
     }),
     sentence(
       "ws://srv.example",
-      "handshake_timeout",
+      "timeout",
       /^proxy 127\.0\.0\.1:\d+ did not answer CONNECT srv\.example:80 within 2000 ms$/,
       { handshakeTimeoutMs, proxy: `http://127.0.0.1:${silent.port}` },
     ),
@@ -371,7 +370,7 @@ test("TLS: a certificate for somebody else, no TLS at all, a peer that leaves, o
 test("answers: none, half of one, a reset, garbage, another status, too many interim ones", async () => {
   const said = async (
     answer: (socket: Socket) => void,
-    code: WebSocketErrorCode,
+    code: NetErrorCode,
     pattern: RegExp,
   ): Promise<void> => {
     await using server = await rawServer((_head, socket) => answer(socket));

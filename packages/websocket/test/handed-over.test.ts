@@ -447,7 +447,7 @@ test("one that breaks the protocol and then resets is told at once, too", async 
   peer.resetAndDestroy();
   const { wasClean, error } = await end;
   assert.equal(wasClean, false);
-  assert.equal((error as { code?: string }).code, "protocol_error");
+  assert.equal((error as { code?: string }).code, "bad_frame");
   await dispose();
 });
 
@@ -565,7 +565,7 @@ test("one that closes and takes nothing more is cut off, and the end is not clea
   await using both = await left(200, 24 * MIB);
   const { wasClean, error } = await ended(both.conn);
   assert.equal(wasClean, false);
-  assert.equal((error as { code?: string }).code, "close_timeout");
+  assert.equal((error as { code?: string }).code, "timeout");
   await assert.rejects(both.conn.close(), { code: "closed" });
 });
 
@@ -644,7 +644,7 @@ test("a peer that slowly takes what it is sent, and says nothing, is alive", asy
   // It stops, and is found.
   peer.stop();
   assert.equal(isOver, false);
-  assert.equal(((await end).error as { code?: string }).code, "keepalive_timeout");
+  assert.equal(((await end).error as { code?: string }).code, "timeout");
   peer.socket.destroy();
 });
 
@@ -665,7 +665,7 @@ test("so is one where nobody knows what it has acknowledged: what leaves the que
   while (peer.taken() < size && !isOver) await new Promise((resolve) => setTimeout(resolve, 10));
   peer.stop();
   assert.equal(isOver, false);
-  assert.equal(((await end).error as { code?: string }).code, "keepalive_timeout");
+  assert.equal(((await end).error as { code?: string }).code, "timeout");
   peer.socket.destroy();
   http.close();
   await rm(dirname(path), { recursive: true });
@@ -675,7 +675,7 @@ test("a peer that takes nothing and says nothing is found, though much waits for
   await using both = await unread({ ...limits, pingIntervalMs: 50, pongTimeoutMs: 50, writeTimeoutMs: 0 });
   both.conn.trySend(new Uint8Array(32 * MIB));
   const info = await ended(both.conn);
-  assert.equal((info.error as { code?: string }).code, "keepalive_timeout");
+  assert.equal((info.error as { code?: string }).code, "timeout");
 });
 
 test("bytes that a connection of net lends are the sender's no longer than that, wherever they wait", async () => {

@@ -36,7 +36,7 @@ for (const [name, bytes, end] of [
     const info = await trickled(timeout, bytes, end);
     assert.equal(info.wasClean, false);
     assert.equal(info.code, 1008);
-    assert.equal((info.error as { code?: string } | undefined)?.code, "message_timeout");
+    assert.equal((info.error as { code?: string } | undefined)?.code, "timeout");
   });
 }
 
@@ -58,7 +58,7 @@ test("a peer whose reads always end within a message, but each of which is compl
   }
   assert.equal(conn.trySend("still here"), "sent");
   // It stops in the middle of one.
-  const told = assert.rejects(conn.receive(), { code: "message_timeout" });
+  const told = assert.rejects(conn.receive(), { code: "timeout" });
   for (let checks = 0; checks < 6; checks++) await check();
   peer.socket.destroy();
   await told;

@@ -9,9 +9,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { createServer as createTlsServer } from "node:tls";
 import { inspect } from "node:util";
-import { dial as dialTls, type NetError } from "@zocalo/net";
+import { type NetErrorCode, dial as dialTls, type NetError } from "@zocalo/net";
 import { acceptKey } from "../src/handshake/accept-key.ts";
-import { dial, WebSocket, WebSocketError, type WebSocketErrorCode } from "../src/index.ts";
+import { dial, WebSocket, WebSocketError } from "../src/index.ts";
 import { accepting, ended, rawServer } from "./peers.ts";
 
 /** As a terminal knows it: title, erase, color, and text that runs the other way. */
@@ -44,7 +44,7 @@ function namedIdentity(commonName: string): { readonly cert: Buffer; readonly ke
   }
 }
 
-async function failureOf(work: Promise<unknown>, code: WebSocketErrorCode): Promise<WebSocketError> {
+async function failureOf(work: Promise<unknown>, code: NetErrorCode): Promise<WebSocketError> {
   try {
     await work;
   } catch (error) {
@@ -58,7 +58,7 @@ async function failureOf(work: Promise<unknown>, code: WebSocketErrorCode): Prom
 }
 
 /** The dial of a server that answers so. */
-async function answered(answer: Buffer, code: WebSocketErrorCode, options = {}): Promise<string> {
+async function answered(answer: Buffer, code: NetErrorCode, options = {}): Promise<string> {
   await using server = await rawServer((_head, socket) => socket.end(answer));
   const { message } = await failureOf(dial(`ws://127.0.0.1:${server.port}`, options), code);
   return message.replaceAll(String(server.port), "PORT");
@@ -171,7 +171,7 @@ test("a URL that cannot be dialed is shown without user, password, query and fra
     " ws:/\\ana:s3cret@a.example/#part",
     "ws:/\t/ana:s3\ncret@a.example/#part",
   ]) {
-    const { message } = await failureOf(dial(url), "invalid_url");
+    const { message } = await failureOf(dial(url), "invalid_address");
     assert.doesNotMatch(message, /s3|ana/);
     assert.match(message, /a\.example/);
   }

@@ -27,7 +27,7 @@ test("a peer that never reads, but sends, is cut; others do not notice", async (
   clearInterval(sending);
   assert.equal(info.wasClean, false);
   assert.equal(info.code, 1006);
-  assert.equal((info.error as { code?: string } | undefined)?.code, "write_timeout");
+  assert.equal((info.error as { code?: string } | undefined)?.code, "timeout");
   assert.equal(conn.trySend("x"), "refused");
   await otherConn.send("still here");
   assert.equal(await other.receive(), "still here");
@@ -50,7 +50,7 @@ test("over TLS, too", async () => {
   conn.trySend(new Uint8Array(50_000_000)); // More than the kernels' buffers.
   const info = await ended(conn);
   clearInterval(sending);
-  assert.equal((info.error as { code?: string } | undefined)?.code, "write_timeout");
+  assert.equal((info.error as { code?: string } | undefined)?.code, "timeout");
   socket.destroy();
 });
 
@@ -62,7 +62,7 @@ test("a send that waits rejects, with the reason as its cause", async () => {
   peer.socket.pause();
   await assert.rejects(conn.send(new Uint8Array(50_000_000)), (error: Error & { code?: string }) => {
     assert.equal(error.code, "closed");
-    assert.equal((error.cause as { code?: string }).code, "write_timeout");
+    assert.equal((error.cause as { code?: string }).code, "timeout");
     return true;
   });
   peer.socket.destroy();

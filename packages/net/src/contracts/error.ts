@@ -3,12 +3,12 @@ import { printable } from "./printable.ts";
 
 /** Every `code` a `NetError` can carry. Stable: programs may compare them. */
 export type NetErrorCode =
-  | "invalid_address" // the text of an address could not be parsed
+  | "invalid_address" // the text of an address, or a URL, could not be parsed, or is not one that can be used here
   | "invalid_argument" // an option or argument is outside what is allowed
   | "name_not_found" // the resolver knows no such host or service
   | "resolver_failed" // the resolver could not answer; it may later
-  | "refused" // nobody listens there (ECONNREFUSED)
-  | "proxy_refused" // the proxy will not open a tunnel: by its rules, or without another login
+  | "refused" // nobody listens there (ECONNREFUSED); of a WebSocket also: the HTTP answer was no upgrade, `status` has which
+  | "proxy_refused" // the proxy will not open a tunnel: by its rules, or without another login; of a WebSocket, `status` has its answer
   | "reset" // the peer cut the connection (ECONNRESET)
   | "broken_pipe" // written after the peer stopped reading (EPIPE)
   | "timeout" // a deadline passed, or the system gave up (ETIMEDOUT)
@@ -25,8 +25,12 @@ export type NetErrorCode =
   | "too_many_files" // EMFILE, ENFILE
   | "too_large" // a message past the limit, a datagram past EMSGSIZE
   | "no_room" // what may wait to be sent, or be sent to an address that may be forged, is used up; there may be room later
-  | "bad_frame" // the bytes do not follow the framing
+  | "bad_frame" // the bytes do not follow the framing, or the protocol of a WebSocket (close codes 1002, 1007)
   | "tls" // the TLS handshake or record layer failed; `cause` has the reason
+  | "connect_failed" // a WebSocket found no connection to dial over; `cause` has the reason
+  | "handshake_failed" // the peer's answer to the upgrade broke RFC 6455
+  | "abnormal_closure" // a WebSocket ended without a close handshake
+  | "handler_failed" // the application's handler threw; `cause` has what
   | "unsupported" // this platform or runtime cannot do it
   | "unknown"; // anything else; `cause` has what the runtime said
 
@@ -50,7 +54,7 @@ export interface NetErrorParts {
 }
 
 /**
- * The one error class of this package; prints like `read tcp 127.0.0.1:8080->127.0.0.1:51234: i/o timeout`.
+ * The one family of errors of this package and of `@zocalo/websocket`, whose `WebSocketError` is one; prints like `read tcp 127.0.0.1:8080->127.0.0.1:51234: i/o timeout`.
  *
  * `message` and `reason` may quote others, such as the names in a peer's certificate: they are `printable`.
  * `cause` is what the runtime threw; where it is about TLS, its own texts are printable, too, since

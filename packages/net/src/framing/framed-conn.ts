@@ -1,4 +1,6 @@
 import type { Addr } from "../contracts/addr.ts";
+import { asMessage } from "../contracts/as-message.ts";
+import { closeFault } from "../contracts/close-code.ts";
 import { atEndOfTurn } from "../flow/end-of-turn.ts";
 import { MAX_DELAY_MS } from "../flow/deadline.ts";
 import type { Conn, Listener, WaitOptions } from "../contracts/conn.ts";
@@ -45,7 +47,7 @@ export interface FramedOptions {
   readonly receiveHighWaterBytes?: number | undefined;
   /** Received messages that wait for the application before the peer is held back. Default 128. */
   readonly receiveHighWaterMessages?: number | undefined;
-  /** Bytes to send from which on `trySend` answers `buffered` and `send` waits. Default 65,536. */
+  /** Bytes that may wait to be sent before `trySend` answers `buffered` and `send` waits. Default 65,536. */
   readonly sendHighWaterBytes?: number | undefined;
   /** Most bytes that wait to be sent, and so the largest message that can be. Default 1,048,576. */
   readonly sendLimitBytes?: number | undefined;
@@ -259,6 +261,8 @@ class FramedConn implements MessageConn, InboxSource, SendBufferSink, WriteWatch
   }
 
   close(code = 1000, reason = ""): Promise<void> {
+    const fault = closeFault(code, reason);
+    if (fault !== undefined) return rejection(argumentError("close", fault));
     const closed = this.#closeInOrder({ code, reason, wasClean: true });
     this.#boundClosing();
     return closed;
@@ -269,7 +273,7 @@ class FramedConn implements MessageConn, InboxSource, SendBufferSink, WriteWatch
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+    return this.#isOver ? Promise.resolve() : this.close();
   }
 
   // What the inbox asks for.
@@ -377,16 +381,16 @@ class FramedConn implements MessageConn, InboxSource, SendBufferSink, WriteWatch
   }
 
   #frame(message: Message | PreparedMessage): Frame {
-    const content = message instanceof PreparedMessage ? message.message : message;
+    const content = asMessage(message instanceof PreparedMessage ? message.message : message);
     const length = payloadBytes(content, this.maxSendBytes);
     if (length > this.maxSendBytes) {
       const reason = `message of ${length} bytes is larger than ${this.maxSendBytes}`;
       throw new NetError({ ...this.route(), op: "write", code: "too_large", reason });
     }
     if (message instanceof PreparedMessage) return message.encodedAs(this.#codec);
-    if (typeof message === "string" || length <= MAX_JOINED_BYTES) return this.#codec.encode(message);
-    refuseFaulty(this.#codec, message);
-    const payload = toBytes(message);
+    if (typeof content === "string" || length <= MAX_JOINED_BYTES) return this.#codec.encode(content);
+    refuseFaulty(this.#codec, content);
+    const payload = toBytes(content);
     const parts = [this.#codec.header(length), payload, this.#codec.trailer(payload)];
     return parts.filter((part) => part !== undefined);
   }
@@ -552,9 +556,10 @@ function payloadBytes(message: Message, limit: number): number {
 
 /** A prepared message is the connections' for ever, and what a codec makes of a message its own, unless it shows the message itself. */
 function memoryOf(frame: Frame, message: Message | PreparedMessage): FrameMemory {
-  if (typeof message === "string" || message instanceof PreparedMessage) return "kept";
+  const content = message instanceof PreparedMessage ? "" : asMessage(message);
+  if (typeof content === "string") return "kept";
   const parts = frame instanceof Uint8Array ? [frame] : frame;
-  return parts.some((part) => overlap(part, message)) ? "borrowed" : "kept";
+  return parts.some((part) => overlap(part, content)) ? "borrowed" : "kept";
 }
 
 /** Two pieces of Node's pool lie in the same memory, and have nothing in common. */

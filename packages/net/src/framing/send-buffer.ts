@@ -98,7 +98,7 @@ export class SendBuffer {
     }
     this.#sent += frameBytes(frame);
     this.#add(memory === "kept" ? frame : ownFrame(frame));
-    if (this.#bytes < this.#limits.highWaterBytes) return "sent";
+    if (this.#bytes <= this.#limits.highWaterBytes) return "sent";
     this.#owesDrain = true;
     return "buffered";
   }
@@ -123,7 +123,7 @@ export class SendBuffer {
     if (this.#failure !== undefined || this.#isEnding) return rejection(closed());
     const isTaken = this.#waiters.every((waiter) => waiter.frame === undefined) && this.#fits(given);
     const length = frameBytes(given);
-    const isOver = isTaken && this.#bytes + length < this.#limits.highWaterBytes;
+    const isOver = isTaken && this.#bytes + length <= this.#limits.highWaterBytes;
     const mustCopy = memory === "borrowed" && (isOver || signal !== undefined || isLent(given));
     const frame = mustCopy ? ownFrame(given) : given;
     this.#sent += length;
@@ -139,9 +139,9 @@ export class SendBuffer {
 
   /** Resolves when the sink has taken all that was sent so far; at once if it has. Rejects if it will not. */
   flush(signal: AbortSignal | undefined, canceled: (signal: AbortSignal) => Error): Promise<void> {
+    if (signal?.aborted) return rejection(canceled(signal));
     if (this.#taken >= this.#sent) return Promise.resolve();
     if (this.#failure !== undefined) return rejection(this.#failure);
-    if (signal?.aborted) return rejection(canceled(signal));
     const state = { frame: undefined, isBorrowed: false };
     return this.#wait(this.#flushing, state, signal, (waiter, by) => {
       this.#flushing = this.#flushing.filter((other) => other !== waiter);
@@ -279,7 +279,7 @@ export class SendBuffer {
     }
     while ((this.#flushing[0]?.end ?? Number.POSITIVE_INFINITY) <= this.#taken)
       this.#flushing.shift()?.resolve();
-    if (this.#bytes >= this.#limits.highWaterBytes) return;
+    if (this.#bytes > this.#limits.highWaterBytes) return;
     while (this.#isDone(this.#waiters[0])) this.#waiters.shift()?.resolve();
     if (this.#owesDrain && this.#waiters.length === 0) {
       this.#owesDrain = false;

@@ -1,5 +1,6 @@
-import { inspect } from "node:util";
 import type { Addr, IpAddr } from "../contracts/addr.ts";
+import { asMessage } from "../contracts/as-message.ts";
+import { closeFault } from "../contracts/close-code.ts";
 import type { WaitOptions } from "../contracts/conn.ts";
 import { NetError, type NetErrorParts } from "../contracts/error.ts";
 import {
@@ -176,6 +177,8 @@ export class PeerConn implements MessageConn, InboxSource {
    * @throws NetError `timeout` when they have not by `PeersOptions.closeTimeoutMs`, `closed` when the socket was closed before.
    */
   close(code = 1000, reason = ""): Promise<void> {
+    const fault = closeFault(code, reason);
+    if (fault !== undefined) return rejection(argumentError("close", fault));
     return this.#closeInOrder({ code, reason, wasClean: true });
   }
 
@@ -185,7 +188,7 @@ export class PeerConn implements MessageConn, InboxSource {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+    return this.#closing === undefined && this.#inbox.isEnded ? Promise.resolve() : this.close();
   }
 
   // What the socket tells.
@@ -239,10 +242,9 @@ export class PeerConn implements MessageConn, InboxSource {
   /** @throws NetError `invalid_argument` for what is no message, which only callers in JavaScript can pass. */
   #encode(message: Message | PreparedMessage): Uint8Array {
     const { encoding } = this.#home;
-    const bytes: unknown =
-      message instanceof PreparedMessage ? message.encodedAs(encoding) : encoding.encode(message);
-    if (bytes instanceof Uint8Array) return bytes;
-    throw argumentError("write", `a message is a string or a Uint8Array, not ${inspect(bytes)}`);
+    return message instanceof PreparedMessage
+      ? message.encodedAs(encoding)
+      : encoding.encode(asMessage(message));
   }
 
   #transmit(bytes: Uint8Array): SendOutcome {

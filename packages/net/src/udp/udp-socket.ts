@@ -207,6 +207,7 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
   }
 
   flush({ signal }: WaitOptions = {}): Promise<void> {
+    if (signal?.aborted) return rejection(canceledError(this.site("write"), signal));
     if (this.#hasDropped) return rejection(closedError(this.site("write")));
     if (this.#waiting.size === 0) return Promise.resolve();
     let flush: Flush | undefined;

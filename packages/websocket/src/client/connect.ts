@@ -28,7 +28,7 @@ const MAX_NAMED = 8;
  * Connects to the first address of a host that answers (RFC 8305), by `@zocalo/net`.
  *
  * @param name of the other side, for messages.
- * @throws WebSocketError `connect_failed`, `invalid_argument`, `handshake_timeout`, `canceled`
+ * @throws WebSocketError `connect_failed`, `invalid_argument`, `timeout`, `canceled`
  */
 export async function connectTcp(
   { host, port }: Place,
@@ -75,7 +75,7 @@ function connectError(name: string, asked: string, cause: unknown): WebSocketErr
  * Makes a connection a TLS one.
  *
  * @param serverName whom to ask for, and whose certificate it has to be, unless `tls` says.
- * @throws WebSocketError `connect_failed` with what TLS says as its cause, `invalid_argument`, `handshake_timeout`, `canceled`
+ * @throws WebSocketError `connect_failed` with what TLS says as its cause, `invalid_argument`, `timeout`, `canceled`
  */
 export function secure(
   { socket: below, name }: Connected,

@@ -25,11 +25,11 @@ export class DialLimits implements NetDialLimits {
     this.#endsAt = performance.now() + timeoutMs;
     this.#timer = setTimeout(() => {
       const message = `${this.#missing} within ${this.#timeoutMs} ms`;
-      this.#controller.abort(new WebSocketError("handshake_timeout", message));
+      this.#controller.abort(new WebSocketError("timeout", message, { op: "dial" }));
     }, timeoutMs);
     const onAbort = (): void => {
       const message = `dialing ${host} was canceled`;
-      this.#controller.abort(new WebSocketError("canceled", message, { cause: signal?.reason }));
+      this.#controller.abort(new WebSocketError("canceled", message, { op: "dial", cause: signal?.reason }));
     };
     if (signal?.aborted) onAbort();
     this.#forget = signal && onceAborted(signal, onAbort);
@@ -53,7 +53,7 @@ export class DialLimits implements NetDialLimits {
    * Names what happens next.
    *
    * @param missing what a timeout says of it: "example.org did not answer".
-   * @throws WebSocketError `handshake_timeout`, `canceled`
+   * @throws WebSocketError `timeout`, `canceled`
    */
   begin(missing: string): void {
     this.#missing = missing;
@@ -66,7 +66,7 @@ export class DialLimits implements NetDialLimits {
    * @param missing as for `begin`.
    * @param socket is destroyed when the step fails or is cut.
    * @param start begins the step and is given the functions that end it; returns what to clean up if the step fails.
-   * @throws WebSocketError what the step fails with; `handshake_timeout`, `canceled`.
+   * @throws WebSocketError what the step fails with; `timeout`, `canceled`.
    */
   wait<T>(missing: string, socket: Duplex, start: (outcome: Outcome<T>) => (() => void) | void): Promise<T> {
     return new Promise((resolve, reject) => {

@@ -40,7 +40,7 @@ export function shownUrl(text: string): string {
 /**
  * Reads the URL of a server or of a proxy; `ws:` becomes `http:`, `wss:` becomes `https:`.
  *
- * @throws WebSocketError `invalid_url`. The message does not show user, password, query and fragment.
+ * @throws WebSocketError `invalid_address`. The message does not show user, password, query and fragment.
  */
 export function parseHttpUrl(text: string | URL): URL {
   const given = textOf(text);
@@ -51,21 +51,21 @@ export function parseHttpUrl(text: string | URL): URL {
     credentialsOf(url);
   } catch {
     // Without its cause, which has all that was given, password and token too.
-    throw new WebSocketError("invalid_url", `${where} is not a URL`);
+    throw new WebSocketError("invalid_address", `${where} is not a URL`);
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") {
-    throw new WebSocketError("invalid_url", `${where} is not a ws:, wss:, http: or https: URL`);
+    throw new WebSocketError("invalid_address", `${where} is not a ws:, wss:, http: or https: URL`);
   }
   if (url.hash !== "" || given.includes("#"))
-    throw new WebSocketError("invalid_url", `${where} has a fragment`);
+    throw new WebSocketError("invalid_address", `${where} has a fragment`);
   return url;
 }
 
-/** @throws WebSocketError `invalid_url` for what cannot be made a text. */
+/** @throws WebSocketError `invalid_address` for what cannot be made a text. */
 function textOf(url: unknown): string {
   try {
     return String(url);
   } catch (cause) {
-    throw new WebSocketError("invalid_url", `${shown(url)} is not a URL`, { cause });
+    throw new WebSocketError("invalid_address", `${shown(url)} is not a URL`, { cause });
   }
 }

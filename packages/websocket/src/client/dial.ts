@@ -106,8 +106,8 @@ const dialOptionNames: Readonly<Record<keyof DialOptions, 1>> = {
  * Connects to a WebSocket server.
  *
  * @param url `ws:`, `wss:`, `http:` or `https:`.
- * @throws WebSocketError `invalid_url`, `invalid_argument`, `connect_failed`, `refused` (with `status`), `proxy_refused` (with `status`),
- *   `handshake_failed`, `handshake_timeout`, `canceled`.
+ * @throws WebSocketError `invalid_address`, `invalid_argument`, `connect_failed`, `refused` (with `status`), `proxy_refused` (with `status`),
+ *   `handshake_failed`, `timeout`, `canceled`.
  * @example
  * const conn = await dial("wss://example.org/ws", { subprotocols: ["chat"] });
  */

@@ -16,13 +16,13 @@ import { WebSocketError } from "../core/error.ts";
 /**
  * Reads the URL of a proxy, see `DialOptions.proxy`.
  *
- * @throws WebSocketError `invalid_url`
+ * @throws WebSocketError `invalid_address`
  */
 export function parseProxy(text: string | URL): ProxyUrl {
   try {
     return parseProxyUrl(text);
   } catch (error) {
-    throw new WebSocketError("invalid_url", error instanceof NetError ? error.reason : "proxy is no URL");
+    throw new WebSocketError("invalid_address", error instanceof NetError ? error.reason : "proxy is no URL");
   }
 }
 
@@ -30,7 +30,7 @@ export function parseProxy(text: string | URL): ProxyUrl {
  * Asks a proxy for a tunnel (SOCKS 5, or CONNECT of HTTP), by the code of `@zocalo/net`. Its user and password go to the proxy alone.
  *
  * @returns a socket whose other end is `target`. What the proxy sent behind its answer is still to be read from it.
- * @throws WebSocketError `proxy_refused` (with `status` of an HTTP proxy), `connect_failed`, `handshake_failed` for an answer that is neither, `handshake_timeout`, `canceled`,
+ * @throws WebSocketError `proxy_refused` (with `status` of an HTTP proxy), `connect_failed`, `handshake_failed` for an answer that is neither, `timeout`, `canceled`,
  *   `invalid_argument`
  */
 export async function openTunnel(
@@ -43,7 +43,7 @@ export async function openTunnel(
   const { host, port } = hostAndPort(target);
   const known = proxyHost(host);
   if (known === undefined) {
-    throw new WebSocketError("invalid_url", `the host ${target.hostname} means nothing to a proxy`);
+    throw new WebSocketError("invalid_address", `the host ${target.hostname} means nothing to a proxy`);
   }
   const asked = { host: known, port };
   let connected: Connected = await connectTcp(

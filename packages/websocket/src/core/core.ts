@@ -1,6 +1,6 @@
 import type { Message } from "@zocalo/net";
 import type { CloseFrame } from "./error.ts";
-import { CLOSE, isSendableCloseCode, MAX_REASON_BYTES } from "./close-code.ts";
+import { CLOSE } from "./close-code.ts";
 import type { Compression } from "./compression.ts";
 import { FIN, OPCODE, type Role, RSV1 } from "./frame.ts";
 import type { ReceiveLimits } from "./limits.ts";
@@ -318,17 +318,6 @@ interface End {
 /** Outboxes that are kept for those who send next: 100 kB. */
 const MAX_SPARE_OUTBOXES = 1024;
 const spareOutboxes: Outbox[] = [];
-
-/** True if `code` and `reason` can be sent in a Close frame; else what is wrong with them. */
-export function closeFault(code: number, reason: string): string | undefined {
-  if (!isSendableCloseCode(code)) {
-    return `close code ${code} is not one of 1000-1003, 1007-1014, 3000-4999`;
-  }
-  const bytes = Buffer.byteLength(reason);
-  return bytes > MAX_REASON_BYTES
-    ? `close reason of ${bytes} bytes is longer than ${MAX_REASON_BYTES}`
-    : undefined;
-}
 
 function closePayload(code: number, reason: string): Uint8Array {
   if (code === CLOSE.noStatus) return new Uint8Array(0);

@@ -1,24 +1,4 @@
-import { printable } from "@zocalo/net";
-
-/** Every `code` a `WebSocketError` can carry. Stable: programs may compare them. */
-export type WebSocketErrorCode =
-  | "invalid_argument" // an option or argument is outside what is allowed
-  | "invalid_url" // the URL to dial is not one of `ws:`, `wss:`, `http:`, `https:`, or has a fragment
-  | "refused" // the HTTP answer was not 101, or the request was not a valid upgrade; `status` has the HTTP status
-  | "proxy_refused" // the proxy's answer to CONNECT was not 2xx; `status` has the HTTP status
-  | "handshake_failed" // the peer's answer to the upgrade broke RFC 6455
-  | "handshake_timeout" // the handshake took longer than `handshakeTimeoutMs`
-  | "connect_failed" // no connection could be made; `cause` has the reason
-  | "canceled" // the caller's signal aborted this call
-  | "closed" // sent on, or sending interrupted by the end of, a connection
-  | "send_buffer_full" // `send` was called without waiting until `maxBufferedBytes` was passed
-  | "protocol_error" // the peer broke the protocol (close codes 1002, 1007, 1009)
-  | "abnormal_closure" // the connection ended without a close handshake
-  | "keepalive_timeout" // nothing came from the peer for `pingIntervalMs` + `pongTimeoutMs`, and it took nothing
-  | "write_timeout" // the peer took nothing of what waited for it for `writeTimeoutMs`
-  | "message_timeout" // the peer began a message and did not complete it within `messageTimeoutMs`
-  | "close_timeout" // the peer did not answer the close within `closeTimeoutMs`
-  | "handler_failed"; // the application's handler threw; `cause` has what
+import { NetError, type NetErrorCode, type NetOp, printable } from "@zocalo/net";
 
 /** What one side said in its Close frame. Code 1005: the frame had none. */
 export interface CloseFrame {
@@ -28,21 +8,31 @@ export interface CloseFrame {
 
 /** The parts of a `WebSocketError` besides its message. */
 export interface WebSocketErrorParts {
+  /** What was being done. Default: `dial` while there is no connection yet, `set` for `invalid_argument`, else `read`. */
+  readonly op?: NetOp | undefined;
   readonly status?: number | undefined;
   readonly sent?: CloseFrame | undefined;
   readonly received?: CloseFrame | undefined;
   readonly cause?: unknown;
 }
 
+const OPS: Partial<Record<NetErrorCode, NetOp>> = {
+  invalid_argument: "set",
+  invalid_address: "dial",
+  refused: "dial",
+  proxy_refused: "dial",
+  connect_failed: "dial",
+  handshake_failed: "dial",
+  canceled: "write",
+};
+
 /**
- * The error class of this package. What the operating system or TLS said is the `cause`.
+ * What this package throws: a `NetError` that also knows what a WebSocket says. What the operating system or TLS said is the `cause`.
  *
- * `message` may quote the peer, such as its status text: it is `printable`, as `@zocalo/net` has it. `sent` and
- * `received` are as they came.
+ * `message` is one sentence, without the operation and the route before it: it names the host where there is one to name. It may quote the peer, such as its status
+ * text: it is `printable`, as `@zocalo/net` has it. `sent` and `received` are as they came.
  */
-export class WebSocketError extends Error {
-  override readonly name = "WebSocketError";
-  readonly code: WebSocketErrorCode;
+export class WebSocketError extends NetError {
   /** HTTP status, for `refused` and `proxy_refused`. */
   readonly status: number | undefined;
   /** The Close frame this side sent, if it did. */
@@ -50,9 +40,15 @@ export class WebSocketError extends Error {
   /** The Close frame the peer sent, if it did. */
   readonly received: CloseFrame | undefined;
 
-  constructor(code: WebSocketErrorCode, message: string, parts: WebSocketErrorParts = {}) {
-    super(printable(message), parts.cause === undefined ? undefined : { cause: parts.cause });
-    this.code = code;
+  constructor(code: NetErrorCode, message: string, parts: WebSocketErrorParts = {}) {
+    super({
+      op: parts.op ?? OPS[code] ?? "read",
+      code,
+      reason: message,
+      network: "websocket",
+      cause: parts.cause,
+    });
+    this.message = printable(message);
     this.status = parts.status;
     this.sent = parts.sent;
     this.received = parts.received;

@@ -1,7 +1,8 @@
+import { isSendableCloseCode } from "@zocalo/net/transport";
 import { isAscii, isUtf8 } from "node:buffer";
 import { Assembly } from "./assembly.ts";
 import type { Compression } from "./compression.ts";
-import { CLOSE, isSendableCloseCode } from "./close-code.ts";
+import { CLOSE } from "./close-code.ts";
 import { FIN, MASKED, MAX_CONTROL_PAYLOAD, MAX_HEADER_BYTES, OPCODE, type Role, RSV1 } from "./frame.ts";
 import type { ReceiveLimits } from "./limits.ts";
 import { applyMask, rotateMask } from "./mask.ts";

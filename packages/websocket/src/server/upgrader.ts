@@ -171,7 +171,7 @@ export class Upgrader {
    * Answers the request of an `upgrade` event. A request that is not a valid upgrade gets its HTTP status and the socket is ended; so
    * does one that is not allowed. Nothing the peer sends from now on is lost, however late the application begins to read.
    *
-   * @throws WebSocketError `refused` with the `status` that was sent, `handshake_timeout`, or `closed` if the peer left first. The peer
+   * @throws WebSocketError `refused` with the `status` that was sent, `timeout`, or `closed` if the peer left first. The peer
    *   has been answered: there is nothing left to do but to log it. Catch it, for anybody can cause it: `upgrade(…).then(serve).catch(report)`, or `try` around the
    *   `await` in an `async` listener, whose promise Node does not look at. Or leave it to `attach`, which catches by itself.
    */
@@ -331,7 +331,7 @@ export class Upgrader {
   #failed(socket: Duplex, error: unknown): WebSocketError {
     if (error instanceof WebSocketError) {
       if (error.code === "refused" || (error.code === "closed" && socket.destroyed)) return error; // Told, or gone.
-      if (error.code === "handshake_timeout") {
+      if (error.code === "timeout") {
         refuse(socket, { status: 503, reason: "took too long" });
         return error;
       }
@@ -346,10 +346,7 @@ export class Upgrader {
     const tooLate = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         reject(
-          new WebSocketError(
-            "handshake_timeout",
-            `authorization took longer than ${this.#handshakeTimeoutMs} ms`,
-          ),
+          new WebSocketError("timeout", `authorization took longer than ${this.#handshakeTimeoutMs} ms`),
         );
       }, this.#handshakeTimeoutMs);
     });

@@ -1,7 +1,7 @@
-import type { CloseInfo } from "@zocalo/net";
+import type { CloseInfo, NetErrorCode, NetOp } from "@zocalo/net";
 import { told, type WriteWatch } from "@zocalo/net/transport";
 import { CLOSE } from "../core/close-code.ts";
-import { type CloseFrame, WebSocketError, type WebSocketErrorCode } from "../core/error.ts";
+import { type CloseFrame, WebSocketError } from "../core/error.ts";
 
 /** Both sides' Close frames, as far as there are any: a `Core`. */
 export interface CloseFrames {
@@ -43,10 +43,11 @@ export class Ending {
   /**
    * The connection is broken, or breaks now. The first reason is the one that is told.
    *
+   * @param op what it was that failed.
    * @param closeCode what this side says to the peer, if it can still be told.
    */
-  broken(code: WebSocketErrorCode, reason: string, cause?: unknown, closeCode?: number): void {
-    this.#error ??= this.#make(code, reason, cause);
+  broken(code: NetErrorCode, reason: string, cause?: unknown, closeCode?: number, op: NetOp = "read"): void {
+    this.#error ??= this.#make(code, reason, cause, op);
     this.#code ??= closeCode;
   }
 
@@ -104,9 +105,9 @@ export class Ending {
     return this.#make("closed", LOST, this.#error ?? this.transportError);
   }
 
-  #make(code: WebSocketErrorCode, reason: string, cause: unknown): WebSocketError {
+  #make(code: NetErrorCode, reason: string, cause: unknown, op?: NetOp): WebSocketError {
     const { sentClose: sent, receivedClose: received } = this.#frames;
-    return new WebSocketError(code, reason, { sent, received, cause });
+    return new WebSocketError(code, reason, { op, sent, received, cause });
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Message, WaitOptions } from "@zocalo/net";
+import type { Message } from "@zocalo/net";
 import { onceAborted } from "@zocalo/net/transport";
 import { canceled, WebSocketError } from "../core/error.ts";
 
@@ -11,40 +11,21 @@ export interface OutgoingHost {
   readonly isOpen: boolean;
   /** Puts a part on its way; resolves when there is room for more. */
   sendPart(part: Message, isLast: boolean): Promise<void>;
+  /** Nothing is being sent in parts any more. */
+  onStreamEnded(): void;
   closedError(): WebSocketError;
   /** The message that was begun can neither be finished nor taken back. */
   breakOff(): void;
 }
 
-/**
- * Messages that are sent while they are made. One at a time: RFC 6455 §5.4 lets nothing but control frames between its fragments, so
- * whatever else is sent meanwhile waits.
- */
-export class OutgoingStreams {
+/** Sends messages while they are made, one at a time. RFC 6455 §5.4 lets nothing but control frames between fragments: who sends sees to that. */
+export class OutgoingStream {
   readonly #host: OutgoingHost;
-  /** Resolves when the last of the streams that were begun has ended. */
-  #turn: Promise<void> | undefined;
-  /** Bytes of messages that wait for the end of a stream. */
-  waitingBytes = 0;
+  isBusy = false;
   #fail: ((error: WebSocketError) => void) | undefined;
 
   constructor(host: OutgoingHost) {
     this.#host = host;
-  }
-
-  get isBusy(): boolean {
-    return this.#turn !== undefined;
-  }
-
-  /** Calls `send` when all streams that were begun have ended, in the order of the calls. */
-  async after(byteLength: number, send: () => Promise<void>): Promise<void> {
-    this.waitingBytes += byteLength;
-    try {
-      await this.#turn;
-    } finally {
-      this.waitingBytes -= byteLength;
-    }
-    return send();
   }
 
   /** The connection has ended. */
@@ -52,25 +33,14 @@ export class OutgoingStreams {
     this.#fail?.(error);
   }
 
-  async send(source: StreamSource, options: WaitOptions | undefined): Promise<void> {
-    const before = this.#turn;
-    let end = (): void => undefined;
-    const ended = new Promise<void>((resolve) => {
-      end = resolve;
-    });
-    this.#turn = ended;
+  async send(source: StreamSource, signal: AbortSignal | undefined): Promise<void> {
+    this.isBusy = true;
     try {
-      await before;
-      await this.#sendAll(source, options?.signal);
+      await this.#sendAll(source, signal);
     } finally {
       this.#fail = undefined;
-      // Behind those who wait already.
-      const free = ended.then(() => {
-        if (this.#turn === ended) this.#turn = undefined;
-        return undefined;
-      });
-      end();
-      await free;
+      this.isBusy = false;
+      this.#host.onStreamEnded();
     }
   }
 

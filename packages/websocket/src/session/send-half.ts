@@ -1,5 +1,6 @@
 import { type Message, PreparedMessage, type SendOutcome, type WaitOptions } from "@zocalo/net";
 import {
+  asMessage,
   atEndOfTurn,
   type Flushable,
   hasProgressed,
@@ -15,10 +16,11 @@ import type { Compression } from "../core/compression.ts";
 import type { Core } from "../core/core.ts";
 import { FIN, OPCODE, type Role, serverFrame } from "../core/frame.ts";
 import { SharedRun } from "../core/shared-run.ts";
-import { canceled, WebSocketError } from "../core/error.ts";
+import { canceled, type WebSocketError } from "../core/error.ts";
 import type { ConnSettings } from "./options.ts";
-import { type OutgoingHost, OutgoingStreams, type StreamSource } from "./outgoing-stream.ts";
+import { type OutgoingHost, OutgoingStream, type StreamSource } from "./outgoing-stream.ts";
 import { RoomWaiters } from "./room-waiters.ts";
+import { SendLine } from "./send-line.ts";
 
 /** From this many bytes on, a turn's frames are written before it ends; and `send` writes a payload from the caller's memory, at once. */
 export const FLUSH_AT_BYTES = 65_536;
@@ -64,7 +66,11 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   /** In the order of their `until`. */
   #takenWaiters: TakenWaiter[] | undefined;
   #roomWaiters: RoomWaiters | undefined;
-  #outgoing: OutgoingStreams | undefined;
+  /** Made for the first call that finds no room, or a stream under way. */
+  #line: SendLine | undefined;
+  /** What stands in line is let in without room. */
+  #takesAll = false;
+  #outgoing: OutgoingStream | undefined;
   #writeWatch: WriteWatch | undefined;
   /** While keepalive looks at a silent peer for which something waits. */
   #lastProgress: WriteProgress | undefined;
@@ -102,13 +108,22 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
 
   /** Hot path. */
   trySend(message: Message | PreparedMessage): SendOutcome {
-    const { core } = this;
-    if (!core.isOpen) return "refused";
-    if (this.#outgoing !== undefined && this.#outgoing.isBusy) {
+    if (!this.core.isOpen) return "refused";
+    if (this.#mustWait) {
       this.#wantsDrain = true;
       return "refused";
     }
-    return this.#trySendNow(message);
+    try {
+      return this.#trySendNow(message);
+    } catch {
+      return "refused"; // is no message: `send` says so
+    }
+  }
+
+  /** True if others are before whatever is sent now. */
+  get #mustWait(): boolean {
+    if (this.#line !== undefined && !this.#line.isEmpty) return true;
+    return this.#outgoing !== undefined && this.#outgoing.isBusy;
   }
 
   #trySendNow(message: Message | PreparedMessage): SendOutcome {
@@ -116,7 +131,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     const { outbox } = core;
     const unsent = this.unsentBytes;
     const { writeBufferSize } = this.settings;
-    if (unsent + outbox.length > writeBufferSize && !this.#fits(message)) {
+    if (unsent + outbox.length > writeBufferSize && !this.#hasRoom(byteLengthOf(message))) {
       this.#wantsDrain = true;
       return "refused";
     }
@@ -136,32 +151,53 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     if (!this.core.isOpen) return Promise.reject(this.closedError());
     const signal = options?.signal;
     if (signal?.aborted) return Promise.reject(canceled(signal));
-    if (this.#outgoing === undefined || !this.#outgoing.isBusy) return this.#sendNow(message, signal);
-    return this.#sendAfterStreams(this.#outgoing, message, signal);
+    return this.#mustWait ? this.#sendInTurn(message, signal) : this.#sendNow(message, signal);
   }
 
-  async #sendAfterStreams(
-    outgoing: OutgoingStreams,
-    given: Message | PreparedMessage,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
+  /** The message is read when there is room for it. Who may cancel a call has its memory back before that. */
+  async #sendInTurn(given: Message | PreparedMessage, signal: AbortSignal | undefined): Promise<void> {
     const message = given instanceof PreparedMessage ? given : owned(asMessage(given), signal !== undefined);
-    const length = byteLengthOf(message);
-    const { waitingBytes } = outgoing;
-    if (waitingBytes > 0 && waitingBytes + length > this.settings.maxBufferedBytes) return this.#full();
-    const sending = outgoing.after(length, () =>
-      signal?.aborted ? Promise.reject(canceled(signal)) : this.#sendNow(message, signal),
-    );
-    return this.#orCanceled(sending, signal);
+    return this.#inTurn(byteLengthOf(message), () => this.#sendNow(message, signal), signal);
+  }
+
+  #inTurn(byteLength: number, send: () => Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+    this.#wantsDrain = true;
+    this.#line ??= new SendLine();
+    return this.#line.wait(byteLength, send, signal, () => this.#letIn());
+  }
+
+  #letIn(): void {
+    this.#line?.letIn((byteLength) => !this.core.isOpen || (!this.#isStreaming && this.#hasRoom(byteLength)));
+  }
+
+  /** A stream is being sent: nothing but control frames may come between its parts (RFC 6455 §5.4). */
+  get #isStreaming(): boolean {
+    return this.#outgoing !== undefined && this.#outgoing.isBusy;
+  }
+
+  /** Before this side's Close frame: what waits leaves before it, room or none. A stream that waits does not. */
+  protected letAllIn(): void {
+    this.#takesAll = true;
+    this.#line?.letIn(() => !this.#isStreaming);
+    this.#takesAll = false;
   }
 
   /** A message of which each part is sent as it comes. */
-  sendStream(source: StreamSource, options?: WaitOptions): Promise<void> {
-    this.#outgoing ??= new OutgoingStreams(this);
-    return this.#outgoing.send(source, options);
+  async sendStream(source: StreamSource, options?: WaitOptions): Promise<void> {
+    const outgoing = (this.#outgoing ??= new OutgoingStream(this));
+    const signal = options?.signal;
+    // Its signal is looked at when its turn has come, as its source has to be told.
+    if (this.#mustWait) await this.#inTurn(0, () => outgoing.send(source, signal), undefined);
+    else await outgoing.send(source, signal);
   }
 
-  /** `OutgoingStreams` */
+  /** `OutgoingStream` */
+  onStreamEnded(): void {
+    this.#letIn();
+    this.flushLater();
+  }
+
+  /** `OutgoingStream` */
   sendPart(part: Message, isLast: boolean): Promise<void> {
     if (!this.core.isOpen) return Promise.reject(this.closedError());
     this.core.sendPart(part, isLast);
@@ -187,14 +223,14 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     }
     if (outcome === "sent") return RESOLVED;
     if (outcome === "buffered") return this.#untilDrained(signal);
-    return this.#full();
+    return this.#sendInTurn(message, signal);
   }
 
   /** True if a server's frame with `payload` can be given to the system now, uncompressed. */
   #mayBorrow(payload: Uint8Array): boolean {
     if (this.role !== "server" || !this.transport.releasesMemory || this.#isBusy) return false;
     if (isLentMemory(payload)) return false;
-    if (this.bufferedAmount > this.settings.writeBufferSize && !this.#fits(payload)) return false;
+    if (!this.#hasRoom(payload.length)) return false;
     return this.compression === undefined || !this.compression.isWorthwhile(payload.length);
   }
 
@@ -234,12 +270,9 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   untilFlushed(options?: WaitOptions): Promise<void> {
     const signal = options?.signal;
     if (signal?.aborted) return Promise.reject(canceled(signal));
-    if (this.#outgoing === undefined || !this.#outgoing.isBusy) return this.#untilFlushedNow(signal);
-    // Behind the streams that were begun, and the messages that wait for their end.
-    return this.#orCanceled(
-      this.#outgoing.after(0, () => this.#untilFlushedNow(signal)),
-      signal,
-    );
+    return this.#mustWait
+      ? this.#inTurn(0, () => this.#untilFlushedNow(signal), signal)
+      : this.#untilFlushedNow(signal);
   }
 
   #untilFlushedNow(signal: AbortSignal | undefined): Promise<void> {
@@ -271,14 +304,11 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     }
   }
 
-  #full(): Promise<never> {
-    const { maxBufferedBytes } = this.settings;
-    const reason = `more than ${maxBufferedBytes} bytes would wait to be sent; wait for each send, or raise maxBufferedBytes`;
-    return Promise.reject(new WebSocketError("send_buffer_full", reason));
-  }
-
-  #fits(message: Message | PreparedMessage): boolean {
-    return this.bufferedAmount + byteLengthOf(message) <= this.settings.maxBufferedBytes;
+  /** A message larger than the limit is taken, too, when little waits: else it could never be sent. */
+  #hasRoom(byteLength: number): boolean {
+    const waiting = this.bufferedAmount;
+    const { writeBufferSize, maxBufferedBytes } = this.settings;
+    return this.#takesAll || waiting <= writeBufferSize || waiting + byteLength <= maxBufferedBytes;
   }
 
   #add(message: Message | PreparedMessage): void {
@@ -453,9 +483,11 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     }
     if (this.#takenWaiters !== undefined) this.#tellTaken(this.#takenWaiters);
     if (this.#isEnding) this.endTransport();
+    this.#letIn();
     if (!this.#wantsDrain || this.bufferedAmount > this.settings.writeBufferSize) return;
-    this.#wantsDrain = false;
     this.#roomWaiters?.resolveAll();
+    if (this.#mustWait) return;
+    this.#wantsDrain = false;
     this.inbox.drained();
   }
 
@@ -475,6 +507,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     this.#outgoing?.stop(this.closedError());
     this.#roomWaiters?.rejectAll(this.closedError());
     this.#roomWaiters = undefined;
+    this.#letIn(); // Each finds the connection closed.
   }
 }
 
@@ -487,15 +520,6 @@ function byteLengthOf(message: Message | PreparedMessage): number {
 function owned(message: Message, isCancelable: boolean): Message {
   if (typeof message === "string") return message;
   return isCancelable || isLentMemory(message) ? Buffer.from(message) : message;
-}
-
-/** JavaScript callers pass other views and buffers too; only what the view shows may leave. */
-function asMessage(message: unknown): Message {
-  if (typeof message === "string" || message instanceof Uint8Array) return message;
-  if (ArrayBuffer.isView(message))
-    return new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
-  if (message instanceof ArrayBuffer || message instanceof SharedArrayBuffer) return new Uint8Array(message);
-  throw new WebSocketError("invalid_argument", `a message is a string or bytes, not ${typeof message}`);
 }
 
 function ignore(): void {}

@@ -1,6 +1,7 @@
 import type { Message, NetErrorParts } from "@zocalo/net";
 import {
   checkPeriodMs,
+  closeFault,
   Inbox,
   type InboxSource,
   MessageWatch,
@@ -16,7 +17,7 @@ import {
 } from "@zocalo/net/transport";
 import { CLOSE } from "../core/close-code.ts";
 import type { Compression } from "../core/compression.ts";
-import { closeFault, Core, type CoreEvents } from "../core/core.ts";
+import { Core, type CoreEvents } from "../core/core.ts";
 import type { Role } from "../core/frame.ts";
 import { Ending } from "./ending.ts";
 import { WebSocketError } from "../core/error.ts";
@@ -144,7 +145,8 @@ export class Session<C>
 
   onFailure({ closeCode, reason }: ProtocolFailure): void {
     const said = `the peer broke the protocol: ${reason} (${closeCode})`;
-    this.#end.broken("protocol_error", said, undefined, closeCode);
+    const code = closeCode === CLOSE.messageTooBig ? "too_large" : "bad_frame";
+    this.#end.broken(code, said, undefined, closeCode);
     this.#endTransport();
   }
 
@@ -265,7 +267,7 @@ export class Session<C>
   }
 
   peerIsGone(reason: string): void {
-    this.#end.broken("keepalive_timeout", reason);
+    this.#end.broken("timeout", reason);
     this.cutTransport();
   }
 
@@ -284,7 +286,7 @@ export class Session<C>
 
   messageTimedOut(): void {
     const reason = `the peer has begun a message and not completed it for ${this.settings.messageTimeoutMs} ms`;
-    this.#end.broken("message_timeout", reason, undefined, CLOSE.policyViolation);
+    this.#end.broken("timeout", reason, undefined, CLOSE.policyViolation);
     void this.#close(CLOSE.policyViolation, "message not completed in time");
   }
 
@@ -293,11 +295,11 @@ export class Session<C>
   writeTimedOut(): void {
     const { writeTimeoutMs } = this.settings;
     const reason = `the peer has taken nothing of what waits for it for ${writeTimeoutMs} ms`;
-    this.#end.broken("write_timeout", reason);
+    this.#end.broken("timeout", reason, undefined, undefined, "write");
     this.cutTransport();
   }
 
-  /** `OutgoingStreams` */
+  /** `OutgoingStream` */
   breakOff(): void {
     // The peer is gone, and what it sent before is still to be received.
     if (this.isWriteBroken || this.isTransportClosed) return;
@@ -328,6 +330,7 @@ export class Session<C>
     const { closed } = ending;
     if (this.core.sentClose === undefined) {
       ending.wasClosedHere = true;
+      this.letAllIn();
       this.core.close(code, reason);
       this.flushLater();
       this.#startCloseTimer();
@@ -373,7 +376,8 @@ export class Session<C>
         return;
       }
       if (this.core.receivedClose === undefined) {
-        ending.broken("close_timeout", `the peer did not close within ${this.settings.closeTimeoutMs} ms`);
+        const reason = `the peer did not close within ${this.settings.closeTimeoutMs} ms`;
+        ending.broken("timeout", reason, undefined, undefined, "close");
       }
       this.cutTransport();
     }, this.settings.closeTimeoutMs);
@@ -397,7 +401,8 @@ export class Session<C>
         writeProgress: () => this.writeProgress(),
         unacknowledgedBytes: () => this.unacknowledgedBytes(),
         writeTimedOut: () => {
-          ending.broken("close_timeout", `the peer closed, and then took nothing for ${closeTimeoutMs} ms`);
+          const reason = `the peer closed, and then took nothing for ${closeTimeoutMs} ms`;
+          ending.broken("timeout", reason, undefined, undefined, "close");
           this.cutTransport();
         },
       },

@@ -1,6 +1,7 @@
+import { MAX_REASON_BYTES } from "@zocalo/net/transport";
 import type { CloseInfo, Message } from "@zocalo/net";
 import type { WebSocketConn } from "../session/conn.ts";
-import { CLOSE, MAX_REASON_BYTES } from "../core/close-code.ts";
+import { CLOSE } from "../core/close-code.ts";
 import { type DialOptions, dial } from "../client/dial.ts";
 import { shownUrl } from "../client/dial-url.ts";
 import { type CloseFrame, WebSocketError } from "../core/error.ts";

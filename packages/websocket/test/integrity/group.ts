@@ -3,7 +3,6 @@ import {
   CALLER_POISON,
   type CaseBase,
   type CaseContext,
-  codeOf,
   type Decks,
   MessageLedger,
   must,
@@ -289,9 +288,8 @@ class Member {
         try {
           await (style === "send" ? this.conn.send(payload) : this.conn.sendStream(partsOf(payload)));
           outcomes[place] = "accepted";
-        } catch (error) {
-          if (codeOf(error) !== "send_buffer_full") return;
-          outcomes[place] = "refused";
+        } catch {
+          return; // The connection has ended, which the case judges elsewhere.
         }
       }
       if (typeof payload !== "string") payload.fill(CALLER_POISON);

@@ -5,10 +5,10 @@ import { EXIT, UserError } from "../exit-code.ts";
 /** The exit code of a signal: as a shell gives it to a program that dies of one. */
 export const EXIT_BY_SIGNAL = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated } as const;
 
-const USAGE: ReadonlySet<string> = new Set(["invalid_argument", "invalid_address", "invalid_url"]);
+const USAGE: ReadonlySet<string> = new Set(["invalid_argument", "invalid_address", "invalid_address"]);
 /** Their message has all that their cause says. */
 const SAYS_ALL: ReadonlySet<string> = new Set(["connect_failed", "handshake_failed", "invalid_argument"]);
-const LATE: ReadonlySet<string> = new Set(["timeout", "handshake_timeout"]);
+const LATE: ReadonlySet<string> = new Set(["timeout", "timeout"]);
 
 /**
  * Makes one sentence with an exit code of what the network or the system said.
