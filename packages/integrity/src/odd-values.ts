@@ -71,6 +71,8 @@ export const LEGAL_TLS = {
   minVersion: LEGAL.nothing,
   maxVersion: LEGAL.nothing,
   ciphers: LEGAL.nothing,
+  verifyPeer: LEGAL.function,
+  dangerouslyLogKeys: LEGAL.function,
   handshakeTimeoutMs: LEGAL.timeFrom1,
 } as const satisfies Record<string, IsLegal>;
 

@@ -62,6 +62,7 @@ export {
 export { pipe } from "./stream/pipe.ts";
 export { printable, printableJson, printableLines } from "./contracts/printable.ts";
 export type { SocketOptions } from "./options/socket-options.ts";
+export { TlsSessions } from "./options/tls-sessions.ts";
 export { startTls } from "./networks/start-tls.ts";
 export type {
   StartTlsClientOptions,

@@ -66,6 +66,7 @@ const secureServer = {
   serverNames: LEGAL.object,
   identityFor: LEGAL.function,
   chooseAlpn: LEGAL.function,
+  ticketKeys: LEGAL.nothing,
   clientCertificates: LEGAL.nothing,
   reloadIntervalMs: LEGAL.timeFrom0,
   onReloadError: LEGAL.function,
@@ -85,6 +86,7 @@ const tcpDialer = {
 };
 const secureClient = {
   ...secure,
+  sessions: LEGAL.nothing,
   serverName: (value: unknown) => value === "odd" || value === "1",
   dangerouslyAcceptAnyCertificate: LEGAL.boolean,
 };

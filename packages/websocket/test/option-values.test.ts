@@ -81,6 +81,7 @@ const secure = {
   serverNames: LEGAL.object,
   identityFor: LEGAL.function,
   chooseAlpn: LEGAL.function,
+  ticketKeys: LEGAL.nothing,
   clientCertificates: LEGAL.nothing,
   reloadIntervalMs: LEGAL.timeFrom0,
   onReloadError: LEGAL.function,

@@ -177,6 +177,8 @@ export interface TlsState {
   readonly alpnProtocol: string | undefined;
   /** The name the client asked for (SNI), if it did: as A-labels, in lower case. */
   readonly serverName: string | undefined;
+  /** True if a session was resumed: no certificates were sent, those of before hold. */
+  readonly isResumed: boolean;
   /** True if the peer showed a certificate that is valid. */
   readonly isAuthorized: boolean;
   /** The peer's certificate, if it showed one. */

@@ -1,6 +1,14 @@
+import { createHash } from "node:crypto";
 import { isIP } from "node:net";
-import { checkServerIdentity, connect, type SecureContextOptions, type TLSSocket } from "node:tls";
+import {
+  checkServerIdentity,
+  connect,
+  type PeerCertificate,
+  type SecureContextOptions,
+  type TLSSocket,
+} from "node:tls";
 import type { TlsState } from "../contracts/conn.ts";
+import { tell } from "../flow/told.ts";
 import type { FailureSite } from "../contracts/failures.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
 import {
@@ -11,7 +19,13 @@ import {
 import type { RawConnection } from "../stream/socket-transport.ts";
 import type { StreamConn, StreamConnOptions } from "../stream/stream-conn.ts";
 import { CertificateAlert } from "../tls/certificate-alert.ts";
-import { closedInHandshake, handshakeTimeout, type SecuredSocket } from "../tls/tls-handshakes.ts";
+import {
+  closedInHandshake,
+  refusalOf,
+  handshakeTimeout,
+  keyLine,
+  type SecuredSocket,
+} from "../tls/tls-handshakes.ts";
 import { securedConnOf } from "./socket-conn.ts";
 
 /** What the options of a client are made into. */
@@ -30,6 +44,10 @@ export function secureClient(
   { context, name, connOptions }: ClientParts,
 ): Promise<StreamConn> {
   const { alpnProtocols = [], handshakeTimeoutMs = DEFAULT_HANDSHAKE_TIMEOUT_MS } = options;
+  const { sessions, dangerouslyLogKeys } = options;
+  const server = sessions && sessionOwner(site, options, context, name);
+  const known = server === undefined ? undefined : sessions?.take(server);
+  const isRightPeer = identityCheck(name, options, site);
   return new Promise((resolve, reject) => {
     const socket = connect({
       ...context,
@@ -38,6 +56,8 @@ export function secureClient(
       // RFC 6066 §3: an IP address is not asked for by name, only checked.
       ...(isIP(name) === 0 ? { servername: name } : {}),
       ...(alpnProtocols.length === 0 ? {} : { ALPNProtocols: [...alpnProtocols] }),
+      ...(known === undefined ? {} : { session: known.session }),
+      checkServerIdentity: (_, certificate) => isRightPeer(certificate),
       rejectUnauthorized: !options.dangerouslyAcceptAnyCertificate,
     });
     const timer = setTimeout(() => {
@@ -54,45 +74,92 @@ export function secureClient(
     };
     socket.once("error", onError);
     socket.once("close", onClose);
-    const alert = options.dangerouslyAcceptAnyCertificate ? undefined : alertOf(socket, raw, name);
+    const alert = options.dangerouslyAcceptAnyCertificate ? undefined : alertOf(socket, raw, isRightPeer);
+    if (dangerouslyLogKeys) socket.on("keylog", (line: Buffer) => tell(dangerouslyLogKeys, keyLine(line)));
+    /** Of a session that is resumed Node has none. */
+    const certificateNow = (): PeerCertificate =>
+      (socket.isSessionReused() ? known?.certificate : undefined) ?? socket.getPeerCertificate();
+    if (server) {
+      socket.on("session", (session) => sessions?.keep(server, { session, certificate: certificateNow() }));
+    }
     const onKeylog = (line: Buffer): void => alert?.keylog(line);
     if (alert) socket.on("keylog", onKeylog);
     socket.once("secureConnect", () => {
       clearTimeout(timer);
       socket.off("close", onClose);
       socket.off("keylog", onKeylog);
+      // Node looks at no certificate where a session is resumed.
+      const mustLook = socket.isSessionReused() && !options.dangerouslyAcceptAnyCertificate;
+      const fault = mustLook ? isRightPeer(certificateNow()) : undefined;
+      if (fault !== undefined) return void socket.destroy(fault);
       const serverName = isIP(name) === 0 ? name : undefined;
-      resolve(tlsConnOf(raw, { socket, serverName }, connOptions, options));
+      resolve(tlsConnOf(raw, { socket, serverName, certificate: certificateNow() }, connOptions, options));
       socket.off("error", onError);
     });
   });
 }
 
+/** Whose sessions they are: one that was made with other authorities, or asking for less, must not stand for a check by these. */
+function sessionOwner(
+  { remoteAddr }: FailureSite,
+  { alpnProtocols, dangerouslyAcceptAnyCertificate }: TlsClientOptions,
+  context: SecureContextOptions,
+  name: string,
+): string {
+  const asked = [String(remoteAddr), name, alpnProtocols, dangerouslyAcceptAnyCertificate === true, context];
+  return createHash("sha256").update(JSON.stringify(asked)).digest("base64");
+}
+
+type IdentityCheck = (certificate: PeerCertificate) => Error | undefined;
+
+/** By name, and then by `verifyPeer`, which is asked once. */
+function identityCheck(name: string, { verifyPeer }: TlsClientOptions, site: FailureSite): IdentityCheck {
+  let known: { readonly fault: Error | undefined } | undefined;
+  return (certificate) => {
+    const wrongName = checkServerIdentity(name, certificate);
+    if (wrongName || verifyPeer === undefined) return wrongName;
+    known ??= { fault: refusalOf(certificate, verifyPeer, site, "server") };
+    return known.fault;
+  };
+}
+
 /** What tells the server why its certificate is refused. Node tells the caller. */
-function alertOf(socket: TLSSocket, { socket: below }: RawConnection, name: string): CertificateAlert {
-  const otherFault = (): Error | undefined => checkServerIdentity(name, socket.getPeerCertificate());
+function alertOf(
+  socket: TLSSocket,
+  { socket: below }: RawConnection,
+  isRightPeer: IdentityCheck,
+): CertificateAlert {
+  const otherFault = (): Error | undefined => {
+    const certificate = socket.getPeerCertificate();
+    // Of a session that is resumed it is not there yet.
+    return Object.keys(certificate).length === 0 ? undefined : isRightPeer(certificate);
+  };
   return new CertificateAlert({ role: "client", socket, below, otherFault, onRefused: ignore });
 }
 
 export function tlsConnOf(
   raw: RawConnection,
-  { socket, serverName }: SecuredSocket,
+  { socket, serverName, certificate }: SecuredSocket,
   options: StreamConnOptions,
   end: TlsEndOptions,
 ): StreamConn {
   let state: TlsState | undefined;
-  const tls = (): TlsState => (state ??= stateOf(socket, serverName));
+  const tls = (): TlsState => (state ??= stateOf(socket, serverName, certificate));
   const acceptsTruncation = end.dangerouslyAcceptTruncation === true;
   return securedConnOf({ ...raw, socket }, { ...options, tls }, raw.socket, acceptsTruncation);
 }
 
-function stateOf(socket: TLSSocket, serverName: string | undefined): TlsState {
-  const certificate = socket.getPeerCertificate();
+function stateOf(
+  socket: TLSSocket,
+  serverName: string | undefined,
+  certificate: PeerCertificate | undefined = socket.getPeerCertificate(),
+): TlsState {
   return {
     version: socket.getProtocol() ?? "",
     cipher: socket.getCipher()?.standardName ?? "",
     alpnProtocol: socket.alpnProtocol || undefined,
     serverName,
+    isResumed: socket.isSessionReused(),
     isAuthorized: socket.authorized,
     peerCertificate: certificate && Object.keys(certificate).length > 0 ? certificate : undefined,
   };

@@ -1,6 +1,8 @@
+import type { PeerCertificate } from "node:tls";
 import type { TcpDialOptions } from "./dial-options.ts";
 import type { NetError } from "../contracts/error.ts";
 import type { TcpListenOptions } from "./listen-options.ts";
+import type { TlsSessions } from "./tls-sessions.ts";
 
 /** How long a TLS handshake may take unless told otherwise, in milliseconds. */
 export const DEFAULT_HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -47,6 +49,16 @@ export interface TlsCommonOptions extends TlsIdentity {
    * suites of TLS 1.3 leaves those as they are. Risk: what Node leaves out by default is weak, and what is named once stays when it has become so. Default: those of Node.
    */
   readonly ciphers?: string | undefined;
+  /**
+   * Looks at the certificate that the peer has shown, after all else has found it valid, also when a session is resumed; what it throws refuses the peer, and is the error's `cause`. For
+   * pins, and rules that an authority does not know. It cannot allow what is not valid. A client that shows none is not looked at: see `clientCertificates`. Default: nobody looks.
+   */
+  readonly verifyPeer?: ((certificate: PeerCertificate) => void) | undefined;
+  /**
+   * Told each line of the keys of each connection, in the format of `SSLKEYLOGFILE`, with which Wireshark shows what was said. DANGER: whoever has them reads everything. For
+   * a hunt on a machine of yours. What it throws is a warning of the process. Default: nobody is told.
+   */
+  readonly dangerouslyLogKeys?: ((line: string) => void) | undefined;
   /** How long the handshake may take once there is a TCP connection, in milliseconds. Default 10 s. */
   readonly handshakeTimeoutMs?: number | undefined;
 }
@@ -96,6 +108,11 @@ export interface TlsServerOptions extends TlsCommonOptions {
    */
   readonly clientCertificates?: "none" | "request" | "require" | undefined;
   /**
+   * The 48 bytes with which session tickets are sealed (RFC 5077), for several processes that serve one name: a client then resumes with each of them. Keep them secret and change them
+   * daily: whoever has them reads what TLS 1.2 said under them. Default: random for each listener, and new with each new certificate.
+   */
+  readonly ticketKeys?: Uint8Array | undefined;
+  /**
    * Files are looked at again when a client connects, at most this often, in milliseconds, and read again if they have changed.
    * Connections that exist keep theirs. Default 10 s.
    */
@@ -118,6 +135,8 @@ export interface TlsClientOptions extends TlsCommonOptions, TlsEndOptions {
    * address.
    */
   readonly serverName?: string | undefined;
+  /** Where sessions are kept for the next dial of the same server. `conn.tls.isResumed` tells. Default: none are. */
+  readonly sessions?: TlsSessions | undefined;
   /** DANGER: talk to anybody. Whoever is in between can read and change everything. For tests. Default `false`. */
   readonly dangerouslyAcceptAnyCertificate?: boolean | undefined;
 }

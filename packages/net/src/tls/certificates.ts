@@ -177,7 +177,9 @@ export class Certificates {
     }
     this.#refuseInvalid(validity);
     this.#main = createSecureContext(main.options);
-    this.#mainOptions = main.options;
+    const { ticketKeys } = this.#options;
+    this.#mainOptions =
+      ticketKeys === undefined ? main.options : { ...main.options, ticketKeys: Buffer.from(ticketKeys) };
     this.#byName = byName;
     this.#validity = validity;
   }

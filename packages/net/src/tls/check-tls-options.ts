@@ -9,6 +9,7 @@ import {
   tcpDialNames,
   tcpListenNames,
 } from "../options/check-options.ts";
+import { checkSessions } from "../options/tls-sessions.ts";
 import { argumentError } from "../contracts/failures.ts";
 import type {
   StartTlsClientOptions,
@@ -43,6 +44,8 @@ const commonNames = {
   minVersion: 1,
   maxVersion: 1,
   ciphers: 1,
+  verifyPeer: 1,
+  dangerouslyLogKeys: 1,
   handshakeTimeoutMs: 1,
 } as const;
 const serverOptionNames: Names<TlsServerOptions> = {
@@ -50,6 +53,7 @@ const serverOptionNames: Names<TlsServerOptions> = {
   serverNames: 1,
   identityFor: 1,
   chooseAlpn: 1,
+  ticketKeys: 1,
   clientCertificates: 1,
   reloadIntervalMs: 1,
   onReloadError: 1,
@@ -62,6 +66,7 @@ const listenNames: Names<TlsListenOptions> = {
 const clientNames: Names<TlsClientOptions> = {
   ...commonNames,
   serverName: 1,
+  sessions: 1,
   dangerouslyAcceptAnyCertificate: 1,
   dangerouslyAcceptTruncation: 1,
 };
@@ -128,6 +133,13 @@ function checkClient(options: TlsClientOptions): void {
   checkCommon(options, "dial");
   checkEnd(options, "dial");
   checkKind("dial", "dangerouslyAcceptAnyCertificate", options.dangerouslyAcceptAnyCertificate, "boolean");
+  if (options.dangerouslyAcceptAnyCertificate && options.verifyPeer !== undefined) {
+    throw argumentError(
+      "dial",
+      "with dangerouslyAcceptAnyCertificate verifyPeer is not asked: leave one out",
+    );
+  }
+  checkSessions(options.sessions);
   const { serverName } = options;
   if (serverName !== undefined) tlsName("dial", "serverName", serverName);
   const hasCert = options.cert !== undefined || options.certFile !== undefined;
@@ -161,6 +173,7 @@ function checkServer(options: TlsServerOptions): void {
     checkDuration("reloadIntervalMs", options.reloadIntervalMs, 0, "listen");
   }
   checkKind("listen", "onReloadError", options.onReloadError, "function");
+  checkTicketKeys(options.ticketKeys);
   checkKind("listen", "identityFor", options.identityFor, "function");
   checkKind("listen", "chooseAlpn", options.chooseAlpn, "function");
   if (options.chooseAlpn !== undefined && options.alpnProtocols !== undefined) {
@@ -200,10 +213,22 @@ function checkCommon(options: TlsCommonOptions, op: NetOp): void {
   for (const name of ["ca", "crl"] as const) checkSource(op, name, options[name], options[`${name}File`]);
   checkVersions(op, options);
   checkCiphers(op, options.ciphers);
+  for (const name of ["verifyPeer", "dangerouslyLogKeys"] as const) {
+    checkKind(op, name, options[name], "function");
+  }
   if (options.handshakeTimeoutMs !== undefined) {
     checkDuration("handshakeTimeoutMs", options.handshakeTimeoutMs, 1, op);
   }
   checkAlpn(op, "alpnProtocols", options.alpnProtocols);
+}
+
+/** As many bytes as OpenSSL wants: a name, and two keys. */
+const TICKET_KEY_BYTES = 48;
+
+function checkTicketKeys(keys: unknown): void {
+  if (keys === undefined || (keys instanceof Uint8Array && keys.length === TICKET_KEY_BYTES)) return;
+  const given = keys instanceof Uint8Array ? `${keys.length} bytes` : kindOf(keys);
+  throw argumentError("listen", `ticketKeys is ${given}, and not a Uint8Array of ${TICKET_KEY_BYTES} bytes`);
 }
 
 function checkVersions(op: NetOp, { minVersion, maxVersion }: TlsCommonOptions): void {

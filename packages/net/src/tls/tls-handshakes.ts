@@ -1,11 +1,12 @@
 import type { Socket } from "node:net";
-import { createServer, type TLSSocket } from "node:tls";
+import { createServer, type PeerCertificate, type TLSSocket } from "node:tls";
 import { CertificateAlert } from "./certificate-alert.ts";
 import { Certificates } from "./certificates.ts";
 import { clientHello } from "./client-hello.ts";
 import { NetError } from "../contracts/error.ts";
 import { asError, type FailureSite } from "../contracts/failures.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
+import { tell } from "../flow/told.ts";
 import { shown } from "../options/check-values.ts";
 import { DEFAULT_HANDSHAKE_TIMEOUT_MS, type TlsServerOptions } from "../options/tls-options.ts";
 
@@ -14,6 +15,8 @@ export interface SecuredSocket {
   readonly socket: TLSSocket;
   /** The name the client asked for (SNI), if it did. */
   readonly serverName: string | undefined;
+  /** The peer's certificate, where it is known already. */
+  readonly certificate?: PeerCertificate;
 }
 
 /** A handshake under way. */
@@ -31,6 +34,7 @@ interface Handshake {
 export class TlsHandshakes {
   readonly #certificates: Certificates;
   readonly #timeoutMs: number;
+  readonly #verifyPeer: TlsServerOptions["verifyPeer"];
   readonly #server: ReturnType<typeof createServer>;
   /** By both ends: Node tells the outcome of a handshake on another object than the one it began on. */
   readonly #waiting = new Map<string, Handshake>();
@@ -51,6 +55,7 @@ export class TlsHandshakes {
   private constructor(certificates: Certificates, options: TlsServerOptions) {
     const { alpnProtocols = [], chooseAlpn, clientCertificates = "none" } = options;
     this.#timeoutMs = options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS;
+    this.#verifyPeer = options.verifyPeer;
     this.#certificates = certificates;
     this.#server = createServer({
       SNICallback: (name, done) => done(null, certificates.forName(name)),
@@ -65,6 +70,8 @@ export class TlsHandshakes {
     if (clientCertificates === "require") {
       this.#server.on("keylog", (line, socket) => this.#judge(socket)?.keylog(line));
     }
+    const { dangerouslyLogKeys } = options;
+    if (dangerouslyLogKeys) this.#server.on("keylog", (line) => tell(dangerouslyLogKeys, keyLine(line)));
     this.#useCertificates();
   }
 
@@ -99,6 +106,7 @@ export class TlsHandshakes {
       });
       const socket = await Promise.race([cut, handshake]);
       this.#alerts.delete(socket);
+      this.#verify(socket, site);
       socket.allowHalfOpen = allowHalfOpen;
       below.allowHalfOpen = allowHalfOpen;
       return { socket, serverName };
@@ -111,6 +119,14 @@ export class TlsHandshakes {
       below.off("close", onClose);
       this.#waiting.delete(ends);
     }
+  }
+
+  #verify(socket: TLSSocket, site: FailureSite): void {
+    const certificate = socket.getPeerCertificate();
+    // To a client that shows none, or one that is not valid, `clientCertificates` has the answer.
+    if (this.#verifyPeer === undefined || !socket.authorized || !certificate) return;
+    const refusal = refusalOf(certificate, this.#verifyPeer, site, "client");
+    if (refusal !== undefined) throw refusal;
   }
 
   /** What sends the alert if the client's certificate is refused. */
@@ -134,6 +150,28 @@ export class TlsHandshakes {
     const { mainOptions } = this.#certificates;
     if (mainOptions) this.#server.setSecureContext(mainOptions);
   }
+}
+
+/** What `verifyPeer` says by throwing. */
+export function refusalOf(
+  certificate: PeerCertificate,
+  verifyPeer: (certificate: PeerCertificate) => void,
+  site: FailureSite,
+  peer: "client" | "server",
+): NetError | undefined {
+  try {
+    verifyPeer(certificate);
+    return undefined;
+  } catch (thrown) {
+    const cause = asError(thrown);
+    const reason = `TLS: the ${peer}'s certificate is refused: ${cause.message}`;
+    return new NetError({ ...site, code: "tls", reason, cause });
+  }
+}
+
+/** A line of the `keylog` event as text. */
+export function keyLine(line: Buffer): string {
+  return line.toString("latin1").trimEnd();
 }
 
 /** What OpenSSL asks for the protocol. It has no place for an error of ours. */
