@@ -3,7 +3,7 @@ import { checkServerIdentity, connect, type SecureContextOptions, type TLSSocket
 import { CertificateAlert } from "../tls/certificate-alert.ts";
 import { secureContextOptions } from "../tls/certificates.ts";
 import { checkTlsDialOptions, checkTlsListenOptions, tlsName } from "../tls/check-tls-options.ts";
-import type { Conn, Listener, TlsState } from "../contracts/conn.ts";
+import type { Conn, StreamListener, TlsState } from "../contracts/conn.ts";
 import { withinLimits } from "./dial-limits.ts";
 import type { InheritedSocket } from "./inherited.ts";
 import type { FailureSite } from "../contracts/failures.ts";
@@ -36,7 +36,7 @@ import { parseProxyUrl } from "../options/proxy-url.ts";
 export async function listenTls(
   address: string | InheritedSocket,
   options: TlsListenOptions,
-): Promise<Listener<Conn>> {
+): Promise<StreamListener> {
   const addr =
     typeof address === "object" && address !== null ? address : parseAddr("tls", address, "listen");
   checkTlsListenOptions(options);

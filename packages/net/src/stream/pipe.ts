@@ -68,6 +68,14 @@ class PipeEnd implements Transport {
     return this.#taken;
   }
 
+  get bytesRead(): number {
+    return this.#peer.#moved;
+  }
+
+  get bytesWritten(): number {
+    return this.#moved;
+  }
+
   progress(): WriteProgress {
     return { complete: this.#moved, left: this.bufferedBytes - this.#taken };
   }
@@ -109,6 +117,14 @@ class PipeEnd implements Transport {
 
   unref(): void {
     // Memory does not keep a process alive.
+  }
+
+  ref(): void {
+    // Nor can it be made to.
+  }
+
+  noDelay(): void {
+    // Nothing is collected.
   }
 
   keepAlive(): void {
