@@ -1,4 +1,4 @@
-import type { Conn, Listener } from "./contracts/conn.ts";
+import type { StreamListener } from "./contracts/conn.ts";
 import { argumentError } from "./contracts/failures.ts";
 import type { TcpListenOptions, UnixListenOptions } from "./options/listen-options.ts";
 import type { InheritedSocket } from "./networks/inherited.ts";
@@ -29,27 +29,27 @@ export function listen(
   network: "tcp",
   address: string | InheritedSocket,
   options?: TcpListenOptions,
-): Promise<Listener<Conn>>;
+): Promise<StreamListener>;
 export function listen(
   network: "tcp" | "tcp4" | "tcp6",
   address: string,
   options?: TcpListenOptions,
-): Promise<Listener<Conn>>;
+): Promise<StreamListener>;
 export function listen(
   network: "unix",
   address: string | InheritedSocket,
   options?: UnixListenOptions,
-): Promise<Listener<Conn>>;
+): Promise<StreamListener>;
 export function listen(
   network: "tls",
   address: string | InheritedSocket,
   options: TlsListenOptions,
-): Promise<Listener<Conn>>;
+): Promise<StreamListener>;
 export async function listen(
   network: "tcp" | "tcp4" | "tcp6" | "unix" | "tls",
   address: string | InheritedSocket,
   options?: TlsListenOptions & UnixListenOptions,
-): Promise<Listener<Conn>> {
+): Promise<StreamListener> {
   switch (network) {
     case "tcp":
     case "tcp4":

@@ -60,7 +60,11 @@ const connOthers = [
   ITERATE,
   "abort",
   "closeRead",
+  "ref",
   "serve",
+  "setKeepAlive",
+  "setNoDelay",
+  "unref",
   // For `startTls`.
   "handOver",
   "holdStill",
@@ -326,7 +330,8 @@ const listenerCalls: Readonly<Record<string, Call<AnyListener>>> = {
   [DISPOSE]: (listener) => listener[Symbol.asyncDispose](),
 };
 const neverReject = ["close", "abort", DISPOSE];
-const queueOthers = [ITERATE, "ended", "fail", "forEachOpen", "isFullFor", "leaving", "offer"];
+const queueOthers = [ITERATE, "ended", "fail", "forEachHeld", "forEachOpen", "isFullFor", "leaving", "offer"];
+const socketListenerOthers = [...queueOthers, "over", "ref", "refused", "totals", "unref"];
 
 /** With one connection that is open, so that there is something to wait for. */
 async function occupied(
@@ -344,7 +349,7 @@ testForgotten("a listener", {
     return occupied(listener, dial("tcp", String(listener.addr)));
   },
   calls: listenerCalls,
-  others: queueOthers,
+  others: socketListenerOthers,
   neverReject,
 });
 

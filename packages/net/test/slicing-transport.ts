@@ -42,8 +42,24 @@ export class SlicingTransport implements Transport, TransportSink {
     return this.#inner.takenBytes;
   }
 
-  keepAlive(delayMs: number): void {
+  get bytesRead(): number {
+    return this.#inner.bytesRead;
+  }
+
+  get bytesWritten(): number {
+    return this.#inner.bytesWritten;
+  }
+
+  keepAlive(delayMs: number | undefined): void {
     this.#inner.keepAlive(delayMs);
+  }
+
+  noDelay(isOn: boolean): void {
+    this.#inner.noDelay(isOn);
+  }
+
+  ref(): void {
+    this.#inner.ref();
   }
 
   progress(): WriteProgress {

@@ -62,6 +62,14 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
   readonly tls?: TlsState | undefined;
 
   /**
+   * Bytes that have arrived so far: read, or waiting to be. Of TLS what it carries; what a proxy said before it (`DialOptions.proxy`, `proxyProtocol`) counts, too. To be
+   * read at any time, also when the connection is closed. Costs nothing while nobody reads it: a socket of Node counts by itself.
+   */
+  readonly bytesRead: number;
+  /** Bytes that the system has taken so far; what is said of `bytesRead` holds here, too. */
+  readonly bytesWritten: number;
+
+  /**
    * Waits for the next bytes, in whatever portions they arrive. The caller owns the array (on Node it is a `Buffer`).
    * Returns `null` once the peer has ended its side. Not reading stops the peer: at most one read buffer is held.
    *
@@ -130,6 +138,28 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
   abort(): void;
 
   /**
+   * Lets the process end although this connection is open, as `unref` of Node's sockets does: for a connection in the background. A deadline that a call waits for holds the
+   * process nevertheless. Memory and foreign streams hold no process.
+   */
+  unref(): void;
+  /** Takes `unref` back. */
+  ref(): void;
+
+  /**
+   * Sends small writes at once, or lets the system collect them, from now on (TCP_NODELAY; `SocketOptions.noDelay`). Without effect where there is no TCP, and when it is closed.
+   *
+   * @throws NetError `invalid_argument`
+   */
+  setNoDelay(isOn: boolean): void;
+  /**
+   * Has the system find out about a dead peer, or not, from now on (SO_KEEPALIVE; `SocketOptions.keepAlive`). Without effect where there is no TCP, and when it is closed.
+   *
+   * @param idleMs idle time before the first probe, in milliseconds, from 1,000, rounded down to seconds. Default 15 s.
+   * @throws NetError `invalid_argument`
+   */
+  setKeepAlive(isOn: boolean, idleMs?: number): void;
+
+  /**
    * Sets both deadlines. Past it, pending and future operations reject with `timeout` until it is moved or cleared. `close` has a
    * limit of its own: once it was called deadlines mean nothing. A deadline keeps the process alive only while a call waits that it will end.
    */
@@ -166,6 +196,30 @@ export interface Listener<C = Conn> extends AsyncIterable<C>, AsyncDisposable {
 
   /** Stops accepting and aborts every connection. */
   abort(): Promise<void>;
+}
+
+/** What a listener of byte streams has done since it began. */
+export interface ListenerTotals {
+  /** Connections that were let in. Those that wait for `accept` count, and those that are over. */
+  readonly accepted: number;
+  /** Connections that were dropped before the application saw them, see `onRefuse`. */
+  readonly refused: number;
+  /** Connections that are open now, those included that are closed and whose peer has not ended yet. */
+  readonly open: number;
+  /** Bytes that arrived on all of its connections, past and present. See `Conn.bytesRead`. */
+  readonly bytesRead: number;
+  /** Bytes that the system took on all of its connections. */
+  readonly bytesWritten: number;
+}
+
+/** What `listen` gives. */
+export interface StreamListener extends Listener<Conn> {
+  /** Its totals at this moment. Goes through the open connections: once a second is often enough. */
+  totals(): ListenerTotals;
+  /** Lets the process end although it listens; its connections hold the process by themselves, see `Conn.unref`. */
+  unref(): void;
+  /** Takes `unref` back. */
+  ref(): void;
 }
 
 /** What the handshake has agreed on. */

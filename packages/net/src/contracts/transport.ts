@@ -11,6 +11,10 @@ export interface Transport {
   readonly bufferedBytes: number;
   /** Of those, what has been taken already, as far as that is known. */
   readonly takenBytes: number;
+  /** Bytes that have arrived so far. Still known when it is closed. */
+  readonly bytesRead: number;
+  /** Bytes that have been taken so far, as far as that is known. Still known when it is closed. */
+  readonly bytesWritten: number;
   /** How far writing has come. */
   progress(): WriteProgress;
   /** Bytes that the system has taken and the peer's has not acknowledged; `undefined` if that cannot be known. Never rejects. */
@@ -39,8 +43,12 @@ export interface Transport {
   destroy(): void;
   /** Lets the process end although this connection is still open. */
   unref(): void;
-  /** Has the system ask a peer that has been silent for so many milliseconds whether it is there (TCP keep-alive), where there is such a thing. */
-  keepAlive(delayMs: number): void;
+  /** Takes `unref` back. */
+  ref(): void;
+  /** Has the system ask a peer that has been silent for so many milliseconds whether it is there (TCP keep-alive), where there is such a thing; `undefined`: no more. */
+  keepAlive(delayMs: number | undefined): void;
+  /** Sends small writes at once, or lets the system collect them (TCP_NODELAY), where there is such a thing. */
+  noDelay(isOn: boolean): void;
   /** As `destroy`, and tells the peer that it was cut (TCP RST) where that is possible. */
   reset(): void;
 }

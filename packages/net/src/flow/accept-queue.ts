@@ -143,6 +143,12 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
     this.#open.forEach(visit);
   }
 
+  /** The same, and for those that are `leaving`. */
+  forEachHeld(visit: (conn: C) => void): void {
+    this.#open.forEach(visit);
+    this.#leaving.forEach(visit);
+  }
+
   /** The source broke: waiting and later calls of `accept` reject with `failure`, iteration throws it. Open connections live on. */
   fail(failure: NetError): void {
     this.#failure ??= failure;

@@ -20,6 +20,8 @@ import { pipe } from "../stream/pipe.ts";
 class FakeConn implements Conn {
   readonly localAddr = pipeAddr;
   readonly remoteAddr = pipeAddr;
+  readonly bytesRead = 0;
+  readonly bytesWritten = 0;
   readonly writes: string[] = [];
   readonly calls: string[] = [];
   isStuck = false;
@@ -72,6 +74,10 @@ class FakeConn implements Conn {
     this.#over(error);
   }
 
+  unref(): void {}
+  ref(): void {}
+  setNoDelay(): void {}
+  setKeepAlive(): void {}
   setDeadline(): void {}
   setReadDeadline(): void {}
   setWriteDeadline(): void {}

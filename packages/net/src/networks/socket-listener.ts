@@ -1,8 +1,13 @@
 import { createServer, type Server, type Socket } from "node:net";
-import { AcceptQueue, checkAcceptLimits, DEFAULT_MAX_PENDING } from "../flow/accept-queue.ts";
+import {
+  AcceptQueue,
+  type AcceptQueueOptions,
+  checkAcceptLimits,
+  DEFAULT_MAX_PENDING,
+} from "../flow/accept-queue.ts";
 import type { Addr } from "../contracts/addr.ts";
 import { AddressLimits, type Holder, hostOf } from "../flow/address-limits.ts";
-import type { Conn, Listener } from "../contracts/conn.ts";
+import type { ListenerTotals, StreamListener } from "../contracts/conn.ts";
 import type { NetError } from "../contracts/error.ts";
 import { argumentError, canceledError, type FailureSite } from "../contracts/failures.ts";
 import { FirstByteWatch } from "./first-byte-watch.ts";
@@ -41,7 +46,7 @@ export interface ListenerKind {
 export async function listenOn(
   kind: ListenerKind,
   options: (ListenOptions & { readonly proxyProtocol?: ProxyProtocolOptions | undefined }) | undefined,
-): Promise<Listener<Conn>> {
+): Promise<StreamListener> {
   const site: FailureSite = { op: "listen", network: kind.network, localAddr: kind.addr };
   const { signal, maxPending, maxConnections, firstByteTimeoutMs } = options ?? {};
   checkAcceptLimits({ maxPending, maxConnections });
@@ -60,7 +65,7 @@ export async function listenOn(
   if (signal?.aborted) throw canceledError(site, signal);
   startTrials();
   await bound(server, kind, site);
-  const queue = new AcceptQueue<StreamConn>({
+  const queue = new SocketListener(server, {
     addr: kind.boundAddr(server),
     network: kind.network,
     maxPending,
@@ -74,6 +79,62 @@ export async function listenOn(
     throw canceledError(site, signal);
   }
   return queue;
+}
+
+/** The queue of a listener, with what only sockets have. */
+class SocketListener extends AcceptQueue<StreamConn> implements StreamListener {
+  readonly #server: Server;
+  #accepted = 0;
+  #refused = 0;
+  /** Of connections that are over. */
+  #bytesRead = 0;
+  #bytesWritten = 0;
+
+  constructor(server: Server, options: AcceptQueueOptions) {
+    super(options);
+    this.#server = server;
+  }
+
+  override offer(conn: StreamConn, host?: string): boolean {
+    const isIn = super.offer(conn, host);
+    if (isIn) this.#accepted++;
+    return isIn;
+  }
+
+  /** Called once for each connection. */
+  over(conn: StreamConn): void {
+    this.ended(conn);
+    this.#bytesRead += conn.bytesRead;
+    this.#bytesWritten += conn.bytesWritten;
+  }
+
+  refused(): void {
+    this.#refused++;
+  }
+
+  totals(): ListenerTotals {
+    let bytesRead = this.#bytesRead;
+    let bytesWritten = this.#bytesWritten;
+    this.forEachHeld((conn) => {
+      bytesRead += conn.bytesRead;
+      bytesWritten += conn.bytesWritten;
+    });
+    return {
+      accepted: this.#accepted,
+      refused: this.#refused,
+      open: this.openCount,
+      bytesRead,
+      bytesWritten,
+    };
+  }
+
+  unref(): void {
+    this.#server.unref();
+  }
+
+  ref(): void {
+    this.#server.ref();
+  }
 }
 
 async function bound(server: Server, kind: ListenerKind, site: FailureSite): Promise<void> {
@@ -102,7 +163,7 @@ class Admission implements StreamConnOwner {
   readonly #kind: ListenerKind;
   readonly #proxy: ProxyProtocol | undefined;
   readonly #server: Server;
-  readonly #queue: AcceptQueue<StreamConn>;
+  readonly #queue: SocketListener;
   readonly #options: ListenOptions;
   readonly #limits: AddressLimits;
   readonly #connOptions: StreamConnOptions;
@@ -112,7 +173,7 @@ class Admission implements StreamConnOwner {
   constructor(
     kind: ListenerKind,
     server: Server,
-    queue: AcceptQueue<StreamConn>,
+    queue: SocketListener,
     options: ListenOptions,
     limits: AddressLimits,
     proxy: ProxyProtocol | undefined,
@@ -141,7 +202,7 @@ class Admission implements StreamConnOwner {
   }
 
   ended(conn: StreamConn): void {
-    this.#queue.ended(conn);
+    this.#queue.over(conn);
     const { connections } = this.#limits;
     if (!connections.isUnlimited) connections.releaseAt(hostOf(conn.remoteAddr));
   }
@@ -259,6 +320,7 @@ class Admission implements StreamConnOwner {
   }
 
   #told(reason: RefusalReason, remoteAddr: Addr | undefined, error: NetError | undefined): void {
+    this.#queue.refused();
     tell(this.#options.onRefuse, { reason, remoteAddr, error });
   }
 

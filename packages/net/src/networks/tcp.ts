@@ -1,7 +1,7 @@
 import { isIPv4, type Server, type Socket } from "node:net";
 import { type IpAddr, ipAddr } from "../contracts/addr.ts";
 import { checkTcpListenOptions } from "../options/check-options.ts";
-import type { Conn, Listener } from "../contracts/conn.ts";
+import type { StreamListener } from "../contracts/conn.ts";
 import { NetError } from "../contracts/error.ts";
 import type { TcpListenOptions } from "../options/listen-options.ts";
 import { localEnd, remoteEnd } from "../node/socket-ends.ts";
@@ -24,7 +24,7 @@ export async function listenTcp(
   network: "tcp" | "tcp4" | "tcp6",
   address: string | InheritedSocket,
   options: TcpListenOptions | undefined,
-): Promise<Listener<Conn>> {
+): Promise<StreamListener> {
   const addr =
     typeof address === "object" && address !== null ? address : parseAddr(network, address, "listen");
   checkTcpListenOptions(options ?? {});

@@ -1,5 +1,5 @@
 import type { SecureContextOptions } from "node:tls";
-import type { Conn, Listener } from "../contracts/conn.ts";
+import type { Conn, StreamListener } from "../contracts/conn.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
 import { parseAddr } from "../contracts/parse-addr.ts";
 import type { TlsDialOptions, TlsListenOptions } from "../options/tls-options.ts";
@@ -23,7 +23,7 @@ import type { InheritedSocket } from "./inherited.ts";
 export async function listenTls(
   address: string | InheritedSocket,
   options: TlsListenOptions,
-): Promise<Listener<Conn>> {
+): Promise<StreamListener> {
   const addr =
     typeof address === "object" && address !== null ? address : parseAddr("tls", address, "listen");
   checkTlsListenOptions(options);

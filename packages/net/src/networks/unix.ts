@@ -1,6 +1,6 @@
 import { unixAddr } from "../contracts/addr.ts";
 import { checkUnixDialOptions, checkUnixListenOptions } from "../options/check-options.ts";
-import type { Conn, Listener } from "../contracts/conn.ts";
+import type { Conn, StreamListener } from "../contracts/conn.ts";
 import type { DialOptions } from "../options/dial-options.ts";
 import { withinLimits } from "./dial-limits.ts";
 import type { UnixListenOptions } from "../options/listen-options.ts";
@@ -20,7 +20,7 @@ const unnamed = unixAddr("");
 export async function listenUnix(
   path: string | InheritedSocket,
   options: UnixListenOptions | undefined,
-): Promise<Listener<Conn>> {
+): Promise<StreamListener> {
   if (typeof path === "object" && path !== null) return listenInherited(path, options ?? {});
   const addr = parseAddr("unix", path, "listen");
   checkUnixListenOptions(options ?? {});
@@ -48,7 +48,7 @@ export async function listenUnix(
 }
 
 /** On a socket that is bound already. Its file is whose that made it: nobody removes it here. */
-async function listenInherited(socket: InheritedSocket, options: UnixListenOptions): Promise<Listener<Conn>> {
+async function listenInherited(socket: InheritedSocket, options: UnixListenOptions): Promise<StreamListener> {
   checkUnixListenOptions(options);
   const inherited = new Inherited("unix", socket, options, ["mode", "replaceStale", "unlinkOnClose"]);
   const addr = inherited.unixAddr();

@@ -76,6 +76,14 @@ class PipeEnd implements Transport {
     return this.#taken;
   }
 
+  get bytesRead(): number {
+    return this.#peer.#moved;
+  }
+
+  get bytesWritten(): number {
+    return this.#moved;
+  }
+
   progress(): WriteProgress {
     return { complete: this.#moved, left: this.bufferedBytes - this.#taken };
   }
@@ -117,6 +125,14 @@ class PipeEnd implements Transport {
 
   unref(): void {
     // Memory does not keep a process alive.
+  }
+
+  ref(): void {
+    // Nor can it be made to.
+  }
+
+  noDelay(): void {
+    // Nothing is collected.
   }
 
   keepAlive(): void {

@@ -41,7 +41,15 @@ interface RawStream {
 const unused = unixAddr("");
 
 /** Leads from a socket to its transport, so that the listeners below need no closure per connection either. */
-type OwnedSocket = Duplex & { [readerOf]?: SocketTransport };
+type OwnedSocket = Duplex & { [readerOf]?: SocketTransport; [counted]?: Counts };
+
+/** What has gone through a stream that does not count by itself, as Node's sockets do: those need nothing here. */
+interface Counts {
+  read: number;
+  written: number;
+}
+
+const counted = Symbol("counted");
 
 /**
  * A transport over a socket of Node: TCP, Unix or TLS.
@@ -83,6 +91,8 @@ export class SocketTransport implements Transport, BufferReader {
       if (this.#hasEnded) this.broke(error);
       return;
     }
+    const counts = socket[counted];
+    if (counts) counts.written += this.#leaving;
     this.#leaving = 0;
     if (this.#isEnding) socket.end();
     this.#sink?.onWritten();
@@ -103,6 +113,7 @@ export class SocketTransport implements Transport, BufferReader {
     owned[readerOf] = this;
     this.#socket = owned;
     if (readsIntoBuffer) this.#delivers = "into a buffer";
+    if (!(socket instanceof Socket)) owned[counted] = { read: 0, written: 0 };
     owned.on("end", onEnd);
     owned.on("finish", onFinish);
     owned.on("error", onError);
@@ -161,6 +172,17 @@ export class SocketTransport implements Transport, BufferReader {
     const left =
       this.#delivers === "into a buffer" && !this.#writeError ? this.progress().left : this.#leaving;
     return Math.max(0, this.#leaving - left);
+  }
+
+  get bytesRead(): number {
+    const socket = this.#socket;
+    return socket instanceof Socket ? (socket.bytesRead ?? 0) : (socket?.[counted]?.read ?? 0);
+  }
+
+  get bytesWritten(): number {
+    const socket = this.#socket;
+    if (!(socket instanceof Socket)) return socket?.[counted]?.written ?? 0;
+    return Math.max(0, (socket.bytesWritten ?? 0) - this.#leaving + this.takenBytes);
   }
 
   progress(): WriteProgress {
@@ -243,8 +265,21 @@ export class SocketTransport implements Transport, BufferReader {
     if (this.#socket instanceof Socket) this.#socket.unref();
   }
 
-  keepAlive(delayMs: number): void {
-    if (this.#socket instanceof Socket) this.#socket.setKeepAlive(true, delayMs);
+  ref(): void {
+    if (this.#socket instanceof Socket) this.#socket.ref();
+  }
+
+  keepAlive(delayMs: number | undefined): void {
+    this.carrier?.setKeepAlive(delayMs !== undefined, delayMs);
+  }
+
+  noDelay(isOn: boolean): void {
+    this.carrier?.setNoDelay(isOn);
+  }
+
+  /** The socket that TCP's own options are for. */
+  protected get carrier(): Socket | undefined {
+    return this.#socket instanceof Socket ? this.#socket : undefined;
   }
 
   reset(): void {
@@ -324,7 +359,10 @@ export class SocketTransport implements Transport, BufferReader {
 
   /** What a socket of Node's has read is ours. Another stream may give it elsewhere, too. */
   #own(bytes: Uint8Array): Uint8Array {
-    return this.#socket instanceof Socket ? owned(bytes) : ownCopy(bytes);
+    const counts = this.#socket?.[counted];
+    if (counts === undefined) return owned(bytes);
+    counts.read += bytes.length;
+    return ownCopy(bytes);
   }
 
   #deliverUnread(): void {
@@ -374,6 +412,11 @@ export class SecuredTransport extends SocketTransport {
     setImmediate(() => {
       if (hasPeer(below)) this.#mayHideReset = false;
     });
+  }
+
+  /** Node remembers what it set on a socket and does not set it again; what is on is known of the one below. */
+  protected override get carrier(): Socket {
+    return this.#below;
   }
 
   protected override resetBehindEnd(): Error | undefined {

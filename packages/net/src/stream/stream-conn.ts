@@ -11,6 +11,8 @@ import {
   type Sited,
   timeoutError,
 } from "../contracts/failures.ts";
+import { checkDuration, checkKind } from "../options/check-values.ts";
+import { DEFAULT_KEEP_ALIVE_IDLE_MS } from "../options/socket-options.ts";
 import { lend } from "../memory/lent-memory.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
 import { type DataReceiver, ReadHalf } from "./read-half.ts";
@@ -110,6 +112,33 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   /** What carries the bytes. */
   get transport(): Transport {
     return this.#transport;
+  }
+
+  get bytesRead(): number {
+    return this.#transport.bytesRead;
+  }
+
+  get bytesWritten(): number {
+    return this.#transport.bytesWritten;
+  }
+
+  unref(): void {
+    this.#transport.unref();
+  }
+
+  ref(): void {
+    this.#transport.ref();
+  }
+
+  setNoDelay(isOn: boolean): void {
+    checkKind("set", "noDelay", isOn ?? null, "boolean");
+    this.#transport.noDelay(isOn);
+  }
+
+  setKeepAlive(isOn: boolean, idleMs: number = DEFAULT_KEEP_ALIVE_IDLE_MS): void {
+    checkKind("set", "keepAlive", isOn ?? null, "boolean");
+    checkDuration("idleMs", idleMs, 1000, "set");
+    this.#transport.keepAlive(isOn ? idleMs : undefined);
   }
 
   read(options?: WaitOptions): Promise<Uint8Array | null> {

@@ -17,6 +17,8 @@ export class WebStreamTransport implements Transport {
   readonly remoteAddr: Addr = pipeAddr;
   readonly takenBytes = 0;
   readonly releasesMemory = false;
+  bytesRead = 0;
+  bytesWritten = 0;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   #sink: TransportSink | undefined;
@@ -67,7 +69,7 @@ export class WebStreamTransport implements Transport {
     const bytes = this.#held;
     if (bytes === undefined) return this.#pull();
     this.#held = undefined;
-    queueMicrotask(() => this.#deliver(bytes));
+    queueMicrotask(() => this.#deliver(bytes, false));
   }
 
   pause(): void {
@@ -114,6 +116,14 @@ export class WebStreamTransport implements Transport {
     // Streams hold no process.
   }
 
+  ref(): void {
+    // Nor can they be made to.
+  }
+
+  noDelay(): void {
+    // Nobody knows what carries them.
+  }
+
   keepAlive(): void {
     // Nobody knows what carries them.
   }
@@ -125,18 +135,20 @@ export class WebStreamTransport implements Transport {
       ({ done, value }) => {
         this.#isPulling = false;
         if (done) this.#ended();
-        else this.#deliver(value);
+        else this.#deliver(value, true);
       },
       (error: unknown) => this.#broke(error),
     );
   }
 
-  #deliver(bytes: unknown): void {
+  /** `isNew` unless it was held. */
+  #deliver(bytes: unknown, isNew: boolean): void {
     if (this.#isOver) return;
     if (!(bytes instanceof Uint8Array)) {
       return this.#broke(new TypeError(`the readable stream gave ${typeof bytes}, not a Uint8Array`));
     }
     if (bytes.length === 0) return this.#pull();
+    this.bytesRead += isNew ? bytes.length : 0;
     if (!this.#isReading) this.#held = bytes;
     else if (this.#sink?.onBytes(owned(bytes), false)) this.#pull();
     else this.#isReading = false;
@@ -151,6 +163,7 @@ export class WebStreamTransport implements Transport {
 
   #written(): void {
     if (this.#isOver || this.#writeError !== undefined) return;
+    this.bytesWritten += this.#leaving;
     this.#leaving = 0;
     if (this.#isEnding) this.end();
     this.#sink?.onWritten();

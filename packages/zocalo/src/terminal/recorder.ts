@@ -188,6 +188,30 @@ class RecordedConn implements Conn {
     return this.#conn.tls;
   }
 
+  get bytesRead(): number {
+    return this.#conn.bytesRead;
+  }
+
+  get bytesWritten(): number {
+    return this.#conn.bytesWritten;
+  }
+
+  ref(): void {
+    this.#conn.ref();
+  }
+
+  unref(): void {
+    this.#conn.unref();
+  }
+
+  setNoDelay(isOn: boolean): void {
+    this.#conn.setNoDelay(isOn);
+  }
+
+  setKeepAlive(isOn: boolean, idleMs?: number): void {
+    this.#conn.setKeepAlive(isOn, idleMs);
+  }
+
   async read(options?: WaitOptions): Promise<Uint8Array | null> {
     return this.#received(await this.#conn.read(options));
   }
