@@ -114,7 +114,7 @@ for (const isAttached of [false, true]) {
       abort: (listener) => listener.abort(),
       [DISPOSE]: (listener) => listener[Symbol.asyncDispose](),
     },
-    others: [ITERATE, "take"],
+    others: [ITERATE, "take", "acceptFrom"],
     neverReject: ["close", "abort", DISPOSE],
   });
 }
