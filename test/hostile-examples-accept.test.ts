@@ -20,6 +20,8 @@ test("every example meets strangers, but for those that have nothing to do with 
     // Whose server is left to the reader.
     "packages/net/src/flow/accept-queue.ts: const queue = new AcceptQueue({ addr, stop: () => server.close() });",
     "packages/net/src/flow/address-limits.ts: const sessions = new AddressCounts(100, exemptSet(void 0));",
+    // Sockets that nobody has opened.
+    'packages/net/src/networks/inherited.ts: const web = inheritedSockets().find(({ name }) => name === "web");',
     "packages/net/src/stream/pipe.ts: const [a, b] = pipe();",
     `packages/protocol/src/command.ts: decodeCommand('{"id":1,"type":"subscribe","channel":"plaza:general"}').type;`,
     'packages/protocol/src/limits.ts: isChannelName("plaza:general");',

@@ -67,6 +67,10 @@ let isStranger = false;
 const { listen } = net.Server.prototype;
 net.Server.prototype.listen = function (this: net.Server, ...args: unknown[]) {
   const [options] = args;
+  // What net tries on itself (`node/loopback.ts`) is nobody's server.
+  const isTrial =
+    typeof options === "object" && options !== null && "exclusive" in options && "host" in options;
+  if (isTrial) return Reflect.apply(listen, this, args) as net.Server;
   if (typeof options === "object" && options !== null && "port" in options) options.port = 0;
   else if (typeof options === "number") args[0] = 0;
   this.once("listening", () => {
