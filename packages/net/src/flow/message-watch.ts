@@ -1,4 +1,4 @@
-import { checkPeriodMs, type Monitored, monitor, unmonitor } from "./rounds.ts";
+import { Watch } from "./rounds.ts";
 
 /** The connection, as its message watch sees it. */
 export interface MessageWatchHost {
@@ -16,31 +16,19 @@ export interface MessageWatchHost {
  * Ends a connection whose peer begins a message and does not complete it in time. Keepalive does not: a peer that sends a byte now and then is alive. It
  * is at work only while a message is partway.
  */
-export class MessageWatch implements Monitored {
-  seat = -1;
+export class MessageWatch extends Watch {
   readonly #host: MessageWatchHost;
-  readonly #timeoutMs: number;
-  #isWatching = false;
   #messageNumber = 0;
   #since = 0;
 
   constructor(host: MessageWatchHost, timeoutMs: number) {
+    super(timeoutMs);
     this.#host = host;
-    this.#timeoutMs = timeoutMs;
   }
 
-  /** A message is partway. May be called again. */
-  start(): void {
-    if (this.#isWatching) return;
-    this.#isWatching = true;
+  /** A message is partway. */
+  protected began(): void {
     this.#messageNumber = -1;
-    monitor(this, checkPeriodMs(this.#timeoutMs));
-  }
-
-  stop(): void {
-    if (!this.#isWatching) return;
-    this.#isWatching = false;
-    unmonitor(this, checkPeriodMs(this.#timeoutMs));
   }
 
   checkPeer(now: number): void {
@@ -49,7 +37,7 @@ export class MessageWatch implements Monitored {
     } else if (this.#host.isHeldBack || this.#host.messageNumber !== this.#messageNumber) {
       this.#messageNumber = this.#host.messageNumber;
       this.#since = now;
-    } else if (now - this.#since >= this.#timeoutMs) {
+    } else if (now - this.#since >= this.timeoutMs) {
       this.stop();
       this.#host.messageTimedOut();
     }

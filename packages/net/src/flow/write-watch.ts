@@ -1,4 +1,4 @@
-import { checkPeriodMs, type Monitored, monitor, unmonitor } from "./rounds.ts";
+import { Watch } from "./rounds.ts";
 import type { WriteProgress } from "../contracts/transport.ts";
 
 /** The connection, as its write watch sees it. */
@@ -22,11 +22,8 @@ export interface WriteWatchHost {
  * A peer that takes bytes out of the system's buffer is alive, although none leave this process meanwhile: the system asks for more only
  * when a good part of its buffer is free. So the peer's acknowledgements are looked at (see `unacknowledgedBytes`) before it is given up.
  */
-export class WriteWatch implements Monitored {
-  seat = -1;
+export class WriteWatch extends Watch {
   readonly #host: WriteWatchHost;
-  readonly #timeoutMs: number;
-  #isWatching = false;
   #last: WriteProgress | undefined;
   /** What was unacknowledged at the last look, since which the system has taken nothing more. */
   #lastUnacknowledged: number | undefined;
@@ -34,24 +31,15 @@ export class WriteWatch implements Monitored {
   #since = 0;
 
   constructor(host: WriteWatchHost, timeoutMs: number) {
+    super(timeoutMs);
     this.#host = host;
-    this.#timeoutMs = timeoutMs;
   }
 
-  /** Something waits to be sent. May be called again. */
-  start(): void {
-    if (this.#isWatching) return;
-    this.#isWatching = true;
+  /** Something waits to be sent. */
+  protected began(): void {
     this.#last = undefined;
     this.#since = Number.POSITIVE_INFINITY; // From the first check on; a look that began before this is late.
     this.#lastUnacknowledged = undefined;
-    monitor(this, checkPeriodMs(this.#timeoutMs));
-  }
-
-  stop(): void {
-    if (!this.#isWatching) return;
-    this.#isWatching = false;
-    unmonitor(this, checkPeriodMs(this.#timeoutMs));
   }
 
   checkPeer(now: number): void {
@@ -78,13 +66,13 @@ export class WriteWatch implements Monitored {
     const unacknowledged = await this.#host.unacknowledgedBytes();
     this.#isLooking = false;
     // What was seen is of use only if the system has still taken nothing.
-    if (!this.#isWatching || this.#host.unsentBytes === 0) return;
+    if (!this.isWatching || this.#host.unsentBytes === 0) return;
     if (hasProgressed(progress, this.#host.writeProgress())) return this.#sawProgress(now);
     this.#lastUnacknowledged = unacknowledged;
     if (before !== undefined && unacknowledged !== undefined && unacknowledged < before) this.#since = now;
     // Two numbers are needed to see progress. Where only one look gave one, the next decides.
     if ((before === undefined) !== (unacknowledged === undefined)) return;
-    if (now - this.#since < this.#timeoutMs) return;
+    if (now - this.#since < this.timeoutMs) return;
     this.stop();
     this.#host.writeTimedOut();
   }
