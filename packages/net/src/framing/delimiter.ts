@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { Accumulator } from "./accumulate.ts";
+import { ChunkDecoder } from "./chunk-decoder.ts";
 import type { Conn, Listener } from "../contracts/conn.ts";
 import { NetError } from "../contracts/error.ts";
 import {
@@ -7,7 +7,6 @@ import {
   encodeWhole,
   type FrameCodec,
   type FrameDecoder,
-  nothing,
   toBytes,
   tooLarge,
   toText,
@@ -115,69 +114,48 @@ class DelimiterCodec implements FrameCodec {
   }
 }
 
-class DelimiterDecoder implements FrameDecoder {
+class DelimiterDecoder extends ChunkDecoder {
   readonly #delimiter: Buffer;
   readonly #isText: boolean;
-  readonly #maxBytes: number;
-  readonly #begun = new Accumulator();
-  #chunk = nothing;
-  #at = 0;
-  messageBytes = 0;
 
   constructor(delimiter: Buffer, isText: boolean, maxBytes: number) {
+    super(maxBytes);
     this.#delimiter = delimiter;
     this.#isText = isText;
-    this.#maxBytes = maxBytes;
-  }
-
-  get isAtBoundary(): boolean {
-    return this.#begun.length === 0 && this.#at === this.#chunk.length;
-  }
-
-  write(chunk: Uint8Array): void {
-    this.#chunk = toBytes(chunk);
-    this.#at = 0;
-  }
-
-  keep(): void {
-    this.#chunk = copyOf(this.#chunk, this.#at, this.#chunk.length);
-    this.#at = 0;
   }
 
   next(): Message | undefined {
-    const begun = this.#begun.length;
+    const begun = this.begun.length;
     const seam = begun === 0 ? -1 : this.#findAcrossSeam();
-    if (seam !== -1) return this.#message(this.#begun.take().subarray(0, seam));
+    if (seam !== -1) return this.#message(this.begun.take().subarray(0, seam));
 
-    const end = this.#chunk.indexOf(this.#delimiter, this.#at);
+    const end = this.chunk.indexOf(this.#delimiter, this.at);
     if (end === -1) {
-      this.#begun.append(this.#chunk, this.#at, this.#chunk.length);
-      this.#chunk = nothing;
-      this.#at = 0;
+      this.keepRest();
       // What exceeds the limit may still be the beginning of the delimiter, but not more than that.
-      if (this.#begun.length > this.#maxBytes + this.#delimiter.length - 1) throw tooLarge(this.#maxBytes);
+      if (this.begun.length > this.maxBytes + this.#delimiter.length - 1) throw tooLarge(this.maxBytes);
       return undefined;
     }
-    const start = this.#at;
-    this.#at = end + this.#delimiter.length;
-    if (begun + end - start > this.#maxBytes) throw tooLarge(this.#maxBytes);
+    const start = this.at;
+    this.at = end + this.#delimiter.length;
+    if (begun + end - start > this.maxBytes) throw tooLarge(this.maxBytes);
     if (begun === 0)
-      return this.#message(this.#isText ? this.#chunk.subarray(start, end) : copyOf(this.#chunk, start, end));
-    this.#begun.append(this.#chunk, start, end);
-    return this.#message(this.#begun.take());
+      return this.#message(this.#isText ? this.chunk.subarray(start, end) : copyOf(this.chunk, start, end));
+    this.begun.append(this.chunk, start, end);
+    return this.#message(this.begun.take());
   }
 
   /** Where a delimiter begins in what was kept of earlier chunks and ends in this one; -1 if none does. */
   #findAcrossSeam(): number {
     const reach = this.#delimiter.length - 1;
-    const kept = this.#begun.view();
+    const kept = this.begun.view();
     const tail = kept.subarray(Math.max(0, kept.length - reach));
-    const seam = Buffer.concat([tail, this.#chunk.subarray(this.#at, this.#at + reach)]);
+    const seam = Buffer.concat([tail, this.chunk.subarray(this.at, this.at + reach)]);
     const found = seam.indexOf(this.#delimiter);
     if (found === -1) return -1;
-    this.#at += found + this.#delimiter.length - tail.length;
+    this.at += found + this.#delimiter.length - tail.length;
     const end = kept.length - tail.length + found;
-    if (end > this.#maxBytes) throw tooLarge(this.#maxBytes);
+    if (end > this.maxBytes) throw tooLarge(this.maxBytes);
     return end;
   }
 

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { Accumulator } from "./accumulate.ts";
+import { ChunkDecoder } from "./chunk-decoder.ts";
 import type { Conn, Listener } from "../contracts/conn.ts";
 import { NetError } from "../contracts/error.ts";
 import {
@@ -8,8 +8,6 @@ import {
   type FrameCodec,
   type FrameDecoder,
   FrameFault,
-  nothing,
-  toBytes,
   tooLarge,
   toText,
 } from "./frame-codec.ts";
@@ -160,67 +158,50 @@ const binaryCodecs: ReadonlyMap<string, FrameCodec> = new Map(
   prefixes.map((prefix) => [prefix, new LengthPrefixCodec(forms[prefix], false)]),
 );
 
-class LengthPrefixDecoder implements FrameDecoder {
+class LengthPrefixDecoder extends ChunkDecoder {
   readonly #form: PrefixForm;
   readonly #isText: boolean;
-  readonly #maxBytes: number;
-  readonly #begun = new Accumulator();
   #prefix: number[] = [];
   /** Payload bytes of the message that is begun, once its prefix is complete. */
   #length: number | undefined;
-  #chunk = nothing;
-  #at = 0;
-  messageBytes = 0;
 
   constructor(form: PrefixForm, isText: boolean, maxBytes: number) {
+    super(maxBytes);
     this.#form = form;
     this.#isText = isText;
-    this.#maxBytes = maxBytes;
   }
 
-  get isAtBoundary(): boolean {
-    return this.#length === undefined && this.#prefix.length === 0 && this.#at === this.#chunk.length;
-  }
-
-  write(chunk: Uint8Array): void {
-    this.#chunk = toBytes(chunk);
-    this.#at = 0;
-  }
-
-  keep(): void {
-    this.#chunk = copyOf(this.#chunk, this.#at, this.#chunk.length);
-    this.#at = 0;
+  override get isAtBoundary(): boolean {
+    return this.#length === undefined && this.#prefix.length === 0 && this.at === this.chunk.length;
   }
 
   next(): Message | undefined {
     this.#length ??= this.#readPrefix();
     if (this.#length === undefined) return undefined;
-    const start = this.#at;
-    const end = start + this.#length - this.#begun.length;
-    if (end > this.#chunk.length) {
-      this.#begun.append(this.#chunk, start, this.#chunk.length);
-      this.#chunk = nothing;
-      this.#at = 0;
+    const start = this.at;
+    const end = start + this.#length - this.begun.length;
+    if (end > this.chunk.length) {
+      this.keepRest();
       return undefined;
     }
-    this.#at = end;
+    this.at = end;
     this.messageBytes = this.#length;
     this.#length = undefined;
-    if (this.#begun.length > 0) {
-      this.#begun.append(this.#chunk, start, end);
-      return this.#message(this.#begun.take());
+    if (this.begun.length > 0) {
+      this.begun.append(this.chunk, start, end);
+      return this.#message(this.begun.take());
     }
-    return this.#message(this.#isText ? this.#chunk.subarray(start, end) : copyOf(this.#chunk, start, end));
+    return this.#message(this.#isText ? this.chunk.subarray(start, end) : copyOf(this.chunk, start, end));
   }
 
   #readPrefix(): number | undefined {
-    while (this.#at < this.#chunk.length) {
-      this.#prefix.push(this.#chunk[this.#at] ?? 0);
-      this.#at += 1;
+    while (this.at < this.chunk.length) {
+      this.#prefix.push(this.chunk[this.at] ?? 0);
+      this.at += 1;
       const length = this.#form.read(this.#prefix);
       if (length !== undefined) {
         this.#prefix.length = 0;
-        if (length > this.#maxBytes) throw tooLarge(this.#maxBytes);
+        if (length > this.maxBytes) throw tooLarge(this.maxBytes);
         return length;
       }
     }

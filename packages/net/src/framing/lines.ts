@@ -1,17 +1,7 @@
 import { isUtf8 } from "node:buffer";
-import { Accumulator } from "./accumulate.ts";
+import { ChunkDecoder } from "./chunk-decoder.ts";
 import type { Conn, Listener } from "../contracts/conn.ts";
-import {
-  copyOf,
-  encodeWhole,
-  type FrameCodec,
-  type FrameDecoder,
-  nothing,
-  refuseFaulty,
-  toBytes,
-  tooLarge,
-  toText,
-} from "./frame-codec.ts";
+import { encodeWhole, type FrameCodec, refuseFaulty, tooLarge, toText } from "./frame-codec.ts";
 import { framed, type FramedOptions } from "./framed-conn.ts";
 import type { Message, MessageConn } from "../contracts/message-conn.ts";
 
@@ -62,70 +52,49 @@ export const lineCodec: FrameCodec = {
   decoder: (maxMessageBytes) => new LineDecoder(maxMessageBytes),
 };
 
-class LineDecoder implements FrameDecoder {
-  readonly #maxBytes: number;
-  readonly #begun = new Accumulator();
-  #chunk = nothing;
-  #at = 0;
+class LineDecoder extends ChunkDecoder {
   /** All whole lines of the chunk are known to be UTF-8: one check is cheaper than one for each line. */
   #isChunkText = false;
-  messageBytes = 0;
 
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
-  }
-
-  get isAtBoundary(): boolean {
-    return this.#begun.length === 0 && this.#at === this.#chunk.length;
-  }
-
-  write(chunk: Uint8Array): void {
-    this.#chunk = toBytes(chunk);
-    this.#at = 0;
+  override write(chunk: Uint8Array): void {
+    super.write(chunk);
     // A newline is never inside a code point, so the part between the first and the last one stands for itself.
-    const first = this.#begun.length === 0 ? 0 : this.#chunk.indexOf(LF) + 1;
-    this.#isChunkText = isUtf8(this.#chunk.subarray(first, this.#chunk.lastIndexOf(LF) + 1));
-  }
-
-  keep(): void {
-    this.#chunk = copyOf(this.#chunk, this.#at, this.#chunk.length);
-    this.#at = 0;
+    const first = this.begun.length === 0 ? 0 : this.chunk.indexOf(LF) + 1;
+    this.#isChunkText = isUtf8(this.chunk.subarray(first, this.chunk.lastIndexOf(LF) + 1));
   }
 
   next(): Message | undefined {
-    const start = this.#at;
-    const newlineAt = this.#chunk.indexOf(LF, start);
+    const start = this.at;
+    const newlineAt = this.chunk.indexOf(LF, start);
     if (newlineAt === -1) {
-      this.#keepRest();
+      this.keepRest();
       return undefined;
     }
-    this.#at = newlineAt + 1;
-    if (this.#begun.length > 0) {
-      this.#begun.append(this.#chunk, start, newlineAt);
-      const line = this.#begun.take();
+    this.at = newlineAt + 1;
+    if (this.begun.length > 0) {
+      this.begun.append(this.chunk, start, newlineAt);
+      const line = this.begun.take();
       return toText(line.subarray(0, this.#measure(line, 0, line.length)));
     }
-    const end = this.#measure(this.#chunk, start, newlineAt);
+    const end = this.#measure(this.chunk, start, newlineAt);
     // Hot path (bench: tcp).
     return this.#isChunkText
-      ? this.#chunk.toString("utf8", start, end)
-      : toText(this.#chunk.subarray(start, end));
+      ? this.chunk.toString("utf8", start, end)
+      : toText(this.chunk.subarray(start, end));
   }
 
   /** Where the line in `bytes` ends without its "\r", after checking its length. */
   #measure(bytes: Buffer, start: number, newlineAt: number): number {
     const end = newlineAt > start && bytes[newlineAt - 1] === CR ? newlineAt - 1 : newlineAt;
-    if (end - start > this.#maxBytes) throw tooLarge(this.#maxBytes);
+    if (end - start > this.maxBytes) throw tooLarge(this.maxBytes);
     this.messageBytes = end - start;
     return end;
   }
 
-  #keepRest(): void {
-    this.#begun.append(this.#chunk, this.#at, this.#chunk.length);
-    this.#chunk = nothing;
-    this.#at = 0;
-    const excess = this.#begun.length - this.#maxBytes;
+  protected override keepRest(): void {
+    super.keepRest();
+    const excess = this.begun.length - this.maxBytes;
     // One byte more may be the "\r" that does not count.
-    if (excess > 1 || (excess === 1 && this.#begun.view().at(-1) !== CR)) throw tooLarge(this.#maxBytes);
+    if (excess > 1 || (excess === 1 && this.begun.view().at(-1) !== CR)) throw tooLarge(this.maxBytes);
   }
 }

@@ -1,3 +1,6 @@
+import { copyOf, type FrameDecoder, nothing, toBytes } from "./frame-codec.ts";
+import type { Message } from "../contracts/message-conn.ts";
+
 /** Smallest buffer worth making, in bytes: a typical short message. */
 const FIRST_BYTES = 256;
 
@@ -37,5 +40,41 @@ export class Accumulator {
     this.#buffer = undefined;
     this.#length = 0;
     return bytes;
+  }
+}
+
+/** What decoders of all framings have in common: the chunk that was written last, how far it is taken, and what came before it of a message that is begun. */
+export abstract class ChunkDecoder implements FrameDecoder {
+  messageBytes = 0;
+  protected readonly maxBytes: number;
+  protected readonly begun = new Accumulator();
+  protected chunk = nothing;
+  protected at = 0;
+
+  constructor(maxBytes: number) {
+    this.maxBytes = maxBytes;
+  }
+
+  get isAtBoundary(): boolean {
+    return this.begun.length === 0 && this.at === this.chunk.length;
+  }
+
+  write(chunk: Uint8Array): void {
+    this.chunk = toBytes(chunk);
+    this.at = 0;
+  }
+
+  keep(): void {
+    this.chunk = copyOf(this.chunk, this.at, this.chunk.length);
+    this.at = 0;
+  }
+
+  abstract next(): Message | undefined;
+
+  /** The rest of the chunk is the beginning of a message, or goes on with one. */
+  protected keepRest(): void {
+    this.begun.append(this.chunk, this.at, this.chunk.length);
+    this.chunk = nothing;
+    this.at = 0;
   }
 }
