@@ -58,6 +58,29 @@ for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
   });
 }
 
+test("a session that comes just as the connection is cut is kept with the certificate it was made with", async (t) => {
+  const listener = await open(t, { maxVersion: "TLSv1.3" });
+  const sessions = new TlsSessions();
+  const kept: (string | undefined)[] = [];
+  const keep = sessions.keep.bind(sessions);
+  t.mock.method(sessions, "keep", (...[server, session]: Parameters<typeof keep>) => {
+    kept.push(session.certificate.subject?.CN);
+    keep(server, session);
+  });
+  const address = String(listener.addr);
+  const [client, server] = await Promise.all([
+    dial("tls", address, { ca: ca.cert, sessions }),
+    listener.accept(),
+  ]);
+  await server.write(Buffer.from("hola"));
+  await client.readFull(4); // The tickets came in the same portion, and Node tells of them in the next turn.
+  client.abort();
+  await new Promise((resolve) => setImmediate(resolve));
+  server.abort();
+  assert.deepEqual(new Set(kept), new Set(["local"]));
+  assert.equal(await isResumed(listener, { sessions }), true);
+});
+
 test("a session is of one server, one name and one set of authorities", async (t) => {
   const listener = await open(t);
   const other = await open(t);
