@@ -157,14 +157,16 @@ function stateOf(
   serverName: string | undefined,
   certificate: PeerCertificate | undefined = socket.getPeerCertificate(),
 ): TlsState {
+  const peerCertificate = certificate && Object.keys(certificate).length > 0 ? certificate : undefined;
   return {
     version: socket.getProtocol() ?? "",
     cipher: socket.getCipher()?.standardName ?? "",
     alpnProtocol: socket.alpnProtocol || undefined,
     serverName,
     isResumed: socket.isSessionReused(),
-    isAuthorized: socket.authorized,
-    peerCertificate: certificate && Object.keys(certificate).length > 0 ? certificate : undefined,
+    // Of a session that is resumed without a certificate Node says so, too.
+    isAuthorized: socket.authorized && peerCertificate !== undefined,
+    peerCertificate,
   };
 }
 
