@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { TestCertificates } from "@zocalo/integrity";
 import { dial, inheritedSockets, listen } from "@zocalo/net";
 
 const directory = mkdtempSync(join(tmpdir(), "zocalo-inherited-"));
@@ -62,6 +63,30 @@ test("a process takes the sockets it was started with, by their names, and leave
   assert.equal(code, 0);
   assert.ok(existsSync(path), "the file is whose that made it");
   rmSync(path);
+});
+
+test("TLS is spoken on a TCP socket that it was started with, and a path may have spaces", {
+  skip,
+}, async () => {
+  const spaced = join(directory, "a socket");
+  const certificates = new TestCertificates();
+  after(() => certificates.remove());
+  const { certFile, keyFile } = certificates.issue("localhost", ["localhost"]);
+  const child = spawn("python3", ["-c", STARTER, spaced, "0", ...server, "tls,unix", certFile, keyFile]);
+  const line = linesOf(child);
+  const port = await line();
+  assert.equal(await line(), `3 web 127.0.0.1:${port}`);
+  assert.equal(await line(), `4 chat ${process.platform === "linux" ? spaced : ""}`);
+  const conn = await dial("tls", `localhost:${port}`, { ca: certificates.ca.cert });
+  assert.equal(conn.tls?.isAuthorized, true);
+  assert.equal(String(conn.remoteAddr), `127.0.0.1:${port}`);
+  await conn.write(Buffer.from("hola"));
+  assert.equal(String(await conn.readFull(4)), "hola");
+  await conn.close();
+  child.stdin.end();
+  const [code] = (await once(child, "exit")) as [number | null];
+  assert.equal(code, 0);
+  rmSync(spaced);
 });
 
 test("sockets that were meant for another process are left alone", { skip }, async () => {
