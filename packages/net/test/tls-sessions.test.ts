@@ -178,7 +178,12 @@ for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
     const clientCertificates = "require";
     const ours = await open(t, { ticketKeys, maxVersion, clientCertificates, ca: ca.cert });
     const same = await open(t, { ticketKeys, maxVersion, clientCertificates, ca: ca.cert });
-    const theirs = await open(t, { ticketKeys, maxVersion, clientCertificates, ca: `${ca.cert}${local.cert}` });
+    const theirs = await open(t, {
+      ticketKeys,
+      maxVersion,
+      clientCertificates,
+      ca: `${ca.cert}${local.cert}`,
+    });
     const resumed: (boolean | undefined)[] = [];
     for (const listener of [same, theirs]) {
       let session: Buffer | undefined;
