@@ -231,6 +231,16 @@ test("the listener's totals have what was said in the clear and under TLS, and t
   assert.deepEqual(totals(), [0, 13, 5]);
 });
 
+test("drain does not wait for the peer of a new connection that is closed and flushed", async (t) => {
+  const { listener, dialed, accepted } = await meet(t);
+  const [, server] = await secureBoth(dialed, accepted);
+  const draining = listener.drain(Date.now() + 3_600_000);
+  await server.close();
+  await draining;
+  // Its peer has not ended, so it is still held; a listener that was not told would have waited for its end.
+  assert.equal(listener.totals().open, 1);
+});
+
 test("a listener that is aborted cuts the new connection, and one in its handshake", async (t) => {
   const { listener, dialed, accepted } = await meet(t);
   const [second, secondAccepted] = await Promise.all([dial("tcp", String(listener.addr)), listener.accept()]);
