@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, existsSync, mkdtempSync, openSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -208,4 +208,17 @@ test("what is no socket, or an option that would do nothing, is refused", { skip
   await assert.rejects(listen("tcp", nothing), { code: "invalid_address" });
   const four = "tcp4" as "tcp";
   await assert.rejects(listen(four, { fd: 3 }), refused(/use "tcp", not "tcp4"/));
+});
+
+test("a descriptor that is listened on already is refused, and goes on to listen", { skip }, async () => {
+  const first = createServer((socket) => socket.end("hola")).listen(0, "127.0.0.1");
+  await once(first, "listening");
+  const { fd } = Reflect.get(first, "_handle") as { fd: number };
+  const message = /^listen tcp :0: already in use in this process$/;
+  await assert.rejects(listen("tcp", { fd }), { code: "address_in_use", message });
+  const { port } = first.address() as AddressInfo;
+  const conn = await dial("tcp", `127.0.0.1:${port}`);
+  assert.equal(String(await conn.read()), "hola");
+  await conn.close();
+  first.close();
 });
