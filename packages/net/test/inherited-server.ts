@@ -4,7 +4,12 @@ import { type Conn, inheritedSockets, type Listener, listen } from "@zocalo/net"
 const networks = (process.argv[2] ?? "").split(",");
 const listeners: Listener<Conn>[] = [];
 for (const [i, socket] of inheritedSockets().entries()) {
-  const listener = await (networks[i] === "unix" ? listen("unix", socket) : listen("tcp", socket));
+  const [certFile = "", keyFile = ""] = process.argv.slice(3);
+  const listener = await (networks[i] === "unix"
+    ? listen("unix", socket)
+    : networks[i] === "tls"
+      ? listen("tls", socket, { certFile, keyFile })
+      : listen("tcp", socket));
   listeners.push(listener);
   console.log(`${socket.fd} ${socket.name} ${String(listener.addr)}`);
   void (async () => {

@@ -3,12 +3,13 @@ import assert from "node:assert/strict";
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, existsSync, mkdtempSync, openSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { TestCertificates } from "@zocalo/integrity";
 import { dial, inheritedSockets, listen } from "@zocalo/net";
 
 const directory = mkdtempSync(join(tmpdir(), "zocalo-inherited-"));
@@ -62,6 +63,30 @@ test("a process takes the sockets it was started with, by their names, and leave
   assert.equal(code, 0);
   assert.ok(existsSync(path), "the file is whose that made it");
   rmSync(path);
+});
+
+test("TLS is spoken on a TCP socket that it was started with, and a path may have spaces", {
+  skip,
+}, async () => {
+  const spaced = join(directory, "a socket");
+  const certificates = new TestCertificates();
+  after(() => certificates.remove());
+  const { certFile, keyFile } = certificates.issue("localhost", ["localhost"]);
+  const child = spawn("python3", ["-c", STARTER, spaced, "0", ...server, "tls,unix", certFile, keyFile]);
+  const line = linesOf(child);
+  const port = await line();
+  assert.equal(await line(), `3 web 127.0.0.1:${port}`);
+  assert.equal(await line(), `4 chat ${process.platform === "linux" ? spaced : ""}`);
+  const conn = await dial("tls", `localhost:${port}`, { ca: certificates.ca.cert });
+  assert.equal(conn.tls?.isAuthorized, true);
+  assert.equal(String(conn.remoteAddr), `127.0.0.1:${port}`);
+  await conn.write(Buffer.from("hola"));
+  assert.equal(String(await conn.readFull(4)), "hola");
+  await conn.close();
+  child.stdin.end();
+  const [code] = (await once(child, "exit")) as [number | null];
+  assert.equal(code, 0);
+  rmSync(spaced);
 });
 
 test("sockets that were meant for another process are left alone", { skip }, async () => {
@@ -183,4 +208,17 @@ test("what is no socket, or an option that would do nothing, is refused", { skip
   await assert.rejects(listen("tcp", nothing), { code: "invalid_address" });
   const four = "tcp4" as "tcp";
   await assert.rejects(listen(four, { fd: 3 }), refused(/use "tcp", not "tcp4"/));
+});
+
+test("a descriptor that is listened on already is refused, and goes on to listen", { skip }, async () => {
+  const first = createServer((socket) => socket.end("hola")).listen(0, "127.0.0.1");
+  await once(first, "listening");
+  const { fd } = Reflect.get(first, "_handle") as { fd: number };
+  const message = /^listen tcp :0: already in use in this process$/;
+  await assert.rejects(listen("tcp", { fd }), { code: "address_in_use", message });
+  const { port } = first.address() as AddressInfo;
+  const conn = await dial("tcp", `127.0.0.1:${port}`);
+  assert.equal(String(await conn.read()), "hola");
+  await conn.close();
+  first.close();
 });

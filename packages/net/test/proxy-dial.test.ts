@@ -110,7 +110,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Waits until somebody listens, by trying. */
+/** Waits until somebody listens, by trying: there is nothing else by which a foreign proxy tells. */
 async function listening(port: number, child: ChildProcess): Promise<void> {
   for (;;) {
     assert.equal(child.exitCode, null, "the proxy has ended");
@@ -120,7 +120,6 @@ async function listening(port: number, child: ChildProcess): Promise<void> {
     });
     socket.destroy();
     if (isThere) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 
@@ -338,11 +337,17 @@ for (const scheme of ["socks5", "http"] as const) {
       /i\/o timeout/,
     );
     const controller = new AbortController();
-    const dialing = dial("tls", "x.example:1", { proxy: url, signal: controller.signal });
-    setTimeout(() => controller.abort(), 20);
+    await using asked = await handmade((socket) => {
+      socket.once("data", () => {
+        socket.pause();
+        controller.abort();
+      });
+    });
+    const there = `${scheme}://${LOGIN}@127.0.0.1:${asked.port}`;
+    const dialing = dial("tls", "x.example:1", { proxy: there, signal: controller.signal });
     await fails(dialing, "canceled", /operation canceled/);
-    for (const socket of proxy.open) socket.resume();
-    await closed(proxy.open);
+    for (const socket of [...proxy.open, ...asked.open]) socket.resume();
+    await closed([...proxy.open, ...asked.open]);
   });
 }
 

@@ -12,10 +12,10 @@ import {
   type Conn,
   dial,
   fromNodeStream,
-  type Listener,
   listen,
   pipe,
   startTls,
+  type StreamListener,
   type TcpListenOptions,
   toNodeStream,
 } from "@zocalo/net";
@@ -32,7 +32,7 @@ const asServer = { cert: local.cert, key: local.key };
 const asClient = { serverName: "localhost", ca: ca.cert };
 
 interface Met {
-  readonly listener: Listener<Conn>;
+  readonly listener: StreamListener;
   readonly dialed: Conn;
   readonly accepted: Conn;
 }
@@ -209,6 +209,36 @@ test("the new connection keeps the old one's place in the listener", async (t) =
   assert.equal(isDrained, false);
   await Promise.all([client.close(), server.close()]);
   await draining;
+});
+
+test("the listener's totals have what was said in the clear and under TLS, and the place is given back at its end", async (t) => {
+  const { listener, dialed, accepted } = await meet(t);
+  await say(dialed, accepted, "STARTTLS");
+  await say(accepted, dialed, "ok");
+  const [client, server] = await secureBoth(dialed, accepted);
+  const totals = (): number[] => {
+    const { open, bytesRead, bytesWritten } = listener.totals();
+    return [open, bytesRead, bytesWritten];
+  };
+  assert.deepEqual(totals(), [1, 8, 2]);
+  await say(client, server, "hello");
+  await say(server, client, "you");
+  assert.deepEqual(totals(), [1, 13, 5]);
+  assert.deepEqual([client.bytesRead, client.bytesWritten], [3, 5]);
+  assert.deepEqual([dialed.bytesRead, dialed.bytesWritten], [5, 13]);
+  client.abort();
+  await assert.rejects(server.read(), { code: "reset" });
+  assert.deepEqual(totals(), [0, 13, 5]);
+});
+
+test("drain does not wait for the peer of a new connection that is closed and flushed", async (t) => {
+  const { listener, dialed, accepted } = await meet(t);
+  const [, server] = await secureBoth(dialed, accepted);
+  const draining = listener.drain(Date.now() + 3_600_000);
+  await server.close();
+  await draining;
+  // Its peer has not ended, so it is still held; a listener that was not told would have waited for its end.
+  assert.equal(listener.totals().open, 1);
 });
 
 test("a listener that is aborted cuts the new connection, and one in its handshake", async (t) => {

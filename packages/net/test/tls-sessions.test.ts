@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { after, test, type TestContext } from "node:test";
-import type { PeerCertificate } from "node:tls";
+import { connect, type PeerCertificate } from "node:tls";
 import { TestCertificates } from "@zocalo/integrity";
 import {
   type Conn,
@@ -48,6 +48,11 @@ async function isResumed(listener: Listener<Conn>, options: TlsDialOptions): Pro
   return tls?.isResumed;
 }
 
+function addressOf({ addr }: Listener<Conn>): { host: string; port: number } {
+  assert.ok("port" in addr);
+  return { host: addr.host, port: addr.port };
+}
+
 for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
   test(`the next dial resumes the session of before (${maxVersion}), and without a cache none does`, async (t) => {
     const listener = await open(t, { maxVersion });
@@ -57,6 +62,29 @@ for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
     assert.equal(await isResumed(listener, {}), false);
   });
 }
+
+test("a session that comes just as the connection is cut is kept with the certificate it was made with", async (t) => {
+  const listener = await open(t, { maxVersion: "TLSv1.3" });
+  const sessions = new TlsSessions();
+  const kept: unknown[] = [];
+  const keep = sessions.keep.bind(sessions);
+  t.mock.method(sessions, "keep", (...[server, session]: Parameters<typeof keep>) => {
+    kept.push(session.certificate.subject?.CN);
+    keep(server, session);
+  });
+  const address = String(listener.addr);
+  const [client, server] = await Promise.all([
+    dial("tls", address, { ca: ca.cert, sessions }),
+    listener.accept(),
+  ]);
+  await server.write(Buffer.from("hola"));
+  await client.readFull(4); // The tickets came in the same portion, and Node tells of them in the next turn.
+  client.abort();
+  await new Promise((resolve) => setImmediate(resolve));
+  server.abort();
+  assert.deepEqual(new Set(kept), new Set(["local"]));
+  assert.equal(await isResumed(listener, { sessions }), true);
+});
 
 test("a session is of one server, one name and one set of authorities", async (t) => {
   const listener = await open(t);
@@ -102,6 +130,79 @@ test("listeners that share their ticket keys resume each other's sessions (opens
   assert.match(await sClient(second, "-sess_in", file), /^Reused, /m);
   assert.match(await sClient(stranger, "-sess_in", file), /^New, /m);
 });
+
+for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+  test(`a session without a certificate makes nobody authorized, nor lets them in where one is required (${maxVersion})`, async (t) => {
+    const ticketKeys = randomBytes(48);
+    const seen: unknown[] = [];
+    const common = { maxVersion, ticketKeys, ca: ca.cert } as const;
+    const verifyPeer = (certificate: PeerCertificate): void => void seen.push(certificate);
+    const asking = await open(t, { ...common, clientCertificates: "request", verifyPeer });
+    const tickets: Buffer[] = [];
+    for (const resumes of [false, true]) {
+      const session = tickets.at(-1);
+      const client = connect({
+        ...addressOf(asking),
+        ca: ca.cert,
+        servername: "localhost",
+        ...(session && { session }),
+      });
+      client.on("session", (ticket: Buffer) => tickets.push(ticket));
+      const [server] = await Promise.all([asking.accept(), once(client, "secureConnect")]);
+      const { isResumed, isAuthorized, peerCertificate } = server.tls ?? {};
+      assert.deepEqual([isResumed, isAuthorized, peerCertificate], [resumes, false, undefined]);
+      await server.write(Buffer.from("hola"));
+      await once(client, "data");
+      while (tickets.length === 0) await once(client, "session");
+      client.destroy();
+      server.abort();
+    }
+    assert.deepEqual(seen, []);
+    const refusals: Refusal[] = [];
+    const strict = { ...common, clientCertificates: "require" } as const;
+    const requiring = await open(t, { ...strict, onRefuse: (refusal) => refusals.push(refusal) });
+    const session = tickets.at(-1);
+    assert.ok(session);
+    const stranger = connect({ ...addressOf(requiring), ca: ca.cert, servername: "localhost", session });
+    stranger.on("error", () => undefined).resume();
+    const accepting = requiring.accept();
+    const cut = new Promise<string>((resolve) => stranger.once("close", () => resolve("cut")));
+    assert.equal(await Promise.race([accepting, cut]), "cut");
+    assert.match(String(refusals[0]?.error), /TLS/);
+    await requiring.abort();
+    await assert.rejects(accepting, { code: "closed" });
+  });
+
+  test(`a session that another authority let in is not resumed with the same ticket keys (${maxVersion})`, async (t) => {
+    const ticketKeys = randomBytes(48);
+    const clientCertificates = "require";
+    const ours = await open(t, { ticketKeys, maxVersion, clientCertificates, ca: ca.cert });
+    const same = await open(t, { ticketKeys, maxVersion, clientCertificates, ca: ca.cert });
+    const theirs = await open(t, {
+      ticketKeys,
+      maxVersion,
+      clientCertificates,
+      ca: `${ca.cert}${local.cert}`,
+    });
+    const resumed: (boolean | undefined)[] = [];
+    for (const listener of [same, theirs]) {
+      let session: Buffer | undefined;
+      for (const to of [ours, listener]) {
+        const options = { ca: ca.cert, cert: ana.cert, key: ana.key, servername: "localhost" };
+        const client = connect({ ...addressOf(to), ...options, ...(session && { session }) });
+        client.on("session", (ticket: Buffer) => (session = ticket));
+        const [server] = await Promise.all([to.accept(), once(client, "secureConnect")]);
+        await server.write(Buffer.from("hola"));
+        await once(client, "data");
+        while (session === undefined) await once(client, "session");
+        if (to === listener) resumed.push(server.tls?.isResumed);
+        client.destroy();
+        server.abort();
+      }
+    }
+    assert.deepEqual(resumed, [true, false]);
+  });
+}
 
 test("what verifyPeer throws refuses the server, with the reason, also for a session that is resumed", async (t) => {
   const refusals: Refusal[] = [];

@@ -159,6 +159,26 @@ test("a stranger who connects first is no part of a trial, and is cut", async (t
   await Promise.all(gone);
 });
 
+test("a server that cannot accept anybody any more ends no process", async () => {
+  let isHeard: boolean | undefined;
+  await awaited(async ({ accepted }) => {
+    const server: unknown = Reflect.get(accepted, "server");
+    assert.ok(server instanceof Server);
+    // As Node does where accept(2) failed; thrown there, it would be nobody's.
+    const failure = Object.assign(new Error("accept EMFILE"), { code: "EMFILE" });
+    isHeard = await new Promise<boolean>((resolve, reject) => {
+      setImmediate(() => {
+        try {
+          resolve(server.emit("error", failure));
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  });
+  assert.equal(isHeard, true);
+});
+
 /** What a program prints that runs in a process of its own, in which nothing was tried. */
 function printed(program: string, ...args: readonly string[]): string {
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;

@@ -11,6 +11,8 @@ const MEANINGS: Readonly<Record<string, readonly [NetErrorCode, string]>> = {
   EPIPE: ["broken_pipe", "broken pipe"],
   ETIMEDOUT: ["timeout", "connection timed out"],
   EADDRINUSE: ["address_in_use", "address already in use"],
+  // libuv, of a descriptor that this process reads or listens with already.
+  EEXIST: ["address_in_use", "already in use in this process"],
   EADDRNOTAVAIL: ["address_not_available", "cannot assign requested address"],
   ENODEV: ["address_not_available", "no such network interface"],
   ENXIO: ["address_not_available", "no such network interface"],

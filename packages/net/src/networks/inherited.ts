@@ -113,7 +113,7 @@ function pathOf(fd: number): string {
   try {
     const inode = String(fstatSync(fd).ino);
     for (const line of readFileSync("/proc/net/unix", "utf8").split("\n")) {
-      const [, , , , , , found, path] = line.split(/ +/);
+      const [, found, path] = /^(?:\S+ +){6}(\d+)(?: (.*))?$/.exec(line) ?? [];
       if (found === inode) return path ?? "";
     }
   } catch {

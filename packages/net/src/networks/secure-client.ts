@@ -79,8 +79,10 @@ export function secureClient(
     /** Of a session that is resumed Node has none. */
     const certificateNow = (): PeerCertificate =>
       (socket.isSessionReused() ? known?.certificate : undefined) ?? socket.getPeerCertificate();
+    let certificate: PeerCertificate | undefined;
     if (server) {
-      socket.on("session", (session) => sessions?.keep(server, { session, certificate: certificateNow() }));
+      // Node tells of a session in a later turn: by then the caller may have cut the connection, and Node no longer has its certificate.
+      socket.on("session", (session) => certificate && sessions?.keep(server, { session, certificate }));
     }
     const onKeylog = (line: Buffer): void => alert?.keylog(line);
     if (alert) socket.on("keylog", onKeylog);
@@ -93,7 +95,8 @@ export function secureClient(
       const fault = mustLook ? isRightPeer(certificateNow()) : undefined;
       if (fault !== undefined) return void socket.destroy(fault);
       const serverName = isIP(name) === 0 ? name : undefined;
-      resolve(tlsConnOf(raw, { socket, serverName, certificate: certificateNow() }, connOptions, options));
+      certificate = certificateNow();
+      resolve(tlsConnOf(raw, { socket, serverName, certificate }, connOptions, options));
       socket.off("error", onError);
     });
   });
@@ -154,14 +157,16 @@ function stateOf(
   serverName: string | undefined,
   certificate: PeerCertificate | undefined = socket.getPeerCertificate(),
 ): TlsState {
+  const peerCertificate = certificate && Object.keys(certificate).length > 0 ? certificate : undefined;
   return {
     version: socket.getProtocol() ?? "",
     cipher: socket.getCipher()?.standardName ?? "",
     alpnProtocol: socket.alpnProtocol || undefined,
     serverName,
     isResumed: socket.isSessionReused(),
-    isAuthorized: socket.authorized,
-    peerCertificate: certificate && Object.keys(certificate).length > 0 ? certificate : undefined,
+    // Of a session that is resumed without a certificate Node says so, too.
+    isAuthorized: socket.authorized && peerCertificate !== undefined,
+    peerCertificate,
   };
 }
 

@@ -17,13 +17,15 @@ import type {
   TlsServerOptions,
 } from "../options/tls-options.ts";
 import { type RawConnection, SecuredTransport, SocketTransport } from "../stream/socket-transport.ts";
-import { StreamConn, type StreamConnOptions } from "../stream/stream-conn.ts";
+import { StreamConn, type StreamConnOptions, type Successor } from "../stream/stream-conn.ts";
 import { secureContextOptions } from "../tls/certificates.ts";
 import { checkStartTlsClient, checkStartTlsServer, tlsName } from "../tls/check-tls-options.ts";
 import { TlsHandshakes } from "../tls/tls-handshakes.ts";
 import { secureClient, tlsConnOf } from "./secure-client.ts";
 
 type Site = FailureSite & { readonly network: string };
+
+type Counts = Pick<Conn, "bytesRead" | "bytesWritten">;
 
 /** Does the handshake on a socket that nobody else has any more. */
 type Handshake = (raw: RawConnection, site: Site, connOptions: StreamConnOptions) => Promise<StreamConn>;
@@ -37,7 +39,8 @@ type Handshake = (raw: RawConnection, site: Site, connOptions: StreamConnOptions
  * that your own code has read and keeps are beyond its sight: drop them, or better the connection. Forget, too, what the peer said before (§4.2).
  *
  * The old connection is out of use from then on: its calls reject with `closed`, and its `close` and `abort` are those of the new one, so that `await using` and its listener
- * go on to hold. It keeps its place in the listener. Deadlines are not taken along. If certificate files cannot be read, or anything is refused, the old one lives on; if the
+ * go on to hold. It keeps its place in the listener, and its counts go on: what was said in the clear, and
+ * what the new one carries (the go-ahead and the handshake are in neither). Deadlines are not taken along. If certificate files cannot be read, or anything is refused, the old one lives on; if the
  * handshake fails, or the signal comes meanwhile, the connection is cut.
  *
  * @param role `"client"` begins the handshake, `"server"` shows a certificate.
@@ -78,25 +81,33 @@ export async function startTls(
       : await serverHandshake(options, site);
   if (signal?.aborted) throw canceledError(site, signal);
   old.holdStill(op); // Meanwhile somebody may have begun to read or write.
+  const { bytesRead, bytesWritten } = old;
   const raw = transport.release();
   if (raw === undefined) throw closedError(site);
-  return succeed(old, raw, site, signal, shake);
+  return succeed(old, raw, { bytesRead, bytesWritten }, site, signal, shake);
 }
 
 /** Does the handshake; until it is over, to close or abort the old connection cuts it. */
 async function succeed(
   old: StreamConn,
   raw: RawConnection,
+  inTheClear: Counts,
   site: Site,
   signal: AbortSignal | undefined,
   shake: Handshake,
 ): Promise<Conn> {
   // What is wrong with the socket the TLS socket above it tells.
   const socket = raw.socket.on("error", ignore);
-  let next: Pick<Conn, "close" | "abort"> = cutting(socket);
+  let next: Successor = cutting(socket);
   const connOptions = old.handOver({
     close: (options) => next.close(options),
     abort: () => next.abort(),
+    get bytesRead() {
+      return inTheClear.bytesRead + next.bytesRead;
+    },
+    get bytesWritten() {
+      return inTheClear.bytesWritten + next.bytesWritten;
+    },
   });
   let cause: NetError | undefined;
   const forget =
@@ -118,8 +129,10 @@ async function succeed(
   }
 }
 
-function cutting(socket: Socket): Pick<Conn, "close" | "abort"> {
+function cutting(socket: Socket): Successor {
   return {
+    bytesRead: 0,
+    bytesWritten: 0,
     close: async () => void socket.destroy(),
     abort: () => void socket.destroy(),
   };

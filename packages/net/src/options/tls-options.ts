@@ -108,7 +108,7 @@ export interface TlsServerOptions extends TlsCommonOptions {
    */
   readonly clientCertificates?: "none" | "request" | "require" | undefined;
   /**
-   * The 48 bytes with which session tickets are sealed (RFC 5077), for several processes that serve one name: a client then resumes with each of them. Keep them secret and change them
+   * The 48 bytes with which session tickets are sealed (RFC 5077), for several processes that serve one name: a client then resumes with each of them that has the same `clientCertificates`, `ca` and `crl`. Keep them secret and change them
    * daily: whoever has them reads what TLS 1.2 said under them. Default: random for each listener, and new with each new certificate.
    */
   readonly ticketKeys?: Uint8Array | undefined;

@@ -50,6 +50,9 @@ export interface StreamConnOptions {
   readonly tls?: (() => TlsState) | undefined;
 }
 
+/** What takes the place of a connection. Its counts go on from those of the one before. */
+export type Successor = Pick<Conn, "close" | "abort" | "bytesRead" | "bytesWritten">;
+
 /** How a connection ends. Until it does it has none of this. */
 interface Parting {
   closing: Promise<void> | undefined;
@@ -59,7 +62,7 @@ interface Parting {
   /** Makes the error of what happened to the transport, if it broke. */
   broken: ((site: FailureSite) => NetError) | undefined;
   /** What has taken its place. */
-  successor: Pick<Conn, "close" | "abort"> | undefined;
+  successor: Successor | undefined;
   /** Makes the error that says why it broke, or was aborted. Lazy: its stack trace costs as much as the rest of an ordinary close. */
   failure: (() => Error) | undefined;
 }
@@ -115,11 +118,11 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   }
 
   get bytesRead(): number {
-    return this.#transport.bytesRead;
+    return (this.#parting?.successor ?? this.#transport).bytesRead;
   }
 
   get bytesWritten(): number {
-    return this.#transport.bytesWritten;
+    return (this.#parting?.successor ?? this.#transport).bytesWritten;
   }
 
   unref(): void {
@@ -268,11 +271,11 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   }
 
   /**
-   * Is out of use from now on: `close` and `abort` are those of `successor`, all else is `closed`.
+   * Is out of use from now on: `close`, `abort` and the counts are those of `successor`, all else is `closed`.
    *
    * @returns options for the successor, who keeps this one's place in its listener.
    */
-  handOver(successor: Pick<Conn, "close" | "abort">): StreamConnOptions {
+  handOver(successor: Successor): StreamConnOptions {
     const { owner, closeTimeoutMs, network } = this.#options;
     this.#part().successor = successor;
     this.#isGone = true;

@@ -1,4 +1,4 @@
-import type { X509Certificate } from "node:crypto";
+import { createHash, type X509Certificate } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { domainToASCII } from "node:url";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
@@ -222,7 +222,10 @@ export async function secureContextOptions(
   return (await materialOf(options, site)).options;
 }
 
-async function materialOf(options: TlsCommonOptions, site: FailureSite): Promise<Material> {
+/** What is looked at of an identity's options; of a client there is no `clientCertificates`. */
+type MaterialOptions = TlsCommonOptions & Pick<TlsServerOptions, "clientCertificates">;
+
+async function materialOf(options: MaterialOptions, site: FailureSite): Promise<Material> {
   const [cert, key, ca, crl] = await firstFailureOf([
     source("cert", options.cert, options.certFile),
     source("key", options.key, options.keyFile),
@@ -247,11 +250,19 @@ async function materialOf(options: TlsCommonOptions, site: FailureSite): Promise
       minVersion: minVersion ?? "TLSv1.2",
       ...(maxVersion === undefined ? {} : { maxVersion }),
       ...(ciphers === undefined ? {} : { ciphers }),
-      // OpenSSL refuses to resume a session with client certificates where this is not set.
-      sessionIdContext: "zocalo",
+      sessionIdContext: trustOf(options.clientCertificates, ca, crl),
     },
     validity: validityOf(chain?.certificates[0]),
   };
+}
+
+/**
+ * Names what is asked of clients. OpenSSL resumes a session only where it is the same: else one that was made where nobody is asked, or by another authority, would let a client in
+ * that shares the ticket keys. At most 32 bytes.
+ */
+function trustOf(asked = "none", ca: PemSource | undefined, crl: PemSource | undefined): string {
+  const trust = JSON.stringify([asked, ca?.text, crl?.text]);
+  return createHash("sha256").update(trust).digest("hex").slice(0, 32);
 }
 
 function validityOf(certificate: X509Certificate | undefined): Validity {

@@ -124,7 +124,8 @@ export class TlsHandshakes {
   #verify(socket: TLSSocket, site: FailureSite): void {
     const certificate = socket.getPeerCertificate();
     // To a client that shows none, or one that is not valid, `clientCertificates` has the answer.
-    if (this.#verifyPeer === undefined || !socket.authorized || !certificate) return;
+    const isShown = Object.keys(certificate ?? {}).length > 0;
+    if (this.#verifyPeer === undefined || !socket.authorized || !isShown) return;
     const refusal = refusalOf(certificate, this.#verifyPeer, site, "client");
     if (refusal !== undefined) throw refusal;
   }
