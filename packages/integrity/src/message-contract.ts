@@ -331,6 +331,24 @@ export function testMessageContract<Prepared>(
     );
 
     contract(
+      "what is no message is refused as such where there is no room, too",
+      async ({ conn, prepare }) => {
+        await fill(conn, block);
+        const waiting = conn.send(block);
+        for (const wrong of [5, null, undefined, {}, ["x"]]) {
+          await assert.rejects(conn.send(wrong as never), isCode("invalid_argument"));
+          assert.equal(conn.trySend(wrong as never), "refused");
+        }
+        for (const wrong of [5, null, undefined]) {
+          await assert.rejects(async () => conn.send(prepare(wrong as never)), isCode("invalid_argument"));
+        }
+        conn.abort();
+        await assert.rejects(waiting, isCode("closed"));
+      },
+      marks,
+    );
+
+    contract(
       "a send that is canceled while it waits is not sent, and those behind it are",
       async ({ conn, hear }) => {
         const taken = await fill(conn, block);

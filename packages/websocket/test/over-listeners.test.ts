@@ -149,6 +149,28 @@ test("abort cuts the connection below", async () => {
   await assert.rejects(conn.write(Buffer.from("x")));
 });
 
+test("a peer that takes nothing holds a closing connection for closeTimeoutMs, and no longer", async () => {
+  const below = net.listenPipe({ maxConnections: 1 });
+  await using listener = await listen(below, { closeTimeoutMs: 50 });
+  const conn = await below.dial();
+  void conn.write(Buffer.from(upgradeRequest())).catch(() => undefined);
+  const server = await listener.accept();
+  while (server.trySend(Buffer.alloc(65_536)) !== "refused");
+  const waiting = server.send("waits");
+  const started = performance.now();
+  const closed = server.close();
+  await assert.rejects(closed, { name: "NetError" });
+  await assert.rejects(waiting, { code: "closed" });
+  const took = performance.now() - started;
+  assert.ok(took < 5_000, `closing took ${took} ms`);
+  await assert.rejects(async () => {
+    // It has been cut, and leaves the listener below, too.
+    for await (const _ of conn);
+  });
+  const next = await below.dial();
+  next.abort();
+});
+
 test("what is no upgrade is answered, one path and another", async (t) => {
   const socketPathOf = socketPath(t);
   await using listener = await listen(await net.listen("unix", socketPathOf), { path: "/ws" });

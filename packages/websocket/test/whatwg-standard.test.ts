@@ -195,6 +195,26 @@ const STEPS: readonly Step[] = [
     },
   },
   {
+    at: "message received, not OPEN",
+    must: "what comes while close() waits for a Blob to be read is not told either",
+    async run(socket, accepted) {
+      const seen = record(socket);
+      await next(socket, "open");
+      const end = await accepted;
+      const told = () => {
+        socket.send(new Blob(["b"]));
+        socket.close();
+      };
+      socket.addEventListener("message", told, { once: true });
+      end.send(frame(TEXT, "1"), frame(TEXT, "2"));
+      const closed = next(socket, "close");
+      assert.equal(String((await end.frame()).payload), "b");
+      await answerClose(end, closing(1000));
+      assert.equal((await closed).wasClean, true);
+      assert.deepEqual(seen, ["open 1", "message 1", "close 3"]);
+    },
+  },
+  {
     at: "connection closed",
     must: "code and reason are those of the server's Close frame, whatever was said to it",
     async run(socket, accepted) {

@@ -1,6 +1,7 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { ipAddr, unixAddr } from "../contracts/addr.ts";
+import type { Conn } from "../contracts/conn.ts";
 import { readIntoBuffer } from "../node/read-buffer.ts";
 import { tcpBelowTls } from "../node/reset.ts";
 import { watchEnd } from "../node/tls-end.ts";
@@ -48,12 +49,33 @@ export function transportOf(stream: Duplex, remote: SocketEnd | undefined = peer
   // Or Node would end this side by itself at the peer's end, before what waits was written.
   stream.allowHalfOpen = true;
   const below = tcpBelowTls(stream);
-  const transport = below === undefined ? new SocketTransport() : new SecuredTransport(below);
   const conn = stream instanceof Socket ? undefined : connBehind(stream);
+  const transport =
+    conn !== undefined
+      ? new ConnTransport(conn)
+      : below !== undefined
+        ? new SecuredTransport(below)
+        : new SocketTransport();
   const remoteAddr =
     conn?.remoteAddr ?? (remote === undefined ? unnamed : ipAddr("tcp", plainHost(remote.host), remote.port));
   transport.use({ socket: stream, localAddr: conn?.localAddr, remoteAddr }, readIntoBuffer(stream, true));
   return transport;
+}
+
+/** That of a stream which stands for a connection. */
+class ConnTransport extends SocketTransport {
+  readonly #conn: Conn;
+
+  constructor(conn: Conn) {
+    super();
+    this.#conn = conn;
+  }
+
+  /** To destroy the stream is to close the connection, which waits for a peer that takes nothing. */
+  override destroy(): void {
+    if (this.bufferedBytes > 0) this.#conn.abort();
+    super.destroy();
+  }
 }
 
 /** Where the peer of a stream is; `undefined` for one that has no IP address, or none any more. */

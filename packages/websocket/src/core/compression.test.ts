@@ -85,6 +85,21 @@ for (const role of roles) {
     });
   }
 
+  test(`${role}: each compressed message in parts begins afresh, whatever was dropped before it`, () => {
+    const payload = deflated(Buffer.from(text));
+    const first = frameFrom(sender, 0x41, payload.subarray(0, 40));
+    const message = Buffer.concat([first, frameFrom(sender, 0x80, payload.subarray(40))]);
+    const to = recorder(role);
+    // The next one begins with a decompressor that was left in the middle of a message.
+    to.afterMessage = () => {
+      const dropped = recorder(role).feed(first);
+      dropped.core.close(1000, "");
+    };
+    to.feed(Buffer.concat([message, message, message]));
+    assert.equal(to.failure, undefined);
+    assert.deepEqual(to.messages, [text, text, text]);
+  });
+
   test(`${role}: any messages, with any window, cut anywhere, come out the same`, () => {
     const message: fc.Arbitrary<Message> = fc.oneof(
       fc.string({ unit: "grapheme", maxLength: 300 }),

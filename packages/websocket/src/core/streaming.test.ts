@@ -54,6 +54,19 @@ for (const role of ["client", "server"] as const) {
     );
   });
 
+  test(`${role}: the beginning of a compressed message is told before anything has come out of it`, () => {
+    const to = new Recorder(role, {}, compression(role, false), true);
+    let told = 0;
+    to.afterMessage = () => told++;
+    const payload = deflated(Buffer.from("zocalo"));
+    to.feed(frameFrom(sender, 0x41, payload.subarray(0, 1)));
+    assert.deepEqual([told, to.longestPart], [1, 0]);
+    to.feed(frameFrom(sender, 0x00, new Uint8Array()));
+    assert.equal(told, 1, "and only once");
+    to.feed(frameFrom(sender, 0x80, payload.subarray(1)));
+    assert.deepEqual(to.messages, ["zocalo"]);
+  });
+
   test(`${role}: what is sent in parts comes out whole, and in parts, with pings between`, () => {
     const chunks = fc.oneof(
       fc.array(fc.string({ unit: "grapheme", maxLength: 50 }), { minLength: 1, maxLength: 8 }),

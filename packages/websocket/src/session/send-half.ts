@@ -511,8 +511,9 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   }
 }
 
+/** @throws NetError `invalid_argument` for what is no message. */
 function byteLengthOf(message: Message | PreparedMessage): number {
-  const content = message instanceof PreparedMessage ? message.message : message;
+  const content = asMessage(message instanceof PreparedMessage ? message.message : message);
   return typeof content === "string" ? Buffer.byteLength(content) : content.byteLength;
 }
 
