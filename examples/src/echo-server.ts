@@ -16,12 +16,14 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 
 for await (const conn of listener) {
-  // Nobody awaits the handler, so that the next client need not wait for this one. A peer that resets makes it reject.
+  // Nobody awaits the handler, so that the next client need not wait for this one. A peer that resets makes
+  // it reject.
   echo(conn).catch((error: Error) => console.error(error.message));
 }
 
 async function echo(conn: Conn): Promise<void> {
   await using _ = conn; // closes it at the end, however that comes
-  // A client that does not read makes `write` wait, and so nothing more is read from it: memory stays bounded.
+  // A client that does not read makes `write` wait, and so nothing more is read from it: memory stays
+  // bounded.
   for await (const bytes of conn) await conn.write(bytes);
 }

@@ -47,7 +47,8 @@ function join(conn: WebSocketConn): void {
   everybody.add(conn);
   conn.trySend(JSON.stringify({ you: player.id }));
   conn.serve({
-    // A message is only noted; the world changes in its steps alone. So a player who sends faster is no faster.
+    // A message is only noted; the world changes in its steps alone. So a player who sends faster is no
+    // faster.
     message(message) {
       player.move = MOVES.get(String(message).trim()) ?? player.move;
     },

@@ -25,7 +25,8 @@ async function chat(conn: MessageConn): Promise<void> {
   await conn.send("Your name?");
   const answer = await conn.receive();
   if (answer === null) return;
-  // What a peer sends is shown in other people's terminals, which obey control characters: `printable` escapes them.
+  // What a peer sends is shown in other people's terminals, which obey control characters: `printable`
+  // escapes them.
   const name = printable(String(answer).trim()).slice(0, MAX_NAME_LENGTH) || "nobody";
   members.set(conn, name);
   say(`* ${name} is here`);

@@ -34,7 +34,8 @@ app.get("/status", (_request, response) => void response.json({ members: everybo
 
 const server = createServer(app).listen(Number(process.argv[2] ?? 8081), "127.0.0.1");
 await once(server, "listening");
-// Express answers requests, `attach` answers upgrades: for other paths with 404, for pages of other sites with 403.
+// Express answers requests, `attach` answers upgrades: for other paths with 404, for pages of other sites
+// with 403.
 const listener = attach(server, { path: "/chat", maxMessageBytes: 10_000 });
 console.log(`listening on 127.0.0.1:${(server.address() as AddressInfo).port}`);
 
@@ -48,7 +49,10 @@ for await (const conn of listener) {
   });
 }
 
-/** New requests are refused, WebSockets are told 1001 "going away", and pages that are being sent are finished. */
+/**
+ * New requests are refused, WebSockets are told 1001 "going away", and pages that are being sent are
+ * finished.
+ */
 async function end(): Promise<void> {
   server.close();
   server.closeIdleConnections();

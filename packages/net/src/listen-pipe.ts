@@ -26,7 +26,8 @@ export interface PipeListener extends Listener<Conn> {
 }
 
 /**
- * Listens in memory: a server and its clients in one process, without a port. Its connections are those of `pipe()`. For tests, and for what is given a listener.
+ * Listens in memory: a server and its clients in one process, without a port. Its connections are those of
+ * `pipe()`. For tests, and for what is given a listener.
  *
  * @throws NetError `invalid_argument`.
  * @example

@@ -14,8 +14,9 @@ import { listenUnix } from "./networks/unix.ts";
  * system chooses a port, see `listener.addr`), `"[::1]:53"`; `"unix"` takes a path, or `"@name"` in Linux's abstract namespace
  * (Node 20 fills the name up with NULs to 108 bytes, so that only programs that do the same find it, Node 20's among them).
  *
- * In place of an address `"tcp"`, `"tls"` and `"unix"` take a socket that the process was started with, `{ fd: 3 }`: see `inheritedSockets`. It is closed with the listener;
- * options that are said when a socket is made (`reusePort`, `ipv6Only`, `mode`, `replaceStale`, `unlinkOnClose`) are refused.
+ * In place of an address `"tcp"`, `"tls"` and `"unix"` take a socket that the process was started with, `{
+ * fd: 3 }`: see `inheritedSockets`. It is closed with the listener; options that are said when a socket is
+ * made (`reusePort`, `ipv6Only`, `mode`, `replaceStale`, `unlinkOnClose`) are refused.
  *
  * When the process runs out of file descriptors the listener neither stops nor spins: connections that cannot be taken are
  * closed by the system's side, and accepting goes on as soon as there are descriptors again.

@@ -1,6 +1,6 @@
 /**
- * `@zocalo/net/transport`: for those who write a transport, or a connection of their own over one, as `@zocalo/websocket` does. Applications need none of it, and
- * it may change with any minor version.
+ * `@zocalo/net/transport`: for those who write a transport, or a connection of their own over one, as
+ * `@zocalo/websocket` does. Applications need none of it, and it may change with any minor version.
  */
 export { onceAborted } from "./flow/abort-listeners.ts";
 export {

@@ -10,7 +10,7 @@ import { createInterface } from "node:readline";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { TestCertificates } from "@zocalo/integrity";
-import { dial, inheritedSockets, listen } from "@zocalo/net";
+import { dial, inheritedSockets, listen, splitHostPort } from "@zocalo/net";
 
 const directory = mkdtempSync(join(tmpdir(), "zocalo-inherited-"));
 after(() => rmSync(directory, { recursive: true }));
@@ -178,6 +178,14 @@ test("the environment is read as sd_listen_fds_with_names(3) has it", () => {
     [{ LISTEN_FDS: "2", LISTEN_FDNAMES: "a" }, /LISTEN_FDNAMES "a" has 1 names for 2 sockets/],
   ] as const) {
     assert.throws(() => of(env), { code: "invalid_argument", message });
+  }
+});
+
+test("a text is an address, whatever it looks like, and opens no descriptor", async () => {
+  assert.deepEqual(splitHostPort("fd:3"), { host: "fd", port: "3" });
+  await assert.rejects(listen("tcp", "fd:3"), { code: /^name_/ });
+  for (const text of ["3", "/dev/fd/3", "fd/3", "systemd", '{"fd":3}']) {
+    await assert.rejects(listen("tcp", text), { code: "invalid_address" });
   }
 });
 

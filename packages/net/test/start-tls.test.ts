@@ -284,7 +284,7 @@ test("a handshake ends with its time, and with the signal", async (t) => {
 
 test("where the certificate cannot be read the old connection lives on, and the next look finds it", async (t) => {
   const { dialed, accepted } = await meet(t);
-  const missing = { certFile: join(directory, "none"), key: local.key };
+  const missing = { certFile: join(directory, "none"), key: local.key, goAhead: "220 go ahead\r\n" };
   await assert.rejects(startTls(accepted, "server", missing), { code: "not_found" });
   await say(accepted, dialed, "454 no TLS now\r\n");
   await say(dialed, accepted, "QUIT\r\n");

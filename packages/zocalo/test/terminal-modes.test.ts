@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -24,6 +24,43 @@ test("listen --exec: a program for each connection, which gets what comes and sa
       new RegExp(`^${text.toUpperCase()}127\\.0\\.0\\.1:\\d+\n$`),
     );
   }
+});
+
+test("listen --exec: a program whose peer is gone gets SIGTERM, with what it has started, and is killed if it stays", async () => {
+  const said: string[] = [];
+  let heard = (): void => undefined;
+  const areGone: Promise<unknown>[] = [];
+  using server = await tcpServer((socket) => {
+    areGone.push(once(socket, "end"));
+    socket
+      .on("error", () => undefined)
+      .on("data", (text) => {
+        said.push(String(text));
+        heard();
+      });
+  });
+  const until = async (words: readonly string[]): Promise<void> => {
+    while (said.length < words.length) await new Promise<void>((resolve) => (heard = resolve));
+    assert.deepEqual(said, words);
+  };
+  // Both tell the server when they are asked to end, and stay.
+  const program = join(directory, "stays.mjs");
+  writeFileSync(
+    program,
+    `import { connect } from "node:net";
+    const socket = connect(${server.port}, "127.0.0.1", () => socket.write("here"));
+    process.on("SIGTERM", () => socket.write("asked"));`,
+  );
+  const command = `'${process.execPath}' ${program}`;
+  await using terminal = new Terminal(
+    `listen tcp://127.0.0.1:0 --exec "trap : TERM; ${command} & ${command} & wait; wait; wait"`,
+  );
+  const { port } = await terminal.listening();
+  const peer = connect(port, "127.0.0.1");
+  await until(["here", "here"]);
+  peer.resetAndDestroy();
+  await until(["here", "here", "asked", "asked"]);
+  await Promise.all(areGone);
 });
 
 test("dial --exec: a program that fails is exit code 1", async () => {

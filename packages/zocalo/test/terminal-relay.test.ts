@@ -5,7 +5,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { WebSocket, WebSocketServer } from "ws";
@@ -144,6 +144,10 @@ test("nobody behind it: the connection is reset, or closed with 1014, and told i
   const socket = connect(stream.port, "127.0.0.1");
   assert.equal(((await once(socket, "error")) as [NodeJS.ErrnoException])[0].code, "ECONNRESET");
   await stream.terminal.says(/^zocalo: cannot connect to tcp:\/\/127\.0\.0\.1:1: connection refused$/m);
+  for (let number = 0; number < 3; number++) await once(connect(stream.port, "127.0.0.1"), "error");
+  stream.terminal.child.kill("SIGINT");
+  const { stderr } = await stream.terminal.end();
+  assert.equal(stderr.split("cannot connect").length, 2, "told once a minute, whoever comes");
   await using messages = await relayed("ws://127.0.0.1:0 tcp://127.0.0.1:1");
   assert.equal((await once(new WebSocket(messages.url), "close"))[0], 1014);
 });
@@ -203,6 +207,31 @@ test("udp: each address has a connection of its own, and a line is a datagram", 
       socket.send(text, relay.port, "127.0.0.1");
       assert.equal(String((await once(socket, "message"))[0]), `${at + 1} ${text}`);
     }
+    socket.close();
+  }
+});
+
+// Loopback addresses cannot be forged from outside, and are believed.
+const outside = Object.values(networkInterfaces())
+  .flatMap((addresses) => addresses ?? [])
+  .find(({ family, internal }) => family === "IPv4" && !internal)?.address;
+
+test("udp: an address is sent no more bytes than came from it, unless --trust-sources says so", {
+  skip: outside === undefined && "this machine has loopback addresses only",
+}, async () => {
+  const long = "x".repeat(100);
+  using server = await tcpServer((socket) => {
+    // What would be too much, and behind it what is not.
+    socket.on("data", () => socket.write(`${long}\n!\n`));
+  });
+  for (const [flag, first] of [
+    ["", "!"],
+    ["--trust-sources", long],
+  ] as const) {
+    await using relay = await relayed(`udp://${outside}:0 tcp://127.0.0.1:${server.port} --lines ${flag}`);
+    const socket = createSocket("udp4");
+    socket.send("??", relay.port, outside);
+    assert.equal(String((await once(socket, "message"))[0]), first);
     socket.close();
   }
 });

@@ -3,7 +3,10 @@ import { isIPv4 } from "node:net";
 /** An IP address with a port; prints as `127.0.0.1:8080`, `[::1]:53` or `[fe80::1%eth0]:53`. */
 export interface IpAddr {
   readonly network: "tcp" | "udp" | "tls";
-  /** An IP address (IPv6 without brackets, with its `%zone` if it has one), a host name, or `""`: every address of this machine. */
+  /**
+   * An IP address (IPv6 without brackets, with its `%zone` if it has one), a host name, or `""`: every
+   * address of this machine.
+   */
   readonly host: string;
   readonly port: number;
   toString(): string;
@@ -39,7 +42,10 @@ export function unixAddr(path: string): UnixAddr {
   return new SocketPath(path);
 }
 
-/** The address of a TCP peer at an IPv4 address as one number: connections keep theirs like this, and make it an object when asked. */
+/**
+ * The address of a TCP peer at an IPv4 address as one number: connections keep theirs like this, and make it
+ * an object when asked.
+ */
 export type PackedAddr = number;
 
 /** Packs an address; `undefined` if it is of another kind. */

@@ -1,7 +1,8 @@
 import { argumentError } from "./failures.ts";
 
 /**
- * What is sent, as text or bytes: any view, of which only what it shows may leave, and whole buffers are bytes, too.
+ * What is sent, as text or bytes: any view, of which only what it shows may leave, and whole buffers are
+ * bytes, too.
  *
  * @throws NetError `invalid_argument` for what is neither.
  */

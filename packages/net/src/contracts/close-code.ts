@@ -1,7 +1,10 @@
 /** Longest close reason, in UTF-8 bytes: what a Close frame has room for (RFC 6455 §5.5). */
 export const MAX_REASON_BYTES = 123;
 
-/** True if `code` may be given to `close` (RFC 6455 §7.4; registry as of 2024: 1000–1003, 1007–1014, 3000–4999). */
+/**
+ * True if `code` may be given to `close` (RFC 6455 §7.4; registry as of 2024: 1000–1003, 1007–1014,
+ * 3000–4999).
+ */
 export function isSendableCloseCode(code: number): boolean {
   return (
     Number.isInteger(code) &&
@@ -9,7 +12,10 @@ export function isSendableCloseCode(code: number): boolean {
   );
 }
 
-/** Why `close` cannot be called so, or `undefined`. The same on all transports, also on those that carry no code. */
+/**
+ * Why `close` cannot be called so, or `undefined`. The same on all transports, also on those that carry no
+ * code.
+ */
 export function closeFault(code: number, reason: string): string | undefined {
   if (!isSendableCloseCode(code)) {
     return `close code ${code} is not one of 1000-1003, 1007-1014, 3000-4999`;

@@ -62,8 +62,9 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
   readonly tls?: TlsState | undefined;
 
   /**
-   * Bytes that have arrived so far: read, or waiting to be. Of TLS what it carries; what a proxy said before it (`DialOptions.proxy`, `proxyProtocol`) counts, too. To be
-   * read at any time, also when the connection is closed. Costs nothing while nobody reads it: a socket of Node counts by itself.
+   * Bytes that have arrived so far: read, or waiting to be. Of TLS what it carries; what a proxy said before
+   * it (`DialOptions.proxy`, `proxyProtocol`) counts, too. To be read at any time, also when the connection
+   * is closed. Costs nothing while nobody reads it: a socket of Node counts by itself.
    */
   readonly bytesRead: number;
   /** Bytes that the system has taken so far; what is said of `bytesRead` holds here, too. */
@@ -138,23 +139,27 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
   abort(): void;
 
   /**
-   * Lets the process end although this connection is open, as `unref` of Node's sockets does: for a connection in the background. A deadline that a call waits for holds the
-   * process nevertheless. Memory and foreign streams hold no process.
+   * Lets the process end although this connection is open, as `unref` of Node's sockets does: for a
+   * connection in the background. A deadline that a call waits for holds the process nevertheless. Memory and
+   * foreign streams hold no process.
    */
   unref(): void;
   /** Takes `unref` back. */
   ref(): void;
 
   /**
-   * Sends small writes at once, or lets the system collect them, from now on (TCP_NODELAY; `SocketOptions.noDelay`). Without effect where there is no TCP, and when it is closed.
+   * Sends small writes at once, or lets the system collect them, from now on (TCP_NODELAY;
+   * `SocketOptions.noDelay`). Without effect where there is no TCP, and when it is closed.
    *
    * @throws NetError `invalid_argument`
    */
   setNoDelay(isOn: boolean): void;
   /**
-   * Has the system find out about a dead peer, or not, from now on (SO_KEEPALIVE; `SocketOptions.keepAlive`). Without effect where there is no TCP, and when it is closed.
+   * Has the system find out about a dead peer, or not, from now on (SO_KEEPALIVE; `SocketOptions.keepAlive`).
+   * Without effect where there is no TCP, and when it is closed.
    *
-   * @param idleMs idle time before the first probe, in milliseconds, from 1,000, rounded down to seconds. Default 15 s.
+   * @param idleMs idle time before the first probe, in milliseconds, from 1,000, rounded down to seconds.
+   * Default 15 s.
    * @throws NetError `invalid_argument`
    */
   setKeepAlive(isOn: boolean, idleMs?: number): void;
@@ -216,7 +221,10 @@ export interface ListenerTotals {
 export interface StreamListener extends Listener<Conn> {
   /** Its totals at this moment. Goes through the open connections: once a second is often enough. */
   totals(): ListenerTotals;
-  /** Lets the process end although it listens; its connections hold the process by themselves, see `Conn.unref`. */
+  /**
+   * Lets the process end although it listens; its connections hold the process by themselves, see
+   * `Conn.unref`.
+   */
   unref(): void;
   /** Takes `unref` back. */
   ref(): void;

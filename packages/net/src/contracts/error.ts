@@ -3,12 +3,12 @@ import { printable } from "./printable.ts";
 
 /** Every `code` a `NetError` can carry. Stable: programs may compare them. */
 export type NetErrorCode =
-  | "invalid_address" // the text of an address, or a URL, could not be parsed, or is not one that can be used here
+  | "invalid_address" // an address or a URL cannot be parsed, or cannot be used here
   | "invalid_argument" // an option or argument is outside what is allowed
   | "name_not_found" // the resolver knows no such host or service
   | "resolver_failed" // the resolver could not answer; it may later
-  | "refused" // nobody listens there (ECONNREFUSED); of a WebSocket also: the HTTP answer was no upgrade, `status` has which
-  | "proxy_refused" // the proxy will not open a tunnel: by its rules, or without another login; of a WebSocket, `status` has its answer
+  | "refused" // nobody listens there (ECONNREFUSED); the answer to a WebSocket was no upgrade, see `status`
+  | "proxy_refused" // the proxy opens no tunnel: by its rules, or without a login; of a WebSocket see `status`
   | "reset" // the peer cut the connection (ECONNRESET)
   | "broken_pipe" // written after the peer stopped reading (EPIPE)
   | "timeout" // a deadline passed, or the system gave up (ETIMEDOUT)
@@ -25,7 +25,7 @@ export type NetErrorCode =
   | "too_many_files" // EMFILE, ENFILE
   | "too_large" // a message past the limit, a datagram past EMSGSIZE
   | "no_room" // what may wait to be sent, or be sent to an address that may be forged, is used up; there may be room later
-  | "bad_frame" // the bytes do not follow the framing, or the protocol of a WebSocket (close codes 1002, 1007)
+  | "bad_frame" // the peer broke the framing, or the protocol of a WebSocket (close codes 1002, 1007)
   | "tls" // the TLS handshake or record layer failed; `cause` has the reason
   | "connect_failed" // a WebSocket found no connection to dial over; `cause` has the reason
   | "handshake_failed" // the peer's answer to the upgrade broke RFC 6455
@@ -54,7 +54,8 @@ export interface NetErrorParts {
 }
 
 /**
- * The one family of errors of this package and of `@zocalo/websocket`, whose `WebSocketError` is one; prints like `read tcp 127.0.0.1:8080->127.0.0.1:51234: i/o timeout`.
+ * The one family of errors of this package and of `@zocalo/websocket`, whose `WebSocketError` is one; prints
+ * like `read tcp 127.0.0.1:8080->127.0.0.1:51234: i/o timeout`.
  *
  * `message` and `reason` may quote others, such as the names in a peer's certificate: they are `printable`.
  * `cause` is what the runtime threw; where it is about TLS, its own texts are printable, too, since

@@ -63,8 +63,9 @@ export interface Peer {
  * An ordered flow of messages with one peer. WebSocket is one by nature, a `Conn` becomes one through a framing,
  * and `peers()` makes one for each source address of a datagram socket (there, messages may be lost or reordered).
  *
- * What is sent is text or bytes, alike on every transport: a `string`, a `Uint8Array`, and from JavaScript any other view, of which what it shows is sent,
- * or a whole `ArrayBuffer`. How it is received the transport says: a WebSocket tells both apart, a framing gives what its option `messages` asks for.
+ * What is sent is text or bytes, alike on every transport: a `string`, a `Uint8Array`, and from JavaScript
+ * any other view, of which what it shows is sent, or a whole `ArrayBuffer`. How it is received the transport
+ * says: a WebSocket tells both apart, a framing gives what its option `messages` asks for.
  *
  * Receive by `receive()`/iteration, or by `serve()` from some message on, not both at once. Receiving stops the peer while the consumer is behind.
  *
@@ -89,48 +90,58 @@ export interface MessageConn extends AsyncIterable<Message>, AsyncDisposable {
   serve(handler: MessageHandler): void;
 
   /**
-   * Waits for room, sends, and resolves when there is room for more; so a loop of `await send()` keeps its batching. Messages that wait stand in the order
-   * of their calls, with their senders and not in the send buffer: who does not wait for `send` bounds how many there are. By then the message was copied or
-   * sent: the caller may write over its memory once this has settled, and not before. `flush` tells when the system has taken it.
+   * Waits for room, sends, and resolves when there is room for more; so a loop of `await send()` keeps its
+   * batching. Messages that wait stand in the order of their calls, with their senders and not in the send
+   * buffer: who does not wait for `send` bounds how many there are. By then the message was copied or sent:
+   * the caller may write over its memory once this has settled, and not before. `flush` tells when the system
+   * has taken it.
    *
    * Nobody need wait for it: a failure is told by `receive`, by the handler's `close` or by the next call as well, and ends no process.
    *
-   * @throws NetError when the connection is or gets closed, `too_large` past `maxSendBytes`, `invalid_argument` for what is neither text nor bytes, `canceled`
-   * by the signal: one that still waited for room is not sent then, one that was taken is (but for a signal that was aborted before); over datagrams
-   * `no_room` when the message cannot leave now, where other transports wait.
+   * @throws NetError when the connection is or gets closed, `too_large` past `maxSendBytes`,
+   * `invalid_argument` for what is neither text nor bytes, `canceled` by the signal: one that still waited
+   * for room is not sent then, one that was taken is (but for a signal that was aborted before); over
+   * datagrams `no_room` when the message cannot leave now, where other transports wait.
    */
   send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void>;
 
   /**
-   * Sends if there is room, says what happened, never throws and never waits; nor does it overtake a `send` that waits. By its return the message was copied or sent: the caller may
-   * write over its memory. For large messages that go to many connections a `PreparedMessage` copies nothing.
+   * Sends if there is room, says what happened, never throws and never waits; nor does it overtake a `send`
+   * that waits. By its return the message was copied or sent: the caller may write over its memory. For large
+   * messages that go to many connections a `PreparedMessage` copies nothing.
    */
   trySend(message: Message | PreparedMessage): SendOutcome;
 
   /**
-   * Waits until the operating system has taken all messages that were sent before, those of sends that still wait included. That says nothing
-   * of their arrival. As for `send` and `receive`, a signal that was aborted before rejects, also if there is nothing to wait for.
+   * Waits until the operating system has taken all messages that were sent before, those of sends that still
+   * wait included. That says nothing of their arrival. As for `send` and `receive`, a signal that was aborted
+   * before rejects, also if there is nothing to wait for.
    *
    * @throws NetError when it will not: the connection is or gets closed or broken with some of them not taken; `canceled` by the signal.
    */
   flush(options?: WaitOptions): Promise<void>;
 
   /**
-   * Closes in order, after what was sent, sends that still wait included; resolves when the operating system has taken all of it; bounded in time. Default code 1000. Later
-   * calls wait for the first.
+   * Closes in order, after what was sent, sends that still wait included; resolves when the operating system
+   * has taken all of it; bounded in time. Default code 1000. Later calls wait for the first.
    *
    * Nobody need wait for it: a failure is told to the handler's `close` as well, and ends no process.
    *
-   * @param code One that a WebSocket may send, also where codes do not travel: 1000 to 1003, 1007 to 1014, 3000 to 4999 (RFC 6455 §7.4).
+   * @param code One that a WebSocket may send, also where codes do not travel: 1000 to 1003, 1007 to 1014,
+   * 3000 to 4999 (RFC 6455 §7.4).
    * @param reason At most 123 bytes of UTF-8.
-   * @throws NetError `invalid_argument` for another code or reason; when not all that was accepted was taken: `timeout`, or why the connection broke.
+   * @throws NetError `invalid_argument` for another code or reason; when not all that was accepted was taken:
+   * `timeout`, or why the connection broke.
    */
   close(code?: number, reason?: string): Promise<void>;
 
   /** Closes at once, without flushing. */
   abort(): void;
 
-  /** `close()`; but of a connection that is over already, however it ended, nothing is thrown: whoever received was told. */
+  /**
+   * `close()`; but of a connection that is over already, however it ended, nothing is thrown: whoever
+   * received was told.
+   */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

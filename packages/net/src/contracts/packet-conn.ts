@@ -89,10 +89,14 @@ export interface PacketConn extends DatagramSocket<Packet> {
 /** Which datagrams of a group, and by which way. */
 export interface GroupOptions {
   /**
-   * The interface by name (`"eth0"`), by index (`"2"`), by one of its addresses, or by the zone of one (`"::%eth0"`, `"fe80::1%2"`: the zone
-   * decides). One that does not exist is refused. Default: the one the system routes the group by.
+   * The interface by name (`"eth0"`), by index (`"2"`), by one of its addresses, or by the zone of one
+   * (`"::%eth0"`, `"fe80::1%2"`: the zone decides). One that does not exist is refused. Default: the one the
+   * system routes the group by.
    */
   readonly interface?: string | undefined;
-  /** Only what this address sends to the group (source-specific multicast, RFC 4607). Default: what anybody sends. */
+  /**
+   * Only what this address sends to the group (source-specific multicast, RFC 4607). Default: what anybody
+   * sends.
+   */
   readonly source?: string | undefined;
 }

@@ -42,7 +42,10 @@ export function onceAborted(signal: AbortSignal, listener: () => void): () => vo
   return () => added.delete(listener);
 }
 
-/** What `waiting` comes to, or a rejection once the signal is aborted. What was waited for goes on, and nobody is told of its failure then. */
+/**
+ * What `waiting` comes to, or a rejection once the signal is aborted. What was waited for goes on, and nobody
+ * is told of its failure then.
+ */
 export function untilCanceled<T>(
   waiting: Promise<T>,
   signal: AbortSignal | undefined,

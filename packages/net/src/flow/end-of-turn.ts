@@ -9,8 +9,9 @@ let spare: Flushable[] = [];
 /**
  * Flushes `target` once the event loop has handed out everything that was ready in this turn.
  *
- * Connections flush here, so that all messages of a turn leave in one write. One `setImmediate` serves them all: it costs more than the rest of a small
- * send. It runs after the sockets of the turn were read; a microtask or `nextTick` would run after each of them. Guarded by `npm run bench -- websocket`.
+ * Connections flush here, so that all messages of a turn leave in one write. One `setImmediate` serves them
+ * all: it costs more than the rest of a small send. It runs after the sockets of the turn were read; a
+ * microtask or `nextTick` would run after each of them. Guarded by `npm run bench -- websocket`.
  */
 export function atEndOfTurn(target: Flushable): void {
   if (due.push(target) === 1) setImmediate(flushAll);

@@ -9,7 +9,10 @@ import { checkNames, shown } from "../options/check-values.ts";
 export interface InheritedSocket {
   /** Its descriptor, 3 or more: the first three are standard input, output and error. */
   readonly fd: number;
-  /** What whoever started the process calls it: `FileDescriptorName=` of systemd, by default the name of the socket unit. */
+  /**
+   * What whoever started the process calls it: `FileDescriptorName=` of systemd, by default the name of the
+   * socket unit.
+   */
   readonly name?: string | undefined;
 }
 
@@ -21,8 +24,10 @@ const MAX_SOCKETS = 1024;
 const UNNAMED = "unknown";
 
 /**
- * The sockets that systemd, or another starter that speaks its protocol, has passed to this process (sd_listen_fds(3)): those of `LISTEN_FDS`, if `LISTEN_PID` is this
- * process, with the names of `LISTEN_FDNAMES`. None where the process was started in another way. The environment is left as it is: a child has another process id.
+ * The sockets that systemd, or another starter that speaks its protocol, has passed to this process
+ * (sd_listen_fds(3)): those of `LISTEN_FDS`, if `LISTEN_PID` is this process, with the names of
+ * `LISTEN_FDNAMES`. None where the process was started in another way. The environment is left as it is: a
+ * child has another process id.
  *
  * @param env The environment. Default: that of the process.
  * @throws NetError `invalid_argument` for an environment that contradicts itself.

@@ -27,7 +27,8 @@ export function proxyHandshake({ scheme, login }: ProxyUrl, target: ProxyTarget)
 }
 
 /**
- * Connects to `addr` by way of a proxy. The connection's remote address is `addr` as it was asked for, since that is who is spoken with.
+ * Connects to `addr` by way of a proxy. The connection's remote address is `addr` as it was asked for, since
+ * that is who is spoken with.
  *
  * @throws NetError whose message names the proxy, and has nothing of its user and password.
  */
@@ -60,7 +61,9 @@ export async function connectThrough(
   return { socket: raw.socket, localAddr, remoteAddr: addr };
 }
 
-/** What the proxy is told. @throws NetError `invalid_argument`, `invalid_address` for what it cannot be told. */
+/**
+ * What the proxy is told. @throws NetError `invalid_argument`, `invalid_address` for what it cannot be told.
+ */
 function targetOf(proxy: ProxyUrl, addr: IpAddr, site: FailureSite): ProxyTarget {
   const invalid = (code: "invalid_argument" | "invalid_address", reason: string): NetError =>
     new NetError({ ...site, code, reason });

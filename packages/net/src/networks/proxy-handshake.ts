@@ -40,7 +40,10 @@ export interface ProxyFailure {
   readonly cause?: unknown;
 }
 
-/** The host of a target as proxies are told it; `undefined` if they cannot be: an empty one, an IPv6 zone, no name. */
+/**
+ * The host of a target as proxies are told it; `undefined` if they cannot be: an empty one, an IPv6 zone, no
+ * name.
+ */
 export function proxyHost(host: string): string | undefined {
   if (isIP(host) !== 0) return host.includes("%") ? undefined : host;
   const ascii = domainToASCII(host);
@@ -49,8 +52,9 @@ export function proxyHost(host: string): string | undefined {
 }
 
 /**
- * Asks a proxy, over a socket that nobody else listens to, and calls `done` or `failed` once. What came through the tunnel already is still to be read from the
- * socket, which is paused. No time limit is kept here.
+ * Asks a proxy, over a socket that nobody else listens to, and calls `done` or `failed` once. What came
+ * through the tunnel already is still to be read from the socket, which is paused. No time limit is kept
+ * here.
  *
  * @param name of the proxy, for messages.
  * @returns what stops listening. The socket is not destroyed.

@@ -102,7 +102,10 @@ export function secureClient(
   });
 }
 
-/** Whose sessions they are: one that was made with other authorities, or asking for less, must not stand for a check by these. */
+/**
+ * Whose sessions they are: one that was made with other authorities, or asking for less, must not stand for a
+ * check by these.
+ */
 function sessionOwner(
   { remoteAddr }: FailureSite,
   { alpnProtocols, dangerouslyAcceptAnyCertificate }: TlsClientOptions,

@@ -39,8 +39,9 @@ export function securedConnOf(
 }
 
 /**
- * For those who write a connection of their own: takes over a connected stream, mostly a socket of Node's, with TLS or without, that was used by something else before.
- * What it reads is lent where that can be done. Nobody else may read, write or listen to it from then on. It stays half-open (`allowHalfOpen`).
+ * For those who write a connection of their own: takes over a connected stream, mostly a socket of Node's,
+ * with TLS or without, that was used by something else before. What it reads is lent where that can be done.
+ * Nobody else may read, write or listen to it from then on. It stays half-open (`allowHalfOpen`).
  *
  * @param remote where its peer is, if that was asked for already: it costs a system call.
  */

@@ -26,8 +26,9 @@ const REPLIES: Readonly<Record<number, readonly [words: string, code: NetErrorCo
 };
 
 /**
- * The client's side of SOCKS 5 (RFC 1928), with user and password (RFC 1929) where there are some and the proxy asks for them. A name goes to the proxy
- * as it is. An answer has at most 262 bytes, and one that comes before it was asked for is a fault.
+ * The client's side of SOCKS 5 (RFC 1928), with user and password (RFC 1929) where there are some and the
+ * proxy asks for them. A name goes to the proxy as it is. An answer has at most 262 bytes, and one that comes
+ * before it was asked for is a fault.
  */
 export class Socks5 implements ProxyHandshake {
   readonly protocol = "SOCKS 5";

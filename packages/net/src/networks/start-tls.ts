@@ -31,21 +31,28 @@ type Counts = Pick<Conn, "bytesRead" | "bytesWritten">;
 type Handshake = (raw: RawConnection, site: Site, connOptions: StreamConnOptions) => Promise<StreamConn>;
 
 /**
- * Begins TLS on a connection that has spoken in the clear until now: what STARTTLS of SMTP (RFC 3207), IMAP and XMPP does, and the `SSLRequest` of PostgreSQL. For connections
- * over TCP and Unix sockets, dialled or accepted, with either role on either.
+ * Begins TLS on a connection that has spoken in the clear until now: what STARTTLS of SMTP (RFC 3207), IMAP
+ * and XMPP does, and the `SSLRequest` of PostgreSQL. For connections over TCP and Unix sockets, dialled or
+ * accepted, with either role on either.
  *
- * What comes before the handshake nobody has authenticated, and whoever is in between may have added to it. So it is refused while received bytes are unread (RFC 3207 §6: a
- * command that was sent along with `STARTTLS` must not count as one that came under TLS), while something is being read, served or written, and once a side has ended. Bytes
- * that your own code has read and keeps are beyond its sight: drop them, or better the connection. Forget, too, what the peer said before (§4.2).
+ * What comes before the handshake nobody has authenticated, and whoever is in between may have added to it.
+ * So it is refused while received bytes are unread (RFC 3207 §6: a command that was sent along with
+ * `STARTTLS` must not count as one that came under TLS), while something is being read, served or written,
+ * and once a side has ended. Bytes that your own code has read and keeps are beyond its sight: drop them, or
+ * better the connection. Forget, too, what the peer said before (§4.2).
  *
- * The old connection is out of use from then on: its calls reject with `closed`, and its `close` and `abort` are those of the new one, so that `await using` and its listener
- * go on to hold. It keeps its place in the listener, and its counts go on: what was said in the clear, and
- * what the new one carries (the go-ahead and the handshake are in neither). Deadlines are not taken along. If certificate files cannot be read, or anything is refused, the old one lives on; if the
- * handshake fails, or the signal comes meanwhile, the connection is cut.
+ * The old connection is out of use from then on: its calls reject with `closed`, and its `close` and `abort`
+ * are those of the new one, so that `await using` and its listener go on to hold. It keeps its place in the
+ * listener, and its counts go on: what was said in the clear, and what the new one carries (the go-ahead and
+ * the handshake are in neither). Deadlines are not taken along. If certificate files cannot be read, or
+ * anything is refused, the old one lives on; if the handshake fails, or the signal comes meanwhile, the
+ * connection is cut.
  *
  * @param role `"client"` begins the handshake, `"server"` shows a certificate.
- * @param options of a server: the same object for each connection, and its files are read once and looked at again as those of `listen("tls")` are.
- * @throws NetError `invalid_argument` for what is refused, `end_of_stream`, `closed`, `unsupported` for another transport, `not_found`, `permission`, `tls`, `timeout`, `canceled`.
+ * @param options of a server: the same object for each connection, and its files are read once and looked at
+ * again as those of `listen("tls")` are.
+ * @throws NetError `invalid_argument` for what is refused, `end_of_stream`, `closed`, `unsupported` for
+ * another transport, `not_found`, `permission`, `tls`, `timeout`, `canceled`.
  * @example
  * const plain = await dial("tcp", "mail.example.org:25");
  * // … STARTTLS, and the server has said that it is ready …

@@ -30,11 +30,13 @@ export async function dialTcp(
 }
 
 /**
- * For those who write a transport: connects as `dial("tcp", …)` does (RFC 8305), and gives Node's own socket. Nothing listens to it and it is paused, so
- * the caller listens for `error` in the same turn. It may be half open (`allowHalfOpen`).
+ * For those who write a transport: connects as `dial("tcp", …)` does (RFC 8305), and gives Node's own socket.
+ * Nothing listens to it and it is paused, so the caller listens for `error` in the same turn. It may be half
+ * open (`allowHalfOpen`).
  *
  * @param options `signal` and `deadline` are not looked at: `limits` has both.
- * @param limits the whole dial, and not each address, ends with them. Where they end a race, the reason of `limits.signal` is thrown as it is.
+ * @param limits the whole dial, and not each address, ends with them. Where they end a race, the reason of
+ * `limits.signal` is thrown as it is.
  * @throws NetError as `dial` does. That of several addresses has an `AggregateError` of all as its cause.
  */
 export async function dialSocket(addr: IpAddr, options: TcpDialOptions, limits: DialLimits): Promise<Socket> {

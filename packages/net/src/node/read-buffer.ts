@@ -179,7 +179,10 @@ function useBuffer(socket: Socket, { buffer, source, callback }: Places, isLent:
   return true;
 }
 
-/** Undoes `readIntoBuffer`: what a socket reads goes to its own stream, as a copy. Whoever takes its handle over (TLS) reads as if nobody had. */
+/**
+ * Undoes `readIntoBuffer`: what a socket reads goes to its own stream, as a copy. Whoever takes its handle
+ * over (TLS) reads as if nobody had.
+ */
 export function readIntoStream(socket: Socket): void {
   const reader: BufferReader = { prefersLent: false, onRead: (bytes) => socket.push(Buffer.from(bytes)) };
   Reflect.set(socket, readerOf, reader);

@@ -10,8 +10,9 @@ import { type Names, checkSignal, checkNames, checkKind, checkDuration } from ".
 import { parseProxyUrl } from "./proxy-url.ts";
 
 /*
- * A misspelt option is a door left open: `clientCertificate: "require"` would let in everybody, and `modee: 0o600` anybody of this machine. TypeScript sees it
- * only in object literals, so each name is checked against these lists, which the compiler keeps complete.
+ * A misspelt option is a door left open: `clientCertificate: "require"` would let in everybody, and `modee:
+ * 0o600` anybody of this machine. TypeScript sees it only in object literals, so each name is checked against
+ * these lists, which the compiler keeps complete.
  */
 
 const socketNames = { noDelay: 1, keepAlive: 1, keepAliveIdleMs: 1, closeTimeoutMs: 1, signal: 1 } as const;
@@ -66,7 +67,10 @@ export function checkTcpListenValues(options: TcpListenOptions): void {
   checkNames("listen", "proxyProtocol", proxyProtocol, proxyProtocolNames);
 }
 
-/** Checks what `listen("unix", …)` was given; the mode is checked where it is used. @throws NetError `invalid_argument`. */
+/**
+ * Checks what `listen("unix", …)` was given; the mode is checked where it is used. @throws NetError
+ * `invalid_argument`.
+ */
 export function checkUnixListenOptions(options: UnixListenOptions): void {
   checkNames("listen", "a listener on a Unix socket", options, unixListenNames);
   checkListenValues(options);

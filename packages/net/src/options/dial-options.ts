@@ -9,7 +9,10 @@ export type Resolver = (
 
 /** Options of every network; `signal` cancels the dialing, not the connection. */
 export interface DialOptions extends SocketOptions, WaitOptions {
-  /** Until when there must be a connection, name resolution and handshake included. Default: the system gives up (minutes). */
+  /**
+   * Until when there must be a connection, name resolution and handshake included. Default: the system gives
+   * up (minutes).
+   */
   readonly deadline?: Deadline | undefined;
 }
 
@@ -18,11 +21,14 @@ export interface TcpDialOptions extends DialOptions {
   /** The address to dial from, `"10.0.0.5:0"`; port 0 lets the system choose. */
   readonly localAddress?: string | undefined;
   /**
-   * A proxy to go through: `"socks5://user:password@host:port"` (RFC 1928, RFC 1929; port 1080) or `"http://…"` (CONNECT, RFC 9110 §9.3.6; port 80), for `"tcp"` and
-   * `"tls"`. User and password are percent-encoded. The proxy resolves the name that is dialed; `localAddress`, `resolver` and `attemptDelayMs` are for the way to the proxy.
-   * `conn.remoteAddr` is the address as it was dialed. Default: none; the environment is not looked at.
+   * A proxy to go through: `"socks5://user:password@host:port"` (RFC 1928, RFC 1929; port 1080) or
+   * `"http://…"` (CONNECT, RFC 9110 §9.3.6; port 80), for `"tcp"` and `"tls"`. User and password are
+   * percent-encoded. The proxy resolves the name that is dialed; `localAddress`, `resolver` and
+   * `attemptDelayMs` are for the way to the proxy. `conn.remoteAddr` is the address as it was dialed.
+   * Default: none; the environment is not looked at.
    *
-   * Risk: user and password travel in clear text to the proxy, and with `"tcp"` it reads and may change all that is said. Use `"tls"`.
+   * Risk: user and password travel in clear text to the proxy, and with `"tcp"` it reads and may change all
+   * that is said. Use `"tls"`.
    */
   readonly proxy?: string | URL | undefined;
   /** How long the proxy may take to open the tunnel once it is connected, in milliseconds. Default 30 s. */

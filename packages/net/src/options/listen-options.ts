@@ -3,39 +3,42 @@ import type { NetError } from "../contracts/error.ts";
 import type { SocketOptions } from "./socket-options.ts";
 
 /**
- * How much one visitor may hold of a listener. A visitor is an address: an IPv4 address (also one that came as `::ffff:192.0.2.1`), or
- * the /64 network of an IPv6 address, since a host may take any address of its link (RFC 4291 §2.5.1, RFC 7421). Risk: a customer is
- * often given many such networks, a /56 or a /48 (RFC 6177 §2), and is a visitor in each of them.
+ * How much one visitor may hold of a listener. A visitor is an address: an IPv4 address (also one that came
+ * as `::ffff:192.0.2.1`), or the /64 network of an IPv6 address, since a host may take any address of its
+ * link (RFC 4291 §2.5.1, RFC 7421). Risk: a customer is often given many such networks, a /56 or a /48 (RFC
+ * 6177 §2), and is a visitor in each of them.
  *
- * A proxy in front is one visitor with all its clients. Take the clients' addresses from it (`proxyProtocol`), or list it in
- * `exemptAddresses` and let it limit them.
+ * A proxy in front is one visitor with all its clients. Take the clients' addresses from it
+ * (`proxyProtocol`), or list it in `exemptAddresses` and let it limit them.
  */
 export interface AddressLimitOptions {
   /** Most connections that one address has open at once. Default 1,000; `Infinity`: no limit. */
   readonly maxConnectionsPerAddress?: number | undefined;
   /**
-   * Most connections of one address that have not yet said what they want. Default 64; `Infinity`: no limit. On a byte stream of
-   * `listen` this counts where `firstByteTimeoutMs` is set.
+   * Most connections of one address that have not yet said what they want. Default 64; `Infinity`: no limit.
+   * On a byte stream of `listen` this counts where `firstByteTimeoutMs` is set.
    */
   readonly maxHalfOpenPerAddress?: number | undefined;
   /** Most TLS handshakes of one address at a time. Default 64; `Infinity`: no limit. */
   readonly maxHandshakesPerAddress?: number | undefined;
   /**
-   * Who has no limit of its own: addresses, networks such as `"10.0.0.0/8"`, `"unix"` and `"pipe"`. Default `localAddresses`: this
-   * machine, where a proxy may run. `[]` exempts nobody; to add to the default, `[...localAddresses, "10.0.0.5"]`.
-   * All other limits hold for them, those of time, too.
+   * Who has no limit of its own: addresses, networks such as `"10.0.0.0/8"`, `"unix"` and `"pipe"`. Default
+   * `localAddresses`: this machine, where a proxy may run. `[]` exempts nobody; to add to the default,
+   * `[...localAddresses, "10.0.0.5"]`. All other limits hold for them, those of time, too.
    */
   readonly exemptAddresses?: readonly string[] | undefined;
 }
 
 /**
- * Take the addresses of connections from the proxy in front (PROXY protocol, versions 1 and 2). A header that speaks of no TCP connection
- * (`LOCAL`, `UNKNOWN`, Unix sockets, datagrams) leaves the addresses of the proxy's connection, as the protocol has it (§2.2).
+ * Take the addresses of connections from the proxy in front (PROXY protocol, versions 1 and 2). A header that
+ * speaks of no TCP connection (`LOCAL`, `UNKNOWN`, Unix sockets, datagrams) leaves the addresses of the
+ * proxy's connection, as the protocol has it (§2.2).
  */
 export interface ProxyProtocolOptions {
   /**
-   * The proxies: IP addresses, or networks as `"10.0.0.0/8"`. Connections from these must begin with a header; all others are taken as they
-   * are. Risk: whoever connects from a trusted address can claim any other.
+   * The proxies: IP addresses, or networks as `"10.0.0.0/8"`. Connections from these must begin with a
+   * header; all others are taken as they are. Risk: whoever connects from a trusted address can claim any
+   * other.
    */
   readonly trusted: readonly string[];
   /** How long a proxy may take to send the header, in milliseconds. Default 5 s. */

@@ -22,10 +22,11 @@ const MAX_SHOWN_SCHEME = 20;
 const MAX_SOCKS_LOGIN_BYTES = 255;
 
 /**
- * Reads the URL of a proxy: `socks5://user:password@host:port`, `http://…` or `https://…`. Percent-encoding in user and password is decoded. `socks5h:` is
- * `socks5:`, since the proxy resolves names with both.
+ * Reads the URL of a proxy: `socks5://user:password@host:port`, `http://…` or `https://…`. Percent-encoding
+ * in user and password is decoded. `socks5h:` is `socks5:`, since the proxy resolves names with both.
  *
- * @throws NetError `invalid_argument`. Its message shows nothing of the text but the scheme, since any part of a mistyped URL may be a password.
+ * @throws NetError `invalid_argument`. Its message shows nothing of the text but the scheme, since any part
+ * of a mistyped URL may be a password.
  */
 export function parseProxyUrl(given: string | URL): ProxyUrl {
   if (typeof given !== "string" && !(given instanceof URL)) {
@@ -42,7 +43,8 @@ export function parseProxyUrl(given: string | URL): ProxyUrl {
   } catch {
     throw notAProxy("this is not a URL"); // Without its cause, which has all that was given.
   }
-  // `new URL` takes any slashes behind http:, or none; and what stands before a colon without them may be a user.
+  // `new URL` takes any slashes behind http:, or none; and what stands before a colon without them may be a
+  // user.
   if (!/^\s*[a-z\d+.-]+:\/\//i.test(String(given))) throw notAProxy("it does not begin with a scheme and //");
   const scheme = url.protocol.replace(/^socks5h:$/, "socks5:").slice(0, -1);
   if (scheme !== "socks5" && scheme !== "http" && scheme !== "https") {

@@ -12,11 +12,14 @@ export interface TlsSession {
 }
 
 /**
- * Sessions of TLS clients, for the `sessions` option: who dials the same server again saves the exchange of certificates (RFC 8446 §2.2). Each session is used once (§C.4), for
- * the server, name, authorities and protocols it was made with; a server mostly gives new ones with each connection. The oldest is dropped for one too many.
+ * Sessions of TLS clients, for the `sessions` option: who dials the same server again saves the exchange of
+ * certificates (RFC 8446 §2.2). Each session is used once (§C.4), for the server, name, authorities and
+ * protocols it was made with; a server mostly gives new ones with each connection. The oldest is dropped for
+ * one too many.
  *
- * Risk: the certificate of before is not looked at again, also where it has been revoked since (`verifyPeer` is asked). And a server, and whoever sees its tickets in TLS 1.2, can tell that two
- * connections are of one client.
+ * Risk: the certificate of before is not looked at again, also where it has been revoked since (`verifyPeer`
+ * is asked). And a server, and whoever sees its tickets in TLS 1.2, can tell that two connections are of one
+ * client.
  *
  * @example
  * const sessions = new TlsSessions();

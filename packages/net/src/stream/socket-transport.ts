@@ -30,7 +30,10 @@ export interface RawConnection {
   readonly remoteAddr: Addr;
 }
 
-/** The same of any stream. Without a `localAddr` it is asked for when somebody wants to know, while it is open: that is a system call. */
+/**
+ * The same of any stream. Without a `localAddr` it is asked for when somebody wants to know, while it is
+ * open: that is a system call.
+ */
 interface RawStream {
   readonly socket: Duplex;
   readonly localAddr: Addr | undefined;
@@ -43,7 +46,10 @@ const unused = unixAddr("");
 /** Leads from a socket to its transport, so that the listeners below need no closure per connection either. */
 type OwnedSocket = Duplex & { [readerOf]?: SocketTransport; [counted]?: Counts };
 
-/** What has gone through a stream that does not count by itself, as Node's sockets do: those need nothing here. */
+/**
+ * What has gone through a stream that does not count by itself, as Node's sockets do: those need nothing
+ * here.
+ */
 interface Counts {
   read: number;
   written: number;
@@ -132,7 +138,8 @@ export class SocketTransport implements Transport, BufferReader {
   }
 
   /**
-   * Gives a socket of Node's away; from then on nothing happens here any more. What it reads goes to its own stream, and who takes it listens for `error`.
+   * Gives a socket of Node's away; from then on nothing happens here any more. What it reads goes to its own
+   * stream, and who takes it listens for `error`.
    *
    * @returns `undefined` for another stream, and for a socket that is over.
    */
@@ -414,7 +421,9 @@ export class SecuredTransport extends SocketTransport {
     });
   }
 
-  /** Node remembers what it set on a socket and does not set it again; what is on is known of the one below. */
+  /**
+   * Node remembers what it set on a socket and does not set it again; what is on is known of the one below.
+   */
   protected override get carrier(): Socket {
     return this.#below;
   }

@@ -254,7 +254,8 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   /**
    * Stops reading, so that another connection can be made of what carries this one (STARTTLS).
    *
-   * @throws NetError `closed`; `end_of_stream` if the peer has ended; `invalid_argument` if it is being read, served or written, or bytes are unread.
+   * @throws NetError `closed`; `end_of_stream` if the peer has ended; `invalid_argument` if it is being read,
+   * served or written, or bytes are unread.
    */
   holdStill(op: FailureSite["op"]): void {
     if (this.#isGone || this.#parting !== undefined) throw closedError(this.failureSite(op));

@@ -91,7 +91,8 @@ export class Certificates {
   }
 
   /**
-   * Asks `identityFor` for a name that is not known, for one handshake: until it is over, `forName` gives the answer.
+   * Asks `identityFor` for a name that is not known, for one handshake: until it is over, `forName` gives the
+   * answer.
    *
    * @returns to be called when the handshake is over.
    * @throws what `identityFor` throws, and NetError.

@@ -75,7 +75,8 @@ function connectError(name: string, asked: string, cause: unknown): WebSocketErr
  * Makes a connection a TLS one.
  *
  * @param serverName whom to ask for, and whose certificate it has to be, unless `tls` says.
- * @throws WebSocketError `connect_failed` with what TLS says as its cause, `invalid_argument`, `timeout`, `canceled`
+ * @throws WebSocketError `connect_failed` with what TLS says as its cause, `invalid_argument`, `timeout`,
+ * `canceled`
  */
 export function secure(
   { socket: below, name }: Connected,

@@ -58,15 +58,18 @@ export interface DialOptions extends ConnOptions {
    */
   readonly maxRedirects?: number | undefined;
   /**
-   * A proxy to go through: `http://user:password@host:port` or `https:` (CONNECT, RFC 9110 §9.3.6), or `socks5:` (RFC 1928). It resolves and sees names, and with
-   * `ws:` also what is said. User and password are percent-encoded, and go to the proxy alone. Default: none; the environment is not looked at.
+   * A proxy to go through: `http://user:password@host:port` or `https:` (CONNECT, RFC 9110 §9.3.6), or
+   * `socks5:` (RFC 1928). It resolves and sees names, and with `ws:` also what is said. User and password are
+   * percent-encoded, and go to the proxy alone. Default: none; the environment is not looked at.
    */
   readonly proxy?: string | URL | undefined;
   /** TLS options for an `https:` proxy, as `tls`; those of `tls` are for the server alone. */
   readonly proxyTls?: ConnectionOptions | undefined;
   /**
-   * A connection to speak over, in place of one that is dialled: on a Unix socket, a pipe, by way of something of your own. `wss:` does TLS over it. It is this one's from
-   * then on, and is closed where dialing fails, unless for its arguments. Redirects are refused, and neither `proxy` nor `tls.socket` may be given. Default: dial the host of the URL.
+   * A connection to speak over, in place of one that is dialled: on a Unix socket, a pipe, by way of
+   * something of your own. `wss:` does TLS over it. It is this one's from then on, and is closed where
+   * dialing fails, unless for its arguments. Redirects are refused, and neither `proxy` nor `tls.socket` may
+   * be given. Default: dial the host of the URL.
    */
   readonly conn?: Conn | undefined;
   /** Finds the addresses of the host; of the proxy's host if there is a proxy, which finds the server itself. Default: the system's own way. */
@@ -106,7 +109,8 @@ const dialOptionNames: Readonly<Record<keyof DialOptions, 1>> = {
  * Connects to a WebSocket server.
  *
  * @param url `ws:`, `wss:`, `http:` or `https:`.
- * @throws WebSocketError `invalid_address`, `invalid_argument`, `connect_failed`, `refused` (with `status`), `proxy_refused` (with `status`),
+ * @throws WebSocketError `invalid_address`, `invalid_argument`, `connect_failed`, `refused` (with `status`),
+ * `proxy_refused` (with `status`),
  *   `handshake_failed`, `timeout`, `canceled`.
  * @example
  * const conn = await dial("wss://example.org/ws", { subprotocols: ["chat"] });

@@ -27,10 +27,13 @@ export function parseProxy(text: string | URL): ProxyUrl {
 }
 
 /**
- * Asks a proxy for a tunnel (SOCKS 5, or CONNECT of HTTP), by the code of `@zocalo/net`. Its user and password go to the proxy alone.
+ * Asks a proxy for a tunnel (SOCKS 5, or CONNECT of HTTP), by the code of `@zocalo/net`. Its user and
+ * password go to the proxy alone.
  *
- * @returns a socket whose other end is `target`. What the proxy sent behind its answer is still to be read from it.
- * @throws WebSocketError `proxy_refused` (with `status` of an HTTP proxy), `connect_failed`, `handshake_failed` for an answer that is neither, `timeout`, `canceled`,
+ * @returns a socket whose other end is `target`. What the proxy sent behind its answer is still to be read
+ * from it.
+ * @throws WebSocketError `proxy_refused` (with `status` of an HTTP proxy), `connect_failed`,
+ * `handshake_failed` for an answer that is neither, `timeout`, `canceled`,
  *   `invalid_argument`
  */
 export async function openTunnel(

@@ -8,7 +8,10 @@ export interface CloseFrame {
 
 /** The parts of a `WebSocketError` besides its message. */
 export interface WebSocketErrorParts {
-  /** What was being done. Default: `dial` while there is no connection yet, `set` for `invalid_argument`, else `read`. */
+  /**
+   * What was being done. Default: `dial` while there is no connection yet, `set` for `invalid_argument`, else
+   * `read`.
+   */
   readonly op?: NetOp | undefined;
   readonly status?: number | undefined;
   readonly sent?: CloseFrame | undefined;
@@ -27,10 +30,12 @@ const OPS: Partial<Record<NetErrorCode, NetOp>> = {
 };
 
 /**
- * What this package throws: a `NetError` that also knows what a WebSocket says. What the operating system or TLS said is the `cause`.
+ * What this package throws: a `NetError` that also knows what a WebSocket says. What the operating system or
+ * TLS said is the `cause`.
  *
- * `message` is one sentence, without the operation and the route before it: it names the host where there is one to name. It may quote the peer, such as its status
- * text: it is `printable`, as `@zocalo/net` has it. `sent` and `received` are as they came.
+ * `message` is one sentence, without the operation and the route before it: it names the host where there is
+ * one to name. It may quote the peer, such as its status text: it is `printable`, as `@zocalo/net` has it.
+ * `sent` and `received` are as they came.
  */
 export class WebSocketError extends NetError {
   /** HTTP status, for `refused` and `proxy_refused`. */

@@ -87,7 +87,8 @@ export function buildFrame(firstByte: number, payload: Uint8Array | string, key?
 }
 
 /**
- * How a server puts a message on the wire: one unmasked frame, the same for every connection. `PreparedMessage` keeps it under this constant.
+ * How a server puts a message on the wire: one unmasked frame, the same for every connection.
+ * `PreparedMessage` keeps it under this constant.
  */
 export const serverFrame: Encoding = {
   encode(message: Message): Uint8Array {

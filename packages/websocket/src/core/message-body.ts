@@ -15,8 +15,8 @@ export const CORRUPT: ProtocolFailure = {
 const TOO_BIG: ProtocolFailure = { closeCode: CLOSE.messageTooBig, reason: "message too big when inflated" };
 
 /**
- * What a compressed message is answered with whose inflated `bytes` are more than `limit`: of two things that are wrong the one that comes first,
- * however the message was cut.
+ * What a compressed message is answered with whose inflated `bytes` are more than `limit`: of two things that
+ * are wrong the one that comes first, however the message was cut.
  *
  * @param utf8 has checked what came before; `undefined` for a message that is not text.
  */
@@ -24,14 +24,19 @@ export function tooBig(bytes: Uint8Array, limit: number, utf8: Utf8Check | undef
   return utf8 === undefined || utf8.accepts(bytes, 0, limit) ? TOO_BIG : INVALID_UTF8;
 }
 
-/** So much of a compressed message is inflated at a time: 2 KiB give at most 2.1 MB, and mostly fit in the memory that is there for it. */
+/**
+ * So much of a compressed message is inflated at a time: 2 KiB give at most 2.1 MB, and mostly fit in the
+ * memory that is there for it.
+ */
 export const INFLATE_BYTES = 2048;
-/** The same of one that is told in parts: 512 bytes give at most 528 kB, and between them the sink may pause. */
+/**
+ * The same of one that is told in parts: 512 bytes give at most 528 kB, and between them the sink may pause.
+ */
 const INFLATE_PART_BYTES = 512;
 
 /**
- * Takes the payload of messages that are not all there in one piece, in order. A compressed one is inflated as it comes, so that its limit holds at each moment
- * and bad text is found at its first wrong byte.
+ * Takes the payload of messages that are not all there in one piece, in order. A compressed one is inflated
+ * as it comes, so that its limit holds at each moment and bad text is found at its first wrong byte.
  */
 export abstract class MessageBody {
   protected readonly sink: ReceiverSink;
@@ -174,7 +179,8 @@ export class StreamedMessage extends MessageBody {
     _due: number,
     isLast: boolean,
   ): ProtocolFailure | undefined {
-    // Nothing to tell, unless the message ends. The beginning of a compressed one is told even if nothing has come out of it yet.
+    // Nothing to tell, unless the message ends. The beginning of a compressed one is told even if nothing has
+    // come out of it yet.
     if (end === start && !isLast && !(this.isCompressed && this.#isFirst)) return undefined;
     const bytes = new Uint8Array(lent.subarray(start, end));
     const { isText, utf8 } = this;

@@ -15,7 +15,10 @@ export interface MessagePart {
   readonly bytes: Uint8Array;
 }
 
-/** Who is told what the bytes mean. Binary messages belong to the sink; other byte arrays are lent for the call. */
+/**
+ * Who is told what the bytes mean. Binary messages belong to the sink; other byte arrays are lent for the
+ * call.
+ */
 export interface ReceiverSink {
   /** @param byteLength encoded length of the message, in bytes. */
   onMessage(message: Message, byteLength: number): void;

@@ -143,8 +143,9 @@ export const SHORT_ASCII_BYTES = 16;
 const of = String.fromCharCode as (...bytes: (number | undefined)[]) => string;
 
 /**
- * Text of at most `SHORT_ASCII_BYTES` bytes `b[i]` that are all below 128: 25 ns for 16 of them, where `latin1Slice` takes 59 and `fromCharCode` with an array 64 (Node
- * 20). Longer texts put together of such pieces would be ropes, which cost more when they are read.
+ * Text of at most `SHORT_ASCII_BYTES` bytes `b[i]` that are all below 128: 25 ns for 16 of them, where
+ * `latin1Slice` takes 59 and `fromCharCode` with an array 64 (Node 20). Longer texts put together of such
+ * pieces would be ropes, which cost more when they are read.
  */
 export function shortAsciiText(b: Uint8Array, i: number, length: number): string {
   // biome-ignore format: a table

@@ -221,7 +221,10 @@ class Output {
 
 let isUsable: boolean | undefined;
 
-/** True if zlib's handles are as this file expects them: decided once, by a round trip, when compression is asked for first. */
+/**
+ * True if zlib's handles are as this file expects them: decided once, by a round trip, when compression is
+ * asked for first.
+ */
 export function isZlibUsable(): boolean {
   isUsable ??= works();
   return isUsable;

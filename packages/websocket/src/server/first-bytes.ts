@@ -165,7 +165,10 @@ export class FirstBytes {
   }
 }
 
-/** Leads from a socket to the connection of which nothing is known yet, so that the listeners below need no closure for each. */
+/**
+ * Leads from a socket to the connection of which nothing is known yet, so that the listeners below need no
+ * closure for each.
+ */
 const firstReaderOf: unique symbol = Symbol("first reader");
 
 type AcceptedSocket = Duplex & { [firstReaderOf]?: Arrival | undefined };

@@ -4,8 +4,9 @@ import type { Duplex } from "node:stream";
 import type { HandshakeRequest } from "../handshake/fields.ts";
 
 /**
- * Reaches into Node: an `IncomingMessage` of a request that Node's parser has not seen, for the application's functions, which
- * are promised one. How headers that came twice are told is Node's own doing here, too: its parser fills a message by `_addHeaderLines`.
+ * Reaches into Node: an `IncomingMessage` of a request that Node's parser has not seen, for the application's
+ * functions, which are promised one. How headers that came twice are told is Node's own doing here, too: its
+ * parser fills a message by `_addHeaderLines`.
  *
  * Where that is not there, or does something else, the caller has to let `node:http` read the request.
  */

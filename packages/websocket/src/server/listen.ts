@@ -94,7 +94,8 @@ const listenOptionNames: Readonly<Record<keyof ListenOptions, 1>> = {
 /**
  * Listens for WebSocket connections on a server of its own. Requests that are no upgrade get 426, other paths 404, a repeated or malformed `Host` 400.
  *
- * @param address as in Go: `":8080"`, `"127.0.0.1:0"`. A host name in it is a name of this server, as if it stood in `allowedHosts`. Or a listener of `@zocalo/net`, on any network: a Unix
+ * @param address as in Go: `":8080"`, `"127.0.0.1:0"`. A host name in it is a name of this server, as if it
+ * stood in `allowedHosts`. Or a listener of `@zocalo/net`, on any network: a Unix
  *   socket, TLS, TCP behind a proxy that speaks the PROXY protocol. It is this one's from then on, and is closed with it; its limits hold before those of this one. Each upgrade takes
  *   some more time that way: the connections are streams to `node:http`.
  * @throws NetError through the promise, as `listen` of `@zocalo/net`: `invalid_address`, `address_in_use`, `address_not_available`, `permission`, …
@@ -148,7 +149,9 @@ export async function listen(
   return listener;
 }
 
-/** A server that answers all but upgrades, and cuts off whoever sends its request slowly, or never ends it. */
+/**
+ * A server that answers all but upgrades, and cuts off whoever sends its request slowly, or never ends it.
+ */
 function httpServer(path: string | undefined, timeoutMs: number): Server {
   const options = {
     headersTimeout: timeoutMs,

@@ -3,8 +3,8 @@ import { toOriginForm } from "../handshake/target.ts";
 import { isAt } from "./routes.ts";
 
 /**
- * Requests of one connection that are no upgrade and wait for their answers; with one more it is cut. Node takes up to 2 MiB of them before it
- * is anybody else's turn.
+ * Requests of one connection that are no upgrade and wait for their answers; with one more it is cut. Node
+ * takes up to 2 MiB of them before it is anybody else's turn.
  */
 const MAX_UNANSWERED = 16;
 

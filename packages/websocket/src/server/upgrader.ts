@@ -136,7 +136,10 @@ export class Upgrader {
   readonly limits: AddressLimits;
   /** Not for applications: told of the end of each connection. */
   onEnded: ((conn: WebSocketConn) => void) | undefined;
-  /** Not for applications: why there is no room now for one from there. Asked again where `checkOrigin` or `authorize` took a while. */
+  /**
+   * Not for applications: why there is no room now for one from there. Asked again where `checkOrigin` or
+   * `authorize` took a while.
+   */
   refusalNow: ((remote: SocketEnd | undefined) => Refusal | undefined) | undefined;
   /** Not for applications: given each connection that took a while, in the turn in which `refusalNow` was asked. */
   onOpenedLate: ((conn: WebSocketConn, remote: SocketEnd | undefined) => void) | undefined;
@@ -171,7 +174,8 @@ export class Upgrader {
    * Answers the request of an `upgrade` event. A request that is not a valid upgrade gets its HTTP status and the socket is ended; so
    * does one that is not allowed. Nothing the peer sends from now on is lost, however late the application begins to read.
    *
-   * @throws WebSocketError `refused` with the `status` that was sent, `timeout`, or `closed` if the peer left first. The peer
+   * @throws WebSocketError `refused` with the `status` that was sent, `timeout`, or `closed` if the peer left
+   * first. The peer
    *   has been answered: there is nothing left to do but to log it. Catch it, for anybody can cause it: `upgrade(…).then(serve).catch(report)`, or `try` around the
    *   `await` in an `async` listener, whose promise Node does not look at. Or leave it to `attach`, which catches by itself.
    */

@@ -137,8 +137,9 @@ export class WebSocketConn implements MessageConn {
   }
 
   /**
-   * @throws WebSocketError through the promise: `abnormal_closure`, `bad_frame`, …, with both sides' Close frames. After the peer's Close frame, too, if the
-   * peer was gone before the system had taken all that was sent.
+   * @throws WebSocketError through the promise: `abnormal_closure`, `bad_frame`, …, with both sides' Close
+   * frames. After the peer's Close frame, too, if the peer was gone before the system had taken all that was
+   * sent.
    */
   receive(options?: WaitOptions): Promise<Message | null> {
     return this.#incoming === undefined
@@ -185,7 +186,10 @@ export class WebSocketConn implements MessageConn {
     return told(this.#session.sendStream(source, options));
   }
 
-  /** @throws WebSocketError through the promise: `closed`, `invalid_argument`, `canceled` (a message that was taken before is sent all the same; one that still waited for room, or for a stream, is not). */
+  /**
+   * @throws WebSocketError through the promise: `closed`, `invalid_argument`, `canceled` (a message that was
+   * taken before is sent all the same; one that still waited for room, or for a stream, is not).
+   */
   send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
     return this.#session.send(message, options);
   }

@@ -19,7 +19,10 @@ export interface ConnOptions {
   readonly readBufferSize?: number | undefined;
   /** Bytes that may wait to be sent before `send` waits and `trySend` answers `buffered`. Default 65,536. */
   readonly writeBufferSize?: number | undefined;
-  /** Past `writeBufferSize`, messages are accepted while no more than this many bytes would wait; then `trySend` refuses, and `send` holds its message back. Default 1,048,576. */
+  /**
+   * Past `writeBufferSize`, messages are accepted while no more than this many bytes would wait; then
+   * `trySend` refuses, and `send` holds its message back. Default 1,048,576.
+   */
   readonly maxBufferedBytes?: number | undefined;
   /** Bytes waiting to be sent from which on only the newest ping is answered. Default 16,384. */
   readonly controlBacklogBytes?: number | undefined;
@@ -31,14 +34,18 @@ export interface ConnOptions {
    */
   readonly pongTimeoutMs?: number | undefined;
   /**
-   * How long a peer may take nothing of what waits to be sent to it, in milliseconds, even if it sends itself. Then the connection ends with `timeout`,
-   * at most two quarters of the time later. Default 60,000; 0 waits for ever, and what waits is kept for ever. A peer whose application stops reading for longer is cut, too.
+   * How long a peer may take nothing of what waits to be sent to it, in milliseconds, even if it sends
+   * itself. Then the connection ends with `timeout`, at most two quarters of the time later. Default 60,000;
+   * 0 waits for ever, and what waits is kept for ever. A peer whose application stops reading for longer is
+   * cut, too.
    */
   readonly writeTimeoutMs?: number | undefined;
   /**
-   * How long a message may take from its first byte to its last, in milliseconds, not counting the time in which the application takes nothing. Then the connection
-   * is closed with 1008 and ends with `timeout`, at most two quarters of the time later. Without it a peer may send a byte now and then for ever. Default
-   * 300,000: a megabyte at 4 kB/s passes. Raise it with `maxMessageBytes`. 0 waits for ever, and is the default with `messages: "stream"`.
+   * How long a message may take from its first byte to its last, in milliseconds, not counting the time in
+   * which the application takes nothing. Then the connection is closed with 1008 and ends with `timeout`, at
+   * most two quarters of the time later. Without it a peer may send a byte now and then for ever. Default
+   * 300,000: a megabyte at 4 kB/s passes. Raise it with `maxMessageBytes`. 0 waits for ever, and is the
+   * default with `messages: "stream"`.
    */
   readonly messageTimeoutMs?: number | undefined;
   /** How long `close` waits for the peer, and for the end of the TCP connection, in milliseconds, at most 2^31 - 1. Default 5,000. */

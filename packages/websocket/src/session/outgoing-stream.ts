@@ -18,7 +18,10 @@ export interface OutgoingHost {
   breakOff(): void;
 }
 
-/** Sends messages while they are made, one at a time. RFC 6455 §5.4 lets nothing but control frames between fragments: who sends sees to that. */
+/**
+ * Sends messages while they are made, one at a time. RFC 6455 §5.4 lets nothing but control frames between
+ * fragments: who sends sees to that.
+ */
 export class OutgoingStream {
   readonly #host: OutgoingHost;
   isBusy = false;

@@ -34,8 +34,9 @@ interface TakenWaiter {
 }
 
 /**
- * The sending half of a `Session`: from messages to a transport, one write for each turn of the event loop. A base class rather than an object of its own,
- * which would cost each idle connection some hundred bytes, and each message a step.
+ * The sending half of a `Session`: from messages to a transport, one write for each turn of the event loop. A
+ * base class rather than an object of its own, which would cost each idle connection some hundred bytes, and
+ * each message a step.
  */
 export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHost {
   abstract readonly core: Core;
@@ -175,7 +176,9 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     return this.#outgoing !== undefined && this.#outgoing.isBusy;
   }
 
-  /** Before this side's Close frame: what waits leaves before it, room or none. A stream that waits does not. */
+  /**
+   * Before this side's Close frame: what waits leaves before it, room or none. A stream that waits does not.
+   */
   protected letAllIn(): void {
     this.#takesAll = true;
     this.#line?.letIn(() => !this.#isStreaming);
@@ -371,7 +374,10 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     if (this.#wantsDrain) this.#drained();
   }
 
-  /** Gives what waits to the transport, if that has taken what it was given before: one write at a time, as far as the system takes it. */
+  /**
+   * Gives what waits to the transport, if that has taken what it was given before: one write at a time, as
+   * far as the system takes it.
+   */
   protected write(): void {
     const { outbox } = this.core;
     const { length } = outbox;

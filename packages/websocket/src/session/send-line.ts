@@ -8,7 +8,10 @@ interface Entry {
   start(): void;
 }
 
-/** Sends, streams and flushes for which there is no room yet, in the order of the calls. What is sent later stands behind them. */
+/**
+ * Sends, streams and flushes for which there is no room yet, in the order of the calls. What is sent later
+ * stands behind them.
+ */
 export class SendLine {
   readonly #entries: Entry[] = [];
 

@@ -41,8 +41,8 @@ export interface SessionOwner<C> {
 }
 
 /**
- * One connection at work: a transport's bytes to a `Core`, its messages to an `Inbox`, what is sent back to the transport (see `SendHalf`), and the
- * end of all that. The public face is `WebSocketConn`.
+ * One connection at work: a transport's bytes to a `Core`, its messages to an `Inbox`, what is sent back to
+ * the transport (see `SendHalf`), and the end of all that. The public face is `WebSocketConn`.
  */
 export class Session<C>
   extends SendHalf
@@ -441,7 +441,10 @@ export class Session<C>
     }
   }
 
-  /** Some systems do not report the end after a failed write: cut the transport once nothing has arrived for `closeTimeoutMs`. */
+  /**
+   * Some systems do not report the end after a failed write: cut the transport once nothing has arrived for
+   * `closeTimeoutMs`.
+   */
   #untilReadOut(): NodeJS.Timeout {
     let isMarked = false;
     return setInterval(() => {

@@ -5,10 +5,9 @@ import { EXIT, UserError } from "../exit-code.ts";
 /** The exit code of a signal: as a shell gives it to a program that dies of one. */
 export const EXIT_BY_SIGNAL = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated } as const;
 
-const USAGE: ReadonlySet<string> = new Set(["invalid_argument", "invalid_address", "invalid_address"]);
+const USAGE: ReadonlySet<string> = new Set(["invalid_argument", "invalid_address"]);
 /** Their message has all that their cause says. */
 const SAYS_ALL: ReadonlySet<string> = new Set(["connect_failed", "handshake_failed", "invalid_argument"]);
-const LATE: ReadonlySet<string> = new Set(["timeout", "timeout"]);
 
 /**
  * Makes one sentence with an exit code of what the network or the system said.
@@ -20,7 +19,7 @@ export function explained(error: unknown): unknown {
   const isOurs = error instanceof NetError || error instanceof WebSocketError;
   if (!isOurs && !(error instanceof Error && "code" in error && typeof error.code === "string")) return error;
   const code = String((error as Error & { code: unknown }).code);
-  const exitCode = USAGE.has(code) ? EXIT.usage : LATE.has(code) ? EXIT.timeout : EXIT.failed;
+  const exitCode = USAGE.has(code) ? EXIT.usage : code === "timeout" ? EXIT.timeout : EXIT.failed;
   return new UserError(sentence(error), exitCode);
 }
 
