@@ -4,10 +4,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { WebSocket } from "ws";
 import { readAll, run, tcpServer, Terminal } from "./terminal-process.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "zocalo-modes-"));
@@ -80,4 +81,75 @@ test("a 404 without a path hints at one", async () => {
   const [bare, path] = [await run(`dial ws://127.0.0.1:${port}`), await run(`dial ws://127.0.0.1:${port}/x`)];
   assert.match(bare.stderr, /404 Not Found: the URL has no path; .* such as ws:\/\/127\.0\.0\.1:\d+\/ws\n$/);
   assert.doesNotMatch(path.stderr, /no path/);
+});
+
+test("--exec: what a program has started ends with its connection, though it ignores SIGTERM", async () => {
+  // Whatever lives of the program holds a connection to here.
+  const held: Socket[] = [];
+  using watch = await tcpServer((socket) => held.push(socket));
+  const stubborn = `exec 9<>/dev/tcp/127.0.0.1/${watch.port}; trap : TERM; echo ready; while :; do sleep 60; done`;
+  const script = join(directory, "stubborn");
+  writeFileSync(script, stubborn);
+  // The shell ends at once when it is asked to; what it has started does not.
+  await using terminal = new Terminal(`listen tcp://127.0.0.1:0 --exec 'bash ${script} <&0 & wait'`);
+  const { port } = await terminal.listening();
+  const peers = [connect(port, "127.0.0.1"), connect(port, "127.0.0.1")] as const;
+  for (const peer of peers) {
+    peer.on("error", () => undefined);
+    if (peer.readableLength === 0) await once(peer, "data");
+  }
+  assert.equal(held.length, 2);
+  const gone = held.map((socket) => once(socket.resume(), "end"));
+  peers[0].resetAndDestroy();
+  await Promise.race(gone);
+  // A signal to the command ends the other.
+  terminal.child.kill("SIGTERM");
+  assert.equal((await terminal.end()).code, 143);
+  await Promise.all(gone);
+});
+
+test("--exec: a program without an end is ended once its WebSocket has closed", async () => {
+  await using terminal = new Terminal(
+    "listen ws://127.0.0.1:0 -v --exec 'while :; do echo x; sleep 0.1; done'",
+  );
+  const { url } = await terminal.listening();
+  const peer = new WebSocket(url);
+  await once(peer, "message");
+  peer.close(1000);
+  await terminal.says(/"event":"ended"/);
+});
+
+test("dial --reconnect: what stands on the input goes to the next server, and its end ends the command", async () => {
+  const heard: string[] = [];
+  let firstPort = 0;
+  {
+    using first = await tcpServer((socket) => {
+      socket.once("data", (bytes: Buffer) => {
+        heard.push(bytes.toString());
+        socket.resetAndDestroy();
+        first.server.close();
+      });
+    });
+    firstPort = first.port;
+    const terminal = new Terminal(`dial tcp://127.0.0.1:${firstPort} --reconnect -v`);
+    try {
+      terminal.type("uno\n");
+      await terminal.says(/"event":"failed".*\n.*"event":"reconnecting"/);
+      // Nobody is there for a while: it waits longer, and does not end.
+      await terminal.says(/connection refused.*\n.*"event":"reconnecting"/);
+      await using second = createTcpServer({ allowHalfOpen: true }, (socket) => {
+        void readAll(socket).then((bytes) => {
+          heard.push(bytes.toString());
+          socket.end("bye\n");
+        });
+      }).listen(firstPort, "127.0.0.1");
+      await once(second, "listening");
+      terminal.type("dos\n").child.stdin.end();
+      const { code, stdout } = await terminal.end();
+      assert.deepEqual([code, stdout.toString()], [0, "bye\n"]);
+    } finally {
+      await terminal[Symbol.asyncDispose]();
+    }
+  }
+  assert.deepEqual(heard, ["uno\n", "dos\n"]);
 });

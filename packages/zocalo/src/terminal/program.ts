@@ -1,5 +1,6 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import { type CloseInfo, type Conn, type Message, printable } from "@zocalo/net";
 import { UserError } from "../exit-code.ts";
 import { explained } from "./exit.ts";
@@ -12,6 +13,10 @@ import { Printer, type Shape } from "./shape.ts";
 
 /** How long a program that was asked to end (SIGTERM) may take before it is killed, in milliseconds. */
 const KILL_AFTER_MS = 2000;
+/** How often it is looked whether all that was asked to end has, in milliseconds. */
+const LOOK_MS = 50;
+/** How long a program may go on writing once its WebSocket has closed, in milliseconds: it may still be busy with what came last. */
+const UNREAD_MS = 2000;
 /** RFC 6455 §7.4.1: a condition that prevents the server from fulfilling the request. */
 const INTERNAL_ERROR = 1011;
 
@@ -40,7 +45,7 @@ export async function runProgram(link: Link, shape: Shape, flags: Flags, signal:
   } catch (error) {
     program.terminate();
     link.conn.abort();
-    await program.exited;
+    await program.ended;
     if (end === "ended") throw error;
   } finally {
     idle.stop();
@@ -78,6 +83,7 @@ async function joinMessages(
   touch: () => void,
 ): Promise<void> {
   let info: CloseInfo | undefined;
+  let closedAt = 0;
   const closed = new Promise<void>((resolve) => {
     conn.serve({
       message(message) {
@@ -86,6 +92,7 @@ async function joinMessages(
       },
       close(how) {
         info = how;
+        closedAt = performance.now();
         resolve();
       },
     });
@@ -99,14 +106,17 @@ async function joinMessages(
   });
   const outward = async (): Promise<void> => {
     for (let message = await program.next(); message !== null; message = await program.next()) {
-      // What a peer that has closed does not get is thrown away, so that the program comes to its end.
-      if (info !== undefined) continue;
+      // What a peer that has closed does not get is thrown away, so that the program comes to its end; one that has none (`vmstat 1`) is ended.
+      if (info !== undefined) {
+        if (performance.now() - closedAt > UNREAD_MS) program.terminate();
+        continue;
+      }
       await conn.send(message).catch((error: unknown) => {
         if (info === undefined && hasEnd) throw error;
       });
       touch();
     }
-    await program.exited;
+    await program.ended;
     if (program.hasFailed) await conn.close(INTERNAL_ERROR);
     else await conn.close(close?.code, close?.reason);
   };
@@ -114,10 +124,25 @@ async function joinMessages(
   program.check();
 }
 
+/** Programs that run, or were asked to end and have left something behind. */
+const running = new Set<Program>();
+
+/** Resolves when all programs have ended, with what they have started if they were asked to. */
+export async function programsEnded(): Promise<void> {
+  await Promise.all(Array.from(running, ({ ended }) => ended));
+}
+
+/** Nothing outlives the command, however it ends. */
+function killAll(): void {
+  for (const program of running) program.kill();
+}
+
 /** A program in a shell, and in a process group of its own. */
 class Program {
-  /** Resolves when it has ended, or could not begin. */
+  /** Resolves when the shell has ended, or could not begin. */
   readonly exited: Promise<void>;
+  /** Resolves when it has, and if it was asked to end, all that it had started, too. */
+  readonly ended: Promise<void>;
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #input: Input;
   readonly #output: Output;
@@ -126,6 +151,7 @@ class Program {
   #failure: UserError | undefined;
   #hasExited = false;
   #isTerminated = false;
+  #groupGone: Promise<void> | undefined;
 
   constructor(command: string, peer: string, shape: Shape) {
     const isGrouped = process.platform !== "win32";
@@ -155,6 +181,9 @@ class Program {
         resolve();
       });
     });
+    if (running.size === 0) process.once("exit", killAll);
+    running.add(this);
+    this.ended = this.exited.then(() => this.#groupGone).then(() => this.#forget());
   }
 
   get hasFailed(): boolean {
@@ -188,22 +217,42 @@ class Program {
     }
   }
 
-  /** Asks it to end, with all it has started; kills it if it does not. */
+  /** Asks it to end, with all it has started, even if the shell itself has ended; kills what does not. */
   terminate(): void {
-    if (this.#hasExited || this.#isTerminated) return;
+    if (this.#isTerminated) return;
     this.#isTerminated = true;
-    this.#signal("SIGTERM");
-    const timer = setTimeout(() => this.#signal("SIGKILL"), KILL_AFTER_MS);
-    void this.exited.then(() => clearTimeout(timer));
+    this.#groupGone = this.#endGroup();
   }
 
-  #signal(name: "SIGTERM" | "SIGKILL"): void {
+  /** Ends it at once, with all it has started. */
+  kill(): void {
+    this.#signal("SIGKILL");
+  }
+
+  async #endGroup(): Promise<void> {
+    const killAt = performance.now() + KILL_AFTER_MS;
+    // A group lives as long as one of its members, so its number is nobody else's while there is somebody to signal.
+    for (let isThere = this.#signal("SIGTERM"); isThere; ) {
+      await delay(LOOK_MS);
+      isThere = this.#signal(performance.now() < killAt ? 0 : "SIGKILL");
+    }
+  }
+
+  #forget(): void {
+    running.delete(this);
+    if (running.size === 0) process.off("exit", killAll);
+  }
+
+  /** @returns false if there is nobody left. */
+  #signal(name: "SIGTERM" | "SIGKILL" | 0): boolean {
     const { pid } = this.#child;
-    if (pid === undefined) return;
+    const isGrouped = process.platform !== "win32";
+    if (pid === undefined || (!isGrouped && this.#hasExited)) return false;
     try {
-      process.kill(process.platform === "win32" ? pid : -pid, name);
-    } catch {
-      // It has just ended: `exited` tells.
+      return process.kill(isGrouped ? -pid : pid, name);
+    } catch (error) {
+      // EPERM: one that runs as somebody else (sudo) cannot be ended. Anything else: there is none.
+      return error instanceof Error && "code" in error && error.code === "EPERM" && !this.#hasExited;
     }
   }
 }

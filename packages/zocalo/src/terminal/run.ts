@@ -15,7 +15,7 @@ import { closeWords, type Door, type End, isErrorCode, type Link } from "./link.
 import { Notices } from "./notices.ts";
 import { connect, openDoor } from "./open.ts";
 import { Output } from "./output.ts";
-import { runProgram } from "./program.ts";
+import { programsEnded, runProgram } from "./program.ts";
 import { pumpBytes, pumpMessages, type PumpOptions } from "./pump.ts";
 import { Recorder } from "./recorder.ts";
 import { pause, RedialWait } from "./redial.ts";
@@ -188,7 +188,10 @@ class TerminalCommand {
   async #stop(code: number): Promise<void> {
     this.#stopping.abort();
     this.#input.close();
-    await this.#attendance.closeAll(this.#flags.close ?? { code, reason: "" });
+    await Promise.all([
+      this.#attendance.closeAll(this.#flags.close ?? { code, reason: "" }),
+      programsEnded(),
+    ]);
   }
 
   #warnOfInsecure({ insecure }: Flags): void {
