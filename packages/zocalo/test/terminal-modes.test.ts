@@ -153,3 +153,45 @@ test("dial --reconnect: what stands on the input goes to the next server, and it
   }
   assert.deepEqual(heard, ["uno\n", "dos\n"]);
 });
+
+test("-z: one that did not answer in time is exit code 3, whatever comes after", async () => {
+  // Accepts, and never answers an upgrade; nobody is at the port behind it.
+  using silent = await tcpServer((socket) => socket.resume());
+  const last = silent.port + 1;
+  const { code, stdout } = await run(`dial -z ws://127.0.0.1:${silent.port}-${last}/ --timeout 1s`);
+  const reports = stdout.toString().trimEnd().split("\n");
+  assert.deepEqual([code, reports.length], [3, 2], stdout.toString());
+});
+
+test("--record: a WebSocket that a relay closes because nobody is behind it has its end in the record", async () => {
+  const file = join(directory, "unserved.jsonl");
+  await using relay = new Terminal(`relay ws://127.0.0.1:0 tcp://127.0.0.1:1 --record ${file}`);
+  const { url } = await relay.listening();
+  assert.equal((await once(new WebSocket(url), "close"))[0], 1014);
+  const entries = readFileSync(file, "utf8").trimEnd().split("\n");
+  const events = entries.map((line) => JSON.parse(line) as { event: string; code?: number });
+  assert.deepEqual(
+    events.map(({ event, code }) => [event, code]),
+    [
+      ["open", undefined],
+      ["close", 1014],
+    ],
+  );
+});
+
+test("--record: a listener and a relay end with code 1, too, if it cannot be written", async () => {
+  using server = await tcpServer((socket) => void socket.pipe(socket));
+  for (const command of [
+    "listen tcp://127.0.0.1:0 --echo",
+    `relay tcp://127.0.0.1:0 tcp://127.0.0.1:${server.port}`,
+  ]) {
+    await using terminal = new Terminal(`${command} --record /dev/full`);
+    const { port } = await terminal.listening();
+    const peer = connect(port, "127.0.0.1");
+    peer.on("error", () => undefined);
+    const { code, stderr } = await terminal.end();
+    assert.equal(code, 1);
+    assert.match(stderr, /^zocalo: Cannot record to \/dev\/full: no space left on device\.$/m);
+    peer.destroy();
+  }
+});
