@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -106,6 +106,25 @@ test("--exec: what a program has started ends with its connection, though it ign
   terminal.child.kill("SIGTERM");
   assert.equal((await terminal.end()).code, 143);
   await Promise.all(gone);
+});
+
+test("--exec: where no file can be opened any more one connection fails, and the others go on", async () => {
+  await using terminal = new Terminal("listen tcp://127.0.0.1:0 -v --exec cat");
+  const { port } = await terminal.listening();
+  const first = connect(port, "127.0.0.1");
+  first.write("hola");
+  assert.equal(String((await once(first, "data"))[0]), "hola");
+  // Room for a few more.
+  const { pid = 0 } = terminal.child;
+  const limit = readdirSync(`/proc/${pid}/fd`).length + 8;
+  const limited = spawn("prlimit", ["--pid", String(pid), `--nofile=${limit}:${limit}`]);
+  assert.deepEqual(await once(limited, "close"), [0, null]);
+  const others = Array.from({ length: 30 }, () => connect(port, "127.0.0.1").on("error", () => undefined));
+  await terminal.says(/"event":"failed".*Cannot run \\"cat\\": too many open files/);
+  first.write("still here");
+  assert.equal(String((await once(first, "data"))[0]), "still here");
+  assert.doesNotMatch(terminal.stderr, /Warning/);
+  for (const socket of [first, ...others]) socket.destroy();
 });
 
 test("--exec: a program without an end is ended once its WebSocket has closed", async () => {

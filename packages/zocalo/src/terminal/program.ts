@@ -3,7 +3,7 @@ import type { Readable, Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { type CloseInfo, type Conn, type Message, printable } from "@zocalo/net";
 import { UserError } from "../exit-code.ts";
-import { explained } from "./exit.ts";
+import { explained, sentence } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { IdleTimer } from "./idle-timer.ts";
 import { Input } from "./input.ts";
@@ -13,6 +13,8 @@ import { Printer, type Shape } from "./shape.ts";
 
 /** How long a program that was asked to end (SIGTERM) may take before it is killed, in milliseconds. */
 const KILL_AFTER_MS = 2000;
+/** Whether a program has a process group of its own. */
+const isGrouped = process.platform !== "win32";
 /** How often it is looked whether all that was asked to end has, in milliseconds. */
 const LOOK_MS = 50;
 /** How long a program may go on writing once its WebSocket has closed, in milliseconds: it may still be busy with what came last. */
@@ -29,7 +31,15 @@ const INTERNAL_ERROR = 1011;
  * @throws UserError if it fails itself; what broke the connection.
  */
 export async function runProgram(link: Link, shape: Shape, flags: Flags, signal: AbortSignal): Promise<End> {
-  const program = new Program(flags.exec ?? "", link.peer, shape);
+  const command = flags.exec ?? "";
+  let child: Child;
+  try {
+    child = start(command, link.peer);
+  } catch (error) {
+    link.conn.abort();
+    throw error;
+  }
+  const program = new Program(child, command, shape);
   const onStop = (): void => program.terminate();
   signal.addEventListener("abort", onStop, { once: true });
   let end: End = "ended";
@@ -124,6 +134,34 @@ async function joinMessages(
   program.check();
 }
 
+type Child = ChildProcessByStdio<Writable, Readable, null>;
+
+/** @throws UserError if it cannot be started: what a server meets at its limits must not end it. */
+function start(command: string, peer: string): Child {
+  let child: Child;
+  try {
+    child = spawn(command, {
+      shell: true,
+      // What the command starts is of its group, and is ended with it.
+      detached: isGrouped,
+      stdio: ["pipe", "pipe", "inherit"],
+      env: { ...process.env, PEER_ADDRESS: printable(peer) },
+    });
+  } catch (error) {
+    throw cannotRun(command, sentence(error));
+  }
+  // Where no descriptor is left (EMFILE, ENFILE) Node makes no streams, whatever its types say, and tells a turn later.
+  if ((child.stdin as Writable | undefined) === undefined) {
+    child.once("error", () => undefined); // Told here.
+    throw cannotRun(command, "too many open files");
+  }
+  return child;
+}
+
+function cannotRun(command: string, reason: string): UserError {
+  return new UserError(`Cannot run ${JSON.stringify(command)}: ${reason}.`);
+}
+
 /** Programs that run, or were asked to end and have left something behind. */
 const running = new Set<Program>();
 
@@ -143,7 +181,7 @@ class Program {
   readonly exited: Promise<void>;
   /** Resolves when it has, and if it was asked to end, all that it had started, too. */
   readonly ended: Promise<void>;
-  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #child: Child;
   readonly #input: Input;
   readonly #output: Output;
   readonly #printer: Printer;
@@ -153,22 +191,15 @@ class Program {
   #isTerminated = false;
   #groupGone: Promise<void> | undefined;
 
-  constructor(command: string, peer: string, shape: Shape) {
-    const isGrouped = process.platform !== "win32";
-    this.#child = spawn(command, {
-      shell: true,
-      // What the command starts is of its group, and is ended with it.
-      detached: isGrouped,
-      stdio: ["pipe", "pipe", "inherit"],
-      env: { ...process.env, PEER_ADDRESS: printable(peer) },
-    });
+  constructor(child: Child, command: string, shape: Shape) {
+    this.#child = child;
     this.#input = new Input(this.#child.stdout, shape);
     // A program may well not read to the end (`head -1`).
     this.#output = new Output(this.#child.stdin, () => undefined);
     this.#printer = new Printer(shape);
     this.exited = new Promise((resolve) => {
       this.#child.once("error", (error) => {
-        this.#failure = new UserError(`Cannot run ${JSON.stringify(command)}: ${error.message}.`);
+        this.#failure = cannotRun(command, error.message);
         this.#hasExited = true;
         resolve();
       });
@@ -246,7 +277,6 @@ class Program {
   /** @returns false if there is nobody left. */
   #signal(name: "SIGTERM" | "SIGKILL" | 0): boolean {
     const { pid } = this.#child;
-    const isGrouped = process.platform !== "win32";
     if (pid === undefined || (!isGrouped && this.#hasExited)) return false;
     try {
       return process.kill(isGrouped ? -pid : pid, name);

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { inspect } from "node:util";
 import type { CloseInfo } from "@zocalo/net";
 import { EXIT, UserError } from "../exit-code.ts";
@@ -101,6 +102,8 @@ class TerminalCommand {
       broke = resolve;
     });
     this.#broke = broke;
+    // Each program of `--exec`, and each dialing of `relay`, listens to it; Node would warn of more than ten.
+    setMaxListeners(0, this.#stopping.signal);
     this.#target = target;
     this.#flags = flags;
     this.#isForPeople = stdout.isTTY && stderr.isTTY;
