@@ -123,8 +123,20 @@ test("--exec: where no file can be opened any more one connection fails, and the
   await terminal.says(/"event":"failed".*Cannot run \\"cat\\": too many open files/);
   first.write("still here");
   assert.equal(String((await once(first, "data"))[0]), "still here");
-  assert.doesNotMatch(terminal.stderr, /Warning/);
   for (const socket of [first, ...others]) socket.destroy();
+});
+
+test("--exec: a dozen programs at once make no warning on standard error", async () => {
+  await using terminal = new Terminal("listen tcp://127.0.0.1:0 --exec cat");
+  const { port } = await terminal.listening();
+  const peers = Array.from({ length: 12 }, () => connect(port, "127.0.0.1").on("error", () => undefined));
+  for (const peer of peers) {
+    peer.write("hola");
+    await once(peer, "data");
+  }
+  terminal.child.kill("SIGTERM");
+  const { code, stderr } = await terminal.end();
+  assert.deepEqual([code, stderr.split("\n").length], [143, 2], stderr);
 });
 
 test("--exec: a program without an end is ended once its WebSocket has closed", async () => {
