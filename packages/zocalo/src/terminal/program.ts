@@ -263,10 +263,13 @@ class Program {
   async #endGroup(): Promise<void> {
     const killAt = performance.now() + KILL_AFTER_MS;
     // A group lives as long as one of its members, so its number is nobody else's while there is somebody to signal.
-    for (let isThere = this.#signal("SIGTERM"); isThere; ) {
+    let isThere = this.#signal("SIGTERM");
+    while (isThere && performance.now() < killAt) {
       await delay(LOOK_MS);
-      isThere = this.#signal(performance.now() < killAt ? 0 : "SIGKILL");
+      isThere = this.#signal(0);
     }
+    // Not looked at again: where nobody reaps orphans (a container's first process) the dead stay members.
+    if (isThere) this.kill();
   }
 
   #forget(): void {
