@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { WebSocket } from "ws";
 import { readAll, run, tcpServer, Terminal } from "./terminal-process.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "zocalo-modes-"));
@@ -117,4 +118,148 @@ test("a 404 without a path hints at one", async () => {
   const [bare, path] = [await run(`dial ws://127.0.0.1:${port}`), await run(`dial ws://127.0.0.1:${port}/x`)];
   assert.match(bare.stderr, /404 Not Found: the URL has no path; .* such as ws:\/\/127\.0\.0\.1:\d+\/ws\n$/);
   assert.doesNotMatch(path.stderr, /no path/);
+});
+
+test("--exec: what a program has started ends with its connection, though it ignores SIGTERM", async () => {
+  // Whatever lives of the program holds a connection to here.
+  const held: Socket[] = [];
+  using watch = await tcpServer((socket) => held.push(socket));
+  const stubborn = `exec 9<>/dev/tcp/127.0.0.1/${watch.port}; trap : TERM; echo ready; while :; do sleep 60; done`;
+  const script = join(directory, "stubborn");
+  writeFileSync(script, stubborn);
+  // The shell ends at once when it is asked to; what it has started does not.
+  await using terminal = new Terminal(`listen tcp://127.0.0.1:0 --exec 'bash ${script} <&0 & wait'`);
+  const { port } = await terminal.listening();
+  const peers = [connect(port, "127.0.0.1"), connect(port, "127.0.0.1")] as const;
+  for (const peer of peers) {
+    peer.on("error", () => undefined);
+    if (peer.readableLength === 0) await once(peer, "data");
+  }
+  assert.equal(held.length, 2);
+  const gone = held.map((socket) => once(socket.resume(), "end"));
+  peers[0].resetAndDestroy();
+  await Promise.race(gone);
+  // A signal to the command ends the other.
+  terminal.child.kill("SIGTERM");
+  assert.equal((await terminal.end()).code, 143);
+  await Promise.all(gone);
+});
+
+test("--exec: where no file can be opened any more one connection fails, and the others go on", async () => {
+  await using terminal = new Terminal("listen tcp://127.0.0.1:0 -v --exec cat");
+  const { port } = await terminal.listening();
+  const first = connect(port, "127.0.0.1");
+  first.write("hola");
+  assert.equal(String((await once(first, "data"))[0]), "hola");
+  // Room for a few more.
+  const { pid = 0 } = terminal.child;
+  const limit = readdirSync(`/proc/${pid}/fd`).length + 8;
+  const limited = spawn("prlimit", ["--pid", String(pid), `--nofile=${limit}:${limit}`]);
+  assert.deepEqual(await once(limited, "close"), [0, null]);
+  const others = Array.from({ length: 30 }, () => connect(port, "127.0.0.1").on("error", () => undefined));
+  await terminal.says(/"event":"failed".*Cannot run \\"cat\\": too many open files/);
+  first.write("still here");
+  assert.equal(String((await once(first, "data"))[0]), "still here");
+  for (const socket of [first, ...others]) socket.destroy();
+});
+
+test("--exec: a dozen programs at once make no warning on standard error", async () => {
+  await using terminal = new Terminal("listen tcp://127.0.0.1:0 --exec cat");
+  const { port } = await terminal.listening();
+  const peers = Array.from({ length: 12 }, () => connect(port, "127.0.0.1").on("error", () => undefined));
+  for (const peer of peers) {
+    peer.write("hola");
+    await once(peer, "data");
+  }
+  terminal.child.kill("SIGTERM");
+  const { code, stderr } = await terminal.end();
+  assert.deepEqual([code, stderr.split("\n").length], [143, 2], stderr);
+});
+
+test("--exec: a program without an end is ended once its WebSocket has closed", async () => {
+  await using terminal = new Terminal(
+    "listen ws://127.0.0.1:0 -v --exec 'while :; do echo x; sleep 0.1; done'",
+  );
+  const { url } = await terminal.listening();
+  const peer = new WebSocket(url);
+  await once(peer, "message");
+  peer.close(1000);
+  await terminal.says(/"event":"ended"/);
+});
+
+test("dial --reconnect: what stands on the input goes to the next server, and its end ends the command", async () => {
+  const heard: string[] = [];
+  let firstPort = 0;
+  {
+    using first = await tcpServer((socket) => {
+      socket.once("data", (bytes: Buffer) => {
+        heard.push(bytes.toString());
+        socket.resetAndDestroy();
+        first.server.close();
+      });
+    });
+    firstPort = first.port;
+    const terminal = new Terminal(`dial tcp://127.0.0.1:${firstPort} --reconnect -v`);
+    try {
+      terminal.type("uno\n");
+      await terminal.says(/"event":"failed".*\n.*"event":"reconnecting"/);
+      // Nobody is there for a while: it waits longer, and does not end.
+      await terminal.says(/connection refused.*\n.*"event":"reconnecting"/);
+      await using second = createTcpServer({ allowHalfOpen: true }, (socket) => {
+        void readAll(socket).then((bytes) => {
+          heard.push(bytes.toString());
+          socket.end("bye\n");
+        });
+      }).listen(firstPort, "127.0.0.1");
+      await once(second, "listening");
+      terminal.type("dos\n").child.stdin.end();
+      const { code, stdout } = await terminal.end();
+      assert.deepEqual([code, stdout.toString()], [0, "bye\n"]);
+    } finally {
+      await terminal[Symbol.asyncDispose]();
+    }
+  }
+  assert.deepEqual(heard, ["uno\n", "dos\n"]);
+});
+
+test("-z: one that did not answer in time is exit code 3, whatever comes after", async () => {
+  // Accepts, and never answers an upgrade; nobody is at the port behind it.
+  using silent = await tcpServer((socket) => socket.resume());
+  const last = silent.port + 1;
+  const { code, stdout } = await run(`dial -z ws://127.0.0.1:${silent.port}-${last}/ --timeout 1s`);
+  const reports = stdout.toString().trimEnd().split("\n");
+  assert.deepEqual([code, reports.length], [3, 2], stdout.toString());
+});
+
+test("--record: a WebSocket that a relay closes because nobody is behind it has its end in the record", async () => {
+  const file = join(directory, "unserved.jsonl");
+  await using relay = new Terminal(`relay ws://127.0.0.1:0 tcp://127.0.0.1:1 --record ${file}`);
+  const { url } = await relay.listening();
+  assert.equal((await once(new WebSocket(url), "close"))[0], 1014);
+  const entries = readFileSync(file, "utf8").trimEnd().split("\n");
+  const events = entries.map((line) => JSON.parse(line) as { event: string; code?: number });
+  assert.deepEqual(
+    events.map(({ event, code }) => [event, code]),
+    [
+      ["open", undefined],
+      ["close", 1014],
+    ],
+  );
+});
+
+test("--record: a listener and a relay end with code 1, too, if it cannot be written", async () => {
+  using server = await tcpServer((socket) => void socket.pipe(socket));
+  for (const command of [
+    "listen tcp://127.0.0.1:0 --echo",
+    `relay tcp://127.0.0.1:0 tcp://127.0.0.1:${server.port}`,
+  ]) {
+    await using terminal = new Terminal(`${command} --record /dev/full`);
+    const { port } = await terminal.listening();
+    const peer = connect(port, "127.0.0.1");
+    peer.on("error", () => undefined);
+    const { code, stderr } = await terminal.end();
+    assert.equal(code, 1);
+    assert.match(stderr, /^zocalo: Cannot record to \/dev\/full: no space left on device\.$/m);
+    peer.destroy();
+  }
 });

@@ -8,6 +8,7 @@ import { connect, type Socket } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { WebSocket, WebSocketServer } from "ws";
 import { selfSigned } from "./terminal-certificates.ts";
 import { noise, readAll, run, sha256, tcpServer, Terminal } from "./terminal-process.ts";
@@ -176,6 +177,34 @@ test("tcp to ws: the end of the stream closes the WebSocket once answers stay aw
   const nc = spawn("nc", ["-N", "127.0.0.1", String(relay.port)]);
   assert.equal(String(await answered(nc, "uno\ndos")), "uno\ndos\n");
   assert.equal((await closed)[0], 1000);
+});
+
+test("tcp to ws and udp: without --timeout, late answers still come, and silence closes the peer", async () => {
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  await using relay = await relayed(`tcp://127.0.0.1:0 ws://127.0.0.1:${port} --lines`);
+  const nc = answered(spawn("nc", ["-N", "127.0.0.1", String(relay.port)]), "question\n");
+  const [socket] = (await once(server, "connection")) as [WebSocket];
+  const closed = once(socket, "close");
+  await once(socket, "message");
+  // Together they take longer than a silence may.
+  for (const answer of ["one", "two"]) {
+    await delay(3000);
+    socket.send(answer);
+  }
+  assert.equal((await closed)[0], 1000);
+  assert.equal(String(await nc), "one\ntwo\n");
+  server.close();
+
+  const datagrams = createSocket("udp4");
+  datagrams.bind(0, "127.0.0.1");
+  await once(datagrams, "listening");
+  datagrams.on("message", (bytes, { port: from }) => datagrams.send(bytes, from, "127.0.0.1"));
+  await using toUdp = await relayed(`tcp://127.0.0.1:0 udp://127.0.0.1:${datagrams.address().port} --lines`);
+  const echoed = await answered(spawn("nc", ["-N", "127.0.0.1", String(toUdp.port)]), "uno\n");
+  assert.equal(String(echoed), "uno\n");
+  datagrams.close();
 });
 
 test("ws to ws: text stays text, and the code of a close goes through", async () => {

@@ -1,8 +1,9 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import { type CloseInfo, type Conn, type Message, printable } from "@zocalo/net";
 import { UserError } from "../exit-code.ts";
-import { explained } from "./exit.ts";
+import { explained, sentence } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { IdleTimer } from "./idle-timer.ts";
 import { Input } from "./input.ts";
@@ -12,6 +13,12 @@ import { Printer, type Shape } from "./shape.ts";
 
 /** How long a program that was asked to end (SIGTERM) may take before it is killed, in milliseconds. */
 const KILL_AFTER_MS = 2000;
+/** Whether a program has a process group of its own. */
+const isGrouped = process.platform !== "win32";
+/** How often it is looked whether all that was asked to end has, in milliseconds. */
+const LOOK_MS = 50;
+/** How long a program may go on writing once its WebSocket has closed, in milliseconds: it may still be busy with what came last. */
+const UNREAD_MS = 2000;
 /** RFC 6455 §7.4.1: a condition that prevents the server from fulfilling the request. */
 const INTERNAL_ERROR = 1011;
 
@@ -24,7 +31,15 @@ const INTERNAL_ERROR = 1011;
  * @throws UserError if it fails itself; what broke the connection.
  */
 export async function runProgram(link: Link, shape: Shape, flags: Flags, signal: AbortSignal): Promise<End> {
-  const program = new Program(flags.exec ?? "", link.peer, shape);
+  const command = flags.exec ?? "";
+  let child: Child;
+  try {
+    child = start(command, link.peer);
+  } catch (error) {
+    link.conn.abort();
+    throw error;
+  }
+  const program = new Program(child, command, shape);
   const onStop = (): void => program.terminate();
   signal.addEventListener("abort", onStop, { once: true });
   let end: End = "ended";
@@ -40,7 +55,7 @@ export async function runProgram(link: Link, shape: Shape, flags: Flags, signal:
   } catch (error) {
     program.terminate();
     link.conn.abort();
-    await program.exited;
+    await program.ended;
     if (end === "ended") throw error;
   } finally {
     idle.stop();
@@ -78,6 +93,7 @@ async function joinMessages(
   touch: () => void,
 ): Promise<void> {
   let info: CloseInfo | undefined;
+  let closedAt = 0;
   const closed = new Promise<void>((resolve) => {
     conn.serve({
       message(message) {
@@ -86,6 +102,7 @@ async function joinMessages(
       },
       close(how) {
         info = how;
+        closedAt = performance.now();
         resolve();
       },
     });
@@ -99,14 +116,17 @@ async function joinMessages(
   });
   const outward = async (): Promise<void> => {
     for (let message = await program.next(); message !== null; message = await program.next()) {
-      // What a peer that has closed does not get is thrown away, so that the program comes to its end.
-      if (info !== undefined) continue;
+      // What a peer that has closed does not get is thrown away, so that the program comes to its end; one that has none (`vmstat 1`) is ended.
+      if (info !== undefined) {
+        if (performance.now() - closedAt > UNREAD_MS) program.terminate();
+        continue;
+      }
       await conn.send(message).catch((error: unknown) => {
         if (info === undefined && hasEnd) throw error;
       });
       touch();
     }
-    await program.exited;
+    await program.ended;
     if (program.hasFailed) await conn.close(INTERNAL_ERROR);
     else await conn.close(close?.code, close?.reason);
   };
@@ -114,11 +134,54 @@ async function joinMessages(
   program.check();
 }
 
+type Child = ChildProcessByStdio<Writable, Readable, null>;
+
+/** @throws UserError if it cannot be started: what a server meets at its limits must not end it. */
+function start(command: string, peer: string): Child {
+  let child: Child;
+  try {
+    child = spawn(command, {
+      shell: true,
+      // What the command starts is of its group, and is ended with it.
+      detached: isGrouped,
+      stdio: ["pipe", "pipe", "inherit"],
+      env: { ...process.env, PEER_ADDRESS: printable(peer) },
+    });
+  } catch (error) {
+    throw cannotRun(command, sentence(error));
+  }
+  // Where no descriptor is left (EMFILE, ENFILE) Node makes no streams, whatever its types say, and tells a turn later.
+  if ((child.stdin as Writable | undefined) === undefined) {
+    child.once("error", () => undefined); // Told here.
+    throw cannotRun(command, "too many open files");
+  }
+  return child;
+}
+
+function cannotRun(command: string, reason: string): UserError {
+  return new UserError(`Cannot run ${JSON.stringify(command)}: ${reason}.`);
+}
+
+/** Programs that run, or were asked to end and have left something behind. */
+const running = new Set<Program>();
+
+/** Resolves when all programs have ended, with what they have started if they were asked to. */
+export async function programsEnded(): Promise<void> {
+  await Promise.all(Array.from(running, ({ ended }) => ended));
+}
+
+/** Nothing outlives the command, however it ends. */
+function killAll(): void {
+  for (const program of running) program.kill();
+}
+
 /** A program in a shell, and in a process group of its own. */
 class Program {
-  /** Resolves when it has ended, or could not begin. */
+  /** Resolves when the shell has ended, or could not begin. */
   readonly exited: Promise<void>;
-  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+  /** Resolves when it has, and if it was asked to end, all that it had started, too. */
+  readonly ended: Promise<void>;
+  readonly #child: Child;
   readonly #input: Input;
   readonly #output: Output;
   readonly #printer: Printer;
@@ -126,23 +189,17 @@ class Program {
   #failure: UserError | undefined;
   #hasExited = false;
   #isTerminated = false;
+  #groupGone: Promise<void> | undefined;
 
-  constructor(command: string, peer: string, shape: Shape) {
-    const isGrouped = process.platform !== "win32";
-    this.#child = spawn(command, {
-      shell: true,
-      // What the command starts is of its group, and is ended with it.
-      detached: isGrouped,
-      stdio: ["pipe", "pipe", "inherit"],
-      env: { ...process.env, PEER_ADDRESS: printable(peer) },
-    });
+  constructor(child: Child, command: string, shape: Shape) {
+    this.#child = child;
     this.#input = new Input(this.#child.stdout, shape);
     // A program may well not read to the end (`head -1`).
     this.#output = new Output(this.#child.stdin, () => undefined);
     this.#printer = new Printer(shape);
     this.exited = new Promise((resolve) => {
       this.#child.once("error", (error) => {
-        this.#failure = new UserError(`Cannot run ${JSON.stringify(command)}: ${error.message}.`);
+        this.#failure = cannotRun(command, error.message);
         this.#hasExited = true;
         resolve();
       });
@@ -155,6 +212,9 @@ class Program {
         resolve();
       });
     });
+    if (running.size === 0) process.once("exit", killAll);
+    running.add(this);
+    this.ended = this.exited.then(() => this.#groupGone).then(() => this.#forget());
   }
 
   get hasFailed(): boolean {
@@ -188,22 +248,44 @@ class Program {
     }
   }
 
-  /** Asks it to end, with all it has started; kills it if it does not. */
+  /** Asks it to end, with all it has started, even if the shell itself has ended; kills what does not. */
   terminate(): void {
-    if (this.#hasExited || this.#isTerminated) return;
+    if (this.#isTerminated) return;
     this.#isTerminated = true;
-    this.#signal("SIGTERM");
-    const timer = setTimeout(() => this.#signal("SIGKILL"), KILL_AFTER_MS);
-    void this.exited.then(() => clearTimeout(timer));
+    this.#groupGone = this.#endGroup();
   }
 
-  #signal(name: "SIGTERM" | "SIGKILL"): void {
+  /** Ends it at once, with all it has started. */
+  kill(): void {
+    this.#signal("SIGKILL");
+  }
+
+  async #endGroup(): Promise<void> {
+    const killAt = performance.now() + KILL_AFTER_MS;
+    // A group lives as long as one of its members, so its number is nobody else's while there is somebody to signal.
+    let isThere = this.#signal("SIGTERM");
+    while (isThere && performance.now() < killAt) {
+      await delay(LOOK_MS);
+      isThere = this.#signal(0);
+    }
+    // Not looked at again: where nobody reaps orphans (a container's first process) the dead stay members.
+    if (isThere) this.kill();
+  }
+
+  #forget(): void {
+    running.delete(this);
+    if (running.size === 0) process.off("exit", killAll);
+  }
+
+  /** @returns false if there is nobody left. */
+  #signal(name: "SIGTERM" | "SIGKILL" | 0): boolean {
     const { pid } = this.#child;
-    if (pid === undefined) return;
+    if (pid === undefined || (!isGrouped && this.#hasExited)) return false;
     try {
-      process.kill(process.platform === "win32" ? pid : -pid, name);
-    } catch {
-      // It has just ended: `exited` tells.
+      return process.kill(isGrouped ? -pid : pid, name);
+    } catch (error) {
+      // EPERM: one that runs as somebody else (sudo) cannot be ended. Anything else: there is none.
+      return error instanceof Error && "code" in error && error.code === "EPERM" && !this.#hasExited;
     }
   }
 }

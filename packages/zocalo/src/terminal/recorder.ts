@@ -140,8 +140,17 @@ class Tape {
 }
 
 function recordedMessages(conn: Messages, tape: Tape): Messages {
+  let isServed = false;
+  let hasClosed = false;
+  /** Told once. A connection that nobody serves tells nobody: whoever closes it does. */
+  const closed = (details: object): void => {
+    if (hasClosed) return;
+    hasClosed = true;
+    tape.write({ event: "close", ...details });
+  };
   return {
     serve(handler: MessageHandler) {
+      isServed = true;
       conn.serve({
         ...(handler.drain === undefined ? {} : { drain: () => handler.drain?.() }),
         message: (message) => {
@@ -150,7 +159,7 @@ function recordedMessages(conn: Messages, tape: Tape): Messages {
         },
         close: (info: CloseInfo) => {
           const { code, reason, wasClean, error } = info;
-          tape.write({ event: "close", code, reason, wasClean, error: error?.message });
+          closed({ code, reason, wasClean, error: error?.message });
           handler.close?.(info);
         },
       });
@@ -164,8 +173,14 @@ function recordedMessages(conn: Messages, tape: Tape): Messages {
       if (outcome !== "refused") tape.message("out", message);
       return outcome;
     },
-    close: (code, reason) => conn.close(code, reason),
-    abort: () => conn.abort(),
+    close: (code, reason) => {
+      if (!isServed) closed({ code, reason });
+      return conn.close(code, reason);
+    },
+    abort: () => {
+      if (!isServed) closed({});
+      conn.abort();
+    },
   };
 }
 

@@ -37,5 +37,6 @@ export class RedialWait {
 
 /** Waits, or until the command is to stop. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  // It fails only with `signal`, which the caller looks at.
   await delay(ms, undefined, { signal }).catch(() => undefined);
 }

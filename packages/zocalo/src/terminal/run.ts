@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { inspect } from "node:util";
 import type { CloseInfo } from "@zocalo/net";
 import { EXIT, UserError } from "../exit-code.ts";
@@ -15,7 +16,7 @@ import { closeWords, type Door, type End, isErrorCode, type Link } from "./link.
 import { Notices } from "./notices.ts";
 import { connect, openDoor } from "./open.ts";
 import { Output } from "./output.ts";
-import { runProgram } from "./program.ts";
+import { programsEnded, runProgram } from "./program.ts";
 import { pumpBytes, pumpMessages, type PumpOptions } from "./pump.ts";
 import { Recorder } from "./recorder.ts";
 import { pause, RedialWait } from "./redial.ts";
@@ -101,6 +102,8 @@ class TerminalCommand {
       broke = resolve;
     });
     this.#broke = broke;
+    // Each program of `--exec`, and each dialing of `relay`, listens to it; Node would warn of more than ten.
+    setMaxListeners(0, this.#stopping.signal);
     this.#target = target;
     this.#flags = flags;
     this.#isForPeople = stdout.isTTY && stderr.isTTY;
@@ -188,7 +191,10 @@ class TerminalCommand {
   async #stop(code: number): Promise<void> {
     this.#stopping.abort();
     this.#input.close();
-    await this.#attendance.closeAll(this.#flags.close ?? { code, reason: "" });
+    await Promise.all([
+      this.#attendance.closeAll(this.#flags.close ?? { code, reason: "" }),
+      programsEnded(),
+    ]);
   }
 
   #warnOfInsecure({ insecure }: Flags): void {

@@ -4,11 +4,14 @@ import { forPeople } from "../for-people.ts";
 import { withoutSecrets } from "../secrets.ts";
 import { connect } from "./open.ts";
 import type { Flags } from "./flags.ts";
+import type { Link } from "./link.ts";
 import type { Output } from "./output.ts";
 import type { Target } from "./target.ts";
 
 /** How long one address may take where `--timeout` says nothing, in milliseconds. */
 const SCAN_TIMEOUT_MS = 10_000;
+/** How long one that is open may take to close, in milliseconds. */
+const CLOSE_MS = 500;
 
 /**
  * `dial -z`: connects to each target, in turn, and reports which are open. No data is sent; over TLS and WebSocket there is the handshake.
@@ -27,18 +30,27 @@ export async function scan(
   for (const target of targets) {
     const startMs = performance.now();
     let reason: string | undefined;
+    let ms: number;
     try {
       const link = await connect(target, { ...flags, timeout: flags.timeout ?? SCAN_TIMEOUT_MS }, signal);
-      await link.conn.close().catch(() => link.conn.abort()); // It was open, which is all that was asked.
+      ms = performance.now() - startMs;
+      await closeSoon(link);
     } catch (error) {
       if (!(error instanceof UserError) || error.exitCode === EXIT.usage || signal.aborted) throw error;
-      ({ exitCode } = error);
+      ms = performance.now() - startMs;
+      exitCode = Math.max(exitCode, error.exitCode);
       reason = error.message.replace(/^cannot connect to \S+: /, "");
     }
-    const ms = performance.now() - startMs;
     await output.write(Buffer.from(`${report(target.text, ms, reason, isForPeople)}\n`));
   }
   return exitCode;
+}
+
+/** Closes in order, but waits for nobody: that it was open is all that was asked. */
+async function closeSoon({ conn }: Link): Promise<void> {
+  const late = setTimeout(() => conn.abort(), CLOSE_MS);
+  await conn.close().catch(() => conn.abort());
+  clearTimeout(late);
 }
 
 /** One line: in words for a person, as JSON for a program. */
