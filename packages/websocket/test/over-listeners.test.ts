@@ -13,6 +13,7 @@ import { dial, type ListenOptions, listen, type WebSocketConn, WebSocketError } 
 import { setFirstBytes } from "../src/server/first-bytes.ts";
 import { selfSigned } from "./certificate.ts";
 import { echoAll, RawPeer, upgradeRequest } from "./peers.ts";
+import { frameFrom } from "./recorder.ts";
 
 const identity = selfSigned("IP:127.0.0.1");
 
@@ -283,4 +284,27 @@ test("dial takes no other way beside a connection, and follows no redirect", asy
     message: /and conn leads to nobody else/,
   });
   await redirecting;
+});
+
+test("what had arrived is received although a write has failed", async (t) => {
+  const path = socketPath(t);
+  await using listener = await listen(await net.listen("unix", path));
+  const peer = connect(path);
+  peer.on("error", () => undefined);
+  await once(peer, "connect");
+  peer.write(upgradeRequest());
+  const server = await listener.accept();
+  await once(peer, "data"); // The answer.
+  // All in one turn, so that the server writes before it reads.
+  const frames = ["one", "two", "three"].map((text) => frameFrom("client", 0x81, text));
+  peer.write(Buffer.concat([...frames, frameFrom("client", 0x88)]));
+  peer.destroy();
+  server.trySend("nobody reads this");
+  await assert.rejects(server.flush(), net.NetError);
+  const received: net.Message[] = [];
+  const receiving = async (): Promise<void> => {
+    for await (const message of server) received.push(message);
+  };
+  await assert.rejects(receiving(), net.NetError); // At the end: what was sent is lost.
+  assert.deepEqual(received, ["one", "two", "three"]);
 });

@@ -8,7 +8,12 @@ import { watchEnd } from "../node/tls-end.ts";
 import { startTrials } from "../node/trials.ts";
 import { remoteEnd, type SocketEnd } from "../node/socket-ends.ts";
 import { plainHost } from "../options/socket-options.ts";
-import { type RawConnection, SecuredTransport, SocketTransport } from "../stream/socket-transport.ts";
+import {
+  type RawConnection,
+  SecuredTransport,
+  SocketTransport,
+  type Written,
+} from "../stream/socket-transport.ts";
 import { StreamConn, type StreamConnOptions } from "../stream/stream-conn.ts";
 import { connBehind } from "../stream/web-streams.ts";
 import type { Transport } from "../contracts/transport.ts";
@@ -70,6 +75,13 @@ class ConnTransport extends SocketTransport {
   constructor(conn: Conn) {
     super();
     this.#conn = conn;
+  }
+
+  /** By the connection: a stream of Node's whose write fails drops what has arrived, which is still to be read. */
+  protected override writeTo(stream: Duplex, parts: readonly Uint8Array[], written: Written): void {
+    // What `node:http` has said before goes first.
+    if (stream.writableLength > 0) super.writeTo(stream, parts, written);
+    else this.#conn.writev(parts).then(() => written(), written);
   }
 
   /** To destroy the stream is to close the connection, which waits for a peer that takes nothing. */

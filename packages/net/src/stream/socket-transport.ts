@@ -241,7 +241,7 @@ export class SocketTransport implements Transport, BufferReader {
     const written = departure(this);
     // What the system mostly takes at once need not be booked in and out of the queue of Node's stream. That is a tenth of a small
     // echo's cost (see `npm run bench -- tcp`).
-    if (!writePastQueue(socket, given, written)) writeByStream(socket, [given], written);
+    if (!writePastQueue(socket, given, written)) this.writeTo(socket, [given], written);
     if (!isLent || !isPlain) return;
     if (this.#leaving === 0) freeCopy(given);
     else keepCopy(given);
@@ -253,7 +253,12 @@ export class SocketTransport implements Transport, BufferReader {
     const given = parts.map(unlent);
     this.#leaving = given.reduce((length, part) => length + part.length, 0);
     const written = departure(this);
-    if (!writePastQueue(socket, given, written)) writeByStream(socket, given, written);
+    if (!writePastQueue(socket, given, written)) this.writeTo(socket, given, written);
+  }
+
+  /** Where there is no way past the stream. */
+  protected writeTo(stream: Duplex, parts: readonly Uint8Array[], written: Written): void {
+    writeByStream(stream, parts, written);
   }
 
   end(): void {
@@ -437,13 +442,16 @@ export class SecuredTransport extends SocketTransport {
   }
 }
 
+/** Told once of a write that is over. */
+export type Written = (error?: Error | null) => void;
+
 /**
  * Knows whose write it is that a socket tells to be over. A function of each connection's own would last as long as it; these last as
  * long as a write, and as nearly all are over at once, nearly always the same one does.
  */
 class Departure {
   transport: SocketTransport | undefined;
-  readonly written = (error?: Error | null): void => {
+  readonly written: Written = (error?: Error | null): void => {
     const { transport } = this;
     this.transport = undefined;
     keepSpare(this);
@@ -458,7 +466,7 @@ function keepSpare(departure: Departure): void {
 }
 
 /** What to call, once, when a write of this transport is over. */
-function departure(transport: SocketTransport): Departure["written"] {
+function departure(transport: SocketTransport): Written {
   const found = spare ?? new Departure();
   spare = undefined;
   found.transport = transport;
