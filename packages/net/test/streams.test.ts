@@ -390,3 +390,19 @@ test("no byte of a cancelled write counts for the one that leaves with it", asyn
   a.abort();
   await cut;
 });
+
+test("an end that came while the stream was paused is not forgotten for a read that is canceled at once", async () => {
+  const stream = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
+  const conn = fromNodeStream(stream);
+  stream.push("abcdef");
+  stream.push(null);
+  assert.equal(String(await conn.readFull(2)), "ab"); // The rest is held, and the stream is paused.
+  if (!stream.readableEnded) await once(stream, "end");
+  const controller = new AbortController();
+  queueMicrotask(() => controller.abort()); // Before the end can be told.
+  await assert.rejects(conn.readFull(100, { signal: controller.signal }), { code: "canceled" });
+  await conn.closeWrite();
+  assert.equal(String(await conn.read()), "cdef");
+  assert.equal(await conn.read(), null);
+  await conn.close();
+});

@@ -384,8 +384,10 @@ export class SocketTransport implements Transport, BufferReader {
       if (bytes && !this.#sink?.onBytes(bytes, false)) this.#isReading = false;
     }
     if (unread?.length !== 0) return;
+    const isEndDue = this.#socket?.readableEnded === true && !this.#hasEnded && !this.#error;
+    if (isEndDue && !this.#isReading) return; // Whoever asked has gone again: the end is for who asks next.
     this.#unread = undefined;
-    if (this.#isReading && this.#socket?.readableEnded && !this.#hasEnded && !this.#error) this.ended();
+    if (isEndDue) this.ended();
     this.#dropUnread();
   }
 
