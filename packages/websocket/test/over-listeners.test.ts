@@ -308,3 +308,11 @@ test("what had arrived is received although a write has failed", async (t) => {
   await assert.rejects(receiving(), net.NetError); // At the end: what was sent is lost.
   assert.deepEqual(received, ["one", "two", "three"]);
 });
+
+test("closing tells why the listener below could not be closed", async () => {
+  const below = net.listenPipe();
+  const failure = new Error("it is stuck");
+  below.close = () => Promise.reject(failure);
+  const listener = await listen(below);
+  await assert.rejects(listener.close(), (error) => error === failure);
+});

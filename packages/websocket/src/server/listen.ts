@@ -183,9 +183,10 @@ function listenOver(below: Listener<Conn>, given: ListenOptions): Listener<WebSo
   const handshakeTimeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
   const server = httpServer(options.path, handshakeTimeoutMs);
   const upgrader = new Upgrader(options, listenOptionNames);
-  const stop = (): void => {
-    below.close().catch(ignore); // What still waited for `accept` there is closed by it.
+  const stop = (): Promise<void> => {
+    const closed = below.close(); // With what still waited for `accept` there.
     firstBytes.stop();
+    return closed;
   };
   const asked = (socket: Duplex): void => firstBytes.asked(socket);
   const listener = new WebSocketListener(server, addr, upgrader, options, { stop, asked });
@@ -233,7 +234,7 @@ export function attach(server: Server, options: AttachOptions = {}): Listener<We
 
 /** What stands before a listener. */
 interface Door {
-  stop(): void;
+  stop(): void | Promise<void>;
   /** This socket has asked for an upgrade. */
   asked(socket: Duplex): void;
 }
@@ -276,7 +277,7 @@ class WebSocketListener implements Listener<WebSocketConn> {
       exemptAddresses: options.exemptAddresses,
       stop: () => {
         removeRoute(server, route);
-        door.stop();
+        return door.stop();
       },
     });
     addRoute(server, route);
