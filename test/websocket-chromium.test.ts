@@ -69,7 +69,7 @@ const exchange = `new Promise((resolve, reject) => {
 
 for (const compression of [false, true]) {
   test(`a browser's messages come back as they were, ${compression ? "with" : "without"} compression`, async () => {
-    const options = { compression, subprotocols: ["b"], maxBufferedBytes: 16_777_216 };
+    const options = { compression, subprotocols: ["b"], sendLimitBytes: 16_777_216 };
     await using visitor = await visit(options, echo);
     const told: Record<string, unknown> = await visitor.page.evaluate(exchange);
     const { extensions, ...rest } = told;

@@ -43,7 +43,7 @@ function zocalo(echo: (conn: WebSocketConn) => void): Server {
   const server = createHttpServer();
   server.listen(0, "127.0.0.1", 2048, () => {
     const maxMessageBytes = 16 * 1024 * 1024;
-    void each(attach(server, { path: "/echo", maxMessageBytes, maxBufferedBytes: 64 * 1024 * 1024 }), echo);
+    void each(attach(server, { path: "/echo", maxMessageBytes, sendLimitBytes: 64 * 1024 * 1024 }), echo);
     const compression = { level: 1, thresholdBytes: 0 };
     void each(attach(server, { path: "/deflate", compression }), echo);
     // What each package does by default when a client offers what browsers offer; and with the context kept.

@@ -28,7 +28,7 @@ if (host !== undefined) await answer(host);
 async function answer(at: string): Promise<void> {
   const listener = await listen("tcp", `${at}:0`, { keepAliveIdleMs: 1000 });
   const packets = await listenPacket("udp4", `${at}:0`);
-  const lazy = await listenPacket("udp4", `${at}:0`, { queueDatagrams: HELD });
+  const lazy = await listenPacket("udp4", `${at}:0`, { receiveLimitDatagrams: HELD });
   let received = 0;
   let lazyTaken = 0;
   const ends: string[] = [];

@@ -92,8 +92,8 @@ const secureClient = {
 };
 const tlsDialer = { ...tcpDialer, ...secureClient };
 const packets = {
-  queueDatagrams: LEGAL.whole,
-  queueBytes: LEGAL.whole,
+  receiveLimitDatagrams: LEGAL.whole,
+  receiveLimitBytes: LEGAL.whole,
   sendLimitBytes: LEGAL.whole,
   readBufferBytes: LEGAL.nothing,
   writeBufferBytes: LEGAL.nothing,

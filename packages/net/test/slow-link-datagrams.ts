@@ -13,8 +13,8 @@ const stamped = (number: number): Uint8Array =>
   memory.fill(number % 251).fill(Math.floor(number / 251), 0, 1);
 
 const receiver = await listenPacket("udp4", "127.0.0.1:0", {
-  queueDatagrams: 10_000,
-  queueBytes: 100_000_000,
+  receiveLimitDatagrams: 10_000,
+  receiveLimitBytes: 100_000_000,
 });
 const to = receiver.localAddr;
 

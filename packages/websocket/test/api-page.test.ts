@@ -64,7 +64,7 @@ test("each default on the page is that of the code, and each option has a unit a
   const { maxFrameBytes, ...limits } = receive;
   assert.deepEqual([maxFrameBytes, isStreaming], [Number.MAX_SAFE_INTEGER, false]);
   const defaults = {
-    ConnOptions: { ...rest, ...limits, readBufferSize: inbox.highWaterBytes },
+    ConnOptions: { ...rest, ...limits, receiveHighWaterBytes: inbox.receiveHighWaterBytes },
     CompressionOptions: { ...compressionSettings(true) },
     UpgraderOptions: { handshakeTimeoutMs: DEFAULT_HANDSHAKE_TIMEOUT_MS },
     DialOptions: { handshakeTimeoutMs: DEFAULT_HANDSHAKE_TIMEOUT_MS },

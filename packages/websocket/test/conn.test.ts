@@ -262,7 +262,7 @@ test("a peer that closes and then keeps TCP open is cut off", async () => {
 });
 
 test("closing while the application is far behind still completes the handshake", async () => {
-  await using both = await pair({ readBufferSize: 1 });
+  await using both = await pair({ receiveHighWaterBytes: 1 });
   for (let i = 0; i < 200; i++) await both.client.send("x".repeat(10_000));
   await both.server.close(1001, "bye");
   assert.deepEqual(await ended(both.client), { code: 1001, reason: "bye", wasClean: true });
@@ -307,7 +307,7 @@ test("a handler that throws closes with 1011 and harms nobody else", async () =>
 // --- backpressure
 
 test("a slow reader: send waits, trySend refuses at the limit, and drain follows", async () => {
-  await using both = await rawPair({ writeBufferSize: 10_000, maxBufferedBytes: 100_000 });
+  await using both = await rawPair({ sendHighWaterBytes: 10_000, sendLimitBytes: 100_000 });
   both.peer.socket.pause();
   const message = new Uint8Array(5_000);
   let drained: (() => void) | undefined;
@@ -340,7 +340,7 @@ test("a slow reader: send waits, trySend refuses at the limit, and drain follows
 });
 
 test("send waits for room, and a signal ends the wait", async () => {
-  await using both = await rawPair({ writeBufferSize: 1 });
+  await using both = await rawPair({ sendHighWaterBytes: 1 });
   both.peer.socket.pause();
   const big = new Uint8Array(500_000);
   let pending = both.server.send(big);
@@ -363,7 +363,7 @@ test("send waits for room, and a signal ends the wait", async () => {
 });
 
 test("a receiver that is behind holds the sender back, and loses nothing", async () => {
-  await using both = await pair({ readBufferSize: 1000 });
+  await using both = await pair({ receiveHighWaterBytes: 1000 });
   const count = 3000;
   let sent = 0;
   const sending = (async () => {
@@ -379,7 +379,7 @@ test("a receiver that is behind holds the sender back, and loses nothing", async
 });
 
 test("nothing that came before the application reads is lost, even if the connection has ended meanwhile", async () => {
-  await using both = await rawPair({ readBufferSize: 10 });
+  await using both = await rawPair({ receiveHighWaterBytes: 10 });
   const frames = Array.from({ length: 500 }, (_, i) => frameFrom("client", 0x81, `message ${i}`));
   both.peer.write(Buffer.concat([...frames, frameFrom("client", 0x88, hex("03e8"))]));
   both.peer.socket.end();
@@ -446,7 +446,7 @@ test("a half-open peer is found while the application does not read", async () =
 test("a peer that is held back because the application does not read is not taken for dead", async (t) => {
   const timeMs = 400_000;
   const check = takeRounds(t, checkPeriodMs(timeMs));
-  await using both = await pair({ pingIntervalMs: timeMs, pongTimeoutMs: timeMs, readBufferSize: 1 });
+  await using both = await pair({ pingIntervalMs: timeMs, pongTimeoutMs: timeMs, receiveHighWaterBytes: 1 });
   let sent = 0;
   const sending = (async () => {
     for (; sent < 100; sent++) await both.client.send("x".repeat(300_000));

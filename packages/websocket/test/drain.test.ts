@@ -6,11 +6,11 @@ import { accepting } from "./peers.ts";
 
 const COUNT = 20_000;
 
-for (const writeBufferSize of [100, 5000, 65_536]) {
-  test(`a handler that sends whenever there is room loses and repeats nothing (writeBufferSize ${writeBufferSize})`, async () => {
-    await using server = await accepting({ writeBufferSize, maxBufferedBytes: writeBufferSize * 4 });
+for (const sendHighWaterBytes of [100, 5000, 65_536]) {
+  test(`a handler that sends whenever there is room loses and repeats nothing (sendHighWaterBytes ${sendHighWaterBytes})`, async () => {
+    await using server = await accepting({ sendHighWaterBytes, sendLimitBytes: sendHighWaterBytes * 4 });
     const accepted = server.listener.accept();
-    const peer = await dial(server.url, { readBufferSize: 1000, maxMessageBytes: 10_000_000 });
+    const peer = await dial(server.url, { receiveHighWaterBytes: 1000, maxMessageBytes: 10_000_000 });
     const conn = await accepted;
     let sent = 0;
     const sendOn = (): void => {

@@ -33,7 +33,7 @@ test("a broadcast reaches all members but the one left out, in order", async () 
 });
 
 test("a member that does not read is told of, and holds up nobody", async () => {
-  await using server = await accepting({ maxBufferedBytes: 200_000 });
+  await using server = await accepting({ sendLimitBytes: 200_000 });
   const refused: WebSocketConn[] = [];
   const group = new Group({
     onRefused(conn) {

@@ -20,7 +20,7 @@ import { frameFrom } from "./recorder.ts";
 before(trialsOver);
 
 const MIB = 1_048_576;
-const limits = { maxBufferedBytes: 64 * MIB, maxMessageBytes: 64 * MIB } as const;
+const limits = { sendLimitBytes: 64 * MIB, maxMessageBytes: 64 * MIB } as const;
 
 interface Pair extends AsyncDisposable {
   readonly client: WebSocketConn;
@@ -286,16 +286,16 @@ test("what had arrived before a write failed is received, with the peer's Close 
   await assert.rejects(conn.flush(), { code: "closed" });
 });
 
-for (const [how, readBufferSize] of [
+for (const [how, receiveHighWaterBytes] of [
   ["send", 1],
   ["send", MIB],
   ["sendStream", 1],
   ["sendStream", MIB],
 ] as const) {
-  test(`over TLS, too, what had arrived before a ${how} failed is received (room to read ahead: ${readBufferSize})`, async () => {
+  test(`over TLS, too, what had arrived before a ${how} failed is received (room to read ahead: ${receiveHighWaterBytes})`, async () => {
     const identity = selfSigned("IP:127.0.0.1");
     const tls = { cert: identity.cert, key: identity.key };
-    await using server = await accepting({ ...limits, readBufferSize, tls });
+    await using server = await accepting({ ...limits, receiveHighWaterBytes, tls });
     const accepted = server.listener.accept();
     const peer = await dialNet("tls", `127.0.0.1:${server.port}`, { ca: identity.cert });
     await peer.write(Buffer.from(upgradeRequest()));
@@ -325,7 +325,7 @@ test("a send that waits rejects when a write fails, though the application has n
     socket.pause();
     socket.write(handshakeAnswer(head));
   });
-  const conn = await dial(`ws://127.0.0.1:${server.port}`, { ...limits, readBufferSize: 1 });
+  const conn = await dial(`ws://127.0.0.1:${server.port}`, { ...limits, receiveHighWaterBytes: 1 });
   assert.ok(peer !== undefined);
   for (const text of ["one", "two", "three"]) peer.write(frameFrom("server", 0x81, text));
   const sent = conn.send(new Uint8Array(32 * MIB));
@@ -533,7 +533,7 @@ test("a stream below that throws when it is written breaks the connection, and n
 /** How a connection is told to end whose handler waits for a send, and is behind, when the peer resets. */
 async function failing(message: (sent: Promise<void>) => Promise<void>): Promise<CloseInfo> {
   // Nothing is read any more, so that the failed write is what is noticed first.
-  await using both = await unread({ ...limits, readBufferSize: 1 });
+  await using both = await unread({ ...limits, receiveHighWaterBytes: 1 });
   const { conn, peer } = both;
   const closed = new Promise<CloseInfo>((close) => {
     conn.serve({ message: () => message(conn.send(new Uint8Array(24 * MIB))), close });

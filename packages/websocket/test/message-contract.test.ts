@@ -11,8 +11,8 @@ async function makePair(
 ): Promise<MessagePair<PreparedMessage>> {
   const tested: ConnOptions = {
     maxMessageBytes,
-    writeBufferSize: sendHighWaterBytes,
-    maxBufferedBytes: 4 * sendHighWaterBytes,
+    sendHighWaterBytes,
+    sendLimitBytes: 4 * sendHighWaterBytes,
     closeTimeoutMs: 60_000,
   };
   const ofRole = (which: string): ConnOptions => (which === role ? tested : {});

@@ -82,7 +82,7 @@ for (const [name, isShared] of [
     test(`messages of all connections belong to who received them (${name}, ${form})`, async (t) => {
       enableReadBuffer(isShared);
       t.after(() => enableReadBuffer(true));
-      await using server = await accepting({ readBufferSize: 10_000_000 });
+      await using server = await accepting({ receiveHighWaterBytes: 10_000_000 });
       const { listener, port } = server;
       const messages: Message[] = [];
       for (let i = 0; i < 2; i++) {
@@ -106,7 +106,7 @@ for (const isFirst of [true, false]) {
   test(`so do messages that came behind the handshake (${isFirst ? "first bytes" : "node:http"})`, async (t) => {
     setFirstBytes(isFirst);
     t.after(() => setFirstBytes(true));
-    await using server = await accepting({ readBufferSize: 10_000_000 });
+    await using server = await accepting({ receiveHighWaterBytes: 10_000_000 });
     const { listener, port } = server;
     const short = sent.filter(({ length }) => length < 3000);
     const extra = Buffer.concat(short.map((bytes) => frameFrom("client", 0x82, bytes)));
@@ -149,7 +149,7 @@ test("`upgrade` neither changes the head that it is given nor reads it later", a
 for (const contextTakeover of [false, true]) {
   test(`so do compressed messages${contextTakeover ? ", with the context kept" : ""}`, async () => {
     const compression = { thresholdBytes: 0, contextTakeover };
-    await using server = await accepting({ compression, readBufferSize: 10_000_000 });
+    await using server = await accepting({ compression, receiveHighWaterBytes: 10_000_000 });
     const accepted = server.listener.accept();
     const client = await dial(server.url, { compression });
     const conn = await accepted;

@@ -9,7 +9,7 @@ import { ANY_PORT, httpServer, rawServer, upgradeAnswer } from "./peers.ts";
 /** More than two systems take of a peer that does not read. */
 const TEXT = "x".repeat(16_000_000);
 
-const roomy = { maxBufferedBytes: 100_000_000, maxMessageBytes: 100_000_000 };
+const roomy = { sendLimitBytes: 100_000_000, maxMessageBytes: 100_000_000 };
 
 const connCalls: Readonly<Record<string, Call<WebSocketConn>>> = {
   receive: (conn, options) => conn.receive(options),

@@ -124,7 +124,7 @@ for (const [what, bytes] of [
   ["while most of a message waits for the peer", 8_000_000],
 ] as const) {
   test(`wss: an abort ${what}`, async () => {
-    await using server = await accepting({ tls: identity, maxBufferedBytes: 16_000_000 });
+    await using server = await accepting({ tls: identity, sendLimitBytes: 16_000_000 });
     const accepted = server.listener.accept();
     // It knows a reset also where Node tells an end because bytes were unread.
     const peer = await dialNet("tls", `127.0.0.1:${server.port}`, trust);

@@ -107,9 +107,9 @@ test("attached to an https server, by path", async () => {
 });
 
 test("over TLS, too, a slow reader fills the buffer up to its limit, and abort is an unclean end", async () => {
-  await using server = await accepting({ tls: good, maxBufferedBytes: 200_000 });
+  await using server = await accepting({ tls: good, sendLimitBytes: 200_000 });
   const accepted = server.listener.accept();
-  const client = await dial(`wss://127.0.0.1:${server.port}`, { tls: trust, readBufferSize: 1000 });
+  const client = await dial(`wss://127.0.0.1:${server.port}`, { tls: trust, receiveHighWaterBytes: 1000 });
   const conn = await accepted;
   const { last } = fill(conn, new Uint8Array(50_000));
   assert.equal(last, "refused");

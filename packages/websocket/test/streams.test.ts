@@ -87,7 +87,7 @@ test("the beginning of a message is there before its end is sent", async () => {
 });
 
 test("a stream that is not read stops its source, and nothing is lost", async () => {
-  const limits = { readBufferSize: 1000, writeBufferSize: 1000 };
+  const limits = { receiveHighWaterBytes: 1000, sendHighWaterBytes: 1000 };
   await using both = await pair(limits, limits);
   const total = 400;
   let made = 0;
@@ -153,7 +153,7 @@ test("whoever sends meanwhile waits, in order; trySend refuses, and drain follow
 });
 
 test("what is sent behind a stream waits for its end, or that of the connection", async () => {
-  await using both = await pair({}, { maxBufferedBytes: 1000 });
+  await using both = await pair({}, { sendLimitBytes: 1000 });
   const endless = both.client.sendStream(
     (async function* () {
       yield "begun";
@@ -169,7 +169,7 @@ test("what is sent behind a stream waits for its end, or that of the connection"
 });
 
 test("a message that was not read to its end is skipped", async () => {
-  await using both = await pair({ readBufferSize: 1000 });
+  await using both = await pair({ receiveHighWaterBytes: 1000 });
   const sending = (async () => {
     await both.client.send(new Uint8Array(2_000_000));
     await both.client.send("next");

@@ -401,7 +401,7 @@ test("attached to a server that listens on a Unix socket", {
 
 test("an upgrader by itself, in the upgrade event", async () => {
   await using http = await httpServer();
-  const upgrader = new Upgrader({ readBufferSize: 1024, writeBufferSize: 1024 });
+  const upgrader = new Upgrader({ receiveHighWaterBytes: 1024, sendHighWaterBytes: 1024 });
   http.server.on("upgrade", (request, socket, head) => {
     void upgrader.upgrade(request, socket, head).then(async (conn) => {
       for await (const message of conn) await conn.send(message);

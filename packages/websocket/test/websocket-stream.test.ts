@@ -63,7 +63,7 @@ test("messages go through both streams, and closing ends them", async () => {
 test("what is not read stops the server, and nothing is lost", async () => {
   await using server = await accepting();
   const accepted = server.listener.accept();
-  const stream = new WebSocketStream(server.url, { readBufferSize: 1000 });
+  const stream = new WebSocketStream(server.url, { receiveHighWaterBytes: 1000 });
   const { readable } = await stream.opened;
   const conn = await accepted;
   let sent = 0;
@@ -436,7 +436,7 @@ test("a connection that cannot be made rejects opened and closed", async () => {
     [new WebSocketStream("ws://127.0.0.1:1"), "connect_failed"],
     [new WebSocketStream(server.url), "refused"],
     [new WebSocketStream(`${server.url}/ws`, { protocols: ["unknown"] }), "handshake_failed"],
-    [new WebSocketStream(server.url, { writeBufferSize: -1 }), "invalid_argument"],
+    [new WebSocketStream(server.url, { sendHighWaterBytes: -1 }), "invalid_argument"],
     [closing, "canceled"],
   ];
   for (const [stream, code] of failing) {

@@ -530,7 +530,7 @@ test("subprotocols come as a string, as anything iterable, or among the options"
 
 test("past its send limit it fails, as the standard says", async () => {
   await using server = await accepting();
-  const [socket, conn] = await pair(server, [], { maxBufferedBytes: 100_000, compression: false });
+  const [socket, conn] = await pair(server, [], { sendLimitBytes: 100_000, compression: false });
   assert.ok(conn.isOpen);
   const closed = next(socket, "close");
   let given = 0;

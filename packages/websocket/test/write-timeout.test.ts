@@ -13,7 +13,7 @@ import { frameFrom } from "./recorder.ts";
 const ping = frameFrom("client", 0x89, "p");
 
 test("a peer that never reads, but sends, is cut; others do not notice", async () => {
-  await using server = await accepting({ writeTimeoutMs: 40, maxBufferedBytes: 300_000 });
+  await using server = await accepting({ writeTimeoutMs: 40, sendLimitBytes: 300_000 });
   const accepted = server.listener.accept();
   const peer = await RawPeer.upgraded(server.port);
   const conn = await accepted;
@@ -55,7 +55,7 @@ test("over TLS, too", async () => {
 });
 
 test("a send that waits rejects, with the reason as its cause", async () => {
-  await using server = await accepting({ writeTimeoutMs: 40, maxBufferedBytes: 100_000_000 });
+  await using server = await accepting({ writeTimeoutMs: 40, sendLimitBytes: 100_000_000 });
   const accepted = server.listener.accept();
   const peer = await RawPeer.upgraded(server.port);
   const conn = await accepted;

@@ -137,7 +137,7 @@ test("a signal that fires after its message came changes nothing", async () => {
 });
 
 test("pauses the source at the message mark, not before, and resumes at half of it", async () => {
-  const { inbox, calls } = open({ highWaterMessages: 4 });
+  const { inbox, calls } = open({ receiveHighWaterMessages: 4 });
   for (const name of ["a", "b", "c"]) assert.equal(inbox.push(name, 1), true);
   assert.deepEqual(calls, []);
   assert.equal(inbox.push("d", 1), false);
@@ -152,7 +152,7 @@ test("pauses the source at the message mark, not before, and resumes at half of 
 });
 
 test("pauses the source at the byte mark, one byte below it not", () => {
-  const { inbox, calls } = open({ highWaterBytes: 100 });
+  const { inbox, calls } = open({ receiveHighWaterBytes: 100 });
   assert.equal(inbox.push("x", 99), true);
   assert.deepEqual(calls, []);
   assert.equal(inbox.push("y", 1), false);
@@ -161,7 +161,7 @@ test("pauses the source at the byte mark, one byte below it not", () => {
 });
 
 test("the default marks are 64 KiB and 128 messages", () => {
-  assert.deepEqual(defaultInboxLimits, { highWaterBytes: 65_536, highWaterMessages: 128 });
+  assert.deepEqual(defaultInboxLimits, { receiveHighWaterBytes: 65_536, receiveHighWaterMessages: 128 });
   const { inbox } = open({});
   for (let i = 0; i < 127; i++) assert.equal(inbox.push("", 0), true);
   assert.equal(inbox.push("", 0), false);
@@ -186,7 +186,7 @@ test("a handler gets what was queued, then each message as it comes, then close 
 });
 
 test("a handler's promise holds back messages and the source", async () => {
-  const { inbox, calls } = open({ highWaterMessages: 2 });
+  const { inbox, calls } = open({ receiveHighWaterMessages: 2 });
   const handler = record();
   inbox.serve(handler);
   await turn();
@@ -204,7 +204,7 @@ test("a handler's promise holds back messages and the source", async () => {
 });
 
 test("the source resumes when a held handler has caught up", async () => {
-  const { inbox, calls } = open({ highWaterMessages: 1 });
+  const { inbox, calls } = open({ receiveHighWaterMessages: 1 });
   const handler = record();
   inbox.serve(handler);
   await turn();
@@ -406,7 +406,7 @@ test("any mix of pushes, receives and cancellations delivers all messages once, 
   const step = fc.constantFrom("push", "receive", "receive with signal", "cancel one", "turn");
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 80 }), async (steps) => {
-      const { inbox } = open({ highWaterMessages: 3 });
+      const { inbox } = open({ receiveHighWaterMessages: 3 });
       const received: Message[] = [];
       const controllers: AbortController[] = [];
       let pushed = 0;

@@ -96,13 +96,13 @@ class Receiver<T> {
 /** How much may wait for the consumer before the source is paused. Share one object between connections. */
 export interface InboxLimits {
   /** Bytes of messages nobody has taken yet. Default 65,536. */
-  readonly highWaterBytes?: number | undefined;
+  readonly receiveHighWaterBytes?: number | undefined;
   /** Messages nobody has taken yet. Default 128. */
-  readonly highWaterMessages?: number | undefined;
+  readonly receiveHighWaterMessages?: number | undefined;
 }
 
 /** Used where `InboxLimits` leaves a field out. */
-export const defaultInboxLimits = { highWaterBytes: 65_536, highWaterMessages: 128 } as const;
+export const defaultInboxLimits = { receiveHighWaterBytes: 65_536, receiveHighWaterMessages: 128 } as const;
 
 /** A handler of messages of any kind; `MessageHandler` is one for `Message`. */
 export interface InboxHandler<T> {
@@ -166,15 +166,17 @@ export class Inbox<T = Message> {
 
   /** True at or past a high-water mark. A transport that may lose messages (datagrams) drops now instead of pushing. */
   get isFull(): boolean {
-    return this.queuedBytes >= this.#highWaterBytes || this.queuedMessages >= this.#highWaterMessages;
+    return (
+      this.queuedBytes >= this.#receiveHighWaterBytes || this.queuedMessages >= this.#receiveHighWaterMessages
+    );
   }
 
-  get #highWaterBytes(): number {
-    return this.#limits.highWaterBytes ?? defaultInboxLimits.highWaterBytes;
+  get #receiveHighWaterBytes(): number {
+    return this.#limits.receiveHighWaterBytes ?? defaultInboxLimits.receiveHighWaterBytes;
   }
 
-  get #highWaterMessages(): number {
-    return this.#limits.highWaterMessages ?? defaultInboxLimits.highWaterMessages;
+  get #receiveHighWaterMessages(): number {
+    return this.#limits.receiveHighWaterMessages ?? defaultInboxLimits.receiveHighWaterMessages;
   }
 
   /** True once nothing more can be pushed. */
@@ -391,7 +393,10 @@ export class Inbox<T = Message> {
   /** At half of the mark, so that a consumer that is just too slow does not pause and resume for each message. */
   #resumeIfLow(): void {
     if (!this.#isPaused || this.#info !== undefined) return;
-    if (this.queuedBytes * 2 > this.#highWaterBytes || this.queuedMessages * 2 > this.#highWaterMessages)
+    if (
+      this.queuedBytes * 2 > this.#receiveHighWaterBytes ||
+      this.queuedMessages * 2 > this.#receiveHighWaterMessages
+    )
       return;
     this.#isPaused = false;
     this.#source.resume();

@@ -77,8 +77,8 @@ export interface FramedOptions {
 /** Used where `FramedOptions` leaves a field out. */
 export const defaultFramedOptions = {
   maxMessageBytes: 65_536,
-  receiveHighWaterBytes: defaultInboxLimits.highWaterBytes,
-  receiveHighWaterMessages: defaultInboxLimits.highWaterMessages,
+  receiveHighWaterBytes: defaultInboxLimits.receiveHighWaterBytes,
+  receiveHighWaterMessages: defaultInboxLimits.receiveHighWaterMessages,
   sendHighWaterBytes: 65_536,
   sendLimitBytes: 1_048_576,
   writeTimeoutMs: 30_000,
@@ -154,10 +154,13 @@ function complete(options: FramedOptions): Settings {
   return {
     maxMessageBytes: option("maxMessageBytes"),
     inboxLimits: {
-      highWaterBytes: option("receiveHighWaterBytes"),
-      highWaterMessages: option("receiveHighWaterMessages"),
+      receiveHighWaterBytes: option("receiveHighWaterBytes"),
+      receiveHighWaterMessages: option("receiveHighWaterMessages"),
     },
-    sendLimits: { highWaterBytes: option("sendHighWaterBytes"), limitBytes: option("sendLimitBytes") },
+    sendLimits: {
+      sendHighWaterBytes: option("sendHighWaterBytes"),
+      sendLimitBytes: option("sendLimitBytes"),
+    },
     writeTimeoutMs: option("writeTimeoutMs"),
     messageTimeoutMs: option("messageTimeoutMs"),
     closeTimeoutMs: Math.min(option("closeTimeoutMs"), MAX_DELAY_MS),
@@ -203,7 +206,7 @@ class FramedConn implements MessageConn, InboxSource, SendBufferSink, WriteWatch
     this.peer = { transport: conn.remoteAddr.network, addr: conn.remoteAddr };
     this.maxSendBytes = Math.min(
       codec.maxPayloadBytes,
-      settings.sendLimits.limitBytes - codec.maxOverheadBytes,
+      settings.sendLimits.sendLimitBytes - codec.maxOverheadBytes,
     );
     this.#decoder = codec.decoder(settings.maxMessageBytes);
     this.#inbox = new Inbox(this, settings.inboxLimits);

@@ -34,8 +34,8 @@ export interface SendBufferSink {
 
 /** When a `SendBuffer` is full. */
 export interface SendLimits {
-  readonly highWaterBytes: number;
-  readonly limitBytes: number;
+  readonly sendHighWaterBytes: number;
+  readonly sendLimitBytes: number;
 }
 
 interface Waiter {
@@ -98,7 +98,7 @@ export class SendBuffer {
     }
     this.#sent += frameBytes(frame);
     this.#add(memory === "kept" ? frame : ownFrame(frame));
-    if (this.#bytes <= this.#limits.highWaterBytes) return "sent";
+    if (this.#bytes <= this.#limits.sendHighWaterBytes) return "sent";
     this.#owesDrain = true;
     return "buffered";
   }
@@ -123,7 +123,7 @@ export class SendBuffer {
     if (this.#failure !== undefined || this.#isEnding) return rejection(closed());
     const isTaken = this.#waiters.every((waiter) => waiter.frame === undefined) && this.#fits(given);
     const length = frameBytes(given);
-    const isOver = isTaken && this.#bytes + length <= this.#limits.highWaterBytes;
+    const isOver = isTaken && this.#bytes + length <= this.#limits.sendHighWaterBytes;
     const mustCopy = memory === "borrowed" && (isOver || signal !== undefined || isLent(given));
     const frame = mustCopy ? ownFrame(given) : given;
     this.#sent += length;
@@ -206,7 +206,7 @@ export class SendBuffer {
   }
 
   #fits(frame: Frame): boolean {
-    return this.#bytes + frameBytes(frame) <= this.#limits.limitBytes;
+    return this.#bytes + frameBytes(frame) <= this.#limits.sendLimitBytes;
   }
 
   #add(frame: Frame): void {
@@ -279,7 +279,7 @@ export class SendBuffer {
     }
     while ((this.#flushing[0]?.end ?? Number.POSITIVE_INFINITY) <= this.#taken)
       this.#flushing.shift()?.resolve();
-    if (this.#bytes > this.#limits.highWaterBytes) return;
+    if (this.#bytes > this.#limits.sendHighWaterBytes) return;
     while (this.#isDone(this.#waiters[0])) this.#waiters.shift()?.resolve();
     if (this.#owesDrain && this.#waiters.length === 0) {
       this.#owesDrain = false;

@@ -119,7 +119,7 @@ test("a handler that throws closes the socket", async () => {
 });
 
 test("at the limit of the queue nothing is dropped, past it each datagram is counted", async () => {
-  const receiver = await listenPacket("udp", "127.0.0.1:0", { queueDatagrams: 3 });
+  const receiver = await listenPacket("udp", "127.0.0.1:0", { receiveLimitDatagrams: 3 });
   const sender = await listenPacket("udp", "127.0.0.1:0");
   for (const name of ["1", "2", "3"]) await sender.send(Buffer.from(name), receiver.localAddr);
   // Whatever is sent after the queue was full is seen by the socket before the counter moves.
@@ -138,7 +138,7 @@ test("at the limit of the queue nothing is dropped, past it each datagram is cou
 });
 
 test("bytes are limited too", async () => {
-  const receiver = await listenPacket("udp", "127.0.0.1:0", { queueBytes: 2_000 });
+  const receiver = await listenPacket("udp", "127.0.0.1:0", { receiveLimitBytes: 2_000 });
   const sender = await listenPacket("udp", "127.0.0.1:0");
   await sender.send(Buffer.alloc(1_999), receiver.localAddr);
   await sender.send(Buffer.alloc(1), receiver.localAddr);
@@ -149,8 +149,8 @@ test("bytes are limited too", async () => {
   assert.equal((await receiver.receive()).bytes.length, 1_999);
   assert.equal((await receiver.receive()).bytes.length, 1);
   assert.deepEqual(defaultPacketLimits, {
-    queueDatagrams: 1_024,
-    queueBytes: 1_048_576,
+    receiveLimitDatagrams: 1_024,
+    receiveLimitBytes: 1_048_576,
     sendLimitBytes: 1_048_576,
   });
   await Promise.all([receiver.close(), sender.close()]);
@@ -251,8 +251,8 @@ test("what cannot be bound is a typed error", async () => {
   await assert.rejects(listenPacket("udp", "no-such-host.invalid:0"), NetError);
   const network: string = "tcp";
   await assert.rejects(listenPacket(network as "udp", ":0"), isCode("invalid_argument"));
-  await assert.rejects(listenPacket("udp", ":0", { queueDatagrams: 0 }), isCode("invalid_argument"));
-  await assert.rejects(listenPacket("udp", ":0", { queueBytes: 1.5 }), isCode("invalid_argument"));
+  await assert.rejects(listenPacket("udp", ":0", { receiveLimitDatagrams: 0 }), isCode("invalid_argument"));
+  await assert.rejects(listenPacket("udp", ":0", { receiveLimitBytes: 1.5 }), isCode("invalid_argument"));
   await assert.rejects(listenPacket("udp", ":0", { signal: AbortSignal.abort() }), isCode("canceled"));
 });
 

@@ -17,9 +17,9 @@ export type PacketNetwork = "udp" | "udp4" | "udp6";
 /** Options of `listenPacket`. */
 export interface PacketOptions {
   /** Most datagrams that wait for the application; one more is dropped and counted. Default 1,024. */
-  readonly queueDatagrams?: number | undefined;
+  readonly receiveLimitDatagrams?: number | undefined;
   /** Most bytes of datagrams that wait for the application; what comes then is dropped and counted. Default 1,048,576. */
-  readonly queueBytes?: number | undefined;
+  readonly receiveLimitBytes?: number | undefined;
   /** Most bytes that `trySend` leaves waiting in this process, because the system is behind or a host's name is looked up. Default 1,048,576. */
   readonly sendLimitBytes?: number | undefined;
   /** The system's receive buffer in bytes (SO_RCVBUF; Linux doubles it and caps it at `net.core.rmem_max`). Default: the system's. */
@@ -36,8 +36,8 @@ export interface PacketOptions {
 
 /** Every name of `PacketOptions`. */
 export const packetNames: Names<PacketOptions> = {
-  queueDatagrams: 1,
-  queueBytes: 1,
+  receiveLimitDatagrams: 1,
+  receiveLimitBytes: 1,
   sendLimitBytes: 1,
   readBufferBytes: 1,
   writeBufferBytes: 1,
@@ -48,8 +48,8 @@ export const packetNames: Names<PacketOptions> = {
 
 /** Used where `PacketOptions` leaves a limit out. */
 export const defaultPacketLimits: UdpLimits = {
-  queueDatagrams: 1_024,
-  queueBytes: 1_048_576,
+  receiveLimitDatagrams: 1_024,
+  receiveLimitBytes: 1_048_576,
   sendLimitBytes: 1_048_576,
 };
 
@@ -123,8 +123,8 @@ export function checkedLimits(options: PacketOptions, op: "listen" | "dial"): Ud
     return checkCount(op, name, value);
   };
   return {
-    queueDatagrams: limit("queueDatagrams"),
-    queueBytes: limit("queueBytes"),
+    receiveLimitDatagrams: limit("receiveLimitDatagrams"),
+    receiveLimitBytes: limit("receiveLimitBytes"),
     sendLimitBytes: limit("sendLimitBytes"),
   };
 }

@@ -167,8 +167,8 @@ class DatagramPeers implements PeerListener, PeerHome {
     this.maxSendBytes = limits.maxSendBytes;
     this.encoding = (options.newlines ?? false) ? lineDatagram : plainDatagram;
     this.inboxLimits = {
-      highWaterBytes: limits.receiveLimitBytes,
-      highWaterMessages: limits.receiveLimitMessages,
+      receiveHighWaterBytes: limits.receiveLimitBytes,
+      receiveHighWaterMessages: limits.receiveLimitMessages,
     };
     this.#maxMessageBytes = limits.maxMessageBytes;
     this.#closeTimeoutMs = Math.min(limits.closeTimeoutMs, MAX_DELAY_MS);

@@ -23,8 +23,8 @@ export const MAX_DATAGRAM_BYTES = 65_507;
 
 /** How much a datagram socket may hold in this process. */
 export interface UdpLimits {
-  readonly queueDatagrams: number;
-  readonly queueBytes: number;
+  readonly receiveLimitDatagrams: number;
+  readonly receiveLimitBytes: number;
   readonly sendLimitBytes: number;
 }
 
@@ -108,8 +108,8 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
       route: () => this.#route(),
     };
     this.#inbox = new Inbox(source, {
-      highWaterBytes: limits.queueBytes,
-      highWaterMessages: limits.queueDatagrams,
+      receiveHighWaterBytes: limits.receiveLimitBytes,
+      receiveHighWaterMessages: limits.receiveLimitDatagrams,
     });
     this.#readDeadline = new DeadlineTimer(() => void this.#inbox.interrupt(timeoutError(this.site("read"))));
     this.#writeDeadline = new DeadlineTimer(() => this.#failSends(timeoutError));

@@ -158,7 +158,7 @@ export class WebSocketConn implements MessageConn {
 
   /**
    * Waits for the next message and gives it while it arrives; `null` after a clean close. What was not read of the message before is thrown away. For
-   * connections with the option `messages: "stream"`; one call at a time. Not reading holds the peer back: at most `readBufferSize` wait, and what one read brings
+   * connections with the option `messages: "stream"`; one call at a time. Not reading holds the peer back: at most `receiveHighWaterBytes` wait, and what one read brings
    * (of a compressed message at most 528 kB more).
    *
    * @throws WebSocketError `invalid_argument`, and as `receive` does. Iterating the stream throws the same, and `closed` if the peer closed in the middle.

@@ -16,14 +16,14 @@ export interface ConnOptions {
    */
   readonly messages?: "whole" | "stream" | undefined;
   /** Received messages that may wait for the application, in bytes, before the peer is held back. Default 65,536. */
-  readonly readBufferSize?: number | undefined;
+  readonly receiveHighWaterBytes?: number | undefined;
   /** Bytes that may wait to be sent before `send` waits and `trySend` answers `buffered`. Default 65,536. */
-  readonly writeBufferSize?: number | undefined;
+  readonly sendHighWaterBytes?: number | undefined;
   /**
-   * Past `writeBufferSize`, messages are accepted while no more than this many bytes would wait; then
+   * Past `sendHighWaterBytes`, messages are accepted while no more than this many bytes would wait; then
    * `trySend` refuses, and `send` holds its message back. Default 1,048,576.
    */
-  readonly maxBufferedBytes?: number | undefined;
+  readonly sendLimitBytes?: number | undefined;
   /** Bytes waiting to be sent from which on only the newest ping is answered. Default 16,384. */
   readonly controlBacklogBytes?: number | undefined;
   /** Silence of the peer after which it is pinged, in milliseconds. Default 20,000; 0 switches keepalive off, and then a peer that vanished is never missed. */
@@ -58,9 +58,9 @@ export const connOptionNames: Readonly<Record<keyof ConnOptions, 1>> = {
   maxFrameBytes: 1,
   maxFragments: 1,
   messages: 1,
-  readBufferSize: 1,
-  writeBufferSize: 1,
-  maxBufferedBytes: 1,
+  receiveHighWaterBytes: 1,
+  sendHighWaterBytes: 1,
+  sendLimitBytes: 1,
   controlBacklogBytes: 1,
   pingIntervalMs: 1,
   pongTimeoutMs: 1,
@@ -81,9 +81,9 @@ export interface ConnSettings {
   readonly receive: ReceiveLimits;
   /** Messages are told in parts. */
   readonly isStreaming: boolean;
-  readonly inbox: { readonly highWaterBytes: number };
-  readonly writeBufferSize: number;
-  readonly maxBufferedBytes: number;
+  readonly inbox: { readonly receiveHighWaterBytes: number };
+  readonly sendHighWaterBytes: number;
+  readonly sendLimitBytes: number;
   readonly controlBacklogBytes: number;
   readonly pingIntervalMs: number;
   readonly pongTimeoutMs: number;
@@ -118,9 +118,11 @@ export function connSettings(options: ConnOptions): ConnSettings {
       maxFrameBytes: wholeNumber("maxFrameBytes", options.maxFrameBytes, limits.maxFrameBytes, 1),
       maxFragments: wholeNumber("maxFragments", options.maxFragments, limits.maxFragments, 1),
     },
-    inbox: { highWaterBytes: wholeNumber("readBufferSize", options.readBufferSize, 65_536, 1) },
-    writeBufferSize: wholeNumber("writeBufferSize", options.writeBufferSize, 65_536, 1),
-    maxBufferedBytes: wholeNumber("maxBufferedBytes", options.maxBufferedBytes, 1_048_576, 1),
+    inbox: {
+      receiveHighWaterBytes: wholeNumber("receiveHighWaterBytes", options.receiveHighWaterBytes, 65_536, 1),
+    },
+    sendHighWaterBytes: wholeNumber("sendHighWaterBytes", options.sendHighWaterBytes, 65_536, 1),
+    sendLimitBytes: wholeNumber("sendLimitBytes", options.sendLimitBytes, 1_048_576, 1),
     controlBacklogBytes: wholeNumber("controlBacklogBytes", options.controlBacklogBytes, 16_384, 1),
     pingIntervalMs: wholeNumber("pingIntervalMs", options.pingIntervalMs, 20_000, 0),
     pongTimeoutMs: wholeNumber("pongTimeoutMs", options.pongTimeoutMs, 20_000, 1),

@@ -131,13 +131,13 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     const { core } = this;
     const { outbox } = core;
     const unsent = this.unsentBytes;
-    const { writeBufferSize } = this.settings;
-    if (unsent + outbox.length > writeBufferSize && !this.#hasRoom(byteLengthOf(message))) {
+    const { sendHighWaterBytes } = this.settings;
+    if (unsent + outbox.length > sendHighWaterBytes && !this.#hasRoom(byteLengthOf(message))) {
       this.#wantsDrain = true;
       return "refused";
     }
     this.#add(message);
-    if (unsent + outbox.length <= writeBufferSize) return "sent";
+    if (unsent + outbox.length <= sendHighWaterBytes) return "sent";
     return this.#hasRoomAfterFlush() ? "sent" : "buffered";
   }
 
@@ -208,7 +208,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     this.flushLater();
     // What was refused meanwhile may be sent now.
     if (isLast) this.#wantsDrain = true;
-    const isRoomy = this.bufferedAmount <= this.settings.writeBufferSize || this.#hasRoomAfterFlush();
+    const isRoomy = this.bufferedAmount <= this.settings.sendHighWaterBytes || this.#hasRoomAfterFlush();
     return isRoomy ? RESOLVED : this.#untilDrained(undefined);
   }
 
@@ -310,8 +310,8 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   /** A message larger than the limit is taken, too, when little waits: else it could never be sent. */
   #hasRoom(byteLength: number): boolean {
     const waiting = this.bufferedAmount;
-    const { writeBufferSize, maxBufferedBytes } = this.settings;
-    return this.#takesAll || waiting <= writeBufferSize || waiting + byteLength <= maxBufferedBytes;
+    const { sendHighWaterBytes, sendLimitBytes } = this.settings;
+    return this.#takesAll || waiting <= sendHighWaterBytes || waiting + byteLength <= sendLimitBytes;
   }
 
   #add(message: Message | PreparedMessage): void {
@@ -355,7 +355,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   #hasRoomAfterFlush(): boolean {
     if (this.core.outbox.length >= FLUSH_AT_BYTES) {
       this.write();
-      if (this.bufferedAmount <= this.settings.writeBufferSize) return true;
+      if (this.bufferedAmount <= this.settings.sendHighWaterBytes) return true;
     }
     this.#wantsDrain = true;
     return false;
@@ -490,7 +490,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     if (this.#takenWaiters !== undefined) this.#tellTaken(this.#takenWaiters);
     if (this.#isEnding) this.endTransport();
     this.#letIn();
-    if (!this.#wantsDrain || this.bufferedAmount > this.settings.writeBufferSize) return;
+    if (!this.#wantsDrain || this.bufferedAmount > this.settings.sendHighWaterBytes) return;
     this.#roomWaiters?.resolveAll();
     if (this.#mustWait) return;
     this.#wantsDrain = false;

@@ -21,7 +21,7 @@ export interface WebSocketOptions extends Omit<DialOptions, "subprotocols" | "si
   /** Subprotocols to offer, where they are not an argument of their own. Default: none. */
   readonly protocols?: string | Iterable<string> | undefined;
   /** Bytes that may wait to be sent; past them the connection fails, as the standard says. Default 16,777,216. */
-  readonly maxBufferedBytes?: number | undefined;
+  readonly sendLimitBytes?: number | undefined;
 }
 
 /** What `send` takes. */
@@ -214,7 +214,7 @@ export class WebSocket extends EventTarget {
     const { signal } = this.#dialing;
     let conn: WebSocketConn;
     try {
-      const limits = { compression: true, maxBufferedBytes: MAX_BUFFERED_BYTES };
+      const limits = { compression: true, sendLimitBytes: MAX_BUFFERED_BYTES };
       conn = await connect(this.#url, { ...limits, ...options, subprotocols, signal });
       if (signal.aborted) {
         conn.abort();

@@ -10,7 +10,7 @@ import type { Case } from "./case.ts";
 import { allCases, casesFor, sectionOf, SECTIONS } from "./cases.ts";
 import { ClientSubject, ServerSubject, type Subject } from "./subjects.ts";
 
-const options = { maxMessageBytes: 67_108_864, maxFragments: 4_194_304, maxBufferedBytes: 68_157_440 };
+const options = { maxMessageBytes: 67_108_864, maxFragments: 4_194_304, sendLimitBytes: 68_157_440 };
 
 /** As a program that answers at once does it, with backpressure. */
 function echo(conn: WebSocketConn): Promise<void> {

@@ -143,7 +143,7 @@ function common(flags: Flags) {
   return {
     maxMessageBytes: maxMessage,
     maxFragments: Math.max(LEAST_FRAGMENTS, Math.ceil(maxMessage / BYTES_PER_FRAGMENT)),
-    maxBufferedBytes: maxMessage + MORE_BUFFER_BYTES,
+    sendLimitBytes: maxMessage + MORE_BUFFER_BYTES,
     subprotocols: subprotocol,
     // Compressed once for all in a broadcast, which needs messages that refer to none before them.
     compression: flags.compress && { contextTakeover: flags.broadcast !== true },
