@@ -331,7 +331,7 @@ const listenerCalls: Readonly<Record<string, Call<AnyListener>>> = {
 };
 const neverReject = ["close", "abort", DISPOSE];
 const queueOthers = [ITERATE, "ended", "fail", "forEachHeld", "forEachOpen", "isFullFor", "leaving", "offer"];
-const socketListenerOthers = [...queueOthers, "over", "ref", "refused", "totals", "unref"];
+const socketListenerOthers = [...queueOthers, "over", "ref", "refused", "stopped", "totals", "unref"];
 
 /** With one connection that is open, so that there is something to wait for. */
 async function occupied(

@@ -36,6 +36,7 @@ import { plainRequests } from "./plain-requests.ts";
 import { addRoute, isAt, removeRoute, type Route } from "./routes.ts";
 import { incomingMessage } from "./incoming-message.ts";
 import { handshakeTimeout } from "../session/options.ts";
+import { traceListening, traceStopped } from "../session/trace.ts";
 import { refuse } from "./refuse.ts";
 import { hostOfEnd, Upgrader, type UpgraderOptions, upgraderOptionNames } from "./upgrader.ts";
 
@@ -277,10 +278,12 @@ class WebSocketListener implements Listener<WebSocketConn> {
       exemptAddresses: options.exemptAddresses,
       stop: () => {
         removeRoute(server, route);
+        traceStopped(this);
         return door.stop();
       },
     });
     addRoute(server, route);
+    traceListening(this);
   }
 
   /** Takes what `below` accepts until that ends. */
