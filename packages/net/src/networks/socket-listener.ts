@@ -92,7 +92,6 @@ export async function listenOn(
 
 /** The queue of a listener, with what only sockets have. */
 class SocketListener extends AcceptQueue<StreamConn> implements StreamListener {
-  readonly #server: Server;
   readonly #network: string;
   #failure: NetError | undefined;
   #accepted = 0;
@@ -101,9 +100,8 @@ class SocketListener extends AcceptQueue<StreamConn> implements StreamListener {
   #bytesRead = 0;
   #bytesWritten = 0;
 
-  constructor(server: Server, network: string, options: AcceptQueueOptions) {
-    super({ ...options, network });
-    this.#server = server;
+  constructor(server: Server, network: string, options: Omit<AcceptQueueOptions, "holdProcess">) {
+    super({ ...options, network, holdProcess: (holds) => void (holds ? server.ref() : server.unref()) });
     this.#network = network;
   }
 
@@ -150,14 +148,6 @@ class SocketListener extends AcceptQueue<StreamConn> implements StreamListener {
       bytesRead,
       bytesWritten,
     };
-  }
-
-  unref(): void {
-    this.#server.unref();
-  }
-
-  ref(): void {
-    this.#server.ref();
   }
 }
 
