@@ -183,6 +183,10 @@ export class FakeConn implements MessageConn {
     if (!this.closeHangs) this.#ended({ code, reason, wasClean: true });
   }
 
+  unref(): void {}
+
+  ref(): void {}
+
   abort(): void {
     this.#buffer.length = 0;
     this.#ended({ code: 1006, reason: "", wasClean: false });

@@ -155,6 +155,8 @@ function makeListener(): { listener: Listener<MessageConn>; add(conn: MessageCon
     async abort() {
       await close();
     },
+    unref() {},
+    ref() {},
     async *[Symbol.asyncIterator]() {
       while (!isClosed) {
         const next = waiting.shift();

@@ -35,6 +35,8 @@ export interface ContractConn<Prepared> extends AsyncIterable<Text>, AsyncDispos
   flush(options?: { signal?: AbortSignal }): Promise<void>;
   close(code?: number, reason?: string): Promise<void>;
   abort(): void;
+  unref(): void;
+  ref(): void;
 }
 
 /** A connection under test, and how the other side speaks with it. */
@@ -465,6 +467,20 @@ export function testMessageContract<Prepared>(
     conn.abort();
     await conn.close();
     await conn[Symbol.asyncDispose]();
+  });
+
+  contract("whether it holds the process can be changed at any time, and messages go on", async (pair) => {
+    const { conn, say, hear } = pair;
+    conn.unref();
+    conn.unref();
+    await say("in");
+    assert.equal(await conn.receive(), "in");
+    conn.ref();
+    await conn.send("out");
+    assert.equal(await hear(), "out");
+    conn.abort();
+    conn.unref(); // Too late: nothing happens.
+    conn.ref();
   });
 
   contract("the peer is known", async ({ conn }) => {

@@ -83,5 +83,6 @@ export {
   toWebStreams,
   type WebStreamPair,
 } from "./stream/web-streams.ts";
+export type { NetTrace, TracedDial, TracedHandshake } from "./flow/trace.ts";
 export type { TlsState } from "./contracts/conn.ts";
 export { parseAddr, splitHostPort } from "./contracts/parse-addr.ts";

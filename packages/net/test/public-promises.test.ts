@@ -171,8 +171,10 @@ for (const [name, frame] of Object.entries({
     others: [
       ITERATE,
       "abort",
+      "ref",
       "serve",
       "trySend",
+      "unref",
       // For its stream, its inbox and its send buffer.
       "drained",
       "ended",
@@ -208,7 +210,7 @@ function crowded<T extends PacketConn | DatagramConn>(packets: T): Subject<T> {
 /** As libuv says it of what waits in a socket that is closed. */
 const ECANCELED = -125;
 const WORD = Buffer.from("hola");
-const udpOthers = [...deadlines, ITERATE, "serve", "trySend", "trySendBatch"];
+const udpOthers = [...deadlines, ITERATE, "ref", "serve", "trySend", "trySendBatch", "unref"];
 const udpInternals = [
   "kept",
   "mustBeOpen",
@@ -305,8 +307,10 @@ testForgotten<MessageConn>("a peer of a datagram socket", {
   others: [
     ITERATE,
     "abort",
+    "ref",
     "serve",
     "trySend",
+    "unref",
     // For its socket and its inbox.
     "fail",
     "finish",
@@ -330,8 +334,9 @@ const listenerCalls: Readonly<Record<string, Call<AnyListener>>> = {
   [DISPOSE]: (listener) => listener[Symbol.asyncDispose](),
 };
 const neverReject = ["close", "abort", DISPOSE];
+const holding = ["ref", "unref"];
 const queueOthers = [ITERATE, "ended", "fail", "forEachHeld", "forEachOpen", "isFullFor", "leaving", "offer"];
-const socketListenerOthers = [...queueOthers, "over", "ref", "refused", "totals", "unref"];
+const socketListenerOthers = [...queueOthers, ...holding, "over", "refused", "stopped", "totals"];
 
 /** With one connection that is open, so that there is something to wait for. */
 async function occupied(
@@ -359,7 +364,7 @@ testForgotten("a listener of messages", {
     return occupied(listener, dial("tcp", String(listener.addr)));
   },
   calls: listenerCalls,
-  others: [ITERATE],
+  others: [ITERATE, ...holding],
   neverReject,
 });
 
@@ -373,6 +378,7 @@ testForgotten("a listener of datagram peers", {
   calls: listenerCalls,
   others: [
     ITERATE,
+    ...holding,
     // For its peers.
     "closing",
     "cookieFor",

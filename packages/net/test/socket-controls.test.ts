@@ -184,7 +184,10 @@ test("wrong values are refused, with the value", () => {
 
 /** Runs a program of this library in a process of its own; the code it ends with, which says how. */
 async function run(program: string, ...args: string[]): Promise<string> {
-  const head = `import { dial, listen } from "@zocalo/net"; const [, network, address] = process.argv;\n`;
+  const head = `
+    import { dial, lines, listen, listenPacket, peers } from "@zocalo/net";
+    const [, network, address] = process.argv;
+  `;
   const flags = ["--conditions=zocalo-source", "--import", "tsx", "--input-type=module"];
   const child = spawn(process.execPath, [...flags, "-e", head + program, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -225,3 +228,45 @@ test("a process ends while a listener is open that it does not hold on to", asyn
   `;
   assert.equal(await run(program), "exit");
 });
+
+/** Each waits for something that does not come, on what it has called `held`. */
+const holders = {
+  "a framed connection": `
+    const server = await listen("tcp", "127.0.0.1:0");
+    server.unref();
+    const held = lines(await dial("tcp", String(server.addr)));
+    (await server.accept()).unref();
+    held.receive();
+  `,
+  "a framed listener": `
+    const held = lines(await listen("tcp", "127.0.0.1:0"));
+    held.accept();
+  `,
+  "a datagram socket": `
+    const held = await listenPacket("udp", "127.0.0.1:0");
+    held.receive();
+  `,
+  "a connected datagram socket": `
+    const held = await dial("udp", "127.0.0.1:9");
+    held.receive();
+  `,
+  "a listener of datagram peers that has one": `
+    const held = peers(await listenPacket("udp", "127.0.0.1:0"), { idleTimeoutMs: 100_000_000 });
+    const client = await dial("udp", String(held.addr));
+    await client.send(Buffer.from("hola"));
+    const peer = await held.accept();
+    await peer.receive();
+    peer.receive();
+    await client.close();
+  `,
+};
+
+for (const [what, program] of Object.entries(holders)) {
+  test(`${what}: the process ends although it is open where it is not held on to, and stays where it is`, async () => {
+    const exits = `process.on("exit", () => console.log("exit"));\n`;
+    assert.equal(await run(`${exits}${program}; held.unref();`), "exit");
+    // What is scheduled here holds no process: that it is called at all is what is held.
+    const later = `setTimeout(() => { console.log("held"); process.exit(); }, 50).unref();`;
+    assert.equal(await run(`${exits}${program}; held.unref(); held.ref(); ${later}`), "held\nexit");
+  });
+}

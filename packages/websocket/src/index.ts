@@ -22,6 +22,7 @@ export { type AttachOptions, attach, type ListenOptions, listen } from "./server
 export type { IncomingStream } from "./session/incoming-stream.ts";
 export type { ConnOptions } from "./session/options.ts";
 export type { StreamSource } from "./session/outgoing-stream.ts";
+export type { WebSocketTrace } from "./trace.ts";
 export { Upgrader, type UpgraderOptions } from "./server/upgrader.ts";
 export {
   type OpenedStream,

@@ -58,7 +58,7 @@ for (const messages of ["whole", "stream"] as const) {
         return { object: here, broken: () => there.abort(), aborted: () => here.abort(), tidy };
       },
       calls: connCalls,
-      others: [ITERATE, "abort", "serve", "start", "trySend"],
+      others: [ITERATE, "abort", "ref", "serve", "start", "trySend", "unref"],
     });
   }
 }
@@ -114,7 +114,7 @@ for (const isAttached of [false, true]) {
       abort: (listener) => listener.abort(),
       [DISPOSE]: (listener) => listener[Symbol.asyncDispose](),
     },
-    others: [ITERATE, "take", "acceptFrom"],
+    others: [ITERATE, "take", "acceptFrom", "ref", "unref"],
     neverReject: ["close", "abort", DISPOSE],
   });
 }

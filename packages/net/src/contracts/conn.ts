@@ -201,6 +201,14 @@ export interface Listener<C = Conn> extends AsyncIterable<C>, AsyncDisposable {
 
   /** Stops accepting and aborts every connection. */
   abort(): Promise<void>;
+
+  /**
+   * Lets the process end although it listens. Its connections hold the process by themselves, see
+   * `Conn.unref`. Without effect where nothing does: in memory, and on a server that is somebody else's.
+   */
+  unref(): void;
+  /** Takes `unref` back. */
+  ref(): void;
 }
 
 /** What a listener of byte streams has done since it began. */
@@ -221,13 +229,6 @@ export interface ListenerTotals {
 export interface StreamListener extends Listener<Conn> {
   /** Its totals at this moment. Goes through the open connections: once a second is often enough. */
   totals(): ListenerTotals;
-  /**
-   * Lets the process end although it listens; its connections hold the process by themselves, see
-   * `Conn.unref`.
-   */
-  unref(): void;
-  /** Takes `unref` back. */
-  ref(): void;
 }
 
 /** What the handshake has agreed on. */

@@ -65,6 +65,14 @@ export interface DatagramSocket<T> extends AsyncIterable<T>, AsyncDisposable {
    */
   close(): Promise<void>;
 
+  /**
+   * Lets the process end although the socket is open. A deadline that a call waits for holds the process
+   * nevertheless, and so does a datagram that waits to leave.
+   */
+  unref(): void;
+  /** Takes `unref` back. */
+  ref(): void;
+
   /** Sets both deadlines. Past it, pending and future operations reject with `timeout` until it is moved or cleared. */
   setDeadline(at: Deadline): void;
   setReadDeadline(at: Deadline): void;

@@ -139,6 +139,14 @@ export interface MessageConn extends AsyncIterable<Message>, AsyncDisposable {
   abort(): void;
 
   /**
+   * Lets the process end although this connection is open, for one in the background. A `close` under way
+   * holds the process nevertheless. A datagram peer holds none: its socket does, see `PeerListener`.
+   */
+  unref(): void;
+  /** Takes `unref` back. */
+  ref(): void;
+
+  /**
    * `close()`; but of a connection that is over already, however it ended, nothing is thrown: whoever
    * received was told.
    */

@@ -29,6 +29,8 @@ export interface AcceptQueueOptions {
   readonly maxConnections?: number | undefined;
   /** Stops the source: no `offer` follows. Called once. */
   stop(): void | Promise<void>;
+  /** The source holds the process from now on, or does not. Default: nothing is done, as memory holds none. */
+  holdProcess?(holds: boolean): void;
 }
 
 /**
@@ -60,6 +62,7 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
   readonly #maxPending: number;
   readonly #maxConnections: number;
   readonly #stopSource: () => void | Promise<void>;
+  readonly #holdProcess: (holds: boolean) => void;
   readonly #open = new Roster<C>();
   /** Closed by the application, still held by the system for the peer's sake. */
   readonly #leaving = new Roster<C>();
@@ -81,6 +84,7 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
     this.#perAddress = new AddressCounts(pendingShare(this.#maxPending), exemptSet(options.exemptAddresses));
     this.#maxConnections = options.maxConnections ?? Number.POSITIVE_INFINITY;
     this.#stopSource = () => options.stop();
+    this.#holdProcess = (holds) => options.holdProcess?.(holds);
   }
 
   /** Connections that are open, those waiting for `accept` and those `leaving` included. */
@@ -203,6 +207,14 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
 
   close(): Promise<void> {
     return this.#stop();
+  }
+
+  unref(): void {
+    this.#holdProcess(false);
+  }
+
+  ref(): void {
+    this.#holdProcess(true);
   }
 
   drain(deadline: Deadline, { signal }: WaitOptions = {}): Promise<void> {

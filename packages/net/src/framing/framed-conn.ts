@@ -275,6 +275,14 @@ class FramedConn implements MessageConn, InboxSource, SendBufferSink, WriteWatch
     this.#break(closedError({ ...this.route(), op: "read" }), true);
   }
 
+  unref(): void {
+    this.#conn.unref();
+  }
+
+  ref(): void {
+    this.#conn.ref();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#isOver ? Promise.resolve() : this.close();
   }

@@ -35,6 +35,14 @@ export class FramedListener implements Listener<MessageConn> {
     return this.#inner.abort();
   }
 
+  unref(): void {
+    this.#inner.unref();
+  }
+
+  ref(): void {
+    this.#inner.ref();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

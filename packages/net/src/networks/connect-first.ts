@@ -38,7 +38,12 @@ export async function connectFirst<T>(
   try {
     const { signal, remainingMs } = limits;
     const bounds = { signal, remainingMs, delayMs };
-    return await race(addresses, (ip) => start(targetOf(network, addr, ip, local)), bounds);
+    const { tracer } = limits;
+    const attempt = (ip: string): Attempt<T> => {
+      const target = targetOf(network, addr, ip, local);
+      return tracer?.attempt(ipAddr(addr.network, ip, addr.port), () => start(target)) ?? start(target);
+    };
+    return await race(addresses, attempt, bounds);
   } catch (error) {
     throw error instanceof AggregateError ? firstOf(error) : error;
   }

@@ -9,6 +9,7 @@ import {
 } from "node:tls";
 import type { TlsState } from "../contracts/conn.ts";
 import { tell } from "../flow/told.ts";
+import { HandshakeTracer } from "../flow/trace.ts";
 import type { FailureSite } from "../contracts/failures.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
 import {
@@ -48,7 +49,8 @@ export function secureClient(
   const server = sessions && sessionOwner(site, options, context, name);
   const known = server === undefined ? undefined : sessions?.take(server);
   const isRightPeer = identityCheck(name, options, site);
-  return new Promise((resolve, reject) => {
+  const tracer = HandshakeTracer.begin("client", raw);
+  const securing = new Promise<StreamConn>((resolve, reject) => {
     const socket = connect({
       ...context,
       socket: raw.socket,
@@ -96,10 +98,13 @@ export function secureClient(
       if (fault !== undefined) return void socket.destroy(fault);
       const serverName = isIP(name) === 0 ? name : undefined;
       certificate = certificateNow();
+      tracer?.end(socket, serverName);
       resolve(tlsConnOf(raw, { socket, serverName, certificate }, connOptions, options));
       socket.off("error", onError);
     });
   });
+  if (tracer) securing.catch((error: unknown) => tracer.failed(error));
+  return securing;
 }
 
 /**

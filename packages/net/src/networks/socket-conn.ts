@@ -84,6 +84,14 @@ class ConnTransport extends SocketTransport {
     else this.#conn.writev(parts).then(() => written(), written);
   }
 
+  override unref(): void {
+    this.#conn.unref();
+  }
+
+  override ref(): void {
+    this.#conn.ref();
+  }
+
   /** To destroy the stream is to close the connection, which waits for a peer that takes nothing. */
   override destroy(): void {
     if (this.bufferedBytes > 0) this.#conn.abort();

@@ -11,7 +11,12 @@ import type { ListenerTotals, StreamListener } from "../contracts/conn.ts";
 import type { NetError } from "../contracts/error.ts";
 import { argumentError, canceledError, type FailureSite } from "../contracts/failures.ts";
 import { FirstByteWatch } from "./first-byte-watch.ts";
-import type { ListenOptions, RefusalReason, ProxyProtocolOptions } from "../options/listen-options.ts";
+import type {
+  ListenOptions,
+  Refusal,
+  RefusalReason,
+  ProxyProtocolOptions,
+} from "../options/listen-options.ts";
 import { startTrials } from "../node/trials.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
 import { ProxyProtocol } from "./proxy-protocol.ts";
@@ -19,6 +24,7 @@ import { nodeSocketOptions } from "../options/socket-options.ts";
 import type { RawConnection } from "../stream/socket-transport.ts";
 import type { StreamConn, StreamConnOptions, StreamConnOwner } from "../stream/stream-conn.ts";
 import { tell } from "../flow/told.ts";
+import { traceAccepted, traceListening, traceRefused, traceStopped } from "../flow/trace.ts";
 import { shown, checkDuration } from "../options/check-values.ts";
 
 /** What makes one kind of listener different from another. */
@@ -65,15 +71,18 @@ export async function listenOn(
   if (signal?.aborted) throw canceledError(site, signal);
   startTrials();
   await bound(server, kind, site);
-  const queue = new SocketListener(server, {
+  const queue = new SocketListener(server, kind.network, {
     addr: kind.boundAddr(server),
-    network: kind.network,
     maxPending,
     maxConnections,
     exemptAddresses: options?.exemptAddresses,
-    stop: () => admission.stop(),
+    stop: () => {
+      admission.stop();
+      queue.stopped();
+    },
   });
   const admission = new Admission(kind, server, queue, options ?? {}, limits, proxy);
+  traceListening(queue, kind.network);
   if (signal?.aborted) {
     await queue.close();
     throw canceledError(site, signal);
@@ -83,22 +92,34 @@ export async function listenOn(
 
 /** The queue of a listener, with what only sockets have. */
 class SocketListener extends AcceptQueue<StreamConn> implements StreamListener {
-  readonly #server: Server;
+  readonly #network: string;
+  #failure: NetError | undefined;
   #accepted = 0;
   #refused = 0;
   /** Of connections that are over. */
   #bytesRead = 0;
   #bytesWritten = 0;
 
-  constructor(server: Server, options: AcceptQueueOptions) {
-    super(options);
-    this.#server = server;
+  constructor(server: Server, network: string, options: Omit<AcceptQueueOptions, "holdProcess">) {
+    super({ ...options, network, holdProcess: (holds) => void (holds ? server.ref() : server.unref()) });
+    this.#network = network;
+  }
+
+  override fail(failure: NetError): void {
+    this.#failure ??= failure;
+    super.fail(failure);
+  }
+
+  stopped(): void {
+    traceStopped(this, this.#network, this.#failure);
   }
 
   override offer(conn: StreamConn, host?: string): boolean {
     const isIn = super.offer(conn, host);
-    if (isIn) this.#accepted++;
-    return isIn;
+    if (!isIn) return false;
+    this.#accepted++;
+    traceAccepted(this, conn, this.#network);
+    return true;
   }
 
   /** Called once for each connection. */
@@ -108,8 +129,9 @@ class SocketListener extends AcceptQueue<StreamConn> implements StreamListener {
     this.#bytesWritten += conn.bytesWritten;
   }
 
-  refused(): void {
+  refused(refusal: Refusal): void {
     this.#refused++;
+    traceRefused(this, this.#network, refusal);
   }
 
   totals(): ListenerTotals {
@@ -126,14 +148,6 @@ class SocketListener extends AcceptQueue<StreamConn> implements StreamListener {
       bytesRead,
       bytesWritten,
     };
-  }
-
-  unref(): void {
-    this.#server.unref();
-  }
-
-  ref(): void {
-    this.#server.ref();
   }
 }
 
@@ -320,7 +334,7 @@ class Admission implements StreamConnOwner {
   }
 
   #told(reason: RefusalReason, remoteAddr: Addr | undefined, error: NetError | undefined): void {
-    this.#queue.refused();
+    this.#queue.refused({ reason, remoteAddr, error });
     tell(this.#options.onRefuse, { reason, remoteAddr, error });
   }
 

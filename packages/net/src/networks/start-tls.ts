@@ -20,6 +20,7 @@ import { type RawConnection, SecuredTransport, SocketTransport } from "../stream
 import { StreamConn, type StreamConnOptions, type Successor } from "../stream/stream-conn.ts";
 import { secureContextOptions } from "../tls/certificates.ts";
 import { checkStartTlsClient, checkStartTlsServer, tlsName } from "../tls/check-tls-options.ts";
+import { traceClosed, traceSucceeded } from "../flow/trace.ts";
 import { TlsHandshakes } from "../tls/tls-handshakes.ts";
 import { secureClient, tlsConnOf } from "./secure-client.ts";
 
@@ -126,11 +127,14 @@ async function succeed(
   try {
     const secured = await shake(raw, site, { ...connOptions, network: site.network });
     next = secured;
+    traceSucceeded(old, secured);
     return secured;
   } catch (error) {
     socket.destroy();
     connOptions.owner?.ended(old);
-    throw cause ?? netErrorFrom(error, site);
+    const failure = cause ?? netErrorFrom(error, site);
+    traceClosed(old, failure);
+    throw failure;
   } finally {
     forget?.();
   }

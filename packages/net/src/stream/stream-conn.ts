@@ -18,6 +18,7 @@ import { netErrorFrom } from "../contracts/node-error.ts";
 import { type DataReceiver, ReadHalf } from "./read-half.ts";
 import type { Transport, TransportSink } from "../contracts/transport.ts";
 import { rejection, told } from "../flow/told.ts";
+import { connClose, traceClosed } from "../flow/trace.ts";
 import { untilCanceled } from "../flow/abort-listeners.ts";
 import { WriteWatch } from "../flow/write-watch.ts";
 import { BURST, DONE, nextTurn, STEP_BYTES, WriteHalf } from "./write-half.ts";
@@ -333,6 +334,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     }
     parting.onGone?.();
     this.#options.owner?.ended(this);
+    if (connClose.hasSubscribers) traceClosed(this, parting.failure?.());
     if (this.#handler) void this.#handleClose();
   }
 

@@ -7,6 +7,7 @@ import { NetError } from "../contracts/error.ts";
 import { asError, type FailureSite } from "../contracts/failures.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
 import { tell } from "../flow/told.ts";
+import { HandshakeTracer } from "../flow/trace.ts";
 import { shown } from "../options/check-values.ts";
 import { DEFAULT_HANDSHAKE_TIMEOUT_MS, type TlsServerOptions } from "../options/tls-options.ts";
 
@@ -81,6 +82,7 @@ export class TlsHandshakes {
    * @throws NetError `tls`, `timeout`; then the socket is destroyed.
    */
   async secure(below: Socket, site: FailureSite): Promise<SecuredSocket> {
+    const tracer = HandshakeTracer.begin("server", site);
     const ends = endsOf(below);
     const { allowHalfOpen } = below;
     // No AbortController, which would cost each silent visitor 900 bytes more.
@@ -109,10 +111,13 @@ export class TlsHandshakes {
       this.#verify(socket, site);
       socket.allowHalfOpen = allowHalfOpen;
       below.allowHalfOpen = allowHalfOpen;
+      tracer?.end(socket, serverName);
       return { socket, serverName };
     } catch (error) {
       below.on("error", ignore).destroy();
-      throw isEnd(error) ? closedInHandshake(site, error) : netErrorFrom(error, site);
+      const failure = isEnd(error) ? closedInHandshake(site, error) : netErrorFrom(error, site);
+      tracer?.failed(failure);
+      throw failure;
     } finally {
       clearTimeout(timer);
       void choosing?.then((over) => over(), ignore);

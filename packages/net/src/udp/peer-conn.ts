@@ -187,6 +187,12 @@ export class PeerConn implements MessageConn, InboxSource {
     this.#discard({ code: 1006, reason: error.message, wasClean: false, error });
   }
 
+  /** Without effect: the socket that it shares holds the process. */
+  unref(): void {}
+
+  /** Without effect. */
+  ref(): void {}
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#closing === undefined && this.#inbox.isEnded ? Promise.resolve() : this.close();
   }

@@ -25,9 +25,12 @@ export interface Clock {
   setTimer(callback: () => void, delayMs: number): () => void;
 }
 
-/** What `peers` needs of a datagram socket; a `PacketConn` has it. One without the last two has sent what it accepts. */
+/**
+ * What `peers` needs of a datagram socket; a `PacketConn` has it. One without `flush` and `bufferedAmount` has
+ * sent what it accepts, one without `ref` and `unref` holds no process.
+ */
 export type PeerSocket = Pick<PacketConn, "localAddr" | "serve" | "trySend" | "close"> &
-  Partial<Pick<PacketConn, "flush" | "bufferedAmount">>;
+  Partial<Pick<PacketConn, "flush" | "bufferedAmount" | "ref" | "unref">>;
 
 /** Options of `peers`. */
 export interface PeersOptions {
@@ -131,7 +134,8 @@ export function peers(packets: PeerSocket, options: PeersOptions = {}): PeerList
 const systemClock: Clock = {
   now: () => performance.now(),
   setTimer(callback, delayMs) {
-    const timer = setTimeout(callback, delayMs);
+    // The socket holds the process, unless it is told not to.
+    const timer = setTimeout(callback, delayMs).unref();
     return () => clearTimeout(timer);
   },
 };
@@ -225,6 +229,14 @@ class DatagramPeers implements PeerListener, PeerHome {
 
   drain(deadline: Deadline, options?: WaitOptions): Promise<void> {
     return told(this.#queue.drain(deadline, options).then(() => this.#packets.close()));
+  }
+
+  unref(): void {
+    this.#packets.unref?.();
+  }
+
+  ref(): void {
+    this.#packets.ref?.();
   }
 
   async abort(): Promise<void> {

@@ -237,6 +237,14 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
     this.#writeDeadline.set(at);
   }
 
+  unref(): void {
+    this.socket.unref();
+  }
+
+  ref(): void {
+    this.socket.ref();
+  }
+
   close(): Promise<void> {
     this.#closed ??= told(this.#close());
     return this.#closed;

@@ -1,8 +1,8 @@
-import { isIP, type Socket } from "node:net";
+import { isIP, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { checkServerIdentity, type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
-import { ipAddr, NetError, type Resolver, type TcpDialOptions } from "@zocalo/net";
-import { CertificateAlert, dialSocket, netErrorFrom } from "@zocalo/net/transport";
+import { type IpAddr, ipAddr, NetError, type Resolver, type TcpDialOptions } from "@zocalo/net";
+import { CertificateAlert, dialSocket, HandshakeTracer, netErrorFrom } from "@zocalo/net/transport";
 import type { DialLimits } from "./dial-limits.ts";
 import { WebSocketError } from "../core/error.ts";
 
@@ -85,44 +85,61 @@ export function secure(
   tls: ConnectionOptions | undefined,
   limits: DialLimits,
 ): Promise<Connected<TLSSocket>> {
-  return limits.wait(`the TLS handshake with ${name} was not over`, below, ({ done, failed }) => {
-    let socket: TLSSocket;
-    try {
-      socket = connectTls({
-        ...tls,
-        host,
-        port,
-        // RFC 6066 §3: an IP address is not asked for by name, only checked.
-        servername: tls?.servername ?? (isIP(serverName) === 0 ? serverName : ""),
-        socket: below,
+  const tracer = HandshakeTracer.begin("client", endsOf(below));
+  const securing = limits.wait<Connected<TLSSocket>>(
+    `the TLS handshake with ${name} was not over`,
+    below,
+    ({ done, failed }) => {
+      let socket: TLSSocket;
+      try {
+        socket = connectTls({
+          ...tls,
+          host,
+          port,
+          // RFC 6066 §3: an IP address is not asked for by name, only checked.
+          servername: tls?.servername ?? (isIP(serverName) === 0 ? serverName : ""),
+          socket: below,
+        });
+      } catch (cause) {
+        const message = `cannot speak TLS with ${name}: ${reasonOf(cause)}`;
+        failed(new WebSocketError("invalid_argument", message, { cause }));
+        return;
+      }
+      socket.on("error", ignore); // As above.
+      const judged = tls?.rejectUnauthorized === false ? undefined : alertOf(socket, below, serverName, tls);
+      const onKeylog = (line: Buffer): void => judged?.keylog(line);
+      if (judged !== undefined) socket.on("keylog", onKeylog);
+      const onError = (cause: Error): void => {
+        const message = `the TLS handshake with ${name} failed: ${reasonOf(cause)}`;
+        failed(new WebSocketError("connect_failed", message, { cause }));
+      };
+      socket.once("error", onError);
+      const onClose = (): void => {
+        const message = `${name} closed the connection during the TLS handshake`;
+        failed(new WebSocketError("connect_failed", message));
+      };
+      socket.once("close", onClose);
+      socket.once("secureConnect", () => {
+        socket.off("close", onClose);
+        socket.off("error", onError);
+        socket.off("keylog", onKeylog);
+        tracer?.end(socket, tls?.servername ?? (isIP(serverName) === 0 ? serverName : undefined));
+        done({ socket, name });
       });
-    } catch (cause) {
-      const message = `cannot speak TLS with ${name}: ${reasonOf(cause)}`;
-      failed(new WebSocketError("invalid_argument", message, { cause }));
-      return;
-    }
-    socket.on("error", ignore); // As above.
-    const judged = tls?.rejectUnauthorized === false ? undefined : alertOf(socket, below, serverName, tls);
-    const onKeylog = (line: Buffer): void => judged?.keylog(line);
-    if (judged !== undefined) socket.on("keylog", onKeylog);
-    const onError = (cause: Error): void => {
-      const message = `the TLS handshake with ${name} failed: ${reasonOf(cause)}`;
-      failed(new WebSocketError("connect_failed", message, { cause }));
-    };
-    socket.once("error", onError);
-    const onClose = (): void => {
-      const message = `${name} closed the connection during the TLS handshake`;
-      failed(new WebSocketError("connect_failed", message));
-    };
-    socket.once("close", onClose);
-    socket.once("secureConnect", () => {
-      socket.off("close", onClose);
-      socket.off("error", onError);
-      socket.off("keylog", onKeylog);
-      done({ socket, name });
-    });
-    return () => void socket.destroy();
-  });
+      return () => void socket.destroy();
+    },
+  );
+  if (tracer) securing.catch((error: unknown) => tracer.failed(error));
+  return securing;
+}
+
+function endsOf(below: Duplex): { readonly localAddr?: IpAddr; readonly remoteAddr?: IpAddr } {
+  if (!(below instanceof Socket)) return {};
+  const { localAddress = "", localPort = 0, remoteAddress = "", remotePort = 0 } = below;
+  return {
+    localAddr: ipAddr("tcp", localAddress, localPort),
+    remoteAddr: ipAddr("tcp", remoteAddress, remotePort),
+  };
 }
 
 /** What tells the server why its certificate is refused. Node tells the caller. An application's own check is asked by Node alone. */

@@ -1,4 +1,4 @@
-import { type DialLimits as NetDialLimits, onceAborted } from "@zocalo/net/transport";
+import { type DialLimits as NetDialLimits, type DialTracer, onceAborted } from "@zocalo/net/transport";
 import type { Duplex } from "node:stream";
 import { WebSocketError } from "../core/error.ts";
 
@@ -10,6 +10,8 @@ export interface Outcome<T> {
 
 /** What bounds one `dial`, from the call to the open connection: its timeout and the caller's signal, as one signal whose reason is the error to throw. */
 export class DialLimits implements NetDialLimits {
+  /** Who is told of it; `undefined`: nobody. */
+  readonly tracer: DialTracer | undefined;
   readonly #controller = new AbortController();
   readonly #timeoutMs: number;
   readonly #timer: NodeJS.Timeout;
@@ -20,7 +22,8 @@ export class DialLimits implements NetDialLimits {
   #missing = "";
 
   /** @param host for messages. */
-  constructor(host: string, timeoutMs: number, signal: AbortSignal | undefined) {
+  constructor(host: string, timeoutMs: number, signal: AbortSignal | undefined, tracer?: DialTracer) {
+    this.tracer = tracer;
     this.#timeoutMs = timeoutMs;
     this.#endsAt = performance.now() + timeoutMs;
     this.#timer = setTimeout(() => {

@@ -9,6 +9,7 @@ import {
   checkKind,
   checkNames,
   checkSignal,
+  type DialTracer,
   shown,
   MAX_INTERIM_ANSWERS,
   MAX_STATUS_TEXT,
@@ -36,6 +37,7 @@ import {
   handshakeTimeout,
   wholeNumber,
 } from "../session/options.ts";
+import { traceDial, traceOpened } from "../session/trace.ts";
 import { openTunnel, parseProxy } from "./proxy.ts";
 
 /** How `dial` connects. Names that are not listed here are refused (`invalid_argument`), those of `tls` and `proxyTls` too. */
@@ -116,6 +118,24 @@ const dialOptionNames: Readonly<Record<keyof DialOptions, 1>> = {
  * const conn = await dial("wss://example.org/ws", { subprotocols: ["chat"] });
  */
 export async function dial(url: string | URL, given: DialOptions = {}): Promise<WebSocketConn> {
+  let tracer: DialTracer | undefined;
+  const begun = (): DialTracer | undefined => (tracer = traceDial(() => shownUrl(String(url))));
+  try {
+    const conn = await open(url, given, begun);
+    tracer?.end(conn);
+    return conn;
+  } catch (error) {
+    tracer?.failed(error);
+    throw error;
+  }
+}
+
+/** @param begun is called once the arguments were found valid. */
+async function open(
+  url: string | URL,
+  given: DialOptions,
+  begun: () => DialTracer | undefined,
+): Promise<WebSocketConn> {
   let target = parseHttpUrl(url);
   const options = checkedDialOptions(given);
   const settings = connSettings(options);
@@ -126,7 +146,7 @@ export async function dial(url: string | URL, given: DialOptions = {}): Promise<
   let words: Words = { headers: { ...headers }, subprotocols, tls: options.tls };
   const compression = checked(() => compressionSettings(options.compression));
   const maxRedirects = wholeNumber("maxRedirects", options.maxRedirects, 0, 0);
-  const limits = new DialLimits(target.host, timeoutMs, options.signal);
+  const limits = new DialLimits(target.host, timeoutMs, options.signal, begun());
   let outcome: Answer | Redirect;
   try {
     outcome = await ask(target, proxy, words, compression, options, limits);
@@ -180,6 +200,7 @@ export async function dial(url: string | URL, given: DialOptions = {}): Promise<
       ? { compression: new Compression("client", deflate, compression) }
       : undefined),
   });
+  traceOpened(conn, "client");
   conn.start(head);
   return conn;
 }

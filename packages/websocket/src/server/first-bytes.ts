@@ -1,8 +1,9 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { AddressLimits, Holder } from "@zocalo/net";
+import { type AddressLimits, type Holder, ipAddr, type RefusalReason } from "@zocalo/net";
 import { peerEnd, Roster, type Seated, type SocketEnd } from "@zocalo/net/transport";
+import { traceRefused } from "../session/trace.ts";
 import { hostOfEnd } from "./upgrader.ts";
 
 /** What `node:http` answers to whoever does not begin a request in time. */
@@ -100,7 +101,7 @@ export class FirstBytes {
   async #shake(socket: Socket, secure: Secure, next: (socket: Socket) => void): Promise<void> {
     const { handshakes } = this.#limits;
     const holder = handshakes.take(hostOfEnd(peerEnd(socket)));
-    if (holder === undefined) return cut(socket);
+    if (holder === undefined) return excess(socket, "max_handshakes_per_address");
     // As `node:https` has it: whoever ends is answered by an end.
     socket.allowHalfOpen = false;
     this.#shaking.add(socket);
@@ -124,7 +125,7 @@ export class FirstBytes {
     const { halfOpen } = this.#limits;
     const remote = peerEnd(socket);
     const holder = halfOpen.take(hostOfEnd(remote));
-    if (holder === undefined) return cut(socket);
+    if (holder === undefined) return excess(socket, "max_half_open_per_address");
     if (this.#timer === undefined) this.#startTimer();
     const arrival = new Arrival(this, socket, remote, holder, this.#checks);
     this.#arrivals.add(arrival);
@@ -227,6 +228,13 @@ class Arrival implements Seated {
     this.#door.gone(this);
     this.socket.destroy();
   }
+}
+
+/** Its address has as many as it may. */
+function excess(socket: Duplex, reason: RefusalReason): void {
+  const end = peerEnd(socket);
+  traceRefused(undefined, reason, () => end && ipAddr("tcp", end.host, end.port));
+  cut(socket);
 }
 
 function cut(socket: Duplex): void {

@@ -36,6 +36,7 @@ import { plainRequests } from "./plain-requests.ts";
 import { addRoute, isAt, removeRoute, type Route } from "./routes.ts";
 import { incomingMessage } from "./incoming-message.ts";
 import { handshakeTimeout } from "../session/options.ts";
+import { traceListening, traceStopped } from "../session/trace.ts";
 import { refuse } from "./refuse.ts";
 import { hostOfEnd, Upgrader, type UpgraderOptions, upgraderOptionNames } from "./upgrader.ts";
 
@@ -141,7 +142,7 @@ export async function listen(
     listeningAddr(server),
     upgrader,
     options,
-    { stop, asked },
+    { stop, asked, holdProcess: (holds) => void (holds ? server.ref() : server.unref()) },
   );
   const take: Take = (bytes, socket, remote) => listener.take(server, bytes, socket, remote);
   const secure = handshakes && secureBy(handshakes, listener.addr, options.onTlsRefused);
@@ -189,7 +190,9 @@ function listenOver(below: Listener<Conn>, given: ListenOptions): Listener<WebSo
     return closed;
   };
   const asked = (socket: Duplex): void => firstBytes.asked(socket);
-  const listener = new WebSocketListener(server, addr, upgrader, options, { stop, asked });
+  const holdProcess = (holds: boolean): void => (holds ? below.ref() : below.unref());
+  const door = { stop, asked, holdProcess };
+  const listener = new WebSocketListener(server, addr, upgrader, options, door);
   const take: Take = (bytes, socket, remote) => listener.take(server, bytes, socket, remote);
   const firstBytes = new FirstBytes(server, handshakeTimeoutMs, upgrader.limits, take, undefined);
   void listener.acceptFrom(below, (conn) => firstBytes.arrived(connStream(conn)));
@@ -229,6 +232,7 @@ export function attach(server: Server, options: AttachOptions = {}): Listener<We
   return new WebSocketListener(server, listeningAddr(server), upgrader, options, {
     stop: ignore,
     asked: ignore,
+    holdProcess: ignore, // The server is the application's.
   });
 }
 
@@ -237,6 +241,7 @@ interface Door {
   stop(): void | Promise<void>;
   /** This socket has asked for an upgrade. */
   asked(socket: Duplex): void;
+  holdProcess(holds: boolean): void;
 }
 
 /** Those that an upgrader does not have. @throws WebSocketError or NetError `invalid_argument`. */
@@ -275,12 +280,15 @@ class WebSocketListener implements Listener<WebSocketConn> {
       maxPending: options.maxPending,
       maxConnections: options.maxConnections,
       exemptAddresses: options.exemptAddresses,
+      holdProcess: (holds) => door.holdProcess(holds),
       stop: () => {
         removeRoute(server, route);
+        traceStopped(this);
         return door.stop();
       },
     });
     addRoute(server, route);
+    traceListening(this);
   }
 
   /** Takes what `below` accepts until that ends. */
@@ -314,6 +322,14 @@ class WebSocketListener implements Listener<WebSocketConn> {
 
   abort(): Promise<void> {
     return this.#queue.abort();
+  }
+
+  unref(): void {
+    this.#queue.unref();
+  }
+
+  ref(): void {
+    this.#queue.ref();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

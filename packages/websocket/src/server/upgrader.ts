@@ -31,6 +31,7 @@ import {
 } from "../session/options.ts";
 import { refuse } from "./refuse.ts";
 import { packRequest } from "../session/request-info.ts";
+import { traceOpened } from "../session/trace.ts";
 import type { HandshakeRequest } from "../handshake/fields.ts";
 
 /** Headers from which on Node's parser may leave some out, unless the server says otherwise by `maxHeadersCount`. */
@@ -301,6 +302,7 @@ export class Upgrader {
       holder,
       onEnded: this.#ended,
     });
+    traceOpened(conn, "server");
     conn.start(
       head,
       `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${asked.accept}\r\n${

@@ -245,6 +245,14 @@ export class WebSocketConn implements MessageConn {
     this.#session.abort();
   }
 
+  unref(): void {
+    this.#session.transport.unref();
+  }
+
+  ref(): void {
+    this.#session.transport.ref();
+  }
+
   /** `close()`; but of a connection that is over already, however it ended, nothing is thrown: whoever received was told. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#session.isOver ? Promise.resolve() : this.close();

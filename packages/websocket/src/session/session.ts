@@ -24,6 +24,7 @@ import { WebSocketError } from "../core/error.ts";
 import { Heartbeat, type HeartbeatHost } from "./heartbeat.ts";
 import type { ConnSettings } from "./options.ts";
 import { FLUSH_AT_BYTES, SendHalf } from "./send-half.ts";
+import { connClose, traceClosed } from "./trace.ts";
 import type { MessagePart, ProtocolFailure } from "../core/receiver-sink.ts";
 
 const RESOLVED = Promise.resolve();
@@ -34,7 +35,7 @@ const BEHIND = 1;
 const RESTING = 2;
 
 /** What a session knows of the outside. */
-export interface SessionOwner<C> {
+export interface SessionOwner<C extends object> {
   readonly conn: C;
   /** The transport has closed. Called once. */
   readonly onEnded: ((conn: C) => void) | undefined;
@@ -44,7 +45,7 @@ export interface SessionOwner<C> {
  * One connection at work: a transport's bytes to a `Core`, its messages to an `Inbox`, what is sent back to
  * the transport (see `SendHalf`), and the end of all that. The public face is `WebSocketConn`.
  */
-export class Session<C>
+export class Session<C extends object>
   extends SendHalf
   implements CoreEvents, InboxSource, HeartbeatHost, Monitored, MessageWatchHost, TransportSink
 {
@@ -481,6 +482,7 @@ export class Session<C>
     else this.inbox.end(info);
     ending.settle(this.hasLost ? ending.lostError : undefined);
     this.#onEnded?.(this.#conn);
+    if (connClose.hasSubscribers) traceClosed(this.#conn, this.role, info, this.transport);
   }
 
   get #end(): Ending {
