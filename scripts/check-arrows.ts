@@ -65,11 +65,17 @@ export const ROOMS: readonly Room[] = [
     hasNoDependencies: true,
     folders: ["whatwg", "client", "server", "handshake", "session", "core"],
   },
-  { directory: "packages/hub", name: "@zocalo/hub", mayImport: ["@zocalo/protocol", "@zocalo/net"] },
+  {
+    directory: "packages/hub",
+    name: "@zocalo/hub",
+    mayImport: ["@zocalo/protocol", "@zocalo/net"],
+    testsMayImport: ["@zocalo/integrity"],
+  },
   {
     directory: "packages/client",
     name: "@zocalo/client",
     mayImport: ["@zocalo/protocol"],
+    testsMayImport: ["@zocalo/integrity"],
     hasNoDependencies: true,
     browserEntries: ["src/index.ts"],
   },

@@ -90,17 +90,6 @@ export function sliced(
   };
 }
 
-/** Numbers from 0 to 1 that are the same in every run (mulberry32). */
-export function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 async function joined(listener: Listener<Conn>, dialing: Promise<Conn>): Promise<Pair> {
   const [a, b] = await Promise.all([dialing, listener.accept()]);
   return { a, b, tidy: () => listener.close() };
