@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type Conn, dial, fromNodeStream, listen, type Listener, pipe } from "@zocalo/net";
 import { StreamConn } from "../src/stream/stream-conn.ts";
 import { TestCertificates } from "@zocalo/integrity";
-import type { Pair } from "./conn-contract.ts";
+import type { Pair } from "./conn-contract/subject.ts";
 import { SlicingTransport } from "./slicing-transport.ts";
 
 /** Why a test of Unix sockets is skipped here. */
