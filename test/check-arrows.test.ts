@@ -149,6 +149,17 @@ test("a room that the table does not know is a violation", (t) => {
   ]);
 });
 
+test("files that import each other in a circle are a violation in every room, be it for a type", (t) => {
+  const files = {
+    "packages/high/src/deep/part.ts": `import type { High } from "../other.ts";`,
+    "packages/high/src/other.ts": `import { low } from "@x/low";\nimport "./deep/part.ts";`,
+    "packages/high/src/other.test.ts": `import "./other.ts";`,
+  };
+  assert.deepEqual(violations(t, files), [
+    "packages/high/src/other.ts:2 closes a circle: packages/high/src/deep/part.ts -> packages/high/src/other.ts -> packages/high/src/deep/part.ts",
+  ]);
+});
+
 test("a folder above, the face, a folder that is not listed, and a circle are violations; tests may look up", (t) => {
   const layered: readonly Room[] = [
     { directory: "packages/low", name: "@x/low", mayImport: [], folders: ["roof", "cellar"] },

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { connect, type Dial, type Gap, type Session, type SessionState } from "@zocalo/client";
 import { Hub, type HubOptions } from "@zocalo/hub";
+import { Random } from "@zocalo/integrity";
 import { dial, type Listener, lines, listen, type MessageConn } from "@zocalo/net";
 import * as websocket from "@zocalo/websocket";
 import { CuttingRelay } from "./cutting-relay.ts";
@@ -71,15 +72,6 @@ function begin(t: TestContext, transport: Transport, address: string): Session {
   return session;
 }
 
-/** The same numbers for the same seed: a failure can be had again. */
-function seeded(seed: number): (least: number, most: number) => number {
-  let state = seed;
-  return (least, most) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return least + Math.floor((state / 2 ** 32) * (most - least + 1));
-  };
-}
-
 function becomes(session: Session, name: SessionState["name"]): Promise<void> {
   if (session.state.name === name) return Promise.resolve();
   return new Promise((resolve) => {
@@ -98,8 +90,8 @@ for (const transport of transports) {
     const server = await serve(t, transport);
     for (const offset of upTo(10_000))
       await server.hub.publish(CHANNEL, { offset, text: "x".repeat(offset % 50) });
-    const between = seeded(7);
-    const relay = await CuttingRelay.to(server.port, () => between(1_500, 60_000));
+    const random = new Random(7);
+    const relay = await CuttingRelay.to(server.port, () => random.int(1_500, 60_000));
     t.after(() => relay.close());
     const session = begin(t, transport, relay.address);
     const room = session.channel<{ offset: number }>(CHANNEL);
@@ -136,8 +128,8 @@ for (const transport of transports) {
       commandsPerSecond: 100_000,
       commandBurst: 100_000,
     });
-    const between = seeded(11);
-    const relay = await CuttingRelay.to(server.port, () => between(500, 8_000));
+    const random = new Random(11);
+    const relay = await CuttingRelay.to(server.port, () => random.int(500, 8_000));
     t.after(() => relay.close());
     const session = begin(t, transport, relay.address);
     const room = session.channel<number>(CHANNEL);

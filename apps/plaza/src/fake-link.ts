@@ -6,8 +6,9 @@ import {
   type Link,
   type LinkState,
   type OpenOptions,
+  type Page,
+  type Publication,
 } from "./link.ts";
-import type { Page, Publication } from "./room-log.ts";
 
 interface Publish {
   readonly channel: string;

@@ -1,5 +1,4 @@
 import type { Announcement } from "./room-list.ts";
-import type { Gap, Page, Publication } from "./room-log.ts";
 
 /** How the page is connected; the only words for it that the rest of the page knows. */
 export type LinkState =
@@ -31,6 +30,29 @@ export interface Beginning {
 export interface Place {
   readonly epoch: string;
   readonly offset: number;
+}
+
+/** A publication as the server sends it. */
+export interface Publication {
+  readonly offset: number;
+  readonly at: number;
+  readonly user: string;
+  readonly info?: unknown;
+  readonly data: unknown;
+}
+
+/** Publications that cannot be had any more, from and to inclusive. */
+export interface Gap {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A page of the log as the server's history gives it. */
+export interface Page {
+  readonly epoch: string;
+  readonly head: number;
+  readonly oldest: number;
+  readonly publications: readonly Publication[];
 }
 
 /** What a message of this page is on the wire. */

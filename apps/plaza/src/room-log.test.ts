@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import type { Publication } from "./link.ts";
 import {
   acknowledged,
   began,
@@ -10,7 +11,6 @@ import {
   hasOlder,
   jumped,
   missed,
-  type Publication,
   received,
   refused,
   rested,

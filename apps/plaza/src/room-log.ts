@@ -1,4 +1,4 @@
-import type { Beginning, Place } from "./link.ts";
+import type { Beginning, Gap, Page, Place, Publication } from "./link.ts";
 import { nameOf, readSaid, type Said } from "./what-was-said.ts";
 
 /** At most this many messages of the room on the screen are kept; older ones are loaded again on scroll. */
@@ -9,15 +9,6 @@ export const IDLE_MESSAGES = 100;
 
 /** At most this many messages may wait for their acknowledgement in a room. */
 export const PENDING_LIMIT = 50;
-
-/** A publication as the server sends it. */
-export interface Publication {
-  readonly offset: number;
-  readonly at: number;
-  readonly user: string;
-  readonly info?: unknown;
-  readonly data: unknown;
-}
 
 /** A message that the server has committed. */
 export interface Entry {
@@ -37,12 +28,6 @@ export interface Pending {
   readonly problem?: string;
   /** The publication that most likely is this message: it came before its acknowledgement. */
   readonly seenAs?: number;
-}
-
-/** Publications that cannot be had any more, from and to inclusive. */
-export interface Gap {
-  readonly from: number;
-  readonly to: number;
 }
 
 /** What this page knows of one room's log: a window of its messages, without holes except the gaps it names. */
@@ -191,14 +176,6 @@ export function retried(log: RoomLog, key: string): RoomLog {
 /** The failed message `key` is given up. */
 export function discarded(log: RoomLog, key: string): RoomLog {
   return { ...log, pending: log.pending.filter((one) => one.key !== key) };
-}
-
-/** A page of the log as the server's history gives it. */
-export interface Page {
-  readonly epoch: string;
-  readonly head: number;
-  readonly oldest: number;
-  readonly publications: readonly Publication[];
 }
 
 /** Puts a page before or after the window; what no longer fits leaves at the other end. */

@@ -1,6 +1,13 @@
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { randomHex } from "./identity.ts";
-import { type ChannelEvents, Interrupted, type Link, type Person } from "./link.ts";
+import {
+  type ChannelEvents,
+  Interrupted,
+  type Link,
+  type Page,
+  type Person,
+  type Publication,
+} from "./link.ts";
 import { type MarkOf, namesakes } from "./namesakes.ts";
 import {
   acknowledged,
@@ -12,9 +19,7 @@ import {
   IDLE_MESSAGES,
   jumped,
   missed,
-  type Page,
   PENDING_LIMIT,
-  type Publication,
   received,
   refused,
   rested,

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import { Random } from "@zocalo/integrity";
 import type { ClientConn, ConnHandler } from "../src/conn.ts";
 import { connect } from "../src/connect.ts";
 import { begin } from "./begin.ts";
@@ -54,24 +55,12 @@ const FIELDS = [
   "data",
 ];
 
-/** Numbers from a seed (mulberry32). */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 test("whatever a server says, in whatever form, nothing is thrown at the connection", async () => {
-  const random = seeded(8);
-  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+  const random = new Random(8);
   const garbage = (): string => {
-    if (random() < 0.1) return pick(["", "{", "null", "[]", '"x"', "\ufeff{}", "\0", "1e999"]);
-    const fields = FIELDS.filter(() => random() < 0.5).map((field) => [field, pick(VALUES)]);
-    return JSON.stringify({ type: pick(TYPES), ...Object.fromEntries(fields) });
+    if (random.chance(0.1)) return random.pick(["", "{", "null", "[]", '"x"', "\ufeff{}", "\0", "1e999"]);
+    const fields = FIELDS.filter(() => random.chance(0.5)).map((field) => [field, random.pick(VALUES)]);
+    return JSON.stringify({ type: random.pick(TYPES), ...Object.fromEntries(fields) });
   };
   const thrown = new Set<string>();
   for (let round = 0; round < 300; round++) {

@@ -4,12 +4,23 @@ import type { Clock, Timer } from "./clock.ts";
 import { encodePresenceEvent } from "./encode.ts";
 import type { Engine, LogState, PresenceEvent } from "./engine.ts";
 import type { Counters } from "./stats.ts";
-import type { Subscription } from "./subscription.ts";
 
 /** A change of presence, encoded once for all who watch. */
 export interface PresenceChange {
   readonly version: number;
   readonly message: PreparedMessage;
+}
+
+/** What a channel needs of each subscription. */
+export interface Subscriber {
+  /** Place in the channel's live list; -1: not in it. Only the channel changes it. */
+  liveIndex: number;
+  /** Hot path: hands over the publication at the head. False if it did not go out now. */
+  offer(prepared: PreparedMessage, offset: number): boolean;
+  /** Hands over a change of presence. */
+  offerPresence(change: PresenceChange): void;
+  /** Reads from the log what is missing, and goes live at the head. */
+  readLog(): void;
 }
 
 /**
@@ -45,8 +56,8 @@ export class Channel {
   #presenceRest: Timer | undefined;
   #isTellingPresence = false;
   /** Those at the head. Each knows its own place here, so that leaving takes one step. */
-  readonly #live: Subscription[] = [];
-  readonly #watchers = new Set<Subscription>();
+  readonly #live: Subscriber[] = [];
+  readonly #watchers = new Set<Subscriber>();
 
   constructor(name: string, engine: Engine, counters: Counters, clock: Clock) {
     this.name = name;
@@ -131,22 +142,22 @@ export class Channel {
     this.#presenceToTell = [];
   }
 
-  watch(subscription: Subscription): void {
+  watch(subscription: Subscriber): void {
     this.#watchers.add(subscription);
   }
 
-  unwatch(subscription: Subscription): void {
+  unwatch(subscription: Subscriber): void {
     this.#watchers.delete(subscription);
   }
 
   /** Takes a subscription at the head into the live feed. */
-  joinLive(subscription: Subscription): void {
+  joinLive(subscription: Subscriber): void {
     subscription.liveIndex = this.#live.length;
     this.#live.push(subscription);
   }
 
   /** Takes it out again; nothing happens if it is not there. */
-  leaveLive(subscription: Subscription): void {
+  leaveLive(subscription: Subscriber): void {
     const index = subscription.liveIndex;
     if (index < 0) return;
     subscription.liveIndex = -1;

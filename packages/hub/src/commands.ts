@@ -10,11 +10,11 @@ import {
   type StoredPublication,
   type Unsubscribe,
 } from "@zocalo/protocol";
+import type { Caller } from "./caller.ts";
 import { checkDataLength, commit, engineFailure, fromEngine } from "./context.ts";
 import { COST, costOfPublications, costOfPublishing } from "./costs.ts";
 import { encodeHistory, encodePresence, measuredEntry } from "./encode.ts";
 import type { Namespace } from "./namespace.ts";
-import type { Session } from "./session.ts";
 import { fitsInBytes } from "./utf8.ts";
 
 /** Publications in a history page when the command does not say. */
@@ -23,7 +23,7 @@ const HISTORY_LIMIT = 50;
 const HISTORY_STEP = 50;
 
 /** Begins the session and says who it is for. */
-export async function connect(session: Session, command: Connect): Promise<void> {
+export async function connect(session: Caller, command: Connect): Promise<void> {
   const { id, version = PROTOCOL_VERSION, token, info } = command;
   if (session.identity) throw new ProtocolError("already_connected", "this session has begun already");
   if (version !== PROTOCOL_VERSION) {
@@ -55,7 +55,7 @@ export async function connect(session: Session, command: Connect): Promise<void>
 }
 
 /** Commits a publication. Does not wait for it, so that more can follow; the order is the order of the commands. */
-export function publish(session: Session, command: Publish): void | Promise<void> {
+export function publish(session: Caller, command: Publish): void | Promise<void> {
   const namespace = session.context.namespaces.of(command.channel);
   const data = JSON.stringify(command.data);
   checkDataLength(data, namespace);
@@ -67,12 +67,7 @@ export function publish(session: Session, command: Publish): void | Promise<void
   });
 }
 
-function commitFor(
-  session: Session,
-  { id, channel, key }: Publish,
-  namespace: Namespace,
-  data: string,
-): void {
+function commitFor(session: Caller, { id, channel, key }: Publish, namespace: Namespace, data: string): void {
   const { context, identity } = session;
   if (!identity) return;
   const publication = {
@@ -95,13 +90,13 @@ function commitFor(
 }
 
 /** Ends a subscription. */
-export function unsubscribe(session: Session, { id, channel }: Unsubscribe): void {
+export function unsubscribe(session: Caller, { id, channel }: Unsubscribe): void {
   if (!session.drop(channel)) throw new ProtocolError("not_subscribed", `not subscribed to ${channel}`);
   session.answer(encodeServerMessage({ type: "unsubscribed", ...withId(id), channel }), id);
 }
 
 /** Reads a page of the log: the newest that are asked for and fit in one answer. */
-export async function history(session: Session, command: ReadHistory): Promise<void> {
+export async function history(session: Caller, command: ReadHistory): Promise<void> {
   const { id, channel, before = Number.MAX_SAFE_INTEGER, limit = HISTORY_LIMIT } = command;
   const { context, conn } = session;
   await mayRead(session, channel);
@@ -147,7 +142,7 @@ function newestThatFit(
 }
 
 /** Says who is there. */
-export async function presence(session: Session, { id, channel }: ReadPresence): Promise<void> {
+export async function presence(session: Caller, { id, channel }: ReadPresence): Promise<void> {
   const { context, conn } = session;
   const namespace = await mayRead(session, channel);
   if (!namespace.presence)
@@ -159,7 +154,7 @@ export async function presence(session: Session, { id, channel }: ReadPresence):
 }
 
 /** @throws ProtocolError `unknown_channel`, `forbidden` */
-export async function mayRead(session: Session, channel: string): Promise<Namespace> {
+export async function mayRead(session: Caller, channel: string): Promise<Namespace> {
   const namespace = session.context.namespaces.of(channel);
   if (!(await session.allowed(namespace.subscribe, channel))) throw forbidden("subscribe to", channel);
   return namespace;

@@ -1,8 +1,7 @@
 import type { StoredPublication } from "@zocalo/protocol";
 import { Fifo } from "./fifo.ts";
 import type { Committed, LogPage, NewPublication, Retention } from "./engine.ts";
-import type { MemoryShare } from "./memory-share.ts";
-import type { RecencyEntry } from "./recency.ts";
+import type { Recency, RecencyEntry } from "./recency.ts";
 import { textMemory } from "./text-memory.ts";
 
 /** What an idempotency key costs beside its own characters, roughly, in bytes. */
@@ -10,12 +9,28 @@ const KEY_OVERHEAD = 128;
 /** What a publication costs beside its texts, roughly, in bytes. */
 const PUBLICATION_OVERHEAD = 104;
 
+/** What a log needs of an address whose memory is limited. */
+export interface LogShare {
+  /** Logs, whoever began them, that would drop something of this address next. Only the logs change it. */
+  readonly droppable: Recency<MemoryLog>;
+  /** Counts so many bytes more, or, below 0, less. */
+  hold(bytes: number): void;
+  /** Somebody has a log open that this address began. */
+  opened(log: MemoryLog): void;
+  /** Nobody has it open any more. */
+  closed(log: MemoryLog): void;
+  /** It was published to. */
+  used(log: MemoryLog): void;
+  /** It is forgotten. */
+  drop(log: MemoryLog): void;
+}
+
 interface KnownKey {
   readonly offset: number;
   readonly at: number;
   readonly expires: number;
   /** Whose memory it takes; unset: of nobody who has a limit. */
-  readonly holder: MemoryShare | undefined;
+  readonly holder: LogShare | undefined;
 }
 
 /** The log of one channel, in memory, with its idempotency keys. Time is an argument. */
@@ -23,15 +38,15 @@ export class MemoryLog {
   readonly channel: string;
   readonly epoch: string;
   /** Of the address that began it; unset: nobody's. Only the share changes these two. */
-  share: MemoryShare | undefined;
+  share: LogShare | undefined;
   placeInShare: RecencyEntry<MemoryLog> | undefined;
   readonly #maxKeys: number;
   #head = 0;
   readonly #kept = new Fifo<StoredPublication>();
   /** Whose memory each of them takes; unset: of nobody who has a limit. */
-  readonly #holders = new Fifo<MemoryShare | undefined>();
+  readonly #holders = new Fifo<LogShare | undefined>();
   /** Who published what `dropOldest` takes next. Among the `droppable` of that share this log has its place. */
-  #nextHolder: MemoryShare | undefined;
+  #nextHolder: LogShare | undefined;
   #placeAtHolder: RecencyEntry<MemoryLog> | undefined;
   /** Of the publications kept, as UTF-8. */
   #jsonBytes = 0;
@@ -64,7 +79,7 @@ export class MemoryLog {
   }
 
   /** True if `dropOldest` frees memory of this share. */
-  isNextOf(share: MemoryShare): boolean {
+  isNextOf(share: LogShare): boolean {
     return this.#nextHolder === share;
   }
 
@@ -83,7 +98,7 @@ export class MemoryLog {
   /** @param holder whose memory it takes; unset: of nobody who has a limit */
   append(
     { user, info, data, key }: NewPublication,
-    holder: MemoryShare | undefined,
+    holder: LogShare | undefined,
     retention: Retention,
     now: number,
   ): StoredPublication {
@@ -135,7 +150,7 @@ export class MemoryLog {
     while (this.dropOldest());
   }
 
-  #count(publication: StoredPublication, holder: MemoryShare | undefined, sign: 1 | -1): void {
+  #count(publication: StoredPublication, holder: LogShare | undefined, sign: 1 | -1): void {
     const { user, info = "", data } = publication;
     const jsonBytes = Buffer.byteLength(data) + Buffer.byteLength(info);
     const memory = textMemory(user) + textMemory(info) + textMemory(data);
@@ -144,7 +159,7 @@ export class MemoryLog {
     holder?.hold(sign * (memory + PUBLICATION_OVERHEAD));
   }
 
-  #countKey(key: string, holder: MemoryShare | undefined, sign: 1 | -1): void {
+  #countKey(key: string, holder: LogShare | undefined, sign: 1 | -1): void {
     const bytes = sign * keyBytes(key);
     this.#keyBytes += bytes;
     holder?.hold(bytes);
@@ -176,7 +191,7 @@ export class MemoryLog {
     this.#placeAtHolder = holder?.droppable.add(this);
   }
 
-  get #holderOfOldestKey(): MemoryShare | undefined {
+  get #holderOfOldestKey(): LogShare | undefined {
     const key = this.#keyOrder.first;
     return key === undefined ? undefined : this.#keys.get(key)?.holder;
   }

@@ -1,8 +1,8 @@
-import type { MemoryLog } from "./memory-log.ts";
+import type { LogShare, MemoryLog } from "./memory-log.ts";
 import { Recency } from "./recency.ts";
 
 /** What one address holds in a `MemoryEngine`: the logs that it began, and what it published in any. */
-export class MemoryShare {
+export class MemoryShare implements LogShare {
   readonly address: string;
   readonly #all: Map<string, MemoryShare>;
   /** Logs that it began and nobody has open, by when they were used: the ones that can be forgotten. */

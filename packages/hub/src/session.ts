@@ -9,6 +9,7 @@ import {
   ProtocolError,
 } from "@zocalo/protocol";
 import { type AnswerFate, type AnswerPlace, Answers } from "./answers.ts";
+import type { Caller } from "./caller.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { costOfLength, costOfPresence } from "./costs.ts";
 import { connect, history, presence, publish, unsubscribe, withId } from "./commands.ts";
@@ -21,7 +22,7 @@ import { randomName } from "./random.ts";
 import { RateLimit } from "./rate-limit.ts";
 import type { Counters } from "./stats.ts";
 import { subscribe } from "./subscribe.ts";
-import type { Subscription, SubscriptionHost } from "./subscription.ts";
+import type { Subscription } from "./subscription.ts";
 import { fitsInBytes } from "./utf8.ts";
 import type { Visitor } from "./visitors.ts";
 
@@ -55,12 +56,10 @@ export interface SessionOwner {
  * What a peer can make it keep is bounded: answers that wait for the engine or for room (`commandsInFlight`), its subscriptions,
  * and nothing else. Publications never wait here: they stand in the log.
  */
-export class Session implements MessageHandler, SubscriptionHost {
+export class Session implements MessageHandler, Caller {
   readonly context: HubContext;
   readonly conn: MessageConn;
-  /** For logs, and to count presence. */
   readonly id: string;
-  /** True where messages may be lost and a source may be forged: then silence is an answer. */
   readonly isDatagram: boolean;
   /** With whom it shares the limits of its address; unset if it has none, or while its address is not proved. The owner sets it. */
   visitor: Visitor | undefined;
@@ -109,17 +108,15 @@ export class Session implements MessageHandler, SubscriptionHost {
     return this.context.counters;
   }
 
-  /** Unset until the session has begun. */
   get identity(): Identity | undefined {
     return this.#identity;
   }
 
-  /** The identity's `info` as JSON text. */
   get infoText(): string | undefined {
     return this.#infoText;
   }
 
-  /** Whose memory is used by what it publishes; unset for those without a limit. Unproved addresses may be forged: together they are one. */
+  /** Unproved addresses may be forged: together they are one. */
   get addressName(): string | undefined {
     return this.visitor?.name ?? (this.#isUnverified ? UNVERIFIED : undefined);
   }
@@ -128,7 +125,6 @@ export class Session implements MessageHandler, SubscriptionHost {
     return this.#subscriptions;
   }
 
-  /** True once nothing more will be sent. */
   get hasEnded(): boolean {
     return this.#hasEnded;
   }
@@ -170,9 +166,8 @@ export class Session implements MessageHandler, SubscriptionHost {
     this.#owner.closed(this);
   }
 
-  // --- what commands call
+  // --- what commands call, see `Caller`
 
-  /** Gives the session its identity; `undefined` if it was refused and has ended, or the connection is gone. */
   async begin(request: AuthenticationRequest): Promise<Identity | undefined> {
     let identity: Identity | null;
     try {
@@ -190,18 +185,15 @@ export class Session implements MessageHandler, SubscriptionHost {
     return identity;
   }
 
-  /** Asks a permission for this session's user; a promise only if the permission makes one. */
   allowed(permission: Permission, channel: string): boolean | Promise<boolean> {
     return this.#identity !== undefined && allows(permission, this.#identity, channel);
   }
 
-  /** Counts what a command costs beside being one, see `COST`. Known when it is done, and so it is the next ones that wait. */
   charge(cost: number): void {
     this.#rate.spend(cost);
     (this.#isUnverified ? this.#owner.unverifiedRate : this.visitor?.rate)?.spend(cost);
   }
 
-  /** @throws ProtocolError `limit_reached` if there may be no further subscription */
   checkRoomForSubscription(): void {
     const { subscriptions, subscriptionsPerAddress } = this.limits;
     if (this.#subscriptions.size >= subscriptions) {
@@ -215,12 +207,10 @@ export class Session implements MessageHandler, SubscriptionHost {
     }
   }
 
-  /** Takes the next place in the order of answers, for a command that will be answered later. */
   reserve(): AnswerPlace {
     return this.#answers.reserve();
   }
 
-  /** Sends an answer when its turn comes and there is room. */
   answer(text: string, id: number | undefined, fate?: AnswerFate, place?: AnswerPlace): void {
     if (this.#hasEnded) return;
     if (text.length >= 1_024) this.charge(costOfLength(text.length));
@@ -237,7 +227,6 @@ export class Session implements MessageHandler, SubscriptionHost {
     this.#afterAnswers();
   }
 
-  /** Answers with an error. */
   refuse(
     error: ProtocolError,
     id: number | undefined,
@@ -260,7 +249,6 @@ export class Session implements MessageHandler, SubscriptionHost {
     if (this.visitor) this.visitor.subscriptions++;
   }
 
-  /** Ends a subscription; false if there is none. */
   drop(channel: string): boolean {
     const subscription = this.#subscriptions.get(channel);
     if (!subscription) return false;

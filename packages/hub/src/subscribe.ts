@@ -5,6 +5,7 @@ import {
   type Subscribe,
   type Subscribed,
 } from "@zocalo/protocol";
+import type { Caller } from "./caller.ts";
 import type { Channel } from "./channel.ts";
 import { mayRead, withId } from "./commands.ts";
 import { fromEngine } from "./context.ts";
@@ -12,7 +13,6 @@ import { COST, costOfPresence, costOfPublications } from "./costs.ts";
 import { withPresence } from "./encode.ts";
 import type { Engine, LogPage, PresenceState } from "./engine.ts";
 import type { Namespace } from "./namespace.ts";
-import type { Session } from "./session.ts";
 import { CATCH_UP_PAGE, Subscription } from "./subscription.ts";
 
 /** Where a subscription begins, and what has been read from there already. */
@@ -27,7 +27,7 @@ interface Start {
 }
 
 /** Starts the flow of a channel: answers first, then sends what was missed, then what is new. */
-export async function subscribe(session: Session, command: Subscribe): Promise<void> {
+export async function subscribe(session: Caller, command: Subscribe): Promise<void> {
   const name = command.channel;
   const { context } = session;
   const namespace = await mayRead(session, name);
@@ -56,7 +56,7 @@ export async function subscribe(session: Session, command: Subscribe): Promise<v
 }
 
 async function open(
-  session: Session,
+  session: Caller,
   subscription: Subscription,
   command: Subscribe,
   namespace: Namespace,

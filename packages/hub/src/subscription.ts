@@ -1,6 +1,6 @@
 import type { MessageConn, PreparedMessage } from "@zocalo/net";
 import { encodePublication, encodeServerMessage, type ErrorCode, type GapPush } from "@zocalo/protocol";
-import type { Channel, PresenceChange } from "./channel.ts";
+import type { Channel, PresenceChange, Subscriber } from "./channel.ts";
 import type { Clock, Timer } from "./clock.ts";
 import type { Engine, LogPage } from "./engine.ts";
 import type { Counters } from "./stats.ts";
@@ -37,11 +37,10 @@ type State = "starting" | "live" | "reading" | "waiting" | "ended";
  * There is one rule: the next message is what stands at `offset + 1`, or the gap that is there instead, and the position moves
  * when the connection has taken it. Resuming, falling behind and being live are all this rule.
  */
-export class Subscription {
+export class Subscription implements Subscriber {
   readonly channel: Channel;
   readonly #host: SubscriptionHost;
   readonly #conn: MessageConn;
-  /** Place in the channel's live list; -1: not in it. Only the channel changes it. */
   liveIndex = -1;
   /** True once the engine may count this connection as present in the channel. */
   isPresent = false;

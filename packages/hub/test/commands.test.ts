@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Random } from "@zocalo/integrity";
 import { type ErrorCode, ProtocolError, type ServerMessage } from "@zocalo/protocol";
 import type { Identity } from "../src/index.ts";
 import { FakeClock, settle } from "./fake-clock.ts";
 import { FailingEngine } from "./failing-engine.ts";
 import { FaultyEngine } from "./faulty-engine.ts";
-import { Seeded } from "./seeded.ts";
 import { namespaces, square } from "./square.ts";
 
 function codeOf(message: ServerMessage): ErrorCode | undefined {
@@ -226,7 +226,7 @@ test("a history page is cut at its old end where it would pass the size of a mes
 
 test("answers come in the order of the commands, however long the engine takes", async () => {
   const clock = new FakeClock();
-  const engine = new FaultyEngine(clock, new Seeded(7), { maxDelayMs: 30, readFails: 0, publishFails: 0 });
+  const engine = new FaultyEngine(clock, new Random(7), { maxDelayMs: 30, readFails: 0, publishFails: 0 });
   const { hub, conn } = square({ clock, engine });
   const ana = conn();
   ana.say({ type: "publish", id: 1, channel: "quiet:a", data: 1 });

@@ -1,8 +1,8 @@
+import { Random } from "@zocalo/integrity";
 import { MemoryEngine } from "../src/index.ts";
 import { engineContract } from "./engine-contract.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { FaultyEngine } from "./faulty-engine.ts";
-import { Seeded } from "./seeded.ts";
 
 engineContract("memory", () => new MemoryEngine());
 
@@ -10,7 +10,7 @@ engineContract("memory", () => new MemoryEngine());
 engineContract(
   "faulty, on a calm day",
   () => {
-    const engine = new FaultyEngine(new FakeClock(), new Seeded(1), {
+    const engine = new FaultyEngine(new FakeClock(), new Random(1), {
       maxDelayMs: 5,
       readFails: 0,
       publishFails: 0,

@@ -1,3 +1,4 @@
+import type { Random } from "@zocalo/integrity";
 import type { StoredPublication } from "@zocalo/protocol";
 import type {
   Clock,
@@ -12,7 +13,6 @@ import type {
   Retention,
 } from "../src/index.ts";
 import { MemoryEngine } from "../src/index.ts";
-import type { Seeded } from "./seeded.ts";
 
 /** How a `FaultyEngine` misbehaves, within the contract. */
 export interface Faults {
@@ -32,7 +32,7 @@ export class FaultyEngine implements Engine {
   readonly durability = "memory";
   readonly #inner: MemoryEngine;
   readonly #clock: Clock;
-  readonly #random: Seeded;
+  readonly #random: Random;
   readonly #faults: Faults;
   #listener: EngineListener | undefined;
   /** Which log a channel has now: the inner engine knows it as `channel#number`. */
@@ -45,7 +45,7 @@ export class FaultyEngine implements Engine {
   readonly truth = new Map<string, Map<number, StoredPublication>>();
   isCalm = false;
 
-  constructor(clock: Clock, random: Seeded, faults: Faults) {
+  constructor(clock: Clock, random: Random, faults: Faults) {
     this.#clock = clock;
     this.#random = random;
     this.#faults = faults;

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Random } from "@zocalo/integrity";
 import { Hub } from "../src/index.ts";
 import { FakeClock, settle } from "./fake-clock.ts";
 import { FakeConn } from "./fake-conn.ts";
 import { FaultyEngine } from "./faulty-engine.ts";
 import { FlowChecker } from "./flow-checker.ts";
-import { Seeded } from "./seeded.ts";
 
 // Client histories with every fault there is, and strict clients that know at each message which may come next.
 // ZOCALO_SEED=n runs one world again, ZOCALO_WORLDS=n runs as many as one has time for.
@@ -22,10 +22,10 @@ const namespaces = {
   brief: { ...anyone, history: { ttlMs: 60 }, presence: true },
   many: { ...anyone, history: { publications: 200 }, presence: true },
 };
-const CHANNELS = ["none:a", "few:a", "few:b", "brief:a", "many:a", "many:b"];
+const CHANNELS = ["none:a", "few:a", "few:b", "brief:a", "many:a", "many:b"] as const;
 
 interface World {
-  readonly random: Seeded;
+  readonly random: Random;
   readonly clock: FakeClock;
   readonly engine: FaultyEngine;
   readonly hub: Hub;
@@ -156,7 +156,7 @@ class Client {
 }
 
 async function run(seed: number): Promise<Totals> {
-  const random = new Seeded(seed);
+  const random = new Random(seed);
   const clock = new FakeClock();
   const maxDelayMs = random.pick([1, 10, 40]);
   const engine = new FaultyEngine(clock, random, { maxDelayMs, readFails: 0.05, publishFails: 0.03 });
@@ -191,7 +191,7 @@ async function run(seed: number): Promise<Totals> {
   };
 
   for (let step = 0; step < STEPS; step++) {
-    for (let acts = random.below(6); acts > 0; acts--) random.pick(clients).act();
+    for (let acts = random.below(6); acts > 0; acts--) random.pick(clients)?.act();
     if (random.chance(0.004)) void engine.replace(random.pick(CHANNELS));
     clock.advance(random.below(12));
     await look();

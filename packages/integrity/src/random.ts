@@ -21,6 +21,12 @@ export class Random {
     return least + Math.floor(this.next() * (most - least + 1));
   }
 
+  /** A whole number from 0 to below `end`. */
+  below(end: number): number {
+    return Math.floor(this.next() * end);
+  }
+
+  /** True so often, from 0 to 1. */
   chance(probability: number): boolean {
     return this.next() < probability;
   }
@@ -29,6 +35,12 @@ export class Random {
   pick<T>(from: readonly T[]): T | undefined;
   pick<T>(from: readonly T[]): T | undefined {
     return from[this.int(0, from.length - 1)];
+  }
+
+  bytes(count: number): Buffer<ArrayBuffer> {
+    const bytes = Buffer.alloc(count);
+    for (let at = 0; at < count; at++) bytes[at] = this.below(256);
+    return bytes;
   }
 
   /** A seed for something that draws on its own. */

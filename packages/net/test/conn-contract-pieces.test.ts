@@ -1,13 +1,14 @@
 import { after } from "node:test";
+import { Random } from "@zocalo/integrity";
 import { testConnContract } from "./conn-contract.ts";
-import { noUnixSockets, Pairs, seededRandom, sliced } from "./pairs.ts";
+import { noUnixSockets, Pairs, sliced } from "./pairs.ts";
 
 const pairs = new Pairs();
 after(() => pairs.dispose());
 
-const random = seededRandom(1);
-const anyLength = (length: number): number => 1 + Math.floor(random() * Math.min(length, 5000));
-const anyDelay = (): number => Math.floor(random() * 4);
+const random = new Random(1);
+const anyLength = (length: number): number => random.int(1, Math.min(length, 5000));
+const anyDelay = (): number => random.below(4);
 testConnContract("tcp, random pieces and delays", sliced(pairs.tcp, anyLength, anyDelay));
 testConnContract("unix, random pieces and delays", sliced(pairs.unix, anyLength, anyDelay), {
   hasReset: false,

@@ -5,10 +5,10 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
+import { Random } from "@zocalo/integrity";
 import { type Conn, dial, NetError } from "@zocalo/net";
 import { type Link, NamespaceLink, RelayLink } from "./faults-links.ts";
 import { HELD, type PeerAddresses, type PeerCounts } from "./faults-peer.ts";
-import { seededRandom } from "./pairs.ts";
 
 const links: Link[] = [new RelayLink()];
 let without = "";
@@ -59,8 +59,8 @@ for (const link of links) {
 
     test("TCP: all bytes come back, in order", async () => {
       const conn = await dial("tcp", await link.tcp(addresses.tcp), { deadline: Date.now() + 120_000 });
-      const random = seededRandom(11);
-      const bytes = Buffer.from(Uint32Array.from({ length: 2 ** 18 }, () => random() * 2 ** 32).buffer);
+      const random = new Random(11);
+      const bytes = random.bytes(2 ** 20);
       const writing = conn.write(bytes);
       const back = createHash("sha256").update((await conn.readFull(bytes.length)) ?? "");
       await writing;

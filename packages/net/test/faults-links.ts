@@ -3,9 +3,9 @@ import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { fileURLToPath } from "node:url";
+import { Random } from "@zocalo/integrity";
 import { joinHostPort, splitHostPort } from "@zocalo/net";
 import { Netem, type Run, runHere } from "./faults-netem.ts";
-import { seededRandom } from "./pairs.ts";
 
 const NODE_ARGUMENTS = ["--conditions=zocalo-source", "--import", import.meta.resolve("tsx")];
 const PEER = fileURLToPath(new URL("./faults-peer.ts", import.meta.url));
@@ -42,7 +42,7 @@ export class RelayLink implements Link {
   readonly name: string = "a relay in user space";
   readonly isInKernel: boolean = false;
   readonly unreachable: string | undefined = undefined;
-  readonly #random = seededRandom(3);
+  readonly #random = new Random(3);
   readonly #servers: Server[] = [];
   readonly #sockets: Socket[] = [];
   readonly #udp: UdpSocket[] = [];
@@ -78,11 +78,11 @@ export class RelayLink implements Link {
     let client: AddressInfo | undefined;
     near.on("message", (bytes, from) => {
       client = from;
-      if (this.#isCut || this.#random() < this.#loss) this.#lost++;
+      if (this.#isCut || this.#random.chance(this.#loss)) this.#lost++;
       else this.#later(() => far.send(bytes, Number(port), host));
     });
     far.on("message", (bytes) => {
-      if (this.#isCut || this.#random() < this.#loss) return;
+      if (this.#isCut || this.#random.chance(this.#loss)) return;
       this.#later(() => client && near.send(bytes, client.port, client.address));
     });
     return joinHostPort("127.0.0.1", String(near.address().port));
@@ -121,14 +121,14 @@ export class RelayLink implements Link {
         to.write(bytes, () => {
           if (!this.#isCut) from.resume();
         });
-      }, this.#random() * MAX_DELAY_MS);
+      }, this.#random.next() * MAX_DELAY_MS);
     });
     from.on("end", () => to.end());
     from.on("error", () => to.destroy());
   }
 
   #later(send: () => void): void {
-    setTimeout(send, this.#random() * MAX_DELAY_MS);
+    setTimeout(send, this.#random.next() * MAX_DELAY_MS);
   }
 }
 

@@ -5,9 +5,9 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { Random } from "@zocalo/integrity";
 import { type Conn, dial, type Listener, listen, NetError } from "@zocalo/net";
 import type { CrowdedState } from "./faults-crowded.ts";
-import { seededRandom } from "./pairs.ts";
 
 const NODE_ARGUMENTS = ["--conditions=zocalo-source", "--import", import.meta.resolve("tsx")];
 
@@ -30,14 +30,14 @@ test("64 MiB each way at once, past a slow reader: equal hashes, and memory with
 });
 
 test("a reset in the middle of a write rejects it, says how much was accepted, and concerns nobody else", async () => {
-  const random = seededRandom(7);
+  const random = new Random(7);
   const bytes = Buffer.alloc(32 * 1024 * 1024, "x"); // More than the buffers of the system hold.
   const listener = await listen("tcp", "127.0.0.1:0");
   const [bystander, echo] = await pairOn(listener);
   echo.serve({ data: (received) => echo.write(received) });
   for (let round = 0; round < 20; round++) {
     const [reader, writer] = await pairOn(listener);
-    const cutAfter = round === 0 ? 0 : Math.floor(random() * 4 * 1024 * 1024);
+    const cutAfter = round === 0 ? 0 : random.below(4 * 1024 * 1024);
     let isOver = false;
     const writing = writer
       .write(bytes)

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type Conn, dial, fromNodeStream, listen, type Listener, pipe } from "@zocalo/net";
 import { StreamConn } from "../src/stream/stream-conn.ts";
 import { TestCertificates } from "@zocalo/integrity";
-import type { Pair } from "./conn-contract.ts";
+import type { Pair } from "./conn-contract/subject.ts";
 import { SlicingTransport } from "./slicing-transport.ts";
 
 /** Why a test of Unix sockets is skipped here. */
@@ -87,17 +87,6 @@ export function sliced(
   return async () => {
     const pair = await make();
     return { ...pair, a: wrap(pair.a), b: wrap(pair.b) };
-  };
-}
-
-/** Numbers from 0 to 1 that are the same in every run (mulberry32). */
-export function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   };
 }
 

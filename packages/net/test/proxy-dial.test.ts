@@ -1,40 +1,12 @@
-// `dial("tcp" | "tls")` through proxies: servers of Debian, and hand-written ones that do not behave.
+// `dial("tcp" | "tls")` through proxies written by hand, which do not always behave. Those of Debian: `proxy-programs.test.ts`.
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, connect as nodeConnect, createServer, type Socket } from "node:net";
-import { tmpdir, userInfo } from "node:os";
-import { join } from "node:path";
-import { after, test } from "node:test";
-import { inspect } from "node:util";
-import { TestCertificates } from "@zocalo/integrity";
-import { type Conn, dial, listen, NetError } from "@zocalo/net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { test } from "node:test";
+import { dial } from "@zocalo/net";
+import { basic, fails, freePort, PASSWORD, USER } from "./proxies.ts";
 
-const certificates = new TestCertificates();
-const directory = mkdtempSync(join(tmpdir(), "zocalo-proxies-"));
-after(() => {
-  certificates.remove();
-  rmSync(directory, { recursive: true });
-});
-
-const USER = "ana";
-const PASSWORD = "s/ésamo:1";
-/** The servers' own files know no escapes. */
-const PLAIN_PASSWORD = "sesamo1";
 const LOGIN = `${USER}:${encodeURIComponent(PASSWORD)}`;
-
-async function echoing(network: "tcp" | "tls" = "tcp", host = "127.0.0.1") {
-  const { cert, key } = certificates.issue("localhost", ["localhost"]);
-  const listener = await (network === "tcp"
-    ? listen("tcp", `${host}:0`)
-    : listen("tls", `${host}:0`, { cert, key }));
-  void (async () => {
-    for await (const conn of listener) conn.serve({ data: (bytes) => conn.write(bytes) });
-  })();
-  assert.ok("port" in listener.addr);
-  return { port: listener.addr.port, [Symbol.asyncDispose]: () => listener.abort() };
-}
 
 function closed(sockets: Iterable<Socket>): Promise<unknown> {
   const over = (socket: Socket) =>
@@ -65,174 +37,6 @@ async function handmade(serve: (socket: Socket, portion: AsyncIterator<Buffer>) 
 async function next(portions: AsyncIterator<Buffer>): Promise<Buffer> {
   const { value, done } = await portions.next();
   return done ? Buffer.alloc(0) : value;
-}
-
-async function echoesOnce(conn: Conn): Promise<void> {
-  const sent = Buffer.alloc(300_000, "hola");
-  const received = conn.readFull(sent.length);
-  await conn.write(sent);
-  const echoed = await received;
-  assert.ok(echoed !== null && sent.equals(echoed));
-}
-
-async function echoes(conn: Conn): Promise<void> {
-  await echoesOnce(conn);
-  await conn.closeWrite();
-  assert.equal(await conn.read(), null);
-  await conn.close();
-}
-
-/** An error, its causes and all its fields hold nothing of user and password. */
-function hidesSecrets(error: unknown): void {
-  const whole = inspect(error, { depth: 9, showHidden: true });
-  const basic = Buffer.from(`${USER}:${PASSWORD}`).toString("base64");
-  for (const secret of [PASSWORD, encodeURIComponent(PASSWORD), basic]) {
-    assert.ok(!whole.includes(secret), whole);
-  }
-}
-
-async function fails(dialed: Promise<Conn>, code: string, message: RegExp): Promise<void> {
-  await assert.rejects(dialed, (error: unknown) => {
-    assert.ok(error instanceof NetError, String(error));
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, message);
-    hidesSecrets(error);
-    return true;
-  });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-/** Waits until somebody listens, by trying: there is nothing else by which a foreign proxy tells. */
-async function listening(port: number, child: ChildProcess): Promise<void> {
-  for (;;) {
-    assert.equal(child.exitCode, null, "the proxy has ended");
-    const socket = nodeConnect(port, "127.0.0.1");
-    const isThere = await new Promise<boolean>((resolve) => {
-      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    });
-    socket.destroy();
-    if (isThere) return;
-  }
-}
-
-function isInstalled(program: string): boolean {
-  return spawnSync("which", [program], { env: { PATH: `${process.env["PATH"]}:/usr/sbin` } }).status === 0;
-}
-
-interface ForeignProxy {
-  readonly program: string;
-  readonly scheme: "socks5" | "http";
-  start(port: number, withLogin: boolean): string[];
-}
-
-const foreign: readonly ForeignProxy[] = [
-  {
-    program: "microsocks",
-    scheme: "socks5",
-    start: (port, withLogin) => [
-      ...["-i", "127.0.0.1", "-p", String(port)],
-      ...(withLogin ? ["-u", USER, "-P", PLAIN_PASSWORD] : []),
-    ],
-  },
-  {
-    program: "tinyproxy",
-    scheme: "http",
-    start(port, withLogin) {
-      const file = join(directory, `tinyproxy-${port}.conf`);
-      const login = withLogin ? `BasicAuth ${USER} ${PLAIN_PASSWORD}\n` : "";
-      writeFileSync(file, `Port ${port}\nListen 127.0.0.1\nAllow 127.0.0.1\nTimeout 60\n${login}`);
-      return ["-d", "-c", file];
-    },
-  },
-  {
-    // Its users are the system's, so it is tried without a login.
-    program: "danted",
-    scheme: "socks5",
-    start(port) {
-      const file = join(directory, `danted-${port}.conf`);
-      const rule = "{ from: 0/0 to: 0/0 }";
-      const { username } = userInfo();
-      writeFileSync(
-        file,
-        `internal: 127.0.0.1 port = ${port}\nexternal: lo\nsocksmethod: none\nclientmethod: none\nuser.privileged: ${username}\n` +
-          `user.unprivileged: ${username}\nclient pass ${rule}\nsocks pass ${rule}\n`,
-      );
-      return ["-f", file];
-    },
-  },
-];
-
-async function started(proxy: ForeignProxy, withLogin: boolean) {
-  const port = await freePort();
-  const env = { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin` };
-  const child = spawn(proxy.program, proxy.start(port, withLogin), { stdio: "ignore", env });
-  await listening(port, child);
-  return {
-    port,
-    async [Symbol.asyncDispose]() {
-      child.kill();
-      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
-    },
-  };
-}
-
-for (const proxy of foreign) {
-  const skip = !isInstalled(proxy.program) && `${proxy.program} is not installed`;
-  for (const withLogin of proxy.program === "danted" ? [false] : [false, true]) {
-    const how = withLogin ? "with user and password" : "without a login";
-    test(`${proxy.program}, ${how}: tcp and tls, by name and by address`, { skip }, async () => {
-      await using running = await started(proxy, withLogin);
-      const url = `${proxy.scheme}://${withLogin ? `${USER}:${PLAIN_PASSWORD}@` : ""}127.0.0.1:${running.port}`;
-      await using plain = await echoing();
-      await using secure = await echoing("tls");
-      for (const host of ["127.0.0.1", "localhost"]) {
-        const conn = await dial("tcp", `${host}:${plain.port}`, { proxy: url });
-        assert.equal(String(conn.remoteAddr), `${host}:${plain.port}`);
-        await echoes(conn);
-      }
-      const conn = await dial("tls", `localhost:${secure.port}`, { proxy: url, ca: certificates.ca.cert });
-      assert.equal(conn.tls?.serverName, "localhost");
-      await echoesOnce(conn); // tinyproxy closes both ways at the end of one, before TLS has ended.
-      await conn.close();
-    });
-  }
-
-  test(`${proxy.program}: nobody listens where it shall connect`, { skip }, async () => {
-    await using running = await started(proxy, false);
-    const nobody = await freePort();
-    const [code, words] =
-      proxy.scheme === "socks5" ? ["refused", "connection refused"] : ["proxy_refused", String.raw`50\d .*`];
-    const message = new RegExp(
-      `^dial tcp 127\\.0\\.0\\.1:${nobody}: proxy 127\\.0\\.0\\.1:\\d+ answered ${words} to CONNECT 127\\.0\\.0\\.1:${nobody}$`,
-    );
-    await fails(
-      dial("tcp", `127.0.0.1:${nobody}`, { proxy: `${proxy.scheme}://127.0.0.1:${running.port}` }),
-      code,
-      message,
-    );
-  });
-
-  if (proxy.program === "danted") continue;
-  test(`${proxy.program}: a wrong password is refused, and told to nobody`, { skip }, async () => {
-    await using running = await started(proxy, true);
-    const url = `${proxy.scheme}://${USER}:wr%40ng-${encodeURIComponent(PASSWORD)}@127.0.0.1:${running.port}`;
-    const words = proxy.scheme === "socks5" ? /answered wrong user or password to/ : /answered 40[17] .* to/;
-    await fails(dial("tcp", "127.0.0.1:9", { proxy: url }), "proxy_refused", words);
-    const anonymous = `${proxy.scheme}://127.0.0.1:${running.port}`;
-    await fails(
-      dial("tcp", "127.0.0.1:9", { proxy: anonymous }),
-      "proxy_refused",
-      /answered (log in first|40[17])/,
-    );
-  });
 }
 
 /** What a SOCKS proxy is asked, for one target. */
@@ -352,6 +156,7 @@ for (const scheme of ["socks5", "http"] as const) {
 }
 
 const chosen = Buffer.of(5, 0);
+
 for (const [what, answers, code, message] of [
   ["speaks SOCKS 4", [Buffer.of(0, 90)], "bad_frame", /as SOCKS 5 says: its answer begins with 0, and not 5/],
   ["speaks HTTP", [Buffer.from("HTTP/1.1 400 Bad\r\n\r\n")], "bad_frame", /begins with 72, and not 5/],
@@ -410,7 +215,6 @@ for (const [what, answers, code, message] of [
   });
 }
 
-const basic = Buffer.from(`${USER}:${PASSWORD}`).toString("base64");
 for (const [what, answer, code, message] of [
   ["asks for a login", "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "proxy_refused", /407 Proxy/],
   ["repeats the login", `HTTP/1.1 407 no ${basic}\r\n\r\n`, "proxy_refused", /answered 407 … to CONNECT/],

@@ -5,8 +5,9 @@
 // Prints one line of JSON. Exit code 1 if a hash differs or memory grew past the bound.
 import { createHash } from "node:crypto";
 import { parseArgs } from "node:util";
+import { Random } from "@zocalo/integrity";
 import type { Conn } from "@zocalo/net";
-import { Pairs, seededRandom } from "./pairs.ts";
+import { Pairs } from "./pairs.ts";
 
 /**
  * How far this process, which holds both ends, may grow while it transfers, in bytes; however much it transfers. The two ends hold some
@@ -30,15 +31,15 @@ const { values } = parseArgs({
   },
 });
 const wanted = sizeOf(values.bytes);
-const random = seededRandom(Number(values.seed));
+const random = new Random(Number(values.seed));
 // Random bytes, sent from another place each time, so that no part looks like the one before.
-const source = Buffer.from(Uint32Array.from({ length: WRITE_BYTES / 2 }, () => random() * 2 ** 32).buffer);
+const source = random.bytes(2 * WRITE_BYTES);
 
 async function send(conn: Conn): Promise<string> {
   const hash = createHash("sha256");
   for (let left = wanted; left > 0; ) {
-    const from = Math.floor(random() * (source.length - WRITE_BYTES));
-    const part = source.subarray(from, from + Math.min(left, 1 + Math.floor(random() * WRITE_BYTES)));
+    const from = random.below(source.length - WRITE_BYTES);
+    const part = source.subarray(from, from + Math.min(left, random.int(1, WRITE_BYTES)));
     hash.update(part);
     await conn.write(part);
     left -= part.length;

@@ -3,4 +3,7 @@ import { enableReadBuffer } from "@zocalo/net/transport";
 
 enableReadBuffer(false);
 await import("./conn.test.ts");
+await import("./conn-close.test.ts");
+await import("./dial-answers.test.ts");
+await import("./keepalive.test.ts");
 await import("./drain.test.ts");

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { Random } from "@zocalo/integrity";
 import { Compression } from "../src/core/compression.ts";
 import type { Role } from "../src/core/frame.ts";
 import { frameFrom, peerOf, Recorder } from "./recorder.ts";
@@ -26,22 +27,11 @@ export interface FuzzInput {
   readonly bytes: Buffer;
 }
 
-/** mulberry32: the same seed gives the same inputs. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 /** Makes an input: frames as a peer would send them, and then some harm. */
-export function makeInput(random: () => number): FuzzInput {
-  const upTo = (limit: number): number => Math.floor(random() * limit);
-  const role: Role = random() < 0.5 ? "server" : "client";
-  const isCompressing = random() < 0.5;
+export function makeInput(random: Random): FuzzInput {
+  const upTo = (limit: number): number => random.below(limit);
+  const role: Role = random.chance(0.5) ? "server" : "client";
+  const isCompressing = random.chance(0.5);
   const from = new Recorder(
     peerOf(role),
     {},
@@ -50,13 +40,15 @@ export function makeInput(random: () => number): FuzzInput {
   const parts: Buffer[] = [];
   for (let count = 1 + upTo(6); count > 0; count--) {
     const payload = Buffer.from(
-      Array.from({ length: upTo(random() < 0.1 ? 6000 : 200) }, () => upTo(random() < 0.8 ? 128 : 256)),
+      Array.from({ length: upTo(random.chance(0.1) ? 6000 : 200) }, () =>
+        upTo(random.chance(0.8) ? 128 : 256),
+      ),
     );
-    if (random() < 0.5) {
-      from.core.send(random() < 0.5 ? payload.toString("latin1") : payload);
+    if (random.chance(0.5)) {
+      from.core.send(random.chance(0.5) ? payload.toString("latin1") : payload);
       parts.push(from.written());
     } else {
-      const isControl = random() < 0.3;
+      const isControl = random.chance(0.3);
       const first = FIRST_BYTES[upTo(FIRST_BYTES.length)] ?? 0x81;
       parts.push(frameFrom(peerOf(role), first, isControl ? payload.subarray(0, 125) : payload));
     }
@@ -104,7 +96,7 @@ export function check({ role, isCompressing, bytes }: FuzzInput): void {
 
 /** Fuzzes until there is enough of it; how many inputs it tried. Keeps an input that fails, and throws. */
 export function fuzz(isEnough: (tried: number) => boolean, seed: number): number {
-  const random = seeded(seed);
+  const random = new Random(seed);
   let tried = 0;
   for (; !isEnough(tried); tried++) {
     const input = makeInput(random);

@@ -15,7 +15,7 @@ import {
 
 /**
  * The class against the proposal (https://github.com/whatwg/websockets/pull/48), step by step, with a server written by hand. What
- * `websocket-stream.test.ts` proves is not repeated.
+ * `websocket-stream*.test.ts` prove is not repeated.
  */
 interface Step {
   /** The algorithm of the proposal. */

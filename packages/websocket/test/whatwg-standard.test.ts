@@ -16,7 +16,7 @@ import {
 } from "./raw-websocket-server.ts";
 
 /**
- * The class against https://websockets.spec.whatwg.org/, step by step, with a server written by hand. What `whatwg.test.ts` proves by behaviour
+ * The class against https://websockets.spec.whatwg.org/, step by step, with a server written by hand. What `whatwg*.test.ts` prove by behaviour
  * (arguments, close codes, `bufferedAmount`, handlers, order of tasks) is not repeated.
  */
 interface Step {

@@ -7,11 +7,8 @@ import { HelpDialog } from "./help-dialog.tsx";
 import { MessageList } from "./message-list.tsx";
 import { NameDialog } from "./name-dialog.tsx";
 import { People } from "./people.tsx";
-import { RoomHeader } from "./room-header.tsx";
+import { type Drawer, RoomHeader } from "./room-header.tsx";
 import { Rooms } from "./rooms.tsx";
-
-/** What lies over the room on a narrow screen. */
-export type Drawer = "rooms" | "people";
 
 /** The whole page. */
 export function App({ square }: { readonly square: Square }) {

@@ -1,7 +1,9 @@
 import type { Square } from "../square.ts";
-import type { Drawer } from "./app.tsx";
 import { ConnectionState } from "./connection.tsx";
 import { Icon } from "./icon.tsx";
+
+/** What lies over the room on a narrow screen. */
+export type Drawer = "rooms" | "people";
 
 interface RoomHeaderProps {
   readonly square: Square;

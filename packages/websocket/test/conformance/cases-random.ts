@@ -1,5 +1,6 @@
 // Section 14: frames with harm done to them, by seed. Whatever comes, the subject answers in valid frames, says nothing behind a Close frame, and lets go of TCP.
-import { type Case, must, seeded } from "./case.ts";
+import { Random } from "@zocalo/integrity";
+import { type Case, must } from "./case.ts";
 import { messageOf } from "./payload.ts";
 import type { Peer } from "./peer.ts";
 import { BINARY, CLOSE, closing, CONTINUATION, PING, PONG, TEXT } from "./wire.ts";
@@ -9,13 +10,13 @@ const COUNT = 200;
 const SHORT_COUNT = 40;
 
 /** Valid frames, mostly in a valid order, and then up to three harms. */
-function harmedFrames(peer: Peer, random: () => number): Buffer {
-  const upTo = (limit: number): number => Math.floor(random() * limit);
+function harmedFrames(peer: Peer, random: Random): Buffer {
+  const upTo = (limit: number): number => random.below(limit);
   const frames: Buffer[] = [];
   for (let left = 2 + upTo(8); left > 0; left--) {
     const payload = messageOf(
-      random() < 0.7 ? "prose" : "random",
-      1 + upTo(random() < 0.1 ? 70_000 : 300),
+      random.chance(0.7) ? "prose" : "random",
+      1 + upTo(random.chance(0.1) ? 70_000 : 300),
       upTo(1000),
     );
     const kind = upTo(8);
@@ -44,9 +45,9 @@ export const randomCases: readonly Case[] = Array.from({ length: COUNT }, (_, i)
   title: `harmed frames, seed ${i + 1}`,
   isLong: i >= SHORT_COUNT,
   async run(peer) {
-    const random = seeded(i + 1);
+    const random = new Random(i + 1);
     const bytes = harmedFrames(peer, random);
-    await peer.write(bytes, random() < 0.5 ? undefined : 1 + Math.floor(random() * 2000));
+    await peer.write(bytes, random.chance(0.5) ? undefined : random.int(1, 2000));
     peer.endWriting();
     for (let frames = 0; ; frames++) {
       if (typeof (await peer.next()) === "string") return;

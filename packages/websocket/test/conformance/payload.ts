@@ -1,4 +1,4 @@
-import { seeded } from "./case.ts";
+import { Random } from "@zocalo/integrity";
 
 /** Text of so many bytes, most of its characters longer than one. */
 export function textOf(length: number): Buffer {
@@ -9,10 +9,7 @@ export function textOf(length: number): Buffer {
 
 /** Bytes that cannot be compressed. */
 export function noiseOf(length: number, seed = 1): Buffer {
-  const random = seeded(seed);
-  const bytes = Buffer.allocUnsafe(length);
-  for (let at = 0; at < length; at++) bytes[at] = random() * 256;
-  return bytes;
+  return new Random(seed).bytes(length);
 }
 
 /** What messages are made of. */
@@ -32,8 +29,8 @@ function poolOf(kind: Kind): Buffer {
 }
 
 function makePool(kind: Kind): Buffer {
-  const random = seeded(7);
-  const upTo = (limit: number): number => Math.floor(random() * limit);
+  const random = new Random(7);
+  const upTo = (limit: number): number => random.below(limit);
   if (kind === "random") return noiseOf(POOL_BYTES, 7);
   if (kind === "repeated") return Buffer.alloc(POOL_BYTES, "abcdefgh".repeat(40) + "\0".repeat(700));
   const words =

@@ -1,4 +1,5 @@
 // Frames as RFC 6455 §5.2 draws them, written a second time: nothing here comes from `src`, or a mistake there would be repeated here.
+import { Random } from "@zocalo/integrity";
 
 export const CONTINUATION = 0;
 export const TEXT = 1;
@@ -20,15 +21,8 @@ export class Violation extends Error {
   override readonly name = "Violation";
 }
 
-let maskState = 0x9e3779b9;
-
-/** xorshift32: masks need not be secret here, only different. */
-function nextMask(): number {
-  maskState ^= maskState << 13;
-  maskState ^= maskState >>> 17;
-  maskState ^= maskState << 5;
-  return maskState >>> 0;
-}
+/** Masks need not be secret here, only different. */
+const masks = new Random(1);
 
 /** A frame on the wire. @param isMasked as a client sends it. */
 export function encode(
@@ -47,7 +41,7 @@ export function encode(
   if (extended === 8) frame.writeBigUInt64BE(BigInt(length), 2);
   frame.set(payload, start);
   if (isMasked) {
-    const mask = nextMask();
+    const mask = masks.below(2 ** 32);
     frame.writeUInt32BE(mask, start - 4);
     unmask(frame, start, mask);
   }

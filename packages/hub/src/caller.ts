@@ -1,0 +1,48 @@
+import type { MessageConn } from "@zocalo/net";
+import type { ProtocolError } from "@zocalo/protocol";
+import type { AnswerFate, AnswerPlace } from "./answers.ts";
+import type { HubContext } from "./context.ts";
+import type { AuthenticationRequest, Identity } from "./identity.ts";
+import type { Permission } from "./namespace.ts";
+import type { Subscription, SubscriptionHost } from "./subscription.ts";
+
+/** What commands need of the session that they came from. */
+export interface Caller extends SubscriptionHost {
+  readonly context: HubContext;
+  readonly conn: MessageConn;
+  /** For logs, and to count presence. */
+  readonly id: string;
+  /** True where messages may be lost and a source may be forged: then silence is an answer. */
+  readonly isDatagram: boolean;
+  /** Unset until the session has begun. */
+  readonly identity: Identity | undefined;
+  /** The identity's `info` as JSON text. */
+  readonly infoText: string | undefined;
+  /** Whose memory is used by what it publishes; unset for those without a limit. */
+  readonly addressName: string | undefined;
+  readonly subscriptions: ReadonlyMap<string, Subscription>;
+  /** True once nothing more will be sent. */
+  readonly hasEnded: boolean;
+  /** Gives the session its identity; `undefined` if it was refused and has ended, or the connection is gone. */
+  begin(request: AuthenticationRequest): Promise<Identity | undefined>;
+  /** Asks a permission for this session's user; a promise only if the permission makes one. */
+  allowed(permission: Permission, channel: string): boolean | Promise<boolean>;
+  /** Counts what a command costs beside being one, see `COST`. Known when it is done, and so it is the next ones that wait. */
+  charge(cost: number): void;
+  /** @throws ProtocolError `limit_reached` if there may be no further subscription */
+  checkRoomForSubscription(): void;
+  /** Takes the next place in the order of answers, for a command that will be answered later. */
+  reserve(): AnswerPlace;
+  /** Sends an answer when its turn comes and there is room. */
+  answer(text: string, id: number | undefined, fate?: AnswerFate, place?: AnswerPlace): void;
+  /** Answers with an error. */
+  refuse(
+    error: ProtocolError,
+    id: number | undefined,
+    more?: { readonly retryMs?: number; readonly place?: AnswerPlace },
+  ): void;
+  /** Begins a subscription. */
+  add(channel: string, subscription: Subscription): void;
+  /** Ends a subscription; false if there is none. */
+  drop(channel: string): boolean;
+}
