@@ -3,7 +3,7 @@ import type { Conn, Listener, WaitOptions } from "./contracts/conn.ts";
 import { NetError } from "./contracts/error.ts";
 import { canceledError } from "./contracts/failures.ts";
 import { AcceptQueue } from "./flow/accept-queue.ts";
-import { checkCount, checkNames, checkSignal } from "./options/check-values.ts";
+import { checkLimit, checkNames, checkSignal } from "./options/check-values.ts";
 import { pipeOwnedBy } from "./stream/pipe.ts";
 import type { StreamConn } from "./stream/stream-conn.ts";
 
@@ -11,7 +11,7 @@ import type { StreamConn } from "./stream/stream-conn.ts";
 export interface PipeListenOptions {
   /** Most connections that wait for `accept`; one more is refused. Default 512. */
   readonly maxPending?: number | undefined;
-  /** Most connections open at once; one more is refused. Default: no limit. */
+  /** Most connections open at once; one more is refused. Default `Infinity`. */
   readonly maxConnections?: number | undefined;
 }
 
@@ -39,7 +39,7 @@ export function listenPipe(options: PipeListenOptions = {}): PipeListener {
   checkNames("listen", "a listener in memory", options, { maxPending: 1, maxConnections: 1 });
   for (const name of ["maxPending", "maxConnections"] as const) {
     const value = options[name];
-    if (value !== undefined && value !== Number.POSITIVE_INFINITY) checkCount("listen", name, value);
+    if (value !== undefined) checkLimit("listen", name, value);
   }
   return new PipeQueue(options);
 }

@@ -1,6 +1,7 @@
 import { pipeAddr } from "../contracts/addr.ts";
 import type { Conn } from "../contracts/conn.ts";
 import { unlent } from "../memory/lent-memory.ts";
+import { checkNames, checkTime } from "../options/check-values.ts";
 import { StreamConn, type StreamConnOptions, type StreamConnOwner } from "./stream-conn.ts";
 import type { Transport, TransportSink, WriteProgress } from "../contracts/transport.ts";
 
@@ -14,14 +15,19 @@ const PIECE_BYTES = 4096;
  * Two connected ends in memory: what is written to one is read from the other. They keep the whole `Conn` contract, half-close,
  * deadlines and backpressure (64 KiB in each direction) included, so that most tests need no port.
  *
- * @param options `closeTimeoutMs`: how long `close` waits for the other end to take what was written. Default 10 s.
+ * @param options `closeTimeoutMs`: how long `close` waits for the other end to take what was written. Default 10 s;
+ * `Infinity`: for ever.
+ * @throws NetError `invalid_argument`.
  * @example
  * const [a, b] = pipe();
  * await a.write(Buffer.from("hola"));
  * String(await b.read()); // "hola"
  */
-export function pipe(options?: Pick<StreamConnOptions, "closeTimeoutMs">): [Conn, Conn] {
-  return pipeOwnedBy(undefined, options?.closeTimeoutMs);
+export function pipe(options: Pick<StreamConnOptions, "closeTimeoutMs"> = {}): [Conn, Conn] {
+  const { closeTimeoutMs } = options;
+  checkNames("set", "a pipe", options, { closeTimeoutMs: 1 });
+  if (closeTimeoutMs !== undefined) checkTime("set", "closeTimeoutMs", closeTimeoutMs);
+  return pipeOwnedBy(undefined, closeTimeoutMs);
 }
 
 /** A pipe whose second end has an owner. */

@@ -1,4 +1,4 @@
-import { type DialLimits as NetDialLimits, onceAborted } from "@zocalo/net/transport";
+import { type DialLimits as NetDialLimits, onceAborted, startTimer } from "@zocalo/net/transport";
 import type { Duplex } from "node:stream";
 import { WebSocketError } from "../core/error.ts";
 
@@ -12,7 +12,7 @@ export interface Outcome<T> {
 export class DialLimits implements NetDialLimits {
   readonly #controller = new AbortController();
   readonly #timeoutMs: number;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: NodeJS.Timeout | undefined;
   readonly #endsAt: number;
   /** Takes back what waits for the caller's signal. */
   readonly #forget: (() => void) | undefined;
@@ -23,7 +23,7 @@ export class DialLimits implements NetDialLimits {
   constructor(host: string, timeoutMs: number, signal: AbortSignal | undefined) {
     this.#timeoutMs = timeoutMs;
     this.#endsAt = performance.now() + timeoutMs;
-    this.#timer = setTimeout(() => {
+    this.#timer = startTimer(() => {
       const message = `${this.#missing} within ${this.#timeoutMs} ms`;
       this.#controller.abort(new WebSocketError("timeout", message, { op: "dial" }));
     }, timeoutMs);

@@ -34,7 +34,7 @@ import {
   connOptionNames,
   connSettings,
   handshakeTimeout,
-  wholeNumber,
+  limit,
 } from "../session/options.ts";
 import { openTunnel, parseProxy } from "./proxy.ts";
 
@@ -125,7 +125,7 @@ export async function dial(url: string | URL, given: DialOptions = {}): Promise<
   checkSubprotocols(subprotocols);
   let words: Words = { headers: { ...headers }, subprotocols, tls: options.tls };
   const compression = checked(() => compressionSettings(options.compression));
-  const maxRedirects = wholeNumber("maxRedirects", options.maxRedirects, 0, 0);
+  const maxRedirects = limit("maxRedirects", options.maxRedirects, 0, 0);
   const limits = new DialLimits(target.host, timeoutMs, options.signal);
   let outcome: Answer | Redirect;
   try {

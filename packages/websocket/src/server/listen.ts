@@ -17,6 +17,7 @@ import {
   checkAcceptLimits,
   checkKind,
   checkTlsServerOptions,
+  MAX_DELAY_MS,
   netErrorFrom,
   peerEnd,
   shown,
@@ -50,7 +51,7 @@ export interface AttachOptions extends UpgraderOptions {
    * rounded up, unless it is in `exemptAddresses`; more are answered with 429. Default 512.
    */
   readonly maxPending?: number | undefined;
-  /** Connections that may be open at once; more are answered with 503. Default: no limit. */
+  /** Connections that may be open at once; more are answered with 503. Default `Infinity`. */
   readonly maxConnections?: number | undefined;
   /** Told of each upgrade that failed; the peer was answered already. Default: nothing. */
   readonly onRefused?: ((error: Error, request: IncomingMessage) => void) | undefined;
@@ -153,11 +154,13 @@ export async function listen(
  * A server that answers all but upgrades, and cuts off whoever sends its request slowly, or never ends it.
  */
 function httpServer(path: string | undefined, timeoutMs: number): Server {
+  // `node:http` takes whole numbers, and 0 for no limit.
+  const wholeMs = timeoutMs === Number.POSITIVE_INFINITY ? 0 : Math.min(Math.ceil(timeoutMs), MAX_DELAY_MS);
   const options = {
-    headersTimeout: timeoutMs,
-    requestTimeout: timeoutMs,
+    headersTimeout: wholeMs,
+    requestTimeout: wholeMs,
     connectionsCheckingInterval: checkIntervalMs(timeoutMs),
-    keepAliveTimeout: timeoutMs,
+    keepAliveTimeout: wholeMs,
   };
   return createServer(options, plainRequests(path));
 }
