@@ -1,4 +1,4 @@
-import { pipeAddr } from "./contracts/addr.ts";
+import { type PipeAddr, pipeAddr } from "./contracts/addr.ts";
 import type { Conn, Listener, WaitOptions } from "./contracts/conn.ts";
 import { NetError } from "./contracts/error.ts";
 import { canceledError } from "./contracts/failures.ts";
@@ -16,13 +16,13 @@ export interface PipeListenOptions {
 }
 
 /** A listener in memory, and the way to it. */
-export interface PipeListener extends Listener<Conn> {
+export interface PipeListener extends Listener<Conn<PipeAddr>, PipeAddr> {
   /**
    * Connects to it, as `dial` does to a port.
    *
    * @throws NetError `refused` where it is closed or at a limit, `canceled` by the signal.
    */
-  dial(options?: WaitOptions): Promise<Conn>;
+  dial(options?: WaitOptions): Promise<Conn<PipeAddr>>;
 }
 
 /**
@@ -44,13 +44,15 @@ export function listenPipe(options: PipeListenOptions = {}): PipeListener {
   return new PipeQueue(options);
 }
 
-class PipeQueue extends AcceptQueue<StreamConn> implements PipeListener {
+class PipeQueue extends AcceptQueue<StreamConn & Conn<PipeAddr>> implements PipeListener {
+  declare readonly addr: PipeAddr;
+
   constructor(options: PipeListenOptions) {
     super({ ...options, addr: pipeAddr, stop: nothing });
   }
 
   // Async, so that what is wrong rejects.
-  async dial(options?: WaitOptions): Promise<Conn> {
+  async dial(options?: WaitOptions): Promise<Conn<PipeAddr>> {
     const site = { op: "dial", network: "pipe", remoteAddr: pipeAddr } as const;
     const signal = options?.signal;
     checkSignal("dial", signal);

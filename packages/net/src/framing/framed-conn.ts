@@ -119,7 +119,11 @@ interface Settings {
  * @throws NetError `invalid_argument` for a wrong value of an option, and a name that is not known.
  */
 export function framed(conn: Conn, codec: FrameCodec, options?: FramedOptions): MessageConn;
-export function framed(listener: Listener, codec: FrameCodec, options?: FramedOptions): Listener<MessageConn>;
+export function framed<A extends Addr>(
+  listener: Listener<Conn, A>,
+  codec: FrameCodec,
+  options?: FramedOptions,
+): Listener<MessageConn, A>;
 export function framed(
   source: Conn | Listener,
   codec: FrameCodec,

@@ -1,4 +1,4 @@
-import { pipeAddr } from "../contracts/addr.ts";
+import { type PipeAddr, pipeAddr } from "../contracts/addr.ts";
 import type { Conn } from "../contracts/conn.ts";
 import { unlent } from "../memory/lent-memory.ts";
 import { checkNames, checkTime } from "../options/check-values.ts";
@@ -23,7 +23,9 @@ const PIECE_BYTES = 4096;
  * await a.write(Buffer.from("hola"));
  * String(await b.read()); // "hola"
  */
-export function pipe(options: Pick<StreamConnOptions, "closeTimeoutMs"> = {}): [Conn, Conn] {
+export function pipe(
+  options: Pick<StreamConnOptions, "closeTimeoutMs"> = {},
+): [Conn<PipeAddr>, Conn<PipeAddr>] {
   const { closeTimeoutMs } = options;
   checkNames("set", "a pipe", options, { closeTimeoutMs: 1 });
   if (closeTimeoutMs !== undefined) checkTime("set", "closeTimeoutMs", closeTimeoutMs);
@@ -34,13 +36,14 @@ export function pipe(options: Pick<StreamConnOptions, "closeTimeoutMs"> = {}): [
 export function pipeOwnedBy(
   owner: StreamConnOwner | undefined,
   closeTimeoutMs?: number,
-): [StreamConn, StreamConn] {
+): [StreamConn & Conn<PipeAddr>, StreamConn & Conn<PipeAddr>] {
   const a = new PipeEnd();
   const b = new PipeEnd();
   a.connect(b);
   b.connect(a);
   const options = { network: "pipe", closeTimeoutMs };
-  return [new StreamConn(a, options), new StreamConn(b, { ...options, owner })];
+  const ends = [new StreamConn(a, options), new StreamConn(b, { ...options, owner })];
+  return ends as [StreamConn & Conn<PipeAddr>, StreamConn & Conn<PipeAddr>];
 }
 
 /** One end. Events reach the receiver in a later turn of the event loop, as from a socket: no write ever calls a reader. */

@@ -106,8 +106,7 @@ const names: Names<PeersOptions> = {
 };
 
 /** A listener of the peers of a datagram socket. */
-export interface PeerListener extends Listener<MessageConn> {
-  readonly addr: IpAddr;
+export interface PeerListener extends Listener<MessageConn, IpAddr> {
   /** Peers whose address is proved, or cannot be forged. */
   readonly verifiedPeers: number;
   /** Peers whose address may be forged. */

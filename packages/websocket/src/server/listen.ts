@@ -4,6 +4,7 @@ import {
   type Addr,
   type Conn,
   type Deadline,
+  type IpAddr,
   ipAddr,
   type Listener,
   type NetError,
@@ -104,6 +105,11 @@ const listenOptionNames: Readonly<Record<keyof ListenOptions, 1>> = {
  * const listener = await listen(":8080", { path: "/ws" });
  * for await (const conn of listener) conn.serve({ message: (message) => conn.send(message) });
  */
+export function listen(address: string, options?: ListenOptions): Promise<Listener<WebSocketConn, IpAddr>>;
+export function listen<A extends Addr>(
+  listener: Listener<Conn, A>,
+  options?: ListenOptions,
+): Promise<Listener<WebSocketConn, A>>;
 export async function listen(
   address: string | Listener<Conn>,
   given: ListenOptions = {},
