@@ -2,7 +2,7 @@
 // name (SNI), protocol (ALPN) and version: what each side is told, and with which alert (RFC 8446 §6.2) a refusal ends.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { type Conn, type IpAddr, listen, type TlsListenOptions } from "@zocalo/net";
+import { type Conn, listen, type TlsListenOptions } from "@zocalo/net";
 import { listen as listenWebSocket } from "@zocalo/websocket";
 import { TestCertificates, type TestIdentity } from "@zocalo/integrity";
 import { type Asked, CLIENTS, END, type ForeignClient, type Outcome } from "./tls-clients.ts";
@@ -180,7 +180,7 @@ async function openTls(combination: Combination): Promise<Door> {
   void (async () => {
     for await (const conn of listener) answer(conn).catch(() => conn.abort()); // The client says what it missed.
   })();
-  return { port: (listener.addr as IpAddr).port, verdicts, close: () => listener.abort() };
+  return { port: listener.addr.port, verdicts, close: () => listener.abort() };
 }
 
 async function openWebSocket(combination: Combination): Promise<Door> {
@@ -192,7 +192,7 @@ async function openWebSocket(combination: Combination): Promise<Door> {
   void (async () => {
     for await (const conn of listener) conn.send(`hola${END}`).catch(() => undefined); // The client says what it missed.
   })();
-  return { port: (listener.addr as IpAddr).port, verdicts, close: () => listener.abort() };
+  return { port: listener.addr.port, verdicts, close: () => listener.abort() };
 }
 
 const DOORS = {

@@ -4,7 +4,7 @@ import { mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { connect } from "node:tls";
-import { type IpAddr, listen, type NetError, type TlsServerOptions } from "@zocalo/net";
+import { listen, type NetError, type TlsServerOptions } from "@zocalo/net";
 import { listen as listenWebSocket } from "@zocalo/websocket";
 import { TestCertificates } from "@zocalo/integrity";
 
@@ -57,11 +57,11 @@ const DOORS = {
     void (async () => {
       for await (const conn of listener) conn.serve({ data: (bytes) => conn.write(bytes) });
     })();
-    return { port: (listener.addr as IpAddr).port, close: () => listener.abort() };
+    return { port: listener.addr.port, close: () => listener.abort() };
   },
   async "a wss listener"(tls: TlsServerOptions) {
     const listener = await listenWebSocket("127.0.0.1:0", { tls });
-    return { port: (listener.addr as IpAddr).port, close: () => listener.abort() };
+    return { port: listener.addr.port, close: () => listener.abort() };
   },
 } as const;
 

@@ -22,7 +22,7 @@ const kinds: Record<string, () => Promise<number>> = {
 async function zocaloAlone(): Promise<number> {
   const listener = await listen("127.0.0.1:0");
   void each(listener, echoByHandler);
-  return "port" in listener.addr ? listener.addr.port : 0;
+  return listener.addr.port;
 }
 
 function wsAlone(): WebSocketServer {

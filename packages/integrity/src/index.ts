@@ -26,7 +26,7 @@ export {
 } from "./message-contract.ts";
 export { Kept, type Keeping, KEEPINGS, mustBe } from "./kept.ts";
 export { type Ending, StreamLedger } from "./ledger.ts";
-export { type IsLegal, LEGAL, LEGAL_TLS, oddValuesTaken } from "./odd-values.ts";
+export { endlessRefused, type IsLegal, LEGAL, LEGAL_TLS, oddValuesTaken } from "./odd-values.ts";
 export { Decks, drawSize, Random } from "./random.ts";
 export {
   type CaseBase,

@@ -31,6 +31,8 @@ export type IsLegal = (value: unknown) => boolean;
 const isNumber = (value: unknown, least: number): value is number =>
   typeof value === "number" && value >= least;
 const isWhole: IsLegal = (value) => Number.isSafeInteger(value) && isNumber(value, 1);
+const isLimit: IsLegal = (value) => value === Number.POSITIVE_INFINITY || isWhole(value);
+const isTime: IsLegal = (value) => isNumber(value, Number.MIN_VALUE);
 const isFunction: IsLegal = (value) => typeof value === "function";
 const isPlain: IsLegal = (value) =>
   typeof value === "object" && value !== null && !Array.isArray(value) && Object.keys(value).length === 0;
@@ -42,13 +44,16 @@ export const LEGAL = {
   boolean: (value) => typeof value === "boolean",
   function: isFunction,
   text: (value) => typeof value === "string",
-  /** A time that a timer can have, from 0 or 1 on. */
-  timeFrom0: (value) => isNumber(value, 0) && value <= 2 ** 31 - 1,
-  timeFrom1: (value) => isNumber(value, 1) && value <= 2 ** 31 - 1,
-  above0: (value) => isNumber(value, Number.MIN_VALUE),
+  /** How many there may be: a whole number of at least 1, or `Infinity`. */
+  limit: isLimit,
+  /** The same where 0 means none. */
+  limitFrom0: (value) => value === 0 || isLimit(value),
+  /** How long it may take, in milliseconds, or `Infinity`. */
+  time: isTime,
+  /** The same where 0 means at once. */
+  delay: (value) => value === 0 || isTime(value),
+  /** A number that the system is given. */
   whole: isWhole,
-  wholeFrom0: (value) => Number.isSafeInteger(value) && isNumber(value, 0),
-  wholeOrInfinity: (value) => value === Number.POSITIVE_INFINITY || isWhole(value),
   list: isEmptyList,
   listOrFunction: (value) => isEmptyList(value) || isFunction(value),
   object: isPlain,
@@ -73,7 +78,7 @@ export const LEGAL_TLS = {
   ciphers: LEGAL.nothing,
   verifyPeer: LEGAL.function,
   dangerouslyLogKeys: LEGAL.function,
-  handshakeTimeoutMs: LEGAL.timeFrom1,
+  handshakeTimeoutMs: LEGAL.time,
 } as const satisfies Record<string, IsLegal>;
 
 /**
@@ -100,6 +105,24 @@ export async function oddValuesTaken(
     }
   }
   return faults;
+}
+
+/**
+ * Gives a call `Infinity` as each of its limits and times.
+ *
+ * @returns which were refused; empty if all is well.
+ */
+export async function endlessRefused(
+  call: (options: object) => unknown,
+  legal: Readonly<Record<string, IsLegal>>,
+): Promise<string[]> {
+  const refused: string[] = [];
+  for (const [name, isLegal] of Object.entries(legal)) {
+    if (!isLegal(Number.POSITIVE_INFINITY)) continue;
+    const outcome = await outcomeOf(call, { [name]: Number.POSITIVE_INFINITY });
+    if (outcome === "invalid_argument") refused.push(name);
+  }
+  return refused;
 }
 
 /** The names that the refusal of a wrong one lists. */

@@ -1,3 +1,4 @@
+import type { IpAddr, UnixAddr } from "./contracts/addr.ts";
 import type { Conn } from "./contracts/conn.ts";
 import type { DialOptions, TcpDialOptions } from "./options/dial-options.ts";
 import type { DatagramConn } from "./udp/datagram-conn.ts";
@@ -25,14 +26,19 @@ export function dial(
   network: "tcp" | "tcp4" | "tcp6",
   address: string,
   options?: TcpDialOptions,
-): Promise<Conn>;
-export function dial(network: "unix", address: string, options?: DialOptions): Promise<Conn>;
-export function dial(network: "tls", address: string, options?: TlsDialOptions): Promise<Conn>;
+): Promise<Conn<IpAddr>>;
+export function dial(network: "unix", address: string, options?: DialOptions): Promise<Conn<UnixAddr>>;
+export function dial(network: "tls", address: string, options?: TlsDialOptions): Promise<Conn<IpAddr>>;
 export function dial(
   network: PacketNetwork,
   address: string,
   options?: UdpDialOptions,
 ): Promise<DatagramConn>;
+export function dial(
+  network: "tcp" | "tcp4" | "tcp6" | "unix" | "tls",
+  address: string,
+  options?: DialOptions,
+): Promise<Conn<IpAddr> | Conn<UnixAddr>>;
 export async function dial(
   network: "tcp" | "tcp4" | "tcp6" | "unix" | "tls" | PacketNetwork,
   address: string,

@@ -1,6 +1,7 @@
+import type { IpAddr, UnixAddr } from "./contracts/addr.ts";
 import type { StreamListener } from "./contracts/conn.ts";
 import { argumentError } from "./contracts/failures.ts";
-import type { TcpListenOptions, UnixListenOptions } from "./options/listen-options.ts";
+import type { ListenOptions, TcpListenOptions, UnixListenOptions } from "./options/listen-options.ts";
 import type { InheritedSocket } from "./networks/inherited.ts";
 import { listenTcp } from "./networks/tcp.ts";
 import { listenTls } from "./networks/tls.ts";
@@ -30,22 +31,27 @@ export function listen(
   network: "tcp",
   address: string | InheritedSocket,
   options?: TcpListenOptions,
-): Promise<StreamListener>;
+): Promise<StreamListener<IpAddr>>;
 export function listen(
   network: "tcp" | "tcp4" | "tcp6",
   address: string,
   options?: TcpListenOptions,
-): Promise<StreamListener>;
+): Promise<StreamListener<IpAddr>>;
 export function listen(
   network: "unix",
   address: string | InheritedSocket,
   options?: UnixListenOptions,
-): Promise<StreamListener>;
+): Promise<StreamListener<UnixAddr>>;
 export function listen(
   network: "tls",
   address: string | InheritedSocket,
   options: TlsListenOptions,
-): Promise<StreamListener>;
+): Promise<StreamListener<IpAddr>>;
+export function listen(
+  network: "tcp" | "tcp4" | "tcp6" | "unix",
+  address: string,
+  options?: ListenOptions,
+): Promise<StreamListener<IpAddr> | StreamListener<UnixAddr>>;
 export async function listen(
   network: "tcp" | "tcp4" | "tcp6" | "unix" | "tls",
   address: string | InheritedSocket,

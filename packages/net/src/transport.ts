@@ -55,4 +55,5 @@ export type { Transport, TransportSink, WriteProgress } from "./contracts/transp
 export { type SocketEnds, unacknowledgedBytes } from "./node/unacknowledged.ts";
 export { writeProgress } from "./node/write-progress.ts";
 export { WriteWatch, type WriteWatchHost, hasProgressed } from "./flow/write-watch.ts";
+export { MAX_DELAY_MS, startTimer } from "./flow/deadline.ts";
 export { checkKind, checkNames, checkSignal, shown } from "./options/check-values.ts";

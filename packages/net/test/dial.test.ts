@@ -92,7 +92,7 @@ test("the signal and the deadline of a dial do not touch the connection it made"
 
 test("a socket for another transport: the first address that answers, paused, and nothing that was sent is lost", async () => {
   const listener = await listen("tcp", "127.0.0.1:0");
-  const { port } = listener.addr as { port: number };
+  const { port } = listener.addr;
   const resolver = async () => ["::1", "127.0.0.2", "127.0.0.1"];
   const { signal } = new AbortController();
   const socket = await dialSocket(
@@ -131,7 +131,7 @@ test("reset: a socket that is no TCP socket, and one that is closed, are just de
 
 test("a cache that a program has put in the place of dns.lookup is asked", async (context) => {
   const listener = await listen("tcp", "127.0.0.1:0");
-  const { port } = listener.addr as { port: number };
+  const { port } = listener.addr;
   const asked: unknown[] = [];
   context.mock.method(
     dns,

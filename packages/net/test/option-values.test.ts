@@ -6,7 +6,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { inspect } from "node:util";
-import { type IsLegal, LEGAL, LEGAL_TLS, oddValuesTaken, TestCertificates } from "@zocalo/integrity";
+import {
+  endlessRefused,
+  type IsLegal,
+  LEGAL,
+  LEGAL_TLS,
+  oddValuesTaken,
+  TestCertificates,
+} from "@zocalo/integrity";
 import {
   type Conn,
   delimited,
@@ -16,9 +23,11 @@ import {
   lines,
   listen,
   listenPacket,
+  listenPipe,
   peers,
   pipe,
   startTls,
+  TlsSessions,
 } from "@zocalo/net";
 
 const certificates = new TestCertificates();
@@ -33,19 +42,19 @@ const socket = {
   noDelay: LEGAL.boolean,
   keepAlive: LEGAL.boolean,
   keepAliveIdleMs: (value) => typeof value === "number" && value >= 1_000 && value < 2 ** 31,
-  closeTimeoutMs: LEGAL.timeFrom0,
+  closeTimeoutMs: LEGAL.time,
   signal: LEGAL.nothing,
 } satisfies Record<string, IsLegal>;
 const listener = {
   ...socket,
   backlog: LEGAL.whole,
-  maxPending: LEGAL.wholeOrInfinity,
-  maxConnections: LEGAL.wholeOrInfinity,
-  maxConnectionsPerAddress: LEGAL.wholeOrInfinity,
-  maxHalfOpenPerAddress: LEGAL.wholeOrInfinity,
-  maxHandshakesPerAddress: LEGAL.wholeOrInfinity,
+  maxPending: LEGAL.limit,
+  maxConnections: LEGAL.limit,
+  maxConnectionsPerAddress: LEGAL.limit,
+  maxHalfOpenPerAddress: LEGAL.limit,
+  maxHandshakesPerAddress: LEGAL.limit,
   exemptAddresses: LEGAL.list,
-  firstByteTimeoutMs: LEGAL.timeFrom1,
+  firstByteTimeoutMs: LEGAL.time,
   onRefuse: LEGAL.function,
 } satisfies Record<string, IsLegal>;
 const tcpListener = {
@@ -68,7 +77,7 @@ const secureServer = {
   chooseAlpn: LEGAL.function,
   ticketKeys: LEGAL.nothing,
   clientCertificates: LEGAL.nothing,
-  reloadIntervalMs: LEGAL.timeFrom0,
+  reloadIntervalMs: LEGAL.delay,
   onReloadError: LEGAL.function,
 };
 const tlsListener = { ...tcpListener, ...secureServer };
@@ -80,9 +89,9 @@ const tcpDialer = {
   ...dialer,
   localAddress: LEGAL.nothing,
   resolver: LEGAL.function,
-  attemptDelayMs: LEGAL.timeFrom0,
+  attemptDelayMs: LEGAL.delay,
   proxy: LEGAL.nothing,
-  proxyTimeoutMs: LEGAL.timeFrom1,
+  proxyTimeoutMs: LEGAL.time,
 };
 const secureClient = {
   ...secure,
@@ -92,9 +101,9 @@ const secureClient = {
 };
 const tlsDialer = { ...tcpDialer, ...secureClient };
 const packets = {
-  receiveLimitDatagrams: LEGAL.whole,
-  receiveLimitBytes: LEGAL.whole,
-  sendLimitBytes: LEGAL.whole,
+  receiveLimitDatagrams: LEGAL.limit,
+  receiveLimitBytes: LEGAL.limit,
+  sendLimitBytes: LEGAL.limit,
   readBufferBytes: LEGAL.nothing,
   writeBufferBytes: LEGAL.nothing,
   reuseAddr: LEGAL.boolean,
@@ -102,26 +111,26 @@ const packets = {
   signal: LEGAL.nothing,
 };
 const framing = {
-  maxMessageBytes: LEGAL.above0,
-  receiveHighWaterBytes: LEGAL.above0,
-  receiveHighWaterMessages: LEGAL.above0,
-  sendHighWaterBytes: LEGAL.above0,
-  sendLimitBytes: LEGAL.above0,
-  writeTimeoutMs: LEGAL.above0,
-  messageTimeoutMs: LEGAL.above0,
-  closeTimeoutMs: LEGAL.above0,
+  maxMessageBytes: LEGAL.limit,
+  receiveHighWaterBytes: LEGAL.limit,
+  receiveHighWaterMessages: LEGAL.limit,
+  sendHighWaterBytes: LEGAL.limit,
+  sendLimitBytes: LEGAL.limit,
+  writeTimeoutMs: LEGAL.time,
+  messageTimeoutMs: LEGAL.time,
+  closeTimeoutMs: LEGAL.time,
 } satisfies Record<string, IsLegal>;
 const peerListener = {
-  idleTimeoutMs: LEGAL.above0,
-  maxPeers: LEGAL.above0,
-  maxPeersPerAddress: LEGAL.above0,
-  maxUnverifiedPeers: LEGAL.above0,
-  maxMessageBytes: LEGAL.above0,
-  maxSendBytes: LEGAL.above0,
-  receiveLimitBytes: LEGAL.above0,
-  receiveLimitMessages: LEGAL.above0,
-  closeTimeoutMs: LEGAL.above0,
-  maxPending: LEGAL.above0,
+  idleTimeoutMs: LEGAL.time,
+  maxPeers: LEGAL.limit,
+  maxPeersPerAddress: LEGAL.limit,
+  maxUnverifiedPeers: LEGAL.limit,
+  maxMessageBytes: LEGAL.limit,
+  maxSendBytes: LEGAL.limit,
+  receiveLimitBytes: LEGAL.limit,
+  receiveLimitMessages: LEGAL.limit,
+  closeTimeoutMs: LEGAL.time,
+  maxPending: LEGAL.limit,
   exemptAddresses: LEGAL.list,
   verifyLoopback: LEGAL.boolean,
   messages: LEGAL.nothing,
@@ -133,7 +142,8 @@ const peerListener = {
 const CODES = ["invalid_argument", "invalid_address", "not_found", "tls"];
 /** Nobody listens there (RFC 863); what is refused is refused before that is found out. */
 const NOWHERE = "127.0.0.1:9";
-const [conn] = pipe();
+/** Nobody else has it: what is taken belongs to a framing. */
+const conn = (): Conn => pipe()[0];
 
 /** A connection whose peer says nothing: what is not refused meets a timeout there. */
 async function toSilence(use: (silent: Conn) => Promise<unknown>): Promise<void> {
@@ -168,13 +178,13 @@ const table: readonly [string, Readonly<Record<string, IsLegal>>, (options: obje
     { ...packets, deadline: dialer.deadline, localAddress: LEGAL.nothing, resolver: LEGAL.function },
     async (options) => (await dial("udp4", NOWHERE, options)).close(),
   ],
-  ["lines", framing, (options) => lines(conn, options)],
-  ["framed", framing, (options) => framed(conn, {} as never, options)],
-  ["delimited", { ...framing, messages: LEGAL.nothing }, (options) => delimited(conn, "\0", options)],
+  ["lines", framing, (options) => lines(conn(), options)],
+  ["framed", framing, (options) => framed(conn(), {} as never, options)],
+  ["delimited", { ...framing, messages: LEGAL.nothing }, (options) => delimited(conn(), "\0", options)],
   [
     "lengthPrefixed",
     { ...framing, messages: LEGAL.nothing },
-    (options) => lengthPrefixed(conn, "u16", options),
+    (options) => lengthPrefixed(conn(), "u16", options),
   ],
 ];
 for (const [name, legal, call] of table) {
@@ -185,6 +195,11 @@ for (const [name, legal, call] of table) {
       process.getActiveResourcesInfo().filter((name) => /ServerWrap|UDPWRAP/.test(name)),
       [],
     );
+  });
+}
+for (const [name, legal, call] of table) {
+  test(`${name} takes Infinity as each of its limits and times`, async () => {
+    assert.deepEqual(await endlessRefused(call, legal), []);
   });
 }
 
@@ -219,6 +234,53 @@ test("peers takes no odd value as any of its options", async () => {
   const call = (options: object): unknown => peers(socketOfPeers, options);
   assert.deepEqual(await oddValuesTaken(call, peerListener), []);
   await socketOfPeers.close();
+  const afresh = async (options: object): Promise<void> => {
+    await peers(await listenPacket("udp", "127.0.0.1:0"), options).close();
+  };
+  assert.deepEqual(await endlessRefused(afresh, peerListener), []);
+});
+
+test("a pipe, a listener in memory and TLS sessions have limits of the same kind", async () => {
+  for (const [call, legal] of [
+    [(options: object) => pipe(options), { closeTimeoutMs: LEGAL.time }],
+    [(options: object) => listenPipe(options), { maxPending: LEGAL.limit, maxConnections: LEGAL.limit }],
+    [(options: object) => new TlsSessions(options), { maxSessions: LEGAL.limit }],
+  ] as const) {
+    assert.deepEqual(await oddValuesTaken(call, legal), []);
+    assert.deepEqual(await endlessRefused(call, legal), []);
+  }
+});
+
+test("a time of Infinity never ends", async () => {
+  const forever = Number.POSITIVE_INFINITY;
+  const listener = await listen("tls", "127.0.0.1:0", {
+    cert,
+    key,
+    handshakeTimeoutMs: forever,
+    firstByteTimeoutMs: forever,
+    closeTimeoutMs: forever,
+    proxyProtocol: { trusted: ["127.0.0.1"], timeoutMs: forever },
+  });
+  const raw = await dial("tcp", String(listener.addr), { closeTimeoutMs: forever, attemptDelayMs: forever });
+  await raw.write(Buffer.from("PROXY TCP4 192.0.2.1 192.0.2.2 1000 2000\r\n"));
+  const client = startTls(raw, "client", {
+    serverName: "localhost",
+    ca: certificates.ca.cert,
+    handshakeTimeoutMs: forever,
+  });
+  const times = { closeTimeoutMs: forever, messageTimeoutMs: forever, writeTimeoutMs: forever };
+  const [near, far] = [lines(await client, times), lines(await listener.accept(), times)];
+  await near.send("hola");
+  assert.equal(await far.receive(), "hola");
+  const packets = await listenPacket("udp4", "127.0.0.1:0");
+  const speakers = peers(packets, { idleTimeoutMs: forever, closeTimeoutMs: forever });
+  const caller = await dial("udp4", String(packets.localAddr));
+  await caller.send(Buffer.from("hola"));
+  const speaker = await speakers.accept();
+  assert.equal(await speaker.receive(), "hola");
+  assert.equal(speaker.idleTimeoutMs, undefined);
+  const closed = [near, far, speaker, caller].map((conn) => conn.close());
+  await Promise.all([...closed, listener.close(), speakers.close()]);
 });
 
 test("limits that options inherit count", async () => {

@@ -381,7 +381,7 @@ client.ehlo()
 client.starttls(context=ssl.create_default_context(cafile=sys.argv[2]))
 print(client.docmd("NOOP"), client.sock.version())
 `;
-  const args = ["-c", program, String((listener.addr as { port: number }).port), ca.certFile];
+  const args = ["-c", program, String(listener.addr.port), ca.certFile];
   assert.match(await run("python3", args, ""), /\(250, b'under TLS'\) TLSv1\.3/);
   assert.equal(await serving, "NOOP");
 });

@@ -5,12 +5,11 @@ import { once } from "node:events";
 import { after, test, type TestContext } from "node:test";
 import { connect } from "node:tls";
 import {
-  type Conn,
   dial,
   type IpAddr,
-  type Listener,
   listen,
   type Refusal,
+  type StreamListener,
   type TlsListenOptions,
 } from "@zocalo/net";
 import { TestCertificates, type TestIdentity } from "@zocalo/integrity";
@@ -51,7 +50,7 @@ const versions = ["TLSv1.2", "TLSv1.3"] as const;
 type Version = (typeof versions)[number];
 
 class Door {
-  readonly listener: Listener<Conn>;
+  readonly listener: StreamListener<IpAddr>;
   readonly #refusals: Refusal[] = [];
   readonly #waiting: ((refusal: Refusal) => void)[] = [];
 
@@ -64,7 +63,7 @@ class Door {
     return door;
   }
 
-  private constructor(listener: Listener<Conn>) {
+  private constructor(listener: StreamListener<IpAddr>) {
     this.listener = listener;
   }
 
@@ -132,7 +131,7 @@ for (const version of versions) {
     test(`${version}: and to node:tls (${fault}), also if it writes at once`, async (t) => {
       const door = await Door.open(t, { ...server, ca: ca.cert, clientCertificates: "require" });
       const { cert, key } = clients[fault];
-      const { port } = door.listener.addr as IpAddr;
+      const { port } = door.listener.addr;
       for (let round = 0; round < 5; round++) {
         const socket = connect({ port, host: "127.0.0.1", ca: ca.cert, cert, key, maxVersion: version });
         socket.write("hola");

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
 import { after, test, type TestContext } from "node:test";
 import { connect, type TLSSocket } from "node:tls";
-import { type Conn, dial, type IpAddr, type Listener, listen, type NetError } from "@zocalo/net";
+import { type Conn, dial, type IpAddr, listen, type NetError, type StreamListener } from "@zocalo/net";
 import { TestCertificates } from "@zocalo/integrity";
 
 const certificates = new TestCertificates();
@@ -20,8 +20,11 @@ interface CuttablePeer {
   readonly conn: Conn;
 }
 
-async function meet(listener: Listener<Conn>, maxVersion: "TLSv1.2" | "TLSv1.3"): Promise<CuttablePeer> {
-  const { port } = listener.addr as IpAddr;
+async function meet(
+  listener: StreamListener<IpAddr>,
+  maxVersion: "TLSv1.2" | "TLSv1.3",
+): Promise<CuttablePeer> {
+  const { port } = listener.addr;
   const below = connectTcp({ port, host: "127.0.0.1", allowHalfOpen: true });
   const tls = connect({ socket: below, host: "127.0.0.1", ca: ca.cert, maxVersion });
   tls.on("error", () => undefined);
@@ -29,7 +32,7 @@ async function meet(listener: Listener<Conn>, maxVersion: "TLSv1.2" | "TLSv1.3")
   return { tls, below, conn };
 }
 
-async function open(t: TestContext, options = {}): Promise<Listener<Conn>> {
+async function open(t: TestContext, options = {}): Promise<StreamListener<IpAddr>> {
   const listener = await listen("tls", "127.0.0.1:0", { ...local, ...options });
   t.after(() => listener.abort());
   return listener;

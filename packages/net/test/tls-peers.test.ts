@@ -7,12 +7,11 @@ import { after, test, type TestContext } from "node:test";
 import { connect, type TLSSocket } from "node:tls";
 import { promisify } from "node:util";
 import {
-  type Conn,
   dial,
   type IpAddr,
-  type Listener,
   listen,
   type Refusal,
+  type StreamListener,
   type TlsListenOptions,
 } from "@zocalo/net";
 import { TestCertificates } from "@zocalo/integrity";
@@ -32,14 +31,14 @@ const options = {
   alpnProtocols: ["hola/2", "hola/1"],
 } satisfies TlsListenOptions;
 
-async function open(t: TestContext, more: Partial<TlsListenOptions>): Promise<Listener<Conn>> {
+async function open(t: TestContext, more: Partial<TlsListenOptions>): Promise<StreamListener<IpAddr>> {
   const listener = await listen("tls", "127.0.0.1:0", { ...options, ...more });
   t.after(() => listener.abort());
   return listener;
 }
 
 /** Accepts one, says what it is told of it, and closes. */
-async function report(listener: Listener<Conn>): Promise<unknown> {
+async function report(listener: StreamListener<IpAddr>): Promise<unknown> {
   const conn = await listener.accept();
   const { tls } = conn;
   const peer = tls?.peerCertificate?.subject.CN ?? "nobody";
@@ -92,7 +91,7 @@ for each in asked:
 
 test("python is told apart in every combination, and each end is a clean one", async (t) => {
   const listener = await open(t, { clientCertificates: "request" });
-  const { port } = listener.addr as IpAddr;
+  const { port } = listener.addr;
   const args = [String(port), ca.certFile, JSON.stringify(combinations), client.certFile, client.keyFile];
   const said = run("python3", ["-c", PYTHON, ...args]);
   for (const asked of combinations) assert.deepEqual(await report(listener), expected(asked));
@@ -130,7 +129,7 @@ test("openssl is told apart in every combination", async (t) => {
 
 test("node:tls is told apart in every combination", async (t) => {
   const listener = await open(t, { clientCertificates: "request" });
-  const { port } = listener.addr as IpAddr;
+  const { port } = listener.addr;
   for (const { version, name, protocol, hasCertificate } of combinations) {
     const socket = connect({
       port,
@@ -195,7 +194,7 @@ test("garbage on the port is refused, and an honest client beside it is served",
       told?.();
     },
   });
-  const { port } = listener.addr as IpAddr;
+  const { port } = listener.addr;
   const hello = "16030100a5010000a10303";
   for (const bytes of [
     Buffer.from("GET / HTTP/1.1\r\n\r\n"),
@@ -219,8 +218,11 @@ test("garbage on the port is refused, and an honest client beside it is served",
   }
 });
 
-async function resumed(listener: Listener<Conn>, maxVersion: "TLSv1.2" | "TLSv1.3"): Promise<unknown[]> {
-  const { port } = listener.addr as IpAddr;
+async function resumed(
+  listener: StreamListener<IpAddr>,
+  maxVersion: "TLSv1.2" | "TLSv1.3",
+): Promise<unknown[]> {
+  const { port } = listener.addr;
   let session: Buffer | undefined;
   const seen: unknown[] = [];
   for (let round = 0; round < 2; round++) {
@@ -262,7 +264,7 @@ test("international names are asked for as A-labels, and found as they are writt
     server.abort();
     dialed.abort();
   }
-  const { port } = listener.addr as IpAddr;
+  const { port } = listener.addr;
   const resolver = (): Promise<string[]> => Promise.resolve(["127.0.0.1"]);
   const dialing = dial("tls", `bücher.example:${port}`, { ca: ca.cert, resolver });
   (await listener.accept()).abort();

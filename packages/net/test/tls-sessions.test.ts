@@ -7,11 +7,11 @@ import { after, test, type TestContext } from "node:test";
 import { connect, type PeerCertificate } from "node:tls";
 import { TestCertificates } from "@zocalo/integrity";
 import {
-  type Conn,
   dial,
-  type Listener,
+  type IpAddr,
   listen,
   type Refusal,
+  type StreamListener,
   type TlsDialOptions,
   type TlsListenOptions,
   TlsSessions,
@@ -23,14 +23,20 @@ const local = certificates.issue("local", ["localhost", "127.0.0.1"]);
 const ana = certificates.issue("ana", ["ana.example"]);
 after(() => certificates.remove());
 
-async function open(t: TestContext, options: Partial<TlsListenOptions> = {}): Promise<Listener<Conn>> {
+async function open(
+  t: TestContext,
+  options: Partial<TlsListenOptions> = {},
+): Promise<StreamListener<IpAddr>> {
   const listener = await listen("tls", "127.0.0.1:0", { cert: local.cert, key: local.key, ...options });
   t.after(() => listener.abort());
   return listener;
 }
 
 /** Dials, hears a word (of TLS 1.3 tickets come with it), and says whether the session was resumed. */
-async function isResumed(listener: Listener<Conn>, options: TlsDialOptions): Promise<boolean | undefined> {
+async function isResumed(
+  listener: StreamListener<IpAddr>,
+  options: TlsDialOptions,
+): Promise<boolean | undefined> {
   const [client, server] = await Promise.all([
     dial("tls", String(listener.addr), { ca: ca.cert, ...options }),
     listener.accept(),
@@ -48,8 +54,7 @@ async function isResumed(listener: Listener<Conn>, options: TlsDialOptions): Pro
   return tls?.isResumed;
 }
 
-function addressOf({ addr }: Listener<Conn>): { host: string; port: number } {
-  assert.ok("port" in addr);
+function addressOf({ addr }: StreamListener<IpAddr>): { host: string; port: number } {
   return { host: addr.host, port: addr.port };
 }
 
@@ -118,7 +123,7 @@ test("listeners that share their ticket keys resume each other's sessions (opens
   const second = await open(t, { ticketKeys, maxVersion: "TLSv1.2" });
   const stranger = await open(t, { maxVersion: "TLSv1.2" });
   const file = `${certificates.directory}/session.pem`;
-  const sClient = async (listener: Listener<Conn>, ...args: string[]): Promise<string> => {
+  const sClient = async (listener: StreamListener<IpAddr>, ...args: string[]): Promise<string> => {
     const child = spawn("openssl", ["s_client", "-connect", String(listener.addr), ...args]);
     let said = "";
     child.stdout.on("data", (chunk) => (said += String(chunk)));

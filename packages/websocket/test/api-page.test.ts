@@ -62,9 +62,9 @@ function rowOf(name: string, option: string): string[] {
 test("each default on the page is that of the code, and each option has a unit and a risk or an effect", () => {
   const { receive, inbox, isStreaming, ...rest } = connSettings({});
   const { maxFrameBytes, ...limits } = receive;
-  assert.deepEqual([maxFrameBytes, isStreaming], [Number.MAX_SAFE_INTEGER, false]);
+  assert.deepEqual([maxFrameBytes, isStreaming], [Number.POSITIVE_INFINITY, false]);
   const defaults = {
-    ConnOptions: { ...rest, ...limits, receiveHighWaterBytes: inbox.receiveHighWaterBytes },
+    ConnOptions: { ...rest, ...limits, ...inbox },
     CompressionOptions: { ...compressionSettings(true) },
     UpgraderOptions: { handshakeTimeoutMs: DEFAULT_HANDSHAKE_TIMEOUT_MS },
     DialOptions: { handshakeTimeoutMs: DEFAULT_HANDSHAKE_TIMEOUT_MS },

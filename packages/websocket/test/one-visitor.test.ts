@@ -401,8 +401,8 @@ test("limits that are none are refused before a port is taken", async () => {
     { exemptAddresses: ["localhost"] },
     { handshakeTimeoutMs: Number.NaN },
     { handshakeTimeoutMs: -1 },
-    { handshakeTimeoutMs: 2 ** 31 },
-    { closeTimeoutMs: 2 ** 31 },
+    { handshakeTimeoutMs: 0 },
+    { closeTimeoutMs: 0 },
   ]) {
     await assert.rejects(listen(ANY_PORT, options), { code: "invalid_argument" }, JSON.stringify(options));
     assert.throws(() => new Upgrader(options), { code: "invalid_argument" }, JSON.stringify(options));

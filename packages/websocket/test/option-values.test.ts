@@ -5,25 +5,26 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { test } from "node:test";
 import { inspect } from "node:util";
-import { type IsLegal, LEGAL, LEGAL_TLS, oddValuesTaken } from "@zocalo/integrity";
+import { endlessRefused, type IsLegal, LEGAL, LEGAL_TLS, oddValuesTaken } from "@zocalo/integrity";
 import { attach, dial, listen, Upgrader, WebSocketError } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
 import { ANY_PORT } from "./peers.ts";
 
 const conn = {
-  maxMessageBytes: LEGAL.whole,
-  maxFrameBytes: LEGAL.whole,
-  maxFragments: LEGAL.whole,
+  maxMessageBytes: LEGAL.limit,
+  maxFrameBytes: LEGAL.limit,
+  maxFragments: LEGAL.limit,
   messages: LEGAL.nothing,
-  receiveHighWaterBytes: LEGAL.whole,
-  sendHighWaterBytes: LEGAL.whole,
-  sendLimitBytes: LEGAL.whole,
-  controlBacklogBytes: LEGAL.whole,
-  pingIntervalMs: LEGAL.wholeFrom0,
-  pongTimeoutMs: LEGAL.whole,
-  writeTimeoutMs: LEGAL.wholeFrom0,
-  messageTimeoutMs: LEGAL.wholeFrom0,
-  closeTimeoutMs: LEGAL.nothing,
+  receiveHighWaterBytes: LEGAL.limit,
+  receiveHighWaterMessages: LEGAL.limit,
+  sendHighWaterBytes: LEGAL.limit,
+  sendLimitBytes: LEGAL.limit,
+  controlBacklogBytes: LEGAL.limit,
+  pingIntervalMs: LEGAL.time,
+  pongTimeoutMs: LEGAL.time,
+  writeTimeoutMs: LEGAL.time,
+  messageTimeoutMs: LEGAL.time,
+  closeTimeoutMs: LEGAL.time,
 } satisfies Record<string, IsLegal>;
 const upgrader = {
   ...conn,
@@ -33,21 +34,21 @@ const upgrader = {
   subprotocols: LEGAL.listOrFunction,
   headers: LEGAL.objectOrFunction,
   compression: LEGAL.objectOrBoolean,
-  handshakeTimeoutMs: LEGAL.nothing,
-  maxConnectionsPerAddress: LEGAL.wholeOrInfinity,
+  handshakeTimeoutMs: LEGAL.time,
+  maxConnectionsPerAddress: LEGAL.limit,
   exemptAddresses: LEGAL.list,
 } satisfies Record<string, IsLegal>;
 const attached = {
   ...upgrader,
   path: LEGAL.nothing,
-  maxPending: LEGAL.wholeOrInfinity,
-  maxConnections: LEGAL.wholeOrInfinity,
+  maxPending: LEGAL.limit,
+  maxConnections: LEGAL.limit,
   onRefused: LEGAL.function,
 };
 const listener = {
   ...attached,
-  maxHalfOpenPerAddress: LEGAL.wholeOrInfinity,
-  maxHandshakesPerAddress: LEGAL.wholeOrInfinity,
+  maxHalfOpenPerAddress: LEGAL.limit,
+  maxHandshakesPerAddress: LEGAL.limit,
   tls: LEGAL.nothing,
   onTlsRefused: LEGAL.function,
 };
@@ -56,19 +57,19 @@ const dialer = {
   headers: LEGAL.object,
   subprotocols: LEGAL.list,
   compression: LEGAL.objectOrBoolean,
-  handshakeTimeoutMs: LEGAL.nothing,
-  maxRedirects: LEGAL.wholeFrom0,
+  handshakeTimeoutMs: LEGAL.time,
+  maxRedirects: LEGAL.limitFrom0,
   proxy: LEGAL.nothing,
   proxyTls: LEGAL.object,
   conn: LEGAL.nothing,
   resolver: LEGAL.function,
   localAddress: LEGAL.nothing,
-  attemptDelayMs: LEGAL.timeFrom0,
+  attemptDelayMs: LEGAL.delay,
   signal: LEGAL.nothing,
   tls: LEGAL.object,
 } satisfies Record<string, IsLegal>;
 const compression = {
-  thresholdBytes: LEGAL.wholeFrom0,
+  thresholdBytes: LEGAL.limitFrom0,
   level: LEGAL.nothing,
   memLevel: LEGAL.nothing,
   contextTakeover: LEGAL.boolean,
@@ -83,7 +84,7 @@ const secure = {
   chooseAlpn: LEGAL.function,
   ticketKeys: LEGAL.nothing,
   clientCertificates: LEGAL.nothing,
-  reloadIntervalMs: LEGAL.timeFrom0,
+  reloadIntervalMs: LEGAL.delay,
   onReloadError: LEGAL.function,
 } satisfies Record<string, IsLegal>;
 
@@ -113,11 +114,17 @@ for (const [name, legal, call] of table) {
     );
   });
 }
+for (const [name, legal, call] of table) {
+  test(`${name} takes Infinity as each of its limits and times`, async () => {
+    assert.deepEqual(await endlessRefused(call, legal), []);
+  });
+}
 
 test("attach takes no odd value as any of its options", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening"); // Else each call is refused for that.
   assert.deepEqual(await oddValuesTaken((options) => attach(server, options).close(), attached), []);
+  assert.deepEqual(await endlessRefused((options) => attach(server, options).close(), attached), []);
   assert.equal(server.listenerCount("upgrade"), 0, "a refused listener left something behind");
   await new Promise((resolve) => server.close(resolve));
 });
@@ -146,10 +153,32 @@ test("a port is not taken by a listener with a wrong option", async () => {
     { subprotocols: "chat" },
     { maxPending: 0 },
     { maxConnections: 0.5 },
+    { pingIntervalMs: 0 },
   ] as object[]) {
     await assert.rejects(listen(address, wrong), { code: "invalid_argument" });
     await (await listen(address)).close();
   }
+});
+
+test("a time of Infinity never ends", async () => {
+  const forever = Number.POSITIVE_INFINITY;
+  const times = {
+    handshakeTimeoutMs: forever,
+    pingIntervalMs: forever,
+    pongTimeoutMs: forever,
+    writeTimeoutMs: forever,
+    messageTimeoutMs: forever,
+    closeTimeoutMs: forever,
+  };
+  const listener = await listen(ANY_PORT, { ...times, authorize: () => Promise.resolve() });
+  for (const given of [times, { ...times, pongTimeoutMs: 1_000 }]) {
+    const client = await dial(`ws://${String(listener.addr)}`, given);
+    const server = await listener.accept();
+    await client.send("hola");
+    assert.equal(await server.receive(), "hola");
+    await Promise.all([client.close(), server.close()]);
+  }
+  await listener.close();
 });
 
 test("headers in a Map or Headers, which would not be found, are refused", async () => {

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { connect, type Socket } from "node:net";
-import type { CloseInfo, Listener, Message, SendOutcome } from "@zocalo/net";
+import type { CloseInfo, IpAddr, Listener, Message, SendOutcome } from "@zocalo/net";
 import { acceptKey } from "../src/handshake/accept-key.ts";
 import { type ListenOptions, listen, type WebSocketConn } from "../src/index.ts";
 
@@ -13,7 +13,7 @@ export const SAMPLE_ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /** A listener, and the first connection that it accepts. */
 export interface Accepting extends AsyncDisposable {
-  readonly listener: Listener<WebSocketConn>;
+  readonly listener: Listener<WebSocketConn, IpAddr>;
   readonly url: string;
   readonly port: number;
 }
@@ -21,7 +21,7 @@ export interface Accepting extends AsyncDisposable {
 /** Listens on a free port; all ends with the disposal. */
 export async function accepting(options: ListenOptions = {}): Promise<Accepting> {
   const listener = await listen(ANY_PORT, options);
-  const port = portOf(listener);
+  const { port } = listener.addr;
   return {
     listener,
     port,

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { connect as connectTls } from "node:tls";
-import type { IpAddr, NetError } from "@zocalo/net";
+import type { NetError } from "@zocalo/net";
 import { dial, listen, type ListenOptions } from "../src/index.ts";
 import { setFirstBytes } from "../src/server/first-bytes.ts";
 import { selfSigned } from "./certificate.ts";
@@ -60,7 +60,7 @@ for (const isDirect of [true, false]) {
       const listener = await listen("127.0.0.1:0", { tls: first, handshakeTimeoutMs: NEVER_MS });
       setFirstBytes(true);
       void echoAll(listener);
-      const { port } = listener.addr as IpAddr;
+      const { port } = listener.addr;
       const sockets = await Promise.all(
         (["silent", "part", "answered"] as const).map((how) => halfway(port, how)),
       );
@@ -92,7 +92,7 @@ test("files are read again for the next client, and bad ones are told and not us
   });
   t.after(() => listener.abort());
   void echoAll(listener);
-  const { port } = listener.addr as IpAddr;
+  const { port } = listener.addr;
   const echoes = async (ca: string): Promise<void> => {
     const conn = await dial(`wss://127.0.0.1:${port}`, { tls: { ca } });
     await conn.send("hola");
@@ -145,7 +145,7 @@ test("a handshake of TLS has the listener's time, also where `tls` names the opt
     onTlsRefused: (error) => told(error),
   });
   t.after(() => listener.abort());
-  const silent = await halfway((listener.addr as IpAddr).port, "silent");
+  const silent = await halfway(listener.addr.port, "silent");
   assert.match((await refused).message, /not over within 50 ms/);
   silent.destroy();
 });
@@ -161,7 +161,7 @@ test("a client's certificate that is refused is told to both sides, and an hones
   });
   t.after(() => listener.abort());
   void echoAll(listener);
-  const { port } = listener.addr as IpAddr;
+  const { port } = listener.addr;
   const url = `wss://127.0.0.1:${port}`;
   const { cert, key } = stranger;
   await assert.rejects(dial(url, { tls: { ca: first.cert, cert, key } }), {
@@ -188,12 +188,9 @@ for (const [what, identity, trusted, alert] of [
     });
     const listener = await listen("127.0.0.1:0", { tls: identity, onTlsRefused: (error) => told(error) });
     t.after(() => listener.abort());
-    await assert.rejects(
-      dial(`wss://127.0.0.1:${(listener.addr as IpAddr).port}`, { tls: { ca: trusted.cert } }),
-      {
-        code: "connect_failed",
-      },
-    );
+    await assert.rejects(dial(`wss://127.0.0.1:${listener.addr.port}`, { tls: { ca: trusted.cert } }), {
+      code: "connect_failed",
+    });
     assert.match((await refused).message, new RegExp(`the peer refused with the alert "${alert}"`));
   });
 }

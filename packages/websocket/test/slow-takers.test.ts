@@ -42,7 +42,7 @@ test("a peer that slowly takes what it is sent, and says nothing, is alive", asy
     ...limits,
     pingIntervalMs: 1000,
     pongTimeoutMs: 1000,
-    writeTimeoutMs: 0,
+    writeTimeoutMs: Infinity,
   });
   const accepted = server.listener.accept();
   const peer = await slowTaker(server, 65_536);
@@ -65,7 +65,12 @@ test("so is one where nobody knows what it has acknowledged: what leaves the que
   const path = join(await mkdtemp(join(tmpdir(), "zocalo-")), "socket");
   const http = createServer().listen(path);
   await once(http, "listening");
-  const upgrader = new Upgrader({ ...limits, pingIntervalMs: 1000, pongTimeoutMs: 1000, writeTimeoutMs: 0 });
+  const upgrader = new Upgrader({
+    ...limits,
+    pingIntervalMs: 1000,
+    pongTimeoutMs: 1000,
+    writeTimeoutMs: Infinity,
+  });
   const upgraded = once(http, "upgrade") as Promise<[IncomingMessage, Duplex, Buffer]>;
   const peer = await slowTaker({ path }, 65_536);
   const conn = await upgrader.upgrade(...(await upgraded));
@@ -85,7 +90,12 @@ test("so is one where nobody knows what it has acknowledged: what leaves the que
 });
 
 test("a peer that takes nothing and says nothing is found, though much waits for it", async () => {
-  await using both = await unread({ ...limits, pingIntervalMs: 50, pongTimeoutMs: 50, writeTimeoutMs: 0 });
+  await using both = await unread({
+    ...limits,
+    pingIntervalMs: 50,
+    pongTimeoutMs: 50,
+    writeTimeoutMs: Infinity,
+  });
   both.conn.trySend(new Uint8Array(32 * MIB));
   const info = await ended(both.conn);
   assert.equal((info.error as { code?: string }).code, "timeout");

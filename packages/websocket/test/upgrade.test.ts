@@ -416,7 +416,7 @@ test("an upgrader by itself, in the upgrade event", async () => {
 
 test("a peer that ends its side while its upgrade is thought about is told to have left", async () => {
   await using http = await httpServer();
-  const upgrader = new Upgrader({ pingIntervalMs: 0 });
+  const upgrader = new Upgrader({ pingIntervalMs: Infinity });
   const upgraded = new Promise<WebSocketConn>((resolve) => {
     http.server.on("upgrade", (request, socket, head) => {
       socket.once("end", () => resolve(upgrader.upgrade(request, socket, head)));

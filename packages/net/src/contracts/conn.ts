@@ -54,10 +54,12 @@ export interface ConnHandler {
  * that are not Node's sockets: see `fromNodeStream`).
  *
  * **Failures.** A call that nobody waits for and that fails ends no process: the calls after it fail too, and a handler is told by `close(error)`.
+ *
+ * `A` is what its addresses are, where the network is known: an `IpAddr` after `dial("tcp", …)`.
  */
-export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
-  readonly localAddr: Addr;
-  readonly remoteAddr: Addr;
+export interface Conn<A extends Addr = Addr> extends AsyncIterable<Uint8Array>, AsyncDisposable {
+  readonly localAddr: A;
+  readonly remoteAddr: A;
   /** What the TLS handshake has agreed on; `undefined` on other networks. To be read before the connection is closed. */
   readonly tls?: TlsState | undefined;
 
@@ -176,10 +178,12 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
 /**
  * Accepts connections: of bytes (`Listener<Conn>`) or of messages (`Listener<MessageConn>`).
  * Iterating accepts one connection after the other, and ends quietly when the listener is closed.
+ *
+ * `A` is what its address is, where the network is known.
  */
-export interface Listener<C = Conn> extends AsyncIterable<C>, AsyncDisposable {
+export interface Listener<C = Conn, A extends Addr = Addr> extends AsyncIterable<C>, AsyncDisposable {
   /** Where it listens, with the port the system chose. */
-  readonly addr: Addr;
+  readonly addr: A;
 
   /**
    * Waits for the next connection.
@@ -226,7 +230,7 @@ export interface ListenerTotals {
 }
 
 /** What `listen` gives. */
-export interface StreamListener extends Listener<Conn> {
+export interface StreamListener<A extends Addr = Addr> extends Listener<Conn<A>, A> {
   /** Its totals at this moment. Goes through the open connections: once a second is often enough. */
   totals(): ListenerTotals;
 }

@@ -4,10 +4,10 @@ import { AddressCounts, exemptSet, type Holder } from "./address-limits.ts";
 import type { Deadline, Listener, WaitOptions } from "../contracts/conn.ts";
 import { DeadlineTimer } from "./deadline.ts";
 import type { NetError } from "../contracts/error.ts";
-import { argumentError, canceledError, closedError } from "../contracts/failures.ts";
+import { canceledError, closedError } from "../contracts/failures.ts";
 import { Roster, type Seated } from "./roster.ts";
 import { rejection, told } from "./told.ts";
-import { shown } from "../options/check-values.ts";
+import { checkLimit } from "../options/check-values.ts";
 
 /** How many connections may wait for `accept` unless told otherwise: Node's and Go's listen backlog in round figures. */
 export const DEFAULT_MAX_PENDING = 512;
@@ -25,7 +25,7 @@ export interface AcceptQueueOptions {
    * Default: this machine, `localAddresses`.
    */
   readonly exemptAddresses?: readonly string[] | undefined;
-  /** Most connections open at once, waiting ones included; one more is refused. Default: no limit. */
+  /** Most connections open at once, waiting ones included; one more is refused. Default `Infinity`. */
   readonly maxConnections?: number | undefined;
   /** Stops the source: no `offer` follows. Called once. */
   stop(): void | Promise<void>;
@@ -348,8 +348,6 @@ class Waiter<C> {
 export function checkAcceptLimits(limits: Pick<AcceptQueueOptions, "maxPending" | "maxConnections">): void {
   for (const name of ["maxPending", "maxConnections"] as const) {
     const value = limits[name];
-    if (value === undefined || value === Number.POSITIVE_INFINITY || (Number.isInteger(value) && value >= 1))
-      continue;
-    throw argumentError("listen", `${name} ${shown(value)} is not a whole number of at least 1`);
+    if (value !== undefined) checkLimit("listen", name, value);
   }
 }

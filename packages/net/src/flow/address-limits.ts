@@ -1,8 +1,7 @@
 import type { Addr } from "../contracts/addr.ts";
 import { type Addressless, AddressSet } from "./address-set.ts";
-import { argumentError } from "../contracts/failures.ts";
 import type { AddressLimitOptions } from "../options/listen-options.ts";
-import { shown } from "../options/check-values.ts";
+import { checkLimit } from "../options/check-values.ts";
 
 /** Used where `AddressLimitOptions` leaves a field out. */
 export const defaultAddressLimits = {
@@ -114,15 +113,12 @@ export class AddressLimits {
   readonly halfOpen: AddressCounts;
   readonly handshakes: AddressCounts;
 
-  /** @throws NetError `invalid_argument` for a limit that is not a whole number of at least 1, and for `exemptAddresses`. */
+  /** @throws NetError `invalid_argument` for a wrong limit, and for `exemptAddresses`. */
   constructor(options: AddressLimitOptions) {
     const exempt = exemptSet(options.exemptAddresses);
     const counts = (name: keyof typeof defaultAddressLimits): AddressCounts => {
       const { [name]: limit = defaultAddressLimits[name] } = options;
-      if (limit !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(limit) && limit >= 1)) {
-        throw argumentError("listen", `${name} ${shown(limit)} is not a whole number of at least 1`);
-      }
-      return new AddressCounts(limit, exempt);
+      return new AddressCounts(checkLimit("listen", name, limit), exempt);
     };
     this.connections = counts("maxConnectionsPerAddress");
     this.halfOpen = counts("maxHalfOpenPerAddress");

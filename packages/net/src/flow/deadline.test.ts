@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { DeadlineTimer, deadlineToMs } from "./deadline.ts";
+import { DeadlineTimer, deadlineToMs, MAX_DELAY_MS, startTimer } from "./deadline.ts";
 
 test("deadlines are dates, epoch milliseconds or null", () => {
   assert.equal(deadlineToMs(new Date(5)), 5);
@@ -9,6 +9,20 @@ test("deadlines are dates, epoch milliseconds or null", () => {
   for (const bad of [Number.NaN, new Date(Number.NaN)]) {
     assert.throws(() => deadlineToMs(bad), { code: "invalid_argument" });
   }
+});
+
+test("a timer of Infinity is none, and one too long for Node's comes as late as can be", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let fired = 0;
+  assert.equal(
+    startTimer(() => fired++, Number.POSITIVE_INFINITY),
+    undefined,
+  );
+  startTimer(() => fired++, 2 ** 40);
+  t.mock.timers.tick(MAX_DELAY_MS - 1);
+  assert.equal(fired, 0);
+  t.mock.timers.tick(1);
+  assert.equal(fired, 1);
 });
 
 test("a deadline in the past passes at once, and is forgotten when cleared", () => {

@@ -2,8 +2,14 @@ import type { Deadline } from "../contracts/conn.ts";
 import { NetError } from "../contracts/error.ts";
 import { shown } from "../options/check-values.ts";
 
-/** The longest delay `setTimeout` takes, in milliseconds; longer ones are waited for in parts. */
+/** The longest delay `setTimeout` takes, in milliseconds, 24.8 days; longer ones are waited for in parts. */
 export const MAX_DELAY_MS = 2 ** 31 - 1;
+
+/** Calls `callback` after so many milliseconds, at most `MAX_DELAY_MS`; `Infinity` needs no timer. */
+export function startTimer(callback: () => void, delayMs: number): NodeJS.Timeout | undefined {
+  if (delayMs === Number.POSITIVE_INFINITY) return undefined;
+  return setTimeout(callback, Math.min(delayMs, MAX_DELAY_MS));
+}
 
 /**
  * A deadline as milliseconds since the Unix epoch; `null` and `Infinity` mean none and give `Infinity`.

@@ -1,3 +1,4 @@
+import type { Addr } from "../contracts/addr.ts";
 import { isUtf8 } from "node:buffer";
 import { ChunkDecoder } from "./chunk-decoder.ts";
 import type { Conn, Listener } from "../contracts/conn.ts";
@@ -39,11 +40,11 @@ export function delimited(
   delimiter: string | Uint8Array,
   options?: DelimitedOptions,
 ): MessageConn;
-export function delimited(
-  listener: Listener,
+export function delimited<A extends Addr>(
+  listener: Listener<Conn, A>,
   delimiter: string | Uint8Array,
   options?: DelimitedOptions,
-): Listener<MessageConn>;
+): Listener<MessageConn, A>;
 export function delimited(
   source: Conn | Listener,
   delimiter: string | Uint8Array,

@@ -505,7 +505,7 @@ test("options that are not positive numbers are refused by name", () => {
   for (const value of [0, -1, Number.NaN]) {
     assert.throws(
       () => lines(new FakeConn(), { maxMessageBytes: value }),
-      /maxMessageBytes .* is not a number above 0/,
+      /maxMessageBytes .* is not a whole number of at least 1, nor Infinity/,
     );
   }
 });

@@ -2,7 +2,7 @@ import type { Addr } from "../contracts/addr.ts";
 import { asMessage } from "../contracts/as-message.ts";
 import { closeFault } from "../contracts/close-code.ts";
 import { atEndOfTurn } from "../flow/end-of-turn.ts";
-import { MAX_DELAY_MS } from "../flow/deadline.ts";
+import { startTimer } from "../flow/deadline.ts";
 import type { Conn, Listener, WaitOptions } from "../contracts/conn.ts";
 import { NetError, type NetErrorParts } from "../contracts/error.ts";
 import {
@@ -37,7 +37,7 @@ import { StreamConn } from "../stream/stream-conn.ts";
 import { rejection, told } from "../flow/told.ts";
 import type { Transport, WriteProgress } from "../contracts/transport.ts";
 import { WriteWatch, type WriteWatchHost } from "../flow/write-watch.ts";
-import { checkNames, type Names, shown } from "../options/check-values.ts";
+import { checkLimit, checkNames, checkTime, type Names } from "../options/check-values.ts";
 
 /** Options of every framing. */
 export interface FramedOptions {
@@ -116,10 +116,14 @@ interface Settings {
  *
  * The connection belongs to the framing from now on. Close codes do not travel on a byte stream.
  *
- * @throws NetError `invalid_argument` for an option that is not a number above 0, and a name that is not known.
+ * @throws NetError `invalid_argument` for a wrong value of an option, and a name that is not known.
  */
 export function framed(conn: Conn, codec: FrameCodec, options?: FramedOptions): MessageConn;
-export function framed(listener: Listener, codec: FrameCodec, options?: FramedOptions): Listener<MessageConn>;
+export function framed<A extends Addr>(
+  listener: Listener<Conn, A>,
+  codec: FrameCodec,
+  options?: FramedOptions,
+): Listener<MessageConn, A>;
 export function framed(
   source: Conn | Listener,
   codec: FrameCodec,
@@ -146,24 +150,27 @@ export function framedBy(
 }
 
 function complete(options: FramedOptions): Settings {
-  const option = (name: keyof FramedOptions): number => {
+  const limit = (name: keyof FramedOptions): number => {
     const { [name]: value = defaultFramedOptions[name] } = options;
-    if (typeof value === "number" && value > 0) return value;
-    throw argumentError("set", `${name} ${shown(value)} is not a number above 0`);
+    return checkLimit("set", name, value);
+  };
+  const time = (name: keyof FramedOptions): number => {
+    const { [name]: value = defaultFramedOptions[name] } = options;
+    return checkTime("set", name, value);
   };
   return {
-    maxMessageBytes: option("maxMessageBytes"),
+    maxMessageBytes: limit("maxMessageBytes"),
     inboxLimits: {
-      receiveHighWaterBytes: option("receiveHighWaterBytes"),
-      receiveHighWaterMessages: option("receiveHighWaterMessages"),
+      receiveHighWaterBytes: limit("receiveHighWaterBytes"),
+      receiveHighWaterMessages: limit("receiveHighWaterMessages"),
     },
     sendLimits: {
-      sendHighWaterBytes: option("sendHighWaterBytes"),
-      sendLimitBytes: option("sendLimitBytes"),
+      sendHighWaterBytes: limit("sendHighWaterBytes"),
+      sendLimitBytes: limit("sendLimitBytes"),
     },
-    writeTimeoutMs: option("writeTimeoutMs"),
-    messageTimeoutMs: option("messageTimeoutMs"),
-    closeTimeoutMs: Math.min(option("closeTimeoutMs"), MAX_DELAY_MS),
+    writeTimeoutMs: time("writeTimeoutMs"),
+    messageTimeoutMs: time("messageTimeoutMs"),
+    closeTimeoutMs: time("closeTimeoutMs"),
   };
 }
 
@@ -489,7 +496,7 @@ class FramedConn implements MessageConn, InboxSource, SendBufferSink, WriteWatch
   /** From now on the connection has `closeTimeoutMs`, then it is cut. */
   #boundClosing(): void {
     if (this.#isOver) return;
-    this.#closeTimer ??= setTimeout(() => {
+    this.#closeTimer ??= startTimer(() => {
       this.#closeTimer = undefined;
       // The application is behind: it has not yet been given what arrived before the failure.
       if (this.#isHeld && this.#closing === undefined) this.#boundClosing();

@@ -1,3 +1,4 @@
+import type { Addr } from "../contracts/addr.ts";
 import { isUtf8 } from "node:buffer";
 import { ChunkDecoder } from "./chunk-decoder.ts";
 import type { Conn, Listener } from "../contracts/conn.ts";
@@ -44,11 +45,11 @@ export function lengthPrefixed(
   prefix: LengthPrefix,
   options?: LengthPrefixedOptions,
 ): MessageConn;
-export function lengthPrefixed(
-  listener: Listener,
+export function lengthPrefixed<A extends Addr>(
+  listener: Listener<Conn, A>,
   prefix: LengthPrefix,
   options?: LengthPrefixedOptions,
-): Listener<MessageConn>;
+): Listener<MessageConn, A>;
 export function lengthPrefixed(
   source: Conn | Listener,
   prefix: LengthPrefix,

@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import type { Addr } from "../contracts/addr.ts";
 import { ChunkDecoder } from "./chunk-decoder.ts";
 import type { Conn, Listener } from "../contracts/conn.ts";
 import { encodeWhole, type FrameCodec, refuseFaulty, tooLarge, toText } from "./frame-codec.ts";
@@ -21,7 +22,10 @@ const CR = 0x0d;
  * for await (const conn of listener) greet(conn).catch(report);
  */
 export function lines(conn: Conn, options?: FramedOptions): MessageConn;
-export function lines(listener: Listener, options?: FramedOptions): Listener<MessageConn>;
+export function lines<A extends Addr>(
+  listener: Listener<Conn, A>,
+  options?: FramedOptions,
+): Listener<MessageConn, A>;
 export function lines(
   source: Conn | Listener,
   options: FramedOptions = {},

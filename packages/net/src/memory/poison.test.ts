@@ -19,7 +19,7 @@ const isPoisoned = (bytes: Uint8Array) => bytes.length > 0 && bytes.every((byte)
 
 test("what a handler was lent reads 0xdb once the call is over, and not before", async () => {
   await using listener = await listen("tcp", "127.0.0.1:0");
-  const socket = connect((listener.addr as { port: number }).port, "127.0.0.1");
+  const socket = connect(listener.addr.port, "127.0.0.1");
   const conn = await listener.accept();
   const given = new Promise<{ bytes: Uint8Array; text: string; isLent: boolean }>((resolve) => {
     conn.serve({

@@ -3,7 +3,7 @@ import { ipAddr, type IpAddr } from "../contracts/addr.ts";
 import { NetError } from "../contracts/error.ts";
 import type { FailureSite } from "../contracts/failures.ts";
 import { parseAddr } from "../contracts/parse-addr.ts";
-import { checkDuration } from "../options/check-values.ts";
+import { checkDelay } from "../options/check-values.ts";
 import type { TcpDialOptions } from "../options/dial-options.ts";
 import { plainHost } from "../options/socket-options.ts";
 import type { DialLimits } from "./dial-limits.ts";
@@ -21,7 +21,7 @@ export async function connectFirst<T>(
 ): Promise<T> {
   const site: FailureSite = { op: "dial", network, remoteAddr: addr };
   const { attemptDelayMs: delayMs = DEFAULT_ATTEMPT_DELAY_MS } = options ?? {};
-  checkDuration("attemptDelayMs", delayMs, 0, "dial");
+  checkDelay("dial", "attemptDelayMs", delayMs);
   const local =
     options?.localAddress === undefined ? undefined : parseAddr(network, options.localAddress, "dial");
   const host =

@@ -1,5 +1,6 @@
 import { type IpAddr, ipAddr } from "../contracts/addr.ts";
 import { NetError } from "../contracts/error.ts";
+import { startTimer } from "../flow/deadline.ts";
 import type { FailureSite } from "../contracts/failures.ts";
 import type { TcpDialOptions } from "../options/dial-options.ts";
 import type { ProxyUrl } from "../options/proxy-url.ts";
@@ -96,7 +97,7 @@ function openTunnel(
       clearTimeout(timer);
       resolve();
     };
-    const timer = setTimeout(() => {
+    const timer = startTimer(() => {
       stop();
       failed({ kind: "ended", code: "timeout", message: `${name} did not answer within ${timeoutMs} ms` });
     }, timeoutMs);

@@ -6,7 +6,8 @@ import { parseProxyHeader, type ProxyHeader } from "./proxy-header.ts";
 import { plainHost } from "../options/socket-options.ts";
 import type { RawConnection } from "../stream/socket-transport.ts";
 import type { ProxyProtocolOptions } from "../options/listen-options.ts";
-import { checkDuration } from "../options/check-values.ts";
+import { startTimer } from "../flow/deadline.ts";
+import { checkTime } from "../options/check-values.ts";
 
 /** How long a trusted proxy may take to send its header unless told otherwise, in milliseconds. */
 export const DEFAULT_PROXY_TIMEOUT_MS = 5000;
@@ -20,8 +21,7 @@ export class ProxyProtocol {
   constructor(options: ProxyProtocolOptions) {
     const { trusted, timeoutMs = DEFAULT_PROXY_TIMEOUT_MS } = options;
     this.#trusted = new AddressSet("proxyProtocol.trusted", trusted);
-    checkDuration("proxyProtocol.timeoutMs", timeoutMs, 1, "listen");
-    this.#timeoutMs = timeoutMs;
+    this.#timeoutMs = checkTime("listen", "proxyProtocol.timeoutMs", timeoutMs);
   }
 
   /** True if connections from this host begin with a header. */
@@ -43,7 +43,7 @@ export class ProxyProtocol {
 function readHeader(socket: Socket, timeoutMs: number): Promise<ProxyHeader> {
   return new Promise((resolve, reject) => {
     let received = Buffer.alloc(0);
-    const timer = setTimeout(() => {
+    const timer = startTimer(() => {
       settle(() => reject(headerError("timeout", `no header within ${timeoutMs} ms`)));
     }, timeoutMs);
     const settle = (outcome: () => void): void => {

@@ -1,3 +1,5 @@
+import { startTimer } from "../flow/deadline.ts";
+
 /** Between the start of one attempt and the next, in milliseconds (RFC 8305 §5 recommends 250). */
 export const DEFAULT_ATTEMPT_DELAY_MS = 250;
 
@@ -64,7 +66,7 @@ export function race<C, T>(
       const left = candidates.length - next;
       if (left === 0) return;
       const share = (endsAt - performance.now()) / (left + 1);
-      timer = setTimeout(startNext, Math.max(0, Math.min(options.delayMs, share)));
+      timer = startTimer(startNext, Math.max(0, Math.min(options.delayMs, share)));
     };
 
     const follow = async (attempt: Attempt<T>, index: number): Promise<void> => {

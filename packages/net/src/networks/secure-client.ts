@@ -10,6 +10,7 @@ import {
 import type { TlsState } from "../contracts/conn.ts";
 import { tell } from "../flow/told.ts";
 import { HandshakeTracer } from "../flow/trace.ts";
+import { startTimer } from "../flow/deadline.ts";
 import type { FailureSite } from "../contracts/failures.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
 import {
@@ -62,7 +63,7 @@ export function secureClient(
       checkServerIdentity: (_, certificate) => isRightPeer(certificate),
       rejectUnauthorized: !options.dangerouslyAcceptAnyCertificate,
     });
-    const timer = setTimeout(() => {
+    const timer = startTimer(() => {
       reject(handshakeTimeout(site, handshakeTimeoutMs));
       socket.destroy();
     }, handshakeTimeoutMs);

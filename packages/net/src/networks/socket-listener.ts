@@ -25,7 +25,7 @@ import type { RawConnection } from "../stream/socket-transport.ts";
 import type { StreamConn, StreamConnOptions, StreamConnOwner } from "../stream/stream-conn.ts";
 import { tell } from "../flow/told.ts";
 import { traceAccepted, traceListening, traceRefused, traceStopped } from "../flow/trace.ts";
-import { shown, checkDuration } from "../options/check-values.ts";
+import { shown, checkTime } from "../options/check-values.ts";
 
 /** What makes one kind of listener different from another. */
 export interface ListenerKind {
@@ -56,7 +56,7 @@ export async function listenOn(
   const site: FailureSite = { op: "listen", network: kind.network, localAddr: kind.addr };
   const { signal, maxPending, maxConnections, firstByteTimeoutMs } = options ?? {};
   checkAcceptLimits({ maxPending, maxConnections });
-  if (firstByteTimeoutMs !== undefined) checkDuration("firstByteTimeoutMs", firstByteTimeoutMs, 1, "listen");
+  if (firstByteTimeoutMs !== undefined) checkTime("listen", "firstByteTimeoutMs", firstByteTimeoutMs);
   const limits = new AddressLimits(options ?? {});
   const proxy = options?.proxyProtocol && new ProxyProtocol(options.proxyProtocol);
   const backlog = options?.backlog;
@@ -307,8 +307,8 @@ class Admission implements StreamConnOwner {
 
   /** False: its address has as many silent ones as it may. */
   #watchFirstByte({ remoteAddr }: RawConnection, conn: StreamConn): boolean {
-    const { firstByteTimeoutMs } = this.#options;
-    if (firstByteTimeoutMs === undefined) return true;
+    const { firstByteTimeoutMs = Number.POSITIVE_INFINITY } = this.#options;
+    if (firstByteTimeoutMs === Number.POSITIVE_INFINITY) return true;
     const { halfOpen } = this.#limits;
     const holder = halfOpen.take(hostOf(remoteAddr));
     if (holder === undefined) return false;

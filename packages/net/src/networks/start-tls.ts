@@ -1,3 +1,4 @@
+import type { Addr } from "../contracts/addr.ts";
 import type { Socket } from "node:net";
 import { onceAborted } from "../flow/abort-listeners.ts";
 import type { Conn } from "../contracts/conn.ts";
@@ -59,8 +60,16 @@ type Handshake = (raw: RawConnection, site: Site, connOptions: StreamConnOptions
  * // … STARTTLS, and the server has said that it is ready …
  * const conn = await startTls(plain, "client", { serverName: "mail.example.org" });
  */
-export function startTls(conn: Conn, role: "client", options: StartTlsClientOptions): Promise<Conn>;
-export function startTls(conn: Conn, role: "server", options: StartTlsServerOptions): Promise<Conn>;
+export function startTls<A extends Addr>(
+  conn: Conn<A>,
+  role: "client",
+  options: StartTlsClientOptions,
+): Promise<Conn<A>>;
+export function startTls<A extends Addr>(
+  conn: Conn<A>,
+  role: "server",
+  options: StartTlsServerOptions,
+): Promise<Conn<A>>;
 export async function startTls(
   conn: Conn,
   role: "client" | "server",

@@ -6,7 +6,7 @@ import type {
   UnixListenOptions,
   ProxyProtocolOptions,
 } from "./listen-options.ts";
-import { type Names, checkSignal, checkNames, checkKind, checkDuration } from "./check-values.ts";
+import { type Names, checkSignal, checkNames, checkKind, checkTime } from "./check-values.ts";
 import { parseProxyUrl } from "./proxy-url.ts";
 
 /*
@@ -102,8 +102,7 @@ export function checkTcpDialValues(options: TcpDialOptions): void {
   checkKind("dial", "resolver", options.resolver, "function");
   checkKind("dial", "localAddress", options.localAddress, "string");
   if (options.proxy !== undefined) parseProxyUrl(options.proxy);
-  if (options.proxyTimeoutMs !== undefined)
-    checkDuration("proxyTimeoutMs", options.proxyTimeoutMs, 1, "dial");
+  if (options.proxyTimeoutMs !== undefined) checkTime("dial", "proxyTimeoutMs", options.proxyTimeoutMs);
 }
 
 function checkSocket(options: DialOptions | ListenOptions, op: NetOp): void {

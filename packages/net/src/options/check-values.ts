@@ -32,18 +32,46 @@ export function checkOneOf(op: NetOp, name: string, value: unknown, allowed: rea
   throw argumentError(op, `${name} ${shown(value)} is not one of ${allowed.map(shown).join(", ")}`);
 }
 
-/** Checks a whole number of at least 1, and gives it back. @throws NetError `invalid_argument`. */
-export function checkCount(op: NetOp, name: string, value: number, most = Number.MAX_SAFE_INTEGER): number {
+/** Checks a whole number that the system is given, and gives it back. @throws NetError `invalid_argument`. */
+export function checkCount(op: NetOp, name: string, value: number, most: number): number {
   if (Number.isSafeInteger(value) && value >= 1 && value <= most) return value;
-  const allowed = most === Number.MAX_SAFE_INTEGER ? "of at least 1" : `from 1 to ${most}`;
-  throw argumentError(op, `${name} ${shown(value)} is not a whole number ${allowed}`);
+  throw argumentError(op, `${name} ${shown(value)} is not a whole number from 1 to ${most}`);
 }
 
-/** Checks a number of milliseconds. @throws NetError `invalid_argument`. */
-export function checkDuration(name: string, value: number, minimum: number, op: NetOp): void {
+/**
+ * Checks how many there may be, and gives it back: a whole number of at least 1, or `Infinity` for no limit.
+ *
+ * @throws NetError `invalid_argument`.
+ */
+export function checkLimit(op: NetOp, name: string, value: number): number {
+  if (value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && value >= 1)) return value;
+  throw argumentError(op, `${name} ${shown(value)} is not a whole number of at least 1, nor Infinity`);
+}
+
+/**
+ * Checks how long something may take, and gives it back: milliseconds above 0, or `Infinity` for ever.
+ *
+ * @throws NetError `invalid_argument`.
+ */
+export function checkTime(op: NetOp, name: string, value: number): number {
   // Not from TypeScript it may be text, which compares as a number and is none.
-  if (typeof value === "number" && value >= minimum && value <= 2 ** 31 - 1) return;
-  throw argumentError(op, `${name} ${shown(value)} is not from ${minimum} to ${2 ** 31 - 1} milliseconds`);
+  if (typeof value === "number" && value > 0) return value;
+  throw argumentError(op, `${name} ${shown(value)} is not a number of milliseconds above 0, nor Infinity`);
+}
+
+/** `checkTime` where 0 means at once. @throws NetError `invalid_argument`. */
+export function checkDelay(op: NetOp, name: string, value: number): number {
+  return value === 0 ? 0 : checkTime(op, name, value);
+}
+
+/**
+ * Checks a time that the system is given, which knows nothing of `Infinity`, in milliseconds.
+ *
+ * @throws NetError `invalid_argument`.
+ */
+export function checkSystemTime(op: NetOp, name: string, value: number, least: number): void {
+  if (typeof value === "number" && value >= least && value <= 2 ** 31 - 1) return;
+  throw argumentError(op, `${name} ${shown(value)} is not from ${least} to ${2 ** 31 - 1} milliseconds`);
 }
 
 /** Checks what kind of value it is; `undefined` is left out. @throws NetError `invalid_argument`. */

@@ -79,12 +79,12 @@ export interface ListenOptions extends SocketOptions, AddressLimitOptions {
    * one visitor does not keep all others out. Default 512.
    */
   readonly maxPending?: number | undefined;
-  /** Most connections open at once; one more is refused by closing it at once. Default: no limit. */
+  /** Most connections open at once; one more is refused by closing it at once. Default `Infinity`. */
   readonly maxConnections?: number | undefined;
   /**
    * How long a new connection may say nothing, in milliseconds, counted from its acceptance (behind TLS, from the end of the handshake);
    * at most half as long again. Then it is reset, and what waits for it rejects with `timeout`. Until its first byte, or its end, it counts
-   * for `maxHalfOpenPerAddress`, and its first bytes are read ahead, at most one read buffer. Default: no limit, as there are protocols
+   * for `maxHalfOpenPerAddress`, and its first bytes are read ahead, at most one read buffer. Default `Infinity`, as there are protocols
    * whose server speaks first, or alone; set it wherever clients do. Without it nothing on this network is half-open: TLS handshakes and PROXY
    * headers have limits of their own.
    */

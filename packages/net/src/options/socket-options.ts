@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { NetOp } from "../contracts/error.ts";
-import { checkDuration } from "./check-values.ts";
+import { checkSystemTime, checkTime } from "./check-values.ts";
 
 /** Idle time after which the system asks whether the peer is still there, unless told otherwise, in milliseconds; as in Go. */
 export const DEFAULT_KEEP_ALIVE_IDLE_MS = 15_000;
@@ -17,9 +17,12 @@ export interface SocketOptions {
    * arrived is not taken, only the next call is. Default `true`.
    */
   readonly keepAlive?: boolean | undefined;
-  /** Idle time before the first keep-alive probe, in milliseconds, rounded down to seconds. Default 15 s. */
+  /**
+   * Idle time before the first keep-alive probe, in milliseconds, rounded down to seconds: 1,000 to 2^31 - 1, as it is the system's. Default
+   * 15 s.
+   */
   readonly keepAliveIdleMs?: number | undefined;
-  /** How long `close` waits for the peer to take what was written, in milliseconds. Default 10 s. */
+  /** How long `close` waits for the peer to take what was written, in milliseconds. Default 10 s; `Infinity`: for ever. */
   readonly closeTimeoutMs?: number | undefined;
 }
 
@@ -33,8 +36,8 @@ export interface NodeSocketOptions {
 /** Checks the options and fills in the defaults. @throws NetError `invalid_argument`. */
 export function nodeSocketOptions(options: SocketOptions | undefined, op: NetOp): NodeSocketOptions {
   const { keepAliveIdleMs: keepAliveInitialDelay = DEFAULT_KEEP_ALIVE_IDLE_MS } = options ?? {};
-  checkDuration("keepAliveIdleMs", keepAliveInitialDelay, 1000, op);
-  if (options?.closeTimeoutMs !== undefined) checkDuration("closeTimeoutMs", options.closeTimeoutMs, 0, op);
+  checkSystemTime(op, "keepAliveIdleMs", keepAliveInitialDelay, 1000);
+  if (options?.closeTimeoutMs !== undefined) checkTime(op, "closeTimeoutMs", options.closeTimeoutMs);
   return {
     noDelay: options?.noDelay ?? true,
     keepAlive: options?.keepAlive ?? true,

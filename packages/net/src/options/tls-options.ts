@@ -135,7 +135,7 @@ export interface TlsServerOptions extends TlsCommonOptions {
   readonly ticketKeys?: Uint8Array | undefined;
   /**
    * Files are looked at again when a client connects, at most this often, in milliseconds, and read again if
-   * they have changed. Connections that exist keep theirs. Default 10 s.
+   * they have changed. Connections that exist keep theirs. Default 10 s; 0: each time, `Infinity`: never.
    */
   readonly reloadIntervalMs?: number | undefined;
   /**

@@ -1,6 +1,6 @@
 import type { PeerCertificate } from "node:tls";
 import { argumentError } from "../contracts/failures.ts";
-import { checkCount, checkKind, checkNames } from "./check-values.ts";
+import { checkKind, checkLimit, checkNames } from "./check-values.ts";
 
 /** How many sessions are kept unless told otherwise. */
 const DEFAULT_MAX_SESSIONS = 256;
@@ -35,7 +35,7 @@ export class TlsSessions {
     checkKind("set", "what TlsSessions was given", options ?? null, "object");
     checkNames("set", "TlsSessions", options, { maxSessions: 1 });
     const { maxSessions = DEFAULT_MAX_SESSIONS } = options;
-    this.#maxSessions = checkCount("set", "maxSessions", maxSessions);
+    this.#maxSessions = checkLimit("set", "maxSessions", maxSessions);
   }
 
   /** How many are kept now. */

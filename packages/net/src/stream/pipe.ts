@@ -1,6 +1,7 @@
-import { pipeAddr } from "../contracts/addr.ts";
+import { type PipeAddr, pipeAddr } from "../contracts/addr.ts";
 import type { Conn } from "../contracts/conn.ts";
 import { unlent } from "../memory/lent-memory.ts";
+import { checkNames, checkTime } from "../options/check-values.ts";
 import { StreamConn, type StreamConnOptions, type StreamConnOwner } from "./stream-conn.ts";
 import type { Transport, TransportSink, WriteProgress } from "../contracts/transport.ts";
 
@@ -14,27 +15,35 @@ const PIECE_BYTES = 4096;
  * Two connected ends in memory: what is written to one is read from the other. They keep the whole `Conn` contract, half-close,
  * deadlines and backpressure (64 KiB in each direction) included, so that most tests need no port.
  *
- * @param options `closeTimeoutMs`: how long `close` waits for the other end to take what was written. Default 10 s.
+ * @param options `closeTimeoutMs`: how long `close` waits for the other end to take what was written. Default 10 s;
+ * `Infinity`: for ever.
+ * @throws NetError `invalid_argument`.
  * @example
  * const [a, b] = pipe();
  * await a.write(Buffer.from("hola"));
  * String(await b.read()); // "hola"
  */
-export function pipe(options?: Pick<StreamConnOptions, "closeTimeoutMs">): [Conn, Conn] {
-  return pipeOwnedBy(undefined, options?.closeTimeoutMs);
+export function pipe(
+  options: Pick<StreamConnOptions, "closeTimeoutMs"> = {},
+): [Conn<PipeAddr>, Conn<PipeAddr>] {
+  const { closeTimeoutMs } = options;
+  checkNames("set", "a pipe", options, { closeTimeoutMs: 1 });
+  if (closeTimeoutMs !== undefined) checkTime("set", "closeTimeoutMs", closeTimeoutMs);
+  return pipeOwnedBy(undefined, closeTimeoutMs);
 }
 
 /** A pipe whose second end has an owner. */
 export function pipeOwnedBy(
   owner: StreamConnOwner | undefined,
   closeTimeoutMs?: number,
-): [StreamConn, StreamConn] {
+): [StreamConn & Conn<PipeAddr>, StreamConn & Conn<PipeAddr>] {
   const a = new PipeEnd();
   const b = new PipeEnd();
   a.connect(b);
   b.connect(a);
   const options = { network: "pipe", closeTimeoutMs };
-  return [new StreamConn(a, options), new StreamConn(b, { ...options, owner })];
+  const ends = [new StreamConn(a, options), new StreamConn(b, { ...options, owner })];
+  return ends as [StreamConn & Conn<PipeAddr>, StreamConn & Conn<PipeAddr>];
 }
 
 /** One end. Events reach the receiver in a later turn of the event loop, as from a socket: no write ever calls a reader. */

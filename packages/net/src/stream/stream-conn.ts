@@ -1,6 +1,6 @@
 import type { Addr } from "../contracts/addr.ts";
 import type { Conn, ConnHandler, Deadline, WaitOptions, TlsState } from "../contracts/conn.ts";
-import { MAX_DELAY_MS } from "../flow/deadline.ts";
+import { startTimer } from "../flow/deadline.ts";
 import { NetError } from "../contracts/error.ts";
 import {
   argumentError,
@@ -11,7 +11,7 @@ import {
   type Sited,
   timeoutError,
 } from "../contracts/failures.ts";
-import { checkDuration, checkKind } from "../options/check-values.ts";
+import { checkKind, checkSystemTime } from "../options/check-values.ts";
 import { DEFAULT_KEEP_ALIVE_IDLE_MS } from "../options/socket-options.ts";
 import { lend } from "../memory/lent-memory.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
@@ -45,7 +45,7 @@ export interface StreamConnOptions {
   /** The network as the user named it. */
   readonly network: string;
   readonly owner?: StreamConnOwner | undefined;
-  /** How long `close` waits for the peer to take what was written, in milliseconds. Default 10 s. */
+  /** How long `close` waits for the peer to take what was written, in milliseconds. Default 10 s; `Infinity`: for ever. */
   readonly closeTimeoutMs?: number | undefined;
   /** What the TLS handshake has agreed on. */
   readonly tls?: (() => TlsState) | undefined;
@@ -141,7 +141,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
 
   setKeepAlive(isOn: boolean, idleMs: number = DEFAULT_KEEP_ALIVE_IDLE_MS): void {
     checkKind("set", "keepAlive", isOn ?? null, "boolean");
-    checkDuration("idleMs", idleMs, 1000, "set");
+    checkSystemTime("set", "idleMs", idleMs, 1000);
     this.#transport.keepAlive(isOn ? idleMs : undefined);
   }
 
@@ -346,7 +346,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     if (writes.hasLost) this.#failToClose(parting, parting.broken?.(site) ?? closedError(site));
     if (this.#isGone) return;
     const isInTime = await new Promise<boolean>((resolve) => {
-      const timer = setTimeout(() => resolve(false), Math.min(this.#closeTimeoutMs, MAX_DELAY_MS));
+      const timer = startTimer(() => resolve(false), this.#closeTimeoutMs);
       parting.onGone = () => {
         clearTimeout(timer);
         resolve(true);

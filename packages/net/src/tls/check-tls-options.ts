@@ -30,7 +30,8 @@ import {
   kindOf,
   type Names,
   shown,
-  checkDuration,
+  checkDelay,
+  checkTime,
 } from "../options/check-values.ts";
 
 const identityNames = { cert: 1, certFile: 1, key: 1, keyFile: 1, passphrase: 1 } as const;
@@ -170,7 +171,7 @@ function checkServer(options: TlsServerOptions): void {
   checkCommon(options, "listen");
   checkOneOf("listen", "clientCertificates", options.clientCertificates, CLIENT_CERTIFICATES);
   if (options.reloadIntervalMs !== undefined) {
-    checkDuration("reloadIntervalMs", options.reloadIntervalMs, 0, "listen");
+    checkDelay("listen", "reloadIntervalMs", options.reloadIntervalMs);
   }
   checkKind("listen", "onReloadError", options.onReloadError, "function");
   checkTicketKeys(options.ticketKeys);
@@ -217,7 +218,7 @@ function checkCommon(options: TlsCommonOptions, op: NetOp): void {
     checkKind(op, name, options[name], "function");
   }
   if (options.handshakeTimeoutMs !== undefined) {
-    checkDuration("handshakeTimeoutMs", options.handshakeTimeoutMs, 1, op);
+    checkTime(op, "handshakeTimeoutMs", options.handshakeTimeoutMs);
   }
   checkAlpn(op, "alpnProtocols", options.alpnProtocols);
 }

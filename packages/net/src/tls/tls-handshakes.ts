@@ -4,6 +4,7 @@ import { CertificateAlert } from "./certificate-alert.ts";
 import { Certificates } from "./certificates.ts";
 import { clientHello } from "./client-hello.ts";
 import { NetError } from "../contracts/error.ts";
+import { MAX_DELAY_MS, startTimer } from "../flow/deadline.ts";
 import { asError, type FailureSite } from "../contracts/failures.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
 import { tell } from "../flow/told.ts";
@@ -60,7 +61,7 @@ export class TlsHandshakes {
     this.#certificates = certificates;
     this.#server = createServer({
       SNICallback: (name, done) => done(null, certificates.forName(name)),
-      handshakeTimeout: this.#timeoutMs,
+      handshakeTimeout: Math.min(this.#timeoutMs, MAX_DELAY_MS), // Node takes no 0, and no more.
       requestCert: clientCertificates !== "none",
       rejectUnauthorized: clientCertificates === "require",
       ...(alpnProtocols.length === 0 ? {} : { ALPNProtocols: [...alpnProtocols] }),
@@ -90,7 +91,7 @@ export class TlsHandshakes {
     const cut = new Promise<never>((_, reject) => {
       end = reject;
     });
-    const timer = setTimeout(() => end(handshakeTimeout(site, this.#timeoutMs)), this.#timeoutMs);
+    const timer = startTimer(() => end(handshakeTimeout(site, this.#timeoutMs)), this.#timeoutMs);
     const onClose = (): void => end(closedInHandshake(site));
     let choosing: Promise<() => void> | undefined;
     try {

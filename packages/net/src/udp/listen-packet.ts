@@ -9,7 +9,14 @@ import { raced, resolveHost } from "../networks/resolve.ts";
 import { lookUp } from "./udp-lookup.ts";
 import type { UdpLimits } from "./udp-socket.ts";
 import { parseAddr } from "../contracts/parse-addr.ts";
-import { checkCount, checkKind, checkNames, checkSignal, type Names } from "../options/check-values.ts";
+import {
+  checkCount,
+  checkKind,
+  checkLimit,
+  checkNames,
+  checkSignal,
+  type Names,
+} from "../options/check-values.ts";
 
 /** Networks of datagrams; a digit restricts them to that IP version. */
 export type PacketNetwork = "udp" | "udp4" | "udp6";
@@ -120,7 +127,7 @@ export function checkedLimits(options: PacketOptions, op: "listen" | "dial"): Ud
   }
   const limit = (name: keyof UdpLimits): number => {
     const { [name]: value = defaultPacketLimits[name] } = options;
-    return checkCount(op, name, value);
+    return checkLimit(op, name, value);
   };
   return {
     receiveLimitDatagrams: limit("receiveLimitDatagrams"),

@@ -98,8 +98,9 @@ export class PeerConn implements MessageConn, InboxSource {
     return this.#home.maxSendBytes - this.#home.encoding.overheadBytes;
   }
 
-  get idleTimeoutMs(): number {
-    return this.#home.idleTimeoutMs;
+  get idleTimeoutMs(): number | undefined {
+    const { idleTimeoutMs } = this.#home;
+    return idleTimeoutMs === Number.POSITIVE_INFINITY ? undefined : idleTimeoutMs;
   }
 
   /** Of all peers together, as what waits does so in the socket that they share. Mostly 0: the system takes a datagram at once. */

@@ -523,7 +523,7 @@ test("a socket that breaks ends all its peers with 1006", async () => {
 
 test("limits that are not positive numbers are refused by name", () => {
   const packets = new FakePackets();
-  assert.throws(() => peers(packets, { maxPeers: 0 }), /maxPeers 0 is not a number above 0/);
+  assert.throws(() => peers(packets, { maxPeers: 0 }), /maxPeers 0 is not a whole number of at least 1/);
   assert.throws(() => peers(packets, { idleTimeoutMs: Number.NaN }), isCode("invalid_argument"));
 });
 

@@ -1,12 +1,12 @@
 import { isUtf8 } from "node:buffer";
 import { AcceptQueue } from "../flow/accept-queue.ts";
-import { MAX_DELAY_MS } from "../flow/deadline.ts";
+import { startTimer } from "../flow/deadline.ts";
 import type { IpAddr } from "../contracts/addr.ts";
 import { AddressCookies } from "./address-cookie.ts";
 import { AddressCounts, exemptSet, hostOf } from "../flow/address-limits.ts";
 import type { Deadline, Listener, WaitOptions } from "../contracts/conn.ts";
 import { NetError } from "../contracts/error.ts";
-import { argumentError, type FailureSite, timeoutError } from "../contracts/failures.ts";
+import { type FailureSite, timeoutError } from "../contracts/failures.ts";
 import { MESSAGE_KINDS } from "../framing/framed-conn.ts";
 import type { InboxLimits } from "../flow/inbox.ts";
 import type { MessageConn, SendOutcome } from "../contracts/message-conn.ts";
@@ -15,7 +15,14 @@ import { type DatagramEncoding, lineDatagram, PeerConn, type PeerHome, plainData
 import { PeerTable } from "./peer-table.ts";
 import { told } from "../flow/told.ts";
 import { MAX_DATAGRAM_BYTES } from "./udp-socket.ts";
-import { checkKind, checkNames, checkOneOf, type Names, shown } from "../options/check-values.ts";
+import {
+  checkKind,
+  checkLimit,
+  checkNames,
+  checkOneOf,
+  checkTime,
+  type Names,
+} from "../options/check-values.ts";
 
 /** Time, to be replaced in tests. */
 export interface Clock {
@@ -102,8 +109,7 @@ const names: Names<PeersOptions> = {
 };
 
 /** A listener of the peers of a datagram socket. */
-export interface PeerListener extends Listener<MessageConn> {
-  readonly addr: IpAddr;
+export interface PeerListener extends Listener<MessageConn, IpAddr> {
   /** Peers whose address is proved, or cannot be forged. */
   readonly verifiedPeers: number;
   /** Peers whose address may be forged. */
@@ -121,8 +127,7 @@ export interface PeerListener extends Listener<MessageConn> {
  * bytes than came from it: nobody can be flooded through this server. The socket belongs to the listener from now on, and
  * is closed once the listener is and the last peer has gone.
  *
- * @throws NetError `invalid_argument` for a limit that is not a number above 0, an option of another kind, and a
- *   name that is not known.
+ * @throws NetError `invalid_argument` for a wrong value of an option, and a name that is not known.
  * @example
  * const listener = peers(await listenPacket("udp", ":7001"));
  * for await (const conn of listener) serve(conn).catch(report);
@@ -135,7 +140,7 @@ const systemClock: Clock = {
   now: () => performance.now(),
   setTimer(callback, delayMs) {
     // The socket holds the process, unless it is told not to.
-    const timer = setTimeout(callback, delayMs).unref();
+    const timer = startTimer(callback, delayMs)?.unref();
     return () => clearTimeout(timer);
   },
 };
@@ -175,7 +180,7 @@ class DatagramPeers implements PeerListener, PeerHome {
       receiveHighWaterMessages: limits.receiveLimitMessages,
     };
     this.#maxMessageBytes = limits.maxMessageBytes;
-    this.#closeTimeoutMs = Math.min(limits.closeTimeoutMs, MAX_DELAY_MS);
+    this.#closeTimeoutMs = limits.closeTimeoutMs;
     this.#packets = packets;
     this.#clock = options.clock ?? systemClock;
     this.#cookies = new AddressCookies(() => this.#clock.now());
@@ -264,13 +269,13 @@ class DatagramPeers implements PeerListener, PeerHome {
 
   async flushInTime(site: FailureSite): Promise<void> {
     const late = new AbortController();
-    const forget = this.#clock.setTimer(() => late.abort(), this.#closeTimeoutMs);
+    const forget = this.#after(this.#closeTimeoutMs, () => late.abort());
     try {
       await this.flush({ signal: late.signal });
     } catch (error) {
       throw late.signal.aborted ? timeoutError(site) : error;
     } finally {
-      forget();
+      forget?.();
     }
   }
 
@@ -326,8 +331,13 @@ class DatagramPeers implements PeerListener, PeerHome {
       evicted.finish({ code: 1013, reason: "too many unverified peers", wasClean: false });
     }
     this.#queue.offer(peer);
-    this.#cancelSweep ??= this.#clock.setTimer(() => this.#sweep(), this.idleTimeoutMs);
+    this.#cancelSweep ??= this.#after(this.idleTimeoutMs, () => this.#sweep());
     return peer;
+  }
+
+  /** A timer of the clock's, which knows nothing of `Infinity`. */
+  #after(delayMs: number, callback: () => void): (() => void) | undefined {
+    return delayMs === Number.POSITIVE_INFINITY ? undefined : this.#clock.setTimer(callback, delayMs);
   }
 
   /** Ends the peers that were not heard, and comes again when the next one may be due. */
@@ -395,12 +405,8 @@ function checkOptions(options: PeersOptions): void {
 function limitsOf(options: PeersOptions): Limits {
   const limits: Record<string, number> = {};
   for (const [name, fallback] of Object.entries(defaultPeersOptions)) {
-    const given: unknown = Reflect.get(options, name);
-    const value = given === undefined ? fallback : given;
-    if (typeof value !== "number" || !(value > 0)) {
-      throw argumentError("listen", `${name} ${shown(value)} is not a number above 0`);
-    }
-    limits[name] = value;
+    const { [name as keyof Limits]: value = fallback } = options;
+    limits[name] = (name.endsWith("Ms") ? checkTime : checkLimit)("listen", name, value);
   }
   return { ...defaultPeersOptions, ...limits };
 }

@@ -1,4 +1,9 @@
-import { type DialLimits as NetDialLimits, type DialTracer, onceAborted } from "@zocalo/net/transport";
+import {
+  type DialLimits as NetDialLimits,
+  type DialTracer,
+  onceAborted,
+  startTimer,
+} from "@zocalo/net/transport";
 import type { Duplex } from "node:stream";
 import { WebSocketError } from "../core/error.ts";
 
@@ -14,7 +19,7 @@ export class DialLimits implements NetDialLimits {
   readonly tracer: DialTracer | undefined;
   readonly #controller = new AbortController();
   readonly #timeoutMs: number;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: NodeJS.Timeout | undefined;
   readonly #endsAt: number;
   /** Takes back what waits for the caller's signal. */
   readonly #forget: (() => void) | undefined;
@@ -26,7 +31,7 @@ export class DialLimits implements NetDialLimits {
     this.tracer = tracer;
     this.#timeoutMs = timeoutMs;
     this.#endsAt = performance.now() + timeoutMs;
-    this.#timer = setTimeout(() => {
+    this.#timer = startTimer(() => {
       const message = `${this.#missing} within ${this.#timeoutMs} ms`;
       this.#controller.abort(new WebSocketError("timeout", message, { op: "dial" }));
     }, timeoutMs);

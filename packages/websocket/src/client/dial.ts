@@ -35,7 +35,7 @@ import {
   connOptionNames,
   connSettings,
   handshakeTimeout,
-  wholeNumber,
+  limit,
 } from "../session/options.ts";
 import { traceDial, traceOpened } from "../session/trace.ts";
 import { openTunnel, parseProxy } from "./proxy.ts";
@@ -145,7 +145,7 @@ async function open(
   checkSubprotocols(subprotocols);
   let words: Words = { headers: { ...headers }, subprotocols, tls: options.tls };
   const compression = checked(() => compressionSettings(options.compression));
-  const maxRedirects = wholeNumber("maxRedirects", options.maxRedirects, 0, 0);
+  const maxRedirects = limit("maxRedirects", options.maxRedirects, 0, 0);
   const limits = new DialLimits(target.host, timeoutMs, options.signal, begun());
   let outcome: Answer | Redirect;
   try {

@@ -11,6 +11,6 @@ export interface ReceiveLimits {
 /** Used where an option is left out. */
 export const defaultReceiveLimits: ReceiveLimits = {
   maxMessageBytes: 1_048_576,
-  maxFrameBytes: Number.MAX_SAFE_INTEGER,
+  maxFrameBytes: Number.POSITIVE_INFINITY,
   maxFragments: 131_072,
 };

@@ -1,12 +1,12 @@
 import { checkKind, checkNames } from "@zocalo/net/transport";
 import type { DeflateParameters, DeflateSettings } from "../core/compression.ts";
 import { isZlibUsable } from "../core/sync-zlib.ts";
-import { wholeNumber } from "../session/options.ts";
+import { limit, wholeNumber } from "../session/options.ts";
 import { type ExtensionOffer, parseExtensions } from "./extensions.ts";
 
 /** How messages are compressed (permessage-deflate, RFC 7692). */
 export interface CompressionOptions {
-  /** Messages shorter than this, in bytes, are sent as they are. Default 256. */
+  /** Messages shorter than this, in bytes, are sent as they are. Default 256; 0 leaves none out, `Infinity` all. */
   readonly thresholdBytes?: number | undefined;
   /** 1 (fast) to 9 (small). Default 1. */
   readonly level?: number | undefined;
@@ -57,7 +57,7 @@ export function compressionSettings(
   checkNames("set", "compression", given, compressionOptionNames);
   checkKind("set", "contextTakeover", given.contextTakeover, "boolean");
   const settings: CompressionSettings = {
-    thresholdBytes: wholeNumber("thresholdBytes", given.thresholdBytes, 256, 0),
+    thresholdBytes: limit("thresholdBytes", given.thresholdBytes, 256, 0),
     level: wholeNumber("level", given.level, 1, 1, 9),
     memLevel: wholeNumber("memLevel", given.memLevel, 8, 1, 9),
     contextTakeover: given.contextTakeover ?? false,

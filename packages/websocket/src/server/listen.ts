@@ -4,6 +4,7 @@ import {
   type Addr,
   type Conn,
   type Deadline,
+  type IpAddr,
   ipAddr,
   type Listener,
   type NetError,
@@ -17,6 +18,7 @@ import {
   checkAcceptLimits,
   checkKind,
   checkTlsServerOptions,
+  MAX_DELAY_MS,
   netErrorFrom,
   peerEnd,
   shown,
@@ -51,7 +53,7 @@ export interface AttachOptions extends UpgraderOptions {
    * rounded up, unless it is in `exemptAddresses`; more are answered with 429. Default 512.
    */
   readonly maxPending?: number | undefined;
-  /** Connections that may be open at once; more are answered with 503. Default: no limit. */
+  /** Connections that may be open at once; more are answered with 503. Default `Infinity`. */
   readonly maxConnections?: number | undefined;
   /** Told of each upgrade that failed; the peer was answered already. Default: nothing. */
   readonly onRefused?: ((error: Error, request: IncomingMessage) => void) | undefined;
@@ -104,6 +106,11 @@ const listenOptionNames: Readonly<Record<keyof ListenOptions, 1>> = {
  * const listener = await listen(":8080", { path: "/ws" });
  * for await (const conn of listener) conn.serve({ message: (message) => conn.send(message) });
  */
+export function listen(address: string, options?: ListenOptions): Promise<Listener<WebSocketConn, IpAddr>>;
+export function listen<A extends Addr>(
+  listener: Listener<Conn, A>,
+  options?: ListenOptions,
+): Promise<Listener<WebSocketConn, A>>;
 export async function listen(
   address: string | Listener<Conn>,
   given: ListenOptions = {},
@@ -154,11 +161,13 @@ export async function listen(
  * A server that answers all but upgrades, and cuts off whoever sends its request slowly, or never ends it.
  */
 function httpServer(path: string | undefined, timeoutMs: number): Server {
+  // `node:http` takes whole numbers, and 0 for no limit.
+  const wholeMs = timeoutMs === Number.POSITIVE_INFINITY ? 0 : Math.min(Math.ceil(timeoutMs), MAX_DELAY_MS);
   const options = {
-    headersTimeout: timeoutMs,
-    requestTimeout: timeoutMs,
+    headersTimeout: wholeMs,
+    requestTimeout: wholeMs,
     connectionsCheckingInterval: checkIntervalMs(timeoutMs),
-    keepAliveTimeout: timeoutMs,
+    keepAliveTimeout: wholeMs,
   };
   return createServer(options, plainRequests(path));
 }

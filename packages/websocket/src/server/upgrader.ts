@@ -6,6 +6,7 @@ import {
   checkNames,
   peerEnd,
   type SocketEnd,
+  startTimer,
   startTrials,
   transportOf,
 } from "@zocalo/net/transport";
@@ -350,7 +351,7 @@ export class Upgrader {
   async #inTime<T>(work: Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const tooLate = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
+      timer = startTimer(() => {
         reject(
           new WebSocketError("timeout", `authorization took longer than ${this.#handshakeTimeoutMs} ms`),
         );

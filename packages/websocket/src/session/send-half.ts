@@ -471,7 +471,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
 
   #watchWrites(): void {
     const { writeTimeoutMs } = this.settings;
-    if (writeTimeoutMs === 0) return;
+    if (writeTimeoutMs === Number.POSITIVE_INFINITY) return;
     this.#writeWatch ??= new WriteWatch(this, writeTimeoutMs);
     this.#writeWatch.start();
   }

@@ -4,11 +4,13 @@ import {
   closeFault,
   Inbox,
   type InboxSource,
+  MAX_DELAY_MS,
   MessageWatch,
   type MessageWatchHost,
   type Monitored,
   monitor,
   rejection,
+  startTimer,
   told,
   type Transport,
   type TransportSink,
@@ -212,12 +214,14 @@ export class Session<C extends object>
 
   #startKeepalive(): void {
     const { pingIntervalMs, pongTimeoutMs } = this.settings;
-    if (pingIntervalMs > 0) monitor(this, checkPeriodMs(pingIntervalMs, pongTimeoutMs));
+    if (pingIntervalMs !== Number.POSITIVE_INFINITY)
+      monitor(this, checkPeriodMs(pingIntervalMs, pongTimeoutMs));
   }
 
   #stopKeepalive(): void {
     const { pingIntervalMs, pongTimeoutMs } = this.settings;
-    if (pingIntervalMs > 0) unmonitor(this, checkPeriodMs(pingIntervalMs, pongTimeoutMs));
+    if (pingIntervalMs !== Number.POSITIVE_INFINITY)
+      unmonitor(this, checkPeriodMs(pingIntervalMs, pongTimeoutMs));
     this.#heartbeat?.stop(() => this.closedError());
   }
 
@@ -276,7 +280,7 @@ export class Session<C extends object>
 
   #watchMessage(): void {
     const { messageTimeoutMs } = this.settings;
-    if (messageTimeoutMs === 0) return;
+    if (messageTimeoutMs === Number.POSITIVE_INFINITY) return;
     this.#messageWatch ??= new MessageWatch(this, messageTimeoutMs);
     this.#messageWatch.start();
   }
@@ -371,7 +375,7 @@ export class Session<C extends object>
   #startCloseTimer(): void {
     const ending = this.#end;
     if (ending.timer !== undefined || this.isTransportClosed) return;
-    ending.timer = setTimeout(() => {
+    ending.timer = startTimer(() => {
       if (this.#owesPeer) {
         ending.timer?.refresh();
         return;
@@ -448,12 +452,15 @@ export class Session<C extends object>
    */
   #untilReadOut(): NodeJS.Timeout {
     let isMarked = false;
-    return setInterval(() => {
-      if (!this.isHeldBack && isMarked && this.isSilent) this.cutTransport();
-      isMarked = !this.isHeldBack;
-      // Whatever arrives makes it 0.
-      this.#silentSince = 1;
-    }, this.settings.closeTimeoutMs);
+    return setInterval(
+      () => {
+        if (!this.isHeldBack && isMarked && this.isSilent) this.cutTransport();
+        isMarked = !this.isHeldBack;
+        // Whatever arrives makes it 0.
+        this.#silentSince = 1;
+      },
+      Math.min(this.settings.closeTimeoutMs, MAX_DELAY_MS),
+    );
   }
 
   /** `TransportSink` */

@@ -3,9 +3,6 @@ import type { Flags } from "./flags.ts";
 import type { Door, MessageLink, Messages } from "./link.ts";
 import type { Target } from "./target.ts";
 
-/** Longest a timer can wait: a peer of a conversation never counts as gone only because it is silent. */
-const NEVER_MS = 2 ** 31 - 1;
-
 /** Listens on `udp://`: every source address is a peer. */
 export async function listenDatagrams({ address }: Target, flags: Flags): Promise<Door> {
   const { echo, broadcast, relay, exec, timeout, trustSources } = flags;
@@ -15,9 +12,10 @@ export async function listenDatagrams({ address }: Target, flags: Flags): Promis
   const packets = await listenPacket("udp", address);
   const listener = peers(packets, {
     messages: "binary",
-    ...(isService ? {} : { idleTimeoutMs: NEVER_MS }),
+    // A peer of a conversation never counts as gone only because it is silent.
+    ...(isService ? {} : { idleTimeoutMs: Number.POSITIVE_INFINITY }),
     // Silence in one direction is none where the other goes on: what joins them has a timer of its own.
-    ...(isJoined && timeout !== undefined ? { idleTimeoutMs: NEVER_MS } : {}),
+    ...(isJoined && timeout !== undefined ? { idleTimeoutMs: Number.POSITIVE_INFINITY } : {}),
   });
   return {
     address: String(listener.addr),
