@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { TestCertificates } from "@zocalo/integrity";
 import { WebSocket } from "ws";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -24,6 +25,8 @@ interface Example extends AsyncDisposable {
   end(signal: Signal): Promise<number | string | null>;
   /** Resolves with the next line it writes to its standard error. */
   complaint(): Promise<string>;
+  /** Resolves with the next line it writes to its standard output. */
+  said(): Promise<string>;
 }
 
 /** Starts a program, and waits until it says where it listens. */
@@ -37,11 +40,13 @@ async function start(name: string, ...args: string[]): Promise<Example> {
   assert.ok(stdout && stderr);
   const complaints = createInterface(stderr)[Symbol.asyncIterator]();
   let firstLine: string | undefined;
-  for await (const line of createInterface(stdout)) {
+  const lines = createInterface(stdout)[Symbol.asyncIterator]();
+  for (;;) {
+    const { value: line, done } = await lines.next();
+    if (done) break;
     firstLine ??= line;
     const [, port] = /^listening on .*:(\d+)$/.exec(line) ?? [];
     if (port === undefined) continue;
-    stdout.resume();
     return {
       port: Number(port),
       firstLine,
@@ -51,6 +56,7 @@ async function start(name: string, ...args: string[]): Promise<Example> {
         return killedBy ?? code;
       },
       complaint: async () => String((await complaints.next()).value),
+      said: async () => String((await lines.next()).value),
       async [Symbol.asyncDispose]() {
         child.kill("SIGKILL");
         await exited;
@@ -252,6 +258,86 @@ test("port forwarder: without anybody at the target the client is reset, and the
   assert.equal(await (await Client.connect(forwarder.port)).line(), "here");
   assert.equal(await forwarder.end("SIGTERM"), 0);
   target.close();
+});
+
+/** `openssl s_client`, which begins TLS by STARTTLS and then passes on what it is told. */
+class MailClient {
+  readonly #child: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+  readonly ended: Promise<unknown>;
+
+  constructor(port: number, caFile: string) {
+    const where = [
+      "-connect",
+      `127.0.0.1:${port}`,
+      "-servername",
+      "localhost",
+      "-verify_hostname",
+      "localhost",
+    ];
+    const trust = ["-CAfile", caFile, "-verify_return_error", "-quiet", "-crlf"];
+    this.#child = spawn("openssl", ["s_client", "-starttls", "smtp", ...where, ...trust], {
+      stdio: ["pipe", "pipe", "ignore"],
+    });
+    this.ended = once(this.#child, "exit");
+    assert.ok(this.#child.stdout);
+    this.#lines = createInterface(this.#child.stdout)[Symbol.asyncIterator]();
+  }
+
+  say(...lines: string[]): void {
+    this.#child.stdin?.write(lines.map((line) => `${line}\n`).join(""));
+  }
+
+  async line(): Promise<string> {
+    return String((await this.#lines.next()).value);
+  }
+
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+}
+
+test("STARTTLS server: takes mail under TLS and no other, and nothing that stood behind STARTTLS", async () => {
+  const certificates = new TestCertificates();
+  try {
+    const { certFile, keyFile } = certificates.issue("mail", ["localhost"]);
+    await using server = await start("starttls-server.ts", ANY_PORT, certFile, keyFile);
+    const clear = await Client.connect(server.port);
+    assert.equal(await clear.line(), "220 mail.example ESMTP\r");
+    clear.socket.write("MAIL FROM:<ana@example.org>\r\n");
+    assert.equal(await clear.line(), "530 5.7.0 begin with STARTTLS\r");
+    clear.socket.write("STARTTLS\r\nMAIL FROM:<mallory@example.org>\r\n");
+    assert.equal(await clear.line(), "503 5.5.1 nothing may follow STARTTLS\r");
+    assert.match(await server.complaint(), /\d+ bytes that came in the clear are unread/);
+    clear.socket.end();
+    assert.equal(await clear.rest(), "");
+
+    const client = new MailClient(server.port, certificates.ca.certFile);
+    client.say("DATA");
+    assert.equal(await client.line(), "503 5.5.1 not now, or not here");
+    client.say("MAIL FROM:<ana@example.org>", "RCPT TO:<luis@example.org>", "DATA");
+    for (const code of ["250 2.1.0", "250 2.1.5", "354"]) {
+      const line = await client.line();
+      assert.ok(line.startsWith(`${code} `), line);
+    }
+    client.say("hola", "..", ".");
+    assert.equal(await client.line(), "250 2.0.0 taken");
+    // "hola" and ".", each with its CRLF.
+    const taken = "mail from <ana@example.org> to <luis@example.org>: 9 characters by TLSv1.3";
+    assert.equal(await server.said(), taken);
+    const broken = await Client.connect(server.port);
+    await broken.line();
+    broken.socket.resetAndDestroy();
+    assert.match(await server.complaint(), /connection reset by peer/);
+    const ending = server.end("SIGTERM");
+    client.say("quit");
+    assert.equal(await client.line(), "221 2.0.0 bye");
+    assert.equal(await ending, 0);
+    client.kill();
+    await client.ended;
+  } finally {
+    certificates.remove();
+  }
 });
 
 test("WebSocket behind Express: page, status and chat on one port; a reset leaves; 1001 at the end", async () => {
