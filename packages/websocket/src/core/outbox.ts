@@ -83,25 +83,19 @@ export class Outbox {
   /** Adds a frame with bytes. */
   addBytes(firstByte: number, payload: Uint8Array): void {
     const { length } = payload;
-    const open = this.#slab;
-    const from = this.#end;
-    if (
-      length < LONG_HEADER_FROM &&
-      !this.#isMasked &&
-      open !== null &&
-      open.used === from &&
-      open.hasRoomFor(length + 2)
-    ) {
-      // Hot path: one more short frame behind the last one.
-      const { bytes } = open;
-      bytes[from] = firstByte;
-      bytes[from + 1] = length;
+    if (length < LONG_HEADER_FROM && !this.#isMasked) {
+      // Hot path: a short frame.
+      const slab = this.#openSlab(length + 2);
+      const { bytes } = slab;
+      const at = this.#end + 2;
+      bytes[at - 2] = firstByte;
+      bytes[at - 1] = length;
       if (length < NATIVE_COPY_FROM) {
-        for (let i = 0; i < length; i++) bytes[from + 2 + i] = payload[i] as number;
+        for (let i = 0; i < length; i++) bytes[at + i] = payload[i] as number;
       } else {
-        bytes.set(payload, from + 2);
+        bytes.set(payload, at);
       }
-      this.#grow(open, from + 2 + length);
+      this.#grow(slab, at + length);
       return;
     }
     const size = headerBytes(length, this.#isMasked) + length;
