@@ -2,12 +2,11 @@ export { WebSocketConn } from "./session/conn.ts";
 export { Compression, type DeflateParameters, type DeflateSettings } from "./core/compression.ts";
 export { Core, type CoreEvents } from "./core/core.ts";
 export type { Role } from "./core/frame.ts";
-export { defaultReceiveLimits, type ReceiveLimits } from "./core/limits.ts";
+export { defaultReceiveLimits, type ReceiveLimits } from "./core/receiver.ts";
 export type { Outbox } from "./core/outbox.ts";
 export { serverFrame } from "./core/frame.ts";
 export { type DialOptions, dial } from "./client/dial.ts";
 export {
-  type CloseFrame,
   WebSocketError,
   type WebSocketErrorParts,
 } from "./core/error.ts";
@@ -44,5 +43,6 @@ export {
   MessageEvent,
   type MessageEventOptions,
 } from "./whatwg/whatwg-events.ts";
-export type { MessagePart, ProtocolFailure } from "./core/receiver-sink.ts";
+export type { CloseFrame, ProtocolFailure } from "./core/close-frame.ts";
+export type { MessagePart } from "./core/message-body.ts";
 export type { HandshakeRequest } from "./handshake/fields.ts";

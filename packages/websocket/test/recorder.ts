@@ -2,8 +2,9 @@ import type { Message } from "@zocalo/net";
 import type { Compression } from "../src/core/compression.ts";
 import { Core, type CoreEvents } from "../src/core/core.ts";
 import { buildFrame, type Role } from "../src/core/frame.ts";
-import { defaultReceiveLimits, type ReceiveLimits } from "../src/core/limits.ts";
-import type { MessagePart, ProtocolFailure } from "../src/core/receiver-sink.ts";
+import { defaultReceiveLimits, type ReceiveLimits } from "../src/core/receiver.ts";
+import type { ProtocolFailure } from "../src/core/close-frame.ts";
+import type { MessagePart } from "../src/core/message-body.ts";
 
 /** Notes what a core tells, for tests. */
 export class Recorder implements CoreEvents {

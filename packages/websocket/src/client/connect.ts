@@ -1,9 +1,21 @@
 import { isIP, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { checkServerIdentity, type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
-import { type IpAddr, ipAddr, NetError, type Resolver, type TcpDialOptions } from "@zocalo/net";
-import { CertificateAlert, dialSocket, HandshakeTracer, netErrorFrom } from "@zocalo/net/transport";
+import { type IpAddr, ipAddr, joinHostPort, NetError, type Resolver, type TcpDialOptions } from "@zocalo/net";
+import {
+  askProxy,
+  CertificateAlert,
+  dialSocket,
+  HandshakeTracer,
+  netErrorFrom,
+  parseProxyUrl,
+  type ProxyFailure,
+  proxyHandshake,
+  proxyHost,
+  type ProxyUrl,
+} from "@zocalo/net/transport";
 import type { DialLimits } from "./dial-limits.ts";
+import { hostAndPort } from "./dial-url.ts";
 import { WebSocketError } from "../core/error.ts";
 
 /** How the first socket is connected, with the names of `@zocalo/net`. */
@@ -154,6 +166,73 @@ function alertOf(
       ? checkServerIdentity(tls?.servername || serverName, socket.getPeerCertificate())
       : undefined;
   return new CertificateAlert({ role: "client", socket, below, otherFault, onRefused: ignore });
+}
+
+/**
+ * Reads the URL of a proxy, see `DialOptions.proxy`.
+ *
+ * @throws WebSocketError `invalid_address`
+ */
+export function parseProxy(text: string | URL): ProxyUrl {
+  try {
+    return parseProxyUrl(text);
+  } catch (error) {
+    throw new WebSocketError("invalid_address", error instanceof NetError ? error.reason : "proxy is no URL");
+  }
+}
+
+/**
+ * Asks a proxy for a tunnel (SOCKS 5, or CONNECT of HTTP), by the code of `@zocalo/net`. Its user and
+ * password go to the proxy alone.
+ *
+ * @returns a socket whose other end is `target`. What the proxy sent behind its answer is still to be read
+ * from it.
+ * @throws WebSocketError `proxy_refused` (with `status` of an HTTP proxy), `connect_failed`,
+ * `handshake_failed` for an answer that is neither, `timeout`, `canceled`,
+ *   `invalid_argument`
+ */
+export async function openTunnel(
+  proxy: ProxyUrl,
+  target: URL,
+  options: ConnectOptions,
+  tls: ConnectionOptions | undefined,
+  limits: DialLimits,
+): Promise<Connected> {
+  const { host, port } = hostAndPort(target);
+  const known = proxyHost(host);
+  if (known === undefined) {
+    throw new WebSocketError("invalid_address", `the host ${target.hostname} means nothing to a proxy`);
+  }
+  const asked = { host: known, port };
+  let connected: Connected = await connectTcp(
+    proxy,
+    `proxy ${joinHostPort(proxy.host, proxy.port)}`,
+    options,
+    limits,
+  );
+  if (proxy.scheme === "https") connected = await secure(connected, proxy, proxy.host, tls, limits);
+  const { socket, name } = connected;
+  const missing = `${name} did not answer CONNECT ${joinHostPort(asked.host, port)}`;
+  await limits.wait<void>(missing, socket, ({ done, failed }) =>
+    askProxy(socket, proxyHandshake(proxy, asked), asked, name, {
+      done: () => done(undefined),
+      failed: (failure) => failed(proxyError(failure)),
+    }),
+  );
+  return { socket, name: `${target.host} by way of ${name}` };
+}
+
+/** Codes of what a proxy has made impossible. */
+const PROXY_CODES = {
+  refused: "proxy_refused",
+  malformed: "handshake_failed",
+  ended: "connect_failed",
+  broken: "connect_failed",
+} as const;
+
+function proxyError({ kind, message, status, cause }: ProxyFailure): WebSocketError {
+  const about = { ...(status === undefined ? {} : { status }), ...(cause === undefined ? {} : { cause }) };
+  return new WebSocketError(PROXY_CODES[kind], message, about);
 }
 
 /** What went wrong, in a few words. Never empty. */

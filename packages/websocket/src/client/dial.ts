@@ -1,9 +1,6 @@
-import { randomBytes } from "node:crypto";
-import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import { checkServerIdentity, type ConnectionOptions } from "node:tls";
-import { type Conn, NetError, printable, type Resolver, toNodeStream } from "@zocalo/net";
+import { type Conn, NetError, type Resolver, toNodeStream } from "@zocalo/net";
 import {
   checkConnectionOptions,
   checkKind,
@@ -11,23 +8,29 @@ import {
   checkSignal,
   type DialTracer,
   shown,
-  MAX_INTERIM_ANSWERS,
-  MAX_STATUS_TEXT,
   type ProxyUrl,
   transportOf,
 } from "@zocalo/net/transport";
 import { WebSocketConn } from "../session/conn.ts";
 import { Compression } from "../core/compression.ts";
-import { type Connected, type ConnectOptions, connectTcp, reasonOf, resolverOf, secure } from "./connect.ts";
+import {
+  type Connected,
+  type ConnectOptions,
+  connectTcp,
+  openTunnel,
+  parseProxy,
+  reasonOf,
+  resolverOf,
+  secure,
+} from "./connect.ts";
 import { DialLimits } from "./dial-limits.ts";
-import { credentialsOf, hostAndPort, parseHttpUrl, shownUrl } from "./dial-url.ts";
+import { hostAndPort, parseHttpUrl, shownUrl } from "./dial-url.ts";
 import { WebSocketError } from "../core/error.ts";
 import { readAnswer } from "../handshake/client.ts";
 import {
   type CompressionOptions,
   type CompressionSettings,
   compressionSettings,
-  offerDeflate,
 } from "../handshake/deflate.ts";
 import { checkHeaders, checkSubprotocols } from "../handshake/added-fields.ts";
 import {
@@ -38,7 +41,7 @@ import {
   limit,
 } from "../session/options.ts";
 import { traceDial, traceOpened } from "../session/trace.ts";
-import { openTunnel, parseProxy } from "./proxy.ts";
+import { type Answer, askForSwitch, type Redirect } from "./exchange.ts";
 
 /** How `dial` connects. Names that are not listed here are refused (`invalid_argument`), those of `tls` and `proxyTls` too. */
 export interface DialOptions extends ConnOptions {
@@ -287,22 +290,6 @@ function checked<T>(check: () => T): T {
   }
 }
 
-interface Answer {
-  readonly response: IncomingMessage;
-  readonly socket: Duplex;
-  readonly head: Buffer;
-  /** Who answered, for messages. */
-  readonly name: string;
-  /** The `Sec-WebSocket-Key` that was sent. */
-  readonly key: string;
-}
-
-interface Redirect {
-  readonly status: number;
-  /** The `Location` header. */
-  readonly location: string;
-}
-
 /**
  * Where to go instead. Who logs in there is for the caller to say: user and password stay those of the caller's URL on the same server, and are none on another.
  *
@@ -352,10 +339,7 @@ async function ask(
     const serverName = hostOf(headers) ?? hostAndPort(target).host;
     connected = await secure(connected, hostAndPort(target), serverName, tls, limits);
   }
-  const key = randomBytes(16).toString("base64"); // RFC 6455 §4.1: another one for each connection.
-  const all = requestHeaders(headers, key, subprotocols);
-  if (compression !== undefined) all["Sec-WebSocket-Extensions"] = offerDeflate(compression);
-  return exchange(target, all, key, connected, limits);
+  return askForSwitch(target, { headers, subprotocols, compression }, connected, limits);
 }
 
 /** Node's TLS options have their own way to say how a name is resolved. */
@@ -370,89 +354,6 @@ function hostOf(headers: Readonly<Record<string, string>>): string | undefined {
   const name = Object.keys(headers).find((each) => each.toLowerCase() === "host");
   const value = name === undefined ? undefined : headers[name];
   return value && (/^\[(.*)\]/.exec(value)?.[1] ?? value.replace(/:.*/s, ""));
-}
-
-/** Sends the request and waits for the switch of protocols. */
-function exchange(
-  target: URL,
-  headers: Record<string, string>,
-  key: string,
-  { socket: connected, name }: Connected,
-  limits: DialLimits,
-): Promise<Answer | Redirect> {
-  const auth = credentialsOf(target);
-  return limits.wait(`${name} did not answer`, connected, ({ done, failed }) => {
-    let request: ClientRequest;
-    try {
-      request = httpRequest({
-        ...hostAndPort(target),
-        defaultPort: target.protocol === "https:" ? 443 : 80,
-        path: `${target.pathname}${target.search}`,
-        headers,
-        // Without `agent`, also without `agent: false`: an agent connects by itself, and does not look at this.
-        createConnection: () => connected,
-        ...(auth === undefined ? undefined : { auth }),
-      });
-    } catch (cause) {
-      const message = `cannot send a request to ${name}: ${reasonOf(cause)}`;
-      failed(new WebSocketError("invalid_argument", message, { cause }));
-      return;
-    }
-    // All of them, as many as 16 KiB can hold: past Node's usual limit an answer would seem to lack what it has.
-    request.maxHeadersCount = 0;
-    request.on("socket", (socket) => socket.resume()); // By now Node listens to it.
-    let interim = 0;
-    request.on("information", () => {
-      if (++interim <= MAX_INTERIM_ANSWERS) return;
-      const message = `${name} sent more than ${MAX_INTERIM_ANSWERS} interim answers`;
-      failed(new WebSocketError("handshake_failed", message));
-    });
-    request.on("upgrade", (response, socket: Duplex, head) => done({ response, socket, head, name, key }));
-    request.on("response", (response) => {
-      const { statusCode: status, statusMessage } = response;
-      const { location } = response.headers;
-      if (status !== undefined && [301, 302, 303, 307, 308].includes(status) && location !== undefined) {
-        done({ status, location });
-        request.destroy();
-        return;
-      }
-      // Node sees no upgrade in a 101 without Upgrade or Connection.
-      const code = status === 101 ? "handshake_failed" : "refused";
-      const words = `${name} answered ${status} ${printable(statusMessage ?? "", MAX_STATUS_TEXT)}`.trim();
-      failed(new WebSocketError(code, status === 101 ? `${words} without an upgrade` : words, { status }));
-    });
-    request.on("error", (cause) => failed(requestError(name, cause)));
-    request.end();
-    return () => void request.destroy();
-  });
-}
-
-/** What Node says of a request that came to nothing. */
-function requestError(name: string, cause: Error): WebSocketError {
-  const code = "code" in cause && typeof cause.code === "string" ? cause.code : "";
-  if (code.startsWith("HPE_")) {
-    const message = `${name} did not answer as HTTP says: ${cause.message}`;
-    return new WebSocketError("handshake_failed", message, { cause });
-  }
-  const message =
-    cause.message === "socket hang up"
-      ? `${name} closed the connection before it answered`
-      : `the connection to ${name} broke before it answered: ${reasonOf(cause)}`;
-  return new WebSocketError("connect_failed", message, { cause });
-}
-
-function requestHeaders(
-  extra: Readonly<Record<string, string>>,
-  key: string,
-  subprotocols: readonly string[],
-): Record<string, string> {
-  const headers: Record<string, string> = { ...extra };
-  headers["Upgrade"] = "websocket";
-  headers["Connection"] = "Upgrade";
-  headers["Sec-WebSocket-Version"] = "13";
-  headers["Sec-WebSocket-Key"] = key;
-  if (subprotocols.length > 0) headers["Sec-WebSocket-Protocol"] = subprotocols.join(", ");
-  return headers;
 }
 
 function ignore(): void {}

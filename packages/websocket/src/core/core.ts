@@ -1,12 +1,10 @@
 import type { Message } from "@zocalo/net";
-import type { CloseFrame } from "./error.ts";
-import { CLOSE } from "./close-code.ts";
+import { type CloseFrame, closePayload, type ProtocolFailure } from "./close-frame.ts";
 import type { Compression } from "./compression.ts";
 import { FIN, OPCODE, type Role, RSV1 } from "./frame.ts";
-import type { ReceiveLimits } from "./limits.ts";
+import type { MessagePart } from "./message-body.ts";
 import { Outbox } from "./outbox.ts";
-import { Receiver } from "./receiver.ts";
-import type { MessagePart, ProtocolFailure, ReceiverSink } from "./receiver-sink.ts";
+import { type ReceiveLimits, Receiver, type ReceiverSink } from "./receiver.ts";
 
 /** What the core tells its shell. */
 export interface CoreEvents {
@@ -145,17 +143,22 @@ export class Core implements ReceiverSink {
   receive(bytes: Buffer, isLent: boolean): void {
     const receiver = this.#receiving;
     receiver.push(bytes, isLent);
-    if (receiver.release()) this.#receiver = undefined;
+    if (!receiver.isAtRest) return;
+    spareReceiver = receiver;
+    this.#receiver = undefined;
   }
 
   get #receiving(): Receiver {
-    return (this.#receiver ??= Receiver.take(
-      this.#role,
-      this,
-      this.#limits,
-      this.#compression,
-      this.#isStreaming,
-    ));
+    return (this.#receiver ??= this.#takeReceiver());
+  }
+
+  #takeReceiver(): Receiver {
+    const spare = this.#isStreaming ? undefined : spareReceiver;
+    if (spare?.reuse(this.#role, this, this.#limits, this.#compression)) {
+      spareReceiver = undefined;
+      return spare;
+    }
+    return new Receiver(this.#role, this, this.#limits, this.#compression, this.#isStreaming);
   }
 
   /** Tells no further message until `resumeReceiving`, at once; bytes that come meanwhile are kept. */
@@ -315,14 +318,8 @@ interface End {
   held: (() => void) | undefined;
 }
 
+/** The receiver that came to rest last. Most connections are between two messages, and need none. */
+let spareReceiver: Receiver | undefined;
 /** Outboxes that are kept for those who send next: 100 kB. */
 const MAX_SPARE_OUTBOXES = 1024;
 const spareOutboxes: Outbox[] = [];
-
-function closePayload(code: number, reason: string): Uint8Array {
-  if (code === CLOSE.noStatus) return new Uint8Array(0);
-  const payload = Buffer.allocUnsafe(2 + Buffer.byteLength(reason));
-  payload.writeUInt16BE(code, 0);
-  payload.write(reason, 2);
-  return payload;
-}

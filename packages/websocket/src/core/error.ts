@@ -1,10 +1,5 @@
 import { NetError, type NetErrorCode, type NetOp, printable } from "@zocalo/net";
-
-/** What one side said in its Close frame. Code 1005: the frame had none. */
-export interface CloseFrame {
-  readonly code: number;
-  readonly reason: string;
-}
+import type { CloseFrame } from "./close-frame.ts";
 
 /** The parts of a `WebSocketError` besides its message. */
 export interface WebSocketErrorParts {

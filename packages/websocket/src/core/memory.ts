@@ -1,54 +1,65 @@
-import { poison } from "@zocalo/net/transport";
+import { markAsUntransferable } from "node:worker_threads";
+import { isPoolSafe, poison } from "@zocalo/net/transport";
 
-/** Size of the memory in which the frames of a turn are put together, in bytes. */
-const SLAB_BYTES = 65_536;
-/** Slabs that are kept for the next busy turn: 1 MiB in all. */
-const MAX_SPARE = 16;
-
-/**
- * Memory for frames between the moment they are sent and the end of the turn. One slab serves all connections, and another when it is full: when all that
- * was written in one has gone to the operating system, it starts again from its beginning, so that a busy server allocates nothing for small frames.
+/*
+ * The memory of binary messages that are received, which belong to the application: it may keep them, change them, and give them away. And that of large frames that
+ * are sent, which is used again.
  */
-export class Slab {
-  readonly bytes: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
-  readonly #memory: ArrayBufferLike = this.bytes.buffer;
-  readonly view: DataView = new DataView(this.#memory);
-  /** Where the next bytes go; whoever has written up to here may go on, and then moves it. */
-  used = 0;
-  #runs = 0;
 
-  /** The slab in use, with room for `bytes`; they must fit in an empty one. */
-  static withRoomFor(bytes: number): Slab {
-    if (current.used + bytes > SLAB_BYTES) current = spare.pop() ?? new Slab();
-    return current;
-  }
+/** Messages up to this size are cut from a pool, if it can be protected; longer ones get memory of their own. */
+export const POOLED_BYTES = 2048;
+const POOL_BYTES = 32_768;
+/** Up to so many bytes V8 keeps an array in its own heap. */
+const OWN_HEAP_BYTES = 64;
 
-  /** True if `bytes` more fit. */
-  hasRoomFor(bytes: number): boolean {
-    return this.used + bytes <= SLAB_BYTES;
-  }
-
-  /** What was written from `start` to `end`. A plain view: a `Buffer` takes three times as long to make. */
-  piece(start: number, end: number): Uint8Array {
-    return new Uint8Array(this.#memory, start, end - start);
-  }
-
-  /** Somebody begins to write at `used`. */
-  open(): void {
-    this.#runs++;
-  }
-
-  /** The operating system has the bytes of a run. Never called for one that it has not taken at once: then the slab is left to it. */
-  release(): void {
-    if (--this.#runs > 0) return;
-    poison(this.bytes);
-    this.used = 0;
-    if (this !== current && spare.length < MAX_SPARE) spare.push(this);
-  }
+/** Memory in words and in bytes. It begins at a word. */
+export interface Memory {
+  readonly buffer: ArrayBuffer;
+  readonly words: Int32Array;
+  readonly bytes: Buffer;
 }
 
-const spare: Slab[] = [];
-let current = new Slab();
+/** Not zeroed: each byte is overwritten before anybody sees it. */
+export function unzeroed(length: number): Memory {
+  const bytes = Buffer.allocUnsafeSlow(length);
+  const { buffer } = bytes;
+  return { buffer, bytes, words: new Int32Array(buffer, 0, length >>> 2) };
+}
+
+let pool: Memory | undefined;
+let poolUsed = 0;
+
+/** Memory for a binary message, which belongs to whoever gets that. */
+export function messageMemory(length: number): Uint8Array {
+  if (length > POOLED_BYTES || !isPoolSafe) return ownMemory(length);
+  const { buffer } = poolFor(length);
+  return new Uint8Array(buffer, takePlace(length), length);
+}
+
+/** Memory that no other message shares. */
+export function ownMemory(length: number): Uint8Array {
+  // So short an array V8 makes in its own heap, which costs no more than a piece of a pool.
+  return length <= OWN_HEAP_BYTES
+    ? new Uint8Array(length)
+    : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+}
+
+/** The pool that all connections share, with room for `length` bytes. What is cut from it is not reused; the pool is collected with the last message in it. */
+export function poolFor(length: number): Memory {
+  if (pool === undefined || poolUsed + length > POOL_BYTES) {
+    pool = unzeroed(POOL_BYTES);
+    markAsUntransferable(pool.buffer);
+    poolUsed = 0;
+  }
+  return pool;
+}
+
+/** Where the next `length` bytes of the pool begin. */
+export function takePlace(length: number): number {
+  const at = poolUsed;
+  poolUsed += (length + 7) & ~7;
+  return at;
+}
 
 /** Most memory that is kept for frames to come, in bytes: seven of the largest. */
 const MAX_SPARE_BYTES = 8_388_608;

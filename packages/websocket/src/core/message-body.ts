@@ -1,16 +1,30 @@
+import type { Message } from "@zocalo/net";
+import { poison } from "@zocalo/net/transport";
+import { CLOSE, type ProtocolFailure } from "./close-frame.ts";
 import type { Compression } from "./compression.ts";
-import { Assembly } from "./assembly.ts";
-import { CLOSE } from "./close-code.ts";
-import type { ProtocolFailure, ReceiverSink } from "./receiver-sink.ts";
 import { Utf8Check } from "./utf8.ts";
+
+/** A portion of a message that is told as it comes: see `Receiver`. */
+export interface MessagePart {
+  readonly isText: boolean;
+  readonly isFirst: boolean;
+  readonly isLast: boolean;
+  /** Belongs to the sink. Of text, valid so far; it may begin and end within a character. */
+  readonly bytes: Uint8Array;
+}
+
+/** Who is given messages. Binary ones belong to the sink. */
+export interface MessageSink {
+  /** @param byteLength encoded length of the message, in bytes. */
+  onMessage(message: Message, byteLength: number): void;
+  /** Instead of `onMessage`, from a receiver that streams. */
+  onPart(part: MessagePart): void;
+}
 
 /** RFC 6455 §8.1 */
 export const INVALID_UTF8: ProtocolFailure = { closeCode: CLOSE.invalidPayload, reason: "invalid UTF-8" };
 
-export const CORRUPT: ProtocolFailure = {
-  closeCode: CLOSE.invalidPayload,
-  reason: "corrupt compressed message",
-};
+const CORRUPT: ProtocolFailure = { closeCode: CLOSE.invalidPayload, reason: "corrupt compressed message" };
 
 const TOO_BIG: ProtocolFailure = { closeCode: CLOSE.messageTooBig, reason: "message too big when inflated" };
 
@@ -20,8 +34,21 @@ const TOO_BIG: ProtocolFailure = { closeCode: CLOSE.messageTooBig, reason: "mess
  *
  * @param utf8 has checked what came before; `undefined` for a message that is not text.
  */
-export function tooBig(bytes: Uint8Array, limit: number, utf8: Utf8Check | undefined): ProtocolFailure {
+function tooBig(bytes: Uint8Array, limit: number, utf8: Utf8Check | undefined): ProtocolFailure {
   return utf8 === undefined || utf8.accepts(bytes, 0, limit) ? TOO_BIG : INVALID_UTF8;
+}
+
+/** A compressed message that is all there, inflated, or what is wrong with it. Its limit holds while it is inflated. The bytes are lent until the next use of any compression. */
+export function inflatedMessage(
+  payload: Uint8Array,
+  isText: boolean,
+  maxBytes: number,
+  compression: Compression | undefined,
+): Buffer | ProtocolFailure {
+  const inflated = compression?.decompress(payload, maxBytes) ?? "corrupt";
+  if (typeof inflated === "string") return CORRUPT;
+  if (inflated.length <= maxBytes) return inflated;
+  return tooBig(inflated, maxBytes, isText ? new Utf8Check() : undefined);
 }
 
 /**
@@ -35,45 +62,52 @@ export const INFLATE_BYTES = 2048;
 const INFLATE_PART_BYTES = 512;
 
 /**
- * Takes the payload of messages that are not all there in one piece, in order. A compressed one is inflated
- * as it comes, so that its limit holds at each moment and bad text is found at its first wrong byte.
+ * Takes the payload of messages that are not all there in one piece, in order, and puts them together, or tells each part as it comes. A compressed message is
+ * inflated as it comes, so that its limit holds at each moment and bad text is found at its first wrong byte.
  */
-export abstract class MessageBody {
-  protected readonly sink: ReceiverSink;
-  protected readonly utf8 = new Utf8Check();
-  protected isText = false;
+export class MessageBody {
+  readonly #sink: MessageSink;
   readonly #maxBytes: number;
   readonly #compression: Compression | undefined;
-  readonly #inflateBytes: number;
-  protected isCompressed = false;
+  readonly #isStreaming: boolean;
+  readonly #utf8 = new Utf8Check();
+  #isText = false;
+  #isCompressed = false;
   /** Something has entered the decompressor. */
   #hasBegun = false;
   #inflatedBytes = 0;
+  /** What has come, unless it was told or dropped. */
+  #message: Assembly | undefined;
+  /** Nothing was told yet. */
+  #isFirst = false;
 
   constructor(
-    sink: ReceiverSink,
+    sink: MessageSink,
     maxBytes: number,
     compression: Compression | undefined,
-    inflateBytes: number,
+    isStreaming: boolean,
   ) {
-    this.sink = sink;
+    this.#sink = sink;
     this.#maxBytes = maxBytes;
     this.#compression = compression;
-    this.#inflateBytes = inflateBytes;
+    this.#isStreaming = isStreaming;
   }
 
   /** Most bytes of the message being received that `add` takes at once. Between two calls the receiver may be paused. */
   get stepBytes(): number {
-    return this.isCompressed ? this.#inflateBytes : Number.MAX_SAFE_INTEGER;
+    if (!this.#isCompressed) return Number.MAX_SAFE_INTEGER;
+    return this.#isStreaming ? INFLATE_PART_BYTES : INFLATE_BYTES;
   }
 
   /** A message begins. `isCompressed`: its payload is (RFC 7692 §6). */
   begin(isText: boolean, isCompressed: boolean): void {
-    this.isText = isText;
-    this.isCompressed = isCompressed;
+    this.#isText = isText;
+    this.#isCompressed = isCompressed;
     this.#hasBegun = false;
     this.#inflatedBytes = 0;
-    this.utf8.reset();
+    this.#utf8.reset();
+    this.#isFirst = true;
+    if (!this.#isStreaming) this.#message = new Assembly(isText);
   }
 
   /**
@@ -84,7 +118,7 @@ export abstract class MessageBody {
    * @returns what is wrong with the message, as soon as it is known.
    */
   add(chunk: Buffer, start: number, end: number, due: number, isLast: boolean): ProtocolFailure | undefined {
-    if (!this.isCompressed) return this.take(chunk, start, end, due, isLast);
+    if (!this.#isCompressed) return this.#take(chunk, start, end, due, isLast);
     const room = this.#maxBytes - this.#inflatedBytes;
     const isBeginning = !this.#hasBegun;
     this.#hasBegun = true;
@@ -92,104 +126,130 @@ export abstract class MessageBody {
     const inflated = this.#compression?.decompressPart(part, isBeginning, isLast, room) ?? "corrupt";
     if (typeof inflated === "string") return CORRUPT;
     const { length } = inflated;
-    if (length > room) return tooBig(inflated, room, this.isText ? this.utf8 : undefined);
+    if (length > room) return tooBig(inflated, room, this.#isText ? this.#utf8 : undefined);
     this.#inflatedBytes += length;
-    return this.take(inflated, 0, length, length, isLast);
+    return this.#take(inflated, 0, length, length, isLast);
   }
 
   /** Lets go of the message that was begun: the rest is not wanted. */
   drop(): void {
+    this.#message = undefined;
     this.#compression?.endParts();
   }
 
   /** As `add`, of what the application is to have. */
-  protected abstract take(
-    bytes: Buffer,
-    start: number,
-    end: number,
-    due: number,
-    isLast: boolean,
-  ): ProtocolFailure | undefined;
-}
-
-/** Puts a message together, and tells it when it is whole. */
-export class WholeMessage extends MessageBody {
-  #message: Assembly | undefined;
-
-  constructor(sink: ReceiverSink, maxBytes: number, compression: Compression | undefined) {
-    super(sink, maxBytes, compression, INFLATE_BYTES);
-  }
-
-  override begin(isText: boolean, isCompressed: boolean): void {
-    super.begin(isText, isCompressed);
-    this.#message = new Assembly(isText);
-  }
-
-  override drop(): void {
-    this.#message = undefined;
-    super.drop();
-  }
-
-  protected take(
+  #take(
     bytes: Buffer,
     start: number,
     end: number,
     due: number,
     isLast: boolean,
   ): ProtocolFailure | undefined {
-    const message = this.#message;
-    if (message === undefined) return undefined;
-    const { isText, utf8 } = this;
-    if (isText && !utf8.accepts(bytes, start, end)) return INVALID_UTF8;
-    if (end > start) message.append(bytes, start, end, due);
-    if (!isLast) return undefined;
-    if (isText && !utf8.isComplete) return INVALID_UTF8;
-    this.#message = undefined;
-    const { length } = message;
-    if (isText) {
-      const text = message.bytes.toString(utf8.isAscii ? "latin1" : "utf8", 0, length);
-      message.recycle();
-      this.sink.onMessage(text, length);
-    } else {
-      const { buffer, byteOffset } = message.bytes;
-      this.sink.onMessage(new Uint8Array(buffer, byteOffset, length), length);
+    const utf8 = this.#utf8;
+    if (this.#isText && !(utf8.accepts(bytes, start, end) && (!isLast || utf8.isComplete)))
+      return INVALID_UTF8;
+    if (this.#isStreaming) {
+      this.#tellPart(bytes, start, end, isLast);
+    } else if (this.#message !== undefined) {
+      if (end > start) this.#message.append(bytes, start, end, due);
+      if (isLast) this.#tell(this.#message);
     }
     return undefined;
   }
-}
 
-/** Tells a message in parts as it comes, and keeps nothing of it. */
-export class StreamedMessage extends MessageBody {
-  /** Nothing was told yet. */
-  #isFirst = false;
-
-  constructor(sink: ReceiverSink, maxBytes: number, compression: Compression | undefined) {
-    super(sink, maxBytes, compression, INFLATE_PART_BYTES);
+  #tell(message: Assembly): void {
+    this.#message = undefined;
+    const { bytes, length } = message;
+    if (this.#isText) {
+      const text = bytes.toString(this.#utf8.isAscii ? "latin1" : "utf8", 0, length);
+      message.recycle();
+      this.#sink.onMessage(text, length);
+    } else {
+      this.#sink.onMessage(new Uint8Array(bytes.buffer, bytes.byteOffset, length), length);
+    }
   }
 
-  override begin(isText: boolean, isCompressed: boolean): void {
-    super.begin(isText, isCompressed);
-    this.#isFirst = true;
-  }
-
-  protected take(
-    lent: Buffer,
-    start: number,
-    end: number,
-    _due: number,
-    isLast: boolean,
-  ): ProtocolFailure | undefined {
+  #tellPart(lent: Buffer, start: number, end: number, isLast: boolean): void {
+    const isFirst = this.#isFirst;
     // Nothing to tell, unless the message ends. The beginning of a compressed one is told even if nothing has
     // come out of it yet.
-    if (end === start && !isLast && !(this.isCompressed && this.#isFirst)) return undefined;
-    const bytes = new Uint8Array(lent.subarray(start, end));
-    const { isText, utf8 } = this;
-    if (isText && !(utf8.accepts(bytes, 0, bytes.length) && (!isLast || utf8.isComplete))) {
-      return INVALID_UTF8;
-    }
-    const isFirst = this.#isFirst;
+    if (end === start && !isLast && !(this.#isCompressed && isFirst)) return;
     this.#isFirst = false;
-    this.sink.onPart({ isText, isFirst, isLast, bytes });
-    return undefined;
+    const bytes = new Uint8Array(lent.subarray(start, end));
+    this.#sink.onPart({ isText: this.#isText, isFirst, isLast, bytes });
+  }
+}
+
+/** Room that is taken at once when a message's length is known; longer ones grow as their bytes come. */
+const TRUSTED_BYTES = 1_048_576;
+/** The first room of a message of unknown length. */
+const FIRST_BYTES = 1024;
+/** Room from this size on is kept for the next text, one of at most `TRUSTED_BYTES` for the whole process. */
+const WORTH_KEEPING_BYTES = 65_536;
+
+const NOTHING = Buffer.alloc(0);
+let spare: Buffer | undefined;
+
+/**
+ * Where a message that comes in several portions is put together, in one buffer that grows. So 131,072 fragments of one byte
+ * cost no more than one of 131,072 bytes.
+ */
+export class Assembly {
+  #bytes: Buffer = NOTHING;
+  readonly #isScratch: boolean;
+  /** Bytes assembled so far. */
+  length = 0;
+
+  /** @param isScratch the bytes are not handed out, so that their memory may come from a message before, and go to one after: see `recycle`. */
+  constructor(isScratch = false) {
+    this.#isScratch = isScratch;
+  }
+
+  /** The buffer, valid up to `length`, until the next `append`. */
+  get bytes(): Buffer {
+    return this.#bytes;
+  }
+
+  /**
+   * Copies `source[start..end)` to the end.
+   *
+   * @param due how many bytes are known to come in all, from `start` on. Memory that is announced is taken only up to 1 MiB, or three times what has come.
+   */
+  append(source: Uint8Array, start: number, end: number, due: number): void {
+    const { length } = this;
+    const need = length + (end - start);
+    if (need > this.#bytes.length) {
+      this.#grow(need, length + Math.min(due, Math.max(TRUSTED_BYTES, 3 * length)));
+    }
+    this.#bytes.set(start === 0 && end === source.length ? source : source.subarray(start, end), length);
+    this.length = need;
+  }
+
+  /** For a scratch, when its bytes are not needed any more. */
+  recycle(): void {
+    const { length } = this.#bytes;
+    if (length >= WORTH_KEEPING_BYTES && length <= TRUSTED_BYTES && length >= (spare?.length ?? 0)) {
+      spare = this.#bytes;
+      poison(spare);
+    }
+  }
+
+  #grow(need: number, known: number): void {
+    const isFirst = this.length === 0;
+    const size = Math.max(
+      need,
+      known,
+      isFirst ? 0 : this.#bytes.length * 2,
+      isFirst && known === need ? 0 : FIRST_BYTES,
+    );
+    let grown: Buffer;
+    if (this.#isScratch && spare !== undefined && size >= WORTH_KEEPING_BYTES && size <= spare.length) {
+      grown = spare;
+      spare = undefined;
+    } else {
+      grown = Buffer.allocUnsafeSlow(size);
+    }
+    grown.set(this.#bytes.subarray(0, this.length));
+    this.#bytes = grown;
   }
 }

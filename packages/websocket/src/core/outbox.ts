@@ -1,8 +1,16 @@
 import type { Message } from "@zocalo/net";
-import { headerBytes, MASKED, MAX_HEADER_BYTES, type Role, writeHeader, writeMask } from "./frame.ts";
-import { frameMemory, giveBack, Slab } from "./memory.ts";
+import { poison } from "@zocalo/net/transport";
+import {
+  headerBytes,
+  MASKED,
+  MAX_HEADER_BYTES,
+  type Role,
+  SharedRun,
+  writeHeader,
+  writeMask,
+} from "./frame.ts";
+import { frameMemory, giveBack } from "./memory.ts";
 import { nextMaskKey } from "./mask.ts";
-import { SharedRun } from "./shared-run.ts";
 
 /** Payloads from this size on get a piece of memory of their own, which is used again. */
 const LARGE_BYTES = 16_384;
@@ -16,6 +24,11 @@ const MAX_UNCOUNTED_CHARS = 5_461;
 const encoder = new TextEncoder();
 /** No string needs more than this many bytes of UTF-8 for each UTF-16 unit. */
 const MAX_BYTES_PER_CHAR = 3;
+
+/** Size of the memory in which the frames of a turn are put together, in bytes. */
+const SLAB_BYTES = 65_536;
+/** Slabs that are kept for the next busy turn: 1 MiB in all. */
+const MAX_SPARE = 16;
 
 /**
  * The frames of one connection that wait to be written: in order, joined in as few pieces as possible.
@@ -46,6 +59,11 @@ export class Outbox {
     this.#isMasked = role === "client";
   }
 
+  /** Lets go of what is kept so that others may share it; call at the end of a turn. */
+  static endTurn(): void {
+    firstShared = null;
+  }
+
   /** Bytes that wait. */
   get length(): number {
     return this.#length;
@@ -65,25 +83,19 @@ export class Outbox {
   /** Adds a frame with bytes. */
   addBytes(firstByte: number, payload: Uint8Array): void {
     const { length } = payload;
-    const open = this.#slab;
-    const from = this.#end;
-    if (
-      length < LONG_HEADER_FROM &&
-      !this.#isMasked &&
-      open !== null &&
-      open.used === from &&
-      open.hasRoomFor(length + 2)
-    ) {
-      // Hot path: one more short frame behind the last one.
-      const { bytes } = open;
-      bytes[from] = firstByte;
-      bytes[from + 1] = length;
+    if (length < LONG_HEADER_FROM && !this.#isMasked) {
+      // Hot path: a short frame.
+      const slab = this.#openSlab(length + 2);
+      const { bytes } = slab;
+      const at = this.#end + 2;
+      bytes[at - 2] = firstByte;
+      bytes[at - 1] = length;
       if (length < NATIVE_COPY_FROM) {
-        for (let i = 0; i < length; i++) bytes[from + 2 + i] = payload[i] as number;
+        for (let i = 0; i < length; i++) bytes[at + i] = payload[i] as number;
       } else {
-        bytes.set(payload, from + 2);
+        bytes.set(payload, at);
       }
-      this.#grow(open, from + 2 + length);
+      this.#grow(slab, at + length);
       return;
     }
     const size = headerBytes(length, this.#isMasked) + length;
@@ -133,7 +145,8 @@ export class Outbox {
       return;
     }
     this.#closePiece();
-    this.#shared = SharedRun.of(frame);
+    if (firstShared === null || !firstShared.is(frame)) firstShared = new SharedRun(null, frame);
+    this.#shared = firstShared;
   }
 
   /** Gives all that waits, in order: one piece, or several. Call only when `length` is not 0; then write, then `taken`. */
@@ -221,7 +234,8 @@ export class Outbox {
       bytes[start + i] = char;
     }
     if (bits >= 128) return false;
-    writeHeader(bytes, this.#end, firstByte, chars, this.#isMasked ? MASKED : 0);
+    bytes[this.#end] = firstByte;
+    bytes[this.#end + 1] = this.#isMasked ? MASKED | chars : chars;
     if (this.#isMasked) writeMask(bytes, start - 4, nextMaskKey(), chars);
     this.#grow(slab, start + chars);
     return true;
@@ -310,3 +324,50 @@ export class Outbox {
     this.#pieces.push(piece);
   }
 }
+
+/**
+ * Memory for frames between the moment they are sent and the end of the turn. One slab serves all connections, and another when it is full: when all that
+ * was written in one has gone to the operating system, it starts again from its beginning, so that a busy server allocates nothing for small frames.
+ */
+export class Slab {
+  readonly bytes: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  readonly #memory: ArrayBufferLike = this.bytes.buffer;
+  readonly view: DataView = new DataView(this.#memory);
+  /** Where the next bytes go; whoever has written up to here may go on, and then moves it. */
+  used = 0;
+  #runs = 0;
+
+  /** The slab in use, with room for `bytes`; they must fit in an empty one. */
+  static withRoomFor(bytes: number): Slab {
+    if (current.used + bytes > SLAB_BYTES) current = spare.pop() ?? new Slab();
+    return current;
+  }
+
+  /** True if `bytes` more fit. */
+  hasRoomFor(bytes: number): boolean {
+    return this.used + bytes <= SLAB_BYTES;
+  }
+
+  /** What was written from `start` to `end`. A plain view: a `Buffer` takes three times as long to make. */
+  piece(start: number, end: number): Uint8Array {
+    return new Uint8Array(this.#memory, start, end - start);
+  }
+
+  /** Somebody begins to write at `used`. */
+  open(): void {
+    this.#runs++;
+  }
+
+  /** The operating system has the bytes of a run. Never called for one that it has not taken at once: then the slab is left to it. */
+  release(): void {
+    if (--this.#runs > 0) return;
+    poison(this.bytes);
+    this.used = 0;
+    if (this !== current && spare.length < MAX_SPARE) spare.push(this);
+  }
+}
+
+/** The run that is the first frame of a turn to many. */
+let firstShared: SharedRun | null = null;
+const spare: Slab[] = [];
+let current = new Slab();

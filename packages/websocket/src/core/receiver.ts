@@ -1,52 +1,51 @@
-import { isSendableCloseCode } from "@zocalo/net/transport";
 import { isAscii, isUtf8 } from "node:buffer";
-import { Assembly } from "./assembly.ts";
+import { CLOSE, type ProtocolFailure, readClose } from "./close-frame.ts";
 import type { Compression } from "./compression.ts";
-import { CLOSE } from "./close-code.ts";
-import { FIN, MASKED, MAX_CONTROL_PAYLOAD, MAX_HEADER_BYTES, OPCODE, type Role, RSV1 } from "./frame.ts";
-import type { ReceiveLimits } from "./limits.ts";
+import { FIN, FrameHeader, MASKED, MAX_CONTROL_PAYLOAD, OPCODE, type Role } from "./frame.ts";
 import { applyMask, rotateMask } from "./mask.ts";
+import { messageMemory } from "./memory.ts";
 import {
-  type MessageBody,
-  CORRUPT,
-  INVALID_UTF8,
-  tooBig,
-  StreamedMessage,
+  Assembly,
   INFLATE_BYTES,
-  WholeMessage,
+  inflatedMessage,
+  INVALID_UTF8,
+  MessageBody,
+  type MessageSink,
 } from "./message-body.ts";
-import {
-  SHORT_ASCII_BYTES,
-  shortAsciiText,
-  areAscii,
-  messageMemory,
-  unmaskedCopy,
-  unmaskAside,
-  unmasked,
-  viewOf,
-} from "./short-message.ts";
-import { Utf8Check } from "./utf8.ts";
-import type { ProtocolFailure, ReceiverSink } from "./receiver-sink.ts";
+import { areAscii, shortTextOf, unmaskAside, unmasked, unmaskedCopy, viewOf } from "./short-message.ts";
+
+/** Who is told what the bytes mean. Byte arrays other than messages are lent for the call. */
+export interface ReceiverSink extends MessageSink {
+  onPing(payload: Uint8Array): void;
+  onPong(payload: Uint8Array): void;
+  /** Nothing follows. @param code 1005 if the frame had none. */
+  onClose(code: number, reason: string): void;
+  /** So much was inflated that others should have their turn: best pause, and resume in the next one. */
+  onBusy(): void;
+  /** Nothing follows. */
+  onFailure(failure: ProtocolFailure): void;
+}
+
+/** What a peer can make this side hold or do. Share one object between connections. */
+export interface ReceiveLimits {
+  /** Largest message, in bytes after unmasking and inflating. Past it: close code 1009, before the payload is buffered. */
+  readonly maxMessageBytes: number;
+  /** Largest payload of one data frame, in bytes. Past it: close code 1009. */
+  readonly maxFrameBytes: number;
+  /** Most frames of one message. Past it: close code 1009. Fragments are joined as they come and cost no memory of their own. */
+  readonly maxFragments: number;
+}
+
+/** Used where an option is left out. */
+export const defaultReceiveLimits: ReceiveLimits = {
+  maxMessageBytes: 1_048_576,
+  maxFrameBytes: Number.POSITIVE_INFINITY,
+  maxFragments: 131_072,
+};
 
 /** First bytes of a message in one frame. */
 const SHORT_TEXT = FIN | OPCODE.text;
 const SHORT_BINARY = FIN | OPCODE.binary;
-/** RSV1, RSV2 and RSV3. */
-const RESERVED = 0x70;
-
-/** The receiver that was released last. Most connections are between two messages, and need none. */
-let spare: Receiver | undefined;
-
-function keepSpare(receiver: Receiver): void {
-  spare = receiver;
-}
-
-function maskBitOf(role: Role): 0 | typeof MASKED {
-  return role === "server" ? MASKED : 0;
-}
-
-/** A header that was cut across chunks is put together here. */
-const headerScratch = Buffer.alloc(MAX_HEADER_BYTES);
 
 /**
  * Reads frames (RFC 6455 §5) from bytes that arrive in any portions, and tells a sink what they mean.
@@ -60,10 +59,8 @@ export class Receiver {
   #compression: Compression | undefined;
   /** What the mask bit of each frame must be. */
   readonly #maskBit: 0 | typeof MASKED;
-
   /** Longest payload that `#shortMessages` may take. */
   readonly #longestShort: number;
-
   /** What has arrived and was not parsed because of `pause`. */
   #waiting: Buffer | null = null;
   #isPaused = false;
@@ -71,13 +68,8 @@ export class Receiver {
   #isDone = false;
   #isDiscarding = false;
 
-  /** The beginning of a header, when a chunk ended in it. */
-  #cutHeader: Buffer | null = null;
-
-  // The frame whose payload is being received.
-  #opcode = 0;
-  #isFinal = false;
-  #key = 0;
+  /** Of the frame whose payload is being received. */
+  readonly #header = new FrameHeader();
   #payloadLeft = 0;
   /** True between the header of a frame and the end of its payload, when the chunk did not hold all of it. */
   #isInPayload = false;
@@ -104,42 +96,30 @@ export class Receiver {
     this.#sink = sink;
     this.#compression = compression;
     this.#limits = limits;
-    this.#maskBit = maskBitOf(role);
+    this.#maskBit = role === "server" ? MASKED : 0;
     this.#isStreaming = isStreaming;
     this.#longestShort = isStreaming
       ? -1
       : Math.min(MAX_CONTROL_PAYLOAD, limits.maxMessageBytes, limits.maxFrameBytes);
   }
 
-  /** One for a connection whose bytes have come: the one that another has just released, if it fits. */
-  static take(
+  /** True if nothing that was pushed or called matters to what will be: then others may `reuse` it. */
+  get isAtRest(): boolean {
+    if (this.isPartway || this.#waiting !== null || this.#isPaused || this.#isParsing) return false;
+    return !this.#isDone && !this.#isDiscarding && !this.#isStreaming;
+  }
+
+  /** For another connection from now on, unless that needs one made otherwise. Call only while it `isAtRest`. */
+  reuse(
     role: Role,
     sink: ReceiverSink,
     limits: ReceiveLimits,
     compression: Compression | undefined,
-    isStreaming: boolean,
-  ): Receiver {
-    const found = spare;
-    if (
-      found === undefined ||
-      found.#limits !== limits ||
-      found.#maskBit !== maskBitOf(role) ||
-      isStreaming
-    ) {
-      return new Receiver(role, sink, limits, compression, isStreaming);
-    }
-    spare = undefined;
-    found.#sink = sink;
-    found.#compression = compression;
-    found.#body = null;
-    return found;
-  }
-
-  /** Leaves it to other connections, if nothing that was pushed or called matters to what will be. False: it must be kept. */
-  release(): boolean {
-    if (this.isPartway || this.hasWaiting || this.#isPaused || this.#isParsing) return false;
-    if (this.#isDone || this.#isDiscarding || this.#isStreaming) return false;
-    keepSpare(this);
+  ): boolean {
+    if (this.#limits !== limits || (this.#maskBit !== 0) !== (role === "server")) return false;
+    this.#sink = sink;
+    this.#compression = compression;
+    this.#body = null;
     return true;
   }
 
@@ -155,12 +135,7 @@ export class Receiver {
 
   /** True after a part of a frame or message, when more of it is due. */
   get isPartway(): boolean {
-    return this.#messageOpcode !== 0 || this.#isInPayload || this.#cutHeader !== null;
-  }
-
-  /** True while bytes that have arrived wait for `resume`. */
-  get hasWaiting(): boolean {
-    return this.#waiting !== null;
+    return this.#messageOpcode !== 0 || this.#isInPayload || this.#header.cut !== undefined;
   }
 
   /**
@@ -213,11 +188,9 @@ export class Receiver {
       }
       if (this.#isInPayload) {
         at = this.#payload(chunk, at, end);
-      } else if (this.#cutHeader !== null) {
-        at = this.#restOfHeader(this.#cutHeader, chunk, at, end);
       } else {
         const before = at;
-        at = this.#shortMessages(chunk, at, end);
+        if (this.#header.cut === undefined) at = this.#shortMessages(chunk, at, end);
         if (at === before) at = this.#frame(chunk, at, end);
       }
     }
@@ -234,8 +207,7 @@ export class Receiver {
     const headerBytes = maskBit === 0 ? 2 : 6;
     const longest = this.#longestShort;
     if (this.#messageOpcode !== 0 || this.#isDiscarding) return at;
-    const view = viewOf(chunk.buffer);
-    const { byteOffset } = chunk;
+    const { buffer, byteOffset } = chunk;
     while (at + headerBytes <= end) {
       const first = chunk[at] as number;
       const second = chunk[at + 1] as number;
@@ -247,201 +219,96 @@ export class Receiver {
       at = stop;
       if (maskBit === 0) {
         if (first === SHORT_BINARY) this.#binary(chunk, start, stop);
-        else this.#shortText(chunk, start, length, areAscii(chunk, start, stop));
+        else this.#text(shortTextOf(chunk, start, length, areAscii(chunk, start, stop)), length);
       } else if (first === SHORT_BINARY) {
-        this.#sink.onMessage(unmaskedCopy(view, byteOffset + start, length), length);
+        this.#sink.onMessage(unmaskedCopy(viewOf(buffer), byteOffset + start, length), length);
       } else {
-        const isAsciiText = unmaskAside(view, byteOffset + start, length);
-        this.#shortText(unmasked, 0, length, isAsciiText);
+        const isAsciiText = unmaskAside(viewOf(buffer), byteOffset + start, length);
+        this.#text(shortTextOf(unmasked, 0, length, isAsciiText), length);
       }
       if (this.#isPaused || this.#isDone || this.#isDiscarding) return at;
     }
     return at;
   }
 
-  #shortText(bytes: Buffer, start: number, length: number, isAsciiText: boolean): void {
-    const stop = start + length;
-    if (isAsciiText) {
-      const text =
-        length <= SHORT_ASCII_BYTES
-          ? shortAsciiText(bytes, start, length)
-          : bytes.toString("latin1", start, stop);
-      this.#sink.onMessage(text, length);
-    } else if (isUtf8(bytes.subarray(start, stop))) {
-      this.#sink.onMessage(bytes.toString("utf8", start, stop), length);
-    } else {
-      this.#failWith(INVALID_UTF8);
-    }
-  }
-
-  /** A chunk begins in the middle of a header: complete it aside, then go on in the chunk. */
-  #restOfHeader(cut: Buffer, chunk: Buffer, at: number, end: number): number {
-    const known = cut.length;
-    const taken = Math.min(MAX_HEADER_BYTES - known, end - at);
-    cut.copy(headerScratch, 0);
-    chunk.copy(headerScratch, known, at, at + taken);
-    this.#cutHeader = null;
-    const header = this.#header(headerScratch, 0, known + taken);
-    if (header < 0) return end;
-    return this.#afterHeader(chunk, at + header - known, end);
-  }
-
+  /** Reads and judges a header, and takes what is there of its payload. */
   #frame(chunk: Buffer, at: number, end: number): number {
-    const header = this.#header(chunk, at, end);
-    if (header < 0) return end;
-    return this.#afterHeader(chunk, at + header, end);
+    const mayCompress = this.#compression !== undefined;
+    const start = this.#header.read(chunk, at, end, this.#maskBit, mayCompress, this.isInMessage);
+    const failure = this.#faultOf(this.#header);
+    if (failure !== undefined) this.#fail(failure);
+    return failure !== undefined || start < 0 ? end : this.#afterHeader(chunk, start, end);
   }
 
-  /**
-   * Reads and judges a frame header.
-   *
-   * @returns its size; -1 if it is not all there (what is, is kept) or is wrong (then the sink was told).
-   */
-  #header(bytes: Buffer, at: number, end: number): number {
-    const first = bytes[at] as number;
-    const opcode = first & 15;
-    const isFinal = (first & FIN) !== 0;
-    if ((first & RESERVED) !== 0) {
-      const mayCompress =
-        this.#compression !== undefined && (opcode === OPCODE.text || opcode === OPCODE.binary);
-      if ((first & RESERVED) !== RSV1 || !mayCompress) {
-        return this.#fail(
-          CLOSE.protocolError,
-          (first & RSV1) !== 0 ? "unexpected RSV1 bit" : "reserved bit set",
-        );
-      }
+  /** What is wrong with a header, as far as it is there: said before a byte of the payload is buffered. */
+  #faultOf({ fault, opcode, length, isCompressed }: FrameHeader): ProtocolFailure | undefined {
+    if (fault !== undefined) return { closeCode: CLOSE.protocolError, reason: fault };
+    if (opcode >= 8 || length < 0) return undefined;
+    const { maxFrameBytes, maxMessageBytes, maxFragments } = this.#limits;
+    if (length > maxFrameBytes) return tooMuch("frame too big");
+    const bytes = this.#messageBytes + length;
+    if (bytes > maxMessageBytes) {
+      const mayShrink = opcode === OPCODE.continuation ? this.#isCompressed : isCompressed;
+      if (!mayShrink || bytes > longestCompressed(maxMessageBytes)) return tooMuch("message too big");
     }
-    if (opcode >= 8) {
-      if (opcode > OPCODE.pong) return this.#fail(CLOSE.protocolError, `reserved opcode ${opcode}`);
-      if (!isFinal) return this.#fail(CLOSE.protocolError, "fragmented control frame");
-    } else if (opcode > OPCODE.binary) {
-      return this.#fail(CLOSE.protocolError, `reserved opcode ${opcode}`);
-    } else if ((opcode === OPCODE.continuation) !== (this.#messageOpcode !== 0)) {
-      return this.#fail(
-        CLOSE.protocolError,
-        opcode === 0 ? "continuation of no message" : "new message inside a fragmented one",
-      );
-    }
-    if (at + 1 >= end) return this.#cut(bytes, at, end);
-
-    const second = bytes[at + 1] as number;
-    if ((second & MASKED) !== this.#maskBit) {
-      return this.#fail(
-        CLOSE.protocolError,
-        this.#maskBit === 0 ? "masked server frame" : "unmasked client frame",
-      );
-    }
-    let length = second & 127;
-    let size = 2;
-    if (opcode >= 8 && length > MAX_CONTROL_PAYLOAD) {
-      return this.#fail(CLOSE.protocolError, "control frame payload over 125 bytes");
-    }
-    if (length === 126) {
-      size = 4;
-      if (at + size > end) return this.#cut(bytes, at, end);
-      length = ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number);
-      if (length < 126) return this.#fail(CLOSE.protocolError, "length not minimally encoded");
-    } else if (length === 127) {
-      size = 10;
-      // The highest bit alone is wrong; nothing else is needed to say so.
-      if (at + 2 < end && (bytes[at + 2] as number) >= 128) {
-        return this.#fail(CLOSE.protocolError, "length with the highest bit set");
-      }
-      if (at + size > end) return this.#cut(bytes, at, end);
-      length = bytes.readUInt32BE(at + 2) * 4_294_967_296 + bytes.readUInt32BE(at + 6);
-      if (length < 65_536) return this.#fail(CLOSE.protocolError, "length not minimally encoded");
-    }
-    if (opcode < 8) {
-      // Said before a byte of the payload is buffered.
-      if (length > this.#limits.maxFrameBytes) return this.#fail(CLOSE.messageTooBig, "frame too big");
-      const { maxMessageBytes } = this.#limits;
-      if (this.#messageBytes + length > maxMessageBytes) {
-        const isCompressed = opcode === OPCODE.continuation ? this.#isCompressed : (first & RSV1) !== 0;
-        if (!isCompressed || this.#messageBytes + length > longestCompressed(maxMessageBytes))
-          return this.#fail(CLOSE.messageTooBig, "message too big");
-      }
-      if (this.#fragments >= this.#limits.maxFragments) {
-        return this.#fail(CLOSE.messageTooBig, "message in too many fragments");
-      }
-    }
-    if (this.#maskBit !== 0) {
-      if (at + size + 4 > end) return this.#cut(bytes, at, end);
-      this.#key =
-        (bytes[at + size] as number) |
-        ((bytes[at + size + 1] as number) << 8) |
-        ((bytes[at + size + 2] as number) << 16) |
-        ((bytes[at + size + 3] as number) << 24);
-      size += 4;
-    }
-    this.#opcode = opcode;
-    this.#isFinal = isFinal;
-    this.#payloadLeft = length;
-    if (opcode === OPCODE.text || opcode === OPCODE.binary) this.#isCompressed = (first & RSV1) !== 0;
-    return size;
+    return this.#fragments >= maxFragments ? tooMuch("message in too many fragments") : undefined;
   }
 
   /** The header is read; the payload begins at `at`. */
   #afterHeader(chunk: Buffer, at: number, end: number): number {
-    const opcode = this.#opcode;
-    const payloadEnd = at + this.#payloadLeft;
-    if (payloadEnd <= end && opcode !== OPCODE.continuation) {
-      // Hot path: the frame is all there.
-      if (opcode >= 8) {
-        applyMask(chunk, at, payloadEnd, this.#key);
-        this.#payloadLeft = 0;
-        this.#controlFrame(opcode, chunk.subarray(at, payloadEnd));
-        return payloadEnd;
-      }
-      if (this.#isFinal && !this.#isStreaming && !(this.#isCompressed && this.#payloadLeft > INFLATE_BYTES)) {
-        this.#payloadLeft = 0;
+    const { opcode, isFinal, key, length } = this.#header;
+    const payloadEnd = at + length;
+    if (opcode < 8) {
+      if (opcode !== OPCODE.continuation) this.#isCompressed = this.#header.isCompressed;
+      // Hot path: the message is all there.
+      if (
+        payloadEnd <= end &&
+        opcode !== OPCODE.continuation &&
+        isFinal &&
+        !this.#isStreaming &&
+        !(this.#isCompressed && length > INFLATE_BYTES)
+      ) {
         if (this.#isDiscarding) return payloadEnd;
-        if (this.#maskBit !== 0) applyMask(chunk, at, payloadEnd, this.#key);
+        if (this.#maskBit !== 0) applyMask(chunk, at, payloadEnd, key);
         if (this.#isCompressed) this.#compressed(opcode, chunk.subarray(at, payloadEnd));
-        else if (opcode === OPCODE.text) this.#text(chunk.subarray(at, payloadEnd));
+        else if (opcode === OPCODE.text) this.#text(textOf(chunk.subarray(at, payloadEnd)), length);
         else this.#binary(chunk, at, payloadEnd);
         return payloadEnd;
       }
-    }
-    if (opcode < 8) {
       if (opcode !== OPCODE.continuation) {
+        const { maxMessageBytes } = this.#limits;
         this.#messageOpcode = opcode;
-        this.#body ??= this.#makeBody();
+        this.#body ??= new MessageBody(this.#sink, maxMessageBytes, this.#compression, this.#isStreaming);
         this.#body.begin(opcode === OPCODE.text, this.#isCompressed);
       }
-      this.#messageBytes += this.#payloadLeft;
+      this.#messageBytes += length;
       this.#fragments++;
     }
+    this.#payloadLeft = length;
     this.#isInPayload = true;
     return this.#payload(chunk, at, end);
   }
 
-  #makeBody(): MessageBody {
-    const { maxMessageBytes } = this.#limits;
-    return this.#isStreaming
-      ? new StreamedMessage(this.#sink, maxMessageBytes, this.#compression)
-      : new WholeMessage(this.#sink, maxMessageBytes, this.#compression);
-  }
-
   /** Takes as much of the payload as the chunk has, or as the body takes in one step. */
   #payload(chunk: Buffer, at: number, end: number): number {
+    const header = this.#header;
     const due = this.#payloadLeft;
-    const body = this.#opcode < 8 && !this.#isDiscarding ? this.#body : null;
+    const isControl = header.opcode >= 8;
+    const body = isControl || this.#isDiscarding ? null : this.#body;
     const taken = Math.min(due, end - at, body === null ? due : body.stepBytes);
     const stop = at + taken;
     if (this.#maskBit !== 0 && taken > 0) {
-      applyMask(chunk, at, stop, this.#key);
-      this.#key = rotateMask(this.#key, taken);
+      applyMask(chunk, at, stop, header.key);
+      header.key = rotateMask(header.key, taken);
     }
     const isFrameEnd = taken === due;
     this.#payloadLeft = due - taken;
     if (isFrameEnd) this.#isInPayload = false;
-    if (this.#opcode >= 8) {
-      this.#control ??= new Assembly();
-      if (taken > 0) this.#control.append(chunk, at, stop, due);
-      if (isFrameEnd) this.#controlEnd(this.#control);
+    if (isControl) {
+      this.#controlPayload(header.opcode, chunk.subarray(at, stop), isFrameEnd);
       return stop;
     }
-    const isLast = isFrameEnd && this.#isFinal;
+    const isLast = isFrameEnd && header.isFinal;
     if (isLast) {
       this.#messageOpcode = 0;
       this.#messageBytes = 0;
@@ -449,24 +316,16 @@ export class Receiver {
     }
     const failure = body?.add(chunk, at, stop, due, isLast);
     if (failure === undefined) return stop;
-    this.#failWith(failure);
+    this.#fail(failure);
     return end;
   }
 
-  #controlEnd(control: Assembly): void {
-    this.#control = null;
-    this.#controlFrame(this.#opcode, control.bytes.subarray(0, control.length));
-  }
-
-  /** A whole compressed message in one frame. Its limit holds while it is inflated. */
+  /** A whole compressed message in one frame. */
   #compressed(opcode: number, payload: Uint8Array): void {
-    const { maxMessageBytes } = this.#limits;
     const isText = opcode === OPCODE.text;
-    const inflated = this.#compression?.decompress(payload, maxMessageBytes) ?? "corrupt";
-    if (typeof inflated === "string") this.#failWith(CORRUPT);
-    else if (inflated.length > maxMessageBytes) {
-      this.#failWith(tooBig(inflated, maxMessageBytes, isText ? new Utf8Check() : undefined));
-    } else if (isText) this.#text(inflated);
+    const inflated = inflatedMessage(payload, isText, this.#limits.maxMessageBytes, this.#compression);
+    if (!(inflated instanceof Uint8Array)) this.#fail(inflated);
+    else if (isText) this.#text(textOf(inflated), inflated.length);
     else this.#sink.onMessage(new Uint8Array(inflated), inflated.length);
   }
 
@@ -479,64 +338,57 @@ export class Receiver {
     this.#sink.onMessage(message, length);
   }
 
-  /** A whole message. */
-  #text(bytes: Buffer): void {
-    const { length } = bytes;
-    if (isAscii(bytes)) this.#sink.onMessage(bytes.toString("latin1", 0, length), length);
-    else if (isUtf8(bytes)) this.#sink.onMessage(bytes.toString("utf8", 0, length), length);
-    else this.#failWith(INVALID_UTF8);
+  /** A whole message; `undefined` if it is not UTF-8. */
+  #text(text: string | undefined, byteLength: number): void {
+    if (text === undefined) this.#fail(INVALID_UTF8);
+    else this.#sink.onMessage(text, byteLength);
   }
 
-  #controlFrame(opcode: number, payload: Uint8Array): void {
+  /** A control frame, or a part of one. */
+  #controlPayload(opcode: number, part: Uint8Array, isFrameEnd: boolean): void {
+    let payload = part;
+    if (!isFrameEnd || this.#control !== null) {
+      this.#control ??= new Assembly();
+      this.#control.append(part, 0, part.length, MAX_CONTROL_PAYLOAD);
+      if (!isFrameEnd) return;
+      payload = this.#control.bytes.subarray(0, this.#control.length);
+      this.#control = null;
+    }
     if (opcode === OPCODE.ping) this.#sink.onPing(payload);
     else if (opcode === OPCODE.pong) this.#sink.onPong(payload);
     else this.#closeFrame(payload);
   }
 
-  /** RFC 6455 §5.5.1 and §7.4. */
   #closeFrame(payload: Uint8Array): void {
-    if (payload.length === 0) {
+    const said = readClose(payload);
+    if ("closeCode" in said) {
+      this.#fail(said);
+    } else {
       this.#isDone = true;
-      this.#sink.onClose(CLOSE.noStatus, "");
-      return;
+      this.#sink.onClose(said.code, said.reason);
     }
-    if (payload.length === 1) {
-      this.#fail(CLOSE.protocolError, "close payload of one byte");
-      return;
-    }
-    const code = ((payload[0] as number) << 8) | (payload[1] as number);
-    const reason = payload.subarray(2);
-    if (!isSendableCloseCode(code)) {
-      this.#fail(CLOSE.protocolError, `invalid close code ${code}`);
-      return;
-    }
-    if (!isUtf8(reason)) {
-      this.#fail(CLOSE.invalidPayload, "close reason is not UTF-8");
-      return;
-    }
-    this.#isDone = true;
-    this.#sink.onClose(code, Buffer.from(reason.buffer, reason.byteOffset, reason.length).toString("utf8"));
   }
 
-  #cut(bytes: Buffer, at: number, end: number): -1 {
-    this.#cutHeader = Buffer.from(bytes.subarray(at, end));
-    return -1;
-  }
-
-  #fail(closeCode: number, reason: string): -1 {
-    return this.#failWith({ closeCode, reason });
-  }
-
-  #failWith(failure: ProtocolFailure): -1 {
+  #fail(failure: ProtocolFailure): void {
     this.#isDone = true;
     this.#body?.drop();
     this.#waiting = null;
     this.#sink.onFailure(failure);
-    return -1;
   }
 }
 
 /** What cannot be compressed gets longer: with the fixed code, the worst a sender may use, by an eighth (RFC 1951 §3.2.6). */
 function longestCompressed(bytes: number): number {
   return bytes + Math.ceil(bytes / 8) + 64;
+}
+
+function tooMuch(reason: string): ProtocolFailure {
+  return { closeCode: CLOSE.messageTooBig, reason };
+}
+
+/** The text that `bytes` are; `undefined` if they are not UTF-8. */
+function textOf(bytes: Buffer): string | undefined {
+  const { length } = bytes;
+  if (isAscii(bytes)) return bytes.toString("latin1", 0, length);
+  return isUtf8(bytes) ? bytes.toString("utf8", 0, length) : undefined;
 }

@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { areAscii, unmaskAside, unmasked, unmaskedCopy } from "./short-message.ts";
+import {
+  areAscii,
+  SHORT_ASCII_BYTES,
+  shortAsciiText,
+  shortTextOf,
+  unmaskAside,
+  unmasked,
+  unmaskedCopy,
+} from "./short-message.ts";
 
 const KEY = [0x8f, 0x2e, 0x3d, 0xcc];
 
@@ -38,6 +46,17 @@ test("one byte of 128 and more, wherever it is, is not ASCII", () => {
         assert.equal(unmaskAside(view, at, length), byte < 0x80);
         assert.equal(areAscii(message, 0, length), byte < 0x80);
       }
+    }
+  }
+});
+
+test("each short text has all its characters, in order, from where it begins", () => {
+  const bytes = Buffer.from("\0\u007f0123456789abcdefghijklmnopqrstuvwxyz");
+  for (let at = 0; at <= 16; at++) {
+    for (let length = 0; length <= SHORT_ASCII_BYTES; length++) {
+      const text = bytes.toString("latin1", at, at + length);
+      assert.equal(shortAsciiText(bytes, at, length), text);
+      assert.equal(shortTextOf(bytes, at, length, true), text);
     }
   }
 });

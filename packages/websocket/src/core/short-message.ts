@@ -1,72 +1,17 @@
-import { markAsUntransferable } from "node:worker_threads";
+import { isUtf8 } from "node:buffer";
 import { isPoolSafe, poison } from "@zocalo/net/transport";
+import { type Memory, ownMemory, poolFor, takePlace, unzeroed } from "./memory.ts";
 
-/**
- * What the hot path of a receiver does to messages of a few bytes, where calls into native code cost more than loops; and the memory of binary messages,
- * which belongs to the application: it may keep it, change it, and give it away.
+/*
+ * What the hot path of a receiver does to messages of at most 125 bytes, where calls into native code cost more than loops.
  */
 
-/** Messages up to this size are cut from a pool, if it can be protected; longer ones get memory of their own. */
-export const POOLED_BYTES = 2048;
-const POOL_BYTES = 32_768;
-/** Room for a short text: at most 125 bytes. */
-const SCRATCH_BYTES = 128;
-/** Up to so many bytes V8 keeps an array in its own heap. */
-const OWN_HEAP_BYTES = 64;
+/** Room for a short message. */
+const scratch = unzeroed(128);
+/** See `unmaskAside`. */
+export const unmasked: Buffer = scratch.bytes;
 
-/** Memory in words and in bytes. It begins at a word. */
-interface Memory {
-  readonly buffer: ArrayBuffer;
-  readonly words: Int32Array;
-  readonly bytes: Buffer;
-}
-
-/** Not zeroed: each byte is overwritten before anybody sees it. */
-function unzeroed(length: number): Memory {
-  const bytes = Buffer.allocUnsafeSlow(length);
-  const { buffer } = bytes;
-  return { buffer, bytes, words: new Int32Array(buffer, 0, length >>> 2) };
-}
-
-let pool: Memory | undefined;
-let poolUsed = 0;
-const scratch = unzeroed(SCRATCH_BYTES);
-/** The same memory: a `Buffer` makes a view where an array makes a copy. */
-const scratchBytes = new Uint8Array(scratch.buffer);
-
-/** Memory for a binary message, which belongs to whoever gets that. */
-export function messageMemory(length: number): Uint8Array {
-  if (length > POOLED_BYTES || !isPoolSafe) return ownMemory(length);
-  const { buffer } = poolFor(length);
-  return new Uint8Array(buffer, takePlace(length), length);
-}
-
-/** Memory that no other message shares. */
-function ownMemory(length: number): Uint8Array {
-  // So short an array V8 makes in its own heap, which costs no more than a piece of a pool.
-  return length <= OWN_HEAP_BYTES
-    ? new Uint8Array(length)
-    : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
-}
-
-/** The pool that all connections share, with room for `length` bytes. What is cut from it is not reused; the pool is collected with the last message in it. */
-function poolFor(length: number): Memory {
-  if (pool === undefined || poolUsed + length > POOL_BYTES) {
-    pool = unzeroed(POOL_BYTES);
-    markAsUntransferable(pool.buffer);
-    poolUsed = 0;
-  }
-  return pool;
-}
-
-/** Where the next `length` bytes of the pool begin. */
-function takePlace(length: number): number {
-  const at = poolUsed;
-  poolUsed += (length + 7) & ~7;
-  return at;
-}
-
-/** A binary message of at most 125 bytes, copied from behind its mask. */
+/** A binary message, copied from behind its mask. */
 export function unmaskedCopy(from: DataView, fromAt: number, length: number): Uint8Array {
   if (isPoolSafe) {
     const memory = poolFor(length);
@@ -74,10 +19,9 @@ export function unmaskedCopy(from: DataView, fromAt: number, length: number): Ui
     unmaskTo(memory, at, from, fromAt, length);
     return new Uint8Array(memory.buffer, at, length);
   }
-  unmaskTo(scratch, 0, from, fromAt, length);
-  if (length <= OWN_HEAP_BYTES) return scratchBytes.slice(0, length);
+  unmaskAside(from, fromAt, length);
   const message = ownMemory(length);
-  message.set(scratchBytes.subarray(0, length));
+  message.set(unmasked.subarray(0, length));
   return message;
 }
 
@@ -86,9 +30,6 @@ export function unmaskAside(from: DataView, fromAt: number, length: number): boo
   poison(scratch.bytes);
   return unmaskTo(scratch, 0, from, fromAt, length);
 }
-
-/** See `unmaskAside`. */
-export const unmasked: Buffer = scratch.bytes;
 
 /** The order of bytes in words of this machine. */
 const isLittle = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
@@ -168,4 +109,17 @@ export function shortAsciiText(b: Uint8Array, i: number, length: number): string
     case 15: return of(b[i], b[i + 1], b[i + 2], b[i + 3], b[i + 4], b[i + 5], b[i + 6], b[i + 7], b[i + 8], b[i + 9], b[i + 10], b[i + 11], b[i + 12], b[i + 13], b[i + 14]);
     default: return of(b[i], b[i + 1], b[i + 2], b[i + 3], b[i + 4], b[i + 5], b[i + 6], b[i + 7], b[i + 8], b[i + 9], b[i + 10], b[i + 11], b[i + 12], b[i + 13], b[i + 14], b[i + 15]);
   }
+}
+
+/** The text that is `bytes[start..]`; `undefined` if it is not UTF-8. */
+export function shortTextOf(
+  bytes: Buffer,
+  start: number,
+  length: number,
+  isAsciiText: boolean,
+): string | undefined {
+  if (isAsciiText && length <= SHORT_ASCII_BYTES) return shortAsciiText(bytes, start, length);
+  const stop = start + length;
+  if (isAsciiText) return bytes.toString("latin1", start, stop);
+  return isUtf8(bytes.subarray(start, stop)) ? bytes.toString("utf8", start, stop) : undefined;
 }

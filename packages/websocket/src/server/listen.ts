@@ -27,7 +27,7 @@ import {
   TlsHandshakes,
 } from "@zocalo/net/transport";
 import { WebSocketConn } from "../session/conn.ts";
-import { CLOSE } from "../core/close-code.ts";
+import { CLOSE } from "../core/close-frame.ts";
 import { WebSocketError } from "../core/error.ts";
 import { checkIntervalMs, FirstBytes, type Secure, type Take } from "./first-bytes.ts";
 import { HostNames } from "../handshake/host-names.ts";

@@ -9,8 +9,8 @@ import type {
   SendOutcome,
   WaitOptions,
 } from "@zocalo/net";
-import { type Inbox, rejection, told, type Transport } from "@zocalo/net/transport";
-import { CLOSE } from "../core/close-code.ts";
+import { closeFault, type Inbox, rejection, told, type Transport } from "@zocalo/net/transport";
+import { CLOSE } from "../core/close-frame.ts";
 import type { Compression } from "../core/compression.ts";
 import type { Role } from "../core/frame.ts";
 import { WebSocketError } from "../core/error.ts";
@@ -19,7 +19,7 @@ import type { ConnSettings } from "./options.ts";
 import type { StreamSource } from "./outgoing-stream.ts";
 import { unpackRequest } from "./request-info.ts";
 import { Session } from "./session.ts";
-import type { MessagePart } from "../core/receiver-sink.ts";
+import type { MessagePart } from "../core/message-body.ts";
 
 /** The longest payload Node can hold in one buffer on every platform it supports. */
 const MAX_SEND_BYTES = 2 ** 31 - 1;
@@ -228,12 +228,14 @@ export class WebSocketConn implements MessageConn {
    * @throws WebSocketError through the promise: `invalid_argument`; `closed`, with the reason as `cause`, if not all that was sent was taken.
    */
   close(code: number = CLOSE.normal, reason = ""): Promise<void> {
+    const fault = closeFault(code, reason);
+    if (fault !== undefined) return rejection(new WebSocketError("invalid_argument", fault));
     return this.#session.close(code, reason);
   }
 
   /** As `close` does, with a Close frame that has no code, so that the peer sees 1005. Browsers close so. */
   closeWithoutCode(): Promise<void> {
-    return this.#session.closeWithoutCode();
+    return this.#session.close(CLOSE.noStatus, "");
   }
 
   get #inbox(): Inbox {

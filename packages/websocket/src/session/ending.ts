@@ -1,17 +1,29 @@
 import type { CloseInfo, NetErrorCode, NetOp } from "@zocalo/net";
-import { told, type WriteWatch } from "@zocalo/net/transport";
-import { CLOSE } from "../core/close-code.ts";
-import { type CloseFrame, WebSocketError } from "../core/error.ts";
+import { MAX_DELAY_MS, startTimer, told, WriteWatch, type WriteWatchHost } from "@zocalo/net/transport";
+import { CLOSE, type CloseFrame } from "../core/close-frame.ts";
+import { WebSocketError } from "../core/error.ts";
 
-/** Both sides' Close frames, as far as there are any: a `Core`. */
-export interface CloseFrames {
-  readonly sentClose: CloseFrame | undefined;
-  readonly receivedClose: CloseFrame | undefined;
+/** The connection, as its end sees it: a `Session`. */
+export interface EndingHost extends Omit<WriteWatchHost, "writeTimedOut"> {
+  /** Both sides' Close frames, as far as there are any. */
+  readonly core: {
+    readonly sentClose: CloseFrame | undefined;
+    readonly receivedClose: CloseFrame | undefined;
+  };
+  readonly settings: { readonly closeTimeoutMs: number };
+  /** Bytes accepted that the system has not taken. */
+  readonly bufferedAmount: number;
+  /** Nothing is read just now. */
+  readonly isHeldBack: boolean;
+  /** From now on `isSilent` is true until something arrives. */
+  expectSilence(): void;
+  readonly isSilent: boolean;
+  cutTransport(): void;
 }
 
 const LOST = "the connection ended before the system had taken all that was sent";
 
-/** What is known of a connection's end. Most connections are idle, and have none yet. */
+/** What is known of a connection's end, and what sees to it that it comes. Most connections are idle, and have none yet. */
 export class Ending {
   /** This side called `close` or `abort` before the peer had closed. */
   wasClosedHere = false;
@@ -19,20 +31,83 @@ export class Ending {
   isOver = false;
   /** The transport told its end while what came before was still to be received. */
   hasEndedUnread = false;
-  /** Ends the transport if the peer does not. */
-  timer: NodeJS.Timeout | undefined;
-  /** Looks whether a peer that has closed still takes what was sent before. */
-  watch: WriteWatch | undefined;
   /** What the runtime said, if the transport broke. */
   transportError: unknown;
-  readonly #frames: CloseFrames;
+  readonly #host: EndingHost;
+  /** Ends the transport if the peer does not. */
+  #timer: NodeJS.Timeout | undefined;
+  /** Looks whether a peer that has closed still takes what was sent before. */
+  #watch: WriteWatch | undefined;
   #error: WebSocketError | undefined;
   #code: number | undefined;
   #closed: Promise<void> | undefined;
   #settle: ((error: Error | undefined) => void) | undefined;
 
-  constructor(frames: CloseFrames) {
-    this.#frames = frames;
+  constructor(host: EndingHost) {
+    this.#host = host;
+  }
+
+  /** Cuts the transport unless it closes within `closeTimeoutMs`. */
+  startTimer(): void {
+    const { closeTimeoutMs } = this.#host.settings;
+    this.#timer ??= startTimer(() => {
+      if (this.owesPeer) {
+        this.#timer?.refresh();
+        return;
+      }
+      if (this.#host.core.receivedClose === undefined) {
+        const reason = `the peer did not close within ${closeTimeoutMs} ms`;
+        this.broken("timeout", reason, undefined, undefined, "close");
+      }
+      this.#host.cutTransport();
+    }, closeTimeoutMs);
+  }
+
+  /** Some systems do not report the end after a failed write: cuts the transport once nothing has arrived for `closeTimeoutMs`. */
+  cutOnceReadOut(): void {
+    const host = this.#host;
+    let wasReading = false;
+    this.#timer ??= setInterval(
+      () => {
+        const isReading = !host.isHeldBack;
+        if (isReading && wasReading && host.isSilent) host.cutTransport();
+        wasReading = isReading;
+        host.expectSilence();
+      },
+      Math.min(host.settings.closeTimeoutMs, MAX_DELAY_MS),
+    );
+  }
+
+  /** The peer has closed, and some of what was sent before is still in this process. */
+  get owesPeer(): boolean {
+    const { core, bufferedAmount } = this.#host;
+    return core.receivedClose !== undefined && !this.wasClosedHere && bufferedAmount > 0;
+  }
+
+  /** The peer gets what was sent before it closed, as slowly as it takes it. One that takes nothing for `closeTimeoutMs` is cut off. */
+  watchLastWrites(): void {
+    const host = this.#host;
+    const { closeTimeoutMs } = host.settings;
+    const watched: WriteWatchHost = {
+      get unsentBytes() {
+        return host.unsentBytes;
+      },
+      writeProgress: () => host.writeProgress(),
+      unacknowledgedBytes: () => host.unacknowledgedBytes(),
+      writeTimedOut: () => {
+        const reason = `the peer closed, and then took nothing for ${closeTimeoutMs} ms`;
+        this.broken("timeout", reason, undefined, undefined, "close");
+        host.cutTransport();
+      },
+    };
+    this.#watch = new WriteWatch(watched, closeTimeoutMs);
+    this.#watch.start();
+  }
+
+  /** The transport has closed: nothing has to see to that any more. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#watch?.stop();
   }
 
   /** True if this side ended it with a code that says what is wrong. */
@@ -71,7 +146,7 @@ export class Ending {
    */
   over(hasLost: boolean): CloseInfo {
     this.isOver = true;
-    const { receivedClose } = this.#frames;
+    const { receivedClose } = this.#host.core;
     const wasClean = this.#code === undefined && receivedClose !== undefined && this.#error === undefined;
     if (wasClean && !hasLost) return { ...receivedClose, wasClean };
     if (!wasClean) return new BrokenEnd(this.#code ?? CLOSE.abnormal, "", this);
@@ -106,7 +181,7 @@ export class Ending {
   }
 
   #make(code: NetErrorCode, reason: string, cause: unknown, op?: NetOp): WebSocketError {
-    const { sentClose: sent, receivedClose: received } = this.#frames;
+    const { sentClose: sent, receivedClose: received } = this.#host.core;
     return new WebSocketError(code, reason, { op, sent, received, cause });
   }
 }

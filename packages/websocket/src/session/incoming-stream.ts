@@ -2,7 +2,7 @@ import { StringDecoder } from "node:string_decoder";
 import type { Message, WaitOptions } from "@zocalo/net";
 import type { Inbox } from "@zocalo/net/transport";
 import { WebSocketError } from "../core/error.ts";
-import type { MessagePart } from "../core/receiver-sink.ts";
+import type { MessagePart } from "../core/message-body.ts";
 
 /** One message while it arrives. Text comes as strings, of whole characters, and binary as bytes that are yours. Iterate once. */
 export interface IncomingStream extends AsyncIterable<Message> {

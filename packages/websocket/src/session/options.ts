@@ -1,5 +1,5 @@
 import { defaultInboxLimits, type InboxLimits, shown } from "@zocalo/net/transport";
-import { defaultReceiveLimits, type ReceiveLimits } from "../core/limits.ts";
+import { defaultReceiveLimits, type ReceiveLimits } from "../core/receiver.ts";
 import { WebSocketError } from "../core/error.ts";
 
 /** What every connection can be told, whichever side began it. `Infinity` is no limit and no end of a time; 0 is refused. */

@@ -3,48 +3,27 @@ import {
   asMessage,
   atEndOfTurn,
   type Flushable,
-  hasProgressed,
   type Inbox,
   isLentMemory,
-  onceAborted,
   type Transport,
-  type WriteProgress,
-  WriteWatch,
-  type WriteWatchHost,
 } from "@zocalo/net/transport";
 import type { Compression } from "../core/compression.ts";
-import type { Core } from "../core/core.ts";
 import { FIN, OPCODE, type Role, serverFrame } from "../core/frame.ts";
-import { SharedRun } from "../core/shared-run.ts";
-import { canceled, type WebSocketError } from "../core/error.ts";
+import { canceled } from "../core/error.ts";
+import { Outbox } from "../core/outbox.ts";
 import type { ConnSettings } from "./options.ts";
 import { type OutgoingHost, OutgoingStream, type StreamSource } from "./outgoing-stream.ts";
-import { RoomWaiters } from "./room-waiters.ts";
-import { SendLine } from "./send-line.ts";
+import { PeerWatch } from "./peer-watch.ts";
+import { Waiters } from "./waiters.ts";
 
 /** From this many bytes on, a turn's frames are written before it ends; and `send` writes a payload from the caller's memory, at once. */
 export const FLUSH_AT_BYTES = 65_536;
 const RESOLVED = Promise.resolve();
 
-/** Waits until so many of the bytes handed to the transport were taken. */
-interface TakenWaiter {
-  readonly until: number;
-  resolve(): void;
-  reject(error: Error): void;
-}
-
-/**
- * The sending half of a `Session`: from messages to a transport, one write for each turn of the event loop. A
- * base class rather than an object of its own, which would cost each idle connection some hundred bytes, and
- * each message a step.
- */
-export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHost {
-  abstract readonly core: Core;
+/** The sending half of a `Session`: from messages to a transport, one write for each turn of the event loop. */
+export abstract class SendHalf extends PeerWatch implements Flushable, OutgoingHost {
   abstract readonly inbox: Pick<Inbox, "drained">;
-  readonly transport: Transport;
-  readonly settings: ConnSettings;
   protected readonly compression: Compression | undefined;
-  protected isTransportClosed = false;
   protected readonly role: Role;
   #isFlushDue = false;
   #wantsDrain = false;
@@ -52,29 +31,9 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   /** A write is being handed to the transport, which may tell of its outcome within the call. */
   #isHanding = false;
   #isEnding = false;
-  /** This side has ended, or was cut: nothing more is handed over. */
-  #hasEnded = false;
-  /** Bytes handed to the transport so far, frames and all. */
-  #handedBytes = 0;
-  /** As many of them the system has taken. */
-  #takenBytes = 0;
-  /** As many were accepted from the application, counted to the end of its last frame. */
-  #promisedBytes = 0;
-  /** A write has failed: nothing more is written, but what has arrived is still read. */
-  protected isWriteBroken = false;
-  /** Some of what was accepted was not taken, and never will be. */
-  #hasLost = false;
-  /** In the order of their `until`. */
-  #takenWaiters: TakenWaiter[] | undefined;
-  #roomWaiters: RoomWaiters | undefined;
-  /** Made for the first call that finds no room, or a stream under way. */
-  #line: SendLine | undefined;
   /** What stands in line is let in without room. */
   #takesAll = false;
   #outgoing: OutgoingStream | undefined;
-  #writeWatch: WriteWatch | undefined;
-  /** While keepalive looks at a silent peer for which something waits. */
-  #lastProgress: WriteProgress | undefined;
 
   constructor(
     transport: Transport,
@@ -82,26 +41,14 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     settings: ConnSettings,
     compression: Compression | undefined,
   ) {
-    this.transport = transport;
+    super(transport, settings);
     this.role = role;
-    this.settings = settings;
     this.compression = compression;
   }
 
-  /** For calls on a connection that is over. */
-  abstract closedError(): WebSocketError;
   abstract breakOff(): void;
   /** Nothing can be written any more; what has arrived is still to be read. */
   protected abstract writeFailed(error: unknown): void;
-  abstract writeTimedOut(): void;
-
-  get isOpen(): boolean {
-    return this.core.isOpen;
-  }
-
-  get unsentBytes(): number {
-    return this.transport.bufferedBytes;
-  }
 
   get bufferedAmount(): number {
     return this.core.outbox.length + this.unsentBytes;
@@ -123,14 +70,13 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
 
   /** True if others are before whatever is sent now. */
   get #mustWait(): boolean {
-    if (this.#line !== undefined && !this.#line.isEmpty) return true;
-    return this.#outgoing !== undefined && this.#outgoing.isBusy;
+    return (this.waiters !== undefined && this.waiters.hasLine) || this.#isStreaming;
   }
 
   #trySendNow(message: Message | PreparedMessage): SendOutcome {
     const { core } = this;
     const { outbox } = core;
-    const unsent = this.unsentBytes;
+    const unsent = this.transport.bufferedBytes;
     const { sendHighWaterBytes } = this.settings;
     if (unsent + outbox.length > sendHighWaterBytes && !this.#hasRoom(byteLengthOf(message))) {
       this.#wantsDrain = true;
@@ -163,12 +109,13 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
 
   #inTurn(byteLength: number, send: () => Promise<void>, signal: AbortSignal | undefined): Promise<void> {
     this.#wantsDrain = true;
-    this.#line ??= new SendLine();
-    return this.#line.wait(byteLength, send, signal, () => this.#letIn());
+    return this.#waiting.inLine(byteLength, send, signal, () => this.#letIn());
   }
 
   #letIn(): void {
-    this.#line?.letIn((byteLength) => !this.core.isOpen || (!this.#isStreaming && this.#hasRoom(byteLength)));
+    this.waiters?.letIn(
+      (byteLength) => !this.core.isOpen || (!this.#isStreaming && this.#hasRoom(byteLength)),
+    );
   }
 
   /** A stream is being sent: nothing but control frames may come between its parts (RFC 6455 §5.4). */
@@ -181,7 +128,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
    */
   protected letAllIn(): void {
     this.#takesAll = true;
-    this.#line?.letIn(() => !this.#isStreaming);
+    this.waiters?.letIn(() => !this.#isStreaming);
     this.#takesAll = false;
   }
 
@@ -209,7 +156,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     // What was refused meanwhile may be sent now.
     if (isLast) this.#wantsDrain = true;
     const isRoomy = this.bufferedAmount <= this.settings.sendHighWaterBytes || this.#hasRoomAfterFlush();
-    return isRoomy ? RESOLVED : this.#untilDrained(undefined);
+    return isRoomy ? RESOLVED : this.#waiting.forRoom(undefined);
   }
 
   #sendNow(message: Message | PreparedMessage, signal: AbortSignal | undefined): Promise<void> {
@@ -225,7 +172,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
       return Promise.reject(error);
     }
     if (outcome === "sent") return RESOLVED;
-    if (outcome === "buffered") return this.#untilDrained(signal);
+    if (outcome === "buffered") return this.#waiting.forRoom(signal);
     return this.#sendInTurn(message, signal);
   }
 
@@ -243,7 +190,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   }
 
   get #takesNoMore(): boolean {
-    return this.isTransportClosed || this.isWriteBroken || this.#hasEnded;
+    return this.isTransportClosed || this.isWriteBroken || this.hasEnded;
   }
 
   /** Writes from the caller's memory, at once. The promise is pending while the system has not taken all of it. */
@@ -251,22 +198,12 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     this.core.outbox.addBorrowed(firstByte, payload);
     this.#promised();
     this.write();
-    return this.#untilTaken(this.#promisedBytes, undefined);
+    return this.untilTaken(this.promisedBytes, undefined);
   }
 
   /** What was added last is the application's. */
   #promised(): void {
-    this.#promisedBytes = this.#handedBytes + this.core.waitingBytes;
-  }
-
-  /** True if the system has taken all that was accepted. Does not change any more once the transport has closed. */
-  get #hasTakenAll(): boolean {
-    return this.#takenBytes >= this.#promisedBytes;
-  }
-
-  /** True if some of what was accepted was not taken, and never will be. */
-  get hasLost(): boolean {
-    return this.#hasLost || (this.isTransportClosed && !this.#hasTakenAll);
+    this.promisedBytes = this.handedBytes + this.core.waitingBytes;
   }
 
   /** Resolves when the system has taken all that was accepted so far; rejects when it never will, or with the signal. */
@@ -280,31 +217,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
 
   #untilFlushedNow(signal: AbortSignal | undefined): Promise<void> {
     if (this.core.waitingBytes > 0) this.write();
-    return this.#untilTaken(this.#promisedBytes, signal);
-  }
-
-  #untilTaken(until: number, signal: AbortSignal | undefined): Promise<void> {
-    if (this.hasLost) return Promise.reject(this.closedError());
-    if (this.#takenBytes >= until) return RESOLVED;
-    const taken = new Promise<void>((resolve, reject) => {
-      this.#takenWaiters ??= [];
-      this.#takenWaiters.push({ until, resolve, reject });
-    });
-    return this.#orCanceled(taken, signal);
-  }
-
-  async #orCanceled(waiting: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-    if (signal === undefined) return waiting;
-    let forget = (): void => undefined;
-    const aborted = new Promise<never>((_, reject) => {
-      forget = onceAborted(signal, () => reject(canceled(signal)));
-    });
-    waiting.catch(ignore); // Whoever waits learns it from the race; if the signal came first, from the next call.
-    try {
-      return await Promise.race([waiting, aborted]);
-    } finally {
-      forget();
-    }
+    return this.untilTaken(this.promisedBytes, signal);
   }
 
   /** A message larger than the limit is taken, too, when little waits: else it could never be sent. */
@@ -321,7 +234,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     else if (typeof message === "string") core.outbox.addText(FIN | OPCODE.text, message);
     else if (message instanceof Uint8Array) core.outbox.addBytes(FIN | OPCODE.binary, message);
     else core.send(asMessage(message));
-    this.#promisedBytes = this.#handedBytes + core.outbox.length;
+    this.promisedBytes = this.handedBytes + core.outbox.length;
     if (!this.#isFlushDue) this.flushLater();
   }
 
@@ -338,14 +251,14 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   }
 
   #hand(chunk: Uint8Array | readonly Uint8Array[], length: number): void {
-    this.#handedBytes += length;
+    this.handedBytes += length;
     this.#isHanding = true;
     if (chunk instanceof Uint8Array) this.transport.write(chunk);
     else this.transport.writev(chunk);
     this.#isHanding = false;
   }
 
-  protected flushLater(): void {
+  flushLater(): void {
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
     atEndOfTurn(this);
@@ -361,14 +274,9 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     return false;
   }
 
-  #untilDrained(signal: AbortSignal | undefined): Promise<void> {
-    this.#roomWaiters ??= new RoomWaiters();
-    return this.#roomWaiters.wait(signal);
-  }
-
   /** `atEndOfTurn` */
   flush(): void {
-    SharedRun.endTurn();
+    Outbox.endTurn();
     this.#isFlushDue = false;
     this.write();
     if (this.#wantsDrain) this.#drained();
@@ -383,7 +291,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
     const { length } = outbox;
     if (length === 0 || this.#isHanding) return;
     if (this.#takesNoMore) {
-      if (this.#promisedBytes > this.#handedBytes) this.#hasLost = true;
+      if (this.promisedBytes > this.handedBytes) this.isLost = true;
       outbox.clear();
       return;
     }
@@ -396,7 +304,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
       if (isTaken) return;
     }
     const unsent = transport.bufferedBytes;
-    this.#watchWrites();
+    this.watchWrites();
     if (unsent + outbox.length > this.settings.controlBacklogBytes && !this.#isCongested) {
       this.#isCongested = true;
       this.core.setCongested(true);
@@ -405,7 +313,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
 
   /** `TransportSink` */
   onWritten(): void {
-    this.#takenBytes = this.#handedBytes;
+    this.takenBytes = this.handedBytes;
     if (!this.#isHanding) this.#drained();
   }
 
@@ -413,7 +321,7 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   onWriteFailed(error: unknown): void {
     if (this.isWriteBroken) return;
     this.isWriteBroken = true;
-    if (!this.#hasTakenAll) this.#hasLost = true;
+    if (!this.hasTakenAll) this.isLost = true;
     this.core.isOpen = false;
     this.core.outbox.clear();
     this.writeFailed(error);
@@ -432,48 +340,9 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
   protected endTransport(): void {
     this.#isEnding = true;
     this.write();
-    if (this.unsentBytes > 0 || this.core.waitingBytes > 0 || this.#hasEnded) return;
-    this.#hasEnded = true;
+    if (this.unsentBytes > 0 || this.core.waitingBytes > 0 || this.hasEnded) return;
+    this.hasEnded = true;
     this.transport.end();
-  }
-
-  /** Cuts it. */
-  protected cutTransport(): void {
-    this.#hasEnded = true;
-    this.transport.destroy();
-  }
-
-  /** Cuts it, so that the peer is told by a reset where that can be done. */
-  protected resetTransport(): void {
-    this.#hasEnded = true;
-    this.transport.reset();
-  }
-
-  writeProgress(): WriteProgress {
-    return this.transport.progress();
-  }
-
-  get takenBytes(): number {
-    return this.#takenBytes;
-  }
-
-  /** True if the system has taken some of what waited here when this was asked last. */
-  protected hasTakenSome(): boolean {
-    const last = this.#lastProgress;
-    const progress = this.unsentBytes === 0 ? undefined : this.writeProgress();
-    this.#lastProgress = progress;
-    return last !== undefined && (progress === undefined || hasProgressed(last, progress));
-  }
-
-  unacknowledgedBytes(): Promise<number | undefined> {
-    return this.transport.unacknowledgedBytes();
-  }
-
-  #watchWrites(): void {
-    const { writeTimeoutMs } = this.settings;
-    if (writeTimeoutMs === Number.POSITIVE_INFINITY) return;
-    this.#writeWatch ??= new WriteWatch(this, writeTimeoutMs);
-    this.#writeWatch.start();
   }
 
   /** The system has taken a write, or a flush has emptied our buffer. */
@@ -487,33 +356,25 @@ export abstract class SendHalf implements Flushable, OutgoingHost, WriteWatchHos
         this.write();
       }
     }
-    if (this.#takenWaiters !== undefined) this.#tellTaken(this.#takenWaiters);
+    this.waiters?.tellTaken(this.takenBytes);
     if (this.#isEnding) this.endTransport();
     this.#letIn();
     if (!this.#wantsDrain || this.bufferedAmount > this.settings.sendHighWaterBytes) return;
-    this.#roomWaiters?.resolveAll();
+    this.waiters?.tellRoom();
     if (this.#mustWait) return;
     this.#wantsDrain = false;
     this.inbox.drained();
   }
 
-  #tellTaken(waiters: TakenWaiter[]): void {
-    const taken = this.#takenBytes;
-    while (waiters[0] !== undefined && waiters[0].until <= taken) waiters.shift()?.resolve();
-    if (waiters.length === 0) this.#takenWaiters = undefined;
+  protected override stopSending(): void {
+    super.stopSending();
+    this.core.outbox.clear();
+    this.#outgoing?.stop(this.closedError());
+    this.#letIn(); // Each finds the connection closed.
   }
 
-  /** The transport has closed, or nothing more can be written: whoever waits to send is told. */
-  protected stopSending(): void {
-    this.#writeWatch?.stop();
-    if (!this.#hasTakenAll) this.#hasLost = true;
-    this.core.outbox.clear();
-    for (const waiter of this.#takenWaiters ?? []) waiter.reject(this.closedError());
-    this.#takenWaiters = undefined;
-    this.#outgoing?.stop(this.closedError());
-    this.#roomWaiters?.rejectAll(this.closedError());
-    this.#roomWaiters = undefined;
-    this.#letIn(); // Each finds the connection closed.
+  get #waiting(): Waiters {
+    return (this.waiters ??= new Waiters());
   }
 }
 

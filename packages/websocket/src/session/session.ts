@@ -1,33 +1,22 @@
 import type { Message, NetErrorParts } from "@zocalo/net";
 import {
-  checkPeriodMs,
-  closeFault,
   Inbox,
   type InboxSource,
-  MAX_DELAY_MS,
-  MessageWatch,
-  type MessageWatchHost,
-  type Monitored,
-  monitor,
   rejection,
-  startTimer,
-  told,
   type Transport,
   type TransportSink,
-  unmonitor,
-  WriteWatch,
 } from "@zocalo/net/transport";
-import { CLOSE } from "../core/close-code.ts";
+import { CLOSE } from "../core/close-frame.ts";
 import type { Compression } from "../core/compression.ts";
 import { Core, type CoreEvents } from "../core/core.ts";
 import type { Role } from "../core/frame.ts";
-import { Ending } from "./ending.ts";
+import { Ending, type EndingHost } from "./ending.ts";
 import { WebSocketError } from "../core/error.ts";
-import { Heartbeat, type HeartbeatHost } from "./heartbeat.ts";
 import type { ConnSettings } from "./options.ts";
 import { FLUSH_AT_BYTES, SendHalf } from "./send-half.ts";
 import { connClose, traceClosed } from "./trace.ts";
-import type { MessagePart, ProtocolFailure } from "../core/receiver-sink.ts";
+import type { ProtocolFailure } from "../core/close-frame.ts";
+import type { MessagePart } from "../core/message-body.ts";
 
 const RESOLVED = Promise.resolve();
 
@@ -49,7 +38,7 @@ export interface SessionOwner<C extends object> {
  */
 export class Session<C extends object>
   extends SendHalf
-  implements CoreEvents, InboxSource, HeartbeatHost, Monitored, MessageWatchHost, TransportSink
+  implements CoreEvents, InboxSource, EndingHost, TransportSink
 {
   readonly core: Core;
   /** Of messages; of their parts, if messages are streamed. */
@@ -59,12 +48,6 @@ export class Session<C extends object>
 
   /** `BEHIND`, `RESTING`, both or 0. */
   #heldBackBy = 0;
-  messageNumber = 0;
-  #messageWatch: MessageWatch | undefined;
-  /** Keepalive asked for the peer then, and has heard nothing since; 0 if it has been heard. So the hot path needs no clock. */
-  #silentSince = 0;
-  seat = -1;
-  #heartbeat: Heartbeat | undefined;
   #ending: Ending | undefined;
 
   constructor(
@@ -86,7 +69,7 @@ export class Session<C extends object>
   /** Begins to read. `head`: what came behind the handshake. `answer`: an HTTP head that is sent before all else. */
   start(head: Buffer, answer?: string): void {
     if (answer !== undefined) this.writeAnswer(answer);
-    this.#startKeepalive();
+    this.startKeepalive();
     if (head.length === 0) {
       this.transport.resume();
       return;
@@ -102,10 +85,10 @@ export class Session<C extends object>
 
   /** `TransportSink`. Hot path. */
   onBytes(bytes: Uint8Array, isLent: boolean): boolean {
-    this.#silentSince = 0;
+    this.silentSince = 0;
     if (this.core.isDone) return true;
     this.core.receive(asBuffer(bytes), isLent);
-    if (this.core.isPartway) this.#watchMessage();
+    if (this.core.isPartway) this.watchMessage();
     // Node reads up to 32 full buffers in one turn; their answers must not pile up.
     if (this.core.waitingBytes >= FLUSH_AT_BYTES) this.write();
     return this.#heldBackBy === 0;
@@ -133,7 +116,7 @@ export class Session<C extends object>
 
   onPong(payload: Uint8Array): void {
     if (!this.core.isInMessage) this.messageNumber = (this.messageNumber + 1) | 0;
-    this.#heartbeat?.pong(payload);
+    this.heardPong(payload);
   }
 
   holdsEnd(): boolean {
@@ -161,6 +144,14 @@ export class Session<C extends object>
   /** `Inbox`: it has caught up. */
   resume(): void {
     this.#goOn(BEHIND);
+  }
+
+  expectSilence(): void {
+    this.silentSince = 1;
+  }
+
+  get isHeldBack(): boolean {
+    return this.#heldBackBy !== 0;
   }
 
   /** Writing has failed, and what had arrived is still being read. */
@@ -202,7 +193,7 @@ export class Session<C extends object>
     } else {
       this.#end.broken("handler_failed", "the message handler threw", cause, CLOSE.internalError);
     }
-    void this.#close(CLOSE.internalError, "");
+    void this.close(CLOSE.internalError, "");
   }
 
   route(): Pick<NetErrorParts, "network" | "localAddr" | "remoteAddr"> {
@@ -210,105 +201,22 @@ export class Session<C extends object>
     return { network: "websocket", localAddr, remoteAddr };
   }
 
-  // --- ping, keepalive
-
-  #startKeepalive(): void {
-    const { pingIntervalMs, pongTimeoutMs } = this.settings;
-    if (pingIntervalMs !== Number.POSITIVE_INFINITY)
-      monitor(this, checkPeriodMs(pingIntervalMs, pongTimeoutMs));
-  }
-
-  #stopKeepalive(): void {
-    const { pingIntervalMs, pongTimeoutMs } = this.settings;
-    if (pingIntervalMs !== Number.POSITIVE_INFINITY)
-      unmonitor(this, checkPeriodMs(pingIntervalMs, pongTimeoutMs));
-    this.#heartbeat?.stop(() => this.closedError());
-  }
-
-  checkPeer(now: number): void {
-    const since = this.#silentSince;
-    if (this.isHeldBack) {
-      this.#silentSince = 0; // Once it is read again it has a whole interval.
-      this.#beating.unread(now, since);
-    } else if (since === 0) {
-      this.#silentSince = now;
-      this.#heartbeat?.heard();
-    } else if (this.hasTakenSome()) {
-      // A peer that takes what waits for it is alive, if it says nothing, too.
-      this.#silentSince = now;
-      this.#heartbeat?.heard();
-    } else if (now - since >= this.settings.pingIntervalMs) {
-      this.#beating.silent(now);
-    }
-  }
-
-  get #beating(): Heartbeat {
-    return (this.#heartbeat ??= new Heartbeat(this));
-  }
-
-  ping(): Promise<number> {
-    return this.core.isOpen ? told(this.#beating.ping()) : rejection(this.closedError());
-  }
-
-  get roundTripMs(): number | undefined {
-    return this.#heartbeat?.roundTripMs;
-  }
-
-  get isHeldBack(): boolean {
-    return this.#heldBackBy !== 0;
-  }
-
-  get isSilent(): boolean {
-    return this.#silentSince !== 0;
-  }
-
-  sendPing(payload: Uint8Array): void {
-    this.core.ping(payload);
-    this.flushLater();
-  }
-
-  probeAfter(ms: number): void {
-    this.transport.keepAlive(ms);
-  }
-
-  peerIsGone(reason: string): void {
-    this.#end.broken("timeout", reason);
+  protected override timedOut(reason: string, op: "read" | "write"): void {
+    this.#end.broken("timeout", reason, undefined, undefined, op);
     this.cutTransport();
-  }
-
-  // --- the peer that does not complete a message
-
-  #watchMessage(): void {
-    const { messageTimeoutMs } = this.settings;
-    if (messageTimeoutMs === Number.POSITIVE_INFINITY) return;
-    this.#messageWatch ??= new MessageWatch(this, messageTimeoutMs);
-    this.#messageWatch.start();
-  }
-
-  get isPartway(): boolean {
-    return this.core.isOpen && this.core.isPartway;
   }
 
   messageTimedOut(): void {
     const reason = `the peer has begun a message and not completed it for ${this.settings.messageTimeoutMs} ms`;
     this.#end.broken("timeout", reason, undefined, CLOSE.policyViolation);
-    void this.#close(CLOSE.policyViolation, "message not completed in time");
-  }
-
-  // --- the peer that does not read
-
-  writeTimedOut(): void {
-    const { writeTimeoutMs } = this.settings;
-    const reason = `the peer has taken nothing of what waits for it for ${writeTimeoutMs} ms`;
-    this.#end.broken("timeout", reason, undefined, undefined, "write");
-    this.cutTransport();
+    void this.close(CLOSE.policyViolation, "message not completed in time");
   }
 
   /** `OutgoingStream` */
   breakOff(): void {
     // The peer is gone, and what it sent before is still to be received.
     if (this.isWriteBroken || this.isTransportClosed) return;
-    void this.#close(CLOSE.internalError, "");
+    void this.close(CLOSE.internalError, "");
   }
 
   // --- the end
@@ -318,18 +226,8 @@ export class Session<C extends object>
     return this.#ending?.isOver === true;
   }
 
+  /** @param code one that may be sent, or 1005 for a Close frame without. */
   close(code: number, reason: string): Promise<void> {
-    const fault = closeFault(code, reason);
-    if (fault !== undefined) return rejection(new WebSocketError("invalid_argument", fault));
-    return this.#close(code, reason);
-  }
-
-  /** With an empty Close frame. */
-  closeWithoutCode(): Promise<void> {
-    return this.#close(CLOSE.noStatus, "");
-  }
-
-  #close(code: number, reason: string): Promise<void> {
     const ending = this.#end;
     if (ending.isOver) return this.hasLost ? rejection(ending.lostError) : RESOLVED;
     const { closed } = ending;
@@ -338,7 +236,7 @@ export class Session<C extends object>
       this.letAllIn();
       this.core.close(code, reason);
       this.flushLater();
-      this.#startCloseTimer();
+      if (!this.isTransportClosed) ending.startTimer();
       // To see the peer's Close frame; messages before it are dropped.
       if (this.isTransportClosed) this.#finish();
       else if (this.isWriteBroken) this.cutTransport();
@@ -359,61 +257,18 @@ export class Session<C extends object>
 
   /** All frames are exchanged. RFC 6455 §7.1.1: the server ends TCP first, and the client waits for it; a failed connection is ended by who noticed. */
   #endTransport(): void {
-    this.#startCloseTimer();
+    const ending = this.#end;
+    if (!this.isTransportClosed) ending.startTimer();
     this.write();
     if (this.isTransportClosed) return;
-    if (this.#owesPeer) this.#watchLastWrites();
+    if (ending.owesPeer) ending.watchLastWrites();
     if (this.isWriteBroken) {
       this.cutTransport(); // The peer has said its last, and hears nothing more.
       return;
     }
-    if (this.role === "server" || this.#end.hasCode || this.#end.hasEndedUnread) this.endTransport();
+    if (this.role === "server" || ending.hasCode || ending.hasEndedUnread) this.endTransport();
     this.#heldBackBy = 0;
     this.transport.resume(); // To see the end; the core ignores what comes before it.
-  }
-
-  #startCloseTimer(): void {
-    const ending = this.#end;
-    if (ending.timer !== undefined || this.isTransportClosed) return;
-    ending.timer = startTimer(() => {
-      if (this.#owesPeer) {
-        ending.timer?.refresh();
-        return;
-      }
-      if (this.core.receivedClose === undefined) {
-        const reason = `the peer did not close within ${this.settings.closeTimeoutMs} ms`;
-        ending.broken("timeout", reason, undefined, undefined, "close");
-      }
-      this.cutTransport();
-    }, this.settings.closeTimeoutMs);
-  }
-
-  /** The peer has closed, and some of what was sent before is still in this process. */
-  get #owesPeer(): boolean {
-    return this.core.receivedClose !== undefined && !this.#end.wasClosedHere && this.bufferedAmount > 0;
-  }
-
-  /** The peer gets what was sent before it closed, as slowly as it takes it. One that takes nothing for `closeTimeoutMs` is cut off. */
-  #watchLastWrites(): void {
-    const { closeTimeoutMs } = this.settings;
-    const unsentBytes = (): number => this.unsentBytes;
-    const ending = this.#end;
-    ending.watch = new WriteWatch(
-      {
-        get unsentBytes() {
-          return unsentBytes();
-        },
-        writeProgress: () => this.writeProgress(),
-        unacknowledgedBytes: () => this.unacknowledgedBytes(),
-        writeTimedOut: () => {
-          const reason = `the peer closed, and then took nothing for ${closeTimeoutMs} ms`;
-          ending.broken("timeout", reason, undefined, undefined, "close");
-          this.cutTransport();
-        },
-      },
-      closeTimeoutMs,
-    );
-    ending.watch.start();
   }
 
   /** `TransportSink` */
@@ -441,26 +296,9 @@ export class Session<C extends object>
     ending.transportError ??= error;
     if (ending.wasClosedHere || this.core.isDone) {
       this.cutTransport(); // Messages are not wanted any more, or none will come.
-    } else if (ending.timer === undefined) {
-      ending.timer = this.#untilReadOut();
+    } else {
+      ending.cutOnceReadOut();
     }
-  }
-
-  /**
-   * Some systems do not report the end after a failed write: cut the transport once nothing has arrived for
-   * `closeTimeoutMs`.
-   */
-  #untilReadOut(): NodeJS.Timeout {
-    let isMarked = false;
-    return setInterval(
-      () => {
-        if (!this.isHeldBack && isMarked && this.isSilent) this.cutTransport();
-        isMarked = !this.isHeldBack;
-        // Whatever arrives makes it 0.
-        this.#silentSince = 1;
-      },
-      Math.min(this.settings.closeTimeoutMs, MAX_DELAY_MS),
-    );
   }
 
   /** `TransportSink` */
@@ -471,11 +309,9 @@ export class Session<C extends object>
     this.core.isOpen = false;
     const ending = this.#end;
     ending.transportError ??= error;
-    clearTimeout(ending.timer);
-    ending.watch?.stop();
+    ending.stop();
     this.stopSending();
-    this.#messageWatch?.stop();
-    this.#stopKeepalive();
+    this.stopWatching();
     // What has arrived is still delivered before the end is.
     if (!this.isHeldBack || ending.wasClosedHere) this.#finish();
   }
@@ -493,7 +329,7 @@ export class Session<C extends object>
   }
 
   get #end(): Ending {
-    return (this.#ending ??= new Ending(this.core));
+    return (this.#ending ??= new Ending(this));
   }
 
   /** For calls on a connection that is over. */

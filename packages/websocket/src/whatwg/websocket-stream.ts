@@ -7,9 +7,9 @@ import {
 import type { CloseInfo, Message } from "@zocalo/net";
 import { onceAborted } from "@zocalo/net/transport";
 import type { WebSocketConn } from "../session/conn.ts";
-import { CLOSE } from "../core/close-code.ts";
+import { CLOSE, type CloseFrame } from "../core/close-frame.ts";
 import { checkedDialOptions, type DialOptions } from "../client/dial.ts";
-import { type CloseFrame, WebSocketError } from "../core/error.ts";
+import { WebSocketError } from "../core/error.ts";
 import { defineInterface, dictionary, isObject, requireArguments } from "./web-idl.ts";
 import {
   readCloseInfo,

@@ -1,10 +1,10 @@
 import { MAX_REASON_BYTES } from "@zocalo/net/transport";
 import type { CloseInfo, Message } from "@zocalo/net";
 import type { WebSocketConn } from "../session/conn.ts";
-import { CLOSE } from "../core/close-code.ts";
+import { CLOSE, type CloseFrame } from "../core/close-frame.ts";
 import { type DialOptions, dial } from "../client/dial.ts";
 import { shownUrl } from "../client/dial-url.ts";
-import { type CloseFrame, WebSocketError } from "../core/error.ts";
+import { WebSocketError } from "../core/error.ts";
 import { isToken } from "../handshake/fields.ts";
 import { bufferSource, usvString } from "./web-idl.ts";
 

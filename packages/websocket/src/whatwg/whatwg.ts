@@ -1,6 +1,6 @@
 import type { Message } from "@zocalo/net";
 import type { WebSocketConn } from "../session/conn.ts";
-import { CLOSE } from "../core/close-code.ts";
+import { CLOSE } from "../core/close-frame.ts";
 import { checkedDialOptions, type DialOptions } from "../client/dial.ts";
 import { clampedUnsignedShort, defineInterface, isObject, requireArguments, usvString } from "./web-idl.ts";
 import {
