@@ -174,14 +174,17 @@ for (const [name, frame] of Object.entries({
       "serve",
       "trySend",
       // For its stream, its inbox and its send buffer.
+      "closeOnce",
       "drained",
       "ended",
       "fail",
       "failed",
+      "finish",
       "messageTimedOut",
       "pause",
       "resume",
       "route",
+      "site",
       "unacknowledgedBytes",
       "write",
       "writeProgress",
@@ -214,10 +217,8 @@ const udpInternals = [
   "mustBeOpen",
   "received",
   "sendOne",
-  "sendTo",
   "site",
   "trySendOne",
-  "trySendTo",
 ];
 
 testForgotten<PacketConn>("a datagram socket", {
@@ -308,11 +309,14 @@ testForgotten<MessageConn>("a peer of a datagram socket", {
     "serve",
     "trySend",
     // For its socket and its inbox.
+    "closeOnce",
+    "end",
     "fail",
     "finish",
     "pause",
     "resume",
     "route",
+    "site",
     "take",
     "verify",
   ],

@@ -5,7 +5,7 @@ import { pipeAddr } from "../contracts/addr.ts";
 import type { Conn, ConnHandler } from "../contracts/conn.ts";
 import { delimited } from "./delimiter.ts";
 import { NetError } from "../contracts/error.ts";
-import { defaultFramedOptions, framed, type FramedOptions } from "./framed-conn.ts";
+import { defaultFramedOptions, framed, type FramedOptions } from "./framed.ts";
 import { lengthPrefixCodec, lengthPrefixed } from "./length-prefix.ts";
 import { lineCodec, lines } from "./lines.ts";
 import {
