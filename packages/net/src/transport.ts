@@ -25,7 +25,6 @@ export {
   type InboxSource,
 } from "./flow/inbox.ts";
 export { isLentMemory } from "./memory/lent-memory.ts";
-export { MessageWatch, type MessageWatchHost } from "./flow/message-watch.ts";
 export { netErrorFrom } from "./contracts/node-error.ts";
 export { enableReadBuffer, LENT_BUFFER_BYTES } from "./node/read-buffer.ts";
 export { startTrials, trialsOver } from "./node/trials.ts";
@@ -53,5 +52,11 @@ export { rejection, tell, told } from "./flow/told.ts";
 export type { Transport, TransportSink, WriteProgress } from "./contracts/transport.ts";
 export { type SocketEnds, unacknowledgedBytes } from "./node/unacknowledged.ts";
 export { writeProgress } from "./node/write-progress.ts";
-export { WriteWatch, type WriteWatchHost, hasProgressed } from "./flow/write-watch.ts";
+export {
+  hasProgressed,
+  MessageWatch,
+  type MessageWatchHost,
+  WriteWatch,
+  type WriteWatchHost,
+} from "./flow/watches.ts";
 export { checkKind, checkNames, checkSignal, shown } from "./options/check-values.ts";

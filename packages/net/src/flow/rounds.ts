@@ -65,31 +65,3 @@ function goRound(rounds: Rounds): void {
 export function unmonitor(member: Monitored, periodMs: number): void {
   roundsByPeriod.get(periodMs)?.members.delete(member);
 }
-
-/** A watch over one peer, at work from `start` to `stop`, which may both be called again. It is on the rounds that fit its time. */
-export abstract class Watch implements Monitored {
-  seat = -1;
-  protected readonly timeoutMs: number;
-
-  constructor(timeoutMs: number) {
-    this.timeoutMs = timeoutMs;
-  }
-
-  protected get isWatching(): boolean {
-    return this.seat !== -1;
-  }
-
-  start(): void {
-    if (this.isWatching) return;
-    this.began();
-    monitor(this, checkPeriodMs(this.timeoutMs));
-  }
-
-  stop(): void {
-    if (this.isWatching) unmonitor(this, checkPeriodMs(this.timeoutMs));
-  }
-
-  /** What was seen before does not count any more. */
-  protected abstract began(): void;
-  abstract checkPeer(now: number): void;
-}

@@ -8,11 +8,10 @@ import type { InboxLimits } from "../flow/inbox.ts";
 import { brokenInfo, InboxConn } from "../flow/inbox-conn.ts";
 import type { CloseInfo, Message, Peer, PreparedMessage, SendOutcome } from "../contracts/message-conn.ts";
 import { SendBuffer, type SendBufferSink, type SendLimits } from "./send-buffer.ts";
-import { MessageWatch, type MessageWatchHost } from "../flow/message-watch.ts";
 import { StreamConn } from "../stream/stream-conn.ts";
 import { rejection } from "../flow/told.ts";
 import type { Transport, WriteProgress } from "../contracts/transport.ts";
-import { WriteWatch, type WriteWatchHost } from "../flow/write-watch.ts";
+import { MessageWatch, type MessageWatchHost, WriteWatch, type WriteWatchHost } from "../flow/watches.ts";
 
 /** `FramedOptions` made complete, once for all connections of a listener. */
 export interface FramedSettings {

@@ -19,7 +19,7 @@ import { type DataReceiver, ReadHalf } from "./read-half.ts";
 import type { Transport, TransportSink } from "../contracts/transport.ts";
 import { rejection, told } from "../flow/told.ts";
 import { untilCanceled } from "../flow/abort-listeners.ts";
-import { WriteWatch } from "../flow/write-watch.ts";
+import { WriteWatch } from "../flow/watches.ts";
 import { BURST, DONE, nextTurn, STEP_BYTES, WriteHalf } from "./write-half.ts";
 
 /** How long `close` waits for the peer to take what was written, unless told otherwise, in milliseconds. */
