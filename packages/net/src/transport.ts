@@ -31,7 +31,7 @@ export { startTrials, trialsOver } from "./node/trials.ts";
 export { enableWritePastQueue } from "./node/write-past-queue.ts";
 export { isPoolSafe } from "./memory/own-memory.ts";
 export { poison } from "./memory/poison.ts";
-export { Roster, type Seated } from "./flow/roster.ts";
+export { Roster, type RosterMember } from "./flow/roster.ts";
 export { checkPeriodMs, type Monitored, monitor, unmonitor } from "./flow/rounds.ts";
 export { MAX_INTERIM_ANSWERS, MAX_STATUS_TEXT } from "./networks/http-connect.ts";
 export { proxyHandshake } from "./networks/proxy-dial.ts";

@@ -5,7 +5,7 @@ import type { Deadline, Listener, WaitOptions } from "../contracts/conn.ts";
 import { DeadlineTimer } from "./deadline.ts";
 import type { NetError } from "../contracts/error.ts";
 import { argumentError, canceledError, closedError } from "../contracts/failures.ts";
-import { Roster, type Seated } from "./roster.ts";
+import { Roster, type RosterMember } from "./roster.ts";
 import { rejection, told } from "./told.ts";
 import { asIteratorResult, Waiter, Waiters } from "./waiters.ts";
 import { shown } from "../options/check-values.ts";
@@ -41,7 +41,7 @@ function pendingShare(maxPending: number): number {
 }
 
 /** A connection that can be offered, to one queue. */
-export interface Accepted extends Seated {
+export interface Accepted extends RosterMember {
   abort(): void;
 }
 

@@ -1,8 +1,8 @@
 import { MAX_DELAY_MS } from "./deadline.ts";
-import { Roster, type Seated } from "./roster.ts";
+import { Roster, type RosterMember } from "./roster.ts";
 
 /** Something that is asked now and then whether its peer still lives. */
-export interface Monitored extends Seated {
+export interface Monitored extends RosterMember {
   /**
    * @param now whole milliseconds: fractions would take memory of their own in each connection. The clock is monotonic and counts at most two periods
    * from one check to the next: while this process stands still no peer can be heard, so that time says nothing about it.

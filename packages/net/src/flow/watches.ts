@@ -3,7 +3,7 @@ import type { WriteProgress } from "../contracts/transport.ts";
 
 /** A watch over one peer, at work from `start` to `stop`, which may both be called again. It is on the rounds that fit its time. */
 export abstract class Watch implements Monitored {
-  seat = -1;
+  slot = -1;
   protected readonly timeoutMs: number;
 
   constructor(timeoutMs: number) {
@@ -11,7 +11,7 @@ export abstract class Watch implements Monitored {
   }
 
   protected get isWatching(): boolean {
-    return this.seat !== -1;
+    return this.slot !== -1;
   }
 
   start(): void {

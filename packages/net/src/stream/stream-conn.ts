@@ -73,7 +73,7 @@ interface Parting {
  */
 export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   /** Its place in its listener. */
-  seat = -1;
+  slot = -1;
   readonly #transport: Transport;
   readonly #options: StreamConnOptions;
   /** Made for the first read, and for whatever else it is needed. A handler gets its bytes without. */

@@ -66,7 +66,7 @@ export const lineDatagram: DatagramEncoding = {
 /** The connection with one source address of a datagram socket. */
 export class PeerConn extends InboxConn implements AddressVerification {
   /** Its place in its listener. */
-  seat = -1;
+  slot = -1;
   readonly key: string;
   readonly peer: Peer;
   lastSeenAt: number;

@@ -60,7 +60,7 @@ export class Session<C>
   #messageWatch: MessageWatch | undefined;
   /** Keepalive asked for the peer then, and has heard nothing since; 0 if it has been heard. So the hot path needs no clock. */
   #silentSince = 0;
-  seat = -1;
+  slot = -1;
   #heartbeat: Heartbeat | undefined;
   #ending: Ending | undefined;
 
