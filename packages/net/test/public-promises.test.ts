@@ -212,14 +212,7 @@ function crowded<T extends PacketConn | DatagramConn>(packets: T): Subject<T> {
 const ECANCELED = -125;
 const WORD = Buffer.from("hola");
 const udpOthers = [...deadlines, ITERATE, "serve", "trySend", "trySendBatch"];
-const udpInternals = [
-  "kept",
-  "mustBeOpen",
-  "received",
-  "sendOne",
-  "site",
-  "trySendOne",
-];
+const udpInternals = ["kept", "mustBeOpen", "received", "sendOne", "site", "trySendOne"];
 
 testForgotten<PacketConn>("a datagram socket", {
   make: async () => crowded(await listenPacket("udp4", "127.0.0.1:0")),
