@@ -1,7 +1,7 @@
 import { onceAborted } from "./abort-listeners.ts";
 import { rejection, told } from "./told.ts";
 
-let resolveLast: (value: unknown) => void;
+let resolveLast: ((value: unknown) => void) | undefined;
 
 /** One function for all promises of waiters: a closure for each is 3 % of an iterated datagram (bench: udp). */
 function keepResolve(resolve: (value: unknown) => void): void {
@@ -26,6 +26,7 @@ export class Waiter<T = void, R = T> {
   constructor(answer: (value: T) => R | Promise<R>) {
     this.promise = new Promise(keepResolve) as Promise<R>;
     this.#resolve = resolveLast;
+    resolveLast = undefined; // It would keep what the promise comes to.
     this.#answer = answer;
   }
 
