@@ -28,7 +28,7 @@ export type { UdpDialOptions } from "./udp/dial-udp.ts";
 export { type DelimitedOptions, delimited } from "./framing/delimiter.ts";
 export * from "./contracts/error.ts";
 export { type FrameCodec, type FrameDecoder, FrameFault } from "./framing/frame-codec.ts";
-export { defaultFramedOptions, type FramedOptions, framed } from "./framing/framed-conn.ts";
+export { defaultFramedOptions, type FramedOptions, framed } from "./framing/framed.ts";
 export { type LengthPrefix, type LengthPrefixedOptions, lengthPrefixed } from "./framing/length-prefix.ts";
 export { lines } from "./framing/lines.ts";
 export { type InheritedSocket, inheritedSockets } from "./networks/inherited.ts";
@@ -51,14 +51,8 @@ export {
 export { listenPipe, type PipeListener, type PipeListenOptions } from "./listen-pipe.ts";
 export * from "./contracts/message-conn.ts";
 export type { Packet, PacketConn, PacketHandler, GroupOptions } from "./contracts/packet-conn.ts";
-export {
-  type Clock,
-  defaultPeersOptions,
-  type PeerListener,
-  type PeerSocket,
-  type PeersOptions,
-  peers,
-} from "./udp/peers.ts";
+export type { Clock, PeerListener, PeerSocket } from "./udp/peer-listener.ts";
+export { defaultPeersOptions, type PeersOptions, peers } from "./udp/peers.ts";
 export { pipe } from "./stream/pipe.ts";
 export { printable, printableJson, printableLines } from "./contracts/printable.ts";
 export type { SocketOptions } from "./options/socket-options.ts";

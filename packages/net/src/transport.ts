@@ -25,14 +25,13 @@ export {
   type InboxSource,
 } from "./flow/inbox.ts";
 export { isLentMemory } from "./memory/lent-memory.ts";
-export { MessageWatch, type MessageWatchHost } from "./flow/message-watch.ts";
 export { netErrorFrom } from "./contracts/node-error.ts";
 export { enableReadBuffer, LENT_BUFFER_BYTES } from "./node/read-buffer.ts";
 export { startTrials, trialsOver } from "./node/trials.ts";
 export { enableWritePastQueue } from "./node/write-past-queue.ts";
 export { isPoolSafe } from "./memory/own-memory.ts";
 export { poison } from "./memory/poison.ts";
-export { Roster, type Seated } from "./flow/roster.ts";
+export { Roster, type RosterMember } from "./flow/roster.ts";
 export { checkPeriodMs, type Monitored, monitor, unmonitor } from "./flow/rounds.ts";
 export { MAX_INTERIM_ANSWERS, MAX_STATUS_TEXT } from "./networks/http-connect.ts";
 export { proxyHandshake } from "./networks/proxy-dial.ts";
@@ -54,6 +53,12 @@ export { rejection, tell, told } from "./flow/told.ts";
 export type { Transport, TransportSink, WriteProgress } from "./contracts/transport.ts";
 export { type SocketEnds, unacknowledgedBytes } from "./node/unacknowledged.ts";
 export { writeProgress } from "./node/write-progress.ts";
-export { WriteWatch, type WriteWatchHost, hasProgressed } from "./flow/write-watch.ts";
+export {
+  hasProgressed,
+  MessageWatch,
+  type MessageWatchHost,
+  WriteWatch,
+  type WriteWatchHost,
+} from "./flow/watches.ts";
 export { MAX_DELAY_MS, startTimer } from "./flow/deadline.ts";
 export { checkKind, checkNames, checkSignal, shown } from "./options/check-values.ts";

@@ -5,7 +5,7 @@ import { pipeAddr } from "../contracts/addr.ts";
 import { NetError } from "../contracts/error.ts";
 
 class FakeConn {
-  seat = -1;
+  slot = -1;
   aborted = false;
   abort(): void {
     this.aborted = true;

@@ -1,12 +1,13 @@
-import { onceAborted, untilCanceled } from "./abort-listeners.ts";
+import { untilCanceled } from "./abort-listeners.ts";
 import type { Addr } from "../contracts/addr.ts";
 import { AddressCounts, exemptSet, type Holder } from "./address-limits.ts";
 import type { Deadline, Listener, WaitOptions } from "../contracts/conn.ts";
 import { DeadlineTimer } from "./deadline.ts";
 import type { NetError } from "../contracts/error.ts";
 import { canceledError, closedError } from "../contracts/failures.ts";
-import { Roster, type Seated } from "./roster.ts";
+import { Roster, type RosterMember } from "./roster.ts";
 import { rejection, told } from "./told.ts";
+import { asIteratorResult, Waiter, Waiters } from "./waiters.ts";
 import { checkLimit } from "../options/check-values.ts";
 
 /** How many connections may wait for `accept` unless told otherwise: Node's and Go's listen backlog in round figures. */
@@ -42,7 +43,7 @@ function pendingShare(maxPending: number): number {
 }
 
 /** A connection that can be offered, to one queue. */
-export interface Accepted extends Seated {
+export interface Accepted extends RosterMember {
   abort(): void;
 }
 
@@ -69,7 +70,8 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
   readonly #pending: Pending<C>[] = [];
   /** Of `#pending`. */
   readonly #perAddress: AddressCounts;
-  readonly #waiters: Waiter<C>[] = [];
+  /** Calls of `accept`, and of a loop's `next`; `null` tells them that the listener is closed. */
+  readonly #waiters = new Waiters<Waiter<C | null, unknown>>();
   readonly #onEmpty: (() => void)[] = [];
   #isStopped = false;
   #stopped = Promise.resolve();
@@ -100,12 +102,12 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
   /** True if one more connection would be refused: closed, or at a limit. */
   get isFull(): boolean {
     if (this.#isStopped || this.openCount >= this.#maxConnections) return true;
-    return this.#waiters.length === 0 && this.#pending.length >= this.#maxPending;
+    return !this.isAwaited && this.#pending.length >= this.#maxPending;
   }
 
   /** True if somebody waits in `accept`: the next connection takes no place, whoever's it is. */
   get isAwaited(): boolean {
-    return this.#waiters.length > 0;
+    return this.#waiters.first !== undefined;
   }
 
   /** True if one more connection from `host` would be refused: `isFull`, or its address has its share of the places. */
@@ -128,7 +130,7 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
       this.#pending.push({ conn, holder });
     }
     this.#open.add(conn);
-    waiter?.accept(conn);
+    waiter?.resolve(conn);
     return true;
   }
 
@@ -165,18 +167,11 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
     const conn = this.#nextPending();
     if (conn !== undefined) return Promise.resolve(conn);
     if (this.#isStopped) return rejection(this.#endedError());
-    const accepting = new Promise<C>((resolve, reject) => {
-      const waiter = new Waiter<C>(resolve, undefined, reject);
-      if (signal) {
-        const onAbort = (): void => {
-          this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
-          reject(this.#canceled(signal));
-        };
-        waiter.forgetSignal = onceAborted(signal, onAbort);
-      }
-      this.#waiters.push(waiter);
+    const waiter = new Waiter((next: C | null): C => {
+      if (next === null) throw this.#endedError();
+      return next;
     });
-    return told(accepting); // Who does not wait is told by the next call, or knows that it has closed.
+    return this.#waiters.add(waiter, signal, (by) => this.#canceled(by)).promise;
   }
 
   /**
@@ -200,9 +195,7 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
     if (conn !== undefined) return Promise.resolve({ done: false, value: conn });
     if (this.#failure) return Promise.reject(this.#failure);
     if (this.#isStopped) return Promise.resolve(OVER);
-    return new Promise((resolve, reject) => {
-      this.#waiters.push(new Waiter<C>(undefined, resolve, reject));
-    });
+    return this.#waiters.add(new Waiter(asIteratorResult<C>)).promise;
   }
 
   close(): Promise<void> {
@@ -283,8 +276,9 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
 
   async #stopNow(): Promise<void> {
     const stopping = this.#stopSource();
-    for (const waiter of this.#waiters.splice(0)) {
-      waiter.end(this.#failure, () => this.#endedError());
+    for (const waiter of this.#waiters.takeAll()) {
+      if (this.#failure) waiter.reject(this.#failure);
+      else waiter.resolve(null);
     }
     for (const pending of this.#pending.splice(0)) {
       const conn = this.#leavesQueue(pending);
@@ -310,38 +304,6 @@ const OVER: IteratorReturnResult<undefined> = Object.freeze({ done: true, value:
 interface Pending<C> {
   readonly conn: C;
   readonly holder: Holder | undefined;
-}
-
-/** A call of `accept`, or of a loop's `next`. */
-class Waiter<C> {
-  readonly reject: (error: NetError) => void;
-  forgetSignal: (() => void) | undefined;
-  readonly #accept: ((conn: C) => void) | undefined;
-  readonly #next: ((result: IteratorResult<C, undefined>) => void) | undefined;
-
-  constructor(
-    accept: ((conn: C) => void) | undefined,
-    next: ((result: IteratorResult<C, undefined>) => void) | undefined,
-    reject: (error: NetError) => void,
-  ) {
-    this.#accept = accept;
-    this.#next = next;
-    this.reject = reject;
-  }
-
-  accept(conn: C): void {
-    this.forgetSignal?.();
-    this.#accept?.(conn);
-    this.#next?.({ done: false, value: conn });
-  }
-
-  /** The listener broke, or was closed: that ends a loop quietly. */
-  end(failure: NetError | undefined, closed: () => NetError): void {
-    this.forgetSignal?.();
-    if (failure) this.reject(failure);
-    else if (this.#next) this.#next(OVER);
-    else this.reject(closed());
-  }
 }
 
 /** Checks the limits before there is a queue. @throws NetError `invalid_argument`. */

@@ -1,9 +1,9 @@
-import { onceAborted } from "./abort-listeners.ts";
 import type { WaitOptions } from "../contracts/conn.ts";
 import { NetError, type NetErrorParts } from "../contracts/error.ts";
 import { canceledError } from "../contracts/failures.ts";
 import type { CloseInfo, Message } from "../contracts/message-conn.ts";
-import { rejection, told } from "./told.ts";
+import { rejection } from "./told.ts";
+import { asIteratorResult, asItIs, Waiter, Waiters } from "./waiters.ts";
 
 /** What an `Inbox` asks of the transport that fills it. */
 export interface InboxSource {
@@ -17,13 +17,6 @@ export interface InboxSource {
   ended?(): void;
   /** Which connection an error is about. */
   route?(): Pick<NetErrorParts, "network" | "localAddr" | "remoteAddr">;
-}
-
-let resolveLast: (value: unknown) => void;
-
-/** One function for all promises of receivers: a closure for each is 3 % of an iterated datagram (bench: udp). */
-function keepResolve(resolve: (value: unknown) => void): void {
-  resolveLast = resolve;
 }
 
 /** Messages nobody has taken yet, and what they count for. */
@@ -65,34 +58,6 @@ class Queue<T> {
   }
 }
 
-/** Somebody who waits in `receive`. */
-class Receiver<T> {
-  readonly #convert: (message: T | null) => unknown;
-  readonly #resolve: (value: unknown) => void;
-  /** What `receive` gave. */
-  promise: Promise<unknown> | undefined;
-
-  constructor(convert: (message: T | null) => unknown, resolve: (value: unknown) => void) {
-    this.#convert = convert;
-    this.#resolve = resolve;
-  }
-
-  resolve(message: T | null): void {
-    try {
-      this.#resolve(this.#convert(message));
-    } catch (error) {
-      this.reject(error);
-    }
-  }
-
-  /** By a rejected promise: the function for it would wait, and take memory, as long as the other one. */
-  reject(reason: unknown): void {
-    // Who does not wait is told by the next `receive`.
-    if (this.promise !== undefined) void told(this.promise);
-    this.#resolve(Promise.reject(reason));
-  }
-}
-
 /** How much may wait for the consumer before the source is paused. Share one object between connections. */
 export interface InboxLimits {
   /** Bytes of messages nobody has taken yet. Default 65,536. */
@@ -109,11 +74,6 @@ export interface InboxHandler<T> {
   message(message: T): void | Promise<void>;
   drain?(): void | Promise<void>;
   close?(info: CloseInfo): void;
-}
-
-interface Waiter<T> {
-  resolve(message: T | null): void;
-  reject(error: Error): void;
 }
 
 /**
@@ -134,9 +94,8 @@ export class Inbox<T = Message> {
   readonly #limits: InboxLimits;
   /** Made on the first wait: an idle connection has none. */
   #queue: Queue<T> | undefined;
-  /** Who waits, and who waits behind: mostly nobody does. */
-  #first: Waiter<T> | undefined;
-  #others: Waiter<T>[] | undefined;
+  /** Those who wait in `receive`; made for the first of them. */
+  #waiters: Waiters<Waiter<T | null, unknown>> | undefined;
   #handler: InboxHandler<T> | undefined;
   /** A handler's promise is pending, or a delivery loop is already on the stack. */
   #isBusy = false;
@@ -206,9 +165,8 @@ export class Inbox<T = Message> {
       }
       return this.#info === undefined && !this.#isPaused;
     }
-    const waiter = this.#first;
+    const waiter = this.#waiters?.shift();
     if (waiter !== undefined) {
-      this.#first = this.#others?.shift();
       waiter.resolve(message);
       return true;
     }
@@ -252,7 +210,7 @@ export class Inbox<T = Message> {
 
   /** Rejects those who wait in `receive` now; the flow goes on (a deadline, an error that ends nothing). True if anybody waited. */
   interrupt(error: Error): boolean {
-    const waiters = this.#takeAll();
+    const waiters = this.#waiters?.takeAll() ?? [];
     for (const waiter of waiters) waiter.reject(error);
     return waiters.length > 0;
   }
@@ -293,12 +251,14 @@ export class Inbox<T = Message> {
     const info = this.#info;
     if (info !== undefined) this.#tellEnded();
     if (info !== undefined && !info.wasClean) return rejection(this.#broken(info));
-    const promise = new Promise(keepResolve) as Promise<R>;
-    const waiter = new Receiver(convert, resolveLast);
-    waiter.promise = promise;
-    if (info !== undefined) waiter.resolve(null);
-    else this.#wait(signal === undefined ? waiter : this.#cancelable(signal, waiter));
-    return promise;
+    const waiter = new Waiter(convert);
+    if (info !== undefined) {
+      waiter.resolve(null);
+    } else {
+      this.#waiters ??= new Waiters();
+      this.#waiters.add(waiter, signal, signal && ((by) => this.#canceled(by)));
+    }
+    return waiter.promise;
   }
 
   /**
@@ -307,7 +267,7 @@ export class Inbox<T = Message> {
    */
   serve(handler: InboxHandler<T>): void {
     if (this.#handler !== undefined) throw this.#error("invalid_argument", "serve was already called");
-    if (this.#first !== undefined) {
+    if (this.#waiters?.first !== undefined) {
       throw this.#error("invalid_argument", "somebody waits in receive");
     }
     this.#handler = handler;
@@ -318,7 +278,7 @@ export class Inbox<T = Message> {
 
   /** As an iterator's `next`. */
   next(): Promise<IteratorResult<T, undefined>> {
-    return this.receiveAs(toIteratorResult<T>);
+    return this.receiveAs(asIteratorResult<T>);
   }
 
   /** Iterates over the messages; ends after a clean close and throws after another. Leaving the loop closes nothing. */
@@ -382,12 +342,7 @@ export class Inbox<T = Message> {
     if (this.#info?.wasClean) this.#info = undefined;
     // The order matters: the source learns of it first, so that its own close info is the one that is delivered.
     this.#source.fail(error);
-    this.discard({
-      code: 1011,
-      reason: "handler failed",
-      wasClean: false,
-      error: error instanceof Error ? error : new Error("handler failed", { cause: error }),
-    });
+    this.discard(handlerFailed(error));
   }
 
   /** At half of the mark, so that a consumer that is just too slow does not pause and resume for each message. */
@@ -402,25 +357,8 @@ export class Inbox<T = Message> {
     this.#source.resume();
   }
 
-  #wait(waiter: Waiter<T>): void {
-    if (this.#first === undefined) {
-      this.#first = waiter;
-    } else {
-      this.#others ??= [];
-      this.#others.push(waiter);
-    }
-  }
-
-  #takeAll(): Waiter<T>[] {
-    if (this.#first === undefined) return [];
-    const waiters = [this.#first, ...(this.#others ?? [])];
-    this.#first = undefined;
-    this.#others = undefined;
-    return waiters;
-  }
-
   #settleWaiters(info: CloseInfo): void {
-    const waiters = this.#takeAll();
+    const waiters = this.#waiters?.takeAll() ?? [];
     if (waiters.length > 0) this.#tellEnded();
     for (const waiter of waiters) {
       if (info.wasClean) waiter.resolve(null);
@@ -445,27 +383,6 @@ export class Inbox<T = Message> {
     this.#source.ended?.();
   }
 
-  #cancelable(signal: AbortSignal, inner: Waiter<T>): Waiter<T> {
-    const onAbort = () => {
-      // The message that would have come here goes to whoever receives next.
-      if (this.#first === waiter) this.#first = this.#others?.shift();
-      else this.#others = this.#others?.filter((other) => other !== waiter);
-      inner.reject(this.#canceled(signal));
-    };
-    const forget = onceAborted(signal, onAbort);
-    const waiter: Waiter<T> = {
-      resolve(message) {
-        forget();
-        inner.resolve(message);
-      },
-      reject(error) {
-        forget();
-        inner.reject(error);
-      },
-    };
-    return waiter;
-  }
-
   #canceled(signal: AbortSignal): NetError {
     return canceledError({ ...this.#source.route?.(), op: "read" }, signal);
   }
@@ -479,10 +396,9 @@ export class Inbox<T = Message> {
   }
 }
 
-function asItIs<T>(message: T): T {
-  return message;
-}
-
-function toIteratorResult<T>(message: T | null): IteratorResult<T, undefined> {
-  return message === null ? { done: true, value: undefined } : { done: false, value: message };
+/** How a connection ends whose handler threw `error`, or whose handler's promise rejected with it. */
+export function handlerFailed(error: unknown): CloseInfo {
+  const reason = "handler failed";
+  const cause = error instanceof Error ? error : new Error(reason, { cause: error });
+  return { code: 1011, reason, wasClean: false, error: cause };
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MessageWatch, type MessageWatchHost } from "./message-watch.ts";
+import { MessageWatch, type MessageWatchHost } from "./watches.ts";
 
 /** A connection whose progress the test decides. */
 class Host implements MessageWatchHost {

@@ -1,22 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Roster, type Seated } from "./roster.ts";
+import { Roster, type RosterMember } from "./roster.ts";
 
-const member = (): Seated => ({ seat: -1 });
+const member = (): RosterMember => ({ slot: -1 });
 
-function members(roster: Roster<Seated>): Set<Seated> {
-  const found = new Set<Seated>();
+function members(roster: Roster<RosterMember>): Set<RosterMember> {
+  const found = new Set<RosterMember>();
   roster.forEach((each) => found.add(each));
   return found;
 }
 
 test("members are found until they are taken out, in any order", () => {
   const all = Array.from({ length: 7 }, member);
-  const roster = new Roster<Seated>();
+  const roster = new Roster<RosterMember>();
   for (const each of all) roster.add(each);
   const left = new Set(all);
   for (const at of [3, 0, 6, 5, 1, 4, 2]) {
-    const each = all[at] as Seated;
+    const each = all[at] as RosterMember;
     assert.equal(roster.delete(each), true);
     left.delete(each);
     assert.deepEqual(members(roster), left);
@@ -25,7 +25,7 @@ test("members are found until they are taken out, in any order", () => {
 });
 
 test("a second add and a second delete do nothing", () => {
-  const roster = new Roster<Seated>();
+  const roster = new Roster<RosterMember>();
   const [one, other] = [member(), member()];
   roster.add(one);
   roster.add(other);
@@ -37,15 +37,15 @@ test("a second add and a second delete do nothing", () => {
 });
 
 test("a visit may take out members, which are then not visited, and take in others, which are not either", () => {
-  const roster = new Roster<Seated>();
+  const roster = new Roster<RosterMember>();
   const all = Array.from({ length: 4 }, member);
   for (const each of all) roster.add(each);
-  const visited: Seated[] = [];
+  const visited: RosterMember[] = [];
   roster.forEach((each) => {
     visited.push(each);
     if (each === all[0]) {
       roster.delete(all[0]);
-      roster.delete(all[1] as Seated);
+      roster.delete(all[1] as RosterMember);
       roster.add(member());
     }
   });

@@ -7,7 +7,7 @@ test("while the process stands still the time of the checks goes on by two perio
   const times: number[] = [];
   await new Promise<void>((resolve) => {
     const member: Monitored = {
-      seat: -1,
+      slot: -1,
       checkPeer(now) {
         times.push(now);
         if (times.length === 3) {

@@ -1,8 +1,8 @@
 import { MAX_DELAY_MS } from "./deadline.ts";
-import { Roster, type Seated } from "./roster.ts";
+import { Roster, type RosterMember } from "./roster.ts";
 
 /** Something that is asked now and then whether its peer still lives. */
-export interface Monitored extends Seated {
+export interface Monitored extends RosterMember {
   /**
    * @param now whole milliseconds: fractions would take memory of their own in each connection. The clock is monotonic and counts at most two periods
    * from one check to the next: while this process stands still no peer can be heard, so that time says nothing about it.
@@ -64,32 +64,4 @@ function goRound(rounds: Rounds): void {
 /** Ends what `monitor` began. */
 export function unmonitor(member: Monitored, periodMs: number): void {
   roundsByPeriod.get(periodMs)?.members.delete(member);
-}
-
-/** A watch over one peer, at work from `start` to `stop`, which may both be called again. It is on the rounds that fit its time. */
-export abstract class Watch implements Monitored {
-  seat = -1;
-  protected readonly timeoutMs: number;
-
-  constructor(timeoutMs: number) {
-    this.timeoutMs = timeoutMs;
-  }
-
-  protected get isWatching(): boolean {
-    return this.seat !== -1;
-  }
-
-  start(): void {
-    if (this.isWatching) return;
-    this.began();
-    monitor(this, checkPeriodMs(this.timeoutMs));
-  }
-
-  stop(): void {
-    if (this.isWatching) unmonitor(this, checkPeriodMs(this.timeoutMs));
-  }
-
-  /** What was seen before does not count any more. */
-  protected abstract began(): void;
-  abstract checkPeer(now: number): void;
 }

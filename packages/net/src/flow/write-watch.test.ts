@@ -3,7 +3,7 @@ import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { writeProgress } from "../node/write-progress.ts";
-import { WriteWatch, type WriteWatchHost, hasProgressed } from "./write-watch.ts";
+import { WriteWatch, type WriteWatchHost, hasProgressed } from "./watches.ts";
 
 /** A connection whose progress the test decides. */
 class Host implements WriteWatchHost {

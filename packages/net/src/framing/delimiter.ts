@@ -12,9 +12,9 @@ import {
   tooLarge,
   toText,
 } from "./frame-codec.ts";
-import { framedBy, framedNames, type FramedOptions, MESSAGE_KINDS } from "./framed-conn.ts";
+import { framedBy, framedNames, type FramedOptions } from "./framed.ts";
 import type { Message, MessageConn } from "../contracts/message-conn.ts";
-import { checkNames, checkOneOf, type Names } from "../options/check-values.ts";
+import { checkNames, checkMessageKind, type Names } from "../options/check-values.ts";
 
 /** Longest delimiter, in bytes: it is searched for in every message, sent and received. */
 const MAX_DELIMITER_BYTES = 64;
@@ -52,7 +52,7 @@ export function delimited(
 ): MessageConn | Listener<MessageConn> {
   checkNames("set", "delimited", options, names);
   const { messages } = options;
-  checkOneOf("set", "messages", messages, MESSAGE_KINDS);
+  checkMessageKind("set", messages);
   // The options themselves, and no copy: limits that they inherit count, too.
   return framedBy(source, delimiterCodec(delimiter, messages === "text"), options);
 }

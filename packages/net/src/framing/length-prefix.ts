@@ -12,9 +12,9 @@ import {
   tooLarge,
   toText,
 } from "./frame-codec.ts";
-import { framedBy, framedNames, type FramedOptions, MESSAGE_KINDS } from "./framed-conn.ts";
+import { framedBy, framedNames, type FramedOptions } from "./framed.ts";
 import type { Message, MessageConn } from "../contracts/message-conn.ts";
-import { checkNames, checkOneOf, type Names } from "../options/check-values.ts";
+import { checkNames, checkMessageKind, type Names } from "../options/check-values.ts";
 
 /**
  * How the length of a message is written before it: 2 or 4 bytes in network byte order, or 1 to 5 bytes of 7 bits,
@@ -57,7 +57,7 @@ export function lengthPrefixed(
 ): MessageConn | Listener<MessageConn> {
   checkNames("set", "lengthPrefixed", options, names);
   const { messages } = options;
-  checkOneOf("set", "messages", messages, MESSAGE_KINDS);
+  checkMessageKind("set", messages);
   // The options themselves, and no copy: limits that they inherit count, too.
   return framedBy(source, lengthPrefixCodec(prefix, messages === "text"), options);
 }

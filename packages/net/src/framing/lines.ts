@@ -3,7 +3,7 @@ import type { Addr } from "../contracts/addr.ts";
 import { ChunkDecoder } from "./chunk-decoder.ts";
 import type { Conn, Listener } from "../contracts/conn.ts";
 import { encodeWhole, type FrameCodec, refuseFaulty, tooLarge, toText } from "./frame-codec.ts";
-import { framed, type FramedOptions } from "./framed-conn.ts";
+import { framed, type FramedOptions } from "./framed.ts";
 import type { Message, MessageConn } from "../contracts/message-conn.ts";
 
 const LF = 0x0a;

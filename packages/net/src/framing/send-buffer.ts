@@ -1,9 +1,9 @@
-import { onceAborted } from "../flow/abort-listeners.ts";
 import { atEndOfTurn } from "../flow/end-of-turn.ts";
+import { type Frame, frameBytes, type FrameMemory, isLentFrame, ownFrame } from "./frame.ts";
 import { asError } from "../contracts/failures.ts";
 import type { SendOutcome } from "../contracts/message-conn.ts";
-import { isLentMemory } from "../memory/lent-memory.ts";
-import { rejection, told } from "../flow/told.ts";
+import { rejection } from "../flow/told.ts";
+import { asItIs, Waiter, Waiters } from "../flow/waiters.ts";
 
 /** Parts up to this size are copied together; larger ones are written as they are. */
 const MAX_COPIED_BYTES = 16_384;
@@ -12,15 +12,6 @@ const MAX_WRITE_BYTES = 262_144;
 
 /** What `send` answers when there is room at once. */
 const ROOM = Promise.resolve();
-
-/** One message as it leaves: in one piece, or in parts to save copying. */
-export type Frame = Uint8Array | readonly Uint8Array[];
-
-/**
- * Whose memory a frame is: `kept`, nobody will ever write there; or `borrowed`, its sender may, once its call has settled. What is
- * borrowed is copied unless the call stays pending until the bytes were taken.
- */
-export type FrameMemory = "kept" | "borrowed";
 
 /** What a `SendBuffer` writes to and reports to. */
 export interface SendBufferSink {
@@ -38,15 +29,21 @@ export interface SendLimits {
   readonly sendLimitBytes: number;
 }
 
-interface Waiter {
+/** A call of `send` or `flush`. */
+class SendWaiter extends Waiter {
   /** Undefined once the frame is in the buffer. */
   frame: Frame | undefined;
   /** Where the frame ends, in bytes of all that was ever sent. Of a flush: where what was sent before it ends. */
   end: number;
   /** The frame stands in its sender's memory: the call is not over before it has left. */
-  isBorrowed: boolean;
-  resolve(): void;
-  reject(error: Error): void;
+  readonly isBorrowed: boolean;
+
+  constructor(end: number, frame?: Frame, isBorrowed = false) {
+    super(asItIs);
+    this.end = end;
+    this.frame = frame;
+    this.isBorrowed = isBorrowed;
+  }
 }
 
 /** Frames that wait to be written: bounded in bytes, written once for each turn of the event loop. */
@@ -63,8 +60,8 @@ export class SendBuffer {
   #isFlushing = false;
   #owesDrain = false;
   /** Senders in call order: first those whose frame is in, then those whose is not. */
-  #waiters: Waiter[] = [];
-  #flushing: Waiter[] = [];
+  readonly #senders = new Waiters<SendWaiter>();
+  readonly #flushers = new Waiters<SendWaiter>();
   #onEmpty: (() => void)[] = [];
   #isEnding = false;
   #failure: Error | undefined;
@@ -92,7 +89,7 @@ export class SendBuffer {
   /** Takes a frame if there is room. What was borrowed is copied. */
   offer(frame: Frame, memory: FrameMemory): SendOutcome {
     if (this.#failure !== undefined || this.#isEnding) return "refused";
-    if (this.#waiters.some((waiter) => waiter.frame !== undefined) || !this.#fits(frame)) {
+    if (!this.#mayEnter(frame)) {
       this.#owesDrain = true;
       return "refused";
     }
@@ -121,20 +118,20 @@ export class SendBuffer {
   ): Promise<void> {
     if (signal?.aborted) return rejection(canceled(signal, false));
     if (this.#failure !== undefined || this.#isEnding) return rejection(closed());
-    const isTaken = this.#waiters.every((waiter) => waiter.frame === undefined) && this.#fits(given);
+    const isTaken = this.#mayEnter(given);
     const length = frameBytes(given);
     const isOver = isTaken && this.#bytes + length <= this.#limits.sendHighWaterBytes;
-    const mustCopy = memory === "borrowed" && (isOver || signal !== undefined || isLent(given));
+    const mustCopy = memory === "borrowed" && (isOver || signal !== undefined || isLentFrame(given));
     const frame = mustCopy ? ownFrame(given) : given;
     this.#sent += length;
     if (isTaken) this.#add(frame);
     if (isOver) return ROOM;
-    const state = { frame: isTaken ? undefined : frame, isBorrowed: memory === "borrowed" && !mustCopy };
-    return this.#wait(this.#waiters, state, signal, (waiter, by) => {
-      this.#waiters = this.#waiters.filter((other) => other !== waiter);
+    const isBorrowed = memory === "borrowed" && !mustCopy;
+    const waiter = new SendWaiter(this.#sent, isTaken ? undefined : frame, isBorrowed);
+    return this.#senders.add(waiter, signal, (by) => {
       if (waiter.frame !== undefined) this.#withdraw(waiter.frame, waiter.end);
       return canceled(by, waiter.frame === undefined);
-    });
+    }).promise;
   }
 
   /** Resolves when the sink has taken all that was sent so far; at once if it has. Rejects if it will not. */
@@ -142,46 +139,14 @@ export class SendBuffer {
     if (signal?.aborted) return rejection(canceled(signal));
     if (this.#taken >= this.#sent) return Promise.resolve();
     if (this.#failure !== undefined) return rejection(this.#failure);
-    const state = { frame: undefined, isBorrowed: false };
-    return this.#wait(this.#flushing, state, signal, (waiter, by) => {
-      this.#flushing = this.#flushing.filter((other) => other !== waiter);
-      return canceled(by);
-    });
-  }
-
-  #wait(
-    list: Waiter[],
-    state: Pick<Waiter, "frame" | "isBorrowed">,
-    signal: AbortSignal | undefined,
-    cancel: (waiter: Waiter, signal: AbortSignal) => Error,
-  ): Promise<void> {
-    const waiting = new Promise<void>((resolve, reject) => {
-      const onAbort = (): void => {
-        if (signal !== undefined) reject(cancel(waiter, signal));
-      };
-      const waiter: Waiter = {
-        ...state,
-        end: this.#sent,
-        resolve() {
-          forget?.();
-          resolve();
-        },
-        reject(error) {
-          forget?.();
-          reject(error);
-        },
-      };
-      const forget = signal && onceAborted(signal, onAbort);
-      list.push(waiter);
-    });
-    return told(waiting);
+    return this.#flushers.add(new SendWaiter(this.#sent), signal, canceled).promise;
   }
 
   /** A frame that waited outside will not come: what was to follow it comes earlier. */
   #withdraw(frame: Frame, end: number): void {
     const length = frameBytes(frame);
     this.#sent -= length;
-    for (const waiter of [...this.#waiters, ...this.#flushing]) if (waiter.end >= end) waiter.end -= length;
+    for (const waiter of [...this.#senders, ...this.#flushers]) if (waiter.end >= end) waiter.end -= length;
     // It may have been all that was waited for, and frames behind it may fit.
     this.#letIn();
     this.#tellIfEmpty();
@@ -190,7 +155,7 @@ export class SendBuffer {
   /** Takes nothing more; resolves when all is written, and also when writing failed. */
   end(): Promise<void> {
     this.#isEnding = true;
-    if (this.#bytes === 0 && this.#waiters.length === 0) return Promise.resolve();
+    if (this.#bytes === 0 && this.#senders.first === undefined) return Promise.resolve();
     return new Promise((resolve) => void this.#onEmpty.push(resolve));
   }
 
@@ -200,9 +165,14 @@ export class SendBuffer {
     this.#failure = error;
     this.#parts = [];
     this.#bytes = 0;
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
-    for (const waiter of this.#flushing.splice(0)) waiter.reject(error);
+    for (const waiter of this.#senders.takeAll()) waiter.reject(error);
+    for (const waiter of this.#flushers.takeAll()) waiter.reject(error);
     this.#tellIfEmpty();
+  }
+
+  /** True if there is room, and no frame waits outside. Those whose frame is in stand before those whose is not. */
+  #mayEnter(frame: Frame): boolean {
+    return this.#senders.last?.frame === undefined && this.#fits(frame);
   }
 
   #fits(frame: Frame): boolean {
@@ -271,52 +241,29 @@ export class SendBuffer {
 
   /** After bytes have left: lets waiting frames in, and wakes whom there is room for. */
   #letIn(): void {
-    for (const waiter of this.#waiters) {
+    for (let waiter = this.#senders.first; waiter !== undefined; waiter = waiter.next) {
       if (waiter.frame === undefined) continue;
       if (!this.#fits(waiter.frame)) break;
       this.#add(waiter.frame);
       waiter.frame = undefined;
     }
-    while ((this.#flushing[0]?.end ?? Number.POSITIVE_INFINITY) <= this.#taken)
-      this.#flushing.shift()?.resolve();
+    while ((this.#flushers.first?.end ?? Number.POSITIVE_INFINITY) <= this.#taken)
+      this.#flushers.shift()?.resolve();
     if (this.#bytes > this.#limits.sendHighWaterBytes) return;
-    while (this.#isDone(this.#waiters[0])) this.#waiters.shift()?.resolve();
-    if (this.#owesDrain && this.#waiters.length === 0) {
+    while (this.#isDone(this.#senders.first)) this.#senders.shift()?.resolve();
+    if (this.#owesDrain && this.#senders.first === undefined) {
       this.#owesDrain = false;
       this.#sink.drained();
     }
   }
 
-  #isDone(waiter: Waiter | undefined): boolean {
+  #isDone(waiter: SendWaiter | undefined): boolean {
     if (waiter === undefined || waiter.frame !== undefined) return false;
     return !waiter.isBorrowed || waiter.end <= this.#taken;
   }
 
   #tellIfEmpty(): void {
-    if (this.#bytes > 0 || this.#waiters.length > 0) return;
+    if (this.#bytes > 0 || this.#senders.first !== undefined) return;
     for (const tell of this.#onEmpty.splice(0)) tell();
   }
-}
-
-/** All bytes of a frame. */
-export function frameBytes(frame: Frame): number {
-  if (frame instanceof Uint8Array) return frame.length;
-  let bytes = 0;
-  for (const part of frame) bytes += part.length;
-  return bytes;
-}
-
-/** The same bytes in memory of their own. */
-function ownFrame(frame: Frame): Frame {
-  return frame instanceof Uint8Array ? ownCopy(frame) : frame.map(ownCopy);
-}
-
-function ownCopy(bytes: Uint8Array): Uint8Array {
-  const copy = Buffer.allocUnsafeSlow(bytes.length);
-  copy.set(bytes);
-  return copy;
-}
-
-function isLent(frame: Frame): boolean {
-  return frame instanceof Uint8Array ? isLentMemory(frame) : frame.some((part) => isLentMemory(part));
 }

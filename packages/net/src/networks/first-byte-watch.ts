@@ -8,7 +8,7 @@ import type { TransportSink } from "../contracts/transport.ts";
  * of the first byte itself, so that a connection pays nothing for it afterwards; to hear, it has the first portion read ahead.
  */
 export class FirstByteWatch implements TransportSink, Monitored {
-  seat = -1;
+  slot = -1;
   readonly #conn: StreamConn;
   readonly #timeoutMs: number;
   readonly #onOver: () => void;

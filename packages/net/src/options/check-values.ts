@@ -32,6 +32,11 @@ export function checkOneOf(op: NetOp, name: string, value: unknown, allowed: rea
   throw argumentError(op, `${name} ${shown(value)} is not one of ${allowed.map(shown).join(", ")}`);
 }
 
+/** Checks how messages are received; `undefined` is left out. @throws NetError `invalid_argument`. */
+export function checkMessageKind(op: NetOp, value: unknown): void {
+  checkOneOf(op, "messages", value, ["text", "binary"]);
+}
+
 /** Checks a whole number that the system is given, and gives it back. @throws NetError `invalid_argument`. */
 export function checkCount(op: NetOp, name: string, value: number, most: number): number {
   if (Number.isSafeInteger(value) && value >= 1 && value <= most) return value;

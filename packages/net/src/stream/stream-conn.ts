@@ -20,7 +20,7 @@ import type { Transport, TransportSink } from "../contracts/transport.ts";
 import { rejection, told } from "../flow/told.ts";
 import { connClose, traceClosed } from "../flow/trace.ts";
 import { untilCanceled } from "../flow/abort-listeners.ts";
-import { WriteWatch } from "../flow/write-watch.ts";
+import { WriteWatch } from "../flow/watches.ts";
 import { BURST, DONE, nextTurn, STEP_BYTES, WriteHalf } from "./write-half.ts";
 
 /** How long `close` waits for the peer to take what was written, unless told otherwise, in milliseconds. */
@@ -74,7 +74,7 @@ interface Parting {
  */
 export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   /** Its place in its listener. */
-  seat = -1;
+  slot = -1;
   readonly #transport: Transport;
   readonly #options: StreamConnOptions;
   /** Made for the first read, and for whatever else it is needed. A handler gets its bytes without. */

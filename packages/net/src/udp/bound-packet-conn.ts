@@ -7,7 +7,8 @@ import { netErrorFrom } from "../contracts/node-error.ts";
 import type { Packet, PacketConn, GroupOptions } from "../contracts/packet-conn.ts";
 import type { SourceAddrs } from "./source-addr.ts";
 import { rejection } from "../flow/told.ts";
-import { keptBytes, UdpSocket } from "./udp-socket.ts";
+import { keptBytes } from "./send-half.ts";
+import { UdpSocket } from "./udp-socket.ts";
 import { parseAddr } from "../contracts/parse-addr.ts";
 
 /** A datagram socket that is bound and not connected. */
@@ -20,11 +21,11 @@ export class BoundPacketConn extends UdpSocket<Packet> implements PacketConn {
     } catch (error) {
       return rejection(netErrorFrom(error, this.site("write")));
     }
-    return this.sendTo(bytes, to, options);
+    return this.sending.send(bytes, to, options);
   }
 
   trySend(bytes: Uint8Array, addr: IpAddr): SendOutcome {
-    return this.trySendTo(bytes, addr);
+    return this.sending.trySend(bytes, addr);
   }
 
   setBroadcast(isAllowed: boolean): void {
@@ -69,7 +70,7 @@ export class BoundPacketConn extends UdpSocket<Packet> implements PacketConn {
   }
 
   protected trySendOne({ bytes, addr }: Packet): SendOutcome {
-    return this.trySendTo(bytes, addr);
+    return this.sending.trySend(bytes, addr);
   }
 
   protected kept({ bytes, addr }: Packet): Packet {

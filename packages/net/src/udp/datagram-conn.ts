@@ -3,7 +3,8 @@ import type { IpAddr } from "../contracts/addr.ts";
 import type { WaitOptions } from "../contracts/conn.ts";
 import type { DatagramSocket, DatagramSocketHandler } from "../contracts/datagram-socket.ts";
 import type { SendOutcome } from "../contracts/message-conn.ts";
-import { keptBytes, type UdpLimits, UdpSocket } from "./udp-socket.ts";
+import { keptBytes } from "./send-half.ts";
+import { type UdpLimits, UdpSocket } from "./udp-socket.ts";
 
 /** Receives the datagrams of one peer. */
 export type DatagramHandler = DatagramSocketHandler<Uint8Array>;
@@ -45,11 +46,11 @@ export class ConnectedDatagramConn extends UdpSocket<Uint8Array> implements Data
   }
 
   send(bytes: Uint8Array, options?: WaitOptions): Promise<void> {
-    return this.sendTo(bytes, undefined, options);
+    return this.sending.send(bytes, undefined, options);
   }
 
   trySend(bytes: Uint8Array): SendOutcome {
-    return this.trySendTo(bytes, undefined);
+    return this.sending.trySend(bytes, undefined);
   }
 
   protected received(bytes: Uint8Array): Uint8Array {

@@ -1,37 +1,34 @@
 import type { Addr, IpAddr } from "../contracts/addr.ts";
 import { asMessage } from "../contracts/as-message.ts";
-import { closeFault } from "../contracts/close-code.ts";
 import type { WaitOptions } from "../contracts/conn.ts";
-import { NetError, type NetErrorParts } from "../contracts/error.ts";
-import {
-  argumentError,
-  asError,
-  canceledError,
-  closedError,
-  type FailureSite,
-} from "../contracts/failures.ts";
-import { Inbox, type InboxLimits, type InboxSource } from "../flow/inbox.ts";
+import { NetError } from "../contracts/error.ts";
+import { asError, canceledError, closedError, type FailureSite } from "../contracts/failures.ts";
+import type { InboxLimits } from "../flow/inbox.ts";
+import { brokenInfo, InboxConn } from "../flow/inbox-conn.ts";
 import {
   type AddressVerification,
   type CloseInfo,
   type Encoding,
   type Message,
-  type MessageConn,
-  type MessageHandler,
   type Peer,
   PreparedMessage,
   type SendOutcome,
 } from "../contracts/message-conn.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
-import { rejection, told } from "../flow/told.ts";
+import { rejection } from "../flow/told.ts";
 
-/** What a peer's connection needs of the socket it shares with the others. */
-export interface PeerHome {
+/** What all connections of one socket have in common. */
+export interface PeerConnSettings {
   readonly idleTimeoutMs: number;
   /** Largest datagram, in bytes. */
   readonly maxSendBytes: number;
   readonly encoding: DatagramEncoding;
   readonly inboxLimits: InboxLimits;
+}
+
+/** What a peer's connection needs of the socket it shares with the others. */
+export interface PeerHome {
+  readonly settings: PeerConnSettings;
   /** Bytes that wait in the socket, of all peers. */
   readonly bufferedAmount: number;
   transmit(bytes: Uint8Array, addr: IpAddr): SendOutcome;
@@ -67,61 +64,42 @@ export const lineDatagram: DatagramEncoding = {
 };
 
 /** The connection with one source address of a datagram socket. */
-export class PeerConn implements MessageConn, InboxSource {
+export class PeerConn extends InboxConn implements AddressVerification {
   /** Its place in its listener. */
-  seat = -1;
+  slot = -1;
   readonly key: string;
-  readonly localAddr: Addr;
   readonly peer: Peer;
   lastSeenAt: number;
+  isVerified: boolean;
   readonly #home: PeerHome;
   readonly #addr: IpAddr;
-  readonly #inbox: Inbox;
-  #isVerified: boolean;
   /** Bytes that came and were not yet answered by as many; counts until the address is verified. */
   #credit = 0;
   #owesDrain = false;
-  #closing: Promise<void> | undefined;
 
   constructor(home: PeerHome, key: string, addr: IpAddr, localAddr: Addr, isVerified: boolean, now: number) {
+    super(localAddr, home.settings.inboxLimits);
     this.#home = home;
     this.key = key;
     this.#addr = addr;
-    this.localAddr = localAddr;
     this.lastSeenAt = now;
-    this.#isVerified = isVerified;
-    this.#inbox = new Inbox(this, home.inboxLimits);
+    this.isVerified = isVerified;
     this.peer = new DatagramPeer(this, addr);
   }
 
   get maxSendBytes(): number {
-    return this.#home.maxSendBytes - this.#home.encoding.overheadBytes;
+    const { maxSendBytes, encoding } = this.#home.settings;
+    return maxSendBytes - encoding.overheadBytes;
   }
 
   get idleTimeoutMs(): number | undefined {
-    const { idleTimeoutMs } = this.#home;
+    const { idleTimeoutMs } = this.#home.settings;
     return idleTimeoutMs === Number.POSITIVE_INFINITY ? undefined : idleTimeoutMs;
   }
 
   /** Of all peers together, as what waits does so in the socket that they share. Mostly 0: the system takes a datagram at once. */
   get bufferedAmount(): number {
     return this.#home.bufferedAmount;
-  }
-
-  get isVerified(): boolean {
-    return this.#isVerified;
-  }
-
-  receive(options?: WaitOptions): Promise<Message | null> {
-    return this.#inbox.receive(options);
-  }
-
-  serve(handler: MessageHandler): void {
-    this.#inbox.serve(handler);
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
-    return this.#inbox[Symbol.asyncIterator]();
   }
 
   /**
@@ -131,9 +109,9 @@ export class PeerConn implements MessageConn, InboxSource {
    * cannot take more; `canceled`, `closed`.
    */
   send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
-    const site = { ...this.route(), op: "write" } as const;
+    const site = this.site("write");
     if (options?.signal?.aborted) return rejection(canceledError(site, options.signal));
-    if (this.#isOver) return rejection(closedError(site));
+    if (this.#isDone) return rejection(closedError(site));
     let bytes: Uint8Array;
     try {
       bytes = this.#encode(message);
@@ -141,8 +119,8 @@ export class PeerConn implements MessageConn, InboxSource {
       return rejection(netErrorFrom(error, site));
     }
     if (this.#transmit(bytes) !== "refused") return Promise.resolve();
-    if (bytes.length > this.#home.maxSendBytes) {
-      const reason = `datagram of ${bytes.length} bytes is larger than ${this.#home.maxSendBytes}`;
+    if (bytes.length > this.#home.settings.maxSendBytes) {
+      const reason = `datagram of ${bytes.length} bytes is larger than ${this.#home.settings.maxSendBytes}`;
       return rejection(new NetError({ ...site, code: "too_large", reason }));
     }
     const reason = this.#hasCredit(bytes.length)
@@ -152,7 +130,7 @@ export class PeerConn implements MessageConn, InboxSource {
   }
 
   trySend(message: Message | PreparedMessage): SendOutcome {
-    if (this.#isOver) return "refused";
+    if (this.#isDone) return "refused";
     let bytes: Uint8Array;
     try {
       bytes = this.#encode(message);
@@ -172,20 +150,8 @@ export class PeerConn implements MessageConn, InboxSource {
     return this.#home.flush(options);
   }
 
-  /**
-   * At once, unless datagrams wait in this process: then when they have left, see `flush`.
-   *
-   * @throws NetError `timeout` when they have not by `PeersOptions.closeTimeoutMs`, `closed` when the socket was closed before.
-   */
-  close(code = 1000, reason = ""): Promise<void> {
-    const fault = closeFault(code, reason);
-    if (fault !== undefined) return rejection(argumentError("close", fault));
-    return this.#closeInOrder({ code, reason, wasClean: true });
-  }
-
   abort(): void {
-    const error = closedError({ ...this.route(), op: "read" });
-    this.#discard({ code: 1006, reason: error.message, wasClean: false, error });
+    this.#discard(brokenInfo(closedError(this.site("read"))));
   }
 
   /** Without effect: the socket that it shares holds the process. */
@@ -194,24 +160,20 @@ export class PeerConn implements MessageConn, InboxSource {
   /** Without effect. */
   ref(): void {}
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#closing === undefined && this.#inbox.isEnded ? Promise.resolve() : this.close();
-  }
-
   // What the socket tells.
 
   /** A datagram came from this peer. */
   take(message: Message, byteLength: number): void {
-    if (!this.#isVerified) this.#credit += byteLength;
+    if (!this.isVerified) this.#credit += byteLength;
     this.#tellDrain();
-    if (this.#inbox.isFull) this.#home.countDropped();
-    else this.#inbox.push(message, byteLength);
+    if (this.inbox.isFull) this.#home.countDropped();
+    else this.inbox.push(message, byteLength);
   }
 
   /** The connection is over, but not by its own doing; what was received is still delivered. */
-  finish(info: CloseInfo): void {
+  end(info: CloseInfo): void {
     this.#home.ended(this);
-    this.#inbox.end(info);
+    this.inbox.end(info);
   }
 
   /** See `AddressVerification`. */
@@ -220,9 +182,9 @@ export class PeerConn implements MessageConn, InboxSource {
   }
 
   verify(cookie: string): boolean {
-    if (this.#isVerified) return true;
-    if (this.#isOver || !this.#home.verify(this, cookie)) return false;
-    this.#isVerified = true;
+    if (this.isVerified) return true;
+    if (this.#isDone || !this.#home.verify(this, cookie)) return false;
+    this.isVerified = true;
     this.#tellDrain();
     return true;
   }
@@ -233,22 +195,18 @@ export class PeerConn implements MessageConn, InboxSource {
 
   resume(): void {}
 
-  fail(error: unknown): void {
-    const cause = error instanceof Error ? error : new Error("handler failed", { cause: error });
-    void this.#closeInOrder({ code: 1011, reason: "handler failed", wasClean: false, error: cause });
+  protected get isOver(): boolean {
+    return this.inbox.isEnded;
   }
 
-  route(): Pick<NetErrorParts, "network" | "localAddr" | "remoteAddr"> {
-    return { network: "udp", localAddr: this.localAddr, remoteAddr: this.#addr };
-  }
-
-  get #isOver(): boolean {
-    return this.#closing !== undefined || this.#inbox.isEnded;
+  /** Nothing more is sent. */
+  get #isDone(): boolean {
+    return this.isClosing || this.inbox.isEnded;
   }
 
   /** @throws NetError `invalid_argument` for what is no message, which only callers in JavaScript can pass. */
   #encode(message: Message | PreparedMessage): Uint8Array {
-    const { encoding } = this.#home;
+    const { encoding } = this.#home.settings;
     return message instanceof PreparedMessage
       ? message.encodedAs(encoding)
       : encoding.encode(asMessage(message));
@@ -256,50 +214,51 @@ export class PeerConn implements MessageConn, InboxSource {
 
   #transmit(bytes: Uint8Array): SendOutcome {
     // Too large can never be sent: no `drain` is owed for it.
-    if (bytes.length > this.#home.maxSendBytes) return "refused";
+    if (bytes.length > this.#home.settings.maxSendBytes) return "refused";
     if (!this.#hasCredit(bytes.length) || this.#home.transmit(bytes, this.#addr) === "refused") {
       this.#owesDrain = true;
       return "refused";
     }
-    if (!this.#isVerified) this.#credit -= bytes.length;
+    if (!this.isVerified) this.#credit -= bytes.length;
     return "sent";
   }
 
   #hasCredit(byteLength: number): boolean {
-    return this.#isVerified || byteLength <= this.#credit;
+    return this.isVerified || byteLength <= this.#credit;
   }
 
   #tellDrain(): void {
     if (!this.#owesDrain) return;
     this.#owesDrain = false;
-    this.#inbox.drained();
+    this.inbox.drained();
   }
 
-  #closeInOrder(info: CloseInfo): Promise<void> {
-    this.#closing ??= told(this.bufferedAmount > 0 ? this.#finishLater(info) : this.#finish(info));
-    return this.#closing;
-  }
-
-  #finish(info: CloseInfo): Promise<void> {
+  /**
+   * At once, unless datagrams wait in this process: then when they have left, see `flush`.
+   *
+   * @throws NetError `timeout` when they have not by `PeersOptions.closeTimeoutMs`, `closed` when the socket was closed before.
+   */
+  protected finish(info: CloseInfo): Promise<void> {
+    if (this.bufferedAmount > 0) return this.#finishLater(info);
     this.#discard(info);
     return this.flush(); // Nothing waits; but the socket may have been closed while something did.
   }
 
   async #finishLater(info: CloseInfo): Promise<void> {
-    this.#inbox.stop();
+    this.inbox.stop();
     this.#home.closing(this);
     try {
-      await this.#home.flushInTime({ ...this.route(), op: "close" });
+      await this.#home.flushInTime(this.site("close"));
     } catch (error) {
       const failure = asError(error);
-      this.#discard({ code: 1006, reason: failure.message, wasClean: false, error: failure });
+      this.#discard(brokenInfo(failure));
       throw failure;
     }
     this.#discard(info);
   }
 
   #discard(info: CloseInfo): void {
-    this.#inbox.discard(info);
+    this.inbox.discard(info);
     this.#home.ended(this);
   }
 }

@@ -11,7 +11,8 @@ import {
   PreparedMessage,
 } from "../contracts/message-conn.ts";
 import type { PacketHandler } from "../contracts/packet-conn.ts";
-import { defaultPeersOptions, peers, type PeerSocket, type PeersOptions } from "./peers.ts";
+import type { PeerSocket } from "./peer-listener.ts";
+import { defaultPeersOptions, peers, type PeersOptions } from "./peers.ts";
 
 /** A datagram socket on which anybody can be the sender. */
 class FakePackets implements PeerSocket {

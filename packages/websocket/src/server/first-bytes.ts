@@ -2,7 +2,7 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type AddressLimits, type Holder, ipAddr, type RefusalReason } from "@zocalo/net";
-import { peerEnd, Roster, type Seated, type SocketEnd } from "@zocalo/net/transport";
+import { peerEnd, Roster, type RosterMember, type SocketEnd } from "@zocalo/net/transport";
 import { traceRefused } from "../session/trace.ts";
 import { hostOfEnd } from "./upgrader.ts";
 
@@ -175,8 +175,8 @@ const firstReaderOf: unique symbol = Symbol("first reader");
 type AcceptedSocket = Duplex & { [firstReaderOf]?: Arrival | undefined };
 
 /** A connection of which nothing is known yet. */
-class Arrival implements Seated {
-  seat = -1;
+class Arrival implements RosterMember {
+  slot = -1;
   readonly socket: AcceptedSocket;
   readonly remote: SocketEnd | undefined;
   readonly holder: Holder;

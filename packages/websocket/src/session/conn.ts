@@ -65,7 +65,7 @@ export class WebSocketConn implements MessageConn {
   /** The extensions both sides agreed on, as they stand in the handshake's answer, or `""`. */
   readonly extensions: string;
   /** Not for applications: its place among the connections of its listener. */
-  seat = -1;
+  slot = -1;
   /** Not for applications: for whom its upgrader counts it. */
   readonly holder: Holder | undefined;
   readonly #session: Session<WebSocketConn>;

@@ -47,7 +47,7 @@ export abstract class PeerWatch implements HeartbeatHost, MessageWatchHost, Moni
   /** Keepalive asked for the peer then, and has heard nothing since; 0 if it has been heard. So the hot path needs no clock. */
   protected silentSince = 0;
   messageNumber = 0;
-  seat = -1;
+  slot = -1;
   #heartbeat: Heartbeat | undefined;
   #messageWatch: MessageWatch | undefined;
   #writeWatch: WriteWatch | undefined;
