@@ -111,8 +111,8 @@ interface Row {
 }
 
 /**
- * Measures and prints; writes nothing. Each step in turn with it, without it and with it again, in processes of
- * their own: what the last differs from the first is noise.
+ * Measures and prints; writes nothing. Each step in turn with it, without it and with it again, in processes
+ * of their own: what the last differs from the first is noise.
  *
  * @param args `--quick` for a short run; `--only TEXT` for the steps and cases whose name has TEXT.
  */

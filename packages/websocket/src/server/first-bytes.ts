@@ -25,8 +25,8 @@ export function checkIntervalMs(timeoutMs: number): number {
 let isOff = process.env["ZOCALO_NO_OWN_UPGRADES"] !== undefined;
 
 /**
- * Leaves all connections of what listens from now on to `node:http`, or not: for tests and measurements of the
- * other way. The environment variable `ZOCALO_NO_OWN_UPGRADES` does the first.
+ * Leaves all connections of what listens from now on to `node:http`, or not: for tests and measurements of
+ * the other way. The environment variable `ZOCALO_NO_OWN_UPGRADES` does the first.
  */
 export function setFirstBytes(isOn: boolean): void {
   isOff = !isOn;
