@@ -16,7 +16,8 @@ const CONTENDERS = [
   "zocalo, peers",
 ] as const;
 
-interface Case {
+/** What goes to and fro. */
+export interface Case {
   readonly name: string;
   readonly sockets: number;
   readonly payloadBytes: number;
@@ -86,7 +87,7 @@ async function cpuPerEcho(server: ServerProcess, one: Case, durationMs: number):
 }
 
 /** Keeps `inFlight` datagrams on the way on each socket; how many came back. */
-async function echo(port: number, one: Case, durationMs: number): Promise<number> {
+export async function echo(port: number, one: Case, durationMs: number): Promise<number> {
   const payload = Buffer.alloc(one.payloadBytes, "x");
   let echoes = 0;
   let isOver = false;
@@ -119,7 +120,7 @@ async function echo(port: number, one: Case, durationMs: number): Promise<number
 }
 
 /** Keeps this process, the load, off the server's core. True if that could be done. */
-function pinLoad(): boolean {
+export function pinLoad(): boolean {
   if (cpus().length < 2 || !existsSync("/usr/bin/taskset")) return false;
   execFileSync("taskset", ["-a", "-p", "-c", "1", String(process.pid)], { stdio: "ignore" });
   return true;

@@ -5,22 +5,23 @@ import { type AddressInfo, createServer as createTcpServer, type Server } from "
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { Listener } from "@zocalo/net";
-import { attach, Group, listen, type WebSocketConn } from "@zocalo/websocket";
+import { attach, Group, listen, type ListenOptions, type WebSocketConn } from "@zocalo/websocket";
 import { type WebSocket, WebSocketServer } from "ws";
 
 /** Each gives the port that it listens on. */
 const kinds: Record<string, () => Promise<number>> = {
   zocalo: () => portOf(zocalo(echoByHandler)),
   "zocalo-iterated": () => portOf(zocalo(echoByIteration)),
-  "zocalo-upgrades": zocaloAlone,
+  "zocalo-upgrades": () => zocaloAlone(),
+  "zocalo-authorized": () => zocaloAlone({ authorize: () => undefined }),
   ws: () => portOf(wsServer()),
   "ws-upgrades": () => portOf(wsAlone()),
   net: () => portOf(netServer()),
 };
 
 /** As it is used where WebSockets are all there is. */
-async function zocaloAlone(): Promise<number> {
-  const listener = await listen("127.0.0.1:0");
+async function zocaloAlone(options?: ListenOptions): Promise<number> {
+  const listener = await listen("127.0.0.1:0", options);
   void each(listener, echoByHandler);
   return listener.addr.port;
 }

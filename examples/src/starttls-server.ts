@@ -1,4 +1,4 @@
-// A mail server that takes mail under TLS only: what it says in the clear is how to begin (STARTTLS, RFC 3207).
+// A mail server that takes mail under TLS only: in the clear it says how to begin (STARTTLS, RFC 3207).
 //
 //   npx tsx --conditions=zocalo-source examples/src/starttls-server.ts ADDRESS CERTIFICATE KEY
 //   openssl s_client -connect 127.0.0.1:7003 -starttls smtp

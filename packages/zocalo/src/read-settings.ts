@@ -13,7 +13,10 @@ const PREFIX = "ZOCALO_";
  */
 const OF_THE_SOCKETS: ReadonlySet<string> = new Set([
   "ZOCALO_NO_DIRECT_SEND",
+  "ZOCALO_NO_INCOMING_MESSAGE",
+  "ZOCALO_NO_OWN_UPGRADES",
   "ZOCALO_NO_READ_BUFFER",
+  "ZOCALO_NO_WRITE_PAST_QUEUE",
   "ZOCALO_POISON",
 ]);
 /** Names the configuration file, as `--config` does. */

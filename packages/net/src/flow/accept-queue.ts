@@ -30,7 +30,7 @@ export interface AcceptQueueOptions {
   readonly maxConnections?: number | undefined;
   /** Stops the source: no `offer` follows. Called once. */
   stop(): void | Promise<void>;
-  /** The source holds the process from now on, or does not. Default: nothing is done, as memory holds none. */
+  /** The source holds the process from now on, or does not. Default: nothing is done: memory holds none. */
   holdProcess?(holds: boolean): void;
 }
 

@@ -9,7 +9,7 @@ import type { RefusalReason } from "../options/listen-options.ts";
 /** One call of `dial`. All messages about it have the same object: a `WeakMap` can lead from it to a span. */
 export interface TracedDial {
   readonly network: string;
-  /** Whom it is for, as `example.org:80`; of a WebSocket its URL without user, password, query and fragment. */
+  /** Whom it is for: `example.org:80`. Of a WebSocket its URL without user, password, query and fragment. */
   readonly address: string;
 }
 
@@ -99,8 +99,8 @@ export interface NetTrace {
     readonly error: NetError | undefined;
   };
   /**
-   * A connection is over that a listener or a dial had made while this channel had a subscriber. `conn` is the
-   * one that was told of then, also where `startTls` has put another in its place.
+   * A connection is over that a listener or a dial had made while this channel had a subscriber. `conn` is
+   * the one that was told of then, also where `startTls` has put another in its place.
    */
   "zocalo:net:conn:close": {
     readonly conn: Conn;

@@ -12,11 +12,14 @@ import type { SocketPair } from "./loopback.ts";
 
 type WriteCallback = (error?: Error | null) => void;
 
-let isEnabled = true;
+let isEnabled = process.env["ZOCALO_NO_WRITE_PAST_QUEUE"] === undefined;
 /** The trial has shown that it works. */
 let isProven = false;
 
-/** For tests and measurements: `false` makes `writePastQueue` refuse. */
+/**
+ * For tests and measurements: `false` makes `writePastQueue` refuse. The environment variable
+ * `ZOCALO_NO_WRITE_PAST_QUEUE` does the same.
+ */
 export function enableWritePastQueue(enabled: boolean): void {
   isEnabled = enabled;
 }

@@ -22,9 +22,12 @@ export function checkIntervalMs(timeoutMs: number): number {
   return Math.max(10, Math.min(1_000, Math.floor(timeoutMs / 4)));
 }
 
-let isOff = false;
+let isOff = process.env["ZOCALO_NO_OWN_UPGRADES"] !== undefined;
 
-/** Leaves all connections of what listens from now on to `node:http`, or not: for tests and measurements of the other way. */
+/**
+ * Leaves all connections of what listens from now on to `node:http`, or not: for tests and measurements of
+ * the other way. The environment variable `ZOCALO_NO_OWN_UPGRADES` does the first.
+ */
 export function setFirstBytes(isOn: boolean): void {
   isOff = !isOn;
 }

@@ -31,9 +31,13 @@ export function addsHeaderLines(add: unknown): add is AddHeaderLines {
 }
 
 /** Tried when the first is wanted. */
-let isPossible: boolean | undefined;
+let isPossible: boolean | undefined =
+  process.env["ZOCALO_NO_INCOMING_MESSAGE"] === undefined ? undefined : false;
 
-/** For tests: `false` is a Node where it cannot be done. */
+/**
+ * For tests: `false` is a Node where it cannot be done. The environment variable `ZOCALO_NO_INCOMING_MESSAGE`
+ * makes it one, for measurements.
+ */
 export function setIncomingMessage(isOn: boolean): void {
   isPossible = isOn && addsHeaderLines(addHeaderLines);
 }

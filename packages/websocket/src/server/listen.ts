@@ -39,7 +39,7 @@ import { addRoute, isAt, removeRoute, type Route } from "./routes.ts";
 import { incomingMessage } from "./incoming-message.ts";
 import { handshakeTimeout } from "../session/options.ts";
 import { traceListening, traceStopped } from "../session/trace.ts";
-import { refuse } from "./refuse.ts";
+import { addressFullRefusal, fullRefusal, refuse } from "./refuse.ts";
 import { hostOfEnd, Upgrader, type UpgraderOptions, upgraderOptionNames } from "./upgrader.ts";
 
 const NOTHING = Buffer.alloc(0);
@@ -395,17 +395,6 @@ class WebSocketListener implements Listener<WebSocketConn> {
     conn.close(CLOSE.goingAway, "going away").catch(ignore);
   }
 }
-
-const fullRefusal: Refusal = {
-  status: 503,
-  reason: "too many connections",
-  headers: { "Retry-After": "1" },
-};
-const addressFullRefusal: Refusal = {
-  status: 429,
-  reason: "too many connections from this address wait",
-  headers: { "Retry-After": "1" },
-};
 
 function listeningAddr(server: Server): Addr {
   const address = server.address();
