@@ -68,6 +68,15 @@ export class Input {
     }
   }
 
+  /** The last message was not taken: the next one is what stood for it on the input, without its first `taken` bytes. */
+  giveBack(taken: number): void {
+    const unit = this.#ready[this.#next - 1];
+    if (unit === undefined) return;
+    this.#next -= 1;
+    this.#number -= 1;
+    this.#ready[this.#next] = unit.subarray(taken);
+  }
+
   /** Reads no more; the process may end. */
   close(): void {
     this.#hasEnded = true;
