@@ -90,7 +90,7 @@ export class Input {
       return done ? { done: true, value: undefined } : { done: false, value };
     } catch (error) {
       if (this.#hasEnded) return { done: true, value: undefined }; // closed by this side
-      throw new UserError(`Cannot read standard input: ${sentence(error)}.`);
+      throw new UserError(`cannot read standard input: ${sentence(error)}`);
     }
   }
 
