@@ -109,6 +109,30 @@ const STEPS: readonly Step[] = [
     },
   },
   {
+    at: "binaryType, set",
+    must: "a value is made text, and one that is none of the two changes nothing",
+    async run(socket) {
+      await next(socket, "open");
+      const set = (value: unknown): string => {
+        socket.binaryType = value as "blob";
+        return socket.binaryType;
+      };
+      assert.equal(set({ toString: () => "arraybuffer" }), "arraybuffer");
+      for (const other of ["", "Blob", "notBlobOrArrayBuffer", null, undefined, 7])
+        assert.equal(set(other), "arraybuffer");
+      assert.throws(() => set(Symbol("blob")), TypeError);
+      assert.throws(() => set(Object.create(null)), TypeError);
+      assert.equal(set(["blob"]), "blob");
+    },
+  },
+  {
+    at: "connection established, event",
+    must: "events are not trusted here, which the documentation says",
+    async run(socket) {
+      assert.equal((await next(socket, "open")).isTrusted, false);
+    },
+  },
+  {
     at: "message received, event",
     must: "the event has the URL's origin, and nothing else of a message between windows",
     async run(socket, accepted) {

@@ -22,7 +22,15 @@ export async function run(args: readonly string[]): Promise<number> {
     .exitOverride()
     // What is wrong is quoted, and it may be a name that somebody else has chosen.
     .configureOutput({
-      outputError: (text, write) => write(linesForPeople(text.replace(/^error: /, "zocalo: "))),
+      outputError: (text, write) => {
+        const oneSentence = text
+          .replace(/^error: /, "zocalo: ")
+          .replace(
+            /\n\((Did you mean .*)\)\n$/,
+            (_, words: string) => `; ${words.toLowerCase().slice(0, 3)}${words.slice(3)}\n`,
+          );
+        write(linesForPeople(oneSentence));
+      },
     })
     .configureHelp({ showGlobalOptions: true });
   const serveCommand = program
@@ -52,7 +60,7 @@ export async function run(args: readonly string[]): Promise<number> {
   });
 
   try {
-    await program.parseAsync(args, { from: "user" });
+    await program.parseAsync(helpedWith(args, program), { from: "user" });
     return exitCode;
   } catch (error) {
     // Help and version have been printed, and so has what is wrong with the command line.
@@ -62,6 +70,17 @@ export async function run(args: readonly string[]): Promise<number> {
     process.stderr.write(lines.join(""));
     return error.exitCode;
   }
+}
+
+/** `help nosuch` is told what `nosuch` is: that there is no such command. */
+function helpedWith(args: readonly string[], program: Command): readonly string[] {
+  const [first, name] = args;
+  const isKnown =
+    name === undefined ||
+    name.startsWith("-") ||
+    name === "help" ||
+    program.commands.some((command) => command.name() === name);
+  return first === "help" && !isKnown ? [name] : args;
 }
 
 const SERVE_NOTES = `

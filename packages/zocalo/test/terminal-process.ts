@@ -141,3 +141,10 @@ export function sha256(bytes: Uint8Array): string {
 export function noise(byteCount: number): Buffer {
   return randomBytes(byteCount);
 }
+
+/** The answer to the upgrade request `head`, without the empty line. */
+export function upgradeAnswer(head: Buffer): string {
+  const key = /^sec-websocket-key: (.*)\r$/im.exec(head.toString("latin1"))?.[1] ?? "";
+  const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+  return `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n`;
+}

@@ -2,7 +2,14 @@ import type { Message } from "@zocalo/net";
 import type { WebSocketConn } from "../session/conn.ts";
 import { CLOSE } from "../core/close-frame.ts";
 import { checkedDialOptions, type DialOptions } from "../client/dial.ts";
-import { clampedUnsignedShort, defineInterface, isObject, requireArguments, usvString } from "./web-idl.ts";
+import {
+  clampedUnsignedShort,
+  defineInterface,
+  domString,
+  isObject,
+  requireArguments,
+  usvString,
+} from "./web-idl.ts";
 import {
   type CloseWords,
   checkProtocols,
@@ -48,8 +55,8 @@ const CLOSED = 3;
  * The `WebSocket` of browsers (https://websockets.spec.whatwg.org/), for code that was written for them. It has no backpressure: new
  * code is better off with `dial`.
  *
- * Differences: there is no page, so URLs are absolute, no `Origin` is sent and no port is blocked; a `SharedArrayBuffer` is refused; and
- * options can be given in place of the subprotocols, or behind them.
+ * Differences: there is no page, so URLs are absolute, no `Origin` is sent and no port is blocked; a `SharedArrayBuffer` is refused;
+ * `isTrusted` of events is false; `null` for the subprotocols means none; and options can be given in their place, or behind them.
  *
  * @example
  * const socket = new WebSocket("ws://localhost:8080/ws");
@@ -135,9 +142,10 @@ export class WebSocket extends EventTarget {
     return this.#binaryType;
   }
 
-  /** Other values are ignored. */
+  /** Other values are ignored. @throws TypeError for what cannot be made text. */
   set binaryType(type: "blob" | "arraybuffer") {
-    if (type === "blob" || type === "arraybuffer") this.#binaryType = type;
+    const given = domString(type);
+    if (given === "blob" || given === "arraybuffer") this.#binaryType = given;
   }
 
   /**

@@ -23,11 +23,6 @@ export function explained(error: unknown): unknown {
   return new UserError(sentence(error), exitCode);
 }
 
-/** True for what is wrong with the command line, not with the network. */
-export function isUsage(error: NetError | WebSocketError): boolean {
-  return USAGE.has(error.code);
-}
-
 /** What an error says, with its cause where that says more, on one line. */
 export function sentence(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

@@ -68,6 +68,15 @@ export class Input {
     }
   }
 
+  /** The last message was not taken: the next one is what stood for it on the input, without its first `taken` bytes. */
+  giveBack(taken: number): void {
+    const unit = this.#ready[this.#next - 1];
+    if (unit === undefined) return;
+    this.#next -= 1;
+    this.#number -= 1;
+    this.#ready[this.#next] = unit.subarray(taken);
+  }
+
   /** Reads no more; the process may end. */
   close(): void {
     this.#hasEnded = true;
@@ -81,7 +90,7 @@ export class Input {
       return done ? { done: true, value: undefined } : { done: false, value };
     } catch (error) {
       if (this.#hasEnded) return { done: true, value: undefined }; // closed by this side
-      throw new UserError(`Cannot read standard input: ${sentence(error)}.`);
+      throw new UserError(`cannot read standard input: ${sentence(error)}`);
     }
   }
 

@@ -19,6 +19,10 @@ export interface MessageLink {
   readonly hasEnd: boolean;
   /** The round trip in milliseconds. What the peer had to answer before it has come when this resolves. */
   readonly ping?: (() => Promise<number>) | undefined;
+  /** Resolves when the system has taken all that was sent. Unset where `send` itself waits for that. */
+  readonly flush?: (() => Promise<void>) | undefined;
+  /** True until either side has begun to close. Unset where there is no closing. */
+  readonly isOpen?: (() => boolean) | undefined;
   /** What the handshake agreed on, for the notices. */
   readonly subprotocol?: string | undefined;
 }

@@ -2,7 +2,7 @@ import { NetError } from "@zocalo/net";
 import { WebSocketError } from "@zocalo/websocket";
 import { UserError } from "../exit-code.ts";
 import { dialDatagrams, listenDatagrams } from "./datagrams.ts";
-import { explained, isUsage } from "./exit.ts";
+import { explained } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import type { Door, Link, OnRefused, OnReloadError } from "./link.ts";
 import { dialStream, listenStream } from "./streams.ts";
@@ -26,7 +26,7 @@ export async function connect(target: Target, flags: Flags, signal: AbortSignal)
         return await dialStream(target, flags, signal);
     }
   } catch (error) {
-    throw failed(`cannot connect to ${target.text}`, error);
+    throw failed("connect to", target, error);
   }
 }
 
@@ -53,16 +53,19 @@ export async function openDoor(
         return await listenStream(scheme, target, flags, onRefused, onReloadError);
     }
   } catch (error) {
-    throw failed(`cannot listen on ${target.text}`, error);
+    throw failed("listen on", target, error);
   }
 }
 
-/** One form for all schemes. What the user has mistyped, and what is about a file, says itself what it is about. */
-function failed(what: string, error: unknown): unknown {
+/** One form for all schemes. A mistyped option, and what is about a file, says itself what it is about. */
+function failed(verb: string, { text, address }: Target, error: unknown): unknown {
   const known = explained(error);
   const isOfNetwork = error instanceof NetError || error instanceof WebSocketError;
-  if (!isOfNetwork || !(known instanceof UserError) || isUsage(error)) return known;
-  const reason = error instanceof NetError ? error.reason : known.message;
+  if (!isOfNetwork || !(known instanceof UserError) || error.code === "invalid_argument") return known;
+  const said = error instanceof WebSocketError ? known.message : error.reason;
   // `net` and `websocket` have begun the sentence each in its own way.
-  return new UserError(`${what}: ${reason.replace(/^cannot connect to \S+: /, "")}`, known.exitCode);
+  const reason = said
+    .replace(/^cannot connect to \S+: /, "")
+    .replace(`address ${JSON.stringify(address)}: `, "");
+  return new UserError(`cannot ${verb} ${text}: ${reason}`, known.exitCode);
 }

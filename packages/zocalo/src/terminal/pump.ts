@@ -5,6 +5,7 @@ import type { Closing } from "./flags.ts";
 import { IdleTimer } from "./idle-timer.ts";
 import type { Input } from "./input.ts";
 import { closeWords, type End, isErrorCode, type MessageLink } from "./link.ts";
+import type { Notices } from "./notices.ts";
 import type { Output } from "./output.ts";
 import { Printer, type Shape } from "./shape.ts";
 
@@ -19,7 +20,34 @@ export interface PumpOptions {
   readonly closing: Closing | undefined;
   /** Told of a line a person should type again. */
   readonly onMistake: (error: UserError) => void;
+  /** What becomes of input that a connection did not take; unset where no other connection follows. */
+  readonly unsent?: Unsent | undefined;
 }
+
+/** Told how many bytes of the input a connection that ended or broke had not taken. */
+export interface Unsent {
+  /** The next connection gets them. */
+  readonly kept: (bytes: number) => void;
+  /** The peer ended the connection because of them: nobody gets them. */
+  readonly refused: (bytes: number) => void;
+}
+
+/** Tells it on standard error. */
+export function tellingUnsent(notices: Notices): Unsent {
+  return {
+    kept: (bytes) => {
+      notices.tell("kept", `${bytes} bytes of the input were not taken: the next connection gets them`, {
+        bytes,
+      });
+    },
+    refused: (bytes) => {
+      notices.warn(`${bytes} bytes of the input are lost: the peer ended the connection because of them`);
+    },
+  };
+}
+
+/** Close codes that blame what was sent (RFC 6455 §7.4.1): sent again, it would end the next connection, too. */
+const BLAMES_MESSAGE: ReadonlySet<number> = new Set([1002, 1003, 1007, 1008, 1009]);
 
 /**
  * How long a silent input may go on being waited for once the peer has ended its side, in milliseconds. While something comes it is sent:
@@ -68,6 +96,7 @@ export async function pumpBytes(conn: Conn, options: PumpOptions): Promise<End> 
     idle.stop();
     feed.stop();
     await sending;
+    feed.keepUnsent();
   }
 }
 
@@ -77,13 +106,15 @@ export async function pumpBytes(conn: Conn, options: PumpOptions): Promise<End> 
  * @throws UserError for a bad line of the input or an end that says that something went wrong; what broke the connection.
  */
 export async function pumpMessages(link: MessageLink, options: PumpOptions): Promise<End> {
-  const { conn, hasEnd, ping } = link;
+  const { conn, hasEnd, ping, flush, isOpen } = link;
   const { input, output, timeoutMs, closing } = options;
   const printer = new Printer(options.shape);
   let end: End | undefined;
   let hasReceived = false;
   let hasInputEnded = false;
   let isPrinting = false;
+  /** Whether the last message was begun to be sent. */
+  let hasBegun = false;
   const close = (): void => void conn.close(closing?.code, closing?.reason).catch(() => conn.abort());
 
   const idle = new IdleTimer(timeoutMs, () => {
@@ -108,7 +139,10 @@ export async function pumpMessages(link: MessageLink, options: PumpOptions): Pro
     });
   });
   const feed = new Feed(options, async (message) => {
+    hasBegun = isOpen?.() ?? true;
     await conn.send(message);
+    // Nothing may wait in a connection after which there is another.
+    if (options.unsent !== undefined) await flush?.();
     idle.touch();
   });
   const finish = async (): Promise<void> => {
@@ -127,6 +161,8 @@ export async function pumpMessages(link: MessageLink, options: PumpOptions): Pro
   feed.stop();
   await output.write(printer.end());
   await sending;
+  if (hasBegun && BLAMES_MESSAGE.has(codeOfPeer(info) ?? 0)) feed.dropUnsent();
+  else feed.keepUnsent();
   if (feed.inputFailure !== undefined) throw feed.inputFailure;
   if (end !== undefined && (info.wasClean || end === "timeout")) return end;
   if (info.error !== undefined) throw info.error;
@@ -143,6 +179,8 @@ class Feed {
   #isWaiting = false;
   #hasPeerEnded = false;
   #grace: NodeJS.Timeout | undefined;
+  /** What could not be sent, and how much of it was taken; 0 of what only counts whole. In bytes. */
+  #unsent: { readonly length: number; readonly taken: number } | undefined;
   /** Why the input could not be used. */
   inputFailure: unknown;
   /** Why it could not be sent. */
@@ -181,6 +219,7 @@ class Feed {
         await this.#send(message);
       } catch (error) {
         this.sendFailure = error;
+        if (message !== null) this.#unsent = this.#whatIsLeft(message, error);
         return sendFailed?.();
       }
     }
@@ -197,6 +236,26 @@ class Feed {
   stop(): void {
     clearTimeout(this.#grace);
     this.#over.abort();
+  }
+
+  /** Gives the input back what could not be sent. */
+  keepUnsent(): void {
+    const { unsent, input } = this.#options;
+    if (this.#unsent === undefined || unsent === undefined) return;
+    const { length, taken } = this.#unsent;
+    input.giveBack(taken);
+    unsent.kept(length - taken);
+  }
+
+  /** Tells that what could not be sent is lost. */
+  dropUnsent(): void {
+    if (this.#unsent !== undefined) this.#options.unsent?.refused(this.#unsent.length);
+  }
+
+  #whatIsLeft(message: string | Uint8Array, error: unknown): { length: number; taken: number } {
+    const isWhole = typeof message === "string" || this.#options.shape.unit === "line";
+    const taken = !isWhole && error instanceof NetError ? (error.bytesWritten ?? 0) : 0;
+    return { length: Buffer.byteLength(message), taken };
   }
 
   /** Throws why something could not be sent, if so. */
@@ -219,6 +278,12 @@ class Feed {
   #startGrace(): void {
     this.#grace = setTimeout(() => this.#over.abort(), INPUT_GRACE_MS);
   }
+}
+
+/** What the peer's Close frame said, also where not all was taken that it had been sent. */
+function codeOfPeer({ code, error }: CloseInfo): number | undefined {
+  if (error === undefined) return code;
+  return error instanceof WebSocketError ? error.received?.code : undefined;
 }
 
 function isClosed(error: unknown): boolean {

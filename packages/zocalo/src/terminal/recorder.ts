@@ -61,7 +61,7 @@ export class Recorder {
     if (stats.isFile() && !(isOwn && isPrivate)) {
       await file.close();
       const whose = isOwn ? `others have access to it (mode ${modeOf(stats.mode)})` : "it is another user's";
-      throw new UserError(`Cannot record to ${path}: ${whose}, and a record holds all that is said.`);
+      throw new UserError(`cannot record to ${path}: ${whose}, and a record holds all that is said`);
     }
     return new Recorder(file, path, onFailed);
   }
@@ -97,7 +97,7 @@ export class Recorder {
 /** What the system says, without the name of its call. */
 function failed(path: string, error: unknown): UserError {
   const reason = sentence(error).replace(/^E\w+: (.+?), \w+(?: '.*')?$/, "$1");
-  return new UserError(`Cannot record to ${path}: ${reason}.`);
+  return new UserError(`cannot record to ${path}: ${reason}`);
 }
 
 function modeOf(mode: number): string {

@@ -17,7 +17,7 @@ import { Notices } from "./notices.ts";
 import { connect, openDoor } from "./open.ts";
 import { Output } from "./output.ts";
 import { programsEnded, runProgram } from "./program.ts";
-import { pumpBytes, pumpMessages, type PumpOptions } from "./pump.ts";
+import { pumpBytes, pumpMessages, type PumpOptions, tellingUnsent } from "./pump.ts";
 import { Recorder } from "./recorder.ts";
 import { pause, RedialWait } from "./redial.ts";
 import { cut, relay } from "./relay.ts";
@@ -118,6 +118,7 @@ class TerminalCommand {
       timeoutMs: flags.timeout,
       closing: flags.close,
       onMistake: (error) => this.#notices.warn(error.message),
+      unsent: flags.keep === true || flags.reconnect === true ? tellingUnsent(this.#notices) : undefined,
     };
   }
 

@@ -172,6 +172,8 @@ function webSocketLink(conn: WebSocketConn, peer: string): MessageLink {
     conn,
     hasEnd: true,
     ping: () => conn.ping(),
+    flush: () => conn.flush(),
+    isOpen: () => conn.isOpen,
     subprotocol: conn.subprotocol === "" ? undefined : conn.subprotocol,
   };
 }
