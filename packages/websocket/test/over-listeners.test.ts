@@ -214,7 +214,7 @@ test("an application's functions see a request whose socket has addresses", asyn
 
 test("a page of another name is refused on an inner address as on every other", async () => {
   await using listener = await listen(await net.listen("tcp", "127.0.0.1:0"));
-  const peer = await RawPeer.connect((listener.addr as net.IpAddr).port);
+  const peer = await RawPeer.connect(listener.addr.port);
   peer.write(upgradeRequest({ Host: "evil.example", Origin: "http://evil.example" }));
   assert.match(await peer.head(), /^HTTP\/1\.1 403 /);
   peer.socket.destroy();
@@ -227,7 +227,7 @@ test("who says nothing is ended in time, and is counted by address until then", 
     exemptAddresses: [],
   };
   await using listener = await listen(await net.listen("tcp", "127.0.0.1:0"), options);
-  const { port } = listener.addr as net.IpAddr;
+  const { port } = listener.addr;
   const silent = [0, 1, 2].map(() => connect(port, "127.0.0.1"));
   const answers = await Promise.all(
     silent.map(async (socket) => {
