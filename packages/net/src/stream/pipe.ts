@@ -11,10 +11,12 @@ const CAPACITY_BYTES = 64 * 1024;
 const PIECE_BYTES = 4096;
 
 /**
- * Two connected ends in memory: what is written to one is read from the other. They keep the whole `Conn` contract, half-close,
- * deadlines and backpressure (64 KiB in each direction) included, so that most tests need no port.
+ * Two connected ends in memory: what is written to one is read from the other. They keep the whole `Conn`
+ * contract, half-close, deadlines and backpressure (64 KiB in each direction) included, so that most tests
+ * need no port.
  *
- * @param options `closeTimeoutMs`: how long `close` waits for the other end to take what was written. Default 10 s.
+ * @param options `closeTimeoutMs`: how long `close` waits for the other end to take what was written. Default
+ *   10 s.
  * @example
  * const [a, b] = pipe();
  * await a.write(Buffer.from("hola"));
@@ -37,7 +39,10 @@ export function pipeOwnedBy(
   return [new StreamConn(a, options), new StreamConn(b, { ...options, owner })];
 }
 
-/** One end. Events reach the receiver in a later turn of the event loop, as from a socket: no write ever calls a reader. */
+/**
+ * One end. Events reach the receiver in a later turn of the event loop, as from a socket: no write ever calls
+ * a reader.
+ */
 class PipeEnd implements Transport {
   readonly localAddr = pipeAddr;
   readonly remoteAddr = pipeAddr;
