@@ -48,7 +48,14 @@ export function secureClient(
   const server = sessions && sessionOwner(site, options, context, name);
   const known = server === undefined ? undefined : sessions?.take(server);
   const isRightPeer = identityCheck(name, options, site);
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve, rejectWith) => {
+    const reject = (error: Error): void => {
+      forget();
+      rejectWith(error);
+    };
+    const forget = (): void => {
+      if (server !== undefined && known !== undefined) sessions?.drop(server, known);
+    };
     const socket = connect({
       ...context,
       socket: raw.socket,
@@ -80,9 +87,14 @@ export function secureClient(
     const certificateNow = (): PeerCertificate =>
       (socket.isSessionReused() ? known?.certificate : undefined) ?? socket.getPeerCertificate();
     let certificate: PeerCertificate | undefined;
+    let isReusable = false;
+    let since = performance.now();
     if (server) {
-      // Node tells of a session in a later turn: by then the caller may have cut the connection, and Node no longer has its certificate.
-      socket.on("session", (session) => certificate && sessions?.keep(server, { session, certificate }));
+      // Node tells of a session in a later turn: by then the caller may have cut the connection, and Node no
+      // longer has its certificate.
+      socket.on("session", (session) => {
+        if (certificate) sessions?.keep(server, { session, certificate, isReusable, since });
+      });
     }
     const onKeylog = (line: Buffer): void => alert?.keylog(line);
     if (alert) socket.on("keylog", onKeylog);
@@ -94,6 +106,9 @@ export function secureClient(
       const mustLook = socket.isSessionReused() && !options.dangerouslyAcceptAnyCertificate;
       const fault = mustLook ? isRightPeer(certificateNow()) : undefined;
       if (fault !== undefined) return void socket.destroy(fault);
+      isReusable = socket.getProtocol() !== "TLSv1.3";
+      if (!socket.isSessionReused()) forget();
+      else if (known !== undefined) since = known.since;
       const serverName = isIP(name) === 0 ? name : undefined;
       certificate = certificateNow();
       resolve(tlsConnOf(raw, { socket, serverName, certificate }, connOptions, options));
