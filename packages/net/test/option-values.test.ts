@@ -82,6 +82,7 @@ const tcpDialer = {
   resolver: LEGAL.function,
   attemptDelayMs: LEGAL.timeFrom0,
   proxy: LEGAL.nothing,
+  proxyTls: LEGAL.object,
   proxyTimeoutMs: LEGAL.timeFrom1,
 };
 const secureClient = {

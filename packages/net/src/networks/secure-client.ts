@@ -28,12 +28,11 @@ import {
 } from "../tls/tls-handshakes.ts";
 import { securedConnOf } from "./socket-conn.ts";
 
-/** What the options of a client are made into. */
+/** Whom a client speaks TLS with, and how. */
 interface ClientParts {
   readonly context: SecureContextOptions;
   /** Whose certificate it has to be. */
   readonly name: string;
-  readonly connOptions: StreamConnOptions;
 }
 
 /** Makes a connection to a server a TLS one. Rejects with a `NetError`. */
@@ -41,8 +40,20 @@ export function secureClient(
   raw: RawConnection,
   site: FailureSite,
   options: TlsClientOptions,
-  { context, name, connOptions }: ClientParts,
+  { context, name, connOptions }: ClientParts & { readonly connOptions: StreamConnOptions },
 ): Promise<StreamConn> {
+  const use = (secured: SecuredSocket): StreamConn => tlsConnOf(raw, secured, connOptions, options);
+  return handshake(raw, site, options, { context, name }, use);
+}
+
+/** The handshake alone. `use` takes over within the event, so that no later one is missed. */
+export function handshake<T>(
+  raw: RawConnection,
+  site: FailureSite,
+  options: TlsClientOptions,
+  { context, name }: ClientParts,
+  use: (secured: SecuredSocket) => T,
+): Promise<T> {
   const { alpnProtocols = [], handshakeTimeoutMs = DEFAULT_HANDSHAKE_TIMEOUT_MS } = options;
   const { sessions, dangerouslyLogKeys } = options;
   const server = sessions && sessionOwner(site, options, context, name);
@@ -111,7 +122,7 @@ export function secureClient(
       else if (known !== undefined) since = known.since;
       const serverName = isIP(name) === 0 ? name : undefined;
       certificate = certificateNow();
-      resolve(tlsConnOf(raw, { socket, serverName, certificate }, connOptions, options));
+      resolve(use({ socket, serverName, certificate }));
       socket.off("error", onError);
     });
   });

@@ -26,7 +26,7 @@ export function connOf(raw: RawConnection, options: StreamConnOptions): StreamCo
 /**
  * The same for a TLS socket, which only has `data` events.
  *
- * @param below the TCP socket that carries it.
+ * @param below the socket that carries it: TCP, or TLS in a tunnel.
  * @param acceptsTruncation takes an end without `close_notify` for one.
  */
 export function securedConnOf(
@@ -36,7 +36,7 @@ export function securedConnOf(
   acceptsTruncation: boolean,
 ): StreamConn {
   if (!acceptsTruncation) watchEnd(raw.socket, below);
-  const transport = new SecuredTransport(below);
+  const transport = new SecuredTransport(tcpBelowTls(below) ?? below);
   transport.use(raw, false);
   return new StreamConn(transport, options);
 }
