@@ -36,8 +36,21 @@ export function sourceImports(source: string): SourceImport[] {
   return found.map(({ specifier, line, isTypeOnly }) => ({ specifier, line, isTypeOnly }));
 }
 
+/** Where a comment of a source stands: the index of its first character, and the one behind its last. */
+export interface SourceComment {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Lists the comments of TypeScript (or TSX) source, in their order. */
+export function sourceComments(source: string): SourceComment[] {
+  const found: SourceComment[] = [];
+  blankOut(source, (comment) => found.push(comment));
+  return found;
+}
+
 /** The code with the insides of comments, strings, templates and regular expressions replaced by spaces, lines kept. */
-function blankOut(source: string): string {
+function blankOut(source: string, onComment?: (comment: SourceComment) => void): string {
   const out = source.split("");
   const blank = (from: number, to: number) => {
     for (let i = from; i < to; i++) if (out[i] !== "\n") out[i] = " ";
@@ -53,6 +66,7 @@ function blankOut(source: string): string {
       const stop = source.indexOf(isLine ? "\n" : "*/", i + 2);
       const end = stop < 0 ? source.length : isLine ? stop : stop + 2;
       blank(i, end);
+      onComment?.({ from: i, to: end });
       i = end;
       continue;
     }

@@ -1,13 +1,12 @@
 import type { IpAddr, UnixAddr } from "./contracts/addr.ts";
 import type { Conn } from "./contracts/conn.ts";
-import type { DialOptions, TcpDialOptions } from "./options/dial-options.ts";
+import type { DialOptions, TcpDialOptions, TlsDialOptions } from "./options/dial-options.ts";
 import type { DatagramConn } from "./udp/datagram-conn.ts";
 import { dialUdp, type UdpDialOptions } from "./udp/dial-udp.ts";
 import { argumentError } from "./contracts/failures.ts";
 import type { PacketNetwork } from "./udp/listen-packet.ts";
 import { dialTcp } from "./networks/tcp-dial.ts";
 import { dialTls } from "./networks/tls.ts";
-import type { TlsDialOptions } from "./options/tls-options.ts";
 import { dialUnix } from "./networks/unix.ts";
 
 /**

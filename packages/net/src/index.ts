@@ -21,7 +21,13 @@ export {
 } from "./contracts/addr.ts";
 export type * from "./contracts/conn.ts";
 export { dial } from "./dial.ts";
-export type { DialOptions, TcpDialOptions, Resolver } from "./options/dial-options.ts";
+export type {
+  DialOptions,
+  ProxyTlsOptions,
+  Resolver,
+  TcpDialOptions,
+  TlsDialOptions,
+} from "./options/dial-options.ts";
 export type { DatagramConn, DatagramHandler } from "./udp/datagram-conn.ts";
 export type { DatagramSocket, DatagramSocketHandler } from "./contracts/datagram-socket.ts";
 export type { UdpDialOptions } from "./udp/dial-udp.ts";
@@ -63,7 +69,6 @@ export type {
   StartTlsServerOptions,
   TlsClientOptions,
   TlsCommonOptions,
-  TlsDialOptions,
   TlsEndOptions,
   TlsIdentity,
   TlsListenOptions,

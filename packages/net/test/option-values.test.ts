@@ -91,6 +91,7 @@ const tcpDialer = {
   resolver: LEGAL.function,
   attemptDelayMs: LEGAL.delay,
   proxy: LEGAL.nothing,
+  proxyTls: LEGAL.object,
   proxyTimeoutMs: LEGAL.time,
 };
 const secureClient = {

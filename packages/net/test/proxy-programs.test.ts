@@ -8,8 +8,8 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { TestCertificates } from "@zocalo/integrity";
-import { type Conn, dial, listen } from "@zocalo/net";
-import { fails, freePort, PASSWORD, USER } from "./proxies.ts";
+import { dial } from "@zocalo/net";
+import { echoes, echoesOnce, echoing, fails, freePort, PASSWORD, USER } from "./proxies.ts";
 
 const certificates = new TestCertificates();
 const directory = mkdtempSync(join(tmpdir(), "zocalo-proxies-"));
@@ -20,33 +20,6 @@ after(() => {
 
 /** The servers' own files know no escapes. */
 const PLAIN_PASSWORD = "sesamo1";
-
-async function echoing(network: "tcp" | "tls" = "tcp", host = "127.0.0.1") {
-  const { cert, key } = certificates.issue("localhost", ["localhost"]);
-  const listener = await (network === "tcp"
-    ? listen("tcp", `${host}:0`)
-    : listen("tls", `${host}:0`, { cert, key }));
-  void (async () => {
-    for await (const conn of listener) conn.serve({ data: (bytes) => conn.write(bytes) });
-  })();
-  assert.ok("port" in listener.addr);
-  return { port: listener.addr.port, [Symbol.asyncDispose]: () => listener.abort() };
-}
-
-async function echoesOnce(conn: Conn): Promise<void> {
-  const sent = Buffer.alloc(300_000, "hola");
-  const received = conn.readFull(sent.length);
-  await conn.write(sent);
-  const echoed = await received;
-  assert.ok(echoed !== null && sent.equals(echoed));
-}
-
-async function echoes(conn: Conn): Promise<void> {
-  await echoesOnce(conn);
-  await conn.closeWrite();
-  assert.equal(await conn.read(), null);
-  await conn.close();
-}
 
 /** Waits until somebody listens, by trying: there is nothing else by which a foreign proxy tells. */
 async function listening(port: number, child: ChildProcess): Promise<void> {
@@ -129,8 +102,8 @@ for (const proxy of foreign) {
     test(`${proxy.program}, ${how}: tcp and tls, by name and by address`, { skip }, async () => {
       await using running = await started(proxy, withLogin);
       const url = `${proxy.scheme}://${withLogin ? `${USER}:${PLAIN_PASSWORD}@` : ""}127.0.0.1:${running.port}`;
-      await using plain = await echoing();
-      await using secure = await echoing("tls");
+      await using plain = await echoing(certificates);
+      await using secure = await echoing(certificates, "tls");
       for (const host of ["127.0.0.1", "localhost"]) {
         const conn = await dial("tcp", `${host}:${plain.port}`, { proxy: url });
         assert.equal(String(conn.remoteAddr), `${host}:${plain.port}`);

@@ -68,6 +68,9 @@ const connOthers = [
   // For `startTls`.
   "handOver",
   "holdStill",
+  // For its end.
+  "abortWith",
+  "leave",
   // For its transport.
   "failureSite",
   "onBytes",

@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { after, test, type TestContext } from "node:test";
-import { connect, type PeerCertificate } from "node:tls";
+import { connect, createServer, type PeerCertificate } from "node:tls";
 import { TestCertificates } from "@zocalo/integrity";
 import {
   dial,
@@ -58,13 +59,79 @@ function addressOf({ addr }: StreamListener<IpAddr>): { host: string; port: numb
   return { host: addr.host, port: addr.port };
 }
 
-for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
-  test(`the next dial resumes the session of before (${maxVersion}), and without a cache none does`, async (t) => {
+/** Which of five dials are resumed. */
+const always = [false, true, true, true, true];
+/** Node gives two sessions of TLS 1.3 with a full handshake, and none with a resumed one. OpenSSL gives one there. */
+const twoOfThree = [false, true, true, false, true];
+
+for (const [maxVersion, reuse, expected] of [
+  ["TLSv1.2", false, always],
+  ["TLSv1.3", false, twoOfThree],
+  ["TLSv1.3", true, always],
+] as const) {
+  test(`dials resume the sessions of before (${maxVersion}, reuse ${reuse}), and without a cache none does`, async (t) => {
     const listener = await open(t, { maxVersion });
-    const sessions = new TlsSessions();
-    assert.equal(await isResumed(listener, { sessions }), false);
-    assert.equal(await isResumed(listener, { sessions }), true);
+    const sessions = new TlsSessions({ reuse });
+    const resumed: (boolean | undefined)[] = [];
+    for (let dials = 0; dials < 5; dials++) resumed.push(await isResumed(listener, { sessions }));
+    assert.deepEqual(resumed, expected);
     assert.equal(await isResumed(listener, {}), false);
+  });
+}
+
+/** Dials a server that is not ours, says a line and waits for the answer. */
+async function resumesOf(port: number, sessions: TlsSessions): Promise<unknown[]> {
+  const resumed: unknown[] = [];
+  for (let dials = 0; dials < 5; dials++) {
+    const client = await dial("tls", `127.0.0.1:${port}`, { ca: ca.cert, sessions });
+    await client.write(Buffer.from("hola\n"));
+    await client.readFull(5);
+    resumed.push(client.tls?.isResumed);
+    await client.close();
+  }
+  return resumed;
+}
+
+for (const [version, more] of [
+  ["-tls1_2", []],
+  ["-tls1_2", ["-no_ticket"]],
+  ["-tls1_3", []],
+  ["-tls1_3", ["-num_tickets", "1"]],
+] as const) {
+  const name = [version, ...more].join(" ");
+  test(`dials resume the sessions of openssl s_server ${name}`, async (t) => {
+    const { cert, key } = local;
+    const files = { cert: `${certificates.directory}/s.crt`, key: `${certificates.directory}/s.key` };
+    writeFileSync(files.cert, cert);
+    writeFileSync(files.key, key);
+    const args = ["-accept", "127.0.0.1:0", "-cert", files.cert, "-key", files.key, "-rev", version, ...more];
+    const child = spawn("openssl", ["s_server", ...args]);
+    t.after(() => child.kill());
+    let said = "";
+    let port: string | undefined;
+    for await (const chunk of child.stdout) {
+      said += String(chunk);
+      port = /^ACCEPT 127\.0\.0\.1:(\d+)$/m.exec(said)?.[1];
+      if (port !== undefined) break;
+    }
+    assert.deepEqual(await resumesOf(Number(port), new TlsSessions()), always);
+  });
+}
+
+for (const [maxVersion, expected] of [
+  ["TLSv1.2", always],
+  ["TLSv1.3", twoOfThree],
+] as const) {
+  test(`dials resume the sessions of node:tls (${maxVersion})`, async (t) => {
+    const server = createServer({ cert: local.cert, key: local.key, maxVersion }, (socket) => {
+      socket.on("error", () => undefined).pipe(socket);
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    t.after(() => server.close());
+    const address = server.address();
+    assert.ok(typeof address === "object" && address !== null);
+    assert.deepEqual(await resumesOf(address.port, new TlsSessions()), expected);
   });
 }
 
@@ -102,19 +169,81 @@ test("a session is of one server, one name and one set of authorities", async (t
   assert.equal(await isResumed(listener, { sessions }), true);
 });
 
+/** A session as a dialer would keep it, made just now, of a certificate that has a year to go. */
+function sessionOf(name: string, more: { isReusable?: boolean; since?: number; validTo?: number } = {}) {
+  const { isReusable = false, since = performance.now(), validTo = Date.now() + 31_536_000_000 } = more;
+  const certificate = { valid_to: new Date(validTo).toUTCString() } as PeerCertificate;
+  return { session: Buffer.from(name), certificate, isReusable, since };
+}
+
+function taken(sessions: TlsSessions, servers: readonly string[]): (string | undefined)[] {
+  return servers.map((server) => sessions.take(server)?.session.toString());
+}
+
 test("as many sessions are kept as the cache may have, and not one more", () => {
   const sessions = new TlsSessions({ maxSessions: 2 });
-  const certificate = {} as PeerCertificate;
-  for (const name of ["a", "b", "c"]) sessions.keep(name, { session: Buffer.from(name), certificate });
+  for (const name of ["a", "b", "c"]) sessions.keep(name, sessionOf(name));
   assert.equal(sessions.size, 2);
-  assert.deepEqual(
-    ["a", "b", "c", "c"].map((name) => sessions.take(name)?.session.toString()),
-    [undefined, "b", "c", undefined],
-  );
+  assert.deepEqual(taken(sessions, ["a", "b", "c", "c"]), [undefined, "b", "c", undefined]);
+  assert.equal(sessions.size, 0);
   assert.throws(
     () => new TlsSessions({ maxSessions: 0 }),
     /maxSessions 0 is not a whole number of at least 1/,
   );
+});
+
+test("of one server the four newest sessions are kept, and the newest is taken first", () => {
+  const sessions = new TlsSessions({ maxSessions: 5 });
+  sessions.keep("other", sessionOf("other"));
+  for (const name of ["1", "2", "3", "4", "5"]) sessions.keep("server", sessionOf(name));
+  assert.equal(sessions.size, 5);
+  assert.deepEqual(taken(sessions, Array(5).fill("server")), ["5", "4", "3", "2", undefined]);
+  assert.deepEqual(taken(sessions, ["other", "other"]), ["other", undefined]);
+});
+
+test("a session that may be reused stays until another comes or it is dropped, and reuse keeps the last of all", () => {
+  const sessions = new TlsSessions();
+  const first = sessionOf("first", { isReusable: true });
+  sessions.keep("server", first);
+  assert.deepEqual(taken(sessions, ["server", "server"]), ["first", "first"]);
+  sessions.keep("server", sessionOf("second", { isReusable: true }));
+  sessions.drop("server", first);
+  assert.deepEqual(taken(sessions, ["server"]), ["second"]);
+  sessions.keep("server", sessionOf("third"));
+  assert.deepEqual(taken(sessions, ["server", "server"]), ["third", undefined]);
+
+  const reusing = new TlsSessions({ reuse: true });
+  const last = sessionOf("1");
+  for (const session of [last, sessionOf("2")]) reusing.keep("server", session);
+  assert.deepEqual(taken(reusing, ["server", "server", "server"]), ["2", "1", "1"]);
+  reusing.drop("server", last);
+  assert.deepEqual(taken(reusing, ["server"]), [undefined]);
+});
+
+test("what a full handshake agreed on is resumed for a day, and while the certificate is valid", () => {
+  const sessions = new TlsSessions();
+  const day = 86_400_000;
+  const now = performance.now();
+  sessions.keep("young", sessionOf("young", { isReusable: true, since: now - day + 60_000 }));
+  sessions.keep("old", sessionOf("old", { isReusable: true, since: now - day }));
+  sessions.keep("expired", sessionOf("expired", { isReusable: true, validTo: Date.now() - 1000 }));
+  assert.deepEqual(taken(sessions, ["young", "old", "expired"]), ["young", undefined, undefined]);
+  assert.equal(sessions.size, 1);
+});
+
+test("a session that refused a server is not tried again", async (t) => {
+  const listener = await open(t, { maxVersion: "TLSv1.2" });
+  const sessions = new TlsSessions();
+  await isResumed(listener, { sessions });
+  let isPinned = false;
+  const verifyPeer = (): void => {
+    if (!isPinned) throw new Error("not the pinned key");
+  };
+  const options = { ca: ca.cert, sessions, verifyPeer };
+  await assert.rejects(dial("tls", String(listener.addr), options), /not the pinned key/);
+  isPinned = true;
+  const accepting = isResumed(listener, { sessions, verifyPeer });
+  assert.equal(await accepting, false);
 });
 
 test("listeners that share their ticket keys resume each other's sessions (openssl s_client)", async (t) => {

@@ -1,10 +1,15 @@
+import type { Socket } from "node:net";
 import { type IpAddr, ipAddr } from "../contracts/addr.ts";
 import { NetError } from "../contracts/error.ts";
 import { startTimer } from "../flow/deadline.ts";
 import type { FailureSite } from "../contracts/failures.ts";
-import type { TcpDialOptions } from "../options/dial-options.ts";
+import { netErrorFrom } from "../contracts/node-error.ts";
+import type { ProxyTlsOptions, TcpDialOptions } from "../options/dial-options.ts";
 import type { ProxyUrl } from "../options/proxy-url.ts";
 import type { RawConnection } from "../stream/socket-transport.ts";
+import { secureContextOptions } from "../tls/certificates.ts";
+import { tlsName } from "../tls/check-tls-options.ts";
+import type { SecuredSocket } from "../tls/tls-handshakes.ts";
 import { connectFirst } from "./connect-first.ts";
 import type { DialLimits } from "./dial-limits.ts";
 import { HttpConnect } from "./http-connect.ts";
@@ -16,6 +21,7 @@ import {
   type ProxyTarget,
 } from "./proxy-handshake.ts";
 import { type Attempt, race } from "./race.ts";
+import { handshake } from "./secure-client.ts";
 import { connectSocket } from "./socket-dial.ts";
 import { Socks5 } from "./socks5.ts";
 
@@ -25,6 +31,12 @@ export const DEFAULT_PROXY_DIAL_TIMEOUT_MS = 30_000;
 /** What asks a proxy of this kind for a tunnel. */
 export function proxyHandshake({ scheme, login }: ProxyUrl, target: ProxyTarget): ProxyHandshake {
   return scheme === "socks5" ? new Socks5(target, login) : new HttpConnect(target, login);
+}
+
+/** A connection through a proxy. */
+export interface Tunnel extends RawConnection {
+  /** With an `https:` proxy: the TCP socket that carries the TLS one. */
+  readonly below?: Socket | undefined;
 }
 
 /**
@@ -39,9 +51,9 @@ export async function connectThrough(
   addr: IpAddr,
   options: TcpDialOptions,
   limits: DialLimits,
-): Promise<RawConnection> {
+): Promise<Tunnel> {
   const site = { op: "dial", network, remoteAddr: addr } as const;
-  const target = targetOf(proxy, addr, site);
+  const target = targetOf(addr, site);
   const proxyAddr = ipAddr("tcp", proxy.host, proxy.port);
   const name = `proxy ${String(proxyAddr)}`;
   const { proxyTimeoutMs = DEFAULT_PROXY_DIAL_TIMEOUT_MS } = options;
@@ -54,22 +66,54 @@ export async function connectThrough(
     const reason = `cannot connect to ${name}: ${error.reason}`;
     throw new NetError({ ...site, code: error.code, reason, cause: error });
   }
-  const opening = (): Attempt<void> =>
-    openTunnel(raw, proxyHandshake(proxy, target), target, name, site, proxyTimeoutMs);
   const { signal, remainingMs } = limits;
-  await race([addr], opening, { delayMs: 0, remainingMs, signal });
+  const bounds = { delayMs: 0, remainingMs, signal };
+  const below = proxy.scheme === "https" ? raw.socket : undefined;
+  const securing = (): Attempt<Socket> => secureProxy(raw, proxy.host, name, site, options.proxyTls ?? {});
+  const socket = below === undefined ? raw.socket : await race([addr], securing, bounds);
+  const opening = (): Attempt<void> =>
+    openTunnel(socket, proxyHandshake(proxy, target), target, name, site, proxyTimeoutMs);
+  await race([addr], opening, bounds);
   const localAddr = ipAddr(addr.network, "host" in raw.localAddr ? raw.localAddr.host : "", portOf(raw));
-  return { socket: raw.socket, localAddr, remoteAddr: addr };
+  return { socket, localAddr, remoteAddr: addr, below };
+}
+
+/** Speaks TLS with the proxy itself. */
+function secureProxy(
+  raw: RawConnection,
+  host: string,
+  name: string,
+  site: FailureSite,
+  options: ProxyTlsOptions,
+): Attempt<Socket> {
+  const secured = async (): Promise<Socket> => {
+    try {
+      const context = await secureContextOptions(options, site);
+      const whose = tlsName("dial", "the host of the proxy", options.serverName ?? host);
+      // What breaks it before somebody else listens, that one sees as a close.
+      const use = ({ socket }: SecuredSocket): Socket => socket.on("error", ignore).pause();
+      return await handshake(
+        raw,
+        { ...site, remoteAddr: raw.remoteAddr },
+        options,
+        { context, name: whose },
+        use,
+      );
+    } catch (error) {
+      raw.socket.on("error", ignore).destroy();
+      const { code, reason } = netErrorFrom(error, site);
+      throw new NetError({ ...site, code, reason: `TLS with ${name} failed: ${reason}`, cause: error });
+    }
+  };
+  return { result: secured(), cancel: () => void raw.socket.destroy() };
 }
 
 /**
  * What the proxy is told. @throws NetError `invalid_argument`, `invalid_address` for what it cannot be told.
  */
-function targetOf(proxy: ProxyUrl, addr: IpAddr, site: FailureSite): ProxyTarget {
+function targetOf(addr: IpAddr, site: FailureSite): ProxyTarget {
   const invalid = (code: "invalid_argument" | "invalid_address", reason: string): NetError =>
     new NetError({ ...site, code, reason });
-  if (proxy.scheme === "https")
-    throw invalid("invalid_argument", "proxy is https:, and not socks5: or http:");
   if (site.network === "tcp4" || site.network === "tcp6") {
     throw invalid("invalid_argument", `the proxy resolves names, and is not told the IP version: use "tcp"`);
   }
@@ -80,7 +124,7 @@ function targetOf(proxy: ProxyUrl, addr: IpAddr, site: FailureSite): ProxyTarget
 }
 
 function openTunnel(
-  { socket }: RawConnection,
+  socket: Socket,
   handshake: ProxyHandshake,
   target: ProxyTarget,
   name: string,

@@ -30,12 +30,11 @@ import {
 } from "../tls/tls-handshakes.ts";
 import { securedConnOf } from "./socket-conn.ts";
 
-/** What the options of a client are made into. */
+/** Whom a client speaks TLS with, and how. */
 interface ClientParts {
   readonly context: SecureContextOptions;
   /** Whose certificate it has to be. */
   readonly name: string;
-  readonly connOptions: StreamConnOptions;
 }
 
 /** Makes a connection to a server a TLS one. Rejects with a `NetError`. */
@@ -43,15 +42,34 @@ export function secureClient(
   raw: RawConnection,
   site: FailureSite,
   options: TlsClientOptions,
-  { context, name, connOptions }: ClientParts,
+  { context, name, connOptions }: ClientParts & { readonly connOptions: StreamConnOptions },
 ): Promise<StreamConn> {
+  const use = (secured: SecuredSocket): StreamConn => tlsConnOf(raw, secured, connOptions, options);
+  return handshake(raw, site, options, { context, name }, use);
+}
+
+/** The handshake alone. `use` takes over within the event, so that no later one is missed. */
+export function handshake<T>(
+  raw: RawConnection,
+  site: FailureSite,
+  options: TlsClientOptions,
+  { context, name }: ClientParts,
+  use: (secured: SecuredSocket) => T,
+): Promise<T> {
   const { alpnProtocols = [], handshakeTimeoutMs = DEFAULT_HANDSHAKE_TIMEOUT_MS } = options;
   const { sessions, dangerouslyLogKeys } = options;
   const server = sessions && sessionOwner(site, options, context, name);
   const known = server === undefined ? undefined : sessions?.take(server);
   const isRightPeer = identityCheck(name, options, site);
   const tracer = HandshakeTracer.begin("client", raw);
-  const securing = new Promise<StreamConn>((resolve, reject) => {
+  const securing = new Promise<T>((resolve, rejectWith) => {
+    const reject = (error: Error): void => {
+      forget();
+      rejectWith(error);
+    };
+    const forget = (): void => {
+      if (server !== undefined && known !== undefined) sessions?.drop(server, known);
+    };
     const socket = connect({
       ...context,
       socket: raw.socket,
@@ -83,9 +101,14 @@ export function secureClient(
     const certificateNow = (): PeerCertificate =>
       (socket.isSessionReused() ? known?.certificate : undefined) ?? socket.getPeerCertificate();
     let certificate: PeerCertificate | undefined;
+    let isReusable = false;
+    let since = performance.now();
     if (server) {
-      // Node tells of a session in a later turn: by then the caller may have cut the connection, and Node no longer has its certificate.
-      socket.on("session", (session) => certificate && sessions?.keep(server, { session, certificate }));
+      // Node tells of a session in a later turn: by then the caller may have cut the connection, and Node no
+      // longer has its certificate.
+      socket.on("session", (session) => {
+        if (certificate) sessions?.keep(server, { session, certificate, isReusable, since });
+      });
     }
     const onKeylog = (line: Buffer): void => alert?.keylog(line);
     if (alert) socket.on("keylog", onKeylog);
@@ -97,10 +120,13 @@ export function secureClient(
       const mustLook = socket.isSessionReused() && !options.dangerouslyAcceptAnyCertificate;
       const fault = mustLook ? isRightPeer(certificateNow()) : undefined;
       if (fault !== undefined) return void socket.destroy(fault);
+      isReusable = socket.getProtocol() !== "TLSv1.3";
+      if (!socket.isSessionReused()) forget();
+      else if (known !== undefined) since = known.since;
       const serverName = isIP(name) === 0 ? name : undefined;
       certificate = certificateNow();
       tracer?.end(socket, serverName);
-      resolve(tlsConnOf(raw, { socket, serverName, certificate }, connOptions, options));
+      resolve(use({ socket, serverName, certificate }));
       socket.off("error", onError);
     });
   });

@@ -8,14 +8,12 @@ import { watchEnd } from "../node/tls-end.ts";
 import { startTrials } from "../node/trials.ts";
 import { remoteEnd, type SocketEnd } from "../node/socket-ends.ts";
 import { plainHost } from "../options/socket-options.ts";
-import {
-  type RawConnection,
-  SecuredTransport,
-  SocketTransport,
-  type Written,
-} from "../stream/socket-transport.ts";
+import { DuplexTransport, transportFor } from "../stream/duplex-transport.ts";
+import { SecuredTransport } from "../stream/secured-transport.ts";
+import { type RawConnection, SocketTransport } from "../stream/socket-transport.ts";
 import { StreamConn, type StreamConnOptions } from "../stream/stream-conn.ts";
 import { connBehind } from "../stream/web-streams.ts";
+import type { Written } from "../stream/write-completion.ts";
 import type { Transport } from "../contracts/transport.ts";
 
 /** Makes a connection of a socket of Node that has not been read, with the shared read buffer if it can. */
@@ -28,7 +26,7 @@ export function connOf(raw: RawConnection, options: StreamConnOptions): StreamCo
 /**
  * The same for a TLS socket, which only has `data` events.
  *
- * @param below the TCP socket that carries it.
+ * @param below the socket that carries it: TCP, or TLS in a tunnel.
  * @param acceptsTruncation takes an end without `close_notify` for one.
  */
 export function securedConnOf(
@@ -38,7 +36,7 @@ export function securedConnOf(
   acceptsTruncation: boolean,
 ): StreamConn {
   if (!acceptsTruncation) watchEnd(raw.socket, below);
-  const transport = new SecuredTransport(below);
+  const transport = new SecuredTransport(tcpBelowTls(below) ?? below);
   transport.use(raw, false);
   return new StreamConn(transport, options);
 }
@@ -61,7 +59,7 @@ export function transportOf(stream: Duplex, remote: SocketEnd | undefined = peer
       ? new ConnTransport(conn)
       : below !== undefined
         ? new SecuredTransport(below)
-        : new SocketTransport();
+        : transportFor(stream);
   const remoteAddr =
     conn?.remoteAddr ?? (remote === undefined ? unnamed : ipAddr("tcp", plainHost(remote.host), remote.port));
   transport.use({ socket: stream, localAddr: conn?.localAddr, remoteAddr }, readIntoBuffer(stream, true));
@@ -69,7 +67,7 @@ export function transportOf(stream: Duplex, remote: SocketEnd | undefined = peer
 }
 
 /** That of a stream which stands for a connection. */
-class ConnTransport extends SocketTransport {
+class ConnTransport extends DuplexTransport {
   readonly #conn: Conn;
 
   constructor(conn: Conn) {

@@ -17,8 +17,10 @@ import type {
   StartTlsServerOptions,
   TlsServerOptions,
 } from "../options/tls-options.ts";
-import { type RawConnection, SecuredTransport, SocketTransport } from "../stream/socket-transport.ts";
-import { StreamConn, type StreamConnOptions, type Successor } from "../stream/stream-conn.ts";
+import { SecuredTransport } from "../stream/secured-transport.ts";
+import { type RawConnection, SocketTransport } from "../stream/socket-transport.ts";
+import type { Successor } from "../stream/closing.ts";
+import { StreamConn, type StreamConnOptions } from "../stream/stream-conn.ts";
 import { secureContextOptions } from "../tls/certificates.ts";
 import { checkStartTlsClient, checkStartTlsServer, tlsName } from "../tls/check-tls-options.ts";
 import { traceClosed, traceSucceeded } from "../flow/trace.ts";

@@ -4,11 +4,12 @@ import type { Conn } from "../contracts/conn.ts";
 import { parseAddr } from "../contracts/parse-addr.ts";
 import { checkTcpDialOptions } from "../options/check-options.ts";
 import type { TcpDialOptions } from "../options/dial-options.ts";
+import { checkProxyTls } from "../tls/check-tls-options.ts";
 import { parseProxyUrl } from "../options/proxy-url.ts";
 import { connectFirst } from "./connect-first.ts";
 import { type DialLimits, withinLimits } from "./dial-limits.ts";
 import { connectThrough } from "./proxy-dial.ts";
-import { connOf } from "./socket-conn.ts";
+import { connOf, securedConnOf } from "./socket-conn.ts";
 import { connectConn, connectSocket } from "./socket-dial.ts";
 
 /** Connects to a TCP address. See `dial`. */
@@ -19,13 +20,16 @@ export async function dialTcp(
 ): Promise<Conn> {
   const addr = parseAddr(network, address, "dial");
   checkTcpDialOptions(options ?? {});
+  checkProxyTls(options?.proxyTls);
   const site = { op: "dial", network, remoteAddr: addr } as const;
   return withinLimits(options, site, async (limits) => {
     if (options?.proxy === undefined) {
       return connectFirst(network, addr, options, limits, (target) => connectConn(target, options));
     }
-    const raw = await connectThrough(parseProxyUrl(options.proxy), network, addr, options, limits);
-    return connOf(raw, { network, closeTimeoutMs: options.closeTimeoutMs });
+    const tunnel = await connectThrough(parseProxyUrl(options.proxy), network, addr, options, limits);
+    const connOptions = { network, closeTimeoutMs: options.closeTimeoutMs };
+    const { below } = tunnel;
+    return below ? securedConnOf(tunnel, connOptions, below, false) : connOf(tunnel, connOptions);
   });
 }
 

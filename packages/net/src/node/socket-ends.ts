@@ -1,4 +1,6 @@
 import type { Socket } from "node:net";
+import { type IpAddr, ipAddr } from "../contracts/addr.ts";
+import { plainHost } from "../options/socket-options.ts";
 
 /** One end of a TCP connection, with an IP address as the system prints it. */
 export interface SocketEnd {
@@ -18,4 +20,16 @@ export function localEnd({ localAddress, localPort }: Socket): SocketEnd | undef
 
 function endOf(host: string | undefined, port: number | undefined): SocketEnd | undefined {
   return host === undefined || port === undefined ? undefined : { host, port };
+}
+
+/** Most connections have the local address of the one before. */
+let lastLocal: IpAddr = ipAddr("tcp", "", 0);
+
+/** As `localEnd`, as an address. */
+export function localAddrOf(socket: Socket): IpAddr | undefined {
+  const local = localEnd(socket);
+  if (local === undefined) return undefined;
+  const host = plainHost(local.host);
+  if (lastLocal.host !== host || lastLocal.port !== local.port) lastLocal = ipAddr("tcp", host, local.port);
+  return lastLocal;
 }

@@ -46,6 +46,7 @@ export const tcpDialNames: Names<TcpDialOptions> = {
   ...dialNames,
   localAddress: 1,
   proxy: 1,
+  proxyTls: 1,
   proxyTimeoutMs: 1,
   resolver: 1,
   attemptDelayMs: 1,

@@ -1,5 +1,6 @@
 import type { Deadline, WaitOptions } from "../contracts/conn.ts";
 import type { SocketOptions } from "./socket-options.ts";
+import type { TlsClientOptions, TlsEndOptions } from "./tls-options.ts";
 
 /** Finds the addresses of a host, best first. `family` 0 asks for both. Rejects if there are none. */
 export type Resolver = (
@@ -21,16 +22,18 @@ export interface TcpDialOptions extends DialOptions {
   /** The address to dial from, `"10.0.0.5:0"`; port 0 lets the system choose. */
   readonly localAddress?: string | undefined;
   /**
-   * A proxy to go through: `"socks5://user:password@host:port"` (RFC 1928, RFC 1929; port 1080) or
-   * `"http://…"` (CONNECT, RFC 9110 §9.3.6; port 80), for `"tcp"` and `"tls"`. User and password are
-   * percent-encoded. The proxy resolves the name that is dialed; `localAddress`, `resolver` and
-   * `attemptDelayMs` are for the way to the proxy. `conn.remoteAddr` is the address as it was dialed.
-   * Default: none; the environment is not looked at.
+   * A proxy to go through: `"socks5://user:password@host:port"` (RFC 1928, RFC 1929; port 1080), `"http://…"`
+   * (CONNECT, RFC 9110 §9.3.6; port 80) or `"https://…"` (the same over TLS; port 443), for `"tcp"` and
+   * `"tls"`. User and password are percent-encoded. The proxy resolves the name that is dialed;
+   * `localAddress`, `resolver` and `attemptDelayMs` are for the way to the proxy. `conn.remoteAddr` is the
+   * address as it was dialed. Default: none; the environment is not looked at.
    *
-   * Risk: user and password travel in clear text to the proxy, and with `"tcp"` it reads and may change all
-   * that is said. Use `"tls"`.
+   * Risk: user and password travel in clear text to the proxy, unless it is `https:`, and with `"tcp"` it
+   * reads and may change all that is said. Use `"tls"`.
    */
   readonly proxy?: string | URL | undefined;
+  /** How to speak TLS with an `https:` proxy, as to the server of `dial("tls", …)`. No other is told them. */
+  readonly proxyTls?: ProxyTlsOptions | undefined;
   /** How long the proxy may take to open the tunnel once it is connected, in milliseconds. Default 30 s. */
   readonly proxyTimeoutMs?: number | undefined;
   /** Finds the addresses of a host, with `proxy` those of the proxy's. Default: the system's own way. */
@@ -38,3 +41,9 @@ export interface TcpDialOptions extends DialOptions {
   /** Between attempts at the addresses of a host, in milliseconds (RFC 8305). Default 250; 0 tries all at once, `Infinity` the next when one has failed. */
   readonly attemptDelayMs?: number | undefined;
 }
+
+/** What a client of an `https:` proxy decides. */
+export interface ProxyTlsOptions extends Omit<TlsClientOptions, keyof TlsEndOptions> {}
+
+/** Options of `dial("tls", …)`. Names that are not listed here are refused (`invalid_argument`). */
+export interface TlsDialOptions extends TcpDialOptions, TlsClientOptions {}

@@ -1,5 +1,4 @@
 import type { PeerCertificate } from "node:tls";
-import type { TcpDialOptions } from "./dial-options.ts";
 import type { NetError } from "../contracts/error.ts";
 import type { TcpListenOptions } from "./listen-options.ts";
 import type { TlsSessions } from "./tls-sessions.ts";
@@ -171,9 +170,6 @@ export interface TlsClientOptions extends TlsCommonOptions, TlsEndOptions {
    */
   readonly dangerouslyAcceptAnyCertificate?: boolean | undefined;
 }
-
-/** Options of `dial("tls", …)`. Names that are not listed here are refused (`invalid_argument`). */
-export interface TlsDialOptions extends TcpDialOptions, TlsClientOptions {}
 
 /**
  * Options of `startTls(conn, "client", …)`. Names that are not listed here are refused (`invalid_argument`).

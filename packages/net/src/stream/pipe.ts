@@ -12,11 +12,12 @@ const CAPACITY_BYTES = 64 * 1024;
 const PIECE_BYTES = 4096;
 
 /**
- * Two connected ends in memory: what is written to one is read from the other. They keep the whole `Conn` contract, half-close,
- * deadlines and backpressure (64 KiB in each direction) included, so that most tests need no port.
+ * Two connected ends in memory: what is written to one is read from the other. They keep the whole `Conn`
+ * contract, half-close, deadlines and backpressure (64 KiB in each direction) included, so that most tests
+ * need no port.
  *
- * @param options `closeTimeoutMs`: how long `close` waits for the other end to take what was written. Default 10 s;
- * `Infinity`: for ever.
+ * @param options `closeTimeoutMs`: how long `close` waits for the other end to take what was written. Default
+ *   10 s; `Infinity`: for ever.
  * @throws NetError `invalid_argument`.
  * @example
  * const [a, b] = pipe();
@@ -46,7 +47,10 @@ export function pipeOwnedBy(
   return ends as [StreamConn & Conn<PipeAddr>, StreamConn & Conn<PipeAddr>];
 }
 
-/** One end. Events reach the receiver in a later turn of the event loop, as from a socket: no write ever calls a reader. */
+/**
+ * One end. Events reach the receiver in a later turn of the event loop, as from a socket: no write ever calls
+ * a reader.
+ */
 class PipeEnd implements Transport {
   readonly localAddr = pipeAddr;
   readonly remoteAddr = pipeAddr;

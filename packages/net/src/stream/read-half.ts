@@ -9,13 +9,11 @@ import {
   type Sited,
   timeoutError,
 } from "../contracts/failures.ts";
-import { ownCopy, ownMemory } from "../memory/own-memory.ts";
+import { ownCopy } from "../memory/own-memory.ts";
+import { type Deliver, Portion, ReadRequest, type Resolve, settled } from "./read-request.ts";
 import { added, EMPTY } from "./small-list.ts";
 import { rejection, told } from "../flow/told.ts";
 import type { Transport } from "../contracts/transport.ts";
-
-/** How much `readFull` sets aside before the peer has sent any of it, in bytes. Longer results grow as they arrive. */
-const FIRST_ALLOCATION = 64 * 1024;
 
 /** Takes each portion as it arrives. */
 export interface DataReceiver {
@@ -25,7 +23,10 @@ export interface DataReceiver {
   onDataTimeout(error: NetError): void;
 }
 
-/** Why nothing more arrives: `null` after a proper end, or what makes the error. Errors cost more than closing a connection, so none is made for nobody. */
+/**
+ * Why nothing more arrives: `null` after a proper end, or what makes the error. Errors cost more than closing
+ * a connection, so none is made for nobody.
+ */
 export type ReadEnding = null | ((site: FailureSite) => NetError);
 
 /**
@@ -37,12 +38,15 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   readonly #conn: Sited;
   /** Arrived and not yet read; the transport is stopped as long as there is any. */
   #held: Uint8Array | undefined;
-  /** The oldest waiting `read`, if it has no signal. Most idle connections have just this one, so it gets no object. */
+  /**
+   * The oldest waiting `read`, if it has no signal. Most idle connections have just this one, so it gets no
+   * object.
+   */
   #resolveFirst: Resolve | undefined;
   #promiseFirst: Promise<unknown> | undefined;
   #deliverFirst: Deliver = asIs;
   /** The other calls that wait. */
-  #waiters: Waiter[] = EMPTY;
+  #waiters: ReadRequest[] = EMPTY;
   #deadline: DeadlineTimer | undefined;
   /** Set once nothing more will arrive. */
   #ending: ReadEnding | undefined;
@@ -91,7 +95,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
     if (refusal) return rejection(refusal);
     if (length === 0) return Promise.resolve(new Uint8Array(0));
     const reading = new Promise<Uint8Array | null>((resolve) => {
-      this.#wait(new Waiter(asIs, resolve as Resolve, new Portion(length)), options);
+      this.#wait(new ReadRequest(asIs, resolve as Resolve, new Portion(length)), options);
       this.#serveWaiters();
     });
     return told(reading);
@@ -122,7 +126,10 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
     this.#holdProcess();
   }
 
-  /** From now on what arrives is thrown away; waiting and later reads get the end of the stream (`null`) or the error. */
+  /**
+   * From now on what arrives is thrown away; waiting and later reads get the end of the stream (`null`) or
+   * the error.
+   */
   discard(ending: ReadEnding): void {
     this.#isDiscarding = true;
     this.#held = undefined;
@@ -201,7 +208,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
 
   #waitInTurn<T>(options: WaitOptions | undefined, deliver: (bytes: Uint8Array | null) => T): Promise<T> {
     const reading = new Promise<T>((resolve) => {
-      this.#wait(new Waiter(deliver, resolve as Resolve, undefined), options);
+      this.#wait(new ReadRequest(deliver, resolve as Resolve, undefined), options);
     });
     return told(reading);
   }
@@ -220,7 +227,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
     this.#takeFirst()?.(Promise.reject(reason));
   }
 
-  #wait(waiter: Waiter, options: WaitOptions | undefined): void {
+  #wait(waiter: ReadRequest, options: WaitOptions | undefined): void {
     const signal = options?.signal;
     if (signal) {
       const onAbort = (): void => {
@@ -253,7 +260,8 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
       if (error) this.#rejectFirst(error);
       else this.#takeFirst()?.(this.#deliverFirst(null));
     }
-    if (this.#resolveFirst !== undefined) return this.#transport.resume(); // Nothing is held as long as it waits.
+    // Nothing is held as long as it waits.
+    if (this.#resolveFirst !== undefined) return this.#transport.resume();
     for (;;) {
       const waiter = this.#waiters[0];
       if (waiter === undefined) return;
@@ -276,7 +284,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
     }
   }
 
-  #endOne(waiter: Waiter, ending: ReadEnding): void {
+  #endOne(waiter: ReadRequest, ending: ReadEnding): void {
     if (waiter.full !== undefined && waiter.full.length > 0 && ending === null) {
       const { length, wanted } = waiter.full;
       const reason = `stream ended after ${length} of ${wanted} bytes`;
@@ -289,7 +297,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   }
 
   /** Rejects, after putting back what the call had taken so far. */
-  #giveUp(waiter: Waiter, error: NetError): void {
+  #giveUp(waiter: ReadRequest, error: NetError): void {
     if (waiter.full !== undefined && waiter.full.length > 0 && !this.#isDiscarding) {
       const taken = waiter.full.bytes;
       this.#held = this.#held === undefined ? taken : Buffer.concat([taken, this.#held]);
@@ -316,44 +324,11 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   }
 }
 
-type Deliver = (bytes: Uint8Array | null) => unknown;
-
-/** Settles the promise of a call. To reject it, it is given a rejected promise: the function for that would last as long as this one. */
-type Resolve = (result: unknown) => void;
-
 let caught: Resolve | undefined;
 
 /** What a promise is made with: one function for all of them, as each read would leave one behind. */
 function catchResolve(resolve: Resolve): void {
   caught = resolve;
-}
-
-/** A call that waits. */
-class Waiter {
-  /** Set for `readFull`. */
-  readonly full: Portion | undefined;
-  forgetSignal: (() => void) | undefined;
-  readonly #deliver: Deliver;
-  readonly #resolve: Resolve;
-
-  constructor(deliver: Deliver, resolve: Resolve, full: Portion | undefined) {
-    this.#deliver = deliver;
-    this.#resolve = resolve;
-    this.full = full;
-  }
-
-  take(bytes: Uint8Array | null): void {
-    this.#resolve(this.#deliver(bytes));
-  }
-
-  reject(failure: NetError): void {
-    this.#resolve(Promise.reject(failure));
-  }
-}
-
-function settled(waiter: Waiter): Waiter {
-  waiter.forgetSignal?.();
-  return waiter;
 }
 
 function asIs(bytes: Uint8Array | null): Uint8Array | null {
@@ -362,38 +337,4 @@ function asIs(bytes: Uint8Array | null): Uint8Array | null {
 
 function asResult(bytes: Uint8Array | null): IteratorResult<Uint8Array, undefined> {
   return bytes === null ? { done: true, value: undefined } : { done: false, value: bytes };
-}
-
-/** Collects exactly so many bytes; the memory grows with what arrives, not with what is wanted. */
-class Portion {
-  readonly wanted: number;
-  length = 0;
-  #memory: Uint8Array;
-
-  constructor(wanted: number) {
-    this.wanted = wanted;
-    this.#memory = ownMemory(Math.min(wanted, FIRST_ALLOCATION));
-  }
-
-  get isComplete(): boolean {
-    return this.length === this.wanted;
-  }
-
-  get bytes(): Uint8Array {
-    return this.#memory.subarray(0, this.length);
-  }
-
-  /** Takes what it needs and returns the rest. */
-  add(bytes: Uint8Array): Uint8Array | undefined {
-    const count = Math.min(bytes.length, this.wanted - this.length);
-    const end = this.length + count;
-    if (end > this.#memory.length) {
-      const larger = ownMemory(Math.min(this.wanted, Math.max(end, this.#memory.length * 2)));
-      larger.set(this.bytes);
-      this.#memory = larger;
-    }
-    this.#memory.set(count === bytes.length ? bytes : bytes.subarray(0, count), this.length);
-    this.length = end;
-    return count === bytes.length ? undefined : bytes.subarray(count);
-  }
 }

@@ -1,26 +1,16 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import {
-  type Addr,
-  type IpAddr,
-  ipAddr,
-  type PackedAddr,
-  packed,
-  unixAddr,
-  unpacked,
-} from "../contracts/addr.ts";
+import { type Addr, type PackedAddr, packed, unixAddr, unpacked } from "../contracts/addr.ts";
 import { isLentMemory, unlent } from "../memory/lent-memory.ts";
 import { type BufferReader, isBeingRead, readerOf, readIntoStream } from "../node/read-buffer.ts";
-import { hasPeer, readReset, resetBehindEnd, resetSocket } from "../node/reset.ts";
+import { resetBehindEnd, resetSocket } from "../node/reset.ts";
 import { copyForWrite, freeCopy, keepCopy } from "../node/reused-memory.ts";
-import { truncationOf } from "../node/tls-end.ts";
 import { writePastQueue } from "../node/write-past-queue.ts";
-import { ownCopy, owned } from "../memory/own-memory.ts";
-import { localEnd } from "../node/socket-ends.ts";
-import { plainHost } from "../options/socket-options.ts";
+import { owned } from "../memory/own-memory.ts";
+import { localAddrOf } from "../node/socket-ends.ts";
 import type { Transport, TransportSink, WriteProgress } from "../contracts/transport.ts";
 import { unacknowledgedBytes } from "../node/unacknowledged.ts";
-import { writeByStream } from "./write-by-stream.ts";
+import { completionFor, writeByStream, type Writer, type Written } from "./write-completion.ts";
 import { writeProgress } from "../node/write-progress.ts";
 
 /** A connected socket with its two addresses, which it forgets when it is closed. */
@@ -44,25 +34,15 @@ interface RawStream {
 const unused = unixAddr("");
 
 /** Leads from a socket to its transport, so that the listeners below need no closure per connection either. */
-type OwnedSocket = Duplex & { [readerOf]?: SocketTransport; [counted]?: Counts };
-
-/**
- * What has gone through a stream that does not count by itself, as Node's sockets do: those need nothing
- * here.
- */
-interface Counts {
-  read: number;
-  written: number;
-}
-
-const counted = Symbol("counted");
+type OwnedSocket = Duplex & { [readerOf]?: SocketTransport };
 
 /**
  * A transport over a socket of Node: TCP, Unix or TLS.
  *
- * Each idle connection has one, so its fields are few and its addresses packed. Guarded by `npm run bench -- idle-memory`.
+ * Each idle connection has one, so its fields are few and its addresses packed. Guarded by
+ * `npm run bench -- idle-memory`.
  */
-export class SocketTransport implements Transport, BufferReader {
+export class SocketTransport implements Transport, BufferReader, Writer {
   prefersLent = false;
   #socket: OwnedSocket | undefined;
   #localAddr: Addr | undefined;
@@ -76,7 +56,10 @@ export class SocketTransport implements Transport, BufferReader {
   #error: unknown;
   /** Why nothing more can be written. */
   #writeError: Error | undefined;
-  /** What Node had read when the socket broke; empty if the end came while it was paused. While it is set, `closed` waits for the reader. */
+  /**
+   * What Node had read when the socket broke; empty if the end came while it was paused. While it is set,
+   * `closed` waits for the reader.
+   */
   #unread: Uint8Array[] | undefined;
   /** Node has told of the close. */
   #isClosed = false;
@@ -85,11 +68,10 @@ export class SocketTransport implements Transport, BufferReader {
   /** Bytes of the write under way. */
   #leaving = 0;
 
-  /** Told by the `Departure` of each write. */
-  departed(error: Error | null | undefined): void {
+  writeOver(error: Error | null | undefined): void {
     const socket = this.#socket;
-    // Node reports success for a write that was under way when the socket was destroyed. It stays counted, like a failed one: `onClose` tells its
-    // writer.
+    // Node reports success for a write that was under way when the socket was destroyed. It stays counted,
+    // like a failed one: `onClose` tells its writer.
     if (!socket || socket.destroyed) return;
     if (error) {
       this.#writeError ??= error;
@@ -97,8 +79,7 @@ export class SocketTransport implements Transport, BufferReader {
       if (this.#hasEnded) this.broke(error);
       return;
     }
-    const counts = socket[counted];
-    if (counts) counts.written += this.#leaving;
+    this.taken(this.#leaving);
     this.#leaving = 0;
     if (this.#isEnding) socket.end();
     this.#sink?.onWritten();
@@ -119,7 +100,6 @@ export class SocketTransport implements Transport, BufferReader {
     owned[readerOf] = this;
     this.#socket = owned;
     if (readsIntoBuffer) this.#delivers = "into a buffer";
-    if (!(socket instanceof Socket)) owned[counted] = { read: 0, written: 0 };
     owned.on("end", onEnd);
     owned.on("finish", onFinish);
     owned.on("error", onError);
@@ -157,8 +137,8 @@ export class SocketTransport implements Transport, BufferReader {
   }
 
   get localAddr(): Addr {
-    this.#localAddr ??= localAddrOf(this.#socket);
-    return this.#localAddr;
+    const socket = this.#socket;
+    return (this.#localAddr ??= socket instanceof Socket ? (localAddrOf(socket) ?? unused) : unused);
   }
 
   get remoteAddr(): Addr {
@@ -182,14 +162,12 @@ export class SocketTransport implements Transport, BufferReader {
   }
 
   get bytesRead(): number {
-    const socket = this.#socket;
-    return socket instanceof Socket ? (socket.bytesRead ?? 0) : (socket?.[counted]?.read ?? 0);
+    return this.#socket instanceof Socket ? (this.#socket.bytesRead ?? 0) : 0;
   }
 
   get bytesWritten(): number {
-    const socket = this.#socket;
-    if (!(socket instanceof Socket)) return socket?.[counted]?.written ?? 0;
-    return Math.max(0, (socket.bytesWritten ?? 0) - this.#leaving + this.takenBytes);
+    if (!(this.#socket instanceof Socket)) return 0;
+    return Math.max(0, (this.#socket.bytesWritten ?? 0) - this.#leaving + this.takenBytes);
   }
 
   progress(): WriteProgress {
@@ -238,9 +216,9 @@ export class SocketTransport implements Transport, BufferReader {
     const isPlain = this.#delivers === "into a buffer";
     const given = isLent ? (isPlain ? copyForWrite(bytes) : Buffer.from(bytes)) : bytes;
     this.#leaving = given.length;
-    const written = departure(this);
-    // What the system mostly takes at once need not be booked in and out of the queue of Node's stream. That is a tenth of a small
-    // echo's cost (see `npm run bench -- tcp`).
+    const written = completionFor(this);
+    // What the system mostly takes at once need not be booked in and out of the queue of Node's stream. That
+    // is a tenth of a small echo's cost (see `npm run bench -- tcp`).
     if (!writePastQueue(socket, given, written)) this.writeTo(socket, [given], written);
     if (!isLent || !isPlain) return;
     if (this.#leaving === 0) freeCopy(given);
@@ -252,7 +230,7 @@ export class SocketTransport implements Transport, BufferReader {
     if (!socket) return;
     const given = parts.map(unlent);
     this.#leaving = given.reduce((length, part) => length + part.length, 0);
-    const written = departure(this);
+    const written = completionFor(this);
     if (!writePastQueue(socket, given, written)) this.writeTo(socket, given, written);
   }
 
@@ -263,7 +241,8 @@ export class SocketTransport implements Transport, BufferReader {
 
   end(): void {
     this.#isEnding = true;
-    // Wait for the write that bypassed Node's queue: Node does not know of it, and a socket that is shutting down cannot be reset.
+    // Wait for the write that bypassed Node's queue: Node does not know of it, and a socket that is shutting
+    // down cannot be reset.
     if (this.#leaving === 0) this.#socket?.end();
   }
 
@@ -301,24 +280,26 @@ export class SocketTransport implements Transport, BufferReader {
   }
 
   data(bytes: Uint8Array): void {
-    if (this.#sink?.onBytes(this.#own(bytes), false)) return;
+    if (this.#sink?.onBytes(this.own(bytes), false)) return;
     this.#isReading = false;
     this.#socket?.pause();
   }
 
   ended(): void {
-    // A socket of Node's tells an end also while it is paused. Whoever has paused it is still busy with what came before.
+    // A socket of Node's tells an end also while it is paused. Whoever has paused it is still busy with what
+    // came before.
     if (!this.#isReading && this.#delivers === "by events, listened for") {
       this.#unread ??= [];
       return;
     }
     // Linux tells a reset once. Had the peer ended before, the write would have met a broken pipe.
-    const wasReset = this.#writeError && isReset(this.#writeError);
-    const reset = wasReset ? this.#writeError : this.resetBehindEnd();
+    const failure = this.#writeError;
+    const wasReset = failure !== undefined && "code" in failure && failure.code === "ECONNRESET";
+    const reset = wasReset ? failure : this.resetBehindEnd();
     if (reset) return this.broke(reset);
     this.#hasEnded = true;
     this.#sink?.onEnd();
-    if (this.#writeError) this.broke(this.#writeError);
+    if (failure) this.broke(failure);
   }
 
   /** What broke the connection, if what was told as an end is none, as far as that can be known. */
@@ -365,17 +346,17 @@ export class SocketTransport implements Transport, BufferReader {
       socket.off("data", onData); // It would be told there, too.
       const bytes = socket.read() as Uint8Array | null;
       if (bytes === null) return;
-      (this.#unread ??= []).push(this.#own(bytes));
+      (this.#unread ??= []).push(this.own(bytes));
     }
   }
 
-  /** What a socket of Node's has read is ours. Another stream may give it elsewhere, too. */
-  #own(bytes: Uint8Array): Uint8Array {
-    const counts = this.#socket?.[counted];
-    if (counts === undefined) return owned(bytes);
-    counts.read += bytes.length;
-    return ownCopy(bytes);
+  /** What a socket of Node's has read is ours. */
+  protected own(bytes: Uint8Array): Uint8Array {
+    return owned(bytes);
   }
+
+  /** So much of what was written has been taken. Node's sockets count by themselves. */
+  protected taken(_count: number): void {}
 
   #deliverUnread(): void {
     const unread = this.#unread;
@@ -395,84 +376,6 @@ export class SocketTransport implements Transport, BufferReader {
     this.#unread = undefined;
     if (this.#isClosed) this.closed();
   }
-}
-
-function isReset(error: Error): boolean {
-  return "code" in error && error.code === "ECONNRESET";
-}
-
-/** Most connections have the local address of the one before. */
-let lastLocal: IpAddr = ipAddr("tcp", "", 0);
-
-function localAddrOf(stream: Duplex | undefined): Addr {
-  const local = stream instanceof Socket ? localEnd(stream) : undefined;
-  if (local === undefined) return unused;
-  const host = plainHost(local.host);
-  if (lastLocal.host !== host || lastLocal.port !== local.port) lastLocal = ipAddr("tcp", host, local.port);
-  return lastLocal;
-}
-
-/** The same for TLS, where it is the socket below that can be reset. */
-export class SecuredTransport extends SocketTransport {
-  readonly #below: Socket;
-  /**
-   * Until the event loop has had its turn TLS itself may still write the end of its handshake. If that meets a reset, Linux has told it, and tells an end to us.
-   */
-  #mayHideReset = true;
-
-  constructor(below: Socket) {
-    super();
-    this.#below = below;
-    setImmediate(() => {
-      if (hasPeer(below)) this.#mayHideReset = false;
-    });
-  }
-
-  /**
-   * Node remembers what it set on a socket and does not set it again; what is on is known of the one below.
-   */
-  protected override get carrier(): Socket {
-    return this.#below;
-  }
-
-  protected override resetBehindEnd(): Error | undefined {
-    // Where both sides have ended there is no peer either.
-    const isOpen = this.socket?.writableEnded === false;
-    const isHidden = this.#mayHideReset && isOpen && hasPeer(this.#below) === false;
-    const reset = isHidden ? readReset() : resetBehindEnd(this.#below);
-    return reset ?? (this.socket && truncationOf(this.socket));
-  }
-}
-
-/** Told once of a write that is over. */
-export type Written = (error?: Error | null) => void;
-
-/**
- * Knows whose write it is that a socket tells to be over. A function of each connection's own would last as long as it; these last as
- * long as a write, and as nearly all are over at once, nearly always the same one does.
- */
-class Departure {
-  transport: SocketTransport | undefined;
-  readonly written: Written = (error?: Error | null): void => {
-    const { transport } = this;
-    this.transport = undefined;
-    keepSpare(this);
-    transport?.departed(error);
-  };
-}
-
-let spare: Departure | undefined;
-
-function keepSpare(departure: Departure): void {
-  spare = departure;
-}
-
-/** What to call, once, when a write of this transport is over. */
-function departure(transport: SocketTransport): Written {
-  const found = spare ?? new Departure();
-  spare = undefined;
-  found.transport = transport;
-  return found.written;
 }
 
 function onData(this: OwnedSocket, bytes: Uint8Array): void {

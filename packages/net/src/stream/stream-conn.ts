@@ -1,6 +1,5 @@
 import type { Addr } from "../contracts/addr.ts";
 import type { Conn, ConnHandler, Deadline, WaitOptions, TlsState } from "../contracts/conn.ts";
-import { startTimer } from "../flow/deadline.ts";
 import { NetError } from "../contracts/error.ts";
 import {
   argumentError,
@@ -8,29 +7,20 @@ import {
   canceledError,
   closedError,
   type FailureSite,
-  type Sited,
-  timeoutError,
 } from "../contracts/failures.ts";
 import { checkKind, checkSystemTime } from "../options/check-values.ts";
 import { DEFAULT_KEEP_ALIVE_IDLE_MS } from "../options/socket-options.ts";
 import { lend } from "../memory/lent-memory.ts";
-import { netErrorFrom } from "../contracts/node-error.ts";
+import { Closing, closeAfterEnd, type ClosingConn, type Successor } from "./closing.ts";
 import { type DataReceiver, ReadHalf } from "./read-half.ts";
 import type { Transport, TransportSink } from "../contracts/transport.ts";
-import { rejection, told } from "../flow/told.ts";
+import { told } from "../flow/told.ts";
 import { connClose, traceClosed } from "../flow/trace.ts";
 import { untilCanceled } from "../flow/abort-listeners.ts";
-import { WriteWatch } from "../flow/watches.ts";
 import { BURST, DONE, nextTurn, STEP_BYTES, WriteHalf } from "./write-half.ts";
 
 /** How long `close` waits for the peer to take what was written, unless told otherwise, in milliseconds. */
 export const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
-
-/**
- * How long a closed connection goes on throwing away what the peer sends, in milliseconds. To cut it at once would, if anything
- * still arrived, reset the connection and destroy what the peer has not yet read of our last bytes.
- */
-const LINGER_MS = 1000;
 
 /** Who keeps count of connections: a listener. */
 export interface StreamConnOwner {
@@ -51,30 +41,14 @@ export interface StreamConnOptions {
   readonly tls?: (() => TlsState) | undefined;
 }
 
-/** What takes the place of a connection. Its counts go on from those of the one before. */
-export type Successor = Pick<Conn, "close" | "abort" | "bytesRead" | "bytesWritten">;
-
-/** How a connection ends. Until it does it has none of this. */
-interface Parting {
-  closing: Promise<void> | undefined;
-  isAborted: boolean;
-  isFlushed: boolean;
-  onGone: (() => void) | undefined;
-  /** Makes the error of what happened to the transport, if it broke. */
-  broken: ((site: FailureSite) => NetError) | undefined;
-  /** What has taken its place. */
-  successor: Successor | undefined;
-  /** Makes the error that says why it broke, or was aborted. Lazy: its stack trace costs as much as the rest of an ordinary close. */
-  failure: (() => Error) | undefined;
-}
-
 /**
- * The one implementation of `Conn`: promises, order, deadlines and closing, over any `Transport`. While idle it keeps little; guarded by
- * `npm run bench -- idle-memory`.
+ * The one implementation of `Conn`: promises, order, deadlines and closing, over any `Transport`. While idle
+ * it keeps little; guarded by `npm run bench -- idle-memory`.
  */
-export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
+export class StreamConn implements Conn, TransportSink, DataReceiver, ClosingConn {
   /** Its place in its listener. */
   slot = -1;
+  hasPeerEnded = false;
   readonly #transport: Transport;
   readonly #options: StreamConnOptions;
   /** Made for the first read, and for whatever else it is needed. A handler gets its bytes without. */
@@ -86,9 +60,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   #handler: ConnHandler | undefined;
   /** Work of the handler's latest `data` call. */
   #busy: Promise<void> | undefined;
-  #hasPeerEnded = false;
-  #isGone = false;
-  #parting: Parting | undefined;
+  #closing: Closing | undefined;
 
   constructor(transport: Transport, options: StreamConnOptions) {
     this.#transport = transport;
@@ -119,11 +91,11 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   }
 
   get bytesRead(): number {
-    return (this.#parting?.successor ?? this.#transport).bytesRead;
+    return (this.#closing?.successor ?? this.#transport).bytesRead;
   }
 
   get bytesWritten(): number {
-    return (this.#parting?.successor ?? this.#transport).bytesWritten;
+    return (this.#closing?.successor ?? this.#transport).bytesWritten;
   }
 
   unref(): void {
@@ -159,7 +131,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
 
   serve(handler: ConnHandler): void {
     if (this.#handler) throw argumentError("read", "the connection is already being served");
-    if (this.#parting?.successor) throw closedError(this.failureSite("read"));
+    if (this.#closing?.successor) throw closedError(this.failureSite("read"));
     this.#transport.prefersLent = true;
     this.#handler = handler;
     try {
@@ -169,7 +141,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
       this.#handler = undefined;
       throw error;
     }
-    const hasEnded = this.#hasPeerEnded;
+    const hasEnded = this.hasPeerEnded;
     const isGone = this.#isGone;
     if (!hasEnded && !isGone) return;
     queueMicrotask(() => {
@@ -201,27 +173,19 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   }
 
   closeRead(): void {
-    if (this.#parting?.closing === undefined) this.#reading.discard(null);
+    if (!this.isClosing) this.#reading.discard(null);
   }
 
   close({ signal }: WaitOptions = {}): Promise<void> {
-    const parting = this.#part();
-    if (parting.successor) return parting.successor.close(signal && { signal });
-    parting.closing ??= told(this.#closeInOrder(parting));
-    return told(untilCanceled(parting.closing, signal, (by) => canceledError(this.failureSite("close"), by)));
+    const closing = this.#ending();
+    if (closing.successor) return closing.successor.close(signal && { signal });
+    if (!this.isClosing) this.#reading.discard(closedError);
+    const closed = closing.close(this.#writing);
+    return told(untilCanceled(closed, signal, (by) => canceledError(this.failureSite("close"), by)));
   }
 
   abort(): void {
-    const parting = this.#part();
-    if (parting.successor) return parting.successor.abort();
-    if (parting.isFlushed) return; // Closed: a reset now could destroy what the peer has not yet read.
-    parting.isAborted = true;
-    this.#reading.discard(closedError);
-    this.#writing.fail(closedError);
-    parting.closing ??= this.#writing.hasLost
-      ? rejection(closedError(this.failureSite("close")))
-      : Promise.resolve();
-    this.#transport.reset();
+    this.#ending().abort(this.#reading, this.#writing);
   }
 
   setDeadline(at: Deadline): void {
@@ -238,18 +202,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return told(this.#dispose());
-  }
-
-  async #dispose(): Promise<void> {
-    // If the connection broke, or was aborted, whoever leaves the block already knows.
-    const { broken, isAborted, successor } = this.#part();
-    const isKnown = broken !== undefined || isAborted || successor !== undefined;
-    try {
-      await this.close();
-    } catch (error) {
-      if (!isKnown) throw error;
-    }
+    return told(this.#ending().dispose());
   }
 
   /**
@@ -259,7 +212,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
    * served or written, or bytes are unread.
    */
   holdStill(op: FailureSite["op"]): void {
-    if (this.#isGone || this.#parting !== undefined) throw closedError(this.failureSite(op));
+    if (this.#closing !== undefined) throw closedError(this.failureSite(op));
     const busy =
       this.#handler === undefined ? (this.#reads?.busyWith ?? this.#writes?.busyWith) : "it is being served";
     const isWriting = this.#transport.bufferedBytes > 0;
@@ -268,19 +221,21 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     if (why !== undefined) throw new NetError({ ...site, code: "invalid_argument", reason: why });
     if (this.#writes?.hasEnded) throw closedError(site);
     const reason = "the peer has ended its side";
-    if (this.#hasPeerEnded) throw new NetError({ ...site, code: "end_of_stream", reason });
+    if (this.hasPeerEnded) throw new NetError({ ...site, code: "end_of_stream", reason });
     this.#transport.pause();
   }
 
   /**
-   * Is out of use from now on: `close`, `abort` and the counts are those of `successor`, all else is `closed`.
+   * Is out of use from now on: `close`, `abort` and the counts are those of `successor`, all else is
+   * `closed`.
    *
    * @returns options for the successor, who keeps this one's place in its listener.
    */
   handOver(successor: Successor): StreamConnOptions {
     const { owner, closeTimeoutMs, network } = this.#options;
-    this.#part().successor = successor;
-    this.#isGone = true;
+    const closing = this.#ending();
+    closing.successor = successor;
+    closing.isGone = true;
     this.#reading.discard(closedError);
     this.#writing.fail(closedError);
     const place = owner && { leaving: () => owner.leaving(this), ended: () => owner.ended(this) };
@@ -296,7 +251,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   }
 
   onEnd(): void {
-    this.#hasPeerEnded = true;
+    this.hasPeerEnded = true;
     this.#reading.end(null);
     this.#tellEnd();
   }
@@ -306,10 +261,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
   }
 
   onWriteFailed(error: unknown): void {
-    const parting = this.#part();
-    parting.broken ??= failureFrom(error);
-    parting.failure ??= () => failureFrom(error)(this.failureSite("write"));
-    this.#writing.fail(parting.broken);
+    this.#writing.fail(this.#ending().writeFailed(error));
   }
 
   onFinish(): void {
@@ -318,65 +270,33 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
 
   onClose(error: unknown): void {
     if (this.#isGone) return;
-    this.#isGone = true;
-    const failure = failureFrom(error);
-    const parting = this.#part();
-    if (error !== undefined) parting.broken ??= failure;
-    if (error !== undefined && parting.closing === undefined) {
-      parting.failure ??= () => failure(this.failureSite("read"));
-    }
+    const closing = this.#ending();
+    const failure = closing.gone(error);
     this.#reading.end(failure);
     this.#reading.release();
     this.#writing.fail(failure);
-    // A foreign stream may go without a word.
-    if (parting.closing === undefined && this.#writing.hasLost) {
-      parting.failure ??= () => failure(this.failureSite("write"));
-    }
-    parting.onGone?.();
+    closing.over(this.#writing, failure);
     this.#options.owner?.ended(this);
-    if (connClose.hasSubscribers) traceClosed(this, parting.failure?.());
+    if (connClose.hasSubscribers) traceClosed(this, closing.why?.());
     if (this.#handler) void this.#handleClose();
   }
 
-  async #closeInOrder(parting: Parting): Promise<void> {
-    this.#reading.discard(closedError);
-    const writes = this.#writing;
-    const site = this.failureSite("close");
-    writes.close();
-    if (writes.hasLost) this.#failToClose(parting, parting.broken?.(site) ?? closedError(site));
-    if (this.#isGone) return;
-    const isInTime = await new Promise<boolean>((resolve) => {
-      const timer = startTimer(() => resolve(false), this.#closeTimeoutMs);
-      parting.onGone = () => {
-        clearTimeout(timer);
-        resolve(true);
-      };
-      writes.end(parting.onGone);
-    });
-    parting.onGone = undefined;
-    if (!isInTime) this.#failToClose(parting, timeoutError(site));
-    if (writes.hasLost) this.#failToClose(parting, parting.broken?.(site) ?? closedError(site));
-    if (this.#isGone) return;
-    if (parting.broken !== undefined) return this.#transport.destroy();
-    parting.isFlushed = true;
-    if (this.#hasPeerEnded) return this.#transport.destroy();
-    // A client's process may exit now. A server's stays alive for this second, or its last bytes could be lost.
-    const { owner } = this.#options;
-    if (owner) owner.leaving(this);
-    else this.#transport.unref();
-    const timer = setTimeout(() => this.#transport.destroy(), LINGER_MS).unref();
-    parting.onGone = () => clearTimeout(timer);
+  get #isGone(): boolean {
+    return this.#closing?.isGone === true;
   }
 
-  /** Cuts the connection; the handler's `close` is told, too, as nobody may wait for the call. */
-  #failToClose(parting: Parting, error: NetError): never {
-    parting.failure ??= () => error;
-    this.#transport.reset();
-    throw error;
+  get isClosing(): boolean {
+    return this.#closing?.closed !== undefined;
   }
 
-  get #closeTimeoutMs(): number {
+  get closeTimeoutMs(): number {
     return this.#options.closeTimeoutMs ?? DEFAULT_CLOSE_TIMEOUT_MS;
+  }
+
+  leave(): boolean {
+    const { owner } = this.#options;
+    owner?.leaving(this);
+    return owner !== undefined;
   }
 
   onData(bytes: Uint8Array): void | Promise<void> {
@@ -387,30 +307,22 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
       this.#busy = this.#settle(busy);
       return this.#busy;
     } catch (error) {
-      this.#abortWith(error);
+      this.abortWith(error);
       return undefined;
     }
   }
 
   onDataTimeout(error: NetError): void {
-    this.#abortWith(error);
+    this.abortWith(error);
   }
 
   async #settle(busy: Promise<void>): Promise<void> {
     try {
       await busy;
     } catch (error) {
-      this.#abortWith(error);
+      this.abortWith(error);
     }
     this.#busy = undefined;
-  }
-
-  async #abortIfRejected(busy: Promise<void>): Promise<void> {
-    try {
-      await busy;
-    } catch (error) {
-      this.#abortWith(error);
-    }
   }
 
   /** A stream of Node's may tell its end while the handler is busy with what came before. */
@@ -423,65 +335,34 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     const handler = this.#handler;
     if (!handler) return;
     try {
-      if (handler.end === undefined) return void this.#closeAfterEnd();
-      const busy = handler.end();
-      if (busy !== undefined) void this.#abortIfRejected(busy);
-    } catch (error) {
-      this.#abortWith(error);
-    }
-  }
-
-  /**
-   * The peer has ended, and the handler has nothing to say to that: all that was written is sent, as slowly as the peer takes it; then this side
-   * closes, too. A peer that takes nothing for as long as `close` may take is cut off.
-   */
-  async #closeAfterEnd(): Promise<void> {
-    if (this.#parting?.closing !== undefined) return;
-    const transport = this.#transport;
-    let watch: WriteWatch | undefined;
-    try {
-      if (transport.bufferedBytes > 0 || this.#writes?.isWaiting) {
-        // Between two steps nothing is buffered, nor while the end itself (of TLS, or of a foreign stream) has not left.
-        watch = new WriteWatch(
-          {
-            get unsentBytes() {
-              return Math.max(1, transport.bufferedBytes);
-            },
-            writeProgress: () => transport.progress(),
-            unacknowledgedBytes: () => transport.unacknowledgedBytes(),
-            writeTimedOut: () => this.#abortWith(timeoutError(this.failureSite("close"))),
-          },
-          this.#closeTimeoutMs,
-        );
-        watch.start();
-        await this.closeWrite();
-        watch.stop();
+      if (handler.end === undefined) {
+        if (!this.isClosing) void closeAfterEnd(this, this.#writes?.isWaiting === true);
+        return;
       }
-      await this.close();
+      const busy = handler.end();
+      if (busy !== undefined) Promise.resolve(busy).catch((error: unknown) => this.abortWith(error));
     } catch (error) {
-      watch?.stop();
-      // The handler's `close` tells it, also where it was `close` that failed.
-      if (this.#parting?.closing === undefined) this.#abortWith(error);
+      this.abortWith(error);
     }
   }
 
   async #handleClose(): Promise<void> {
     const handler = this.#handler;
     await this.#busy;
-    const failure = this.#parting?.failure;
+    const why = this.#closing?.why;
     // `?.` also spares the error, and its stack, where there is no `close`.
-    if (failure) handler?.close?.(failure());
+    if (why) handler?.close?.(why());
     else handler?.close?.();
   }
 
-  #abortWith(error: unknown): void {
-    this.#part().failure ??= () => asError(error);
+  abortWith(error: unknown): void {
+    this.#ending().why ??= () => asError(error);
     this.abort();
   }
 
   async #resumeAfter(busy: Promise<void>): Promise<void> {
     await busy;
-    if (!this.#hasPeerEnded) this.#transport.resume();
+    if (!this.hasPeerEnded) this.#transport.resume();
   }
 
   get #reading(): ReadHalf {
@@ -500,16 +381,9 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
     return nextTurn();
   }
 
-  #part(): Parting {
-    return (this.#parting ??= {
-      closing: undefined,
-      isAborted: false,
-      isFlushed: false,
-      broken: undefined,
-      onGone: undefined,
-      failure: undefined,
-      successor: undefined,
-    });
+  /** From now on it has an end. */
+  #ending(): Closing {
+    return (this.#closing ??= new Closing(this));
   }
 
   /** Names this connection in an error. */
@@ -521,9 +395,4 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, Sited {
 
 function asIs(bytes: Uint8Array | null): Uint8Array | null {
   return bytes;
-}
-
-/** What makes the errors of a transport that broke with `error`, or was closed by this side. */
-function failureFrom(error: unknown): (site: FailureSite) => NetError {
-  return (site) => (error === undefined ? closedError(site) : netErrorFrom(error, site));
 }

@@ -5,7 +5,7 @@ import { ReadableStream as WebReadableStream, WritableStream as WebWritableStrea
 import type { Conn } from "../contracts/conn.ts";
 import { asError, closedError } from "../contracts/failures.ts";
 import { isLentMemory } from "../memory/lent-memory.ts";
-import { SocketTransport } from "./socket-transport.ts";
+import { transportFor } from "./duplex-transport.ts";
 import { StreamConn } from "./stream-conn.ts";
 import { WebStreamTransport } from "./web-stream-transport.ts";
 
@@ -16,8 +16,9 @@ export interface WebStreamPair {
 }
 
 /**
- * A connection as Web Streams, to be used in its place. Cancelling `readable` is `closeRead`, closing `writable` is `closeWrite`, aborting it is `abort`;
- * the connection still wants to be closed. Nothing is read ahead. Lent bytes may be written to it as to the connection.
+ * A connection as Web Streams, to be used in its place. Cancelling `readable` is `closeRead`, closing
+ * `writable` is `closeWrite`, aborting it is `abort`; the connection still wants to be closed. Nothing is
+ * read ahead. Lent bytes may be written to it as to the connection.
  *
  * @example
  * const { readable, writable } = toWebStreams(conn);
@@ -40,7 +41,8 @@ export function toWebStreams(conn: Conn): WebStreamPair {
   const writable = new WebWritableStream<Uint8Array>(
     {
       start(controller) {
-        // `abort` comes only once the write before it is over, which a peer that does not read can put off for ever.
+        // `abort` comes only once the write before it is over, which a peer that does not read can put off
+        // for ever.
         const signal: unknown = Reflect.get(controller, "signal"); // Not in Node's types.
         if (signal instanceof AbortSignal)
           signal.addEventListener("abort", () => conn.abort(), { once: true });
@@ -51,7 +53,8 @@ export function toWebStreams(conn: Conn): WebStreamPair {
     },
     {
       highWaterMark: 1,
-      // A stream asks this, of each chunk once and in order, when the chunk is written: here lent bytes would begin to wait.
+      // A stream asks this, of each chunk once and in order, when the chunk is written: here lent bytes would
+      // begin to wait.
       size(chunk) {
         copies.push(isLent(chunk) ? Buffer.from(chunk) : undefined);
         return 1;
@@ -62,8 +65,9 @@ export function toWebStreams(conn: Conn): WebStreamPair {
 }
 
 /**
- * A connection as a Node `Duplex`, to be used in its place: for `pipe()`, `pipeline()` and whatever takes a socket as a stream. Ending
- * it is `closeWrite`, destroying it without an error is `close`, with one `abort`. Lent bytes may be written to it as to the connection.
+ * A connection as a Node `Duplex`, to be used in its place: for `pipe()`, `pipeline()` and whatever takes a
+ * socket as a stream. Ending it is `closeWrite`, destroying it without an error is `close`, with one `abort`.
+ * Lent bytes may be written to it as to the connection.
  *
  * @example
  * await pipeline(createReadStream("log.txt"), toNodeStream(conn));
@@ -121,12 +125,14 @@ function isLent(chunk: unknown): chunk is Uint8Array {
 }
 
 /**
- * A Node `Duplex` of bytes as a connection: deadlines, order and all else of `Conn` on whatever Node has as a stream. Its addresses are those
- * of a pipe. The stream must not be read or written otherwise from then on, and stays half open (`allowHalfOpen`) until both sides have ended.
+ * A Node `Duplex` of bytes as a connection: deadlines, order and all else of `Conn` on whatever Node has as a
+ * stream. Its addresses are those of a pipe. The stream must not be read or written otherwise from then on,
+ * and stays half open (`allowHalfOpen`) until both sides have ended.
  *
- * A write has been taken when the stream calls back without an error, and so `bytesWritten` counts whole steps of at most 64 KiB. What a stream has not yet
- * read when it fails is lost with it, unless it is one of Node's sockets. The step (at most 64 KiB) that a stream is given when it fails or is destroyed it may
- * read until it calls back, also after `write` has rejected: leave that memory alone, or write a copy.
+ * A write has been taken when the stream calls back without an error, and so `bytesWritten` counts whole
+ * steps of at most 64 KiB. What a stream has not yet read when it fails is lost with it, unless it is one of
+ * Node's sockets. The step (at most 64 KiB) that a stream is given when it fails or is destroyed it may read
+ * until it calls back, also after `write` has rejected: leave that memory alone, or write a copy.
  *
  * @throws NetError `closed` for a stream that is over: nothing would ever be heard of it again.
  */
@@ -134,16 +140,17 @@ export function fromNodeStream(stream: Duplex): Conn {
   if (stream.closed) throw closedError({ op: "read", network: "stream" });
   // Or it would end this side by itself at the other's end, before what waits was written.
   stream.allowHalfOpen = true;
-  const transport = new SocketTransport();
+  const transport = transportFor(stream);
   transport.use({ socket: stream, localAddr: pipeAddr, remoteAddr: pipeAddr }, false);
   return new StreamConn(transport, { network: "stream" });
 }
 
 /**
- * Two Web Streams of bytes as a connection. Its addresses are those of a pipe. A write has been taken when the sink of `writable` has said so; aborting the
- * connection aborts `writable` and cancels `readable`. Where `writable` fails, what `readable` still gives can be read; a handler's `close` is told once that has
- * ended, too. `closeWrite` and `close` resolve when the
- * sink's `close` has: that of Node's `Duplex.toWeb` waits for the end of the other direction, too.
+ * Two Web Streams of bytes as a connection. Its addresses are those of a pipe. A write has been taken when
+ * the sink of `writable` has said so; aborting the connection aborts `writable` and cancels `readable`. Where
+ * `writable` fails, what `readable` still gives can be read; a handler's `close` is told once that has ended,
+ * too. `closeWrite` and `close` resolve when the sink's `close` has: that of Node's `Duplex.toWeb` waits for
+ * the end of the other direction, too.
  *
  * @throws TypeError if one of them is locked.
  */

@@ -10,21 +10,21 @@ import {
   type Sited,
   timeoutError,
 } from "../contracts/failures.ts";
-import { unlent } from "../memory/lent-memory.ts";
 import { added, EMPTY } from "./small-list.ts";
 import { rejection, told } from "../flow/told.ts";
 import type { Transport } from "../contracts/transport.ts";
+import { isPending, settle, WriteRequest } from "./write-request.ts";
 
 /**
- * Most bytes handed to the transport at once. Longer writes go in such steps, so that a deadline or signal can stop between two. Large enough that
- * the steps cost nothing beside the system's copying.
+ * Most bytes handed to the transport at once. Longer writes go in such steps, so that a deadline or signal
+ * can stop between two. Large enough that the steps cost nothing beside the system's copying.
  */
 export const STEP_BYTES = 64 * 1024;
 
 /**
- * How many writes of one connection may leave at once before one waits until the event loop had its turn. The system mostly takes a
- * write at once, so that a loop of `await conn.write()` would otherwise stop everything else in the process for as long as the peer
- * keeps up.
+ * How many writes of one connection may leave at once before one waits until the event loop had its turn. The
+ * system mostly takes a write at once, so that a loop of `await conn.write()` would otherwise stop everything
+ * else in the process for as long as the peer keeps up.
  */
 export const BURST = 64;
 
@@ -48,16 +48,17 @@ export function nextTurn(): Promise<void> {
 const JOIN_FROM_PARTS = 8;
 
 /**
- * The writing side of a connection: calls are served in order, and each resolves when all its bytes have been taken. The bytes of calls that
- * wait leave together, in steps. A connection whose writes are all taken at once has none, see `StreamConn.write`.
+ * The writing side of a connection: calls are served in order, and each resolves when all its bytes have been
+ * taken. The bytes of calls that wait leave together, in steps. A connection whose writes are all taken at
+ * once has none, see `StreamConn.write`.
  */
 export class WriteHalf {
   readonly #transport: Transport;
   readonly #conn: Sited;
   /** Not yet handed over in full. */
-  #queue: Request[] = EMPTY;
+  #queue: WriteRequest[] = EMPTY;
   /** Those with bytes in the step under way. */
-  #leaving: Request[] = EMPTY;
+  #leaving: WriteRequest[] = EMPTY;
   /** Writes that left at once since one waited for the event loop. */
   #burst = 0;
   #isPumping = false;
@@ -215,7 +216,7 @@ export class WriteHalf {
     this.#holdProcess();
   }
 
-  #settleIfTaken(request: Request): void {
+  #settleIfTaken(request: WriteRequest): void {
     const { taken, length, isCut } = request;
     if (taken < length) return;
     settle(request);
@@ -260,11 +261,11 @@ export class WriteHalf {
     parts: Uint8Array[],
     length: number,
     options: WaitOptions | undefined,
-    start: (request: Request) => void,
+    start: (request: WriteRequest) => void,
   ): Promise<void> {
     return told(
       new Promise((resolve, reject) => {
-        const request = new Request(parts, length, resolve, reject);
+        const request = new WriteRequest(parts, length, resolve, reject);
         this.#watch(request, options);
         start(request);
         this.#holdProcess();
@@ -272,13 +273,13 @@ export class WriteHalf {
     );
   }
 
-  #watch(request: Request, options: WaitOptions | undefined): void {
+  #watch(request: WriteRequest, options: WaitOptions | undefined): void {
     const signal = options?.signal;
     if (!signal) return;
     const onAbort = (): void => {
       this.#queue = this.#queue.filter((other) => other !== request);
-      // Keep it in `#leaving` if part of it is in the step under way: `fail` credits the bytes taken from the step's start, and would give its share
-      // to the writes behind it.
+      // Keep it in `#leaving` if part of it is in the step under way: `fail` credits the bytes taken from the
+      // step's start, and would give its share to the writes behind it.
       settle(request).reject(canceledError(this.#writeSite(request.accepted), signal));
       this.#pump();
       this.#holdProcess();
@@ -293,7 +294,10 @@ export class WriteHalf {
     );
   }
 
-  /** Hands over step after step, as long as what went before is taken at once; after a burst of them the event loop has its turn. */
+  /**
+   * Hands over step after step, as long as what went before is taken at once; after a burst of them the event
+   * loop has its turn.
+   */
   #pump(): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
@@ -345,7 +349,7 @@ export class WriteHalf {
   }
 
   /** Rejects all that wait. */
-  #cutAll(errorFor: (request: Request) => NetError): void {
+  #cutAll(errorFor: (request: WriteRequest) => NetError): void {
     const waiting = new Set([...this.#leaving, ...this.#queue]);
     this.#leaving = EMPTY;
     this.#queue = EMPTY;
@@ -359,79 +363,6 @@ export class WriteHalf {
   #writeSite(bytesWritten = 0): FailureSite {
     return { ...this.#conn.failureSite("write"), bytesWritten };
   }
-}
-
-/** One call of `write` or `writev`. */
-class Request {
-  /** Bytes of it that are to be written. */
-  length: number;
-  readonly resolve: () => void;
-  readonly reject: (error: NetError) => void;
-  /** Bytes handed over to the transport. */
-  accepted = 0;
-  /** Bytes of steps that have been taken. */
-  taken = 0;
-  /** `close` has cut it short: it rejects when what is left of it has been taken. */
-  isCut = false;
-  /** Its caller has been told. It may still have bytes in the step under way. */
-  isSettled = false;
-  forgetSignal: (() => void) | undefined;
-  readonly #parts: Uint8Array[];
-  #part = 0;
-  #offset = 0;
-
-  constructor(parts: Uint8Array[], length: number, resolve: () => void, reject: (error: NetError) => void) {
-    this.#parts = parts;
-    this.length = length;
-    this.resolve = resolve;
-    this.reject = reject;
-  }
-
-  /** Adds its next bytes to `step`, at most `limit`; gives how many. */
-  takeStep(step: Uint8Array[], limit: number): number {
-    const most = Math.min(limit, this.length - this.accepted);
-    let room = most;
-    while (room > 0) {
-      const part = this.#parts[this.#part];
-      if (part === undefined) break;
-      const end = Math.min(part.length, this.#offset + room);
-      step.push(this.#offset === 0 && end === part.length ? part : part.subarray(this.#offset, end));
-      room -= end - this.#offset;
-      this.#offset = end;
-      if (end === part.length) {
-        this.#part++;
-        this.#offset = 0;
-      }
-    }
-    this.accepted += most - room;
-    return most - room;
-  }
-
-  /** Copies those parts that are lent and have still to wait. */
-  ownRest(): void {
-    for (let i = this.#part; i < this.#parts.length; i++) {
-      const part = this.#parts[i];
-      if (part !== undefined) this.#parts[i] = unlent(part);
-    }
-  }
-
-  /** Cuts off what is beyond the next `limit` bytes; gives how many are still to be handed over. */
-  keepUpTo(limit: number): number {
-    const left = Math.min(limit, this.length - this.accepted);
-    this.isCut = this.accepted + left < this.length;
-    this.length = this.accepted + left;
-    return left;
-  }
-}
-
-function settle(request: Request): Request {
-  request.forgetSignal?.();
-  request.isSettled = true;
-  return request;
-}
-
-function isPending(request: Request): boolean {
-  return !request.isSettled;
 }
 
 function notBytes(value: unknown): NetError {

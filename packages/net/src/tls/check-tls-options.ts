@@ -9,6 +9,7 @@ import {
   tcpDialNames,
   tcpListenNames,
 } from "../options/check-options.ts";
+import type { ProxyTlsOptions, TlsDialOptions } from "../options/dial-options.ts";
 import { checkSessions } from "../options/tls-sessions.ts";
 import { argumentError } from "../contracts/failures.ts";
 import type {
@@ -16,7 +17,6 @@ import type {
   StartTlsServerOptions,
   TlsClientOptions,
   TlsCommonOptions,
-  TlsDialOptions,
   TlsEndOptions,
   TlsIdentity,
   TlsListenOptions,
@@ -64,13 +64,13 @@ const listenNames: Names<TlsListenOptions> = {
   ...tcpListenNames,
   dangerouslyAcceptTruncation: 1,
 };
-const clientNames: Names<TlsClientOptions> = {
+const proxyNames: Names<ProxyTlsOptions> = {
   ...commonNames,
   serverName: 1,
   sessions: 1,
   dangerouslyAcceptAnyCertificate: 1,
-  dangerouslyAcceptTruncation: 1,
 };
+const clientNames: Names<TlsClientOptions> = { ...proxyNames, dangerouslyAcceptTruncation: 1 };
 const dialNames: Names<TlsDialOptions> = { ...clientNames, ...tcpDialNames };
 const startClientNames: Names<StartTlsClientOptions> = { ...clientNames, signal: 1 };
 const startServerNames: Names<StartTlsServerOptions> = {
@@ -107,6 +107,15 @@ export function checkTlsDialOptions(options: TlsDialOptions): void {
   checkNames("dial", "a TLS dial", options, dialNames);
   checkClient(options);
   checkTcpDialValues(options);
+  checkProxyTls(options.proxyTls);
+}
+
+/** Checks the option; `undefined` is left out. @throws NetError `invalid_argument`. */
+export function checkProxyTls(options: ProxyTlsOptions | undefined): void {
+  if (options === undefined) return;
+  checkKind("dial", "proxyTls", options, "object");
+  checkNames("dial", "proxyTls", options, proxyNames);
+  checkClient(options);
 }
 
 /** Checks what `startTls` of a client was given. @throws NetError `invalid_argument`. */

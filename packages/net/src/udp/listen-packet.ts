@@ -69,7 +69,8 @@ export const defaultPacketLimits: UdpLimits = {
  * @throws NetError `invalid_address`, `invalid_argument`, `address_in_use`, `address_not_available`, `permission`, `name_not_found`, …
  * @example
  * const packets = await listenPacket("udp", ":7001");
- * for await (const { bytes, addr } of packets) packets.trySend(bytes, addr); // `send` rejects for a forged address
+ * // `trySend`, as `send` rejects for a forged address.
+ * for await (const { bytes, addr } of packets) packets.trySend(bytes, addr);
  */
 export async function listenPacket(
   network: PacketNetwork,

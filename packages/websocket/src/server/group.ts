@@ -28,7 +28,10 @@ export interface GroupOptions {
  * const everybody = new Group();
  * for await (const conn of listener) {
  *   everybody.add(conn);
- *   conn.serve({ message: (message) => void everybody.broadcast(message), close: () => void everybody.delete(conn) });
+ *   conn.serve({
+ *     message: (message) => void everybody.broadcast(message),
+ *     close: () => void everybody.delete(conn),
+ *   });
  * }
  */
 export class Group implements Iterable<WebSocketConn> {

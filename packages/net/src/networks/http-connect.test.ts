@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MAX_ANSWER_HEAD_BYTES, readResponseHead } from "./response-head.ts";
+import { MAX_ANSWER_HEAD_BYTES, readResponseHead } from "./http-connect.ts";
 
 const read = (text: string) => readResponseHead(Buffer.from(text, "latin1"));
 
