@@ -3,7 +3,14 @@ import type { RemoteInfo, Socket } from "node:dgram";
 import { isIPv4 } from "node:net";
 import type { IpAddr } from "../contracts/addr.ts";
 import type { Deadline, WaitOptions } from "../contracts/conn.ts";
-import { type DatagramSender, InFlight, ownCopy, type SendStatus } from "./datagram-sender.ts";
+import {
+  bytesOf,
+  type DatagramSender,
+  InFlight,
+  keptBytes,
+  ownCopy,
+  type SendStatus,
+} from "./datagram-sender.ts";
 import type { DatagramSocket, DatagramSocketHandler } from "../contracts/datagram-socket.ts";
 import { DeadlineTimer } from "../flow/deadline.ts";
 import { senderFor } from "./direct-send.ts";
@@ -11,8 +18,7 @@ import { NetError } from "../contracts/error.ts";
 import { canceledError, closedError, type FailureSite, timeoutError } from "../contracts/failures.ts";
 import { Inbox, type InboxSource } from "../flow/inbox.ts";
 import { withKnownZone } from "../networks/interfaces.ts";
-import { isLentMemory } from "../memory/lent-memory.ts";
-import type { CloseInfo, SendOutcome } from "../contracts/message-conn.ts";
+import type { CloseInfo, Message, SendOutcome } from "../contracts/message-conn.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
 import { SourceAddr, SourceAddrs } from "./source-addr.ts";
 import { rejection, told } from "../flow/told.ts";
@@ -49,16 +55,11 @@ interface Flush {
 /** What `send` answers when the system has taken the datagram at once. */
 const TAKEN: Promise<void> = Promise.resolve();
 
-/** The same bytes, in memory of their own if they are lent. */
-export function keptBytes(bytes: Uint8Array): Uint8Array {
-  return ArrayBuffer.isView(bytes) && isLentMemory(bytes) ? ownCopy(bytes) : bytes;
-}
-
 /**
  * What bound and connected datagram sockets have in common: a bounded queue, deadlines, and sends that tell how they went. `T` is
- * what their users see of a datagram.
+ * what their users see of a datagram, `S` what they send.
  */
-export abstract class UdpSocket<T> implements DatagramSocket<T> {
+export abstract class UdpSocket<T, S> implements DatagramSocket<T, S> {
   readonly localAddr: IpAddr;
   protected readonly socket: Socket;
   /** Of an IPv6 socket that may be dual-stack. */
@@ -120,10 +121,10 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
   /** What a user gets of a datagram; `sources` makes an address of `host` and `port`. */
   protected abstract received(bytes: Uint8Array, sources: SourceAddrs, host: string, port: number): T;
   /** Sends one of a batch. */
-  protected abstract sendOne(datagram: T, options: WaitOptions | undefined): Promise<void>;
-  protected abstract trySendOne(datagram: T): SendOutcome;
+  protected abstract sendOne(datagram: S, options: WaitOptions | undefined): Promise<void>;
+  protected abstract trySendOne(datagram: S): SendOutcome;
   /** The same datagram, copied if its bytes are lent: it waits for its turn in a batch. */
-  protected abstract kept(datagram: T): T;
+  protected abstract kept(datagram: S): S;
 
   get dropped(): number {
     return this.#dropped;
@@ -167,11 +168,11 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
     };
   }
 
-  sendBatch(datagrams: readonly T[], options?: WaitOptions): Promise<void> {
+  sendBatch(datagrams: readonly S[], options?: WaitOptions): Promise<void> {
     return told(this.#sendBatch(datagrams, options));
   }
 
-  async #sendBatch(datagrams: readonly T[], options: WaitOptions | undefined): Promise<void> {
+  async #sendBatch(datagrams: readonly S[], options: WaitOptions | undefined): Promise<void> {
     let datagramsSent = 0;
     try {
       let left = datagrams[Symbol.iterator]();
@@ -197,7 +198,7 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
     }
   }
 
-  trySendBatch(datagrams: readonly T[]): number {
+  trySendBatch(datagrams: readonly S[]): number {
     let accepted = 0;
     for (const datagram of datagrams) {
       if (this.trySendOne(datagram) !== "sent") break;
@@ -248,7 +249,7 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
 
   /** `addr` is undefined on a connected socket. */
   protected sendTo(
-    bytes: Uint8Array,
+    message: Message,
     addr: IpAddr | undefined,
     options: WaitOptions | undefined,
   ): Promise<void> {
@@ -256,8 +257,10 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
     if (this.#closed !== undefined) return rejection(closedError(this.#writeSite(addr)));
     if (signal?.aborted) return rejection(canceledError(this.#writeSite(addr), signal));
     if (this.#writeDeadline.hasPassed) return rejection(timeoutError(this.#writeSite(addr)));
+    let bytes: Uint8Array;
     let status: SendStatus;
     try {
+      bytes = bytesOf(message);
       // Any of them may end before the datagram has left: the call, or the loan.
       const mayEnd = signal !== undefined || this.#hasWriteDeadline;
       const given = mayEnd ? ownCopy(bytes) : keptBytes(bytes);
@@ -274,18 +277,21 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
   }
 
   /** `addr` is undefined on a connected socket. */
-  protected trySendTo(bytes: Uint8Array, addr: IpAddr | undefined): SendOutcome {
+  protected trySendTo(message: Message, addr: IpAddr | undefined): SendOutcome {
     // A forged source may well have port 0, to which nothing can be sent.
-    if (this.#closed !== undefined || addr?.port === 0 || bytes.length > MAX_DATAGRAM_BYTES) return "refused";
-    if (this.#waitingBytes + bytes.length > this.#limits.sendLimitBytes) return "refused";
+    if (this.#closed !== undefined || addr?.port === 0) return "refused";
+    let bytes: Uint8Array;
     let status: SendStatus;
     try {
+      bytes = bytesOf(message);
+      if (bytes.length > MAX_DATAGRAM_BYTES) return "refused";
+      if (this.#waitingBytes + bytes.length > this.#limits.sendLimitBytes) return "refused";
       status =
         addr === undefined
           ? this.#sender.trySend(bytes)
           : this.#sender.trySend(bytes, this.#wireHost(addr), addr.port);
     } catch {
-      return "refused"; // Its zone is no interface of this machine: `send` says so.
+      return "refused"; // It is no message, or its zone no interface of this machine: `send` says so.
     }
     if (status === "taken") return "sent";
     if (status instanceof InFlight) {
@@ -312,8 +318,7 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
 
   /** Keeps account of a datagram that waits. */
   #watch(inFlight: InFlight, bytes: Uint8Array, onSettled: InFlight["onSettled"]): void {
-    // Callers in JavaScript may have passed a text.
-    const byteLength = inFlight.isDecided || !ArrayBuffer.isView(bytes) ? 0 : bytes.byteLength;
+    const byteLength = inFlight.isDecided ? 0 : bytes.byteLength;
     this.#waiting.add(inFlight);
     this.#waitingBytes += byteLength;
     this.#watched += 1;
