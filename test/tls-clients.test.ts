@@ -187,7 +187,7 @@ async function openWebSocket(combination: Combination): Promise<Door> {
   const verdicts = new Verdicts();
   const listener = await listenWebSocket("127.0.0.1:0", {
     tls: tlsOptions(combination),
-    onTlsRefused: ({ message }) => verdicts.give(message),
+    onRefuse: ({ error }) => verdicts.give(String(error?.message)),
   });
   void (async () => {
     for await (const conn of listener) conn.send(`hola${END}`).catch(() => undefined); // The client says what it missed.

@@ -41,7 +41,7 @@ packets.serve({
     // Shorter than any measurement. Anybody can forge the address a datagram comes from, so an answer must
     // never be longer than its question. `trySend`: who cannot be reached must not hold up the others. A
     // device sends again what nobody confirmed.
-    packets.trySend(Buffer.from(`ok ${measurement.number}`), addr);
+    packets.trySend(`ok ${measurement.number}`, addr);
   },
 });
 

@@ -25,7 +25,7 @@ const PAGE = `<!doctype html>
 </script>
 `;
 
-const everybody = new Group({ onRefused: (conn) => void conn.close(1013, "too slow") });
+const everybody = new Group({ onMissed: (conn) => void conn.close(1013, "too slow") });
 
 const app = express();
 app.disable("x-powered-by");

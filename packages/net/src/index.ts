@@ -56,7 +56,13 @@ export {
 } from "./udp/listen-packet.ts";
 export { listenPipe, type PipeListener, type PipeListenOptions } from "./listen-pipe.ts";
 export * from "./contracts/message-conn.ts";
-export type { Packet, PacketConn, PacketHandler, GroupOptions } from "./contracts/packet-conn.ts";
+export type {
+  OutgoingPacket,
+  Packet,
+  PacketConn,
+  PacketHandler,
+  GroupOptions,
+} from "./contracts/packet-conn.ts";
 export type { Clock, PeerListener, PeerSocket } from "./udp/peer-listener.ts";
 export { defaultPeersOptions, type PeersOptions, peers } from "./udp/peers.ts";
 export { pipe } from "./stream/pipe.ts";

@@ -211,13 +211,13 @@ test("the application's functions see the same request, and decide the same", as
     { subprotocols: () => "not offered" },
     { headers: () => ({ "X-A": "b" }) },
     { headers: () => ({ "X-A": "b\r\n" }) },
-    { onRefused: () => undefined },
+    { onRefuse: () => undefined },
   ] satisfies ListenOptions[]) {
     const noted: unknown[] = [];
     const options: Record<string, unknown> = { path: "/" };
     for (const [name, decision] of Object.entries(decide) as [string, (...args: unknown[]) => unknown][]) {
       options[name] = (...args: unknown[]) => {
-        noted.push(name, ...args.map((arg) => (arg instanceof Error ? String(arg) : arg)).map(described));
+        noted.push(name, ...args.flatMap(partsOf).map(described));
         return decision(...args);
       };
     }
@@ -240,6 +240,12 @@ test("the application's functions see the same request, and decide the same", as
     }
   }
 });
+
+/** Of a refusal, what is the same both ways: the client's port is not. */
+function partsOf(arg: unknown): unknown[] {
+  if (typeof arg !== "object" || arg === null || !("reason" in arg && "error" in arg)) return [arg];
+  return [arg.reason, String(arg.error), "request" in arg ? arg.request : undefined];
+}
 
 /** Of an `IncomingMessage`, what it promises. */
 function described(arg: unknown): unknown {

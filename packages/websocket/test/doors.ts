@@ -4,7 +4,14 @@ import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { joinHostPort, type Listener } from "@zocalo/net";
-import { attach, listen, type ListenOptions, Upgrader, type WebSocketConn } from "../src/index.ts";
+import {
+  attach,
+  listen,
+  type ListenOptions,
+  Upgrader,
+  type WebSocketConn,
+  type WebSocketRefusal,
+} from "../src/index.ts";
 import { listenByHttp } from "./both-ways.ts";
 import { portOf } from "./peers.ts";
 
@@ -24,7 +31,8 @@ export async function openDoor(
 ): Promise<Door> {
   const refused: Error[] = [];
   const onRefused = (error: Error): void => void refused.push(error);
-  const withPath = { path: "/ws", ...options, onRefused };
+  const onRefuse = ({ error }: WebSocketRefusal): void => onRefused(error as Error);
+  const withPath = { path: "/ws", ...options, onRefuse };
   if (kind === "listen" || kind === "listen by node:http") {
     const start = kind === "listen" ? listen : listenByHttp;
     const listener = await start(joinHostPort(host, 0), withPath);

@@ -36,7 +36,7 @@ test("a member that does not read is told of, and holds up nobody", async () => 
   await using server = await accepting({ sendLimitBytes: 200_000 });
   const refused: WebSocketConn[] = [];
   const group = new Group({
-    onRefused(conn) {
+    onMissed(conn) {
       refused.push(conn);
       group.delete(conn);
     },

@@ -5,7 +5,15 @@ import { connect, type Socket } from "node:net";
 import { test, type TestContext } from "node:test";
 import { connect as connectSecurely } from "node:tls";
 import type { Listener } from "@zocalo/net";
-import { attach, listen, type Refusal, Upgrader, type WebSocketConn, WebSocketError } from "../src/index.ts";
+import {
+  attach,
+  listen,
+  type Refusal,
+  Upgrader,
+  type WebSocketConn,
+  WebSocketError,
+  type WebSocketRefusal,
+} from "../src/index.ts";
 import { listenByHttp } from "./both-ways.ts";
 import { selfSigned } from "./certificate.ts";
 import { ANY_PORT, httpServer, portOf, upgradeRequest } from "./peers.ts";
@@ -136,7 +144,7 @@ for (const [name, start] of [
     await using listener = await start(ANY_PORT, {
       maxConnectionsPerAddress: 3,
       exemptAddresses,
-      onRefused: (error) => refused.push(error),
+      onRefuse: ({ error }) => refused.push(error),
     });
     await fillAndLeave(t, portOf(listener), echoAll(listener), 3);
     assert.equal(refused.length, 1);
@@ -361,7 +369,7 @@ test("who is authorized when half of the queue is its address's gets 429, and no
   let allAsked: () => void = () => undefined;
   const untilAllAsked = new Promise<void>((resolve) => (allAsked = resolve));
   const refused: unknown[] = [];
-  const onRefused = (error: Error): void => void refused.push((error as WebSocketError).status);
+  const onRefuse = ({ error }: WebSocketRefusal): void => void refused.push((error as WebSocketError).status);
   await using listener = await listen(ANY_PORT, {
     maxPending: 4,
     exemptAddresses,
@@ -369,7 +377,7 @@ test("who is authorized when half of the queue is its address's gets 429, and no
       if (++asked === 4) allAsked();
       return decided;
     },
-    onRefused,
+    onRefuse,
   });
   const port = portOf(listener);
   const greedy: Visitor[] = [];

@@ -43,14 +43,13 @@ const attached = {
   path: LEGAL.nothing,
   maxPending: LEGAL.limit,
   maxConnections: LEGAL.limit,
-  onRefused: LEGAL.function,
+  onRefuse: LEGAL.function,
 };
 const listener = {
   ...attached,
   maxHalfOpenPerAddress: LEGAL.limit,
   maxHandshakesPerAddress: LEGAL.limit,
   tls: LEGAL.nothing,
-  onTlsRefused: LEGAL.function,
 };
 const dialer = {
   ...conn,
@@ -149,7 +148,7 @@ test("a port is not taken by a listener with a wrong option", async () => {
   await first.close();
   for (const wrong of [
     { path: "ws" },
-    { onRefused: 1 },
+    { onRefuse: 1 },
     { subprotocols: "chat" },
     { maxPending: 0 },
     { maxConnections: 0.5 },

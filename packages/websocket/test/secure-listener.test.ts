@@ -142,7 +142,7 @@ test("a handshake of TLS has the listener's time, also where `tls` names the opt
   const listener = await listen("127.0.0.1:0", {
     tls: { ...first, handshakeTimeoutMs: undefined },
     handshakeTimeoutMs: 50,
-    onTlsRefused: (error) => told(error),
+    onRefuse: ({ error }) => told(error as NetError),
   });
   t.after(() => listener.abort());
   const silent = await halfway(listener.addr.port, "silent");
@@ -154,8 +154,8 @@ test("a client's certificate that is refused is told to both sides, and an hones
   const refused: NetError[] = [];
   const listener = await listen("127.0.0.1:0", {
     tls: { ...first, ca: client.cert, clientCertificates: "require" },
-    onTlsRefused(error) {
-      refused.push(error);
+    onRefuse({ error }) {
+      refused.push(error as NetError);
       throw new Error("a handler that throws harms nobody");
     },
   });
@@ -186,7 +186,10 @@ for (const [what, identity, trusted, alert] of [
     const refused = new Promise<NetError>((resolve) => {
       told = resolve;
     });
-    const listener = await listen("127.0.0.1:0", { tls: identity, onTlsRefused: (error) => told(error) });
+    const listener = await listen("127.0.0.1:0", {
+      tls: identity,
+      onRefuse: ({ error }) => told(error as NetError),
+    });
     t.after(() => listener.abort());
     await assert.rejects(dial(`wss://127.0.0.1:${listener.addr.port}`, { tls: { ca: trusted.cert } }), {
       code: "connect_failed",

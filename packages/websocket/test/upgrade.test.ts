@@ -299,7 +299,7 @@ test("a client that leaves between request and answer harms nobody", async () =>
       enter?.();
       await left;
     },
-    onRefused: (error) => failures.push(error),
+    onRefuse: ({ error }) => failures.push(error as Error),
   });
   const peer = await RawPeer.connect(server.port);
   peer.write(upgradeRequest());

@@ -1,8 +1,8 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { AddressCounts, defaultFramedOptions, exemptSet, type Holder, type Listener } from "@zocalo/net";
-import { attach, type WebSocketConn } from "@zocalo/websocket";
+import { attach, type WebSocketConn, type WebSocketRefusal } from "@zocalo/websocket";
 import { answerRequest, type Site, WEBSOCKET_PATH } from "./answer-request.ts";
 import type { Bound } from "./bind.ts";
 import { Askers } from "./http-askers.ts";
@@ -46,7 +46,7 @@ export interface HttpDoorOptions {
   /** Default `ANSWER_TIMEOUT_MS`. */
   readonly answerTimeoutMs?: number;
   /** Told why a request to upgrade was refused. */
-  readonly onRefused: (error: Error, request: IncomingMessage) => void;
+  readonly onRefuse: (refusal: WebSocketRefusal) => void;
 }
 
 /** One HTTP server: plain requests are answered, those for a WebSocket come out of `clients`. */
@@ -130,7 +130,7 @@ export async function openHttpDoor(
     maxMessageBytes: options.maxMessageBytes,
     messageTimeoutMs: MESSAGE_TIMEOUT_MS,
     maxConnectionsPerAddress: Number.POSITIVE_INFINITY, // Counted above, with those that ask for pages.
-    onRefused: options.onRefused,
+    onRefuse: options.onRefuse,
   });
   return {
     port: portOf(server),

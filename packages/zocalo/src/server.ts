@@ -189,7 +189,8 @@ export class Server {
       exemptAddresses: [...perAddress.exemptAddresses, ...trustedProxies],
       onTooMany: (visitor: string, reason: string) => this.#turnedAway("http", reason, visitor),
       maxMessageBytes: LIMITS.commandBytes,
-      onRefused: (error: Error) => this.#log.debug({ reason: error.message }, "refused a WebSocket"),
+      onRefuse: ({ error, reason }: Refusal) =>
+        this.#log.debug({ reason: error?.message ?? reason }, "refused a WebSocket"),
     };
     const door = { label: "HTTP", setting: "httpPort" } as const;
     const open = await bindEverywhere(door, host, httpPort, (address, port) =>

@@ -51,7 +51,7 @@ function openDoor(options: Partial<HttpDoorOptions>) {
     maxConnectionsPerAddress: 100,
     requestsPerSecondPerAddress: 100,
     exemptAddresses: [],
-    onRefused: () => undefined,
+    onRefuse: () => undefined,
     onTooMany: () => undefined,
     ...options,
   });

@@ -15,8 +15,11 @@ export interface DatagramSocketHandler<T> {
   close?(error?: Error): void;
 }
 
-/** What all datagram sockets have in common. A datagram is a `Packet` where there are many peers, and bytes where there is one. */
-export interface DatagramSocket<T> extends AsyncIterable<T>, AsyncDisposable {
+/**
+ * What all datagram sockets have in common. A datagram is a `Packet` where there are many peers, and bytes where there is one; one that is sent
+ * (`S`) may be text, too, which leaves as UTF-8.
+ */
+export interface DatagramSocket<T, S = T> extends AsyncIterable<T>, AsyncDisposable {
   /** Where it is bound, with the port the system chose. */
   readonly localAddr: IpAddr;
   /** Datagrams that were thrown away because the application was behind. Those the kernel drops are not in it. */
@@ -42,14 +45,14 @@ export interface DatagramSocket<T> extends AsyncIterable<T>, AsyncDisposable {
    * @throws NetError as `send` does, of the first that the system has not taken, and with `datagramsSent`: how many before it were.
    * Those behind it were not tried. After `timeout`, `canceled` and `closed` that first one may still leave.
    */
-  sendBatch(datagrams: readonly T[], options?: WaitOptions): Promise<void>;
+  sendBatch(datagrams: readonly S[], options?: WaitOptions): Promise<void>;
 
   /**
    * Sends as many as there is room for, in order, without waiting: `trySend` for each until one is not accepted.
    *
    * @returns how many were accepted. The rest was not touched: send it later, or by `sendBatch` to learn why it did not go.
    */
-  trySendBatch(datagrams: readonly T[]): number;
+  trySendBatch(datagrams: readonly S[]): number;
 
   /**
    * Waits until none of the datagrams that were accepted waits in this process, because the system is behind. One that it refuses meanwhile is

@@ -1,7 +1,7 @@
 import type { IpAddr } from "./addr.ts";
 import type { WaitOptions } from "./conn.ts";
 import type { DatagramSocket, DatagramSocketHandler } from "./datagram-socket.ts";
-import type { SendOutcome } from "./message-conn.ts";
+import type { Message, SendOutcome } from "./message-conn.ts";
 
 /** One datagram and where it came from, or goes to. */
 export interface Packet {
@@ -11,6 +11,12 @@ export interface Packet {
    */
   readonly bytes: Uint8Array;
   /** Who sent it, as far as one can tell: a source address can be forged. */
+  readonly addr: IpAddr;
+}
+
+/** One datagram to be sent: a `Packet`, or one whose `bytes` are text, which leaves as UTF-8. */
+export interface OutgoingPacket {
+  readonly bytes: Message;
   readonly addr: IpAddr;
 }
 
@@ -29,28 +35,29 @@ export type PacketHandler = DatagramSocketHandler<Packet>;
  * A socket of both IP versions (`"udp"` on `":port"`) is one of IPv6 to the system, and Node can set its TTLs, its interface for groups and
  * its loopback for IPv6 only: IPv4 datagrams from it keep the system's. Where those matter, bind `"udp4"`.
  */
-export interface PacketConn extends DatagramSocket<Packet> {
+export interface PacketConn extends DatagramSocket<Packet, OutgoingPacket> {
   /**
-   * Sends one datagram; resolves when the system has taken it, which says nothing about its arrival.
+   * Sends one datagram, bytes or text, which leaves as UTF-8; resolves when the system has taken it, which says nothing about its arrival.
    *
-   * `bytes` are read where they are until the promise has settled, and must not be changed before. With a signal, or while a write deadline is set,
+   * Bytes are read where they are until the promise has settled, and must not be changed before. With a signal, or while a write deadline is set,
    * they are copied, as either may end the call while the datagram still waits; so are bytes that a handler was lent. Only a deadline that is set during the call may end it with the
    * datagram uncopied: its memory is then read until it has left or the socket is closed.
    *
    * Nobody need wait for it: a failure that nobody waits for ends no process, and the datagram is lost like any other.
    *
+   * @param message Any view or buffer counts as bytes.
    * @param addr A packet's `addr`, or `host:port`. A host name is looked up for each datagram.
-   * @throws NetError `too_large` (EMSGSIZE), `timeout` past the write deadline, `permission` for broadcast that is not enabled, …
+   * @throws NetError `invalid_argument` for what is neither text nor bytes, `too_large` (EMSGSIZE), `timeout` past the write deadline, `permission` for broadcast that is not enabled, …
    */
-  send(bytes: Uint8Array, addr: IpAddr | string, options?: WaitOptions): Promise<void>;
+  send(message: Message, addr: IpAddr | string, options?: WaitOptions): Promise<void>;
 
   /**
-   * Sends without waiting: the way for hot paths. `bytes` are copied (0.1 to 0.2 µs up to 1 KiB, 2 µs at 60 KB): the caller may write over
+   * Sends without waiting: the way for hot paths. Bytes are copied (0.1 to 0.2 µs up to 1 KiB, 2 µs at 60 KB): the caller may write over
    * them when this returns, also if the datagram has to wait in the process.
-   * `refused` when `sendLimitBytes` wait in the process because the network card is behind or a host's name is looked up, when it is too large, when the system
+   * `refused` when `sendLimitBytes` wait in the process because the network card is behind or a host's name is looked up, when it is too large or no message, when the system
    * refuses it at once (where Node can be asked, see the README; else it counts as sent), or when closed.
    */
-  trySend(bytes: Uint8Array, addr: IpAddr): SendOutcome;
+  trySend(message: Message, addr: IpAddr): SendOutcome;
 
   /**
    * Allows datagrams to broadcast addresses (SO_BROADCAST); without it they are refused with `permission`. Default: not allowed.

@@ -55,6 +55,7 @@ export type RefusalReason =
   | "max_handshakes_per_address" // its address is in `maxHandshakesPerAddress` handshakes
   | "too_many_files" // the process or the system has no descriptor left; mostly not told, see `onRefuse`
   | "handshake" // TLS or the PROXY header failed or took too long; `error` says how
+  | "upgrade" // a WebSocket's request was not accepted; `error` says why, and with which status
   | "gone"; // it was gone before it could be looked at
 
 /** A connection that was dropped. */

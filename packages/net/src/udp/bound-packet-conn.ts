@@ -1,19 +1,19 @@
 import type { IpAddr } from "../contracts/addr.ts";
 import type { WaitOptions } from "../contracts/conn.ts";
 import { argumentError } from "../contracts/failures.ts";
-import type { SendOutcome } from "../contracts/message-conn.ts";
+import type { Message, SendOutcome } from "../contracts/message-conn.ts";
 import { attempt, checkTtl, setMembership, setMulticastInterface } from "./multicast.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
-import type { Packet, PacketConn, GroupOptions } from "../contracts/packet-conn.ts";
+import type { GroupOptions, OutgoingPacket, Packet, PacketConn } from "../contracts/packet-conn.ts";
 import type { SourceAddrs } from "./source-addr.ts";
 import { rejection } from "../flow/told.ts";
-import { keptBytes } from "./send-half.ts";
+import { keptMessage } from "./datagram-sender.ts";
 import { UdpSocket } from "./udp-socket.ts";
 import { parseAddr } from "../contracts/parse-addr.ts";
 
 /** A datagram socket that is bound and not connected. */
-export class BoundPacketConn extends UdpSocket<Packet> implements PacketConn {
-  send(bytes: Uint8Array, addr: IpAddr | string, options?: WaitOptions): Promise<void> {
+export class BoundPacketConn extends UdpSocket<Packet, OutgoingPacket> implements PacketConn {
+  send(message: Message, addr: IpAddr | string, options?: WaitOptions): Promise<void> {
     let to: IpAddr;
     try {
       to = typeof addr === "string" ? parseAddr("udp", addr, "write") : addr;
@@ -21,11 +21,11 @@ export class BoundPacketConn extends UdpSocket<Packet> implements PacketConn {
     } catch (error) {
       return rejection(netErrorFrom(error, this.site("write")));
     }
-    return this.sending.send(bytes, to, options);
+    return this.sending.send(message, to, options);
   }
 
-  trySend(bytes: Uint8Array, addr: IpAddr): SendOutcome {
-    return this.sending.trySend(bytes, addr);
+  trySend(message: Message, addr: IpAddr): SendOutcome {
+    return this.sending.trySend(message, addr);
   }
 
   setBroadcast(isAllowed: boolean): void {
@@ -65,16 +65,16 @@ export class BoundPacketConn extends UdpSocket<Packet> implements PacketConn {
     return { bytes, addr: sources.of(host, port) };
   }
 
-  protected sendOne({ bytes, addr }: Packet, options: WaitOptions | undefined): Promise<void> {
+  protected sendOne({ bytes, addr }: OutgoingPacket, options: WaitOptions | undefined): Promise<void> {
     return this.send(bytes, addr, options);
   }
 
-  protected trySendOne({ bytes, addr }: Packet): SendOutcome {
+  protected trySendOne({ bytes, addr }: OutgoingPacket): SendOutcome {
     return this.sending.trySend(bytes, addr);
   }
 
-  protected kept({ bytes, addr }: Packet): Packet {
-    return { bytes: keptBytes(bytes), addr };
+  protected kept({ bytes, addr }: OutgoingPacket): OutgoingPacket {
+    return { bytes: keptMessage(bytes), addr };
   }
 
   #set(set: () => void): void {

@@ -2,8 +2,8 @@ import type { Socket } from "node:dgram";
 import type { IpAddr } from "../contracts/addr.ts";
 import type { WaitOptions } from "../contracts/conn.ts";
 import type { DatagramSocket, DatagramSocketHandler } from "../contracts/datagram-socket.ts";
-import type { SendOutcome } from "../contracts/message-conn.ts";
-import { keptBytes } from "./send-half.ts";
+import type { Message, SendOutcome } from "../contracts/message-conn.ts";
+import { keptMessage } from "./datagram-sender.ts";
 import { type UdpLimits, UdpSocket } from "./udp-socket.ts";
 
 /** Receives the datagrams of one peer. */
@@ -19,25 +19,25 @@ export type DatagramHandler = DatagramSocketHandler<Uint8Array>;
  *
  * @example
  * const conn = await dial("udp", "127.0.0.1:7001");
- * await conn.send(Buffer.from("hola"));
+ * await conn.send("hola");
  * const answer = await conn.receive({ signal: AbortSignal.timeout(1000) });
  */
-export interface DatagramConn extends DatagramSocket<Uint8Array> {
+export interface DatagramConn extends DatagramSocket<Uint8Array, Message> {
   readonly remoteAddr: IpAddr;
 
   /**
-   * Sends one datagram; resolves when the system has taken it. Its memory is read until then, see `PacketConn.send`.
+   * Sends one datagram, bytes or text, which leaves as UTF-8; resolves when the system has taken it. Its memory is read until then, see `PacketConn.send`.
    *
-   * @throws NetError `too_large`, `refused` (of an earlier one), …
+   * @throws NetError `invalid_argument` for what is neither, `too_large`, `refused` (of an earlier one), …
    */
-  send(bytes: Uint8Array, options?: WaitOptions): Promise<void>;
+  send(message: Message, options?: WaitOptions): Promise<void>;
 
   /** Sends without waiting. See `PacketConn.trySend`. What the network reports goes to `receive`, or to the handler's `error`. */
-  trySend(bytes: Uint8Array): SendOutcome;
+  trySend(message: Message): SendOutcome;
 }
 
 /** A datagram socket that is connected. */
-export class ConnectedDatagramConn extends UdpSocket<Uint8Array> implements DatagramConn {
+export class ConnectedDatagramConn extends UdpSocket<Uint8Array, Message> implements DatagramConn {
   readonly remoteAddr: IpAddr;
 
   constructor(socket: Socket, network: string, limits: UdpLimits, remoteAddr: IpAddr) {
@@ -45,27 +45,27 @@ export class ConnectedDatagramConn extends UdpSocket<Uint8Array> implements Data
     this.remoteAddr = remoteAddr;
   }
 
-  send(bytes: Uint8Array, options?: WaitOptions): Promise<void> {
-    return this.sending.send(bytes, undefined, options);
+  send(message: Message, options?: WaitOptions): Promise<void> {
+    return this.sending.send(message, undefined, options);
   }
 
-  trySend(bytes: Uint8Array): SendOutcome {
-    return this.sending.trySend(bytes, undefined);
+  trySend(message: Message): SendOutcome {
+    return this.sending.trySend(message, undefined);
   }
 
   protected received(bytes: Uint8Array): Uint8Array {
     return bytes;
   }
 
-  protected sendOne(bytes: Uint8Array, options: WaitOptions | undefined): Promise<void> {
-    return this.send(bytes, options);
+  protected sendOne(message: Message, options: WaitOptions | undefined): Promise<void> {
+    return this.send(message, options);
   }
 
-  protected trySendOne(bytes: Uint8Array): SendOutcome {
-    return this.trySend(bytes);
+  protected trySendOne(message: Message): SendOutcome {
+    return this.trySend(message);
   }
 
-  protected kept(bytes: Uint8Array): Uint8Array {
-    return keptBytes(bytes);
+  protected kept(message: Message): Message {
+    return keptMessage(message);
   }
 }

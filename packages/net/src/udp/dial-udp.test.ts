@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { dial } from "../dial.ts";
+import type { Message } from "../contracts/message-conn.ts";
 import { NetError } from "../contracts/error.ts";
 import { listenPacket } from "./listen-packet.ts";
 
@@ -35,6 +36,53 @@ test("datagrams go to the peer and come from it alone", async () => {
   assert.equal(conn.trySend(Buffer.from("quick")), "sent");
   assert.equal(text((await server.receive()).bytes), "quick");
   await Promise.all([close(), stranger.close()]);
+});
+
+test("text leaves as UTF-8, and any view or buffer as its bytes, however it is sent", async () => {
+  const { server, conn, close } = await pair();
+  const { buffer } = Uint8Array.from(Buffer.from("-hola-"));
+  const messages = ["qué tal", Buffer.from("bytes"), new DataView(buffer, 1, 4), buffer] as Message[];
+  const expected = ["qué tal", "bytes", "hola", "-hola-"];
+  const arrived = async (): Promise<string[]> => {
+    const packets: string[] = [];
+    while (packets.length < messages.length) packets.push(text((await server.receive()).bytes));
+    return packets;
+  };
+  const to = server.localAddr;
+  const other = await listenPacket("udp", "127.0.0.1:0");
+  const { signal } = new AbortController();
+  const packets = messages.map((bytes) => ({ bytes, addr: to }));
+  const ways: (() => unknown)[] = [
+    () => Promise.all(messages.map((message) => conn.send(message))),
+    () => Promise.all(messages.map((message) => conn.send(message, { signal }))),
+    () => messages.map((message) => conn.trySend(message)),
+    () => conn.sendBatch(messages),
+    () => conn.trySendBatch(messages),
+    () => Promise.all(messages.map((message) => other.send(message, to))),
+    () => Promise.all(messages.map((message) => other.send(message, `localhost:${to.port}`))),
+    () => messages.map((message) => other.trySend(message, to)),
+    () => other.sendBatch(packets),
+    () => other.trySendBatch(packets),
+  ];
+  for (const send of ways) {
+    await send();
+    assert.deepEqual((await arrived()).toSorted(), expected.toSorted(), String(send));
+  }
+  await Promise.all([close(), other.close()]);
+});
+
+test("what is no message is refused by a rejection, and by trySend without one", async () => {
+  const { server, conn, close } = await pair();
+  for (const wrong of [1, null, undefined, {}, ["hola"]] as unknown as Message[]) {
+    await assert.rejects(conn.send(wrong), isCode("invalid_argument"));
+    await assert.rejects(server.send(wrong, conn.localAddr), isCode("invalid_argument"));
+    assert.equal(conn.trySend(wrong), "refused");
+    assert.equal(server.trySend(wrong, conn.localAddr), "refused");
+  }
+  const long = "€".repeat(30_000); // 90,000 bytes
+  assert.equal(conn.trySend(long), "refused");
+  await assert.rejects(conn.send(long), isCode("too_large"));
+  await close();
 });
 
 test("a receive learns that nobody listens there, and goes on", async () => {

@@ -4,14 +4,20 @@ import type { IpAddr } from "../contracts/addr.ts";
 import type { Deadline, WaitOptions } from "../contracts/conn.ts";
 import type { NetError } from "../contracts/error.ts";
 import { canceledError, closedError, type FailureSite, timeoutError } from "../contracts/failures.ts";
-import type { SendOutcome } from "../contracts/message-conn.ts";
+import type { Message, SendOutcome } from "../contracts/message-conn.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
 import { DeadlineTimer } from "../flow/deadline.ts";
 import { rejection } from "../flow/told.ts";
 import { asItIs, Waiter, Waiters } from "../flow/waiters.ts";
-import { isLentMemory } from "../memory/lent-memory.ts";
 import { withKnownZone } from "../networks/interfaces.ts";
-import { type DatagramSender, InFlight, ownCopy, type SendStatus } from "./datagram-sender.ts";
+import {
+  bytesOf,
+  type DatagramSender,
+  InFlight,
+  keptBytes,
+  ownCopy,
+  type SendStatus,
+} from "./datagram-sender.ts";
 import { senderFor } from "./direct-send.ts";
 import { SourceAddr } from "./source-addr.ts";
 import { rememberIp } from "./udp-lookup.ts";
@@ -58,11 +64,6 @@ class PendingFlush extends Waiter {
   }
 }
 
-/** The same bytes, in memory of their own if they are lent. */
-export function keptBytes(bytes: Uint8Array): Uint8Array {
-  return ArrayBuffer.isView(bytes) && isLentMemory(bytes) ? ownCopy(bytes) : bytes;
-}
-
 /** The sending half of a datagram socket: what waits in this process, and the calls that wait for it. */
 export class SendHalf {
   readonly #host: SendHalfHost;
@@ -92,13 +93,15 @@ export class SendHalf {
   }
 
   /** `addr` is undefined on a connected socket. */
-  send(bytes: Uint8Array, addr: IpAddr | undefined, options: WaitOptions | undefined): Promise<void> {
+  send(message: Message, addr: IpAddr | undefined, options: WaitOptions | undefined): Promise<void> {
     const signal = options?.signal;
     if (this.#isClosed) return rejection(closedError(this.#host.writeSite(addr)));
     if (signal?.aborted) return rejection(canceledError(this.#host.writeSite(addr), signal));
     if (this.#deadline.hasPassed) return rejection(timeoutError(this.#host.writeSite(addr)));
+    let bytes: Uint8Array;
     let status: SendStatus;
     try {
+      bytes = bytesOf(message);
       // Any of them may end before the datagram has left: the call, or the loan.
       const mayEnd = signal !== undefined || this.#hasDeadline;
       const given = mayEnd ? ownCopy(bytes) : keptBytes(bytes);
@@ -115,18 +118,21 @@ export class SendHalf {
   }
 
   /** `addr` is undefined on a connected socket. */
-  trySend(bytes: Uint8Array, addr: IpAddr | undefined): SendOutcome {
+  trySend(message: Message, addr: IpAddr | undefined): SendOutcome {
     // A forged source may well have port 0, to which nothing can be sent.
-    if (this.#isClosed || addr?.port === 0 || bytes.length > MAX_DATAGRAM_BYTES) return "refused";
-    if (this.#waitingBytes + bytes.length > this.#host.sendLimitBytes) return "refused";
+    if (this.#isClosed || addr?.port === 0) return "refused";
+    let bytes: Uint8Array;
     let status: SendStatus;
     try {
+      bytes = bytesOf(message);
+      if (bytes.length > MAX_DATAGRAM_BYTES) return "refused";
+      if (this.#waitingBytes + bytes.length > this.#host.sendLimitBytes) return "refused";
       status =
         addr === undefined
           ? this.#sender.trySend(bytes)
           : this.#sender.trySend(bytes, this.#wireHost(addr), addr.port);
     } catch {
-      return "refused"; // Its zone is no interface of this machine: `send` says so.
+      return "refused"; // It is no message, or its zone no interface of this machine: `send` says so.
     }
     if (status === "taken") return "sent";
     if (status instanceof InFlight) {
@@ -192,8 +198,7 @@ export class SendHalf {
 
   /** Keeps account of a datagram that waits. */
   #watch(inFlight: InFlight, bytes: Uint8Array, onSettled: InFlight["onSettled"]): void {
-    // Callers in JavaScript may have passed a text.
-    const byteLength = inFlight.isDecided || !ArrayBuffer.isView(bytes) ? 0 : bytes.byteLength;
+    const byteLength = inFlight.isDecided ? 0 : bytes.byteLength;
     this.#waiting.add(inFlight);
     this.#waitingBytes += byteLength;
     this.#watched += 1;

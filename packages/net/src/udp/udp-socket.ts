@@ -21,9 +21,9 @@ export interface UdpLimits {
 
 /**
  * What bound and connected datagram sockets have in common: a bounded queue, deadlines, and sends that tell how they went. `T` is
- * what their users see of a datagram.
+ * what their users see of a datagram, `S` what they send.
  */
-export abstract class UdpSocket<T> implements DatagramSocket<T> {
+export abstract class UdpSocket<T, S> implements DatagramSocket<T, S> {
   readonly localAddr: IpAddr;
   protected readonly socket: Socket;
   /** Of an IPv6 socket that may be dual-stack. */
@@ -75,10 +75,10 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
   /** What a user gets of a datagram; `sources` makes an address of `host` and `port`. */
   protected abstract received(bytes: Uint8Array, sources: SourceAddrs, host: string, port: number): T;
   /** Sends one of a batch. */
-  protected abstract sendOne(datagram: T, options: WaitOptions | undefined): Promise<void>;
-  protected abstract trySendOne(datagram: T): SendOutcome;
+  protected abstract sendOne(datagram: S, options: WaitOptions | undefined): Promise<void>;
+  protected abstract trySendOne(datagram: S): SendOutcome;
   /** The same datagram, copied if its bytes are lent: it waits for its turn in a batch. */
-  protected abstract kept(datagram: T): T;
+  protected abstract kept(datagram: S): S;
 
   get dropped(): number {
     return this.#dropped;
@@ -122,11 +122,11 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
     };
   }
 
-  sendBatch(datagrams: readonly T[], options?: WaitOptions): Promise<void> {
+  sendBatch(datagrams: readonly S[], options?: WaitOptions): Promise<void> {
     return told(this.#sendBatch(datagrams, options));
   }
 
-  async #sendBatch(datagrams: readonly T[], options: WaitOptions | undefined): Promise<void> {
+  async #sendBatch(datagrams: readonly S[], options: WaitOptions | undefined): Promise<void> {
     let datagramsSent = 0;
     try {
       let left = datagrams[Symbol.iterator]();
@@ -152,7 +152,7 @@ export abstract class UdpSocket<T> implements DatagramSocket<T> {
     }
   }
 
-  trySendBatch(datagrams: readonly T[]): number {
+  trySendBatch(datagrams: readonly S[]): number {
     let accepted = 0;
     for (const datagram of datagrams) {
       if (this.trySendOne(datagram) !== "sent") break;

@@ -1,7 +1,7 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { type AddressLimits, type Holder, ipAddr, type RefusalReason } from "@zocalo/net";
+import { type AddressLimits, type Holder, ipAddr, type NetError, type RefusalReason } from "@zocalo/net";
 import { peerEnd, Roster, type RosterMember, type SocketEnd } from "@zocalo/net/transport";
 import { traceRefused } from "../session/trace.ts";
 import { hostOfEnd } from "./upgrader.ts";
@@ -14,6 +14,13 @@ export type Take = (bytes: Buffer, socket: Duplex, remote: SocketEnd | undefined
 
 /** Does a TLS handshake. Resolves with `undefined` if it failed; then the socket is destroyed. Never rejects. */
 export type Secure = (socket: Socket) => Promise<Socket | undefined>;
+
+/** Told of a connection that is refused before it has asked for anything. */
+export type Refused = (
+  reason: RefusalReason,
+  remote: SocketEnd | undefined,
+  error: NetError | undefined,
+) => void;
 
 type ToHttp = (this: Server, socket: Duplex) => void;
 
@@ -42,6 +49,7 @@ export function setFirstBytes(isOn: boolean): void {
 export class FirstBytes {
   readonly #server: Server;
   readonly #take: Take;
+  readonly #refused: Refused;
   readonly #toHttp: ToHttp | undefined;
   readonly #limits: AddressLimits;
   /** Those that are not WebSockets, yet. */
@@ -59,18 +67,22 @@ export class FirstBytes {
 
   /**
    * @param timeoutMs how long a connection may take to ask for an upgrade.
-   * @param secure does the TLS handshake, if there is one. Then nothing that has not done it gets to the server.
+   * @param given.secure does the TLS handshake, if there is one. Then nothing that has not done it gets to the server.
    */
   constructor(
     server: Server,
     timeoutMs: number,
     limits: AddressLimits,
-    take: Take,
-    secure: Secure | undefined,
+    {
+      take,
+      secure,
+      refused,
+    }: { readonly take: Take; readonly secure: Secure | undefined; readonly refused: Refused },
   ) {
     this.#server = server;
     this.#limits = limits;
     this.#take = take;
+    this.#refused = refused;
     this.#intervalMs = checkIntervalMs(timeoutMs);
     this.#checks = Math.ceil(timeoutMs / this.#intervalMs);
     const ofServer = server.listeners("connection") as ToHttp[];
@@ -103,8 +115,12 @@ export class FirstBytes {
   /** Who fails was told by TLS, and the application by `secure`. */
   async #shake(socket: Socket, secure: Secure, next: (socket: Socket) => void): Promise<void> {
     const { handshakes } = this.#limits;
-    const holder = handshakes.take(hostOfEnd(peerEnd(socket)));
-    if (holder === undefined) return excess(socket, "max_handshakes_per_address");
+    const remote = peerEnd(socket);
+    const holder = handshakes.take(hostOfEnd(remote));
+    if (holder === undefined) {
+      this.#refused("max_handshakes_per_address", remote, undefined);
+      return excess(socket, "max_handshakes_per_address");
+    }
     // As `node:https` has it: whoever ends is answered by an end.
     socket.allowHalfOpen = false;
     this.#shaking.add(socket);
@@ -128,7 +144,10 @@ export class FirstBytes {
     const { halfOpen } = this.#limits;
     const remote = peerEnd(socket);
     const holder = halfOpen.take(hostOfEnd(remote));
-    if (holder === undefined) return excess(socket, "max_half_open_per_address");
+    if (holder === undefined) {
+      this.#refused("max_half_open_per_address", remote, undefined);
+      return excess(socket, "max_half_open_per_address");
+    }
     if (this.#timer === undefined) this.#startTimer();
     const arrival = new Arrival(this, socket, remote, holder, this.#checks);
     this.#arrivals.add(arrival);

@@ -7,7 +7,7 @@ export interface BroadcastOutcome {
   readonly sent: number;
   /** Took it, and are past their high-water mark. */
   readonly buffered: number;
-  /** Did not take it: too far behind, or closed. `onRefused` was told of each. */
+  /** Did not take it: too far behind, or closed. `onMissed` was told of each. */
   readonly refused: number;
 }
 
@@ -17,7 +17,7 @@ export interface GroupOptions {
    * Told of each member that did not take a message, because too much waits to be sent to it. Default: it misses the message. A common
    * answer is `conn.close(1013, "too slow")`.
    */
-  readonly onRefused?: ((conn: WebSocketConn, message: Message) => void) | undefined;
+  readonly onMissed?: ((conn: WebSocketConn, message: Message) => void) | undefined;
 }
 
 /**
@@ -36,10 +36,10 @@ export interface GroupOptions {
  */
 export class Group implements Iterable<WebSocketConn> {
   readonly #members = new Set<WebSocketConn>();
-  readonly #onRefused: GroupOptions["onRefused"];
+  readonly #onMissed: GroupOptions["onMissed"];
 
   constructor(options: GroupOptions = {}) {
-    this.#onRefused = options.onRefused;
+    this.#onMissed = options.onMissed;
   }
 
   get size(): number {
@@ -79,7 +79,7 @@ export class Group implements Iterable<WebSocketConn> {
       else refused.push(conn);
     }
     // Not in the loop: it may well change the members.
-    if (this.#onRefused !== undefined) for (const conn of refused) this.#onRefused(conn, prepared.message);
+    if (this.#onMissed !== undefined) for (const conn of refused) this.#onMissed(conn, prepared.message);
     return { sent, buffered, refused: refused.length };
   }
 }

@@ -9,6 +9,8 @@ import {
   type Listener,
   type NetError,
   parseAddr,
+  type Refusal as ConnectionRefusal,
+  type RefusalReason,
   type TlsServerOptions,
   unixAddr,
   type WaitOptions,
@@ -29,7 +31,7 @@ import {
 import { WebSocketConn } from "../session/conn.ts";
 import { CLOSE } from "../core/close-frame.ts";
 import { WebSocketError } from "../core/error.ts";
-import { checkIntervalMs, FirstBytes, type Secure, type Take } from "./first-bytes.ts";
+import { checkIntervalMs, FirstBytes, type Refused, type Secure, type Take } from "./first-bytes.ts";
 import { HostNames } from "../handshake/host-names.ts";
 import type { Refusal } from "../handshake/server.ts";
 import { readRequestHead } from "../handshake/request-head.ts";
@@ -40,9 +42,15 @@ import { incomingMessage } from "./incoming-message.ts";
 import { handshakeTimeout } from "../session/options.ts";
 import { traceListening, traceStopped } from "../session/trace.ts";
 import { addressFullRefusal, fullRefusal, refuse } from "./refuse.ts";
-import { hostOfEnd, Upgrader, type UpgraderOptions, upgraderOptionNames } from "./upgrader.ts";
+import { hostOfEnd, refusedError, Upgrader, type UpgraderOptions, upgraderOptionNames } from "./upgrader.ts";
 
 const NOTHING = Buffer.alloc(0);
+
+/** A connection that came to no WebSocket. */
+export interface WebSocketRefusal extends ConnectionRefusal {
+  /** What was asked; `undefined` if it had not come to that. */
+  readonly request: IncomingMessage | undefined;
+}
 
 /** How `attach` accepts. Names that are not listed here are refused (`invalid_argument`). */
 export interface AttachOptions extends UpgraderOptions {
@@ -55,8 +63,12 @@ export interface AttachOptions extends UpgraderOptions {
   readonly maxPending?: number | undefined;
   /** Connections that may be open at once; more are answered with 503. Default `Infinity`. */
   readonly maxConnections?: number | undefined;
-  /** Told of each upgrade that failed; the peer was answered already. Default: nothing. */
-  readonly onRefused?: ((error: Error, request: IncomingMessage) => void) | undefined;
+  /**
+   * Told of each connection that is refused before `accept`, for logs and counters, as `onRefuse` of `@zocalo/net` is; the peer was answered
+   * already. With `attach` that are upgrades alone, with `listen` also TLS handshakes that failed, and connections past a limit of their
+   * address. What it throws is a warning of the process. Default: nobody is told.
+   */
+  readonly onRefuse?: ((refusal: WebSocketRefusal) => void) | undefined;
 }
 
 /**
@@ -75,8 +87,6 @@ export interface ListenOptions extends AttachOptions {
    * parsed, names that are not known are refused. A handshake may take as long as `handshakeTimeoutMs` unless it has one of its own. Default: plain `ws:`.
    */
   readonly tls?: TlsServerOptions | undefined;
-  /** Told of each TLS handshake that failed, with the reason; the client was told by an alert. What it throws is a warning of the process. Default: nobody is told. */
-  readonly onTlsRefused?: ((error: NetError) => void) | undefined;
 }
 
 const attachOptionNames: Readonly<Record<keyof AttachOptions, 1>> = {
@@ -84,14 +94,13 @@ const attachOptionNames: Readonly<Record<keyof AttachOptions, 1>> = {
   path: 1,
   maxPending: 1,
   maxConnections: 1,
-  onRefused: 1,
+  onRefuse: 1,
 };
 const listenOptionNames: Readonly<Record<keyof ListenOptions, 1>> = {
   ...attachOptionNames,
   maxHalfOpenPerAddress: 1,
   maxHandshakesPerAddress: 1,
   tls: 1,
-  onTlsRefused: 1,
 };
 
 /**
@@ -122,7 +131,6 @@ export async function listen(
   const handshakeTimeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
   const site = { op: "listen", network: "websocket", localAddr: ipAddr("tcp", host, port) } as const;
   if (options.tls !== undefined) checkTlsServerOptions(options.tls);
-  checkKind("listen", "onTlsRefused", options.onTlsRefused, "function");
   const tls = options.tls && {
     ...options.tls,
     handshakeTimeoutMs: options.tls.handshakeTimeoutMs ?? handshakeTimeoutMs,
@@ -152,8 +160,9 @@ export async function listen(
     { stop, asked, holdProcess: (holds) => void (holds ? server.ref() : server.unref()) },
   );
   const take: Take = (bytes, socket, remote) => listener.take(server, bytes, socket, remote);
-  const secure = handshakes && secureBy(handshakes, listener.addr, options.onTlsRefused);
-  const firstBytes = new FirstBytes(server, handshakeTimeoutMs, upgrader.limits, take, secure);
+  const refused: Refused = (reason, remote, error) => listener.refused({ reason, remote, error });
+  const secure = handshakes && secureBy(handshakes, listener.addr, refused);
+  const firstBytes = new FirstBytes(server, handshakeTimeoutMs, upgrader.limits, { take, secure, refused });
   return listener;
 }
 
@@ -173,7 +182,7 @@ function httpServer(path: string | undefined, timeoutMs: number): Server {
 }
 
 /** Names of options that are for a listener to have, not for one that stands on it. */
-const OF_THE_LISTENER = ["tls", "onTlsRefused", "maxHandshakesPerAddress"] as const;
+const OF_THE_LISTENER = ["tls", "maxHandshakesPerAddress"] as const;
 
 /** `listen` on what listens already. */
 function listenOver(below: Listener<Conn>, given: ListenOptions): Listener<WebSocketConn> {
@@ -203,23 +212,21 @@ function listenOver(below: Listener<Conn>, given: ListenOptions): Listener<WebSo
   const door = { stop, asked, holdProcess };
   const listener = new WebSocketListener(server, addr, upgrader, options, door);
   const take: Take = (bytes, socket, remote) => listener.take(server, bytes, socket, remote);
-  const firstBytes = new FirstBytes(server, handshakeTimeoutMs, upgrader.limits, take, undefined);
+  const refused: Refused = (reason, remote, error) => listener.refused({ reason, remote, error });
+  const secure = undefined;
+  const firstBytes = new FirstBytes(server, handshakeTimeoutMs, upgrader.limits, { take, secure, refused });
   void listener.acceptFrom(below, (conn) => firstBytes.arrived(connStream(conn)));
   return listener;
 }
 
-function secureBy(
-  handshakes: TlsHandshakes,
-  localAddr: Addr,
-  onRefused: ((error: NetError) => void) | undefined,
-): Secure {
+function secureBy(handshakes: TlsHandshakes, localAddr: Addr, refused: Refused): Secure {
   return async (socket) => {
     const remoteAddr = ipAddr("tcp", socket.remoteAddress ?? "", socket.remotePort ?? 0);
     const site = { op: "accept", network: "websocket", localAddr, remoteAddr } as const;
     try {
       return (await handshakes.secure(socket, site)).socket;
     } catch (error) {
-      tell(onRefused, netErrorFrom(error, site));
+      refused("handshake", remoteAddr, netErrorFrom(error, site));
       return undefined;
     }
   };
@@ -255,9 +262,9 @@ interface Door {
 
 /** Those that an upgrader does not have. @throws WebSocketError or NetError `invalid_argument`. */
 function checkAttachOptions(options: AttachOptions): void {
-  const { path, onRefused } = options;
+  const { path, onRefuse } = options;
   checkAcceptLimits(options);
-  checkKind("listen", "onRefused", onRefused, "function");
+  checkKind("listen", "onRefuse", onRefuse, "function");
   checkKind("listen", "path", path, "string");
   if (path === undefined || path.startsWith("/")) return;
   throw new WebSocketError("invalid_argument", `path ${JSON.stringify(path)} does not begin with "/"`);
@@ -370,14 +377,16 @@ class WebSocketListener implements Listener<WebSocketConn> {
     const refusal = this.#refusalFor(host);
     if (refusal !== undefined) {
       refuse(socket, refusal);
+      const reason = refusal === fullRefusal ? this.#fullBy : "max_pending_per_address";
+      this.refused({ reason, remote, error: refusedError(refusal), request });
       return;
     }
     try {
       const conn = this.#upgrader.upgradeWith({ request, socket, head, remote });
       if (conn instanceof WebSocketConn) this.#offer(conn, host);
-      else conn.catch((error: unknown) => this.#refused(error, request)); // By `onOpenedLate` it is offered.
+      else conn.catch((error: unknown) => this.#failed(error, request, remote)); // By `onOpenedLate` it is offered.
     } catch (error) {
-      this.#refused(error, request);
+      this.#failed(error, request, remote);
     }
   }
 
@@ -386,14 +395,36 @@ class WebSocketListener implements Listener<WebSocketConn> {
     return this.#queue.isFullFor(host) ? addressFullRefusal : undefined;
   }
 
-  #refused(error: unknown, request: IncomingMessage): void {
-    this.#options.onRefused?.(error as Error, request);
+  get #fullBy(): RefusalReason {
+    const { maxConnections = Number.POSITIVE_INFINITY } = this.#options;
+    return this.#queue.openCount >= maxConnections ? "max_connections" : "max_pending";
+  }
+
+  /** The upgrader has answered. */
+  #failed(error: unknown, request: IncomingMessage, remote: SocketEnd | undefined): void {
+    const failure = error as WebSocketError;
+    const reason = failure.code === "closed" ? "gone" : "upgrade";
+    this.refused({ reason, remote, error: failure, request });
+  }
+
+  /** Tells the application. */
+  refused({ reason, remote, error, request }: RefusedOne): void {
+    const remoteAddr = remote && ipAddr("tcp", remote.host, remote.port);
+    tell(this.#options.onRefuse, { reason, remoteAddr, error, request });
   }
 
   #offer(conn: WebSocketConn, host: string): void {
     if (this.#queue.offer(conn, host)) return;
     conn.close(CLOSE.goingAway, "going away").catch(ignore);
   }
+}
+
+/** What is known of a connection that is refused. */
+interface RefusedOne {
+  readonly reason: RefusalReason;
+  readonly remote: SocketEnd | undefined;
+  readonly error: NetError | undefined;
+  readonly request?: IncomingMessage | undefined;
 }
 
 function listeningAddr(server: Server): Addr {

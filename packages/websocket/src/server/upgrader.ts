@@ -370,9 +370,7 @@ export class Upgrader {
       if (fault !== undefined) throw new WebSocketError("invalid_argument", fault);
     }
     refuse(socket, refusal);
-    return new WebSocketError("refused", `upgrade refused with ${refusal.status}: ${refusal.reason}`, {
-      status: refusal.status,
-    });
+    return refusedError(refusal);
   }
 
   #extraHeaders(request: IncomingMessage): Readonly<Record<string, string>> {
@@ -389,6 +387,11 @@ export class Upgrader {
     if (chosen === undefined || offered.includes(chosen)) return chosen;
     throw new WebSocketError("invalid_argument", `subprotocol ${JSON.stringify(chosen)} was not offered`);
   }
+}
+
+/** What the application is told of a request that was refused. */
+export function refusedError({ status, reason }: Refusal): WebSocketError {
+  return new WebSocketError("refused", `upgrade refused with ${status}: ${reason}`, { status });
 }
 
 const originRefusal: Refusal = { status: 403, reason: "origin not allowed" };

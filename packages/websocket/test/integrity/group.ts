@@ -117,9 +117,9 @@ async function runGroup(links: Links, drawn: GroupCase, context: CaseContext): P
   const refused = new Set<WebSocketConn>();
   let current: unknown;
   const group = new Group({
-    onRefused(conn, message) {
-      must(message === current, () => "onRefused was told of another message than the one that was refused");
-      must(!refused.has(conn), () => "onRefused was told twice of one message and one member");
+    onMissed(conn, message) {
+      must(message === current, () => "onMissed was told of another message than the one that was refused");
+      must(!refused.has(conn), () => "onMissed was told twice of one message and one member");
       refused.add(conn);
       if (drawn.tooSlow === "is closed") members.find((member) => member.conn === conn)?.closeSlow();
     },

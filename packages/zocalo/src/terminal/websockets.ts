@@ -43,15 +43,18 @@ export async function listenWebSocket(
       ? { allowedHosts }
       : { checkOrigin: (request) => origin.includes("*") || origin.includes(request.headers.origin ?? "*") }),
     headers: headerRecord(flags.header),
-    onRefused: (error, request) => {
-      const { socket } = request;
+    onRefuse: ({ reason, remoteAddr, error, request }) => {
       const name =
-        origin === undefined && !names.isOwnPage(request, socket)
-          ? names.unknownHost(request, socket)
+        request !== undefined && origin === undefined && !names.isOwnPage(request, request.socket)
+          ? names.unknownHost(request, request.socket)
           : undefined;
       let advice: string | undefined;
       if (name !== undefined) seldom.tell(() => (advice = adviceFor(name)));
-      onRefused(socket.remoteAddress ?? "somebody", error.message, advice);
+      onRefused(
+        request?.socket.remoteAddress ?? String(remoteAddr ?? "somebody"),
+        error?.message ?? reason,
+        advice,
+      );
     },
   };
   if (flags.proxyProtocol) {
@@ -71,8 +74,7 @@ export async function listenWebSocket(
       drain: async (deadline) => void (await Promise.all([listener.drain(deadline), under.drain(deadline)])),
     };
   }
-  const onTlsRefused = ({ remoteAddr, message }: NetError): void => onRefused(String(remoteAddr), message);
-  const tls = scheme === "wss" ? { tls: { ...serverTls(flags), onReloadError }, onTlsRefused } : {};
+  const tls = scheme === "wss" ? { tls: { ...serverTls(flags), onReloadError } } : {};
   return doorOf(await listen(address, { ...options, ...tls }));
 }
 
