@@ -13,7 +13,8 @@ export {
 } from "./core/error.ts";
 export { type BroadcastOutcome, Group, type GroupOptions } from "./server/group.ts";
 export { type Agreement, type HandshakeResponse, readAnswer } from "./handshake/client.ts";
-export type { CompressionOptions } from "./handshake/deflate.ts";
+export type { CompressionOptions, CompressionSettings } from "./handshake/deflate.ts";
+export type { ExtensionOffer } from "./handshake/extensions.ts";
 export { HostNames } from "./handshake/host-names.ts";
 export { isSameHost } from "./handshake/origin.ts";
 export { isRefusal, type Refusal, readUpgrade, type UpgradeRequest } from "./handshake/server.ts";
@@ -34,6 +35,7 @@ export {
   type SendData,
   WebSocket,
   type WebSocketEvents,
+  type WebSocketListener,
   type WebSocketOptions,
 } from "./whatwg/whatwg.ts";
 export {
@@ -43,5 +45,5 @@ export {
   MessageEvent,
   type MessageEventOptions,
 } from "./whatwg/whatwg-events.ts";
-export type { MessagePart, ProtocolFailure } from "./core/receiver-sink.ts";
+export type { MessagePart, ProtocolFailure, ReceiverSink } from "./core/receiver-sink.ts";
 export type { HandshakeRequest } from "./handshake/fields.ts";

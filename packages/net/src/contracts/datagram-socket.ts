@@ -67,6 +67,8 @@ export interface DatagramSocket<T> extends AsyncIterable<T>, AsyncDisposable {
 
   /** Sets both deadlines. Past it, pending and future operations reject with `timeout` until it is moved or cleared. */
   setDeadline(at: Deadline): void;
+  /** The same for reading alone. */
   setReadDeadline(at: Deadline): void;
+  /** The same for writing alone. */
   setWriteDeadline(at: Deadline): void;
 }

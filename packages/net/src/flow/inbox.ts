@@ -106,8 +106,11 @@ export const defaultInboxLimits = { highWaterBytes: 65_536, highWaterMessages: 1
 
 /** A handler of messages of any kind; `MessageHandler` is one for `Message`. */
 export interface InboxHandler<T> {
+  /** One message. The next comes when what is returned has settled. */
   message(message: T): void | Promise<void>;
+  /** There is room again after `trySend` answered `refused`. */
   drain?(): void | Promise<void>;
+  /** The connection is over. Called once, last. */
   close?(info: CloseInfo): void;
 }
 

@@ -31,6 +31,7 @@ export class MessageWatch extends Watch {
     this.#messageNumber = -1;
   }
 
+  /** See `Monitored`. */
   checkPeer(now: number): void {
     if (!this.#host.isPartway) {
       this.stop();

@@ -4,6 +4,8 @@ import { Roster, type Seated } from "./roster.ts";
 /** Something that is asked now and then whether its peer still lives. */
 export interface Monitored extends Seated {
   /**
+   * Looks once whether the peer is still there.
+   *
    * @param now whole milliseconds: fractions would take memory of their own in each connection. The clock is monotonic and counts at most two periods
    * from one check to the next: while this process stands still no peer can be heard, so that time says nothing about it.
    */
@@ -79,17 +81,20 @@ export abstract class Watch implements Monitored {
     return this.seat !== -1;
   }
 
+  /** Looks at the peer from now on. */
   start(): void {
     if (this.isWatching) return;
     this.began();
     monitor(this, checkPeriodMs(this.timeoutMs));
   }
 
+  /** Looks no more. */
   stop(): void {
     if (this.isWatching) unmonitor(this, checkPeriodMs(this.timeoutMs));
   }
 
   /** What was seen before does not count any more. */
   protected abstract began(): void;
+  /** See `Monitored`. */
   abstract checkPeer(now: number): void;
 }

@@ -5,6 +5,7 @@ import type { WriteProgress } from "../contracts/transport.ts";
 export interface WriteWatchHost {
   /** Bytes that wait in this process: the operating system has not taken them. */
   readonly unsentBytes: number;
+  /** How far the system has come with what it was given. */
   writeProgress(): WriteProgress;
   /**
    * Bytes that the system has taken and the peer's has not acknowledged; `undefined` if that cannot be known. Asked only while the
@@ -42,6 +43,7 @@ export class WriteWatch extends Watch {
     this.#lastUnacknowledged = undefined;
   }
 
+  /** See `Monitored`. */
   checkPeer(now: number): void {
     if (this.#host.unsentBytes === 0) {
       this.stop();

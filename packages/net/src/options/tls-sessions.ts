@@ -48,14 +48,14 @@ export class TlsSessions {
     this.#byServer.clear();
   }
 
-  /** For the dialer: the latest session of a server, which is then no longer here. */
+  /** For the dialer: the latest session of a server, which is then no longer here. @internal */
   take(server: string): TlsSession | undefined {
     const session = this.#byServer.get(server);
     this.#byServer.delete(server);
     return session;
   }
 
-  /** For the dialer. */
+  /** For the dialer. @internal */
   keep(server: string, session: TlsSession): void {
     this.#byServer.delete(server);
     this.#byServer.set(server, session);

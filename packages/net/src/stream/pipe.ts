@@ -1,7 +1,7 @@
 import { pipeAddr } from "../contracts/addr.ts";
 import type { Conn } from "../contracts/conn.ts";
 import { unlent } from "../memory/lent-memory.ts";
-import { StreamConn, type StreamConnOptions, type StreamConnOwner } from "./stream-conn.ts";
+import { StreamConn, type StreamConnOwner } from "./stream-conn.ts";
 import type { Transport, TransportSink, WriteProgress } from "../contracts/transport.ts";
 
 /** Bytes each direction of a pipe holds for a reader that is behind, as a socket buffer does. */
@@ -20,7 +20,7 @@ const PIECE_BYTES = 4096;
  * await a.write(Buffer.from("hola"));
  * String(await b.read()); // "hola"
  */
-export function pipe(options?: Pick<StreamConnOptions, "closeTimeoutMs">): [Conn, Conn] {
+export function pipe(options?: { readonly closeTimeoutMs?: number | undefined }): [Conn, Conn] {
   return pipeOwnedBy(undefined, options?.closeTimeoutMs);
 }
 

@@ -23,8 +23,11 @@ export const MAX_DATAGRAM_BYTES = 65_507;
 
 /** How much a datagram socket may hold in this process. */
 export interface UdpLimits {
+  /** Received ones that wait to be read. */
   readonly queueDatagrams: number;
+  /** Their bytes. */
   readonly queueBytes: number;
+  /** Bytes of sent ones that the system has not taken. */
   readonly sendLimitBytes: number;
 }
 

@@ -20,11 +20,17 @@ export interface MessagePart {
  * call.
  */
 export interface ReceiverSink {
-  /** @param byteLength encoded length of the message, in bytes. */
+  /**
+   * A whole message.
+   *
+   * @param byteLength encoded length of the message, in bytes.
+   */
   onMessage(message: Message, byteLength: number): void;
   /** Instead of `onMessage`, from a receiver that streams. */
   onPart(part: MessagePart): void;
+  /** A ping came. */
   onPing(payload: Uint8Array): void;
+  /** A pong came. */
   onPong(payload: Uint8Array): void;
   /** Nothing follows. @param code 1005 if the frame had none. */
   onClose(code: number, reason: string): void;
