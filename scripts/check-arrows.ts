@@ -24,7 +24,7 @@ export interface Room {
 }
 
 /** Nobody gets these, so what they import need not be among `dependencies`. */
-const NOT_SHIPPED: readonly string[] = ["bench", "examples"];
+const NOT_SHIPPED: readonly string[] = ["bench", "examples", "tools/publishing"];
 
 const everyPackage = ["protocol", "net", "websocket", "hub", "client"].map((name) => `@zocalo/${name}`);
 
@@ -83,6 +83,7 @@ export const ROOMS: readonly Room[] = [
   { directory: "apps/plaza", name: "@zocalo/plaza", mayImport: ["@zocalo/client", "@zocalo/hub"] },
   { directory: "bench", name: "@zocalo/bench", mayImport: [...everyPackage, "zocalo"] },
   { directory: "examples", name: "@zocalo/examples", mayImport: [...everyPackage, "zocalo"] },
+  { directory: "tools/publishing", name: "@zocalo/publishing", mayImport: [] },
 ];
 
 /** An import, or an entry of package.json, that the house does not allow. */
@@ -303,7 +304,7 @@ function checkOutside(root: string): Violation[] {
       sourceImports(readFileSync(file, "utf8"))
         .filter(({ specifier }) => specifier.startsWith("."))
         .filter(({ specifier }) =>
-          ["packages", "apps"].some((house) =>
+          ["packages", "apps", "tools"].some((house) =>
             isInside(join(root, house), resolve(dirname(file), specifier)),
           ),
         )
@@ -318,7 +319,7 @@ function checkOutside(root: string): Violation[] {
 
 /** Packages and apps on disk that the table leaves out. */
 function unlisted(root: string, rooms: readonly Room[]): string[] {
-  return ["packages", "apps"]
+  return ["packages", "apps", "tools"]
     .flatMap((top) => {
       const directory = join(root, top);
       return statSync(directory, { throwIfNoEntry: false })

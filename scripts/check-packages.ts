@@ -14,6 +14,7 @@ interface Manifest {
   readonly name: string;
   readonly version: string;
   readonly private?: boolean;
+  readonly workspaces?: readonly string[];
   readonly engines?: Readonly<Record<string, string>>;
   readonly dependencies?: Readonly<Record<string, string>>;
 }
@@ -28,14 +29,24 @@ export async function checkPackages(root: string): Promise<string[]> {
   return [...published.flat(), ...versionProblems(manifests)];
 }
 
-/** Every package that is published runs on the Nodes that the repository itself asks for. */
+/**
+ * Every package that is published runs on the Nodes that the repository itself asks for. One that is not published
+ * may leave that to the repository, but not say otherwise.
+ */
 export function engineProblems(root: Manifest, manifests: readonly Manifest[]): string[] {
   const wanted = root.engines?.["node"];
   return manifests
-    .filter((manifest) => manifest.private !== true && manifest.engines?.["node"] !== wanted)
+    .filter((manifest) => manifest.private !== true || manifest.engines?.["node"] !== undefined)
+    .filter((manifest) => manifest.engines?.["node"] !== wanted)
     .map(
       ({ name, engines }) => `${name}: engines.node is ${engines?.["node"]}, not ${wanted} as in the root`,
     );
+}
+
+/** The policy for those who use the packages names the Nodes that `engines` lets in. */
+export function policyProblems(root: Manifest, policy: string): string[] {
+  const range = root.engines?.["node"] ?? "";
+  return policy.includes(`\`${range}\``) ? [] : [`docs/support.md: does not name the Nodes ${range}`];
 }
 
 /** Every package has the version of the first, and asks for exactly that of the others. */
@@ -80,9 +91,10 @@ function readManifest(directory: string): Manifest {
 
 async function main(root: string): Promise<string[]> {
   const problems = await checkPackages(root);
-  const names = readdirSync(join(root, "packages"));
-  const manifests = names.map((name) => readManifest(join(root, "packages", name)));
-  problems.push(...engineProblems(readManifest(root), manifests));
+  const own = readManifest(root);
+  const manifests = (own.workspaces ?? []).map((directory) => readManifest(join(root, directory)));
+  problems.push(...engineProblems(own, manifests));
+  problems.push(...policyProblems(own, readFileSync(join(root, "docs/support.md"), "utf8")));
   const bytes = await browserBytes(join(root, "packages/client/dist/index.js"));
   console.log(`@zocalo/client: ${bytes} bytes minified and compressed (limit ${CLIENT_LIMIT_BYTES})`);
   if (bytes > CLIENT_LIMIT_BYTES)

@@ -2,7 +2,7 @@ import { readdirSync, statSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
 
 /** Directories that hold tests, from the root of the repository. */
-export const TEST_ROOTS = ["packages", "apps", "test", "scripts", "bench"];
+export const TEST_ROOTS = ["packages", "apps", "test", "scripts", "bench", "tools"];
 
 const SKIPPED = new Set(["node_modules", "dist", "pages", "coverage", "results"]);
 

@@ -9,6 +9,10 @@ export interface Component {
   readonly name: string;
   readonly version: string;
   readonly purl: string;
+  readonly licenses?: readonly {
+    readonly license?: { readonly id?: string; readonly name?: string };
+    readonly expression?: string;
+  }[];
   readonly properties?: readonly { readonly name: string; readonly value: string }[];
   readonly hashes?: readonly { readonly alg: string; readonly content: string }[];
 }

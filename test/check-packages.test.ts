@@ -3,7 +3,13 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { browserBytes, checkPackages, engineProblems, versionProblems } from "../scripts/check-packages.ts";
+import {
+  browserBytes,
+  checkPackages,
+  engineProblems,
+  policyProblems,
+  versionProblems,
+} from "../scripts/check-packages.ts";
 import { completeLock, type Lock } from "../scripts/complete-lock.ts";
 
 test("one version everywhere, asked for exactly", () => {
@@ -26,9 +32,15 @@ test("one range of Nodes everywhere", () => {
     { name: "a", version: "1.0.0", engines },
     { name: "b", version: "1.0.0" },
     { name: "c", version: "1.0.0", private: true },
+    { name: "d", version: "1.0.0", private: true, engines: { node: ">=20" } },
   ];
   assert.deepEqual(engineProblems(root, manifests), [
     "b: engines.node is undefined, not >=24 as in the root",
+    "d: engines.node is >=20, not >=24 as in the root",
+  ]);
+  assert.deepEqual(policyProblems(root, "Node `>=24`."), []);
+  assert.deepEqual(policyProblems(root, "Node `>=20`, or >=24."), [
+    "docs/support.md: does not name the Nodes >=24",
   ]);
 });
 

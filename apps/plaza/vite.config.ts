@@ -15,6 +15,8 @@ export default defineConfig(({ command }) => ({
     target: ["chrome111", "firefox119", "safari16.4"],
     // The page is served with `default-src 'self'`: a small asset turned into a data: URL would be blocked.
     assetsInlineLimit: 0,
+    // The licences of what is bundled ask that their text goes along.
+    license: { fileName: "NOTICE.txt" },
   },
   server: {
     proxy: { "/ws": { target: "ws://localhost:8080", ws: true } },

@@ -8,6 +8,7 @@ export interface ConnEnd {
 
 /** What a connection reports. */
 export interface ConnHandler {
+  /** One message from the server. */
   message(message: string | Uint8Array): void;
   /** There is room again after `trySend` answered `refused`. */
   drain(): void;

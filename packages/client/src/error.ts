@@ -76,7 +76,8 @@ export class SessionError extends Error {
   }
 }
 
-interface SessionErrorDetails extends ErrorOptions {
+/** What a `SessionError` knows beside its code. */
+export interface SessionErrorDetails extends ErrorOptions {
   readonly closeCode?: number;
   readonly isFinal?: boolean;
   readonly retryMs?: number | undefined;

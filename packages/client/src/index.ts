@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+// Pages have no types of Node's, which would bring `Symbol.asyncDispose` along.
 export type { Json, JsonObject, Position, PresentUser } from "@zocalo/protocol";
 export type { BackoffOptions } from "./backoff.ts";
 export type {
@@ -16,6 +18,7 @@ export {
   type ChannelErrorCode,
   GapError,
   SessionError,
+  type SessionErrorDetails,
   type SessionErrorCode,
 } from "./error.ts";
 export type { Gap } from "./gap.ts";

@@ -114,6 +114,7 @@ export class Session {
     return this.#close(undefined);
   }
 
+  /** `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

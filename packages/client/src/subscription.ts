@@ -53,6 +53,7 @@ export const defaultBuffer = { bufferEntries: 1_000, bufferLength: 1_048_576 } a
 
 /** What happens in a subscribed channel, in order. */
 export interface SubscriptionHandlers<T = Json> {
+  /** One publication, in the order of the log. */
   publication(publication: Publication<T>): void;
   /** Publications are lost for good; the flow goes on after them. */
   gap(gap: Gap): void;
@@ -75,10 +76,12 @@ export interface Subscription {
 }
 
 /** A subscription to iterate over, once. Leaving the loop ends it. */
-export interface Publications<T = Json>
-  extends Subscription,
-    AsyncIterableIterator<Publication<T>, undefined> {
+// Not an AsyncIterableIterator: before TypeScript 5.6 that has no type for what it returns at its end.
+export interface Publications<T = Json> extends Subscription, AsyncIterator<Publication<T>, undefined> {
+  /** Ends the subscription, as leaving the loop does. */
   return(): Promise<IteratorResult<Publication<T>, undefined>>;
+  /** Itself: there is one loop. */
+  [Symbol.asyncIterator](): Publications<T>;
 }
 
 /** What a subscriber asks of its feed. */

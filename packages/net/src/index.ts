@@ -8,7 +8,7 @@ export {
   localAddresses,
   visitorOf,
 } from "./flow/address-limits.ts";
-export { AddressSet } from "./flow/address-set.ts";
+export { type Addressless, AddressSet } from "./flow/address-set.ts";
 export {
   type Addr,
   type IpAddr,
@@ -54,6 +54,7 @@ export {
   type PacketNetwork,
   type PacketOptions,
 } from "./udp/listen-packet.ts";
+export type { UdpLimits } from "./udp/udp-socket.ts";
 export { listenPipe, type PipeListener, type PipeListenOptions } from "./listen-pipe.ts";
 export * from "./contracts/message-conn.ts";
 export type {

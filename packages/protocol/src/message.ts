@@ -112,6 +112,7 @@ interface AnswerBase {
   readonly id?: number;
 }
 
+/** The session has begun. */
 export interface Connected extends AnswerBase {
   readonly type: "connected";
   readonly version: number;
@@ -128,6 +129,7 @@ export interface Connected extends AnswerBase {
   readonly commandBytes: number;
 }
 
+/** The flow of a channel has begun, after `offset`. */
 export interface Subscribed extends AnswerBase {
   readonly type: "subscribed";
   readonly channel: string;
@@ -147,6 +149,7 @@ export interface Subscribed extends AnswerBase {
   readonly expiresMs?: number;
 }
 
+/** The flow of a channel has ended: it was asked to, or the server says why. */
 export interface Unsubscribed extends AnswerBase {
   readonly type: "unsubscribed";
   readonly channel: string;
@@ -155,6 +158,7 @@ export interface Unsubscribed extends AnswerBase {
   readonly message?: string;
 }
 
+/** A publication is in the log, at this place. */
 export interface Published extends AnswerBase {
   readonly type: "published";
   readonly epoch: string;
@@ -163,6 +167,7 @@ export interface Published extends AnswerBase {
   readonly duplicate?: true;
 }
 
+/** A page of a channel's log. */
 export interface HistoryPage extends AnswerBase {
   readonly type: "history";
   readonly channel: string;
@@ -174,11 +179,13 @@ export interface HistoryPage extends AnswerBase {
   readonly publications: readonly Publication[];
 }
 
+/** Who is in a channel, at this version. */
 export interface PresenceAnswer extends AnswerBase, PresenceSnapshot {
   readonly type: "presence";
   readonly channel: string;
 }
 
+/** The answer to `ping`. */
 export interface Pong extends AnswerBase {
   readonly type: "pong";
 }
@@ -189,6 +196,7 @@ export interface Verify extends AnswerBase {
   readonly cookie: string;
 }
 
+/** A command was refused, or could not be read. */
 export interface ErrorAnswer extends AnswerBase {
   readonly type: "error";
   readonly code: ErrorCode;

@@ -12,7 +12,8 @@ export {
 } from "./core/error.ts";
 export { type BroadcastOutcome, Group, type GroupOptions } from "./server/group.ts";
 export { type Agreement, type HandshakeResponse, readAnswer } from "./handshake/client.ts";
-export type { CompressionOptions } from "./handshake/deflate.ts";
+export type { CompressionOptions, CompressionSettings } from "./handshake/deflate.ts";
+export type { ExtensionOffer } from "./handshake/extensions.ts";
 export { HostNames } from "./handshake/host-names.ts";
 export { isSameHost } from "./handshake/origin.ts";
 export { isRefusal, type Refusal, readUpgrade, type UpgradeRequest } from "./handshake/server.ts";
@@ -40,6 +41,7 @@ export {
   type SendData,
   WebSocket,
   type WebSocketEvents,
+  type WebSocketListener,
   type WebSocketOptions,
 } from "./whatwg/whatwg.ts";
 export {
@@ -50,5 +52,6 @@ export {
   type MessageEventOptions,
 } from "./whatwg/whatwg-events.ts";
 export type { CloseFrame, ProtocolFailure } from "./core/close-frame.ts";
-export type { MessagePart } from "./core/message-body.ts";
+export type { MessagePart, MessageSink } from "./core/message-body.ts";
+export type { ReceiverSink } from "./core/receiver.ts";
 export type { HandshakeRequest } from "./handshake/fields.ts";

@@ -9,6 +9,7 @@ export interface IpAddr {
    */
   readonly host: string;
   readonly port: number;
+  /** As Go writes it: `10.0.0.1:80`, `[::1]:80`. */
   toString(): string;
 }
 
@@ -17,12 +18,14 @@ export interface UnixAddr {
   readonly network: "unix";
   /** The path, `@name` for an abstract one, `""` for a socket that was never bound (the dialing side). */
   readonly path: string;
+  /** The path. */
   toString(): string;
 }
 
 /** One end of an in-memory pipe; prints as `pipe`. */
 export interface PipeAddr {
   readonly network: "pipe";
+  /** `pipe`. */
   toString(): string;
 }
 

@@ -171,7 +171,9 @@ export interface Conn<A extends Addr = Addr> extends AsyncIterable<Uint8Array>, 
    * limit of its own: once it was called deadlines mean nothing. A deadline keeps the process alive only while a call waits that it will end.
    */
   setDeadline(at: Deadline): void;
+  /** The same for reading alone. */
   setReadDeadline(at: Deadline): void;
+  /** The same for writing alone. */
   setWriteDeadline(at: Deadline): void;
 }
 

@@ -78,6 +78,8 @@ export interface DatagramSocket<T, S = T> extends AsyncIterable<T>, AsyncDisposa
 
   /** Sets both deadlines. Past it, pending and future operations reject with `timeout` until it is moved or cleared. */
   setDeadline(at: Deadline): void;
+  /** The same for reading alone. */
   setReadDeadline(at: Deadline): void;
+  /** The same for writing alone. */
   setWriteDeadline(at: Deadline): void;
 }

@@ -38,6 +38,7 @@ export interface Transport {
   attach(sink: TransportSink): void;
   /** Asks for bytes, until `onBytes` answers `false` or `pause` is called. Cheap when already reading. */
   resume(): void;
+  /** Asks for no more bytes. Some may still come. */
   pause(): void;
 
   /**

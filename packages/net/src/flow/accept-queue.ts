@@ -44,6 +44,7 @@ function pendingShare(maxPending: number): number {
 
 /** A connection that can be offered, to one queue. */
 export interface Accepted extends RosterMember {
+  /** Cuts it at once: nobody will accept it. */
   abort(): void;
 }
 
@@ -243,6 +244,7 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
     await stopped;
   }
 
+  /** `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

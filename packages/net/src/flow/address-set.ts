@@ -46,7 +46,11 @@ export class AddressSet {
     }
   }
 
-  /** @param host an IP address, with or without a zone, or the name of a network without addresses. */
+  /**
+   * True if the set holds it, or a network that it is in.
+   *
+   * @param host an IP address, with or without a zone, or the name of a network without addresses.
+   */
   has(host: string): boolean {
     const [ip = ""] = host.split("%");
     const version = isIP(ip);

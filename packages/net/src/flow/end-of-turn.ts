@@ -1,5 +1,6 @@
 /** Something with bytes to write, or else to be done once for all that happens in a turn. */
 export interface Flushable {
+  /** Writes what was put together in this turn of the event loop. */
   flush(): void;
 }
 

@@ -71,8 +71,11 @@ export const defaultInboxLimits = { receiveHighWaterBytes: 65_536, receiveHighWa
 
 /** A handler of messages of any kind; `MessageHandler` is one for `Message`. */
 export interface InboxHandler<T> {
+  /** One message. The next comes when what is returned has settled. */
   message(message: T): void | Promise<void>;
+  /** There is room again after `trySend` answered `refused`. */
   drain?(): void | Promise<void>;
+  /** The connection is over. Called once, last. */
   close?(info: CloseInfo): void;
 }
 

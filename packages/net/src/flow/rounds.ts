@@ -4,6 +4,8 @@ import { Roster, type RosterMember } from "./roster.ts";
 /** Something that is asked now and then whether its peer still lives. */
 export interface Monitored extends RosterMember {
   /**
+   * Looks once whether the peer is still there.
+   *
    * @param now whole milliseconds: fractions would take memory of their own in each connection. The clock is monotonic and counts at most two periods
    * from one check to the next: while this process stands still no peer can be heard, so that time says nothing about it.
    */

@@ -14,18 +14,21 @@ export abstract class Watch implements Monitored {
     return this.slot !== -1;
   }
 
+  /** Looks at the peer from now on. */
   start(): void {
     if (this.isWatching) return;
     this.began();
     monitor(this, checkPeriodMs(this.timeoutMs));
   }
 
+  /** Looks no more. */
   stop(): void {
     if (this.isWatching) unmonitor(this, checkPeriodMs(this.timeoutMs));
   }
 
   /** What was seen before does not count any more. */
   protected abstract began(): void;
+  /** See `Monitored`. */
   abstract checkPeer(now: number): void;
 }
 
@@ -60,6 +63,7 @@ export class MessageWatch extends Watch {
     this.#messageNumber = -1;
   }
 
+  /** See `Monitored`. */
   checkPeer(now: number): void {
     if (!this.#host.isPartway) {
       this.stop();
@@ -77,6 +81,7 @@ export class MessageWatch extends Watch {
 export interface WriteWatchHost {
   /** Bytes that wait in this process: the operating system has not taken them. */
   readonly unsentBytes: number;
+  /** How far the system has come with what it was given. */
   writeProgress(): WriteProgress;
   /**
    * Bytes that the system has taken and the peer's has not acknowledged; `undefined` if that cannot be known. Asked only while the
@@ -114,6 +119,7 @@ export class WriteWatch extends Watch {
     this.#lastUnacknowledged = undefined;
   }
 
+  /** See `Monitored`. */
   checkPeer(now: number): void {
     if (this.#host.unsentBytes === 0) {
       this.stop();

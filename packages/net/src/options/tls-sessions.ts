@@ -75,7 +75,7 @@ export class TlsSessions {
     this.#byServer.clear();
   }
 
-  /** For the dialer: the newest session of a server, which is then no longer here, unless it may be reused. */
+  /** For the dialer: the newest session of a server, which is then no longer here, unless it may be reused. @internal */
   take(server: string): TlsSession | undefined {
     const kept = this.#byServer.get(server)?.filter(isFresh) ?? [];
     const newest = kept.at(-1);
@@ -84,7 +84,7 @@ export class TlsSessions {
     return newest;
   }
 
-  /** For the dialer. */
+  /** For the dialer. @internal */
   keep(server: string, session: TlsSession): void {
     const others = this.#byServer.get(server)?.filter(({ isReusable }) => !isReusable) ?? [];
     this.#byServer.delete(server); // So that it is the last to lose one.
@@ -97,7 +97,7 @@ export class TlsSessions {
     }
   }
 
-  /** For the dialer: a connection with it failed, or the server did not resume it. */
+  /** For the dialer: a connection with it failed, or the server did not resume it. @internal */
   drop(server: string, session: TlsSession): void {
     const kept = this.#byServer.get(server) ?? [];
     this.#put(

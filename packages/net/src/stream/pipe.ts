@@ -2,7 +2,7 @@ import { type PipeAddr, pipeAddr } from "../contracts/addr.ts";
 import type { Conn } from "../contracts/conn.ts";
 import { unlent } from "../memory/lent-memory.ts";
 import { checkNames, checkTime } from "../options/check-values.ts";
-import { StreamConn, type StreamConnOptions, type StreamConnOwner } from "./stream-conn.ts";
+import { StreamConn, type StreamConnOwner } from "./stream-conn.ts";
 import type { Transport, TransportSink, WriteProgress } from "../contracts/transport.ts";
 
 /** Bytes each direction of a pipe holds for a reader that is behind, as a socket buffer does. */
@@ -25,7 +25,7 @@ const PIECE_BYTES = 4096;
  * String(await b.read()); // "hola"
  */
 export function pipe(
-  options: Pick<StreamConnOptions, "closeTimeoutMs"> = {},
+  options: { readonly closeTimeoutMs?: number | undefined } = {},
 ): [Conn<PipeAddr>, Conn<PipeAddr>] {
   const { closeTimeoutMs } = options;
   checkNames("set", "a pipe", options, { closeTimeoutMs: 1 });

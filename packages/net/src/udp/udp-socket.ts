@@ -14,8 +14,11 @@ import { rejection, told } from "../flow/told.ts";
 
 /** How much a datagram socket may hold in this process. */
 export interface UdpLimits {
+  /** Received ones that wait to be read. */
   readonly receiveLimitDatagrams: number;
+  /** Their bytes. */
   readonly receiveLimitBytes: number;
+  /** Bytes of sent ones that the system has not taken. */
   readonly sendLimitBytes: number;
 }
 

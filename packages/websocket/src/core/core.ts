@@ -8,13 +8,17 @@ import { type ReceiveLimits, Receiver, type ReceiverSink } from "./receiver.ts";
 
 /** What the core tells its shell. */
 export interface CoreEvents {
-  /** @param byteLength encoded length, in bytes. */
+  /**
+   * A whole message.
+   *
+   * @param byteLength encoded length, in bytes.
+   */
   onMessage(message: Message, byteLength: number): void;
   /** Instead of `onMessage`, from a core that streams: the next part of a message. */
   onPart?(part: MessagePart): void;
   /** A ping was answered, or will be once the outbox is not congested. `payload` is lent for the call. */
   onPing(payload: Uint8Array): void;
-  /** `payload` is lent for the call. */
+  /** A pong came. `payload` is lent for the call. */
   onPong(payload: Uint8Array): void;
   /** Enough for one turn: pause receiving, and resume it in the next, so that a peer's compressed messages, or pings, do not hold up others. */
   onBusy?(): void;
@@ -240,6 +244,7 @@ export class Core implements ReceiverSink {
     this.#owedPong = undefined;
   }
 
+  /** For the receiver. @internal */
   onMessage(message: Message, byteLength: number): void {
     this.#events.onMessage(message, byteLength);
   }
@@ -248,6 +253,7 @@ export class Core implements ReceiverSink {
     this.#events.onPart?.(part);
   }
 
+  /** For the receiver. @internal */
   onPing(payload: Uint8Array): void {
     if (this.isOpen) {
       if (this.#isCongested) this.#owedPong = Uint8Array.from(payload);
@@ -257,6 +263,7 @@ export class Core implements ReceiverSink {
     this.#countControlFrame();
   }
 
+  /** For the receiver. @internal */
   onPong(payload: Uint8Array): void {
     this.#events.onPong(payload);
     this.#countControlFrame();

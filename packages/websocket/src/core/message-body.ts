@@ -15,7 +15,11 @@ export interface MessagePart {
 
 /** Who is given messages. Binary ones belong to the sink. */
 export interface MessageSink {
-  /** @param byteLength encoded length of the message, in bytes. */
+  /**
+   * A whole message.
+   *
+   * @param byteLength encoded length of the message, in bytes.
+   */
   onMessage(message: Message, byteLength: number): void;
   /** Instead of `onMessage`, from a receiver that streams. */
   onPart(part: MessagePart): void;

@@ -16,7 +16,9 @@ import { areAscii, shortTextOf, unmaskAside, unmasked, unmaskedCopy, viewOf } fr
 
 /** Who is told what the bytes mean. Byte arrays other than messages are lent for the call. */
 export interface ReceiverSink extends MessageSink {
+  /** A ping came. */
   onPing(payload: Uint8Array): void;
+  /** A pong came. */
   onPong(payload: Uint8Array): void;
   /** Nothing follows. @param code 1005 if the frame had none. */
   onClose(code: number, reason: string): void;

@@ -57,10 +57,12 @@ export class Group implements Iterable<WebSocketConn> {
     return this.#members.delete(conn);
   }
 
+  /** True for a member. */
   has(conn: WebSocketConn): boolean {
     return this.#members.has(conn);
   }
 
+  /** The members, in the order in which they came. */
   [Symbol.iterator](): IterableIterator<WebSocketConn> {
     return this.#members.values();
   }

@@ -193,6 +193,8 @@ export class Upgrader {
 
   /**
    * Not for applications: `upgrade`, at once unless `checkOrigin` or `authorize` has to be waited for. Then what `upgrade` rejects with is thrown.
+   *
+   * @internal
    */
   upgradeWith(given: Exchange): WebSocketConn | Promise<WebSocketConn> {
     const remote = given.remote ?? peerEnd(given.socket);
@@ -224,6 +226,8 @@ export class Upgrader {
   /**
    * Not for applications: `upgradeWith` for a request of which there is no `IncomingMessage`. `undefined`, and nothing was done, if the application's functions
    * want one, or if the answer is not 101.
+   *
+   * @internal
    */
   upgradeUnasked(exchange: Exchange<HandshakeRequest>): WebSocketConn | undefined {
     const { request, socket } = exchange;

@@ -74,7 +74,7 @@ export class WebSocketConn implements MessageConn {
   readonly #request: string | undefined;
   #peer: Peer | undefined;
 
-  /** Not for applications: see the class. */
+  /** Not for applications: see the class. @internal */
   constructor(parts: ConnParts) {
     this.subprotocol = parts.subprotocol;
     this.extensions = parts.extensions ?? "";

@@ -175,8 +175,8 @@ export class WebSocket extends EventTarget {
   /**
    * Closes, after what was sent. Without a code the peer is told none, and sees 1005.
    *
-   * @param code 1000, or 3000 to 4999.
-   * @param reason at most 123 bytes of UTF-8. With a reason and no code, the code is 1000.
+   * A code is 1000, or 3000 to 4999. A reason is at most 123 bytes of UTF-8; with a reason and no code, the code is 1000.
+   *
    * @throws DOMException `InvalidAccessError` for another code, `SyntaxError` for a longer reason.
    */
   close(...[code, reason]: [code?: number | undefined, reason?: string | undefined]): void {
@@ -356,16 +356,22 @@ export class WebSocket extends EventTarget {
 
 /** Listeners whose events have their own types. */
 export interface WebSocket {
+  /** Listens for an event, whose type it knows. */
   addEventListener<T extends keyof WebSocketEvents>(
     type: T,
     listener: WebSocketListener<T>,
     options?: AddListenerOptions,
   ): void;
+  /** Listens for any event, as every `EventTarget` does. */
   addEventListener(type: string, listener: AnyListener, options?: AddListenerOptions): void;
 }
-type WebSocketListener<T extends keyof WebSocketEvents> =
+/** What listens for an event of a `WebSocket`. */
+export type WebSocketListener<T extends keyof WebSocketEvents> =
   | ((event: WebSocketEvents[T]) => unknown)
-  | { handleEvent(event: WebSocketEvents[T]): unknown }
+  | {
+      /** Called with each event. */
+      handleEvent(event: WebSocketEvents[T]): unknown;
+    }
   | null;
 type AnyListener = Parameters<EventTarget["addEventListener"]>[1];
 type AddListenerOptions = Parameters<EventTarget["addEventListener"]>[2];
