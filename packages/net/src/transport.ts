@@ -48,7 +48,14 @@ export { peerEnd, transportOf } from "./networks/socket-conn.ts";
 export type { SocketEnd } from "./node/socket-ends.ts";
 export { dialSocket } from "./networks/tcp-dial.ts";
 export { type SecuredSocket, TlsHandshakes } from "./tls/tls-handshakes.ts";
-export { dialChannels, type DialChannels, DialTracer, HandshakeTracer } from "./flow/trace.ts";
+export {
+  dialChannels,
+  type DialChannels,
+  DialTracer,
+  type Ends,
+  HandshakeTracer,
+  type TracedAttempt,
+} from "./flow/trace.ts";
 export { rejection, tell, told } from "./flow/told.ts";
 export type { Transport, TransportSink, WriteProgress } from "./contracts/transport.ts";
 export { type SocketEnds, unacknowledgedBytes } from "./node/unacknowledged.ts";

@@ -23,12 +23,12 @@ export {
   attach,
   type ListenOptions,
   listen,
-  type WebSocketRefusal,
 } from "./server/listen.ts";
 export type { IncomingStream } from "./session/incoming-stream.ts";
 export type { ConnOptions } from "./session/options.ts";
 export type { StreamSource } from "./session/outgoing-stream.ts";
 export type { WebSocketTrace } from "./trace.ts";
+export type { WebSocketRefusal } from "./server/refusal.ts";
 export { Upgrader, type UpgraderOptions } from "./server/upgrader.ts";
 export {
   type OpenedStream,

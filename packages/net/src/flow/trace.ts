@@ -142,11 +142,6 @@ export function dialChannels(name: "net" | "websocket"): DialChannels {
   };
 }
 
-/** What a text can be made of. */
-interface Shown {
-  toString(): string;
-}
-
 /** Tells of one dial. */
 export class DialTracer {
   readonly #dial: TracedDial;
@@ -158,7 +153,11 @@ export class DialTracer {
    *
    * @param address is made a text then.
    */
-  static begin(channels: DialChannels, network: string, address: Shown): DialTracer | undefined {
+  static begin(
+    channels: DialChannels,
+    network: string,
+    address: { toString(): string },
+  ): DialTracer | undefined {
     const { start, end, error } = channels;
     const isHeard =
       start.hasSubscribers ||
@@ -175,10 +174,12 @@ export class DialTracer {
     channels.start.publish({ dial });
   }
 
+  /** It has led to `conn`. */
   end(conn: unknown): void {
     this.#channels.end.publish({ dial: this.#dial, conn, durationMs: since(this.#startedAt) });
   }
 
+  /** It has led nowhere. */
   failed(error: unknown): void {
     this.#channels.error.publish({ dial: this.#dial, error, durationMs: since(this.#startedAt) });
   }
@@ -207,13 +208,15 @@ export class DialTracer {
 }
 
 /** An attempt of a race. */
-interface TracedAttempt<T> {
+export interface TracedAttempt<T> {
+  /** What it leads to. */
   readonly result: Promise<T>;
+  /** It is needed no more. */
   cancel(): void;
 }
 
 /** Of the connection below. */
-interface Ends {
+export interface Ends {
   readonly localAddr?: Addr | undefined;
   readonly remoteAddr?: Addr | undefined;
 }
@@ -239,6 +242,7 @@ export class HandshakeTracer {
     this.#remoteAddr = remoteAddr;
   }
 
+  /** They agreed. */
   end(socket: TLSSocket, serverName: string | undefined): void {
     const agreed: Agreed = {
       version: socket.getProtocol() ?? "",
@@ -250,6 +254,7 @@ export class HandshakeTracer {
     tlsEnd.publish({ ...this.#handshake(), ...agreed });
   }
 
+  /** They did not. */
   failed(error: unknown): void {
     tlsError.publish({ ...this.#handshake(), error });
   }

@@ -1,9 +1,17 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { type AddressLimits, type Holder, ipAddr, type NetError, type RefusalReason } from "@zocalo/net";
-import { peerEnd, Roster, type RosterMember, type SocketEnd } from "@zocalo/net/transport";
+import { type Addr, type AddressLimits, type Holder, ipAddr, type RefusalReason } from "@zocalo/net";
+import {
+  netErrorFrom,
+  peerEnd,
+  Roster,
+  type RosterMember,
+  type SocketEnd,
+  type TlsHandshakes,
+} from "@zocalo/net/transport";
 import { traceRefused } from "../session/trace.ts";
+import type { Refused } from "./refusal.ts";
 import { hostOfEnd } from "./upgrader.ts";
 
 /** What `node:http` answers to whoever does not begin a request in time. */
@@ -15,12 +23,19 @@ export type Take = (bytes: Buffer, socket: Duplex, remote: SocketEnd | undefined
 /** Does a TLS handshake. Resolves with `undefined` if it failed; then the socket is destroyed. Never rejects. */
 export type Secure = (socket: Socket) => Promise<Socket | undefined>;
 
-/** Told of a connection that is refused before it has asked for anything. */
-export type Refused = (
-  reason: RefusalReason,
-  remote: SocketEnd | undefined,
-  error: NetError | undefined,
-) => void;
+/** Does handshakes, and tells of those that fail. */
+export function secureBy(handshakes: TlsHandshakes, localAddr: Addr, refused: Refused): Secure {
+  return async (socket) => {
+    const remoteAddr = ipAddr("tcp", socket.remoteAddress ?? "", socket.remotePort ?? 0);
+    const site = { op: "accept", network: "websocket", localAddr, remoteAddr } as const;
+    try {
+      return (await handshakes.secure(socket, site)).socket;
+    } catch (error) {
+      refused("handshake", remoteAddr, netErrorFrom(error, site));
+      return undefined;
+    }
+  };
+}
 
 type ToHttp = (this: Server, socket: Duplex) => void;
 

@@ -7,9 +7,7 @@ import {
   type IpAddr,
   ipAddr,
   type Listener,
-  type NetError,
   parseAddr,
-  type Refusal as ConnectionRefusal,
   type RefusalReason,
   type TlsServerOptions,
   unixAddr,
@@ -31,7 +29,7 @@ import {
 import { WebSocketConn } from "../session/conn.ts";
 import { CLOSE } from "../core/close-frame.ts";
 import { WebSocketError } from "../core/error.ts";
-import { checkIntervalMs, FirstBytes, type Refused, type Secure, type Take } from "./first-bytes.ts";
+import { checkIntervalMs, FirstBytes, secureBy, type Take } from "./first-bytes.ts";
 import { HostNames } from "../handshake/host-names.ts";
 import type { Refusal } from "../handshake/server.ts";
 import { readRequestHead } from "../handshake/request-head.ts";
@@ -41,16 +39,18 @@ import { addRoute, isAt, removeRoute, type Route } from "./routes.ts";
 import { incomingMessage } from "./incoming-message.ts";
 import { handshakeTimeout } from "../session/options.ts";
 import { traceListening, traceStopped } from "../session/trace.ts";
-import { addressFullRefusal, fullRefusal, refuse } from "./refuse.ts";
-import { hostOfEnd, refusedError, Upgrader, type UpgraderOptions, upgraderOptionNames } from "./upgrader.ts";
+import { refuse } from "./refuse.ts";
+import {
+  addressFullRefusal,
+  fullRefusal,
+  type Refused,
+  refusedError,
+  type RefusedOne,
+  type WebSocketRefusal,
+} from "./refusal.ts";
+import { hostOfEnd, Upgrader, type UpgraderOptions, upgraderOptionNames } from "./upgrader.ts";
 
 const NOTHING = Buffer.alloc(0);
-
-/** A connection that came to no WebSocket. */
-export interface WebSocketRefusal extends ConnectionRefusal {
-  /** What was asked; `undefined` if it had not come to that. */
-  readonly request: IncomingMessage | undefined;
-}
 
 /** How `attach` accepts. Names that are not listed here are refused (`invalid_argument`). */
 export interface AttachOptions extends UpgraderOptions {
@@ -217,19 +217,6 @@ function listenOver(below: Listener<Conn>, given: ListenOptions): Listener<WebSo
   const firstBytes = new FirstBytes(server, handshakeTimeoutMs, upgrader.limits, { take, secure, refused });
   void listener.acceptFrom(below, (conn) => firstBytes.arrived(connStream(conn)));
   return listener;
-}
-
-function secureBy(handshakes: TlsHandshakes, localAddr: Addr, refused: Refused): Secure {
-  return async (socket) => {
-    const remoteAddr = ipAddr("tcp", socket.remoteAddress ?? "", socket.remotePort ?? 0);
-    const site = { op: "accept", network: "websocket", localAddr, remoteAddr } as const;
-    try {
-      return (await handshakes.secure(socket, site)).socket;
-    } catch (error) {
-      refused("handshake", remoteAddr, netErrorFrom(error, site));
-      return undefined;
-    }
-  };
 }
 
 /**
@@ -417,14 +404,6 @@ class WebSocketListener implements Listener<WebSocketConn> {
     if (this.#queue.offer(conn, host)) return;
     conn.close(CLOSE.goingAway, "going away").catch(ignore);
   }
-}
-
-/** What is known of a connection that is refused. */
-interface RefusedOne {
-  readonly reason: RefusalReason;
-  readonly remote: SocketEnd | undefined;
-  readonly error: NetError | undefined;
-  readonly request?: IncomingMessage | undefined;
 }
 
 function listeningAddr(server: Server): Addr {

@@ -8,19 +8,6 @@ import { traceRefused } from "../session/trace.ts";
 /** How long a refused peer may take to read its answer, in milliseconds. */
 const LINGER_MS = 2_000;
 
-/** What a listener answers that is full. */
-export const fullRefusal: Refusal = {
-  status: 503,
-  reason: "too many connections",
-  headers: { "Retry-After": "1" },
-};
-/** And whom, of one address, it has no more room for. */
-export const addressFullRefusal: Refusal = {
-  status: 429,
-  reason: "too many connections from this address wait",
-  headers: { "Retry-After": "1" },
-};
-
 /** Answers an upgrade request with plain HTTP and ends the connection. Never throws. */
 export function refuse(socket: Duplex, { status, reason, headers }: Refusal): void {
   socket.on("error", ignore); // A peer that resets now must not end the process.

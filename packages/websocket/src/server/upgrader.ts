@@ -30,6 +30,7 @@ import {
   connSettings,
   handshakeTimeout,
 } from "../session/options.ts";
+import { addressRefusal, originRefusal, refusedError } from "./refusal.ts";
 import { refuse } from "./refuse.ts";
 import { packRequest } from "../session/request-info.ts";
 import { traceOpened } from "../session/trace.ts";
@@ -392,18 +393,6 @@ export class Upgrader {
     throw new WebSocketError("invalid_argument", `subprotocol ${JSON.stringify(chosen)} was not offered`);
   }
 }
-
-/** What the application is told of a request that was refused. */
-export function refusedError({ status, reason }: Refusal): WebSocketError {
-  return new WebSocketError("refused", `upgrade refused with ${status}: ${reason}`, { status });
-}
-
-const originRefusal: Refusal = { status: 403, reason: "origin not allowed" };
-const addressRefusal: Refusal = {
-  status: 429,
-  reason: "too many connections from this address",
-  headers: { "Retry-After": "1" },
-};
 
 /** The IP address of a peer. One that has none, being gone or no TCP socket, counts as a Unix socket does. */
 export function hostOfEnd(remote: SocketEnd | undefined): string {
