@@ -45,10 +45,16 @@ export {
   proxyHost,
 } from "./networks/proxy-handshake.ts";
 export { parseProxyUrl, type ProxyUrl } from "./options/proxy-url.ts";
-export { peerEnd, transportOf } from "./networks/socket-conn.ts";
+export {
+  peerEnd,
+  releaseSocket,
+  socketOf,
+  transportOf,
+  type UnusedConn,
+  unused,
+} from "./networks/socket-conn.ts";
 export type { SocketEnd } from "./node/socket-ends.ts";
 export { dialSocket } from "./networks/tcp-dial.ts";
-export { type SecuredSocket, TlsHandshakes } from "./tls/tls-handshakes.ts";
 export { rejection, tell, told } from "./flow/told.ts";
 export type { Transport, TransportSink, WriteProgress } from "./contracts/transport.ts";
 export { type SocketEnds, unacknowledgedBytes } from "./node/unacknowledged.ts";

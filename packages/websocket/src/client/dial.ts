@@ -15,7 +15,8 @@ import {
   type ProxyUrl,
   transportOf,
 } from "@zocalo/net/transport";
-import { WebSocketConn } from "../session/conn.ts";
+import type { WebSocketConn } from "../session/conn.ts";
+import { openConn } from "../session/opened-conn.ts";
 import { Compression } from "../core/compression.ts";
 import { type Connected, type ConnectOptions, connectTcp, reasonOf, resolverOf, secure } from "./connect.ts";
 import { DialLimits } from "./dial-limits.ts";
@@ -170,18 +171,19 @@ export async function dial(url: string | URL, given: DialOptions = {}): Promise<
     socket.setTimeout(0);
   }
   const { subprotocol, deflate, extensions } = answer;
-  const conn = new WebSocketConn({
-    transport: transportOf(socket),
-    role: "client",
-    settings,
-    subprotocol,
-    extensions,
-    ...(deflate && compression
-      ? { compression: new Compression("client", deflate, compression) }
-      : undefined),
-  });
-  conn.start(head);
-  return conn;
+  return openConn(
+    {
+      transport: transportOf(socket),
+      role: "client",
+      settings,
+      subprotocol,
+      extensions,
+      ...(deflate && compression
+        ? { compression: new Compression("client", deflate, compression) }
+        : undefined),
+    },
+    head,
+  );
 }
 
 /** What the caller says to one server. */

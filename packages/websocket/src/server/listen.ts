@@ -1,103 +1,46 @@
-import { createServer, type IncomingMessage, maxHeaderSize, type Server } from "node:http";
-import type { Duplex } from "node:stream";
+import { createServer, type Server } from "node:http";
 import {
   type Addr,
   type Conn,
-  type Deadline,
   ipAddr,
   type Listener,
-  type NetError,
+  listen as listenBelow,
+  NetError,
   parseAddr,
-  type TlsServerOptions,
+  type Refusal,
+  type StreamListener,
   unixAddr,
-  type WaitOptions,
 } from "@zocalo/net";
-import {
-  AcceptQueue,
-  checkAcceptLimits,
-  checkKind,
-  checkTlsServerOptions,
-  netErrorFrom,
-  peerEnd,
-  shown,
-  type SocketEnd,
-  tell,
-  TlsHandshakes,
-} from "@zocalo/net/transport";
-import { WebSocketConn } from "../session/conn.ts";
-import { CLOSE } from "../core/close-code.ts";
+import { checkAcceptLimits, checkKind, checkTlsServerOptions, shown } from "@zocalo/net/transport";
 import { WebSocketError } from "../core/error.ts";
-import { checkIntervalMs, FirstBytes, type Secure, type Take } from "./first-bytes.ts";
 import { HostNames } from "../handshake/host-names.ts";
-import type { Refusal } from "../handshake/server.ts";
-import { readRequestHead } from "../handshake/request-head.ts";
-import { connStream } from "./conn-stream.ts";
-import { plainRequests } from "./plain-requests.ts";
-import { addRoute, isAt, removeRoute, type Route } from "./routes.ts";
-import { incomingMessage } from "./incoming-message.ts";
+import type { WebSocketConn } from "../session/conn.ts";
 import { handshakeTimeout } from "../session/options.ts";
-import { refuse } from "./refuse.ts";
-import { hostOfEnd, Upgrader, type UpgraderOptions, upgraderOptionNames } from "./upgrader.ts";
+import { Door } from "./door.ts";
+import { Handshakes } from "./handshakes.ts";
+import {
+  type AttachOptions,
+  attachOptionNames,
+  type ListenOptions,
+  listenOptionNames,
+} from "./listen-options.ts";
+import { WebSocketListener } from "./listener.ts";
+import { plainRequests } from "./plain-requests.ts";
 
-const NOTHING = Buffer.alloc(0);
+/** How long a refused peer of a listener on an address may take to take its answer, in milliseconds. */
+const REFUSED_MS = 2_000;
 
-/** How `attach` accepts. Names that are not listed here are refused (`invalid_argument`). */
-export interface AttachOptions extends UpgraderOptions {
-  /** The path that is upgraded, as it stands in the request, without its query (and without scheme and host, if the target is in absolute form). Default: every path. Others are answered with 404, unless the server has other `upgrade` listeners. */
-  readonly path?: string | undefined;
-  /**
-   * Connections that may wait for `accept`; more are answered with 503. One address may have half of the places,
-   * rounded up, unless it is in `exemptAddresses`; more are answered with 429. Default 512.
-   */
-  readonly maxPending?: number | undefined;
-  /** Connections that may be open at once; more are answered with 503. Default: no limit. */
-  readonly maxConnections?: number | undefined;
-  /** Told of each upgrade that failed; the peer was answered already. Default: nothing. */
-  readonly onRefused?: ((error: Error, request: IncomingMessage) => void) | undefined;
-}
-
-/**
- * How `listen` accepts. Names that are not listed here are refused (`invalid_argument`).
- *
- * A connection that has not asked for a WebSocket `handshakeTimeoutMs` after it was accepted (behind TLS, after the handshake, which may take as long) is cut, whatever it
- * says meanwhile.
- */
-export interface ListenOptions extends AttachOptions {
-  /** Most connections of one address that have not yet asked for a WebSocket; one more is closed without an answer. Default 64; `Infinity`: no limit. */
-  readonly maxHalfOpenPerAddress?: number | undefined;
-  /** Most TLS handshakes of one address at a time; one more is closed without an answer. Default 64; `Infinity`: no limit. */
-  readonly maxHandshakesPerAddress?: number | undefined;
-  /**
-   * Serve `wss:` with this certificate and key, as `listen("tls", …)` of `@zocalo/net` does: files are read again when they change, what they hold is
-   * parsed, names that are not known are refused. A handshake may take as long as `handshakeTimeoutMs` unless it has one of its own. Default: plain `ws:`.
-   */
-  readonly tls?: TlsServerOptions | undefined;
-  /** Told of each TLS handshake that failed, with the reason; the client was told by an alert. What it throws is a warning of the process. Default: nobody is told. */
-  readonly onTlsRefused?: ((error: NetError) => void) | undefined;
-}
-
-const attachOptionNames: Readonly<Record<keyof AttachOptions, 1>> = {
-  ...upgraderOptionNames,
-  path: 1,
-  maxPending: 1,
-  maxConnections: 1,
-  onRefused: 1,
-};
-const listenOptionNames: Readonly<Record<keyof ListenOptions, 1>> = {
-  ...attachOptionNames,
-  maxHalfOpenPerAddress: 1,
-  maxHandshakesPerAddress: 1,
-  tls: 1,
-  onTlsRefused: 1,
-};
+/** Options that are for a listener to have, not for one that stands on it. */
+const OF_THE_LISTENER = ["tls", "onTlsRefused", "maxHandshakesPerAddress"] as const;
 
 /**
  * Listens for WebSocket connections on a server of its own. Requests that are no upgrade get 426, other paths 404, a repeated or malformed `Host` 400.
  *
  * @param address as in Go: `":8080"`, `"127.0.0.1:0"`. A host name in it is a name of this server, as if it
  * stood in `allowedHosts`. Or a listener of `@zocalo/net`, on any network: a Unix
- *   socket, TLS, TCP behind a proxy that speaks the PROXY protocol. It is this one's from then on, and is closed with it; its limits hold before those of this one. Each upgrade takes
- *   some more time that way: the connections are streams to `node:http`.
+ *   socket, TLS, TCP behind a proxy that speaks the PROXY protocol. It is this one's from then on, and is closed
+ *   with it; its limits hold before those of this one, and it has `totals`, `ref` and `unref`. Leave out its
+ *   `firstByteTimeoutMs`: there is `handshakeTimeoutMs`, and with it each message goes through one stream more.
  * @throws NetError through the promise, as `listen` of `@zocalo/net`: `invalid_address`, `address_in_use`, `address_not_available`, `permission`, …
  * @example
  * const listener = await listen(":8080", { path: "/ws" });
@@ -107,68 +50,79 @@ export async function listen(
   address: string | Listener<Conn>,
   given: ListenOptions = {},
 ): Promise<Listener<WebSocketConn>> {
-  if (typeof address === "object" && address !== null) return listenOver(address, given);
-  const { host, port } = parseAddr("tcp", address, "listen");
+  const isAddress = typeof address !== "object" || address === null;
+  if (!isAddress) checkBelow(address, given);
+  const host = isAddress ? parseAddr("tcp", address, "listen").host : hostOfListener(address);
   const options = { ...given, allowedHosts: HostNames.ofListener(host, given.allowedHosts) };
-  checkAttachOptions(options); // Before the port is taken: nobody could give it back.
+  // All before the port is taken: nobody could give it back.
+  checkAttachOptions(options);
   const handshakeTimeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
-  const site = { op: "listen", network: "websocket", localAddr: ipAddr("tcp", host, port) } as const;
-  if (options.tls !== undefined) checkTlsServerOptions(options.tls);
-  checkKind("listen", "onTlsRefused", options.onTlsRefused, "function");
-  const tls = options.tls && {
-    ...options.tls,
-    handshakeTimeoutMs: options.tls.handshakeTimeoutMs ?? handshakeTimeoutMs,
+  const handshakes = new Handshakes(options, listenOptionNames);
+  const below = isAddress ? await listenOn(address, options, handshakeTimeoutMs).catch(rethrow) : address;
+  // What is no WebSocket in time is cut, whatever this server has still to say.
+  const server = createServer({ keepAliveTimeout: handshakeTimeoutMs }, plainRequests(options.path));
+  const stop = (): Promise<void> => {
+    const closed = below.close(); // With what still waited for `accept` there.
+    door.stop();
+    return closed;
   };
-  const handshakes = tls && (await TlsHandshakes.of(tls, site));
-  const server = httpServer(options.path, handshakeTimeoutMs);
-  const upgrader = new Upgrader(options, listenOptionNames); // Before the port is taken: it may throw.
-  await new Promise<void>((resolve, reject) => {
-    const failed = (error: Error): void => reject(netErrorFrom(error, site));
-    server.once("error", failed);
-    server.listen({ port, ...(host === "" ? undefined : { host }) }, () => {
-      server.off("error", failed);
-      resolve();
-    });
+  const listener = new WebSocketListener(server, below.addr, handshakes, options, {
+    stop,
+    asked: (stream) => door.asked(stream),
   });
-  const stop = (): void => {
-    server.close();
-    server.closeAllConnections();
-    firstBytes.stop();
-  };
-  const asked = (socket: Duplex): void => firstBytes.asked(socket);
-  const listener: WebSocketListener = new WebSocketListener(
-    server,
-    listeningAddr(server),
-    upgrader,
-    options,
-    { stop, asked },
+  const door = new Door(server, handshakeTimeoutMs, handshakes.limits, !isAddress, (bytes, caller) =>
+    listener.take(bytes, caller),
   );
-  const take: Take = (bytes, socket, remote) => listener.take(server, bytes, socket, remote);
-  const secure = handshakes && secureBy(handshakes, listener.addr, options.onTlsRefused);
-  const firstBytes = new FirstBytes(server, handshakeTimeoutMs, upgrader.limits, take, secure);
+  void listener.acceptFrom(below, (conn) => door.arrived(conn));
   return listener;
 }
 
-/**
- * A server that answers all but upgrades, and cuts off whoever sends its request slowly, or never ends it.
- */
-function httpServer(path: string | undefined, timeoutMs: number): Server {
-  const options = {
-    headersTimeout: timeoutMs,
-    requestTimeout: timeoutMs,
-    connectionsCheckingInterval: checkIntervalMs(timeoutMs),
-    keepAliveTimeout: timeoutMs,
+/** Who is past a limit of the WebSockets gets an answer, from the listener above. */
+const NO_LIMITS = {
+  maxPending: Number.POSITIVE_INFINITY,
+  maxConnectionsPerAddress: Number.POSITIVE_INFINITY,
+  // A WebSocket is pinged.
+  keepAlive: false,
+  closeTimeoutMs: REFUSED_MS,
+};
+
+async function listenOn(
+  address: string,
+  { tls, onTlsRefused, maxHandshakesPerAddress, exemptAddresses }: ListenOptions,
+  handshakeTimeoutMs: number,
+): Promise<StreamListener> {
+  checkKind("listen", "onTlsRefused", onTlsRefused, "function");
+  if (tls === undefined) return listenBelow("tcp", address, NO_LIMITS);
+  checkTlsServerOptions(tls);
+  const onRefuse = ({ reason, error }: Refusal): void => {
+    if (reason === "handshake" && error !== undefined) onTlsRefused?.(error);
   };
-  return createServer(options, plainRequests(path));
+  return listenBelow("tls", address, {
+    ...tls,
+    ...NO_LIMITS,
+    handshakeTimeoutMs: tls.handshakeTimeoutMs ?? handshakeTimeoutMs,
+    maxHandshakesPerAddress,
+    exemptAddresses,
+    onRefuse,
+    // A WebSocket knows its end.
+    dangerouslyAcceptTruncation: true,
+  });
 }
 
-/** Names of options that are for a listener to have, not for one that stands on it. */
-const OF_THE_LISTENER = ["tls", "onTlsRefused", "maxHandshakesPerAddress"] as const;
+/** @throws it as an error of this network. */
+function rethrow(error: unknown): never {
+  if (!(error instanceof NetError) || error.network === undefined) throw error;
+  const { op, code, reason, localAddr, cause } = error;
+  throw new NetError({ op, code, reason, network: "websocket", localAddr, cause });
+}
 
-/** `listen` on what listens already. */
-function listenOver(below: Listener<Conn>, given: ListenOptions): Listener<WebSocketConn> {
-  const { addr } = below;
-  if (typeof below.accept !== "function" || typeof addr !== "object") {
+function hostOfListener({ addr }: Listener<Conn>): string {
+  return "host" in addr ? addr.host : "";
+}
+
+/** @throws WebSocketError `invalid_argument`. */
+function checkBelow(below: Listener<Conn>, given: ListenOptions): void {
+  if (typeof below.accept !== "function" || typeof below.addr !== "object") {
     const message = `${shown(below)} is neither an address nor a listener of @zocalo/net`;
     throw new WebSocketError("invalid_argument", message);
   }
@@ -177,40 +131,6 @@ function listenOver(below: Listener<Conn>, given: ListenOptions): Listener<WebSo
     const message = `${name} is for the listener below, such as listen("tls", …) of @zocalo/net, and not for one that stands on it`;
     throw new WebSocketError("invalid_argument", message);
   }
-  const host = "host" in addr ? addr.host : "";
-  const options = { ...given, allowedHosts: HostNames.ofListener(host, given.allowedHosts) };
-  checkAttachOptions(options);
-  const handshakeTimeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
-  const server = httpServer(options.path, handshakeTimeoutMs);
-  const upgrader = new Upgrader(options, listenOptionNames);
-  const stop = (): Promise<void> => {
-    const closed = below.close(); // With what still waited for `accept` there.
-    firstBytes.stop();
-    return closed;
-  };
-  const asked = (socket: Duplex): void => firstBytes.asked(socket);
-  const listener = new WebSocketListener(server, addr, upgrader, options, { stop, asked });
-  const take: Take = (bytes, socket, remote) => listener.take(server, bytes, socket, remote);
-  const firstBytes = new FirstBytes(server, handshakeTimeoutMs, upgrader.limits, take, undefined);
-  void listener.acceptFrom(below, (conn) => firstBytes.arrived(connStream(conn)));
-  return listener;
-}
-
-function secureBy(
-  handshakes: TlsHandshakes,
-  localAddr: Addr,
-  onRefused: ((error: NetError) => void) | undefined,
-): Secure {
-  return async (socket) => {
-    const remoteAddr = ipAddr("tcp", socket.remoteAddress ?? "", socket.remotePort ?? 0);
-    const site = { op: "accept", network: "websocket", localAddr, remoteAddr } as const;
-    try {
-      return (await handshakes.secure(socket, site)).socket;
-    } catch (error) {
-      tell(onRefused, netErrorFrom(error, site));
-      return undefined;
-    }
-  };
 }
 
 /**
@@ -225,18 +145,11 @@ function secureBy(
  */
 export function attach(server: Server, options: AttachOptions = {}): Listener<WebSocketConn> {
   checkAttachOptions(options);
-  const upgrader = new Upgrader(options, attachOptionNames);
-  return new WebSocketListener(server, listeningAddr(server), upgrader, options, {
+  const handshakes = new Handshakes(options, attachOptionNames);
+  return new WebSocketListener(server, listeningAddr(server), handshakes, options, {
     stop: ignore,
     asked: ignore,
   });
-}
-
-/** What stands before a listener. */
-interface Door {
-  stop(): void | Promise<void>;
-  /** This socket has asked for an upgrade. */
-  asked(socket: Duplex): void;
 }
 
 /** Those that an upgrader does not have. @throws WebSocketError or NetError `invalid_argument`. */
@@ -248,139 +161,6 @@ function checkAttachOptions(options: AttachOptions): void {
   if (path === undefined || path.startsWith("/")) return;
   throw new WebSocketError("invalid_argument", `path ${JSON.stringify(path)} does not begin with "/"`);
 }
-
-class WebSocketListener implements Listener<WebSocketConn> {
-  readonly addr: Addr;
-  readonly #upgrader: Upgrader;
-  readonly #options: AttachOptions;
-  readonly #queue: AcceptQueue<WebSocketConn>;
-
-  constructor(server: Server, addr: Addr, upgrader: Upgrader, options: AttachOptions, door: Door) {
-    this.addr = addr;
-    this.#upgrader = upgrader;
-    upgrader.onEnded = (conn) => this.#queue.ended(conn);
-    upgrader.refusalNow = (remote) => this.#refusalFor(hostOfEnd(remote));
-    upgrader.onOpenedLate = (conn, remote) => this.#offer(conn, hostOfEnd(remote));
-    this.#options = options;
-    const route: Route = {
-      path: options.path,
-      accept: (request, socket, head) => {
-        door.asked(socket);
-        this.#accept(request, socket, head);
-      },
-    };
-    this.#queue = new AcceptQueue<WebSocketConn>({
-      addr: this.addr,
-      network: "websocket",
-      maxPending: options.maxPending,
-      maxConnections: options.maxConnections,
-      exemptAddresses: options.exemptAddresses,
-      stop: () => {
-        removeRoute(server, route);
-        return door.stop();
-      },
-    });
-    addRoute(server, route);
-  }
-
-  /** Takes what `below` accepts until that ends. */
-  async acceptFrom(below: Listener<Conn>, arrived: (conn: Conn) => void): Promise<void> {
-    try {
-      for await (const conn of below) arrived(conn);
-      await this.#queue.close();
-    } catch (error) {
-      this.#queue.fail(netErrorFrom(error, { op: "accept", network: "websocket", localAddr: this.addr }));
-    }
-  }
-
-  accept(options?: WaitOptions): Promise<WebSocketConn> {
-    return this.#queue.accept(options);
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<WebSocketConn> {
-    return this.#queue[Symbol.asyncIterator]();
-  }
-
-  close(): Promise<void> {
-    return this.#queue.close();
-  }
-
-  /** Also closes each connection with 1001, "going away". */
-  drain(deadline: Deadline, options?: WaitOptions): Promise<void> {
-    const drained = this.#queue.drain(deadline, options);
-    this.#queue.forEachOpen((conn) => void conn.close(CLOSE.goingAway, "going away").catch(ignore));
-    return drained;
-  }
-
-  abort(): Promise<void> {
-    return this.#queue.abort();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  /** `FirstBytes`: upgrades what is read without doubt, or refuses it, just as if it had come by `upgrade`. False: nothing was done. */
-  take(server: Server, bytes: Buffer, socket: Duplex, remote: SocketEnd | undefined): boolean {
-    const request = readRequestHead(bytes, maxHeaderSize);
-    if (request === undefined || !isAt(this.#options.path, request.url)) return false;
-    const rest = bytes.subarray(request.byteLength);
-    const head = rest.length === 0 ? NOTHING : Buffer.from(rest); // They are lent.
-    const exchange = { request, socket, head, remote };
-    const host = hostOfEnd(remote);
-    const conn = this.#queue.isFullFor(host) ? undefined : this.#upgrader.upgradeUnasked(exchange);
-    if (conn !== undefined) {
-      this.#offer(conn, host);
-      return true;
-    }
-    const message = incomingMessage(request, socket, server);
-    if (message === undefined) return false;
-    socket.pause(); // While the application thinks.
-    this.#accept(message, socket, head, remote);
-    return true;
-  }
-
-  #accept(request: IncomingMessage, socket: Duplex, head: Buffer, remote = peerEnd(socket)): void {
-    const host = hostOfEnd(remote);
-    const refusal = this.#refusalFor(host);
-    if (refusal !== undefined) {
-      refuse(socket, refusal);
-      return;
-    }
-    try {
-      const conn = this.#upgrader.upgradeWith({ request, socket, head, remote });
-      if (conn instanceof WebSocketConn) this.#offer(conn, host);
-      else conn.catch((error: unknown) => this.#refused(error, request)); // By `onOpenedLate` it is offered.
-    } catch (error) {
-      this.#refused(error, request);
-    }
-  }
-
-  #refusalFor(host: string): Refusal | undefined {
-    if (this.#queue.isFull) return fullRefusal;
-    return this.#queue.isFullFor(host) ? addressFullRefusal : undefined;
-  }
-
-  #refused(error: unknown, request: IncomingMessage): void {
-    this.#options.onRefused?.(error as Error, request);
-  }
-
-  #offer(conn: WebSocketConn, host: string): void {
-    if (this.#queue.offer(conn, host)) return;
-    conn.close(CLOSE.goingAway, "going away").catch(ignore);
-  }
-}
-
-const fullRefusal: Refusal = {
-  status: 503,
-  reason: "too many connections",
-  headers: { "Retry-After": "1" },
-};
-const addressFullRefusal: Refusal = {
-  status: 429,
-  reason: "too many connections from this address wait",
-  headers: { "Retry-After": "1" },
-};
 
 function listeningAddr(server: Server): Addr {
   const address = server.address();
