@@ -44,10 +44,16 @@ export {
   proxyHost,
 } from "./networks/proxy-handshake.ts";
 export { parseProxyUrl, type ProxyUrl } from "./options/proxy-url.ts";
-export { peerEnd, transportOf } from "./networks/socket-conn.ts";
+export {
+  peerEnd,
+  releaseSocket,
+  socketOf,
+  transportOf,
+  type UnusedConn,
+  unused,
+} from "./networks/socket-conn.ts";
 export type { SocketEnd } from "./node/socket-ends.ts";
 export { dialSocket } from "./networks/tcp-dial.ts";
-export { type SecuredSocket, TlsHandshakes } from "./tls/tls-handshakes.ts";
 export {
   dialChannels,
   type DialChannels,

@@ -18,18 +18,15 @@ export { HostNames } from "./handshake/host-names.ts";
 export { isSameHost } from "./handshake/origin.ts";
 export { isRefusal, type Refusal, readUpgrade, type UpgradeRequest } from "./handshake/server.ts";
 export { toOriginForm } from "./handshake/target.ts";
-export {
-  type AttachOptions,
-  attach,
-  type ListenOptions,
-  listen,
-} from "./server/listen.ts";
+export { attach, listen } from "./server/listen.ts";
+export type { AttachOptions, ListenOptions } from "./server/listen-options.ts";
 export type { IncomingStream } from "./session/incoming-stream.ts";
 export type { ConnOptions } from "./session/options.ts";
 export type { StreamSource } from "./session/outgoing-stream.ts";
 export type { WebSocketTrace } from "./trace.ts";
 export type { WebSocketRefusal } from "./server/refusal.ts";
-export { Upgrader, type UpgraderOptions } from "./server/upgrader.ts";
+export { Upgrader } from "./server/upgrader.ts";
+export type { UpgraderOptions } from "./server/upgrader-options.ts";
 export {
   type OpenedStream,
   WebSocketStream,

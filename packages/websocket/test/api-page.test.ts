@@ -13,9 +13,9 @@ const page = readFileSync(fileURLToPath(new URL("../../../docs/api-websocket.md"
 /** The options of each interface, by the file that has it. */
 const optionFiles = {
   ConnOptions: "session/options.ts",
-  UpgraderOptions: "server/upgrader.ts",
-  AttachOptions: "server/listen.ts",
-  ListenOptions: "server/listen.ts",
+  UpgraderOptions: "server/upgrader-options.ts",
+  AttachOptions: "server/listen-options.ts",
+  ListenOptions: "server/listen-options.ts",
   DialOptions: "client/dial.ts",
   CompressionOptions: "handshake/deflate.ts",
   GroupOptions: "server/group.ts",

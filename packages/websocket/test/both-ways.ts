@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { connect as connectSecurely } from "node:tls";
 import type { CloseInfo, Listener, Message, Peer } from "@zocalo/net";
-import { setFirstBytes } from "../src/server/first-bytes.ts";
+import { setFirstBytes } from "../src/server/door.ts";
 import { type ListenOptions, listen, type WebSocketConn } from "../src/index.ts";
 import { ANY_PORT, portOf } from "./peers.ts";
 

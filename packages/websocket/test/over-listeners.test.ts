@@ -7,10 +7,12 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import type { TLSSocket } from "node:tls";
 import * as net from "@zocalo/net";
 import { WebSocket } from "ws";
 import { dial, type ListenOptions, listen, type WebSocketConn, WebSocketError } from "../src/index.ts";
-import { setFirstBytes } from "../src/server/first-bytes.ts";
+import { setFirstBytes } from "../src/server/door.ts";
+import { upgradesByHttp } from "./both-ways.ts";
 import { selfSigned } from "./certificate.ts";
 import { echoAll, RawPeer, upgradeRequest } from "./peers.ts";
 import { frameFrom } from "./recorder.ts";
@@ -316,3 +318,88 @@ test("closing tells why the listener below could not be closed", async () => {
   const listener = await listen(below);
   await assert.rejects(listener.close(), (error) => error === failure);
 });
+
+test("an upgrade over a listener needs no node:http, and has its place there until it is over", async () => {
+  let told: (reason: string) => void = () => undefined;
+  const refused = new Promise<string>((resolve) => {
+    told = resolve;
+  });
+  const below = await net.listen("tcp", "127.0.0.1:0", {
+    maxConnections: 1,
+    onRefuse: ({ reason }) => told(reason),
+  });
+  await using listener = await listen(below);
+  const url = `ws://${String(below.addr)}/`;
+  const byHttp = upgradesByHttp();
+  const conn = await net.dial("tcp", String(below.addr));
+  const client = await dial(url, { conn });
+  const server = await listener.accept();
+  assert.equal(upgradesByHttp(), byHttp);
+  assert.equal(below.totals().open, 1);
+  await assert.rejects(dial(url));
+  assert.equal(await refused, "max_connections");
+  await client.send("hola");
+  assert.equal(await server.receive(), "hola");
+  const ended = server.receive();
+  await client.close();
+  assert.equal(await ended, null);
+  const { open, bytesRead } = below.totals();
+  assert.deepEqual({ open, bytesRead }, { open: 0, bytesRead: conn.bytesWritten });
+  const next = await dial(url);
+  next.abort();
+});
+
+test("a listener that waits for first bytes itself cuts no WebSocket", async () => {
+  const below = await net.listen("tcp", "127.0.0.1:0", { firstByteTimeoutMs: 60 });
+  await using listener = await listen(below);
+  const silent = connect((below.addr as net.IpAddr).port, "127.0.0.1").on("error", () => undefined);
+  const client = await dial(`ws://${String(below.addr)}/`);
+  const server = await listener.accept();
+  // Later than the WebSocket, and so checked with it.
+  const later = connect((below.addr as net.IpAddr).port, "127.0.0.1").on("error", () => undefined);
+  await Promise.all([silent, later].map((socket) => new Promise((resolve) => socket.on("close", resolve))));
+  await client.send("hola");
+  assert.equal(await server.receive(), "hola");
+  client.abort();
+});
+
+for (const way of ["", ", by node:http"]) {
+  test(`an application's functions see whom a PROXY header names${way}`, async () => {
+    const below = await net.listen("tcp", "127.0.0.1:0", { proxyProtocol: { trusted: ["127.0.0.1"] } });
+    const seen: unknown[] = [];
+    await using listener = await listen(below, {
+      authorize: ({ socket }) => {
+        seen.push(socket.remoteAddress, socket.remotePort, socket.localAddress);
+        return undefined;
+      },
+    });
+    const conn = await net.dial("tcp", String(below.addr));
+    await conn.write(Buffer.from("PROXY TCP4 192.0.2.7 198.51.100.1 4711 80\r\n"));
+    const headers = way === "" ? {} : { TE: "trailers" };
+    const client = await dial(`ws://${String(listener.addr)}/ws`, { conn, headers });
+    assert.deepEqual(seen, ["192.0.2.7", 4711, "198.51.100.1"]);
+    client.abort();
+  });
+
+  test(`an application's functions see the certificate of a client${way}`, async () => {
+    const tls = { ...identity, ca: identity.cert, clientCertificates: "require" } as const;
+    const seen: unknown[] = [];
+    const options: ListenOptions = {
+      authorize: ({ socket }) => {
+        seen.push((socket as TLSSocket).getPeerCertificate().subject.CN);
+        return undefined;
+      },
+    };
+    const over = await net.listen("tls", "127.0.0.1:0", tls);
+    for (const listening of [listen(over, options), listen("127.0.0.1:0", { ...options, tls })]) {
+      await using listener = await listening;
+      const client = await dial(`wss://${String(listener.addr)}/`, {
+        tls: { ca: identity.cert, cert: identity.cert, key: identity.key },
+        headers: way === "" ? {} : { TE: "trailers" },
+      });
+      client.abort();
+    }
+    assert.equal(seen.length, 2);
+    assert.ok(seen.every((name) => typeof name === "string"));
+  });
+}

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import type { Message } from "@zocalo/net";
 import { dial, Upgrader, type WebSocketConn } from "../src/index.ts";
-import { setFirstBytes } from "../src/server/first-bytes.ts";
+import { setFirstBytes } from "../src/server/door.ts";
 import { enableReadBuffer, trialsOver } from "@zocalo/net/transport";
 import { accepting, httpServer, RawPeer, upgradeRequest } from "./peers.ts";
 import { frameFrom } from "./recorder.ts";

@@ -58,7 +58,7 @@ for (const messages of ["whole", "stream"] as const) {
         return { object: here, broken: () => there.abort(), aborted: () => here.abort(), tidy };
       },
       calls: connCalls,
-      others: [ITERATE, "abort", "ref", "serve", "start", "trySend", "unref"],
+      others: [ITERATE, "abort", "ref", "serve", "trySend", "unref"],
     });
   }
 }

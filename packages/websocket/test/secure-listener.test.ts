@@ -9,7 +9,7 @@ import { after, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import type { NetError } from "@zocalo/net";
 import { dial, listen, type ListenOptions } from "../src/index.ts";
-import { setFirstBytes } from "../src/server/first-bytes.ts";
+import { setFirstBytes } from "../src/server/door.ts";
 import { selfSigned } from "./certificate.ts";
 import { echoAll } from "./peers.ts";
 

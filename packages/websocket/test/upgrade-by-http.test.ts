@@ -1,5 +1,5 @@
 // The same where all requests are left to `node:http`.
-import { setFirstBytes } from "../src/server/first-bytes.ts";
+import { setFirstBytes } from "../src/server/door.ts";
 
 setFirstBytes(false);
 await import("./upgrade.test.ts");

@@ -7,14 +7,14 @@ import { tcpBelowTls } from "../node/reset.ts";
 import { watchEnd } from "../node/tls-end.ts";
 import { startTrials } from "../node/trials.ts";
 import { remoteEnd, type SocketEnd } from "../node/socket-ends.ts";
-import { plainHost } from "../options/socket-options.ts";
+import { peerOf, plainHost } from "../options/socket-options.ts";
 import { DuplexTransport, transportFor } from "../stream/duplex-transport.ts";
 import { SecuredTransport } from "../stream/secured-transport.ts";
 import { type RawConnection, SocketTransport } from "../stream/socket-transport.ts";
 import { StreamConn, type StreamConnOptions } from "../stream/stream-conn.ts";
 import { connBehind } from "../stream/web-streams.ts";
 import type { Written } from "../stream/write-completion.ts";
-import type { Transport } from "../contracts/transport.ts";
+import type { Transport, TransportSink } from "../contracts/transport.ts";
 
 /** Makes a connection of a socket of Node that has not been read, with the shared read buffer if it can. */
 export function connOf(raw: RawConnection, options: StreamConnOptions): StreamConn {
@@ -102,6 +102,51 @@ export function peerEnd(stream: Duplex): SocketEnd | undefined {
   if (stream instanceof Socket) return remoteEnd(stream);
   const remoteAddr = connBehind(stream)?.remoteAddr;
   return remoteAddr !== undefined && "host" in remoteAddr ? remoteAddr : undefined;
+}
+
+/**
+ * A connection that a listener has accepted and nobody has used, for those who make one of their own of it:
+ * they attach a sink to its `transport`, and call `over` once that was told `onClose`. Until then it has its
+ * place in its listener. It is a sink, too: by `transport.attach(conn)` it is used after all.
+ */
+export type UnusedConn = Conn & TransportSink & { readonly transport: Transport; over(): void };
+
+/** `undefined` for one that was used, that has a first byte to wait for, or that is none of this package. */
+export function unused(conn: Conn): UnusedConn | undefined {
+  return conn instanceof StreamConn && conn.isUnused ? conn : undefined;
+}
+
+/** The socket of Node's below; `undefined` if there is none, or it has other addresses: those of a proxy. */
+export function socketOf({ transport, remoteAddr }: UnusedConn): Socket | undefined {
+  const socket = transport instanceof SocketTransport ? transport.socket : undefined;
+  if (!(socket instanceof Socket)) return undefined;
+  const { host, port } = peerOf(socket);
+  const isOwn = "host" in remoteAddr ? host === remoteAddr.host && port === remoteAddr.port : host === "";
+  return isOwn ? socket : undefined;
+}
+
+/**
+ * Gives that socket away, unread. The connection is over when its socket is, and keeps its place in its listener
+ * until then.
+ */
+export function releaseSocket(conn: UnusedConn): Socket | undefined {
+  const socket = socketOf(conn);
+  if (socket === undefined || !(conn instanceof StreamConn && conn.transport instanceof SocketTransport))
+    return undefined;
+  if (conn.transport.release() === undefined) return undefined;
+  const destroy = (): void => void socket.destroy();
+  const { owner } = conn.handOver({
+    close: async () => destroy(),
+    abort: destroy,
+    get bytesRead() {
+      return socket.bytesRead;
+    },
+    get bytesWritten() {
+      return socket.bytesWritten;
+    },
+  });
+  socket.once("close", () => owner?.ended(conn));
+  return socket;
 }
 
 /** Unix sockets are not asked for their path, and other streams have no address. */

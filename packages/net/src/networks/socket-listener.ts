@@ -198,7 +198,9 @@ class Admission implements StreamConnOwner {
     this.#queue = queue;
     this.#options = options;
     this.#limits = limits;
-    this.#connOptions = { network: kind.network, owner: this, closeTimeoutMs: options.closeTimeoutMs };
+    const { closeTimeoutMs, firstByteTimeoutMs } = options;
+    const isWatched = firstByteTimeoutMs !== undefined;
+    this.#connOptions = { network: kind.network, owner: this, closeTimeoutMs, isWatched };
     server.on("connection", (socket) => this.#admit(socket));
     server.on("error", (error) => this.#acceptFailed(error));
   }

@@ -153,6 +153,8 @@ class PipeEnd implements Transport {
   }
 
   destroy(): void {
+    // An end comes after all that was accepted.
+    if (this.#outbox.length > 0) return this.reset();
     this.#close(undefined);
     this.#peer.#hasPeerEnded = true;
     this.#peer.#schedule();

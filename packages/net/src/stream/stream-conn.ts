@@ -39,6 +39,8 @@ export interface StreamConnOptions {
   readonly closeTimeoutMs?: number | undefined;
   /** What the TLS handshake has agreed on. */
   readonly tls?: (() => TlsState) | undefined;
+  /** Its peer is watched until the first byte. */
+  readonly isWatched?: boolean | undefined;
 }
 
 /**
@@ -240,6 +242,17 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, ClosingCon
     this.#writing.fail(closedError);
     const place = owner && { leaving: () => owner.leaving(this), ended: () => owner.ended(this) };
     return { network, closeTimeoutMs, owner: place };
+  }
+
+  /** Nobody has used it, and nothing was told to it: another may still receive what its transport tells. */
+  get isUnused(): boolean {
+    const isUsed = this.#reads ?? this.#writes ?? this.#handler ?? this.#closing;
+    return isUsed === undefined && this.#options.isWatched !== true;
+  }
+
+  /** Called once, by who has received in its place what its transport told, after `onClose`. */
+  over(): void {
+    this.#options.owner?.ended(this);
   }
 
   onBytes(bytes: Uint8Array, isLent: boolean): boolean {

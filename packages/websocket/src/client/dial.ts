@@ -11,7 +11,8 @@ import {
   type ProxyUrl,
   transportOf,
 } from "@zocalo/net/transport";
-import { WebSocketConn } from "../session/conn.ts";
+import type { WebSocketConn } from "../session/conn.ts";
+import { openConn } from "../session/opened-conn.ts";
 import { Compression } from "../core/compression.ts";
 import {
   type Connected,
@@ -40,7 +41,7 @@ import {
   handshakeTimeout,
   limit,
 } from "../session/options.ts";
-import { traceDial, traceOpened } from "../session/trace.ts";
+import { traceDial } from "../session/trace.ts";
 import { type Answer, askForSwitch, type Redirect } from "./exchange.ts";
 
 /** How `dial` connects. Names that are not listed here are refused (`invalid_argument`), those of `tls` and `proxyTls` too. */
@@ -193,19 +194,19 @@ async function open(
     socket.setTimeout(0);
   }
   const { subprotocol, deflate, extensions } = answer;
-  const conn = new WebSocketConn({
-    transport: transportOf(socket),
-    role: "client",
-    settings,
-    subprotocol,
-    extensions,
-    ...(deflate && compression
-      ? { compression: new Compression("client", deflate, compression) }
-      : undefined),
-  });
-  traceOpened(conn, "client");
-  conn.start(head);
-  return conn;
+  return openConn(
+    {
+      transport: transportOf(socket),
+      role: "client",
+      settings,
+      subprotocol,
+      extensions,
+      ...(deflate && compression
+        ? { compression: new Compression("client", deflate, compression) }
+        : undefined),
+    },
+    head,
+  );
 }
 
 /** What the caller says to one server. */

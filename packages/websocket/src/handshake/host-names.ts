@@ -16,7 +16,9 @@ const MAX_NAME = 253;
 const PLAIN_NAME = /^[\w:](?:[\w:-]|\.(?!\.|$))*$/;
 
 /** A connection, and the address at this end of it. A Unix socket has none. */
-type LocalEnd = Duplex & { readonly localAddress?: string | undefined };
+export interface LocalEnd {
+  readonly localAddress?: string | undefined;
+}
 
 /**
  * The names by which a server may be called.
@@ -82,7 +84,7 @@ export class HostNames {
    *
    * @param socket over which it came.
    */
-  isOwnHost(request: HandshakeRequest, socket: Duplex): boolean {
+  isOwnHost(request: HandshakeRequest, socket: Duplex | LocalEnd): boolean {
     const host = namedHost(request);
     return host === undefined || this.#has(host, socket);
   }
@@ -94,7 +96,7 @@ export class HostNames {
    *
    * @param socket over which it came.
    */
-  isOwnPage(request: HandshakeRequest, socket: Duplex): boolean {
+  isOwnPage(request: HandshakeRequest, socket: Duplex | LocalEnd): boolean {
     const origins = valuesOf(request.rawHeaders, "origin");
     const [origin] = origins;
     if (origin === undefined) return true;
@@ -109,20 +111,20 @@ export class HostNames {
    * What an operator may want to add to `allowedHosts`, if this request is refused: the host by which it calls this server, in the form that is taken there, where that is no name of this server
    * and the page, if there is one, is of that host. `undefined` otherwise, and for what can be no name in DNS. Strangers choose it.
    */
-  unknownHost(request: HandshakeRequest, socket: Duplex): string | undefined {
+  unknownHost(request: HandshakeRequest, socket: Duplex | LocalEnd): string | undefined {
     if (!isSameHost(request) || this.isOwnHost(request, socket)) return undefined;
     const name = readName(withoutPort(namedHost(request) ?? ""));
     return name !== undefined && name.length <= MAX_NAME && PLAIN_NAME.test(name) ? name : undefined;
   }
 
-  #has(host: string, socket: LocalEnd): boolean {
+  #has(host: string, socket: Duplex | LocalEnd): boolean {
     const name = readName(withoutPort(host));
     if (name === undefined) return false;
     if (this.#isAny || this.#told.has(name)) return true;
     if (this.#suffixes.some((suffix) => name.endsWith(suffix))) return true;
     const isHere = isLoopback(name);
     if (!isHere && isIP(name) === 0) return false; // Without asking the system for the address.
-    const { localAddress } = socket;
+    const { localAddress } = socket as LocalEnd;
     if (localAddress === undefined) return isHere;
     const address = plainAddress(localAddress);
     return isHere ? isLoopback(address) : name === address;

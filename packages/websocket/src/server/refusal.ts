@@ -1,6 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import type { NetError, Refusal as ConnectionRefusal, RefusalReason } from "@zocalo/net";
-import type { SocketEnd } from "@zocalo/net/transport";
+import type { Refusal as ConnectionRefusal } from "@zocalo/net";
 import { WebSocketError } from "../core/error.ts";
 import type { Refusal } from "../handshake/server.ts";
 
@@ -9,21 +8,6 @@ export interface WebSocketRefusal extends ConnectionRefusal {
   /** What was asked; `undefined` if it had not come to that. */
   readonly request: IncomingMessage | undefined;
 }
-
-/** What is known of a connection that is refused. */
-export interface RefusedOne {
-  readonly reason: RefusalReason;
-  readonly remote: SocketEnd | undefined;
-  readonly error: NetError | undefined;
-  readonly request?: IncomingMessage | undefined;
-}
-
-/** Told of a connection that is refused before it has asked for anything. */
-export type Refused = (
-  reason: RefusalReason,
-  remote: SocketEnd | undefined,
-  error: NetError | undefined,
-) => void;
 
 /** What the application is told of a request that was refused. */
 export function refusedError({ status, reason }: Refusal): WebSocketError {
@@ -44,7 +28,8 @@ export const fullRefusal: Refusal = {
   status: 503,
   reason: "too many connections",
   headers: { "Retry-After": "1" },
-}; /** And whom, of one address, it has no more room for. */
+};
+/** And whom, of one address, it has no more room for. */
 export const addressFullRefusal: Refusal = {
   status: 429,
   reason: "too many connections from this address wait",

@@ -8,17 +8,8 @@ import { traceRefused } from "../session/trace.ts";
 /** How long a refused peer may take to read its answer, in milliseconds. */
 const LINGER_MS = 2_000;
 
-/** Answers an upgrade request with plain HTTP and ends the connection. Never throws. */
-export function refuse(socket: Duplex, { status, reason, headers }: Refusal): void {
-  socket.on("error", ignore); // A peer that resets now must not end the process.
-  traceRefused(status, reason, () => {
-    const end = peerEnd(socket);
-    return end && ipAddr("tcp", end.host, end.port);
-  });
-  if (socket.destroyed || !socket.writable) {
-    socket.destroy();
-    return;
-  }
+/** The answer with which a connection ends. */
+export function refusalText({ status, reason, headers }: Refusal): string {
   const body = `${reason}\n`;
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Refused"}`,
@@ -28,7 +19,21 @@ export function refuse(socket: Duplex, { status, reason, headers }: Refusal): vo
     "X-Content-Type-Options: nosniff",
     ...Object.entries(headers ?? {}).map(([name, value]) => `${name}: ${value}`),
   ];
-  socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`);
+  return `${lines.join("\r\n")}\r\n\r\n${body}`;
+}
+
+/** Answers an upgrade request with plain HTTP and ends the connection. Never throws. */
+export function refuse(socket: Duplex, refusal: Refusal): void {
+  socket.on("error", ignore); // A peer that resets now must not end the process.
+  traceRefused(refusal.status, refusal.reason, () => {
+    const end = peerEnd(socket);
+    return end && ipAddr("tcp", end.host, end.port);
+  });
+  if (socket.destroyed || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  socket.end(refusalText(refusal));
   // What the peer still sends is read and dropped, so that no reset overtakes the answer.
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.on("close", () => clearTimeout(timer));

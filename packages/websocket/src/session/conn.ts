@@ -1,6 +1,5 @@
 import type {
   Addr,
-  Holder,
   Message,
   MessageConn,
   MessageHandler,
@@ -9,16 +8,13 @@ import type {
   SendOutcome,
   WaitOptions,
 } from "@zocalo/net";
-import { closeFault, type Inbox, rejection, told, type Transport } from "@zocalo/net/transport";
+import { closeFault, type Inbox, rejection, told } from "@zocalo/net/transport";
 import { CLOSE } from "../core/close-frame.ts";
-import type { Compression } from "../core/compression.ts";
-import type { Role } from "../core/frame.ts";
 import { WebSocketError } from "../core/error.ts";
 import { type IncomingStream, IncomingStreams } from "./incoming-stream.ts";
-import type { ConnSettings } from "./options.ts";
 import type { StreamSource } from "./outgoing-stream.ts";
 import { unpackRequest } from "./request-info.ts";
-import { Session } from "./session.ts";
+import type { Session } from "./session.ts";
 import type { MessagePart } from "../core/message-body.ts";
 
 /** The longest payload Node can hold in one buffer on every platform it supports. */
@@ -26,19 +22,12 @@ const MAX_SEND_BYTES = 2 ** 31 - 1;
 
 const ONLY_STREAMS = 'with messages: "stream" there is only receiveStream';
 
-/** What the handshake settled. */
-export interface ConnParts {
-  readonly transport: Transport;
-  readonly role: Role;
-  readonly settings: ConnSettings;
+/** What the handshake settled, as far as applications see it. */
+export interface ConnFacts {
   readonly subprotocol: string;
   readonly extensions?: string | undefined;
-  readonly compression?: Compression | undefined;
   /** As `packRequest` gives it. */
   readonly request?: string | undefined;
-  readonly holder?: Holder | undefined;
-  /** The transport has closed. */
-  readonly onEnded?: ((conn: WebSocketConn) => void) | undefined;
 }
 
 /**
@@ -64,38 +53,21 @@ export class WebSocketConn implements MessageConn {
   readonly subprotocol: string;
   /** The extensions both sides agreed on, as they stand in the handshake's answer, or `""`. */
   readonly extensions: string;
-  /** Not for applications: its place among the connections of its listener. */
-  slot = -1;
-  /** Not for applications: for whom its upgrader counts it. */
-  readonly holder: Holder | undefined;
-  readonly #session: Session<WebSocketConn>;
+  readonly #session: Session;
   /** If messages are streamed. */
   readonly #incoming: IncomingStreams | undefined;
   readonly #request: string | undefined;
   #peer: Peer | undefined;
 
-  /** Not for applications: see the class. @internal */
-  constructor(parts: ConnParts) {
-    this.subprotocol = parts.subprotocol;
-    this.extensions = parts.extensions ?? "";
-    this.#request = parts.request;
-    this.holder = parts.holder;
-    const { transport, role, settings, compression, onEnded } = parts;
-    this.#session = new Session<WebSocketConn>(
-      transport,
-      role,
-      settings,
-      { conn: this, onEnded },
-      compression,
-    );
-    this.#incoming = parts.settings.isStreaming
-      ? new IncomingStreams(this.#session.inbox as Inbox<MessagePart>)
+  /** Made by `OpenedConn` alone. */
+  protected constructor(session: Session, { subprotocol, extensions, request }: ConnFacts) {
+    this.subprotocol = subprotocol;
+    this.extensions = extensions ?? "";
+    this.#request = request;
+    this.#session = session;
+    this.#incoming = session.settings.isStreaming
+      ? new IncomingStreams(session.inbox as Inbox<MessagePart>)
       : undefined;
-  }
-
-  /** Not for applications: begins to read. `head` is what came behind the handshake; `answer` is sent first. */
-  start(head: Buffer, answer?: string): void {
-    this.#session.start(head, answer);
   }
 
   get maxSendBytes(): number {

@@ -25,26 +25,16 @@ const BEHIND = 1;
 /** … or others have their turn. */
 const RESTING = 2;
 
-/** What a session knows of the outside. */
-export interface SessionOwner<C extends object> {
-  readonly conn: C;
-  /** The transport has closed. Called once. */
-  readonly onEnded: ((conn: C) => void) | undefined;
-}
-
 /**
  * One connection at work: a transport's bytes to a `Core`, its messages to an `Inbox`, what is sent back to
  * the transport (see `SendHalf`), and the end of all that. The public face is `WebSocketConn`.
  */
-export class Session<C extends object>
-  extends SendHalf
-  implements CoreEvents, InboxSource, EndingHost, TransportSink
-{
+export class Session extends SendHalf implements CoreEvents, InboxSource, EndingHost, TransportSink {
   readonly core: Core;
   /** Of messages; of their parts, if messages are streamed. */
   readonly inbox: Inbox<Message | MessagePart>;
-  readonly #conn: C;
-  readonly #onEnded: ((conn: C) => void) | undefined;
+  #conn: object | undefined;
+  #onEnded: ((conn: object) => void) | undefined;
 
   /** `BEHIND`, `RESTING`, both or 0. */
   #heldBackBy = 0;
@@ -54,16 +44,19 @@ export class Session<C extends object>
     transport: Transport,
     role: Role,
     settings: ConnSettings,
-    { conn, onEnded }: SessionOwner<C>,
     compression: Compression | undefined,
   ) {
     super(transport, role, settings, compression);
-    this.#conn = conn;
-    this.#onEnded = onEnded;
     this.core = new Core(role, this, settings.receive, compression, settings.isStreaming);
     this.inbox = new Inbox(this, settings.inbox);
     transport.prefersLent = true;
     transport.attach(this);
+  }
+
+  /** @param onEnded called once, with the connection whose session this is: it is over. */
+  belongTo<C extends object>(conn: C, onEnded: ((conn: C) => void) | undefined): void {
+    this.#conn = conn;
+    this.#onEnded = onEnded as ((conn: object) => void) | undefined;
   }
 
   /** Begins to read. `head`: what came behind the handshake. `answer`: an HTTP head that is sent before all else. */
@@ -324,6 +317,7 @@ export class Session<C extends object>
     if (ending.wasClosedHere) this.inbox.discard(info);
     else this.inbox.end(info);
     ending.settle(this.hasLost ? ending.lostError : undefined);
+    if (this.#conn === undefined) return;
     this.#onEnded?.(this.#conn);
     if (connClose.hasSubscribers) traceClosed(this.#conn, this.role, info, this.transport);
   }
