@@ -352,11 +352,11 @@ test("an upgrade over a listener needs no node:http, and has its place there unt
 test("a listener that waits for first bytes itself cuts no WebSocket", async () => {
   const below = await net.listen("tcp", "127.0.0.1:0", { firstByteTimeoutMs: 60 });
   await using listener = await listen(below);
-  const silent = connect((below.addr as net.IpAddr).port, "127.0.0.1").on("error", () => undefined);
+  const silent = connect(below.addr.port, "127.0.0.1").on("error", () => undefined);
   const client = await dial(`ws://${String(below.addr)}/`);
   const server = await listener.accept();
   // Later than the WebSocket, and so checked with it.
-  const later = connect((below.addr as net.IpAddr).port, "127.0.0.1").on("error", () => undefined);
+  const later = connect(below.addr.port, "127.0.0.1").on("error", () => undefined);
   await Promise.all([silent, later].map((socket) => new Promise((resolve) => socket.on("close", resolve))));
   await client.send("hola");
   assert.equal(await server.receive(), "hola");

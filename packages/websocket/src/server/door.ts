@@ -42,7 +42,7 @@ interface DoorParts {
   readonly keepsPlaces: boolean;
   readonly take: Take;
   /** Told of each connection that is not let in. */
-  refused(refusal: ConnectionRefusal): void;
+  readonly refused: (refusal: ConnectionRefusal) => void;
 }
 
 /** Longest time between two looks at who has not asked yet, in milliseconds. */
