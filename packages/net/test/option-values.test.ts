@@ -245,7 +245,7 @@ test("a pipe, a listener in memory and TLS sessions have limits of the same kind
   for (const [call, legal] of [
     [(options: object) => pipe(options), { closeTimeoutMs: LEGAL.time }],
     [(options: object) => listenPipe(options), { maxPending: LEGAL.limit, maxConnections: LEGAL.limit }],
-    [(options: object) => new TlsSessions(options), { maxSessions: LEGAL.limit }],
+    [(options: object) => new TlsSessions(options), { maxSessions: LEGAL.limit, reuse: LEGAL.boolean }],
   ] as const) {
     assert.deepEqual(await oddValuesTaken(call, legal), []);
     assert.deepEqual(await endlessRefused(call, legal), []);

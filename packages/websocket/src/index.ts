@@ -14,7 +14,7 @@ export { type BroadcastOutcome, Group, type GroupOptions } from "./server/group.
 export { type Agreement, type HandshakeResponse, readAnswer } from "./handshake/client.ts";
 export type { CompressionOptions, CompressionSettings } from "./handshake/deflate.ts";
 export type { ExtensionOffer } from "./handshake/extensions.ts";
-export { HostNames } from "./handshake/host-names.ts";
+export { HostNames, type LocalEnd } from "./handshake/host-names.ts";
 export { isSameHost } from "./handshake/origin.ts";
 export { isRefusal, type Refusal, readUpgrade, type UpgradeRequest } from "./handshake/server.ts";
 export { toOriginForm } from "./handshake/target.ts";

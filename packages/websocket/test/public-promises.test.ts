@@ -114,7 +114,7 @@ for (const isAttached of [false, true]) {
       abort: (listener) => listener.abort(),
       [DISPOSE]: (listener) => listener[Symbol.asyncDispose](),
     },
-    others: [ITERATE, "take", "acceptFrom", "ref", "unref"],
+    others: [ITERATE, "take", "acceptFrom", "ref", "refused", "unref"],
     neverReject: ["close", "abort", DISPOSE],
   });
 }

@@ -105,10 +105,14 @@ export function framedBy(
 }
 
 function complete(options: FramedOptions): FramedSettings {
-  const limit = (name: keyof FramedOptions): number =>
-    checkLimit("set", name, options[name] ?? defaultFramedOptions[name]);
-  const time = (name: keyof FramedOptions): number =>
-    checkTime("set", name, options[name] ?? defaultFramedOptions[name]);
+  const limit = (name: keyof FramedOptions): number => {
+    const { [name]: value = defaultFramedOptions[name] } = options;
+    return checkLimit("set", name, value);
+  };
+  const time = (name: keyof FramedOptions): number => {
+    const { [name]: value = defaultFramedOptions[name] } = options;
+    return checkTime("set", name, value);
+  };
   return {
     maxMessageBytes: limit("maxMessageBytes"),
     inboxLimits: {

@@ -109,7 +109,12 @@ export function peerEnd(stream: Duplex): SocketEnd | undefined {
  * they attach a sink to its `transport`, and call `over` once that was told `onClose`. Until then it has its
  * place in its listener. It is a sink, too: by `transport.attach(conn)` it is used after all.
  */
-export type UnusedConn = Conn & TransportSink & { readonly transport: Transport; over(): void };
+export type UnusedConn = Conn &
+  TransportSink & {
+    readonly transport: Transport;
+    /** It is over: its place in its listener is free. */
+    over(): void;
+  };
 
 /** `undefined` for one that was used, that has a first byte to wait for, or that is none of this package. */
 export function unused(conn: Conn): UnusedConn | undefined {

@@ -59,7 +59,7 @@ export class WebSocketConn implements MessageConn {
   readonly #request: string | undefined;
   #peer: Peer | undefined;
 
-  /** Made by `OpenedConn` alone. */
+  /** Made by `OpenedConn` alone. @internal */
   protected constructor(session: Session, { subprotocol, extensions, request }: ConnFacts) {
     this.subprotocol = subprotocol;
     this.extensions = extensions ?? "";
