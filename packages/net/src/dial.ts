@@ -10,14 +10,15 @@ import { dialTls } from "./networks/tls.ts";
 import { dialUnix } from "./networks/unix.ts";
 
 /**
- * Connects to a listener. Of a host with several addresses the first that answers is taken (Happy Eyeballs, RFC 8305), and a deadline
- * is split so that each gets a share of it. Nothing is tried twice.
+ * Connects to a listener. Of a host with several addresses the first that answers is taken (Happy Eyeballs,
+ * RFC 8305), and a deadline is split so that each gets a share of it. Nothing is tried twice.
  *
- * `"udp"` sends nothing: the connection is only this side's decision to speak with one peer. See `DatagramConn`.
+ * `"udp"` sends nothing: the connection is only this side's decision to speak with one peer. See
+ * `DatagramConn`.
  *
  * @param address As for `listen`; an empty host is this machine.
- * @throws NetError `refused`, `timeout`, `name_not_found`, `host_unreachable`, `canceled`, … When all of several addresses failed
- * it is the first one's error, and its `cause` an `AggregateError` of all.
+ * @throws NetError `refused`, `timeout`, `name_not_found`, `host_unreachable`, `canceled`, … When all of
+ * several addresses failed it is the first one's error, and its `cause` an `AggregateError` of all.
  * @example
  * const conn = await dial("tcp", "example.org:80", { deadline: Date.now() + 5000 });
  */

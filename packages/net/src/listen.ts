@@ -11,18 +11,20 @@ import { listenUnix } from "./networks/unix.ts";
 /**
  * Listens for connections.
  *
- * Networks: `"tcp"` (IPv4 and IPv6), `"tcp4"`, `"tcp6"` and `"tls"` take addresses as Go writes them, `":8080"`, `"127.0.0.1:0"` (the
- * system chooses a port, see `listener.addr`), `"[::1]:53"`; `"unix"` takes a path, or `"@name"` in Linux's abstract namespace
- * (Node 20 fills the name up with NULs to 108 bytes, so that only programs that do the same find it, Node 20's among them).
+ * Networks: `"tcp"` (IPv4 and IPv6), `"tcp4"`, `"tcp6"` and `"tls"` take addresses as Go writes them,
+ * `":8080"`, `"127.0.0.1:0"` (the system chooses a port, see `listener.addr`), `"[::1]:53"`; `"unix"` takes a
+ * path, or `"@name"` in Linux's abstract namespace (Node 20 fills the name up with NULs to 108 bytes, so that
+ * only programs that do the same find it, Node 20's among them).
  *
  * In place of an address `"tcp"`, `"tls"` and `"unix"` take a socket that the process was started with, `{
  * fd: 3 }`: see `inheritedSockets`. It is closed with the listener; options that are said when a socket is
  * made (`reusePort`, `ipv6Only`, `mode`, `replaceStale`, `unlinkOnClose`) are refused.
  *
- * When the process runs out of file descriptors the listener neither stops nor spins: connections that cannot be taken are
- * closed by the system's side, and accepting goes on as soon as there are descriptors again.
+ * When the process runs out of file descriptors the listener neither stops nor spins: connections that cannot
+ * be taken are closed by the system's side, and accepting goes on as soon as there are descriptors again.
  *
- * @throws NetError `invalid_address`, `invalid_argument`, `address_in_use`, `address_not_available`, `permission`, `name_not_found`, …
+ * @throws NetError `invalid_address`, `invalid_argument`, `address_in_use`, `address_not_available`,
+ *   `permission`, `name_not_found`, …
  * @example
  * const listener = await listen("tcp", ":8080");
  * for await (const conn of listener) handle(conn).catch(console.error);

@@ -17,50 +17,60 @@ export interface WaitOptions {
  */
 export interface ConnHandler {
   /**
-   * Called for each portion in order. `bytes` is lent: its memory is used again as soon as this function returns (an `async`
-   * one returns at its first `await`). Copy what is needed later. To write or send the bytes on, on any connection, needs no copy: what the system does
-   * not take at once is copied there.
+   * Called for each portion in order. `bytes` is lent: its memory is used again as soon as this function
+   * returns (an `async` one returns at its first `await`). Copy what is needed later. To write or send the
+   * bytes on, on any connection, needs no copy: what the system does not take at once is copied there.
    *
-   * While a returned promise is pending nothing more is received and the peer is held back. Return what `write` returned, or a peer that sends and does not
-   * read makes what waits for it grow without bound.
+   * While a returned promise is pending nothing more is received and the peer is held back. Return what
+   * `write` returned, or a peer that sends and does not read makes what waits for it grow without bound.
    */
   data(bytes: Uint8Array): void | Promise<void>;
   /**
-   * The peer has ended its side. Without this function the connection is closed once everything that was written has been taken, however slowly the
-   * peer takes it. One that takes nothing for `closeTimeoutMs` (10 s) is cut off, and `close` is told.
+   * The peer has ended its side. Without this function the connection is closed once everything that was
+   * written has been taken, however slowly the peer takes it. One that takes nothing for `closeTimeoutMs`
+   * (10 s) is cut off, and `close` is told.
    *
-   * On Linux, over TCP and TLS, each byte that the peer's system acknowledges counts as taken. Elsewhere one that leaves this process does, and a system
-   * asks for more only when a good part of its send buffer is free: a peer that takes a whole buffer in that time surely survives, with 4 MiB and 10 s
-   * at 420 kB/s. For slower ones raise `closeTimeoutMs`.
+   * On Linux, over TCP and TLS, each byte that the peer's system acknowledges counts as taken. Elsewhere one
+   * that leaves this process does, and a system asks for more only when a good part of its send buffer is
+   * free: a peer that takes a whole buffer in that time surely survives, with 4 MiB and 10 s at 420 kB/s. For
+   * slower ones raise `closeTimeoutMs`.
    */
   end?(): void | Promise<void>;
   /**
-   * Called exactly once, last, after a promise that `data` returned has settled; with an error unless both sides ended in order or this side closed. A write or
-   * `close` that failed and that nobody waited for is told here. What it throws nobody catches: it must not.
+   * Called exactly once, last, after a promise that `data` returned has settled; with an error unless both
+   * sides ended in order or this side closed. A write or `close` that failed and that nobody waited for is
+   * told here. What it throws nobody catches: it must not.
    */
   close?(error?: Error): void;
 }
 
 /**
- * A reliable, ordered stream of bytes between two addresses: TCP, Unix domain socket, TLS or an in-memory pipe.
+ * A reliable, ordered stream of bytes between two addresses: TCP, Unix domain socket, TLS or an in-memory
+ * pipe.
  *
  * All methods may be called at any time from several places. Simultaneous reads are served one after the
- * other in call order, and so are simultaneous writes; the bytes of one `write` are never mixed with another's.
+ * other in call order, and so are simultaneous writes; the bytes of one `write` are never mixed with
+ * another's.
  *
- * **Memory.** What `read`, `readFull` and iteration give belongs to the caller: it may be kept, changed and transferred. What `ConnHandler.data`
- * is given is lent until it returns. What is written is read until the promise of the call settles, and not after; `write` says the one exception.
+ * **Memory.** What `read`, `readFull` and iteration give belongs to the caller: it may be kept, changed and
+ * transferred. What `ConnHandler.data` is given is lent until it returns. What is written is read until the
+ * promise of the call settles, and not after; `write` says the one exception.
  *
- * **Written** means that the system has taken it, which is not yet the peer. What had arrived before a failure is read first, then the failure (streams
- * that are not Node's sockets: see `fromNodeStream`).
+ * **Written** means that the system has taken it, which is not yet the peer. What had arrived before a
+ * failure is read first, then the failure (streams that are not Node's sockets: see `fromNodeStream`).
  *
- * **Failures.** A call that nobody waits for and that fails ends no process: the calls after it fail too, and a handler is told by `close(error)`.
+ * **Failures.** A call that nobody waits for and that fails ends no process: the calls after it fail too, and
+ * a handler is told by `close(error)`.
  *
  * `A` is what its addresses are, where the network is known: an `IpAddr` after `dial("tcp", …)`.
  */
 export interface Conn<A extends Addr = Addr> extends AsyncIterable<Uint8Array>, AsyncDisposable {
   readonly localAddr: A;
   readonly remoteAddr: A;
-  /** What the TLS handshake has agreed on; `undefined` on other networks. To be read before the connection is closed. */
+  /**
+   * What the TLS handshake has agreed on; `undefined` on other networks. To be read before the connection is
+   * closed.
+   */
   readonly tls?: TlsState | undefined;
 
   /**
@@ -73,37 +83,41 @@ export interface Conn<A extends Addr = Addr> extends AsyncIterable<Uint8Array>, 
   readonly bytesWritten: number;
 
   /**
-   * Waits for the next bytes, in whatever portions they arrive. The caller owns the array (on Node it is a `Buffer`).
-   * Returns `null` once the peer has ended its side. Not reading stops the peer: at most one read buffer is held.
+   * Waits for the next bytes, in whatever portions they arrive. The caller owns the array (on Node it is a
+   * `Buffer`). Returns `null` once the peer has ended its side. Not reading stops the peer: at most one read
+   * buffer is held.
    *
    * @throws NetError `timeout` past the read deadline, `closed` if this side closed, `reset` if the peer did.
    */
   read(options?: WaitOptions): Promise<Uint8Array | null>;
 
   /**
-   * Waits for exactly `length` bytes; `null` if the peer ended before the first of them. A call that is cancelled or times out
-   * takes nothing: what had arrived is read by the next call.
+   * Waits for exactly `length` bytes; `null` if the peer ended before the first of them. A call that is
+   * cancelled or times out takes nothing: what had arrived is read by the next call.
    *
-   * @throws NetError `end_of_stream` if the peer ended in between (`read` still gives what came), and as `read` does.
+   * @throws NetError `end_of_stream` if the peer ended in between (`read` still gives what came), and as
+   *   `read` does.
    */
   readFull(length: number, options?: WaitOptions): Promise<Uint8Array | null>;
 
   /**
-   * Hands all bytes, those already received first, to `handler`: the way for hot paths. May be called once, and excludes `read`
-   * and iteration. A read deadline that passes aborts the connection with `timeout`.
+   * Hands all bytes, those already received first, to `handler`: the way for hot paths. May be called once,
+   * and excludes `read` and iteration. A read deadline that passes aborts the connection with `timeout`.
    *
    * @throws NetError `invalid_argument` if the connection is already being read or served.
    */
   serve(handler: ConnHandler): void;
 
   /**
-   * Writes all of `bytes`; resolves when the operating system has taken them (backpressure; of a `pipe()` the other end, of a foreign stream its
-   * callback). `bytes` must not be changed until the promise settles.
+   * Writes all of `bytes`; resolves when the operating system has taken them (backpressure; of a `pipe()` the
+   * other end, of a foreign stream its callback). `bytes` must not be changed until the promise settles.
    *
-   * @throws NetError with `bytesWritten`. After a failure (`reset`, `broken_pipe`, `closed` by `abort`) it is what the system has certainly taken: exact
-   * after `abort` over TCP, Unix and `pipe()`; else counted in steps of 64 KiB, of which it may have taken a part more. When `close` cut the write short, it has been
-   * taken. When a deadline or a signal did, it is where to go on: it counts the step that was under way, which is still sent in its turn. The memory of that step (at
-   * most 64 KiB) is read until it is sent or the connection closes.
+   * @throws NetError with `bytesWritten`. After a failure (`reset`, `broken_pipe`, `closed` by `abort`) it is
+   * what the system has certainly taken: exact after `abort` over TCP, Unix and `pipe()`; else counted in
+   * steps of 64 KiB, of which it may have taken a part more. When `close` cut the write short, it has been
+   * taken. When a deadline or a signal did, it is where to go on: it counts the step that was under way,
+   * which is still sent in its turn. The memory of that step (at most 64 KiB) is read until it is sent or the
+   * connection closes.
    */
   write(bytes: Uint8Array, options?: WaitOptions): Promise<void>;
 
@@ -111,33 +125,39 @@ export interface Conn<A extends Addr = Addr> extends AsyncIterable<Uint8Array>, 
   writev(parts: readonly Uint8Array[], options?: WaitOptions): Promise<void>;
 
   /**
-   * Ends the writing side after what was written (TCP FIN). Reading goes on, later writes reject with `closed`.
+   * Ends the writing side after what was written (TCP FIN). Reading goes on, later writes reject with
+   * `closed`.
    *
-   * @throws NetError `timeout` past the write deadline, `canceled` by the signal: at once and without an effect if that has come already; if
-   * it comes meanwhile the end still follows what was written.
+   * @throws NetError `timeout` past the write deadline, `canceled` by the signal: at once and without an
+   * effect if that has come already; if it comes meanwhile the end still follows what was written.
    */
   closeWrite(options?: WaitOptions): Promise<void>;
 
   /**
-   * Stops receiving: waiting and later reads give `null`, and what still arrives is thrown away, so that the peer is never
-   * held back by it. Writing goes on.
+   * Stops receiving: waiting and later reads give `null`, and what still arrives is thrown away, so that the
+   * peer is never held back by it. Writing goes on.
    */
   closeRead(): void;
 
   /**
-   * Flushes and closes both sides; resolves when the system has taken all accepted bytes and the end of the stream. Unblocks pending
-   * operations: reads reject with `closed` at once, and so do writes beyond the first 64 KiB that wait, once those were taken (`bytesWritten` says how much). A second call
-   * waits for the first. To send everything first, wait for the writes, or for `closeWrite`.
-   * Afterwards what the peer still sends is thrown away until it ends too, for at most one second; then the connection is cut.
+   * Flushes and closes both sides; resolves when the system has taken all accepted bytes and the end of the
+   * stream. Unblocks pending operations: reads reject with `closed` at once, and so do writes beyond the
+   * first 64 KiB that wait, once those were taken (`bytesWritten` says how much). A second call waits for the
+   * first. To send everything first, wait for the writes, or for `closeWrite`. Afterwards what the peer still
+   * sends is thrown away until it ends too, for at most one second; then the connection is cut.
    *
    * `await using` closes, too; a failure from before, which some call has told, is not told again there.
    *
-   * @throws NetError `timeout` if the peer does not take what was written within `closeTimeoutMs`; the connection is then aborted. `reset`, `broken_pipe` or
-   * `closed` if bytes that were accepted have not been taken, now or before. `canceled` by the signal, which ends the waiting alone: closing goes on.
+   * @throws NetError `timeout` if the peer does not take what was written within `closeTimeoutMs`; the
+   * connection is then aborted. `reset`, `broken_pipe` or `closed` if bytes that were accepted have not been
+   * taken, now or before. `canceled` by the signal, which ends the waiting alone: closing goes on.
    */
   close(options?: WaitOptions): Promise<void>;
 
-  /** Closes at once and drops what is not yet sent (TCP RST where the platform allows it). Never waits, never throws. After `close` has resolved it does nothing. */
+  /**
+   * Closes at once and drops what is not yet sent (TCP RST where the platform allows it). Never waits, never
+   * throws. After `close` has resolved it does nothing.
+   */
   abort(): void;
 
   /**
@@ -167,8 +187,9 @@ export interface Conn<A extends Addr = Addr> extends AsyncIterable<Uint8Array>, 
   setKeepAlive(isOn: boolean, idleMs?: number): void;
 
   /**
-   * Sets both deadlines. Past it, pending and future operations reject with `timeout` until it is moved or cleared. `close` has a
-   * limit of its own: once it was called deadlines mean nothing. A deadline keeps the process alive only while a call waits that it will end.
+   * Sets both deadlines. Past it, pending and future operations reject with `timeout` until it is moved or
+   * cleared. `close` has a limit of its own: once it was called deadlines mean nothing. A deadline keeps the
+   * process alive only while a call waits that it will end.
    */
   setDeadline(at: Deadline): void;
   /** The same for reading alone. */
@@ -198,10 +219,12 @@ export interface Listener<C = Conn, A extends Addr = Addr> extends AsyncIterable
   close(): Promise<void>;
 
   /**
-   * Stops accepting and waits until all handed-out connections have ended, or are closed and flushed; at the deadline the rest is
-   * aborted. A closed connection whose peer has not ended yet keeps the process alive for its last second, see `Conn.close`.
+   * Stops accepting and waits until all handed-out connections have ended, or are closed and flushed; at the
+   * deadline the rest is aborted. A closed connection whose peer has not ended yet keeps the process alive
+   * for its last second, see `Conn.close`.
    *
-   * @throws NetError `canceled` by the signal, which ends the waiting alone: nothing is accepted any more, and the deadline still holds.
+   * @throws NetError `canceled` by the signal, which ends the waiting alone: nothing is accepted any more,
+   *   and the deadline still holds.
    */
   drain(deadline: Deadline, options?: WaitOptions): Promise<void>;
 

@@ -8,7 +8,8 @@ export type NetErrorCode =
   | "name_not_found" // the resolver knows no such host or service
   | "resolver_failed" // the resolver could not answer; it may later
   | "refused" // nobody listens there (ECONNREFUSED); the answer to a WebSocket was no upgrade, see `status`
-  | "proxy_refused" // the proxy opens no tunnel: by its rules, or without a login; of a WebSocket see `status`
+  // the proxy opens no tunnel: by its rules, or without a login; of a WebSocket see `status`
+  | "proxy_refused"
   | "reset" // the peer cut the connection (ECONNRESET)
   | "broken_pipe" // written after the peer stopped reading (EPIPE)
   | "timeout" // a deadline passed, or the system gave up (ETIMEDOUT)
@@ -24,7 +25,9 @@ export type NetErrorCode =
   | "not_found" // no such socket file (ENOENT)
   | "too_many_files" // EMFILE, ENFILE
   | "too_large" // a message past the limit, a datagram past EMSGSIZE
-  | "no_room" // what may wait to be sent, or be sent to an address that may be forged, is used up; there may be room later
+  // what may wait to be sent, or be sent to an address that may be forged, is used up; there may be room
+  // later
+  | "no_room"
   | "bad_frame" // the peer broke the framing, or the protocol of a WebSocket (close codes 1002, 1007)
   | "tls" // the TLS handshake or record layer failed; `cause` has the reason
   | "connect_failed" // a WebSocket found no connection to dial over; `cause` has the reason
@@ -46,7 +49,9 @@ export interface NetErrorParts {
   readonly network?: string | undefined;
   readonly localAddr?: Addr | undefined;
   readonly remoteAddr?: Addr | undefined;
-  /** Of a write: how many bytes have been taken, or, where it was cut short, where to go on. See `Conn.write`. */
+  /**
+   * Of a write: how many bytes have been taken, or, where it was cut short, where to go on. See `Conn.write`.
+   */
   readonly bytesWritten?: number | undefined;
   /** How many datagrams of a batch the system had taken before the one that failed. */
   readonly datagramsSent?: number | undefined;

@@ -34,7 +34,10 @@ export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(wordsOf(thrown), { cause: thrown });
 }
 
-/** The same in words; there are always some. `String`, and here and there `inspect`, throw for what has no text or will not give one. */
+/**
+ * The same in words; there are always some. `String`, and here and there `inspect`, throw for what has no
+ * text or will not give one.
+ */
 export function wordsOf(thrown: unknown): string {
   let words = "";
   try {

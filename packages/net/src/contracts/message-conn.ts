@@ -8,12 +8,17 @@ export type Message = string | Uint8Array;
 /**
  * What `trySend` did with a message.
  * - `sent`: accepted, and there is room for more.
- * - `buffered`: accepted, but the send buffer is past its high-water mark: wait for `drain` before sending more.
- * - `refused`: not accepted, because it would pass the byte limit, is larger than `maxSendBytes`, or the connection is closed.
+ * - `buffered`: accepted, but the send buffer is past its high-water mark: wait for `drain` before sending
+ *   more.
+ * - `refused`: not accepted, because it would pass the byte limit, is larger than `maxSendBytes`, or the
+ *   connection is closed.
  */
 export type SendOutcome = "sent" | "buffered" | "refused";
 
-/** How a message connection ended. Codes are those of the WebSocket close code registry (RFC 6455 §7.4) on every transport. */
+/**
+ * How a message connection ended. Codes are those of the WebSocket close code registry (RFC 6455 §7.4) on
+ * every transport.
+ */
 export interface CloseInfo {
   /** 1000 normal, 1001 going away, 1006 when the transport just broke, … */
   readonly code: number;
@@ -27,10 +32,14 @@ export interface CloseInfo {
 /**
  * Receives the messages of a connection without a promise per message.
  *
- * What `message` or `drain` throws, or rejects with, ends the connection with 1011 and comes to `close`. What `close` throws nobody catches: it must not.
+ * What `message` or `drain` throws, or rejects with, ends the connection with 1011 and comes to `close`. What
+ * `close` throws nobody catches: it must not.
  */
 export interface MessageHandler {
-  /** Called for each message in order. While a returned promise is pending nothing more is received and the peer is held back. */
+  /**
+   * Called for each message in order. While a returned promise is pending nothing more is received and the
+   * peer is held back.
+   */
   message(message: Message): void | Promise<void>;
   /** The send buffer has room again after `trySend` answered `buffered` or `refused`. */
   drain?(): void | Promise<void>;
@@ -60,18 +69,21 @@ export interface Peer {
 }
 
 /**
- * An ordered flow of messages with one peer. WebSocket is one by nature, a `Conn` becomes one through a framing,
- * and `peers()` makes one for each source address of a datagram socket (there, messages may be lost or reordered).
+ * An ordered flow of messages with one peer. WebSocket is one by nature, a `Conn` becomes one through a
+ * framing, and `peers()` makes one for each source address of a datagram socket (there, messages may be lost
+ * or reordered).
  *
  * What is sent is text or bytes, alike on every transport: a `string`, a `Uint8Array`, and from JavaScript
  * any other view, of which what it shows is sent, or a whole `ArrayBuffer`. How it is received the transport
  * says: a WebSocket tells both apart, a framing gives what its option `messages` asks for.
  *
- * Receive by `receive()`/iteration, or by `serve()` from some message on, not both at once. Receiving stops the peer while the consumer is behind.
+ * Receive by `receive()`/iteration, or by `serve()` from some message on, not both at once. Receiving stops
+ * the peer while the consumer is behind.
  *
- * Whose memory it is: a received message is the application's own; nobody else ever writes there, and it may be kept, changed or transferred. A
- * sent one is read until the promise of `send` has settled, by `trySend` until it returns, and not after (over a `Conn` whose write deadline passes: see the
- * exception at `Conn.write`). Only a `PreparedMessage` belongs to the connections for ever.
+ * Whose memory it is: a received message is the application's own; nobody else ever writes there, and it may
+ * be kept, changed or transferred. A sent one is read until the promise of `send` has settled, by `trySend`
+ * until it returns, and not after (over a `Conn` whose write deadline passes: see the exception at
+ * `Conn.write`). Only a `PreparedMessage` belongs to the connections for ever.
  */
 export interface MessageConn extends AsyncIterable<Message>, AsyncDisposable {
   readonly peer: Peer;
@@ -80,7 +92,10 @@ export interface MessageConn extends AsyncIterable<Message>, AsyncDisposable {
   readonly maxSendBytes: number;
   /** Bytes accepted by `send`/`trySend` and not yet handed to the operating system. */
   readonly bufferedAmount: number;
-  /** The transport closes a connection from which nothing came for this long (datagrams); `undefined`: it does not. */
+  /**
+   * The transport closes a connection from which nothing came for this long (datagrams); `undefined`: it does
+   * not.
+   */
   readonly idleTimeoutMs?: number | undefined;
 
   /** Waits for the next message; `null` after a clean close. @throws after an unclean one. */
@@ -96,7 +111,8 @@ export interface MessageConn extends AsyncIterable<Message>, AsyncDisposable {
    * the caller may write over its memory once this has settled, and not before. `flush` tells when the system
    * has taken it.
    *
-   * Nobody need wait for it: a failure is told by `receive`, by the handler's `close` or by the next call as well, and ends no process.
+   * Nobody need wait for it: a failure is told by `receive`, by the handler's `close` or by the next call as
+   * well, and ends no process.
    *
    * @throws NetError when the connection is or gets closed, `too_large` past `maxSendBytes`,
    * `invalid_argument` for what is neither text nor bytes, `canceled` by the signal: one that still waited
@@ -117,7 +133,8 @@ export interface MessageConn extends AsyncIterable<Message>, AsyncDisposable {
    * wait included. That says nothing of their arrival. As for `send` and `receive`, a signal that was aborted
    * before rejects, also if there is nothing to wait for.
    *
-   * @throws NetError when it will not: the connection is or gets closed or broken with some of them not taken; `canceled` by the signal.
+   * @throws NetError when it will not: the connection is or gets closed or broken with some of them not
+   *   taken; `canceled` by the signal.
    */
   flush(options?: WaitOptions): Promise<void>;
 
@@ -160,11 +177,12 @@ export interface Encoding {
 }
 
 /**
- * A message for many connections: each transport's wire form is built once and shared, and copied for none of them but
- * datagrams.
+ * A message for many connections: each transport's wire form is built once and shared, and copied for none of
+ * them but datagrams.
  *
- * The bytes of a binary message belong to the connections for ever: they may be read at any time after, also by a connection that sends it later,
- * so they must never be changed, transferred or lent. Give it a copy of what you still need.
+ * The bytes of a binary message belong to the connections for ever: they may be read at any time after, also
+ * by a connection that sends it later, so they must never be changed, transferred or lent. Give it a copy of
+ * what you still need.
  */
 export class PreparedMessage {
   readonly message: Message;

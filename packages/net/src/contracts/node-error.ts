@@ -55,7 +55,9 @@ const MEANINGS: Readonly<Record<string, readonly [NetErrorCode, string]>> = {
   EPROTO: ["tls", "TLS protocol error"],
 };
 
-/** What Node says of an argument before it asks the system; its message shows the value and what is allowed. */
+/**
+ * What Node says of an argument before it asks the system; its message shows the value and what is allowed.
+ */
 const ARGUMENT_CODE = /^ERR_(?:INVALID_|MISSING_ARGS$|OUT_OF_RANGE$|SOCKET_BAD_|SOCKET_BUFFER_SIZE$)/;
 
 /** How OpenSSL names the alert of a peer; the prefix is a version that does not matter. */

@@ -11,10 +11,12 @@ export const MAX_UNIX_PATH_BYTES = process.platform === "linux" ? 107 : 103;
 const MAX_SHOWN_LENGTH = 100;
 
 /**
- * Parses an address as Go writes them: `:8080`, `127.0.0.1:0`, `[::1]:53`, `[fe80::1%eth0]:53`, `example.org:https`
- * for IP networks; a path, or `@name` (Linux, abstract) for `"unix"`. An empty port is port 0. No name is looked up in the DNS.
+ * Parses an address as Go writes them: `:8080`, `127.0.0.1:0`, `[::1]:53`, `[fe80::1%eth0]:53`,
+ * `example.org:https` for IP networks; a path, or `@name` (Linux, abstract) for `"unix"`. An empty port is
+ * port 0. No name is looked up in the DNS.
  *
- * @throws NetError `invalid_address`, with the offending text; `name_not_found` for a service that is not known.
+ * @throws NetError `invalid_address`, with the offending text; `name_not_found` for a service that is not
+ *   known.
  * @example
  * parseAddr("tcp", "[::1]:53").port; // 53
  */
@@ -34,7 +36,8 @@ export function parseAddr(network: IpNetwork | "unix", text: string, op: NetOp =
 }
 
 /**
- * Splits `host:port`, `[host]:port` or `[v6%zone]:port` in its two texts; neither is interpreted, either may be empty.
+ * Splits `host:port`, `[host]:port` or `[v6%zone]:port` in its two texts; neither is interpreted, either may
+ * be empty.
  *
  * @throws NetError `invalid_address` when the port or a bracket is missing, or there is a colon too many.
  * @example
@@ -80,10 +83,12 @@ function hostFault(host: string, isBracketed: boolean, network: IpNetwork): stri
   }
   if (host === "") return undefined;
   if (isIPv4(host)) return network.endsWith("6") ? "not an IPv6 address" : undefined;
-  // The C library would read "127.1", "0x7f.1" and "2130706433" as addresses, and not as the one a reader sees.
+  // The C library would read "127.1", "0x7f.1" and "2130706433" as addresses, and not as the one a reader
+  // sees.
   if (/(?:^|\.)(?:\d+|0x[\da-f]*)\.?$/i.test(host)) return "not a valid IPv4 address";
   if (host.length > MAX_HOST_LENGTH) return `host name longer than ${MAX_HOST_LENGTH} characters`;
-  // Non-ASCII letters are left to the resolver (IDNA); what can only be a mistake or an injection is refused here.
+  // Non-ASCII letters are left to the resolver (IDNA); what can only be a mistake or an injection is refused
+  // here.
   // oxlint-disable-next-line no-control-regex
   if (/[\u0000-\u0020\u007f"#%/<>?@\\^`{|}]|^\.|\.\./.test(host)) return "invalid host name";
   return undefined;

@@ -24,7 +24,10 @@ const BUILT_IN: Readonly<Record<string, number>> = {
 
 let systemTable: ReadonlyMap<string, number> | undefined;
 
-/** The port of a service name or alias (case does not matter), `undefined` if nobody knows it. Reads `/etc/services` once. */
+/**
+ * The port of a service name or alias (case does not matter), `undefined` if nobody knows it. Reads
+ * `/etc/services` once.
+ */
 export function servicePort(name: string, protocol: "tcp" | "udp"): number | undefined {
   const key = `${name.toLowerCase()}/${protocol}`;
   if (Object.hasOwn(BUILT_IN, key)) return BUILT_IN[key];

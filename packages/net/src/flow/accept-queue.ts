@@ -10,7 +10,10 @@ import { rejection, told } from "./told.ts";
 import { asIteratorResult, Waiter, Waiters } from "./waiters.ts";
 import { checkLimit } from "../options/check-values.ts";
 
-/** How many connections may wait for `accept` unless told otherwise: Node's and Go's listen backlog in round figures. */
+/**
+ * How many connections may wait for `accept` unless told otherwise: Node's and Go's listen backlog in round
+ * figures.
+ */
 export const DEFAULT_MAX_PENDING = 512;
 
 /** What an `AcceptQueue` needs to know of its source. */
@@ -22,8 +25,8 @@ export interface AcceptQueueOptions {
   /** Most connections that wait for `accept`; one more is refused. Default 512. */
   readonly maxPending?: number | undefined;
   /**
-   * Whose connections may fill all places of `maxPending`; those of any other address half of them, rounded up.
-   * Default: this machine, `localAddresses`.
+   * Whose connections may fill all places of `maxPending`; those of any other address half of them, rounded
+   * up. Default: this machine, `localAddresses`.
    */
   readonly exemptAddresses?: readonly string[] | undefined;
   /** Most connections open at once, waiting ones included; one more is refused. Default `Infinity`. */
@@ -35,8 +38,9 @@ export interface AcceptQueueOptions {
 }
 
 /**
- * How many of `maxPending` places one address may take: half of them, rounded up. Else the first that comes while
- * the application is slow would have them all, since it may have more connections open than there are places.
+ * How many of `maxPending` places one address may take: half of them, rounded up. Else the first that comes
+ * while the application is slow would have them all, since it may have more connections open than there are
+ * places.
  */
 function pendingShare(maxPending: number): number {
   return Math.ceil(maxPending / 2);
@@ -49,10 +53,11 @@ export interface Accepted extends RosterMember {
 }
 
 /**
- * The accepting half of every listener: a bounded queue between a source that offers connections as they arrive and
- * an application that accepts them, and the set of those that are open.
+ * The accepting half of every listener: a bounded queue between a source that offers connections as they
+ * arrive and an application that accepts them, and the set of those that are open.
  *
- * The source calls `offer(conn)` for each, drops the connection if the answer is `false`, and calls `ended(conn)` when it is over.
+ * The source calls `offer(conn)` for each, drops the connection if the answer is `false`, and calls
+ * `ended(conn)` when it is over.
  *
  * @example
  * const queue = new AcceptQueue<Conn>({ addr, stop: () => server.close() });
@@ -111,7 +116,10 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
     return this.#waiters.first !== undefined;
   }
 
-  /** True if one more connection from `host` would be refused: `isFull`, or its address has its share of the places. */
+  /**
+   * True if one more connection from `host` would be refused: `isFull`, or its address has its share of the
+   * places.
+   */
   isFullFor(host: string | undefined): boolean {
     if (this.isFull) return true;
     return host !== undefined && !this.isAwaited && !this.#perAddress.hasRoom(host);
@@ -135,7 +143,10 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
     return true;
   }
 
-  /** The application is done with the connection: `drain` no longer waits for it. Until it has `ended` it still counts. */
+  /**
+   * The application is done with the connection: `drain` no longer waits for it. Until it has `ended` it
+   * still counts.
+   */
   leaving(conn: C): void {
     if (this.#done(conn)) this.#leaving.add(conn);
   }
@@ -156,7 +167,10 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
     this.#leaving.forEach(visit);
   }
 
-  /** The source broke: waiting and later calls of `accept` reject with `failure`, iteration throws it. Open connections live on. */
+  /**
+   * The source broke: waiting and later calls of `accept` reject with `failure`, iteration throws it. Open
+   * connections live on.
+   */
   fail(failure: NetError): void {
     this.#failure ??= failure;
     void this.#stop().catch(() => undefined);

@@ -32,8 +32,8 @@ export interface Holder {
 const ANYBODY: Holder = { visitor: "", held: 0 };
 
 /**
- * Counts what each visitor holds, up to a limit. Memory grows with the visitors that hold something, and shrinks with them: about a
- * hundred bytes each. Where the limit is `Infinity` nothing is counted.
+ * Counts what each visitor holds, up to a limit. Memory grows with the visitors that hold something, and
+ * shrinks with them: about a hundred bytes each. Where the limit is `Infinity` nothing is counted.
  *
  * @example
  * const sessions = new AddressCounts(100, exemptSet(undefined));
@@ -61,8 +61,8 @@ export class AddressCounts {
   }
 
   /**
-   * Counts `amount` more for the visitor at `host`. The answer is to be given to `release`; `undefined`: it would be more than it may
-   * hold, and nothing was counted.
+   * Counts `amount` more for the visitor at `host`. The answer is to be given to `release`; `undefined`: it
+   * would be more than it may hold, and nothing was counted.
    */
   take(host: string, amount = 1): Holder | undefined {
     if (this.isUnlimited) return ANYBODY;
@@ -143,7 +143,8 @@ export function visitorOf(host: string): string {
   const ipv4 = [g >> 8, g & 255, h >> 8, h & 255].join(".");
   // RFC 4291 §2.5.5.2: IPv4 within IPv6.
   if (isInLowest && e === 0 && f === 0xffff) return ipv4;
-  // RFC 6052 §2.1: behind a NAT64 all of IPv4 shares one /64. It stays an IPv6 address, since none of them is this machine.
+  // RFC 6052 §2.1: behind a NAT64 all of IPv4 shares one /64. It stays an IPv6 address, since none of them is
+  // this machine.
   if (a === 0x64 && b === 0xff9b && c === 0 && d === 0 && e === 0 && f === 0) return `64:ff9b::${ipv4}`;
   // Loopback, and link-local addresses (RFC 4291 §2.5.6), of which a whole network shares one /64.
   if (isInLowest || (a & 0xffc0) === 0xfe80) return host;

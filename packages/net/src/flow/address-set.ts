@@ -13,7 +13,8 @@ export class AddressSet {
   /**
    * @param option the name of the option, for its error.
    * @param allowed which networks without IP addresses may be listed, too.
-   * @throws NetError `invalid_argument` for what is no list, and for what is neither an address nor a network.
+   * @throws NetError `invalid_argument` for what is no list, and for what is neither an address nor a
+   *   network.
    */
   constructor(option: string, list: readonly string[], allowed: readonly Addressless[] = []) {
     const given: unknown = list;

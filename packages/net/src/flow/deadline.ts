@@ -36,8 +36,8 @@ let convertedMs = Number.NaN;
 let converted = Number.NaN;
 
 /**
- * A time on the monotonic clock. `Date.now` has whole milliseconds, so that two conversions of one time differ by up to one; both directions of a
- * connection are to have the same.
+ * A time on the monotonic clock. `Date.now` has whole milliseconds, so that two conversions of one time
+ * differ by up to one; both directions of a connection are to have the same.
  */
 function monotonic(atMs: number, now: number): number {
   if (atMs === convertedMs && now >= convertedAt && now - convertedAt < SAME_CALL_MS) return converted;
@@ -48,11 +48,12 @@ function monotonic(atMs: number, now: number): number {
 }
 
 /**
- * Tells once when a deadline has passed, never before. The deadline may be moved at will: putting it off, which servers do
- * before every read, costs no timer operation. After it is set, changes of the system's clock do not matter.
+ * Tells once when a deadline has passed, never before. The deadline may be moved at will: putting it off,
+ * which servers do before every read, costs no timer operation. After it is set, changes of the system's
+ * clock do not matter.
  *
- * Its timer does not keep the process alive by itself: a deadline that lies far ahead is no reason to stay. One that somebody waits for is,
- * see `holdProcess`.
+ * Its timer does not keep the process alive by itself: a deadline that lies far ahead is no reason to stay.
+ * One that somebody waits for is, see `holdProcess`.
  */
 export class DeadlineTimer {
   readonly #onPassed: () => void;
@@ -91,8 +92,8 @@ export class DeadlineTimer {
   }
 
   /**
-   * Says whether a call waits that the deadline will end. While one does the process stays for it: in memory, or over a foreign stream, there
-   * may be nothing else that keeps it, and the call would never settle.
+   * Says whether a call waits that the deadline will end. While one does the process stays for it: in memory,
+   * or over a foreign stream, there may be nothing else that keeps it, and the call would never settle.
    */
   holdProcess(isHolding: boolean): void {
     if (this.#isHolding === isHolding) return;

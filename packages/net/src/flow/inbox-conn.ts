@@ -15,7 +15,10 @@ import type {
 import { handlerFailed, Inbox, type InboxLimits, type InboxSource } from "./inbox.ts";
 import { rejection, told } from "./told.ts";
 
-/** What a `MessageConn` over a stream and one over datagrams have in common: it receives through an inbox, and closes once. */
+/**
+ * What a `MessageConn` over a stream and one over datagrams have in common: it receives through an inbox, and
+ * closes once.
+ */
 export abstract class InboxConn implements MessageConn, InboxSource {
   readonly localAddr: Addr;
   abstract readonly peer: Peer;

@@ -84,7 +84,8 @@ export interface InboxHandler<T> {
  * who either calls `receive` (or iterates) or hands over a handler with `serve`.
  *
  * For those who write a transport: `push` each message until it answers `false`, go on after `resume`, and
- * say `end` once the peer has ended. The inbox never drops a message by itself; `push` when full still queues.
+ * say `end` once the peer has ended. The inbox never drops a message by itself; `push` when full still
+ * queues.
  *
  * ```ts no-run
  * const inbox = new Inbox({ pause: () => socket.pause(), resume: () => socket.resume(), fail: () => conn.close(1011) });
@@ -126,7 +127,10 @@ export class Inbox<T = Message> {
     return this.#queue === undefined ? 0 : this.#queue.bytes;
   }
 
-  /** True at or past a high-water mark. A transport that may lose messages (datagrams) drops now instead of pushing. */
+  /**
+   * True at or past a high-water mark. A transport that may lose messages (datagrams) drops now instead of
+   * pushing.
+   */
   get isFull(): boolean {
     return (
       this.queuedBytes >= this.#receiveHighWaterBytes || this.queuedMessages >= this.#receiveHighWaterMessages
@@ -183,26 +187,31 @@ export class Inbox<T = Message> {
   }
 
   /**
-   * The peer has ended, cleanly or not. What was pushed before is still delivered, then `null` or the error, or
-   * the handler's `close`. Only the first call counts.
+   * The peer has ended, cleanly or not. What was pushed before is still delivered, then `null` or the error,
+   * or the handler's `close`. Only the first call counts.
    */
   end(info: CloseInfo): void {
     if (this.#info !== undefined) return;
     this.#info = info;
-    // A handler that waits for room to send must wake up and find out; otherwise its `close` would never come.
+    // A handler that waits for room to send must wake up and find out; otherwise its `close` would never
+    // come.
     if (!info.wasClean && this.#isBusy) this.drained();
     this.#deliver();
   }
 
-  /** This side is closing: drops what nobody has taken and all that is pushed from now on. The end is still to be told. */
+  /**
+   * This side is closing: drops what nobody has taken and all that is pushed from now on. The end is still to
+   * be told.
+   */
   stop(): void {
     this.#isStopped = true;
     this.#queue = undefined;
   }
 
   /**
-   * This side has closed: what nobody has taken is dropped, waiting receivers are unblocked, and the handler's
-   * `close` follows in a microtask, even while its last promise is pending. After `end`, the first info stays.
+   * This side has closed: what nobody has taken is dropped, waiting receivers are unblocked, and the
+   * handler's `close` follows in a microtask, even while its last promise is pending. After `end`, the first
+   * info stays.
    */
   discard(info: CloseInfo): void {
     this.#info ??= info;
@@ -211,7 +220,10 @@ export class Inbox<T = Message> {
     else queueMicrotask(() => this.#close());
   }
 
-  /** Rejects those who wait in `receive` now; the flow goes on (a deadline, an error that ends nothing). True if anybody waited. */
+  /**
+   * Rejects those who wait in `receive` now; the flow goes on (a deadline, an error that ends nothing). True
+   * if anybody waited.
+   */
   interrupt(error: Error): boolean {
     const waiters = this.#waiters?.takeAll() ?? [];
     for (const waiter of waiters) waiter.reject(error);
@@ -235,7 +247,10 @@ export class Inbox<T = Message> {
     return this.receiveAs(asItIs<T | null>, options);
   }
 
-  /** As `receive`, with the message (or `null`) turned into something else on the way; what `convert` throws rejects. */
+  /**
+   * As `receive`, with the message (or `null`) turned into something else on the way; what `convert` throws
+   * rejects.
+   */
   receiveAs<R>(convert: (message: T | null) => R, options?: WaitOptions): Promise<R> {
     if (this.#handler !== undefined) {
       return rejection(this.#error("invalid_argument", "the connection is being served by a handler"));
@@ -265,8 +280,8 @@ export class Inbox<T = Message> {
   }
 
   /**
-   * See `MessageConn.serve`. What waits is handed over from a microtask on, not during the call. To receive a greeting
-   * first and serve then is fine; to serve while a `receive` waits is not.
+   * See `MessageConn.serve`. What waits is handed over from a microtask on, not during the call. To receive a
+   * greeting first and serve then is fine; to serve while a `receive` waits is not.
    */
   serve(handler: InboxHandler<T>): void {
     if (this.#handler !== undefined) throw this.#error("invalid_argument", "serve was already called");
@@ -284,7 +299,10 @@ export class Inbox<T = Message> {
     return this.receiveAs(asIteratorResult<T>);
   }
 
-  /** Iterates over the messages; ends after a clean close and throws after another. Leaving the loop closes nothing. */
+  /**
+   * Iterates over the messages; ends after a clean close and throws after another. Leaving the loop closes
+   * nothing.
+   */
   [Symbol.asyncIterator](): AsyncIterator<T, undefined> {
     return this;
   }
@@ -341,14 +359,18 @@ export class Inbox<T = Message> {
   }
 
   #fail(error: unknown): void {
-    // The peer's end was in order, and this side's is not: what waits is dropped, and the handler's error would be lost.
+    // The peer's end was in order, and this side's is not: what waits is dropped, and the handler's error
+    // would be lost.
     if (this.#info?.wasClean) this.#info = undefined;
-    // The order matters: the source learns of it first, so that its own close info is the one that is delivered.
+    // The order matters: the source learns of it first, so that its own close info is the one that is
+    // delivered.
     this.#source.fail(error);
     this.discard(handlerFailed(error));
   }
 
-  /** At half of the mark, so that a consumer that is just too slow does not pause and resume for each message. */
+  /**
+   * At half of the mark, so that a consumer that is just too slow does not pause and resume for each message.
+   */
   #resumeIfLow(): void {
     if (!this.#isPaused || this.#info !== undefined) return;
     if (

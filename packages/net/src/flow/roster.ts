@@ -5,8 +5,9 @@ export interface RosterMember {
 }
 
 /**
- * Members that come and go by the thousands. A `Set` grows and shrinks by making a new table, to which the old one points: once an old one has been
- * promoted, it keeps all later ones and the connections in them until the next full collection. That was a tenth of an upgrade's cost.
+ * Members that come and go by the thousands. A `Set` grows and shrinks by making a new table, to which the
+ * old one points: once an old one has been promoted, it keeps all later ones and the connections in them
+ * until the next full collection. That was a tenth of an upgrade's cost.
  */
 export class Roster<T extends RosterMember> {
   readonly #members: T[] = [];

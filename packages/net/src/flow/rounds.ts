@@ -6,8 +6,9 @@ export interface Monitored extends RosterMember {
   /**
    * Looks once whether the peer is still there.
    *
-   * @param now whole milliseconds: fractions would take memory of their own in each connection. The clock is monotonic and counts at most two periods
-   * from one check to the next: while this process stands still no peer can be heard, so that time says nothing about it.
+   * @param now whole milliseconds: fractions would take memory of their own in each connection. The clock is
+   * monotonic and counts at most two periods from one check to the next: while this process stands still no
+   * peer can be heard, so that time says nothing about it.
    */
   checkPeer(now: number): void;
 }
@@ -27,7 +28,10 @@ interface Rounds {
   checkedAt: number;
 }
 
-/** One timer for all connections with the same times: ten thousand timers of their own would cost a few megabytes. */
+/**
+ * One timer for all connections with the same times: ten thousand timers of their own would cost a few
+ * megabytes.
+ */
 const roundsByPeriod = new Map<number, Rounds>();
 
 /** How often a connection with these times is checked, in milliseconds. */
@@ -42,7 +46,8 @@ export function monitor(member: Monitored, periodMs: number): void {
 }
 
 function begin(periodMs: number): Rounds {
-  // An immediate comes after what the system has for us was read: if this process stood still, its peers may not have.
+  // An immediate comes after what the system has for us was read: if this process stood still, its peers may
+  // not have.
   const timer = setInterval(() => void setImmediate(goRound, rounds), periodMs).unref();
   const now = performance.now();
   const rounds: Rounds = { periodMs, timer, members: new Roster(), now, checkedAt: now };
@@ -58,7 +63,8 @@ function goRound(rounds: Rounds): void {
   const now = Math.floor(rounds.now);
   members.forEach((each) => each.checkPeer(now));
   if (members.size > 0 || roundsByPeriod.get(periodMs) !== rounds) return;
-  // Here, not when the last one leaves: where connections come one after the other, each would make a timer and clear it.
+  // Here, not when the last one leaves: where connections come one after the other, each would make a timer
+  // and clear it.
   clearInterval(timer);
   roundsByPeriod.delete(periodMs);
 }

@@ -1,6 +1,7 @@
 /**
- * Marks a promise as handled, so that a rejection nobody awaits does not end the process. Whoever awaits it still sees it reject. Use it only where the
- * connection tells the failure too: by `close(error)` of its handler, and by the next call.
+ * Marks a promise as handled, so that a rejection nobody awaits does not end the process. Whoever awaits it
+ * still sees it reject. Use it only where the connection tells the failure too: by `close(error)` of its
+ * handler, and by the next call.
  */
 export function told<T>(promise: Promise<T>): Promise<T> {
   promise.catch(ignore);
@@ -17,8 +18,8 @@ function ignore(): void {
 }
 
 /**
- * Tells the application something by a handler of its. What the handler throws, or its promise rejects with, harms nobody: it becomes a warning of
- * the process, which prints it.
+ * Tells the application something by a handler of its. What the handler throws, or its promise rejects with,
+ * harms nobody: it becomes a warning of the process, which prints it.
  */
 export function tell<T>(handler: ((about: T) => unknown) | undefined, about: T): void {
   try {

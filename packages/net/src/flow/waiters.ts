@@ -3,14 +3,16 @@ import { rejection, told } from "./told.ts";
 
 let resolveLast: ((value: unknown) => void) | undefined;
 
-/** One function for all promises of waiters: a closure for each is 3 % of an iterated datagram (bench: udp). */
+/**
+ * One function for all promises of waiters: a closure for each is 3 % of an iterated datagram (bench: udp).
+ */
 function keepResolve(resolve: (value: unknown) => void): void {
   resolveLast = resolve;
 }
 
 /**
- * A call that waits. It settles once: by what it waits for, or by its signal. A subclass adds what must be known of the
- * call meanwhile.
+ * A call that waits. It settles once: by what it waits for, or by its signal. A subclass adds what must be
+ * known of the call meanwhile.
  */
 export class Waiter<T = void, R = T> {
   /** What the caller is given. Who does not await it is told of a failure by the next call, see `told`. */

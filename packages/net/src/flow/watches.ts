@@ -1,7 +1,10 @@
 import { checkPeriodMs, monitor, type Monitored, unmonitor } from "./rounds.ts";
 import type { WriteProgress } from "../contracts/transport.ts";
 
-/** A watch over one peer, at work from `start` to `stop`, which may both be called again. It is on the rounds that fit its time. */
+/**
+ * A watch over one peer, at work from `start` to `stop`, which may both be called again. It is on the rounds
+ * that fit its time.
+ */
 export abstract class Watch implements Monitored {
   slot = -1;
   protected readonly timeoutMs: number;
@@ -45,8 +48,8 @@ export interface MessageWatchHost {
 }
 
 /**
- * Ends a connection whose peer begins a message and does not complete it in time. Keepalive does not: a peer that sends a byte now and then is alive. It
- * is at work only while a message is partway.
+ * Ends a connection whose peer begins a message and does not complete it in time. Keepalive does not: a peer
+ * that sends a byte now and then is alive. It is at work only while a message is partway.
  */
 export class MessageWatch extends Watch {
   readonly #host: MessageWatchHost;
@@ -84,8 +87,8 @@ export interface WriteWatchHost {
   /** How far the system has come with what it was given. */
   writeProgress(): WriteProgress;
   /**
-   * Bytes that the system has taken and the peer's has not acknowledged; `undefined` if that cannot be known. Asked only while the
-   * system takes nothing. Never rejects.
+   * Bytes that the system has taken and the peer's has not acknowledged; `undefined` if that cannot be known.
+   * Asked only while the system takes nothing. Never rejects.
    */
   unacknowledgedBytes(): Promise<number | undefined>;
   /** Nothing of what waits was taken for too long. */
@@ -93,11 +96,12 @@ export interface WriteWatchHost {
 }
 
 /**
- * Ends a connection whose peer takes nothing of what waits for it. A peer that sends but does not read is cut off, too. It is at work
- * only while something waits.
+ * Ends a connection whose peer takes nothing of what waits for it. A peer that sends but does not read is cut
+ * off, too. It is at work only while something waits.
  *
- * A peer that takes bytes out of the system's buffer is alive, although none leave this process meanwhile: the system asks for more only
- * when a good part of its buffer is free. So the peer's acknowledgements are looked at (see `unacknowledgedBytes`) before it is given up.
+ * A peer that takes bytes out of the system's buffer is alive, although none leave this process meanwhile:
+ * the system asks for more only when a good part of its buffer is free. So the peer's acknowledgements are
+ * looked at (see `unacknowledgedBytes`) before it is given up.
  */
 export class WriteWatch extends Watch {
   readonly #host: WriteWatchHost;

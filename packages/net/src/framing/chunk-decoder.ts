@@ -43,7 +43,10 @@ export class Accumulator {
   }
 }
 
-/** What decoders of all framings have in common: the chunk that was written last, how far it is taken, and what came before it of a message that is begun. */
+/**
+ * What decoders of all framings have in common: the chunk that was written last, how far it is taken, and
+ * what came before it of a message that is begun.
+ */
 export abstract class ChunkDecoder implements FrameDecoder {
   messageBytes = 0;
   protected readonly maxBytes: number;

@@ -28,8 +28,9 @@ export interface DelimitedOptions extends FramedOptions {
 const names: Names<DelimitedOptions> = { ...framedNames, messages: 1 };
 
 /**
- * Makes a stream, or every stream a listener accepts, a message connection whose messages end with `delimiter`
- * (text as UTF-8, or 1 to 64 bytes). A message that contains the delimiter cannot be sent: `bad_frame`.
+ * Makes a stream, or every stream a listener accepts, a message connection whose messages end with
+ * `delimiter` (text as UTF-8, or 1 to 64 bytes). A message that contains the delimiter cannot be sent:
+ * `bad_frame`.
  *
  * @throws NetError `invalid_argument` if the delimiter is empty or longer than 64 bytes.
  * @example
@@ -59,7 +60,10 @@ export function delimited(
 
 const codecs = new Map<string, DelimiterCodec>();
 
-/** The codec for a delimiter, always the same one, so that a prepared message is encoded once for all connections. */
+/**
+ * The codec for a delimiter, always the same one, so that a prepared message is encoded once for all
+ * connections.
+ */
 export function delimiterCodec(delimiter: string | Uint8Array, isText: boolean): FrameCodec {
   const bytes = Buffer.from(delimiter);
   const key = `${isText} ${bytes.toString("latin1")}`;

@@ -4,13 +4,19 @@ import type { Encoding, Message } from "../contracts/message-conn.ts";
 
 /** Turns the bytes of one stream into messages, wherever the stream is cut. */
 export interface FrameDecoder {
-  /** Adds the next bytes; called only after `next` answered `undefined`. They are lent until `keep` or that answer. */
+  /**
+   * Adds the next bytes; called only after `next` answered `undefined`. They are lent until `keep` or that
+   * answer.
+   */
   write(chunk: Uint8Array): void;
-  /** Copies what `next` has not yet taken of the bytes last written: their memory is about to be used again. */
+  /**
+   * Copies what `next` has not yet taken of the bytes last written: their memory is about to be used again.
+   */
   keep(): void;
   /**
-   * The next whole message, or `undefined` until more bytes come. A binary one is the application's own from then on: it must be a copy of what
-   * was written, in memory that nothing else stands in and nobody else refers to.
+   * The next whole message, or `undefined` until more bytes come. A binary one is the application's own from
+   * then on: it must be a copy of what was written, in memory that nothing else stands in and nobody else
+   * refers to.
    *
    * @throws FrameFault when the bytes do not follow the framing; the stream cannot go on after it.
    */
@@ -25,8 +31,9 @@ export interface FrameDecoder {
  * A way to put messages on a byte stream: a header before each payload, a trailer after it, or both.
  * `encode` (of `Encoding`) makes the whole frame in one piece, for messages that are shared or small.
  *
- * Return new or constant memory from `encode`, `header` and `trailer`: it is read until sent, which may be long after. Never reuse a buffer. It may
- * show the message itself, which is then copied where it has to wait.
+ * Return new or constant memory from `encode`, `header` and `trailer`: it is read until sent, which may be
+ * long after. Never reuse a buffer. It may show the message itself, which is then copied where it has to
+ * wait.
  */
 export interface FrameCodec extends Encoding {
   /** Largest payload the header can express, in bytes; `Infinity` if there is no such limit. */
@@ -82,7 +89,10 @@ export function toBytes(message: Message): Buffer {
 /** No bytes. */
 export const nothing: Buffer = Buffer.alloc(0);
 
-/** A copy of `chunk[start, end)`: a message must neither pin the read buffer it came in nor show what is beside it. */
+/**
+ * A copy of `chunk[start, end)`: a message must neither pin the read buffer it came in nor show what is
+ * beside it.
+ */
 export function copyOf(chunk: Buffer, start: number, end: number): Buffer {
   const own = Buffer.allocUnsafeSlow(end - start);
   chunk.copy(own, 0, start, end);

@@ -7,15 +7,19 @@ import { type FrameCodec, FrameFault, refuseFaulty, toBytes } from "./frame-code
 export type Frame = Uint8Array | readonly Uint8Array[];
 
 /**
- * Whose memory a frame is: `kept`, nobody will ever write there; or `borrowed`, its sender may, once its call has settled. What is
- * borrowed is copied unless the call stays pending until the bytes were taken.
+ * Whose memory a frame is: `kept`, nobody will ever write there; or `borrowed`, its sender may, once its call
+ * has settled. What is borrowed is copied unless the call stays pending until the bytes were taken.
  */
 export type FrameMemory = "kept" | "borrowed";
 
 /** A part larger than this is not copied to join it with its header. */
 const MAX_JOINED_BYTES = 16_384;
 
-/** A message in its frame. @throws FrameFault if it cannot be framed, or has more than `maxBytes`; NetError for what is no message. */
+/**
+ * A message in its frame.
+ *
+ * @throws FrameFault if it cannot be framed, or has more than `maxBytes`; NetError for what is no message.
+ */
 export function frameOf(message: Message | PreparedMessage, codec: FrameCodec, maxBytes: number): Frame {
   const content = asMessage(message instanceof PreparedMessage ? message.message : message);
   const length = payloadBytes(content, maxBytes);
@@ -37,7 +41,10 @@ function payloadBytes(message: Message, limit: number): number {
   return message.length * 3 <= limit ? message.length : Buffer.byteLength(message, "utf8");
 }
 
-/** A prepared message is the connections' for ever, and what a codec makes of a message its own, unless it shows the message itself. */
+/**
+ * A prepared message is the connections' for ever, and what a codec makes of a message its own, unless it
+ * shows the message itself.
+ */
 export function memoryOf(frame: Frame, message: Message | PreparedMessage): FrameMemory {
   const content = message instanceof PreparedMessage ? "" : asMessage(message);
   if (typeof content === "string") return "kept";

@@ -131,7 +131,8 @@ export class FramedConn extends InboxConn implements SendBufferSink, WriteWatchH
       failure !== undefined &&
       (error === failure || (error instanceof NetError && error.code === "closed"))
     ) {
-      // A handler that waits for its `send` passes on that the connection has broken: why it has is the connection's to tell.
+      // A handler that waits for its `send` passes on that the connection has broken: why it has is the
+      // connection's to tell.
       this.inbox.discard(brokenInfo(failure));
     }
     super.fail(error);
@@ -139,8 +140,8 @@ export class FramedConn extends InboxConn implements SendBufferSink, WriteWatchH
 
   ended(): void {
     if (this.isClosing) return;
-    // Later in this turn, so that who has just been told of the end may still send a last word. All that was sent still leaves, as long
-    // as the peer goes on to take it.
+    // Later in this turn, so that who has just been told of the end may still send a last word. All that was
+    // sent still leaves, as long as the peer goes on to take it.
     atEndOfTurn({ flush: () => void super.closeOnce({ code: 1000, reason: "", wasClean: true }) });
   }
 
@@ -160,7 +161,9 @@ export class FramedConn extends InboxConn implements SendBufferSink, WriteWatchH
     this.inbox.drained();
   }
 
-  /** What had arrived before is still received: the stream itself tells how it ended, if it does so in time. */
+  /**
+   * What had arrived before is still received: the stream itself tells how it ended, if it does so in time.
+   */
   failed(error: Error): void {
     this.#failure ??= error;
     if (!this.isClosing) this.#boundClosing();
@@ -316,7 +319,9 @@ export class FramedConn extends InboxConn implements SendBufferSink, WriteWatchH
     if (failure !== undefined) throw failure;
   }
 
-  /** The connection is gone, or has to go. What was received before is still delivered, unless it is our wish. */
+  /**
+   * The connection is gone, or has to go. What was received before is still delivered, unless it is our wish.
+   */
   #break(error: Error, isOurs: boolean): void {
     this.#cut(error);
     this.#stopWatching();
@@ -333,7 +338,9 @@ export class FramedConn extends InboxConn implements SendBufferSink, WriteWatchH
     this.#conn.abort();
   }
 
-  /** What had arrived is the application's, also past the high-water mark: it is less than one read buffer. */
+  /**
+   * What had arrived is the application's, also past the high-water mark: it is less than one read buffer.
+   */
   #decodeRest(): void {
     if (!this.isHeldBack || this.#isDecoding) return;
     try {

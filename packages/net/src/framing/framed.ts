@@ -9,9 +9,14 @@ import { checkLimit, checkNames, checkTime, type Names } from "../options/check-
 
 /** Options of every framing. */
 export interface FramedOptions {
-  /** Largest message accepted from the peer, in bytes without its frame. Default 65,536. A larger one ends the connection with 1009. */
+  /**
+   * Largest message accepted from the peer, in bytes without its frame. Default 65,536. A larger one ends the
+   * connection with 1009.
+   */
   readonly maxMessageBytes?: number | undefined;
-  /** Bytes of received messages that wait for the application before the peer is held back. Default 65,536. */
+  /**
+   * Bytes of received messages that wait for the application before the peer is held back. Default 65,536.
+   */
   readonly receiveHighWaterBytes?: number | undefined;
   /** Received messages that wait for the application before the peer is held back. Default 128. */
   readonly receiveHighWaterMessages?: number | undefined;
@@ -20,24 +25,28 @@ export interface FramedOptions {
   /** Most bytes that wait to be sent, and so the largest message that can be. Default 1,048,576. */
   readonly sendLimitBytes?: number | undefined;
   /**
-   * A peer that takes nothing of what waits for it is cut off after this long, to within a quarter, in milliseconds; `Infinity`: never, which
-   * lets it hold its send buffer for ever. Default 30,000.
+   * A peer that takes nothing of what waits for it is cut off after this long, to within a quarter, in
+   * milliseconds; `Infinity`: never, which lets it hold its send buffer for ever. Default 30,000.
    *
-   * Each byte that leaves this process is a sign of life; on Linux, over TCP and TLS, each that the peer's system acknowledges is, too.
-   * Elsewhere a system tells of progress only when a good part of its send buffer is free, so that a peer surely survives which takes a whole
-   * buffer in this time: with 4 MiB and the default that is 140 KB/s. Over `fromNodeStream` whole writes count, of up to 256 KiB. On slower links raise it.
+   * Each byte that leaves this process is a sign of life; on Linux, over TCP and TLS, each that the peer's
+   * system acknowledges is, too. Elsewhere a system tells of progress only when a good part of its send
+   * buffer is free, so that a peer surely survives which takes a whole buffer in this time: with 4 MiB and
+   * the default that is 140 KB/s. Over `fromNodeStream` whole writes count, of up to 256 KiB. On slower links
+   * raise it.
    */
   readonly writeTimeoutMs?: number | undefined;
   /**
-   * How long a message may take from its first byte to its last, in milliseconds, not counting the time in which the application takes
-   * nothing. Then the connection ends with code 1008 and `timeout`, at most half as long again later. Without it a peer may send half a line and
-   * stay for ever. Default 60,000: 64 KiB at 1.1 kB/s pass. Raise it with `maxMessageBytes`. `Infinity` waits for ever: right for a
-   * client whose server prompts without ending the line. A peer that says nothing at all is the business of `ListenOptions.firstByteTimeoutMs`, or of the protocol above.
+   * How long a message may take from its first byte to its last, in milliseconds, not counting the time in
+   * which the application takes nothing. Then the connection ends with code 1008 and `timeout`, at most half
+   * as long again later. Without it a peer may send half a line and stay for ever. Default 60,000: 64 KiB at
+   * 1.1 kB/s pass. Raise it with `maxMessageBytes`. `Infinity` waits for ever: right for a client whose
+   * server prompts without ending the line. A peer that says nothing at all is the business of
+   * `ListenOptions.firstByteTimeoutMs`, or of the protocol above.
    */
   readonly messageTimeoutMs?: number | undefined;
   /**
-   * How long `close` may take, in milliseconds, all in all: a peer that goes on to take bytes, but has not taken them all by then, is cut off
-   * too, and `close` rejects with `timeout`. Default 5,000.
+   * How long `close` may take, in milliseconds, all in all: a peer that goes on to take bytes, but has not
+   * taken them all by then, is cut off too, and `close` rejects with `timeout`. Default 5,000.
    */
   readonly closeTimeoutMs?: number | undefined;
 }
@@ -129,7 +138,10 @@ function complete(options: FramedOptions): FramedSettings {
   };
 }
 
-/** A listener of streams, seen as one of message connections. The streams stay the inner listener's to count and to abort. */
+/**
+ * A listener of streams, seen as one of message connections. The streams stay the inner listener's to count
+ * and to abort.
+ */
 class FramedListener implements Listener<MessageConn> {
   readonly addr: Addr;
   readonly #inner: Listener;

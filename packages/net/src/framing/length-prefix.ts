@@ -17,8 +17,8 @@ import type { Message, MessageConn } from "../contracts/message-conn.ts";
 import { checkNames, checkMessageKind, type Names } from "../options/check-values.ts";
 
 /**
- * How the length of a message is written before it: 2 or 4 bytes in network byte order, or 1 to 5 bytes of 7 bits,
- * lowest first, with the top bit set on all but the last (as in Protocol Buffers).
+ * How the length of a message is written before it: 2 or 4 bytes in network byte order, or 1 to 5 bytes of
+ * 7 bits, lowest first, with the top bit set on all but the last (as in Protocol Buffers).
  */
 export type LengthPrefix = "u16" | "u32" | "varint";
 
@@ -31,10 +31,12 @@ export interface LengthPrefixedOptions extends FramedOptions {
 const names: Names<LengthPrefixedOptions> = { ...framedNames, messages: 1 };
 
 /**
- * Makes a stream, or every stream a listener accepts, a message connection in which each message follows its length.
+ * Makes a stream, or every stream a listener accepts, a message connection in which each message follows its
+ * length.
  *
- * A length over `maxMessageBytes` (default 64 KiB) closes the connection with code 1009 before any of the payload is
- * kept, a varint that is too long or not the shortest with 1002, and text that is not UTF-8 with 1007.
+ * A length over `maxMessageBytes` (default 64 KiB) closes the connection with code 1009 before any of the
+ * payload is kept, a varint that is too long or not the shortest with 1002, and text that is not UTF-8
+ * with 1007.
  *
  * @throws NetError `invalid_argument` for an unknown prefix.
  * @example
@@ -62,7 +64,10 @@ export function lengthPrefixed(
   return framedBy(source, lengthPrefixCodec(prefix, messages === "text"), options);
 }
 
-/** The codec for a prefix, always the same one, so that a prepared message is encoded once for all connections. */
+/**
+ * The codec for a prefix, always the same one, so that a prepared message is encoded once for all
+ * connections.
+ */
 export function lengthPrefixCodec(prefix: LengthPrefix, isText: boolean): FrameCodec {
   const known = (isText ? textCodecs : binaryCodecs).get(prefix);
   if (known !== undefined) return known;

@@ -10,12 +10,12 @@ const LF = 0x0a;
 const CR = 0x0d;
 
 /**
- * Makes a stream, or every stream a listener accepts, a connection of text messages: one line each, ended by `\n`
- * or `\r\n`, in UTF-8. A message with a newline in it cannot be sent: `bad_frame`.
+ * Makes a stream, or every stream a listener accepts, a connection of text messages: one line each, ended by
+ * `\n` or `\r\n`, in UTF-8. A message with a newline in it cannot be sent: `bad_frame`.
  *
- * A line over `maxMessageBytes` (default 64 KiB, without its end) closes the connection with code 1009, and text that
- * is not UTF-8 with 1007. Close codes do not travel on a byte stream: a layer that wants the peer to know sends
- * a message of its own before `close`, or from the handler's `close`.
+ * A line over `maxMessageBytes` (default 64 KiB, without its end) closes the connection with code 1009, and
+ * text that is not UTF-8 with 1007. Close codes do not travel on a byte stream: a layer that wants the peer
+ * to know sends a message of its own before `close`, or from the handler's `close`.
  *
  * @example
  * const listener = lines(await listen("tcp", ":7000"));
@@ -62,7 +62,8 @@ class LineDecoder extends ChunkDecoder {
 
   override write(chunk: Uint8Array): void {
     super.write(chunk);
-    // A newline is never inside a code point, so the part between the first and the last one stands for itself.
+    // A newline is never inside a code point, so the part between the first and the last one stands for
+    // itself.
     const first = this.begun.length === 0 ? 0 : this.chunk.indexOf(LF) + 1;
     this.#isChunkText = isUtf8(this.chunk.subarray(first, this.chunk.lastIndexOf(LF) + 1));
   }

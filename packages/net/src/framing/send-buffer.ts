@@ -7,7 +7,9 @@ import { asItIs, Waiter, Waiters } from "../flow/waiters.ts";
 
 /** Parts up to this size are copied together; larger ones are written as they are. */
 const MAX_COPIED_BYTES = 16_384;
-/** Most bytes in one write: where a stream tells of whole writes only, this is how finely progress is seen. */
+/**
+ * Most bytes in one write: where a stream tells of whole writes only, this is how finely progress is seen.
+ */
 const MAX_WRITE_BYTES = 262_144;
 
 /** What `send` answers when there is room at once. */
@@ -33,7 +35,9 @@ export interface SendLimits {
 class SendWaiter extends Waiter {
   /** Undefined once the frame is in the buffer. */
   frame: Frame | undefined;
-  /** Where the frame ends, in bytes of all that was ever sent. Of a flush: where what was sent before it ends. */
+  /**
+   * Where the frame ends, in bytes of all that was ever sent. Of a flush: where what was sent before it ends.
+   */
   end: number;
   /** The frame stands in its sender's memory: the call is not over before it has left. */
   readonly isBorrowed: boolean;
@@ -101,11 +105,12 @@ export class SendBuffer {
   }
 
   /**
-   * Takes a frame as soon as there is room for it, and resolves when there is room for more. The caller has seen to
-   * it that the frame fits into an empty buffer.
+   * Takes a frame as soon as there is room for it, and resolves when there is room for more. The caller has
+   * seen to it that the frame fits into an empty buffer.
    *
-   * What was borrowed is copied if the call would be over before the bytes are: at once below the high-water mark, with a signal, which may
-   * end the call any time, and if it is lent. Else the call stays pending until they were taken.
+   * What was borrowed is copied if the call would be over before the bytes are: at once below the high-water
+   * mark, with a signal, which may end the call any time, and if it is lent. Else the call stays pending
+   * until they were taken.
    *
    * @param canceled makes the error for an aborted signal, from whether the frame had been taken.
    */
@@ -170,7 +175,10 @@ export class SendBuffer {
     this.#tellIfEmpty();
   }
 
-  /** True if there is room, and no frame waits outside. Those whose frame is in stand before those whose is not. */
+  /**
+   * True if there is room, and no frame waits outside. Those whose frame is in stand before those whose is
+   * not.
+   */
   #mayEnter(frame: Frame): boolean {
     return this.#senders.last?.frame === undefined && this.#fits(frame);
   }

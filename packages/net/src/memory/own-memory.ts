@@ -3,9 +3,10 @@ import { markAsUntransferable } from "node:worker_threads";
 /**
  * Memory that is given away for good: whoever has it may keep it, change it and transfer it (decision 0011).
  *
- * Small pieces are cheapest out of Node's own pool, which many share. Node marks it untransferable. Whether that also stops
- * `ArrayBuffer.prototype.transfer`, which would empty everybody's pieces, is tried here: Node 20 has no such method, Node 24 refuses, Node 22
- * does not. There every piece gets memory of its own, which costs a microsecond.
+ * Small pieces are cheapest out of Node's own pool, which many share. Node marks it untransferable. Whether
+ * that also stops `ArrayBuffer.prototype.transfer`, which would empty everybody's pieces, is tried here:
+ * Node 20 has no such method, Node 24 refuses, Node 22 does not. There every piece gets memory of its own,
+ * which costs a microsecond.
  */
 export const isPoolSafe: boolean = resistsTransfer();
 
@@ -43,8 +44,8 @@ export function ownCopy(bytes: Uint8Array): Buffer {
 let marked: ArrayBufferLike | undefined;
 
 /**
- * Makes bytes read from a stream the receiver's own. If they share their memory with other bytes (Node 26 reads TLS so), that memory is marked
- * untransferable.
+ * Makes bytes read from a stream the receiver's own. If they share their memory with other bytes (Node 26
+ * reads TLS so), that memory is marked untransferable.
  */
 export function owned(bytes: Uint8Array): Uint8Array {
   const { buffer } = bytes;

@@ -49,7 +49,10 @@ export async function connectFirst<T>(
   }
 }
 
-/** Those of the IP version that is dialed from: the others could only fail. All of them if there is none, which then say so. */
+/**
+ * Those of the IP version that is dialed from: the others could only fail. All of them if there is none,
+ * which then say so.
+ */
 function reachableFrom(localHost: string, addresses: readonly string[]): readonly string[] {
   const version = isIP(localHost);
   const reachable = addresses.filter((ip) => isIP(ip) === version);

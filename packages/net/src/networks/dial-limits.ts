@@ -8,7 +8,10 @@ import { StreamConn } from "../stream/stream-conn.ts";
 
 const channels = dialChannels("net");
 
-/** What bounds one dial: its deadline and the caller's signal, as one signal whose reason is the `NetError` to throw. */
+/**
+ * What bounds one dial: its deadline and the caller's signal, as one signal whose reason is the `NetError` to
+ * throw.
+ */
 export interface DialLimits {
   readonly signal: AbortSignal;
   /** Milliseconds from now until the deadline, `Infinity` without one. */

@@ -4,8 +4,9 @@ import type { StreamConn } from "../stream/stream-conn.ts";
 import type { TransportSink } from "../contracts/transport.ts";
 
 /**
- * Stands between a transport and its new connection until the peer has said something, and cuts the connection of one that does not. It hears
- * of the first byte itself, so that a connection pays nothing for it afterwards; to hear, it has the first portion read ahead.
+ * Stands between a transport and its new connection until the peer has said something, and cuts the
+ * connection of one that does not. It hears of the first byte itself, so that a connection pays nothing for
+ * it afterwards; to hear, it has the first portion read ahead.
  */
 export class FirstByteWatch implements TransportSink, Monitored {
   slot = -1;

@@ -7,15 +7,18 @@ import type { FailureSite } from "../contracts/failures.ts";
 /** A network interface that is up and has an address. */
 export interface Interface {
   readonly name: string;
-  /** The system's number for it, from 1; `undefined` where Node does not tell it (off Linux, without a link-local address). */
+  /**
+   * The system's number for it, from 1; `undefined` where Node does not tell it (off Linux, without a
+   * link-local address).
+   */
   readonly index: number | undefined;
   readonly ipv4: string | undefined;
 }
 
 /**
- * Finds an interface of this machine by name (`"eth0"`), by index (`"2"`), by one of its addresses, or by the zone of an IPv6 address: a name
- * or an index (`"::%eth0"`, `"fe80::1%2"`, RFC 4007 §11.2). libuv silently picks any interface for an unknown name, and on Unix
- * reads an index as a name.
+ * Finds an interface of this machine by name (`"eth0"`), by index (`"2"`), by one of its addresses, or by the
+ * zone of an IPv6 address: a name or an index (`"::%eth0"`, `"fe80::1%2"`, RFC 4007 §11.2). libuv silently
+ * picks any interface for an unknown name, and on Unix reads an index as a name.
  */
 export function findInterface(text: string): Interface | undefined {
   const all = networkInterfaces();
@@ -38,7 +41,8 @@ export function zoneOf({ name, index }: Interface): string {
 }
 
 /**
- * An IP address whose zone, if it has one, is as Node wants it. libuv would forget one that is no interface, and take any.
+ * An IP address whose zone, if it has one, is as Node wants it. libuv would forget one that is no interface,
+ * and take any.
  *
  * @throws NetError `address_not_available`
  */

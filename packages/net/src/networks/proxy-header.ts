@@ -3,7 +3,10 @@ import { NetError } from "../contracts/error.ts";
 
 /** The longest header of version 1, its line end included, in bytes (PROXY protocol §2.1). */
 const MAX_V1_BYTES = 107;
-/** The longest header of version 2 that is taken, in bytes: addresses take 36, extensions rarely more than some hundreds. */
+/**
+ * The longest header of version 2 that is taken, in bytes: addresses take 36, extensions rarely more than
+ * some hundreds.
+ */
 const MAX_V2_BYTES = 4096;
 /** "\r\n\r\n\0\r\nQUIT\n" (§2.2). */
 const V2_SIGNATURE = Buffer.from("0d0a0d0a000d0a515549540a", "hex");
@@ -20,8 +23,8 @@ export interface ProxyHeader {
   /** How many bytes the header takes. */
   readonly length: number;
   /**
-   * The two ends of the original connection; `undefined` for the proxy's own (health checks), for unknown ones and for those that are not TCP
-   * over IP: there the addresses of the proxy's connection hold.
+   * The two ends of the original connection; `undefined` for the proxy's own (health checks), for unknown
+   * ones and for those that are not TCP over IP: there the addresses of the proxy's connection hold.
    */
   readonly ends: { readonly source: Endpoint; readonly destination: Endpoint } | undefined;
 }
@@ -33,8 +36,8 @@ export interface Endpoint {
 }
 
 /**
- * Reads a PROXY protocol header, version 1 or 2, at the beginning of `bytes`. Strict: what is not exactly as specified is refused.
- * `undefined` means that more bytes are needed.
+ * Reads a PROXY protocol header, version 1 or 2, at the beginning of `bytes`. Strict: what is not exactly as
+ * specified is refused. `undefined` means that more bytes are needed.
  *
  * Source: https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt
  *
@@ -107,8 +110,8 @@ function parseV2(buffer: Buffer): ProxyHeader | undefined {
 }
 
 /**
- * How long each address of a relayed connection is. `undefined` for valid families other than TCP over IP: a receiver must then keep the
- * connection's own addresses (§2.2).
+ * How long each address of a relayed connection is. `undefined` for valid families other than TCP over IP: a
+ * receiver must then keep the connection's own addresses (§2.2).
  */
 function addressBytesOf(familyAndProtocol: number): number | undefined {
   const family = familyAndProtocol >> 4;

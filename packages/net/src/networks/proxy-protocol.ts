@@ -29,7 +29,11 @@ export class ProxyProtocol {
     return this.#trusted.has(host);
   }
 
-  /** Takes the header off, and answers with the addresses it gives. @throws NetError `bad_frame`, `timeout`, `end_of_stream`. */
+  /**
+   * Takes the header off, and answers with the addresses it gives.
+   *
+   * @throws NetError `bad_frame`, `timeout`, `end_of_stream`.
+   */
   async take(raw: RawConnection): Promise<RawConnection> {
     const { ends } = await readHeader(raw.socket, this.#timeoutMs);
     if (!ends) return raw;

@@ -10,8 +10,8 @@ export interface Attempt<T> {
 }
 
 /**
- * Orders addresses as RFC 8305 §4 wants them tried: the versions in turn, beginning with that of the first, so that one
- * that does not work costs one delay and not one per address.
+ * Orders addresses as RFC 8305 §4 wants them tried: the versions in turn, beginning with that of the first,
+ * so that one that does not work costs one delay and not one per address.
  */
 export function interleaved(addresses: readonly string[]): string[] {
   const isFirstKind = (ip: string): boolean => ip.includes(":") === addresses[0]?.includes(":");
@@ -25,10 +25,12 @@ export function interleaved(addresses: readonly string[]): string[] {
 }
 
 /**
- * Happy Eyeballs (RFC 8305 §5): starts an attempt after the other, the next when one fails or after `delayMs`, and takes the first that
- * succeeds; the rest is cancelled. With a deadline the delay shrinks so that every address gets its share of the time left.
+ * Happy Eyeballs (RFC 8305 §5): starts an attempt after the other, the next when one fails or after
+ * `delayMs`, and takes the first that succeeds; the rest is cancelled. With a deadline the delay shrinks so
+ * that every address gets its share of the time left.
  *
- * @throws The failure of a sole candidate, or an AggregateError of all in the order of `candidates`; the reason of `signal`, which cancels all.
+ * @throws The failure of a sole candidate, or an AggregateError of all in the order of `candidates`; the
+ *   reason of `signal`, which cancels all.
  */
 export function race<C, T>(
   candidates: readonly C[],

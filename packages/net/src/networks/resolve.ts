@@ -6,10 +6,14 @@ import { withKnownZone } from "./interfaces.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
 import type { Resolver } from "../options/dial-options.ts";
 
-/** The system's own way (`getaddrinfo`): hosts file, DNS and whatever else the machine is set up for, in the order of RFC 6724. */
+/**
+ * The system's own way (`getaddrinfo`): hosts file, DNS and whatever else the machine is set up for, in the
+ * order of RFC 6724.
+ */
 export const systemResolver: Resolver = (host, { family }) =>
   new Promise((resolve, reject) => {
-    // By its module's object, as node:net does: programs that put a cache in the place of `dns.lookup` are heard.
+    // By its module's object, as node:net does: programs that put a cache in the place of `dns.lookup` are
+    // heard.
     dns.lookup(host, { all: true, family, order: "verbatim" }, (error, found) => {
       if (error) reject(error);
       else resolve(found.map(({ address }) => address));
@@ -21,7 +25,10 @@ export function familyOf(network: string): 0 | 4 | 6 {
   return network.endsWith("4") ? 4 : network.endsWith("6") ? 6 : 0;
 }
 
-/** The addresses of `host`, at least one. An IP address is its own, and asks nobody; its zone must be an interface of this machine, by name or index. */
+/**
+ * The addresses of `host`, at least one. An IP address is its own, and asks nobody; its zone must be an
+ * interface of this machine, by name or index.
+ */
 export async function resolveHost(
   host: string,
   options: { network: string; resolver?: Resolver | undefined; signal?: AbortSignal | undefined },

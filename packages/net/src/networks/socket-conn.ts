@@ -75,7 +75,10 @@ class ConnTransport extends DuplexTransport {
     this.#conn = conn;
   }
 
-  /** By the connection: a stream of Node's whose write fails drops what has arrived, which is still to be read. */
+  /**
+   * By the connection: a stream of Node's whose write fails drops what has arrived, which is still to be
+   * read.
+   */
   protected override writeTo(stream: Duplex, parts: readonly Uint8Array[], written: Written): void {
     // What `node:http` has said before goes first.
     if (stream.writableLength > 0) super.writeTo(stream, parts, written);
@@ -131,8 +134,8 @@ export function socketOf({ transport, remoteAddr }: UnusedConn): Socket | undefi
 }
 
 /**
- * Gives that socket away, unread. The connection is over when its socket is, and keeps its place in its listener
- * until then.
+ * Gives that socket away, unread. The connection is over when its socket is, and keeps its place in its
+ * listener until then.
  */
 export function releaseSocket(conn: UnusedConn): Socket | undefined {
   const socket = socketOf(conn);

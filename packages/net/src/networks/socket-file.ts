@@ -30,9 +30,13 @@ const MAX_ATTEMPTS = 8;
 const MAX_MODE = 0o777;
 /** What nobody but the owner may do in a private directory, and what the owner may. */
 const [OTHERS, OWNER] = [0o077, 0o700];
-/** Where Linux shows a process what it has open: `/proc/self/fd/7/name` is in the directory that is open as 7. */
+/**
+ * Where Linux shows a process what it has open: `/proc/self/fd/7/name` is in the directory that is open as 7.
+ */
 const OPEN_FILES = "/proc/self/fd";
-/** Linux's `O_PATH`, which Node does not name: opens a directory as a place, for which one need not read it. */
+/**
+ * Linux's `O_PATH`, which Node does not name: opens a directory as a place, for which one need not read it.
+ */
 const O_PATH = 0o10000000;
 /** What `link` says where the file system cannot link a socket. */
 const CANNOT_LINK = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EINVAL", "EMLINK"]);
@@ -50,8 +54,8 @@ const CANNOT_LINK = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EINVAL
  * decides.
  *
  * Who may write to the directory may also exchange the private one for another with a link in it, and `chmod`
- * follows links. So Linux holds the private directory itself, open, and all that happens in it after `bind` goes by that and
- * not by its name. Elsewhere there is only the name.
+ * follows links. So Linux holds the private directory itself, open, and all that happens in it after `bind`
+ * goes by that and not by its name. Elsewhere there is only the name.
  */
 export class SocketFile {
   readonly #asGiven: string;
@@ -71,7 +75,10 @@ export class SocketFile {
 
   readonly #openFiles: string;
 
-  /** @param openFiles For the test of a system that does not show them. @throws NetError `invalid_argument`. */
+  /**
+   * @param openFiles For the test of a system that does not show them.
+   * @throws NetError `invalid_argument`.
+   */
   constructor(path: string, options: UnixListenOptions, site: FailureSite, openFiles = OPEN_FILES) {
     checkMode(options.mode);
     this.#openFiles = openFiles;
@@ -80,15 +87,19 @@ export class SocketFile {
     this.#site = site;
   }
 
-  /** Makes the private directory. @returns the name to bind in it, before the next `chdir`: it may be relative. */
+  /**
+   * Makes the private directory.
+   *
+   * @returns the name to bind in it, before the next `chdir`: it may be relative.
+   */
   prepare(): string {
     const given = dirname(this.#asGiven);
     if (this.#asGiven.endsWith("/")) throw this.#failure("invalid_address", "the path of a directory");
     const directory = this.#realDirectory(given);
     const base = basename(this.#asGiven);
     this.#path = join(directory, base);
-    // libuv unlinks this name later. It is random, so that no file has it: who may write to `directory` could by
-    // then have put a link to another one in the place of the private directory.
+    // libuv unlinks this name later. It is random, so that no file has it: who may write to `directory` could
+    // by then have put a link to another one in the place of the private directory.
     const name = randomBytes(6).toString("base64url");
     const places = [
       [directory, `.${base}-`], // Tells whoever lists the system's sockets whose it is.
@@ -143,8 +154,8 @@ export class SocketFile {
       if (isToGo && isSame(statOf(this.#path), made)) unlinkSync(this.#path);
       this.#removePrivateDirectory();
     } catch {
-      // Gone already, or the directory is no longer ours to write. Nobody learns of it, as with libuv: the socket
-      // is closed all the same, and what is left is a stale file.
+      // Gone already, or the directory is no longer ours to write. Nobody learns of it, as with libuv: the
+      // socket is closed all the same, and what is left is a stale file.
     }
   }
 
@@ -165,7 +176,10 @@ export class SocketFile {
     return isStale;
   }
 
-  /** As the system walks a path: `..` behind a symbolic link is where that leads, which `resolve` does not know. */
+  /**
+   * As the system walks a path: `..` behind a symbolic link is where that leads, which `resolve` does not
+   * know.
+   */
   #realDirectory(directory: string): string {
     try {
       return realpathSync.native(directory);
@@ -290,8 +304,8 @@ function isSame(a: BigIntStats | undefined, b: BigIntStats): boolean {
 }
 
 /**
- * The same, and not a new file that was given the inode of a removed one. To be linked, moved or given a mode does
- * not change this time.
+ * The same, and not a new file that was given the inode of a removed one. To be linked, moved or given a mode
+ * does not change this time.
  */
 function isUnchanged(a: BigIntStats | undefined, b: BigIntStats): boolean {
   return isSame(a, b) && a?.mtimeNs === b.mtimeNs;

@@ -42,7 +42,10 @@ export interface ListenerKind {
   boundAddr(server: Server): Addr;
   /** The addresses of a new connection; `undefined` if it is already gone. */
   describe(socket: Socket): RawConnection | undefined;
-  /** Makes the connection, after a handshake if the network has one. If the socket is destroyed meanwhile, that rejects. */
+  /**
+   * Makes the connection, after a handshake if the network has one. If the socket is destroyed meanwhile,
+   * that rejects.
+   */
   readonly open:
     | { now(raw: RawConnection, options: StreamConnOptions): StreamConn }
     | { afterHandshake(raw: RawConnection, options: StreamConnOptions): Promise<StreamConn> };
@@ -170,8 +173,8 @@ async function bound(server: Server, kind: ListenerKind, site: FailureSite): Pro
 }
 
 /**
- * Decides on each connection that arrives: limits, then the PROXY header, which says whose it is, then the limits of its address, then the
- * handshake, then the queue.
+ * Decides on each connection that arrives: limits, then the PROXY header, which says whose it is, then the
+ * limits of its address, then the handshake, then the queue.
  */
 class Admission implements StreamConnOwner {
   readonly #kind: ListenerKind;
@@ -341,8 +344,9 @@ class Admission implements StreamConnOwner {
   }
 
   /**
-   * The system could not accept. For want of descriptors libuv closes what it cannot take and says nothing; here it could not, having no descriptor for that
-   * either, and goes on when there are some. Whatever else it is, the listening socket is still there, so listening goes on too.
+   * The system could not accept. For want of descriptors libuv closes what it cannot take and says nothing;
+   * here it could not, having no descriptor for that either, and goes on when there are some. Whatever else
+   * it is, the listening socket is still there, so listening goes on too.
    */
   #acceptFailed(error: unknown): void {
     const failure = netErrorFrom(error, {

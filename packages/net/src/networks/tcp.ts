@@ -106,8 +106,9 @@ function boundTo(server: Server, addr: IpAddr): IpAddr {
 }
 
 /**
- * Reads the addresses of accepted sockets. The local one is not asked for, which costs a system call and 90 bytes of each, where a listener
- * is `bound` to a single address; else it is made anew only when it is not that of the connection before.
+ * Reads the addresses of accepted sockets. The local one is not asked for, which costs a system call and
+ * 90 bytes of each, where a listener is `bound` to a single address; else it is made anew only when it is not
+ * that of the connection before.
  */
 function describer(
   network: IpAddr["network"],

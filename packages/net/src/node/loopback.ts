@@ -21,7 +21,8 @@ const PATIENCE = { timers: 20, timerMs: 50 };
  */
 export async function onLoopback(trial: (pair: SocketPair) => Promise<void>): Promise<void> {
   const sockets: Socket[] = [];
-  // It also errs when it cannot accept a stranger for want of descriptors, and nobody waits for anything then.
+  // It also errs when it cannot accept a stranger for want of descriptors, and nobody waits for anything
+  // then.
   const server = createServer({ pauseOnConnect: true }).on("error", ignore).unref();
   try {
     await Promise.race([connectedTo(server, sockets).then(trial), tooLong()]);

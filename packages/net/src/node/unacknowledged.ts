@@ -3,7 +3,10 @@ import { isIPv4, isIPv6 } from "node:net";
 import { endianness } from "node:os";
 import { atEndOfTurn } from "../flow/end-of-turn.ts";
 
-/** The four properties of a connected socket that say which one it is; a `net.Socket` and a `tls.TLSSocket` have them. */
+/**
+ * The four properties of a connected socket that say which one it is; a `net.Socket` and a `tls.TLSSocket`
+ * have them.
+ */
 export interface SocketEnds {
   readonly localAddress?: string | undefined;
   readonly localPort?: number | undefined;
@@ -14,13 +17,14 @@ export interface SocketEnds {
 /**
  * How many bytes of a TCP connection this system has taken, and the peer's system has not acknowledged.
  *
- * A write completes when this system has the bytes, possibly megabytes before the peer does, so a slow peer looks like a dead one. This number
- * shrinks for the slow one only.
+ * A write completes when this system has the bytes, possibly megabytes before the peer does, so a slow peer
+ * looks like a dead one. This number shrinks for the slow one only.
  *
- * All who ask in one turn of the event loop share one look, and those who ask during it share the next. A look reads `/proc/self/net/tcp`
- * (proc(5)) piece by piece, so that ten thousand connections hold nobody up.
+ * All who ask in one turn of the event loop share one look, and those who ask during it share the next. A
+ * look reads `/proc/self/net/tcp` (proc(5)) piece by piece, so that ten thousand connections hold nobody up.
  *
- * @returns `undefined` where it cannot be known: on other systems than Linux, for other sockets than TCP, and once the connection has ended.
+ * @returns `undefined` where it cannot be known: on other systems than Linux, for other sockets than TCP, and
+ *   once the connection has ended.
  */
 export function unacknowledgedBytes(socket: SocketEnds): Promise<number | undefined> {
   const keys = process.platform === "linux" ? keysOf(socket) : undefined;
@@ -31,7 +35,10 @@ export function unacknowledgedBytes(socket: SocketEnds): Promise<number | undefi
 const isLittleEndian = endianness() === "LE";
 const UNKNOWN = Promise.resolve(undefined);
 
-/** Where the system lists its TCP sockets. Those of IPv4 may stand in both: a socket of both versions is one of IPv6 to the system. */
+/**
+ * Where the system lists its TCP sockets. Those of IPv4 may stand in both: a socket of both versions is one
+ * of IPv6 to the system.
+ */
 const TABLES = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
 
 /** The answer to a question, and the two names under which the connection may be listed. */
@@ -67,7 +74,10 @@ async function look(): Promise<void> {
 /** Larger than what the system gives with one read, which is a page. */
 const PIECE_BYTES = 16_384;
 
-/** Fills in what a table says of the connections that are keys of `found`. Never rejects: what cannot be read is not known. */
+/**
+ * Fills in what a table says of the connections that are keys of `found`. Never rejects: what cannot be read
+ * is not known.
+ */
 async function readTable(path: string, found: Map<string, number | undefined>): Promise<void> {
   let file: FileHandle | undefined;
   try {
@@ -87,8 +97,8 @@ async function readTable(path: string, found: Map<string, number | undefined>): 
 }
 
 /**
- * Reads the whole rows of `text`: `  12: 0100007F:1F90 0200007F:C350 01 0000A2C0:00000000 …`, in which the fifth number is what is not
- * acknowledged (`tx_queue` of proc(5)). Exported for tests.
+ * Reads the whole rows of `text`: ` 12: 0100007F:1F90 0200007F:C350 01 0000A2C0:00000000 …`, in which the
+ * fifth number is what is not acknowledged (`tx_queue` of proc(5)). Exported for tests.
  *
  * @returns the row that is not complete.
  */
@@ -126,7 +136,10 @@ export function keysOf(socket: SocketEnds): readonly string[] | undefined {
   return keys;
 }
 
-/** How an IPv4 address begins that is written as one of IPv6 (RFC 4291 section 2.5.5.2): zeros, and 16 bits set. */
+/**
+ * How an IPv4 address begins that is written as one of IPv6 (RFC 4291 section 2.5.5.2): zeros, and 16 bits
+ * set.
+ */
 const MAPPED = wordOf(0) + wordOf(0) + wordOf(0xffff);
 
 /** An address as the tables of IPv6 and of IPv4 have it; the latter only if it is one of IPv4. */
@@ -156,7 +169,9 @@ function hex(value: number, digits: number): string {
   return value.toString(16).toUpperCase().padStart(digits, "0");
 }
 
-/** The eight groups of 16 bits of an IPv6 address, which may end with an IPv4 address (RFC 4291 section 2.2). */
+/**
+ * The eight groups of 16 bits of an IPv6 address, which may end with an IPv4 address (RFC 4291 section 2.2).
+ */
 function groupsOf(ip: string): number[] {
   const [head = "", tail] = ip.split("::");
   const before = partsOf(head);

@@ -105,7 +105,10 @@ export function kindOf(value: unknown): string {
     : `of type ${typeof value}`;
 }
 
-/** True for an array, a Map, a Headers and their like: what they hold is not in properties, and would not be found. */
+/**
+ * True for an array, a Map, a Headers and their like: what they hold is not in properties, and would not be
+ * found.
+ */
 function isCollection(value: unknown): boolean {
   return typeof value === "object" && value !== null && Symbol.iterator in value;
 }

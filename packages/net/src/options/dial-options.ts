@@ -38,7 +38,10 @@ export interface TcpDialOptions extends DialOptions {
   readonly proxyTimeoutMs?: number | undefined;
   /** Finds the addresses of a host, with `proxy` those of the proxy's. Default: the system's own way. */
   readonly resolver?: Resolver | undefined;
-  /** Between attempts at the addresses of a host, in milliseconds (RFC 8305). Default 250; 0 tries all at once, `Infinity` the next when one has failed. */
+  /**
+   * Between attempts at the addresses of a host, in milliseconds (RFC 8305). Default 250; 0 tries all at
+   * once, `Infinity` the next when one has failed.
+   */
   readonly attemptDelayMs?: number | undefined;
 }
 

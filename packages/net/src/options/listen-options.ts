@@ -68,45 +68,56 @@ export interface Refusal {
 /**
  * Options of every network; those of connections hold for each accepted one.
  *
- * Whoever is past a limit is closed at once, before a byte of it is read, and sees an end or a reset; `onRefuse` is told which limit it
- * was. All limits count what there is now: one connection less, and the next is let in.
+ * Whoever is past a limit is closed at once, before a byte of it is read, and sees an end or a reset;
+ * `onRefuse` is told which limit it was. All limits count what there is now: one connection less, and the
+ * next is let in.
  */
 export interface ListenOptions extends SocketOptions, AddressLimitOptions {
-  /** How many connections the system keeps that this process has not yet taken. Default 511; the system may lower it. */
+  /**
+   * How many connections the system keeps that this process has not yet taken. Default 511; the system may
+   * lower it.
+   */
   readonly backlog?: number | undefined;
   /**
-   * Most connections that wait for `accept` or are in a handshake; one more is refused. Of those that wait, one
-   * address may have half, rounded up, unless it is in `exemptAddresses`: while the application accepts slowly,
-   * one visitor does not keep all others out. Default 512.
+   * Most connections that wait for `accept` or are in a handshake; one more is refused. Of those that wait,
+   * one address may have half, rounded up, unless it is in `exemptAddresses`: while the application accepts
+   * slowly, one visitor does not keep all others out. Default 512.
    */
   readonly maxPending?: number | undefined;
   /** Most connections open at once; one more is refused by closing it at once. Default `Infinity`. */
   readonly maxConnections?: number | undefined;
   /**
-   * How long a new connection may say nothing, in milliseconds, counted from its acceptance (behind TLS, from the end of the handshake);
-   * at most half as long again. Then it is reset, and what waits for it rejects with `timeout`. Until its first byte, or its end, it counts
-   * for `maxHalfOpenPerAddress`, and its first bytes are read ahead, at most one read buffer. Default `Infinity`, as there are protocols
-   * whose server speaks first, or alone; set it wherever clients do. Without it nothing on this network is half-open: TLS handshakes and PROXY
-   * headers have limits of their own.
+   * How long a new connection may say nothing, in milliseconds, counted from its acceptance (behind TLS, from
+   * the end of the handshake); at most half as long again. Then it is reset, and what waits for it rejects
+   * with `timeout`. Until its first byte, or its end, it counts for `maxHalfOpenPerAddress`, and its first
+   * bytes are read ahead, at most one read buffer. Default `Infinity`, as there are protocols whose server
+   * speaks first, or alone; set it wherever clients do. Without it nothing on this network is half-open: TLS
+   * handshakes and PROXY headers have limits of their own.
    */
   readonly firstByteTimeoutMs?: number | undefined;
   /**
-   * Told of each connection that this listener drops before `accept`, for logs and counters. What it throws is a warning of the process.
+   * Told of each connection that this listener drops before `accept`, for logs and counters. What it throws
+   * is a warning of the process.
    *
-   * Not told of connections that the system drops, nor of those that wait when the listener is closed. On Unix, when the process has no descriptor
-   * left (EMFILE, ENFILE), libuv closes all waiting connections silently; `too_many_files` is told only where it has kept no descriptor for that. To
-   * notice, watch the number of open descriptors, or set `maxConnections` below their limit: what is past that is told.
+   * Not told of connections that the system drops, nor of those that wait when the listener is closed. On
+   * Unix, when the process has no descriptor left (EMFILE, ENFILE), libuv closes all waiting connections
+   * silently; `too_many_files` is told only where it has kept no descriptor for that. To notice, watch the
+   * number of open descriptors, or set `maxConnections` below their limit: what is past that is told.
    */
   readonly onRefuse?: ((refusal: Refusal) => void) | undefined;
   /** Cancels the setting up. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Options of `"tcp"`, `"tcp4"`, `"tcp6"`. `reuseAddr` is always on (the system's listeners expect it), as in Go. */
+/**
+ * Options of `"tcp"`, `"tcp4"`, `"tcp6"`. `reuseAddr` is always on (the system's listeners expect it), as in
+ * Go.
+ */
 export interface TcpListenOptions extends ListenOptions {
   /**
-   * Let several processes listen on the same port and share its connections (SO_REUSEPORT). Needs Node 22.12 or later; earlier ones
-   * throw `unsupported`. Risk: any process of the same user can take a share. Default `false`.
+   * Let several processes listen on the same port and share its connections (SO_REUSEPORT). Needs Node 22.12
+   * or later; earlier ones throw `unsupported`. Risk: any process of the same user can take a share. Default
+   * `false`.
    */
   readonly reusePort?: boolean | undefined;
   /** On an IPv6 address, do not also accept IPv4 (IPV6_V6ONLY). Default `false`, and `true` for `"tcp6"`. */
@@ -115,7 +126,10 @@ export interface TcpListenOptions extends ListenOptions {
   readonly proxyProtocol?: ProxyProtocolOptions | undefined;
 }
 
-/** Options of `"unix"`. Abstract names have no file, so `mode`, `replaceStale` and `unlinkOnClose` mean nothing there. */
+/**
+ * Options of `"unix"`. Abstract names have no file, so `mode`, `replaceStale` and `unlinkOnClose` mean
+ * nothing there.
+ */
 export interface UnixListenOptions extends ListenOptions {
   /**
    * Permissions of the socket file, from 0 to `0o777`, such as `0o660`, from the first moment that others see
@@ -127,12 +141,12 @@ export interface UnixListenOptions extends ListenOptions {
   readonly mode?: number | undefined;
   /**
    * Replace a socket whose server went without closing it, as in a crash: one that refuses a connection. One
-   * that answers in any other way, and a file that is no socket, stay where they are, and `listen` rejects with
-   * `address_in_use`. A server that lives sees a connection that ends at once. Default `false`.
+   * that answers in any other way, and a file that is no socket, stay where they are, and `listen` rejects
+   * with `address_in_use`. A server that lives sees a connection that ends at once. Default `false`.
    *
-   * Risk: a connection is also refused by a server of another make that is bound and does not listen yet; where
-   * the server runs on another machine with which this one shares the directory; and, but on Linux, where the
-   * queue of a living server is full.
+   * Risk: a connection is also refused by a server of another make that is bound and does not listen yet;
+   * where the server runs on another machine with which this one shares the directory; and, but on Linux,
+   * where the queue of a living server is full.
    */
   readonly replaceStale?: boolean | undefined;
   /**

@@ -2,27 +2,37 @@ import type { Socket } from "node:net";
 import type { NetOp } from "../contracts/error.ts";
 import { checkSystemTime, checkTime } from "./check-values.ts";
 
-/** Idle time after which the system asks whether the peer is still there, unless told otherwise, in milliseconds; as in Go. */
+/**
+ * Idle time after which the system asks whether the peer is still there, unless told otherwise, in
+ * milliseconds; as in Go.
+ */
 export const DEFAULT_KEEP_ALIVE_IDLE_MS = 15_000;
 
 /**
- * What can be set on a connection, with the kernel's names. Node has no way to set the linger time (`abort()` resets, everything
- * else is sent), the socket's buffer sizes, nor how often and at what interval keep-alive asks: those are the system's.
+ * What can be set on a connection, with the kernel's names. Node has no way to set the linger time (`abort()`
+ * resets, everything else is sent), the socket's buffer sizes, nor how often and at what interval keep-alive
+ * asks: those are the system's.
  */
 export interface SocketOptions {
-  /** Send small writes at once (TCP_NODELAY). `false` lets the system collect them, for up to 40 ms. Default `true`. */
+  /**
+   * Send small writes at once (TCP_NODELAY). `false` lets the system collect them, for up to 40 ms. Default
+   * `true`.
+   */
   readonly noDelay?: boolean | undefined;
   /**
-   * Find out about dead peers on idle connections (SO_KEEPALIVE). Told to whoever reads or writes; while reading is paused, because what
-   * arrived is not taken, only the next call is. Default `true`.
+   * Find out about dead peers on idle connections (SO_KEEPALIVE). Told to whoever reads or writes; while
+   * reading is paused, because what arrived is not taken, only the next call is. Default `true`.
    */
   readonly keepAlive?: boolean | undefined;
   /**
-   * Idle time before the first keep-alive probe, in milliseconds, rounded down to seconds: 1,000 to 2^31 - 1, as it is the system's. Default
-   * 15 s.
+   * Idle time before the first keep-alive probe, in milliseconds, rounded down to seconds: 1,000 to 2^31 - 1,
+   * as it is the system's. Default 15 s.
    */
   readonly keepAliveIdleMs?: number | undefined;
-  /** How long `close` waits for the peer to take what was written, in milliseconds. Default 10 s; `Infinity`: for ever. */
+  /**
+   * How long `close` waits for the peer to take what was written, in milliseconds. Default 10 s; `Infinity`:
+   * for ever.
+   */
   readonly closeTimeoutMs?: number | undefined;
 }
 

@@ -75,7 +75,10 @@ export class TlsSessions {
     this.#byServer.clear();
   }
 
-  /** For the dialer: the newest session of a server, which is then no longer here, unless it may be reused. @internal */
+  /**
+   * For the dialer: the newest session of a server, which is then no longer here, unless it may be
+   * reused. @internal
+   */
   take(server: string): TlsSession | undefined {
     const kept = this.#byServer.get(server)?.filter(isFresh) ?? [];
     const newest = kept.at(-1);

@@ -30,8 +30,8 @@ export interface DataReceiver {
 export type ReadEnding = null | ((site: FailureSite) => NetError);
 
 /**
- * The reading side of a connection: at most one portion held, calls served in order, nothing lost to a cancelled one.
- * What ended it is told after the bytes that came before.
+ * The reading side of a connection: at most one portion held, calls served in order, nothing lost to a
+ * cancelled one. What ended it is told after the bytes that came before.
  */
 export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   readonly #transport: Transport;
@@ -242,7 +242,9 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
     if (this.#held === undefined && this.#ending === undefined) this.#transport.resume();
   }
 
-  /** The read deadline keeps the process alive as long as somebody waits: a call, or a handler for the end. */
+  /**
+   * The read deadline keeps the process alive as long as somebody waits: a call, or a handler for the end.
+   */
   #holdProcess(): void {
     const isServed = this.#receiver !== undefined && this.#ending === undefined;
     this.#deadline?.holdProcess(isServed || this.#isWaitedFor);

@@ -35,7 +35,10 @@ export interface StreamConnOptions {
   /** The network as the user named it. */
   readonly network: string;
   readonly owner?: StreamConnOwner | undefined;
-  /** How long `close` waits for the peer to take what was written, in milliseconds. Default 10 s; `Infinity`: for ever. */
+  /**
+   * How long `close` waits for the peer to take what was written, in milliseconds. Default 10 s; `Infinity`:
+   * for ever.
+   */
   readonly closeTimeoutMs?: number | undefined;
   /** What the TLS handshake has agreed on. */
   readonly tls?: (() => TlsState) | undefined;

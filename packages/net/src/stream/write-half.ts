@@ -44,7 +44,9 @@ export function nextTurn(): Promise<void> {
   return turn;
 }
 
-/** From so many parts on, a step is joined into one piece: that costs less than to tell the system of each. */
+/**
+ * From so many parts on, a step is joined into one piece: that costs less than to tell the system of each.
+ */
 const JOIN_FROM_PARTS = 8;
 
 /**
@@ -144,7 +146,10 @@ export class WriteHalf {
     );
   }
 
-  /** Ends this side after what has been written. `done` is called once, with the error if it does not come to that. */
+  /**
+   * Ends this side after what has been written. `done` is called once, with the error if it does not come to
+   * that.
+   */
   end(done: (error: NetError | undefined) => void): void {
     if (this.#end === "finished") return done(undefined);
     if (this.#end === "failed") return done(this.#refused?.());

@@ -4,9 +4,10 @@ import type { TLSSocket } from "node:tls";
 import { verifyErrorOf } from "../node/verify-error.ts";
 
 /*
- * Node verifies certificates when OpenSSL has already taken them, and then cuts the connection: the peer learns nothing (RFC 8446 §6.2 wants an
- * alert), and OpenSSL has no function to send one. So it is written here, in the turn in which Node is about to cut, before anything that OpenSSL has
- * not sent yet. Should it be wrong, it only ever reaches a connection that is refused anyway.
+ * Node verifies certificates when OpenSSL has already taken them, and then cuts the connection: the peer
+ * learns nothing (RFC 8446 §6.2 wants an alert), and OpenSSL has no function to send one. So it is written
+ * here, in the turn in which Node is about to cut, before anything that OpenSSL has not sent yet. Should it
+ * be wrong, it only ever reaches a connection that is refused anyway.
  */
 
 const ALERT_RECORD = 21;
@@ -36,7 +37,10 @@ export function certificateAlert(code: string): number {
   return UNKNOWN_CA.test(code) ? ALERTS.unknown_ca : ALERTS.certificate_unknown;
 }
 
-/** Whose traffic an alert is part of: what is written next by a server that has done all but to end its handshake, and by a client before its Finished. */
+/**
+ * Whose traffic an alert is part of: what is written next by a server that has done all but to end its
+ * handshake, and by a client before its Finished.
+ */
 const SECRETS = { server: "SERVER_TRAFFIC_SECRET_0", client: "CLIENT_HANDSHAKE_TRAFFIC_SECRET" } as const;
 
 /** A handshake whose peer has to show a certificate. */
@@ -51,7 +55,10 @@ export interface Judged {
   readonly onRefused: (error: Error) => void;
 }
 
-/** Ends a handshake with the alert that says what is wrong with the peer's certificate. For those who write a transport; Node's `keylog` event feeds it. */
+/**
+ * Ends a handshake with the alert that says what is wrong with the peer's certificate. For those who write a
+ * transport; Node's `keylog` event feeds it.
+ */
 export class CertificateAlert {
   readonly #handshake: Judged;
   readonly #onSecure = (): void => this.#sealAlert();
@@ -67,7 +74,8 @@ export class CertificateAlert {
   keylog(line: Buffer): void {
     const [label, , secret = ""] = line.toString("latin1").trim().split(" ");
     if (label === SECRETS[this.#handshake.role]) this.#secret = Buffer.from(secret, "hex");
-    // Of TLS 1.2 this comes when the certificate has been seen, and all that this side has sent is still plain.
+    // Of TLS 1.2 this comes when the certificate has been seen, and all that this side has sent is still
+    // plain.
     if (label === "CLIENT_RANDOM") this.#plainAlert();
   }
 
@@ -117,7 +125,10 @@ const SUITES: Readonly<Record<string, Suite>> = {
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** An alert as the first record under a traffic secret (RFC 8446 §5.2): with sequence number 0 the nonce is the IV itself. */
+/**
+ * An alert as the first record under a traffic secret (RFC 8446 §5.2): with sequence number 0 the nonce is
+ * the IV itself.
+ */
 function sealed({ hash, cipher, keyBytes }: Suite, secret: Buffer, alert: number): Buffer {
   const key = expandLabel(hash, secret, "key", keyBytes);
   const iv = expandLabel(hash, secret, "iv", IV_BYTES);

@@ -16,7 +16,10 @@ import {
 } from "../options/tls-options.ts";
 import { tell } from "../flow/told.ts";
 
-/** How often files are read again that change while they are read, as where a link to a directory is moved to another. */
+/**
+ * How often files are read again that change while they are read, as where a link to a directory is moved to
+ * another.
+ */
 const MAX_READS = 5;
 
 /** When a certificate is valid, in milliseconds since 1970. */
@@ -185,7 +188,10 @@ export class Certificates {
     this.#validity = validity;
   }
 
-  /** A certificate that is valid is not given up for one that no longer is, or not yet. At the start there is no better one. */
+  /**
+   * A certificate that is valid is not given up for one that no longer is, or not yet. At the start there is
+   * no better one.
+   */
   #refuseInvalid(offered: ReadonlyMap<string, Validity>): void {
     const now = Date.now();
     const isValid = ({ from, until }: Validity): boolean => from <= now && now < until;
@@ -215,7 +221,11 @@ function asLabels(written: string): string {
   return domainToASCII(withoutDot(written));
 }
 
-/** Reads and parses all that is given as text or by file. @throws NetError `not_found`, `permission`, `tls`, which name the file. */
+/**
+ * Reads and parses all that is given as text or by file.
+ *
+ * @throws NetError `not_found`, `permission`, `tls`, which name the file.
+ */
 export async function secureContextOptions(
   options: TlsCommonOptions,
   site: FailureSite,
@@ -258,8 +268,9 @@ async function materialOf(options: MaterialOptions, site: FailureSite): Promise<
 }
 
 /**
- * Names what is asked of clients. OpenSSL resumes a session only where it is the same: else one that was made where nobody is asked, or by another authority, would let a client in
- * that shares the ticket keys. At most 32 bytes.
+ * Names what is asked of clients. OpenSSL resumes a session only where it is the same: else one that was made
+ * where nobody is asked, or by another authority, would let a client in that shares the ticket keys. At most
+ * 32 bytes.
  */
 function trustOf(asked = "none", ca: PemSource | undefined, crl: PemSource | undefined): string {
   const trust = JSON.stringify([asked, ca?.text, crl?.text]);
@@ -271,7 +282,10 @@ function validityOf(certificate: X509Certificate | undefined): Validity {
   return { from: Date.parse(certificate.validFrom), until: Date.parse(certificate.validTo) };
 }
 
-/** All results; else the failure that stands first in the list, and not the one that came first, which would be another one each time. */
+/**
+ * All results; else the failure that stands first in the list, and not the one that came first, which would
+ * be another one each time.
+ */
 async function firstFailureOf<T>(list: readonly Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(list);
   const results: T[] = [];

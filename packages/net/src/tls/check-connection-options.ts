@@ -62,8 +62,9 @@ const BOOLEANS = [
 const PROTOCOLS = ["TLSv1_2_method", "TLSv1_2_client_method"] as const;
 
 /**
- * Checks the options of `node:tls` with which a client is to be made secure: each name, the values that decide whom it trusts, and what
- * `ca`, `cert`, `key` and `crl` hold, which Node takes empty, cut or garbled for nobody. For those who write a transport.
+ * Checks the options of `node:tls` with which a client is to be made secure: each name, the values that
+ * decide whom it trusts, and what `ca`, `cert`, `key` and `crl` hold, which Node takes empty, cut or garbled
+ * for nobody. For those who write a transport.
  *
  * @param what what messages call the options: `tls`.
  * @returns the same, with the server's name as A-labels (RFC 6066 §3), and no version before 1.2.
@@ -130,7 +131,8 @@ function sourcesOf(what: string, option: string, given: unknown): Source[] {
   if (given === undefined) return [];
   const isList = Array.isArray(given);
   const list: readonly unknown[] = isList ? given : [given];
-  // Of no authorities nobody is trusted, and of no lists of revoked certificates nobody is asked: it is an oversight.
+  // Of no authorities nobody is trusted, and of no lists of revoked certificates nobody is asked: it is an
+  // oversight.
   if (list.length === 0) throw argumentError("dial", `${what}.${option} is an empty list`);
   return list.map((each, index) => {
     const name = isList ? `${what}.${option}[${index}]` : `${what}.${option}`;

@@ -163,7 +163,8 @@ function checkClient(options: TlsClientOptions): void {
 }
 
 /**
- * A host name as TLS wants it: A-labels, no dot at its end (RFC 6066 §3); an IP address is left as it is. @throws NetError `invalid_argument`.
+ * A host name as TLS wants it: A-labels, no dot at its end (RFC 6066 §3); an IP address is left as it
+ * is. @throws NetError `invalid_argument`.
  *
  * @param option what messages call it.
  */

@@ -10,13 +10,17 @@ const CLIENT_HELLO = 1;
 
 /** What a ClientHello (RFC 8446 §4.1.2) says that Node does not tell. */
 export interface ClientHello {
-  /** The name that the client asks for (RFC 6066 §3), in lower case and without a dot at its end. Of a TLS 1.2 session that is resumed OpenSSL does not know it. */
+  /**
+   * The name that the client asks for (RFC 6066 §3), in lower case and without a dot at its end. Of a TLS 1.2
+   * session that is resumed OpenSSL does not know it.
+   */
   readonly serverName: string | undefined;
 }
 
 /**
- * Waits for the first flight of a TLS client and looks at it; then the socket is as if nobody had. Until it has come, a connection needs none of
- * OpenSSL's memory, and its end is noticed at once. What is no ClientHello, or too long, is left for OpenSSL to answer.
+ * Waits for the first flight of a TLS client and looks at it; then the socket is as if nobody had. Until it
+ * has come, a connection needs none of OpenSSL's memory, and its end is noticed at once. What is no
+ * ClientHello, or too long, is left for OpenSSL to answer.
  *
  * @throws what broke the connection; `ECONNRESET` if it ended.
  */
@@ -52,8 +56,8 @@ export function clientHello(socket: Socket): Promise<ClientHello> {
 }
 
 /**
- * Puts the first message of a handshake together, which may be cut into several records (RFC 8446 §5.1). Each byte is taken once, in however
- * small pieces and records it comes.
+ * Puts the first message of a handshake together, which may be cut into several records (RFC 8446 §5.1). Each
+ * byte is taken once, in however small pieces and records it comes.
  */
 export class HelloReader {
   readonly #received = new Collected();
@@ -120,7 +124,10 @@ class Collected {
   }
 }
 
-/** A name is the same with a dot at its end. RFC 6066 §3 wants none, and some clients send what their user wrote. */
+/**
+ * A name is the same with a dot at its end. RFC 6066 §3 wants none, and some clients send what their user
+ * wrote.
+ */
 export function withoutDot(name: string): string {
   return name.endsWith(".") ? name.slice(0, -1) : name;
 }

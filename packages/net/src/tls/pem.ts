@@ -4,7 +4,9 @@ import { NetError } from "../contracts/error.ts";
 import type { FailureSite } from "../contracts/failures.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
 
-/** A text that ought to be PEM (RFC 7468), and what messages call it: its file, or the option that holds it. */
+/**
+ * A text that ought to be PEM (RFC 7468), and what messages call it: its file, or the option that holds it.
+ */
 export interface PemSource {
   readonly text: string;
   readonly name: string;
@@ -29,8 +31,8 @@ export interface CertificateChain {
 }
 
 /**
- * Reads PEM sources. Node's own reading takes an empty, cut or garbled list of authorities for one of nobody, without a word.
- * Each method throws a NetError `tls` that names the source.
+ * Reads PEM sources. Node's own reading takes an empty, cut or garbled list of authorities for one of nobody,
+ * without a word. Each method throws a NetError `tls` that names the source.
  */
 export class PemReader {
   readonly #site: FailureSite;

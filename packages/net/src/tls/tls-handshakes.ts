@@ -30,8 +30,8 @@ interface Handshake {
 }
 
 /**
- * The handshakes of a listener, done by a TLS server of Node that itself listens to nothing. For those who write a listener: the sockets are
- * theirs, and to destroy one ends its handshake.
+ * The handshakes of a listener, done by a TLS server of Node that itself listens to nothing. For those who
+ * write a listener: the sockets are theirs, and to destroy one ends its handshake.
  */
 export class TlsHandshakes {
   readonly #certificates: Certificates;
@@ -103,7 +103,8 @@ export class TlsHandshakes {
       await Promise.race([cut, choosing]);
       const handshake = new Promise<TLSSocket>((resolve, reject) => {
         this.#waiting.set(ends, { below, site, succeed: resolve, fail: reject });
-        // Else Node would not notice that a client is gone before its handshake is over, and it would hold its place.
+        // Else Node would not notice that a client is gone before its handshake is over, and it would hold
+        // its place.
         below.allowHalfOpen = false;
         this.#server.emit("connection", below);
       });

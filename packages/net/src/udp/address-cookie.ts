@@ -6,8 +6,9 @@ export const COOKIE_WINDOW_MS = 60_000;
 export const COOKIE_LENGTH = 16;
 
 /**
- * Makes and checks the short strings by which a peer proves that it receives what is sent to its address. Nothing is
- * kept for a peer: a cookie is an HMAC-SHA256 over the address and the time, under a secret of this process.
+ * Makes and checks the short strings by which a peer proves that it receives what is sent to its address.
+ * Nothing is kept for a peer: a cookie is an HMAC-SHA256 over the address and the time, under a secret of
+ * this process.
  */
 export class AddressCookies {
   readonly #secret: Uint8Array;

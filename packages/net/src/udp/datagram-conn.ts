@@ -10,12 +10,12 @@ import { type UdpLimits, UdpSocket } from "./udp-socket.ts";
 export type DatagramHandler = DatagramSocketHandler<Uint8Array>;
 
 /**
- * A datagram socket connected to one peer: only its datagrams are received, and what the network reports about those sent to
- * it (ICMP) becomes an error. Datagrams may be lost, doubled or overtaken. Connecting sends none, so it says nothing about
- * whether anybody is there.
+ * A datagram socket connected to one peer: only its datagrams are received, and what the network reports
+ * about those sent to it (ICMP) becomes an error. Datagrams may be lost, doubled or overtaken. Connecting
+ * sends none, so it says nothing about whether anybody is there.
  *
- * Whose memory it is: a received datagram is the application's own. A sent one is read until the promise of `send` has settled, by `trySend` until
- * it returns, and not after.
+ * Whose memory it is: a received datagram is the application's own. A sent one is read until the promise of
+ * `send` has settled, by `trySend` until it returns, and not after.
  *
  * @example
  * const conn = await dial("udp", "127.0.0.1:7001");
@@ -26,13 +26,17 @@ export interface DatagramConn extends DatagramSocket<Uint8Array, Message> {
   readonly remoteAddr: IpAddr;
 
   /**
-   * Sends one datagram, bytes or text, which leaves as UTF-8; resolves when the system has taken it. Its memory is read until then, see `PacketConn.send`.
+   * Sends one datagram, bytes or text, which leaves as UTF-8; resolves when the system has taken it. Its
+   * memory is read until then, see `PacketConn.send`.
    *
    * @throws NetError `invalid_argument` for what is neither, `too_large`, `refused` (of an earlier one), …
    */
   send(message: Message, options?: WaitOptions): Promise<void>;
 
-  /** Sends without waiting. See `PacketConn.trySend`. What the network reports goes to `receive`, or to the handler's `error`. */
+  /**
+   * Sends without waiting. See `PacketConn.trySend`. What the network reports goes to `receive`, or to the
+   * handler's `error`.
+   */
   trySend(message: Message): SendOutcome;
 }
 

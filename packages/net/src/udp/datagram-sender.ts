@@ -27,12 +27,16 @@ export interface DatagramSender {
   /** Bytes that wait in this process, because the system is behind. */
   readonly queuedBytes: number;
   /**
-   * `host` and `port` are left out on a connected socket. A name is looked up. `bytes` are read until it is known how it went.
+   * `host` and `port` are left out on a connected socket. A name is looked up. `bytes` are read until it is
+   * known how it went.
    *
    * @throws what Node does for bad arguments.
    */
   send(bytes: Uint8Array, host?: string, port?: number): SendStatus;
-  /** As `send`, for those who do not wait for the outcome; `taken` may then be a guess. `bytes` are not read after the call. */
+  /**
+   * As `send`, for those who do not wait for the outcome; `taken` may then be a guess. `bytes` are not read
+   * after the call.
+   */
   trySend(bytes: Uint8Array, host?: string, port?: number): SendStatus;
 }
 
@@ -51,7 +55,8 @@ export function documentedSender(socket: Socket): DatagramSender {
       return socket.getSendQueueSize();
     },
     send,
-    // Node does not say beforehand whether a datagram will wait, for the system or for a name, so each is copied.
+    // Node does not say beforehand whether a datagram will wait, for the system or for a name, so each is
+    // copied.
     trySend(bytes, host, port) {
       const inFlight = send(ownCopy(bytes), host, port);
       return inFlight.isDecided ? "taken" : inFlight;

@@ -22,7 +22,9 @@ import { checkKind, checkNames, type Names } from "../options/check-values.ts";
 export interface UdpDialOptions extends Omit<PacketOptions, "signal">, WaitOptions {
   /** Until when the host's name must be resolved. Default: none. */
   readonly deadline?: Deadline | undefined;
-  /** Where to send from, such as `"192.0.2.1:0"`. Default: what the system's routes say, and any free port. */
+  /**
+   * Where to send from, such as `"192.0.2.1:0"`. Default: what the system's routes say, and any free port.
+   */
   readonly localAddress?: string | undefined;
   /** How the host's name becomes addresses. Default: the system's. */
   readonly resolver?: Resolver | undefined;
@@ -30,7 +32,10 @@ export interface UdpDialOptions extends Omit<PacketOptions, "signal">, WaitOptio
 
 const names: Names<UdpDialOptions> = { ...packetNames, deadline: 1, localAddress: 1, resolver: 1 };
 
-/** Connects a datagram socket to a peer; of several addresses of a name the first that has a route is taken. See `dial`. */
+/**
+ * Connects a datagram socket to a peer; of several addresses of a name the first that has a route is taken.
+ * See `dial`.
+ */
 export async function dialUdp(
   network: PacketNetwork,
   address: string,

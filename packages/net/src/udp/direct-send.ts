@@ -14,12 +14,16 @@ import { isIp } from "./udp-lookup.ts";
 /**
  * All that sending datagrams needs beyond what Node documents, with a way to go on without.
  *
- * `socket.send` makes four objects for each datagram and tells its outcome in a later tick. The handle beneath it answers at once:
- * taken, waiting, or an error number. This file alone knows how to ask it. It looks first whether this Node talks to the handle in the very
- * way that is used here; if not, or with the environment variable `ZOCALO_NO_DIRECT_SEND`, sockets send as documented.
+ * `socket.send` makes four objects for each datagram and tells its outcome in a later tick. The handle
+ * beneath it answers at once: taken, waiting, or an error number. This file alone knows how to ask it. It
+ * looks first whether this Node talks to the handle in the very way that is used here; if not, or with the
+ * environment variable `ZOCALO_NO_DIRECT_SEND`, sockets send as documented.
  */
 
-/** Node's own part of a datagram socket. Positive: taken at once; 0: waits; negative: an error number of the system. */
+/**
+ * Node's own part of a datagram socket. Positive: taken at once; 0: waits; negative: an error number of the
+ * system.
+ */
 interface UdpHandle {
   send(request: object, parts: readonly Uint8Array[], count: number, reports: boolean): number;
   send(
@@ -85,8 +89,8 @@ class DirectSender implements DatagramSender {
   }
 
   send(bytes: Uint8Array, host?: string, port = 0): SendStatus {
-    // Hot path (bench: udp).
-    // A name has to be looked up; and at what is not as its type says the handle would end the process, where Node throws.
+    // Hot path (bench: udp). A name has to be looked up; and at what is not as its type says the handle would
+    // end the process, where Node throws.
     if (!ArrayBuffer.isView(bytes) || (host !== undefined && !(isPort(port) && isIp(host)))) {
       return this.#counted(this.#documented.send(bytes, host, port));
     }
@@ -102,8 +106,8 @@ class DirectSender implements DatagramSender {
   }
 
   /**
-   * The handle says only after the call whether a datagram waits, and then has taken its memory for it. So the datagram is copied before,
-   * to where the next one goes too if it does not have to wait.
+   * The handle says only after the call whether a datagram waits, and then has taken its memory for it. So
+   * the datagram is copied before, to where the next one goes too if it does not have to wait.
    */
   trySend(bytes: Uint8Array, host?: string, port?: number): SendStatus {
     if (this.#waiting > 0 || !ArrayBuffer.isView(bytes) || bytes.byteLength > SCRATCH_BYTES) {
@@ -142,7 +146,9 @@ const SCRATCH_BYTES = 65_536;
 /** Views of up to so many bytes are kept: to make one costs more than to copy that much. */
 const MAX_KEPT_VIEW = 512;
 
-/** Where datagrams stand that nobody waits for, while they are handed over. Guarded by `npm run bench -- udp`. */
+/**
+ * Where datagrams stand that nobody waits for, while they are handed over. Guarded by `npm run bench -- udp`.
+ */
 class Scratch {
   #memory: Buffer = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   #views: (Buffer | undefined)[] = [];
@@ -193,8 +199,9 @@ function handleOf(socket: Socket): UdpHandle | undefined {
 }
 
 /**
- * Lets Node send nothing, with a function in the handle's place that only looks at what it is asked: is it the question that `DirectSender`
- * asks, then the class of its first argument is the one to use. No datagram leaves.
+ * Lets Node send nothing, with a function in the handle's place that only looks at what it is asked: is it
+ * the question that `DirectSender` asks, then the class of its first argument is the one to use. No datagram
+ * leaves.
  */
 function requestClass(socket: Socket, handle: UdpHandle, isConnected: boolean): SendRequestClass | null {
   const own = Object.getOwnPropertyDescriptor(handle, "send");

@@ -25,15 +25,27 @@ export type PacketNetwork = "udp" | "udp4" | "udp6";
 export interface PacketOptions {
   /** Most datagrams that wait for the application; one more is dropped and counted. Default 1,024. */
   readonly receiveLimitDatagrams?: number | undefined;
-  /** Most bytes of datagrams that wait for the application; what comes then is dropped and counted. Default 1,048,576. */
+  /**
+   * Most bytes of datagrams that wait for the application; what comes then is dropped and counted. Default
+   * 1,048,576.
+   */
   readonly receiveLimitBytes?: number | undefined;
-  /** Most bytes that `trySend` leaves waiting in this process, because the system is behind or a host's name is looked up. Default 1,048,576. */
+  /**
+   * Most bytes that `trySend` leaves waiting in this process, because the system is behind or a host's name
+   * is looked up. Default 1,048,576.
+   */
   readonly sendLimitBytes?: number | undefined;
-  /** The system's receive buffer in bytes (SO_RCVBUF; Linux doubles it and caps it at `net.core.rmem_max`). Default: the system's. */
+  /**
+   * The system's receive buffer in bytes (SO_RCVBUF; Linux doubles it and caps it at `net.core.rmem_max`).
+   * Default: the system's.
+   */
   readonly readBufferBytes?: number | undefined;
   /** The system's send buffer in bytes (SO_SNDBUF). Default: the system's. */
   readonly writeBufferBytes?: number | undefined;
-  /** Share the port with other sockets that also set it (SO_REUSEADDR), as multicast needs. Risk: on Linux the last one to bind gets all unicast datagrams. Default `false`. */
+  /**
+   * Share the port with other sockets that also set it (SO_REUSEADDR), as multicast needs. Risk: on Linux the
+   * last one to bind gets all unicast datagrams. Default `false`.
+   */
   readonly reuseAddr?: boolean | undefined;
   /** IPv6 alone, for `"udp"` on `":port"` or an IPv6 address. Default `false`; `true` for `"udp6"`. */
   readonly ipv6Only?: boolean | undefined;
@@ -65,8 +77,10 @@ export const defaultPacketLimits: UdpLimits = {
  *
  * `"udp"` on `":port"` takes IPv4 and IPv6, and IPv4 alone where there is no IPv6.
  *
- * @param address As Go writes them: `":7001"`, `"127.0.0.1:0"` (the system chooses a port, see `localAddr`), `"[::1]:53"`.
- * @throws NetError `invalid_address`, `invalid_argument`, `address_in_use`, `address_not_available`, `permission`, `name_not_found`, …
+ * @param address As Go writes them: `":7001"`, `"127.0.0.1:0"` (the system chooses a port, see `localAddr`),
+ *   `"[::1]:53"`.
+ * @throws NetError `invalid_address`, `invalid_argument`, `address_in_use`, `address_not_available`,
+ *   `permission`, `name_not_found`, …
  * @example
  * const packets = await listenPacket("udp", ":7001");
  * // `trySend`, as `send` rejects for a forged address.
@@ -92,7 +106,8 @@ export async function listenPacket(
       return new BoundPacketConn(await bind(network, host, addr.port, options, site), network, limits);
     } catch (error) {
       failure ??= error;
-      // Only a machine without IPv6 gets a second try: any other failure would be the same or would hide the first.
+      // Only a machine without IPv6 gets a second try: any other failure would be the same or would hide the
+      // first.
       if (addr.host !== "" || !(error instanceof NetError) || !lacksIPv6.has(error.code)) throw error;
     }
   }
@@ -119,7 +134,11 @@ export function checkNetwork(network: string, op: "listen" | "dial"): void {
   }
 }
 
-/** Checks the values of all options; their names are checked by the caller. @throws NetError `invalid_argument`. */
+/**
+ * Checks the values of all options; their names are checked by the caller.
+ *
+ * @throws NetError `invalid_argument`.
+ */
 export function checkedLimits(options: PacketOptions, op: "listen" | "dial"): UdpLimits {
   for (const name of ["reuseAddr", "ipv6Only"] as const) checkKind(op, name, options[name], "boolean");
   checkSignal(op, options.signal);

@@ -50,7 +50,11 @@ export function attempt(site: FailureSite, set: () => void): void {
   }
 }
 
-/** Checks a time to live: the number of routers a datagram may pass, plus one. @throws NetError `invalid_argument` */
+/**
+ * Checks a time to live: the number of routers a datagram may pass, plus one.
+ *
+ * @throws NetError `invalid_argument`
+ */
 export function checkTtl(ttl: number, least: 0 | 1): number {
   if (Number.isInteger(ttl) && ttl >= least && ttl <= 255) return ttl;
   throw argumentError("set", `ttl ${ttl} is not a whole number from ${least} to 255`);

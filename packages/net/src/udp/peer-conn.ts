@@ -97,7 +97,10 @@ export class PeerConn extends InboxConn implements AddressVerification {
     return idleTimeoutMs === Number.POSITIVE_INFINITY ? undefined : idleTimeoutMs;
   }
 
-  /** Of all peers together, as what waits does so in the socket that they share. Mostly 0: the system takes a datagram at once. */
+  /**
+   * Of all peers together, as what waits does so in the socket that they share. Mostly 0: the system takes a
+   * datagram at once.
+   */
   get bufferedAmount(): number {
     return this.#home.bufferedAmount;
   }
@@ -105,8 +108,8 @@ export class PeerConn extends InboxConn implements AddressVerification {
   /**
    * Never waits: a datagram that cannot leave now is refused.
    *
-   * @throws NetError `too_large`; `invalid_argument` for what is no message; `no_room` when the bytes that an unverified address has sent are used up, or when the socket
-   * cannot take more; `canceled`, `closed`.
+   * @throws NetError `too_large`; `invalid_argument` for what is no message; `no_room` when the bytes that an
+   * unverified address has sent are used up, or when the socket cannot take more; `canceled`, `closed`.
    */
   send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
     const site = this.site("write");
@@ -141,8 +144,8 @@ export class PeerConn extends InboxConn implements AddressVerification {
   }
 
   /**
-   * Waits until none of the datagrams that were accepted waits in this process, those of other peers included. One that the system refuses
-   * meanwhile is lost, as others are on their way.
+   * Waits until none of the datagrams that were accepted waits in this process, those of other peers
+   * included. One that the system refuses meanwhile is lost, as others are on their way.
    *
    * @throws NetError `closed` when the socket is, or gets, closed while some of them wait, `canceled`.
    */
@@ -204,7 +207,9 @@ export class PeerConn extends InboxConn implements AddressVerification {
     return this.isClosing || this.inbox.isEnded;
   }
 
-  /** @throws NetError `invalid_argument` for what is no message, which only callers in JavaScript can pass. */
+  /**
+   * @throws NetError `invalid_argument` for what is no message, which only callers in JavaScript can pass.
+   */
   #encode(message: Message | PreparedMessage): Uint8Array {
     const { encoding } = this.#home.settings;
     return message instanceof PreparedMessage
@@ -236,7 +241,8 @@ export class PeerConn extends InboxConn implements AddressVerification {
   /**
    * At once, unless datagrams wait in this process: then when they have left, see `flush`.
    *
-   * @throws NetError `timeout` when they have not by `PeersOptions.closeTimeoutMs`, `closed` when the socket was closed before.
+   * @throws NetError `timeout` when they have not by `PeersOptions.closeTimeoutMs`, `closed` when the socket
+   *   was closed before.
    */
   protected finish(info: CloseInfo): Promise<void> {
     if (this.bufferedAmount > 0) return this.#finishLater(info);

@@ -22,8 +22,8 @@ export interface Clock {
 }
 
 /**
- * What `peers` needs of a datagram socket; a `PacketConn` has it. One without `flush` and `bufferedAmount` has
- * sent what it accepts, one without `ref` and `unref` holds no process.
+ * What `peers` needs of a datagram socket; a `PacketConn` has it. One without `flush` and `bufferedAmount`
+ * has sent what it accepts, one without `ref` and `unref` holds no process.
  */
 export type PeerSocket = Pick<PacketConn, "localAddr" | "serve" | "trySend" | "close"> &
   Partial<Pick<PacketConn, "flush" | "bufferedAmount" | "ref" | "unref">>;

@@ -12,8 +12,8 @@ export interface PeerLimits {
 }
 
 /**
- * Peers by their source address. Those that may be forged live in a table of their own, so that however many an
- * attacker makes up, they drive out only each other.
+ * Peers by their source address. Those that may be forged live in a table of their own, so that however many
+ * an attacker makes up, they drive out only each other.
  */
 export class PeerTable<P extends Seen> {
   readonly #limits: PeerLimits;

@@ -14,35 +14,59 @@ import {
 
 /** Options of `peers`. */
 export interface PeersOptions {
-  /** A peer that is not heard for this long is gone: its connection ends with code 1001. Milliseconds, default 60,000. */
+  /**
+   * A peer that is not heard for this long is gone: its connection ends with code 1001. Milliseconds, default
+   * 60,000.
+   */
   readonly idleTimeoutMs?: number | undefined;
   /** Most verified peers; further ones stay unverified. Default 10,000. */
   readonly maxPeers?: number | undefined;
-  /** Most verified peers of one address (an IPv6 /64 is one); further ones stay unverified. Default 1,000; `Infinity`: no limit. */
+  /**
+   * Most verified peers of one address (an IPv6 /64 is one); further ones stay unverified. Default 1,000;
+   * `Infinity`: no limit.
+   */
   readonly maxPeersPerAddress?: number | undefined;
   /** Who has no limit of its own, see `AddressLimitOptions`. Default: this machine, `localAddresses`. */
   readonly exemptAddresses?: readonly string[] | undefined;
-  /** Most peers whose address may be forged. One more ends the one unheard for longest, with code 1013. Default 1,000. */
+  /**
+   * Most peers whose address may be forged. One more ends the one unheard for longest, with code 1013.
+   * Default 1,000.
+   */
   readonly maxUnverifiedPeers?: number | undefined;
-  /** Whether loopback sources must prove their address too. They cannot be forged from outside. Default `false`. */
+  /**
+   * Whether loopback sources must prove their address too. They cannot be forged from outside. Default
+   * `false`.
+   */
   readonly verifyLoopback?: boolean | undefined;
   /** Largest datagram taken, in bytes; larger ones are dropped and counted. Default 65,507: all. */
   readonly maxMessageBytes?: number | undefined;
-  /** Largest message sent, in bytes. One that does not fit the path's MTU is sent in IP fragments, and lost if any of them is. Default 65,507. */
+  /**
+   * Largest message sent, in bytes. One that does not fit the path's MTU is sent in IP fragments, and lost if
+   * any of them is. Default 65,507.
+   */
   readonly maxSendBytes?: number | undefined;
-  /** Bytes of datagrams of one peer that wait for the application; what comes then is dropped and counted. Default 65,536. */
+  /**
+   * Bytes of datagrams of one peer that wait for the application; what comes then is dropped and counted.
+   * Default 65,536.
+   */
   readonly receiveLimitBytes?: number | undefined;
   /** Datagrams of one peer that wait for the application; one more is dropped and counted. Default 64. */
   readonly receiveLimitMessages?: number | undefined;
-  /** Whether a datagram is received as `string` (dropped and counted if it is not UTF-8) or as `Uint8Array`. Default `"text"`. */
+  /**
+   * Whether a datagram is received as `string` (dropped and counted if it is not UTF-8) or as `Uint8Array`.
+   * Default `"text"`.
+   */
   readonly messages?: "text" | "binary" | undefined;
   /** Whether each text sent ends with a newline, for those who read it in a terminal. Default `false`. */
   readonly newlines?: boolean | undefined;
-  /** How long `close` of a connection waits for datagrams that wait in this process, in milliseconds. Default 5,000. */
+  /**
+   * How long `close` of a connection waits for datagrams that wait in this process, in milliseconds. Default
+   * 5,000.
+   */
   readonly closeTimeoutMs?: number | undefined;
   /**
-   * Most new peers that wait for `accept`, and as many again of those whose address cannot be forged, which the others do not crowd out. The
-   * datagram of one more is dropped and counted. Default 512.
+   * Most new peers that wait for `accept`, and as many again of those whose address cannot be forged, which
+   * the others do not crowd out. The datagram of one more is dropped and counted. Default 512.
    */
   readonly maxPending?: number | undefined;
   /** Default: the system's. */
@@ -82,11 +106,12 @@ const names: Names<PeersOptions> = {
 };
 
 /**
- * Makes a connection of messages for each source address of a datagram socket: one datagram is one message, either way.
+ * Makes a connection of messages for each source address of a datagram socket: one datagram is one message,
+ * either way.
  *
- * A source address can be forged, so until a peer has sent back `peer.verification.cookie` its connection sends no more
- * bytes than came from it: nobody can be flooded through this server. The socket belongs to the listener from now on, and
- * is closed once the listener is and the last peer has gone.
+ * A source address can be forged, so until a peer has sent back `peer.verification.cookie` its connection
+ * sends no more bytes than came from it: nobody can be flooded through this server. The socket belongs to the
+ * listener from now on, and is closed once the listener is and the last peer has gone.
  *
  * @throws NetError `invalid_argument` for a wrong value of an option, and a name that is not known.
  * @example

@@ -76,7 +76,10 @@ export class SendHalf {
   readonly #flushes = new Waiters<PendingFlush>();
   /** Datagrams that wait in this process. */
   readonly #waiting = new Set<InFlight>();
-  /** Their bytes, less those that the system has surely taken. A canceled `send` counts until its datagram has left. */
+  /**
+   * Their bytes, less those that the system has surely taken. A canceled `send` counts until its datagram has
+   * left.
+   */
   #waitingBytes = 0;
   /** How many ever have waited. */
   #watched = 0;
@@ -140,8 +143,8 @@ export class SendHalf {
       this.#watch(status, bytes, undefined);
       return "sent";
     }
-    // On a connected socket the system tells each report of the network once, and this was it. Later, lest a handler that sends again
-    // upon it finds itself in its own call.
+    // On a connected socket the system tells each report of the network once, and this was it. Later, lest a
+    // handler that sends again upon it finds itself in its own call.
     if (this.#host.isConnected)
       setImmediate(() => this.#host.report(netErrorFrom(status, this.#host.writeSite())));
     return "refused";

@@ -25,8 +25,8 @@ export class SourceAddr implements IpAddr {
 const REMEMBERED = 256;
 
 /**
- * The newest source addresses of a socket, so that a peer who sends again is the same object with the same text. A flood of made-up
- * addresses drives out others, and costs no more than making each anew.
+ * The newest source addresses of a socket, so that a peer who sends again is the same object with the same
+ * text. A flood of made-up addresses drives out others, and costs no more than making each anew.
  */
 export class SourceAddrs {
   readonly #slots: (SourceAddr | undefined)[] = [];

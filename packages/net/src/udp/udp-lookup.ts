@@ -1,7 +1,10 @@
 import { lookup } from "node:dns";
 import { isIP } from "node:net";
 
-/** The last text that proved to be an IP address: most sends answer somebody, and to prove it again costs a regular expression. */
+/**
+ * The last text that proved to be an IP address: most sends answer somebody, and to prove it again costs a
+ * regular expression.
+ */
 let lastIp = "";
 
 /** Spares `isIp` the proof for the send that follows. */
@@ -18,8 +21,8 @@ export function isIp(host: string): boolean {
 }
 
 /**
- * What a datagram socket finds addresses with. Node looks every address up, and puts even the answer for an IP address
- * off to the next tick; here that one is immediate.
+ * What a datagram socket finds addresses with. Node looks every address up, and puts even the answer for an
+ * IP address off to the next tick; here that one is immediate.
  */
 export function lookUp(
   host: string,

@@ -23,8 +23,8 @@ export interface UdpLimits {
 }
 
 /**
- * What bound and connected datagram sockets have in common: a bounded queue, deadlines, and sends that tell how they went. `T` is
- * what their users see of a datagram, `S` what they send.
+ * What bound and connected datagram sockets have in common: a bounded queue, deadlines, and sends that tell
+ * how they went. `T` is what their users see of a datagram, `S` what they send.
  */
 export abstract class UdpSocket<T, S> implements DatagramSocket<T, S> {
   readonly localAddr: IpAddr;

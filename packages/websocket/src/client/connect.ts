@@ -58,7 +58,8 @@ export async function connectTcp(
     limits.signal.throwIfAborted();
     throw connectError(name, String(addr), cause);
   }
-  socket.on("error", ignore); // Each later step adds its own listener. An error between two steps is seen as a close by the next one.
+  // Each later step adds its own listener. An error between two steps is seen as a close by the next one.
+  socket.on("error", ignore);
   socket.allowHalfOpen = false;
   const actual = String(ipAddr("tcp", socket.remoteAddress ?? host, port));
   return { socket, name: isIP(host) === 0 ? `${name} (${actual})` : name };
@@ -154,7 +155,10 @@ function endsOf(below: Duplex): { readonly localAddr?: IpAddr; readonly remoteAd
   };
 }
 
-/** What tells the server why its certificate is refused. Node tells the caller. An application's own check is asked by Node alone. */
+/**
+ * What tells the server why its certificate is refused. Node tells the caller. An application's own check is
+ * asked by Node alone.
+ */
 function alertOf(
   socket: TLSSocket,
   below: Duplex,

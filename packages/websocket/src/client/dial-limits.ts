@@ -13,7 +13,10 @@ export interface Outcome<T> {
   readonly failed: (error: WebSocketError) => void;
 }
 
-/** What bounds one `dial`, from the call to the open connection: its timeout and the caller's signal, as one signal whose reason is the error to throw. */
+/**
+ * What bounds one `dial`, from the call to the open connection: its timeout and the caller's signal, as one
+ * signal whose reason is the error to throw.
+ */
 export class DialLimits implements NetDialLimits {
   /** Who is told of it; `undefined`: nobody. */
   readonly tracer: DialTracer | undefined;
@@ -73,7 +76,8 @@ export class DialLimits implements NetDialLimits {
    *
    * @param missing as for `begin`.
    * @param socket is destroyed when the step fails or is cut.
-   * @param start begins the step and is given the functions that end it; returns what to clean up if the step fails.
+   * @param start begins the step and is given the functions that end it; returns what to clean up if the step
+   *   fails.
    * @throws WebSocketError what the step fails with; `timeout`, `canceled`.
    */
   wait<T>(missing: string, socket: Duplex, start: (outcome: Outcome<T>) => (() => void) | void): Promise<T> {

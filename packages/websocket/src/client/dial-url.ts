@@ -20,14 +20,14 @@ const MAX_SHOWN_LENGTH = 200;
 /** What `new URL` leaves out, wherever it stands. */
 const LEFT_OUT = /[\t\n\r]/g;
 /**
- * User and password. `new URL` takes any number of slashes and backslashes before them, or none; a location may
- * begin with two.
+ * User and password. `new URL` takes any number of slashes and backslashes before them, or none; a location
+ * may begin with two.
  */
 const USER_INFO = /^(?:\s*([a-z][a-z\d+.-]*:)[/\\]*|\s*[/\\]{2,})[^/\\?#]*@/i;
 
 /**
- * A URL as a message shows it, whoever wrote it: without user and password, and without query and fragment, in
- * which tokens travel.
+ * A URL as a message shows it, whoever wrote it: without user and password, and without query and fragment,
+ * in which tokens travel.
  */
 export function shownUrl(text: string): string {
   const open = text

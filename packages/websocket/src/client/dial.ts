@@ -44,23 +44,33 @@ import {
 import { traceDial } from "../session/trace.ts";
 import { type Answer, askForSwitch, type Redirect } from "./exchange.ts";
 
-/** How `dial` connects. Names that are not listed here are refused (`invalid_argument`), those of `tls` and `proxyTls` too. */
+/**
+ * How `dial` connects. Names that are not listed here are refused (`invalid_argument`), those of `tls` and
+ * `proxyTls` too.
+ */
 export interface DialOptions extends ConnOptions {
-  /** Headers added to the request, for example `Authorization`, `Cookie` or `Origin`. CR, LF and other control characters are refused. */
+  /**
+   * Headers added to the request, for example `Authorization`, `Cookie` or `Origin`. CR, LF and other control
+   * characters are refused.
+   */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Subprotocols to offer, in order of preference. Default: none. */
   readonly subprotocols?: readonly string[] | undefined;
   /** Offer permessage-deflate: `true`, or how. Default false. */
   readonly compression?: boolean | CompressionOptions | undefined;
   /**
-   * From the call to the open connection, in milliseconds: all addresses of the host together, TLS, proxy and redirects included. Default 10,000.
+   * From the call to the open connection, in milliseconds: all addresses of the host together, TLS, proxy and
+   * redirects included. Default 10,000.
    */
   readonly handshakeTimeoutMs?: number | undefined;
   /**
-   * Most redirects to follow. Default 0: a redirect is `refused`. Never from `wss:` to `ws:`. Where scheme, host or port change, what was said to the first server stays with it:
-   * `headers`, `subprotocols`, user and password of the URL, and of `tls` all but `ca`, `crl`, versions, ciphers and the like (`ecdhCurve`, `minDHSize`, `sigalgs`, `secureOptions`), `lookup`, `rejectUnauthorized: true` and
-   * `checkServerIdentity`, to which Node's own check is added. They are not said again if a later redirect leads back. User and password in a redirect are not used. A redirect is `refused` with a
-   * `tls.socket`, and to another server with a `tls.secureContext`, which cannot be divided. The rest of these options holds for every server.
+   * Most redirects to follow. Default 0: a redirect is `refused`. Never from `wss:` to `ws:`. Where scheme,
+   * host or port change, what was said to the first server stays with it: `headers`, `subprotocols`, user and
+   * password of the URL, and of `tls` all but `ca`, `crl`, versions, ciphers and the like (`ecdhCurve`,
+   * `minDHSize`, `sigalgs`, `secureOptions`), `lookup`, `rejectUnauthorized: true` and `checkServerIdentity`,
+   * to which Node's own check is added. They are not said again if a later redirect leads back. User and
+   * password in a redirect are not used. A redirect is `refused` with a `tls.socket`, and to another server
+   * with a `tls.secureContext`, which cannot be divided. The rest of these options holds for every server.
    */
   readonly maxRedirects?: number | undefined;
   /**
@@ -78,17 +88,23 @@ export interface DialOptions extends ConnOptions {
    * be given. Default: dial the host of the URL.
    */
   readonly conn?: Conn | undefined;
-  /** Finds the addresses of the host; of the proxy's host if there is a proxy, which finds the server itself. Default: the system's own way. */
+  /**
+   * Finds the addresses of the host; of the proxy's host if there is a proxy, which finds the server itself.
+   * Default: the system's own way.
+   */
   readonly resolver?: Resolver | undefined;
   /** The address to dial from, `"10.0.0.5:0"`; port 0 lets the system choose. Default: the system chooses. */
   readonly localAddress?: string | undefined;
-  /** Between attempts at the addresses of the host, in milliseconds (RFC 8305 §5). Default 250. No attempt is given up for the next one. */
+  /**
+   * Between attempts at the addresses of the host, in milliseconds (RFC 8305 §5). Default 250. No attempt is
+   * given up for the next one.
+   */
   readonly attemptDelayMs?: number | undefined;
   /** Cancels dialing; once connected it does nothing. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * TLS options for `wss:`, those of `node:tls`. What `ca`, `cert`, `key` and `crl` hold is parsed at once; versions before 1.2 are not spoken, whatever
-   * `NODE_OPTIONS` says, unless by a `secureContext`.
+   * TLS options for `wss:`, those of `node:tls`. What `ca`, `cert`, `key` and `crl` hold is parsed at once;
+   * versions before 1.2 are not spoken, whatever `NODE_OPTIONS` says, unless by a `secureContext`.
    * `rejectUnauthorized: false` lets anybody in the middle read and change everything.
    */
   readonly tls?: ConnectionOptions | undefined;
@@ -217,8 +233,8 @@ interface Words {
 }
 
 /**
- * Of Node's TLS options, those that say whom to believe and how to speak, whoever the server is. All others are for one server: a client certificate and key, a name to
- * ask for, a session.
+ * Of Node's TLS options, those that say whom to believe and how to speak, whoever the server is. All others
+ * are for one server: a client certificate and key, a name to ask for, a session.
  */
 const TLS_FOR_ANY_SERVER = [
   "ca",
@@ -249,7 +265,11 @@ function wordsForAnyServer({ tls }: Words): Words {
   return { headers: {}, subprotocols: [], tls: kept };
 }
 
-/** Checks the names of options, and what Node would take without a word. @throws WebSocketError `invalid_argument`. */
+/**
+ * Checks the names of options, and what Node would take without a word.
+ *
+ * @throws WebSocketError `invalid_argument`.
+ */
 export function checkedDialOptions(options: DialOptions): DialOptions {
   return checked(() => {
     checkNames("dial", "a WebSocket dial", options, dialOptionNames);
@@ -280,7 +300,11 @@ function isConn(value: object): boolean {
   );
 }
 
-/** What `check` answers; its NetError is told as an error of this package. @throws WebSocketError `invalid_argument`. */
+/**
+ * What `check` answers; its NetError is told as an error of this package.
+ *
+ * @throws WebSocketError `invalid_argument`.
+ */
 function checked<T>(check: () => T): T {
   try {
     return check();
@@ -292,7 +316,8 @@ function checked<T>(check: () => T): T {
 }
 
 /**
- * Where to go instead. Who logs in there is for the caller to say: user and password stay those of the caller's URL on the same server, and are none on another.
+ * Where to go instead. Who logs in there is for the caller to say: user and password stay those of the
+ * caller's URL on the same server, and are none on another.
  *
  * @throws WebSocketError `refused`
  */

@@ -38,7 +38,8 @@ export interface Asked {
 /**
  * Sends the request for a WebSocket (RFC 6455 §4.1) and waits for the switch of protocols.
  *
- * @throws WebSocketError `refused`, `handshake_failed`, `connect_failed`, `invalid_argument`, `timeout`, `canceled`
+ * @throws WebSocketError `refused`, `handshake_failed`, `connect_failed`, `invalid_argument`, `timeout`,
+ *   `canceled`
  */
 export function askForSwitch(
   target: URL,
@@ -56,7 +57,8 @@ export function askForSwitch(
         defaultPort: target.protocol === "https:" ? 443 : 80,
         path: `${target.pathname}${target.search}`,
         headers: requestHeaders(asked, key),
-        // Without `agent`, also without `agent: false`: an agent connects by itself, and does not look at this.
+        // Without `agent`, also without `agent: false`: an agent connects by itself, and does not look at
+        // this.
         createConnection: () => connected,
         ...(auth === undefined ? undefined : { auth }),
       });
@@ -65,7 +67,8 @@ export function askForSwitch(
       failed(new WebSocketError("invalid_argument", message, { cause }));
       return;
     }
-    // All of them, as many as 16 KiB can hold: past Node's usual limit an answer would seem to lack what it has.
+    // All of them, as many as 16 KiB can hold: past Node's usual limit an answer would seem to lack what it
+    // has.
     request.maxHeadersCount = 0;
     request.on("socket", (socket) => socket.resume()); // By now Node listens to it.
     let interim = 0;

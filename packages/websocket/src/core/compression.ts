@@ -22,7 +22,10 @@ export interface DeflateSettings {
   readonly memLevel: number;
 }
 
-/** Messages longer than this are sent as they are: compressing works at once, and must not hold up everybody else. In bytes. */
+/**
+ * Messages longer than this are sent as they are: compressing works at once, and must not hold up everybody
+ * else. In bytes.
+ */
 const MAX_COMPRESSED_BYTES = 1_048_576;
 
 /** Texts of up to this many characters are encoded in memory that is there. */
@@ -35,8 +38,8 @@ const TURN_BYTES = 1_048_576;
 const MAX_IDLE_INFLATERS = 8;
 
 /**
- * permessage-deflate (RFC 7692) of one connection. Without context takeover it has no memory of its own: all connections with the
- * same parameters share one compressor and one decompressor.
+ * permessage-deflate (RFC 7692) of one connection. Without context takeover it has no memory of its own: all
+ * connections with the same parameters share one compressor and one decompressor.
  */
 export class Compression {
   readonly #role: Role;
@@ -47,7 +50,9 @@ export class Compression {
   readonly #receiveKeepsContext: boolean;
   #deflater: Deflater | undefined;
   #inflater: Inflater | undefined;
-  /** For a message that is inflated in parts, while it lasts: messages of other connections come in between. */
+  /**
+   * For a message that is inflated in parts, while it lasts: messages of other connections come in between.
+   */
   #partInflater: Inflater | undefined;
   /** Inflated since `hasDoneEnough` was true, in bytes. */
   #inflatedBytes = 0;
@@ -94,7 +99,10 @@ export class Compression {
     return compressed.length < length || this.#sendKeepsContext ? compressed : undefined;
   }
 
-  /** Decompresses a message; if it is longer than `limit`, its first `limit` + 1 bytes. They are lent until the next use of any compression. */
+  /**
+   * Decompresses a message; if it is longer than `limit`, its first `limit` + 1 bytes. They are lent until
+   * the next use of any compression.
+   */
   decompress(payload: Uint8Array, limit: number): Buffer | InflateFault {
     this.#inflater ??= this.#makeInflater();
     const inflated = this.#inflater.inflate(payload, limit);
@@ -103,8 +111,8 @@ export class Compression {
   }
 
   /**
-   * Decompresses a part of a message. From its first part to its last, a message without context takeover has a decompressor of its own, of some 40 kB.
-   * The bytes are lent until the next use of any compression.
+   * Decompresses a part of a message. From its first part to its last, a message without context takeover has
+   * a decompressor of its own, of some 40 kB. The bytes are lent until the next use of any compression.
    *
    * @param limit for what comes out of this part, in bytes: of more than that, one byte more is given.
    */
@@ -134,7 +142,10 @@ export class Compression {
     return true;
   }
 
-  /** How a message is framed for this connection and all others with the same parameters, if it is the same for all. */
+  /**
+   * How a message is framed for this connection and all others with the same parameters, if it is the same
+   * for all.
+   */
   get encoding(): Encoding | undefined {
     if (this.#sendKeepsContext || this.#role === "client") return undefined;
     const { thresholdBytes, level, memLevel } = this.#settings;

@@ -20,30 +20,37 @@ export interface CoreEvents {
   onPing(payload: Uint8Array): void;
   /** A pong came. `payload` is lent for the call. */
   onPong(payload: Uint8Array): void;
-  /** Enough for one turn: pause receiving, and resume it in the next, so that a peer's compressed messages, or pings, do not hold up others. */
+  /**
+   * Enough for one turn: pause receiving, and resume it in the next, so that a peer's compressed messages, or
+   * pings, do not hold up others.
+   */
   onBusy?(): void;
   /** The peer's Close frame arrived, and the answer is in the outbox. Flush, then end the transport. */
   onPeerClose(): void;
   /**
-   * The peer has ended the conversation, or broke the protocol. True: the application has still to see messages that came before and may answer them,
-   * so `answerEnd` will be called; until then nothing more is received, and the Close frame waits. Default: the end is answered at once.
+   * The peer has ended the conversation, or broke the protocol. True: the application has still to see
+   * messages that came before and may answer them, so `answerEnd` will be called; until then nothing more is
+   * received, and the Close frame waits. Default: the end is answered at once.
    */
   holdsEnd?(): boolean;
-  /** The peer broke the protocol, and a Close frame that says so is in the outbox. Flush, then end the transport. */
+  /**
+   * The peer broke the protocol, and a Close frame that says so is in the outbox. Flush, then end the
+   * transport.
+   */
   onFailure(failure: ProtocolFailure): void;
 }
 
 /**
- * So many pings and pongs are enough for one turn: half a millisecond. A portion of the transport holds ten thousand, and Node takes
- * up to 32 portions of a connection before it is another one's turn.
+ * So many pings and pongs are enough for one turn: half a millisecond. A portion of the transport holds ten
+ * thousand, and Node takes up to 32 portions of a connection before it is another one's turn.
  */
 const CONTROL_FRAMES_PER_TURN = 256;
 /** Of all connections, which spares each a field: whose is the last one rests. */
 let controlFrames = 0;
 
 /**
- * The WebSocket protocol after the handshake (RFC 6455), for one side of one connection, without sockets, timers or promises:
- * bytes go in and events come out; intents go in and bytes come out of `outbox`.
+ * The WebSocket protocol after the handshake (RFC 6455), for one side of one connection, without sockets,
+ * timers or promises: bytes go in and events come out; intents go in and bytes come out of `outbox`.
  *
  * @example
  * const core = new Core("server", events, defaultReceiveLimits);
@@ -143,7 +150,10 @@ export class Core implements ReceiverSink {
     return this.#receiver !== undefined && this.#receiver.isPartway;
   }
 
-  /** Takes bytes from the transport and changes them in place. `isLent`: the memory will be used again after the call. */
+  /**
+   * Takes bytes from the transport and changes them in place. `isLent`: the memory will be used again after
+   * the call.
+   */
   receive(bytes: Buffer, isLent: boolean): void {
     const receiver = this.#receiving;
     receiver.push(bytes, isLent);
@@ -175,7 +185,9 @@ export class Core implements ReceiverSink {
     this.#receiver?.resume();
   }
 
-  /** Puts a message in the outbox, compressed if that was agreed on and is worth it. Call only while `isOpen`. */
+  /**
+   * Puts a message in the outbox, compressed if that was agreed on and is worth it. Call only while `isOpen`.
+   */
   send(message: Message): void {
     const isText = typeof message === "string";
     // A text is measured in characters here: it has at least as many bytes.
@@ -191,13 +203,17 @@ export class Core implements ReceiverSink {
     else this.outbox.addBytes(FIN | OPCODE.binary, message);
   }
 
-  /** True between the first and the last `sendPart` of a message: then neither `send` nor `sendFrame` may be called. */
+  /**
+   * True between the first and the last `sendPart` of a message: then neither `send` nor `sendFrame` may be
+   * called.
+   */
   get isMidMessage(): boolean {
     return this.#isMidMessage;
   }
 
   /**
-   * Puts a part of a message in the outbox, as a frame of its own and not compressed. Call only while `isOpen`.
+   * Puts a part of a message in the outbox, as a frame of its own and not compressed. Call only while
+   * `isOpen`.
    *
    * @param part of the same kind as the first one; text never ends within a surrogate pair.
    */
@@ -219,7 +235,8 @@ export class Core implements ReceiverSink {
   }
 
   /**
-   * Puts a Close frame in the outbox, after what was sent; from then on messages that arrive are dropped. Later calls do nothing.
+   * Puts a Close frame in the outbox, after what was sent; from then on messages that arrive are dropped.
+   * Later calls do nothing.
    *
    * @param code see `isSendableCloseCode`; or 1005 for a frame without code and reason.
    * @param reason at most 123 bytes of UTF-8.
@@ -234,8 +251,8 @@ export class Core implements ReceiverSink {
   }
 
   /**
-   * While congested, pings are not answered as they come: only the newest is, later (RFC 6455 §5.5.3 allows it). So a peer that pings
-   * and does not read the pongs makes nothing grow.
+   * While congested, pings are not answered as they come: only the newest is, later (RFC 6455 §5.5.3 allows
+   * it). So a peer that pings and does not read the pongs makes nothing grow.
    */
   setCongested(isCongested: boolean): void {
     this.#isCongested = isCongested;

@@ -196,7 +196,8 @@ export function writeMask(target: Uint8Array, at: number, key: number, length: n
 }
 
 /**
- * Builds one frame by itself. For what is built once and sent to many; single messages go through an `Outbox`.
+ * Builds one frame by itself. For what is built once and sent to many; single messages go through an
+ * `Outbox`.
  *
  * @param key the mask, or `undefined` for a server's frame.
  */
@@ -228,8 +229,9 @@ const MAX_JOINED_BYTES = 262_144;
 /**
  * A sequence of frames that several connections have pending in one turn of the event loop.
  *
- * Connections to which the same frames were sent in the same order hold the very same object, so the bytes are joined once and the
- * same buffer is written to all of them. Each step remembers only the last way on: in a broadcast that is the one all others take.
+ * Connections to which the same frames were sent in the same order hold the very same object, so the bytes
+ * are joined once and the same buffer is written to all of them. Each step remembers only the last way on: in
+ * a broadcast that is the one all others take.
  */
 export class SharedRun {
   readonly #before: SharedRun | null;

@@ -2,13 +2,17 @@ import { randomFillSync } from "node:crypto";
 
 /** Below this many bytes a plain loop is faster than one over words. Guarded by bench/src/websocket.ts. */
 const WORDS_FROM = 96;
-/** The words over memory up to this size are kept for the next call: the buffer that all sockets read into is among it. In bytes. */
+/**
+ * The words over memory up to this size are kept for the next call: the buffer that all sockets read into is
+ * among it. In bytes.
+ */
 const MAX_KEPT_BYTES = 262_144;
 
 /**
  * Masks or unmasks `bytes[start..end)` in place (RFC 6455 §5.3).
  *
- * @param key the four mask bytes as a little-endian integer; its first byte belongs to `start`. See `rotateMask`.
+ * @param key the four mask bytes as a little-endian integer; its first byte belongs to `start`. See
+ *   `rotateMask`.
  */
 export function applyMask(bytes: Uint8Array, start: number, end: number, key: number): void {
   if (key === 0) return;
@@ -76,7 +80,8 @@ function keyWord(key: number): bigint {
 }
 
 /**
- * V8 keeps these bigints in registers: per KiB this takes 97 ns, the same loop over words of 32 bits 168 ns (Node 20, 22 and 24). Not unrolled 140 ns.
+ * V8 keeps these bigints in registers: per KiB this takes 97 ns, the same loop over words of 32 bits 168 ns
+ * (Node 20, 22 and 24). Not unrolled 140 ns.
  */
 function applyToWords(words: BigUint64Array, at: number, end: number, key: bigint): void {
   for (const last = end - 7; at < last; at += 8) {

@@ -2,11 +2,13 @@ import { markAsUntransferable } from "node:worker_threads";
 import { isPoolSafe, poison } from "@zocalo/net/transport";
 
 /*
- * The memory of binary messages that are received, which belong to the application: it may keep them, change them, and give them away. And that of large frames that
- * are sent, which is used again.
+ * The memory of binary messages that are received, which belong to the application: it may keep them, change
+ * them, and give them away. And that of large frames that are sent, which is used again.
  */
 
-/** Messages up to this size are cut from a pool, if it can be protected; longer ones get memory of their own. */
+/**
+ * Messages up to this size are cut from a pool, if it can be protected; longer ones get memory of their own.
+ */
 export const POOLED_BYTES = 2048;
 const POOL_BYTES = 32_768;
 /** Up to so many bytes V8 keeps an array in its own heap. */
@@ -44,7 +46,10 @@ export function ownMemory(length: number): Uint8Array {
     : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
 }
 
-/** The pool that all connections share, with room for `length` bytes. What is cut from it is not reused; the pool is collected with the last message in it. */
+/**
+ * The pool that all connections share, with room for `length` bytes. What is cut from it is not reused; the
+ * pool is collected with the last message in it.
+ */
 export function poolFor(length: number): Memory {
   if (pool === undefined || poolUsed + length > POOL_BYTES) {
     pool = unzeroed(POOL_BYTES);

@@ -42,7 +42,10 @@ function tooBig(bytes: Uint8Array, limit: number, utf8: Utf8Check | undefined): 
   return utf8 === undefined || utf8.accepts(bytes, 0, limit) ? TOO_BIG : INVALID_UTF8;
 }
 
-/** A compressed message that is all there, inflated, or what is wrong with it. Its limit holds while it is inflated. The bytes are lent until the next use of any compression. */
+/**
+ * A compressed message that is all there, inflated, or what is wrong with it. Its limit holds while it is
+ * inflated. The bytes are lent until the next use of any compression.
+ */
 export function inflatedMessage(
   payload: Uint8Array,
   isText: boolean,
@@ -66,8 +69,9 @@ export const INFLATE_BYTES = 2048;
 const INFLATE_PART_BYTES = 512;
 
 /**
- * Takes the payload of messages that are not all there in one piece, in order, and puts them together, or tells each part as it comes. A compressed message is
- * inflated as it comes, so that its limit holds at each moment and bad text is found at its first wrong byte.
+ * Takes the payload of messages that are not all there in one piece, in order, and puts them together, or
+ * tells each part as it comes. A compressed message is inflated as it comes, so that its limit holds at each
+ * moment and bad text is found at its first wrong byte.
  */
 export class MessageBody {
   readonly #sink: MessageSink;
@@ -97,7 +101,10 @@ export class MessageBody {
     this.#isStreaming = isStreaming;
   }
 
-  /** Most bytes of the message being received that `add` takes at once. Between two calls the receiver may be paused. */
+  /**
+   * Most bytes of the message being received that `add` takes at once. Between two calls the receiver may be
+   * paused.
+   */
   get stepBytes(): number {
     if (!this.#isCompressed) return Number.MAX_SAFE_INTEGER;
     return this.#isStreaming ? INFLATE_PART_BYTES : INFLATE_BYTES;
@@ -195,8 +202,8 @@ const NOTHING = Buffer.alloc(0);
 let spare: Buffer | undefined;
 
 /**
- * Where a message that comes in several portions is put together, in one buffer that grows. So 131,072 fragments of one byte
- * cost no more than one of 131,072 bytes.
+ * Where a message that comes in several portions is put together, in one buffer that grows. So 131,072
+ * fragments of one byte cost no more than one of 131,072 bytes.
  */
 export class Assembly {
   #bytes: Buffer = NOTHING;
@@ -204,7 +211,10 @@ export class Assembly {
   /** Bytes assembled so far. */
   length = 0;
 
-  /** @param isScratch the bytes are not handed out, so that their memory may come from a message before, and go to one after: see `recycle`. */
+  /**
+   * @param isScratch the bytes are not handed out, so that their memory may come from a message before, and
+   *   go to one after: see `recycle`.
+   */
   constructor(isScratch = false) {
     this.#isScratch = isScratch;
   }
@@ -217,7 +227,8 @@ export class Assembly {
   /**
    * Copies `source[start..end)` to the end.
    *
-   * @param due how many bytes are known to come in all, from `start` on. Memory that is announced is taken only up to 1 MiB, or three times what has come.
+   * @param due how many bytes are known to come in all, from `start` on. Memory that is announced is taken
+   *   only up to 1 MiB, or three times what has come.
    */
   append(source: Uint8Array, start: number, end: number, due: number): void {
     const { length } = this;

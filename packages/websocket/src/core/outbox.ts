@@ -18,7 +18,10 @@ const LARGE_BYTES = 16_384;
 const SHORT_TEXT_CHARS = 48;
 /** Fewer bytes than this are copied one by one. */
 const NATIVE_COPY_FROM = 16;
-/** Texts of this many characters to `MAX_UNCOUNTED_CHARS` have a length of 16 bits in their header, whatever they are in UTF-8. */
+/**
+ * Texts of this many characters to `MAX_UNCOUNTED_CHARS` have a length of 16 bits in their header, whatever
+ * they are in UTF-8.
+ */
 const LONG_HEADER_FROM = 126;
 const MAX_UNCOUNTED_CHARS = 5_461;
 const encoder = new TextEncoder();
@@ -33,8 +36,8 @@ const MAX_SPARE = 16;
 /**
  * The frames of one connection that wait to be written: in order, joined in as few pieces as possible.
  *
- * It copies what is added, except shared frames and borrowed payloads, and does no I/O. `SendHalf` calls `take`, writes the result, and reports with
- * `taken` whether the system has all of it.
+ * It copies what is added, except shared frames and borrowed payloads, and does no I/O. `SendHalf` calls
+ * `take`, writes the result, and reports with `taken` whether the system has all of it.
  */
 export class Outbox {
   readonly #isMasked: boolean;
@@ -120,7 +123,8 @@ export class Outbox {
       this.#addLargeText(firstByte, text);
       return;
     }
-    // Where the header is the same whatever the text's length in bytes, it is written afterwards: to count them takes as long as to encode them.
+    // Where the header is the same whatever the text's length in bytes, it is written afterwards: to count
+    // them takes as long as to encode them.
     const isCounted = chars < LONG_HEADER_FROM || chars > MAX_UNCOUNTED_CHARS;
     const room = isCounted ? Buffer.byteLength(text) : chars * MAX_BYTES_PER_CHAR;
     const header = headerBytes(room, this.#isMasked);
@@ -149,7 +153,10 @@ export class Outbox {
     this.#shared = firstShared;
   }
 
-  /** Gives all that waits, in order: one piece, or several. Call only when `length` is not 0; then write, then `taken`. */
+  /**
+   * Gives all that waits, in order: one piece, or several. Call only when `length` is not 0; then write, then
+   * `taken`.
+   */
   take(): Uint8Array | Uint8Array[] {
     this.#length = 0;
     if (this.#pieces === null) {
@@ -172,7 +179,8 @@ export class Outbox {
    * What `take` gave was written.
    *
    * @param isGone the operating system has all that was ever written, so that its memory may be used again.
-   * @param isPlain false: the memory is never used again. Only a plain socket tells what the system has taken; any other stream may keep what it was given.
+   * @param isPlain false: the memory is never used again. Only a plain socket tells what the system has
+   *   taken; any other stream may keep what it was given.
    */
   taken(isGone: boolean, isPlain: boolean): void {
     const slab = this.#slab;
@@ -241,7 +249,10 @@ export class Outbox {
     return true;
   }
 
-  /** In a buffer of its own, with its header: as if it were ASCII at first, and only if that was wrong the bytes are counted. */
+  /**
+   * In a buffer of its own, with its header: as if it were ASCII at first, and only if that was wrong the
+   * bytes are counted.
+   */
   #addLargeText(firstByte: number, text: string): void {
     let length = text.length;
     let frame = frameMemory(MAX_HEADER_BYTES + length);
@@ -277,7 +288,10 @@ export class Outbox {
     this.#length += size;
   }
 
-  /** Adds a server's frame whose payload is written from the caller's memory, which must not change until the operating system has it. */
+  /**
+   * Adds a server's frame whose payload is written from the caller's memory, which must not change until the
+   * operating system has it.
+   */
   addBorrowed(firstByte: number, payload: Uint8Array): void {
     const { length } = payload;
     const slab = this.#openSlab(headerBytes(length, false));
@@ -326,8 +340,9 @@ export class Outbox {
 }
 
 /**
- * Memory for frames between the moment they are sent and the end of the turn. One slab serves all connections, and another when it is full: when all that
- * was written in one has gone to the operating system, it starts again from its beginning, so that a busy server allocates nothing for small frames.
+ * Memory for frames between the moment they are sent and the end of the turn. One slab serves all
+ * connections, and another when it is full: when all that was written in one has gone to the operating
+ * system, it starts again from its beginning, so that a busy server allocates nothing for small frames.
  */
 export class Slab {
   readonly bytes: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
@@ -358,7 +373,10 @@ export class Slab {
     this.#runs++;
   }
 
-  /** The operating system has the bytes of a run. Never called for one that it has not taken at once: then the slab is left to it. */
+  /**
+   * The operating system has the bytes of a run. Never called for one that it has not taken at once: then the
+   * slab is left to it.
+   */
   release(): void {
     if (--this.#runs > 0) return;
     poison(this.bytes);

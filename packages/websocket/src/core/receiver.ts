@@ -30,11 +30,17 @@ export interface ReceiverSink extends MessageSink {
 
 /** What a peer can make this side hold or do. Share one object between connections. */
 export interface ReceiveLimits {
-  /** Largest message, in bytes after unmasking and inflating. Past it: close code 1009, before the payload is buffered. */
+  /**
+   * Largest message, in bytes after unmasking and inflating. Past it: close code 1009, before the payload is
+   * buffered.
+   */
   readonly maxMessageBytes: number;
   /** Largest payload of one data frame, in bytes. Past it: close code 1009. */
   readonly maxFrameBytes: number;
-  /** Most frames of one message. Past it: close code 1009. Fragments are joined as they come and cost no memory of their own. */
+  /**
+   * Most frames of one message. Past it: close code 1009. Fragments are joined as they come and cost no
+   * memory of their own.
+   */
   readonly maxFragments: number;
 }
 
@@ -52,8 +58,8 @@ const SHORT_BINARY = FIN | OPCODE.binary;
 /**
  * Reads frames (RFC 6455 §5) from bytes that arrive in any portions, and tells a sink what they mean.
  *
- * It parses and unmasks in place, makes no object per frame, and says what is wrong as soon as the byte that is wrong is there.
- * Guarded by bench/src/websocket.ts.
+ * It parses and unmasks in place, makes no object per frame, and says what is wrong as soon as the byte that
+ * is wrong is there. Guarded by bench/src/websocket.ts.
  */
 export class Receiver {
   #sink: ReceiverSink;
@@ -87,7 +93,10 @@ export class Receiver {
   #control: Assembly | null = null;
   readonly #isStreaming: boolean;
 
-  /** @param isStreaming messages are not put together but told in parts as they come; a pause then holds between parts, too. */
+  /**
+   * @param isStreaming messages are not put together but told in parts as they come; a pause then holds
+   *   between parts, too.
+   */
   constructor(
     role: Role,
     sink: ReceiverSink,
@@ -111,7 +120,9 @@ export class Receiver {
     return !this.#isDone && !this.#isDiscarding && !this.#isStreaming;
   }
 
-  /** For another connection from now on, unless that needs one made otherwise. Call only while it `isAtRest`. */
+  /**
+   * For another connection from now on, unless that needs one made otherwise. Call only while it `isAtRest`.
+   */
   reuse(
     role: Role,
     sink: ReceiverSink,
@@ -143,7 +154,8 @@ export class Receiver {
   /**
    * Takes the next bytes. They are changed in place.
    *
-   * @param isLent the chunk will be used again by its owner after the call: what must wait is copied. Messages are copies in any case.
+   * @param isLent the chunk will be used again by its owner after the call: what must wait is copied.
+   *   Messages are copies in any case.
    */
   push(chunk: Buffer, isLent: boolean): void {
     if (this.#isDone) return;
@@ -170,7 +182,10 @@ export class Receiver {
     }
   }
 
-  /** From now on messages are checked as frames, but neither kept nor told: this side has sent its Close frame. */
+  /**
+   * From now on messages are checked as frames, but neither kept nor told: this side has sent its Close
+   * frame.
+   */
   discardMessages(): void {
     this.#isDiscarding = true;
     this.#body?.drop();
@@ -200,7 +215,8 @@ export class Receiver {
   }
 
   /**
-   * Hot path: takes messages of one short frame each, for as long as they come. All others, and all that is wrong, it leaves to `#frame`.
+   * Hot path: takes messages of one short frame each, for as long as they come. All others, and all that is
+   * wrong, it leaves to `#frame`.
    *
    * @returns where it stopped.
    */
@@ -334,7 +350,8 @@ export class Receiver {
   /** `chunk[start..end)` is a whole message. */
   #binary(chunk: Buffer, start: number, end: number): void {
     const length = end - start;
-    // A copy, even of memory that is ours: several messages come in one chunk, and who is given one may give its memory away.
+    // A copy, even of memory that is ours: several messages come in one chunk, and who is given one may give
+    // its memory away.
     const message = messageMemory(length);
     message.set(chunk.subarray(start, end));
     this.#sink.onMessage(message, length);
@@ -379,7 +396,10 @@ export class Receiver {
   }
 }
 
-/** What cannot be compressed gets longer: with the fixed code, the worst a sender may use, by an eighth (RFC 1951 §3.2.6). */
+/**
+ * What cannot be compressed gets longer: with the fixed code, the worst a sender may use, by an eighth
+ * (RFC 1951 §3.2.6).
+ */
 function longestCompressed(bytes: number): number {
   return bytes + Math.ceil(bytes / 8) + 64;
 }

@@ -3,7 +3,8 @@ import { isPoolSafe, poison } from "@zocalo/net/transport";
 import { type Memory, ownMemory, poolFor, takePlace, unzeroed } from "./memory.ts";
 
 /*
- * What the hot path of a receiver does to messages of at most 125 bytes, where calls into native code cost more than loops.
+ * What the hot path of a receiver does to messages of at most 125 bytes, where calls into native code cost
+ * more than loops.
  */
 
 /** Room for a short message. */
@@ -25,7 +26,10 @@ export function unmaskedCopy(from: DataView, fromAt: number, length: number): Ui
   return message;
 }
 
-/** Unmasks `length` bytes behind their mask to the beginning of `unmasked`, until the next call. True if they are ASCII. */
+/**
+ * Unmasks `length` bytes behind their mask to the beginning of `unmasked`, until the next call. True if they
+ * are ASCII.
+ */
 export function unmaskAside(from: DataView, fromAt: number, length: number): boolean {
   poison(scratch.bytes);
   return unmaskTo(scratch, 0, from, fromAt, length);
@@ -37,7 +41,8 @@ const isLittle = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 const HIGH_BITS = 0x80808080;
 
 /**
- * 32 bits at a time, from wherever they begin to where a word begins: that takes half the time of single bytes. To write by a `DataView`, too, is as fast on Node 20 only.
+ * 32 bits at a time, from wherever they begin to where a word begins: that takes half the time of single
+ * bytes. To write by a `DataView`, too, is as fast on Node 20 only.
  */
 function unmaskTo(to: Memory, toAt: number, from: DataView, fromAt: number, length: number): boolean {
   const { words, bytes } = to;

@@ -5,9 +5,9 @@ import { poison } from "@zocalo/net/transport";
 /**
  * The one place that reaches into Node's zlib: a handle that lives on and works at once.
  *
- * Node offers streams (the thread pool; 107 µs for a 660-byte message) and one-shot calls (a new handle each; 55 µs). Under both is a
- * handle with a synchronous `writeSync`: 2 µs with the context kept, 9 µs when it is reset. Where it is not as expected, `isZlibUsable` is
- * false and compression is not negotiated.
+ * Node offers streams (the thread pool; 107 µs for a 660-byte message) and one-shot calls (a new handle each;
+ * 55 µs). Under both is a handle with a synchronous `writeSync`: 2 µs with the context kept, 9 µs when it is
+ * reset. Where it is not as expected, `isZlibUsable` is false and compression is not negotiated.
  */
 
 /** What is used of Node beyond its documentation. */
@@ -55,8 +55,10 @@ export class Deflater {
   #hasFailed = false;
 
   /**
-   * @param windowBits 8 to 15. zlib has no window of 8 bits for raw deflate; with 9, distances stay below 256, which is the same to the peer.
-   * @param keepsContext a message may refer to those before it. Then there must be one `Deflater` for each connection.
+   * @param windowBits 8 to 15. zlib has no window of 8 bits for raw deflate; with 9, distances stay below
+   *   256, which is the same to the peer.
+   * @param keepsContext a message may refer to those before it. Then there must be one `Deflater` for each
+   *   connection.
    */
   constructor(windowBits: number, level: number, memLevel: number, keepsContext: boolean) {
     const stream = createDeflateRaw({
@@ -74,7 +76,10 @@ export class Deflater {
     };
   }
 
-  /** One message, the first `length` bytes of `source`, without its tail. The memory is lent until the next call of any `Deflater` or `Inflater`. */
+  /**
+   * One message, the first `length` bytes of `source`, without its tail. The memory is lent until the next
+   * call of any `Deflater` or `Inflater`.
+   */
   deflate(source: Uint8Array, length: number = source.length): Buffer {
     // A second flush without input would give nothing; this is an empty block (RFC 7692 §7.2.3.6).
     if (length === 0) return EMPTY;
@@ -118,7 +123,8 @@ export class Inflater {
   }
 
   /**
-   * One message, as it came, without its tail. It stops when there is one byte more than `limit`: then the message is too big.
+   * One message, as it came, without its tail. It stops when there is one byte more than `limit`: then the
+   * message is too big.
    *
    * @returns bytes that are lent until the next call of any `Deflater` or `Inflater`, or what is wrong.
    */

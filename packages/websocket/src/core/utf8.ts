@@ -1,13 +1,16 @@
 import { isAscii, isUtf8 } from "node:buffer";
 
 /**
- * Checks text for UTF-8 as it arrives, in any portions, and says no at the earliest byte after which no continuation
- * could make it valid: overlong forms, surrogates and what lies past U+10FFFF included (RFC 3629, RFC 6455 §8.1).
+ * Checks text for UTF-8 as it arrives, in any portions, and says no at the earliest byte after which no
+ * continuation could make it valid: overlong forms, surrogates and what lies past U+10FFFF included
+ * (RFC 3629, RFC 6455 §8.1).
  */
 export class Utf8Check {
   /** Continuation bytes still due in a character that was cut. */
   #due = 0;
-  /** Allowed range of the next continuation byte; only the first one of a character is narrower than 80..BF. */
+  /**
+   * Allowed range of the next continuation byte; only the first one of a character is narrower than 80..BF.
+   */
   #low = 0x80;
   #high = 0xbf;
   #isAscii = true;

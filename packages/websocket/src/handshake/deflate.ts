@@ -6,20 +6,26 @@ import { type ExtensionOffer, parseExtensions } from "./extensions.ts";
 
 /** How messages are compressed (permessage-deflate, RFC 7692). */
 export interface CompressionOptions {
-  /** Messages shorter than this, in bytes, are sent as they are. Default 256; 0 leaves none out, `Infinity` all. */
+  /**
+   * Messages shorter than this, in bytes, are sent as they are. Default 256; 0 leaves none out, `Infinity`
+   * all.
+   */
   readonly thresholdBytes?: number | undefined;
   /** 1 (fast) to 9 (small). Default 1. */
   readonly level?: number | undefined;
   /** 1 to 9; a compressor takes 2^(memLevel + 9) bytes and its window. Default 8. */
   readonly memLevel?: number | undefined;
   /**
-   * Let messages refer to those before them: smaller for many alike, but each connection then has its own state, some 300 kB after the first
-   * message in each direction. Default false: connections have none, and a broadcast is compressed once.
+   * Let messages refer to those before them: smaller for many alike, but each connection then has its own
+   * state, some 300 kB after the first message in each direction. Default false: connections have none, and a
+   * broadcast is compressed once.
    */
   readonly contextTakeover?: boolean | undefined;
   /** Largest window of what the server sends, as a power of two: 8 to 15. Default 15. */
   readonly serverMaxWindowBits?: number | undefined;
-  /** Largest window of what the client sends: 8 to 15. A client that cannot limit it is not bound. Default 15. */
+  /**
+   * Largest window of what the client sends: 8 to 15. A client that cannot limit it is not bound. Default 15.
+   */
   readonly clientMaxWindowBits?: number | undefined;
 }
 

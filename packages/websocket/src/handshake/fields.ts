@@ -40,7 +40,10 @@ export function valuesOf(rawHeaders: readonly string[], name: string): readonly 
   return values ?? NONE;
 }
 
-/** The members of comma-separated lists, without the spaces around them; empty members are left out (RFC 9110 §5.6.1). */
+/**
+ * The members of comma-separated lists, without the spaces around them; empty members are left out
+ * (RFC 9110 §5.6.1).
+ */
 export function listMembers(values: readonly string[]): string[] {
   const members: string[] = [];
   for (const value of values) {

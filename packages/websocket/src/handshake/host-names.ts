@@ -12,7 +12,10 @@ const ANY = "*";
 const ANY_BELOW = "*.";
 /** Longest name of DNS, as text (RFC 1035 §2.3.4, without the last dot). */
 const MAX_NAME = 253;
-/** What a name that somebody can own is made of. A `Host` may have more, such as `$(…)`, that nobody should copy into a shell, or begin as an option does. */
+/**
+ * What a name that somebody can own is made of. A `Host` may have more, such as `$(…)`, that nobody should
+ * copy into a shell, or begin as an option does.
+ */
 const PLAIN_NAME = /^[\w:](?:[\w:-]|\.(?!\.|$))*$/;
 
 /** A connection, and the address at this end of it. A Unix socket has none. */
@@ -23,13 +26,16 @@ export interface LocalEnd {
 /**
  * The names by which a server may be called.
  *
- * A browser takes whatever leads to a server for a page of that server's own if only the name in the address bar is the same. Names are anybody's to give: an
- * attacker's page can let its own name lead to an address of this network after it was loaded (DNS rebinding), and then its `Host` and its
- * `Origin` agree with each other. So a server has to know its names:
+ * A browser takes whatever leads to a server for a page of that server's own if only the name in the address
+ * bar is the same. Names are anybody's to give: an attacker's page can let its own name lead to an address of
+ * this network after it was loaded (DNS rebinding), and then its `Host` and its `Origin` agree with each
+ * other. So a server has to know its names:
  *
  * - those that it was told, on every address;
- * - `localhost`, names that end in `.localhost`, and loopback addresses, on connections over loopback or a Unix socket (RFC 6761 §6.3);
- * - the address to which the connection was made, written as an address. No name leads there, so none can be rebound.
+ * - `localhost`, names that end in `.localhost`, and loopback addresses, on connections over loopback or a
+ *   Unix socket (RFC 6761 §6.3);
+ * - the address to which the connection was made, written as an address. No name leads there, so none can be
+ *   rebound.
  *
  * Upper case, a trailing dot, the port, and the way in which an address is written make no difference.
  */
@@ -40,8 +46,8 @@ export class HostNames {
   readonly #isAny: boolean;
 
   /**
-   * @param allowedHosts names and addresses without a port: `chat.example.org`, `*.example.org` (every name below it), `192.0.2.1`, `::1`; or `*`, every name, which
-   *   lets rebound pages in.
+   * @param allowedHosts names and addresses without a port: `chat.example.org`, `*.example.org` (every name
+   *   below it), `192.0.2.1`, `::1`; or `*`, every name, which lets rebound pages in.
    * @throws WebSocketError `invalid_argument`, with the one that is none.
    */
   constructor(allowedHosts: readonly string[] = []) {
@@ -69,7 +75,8 @@ export class HostNames {
   }
 
   /**
-   * What a server that listens on `host` was told: a host name there is one of its names, and an address says nothing new.
+   * What a server that listens on `host` was told: a host name there is one of its names, and an address says
+   * nothing new.
    *
    * @param host of a listening address, such as `chat.example.org`, `0.0.0.0`, or nothing.
    * @returns what to give the constructor, or to set as `allowedHosts`.
@@ -80,7 +87,8 @@ export class HostNames {
   }
 
   /**
-   * Whether a request calls this server by a name of its own. One that names nobody, as HTTP/1.0 may and no browser does, is taken.
+   * Whether a request calls this server by a name of its own. One that names nobody, as HTTP/1.0 may and no
+   * browser does, is taken.
    *
    * @param socket over which it came.
    */
@@ -90,9 +98,11 @@ export class HostNames {
   }
 
   /**
-   * Whether a request comes from a page of this server, or from no page: programs that are no browsers send no `Origin`. A page is of this server if its origin is the
-   * host and port that the request is for, and that is a name of this server; or if it is `http:` or `https:` with a name that this server was told in full (not by `*`), and no port: a proxy may
-   * have put another `Host`. `null`, malformed and repeated origins are of no server.
+   * Whether a request comes from a page of this server, or from no page: programs that are no browsers send
+   * no `Origin`. A page is of this server if its origin is the host and port that the request is for, and
+   * that is a name of this server; or if it is `http:` or `https:` with a name that this server was told in
+   * full (not by `*`), and no port: a proxy may have put another `Host`. `null`, malformed and repeated
+   * origins are of no server.
    *
    * @param socket over which it came.
    */
@@ -108,8 +118,10 @@ export class HostNames {
   }
 
   /**
-   * What an operator may want to add to `allowedHosts`, if this request is refused: the host by which it calls this server, in the form that is taken there, where that is no name of this server
-   * and the page, if there is one, is of that host. `undefined` otherwise, and for what can be no name in DNS. Strangers choose it.
+   * What an operator may want to add to `allowedHosts`, if this request is refused: the host by which it
+   * calls this server, in the form that is taken there, where that is no name of this server and the page, if
+   * there is one, is of that host. `undefined` otherwise, and for what can be no name in DNS. Strangers
+   * choose it.
    */
   unknownHost(request: HandshakeRequest, socket: Duplex | LocalEnd): string | undefined {
     if (!isSameHost(request) || this.isOwnHost(request, socket)) return undefined;
@@ -144,7 +156,10 @@ function withoutPort(host: string): string {
   return host.replace(/:\d*$/, "");
 }
 
-/** A name, or an address as URLs have it, in one form: `undefined` if it is none. IPv6 addresses stand in brackets in `text`, and without them in the outcome. */
+/**
+ * A name, or an address as URLs have it, in one form: `undefined` if it is none. IPv6 addresses stand in
+ * brackets in `text`, and without them in the outcome.
+ */
 function readName(text: string): string | undefined {
   if (text === "" || /[/?#@\\\s*]/.test(text) || /:\d*$/.test(text)) return undefined;
   if (!URL.canParse(`http://${text}`)) return undefined;
@@ -153,7 +168,10 @@ function readName(text: string): string | undefined {
   return name === "" ? undefined : name;
 }
 
-/** An address without its zone; an IPv4 address that stands in an IPv6 one is the IPv4 address (RFC 4291 §2.5.5.2). */
+/**
+ * An address without its zone; an IPv4 address that stands in an IPv6 one is the IPv4 address
+ * (RFC 4291 §2.5.5.2).
+ */
 function plainAddress(text: string): string {
   const address = text.replace(/%.*$/, "").toLowerCase();
   const [, dotted, high, low] =

@@ -2,8 +2,10 @@ import { type HandshakeRequest, valuesOf } from "./fields.ts";
 import { namedHost } from "./target.ts";
 
 /**
- * True if there is no `Origin` header (programs other than browsers send none), or if its host and port are those that the request is for: of the `Host` header, or of a target in
- * absolute form. `null`, malformed and repeated ones are refused. As a `checkOrigin` this lets in pages of whatever name leads here, an attacker's own among them (DNS rebinding): the default, `HostNames.isOwnPage`, does not.
+ * True if there is no `Origin` header (programs other than browsers send none), or if its host and port are
+ * those that the request is for: of the `Host` header, or of a target in absolute form. `null`, malformed and
+ * repeated ones are refused. As a `checkOrigin` this lets in pages of whatever name leads here, an attacker's
+ * own among them (DNS rebinding): the default, `HostNames.isOwnPage`, does not.
  */
 export function isSameHost(request: HandshakeRequest): boolean {
   const origins = valuesOf(request.rawHeaders, "origin");

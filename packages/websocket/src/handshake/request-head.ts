@@ -17,13 +17,17 @@ const END_OF_LINE = "\r\n";
 const END_OF_HEAD = "\r\n\r\n";
 
 /**
- * How programs write a request: GET of a path in the characters of RFC 3986 §3.3 and §3.4, HTTP/1.1, and on a line of its own each header: a token, a colon, one
- * space, and visible ASCII, in which there may be spaces but not around it. No two parsers can read this differently. Takes linear time.
+ * How programs write a request: GET of a path in the characters of RFC 3986 §3.3 and §3.4, HTTP/1.1, and on a
+ * line of its own each header: a token, a colon, one space, and visible ASCII, in which there may be spaces
+ * but not around it. No two parsers can read this differently. Takes linear time.
  */
 const PLAIN_HEAD =
   /^GET \/[\w\-.~!$&'()*+,;=:@%/?]* HTTP\/1\.1\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\u0021-\u007e](?:[\u0020-\u007e]*[\u0021-\u007e])?\r\n)+$/;
 
-/** What an upgrade has exactly once, and how programs write it. Whether it is valid is for `readUpgrade` to say. */
+/**
+ * What an upgrade has exactly once, and how programs write it. Whether it is valid is for `readUpgrade` to
+ * say.
+ */
 const ONCE: readonly (readonly [name: string, form: RegExp])[] = [
   ["host", /^[^,]+$/],
   ["upgrade", /^websocket$/i],
@@ -59,10 +63,12 @@ const ALL_SEEN = (1 << ONCE.length) - 1;
 /**
  * Reads the head of a request for an upgrade, if all of it is there and nothing about it is unusual.
  *
- * This is no HTTP parser: it takes only what all parsers must take in the same way, and does not guess at anything else.
+ * This is no HTTP parser: it takes only what all parsers must take in the same way, and does not guess at
+ * anything else.
  *
  * @param maxBytes how long the head may be, if that is less than `MAX_HEAD_BYTES`.
- * @returns `undefined` for whatever is incomplete, malformed, long or just uncommon. Somebody who knows all of HTTP has to look at it.
+ * @returns `undefined` for whatever is incomplete, malformed, long or just uncommon. Somebody who knows all
+ *   of HTTP has to look at it.
  */
 export function readRequestHead(bytes: Buffer, maxBytes = MAX_HEAD_BYTES): RequestHead | undefined {
   const text = bytes.toString("latin1", 0, Math.min(bytes.length, maxBytes, MAX_HEAD_BYTES));

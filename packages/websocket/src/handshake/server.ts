@@ -34,7 +34,8 @@ export function isRefusal(outcome: UpgradeRequest | Refusal): outcome is Refusal
 /**
  * Judges an opening handshake (RFC 6455 §4.2.1), without its origin.
  *
- * @param maxHeaders how many headers the HTTP parser keeps: at that number some may be missing, and nothing is known for sure. 0: all.
+ * @param maxHeaders how many headers the HTTP parser keeps: at that number some may be missing, and nothing
+ *   is known for sure. 0: all.
  */
 export function readUpgrade(request: HandshakeRequest, maxHeaders = 0): UpgradeRequest | Refusal {
   const { rawHeaders } = request;

@@ -18,7 +18,10 @@ function readAbsolute(url: string): AbsoluteTarget | undefined {
   return { authority, pathAndQuery: rest.startsWith("/") ? rest : `/${rest}` };
 }
 
-/** Path and query of a request target, in origin form (`/ws?a`) or in absolute form (`http://example.org/ws?a`; RFC 9112 §3.2). Others stay as they are. */
+/**
+ * Path and query of a request target, in origin form (`/ws?a`) or in absolute form
+ * (`http://example.org/ws?a`; RFC 9112 §3.2). Others stay as they are.
+ */
 export function pathAndQuery(url = ""): string {
   return readAbsolute(url)?.pathAndQuery ?? url;
 }
@@ -31,7 +34,8 @@ export function pathOf(url = ""): string {
 }
 
 /**
- * Whom a request is for, as it says itself: the host and port of a target in absolute form, or else the `Host` header (RFC 9112 §3.2.2, §3.3).
+ * Whom a request is for, as it says itself: the host and port of a target in absolute form, or else the
+ * `Host` header (RFC 9112 §3.2.2, §3.3).
  *
  * @returns `undefined` if it names nobody, as HTTP/1.0 may; `""` if it does so twice, or in a malformed way.
  */
@@ -44,11 +48,12 @@ export function namedHost({ url = "", rawHeaders }: HandshakeRequest): string | 
 }
 
 /**
- * Rewrites a request whose target is in absolute form as if it had come in origin form: whoever reads its `url` and `Host` later sees whom it is for. The target's
- * host wins over `Host` (RFC 9112 §3.2.2).
+ * Rewrites a request whose target is in absolute form as if it had come in origin form: whoever reads its
+ * `url` and `Host` later sees whom it is for. The target's host wins over `Host` (RFC 9112 §3.2.2).
  *
- * @returns false if nobody can say whom the request is for: `Host` is repeated, malformed or missing (HTTP/1.0 alone may leave it out), which is not rewritten, or
- *   the target's host is malformed. Answer it with 400 (RFC 9112 §3.2); `readUpgrade` does.
+ * @returns false if nobody can say whom the request is for: `Host` is repeated, malformed or missing
+ *   (HTTP/1.0 alone may leave it out), which is not rewritten, or the target's host is malformed. Answer it
+ *   with 400 (RFC 9112 §3.2); `readUpgrade` does.
  */
 export function toOriginForm(request: IncomingMessage): boolean {
   const { rawHeaders, headers, headersDistinct } = request;

@@ -17,7 +17,9 @@ export interface Caller extends LocalEnd {
   readonly onOver?: (() => void) | undefined;
   /** The answer takes a while. */
   wait(): void;
-  /** Gives what carries it to the WebSocket that it becomes; `undefined` if the peer has left: then it is cut. */
+  /**
+   * Gives what carries it to the WebSocket that it becomes; `undefined` if the peer has left: then it is cut.
+   */
   take(): Transport | undefined;
   /** Answers with plain HTTP and ends it. Never throws. */
   refuse(refusal: Refusal): void;

@@ -51,8 +51,8 @@ const MAX_PERIOD_MS = 1_000;
 let isOff = process.env["ZOCALO_NO_OWN_UPGRADES"] !== undefined;
 
 /**
- * Leaves all connections of what listens from now on to `node:http`, or not: for tests and measurements of the
- * other way. The environment variable `ZOCALO_NO_OWN_UPGRADES` does the first.
+ * Leaves all connections of what listens from now on to `node:http`, or not: for tests and measurements of
+ * the other way. The environment variable `ZOCALO_NO_OWN_UPGRADES` does the first.
  */
 export function setFirstBytes(isOn: boolean): void {
   isOff = !isOn;

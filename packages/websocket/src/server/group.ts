@@ -14,15 +14,16 @@ export interface BroadcastOutcome {
 /** How a group treats its members. */
 export interface GroupOptions {
   /**
-   * Told of each member that did not take a message, because too much waits to be sent to it. Default: it misses the message. A common
-   * answer is `conn.close(1013, "too slow")`.
+   * Told of each member that did not take a message, because too much waits to be sent to it. Default: it
+   * misses the message. A common answer is `conn.close(1013, "too slow")`.
    */
   readonly onMissed?: ((conn: WebSocketConn, message: Message) => void) | undefined;
 }
 
 /**
- * Connections that get the same messages. A message is framed once, and compressed once for each set of parameters; what several
- * members have pending at the end of a turn is joined once, and the same buffer is written to all of them.
+ * Connections that get the same messages. A message is framed once, and compressed once for each set of
+ * parameters; what several members have pending at the end of a turn is joined once, and the same buffer is
+ * written to all of them.
  *
  * @example
  * const everybody = new Group();
@@ -46,7 +47,10 @@ export class Group implements Iterable<WebSocketConn> {
     return this.#members.size;
   }
 
-  /** Takes a connection in. It stays until `delete`: call that from the handler's `close`, or when iteration has ended. */
+  /**
+   * Takes a connection in. It stays until `delete`: call that from the handler's `close`, or when iteration
+   * has ended.
+   */
   add(conn: WebSocketConn): this {
     this.#members.add(conn);
     return this;
@@ -67,7 +71,9 @@ export class Group implements Iterable<WebSocketConn> {
     return this.#members.values();
   }
 
-  /** Sends to all members but `except`. Never waits, and never throws for a member that is behind or closed. */
+  /**
+   * Sends to all members but `except`. Never waits, and never throws for a member that is behind or closed.
+   */
   broadcast(message: Message | PreparedMessage, except?: WebSocketConn): BroadcastOutcome {
     const prepared = message instanceof PreparedMessage ? message : new PreparedMessage(message);
     const refused: WebSocketConn[] = [];

@@ -16,7 +16,10 @@ import type { UpgraderOptions } from "./upgrader-options.ts";
 import { packRequest } from "../session/request-info.ts";
 import type { HandshakeRequest } from "../handshake/fields.ts";
 
-/** Headers from which on Node's parser may leave some out, unless the server says otherwise by `maxHeadersCount`. */
+/**
+ * Headers from which on Node's parser may leave some out, unless the server says otherwise by
+ * `maxHeadersCount`.
+ */
 const NODE_MAX_HEADERS = 1000;
 
 /** A request, what came behind it, and over what. */
@@ -49,8 +52,8 @@ interface Choice {
 type Judgement = Refusal | undefined | void;
 
 /**
- * The server's side of all handshakes with the same options: judges requests, answers them, makes connections,
- * and counts those of each address.
+ * The server's side of all handshakes with the same options: judges requests, answers them, makes
+ * connections, and counts those of each address.
  */
 export class Handshakes {
   readonly #options: UpgraderOptions;
@@ -71,7 +74,8 @@ export class Handshakes {
 
   /**
    * @param names what `options` may have.
-   * @throws WebSocketError or NetError `invalid_argument`, naming the option; for a name that is not known, too.
+   * @throws WebSocketError or NetError `invalid_argument`, naming the option; for a name that is not known,
+   *   too.
    */
   constructor(options: UpgraderOptions, names: object) {
     checkNames("listen", "a WebSocket listener", options, names);
@@ -214,7 +218,10 @@ export class Handshakes {
     return isAllowed.then((isAllowedNow) => (isAllowedNow ? authorize?.(request) : originRefusal));
   }
 
-  /** A page and its `Host` that agree with each other alone may be a rebound name, or a name that nobody has told this server yet. */
+  /**
+   * A page and its `Host` that agree with each other alone may be a rebound name, or a name that nobody has
+   * told this server yet.
+   */
   #pageRefusal(request: IncomingMessage, caller: Caller): Refusal {
     const host = this.#names.unknownHost(request, caller);
     if (host === undefined) return originRefusal;
@@ -227,7 +234,8 @@ export class Handshakes {
   /** Tells the peer that something went wrong here, unless it was told. Gives what to throw. */
   #failed(caller: Caller, error: unknown): WebSocketError {
     if (error instanceof WebSocketError) {
-      if (error.code === "refused" || (error.code === "closed" && caller.isGone)) return error; // Told, or gone.
+      // Told, or gone.
+      if (error.code === "refused" || (error.code === "closed" && caller.isGone)) return error;
       if (error.code === "timeout") {
         caller.refuse({ status: 503, reason: "took too long" });
         return error;

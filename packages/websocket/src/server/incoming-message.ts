@@ -42,7 +42,10 @@ export function setIncomingMessage(isOn: boolean): void {
   isPossible = isOn && addsHeaderLines(addHeaderLines);
 }
 
-/** What the `upgrade` event of `server` would bring for a GET of HTTP/1.1 that came over `socket`; `undefined` if it cannot be made here. */
+/**
+ * What the `upgrade` event of `server` would bring for a GET of HTTP/1.1 that came over `socket`; `undefined`
+ * if it cannot be made here.
+ */
 export function incomingMessage(
   { url = "", rawHeaders }: HandshakeRequest,
   socket: Duplex,

@@ -41,14 +41,17 @@ const REFUSED_MS = 2_000;
 const OF_THE_LISTENER = ["tls", "maxHandshakesPerAddress"] as const;
 
 /**
- * Listens for WebSocket connections on a server of its own. Requests that are no upgrade get 426, other paths 404, a repeated or malformed `Host` 400.
+ * Listens for WebSocket connections on a server of its own. Requests that are no upgrade get 426, other paths
+ * 404, a repeated or malformed `Host` 400.
  *
  * @param address as in Go: `":8080"`, `"127.0.0.1:0"`. A host name in it is a name of this server, as if it
  * stood in `allowedHosts`. Or a listener of `@zocalo/net`, on any network: a Unix
- *   socket, TLS, TCP behind a proxy that speaks the PROXY protocol. It is this one's from then on, and is closed
- *   with it; its limits hold before those of this one, and it has `totals`, `ref` and `unref`. Leave out its
- *   `firstByteTimeoutMs`: there is `handshakeTimeoutMs`, and with it each message goes through one stream more.
- * @throws NetError through the promise, as `listen` of `@zocalo/net`: `invalid_address`, `address_in_use`, `address_not_available`, `permission`, …
+ *   socket, TLS, TCP behind a proxy that speaks the PROXY protocol. It is this one's from then on, and is
+ *   closed with it; its limits hold before those of this one, and it has `totals`, `ref` and `unref`. Leave
+ *   out its `firstByteTimeoutMs`: there is `handshakeTimeoutMs`, and with it each message goes through one
+ *   stream more.
+ * @throws NetError through the promise, as `listen` of `@zocalo/net`: `invalid_address`, `address_in_use`,
+ *   `address_not_available`, `permission`, …
  * @example
  * const listener = await listen(":8080", { path: "/ws" });
  * for await (const conn of listener) conn.serve({ message: (message) => conn.send(message) });
@@ -150,10 +153,12 @@ function checkBelow(below: Listener<Conn>, given: ListenOptions): void {
 }
 
 /**
- * Accepts WebSocket connections from an `http` or `https` server that serves other things, too, and is listening already, on a TCP port or a Unix socket. Closing the listener leaves the server alone.
+ * Accepts WebSocket connections from an `http` or `https` server that serves other things, too, and is
+ * listening already, on a TCP port or a Unix socket. Closing the listener leaves the server alone.
  *
- * What has not asked for an upgrade yet is that server's business: how long a head may take (`headersTimeout`, which Node looks at only every
- * `connectionsCheckingInterval`, 30 s unless it is set), and how many connections may be silent.
+ * What has not asked for an upgrade yet is that server's business: how long a head may take
+ * (`headersTimeout`, which Node looks at only every `connectionsCheckingInterval`, 30 s unless it is set),
+ * and how many connections may be silent.
  *
  * @example
  * const listener = attach(server, { path: "/ws" });

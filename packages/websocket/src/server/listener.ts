@@ -154,7 +154,8 @@ export class WebSocketListener implements Listener<WebSocketConn> {
     try {
       const conn = this.#handshakes.upgrade({ request, head, caller });
       if (conn instanceof OpenedConn) this.#offer(conn, host);
-      else conn.catch((error: unknown) => this.#failed(error, request, caller)); // By `Handshakes` it is offered.
+      // By `Handshakes` it is offered.
+      else conn.catch((error: unknown) => this.#failed(error, request, caller));
     } catch (error) {
       this.#failed(error, request, caller);
     }

@@ -17,23 +17,30 @@ import { type UpgraderOptions, upgraderOptionNames } from "./upgrader-options.ts
 export class Upgrader {
   readonly #handshakes: Handshakes;
 
-  /** @throws WebSocketError or NetError `invalid_argument`, naming the option; for a name that is not known, too. */
+  /**
+   * @throws WebSocketError or NetError `invalid_argument`, naming the option; for a name that is not known,
+   *   too.
+   */
   constructor(options: UpgraderOptions = {}) {
     this.#handshakes = new Handshakes(options, upgraderOptionNames);
   }
 
   /**
-   * Answers the request of an `upgrade` event. A request that is not a valid upgrade gets its HTTP status and the socket is ended; so
-   * does one that is not allowed. Nothing the peer sends from now on is lost, however late the application begins to read.
+   * Answers the request of an `upgrade` event. A request that is not a valid upgrade gets its HTTP status and
+   * the socket is ended; so does one that is not allowed. Nothing the peer sends from now on is lost, however
+   * late the application begins to read.
    *
    * @throws WebSocketError `refused` with the `status` that was sent, `timeout`, or `closed` if the peer left
    * first. The peer
-   *   has been answered: there is nothing left to do but to log it. Catch it, for anybody can cause it: `upgrade(…).then(serve).catch(report)`, or `try` around the
-   *   `await` in an `async` listener, whose promise Node does not look at. Or leave it to `attach`, which catches by itself.
+   *   has been answered: there is nothing left to do but to log it. Catch it, for anybody can cause it:
+   *   `upgrade(…).then(serve).catch(report)`, or `try` around the `await` in an `async` listener, whose
+   *   promise Node does not look at. Or leave it to `attach`, which catches by itself.
    */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<WebSocketConn> {
     const upgrading = this.#upgrade(request, socket, head);
-    upgrading.catch(ignore); // The peer has been answered. A promise that is made of this one, by `await` or `then`, is the caller's to catch.
+    // The peer has been answered. A promise that is made of this one, by `await` or `then`, is the caller's
+    // to catch.
+    upgrading.catch(ignore);
     return upgrading;
   }
 

@@ -33,15 +33,20 @@ export interface ConnFacts {
 /**
  * One WebSocket connection. Made by an `Upgrader`, by `listen` and by `dial`.
  *
- * Receive by iterating, by `receive`, or by `serve` with a handler, which costs the least. All frames sent in one turn of the event loop leave in one write.
+ * Receive by iterating, by `receive`, or by `serve` with a handler, which costs the least. All frames sent in
+ * one turn of the event loop leave in one write.
  *
- * Whose memory it is (decision 0011): a binary message that is received is the receiver's own. Nothing else ever writes there; it may be kept, changed or transferred
- * (several short ones may lie in one pool: then a transfer is refused, or copies). What is sent is read until the call's promise settles, and not after;
- * `trySend` has copied or sent it by the time it returns. So after either the bytes may be written over. Bytes that are only lent may be sent, too. What is sent is copied
- * once, but for two cases: a `PreparedMessage`, which is framed once for all connections and must never be changed again; and 64 KiB and more that a server sends
- * by `send` without a signal, uncompressed, while nothing else waits: they go from where they are, and the promise is pending until the system has them.
+ * Whose memory it is (decision 0011): a binary message that is received is the receiver's own. Nothing else
+ * ever writes there; it may be kept, changed or transferred (several short ones may lie in one pool: then a
+ * transfer is refused, or copies). What is sent is read until the call's promise settles, and not after;
+ * `trySend` has copied or sent it by the time it returns. So after either the bytes may be written over.
+ * Bytes that are only lent may be sent, too. What is sent is copied once, but for two cases: a
+ * `PreparedMessage`, which is framed once for all connections and must never be changed again; and 64 KiB and
+ * more that a server sends by `send` without a signal, uncompressed, while nothing else waits: they go from
+ * where they are, and the promise is pending until the system has them.
  *
- * No promise of a connection ends the process when it rejects and nobody waits: the handler's `close`, `receive` and the next call tell what happened.
+ * No promise of a connection ends the process when it rejects and nobody waits: the handler's `close`,
+ * `receive` and the next call tell what happened.
  *
  * @example
  * const conn = await dial("ws://localhost:8080/ws");
@@ -93,7 +98,10 @@ export class WebSocketConn implements MessageConn {
     return this.#session.isOpen;
   }
 
-  /** True once something that was sent can no more be taken by the system, because the connection broke before. Then `flush` and `close` reject. */
+  /**
+   * True once something that was sent can no more be taken by the system, because the connection broke
+   * before. Then `flush` and `close` reject.
+   */
   get hasLost(): boolean {
     return this.#session.hasLost;
   }
@@ -103,7 +111,10 @@ export class WebSocketConn implements MessageConn {
     return this.#session.bufferedAmount;
   }
 
-  /** Milliseconds between the last ping that was answered (by `ping` or keepalive) and its pong; `undefined` before the first. */
+  /**
+   * Milliseconds between the last ping that was answered (by `ping` or keepalive) and its pong; `undefined`
+   * before the first.
+   */
   get roundTripMs(): number | undefined {
     return this.#session.roundTripMs;
   }
@@ -129,11 +140,13 @@ export class WebSocketConn implements MessageConn {
   }
 
   /**
-   * Waits for the next message and gives it while it arrives; `null` after a clean close. What was not read of the message before is thrown away. For
-   * connections with the option `messages: "stream"`; one call at a time. Not reading holds the peer back: at most `receiveHighWaterBytes` wait, and what one read brings
-   * (of a compressed message at most 528 kB more).
+   * Waits for the next message and gives it while it arrives; `null` after a clean close. What was not read
+   * of the message before is thrown away. For connections with the option `messages: "stream"`; one call at a
+   * time. Not reading holds the peer back: at most `receiveHighWaterBytes` wait, and what one read brings (of
+   * a compressed message at most 528 kB more).
    *
-   * @throws WebSocketError `invalid_argument`, and as `receive` does. Iterating the stream throws the same, and `closed` if the peer closed in the middle.
+   * @throws WebSocketError `invalid_argument`, and as `receive` does. Iterating the stream throws the same,
+   *   and `closed` if the peer closed in the middle.
    * @example
    * for (let message; (message = await conn.receiveStream()) !== null; ) {
    *   for await (const chunk of message) await file.write(chunk);
@@ -146,11 +159,13 @@ export class WebSocketConn implements MessageConn {
   }
 
   /**
-   * Sends one message while it is made: each chunk of `source` is a fragment of its own, and the next is asked for when there is room. All chunks are text, or
-   * all are bytes; without any the message is binary and empty. It is not compressed. Meanwhile `send` waits and `trySend` refuses; pings pass.
+   * Sends one message while it is made: each chunk of `source` is a fragment of its own, and the next is
+   * asked for when there is room. All chunks are text, or all are bytes; without any the message is binary
+   * and empty. It is not compressed. Meanwhile `send` waits and `trySend` refuses; pings pass.
    *
-   * @throws WebSocketError through the promise: `closed`, `canceled`, `invalid_argument`, or what the source threw. A message that was begun cannot be taken
-   *   back: unless all of it was sent by then, the connection is closed with 1011.
+   * @throws WebSocketError through the promise: `closed`, `canceled`, `invalid_argument`, or what the source
+   *   threw. A message that was begun cannot be taken back: unless all of it was sent by then, the connection
+   *   is closed with 1011.
    * @example
    * await conn.sendStream(createReadStream("film.mp4"));
    */
@@ -171,10 +186,11 @@ export class WebSocketConn implements MessageConn {
   }
 
   /**
-   * Resolves when the operating system has taken all that was sent so far: that is no proof that the peer has it. Frames leave at the end of the turn by
-   * themselves; this is for who wants to know that they have.
+   * Resolves when the operating system has taken all that was sent so far: that is no proof that the peer has
+   * it. Frames leave at the end of the turn by themselves; this is for who wants to know that they have.
    *
-   * @throws WebSocketError through the promise: `closed` if the connection ended before that, `canceled` (what was sent still leaves).
+   * @throws WebSocketError through the promise: `closed` if the connection ended before that, `canceled`
+   *   (what was sent still leaves).
    */
   flush(options?: WaitOptions): Promise<void> {
     return told(this.#session.untilFlushed(options));
@@ -191,13 +207,16 @@ export class WebSocketConn implements MessageConn {
   }
 
   /**
-   * Closes in order, and resolves when the system has taken all that was sent and the connection is over: after the peer's Close frame, or after `closeTimeoutMs`. A peer
-   * that does not answer is no failure; how the connection ended `receive` and the handler's `close` tell. Messages that nobody has taken, and those that still arrive before the peer's Close frame, are dropped: who wants a peer's last
-   * messages lets the peer close first.
+   * Closes in order, and resolves when the system has taken all that was sent and the connection is over:
+   * after the peer's Close frame, or after `closeTimeoutMs`. A peer that does not answer is no failure; how
+   * the connection ended `receive` and the handler's `close` tell. Messages that nobody has taken, and those
+   * that still arrive before the peer's Close frame, are dropped: who wants a peer's last messages lets the
+   * peer close first.
    *
    * @param code 1000 to 1003, 1007 to 1014, 3000 to 4999. Default 1000.
    * @param reason at most 123 bytes of UTF-8.
-   * @throws WebSocketError through the promise: `invalid_argument`; `closed`, with the reason as `cause`, if not all that was sent was taken.
+   * @throws WebSocketError through the promise: `invalid_argument`; `closed`, with the reason as `cause`, if
+   *   not all that was sent was taken.
    */
   close(code: number = CLOSE.normal, reason = ""): Promise<void> {
     const fault = closeFault(code, reason);
@@ -227,7 +246,10 @@ export class WebSocketConn implements MessageConn {
     this.#session.transport.ref();
   }
 
-  /** `close()`; but of a connection that is over already, however it ended, nothing is thrown: whoever received was told. */
+  /**
+   * `close()`; but of a connection that is over already, however it ended, nothing is thrown: whoever
+   * received was told.
+   */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#session.isOver ? Promise.resolve() : this.close();
   }

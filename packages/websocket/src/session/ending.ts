@@ -23,7 +23,10 @@ export interface EndingHost extends Omit<WriteWatchHost, "writeTimedOut"> {
 
 const LOST = "the connection ended before the system had taken all that was sent";
 
-/** What is known of a connection's end, and what sees to it that it comes. Most connections are idle, and have none yet. */
+/**
+ * What is known of a connection's end, and what sees to it that it comes. Most connections are idle, and have
+ * none yet.
+ */
 export class Ending {
   /** This side called `close` or `abort` before the peer had closed. */
   wasClosedHere = false;
@@ -63,7 +66,10 @@ export class Ending {
     }, closeTimeoutMs);
   }
 
-  /** Some systems do not report the end after a failed write: cuts the transport once nothing has arrived for `closeTimeoutMs`. */
+  /**
+   * Some systems do not report the end after a failed write: cuts the transport once nothing has arrived for
+   * `closeTimeoutMs`.
+   */
   cutOnceReadOut(): void {
     const host = this.#host;
     let wasReading = false;
@@ -84,7 +90,10 @@ export class Ending {
     return core.receivedClose !== undefined && !this.wasClosedHere && bufferedAmount > 0;
   }
 
-  /** The peer gets what was sent before it closed, as slowly as it takes it. One that takes nothing for `closeTimeoutMs` is cut off. */
+  /**
+   * The peer gets what was sent before it closed, as slowly as it takes it. One that takes nothing for
+   * `closeTimeoutMs` is cut off.
+   */
   watchLastWrites(): void {
     const host = this.#host;
     const { closeTimeoutMs } = host.settings;
@@ -142,7 +151,8 @@ export class Ending {
   /**
    * From now on it is over. Gives what the application is told; `settle` follows that.
    *
-   * @param hasLost not all that was sent was taken. Then the end is not clean, Close frames or not; code and reason are still the peer's (RFC 6455 §7.1.5).
+   * @param hasLost not all that was sent was taken. Then the end is not clean, Close frames or not; code and
+   *   reason are still the peer's (RFC 6455 §7.1.5).
    */
   over(hasLost: boolean): CloseInfo {
     this.isOver = true;
@@ -154,7 +164,10 @@ export class Ending {
     return new BrokenEnd(receivedClose.code, receivedClose.reason, this);
   }
 
-  /** What the application is told of a connection that has broken and is not over yet. That is the reason from now on. */
+  /**
+   * What the application is told of a connection that has broken and is not over yet. That is the reason from
+   * now on.
+   */
   get abnormal(): CloseInfo {
     return { code: CLOSE.abnormal, reason: "", wasClean: false, error: this.error };
   }
@@ -199,7 +212,10 @@ class BrokenEnd implements CloseInfo {
     this.#ending = ending;
   }
 
-  /** Made when somebody asks: with its stack it costs more than the rest of an end, and peers just vanish all the time. */
+  /**
+   * Made when somebody asks: with its stack it costs more than the rest of an end, and peers just vanish all
+   * the time.
+   */
   get error(): WebSocketError {
     return this.#ending.error;
   }

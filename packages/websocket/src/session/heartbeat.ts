@@ -18,7 +18,10 @@ export interface HeartbeatHost {
   readonly unsentBytes: number;
   /** Bytes that it has taken, in all. */
   readonly takenBytes: number;
-  /** Bytes that it has taken and the peer's system has not acknowledged; `undefined` where that cannot be known. Never rejects. */
+  /**
+   * Bytes that it has taken and the peer's system has not acknowledged; `undefined` where that cannot be
+   * known. Never rejects.
+   */
   unacknowledgedBytes(): Promise<number | undefined>;
   sendPing(payload: Uint8Array): void;
   /** Lets the kernel probe the peer after this much silence. */
@@ -35,8 +38,8 @@ interface AwaitedPong {
 }
 
 /**
- * Pings of the application and of keepalive, and the round trips they measure. A connection has one from its first ping on; that its peer is heard it
- * keeps itself.
+ * Pings of the application and of keepalive, and the round trips they measure. A connection has one from its
+ * first ping on; that its peer is heard it keeps itself.
  */
 export class Heartbeat {
   /** Milliseconds of the last round trip. */
@@ -44,7 +47,10 @@ export class Heartbeat {
   readonly #host: HeartbeatHost;
   #awaited: AwaitedPong[] | undefined;
   #number = 0;
-  /** When keepalive pinged the peer that has been silent since; 0 if it has not. The next ping to an unread peer is counted from here, too. */
+  /**
+   * When keepalive pinged the peer that has been silent since; 0 if it has not. The next ping to an unread
+   * peer is counted from here, too.
+   */
   #pingedAt = 0;
   #isProbed = false;
   /** Bytes that the peer's system had acknowledged at the last look since that ping. */
@@ -101,8 +107,9 @@ export class Heartbeat {
   }
 
   /**
-   * The ping may wait behind megabytes that the system has taken: a peer that takes them, however slowly, lives, although it cannot have seen the ping. So its
-   * acknowledgements count. The first look comes a check after the ping, which a peer's system acknowledges even if the peer has stopped.
+   * The ping may wait behind megabytes that the system has taken: a peer that takes them, however slowly,
+   * lives, although it cannot have seen the ping. So its acknowledgements count. The first look comes a check
+   * after the ping, which a peer's system acknowledges even if the peer has stopped.
    */
   async #look(now: number, pingedAt: number): Promise<void> {
     const host = this.#host;
@@ -129,8 +136,8 @@ export class Heartbeat {
   }
 
   /**
-   * The application has left so much unread that nothing is read from the peer. Silence proves nothing then. The kernel's own probes do, and the next
-   * ping fails once they have, or once the peer's reset has come.
+   * The application has left so much unread that nothing is read from the peer. Silence proves nothing then.
+   * The kernel's own probes do, and the next ping fails once they have, or once the peer's reset has come.
    *
    * @param since from when on it was silent, if it was when it was still read; else 0.
    */

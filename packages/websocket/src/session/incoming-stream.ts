@@ -4,7 +4,10 @@ import type { Inbox } from "@zocalo/net/transport";
 import { WebSocketError } from "../core/error.ts";
 import type { MessagePart } from "../core/message-body.ts";
 
-/** One message while it arrives. Text comes as strings, of whole characters, and binary as bytes that are yours. Iterate once. */
+/**
+ * One message while it arrives. Text comes as strings, of whole characters, and binary as bytes that are
+ * yours. Iterate once.
+ */
 export interface IncomingStream extends AsyncIterable<Message> {
   readonly isText: boolean;
 }

@@ -32,7 +32,9 @@ export class OpenedConn extends WebSocketConn {
   }
 }
 
-/** Makes a connection and begins to read. `head` is what came behind the handshake; `answer` is sent first. */
+/**
+ * Makes a connection and begins to read. `head` is what came behind the handshake; `answer` is sent first.
+ */
 export function openConn(parts: ConnParts, head: Buffer, answer?: string): OpenedConn {
   const session = new Session(parts.transport, parts.role, parts.settings, parts.compression);
   const conn = new OpenedConn(session, parts);

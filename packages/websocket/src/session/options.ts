@@ -2,20 +2,31 @@ import { defaultInboxLimits, type InboxLimits, shown } from "@zocalo/net/transpo
 import { defaultReceiveLimits, type ReceiveLimits } from "../core/receiver.ts";
 import { WebSocketError } from "../core/error.ts";
 
-/** What every connection can be told, whichever side began it. `Infinity` is no limit and no end of a time; 0 is refused. */
+/**
+ * What every connection can be told, whichever side began it. `Infinity` is no limit and no end of a time; 0
+ * is refused.
+ */
 export interface ConnOptions {
-  /** Largest message that is received, in bytes. Default 1,048,576. A larger one closes with 1009; raise it only as far as memory allows, for each connection can hold one. */
+  /**
+   * Largest message that is received, in bytes. Default 1,048,576. A larger one closes with 1009; raise it
+   * only as far as memory allows, for each connection can hold one.
+   */
   readonly maxMessageBytes?: number | undefined;
-  /** Largest payload of one received data frame, in bytes. Default `Infinity`: only `maxMessageBytes` counts. */
+  /**
+   * Largest payload of one received data frame, in bytes. Default `Infinity`: only `maxMessageBytes` counts.
+   */
   readonly maxFrameBytes?: number | undefined;
   /** Most frames that one received message may come in. Default 131,072. */
   readonly maxFragments?: number | undefined;
   /**
-   * `"whole"`, or `"stream"`: each message is received while it arrives, by `receiveStream` alone. Nothing is put together, so that `maxMessageBytes`
-   * and `maxFragments` have no limit unless they are given. Default `"whole"`.
+   * `"whole"`, or `"stream"`: each message is received while it arrives, by `receiveStream` alone. Nothing is
+   * put together, so that `maxMessageBytes` and `maxFragments` have no limit unless they are given. Default
+   * `"whole"`.
    */
   readonly messages?: "whole" | "stream" | undefined;
-  /** Bytes of received messages that wait for the application before the peer is held back. Default 65,536. */
+  /**
+   * Bytes of received messages that wait for the application before the peer is held back. Default 65,536.
+   */
   readonly receiveHighWaterBytes?: number | undefined;
   /** Received messages that wait for the application before the peer is held back. Default 128. */
   readonly receiveHighWaterMessages?: number | undefined;
@@ -28,18 +39,22 @@ export interface ConnOptions {
   readonly sendLimitBytes?: number | undefined;
   /** Bytes waiting to be sent from which on only the newest ping is answered. Default 16,384. */
   readonly controlBacklogBytes?: number | undefined;
-  /** Silence of the peer after which it is pinged, in milliseconds. Default 20,000; `Infinity` switches keepalive off, and then a peer that vanished is never missed. */
+  /**
+   * Silence of the peer after which it is pinged, in milliseconds. Default 20,000; `Infinity` switches
+   * keepalive off, and then a peer that vanished is never missed.
+   */
   readonly pingIntervalMs?: number | undefined;
   /**
-   * How long a pinged peer may stay silent and take nothing of what it is sent, in milliseconds. Default 20,000. Where acknowledgements cannot be seen (not on Linux), what the
-   * system's send buffer holds must pass in that time.
+   * How long a pinged peer may stay silent and take nothing of what it is sent, in milliseconds. Default
+   * 20,000. Where acknowledgements cannot be seen (not on Linux), what the system's send buffer holds must
+   * pass in that time.
    */
   readonly pongTimeoutMs?: number | undefined;
   /**
    * How long a peer may take nothing of what waits to be sent to it, in milliseconds, even if it sends
    * itself. Then the connection ends with `timeout`, at most two quarters of the time later. Default 60,000;
-   * `Infinity` waits for ever, and what waits is kept for ever. A peer whose application stops reading for longer is
-   * cut, too.
+   * `Infinity` waits for ever, and what waits is kept for ever. A peer whose application stops reading for
+   * longer is cut, too.
    */
   readonly writeTimeoutMs?: number | undefined;
   /**
@@ -50,11 +65,17 @@ export interface ConnOptions {
    * the default with `messages: "stream"`.
    */
   readonly messageTimeoutMs?: number | undefined;
-  /** How long `close` waits for the peer, and for the end of the TCP connection, in milliseconds. Default 5,000. */
+  /**
+   * How long `close` waits for the peer, and for the end of the TCP connection, in milliseconds. Default
+   * 5,000.
+   */
   readonly closeTimeoutMs?: number | undefined;
 }
 
-/** Every name of `ConnOptions`. A misspelt option would be a limit or a door left open, and TypeScript sees it in literals only. */
+/**
+ * Every name of `ConnOptions`. A misspelt option would be a limit or a door left open, and TypeScript sees it
+ * in literals only.
+ */
 export const connOptionNames: Readonly<Record<keyof ConnOptions, 1>> = {
   maxMessageBytes: 1,
   maxFrameBytes: 1,
@@ -145,12 +166,20 @@ export function connSettings(options: ConnOptions): ConnSettings {
   };
 }
 
-/** `handshakeTimeoutMs` of a listener, an upgrader or a dial, or its default. @throws WebSocketError `invalid_argument`. */
+/**
+ * `handshakeTimeoutMs` of a listener, an upgrader or a dial, or its default.
+ *
+ * @throws WebSocketError `invalid_argument`.
+ */
 export function handshakeTimeout(value: number | undefined): number {
   return time("handshakeTimeoutMs", value, DEFAULT_HANDSHAKE_TIMEOUT_MS);
 }
 
-/** How many there may be: a whole number of at least `least`, or `Infinity`. @throws WebSocketError `invalid_argument`. */
+/**
+ * How many there may be: a whole number of at least `least`, or `Infinity`.
+ *
+ * @throws WebSocketError `invalid_argument`.
+ */
 export function limit(name: string, value: number | undefined, fallback: number, least = 1): number {
   if (value === undefined) return fallback;
   if (value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && value >= least)) return value;

@@ -22,8 +22,9 @@ import { Waiters } from "./waiters.ts";
 const RESOLVED = Promise.resolve();
 
 /**
- * Looks after the peer of a session: what it takes of the bytes that it is sent, who waits for that, and whether it is there at all. The first of three classes that are
- * one object, which is the smallest for an idle connection: `SendHalf` goes on from here, and `Session` from that.
+ * Looks after the peer of a session: what it takes of the bytes that it is sent, who waits for that, and
+ * whether it is there at all. The first of three classes that are one object, which is the smallest for an
+ * idle connection: `SendHalf` goes on from here, and `Session` from that.
  */
 export abstract class PeerWatch implements HeartbeatHost, MessageWatchHost, Monitored, WriteWatchHost {
   abstract readonly core: Core;
@@ -44,7 +45,10 @@ export abstract class PeerWatch implements HeartbeatHost, MessageWatchHost, Moni
   protected isLost = false;
   /** Made for the first call that waits. */
   protected waiters: Waiters | undefined;
-  /** Keepalive asked for the peer then, and has heard nothing since; 0 if it has been heard. So the hot path needs no clock. */
+  /**
+   * Keepalive asked for the peer then, and has heard nothing since; 0 if it has been heard. So the hot path
+   * needs no clock.
+   */
   protected silentSince = 0;
   messageNumber = 0;
   slot = -1;
@@ -77,7 +81,10 @@ export abstract class PeerWatch implements HeartbeatHost, MessageWatchHost, Moni
     return this.transport.bufferedBytes;
   }
 
-  /** True if the system has taken all that was accepted. Does not change any more once the transport has closed. */
+  /**
+   * True if the system has taken all that was accepted. Does not change any more once the transport has
+   * closed.
+   */
   protected get hasTakenAll(): boolean {
     return this.takenBytes >= this.promisedBytes;
   }
@@ -87,7 +94,9 @@ export abstract class PeerWatch implements HeartbeatHost, MessageWatchHost, Moni
     return this.isLost || (this.isTransportClosed && !this.hasTakenAll);
   }
 
-  /** Resolves when the system has taken so many bytes in all; rejects when it never will, or with the signal. */
+  /**
+   * Resolves when the system has taken so many bytes in all; rejects when it never will, or with the signal.
+   */
   protected untilTaken(until: number, signal: AbortSignal | undefined): Promise<void> {
     if (this.hasLost) return Promise.reject(this.closedError());
     if (this.takenBytes >= until) return RESOLVED;

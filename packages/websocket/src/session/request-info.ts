@@ -4,7 +4,8 @@ import type { Peer } from "@zocalo/net";
 const SEPARATOR = "\n";
 
 /**
- * A request as one string, for the time until somebody asks for it: the strings of an upgrade's headers would be most of what an idle connection keeps.
+ * A request as one string, for the time until somebody asks for it: the strings of an upgrade's headers would
+ * be most of what an idle connection keeps.
  *
  * @param rawHeaders names and values in turn, as they came.
  */

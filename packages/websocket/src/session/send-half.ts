@@ -16,11 +16,16 @@ import { type OutgoingHost, OutgoingStream, type StreamSource } from "./outgoing
 import { PeerWatch } from "./peer-watch.ts";
 import { Waiters } from "./waiters.ts";
 
-/** From this many bytes on, a turn's frames are written before it ends; and `send` writes a payload from the caller's memory, at once. */
+/**
+ * From this many bytes on, a turn's frames are written before it ends; and `send` writes a payload from the
+ * caller's memory, at once.
+ */
 export const FLUSH_AT_BYTES = 65_536;
 const RESOLVED = Promise.resolve();
 
-/** The sending half of a `Session`: from messages to a transport, one write for each turn of the event loop. */
+/**
+ * The sending half of a `Session`: from messages to a transport, one write for each turn of the event loop.
+ */
 export abstract class SendHalf extends PeerWatch implements Flushable, OutgoingHost {
   abstract readonly inbox: Pick<Inbox, "drained">;
   protected readonly compression: Compression | undefined;
@@ -193,7 +198,10 @@ export abstract class SendHalf extends PeerWatch implements Flushable, OutgoingH
     return this.isTransportClosed || this.isWriteBroken || this.hasEnded;
   }
 
-  /** Writes from the caller's memory, at once. The promise is pending while the system has not taken all of it. */
+  /**
+   * Writes from the caller's memory, at once. The promise is pending while the system has not taken all of
+   * it.
+   */
   #sendBorrowed(firstByte: number, payload: Uint8Array): Promise<void> {
     this.core.outbox.addBorrowed(firstByte, payload);
     this.#promised();
@@ -206,7 +214,10 @@ export abstract class SendHalf extends PeerWatch implements Flushable, OutgoingH
     this.promisedBytes = this.handedBytes + this.core.waitingBytes;
   }
 
-  /** Resolves when the system has taken all that was accepted so far; rejects when it never will, or with the signal. */
+  /**
+   * Resolves when the system has taken all that was accepted so far; rejects when it never will, or with the
+   * signal.
+   */
   untilFlushed(options?: WaitOptions): Promise<void> {
     const signal = options?.signal;
     if (signal?.aborted) return Promise.reject(canceled(signal));
@@ -238,7 +249,10 @@ export abstract class SendHalf extends PeerWatch implements Flushable, OutgoingH
     if (!this.#isFlushDue) this.flushLater();
   }
 
-  /** A server's frame is the same for all connections with the same parameters; a client's has a mask of its own. */
+  /**
+   * A server's frame is the same for all connections with the same parameters; a client's has a mask of its
+   * own.
+   */
   #addPrepared(prepared: PreparedMessage): void {
     const encoding = this.compression === undefined ? serverFrame : this.compression.encoding;
     if (this.role === "server" && encoding !== undefined) this.core.sendFrame(prepared.encodedAs(encoding));

@@ -59,7 +59,10 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Ending
     this.#onEnded = onEnded as ((conn: object) => void) | undefined;
   }
 
-  /** Begins to read. `head`: what came behind the handshake. `answer`: an HTTP head that is sent before all else. */
+  /**
+   * Begins to read. `head`: what came behind the handshake. `answer`: an HTTP head that is sent before all
+   * else.
+   */
   start(head: Buffer, answer?: string): void {
     if (answer !== undefined) this.writeAnswer(answer);
     this.startKeepalive();
@@ -67,7 +70,8 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Ending
       this.transport.resume();
       return;
     }
-    // Not at once: who asked for the connection gets it in a microtask, and may answer a message before a fault behind it is judged.
+    // Not at once: who asked for the connection gets it in a microtask, and may answer a message before a
+    // fault behind it is judged.
     this.pause();
     // A copy: the caller's memory is read no more after the call, and is never written to.
     this.onBytes(Buffer.from(head), false);
@@ -181,7 +185,8 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Ending
   fail(cause: unknown): void {
     const isBroken = this.isWriteBroken || this.isTransportClosed;
     if (isBroken && cause instanceof WebSocketError && cause.code === "closed") {
-      // A handler that waits for its `send` passes on that the connection has broken: why it has is the connection's to tell.
+      // A handler that waits for its `send` passes on that the connection has broken: why it has is the
+      // connection's to tell.
       this.inbox.discard(this.#end.abnormal);
     } else {
       this.#end.broken("handler_failed", "the message handler threw", cause, CLOSE.internalError);
@@ -248,7 +253,10 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Ending
     if (this.isTransportClosed) this.#finish();
   }
 
-  /** All frames are exchanged. RFC 6455 §7.1.1: the server ends TCP first, and the client waits for it; a failed connection is ended by who noticed. */
+  /**
+   * All frames are exchanged. RFC 6455 §7.1.1: the server ends TCP first, and the client waits for it; a
+   * failed connection is ended by who noticed.
+   */
   #endTransport(): void {
     const ending = this.#end;
     if (!this.isTransportClosed) ending.startTimer();
@@ -281,8 +289,8 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Ending
   }
 
   /**
-   * `SendHalf`: the peer hears nothing more, mostly as it has reset the connection. What it said before, its Close frame included, may still be unread; behind that
-   * the system tells the end.
+   * `SendHalf`: the peer hears nothing more, mostly as it has reset the connection. What it said before, its
+   * Close frame included, may still be unread; behind that the system tells the end.
    */
   protected override writeFailed(error: unknown): void {
     const ending = this.#end;

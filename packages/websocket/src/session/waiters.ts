@@ -15,9 +15,15 @@ interface Entry {
   start(): void;
 }
 
-/** Those who wait to send: for their turn, for room, or until the system has taken what they sent. Mostly nobody does. */
+/**
+ * Those who wait to send: for their turn, for room, or until the system has taken what they sent. Mostly
+ * nobody does.
+ */
 export class Waiters {
-  /** Sends, streams and flushes for which there is no room yet, in the order of the calls. What is sent later stands behind them. */
+  /**
+   * Sends, streams and flushes for which there is no room yet, in the order of the calls. What is sent later
+   * stands behind them.
+   */
   readonly #line: Entry[] = [];
   readonly #forRoom: Waiter[] = [];
   /** In the order of their `until`. */

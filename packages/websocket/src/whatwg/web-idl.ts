@@ -1,8 +1,8 @@
 import { toUSVString, types } from "node:util";
 
 /**
- * What JavaScript callers may pass, made into what the standard's types say (https://webidl.spec.whatwg.org/): conversions, not checks,
- * so `close("3000")` is `close(3000)`.
+ * What JavaScript callers may pass, made into what the standard's types say
+ * (https://webidl.spec.whatwg.org/): conversions, not checks, so `close("3000")` is `close(3000)`.
  */
 
 /** `DOMString`. @throws TypeError for a symbol, or for an object without a primitive value. */
@@ -60,8 +60,8 @@ export function requireArguments(name: string, given: number, required: number):
 /**
  * The bytes of a `BufferSource`, not copied; `undefined` if it is none.
  *
- * @throws TypeError for memory that may be shared or may change its size. (Of a `SharedArrayBuffer` itself the standard makes the text
- *   "[object SharedArrayBuffer]", which nobody wants to send.)
+ * @throws TypeError for memory that may be shared or may change its size. (Of a `SharedArrayBuffer` itself
+ *   the standard makes the text "[object SharedArrayBuffer]", which nobody wants to send.)
  */
 export function bufferSource(value: unknown): Uint8Array | undefined {
   const isView = ArrayBuffer.isView(value);
@@ -77,8 +77,8 @@ export function bufferSource(value: unknown): Uint8Array | undefined {
 }
 
 /**
- * Gives a class the shape of an interface of the standard: its members can be enumerated, its constants stand on the class and on the
- * prototype and cannot be assigned, and it says its name.
+ * Gives a class the shape of an interface of the standard: its members can be enumerated, its constants stand
+ * on the class and on the prototype and cannot be assigned, and it says its name.
  */
 export function defineInterface(
   Class: { readonly prototype: object },

@@ -12,8 +12,8 @@ export interface WebSocketCloseInfo {
 let make: (message: string, closeCode: number | null, reason: string, cause: unknown) => WebSocketStreamError;
 
 /**
- * The `WebSocketError` of browsers, which belongs to `WebSocketStream`. Here it is exported by another name, since `WebSocketError` is the error class
- * of this package; its `name` is the standard's.
+ * The `WebSocketError` of browsers, which belongs to `WebSocketStream`. Here it is exported by another name,
+ * since `WebSocketError` is the error class of this package; its `name` is the standard's.
  *
  * What failed is the `cause`: a `WebSocketError` of this package, if there is one.
  *
@@ -35,7 +35,10 @@ export class WebSocketStreamError extends DOMException {
     this.#reason = reason;
   }
 
-  /** The code of the Close frame; 1006 if the connection broke without one, `null` if it was never open or nothing was said. */
+  /**
+   * The code of the Close frame; 1006 if the connection broke without one, `null` if it was never open or
+   * nothing was said.
+   */
   get closeCode(): number | null {
     return this.#closeCode;
   }

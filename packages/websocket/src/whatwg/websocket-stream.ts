@@ -52,11 +52,13 @@ interface Deferred<T> {
 }
 
 /**
- * A WebSocket as a pair of Web Streams, with backpressure in both directions: what is not read stops the peer, and `writer.ready` waits for room.
+ * A WebSocket as a pair of Web Streams, with backpressure in both directions: what is not read stops the
+ * peer, and `writer.ready` waits for room.
  *
  * **Not yet a standard, and so not covered by the promise of stable names.** It follows the proposal
- * (https://github.com/whatwg/websockets/pull/48, whose explainer is https://github.com/ricea/websocketstream-explainer) and its tentative
- * web-platform tests, with two differences: `WebSocketError` is called `WebSocketStreamError` here, and what is written after `close` is
+ * (https://github.com/whatwg/websockets/pull/48, whose explainer is
+ * https://github.com/ricea/websocketstream-explainer) and its tentative web-platform tests, with two
+ * differences: `WebSocketError` is called `WebSocketStreamError` here, and what is written after `close` is
  * refused, where the proposal drops it without a word.
  *
  * @example
@@ -72,7 +74,8 @@ export class WebSocketStream {
 
   /**
    * @param options.signal cancels connecting; once connected it does nothing.
-   * @throws DOMException `SyntaxError` for a bad URL or subprotocol, WebSocketError `invalid_argument` for an option that there is not.
+   * @throws DOMException `SyntaxError` for a bad URL or subprotocol, WebSocketError `invalid_argument` for an
+   *   option that there is not.
    */
   constructor(url: string | URL, options: WebSocketStreamOptions = {}) {
     requireArguments("WebSocketStream", arguments.length, 1);
@@ -110,9 +113,9 @@ export class WebSocketStream {
   }
 
   /**
-   * Resolves with what the peer said, after a close in which nothing was lost. Rejects with a `WebSocketStreamError` after any other end, which both
-   * streams end with, too; only a write that is cut off by the peer's Close frame rejects with `InvalidStateError`. What has arrived is
-   * read first.
+   * Resolves with what the peer said, after a close in which nothing was lost. Rejects with a
+   * `WebSocketStreamError` after any other end, which both streams end with, too; only a write that is cut
+   * off by the peer's Close frame rejects with `InvalidStateError`. What has arrived is read first.
    */
   get closed(): Promise<Required<WebSocketCloseInfo>> {
     return this.#closed.promise;
@@ -121,7 +124,8 @@ export class WebSocketStream {
   /**
    * Closes both streams, after what was written. Without a code the peer is told none.
    *
-   * @throws DOMException `InvalidAccessError` for a code other than 1000 and 3000 to 4999, `SyntaxError` for a reason of more than 123 bytes of UTF-8.
+   * @throws DOMException `InvalidAccessError` for a code other than 1000 and 3000 to 4999, `SyntaxError` for
+   *   a reason of more than 123 bytes of UTF-8.
    */
   close(closeInfo: WebSocketCloseInfo = {}): void {
     const { closeCode, reason } = readCloseInfo(closeInfo);

@@ -48,8 +48,8 @@ export type CloseWords = CloseFrame | undefined;
 /**
  * The standard's "validate close code and reason". A reason without a code gets 1000.
  *
- * @throws DOMException `InvalidAccessError` for a code that is neither 1000 nor from 3000 to 4999, `SyntaxError` for a reason of more than
- *   123 bytes of UTF-8.
+ * @throws DOMException `InvalidAccessError` for a code that is neither 1000 nor from 3000 to 4999,
+ *   `SyntaxError` for a reason of more than 123 bytes of UTF-8.
  */
 export function closeWords(code: number | undefined, reason: string): CloseWords {
   if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
@@ -72,7 +72,10 @@ export interface End extends CloseFrame {
   readonly wasClean: boolean;
 }
 
-/** What the handler was told, in the standard's words: the code is always that of the peer's Close frame (RFC 6455 §7.1.5). */
+/**
+ * What the handler was told, in the standard's words: the code is always that of the peer's Close frame
+ * (RFC 6455 §7.1.5).
+ */
 export function endOf({ error, wasClean, ...info }: CloseInfo): End {
   const received = wasClean ? info : error instanceof WebSocketError ? error.received : undefined;
   return { wasClean, code: received?.code ?? CLOSE.abnormal, reason: received?.reason ?? "" };

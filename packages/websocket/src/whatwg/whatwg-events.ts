@@ -53,7 +53,8 @@ export interface MessageEvent extends Event {
 
 const NO_PORTS: readonly never[] = Object.freeze([]);
 
-// Classes with types of their own: a private field would keep the DOM's events from being assignable to these.
+// Classes with types of their own: a private field would keep the DOM's events from being assignable to
+// these.
 
 class CloseEventClass extends Event implements CloseEvent {
   readonly #wasClean: boolean;

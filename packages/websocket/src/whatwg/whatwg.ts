@@ -23,11 +23,16 @@ import {
 } from "./whatwg-common.ts";
 import { CloseEvent, MessageEvent } from "./whatwg-events.ts";
 
-/** What a `WebSocket` can be told here that it cannot in a browser. Compression is offered by default, as browsers do. */
+/**
+ * What a `WebSocket` can be told here that it cannot in a browser. Compression is offered by default, as
+ * browsers do.
+ */
 export interface WebSocketOptions extends Omit<DialOptions, "subprotocols" | "signal" | "messages"> {
   /** Subprotocols to offer, where they are not an argument of their own. Default: none. */
   readonly protocols?: string | Iterable<string> | undefined;
-  /** Bytes that may wait to be sent; past them the connection fails, as the standard says. Default 16,777,216. */
+  /**
+   * Bytes that may wait to be sent; past them the connection fails, as the standard says. Default 16,777,216.
+   */
   readonly sendLimitBytes?: number | undefined;
 }
 
@@ -52,11 +57,12 @@ const CLOSING = 2;
 const CLOSED = 3;
 
 /**
- * The `WebSocket` of browsers (https://websockets.spec.whatwg.org/), for code that was written for them. It has no backpressure: new
- * code is better off with `dial`.
+ * The `WebSocket` of browsers (https://websockets.spec.whatwg.org/), for code that was written for them. It
+ * has no backpressure: new code is better off with `dial`.
  *
- * Differences: there is no page, so URLs are absolute, no `Origin` is sent and no port is blocked; a `SharedArrayBuffer` is refused;
- * `isTrusted` of events is false; `null` for the subprotocols means none; and options can be given in their place, or behind them.
+ * Differences: there is no page, so URLs are absolute, no `Origin` is sent and no port is blocked; a
+ * `SharedArrayBuffer` is refused; `isTrusted` of events is false; `null` for the subprotocols means none; and
+ * options can be given in their place, or behind them.
  *
  * @example
  * const socket = new WebSocket("ws://localhost:8080/ws");
@@ -91,7 +97,8 @@ export class WebSocket extends EventTarget {
 
   /**
    * @param protocols subprotocols to offer, or options.
-   * @throws DOMException `SyntaxError` for a bad URL or subprotocol, WebSocketError `invalid_argument` for an option that there is not.
+   * @throws DOMException `SyntaxError` for a bad URL or subprotocol, WebSocketError `invalid_argument` for an
+   *   option that there is not.
    */
   constructor(
     url: string | URL,
@@ -123,8 +130,9 @@ export class WebSocket extends EventTarget {
   }
 
   /**
-   * Payload that was given to `send` and that the operating system has not taken, in bytes: of text in UTF-8, without frame headers and
-   * before compression. Does not go back to zero when the connection closes, and grows with what is given to `send` after that.
+   * Payload that was given to `send` and that the operating system has not taken, in bytes: of text in UTF-8,
+   * without frame headers and before compression. Does not go back to zero when the connection closes, and
+   * grows with what is given to `send` after that.
    */
   get bufferedAmount(): number {
     return this.#acceptedBytes + this.#otherBytes;
@@ -149,7 +157,8 @@ export class WebSocket extends EventTarget {
   }
 
   /**
-   * Sends. Bytes may be changed as soon as this returns. After the connection has begun to close it only adds to `bufferedAmount`.
+   * Sends. Bytes may be changed as soon as this returns. After the connection has begun to close it only adds
+   * to `bufferedAmount`.
    *
    * @throws DOMException `InvalidStateError` while connecting.
    * @throws TypeError for shared memory and for buffers whose size may change.
@@ -175,7 +184,8 @@ export class WebSocket extends EventTarget {
   /**
    * Closes, after what was sent. Without a code the peer is told none, and sees 1005.
    *
-   * A code is 1000, or 3000 to 4999. A reason is at most 123 bytes of UTF-8; with a reason and no code, the code is 1000.
+   * A code is 1000, or 3000 to 4999. A reason is at most 123 bytes of UTF-8; with a reason and no code, the
+   * code is 1000.
    *
    * @throws DOMException `InvalidAccessError` for another code, `SyntaxError` for a longer reason.
    */
@@ -247,8 +257,9 @@ export class WebSocket extends EventTarget {
   }
 
   /**
-   * Runs each task when what the listeners of the one before await has gone on: a browser's event loop empties the queue of microtasks
-   * between two events, so programs add the listener of the next event in one.
+   * Runs each task when what the listeners of the one before await has gone on: a browser's event loop
+   * empties the queue of microtasks between two events, so programs add the listener of the next event in
+   * one.
    */
   #inTask(task: () => void): void {
     if (this.#isInTask) {
@@ -294,7 +305,8 @@ export class WebSocket extends EventTarget {
     this.#isCountingDown = true;
     try {
       while (this.#acceptedBytes > 0) {
-        // At the end of the turn, so that all of it leaves in one write, and the amount is the same throughout the turn.
+        // At the end of the turn, so that all of it leaves in one write, and the amount is the same
+        // throughout the turn.
         await new Promise((resolve) => setImmediate(resolve));
         const bytes = this.#acceptedBytes;
         await conn.flush();
@@ -338,7 +350,10 @@ export class WebSocket extends EventTarget {
     return this.#handlers.get(type)?.value ?? null;
   }
 
-  /** HTML, "event handlers": any object is kept, one that cannot be called does nothing, and another handler takes the place of the one before. */
+  /**
+   * HTML, "event handlers": any object is kept, one that cannot be called does nothing, and another handler
+   * takes the place of the one before.
+   */
   #setHandler(type: string, value: unknown): void {
     const handler = this.#handlers.get(type);
     if (!isObject(value)) {
