@@ -49,9 +49,17 @@ export class Waiter<T = void, R = T> {
     if (resolve !== undefined) this.#fail(resolve, reason);
   }
 
-  /** Calls `canceled` when the signal is aborted before this has settled, and rejects with what it gives. */
+  /** True once nothing that comes changes what the caller is given. */
+  get isSettled(): boolean {
+    return this.#resolve === undefined;
+  }
+
+  /** Rejects with what `canceled` gives when the signal is aborted, and has settled when that is asked. */
   endWith(signal: AbortSignal, canceled: (signal: AbortSignal) => Error): void {
-    this.#forgetSignal = onceAborted(signal, () => this.reject(canceled(signal)));
+    this.#forgetSignal = onceAborted(signal, () => {
+      const resolve = this.#settle();
+      if (resolve !== undefined) this.#fail(resolve, canceled(signal));
+    });
   }
 
   #settle(): ((value: unknown) => void) | undefined {
