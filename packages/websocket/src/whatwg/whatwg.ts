@@ -21,7 +21,14 @@ import {
   parseUrl,
   toMessage,
 } from "./whatwg-common.ts";
-import { CloseEvent, MessageEvent } from "./whatwg-events.ts";
+import {
+  CloseEvent,
+  type EventHandler,
+  Handler,
+  MessageEvent,
+  type WebSocketEvents,
+  type WebSocketListener,
+} from "./whatwg-events.ts";
 
 /**
  * What a `WebSocket` can be told here that it cannot in a browser. Compression is offered by default, as
@@ -38,17 +45,6 @@ export interface WebSocketOptions extends Omit<DialOptions, "subprotocols" | "si
 
 /** What `send` takes. */
 export type SendData = string | ArrayBuffer | ArrayBufferView | Blob;
-
-/** The events of a `WebSocket`, by name. */
-export interface WebSocketEvents {
-  readonly open: Event;
-  readonly message: MessageEvent;
-  readonly error: Event;
-  readonly close: CloseEvent;
-}
-
-/** What `onopen` and the like can be. */
-export type EventHandler<E> = ((event: E) => unknown) | null;
 
 const MAX_BUFFERED_BYTES = 16_777_216;
 const CONNECTING = 0;
@@ -380,36 +376,10 @@ export interface WebSocket {
   /** Listens for any event, as every `EventTarget` does. */
   addEventListener(type: string, listener: AnyListener, options?: AddListenerOptions): void;
 }
-/** What listens for an event of a `WebSocket`. */
-export type WebSocketListener<T extends keyof WebSocketEvents> =
-  | ((event: WebSocketEvents[T]) => unknown)
-  | {
-      /** Called with each event. */
-      handleEvent(event: WebSocketEvents[T]): unknown;
-    }
-  | null;
 type AnyListener = Parameters<EventTarget["addEventListener"]>[1];
 type AddListenerOptions = Parameters<EventTarget["addEventListener"]>[2];
+
 defineInterface(WebSocket, "WebSocket", { CONNECTING, OPEN, CLOSING, CLOSED });
-
-/** A handler and the listener that stands for it, so that it keeps its place among the listeners. */
-class Handler {
-  value: object;
-  /** Not the event's `currentTarget`: Node gives that to the first listener only. */
-  readonly #target: WebSocket;
-
-  constructor(value: object, target: WebSocket) {
-    this.value = value;
-    this.#target = target;
-  }
-
-  readonly listener = (event: Event): unknown => {
-    if (typeof this.value !== "function") return undefined;
-    const outcome: unknown = Reflect.apply(this.value, this.#target, [event]);
-    if (outcome === false) event.preventDefault();
-    return outcome; // If a promise of it rejects, that is reported as for other listeners.
-  };
-}
 
 function byteLengthOf(data: Message | Blob): number {
   if (typeof data === "string") return Buffer.byteLength(data);
