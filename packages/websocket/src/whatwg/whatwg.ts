@@ -9,6 +9,7 @@ import {
   isObject,
   requireArguments,
   usvString,
+  usvStrings,
 } from "./web-idl.ts";
 import {
   type CloseWords,
@@ -103,13 +104,15 @@ export class WebSocket extends EventTarget {
   ) {
     requireArguments("WebSocket", arguments.length, 1);
     super();
-    this.#url = parseUrl(url);
+    const text = usvString(url); // All arguments are converted before one of them is looked at.
     const isBag = protocols === null || (isObject(protocols) && !(Symbol.iterator in protocols));
     // Programs pass strings as a third argument, too, which browsers ignore.
     const bag = { ...(isBag ? protocols : undefined), ...(isObject(options) ? options : undefined) };
     const { protocols: listed = [], ...rest } = bag;
     const offered = isBag ? listed : protocols;
-    const names = checkProtocols(isObject(offered) ? offered : [offered]);
+    const names = isObject(offered) ? usvStrings(offered) : [usvString(offered)];
+    this.#url = parseUrl(text);
+    checkProtocols(names);
     void this.#connect(names, checkedDialOptions(rest));
   }
 
@@ -228,8 +231,8 @@ export class WebSocket extends EventTarget {
     const { signal } = this.#dialing;
     let conn: WebSocketConn;
     try {
-      const limits = { compression: true, sendLimitBytes: MAX_BUFFERED_BYTES };
-      conn = await connect(this.#url, { ...limits, ...options, subprotocols, signal });
+      const { compression = true, sendLimitBytes = MAX_BUFFERED_BYTES } = options;
+      conn = await connect(this.#url, { ...options, compression, sendLimitBytes, subprotocols, signal });
       if (signal.aborted) {
         conn.abort();
         throw new Error("closed meanwhile");
