@@ -140,6 +140,7 @@ export class Waiters<W extends Waiter<never, unknown> = Waiter> {
     return all;
   }
 
+  /** From the first to the last. */
   *[Symbol.iterator](): Generator<W, void, undefined> {
     for (let each = this.#first; each !== undefined; each = each.next) yield each;
   }
