@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { connect } from "node:net";
 import { test } from "node:test";
-import { type NetTrace, NetError } from "@zocalo/net";
+import { listen as listenNet, type NetTrace, NetError } from "@zocalo/net";
 import { dial, listen, type WebSocketTrace } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
 import { ANY_PORT, portOf } from "./peers.ts";
@@ -22,6 +22,8 @@ const names: readonly (keyof Messages)[] = [
   "zocalo:net:attempt:start",
   "zocalo:net:attempt:end",
   "zocalo:net:tls:end",
+  "zocalo:net:conn:accept",
+  "zocalo:net:conn:close",
 ];
 
 /** Listens to all channels from now on. */
@@ -147,3 +149,27 @@ test("the TLS handshakes of `wss:` are told by both sides", async () => {
   }
   client.abort();
 });
+
+for (const below of ["an address", "a listener"]) {
+  test(`on ${below}: net tells who is accepted, and the end of those that became no WebSocket`, async () => {
+    using recorder = new Recorder();
+    const listener = await (below === "an address"
+      ? listen(ANY_PORT)
+      : listen(await listenNet("tcp", ANY_PORT)));
+    const client = await dial(`ws://127.0.0.1:${portOf(listener)}`);
+    const server = await listener.accept();
+    server.serve({ message: () => undefined });
+    await client.close();
+    await recorder.of("zocalo:websocket:conn:close", 2);
+    const refused = dial(`ws://127.0.0.1:${portOf(listener)}`, {
+      headers: { Origin: "http://evil.example" },
+    });
+    await assert.rejects(refused, { status: 403 });
+    const [taken, kept] = await recorder.of("zocalo:net:conn:accept", 2);
+    const [closed, ...more] = await recorder.of("zocalo:net:conn:close");
+    assert.equal(String(taken?.conn.remoteAddr), String(server.peer.addr));
+    assert.equal(closed?.conn, kept?.conn);
+    assert.deepEqual(more, []);
+    await listener.close();
+  });
+}

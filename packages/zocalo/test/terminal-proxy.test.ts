@@ -127,6 +127,17 @@ for (const [scheme, serve] of Object.entries({ socks5, http })) {
     assert.deepEqual(asked, [`behind.example:${port} ana:sésamo`]);
   });
 
+  test(`dial -z through ${scheme} looks whether a port is open from where the proxy stands`, async () => {
+    const asked: string[] = [];
+    using proxy = await opened(asked);
+    using server = await tcpServer((socket) => void socket.end());
+    const place = `behind.example:${server.port}`;
+    const { code, stdout } = await run(`dial -z tcp://${place} --proxy ${proxy.url}`);
+    assert.equal(code, 0);
+    assert.match(String(stdout), /"isOpen":true/);
+    assert.deepEqual(asked, [`${place} ana:sésamo`]);
+  });
+
   test(`relay to tcp:// through ${scheme}`, async () => {
     const asked: string[] = [];
     using proxy = await opened(asked);

@@ -69,6 +69,8 @@ const options: TypeDocOptions = {
   navigationLinks: { Repository: repository, Guides: `${repository}/tree/main/docs` },
   navigation: { includeFolders: false },
   sort: ["kind", "alphabetical"],
+  // What one calls comes first: the names that somebody looks for.
+  kindSortOrder: ["Module", "Function", "Class", "Interface", "TypeAlias", "Variable"],
   logLevel: "Warn",
 };
 

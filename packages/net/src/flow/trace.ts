@@ -100,7 +100,8 @@ export interface NetTrace {
   };
   /**
    * A connection is over that a listener or a dial had made while this channel had a subscriber. `conn` is
-   * the one that was told of then, also where `startTls` has put another in its place.
+   * the one that was told of then, also where `startTls` has put another in its place. Of one that has become
+   * a WebSocket `zocalo:websocket:conn:close` tells, and this does not.
    */
   "zocalo:net:conn:close": {
     readonly conn: Conn;

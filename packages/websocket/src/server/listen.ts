@@ -45,11 +45,7 @@ const OF_THE_LISTENER = ["tls", "maxHandshakesPerAddress"] as const;
  * 404, a repeated or malformed `Host` 400.
  *
  * @param address as in Go: `":8080"`, `"127.0.0.1:0"`. A host name in it is a name of this server, as if it
- * stood in `allowedHosts`. Or a listener of `@zocalo/net`, on any network: a Unix
- *   socket, TLS, TCP behind a proxy that speaks the PROXY protocol. It is this one's from then on, and is
- *   closed with it; its limits hold before those of this one, and it has `totals`, `ref` and `unref`. Leave
- *   out its `firstByteTimeoutMs`: there is `handshakeTimeoutMs`, and with it each message goes through one
- *   stream more.
+ *   stood in `allowedHosts`.
  * @throws NetError through the promise, as `listen` of `@zocalo/net`: `invalid_address`, `address_in_use`,
  *   `address_not_available`, `permission`, …
  * @example
@@ -57,6 +53,19 @@ const OF_THE_LISTENER = ["tls", "maxHandshakesPerAddress"] as const;
  * for await (const conn of listener) conn.serve({ message: (message) => conn.send(message) });
  */
 export function listen(address: string, options?: ListenOptions): Promise<Listener<WebSocketConn, IpAddr>>;
+/**
+ * Listens for WebSocket connections on a listener of `@zocalo/net`, on any network: a Unix socket, TLS, TCP
+ * behind a proxy that speaks the PROXY protocol, memory.
+ *
+ * @param listener is this one's from then on, and is closed with it; its limits hold before those of this
+ *   one, and it has `totals`, `ref` and `unref`. Leave out its `firstByteTimeoutMs`: there is
+ *   `handshakeTimeoutMs`, and with it each message goes through one stream more.
+ * @param options without `tls` and `maxHandshakesPerAddress`, which are for the listener to have.
+ * @throws NetError through the promise: `invalid_argument`.
+ * @example
+ * const below = await net.listen("unix", "/run/app/ws.sock", { mode: 0o660 });
+ * const listener = await listen(below, { path: "/ws" });
+ */
 export function listen<A extends Addr>(
   listener: Listener<Conn, A>,
   options?: ListenOptions,
