@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test, type TestContext } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { TestCertificates } from "@zocalo/integrity";
 import {
   type Conn,
@@ -19,6 +20,7 @@ import {
   type TcpListenOptions,
   toNodeStream,
 } from "@zocalo/net";
+import { enableReadBuffer, trialsOver } from "@zocalo/net/transport";
 
 const certificates = new TestCertificates();
 const { ca } = certificates;
@@ -118,6 +120,24 @@ test("bytes that came in the clear and are unread refuse TLS on a server, which 
   });
   await accepted.write(Buffer.from("503 no\r\n"));
   assert.equal(String(await dialed.readFull(8)), "503 no\r\n"); // And no 220 before it.
+  assert.equal(String(await accepted.readFull(6)), "RSET\r\n");
+});
+
+test("where a socket reads by data events, what Node has read and nobody took refuses TLS, too", async (t) => {
+  await trialsOver();
+  enableReadBuffer(false);
+  t.after(() => enableReadBuffer(true));
+  const { dialed, accepted } = await meet(t);
+  await dialed.write(Buffer.from("STARTTLS\r\n"));
+  assert.equal(String(await accepted.readFull(10)), "STARTTLS\r\n");
+  const missing = join(directory, "missing.pem");
+  await assert.rejects(startTls(accepted, "server", { certFile: missing, keyFile: missing }), /missing.pem/);
+  await dialed.write(Buffer.from("RSET\r\n")); // The connection stands still now.
+  while (accepted.bytesRead < 16) await turn(); // Nobody asks for it, and Node reads ahead.
+  await assert.rejects(startTls(accepted, "server", asServer), {
+    code: "invalid_argument",
+    message: /: 6 bytes that came in the clear are unread$/,
+  });
   assert.equal(String(await accepted.readFull(6)), "RSET\r\n");
 });
 
