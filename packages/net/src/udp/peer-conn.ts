@@ -27,7 +27,7 @@ export interface PeerConnSettings {
 }
 
 /** What a peer's connection needs of the socket it shares with the others. */
-export interface PeerHome {
+export interface PeerHost {
   readonly settings: PeerConnSettings;
   /** Bytes that wait in the socket, of all peers. */
   readonly bufferedAmount: number;
@@ -71,15 +71,15 @@ export class PeerConn extends InboxConn implements AddressVerification {
   readonly peer: Peer;
   lastSeenAt: number;
   isVerified: boolean;
-  readonly #home: PeerHome;
+  readonly #host: PeerHost;
   readonly #addr: IpAddr;
   /** Bytes that came and were not yet answered by as many; counts until the address is verified. */
   #credit = 0;
   #owesDrain = false;
 
-  constructor(home: PeerHome, key: string, addr: IpAddr, localAddr: Addr, isVerified: boolean, now: number) {
-    super(localAddr, home.settings.inboxLimits);
-    this.#home = home;
+  constructor(host: PeerHost, key: string, addr: IpAddr, localAddr: Addr, isVerified: boolean, now: number) {
+    super(localAddr, host.settings.inboxLimits);
+    this.#host = host;
     this.key = key;
     this.#addr = addr;
     this.lastSeenAt = now;
@@ -88,12 +88,12 @@ export class PeerConn extends InboxConn implements AddressVerification {
   }
 
   get maxSendBytes(): number {
-    const { maxSendBytes, encoding } = this.#home.settings;
+    const { maxSendBytes, encoding } = this.#host.settings;
     return maxSendBytes - encoding.overheadBytes;
   }
 
   get idleTimeoutMs(): number | undefined {
-    const { idleTimeoutMs } = this.#home.settings;
+    const { idleTimeoutMs } = this.#host.settings;
     return idleTimeoutMs === Number.POSITIVE_INFINITY ? undefined : idleTimeoutMs;
   }
 
@@ -102,7 +102,7 @@ export class PeerConn extends InboxConn implements AddressVerification {
    * datagram at once.
    */
   get bufferedAmount(): number {
-    return this.#home.bufferedAmount;
+    return this.#host.bufferedAmount;
   }
 
   /**
@@ -122,8 +122,8 @@ export class PeerConn extends InboxConn implements AddressVerification {
       return rejection(netErrorFrom(error, site));
     }
     if (this.#transmit(bytes) !== "refused") return Promise.resolve();
-    if (bytes.length > this.#home.settings.maxSendBytes) {
-      const reason = `datagram of ${bytes.length} bytes is larger than ${this.#home.settings.maxSendBytes}`;
+    if (bytes.length > this.#host.settings.maxSendBytes) {
+      const reason = `datagram of ${bytes.length} bytes is larger than ${this.#host.settings.maxSendBytes}`;
       return rejection(new NetError({ ...site, code: "too_large", reason }));
     }
     const reason = this.#hasCredit(bytes.length)
@@ -150,7 +150,7 @@ export class PeerConn extends InboxConn implements AddressVerification {
    * @throws NetError `closed` when the socket is, or gets, closed while some of them wait, `canceled`.
    */
   flush(options?: WaitOptions): Promise<void> {
-    return this.#home.flush(options);
+    return this.#host.flush(options);
   }
 
   abort(): void {
@@ -169,24 +169,24 @@ export class PeerConn extends InboxConn implements AddressVerification {
   take(message: Message, byteLength: number): void {
     if (!this.isVerified) this.#credit += byteLength;
     this.#tellDrain();
-    if (this.inbox.isFull) this.#home.countDropped();
+    if (this.inbox.isFull) this.#host.countDropped();
     else this.inbox.push(message, byteLength);
   }
 
   /** The connection is over, but not by its own doing; what was received is still delivered. */
   end(info: CloseInfo): void {
-    this.#home.ended(this);
+    this.#host.ended(this);
     this.inbox.end(info);
   }
 
   /** See `AddressVerification`. */
   get cookie(): string {
-    return this.#home.cookieFor(this.key);
+    return this.#host.cookieFor(this.key);
   }
 
   verify(cookie: string): boolean {
     if (this.isVerified) return true;
-    if (this.#isDone || !this.#home.verify(this, cookie)) return false;
+    if (this.#isDone || !this.#host.verify(this, cookie)) return false;
     this.isVerified = true;
     this.#tellDrain();
     return true;
@@ -211,7 +211,7 @@ export class PeerConn extends InboxConn implements AddressVerification {
    * @throws NetError `invalid_argument` for what is no message, which only callers in JavaScript can pass.
    */
   #encode(message: Message | PreparedMessage): Uint8Array {
-    const { encoding } = this.#home.settings;
+    const { encoding } = this.#host.settings;
     return message instanceof PreparedMessage
       ? message.encodedAs(encoding)
       : encoding.encode(asMessage(message));
@@ -219,8 +219,8 @@ export class PeerConn extends InboxConn implements AddressVerification {
 
   #transmit(bytes: Uint8Array): SendOutcome {
     // Too large can never be sent: no `drain` is owed for it.
-    if (bytes.length > this.#home.settings.maxSendBytes) return "refused";
-    if (!this.#hasCredit(bytes.length) || this.#home.transmit(bytes, this.#addr) === "refused") {
+    if (bytes.length > this.#host.settings.maxSendBytes) return "refused";
+    if (!this.#hasCredit(bytes.length) || this.#host.transmit(bytes, this.#addr) === "refused") {
       this.#owesDrain = true;
       return "refused";
     }
@@ -252,9 +252,9 @@ export class PeerConn extends InboxConn implements AddressVerification {
 
   async #finishLater(info: CloseInfo): Promise<void> {
     this.inbox.stop();
-    this.#home.closing(this);
+    this.#host.closing(this);
     try {
-      await this.#home.flushInTime(this.site("close"));
+      await this.#host.flushInTime(this.site("close"));
     } catch (error) {
       const failure = asError(error);
       this.#discard(brokenInfo(failure));
@@ -265,7 +265,7 @@ export class PeerConn extends InboxConn implements AddressVerification {
 
   #discard(info: CloseInfo): void {
     this.inbox.discard(info);
-    this.#home.ended(this);
+    this.#host.ended(this);
   }
 }
 

@@ -9,7 +9,7 @@ import { NetError } from "../contracts/error.ts";
 import { type FailureSite, timeoutError } from "../contracts/failures.ts";
 import type { MessageConn, SendOutcome } from "../contracts/message-conn.ts";
 import type { Packet, PacketConn } from "../contracts/packet-conn.ts";
-import { PeerConn, type PeerConnSettings, type PeerHome } from "./peer-conn.ts";
+import { PeerConn, type PeerConnSettings, type PeerHost } from "./peer-conn.ts";
 import { type PeerLimits, PeerTable } from "./peer-table.ts";
 import { told } from "../flow/told.ts";
 
@@ -53,7 +53,7 @@ export interface PeersSettings extends PeerConnSettings, PeerLimits {
 }
 
 /** The peers of one datagram socket: who is known, who is let in, and when a connection is over. */
-export class DatagramPeers implements PeerListener, PeerHome {
+export class DatagramPeers implements PeerListener, PeerHost {
   readonly settings: PeersSettings;
   readonly #packets: PeerSocket;
   readonly #cookies: AddressCookies;

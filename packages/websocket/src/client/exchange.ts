@@ -28,7 +28,7 @@ export interface Redirect {
 }
 
 /** What is said in the request. */
-export interface Asked {
+export interface RequestParts {
   readonly headers: Readonly<Record<string, string>>;
   readonly subprotocols: readonly string[];
   /** Offered if it is there. */
@@ -43,7 +43,7 @@ export interface Asked {
  */
 export function askForSwitch(
   target: URL,
-  asked: Asked,
+  parts: RequestParts,
   { socket: connected, name }: Connected,
   limits: DialLimits,
 ): Promise<Answer | Redirect> {
@@ -56,7 +56,7 @@ export function askForSwitch(
         ...hostAndPort(target),
         defaultPort: target.protocol === "https:" ? 443 : 80,
         path: `${target.pathname}${target.search}`,
-        headers: requestHeaders(asked, key),
+        headers: requestHeaders(parts, key),
         // Without `agent`, also without `agent: false`: an agent connects by itself, and does not look at
         // this.
         createConnection: () => connected,
@@ -111,7 +111,10 @@ function requestError(name: string, cause: Error): WebSocketError {
   return new WebSocketError("connect_failed", message, { cause });
 }
 
-function requestHeaders({ headers, subprotocols, compression }: Asked, key: string): Record<string, string> {
+function requestHeaders(
+  { headers, subprotocols, compression }: RequestParts,
+  key: string,
+): Record<string, string> {
   const all: Record<string, string> = { ...headers };
   all["Upgrade"] = "websocket";
   all["Connection"] = "Upgrade";

@@ -47,13 +47,32 @@ const EMPTY = Buffer.from([0]);
 /** Why `Inflater.inflate` gave nothing. */
 export type InflateFault = "corrupt";
 
-/** Compresses messages, one after the other. */
-export class Deflater {
-  readonly #handle: Handle;
-  readonly #state: Uint32Array;
-  readonly #keepsContext: boolean;
-  #hasFailed = false;
+/** What both directions have in common. */
+abstract class Zlib {
+  protected readonly handle: Handle;
+  protected readonly state: Uint32Array;
+  protected readonly keepsContext: boolean;
+  protected hasFailed = false;
 
+  /** @param stream one of Node's, whose handle is used in its place. */
+  constructor(stream: ZlibInternals, keepsContext: boolean) {
+    if (stream._handle === null) throw new Error("zlib gave no handle");
+    this.handle = stream._handle;
+    this.state = stream._writeState;
+    this.keepsContext = keepsContext;
+    this.handle.onerror = () => {
+      this.hasFailed = true;
+    };
+  }
+
+  /** Gives its memory back. */
+  close(): void {
+    this.handle.close();
+  }
+}
+
+/** Compresses messages, one after the other. */
+export class Deflater extends Zlib {
   /**
    * @param windowBits 8 to 15. zlib has no window of 8 bits for raw deflate; with 9, distances stay below
    *   256, which is the same to the peer.
@@ -66,14 +85,8 @@ export class Deflater {
       level,
       memLevel,
       chunkSize: LEAST_CHUNK_BYTES,
-    }) as unknown as ZlibInternals;
-    if (stream._handle === null) throw new Error("zlib gave no handle");
-    this.#handle = stream._handle;
-    this.#state = stream._writeState;
-    this.#keepsContext = keepsContext;
-    this.#handle.onerror = () => {
-      this.#hasFailed = true;
-    };
+    });
+    super(stream as unknown as ZlibInternals, keepsContext);
   }
 
   /**
@@ -83,43 +96,27 @@ export class Deflater {
   deflate(source: Uint8Array, length: number = source.length): Buffer {
     // A second flush without input would give nothing; this is an empty block (RFC 7692 §7.2.3.6).
     if (length === 0) return EMPTY;
-    if (!this.#keepsContext) this.#handle.reset();
+    if (!this.keepsContext) this.handle.reset();
     const output = new Output();
     let at = 0;
     for (;;) {
       const { room } = output;
-      this.#handle.writeSync(constants.Z_SYNC_FLUSH, source, at, length - at, portion, output.used, room);
-      if (this.#hasFailed) throw new Error("zlib failed to compress");
-      at = length - (this.#state[1] as number);
+      this.handle.writeSync(constants.Z_SYNC_FLUSH, source, at, length - at, portion, output.used, room);
+      if (this.hasFailed) throw new Error("zlib failed to compress");
+      at = length - (this.state[1] as number);
       // The flush is complete when there is room left.
-      if (output.took(room, this.#state[0] as number)) break;
+      if (output.took(room, this.state[0] as number)) break;
     }
     return output.all(TAIL.length);
-  }
-
-  /** Gives its memory back. */
-  close(): void {
-    this.#handle.close();
   }
 }
 
 /** Decompresses messages, one after the other. */
-export class Inflater {
-  readonly #handle: Handle;
-  readonly #state: Uint32Array;
-  readonly #keepsContext: boolean;
-  #hasFailed = false;
-
+export class Inflater extends Zlib {
   /** @param windowBits 8 to 15: a message that reaches further back is corrupt. */
   constructor(windowBits: number, keepsContext: boolean) {
-    const stream = createInflateRaw({ windowBits, chunkSize: LEAST_CHUNK_BYTES }) as unknown as ZlibInternals;
-    if (stream._handle === null) throw new Error("zlib gave no handle");
-    this.#handle = stream._handle;
-    this.#state = stream._writeState;
-    this.#keepsContext = keepsContext;
-    this.#handle.onerror = () => {
-      this.#hasFailed = true;
-    };
+    const stream = createInflateRaw({ windowBits, chunkSize: LEAST_CHUNK_BYTES });
+    super(stream as unknown as ZlibInternals, keepsContext);
   }
 
   /**
@@ -135,8 +132,8 @@ export class Inflater {
 
   /** Begins a message that comes in parts. */
   begin(): void {
-    if (!this.#keepsContext) this.#handle.reset();
-    this.#hasFailed = false;
+    if (!this.keepsContext) this.handle.reset();
+    this.hasFailed = false;
   }
 
   /** The next part of a message; otherwise as `inflate`. `limit` is for the output of this part. */
@@ -155,17 +152,17 @@ export class Inflater {
       const left = source.length - at;
       // Never more room than that: what is wrong behind the limit must not count before it.
       const room = Math.min(output.room, limit + 1 - output.length);
-      this.#handle.writeSync(constants.Z_SYNC_FLUSH, source, at, left, portion, output.used, room);
-      if (this.#hasFailed) return false;
-      const unread = this.#state[1] as number;
-      const hasRoom = output.took(room, this.#state[0] as number);
+      this.handle.writeSync(constants.Z_SYNC_FLUSH, source, at, left, portion, output.used, room);
+      if (this.hasFailed) return false;
+      const unread = this.state[1] as number;
+      const hasRoom = output.took(room, this.state[0] as number);
       if (output.length > limit) return true;
       at = source.length - unread;
       if (unread === 0) return hasRoom || this.#drain(output, limit);
       if (!hasRoom) continue;
       // A final block in mid-stream (RFC 7692 §7.2.3.4): what follows begins anew.
       if (unread === left && isFresh) return false;
-      this.#handle.reset();
+      this.handle.reset();
       isFresh = true;
     }
     return true;
@@ -175,15 +172,10 @@ export class Inflater {
   #drain(output: Output, limit: number): boolean {
     for (;;) {
       const room = Math.min(output.room, limit + 1 - output.length);
-      this.#handle.writeSync(constants.Z_SYNC_FLUSH, TAIL, 0, 0, portion, output.used, room);
-      if (this.#hasFailed) return false;
-      if (output.took(room, this.#state[0] as number) || output.length > limit) return true;
+      this.handle.writeSync(constants.Z_SYNC_FLUSH, TAIL, 0, 0, portion, output.used, room);
+      if (this.hasFailed) return false;
+      if (output.took(room, this.state[0] as number) || output.length > limit) return true;
     }
-  }
-
-  /** Gives its memory back. */
-  close(): void {
-    this.#handle.close();
   }
 }
 

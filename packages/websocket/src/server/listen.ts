@@ -31,7 +31,7 @@ import {
   type ListenOptions,
   listenOptionNames,
 } from "./listen-options.ts";
-import { WebSocketListener } from "./listener.ts";
+import { UpgradeListener } from "./listener.ts";
 import { plainRequests } from "./plain-requests.ts";
 
 /** How long a refused peer of a listener on an address may take to take its answer, in milliseconds. */
@@ -94,7 +94,7 @@ export async function listen(
     door.stop();
     return closed;
   };
-  const listener: WebSocketListener = new WebSocketListener(server, below.addr, handshakes, options, {
+  const listener: UpgradeListener = new UpgradeListener(server, below.addr, handshakes, options, {
     stop,
     asked: (stream) => door.asked(stream),
     holdProcess: (holds) => (holds ? below.ref() : below.unref()),
@@ -176,7 +176,7 @@ function checkBelow(below: Listener<Conn>, given: ListenOptions): void {
 export function attach(server: Server, options: AttachOptions = {}): Listener<WebSocketConn> {
   checkAttachOptions(options);
   const handshakes = new Handshakes(options, attachOptionNames);
-  return new WebSocketListener(server, listeningAddr(server), handshakes, options, {
+  return new UpgradeListener(server, listeningAddr(server), handshakes, options, {
     stop: ignore,
     asked: ignore,
     holdProcess: ignore, // The server is the application's.

@@ -20,7 +20,7 @@ import { addRoute, isAt, removeRoute, type Route } from "./routes.ts";
 const NOTHING = Buffer.alloc(0);
 
 /** What stands before a listener. */
-export interface Entrance {
+export interface ListenerSource {
   stop(): void | Promise<void>;
   /** This stream has asked for an upgrade. */
   asked(stream: Duplex): void;
@@ -29,7 +29,7 @@ export interface Entrance {
 }
 
 /** Accepts what asks for a WebSocket at an HTTP server, or at the `Door` before it. */
-export class WebSocketListener implements Listener<WebSocketConn> {
+export class UpgradeListener implements Listener<WebSocketConn> {
   readonly addr: Addr;
   readonly #server: Server;
   readonly #handshakes: Handshakes;
@@ -41,7 +41,7 @@ export class WebSocketListener implements Listener<WebSocketConn> {
     addr: Addr,
     handshakes: Handshakes,
     options: AttachOptions,
-    entrance: Entrance,
+    source: ListenerSource,
   ) {
     this.addr = addr;
     this.#server = server;
@@ -55,7 +55,7 @@ export class WebSocketListener implements Listener<WebSocketConn> {
     const route: Route = {
       path: options.path,
       accept: (request, socket, head) => {
-        entrance.asked(socket);
+        source.asked(socket);
         this.#accept(request, head, new StreamCaller(socket));
       },
     };
@@ -65,11 +65,11 @@ export class WebSocketListener implements Listener<WebSocketConn> {
       maxPending: options.maxPending,
       maxConnections: options.maxConnections,
       exemptAddresses: options.exemptAddresses,
-      holdProcess: (holds) => entrance.holdProcess(holds),
+      holdProcess: (holds) => source.holdProcess(holds),
       stop: () => {
         removeRoute(server, route);
         traceStopped(this);
-        return entrance.stop();
+        return source.stop();
       },
     });
     addRoute(server, route);
