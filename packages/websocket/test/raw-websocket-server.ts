@@ -121,6 +121,25 @@ export const BAD_ANSWERS: readonly (readonly [why: string, headers: string])[] =
   ["an extension that was not offered", "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Extensions: x-foo\r\n"],
 ];
 
+/** How the server may go on once both have said Close, or this side alone, and whether that is clean. */
+export const ENDINGS: readonly Ending[] = [
+  { why: "the server leaves TCP open", end: () => undefined, isClean: true },
+  { why: "the server resets TCP", end: ({ socket }) => socket.resetAndDestroy(), isClean: true },
+  {
+    why: "the server says something behind its Close frame",
+    end: (end) => end.send(frame(TEXT, "late")),
+    isClean: true,
+  },
+  { why: "the server never says Close", end: () => undefined, isClean: false },
+  { why: "the server ends TCP in place of a Close frame", end: ({ socket }) => socket.end(), isClean: false },
+];
+export interface Ending {
+  readonly why: string;
+  readonly end: (end: RawEnd) => unknown;
+  /** The server's Close frame came before. */
+  readonly isClean: boolean;
+}
+
 /** What a server may not send, and the code of RFC 6455 §7.4.1 that it is told. */
 export const BAD_FRAMES: readonly (readonly [why: string, bytes: Buffer, code: number])[] = [
   ["text that is not UTF-8", frame(TEXT, Uint8Array.of(0xc3, 0x28)), 1007],

@@ -7,6 +7,7 @@ import {
   BINARY,
   CLOSE,
   closing,
+  ENDINGS,
   frame,
   type RawEnd,
   rawWebSocketServer,
@@ -233,6 +234,28 @@ for (const [why, answer] of BAD_ANSWERS) {
     const stream = new WebSocketStream(server.url, { protocols: ["a"] });
     for (const promise of [stream.opened, stream.closed]) {
       assert.ok((await rejection(promise)) instanceof WebSocketStreamError);
+    }
+  });
+}
+
+for (const { why, end, isClean } of ENDINGS) {
+  test(`closed: it is ${isClean ? "clean" : "not clean"} if ${why}`, async () => {
+    await using server = await rawWebSocketServer();
+    const stream = new WebSocketStream(server.url, { closeTimeoutMs: 100 });
+    const { readable } = await stream.opened;
+    const peer = await server.accepted;
+    if (isClean) peer.send(frame(CLOSE, closing(4000)));
+    else stream.close();
+    assert.equal((await peer.frame()).opcode, CLOSE);
+    end(peer);
+    if (isClean) {
+      assert.deepEqual(await stream.closed, { closeCode: 4000, reason: "" });
+      assert.equal((await readable.getReader().read()).done, true);
+    } else {
+      const error = await rejection(stream.closed);
+      assert.ok(error instanceof WebSocketStreamError);
+      assert.equal(error.closeCode, 1006);
+      assert.equal(await rejection(readable.getReader().read()), error);
     }
   });
 }

@@ -10,6 +10,7 @@ import {
   BINARY,
   CLOSE,
   closing,
+  ENDINGS,
   frame,
   PING,
   PONG,
@@ -488,6 +489,24 @@ for (const [why, answer] of BAD_ANSWERS) {
     assert.deepEqual([wasClean, code, reason], [false, 1006, ""]);
     assert.deepEqual(seen, ["error 3", "close 3"]);
     assert.deepEqual([socket.protocol, socket.extensions], ["", ""]);
+  });
+}
+
+for (const { why, end, isClean } of ENDINGS) {
+  test(`connection closed, after close(): it is ${isClean ? "clean" : "not clean"} if ${why}`, async () => {
+    await using server = await rawWebSocketServer();
+    const socket = new WebSocket(server.url, [], { closeTimeoutMs: 100 });
+    await next(socket, "open");
+    const seen = record(socket);
+    const peer = await server.accepted;
+    const closed = next(socket, "close");
+    if (isClean) peer.send(frame(CLOSE, closing(4000)));
+    else socket.close();
+    assert.equal((await peer.frame()).opcode, CLOSE);
+    end(peer);
+    const { wasClean, code } = await closed;
+    assert.deepEqual([wasClean, code], [isClean, isClean ? 4000 : 1006]);
+    assert.deepEqual(seen, isClean ? ["close 3"] : ["error 3", "close 3"]);
   });
 }
 
