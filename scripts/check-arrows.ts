@@ -21,7 +21,12 @@ export interface Room {
    * the folders are the face: above all of them.
    */
   readonly folders?: readonly string[];
+  /** Most lines of a file that is shipped: past them there is a second idea in it, which belongs elsewhere. */
+  readonly maxLines?: number;
 }
+
+/** What can be read in one sitting. */
+const ONE_SITTING_LINES = 400;
 
 /** Nobody gets these, so what they import need not be among `dependencies`. */
 const NOT_SHIPPED: readonly string[] = ["bench", "examples", "tools/publishing"];
@@ -56,6 +61,7 @@ export const ROOMS: readonly Room[] = [
       "options",
       "contracts",
     ],
+    maxLines: ONE_SITTING_LINES,
   },
   {
     directory: "packages/websocket",
@@ -64,6 +70,7 @@ export const ROOMS: readonly Room[] = [
     testsMayImport: ["@zocalo/integrity"],
     hasNoDependencies: true,
     folders: ["whatwg", "client", "server", "handshake", "session", "core"],
+    maxLines: ONE_SITTING_LINES,
   },
   {
     directory: "packages/hub",
@@ -109,6 +116,7 @@ interface Manifest {
  * - What a browser entry reaches imports nothing of Node's.
  * - No files of a room's `src` import each other in a circle, by value or by type, and its folders have an order where the
  *   table says so.
+ * - A file that is shipped has no more lines than the table says.
  *
  * @param root The repository.
  * @param rooms The table; the fixtures of the test bring their own.
@@ -130,6 +138,7 @@ export function checkArrows(root: string, rooms: readonly Room[] = ROOMS): Viola
     const arrows = arrowsWithin(src);
     if (room.folders) violations.push(...checkFolders(root, src, arrows, room.folders));
     violations.push(...circles(root, arrows));
+    if (room.maxLines) violations.push(...tooLong(root, arrows.keys(), room.maxLines));
   }
   violations.push(...checkOutside(root));
   for (const name of unlisted(root, rooms)) {
@@ -253,6 +262,18 @@ function checkFolders(
     }
   }
   return found;
+}
+
+/** One violation for each file that is too long, at its first line too many. */
+function tooLong(root: string, files: Iterable<string>, maxLines: number): Violation[] {
+  return [...files]
+    .map((file) => ({ file, lines: readFileSync(file, "utf8").trimEnd().split("\n").length }))
+    .filter(({ lines }) => lines > maxLines)
+    .map(({ file, lines }) => ({
+      file: relative(root, file),
+      line: maxLines + 1,
+      message: `is past the end of a file that is shipped: it has ${lines} lines, and may have ${maxLines}`,
+    }));
 }
 
 /** One violation for each circle, at the arrow that closes it. */

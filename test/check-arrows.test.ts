@@ -182,3 +182,29 @@ test("a folder above, the face, a folder that is not listed, and a circle are vi
     "packages/low/src/roof/beam.ts:1 closes a circle: packages/low/src/roof/tile.ts -> packages/low/src/roof/beam.ts -> packages/low/src/roof/tile.ts",
   ]);
 });
+
+test("a shipped file with more lines than the table says is a violation; a test may have more", (t) => {
+  const short: readonly Room[] = [
+    { directory: "packages/low", name: "@x/low", mayImport: [], maxLines: 3 },
+    ...rooms.slice(1),
+  ];
+  const files = {
+    "packages/low/src/index.ts": "//\n//\n//\n",
+    "packages/low/src/part.ts": "//\n//\n//\n//\n",
+    "packages/low/src/part.test.ts": "//\n//\n//\n//\n",
+  };
+  assert.deepEqual(violations(t, files, short), [
+    "packages/low/src/part.ts:4 is past the end of a file that is shipped: it has 4 lines, and may have 3",
+  ]);
+});
+
+test("what ships of net and websocket may have 400 lines a file", () => {
+  const limits = ROOMS.filter(({ maxLines }) => maxLines !== undefined).map(({ name, maxLines }) => [
+    name,
+    maxLines,
+  ]);
+  assert.deepEqual(limits, [
+    ["@zocalo/net", 400],
+    ["@zocalo/websocket", 400],
+  ]);
+});

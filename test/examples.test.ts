@@ -313,6 +313,8 @@ test("STARTTLS server: takes mail under TLS and no other, and nothing that stood
     assert.equal(await clear.rest(), "");
 
     const client = new MailClient(server.port, certificates.ca.certFile);
+    client.say("EHLO there"); // As every client does: what it was told in the clear counts no more.
+    assert.deepEqual([await client.line(), await client.line()], ["250-mail.example", "250 SIZE 100000"]);
     client.say("DATA");
     assert.equal(await client.line(), "503 5.5.1 not now, or not here");
     client.say("MAIL FROM:<ana@example.org>", "RCPT TO:<luis@example.org>", "DATA");

@@ -55,6 +55,7 @@ test("the README has the lines that this test types", () => {
       "nc localhost 7000",
       "echo … | nc -u -w1 localhost 7001",
       "while echo …; do sleep 20; done | nc -u localhost 7001",
+      "npm ci && npm test",
     ],
   );
   assert.equal(json.length, 1);

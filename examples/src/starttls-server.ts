@@ -88,8 +88,10 @@ async function underTls(conn: Conn): Promise<void> {
   let to: string[] = [];
   for (let line; (line = await next(client)) !== null; ) {
     const verb = verbOf(line);
-    if (verb === "EHLO") await client.send(`250-mail.example\r\n250 SIZE ${MAX_MAIL_BYTES}`);
-    else if (verb === "QUIT") return await client.send("221 2.0.0 bye");
+    if (verb === "EHLO") {
+      await client.send("250-mail.example");
+      await client.send(`250 SIZE ${MAX_MAIL_BYTES}`);
+    } else if (verb === "QUIT") return await client.send("221 2.0.0 bye");
     else if (verb === "NOOP") await client.send("250 2.0.0 here");
     else if (verb === "RSET") {
       [from, to] = [undefined, []];

@@ -17,13 +17,8 @@ export { atEndOfTurn, type Flushable } from "./flow/end-of-turn.ts";
 export { closeFault, isSendableCloseCode, MAX_REASON_BYTES } from "./contracts/close-code.ts";
 export { asMessage } from "./contracts/as-message.ts";
 export type { FailureSite } from "./contracts/failures.ts";
-export {
-  defaultInboxLimits,
-  Inbox,
-  type InboxHandler,
-  type InboxLimits,
-  type InboxSource,
-} from "./flow/inbox.ts";
+export { Inbox, type InboxHandler, type InboxSource } from "./flow/inbox.ts";
+export { defaultInboxLimits, type InboxLimits } from "./flow/inbox-queue.ts";
 export { isLentMemory } from "./memory/lent-memory.ts";
 export { netErrorFrom } from "./contracts/node-error.ts";
 export { enableReadBuffer, LENT_BUFFER_BYTES } from "./node/read-buffer.ts";
@@ -65,6 +60,7 @@ export {
 export { rejection, tell, told } from "./flow/told.ts";
 export type { Transport, TransportSink, WriteProgress } from "./contracts/transport.ts";
 export { type SocketEnds, unacknowledgedBytes } from "./node/unacknowledged.ts";
+export { asItIs, Waiter, Waiters } from "./flow/waiters.ts";
 export { writeProgress } from "./node/write-progress.ts";
 export {
   hasProgressed,

@@ -71,6 +71,8 @@ const connOthers = [
   // For its end.
   "abortWith",
   "leave",
+  // For who makes another of it.
+  "over",
   // For its transport.
   "failureSite",
   "onBytes",

@@ -2,7 +2,7 @@ export { WebSocketConn } from "./session/conn.ts";
 export { Compression, type DeflateParameters, type DeflateSettings } from "./core/compression.ts";
 export { Core, type CoreEvents } from "./core/core.ts";
 export type { Role } from "./core/frame.ts";
-export { defaultReceiveLimits, type ReceiveLimits } from "./core/receiver.ts";
+export { defaultReceiveLimits, type ReceiveLimits } from "./core/message-body.ts";
 export type { Outbox } from "./core/outbox.ts";
 export { serverFrame } from "./core/frame.ts";
 export { type DialOptions, dial } from "./client/dial.ts";
@@ -33,20 +33,16 @@ export {
   type WebSocketStreamOptions,
 } from "./whatwg/websocket-stream.ts";
 export { type WebSocketCloseInfo, WebSocketStreamError } from "./whatwg/websocket-stream-error.ts";
-export {
-  type EventHandler,
-  type SendData,
-  WebSocket,
-  type WebSocketEvents,
-  type WebSocketListener,
-  type WebSocketOptions,
-} from "./whatwg/whatwg.ts";
+export { type SendData, WebSocket, type WebSocketOptions } from "./whatwg/whatwg.ts";
 export {
   CloseEvent,
   type CloseEventOptions,
+  type EventHandler,
   type EventOptions,
   MessageEvent,
   type MessageEventOptions,
+  type WebSocketEvents,
+  type WebSocketListener,
 } from "./whatwg/whatwg-events.ts";
 export type { CloseFrame, ProtocolFailure } from "./core/close-frame.ts";
 export type { MessagePart, MessageSink } from "./core/message-body.ts";

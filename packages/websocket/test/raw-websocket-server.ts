@@ -57,7 +57,8 @@ export interface RawWebSocketServer extends AsyncDisposable {
 /**
  * A WebSocket server written by hand, so that nothing of this library answers for the other side.
  *
- * @param headers Lines that are added to the answer; a whole answer, if it begins with "HTTP/".
+ * @param headers Lines that are added to the answer; a whole answer, if it begins with "HTTP/", in which "ACCEPT"
+ *   stands for the value that the request asks for.
  */
 export async function rawWebSocketServer(headers = ""): Promise<RawWebSocketServer> {
   let accept: (end: RawEnd) => void = () => undefined;
@@ -65,7 +66,7 @@ export async function rawWebSocketServer(headers = ""): Promise<RawWebSocketServ
   const server = await rawServer((head, socket) => {
     accept(new RawEnd(head, socket));
     const answer = headers.startsWith("HTTP/")
-      ? headers
+      ? headers.replace("ACCEPT", /accept: (.*)\r$/im.exec(upgradeAnswer(head))?.[1] ?? "")
       : upgradeAnswer(head).replace(/\r\n\r\n$/, `\r\n${headers}\r\n`);
     socket.write(answer);
   });
@@ -93,6 +94,8 @@ export function closing(code: number, reason: Uint8Array | string = ""): Buffer 
   return Buffer.concat([Buffer.from([code >> 8, code & 255]), Buffer.from(reason)]);
 }
 
+const SWITCH = "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Protocol: a\r\n";
+
 /** Answers that the standard makes a failed connection of, by the step that says so. Each is for an offer of "a". */
 export const BAD_ANSWERS: readonly (readonly [why: string, headers: string])[] = [
   ["a status other than 101", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"],
@@ -102,6 +105,19 @@ export const BAD_ANSWERS: readonly (readonly [why: string, headers: string])[] =
   ["a subprotocol that was not offered", "Sec-WebSocket-Protocol: b\r\n"],
   ["a subprotocol in another case", "Sec-WebSocket-Protocol: A\r\n"],
   ["two subprotocols", "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: a\r\n"],
+  ["an empty subprotocol", "Sec-WebSocket-Protocol:\r\n"],
+  ["no Upgrade", `${SWITCH}Connection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n\r\n`],
+  ["another Upgrade", `${SWITCH}Upgrade: h2c\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n\r\n`],
+  ["no Connection", `${SWITCH}Upgrade: websocket\r\nSec-WebSocket-Accept: ACCEPT\r\n\r\n`],
+  ["no Accept", `${SWITCH}Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n`],
+  [
+    "a wrong Accept",
+    `${SWITCH}Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n`,
+  ],
+  [
+    "an extension with a parameter that it does not have",
+    "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Extensions: permessage-deflate; nonsense\r\n",
+  ],
   ["an extension that was not offered", "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Extensions: x-foo\r\n"],
 ];
 

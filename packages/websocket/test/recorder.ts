@@ -2,7 +2,7 @@ import type { Message } from "@zocalo/net";
 import type { Compression } from "../src/core/compression.ts";
 import { Core, type CoreEvents } from "../src/core/core.ts";
 import { buildFrame, type Role } from "../src/core/frame.ts";
-import { defaultReceiveLimits, type ReceiveLimits } from "../src/core/receiver.ts";
+import { defaultReceiveLimits, type ReceiveLimits } from "../src/core/message-body.ts";
 import type { ProtocolFailure } from "../src/core/close-frame.ts";
 import type { MessagePart } from "../src/core/message-body.ts";
 

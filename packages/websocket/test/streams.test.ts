@@ -219,6 +219,20 @@ test("a source that fails, mixes or is cancelled ends the connection once a part
   }
 });
 
+test("what a source throws when it is left does not hide why it was left", async () => {
+  await using both = await pair();
+  const chunks = ["text", new Uint8Array(1)];
+  const source: Iterable<Message> = {
+    [Symbol.iterator]: () => ({
+      next: () => ({ done: false, value: chunks.shift() ?? "" }),
+      return: () => {
+        throw new Error("left");
+      },
+    }),
+  };
+  await assert.rejects(both.client.sendStream(source), { code: "invalid_argument" });
+});
+
 test("a stream that is cancelled while its first part waits for room ends the connection, too", async () => {
   await using both = await pair({ maxMessageBytes: 64_000_000 });
   const controller = new AbortController();

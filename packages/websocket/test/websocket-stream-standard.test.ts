@@ -35,6 +35,82 @@ function rejection(promise: Promise<unknown>): Promise<unknown> {
 
 const STEPS: readonly Step[] = [
   {
+    at: "establish a WebSocket connection",
+    must: "permessage-deflate is offered, as by the WebSocket class",
+    async run(stream, { head }) {
+      assert.match(head, /^sec-websocket-extensions: permessage-deflate/im);
+      assert.doesNotMatch(head, /^(?:sec-websocket-protocol|origin|cookie|authorization):/im);
+      const { protocol, extensions } = await stream.opened;
+      assert.deepEqual([protocol, extensions], ["", ""]);
+      assert.equal(stream.opened, stream.opened);
+      assert.equal(stream.closed, stream.closed);
+    },
+  },
+  {
+    at: "message received",
+    must: "a binary chunk is a Uint8Array whose buffer holds this message and nothing else",
+    async run(stream, end) {
+      const reader = (await stream.opened).readable.getReader();
+      end.send(frame(BINARY, "abc"), frame(BINARY, "de"), frame(BINARY));
+      const buffers = new Set<unknown>();
+      for (const text of ["abc", "de", ""]) {
+        const { value } = await reader.read();
+        assert.ok(value instanceof Uint8Array);
+        assert.equal(value.constructor, Uint8Array);
+        assert.equal(Buffer.from(value.buffer).toString(), text);
+        buffers.add(value.buffer);
+      }
+      assert.equal(buffers.size, 3);
+    },
+  },
+  {
+    at: "write",
+    must: "what is no BufferSource is made text, and of a view the bytes that it shows are sent",
+    async run(stream, end) {
+      const writer = (await stream.opened).writable.getWriter();
+      const memory = Uint8Array.from([1, 2, 3, 4]).buffer;
+      const chunks: readonly [chunk: unknown, opcode: number, text: string][] = [
+        [undefined, TEXT, "undefined"],
+        [new Blob(["b"]), TEXT, "[object Blob]"],
+        [["a", 1], TEXT, "a,1"],
+        [new DataView(memory, 1, 2), BINARY, "\x02\x03"],
+        [new Uint16Array(memory, 2, 1), BINARY, "\x03\x04"],
+        [new ArrayBuffer(0), BINARY, ""],
+      ];
+      for (const [chunk, opcode, text] of chunks) {
+        await writer.write(chunk as string);
+        const seen = await end.frame();
+        assert.deepEqual([seen.opcode, String(seen.payload)], [opcode, text]);
+      }
+    },
+  },
+  {
+    at: "close",
+    must: "what was written before comes first, whether its write was awaited or not",
+    async run(stream, end) {
+      const { writable } = await stream.opened;
+      void writable.getWriter().write("before");
+      stream.close({ closeCode: 3000 });
+      assert.equal(String((await end.frame()).payload), "before");
+      const { opcode, payload } = await end.frame();
+      assert.deepEqual([opcode, payload.readUInt16BE()], [CLOSE, 3000]);
+      end.socket.end(frame(CLOSE, payload));
+      await stream.closed;
+    },
+  },
+  {
+    at: "message received, not OPEN",
+    must: "what comes after close is dropped, and a BOM is part of the reason",
+    async run(stream, end) {
+      const { readable } = await stream.opened;
+      stream.close();
+      await end.frame();
+      end.socket.end(Buffer.concat([frame(TEXT, "late"), frame(CLOSE, closing(1000, "\ufeffx"))]));
+      assert.equal((await readable.getReader().read()).done, true);
+      assert.deepEqual(await stream.closed, { closeCode: 1000, reason: "\ufeffx" });
+    },
+  },
+  {
     at: "pull",
     must: "empty messages and a BOM are chunks, text a string and bytes a Uint8Array",
     async run(stream, end) {
@@ -116,6 +192,40 @@ for (const { at, must, run } of STEPS) {
     await run(new WebSocketStream(server.url), await server.accepted);
   });
 }
+
+test("constructor, arguments: all are converted before one of them is looked at", () => {
+  const bad = [
+    { protocols: "hi" },
+    { protocols: null },
+    { protocols: {} },
+    { protocols: { length: 1, 0: "a" } },
+    { protocols: [Symbol("a")] },
+    { signal: null },
+    { signal: {} },
+  ];
+  for (const url of ["ftp://a", "ws://127.0.0.1:1"]) {
+    for (const options of bad) {
+      assert.throws(() => Reflect.construct(WebSocketStream, [url, options]), TypeError);
+    }
+  }
+  assert.throws(() => new WebSocketStream("ftp://a", { protocols: ["a", "A"] }), {
+    name: "SyntaxError",
+    message: /scheme/,
+  });
+});
+
+test("constructor, signal: once it has cancelled the handshake, close does nothing", async () => {
+  const stream = new WebSocketStream("http://127.0.0.1:1", { signal: AbortSignal.abort("enough") });
+  assert.equal(stream.url, "ws://127.0.0.1:1/");
+  stream.close({ closeCode: 3000 });
+  for (const promise of [stream.opened, stream.closed]) assert.equal(await rejection(promise), "enough");
+});
+
+test("establish: a subprotocol where none was offered rejects opened", async () => {
+  await using server = await rawWebSocketServer("Sec-WebSocket-Protocol: a\r\n");
+  const error = await rejection(new WebSocketStream(server.url).opened);
+  assert.ok(error instanceof WebSocketStreamError);
+});
 
 for (const [why, answer] of BAD_ANSWERS) {
   test(`constructor, establish: ${why} rejects opened and closed`, async () => {

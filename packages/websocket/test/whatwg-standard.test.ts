@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { type CloseEvent, type MessageEvent, WebSocket } from "../src/index.ts";
+import { rawServer, upgradeAnswer } from "./peers.ts";
 import {
   BAD_ANSWERS,
   BAD_FRAMES,
@@ -27,6 +30,8 @@ interface Step {
   /** Lines that are added to the server's answer. */
   readonly answer?: string;
   readonly protocols?: readonly string[];
+  /** What the socket is given, if it is not just the server's URL. */
+  readonly url?: (server: string) => string;
   readonly run: (socket: WebSocket, accepted: Promise<RawEnd>) => Promise<void>;
 }
 
@@ -72,8 +77,50 @@ const STEPS: readonly Step[] = [
       assert.match(head, /^sec-websocket-extensions: permessage-deflate/im);
       const [, key = ""] = /^sec-websocket-key: (.*)\r$/im.exec(head) ?? [];
       assert.equal(Buffer.from(key, "base64").length, 16);
-      assert.doesNotMatch(head, /^(?:origin|cookie|authorization):/im);
+      const names = head.split("\r\n").slice(1, -2);
+      assert.deepEqual(names.map((line) => line.replace(/:.*/, "").toLowerCase()).toSorted(), [
+        "connection",
+        "host",
+        "sec-websocket-extensions",
+        "sec-websocket-key",
+        "sec-websocket-protocol",
+        "sec-websocket-version",
+        "upgrade",
+      ]);
       await next(socket, "open");
+    },
+  },
+  {
+    at: "obtain a WebSocket connection, the resource name",
+    must: "empty parts of the path are kept, and an empty query is none",
+    url: (server) => `${server}/a//b/../?`,
+    async run(socket, accepted) {
+      assert.match((await accepted).head, /^GET \/a\/\/ HTTP/);
+      assert.ok(socket.url.endsWith("/a//?"));
+      await next(socket, "open");
+    },
+  },
+  {
+    at: "establish a WebSocket connection, user and password of the URL",
+    must: "they are sent at once, which the documentation says, and the message's origin is without them",
+    url: (server) => server.replace("ws://", "http://us%20er:pa:ss@"),
+    async run(socket, accepted) {
+      const end = await accepted;
+      assert.ok(end.head.includes(`\r\nAuthorization: Basic ${btoa("us er:pa:ss")}\r\n`));
+      assert.match(socket.url, /^ws:\/\/us%20er:pa%3Ass@127\.0\.0\.1:\d+\/$/);
+      await next(socket, "open");
+      end.send(frame(TEXT, "x"));
+      assert.match((await next(socket, "message")).origin, /^ws:\/\/127\.0\.0\.1:\d+$/);
+    },
+  },
+  {
+    at: "establish a WebSocket connection, the answer",
+    must: "a subprotocol where none was offered fails the connection",
+    answer: "Sec-WebSocket-Protocol: a\r\n",
+    async run(socket) {
+      const seen = record(socket);
+      assert.equal((await next(socket, "close")).code, 1006);
+      assert.deepEqual(seen, ["error 3", "close 3"]);
     },
   },
   {
@@ -179,6 +226,57 @@ const STEPS: readonly Step[] = [
     },
   },
   {
+    at: "send(), the buffer is full",
+    must: "the WebSocket is flagged as full: error and close follow, and what was given stays counted",
+    async run(socket, accepted) {
+      await next(socket, "open");
+      (await accepted).socket.pause();
+      const seen = record(socket);
+      const closed = next(socket, "close");
+      let bytes = 0;
+      for (; socket.readyState === WebSocket.OPEN; bytes += 10_000_000) {
+        assert.ok(bytes < 1e9, "it never was full");
+        socket.send(new Uint8Array(10_000_000));
+      }
+      assert.equal(socket.bufferedAmount, bytes);
+      const { wasClean, code } = await closed;
+      assert.deepEqual([wasClean, code], [false, 1006]);
+      assert.deepEqual(seen, ["error 3", "close 3"]);
+      assert.equal(socket.bufferedAmount, bytes);
+    },
+  },
+  {
+    at: "send() and close(), arguments",
+    must: "they are converted, code before reason, before the state and their values are looked at",
+    async run(socket) {
+      const symbol = Symbol("text") as unknown as string;
+      assert.throws(() => socket.send(symbol), TypeError);
+      assert.throws(() => socket.close(0, symbol), TypeError);
+      const order: string[] = [];
+      const code = { valueOf: () => order.push("code") };
+      const reason = { toString: () => String(order.push("reason")) };
+      assert.throws(() => socket.close(code as unknown as number, reason as unknown as string), {
+        name: "InvalidAccessError",
+      });
+      assert.deepEqual(order, ["code", "reason"]);
+      await next(socket, "open");
+    },
+  },
+  {
+    at: "close(), [Clamp]",
+    must: "a fraction is rounded, and a half to the even neighbour",
+    async run(socket, accepted) {
+      await next(socket, "open");
+      socket.close(2999.5, null as unknown as string);
+      const { payload } = await (await accepted).frame();
+      assert.deepEqual([payload.readUInt16BE(), String(payload.subarray(2))], [3000, "null"]);
+      for (const code of [999.5, 1000.5, 4999.49, 4998.5]) socket.close(code);
+      for (const code of [999.4, 1000.51, 2998.5, 4999.5, -1, Infinity]) {
+        assert.throws(() => socket.close(code), { name: "InvalidAccessError" }, String(code));
+      }
+    },
+  },
+  {
     at: "close()",
     must: "of several calls the first counts, and one Close frame is sent, behind the messages",
     async run(socket, accepted) {
@@ -252,6 +350,16 @@ const STEPS: readonly Step[] = [
   },
   {
     at: "connection closed (RFC 6455 §7.1.5)",
+    must: "a BOM is part of the reason",
+    async run(socket, accepted) {
+      await next(socket, "open");
+      const closed = next(socket, "close");
+      (await accepted).socket.end(frame(CLOSE, closing(1000, "\ufeffx")));
+      assert.equal((await closed).reason, "\ufeffx");
+    },
+  },
+  {
+    at: "connection closed (RFC 6455 §7.1.5)",
     must: "a Close frame without a code is 1005",
     async run(socket, accepted) {
       await next(socket, "open");
@@ -281,12 +389,95 @@ const STEPS: readonly Step[] = [
   },
 ];
 
-for (const { at, must, answer, protocols = [], run } of STEPS) {
+for (const { at, must, answer, protocols = [], url = (server: string) => server, run } of STEPS) {
   test(`${at}: ${must}`, async () => {
     await using server = await rawWebSocketServer(answer);
-    await run(new WebSocket(server.url, protocols), server.accepted);
+    await run(new WebSocket(url(server.url), protocols), server.accepted);
   });
 }
+
+test("feedback from the protocol: each event sees the state of its turn, if all has come in one write", async () => {
+  await using server = await rawServer((head, socket) => {
+    const frames = [frame(TEXT, "1"), frame(TEXT, "2"), frame(CLOSE, closing(1000))];
+    socket.end(Buffer.concat([Buffer.from(upgradeAnswer(head)), ...frames]));
+  });
+  const socket = new WebSocket(`ws://127.0.0.1:${server.port}`);
+  const seen = record(socket);
+  await next(socket, "close");
+  assert.deepEqual(seen, ["open 1", "message 1", "message 1", "close 3"]);
+});
+
+test("constructor, arguments: both are converted before one of them is looked at", () => {
+  const order: string[] = [];
+  const url = { toString: () => `ftp://${order.push("url")}` };
+  const protocols = [{ toString: () => `a b${order.push("protocol")}` }];
+  assert.throws(() => Reflect.construct(WebSocket, [url, protocols]), { name: "SyntaxError" });
+  assert.deepEqual(order, ["url", "protocol"]);
+  for (const bad of [[Symbol("a")], [Object.create(null)]]) {
+    assert.throws(() => Reflect.construct(WebSocket, ["ftp://a", bad]), TypeError);
+  }
+  assert.throws(() => Reflect.construct(WebSocket, ["ws://a", { protocols: {} }]), TypeError);
+});
+
+test("constructor, the scheme: http and https become ws and wss, and the port stays", async () => {
+  for (const [given, expected] of [
+    ["http://127.0.0.1:443/", "ws://127.0.0.1:443/"],
+    ["http://127.0.0.1:80/", "ws://127.0.0.1/"],
+    ["https://127.0.0.1:80/", "wss://127.0.0.1:80/"],
+    ["https://127.0.0.1:443/", "wss://127.0.0.1/"],
+    ["HTTP://EXAMPLE.invalid", "ws://example.invalid/"],
+    ["ws:127.0.0.1", "ws://127.0.0.1/"],
+    ["ws://0x7f.1/%zz", "ws://127.0.0.1/%zz"],
+  ]) {
+    const socket = new WebSocket(given ?? "");
+    assert.equal(socket.url, expected);
+    socket.close();
+    await next(socket, "close");
+  }
+  for (const url of ["http://127.0.0.1/#", "https://127.0.0.1/#x", "ws://127.0.0.1/a#?b"]) {
+    assert.throws(() => new WebSocket(url), { name: "SyntaxError" });
+  }
+});
+
+test("constructor, subprotocols: of ASCII the characters of a token may stand in one", async () => {
+  for (let code = 0; code < 128; code++) {
+    const name = String.fromCharCode(code);
+    if (/[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(name)) {
+      const socket = new WebSocket("ws://127.0.0.1:1", name);
+      socket.close();
+      await next(socket, "close");
+    } else {
+      assert.throws(() => new WebSocket("ws://127.0.0.1:1", `a${name}`), { name: "SyntaxError" }, `${code}`);
+    }
+  }
+});
+
+test("garbage collection: an open socket that nobody holds stays open", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  await using server = await rawWebSocketServer();
+  await next(new WebSocket(server.url), "open");
+  const end = await server.accepted;
+  for (let round = 0; round < 3; round++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+  }
+  end.send(frame(PING, "p"));
+  assert.equal((await end.frame()).opcode, PONG);
+});
+
+test("options that are undefined have their defaults", async () => {
+  await using server = await rawWebSocketServer();
+  const socket = new WebSocket(server.url, { compression: undefined, sendLimitBytes: undefined });
+  assert.match((await server.accepted).head, /^sec-websocket-extensions: permessage-deflate/im);
+  await next(socket, "open");
+  // Less than the default, and more than that of `dial`.
+  for (let count = 0; count < 15; count++) socket.send(new Uint8Array(1_000_000));
+  assert.equal(socket.readyState, WebSocket.OPEN);
+  const closed = next(socket, "close");
+  (await server.accepted).socket.destroy();
+  await closed;
+});
 
 for (const [why, answer] of BAD_ANSWERS) {
   test(`establish a WebSocket connection, the answer: ${why} fails the connection`, async () => {

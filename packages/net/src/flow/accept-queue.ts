@@ -173,7 +173,7 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
    */
   fail(failure: NetError): void {
     this.#failure ??= failure;
-    void this.#stop().catch(() => undefined);
+    void told(this.#stop()); // `accept` tells `failure`; `close` tells what went wrong in stopping.
   }
 
   accept(options?: WaitOptions): Promise<C> {

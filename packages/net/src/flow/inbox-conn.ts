@@ -12,7 +12,8 @@ import type {
   PreparedMessage,
   SendOutcome,
 } from "../contracts/message-conn.ts";
-import { handlerFailed, Inbox, type InboxLimits, type InboxSource } from "./inbox.ts";
+import { handlerFailed, Inbox, type InboxSource } from "./inbox.ts";
+import type { InboxLimits } from "./inbox-queue.ts";
 import { rejection, told } from "./told.ts";
 
 /**

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import * as fc from "fast-check";
 import { NetError } from "../contracts/error.ts";
-import { defaultInboxLimits, Inbox, type InboxLimits } from "./inbox.ts";
+import { Inbox } from "./inbox.ts";
+import { defaultInboxLimits, type InboxLimits } from "./inbox-queue.ts";
 import type { CloseInfo, Message } from "../contracts/message-conn.ts";
 
 const clean: CloseInfo = { code: 1000, reason: "", wasClean: true };

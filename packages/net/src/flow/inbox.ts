@@ -2,6 +2,7 @@ import type { WaitOptions } from "../contracts/conn.ts";
 import { NetError, type NetErrorParts } from "../contracts/error.ts";
 import { canceledError } from "../contracts/failures.ts";
 import type { CloseInfo, Message } from "../contracts/message-conn.ts";
+import { defaultInboxLimits, type InboxLimits, InboxQueue } from "./inbox-queue.ts";
 import { rejection } from "./told.ts";
 import { asIteratorResult, asItIs, Waiter, Waiters } from "./waiters.ts";
 
@@ -18,56 +19,6 @@ export interface InboxSource {
   /** Which connection an error is about. */
   route?(): Pick<NetErrorParts, "network" | "localAddr" | "remoteAddr">;
 }
-
-/** Messages nobody has taken yet, and what they count for. */
-class Queue<T> {
-  bytes = 0;
-  readonly #messages: (T | undefined)[] = [];
-  readonly #sizes: number[] = [];
-  #head = 0;
-
-  get length(): number {
-    return this.#messages.length - this.#head;
-  }
-
-  push(message: T, byteLength: number): void {
-    this.#messages.push(message);
-    this.#sizes.push(byteLength);
-    this.bytes += byteLength;
-  }
-
-  /** The oldest message. Call only while there is one. */
-  shift(): T {
-    const messages = this.#messages;
-    const sizes = this.#sizes;
-    const message = messages[this.#head];
-    if (message === undefined) throw new RangeError("nothing is queued");
-    this.bytes -= sizes[this.#head] ?? 0;
-    messages[this.#head] = undefined; // lets go of the message before the queue is compacted
-    this.#head += 1;
-    if (this.#head === messages.length) {
-      messages.length = 0;
-      sizes.length = 0;
-      this.#head = 0;
-    } else if (this.#head >= 1024) {
-      messages.splice(0, this.#head);
-      sizes.splice(0, this.#head);
-      this.#head = 0;
-    }
-    return message;
-  }
-}
-
-/** How much may wait for the consumer before the source is paused. Share one object between connections. */
-export interface InboxLimits {
-  /** Bytes of messages nobody has taken yet. Default 65,536. */
-  readonly receiveHighWaterBytes?: number | undefined;
-  /** Messages nobody has taken yet. Default 128. */
-  readonly receiveHighWaterMessages?: number | undefined;
-}
-
-/** Used where `InboxLimits` leaves a field out. */
-export const defaultInboxLimits = { receiveHighWaterBytes: 65_536, receiveHighWaterMessages: 128 } as const;
 
 /** A handler of messages of any kind; `MessageHandler` is one for `Message`. */
 export interface InboxHandler<T> {
@@ -97,7 +48,7 @@ export class Inbox<T = Message> {
   readonly #source: InboxSource;
   readonly #limits: InboxLimits;
   /** Made on the first wait: an idle connection has none. */
-  #queue: Queue<T> | undefined;
+  #queue: InboxQueue<T> | undefined;
   /** Those who wait in `receive`; made for the first of them. */
   #waiters: Waiters<Waiter<T | null, unknown>> | undefined;
   #handler: InboxHandler<T> | undefined;
@@ -132,17 +83,7 @@ export class Inbox<T = Message> {
    * pushing.
    */
   get isFull(): boolean {
-    return (
-      this.queuedBytes >= this.#receiveHighWaterBytes || this.queuedMessages >= this.#receiveHighWaterMessages
-    );
-  }
-
-  get #receiveHighWaterBytes(): number {
-    return this.#limits.receiveHighWaterBytes ?? defaultInboxLimits.receiveHighWaterBytes;
-  }
-
-  get #receiveHighWaterMessages(): number {
-    return this.#limits.receiveHighWaterMessages ?? defaultInboxLimits.receiveHighWaterMessages;
+    return this.#queue !== undefined && this.#queue.isFull(this.#limits);
   }
 
   /** True once nothing more can be pushed. */
@@ -177,7 +118,7 @@ export class Inbox<T = Message> {
       waiter.resolve(message);
       return true;
     }
-    this.#queue ??= new Queue();
+    this.#queue ??= new InboxQueue();
     this.#queue.push(message, byteLength);
     if (!this.#isPaused && this.isFull) {
       this.#isPaused = true;
@@ -368,16 +309,9 @@ export class Inbox<T = Message> {
     this.discard(handlerFailed(error));
   }
 
-  /**
-   * At half of the mark, so that a consumer that is just too slow does not pause and resume for each message.
-   */
   #resumeIfLow(): void {
     if (!this.#isPaused || this.#info !== undefined) return;
-    if (
-      this.queuedBytes * 2 > this.#receiveHighWaterBytes ||
-      this.queuedMessages * 2 > this.#receiveHighWaterMessages
-    )
-      return;
+    if (this.#queue !== undefined && !this.#queue.isLow(this.#limits)) return;
     this.#isPaused = false;
     this.#source.resume();
   }

@@ -82,17 +82,21 @@ test("one signal ends all of its calls", async () => {
   assert.deepEqual(left(), [1]);
 });
 
-test("the error of a canceled call is asked for when it is out of the line", async () => {
+test("the error of a canceled call is asked for when it is out of the line, and has settled", async () => {
   const controller = new AbortController();
   const waiters = new Waiters<Waiter>();
   let wasFirst: boolean | undefined;
+  let wasSettled: boolean | undefined;
   const waiter: Waiter = waiters.add(new Waiter(asItIs<void>), controller.signal, () => {
     wasFirst = waiters.first === waiter;
+    wasSettled = waiter.isSettled;
+    waiter.resolve(); // Too late.
     return canceled();
   });
   controller.abort();
   await assert.rejects(waiter.promise, /canceled/);
   assert.equal(wasFirst, false);
+  assert.equal(wasSettled, true);
 });
 
 test("a call settles once, whatever comes after", async () => {

@@ -51,9 +51,17 @@ export class Waiter<T = void, R = T> {
     if (resolve !== undefined) this.#fail(resolve, reason);
   }
 
-  /** Calls `canceled` when the signal is aborted before this has settled, and rejects with what it gives. */
+  /** True once nothing that comes changes what the caller is given. */
+  get isSettled(): boolean {
+    return this.#resolve === undefined;
+  }
+
+  /** Rejects with what `canceled` gives when the signal is aborted, and has settled when that is asked. */
   endWith(signal: AbortSignal, canceled: (signal: AbortSignal) => Error): void {
-    this.#forgetSignal = onceAborted(signal, () => this.reject(canceled(signal)));
+    this.#forgetSignal = onceAborted(signal, () => {
+      const resolve = this.#settle();
+      if (resolve !== undefined) this.#fail(resolve, canceled(signal));
+    });
   }
 
   #settle(): ((value: unknown) => void) | undefined {
@@ -135,6 +143,7 @@ export class Waiters<W extends Waiter<never, unknown> = Waiter> {
     return all;
   }
 
+  /** From the first to the last. */
   *[Symbol.iterator](): Generator<W, void, undefined> {
     for (let each = this.#first; each !== undefined; each = each.next) yield each;
   }

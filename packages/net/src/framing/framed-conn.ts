@@ -5,7 +5,7 @@ import { NetError } from "../contracts/error.ts";
 import { asError, canceledError, closedError, timeoutError } from "../contracts/failures.ts";
 import { type Frame, frameOf, memoryOf } from "./frame.ts";
 import { type FrameCodec, type FrameDecoder, FrameFault } from "./frame-codec.ts";
-import type { InboxLimits } from "../flow/inbox.ts";
+import type { InboxLimits } from "../flow/inbox-queue.ts";
 import { brokenInfo, InboxConn } from "../flow/inbox-conn.ts";
 import type { CloseInfo, Message, Peer, PreparedMessage, SendOutcome } from "../contracts/message-conn.ts";
 import { SendBuffer, type SendBufferSink, type SendLimits } from "./send-buffer.ts";

@@ -2,7 +2,7 @@ import type { Addr } from "../contracts/addr.ts";
 import type { Conn, Deadline, Listener, WaitOptions } from "../contracts/conn.ts";
 import type { FrameCodec } from "./frame-codec.ts";
 import { FramedConn, type FramedSettings } from "./framed-conn.ts";
-import { defaultInboxLimits } from "../flow/inbox.ts";
+import { defaultInboxLimits } from "../flow/inbox-queue.ts";
 import type { MessageConn } from "../contracts/message-conn.ts";
 import { told } from "../flow/told.ts";
 import { checkLimit, checkNames, checkTime, type Names } from "../options/check-values.ts";

@@ -6,7 +6,7 @@ import type { FailureSite } from "../contracts/failures.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
 import type { ProxyTlsOptions, TcpDialOptions } from "../options/dial-options.ts";
 import type { ProxyUrl } from "../options/proxy-url.ts";
-import type { RawConnection } from "../stream/socket-transport.ts";
+import type { RawConnection } from "../node/socket-ends.ts";
 import { secureContextOptions } from "../tls/certificates.ts";
 import { tlsName } from "../tls/check-tls-options.ts";
 import type { SecuredSocket } from "../tls/tls-handshakes.ts";

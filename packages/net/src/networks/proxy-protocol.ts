@@ -4,7 +4,7 @@ import { AddressSet } from "../flow/address-set.ts";
 import { NetError } from "../contracts/error.ts";
 import { parseProxyHeader, type ProxyHeader } from "./proxy-header.ts";
 import { plainHost } from "../options/socket-options.ts";
-import type { RawConnection } from "../stream/socket-transport.ts";
+import type { RawConnection } from "../node/socket-ends.ts";
 import type { ProxyProtocolOptions } from "../options/listen-options.ts";
 import { startTimer } from "../flow/deadline.ts";
 import { checkTime } from "../options/check-values.ts";

@@ -18,7 +18,7 @@ import {
   type TlsClientOptions,
   type TlsEndOptions,
 } from "../options/tls-options.ts";
-import type { RawConnection } from "../stream/socket-transport.ts";
+import type { RawConnection } from "../node/socket-ends.ts";
 import type { StreamConn, StreamConnOptions } from "../stream/stream-conn.ts";
 import { CertificateAlert } from "../tls/certificate-alert.ts";
 import {

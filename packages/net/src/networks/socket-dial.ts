@@ -6,7 +6,7 @@ import type { Attempt } from "./race.ts";
 import { startTrials } from "../node/trials.ts";
 import { connOf } from "./socket-conn.ts";
 import { nodeSocketOptions } from "../options/socket-options.ts";
-import type { RawConnection } from "../stream/socket-transport.ts";
+import type { RawConnection } from "../node/socket-ends.ts";
 import type { StreamConn } from "../stream/stream-conn.ts";
 
 /** Where to connect, and what the connection is called. */

@@ -21,8 +21,9 @@ import { startTrials } from "../node/trials.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
 import { ProxyProtocol } from "./proxy-protocol.ts";
 import { nodeSocketOptions } from "../options/socket-options.ts";
-import type { RawConnection } from "../stream/socket-transport.ts";
-import type { StreamConn, StreamConnOptions, StreamConnOwner } from "../stream/stream-conn.ts";
+import type { RawConnection } from "../node/socket-ends.ts";
+import type { ConnOwner } from "../stream/closing.ts";
+import type { StreamConn, StreamConnOptions } from "../stream/stream-conn.ts";
 import { tell } from "../flow/told.ts";
 import { traceAccepted, traceListening, traceRefused, traceStopped } from "../flow/trace.ts";
 import { shown, checkTime } from "../options/check-values.ts";
@@ -176,7 +177,7 @@ async function bound(server: Server, kind: ListenerKind, site: FailureSite): Pro
  * Decides on each connection that arrives: limits, then the PROXY header, which says whose it is, then the
  * limits of its address, then the handshake, then the queue.
  */
-class Admission implements StreamConnOwner {
+class Admission implements ConnOwner<StreamConn> {
   readonly #kind: ListenerKind;
   readonly #proxy: ProxyProtocol | undefined;
   readonly #server: Server;

@@ -18,7 +18,8 @@ import type {
   TlsServerOptions,
 } from "../options/tls-options.ts";
 import { SecuredTransport } from "../stream/secured-transport.ts";
-import { type RawConnection, SocketTransport } from "../stream/socket-transport.ts";
+import type { RawConnection } from "../node/socket-ends.ts";
+import { SocketTransport } from "../stream/socket-transport.ts";
 import type { Successor } from "../stream/closing.ts";
 import { StreamConn, type StreamConnOptions } from "../stream/stream-conn.ts";
 import { secureContextOptions } from "../tls/certificates.ts";

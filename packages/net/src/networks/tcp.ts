@@ -10,7 +10,7 @@ import { resolveHost } from "./resolve.ts";
 import { connOf } from "./socket-conn.ts";
 import { type ListenerKind, listenOn } from "./socket-listener.ts";
 import { plainHost } from "../options/socket-options.ts";
-import type { RawConnection } from "../stream/socket-transport.ts";
+import type { RawConnection } from "../node/socket-ends.ts";
 import { parseAddr } from "../contracts/parse-addr.ts";
 
 /** The first Node versions that know `reusePort`, by major version. */

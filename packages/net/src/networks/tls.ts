@@ -4,7 +4,7 @@ import { netErrorFrom } from "../contracts/node-error.ts";
 import { parseAddr } from "../contracts/parse-addr.ts";
 import type { TlsDialOptions } from "../options/dial-options.ts";
 import type { TlsListenOptions } from "../options/tls-options.ts";
-import type { RawConnection } from "../stream/socket-transport.ts";
+import type { RawConnection } from "../node/socket-ends.ts";
 import type { StreamConn, StreamConnOptions } from "../stream/stream-conn.ts";
 import { secureContextOptions } from "../tls/certificates.ts";
 import { checkTlsDialOptions, checkTlsListenOptions, tlsName } from "../tls/check-tls-options.ts";

@@ -12,7 +12,7 @@ export interface SocketPair {
  * A trial may last so many timers of this length. Time in which this process stood still counts for one of
  * them.
  */
-const PATIENCE = { timers: 20, timerMs: 50 };
+const LONGEST = { timers: 20, timerMs: 50 };
 
 /**
  * Makes a pair of connected sockets, lets `trial` have it, and destroys it. What is wrong with the pair, or
@@ -59,8 +59,8 @@ function ignore(): void {
 }
 
 async function tooLong(): Promise<never> {
-  for (let left = PATIENCE.timers; left > 0; left--) {
-    await new Promise<void>((resolve) => void setTimeout(resolve, PATIENCE.timerMs).unref());
+  for (let left = LONGEST.timers; left > 0; left--) {
+    await new Promise<void>((resolve) => void setTimeout(resolve, LONGEST.timerMs).unref());
   }
   throw new Error("the trial took too long");
 }

@@ -1,11 +1,18 @@
 import type { Socket } from "node:net";
-import { type IpAddr, ipAddr } from "../contracts/addr.ts";
+import { type Addr, type IpAddr, ipAddr } from "../contracts/addr.ts";
 import { plainHost } from "../options/socket-options.ts";
 
 /** One end of a TCP connection, with an IP address as the system prints it. */
 export interface SocketEnd {
   readonly host: string;
   readonly port: number;
+}
+
+/** A connected socket with its two addresses, which it forgets when it is closed. */
+export interface RawConnection {
+  readonly socket: Socket;
+  readonly localAddr: Addr;
+  readonly remoteAddr: Addr;
 }
 
 /** The peer of a TCP socket; `undefined` if there was none any more when it was asked for first. */

@@ -16,6 +16,17 @@ import type { WriteHalf } from "./write-half.ts";
  */
 const LINGER_MS = 1000;
 
+/** How long `close` waits for the peer to take what was written, unless told otherwise, in milliseconds. */
+const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
+
+/** Who keeps count of connections: a listener. */
+export interface ConnOwner<C> {
+  /** The connection is closed in order; what its peer still sends is thrown away. */
+  leaving(conn: C): void;
+  /** The connection is over. */
+  ended(conn: C): void;
+}
+
 /** What takes the place of a connection. Its counts go on from those of the one before. */
 export type Successor = Pick<Conn, "close" | "abort" | "bytesRead" | "bytesWritten">;
 
@@ -23,8 +34,8 @@ export type Successor = Pick<Conn, "close" | "abort" | "bytesRead" | "bytesWritt
 export interface ClosingConn extends Sited, Pick<Conn, "close" | "closeWrite"> {
   readonly transport: Transport;
   readonly hasPeerEnded: boolean;
-  /** How long `close` may wait for the peer, in milliseconds. */
-  readonly closeTimeoutMs: number;
+  /** How long `close` may wait for the peer, in milliseconds. Default 10 s. */
+  readonly closeTimeoutMs: number | undefined;
   /** `close` or `abort` was called. */
   readonly isClosing: boolean;
   /** Cuts it; the handler's `close` is told the error. */
@@ -124,7 +135,7 @@ export class Closing {
     if (writes.hasLost) this.#fail(this.#broken?.(site) ?? closedError(site));
     if (this.isGone) return;
     const isInTime = await new Promise<boolean>((resolve) => {
-      const timer = startTimer(() => resolve(false), conn.closeTimeoutMs);
+      const timer = startTimer(() => resolve(false), conn.closeTimeoutMs ?? DEFAULT_CLOSE_TIMEOUT_MS);
       this.#onGone = () => {
         clearTimeout(timer);
         resolve(true);
@@ -176,7 +187,7 @@ export async function closeAfterEnd(conn: ClosingConn, isWaiting: boolean): Prom
           unacknowledgedBytes: () => transport.unacknowledgedBytes(),
           writeTimedOut: () => conn.abortWith(timeoutError(conn.failureSite("close"))),
         },
-        conn.closeTimeoutMs,
+        conn.closeTimeoutMs ?? DEFAULT_CLOSE_TIMEOUT_MS,
       );
       watch.start();
       await conn.closeWrite();

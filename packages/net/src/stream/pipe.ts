@@ -2,7 +2,8 @@ import { type PipeAddr, pipeAddr } from "../contracts/addr.ts";
 import type { Conn } from "../contracts/conn.ts";
 import { unlent } from "../memory/lent-memory.ts";
 import { checkNames, checkTime } from "../options/check-values.ts";
-import { StreamConn, type StreamConnOwner } from "./stream-conn.ts";
+import type { ConnOwner } from "./closing.ts";
+import { StreamConn } from "./stream-conn.ts";
 import type { Transport, TransportSink, WriteProgress } from "../contracts/transport.ts";
 
 /** Bytes each direction of a pipe holds for a reader that is behind, as a socket buffer does. */
@@ -35,7 +36,7 @@ export function pipe(
 
 /** A pipe whose second end has an owner. */
 export function pipeOwnedBy(
-  owner: StreamConnOwner | undefined,
+  owner: ConnOwner<StreamConn> | undefined,
   closeTimeoutMs?: number,
 ): [StreamConn & Conn<PipeAddr>, StreamConn & Conn<PipeAddr>] {
   const a = new PipeEnd();

@@ -1,4 +1,3 @@
-import { onceAborted } from "../flow/abort-listeners.ts";
 import type { Deadline, WaitOptions } from "../contracts/conn.ts";
 import { DeadlineTimer } from "../flow/deadline.ts";
 import { NetError } from "../contracts/error.ts";
@@ -10,9 +9,9 @@ import {
   timeoutError,
 } from "../contracts/failures.ts";
 import { ownCopy } from "../memory/own-memory.ts";
-import { type Deliver, Portion, ReadRequest, type Resolve, settled } from "./read-request.ts";
-import { added, EMPTY } from "./small-list.ts";
+import { type Deliver, Portion, ReadRequest } from "./requests.ts";
 import { rejection, told } from "../flow/told.ts";
+import { asItIs, asIteratorResult, Waiters } from "../flow/waiters.ts";
 import type { Transport } from "../contracts/transport.ts";
 
 /** Takes each portion as it arrives. */
@@ -44,9 +43,9 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
    */
   #resolveFirst: Resolve | undefined;
   #promiseFirst: Promise<unknown> | undefined;
-  #deliverFirst: Deliver = asIs;
-  /** The other calls that wait. */
-  #waiters: ReadRequest[] = EMPTY;
+  #deliverFirst: Deliver = asItIs;
+  /** The other calls that wait; made for the first of them. */
+  #waiters: Waiters<ReadRequest> | undefined;
   #deadline: DeadlineTimer | undefined;
   /** Set once nothing more will arrive. */
   #ending: ReadEnding | undefined;
@@ -79,7 +78,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
 
   /** Iterates over what arrives. */
   next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    return this.read(undefined, asResult);
+    return this.read(undefined, asIteratorResult<Uint8Array>);
   }
 
   /** Leaving the loop closes nothing and loses nothing: read or iterate again to go on. */
@@ -94,11 +93,9 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
     const refusal = this.#refusal(options);
     if (refusal) return rejection(refusal);
     if (length === 0) return Promise.resolve(new Uint8Array(0));
-    const reading = new Promise<Uint8Array | null>((resolve) => {
-      this.#wait(new ReadRequest(asIs, resolve as Resolve, new Portion(length)), options);
-      this.#serveWaiters();
-    });
-    return told(reading);
+    const reading = this.#wait(new ReadRequest(asItIs, new Portion(length)), options);
+    this.#serveWaiters();
+    return reading as Promise<Uint8Array | null>;
   }
 
   /** Hands everything to `receiver` from now on, what is held first. */
@@ -119,7 +116,9 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
     this.#deadline ??= new DeadlineTimer(() => {
       this.#receiver?.onDataTimeout(timeoutError(this.#readSite()));
       this.#rejectFirst(timeoutError(this.#readSite()));
-      for (const waiter of this.#waiters.splice(0)) this.#giveUp(waiter, timeoutError(this.#readSite()));
+      for (const waiter of this.#waiters?.takeAll() ?? []) {
+        this.#giveUp(waiter, timeoutError(this.#readSite()));
+      }
       this.#holdProcess();
     });
     this.#deadline.set(at);
@@ -155,11 +154,11 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
       resolve(this.#deliverFirst(isLent ? ownCopy(bytes) : bytes));
       return true;
     }
-    const waiter = this.#waiters[0];
+    const waiter = this.#waiters?.first;
     if (waiter !== undefined && waiter.full === undefined) {
-      this.#waiters.shift();
+      this.#waiters?.shift();
       this.#holdProcess();
-      settled(waiter).take(isLent ? ownCopy(bytes) : bytes);
+      waiter.resolve(isLent ? ownCopy(bytes) : bytes);
       return true;
     }
     const rest = waiter?.full === undefined ? bytes : waiter.full.add(bytes);
@@ -193,7 +192,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   }
 
   get #isWaitedFor(): boolean {
-    return this.#resolveFirst !== undefined || this.#waiters.length > 0;
+    return this.#resolveFirst !== undefined || this.#waiters?.first !== undefined;
   }
 
   #waitFirst<T>(deliver: (bytes: Uint8Array | null) => T): Promise<T> {
@@ -207,10 +206,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   }
 
   #waitInTurn<T>(options: WaitOptions | undefined, deliver: (bytes: Uint8Array | null) => T): Promise<T> {
-    const reading = new Promise<T>((resolve) => {
-      this.#wait(new ReadRequest(deliver, resolve as Resolve, undefined), options);
-    });
-    return told(reading);
+    return this.#wait(new ReadRequest(deliver, undefined), options) as Promise<T>;
   }
 
   /** Takes the first call, which no longer waits then, if there is one. */
@@ -227,19 +223,22 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
     this.#takeFirst()?.(Promise.reject(reason));
   }
 
-  #wait(waiter: ReadRequest, options: WaitOptions | undefined): void {
+  #wait(waiter: ReadRequest, options: WaitOptions | undefined): Promise<unknown> {
     const signal = options?.signal;
-    if (signal) {
-      const onAbort = (): void => {
-        this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
-        this.#giveUp(waiter, canceledError(this.#readSite(), signal));
-        this.#serveWaiters();
-      };
-      waiter.forgetSignal = onceAborted(signal, onAbort);
-    }
-    this.#waiters = added(this.#waiters, waiter);
+    this.#waiters ??= new Waiters();
+    this.#waiters.add(
+      waiter,
+      signal,
+      signal &&
+        ((by) => {
+          this.#putBack(waiter);
+          this.#serveWaiters();
+          return canceledError(this.#readSite(), by);
+        }),
+    );
     this.#holdProcess();
     if (this.#held === undefined && this.#ending === undefined) this.#transport.resume();
+    return waiter.promise;
   }
 
   /**
@@ -264,23 +263,24 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
     }
     // Nothing is held as long as it waits.
     if (this.#resolveFirst !== undefined) return this.#transport.resume();
+    const waiters = this.#waiters;
     for (;;) {
-      const waiter = this.#waiters[0];
+      const waiter = waiters?.first;
       if (waiter === undefined) return;
       if (waiter.full?.isComplete) {
-        this.#waiters.shift();
-        settled(waiter).take(waiter.full.bytes);
+        waiters?.shift();
+        waiter.resolve(waiter.full.bytes);
       } else if (this.#held !== undefined) {
         const bytes = this.#held;
         this.#held = waiter.full?.add(bytes);
         if (waiter.full !== undefined) continue;
-        this.#waiters.shift();
-        settled(waiter).take(bytes);
+        waiters?.shift();
+        waiter.resolve(bytes);
       } else if (this.#ending === undefined) {
         this.#transport.resume();
         return;
       } else {
-        this.#waiters.shift();
+        waiters?.shift();
         this.#endOne(waiter, this.#ending);
       }
     }
@@ -292,20 +292,22 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
       const reason = `stream ended after ${length} of ${wanted} bytes`;
       this.#giveUp(waiter, new NetError({ ...this.#readSite(), code: "end_of_stream", reason }));
     } else if (ending === null) {
-      settled(waiter).take(null);
+      waiter.resolve(null);
     } else {
       this.#giveUp(waiter, ending(this.#readSite()));
     }
   }
 
-  /** Rejects, after putting back what the call had taken so far. */
   #giveUp(waiter: ReadRequest, error: NetError): void {
-    if (waiter.full !== undefined && waiter.full.length > 0 && !this.#isDiscarding) {
-      const taken = waiter.full.bytes;
-      this.#held = this.#held === undefined ? taken : Buffer.concat([taken, this.#held]);
-      this.#transport.pause();
-    }
-    settled(waiter).reject(error);
+    this.#putBack(waiter);
+    waiter.reject(error);
+  }
+
+  /** What the call had taken so far is for the next one. */
+  #putBack({ full }: ReadRequest): void {
+    if (full === undefined || full.length === 0 || this.#isDiscarding) return;
+    this.#held = this.#held === undefined ? full.bytes : Buffer.concat([full.bytes, this.#held]);
+    this.#transport.pause();
   }
 
   /** True if the receiver is ready for more at once. */
@@ -326,17 +328,12 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   }
 }
 
+/** Settles the promise of a call, see `Waiter`. */
+type Resolve = (result: unknown) => void;
+
 let caught: Resolve | undefined;
 
 /** What a promise is made with: one function for all of them, as each read would leave one behind. */
 function catchResolve(resolve: Resolve): void {
   caught = resolve;
-}
-
-function asIs(bytes: Uint8Array | null): Uint8Array | null {
-  return bytes;
-}
-
-function asResult(bytes: Uint8Array | null): IteratorResult<Uint8Array, undefined> {
-  return bytes === null ? { done: true, value: undefined } : { done: false, value: bytes };
 }

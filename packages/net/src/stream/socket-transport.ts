@@ -7,22 +7,15 @@ import { resetBehindEnd, resetSocket } from "../node/reset.ts";
 import { copyForWrite, freeCopy, keepCopy } from "../node/reused-memory.ts";
 import { writePastQueue } from "../node/write-past-queue.ts";
 import { owned } from "../memory/own-memory.ts";
-import { localAddrOf } from "../node/socket-ends.ts";
+import { localAddrOf, type RawConnection } from "../node/socket-ends.ts";
 import type { Transport, TransportSink, WriteProgress } from "../contracts/transport.ts";
 import { unacknowledgedBytes } from "../node/unacknowledged.ts";
 import { completionFor, writeByStream, type Writer, type Written } from "./write-completion.ts";
 import { writeProgress } from "../node/write-progress.ts";
 
-/** A connected socket with its two addresses, which it forgets when it is closed. */
-export interface RawConnection {
-  readonly socket: Socket;
-  readonly localAddr: Addr;
-  readonly remoteAddr: Addr;
-}
-
 /**
- * The same of any stream. Without a `localAddr` it is asked for when somebody wants to know, while it is
- * open: that is a system call.
+ * As `RawConnection`, of any stream. Without a `localAddr` it is asked for when somebody wants to know, while
+ * it is open: that is a system call.
  */
 interface RawStream {
   readonly socket: Duplex;

@@ -11,30 +11,20 @@ import {
 import { checkKind, checkSystemTime } from "../options/check-values.ts";
 import { DEFAULT_KEEP_ALIVE_IDLE_MS } from "../options/socket-options.ts";
 import { lend } from "../memory/lent-memory.ts";
-import { Closing, closeAfterEnd, type ClosingConn, type Successor } from "./closing.ts";
+import { Closing, closeAfterEnd, type ClosingConn, type ConnOwner, type Successor } from "./closing.ts";
 import { type DataReceiver, ReadHalf } from "./read-half.ts";
 import type { Transport, TransportSink } from "../contracts/transport.ts";
 import { told } from "../flow/told.ts";
 import { connClose, traceClosed } from "../flow/trace.ts";
 import { untilCanceled } from "../flow/abort-listeners.ts";
+import { asItIs } from "../flow/waiters.ts";
 import { BURST, DONE, nextTurn, STEP_BYTES, WriteHalf } from "./write-half.ts";
-
-/** How long `close` waits for the peer to take what was written, unless told otherwise, in milliseconds. */
-export const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
-
-/** Who keeps count of connections: a listener. */
-export interface StreamConnOwner {
-  /** The connection is closed in order; what its peer still sends is thrown away. */
-  leaving(conn: StreamConn): void;
-  /** The connection is over. */
-  ended(conn: StreamConn): void;
-}
 
 /** What a `StreamConn` may be told. */
 export interface StreamConnOptions {
   /** The network as the user named it. */
   readonly network: string;
-  readonly owner?: StreamConnOwner | undefined;
+  readonly owner?: ConnOwner<StreamConn> | undefined;
   /**
    * How long `close` waits for the peer to take what was written, in milliseconds. Default 10 s; `Infinity`:
    * for ever.
@@ -123,7 +113,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, ClosingCon
   }
 
   read(options?: WaitOptions): Promise<Uint8Array | null> {
-    return this.#reading.read(options, asIs);
+    return this.#reading.read(options, asItIs);
   }
 
   readFull(length: number, options?: WaitOptions): Promise<Uint8Array | null> {
@@ -218,13 +208,11 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, ClosingCon
    */
   holdStill(op: FailureSite["op"]): void {
     if (this.#closing !== undefined) throw closedError(this.failureSite(op));
-    const busy =
-      this.#handler === undefined ? (this.#reads?.busyWith ?? this.#writes?.busyWith) : "it is being served";
-    const isWriting = this.#transport.bufferedBytes > 0;
-    const why = busy ?? (isWriting ? "something is still being written" : undefined);
+    const isServed = this.#handler !== undefined;
+    const why = isServed ? "it is being served" : (this.#reads?.busyWith ?? this.#writing.busyWith);
     const site = this.failureSite(op);
     if (why !== undefined) throw new NetError({ ...site, code: "invalid_argument", reason: why });
-    if (this.#writes?.hasEnded) throw closedError(site);
+    if (this.#writing.hasEnded) throw closedError(site);
     const reason = "the peer has ended its side";
     if (this.hasPeerEnded) throw new NetError({ ...site, code: "end_of_stream", reason });
     this.#transport.pause();
@@ -305,8 +293,8 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, ClosingCon
     return this.#closing?.closed !== undefined;
   }
 
-  get closeTimeoutMs(): number {
-    return this.#options.closeTimeoutMs ?? DEFAULT_CLOSE_TIMEOUT_MS;
+  get closeTimeoutMs(): number | undefined {
+    return this.#options.closeTimeoutMs;
   }
 
   leave(): boolean {
@@ -365,10 +353,8 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, ClosingCon
   async #handleClose(): Promise<void> {
     const handler = this.#handler;
     await this.#busy;
-    const why = this.#closing?.why;
     // `?.` also spares the error, and its stack, where there is no `close`.
-    if (why) handler?.close?.(why());
-    else handler?.close?.();
+    handler?.close?.(this.#closing?.why?.());
   }
 
   abortWith(error: unknown): void {
@@ -407,8 +393,4 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, ClosingCon
     const { localAddr, remoteAddr } = this.#transport;
     return { op, network: this.#options.network, localAddr, remoteAddr };
   }
-}
-
-function asIs(bytes: Uint8Array | null): Uint8Array | null {
-  return bytes;
 }

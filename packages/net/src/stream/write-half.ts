@@ -1,4 +1,3 @@
-import { onceAborted } from "../flow/abort-listeners.ts";
 import type { Deadline, WaitOptions } from "../contracts/conn.ts";
 import { DeadlineTimer } from "../flow/deadline.ts";
 import { NetError } from "../contracts/error.ts";
@@ -10,10 +9,10 @@ import {
   type Sited,
   timeoutError,
 } from "../contracts/failures.ts";
-import { added, EMPTY } from "./small-list.ts";
-import { rejection, told } from "../flow/told.ts";
+import { rejection } from "../flow/told.ts";
+import { asItIs, Waiter } from "../flow/waiters.ts";
 import type { Transport } from "../contracts/transport.ts";
-import { isPending, settle, WriteRequest } from "./write-request.ts";
+import { WriteRequest } from "./requests.ts";
 
 /**
  * Most bytes handed to the transport at once. Longer writes go in such steps, so that a deadline or signal
@@ -42,6 +41,22 @@ export function nextTurn(): Promise<void> {
     });
   });
   return turn;
+}
+
+/**
+ * The empty list of everybody: most connections never need one of their own. Only ever read, shifted and
+ * spliced, which leave it empty: `added` puts nothing into it.
+ */
+const EMPTY: never[] = [];
+
+/**
+ * The list with `item` at its end; it is the same list unless that was empty. `push` on an empty array would
+ * make room for seventeen, and mostly there is one.
+ */
+function added<T>(list: T[], item: T): T[] {
+  if (list.length === 0) return [item];
+  list.push(item);
+  return list;
 }
 
 /**
@@ -128,22 +143,20 @@ export class WriteHalf {
   closeWrite(options: WaitOptions | undefined): Promise<void> {
     const signal = options?.signal;
     if (signal?.aborted) return rejection(canceledError(this.#writeSite(), signal));
-    return told(
-      new Promise((resolve, reject) => {
-        const done = (error: NetError | undefined): void => {
-          forget?.();
-          if (error) reject(error);
-          else resolve();
-        };
-        const onAbort = (): void => {
-          this.#endWaiters = this.#endWaiters.filter((other) => other !== done);
-          this.#holdProcess();
-          if (signal) reject(canceledError(this.#writeSite(), signal));
-        };
-        const forget = signal && onceAborted(signal, onAbort);
-        this.end(done);
-      }),
-    );
+    const waiter = new Waiter(asItIs<void>);
+    const done = (error: NetError | undefined): void => {
+      if (error) waiter.reject(error);
+      else waiter.resolve();
+    };
+    if (signal) {
+      waiter.endWith(signal, (by) => {
+        this.#endWaiters = this.#endWaiters.filter((other) => other !== done);
+        this.#holdProcess();
+        return canceledError(this.#writeSite(), by);
+      });
+    }
+    this.end(done);
+    return waiter.promise;
   }
 
   /**
@@ -224,7 +237,6 @@ export class WriteHalf {
   #settleIfTaken(request: WriteRequest): void {
     const { taken, length, isCut } = request;
     if (taken < length) return;
-    settle(request);
     if (isCut) request.reject(closedError(this.#writeSite(taken)));
     else request.resolve();
   }
@@ -239,11 +251,12 @@ export class WriteHalf {
   /** Waits until the write of so many bytes that the transport was given last has been taken. */
   waitUntilTaken(length: number, options: WaitOptions | undefined): Promise<void> {
     if (this.#transport.bufferedBytes === 0 && this.#end !== "failed") return DONE;
-    return this.#request([], length, options, (request) => {
-      request.accepted = length;
-      if (this.#end === "failed" && this.#refused) settle(request).reject(this.#refused());
-      else this.#leaving = added(this.#leaving, request);
-    });
+    const request = this.#request([], length, options);
+    request.accepted = length;
+    if (this.#end === "failed" && this.#refused) request.reject(this.#refused());
+    else this.#leaving = added(this.#leaving, request);
+    this.#holdProcess();
+    return request.promise;
   }
 
   #refusal(options: WaitOptions | undefined): NetError | undefined {
@@ -254,42 +267,29 @@ export class WriteHalf {
   }
 
   #enqueue(parts: Uint8Array[], length: number, options: WaitOptions | undefined): Promise<void> {
-    return this.#request(parts, length, options, (request) => {
-      this.#queue = added(this.#queue, request);
-      this.#pump();
-      // Here lent bytes would begin to wait.
-      if (request.accepted < length) request.ownRest();
-    });
+    const request = this.#request(parts, length, options);
+    this.#queue = added(this.#queue, request);
+    this.#pump();
+    // Here lent bytes would begin to wait.
+    if (request.accepted < length) request.ownRest();
+    this.#holdProcess();
+    return request.promise;
   }
 
-  #request(
-    parts: Uint8Array[],
-    length: number,
-    options: WaitOptions | undefined,
-    start: (request: WriteRequest) => void,
-  ): Promise<void> {
-    return told(
-      new Promise((resolve, reject) => {
-        const request = new WriteRequest(parts, length, resolve, reject);
-        this.#watch(request, options);
-        start(request);
-        this.#holdProcess();
-      }),
-    );
-  }
-
-  #watch(request: WriteRequest, options: WaitOptions | undefined): void {
+  #request(parts: Uint8Array[], length: number, options: WaitOptions | undefined): WriteRequest {
+    const request = new WriteRequest(parts, length);
     const signal = options?.signal;
-    if (!signal) return;
-    const onAbort = (): void => {
+    if (!signal) return request;
+    request.endWith(signal, (by) => {
       this.#queue = this.#queue.filter((other) => other !== request);
       // Keep it in `#leaving` if part of it is in the step under way: `fail` credits the bytes taken from the
       // step's start, and would give its share to the writes behind it.
-      settle(request).reject(canceledError(this.#writeSite(request.accepted), signal));
+      const error = canceledError(this.#writeSite(request.accepted), by);
       this.#pump();
       this.#holdProcess();
-    };
-    request.forgetSignal = onceAborted(signal, onAbort);
+      return error;
+    });
+    return request;
   }
 
   /** The write deadline keeps the process alive as long as somebody waits. */
@@ -358,7 +358,7 @@ export class WriteHalf {
     const waiting = new Set([...this.#leaving, ...this.#queue]);
     this.#leaving = EMPTY;
     this.#queue = EMPTY;
-    for (const request of waiting) settle(request).reject(errorFor(request));
+    for (const request of waiting) request.reject(errorFor(request));
   }
 
   #timeout(accepted?: number): NetError {
@@ -368,6 +368,11 @@ export class WriteHalf {
   #writeSite(bytesWritten = 0): FailureSite {
     return { ...this.#conn.failureSite("write"), bytesWritten };
   }
+}
+
+/** Its caller still waits. One who does not may have bytes in the step under way. */
+function isPending(request: WriteRequest): boolean {
+  return !request.isSettled;
 }
 
 function notBytes(value: unknown): NetError {

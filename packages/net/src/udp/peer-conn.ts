@@ -3,7 +3,7 @@ import { asMessage } from "../contracts/as-message.ts";
 import type { WaitOptions } from "../contracts/conn.ts";
 import { NetError } from "../contracts/error.ts";
 import { asError, canceledError, closedError, type FailureSite } from "../contracts/failures.ts";
-import type { InboxLimits } from "../flow/inbox.ts";
+import type { InboxLimits } from "../flow/inbox-queue.ts";
 import { brokenInfo, InboxConn } from "../flow/inbox-conn.ts";
 import {
   type AddressVerification,

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Message } from "@zocalo/net";
 import { Core, type CoreEvents } from "./core.ts";
 import { buildFrame, FIN, OPCODE } from "./frame.ts";
-import { defaultReceiveLimits } from "./receiver.ts";
+import { defaultReceiveLimits } from "./message-body.ts";
 
 /** A client's core: what a server sends is not masked. All have the same limits, so that they share what can be shared. */
 class Client implements CoreEvents {

@@ -2,9 +2,9 @@ import type { Message } from "@zocalo/net";
 import { type CloseFrame, closePayload, type ProtocolFailure } from "./close-frame.ts";
 import type { Compression } from "./compression.ts";
 import { FIN, OPCODE, type Role, RSV1 } from "./frame.ts";
-import type { MessagePart } from "./message-body.ts";
+import type { MessagePart, ReceiveLimits } from "./message-body.ts";
 import { Outbox } from "./outbox.ts";
-import { type ReceiveLimits, Receiver, type ReceiverSink } from "./receiver.ts";
+import { Receiver, type ReceiverSink } from "./receiver.ts";
 
 /** What the core tells its shell. */
 export interface CoreEvents {

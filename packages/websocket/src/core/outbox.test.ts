@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Core } from "./core.ts";
 import { FIN, OPCODE } from "./frame.ts";
-import { defaultReceiveLimits } from "./receiver.ts";
+import { defaultReceiveLimits } from "./message-body.ts";
 import { Outbox } from "./outbox.ts";
 
 /** A server's text frame of `chars` times one letter, as it is taken from an outbox. */

@@ -272,8 +272,9 @@ export class Arrival implements Caller, TransportSink, RosterMember {
     traceRefused(refusal.status, refusal.reason, () => this.remoteAddr);
     if (this.isGone || below === undefined) return;
     below.transport.attach(below);
-    below.write(Buffer.from(refusalText(refusal))).catch(ignore);
-    below.close().catch(ignore);
+    // If it is not taken the peer is gone. `traceRefused` has told why it was refused.
+    void below.write(Buffer.from(refusalText(refusal)));
+    void below.close();
   }
 
   /** A stream for `request.socket`. */
@@ -306,8 +307,4 @@ function cut(conn: Conn): void {
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function ignore(): void {
-  // The peer is gone, or was told.
 }

@@ -1,3 +1,5 @@
+import { asItIs, Waiter } from "@zocalo/net/transport";
+
 const PING_PAYLOAD_BYTES = 4;
 
 /** The times of a heartbeat. */
@@ -34,7 +36,7 @@ interface AwaitedPong {
   readonly number: number;
   readonly sentAt: number;
   /** For pings of the application; keepalive's have none. */
-  readonly waiter: { resolve(roundTripMs: number): void; reject(error: Error): void } | undefined;
+  readonly waiter: Waiter<number> | undefined;
 }
 
 /**
@@ -72,7 +74,9 @@ export class Heartbeat {
 
   /** Pings; resolves with the round trip in milliseconds. */
   ping(): Promise<number> {
-    return new Promise((resolve, reject) => this.#send({ resolve, reject }));
+    const waiter = new Waiter(asItIs<number>);
+    this.#send(waiter);
+    return waiter.promise;
   }
 
   /** A pong has come. One may answer for the pings before it, too (RFC 6455 §5.5.3). */

@@ -1,5 +1,5 @@
 import { defaultInboxLimits, type InboxLimits, shown } from "@zocalo/net/transport";
-import { defaultReceiveLimits, type ReceiveLimits } from "../core/receiver.ts";
+import { defaultReceiveLimits, type ReceiveLimits } from "../core/message-body.ts";
 import { WebSocketError } from "../core/error.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { Message } from "@zocalo/net";
-import { onceAborted } from "@zocalo/net/transport";
+import { onceAborted, told } from "@zocalo/net/transport";
 import { canceled, WebSocketError } from "../core/error.ts";
 
 /** What `sendStream` takes. */
@@ -51,7 +51,7 @@ export class OutgoingStream {
     const broken = new Promise<never>((_, reject) => {
       this.#fail = reject;
     });
-    broken.catch(ignore);
+    void told(broken); // It may come when nothing is awaited: the next race tells.
     const onAbort = (): void => this.#fail?.(canceled(signal as AbortSignal));
     if (signal?.aborted) onAbort();
     const forget = signal && onceAborted(signal, onAbort);
@@ -76,7 +76,7 @@ export class OutgoingStream {
     } catch (error) {
       if (parts.areUnfinished) this.#host.breakOff();
       // Not awaited: a source that waits for something else would hold this up.
-      if (!isExhausted) void Promise.resolve(iterator.return?.()).catch(ignore);
+      if (!isExhausted) void leave(iterator);
       throw error;
     } finally {
       forget?.();
@@ -117,4 +117,10 @@ class Parts {
   }
 }
 
-function ignore(): void {}
+async function leave(source: Iterator<Message> | AsyncIterator<Message>): Promise<void> {
+  try {
+    await source.return?.();
+  } catch {
+    // Nobody is told, as with `for await`: the caller learns why the source was left.
+  }
+}

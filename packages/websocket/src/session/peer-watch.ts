@@ -6,7 +6,6 @@ import {
   type Monitored,
   monitor,
   rejection,
-  told,
   type Transport,
   unmonitor,
   type WriteProgress,
@@ -17,7 +16,7 @@ import type { Core } from "../core/core.ts";
 import type { WebSocketError } from "../core/error.ts";
 import { Heartbeat, type HeartbeatHost } from "./heartbeat.ts";
 import type { ConnSettings } from "./options.ts";
-import { Waiters } from "./waiters.ts";
+import { SendWaiters } from "./send-waiters.ts";
 
 const RESOLVED = Promise.resolve();
 
@@ -44,7 +43,7 @@ export abstract class PeerWatch implements HeartbeatHost, MessageWatchHost, Moni
   /** Some of what was accepted was not taken, and never will be. */
   protected isLost = false;
   /** Made for the first call that waits. */
-  protected waiters: Waiters | undefined;
+  protected waiters: SendWaiters | undefined;
   /**
    * Keepalive asked for the peer then, and has heard nothing since; 0 if it has been heard. So the hot path
    * needs no clock.
@@ -100,7 +99,7 @@ export abstract class PeerWatch implements HeartbeatHost, MessageWatchHost, Moni
   protected untilTaken(until: number, signal: AbortSignal | undefined): Promise<void> {
     if (this.hasLost) return Promise.reject(this.closedError());
     if (this.takenBytes >= until) return RESOLVED;
-    return (this.waiters ??= new Waiters()).untilTaken(until, signal);
+    return (this.waiters ??= new SendWaiters()).untilTaken(until, signal);
   }
 
   /** Cuts the transport. */
@@ -188,7 +187,7 @@ export abstract class PeerWatch implements HeartbeatHost, MessageWatchHost, Moni
   }
 
   ping(): Promise<number> {
-    return this.core.isOpen ? told(this.#beating.ping()) : rejection(this.closedError());
+    return this.core.isOpen ? this.#beating.ping() : rejection(this.closedError());
   }
 
   get roundTripMs(): number | undefined {

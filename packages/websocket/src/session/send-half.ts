@@ -5,6 +5,7 @@ import {
   type Flushable,
   type Inbox,
   isLentMemory,
+  told,
   type Transport,
 } from "@zocalo/net/transport";
 import type { Compression } from "../core/compression.ts";
@@ -14,7 +15,7 @@ import { Outbox } from "../core/outbox.ts";
 import type { ConnSettings } from "./options.ts";
 import { type OutgoingHost, OutgoingStream, type StreamSource } from "./outgoing-stream.ts";
 import { PeerWatch } from "./peer-watch.ts";
-import { Waiters } from "./waiters.ts";
+import { byteLengthOf, owned, SendWaiters } from "./send-waiters.ts";
 
 /**
  * From this many bytes on, a turn's frames are written before it ends; and `send` writes a payload from the
@@ -95,8 +96,7 @@ export abstract class SendHalf extends PeerWatch implements Flushable, OutgoingH
   send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
     const sending = this.#send(message, options);
     // Who does not wait learns of it by the end of the connection, and by the next call.
-    if (sending !== RESOLVED) sending.catch(ignore);
-    return sending;
+    return sending === RESOLVED ? sending : told(sending);
   }
 
   #send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
@@ -387,21 +387,7 @@ export abstract class SendHalf extends PeerWatch implements Flushable, OutgoingH
     this.#letIn(); // Each finds the connection closed.
   }
 
-  get #waiting(): Waiters {
-    return (this.waiters ??= new Waiters());
+  get #waiting(): SendWaiters {
+    return (this.waiters ??= new SendWaiters());
   }
 }
-
-/** @throws NetError `invalid_argument` for what is no message. */
-function byteLengthOf(message: Message | PreparedMessage): number {
-  const content = asMessage(message instanceof PreparedMessage ? message.message : message);
-  return typeof content === "string" ? Buffer.byteLength(content) : content.byteLength;
-}
-
-/** Here lent bytes would begin to wait. Who may cancel a call has its memory back before it is read. */
-function owned(message: Message, isCancelable: boolean): Message {
-  if (typeof message === "string") return message;
-  return isCancelable || isLentMemory(message) ? Buffer.from(message) : message;
-}
-
-function ignore(): void {}

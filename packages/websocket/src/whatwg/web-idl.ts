@@ -15,6 +15,14 @@ export function usvString(value: unknown): string {
   return toUSVString(domString(value));
 }
 
+/** `sequence<USVString>`. @throws TypeError for what cannot be iterated over, and as `usvString` does. */
+export function usvStrings(value: unknown): readonly string[] {
+  if (!isObject(value) || typeof Reflect.get(value, Symbol.iterator) !== "function") {
+    throw new TypeError(`a ${typeof value} is not a list`);
+  }
+  return Array.from(value as Iterable<unknown>, (item) => usvString(item));
+}
+
 /** `[Clamp] unsigned short`: the nearest whole number from 0 to 65,535, and 0 for what is no number. */
 export function clampedUnsignedShort(value: unknown): number {
   const number = Math.min(Math.max(toNumber(value), 0), 65_535);

@@ -10,7 +10,7 @@ import type { WebSocketConn } from "../session/conn.ts";
 import { CLOSE, type CloseFrame } from "../core/close-frame.ts";
 import { checkedDialOptions, type DialOptions } from "../client/dial.ts";
 import { WebSocketError } from "../core/error.ts";
-import { defineInterface, dictionary, isObject, requireArguments } from "./web-idl.ts";
+import { defineInterface, dictionary, requireArguments, usvString, usvStrings } from "./web-idl.ts";
 import {
   readCloseInfo,
   streamError,
@@ -39,7 +39,7 @@ export interface OpenedStream {
   readonly extensions: string;
 }
 
-/** How a `WebSocketStream` connects. */
+/** How a `WebSocketStream` connects. Compression is offered by default, as browsers do. */
 export interface WebSocketStreamOptions extends Omit<DialOptions, "subprotocols" | "messages"> {
   /** Subprotocols to offer. Default: none. */
   readonly protocols?: Iterable<string> | undefined;
@@ -79,16 +79,20 @@ export class WebSocketStream {
    */
   constructor(url: string | URL, options: WebSocketStreamOptions = {}) {
     requireArguments("WebSocketStream", arguments.length, 1);
+    const text = usvString(url); // All arguments are converted before one of them is looked at.
     const { protocols = [], signal, ...others } = dictionary(options) as WebSocketStreamOptions;
-    this.#url = parseUrl(url);
-    if (!isObject(protocols)) throw new TypeError("protocols is not a list");
-    const subprotocols = checkProtocols(protocols);
-    const rest = checkedDialOptions(others);
+    const subprotocols = usvStrings(protocols);
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw new TypeError("signal is not an AbortSignal");
+    }
+    this.#url = parseUrl(text);
+    checkProtocols(subprotocols);
+    const { compression = true, ...rest } = checkedDialOptions(others);
+    const dialOptions = { ...rest, compression, subprotocols, signal: this.#dialing.signal };
     if (signal === undefined) {
-      void this.#connect({ ...rest, subprotocols, signal: this.#dialing.signal });
+      void this.#connect(dialOptions);
       return;
     }
-    if (!(signal instanceof AbortSignal)) throw new TypeError("signal is not an AbortSignal");
     if (signal.aborted) {
       this.#fail(signal.reason);
       return;
@@ -99,7 +103,7 @@ export class WebSocketStream {
       this.#dialing.abort();
     };
     const forget = onceAborted(signal, canceled);
-    void this.#connect({ ...rest, subprotocols, signal: this.#dialing.signal }).then(forget);
+    void this.#connect(dialOptions).then(forget);
   }
 
   /** As it was parsed, with the scheme `ws:` or `wss:`. */
@@ -216,7 +220,8 @@ class Connection {
   #received(message: Message): Promise<void> | undefined {
     const reader = this.#reader;
     if (reader === undefined || this.#isClosing) return undefined;
-    reader.enqueue(message);
+    // A chunk's buffer is its own: who transfers it must not take other messages along.
+    reader.enqueue(typeof message === "string" ? message : ownBytes(message));
     if ((reader.desiredSize ?? 1) > 0) return undefined;
     return new Promise<void>((resolve) => {
       this.#pulled = resolve;
@@ -272,6 +277,10 @@ class Connection {
     this.#failure ??= streamError("the connection did not end in order", code, reason, cause);
     return this.#failure;
   }
+}
+
+function ownBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
 }
 
 function closedError(): DOMException {

@@ -11,8 +11,7 @@ import { bufferSource, usvString } from "./web-idl.ts";
 /** What `WebSocket` and `WebSocketStream` have in common. */
 
 /** @throws DOMException `SyntaxError`. There is no page that a relative URL could be relative to. */
-export function parseUrl(text: unknown): URL {
-  const given = usvString(text);
+export function parseUrl(given: string): URL {
   let url: URL;
   try {
     url = new URL(given);
@@ -33,13 +32,11 @@ export function parseUrl(text: unknown): URL {
 }
 
 /** @throws DOMException `SyntaxError` if one is repeated, in whatever case, or is no token. */
-export function checkProtocols(given: Iterable<unknown>): readonly string[] {
-  const names = Array.from(given, (name) => usvString(name));
+export function checkProtocols(names: readonly string[]): void {
   const distinct = new Set(names.map((name) => name.toLowerCase()));
   if (distinct.size < names.length || !names.every(isToken)) {
     throw new DOMException("a subprotocol is repeated or not a token", "SyntaxError");
   }
-  return names;
 }
 
 /** What is said in a Close frame; `undefined`: the frame is empty. */

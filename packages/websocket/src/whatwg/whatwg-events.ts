@@ -131,3 +131,45 @@ export const CloseEvent: new (type: string, init?: CloseEventOptions) => CloseEv
 
 /** Makes the event that carries a message. */
 export const MessageEvent: new (type: string, init?: MessageEventOptions) => MessageEvent = MessageEventClass;
+
+/** The events of a `WebSocket`, by name. */
+export interface WebSocketEvents {
+  readonly open: Event;
+  readonly message: MessageEvent;
+  readonly error: Event;
+  readonly close: CloseEvent;
+}
+
+/** What `onopen` and the like can be. */
+export type EventHandler<E> = ((event: E) => unknown) | null;
+
+/** What listens for an event of a `WebSocket`. */
+export type WebSocketListener<T extends keyof WebSocketEvents> =
+  | ((event: WebSocketEvents[T]) => unknown)
+  | {
+      /** Called with each event. */
+      handleEvent(event: WebSocketEvents[T]): unknown;
+    }
+  | null;
+
+/**
+ * A handler (`onopen` and the like) and the listener that stands for it, so that it keeps its place among the
+ * listeners.
+ */
+export class Handler {
+  value: object;
+  /** Not the event's `currentTarget`: Node gives that to the first listener only. */
+  readonly #target: EventTarget;
+
+  constructor(value: object, target: EventTarget) {
+    this.value = value;
+    this.#target = target;
+  }
+
+  readonly listener = (event: Event): unknown => {
+    if (typeof this.value !== "function") return undefined;
+    const outcome: unknown = Reflect.apply(this.value, this.#target, [event]);
+    if (outcome === false) event.preventDefault();
+    return outcome; // If a promise of it rejects, that is reported as for other listeners.
+  };
+}

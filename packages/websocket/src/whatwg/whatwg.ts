@@ -9,6 +9,7 @@ import {
   isObject,
   requireArguments,
   usvString,
+  usvStrings,
 } from "./web-idl.ts";
 import {
   type CloseWords,
@@ -21,7 +22,14 @@ import {
   parseUrl,
   toMessage,
 } from "./whatwg-common.ts";
-import { CloseEvent, MessageEvent } from "./whatwg-events.ts";
+import {
+  CloseEvent,
+  type EventHandler,
+  Handler,
+  MessageEvent,
+  type WebSocketEvents,
+  type WebSocketListener,
+} from "./whatwg-events.ts";
 
 /**
  * What a `WebSocket` can be told here that it cannot in a browser. Compression is offered by default, as
@@ -38,17 +46,6 @@ export interface WebSocketOptions extends Omit<DialOptions, "subprotocols" | "si
 
 /** What `send` takes. */
 export type SendData = string | ArrayBuffer | ArrayBufferView | Blob;
-
-/** The events of a `WebSocket`, by name. */
-export interface WebSocketEvents {
-  readonly open: Event;
-  readonly message: MessageEvent;
-  readonly error: Event;
-  readonly close: CloseEvent;
-}
-
-/** What `onopen` and the like can be. */
-export type EventHandler<E> = ((event: E) => unknown) | null;
 
 const MAX_BUFFERED_BYTES = 16_777_216;
 const CONNECTING = 0;
@@ -107,13 +104,15 @@ export class WebSocket extends EventTarget {
   ) {
     requireArguments("WebSocket", arguments.length, 1);
     super();
-    this.#url = parseUrl(url);
+    const text = usvString(url); // All arguments are converted before one of them is looked at.
     const isBag = protocols === null || (isObject(protocols) && !(Symbol.iterator in protocols));
     // Programs pass strings as a third argument, too, which browsers ignore.
     const bag = { ...(isBag ? protocols : undefined), ...(isObject(options) ? options : undefined) };
     const { protocols: listed = [], ...rest } = bag;
     const offered = isBag ? listed : protocols;
-    const names = checkProtocols(isObject(offered) ? offered : [offered]);
+    const names = isObject(offered) ? usvStrings(offered) : [usvString(offered)];
+    this.#url = parseUrl(text);
+    checkProtocols(names);
     void this.#connect(names, checkedDialOptions(rest));
   }
 
@@ -232,8 +231,8 @@ export class WebSocket extends EventTarget {
     const { signal } = this.#dialing;
     let conn: WebSocketConn;
     try {
-      const limits = { compression: true, sendLimitBytes: MAX_BUFFERED_BYTES };
-      conn = await connect(this.#url, { ...limits, ...options, subprotocols, signal });
+      const { compression = true, sendLimitBytes = MAX_BUFFERED_BYTES } = options;
+      conn = await connect(this.#url, { ...options, compression, sendLimitBytes, subprotocols, signal });
       if (signal.aborted) {
         conn.abort();
         throw new Error("closed meanwhile");
@@ -380,36 +379,10 @@ export interface WebSocket {
   /** Listens for any event, as every `EventTarget` does. */
   addEventListener(type: string, listener: AnyListener, options?: AddListenerOptions): void;
 }
-/** What listens for an event of a `WebSocket`. */
-export type WebSocketListener<T extends keyof WebSocketEvents> =
-  | ((event: WebSocketEvents[T]) => unknown)
-  | {
-      /** Called with each event. */
-      handleEvent(event: WebSocketEvents[T]): unknown;
-    }
-  | null;
 type AnyListener = Parameters<EventTarget["addEventListener"]>[1];
 type AddListenerOptions = Parameters<EventTarget["addEventListener"]>[2];
+
 defineInterface(WebSocket, "WebSocket", { CONNECTING, OPEN, CLOSING, CLOSED });
-
-/** A handler and the listener that stands for it, so that it keeps its place among the listeners. */
-class Handler {
-  value: object;
-  /** Not the event's `currentTarget`: Node gives that to the first listener only. */
-  readonly #target: WebSocket;
-
-  constructor(value: object, target: WebSocket) {
-    this.value = value;
-    this.#target = target;
-  }
-
-  readonly listener = (event: Event): unknown => {
-    if (typeof this.value !== "function") return undefined;
-    const outcome: unknown = Reflect.apply(this.value, this.#target, [event]);
-    if (outcome === false) event.preventDefault();
-    return outcome; // If a promise of it rejects, that is reported as for other listeners.
-  };
-}
 
 function byteLengthOf(data: Message | Blob): number {
   if (typeof data === "string") return Buffer.byteLength(data);

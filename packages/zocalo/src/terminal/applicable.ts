@@ -37,7 +37,7 @@ const USES: { readonly [K in keyof Flags]?: Use } = {
   header: { flag: "--header", schemes: WEBSOCKET },
   origin: { flag: "--origin", schemes: WEBSOCKET },
   source: { flag: "--source", schemes: NOT_UNIX, side: "dial" },
-  proxy: { flag: "--proxy", schemes: WEBSOCKET, side: "dial" },
+  proxy: { flag: "--proxy", schemes: PROXIED, side: "dial" },
   scan: { flag: "-z", schemes: CONNECTED, side: "dial" },
   trustSources: { flag: "--trust-sources", schemes: ["udp"], side: "listen" },
   allowedHost: { flag: "--allowed-host", schemes: WEBSOCKET, side: "listen" },

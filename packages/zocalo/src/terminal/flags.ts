@@ -37,7 +37,7 @@ export interface Flags {
   readonly trustSources?: true | undefined;
   /** The address to dial from, with a port. */
   readonly source?: string | undefined;
-  /** URL of an HTTP proxy. */
+  /** URL of a SOCKS 5 or HTTP proxy. */
   readonly proxy?: string | undefined;
   readonly cert?: string | undefined;
   readonly key?: string | undefined;

@@ -182,6 +182,14 @@ const ROWS: readonly Row[] = [
     parse: parseSource,
   },
   {
+    group: "network",
+    flags: "--proxy <URL>",
+    what: {
+      dial: "go through a proxy: socks5://user:password@host:1080, http://… (CONNECT) or https://…",
+      relay: "TO: go through a proxy: socks5://user:password@host:1080, http://… (CONNECT) or https://…",
+    },
+  },
+  {
     group: "unix",
     flags: "--replace-stale",
     what: {
@@ -311,14 +319,6 @@ const ROWS: readonly Row[] = [
         "FROM: a name by which pages may call this host, such as chat.example.org or *.example.org; repeat it for more (default: localhost, the address, the name in the URL)",
     },
     parse: collect,
-  },
-  {
-    group: "websocket",
-    flags: "--proxy <URL>",
-    what: {
-      dial: "go through an HTTP proxy (CONNECT), such as http://user:password@host:3128",
-      relay: "TO: go through an HTTP proxy (CONNECT), such as http://user:password@host:3128",
-    },
   },
   {
     group: "websocket",

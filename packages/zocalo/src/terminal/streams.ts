@@ -48,7 +48,7 @@ export async function dialStream(
 ): Promise<ByteLink> {
   const wait = { signal, deadline: flags.timeout === undefined ? null : Date.now() + flags.timeout };
   if (scheme === "unix") return byteLink(await dial("unix", address, wait));
-  const route = { ...wait, localAddress: flags.source };
+  const route = { ...wait, localAddress: flags.source, proxy: flags.proxy };
   if (scheme === "tcp") return byteLink(await dial("tcp", address, route));
   const conn = await dial("tls", address, {
     ...route,
