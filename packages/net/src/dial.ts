@@ -4,6 +4,7 @@ import type { DialOptions, TcpDialOptions, TlsDialOptions } from "./options/dial
 import type { DatagramConn } from "./udp/datagram-conn.ts";
 import { dialUdp, type UdpDialOptions } from "./udp/dial-udp.ts";
 import { argumentError } from "./contracts/failures.ts";
+import { shown } from "./options/check-values.ts";
 import type { PacketNetwork } from "./udp/listen-packet.ts";
 import { dialTcp } from "./networks/tcp-dial.ts";
 import { dialTls } from "./networks/tls.ts";
@@ -58,6 +59,6 @@ export async function dial(
     case "udp6":
       return dialUdp(network, address, options);
     default:
-      throw argumentError("dial", `unknown network ${JSON.stringify(network)}`);
+      throw argumentError("dial", `unknown network ${shown(network)}`);
   }
 }

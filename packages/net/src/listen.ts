@@ -1,6 +1,7 @@
 import type { IpAddr, UnixAddr } from "./contracts/addr.ts";
 import type { StreamListener } from "./contracts/conn.ts";
 import { argumentError } from "./contracts/failures.ts";
+import { shown } from "./options/check-values.ts";
 import type { ListenOptions, TcpListenOptions, UnixListenOptions } from "./options/listen-options.ts";
 import type { InheritedSocket } from "./networks/inherited.ts";
 import { listenTcp } from "./networks/tcp.ts";
@@ -69,6 +70,6 @@ export async function listen(
     case "tls":
       return listenTls(address, options ?? {});
     default:
-      throw argumentError("listen", `unknown network ${JSON.stringify(network)}`);
+      throw argumentError("listen", `unknown network ${shown(network)}`);
   }
 }

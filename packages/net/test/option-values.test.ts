@@ -136,7 +136,7 @@ const peerListener = {
   verifyLoopback: LEGAL.boolean,
   messages: LEGAL.nothing,
   newlines: LEGAL.boolean,
-  clock: (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+  clock: LEGAL.nothing,
 } satisfies Record<string, IsLegal>;
 
 /** Of what names a file or an address: text that names none is refused in the words of that. */
@@ -239,6 +239,18 @@ test("peers takes no odd value as any of its options", async () => {
     await peers(await listenPacket("udp", "127.0.0.1:0"), options).close();
   };
   assert.deepEqual(await endlessRefused(afresh, peerListener), []);
+});
+
+test("what no framing and no network is called is refused, whatever it is", async () => {
+  for (const odd of [1, 1n, null, undefined, Symbol("odd"), {}, () => "tcp"]) {
+    const wrong = odd as never;
+    const refused = { name: "NetError", code: "invalid_argument" };
+    assert.throws(() => delimited(conn(), wrong), refused, `delimited ${inspect(odd)}`);
+    assert.throws(() => lengthPrefixed(conn(), wrong), refused, `lengthPrefixed ${inspect(odd)}`);
+    await assert.rejects(dial(wrong, NOWHERE), refused, `dial ${inspect(odd)}`);
+    await assert.rejects(listen(wrong, NOWHERE), refused, `listen ${inspect(odd)}`);
+    await assert.rejects(listenPacket(wrong, NOWHERE), refused, `listenPacket ${inspect(odd)}`);
+  }
 });
 
 test("a pipe, a listener in memory and TLS sessions have limits of the same kind", async () => {

@@ -5,7 +5,7 @@ import { type AddressInfo, connect as nodeConnect, Socket } from "node:net";
 import { after, test, type TestContext } from "node:test";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { TestCertificates } from "@zocalo/integrity";
-import { type Conn, dial, type TlsDialOptions } from "@zocalo/net";
+import { type Conn, dial, listen, type TlsDialOptions } from "@zocalo/net";
 import {
   closed,
   echoes,
@@ -105,6 +105,25 @@ for (const network of ["tcp", "tls"] as const) {
       else await assert.rejects(reading, { code: "truncated" }, cut);
       conn.abort();
     }
+  });
+}
+
+for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+  test(`a server that is refused behind an https: proxy ends its dial and nothing else (${maxVersion})`, async (t) => {
+    const { cert, key } = certificates.issue("behind", ["localhost"]);
+    const server = await listen("tls", "127.0.0.1:0", { cert, key, maxVersion });
+    t.after(() => server.abort());
+    const { proxy } = await secured(t);
+    const address = `localhost:${server.addr.port}`;
+    // What would tell the server, written below Node's own writes, ends the process.
+    for (let dials = 0; dials < 3; dials++) {
+      await fails(dial("tls", address, { proxy, proxyTls }), "tls", /certificate|issuer/);
+    }
+    const verifyPeer = (): void => {
+      throw new Error("not this one");
+    };
+    const pinned = { proxy, proxyTls, ca: certificates.ca.cert, verifyPeer };
+    await fails(dial("tls", address, pinned), "tls", /not this one/);
   });
 }
 

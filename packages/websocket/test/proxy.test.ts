@@ -54,6 +54,17 @@ test("a proxy that is itself spoken to over TLS", async () => {
   conn.abort();
 });
 
+test("wss: a server that is refused behind an https: proxy ends its dial and nothing else", async () => {
+  await using proxy = await connectProxy(undefined, createSecureServer(identity));
+  await using server = await accepting({ tls: identity });
+  const options = { proxy: `https://127.0.0.1:${proxy.port}`, proxyTls: { ca: identity.cert } };
+  // What would tell the server, written below Node's own writes, ends the process.
+  for (let dials = 0; dials < 3; dials++) {
+    const dialed = dial(`wss://127.0.0.1:${server.port}/ws`, options);
+    await assert.rejects(dialed, { code: "connect_failed", message: /certificate/ });
+  }
+});
+
 for (const [scheme, proxyScheme] of [
   ["ws", "http"],
   ["wss", "http"],

@@ -47,6 +47,28 @@ for (const [at, left] of [
   });
 }
 
+test("to take a call out takes as many steps behind ten thousand others as behind ten", () => {
+  const { waiters, all } = line(10_000);
+  let steps = 0;
+  const counted = all.slice(1, -1);
+  for (const waiter of all) {
+    let { next } = waiter;
+    Object.defineProperty(waiter, "next", {
+      get() {
+        steps++;
+        return next;
+      },
+      set(to: typeof next) {
+        next = to;
+      },
+    });
+  }
+  for (const waiter of counted.toReversed()) assert.equal(waiters.delete(waiter), true);
+  assert.ok(steps < 10 * counted.length, `${steps} steps`);
+  assert.deepEqual([...waiters], [all[0], all.at(-1)]);
+  assert.equal(waiters.delete(counted[0] as Waiter<number>), false);
+});
+
 test("one signal ends all of its calls", async () => {
   const { signal } = new AbortController();
   const controller = new AbortController();

@@ -19,6 +19,8 @@ export class Waiter<T = void, R = T> {
   readonly promise: Promise<R>;
   /** Who stands behind it; the business of `Waiters`. */
   next: this | undefined = undefined;
+  /** Who stands before it. */
+  previous: this | undefined = undefined;
   readonly #answer: (value: T) => R | Promise<R>;
   /** Until it settles. */
   #resolve: ((value: unknown) => void) | undefined;
@@ -95,9 +97,11 @@ export class Waiters<W extends Waiter<never, unknown> = Waiter> {
    * @param signal takes it out again; `canceled` then makes the error, and is asked when it is out.
    */
   add<A extends W>(waiter: A, signal?: AbortSignal, canceled?: (signal: AbortSignal) => Error): A {
-    if (this.#last === undefined) this.#first = waiter;
-    else this.#last.next = waiter;
-    this.#last = waiter;
+    const added: W = waiter;
+    added.previous = this.#last;
+    if (this.#last === undefined) this.#first = added;
+    else this.#last.next = added;
+    this.#last = added;
     if (signal !== undefined && canceled !== undefined) {
       waiter.endWith(signal, (by) => {
         this.delete(waiter);
@@ -110,25 +114,21 @@ export class Waiters<W extends Waiter<never, unknown> = Waiter> {
   /** Takes out who has waited longest. */
   shift(): W | undefined {
     const first = this.#first;
-    if (first === undefined) return undefined;
-    this.#first = first.next;
-    if (this.#first === undefined) this.#last = undefined;
-    first.next = undefined;
+    if (first !== undefined) this.delete(first);
     return first;
   }
 
-  /** True if the call was among them. Mostly it is the first. */
+  /** True if the call was among them. Thousands may be canceled at once, so nobody is searched for. */
   delete(waiter: W): boolean {
-    let before: W | undefined;
-    for (let each = this.#first; each !== undefined; before = each, each = each.next) {
-      if (each !== waiter) continue;
-      if (before === undefined) this.#first = each.next;
-      else before.next = each.next;
-      if (each.next === undefined) this.#last = before;
-      each.next = undefined;
-      return true;
-    }
-    return false;
+    const { previous, next } = waiter;
+    if (previous === undefined && this.#first !== waiter) return false;
+    if (previous === undefined) this.#first = next;
+    else previous.next = next;
+    if (next === undefined) this.#last = previous;
+    else next.previous = previous;
+    waiter.previous = undefined;
+    waiter.next = undefined;
+    return true;
   }
 
   /** Takes all of them out. */
@@ -136,7 +136,10 @@ export class Waiters<W extends Waiter<never, unknown> = Waiter> {
     const all = [...this];
     this.#first = undefined;
     this.#last = undefined;
-    for (const each of all) each.next = undefined;
+    for (const each of all) {
+      each.previous = undefined;
+      each.next = undefined;
+    }
     return all;
   }
 

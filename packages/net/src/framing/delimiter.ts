@@ -3,6 +3,7 @@ import { isUtf8 } from "node:buffer";
 import { ChunkDecoder } from "./chunk-decoder.ts";
 import type { Conn, Listener } from "../contracts/conn.ts";
 import { NetError } from "../contracts/error.ts";
+import { argumentError } from "../contracts/failures.ts";
 import {
   copyOf,
   encodeWhole,
@@ -14,7 +15,7 @@ import {
 } from "./frame-codec.ts";
 import { framedBy, framedNames, type FramedOptions } from "./framed.ts";
 import type { Message, MessageConn } from "../contracts/message-conn.ts";
-import { checkNames, checkMessageKind, type Names } from "../options/check-values.ts";
+import { checkNames, checkMessageKind, kindOf, type Names } from "../options/check-values.ts";
 
 /** Longest delimiter, in bytes: it is searched for in every message, sent and received. */
 const MAX_DELIMITER_BYTES = 64;
@@ -65,6 +66,9 @@ const codecs = new Map<string, DelimiterCodec>();
  * connections.
  */
 export function delimiterCodec(delimiter: string | Uint8Array, isText: boolean): FrameCodec {
+  if (typeof delimiter !== "string" && !(delimiter instanceof Uint8Array)) {
+    throw argumentError("set", `delimiter is ${kindOf(delimiter)}, and not a string or Uint8Array`);
+  }
   const bytes = Buffer.from(delimiter);
   const key = `${isText} ${bytes.toString("latin1")}`;
   const codec = codecs.get(key) ?? new DelimiterCodec(bytes, isText);

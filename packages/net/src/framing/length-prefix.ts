@@ -14,7 +14,7 @@ import {
 } from "./frame-codec.ts";
 import { framedBy, framedNames, type FramedOptions } from "./framed.ts";
 import type { Message, MessageConn } from "../contracts/message-conn.ts";
-import { checkNames, checkMessageKind, type Names } from "../options/check-values.ts";
+import { checkNames, checkMessageKind, type Names, shown } from "../options/check-values.ts";
 
 /**
  * How the length of a message is written before it: 2 or 4 bytes in network byte order, or 1 to 5 bytes of
@@ -71,7 +71,7 @@ export function lengthPrefixed(
 export function lengthPrefixCodec(prefix: LengthPrefix, isText: boolean): FrameCodec {
   const known = (isText ? textCodecs : binaryCodecs).get(prefix);
   if (known !== undefined) return known;
-  const reason = `length prefix ${JSON.stringify(prefix)} is none of "u16", "u32", "varint"`;
+  const reason = `length prefix ${shown(prefix)} is none of "u16", "u32", "varint"`;
   throw new NetError({ op: "set", code: "invalid_argument", reason });
 }
 

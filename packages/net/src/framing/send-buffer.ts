@@ -151,7 +151,9 @@ export class SendBuffer {
   #withdraw(frame: Frame, end: number): void {
     const length = frameBytes(frame);
     this.#sent -= length;
-    for (const waiter of [...this.#senders, ...this.#flushers]) if (waiter.end >= end) waiter.end -= length;
+    for (const { last } of [this.#senders, this.#flushers]) {
+      for (let each = last; each !== undefined && each.end >= end; each = each.previous) each.end -= length;
+    }
     // It may have been all that was waited for, and frames behind it may fit.
     this.#letIn();
     this.#tellIfEmpty();

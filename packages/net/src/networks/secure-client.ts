@@ -70,17 +70,24 @@ export function handshake<T>(
     const forget = (): void => {
       if (server !== undefined && known !== undefined) sessions?.drop(server, known);
     };
-    const socket = connect({
-      ...context,
-      socket: raw.socket,
-      host: name,
-      // RFC 6066 §3: an IP address is not asked for by name, only checked.
-      ...(isIP(name) === 0 ? { servername: name } : {}),
-      ...(alpnProtocols.length === 0 ? {} : { ALPNProtocols: [...alpnProtocols] }),
-      ...(known === undefined ? {} : { session: known.session }),
-      checkServerIdentity: (_, certificate) => isRightPeer(certificate),
-      rejectUnauthorized: !options.dangerouslyAcceptAnyCertificate,
-    });
+    let socket: TLSSocket;
+    try {
+      socket = connect({
+        ...context,
+        socket: raw.socket,
+        host: name,
+        // RFC 6066 §3: an IP address is not asked for by name, only checked.
+        ...(isIP(name) === 0 ? { servername: name } : {}),
+        ...(alpnProtocols.length === 0 ? {} : { ALPNProtocols: [...alpnProtocols] }),
+        ...(known === undefined ? {} : { session: known.session }),
+        checkServerIdentity: (_, certificate) => isRightPeer(certificate),
+        rejectUnauthorized: !options.dangerouslyAcceptAnyCertificate,
+      });
+    } catch (error) {
+      // OpenSSL will not have what is no fault of its form, such as a key that is too small.
+      raw.socket.destroy();
+      return reject(netErrorFrom(error, site));
+    }
     const timer = startTimer(() => {
       reject(handshakeTimeout(site, handshakeTimeoutMs));
       socket.destroy();
@@ -117,16 +124,15 @@ export function handshake<T>(
       socket.off("close", onClose);
       socket.off("keylog", onKeylog);
       // Node looks at no certificate where a session is resumed.
-      const mustLook = socket.isSessionReused() && !options.dangerouslyAcceptAnyCertificate;
-      const fault = mustLook ? isRightPeer(certificateNow()) : undefined;
-      if (fault !== undefined) return void socket.destroy(fault);
+      const fault = socket.isSessionReused() ? isRightPeer(certificateNow()) : undefined;
+      if (fault !== undefined && !options.dangerouslyAcceptAnyCertificate) return void socket.destroy(fault);
       isReusable = socket.getProtocol() !== "TLSv1.3";
       if (!socket.isSessionReused()) forget();
       else if (known !== undefined) since = known.since;
       const serverName = isIP(name) === 0 ? name : undefined;
       certificate = certificateNow();
       tracer?.end(socket, serverName);
-      resolve(use({ socket, serverName, certificate }));
+      resolve(use({ socket, serverName, certificate, fault }));
       socket.off("error", onError);
     });
   });
@@ -177,12 +183,12 @@ function alertOf(
 
 export function tlsConnOf(
   raw: RawConnection,
-  { socket, serverName, certificate }: SecuredSocket,
+  { socket, serverName, certificate, fault }: SecuredSocket,
   options: StreamConnOptions,
   end: TlsEndOptions,
 ): StreamConn {
   let state: TlsState | undefined;
-  const tls = (): TlsState => (state ??= stateOf(socket, serverName, certificate));
+  const tls = (): TlsState => (state ??= stateOf(socket, serverName, fault === undefined, certificate));
   const acceptsTruncation = end.dangerouslyAcceptTruncation === true;
   return securedConnOf({ ...raw, socket }, { ...options, tls }, raw.socket, acceptsTruncation);
 }
@@ -190,6 +196,7 @@ export function tlsConnOf(
 function stateOf(
   socket: TLSSocket,
   serverName: string | undefined,
+  isRightPeer: boolean,
   certificate: PeerCertificate | undefined = socket.getPeerCertificate(),
 ): TlsState {
   const peerCertificate = certificate && Object.keys(certificate).length > 0 ? certificate : undefined;
@@ -200,7 +207,7 @@ function stateOf(
     serverName,
     isResumed: socket.isSessionReused(),
     // Of a session that is resumed without a certificate Node says so, too.
-    isAuthorized: socket.authorized && peerCertificate !== undefined,
+    isAuthorized: socket.authorized && isRightPeer && peerCertificate !== undefined,
     peerCertificate,
   };
 }

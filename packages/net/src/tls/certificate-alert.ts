@@ -1,6 +1,6 @@
 import { createCipheriv, createHmac } from "node:crypto";
 import type { Duplex } from "node:stream";
-import type { TLSSocket } from "node:tls";
+import { TLSSocket } from "node:tls";
 import { verifyErrorOf } from "../node/verify-error.ts";
 
 /*
@@ -82,21 +82,30 @@ export class CertificateAlert {
   #plainAlert(): void {
     const error = this.#fault();
     if (error === undefined) return;
-    const { socket, below, onRefused } = this.#handshake;
+    const { socket, onRefused } = this.#handshake;
     onRefused(error);
-    below.write(Buffer.from([ALERT_RECORD, 3, 3, 0, 2, FATAL, certificateAlert(codeOf(error))]));
+    this.#write(Buffer.from([ALERT_RECORD, 3, 3, 0, 2, FATAL, certificateAlert(codeOf(error))]));
     socket.destroy(error);
   }
 
   #sealAlert(): void {
-    const { socket, below, onRefused } = this.#handshake;
+    const { socket, onRefused } = this.#handshake;
     const secret = this.#secret;
     this.#secret = undefined;
     const error = socket.destroyed ? undefined : this.#fault();
     if (error === undefined) return;
     onRefused(error);
     const cipher = SUITES[socket.getCipher().standardName];
-    if (secret && cipher) below.write(sealed(cipher, secret, certificateAlert(codeOf(error))));
+    if (secret && cipher) this.#write(sealed(cipher, secret, certificateAlert(codeOf(error))));
+  }
+
+  /**
+   * Not over TLS, as where a proxy is spoken to by `https:`: Node takes one write at a time there, and what
+   * it writes itself while this one is under way ends the process (`!current_write_`).
+   */
+  #write(alert: Buffer): void {
+    const { below } = this.#handshake;
+    if (!(below instanceof TLSSocket)) below.write(alert);
   }
 
   #fault(): Error | undefined {

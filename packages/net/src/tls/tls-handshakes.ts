@@ -7,7 +7,7 @@ import { NetError } from "../contracts/error.ts";
 import { MAX_DELAY_MS, startTimer } from "../flow/deadline.ts";
 import { asError, type FailureSite } from "../contracts/failures.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
-import { tell } from "../flow/told.ts";
+import { tell, told } from "../flow/told.ts";
 import { HandshakeTracer } from "../flow/trace.ts";
 import { shown } from "../options/check-values.ts";
 import { DEFAULT_HANDSHAKE_TIMEOUT_MS, type TlsServerOptions } from "../options/tls-options.ts";
@@ -19,6 +19,8 @@ export interface SecuredSocket {
   readonly serverName: string | undefined;
   /** The peer's certificate, where it is known already. */
   readonly certificate?: PeerCertificate;
+  /** What is wrong with it that Node has not looked for, and that does not matter to who dials. */
+  readonly fault?: Error | undefined;
 }
 
 /** A handshake under way. */
@@ -168,8 +170,11 @@ export function refusalOf(
   peer: "client" | "server",
 ): NetError | undefined {
   try {
-    verifyPeer(certificate);
-    return undefined;
+    // TypeScript takes an async function for one that gives nothing. Its verdict would come too late.
+    const verdict: unknown = verifyPeer(certificate);
+    if (!(verdict instanceof Promise)) return undefined;
+    void told(verdict);
+    throw new TypeError("verifyPeer gave a promise, and has to decide at once");
   } catch (thrown) {
     const cause = asError(thrown);
     const reason = `TLS: the ${peer}'s certificate is refused: ${cause.message}`;

@@ -56,3 +56,10 @@ test("nothing else is accepted, however long or strange", () => {
     assert.equal(cookies.verify("a:1", wrong), false);
   }
 });
+
+test("what is no text is no cookie", () => {
+  const { cookies } = at(0);
+  for (const odd of [undefined, null, 16, {}, [], Buffer.from(cookies.make("a:1"))]) {
+    assert.equal(cookies.verify("a:1", odd as string), false);
+  }
+});

@@ -27,6 +27,7 @@ export class AddressCookies {
 
   /** True if `cookie` was made for `address` in this window or in the one before. */
   verify(address: string, cookie: string): boolean {
+    if (typeof cookie !== "string") return false; // It comes from the network, and JSON has other kinds.
     const given = Buffer.from(cookie);
     if (given.length !== COOKIE_LENGTH) return false;
     const window = this.#window();

@@ -16,6 +16,7 @@ import {
   checkNames,
   checkSignal,
   type Names,
+  shown,
 } from "../options/check-values.ts";
 
 /** Networks of datagrams; a digit restricts them to that IP version. */
@@ -127,10 +128,7 @@ function anyHosts(network: PacketNetwork): readonly string[] {
 /** @throws NetError `invalid_argument` */
 export function checkNetwork(network: string, op: "listen" | "dial"): void {
   if (network !== "udp" && network !== "udp4" && network !== "udp6") {
-    throw argumentError(
-      op,
-      `unknown network ${JSON.stringify(network)}, allowed are "udp", "udp4" and "udp6"`,
-    );
+    throw argumentError(op, `unknown network ${shown(network)}, allowed are "udp", "udp4" and "udp6"`);
   }
 }
 

@@ -148,7 +148,11 @@ function checkOptions(options: PeersOptions): void {
   for (const name of ["verifyLoopback", "newlines"] as const)
     checkKind("listen", name, options[name], "boolean");
   checkMessageKind("listen", options.messages);
-  checkKind("listen", "clock", options.clock, "object");
+  const { clock } = options;
+  checkKind("listen", "clock", clock, "object");
+  if (clock === undefined) return;
+  for (const name of ["now", "setTimer"] as const)
+    checkKind("listen", `clock.${name}`, clock[name] ?? null, "function");
 }
 
 function limitsOf(options: PeersOptions): Limits {
