@@ -349,6 +349,21 @@ test("an upgrade over a listener needs no node:http, and has its place there unt
   next.abort();
 });
 
+test("a connection in memory is read by node:http alone where that is to read all", async (t) => {
+  t.after(() => setFirstBytes(true));
+  const below = net.listenPipe();
+  setFirstBytes(false);
+  await using listener = await listen(below);
+  void echoAll(listener);
+  const conn = await below.dial();
+  // Neither is read by the listener itself.
+  await conn.write(Buffer.from(upgradeRequest().replace("GET / ", "GET http://localhost/ ")));
+  assert.match(String(await conn.read()), /^HTTP\/1\.1 101 /);
+  await conn.write(frameFrom("client", 0x81, "hola"));
+  assert.deepEqual(await conn.readFull(6), frameFrom("server", 0x81, "hola"));
+  conn.abort();
+});
+
 test("a listener that waits for first bytes itself cuts no WebSocket", async () => {
   const below = await net.listen("tcp", "127.0.0.1:0", { firstByteTimeoutMs: 60 });
   await using listener = await listen(below);

@@ -1,4 +1,5 @@
 import type { Server } from "node:http";
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import {
   type Addr,
@@ -22,7 +23,7 @@ import {
   unused,
 } from "@zocalo/net/transport";
 import type { Refusal } from "../handshake/server.ts";
-import type { Caller } from "./caller.ts";
+import type { Caller, Early } from "./caller.ts";
 import { connStream } from "./conn-stream.ts";
 import { traceRefused } from "../session/trace.ts";
 import { refusalText } from "./refuse.ts";
@@ -44,6 +45,9 @@ interface DoorParts {
   /** Told of each connection that is not let in. */
   readonly refused: (refusal: ConnectionRefusal) => void;
 }
+
+/** Bytes of one that waits for its answer that are read ahead of it. */
+const MAX_EARLY_BYTES = 16_384;
 
 /** Longest time between two looks at who has not asked yet, in milliseconds. */
 const MAX_PERIOD_MS = 1_000;
@@ -169,6 +173,12 @@ export class Arrival implements Caller, TransportSink, RosterMember {
   readonly #conn: Conn;
   readonly #below: UnusedConn | undefined;
   #checksLeft: number;
+  /** What has come while the answer takes a while. */
+  #early: Buffer[] | undefined;
+  #earlyBytes = 0;
+  #hasEnded = false;
+  /** What the application's functions have got for `request.socket`. */
+  #shown: Duplex | undefined;
 
   constructor(door: Door, conn: Conn, host: string, holder: Holder, checks: number) {
     this.#door = door;
@@ -184,11 +194,9 @@ export class Arrival implements Caller, TransportSink, RosterMember {
   start(isRead: boolean): void {
     const below = this.#below;
     if (this.isGone) return;
-    if (below !== undefined && isRead) {
-      below.transport.resume();
-    } else {
-      this.#toHttp((below && releaseSocket(below)) ?? connStream(this.#conn));
-    }
+    if (below === undefined) this.#toHttp(connStream(this.#conn));
+    else if (isRead) below.transport.resume();
+    else this.#toHttp(this.#streamOf(below));
   }
 
   check(): void {
@@ -203,6 +211,7 @@ export class Arrival implements Caller, TransportSink, RosterMember {
   }
 
   end(): void {
+    this.isGone = true;
     this.#door.gone(this);
     if (this.stream === undefined) this.#below?.transport.destroy();
     else this.stream.destroy();
@@ -212,6 +221,11 @@ export class Arrival implements Caller, TransportSink, RosterMember {
 
   onBytes(bytes: Uint8Array): boolean {
     const below = this.#below;
+    if (this.#early !== undefined) {
+      this.#early.push(Buffer.from(bytes));
+      this.#earlyBytes += bytes.length;
+      return this.#earlyBytes < MAX_EARLY_BYTES;
+    }
     if (below === undefined || this.#door.came(this, asBuffer(bytes))) return true;
     below.transport.pause();
     const own = Buffer.from(bytes);
@@ -220,7 +234,8 @@ export class Arrival implements Caller, TransportSink, RosterMember {
   }
 
   onEnd(): void {
-    this.end();
+    if (this.#early === undefined) this.end();
+    else this.#hasEnded = true; // It still reads.
   }
 
   onWritten(): void {
@@ -238,7 +253,7 @@ export class Arrival implements Caller, TransportSink, RosterMember {
   onClose(): void {
     this.isGone = true;
     this.#door.gone(this);
-    this.#below?.over();
+    this.#over();
   }
 
   // Who asks.
@@ -253,18 +268,41 @@ export class Arrival implements Caller, TransportSink, RosterMember {
   }
 
   wait(): void {
-    this.#below?.transport.pause();
+    this.#early = []; // It is read on: else a peer that resets meanwhile would not be noticed.
+  }
+
+  get early(): Early | undefined {
+    const early = this.#early;
+    return early && { bytes: Buffer.concat(early), hasEnded: this.#hasEnded };
   }
 
   take(): Transport | undefined {
+    const below = this.#below;
+    if (this.#shown?.destroyed) this.#destroyed();
     if (this.isGone) return undefined;
-    if (!this.#door.keepsPlaces) this.#below?.over();
-    return this.#below?.transport;
+    if (!this.#door.keepsPlaces) below?.over();
+    return below?.transport;
   }
 
   get onOver(): (() => void) | undefined {
+    return this.#below && this.#door.keepsPlaces ? () => this.#over() : undefined;
+  }
+
+  /** The application has destroyed what it was shown. */
+  #destroyed(): void {
+    this.isGone = true;
     const below = this.#below;
-    return below && this.#door.keepsPlaces ? () => below.over() : undefined;
+    if (below === undefined) return;
+    below.transport.attach(below);
+    below.transport.destroy();
+  }
+
+  /** The place in the listener below is free. */
+  #over(): void {
+    const shown = this.#shown;
+    if (shown === undefined || shown instanceof Socket) return this.#below?.over();
+    this.#below?.onClose(undefined);
+    shown.destroy(); // It tells those who listen to it.
   }
 
   refuse(refusal: Refusal): void {
@@ -278,17 +316,23 @@ export class Arrival implements Caller, TransportSink, RosterMember {
 
   /** A stream for `request.socket`. */
   socketFor(): Duplex {
-    return (this.#below && socketOf(this.#below)) ?? connStream(this.#conn);
+    const socket = this.#below && socketOf(this.#below);
+    // A connection that breaks tells that to its stream, to which the application need not listen.
+    return (this.#shown = socket ?? connStream(this.#conn).on("error", ignore));
   }
 
   #toHttpWith(bytes: Buffer, below: UnusedConn): void {
     if (this.isGone) return;
+    const stream = this.#streamOf(below);
+    stream.unshift(bytes);
+    this.#toHttp(stream);
+  }
+
+  #streamOf(below: UnusedConn): Duplex {
     const socket = releaseSocket(below);
-    socket?.unshift(bytes);
-    if (socket !== undefined) return this.#toHttp(socket);
+    if (socket !== undefined) return socket;
     below.transport.attach(below); // From now on a stream uses it.
-    below.onBytes(bytes, false);
-    this.#toHttp(connStream(below));
+    return connStream(below);
   }
 
   #toHttp(stream: Duplex): void {
