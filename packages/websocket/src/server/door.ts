@@ -81,6 +81,7 @@ export class Door implements Monitored {
   readonly #atHttp = new Map<object, Arrival>();
   /** Upgrades may be read here, and not by `node:http`. */
   readonly #reads = !isOff;
+  #isStopped = false;
   readonly #periodMs: number;
   /** How many checks a connection that is no WebSocket lives to see. */
   readonly #checks: number;
@@ -105,6 +106,7 @@ export class Door implements Monitored {
 
   /** A connection that the listener below has accepted. */
   arrived(conn: Conn): void {
+    if (this.#isStopped) return cut(conn); // It was on its way.
     const host = hostOf(conn.remoteAddr);
     const holder = this.#limits.halfOpen.take(host);
     if (holder === undefined) {
@@ -123,6 +125,7 @@ export class Door implements Monitored {
 
   /** Ends the connections that have not asked yet. */
   stop(): void {
+    this.#isStopped = true;
     this.#arrivals.forEach((arrival) => arrival.end());
   }
 
