@@ -257,6 +257,42 @@ test("where the listener below breaks, so does this one; where it closes, this o
   await assert.rejects(broken.accept(), /no more descriptors/);
 });
 
+test("a connection that is on its way when the listener is closed is cut", async () => {
+  const below = net.listenPipe();
+  const connections = below[Symbol.asyncIterator]();
+  let reached: (end: void | Promise<void>) => void = () => undefined;
+  const closed = new Promise<void>((resolve) => (reached = resolve));
+  below[Symbol.asyncIterator] = () => ({
+    async next() {
+      const next = await connections.next();
+      if (next.done !== true) reached(listener.close());
+      return next;
+    },
+  });
+  const listener = await listen(below, { handshakeTimeoutMs: Number.POSITIVE_INFINITY });
+  const conn = await below.dial();
+  await closed;
+  assert.equal(await conn.read(), null);
+});
+
+test("without a limit of time an idle connection of node:http is kept, without a warning", async () => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", onWarning);
+  const below = await net.listen("tcp", "127.0.0.1:0");
+  await using listener = await listen(below, { handshakeTimeoutMs: Number.POSITIVE_INFINITY });
+  void echoAll(listener);
+  const conn = await net.dial("tcp", String(below.addr));
+  for (let request = 1; request <= 2; request++) {
+    await conn.write(Buffer.from("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    assert.match(String(await conn.read()), /^HTTP\/1\.1 426 /);
+  }
+  conn.abort();
+  await new Promise((resolve) => setImmediate(resolve)); // A warning is told in a later turn.
+  process.off("warning", onWarning);
+  assert.deepEqual(warnings, []);
+});
+
 test("options that are the listener's below are refused, and name it", async () => {
   const below = net.listenPipe();
   await assert.rejects(listen(below, { tls: identity }), (error) => {
@@ -347,6 +383,21 @@ test("an upgrade over a listener needs no node:http, and has its place there unt
   assert.deepEqual({ open, bytesRead }, { open: 0, bytesRead: conn.bytesWritten });
   const next = await dial(url);
   next.abort();
+});
+
+test("a connection in memory is read by node:http alone where that is to read all", async (t) => {
+  t.after(() => setFirstBytes(true));
+  const below = net.listenPipe();
+  setFirstBytes(false);
+  await using listener = await listen(below);
+  void echoAll(listener);
+  const conn = await below.dial();
+  // Neither is read by the listener itself.
+  await conn.write(Buffer.from(upgradeRequest().replace("GET / ", "GET http://localhost/ ")));
+  assert.match(String(await conn.read()), /^HTTP\/1\.1 101 /);
+  await conn.write(frameFrom("client", 0x81, "hola"));
+  assert.deepEqual(await conn.readFull(6), frameFrom("server", 0x81, "hola"));
+  conn.abort();
 });
 
 test("a listener that waits for first bytes itself cuts no WebSocket", async () => {

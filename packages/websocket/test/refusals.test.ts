@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { test } from "node:test";
+import * as net from "@zocalo/net";
 import { dial, listen, type ListenOptions, type WebSocketRefusal } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
 import { ANY_PORT, upgradeRequest } from "./peers.ts";
@@ -29,6 +30,7 @@ for (const [limits, reason, status] of [
   [{ maxPending: 1 }, "max_pending", 503],
   [{ maxConnections: 1 }, "max_connections", 503],
   [{ maxPending: 2, exemptAddresses: [] }, "max_pending_per_address", 429],
+  [{ maxConnectionsPerAddress: 1, exemptAddresses: [] }, "max_connections_per_address", 429],
 ] as const) {
   test(`one past ${JSON.stringify(limits)} is told as ${reason}, and answered with ${status}`, async () => {
     await using server = await door(limits);
@@ -64,11 +66,71 @@ test("a request that is not let in is told as upgrade, one whose peer has left a
   const { socket: accepted } = await asked;
   const gone = new Promise((resolve) => accepted.on("close", resolve));
   socket.resetAndDestroy();
-  accepted.resume(); // So that the reset is noticed at once.
   await gone;
   decide?.();
   assert.equal((await server.next()).reason, "gone");
 });
+
+for (const [limits, reason] of [
+  [{ maxConnections: 1 }, "max_connections"],
+  [{ maxPending: 1 }, "max_pending"],
+  [{ maxPending: 2, exemptAddresses: [] }, "max_pending_per_address"],
+] as const) {
+  test(`${reason} is told, too, where the limit is reached while authorize takes its time`, async () => {
+    const waiting: (() => void)[] = [];
+    await using server = await door({
+      ...limits,
+      authorize: () =>
+        new Promise<void>((resolve) => {
+          waiting.push(resolve);
+          if (waiting.length === 2) for (const letIn of waiting) letIn();
+        }),
+    });
+    const url = `ws://127.0.0.1:${server.port}`;
+    const dialed = await Promise.allSettled([dial(url), dial(url)]);
+    assert.equal((await server.next()).reason, reason);
+    assert.deepEqual(dialed.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+  });
+}
+
+test("a request that is let in when its listener is closed is told as upgrade", async () => {
+  await using server = await door({
+    authorize: async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      await server.listener.close();
+    },
+  });
+  const dialing = dial(`ws://127.0.0.1:${server.port}`);
+  await assert.rejects(dialing, { code: "refused", status: 503 });
+  assert.equal((await server.next()).reason, "upgrade");
+});
+
+for (const way of ["at once", "later"]) {
+  test(`a request whose socket authorize destroys ${way} is told as gone`, async () => {
+    const pipe = net.listenPipe();
+    const tcp = await net.listen("tcp", ANY_PORT);
+    for (const [over, connect] of [
+      [pipe, () => pipe.dial()],
+      [tcp, () => net.dial("tcp", String(tcp.addr))],
+    ] as const) {
+      let told: (reason: string) => void = () => undefined;
+      const refused = new Promise<string>((resolve) => (told = resolve));
+      await using listener = await listen(over as net.Listener<net.Conn>, {
+        authorize(request) {
+          request.socket.destroy();
+          return way === "at once" ? undefined : Promise.resolve();
+        },
+        onRefuse: ({ reason }) => told(reason),
+      });
+      const accepted = listener.accept().then(
+        () => "accepted",
+        () => "closed",
+      );
+      await assert.rejects(dial("ws://localhost/", { conn: await connect() }));
+      assert.equal(await Promise.race([accepted, refused]), "gone");
+    }
+  });
+}
 
 test("a failed handshake, and who is past a limit before it asks, have no request", async () => {
   const { cert, key } = selfSigned("IP:127.0.0.1");

@@ -5,6 +5,13 @@ import type { LocalEnd } from "../handshake/host-names.ts";
 import type { Refusal } from "../handshake/server.ts";
 import { refuse } from "./refuse.ts";
 
+/** What came between a request and its answer. */
+export interface Early {
+  readonly bytes: Buffer;
+  /** The peer has ended its side behind them. */
+  readonly hasEnded: boolean;
+}
+
 /** Who asks for an upgrade: what a request came over. */
 export interface Caller extends LocalEnd {
   /** The peer's IP address, or the name of a network without. */
@@ -17,6 +24,8 @@ export interface Caller extends LocalEnd {
   readonly onOver?: (() => void) | undefined;
   /** The answer takes a while. */
   wait(): void;
+  /** What came meanwhile, as far as it was read here. */
+  readonly early?: Early | undefined;
   /**
    * Gives what carries it to the WebSocket that it becomes; `undefined` if the peer has left: then it is cut.
    */

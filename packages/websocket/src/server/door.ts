@@ -1,4 +1,5 @@
 import type { Server } from "node:http";
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import {
   type Addr,
@@ -22,7 +23,7 @@ import {
   unused,
 } from "@zocalo/net/transport";
 import type { Refusal } from "../handshake/server.ts";
-import type { Caller } from "./caller.ts";
+import type { Caller, Early } from "./caller.ts";
 import { connStream } from "./conn-stream.ts";
 import { traceRefused } from "../session/trace.ts";
 import { refusalText } from "./refuse.ts";
@@ -44,6 +45,9 @@ interface DoorParts {
   /** Told of each connection that is not let in. */
   readonly refused: (refusal: ConnectionRefusal) => void;
 }
+
+/** Bytes of one that waits for its answer that are read ahead of it. */
+const MAX_EARLY_BYTES = 16_384;
 
 /** Longest time between two looks at who has not asked yet, in milliseconds. */
 const MAX_PERIOD_MS = 1_000;
@@ -77,6 +81,7 @@ export class Door implements Monitored {
   readonly #atHttp = new Map<object, Arrival>();
   /** Upgrades may be read here, and not by `node:http`. */
   readonly #reads = !isOff;
+  #isStopped = false;
   readonly #periodMs: number;
   /** How many checks a connection that is no WebSocket lives to see. */
   readonly #checks: number;
@@ -101,6 +106,7 @@ export class Door implements Monitored {
 
   /** A connection that the listener below has accepted. */
   arrived(conn: Conn): void {
+    if (this.#isStopped) return cut(conn); // It was on its way.
     const host = hostOf(conn.remoteAddr);
     const holder = this.#limits.halfOpen.take(host);
     if (holder === undefined) {
@@ -119,6 +125,7 @@ export class Door implements Monitored {
 
   /** Ends the connections that have not asked yet. */
   stop(): void {
+    this.#isStopped = true;
     this.#arrivals.forEach((arrival) => arrival.end());
   }
 
@@ -169,6 +176,12 @@ export class Arrival implements Caller, TransportSink, RosterMember {
   readonly #conn: Conn;
   readonly #below: UnusedConn | undefined;
   #checksLeft: number;
+  /** What has come while the answer takes a while. */
+  #early: Buffer[] | undefined;
+  #earlyBytes = 0;
+  #hasEnded = false;
+  /** What the application's functions have got for `request.socket`. */
+  #shown: Duplex | undefined;
 
   constructor(door: Door, conn: Conn, host: string, holder: Holder, checks: number) {
     this.#door = door;
@@ -184,11 +197,9 @@ export class Arrival implements Caller, TransportSink, RosterMember {
   start(isRead: boolean): void {
     const below = this.#below;
     if (this.isGone) return;
-    if (below !== undefined && isRead) {
-      below.transport.resume();
-    } else {
-      this.#toHttp((below && releaseSocket(below)) ?? connStream(this.#conn));
-    }
+    if (below === undefined) this.#toHttp(connStream(this.#conn));
+    else if (isRead) below.transport.resume();
+    else this.#toHttp(this.#streamOf(below));
   }
 
   check(): void {
@@ -203,6 +214,7 @@ export class Arrival implements Caller, TransportSink, RosterMember {
   }
 
   end(): void {
+    this.isGone = true;
     this.#door.gone(this);
     if (this.stream === undefined) this.#below?.transport.destroy();
     else this.stream.destroy();
@@ -212,6 +224,11 @@ export class Arrival implements Caller, TransportSink, RosterMember {
 
   onBytes(bytes: Uint8Array): boolean {
     const below = this.#below;
+    if (this.#early !== undefined) {
+      this.#early.push(Buffer.from(bytes));
+      this.#earlyBytes += bytes.length;
+      return this.#earlyBytes < MAX_EARLY_BYTES;
+    }
     if (below === undefined || this.#door.came(this, asBuffer(bytes))) return true;
     below.transport.pause();
     const own = Buffer.from(bytes);
@@ -220,7 +237,8 @@ export class Arrival implements Caller, TransportSink, RosterMember {
   }
 
   onEnd(): void {
-    this.end();
+    if (this.#early === undefined) this.end();
+    else this.#hasEnded = true; // It still reads.
   }
 
   onWritten(): void {
@@ -238,7 +256,7 @@ export class Arrival implements Caller, TransportSink, RosterMember {
   onClose(): void {
     this.isGone = true;
     this.#door.gone(this);
-    this.#below?.over();
+    this.#over();
   }
 
   // Who asks.
@@ -253,18 +271,41 @@ export class Arrival implements Caller, TransportSink, RosterMember {
   }
 
   wait(): void {
-    this.#below?.transport.pause();
+    this.#early = []; // It is read on: else a peer that resets meanwhile would not be noticed.
+  }
+
+  get early(): Early | undefined {
+    const early = this.#early;
+    return early && { bytes: Buffer.concat(early), hasEnded: this.#hasEnded };
   }
 
   take(): Transport | undefined {
+    const below = this.#below;
+    if (this.#shown?.destroyed) this.#destroyed();
     if (this.isGone) return undefined;
-    if (!this.#door.keepsPlaces) this.#below?.over();
-    return this.#below?.transport;
+    if (!this.#door.keepsPlaces) below?.over();
+    return below?.transport;
   }
 
   get onOver(): (() => void) | undefined {
+    return this.#below && this.#door.keepsPlaces ? () => this.#over() : undefined;
+  }
+
+  /** The application has destroyed what it was shown. */
+  #destroyed(): void {
+    this.isGone = true;
     const below = this.#below;
-    return below && this.#door.keepsPlaces ? () => below.over() : undefined;
+    if (below === undefined) return;
+    below.transport.attach(below);
+    below.transport.destroy();
+  }
+
+  /** The place in the listener below is free. */
+  #over(): void {
+    const shown = this.#shown;
+    if (shown === undefined || shown instanceof Socket) return this.#below?.over();
+    this.#below?.onClose(undefined);
+    shown.destroy(); // It tells those who listen to it.
   }
 
   refuse(refusal: Refusal): void {
@@ -279,17 +320,23 @@ export class Arrival implements Caller, TransportSink, RosterMember {
 
   /** A stream for `request.socket`. */
   socketFor(): Duplex {
-    return (this.#below && socketOf(this.#below)) ?? connStream(this.#conn);
+    const socket = this.#below && socketOf(this.#below);
+    // A connection that breaks tells that to its stream, to which the application need not listen.
+    return (this.#shown = socket ?? connStream(this.#conn).on("error", ignore));
   }
 
   #toHttpWith(bytes: Buffer, below: UnusedConn): void {
     if (this.isGone) return;
+    const stream = this.#streamOf(below);
+    stream.unshift(bytes);
+    this.#toHttp(stream);
+  }
+
+  #streamOf(below: UnusedConn): Duplex {
     const socket = releaseSocket(below);
-    socket?.unshift(bytes);
-    if (socket !== undefined) return this.#toHttp(socket);
+    if (socket !== undefined) return socket;
     below.transport.attach(below); // From now on a stream uses it.
-    below.onBytes(bytes, false);
-    this.#toHttp(connStream(below));
+    return connStream(below);
   }
 
   #toHttp(stream: Duplex): void {

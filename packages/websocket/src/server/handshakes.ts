@@ -180,7 +180,7 @@ export class Handshakes {
       throw new WebSocketError("closed", "the peer left before its upgrade was answered");
     }
     const deflate = this.#compression && acceptDeflate(asked.extensions, this.#compression);
-    const { onOver } = caller;
+    const { onOver, early } = caller;
     return openConn(
       {
         transport,
@@ -200,10 +200,11 @@ export class Handshakes {
                 this.#ended(conn);
               },
       },
-      head,
+      early === undefined || early.bytes.length === 0 ? head : Buffer.concat([head, early.bytes]),
       `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${asked.accept}\r\n${
         subprotocol === undefined ? "" : `Sec-WebSocket-Protocol: ${subprotocol}\r\n`
       }${deflate === undefined ? "" : `Sec-WebSocket-Extensions: ${deflate.header}\r\n`}${extraLines}\r\n`,
+      early?.hasEnded,
     );
   }
 

@@ -37,6 +37,9 @@ import { plainRequests } from "./plain-requests.ts";
 /** How long a refused peer of a listener on an address may take to take its answer, in milliseconds. */
 const REFUSED_MS = 2_000;
 
+/** Node adds a second of its own to how long an idle connection is kept, or even more. */
+const MAX_KEEP_ALIVE_MS = MAX_DELAY_MS - 60_000;
+
 /** Options that are for a listener to have, not for one that stands on it. */
 const OF_THE_LISTENER = ["tls", "maxHandshakesPerAddress"] as const;
 
@@ -87,7 +90,7 @@ export async function listen(
     ? await listenOn(address, { ...options, handshakeTimeoutMs }, onRefuse).catch(rethrow)
     : address;
   // What is no WebSocket in time is cut, whatever this server has still to say.
-  const keepAliveTimeout = Math.min(Math.ceil(handshakeTimeoutMs), MAX_DELAY_MS);
+  const keepAliveTimeout = Math.min(Math.ceil(handshakeTimeoutMs), MAX_KEEP_ALIVE_MS);
   const server = createServer({ keepAliveTimeout }, plainRequests(options.path));
   const stop = (): Promise<void> => {
     const closed = below.close(); // With what still waited for `accept` there.

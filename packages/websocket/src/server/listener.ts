@@ -1,6 +1,6 @@
 import { type IncomingMessage, maxHeaderSize, type Server } from "node:http";
 import type { Duplex } from "node:stream";
-import type { Addr, Conn, Deadline, Listener, RefusalReason, WaitOptions } from "@zocalo/net";
+import type { Addr, Conn, Deadline, Listener, WaitOptions } from "@zocalo/net";
 import { AcceptQueue, netErrorFrom, tell } from "@zocalo/net/transport";
 import { CLOSE } from "../core/close-frame.ts";
 import type { WebSocketError } from "../core/error.ts";
@@ -14,7 +14,15 @@ import type { Arrival } from "./door.ts";
 import type { Handshakes } from "./handshakes.ts";
 import { incomingMessage } from "./incoming-message.ts";
 import type { AttachOptions } from "./listen-options.ts";
-import { addressFullRefusal, fullRefusal, refusedError, type WebSocketRefusal } from "./refusal.ts";
+import {
+  addressFullRefusal,
+  closedRefusal,
+  fullRefusal,
+  queueFullRefusal,
+  reasonOf,
+  refusedError,
+  type WebSocketRefusal,
+} from "./refusal.ts";
 import { addRoute, isAt, removeRoute, type Route } from "./routes.ts";
 
 const NOTHING = Buffer.alloc(0);
@@ -35,6 +43,7 @@ export class UpgradeListener implements Listener<WebSocketConn> {
   readonly #handshakes: Handshakes;
   readonly #options: AttachOptions;
   readonly #queue: AcceptQueue<OpenedConn>;
+  #isClosed = false;
 
   constructor(
     server: Server,
@@ -67,6 +76,7 @@ export class UpgradeListener implements Listener<WebSocketConn> {
       exemptAddresses: options.exemptAddresses,
       holdProcess: (holds) => source.holdProcess(holds),
       stop: () => {
+        this.#isClosed = true;
         removeRoute(server, route);
         traceStopped(this);
         return source.stop();
@@ -147,8 +157,7 @@ export class UpgradeListener implements Listener<WebSocketConn> {
     const refusal = this.#refusalFor(host);
     if (refusal !== undefined) {
       caller.refuse(refusal);
-      const reason = refusal === fullRefusal ? this.#fullBy : "max_pending_per_address";
-      this.refused({ reason, remoteAddr: caller.remoteAddr, error: refusedError(refusal), request });
+      this.#failed(refusedError(refusal), request, caller);
       return;
     }
     try {
@@ -161,16 +170,10 @@ export class UpgradeListener implements Listener<WebSocketConn> {
     }
   }
 
-  get #fullBy(): RefusalReason {
-    const { maxConnections = Number.POSITIVE_INFINITY } = this.#options;
-    return this.#queue.openCount >= maxConnections ? "max_connections" : "max_pending";
-  }
-
   /** The peer was answered. */
   #failed(error: unknown, request: IncomingMessage, { remoteAddr }: Caller): void {
     const failure = error as WebSocketError;
-    const reason = failure.code === "closed" ? "gone" : "upgrade";
-    this.refused({ reason, remoteAddr, error: failure, request });
+    this.refused({ reason: reasonOf(failure), remoteAddr, error: failure, request });
   }
 
   /** Tells the application. */
@@ -179,7 +182,10 @@ export class UpgradeListener implements Listener<WebSocketConn> {
   }
 
   #refusalFor(host: string): Refusal | undefined {
-    if (this.#queue.isFull) return fullRefusal;
+    const { maxConnections = Number.POSITIVE_INFINITY } = this.#options;
+    if (this.#isClosed) return closedRefusal;
+    if (this.#queue.openCount >= maxConnections) return fullRefusal;
+    if (this.#queue.isFull) return queueFullRefusal;
     return this.#queue.isFullFor(host) ? addressFullRefusal : undefined;
   }
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import type { Refusal as ConnectionRefusal } from "@zocalo/net";
+import type { Refusal as ConnectionRefusal, RefusalReason } from "@zocalo/net";
 import { WebSocketError } from "../core/error.ts";
 import type { Refusal } from "../handshake/server.ts";
 
@@ -10,8 +10,17 @@ export interface WebSocketRefusal extends ConnectionRefusal {
 }
 
 /** What the application is told of a request that was refused. */
-export function refusedError({ status, reason }: Refusal): WebSocketError {
-  return new WebSocketError("refused", `upgrade refused with ${status}: ${reason}`, { status });
+export function refusedError(refusal: Refusal): WebSocketError {
+  const { status, reason } = refusal;
+  const error = new WebSocketError("refused", `upgrade refused with ${status}: ${reason}`, { status });
+  const limit = limits.get(refusal);
+  if (limit !== undefined) pastLimit.set(error, limit);
+  return error;
+}
+
+/** By which reason the application is told of a request that failed. */
+export function reasonOf(error: WebSocketError): RefusalReason {
+  return pastLimit.get(error) ?? (error.code === "closed" ? "gone" : "upgrade");
 }
 
 /** What a page of somebody else gets. */
@@ -23,15 +32,27 @@ export const addressRefusal: Refusal = {
   headers: { "Retry-After": "1" },
 };
 
-/** What a listener answers that is full. */
+/** What a listener answers that has as many open as it may. */
 export const fullRefusal: Refusal = {
   status: 503,
   reason: "too many connections",
   headers: { "Retry-After": "1" },
 };
+/** The same, where as many wait for `accept`. */
+export const queueFullRefusal: Refusal = { ...fullRefusal };
+/** And where it was closed while the application thought. */
+export const closedRefusal: Refusal = { ...fullRefusal, reason: "the listener is closed" };
 /** And whom, of one address, it has no more room for. */
 export const addressFullRefusal: Refusal = {
   status: 429,
   reason: "too many connections from this address wait",
   headers: { "Retry-After": "1" },
 };
+
+const limits: ReadonlyMap<Refusal, RefusalReason> = new Map<Refusal, RefusalReason>([
+  [addressRefusal, "max_connections_per_address"],
+  [fullRefusal, "max_connections"],
+  [queueFullRefusal, "max_pending"],
+  [addressFullRefusal, "max_pending_per_address"],
+]);
+const pastLimit = new WeakMap<WebSocketError, RefusalReason>();

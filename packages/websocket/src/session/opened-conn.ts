@@ -34,11 +34,14 @@ export class OpenedConn extends WebSocketConn {
 
 /**
  * Makes a connection and begins to read. `head` is what came behind the handshake; `answer` is sent first.
+ *
+ * @param hasEnded the peer has ended its side behind `head`, and the transport has told that already.
  */
-export function openConn(parts: ConnParts, head: Buffer, answer?: string): OpenedConn {
+export function openConn(parts: ConnParts, head: Buffer, answer?: string, hasEnded = false): OpenedConn {
   const session = new Session(parts.transport, parts.role, parts.settings, parts.compression);
   const conn = new OpenedConn(session, parts);
   traceOpened(conn, parts.role);
   session.start(head, answer);
+  if (hasEnded) queueMicrotask(() => session.onEnd());
   return conn;
 }
