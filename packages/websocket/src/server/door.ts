@@ -322,7 +322,7 @@ export class Arrival implements Caller, TransportSink, RosterMember {
   socketFor(): Duplex {
     const socket = this.#below && socketOf(this.#below);
     // A connection that breaks tells that to its stream, to which the application need not listen.
-    return (this.#shown = socket ?? connStream(this.#conn).on("error", ignore));
+    return (this.#shown = socket ?? connStream(this.#conn).on("error", () => undefined));
   }
 
   #toHttpWith(bytes: Buffer, below: UnusedConn): void {
