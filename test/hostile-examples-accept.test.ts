@@ -26,6 +26,8 @@ test("every example meets strangers, but for those that have nothing to do with 
     `packages/protocol/src/command.ts: decodeCommand('{"id":1,"type":"subscribe","channel":"plaza:general"}').type;`,
     'packages/protocol/src/limits.ts: isChannelName("plaza:general");',
     'packages/websocket/src/core/core.ts: const core = new Core("server", events, defaultReceiveLimits);',
+    // A Unix socket, which no stranger here can reach.
+    'packages/websocket/src/server/listen.ts: const below = await net.listen("unix", "/run/app/ws.sock", { mode: 432 });',
     'packages/zocalo/src/closest.ts: closest("htpPort", ["httpPort", "tcpPort"]);',
   ]);
 });
