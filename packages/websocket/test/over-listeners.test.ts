@@ -454,3 +454,35 @@ for (const way of ["", ", by node:http"]) {
     assert.ok(seen.every((name) => typeof name === "string"));
   });
 }
+
+test("a connection is cut that is on its way to node:http when the listener closes", async () => {
+  const [here, there] = net.pipe();
+  // Of somebody else's making, and over TLS: it goes to node:http in a later turn.
+  const foreign = new Proxy(here, {
+    getPrototypeOf: () => Object.prototype,
+    get(conn, name) {
+      if (name === "localAddr") return net.ipAddr("tls", "127.0.0.1", 1);
+      const value: unknown = Reflect.get(conn, name, conn);
+      return typeof value === "function" ? (value.bind(conn) as unknown) : value;
+    },
+  });
+  const memory = net.listenPipe();
+  let arrived: (() => void) | undefined;
+  const isThere = new Promise<void>((resolve) => (arrived = resolve));
+  const below = new Proxy(memory, {
+    get(listener, name) {
+      if (name === Symbol.asyncIterator) {
+        return async function* (): AsyncGenerator<net.Conn> {
+          yield foreign;
+        };
+      }
+      if (name === "close") arrived?.();
+      const value: unknown = Reflect.get(listener, name, listener);
+      return typeof value === "function" ? (value.bind(listener) as unknown) : value;
+    },
+  });
+  // The source ends behind its only connection, and so the listener closes in the same turn.
+  await using _ = await listen(below);
+  await isThere;
+  await assert.rejects(there.read(), { code: "reset" });
+});

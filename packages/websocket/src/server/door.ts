@@ -216,8 +216,9 @@ export class Arrival implements Caller, TransportSink, RosterMember {
   end(): void {
     this.isGone = true;
     this.#door.gone(this);
-    if (this.stream === undefined) this.#below?.transport.destroy();
-    else this.stream.destroy();
+    if (this.stream !== undefined) this.stream.destroy();
+    else if (this.#below !== undefined) this.#below.transport.destroy();
+    else this.#conn.abort(); // It has not come to its stream.
   }
 
   // What the transport tells, until there is a WebSocket.
