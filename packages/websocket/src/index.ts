@@ -7,8 +7,8 @@ export type { Outbox } from "./core/outbox.ts";
 export { serverFrame } from "./core/frame.ts";
 export { type DialOptions, dial } from "./client/dial.ts";
 export {
-  WebSocketError,
-  type WebSocketErrorParts,
+  WebSocketNetError,
+  type WebSocketNetErrorParts,
 } from "./core/error.ts";
 export { type BroadcastOutcome, Group, type GroupOptions } from "./server/group.ts";
 export { type Agreement, type HandshakeResponse, readAnswer } from "./handshake/client.ts";
@@ -32,7 +32,7 @@ export {
   WebSocketStream,
   type WebSocketStreamOptions,
 } from "./whatwg/websocket-stream.ts";
-export { type WebSocketCloseInfo, WebSocketStreamError } from "./whatwg/websocket-stream-error.ts";
+export { type WebSocketCloseInfo, WebSocketError } from "./whatwg/websocket-error.ts";
 export { type SendData, WebSocket, type WebSocketOptions } from "./whatwg/whatwg.ts";
 export {
   CloseEvent,

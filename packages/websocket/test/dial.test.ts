@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { createServer as createTlsServer } from "node:tls";
 import { Worker } from "node:worker_threads";
 import type { NetErrorCode } from "@zocalo/net";
-import { dial, type DialOptions, WebSocketError } from "../src/index.ts";
+import { dial, type DialOptions, WebSocketNetError } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
 import { accepting, echoAll, rawServer } from "./peers.ts";
 
@@ -197,11 +197,11 @@ async function sentence(
   code: NetErrorCode,
   pattern: RegExp,
   options?: DialOptions,
-): Promise<WebSocketError> {
+): Promise<WebSocketNetError> {
   try {
     (await dial(url, options)).abort();
   } catch (error) {
-    assert.ok(error instanceof WebSocketError, String(error));
+    assert.ok(error instanceof WebSocketNetError, String(error));
     assert.equal(error.code, code, error.message);
     assert.match(error.message, pattern);
     assert.doesNotMatch(error.message, /\n|[:;,]\s*$|undefined/);

@@ -11,7 +11,7 @@ import {
   listen,
   Upgrader,
   WebSocket,
-  WebSocketError,
+  WebSocketNetError,
   type WebSocketOptions,
   WebSocketStream,
   type WebSocketStreamOptions,
@@ -58,8 +58,8 @@ for (const [tls, message] of wrongTls) {
   test(`dial refuses ${message.source}`, async () => {
     for (const options of [{ tls }, { proxyTls: tls }]) {
       const dialing = dial(NOWHERE, options);
-      await assert.rejects(dialing, (error: WebSocketError) => {
-        assert.ok(error instanceof WebSocketError);
+      await assert.rejects(dialing, (error: WebSocketNetError) => {
+        assert.ok(error instanceof WebSocketNetError);
         assert.equal(error.code, "invalid_argument");
         assert.match(error.message.replaceAll("proxyTls", "tls"), message);
         return true;

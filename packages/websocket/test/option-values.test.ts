@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { endlessRefused, type IsLegal, LEGAL, LEGAL_TLS, oddValuesTaken } from "@zocalo/integrity";
-import { attach, dial, listen, Upgrader, WebSocketError } from "../src/index.ts";
+import { attach, dial, listen, Upgrader, WebSocketNetError } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
 import { ANY_PORT } from "./peers.ts";
 
@@ -137,7 +137,7 @@ test("dial refuses what is wrong by an error of its own package, as it promises"
   ]) {
     await assert.rejects(
       dial(NOWHERE, wrong as object),
-      (error) => error instanceof WebSocketError && error.code === "invalid_argument",
+      (error) => error instanceof WebSocketNetError && error.code === "invalid_argument",
     );
   }
 });

@@ -5,7 +5,7 @@ import { createServer as createSecureServer, type Server } from "node:https";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { test } from "node:test";
 import { createSecureContext, type TLSSocket } from "node:tls";
-import { dial, WebSocketError } from "../src/index.ts";
+import { dial, WebSocketNetError } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
 import { connectProxy } from "./connect-proxy.ts";
 import { rawServer, upgradeAnswer } from "./peers.ts";
@@ -293,7 +293,7 @@ test("a secure context, which may hold a certificate, is shown to no other serve
   );
   const tls = { secureContext: createSecureContext({ ca: trusted.cert, ...mine }) };
   const dialing = dial(`wss://first.example:${first.port}/`, { tls, resolver: here, maxRedirects: 5 });
-  await assert.rejects(dialing, (error: WebSocketError) => {
+  await assert.rejects(dialing, (error: WebSocketNetError) => {
     assert.deepEqual([error.code, error.status], ["refused", 307]);
     assert.match(
       error.message,
@@ -309,7 +309,7 @@ test("a redirect from wss: to ws: is not followed", async () => {
   await using servers = await two((to) => redirectTo(to));
   await using first = await secureServer(trusted, () => redirectTo(`ws://127.0.0.1:${servers.second.port}/`));
   const options = { tls: { ca: trusted.cert }, maxRedirects: 5 };
-  await assert.rejects(dial(`wss://127.0.0.1:${first.port}/`, options), (error: WebSocketError) => {
+  await assert.rejects(dial(`wss://127.0.0.1:${first.port}/`, options), (error: WebSocketNetError) => {
     assert.deepEqual([error.code, error.status], ["refused", 307]);
     assert.match(error.message, /^127\.0\.0\.1:\d+ redirects from wss: to ws:$/);
     return true;
@@ -331,7 +331,7 @@ test("a socket of the caller's leads to one server: its redirects are not follow
   await using first = await secureServer(trusted, () => redirectTo("/again"));
   const socket = connect(first.port, "127.0.0.1");
   const options = { tls: { ca: trusted.cert, socket }, maxRedirects: 5 };
-  await assert.rejects(dial(`wss://127.0.0.1:${first.port}/`, options), (error: WebSocketError) => {
+  await assert.rejects(dial(`wss://127.0.0.1:${first.port}/`, options), (error: WebSocketNetError) => {
     assert.deepEqual([error.code, error.status], ["refused", 307]);
     assert.match(error.message, /redirects to \/again, and tls\.socket leads to nobody else$/);
     return true;

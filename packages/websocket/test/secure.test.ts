@@ -5,7 +5,7 @@ import { createServer } from "node:https";
 import { type AddressInfo, connect } from "node:net";
 import { test } from "node:test";
 import { WebSocket } from "ws";
-import { attach, dial, WebSocketError } from "../src/index.ts";
+import { attach, dial, WebSocketNetError } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
 import { accepting, echoAll, ended, fill } from "./peers.ts";
 
@@ -49,7 +49,7 @@ for (const [name, identity, tls, reason] of [
 ] as const) {
   test(`a certificate ${name} is not accepted, and the server goes on`, async () => {
     await using server = await accepting({ tls: identity });
-    await assert.rejects(dial(`wss://127.0.0.1:${server.port}`, { tls }), (error: WebSocketError) => {
+    await assert.rejects(dial(`wss://127.0.0.1:${server.port}`, { tls }), (error: WebSocketNetError) => {
       assert.equal(error.code, "connect_failed");
       assert.equal((error.cause as { code?: string } | undefined)?.code, reason);
       return true;
@@ -78,7 +78,7 @@ test("a client certificate can be asked for", async () => {
   const tls = { ...good, ca: mine.cert, clientCertificates: "require" as const };
   await using server = await accepting({ tls });
   // TLS 1.3 tells a client of it only after its handshake.
-  await assert.rejects(dial(`wss://127.0.0.1:${server.port}`, { tls: trust }), WebSocketError);
+  await assert.rejects(dial(`wss://127.0.0.1:${server.port}`, { tls: trust }), WebSocketNetError);
   const conn = await dial(`wss://127.0.0.1:${server.port}`, { tls: { ...trust, ...mine } });
   conn.abort();
 });

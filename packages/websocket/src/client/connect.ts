@@ -16,7 +16,7 @@ import {
 } from "@zocalo/net/transport";
 import type { DialLimits } from "./dial-limits.ts";
 import { hostAndPort } from "./dial-url.ts";
-import { WebSocketError } from "../core/error.ts";
+import { WebSocketNetError } from "../core/error.ts";
 
 /** How the first socket is connected, with the names of `@zocalo/net`. */
 export type ConnectOptions = Pick<TcpDialOptions, "resolver" | "localAddress" | "attemptDelayMs">;
@@ -40,7 +40,7 @@ const MAX_NAMED = 8;
  * Connects to the first address of a host that answers (RFC 8305), by `@zocalo/net`.
  *
  * @param name of the other side, for messages.
- * @throws WebSocketError `connect_failed`, `invalid_argument`, `timeout`, `canceled`
+ * @throws WebSocketNetError `connect_failed`, `invalid_argument`, `timeout`, `canceled`
  */
 export async function connectTcp(
   { host, port }: Place,
@@ -66,9 +66,11 @@ export async function connectTcp(
 }
 
 /** One sentence with each address and what was wrong there. */
-function connectError(name: string, asked: string, cause: unknown): WebSocketError {
+function connectError(name: string, asked: string, cause: unknown): WebSocketNetError {
   if (!(cause instanceof NetError))
-    return new WebSocketError("connect_failed", `cannot connect to ${name}: ${reasonOf(cause)}`, { cause });
+    return new WebSocketNetError("connect_failed", `cannot connect to ${name}: ${reasonOf(cause)}`, {
+      cause,
+    });
   const failures: readonly unknown[] =
     cause.cause instanceof AggregateError ? (cause.cause.errors as readonly unknown[]) : [cause];
   const told = failures.slice(0, MAX_NAMED).map((failure) => {
@@ -77,7 +79,7 @@ function connectError(name: string, asked: string, cause: unknown): WebSocketErr
   });
   if (failures.length > MAX_NAMED) told.push(`and ${failures.length - MAX_NAMED} more addresses`);
   const isArgument = cause.code === "invalid_argument" || cause.code === "invalid_address";
-  return new WebSocketError(
+  return new WebSocketNetError(
     isArgument ? "invalid_argument" : "connect_failed",
     `cannot connect to ${name}: ${told.join("; ")}`,
     { cause },
@@ -88,7 +90,7 @@ function connectError(name: string, asked: string, cause: unknown): WebSocketErr
  * Makes a connection a TLS one.
  *
  * @param serverName whom to ask for, and whose certificate it has to be, unless `tls` says.
- * @throws WebSocketError `connect_failed` with what TLS says as its cause, `invalid_argument`, `timeout`,
+ * @throws WebSocketNetError `connect_failed` with what TLS says as its cause, `invalid_argument`, `timeout`,
  * `canceled`
  */
 export function secure(
@@ -115,7 +117,7 @@ export function secure(
         });
       } catch (cause) {
         const message = `cannot speak TLS with ${name}: ${reasonOf(cause)}`;
-        failed(new WebSocketError("invalid_argument", message, { cause }));
+        failed(new WebSocketNetError("invalid_argument", message, { cause }));
         return;
       }
       socket.on("error", ignore); // As above.
@@ -124,12 +126,12 @@ export function secure(
       if (judged !== undefined) socket.on("keylog", onKeylog);
       const onError = (cause: Error): void => {
         const message = `the TLS handshake with ${name} failed: ${reasonOf(cause)}`;
-        failed(new WebSocketError("connect_failed", message, { cause }));
+        failed(new WebSocketNetError("connect_failed", message, { cause }));
       };
       socket.once("error", onError);
       const onClose = (): void => {
         const message = `${name} closed the connection during the TLS handshake`;
-        failed(new WebSocketError("connect_failed", message));
+        failed(new WebSocketNetError("connect_failed", message));
       };
       socket.once("close", onClose);
       socket.once("secureConnect", () => {
@@ -175,13 +177,16 @@ function alertOf(
 /**
  * Reads the URL of a proxy, see `DialOptions.proxy`.
  *
- * @throws WebSocketError `invalid_address`
+ * @throws WebSocketNetError `invalid_address`
  */
 export function parseProxy(text: string | URL): ProxyUrl {
   try {
     return parseProxyUrl(text);
   } catch (error) {
-    throw new WebSocketError("invalid_address", error instanceof NetError ? error.reason : "proxy is no URL");
+    throw new WebSocketNetError(
+      "invalid_address",
+      error instanceof NetError ? error.reason : "proxy is no URL",
+    );
   }
 }
 
@@ -191,7 +196,7 @@ export function parseProxy(text: string | URL): ProxyUrl {
  *
  * @returns a socket whose other end is `target`. What the proxy sent behind its answer is still to be read
  * from it.
- * @throws WebSocketError `proxy_refused` (with `status` of an HTTP proxy), `connect_failed`,
+ * @throws WebSocketNetError `proxy_refused` (with `status` of an HTTP proxy), `connect_failed`,
  * `handshake_failed` for an answer that is neither, `timeout`, `canceled`,
  *   `invalid_argument`
  */
@@ -205,7 +210,7 @@ export async function openTunnel(
   const { host, port } = hostAndPort(target);
   const known = proxyHost(host);
   if (known === undefined) {
-    throw new WebSocketError("invalid_address", `the host ${target.hostname} means nothing to a proxy`);
+    throw new WebSocketNetError("invalid_address", `the host ${target.hostname} means nothing to a proxy`);
   }
   const asked = { host: known, port };
   let connected: Connected = await connectTcp(
@@ -234,9 +239,9 @@ const PROXY_CODES = {
   broken: "connect_failed",
 } as const;
 
-function proxyError({ kind, message, status, cause }: ProxyFailure): WebSocketError {
+function proxyError({ kind, message, status, cause }: ProxyFailure): WebSocketNetError {
   const about = { ...(status === undefined ? {} : { status }), ...(cause === undefined ? {} : { cause }) };
-  return new WebSocketError(PROXY_CODES[kind], message, about);
+  return new WebSocketNetError(PROXY_CODES[kind], message, about);
 }
 
 /** What went wrong, in a few words. Never empty. */

@@ -5,12 +5,12 @@ import {
   startTimer,
 } from "@zocalo/net/transport";
 import type { Duplex } from "node:stream";
-import { WebSocketError } from "../core/error.ts";
+import { WebSocketNetError } from "../core/error.ts";
 
 /** How one wait ends by its own events. */
 export interface Outcome<T> {
   readonly done: (value: T) => void;
-  readonly failed: (error: WebSocketError) => void;
+  readonly failed: (error: WebSocketNetError) => void;
 }
 
 /**
@@ -36,11 +36,13 @@ export class DialLimits implements NetDialLimits {
     this.#endsAt = performance.now() + timeoutMs;
     this.#timer = startTimer(() => {
       const message = `${this.#missing} within ${this.#timeoutMs} ms`;
-      this.#controller.abort(new WebSocketError("timeout", message, { op: "dial" }));
+      this.#controller.abort(new WebSocketNetError("timeout", message, { op: "dial" }));
     }, timeoutMs);
     const onAbort = (): void => {
       const message = `dialing ${host} was canceled`;
-      this.#controller.abort(new WebSocketError("canceled", message, { op: "dial", cause: signal?.reason }));
+      this.#controller.abort(
+        new WebSocketNetError("canceled", message, { op: "dial", cause: signal?.reason }),
+      );
     };
     if (signal?.aborted) onAbort();
     this.#forget = signal && onceAborted(signal, onAbort);
@@ -64,7 +66,7 @@ export class DialLimits implements NetDialLimits {
    * Names what happens next.
    *
    * @param missing what a timeout says of it: "example.org did not answer".
-   * @throws WebSocketError `timeout`, `canceled`
+   * @throws WebSocketNetError `timeout`, `canceled`
    */
   begin(missing: string): void {
     this.#missing = missing;
@@ -78,7 +80,7 @@ export class DialLimits implements NetDialLimits {
    * @param socket is destroyed when the step fails or is cut.
    * @param start begins the step and is given the functions that end it; returns what to clean up if the step
    *   fails.
-   * @throws WebSocketError what the step fails with; `timeout`, `canceled`.
+   * @throws WebSocketNetError what the step fails with; `timeout`, `canceled`.
    */
   wait<T>(missing: string, socket: Duplex, start: (outcome: Outcome<T>) => (() => void) | void): Promise<T> {
     return new Promise((resolve, reject) => {

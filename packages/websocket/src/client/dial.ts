@@ -26,7 +26,7 @@ import {
 } from "./connect.ts";
 import { DialLimits } from "./dial-limits.ts";
 import { hostAndPort, parseHttpUrl, shownUrl } from "./dial-url.ts";
-import { WebSocketError } from "../core/error.ts";
+import { WebSocketNetError } from "../core/error.ts";
 import { readAnswer } from "../handshake/client.ts";
 import {
   type CompressionOptions,
@@ -131,9 +131,8 @@ const dialOptionNames: Readonly<Record<keyof DialOptions, 1>> = {
  * Connects to a WebSocket server.
  *
  * @param url `ws:`, `wss:`, `http:` or `https:`.
- * @throws WebSocketError `invalid_address`, `invalid_argument`, `connect_failed`, `refused` (with `status`),
- * `proxy_refused` (with `status`),
- *   `handshake_failed`, `timeout`, `canceled`.
+ * @throws WebSocketNetError `invalid_address`, `invalid_argument`, `connect_failed`, `refused` (with
+ *   `status`), `proxy_refused` (with `status`), `handshake_failed`, `timeout`, `canceled`.
  * @example
  * const conn = await dial("wss://example.org/ws", { subprotocols: ["chat"] });
  */
@@ -175,7 +174,7 @@ async function open(
       if (redirects === maxRedirects) {
         const followed = redirects === 0 ? "" : `, after ${redirects} that were followed`;
         const message = `${target.host} answered ${status} and redirects to ${shownUrl(location)}${followed}`;
-        throw new WebSocketError("refused", message, { status });
+        throw new WebSocketNetError("refused", message, { status });
       }
       const only = options.conn !== undefined ? "conn" : "tls.socket";
       if (
@@ -183,14 +182,14 @@ async function open(
         (words.tls?.socket !== undefined && proxy === undefined && target.protocol === "https:")
       ) {
         const message = `${target.host} redirects to ${shownUrl(location)}, and ${only} leads to nobody else`;
-        throw new WebSocketError("refused", message, { status });
+        throw new WebSocketNetError("refused", message, { status });
       }
       const from = target;
       target = redirected(from, location, status);
       if (target.origin !== from.origin) {
         if (words.tls?.secureContext !== undefined) {
           const message = `${from.host} redirects to ${shownUrl(location)}, and tls.secureContext is for nobody else`;
-          throw new WebSocketError("refused", message, { status });
+          throw new WebSocketNetError("refused", message, { status });
         }
         words = wordsForAnyServer(words);
       }
@@ -203,7 +202,7 @@ async function open(
   const answer = readAnswer(response, key, words.subprotocols, compression);
   if ("fault" in answer) {
     socket.destroy();
-    throw new WebSocketError("handshake_failed", `bad answer from ${name}: ${answer.fault}`);
+    throw new WebSocketNetError("handshake_failed", `bad answer from ${name}: ${answer.fault}`);
   }
   if (socket instanceof Socket) {
     socket.setNoDelay(true);
@@ -268,7 +267,7 @@ function wordsForAnyServer({ tls }: Words): Words {
 /**
  * Checks the names of options, and what Node would take without a word.
  *
- * @throws WebSocketError `invalid_argument`.
+ * @throws WebSocketNetError `invalid_argument`.
  */
 export function checkedDialOptions(options: DialOptions): DialOptions {
   return checked(() => {
@@ -279,11 +278,17 @@ export function checkedDialOptions(options: DialOptions): DialOptions {
     if (options.headers !== undefined) checkHeaders("dial", options.headers);
     const { tls, proxyTls, conn, proxy } = options;
     if (conn !== undefined && !isConn(conn)) {
-      throw new WebSocketError("invalid_argument", `conn ${shown(conn)} is not a connection of @zocalo/net`);
+      throw new WebSocketNetError(
+        "invalid_argument",
+        `conn ${shown(conn)} is not a connection of @zocalo/net`,
+      );
     }
     if (conn !== undefined && (proxy !== undefined || tls?.socket !== undefined)) {
       const other = proxy === undefined ? "tls.socket" : "proxy";
-      throw new WebSocketError("invalid_argument", `conn is already connected: it cannot go with ${other}`);
+      throw new WebSocketNetError(
+        "invalid_argument",
+        `conn is already connected: it cannot go with ${other}`,
+      );
     }
     return {
       ...options,
@@ -303,15 +308,15 @@ function isConn(value: object): boolean {
 /**
  * What `check` answers; its NetError is told as an error of this package.
  *
- * @throws WebSocketError `invalid_argument`.
+ * @throws WebSocketNetError `invalid_argument`.
  */
 function checked<T>(check: () => T): T {
   try {
     return check();
   } catch (cause) {
-    if (cause instanceof WebSocketError) throw cause;
+    if (cause instanceof WebSocketNetError) throw cause;
     const message = cause instanceof NetError ? cause.reason : reasonOf(cause);
-    throw new WebSocketError("invalid_argument", message, { cause });
+    throw new WebSocketNetError("invalid_argument", message, { cause });
   }
 }
 
@@ -319,17 +324,17 @@ function checked<T>(check: () => T): T {
  * Where to go instead. Who logs in there is for the caller to say: user and password stay those of the
  * caller's URL on the same server, and are none on another.
  *
- * @throws WebSocketError `refused`
+ * @throws WebSocketNetError `refused`
  */
 function redirected(from: URL, location: string, status: number): URL {
   let to: URL;
   try {
     to = parseHttpUrl(new URL(location.replace(/^ws(s?):/i, "http$1:"), from));
   } catch (cause) {
-    throw new WebSocketError("refused", `${from.host} redirects to no WebSocket URL`, { status, cause });
+    throw new WebSocketNetError("refused", `${from.host} redirects to no WebSocket URL`, { status, cause });
   }
   if (from.protocol === "https:" && to.protocol !== "https:") {
-    throw new WebSocketError("refused", `${from.host} redirects from wss: to ws:`, { status });
+    throw new WebSocketNetError("refused", `${from.host} redirects from wss: to ws:`, { status });
   }
   const isSameServer = to.origin === from.origin;
   to.username = isSameServer ? from.username : "";

@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import type { Addr, Conn, Deadline, Listener, WaitOptions } from "@zocalo/net";
 import { AcceptQueue, netErrorFrom, tell } from "@zocalo/net/transport";
 import { CLOSE } from "../core/close-frame.ts";
-import type { WebSocketError } from "../core/error.ts";
+import type { WebSocketNetError } from "../core/error.ts";
 import { readRequestHead } from "../handshake/request-head.ts";
 import type { Refusal } from "../handshake/server.ts";
 import type { WebSocketConn } from "../session/conn.ts";
@@ -172,7 +172,7 @@ export class UpgradeListener implements Listener<WebSocketConn> {
 
   /** The peer was answered. */
   #failed(error: unknown, request: IncomingMessage, { remoteAddr }: Caller): void {
-    const failure = error as WebSocketError;
+    const failure = error as WebSocketNetError;
     this.refused({ reason: reasonOf(failure), remoteAddr, error: failure, request });
   }
 

@@ -9,14 +9,9 @@ import { onceAborted } from "@zocalo/net/transport";
 import type { WebSocketConn } from "../session/conn.ts";
 import { CLOSE, type CloseFrame } from "../core/close-frame.ts";
 import { checkedDialOptions, type DialOptions } from "../client/dial.ts";
-import { WebSocketError } from "../core/error.ts";
+import { WebSocketNetError } from "../core/error.ts";
 import { defineInterface, dictionary, requireArguments, usvString, usvStrings } from "./web-idl.ts";
-import {
-  readCloseInfo,
-  streamError,
-  type WebSocketCloseInfo,
-  WebSocketStreamError,
-} from "./websocket-stream-error.ts";
+import { readCloseInfo, streamError, type WebSocketCloseInfo, WebSocketError } from "./websocket-error.ts";
 import {
   type CloseWords,
   checkProtocols,
@@ -57,9 +52,8 @@ interface Deferred<T> {
  *
  * **Not yet a standard, and so not covered by the promise of stable names.** It follows the proposal
  * (https://github.com/whatwg/websockets/pull/48, whose explainer is
- * https://github.com/ricea/websocketstream-explainer) and its tentative web-platform tests, with two
- * differences: `WebSocketError` is called `WebSocketStreamError` here, and what is written after `close` is
- * refused, where the proposal drops it without a word.
+ * https://github.com/ricea/websocketstream-explainer) and its tentative web-platform tests, with one
+ * difference: what is written after `close` is refused, where the proposal drops it without a word.
  *
  * @example
  * const { readable, writable } = await new WebSocketStream("ws://localhost:8080/ws").opened;
@@ -74,8 +68,8 @@ export class WebSocketStream {
 
   /**
    * @param options.signal cancels connecting; once connected it does nothing.
-   * @throws DOMException `SyntaxError` for a bad URL or subprotocol, WebSocketError `invalid_argument` for an
-   *   option that there is not.
+   * @throws DOMException `SyntaxError` for a bad URL or subprotocol, WebSocketNetError `invalid_argument` for
+   *   an option that there is not.
    */
   constructor(url: string | URL, options: WebSocketStreamOptions = {}) {
     requireArguments("WebSocketStream", arguments.length, 1);
@@ -111,14 +105,14 @@ export class WebSocketStream {
     return this.#url.href;
   }
 
-  /** Rejects with a `WebSocketStreamError` if no connection could be made, or with the signal's reason. */
+  /** Rejects with a `WebSocketError` if no connection could be made, or with the signal's reason. */
   get opened(): Promise<OpenedStream> {
     return this.#opened.promise;
   }
 
   /**
    * Resolves with what the peer said, after a close in which nothing was lost. Rejects with a
-   * `WebSocketStreamError` after any other end, which both streams end with, too; only a write that is cut
+   * `WebSocketError` after any other end, which both streams end with, too; only a write that is cut
    * off by the peer's Close frame rejects with `InvalidStateError`. What has arrived is read first.
    */
   get closed(): Promise<Required<WebSocketCloseInfo>> {
@@ -144,7 +138,7 @@ export class WebSocketStream {
       conn = await connect(this.#url, options);
       if (this.#dialing.signal.aborted) {
         conn.abort();
-        throw new WebSocketError("canceled", "closed while connecting");
+        throw new WebSocketNetError("canceled", "closed while connecting");
       }
     } catch (cause) {
       this.#opened.reject(streamError("no connection", null, "", cause));
@@ -177,7 +171,7 @@ class Connection {
   #isWriting = false;
   #isClosing = false;
   /** How the connection broke: one error for all who ask. */
-  #failure: WebSocketStreamError | undefined;
+  #failure: WebSocketError | undefined;
 
   constructor(conn: WebSocketConn, closed: Deferred<Required<WebSocketCloseInfo>>) {
     this.#conn = conn;
@@ -241,7 +235,7 @@ class Connection {
       await this.#conn.send(message);
       if (this.#failure !== undefined) this.#writer?.error(this.#failure);
     } catch (error) {
-      if (this.#conn.isOpen || !(error instanceof WebSocketError)) throw error;
+      if (this.#conn.isOpen || !(error instanceof WebSocketNetError)) throw error;
       const { sent, received } = error;
       // What was accepted and then cut off makes the end unclean, whoever closed.
       if (wasOpen || (sent === undefined && received === undefined)) this.#broken(received, error);
@@ -272,7 +266,7 @@ class Connection {
     this.#closed.reject(failure);
   }
 
-  #broken(received: CloseFrame | undefined, cause: unknown): WebSocketStreamError {
+  #broken(received: CloseFrame | undefined, cause: unknown): WebSocketError {
     const { code, reason } = received ?? { code: CLOSE.abnormal, reason: "" };
     this.#failure ??= streamError("the connection did not end in order", code, reason, cause);
     return this.#failure;
@@ -289,7 +283,7 @@ function closedError(): DOMException {
 
 /** What a cancelled or aborted stream says to the peer: only the standard's own error has words for it. */
 function wordsOf(reason: unknown): CloseWords {
-  if (!(reason instanceof WebSocketStreamError)) return undefined;
+  if (!(reason instanceof WebSocketError)) return undefined;
   try {
     return closeWords(reason.closeCode ?? undefined, reason.reason);
   } catch {

@@ -4,7 +4,7 @@ import type { WebSocketConn } from "../session/conn.ts";
 import { CLOSE, type CloseFrame } from "../core/close-frame.ts";
 import { type DialOptions, dial } from "../client/dial.ts";
 import { shownUrl } from "../client/dial-url.ts";
-import { WebSocketError } from "../core/error.ts";
+import { WebSocketNetError } from "../core/error.ts";
 import { isToken } from "../handshake/fields.ts";
 import { bufferSource, usvString } from "./web-idl.ts";
 
@@ -74,7 +74,7 @@ export interface End extends CloseFrame {
  * (RFC 6455 §7.1.5).
  */
 export function endOf({ error, wasClean, ...info }: CloseInfo): End {
-  const received = wasClean ? info : error instanceof WebSocketError ? error.received : undefined;
+  const received = wasClean ? info : error instanceof WebSocketNetError ? error.received : undefined;
   return { wasClean, code: received?.code ?? CLOSE.abnormal, reason: received?.reason ?? "" };
 }
 
@@ -92,7 +92,7 @@ export async function connect(url: URL, options: DialOptions): Promise<WebSocket
   const conn = await dial(url, options);
   if (options.subprotocols !== undefined && options.subprotocols.length > 0 && conn.subprotocol === "") {
     conn.abort();
-    throw new WebSocketError("handshake_failed", `${url.host} chose none of the subprotocols`);
+    throw new WebSocketNetError("handshake_failed", `${url.host} chose none of the subprotocols`);
   }
   return conn;
 }

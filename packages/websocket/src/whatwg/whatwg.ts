@@ -94,8 +94,8 @@ export class WebSocket extends EventTarget {
 
   /**
    * @param protocols subprotocols to offer, or options.
-   * @throws DOMException `SyntaxError` for a bad URL or subprotocol, WebSocketError `invalid_argument` for an
-   *   option that there is not.
+   * @throws DOMException `SyntaxError` for a bad URL or subprotocol, WebSocketNetError `invalid_argument` for
+   *   an option that there is not.
    */
   constructor(
     url: string | URL,

@@ -7,7 +7,7 @@ import {
   HostNames,
   listen,
   type WebSocketConn,
-  WebSocketError,
+  WebSocketNetError,
 } from "@zocalo/websocket";
 import { EXIT, UserError } from "../exit-code.ts";
 import { Seldom } from "../seldom.ts";
@@ -120,7 +120,7 @@ export async function dialWebSocket(
 
 /** What `dial` calls by the names of its options, such as `tls.ca`, is a file here. */
 function withFiles(error: unknown, flags: Flags): unknown {
-  if (!(error instanceof WebSocketError) || error.code !== "invalid_argument") return error;
+  if (!(error instanceof WebSocketNetError) || error.code !== "invalid_argument") return error;
   const { cause, message } = error;
   if (!(cause instanceof NetError) || cause.code !== "tls") return error;
   const words = message.replace(/\btls\.(ca|cert|key)\b/g, (option, name: "ca" | "cert" | "key") => {
@@ -132,12 +132,12 @@ function withFiles(error: unknown, flags: Flags): unknown {
 /** A server that knows no WebSocket at its root may well have one elsewhere, and its answer does not say where. */
 function withHint(error: unknown, url: string, path: string): unknown {
   const isRoot = path === "" || path === "/" || path.startsWith("?") || path.startsWith("/?");
-  if (!(error instanceof WebSocketError) || error.code !== "refused" || error.status !== 404 || !isRoot) {
+  if (!(error instanceof WebSocketNetError) || error.code !== "refused" || error.status !== 404 || !isRoot) {
     return error;
   }
   const { host, protocol } = new URL(url);
   const hint = `the URL has no path; the server may have its WebSocket at one, such as ${protocol}//${host}/ws`;
-  return new WebSocketError(error.code, `${error.message}: ${hint}`, { status: error.status });
+  return new WebSocketNetError(error.code, `${error.message}: ${hint}`, { status: error.status });
 }
 
 function common(flags: Flags) {
