@@ -9,7 +9,7 @@ export {
   type AcceptQueueOptions,
   checkAcceptLimits,
 } from "./flow/accept-queue.ts";
-export { CertificateAlert, type Judged } from "./tls/certificate-alert.ts";
+export { CertificateAlert, type CertificateAlertParts } from "./tls/certificate-alert.ts";
 export { checkConnectionOptions } from "./tls/check-connection-options.ts";
 export { checkTlsServerOptions } from "./tls/check-tls-options.ts";
 export type { DialLimits } from "./networks/dial-limits.ts";

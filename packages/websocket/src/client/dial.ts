@@ -162,13 +162,13 @@ async function open(
   const timeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
   const { headers = {}, subprotocols = [] } = options;
   checkSubprotocols(subprotocols);
-  let words: Words = { headers: { ...headers }, subprotocols, tls: options.tls };
+  let handshake: HandshakeOptions = { headers: { ...headers }, subprotocols, tls: options.tls };
   const compression = checked(() => compressionSettings(options.compression));
   const maxRedirects = limit("maxRedirects", options.maxRedirects, 0, 0);
   const limits = new DialLimits(target.host, timeoutMs, options.signal, begun());
   let outcome: Answer | Redirect;
   try {
-    outcome = await ask(target, proxy, words, compression, options, limits);
+    outcome = await ask(target, proxy, handshake, compression, options, limits);
     for (let redirects = 0; "location" in outcome; redirects++) {
       const { status, location } = outcome;
       if (redirects === maxRedirects) {
@@ -179,7 +179,7 @@ async function open(
       const only = options.conn !== undefined ? "conn" : "tls.socket";
       if (
         options.conn !== undefined ||
-        (words.tls?.socket !== undefined && proxy === undefined && target.protocol === "https:")
+        (handshake.tls?.socket !== undefined && proxy === undefined && target.protocol === "https:")
       ) {
         const message = `${target.host} redirects to ${shownUrl(location)}, and ${only} leads to nobody else`;
         throw new WebSocketNetError("refused", message, { status });
@@ -187,19 +187,19 @@ async function open(
       const from = target;
       target = redirected(from, location, status);
       if (target.origin !== from.origin) {
-        if (words.tls?.secureContext !== undefined) {
+        if (handshake.tls?.secureContext !== undefined) {
           const message = `${from.host} redirects to ${shownUrl(location)}, and tls.secureContext is for nobody else`;
           throw new WebSocketNetError("refused", message, { status });
         }
-        words = wordsForAnyServer(words);
+        handshake = forAnyServer(handshake);
       }
-      outcome = await ask(target, proxy, words, compression, options, limits);
+      outcome = await ask(target, proxy, handshake, compression, options, limits);
     }
   } finally {
     limits.end();
   }
   const { response, socket, head, name, key } = outcome;
-  const answer = readAnswer(response, key, words.subprotocols, compression);
+  const answer = readAnswer(response, key, handshake.subprotocols, compression);
   if ("fault" in answer) {
     socket.destroy();
     throw new WebSocketNetError("handshake_failed", `bad answer from ${name}: ${answer.fault}`);
@@ -225,7 +225,7 @@ async function open(
 }
 
 /** What the caller says to one server. */
-interface Words {
+interface HandshakeOptions {
   readonly headers: Readonly<Record<string, string>>;
   readonly subprotocols: readonly string[];
   readonly tls: ConnectionOptions | undefined;
@@ -250,7 +250,7 @@ const TLS_FOR_ANY_SERVER = [
 ] as const satisfies readonly (keyof ConnectionOptions)[];
 
 /** What is left to say to a server that the caller did not choose. */
-function wordsForAnyServer({ tls }: Words): Words {
+function forAnyServer({ tls }: HandshakeOptions): HandshakeOptions {
   const kept: ConnectionOptions = {};
   for (const name of TLS_FOR_ANY_SERVER) {
     if (tls?.[name] !== undefined) Object.assign(kept, { [name]: tls[name] });
@@ -346,7 +346,7 @@ function redirected(from: URL, location: string, status: number): URL {
 async function ask(
   target: URL,
   proxy: ProxyUrl | undefined,
-  { headers, subprotocols, tls }: Words,
+  { headers, subprotocols, tls }: HandshakeOptions,
   compression: CompressionSettings | undefined,
   options: DialOptions,
   limits: DialLimits,

@@ -1,5 +1,5 @@
 import { defineInterface, dictionary, domString, enforcedUnsignedShort, usvString } from "./web-idl.ts";
-import { closeWords } from "./whatwg-common.ts";
+import { checkedCloseFrame } from "./whatwg-common.ts";
 
 /** What is said in a Close frame, as `WebSocketStream` takes and gives it. */
 export interface WebSocketCloseInfo {
@@ -28,8 +28,8 @@ export class WebSocketError extends DOMException {
   constructor(message = "", init: WebSocketCloseInfo = {}) {
     const { closeCode, reason } = readCloseInfo(init);
     super(domString(message), "WebSocketError");
-    const words = closeWords(closeCode, reason);
-    this.#closeCode = words?.code ?? null;
+    const frame = checkedCloseFrame(closeCode, reason);
+    this.#closeCode = frame?.code ?? null;
     this.#reason = reason;
   }
 

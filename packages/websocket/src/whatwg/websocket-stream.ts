@@ -13,10 +13,9 @@ import { WebSocketNetError } from "../core/error.ts";
 import { defineInterface, dictionary, requireArguments, usvString, usvStrings } from "./web-idl.ts";
 import { readCloseInfo, streamError, type WebSocketCloseInfo, WebSocketError } from "./websocket-error.ts";
 import {
-  type CloseWords,
+  checkedCloseFrame,
   checkProtocols,
   close,
-  closeWords,
   connect,
   endOf,
   ignore,
@@ -127,9 +126,9 @@ export class WebSocketStream {
    */
   close(closeInfo: WebSocketCloseInfo = {}): void {
     const { closeCode, reason } = readCloseInfo(closeInfo);
-    const words = closeWords(closeCode, reason);
+    const frame = checkedCloseFrame(closeCode, reason);
     if (this.#connection === undefined) this.#dialing.abort();
-    else void this.#connection.close(words);
+    else void this.#connection.close(frame);
   }
 
   async #connect(options: DialOptions): Promise<void> {
@@ -184,7 +183,7 @@ class Connection {
         pull: () => this.#pull(),
         cancel: (reason) => {
           this.#reader = undefined;
-          void this.close(wordsOf(reason));
+          void this.close(closeFrameOf(reason));
         },
       },
       { highWaterMark: 1 },
@@ -195,7 +194,7 @@ class Connection {
       },
       write: (chunk) => this.#write(chunk),
       close: () => this.#finish(),
-      abort: (reason) => void this.close(wordsOf(reason)),
+      abort: (reason) => void this.close(closeFrameOf(reason)),
     });
     conn.serve({
       message: (message) => this.#received(message),
@@ -204,9 +203,9 @@ class Connection {
   }
 
   /** Messages that nobody has asked for yet are dropped, as a browser drops those that come after `close`. */
-  async close(words: CloseWords): Promise<void> {
+  async close(frame: CloseFrame | undefined): Promise<void> {
     this.#isClosing = true;
-    const over = close(this.#conn, words);
+    const over = close(this.#conn, frame);
     this.#pull();
     return over;
   }
@@ -281,11 +280,11 @@ function closedError(): DOMException {
   return new DOMException("the WebSocketStream is closed: nothing can be written", "InvalidStateError");
 }
 
-/** What a cancelled or aborted stream says to the peer: only the standard's own error has words for it. */
-function wordsOf(reason: unknown): CloseWords {
+/** What a cancelled or aborted stream says to the peer: only the standard's own error has a code for it. */
+function closeFrameOf(reason: unknown): CloseFrame | undefined {
   if (!(reason instanceof WebSocketError)) return undefined;
   try {
-    return closeWords(reason.closeCode ?? undefined, reason.reason);
+    return checkedCloseFrame(reason.closeCode ?? undefined, reason.reason);
   } catch {
     return undefined; // Of another connection, which broke: its code may not be sent.
   }

@@ -39,16 +39,14 @@ export function checkProtocols(names: readonly string[]): void {
   }
 }
 
-/** What is said in a Close frame; `undefined`: the frame is empty. */
-export type CloseWords = CloseFrame | undefined;
-
 /**
- * The standard's "validate close code and reason". A reason without a code gets 1000.
+ * The standard's "validate close code and reason". A reason without a code gets 1000. Without both the
+ * frame is empty: `undefined`.
  *
  * @throws DOMException `InvalidAccessError` for a code that is neither 1000 nor from 3000 to 4999,
  *   `SyntaxError` for a reason of more than 123 bytes of UTF-8.
  */
-export function closeWords(code: number | undefined, reason: string): CloseWords {
+export function checkedCloseFrame(code: number | undefined, reason: string): CloseFrame | undefined {
   if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
     throw new DOMException(`close code ${code} is neither 1000 nor from 3000 to 4999`, "InvalidAccessError");
   }
@@ -59,8 +57,8 @@ export function closeWords(code: number | undefined, reason: string): CloseWords
 }
 
 /** Starts the closing handshake. Resolves when it is over; how it ended is told to the handler. */
-export function close(conn: WebSocketConn, words: CloseWords): Promise<void> {
-  const over = words === undefined ? conn.closeWithoutCode() : conn.close(words.code, words.reason);
+export function close(conn: WebSocketConn, frame: CloseFrame | undefined): Promise<void> {
+  const over = frame === undefined ? conn.closeWithoutCode() : conn.close(frame.code, frame.reason);
   return over.catch(ignore); // The connection's handler learns that it was not clean.
 }
 
@@ -70,7 +68,7 @@ export interface End extends CloseFrame {
 }
 
 /**
- * What the handler was told, in the standard's words: the code is always that of the peer's Close frame
+ * What the handler was told, in the standard's terms: the code is always that of the peer's Close frame
  * (RFC 6455 §7.1.5).
  */
 export function endOf({ error, wasClean, ...info }: CloseInfo): End {
