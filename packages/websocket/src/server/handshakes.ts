@@ -48,8 +48,8 @@ interface Choice {
   readonly extraLines: string;
 }
 
-/** Nothing: let in. */
-type Judgement = Refusal | undefined | void;
+/** What `authorize` answers, and what is found before it is asked. Nothing: let in. */
+type AuthorizeResult = Refusal | undefined | void;
 
 /**
  * The server's side of all handshakes with the same options: judges requests, answers them, makes
@@ -108,7 +108,7 @@ export class Handshakes {
     if (isRefusal(asked)) throw this.#refuse(caller, asked);
     const holder = this.limits.connections.take(caller.host);
     if (holder === undefined) throw this.#refuse(caller, addressRefusal);
-    let refusal: Judgement | Promise<Judgement>;
+    let refusal: AuthorizeResult | Promise<AuthorizeResult>;
     try {
       refusal = this.#judge(request, caller);
       if (!isPromise(refusal)) return this.#answer(exchange, asked, refusal ?? undefined, holder);
@@ -140,7 +140,7 @@ export class Handshakes {
   async #answerLater(
     exchange: Exchange,
     asked: UpgradeRequest,
-    judging: Promise<Judgement>,
+    judging: Promise<AuthorizeResult>,
     holder: Holder,
   ): Promise<OpenedConn> {
     const { caller } = exchange;
@@ -208,7 +208,7 @@ export class Handshakes {
     );
   }
 
-  #judge(request: IncomingMessage, caller: Caller): Judgement | Promise<Judgement> {
+  #judge(request: IncomingMessage, caller: Caller): AuthorizeResult | Promise<AuthorizeResult> {
     const { checkOrigin, authorize } = this.#options;
     if (checkOrigin === undefined) {
       const isOwn = this.#names.isOwnPage(request, caller);

@@ -10,7 +10,7 @@ import type { WebSocketConn } from "../session/conn.ts";
 import { OpenedConn } from "../session/opened-conn.ts";
 import { traceListening, traceStopped } from "../session/trace.ts";
 import { type Caller, StreamCaller } from "./caller.ts";
-import type { Arrival } from "./door.ts";
+import type { HalfOpenConn } from "./door.ts";
 import type { Handshakes } from "./handshakes.ts";
 import { incomingMessage } from "./incoming-message.ts";
 import type { AttachOptions } from "./listen-options.ts";
@@ -135,7 +135,7 @@ export class UpgradeListener implements Listener<WebSocketConn> {
    * `Door`: upgrades what is read without doubt, or refuses it, just as if it had come by `upgrade`. False:
    * nothing was done.
    */
-  take(bytes: Buffer, caller: Arrival): boolean {
+  take(bytes: Buffer, caller: HalfOpenConn): boolean {
     const request = readRequestHead(bytes, maxHeaderSize);
     if (request === undefined || !isAt(this.#options.path, request.url)) return false;
     const rest = bytes.subarray(request.byteLength);
