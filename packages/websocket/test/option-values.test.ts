@@ -50,6 +50,7 @@ const listener = {
   maxHalfOpenPerAddress: LEGAL.limit,
   maxHandshakesPerAddress: LEGAL.limit,
   tls: LEGAL.nothing,
+  readUpgrades: LEGAL.nothing,
 };
 const dialer = {
   ...conn,
