@@ -7,7 +7,14 @@ import { type AddressInfo, createServer, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { dial as dialNet, NetError, type NetTrace, type ProxyTlsOptions, TlsSessions } from "@zocalo/net";
+import {
+  dial as dialNet,
+  NetError,
+  type NetTrace,
+  pipe,
+  type ProxyTlsOptions,
+  TlsSessions,
+} from "@zocalo/net";
 import { dial, type DialOptions, WebSocketError } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
 import { accepting, type Accepting, echoAll } from "./peers.ts";
@@ -145,6 +152,14 @@ test("of deadline and handshakeTimeoutMs the earlier one ends the dial", async (
   const options = { deadline: Date.now() + 3_600_000, handshakeTimeoutMs: 20 };
   await assert.rejects(dial(url, options), { code: "timeout", message: /within 20 ms$/ });
 });
+
+for (const url of ["ws://localhost", "wss://localhost"]) {
+  test(`a conn is closed where the deadline has passed: ${url}`, async () => {
+    const [conn, peer] = pipe();
+    await assert.rejects(dial(url, { conn, deadline: 0, tls: { ca } }), { code: "timeout" });
+    assert.equal(await peer.read(), null);
+  });
+}
 
 test("deadline null is none", async () => {
   await using server = await accepting();

@@ -68,7 +68,6 @@ async function open(
   const limits = new DialLimits(target.host, timeoutMs, options, begun());
   let outcome: Answer | Redirect;
   try {
-    limits.begin(`the certificates were not read`);
     // Before anybody is asked: an authority that cannot be read is a mistake of the caller's.
     if (options.tls !== undefined) words = { ...words, tls: await readTls("tls", options.tls) };
     if (options.proxyTls !== undefined) proxyTls = await readTls("proxyTls", options.proxyTls);
