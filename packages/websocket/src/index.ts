@@ -5,7 +5,9 @@ export type { Role } from "./core/frame.ts";
 export { defaultReceiveLimits, type ReceiveLimits } from "./core/message-body.ts";
 export type { Outbox } from "./core/outbox.ts";
 export { serverFrame } from "./core/frame.ts";
-export { type DialOptions, dial } from "./client/dial.ts";
+export { dial } from "./client/dial.ts";
+export type { WebSocketTlsOptions } from "./client/connect.ts";
+export type { DialOptions } from "./client/dial-options.ts";
 export {
   WebSocketNetError,
   type WebSocketNetErrorParts,

@@ -16,7 +16,7 @@ const optionFiles = {
   UpgraderOptions: "server/upgrader-options.ts",
   AttachOptions: "server/listen-options.ts",
   ListenOptions: "server/listen-options.ts",
-  DialOptions: "client/dial.ts",
+  DialOptions: "client/dial-options.ts",
   CompressionOptions: "handshake/deflate.ts",
   GroupOptions: "server/group.ts",
 } as const;

@@ -146,7 +146,7 @@ test("the names in a certificate reach no terminal by console.error, with the ca
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   try {
-    const tls = { ca: cert, servername: "a.example" };
+    const tls = { ca: cert, serverName: "a.example" };
     const { cause } = await failureOf(dial(`wss://127.0.0.1:${port}`, { tls }), "connect_failed");
     assert.match((cause as Error).message, /CN: \\x1b\]0;pwned/);
     const options = { ca: cert, serverName: "a.example" };

@@ -1,4 +1,6 @@
+import type { TcpDialOptions } from "@zocalo/net";
 import {
+  deadlineToMs,
   type DialLimits as NetDialLimits,
   type DialTracer,
   onceAborted,
@@ -14,14 +16,14 @@ export interface Outcome<T> {
 }
 
 /**
- * What bounds one `dial`, from the call to the open connection: its timeout and the caller's signal, as one
+ * What bounds one `dial`, from the call to the open connection: its timeout and deadline
+ * and the caller's signal, as one
  * signal whose reason is the error to throw.
  */
 export class DialLimits implements NetDialLimits {
   /** Who is told of it; `undefined`: nobody. */
   readonly tracer: DialTracer | undefined;
   readonly #controller = new AbortController();
-  readonly #timeoutMs: number;
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #endsAt: number;
   /** Takes back what waits for the caller's signal. */
@@ -30,14 +32,26 @@ export class DialLimits implements NetDialLimits {
   #missing = "";
 
   /** @param host for messages. */
-  constructor(host: string, timeoutMs: number, signal: AbortSignal | undefined, tracer?: DialTracer) {
+  constructor(
+    host: string,
+    timeoutMs: number,
+    { signal, deadline = null }: Pick<TcpDialOptions, "signal" | "deadline">,
+    tracer?: DialTracer,
+  ) {
     this.tracer = tracer;
-    this.#timeoutMs = timeoutMs;
-    this.#endsAt = performance.now() + timeoutMs;
-    this.#timer = startTimer(() => {
-      const message = `${this.#missing} within ${this.#timeoutMs} ms`;
-      this.#controller.abort(new WebSocketNetError("timeout", message, { op: "dial" }));
-    }, timeoutMs);
+    const untilDeadlineMs = deadlineToMs(deadline) - Date.now();
+    const isDeadline = untilDeadlineMs < timeoutMs;
+    const delayMs = Math.max(0, isDeadline ? untilDeadlineMs : timeoutMs);
+    const when = isDeadline ? "before the deadline" : `within ${timeoutMs} ms`;
+    this.#endsAt = performance.now() + delayMs;
+    const onTimeout = (): void => {
+      this.#controller.abort(new WebSocketNetError("timeout", `${this.#missing} ${when}`, { op: "dial" }));
+    };
+    this.#timer = delayMs > 0 ? startTimer(onTimeout, delayMs) : undefined;
+    if (delayMs === 0) {
+      this.#missing = `dialing ${host} was not over`;
+      onTimeout();
+    }
     const onAbort = (): void => {
       const message = `dialing ${host} was canceled`;
       this.#controller.abort(

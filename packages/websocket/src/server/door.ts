@@ -39,6 +39,8 @@ const EXCESS = "max_half_open_per_address";
 
 /** Who stands behind a door. */
 interface DoorParts {
+  /** Who reads upgrades. */
+  readonly readUpgrades: "here" | "node:http" | undefined;
   /** WebSockets have a place in the listener below, which somebody else may count, too. */
   readonly keepsPlaces: boolean;
   readonly take: Take;
@@ -55,8 +57,8 @@ const MAX_PERIOD_MS = 1_000;
 let isOff = process.env["ZOCALO_NO_OWN_UPGRADES"] !== undefined;
 
 /**
- * Leaves all connections of what listens from now on to `node:http`, or not: for tests and measurements of
- * the other way. The environment variable `ZOCALO_NO_OWN_UPGRADES` does the first.
+ * Leaves all connections of what listens from now on without `readUpgrades` to `node:http`, or not: for tests
+ * and measurements of the other way. The environment variable `ZOCALO_NO_OWN_UPGRADES` does the first.
  */
 export function setFirstBytes(isOn: boolean): void {
   isOff = !isOn;
@@ -80,7 +82,7 @@ export class Door implements Monitored {
   /** Of those, the ones that `node:http` has. */
   readonly #atHttp = new Map<object, HalfOpenConn>();
   /** Upgrades may be read here, and not by `node:http`. */
-  readonly #reads = !isOff;
+  readonly #reads: boolean;
   #isStopped = false;
   readonly #periodMs: number;
   /** How many checks a connection that is no WebSocket lives to see. */
@@ -93,8 +95,9 @@ export class Door implements Monitored {
     server: Server,
     timeoutMs: number,
     limits: AddressLimits,
-    { keepsPlaces, take, refused }: DoorParts,
+    { readUpgrades, keepsPlaces, take, refused }: DoorParts,
   ) {
+    this.#reads = readUpgrades === undefined ? !isOff : readUpgrades === "here";
     this.keepsPlaces = keepsPlaces;
     this.#refused = refused;
     this.#server = server;

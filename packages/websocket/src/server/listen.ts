@@ -17,6 +17,7 @@ import {
   checkKind,
   checkTlsServerOptions,
   MAX_DELAY_MS,
+  checkOneOf,
   shown,
 } from "@zocalo/net/transport";
 import { WebSocketNetError } from "../core/error.ts";
@@ -83,6 +84,7 @@ export async function listen(
   const options = { ...given, allowedHosts: HostNames.ofListener(host, given.allowedHosts) };
   // All before the port is taken: nobody could give it back.
   checkAttachOptions(options);
+  checkOneOf("listen", "readUpgrades", options.readUpgrades, ["here", "node:http"]);
   const handshakeTimeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
   const handshakes = new Handshakes(options, listenOptionNames);
   const onRefuse = (refusal: Refusal): void => listener.refused({ ...refusal, request: undefined });
@@ -103,6 +105,7 @@ export async function listen(
     holdProcess: (holds) => (holds ? below.ref() : below.unref()),
   });
   const door = new Door(server, handshakeTimeoutMs, handshakes.limits, {
+    readUpgrades: options.readUpgrades,
     keepsPlaces: !isAddress,
     take: (bytes, caller) => listener.take(bytes, caller),
     refused: onRefuse,

@@ -8,7 +8,7 @@ import type { CloseInfo, Message } from "@zocalo/net";
 import { onceAborted } from "@zocalo/net/transport";
 import type { WebSocketConn } from "../session/conn.ts";
 import { CLOSE, type CloseFrame } from "../core/close-frame.ts";
-import { checkedDialOptions, type DialOptions } from "../client/dial.ts";
+import { checkedDialOptions, type DialOptions } from "../client/dial-options.ts";
 import { WebSocketNetError } from "../core/error.ts";
 import { defineInterface, dictionary, requireArguments, usvString, usvStrings } from "./web-idl.ts";
 import { readCloseInfo, streamError, type WebSocketCloseInfo, WebSocketError } from "./websocket-error.ts";

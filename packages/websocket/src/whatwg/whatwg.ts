@@ -1,7 +1,7 @@
 import type { Message } from "@zocalo/net";
 import type { WebSocketConn } from "../session/conn.ts";
 import { CLOSE, type CloseFrame } from "../core/close-frame.ts";
-import { checkedDialOptions, type DialOptions } from "../client/dial.ts";
+import { checkedDialOptions, type DialOptions } from "../client/dial-options.ts";
 import {
   clampedUnsignedShort,
   defineInterface,

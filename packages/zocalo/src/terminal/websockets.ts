@@ -162,8 +162,8 @@ async function clientTls({ cert, key, ca, servername, insecure }: Flags) {
     ...(cert === undefined ? {} : { cert: await readFile(cert) }),
     ...(key === undefined ? {} : { key: await readFile(key) }),
     ...(ca === undefined ? {} : { ca: await readFile(ca) }),
-    ...(servername === undefined ? {} : { servername }),
-    rejectUnauthorized: insecure !== true,
+    ...(servername === undefined ? {} : { serverName: servername }),
+    dangerouslyAcceptAnyCertificate: insecure === true,
   };
 }
 
