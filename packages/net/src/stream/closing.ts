@@ -101,8 +101,8 @@ export class Closing {
   }
 
   /**
-   * Nothing more can be written. Gives what makes the errors. A pipe tells this of every reset: if no write was
-   * lost, and the peer had not ended, it was reading that broke.
+   * Nothing more can be written. Gives what makes the errors. A pipe tells this of every reset: if no write
+   * was lost, and the peer had not ended, it was reading that broke.
    */
   writeFailed(error: unknown, writes: WriteHalf): Failure {
     const conn = this.#conn;
