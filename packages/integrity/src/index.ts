@@ -17,13 +17,8 @@ export {
   type Subject,
   testForgotten,
 } from "./forgotten.ts";
-export {
-  type ContractConn,
-  type MessagePair,
-  type MessageTraits,
-  type PairOptions,
-  testMessageContract,
-} from "./message-contract.ts";
+export type { ContractConn, MessagePair, MessageTraits, PairOptions } from "./contract-subject.ts";
+export { testMessageContract } from "./message-contract.ts";
 export { Kept, type Keeping, KEEPINGS, mustBe } from "./kept.ts";
 export { type Ending, StreamLedger } from "./ledger.ts";
 export { endlessRefused, type IsLegal, LEGAL, LEGAL_TLS, oddValuesTaken } from "./odd-values.ts";

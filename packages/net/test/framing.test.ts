@@ -51,6 +51,16 @@ const framings: { name: string; frame: (conn: Conn) => MessageConn }[] = [
   { name: "delimiter", frame: (conn) => delimited(conn, "\0\0", { messages: "text" }) },
 ];
 
+for (const [transport, open] of Object.entries({ tcp, pipe: memory })) {
+  test(`lines over ${transport}: iteration that meets a reset says that it could not read`, async () => {
+    const { server, client, listener } = await open();
+    const next = lines(server)[Symbol.asyncIterator]().next();
+    client.abort();
+    await assert.rejects(next, { code: "reset", op: "read" });
+    await listener?.close();
+  });
+}
+
 for (const [transport, open] of Object.entries({ tcp, unix, pipe: memory })) {
   for (const { name, frame } of framings) {
     test(`${name} over ${transport}: an echo of many messages, closed in order`, async () => {

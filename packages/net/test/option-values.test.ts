@@ -328,3 +328,18 @@ test("a signal of another make than Node's is one", async () => {
   };
   await (await listen("tcp", "127.0.0.1:0", { signal: foreign as AbortSignal })).close();
 });
+
+test("null in the place of options is refused, wherever they may be left out", async () => {
+  const nothing = null as unknown as undefined;
+  const refused = { name: "NetError", code: "invalid_argument" };
+  const path = join(directory, "null.sock");
+  await assert.rejects(listen("tcp", "127.0.0.1:0", nothing), refused);
+  await assert.rejects(listen("unix", path, nothing), refused);
+  await assert.rejects(dial("tcp", "127.0.0.1:1", nothing), refused);
+  await assert.rejects(dial("unix", path, nothing), refused);
+  await assert.rejects(dial("tls", "127.0.0.1:1", nothing), refused);
+  await assert.rejects(dial("udp", "127.0.0.1:1", nothing), refused);
+  await assert.rejects(listenPacket("udp", "127.0.0.1:0", nothing), refused);
+  assert.throws(() => pipe(nothing), refused);
+  assert.throws(() => lines(pipe()[0], nothing), refused);
+});

@@ -4,34 +4,17 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
-import { after, test, type TestContext } from "node:test";
+import { test } from "node:test";
 import { connect, createServer, type PeerCertificate } from "node:tls";
-import { TestCertificates } from "@zocalo/integrity";
 import {
   dial,
   type IpAddr,
-  listen,
   type Refusal,
   type StreamListener,
   type TlsDialOptions,
-  type TlsListenOptions,
   TlsSessions,
 } from "@zocalo/net";
-
-const certificates = new TestCertificates();
-const { ca } = certificates;
-const local = certificates.issue("local", ["localhost", "127.0.0.1"]);
-const ana = certificates.issue("ana", ["ana.example"]);
-after(() => certificates.remove());
-
-async function open(
-  t: TestContext,
-  options: Partial<TlsListenOptions> = {},
-): Promise<StreamListener<IpAddr>> {
-  const listener = await listen("tls", "127.0.0.1:0", { cert: local.cert, key: local.key, ...options });
-  t.after(() => listener.abort());
-  return listener;
-}
+import { ana, ca, certificates, local, open } from "./tls-identities.ts";
 
 /** Dials, hears a word (of TLS 1.3 tickets come with it), and says whether the session was resumed. */
 async function isResumed(

@@ -4,32 +4,9 @@ import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
-import { after, test, type TestContext } from "node:test";
-import { TestCertificates } from "@zocalo/integrity";
-import {
-  dial,
-  type IpAddr,
-  listen,
-  type Refusal,
-  type StreamListener,
-  type TlsListenOptions,
-  TlsSessions,
-} from "@zocalo/net";
-
-const certificates = new TestCertificates();
-const { ca } = certificates;
-const local = certificates.issue("local", ["localhost", "127.0.0.1"]);
-const ana = certificates.issue("ana", ["ana.example"]);
-after(() => certificates.remove());
-
-async function open(
-  t: TestContext,
-  options: Partial<TlsListenOptions> = {},
-): Promise<StreamListener<IpAddr>> {
-  const listener = await listen("tls", "127.0.0.1:0", { cert: local.cert, key: local.key, ...options });
-  t.after(() => listener.abort());
-  return listener;
-}
+import { test } from "node:test";
+import { dial, type Refusal, TlsSessions } from "@zocalo/net";
+import { ana, ca, certificates, open } from "./tls-identities.ts";
 
 test("verifyPeer that promises refuses, on either side: its verdict would come too late", async (t) => {
   const later = (async () => {

@@ -1,4 +1,5 @@
 // A WebSocket in both roles, held to what every MessageConn promises.
+import assert from "node:assert/strict";
 import { type MessagePair, type PairOptions, testMessageContract } from "@zocalo/integrity";
 import { PreparedMessage } from "@zocalo/net";
 import { type CompressionOptions, type ConnOptions, dial, listen } from "../src/index.ts";
@@ -21,6 +22,7 @@ async function makePair(
     listener.accept(),
     dial(`ws://127.0.0.1:${portOf(listener)}`, { ...ofRole("client"), compression }),
   ]);
+  assert.equal(server.extensions.includes("permessage-deflate"), compression !== undefined);
   const [conn, peer] = role === "server" ? [server, client] : [client, server];
   return {
     conn,
@@ -41,4 +43,10 @@ async function makePair(
 for (const role of ["server", "client"] as const) {
   const traits = { transport: "websocket", network: "tcp", hasHugeLimit: true };
   testMessageContract(`websocket, ${role}`, (options) => makePair(role, options), traits);
+  for (const contextTakeover of [true, false]) {
+    // From the first byte on, so that the short messages of the suite are compressed, too.
+    const compression = { contextTakeover, thresholdBytes: 0 };
+    const name = `websocket, ${role}, compressed ${contextTakeover ? "with" : "without"} context takeover`;
+    testMessageContract(name, (options) => makePair(role, options, compression), traits);
+  }
 }

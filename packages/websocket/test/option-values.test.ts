@@ -244,3 +244,11 @@ test("a URL that cannot be made a text is refused as no URL", async () => {
     await assert.rejects(dial(NOWHERE, { proxy: url }), { code: "invalid_address", name: "NetError" });
   }
 });
+
+test("null in the place of options is refused, wherever they may be left out", async () => {
+  const nothing = null as unknown as undefined;
+  const refused = { name: "NetError", code: "invalid_argument" };
+  await assert.rejects(listen("127.0.0.1:0", nothing), refused);
+  await assert.rejects(dial("ws://127.0.0.1:1", nothing), refused);
+  assert.throws(() => attach(createServer(), nothing), refused);
+});

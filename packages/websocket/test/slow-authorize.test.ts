@@ -136,3 +136,31 @@ for (const [name, network] of networks) {
     assert.equal(await Promise.race([accepted, refused]), "gone");
   });
 }
+
+test("a peer that resets behind more than is read ahead is let in, and its connection ends with 1006", async () => {
+  let letIn: () => void = () => undefined;
+  let asked: () => void = () => undefined;
+  const asking = new Promise<void>((resolve) => (asked = resolve));
+  const below = await net.listen("tcp", ANY_PORT);
+  let bytesRead: () => number = () => 0;
+  await using listener = await listen(below, {
+    authorize: ({ socket }) =>
+      new Promise<void>((resolve) => {
+        bytesRead = () => socket.bytesRead;
+        letIn = resolve;
+        asked();
+      }),
+  });
+  const accepting = listener.accept();
+  const conn = await net.dial("tcp", String(below.addr));
+  await conn.write(Buffer.from(upgradeRequest()));
+  await asking;
+  await conn.write(frameFrom("client", 0x82, new Uint8Array(40_000)));
+  while (bytesRead() < 16_384) await new Promise((resolve) => setImmediate(resolve));
+  conn.abort();
+  letIn();
+  const { code, wasClean } = await new Promise<net.CloseInfo>((close) => {
+    void accepting.then((accepted) => accepted.serve({ message: () => undefined, close }));
+  });
+  assert.deepEqual([code, wasClean], [1006, false]);
+});

@@ -16,14 +16,14 @@ import { connectConn, connectSocket } from "./socket-dial.ts";
 export async function dialTcp(
   network: "tcp" | "tcp4" | "tcp6",
   address: string,
-  options: TcpDialOptions | undefined,
+  options: TcpDialOptions = {},
 ): Promise<Conn> {
   const addr = parseAddr(network, address, "dial");
-  checkTcpDialOptions(options ?? {});
-  checkProxyTls(options?.proxyTls);
+  checkTcpDialOptions(options);
+  checkProxyTls(options.proxyTls);
   const site = { op: "dial", network, remoteAddr: addr } as const;
   return withinLimits(options, site, async (limits) => {
-    if (options?.proxy === undefined) {
+    if (options.proxy === undefined) {
       return connectFirst(network, addr, options, limits, (target) => connectConn(target, options));
     }
     const tunnel = await connectThrough(parseProxyUrl(options.proxy), network, addr, options, limits);

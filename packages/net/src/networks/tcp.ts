@@ -23,11 +23,11 @@ const REUSE_PORT_SINCE: readonly [major: number, minor: number][] = [
 export async function listenTcp(
   network: "tcp" | "tcp4" | "tcp6",
   address: string | InheritedSocket,
-  options: TcpListenOptions | undefined,
+  options: TcpListenOptions = {},
 ): Promise<StreamListener> {
   const addr =
     typeof address === "object" && address !== null ? address : parseAddr(network, address, "listen");
-  checkTcpListenOptions(options ?? {});
+  checkTcpListenOptions(options);
   const kind = await tcpKind(network, addr, options);
   return listenOn({ ...kind, open: { now: connOf } }, options);
 }

@@ -19,16 +19,16 @@ const unnamed = unixAddr("");
 /** Listens on a Unix socket. See `listen`. */
 export async function listenUnix(
   path: string | InheritedSocket,
-  options: UnixListenOptions | undefined,
+  options: UnixListenOptions = {},
 ): Promise<StreamListener> {
-  if (typeof path === "object" && path !== null) return listenInherited(path, options ?? {});
+  if (typeof path === "object" && path !== null) return listenInherited(path, options);
   const addr = parseAddr("unix", path, "listen");
-  checkUnixListenOptions(options ?? {});
+  checkUnixListenOptions(options);
   const site = { op: "listen", network: "unix", localAddr: addr } as const;
   // An abstract name is no file, and neither is a named pipe of Windows.
   const hasFile = !addr.path.startsWith("@") && process.platform !== "win32";
-  const file = hasFile ? new SocketFile(addr.path, options ?? {}, site) : undefined;
-  const backlog = options?.backlog;
+  const file = hasFile ? new SocketFile(addr.path, options, site) : undefined;
+  const { backlog } = options;
   const kind: ListenerKind = {
     network: "unix",
     addr,
@@ -65,9 +65,9 @@ async function listenInherited(socket: InheritedSocket, options: UnixListenOptio
 }
 
 /** Connects to a Unix socket. See `dial`. */
-export async function dialUnix(path: string, options: DialOptions | undefined): Promise<Conn> {
+export async function dialUnix(path: string, options: DialOptions = {}): Promise<Conn> {
   const addr = parseAddr("unix", path, "dial");
-  checkUnixDialOptions(options ?? {});
+  checkUnixDialOptions(options);
   const site = { op: "dial", network: "unix", remoteAddr: addr } as const;
   return withinLimits(options, site, ({ signal }) => {
     const attempt = connectConn(

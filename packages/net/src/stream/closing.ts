@@ -100,11 +100,15 @@ export class Closing {
     }
   }
 
-  /** Nothing more can be written. Gives what makes the errors. */
-  writeFailed(error: unknown): Failure {
+  /**
+   * Nothing more can be written. Gives what makes the errors. A pipe tells this of every reset: if no write
+   * was lost, and the peer had not ended, it was reading that broke.
+   */
+  writeFailed(error: unknown, writes: WriteHalf): Failure {
+    const conn = this.#conn;
     const failure = failureFrom(error);
     this.#broken ??= failure;
-    this.why ??= () => failure(this.#conn.failureSite("write"));
+    this.why ??= () => failure(conn.failureSite(writes.hasLost || conn.hasPeerEnded ? "write" : "read"));
     return this.#broken;
   }
 

@@ -28,8 +28,8 @@ const PIECE_BYTES = 4096;
 export function pipe(
   options: { readonly closeTimeoutMs?: number | undefined } = {},
 ): [Conn<PipeAddr>, Conn<PipeAddr>] {
-  const { closeTimeoutMs } = options;
   checkNames("set", "a pipe", options, { closeTimeoutMs: 1 });
+  const { closeTimeoutMs } = options;
   if (closeTimeoutMs !== undefined) checkTime("set", "closeTimeoutMs", closeTimeoutMs);
   return pipeOwnedBy(undefined, closeTimeoutMs);
 }

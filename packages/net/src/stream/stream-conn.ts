@@ -265,7 +265,8 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, ClosingCon
   }
 
   onWriteFailed(error: unknown): void {
-    this.#writing.fail(this.#ending().writeFailed(error));
+    const writes = this.#writing;
+    writes.fail(this.#ending().writeFailed(error, writes));
   }
 
   onFinish(): void {

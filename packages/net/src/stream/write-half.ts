@@ -10,7 +10,7 @@ import {
   timeoutError,
 } from "../contracts/failures.ts";
 import { rejection } from "../flow/told.ts";
-import { asItIs, Waiter } from "../flow/waiters.ts";
+import { asItIs, Waiter, Waiters } from "../flow/waiters.ts";
 import type { Transport } from "../contracts/transport.ts";
 import { WriteRequest } from "./requests.ts";
 
@@ -73,7 +73,7 @@ export class WriteHalf {
   readonly #transport: Transport;
   readonly #conn: Sited;
   /** Not yet handed over in full. */
-  #queue: WriteRequest[] = EMPTY;
+  readonly #queue = new Waiters<WriteRequest>();
   /** Those with bytes in the step under way. */
   #leaving: WriteRequest[] = EMPTY;
   /** Writes that left at once since one waited for the event loop. */
@@ -96,7 +96,7 @@ export class WriteHalf {
 
   /** Writes wait to be handed over: for the one under way, or for the event loop. */
   get isWaiting(): boolean {
-    return this.#queue.length > 0;
+    return this.#queue.first !== undefined;
   }
 
   /** What stands in the way of handing the connection over, in words. */
@@ -117,7 +117,7 @@ export class WriteHalf {
     const { length } = bytes;
     if (length === 0) return DONE;
     const transport = this.#transport;
-    if (length > STEP_BYTES || this.#queue.length > 0 || transport.bufferedBytes > 0) {
+    if (length > STEP_BYTES || this.isWaiting || transport.bufferedBytes > 0) {
       return this.#enqueue([bytes], length, options);
     }
     transport.write(bytes);
@@ -192,11 +192,9 @@ export class WriteHalf {
     this.#refused = () => closedError(this.#writeSite());
     this.#deadline?.set(null);
     let room = Math.max(0, STEP_BYTES - this.#transport.bufferedBytes);
-    const queued = this.#queue;
-    this.#queue = [];
-    for (const request of queued) {
+    for (const request of this.#queue.takeAll()) {
       room -= request.keepUpTo(room);
-      if (request.accepted < request.length) this.#queue.push(request);
+      if (request.accepted < request.length) this.#queue.add(request);
       else this.#settleIfTaken(request); // Or once the step under way is.
     }
   }
@@ -206,7 +204,7 @@ export class WriteHalf {
     if (this.#end === "failed") return;
     this.#refused = () => failure(this.#writeSite());
     this.#deadline?.set(null);
-    const isUntaken = this.#leaving.length > 0 || this.#queue.length > 0 || this.#transport.bufferedBytes > 0;
+    const isUntaken = this.#leaving.length > 0 || this.isWaiting || this.#transport.bufferedBytes > 0;
     // An end that was not taken may be a file that was not saved.
     this.hasLost ||= isUntaken || this.#end === "sent";
     let known = this.#transport.takenBytes;
@@ -230,7 +228,7 @@ export class WriteHalf {
         this.#settleIfTaken(request);
       }
     }
-    if (this.#queue.length > 0 || this.#end === "wanted") this.#pump();
+    if (this.isWaiting || this.#end === "wanted") this.#pump();
     this.#holdProcess();
   }
 
@@ -268,7 +266,7 @@ export class WriteHalf {
 
   #enqueue(parts: Uint8Array[], length: number, options: WaitOptions | undefined): Promise<void> {
     const request = this.#request(parts, length, options);
-    this.#queue = added(this.#queue, request);
+    this.#queue.add(request);
     this.#pump();
     // Here lent bytes would begin to wait.
     if (request.accepted < length) request.ownRest();
@@ -281,7 +279,7 @@ export class WriteHalf {
     const signal = options?.signal;
     if (!signal) return request;
     request.endWith(signal, (by) => {
-      this.#queue = this.#queue.filter((other) => other !== request);
+      this.#queue.delete(request);
       // Keep it in `#leaving` if part of it is in the step under way: `fail` credits the bytes taken from the
       // step's start, and would give its share to the writes behind it.
       const error = canceledError(this.#writeSite(request.accepted), by);
@@ -295,7 +293,7 @@ export class WriteHalf {
   /** The write deadline keeps the process alive as long as somebody waits. */
   #holdProcess(): void {
     this.#deadline?.holdProcess(
-      this.#queue.length > 0 || this.#leaving.some(isPending) || this.#endWaiters.length > 0,
+      this.isWaiting || this.#leaving.some(isPending) || this.#endWaiters.length > 0,
     );
   }
 
@@ -307,7 +305,7 @@ export class WriteHalf {
     if (this.#isPumping) return;
     this.#isPumping = true;
     const transport = this.#transport;
-    while (this.#queue.length > 0 && transport.bufferedBytes === 0) {
+    while (this.isWaiting && transport.bufferedBytes === 0) {
       if (++this.#burst >= BURST) {
         this.#burst = 0;
         void this.#pumpAfter(nextTurn());
@@ -320,7 +318,7 @@ export class WriteHalf {
       else transport.write(Buffer.concat(step));
     }
     this.#isPumping = false;
-    if (this.#end === "wanted" && this.#queue.length === 0) {
+    if (this.#end === "wanted" && !this.isWaiting) {
       this.#end = "sent";
       transport.end();
     }
@@ -336,7 +334,7 @@ export class WriteHalf {
   #nextStep(): Uint8Array[] {
     const step: Uint8Array[] = [];
     for (let room = STEP_BYTES; room > 0; ) {
-      const request = this.#queue[0];
+      const request = this.#queue.first;
       if (request === undefined) break;
       room -= request.takeStep(step, room);
       this.#leaving = added(this.#leaving, request);
@@ -355,9 +353,8 @@ export class WriteHalf {
 
   /** Rejects all that wait. */
   #cutAll(errorFor: (request: WriteRequest) => NetError): void {
-    const waiting = new Set([...this.#leaving, ...this.#queue]);
+    const waiting = new Set([...this.#leaving, ...this.#queue.takeAll()]);
     this.#leaving = EMPTY;
-    this.#queue = EMPTY;
     for (const request of waiting) request.reject(errorFor(request));
   }
 

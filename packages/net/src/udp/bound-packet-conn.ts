@@ -6,6 +6,7 @@ import { attempt, checkTtl, setMembership, setMulticastInterface } from "./multi
 import { netErrorFrom } from "../contracts/node-error.ts";
 import type { GroupOptions, OutgoingPacket, Packet, PacketConn } from "../contracts/packet-conn.ts";
 import type { SourceAddrs } from "./source-addr.ts";
+import { shown } from "../options/check-values.ts";
 import { rejection } from "../flow/told.ts";
 import { keptMessage } from "./datagram-sender.ts";
 import { UdpSocket } from "./udp-socket.ts";
@@ -17,6 +18,10 @@ export class BoundPacketConn extends UdpSocket<Packet, OutgoingPacket> implement
     let to: IpAddr;
     try {
       to = typeof addr === "string" ? parseAddr("udp", addr, "write") : addr;
+      // Not from TypeScript it may be anything.
+      if (typeof to?.host !== "string") {
+        throw argumentError("write", `${shown(addr)} is not an address to send to`);
+      }
       if (to.port === 0) throw argumentError("write", `cannot send to port 0 of ${String(to)}`);
     } catch (error) {
       return rejection(netErrorFrom(error, this.site("write")));
@@ -65,15 +70,18 @@ export class BoundPacketConn extends UdpSocket<Packet, OutgoingPacket> implement
     return { bytes, addr: sources.of(host, port) };
   }
 
-  protected sendOne({ bytes, addr }: OutgoingPacket, options: WaitOptions | undefined): Promise<void> {
+  protected sendOne(packet: OutgoingPacket, options: WaitOptions | undefined): Promise<void> {
+    const { bytes, addr } = checkedPacket(packet);
     return this.send(bytes, addr, options);
   }
 
-  protected trySendOne({ bytes, addr }: OutgoingPacket): SendOutcome {
+  protected trySendOne(packet: OutgoingPacket): SendOutcome {
+    const { bytes, addr } = checkedPacket(packet);
     return this.sending.trySend(bytes, addr);
   }
 
-  protected kept({ bytes, addr }: OutgoingPacket): OutgoingPacket {
+  protected kept(packet: OutgoingPacket): OutgoingPacket {
+    const { bytes, addr } = checkedPacket(packet);
     return { bytes: keptMessage(bytes), addr };
   }
 
@@ -81,4 +89,10 @@ export class BoundPacketConn extends UdpSocket<Packet, OutgoingPacket> implement
     this.mustBeOpen();
     attempt(this.site("set"), set);
   }
+}
+
+/** @throws NetError `invalid_argument` if it is nothing that has fields. */
+function checkedPacket(packet: OutgoingPacket): OutgoingPacket {
+  if (typeof packet === "object" && packet !== null) return packet;
+  throw argumentError("write", `${shown(packet)} is not a datagram with its address`);
 }

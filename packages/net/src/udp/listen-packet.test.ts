@@ -287,3 +287,16 @@ test("calls that nobody waits for end no process when they fail", async () => {
   await turn(); // An unhandled rejection would have failed this test.
   await packets.close();
 });
+
+test("what is no address, or no datagram with one, is refused as an argument", async () => {
+  const { a, close } = await pair();
+  for (const odd of [null, undefined, {}, 7]) {
+    await assert.rejects(a.send("x", odd as string), isCode("invalid_argument"));
+  }
+  for (const odd of [null, undefined, 7]) {
+    const batch = [odd as unknown as { bytes: string; addr: typeof a.localAddr }];
+    assert.throws(() => a.trySendBatch(batch), isCode("invalid_argument"));
+    await assert.rejects(a.sendBatch(batch), isCode("invalid_argument"));
+  }
+  await close();
+});

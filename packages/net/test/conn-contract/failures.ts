@@ -89,6 +89,16 @@ export function failuresContract({ contract, makePair, hasReset, forgetsEnd }: S
     }
   });
 
+  contract("a reset that meets no write is told to a handler as a failure to read", async ({ a, b }) => {
+    const closed = new Promise<Error | undefined>((close) => {
+      a.serve({ data() {}, end() {}, close });
+    });
+    b.abort();
+    if (!hasReset) return; // It is an end.
+    const { code, op } = (await closed) as NetError;
+    assert.deepEqual([code, op], ["reset", "read"]);
+  });
+
   contract("no more than was taken counts as written when the connection is aborted", async ({ a, b }) => {
     const block = Buffer.alloc(64 * 1024 * 1024, "b");
     const outcome = a.write(block).then(

@@ -1,8 +1,5 @@
 import { createSocket, type Socket } from "node:dgram";
-import { connect } from "node:net";
-import { setImmediate as turn } from "node:timers/promises";
 import {
-  CALLER_POISON,
   type CaseBase,
   type CaseContext,
   codeOf,
@@ -16,47 +13,28 @@ import {
   nap,
   Random,
   type Scenario,
-  stamp,
   stamped,
 } from "@zocalo/integrity";
 import {
-  type Deadline,
-  dial,
-  type IpAddr,
-  ipAddr,
-  listen,
-  listenPacket,
-  type Message,
-  peers,
-} from "@zocalo/net";
+  type Arrival,
+  type EndsCase,
+  GREETING,
+  KINDS,
+  open,
+  type Outcome,
+  type Port,
+  type Receiver,
+} from "./datagram-ends.ts";
+import { isOfLent, sendAll, type Sending, SENDINGS } from "./datagram-sending.ts";
 import { LostDatagrams } from "./lost-datagrams.ts";
 
-const KINDS = ["packets", "dialed", "peers"] as const;
-const SENDINGS = [
-  "send",
-  "send burst",
-  "send canceled",
-  "send timed out",
-  "trySend",
-  "trySend one buffer",
-  "batch",
-  "trySendBatch",
-  // Of what a handler of a stream is lent.
-  "lent send",
-  "lent trySend",
-  "lent batch",
-  "lent trySendBatch",
-] as const;
 const RECEIVINGS = ["receive", "iterate", "serve"] as const;
 
 /** Datagrams to and from sockets of Node's, each with a stream of its own either way. */
-export interface DatagramCase extends CaseBase {
-  readonly kind: (typeof KINDS)[number];
+export interface DatagramCase extends CaseBase, EndsCase {
   /** How many of Node's sockets there are. */
   readonly fars: number;
-  /** They are sent to by a host's name, which is looked up for each datagram. Only for `packets`. */
-  readonly isNamed: boolean;
-  readonly sending: (typeof SENDINGS)[number];
+  readonly sending: Sending;
   readonly receiving: (typeof RECEIVINGS)[number];
   readonly keeping: Keeping;
   /** Bytes of each datagram, a multiple of 8. */
@@ -127,34 +105,6 @@ function drawDatagram(decks: Decks): DatagramCase {
     size: decks.deal("datagram size", [8, 64, 512, 1400, 9000, 65_504]),
     count: random.int(1, Math.floor(200 / fars)),
   };
-}
-
-/** What a call said of a datagram. After `unknown`, of a call that was cut short, it may still leave. */
-type Outcome = "unsent" | "accepted" | "refused" | "unknown";
-
-/** What our end sends to one far socket with. */
-interface Port {
-  /** Where the far socket sends to. */
-  readonly address: IpAddr;
-  send(bytes: Uint8Array, options?: { signal: AbortSignal }): Promise<void>;
-  trySend(bytes: Uint8Array): string;
-  sendBatch(list: readonly Uint8Array[]): Promise<Outcome[]>;
-  trySendBatch(list: readonly Uint8Array[]): Outcome[];
-  /** A connection of `peers` has none. */
-  setWriteDeadline?(at: Deadline): void;
-  flush(): Promise<void>;
-}
-
-/** What came, and which far socket it came from as our end tells it. */
-interface Arrival {
-  readonly bytes: Uint8Array;
-  readonly from: number;
-}
-
-/** What our end receives with. */
-interface Receiver extends AsyncIterable<Arrival> {
-  receive(): Promise<Arrival | null>;
-  serve(take: (arrival: Arrival) => void): void;
 }
 
 /** A socket of Node's, and the books of what goes there and comes from there. */
@@ -273,106 +223,6 @@ async function check({ arrived, outcomes, outStream, lost }: Far, size: number):
   }
 }
 
-/** Makes a peer known to `peers()`; shorter than any datagram of a case. */
-const GREETING = Buffer.from("hola");
-
-async function open(
-  drawn: DatagramCase,
-  fars: readonly Far[],
-  context: CaseContext,
-): Promise<{ ports: Port[]; receivers: Receiver[] }> {
-  if (drawn.kind === "dialed") return dialAll(fars, context);
-  const packets = await listenPacket("udp4", "127.0.0.1:0");
-  const address = packets.localAddr;
-  if (drawn.kind === "packets") {
-    context.onEnd(() => packets.close());
-    const ports = fars.map(({ port }): Port => {
-      const to = ipAddr("udp", drawn.isNamed ? "localhost" : "127.0.0.1", port);
-      const packetsOf = (list: readonly Uint8Array[]) => list.map((bytes) => ({ bytes, addr: to }));
-      return {
-        address,
-        send: (bytes, options) => packets.send(bytes, to, options),
-        trySend: (bytes) => packets.trySend(bytes, to),
-        sendBatch: (list) => batchOutcomes(list.length, packets.sendBatch(packetsOf(list))),
-        trySendBatch: (list) => firstAccepted(list.length, packets.trySendBatch(packetsOf(list))),
-        setWriteDeadline: (at) => packets.setWriteDeadline(at),
-        flush: () => packets.flush(),
-      };
-    });
-    const fromPort = (port: number): number => fars.findIndex((far) => far.port === port);
-    return {
-      ports,
-      receivers: [receiverOf(packets, ({ bytes, addr }) => ({ bytes, from: fromPort(addr.port) }))],
-    };
-  }
-  const listener = peers(packets, {
-    messages: "binary",
-    receiveLimitBytes: 4_000_000,
-    receiveLimitMessages: 1000,
-  });
-  context.onEnd(() => listener.abort());
-  const ports: Port[] = [];
-  const receivers: Receiver[] = [];
-  for (const [from, { socket }] of fars.entries()) {
-    socket.send(GREETING, address.port, "127.0.0.1");
-    const conn = await listener.accept();
-    ports.push({
-      address,
-      send: (bytes, options) => conn.send(bytes, options),
-      trySend: (bytes) => conn.trySend(bytes),
-      // It has no batches.
-      sendBatch: (list) => Promise.all(list.map((bytes) => outcomeOf(conn.send(bytes)))),
-      trySendBatch: (list) =>
-        list.map((bytes) => (conn.trySend(bytes) === "refused" ? "refused" : "accepted")),
-      flush: () => conn.flush(),
-    });
-    receivers.push(receiverOf<Message>(conn, (message) => ({ bytes: Buffer.from(message), from })));
-  }
-  return { ports, receivers };
-}
-
-async function dialAll(
-  fars: readonly Far[],
-  context: CaseContext,
-): Promise<{ ports: Port[]; receivers: Receiver[] }> {
-  const ports: Port[] = [];
-  const receivers: Receiver[] = [];
-  for (const [from, { port }] of fars.entries()) {
-    const conn = await dial("udp", `127.0.0.1:${port}`);
-    context.onEnd(() => conn.close());
-    ports.push({
-      address: conn.localAddr,
-      send: (bytes, options) => conn.send(bytes, options),
-      trySend: (bytes) => conn.trySend(bytes),
-      sendBatch: (list) => batchOutcomes(list.length, conn.sendBatch(list)),
-      trySendBatch: (list) => firstAccepted(list.length, conn.trySendBatch(list)),
-      setWriteDeadline: (at) => conn.setWriteDeadline(at),
-      flush: () => conn.flush(),
-    });
-    receivers.push(receiverOf(conn, (bytes) => ({ bytes, from })));
-  }
-  return { ports, receivers };
-}
-
-/** What all that receives datagrams has in common. */
-interface Source<T> extends AsyncIterable<T> {
-  receive(): Promise<T | null>;
-  serve(handler: { message(datagram: T): void }): void;
-}
-
-function receiverOf<T>(source: Source<T>, arrivalOf: (datagram: T) => Arrival): Receiver {
-  return {
-    async receive() {
-      const datagram = await source.receive();
-      return datagram === null ? null : arrivalOf(datagram);
-    },
-    async *[Symbol.asyncIterator]() {
-      for await (const datagram of source) yield arrivalOf(datagram);
-    },
-    serve: (take) => source.serve({ message: (datagram) => take(arrivalOf(datagram)) }),
-  };
-}
-
 /** Rejects, or not, when the socket is closed. */
 async function receiveAll(
   receiver: Receiver,
@@ -392,170 +242,6 @@ async function receiveAll(
         take(arrival);
       }
   }
-}
-
-/** After these a datagram may still leave; after any other error it has not left, and shall not. */
-const CUT: ReadonlySet<string> = new Set(["canceled", "timeout", "closed"]);
-
-function outcomeOf(sending: Promise<unknown>): Promise<Outcome> {
-  return sending.then(() => "accepted", outcomeAfter);
-}
-
-function outcomeAfter(error: unknown): Outcome {
-  return CUT.has(codeOf(error)) ? "unknown" : "refused";
-}
-
-async function batchOutcomes(length: number, sending: Promise<void>): Promise<Outcome[]> {
-  try {
-    await sending;
-    return firstAccepted(length, length);
-  } catch (error) {
-    const sent: unknown = error instanceof Error ? Reflect.get(error, "datagramsSent") : undefined;
-    must(typeof sent === "number", () => `a batch does not say how many had left: ${String(error)}`);
-    const outcomes = firstAccepted(length, sent);
-    outcomes[sent] = outcomeAfter(error);
-    return outcomes;
-  }
-}
-
-/** The others were not tried. */
-function firstAccepted(length: number, accepted: number): Outcome[] {
-  return Array.from({ length }, (_, at) => (at < accepted ? "accepted" : "refused"));
-}
-
-type Sending = DatagramCase["sending"];
-type LentSending = Extract<Sending, `lent ${string}`>;
-
-function isOfLent(sending: Sending): sending is LentSending {
-  return sending.startsWith("lent ");
-}
-
-async function sendAll(
-  port: Port,
-  far: Far,
-  { sending, size, count }: DatagramCase,
-  random: Random,
-  context: CaseContext,
-): Promise<void> {
-  const { outStream: stream, outcomes } = far;
-  if (isOfLent(sending)) return passOnLent(port, far, { sending, size, count }, context);
-  const made = (index: number): Buffer => stamped(stream, index * size, size);
-  const shared = Buffer.allocUnsafeSlow(size);
-  const pending: Promise<unknown>[] = [];
-  const send = async (index: number, signal?: AbortSignal): Promise<void> => {
-    const bytes = made(index);
-    outcomes[index] = await outcomeOf(signal === undefined ? port.send(bytes) : port.send(bytes, { signal }));
-    bytes.fill(CALLER_POISON);
-  };
-  for (let index = 0; index < count; index += 1) {
-    switch (sending) {
-      case "send":
-        await send(index);
-        break;
-      case "send burst":
-        pending.push(send(index));
-        break;
-      case "send canceled":
-      case "send timed out": {
-        if (sending === "send timed out" && port.setWriteDeadline !== undefined) {
-          // Before the call: only then is the datagram copied.
-          port.setWriteDeadline(Date.now() + random.int(0, 3));
-          await send(index);
-          port.setWriteDeadline(null);
-          break;
-        }
-        const controller = new AbortController();
-        const sent = send(index, controller.signal);
-        const when = random.int(0, 3);
-        if (when === 0) controller.abort();
-        else if (when === 1) queueMicrotask(() => controller.abort());
-        else if (when === 2) void turn().then(() => controller.abort());
-        await sent;
-        break;
-      }
-      case "trySend":
-      case "trySend one buffer": {
-        const bytes = sending === "trySend" ? made(index) : shared;
-        stamp(bytes, stream, index * size);
-        outcomes[index] = port.trySend(bytes) === "refused" ? "refused" : "accepted";
-        bytes.fill(CALLER_POISON);
-        break;
-      }
-      case "batch":
-      case "trySendBatch": {
-        const list = Array.from({ length: Math.min(20, count - index) }, (_, i) => made(index + i));
-        const said = sending === "batch" ? await port.sendBatch(list) : port.trySendBatch(list);
-        outcomes.splice(index, list.length, ...said);
-        index += list.length - 1;
-        for (const bytes of list) bytes.fill(CALLER_POISON);
-        break;
-      }
-    }
-    // So that a receiver keeps up, mostly.
-    if (random.chance(0.1)) await turn();
-  }
-  await Promise.all(pending);
-}
-
-/** Passes on what comes over a TCP connection, straight out of the memory that its handler is lent. */
-async function passOnLent(
-  port: Port,
-  { outStream: stream, outcomes }: Far,
-  { sending, size, count }: Pick<DatagramCase, "size" | "count"> & { sending: LentSending },
-  context: CaseContext,
-): Promise<void> {
-  const listener = await listen("tcp", "127.0.0.1:0");
-  context.onEnd(() => listener.abort());
-  const { addr } = listener;
-  const source = connect("port" in addr ? addr.port : 0, "127.0.0.1");
-  context.onEnd(() => source.destroy());
-  const conn = await listener.accept();
-  const pending: Promise<void>[] = [];
-  const pass = (index: number, list: readonly Uint8Array[]): void => {
-    const book = (said: readonly Outcome[]): void => void outcomes.splice(index, said.length, ...said);
-    const [only] = list;
-    if (only === undefined) return;
-    switch (sending) {
-      case "lent trySend":
-        return book([port.trySend(only) === "refused" ? "refused" : "accepted"]);
-      case "lent trySendBatch":
-        return book(port.trySendBatch(list));
-      case "lent batch":
-        return void pending.push(port.sendBatch(list).then(book));
-      case "lent send":
-        return void pending.push(outcomeOf(port.send(only)).then((outcome) => book([outcome])));
-    }
-  };
-  const most = sending === "lent batch" || sending === "lent trySendBatch" ? 20 : 1;
-  let position = 0;
-  let rest: Buffer[] = [];
-  await new Promise<void>((resolve, reject) => {
-    conn.serve({
-      data(bytes) {
-        let list: Uint8Array[] = [];
-        for (let at = 0; at < bytes.length; ) {
-          const part = bytes.subarray(at, at + size - (position % size));
-          const isWhole = part.length === size;
-          at += part.length;
-          position += part.length;
-          // What is cut by the end of the buffer is put together, which makes it a datagram of our own.
-          if (!isWhole) rest.push(Buffer.from(part));
-          if (position % size === 0) {
-            list.push(isWhole ? part : Buffer.concat(rest));
-            rest = [];
-          }
-          if (list.length === most || at === bytes.length) {
-            pass(Math.floor(position / size) - list.length, list);
-            list = [];
-          }
-        }
-      },
-      end: () => conn.close(),
-      close: (error) => (error === undefined ? resolve() : reject(error)),
-    });
-    source.end(stamped(stream, 0, size * count));
-  });
-  await Promise.all(pending);
 }
 
 /** The far end sends as many. */

@@ -18,6 +18,28 @@ export function connStream(conn: Conn): Duplex {
   });
 }
 
+/**
+ * The same for `node:http` itself, which destroys a stream with an error right behind its answer of 400. As a
+ * socket of Node's it then ends in order: a reset could take the answer away.
+ */
+export function httpStream(conn: Conn): Duplex {
+  const stream = connStream(conn);
+  const destroy = (error: Error | null, done: Done): void => void endInOrder(conn, error, done);
+  Reflect.set(stream, "_destroy", destroy);
+  return stream;
+}
+
+type Done = (error: Error | null) => void;
+
+async function endInOrder(conn: Conn, error: Error | null, done: Done): Promise<void> {
+  try {
+    await conn.close();
+  } catch {
+    // The peer is gone. `node:http` is told why it destroyed the stream.
+  }
+  done(error);
+}
+
 function hostAndPort(addr: Addr): { readonly host: string; readonly port: number } | undefined {
   return "host" in addr ? addr : undefined;
 }

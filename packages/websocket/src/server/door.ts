@@ -24,7 +24,7 @@ import {
 } from "@zocalo/net/transport";
 import type { Refusal } from "../handshake/server.ts";
 import type { Caller, Early } from "./caller.ts";
-import { connStream } from "./conn-stream.ts";
+import { connStream, httpStream } from "./conn-stream.ts";
 import { traceRefused } from "../session/trace.ts";
 import { refusalText } from "./refuse.ts";
 
@@ -200,7 +200,7 @@ export class HalfOpenConn implements Caller, TransportSink, RosterMember {
   start(isRead: boolean): void {
     const below = this.#below;
     if (this.isGone) return;
-    if (below === undefined) this.#toHttp(connStream(this.#conn));
+    if (below === undefined) this.#toHttp(httpStream(this.#conn));
     else if (isRead) below.transport.resume();
     else this.#toHttp(this.#streamOf(below));
   }
@@ -340,7 +340,7 @@ export class HalfOpenConn implements Caller, TransportSink, RosterMember {
     const socket = releaseSocket(below);
     if (socket !== undefined) return socket;
     below.transport.attach(below); // From now on a stream uses it.
-    return connStream(below);
+    return httpStream(below);
   }
 
   #toHttp(stream: Duplex): void {

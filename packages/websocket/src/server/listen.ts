@@ -78,6 +78,7 @@ export async function listen(
   address: string | Listener<Conn>,
   given: ListenOptions = {},
 ): Promise<Listener<WebSocketConn>> {
+  checkGiven(given);
   const isAddress = typeof address !== "object" || address === null;
   if (!isAddress) checkBelow(address, given);
   const host = isAddress ? parseAddr("tcp", address, "listen").host : hostOfListener(address);
@@ -191,12 +192,18 @@ export function attach(server: Server, options: AttachOptions = {}): Listener<We
 
 /** Those that an upgrader does not have. @throws WebSocketNetError or NetError `invalid_argument`. */
 function checkAttachOptions(options: AttachOptions): void {
+  checkGiven(options);
   const { path, onRefuse } = options;
   checkAcceptLimits(options);
   checkKind("listen", "onRefuse", onRefuse, "function");
   checkKind("listen", "path", path, "string");
   if (path === undefined || path.startsWith("/")) return;
   throw new WebSocketNetError("invalid_argument", `path ${JSON.stringify(path)} does not begin with "/"`);
+}
+
+/** @throws NetError `invalid_argument` for `null`, or what else has no options. */
+function checkGiven(options: unknown): void {
+  checkKind("listen", "what a WebSocket listener was given", options, "object");
 }
 
 function listeningAddr(server: Server): Addr {

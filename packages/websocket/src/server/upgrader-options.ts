@@ -22,6 +22,9 @@ export interface UpgraderOptions extends ConnOptions {
   /**
    * Who may connect; called after the request was found valid and before it is answered. Answer nothing to
    * let it in, or a `Refusal`. If it throws, the answer is 500. Default: everybody.
+   *
+   * What the peer sends meanwhile is read ahead up to 16 KiB. One that resets behind more than that is
+   * noticed only when it is let in: its connection then ends with 1006.
    */
   readonly authorize?:
     | ((request: IncomingMessage) => Refusal | undefined | void | Promise<Refusal | undefined | void>)
