@@ -7,7 +7,7 @@ import { netErrorFrom } from "../contracts/node-error.ts";
 import type { GroupOptions, OutgoingPacket, Packet, PacketConn } from "../contracts/packet-conn.ts";
 import type { SourceAddrs } from "./source-addr.ts";
 import { rejection } from "../flow/told.ts";
-import { keptMessage } from "./datagram-sender.ts";
+import { keptMessage } from "./kept-message.ts";
 import { UdpSocket } from "./udp-socket.ts";
 import { parseAddr } from "../contracts/parse-addr.ts";
 
