@@ -63,9 +63,10 @@ export interface ReadTls {
 export async function readTls(what: string, options: WebSocketTlsOptions): Promise<ReadTls> {
   try {
     return { options, context: await secureContextOptions(options, { op: "dial", network: "tls" }) };
-  } catch (cause) {
-    const { code, reason } = netErrorFrom(cause, { op: "dial" });
-    throw new WebSocketNetError(code, `${what}: ${reason.replace(/^TLS: /, "")}`, { op: "dial", cause });
+  } catch (error) {
+    const cause = netErrorFrom(error, { op: "dial", network: "tls" });
+    const reason = cause.reason.replace(/^TLS: /, "");
+    throw new WebSocketNetError(cause.code, `${what}: ${reason}`, { op: "dial", cause });
   }
 }
 

@@ -30,9 +30,7 @@ import { type Answer, askForSwitch, type Redirect } from "./exchange.ts";
  *
  * @param url `ws:`, `wss:`, `http:` or `https:`.
  * @throws WebSocketNetError `invalid_address`, `invalid_argument`, `connect_failed`, `refused` (with
- *   `status`),
- * `proxy_refused` (with `status`),
- *   `handshake_failed`, `timeout`, `canceled`.
+ *   `status`), `proxy_refused` (with `status`), `handshake_failed`, `timeout`, `canceled`.
  * @example
  * const conn = await dial("wss://example.org/ws", { subprotocols: ["chat"] });
  */

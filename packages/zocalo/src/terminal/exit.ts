@@ -32,8 +32,13 @@ export function sentence(error: unknown): string {
     error instanceof WebSocketNetError &&
     !SAYS_ALL.has(error.code) &&
     cause instanceof Error &&
-    !message.includes(cause.message)
+    !message.includes(reasonOf(cause))
       ? `: ${cause.message}`
       : "";
   return `${message}${more}`.replace(/\s*\n\s*/g, " ");
+}
+
+/** What is new in an error's message, if it is one of ours: those around it name its connection, too. */
+function reasonOf(cause: Error): string {
+  return cause instanceof NetError ? cause.reason.replace(/^TLS: /, "") : cause.message;
 }

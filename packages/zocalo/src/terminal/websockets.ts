@@ -1,5 +1,4 @@
-import { readFile } from "node:fs/promises";
-import { type IpAddr, type Listener, NetError, parseAddr, type TlsServerOptions } from "@zocalo/net";
+import { type IpAddr, type Listener, parseAddr, type TlsServerOptions } from "@zocalo/net";
 import {
   type AttachOptions,
   attach,
@@ -8,8 +7,8 @@ import {
   listen,
   type WebSocketConn,
   WebSocketNetError,
+  type WebSocketTlsOptions,
 } from "@zocalo/websocket";
-import { EXIT, UserError } from "../exit-code.ts";
 import { Seldom } from "../seldom.ts";
 import { FedServer } from "./fed-server.ts";
 import { type Flags, headerRecord } from "./flags.ts";
@@ -111,22 +110,11 @@ export async function dialWebSocket(
     signal,
     localAddress: flags.source,
     proxy: flags.proxy,
-    ...(scheme === "wss" ? { tls: await clientTls(flags) } : {}),
+    ...(scheme === "wss" ? { tls: clientTls(flags) } : {}),
   }).catch((error: unknown) => {
-    throw withHint(withFiles(error, flags), url, path);
+    throw withHint(error, url, path);
   });
   return webSocketLink(conn, url);
-}
-
-/** What `dial` calls by the names of its options, such as `tls.ca`, is a file here. */
-function withFiles(error: unknown, flags: Flags): unknown {
-  if (!(error instanceof WebSocketNetError) || error.code !== "invalid_argument") return error;
-  const { cause, message } = error;
-  if (!(cause instanceof NetError) || cause.code !== "tls") return error;
-  const words = message.replace(/\btls\.(ca|cert|key)\b/g, (option, name: "ca" | "cert" | "key") => {
-    return flags[name] ?? option;
-  });
-  return new UserError(words, EXIT.failed);
 }
 
 /** A server that knows no WebSocket at its root may well have one elsewhere, and its answer does not say where. */
@@ -157,12 +145,12 @@ function serverTls(flags: Flags): TlsServerOptions {
   return flags.ca === undefined ? identity : { ...identity, caFile: flags.ca, clientCertificates: "require" };
 }
 
-async function clientTls({ cert, key, ca, servername, insecure }: Flags) {
+function clientTls({ cert, key, ca, servername, insecure }: Flags): WebSocketTlsOptions {
   return {
-    ...(cert === undefined ? {} : { cert: await readFile(cert) }),
-    ...(key === undefined ? {} : { key: await readFile(key) }),
-    ...(ca === undefined ? {} : { ca: await readFile(ca) }),
-    ...(servername === undefined ? {} : { serverName: servername }),
+    certFile: cert,
+    keyFile: key,
+    caFile: ca,
+    serverName: servername,
     dangerouslyAcceptAnyCertificate: insecure === true,
   };
 }
