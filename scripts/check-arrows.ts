@@ -69,7 +69,7 @@ export const ROOMS: readonly Room[] = [
     mayImport: ["@zocalo/net"],
     testsMayImport: ["@zocalo/integrity"],
     hasNoDependencies: true,
-    folders: ["whatwg", "client", "server", "handshake", "session", "core"],
+    folders: ["whatwg", "client", "server", "handshake", "session", "core", "node"],
     maxLines: ONE_SITTING_LINES,
   },
   {

@@ -50,7 +50,7 @@ export function sourceComments(source: string): SourceComment[] {
 }
 
 /** The code with the insides of comments, strings, templates and regular expressions replaced by spaces, lines kept. */
-function blankOut(source: string, onComment?: (comment: SourceComment) => void): string {
+export function blankOut(source: string, onComment?: (comment: SourceComment) => void): string {
   const out = source.split("");
   const blank = (from: number, to: number) => {
     for (let i = from; i < to; i++) if (out[i] !== "\n") out[i] = " ";

@@ -85,7 +85,7 @@ const STEPS: readonly Step[] = [
     })),
   },
   {
-    name: "first-bytes",
+    name: "door",
     off: "ZOCALO_NO_OWN_UPGRADES",
     cases: [upgradeCase("zocalo-upgrades", "upgrades, 64 at a time")],
   },

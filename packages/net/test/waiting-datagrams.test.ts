@@ -8,7 +8,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { dial, ipAddr, listenPacket, type Packet, peers, PreparedMessage } from "@zocalo/net";
-import { enableDirectSend } from "../src/udp/direct-send.ts";
+import { enableDirectSend } from "../src/node/direct-send.ts";
 import { lend } from "../src/memory/lent-memory.ts";
 import { crowd } from "./crowded-handle.ts";
 import { bound, isCode, lentWays, peer, ways } from "./datagram-ways.ts";

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { connect as connectSecurely } from "node:tls";
 import { promisify } from "node:util";
 import { WebSocket } from "ws";
-import { addsHeaderLines, setIncomingMessage } from "../src/server/incoming-message.ts";
+import { addsHeaderLines, setIncomingMessage } from "../src/node/incoming-message.ts";
 import { dial, type ListenOptions, listen, type WebSocketConn } from "../src/index.ts";
 import { listenByHttp, upgradesByHttp } from "./both-ways.ts";
 import { selfSigned } from "./certificate.ts";

@@ -67,7 +67,14 @@ test("wrong settings are all named, exit code 2, and nothing is started", async 
 });
 
 test("switches of the libraries do not keep the server from starting", async () => {
-  const switches = ["READ_BUFFER", "WRITE_PAST_QUEUE", "DIRECT_SEND", "OWN_UPGRADES", "INCOMING_MESSAGE"];
+  const switches = [
+    "READ_BUFFER",
+    "WRITE_PAST_QUEUE",
+    "DIRECT_SEND",
+    "OWN_UPGRADES",
+    "INCOMING_MESSAGE",
+    "SYNC_ZLIB",
+  ];
   const without = Object.fromEntries(switches.map((name) => [`ZOCALO_NO_${name}`, "1"]));
   await using zocalo = new Zocalo(ONLY_TCP, without);
   const socket = connect(await zocalo.port("stdout", TCP), "localhost").setEncoding("utf8");

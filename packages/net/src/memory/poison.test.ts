@@ -7,13 +7,13 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
 
-const { enableDirectSend, senderFor } = await import("../udp/direct-send.ts");
+const { enableDirectSend, senderFor } = await import("../node/direct-send.ts");
 const { ipAddr } = await import("../contracts/addr.ts");
 const { listen } = await import("../listen.ts");
 const { listenPacket } = await import("../udp/listen-packet.ts");
 const { isLentMemory, lend } = await import("./lent-memory.ts");
 const { POISON } = await import("./poison.ts");
-const { lookUp } = await import("../udp/udp-lookup.ts");
+const { lookUp } = await import("../node/udp-lookup.ts");
 
 const isPoisoned = (bytes: Uint8Array) => bytes.length > 0 && bytes.every((byte) => byte === POISON);
 

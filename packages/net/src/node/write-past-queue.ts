@@ -80,6 +80,12 @@ export function writePastQueue(
   return true;
 }
 
+/** Whether `stream` writes all that waits in one step. */
+export function takesSeveral(stream: Duplex): boolean {
+  // oxlint-disable-next-line no-underscore-dangle -- the name that Node gives what implements a stream
+  return typeof stream._writev === "function";
+}
+
 const plainWrite: unknown = Reflect.get(Socket.prototype, "_write");
 const plainWritev: unknown = Reflect.get(Socket.prototype, "_writev");
 

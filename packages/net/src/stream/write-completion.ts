@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import { asError } from "../contracts/failures.ts";
+import { takesSeveral } from "../node/write-past-queue.ts";
 
 /** Called once when a write is over. */
 export type Written = (error?: Error | null) => void;
@@ -46,10 +47,8 @@ export function completionFor(writer: Writer): Written {
  * @param written called once all of them are written, or one has failed.
  */
 export function writeByStream(stream: Duplex, parts: readonly Uint8Array[], written: Written): void {
-  // oxlint-disable-next-line no-underscore-dangle -- the name that Node gives what implements a stream
-  const takesSeveral = typeof stream._writev === "function";
   // Else Node goes on with the next part where one has failed.
-  const given = takesSeveral || parts.length === 1 ? parts : [Buffer.concat(parts)];
+  const given = takesSeveral(stream) || parts.length === 1 ? parts : [Buffer.concat(parts)];
   try {
     stream.cork();
     for (const part of given.slice(0, -1)) stream.write(part);

@@ -8,7 +8,7 @@ import type { GroupOptions, OutgoingPacket, Packet, PacketConn } from "../contra
 import type { SourceAddrs } from "./source-addr.ts";
 import { shown } from "../options/check-values.ts";
 import { rejection } from "../flow/told.ts";
-import { keptMessage } from "./datagram-sender.ts";
+import { keptMessage } from "./kept-message.ts";
 import { UdpSocket } from "./udp-socket.ts";
 import { parseAddr } from "../contracts/parse-addr.ts";
 

@@ -3,7 +3,7 @@ import type { IpAddr } from "../contracts/addr.ts";
 import type { WaitOptions } from "../contracts/conn.ts";
 import type { DatagramSocket, DatagramSocketHandler } from "../contracts/datagram-socket.ts";
 import type { Message, SendOutcome } from "../contracts/message-conn.ts";
-import { keptMessage } from "./datagram-sender.ts";
+import { keptMessage } from "./kept-message.ts";
 import { type UdpLimits, UdpSocket } from "./udp-socket.ts";
 
 /** Receives the datagrams of one peer. */

@@ -6,7 +6,7 @@ import { netErrorFrom } from "../contracts/node-error.ts";
 import { BoundPacketConn } from "./bound-packet-conn.ts";
 import type { PacketConn } from "../contracts/packet-conn.ts";
 import { raced, resolveHost } from "../networks/resolve.ts";
-import { lookUp } from "./udp-lookup.ts";
+import { lookUp } from "../node/udp-lookup.ts";
 import type { UdpLimits } from "./udp-socket.ts";
 import { parseAddr } from "../contracts/parse-addr.ts";
 import {

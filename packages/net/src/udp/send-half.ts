@@ -10,17 +10,11 @@ import { DeadlineTimer } from "../flow/deadline.ts";
 import { rejection } from "../flow/told.ts";
 import { asItIs, Waiter, Waiters } from "../flow/waiters.ts";
 import { withKnownZone } from "../networks/interfaces.ts";
-import {
-  bytesOf,
-  type DatagramSender,
-  InFlight,
-  keptBytes,
-  ownCopy,
-  type SendStatus,
-} from "./datagram-sender.ts";
-import { senderFor } from "./direct-send.ts";
+import { type DatagramSender, InFlight, ownCopy, type SendStatus } from "../node/datagram-sender.ts";
+import { senderFor } from "../node/direct-send.ts";
+import { rememberIp } from "../node/udp-lookup.ts";
+import { bytesOf, keptBytes } from "./kept-message.ts";
 import { SourceAddr } from "./source-addr.ts";
-import { rememberIp } from "./udp-lookup.ts";
 
 /** Largest payload of a UDP datagram over IPv4, in bytes: 65,535 less the two headers. */
 export const MAX_DATAGRAM_BYTES = 65_507;

@@ -1,6 +1,6 @@
 import type { Encoding, Message } from "@zocalo/net";
 import { buildFrame, FIN, OPCODE, RSV1, type Role } from "./frame.ts";
-import { Deflater, type InflateFault, Inflater } from "./sync-zlib.ts";
+import { Deflater, type InflateFault, Inflater } from "../node/sync-zlib.ts";
 
 /** What both sides agreed on (RFC 7692 §7.1). */
 export interface DeflateParameters {

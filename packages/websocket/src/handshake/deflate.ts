@@ -1,6 +1,6 @@
 import { checkKind, checkNames } from "@zocalo/net/transport";
 import type { DeflateParameters, DeflateSettings } from "../core/compression.ts";
-import { isZlibUsable } from "../core/sync-zlib.ts";
+import { isZlibUsable } from "../node/sync-zlib.ts";
 import { limit, wholeNumber } from "../session/options.ts";
 import { type ExtensionOffer, parseExtensions } from "./extensions.ts";
 

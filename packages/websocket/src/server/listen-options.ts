@@ -50,9 +50,9 @@ export interface ListenOptions extends AttachOptions {
    */
   readonly tls?: TlsServerOptions | undefined;
   /**
-   * Who reads the requests for a WebSocket: `"here"`, which takes half of the time, or `"node:http"`, whose
-   * parser then sees each byte that a stranger sends; what the parser here is not sure of goes there anyway.
-   * The answers are the same. Risk of `"node:http"`: a crowd that comes back at once waits twice as long.
+   * Who reads the requests for a WebSocket: `"here"`, which takes less time, or `"node:http"`, whose parser
+   * then sees each byte that a stranger sends; what the parser here is not sure of goes there anyway. The
+   * answers are the same. Risk of `"node:http"`: a crowd that comes back at once waits longer.
    * Default `"here"`, or `"node:http"` where the environment has `ZOCALO_NO_OWN_UPGRADES`.
    */
   readonly readUpgrades?: "here" | "node:http" | undefined;

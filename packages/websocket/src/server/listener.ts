@@ -12,7 +12,7 @@ import { traceListening, traceStopped } from "../session/trace.ts";
 import { type Caller, StreamCaller } from "./caller.ts";
 import type { HalfOpenConn } from "./door.ts";
 import type { Handshakes } from "./handshakes.ts";
-import { incomingMessage } from "./incoming-message.ts";
+import { incomingMessage } from "../node/incoming-message.ts";
 import type { AttachOptions } from "./listen-options.ts";
 import {
   addressFullRefusal,

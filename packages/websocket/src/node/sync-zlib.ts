@@ -7,7 +7,8 @@ import { poison } from "@zocalo/net/transport";
  *
  * Node offers streams (the thread pool; 107 µs for a 660-byte message) and one-shot calls (a new handle each;
  * 55 µs). Under both is a handle with a synchronous `writeSync`: 2 µs with the context kept, 9 µs when it is
- * reset. Where it is not as expected, `isZlibUsable` is false and compression is not negotiated.
+ * reset. Where it is not as expected, or with the environment variable `ZOCALO_NO_SYNC_ZLIB`, `isZlibUsable`
+ * is false and compression is not negotiated.
  */
 
 /** What is used of Node beyond its documentation. */
@@ -217,7 +218,12 @@ class Output {
   }
 }
 
-let isUsable: boolean | undefined;
+let isUsable: boolean | undefined = process.env["ZOCALO_NO_SYNC_ZLIB"] === undefined ? undefined : false;
+
+/** For tests: `false` is a Node where it cannot be done. The environment variable makes it one, too. */
+export function enableSyncZlib(enabled: boolean): void {
+  isUsable = enabled && works();
+}
 
 /**
  * True if zlib's handles are as this file expects them: decided once, by a round trip, when compression is

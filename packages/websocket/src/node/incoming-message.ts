@@ -1,7 +1,6 @@
 import { IncomingMessage, type Server } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { HandshakeRequest } from "../handshake/fields.ts";
 
 /**
  * Reaches into Node: an `IncomingMessage` of a request that Node's parser has not seen, for the application's
@@ -10,6 +9,13 @@ import type { HandshakeRequest } from "../handshake/fields.ts";
  *
  * Where that is not there, or does something else, the caller has to let `node:http` read the request.
  */
+
+/** What is known of the request. */
+interface RequestHead {
+  readonly url?: string | undefined;
+  /** Names and values in turn, as they came. */
+  readonly rawHeaders: readonly string[];
+}
 
 type AddHeaderLines = (this: IncomingMessage, lines: readonly string[], count: number) => void;
 
@@ -47,7 +53,7 @@ export function setIncomingMessage(isOn: boolean): void {
  * if it cannot be made here.
  */
 export function incomingMessage(
-  { url = "", rawHeaders }: HandshakeRequest,
+  { url = "", rawHeaders }: RequestHead,
   socket: Duplex,
   server: Server,
 ): IncomingMessage | undefined {

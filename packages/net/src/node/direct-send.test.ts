@@ -3,12 +3,12 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { after, test } from "node:test";
 import { ipAddr } from "../contracts/addr.ts";
-import type { DatagramConn } from "./datagram-conn.ts";
+import type { DatagramConn } from "../udp/datagram-conn.ts";
 import { InFlight } from "./datagram-sender.ts";
 import { dial } from "../dial.ts";
 import { enableDirectSend, senderFor } from "./direct-send.ts";
 import { NetError } from "../contracts/error.ts";
-import { listenPacket } from "./listen-packet.ts";
+import { listenPacket } from "../udp/listen-packet.ts";
 import type { Packet } from "../contracts/packet-conn.ts";
 import { lookUp } from "./udp-lookup.ts";
 
