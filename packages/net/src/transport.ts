@@ -64,6 +64,7 @@ export { rejection, tell, told } from "./flow/told.ts";
 export type { Transport, TransportSink, WriteProgress } from "./contracts/transport.ts";
 export { type SocketEnds, unacknowledgedBytes } from "./node/unacknowledged.ts";
 export { asItIs, Waiter, Waiters } from "./flow/waiters.ts";
+export { nodeStreamOf } from "./stream/web-streams.ts";
 export { writeProgress } from "./node/write-progress.ts";
 export {
   hasProgressed,

@@ -73,6 +73,21 @@ export function toWebStreams(conn: Conn): WebStreamPair {
  * await pipeline(createReadStream("log.txt"), toNodeStream(conn));
  */
 export function toNodeStream(conn: Conn): Duplex {
+  return nodeStreamOf(conn, (error, done) => {
+    if (error === null) {
+      void report(conn.close(), done);
+    } else {
+      conn.abort();
+      done(error);
+    }
+  });
+}
+
+/** The same, with an own way to be destroyed: `done` is called once it is. */
+export function nodeStreamOf(
+  conn: Conn,
+  destroy: (error: Error | null, done: (error?: Error | null) => void) => void,
+): Duplex {
   const duplex: Duplex = new Duplex({
     allowHalfOpen: true,
     read() {
@@ -88,14 +103,7 @@ export function toNodeStream(conn: Conn): Duplex {
     final(done) {
       void report(conn.closeWrite(), done);
     },
-    destroy(error, done) {
-      if (error === null) {
-        void report(conn.close(), done);
-      } else {
-        conn.abort();
-        done(error);
-      }
-    },
+    destroy,
   });
   ownWhatIsLent(duplex);
   connsBehind.set(duplex, conn);

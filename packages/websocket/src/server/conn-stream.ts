@@ -1,15 +1,16 @@
 import type { Duplex } from "node:stream";
 import { type Addr, type Conn, toNodeStream } from "@zocalo/net";
+import { nodeStreamOf } from "@zocalo/net/transport";
 
 /**
  * A connection as the stream that `node:http` works with, and with the properties of a socket that
  * applications look for in `request.socket`: the four of its addresses, and `encrypted`. A pipe and a Unix
  * socket have no addresses, as with Node.
  */
-export function connStream(conn: Conn): Duplex {
+export function connStream(conn: Conn, stream: Duplex = toNodeStream(conn)): Duplex {
   const local = hostAndPort(conn.localAddr);
   const remote = hostAndPort(conn.remoteAddr);
-  return Object.assign(toNodeStream(conn), {
+  return Object.assign(stream, {
     localAddress: local?.host,
     localPort: local?.port,
     remoteAddress: remote?.host,
@@ -23,10 +24,10 @@ export function connStream(conn: Conn): Duplex {
  * socket of Node's it then ends in order: a reset could take the answer away.
  */
 export function httpStream(conn: Conn): Duplex {
-  const stream = connStream(conn);
-  const destroy = (error: Error | null, done: Done): void => void endInOrder(conn, error, done);
-  Reflect.set(stream, "_destroy", destroy);
-  return stream;
+  return connStream(
+    conn,
+    nodeStreamOf(conn, (error, done) => void endInOrder(conn, error, done)),
+  );
 }
 
 type Done = (error: Error | null) => void;
