@@ -67,8 +67,16 @@ export function packed(addr: Addr): PackedAddr | undefined {
   return (ip * 256 + part) * 65536 + addr.port;
 }
 
+/** The last address that was unpacked: whoever has accepted a connection asks for it several times. */
+let last: { readonly packed: PackedAddr; readonly addr: IpAddr } | undefined;
+
 /** What was packed. */
 export function unpacked(addr: PackedAddr): IpAddr {
+  if (last?.packed !== addr) last = { packed: addr, addr: unpackedAnew(addr) };
+  return last.addr;
+}
+
+function unpackedAnew(addr: PackedAddr): IpAddr {
   const ip = Math.floor(addr / 65536);
   const host = [ip / 2 ** 24, ip / 2 ** 16, ip / 2 ** 8, ip].map((part) => Math.floor(part) % 256).join(".");
   return ipAddr("tcp", host, addr % 65536);

@@ -169,12 +169,14 @@ export function readIntoBuffer(socket: Duplex, isLent = false): boolean {
 
 function useBuffer(socket: Socket, { buffer, source, callback }: Places, isLent: boolean): boolean {
   const handle = handleOf(socket);
-  if (handle === undefined || !Reflect.has(socket, buffer)) return false;
+  if (handle === undefined || !(buffer in socket)) return false;
   const memory = isLent ? reused.memory : shared;
-  Reflect.set(socket, buffer, memory);
+  // Not by `Reflect.set`, which looks each up anew (bench: websocket, upgrades).
+  const parts = socket as Socket & Record<symbol, unknown>;
+  parts[buffer] = memory;
   // Node asks for a buffer before each read if there is somebody to ask.
-  if (!isLent) Reflect.set(socket, source, nextBuffer);
-  Reflect.set(socket, callback, received);
+  if (!isLent) parts[source] = nextBuffer;
+  parts[callback] = received;
   handle.useUserBuffer(memory);
   return true;
 }

@@ -1,5 +1,6 @@
 import { onLoopback } from "./loopback.ts";
 import { tryReadBuffer } from "./read-buffer.ts";
+import { shareSocketClasses } from "./socket-classes.ts";
 import { tryWritePastQueue } from "./write-past-queue.ts";
 
 /*
@@ -18,7 +19,9 @@ let trials: Promise<void> | undefined;
  * where there is none, the fallbacks serve. A connection keeps what it began with.
  */
 export function startTrials(): void {
-  trials ??= Promise.all([onLoopback(tryReadBuffer), onLoopback(tryWritePastQueue)]).then(() => undefined);
+  if (trials !== undefined) return;
+  shareSocketClasses();
+  trials = Promise.all([onLoopback(tryReadBuffer), onLoopback(tryWritePastQueue)]).then(() => undefined);
 }
 
 /** For tests and measurements: starts the trials and waits until they are over. */

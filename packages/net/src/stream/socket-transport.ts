@@ -191,7 +191,9 @@ export class SocketTransport implements Transport, BufferReader, Writer {
     if (this.#delivers === "by events") {
       this.#delivers = "by events, listened for";
       socket.on("data", onData);
-    } else if (this.#delivers === "into a buffer" && isBeingRead(socket)) {
+    } else if (this.#delivers === "into a buffer") {
+      // Its stream has nothing to do with what is read, and need not be told, which takes a turn.
+      if (!isBeingRead(socket)) socket.read(0);
       return;
     }
     socket.resume();
