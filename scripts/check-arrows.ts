@@ -17,11 +17,13 @@ export interface Room {
   /** Files that must run in a browser, with everything they import from the same room. */
   readonly browserEntries?: readonly string[];
   /**
-   * The folders of `src`, from top to bottom. What is shipped imports only its own folder and those below; the files beside
-   * the folders are the face: above all of them.
+   * The folders of `src`, from top to bottom. What is shipped imports only its own folder and those below;
+   * the files beside the folders are the face: above all of them.
    */
   readonly folders?: readonly string[];
-  /** Most lines of a file that is shipped: past them there is a second idea in it, which belongs elsewhere. */
+  /**
+   * Most lines of a file that is shipped: past them there is a second idea in it, which belongs elsewhere.
+   */
   readonly maxLines?: number;
 }
 
@@ -110,12 +112,13 @@ interface Manifest {
 /**
  * Reads every import of every room and holds it against the table.
  *
- * - A room imports another by its name, never by a path, and only those the table names. Tests too, which may have
- *   some rooms of their own there: a suite that needs more than these lives in the root's `test/`.
- * - What is shipped imports only what its package.json lists under `dependencies`; four rooms list only other rooms.
+ * - A room imports another by its name, never by a path, and only those the table names. Tests too, which may
+ *   have some rooms of their own there: a suite that needs more than these lives in the root's `test/`.
+ * - What is shipped imports only what its package.json lists under `dependencies`; four rooms list only other
+ *   rooms.
  * - What a browser entry reaches imports nothing of Node's.
- * - No files of a room's `src` import each other in a circle, by value or by type, and its folders have an order where the
- *   table says so.
+ * - No files of a room's `src` import each other in a circle, by value or by type, and its folders have an
+ *   order where the table says so.
  * - A file that is shipped has no more lines than the table says.
  *
  * @param root The repository.

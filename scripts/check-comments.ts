@@ -3,11 +3,16 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { sourceComments } from "./source-imports.ts";
 
-/** Columns of the longest line that has a comment. The formatter wraps code there, and leaves comments alone. */
+/**
+ * Columns of the longest line that has a comment. The formatter wraps code there, and leaves comments alone.
+ */
 export const COMMENT_COLUMNS = 110;
 
-/** What ships is read by strangers; a test is read by who changes it. */
-const CHECKED: readonly string[] = ["packages/net/src", "packages/websocket/src"];
+/** Where the sources of this repository are. */
+const CHECKED: readonly string[] = ["apps", "bench", "examples", "packages", "scripts", "test", "tools"];
+
+/** Folders that hold what was built or installed. */
+const NOT_OURS: ReadonlySet<string> = new Set(["dist", "node_modules"]);
 
 /** A line with a comment that ends past `COMMENT_COLUMNS`. */
 export interface LongComment {
@@ -17,8 +22,8 @@ export interface LongComment {
 }
 
 /**
- * Lists the lines of TypeScript source that are too long because of a comment. Those that cannot be wrapped are left out:
- * a directive to a tool, code between fences, a table, and one word (mostly an address).
+ * Lists the lines of TypeScript source that are too long because of a comment. Those that cannot be wrapped
+ * are left out: a directive to a tool, code between fences, a table, and one word (mostly an address).
  */
 export function longComments(source: string): LongComment[] {
   const lines = source.split("\n");
@@ -47,20 +52,26 @@ function canWrap(text: string): boolean {
   return !isDirective && !text.startsWith("|") && /\S\s+\S/.test(text.replace(/^(?:[-*]|@\w+)\s+/, ""));
 }
 
-/** Holds what ships of the two packages against `longComments`, as `file:line` and what is wrong there. */
+/** Holds all sources against `longComments`, as `file:line` and what is wrong there. */
 export function checkComments(root: string, directories: readonly string[] = CHECKED): string[] {
   return directories.flatMap((directory) =>
-    readdirSync(join(root, directory), { recursive: true, encoding: "utf8" })
-      .filter((name) => /\.tsx?$/.test(name) && !/\.test\.tsx?$/.test(name))
-      .sort()
-      .flatMap((name) => {
-        const file = join(root, directory, name);
-        return longComments(readFileSync(file, "utf8")).map(
-          ({ line, columns }) =>
-            `${relative(root, file)}:${line} has ${columns} columns; comments are wrapped at ${COMMENT_COLUMNS}`,
-        );
-      }),
+    sourcesBelow(join(root, directory)).flatMap((file) =>
+      longComments(readFileSync(file, "utf8")).map(
+        ({ line, columns }) =>
+          `${relative(root, file)}:${line} has ${columns} columns; comments are wrapped at ${COMMENT_COLUMNS}`,
+      ),
+    ),
   );
+}
+
+function sourcesBelow(directory: string): string[] {
+  return readdirSync(directory, { withFileTypes: true })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => {
+      const path = join(directory, entry.name);
+      if (entry.isDirectory()) return NOT_OURS.has(entry.name) ? [] : sourcesBelow(path);
+      return /\.[cm]?tsx?$/.test(entry.name) ? [path] : [];
+    });
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {

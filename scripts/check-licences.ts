@@ -14,8 +14,8 @@ export const ALLOWED_LICENCES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * True if an SPDX expression lets us choose allowed licences alone. What is no such expression is not allowed:
- * `SEE LICENSE IN …`, exceptions, nothing at all.
+ * True if an SPDX expression lets us choose allowed licences alone. What is no such expression is not
+ * allowed: `SEE LICENSE IN …`, exceptions, nothing at all.
  */
 export function isAllowedLicence(expression: string): boolean {
   const tokens = expression.match(/[()]|[^\s()]+/g) ?? [];

@@ -30,8 +30,8 @@ export async function checkPackages(root: string): Promise<string[]> {
 }
 
 /**
- * Every package that is published runs on the Nodes that the repository itself asks for. One that is not published
- * may leave that to the repository, but not say otherwise.
+ * Every package that is published runs on the Nodes that the repository itself asks for. One that is not
+ * published may leave that to the repository, but not say otherwise.
  */
 export function engineProblems(root: Manifest, manifests: readonly Manifest[]): string[] {
   const wanted = root.engines?.["node"];

@@ -3,7 +3,10 @@ import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { blankOut } from "./source-imports.ts";
 
-/** What ships of these may reach into Node in its folder `node` alone (docs/decisions/0015-steps-into-node.md). */
+/**
+ * What ships of these may reach into Node in its folder `node` alone
+ * (docs/decisions/0015-steps-into-node.md).
+ */
 const CHECKED: readonly string[] = ["packages/net/src", "packages/websocket/src"];
 
 /** What Node does not document, or documents as its own. */

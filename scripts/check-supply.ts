@@ -37,7 +37,9 @@ const [ACTION, IMAGE] = [keyed("uses"), keyed("image|container")];
 /** Directories of what was installed or made. */
 const SKIPPED = new Set(["node_modules", ".git", "dist", "coverage", ".cache"]);
 
-/** Entries of the lock file that npm would install without comparing a hash, or from elsewhere; one line each. */
+/**
+ * Entries of the lock file that npm would install without comparing a hash, or from elsewhere; one line each.
+ */
 export function integrityProblems(packages: SuppliedPackages): string[] {
   const problems: string[] = [];
   for (const [path, entry] of Object.entries(packages)) {

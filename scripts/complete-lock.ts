@@ -25,7 +25,8 @@ const SYSTEMS = [
 const PROCESSORS = ["arm64", "arm", "ia32", "loong64", "mips64el", "ppc64", "riscv64", "s390x", "x64"];
 
 /**
- * Adds the optional binaries of other platforms that an install behind a partial mirror leaves out of the lock.
+ * Adds the optional binaries of other platforms that an install behind a partial mirror leaves out of the
+ * lock.
  *
  * npm writes a lock without the packages its registry does not carry, and `npm ci` then refuses that lock.
  * What is added has no integrity and is only ever installed on its own platform. Changes `lock`.

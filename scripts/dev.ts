@@ -6,7 +6,9 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createInterface } from "node:readline";
 
-/** One change of a source file writes many files; the server restarts when this long nothing more was written. */
+/**
+ * One change of a source file writes many files; the server restarts when this long nothing more was written.
+ */
 const QUIET_MS = 250;
 /** A server that does not close by then is killed. */
 const STOP_TIMEOUT_MS = 5000;

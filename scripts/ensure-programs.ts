@@ -122,11 +122,17 @@ function debianPackages(programs: readonly Program[]): string[] {
   return [...new Set(programs.map(({ debianPackage }) => debianPackage))];
 }
 
-/** How long to wait for another process that holds apt's locks, in milliseconds: unattended upgrades of a fresh machine take minutes. */
+/**
+ * How long to wait for another process that holds apt's locks, in milliseconds: unattended upgrades of a
+ * fresh machine take minutes.
+ */
 const LOCK_TIMEOUT_MS = 15 * 60_000;
 /** How often to look whether it still does, in milliseconds. */
 const LOCK_RETRY_MS = 1_000;
-/** What apt-get and dpkg say then, in the C locale. `DPkg::Lock::Timeout` waits for one of their three locks only. */
+/**
+ * What apt-get and dpkg say then, in the C locale. `DPkg::Lock::Timeout` waits for one of their three locks
+ * only.
+ */
 const IS_LOCKED =
   /Could not get lock|Unable to acquire the dpkg|Unable to lock|(?:is|was) locked by another process/;
 
@@ -139,7 +145,8 @@ export interface AptOptions {
 }
 
 /**
- * Runs apt-get. Where another process holds a lock it says so, once, and waits until that has gone or the time is up.
+ * Runs apt-get. Where another process holds a lock it says so, once, and waits until that has gone or the
+ * time is up.
  *
  * @returns undefined if all went well, otherwise what it printed.
  */

@@ -7,7 +7,8 @@ export const TEST_ROOTS = ["packages", "apps", "test", "scripts", "bench", "tool
 const SKIPPED = new Set(["node_modules", "dist", "pages", "coverage", "results"]);
 
 /**
- * Finds the test files below `root`, sorted: Node 20's runner finds no TypeScript by itself and knows no globs.
+ * Finds the test files below `root`, sorted: Node 20's runner finds no TypeScript by itself and knows no
+ * globs.
  *
  * @param patterns Files, directories or any part of a path (`packages/net`, `deadline`); none means all.
  */

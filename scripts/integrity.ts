@@ -1,5 +1,6 @@
-// `npm run integrity -- [--only net|websocket] [--minutes N | --seconds N | --cases N] [--seed S] [--scenario NAME] [--case JSON]`: hunts for
-// bytes that are not where they belong, until it finds one or the time is over. Without `--only` the time is shared.
+// `npm run integrity -- [--only net|websocket] [--minutes N | --seconds N | --cases N] [--seed S] [--scenario
+// NAME] [--case JSON]`: hunts for bytes that are not where they belong, until it finds one or the time is
+// over. Without `--only` the time is shared.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -1,5 +1,6 @@
-// `npm run mutants [-- NAME … --seed S --seconds N --share N]`: puts a fault into a copy of the tree, one at a time, and demands that the integrity driver finds it.
-// The faults are the patches in `test/mutants`. Their first lines say which driver has to find it, what it is, and what the driver has to say of it.
+// `npm run mutants [-- NAME … --seed S --seconds N --share N]`: puts a fault into a copy of the tree, one at
+// a time, and demands that the integrity driver finds it. The faults are the patches in `test/mutants`. Their
+// first lines say which driver has to find it, what it is, and what the driver has to say of it.
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -107,7 +108,8 @@ export class OtherFinding extends Error {
 }
 
 /**
- * What a driver has found that ended with `status`, `null` for a signal, and printed `output`; `undefined` if nothing.
+ * What a driver has found that ended with `status`, `null` for a signal, and printed `output`; `undefined` if
+ * nothing.
  *
  * @throws Error if it crashed, or found something else than the mutant.
  */
@@ -121,7 +123,10 @@ export function findingOf({ expect }: Mutant, status: number | null, output: str
   return line;
 }
 
-/** What git tracks, as it is in the working tree. The packages that are installed are shared; those of this workspace are the copy's own. */
+/**
+ * What git tracks, as it is in the working tree. The packages that are installed are shared; those of this
+ * workspace are the copy's own.
+ */
 export function copyTree(copy: string, from = root): void {
   const listed = spawnSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
     cwd: from,

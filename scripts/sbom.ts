@@ -32,11 +32,11 @@ const [RELEASED, ...BUNDLED] = ["zocalo", "@zocalo/plaza"] as const;
 const MAX_SBOM_BYTES = 64 * 1_048_576;
 
 /**
- * Asks npm, from the lock file, what is in a released `zocalo`: its packages, what is in its page, and all that
- * they need while they run.
+ * Asks npm, from the lock file, what is in a released `zocalo`: its packages, what is in its page, and all
+ * that they need while they run.
  *
- * Tools are left out here and not by `--omit=dev`: npm 11 leaves out what a tool needs, too, although `zocalo` needs it
- * as well.
+ * Tools are left out here and not by `--omit=dev`: npm 11 leaves out what a tool needs, too, although
+ * `zocalo` needs it as well.
  */
 export function sbomOf(root: string): Sbom {
   const workspaces = [RELEASED, ...BUNDLED].map((name) => `--workspace=${name}`);

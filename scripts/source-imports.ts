@@ -49,7 +49,10 @@ export function sourceComments(source: string): SourceComment[] {
   return found;
 }
 
-/** The code with the insides of comments, strings, templates and regular expressions replaced by spaces, lines kept. */
+/**
+ * The code with the insides of comments, strings, templates and regular expressions replaced by spaces, lines
+ * kept.
+ */
 export function blankOut(source: string, onComment?: (comment: SourceComment) => void): string {
   const out = source.split("");
   const blank = (from: number, to: number) => {

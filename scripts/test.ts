@@ -1,5 +1,6 @@
-// `npm test [-- FILE|DIRECTORY|PART-OF-A-PATH … --no-build --poison --test-…]`: real programs, then the build, then every test. With `--poison`
-// memory is overwritten as soon as nobody may read it any more (decision 0011).
+// `npm test [-- FILE|DIRECTORY|PART-OF-A-PATH … --no-build --poison
+// --test-…]`: real programs, then the build, then every test. With `--poison` memory is overwritten as soon
+// as nobody may read it any more (decision 0011).
 import { spawn, spawnSync } from "node:child_process";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,7 +8,10 @@ import { ensurePrograms } from "./ensure-programs.ts";
 import { forPlatform } from "./elsewhere.ts";
 import { findTests } from "./find-tests.ts";
 
-/** A file that hangs fails after this long instead of holding up the run for ever. On a machine with ten busy processes some take minutes. */
+/**
+ * A file that hangs fails after this long instead of holding up the run for ever. On a machine with ten busy
+ * processes some take minutes.
+ */
 const FILE_TIMEOUT_MS = 900_000;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));

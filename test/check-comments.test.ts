@@ -49,16 +49,17 @@ test("what cannot be wrapped may be longer: directives, fenced code, tables, a s
   assert.deepEqual(longComments([...lines, columns("// ", 120)].join("\n")), [{ line: 11, columns: 120 }]);
 });
 
-test("what ships is looked at, in folders too, and tests are not", (t) => {
+test("all sources are looked at, in folders and in tests too, and what was built or installed is not", (t) => {
   const root = mkdtempSync(join(tmpdir(), "zocalo-comments-"));
   t.after(() => rmSync(root, { recursive: true }));
   const long = columns("// ", 120);
-  for (const file of ["src/face.ts", "src/deep/part.ts", "src/deep/part.test.ts"]) {
+  const looked = ["src/deep/part.test.ts", "src/deep/part.ts", "src/face.tsx", "src/page.mts"];
+  for (const file of [...looked, "src/dist/part.d.ts", "src/node_modules/other/part.ts", "src/part.js"]) {
     mkdirSync(dirname(join(root, file)), { recursive: true });
     writeFileSync(join(root, file), `let a;\n${long}\n`);
   }
-  assert.deepEqual(checkComments(root, ["src"]), [
-    "src/deep/part.ts:2 has 120 columns; comments are wrapped at 110",
-    "src/face.ts:2 has 120 columns; comments are wrapped at 110",
-  ]);
+  assert.deepEqual(
+    checkComments(root, ["src"]),
+    looked.map((file) => `${file}:2 has 120 columns; comments are wrapped at 110`),
+  );
 });

@@ -1,4 +1,5 @@
-// The client against the real hub, over real sockets that are cut, and a server that is stopped and started again.
+// The client against the real hub, over real sockets that are cut, and a server that is stopped and started
+// again.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { connect, type Dial, type Gap, type Session, type SessionState } from "@zocalo/client";

@@ -7,7 +7,10 @@ export interface DocExample {
   readonly code: string;
 }
 
-/** Lists the `@example`s in the doc comments of `source`: what follows the tag, up to the next tag or the end of the comment. */
+/**
+ * Lists the `@example`s in the doc comments of `source`: what follows the tag, up to the next tag or the end
+ * of the comment.
+ */
 export function docExamples(source: string): DocExample[] {
   const examples: DocExample[] = [];
   const lines = source.split(/\r?\n/);

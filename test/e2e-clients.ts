@@ -4,13 +4,18 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import type { Command, ServerMessage } from "@zocalo/protocol";
 
-/** A message that has not come by then does not come; in milliseconds. Tests wait for messages, not for this. */
+/**
+ * A message that has not come by then does not come; in milliseconds. Tests wait for messages, not for this.
+ */
 const PATIENCE_MS = 90_000;
 
 /** What a client has received, in order. */
 export class Received {
   readonly all: ServerMessage[] = [];
-  /** How far the messages of each type were read: an answer may come before or behind the publication it is about. */
+  /**
+   * How far the messages of each type were read: an answer may come before or behind the publication it is
+   * about.
+   */
   readonly #read = new Map<string, number>();
   #isEnded = false;
   #wake: () => void = () => undefined;
@@ -25,7 +30,10 @@ export class Received {
     this.#wake();
   }
 
-  /** The next message of a type, not yet taken, that passes; those of that type before it are passed over. Waits for it. */
+  /**
+   * The next message of a type, not yet taken, that passes; those of that type before it are passed over.
+   * Waits for it.
+   */
   async next<Type extends ServerMessage["type"]>(
     type: Type,
     isRight: (message: Extract<ServerMessage, { type: Type }>) => boolean = () => true,
@@ -149,7 +157,10 @@ export class UdpClient implements Client {
   }
 }
 
-/** Takes each JSON object of a stream for a message: one per line over TCP, one behind the other in what `nc -u` prints. */
+/**
+ * Takes each JSON object of a stream for a message: one per line over TCP, one behind the other in what
+ * `nc -u` prints.
+ */
 export function readMessages(stream: NodeJS.ReadableStream, received: Received): void {
   let text = "";
   let depth = 0;

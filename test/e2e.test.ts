@@ -1,4 +1,5 @@
-// The built command as a process, and everybody who can speak to it: two pages in a real browser, nc over TCP and UDP, a UDP socket.
+// The built command as a process, and everybody who can speak to it: two pages in a real browser, nc over TCP
+// and UDP, a UDP socket.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";

@@ -228,7 +228,8 @@ test("port forwarder: both directions and their ends pass; a reset passes, too, 
     return [client, peer];
   };
   const [near, nearPeer] = await open();
-  const told = new Promise((resolve) => nearPeer.once("close", resolve)); // `once` would reject with the reset.
+  // `once` would reject with the reset.
+  const told = new Promise((resolve) => nearPeer.once("close", resolve));
   near.socket.resetAndDestroy();
   await told;
   const [far, farPeer] = await open();

@@ -9,7 +9,9 @@ export interface FencedBlock {
   readonly code: string;
 }
 
-/** Lists the fenced blocks of `markdown`. A block in a list is taken without its indentation (CommonMark 4.5). */
+/**
+ * Lists the fenced blocks of `markdown`. A block in a list is taken without its indentation (CommonMark 4.5).
+ */
 export function fencedBlocks(markdown: string): FencedBlock[] {
   const blocks: FencedBlock[] = [];
   const lines = markdown.split(/\r?\n/);

@@ -1,5 +1,6 @@
-// Every example that accepts one connection by name, or hears of one peer, and a stranger is there before its own client. It may throw, as every program
-// may, and wait for ever; nothing may end in a rejection that no line could have caught.
+// Every example that accepts one connection by name, or hears of one peer, and a stranger is there before its
+// own client. It may throw, as every program may, and wait for ever; nothing may end in a rejection that no
+// line could have caught.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { accepting, alone, bundle, ended, start } from "./examples/examples.ts";

@@ -1,5 +1,5 @@
-// Every example that dials, with servers that reset and that answer rubbish. It may throw, as every program may; nothing may end in a rejection
-// that no line could have caught.
+// Every example that dials, with servers that reset and that answer rubbish. It may throw, as every program
+// may; nothing may end in a rejection that no line could have caught.
 import { describe, test } from "node:test";
 import { bundle, dialing, ended, start } from "./examples/examples.ts";
 import { hostileServers } from "./examples/hostile-peers.ts";

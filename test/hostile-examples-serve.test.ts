@@ -1,7 +1,8 @@
 // Every example that listens, with peers that reset, half-close, do not read, and send rubbish.
 //
-// A program is stopped before it dials or closes, gets its visitors, and then goes on: its own client is the peer that behaves. A fragment that
-// serves for ever is asked a word by the test instead. Nothing may end in a rejection that no line could have caught.
+// A program is stopped before it dials or closes, gets its visitors, and then goes on: its own client is the
+// peer that behaves. A fragment that serves for ever is asked a word by the test instead. Nothing may end in
+// a rejection that no line could have caught.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { bundle, dialing, ended, type Example, serving, start } from "./examples/examples.ts";

@@ -1,4 +1,5 @@
-// Bad input through each door of the built command: the answer is the one docs/protocol.md states, the process lives, nobody else notices.
+// Bad input through each door of the built command: the answer is the one docs/protocol.md states, the
+// process lives, nobody else notices.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -12,7 +13,10 @@ import { BINARY, frame, RawWebSocket, TEXT } from "./hostile-websocket.ts";
 
 /** Where the bystanders are; nobody who means harm publishes there. */
 const QUIET = "plaza:quiet";
-/** What the server may take in the worst moment of all of this, in bytes; 75 MiB were measured, 70 for a fresh one. */
+/**
+ * What the server may take in the worst moment of all of this, in bytes; 75 MiB were measured, 70 for a fresh
+ * one.
+ */
 const MAX_MEMORY = 192 * 1_048_576;
 const FLOOD = 100_000;
 
@@ -67,7 +71,10 @@ class WebSocketClient implements Client {
   }
 }
 
-/** Publishes into the quiet channel and waits until every bystander has it, with the next offset and nothing between. */
+/**
+ * Publishes into the quiet channel and waits until every bystander has it, with the next offset and nothing
+ * between.
+ */
 async function nobodyNoticed(): Promise<void> {
   published++;
   publisher.send({ type: "publish", channel: QUIET, data: { text: `tick ${published}` } });

@@ -1,4 +1,5 @@
-// The shell lines of README.md, typed as they stand there; only the ports differ where those of the README are taken.
+// The shell lines of README.md, typed as they stand there; only the ports differ where those of the README
+// are taken.
 import assert from "node:assert/strict";
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,4 +1,5 @@
-// DNS rebinding with a real browser: the page of an attacker whose name leads to this machine after it was loaded.
+// DNS rebinding with a real browser: the page of an attacker whose name leads to this machine after it was
+// loaded.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Browser, Page } from "playwright-core";
@@ -7,7 +8,8 @@ import { ServerProcess } from "./e2e-server.ts";
 
 const ARGS = [
   "--host-resolver-rules=MAP evil.example 127.0.0.1",
-  // Today's Chromium refuses by itself what a page of the public network asks of this machine. Pages of the same network, and other browsers, go on.
+  // Today's Chromium refuses by itself what a page of the public network asks of this machine. Pages of the
+  // same network, and other browsers, go on.
   "--disable-features=LocalNetworkAccessChecks",
 ];
 
@@ -22,7 +24,10 @@ const attempt = `(async () => {
   return [status, end];
 })()`;
 
-/** A page that was loaded from the attacker's server, once; what it asks for now goes to `port` of this machine. */
+/**
+ * A page that was loaded from the attacker's server, once; what it asks for now goes to `port` of this
+ * machine.
+ */
 async function attack(browser: Browser, port: number): Promise<Page> {
   const evil = `http://evil.example:${port}/`;
   const page = await browser.newPage();

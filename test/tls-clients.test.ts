@@ -1,5 +1,6 @@
-// Foreign TLS clients (openssl, curl, python, node:tls, socat) at `listen("tls", …)` and at a `wss:` listener, in every combination of client certificate,
-// name (SNI), protocol (ALPN) and version: what each side is told, and with which alert (RFC 8446 §6.2) a refusal ends.
+// Foreign TLS clients (openssl, curl, python, node:tls, socat) at `listen("tls", …)` and at a `wss:`
+// listener, in every combination of client certificate, name (SNI), protocol (ALPN) and version: what each
+// side is told, and with which alert (RFC 8446 §6.2) a refusal ends.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { type Conn, listen, type TlsListenOptions } from "@zocalo/net";
@@ -105,7 +106,8 @@ const REASONS: Readonly<Record<string, RegExp>> = {
   "no application protocol": /no application protocol/i,
   "handshake failure": /peer did not return a certificate/,
   "certificate required": /peer did not return a certificate/,
-  // Of a certificate that nobody signed but itself OpenSSL says last that there is no list of revoked ones for it.
+  // Of a certificate that nobody signed but itself OpenSSL says last that there is no list of revoked ones
+  // for it.
   "unknown ca":
     /the client's certificate is refused: unable to (?:verify the first certificate|get certificate CRL)/,
   "certificate expired": /the client's certificate is refused: certificate has expired/,
@@ -178,7 +180,8 @@ async function openTls(combination: Combination): Promise<Door> {
     await conn.close();
   };
   void (async () => {
-    for await (const conn of listener) answer(conn).catch(() => conn.abort()); // The client says what it missed.
+    // The client says what it missed.
+    for await (const conn of listener) answer(conn).catch(() => conn.abort());
   })();
   return { port: listener.addr.port, verdicts, close: () => listener.abort() };
 }
@@ -190,7 +193,8 @@ async function openWebSocket(combination: Combination): Promise<Door> {
     onRefuse: ({ error }) => verdicts.give(String(error?.message)),
   });
   void (async () => {
-    for await (const conn of listener) conn.send(`hola${END}`).catch(() => undefined); // The client says what it missed.
+    // The client says what it missed.
+    for await (const conn of listener) conn.send(`hola${END}`).catch(() => undefined);
   })();
   return { port: listener.addr.port, verdicts, close: () => listener.abort() };
 }
@@ -261,7 +265,10 @@ const CN: Readonly<Record<string, string>> = {
   revoked: "revoked",
 };
 
-/** How a client says that it got an alert: in the words of OpenSSL. Where the handshake is over for the client already, socat says nothing. */
+/**
+ * How a client says that it got an alert: in the words of OpenSSL. Where the handshake is over for the client
+ * already, socat says nothing.
+ */
 function alertOf(peer: string, alert: string, { version, isUnknownProtocol }: Combination): RegExp {
   return peer === "socat" && version === "TLSv1.3" && !isUnknownProtocol
     ? /./

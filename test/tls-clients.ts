@@ -18,7 +18,9 @@ export interface Asked {
 export interface Outcome {
   /** What was received; empty if nothing. */
   readonly said: string;
-  /** The words of OpenSSL for what went wrong, with the alert's name or number; `undefined` if nothing did. */
+  /**
+   * The words of OpenSSL for what went wrong, with the alert's name or number; `undefined` if nothing did.
+   */
   readonly fault: string | undefined;
   /** Of the certificate that was shown, if the client tells. */
   readonly server?: string | undefined;
@@ -165,7 +167,10 @@ async function* socat(call: Call, list: readonly Asked[]): AsyncIterable<Outcome
 /** Between what curl prints of two requests. */
 const NEXT = "\u0005";
 
-/** Names are of URLs, so a name is asked for in lower case and without a dot; it offers no protocols but its own. */
+/**
+ * Names are of URLs, so a name is asked for in lower case and without a dot; it offers no protocols but its
+ * own.
+ */
 async function* curl(call: Call, list: readonly Asked[]): AsyncIterable<Outcome> {
   const blocks = list.map(({ version, name, protocol, identity }) => {
     const number = version.slice(4);
@@ -208,7 +213,10 @@ async function* parts(output: Readable, separator: string): AsyncIterable<string
   }
 }
 
-/** Runs a program that is a client, says something to it, and hears all it prints, until the answer is there or the program ends. */
+/**
+ * Runs a program that is a client, says something to it, and hears all it prints, until the answer is there
+ * or the program ends.
+ */
 function spoken(command: string, args: readonly string[], request: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args);

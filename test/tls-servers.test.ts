@@ -1,5 +1,6 @@
-// Foreign TLS servers (openssl, python, node:tls, socat) for `dial("tls", …)` and for a dial to `wss:`, in every combination of client certificate, name (SNI),
-// protocol (ALPN) and version: what each side is told. What the server's own certificate may be wrong with is tried in `packages/net/test/tls-alerts.test.ts`.
+// Foreign TLS servers (openssl, python, node:tls, socat) for `dial("tls", …)` and for a dial to `wss:`, in
+// every combination of client certificate, name (SNI), protocol (ALPN) and version: what each side is told.
+// What the server's own certificate may be wrong with is tried in `packages/net/test/tls-alerts.test.ts`.
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

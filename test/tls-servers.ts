@@ -21,7 +21,10 @@ export interface Served {
   readonly protocol: string;
 }
 
-/** Answers the head of a request for a WebSocket by one that holds one message, what the server was told of the client, if it tells, with `END` behind it. */
+/**
+ * Answers the head of a request for a WebSocket by one that holds one message, what the server was told of
+ * the client, if it tells, with `END` behind it.
+ */
 export interface ForeignServer {
   readonly port: number;
   readonly stop: () => void;
@@ -142,7 +145,10 @@ async function node({
   return { port: (server.address() as AddressInfo).port, stop: () => void server.close() };
 }
 
-/** What it receives it prints, and what it is told to say it says. It does not tell what it knows of a client; for a second name it would speak no protocol. */
+/**
+ * What it receives it prints, and what it is told to say it says. It does not tell what it knows of a client;
+ * for a second name it would speak no protocol.
+ */
 async function openssl(served: Served): Promise<ForeignServer> {
   const { version, identity, caFile, crlFile, protocol } = served;
   const args = [
@@ -170,7 +176,10 @@ async function openssl(served: Served): Promise<ForeignServer> {
   return { port: await portOf(child, /ACCEPT 127\.0\.0\.1:(\d+)/), stop: () => void child.kill() };
 }
 
-/** It leads to a plain server. It knows neither protocols (ALPN) nor lists of revoked certificates, and has one certificate for all names. */
+/**
+ * It leads to a plain server. It knows neither protocols (ALPN) nor lists of revoked certificates, and has
+ * one certificate for all names.
+ */
 async function socat({ version, identity, caFile }: Served): Promise<ForeignServer> {
   const plain = createTcpServer((socket) => answerOn(socket, () => "hola"));
   plain.listen(0, "127.0.0.1");

@@ -1,4 +1,5 @@
-// A directory of certificates that is swapped by its link, as Kubernetes does it, while clients come and go at `listen("tls", …)` and at a `wss:` listener.
+// A directory of certificates that is swapped by its link, as Kubernetes does it, while clients come and go
+// at `listen("tls", …)` and at a `wss:` listener.
 import assert from "node:assert/strict";
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -26,7 +27,10 @@ function filesOf({ cert, key }: { cert: string; key: string }): Files {
   return { [CERT]: `${cert}${ca.cert}`, [KEY]: key, [CA]: ca.cert };
 }
 
-/** A volume as the kubelet makes it: files are links by `..data`, which is a link that is moved from version to version. */
+/**
+ * A volume as the kubelet makes it: files are links by `..data`, which is a link that is moved from version
+ * to version.
+ */
 class Volume {
   readonly path: string;
   #version = 0;

@@ -11,7 +11,10 @@ export function isBefore(name: string): name is Before {
 /** A figure that is worse by less than this is as good. */
 const TOLERANCE = 0.05;
 
-/** This build beside that of another commit, one line per column. Worse is what is beyond the tolerance and beyond what the other differs from itself by. */
+/**
+ * This build beside that of another commit, one line per column. Worse is what is beyond the tolerance and
+ * beyond what the other differs from itself by.
+ */
 export function comparison({ title, unit, columns, rows, isLessBetter }: Results, now: string): string {
   const valueOf = (name: string, column: string): number =>
     rows.find((row) => row.name === name)?.values[column] ?? Number.NaN;

@@ -30,7 +30,10 @@ async function hub(transport: "websocket" | "tcp"): Promise<Square> {
   };
 }
 
-/** What one writes with ws: everything to everybody, without offsets, history or a limit on what a slow reader costs. */
+/**
+ * What one writes with ws: everything to everybody, without offsets, history or a limit on what a slow reader
+ * costs.
+ */
 async function bareWs(): Promise<Square> {
   const http = createServer();
   const server = new WebSocketServer({ server: http });

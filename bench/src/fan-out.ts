@@ -12,8 +12,8 @@ const SUBSCRIBE = '{"type":"subscribe","channel":"plaza:x"}';
 const END = Buffer.from('"END"');
 
 /**
- * Publications of 64 bytes to all subscribers of one channel, in bursts of 16. Measures and prints, and writes
- * `bench/results/fan-out.json` and `.svg`.
+ * Publications of 64 bytes to all subscribers of one channel, in bursts of 16. Measures and prints, and
+ * writes `bench/results/fan-out.json` and `.svg`.
  *
  * @param args `--quick` for a short run that writes nothing.
  */

@@ -17,8 +17,8 @@ export interface BenchmarkModule {
 }
 
 /**
- * Lists the benchmarks in a directory, by name. Modules are recognised by their text and not loaded, because the
- * servers that are measured live beside them and would start.
+ * Lists the benchmarks in a directory, by name. Modules are recognised by their text and not loaded, because
+ * the servers that are measured live beside them and would start.
  */
 export function findBenchmarks(directory: string): Benchmark[] {
   return readdirSync(directory)

@@ -20,7 +20,8 @@ interface Figure {
 }
 
 /**
- * Measures and prints, and writes `bench/results/idle-memory.json` and `.svg`, and `open-close.json` and `.svg`.
+ * Measures and prints, and writes `bench/results/idle-memory.json` and `.svg`, and `open-close.json` and
+ * `.svg`.
  *
  * @param args `--quick` for 2,000 connections and one round, which writes nothing.
  */
@@ -99,7 +100,10 @@ async function measure(
   }
 }
 
-/** Opens connections, in as many processes as their limit of descriptors makes necessary, and sends a message on each. */
+/**
+ * Opens connections, in as many processes as their limit of descriptors makes necessary, and sends a message
+ * on each.
+ */
 async function openAll(
   server: ServerProcess,
   program: string | undefined,

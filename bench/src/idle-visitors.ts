@@ -64,8 +64,9 @@ const AT_ONCE = 50;
 const TAKEN = 200;
 
 /**
- * The room for new objects has one size from the beginning, and so does not count: by itself it grows to 16 MiB while
- * visitors arrive, and shrinks only after seven seconds of rest. Some doors do not let a silent one wait so long.
+ * The room for new objects has one size from the beginning, and so does not count: by itself it grows to
+ * 16 MiB while visitors arrive, and shrinks only after seven seconds of rest. Some doors do not let a silent
+ * one wait so long.
  */
 const ONE_SIZE = ["--min-semi-space-size=1", "--max-semi-space-size=1"];
 /** With so little room a program starts slowly, on a busy machine all the more. */
@@ -81,9 +82,11 @@ const COLLECTS = `data:text/javascript,${encodeURIComponent(
 const ZOCALO = fileURLToPath(new URL("../../packages/zocalo/bin/zocalo.js", import.meta.url));
 
 /**
- * Measures and prints, and writes `bench/results/idle-visitors.json`, `-cpu.json` and `-refused.json`, with their pictures.
+ * Measures and prints, and writes `bench/results/idle-visitors.json`, `-cpu.json` and `-refused.json`, with
+ * their pictures.
  *
- * @param args `--quick` for 500 visitors and one round, which writes nothing; `--memory`, `--cpu`, `--refused` for a part of it.
+ * @param args `--quick` for 500 visitors and one round, which writes nothing; `--memory`, `--cpu`,
+ *   `--refused` for a part of it.
  */
 export async function run(args: string[]): Promise<void> {
   const isQuick = args.includes("--quick");
@@ -132,7 +135,10 @@ export async function run(args: string[]): Promise<void> {
   }
 }
 
-/** The figures of each door, round by round in turn, and of those the medians; prints how far the rounds lie apart. */
+/**
+ * The figures of each door, round by round in turn, and of those the medians; prints how far the rounds lie
+ * apart.
+ */
 async function inTurn(
   doors: readonly string[],
   rounds: number,
@@ -244,7 +250,8 @@ class Visitors {
     this.#sockets.push(socket);
     this.#open++;
     this.#closed.push(new Promise<void>((resolve) => socket.once("close", () => resolve(void this.#open--))));
-    socket.on("error", () => undefined); // A refusal may be a reset, even before this side knows that it is connected.
+    // A refusal may be a reset, even before this side knows that it is connected.
+    socket.on("error", () => undefined);
     await new Promise((resolve) => socket.once("connect", resolve).once("close", resolve));
     if (socket.destroyed) return;
     socket.resume();
@@ -264,7 +271,10 @@ class Visitors {
     if (all === "too late") throw new Error(`${this.#open} visitors were let in`);
   }
 
-  /** By a reset, so that no port of theirs is kept. One whose end has begun cannot be reset: Node would keep it for ever. */
+  /**
+   * By a reset, so that no port of theirs is kept. One whose end has begun cannot be reset: Node would keep
+   * it for ever.
+   */
   leave(): void {
     for (const socket of this.#sockets) {
       if (socket.writableEnded) socket.destroy();

@@ -7,7 +7,10 @@ import { setTimeout as wait } from "node:timers/promises";
 
 /** How a server is started for measuring. */
 export interface SpawnOptions {
-  /** What runs the file; default this Node. Any other program gets `file` as its first argument; `null`: `file` is the program. */
+  /**
+   * What runs the file; default this Node. Any other program gets `file` as its first argument; `null`:
+   * `file` is the program.
+   */
   readonly runtime?: string | null;
   /** Arguments of Node, before the file. */
   readonly nodeArgs?: readonly string[];
@@ -19,7 +22,10 @@ export interface SpawnOptions {
   readonly cpu?: number;
   /** How long it may take to say that it is ready; default 10,000 ms. */
   readonly readyTimeoutMs?: number;
-  /** For a program that prints no JSON: what a line of its output says of it, or `undefined`. Its other output is dropped. */
+  /**
+   * For a program that prints no JSON: what a line of its output says of it, or `undefined`. Its other output
+   * is dropped.
+   */
   readonly readyFrom?: (line: string) => Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -40,11 +46,15 @@ export interface ServerProcess {
 
 const READY_TIMEOUT_MS = 10_000;
 const STOP_TIMEOUT_MS = 2000;
-/** By then a process knows how its Node is made, which it tries when it first listens (`net/src/node/trials.ts`). */
+/**
+ * By then a process knows how its Node is made, which it tries when it first listens
+ * (`net/src/node/trials.ts`).
+ */
 const TRIALS_MS = 200;
 
 /**
- * Starts a server and waits until it prints one line of JSON, such as `{"port":40123}`. Its other output goes to stderr.
+ * Starts a server and waits until it prints one line of JSON, such as `{"port":40123}`. Its other output goes
+ * to stderr.
  *
  * ```ts
  * const server = await spawnServer(new URL("./echo-server.ts", import.meta.url), { cpu: 0 });
@@ -92,9 +102,10 @@ export async function spawnServer(file: URL | string, options: SpawnOptions = {}
 }
 
 /**
- * For a server whose memory is measured. The room for new objects has one size from the beginning: by itself it grows
- * to 16 MiB, and is given back by Node at some time or none. And every collection moves what is left together: else the
- * pages that an old object holds open are a kilobyte for each of 8,000 connections in one run, and none in the next.
+ * For a server whose memory is measured. The room for new objects has one size from the beginning: by itself
+ * it grows to 16 MiB, and is given back by Node at some time or none. And every collection moves what is left
+ * together: else the pages that an old object holds open are a kilobyte for each of 8,000 connections in one
+ * run, and none in the next.
  */
 export const STEADY_HEAP: readonly string[] = [
   "--min-semi-space-size=1",
@@ -105,7 +116,8 @@ export const STEADY_HEAP: readonly string[] = [
 /** Processor time of a process so far, in milliseconds: user and system, all threads. Linux only. */
 export function cpuMs(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  // The name in parentheses may hold spaces; after it, utime and stime are fields 14 and 15 of proc(5), in ticks of 10 ms.
+  // The name in parentheses may hold spaces; after it, utime and stime are fields 14 and 15 of proc(5), in
+  // ticks of 10 ms.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
@@ -117,8 +129,9 @@ export function rssBytes(pid: number): number {
 }
 
 /**
- * How long a process has to be idle before V8 gives back the room for new objects, in milliseconds, and some. That room grows to 16 MiB with whatever
- * was allocated while connections were opened, and has nothing to do with how many are idle now.
+ * How long a process has to be idle before V8 gives back the room for new objects, in milliseconds, and some.
+ * That room grows to 16 MiB with whatever was allocated while connections were opened, and has nothing to do
+ * with how many are idle now.
  */
 const REST_MS = 7_000;
 
@@ -185,7 +198,8 @@ async function stop(child: ChildProcess): Promise<void> {
 }
 
 /**
- * Measures contenders in turn, round by round (a b c, b c a, c a b …), so that a busy minute of the machine hits all alike.
+ * Measures contenders in turn, round by round (a b c, b c a, c a b …), so that a busy minute of the machine
+ * hits all alike.
  *
  * @param contenders What to measure, by name; each call is one round and gives one figure or several.
  * @param rounds How often each is measured.

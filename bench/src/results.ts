@@ -48,7 +48,10 @@ export function ratioTable(results: Results): string {
   return [`${title} (${unit}; ${isLessBetter ? "less" : "more"} is better)`, ...text].join("\n");
 }
 
-/** A bar chart as SVG, one group of bars per column, readable on light and dark. Each column has its own scale. */
+/**
+ * A bar chart as SVG, one group of bars per column, readable on light and dark. Each column has its own
+ * scale.
+ */
 export function barChart(results: Results): string {
   const { columns, rows, title, unit, isLessBetter } = results;
   const left = 190;

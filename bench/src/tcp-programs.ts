@@ -41,7 +41,10 @@ export interface LoadRun {
 
 /** A load in its own process, connected and waiting. */
 export interface LoadProcess {
-  /** Keeps the server busy for so long, in milliseconds; resolves when every message has come back, so that the server is idle again. */
+  /**
+   * Keeps the server busy for so long, in milliseconds; resolves when every message has come back, so that
+   * the server is idle again.
+   */
   run(durationMs: number): Promise<LoadRun>;
   stop(): Promise<void>;
 }

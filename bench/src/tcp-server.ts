@@ -1,4 +1,5 @@
-// An echo server of one kind, for `tcp.ts` and `idle-memory.ts`. Prints its port as JSON. SIGUSR2 collects garbage.
+// An echo server of one kind, for `tcp.ts` and `idle-memory.ts`. Prints its port as JSON. SIGUSR2 collects
+// garbage.
 import { createServer } from "node:net";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -19,7 +20,8 @@ const kinds: Record<string, () => Promise<number>> = {
       });
     }),
   "conn, iterated": () => serve((conn) => void iterate(conn)),
-  // What `write` returns is returned: a client that does not read is not read from either, which raw `node:net` here does not offer.
+  // What `write` returns is returned: a client that does not read is not read from either, which raw
+  // `node:net` here does not offer.
   "conn, handler": () => serve((conn) => conn.serve({ data: (bytes) => conn.write(bytes) })),
 };
 

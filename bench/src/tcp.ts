@@ -36,8 +36,9 @@ interface Figure {
 /**
  * Measures and prints, and writes `bench/results/tcp.json` and `.svg`.
  *
- * @param args `--quick` for a short run that writes nothing; `--only TEXT` for the cases whose name has TEXT; `--against DIRECTORY` for this beside a checkout of
- * another commit that is built, in turn, which writes nothing.
+ * @param args `--quick` for a short run that writes nothing; `--only TEXT` for the cases whose name has TEXT;
+ * `--against DIRECTORY` for this beside a checkout of another commit that is built, in turn, which writes
+ * nothing.
  */
 export async function run(args: string[]): Promise<void> {
   const isQuick = args.includes("--quick");

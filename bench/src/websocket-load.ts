@@ -22,7 +22,9 @@ export interface Outcome {
   /** Milliseconds from a write to the answer, of a sample. */
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** True if this process had no time to spare and the server had: then only the CPU figure means anything. */
+  /**
+   * True if this process had no time to spare and the server had: then only the CPU figure means anything.
+   */
   readonly isLoadBound: boolean;
 }
 
@@ -161,7 +163,10 @@ function compressedFrame(length: number): Buffer {
   return clientFrame(bytes.subarray(0, -4), true, true);
 }
 
-/** The frame that is sent, and the size of what comes back: a server's frame has no mask, raw TCP gives back what it got. */
+/**
+ * The frame that is sent, and the size of what comes back: a server's frame has no mask, raw TCP gives back
+ * what it got.
+ */
 async function frameFor(
   port: number,
   path: string | undefined,
@@ -281,7 +286,10 @@ export async function broadcast(pid: number, port: number, path: string, load: L
   };
 }
 
-/** Connections are opened, `atOnce` at a time, and reset as soon as they are upgraded: by a program in C where there is a compiler. */
+/**
+ * Connections are opened, `atOnce` at a time, and reset as soon as they are upgraded: by a program in C where
+ * there is a compiler.
+ */
 export async function upgrades(
   pid: number,
   port: number,
@@ -341,7 +349,10 @@ async function upgradesByNode(port: number, atOnce: number, durationMs: number):
   return { count, elapsedUs: (performance.now() - startedAt) * 1000, ownCpuUs: user + system };
 }
 
-/** Opens `count` connections and sends one message on each: 16 bytes, or 1 KiB of compressed JSON where `path` compresses. Resolves when all are answered. */
+/**
+ * Opens `count` connections and sends one message on each: 16 bytes, or 1 KiB of compressed JSON where `path`
+ * compresses. Resolves when all are answered.
+ */
 export async function idle(port: number, path: string | undefined, count: number): Promise<Client[]> {
   const frame = isCompressing(path) ? compressedFrame(1024) : clientFrame(payloadOf(16, false), false);
   const clients = await openAll(port, path, count);

@@ -1,4 +1,5 @@
-// Bun's own server, for `websocket.ts`: echo on /echo, broadcast on /all. Run by Bun; prints its port as JSON.
+// Bun's own server, for `websocket.ts`: echo on /echo, broadcast on /all. Run by Bun; prints its port as
+// JSON.
 
 interface BunSocket {
   readonly data: { readonly isEcho: boolean };

@@ -1,4 +1,5 @@
-// A server of one kind, for `websocket.ts`: echo on /echo, broadcast on /all; the kinds for upgrades only echo, on any path. Prints its port as JSON.
+// A server of one kind, for `websocket.ts`: echo on /echo, broadcast on /all; the kinds for upgrades only
+// echo, on any path. Prints its port as JSON.
 import { createServer as createHttpServer } from "node:http";
 import { once } from "node:events";
 import { type AddressInfo, createServer as createTcpServer, type Server } from "node:net";

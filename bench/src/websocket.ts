@@ -105,9 +105,10 @@ const upgradeCases: Case[] = [1, 64].map((atOnce) => ({
 /**
  * Measures and prints, and writes `bench/results/websocket-*.json` and `.svg`.
  *
- * @param args `--quick` for a short run that writes nothing; `--only TEXT` for the cases whose name has TEXT, which writes the tables it leaves whole;
- * `--who A,B` for some contenders, which writes nothing; `--against DIRECTORY` for this beside a checkout of another commit that is built, in turn, which
- * writes nothing.
+ * @param args `--quick` for a short run that writes nothing; `--only TEXT` for the cases whose name has TEXT,
+ * which writes the tables it leaves whole; `--who A,B` for some contenders, which writes nothing;
+ * `--against DIRECTORY` for this beside a checkout of another commit that is built, in turn, which writes
+ * nothing.
  */
 export async function run(args: string[]): Promise<void> {
   const isQuick = args.includes("--quick");

@@ -1,4 +1,5 @@
-// The examples of the documentation and of the doc comments, each run in a process of its own for the hostile-examples tests.
+// The examples of the documentation and of the doc comments, each run in a process of its own for the
+// hostile-examples tests.
 //
 // What an example needs is found in its text, so a new one is covered as it is written.
 import assert from "node:assert/strict";
@@ -21,9 +22,14 @@ import { docExamples, docFences } from "../doc-examples.ts";
 import { withPause } from "./pause.ts";
 import { fencedBlocks } from "../fenced-blocks.ts";
 
-/** An example that has not ended by then hangs. Beside eight busy processes on two processors some take 20 s. */
+/**
+ * An example that has not ended by then hangs. Beside eight busy processes on two processors some take 20 s.
+ */
 const RUN_TIMEOUT_MS = 600_000;
-/** An example that has used up so much processor time spins. The system ends it, also when this process is gone and it answers nobody. */
+/**
+ * An example that has used up so much processor time spins. The system ends it, also when this process is
+ * gone and it answers nobody.
+ */
 const RUN_CPU_S = 15;
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -32,7 +38,8 @@ mkdirSync(cache, { recursive: true });
 const directory = mkdtempSync(join(cache, "hostile-examples-"));
 const children = new Set<ChildProcess>();
 after(() => {
-  for (const child of children) child.kill("SIGKILL"); // What a test left behind that failed, or was given up.
+  // What a test left behind that failed, or was given up.
+  for (const child of children) child.kill("SIGKILL");
   rmSync(directory, { recursive: true, force: true });
 });
 // As the modules of a package stand: `zocalo` looks for its version above itself.
@@ -70,7 +77,10 @@ export const serving = examples.filter(
     !/\b(?:client|room|session)\.serve|\bpackets\.join\(/.test(code) &&
     (isFragment ? !/\bdial\(/.test(code) : !accepts.test(code)),
 );
-/** Those that accept one connection by name, or receive from one peer: a stranger that comes first is taken for it. */
+/**
+ * Those that accept one connection by name, or receive from one peer: a stranger that comes first is taken
+ * for it.
+ */
 export const accepting = examples.filter(
   (example) => !example.isFragment && listens.test(example.code) && !serving.includes(example),
 );
@@ -84,7 +94,10 @@ export const alone = examples
   .filter((example) => ![serving, accepting, dialing].some((list) => list.includes(example)))
   .map(({ place, code }) => `${place.replace(/:\d+$/, "")}: ${/^(?!import )\S.*/m.exec(code)?.[0] ?? ""}`);
 
-/** Runs an example, `served`, `dialing` or `accepting` (see run-example.ts). The process ends with the tests at the latest. */
+/**
+ * Runs an example, `served`, `dialing` or `accepting` (see run-example.ts). The process ends with the tests
+ * at the latest.
+ */
 export function start({ file, home, isFragment }: Example, mode: string, ports: string): ChildProcess {
   const run = [process.execPath, "--enable-source-maps", join(work, "run-example.mjs")];
   const argv = [file, home, mode, ports, isFragment ? "fragment" : ""];
@@ -115,7 +128,9 @@ export async function ended(child: ChildProcess, { place }: Example): Promise<vo
   assert.ok(code === 0 || signal === "SIGKILL", `${place} ended with ${code ?? signal}\n${output}`);
 }
 
-/** Writes the files of `list`, complete examples with the packages in them, and the program that runs them. */
+/**
+ * Writes the files of `list`, complete examples with the packages in them, and the program that runs them.
+ */
 export async function bundle(list: readonly Example[]): Promise<void> {
   for (const { file, code, isFragment } of list)
     writeFileSync(file, isFragment ? code : (withPause(code) ?? code));
@@ -141,7 +156,10 @@ export async function bundle(list: readonly Example[]): Promise<void> {
   ]);
 }
 
-/** What stands in README files and in docs/. What is marked as not to be run, or as a browser's, is taken for a fragment. */
+/**
+ * What stands in README files and in docs/. What is marked as not to be run, or as a browser's, is taken for
+ * a fragment.
+ */
 function documented(): Omit<Example, "file">[] {
   const readmes = readdirSync(join(root, "packages"))
     .map((name) => join("packages", name, "README.md"))
@@ -167,7 +185,10 @@ function isForeign(code: string): boolean {
   return code.includes('from "ws"');
 }
 
-/** With what the text around a fragment leaves to the reader: the loop that it stands in, or the one that follows it. */
+/**
+ * With what the text around a fragment leaves to the reader: the loop that it stands in, or the one that
+ * follows it.
+ */
 function completed(code: string): string {
   if (code.startsWith("conn.serve(")) {
     const socket = 'peers(await listenPacket("udp4", "127.0.0.1:0"), { verifyLoopback: true })';

@@ -5,7 +5,9 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket, type SocketConnectOpts } from "node:net";
 
-/** How long a peer waits for an answer that an example may not give, in milliseconds. No verdict hangs on it. */
+/**
+ * How long a peer waits for an answer that an example may not give, in milliseconds. No verdict hangs on it.
+ */
 const PATIENCE_MS = 40;
 /** RFC 6455 §1.3. */
 const ACCEPT_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -205,7 +207,10 @@ export async function visitDatagrams(port: number, onAnswer: () => void): Promis
   await new Promise((resolve) => socket.close(() => resolve(undefined)));
 }
 
-/** Sends a datagram whose source is port 0, to which nobody can answer. Needs root and Python; without them nothing is sent. */
+/**
+ * Sends a datagram whose source is port 0, to which nobody can answer. Needs root and Python; without them
+ * nothing is sent.
+ */
 function forgePort0(port: number): void {
   const script = `
 import socket, struct, sys

@@ -2,9 +2,11 @@
 const TURNS = /\b(?:dial|connect|close|stop|abort|drain|WebSocket|WebSocketStream)\(/;
 
 /**
- * Puts `await globalThis.pause();` before the first top-level statement that dials or closes, outside of functions.
+ * Puts `await globalThis.pause();` before the first top-level statement that dials or closes, outside of
+ * functions.
  *
- * @param code JavaScript as esbuild prints it: a statement at the top level begins in the first column, what is in it does not.
+ * @param code JavaScript as esbuild prints it: a statement at the top level begins in the first column, what
+ *   is in it does not.
  * @returns `undefined` if there is no such statement.
  */
 export function withPause(code: string): string | undefined {

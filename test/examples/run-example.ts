@@ -1,10 +1,12 @@
-// A process that runs one example and tells what becomes of it. argv: MODULE HOME, then for a client MODE… with the hostile ports.
+// A process that runs one example and tells what becomes of it. argv: MODULE HOME, then for a client MODE…
+// with the hostile ports.
 //
 // `served`: every address it listens on is reported, and it stops at its pause until its parent says "go on".
-// `dialing`: whatever it dials becomes one of the parent's hostile ports, one after the other.
-// `accepting`: wherever it listens a stranger is first, before its own client, another one each time it is run.
+// `dialing`: whatever it dials becomes one of the parent's hostile ports, one after the other. `accepting`:
+// wherever it listens a stranger is first, before its own client, another one each time it is run.
 //
-// Exit codes: 0 it lived; 1 it threw, as every program may; 3 a rejection or an exception that no line of it could have caught.
+// Exit codes: 0 it lived; 1 it threw, as every program may; 3 a rejection or an exception that no line of it
+// could have caught.
 import dgram from "node:dgram";
 import dns from "node:dns";
 import { readFileSync } from "node:fs";
@@ -15,7 +17,10 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { STRANGERS, visit, visitDatagrams } from "./hostile-peers.ts";
 import { surround } from "./surroundings.ts";
 
-/** Turns of both event loops, and for each of the parent's as many of ours, after which what a peer's last act causes has happened. */
+/**
+ * Turns of both event loops, and for each of the parent's as many of ours, after which what a peer's last act
+ * causes has happened.
+ */
 const SETTLING_TURNS = 4;
 const OWN_TURNS = 25;
 const DIED = 3;
@@ -31,7 +36,8 @@ for (const event of ["unhandledRejection", "uncaughtException"] as const) {
   });
 }
 
-// The test is gone: nobody would ever end this process. (If it spins and does not come to this line, its limit of processor time ends it.)
+// The test is gone: nobody would ever end this process. (If it spins and does not come to this line, its
+// limit of processor time ends it.)
 process.on("disconnect", () => process.exit(0));
 
 /** Names are not looked up: whoever is dialed is replaced, or is on this machine. */
@@ -189,7 +195,8 @@ async function run(round: number): Promise<void> {
     }
     isSettled = true;
   })();
-  // A program may go on waiting for a server of its own that nobody has dialed, or for a stranger: it is left when nothing happens any more.
+  // A program may go on waiting for a server of its own that nobody has dialed, or for a stranger: it is left
+  // when nothing happens any more.
   for (let seen = -1; !isSettled && (events === 0 || seen !== events); await settle()) seen = events;
   await settle();
 }

@@ -58,7 +58,9 @@ export async function surround(code: string, home: string): Promise<void> {
 const ignore = (): void => undefined;
 
 const functions = {
-  /** What a handler of one connection does: it sends back what comes, and rejects when the connection breaks. */
+  /**
+   * What a handler of one connection does: it sends back what comes, and rejects when the connection breaks.
+   */
   handle: echo,
   serve: echo,
   greet: echo,

@@ -1,5 +1,6 @@
-// `npx tsx apps/plaza/scripts/screenshot.ts`: the pictures of docs/images, taken from the built server and page.
-// Needs `npm run build`, Chromium, and for the look of most people's machines the fonts Inter and Noto Color Emoji.
+// `npx tsx apps/plaza/scripts/screenshot.ts`: the pictures of docs/images, taken from the built server and
+// page. Needs `npm run build`, Chromium, and for the look of most people's machines the fonts Inter and Noto
+// Color Emoji.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";

@@ -24,7 +24,9 @@ export function secretToken(memory: Memory): string {
   return token;
 }
 
-/** 128 random bits as hexadecimal digits. Works on plain http pages too, where `crypto.randomUUID` is missing. */
+/**
+ * 128 random bits as hexadecimal digits. Works on plain http pages too, where `crypto.randomUUID` is missing.
+ */
 export function randomHex(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -9,7 +9,10 @@ export type LinkState =
   /** The server does not want this page back by itself. */
   | { readonly phase: "closed"; readonly reason: string };
 
-/** Why there is no connection: it was there and broke, it could not be made, or the server has no room for one more. */
+/**
+ * Why there is no connection: it was there and broke, it could not be made, or the server has no room for one
+ * more.
+ */
 export type Absence = "lost" | "unreachable" | "full";
 
 /** Somebody who is in a room, however many windows they have open. */
@@ -60,7 +63,10 @@ export interface Message {
   readonly text: string;
 }
 
-/** What happens in one channel. `began` comes before the first publication of each log, so a second one means a new log. */
+/**
+ * What happens in one channel. `began` comes before the first publication of each log, so a second one means
+ * a new log.
+ */
 export interface ChannelEvents {
   began(log: Beginning): void;
   published(publications: readonly Publication[]): void;
@@ -81,7 +87,10 @@ export interface OpenOptions {
   readonly withPeople: boolean;
 }
 
-/** The link was closed before a publish was acknowledged; sending it again with the same key, over another link, is safe. */
+/**
+ * The link was closed before a publish was acknowledged; sending it again with the same key, over another
+ * link, is safe.
+ */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
 }
@@ -90,7 +99,8 @@ export class Interrupted extends Error {
 export interface Link {
   open(channel: string, options: OpenOptions, events: ChannelEvents): void;
   /**
-   * Resolves with the place in the log once the server has committed it, however often the connection is lost meanwhile.
+   * Resolves with the place in the log once the server has committed it, however often the connection is lost
+   * meanwhile.
    *
    * @throws Interrupted if this link was closed before the answer.
    */

@@ -13,7 +13,8 @@ const OPENING: Readonly<Record<string, string>> = { ")": "(", "]": "[" };
 
 /**
  * Cuts a text into plain pieces and http(s) addresses. Joined again, the pieces' texts are the input.
- * Punctuation that ends the sentence around an address is not part of it; a bracket is, if the address opened it.
+ * Punctuation that ends the sentence around an address is not part of it; a bracket is, if the address opened
+ * it.
  */
 export function linkify(text: string): Piece[] {
   const pieces: Piece[] = [];

@@ -4,7 +4,10 @@ export interface Named {
   readonly name: string;
 }
 
-/** What to show beside a name so that nobody is taken for another: the end of the user's id, or nothing if nobody else has that name. */
+/**
+ * What to show beside a name so that nobody is taken for another: the end of the user's id, or nothing if
+ * nobody else has that name.
+ */
 export type MarkOf = (user: string, name: string) => string | undefined;
 
 /** The shortest mark, in characters. It is longer where two ids end in the same way. */
@@ -32,7 +35,10 @@ export function namesakes(people: Iterable<Named>): MarkOf {
   };
 }
 
-/** The same for names that a reader would not tell apart: letters of another form or case, characters without a shape. */
+/**
+ * The same for names that a reader would not tell apart: letters of another form or case, characters without
+ * a shape.
+ */
 function looksLike(name: string): string {
   return name
     .normalize("NFKC")

@@ -30,7 +30,9 @@ export interface Pending {
   readonly seenAs?: number;
 }
 
-/** What this page knows of one room's log: a window of its messages, without holes except the gaps it names. */
+/**
+ * What this page knows of one room's log: a window of its messages, without holes except the gaps it names.
+ */
 export interface RoomLog {
   /** Which log this is; `undefined` until the server has said so. */
   readonly epoch: string | undefined;
@@ -109,7 +111,9 @@ export function received(
   return trimmed({ ...log, entries, head, pending, isAtHead }, window);
 }
 
-/** Marks the first waiting message with the same text: its own publication came before its acknowledgement. */
+/**
+ * Marks the first waiting message with the same text: its own publication came before its acknowledgement.
+ */
 function recognised(pending: readonly Pending[], publication: Publication): readonly Pending[] {
   if (pending.some((message) => message.seenAs === publication.offset)) return pending;
   const said = readSaid(publication.data);

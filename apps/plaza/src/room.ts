@@ -198,7 +198,10 @@ export class Room {
     this.#context.markChanged(this.slug, mark);
   }
 
-  /** Shows a message at once and sends it, or as soon as there is a connection. False if too many are waiting already. */
+  /**
+   * Shows a message at once and sends it, or as soon as there is a connection. False if too many are waiting
+   * already.
+   */
   say(text: string): boolean {
     if (this.log.value.pending.length >= PENDING_LIMIT) return false;
     this.#context.beforeSaying();

@@ -4,8 +4,8 @@ export const TITLE_LENGTH = 40;
 const SLUG = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
 
 /**
- * The address of a room made from its title: lower case letters, digits and single hyphens.
- * A title that has none of these (日本語, say) gets a short name derived from it, the same for everyone who types it.
+ * The address of a room made from its title: lower case letters, digits and single hyphens. A title that has
+ * none of these (日本語, say) gets a short name derived from it, the same for everyone who types it.
  *
  * @example slugOf("Café del Centro") // "cafe-del-centro"
  * @returns `undefined` if nothing is left of the title.

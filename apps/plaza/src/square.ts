@@ -196,7 +196,9 @@ export class Square {
     this.room.value.show();
   }
 
-  /** Creates a room, or finds the one with that address, and goes there. Returns what is wrong with the title. */
+  /**
+   * Creates a room, or finds the one with that address, and goes there. Returns what is wrong with the title.
+   */
   create(title: string): string | undefined {
     const plain = cleanTitle(title);
     const slug = slugOf(plain);

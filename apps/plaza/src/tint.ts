@@ -7,7 +7,10 @@ export const TINTS = 12;
 export const CORNERS = 4;
 export const CENTRES = 4;
 
-/** What a user's tile looks like, and in which tint their name is written. The same for everybody who sees them. */
+/**
+ * What a user's tile looks like, and in which tint their name is written. The same for everybody who sees
+ * them.
+ */
 export interface Look {
   readonly tint: number;
   readonly second: number;

@@ -6,7 +6,10 @@ export interface ReadMark {
   readonly offset: number;
 }
 
-/** How many messages of others came after the mark. Without a mark none: a room never seen does not ask for attention. */
+/**
+ * How many messages of others came after the mark. Without a mark none: a room never seen does not ask for
+ * attention.
+ */
 export function unreadCount(log: RoomLog, mark: ReadMark | undefined, me: string | undefined): number {
   if (mark === undefined || log.epoch === undefined) return 0;
   // Another epoch: the log began anew, so nothing of it has been read.

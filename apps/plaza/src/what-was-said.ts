@@ -28,8 +28,8 @@ const LINE_BREAK = /\r\n|[\n\v\f\r\u0085\u2028\u2029]/g;
 const JSON_LINE = 60;
 
 /**
- * Reads the data of a publication: `{ "text": … }` or a bare string is text, everything else is shown as JSON.
- * So is a text in which there is nothing to see: its row would be blank.
+ * Reads the data of a publication: `{ "text": … }` or a bare string is text, everything else is shown as
+ * JSON. So is a text in which there is nothing to see: its row would be blank.
  */
 export function readSaid(data: unknown): Said {
   const text = textOf(data);
@@ -63,7 +63,10 @@ export function nameOf(user: string, info: unknown): string {
   return user;
 }
 
-/** A name without control and direction characters, which could disguise it, on one line and at most `NAME_LENGTH` long; empty if there is nothing to see in it. */
+/**
+ * A name without control and direction characters, which could disguise it, on one line and at most
+ * `NAME_LENGTH` long; empty if there is nothing to see in it.
+ */
 export function cleanName(text: string): string {
   const plain = text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, " ").replaceAll(/\s+/g, " ");
   const name = firstCharacters(plain.trim(), NAME_LENGTH).trim();

@@ -29,7 +29,10 @@ export const dial: Dial = ({ token, name }, onState) => {
   return linkOf(session);
 };
 
-/** The close code of a server that is full, or has as many clients of one address as it takes (docs/protocol.md). */
+/**
+ * The close code of a server that is full, or has as many clients of one address as it takes
+ * (docs/protocol.md).
+ */
 const TRY_LATER = 1013;
 
 /** What the page calls the state of its session. */

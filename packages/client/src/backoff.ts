@@ -10,8 +10,8 @@ export interface BackoffOptions {
 export const defaultBackoff = { baseMs: 500, maxMs: 20_000 } as const;
 
 /**
- * Full jitter: anything from nothing to the doubled bound, so that the clients of a restarted server come back
- * spread out and not in waves.
+ * Full jitter: anything from nothing to the doubled bound, so that the clients of a restarted server come
+ * back spread out and not in waves.
  *
  * @param attempt 1 for the first wait
  * @param random from 0 to below 1

@@ -1,6 +1,6 @@
 /**
- * Runs a function of the application. What it throws becomes an uncaught error, as from any event listener, and
- * does not disturb the session.
+ * Runs a function of the application. What it throws becomes an uncaught error, as from any event listener,
+ * and does not disturb the session.
  */
 export function callSafely(run: () => void): void {
   try {

@@ -20,8 +20,8 @@ export interface CallOptions {
 
 export interface PublishOptions extends CallOptions {
   /**
-   * Idempotency key, 1 to 64 characters: publishing twice with the same key publishes once. Default: a new one for
-   * each call, used for all its attempts. Pass your own to survive a restart of your program, too.
+   * Idempotency key, 1 to 64 characters: publishing twice with the same key publishes once. Default: a new
+   * one for each call, used for all its attempts. Pass your own to survive a restart of your program, too.
    */
   readonly key?: string;
 }
@@ -72,8 +72,8 @@ export class Channel<T = Json> {
 
   /**
    * Publishes once, however often the connection is lost meanwhile: waits in the outbox until the server has
-   * committed it. Publications of one session keep their order, but for one that the server refuses for now, which those
-   * that are on their way already may overtake.
+   * committed it. Publications of one session keep their order, but for one that the server refuses for now,
+   * which those that are on their way already may overtake.
    *
    * A refusal that nobody awaits is lost; it does not end the process.
    *
@@ -102,7 +102,8 @@ export class Channel<T = Json> {
   }
 
   /**
-   * Subscribes, with handlers or to iterate over. Several subscriptions of one session share one at the server.
+   * Subscribes, with handlers or to iterate over. Several subscriptions of one session share one at the
+   * server.
    *
    * @example for await (const { data, offset } of room.subscribe({ last: 50 })) show(offset, data.text);
    */
@@ -174,7 +175,10 @@ export class Channel<T = Json> {
   }
 }
 
-/** Whoever awaits `promise` is told of its failure. Nobody has to: what a server answers must not end the process. */
+/**
+ * Whoever awaits `promise` is told of its failure. Nobody has to: what a server answers must not end the
+ * process.
+ */
 function optional<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;

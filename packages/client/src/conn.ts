@@ -17,8 +17,8 @@ export interface ConnHandler {
 }
 
 /**
- * A connection that carries messages, as far as a session needs one. The `MessageConn` of `@zocalo/net` is one,
- * so WebSocket connections, lines over TCP and in-memory pipes all do.
+ * A connection that carries messages, as far as a session needs one. The `MessageConn` of `@zocalo/net` is
+ * one, so WebSocket connections, lines over TCP and in-memory pipes all do.
  */
 export interface ClientConn {
   /** Hands over all messages, including those already received. Called once. */
@@ -31,5 +31,7 @@ export interface ClientConn {
   abort(): void;
 }
 
-/** Opens a connection to `url`. Rejects when `signal` is aborted. The `dial` of `@zocalo/websocket` is one. */
+/**
+ * Opens a connection to `url`. Rejects when `signal` is aborted. The `dial` of `@zocalo/websocket` is one.
+ */
 export type Dial = (url: string, options: { readonly signal: AbortSignal }) => Promise<ClientConn>;

@@ -11,11 +11,15 @@ import { shownUrl } from "./shown-url.ts";
 /** How a session connects. */
 export interface ConnectOptions {
   /**
-   * Who the user is: a token, or a function that is asked for one before each connection. Default: none. Then a server that takes
-   * guests may take us for another one on each connection; give guests a random token that they keep.
+   * Who the user is: a token, or a function that is asked for one before each connection. Default: none. Then
+   * a server that takes guests may take us for another one on each connection; give guests a random token
+   * that they keep.
    */
   readonly token?: Token;
-  /** Shown to others beside what this user publishes, for instance `{ name: "Ana" }`. At most 1,024 characters of JSON. */
+  /**
+   * Shown to others beside what this user publishes, for instance `{ name: "Ana" }`. At most 1,024 characters
+   * of JSON.
+   */
   readonly info?: JsonObject;
   /** Opens connections. Default: the global `WebSocket`. */
   readonly dial?: Dial;
@@ -24,8 +28,8 @@ export interface ConnectOptions {
   /** How much may wait to be acknowledged. Default 1,000 publications and 1 MiB of text. */
   readonly outbox?: OutboxLimits;
   /**
-   * How long to wait for a connection, and for each answer, in milliseconds. A connection on which an answer is
-   * overdue counts as dead. Default 10,000.
+   * How long to wait for a connection, and for each answer, in milliseconds. A connection on which an answer
+   * is overdue counts as dead. Default 10,000.
    */
   readonly timeoutMs?: number;
   /** From 0 to below 1, for the waits. Default `Math.random`. */
@@ -38,7 +42,8 @@ export interface ConnectOptions {
 export const DEFAULT_TIMEOUT_MS = 10_000;
 
 /**
- * Begins a session and connects, for as long as it takes: a server that is not there yet is no error, but a state.
+ * Begins a session and connects, for as long as it takes: a server that is not there yet is no error, but a
+ * state.
  *
  * @param url of the server, for instance `wss://example.org/ws`; whatever `dial` understands
  * @throws TypeError if `url` is not one, or if this platform has no `WebSocket` and no `dial` was given

@@ -39,7 +39,10 @@ export function webSocketDial(): Dial {
 
 class WebSocketConn implements ClientConn {
   readonly #socket: WebSocket;
-  /** Messages that came before `serve`; the peer speaks only when spoken to, so there are none, by the protocol. */
+  /**
+   * Messages that came before `serve`; the peer speaks only when spoken to, so there are none, by the
+   * protocol.
+   */
   readonly #early: (string | Uint8Array)[] = [];
   #end: ConnEnd | undefined;
   #isWaiting = false;

@@ -25,12 +25,12 @@ interface Request {
 }
 
 /**
- * The one subscription a session has at the server for a channel, and its subscribers here, each at a position of
- * its own.
+ * The one subscription a session has at the server for a channel, and its subscribers here, each at a
+ * position of its own.
  *
- * Whatever a subscriber needs that the present flow does not bring (an earlier position, presence, what it missed
- * while its buffer was full) is had in one way: end the flow and subscribe again since the earliest position that is
- * needed. The others drop by offset what they have already.
+ * Whatever a subscriber needs that the present flow does not bring (an earlier position, presence, what it
+ * missed while its buffer was full) is had in one way: end the flow and subscribe again since the earliest
+ * position that is needed. The others drop by offset what they have already.
  */
 export class Feed implements SubscriberOwner {
   readonly channel: string;
@@ -257,7 +257,8 @@ export class Feed implements SubscriberOwner {
   #publication({ offset, at, user, info, data }: PublicationPush, length: number): void {
     const { epoch } = this.#flow;
     if (offset <= this.#flow.offset) return;
-    // The protocol has no unannounced gap. Should a server leave one all the same, it is told, not passed over.
+    // The protocol has no unannounced gap. Should a server leave one all the same, it is told, not passed
+    // over.
     if (offset > this.#flow.offset + 1) this.#skip(epoch, offset - 1);
     this.#flow = { epoch, offset };
     const publication = { data, offset, at, user, ...(info === undefined ? {} : { info }) };
@@ -339,7 +340,10 @@ function isBefore({ received }: Subscriber, offset: number): boolean {
   return received !== undefined && received.offset < offset;
 }
 
-/** The least that serves all: since the earliest position in one epoch, or as many of the latest as anybody asked for. */
+/**
+ * The least that serves all: since the earliest position in one epoch, or as many of the latest as anybody
+ * asked for.
+ */
 function requestFor(subscribers: readonly Subscriber[], epoch: string): Request {
   const presence = subscribers.some((subscriber) => subscriber.wantsPresence) ? { presence: true } : {};
   const positions = subscribers.flatMap(({ received }) => received ?? []);

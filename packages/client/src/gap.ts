@@ -10,7 +10,10 @@ export type Gap =
       readonly to: number;
     }
   | {
-      /** The log was replaced: whatever came after `previous` in it is lost, and offsets start again in `epoch`. */
+      /**
+       * The log was replaced: whatever came after `previous` in it is lost, and offsets start again in
+       * `epoch`.
+       */
       readonly reset: true;
       readonly epoch: string;
       readonly previous: Position;

@@ -31,8 +31,8 @@ interface Pending {
 }
 
 /**
- * One connection to the server: numbers the commands, finds the pending one for each answer, pings while idle,
- * and declares the connection dead when an answer is overdue and nothing else comes either.
+ * One connection to the server: numbers the commands, finds the pending one for each answer, pings while
+ * idle, and declares the connection dead when an answer is overdue and nothing else comes either.
  */
 export class Link {
   readonly #conn: ClientConn;
@@ -155,7 +155,8 @@ export class Link {
     try {
       this.#take(decoded, text.length);
     } catch (error) {
-      // Whoever answers there does not speak the protocol. Thrown at a global `WebSocket`, this would end the process.
+      // Whoever answers there does not speak the protocol. Thrown at a global `WebSocket`, this would end the
+      // process.
       this.abort(`a message of type "${decoded.type}" is not as the protocol has it: ${String(error)}`);
     }
   }

@@ -125,8 +125,8 @@ const CODES: Readonly<Record<number, SessionErrorCode>> = {
 
 function lossOf(end: ConnEnd, farewell: Disconnect | undefined): SessionError {
   const { code, reason } = farewell ?? end;
-  // A server says so before it ends a connection for good. Code 1000 without a word is a stream that just ended, as
-  // it does when a process is killed.
+  // A server says so before it ends a connection for good. Code 1000 without a word is a stream that just
+  // ended, as it does when a process is killed.
   const isFinal = farewell === undefined ? code !== CLOSE.normal && !mayReconnect(code) : !farewell.reconnect;
   return new SessionError(
     CODES[code] ?? "connection_lost",

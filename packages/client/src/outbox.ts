@@ -3,7 +3,10 @@ import type { Clock } from "./clock.ts";
 import { ChannelError, isTemporary } from "./error.ts";
 import type { Link } from "./link.ts";
 
-/** How much may wait for the server's acknowledgement. Past either limit a publish is refused with `outbox_full`. */
+/**
+ * How much may wait for the server's acknowledgement. Past either limit a publish is refused with
+ * `outbox_full`.
+ */
 export interface OutboxLimits {
   /** Publications. Default 1,000. */
   readonly entries?: number;
@@ -18,8 +21,8 @@ export const defaultOutbox = { entries: 1_000, length: 1_048_576 } as const;
 export const RETRY_MS = 1_000;
 
 /**
- * How many commands are on the way at once: few on a new connection, so that one that is cut soon still gets some
- * through, and more with each answer.
+ * How many commands are on the way at once: few on a new connection, so that one that is cut soon still gets
+ * some through, and more with each answer.
  */
 const IN_FLIGHT = { first: 8, most: 64 } as const;
 
@@ -43,8 +46,8 @@ interface Waiting extends Entry {
 }
 
 /**
- * Commands that must survive a lost connection, in the order in which they were given: publications (with the same
- * idempotency key each time, so that sending again is safe) and reads.
+ * Commands that must survive a lost connection, in the order in which they were given: publications (with the
+ * same idempotency key each time, so that sending again is safe) and reads.
  */
 export class Outbox {
   readonly #clock: Clock;
@@ -170,7 +173,8 @@ export class Outbox {
   }
 
   #send(entry: Waiting, link: Link): void {
-    // A server closes for good on a command that is too large, so it must not get there. The id's digits vary.
+    // A server closes for good on a command that is too large, so it must not get there. The id's digits
+    // vary.
     const text = entry.encode(Number.MAX_SAFE_INTEGER);
     if (text.length * 3 > this.#commandBytes && utf8Length(text) > this.#commandBytes) {
       entry.finish(

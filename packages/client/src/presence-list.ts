@@ -49,7 +49,10 @@ export class PresenceList {
     return true;
   }
 
-  /** Nothing is known any more, and no answer will come: the connection is gone. The last list stays to be looked at. */
+  /**
+   * Nothing is known any more, and no answer will come: the connection is gone. The last list stays to be
+   * looked at.
+   */
   forget(): void {
     this.#isAsking = false;
     this.#version = undefined;

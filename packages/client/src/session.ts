@@ -22,8 +22,8 @@ export interface SessionSettings extends LinkTarget {
 }
 
 /**
- * A user's presence at a server that outlives connections: it connects again by itself, takes subscriptions up where
- * they were and publishes what is not acknowledged yet. Made by `connect`.
+ * A user's presence at a server that outlives connections: it connects again by itself, takes subscriptions
+ * up where they were and publishes what is not acknowledged yet. Made by `connect`.
  */
 export class Session {
   readonly #settings: SessionSettings;
@@ -98,8 +98,8 @@ export class Session {
   }
 
   /**
-   * Connects at once instead of waiting; where there is a connection, has it show a sign of life. In browsers the
-   * session does so by itself when the machine is online again or the page is looked at again.
+   * Connects at once instead of waiting; where there is a connection, has it show a sign of life. In browsers
+   * the session does so by itself when the machine is online again or the page is looked at again.
    */
   reconnectNow(): void {
     if (this.#state.name === "waiting") this.#open();

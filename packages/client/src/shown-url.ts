@@ -1,8 +1,8 @@
 /** What `new URL` leaves out, wherever it stands. */
 const LEFT_OUT = /[\t\n\r]/g;
 /**
- * User and password. `new URL` takes any number of slashes and backslashes before them, or none; a location may
- * begin with two.
+ * User and password. `new URL` takes any number of slashes and backslashes before them, or none; a location
+ * may begin with two.
  */
 const USER_INFO = /^(?:\s*([a-z][a-z\d+.-]*:)[/\\]*|\s*[/\\]{2,})[^/\\?#]*@/i;
 

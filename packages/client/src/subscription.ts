@@ -38,8 +38,8 @@ export interface SubscribeOptions {
 /** For a subscription that is iterated over. */
 export interface IterateOptions extends SubscribeOptions {
   /**
-   * Publications are lost for good; the iteration goes on after them. Called in order, between two publications.
-   * Without it, iterating throws a `GapError`: a gap is never silent.
+   * Publications are lost for good; the iteration goes on after them. Called in order, between two
+   * publications. Without it, iterating throws a `GapError`: a gap is never silent.
    */
   readonly gap?: (gap: Gap) => void;
   /** How many publications may wait for a slow loop before they stay at the server. Default 1,000. */
@@ -65,9 +65,15 @@ export interface SubscriptionHandlers<T = Json> {
   error?(error: Error): void;
 }
 
-/** A running subscription. It survives lost connections; it ends when it is closed, refused, or the session closes. */
+/**
+ * A running subscription. It survives lost connections; it ends when it is closed, refused, or the session
+ * closes.
+ */
 export interface Subscription {
-  /** After the last publication that was handed out: save it, and pass it as `since` to go on. Unknown until the first answer. */
+  /**
+   * After the last publication that was handed out: save it, and pass it as `since` to go on. Unknown until
+   * the first answer.
+   */
   readonly position: Position | undefined;
   /** Who is there, if `presence` was asked for. */
   readonly users: readonly PresentUser[];
@@ -196,7 +202,10 @@ export class Subscriber implements Publications {
     callSafely(() => handlers?.presence?.(users));
   }
 
-  /** Ends it from outside: what is in the buffer can still be read, then `error` is thrown, or the iteration ends. */
+  /**
+   * Ends it from outside: what is in the buffer can still be read, then `error` is thrown, or the iteration
+   * ends.
+   */
   end(error: Error | undefined): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
@@ -267,7 +276,10 @@ export class Subscriber implements Publications {
     }
   }
 
-  /** The consumer is told when it gets there, in order; told nothing, it must not go on as if nothing was missing. */
+  /**
+   * The consumer is told when it gets there, in order; told nothing, it must not go on as if nothing was
+   * missing.
+   */
   #passGap(gap: Gap): void {
     this.position = afterGap(gap);
     const { channel } = this.#owner;

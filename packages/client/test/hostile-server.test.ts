@@ -1,5 +1,5 @@
-// A server, or whoever answers in its place, may say anything. The session goes on, ends, or connects again; its process does not end: an unhandled
-// rejection fails these tests.
+// A server, or whoever answers in its place, may say anything. The session goes on, ends, or connects again;
+// its process does not end: an unhandled rejection fails these tests.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";

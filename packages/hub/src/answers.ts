@@ -16,8 +16,9 @@ export interface AnswerPlace {
 }
 
 /**
- * The answers of one connection, which leave in the order of its commands. One waits here while it is not known yet, while an
- * earlier one is not, or while there is no room; a session takes no command while too many do, so they are bounded.
+ * The answers of one connection, which leave in the order of its commands. One waits here while it is not
+ * known yet, while an earlier one is not, or while there is no room; a session takes no command while too
+ * many do, so they are bounded.
  */
 export class Answers {
   readonly #conn: MessageConn;

@@ -23,11 +23,16 @@ export interface Caller extends SubscriptionHost {
   readonly subscriptions: ReadonlyMap<string, Subscription>;
   /** True once nothing more will be sent. */
   readonly hasEnded: boolean;
-  /** Gives the session its identity; `undefined` if it was refused and has ended, or the connection is gone. */
+  /**
+   * Gives the session its identity; `undefined` if it was refused and has ended, or the connection is gone.
+   */
   begin(request: AuthenticationRequest): Promise<Identity | undefined>;
   /** Asks a permission for this session's user; a promise only if the permission makes one. */
   allowed(permission: Permission, channel: string): boolean | Promise<boolean>;
-  /** Counts what a command costs beside being one, see `COST`. Known when it is done, and so it is the next ones that wait. */
+  /**
+   * Counts what a command costs beside being one, see `COST`. Known when it is done, and so it is the next
+   * ones that wait.
+   */
   charge(cost: number): void;
   /** @throws ProtocolError `limit_reached` if there may be no further subscription */
   checkRoomForSubscription(): void;

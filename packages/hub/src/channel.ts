@@ -24,25 +24,31 @@ export interface Subscriber {
 }
 
 /**
- * After a round of presence a channel rests a millisecond for so many watchers. A round is a write for each of
- * them, of 10 µs where little else runs and 60 where much does. Without a rest, those who come and go one by one
- * would make every turn such a round.
+ * After a round of presence a channel rests a millisecond for so many watchers. A round is a write for each
+ * of them, of 10 µs where little else runs and 60 where much does. Without a rest, those who come and go one
+ * by one would make every turn such a round.
  */
 const WATCHERS_PER_MS = 5;
 /** The longest rest, in milliseconds. */
 const MAX_PRESENCE_REST_MS = 1_000;
 /**
- * Most changes that wait. Who come and go by many addresses can be more than a large crowd can be told of. With one
- * more only the newest is told: its version says that some are missing, and whoever wants to know asks again.
+ * Most changes that wait. Who come and go by many addresses can be more than a large crowd can be told of.
+ * With one more only the newest is told: its version says that some are missing, and whoever wants to know
+ * asks again.
  */
 const MAX_WAITING_CHANGES = 1_000;
 /** Most changes times watchers in one round: more would keep everybody else waiting. */
 const MAX_DELIVERIES = 32_000;
 
-/** A channel that somebody here is subscribed to: follows the head of its log and hands what is new to those who are live. */
+/**
+ * A channel that somebody here is subscribed to: follows the head of its log and hands what is new to those
+ * who are live.
+ */
 export class Channel {
   readonly name: string;
-  /** Rejects when the engine could not open it; whoever acquired it then has to release it and may try again. */
+  /**
+   * Rejects when the engine could not open it; whoever acquired it then has to release it and may try again.
+   */
   readonly opened: Promise<void>;
   readonly #engine: Engine;
   readonly #counters: Counters;

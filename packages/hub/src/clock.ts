@@ -25,7 +25,10 @@ export const systemClock: Clock = {
   },
 };
 
-/** Each silent session has one: an object takes less than a function that remembers the timer (bench: idle-visitors). */
+/**
+ * Each silent session has one: an object takes less than a function that remembers the timer (bench:
+ * idle-visitors).
+ */
 class SystemTimer implements Timer {
   readonly #timer: NodeJS.Timeout;
 

@@ -19,7 +19,9 @@ import { fitsInBytes } from "./utf8.ts";
 
 /** Publications in a history page when the command does not say. */
 const HISTORY_LIMIT = 50;
-/** Publications read from the engine at once for a history page, so that what does not fit is not read either. */
+/**
+ * Publications read from the engine at once for a history page, so that what does not fit is not read either.
+ */
 const HISTORY_STEP = 50;
 
 /** Begins the session and says who it is for. */
@@ -54,7 +56,10 @@ export async function connect(session: Caller, command: Connect): Promise<void> 
   session.answer(fitsInBytes(whole, session.conn.maxSendBytes) ? whole : text({}), id);
 }
 
-/** Commits a publication. Does not wait for it, so that more can follow; the order is the order of the commands. */
+/**
+ * Commits a publication. Does not wait for it, so that more can follow; the order is the order of the
+ * commands.
+ */
 export function publish(session: Caller, command: Publish): void | Promise<void> {
   const namespace = session.context.namespaces.of(command.channel);
   const data = JSON.stringify(command.data);

@@ -1,8 +1,9 @@
 import type { Channel } from "./channel.ts";
 
 /**
- * What commands cost, in thousandths of a cheap one such as `ping`. A session and an address may spend so much a second
- * (`HubLimits`), so that a thousand of the dearest commands take no longer than a thousand of the cheapest.
+ * What commands cost, in thousandths of a cheap one such as `ping`. A session and an address may spend so
+ * much a second (`HubLimits`), so that a thousand of the dearest commands take no longer than a thousand of
+ * the cheapest.
  */
 export const COST = {
   /** Any command. */
@@ -13,11 +14,16 @@ export const COST = {
   publication: 50,
   /** A user in a presence snapshot, shown or not. */
   presentUser: 50,
-  /** Handing a publication, or a change of presence, to one who is subscribed: 4 µs where each is a write of its own. */
+  /**
+   * Handing a publication, or a change of presence, to one who is subscribed: 4 µs where each is a write of
+   * its own.
+   */
   delivery: 50,
 } as const;
 
-/** A subscription is not charged for more publications than this: it reads further as slowly as its peer does. */
+/**
+ * A subscription is not charged for more publications than this: it reads further as slowly as its peer does.
+ */
 const MAX_CHARGED = 1_000;
 
 /** What the length of a command or answer costs. */

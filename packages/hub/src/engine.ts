@@ -1,6 +1,8 @@
 import type { StoredPublication } from "@zocalo/protocol";
 
-/** How much of a channel's log, and of its idempotency keys, is kept. The first bound that is reached counts. */
+/**
+ * How much of a channel's log, and of its idempotency keys, is kept. The first bound that is reached counts.
+ */
 export interface Retention {
   /** Publications kept; 0: none. */
   readonly publications: number;
@@ -22,8 +24,8 @@ export interface NewPublication {
   /** Idempotency key, of the channel: whoever repeats it gets the first publication's offset. */
   readonly key?: string | undefined;
   /**
-   * The name of the address it came from, for engines that let each keep only so much; unset: of nobody who has a limit. It is not a part
-   * of what is kept.
+   * The name of the address it came from, for engines that let each keep only so much; unset: of nobody who
+   * has a limit. It is not a part of what is kept.
    */
   readonly address?: string | undefined;
 }
@@ -40,7 +42,10 @@ export interface Committed {
 
 /** A log as it is at one moment. */
 export interface LogState {
-  /** Changes whenever offsets start again: the same epoch and offset are the same publication, for ever. At most 64 characters. */
+  /**
+   * Changes whenever offsets start again: the same epoch and offset are the same publication, for ever. At
+   * most 64 characters.
+   */
   readonly epoch: string;
   /** The newest offset; 0 when nothing was ever published. */
   readonly head: number;
@@ -71,7 +76,10 @@ export interface Present {
   readonly connections: number;
 }
 
-/** Who is in a channel. Each later change has the next version; versions never go back while a channel is open. */
+/**
+ * Who is in a channel. Each later change has the next version; versions never go back while a channel is
+ * open.
+ */
 export interface PresenceState {
   readonly version: number;
   readonly users: readonly Present[];
@@ -99,9 +107,10 @@ export interface EngineListener {
 /**
  * Stores logs, idempotency keys and presence, and tells the hub what happens in them.
  *
- * All of it is per channel, and channels are independent. Calls about one channel take effect in the order in which they were
- * made, even when a caller does not wait. A method that rejects has had no effect, or, for `publish`, possibly one: repeating it
- * with the same key is safe. A `ProtocolError` is passed on to the client with its code; anything else becomes `unavailable`.
+ * All of it is per channel, and channels are independent. Calls about one channel take effect in the order in
+ * which they were made, even when a caller does not wait. A method that rejects has had no effect, or, for
+ * `publish`, possibly one: repeating it with the same key is safe. A `ProtocolError` is passed on to the
+ * client with its code; anything else becomes `unavailable`.
  */
 export interface Engine {
   /**
@@ -117,12 +126,15 @@ export interface Engine {
   publish(channel: string, publication: NewPublication, retention: Retention): Promise<Committed>;
 
   /**
-   * Reads at most `limit` publications with offsets above `after`, from the oldest kept one if that is later. Fewer only at the head.
-   * Shows at least what the listener was told before the call. An unknown channel is an empty log.
+   * Reads at most `limit` publications with offsets above `after`, from the oldest kept one if that is later.
+   * Fewer only at the head. Shows at least what the listener was told before the call. An unknown channel is
+   * an empty log.
    */
   read(channel: string, after: number, limit: number): Promise<LogPage>;
 
-  /** From now on the listener hears of this channel: of every publication past the `head` that is returned. */
+  /**
+   * From now on the listener hears of this channel: of every publication past the `head` that is returned.
+   */
   open(channel: string): Promise<LogState>;
 
   /** The listener need not hear of this channel any more. Opened and closed in turn, never twice. */

@@ -1,6 +1,6 @@
 /**
- * A queue in which each step costs the same however long it is. An array's `shift` moves all the rest, and the first entry of a
- * `Map` that entries were deleted from stands behind their remains.
+ * A queue in which each step costs the same however long it is. An array's `shift` moves all the rest, and
+ * the first entry of a `Map` that entries were deleted from stands behind their remains.
  */
 export class Fifo<Value> {
   #values: Value[] = [];

@@ -38,21 +38,27 @@ import { Visitors } from "./visitors.ts";
 export interface HubOptions {
   /** By name. A channel whose namespace is not here is answered `unknown_channel`. */
   readonly namespaces: Readonly<Record<string, NamespaceOptions>>;
-  /** Where logs and presence are kept. One engine serves one hub, which closes it. Default: `new MemoryEngine()`. */
+  /**
+   * Where logs and presence are kept. One engine serves one hub, which closes it. Default:
+   * `new MemoryEngine()`.
+   */
   readonly engine?: Engine;
-  /** Who somebody is. Default: `guests()`, which believes everybody; what guests may do is for the namespaces to say. */
+  /**
+   * Who somebody is. Default: `guests()`, which believes everybody; what guests may do is for the namespaces
+   * to say.
+   */
   readonly authenticate?: Authenticate;
   readonly limits?: Partial<HubLimits>;
   /**
-   * Who has no limit of its own, such as a proxy: addresses, networks as `"10.0.0.0/8"`, `"unix"` and `"pipe"`. Default `localAddresses` of
-   * `@zocalo/net`, this machine. `[]` exempts nobody.
+   * Who has no limit of its own, such as a proxy: addresses, networks as `"10.0.0.0/8"`, `"unix"` and
+   * `"pipe"`. Default `localAddresses` of `@zocalo/net`, this machine. `[]` exempts nobody.
    */
   readonly exemptAddresses?: readonly string[];
   /**
    * At which address somebody is: an IP address without a port, or `"unix"` or `"pipe"`. Default: that of
    * `peer.addr`. Behind a proxy that says so in a header, take it from `peer.request`; **risk**: whoever may
-   * write that header may have any address. If it throws or gives anything else, that is told to `onError`, and
-   * the connection is closed with 1011.
+   * write that header may have any address. If it throws or gives anything else, that is told to `onError`,
+   * and the connection is closed with 1011.
    */
   readonly hostOf?: (peer: Peer) => string;
   /** Told to clients in `connected`. Default `zocalo/0.1.0`. */
@@ -99,7 +105,10 @@ export class Hub {
   readonly #sessions = new Set<Session>();
   /** In the order in which they came. */
   readonly #unverified = new Set<Session>();
-  /** Those that were told to go and have not gone yet. They hold no place, or whoever is refused would keep others out. */
+  /**
+   * Those that were told to go and have not gone yet. They hold no place, or whoever is refused would keep
+   * others out.
+   */
   readonly #leaving = new Set<Session>();
   /** Those that have sent no command, and what ends them. */
   readonly #silent = new Map<Session, Timer>();
@@ -109,7 +118,10 @@ export class Hub {
   #whenEmpty: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
-  /** @throws RangeError for a namespace or limit that cannot be; it names the option, the value and what is allowed. */
+  /**
+   * @throws RangeError for a namespace or limit that cannot be; it names the option, the value and what is
+   *   allowed.
+   */
   constructor(options: HubOptions) {
     const { clock = systemClock, random = systemRandom } = options;
     const namespaces = new Namespaces(options.namespaces);
@@ -146,8 +158,8 @@ export class Hub {
   }
 
   /**
-   * Takes every connection of a listener. Resolves when the listener is closed; closing the hub does that. A listener that breaks
-   * down is told to `onError` too, so nobody has to wait for this.
+   * Takes every connection of a listener. Resolves when the listener is closed; closing the hub does that. A
+   * listener that breaks down is told to `onError` too, so nobody has to wait for this.
    *
    * @throws what the listener throws
    */
@@ -176,7 +188,8 @@ export class Hub {
   }
 
   /**
-   * Takes one connection. Past the limit of sessions, of all or of its address, or when the hub is closing, it is told so and closed.
+   * Takes one connection. Past the limit of sessions, of all or of its address, or when the hub is closing,
+   * it is told so and closed.
    */
   accept(conn: MessageConn): void {
     const session = new Session(conn, this.#context, this.#owner);
@@ -276,7 +289,8 @@ export class Hub {
   /**
    * Publishes as the server; permissions do not apply, limits do. Resolves when it is committed.
    *
-   * @param options `user`: whose name it bears, default `server`; `key`: publishing again with it adds nothing
+   * @param options `user`: whose name it bears, default `server`; `key`: publishing again with it adds
+   *   nothing
    * @throws ProtocolError `unknown_channel`, `bad_command`, `too_large`, `limit_reached`, `unavailable`
    */
   async publish(
@@ -306,8 +320,9 @@ export class Hub {
   }
 
   /**
-   * Closes everything, in order: no more connections, every session is told to go away (1001), then the listeners and the engine.
-   * What has not ended at the deadline is aborted. A second call waits for the first.
+   * Closes everything, in order: no more connections, every session is told to go away (1001), then the
+   * listeners and the engine. What has not ended at the deadline is aborted. A second call waits for the
+   * first.
    *
    * @param options `deadline`: default in 5 seconds; `null`: none
    */

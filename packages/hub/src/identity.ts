@@ -19,8 +19,8 @@ export interface AuthenticationRequest {
 }
 
 /**
- * Decides who somebody is. `null` refuses: the client is told `unauthorized` and does not come back with that token.
- * Throwing means that it could not be decided now: the client is told so and connects again.
+ * Decides who somebody is. `null` refuses: the client is told `unauthorized` and does not come back with that
+ * token. Throwing means that it could not be decided now: the client is told so and connects again.
  */
 export type Authenticate = (
   request: AuthenticationRequest,

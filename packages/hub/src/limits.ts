@@ -1,44 +1,56 @@
 /**
  * What a hub allows its peers. Every number can be set; none can be switched off.
  *
- * An address is an IPv4 address or the /64 network of an IPv6 address, as `visitorOf` of `@zocalo/net` has it. Limits of an address do not
- * hold for those in `HubOptions.exemptAddresses`.
+ * An address is an IPv4 address or the /64 network of an IPv6 address, as `visitorOf` of `@zocalo/net` has
+ * it. Limits of an address do not hold for those in `HubOptions.exemptAddresses`.
  */
 export interface HubLimits {
-  /** Connections at once; one more is closed with 1013. UDP peers whose address is not proved do not count. Default 100,000. */
+  /**
+   * Connections at once; one more is closed with 1013. UDP peers whose address is not proved do not count.
+   * Default 100,000.
+   */
   readonly sessions: number;
   /** Connections of one address at once; one more is closed with 1013. Default 1,000. */
   readonly sessionsPerAddress: number;
   /**
-   * UDP peers whose address is not proved, and so may be forged. One more ends the one that came first, with 1013; these and no others.
-   * They count for no address. Default 1,000.
+   * UDP peers whose address is not proved, and so may be forged. One more ends the one that came first, with
+   * 1013; these and no others. They count for no address. Default 1,000.
    */
   readonly unverifiedSessions: number;
   /** Subscriptions of one session; one more is answered `limit_reached`. Default 128. */
   readonly subscriptions: number;
   /**
-   * Subscriptions of all sessions of one address; one more is answered `limit_reached`. Default 10,000: a tenth of the channels that a
-   * `MemoryEngine` keeps, which nobody else could open if one address had them all.
+   * Subscriptions of all sessions of one address; one more is answered `limit_reached`. Default 10,000: a
+   * tenth of the channels that a `MemoryEngine` keeps, which nobody else could open if one address had them
+   * all.
    */
   readonly subscriptionsPerAddress: number;
-  /** Publishes of one session that wait for the engine; at the limit no further command is taken until one is done. Default 64. */
+  /**
+   * Publishes of one session that wait for the engine; at the limit no further command is taken until one is
+   * done. Default 64.
+   */
   readonly commandsInFlight: number;
   /**
-   * Commands a second of one session, on average; one more is answered `rate_limited`. A command that makes more work than `ping` counts
-   * for more: each 1,024 characters of it, of its answer and of what each subscriber is told of it for 1/8, each publication it reads, each
-   * user in a presence snapshot and each subscriber who is told of it for 1/20. Default 500.
+   * Commands a second of one session, on average; one more is answered `rate_limited`. A command that makes
+   * more work than `ping` counts for more: each 1,024 characters of it, of its answer and of what each
+   * subscriber is told of it for 1/8, each publication it reads, each user in a presence snapshot and each
+   * subscriber who is told of it for 1/20. Default 500.
    */
   readonly commandsPerSecond: number;
   /** Commands that a quiet session may send at once. Default 1,000. */
   readonly commandBurst: number;
   /**
-   * The same for all sessions of one address together; as often it is told that it may not, and then not read for a while. UDP peers whose
-   * address is not proved are one address; past it they are asked to prove it. Default 5,000.
+   * The same for all sessions of one address together; as often it is told that it may not, and then not read
+   * for a while. UDP peers whose address is not proved are one address; past it they are asked to prove it.
+   * Default 5,000.
    */
   readonly commandsPerSecondPerAddress: number;
   /** Commands that the sessions of an address may send at once if all were quiet. Default 10,000. */
   readonly commandBurstPerAddress: number;
-  /** How many more commands may be refused for their rate than are accepted, before disconnect 4429. Default 5,000. */
+  /**
+   * How many more commands may be refused for their rate than are accepted, before disconnect 4429. Default
+   * 5,000.
+   */
   readonly excessCommands: number;
   /** Commands in a row that make no sense; one more is disconnect 4400. Default 100. */
   readonly badCommands: number;
@@ -47,13 +59,20 @@ export interface HubLimits {
   /** Users in one presence snapshot; the rest is left out. Default 1,000. */
   readonly presenceUsers: number;
   /**
-   * How long a connection may last without a command, in milliseconds; then disconnect 4408. Half a command is none. Who has sent one may
-   * be silent as long as it likes. Datagrams are commands already. Default 30,000.
+   * How long a connection may last without a command, in milliseconds; then disconnect 4408. Half a command
+   * is none. Who has sent one may be silent as long as it likes. Datagrams are commands already. Default
+   * 30,000.
    */
   readonly firstCommandMs: number;
-  /** How long an answer may wait for a peer that does not read, in milliseconds, before disconnect 4408. Default 30,000. */
+  /**
+   * How long an answer may wait for a peer that does not read, in milliseconds, before disconnect 4408.
+   * Default 30,000.
+   */
   readonly answerTimeoutMs: number;
-  /** How often a client should send something, in milliseconds; told in `connected`, not enforced on streams. Default 25,000. */
+  /**
+   * How often a client should send something, in milliseconds; told in `connected`, not enforced on streams.
+   * Default 25,000.
+   */
   readonly pingMs: number;
 }
 

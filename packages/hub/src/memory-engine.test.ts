@@ -60,7 +60,8 @@ test("one channel past the limit takes the place of one that holds nothing any m
   await engine.publish("c:1", hello, keepAll);
   clock.advance(59_999);
   await engine.publish("c:2", hello, keepAll);
-  await engine.publish("c:1", { ...hello, key: "k" }, { ...keepAll, publications: 0 }); // the latest, and all it has is a key
+  // the latest, and all it has is a key
+  await engine.publish("c:1", { ...hello, key: "k" }, { ...keepAll, publications: 0 });
   await engine.open("c:3"); // empty too, and open
   clock.advance(40_000); // the key's time is over, and the sweep has come
   await engine.publish("c:4", hello, keepAll);

@@ -20,32 +20,38 @@ import { type Random, randomName, systemRandom } from "./random.ts";
 /** What a `MemoryEngine` may hold. */
 export interface MemoryEngineOptions {
   /**
-   * Channels at once. At the limit those that nobody has open are forgotten with what they hold: first those that hold nothing,
-   * then those that were published to longest ago, until a twentieth is free. A subscriber who comes back to a forgotten one is told
-   * `reset`. If all are open, a new channel is answered `limit_reached`. Default 100,000.
+   * Channels at once. At the limit those that nobody has open are forgotten with what they hold: first those
+   * that hold nothing, then those that were published to longest ago, until a twentieth is free. A subscriber
+   * who comes back to a forgotten one is told `reset`. If all are open, a new channel is answered
+   * `limit_reached`. Default 100,000.
    */
   readonly maxChannels?: number;
   /**
-   * Channels that one address began by publishing in them first. At the limit its own that was used longest ago is forgotten, of those that
-   * nobody has open; if all are open, a publication in a new channel is answered `limit_reached`. Default 10,000.
+   * Channels that one address began by publishing in them first. At the limit its own that was used longest
+   * ago is forgotten, of those that nobody has open; if all are open, a publication in a new channel is
+   * answered `limit_reached`. Default 10,000.
    */
   readonly maxChannelsPerAddress?: number;
   /** Idempotency keys known for each channel; the oldest go first. Default 10,000. */
   readonly maxKeysPerChannel?: number;
   /**
-   * What all logs together may hold, in bytes (estimated). Past it the channels that were published to longest ago
-   * lose their oldest publications, and their keys, until a twentieth is free. Default 128 MiB. The process takes more: V8 collects
-   * what was dropped only now and then, so that 2 GB published without a pause made it grow to 0.7 GB with 128 MiB, and to 1.3 GB with 256.
+   * What all logs together may hold, in bytes (estimated). Past it the channels that were published to
+   * longest ago lose their oldest publications, and their keys, until a twentieth is free. Default 128 MiB.
+   * The process takes more: V8 collects what was dropped only now and then, so that 2 GB published without a
+   * pause made it grow to 0.7 GB with 128 MiB, and to 1.3 GB with 256.
    */
   readonly maxBytes?: number;
   /**
    * How much of `maxBytes` the publications and keys of one address may take, in whichever channels. Past it
-   * its own go that are the oldest of their channel, about in the order in which their channels were published
-   * to. If it has none, what it publishes takes the place of as many bytes in that channel, oldest first,
-   * whoever published them. Other channels lose nothing that somebody else published. Default 32 MiB.
+   * its own go that are the oldest of their channel, about in the order in which their channels were
+   * published to. If it has none, what it publishes takes the place of as many bytes in that channel, oldest
+   * first, whoever published them. Other channels lose nothing that somebody else published. Default 32 MiB.
    */
   readonly maxBytesPerAddress?: number;
-  /** How often what is past its time is thrown away where nobody publishes or reads, in milliseconds. Default 30,000. */
+  /**
+   * How often what is past its time is thrown away where nobody publishes or reads, in milliseconds. Default
+   * 30,000.
+   */
   readonly sweepMs?: number;
   readonly clock?: Clock;
   readonly random?: Random;
@@ -83,7 +89,10 @@ export class MemoryEngine implements Engine {
   readonly #open = new Set<string>();
   readonly #shares = new Map<string, MemoryShare>();
   readonly #presence = new Map<string, Presence>();
-  /** The highest version of a presence that was dropped: the next one goes on from there, so that no version goes back. */
+  /**
+   * The highest version of a presence that was dropped: the next one goes on from there, so that no version
+   * goes back.
+   */
   #presenceVersion = 0;
   /** False after a search that found nothing to forget, until the next sweep: a search looks at every log. */
   #mayForget = true;
@@ -124,7 +133,8 @@ export class MemoryEngine implements Engine {
     this.#listener = listener;
   }
 
-  // Each method does its work before it returns, so that calls take effect in call order; `async` turns throws into rejections.
+  // Each method does its work before it returns, so that calls take effect in call order; `async` turns
+  // throws into rejections.
 
   async publish(channel: string, publication: NewPublication, retention: Retention): Promise<Committed> {
     this.#checkOpen();

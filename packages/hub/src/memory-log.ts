@@ -45,7 +45,9 @@ export class MemoryLog {
   readonly #kept = new Fifo<StoredPublication>();
   /** Whose memory each of them takes; unset: of nobody who has a limit. */
   readonly #holders = new Fifo<LogShare | undefined>();
-  /** Who published what `dropOldest` takes next. Among the `droppable` of that share this log has its place. */
+  /**
+   * Who published what `dropOldest` takes next. Among the `droppable` of that share this log has its place.
+   */
   #nextHolder: LogShare | undefined;
   #placeAtHolder: RecencyEntry<MemoryLog> | undefined;
   /** Of the publications kept, as UTF-8. */

@@ -8,8 +8,8 @@ export class MemoryShare implements LogShare {
   /** Logs that it began and nobody has open, by when they were used: the ones that can be forgotten. */
   readonly idle = new Recency<MemoryLog>();
   /**
-   * Logs, whoever began them, that would drop something of this address next, about in the order in which they were published to.
-   * Only the logs change it.
+   * Logs, whoever began them, that would drop something of this address next, about in the order in which
+   * they were published to. Only the logs change it.
    */
   readonly droppable = new Recency<MemoryLog>();
   #count = 0;

@@ -3,8 +3,8 @@ import type { Retention } from "./engine.ts";
 import type { Identity } from "./identity.ts";
 
 /**
- * Who may: `"nobody"`, `"users"` (whoever is not a guest), `"anyone"`, or a function that decides for each user and channel.
- * If the function throws, the command is answered `internal` and not carried out.
+ * Who may: `"nobody"`, `"users"` (whoever is not a guest), `"anyone"`, or a function that decides for each
+ * user and channel. If the function throws, the command is answered `internal` and not carried out.
  */
 export type Permission =
   | "nobody"
@@ -12,7 +12,10 @@ export type Permission =
   | "anyone"
   | ((identity: Identity, channel: string) => boolean | Promise<boolean>);
 
-/** What the channels of one namespace are like. A namespace is what stands before the first `:` of a channel's name. */
+/**
+ * What the channels of one namespace are like. A namespace is what stands before the first `:` of a channel's
+ * name.
+ */
 export interface NamespaceOptions {
   /** What is kept for those who come later or fall behind. Each bound has its default. */
   readonly history?: {
@@ -33,7 +36,10 @@ export interface NamespaceOptions {
   readonly maxDataLength?: number;
   /** How long an idempotency key is known, in milliseconds. Default 300,000. */
   readonly idempotencyMs?: number;
-  /** What happens to a subscriber that cannot keep up. `"catch-up"`: it reads the log at its own pace, then is live again. */
+  /**
+   * What happens to a subscriber that cannot keep up. `"catch-up"`: it reads the log at its own pace, then is
+   * live again.
+   */
   readonly slowConsumer?: "catch-up";
 }
 

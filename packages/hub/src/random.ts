@@ -1,6 +1,9 @@
 import { randomBytes } from "node:crypto";
 
-/** Where names come from: fills `count` bytes. Must be unpredictable outside tests, because session and guest names are made of it. */
+/**
+ * Where names come from: fills `count` bytes. Must be unpredictable outside tests, because session and guest
+ * names are made of it.
+ */
 export type Random = (count: number) => Uint8Array;
 
 /** The operating system's generator. */

@@ -1,8 +1,9 @@
 import { COST } from "./costs.ts";
 
 /**
- * A token bucket: `perSecond` commands on average, `burst` at once. It counts in thousandths of a command, so that milliseconds times
- * commands a second stay whole. Takes the time as an argument, so it is deterministic.
+ * A token bucket: `perSecond` commands on average, `burst` at once. It counts in thousandths of a command, so
+ * that milliseconds times commands a second stay whole. Takes the time as an argument, so it is
+ * deterministic.
  */
 export class RateLimit {
   readonly #perSecond: number;
@@ -27,8 +28,9 @@ export class RateLimit {
   }
 
   /**
-   * Takes what a command turned out to cost beyond that, in thousandths. It may leave a debt, at most as large as the burst: so no command
-   * is too dear to be served, and none keeps its sender out for longer than two bursts take.
+   * Takes what a command turned out to cost beyond that, in thousandths. It may leave a debt, at most as
+   * large as the burst: so no command is too dear to be served, and none keeps its sender out for longer than
+   * two bursts take.
    */
   spend(cost: number): void {
     this.#level = Math.max(-this.#capacity, this.#level - cost);
@@ -41,8 +43,8 @@ export class RateLimit {
   }
 
   /**
-   * Milliseconds until a tenth of the burst may be taken at once, rounded up: whoever obeys has something to send with, where
-   * a single token would be gone with the first of the commands that wait.
+   * Milliseconds until a tenth of the burst may be taken at once, rounded up: whoever obeys has something to
+   * send with, where a single token would be gone with the first of the commands that wait.
    */
   get retryMs(): number {
     const wanted = Math.max(COST.command, this.#capacity / 10);

@@ -51,17 +51,21 @@ export interface SessionOwner {
 }
 
 /**
- * One connection: takes its commands one after the other, answers them, and holds the peer back while it cannot.
+ * One connection: takes its commands one after the other, answers them, and holds the peer back while it
+ * cannot.
  *
- * What a peer can make it keep is bounded: answers that wait for the engine or for room (`commandsInFlight`), its subscriptions,
- * and nothing else. Publications never wait here: they stand in the log.
+ * What a peer can make it keep is bounded: answers that wait for the engine or for room (`commandsInFlight`),
+ * its subscriptions, and nothing else. Publications never wait here: they stand in the log.
  */
 export class Session implements MessageHandler, Caller {
   readonly context: HubContext;
   readonly conn: MessageConn;
   readonly id: string;
   readonly isDatagram: boolean;
-  /** With whom it shares the limits of its address; unset if it has none, or while its address is not proved. The owner sets it. */
+  /**
+   * With whom it shares the limits of its address; unset if it has none, or while its address is not proved.
+   * The owner sets it.
+   */
   visitor: Visitor | undefined;
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #rate: RateLimit;
@@ -78,7 +82,9 @@ export class Session implements MessageHandler, Caller {
   #answerTimer: Timer | undefined;
   /** Lets the next command in; set while one is held back. */
   #admit: (() => void) | undefined;
-  /** Set while it is not read for having been refused too often; called when that, or the session, is over. */
+  /**
+   * Set while it is not read for having been refused too often; called when that, or the session, is over.
+   */
   #endPause: (() => void) | undefined;
 
   constructor(conn: MessageConn, context: HubContext, owner: SessionOwner) {
@@ -380,7 +386,9 @@ export class Session implements MessageHandler, Caller {
     return !this.#isVerified && this.conn.peer.verification !== undefined;
   }
 
-  /** True if the command may be served: it proves the peer's address, or its answer is no larger than itself. */
+  /**
+   * True if the command may be served: it proves the peer's address, or its answer is no larger than itself.
+   */
   #verify({ type, cookie, id }: Command): boolean {
     const { verification } = this.conn.peer;
     if (!verification) return true;
@@ -416,7 +424,10 @@ export class Session implements MessageHandler, Caller {
     return this.#pause(refusals.retryMs);
   }
 
-  /** Holds the peer back for a time: a refusal is work, too, and all connections of an address could ask for thousands each. */
+  /**
+   * Holds the peer back for a time: a refusal is work, too, and all connections of an address could ask for
+   * thousands each.
+   */
   async #pause(ms: number): Promise<void> {
     if (!this.#hasEnded) {
       const timer = this.clock.after(ms, () => this.#endPause?.());
@@ -473,8 +484,8 @@ export class Session implements MessageHandler, Caller {
 }
 
 /**
- * How an HTTP request begins. Any web page can make a visitor's browser send one to a TCP port, with commands in its body:
- * whoever speaks HTTP here is cut off before the body is read.
+ * How an HTTP request begins. Any web page can make a visitor's browser send one to a TCP port, with commands
+ * in its body: whoever speaks HTTP here is cut off before the body is read.
  */
 const HTTP_REQUEST = /^[A-Z]+ \S+ HTTP\/\d/;
 

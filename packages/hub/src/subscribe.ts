@@ -36,7 +36,8 @@ export async function subscribe(session: Caller, command: Subscribe): Promise<vo
     throw new ProtocolError("forbidden", `"${namespace.name}" does not show who is there`);
   }
   const former = session.subscriptions.get(name);
-  // Where messages get lost a client must be able to ask again; and asking again since a position is how it fills a hole.
+  // Where messages get lost a client must be able to ask again; and asking again since a position is how it
+  // fills a hole.
   if (former && !session.isDatagram)
     throw new ProtocolError("already_subscribed", `already subscribed to ${name}`);
   if (!former) session.checkRoomForSubscription();

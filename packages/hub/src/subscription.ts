@@ -34,8 +34,9 @@ type State = "starting" | "live" | "reading" | "waiting" | "ended";
 /**
  * A position in a channel's log that moves to the head as fast as its peer reads.
  *
- * There is one rule: the next message is what stands at `offset + 1`, or the gap that is there instead, and the position moves
- * when the connection has taken it. Resuming, falling behind and being live are all this rule.
+ * There is one rule: the next message is what stands at `offset + 1`, or the gap that is there instead, and
+ * the position moves when the connection has taken it. Resuming, falling behind and being live are all this
+ * rule.
  */
 export class Subscription implements Subscriber {
   readonly channel: Channel;
@@ -188,7 +189,10 @@ export class Subscription implements Subscriber {
     return true;
   }
 
-  /** A publication that was refused: waits for room, unless it can never fit. True if the flow goes on after it. */
+  /**
+   * A publication that was refused: waits for room, unless it can never fit. True if the flow goes on after
+   * it.
+   */
   #refused(text: string, offset: number): boolean {
     if (fitsInBytes(text, this.#conn.maxSendBytes)) return this.#wait();
     return this.#tell({ from: offset, to: offset, epoch: this.#epoch });
@@ -218,7 +222,10 @@ export class Subscription implements Subscriber {
     if (!this.#missesPresence) this.#presenceVersion = version;
   }
 
-  /** Tells of the newest change. If it is not the next one, its version says so and the peer asks who is there. */
+  /**
+   * Tells of the newest change. If it is not the next one, its version says so and the peer asks who is
+   * there.
+   */
   #catchUpPresence(): void {
     const newest = this.channel.newestPresence;
     if (newest) this.offerPresence(newest);

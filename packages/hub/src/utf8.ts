@@ -13,7 +13,10 @@ export function utf8Length(text: string): number {
   return bytes;
 }
 
-/** True if `text` takes at most `most` bytes in UTF-8; counts only when the answer is not plain from the length. */
+/**
+ * True if `text` takes at most `most` bytes in UTF-8; counts only when the answer is not plain from the
+ * length.
+ */
 export function fitsInBytes(text: string, most: number): boolean {
   if (text.length * 3 <= most) return true;
   return text.length <= most && utf8Length(text) <= most;

@@ -22,8 +22,8 @@ export class Visitor {
 }
 
 /**
- * Those who hold something of a hub, by address. One that has left is remembered until its rate is what a new one's would be, at most two
- * bursts long: whoever connects again does not begin anew.
+ * Those who hold something of a hub, by address. One that has left is remembered until its rate is what a new
+ * one's would be, at most two bursts long: whoever connects again does not begin anew.
  */
 export class Visitors {
   readonly #limits: HubLimits;
@@ -46,7 +46,10 @@ export class Visitors {
     return this.#visitors.size;
   }
 
-  /** Counts a session of this host; `full`: it has as many as it may. To be paired with `leave`, unless it is exempt or full. */
+  /**
+   * Counts a session of this host; `full`: it has as many as it may. To be paired with `leave`, unless it is
+   * exempt or full.
+   */
   enter(host: string): Visitor | "exempt" | "full" {
     if (this.#exempt.has(host)) return "exempt";
     const name = visitorOf(host);

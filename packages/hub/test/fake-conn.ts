@@ -28,8 +28,8 @@ export interface FakeConnOptions {
 const addr = { network: "pipe", toString: () => "pipe" } as const;
 
 /**
- * The server's end of a connection in memory; the test is the peer. What the hub sends stands in a buffer until the peer
- * reads it, at once by default and by `read` after `pause`.
+ * The server's end of a connection in memory; the test is the peer. What the hub sends stands in a buffer
+ * until the peer reads it, at once by default and by `read` after `pause`.
  */
 export class FakeConn implements MessageConn {
   readonly peer: Peer;
@@ -111,7 +111,9 @@ export class FakeConn implements MessageConn {
     this.#ended({ code: 1006, reason: "", wasClean: false });
   }
 
-  /** The transport ends it for what the peer sent; as on a byte stream, the hub may still send a last word. */
+  /**
+   * The transport ends it for what the peer sent; as on a byte stream, the hub may still send a last word.
+   */
   fault(info: CloseInfo): void {
     this.#handler?.close?.(info);
     this.closed ??= info;

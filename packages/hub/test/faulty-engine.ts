@@ -25,8 +25,9 @@ export interface Faults {
 }
 
 /**
- * A memory engine as a distributed one would look: everything takes its time, the listener hears of things late, calls fail, and
- * logs get replaced. It also remembers all that was ever committed, so that a test can know the truth.
+ * A memory engine as a distributed one would look: everything takes its time, the listener hears of things
+ * late, calls fail, and logs get replaced. It also remembers all that was ever committed, so that a test can
+ * know the truth.
  */
 export class FaultyEngine implements Engine {
   readonly durability = "memory";

@@ -17,8 +17,8 @@ interface Flow {
 }
 
 /**
- * Follows one connection as a strict client: knows at each message which may come next, and throws for any other. What it has
- * processed of each channel outlives the connection, as a client's memory does.
+ * Follows one connection as a strict client: knows at each message which may come next, and throws for any
+ * other. What it has processed of each channel outlives the connection, as a client's memory does.
  */
 export class FlowChecker {
   readonly #truth: Truth;

@@ -1,4 +1,5 @@
-// One address takes all it can get; an honest client beside it notices nothing. Each limit is tried at the limit and one past it.
+// One address takes all it can get; an honest client beside it notices nothing. Each limit is tried at the
+// limit and one past it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { dial, lines, listen, type MessageConn } from "@zocalo/net";

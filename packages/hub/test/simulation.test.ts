@@ -7,8 +7,8 @@ import { FakeConn } from "./fake-conn.ts";
 import { FaultyEngine } from "./faulty-engine.ts";
 import { FlowChecker } from "./flow-checker.ts";
 
-// Client histories with every fault there is, and strict clients that know at each message which may come next.
-// ZOCALO_SEED=n runs one world again, ZOCALO_WORLDS=n runs as many as one has time for.
+// Client histories with every fault there is, and strict clients that know at each message which may come
+// next. ZOCALO_SEED=n runs one world again, ZOCALO_WORLDS=n runs as many as one has time for.
 
 const WORLDS = Number(process.env["ZOCALO_WORLDS"] ?? 40);
 const CLIENTS = 16;

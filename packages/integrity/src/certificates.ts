@@ -29,9 +29,11 @@ export class TestCertificates {
   }
 
   /**
-   * Makes a certificate signed by the authority for these names, valid for `days` from now (negative: expired).
+   * Makes a certificate signed by the authority for these names, valid for `days` from now (negative:
+   * expired).
    *
-   * @param usage what it may be used for (RFC 5280 §4.2.1.12), as openssl writes it: `"serverAuth"`. Default: everything.
+   * @param usage what it may be used for (RFC 5280 §4.2.1.12), as openssl writes it: `"serverAuth"`. Default:
+   *   everything.
    */
   issue(name: string, names: readonly string[], days = 2, usage?: string): TestIdentity {
     const { keyFile, certFile } = this.#files(name);

@@ -3,9 +3,9 @@ import { parseArgs } from "node:util";
 import { type CaseBase, type FoundFailure, runCase, runCases, type Scenario } from "./run.ts";
 
 /**
- * The command line of a driver: `--minutes N`, `--seconds N`, `--seed S`, `--scenario NAME`, `--cases N`, `--case JSON`, `--verbose`,
- * `--survey`, which goes on after a failure, and `--as-drawn`, which ends with the first failure and tries nothing simpler. Ends the process,
- * with 1 if a case failed.
+ * The command line of a driver: `--minutes N`, `--seconds N`, `--seed S`, `--scenario NAME`, `--cases N`,
+ * `--case JSON`, `--verbose`, `--survey`, which goes on after a failure, and `--as-drawn`, which ends with
+ * the first failure and tries nothing simpler. Ends the process, with 1 if a case failed.
  *
  * @param name How the driver is called by `--only`.
  */

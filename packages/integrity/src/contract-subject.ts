@@ -13,7 +13,10 @@ export interface Ending {
   readonly error?: Error;
 }
 
-/** What the suite needs of a `MessageConn`; `Prepared` is its `PreparedMessage`. This package imports no other. */
+/**
+ * What the suite needs of a `MessageConn`; `Prepared` is its `PreparedMessage`. This package imports no
+ * other.
+ */
 export interface ContractConn<Prepared> extends AsyncIterable<Text>, AsyncDisposable {
   readonly peer: {
     readonly transport: string;
@@ -56,7 +59,10 @@ export interface MessageTraits {
   readonly transport: string;
   /** Of its addresses. Default: `transport`. */
   readonly network?: string;
-  /** Datagrams: there is no backpressure. `send` rejects with `no_room` where others wait, and what is too large is dropped. Default `false`. */
+  /**
+   * Datagrams: there is no backpressure. `send` rejects with `no_room` where others wait, and what is too
+   * large is dropped. Default `false`.
+   */
   readonly isLossy?: boolean;
   /** `maxSendBytes` is a bound of the platform's that a test does not reach. Default `false`. */
   readonly hasHugeLimit?: boolean;

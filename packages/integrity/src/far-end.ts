@@ -51,7 +51,9 @@ export class FarEnd {
     return Promise.race([reached, this.ended.then(() => undefined)]);
   }
 
-  /** Writes `length` bytes of `stream`; resolves when they are taken, or when nothing can be written any more. */
+  /**
+   * Writes `length` bytes of `stream`; resolves when they are taken, or when nothing can be written any more.
+   */
   async write(stream: number, length: number, writing: FarWriting): Promise<void> {
     for (let at = 0; at < length; ) {
       const size =

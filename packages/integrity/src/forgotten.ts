@@ -45,7 +45,10 @@ function callable(object: object): string[] {
   return [...names].sort();
 }
 
-/** Makes the call and lets it fail. Gives the promise, of which nobody has asked anything; `undefined` if the situation cannot be. */
+/**
+ * Makes the call and lets it fail. Gives the promise, of which nobody has asked anything; `undefined` if the
+ * situation cannot be.
+ */
 type Situation = <T>(subject: Subject<T>, call: Call<T>) => PromiseLike<unknown> | undefined;
 
 const situations: Readonly<Record<string, Situation>> = {
@@ -101,7 +104,10 @@ async function forgotten<T>(kind: Pick<Kind<T>, "make">, call: Call<T>): Promise
   return { rejections, unhandled };
 }
 
-/** Tests that nobody need wait for any of the promises that such an object gives, and that the table of them is whole. */
+/**
+ * Tests that nobody need wait for any of the promises that such an object gives, and that the table of them
+ * is whole.
+ */
 export function testForgotten<T extends object>(name: string, kind: Kind<T>): void {
   const { calls, others, neverReject = [] } = kind;
   describe(name, () => {
@@ -124,7 +130,9 @@ export function testForgotten<T extends object>(name: string, kind: Kind<T>): vo
   });
 }
 
-/** Waits until `promise` has settled without asking it, which would be to handle it. True if it has rejected. */
+/**
+ * Waits until `promise` has settled without asking it, which would be to handle it. True if it has rejected.
+ */
 async function hasRejected(promise: PromiseLike<unknown>): Promise<boolean> {
   const is = (state: string): boolean =>
     new RegExp(`^Promise \\{\\s*<${state}>`).test(inspect(promise, { depth: 0 }));

@@ -12,8 +12,9 @@ export const KEEPINGS = ["keep", "change", "transfer"] as const satisfies readon
 const MOST_BYTES = 1_048_576;
 
 /**
- * Received memory that is the receiver's own. It is looked at as it comes and again when the case is over: nobody may have written there. In some
- * cases it is changed, or given to somebody else by a transfer, which must be seen by nobody.
+ * Received memory that is the receiver's own. It is looked at as it comes and again when the case is over:
+ * nobody may have written there. In some cases it is changed, or given to somebody else by a transfer, which
+ * must be seen by nobody.
  */
 export class Kept {
   readonly #keeping: Keeping;

@@ -26,8 +26,9 @@ interface Handed {
 export type Ending = "in order" | "closed" | "broken";
 
 /**
- * The book of one stream: each call that was handed bytes of it, and how it settled. A call that was cut short is followed by one that goes on
- * where it said, so the receiver must get the taken parts, one after the other.
+ * The book of one stream: each call that was handed bytes of it, and how it settled. A call that was cut
+ * short is followed by one that goes on where it said, so the receiver must get the taken parts, one after
+ * the other.
  */
 export class StreamLedger {
   readonly stream: number;
@@ -52,7 +53,9 @@ export class StreamLedger {
     handed.taken = handed.length;
   }
 
-  /** Nobody knows how many bytes of the call were taken: nobody waited for it, or its answer has no number. */
+  /**
+   * Nobody knows how many bytes of the call were taken: nobody waited for it, or its answer has no number.
+   */
   unknown(handed: Handed): void {
     handed.outcome = "unknown";
     handed.taken = 0;
@@ -133,9 +136,14 @@ export class StreamLedger {
     if (ending === "broken") this.#checkTaken(cursor.position + holdBytes);
   }
 
-  /** What calls said was taken must have had room. @param most Bytes that came, and bytes that two systems hold. */
+  /**
+   * What calls said was taken must have had room.
+   *
+   * @param most Bytes that came, and bytes that two systems hold.
+   */
   #checkTaken(most: number): void {
-    // A call that was cut short counts the step that was under way, of which there is one at a time. It may never have left.
+    // A call that was cut short counts the step that was under way, of which there is one at a time. It may
+    // never have left.
     const step = this.#handed.some(({ outcome }) => outcome === "cut") ? STEP_BYTES : 0;
     must(
       this.takenBytes <= most + step,
@@ -161,7 +169,10 @@ class Cursor {
     return this.#at === this.#portions.length;
   }
 
-  /** Passes over what agrees with `stream` from `start` on, at most `length` bytes, and says how many those were. */
+  /**
+   * Passes over what agrees with `stream` from `start` on, at most `length` bytes, and says how many those
+   * were.
+   */
   match(stream: number, start: number, length: number): number {
     let matched = 0;
     while (matched < length) {

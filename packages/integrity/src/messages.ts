@@ -181,7 +181,9 @@ export interface SenderOptions {
   goesOn?(): Promise<boolean>;
 }
 
-/** Sends all messages of a ledger, as far as that is possible, and overwrites its memory as soon as it may. */
+/**
+ * Sends all messages of a ledger, as far as that is possible, and overwrites its memory as soon as it may.
+ */
 export async function sendAll(options: SenderOptions): Promise<void> {
   const { port, ledger, style, random } = options;
   const { planned, outcomes, stream } = ledger;

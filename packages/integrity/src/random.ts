@@ -63,8 +63,8 @@ export class Random {
 }
 
 /**
- * Deals values as cards: each comes once before any comes twice. What matters is then met early in a run, and not when luck has it.
- * A deck is known by its name; two names over the same values deal independently.
+ * Deals values as cards: each comes once before any comes twice. What matters is then met early in a run, and
+ * not when luck has it. A deck is known by its name; two names over the same values deal independently.
  */
 export class Decks {
   readonly #random: Random;

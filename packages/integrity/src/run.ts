@@ -16,8 +16,8 @@ export interface Scenario<C extends CaseBase = CaseBase> {
   /** How many cards it has in the deck that decides which scenario is next. Default 1. */
   readonly weight?: number;
   /**
-   * A case of this one hangs that takes so many turns of 100 ms, whatever the run says. For who waits for a process:
-   * on a busy machine that has to begin before it has a turn, while this one has all of its own.
+   * A case of this one hangs that takes so many turns of 100 ms, whatever the run says. For who waits for a
+   * process: on a busy machine that has to begin before it has a turn, while this one has all of its own.
    */
   readonly hangLooks?: number;
   draw(decks: Decks): C;
@@ -54,7 +54,10 @@ export interface RunOptions {
   readonly onFailure?: ((drawn: CaseBase, error: Error) => void) | undefined;
   /** A case hangs that takes so many turns of 100 ms. Default 300. */
   readonly hangLooks?: number | undefined;
-  /** `false`: the case that failed is told as it was drawn, at once. Default `true`: simpler ones are tried, which takes up to a minute. */
+  /**
+   * `false`: the case that failed is told as it was drawn, at once. Default `true`: simpler ones are tried,
+   * which takes up to a minute.
+   */
   readonly shrinks?: boolean | undefined;
 }
 
@@ -72,7 +75,10 @@ export interface FoundFailure {
   readonly error: Error;
 }
 
-/** A case that makes no progress for so many looks hangs. The event loop has had its turn between two looks, so a busy machine is waited for. */
+/**
+ * A case that makes no progress for so many looks hangs. The event loop has had its turn between two looks,
+ * so a busy machine is waited for.
+ */
 const HANG_LOOKS = 300;
 const LOOK_MS = 100;
 /** How long what a failed case has begun may go on. */

@@ -26,10 +26,15 @@ export interface SlowLinkOptions<Inner extends CaseBase> {
 
 /** An inner case that takes so long hangs, by the turns of its own event loop; and says so. */
 const INNER_HANG_SECONDS = 20;
-/** The outer one, in turns of 100 ms: for a process that cannot say so. To begin takes one half a minute where 20 others want the processor. */
+/**
+ * The outer one, in turns of 100 ms: for a process that cannot say so. To begin takes one half a minute where
+ * 20 others want the processor.
+ */
 const OUTER_HANG_LOOKS = 3000;
 
-/** True where a namespace can be made and its link be slowed: Linux with iproute2, as root or where users may. */
+/**
+ * True where a namespace can be made and its link be slowed: Linux with iproute2, as root or where users may.
+ */
 export function canSlowLinks(): boolean {
   if (process.platform !== "linux") return false;
   return spawnSync("unshare", inNetwork(1000, ["true"]), { stdio: "ignore" }).status === 0;
@@ -82,7 +87,9 @@ export function slowLinkScenario<Inner extends CaseBase>(
   };
 }
 
-/** Arguments of `unshare` that run `program` where the loopback is slow (tc-tbf(8)) and its packets are small. */
+/**
+ * Arguments of `unshare` that run `program` where the loopback is slow (tc-tbf(8)) and its packets are small.
+ */
 function inNetwork(kilobitsPerSecond: number, program: readonly string[]): string[] {
   const alone = process.getuid?.() === 0 ? "-n" : "-rn";
   // The token bucket drops packets that are larger than its burst, as those of a loopback are.

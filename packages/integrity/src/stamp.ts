@@ -25,8 +25,8 @@ export interface Stamp {
 }
 
 /**
- * Writes what `stream` has from `position` on over `target`. Each byte is a function of the two; any aligned block tells both, see
- * `identify`.
+ * Writes what `stream` has from `position` on over `target`. Each byte is a function of the two; any aligned
+ * block tells both, see `identify`.
  *
  * @param stream From 1 to 2^24 - 1.
  */

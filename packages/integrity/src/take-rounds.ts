@@ -5,8 +5,8 @@ import { setImmediate as turn } from "node:timers/promises";
 const SETTLING_TURNS = 10;
 
 /**
- * Takes the clock from the connections that are checked every `periodMs`: they are when the test says so, and the time is what the test says. So nothing
- * hangs on how fast the machine is.
+ * Takes the clock from the connections that are checked every `periodMs`: they are when the test says so, and
+ * the time is what the test says. So nothing hangs on how fast the machine is.
  *
  * @returns what checks them all, `periodMs` after the last check.
  */

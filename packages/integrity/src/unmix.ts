@@ -32,7 +32,8 @@ interface Change {
 }
 
 /**
- * Takes apart what several streams have sent over one connection, each in order from its first byte on, but mixed at any byte.
+ * Takes apart what several streams have sent over one connection, each in order from its first byte on, but
+ * mixed at any byte.
  *
  * @returns how many bytes of each stream came.
  * @throws IntegrityFailure if no way of taking it apart explains every byte.

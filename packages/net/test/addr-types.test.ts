@@ -1,4 +1,5 @@
-// What an address is follows from its network: each line that is not to compile says so, and `tsc -b` fails if it does.
+// What an address is follows from its network: each line that is not to compile says so, and `tsc -b` fails
+// if it does.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -11,17 +11,26 @@ interface Request {
   oncomplete?(status: number, sent?: number): void;
 }
 
-/** A socket for which the system is behind: all that is sent on it waits until it is released, in the very memory that it was handed over in. */
+/**
+ * A socket for which the system is behind: all that is sent on it waits until it is released, in the very
+ * memory that it was handed over in.
+ */
 export interface Crowd {
   /** How many datagrams wait. */
   readonly waiting: number;
   /** Resolves once so many have come. */
   arrived(count: number): Promise<void>;
-  /** What the oldest that wait look like now, which is when the system takes them, or refuses them with an error number. Default: all. */
+  /**
+   * What the oldest that wait look like now, which is when the system takes them, or refuses them with an
+   * error number. Default: all.
+   */
   release(count?: number, status?: number): Buffer[];
 }
 
-/** Makes the system be behind for a `PacketConn` or `DatagramConn`, whichever way it sends. Node answers 0 then: the datagram waits. */
+/**
+ * Makes the system be behind for a `PacketConn` or `DatagramConn`, whichever way it sends. Node answers 0
+ * then: the datagram waits.
+ */
 export function crowd(conn: object): Crowd {
   const handle = handleOf(Reflect.get(conn, "socket") as object);
   const events = new EventEmitter();

@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { dial, ipAddr, listenPacket, type MessageConn, peers, type PeersOptions } from "@zocalo/net";
 import { type Crowd, crowd } from "./crowded-handle.ts";
 
-/** One way to send. After `hand` the caller's memory is overwritten at once, or when the promise has settled that it gives. */
+/**
+ * One way to send. After `hand` the caller's memory is overwritten at once, or when the promise has settled
+ * that it gives.
+ */
 interface Way {
   readonly crowd: Crowd;
   hand(this: void, memory: Uint8Array): void | Promise<void>;

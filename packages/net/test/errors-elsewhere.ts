@@ -1,5 +1,5 @@
-// `errors-elsewhere.ts JOB [ARGUMENT…]`: fails where the test's own process could not, as somebody else or on another network, and
-// tells as one line of JSON how each attempt failed. Started by `errors.test.ts`.
+// `errors-elsewhere.ts JOB [ARGUMENT…]`: fails where the test's own process could not, as somebody else or on
+// another network, and tells as one line of JSON how each attempt failed. Started by `errors.test.ts`.
 import { createSocket } from "node:dgram";
 import { dial, listen, listenPacket, NetError } from "@zocalo/net";
 

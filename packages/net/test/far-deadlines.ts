@@ -1,4 +1,5 @@
-// Run with the name of a case: sets deadlines, says "done" when it has nothing more to do, and ends by itself if nothing keeps it.
+// Run with the name of a case: sets deadlines, says "done" when it has nothing more to do, and ends by itself
+// if nothing keeps it.
 import { type Conn, dial, listen, listenPacket, NetError, pipe } from "@zocalo/net";
 
 const FAR_MS = 3_600_000;

@@ -1,5 +1,5 @@
-// A server that keeps what it accepts, run with few file descriptors. It greets each connection; asked for it, it tells how busy it
-// was since it was last asked.
+// A server that keeps what it accepts, run with few file descriptors. It greets each connection; asked for
+// it, it tells how busy it was since it was last asked.
 import { performance } from "node:perf_hooks";
 import { dial, listen, NetError } from "@zocalo/net";
 

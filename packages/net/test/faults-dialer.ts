@@ -1,4 +1,5 @@
-// `faults-dialer.ts ADDRESS COUNT`: opens connections all at once and says so; told anything, closes them all at once and says so.
+// `faults-dialer.ts ADDRESS COUNT`: opens connections all at once and says so; told anything, closes them all
+// at once and says so.
 import { dial } from "@zocalo/net";
 
 const [address = "", count = "1"] = process.argv.slice(2);

@@ -1,4 +1,5 @@
-// What a bad network does to connections: between two network namespaces where this process may make them, and past a relay in any case.
+// What a bad network does to connections: between two network namespaces where this process may make them,
+// and past a relay in any case.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -245,7 +246,10 @@ async function told<T>(child: ChildProcess): Promise<T> {
   return message;
 }
 
-/** So many are sent before the event loop gets its turn: more would overflow the queues of the system, which nobody counts here. */
+/**
+ * So many are sent before the event loop gets its turn: more would overflow the queues of the system, which
+ * nobody counts here.
+ */
 const PACE = 10;
 
 async function sendPaced(conn: { send(bytes: Uint8Array): Promise<void> }, count: number): Promise<void> {
@@ -265,14 +269,18 @@ async function heard(conn: { receive(): Promise<Uint8Array | null> }, answer: st
   }
 }
 
-/** An address that answers nobody: its program has stopped, and as many connections wait for it as the system lets wait. */
+/**
+ * An address that answers nobody: its program has stopped, and as many connections wait for it as the system
+ * lets wait.
+ */
 async function silentListener(): Promise<{ address: string; close(): void }> {
   const code = `const s = require("node:net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => process.send(s.address().port))`;
   const child = spawn(process.execPath, ["-e", code], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   const address = `127.0.0.1:${await told<number>(child)}`;
   child.kill("SIGSTOP");
   const waiting: Conn[] = [];
-  // A connection is made by the kernel at once or never; once a busy machine may take the one for the other, but not three times.
+  // A connection is made by the kernel at once or never; once a busy machine may take the one for the other,
+  // but not three times.
   for (let timeouts = 0; timeouts < 3; ) {
     try {
       waiting.push(await dial("tcp", address, { deadline: Date.now() + 300 }));

@@ -17,7 +17,9 @@ const MAX_DELAY_MS = 4;
 export interface Link {
   /** What it is made of. */
   readonly name: string;
-  /** True if `cut` is what the kernel sees: its own packets, such as keep-alive probes, do not pass either. */
+  /**
+   * True if `cut` is what the kernel sees: its own packets, such as keep-alive probes, do not pass either.
+   */
   readonly isInKernel: boolean;
   /** Starts `faults-peer.ts` at the far end. */
   startPeer(): ChildProcess;
@@ -37,7 +39,10 @@ export interface Link {
   close(): void;
 }
 
-/** A relay in this process that delays TCP, delays, loses and reorders datagrams, and falls silent when it is cut. */
+/**
+ * A relay in this process that delays TCP, delays, loses and reorders datagrams, and falls silent when it is
+ * cut.
+ */
 export class RelayLink implements Link {
   readonly name: string = "a relay in user space";
   readonly isInKernel: boolean = false;
@@ -132,7 +137,10 @@ export class RelayLink implements Link {
   }
 }
 
-/** Eight of the 131,072 addresses set aside for tests of network devices (RFC 2544): those of this process, as others may run the same. */
+/**
+ * Eight of the 131,072 addresses set aside for tests of network devices (RFC 2544): those of this process, as
+ * others may run the same.
+ */
 function ownAddress(last: number): string {
   const at = (process.pid % 16_384) * 8 + last;
   return `198.${18 + (at >> 16)}.${(at >> 8) & 255}.${at & 255}`;
@@ -143,8 +151,8 @@ export const FAR = ownAddress(2);
 const NOWHERE = ownAddress(6);
 
 /**
- * Two network namespaces, this process's and a new one, joined by a pair of virtual devices. Where the kernel has `netem` that delays
- * and loses; where not, datagrams take a relay besides. Needs root.
+ * Two network namespaces, this process's and a new one, joined by a pair of virtual devices. Where the kernel
+ * has `netem` that delays and loses; where not, datagrams take a relay besides. Needs root.
  */
 export class NamespaceLink implements Link {
   readonly name: string;

@@ -1,4 +1,5 @@
-// Which way of spoiling a link is chosen, and what is then asked of the system: also for kernels that this machine has not.
+// Which way of spoiling a link is chosen, and what is then asked of the system: also for kernels that this
+// machine has not.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createSocket } from "node:dgram";

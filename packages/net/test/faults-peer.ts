@@ -1,4 +1,5 @@
-// `faults-peer.ts HOST`: the far end of a bad link. Echoes TCP, answers and counts datagrams, and tells of it when asked.
+// `faults-peer.ts HOST`: the far end of a bad link. Echoes TCP, answers and counts datagrams, and tells of it
+// when asked.
 import { type IpAddr, listen, listenPacket, NetError } from "@zocalo/net";
 
 /** What this program says first. */

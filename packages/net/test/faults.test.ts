@@ -23,7 +23,8 @@ async function told<T>(child: ChildProcess): Promise<T> {
 test("64 MiB each way at once, past a slow reader: equal hashes, and memory within the bound", async (t) => {
   for (const network of ["tcp", "unix"]) {
     const args = [...NODE_ARGUMENTS, program("soak-transfer.ts"), "--bytes", "64MiB", "--network", network];
-    const { stdout } = await promisify(execFile)(process.execPath, args); // Rejects on an exit code that is not 0.
+    // Rejects on an exit code that is not 0.
+    const { stdout } = await promisify(execFile)(process.execPath, args);
     t.diagnostic(stdout.trim());
     assert.match(stdout, /"areEqual":true/);
   }
@@ -158,7 +159,8 @@ test("out of descriptors, accepting neither stops nor spins", async (t) => {
     else conn.abort();
     return hello !== null;
   };
-  // Until there are none left. Node itself may give one back that it needed for a moment: then it begins anew.
+  // Until there are none left. Node itself may give one back that it needed for a moment: then it begins
+  // anew.
   let full: CrowdedState;
   let refused: number;
   do {

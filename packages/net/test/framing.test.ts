@@ -281,7 +281,8 @@ for (const [name, frame] of Object.entries(waysToFrame)) {
         return error;
       },
     );
-    // Longer than the timeout without a byte leaving this process: so much stands in the buffers of the two systems.
+    // Longer than the timeout without a byte leaving this process: so much stands in the buffers of the two
+    // systems.
     for (let checks = 0; checks < 20 && !isOver; checks++) {
       const before = await unacknowledgedBytes(ends);
       while ((await unacknowledgedBytes(ends)) === before) await client.read();

@@ -1,4 +1,5 @@
-// Serves every socket that it was started with until its input ends, and tells of each on a line: what it was called, where it is.
+// Serves every socket that it was started with until its input ends, and tells of each on a line: what it was
+// called, where it is.
 import { type Conn, inheritedSockets, type Listener, listen } from "@zocalo/net";
 
 const networks = (process.argv[2] ?? "").split(",");

@@ -1,4 +1,5 @@
-// One visitor takes all it can get; an honest client beside it notices nothing. Each limit is tried at the limit and one past it.
+// One visitor takes all it can get; an honest client beside it notices nothing. Each limit is tried at the
+// limit and one past it.
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
 import { connect, type Socket } from "node:net";
@@ -18,10 +19,16 @@ const GREEDY = "127.0.0.2";
 const HONEST = "127.0.0.1";
 const exemptAddresses: readonly string[] = [];
 
-/** The checks of a connection come every `checkPeriodMs` of it; it begins to count at the first and so is over at the fifth. */
+/**
+ * The checks of a connection come every `checkPeriodMs` of it; it begins to count at the first and so is over
+ * at the fifth.
+ */
 const SILENCE_MS = 400_000;
 const CHECKS_SURVIVED = 4;
-/** Where no check is to come. Of another period, since the timer of one that is not taken over outlives its test. */
+/**
+ * Where no check is to come. Of another period, since the timer of one that is not taken over outlives its
+ * test.
+ */
 const LONG_SILENCE_MS = 500_000;
 
 function portOf(listener: Pick<Listener, "addr">): number {

@@ -1,5 +1,5 @@
-// Every option of listeners, dials, datagram sockets and framings is checked by its name and its kind, and the
-// message shows the value and what is allowed.
+// Every option of listeners, dials, datagram sockets and framings is checked by its name and its kind, and
+// the message shows the value and what is allowed.
 import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

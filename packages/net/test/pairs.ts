@@ -65,10 +65,15 @@ export class Pairs {
   };
 }
 
-/** How much of what a sliced end receives is cut; the rest of a big transfer comes as it is, for a test's time is not endless. */
+/**
+ * How much of what a sliced end receives is cut; the rest of a big transfer comes as it is, for a test's time
+ * is not endless.
+ */
 const SLICED_BYTES = 32 * 1024;
 
-/** The same pair, whose ends receive in pieces cut by `cut`, `delay` turns of the event loop after each other. */
+/**
+ * The same pair, whose ends receive in pieces cut by `cut`, `delay` turns of the event loop after each other.
+ */
 export function sliced(
   make: () => Promise<Pair>,
   cut: (length: number) => number,

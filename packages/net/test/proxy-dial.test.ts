@@ -1,4 +1,5 @@
-// `dial("tcp" | "tls")` through proxies written by hand, which do not always behave. Those of Debian: `proxy-programs.test.ts`.
+// `dial("tcp" | "tls")` through proxies written by hand, which do not always behave. Those of Debian:
+// `proxy-programs.test.ts`.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { dial } from "@zocalo/net";

@@ -1,6 +1,7 @@
 // No promise that a connection or a listener gives ends the process when it rejects and nobody waits for it.
 //
-// Each call that gives one is made and forgotten, and then its connection breaks. That the tables have them all is checked against the objects themselves.
+// Each call that gives one is made and forgotten, and then its connection breaks. That the tables have them
+// all is checked against the objects themselves.
 import { Duplex } from "node:stream";
 import { ReadableStream, WritableStream } from "node:stream/web";
 import { after } from "node:test";

@@ -1,7 +1,10 @@
 import type { Addr } from "@zocalo/net";
 import type { Transport, TransportSink, WriteProgress } from "../src/contracts/transport.ts";
 
-/** A transport that delivers what another receives in pieces cut by `cut`, and after as many turns of the event loop as `delay` says. */
+/**
+ * A transport that delivers what another receives in pieces cut by `cut`, and after as many turns of the
+ * event loop as `delay` says.
+ */
 export class SlicingTransport implements Transport, TransportSink {
   readonly #inner: Transport;
   readonly #cut: (length: number) => number;

@@ -1,7 +1,8 @@
 /*
- * To be run in a network namespace whose loopback is slow (see `slow-link.test.ts`). Sends stamped datagrams in every way there is, each out of
- * one buffer that is filled anew as soon as the way allows it, and prints for each way how many had to wait in the process, how many were
- * accepted, and how many different whole ones came.
+ * To be run in a network namespace whose loopback is slow (see `slow-link.test.ts`). Sends stamped datagrams
+ * in every way there is, each out of one buffer that is filled anew as soon as the way allows it, and prints
+ * for each way how many had to wait in the process, how many were accepted, and how many different whole ones
+ * came.
  */
 import { dial, listenPacket, type MessageConn, type PeerListener, peers } from "@zocalo/net";
 

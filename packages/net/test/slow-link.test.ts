@@ -7,7 +7,10 @@ import { promisify } from "node:util";
 
 const program = fileURLToPath(new URL("./slow-link-datagrams.ts", import.meta.url));
 
-/** A network namespace of its own, which needs no root where users may make some, with a loopback of 4 Mbit/s (tc-tbf(8)). */
+/**
+ * A network namespace of its own, which needs no root where users may make some, with a loopback of 4 Mbit/s
+ * (tc-tbf(8)).
+ */
 const slowed = [
   "-rn",
   "sh",

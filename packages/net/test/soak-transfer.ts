@@ -10,8 +10,8 @@ import type { Conn } from "@zocalo/net";
 import { Pairs } from "./pairs.ts";
 
 /**
- * How far this process, which holds both ends, may grow while it transfers, in bytes; however much it transfers. The two ends hold some
- * 100 KiB; the rest is garbage between two collections.
+ * How far this process, which holds both ends, may grow while it transfers, in bytes; however much it
+ * transfers. The two ends hold some 100 KiB; the rest is garbage between two collections.
  */
 export const GROWTH_BOUND_BYTES = 64 * 1024 * 1024;
 

@@ -1,4 +1,5 @@
-// What can be asked and changed on a live connection or listener: byte counts, `ref`, `unref`, no-delay, keep-alive.
+// What can be asked and changed on a live connection or listener: byte counts, `ref`, `unref`, no-delay,
+// keep-alive.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,5 +1,5 @@
-// TLS on a connection that exists (STARTTLS): both roles on both sides, refused where the clear and the secured could be mixed
-// up, and the old connection out of use.
+// TLS on a connection that exists (STARTTLS): both roles on both sides, refused where the clear and the
+// secured could be mixed up, and the old connection out of use.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -67,7 +67,8 @@ for (const isShared of [true, false]) {
           return { client, server: await listener.accept() };
         }),
       );
-      // The order of accepting is not that of dialing: what counts is that each server end sees one client's bytes only.
+      // The order of accepting is not that of dialing: what counts is that each server end sees one client's
+      // bytes only.
       const received = pairs.map(async ({ server }) => {
         const parts: Uint8Array[] = [];
         for await (const part of server) parts.push(part);

@@ -1,4 +1,5 @@
-// A certificate that fails verification ends with the alert of RFC 8446 §6.2, and both sides learn the reason.
+// A certificate that fails verification ends with the alert of RFC 8446 §6.2, and both sides learn the
+// reason.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -37,7 +38,10 @@ const servers = {
   "wrong name": ours.issue("named-server", ["elsewhere.example"]),
 } satisfies Record<string, TestIdentity>;
 
-/** What openssl says of an alert: its number. RFC 8446 §6: unknown_ca, certificate_expired, unsupported_certificate, bad_certificate. */
+/**
+ * What openssl says of an alert: its number. RFC 8446 §6: unknown_ca, certificate_expired,
+ * unsupported_certificate, bad_certificate.
+ */
 const ALERT = { stranger: 48, expired: 45, "wrong use": 43, "wrong name": 42 } as const;
 const WORDS = {
   stranger: ["unknown ca", /unable to verify the first certificate/],

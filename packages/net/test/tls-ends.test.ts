@@ -1,4 +1,5 @@
-// An end of TLS (close_notify, RFC 8446 §6.1) is an end; an end of the connection below alone is a truncation.
+// An end of TLS (close_notify, RFC 8446 §6.1) is an end; an end of the connection below alone is a
+// truncation.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -119,7 +120,10 @@ test("who accepts truncation sees an ordinary end, on both sides", async (t) => 
   tls.destroy();
 });
 
-/** A server of python's ssl that says hola and closes, which sends no close_notify, or unwraps first, which does. */
+/**
+ * A server of python's ssl that says hola and closes, which sends no close_notify, or unwraps first, which
+ * does.
+ */
 const PYTHON = `
 import socket, ssl, sys
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

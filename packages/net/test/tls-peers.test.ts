@@ -1,4 +1,5 @@
-// Foreign peers (openssl, python, node:tls) in combinations of version, name, protocol and client certificate.
+// Foreign peers (openssl, python, node:tls) in combinations of version, name, protocol and client
+// certificate.
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";

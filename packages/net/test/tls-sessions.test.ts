@@ -44,7 +44,10 @@ function addressOf({ addr }: StreamListener<IpAddr>): { host: string; port: numb
 
 /** Which of five dials are resumed. */
 const always = [false, true, true, true, true];
-/** Node gives two sessions of TLS 1.3 with a full handshake, and none with a resumed one. OpenSSL gives one there. */
+/**
+ * Node gives two sessions of TLS 1.3 with a full handshake, and none with a resumed one. OpenSSL gives one
+ * there.
+ */
 const twoOfThree = [false, true, true, false, true];
 
 for (const [maxVersion, reuse, expected] of [

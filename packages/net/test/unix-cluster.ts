@@ -1,6 +1,6 @@
-// Two workers of node:cluster listen at one path or abstract name, one after the other: `unix-cluster.ts PATH`. How
-// that went is told on a line for each. When its input ends, both close, and how often a worker has had its primary
-// bind is told.
+// Two workers of node:cluster listen at one path or abstract name, one after the other:
+// `unix-cluster.ts PATH`. How that went is told on a line for each. When its input ends, both close, and how
+// often a worker has had its primary bind is told.
 import cluster, { type Worker } from "node:cluster";
 import { once } from "node:events";
 import { type Listener, listen, NetError } from "@zocalo/net";

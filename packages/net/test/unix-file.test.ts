@@ -275,8 +275,8 @@ test("nobody else gets in between the making of a socket and its mode, whatever 
   const parent = fresh("watched");
   const path = join(parent, "s");
   for (const each of [directory, parent]) chmodSync(each, 0o755);
-  // Tries again and again, as nobody, for as long as its input is open; tells when it was refused for the first
-  // time, and in the end how often it got in.
+  // Tries again and again, as nobody, for as long as its input is open; tells when it was refused for the
+  // first time, and in the end how often it got in.
   const program = `
 import os, select, socket, sys
 os.setuid(65534)

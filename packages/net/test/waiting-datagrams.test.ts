@@ -1,5 +1,5 @@
-// Datagrams that have to wait in the process, because the system is behind, and all that is promised of them. See `slow-link.test.ts` for a real
-// slow link.
+// Datagrams that have to wait in the process, because the system is behind, and all that is promised of them.
+// See `slow-link.test.ts` for a real slow link.
 import assert from "node:assert/strict";
 import dns from "node:dns";
 import { syncBuiltinESMExports } from "node:module";

@@ -40,8 +40,8 @@ function fields({ offset, at, user, info, data }: StoredPublication): string {
 }
 
 /**
- * Reads what a server sent; `undefined` for a text that is no message, or a message of a later version, which a client ignores.
- * Checks what a client relies on to be safe, not each field: it trusts the server it chose.
+ * Reads what a server sent; `undefined` for a text that is no message, or a message of a later version, which
+ * a client ignores. Checks what a client relies on to be safe, not each field: it trusts the server it chose.
  */
 export function decodeServerMessage(text: string): ServerMessage | undefined {
   let value: unknown;

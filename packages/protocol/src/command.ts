@@ -4,10 +4,12 @@ import { isChannelName, LIMITS } from "./limits.ts";
 import type { Command, Position } from "./message.ts";
 
 /**
- * Reads one command, strictly: every field is checked, unknown fields are ignored, so that later versions can add some.
+ * Reads one command, strictly: every field is checked, unknown fields are ignored, so that later versions can
+ * add some.
  *
  * @param text one WebSocket message, line or datagram
- * @throws ProtocolError `bad_json`, `bad_command`, `unknown_command` or `too_large`, with the command's `id` if it had a good one
+ * @throws ProtocolError `bad_json`, `bad_command`, `unknown_command` or `too_large`, with the command's `id`
+ *   if it had a good one
  * @example decodeCommand('{"id":1,"type":"subscribe","channel":"plaza:general"}').type // "subscribe"
  */
 export function decodeCommand(text: string): Command {

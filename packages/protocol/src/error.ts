@@ -12,7 +12,8 @@ export type ErrorCode =
   | "already_subscribed"
   | "not_subscribed"
   | "limit_reached" // too many subscriptions, of the session or of its address, or too many channels
-  | "rate_limited" // too many commands a second, of the session or of its address; `retryMs` says when to go on
+  // too many commands a second, of the session or of its address; `retryMs` says when to go on
+  | "rate_limited"
   | "unavailable" // the engine could not do it now; trying again with the same key is safe
   | "internal";
 

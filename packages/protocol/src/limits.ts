@@ -26,7 +26,8 @@ export const LIMITS = {
 const CHANNEL = /^[A-Za-z0-9_-]+(?::[A-Za-z0-9_.~@/-]+)*$/;
 
 /**
- * True for a channel name: a namespace, then `:` and more. Letters, digits and `_ . ~ @ / -`, at most 128 characters.
+ * True for a channel name: a namespace, then `:` and more. Letters, digits and `_ . ~ @ / -`, at most 128
+ * characters.
  *
  * @example isChannelName("plaza:general") // true
  */

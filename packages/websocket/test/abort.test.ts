@@ -34,7 +34,8 @@ test("abort right after close, while the peer closes too, leaves no descriptor o
     socket.end(messageAndClose);
     await closed;
   }
-  // The last ones may still be on their way; those that leak stay for good. Fewer is right, too: what Node opened to load this file may be closed by now.
+  // The last ones may still be on their way; those that leak stay for good. Fewer is right, too: what Node
+  // opened to load this file may be closed by now.
   for (let tries = 0; tries < 3000 && descriptors() > before; tries++) await wait(10);
   assert.ok(descriptors() <= before, `${descriptors()} descriptors are open, ${before} were`);
 });

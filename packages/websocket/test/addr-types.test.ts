@@ -1,4 +1,5 @@
-// What the address of a listener is follows from what it was given; `tsc -b` fails if a line compiles that is not to.
+// What the address of a listener is follows from what it was given; `tsc -b` fails if a line compiles that is
+// not to.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { once } from "node:events";

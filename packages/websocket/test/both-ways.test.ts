@@ -1,4 +1,5 @@
-// What is answered without `node:http` is answered as with it: the same bytes to two servers, of which one leaves everything to `node:http`.
+// What is answered without `node:http` is answered as with it: the same bytes to two servers, of which one
+// leaves everything to `node:http`.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -11,8 +12,9 @@ import { frameFrom } from "./recorder.ts";
 const latin1 = (text: string): Buffer => Buffer.from(text, "latin1");
 
 /**
- * Without what Node says to rubbish behind a request. It says it only if its answer to the request has left by then, and that depends on whether its parser
- * has the bytes from the socket or from JavaScript, as those that were looked at first. The connection ends either way.
+ * Without what Node says to rubbish behind a request. It says it only if its answer to the request has left
+ * by then, and that depends on whether its parser has the bytes from the socket or from JavaScript, as those
+ * that were looked at first. The connection ends either way.
  */
 function withoutLastWord(outcome: Outcome): Outcome {
   const { answer } = outcome;

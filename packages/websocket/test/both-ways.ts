@@ -1,4 +1,5 @@
-// Two servers with the same options: one answers upgrades by itself where it can, the other leaves all to `node:http`.
+// Two servers with the same options: one answers upgrades by itself where it can, the other leaves all to
+// `node:http`.
 import { Server as HttpServer } from "node:http";
 import { Server as HttpsServer } from "node:https";
 import { once } from "node:events";
@@ -90,7 +91,10 @@ export class Witness implements AsyncDisposable {
     }
   }
 
-  /** Sends these parts, each a turn of the event loop later than the one before, and the end; then waits for the server's. */
+  /**
+   * Sends these parts, each a turn of the event loop later than the one before, and the end; then waits for
+   * the server's.
+   */
   async exchange(...parts: readonly Uint8Array[]): Promise<Outcome> {
     const to = { port: this.port, host: "127.0.0.1", noDelay: true };
     const socket = this.#isSecure ? connectSecurely({ ...to, rejectUnauthorized: false }) : connect(to);

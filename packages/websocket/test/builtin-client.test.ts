@@ -1,4 +1,5 @@
-// Node's own WebSocket client, which others wrote: global from Node 22 on, behind a flag before. So it runs in a process of its own.
+// Node's own WebSocket client, which others wrote: global from Node 22 on, behind a flag before. So it runs
+// in a process of its own.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { test } from "node:test";
@@ -9,7 +10,10 @@ import { accepting, echoAll, ended } from "./peers.ts";
 /** The oldest Node that has the client without asking. */
 const GLOBAL_SINCE = 22;
 
-/** Runs a script in which `client` is a connection to `url`, and `next(type)` waits for one of its events; what it prints, as JSON. */
+/**
+ * Runs a script in which `client` is a connection to `url`, and `next(type)` waits for one of its events;
+ * what it prints, as JSON.
+ */
 async function inClient(url: string, script: string, protocols: readonly string[] = []): Promise<unknown> {
   const isGlobal = Number(process.versions.node.split(".")[0]) >= GLOBAL_SINCE;
   const code = `

@@ -190,7 +190,8 @@ test("send waits for room, and a signal ends the wait", async () => {
   both.peer.socket.pause();
   const big = new Uint8Array(500_000);
   let pending = both.server.send(big);
-  // Until the operating system takes no more. On a busy machine what it took may be told after the time: so the event loop gets its turn then.
+  // Until the operating system takes no more. On a busy machine what it took may be told after the time: so
+  // the event loop gets its turn then.
   const turn = (): Promise<unknown> => new Promise((resolve) => setImmediate(resolve));
   const waits = async (): Promise<string> => {
     await new Promise((resolve) => setTimeout(resolve, 100));

@@ -10,7 +10,11 @@ export interface Proxy extends AsyncDisposable {
   readonly asked: string[];
 }
 
-/** Starts one on a free port that connects to this machine, whatever name it is asked for. @param password what it wants to see; `undefined`: nothing. */
+/**
+ * Starts one on a free port that connects to this machine, whatever name it is asked for.
+ *
+ * @param password what it wants to see; `undefined`: nothing.
+ */
 export async function connectProxy(password?: string, server: Server = createServer()): Promise<Proxy> {
   const asked: string[] = [];
   const sockets = new Set<Socket>();

@@ -25,7 +25,9 @@ async function closedPort(): Promise<number> {
   return address.port;
 }
 
-/** A WebSocket server on 127.0.0.1, and a proxy that is its own target, that accepts nobody until it is woken. */
+/**
+ * A WebSocket server on 127.0.0.1, and a proxy that is its own target, that accepts nobody until it is woken.
+ */
 const SLEEPER = `
 const { createServer } = require("node:http");
 const { createHash } = require("node:crypto");

@@ -1,4 +1,5 @@
-// The four ways in which this package lets an upgrade in, each on a server of its own, and a client that writes what it likes.
+// The four ways in which this package lets an upgrade in, each on a server of its own, and a client that
+// writes what it likes.
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";

@@ -81,7 +81,8 @@ export function check({ role, isCompressing, bytes }: FuzzInput): void {
     assert.deepEqual(cut.core.receivedClose, whole.core.receivedClose);
     assert.deepEqual([cut.pings, cut.pongs], [whole.pings, whole.pongs]);
   }
-  // In parts the same messages come out. A fault inside of a message may be noticed earlier, as the bytes come.
+  // In parts the same messages come out. A fault inside of a message may be noticed earlier, as the bytes
+  // come.
   for (const streamed of [run(Math.max(1, bytes.length), true, true), run(3, false, true)]) {
     if (streamed.failure === undefined) assert.deepEqual(streamed.messages, whole.messages);
     else assert.deepEqual(streamed.messages, whole.messages.slice(0, streamed.messages.length));

@@ -1,4 +1,5 @@
-// Decision 0011: what an application hands over is read until the promise settles, by `trySend` until it returns; and written means that the system took it.
+// Decision 0011: what an application hands over is read until the promise settles, by `trySend` until it
+// returns; and written means that the system took it.
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { dial as dialNet, listen } from "@zocalo/net";

@@ -1,4 +1,5 @@
-// Peers that misbehave, at both ends of a real connection: each gets its answer, the connection ends, and the one beside it does not notice.
+// Peers that misbehave, at both ends of a real connection: each gets its answer, the connection ends, and the
+// one beside it does not notice.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";

@@ -109,7 +109,8 @@ test("a peer that closes and reads on, slowly, gets all that was sent before, ho
   const end = ended(both.conn);
   let received = 0;
   const begun = performance.now();
-  // Each portion takes a part of the time after which a peer that takes nothing is cut off; all of them take longer.
+  // Each portion takes a part of the time after which a peer that takes nothing is cut off; all of them take
+  // longer.
   both.peer.on("data", (chunk) => (received += chunk.length));
   while (!both.peer.closed) {
     both.peer.resume();

@@ -7,7 +7,9 @@ import type { ConnOptions } from "../src/index.ts";
 import { accepting, ended, RawPeer } from "./peers.ts";
 import { frameFrom } from "./recorder.ts";
 
-/** Sends `bytes` one at a time, and the last one again and again, until the server has ended the connection. */
+/**
+ * Sends `bytes` one at a time, and the last one again and again, until the server has ended the connection.
+ */
 async function trickled(options: ConnOptions, bytes: Buffer, end: Buffer = bytes.subarray(-1)) {
   await using server = await accepting(options);
   const accepted = server.listener.accept();

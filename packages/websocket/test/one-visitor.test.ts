@@ -1,4 +1,5 @@
-// One visitor takes all it can get; an honest client beside it notices nothing. Each limit is tried at the limit and one past it.
+// One visitor takes all it can get; an honest client beside it notices nothing. Each limit is tried at the
+// limit and one past it.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";

@@ -1,4 +1,5 @@
-// A misspelt option is refused, not ignored: it would be a limit or a door left open. Of TLS the values are checked too, and what certificates hold.
+// A misspelt option is refused, not ignored: it would be a limit or a door left open. Of TLS the values are
+// checked too, and what certificates hold.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";

@@ -1,5 +1,5 @@
-// Every option of every entry point is given what people give by mistake: it is refused by a typed error, or is one
-// of the few values that are legal after all.
+// Every option of every entry point is given what people give by mistake: it is refused by a typed error, or
+// is one of the few values that are legal after all.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";

@@ -1,4 +1,5 @@
-// Decision 0011: what an application is given is its own. It may keep it, write over it and give it away, and nobody else notices.
+// Decision 0011: what an application is given is its own. It may keep it, write over it and give it away, and
+// nobody else notices.
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import type { Message } from "@zocalo/net";

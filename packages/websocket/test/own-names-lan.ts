@@ -1,4 +1,5 @@
-// Asks each door at addresses that are not loopback, and prints what it answered. Run in a network namespace that has them.
+// Asks each door at addresses that are not loopback, and prints what it answered. Run in a network namespace
+// that has them.
 import { selfSigned } from "./certificate.ts";
 import { answerOf, DOORS, openDoor } from "./doors.ts";
 import { upgradeRequest } from "./peers.ts";

@@ -286,7 +286,10 @@ test("what is no host name is refused as an argument", () => {
 
 const program = fileURLToPath(new URL("./own-names-lan.ts", import.meta.url));
 
-/** A network of its own, which needs no root where users may make some, with an address of each family that is not loopback (RFC 5737, RFC 3849). */
+/**
+ * A network of its own, which needs no root where users may make some, with an address of each family that is
+ * not loopback (RFC 5737, RFC 3849).
+ */
 const inside = [
   "-rn",
   "sh",

@@ -160,7 +160,10 @@ export function upgradeAnswer(head: string): string {
   ].join("\r\n");
 }
 
-/** A TCP server that answers each connection's request head with what `answer` gives; `end` ends the connections in order. */
+/**
+ * A TCP server that answers each connection's request head with what `answer` gives; `end` ends the
+ * connections in order.
+ */
 export async function rawServer(
   answer: (head: string, socket: Socket) => void,
 ): Promise<{ port: number; end(): void } & AsyncDisposable> {

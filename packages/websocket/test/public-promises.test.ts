@@ -1,6 +1,8 @@
-// No promise that a WebSocket, its listener or a WebSocketStream gives ends the process when it rejects and nobody waits for it.
+// No promise that a WebSocket, its listener or a WebSocketStream gives ends the process when it rejects and
+// nobody waits for it.
 //
-// Each call that gives one is made and forgotten, and then its connection breaks. That the tables have them all is checked against the objects themselves.
+// Each call that gives one is made and forgotten, and then its connection breaks. That the tables have them
+// all is checked against the objects themselves.
 import type { Socket } from "node:net";
 import { type Call, DISPOSE, ITERATE, testForgotten } from "@zocalo/integrity";
 import { attach, dial, listen, type WebSocketConn, WebSocketStream } from "../src/index.ts";

@@ -57,8 +57,8 @@ export interface RawWebSocketServer extends AsyncDisposable {
 /**
  * A WebSocket server written by hand, so that nothing of this library answers for the other side.
  *
- * @param headers Lines that are added to the answer; a whole answer, if it begins with "HTTP/", in which "ACCEPT"
- *   stands for the value that the request asks for.
+ * @param headers Lines that are added to the answer; a whole answer, if it begins with "HTTP/", in which
+ *   "ACCEPT" stands for the value that the request asks for.
  */
 export async function rawWebSocketServer(headers = ""): Promise<RawWebSocketServer> {
   let accept: (end: RawEnd) => void = () => undefined;
@@ -96,7 +96,10 @@ export function closing(code: number, reason: Uint8Array | string = ""): Buffer 
 
 const SWITCH = "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Protocol: a\r\n";
 
-/** Answers that the standard makes a failed connection of, by the step that says so. Each is for an offer of "a". */
+/**
+ * Answers that the standard makes a failed connection of, by the step that says so. Each is for an offer of
+ * "a".
+ */
 export const BAD_ANSWERS: readonly (readonly [why: string, headers: string])[] = [
   ["a status other than 101", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"],
   ['a redirect (the request\'s redirect mode is "error")', "HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n"],

@@ -1,4 +1,5 @@
-// `onRefuse` is told of each connection that came to no WebSocket, with the reason, in the form of `@zocalo/net`.
+// `onRefuse` is told of each connection that came to no WebSocket, with the reason, in the form of
+// `@zocalo/net`.
 import assert from "node:assert/strict";
 import type { IncomingMessage } from "node:http";
 import { connect } from "node:net";

@@ -1,4 +1,5 @@
-// `wss:` locks its door by the code of `listen("tls", …)`: options, files, alerts, and sockets in the middle of a handshake.
+// `wss:` locks its door by the code of `listen("tls", …)`: options, files, alerts, and sockets in the middle
+// of a handshake.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -23,7 +24,10 @@ after(() => rmSync(directory, { recursive: true }));
 /** Past what a test waits for. */
 const NEVER_MS = 2 ** 31 - 1;
 
-/** A client in the middle of its handshake: it has said nothing, a part of its first message, or all of it and not the rest. */
+/**
+ * A client in the middle of its handshake: it has said nothing, a part of its first message, or all of it and
+ * not the rest.
+ */
 async function halfway(port: number, how: "silent" | "part" | "answered"): Promise<Socket> {
   const socket = connect(port, "127.0.0.1");
   socket.on("error", () => undefined);

@@ -15,8 +15,8 @@ import {
 } from "./raw-websocket-server.ts";
 
 /**
- * The class against the proposal (https://github.com/whatwg/websockets/pull/48), step by step, with a server written by hand. What
- * `websocket-stream*.test.ts` prove is not repeated.
+ * The class against the proposal (https://github.com/whatwg/websockets/pull/48), step by step, with a server
+ * written by hand. What `websocket-stream*.test.ts` prove is not repeated.
  */
 interface Step {
   /** The algorithm of the proposal. */

@@ -20,8 +20,9 @@ import {
 } from "./raw-websocket-server.ts";
 
 /**
- * The class against https://websockets.spec.whatwg.org/, step by step, with a server written by hand. What `whatwg*.test.ts` prove by behaviour
- * (arguments, close codes, `bufferedAmount`, handlers, order of tasks) is not repeated.
+ * The class against https://websockets.spec.whatwg.org/, step by step, with a server written by hand. What
+ * `whatwg*.test.ts` prove by behaviour (arguments, close codes, `bufferedAmount`, handlers, order of tasks)
+ * is not repeated.
  */
 interface Step {
   /** The algorithm of the standard, and its part. */

@@ -86,7 +86,9 @@ test("connect-src repeats a plain host and nothing else of a request", async () 
   }
 });
 
-/** The headers that the README claims, with their values. `HOST` stands for the host and port of the request. */
+/**
+ * The headers that the README claims, with their values. `HOST` stands for the host and port of the request.
+ */
 function claimedHeaders(): Map<string, string> {
   const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
   const rows = [...readme.matchAll(/^\| `([a-z-]+)` \| `([^`]+)` \|/gm)];

@@ -5,7 +5,10 @@ import { type Pages, securityHeaders } from "./pages.ts";
 
 /** Where a WebSocket begins. */
 export const WEBSOCKET_PATH = "/ws";
-/** Answers 200 while the server lives and is not stopping, also when it is full: for supervisors, who would restart it. */
+/**
+ * Answers 200 while the server lives and is not stopping, also when it is full: for supervisors, who would
+ * restart it.
+ */
 export const HEALTH_PATH = "/healthz";
 /** Answers 200 while the server takes new clients, for load balancers; otherwise 503 and why not. */
 export const READINESS_PATH = "/readyz";
@@ -25,12 +28,14 @@ export interface Site {
 }
 
 /**
- * Answers plain HTTP: the page, its files, the health of the server, and a reason for everything else. Only health and readiness are told to who calls this server by a name that is not its
- * own: probes do, and there is nothing in them to read.
+ * Answers plain HTTP: the page, its files, the health of the server, and a reason for everything else. Only
+ * health and readiness are told to who calls this server by a name that is not its own: probes do, and there
+ * is nothing in them to read.
  */
 export function answerRequest(site: Site, request: IncomingMessage, response: ServerResponse): void {
   const isForSomebody = toOriginForm(request);
-  // Nothing here takes a body; one that comes all the same is not read, and the connection ends with the answer.
+  // Nothing here takes a body; one that comes all the same is not read, and the connection ends with the
+  // answer.
   const hasBody =
     request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"] ?? 0) > 0;
   if (hasBody || site.isStopping()) response.setHeader("connection", "close");

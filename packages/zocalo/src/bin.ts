@@ -11,8 +11,8 @@ for (const stream of outputs) {
 }
 
 const exitCode = await run(process.argv.slice(2));
-// What was written must reach a pipe first. Not left to Node to end by itself: with a connection that is still being thrown away
-// it has been seen to close its handles for ever.
+// What was written must reach a pipe first. Not left to Node to end by itself: with a connection that is
+// still being thrown away it has been seen to close its handles for ever.
 await Promise.all(outputs.map(flushed));
 process.exit(process.exitCode ?? exitCode);
 

@@ -19,8 +19,8 @@ export interface DoorName {
 const ATTEMPTS = 20;
 
 /**
- * The addresses a host setting stands for. `localhost` is both loopback addresses, since programs that are told
- * `localhost` try either one first.
+ * The addresses a host setting stands for. `localhost` is both loopback addresses, since programs that are
+ * told `localhost` try either one first.
  */
 function addressesOf(host: string): readonly string[] {
   return host === "localhost" ? ["127.0.0.1", "::1"] : [host];

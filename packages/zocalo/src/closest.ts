@@ -2,8 +2,8 @@
 const MAX_LENGTH = 64;
 
 /**
- * The name a person probably meant: the one of `names` with the fewest letters changed, added, left out or swapped,
- * if at most a third of its letters differ. Upper and lower case count as the same.
+ * The name a person probably meant: the one of `names` with the fewest letters changed, added, left out or
+ * swapped, if at most a third of its letters differ. Upper and lower case count as the same.
  *
  * @example closest("htpPort", ["httpPort", "tcpPort"]) // "httpPort"
  */

@@ -57,7 +57,9 @@ function readText(path: string, mustExist: boolean): string | undefined {
   }
 }
 
-/** The engine's own words, in one line; where it counts a position, that is a line and a column for people. */
+/**
+ * The engine's own words, in one line; where it counts a position, that is a line and a column for people.
+ */
 function whereBroken(error: unknown, text: string): string {
   const message = (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ");
   const position = /at position (\d+)/.exec(message)?.[1];

@@ -3,20 +3,26 @@ import type { Socket } from "node:net";
 import { type AddressSet, visitorOf } from "@zocalo/net";
 
 /**
- * Requests of one connection that wait for their answers; with one more it is cut. Node takes up to 2 MiB of them before it is anybody else's
- * turn, sixty thousand requests: answering them took four seconds, and 20 MB of each connection that did not read. Browsers send one at a time.
+ * Requests of one connection that wait for their answers; with one more it is cut. Node takes up to 2 MiB of
+ * them before it is anybody else's turn, sixty thousand requests: answering them took four seconds, and 20 MB
+ * of each connection that did not read. Browsers send one at a time.
  */
 export const MAX_UNANSWERED = 16;
 
 /** What is allowed to those who ask. */
 export interface AskerLimits {
-  /** Connections and requests of one address in a second; one more and its connections are cut, and new ones closed until the second is over. */
+  /**
+   * Connections and requests of one address in a second; one more and its connections are cut, and new ones
+   * closed until the second is over.
+   */
   readonly perSecondPerAddress: number;
   /** Who has no such limit. */
   readonly exempt: AddressSet;
   /** How long it may take until an answer was taken, in milliseconds. */
   readonly answerTimeoutMs: number;
-  /** How long a connection may be without a request after the first one, in milliseconds, whatever else comes. */
+  /**
+   * How long a connection may be without a request after the first one, in milliseconds, whatever else comes.
+   */
   readonly idleTimeoutMs: number;
   /** How often to look, in milliseconds. */
   readonly checkMs: number;
@@ -40,7 +46,10 @@ interface Asker {
   checksLeft: number;
 }
 
-/** The connections of an HTTP server that are not WebSockets: cuts those that ask for too much at once, and those that do not take what they asked for. */
+/**
+ * The connections of an HTTP server that are not WebSockets: cuts those that ask for too much at once, and
+ * those that do not take what they asked for.
+ */
 export class Askers {
   readonly #limits: AskerLimits;
   readonly #mostPerCheck: number;
@@ -101,7 +110,10 @@ export class Askers {
     return true;
   }
 
-  /** This connection asks to be a WebSocket. Not told by an `upgrade` listener, beside which `attach` would leave other paths unanswered. */
+  /**
+   * This connection asks to be a WebSocket. Not told by an `upgrade` listener, beside which `attach` would
+   * leave other paths unanswered.
+   */
   upgrading(socket: Socket): void {
     this.#gone(socket);
   }

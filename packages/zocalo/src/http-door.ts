@@ -8,13 +8,16 @@ import type { Bound } from "./bind.ts";
 import { Askers } from "./http-askers.ts";
 
 /**
- * How long a request may take to arrive, and a connection to begin its first one, in milliseconds: none here has a body. Then the answer
- * is 408 and the connection ends, at most a tenth later.
+ * How long a request may take to arrive, and a connection to begin its first one, in milliseconds: none here
+ * has a body. Then the answer is 408 and the connection ends, at most a tenth later.
  */
 export const REQUEST_TIMEOUT_MS = 10_000;
 /** How long a connection is kept for its next request, in milliseconds. */
 export const KEEP_ALIVE_MS = 5_000;
-/** How long it may take until an answer was taken, in milliseconds: the largest file of the page passes at 2 kB/s. */
+/**
+ * How long it may take until an answer was taken, in milliseconds: the largest file of the page passes at
+ * 2 kB/s.
+ */
 const ANSWER_TIMEOUT_MS = 60_000;
 /** A message has as long over WebSocket as over TCP, in milliseconds. */
 const MESSAGE_TIMEOUT_MS = defaultFramedOptions.messageTimeoutMs;
@@ -30,7 +33,9 @@ export interface HttpDoorOptions {
   readonly maxMessageBytes: number;
   /** Most connections of one address, WebSockets and others; one more is closed at once. */
   readonly maxConnectionsPerAddress: number;
-  /** Connections and requests of one address in a second; one more and those that are not WebSockets are cut. */
+  /**
+   * Connections and requests of one address in a second; one more and those that are not WebSockets are cut.
+   */
   readonly requestsPerSecondPerAddress: number;
   /** Who has no such limits. */
   readonly exemptAddresses: readonly string[];
@@ -52,7 +57,10 @@ export interface HttpDoorOptions {
 /** One HTTP server: plain requests are answered, those for a WebSocket come out of `clients`. */
 export interface HttpDoor extends Bound {
   readonly clients: Listener<WebSocketConn>;
-  /** Stops accepting and answers what was asked; resolves when the last connection has gone, WebSockets included. */
+  /**
+   * Stops accepting and answers what was asked; resolves when the last connection has gone, WebSockets
+   * included.
+   */
   close(): Promise<void>;
   /** Cuts plain HTTP connections, answered or not. */
   cut(): void;
@@ -73,7 +81,8 @@ export async function openHttpDoor(
     keepAliveMs = KEEP_ALIVE_MS,
     answerTimeoutMs = ANSWER_TIMEOUT_MS,
   } = options;
-  // Node looks for requests that take too long every 30 s unless told otherwise: then they last up to four times as long.
+  // Node looks for requests that take too long every 30 s unless told otherwise: then they last up to four
+  // times as long.
   const checkMs = Math.ceil(requestTimeoutMs / 10);
   let isClosing = false;
   const cut = () => server.closeAllConnections();
@@ -98,7 +107,8 @@ export async function openHttpDoor(
     checkMs,
     onAllAnswered: () => isClosing && cut(),
   });
-  // One function for all: one for each, called once, takes some hundred bytes more of each connection (bench: idle-visitors).
+  // One function for all: one for each, called once, takes some hundred bytes more of each connection (bench:
+  // idle-visitors).
   const release = function (this: CountedSocket): void {
     const holder = this[holderOf];
     this[holderOf] = undefined;

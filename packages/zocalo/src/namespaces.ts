@@ -2,7 +2,10 @@ import type { NamespaceOptions } from "@zocalo/hub";
 import { z } from "zod";
 import type { Setting } from "./setting.ts";
 
-/** What a configuration file can say of a namespace: all a program can, but for permissions that are functions. */
+/**
+ * What a configuration file can say of a namespace: all a program can, but for permissions that are
+ * functions.
+ */
 export type ConfiguredNamespace = Omit<NamespaceOptions, "subscribe" | "publish" | "slowConsumer"> & {
   readonly subscribe?: Who;
   readonly publish?: Who;

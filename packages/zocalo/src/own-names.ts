@@ -11,8 +11,9 @@ const PLAIN_ORIGIN = /^https?:\/\/(?:\[[\da-f:.]{2,45}\]|\w[\w.-]{0,252})(?::\d{
 /**
  * The names of a server, and the pages that it lets in.
  *
- * Its names are those of `HostNames`, told by `allowedHosts` and `host`. A name that it was not told may be an attacker's, turned towards this machine after a page was loaded (DNS
- * rebinding): then neither a WebSocket is opened for it nor a page read (decision 0012).
+ * Its names are those of `HostNames`, told by `allowedHosts` and `host`. A name that it was not told may be
+ * an attacker's, turned towards this machine after a page was loaded (DNS rebinding): then neither a
+ * WebSocket is opened for it nor a page read (decision 0012).
  */
 export class OwnNames {
   /** What pages of this server call it. */
@@ -26,9 +27,10 @@ export class OwnNames {
   readonly #onForeignPage: (origin: string, keptBack: number) => void;
 
   /**
-   * @param onUnknownHost told a name that may have to be allowed, at most once a minute, and how many requests were refused like this since the last time. Strangers
-   *   choose the name.
-   * @param onForeignPage told likewise the origin of a page that has a host of its own: an attacker's, or this server's behind a proxy that puts another `Host`.
+   * @param onUnknownHost told a name that may have to be allowed, at most once a minute, and how many
+   *   requests were refused like this since the last time. Strangers choose the name.
+   * @param onForeignPage told likewise the origin of a page that has a host of its own: an attacker's, or
+   *   this server's behind a proxy that puts another `Host`.
    */
   constructor(
     { host, allowedHosts, allowedOrigins }: Pick<Settings, "host" | "allowedHosts" | "allowedOrigins">,
@@ -44,7 +46,10 @@ export class OwnNames {
     this.#onForeignPage = onForeignPage;
   }
 
-  /** Whether a page may open a WebSocket: one of this server, one of `allowedOrigins` (`*`: all), or a program that is no browser, whatever it calls this server. */
+  /**
+   * Whether a page may open a WebSocket: one of this server, one of `allowedOrigins` (`*`: all), or a program
+   * that is no browser, whatever it calls this server.
+   */
   isAllowedPage(request: IncomingMessage): boolean {
     if (this.#allowedOrigins.has(ANY) || this.#ofPages.isOwnPage(request, request.socket)) return true;
     // Node joins repeated Origin headers with a comma, and then they equal no origin.
@@ -57,7 +62,10 @@ export class OwnNames {
     return false;
   }
 
-  /** Whether a request for a page calls this server by a name of its own. Browsers send no `Origin` with it, so programs that do not either have to call it by its name, too. */
+  /**
+   * Whether a request for a page calls this server by a name of its own. Browsers send no `Origin` with it,
+   * so programs that do not either have to call it by its name, too.
+   */
   isAllowedHost(request: IncomingMessage): boolean {
     if (this.#ofRequests.isOwnHost(request, request.socket)) return true;
     this.#tell(this.#ofRequests, request);

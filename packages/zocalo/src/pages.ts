@@ -8,7 +8,10 @@ export interface PageFile {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Built files by the path they are asked for. What is not in it does not exist, so no request can reach another file. */
+/**
+ * Built files by the path they are asked for. What is not in it does not exist, so no request can reach
+ * another file.
+ */
 export type Pages = ReadonlyMap<string, PageFile>;
 
 /** All pages together may take this much memory, in bytes; a build that is larger is a mistake. */

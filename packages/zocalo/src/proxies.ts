@@ -8,9 +8,11 @@ export const FORWARDED_HEADERS = ["x-forwarded-for", "forwarded"] as const;
 export type ForwardedHeader = (typeof FORWARDED_HEADERS)[number];
 
 /**
- * The proxies in front of this server. What they say of a visitor's address is believed, and what anybody else says is not.
+ * The proxies in front of this server. What they say of a visitor's address is believed, and what anybody
+ * else says is not.
  *
- * Only one header is read. A proxy writes one and passes the other on as it came, so that reading both would let a visitor choose.
+ * Only one header is read. A proxy writes one and passes the other on as it came, so that reading both would
+ * let a visitor choose.
  */
 export class Proxies {
   readonly #trusted: AddressSet;
@@ -23,9 +25,10 @@ export class Proxies {
   }
 
   /**
-   * Where the visitor is: the peer itself, unless it is a proxy. Then the header is read from its end, where the nearest proxy wrote, up
-   * to the first address that is not a proxy's. What stands before that was written by the visitor, who can write anything. An entry
-   * that is no address (`unknown`, `_hidden`) ends it too: the proxy that wrote it is then the visitor.
+   * Where the visitor is: the peer itself, unless it is a proxy. Then the header is read from its end, where
+   * the nearest proxy wrote, up to the first address that is not a proxy's. What stands before that was
+   * written by the visitor, who can write anything. An entry that is no address (`unknown`, `_hidden`) ends
+   * it too: the proxy that wrote it is then the visitor.
    */
   readonly hostOf = (peer: Peer): string => {
     let host = hostOf(peer.addr);
@@ -55,7 +58,8 @@ export function isAddressOrNetwork(text: string): boolean {
 function entriesOf(value: string, header: ForwardedHeader): string[] {
   const entries = value.split(",").map((entry) => entry.trim());
   if (header === "x-forwarded-for") return entries.filter((entry) => entry !== "");
-  // RFC 7239 §4: pairs separated by semicolons, names in any case, an IPv6 address in quotes. An entry without `for` hides the visitor.
+  // RFC 7239 §4: pairs separated by semicolons, names in any case, an IPv6 address in quotes. An entry
+  // without `for` hides the visitor.
   return entries
     .filter((entry) => entry !== "")
     .map((entry) => /(?:^|;)\s*for\s*=\s*"?([^";]*)"?/i.exec(entry)?.[1] ?? "");

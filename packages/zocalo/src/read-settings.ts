@@ -41,10 +41,11 @@ export interface SettingSources {
 }
 
 /**
- * Settles every setting: flag, else environment variable, else configuration file, else default. Each value that was
- * given is checked, even one that a stronger source overrides.
+ * Settles every setting: flag, else environment variable, else configuration file, else default. Each value
+ * that was given is checked, even one that a stronger source overrides.
  *
- * @throws UserError (exit code 2) with one line for each fault: the key, where it comes from, the value, what is allowed.
+ * @throws UserError (exit code 2) with one line for each fault: the key, where it comes from, the value, what
+ *   is allowed.
  */
 export function readSettings(sources: SettingSources): Settings {
   const faults: string[] = [];

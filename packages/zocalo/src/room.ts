@@ -15,9 +15,9 @@ export interface Room {
 }
 
 /**
- * What the settings ask for, or less: a connection is an open file, and where those are few, one address would
- * take all of them long before its limit. So it gets a quarter for its clients, and an eighth at each door for
- * what is no client.
+ * What the settings ask for, or less: a connection is an open file, and where those are few, one address
+ * would take all of them long before its limit. So it gets a quarter for its clients, and an eighth at each
+ * door for what is no client.
  */
 export function roomFor(settings: Settings, files = maxOpenFiles()): Room {
   const most = files ?? Number.POSITIVE_INFINITY;

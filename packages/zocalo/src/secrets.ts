@@ -57,7 +57,10 @@ export function withoutSecrets(text: string): string {
   return withoutFields(open).replace(JSON_WEB_TOKEN, HIDDEN);
 }
 
-/** A value that is shown is looked into, too: it has one kind of quotes less, so this goes no deeper than three. */
+/**
+ * A value that is shown is looked into, too: it has one kind of quotes less, so this goes no deeper than
+ * three.
+ */
 function withoutFields(text: string): string {
   return text.replace(
     FIELD,

@@ -1,7 +1,10 @@
 /** How often a thing that strangers can cause is told, in milliseconds. */
 const INTERVAL_MS = 60_000;
 
-/** Tells one of many like things: one for each interval, and how many were kept back before it. So strangers do not fill a log. */
+/**
+ * Tells one of many like things: one for each interval, and how many were kept back before it. So strangers
+ * do not fill a log.
+ */
 export class Seldom {
   readonly #intervalMs: number;
   #nextMs = Number.NEGATIVE_INFINITY;

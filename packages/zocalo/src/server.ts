@@ -107,8 +107,8 @@ export class Server {
   }
 
   /**
-   * Stops: no new clients, `disconnect` and close code 1001 to those there are, and `drainMs` for them to take it.
-   * Who has not left by then is cut off.
+   * Stops: no new clients, `disconnect` and close code 1001 to those there are, and `drainMs` for them to
+   * take it. Who has not left by then is cut off.
    */
   async stop(): Promise<void> {
     this.#isStopping = true;

@@ -1,6 +1,9 @@
 import { z } from "zod";
 
-/** One setting: from it come the flag, the environment variable, the key in the file, the help text and the check. */
+/**
+ * One setting: from it come the flag, the environment variable, the key in the file, the help text and the
+ * check.
+ */
 export interface Setting<Value = unknown> {
   /** One sentence for the help and for docs/configuration.md. */
   readonly what: string;
@@ -94,7 +97,10 @@ export function list(
   };
 }
 
-/** Digits become a number; anything else is left for the schema to refuse, so that the message shows it as it was given. */
+/**
+ * Digits become a number; anything else is left for the schema to refuse, so that the message shows it as it
+ * was given.
+ */
 function numberFrom(given: string): unknown {
   return /^\d{1,15}$/.test(given) ? Number(given) : given;
 }

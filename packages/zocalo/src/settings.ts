@@ -6,8 +6,8 @@ import { FORWARDED_HEADERS, isAddressOrNetwork } from "./proxies.ts";
 import { choice, list, port, type Setting, text, wholeNumber } from "./setting.ts";
 
 /**
- * Every setting of `zocalo serve`, once. `httpPort` here is `httpPort` in the file, `--http-port` as a flag and
- * `ZOCALO_HTTP_PORT` in the environment.
+ * Every setting of `zocalo serve`, once. `httpPort` here is `httpPort` in the file, `--http-port` as a flag
+ * and `ZOCALO_HTTP_PORT` in the environment.
  */
 export const SETTINGS = {
   host: text(

@@ -4,8 +4,8 @@ import { EXIT } from "./exit-code.ts";
 export type StopSignal = "SIGINT" | "SIGTERM";
 
 /**
- * A signal this soon after the first is the same one: a terminal sends Ctrl-C to the whole foreground group, and
- * npm hands on what it gets to its children, who then get it twice. In milliseconds.
+ * A signal this soon after the first is the same one: a terminal sends Ctrl-C to the whole foreground group,
+ * and npm hands on what it gets to its children, who then get it twice. In milliseconds.
  */
 const ECHO_MS = 500;
 
@@ -18,7 +18,8 @@ export interface SignalSource {
 }
 
 /**
- * Waits for the first SIGINT or SIGTERM. A later one calls `exitAtOnce` with 130 or 143: somebody is out of patience.
+ * Waits for the first SIGINT or SIGTERM. A later one calls `exitAtOnce` with 130 or 143: somebody is out of
+ * patience.
  *
  * @param now milliseconds, from a clock that does not jump.
  */

@@ -1,5 +1,5 @@
-// A share of the WebSocket conformance cases, against the built commands as a suite would run them: `listen` for many cases, `dial` once for each.
-// All of them: `npm run conformance`.
+// A share of the WebSocket conformance cases, against the built commands as a suite would run them: `listen`
+// for many cases, `dial` once for each. All of them: `npm run conformance`.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { test } from "node:test";

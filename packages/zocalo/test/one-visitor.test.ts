@@ -1,5 +1,6 @@
-// The doors of a server, and one visitor who takes all it can get. An honest client beside it notices nothing: its round trip is told.
-// Every address of 127.0.0.0/8 is this machine's on Linux, and none is exempt here.
+// The doors of a server, and one visitor who takes all it can get. An honest client beside it notices
+// nothing: its round trip is told. Every address of 127.0.0.0/8 is this machine's on Linux, and none is
+// exempt here.
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
@@ -59,7 +60,8 @@ function openDoor(options: Partial<HttpDoorOptions>) {
 
 async function connectFrom(localAddress: string, port: number): Promise<Socket> {
   const socket = connect({ host: "127.0.0.1", port, localAddress });
-  socket.on("error", () => undefined); // A reset is how some are refused, as early as here; the end is looked at.
+  // A reset is how some are refused, as early as here; the end is looked at.
+  socket.on("error", () => undefined);
   await new Promise((resolve) => socket.once("connect", resolve).once("close", resolve));
   return socket;
 }
@@ -131,7 +133,8 @@ async function untilStatus(port: number, path: string, status: number): Promise<
 
 test("an address has so many clients through all doors together; one more hears 1013, and others get in", async (t) => {
   const { http, tcp, udp } = await open(t, { maxClientsPerAddress: "3" });
-  // This end's address cannot be chosen for a WebSocket here, so that the first address of this machine is the greedy one.
+  // This end's address cannot be chosen for a WebSocket here, so that the first address of this machine is
+  // the greedy one.
   const greedy = "127.0.0.1";
   const sockets = await Promise.all([webSocket(http), webSocket(http)]);
   for (const conn of sockets) assert.match(await pong(conn), /pong/);
@@ -175,7 +178,8 @@ test("the clients of an address have so many subscriptions and commands together
     [...one.messages(), ...two.messages()].map(({ type, code }) => code ?? type),
     ["subscribed", "subscribed", "limit_reached"],
   );
-  // Twenty at once after a silence, of which three are gone; what comes again meanwhile is as much as ten a second.
+  // Twenty at once after a silence, of which three are gone; what comes again meanwhile is as much as ten a
+  // second.
   const before = one.messages().length;
   one.socket.write(`${PING}\n`.repeat(1_000));
   // And as many are told that they may not; then nothing is read for a while.

@@ -1,4 +1,5 @@
-// An end comes after everything that was accepted: `--echo` and `dial`, on each transport, towards a peer that is behind.
+// An end comes after everything that was accepted: `--echo` and `dial`, on each transport, towards a peer
+// that is behind.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";

@@ -1,4 +1,5 @@
-// `zocalo listen` and `zocalo dial` at a terminal, where a person types: a pseudo terminal, which script(1) of util-linux makes.
+// `zocalo listen` and `zocalo dial` at a terminal, where a person types: a pseudo terminal, which script(1)
+// of util-linux makes.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";

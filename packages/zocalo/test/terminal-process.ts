@@ -16,7 +16,10 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** `zocalo listen …` or `zocalo dial …` as a process with pipes, whose output is read only when somebody asks for it. */
+/**
+ * `zocalo listen …` or `zocalo dial …` as a process with pipes, whose output is read only when somebody asks
+ * for it.
+ */
 export class Terminal implements AsyncDisposable {
   readonly child: ChildProcessWithoutNullStreams;
   readonly closed: Promise<unknown>;
@@ -125,7 +128,10 @@ export async function tcpServer(
   };
 }
 
-/** All that comes until the end. Not by iteration, which would destroy a socket that has still something to say. */
+/**
+ * All that comes until the end. Not by iteration, which would destroy a socket that has still something to
+ * say.
+ */
 export async function readAll(stream: NodeJS.ReadableStream): Promise<Buffer> {
   const chunks: Buffer[] = [];
   stream.on("data", (chunk: Buffer) => chunks.push(chunk)).resume();

@@ -1,4 +1,5 @@
-// `--proxy` of `zocalo dial` and `zocalo relay`, with proxies that are written here, and foreign peers behind them.
+// `--proxy` of `zocalo dial` and `zocalo relay`, with proxies that are written here, and foreign peers behind
+// them.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,4 +1,5 @@
-// `dial --reconnect`, `dial --keep` and `listen --keep`: what of the input becomes of a connection that breaks.
+// `dial --reconnect`, `dial --keep` and `listen --keep`: what of the input becomes of a connection that
+// breaks.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
@@ -77,7 +78,8 @@ test("dial --reconnect: a message for which the peer closes is told lost, and th
 });
 
 test("dial --reconnect: a message behind the one for which the peer closes is not lost with it", async () => {
-  // It reads on and throws away, so that all of what is too large leaves, and the next one comes upon the end.
+  // It reads on and throws away, so that all of what is too large leaves, and the next one comes upon the
+  // end.
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1", maxPayload: 1000 });
   await once(server, "listening");
   const { port } = server.address() as { port: number };

@@ -1,4 +1,5 @@
-// `zocalo listen` and `zocalo dial`: datagrams, command lines that make no sense, signals, and readers that leave.
+// `zocalo listen` and `zocalo dial`: datagrams, command lines that make no sense, signals, and readers that
+// leave.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createSocket, type Socket } from "node:dgram";

@@ -3,8 +3,9 @@ import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
 
 /**
- * The command `zocalo`, from source, in one file: the tests start it hundreds of times, and to compile it each time takes a second, which on a busy
- * machine is ten. It stands as deep as the source does, so that it finds what lies beside that; it is removed when this process ends.
+ * The command `zocalo`, from source, in one file: the tests start it hundreds of times, and to compile it
+ * each time takes a second, which on a busy machine is ten. It stands as deep as the source does, so that it
+ * finds what lies beside that; it is removed when this process ends.
  */
 export const BUNDLE = fileURLToPath(new URL(`../.test-build/zocalo-${process.pid}.mjs`, import.meta.url));
 

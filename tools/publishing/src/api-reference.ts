@@ -1,5 +1,5 @@
-// `npm run docs:api` writes the reference of the libraries to docs/api; `npm run check:api` writes nothing, and fails
-// where an export has no comment, a comment links nowhere, or a type that is shown is not exported.
+// `npm run docs:api` writes the reference of the libraries to docs/api; `npm run check:api` writes nothing,
+// and fails where an export has no comment, a comment links nowhere, or a type that is shown is not exported.
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -3,8 +3,8 @@ import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 
 /**
- * What is no fault of ours: the packages are ES modules with `exports`, which `moduleResolution: node10` does not
- * read, and which TypeScript before 5.8 does not let a CommonJS program require.
+ * What is no fault of ours: the packages are ES modules with `exports`, which `moduleResolution: node10` does
+ * not read, and which TypeScript before 5.8 does not let a CommonJS program require.
  */
 function isForeseen(problem: Problem): boolean {
   return (
@@ -14,8 +14,8 @@ function isForeseen(problem: Problem): boolean {
 }
 
 /**
- * What arethetypeswrong and publint say against a tarball, one line each. Every entry has to be found by ES modules
- * of Node and by bundlers, with types that match the code.
+ * What arethetypeswrong and publint say against a tarball, one line each. Every entry has to be found by ES
+ * modules of Node and by bundlers, with types that match the code.
  */
 export async function resolutionProblems(name: string, tarball: Uint8Array): Promise<string[]> {
   const pkg = createPackageFromTarballData(tarball);

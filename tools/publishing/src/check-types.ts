@@ -1,5 +1,6 @@
-// `npm run check:types`: what npm would publish, as the tools of those who install it see it. The packed files are
-// linted, resolved as each kind of project does, and used by programs under every TypeScript that is supported.
+// `npm run check:types`: what npm would publish, as the tools of those who install it see it. The packed
+// files are linted, resolved as each kind of project does, and used by programs under every TypeScript that
+// is supported.
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { spawn } from "node:child_process";
 import { tmpdir } from "node:os";

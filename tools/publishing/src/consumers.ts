@@ -11,7 +11,9 @@ export interface Compilation {
   readonly args: readonly string[];
 }
 
-/** The compilers by their folders, from the root. TypeScript 7 is the one that this repository is built with. */
+/**
+ * The compilers by their folders, from the root. TypeScript 7 is the one that this repository is built with.
+ */
 const COMPILERS: Readonly<Record<string, string>> = {
   "5.5": "node_modules/typescript-5.5",
   "5.9": "node_modules/typescript-5.9",

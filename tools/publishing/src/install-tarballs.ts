@@ -15,8 +15,8 @@ interface LockedPackage {
 }
 
 /**
- * Has npm install `tarballs` into an empty directory, as a stranger would. What they need of others comes in the
- * versions of this repository's lock file, by hash, so that npm has it in its cache and asks no registry.
+ * Has npm install `tarballs` into an empty directory, as a stranger would. What they need of others comes in
+ * the versions of this repository's lock file, by hash, so that npm has it in its cache and asks no registry.
  *
  * @param directory Is made. Nothing above it may have a package.json or a node_modules.
  */

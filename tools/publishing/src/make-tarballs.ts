@@ -27,13 +27,15 @@ interface Packed {
 const ADDED = ["LICENSE", "NOTICE", "CHANGELOG.md"];
 /** The licences that `apps/*` write beside a built page. */
 const PAGE_NOTICE = /^(?<page>pages\/[^/]+)\/NOTICE\.txt$/;
-/** The condition under which tests of this repository load sources. Whoever else sets it has no use for ours. */
+/**
+ * The condition under which tests of this repository load sources. Whoever else sets it has no use for ours.
+ */
 const SOURCE_CONDITION = "zocalo-source";
 
 /**
  * Packs every package that is published, from what is built. The working tree stays as it is: each package is
- * finished in a copy, where it gets the licence, the changelog, a NOTICE and links that work on npm, and loses
- * what its package.json says to this repository alone.
+ * finished in a copy, where it gets the licence, the changelog, a NOTICE and links that work on npm, and
+ * loses what its package.json says to this repository alone.
  *
  * @param root The repository.
  * @param destination The folder for the tarballs. It is emptied.

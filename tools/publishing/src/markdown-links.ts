@@ -43,7 +43,8 @@ export interface LinkPlace {
 }
 
 /**
- * Makes the links of `markdown` lead to the repository on the web: npm shows a README where none of its files are.
+ * Makes the links of `markdown` lead to the repository on the web: npm shows a README where none of its files
+ * are.
  *
  * @throws Error for a link to what the repository does not have.
  */

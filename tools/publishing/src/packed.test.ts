@@ -68,7 +68,11 @@ test("what the page bundles is in the NOTICE, with the text of its licence; a li
   assert.match(notice("@zocalo/net"), /Nothing of others is in this package/);
 });
 
-/** Runs a program where the tarballs are installed. @returns what it printed, and what it says that it prints. */
+/**
+ * Runs a program where the tarballs are installed.
+ *
+ * @returns what it printed, and what it says that it prints.
+ */
 function run(name: string): { readonly printed: string; readonly promised: string } {
   const code = readFileSync(join(consumers, name), "utf8");
   const format = name.endsWith(".cts") ? "cjs" : "esm";

@@ -1,5 +1,6 @@
-// `npm run release -- --dry-run [--files]` shows what npm would publish, and asks no network. `npm run release`
-// publishes it, from the workflow that can prove where it comes from. Both begin with what is built.
+// `npm run release -- --dry-run [--files]` shows what npm would publish, and asks no network.
+// `npm run release` publishes it, from the workflow that can prove where it comes from. Both begin with what
+// is built.
 import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";

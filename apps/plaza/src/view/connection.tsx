@@ -3,7 +3,10 @@ import { useEffect } from "preact/hooks";
 import type { Absence } from "../link.ts";
 import type { Comeback, Square } from "../square.ts";
 
-/** How long the news of a comeback stays, in milliseconds. What was lost is also said between the messages, and stays there. */
+/**
+ * How long the news of a comeback stays, in milliseconds. What was lost is also said between the messages,
+ * and stays there.
+ */
 const COMEBACK_MS = 5_000;
 
 const WORDS = {

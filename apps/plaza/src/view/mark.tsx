@@ -5,7 +5,10 @@ interface MarkProps {
   readonly mark: string | undefined;
 }
 
-/** Stands beside a name that more than one user has. In the second colour of the tile: the first may be the same. */
+/**
+ * Stands beside a name that more than one user has. In the second colour of the tile: the first may be the
+ * same.
+ */
 export function Mark({ user, mark }: MarkProps) {
   if (mark === undefined) return null;
   return (

@@ -61,8 +61,8 @@ export function MessageList({ square, room }: MessageListProps) {
   useEffect(() => {
     const element = scroller.current;
     if (element === null) return;
-    // A phone's keyboard or a growing composer change the height, not the place; whoever unfolds a message reads
-    // it from its beginning, so that is no reason to go to the end.
+    // A phone's keyboard or a growing composer change the height, not the place; whoever unfolds a message
+    // reads it from its beginning, so that is no reason to go to the end.
     const observer = new ResizeObserver((changes) => {
       const isView = changes.some(({ target }) => target === element);
       if (isView && isAtEnd.peek()) element.scrollTop = element.scrollHeight;

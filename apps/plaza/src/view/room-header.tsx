@@ -10,7 +10,9 @@ interface RoomHeaderProps {
   readonly onDrawer: (which: Drawer) => void;
 }
 
-/** Above the messages: which room this is, how the connection is, and on narrow screens the way to the sides. */
+/**
+ * Above the messages: which room this is, how the connection is, and on narrow screens the way to the sides.
+ */
 export function RoomHeader({ square, onDrawer }: RoomHeaderProps) {
   const room = square.room.value;
   const { title, topic } = square.infoOf(room.slug);

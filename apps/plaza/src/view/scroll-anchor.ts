@@ -1,4 +1,6 @@
-/** Remembers which row is at the top of the view and where, and brings it back there after rows came or went. */
+/**
+ * Remembers which row is at the top of the view and where, and brings it back there after rows came or went.
+ */
 export class ScrollAnchor {
   #row: string | undefined;
   #top = 0;

@@ -20,7 +20,8 @@ test("while the process stands still the time of the checks goes on by two perio
       },
     };
     monitor(member, periodMs);
-    const alive = setInterval(() => times.length === 3 && clearInterval(alive), 5); // Rounds do not keep the process alive.
+    // Rounds do not keep the process alive.
+    const alive = setInterval(() => times.length === 3 && clearInterval(alive), 5);
   });
   const [first = 0, second = 0, third = 0] = times;
   for (const passed of [second - first, third - second]) {

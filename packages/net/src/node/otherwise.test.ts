@@ -10,8 +10,8 @@ import { verifyErrorOf } from "./verify-error.ts";
 import { takesSeveral } from "./write-past-queue.ts";
 import { writeProgress } from "./write-progress.ts";
 
-// What repairs Node cannot be switched off. Here it meets a Node that is made otherwise, beside one that is made as
-// expected.
+// What repairs Node cannot be switched off. Here it meets a Node that is made otherwise, beside one that is
+// made as expected.
 
 /** A socket whose insides are these. */
 function socketWith(handle: object | null): Socket {

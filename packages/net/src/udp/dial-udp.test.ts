@@ -117,7 +117,8 @@ test("what the network reported while nobody waited is told by the next call", a
 test("trySend and flush do not throw it, and leave it to the next call that does", async () => {
   const conn = await dial("udp", await deserted());
   for (let i = 0; i < 20; i++) {
-    assert.match(conn.trySend(Buffer.from("x")), /^(sent|refused)$/); // refused where the system says it at once
+    // refused where the system says it at once
+    assert.match(conn.trySend(Buffer.from("x")), /^(sent|refused)$/);
     await conn.flush();
     await new Promise((resolve) => setImmediate(resolve));
   }

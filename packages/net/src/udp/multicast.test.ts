@@ -97,7 +97,10 @@ test("IPv6 groups are joined by the interface's name or address, and once", asyn
   await member.close();
 });
 
-/** The interfaces on which somebody of this machine is a member of an IPv6 group; `text` is the group without its colons. */
+/**
+ * The interfaces on which somebody of this machine is a member of an IPv6 group; `text` is the group without
+ * its colons.
+ */
 function joinedOn(text: string): string[] {
   const lines = readFileSync("/proc/net/igmp6", "utf8").split("\n");
   return lines.filter((line) => line.includes(text)).map((line) => line.trim().split(/\s+/)[1] ?? "");

@@ -36,7 +36,10 @@ export const text = (bytes: Uint8Array | null): string | null =>
 export const bytes = (content: string): Uint8Array => Buffer.from(content);
 export const soon = (): number => Date.now() + 15;
 
-/** Writes until the peer, which does not read, has stopped it. Gives how many bytes were taken in full, and the write that waits. */
+/**
+ * Writes until the peer, which does not read, has stopped it. Gives how many bytes were taken in full, and
+ * the write that waits.
+ */
 export async function fill(conn: Conn): Promise<{ readonly written: number; readonly stuck: Promise<void> }> {
   const block = Buffer.alloc(1024 * 1024);
   for (let written = 0; ; written += block.length) {

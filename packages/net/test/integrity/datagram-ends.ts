@@ -7,7 +7,9 @@ export const KINDS = ["packets", "dialed", "peers"] as const;
 /** How our end is made. */
 export interface EndsCase {
   readonly kind: (typeof KINDS)[number];
-  /** The far sockets are sent to by a host's name, which is looked up for each datagram. Only for `packets`. */
+  /**
+   * The far sockets are sent to by a host's name, which is looked up for each datagram. Only for `packets`.
+   */
   readonly isNamed: boolean;
 }
 

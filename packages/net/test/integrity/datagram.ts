@@ -43,7 +43,10 @@ export interface DatagramCase extends CaseBase, EndsCase {
   readonly count: number;
 }
 
-/** Datagrams over loopback: what comes is what was sent, to whom and from whom, and where Linux counts what it throws away nothing else is lost. */
+/**
+ * Datagrams over loopback: what comes is what was sent, to whom and from whom, and where Linux counts what it
+ * throws away nothing else is lost.
+ */
 export function datagramScenario(): Scenario<DatagramCase> {
   return {
     name: "datagram",
@@ -179,11 +182,17 @@ async function openFar(drawn: DatagramCase, context: CaseContext): Promise<Far> 
   return { socket, port, lost: new LostDatagrams(port), arrived, outStream, inStream, outcomes };
 }
 
-/** How often, 2 ms apart, it is looked whether more comes before what is missing counts as lost, and before that is believed where it must not be. */
+/**
+ * How often, 2 ms apart, it is looked whether more comes before what is missing counts as lost, and before
+ * that is believed where it must not be.
+ */
 const QUIET_LOOKS = 3;
 const MISSING_LOOKS = 1500;
 
-/** Waits until all that was accepted has come, but for what the system has thrown away, and holds it against what was sent. */
+/**
+ * Waits until all that was accepted has come, but for what the system has thrown away, and holds it against
+ * what was sent.
+ */
 async function check({ arrived, outcomes, outStream, lost }: Far, size: number): Promise<void> {
   const seen = new Set<number>();
   let looked = 0;

@@ -3,7 +3,8 @@ import { Duplex } from "node:stream";
 /**
  * Two streams of Node's that are joined in memory and know nothing of sockets.
  *
- * @param isHolding The first says at once that it is done with a chunk and looks at it later, as streams that batch, compress or encrypt do.
+ * @param isHolding The first says at once that it is done with a chunk and looks at it later, as streams that
+ *   batch, compress or encrypt do.
  */
 export function duplexPair(isHolding: boolean): [Duplex, Duplex] {
   const a = new Half(isHolding);

@@ -60,7 +60,10 @@ const SURELY_ARRIVED_BYTES = 32_768;
 /** What each transport takes although nobody reads, in bytes. */
 const ALL_TAKE_BYTES = 16_384;
 
-/** Two independent streams on each connection: how it is written × how it is read × who is on the other end × how it ends. */
+/**
+ * Two independent streams on each connection: how it is written × how it is read × who is on the other end ×
+ * how it ends.
+ */
 export function flowScenario(links: Links): Scenario<FlowCase> {
   return {
     name: "flow",
@@ -224,7 +227,8 @@ async function runFlow(drawn: FlowCase, link: Link, hold: number, context: CaseC
     ending === "far ends first" ? Promise.resolve() : far.write(inStream, inBytes, drawn.farWrite);
   const writing = writer.run();
   const reading = drawn.readsLate ? writing.then(() => reader.run()) : reader.run();
-  for (const part of [reading, writing]) part.catch((error: unknown) => context.fail(error)); // at once, not when it is awaited
+  // at once, not when it is awaited
+  for (const part of [reading, writing]) part.catch((error: unknown) => context.fail(error));
   let readEnding: ReadEnding;
   switch (ending) {
     case "in order":
@@ -290,7 +294,8 @@ async function runFlow(drawn: FlowCase, link: Link, hold: number, context: CaseC
       await writing;
       readEnding = await reading;
       ledger.mustBeSettled();
-      // A stream of Node's that is written to is destroyed with its first failure, and the connection with it.
+      // A stream of Node's that is written to is destroyed with its first failure, and the connection with
+      // it.
       if (link.hasSystem && !isAdapter(drawn.write)) {
         must(
           reader.bytes === inBytes,
@@ -298,7 +303,8 @@ async function runFlow(drawn: FlowCase, link: Link, hold: number, context: CaseC
             `${inBytes} bytes had arrived before the far end cut the connection, ${reader.bytes} of them could be read before ${describeEnding(readEnding)}`,
         );
       }
-      // In memory the other end may be gone before this one is told, and what is written meanwhile goes nowhere.
+      // In memory the other end may be gone before this one is told, and what is written meanwhile goes
+      // nowhere.
       const isBounded = link.hasSystem || ending === "far never reads";
       ledger.check(far.received, "broken", isBounded ? hold : Number.POSITIVE_INFINITY);
       break;
@@ -307,7 +313,10 @@ async function runFlow(drawn: FlowCase, link: Link, hold: number, context: CaseC
   kept.verify();
 }
 
-/** After an abort these have said of each byte whether it was taken. A call that was cut short before counts the step that was under way. */
+/**
+ * After an abort these have said of each byte whether it was taken. A call that was cut short before counts
+ * the step that was under way.
+ */
 const TELLS_EXACTLY: ReadonlySet<WriteStyle> = new Set([
   "awaited",
   "one buffer",

@@ -28,7 +28,9 @@ interface Program {
   readonly network: Network;
   /** True if it ends its side when its standard input ends. */
   readonly halfCloses: boolean;
-  /** It listens, and we dial. What its standard error says as soon as it does; `silent` if it says nothing. */
+  /**
+   * It listens, and we dial. What its standard error says as soon as it does; `silent` if it says nothing.
+   */
   readonly listens?: RegExp | "silent";
   command(address: string, identities: Links["identities"]): readonly [string, ...string[]];
 }
@@ -283,7 +285,9 @@ async function startConnecting(links: Links, program: Program): Promise<Started>
   return { conn, child };
 }
 
-/** How long a program may take until it listens, and how often it is started: its port may have been taken. */
+/**
+ * How long a program may take until it listens, and how often it is started: its port may have been taken.
+ */
 const LISTEN_TIMEOUT_MS = 20_000;
 const LISTEN_TRIES = 3;
 
@@ -325,7 +329,10 @@ async function startListening(links: Links, program: Program, context: CaseConte
   throw new Error(`${program.name} does not listen: ${said}`);
 }
 
-/** Standard output and input of a program as one stream. Not by `Duplex.from`: it throws away what came when a program ends without reading to the end. */
+/**
+ * Standard output and input of a program as one stream. Not by `Duplex.from`: it throws away what came when a
+ * program ends without reading to the end.
+ */
 function joined(stdout: Readable, stdin: Writable): Duplex {
   const duplex = new Duplex({
     read: () => void stdout.resume(),

@@ -282,9 +282,9 @@ async function runConnection(
 const HELD_MS = 50;
 
 /**
- * Sends, flushes and is gone at once; all that was accepted must come. Most peers do not read before `flush` is
- * called, and our end stops sending soon after the system takes no more: then a step is under way, and nothing or
- * little behind it.
+ * Sends, flushes and is gone at once; all that was accepted must come. Most peers do not read before `flush`
+ * is called, and our end stops sending soon after the system takes no more: then a step is under way, and
+ * nothing or little behind it.
  */
 async function runFlush(
   links: Links,

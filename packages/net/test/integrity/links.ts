@@ -34,9 +34,9 @@ export const TRANSPORTS = [
 export type TransportName = (typeof TRANSPORTS)[number];
 
 /**
- * Who is on the other end: a socket of Node's own, or one of ours seen as a stream of Node's. Of a `drained` one
- * all bytes come that it can read, although the connection breaks behind them; a stream of Node's throws away what
- * waits in it then.
+ * Who is on the other end: a socket of Node's own, or one of ours seen as a stream of Node's. Of a `drained`
+ * one all bytes come that it can read, although the connection breaks behind them; a stream of Node's throws
+ * away what waits in it then.
  */
 export type FarKind = "raw" | "ours" | "drained";
 
@@ -46,13 +46,19 @@ export interface Link {
   readonly far: Duplex;
   /** Cuts the far end at once, with a reset where there is one. */
   resetFar(): void;
-  /** True if what the far end has sent arrives although it resets: between two systems, not over Node's own streams. */
+  /**
+   * True if what the far end has sent arrives although it resets: between two systems, not over Node's own
+   * streams.
+   */
   readonly hasSystem: boolean;
   /** False if the far end may still look at bytes after the write has said that they were taken. */
   readonly takesAtOnce: boolean;
 }
 
-/** Makes links, over listeners that all cases share. Those are there before the first case, which is asked what it leaves open. */
+/**
+ * Makes links, over listeners that all cases share. Those are there before the first case, which is asked
+ * what it leaves open.
+ */
 export class Links {
   readonly #directory = mkdtempSync(join(tmpdir(), "zocalo-integrity-"));
   readonly #servers = new Map<string, Promise<RawServer>>();

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 
 /**
- * Counts what Linux throws away of the datagrams for a port of this network, since it was made: those that found the socket's buffer full, see
- * proc_net(5), and those of all ports that found a processor's queue full. Nothing else is lost on a loopback.
+ * Counts what Linux throws away of the datagrams for a port of this network, since it was made: those that
+ * found the socket's buffer full, see proc_net(5), and those of all ports that found a processor's queue
+ * full. Nothing else is lost on a loopback.
  */
 export class LostDatagrams {
   readonly #port: number;

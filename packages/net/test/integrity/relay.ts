@@ -41,7 +41,10 @@ type Passing = (typeof PASSINGS)[number];
 const TARGETS = ["self", "next", "one sink", "two sinks"] as const;
 type Target = (typeof TARGETS)[number];
 
-/** What comes from some connections is passed on to the same, or to others, which somebody else may write to as well. */
+/**
+ * What comes from some connections is passed on to the same, or to others, which somebody else may write to
+ * as well.
+ */
 interface RelayCase extends CaseBase {
   readonly transport: TransportName;
   /** Of the sinks, where they are connections of their own. */

@@ -40,14 +40,20 @@ export interface WriterOptions {
   readonly bytes: number;
   readonly style: WriteStyle;
   readonly random: Random;
-  /** False where the far end may look at bytes that were already said to be taken; then the writer leaves its buffers alone. */
+  /**
+   * False where the far end may look at bytes that were already said to be taken; then the writer leaves its
+   * buffers alone.
+   */
   readonly mayOverwrite: boolean;
 }
 
 /** Most bytes of one write of a long stream, so that there are several. */
 const PORTION_BYTES = 300_000;
 
-/** Writes `bytes` of the ledger's stream, books each call, and overwrites its own memory as soon as the docs allow. */
+/**
+ * Writes `bytes` of the ledger's stream, books each call, and overwrites its own memory as soon as the docs
+ * allow.
+ */
 export class Writer {
   readonly #options: WriterOptions;
   readonly #pending: Promise<unknown>[] = [];

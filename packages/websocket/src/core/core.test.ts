@@ -5,7 +5,10 @@ import { Core, type CoreEvents } from "./core.ts";
 import { buildFrame, FIN, OPCODE } from "./frame.ts";
 import { defaultReceiveLimits } from "./message-body.ts";
 
-/** A client's core: what a server sends is not masked. All have the same limits, so that they share what can be shared. */
+/**
+ * A client's core: what a server sends is not masked. All have the same limits, so that they share what can
+ * be shared.
+ */
 class Client implements CoreEvents {
   readonly core = new Core("client", this, defaultReceiveLimits);
   readonly told: Message[] = [];

@@ -142,7 +142,8 @@ function ping(id: string, title: string, payload: Uint8Array | string, chop?: nu
 }
 
 /**
- * Frames of which the last one breaks the protocol. A message before is echoed, a ping behind is not answered, and the connection fails with 1002.
+ * Frames of which the last one breaks the protocol. A message before is echoed, a ping behind is not
+ * answered, and the connection fails with 1002.
  *
  * @param isAfterMessage begin with a whole message.
  */

@@ -52,7 +52,10 @@ async function talk(peer: Peer): Promise<void> {
   await peer.finish();
 }
 
-/** A server keeps to what the offer asks: smaller windows and no context are binding, and parameters that were not offered may be left out. */
+/**
+ * A server keeps to what the offer asks: smaller windows and no context are binding, and parameters that were
+ * not offered may be left out.
+ */
 function boundBy(wanted: Wanted): (peer: Peer) => Promise<void> {
   return async (peer) => {
     const { agreed } = peer;

@@ -1,4 +1,5 @@
-// Section 14: frames with harm done to them, by seed. Whatever comes, the subject answers in valid frames, says nothing behind a Close frame, and lets go of TCP.
+// Section 14: frames with harm done to them, by seed. Whatever comes, the subject answers in valid frames,
+// says nothing behind a Close frame, and lets go of TCP.
 import { Random } from "@zocalo/integrity";
 import { type Case, must } from "./case.ts";
 import { messageOf } from "./payload.ts";

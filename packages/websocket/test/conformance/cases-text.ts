@@ -1,4 +1,5 @@
-// Section 6: text is UTF-8, and a text that cannot become valid any more fails the connection at once (RFC 6455 §8.1).
+// Section 6: text is UTF-8, and a text that cannot become valid any more fails the connection at once
+// (RFC 6455 §8.1).
 import type { Case } from "./case.ts";
 import type { Peer } from "./peer.ts";
 import { CONTINUATION, PING, TEXT } from "./wire.ts";
@@ -50,7 +51,9 @@ const SYNTAX: readonly (readonly (readonly [low: number, high: number])[])[] = [
   ],
 ];
 
-/** Index of the first byte with which no text begins; `undefined`: valid; the length: cut within a character. */
+/**
+ * Index of the first byte with which no text begins; `undefined`: valid; the length: cut within a character.
+ */
 export function firstFault(bytes: Uint8Array): number | undefined {
   for (let at = 0; at < bytes.length; ) {
     let longest = 0;
@@ -71,7 +74,9 @@ export function firstFault(bytes: Uint8Array): number | undefined {
   return undefined;
 }
 
-/** Code points from both sides of each border of the encoding, and others that are easily mistaken for wrong. */
+/**
+ * Code points from both sides of each border of the encoding, and others that are easily mistaken for wrong.
+ */
 const codePoints = [
   0x00, 0x7f, 0x80, 0x7ff, 0x800, 0xfff, 0x1000, 0xcfff, 0xd7ff, 0xe000, 0xfeff, 0xfffd, 0xfffe, 0xffff,
   0x1_0000, 0x3_ffff, 0x4_0000, 0xf_ffff, 0x10_0000, 0x10_ffff,

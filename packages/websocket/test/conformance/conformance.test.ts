@@ -1,5 +1,5 @@
-// The cases that do not take long, against a server and a client of this package in this process. The commands are tried in packages/zocalo; all
-// cases by `npm run conformance`.
+// The cases that do not take long, against a server and a client of this package in this process. The
+// commands are tried in packages/zocalo; all cases by `npm run conformance`.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -78,7 +78,8 @@ async function wsEcho(skipUTF8Validation: boolean): Promise<{ subject: Subject }
 test("the suite finds nothing wrong with the ws package where that is strict, and what is wrong where it was made lax", async () => {
   using strict = await wsEcho(false);
   const cases = short(strict.subject);
-  // It ends connections that ping too much at once, compresses in its own time, even past the end of TCP, and inflates only whole messages.
+  // It ends connections that ping too much at once, compresses in its own time, even past the end of TCP, and
+  // inflates only whole messages.
   const others = ["2.12", "7.2.3", "12.8.6"];
   const sections = ["2", "3", "4", "5", "7", "12"];
   const known = cases.filter((each) => sections.includes(sectionOf(each)) && !others.includes(each.id));

@@ -1,4 +1,5 @@
-// Reads DEFLATE (RFC 1951) only to see how far back it refers: zlib lets a message reach past its window as long as the bytes are still there.
+// Reads DEFLATE (RFC 1951) only to see how far back it refers: zlib lets a message reach past its window as
+// long as the bytes are still there.
 import { Violation } from "./wire.ts";
 
 const LENGTH_BASE = [
@@ -8,7 +9,9 @@ const LENGTH_BASE = [
 const LENGTH_BITS = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
 const CODE_LENGTH_ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
-/** A canonical Huffman code (RFC 1951 §3.2.2): how many codes of each length, and the symbols in their order. */
+/**
+ * A canonical Huffman code (RFC 1951 §3.2.2): how many codes of each length, and the symbols in their order.
+ */
 interface Code {
   readonly counts: readonly number[];
   readonly symbols: readonly number[];

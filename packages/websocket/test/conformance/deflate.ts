@@ -1,4 +1,5 @@
-// permessage-deflate (RFC 7692) by Node's documented, stateless zlib calls: what a message may refer to is handed over as a dictionary.
+// permessage-deflate (RFC 7692) by Node's documented, stateless zlib calls: what a message may refer to is
+// handed over as a dictionary.
 import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import { farthestReference } from "./deflate-blocks.ts";
 import { Violation } from "./wire.ts";
@@ -12,7 +13,10 @@ export interface Agreed {
 }
 
 const TAIL = Buffer.from([0, 0, 0xff, 0xff]);
-/** References are followed bit by bit, which is slow: only in messages of so many compressed bytes, the first ones and then one in so many. */
+/**
+ * References are followed bit by bit, which is slow: only in messages of so many compressed bytes, the first
+ * ones and then one in so many.
+ */
 const FOLLOWED_BYTES = 40_000;
 const FOLLOWED_MESSAGES = 16;
 const FOLLOWED_EACH = 64;

@@ -45,7 +45,9 @@ async function manyMessages(
   await peer.finish();
 }
 
-/** A case for each size, and for some in fragments; for counts below 1,000 only a few sizes, as short cases. */
+/**
+ * A case for each size, and for some in fragments; for counts below 1,000 only a few sizes, as short cases.
+ */
 export function rows(
   group: string,
   kind: Kind,

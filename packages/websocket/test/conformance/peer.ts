@@ -1,4 +1,5 @@
-// One connection with a subject under test, from the side of the suite: it sends what a case wants and holds what comes against it.
+// One connection with a subject under test, from the side of the suite: it sends what a case wants and holds
+// what comes against it.
 import type { Socket } from "node:net";
 import { type Agreed, Direction } from "./deflate.ts";
 import {
@@ -198,7 +199,10 @@ export class Peer {
     await this.pongs("alive?");
   }
 
-  /** The subject fails the connection with `code`: its Close frame is next, then it ends TCP by itself (RFC 6455 §7.1.7). */
+  /**
+   * The subject fails the connection with `code`: its Close frame is next, then it ends TCP by itself
+   * (RFC 6455 §7.1.7).
+   */
   async fails(code: number): Promise<void> {
     await this.#closes(code);
     await this.#ends();
@@ -206,8 +210,8 @@ export class Peer {
   }
 
   /**
-   * The subject answers our Close frame, which was sent, with `code`, and TCP ends in order: a server ends it by itself, a client waits for the server,
-   * which is us (RFC 6455 §7.1.1).
+   * The subject answers our Close frame, which was sent, with `code`, and TCP ends in order: a server ends it
+   * by itself, a client waits for the server, which is us (RFC 6455 §7.1.1).
    *
    * @param code `undefined`: a Close frame without one.
    * @param patienceMs how long this side, as the server, keeps TCP open meanwhile.

@@ -1,5 +1,7 @@
-// Runs the cases against the commands, `zocalo listen … --echo` and `zocalo dial … --echo`, each with and without `--compress`:
-//   npm run conformance [-- --short] [--share N] [--only PREFIX,PREFIX] [--side listen|dial] [--plain|--compress]
+// Runs the cases against the commands, `zocalo listen … --echo` and `zocalo dial … --echo`, each with and
+// without `--compress`:
+//   npm run conformance [-- --short] [--share N] [--only PREFIX,PREFIX] [--side listen|dial]
+//     [--plain|--compress]
 // It prints a table and what failed; the exit code is 1 if anything did.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";

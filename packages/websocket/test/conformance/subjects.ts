@@ -1,4 +1,5 @@
-// The two kinds of subjects: a server that the suite connects to, and a client that connects to the suite, once for each case.
+// The two kinds of subjects: a server that the suite connects to, and a client that connects to the suite,
+// once for each case.
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";

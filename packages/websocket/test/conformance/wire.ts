@@ -1,4 +1,5 @@
-// Frames as RFC 6455 §5.2 draws them, written a second time: nothing here comes from `src`, or a mistake there would be repeated here.
+// Frames as RFC 6455 §5.2 draws them, written a second time: nothing here comes from `src`, or a mistake
+// there would be repeated here.
 import { Random } from "@zocalo/integrity";
 
 export const CONTINUATION = 0;
@@ -79,7 +80,10 @@ export function closing(code: number, reason: string | Uint8Array = ""): Buffer 
   return Buffer.concat([payload, typeof reason === "string" ? Buffer.from(reason) : reason]);
 }
 
-/** Cuts bytes that come in any portions into frames, and objects to every frame that a strict peer must not send. */
+/**
+ * Cuts bytes that come in any portions into frames, and objects to every frame that a strict peer must not
+ * send.
+ */
 export class FrameReader {
   readonly #mustBeMasked: boolean;
   /** RSV bits that may be set on the first frame of a message. */

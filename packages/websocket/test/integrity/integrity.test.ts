@@ -1,4 +1,5 @@
-// A share of the integrity driver: a few seeds that are always the same, and one that nobody has tried. `npm run integrity` goes on.
+// A share of the integrity driver: a few seeds that are always the same, and one that nobody has tried.
+// `npm run integrity` goes on.
 process.env["ZOCALO_POISON"] ??= "1";
 
 import assert from "node:assert/strict";

@@ -63,8 +63,8 @@ interface WebSocketCase extends CaseBase {
 }
 
 /**
- * What is sent may be changed as soon as `send` returns, what is received is its receiver's own, and `bufferedAmount`
- * is the payload not yet taken.
+ * What is sent may be changed as soon as `send` returns, what is received is its receiver's own, and
+ * `bufferedAmount` is the payload not yet taken.
  */
 export function webSocketScenario(links: Links): Scenario<WebSocketCase> {
   return {

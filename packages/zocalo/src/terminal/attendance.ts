@@ -101,7 +101,8 @@ export class Attendance {
 }
 
 /**
- * Serves links, at most `most` at once: the next one waits in the listener's queue, which has a bound of its own.
+ * Serves links, at most `most` at once: the next one waits in the listener's queue, which has a bound of its
+ * own.
  *
  * @param serve never rejects but for a defect, which ends the process.
  */

@@ -15,7 +15,8 @@ interface Member {
 /**
  * Connections of which each gets what any of them sends, the sender too, and what stands on standard input.
  *
- * Nothing is dropped: the slowest member holds the others back, until it has taken nothing for a while and is cut off.
+ * Nothing is dropped: the slowest member holds the others back, until it has taken nothing for a while and is
+ * cut off.
  */
 export class Broadcast {
   readonly #members = new Set<Member>();

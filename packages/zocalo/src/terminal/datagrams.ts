@@ -41,7 +41,8 @@ export async function dialDatagrams(
 
 function peerLink(conn: MessageConn, isBelieved: boolean): MessageLink {
   const { verification } = conn.peer;
-  // A person who talks to one peer decides whom to answer. What answers by itself never sends more than it got to an address that may be forged.
+  // A person who talks to one peer decides whom to answer. What answers by itself never sends more than it
+  // got to an address that may be forged.
   if (isBelieved) verification?.verify(verification.cookie);
   return { form: "messages", peer: String(conn.peer.addr), conn, hasEnd: false };
 }

@@ -5,7 +5,8 @@ import type { Messages } from "./link.ts";
 const HIGH_WATER_BYTES = 262_144;
 
 /**
- * Sends every byte back. Resolves when the peer has ended, and the system has taken everything and the end after it.
+ * Sends every byte back. Resolves when the peer has ended, and the system has taken everything and the end
+ * after it.
  *
  * @param onTraffic called for each portion that came or went.
  * @throws what broke the connection, or kept bytes from being taken.
@@ -52,7 +53,8 @@ export function echoMessages(conn: Messages, onTraffic: () => void): Promise<Clo
       goOn = undefined;
     };
     conn.serve({
-      // Hot path: a promise only when the peer is behind. `refused` is a connection that is closing, or a datagram too many.
+      // Hot path: a promise only when the peer is behind. `refused` is a connection that is closing, or a
+      // datagram too many.
       message(message) {
         onTraffic();
         if (conn.trySend(message) !== "buffered") return undefined;

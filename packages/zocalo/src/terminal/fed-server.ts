@@ -4,12 +4,15 @@ import type { Duplex } from "node:stream";
 import { type Conn, type IpAddr, type Listener, toNodeStream } from "@zocalo/net";
 import { toOriginForm } from "@zocalo/websocket";
 
-/** How long a client may take for its request, in milliseconds. Node's own limits hold only for servers that listen themselves. */
+/**
+ * How long a client may take for its request, in milliseconds. Node's own limits hold only for servers that
+ * listen themselves.
+ */
 const REQUEST_MS = 10_000;
 
 /**
- * An HTTP server for WebSockets whose connections come from a listener of this project, which knows things that Node's does not, such as PROXY
- * headers. Requests that are no upgrade get 426.
+ * An HTTP server for WebSockets whose connections come from a listener of this project, which knows things
+ * that Node's does not, such as PROXY headers. Requests that are no upgrade get 426.
  */
 export class FedServer extends Server {
   readonly #addr: IpAddr;

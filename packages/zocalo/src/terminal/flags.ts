@@ -137,7 +137,10 @@ export function collect(value: string, before: readonly string[] = []): readonly
   return [...before, value];
 }
 
-/** Headers as a record; one that is given twice becomes a list (RFC 9110 §5.3), and cookies their own kind of list. */
+/**
+ * Headers as a record; one that is given twice becomes a list (RFC 9110 §5.3), and cookies their own kind of
+ * list.
+ */
 export function headerRecord(headers: Flags["header"]): Record<string, string> {
   const record = new Map<string, { name: string; value: string }>();
   for (const [name, value] of headers ?? []) {

@@ -6,8 +6,8 @@ import { LineSplitter } from "./line-splitter.ts";
 import { portions, type Shape, toMessage } from "./shape.ts";
 
 /**
- * Standard input as messages to send. It is read only while somebody waits for the next one, which holds the program that
- * writes it back, and it outlives connections: what one has not taken, the next one gets.
+ * Standard input as messages to send. It is read only while somebody waits for the next one, which holds the
+ * program that writes it back, and it outlives connections: what one has not taken, the next one gets.
  */
 export class Input {
   readonly #stream: Readable;
@@ -68,7 +68,10 @@ export class Input {
     }
   }
 
-  /** The last message was not taken: the next one is what stood for it on the input, without its first `taken` bytes. */
+  /**
+   * The last message was not taken: the next one is what stood for it on the input, without its first `taken`
+   * bytes.
+   */
   giveBack(taken: number): void {
     const unit = this.#ready[this.#next - 1];
     if (unit === undefined) return;

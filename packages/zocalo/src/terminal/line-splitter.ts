@@ -1,7 +1,10 @@
 const LF = 0x0a;
 const CR = 0x0d;
 
-/** Cuts a stream of bytes into lines, wherever the stream itself is cut. A line ends with `\n` or `\r\n`, and the last one may have no end. */
+/**
+ * Cuts a stream of bytes into lines, wherever the stream itself is cut. A line ends with `\n` or `\r\n`, and
+ * the last one may have no end.
+ */
 export class LineSplitter {
   readonly #maxBytes: number;
   readonly #tooLong: () => Error;
@@ -17,7 +20,10 @@ export class LineSplitter {
     this.#tooLong = tooLong;
   }
 
-  /** The lines that `chunk` ends, without their ends. They are views of it as far as they can be. To be iterated to the end. */
+  /**
+   * The lines that `chunk` ends, without their ends. They are views of it as far as they can be. To be
+   * iterated to the end.
+   */
   *write(chunk: Buffer): Generator<Buffer, void> {
     let start = 0;
     for (let end = chunk.indexOf(LF); end !== -1; end = chunk.indexOf(LF, start)) {

@@ -39,12 +39,16 @@ export interface Door {
   links(): AsyncIterable<Link>;
   /** Accepts no more; links live on. */
   close(): Promise<void>;
-  /** Accepts no more, and waits for the links to end; at the deadline (milliseconds since the epoch) they are cut. */
+  /**
+   * Accepts no more, and waits for the links to end; at the deadline (milliseconds since the epoch) they are
+   * cut.
+   */
   drain(deadline: number): Promise<void>;
 }
 
 /**
- * Told of a connection that was refused before it became a link: by whom it was made, why it came to nothing, and what the user can do about it, if that has not been said for a while.
+ * Told of a connection that was refused before it became a link: by whom it was made, why it came to nothing,
+ * and what the user can do about it, if that has not been said for a while.
  */
 export type OnRefused = (peer: string, reason: string, advice?: string) => void;
 

@@ -2,14 +2,20 @@ import type { Writable } from "node:stream";
 import { UserError } from "../exit-code.ts";
 import { sentence } from "./exit.ts";
 
-/** Standard output. A reader that is behind makes `write` wait; one that has gone (`| head`) is no failure, but the end. */
+/**
+ * Standard output. A reader that is behind makes `write` wait; one that has gone (`| head`) is no failure,
+ * but the end.
+ */
 export class Output {
   readonly #stream: Writable;
   readonly #onGone: (failure: UserError | undefined) => void;
   #isGone = false;
   #waiting: (() => void) | undefined;
 
-  /** @param onGone called once when nothing more can be written; with a failure unless the reader has just left. */
+  /**
+   * @param onGone called once when nothing more can be written; with a failure unless the reader has just
+   *   left.
+   */
   constructor(stream: Writable, onGone: (failure: UserError | undefined) => void) {
     this.#stream = stream;
     this.#onGone = onGone;

@@ -17,16 +17,21 @@ const KILL_AFTER_MS = 2000;
 const isGrouped = process.platform !== "win32";
 /** How often it is looked whether all that was asked to end has, in milliseconds. */
 const LOOK_MS = 50;
-/** How long a program may go on writing once its WebSocket has closed, in milliseconds: it may still be busy with what came last. */
+/**
+ * How long a program may go on writing once its WebSocket has closed, in milliseconds: it may still be busy
+ * with what came last.
+ */
 const UNREAD_MS = 2000;
 /** RFC 6455 §7.4.1: a condition that prevents the server from fulfilling the request. */
 const INTERNAL_ERROR = 1011;
 
 /**
- * `--exec`: joins a connection with the standard input and output of a program of its own, by the rules of `shape`, until both have ended.
+ * `--exec`: joins a connection with the standard input and output of a program of its own, by the rules of
+ * `shape`, until both have ended.
  *
- * The end of what a peer sends is the end of the program's input, and the end of its output ends what is sent. A program whose connection has
- * broken, was silent for too long, or is to stop, gets SIGTERM, and what it has started does, too.
+ * The end of what a peer sends is the end of the program's input, and the end of its output ends what is
+ * sent. A program whose connection has broken, was silent for too long, or is to stop, gets SIGTERM, and what
+ * it has started does, too.
  *
  * @throws UserError if it fails itself; what broke the connection.
  */
@@ -116,7 +121,8 @@ async function joinMessages(
   });
   const outward = async (): Promise<void> => {
     for (let message = await program.next(); message !== null; message = await program.next()) {
-      // What a peer that has closed does not get is thrown away, so that the program comes to its end; one that has none (`vmstat 1`) is ended.
+      // What a peer that has closed does not get is thrown away, so that the program comes to its end; one
+      // that has none (`vmstat 1`) is ended.
       if (info !== undefined) {
         if (performance.now() - closedAt > UNREAD_MS) program.terminate();
         continue;
@@ -150,7 +156,8 @@ function start(command: string, peer: string): Child {
   } catch (error) {
     throw cannotRun(command, sentence(error));
   }
-  // Where no descriptor is left (EMFILE, ENFILE) Node makes no streams, whatever its types say, and tells a turn later.
+  // Where no descriptor is left (EMFILE, ENFILE) Node makes no streams, whatever its types say, and tells a
+  // turn later.
   if ((child.stdin as Writable | undefined) === undefined) {
     child.once("error", () => undefined); // Told here.
     throw cannotRun(command, "too many open files");
@@ -237,7 +244,11 @@ class Program {
     this.#child.stdin.end();
   }
 
-  /** The next message of its output; `null` at the end. @throws UserError for a line that is not what it should be. */
+  /**
+   * The next message of its output; `null` at the end.
+   *
+   * @throws UserError for a line that is not what it should be.
+   */
   async next(): Promise<Message | null> {
     try {
       return await this.#input.next(this.#never);
@@ -262,7 +273,8 @@ class Program {
 
   async #endGroup(): Promise<void> {
     const killAt = performance.now() + KILL_AFTER_MS;
-    // A group lives as long as one of its members, so its number is nobody else's while there is somebody to signal.
+    // A group lives as long as one of its members, so its number is nobody else's while there is somebody to
+    // signal.
     let isThere = this.#signal("SIGTERM");
     while (isThere && performance.now() < killAt) {
       await delay(LOOK_MS);

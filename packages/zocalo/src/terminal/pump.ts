@@ -46,12 +46,15 @@ export function tellingUnsent(notices: Notices): Unsent {
   };
 }
 
-/** Close codes that blame what was sent (RFC 6455 §7.4.1): sent again, it would end the next connection, too. */
+/**
+ * Close codes that blame what was sent (RFC 6455 §7.4.1): sent again, it would end the next connection, too.
+ */
 const BLAMES_MESSAGE: ReadonlySet<number> = new Set([1002, 1003, 1007, 1008, 1009]);
 
 /**
- * How long a silent input may go on being waited for once the peer has ended its side, in milliseconds. While something comes it is sent:
- * the peer may only have said that it asks nothing more. But a pipe that nobody writes to must not keep the command for ever.
+ * How long a silent input may go on being waited for once the peer has ended its side, in milliseconds. While
+ * something comes it is sent: the peer may only have said that it asks nothing more. But a pipe that nobody
+ * writes to must not keep the command for ever.
  */
 const INPUT_GRACE_MS = 1000;
 
@@ -103,7 +106,8 @@ export async function pumpBytes(conn: Conn, options: PumpOptions): Promise<End> 
 /**
  * Joins a flow of messages with standard input and output until the peer ends, or the input does.
  *
- * @throws UserError for a bad line of the input or an end that says that something went wrong; what broke the connection.
+ * @throws UserError for a bad line of the input or an end that says that something went wrong; what broke the
+ *   connection.
  */
 export async function pumpMessages(link: MessageLink, options: PumpOptions): Promise<End> {
   const { conn, hasEnd, ping, flush, isOpen } = link;
@@ -196,8 +200,8 @@ class Feed {
    *
    * @param finish called at the end of the input.
    * @param giveUp called when the input cannot be used.
-   * @param sendFailed called when it cannot be sent. By default nothing is done: a stream that broke tells so itself, after what the peer
-   * had said before.
+   * @param sendFailed called when it cannot be sent. By default nothing is done: a stream that broke tells so
+   * itself, after what the peer had said before.
    */
   async run(finish: () => Promise<void>, giveUp: () => void, sendFailed?: () => void): Promise<void> {
     const { signal } = this.#over;

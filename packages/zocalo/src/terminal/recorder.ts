@@ -26,8 +26,9 @@ const OF_OTHERS = 0o077;
 /**
  * `--record FILE`: what came and went, as lines of JSON. `docs/command-line.md` has the format.
  *
- * Each line is written before the connection goes on, so a slow disk holds the peers back, and what a process that is killed
- * has recorded is there. What is recorded as `out` was handed to the connection, which may break before the peer has it.
+ * Each line is written before the connection goes on, so a slow disk holds the peers back, and what a process
+ * that is killed has recorded is there. What is recorded as `out` was handed to the connection, which may
+ * break before the peer has it.
  */
 export class Recorder {
   readonly #file: FileHandle;
@@ -43,7 +44,8 @@ export class Recorder {
   }
 
   /**
-   * Opens the file, or makes it with mode 0600. One that is there already is added to, if only this user can read it.
+   * Opens the file, or makes it with mode 0600. One that is there already is added to, if only this user can
+   * read it.
    *
    * @param onFailed called once, when something could not be written: a record with a gap is none.
    * @throws UserError if it cannot be opened, or others could read it.

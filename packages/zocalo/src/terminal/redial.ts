@@ -1,14 +1,18 @@
 import { setTimeout as delay } from "node:timers/promises";
 
-/** How long `dial --keep` waits before it dials again, and `--reconnect` at most at first, in milliseconds. */
+/**
+ * How long `dial --keep` waits before it dials again, and `--reconnect` at most at first, in milliseconds.
+ */
 const REDIAL_MS = 1000;
 /** The longest wait of `--reconnect`, in milliseconds. */
 const MAX_REDIAL_MS = 30_000;
 
 /**
- * How long to wait before dialing again: a second each time (`--keep`), or twice as long after each failure (`--reconnect`).
+ * How long to wait before dialing again: a second each time (`--keep`), or twice as long after each failure
+ * (`--reconnect`).
  *
- * The waits that grow are random, between the half and the whole: a thousand clients that lost one server do not all come back at once.
+ * The waits that grow are random, between the half and the whole: a thousand clients that lost one server do
+ * not all come back at once.
  */
 export class RedialWait {
   readonly #isGrowing: boolean;

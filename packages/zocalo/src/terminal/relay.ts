@@ -8,14 +8,16 @@ import { StreamMessages, textOf } from "./stream-messages.ts";
 /** Bytes of one direction of two streams that may wait to be taken before their sender is read no further. */
 const HIGH_WATER_BYTES = 262_144;
 /**
- * How long messages may stay away once a stream has said its last, in milliseconds. A WebSocket knows no half-close and UDP no end, and a pong
- * would say nothing of a server behind the next relay.
+ * How long messages may stay away once a stream has said its last, in milliseconds. A WebSocket knows no
+ * half-close and UDP no end, and a pong would say nothing of a server behind the next relay.
  */
 const LAST_ANSWERS_MS = 5000;
 
 const NEWLINE = Buffer.from("\n");
 
-/** How a link is closed when the other one has broken, or was never there (RFC 6455 §7.4.1 and its registry). */
+/**
+ * How a link is closed when the other one has broken, or was never there (RFC 6455 §7.4.1 and its registry).
+ */
 const CODES = {
   /** To who connected: what is behind this relay is not there. */
   from: 1014,
@@ -30,7 +32,8 @@ export function cut({ form, conn }: Link, side: keyof typeof CODES): void {
 }
 
 /**
- * Joins two links until both have ended: what comes from one goes to the other, in both directions. Who is behind holds the other back.
+ * Joins two links until both have ended: what comes from one goes to the other, in both directions. Who is
+ * behind holds the other back.
  *
  * Resolves with `timeout` if nothing came or went in either direction for `flags.timeout`.
  *
@@ -127,7 +130,8 @@ class Relay {
         },
         close: (error) => {
           if (error !== undefined) fail(error);
-          // Closed by this side. After an end in order the other direction goes on, and `close` would cut the writes that wait.
+          // Closed by this side. After an end in order the other direction goes on, and `close` would cut the
+          // writes that wait.
           else if (!hasEnded) this.#closeInOrder(to);
           resolve();
         },
@@ -159,7 +163,8 @@ class Relay {
       await to.conn.send(this.#converted(message, to));
       this.#idle.touch();
     } catch (error) {
-      // Datagrams may be lost: this one does not fit in the queue, or would be more than an address that may be forged has sent.
+      // Datagrams may be lost: this one does not fit in the queue, or would be more than an address that may
+      // be forged has sent.
       if (!to.hasEnd && error instanceof NetError && error.code === "no_room") return;
       this.#fail(error);
     }

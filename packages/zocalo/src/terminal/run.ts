@@ -31,7 +31,10 @@ import { listeningUrl, parseTarget, portsOf, type Target } from "./target.ts";
 /** RFC 6455 §7.4.1. */
 const NORMAL = 1000;
 const GOING_AWAY = 1001;
-/** How many programs of `--exec`, and pairs of `relay`, there are at once where `--max-connections` says nothing. */
+/**
+ * How many programs of `--exec`, and pairs of `relay`, there are at once where `--max-connections` says
+ * nothing.
+ */
 const DEFAULT_MAX_PROGRAMS = 100;
 const DEFAULT_MAX_PAIRS = 1000;
 /** How long `relay` takes to connect where `--timeout` says nothing, in milliseconds. */

@@ -14,7 +14,8 @@ const SCAN_TIMEOUT_MS = 10_000;
 const CLOSE_MS = 500;
 
 /**
- * `dial -z`: connects to each target, in turn, and reports which are open. No data is sent; over TLS and WebSocket there is the handshake.
+ * `dial -z`: connects to each target, in turn, and reports which are open. No data is sent; over TLS and
+ * WebSocket there is the handshake.
  *
  * @returns the exit code: 0 if all are open, else 1, or 3 if any did not answer in time.
  * @throws UserError (exit code 2) for an address or an option that is wrong.

@@ -44,7 +44,10 @@ export function toMessage(unit: Buffer, shape: Shape, number: number): Message {
   );
 }
 
-/** A message as those that are sent: a newline in it (from `--hex`) ends a line and begins the next, as it does on the stream itself. */
+/**
+ * A message as those that are sent: a newline in it (from `--hex`) ends a line and begins the next, as it
+ * does on the stream itself.
+ */
 export function* linesOf(message: Message, shape: Shape): Generator<Message, void> {
   if (!shape.isFramedByLine || typeof message === "string") {
     yield message;
@@ -137,7 +140,10 @@ function viewOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Largest datagram that is made of a portion of the input, in bytes: every path takes it in one piece (RFC 9000 §14). */
+/**
+ * Largest datagram that is made of a portion of the input, in bytes: every path takes it in one piece
+ * (RFC 9000 §14).
+ */
 export const DATAGRAM_BYTES = 1200;
 
 /** The shape that the options ask for. @param isTerminal whether standard output is one. */

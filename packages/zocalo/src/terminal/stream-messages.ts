@@ -5,7 +5,10 @@ import type { Flags } from "./flags.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import { DATAGRAM_BYTES, portions } from "./shape.ts";
 
-/** Cuts a stream into messages for `zocalo relay`: portions as they come, which are binary, or lines, which are text. */
+/**
+ * Cuts a stream into messages for `zocalo relay`: portions as they come, which are binary, or lines, which
+ * are text.
+ */
 export class StreamMessages {
   readonly #isByLine: boolean;
   readonly #isText: boolean;

@@ -20,7 +20,11 @@ import type { Target } from "./target.ts";
 /** Proxies that are believed where `--trusted-proxy` says nothing: those on this machine. */
 const LOOPBACK = ["127.0.0.0/8", "::1"] as const;
 
-/** Listens on `tcp://`, `tls://` or `unix:`. @param onRefused told of each connection that came to nothing. */
+/**
+ * Listens on `tcp://`, `tls://` or `unix:`.
+ *
+ * @param onRefused told of each connection that came to nothing.
+ */
 export async function listenStream(
   scheme: "tcp" | "tls" | "unix",
   { address }: Target,
@@ -62,7 +66,10 @@ export async function dialStream(
   return byteLink(conn);
 }
 
-/** A stream as messages: its lines, or its portions as they come. For modes that must not mix what several peers send. */
+/**
+ * A stream as messages: its lines, or its portions as they come. For modes that must not mix what several
+ * peers send.
+ */
 export function asMessages({ conn, peer }: ByteLink, flags: Flags): MessageLink {
   const options: FramedOptions = {
     maxMessageBytes: flags.maxMessage,

@@ -18,7 +18,10 @@ import type { Target } from "./target.ts";
 
 /** Beside one message of the largest size there is room for what has not left before it. */
 const MORE_BUFFER_BYTES = 1_048_576;
-/** How many frames a message may come in: one for each so many bytes, or the library's default if that is more. */
+/**
+ * How many frames a message may come in: one for each so many bytes, or the library's default if that is
+ * more.
+ */
 const BYTES_PER_FRAGMENT = 16;
 const LEAST_FRAGMENTS = 131_072;
 
@@ -117,7 +120,10 @@ export async function dialWebSocket(
   return webSocketLink(conn, url);
 }
 
-/** A server that knows no WebSocket at its root may well have one elsewhere, and its answer does not say where. */
+/**
+ * A server that knows no WebSocket at its root may well have one elsewhere, and its answer does not say
+ * where.
+ */
 function withHint(error: unknown, url: string, path: string): unknown {
   const isRoot = path === "" || path === "/" || path.startsWith("?") || path.startsWith("/?");
   if (!(error instanceof WebSocketNetError) || error.code !== "refused" || error.status !== 404 || !isRoot) {
