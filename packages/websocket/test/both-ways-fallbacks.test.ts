@@ -5,3 +5,4 @@ enableReadBuffer(false);
 await import("./both-ways.test.ts");
 await import("./first-bytes.test.ts");
 await import("./upgrade.test.ts");
+await import("./upgrade-doors.test.ts");

@@ -3,4 +3,5 @@ import { setFirstBytes } from "../src/server/door.ts";
 
 setFirstBytes(false);
 await import("./upgrade.test.ts");
+await import("./upgrade-doors.test.ts");
 await import("./listen.test.ts");
