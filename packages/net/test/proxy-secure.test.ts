@@ -147,6 +147,19 @@ test("an https: proxy has as long for the handshake as proxyTls says, and no mor
   await closed(proxy.open);
 });
 
+test("what proxyTls names is read before anybody is dialed", async () => {
+  let asked = 0;
+  const resolver = async (): Promise<string[]> => {
+    asked++;
+    return ["127.0.0.1"];
+  };
+  const options = { proxy: "https://proxy.example:9", proxyTls: { ca: "nonsense" }, resolver };
+  const message = /TLS with proxy proxy\.example:9 failed: .*ca holds no certificate/;
+  await fails(dial("tcp", "x.example:80", options), "tls", message);
+  await fails(dial("tls", "x.example:80", options), "tls", message);
+  assert.equal(asked, 0);
+});
+
 test("names and values of proxyTls are checked", async () => {
   for (const [wrong, message] of [
     [{ caa: "" }, /proxyTls has no option "caa"/],

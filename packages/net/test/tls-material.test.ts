@@ -5,7 +5,16 @@ import { constants, mkdirSync, renameSync, symlinkSync, writeFileSync } from "no
 import { open as openFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { type Conn, dial, type Listener, listen, NetError, type TlsListenOptions } from "@zocalo/net";
+import {
+  type Conn,
+  dial,
+  type Listener,
+  listen,
+  NetError,
+  startTls,
+  type TlsListenOptions,
+  type WaitOptions,
+} from "@zocalo/net";
 import { TestCertificates, type TestIdentity } from "@zocalo/integrity";
 
 const certificates = new TestCertificates();
@@ -239,6 +248,34 @@ test("a certificate of before and a key of after are read again, and not refused
   }
   t.after(() => listener.abort());
   assert.equal(await greet(listener), "other");
+});
+
+test("a deadline and a signal end the wait for a file that nobody writes", async (t) => {
+  const caFile = join(directory, "silent.fifo");
+  execFileSync("mkfifo", [caFile]);
+  const listener = await listen("tcp", "127.0.0.1:0");
+  t.after(() => listener.abort());
+  const address = String(listener.addr);
+  const proxied = { proxy: `https://${address}`, proxyTls: { caFile } };
+  const plain = await dial("tcp", address);
+  t.after(() => plain.abort());
+  const dials: readonly [string, (limits: WaitOptions & { deadline?: number }) => Promise<Conn>][] = [
+    ["tls", (limits) => dial("tls", address, { caFile, ...limits })],
+    ["proxyTls", (limits) => dial("tcp", address, { ...proxied, ...limits })],
+    ["startTls", ({ signal }) => startTls(plain, "client", { serverName: "localhost", caFile, signal })],
+  ];
+  for (const [what, attempt] of dials) {
+    const controller = new AbortController();
+    const canceled = assert.rejects(attempt({ signal: controller.signal }), { code: "canceled" }, what);
+    // This opens when the file is about to be read.
+    const held = await openFile(caFile, "w");
+    controller.abort();
+    await canceled;
+    await held.close();
+    if (what === "startTls") continue;
+    await assert.rejects(attempt({ deadline: Date.now() + 20 }), { code: "timeout" }, what);
+    await (await openFile(caFile, "w")).close();
+  }
 });
 
 test("a directory that is swapped by its link, as Kubernetes does it, is never seen half, under load", async (t) => {

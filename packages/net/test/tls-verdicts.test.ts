@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { runInNewContext } from "node:vm";
 import { dial, type Refusal, TlsSessions } from "@zocalo/net";
 import { ana, ca, certificates, open } from "./tls-identities.ts";
 
@@ -31,6 +32,19 @@ test("verifyPeer that promises refuses, on either side: its verdict would come t
     () => undefined,
   );
 });
+
+// As Node's `checkServerIdentity` refuses, a mistake for `throw`, and a promise that is no instance of ours.
+for (const [what, verdict, message] of [
+  ["an error", new Error("pin"), /refused: pin$/],
+  ["false", false, /refused: verifyPeer gave false/],
+  ["a promise of another realm", runInNewContext("Promise.resolve()"), /refused: verifyPeer gave a promise/],
+] as const) {
+  test(`verifyPeer that gives ${what} refuses`, async (t) => {
+    const listener = await open(t);
+    const options = { ca: ca.cert, verifyPeer: () => verdict };
+    await assert.rejects(dial("tls", String(listener.addr), options), { code: "tls", message });
+  });
+}
 
 for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
   test(`a certificate for another name is not authorized in a session that is resumed either (${maxVersion})`, async (t) => {

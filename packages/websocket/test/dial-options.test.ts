@@ -1,12 +1,15 @@
 // `dial` takes what `dial` of `@zocalo/net` takes, and each of it does here what it does there.
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { type AddressInfo, createServer, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import {
   dial as dialNet,
   NetError,
@@ -160,6 +163,55 @@ for (const url of ["ws://localhost", "wss://localhost"]) {
     assert.equal(await peer.read(), null);
   });
 }
+
+test("deadline and signal end the wait for a file that nobody writes, and close a conn", async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "zocalo-fifo-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const caFile = join(directory, "ca.fifo");
+  execFileSync("mkfifo", [caFile]);
+  const late = /^the files of tls and proxyTls were not read before the deadline$/;
+  for (const name of ["tls", "proxyTls"]) {
+    const [conn, peer] = pipe();
+    const how = { conn, [name]: { caFile } };
+    const dialing = dial("wss://localhost", { ...how, deadline: Date.now() + 20 });
+    await assert.rejects(dialing, { code: "timeout", message: late });
+    assert.equal(await peer.read(), null);
+    // This opens when the file is about to be read.
+    await (await open(caFile, "w")).close();
+    const signal = AbortSignal.abort();
+    const canceled = dial("wss://localhost", { [name]: { caFile: "/nowhere" }, signal });
+    await assert.rejects(canceled, { code: "canceled" });
+  }
+});
+
+for (const scheme of ["ws", "http", "socks5"] as const) {
+  test(`the cause of a connection that breaks is a NetError: ${scheme}`, async (t) => {
+    const server = createServer((socket) => {
+      socket.on("error", () => undefined).once("data", () => socket.resetAndDestroy());
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    t.after(() => server.close());
+    const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const proxy = `${scheme}://${address}`;
+    const dialing = scheme === "ws" ? dial(`ws://${address}`) : dial("ws://x.example", { proxy });
+    const error = await dialing.catch((cause: unknown) => cause);
+    assert.ok(error instanceof WebSocketNetError);
+    assert.equal(error.code, "connect_failed");
+    assert.ok(error.cause instanceof NetError, String(error.cause));
+    assert.equal(error.cause.code, "reset");
+  });
+}
+
+test("a peer that resets after a handshake that failed harms nobody, by way of a conn", async () => {
+  const [conn, peer] = pipe();
+  const said = peer.write(Buffer.from("no TLS, and long enough to tell"));
+  const dialing = dial("wss://localhost", { conn, tls: { ca } });
+  await assert.rejects(dialing, { code: "connect_failed", message: /wrong version number/ });
+  peer.abort();
+  await Promise.allSettled([said, conn.close()]);
+  for (let turns = 0; turns < 5; turns++) await turn();
+});
 
 test("deadline null is none", async () => {
   await using server = await accepting();

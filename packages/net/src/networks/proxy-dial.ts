@@ -21,7 +21,7 @@ import {
   type ProxyTarget,
 } from "./proxy-handshake.ts";
 import { type Attempt, race } from "./race.ts";
-import { handshake } from "./secure-client.ts";
+import { handshake, type ServerToMeet } from "./secure-client.ts";
 import { connectSocket } from "./socket-dial.ts";
 import { Socks5 } from "./socks5.ts";
 
@@ -56,7 +56,10 @@ export async function connectThrough(
   const target = targetOf(addr, site);
   const proxyAddr = ipAddr("tcp", proxy.host, proxy.port);
   const name = `proxy ${String(proxyAddr)}`;
-  const { proxyTimeoutMs = DEFAULT_PROXY_DIAL_TIMEOUT_MS } = options;
+  const { proxyTimeoutMs = DEFAULT_PROXY_DIAL_TIMEOUT_MS, proxyTls = {} } = options;
+  // Before anybody is dialed, as what the server of `"tls"` is shown.
+  const isSecure = proxy.scheme === "https";
+  const server = isSecure ? await proxyToMeet(proxy.host, name, site, proxyTls, limits) : undefined;
   let raw: RawConnection;
   try {
     raw = await connectFirst("tcp", proxyAddr, options, limits, (to) => connectSocket(to, options));
@@ -68,9 +71,9 @@ export async function connectThrough(
   }
   const { signal, remainingMs } = limits;
   const bounds = { delayMs: 0, remainingMs, signal };
-  const below = proxy.scheme === "https" ? raw.socket : undefined;
-  const securing = (): Attempt<Socket> => secureProxy(raw, proxy.host, name, site, options.proxyTls ?? {});
-  const socket = below === undefined ? raw.socket : await race([addr], securing, bounds);
+  const below = server && raw.socket;
+  const securing = server && ((): Attempt<Socket> => secureProxy(raw, server, name, site, proxyTls));
+  const socket = securing ? await race([addr], securing, bounds) : raw.socket;
   const opening = (): Attempt<void> =>
     openTunnel(socket, proxyHandshake(proxy, target), target, name, site, proxyTimeoutMs);
   await race([addr], opening, bounds);
@@ -78,34 +81,47 @@ export async function connectThrough(
   return { socket, localAddr, remoteAddr: addr, below };
 }
 
+/** Reads what `proxyTls` names. */
+async function proxyToMeet(
+  host: string,
+  name: string,
+  site: FailureSite,
+  options: ProxyTlsOptions,
+  { signal }: DialLimits,
+): Promise<ServerToMeet> {
+  const whose = tlsName("dial", "the host of the proxy", options.serverName ?? host);
+  try {
+    return { context: await secureContextOptions(options, site, signal), name: whose };
+  } catch (error) {
+    signal.throwIfAborted();
+    throw proxyTlsError(error, name, site);
+  }
+}
+
 /** Speaks TLS with the proxy itself. */
 function secureProxy(
   raw: RawConnection,
-  host: string,
+  server: ServerToMeet,
   name: string,
   site: FailureSite,
   options: ProxyTlsOptions,
 ): Attempt<Socket> {
   const secured = async (): Promise<Socket> => {
     try {
-      const context = await secureContextOptions(options, site);
-      const whose = tlsName("dial", "the host of the proxy", options.serverName ?? host);
       // What breaks it before somebody else listens, that one sees as a close.
       const use = ({ socket }: SecuredSocket): Socket => socket.on("error", ignore).pause();
-      return await handshake(
-        raw,
-        { ...site, remoteAddr: raw.remoteAddr },
-        options,
-        { context, name: whose },
-        use,
-      );
+      return await handshake(raw, { ...site, remoteAddr: raw.remoteAddr }, options, server, use);
     } catch (error) {
       raw.socket.on("error", ignore).destroy();
-      const { code, reason } = netErrorFrom(error, site);
-      throw new NetError({ ...site, code, reason: `TLS with ${name} failed: ${reason}`, cause: error });
+      throw proxyTlsError(error, name, site);
     }
   };
   return { result: secured(), cancel: () => void raw.socket.destroy() };
+}
+
+function proxyTlsError(error: unknown, name: string, site: FailureSite): NetError {
+  const { code, reason } = netErrorFrom(error, site);
+  return new NetError({ ...site, code, reason: `TLS with ${name} failed: ${reason}`, cause: error });
 }
 
 /**

@@ -106,7 +106,8 @@ export function handshake<T>(
       clearTimeout(timer);
       reject(closedInHandshake(site));
     };
-    socket.once("error", onError);
+    // Not once: over what is no socket an end that fails is told as one more error.
+    socket.on("error", onError);
     socket.once("close", onClose);
     const alert = options.dangerouslyAcceptAnyCertificate ? undefined : alertOf(socket, raw, isRightPeer);
     if (dangerouslyLogKeys) socket.on("keylog", (line: Buffer) => tell(dangerouslyLogKeys, keyLine(line)));

@@ -1,6 +1,6 @@
 import type { Addr } from "../contracts/addr.ts";
 import type { Socket } from "node:net";
-import { onceAborted } from "../flow/abort-listeners.ts";
+import { onceAborted, untilCanceled } from "../flow/abort-listeners.ts";
 import type { Conn } from "../contracts/conn.ts";
 import { NetError } from "../contracts/error.ts";
 import {
@@ -95,10 +95,11 @@ export async function startTls(
     throw argumentError(op, `${unreadBytes} bytes that came in the clear are unread`);
   }
   // Files first: as long as nothing has been said, the peer can still be told that there is no TLS.
-  const shake =
+  const reading =
     role === "client"
-      ? await clientHandshake(options as StartTlsClientOptions, site)
-      : await serverHandshake(options, site);
+      ? clientHandshake(options as StartTlsClientOptions, site)
+      : serverHandshake(options, site);
+  const shake = await untilCanceled(reading, signal, (canceled) => canceledError(site, canceled));
   if (signal?.aborted) throw canceledError(site, signal);
   old.holdStill(op); // Meanwhile somebody may have begun to read or write.
   const { bytesRead, bytesWritten } = old;

@@ -48,7 +48,7 @@ export async function dialTls(address: string, options: TlsDialOptions = {}): Pr
   return withinLimits(options, site, async (limits) => {
     let context: SecureContextOptions;
     try {
-      context = await secureContextOptions(options, site);
+      context = await secureContextOptions(options, site, limits.signal);
     } catch (error) {
       throw netErrorFrom(error, site);
     }

@@ -60,8 +60,9 @@ export interface TlsCommonOptions extends TlsIdentity {
   /**
    * Looks at the certificate that the peer has shown, after all else has found it valid, also when a session
    * is resumed; what it throws refuses the peer, and is the error's `cause`. For pins, and rules that an
-   * authority does not know. It cannot allow what is not valid. A client that shows none is not looked at:
-   * see `clientCertificates`. Default: nobody looks.
+   * authority does not know. It cannot allow what is not valid. To give an error, `false` or a promise
+   * refuses, too: all else that it gives is not looked at. A client that shows none is not looked at: see
+   * `clientCertificates`. Default: nobody looks.
    */
   readonly verifyPeer?: ((certificate: PeerCertificate) => void) | undefined;
   /**

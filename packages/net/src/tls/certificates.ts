@@ -3,7 +3,7 @@ import { readFile, stat } from "node:fs/promises";
 import { domainToASCII } from "node:url";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
 import type { NetError } from "../contracts/error.ts";
-import type { FailureSite } from "../contracts/failures.ts";
+import { asError, type FailureSite } from "../contracts/failures.ts";
 import { checkIdentityFor } from "./check-tls-options.ts";
 import { withoutDot } from "./client-hello.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
@@ -15,6 +15,7 @@ import {
   type TlsServerOptions,
 } from "../options/tls-options.ts";
 import { tell } from "../flow/told.ts";
+import { untilCanceled } from "../flow/abort-listeners.ts";
 
 /**
  * How often files are read again that change while they are read, as where a link to a directory is moved to
@@ -224,13 +225,17 @@ function asLabels(written: string): string {
 /**
  * Reads and parses all that is given as text or by file.
  *
- * @throws NetError `not_found`, `permission`, `tls`, which name the file.
+ * @param signal ends the wait for a file that comes from somewhere slow, such as a FIFO. Node goes on
+ * reading.
+ * @throws NetError `not_found`, `permission`, `tls`, which name the file; the reason of `signal`.
  */
 export async function secureContextOptions(
   options: TlsCommonOptions,
   site: FailureSite,
+  signal?: AbortSignal,
 ): Promise<SecureContextOptions> {
-  return (await materialOf(options, site)).options;
+  const reading = materialOf(options, site);
+  return (await untilCanceled(reading, signal, ({ reason }) => asError(reason))).options;
 }
 
 /** What is looked at of an identity's options; of a client there is no `clientCertificates`. */

@@ -170,16 +170,24 @@ export function refusalOf(
   peer: "client" | "server",
 ): NetError | undefined {
   try {
-    // TypeScript takes an async function for one that gives nothing. Its verdict would come too late.
+    // TypeScript takes a function that gives something for one that gives nothing.
     const verdict: unknown = verifyPeer(certificate);
-    if (!(verdict instanceof Promise)) return undefined;
-    void told(verdict);
+    // Node's `checkServerIdentity` refuses by what it gives.
+    if (verdict instanceof Error) throw verdict;
+    if (verdict === false) throw new TypeError("verifyPeer gave false, and has to throw what it refuses");
+    if (!isThenable(verdict)) return undefined;
+    // Its verdict would come too late. It may be of another realm, or of a library of promises.
+    void told(Promise.resolve(verdict));
     throw new TypeError("verifyPeer gave a promise, and has to decide at once");
   } catch (thrown) {
     const cause = asError(thrown);
     const reason = `TLS: the ${peer}'s certificate is refused: ${cause.message}`;
     return new NetError({ ...site, code: "tls", reason, cause });
   }
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof value === "object" && value !== null && typeof Reflect.get(value, "then") === "function";
 }
 
 /** A line of the `keylog` event as text. */

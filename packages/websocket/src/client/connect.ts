@@ -14,6 +14,7 @@ import {
   DEFAULT_PROXY_DIAL_TIMEOUT_MS,
   dialSocket,
   clientHandshake,
+  type DialLimits as NetDialLimits,
   netErrorFrom,
   parseProxyUrl,
   type ProxyFailure,
@@ -44,7 +45,7 @@ export type ConnectOptions = Pick<
 /**
  * What a client of `wss:`, or of an `https:` proxy, decides: what `dial("tls", …)` of `@zocalo/net` takes,
  * with the same names, defaults and checks, but `dangerouslyAcceptTruncation`: a WebSocket says itself how
- * long its messages are, and where it ends.
+ * long its messages are, and where it ends. By default `handshakeTimeoutMs` is what is left of the dial's.
  */
 export interface WebSocketTlsOptions extends Omit<TlsClientOptions, "dangerouslyAcceptTruncation"> {}
 
@@ -58,13 +59,19 @@ export interface ReadTls {
  * Reads what TLS options name, as `dial("tls", …)` does.
  *
  * @param what messages call the options.
- * @throws WebSocketNetError `not_found`, `permission`, `tls`.
+ * @throws WebSocketNetError `not_found`, `permission`, `tls`, `timeout`, `canceled`.
  */
-export async function readTls(what: string, options: WebSocketTlsOptions): Promise<ReadTls> {
+export async function readTls(
+  what: string,
+  options: WebSocketTlsOptions,
+  { signal }: NetDialLimits,
+): Promise<ReadTls> {
+  const site = { op: "dial", network: "tls" } as const;
   try {
-    return { options, context: await secureContextOptions(options, { op: "dial", network: "tls" }) };
+    return { options, context: await secureContextOptions(options, site, signal) };
   } catch (error) {
-    const cause = netErrorFrom(error, { op: "dial", network: "tls" });
+    signal.throwIfAborted();
+    const cause = netErrorFrom(error, site);
     const reason = cause.reason.replace(/^TLS: /, "");
     throw new WebSocketNetError(cause.code, `${what}: ${reason}`, { op: "dial", cause });
   }
@@ -163,7 +170,7 @@ export async function secure(
   tls: ReadTls | undefined,
   limits: DialLimits,
 ): Promise<Connected<TLSSocket>> {
-  const { options: given, context } = tls ?? (await readTls("tls", {}));
+  const { options: given, context } = tls ?? (await readTls("tls", {}, limits));
   // Without a time of its own it has that of the dial.
   const options = { ...given, handshakeTimeoutMs: given.handshakeTimeoutMs ?? Number.POSITIVE_INFINITY };
   const site = { op: "dial", network: "tls", remoteAddr: ipAddr("tls", host, port) } as const;
@@ -277,7 +284,10 @@ const PROXY_CODES = {
 } as const;
 
 function proxyError({ kind, message, status, cause }: ProxyFailure): WebSocketNetError {
-  const about = { ...(status === undefined ? {} : { status }), ...(cause === undefined ? {} : { cause }) };
+  const about = {
+    ...(status === undefined ? {} : { status }),
+    ...(cause === undefined ? {} : { cause: netErrorFrom(cause, { op: "dial" }) }),
+  };
   return new WebSocketNetError(PROXY_CODES[kind], message, about);
 }
 

@@ -47,8 +47,9 @@ export interface DialOptions extends ConnOptions {
   /**
    * A connection to speak over, in place of one that is dialled: on a Unix socket, a pipe, by way of
    * something of your own. `wss:` does TLS over it. It is this one's from then on, and is closed where
-   * dialing fails, unless for its arguments. Redirects are refused, `proxy` may not be given, and how to
-   * connect (`resolver` to `keepAliveIdleMs`) says nothing. Default: dial the host of the URL.
+   * dialing fails, unless for its arguments, or certificates that cannot be used. Redirects are refused,
+   * `proxy` may not be given, and how to connect (`resolver` to `keepAliveIdleMs`) says nothing. Default:
+   * dial the host of the URL.
    */
   readonly conn?: Conn | undefined;
   /**

@@ -60,7 +60,6 @@ async function open(
   const timeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
   const { headers = {}, subprotocols = [] } = options;
   checkSubprotocols(subprotocols);
-  let proxyTls: ReadTls | undefined;
   let handshake: HandshakeOptions = { headers: { ...headers }, subprotocols, tls: undefined };
   const compression = checked(() => compressionSettings(options.compression));
   const maxRedirects = limit("maxRedirects", options.maxRedirects, 0, 0);
@@ -68,8 +67,8 @@ async function open(
   let outcome: Answer | Redirect;
   try {
     // Before anybody is asked: an authority that cannot be read is a mistake of the caller's.
-    if (options.tls !== undefined) handshake = { ...handshake, tls: await readTls("tls", options.tls) };
-    if (options.proxyTls !== undefined) proxyTls = await readTls("proxyTls", options.proxyTls);
+    const { tls, proxyTls } = await readFiles(options, limits);
+    handshake = { ...handshake, tls };
     outcome = await ask(target, proxy, { handshake, proxyTls, compression, options }, limits);
     for (let redirects = 0; "location" in outcome; redirects++) {
       const { status, location } = outcome;
@@ -114,6 +113,20 @@ async function open(
     },
     head,
   );
+}
+
+/** Reads what `tls` and `proxyTls` name. A `conn` is closed if the dial ends meanwhile. */
+async function readFiles({ tls, proxyTls, conn }: DialOptions, limits: DialLimits) {
+  try {
+    limits.begin("the files of tls and proxyTls were not read");
+    return {
+      tls: tls && (await readTls("tls", tls, limits)),
+      proxyTls: proxyTls && (await readTls("proxyTls", proxyTls, limits)),
+    };
+  } catch (error) {
+    if (limits.signal.aborted && conn) toNodeStream(conn).on("error", ignore).destroy();
+    throw error;
+  }
 }
 
 /** What the caller says to one server. */

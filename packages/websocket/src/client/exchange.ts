@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import type { Duplex } from "node:stream";
 import { printable } from "@zocalo/net";
-import { MAX_INTERIM_ANSWERS, MAX_STATUS_TEXT } from "@zocalo/net/transport";
+import { MAX_INTERIM_ANSWERS, MAX_STATUS_TEXT, netErrorFrom } from "@zocalo/net/transport";
 import { WebSocketNetError } from "../core/error.ts";
 import { type CompressionSettings, offerDeflate } from "../handshake/deflate.ts";
 import { type Connected, reasonOf } from "./connect.ts";
@@ -108,7 +108,7 @@ function requestError(name: string, cause: Error): WebSocketNetError {
     cause.message === "socket hang up"
       ? `${name} closed the connection before it answered`
       : `the connection to ${name} broke before it answered: ${reasonOf(cause)}`;
-  return new WebSocketNetError("connect_failed", message, { cause });
+  return new WebSocketNetError("connect_failed", message, { cause: netErrorFrom(cause, { op: "dial" }) });
 }
 
 function requestHeaders(
