@@ -13,14 +13,18 @@ const CHECKED: readonly string[] = ["packages/net/src", "packages/websocket/src"
 const INSIDES: readonly RegExp[] = [
   // socket._handle, socket?._handle
   /\.\s*(?<name>_[a-z]\w*)/g,
-  // const { _handle: handle } = socket; a method or a field of that name
-  /(?<![\w$.#])(?<name>_[a-z]\w*)\??\s*(?:\(|:(?=\s*\w+\s*[,}=]))/g,
   // Symbols without a public name, and Node's own modules.
-  /\b(?<name>getOwnPropertySymbols|getOwnPropertyDescriptors|internalBinding|process\s*\.\s*binding)\b/g,
+  /\b(?<name>getOwnPropertySymbols|getOwnPropertyDescriptors|ownKeys|internalBinding|process\s*\.\s*binding)\b/g,
 ];
 
-/** "_handle", as in `Reflect.get(socket, "_handle")`; "node:_http_server"; "kHandle". */
-const INSIDE_NAME = /^(?:(?:node:)?_[a-z]\w*|k[A-Z]\w*)$/;
+/**
+ * `const { _handle, _parent: below } = socket`; a method or a field of that name. Between round brackets it
+ * is a parameter that is not used.
+ */
+const MEMBER = /(?<=[{,;\n]\s*(?:(?:readonly|override|async|get|set)\s+)*)_[a-z]\w*(?=\s*[?:,}(=;])/g;
+
+/** "_handle", as in `Reflect.get(socket, "_handle")`; "node:_http_server"; "kHandle"; the event `secure`. */
+const INSIDE_NAME = /^(?:(?:node:)?_[a-z]\w*|node:internal\/.*|k[A-Z]\w*|secure)$/;
 
 /** A name of Node's insides. */
 export interface Step {
@@ -39,12 +43,25 @@ export function stepsIntoNode(source: string): Step[] {
   for (const form of INSIDES) {
     for (const match of code.matchAll(form)) report(match.index, match.groups?.["name"] ?? match[0]);
   }
+  for (const { index, 0: name } of code.matchAll(MEMBER)) {
+    if (innermostBracket(code.slice(0, index)) === "{") report(index, name);
+  }
   // The quotes are left, and what is between them is blank.
   for (const { index, 0: blank } of code.matchAll(/(["'`]) *\1/g)) {
     const name = source.slice(index + 1, index + blank.length - 1);
     if (INSIDE_NAME.test(name)) report(index, name);
   }
   return found.sort((a, b) => a.at - b.at).map(({ line, name }) => ({ line, name }));
+}
+
+/** The bracket that is open at the end of some code. */
+function innermostBracket(code: string): string | undefined {
+  const open: string[] = [];
+  for (const [bracket] of code.matchAll(/[()[\]{}]/g)) {
+    if ("([{".includes(bracket)) open.push(bracket);
+    else open.pop();
+  }
+  return open.at(-1);
 }
 
 /** Holds what ships of the two packages against `stepsIntoNode`, as `file:line` and what is wrong there. */

@@ -1,6 +1,16 @@
 import type { TLSSocket } from "node:tls";
 
 /**
+ * Calls when a handshake is done, in the turn in which Node looks at the verdict and cuts, before it does.
+ * Node does not document `secure`, and `secureConnect` comes too late.
+ *
+ * Without: never called, and the peer sees an end in place of the alert.
+ */
+export function beforeVerdict(socket: TLSSocket, call: () => void): void {
+  socket.prependOnceListener("secure", call);
+}
+
+/**
  * What OpenSSL says of the certificate of a TLS socket's peer, from when it has been seen; `undefined` if
  * nothing is wrong with it. Node tells it when it has cut the connection, too late for an alert.
  *

@@ -1,7 +1,7 @@
 import { createCipheriv, createHmac } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
-import { verifyErrorOf } from "../node/verify-error.ts";
+import { beforeVerdict, verifyErrorOf } from "../node/verify-error.ts";
 
 /*
  * Node verifies certificates when OpenSSL has already taken them, and then cuts the connection: the peer
@@ -67,7 +67,7 @@ export class CertificateAlert {
   constructor(handshake: CertificateAlertParts) {
     this.#handshake = handshake;
     // Before Node's own listener, which cuts.
-    handshake.socket.prependOnceListener("secure", this.#onSecure);
+    beforeVerdict(handshake.socket, this.#onSecure);
   }
 
   /** Takes what the `keylog` event tells: a line of `label client-random secret`. */

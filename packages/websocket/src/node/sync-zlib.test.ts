@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
+import { createDeflateRaw } from "node:zlib";
 import { dial } from "../index.ts";
 import { accepting, echoAll } from "../../test/peers.ts";
 import { enableSyncZlib, isZlibUsable } from "./sync-zlib.ts";
@@ -33,5 +34,29 @@ for (const [who, ofServer, ofClient] of [
 ] as const) {
   test(`${who} whose Node has other handles asks for no compression, and messages arrive`, async () => {
     assert.equal(await agreed(ofServer, ofClient), "");
+  });
+}
+
+const otherHandles: Record<string, unknown> = {
+  "has no such function": undefined,
+  throws: () => {
+    throw new TypeError("not like this");
+  },
+  "does nothing": () => undefined,
+};
+for (const [name, value] of Object.entries(otherHandles)) {
+  test(`a handle whose writeSync ${name} is found out`, () => {
+    const stream = createDeflateRaw();
+    const prototype: unknown = Object.getPrototypeOf(Reflect.get(stream, "_handle"));
+    stream.destroy();
+    assert.ok(typeof prototype === "object" && prototype !== null);
+    const own: unknown = Reflect.get(prototype, "writeSync");
+    Object.defineProperty(prototype, "writeSync", { value, configurable: true, writable: true });
+    try {
+      enableSyncZlib(true);
+      assert.equal(isZlibUsable(), false);
+    } finally {
+      Object.defineProperty(prototype, "writeSync", { value: own, configurable: true, writable: true });
+    }
   });
 }

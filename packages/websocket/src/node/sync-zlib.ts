@@ -237,6 +237,7 @@ export function isZlibUsable(): boolean {
 function works(): boolean {
   try {
     const text = Buffer.from("zocalo zocalo zocalo");
+    if (!tellsHowFar(text)) return false;
     const deflater = new Deflater(15, 1, 8, false);
     const inflater = new Inflater(15, false);
     const compressed = Buffer.from(deflater.deflate(text));
@@ -246,5 +247,22 @@ function works(): boolean {
     return typeof inflated !== "string" && inflated.equals(text);
   } catch {
     return false;
+  }
+}
+
+/**
+ * True if a handle says how much room and input are left. One that says nothing would be asked for ever: no
+ * room left means that there is more to come.
+ */
+function tellsHowFar(text: Uint8Array): boolean {
+  const { _handle: handle, _writeState: state } = createDeflateRaw() as unknown as ZlibInternals;
+  if (handle === null) return false;
+  try {
+    state.fill(0);
+    handle.writeSync(constants.Z_SYNC_FLUSH, text, 0, text.length, portion, 0, PORTION_BYTES);
+    const [room = 0, unread] = state;
+    return room > 0 && room < PORTION_BYTES && unread === 0;
+  } finally {
+    handle.close();
   }
 }
