@@ -338,7 +338,8 @@ const listenerCalls: Readonly<Record<string, Call<AnyListener>>> = {
 };
 const neverReject = ["close", "abort", DISPOSE];
 const holding = ["ref", "unref"];
-const queueOthers = [ITERATE, "ended", "fail", "forEachHeld", "forEachOpen", "isFullFor", "leaving", "offer"];
+const queueCounts = ["admitted", "ended", "forEachHeld", "forEachOpen", "isFullFor", "leaving", "offer"];
+const queueOthers = [ITERATE, ...queueCounts, "fail", "takeEach"];
 const socketListenerOthers = [...queueOthers, ...holding, "over", "refused", "stopped", "totals"];
 
 /** With one connection that is open, so that there is something to wait for. */

@@ -264,3 +264,29 @@ test("those that are open are visited, waiting or accepted; those that leave or 
   assert.deepEqual(new Set(visited), new Set([waiting, accepted]));
   assert.equal(queue.openCount, 3);
 });
+
+test("whoever takes each connection has it within offer, those first that wait, until the listener closes", async () => {
+  const { queue } = makeQueue({ maxPending: 1 });
+  const [early, late] = [new FakeConn(), new FakeConn()];
+  assert.ok(queue.offer(early));
+  const taken: FakeConn[] = [];
+  const taking = queue.takeEach((conn) => taken.push(conn));
+  assert.deepEqual(taken, [early]);
+  assert.ok(queue.offer(late, "203.0.113.7"));
+  assert.deepEqual(taken, [early, late]);
+  assert.ok(queue.isAwaited && !queue.isFull);
+  assert.equal(queue.openCount, 2);
+
+  await queue.close();
+  await taking;
+  assert.equal(queue.offer(new FakeConn()), false);
+  assert.ok(!late.aborted, "it was accepted");
+});
+
+test("whoever takes each connection is told why the listener failed", async () => {
+  const { queue } = makeQueue();
+  const taking = queue.takeEach(() => undefined);
+  const failure = new NetError({ op: "accept", code: "permission", reason: "not any more" });
+  queue.fail(failure);
+  await assert.rejects(taking, failure);
+});

@@ -79,6 +79,8 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
   /** Calls of `accept`, and of a loop's `next`; `null` tells them that the listener is closed. */
   readonly #waiters = new Waiters<Waiter<C | null, unknown>>();
   readonly #onEmpty: (() => void)[] = [];
+  /** Who gets each connection, in place of those who wait. */
+  #take: ((conn: C) => void) | undefined;
   #isStopped = false;
   #stopped = Promise.resolve();
   #failure: NetError | undefined;
@@ -132,16 +134,22 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
    */
   offer(conn: C, host?: string): boolean {
     if (this.isFull) return false;
-    const waiter = this.#waiters.shift();
-    if (waiter === undefined) {
+    const take = this.#take;
+    const waiter = take === undefined ? this.#waiters.shift() : undefined;
+    if (take === undefined && waiter === undefined) {
       const holder = host === undefined ? undefined : this.#perAddress.take(host);
       if (host !== undefined && holder === undefined) return false;
       this.#pending.push({ conn, holder });
     }
     this.#open.add(conn);
-    waiter?.resolve(conn);
+    this.admitted(conn);
+    if (take === undefined) waiter?.resolve(conn);
+    else take(conn);
     return true;
   }
+
+  /** Called for each connection that is let in, before anybody has it. */
+  protected admitted(_conn: C): void {}
 
   /**
    * The application is done with the connection: `drain` no longer waits for it. Until it has `ended` it
@@ -211,6 +219,20 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
     if (this.#failure) return Promise.reject(this.#failure);
     if (this.#isStopped) return Promise.resolve(OVER);
     return this.#waiters.add(new Waiter(asIteratorResult<C>)).promise;
+  }
+
+  /**
+   * Gives each connection to `take` in the call of `offer`, without the promise that `accept` and a loop have
+   * for each. Called once, in place of them.
+   *
+   * @param take must not throw.
+   * @returns when the listener is closed.
+   * @throws through the promise what a loop would throw.
+   */
+  async takeEach(take: (conn: C) => void): Promise<void> {
+    for (let conn = this.#nextPending(); conn !== undefined; conn = this.#nextPending()) take(conn);
+    this.#take = take;
+    await this.#next(); // It is told of nothing but the end.
   }
 
   close(): Promise<void> {

@@ -118,12 +118,9 @@ class SocketListener extends AcceptQueue<StreamConn> implements StreamListener {
     traceStopped(this, this.#network, this.#failure);
   }
 
-  override offer(conn: StreamConn, host?: string): boolean {
-    const isIn = super.offer(conn, host);
-    if (!isIn) return false;
+  protected override admitted(conn: StreamConn): void {
     this.#accepted++;
     traceAccepted(this, conn, this.#network);
-    return true;
   }
 
   /** Called once for each connection. */
