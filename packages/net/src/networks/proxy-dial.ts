@@ -21,7 +21,7 @@ import {
   type ProxyTarget,
 } from "./proxy-handshake.ts";
 import { type Attempt, race } from "./race.ts";
-import { handshake } from "./secure-client.ts";
+import { clientHandshake } from "./secure-client.ts";
 import { connectSocket } from "./socket-dial.ts";
 import { Socks5 } from "./socks5.ts";
 
@@ -92,7 +92,7 @@ function secureProxy(
       const whose = tlsName("dial", "the host of the proxy", options.serverName ?? host);
       // What breaks it before somebody else listens, that one sees as a close.
       const use = ({ socket }: SecuredSocket): Socket => socket.on("error", ignore).pause();
-      return await handshake(
+      return await clientHandshake(
         raw,
         { ...site, remoteAddr: raw.remoteAddr },
         options,
