@@ -40,15 +40,15 @@ export interface DialOptions extends ConnOptions {
    * percent-encoded, and go to the proxy alone. Default: none; the environment is not looked at.
    */
   readonly proxy?: string | URL | undefined;
-  /** How to speak TLS with an `https:` proxy, as `tls`; those of `tls` are for the server alone. */
+  /** As `tls`, for an `https:` proxy. What `tls` says is for the server alone. */
   readonly proxyTls?: WebSocketTlsOptions | undefined;
   /** How long the proxy may take to open the tunnel once it is connected, in milliseconds. Default 30 s. */
   readonly proxyTimeoutMs?: number | undefined;
   /**
-   * A connection to speak over, in place of one that is dialled: on a Unix socket, a pipe, by way of
-   * something of your own. `wss:` does TLS over it. It is this one's from then on, and is closed where
-   * dialing fails, unless for its arguments. Redirects are refused, `proxy` may not be given, and how to
-   * connect (`resolver` to `keepAliveIdleMs`) says nothing. Default: dial the host of the URL.
+   * A connection to speak over, in place of one that is dialed: on a Unix socket, a pipe, by way of
+   * something of your own. `wss:` does TLS over it. Leave it alone from then on: it is closed if dialing
+   * fails, but not if an argument is refused. Redirects are refused, `proxy` may not be given, and `resolver`
+   * to `keepAliveIdleMs` say nothing, as it is connected. Default: the host of the URL is dialed.
    */
   readonly conn?: Conn | undefined;
   /**
