@@ -105,8 +105,8 @@ const DIALS: Readonly<Record<string, Dialing>> = {
       tls: {
         ca: ours.ca.cert,
         ...(identity === undefined ? {} : { cert: identity.cert, key: identity.key }),
-        ...(name === undefined ? {} : { servername: name }),
-        ...(protocol === undefined ? {} : { ALPNProtocols: [protocol] }),
+        ...(name === undefined ? {} : { serverName: name }),
+        ...(protocol === undefined ? {} : { alpnProtocols: [protocol] }),
       },
     });
     const said = String(await conn.receive());

@@ -13,7 +13,7 @@ export { CertificateAlert, type CertificateAlertParts } from "./tls/certificate-
 export { checkTcpDialValues } from "./options/check-options.ts";
 export { checkTlsOfDial, checkTlsServerOptions, tlsName } from "./tls/check-tls-options.ts";
 export { secureContextOptions } from "./tls/certificates.ts";
-export { handshake as clientHandshake, type Securable, type ServerToMeet } from "./networks/secure-client.ts";
+export { clientHandshake, type ClientHandshakeParts, type TlsCarrier } from "./networks/secure-client.ts";
 export type { SecuredSocket } from "./tls/tls-handshakes.ts";
 export type { DialLimits } from "./networks/dial-limits.ts";
 export { atEndOfTurn, type Flushable } from "./flow/end-of-turn.ts";

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { connect as connectSecurely } from "node:tls";
 import type { CloseInfo, Listener, Message, Peer } from "@zocalo/net";
-import { setFirstBytes } from "../src/server/door.ts";
+import { setOwnUpgrades } from "../src/server/door.ts";
 import { type ListenOptions, listen, type WebSocketConn } from "../src/index.ts";
 import { ANY_PORT, portOf } from "./peers.ts";
 
@@ -29,11 +29,11 @@ export async function listenByHttp(
   address: string,
   options?: ListenOptions,
 ): Promise<Listener<WebSocketConn>> {
-  setFirstBytes(false);
+  setOwnUpgrades(false);
   try {
     return await listen(address, options);
   } finally {
-    setFirstBytes(true);
+    setOwnUpgrades(true);
   }
 }
 

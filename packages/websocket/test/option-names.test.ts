@@ -41,10 +41,7 @@ const wrongTls: readonly [object, RegExp][] = [
   [{ serverName: "a b" }, /serverName "a b" is not a host name/],
   [{ serverName: 7 }, /serverName 7 is not a host name/],
   [{ alpnProtocols: ["http/1.1", ""] }, /alpnProtocols: "" \(0 bytes\) is not a name of 1 to 255 bytes/],
-  [
-    { alpnProtocols: ["h2", "http/1.1"] },
-    /tls\.alpnProtocols has "h2": a WebSocket begins with "http\/1\.1"/,
-  ],
+  [{ alpnProtocols: ["h2", "http/1.1"] }, /tls\.alpnProtocols has "h2": a WebSocket begins with HTTP\/1\.1/],
   [{ ca: 7 }, /ca is of type number, and not PEM/],
   [{ caFile: good.cert }, /caFile is PEM, and not the name of a file/],
   [{ cert: good.cert }, /there is a certificate without its key/],

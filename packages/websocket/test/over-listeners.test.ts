@@ -11,7 +11,7 @@ import type { TLSSocket } from "node:tls";
 import * as net from "@zocalo/net";
 import { WebSocket } from "ws";
 import { dial, type ListenOptions, listen, type WebSocketConn } from "../src/index.ts";
-import { setFirstBytes } from "../src/server/door.ts";
+import { setOwnUpgrades } from "../src/server/door.ts";
 import { selfSigned } from "./certificate.ts";
 import { echoAll, RawPeer, upgradeRequest } from "./peers.ts";
 import { frameFrom } from "./recorder.ts";
@@ -93,9 +93,9 @@ for (const way of ["", ", all read by node:http"]) {
     test(`a WebSocket over ${network.name}${way}`, async (t) => {
       const over = await network.listen(t);
       const { below, peer } = over;
-      if (way !== "") setFirstBytes(false);
+      if (way !== "") setOwnUpgrades(false);
       const listener = await listen(below, { path: "/ws", compression: true });
-      setFirstBytes(true);
+      setOwnUpgrades(true);
       assert.equal(String(listener.addr), String(below.addr));
       const dialing = over.dial({ compression: true });
       const server = await listener.accept();
@@ -265,9 +265,9 @@ test("what had arrived is received although a write has failed", async (t) => {
 });
 
 test("a connection in memory is read by node:http alone where that is to read all", async (t) => {
-  t.after(() => setFirstBytes(true));
+  t.after(() => setOwnUpgrades(true));
   const below = net.listenPipe();
-  setFirstBytes(false);
+  setOwnUpgrades(false);
   await using listener = await listen(below);
   void echoAll(listener);
   const conn = await below.dial();

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import type { Message } from "@zocalo/net";
 import { dial, Upgrader, type WebSocketConn } from "../src/index.ts";
-import { setFirstBytes } from "../src/server/door.ts";
+import { setOwnUpgrades } from "../src/server/door.ts";
 import { enableReadBuffer, trialsOver } from "@zocalo/net/transport";
 import { accepting, httpServer, RawPeer, upgradeRequest } from "./peers.ts";
 import { frameFrom } from "./recorder.ts";
@@ -105,8 +105,8 @@ for (const [name, isShared] of [
 
 for (const isFirst of [true, false]) {
   test(`so do messages that came behind the handshake (${isFirst ? "first bytes" : "node:http"})`, async (t) => {
-    setFirstBytes(isFirst);
-    t.after(() => setFirstBytes(true));
+    setOwnUpgrades(isFirst);
+    t.after(() => setOwnUpgrades(true));
     await using server = await accepting({ receiveHighWaterBytes: 10_000_000 });
     const { listener, port } = server;
     const short = sent.filter(({ length }) => length < 3000);

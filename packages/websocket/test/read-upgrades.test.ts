@@ -4,7 +4,7 @@ import { Server } from "node:http";
 import { type TestContext, test } from "node:test";
 import { listen as listenNet } from "@zocalo/net";
 import { dial, listen, type ListenOptions } from "../src/index.ts";
-import { setFirstBytes } from "../src/server/door.ts";
+import { setOwnUpgrades } from "../src/server/door.ts";
 import { selfSigned } from "./certificate.ts";
 import { ANY_PORT, echoAll } from "./peers.ts";
 
@@ -40,9 +40,9 @@ for (const [what, options, isOnListener] of [
 }
 
 test("without readUpgrades the environment decides, and readUpgrades stands above it", async (t) => {
-  t.after(() => setFirstBytes(true));
+  t.after(() => setOwnUpgrades(true));
   for (const isOn of [true, false]) {
-    setFirstBytes(isOn);
+    setOwnUpgrades(isOn);
     assert.equal(await toldByHttp(t, {}), isOn ? 0 : 1);
     assert.equal(await toldByHttp(t, { readUpgrades: "here" }), 0);
     assert.equal(await toldByHttp(t, { readUpgrades: "node:http" }), 1);

@@ -10,7 +10,7 @@ import { after, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import type { NetError } from "@zocalo/net";
 import { dial, listen, type ListenOptions } from "../src/index.ts";
-import { setFirstBytes } from "../src/server/door.ts";
+import { setOwnUpgrades } from "../src/server/door.ts";
 import { selfSigned } from "./certificate.ts";
 import { echoAll } from "./peers.ts";
 
@@ -60,9 +60,9 @@ for (const isDirect of [true, false]) {
   const way = isDirect ? "" : ", with all left to node:http";
   for (const ending of ["abort", "close", "drain"] as const) {
     test(`${ending} cuts sockets in the middle of a TLS handshake at once${way}`, async () => {
-      setFirstBytes(isDirect);
+      setOwnUpgrades(isDirect);
       const listener = await listen("127.0.0.1:0", { tls: first, handshakeTimeoutMs: NEVER_MS });
-      setFirstBytes(true);
+      setOwnUpgrades(true);
       void echoAll(listener);
       const { port } = listener.addr;
       const sockets = await Promise.all(

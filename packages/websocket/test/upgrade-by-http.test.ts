@@ -1,7 +1,7 @@
 // The same where all requests are left to `node:http`.
-import { setFirstBytes } from "../src/server/door.ts";
+import { setOwnUpgrades } from "../src/server/door.ts";
 
-setFirstBytes(false);
+setOwnUpgrades(false);
 await import("./upgrade.test.ts");
 await import("./upgrade-doors.test.ts");
 await import("./listen.test.ts");

@@ -21,7 +21,7 @@ import {
   type ProxyTarget,
 } from "./proxy-handshake.ts";
 import { type Attempt, race } from "./race.ts";
-import { handshake, type ServerToMeet } from "./secure-client.ts";
+import { type ClientHandshakeParts, clientHandshake } from "./secure-client.ts";
 import { connectSocket } from "./socket-dial.ts";
 import { Socks5 } from "./socks5.ts";
 
@@ -88,7 +88,7 @@ async function proxyToMeet(
   site: FailureSite,
   options: ProxyTlsOptions,
   { signal }: DialLimits,
-): Promise<ServerToMeet> {
+): Promise<ClientHandshakeParts> {
   const whose = tlsName("dial", "the host of the proxy", options.serverName ?? host);
   try {
     return { context: await secureContextOptions(options, site, signal), name: whose };
@@ -101,7 +101,7 @@ async function proxyToMeet(
 /** Speaks TLS with the proxy itself. */
 function secureProxy(
   raw: RawConnection,
-  server: ServerToMeet,
+  server: ClientHandshakeParts,
   name: string,
   site: FailureSite,
   options: ProxyTlsOptions,
@@ -110,7 +110,7 @@ function secureProxy(
     try {
       // What breaks it before somebody else listens, that one sees as a close.
       const use = ({ socket }: SecuredSocket): Socket => socket.on("error", ignore).pause();
-      return await handshake(raw, { ...site, remoteAddr: raw.remoteAddr }, options, server, use);
+      return await clientHandshake(raw, { ...site, remoteAddr: raw.remoteAddr }, options, server, use);
     } catch (error) {
       raw.socket.on("error", ignore).destroy();
       throw proxyTlsError(error, name, site);

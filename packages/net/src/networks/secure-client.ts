@@ -31,10 +31,11 @@ import {
 } from "../tls/tls-handshakes.ts";
 import { securedConnOf } from "./socket-conn.ts";
 
-/** Whom a client speaks TLS with, and how. */
-export interface ServerToMeet {
+/** What a client needs for a handshake besides its options. */
+export interface ClientHandshakeParts {
+  /** What the options hold, as `secureContextOptions` reads them. */
   readonly context: SecureContextOptions;
-  /** Whose certificate it has to be. */
+  /** Whom to ask for, and whose certificate it has to be. */
   readonly name: string;
 }
 
@@ -43,23 +44,27 @@ export function secureClient(
   raw: RawConnection,
   site: FailureSite,
   options: TlsClientOptions,
-  { context, name, connOptions }: ServerToMeet & { readonly connOptions: StreamConnOptions },
+  { context, name, connOptions }: ClientHandshakeParts & { readonly connOptions: StreamConnOptions },
 ): Promise<StreamConn> {
   const use = (secured: SecuredSocket): StreamConn => tlsConnOf(raw, secured, connOptions, options);
-  return handshake(raw, site, options, { context, name }, use);
+  return clientHandshake(raw, site, options, { context, name }, use);
 }
 
-/** A connection, whatever carries it, and its addresses, for those who trace. */
-export interface Securable extends Ends {
+/** What carries TLS: a stream of Node's, and its addresses for those who trace. */
+export interface TlsCarrier extends Ends {
   readonly socket: Duplex;
 }
 
-/** The handshake alone. `use` takes over within the event, so that no later one is missed. */
-export function handshake<T>(
-  raw: Securable,
+/**
+ * The handshake of a client alone, over whatever carries it. Rejects with a `NetError`.
+ *
+ * @param use takes over within the event, so that no later one is missed.
+ */
+export function clientHandshake<T>(
+  raw: TlsCarrier,
   site: FailureSite,
   options: TlsClientOptions,
-  { context, name }: ServerToMeet,
+  { context, name }: ClientHandshakeParts,
   use: (secured: SecuredSocket) => T,
 ): Promise<T> {
   const { alpnProtocols = [], handshakeTimeoutMs = DEFAULT_HANDSHAKE_TIMEOUT_MS } = options;
@@ -177,7 +182,7 @@ function identityCheck(name: string, { verifyPeer }: TlsClientOptions, site: Fai
 /** What tells the server why its certificate is refused. Node tells the caller. */
 function alertOf(
   socket: TLSSocket,
-  { socket: below }: Securable,
+  { socket: below }: TlsCarrier,
   isRightPeer: IdentityCheck,
 ): CertificateAlert {
   const otherFault = (): Error | undefined => {

@@ -83,7 +83,11 @@ export function toNodeStream(conn: Conn): Duplex {
   });
 }
 
-/** The same, with an own way to be destroyed: `done` is called once it is. */
+/**
+ * As `toNodeStream`, for those who destroy it in their own way.
+ *
+ * @param destroy is given the error it is destroyed with, and calls `done` when the connection is over.
+ */
 export function nodeStreamOf(
   conn: Conn,
   destroy: (error: Error | null, done: (error?: Error | null) => void) => void,

@@ -117,10 +117,10 @@ export function checkProxyTls(options: ProxyTlsOptions | undefined): void {
 }
 
 /**
- * Checks the TLS options of a dial that does not say how TLS ends, of an `https:` proxy and of
- * `wss:`. @throws NetError `invalid_argument`.
+ * Checks the TLS options of an `https:` proxy, or of `wss:`: a client's but `dangerouslyAcceptTruncation`.
  *
- * @param what messages call them.
+ * @param what messages call the options.
+ * @throws NetError `invalid_argument`.
  */
 export function checkTlsOfDial(what: string, options: ProxyTlsOptions): void {
   checkKind("dial", what, options, "object");

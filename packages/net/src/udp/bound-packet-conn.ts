@@ -18,7 +18,7 @@ export class BoundPacketConn extends UdpSocket<Packet, OutgoingPacket> implement
     let to: IpAddr;
     try {
       to = typeof addr === "string" ? parseAddr("udp", addr, "write") : addr;
-      // Not from TypeScript it may be anything.
+      // JavaScript may pass anything.
       if (typeof to?.host !== "string") {
         throw argumentError("write", `${shown(addr)} is not an address to send to`);
       }
@@ -91,7 +91,7 @@ export class BoundPacketConn extends UdpSocket<Packet, OutgoingPacket> implement
   }
 }
 
-/** @throws NetError `invalid_argument` if it is nothing that has fields. */
+/** @throws NetError `invalid_argument` for what is no object. */
 function checkedPacket(packet: OutgoingPacket): OutgoingPacket {
   if (typeof packet === "object" && packet !== null) return packet;
   throw argumentError("write", `${shown(packet)} is not a datagram with its address`);

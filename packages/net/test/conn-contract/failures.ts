@@ -89,15 +89,17 @@ export function failuresContract({ contract, makePair, hasReset, forgetsEnd }: S
     }
   });
 
-  contract("a reset that meets no write is told to a handler as a failure to read", async ({ a, b }) => {
-    const closed = new Promise<Error | undefined>((close) => {
-      a.serve({ data() {}, end() {}, close });
+  // Elsewhere it is an end.
+  if (hasReset) {
+    contract("a reset that meets no write is told to a handler as a failure to read", async ({ a, b }) => {
+      const closed = new Promise<Error | undefined>((close) => {
+        a.serve({ data() {}, end() {}, close });
+      });
+      b.abort();
+      const { code, op } = (await closed) as NetError;
+      assert.deepEqual([code, op], ["reset", "read"]);
     });
-    b.abort();
-    if (!hasReset) return; // It is an end.
-    const { code, op } = (await closed) as NetError;
-    assert.deepEqual([code, op], ["reset", "read"]);
-  });
+  }
 
   contract("no more than was taken counts as written when the connection is aborted", async ({ a, b }) => {
     const block = Buffer.alloc(64 * 1024 * 1024, "b");

@@ -2,12 +2,14 @@ import { isIP, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { SecureContextOptions, TLSSocket } from "node:tls";
 import {
+  type Conn,
   type IpAddr,
   ipAddr,
   joinHostPort,
   NetError,
+  type ProxyTlsOptions,
   type TcpDialOptions,
-  type TlsClientOptions,
+  toNodeStream,
 } from "@zocalo/net";
 import {
   askProxy,
@@ -22,7 +24,6 @@ import {
   proxyHost,
   type ProxyUrl,
   secureContextOptions,
-  type SecuredSocket,
   startTimer,
   tlsName,
 } from "@zocalo/net/transport";
@@ -47,7 +48,7 @@ export type ConnectOptions = Pick<
  * with the same names, defaults and checks, but `dangerouslyAcceptTruncation`: a WebSocket says itself how
  * long its messages are, and where it ends. By default `handshakeTimeoutMs` is what is left of the dial's.
  */
-export interface WebSocketTlsOptions extends Omit<TlsClientOptions, "dangerouslyAcceptTruncation"> {}
+export interface WebSocketTlsOptions extends ProxyTlsOptions {}
 
 /** TLS options, with what their texts and files hold. */
 export interface ReadTls {
@@ -78,8 +79,9 @@ export async function readTls(
 }
 
 /**
- * What is left of it for a server that the caller did not choose: whom to believe and how to speak, and not
- * the caller's own certificate. Who does not check the first server has not said to check nobody.
+ * What of it holds for a server that the caller did not choose: whom to believe, and how to speak. The
+ * caller's own certificate is left out, and so is `dangerouslyAcceptAnyCertificate`, which was said of the
+ * first server.
  */
 export function tlsForAnyServer({ options, context }: ReadTls): ReadTls {
   const { ca, crl, minVersion, maxVersion, ciphers } = context;
@@ -114,25 +116,30 @@ const MAX_NAMED = 8;
 export async function connectTcp(
   { host, port }: Place,
   name: string,
-  { keepAlive = false, ...options }: ConnectOptions, // By default the WebSocket's own pings do that.
+  options: ConnectOptions,
   limits: DialLimits,
 ): Promise<Connected<Socket>> {
   limits.begin(`there was no connection to ${name}`);
   const addr = ipAddr("tcp", host, port);
   const { resolver, localAddress, attemptDelayMs, noDelay, keepAliveIdleMs } = options;
-  const how = { resolver, localAddress, attemptDelayMs, noDelay, keepAliveIdleMs };
+  const { keepAlive = false } = options; // The WebSocket's own pings do that.
+  const how = { resolver, localAddress, attemptDelayMs, noDelay, keepAlive, keepAliveIdleMs };
   let socket: Socket;
   try {
-    socket = await dialSocket(addr, { ...how, keepAlive }, limits);
+    socket = await dialSocket(addr, how, limits);
   } catch (cause) {
     limits.signal.throwIfAborted();
     throw connectError(name, String(addr), cause);
   }
-  // Each later step adds its own listener. An error between two steps is seen as a close by the next one.
   socket.on("error", ignore);
   socket.allowHalfOpen = false;
   const actual = String(ipAddr("tcp", socket.remoteAddress ?? host, port));
   return { socket, name: isIP(host) === 0 ? `${name} (${actual})` : name };
+}
+
+/** Speaks over a connection of the caller's, in place of one that is dialed. */
+export function connectedBy(conn: Conn, name: string): Connected {
+  return { socket: toNodeStream(conn).on("error", ignore), name };
 }
 
 /** One sentence with each address and what was wrong there. */
@@ -175,18 +182,19 @@ export async function secure(
   const options = { ...given, handshakeTimeoutMs: given.handshakeTimeoutMs ?? Number.POSITIVE_INFINITY };
   const site = { op: "dial", network: "tls", remoteAddr: ipAddr("tls", host, port) } as const;
   return limits.wait(`the TLS handshake with ${name} was not over`, below, ({ done, failed }) => {
-    // An error between two steps is seen as a close by the next one.
-    const use = ({ socket }: SecuredSocket): TLSSocket => socket.on("error", ignore);
-    const secured = async (): Promise<void> => {
+    const handshake = async (): Promise<void> => {
       try {
         const asked = tlsName("dial", "the host to ask for", options.serverName ?? serverName);
-        const raw = { socket: below, ...endsOf(below) };
-        done({ socket: await clientHandshake(raw, site, options, { context, name: asked }, use), name });
+        const carrier = { socket: below, ...endsOf(below) };
+        const parts = { context, name: asked };
+        await clientHandshake(carrier, site, options, parts, ({ socket }) => {
+          done({ socket: socket.on("error", ignore), name });
+        });
       } catch (error) {
         failed(tlsError(name, netErrorFrom(error, site)));
       }
     };
-    void secured();
+    void handshake();
   });
 }
 
@@ -297,4 +305,5 @@ export function reasonOf(error: unknown): string {
   return reason === "" ? "no reason was given" : reason;
 }
 
+/** Each step has its own listener. An error between two of them is seen as a close by the next one. */
 function ignore(): void {}

@@ -16,9 +16,8 @@ export interface Outcome<T> {
 }
 
 /**
- * What bounds one `dial`, from the call to the open connection: its timeout and deadline
- * and the caller's signal, as one
- * signal whose reason is the error to throw.
+ * What bounds one `dial`, from the call to the open connection: its timeout, its deadline and the caller's
+ * signal, as one signal whose reason is the error to throw.
  */
 export class DialLimits implements NetDialLimits {
   /** Who is told of it; `undefined`: nobody. */
@@ -29,7 +28,7 @@ export class DialLimits implements NetDialLimits {
   /** Takes back what waits for the caller's signal. */
   readonly #forget: (() => void) | undefined;
   /** What has not happened yet, for the message of a timeout. */
-  #missing = "";
+  #missing: string;
 
   /** @param host for messages. */
   constructor(
@@ -39,6 +38,7 @@ export class DialLimits implements NetDialLimits {
     tracer?: DialTracer,
   ) {
     this.tracer = tracer;
+    this.#missing = `dialing ${host} was not over`;
     const untilDeadlineMs = deadlineToMs(deadline) - Date.now();
     const isDeadline = untilDeadlineMs < timeoutMs;
     const delayMs = Math.max(0, isDeadline ? untilDeadlineMs : timeoutMs);
@@ -47,11 +47,8 @@ export class DialLimits implements NetDialLimits {
     const onTimeout = (): void => {
       this.#controller.abort(new WebSocketNetError("timeout", `${this.#missing} ${when}`, { op: "dial" }));
     };
-    this.#timer = delayMs > 0 ? startTimer(onTimeout, delayMs) : undefined;
-    if (delayMs === 0) {
-      this.#missing = `dialing ${host} was not over`;
-      onTimeout();
-    }
+    if (delayMs > 0) this.#timer = startTimer(onTimeout, delayMs);
+    else onTimeout();
     const onAbort = (): void => {
       const message = `dialing ${host} was canceled`;
       this.#controller.abort(

@@ -40,16 +40,16 @@ export interface DialOptions extends ConnOptions {
    * percent-encoded, and go to the proxy alone. Default: none; the environment is not looked at.
    */
   readonly proxy?: string | URL | undefined;
-  /** How to speak TLS with an `https:` proxy, as `tls`; those of `tls` are for the server alone. */
+  /** As `tls`, for an `https:` proxy. What `tls` says is for the server alone. */
   readonly proxyTls?: WebSocketTlsOptions | undefined;
   /** How long the proxy may take to open the tunnel once it is connected, in milliseconds. Default 30 s. */
   readonly proxyTimeoutMs?: number | undefined;
   /**
-   * A connection to speak over, in place of one that is dialled: on a Unix socket, a pipe, by way of
-   * something of your own. `wss:` does TLS over it. It is this one's from then on, and is closed where
-   * dialing fails, unless for its arguments, or certificates that cannot be used. Redirects are refused,
-   * `proxy` may not be given, and how to connect (`resolver` to `keepAliveIdleMs`) says nothing. Default:
-   * dial the host of the URL.
+   * A connection to speak over, in place of one that is dialed: on a Unix socket, a pipe, by way of
+   * something of your own. `wss:` does TLS over it. Leave it alone from then on: it is closed if dialing
+   * fails, but not if an argument is refused or certificates cannot be used. Redirects are refused, `proxy`
+   * may not be given, and `resolver` to `keepAliveIdleMs` say nothing, as it is connected. Default: the host
+   * of the URL is dialed.
    */
   readonly conn?: Conn | undefined;
   /**
@@ -87,7 +87,8 @@ export interface DialOptions extends ConnOptions {
   /**
    * How to speak TLS with a server of `wss:`, as `dial("tls", …)` of `@zocalo/net` does. Files are read, and
    * what certificates hold is parsed, before anybody is dialed. `serverName` is the host of the URL by
-   * default, or that of a `Host` header. The only protocol that `alpnProtocols` may name is `"http/1.1"`.
+   * default, or that of a `Host` header. `alpnProtocols` may not name
+   * another version of HTTP.
    * Default: the authorities of the runtime. Risk: `dangerouslyAcceptAnyCertificate` lets anybody in the
    * middle read and change everything.
    */
@@ -145,12 +146,15 @@ export function checkedDialOptions(options: DialOptions): DialOptions {
   });
 }
 
-/** A server that chose another protocol would not speak HTTP/1.1, in which one asks for a WebSocket. */
+/** Versions of HTTP in which this package does not ask for a WebSocket. */
+const OTHER_HTTP: readonly string[] = ["http/1.0", "h2", "h3"];
+
+/** A server that chose another version of HTTP would speak that. */
 function checkTls(what: string, tls: WebSocketTlsOptions): void {
   checkTlsOfDial(what, tls);
-  const other = tls.alpnProtocols?.find((name) => name !== "http/1.1");
+  const other = tls.alpnProtocols?.find((name) => OTHER_HTTP.includes(name));
   if (other === undefined) return;
-  const message = `${what}.alpnProtocols has ${shown(other)}: a WebSocket begins with "http/1.1" alone`;
+  const message = `${what}.alpnProtocols has ${shown(other)}: a WebSocket begins with HTTP/1.1, "http/1.1"`;
   throw new WebSocketNetError("invalid_argument", message);
 }
 

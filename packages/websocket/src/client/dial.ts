@@ -1,11 +1,10 @@
-import { Socket } from "node:net";
-import { toNodeStream } from "@zocalo/net";
 import { type DialTracer, type ProxyUrl, transportOf } from "@zocalo/net/transport";
 import type { WebSocketConn } from "../session/conn.ts";
 import { openConn } from "../session/opened-conn.ts";
 import { Compression } from "../core/compression.ts";
 import {
   type Connected,
+  connectedBy,
   connectTcp,
   openTunnel,
   parseProxy,
@@ -95,10 +94,6 @@ async function open(
     socket.destroy();
     throw new WebSocketNetError("handshake_failed", `bad answer from ${name}: ${answer.fault}`);
   }
-  if (socket instanceof Socket) {
-    socket.setNoDelay(options.noDelay ?? true);
-    socket.setTimeout(0);
-  }
   const { subprotocol, deflate, extensions } = answer;
   return openConn(
     {
@@ -124,7 +119,7 @@ async function readFiles({ tls, proxyTls, conn }: DialOptions, limits: DialLimit
       proxyTls: proxyTls && (await readTls("proxyTls", proxyTls, limits)),
     };
   } catch (error) {
-    if (limits.signal.aborted && conn) toNodeStream(conn).on("error", ignore).destroy();
+    if (limits.signal.aborted && conn) connectedBy(conn, "").socket.destroy();
     throw error;
   }
 }
@@ -180,9 +175,7 @@ async function ask(
 ): Promise<Answer | Redirect> {
   let connected: Connected;
   if (options.conn !== undefined) {
-    const socket = toNodeStream(options.conn);
-    socket.on("error", ignore); // As those of `connectTcp`.
-    connected = { socket, name: target.host };
+    connected = connectedBy(options.conn, target.host);
   } else if (proxy !== undefined) {
     connected = await openTunnel(proxy, target, options, proxyTls, limits);
   } else {
@@ -201,5 +194,3 @@ function hostOf(headers: Readonly<Record<string, string>>): string | undefined {
   const value = name === undefined ? undefined : headers[name];
   return value && (/^\[(.*)\]/.exec(value)?.[1] ?? value.replace(/:.*/s, ""));
 }
-
-function ignore(): void {}

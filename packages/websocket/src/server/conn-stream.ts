@@ -20,8 +20,8 @@ export function connStream(conn: Conn, stream: Duplex = toNodeStream(conn)): Dup
 }
 
 /**
- * The same for `node:http` itself, which destroys a stream with an error right behind its answer of 400. As a
- * socket of Node's it then ends in order: a reset could take the answer away.
+ * The same for `node:http` itself, which answers 400 and then destroys the stream with an error. A socket of
+ * Node's ends in order all the same, and so does this one: a reset could take the answer away.
  */
 export function httpStream(conn: Conn): Duplex {
   return connStream(

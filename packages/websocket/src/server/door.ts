@@ -39,7 +39,7 @@ const EXCESS = "max_half_open_per_address";
 
 /** Who stands behind a door. */
 interface DoorParts {
-  /** Who reads upgrades. */
+  /** See `ListenOptions`. */
   readonly readUpgrades: "here" | "node:http" | undefined;
   /** WebSockets have a place in the listener below, which somebody else may count, too. */
   readonly keepsPlaces: boolean;
@@ -54,14 +54,14 @@ const MAX_EARLY_BYTES = 16_384;
 /** Longest time between two looks at who has not asked yet, in milliseconds. */
 const MAX_PERIOD_MS = 1_000;
 
-let isOff = process.env["ZOCALO_NO_OWN_UPGRADES"] !== undefined;
+let readsByDefault = process.env["ZOCALO_NO_OWN_UPGRADES"] === undefined;
 
 /**
- * Leaves all connections of what listens from now on without `readUpgrades` to `node:http`, or not: for tests
- * and measurements of the other way. The environment variable `ZOCALO_NO_OWN_UPGRADES` does the first.
+ * For tests: whether the upgrades of what listens from now on are read here where `readUpgrades` does not
+ * say. Default `true`, or `false` where the environment has `ZOCALO_NO_OWN_UPGRADES`, for measurements.
  */
-export function setFirstBytes(isOn: boolean): void {
-  isOff = !isOn;
+export function setOwnUpgrades(isOn: boolean): void {
+  readsByDefault = isOn;
 }
 
 /**
@@ -97,7 +97,7 @@ export class Door implements Monitored {
     limits: AddressLimits,
     { readUpgrades, keepsPlaces, take, refused }: DoorParts,
   ) {
-    this.#reads = readUpgrades === undefined ? !isOff : readUpgrades === "here";
+    this.#reads = readUpgrades === undefined ? readsByDefault : readUpgrades === "here";
     this.keepsPlaces = keepsPlaces;
     this.#refused = refused;
     this.#server = server;

@@ -181,6 +181,7 @@ function checkBelow(below: Listener<Conn>, given: ListenOptions): void {
  * for await (const conn of listener) serve(conn).catch(report);
  */
 export function attach(server: Server, options: AttachOptions = {}): Listener<WebSocketConn> {
+  checkGiven(options);
   checkAttachOptions(options);
   const handshakes = new Handshakes(options, attachOptionNames);
   return new UpgradeListener(server, listeningAddr(server), handshakes, options, {
@@ -192,7 +193,6 @@ export function attach(server: Server, options: AttachOptions = {}): Listener<We
 
 /** Those that an upgrader does not have. @throws WebSocketNetError or NetError `invalid_argument`. */
 function checkAttachOptions(options: AttachOptions): void {
-  checkGiven(options);
   const { path, onRefuse } = options;
   checkAcceptLimits(options);
   checkKind("listen", "onRefuse", onRefuse, "function");
@@ -201,7 +201,7 @@ function checkAttachOptions(options: AttachOptions): void {
   throw new WebSocketNetError("invalid_argument", `path ${JSON.stringify(path)} does not begin with "/"`);
 }
 
-/** @throws NetError `invalid_argument` for `null`, or what else has no options. */
+/** @throws NetError `invalid_argument` for `null`, or what else is no object. */
 function checkGiven(options: unknown): void {
   checkKind("listen", "what a WebSocket listener was given", options, "object");
 }
