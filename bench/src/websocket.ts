@@ -4,7 +4,7 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { BEFORE, type Before, comparison, isBefore } from "./against.ts";
-import { alternate, median, type ServerProcess, settledRss, spawnServer } from "./measure.ts";
+import { alternate, median, type ServerProcess, settledRss, spawnServer, STEADY_HEAP } from "./measure.ts";
 import { type ResultRow, type Results, ratioTable, writeResults } from "./results.ts";
 import { broadcast, closeAll, echo, idle, type Load, type Outcome, upgrades } from "./websocket-load.ts";
 
@@ -18,6 +18,8 @@ type ServerKind = (typeof CONTENDERS)[number] | "zocalo-upgrades" | "ws-upgrades
 
 /** Cores are counted from 0: the server has this one, if there are two. */
 const SERVER_CPU = 0;
+/** With little room for new objects a program starts slowly, on a busy machine all the more. */
+const READY_TIMEOUT_MS = 60_000;
 /** The checkout of `--against`. */
 let directoryBefore: string | undefined;
 const BUN = fileURLToPath(new URL("../../node_modules/bun/bin/bun.exe", import.meta.url));
@@ -308,7 +310,7 @@ async function memoryOf(
   path: string | undefined,
   count: number,
 ): Promise<number> {
-  const server = await start(name, isPinned);
+  const server = await start(name, isPinned, undefined, STEADY_HEAP);
   try {
     // With these comes all that connections share, and a heap that has been in use.
     const first = await idle(server.port, path, Math.floor(count / 9));
@@ -326,6 +328,7 @@ function start(
   name: Contender,
   isPinned: boolean,
   kind: ServerKind = isBefore(name) ? "zocalo" : name,
+  nodeArgs: readonly string[] = [],
 ): Promise<ServerProcess> {
   const cpu = isPinned ? { cpu: SERVER_CPU } : {};
   if (kind === "bun") {
@@ -336,7 +339,7 @@ function start(
     isBefore(name) && directoryBefore !== undefined
       ? join(directoryBefore, "bench/src", file)
       : new URL(file, import.meta.url);
-  return spawnServer(path, { args: [kind], ...cpu });
+  return spawnServer(path, { args: [kind], nodeArgs, readyTimeoutMs: READY_TIMEOUT_MS, ...cpu });
 }
 
 /** Keeps this process, the load, off the server's core. False where that cannot be done. */

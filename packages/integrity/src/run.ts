@@ -15,6 +15,11 @@ export interface Scenario<C extends CaseBase = CaseBase> {
   readonly name: string;
   /** How many cards it has in the deck that decides which scenario is next. Default 1. */
   readonly weight?: number;
+  /**
+   * A case of this one hangs that takes so many turns of 100 ms, whatever the run says. For who waits for a process:
+   * on a busy machine that has to begin before it has a turn, while this one has all of its own.
+   */
+  readonly hangLooks?: number;
   draw(decks: Decks): C;
   /** Runs it, and throws if a byte is not where it belongs. */
   run(drawn: C, context: CaseContext): Promise<void>;
@@ -109,8 +114,9 @@ export async function runCases(options: RunOptions): Promise<RunResult> {
 export async function runCase(
   scenario: Scenario,
   drawn: CaseBase,
-  hangLooks = HANG_LOOKS,
+  hangLooksOfRun = HANG_LOOKS,
 ): Promise<Error | undefined> {
+  const hangLooks = scenario.hangLooks ?? hangLooksOfRun;
   const random = new Random(drawn.seed);
   const undos: (() => unknown)[] = [];
   let streams = 0;

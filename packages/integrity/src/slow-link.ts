@@ -24,8 +24,10 @@ export interface SlowLinkOptions<Inner extends CaseBase> {
   simpler(inner: Inner): Iterable<Inner>;
 }
 
-/** An inner case that takes so long hangs. Sooner than the outer one, so that its own words are told. */
+/** An inner case that takes so long hangs, by the turns of its own event loop; and says so. */
 const INNER_HANG_SECONDS = 20;
+/** The outer one, in turns of 100 ms: for a process that cannot say so. To begin takes one half a minute where 20 others want the processor. */
+const OUTER_HANG_LOOKS = 3000;
 
 /** True where a namespace can be made and its link be slowed: Linux with iproute2, as root or where users may. */
 export function canSlowLinks(): boolean {
@@ -44,6 +46,7 @@ export function slowLinkScenario<Inner extends CaseBase>(
   return {
     name: "slow link",
     weight: options.weight ?? 1,
+    hangLooks: OUTER_HANG_LOOKS,
     draw: (decks) => ({
       scenario: "slow link",
       seed: decks.random.fork(),

@@ -9,9 +9,12 @@ export {
   type AcceptQueueOptions,
   checkAcceptLimits,
 } from "./flow/accept-queue.ts";
-export { CertificateAlert, type Judged } from "./tls/certificate-alert.ts";
-export { checkConnectionOptions } from "./tls/check-connection-options.ts";
-export { checkTlsServerOptions } from "./tls/check-tls-options.ts";
+export { CertificateAlert, type CertificateAlertParts } from "./tls/certificate-alert.ts";
+export { checkTcpDialValues } from "./options/check-options.ts";
+export { checkTlsOfDial, checkTlsServerOptions, tlsName } from "./tls/check-tls-options.ts";
+export { secureContextOptions } from "./tls/certificates.ts";
+export { handshake as clientHandshake, type Securable, type ServerToMeet } from "./networks/secure-client.ts";
+export type { SecuredSocket } from "./tls/tls-handshakes.ts";
 export type { DialLimits } from "./networks/dial-limits.ts";
 export { atEndOfTurn, type Flushable } from "./flow/end-of-turn.ts";
 export { closeFault, isSendableCloseCode, MAX_REASON_BYTES } from "./contracts/close-code.ts";
@@ -29,7 +32,7 @@ export { poison } from "./memory/poison.ts";
 export { Roster, type RosterMember } from "./flow/roster.ts";
 export { checkPeriodMs, type Monitored, monitor, unmonitor } from "./flow/rounds.ts";
 export { MAX_INTERIM_ANSWERS, MAX_STATUS_TEXT } from "./networks/http-connect.ts";
-export { proxyHandshake } from "./networks/proxy-dial.ts";
+export { DEFAULT_PROXY_DIAL_TIMEOUT_MS, proxyHandshake } from "./networks/proxy-dial.ts";
 export {
   askProxy,
   type ProxyFailure,
@@ -69,5 +72,5 @@ export {
   WriteWatch,
   type WriteWatchHost,
 } from "./flow/watches.ts";
-export { MAX_DELAY_MS, startTimer } from "./flow/deadline.ts";
-export { checkKind, checkNames, checkSignal, shown } from "./options/check-values.ts";
+export { deadlineToMs, MAX_DELAY_MS, startTimer } from "./flow/deadline.ts";
+export { checkKind, checkNames, checkOneOf, checkSignal, shown } from "./options/check-values.ts";

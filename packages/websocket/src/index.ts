@@ -5,10 +5,12 @@ export type { Role } from "./core/frame.ts";
 export { defaultReceiveLimits, type ReceiveLimits } from "./core/message-body.ts";
 export type { Outbox } from "./core/outbox.ts";
 export { serverFrame } from "./core/frame.ts";
-export { type DialOptions, dial } from "./client/dial.ts";
+export { dial } from "./client/dial.ts";
+export type { WebSocketTlsOptions } from "./client/connect.ts";
+export type { DialOptions } from "./client/dial-options.ts";
 export {
-  WebSocketError,
-  type WebSocketErrorParts,
+  WebSocketNetError,
+  type WebSocketNetErrorParts,
 } from "./core/error.ts";
 export { type BroadcastOutcome, Group, type GroupOptions } from "./server/group.ts";
 export { type Agreement, type HandshakeResponse, readAnswer } from "./handshake/client.ts";
@@ -32,7 +34,7 @@ export {
   WebSocketStream,
   type WebSocketStreamOptions,
 } from "./whatwg/websocket-stream.ts";
-export { type WebSocketCloseInfo, WebSocketStreamError } from "./whatwg/websocket-stream-error.ts";
+export { type WebSocketCloseInfo, WebSocketError } from "./whatwg/websocket-error.ts";
 export { type SendData, WebSocket, type WebSocketOptions } from "./whatwg/whatwg.ts";
 export {
   CloseEvent,

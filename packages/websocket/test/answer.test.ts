@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { Socket } from "node:net";
 import { test } from "node:test";
-import { dial, type DialOptions, type WebSocketError } from "../src/index.ts";
+import { dial, type DialOptions, type WebSocketNetError } from "../src/index.ts";
 import { rawServer } from "./peers.ts";
 
 /** The answer's `Sec-WebSocket-Accept`, from the request. */
@@ -43,7 +43,7 @@ async function dialTo(serve: (head: string, socket: Socket) => void, options: Di
 const refused: readonly [
   what: string,
   answer: Answer,
-  code: WebSocketError["code"],
+  code: WebSocketNetError["code"],
   options?: DialOptions,
 ][] = [
   ["no accept value", { headers: { "Sec-WebSocket-Accept": null } }, "handshake_failed"],

@@ -16,7 +16,7 @@ const optionFiles = {
   UpgraderOptions: "server/upgrader-options.ts",
   AttachOptions: "server/listen-options.ts",
   ListenOptions: "server/listen-options.ts",
-  DialOptions: "client/dial.ts",
+  DialOptions: "client/dial-options.ts",
   CompressionOptions: "handshake/deflate.ts",
   GroupOptions: "server/group.ts",
 } as const;
@@ -88,7 +88,9 @@ test("every error code is on the page", () => {
     name.endsWith(".ts"),
   );
   const texts = files.map((name) => readFileSync(join(source, name), "utf8")).join("\n");
-  const codes = [...texts.matchAll(/(?:WebSocketError|broken|#make)\(\s*"(\w+)"/g)].map(([, code]) => code);
+  const codes = [...texts.matchAll(/(?:WebSocketNetError|broken|#make)\(\s*"(\w+)"/g)].map(
+    ([, code]) => code,
+  );
   assert.ok(new Set(codes).size >= 10);
   assert.deepEqual(
     codes.filter((code) => !page.includes(`| \`${code}\` |`)),

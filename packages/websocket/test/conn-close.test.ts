@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CloseInfo, Message } from "@zocalo/net";
-import { dial, WebSocketError } from "../src/index.ts";
+import { dial, WebSocketNetError } from "../src/index.ts";
 import { accepting, ended } from "./peers.ts";
 import { frameFrom, hex, Recorder } from "./recorder.ts";
 import { pair, rawPair } from "./conn-pairs.ts";
@@ -50,7 +50,7 @@ test("a protocol error closes with its code, throws here, and ends TCP", async (
   assert.equal(await both.server.receive(), "a");
   const client = new Recorder("client").feed(await both.peer.rest());
   assert.equal(client.core.receivedClose?.code, 1002);
-  await assert.rejects(both.server.receive(), (error: WebSocketError) => {
+  await assert.rejects(both.server.receive(), (error: WebSocketNetError) => {
     assert.equal(error.code, "bad_frame");
     assert.equal(error.sent?.code, 1002);
     return true;
@@ -62,8 +62,8 @@ test("a close that is not answered is bounded in time", async () => {
   const info = ended(both.server);
   await both.server.close(1001);
   assert.equal((await info).code, 1006);
-  assert.equal(((await info).error as WebSocketError).code, "timeout");
-  assert.equal(((await info).error as WebSocketError).sent?.code, 1001);
+  assert.equal(((await info).error as WebSocketNetError).code, "timeout");
+  assert.equal(((await info).error as WebSocketNetError).sent?.code, 1001);
 });
 
 test("a peer that closes and then keeps TCP open is cut off", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { dial, WebSocketError } from "../src/index.ts";
+import { dial, WebSocketNetError } from "../src/index.ts";
 import { rawServer } from "./peers.ts";
 import { frameFrom } from "./recorder.ts";
 
@@ -14,7 +14,7 @@ test("dial says what was wrong with the answer", async () => {
   ];
   for (const [answer, reason] of answers) {
     await using server = await rawServer((_, socket) => socket.write(answer));
-    await assert.rejects(dial(`ws://127.0.0.1:${server.port}`), (error: WebSocketError) => {
+    await assert.rejects(dial(`ws://127.0.0.1:${server.port}`), (error: WebSocketNetError) => {
       assert.equal(error.code, "handshake_failed");
       assert.match(error.message, reason);
       return true;

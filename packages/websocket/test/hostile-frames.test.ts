@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { deflateRawSync, constants } from "node:zlib";
 import type { CloseInfo } from "@zocalo/net";
 import type { Role } from "../src/core/frame.ts";
-import { type ConnOptions, dial, type WebSocketConn, type WebSocketError } from "../src/index.ts";
+import { type ConnOptions, dial, type WebSocketConn, type WebSocketNetError } from "../src/index.ts";
 import { LENT_BUFFER_BYTES } from "@zocalo/net/transport";
 import { accepting, ended, RawPeer, rawServer, upgradeRequest } from "./peers.ts";
 import { frameFrom, hex, peerOf, Recorder } from "./recorder.ts";
@@ -163,7 +163,7 @@ for (const role of ["server", "client"] as const) {
     await withHostilePeer(role, { closeTimeoutMs: 20 }, async ({ conn }) => {
       const info = ended(conn);
       await conn.close(1001);
-      assert.equal(((await info).error as WebSocketError).code, "timeout");
+      assert.equal(((await info).error as WebSocketNetError).code, "timeout");
     });
     await withHostilePeer(role, { closeTimeoutMs: 20 }, async ({ conn, write }) => {
       write(frameFrom(sender, 0x88, hex("03e8")));

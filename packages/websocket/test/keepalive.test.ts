@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { takeRounds } from "@zocalo/integrity";
 import { checkPeriodMs, unacknowledgedBytes } from "@zocalo/net/transport";
-import { WebSocketError } from "../src/index.ts";
+import { WebSocketNetError } from "../src/index.ts";
 import { accepting, ended, RawPeer } from "./peers.ts";
 import { frameFrom, Recorder } from "./recorder.ts";
 import { pair, rawPair, standsStill } from "./conn-pairs.ts";
@@ -11,7 +11,7 @@ test("a half-open peer is found by keepalive", async () => {
   await using both = await rawPair({ pingIntervalMs: 20, pongTimeoutMs: 20 });
   const info = await ended(both.server);
   assert.equal(info.code, 1006);
-  assert.equal((info.error as WebSocketError).code, "timeout");
+  assert.equal((info.error as WebSocketNetError).code, "timeout");
   const client = new Recorder("client").feed(await both.peer.rest());
   assert.equal(client.pings.length, 1);
 });

@@ -11,7 +11,7 @@ import {
   type Refusal,
   Upgrader,
   type WebSocketConn,
-  WebSocketError,
+  WebSocketNetError,
   type WebSocketRefusal,
 } from "../src/index.ts";
 import { listenByHttp } from "./both-ways.ts";
@@ -148,7 +148,7 @@ for (const [name, start] of [
     });
     await fillAndLeave(t, portOf(listener), echoAll(listener), 3);
     assert.equal(refused.length, 1);
-    assert.ok(refused[0] instanceof WebSocketError);
+    assert.ok(refused[0] instanceof WebSocketNetError);
     assert.deepEqual([refused[0].code, refused[0].status], ["refused", 429]);
     await listener.abort();
   });
@@ -369,7 +369,8 @@ test("who is authorized when half of the queue is its address's gets 429, and no
   let allAsked: () => void = () => undefined;
   const untilAllAsked = new Promise<void>((resolve) => (allAsked = resolve));
   const refused: unknown[] = [];
-  const onRefuse = ({ error }: WebSocketRefusal): void => void refused.push((error as WebSocketError).status);
+  const onRefuse = ({ error }: WebSocketRefusal): void =>
+    void refused.push((error as WebSocketNetError).status);
   await using listener = await listen(ANY_PORT, {
     maxPending: 4,
     exemptAddresses,

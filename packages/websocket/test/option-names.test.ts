@@ -11,7 +11,7 @@ import {
   listen,
   Upgrader,
   WebSocket,
-  WebSocketError,
+  WebSocketNetError,
   type WebSocketOptions,
   WebSocketStream,
   type WebSocketStreamOptions,
@@ -28,38 +28,56 @@ const garbled = good.cert.replace(/\n[^-]{20}/, "\n????????????????????");
 const NOWHERE = "wss://127.0.0.1:9";
 
 const wrongTls: readonly [object, RegExp][] = [
+  [{ verifypeer: () => undefined }, /tls has no option "verifypeer"; it has .*verifyPeer/],
+  // Of node:tls, which it took until 0.1.
+  [{ rejectUnauthorized: false }, /tls has no option "rejectUnauthorized"; it has .*dangerouslyAcceptAny/],
+  [{ servername: "a" }, /tls has no option "servername"; it has .*serverName/],
+  [{ dangerouslyAcceptTruncation: true }, /tls has no option "dangerouslyAcceptTruncation"/],
+  [{ dangerouslyAcceptAnyCertificate: "no" }, /dangerouslyAcceptAnyCertificate is "no", and not a boolean/],
+  [{ verifyPeer: "no" }, /verifyPeer is "no", and not a function/],
+  [{ minVersion: "TLSv1" }, /minVersion "TLSv1" is not one of "TLSv1.2", "TLSv1.3"/],
+  [{ maxVersion: "1.3" }, /maxVersion "1.3" is not one of/],
+  [{ serverName: "a b" }, /serverName "a b" is not a host name/],
+  [{ serverName: 7 }, /serverName 7 is not a host name/],
+  [{ alpnProtocols: ["http/1.1", ""] }, /alpnProtocols: "" \(0 bytes\) is not a name of 1 to 255 bytes/],
   [
-    { checkServerIdentiy: () => undefined },
-    /tls has no option "checkServerIdentiy"; it has .*checkServerIdentity/,
+    { alpnProtocols: ["h2", "http/1.1"] },
+    /tls\.alpnProtocols has "h2": a WebSocket begins with "http\/1\.1"/,
   ],
-  [{ rejectUnauthorised: true }, /tls has no option "rejectUnauthorised"/],
-  [{ rejectUnauthorized: "false" }, /tls\.rejectUnauthorized is "false", and not a boolean/],
-  [{ rejectUnauthorized: 0 }, /tls\.rejectUnauthorized is 0, and not a boolean/],
-  [{ checkServerIdentity: "no" }, /tls\.checkServerIdentity is "no", and not a function/],
-  [{ minVersion: "TLSv1" }, /tls\.minVersion "TLSv1" is not one of "TLSv1.2", "TLSv1.3"/],
-  [{ maxVersion: "1.3" }, /tls\.maxVersion "1.3" is not one of/],
-  [{ servername: "a b" }, /tls\.servername "a b" is not a host name/],
-  [{ servername: 7 }, /tls\.servername 7 is not a host name/],
-  [{ ALPNProtocols: ["http/1.1", ""] }, /tls\.ALPNProtocols: "" \(0 bytes\) is not a name of 1 to 255 bytes/],
-  [{ ALPNProtocols: ["a".repeat(256)] }, /\(256 bytes\) is not a name/],
-  [{ ca: "" }, /tls\.ca holds no certificate: it is empty/],
-  [{ ca: cut }, /tls\.ca is cut: its block "CERTIFICATE" has no end/],
-  [{ ca: Buffer.from(garbled) }, /tls\.ca cannot be used: its certificate cannot be read/],
-  [{ ca: [good.cert, "nonsense"] }, /tls\.ca\[1\] holds no certificate: it is not PEM/],
-  [{ ca: 7 }, /tls\.ca is of type number, and not PEM/],
-  [{ crl: good.cert }, /tls\.crl holds no list of revoked certificates: only CERTIFICATE/],
-  [{ cert: good.cert }, /tls has a certificate without its key/],
-  [{ key: good.key }, /tls has a key without its certificate/],
-  [{ cert: good.cert, key: other.key }, /tls\.key is not the private key of the certificate in tls\.cert/],
-  [{ cert: good.cert, key: [{ pem: good.cert }] }, /tls\.key\[0\] holds no private key: only CERTIFICATE/],
+  [{ ca: 7 }, /ca is of type number, and not PEM/],
+  [{ caFile: good.cert }, /caFile is PEM, and not the name of a file/],
+  [{ cert: good.cert }, /there is a certificate without its key/],
+  [{ key: good.key }, /there is a key without its certificate/],
 ];
+/** Found out when it is parsed. */
+const unusable: readonly [object, RegExp][] = [
+  [{ ca: "" }, /^tls: ca .*empty/],
+  [{ ca: cut }, /^tls: ca is cut: its block "CERTIFICATE" has no end/],
+  [{ ca: Buffer.from(garbled) }, /^tls: ca cannot be used: its certificate cannot be read/],
+  [{ crl: good.cert }, /^tls: crl holds no list of revoked certificates: only CERTIFICATE/],
+  [{ cert: good.cert, key: other.key }, /^tls: key is not the private key of the certificate in cert/],
+  [{ cert: good.cert, key: good.cert }, /^tls: key holds no private key: only CERTIFICATE/],
+];
+
+for (const [tls, message] of unusable) {
+  test(`dial refuses ${message.source}, before anybody is asked`, async () => {
+    for (const options of [{ tls }, { proxyTls: tls }]) {
+      await assert.rejects(dial(NOWHERE, options), (error: WebSocketNetError) => {
+        assert.ok(error instanceof WebSocketNetError);
+        assert.equal(error.code, "tls");
+        assert.match(error.message.replaceAll("proxyTls", "tls"), message);
+        return true;
+      });
+    }
+  });
+}
 
 for (const [tls, message] of wrongTls) {
   test(`dial refuses ${message.source}`, async () => {
     for (const options of [{ tls }, { proxyTls: tls }]) {
       const dialing = dial(NOWHERE, options);
-      await assert.rejects(dialing, (error: WebSocketError) => {
-        assert.ok(error instanceof WebSocketError);
+      await assert.rejects(dialing, (error: WebSocketNetError) => {
+        assert.ok(error instanceof WebSocketNetError);
         assert.equal(error.code, "invalid_argument");
         assert.match(error.message.replaceAll("proxyTls", "tls"), message);
         return true;
@@ -115,20 +133,20 @@ test("listen, attach and Upgrader refuse names that they do not know, before any
   }
 });
 
-test("what Node takes is taken: lists, keys as Node has them, no name, and international ones", async () => {
+test("what net takes is taken: bytes, versions, http/1.1, no name, and international ones", async () => {
   const tls = { ...good, ca: other.cert, clientCertificates: "require" as const };
   await using server = await accepting({ tls });
   void echoAll(server.listener);
-  for (const servername of [undefined, ""]) {
+  for (const serverName of [undefined, "127.0.0.1"]) {
     const conn = await dial(`wss://127.0.0.1:${server.port}`, {
       tls: {
-        ca: [Buffer.from(good.cert)],
-        cert: [other.cert],
-        key: [{ pem: other.key }],
+        ca: Buffer.from(good.cert),
+        cert: other.cert,
+        key: other.key,
         minVersion: "TLSv1.3",
-        ALPNProtocols: ["http/1.1"],
-        rejectUnauthorized: true,
-        servername,
+        alpnProtocols: ["http/1.1"],
+        dangerouslyAcceptAnyCertificate: false,
+        serverName,
       },
     });
     await conn.send("hola");
@@ -146,7 +164,7 @@ test("what Node takes is taken: lists, keys as Node has them, no name, and inter
   listener.listen(0, "127.0.0.1");
   await once(listener, "listening");
   const { port } = listener.address() as AddressInfo;
-  const dialing = dial(`wss://127.0.0.1:${port}`, { tls: { servername: "Bücher.example" } });
+  const dialing = dial(`wss://127.0.0.1:${port}`, { tls: { serverName: "Bücher.example" } });
   await assert.rejects(dialing, { code: "connect_failed" });
   assert.deepEqual(names, ["xn--bcher-kva.example"]);
   listener.close();

@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { endlessRefused, type IsLegal, LEGAL, LEGAL_TLS, oddValuesTaken } from "@zocalo/integrity";
-import { attach, dial, listen, Upgrader, WebSocketError } from "../src/index.ts";
+import { attach, dial, listen, Upgrader, WebSocketNetError } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
 import { ANY_PORT } from "./peers.ts";
 
@@ -50,6 +50,7 @@ const listener = {
   maxHalfOpenPerAddress: LEGAL.limit,
   maxHandshakesPerAddress: LEGAL.limit,
   tls: LEGAL.nothing,
+  readUpgrades: LEGAL.nothing,
 };
 const dialer = {
   ...conn,
@@ -60,6 +61,11 @@ const dialer = {
   maxRedirects: LEGAL.limitFrom0,
   proxy: LEGAL.nothing,
   proxyTls: LEGAL.object,
+  proxyTimeoutMs: LEGAL.time,
+  noDelay: LEGAL.boolean,
+  keepAlive: LEGAL.boolean,
+  keepAliveIdleMs: LEGAL.nothing,
+  deadline: (value: unknown) => value === null || (typeof value === "number" && !Number.isNaN(value)),
   conn: LEGAL.nothing,
   resolver: LEGAL.function,
   localAddress: LEGAL.nothing,
@@ -87,6 +93,13 @@ const secure = {
   onReloadError: LEGAL.function,
 } satisfies Record<string, IsLegal>;
 
+const secureDial = {
+  ...LEGAL_TLS,
+  sessions: LEGAL.nothing,
+  serverName: (value: unknown) => value === "odd" || value === "1",
+  dangerouslyAcceptAnyCertificate: LEGAL.boolean,
+} satisfies Record<string, IsLegal>;
+
 /** Of what names a file, a URL or an address: text that names none is refused in the words of that. */
 const CODES = ["invalid_argument", "invalid_address", "invalid_address", "not_found", "tls"];
 /** Nobody listens there (RFC 863); what is refused is refused before that is found out. */
@@ -102,6 +115,8 @@ const table: readonly [string, Readonly<Record<string, IsLegal>>, (options: obje
   ["Upgrader", upgrader, (options) => new Upgrader(options)],
   ["compression", compression, (options) => new Upgrader({ compression: options })],
   ["dial", dialer, (options) => dial(NOWHERE, options)],
+  ["tls of dial", secureDial, (tls) => dial(NOWHERE, { tls })],
+  ["proxyTls of dial", secureDial, (proxyTls) => dial(NOWHERE, { proxyTls })],
 ];
 for (const [name, legal, call] of table) {
   test(`${name} takes no odd value as any of its options`, async () => {
@@ -137,7 +152,7 @@ test("dial refuses what is wrong by an error of its own package, as it promises"
   ]) {
     await assert.rejects(
       dial(NOWHERE, wrong as object),
-      (error) => error instanceof WebSocketError && error.code === "invalid_argument",
+      (error) => error instanceof WebSocketNetError && error.code === "invalid_argument",
     );
   }
 });

@@ -10,7 +10,7 @@ import { type TestContext, test } from "node:test";
 import type { TLSSocket } from "node:tls";
 import * as net from "@zocalo/net";
 import { WebSocket } from "ws";
-import { dial, type ListenOptions, listen, type WebSocketConn, WebSocketError } from "../src/index.ts";
+import { dial, type ListenOptions, listen, type WebSocketConn, WebSocketNetError } from "../src/index.ts";
 import { setFirstBytes } from "../src/server/door.ts";
 import { upgradesByHttp } from "./both-ways.ts";
 import { selfSigned } from "./certificate.ts";
@@ -296,7 +296,7 @@ test("without a limit of time an idle connection of node:http is kept, without a
 test("options that are the listener's below are refused, and name it", async () => {
   const below = net.listenPipe();
   await assert.rejects(listen(below, { tls: identity }), (error) => {
-    return error instanceof WebSocketError && error.message.startsWith("tls is for the listener below");
+    return error instanceof WebSocketNetError && error.message.startsWith("tls is for the listener below");
   });
   await below.close();
   for (const odd of [{}, { addr: below.addr }, null, 8080]) {

@@ -4,7 +4,7 @@ import { execFile, spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { HostNames, isSameHost, Upgrader, type UpgraderOptions, WebSocketError } from "../src/index.ts";
+import { HostNames, isSameHost, Upgrader, type UpgraderOptions, WebSocketNetError } from "../src/index.ts";
 import { answerOf, DOORS, openDoor } from "./doors.ts";
 import { upgradeRequest } from "./peers.ts";
 
@@ -61,7 +61,7 @@ for (const door of DOORS) {
     assert.equal(status, 403);
     assert.ok(text.endsWith(`\r\n\r\n${words}\n`), text);
     const [error] = server.refused;
-    assert.ok(error instanceof WebSocketError);
+    assert.ok(error instanceof WebSocketNetError);
     assert.deepEqual([error.code, error.status], ["refused", 403]);
     assert.equal(error.message, `upgrade refused with 403: ${words}`);
     // As it says:

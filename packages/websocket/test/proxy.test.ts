@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { Socket } from "node:net";
 import { test } from "node:test";
-import { dial, type WebSocketError } from "../src/index.ts";
+import { dial, type WebSocketNetError } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
 import { connectProxy, socksProxy } from "./connect-proxy.ts";
 import { accepting, echoAll, rawServer } from "./peers.ts";
@@ -204,7 +204,7 @@ for (const [what, answer, code, pattern] of [
     await using proxy = await rawServer((_head, socket) => socket.end(answer));
     await assert.rejects(
       dial("ws://server.example", { proxy: `http://127.0.0.1:${proxy.port}` }),
-      (error: WebSocketError) => {
+      (error: WebSocketNetError) => {
         assert.equal(error.code, code, error.message);
         assert.match(error.message, new RegExp(`${at}.* ${pattern}`));
         return true;
@@ -226,7 +226,7 @@ test("a proxy that resets, and one whose TLS fails", async () => {
       proxyTls: { ca: named.cert },
       resolver: async () => ["127.0.0.1"],
     }),
-    (error: WebSocketError) => {
+    (error: WebSocketNetError) => {
       assert.equal(error.code, "connect_failed");
       assert.match(
         error.message,

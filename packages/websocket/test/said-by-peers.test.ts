@@ -11,7 +11,7 @@ import { createServer as createTlsServer } from "node:tls";
 import { inspect } from "node:util";
 import { type NetErrorCode, dial as dialTls, type NetError } from "@zocalo/net";
 import { acceptKey } from "../src/handshake/accept-key.ts";
-import { dial, WebSocket, WebSocketError } from "../src/index.ts";
+import { dial, WebSocket, WebSocketNetError } from "../src/index.ts";
 import { accepting, ended, rawServer } from "./peers.ts";
 
 /** As a terminal knows it: title, erase, color, and text that runs the other way. */
@@ -44,11 +44,11 @@ function namedIdentity(commonName: string): { readonly cert: Buffer; readonly ke
   }
 }
 
-async function failureOf(work: Promise<unknown>, code: NetErrorCode): Promise<WebSocketError> {
+async function failureOf(work: Promise<unknown>, code: NetErrorCode): Promise<WebSocketNetError> {
   try {
     await work;
   } catch (error) {
-    assert.ok(error instanceof WebSocketError, String(error));
+    assert.ok(error instanceof WebSocketNetError, String(error));
     assert.equal(error.code, code, error.message);
     assert.doesNotMatch(error.message, DANGER);
     assertPrintable(error);
@@ -73,7 +73,7 @@ test("a status text is shown, and moves no cursor", async () => {
   await using server = await rawServer((_head, socket) =>
     socket.end(Buffer.from("HTTP/1.1 403 no\x1b[2J\x1b]0;owned\x07\r\nContent-Length: 0\r\n\r\n")),
   );
-  await assert.rejects(dial(`ws://127.0.0.1:${server.port}`), (error: WebSocketError) => {
+  await assert.rejects(dial(`ws://127.0.0.1:${server.port}`), (error: WebSocketNetError) => {
     assert.doesNotMatch(error.message, DANGER);
     return true;
   });
@@ -146,7 +146,7 @@ test("the names in a certificate reach no terminal by console.error, with the ca
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   try {
-    const tls = { ca: cert, servername: "a.example" };
+    const tls = { ca: cert, serverName: "a.example" };
     const { cause } = await failureOf(dial(`wss://127.0.0.1:${port}`, { tls }), "connect_failed");
     assert.match((cause as Error).message, /CN: \\x1b\]0;pwned/);
     const options = { ca: cert, serverName: "a.example" };

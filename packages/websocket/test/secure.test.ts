@@ -4,8 +4,9 @@ import { once } from "node:events";
 import { createServer } from "node:https";
 import { type AddressInfo, connect } from "node:net";
 import { test } from "node:test";
+import { NetError } from "@zocalo/net";
 import { WebSocket } from "ws";
-import { attach, dial, WebSocketError } from "../src/index.ts";
+import { attach, dial, WebSocketNetError } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
 import { accepting, echoAll, ended, fill } from "./peers.ts";
 
@@ -49,28 +50,19 @@ for (const [name, identity, tls, reason] of [
 ] as const) {
   test(`a certificate ${name} is not accepted, and the server goes on`, async () => {
     await using server = await accepting({ tls: identity });
-    await assert.rejects(dial(`wss://127.0.0.1:${server.port}`, { tls }), (error: WebSocketError) => {
+    await assert.rejects(dial(`wss://127.0.0.1:${server.port}`, { tls }), (error: WebSocketNetError) => {
       assert.equal(error.code, "connect_failed");
-      assert.equal((error.cause as { code?: string } | undefined)?.code, reason);
+      assert.ok(error.cause instanceof NetError);
+      assert.equal(error.cause.code, "tls");
+      assert.equal((error.cause.cause as { code?: string } | undefined)?.code, reason);
       return true;
     });
     const accepted = server.listener.accept();
-    const conn = await dial(`wss://127.0.0.1:${server.port}`, { tls: { rejectUnauthorized: false } });
+    const conn = await dial(`wss://127.0.0.1:${server.port}`, {
+      tls: { dangerouslyAcceptAnyCertificate: true },
+    });
     conn.abort();
     (await accepted).abort();
-  });
-}
-
-for (const [tls, message] of [
-  [{ secureProtocol: "TLS_method" }, /tls.secureProtocol "TLS_method" is not one of "TLSv1_2_method"/],
-  [{ secureProtocol: "TLSv1_1_method" }, /tls.secureProtocol "TLSv1_1_method" is not one of/],
-  [{ allowPartialTrustChain: "false" }, /tls.allowPartialTrustChain is "false", and not a boolean/],
-  [{ ca: [] }, /tls.ca is an empty list/],
-  [{ crl: [] }, /tls.crl is an empty list/],
-] as const) {
-  test(`a dial refuses ${message.source}`, async () => {
-    const options = { tls: tls as object };
-    await assert.rejects(dial("wss://127.0.0.1:1", options), { code: "invalid_argument", message });
   });
 }
 
@@ -78,7 +70,7 @@ test("a client certificate can be asked for", async () => {
   const tls = { ...good, ca: mine.cert, clientCertificates: "require" as const };
   await using server = await accepting({ tls });
   // TLS 1.3 tells a client of it only after its handshake.
-  await assert.rejects(dial(`wss://127.0.0.1:${server.port}`, { tls: trust }), WebSocketError);
+  await assert.rejects(dial(`wss://127.0.0.1:${server.port}`, { tls: trust }), WebSocketNetError);
   const conn = await dial(`wss://127.0.0.1:${server.port}`, { tls: { ...trust, ...mine } });
   conn.abort();
 });

@@ -13,7 +13,7 @@ import {
   Upgrader,
   type UpgraderOptions,
   type WebSocketConn,
-  WebSocketError,
+  WebSocketNetError,
 } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
 import {
@@ -312,7 +312,7 @@ test("a client that leaves between request and answer harms nobody", async () =>
   leave?.();
   const other = await dial(server.url);
   assert.deepEqual(
-    failures.map((error) => (error as WebSocketError).code),
+    failures.map((error) => (error as WebSocketNetError).code),
     ["closed"],
   );
   other.abort();
@@ -426,7 +426,7 @@ test("a peer that ends its side while its upgrade is thought about is told to ha
   peer.socket.end(upgradeRequest());
   const { wasClean, error } = await ended(await upgraded);
   assert.equal(wasClean, false);
-  assert.equal((error as WebSocketError).code, "abnormal_closure");
+  assert.equal((error as WebSocketNetError).code, "abnormal_closure");
 });
 
 test("one that ends its side behind its Close frame meanwhile, over TLS, still gets its answers", async () => {

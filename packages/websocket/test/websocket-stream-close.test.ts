@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { test } from "node:test";
-import { WebSocketError, WebSocketStream, WebSocketStreamError } from "../src/index.ts";
+import { WebSocketError, WebSocketNetError, WebSocketStream } from "../src/index.ts";
 import { accepting, echoAll, ended } from "./peers.ts";
 import { rejection, streamErrorOf, upgrading } from "./websocket-stream-ends.ts";
 
@@ -86,7 +86,7 @@ test("closing the writable waits for the closing handshake", async () => {
   assert.equal((await readable.getReader().read()).done, true);
 });
 
-test("cancel and abort say what a WebSocketStreamError says, and nothing otherwise", async () => {
+test("cancel and abort say what a WebSocketError says, and nothing otherwise", async () => {
   await using server = await accepting();
   const impostor = Object.assign(new DOMException("yes", "DataCloneError"), {
     closeCode: 1000,
@@ -96,10 +96,10 @@ test("cancel and abort say what a WebSocketStreamError says, and nothing otherwi
     [undefined, 1005, ""],
     [{ closeCode: 3333, reason: "obsolete" }, 1005, ""],
     [impostor, 1005, ""],
-    [new WebSocketStreamError(), 1005, ""],
-    [new WebSocketStreamError("", { closeCode: 3333 }), 3333, ""],
-    [new WebSocketStreamError("", { closeCode: 3456, reason: "set" }), 3456, "set"],
-    [new WebSocketStreamError("", { reason: "specified" }), 1000, "specified"],
+    [new WebSocketError(), 1005, ""],
+    [new WebSocketError("", { closeCode: 3333 }), 3333, ""],
+    [new WebSocketError("", { closeCode: 3456, reason: "set" }), 3456, "set"],
+    [new WebSocketError("", { reason: "specified" }), 1000, "specified"],
     [await brokenError(), 1005, ""],
   ];
   for (const [reason, code, words] of reasons) {
@@ -120,7 +120,7 @@ test("cancel and abort say what a WebSocketStreamError says, and nothing otherwi
 });
 
 /** The error of a connection that broke: its 1006 may not be sent to another. */
-async function brokenError(): Promise<WebSocketStreamError> {
+async function brokenError(): Promise<WebSocketError> {
   await using server = await upgrading((socket) => socket.resetAndDestroy());
   const stream = new WebSocketStream(`ws://127.0.0.1:${server.port}`);
   return streamErrorOf(await rejection(stream.closed));
@@ -162,7 +162,7 @@ test("a broken connection errors both streams and closed with one error", async 
     for (const socket of sockets) breakOff(socket);
     const error = streamErrorOf(await rejection(stream.closed));
     assert.deepEqual([error.name, error.closeCode, error.reason], ["WebSocketError", 1006, ""]);
-    assert.ok(error.cause instanceof WebSocketError && error.cause.code === "abnormal_closure");
+    assert.ok(error.cause instanceof WebSocketNetError && error.cause.code === "abnormal_closure");
     assert.equal(await reading, error);
     const writer = writable.getWriter();
     assert.equal(await rejection(writer.ready), error);

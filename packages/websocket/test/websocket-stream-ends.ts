@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
-import { WebSocketStreamError } from "../src/index.ts";
+import { WebSocketError } from "../src/index.ts";
 import { rawServer, upgradeAnswer } from "./peers.ts";
 
 /** What a promise rejects with. */
@@ -11,8 +11,8 @@ export function rejection(promise: Promise<unknown>): Promise<unknown> {
   );
 }
 
-export function streamErrorOf(error: unknown): WebSocketStreamError {
-  assert.ok(error instanceof WebSocketStreamError, String(error));
+export function streamErrorOf(error: unknown): WebSocketError {
+  assert.ok(error instanceof WebSocketError, String(error));
   return error;
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { WebSocketStream, WebSocketStreamError } from "../src/index.ts";
+import { WebSocketError, WebSocketStream } from "../src/index.ts";
 import {
   BAD_ANSWERS,
   BAD_FRAMES,
@@ -162,7 +162,7 @@ const STEPS: readonly Step[] = [
     must: "the connection closes, and the writable with it",
     async run(stream, end) {
       const { readable, writable } = await stream.opened;
-      await readable.cancel(new WebSocketStreamError("", { closeCode: 3000, reason: "enough" }));
+      await readable.cancel(new WebSocketError("", { closeCode: 3000, reason: "enough" }));
       const { payload } = await end.frame();
       assert.deepEqual([payload.readUInt16BE(), String(payload.subarray(2))], [3000, "enough"]);
       end.socket.end(frame(CLOSE, payload));
@@ -176,7 +176,7 @@ const STEPS: readonly Step[] = [
     async run(stream, end) {
       const { readable, writable } = await stream.opened;
       const writer = writable.getWriter();
-      const reason = new WebSocketStreamError("", { closeCode: 3001 });
+      const reason = new WebSocketError("", { closeCode: 3001 });
       await writer.abort(reason);
       assert.equal((await end.frame()).payload.readUInt16BE(), 3001);
       assert.equal(await rejection(writer.write("late")), reason);
@@ -225,7 +225,7 @@ test("constructor, signal: once it has cancelled the handshake, close does nothi
 test("establish: a subprotocol where none was offered rejects opened", async () => {
   await using server = await rawWebSocketServer("Sec-WebSocket-Protocol: a\r\n");
   const error = await rejection(new WebSocketStream(server.url).opened);
-  assert.ok(error instanceof WebSocketStreamError);
+  assert.ok(error instanceof WebSocketError);
 });
 
 for (const [why, answer] of BAD_ANSWERS) {
@@ -233,7 +233,7 @@ for (const [why, answer] of BAD_ANSWERS) {
     await using server = await rawWebSocketServer(answer);
     const stream = new WebSocketStream(server.url, { protocols: ["a"] });
     for (const promise of [stream.opened, stream.closed]) {
-      assert.ok((await rejection(promise)) instanceof WebSocketStreamError);
+      assert.ok((await rejection(promise)) instanceof WebSocketError);
     }
   });
 }
@@ -253,7 +253,7 @@ for (const { why, end, isClean } of ENDINGS) {
       assert.equal((await readable.getReader().read()).done, true);
     } else {
       const error = await rejection(stream.closed);
-      assert.ok(error instanceof WebSocketStreamError);
+      assert.ok(error instanceof WebSocketError);
       assert.equal(error.closeCode, 1006);
       assert.equal(await rejection(readable.getReader().read()), error);
     }
@@ -270,7 +270,7 @@ for (const [why, bytes, told] of BAD_FRAMES) {
     assert.equal((await end.frame()).payload.readUInt16BE(), told);
     end.socket.end();
     const error = await rejection(stream.closed);
-    assert.ok(error instanceof WebSocketStreamError);
+    assert.ok(error instanceof WebSocketError);
     assert.equal(error.closeCode, 1006);
     assert.equal(await rejection(readable.getReader().read()), error);
     assert.equal(await rejection(writable.getWriter().closed), error);

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { ReadableStream, WritableStream } from "node:stream/web";
 import { test } from "node:test";
 import type { Message } from "@zocalo/net";
-import { WebSocketError, WebSocketStream, WebSocketStreamError } from "../src/index.ts";
+import { WebSocketError, WebSocketNetError, WebSocketStream } from "../src/index.ts";
 import { accepting, echoAll, rawServer } from "./peers.ts";
 import { rejection, streamErrorOf, upgrading } from "./websocket-stream-ends.ts";
 
@@ -184,7 +184,7 @@ test("a connection that cannot be made rejects opened and closed", async () => {
     const opened = streamErrorOf(await rejection(stream.opened));
     const closed = streamErrorOf(await rejection(stream.closed));
     assert.deepEqual([opened.closeCode, closed.closeCode], [null, 1006]);
-    assert.ok(opened.cause instanceof WebSocketError && opened.cause.code === code, String(opened.cause));
+    assert.ok(opened.cause instanceof WebSocketNetError && opened.cause.code === code, String(opened.cause));
     assert.equal(closed.cause, opened.cause);
     stream.close();
   }
@@ -216,28 +216,28 @@ test("a signal cancels connecting with its reason, and does nothing afterwards",
   await stream.closed;
 });
 
-test("a WebSocketStreamError is the proposal's WebSocketError", () => {
-  const bare = new WebSocketStreamError();
+test("a WebSocketError is the proposal's WebSocketError", () => {
+  const bare = new WebSocketError();
   assert.ok(bare instanceof DOMException && bare instanceof Error);
   assert.deepEqual(
     [bare.code, bare.name, bare.message, bare.closeCode, bare.reason, bare.cause],
     [0, "WebSocketError", "", null, "", undefined],
   );
-  const full = new WebSocketStreamError("message", { closeCode: 3456, reason: "reason\ud800" });
+  const full = new WebSocketError("message", { closeCode: 3456, reason: "reason\ud800" });
   assert.deepEqual([full.message, full.closeCode, full.reason], ["message", 3456, "reason\ufffd"]);
-  assert.equal(new WebSocketStreamError("", { closeCode: 3333 }).reason, "");
-  assert.equal(new WebSocketStreamError("", { reason: "specified" }).closeCode, 1000);
-  assert.equal(new WebSocketStreamError("", { reason: "" }).closeCode, null);
+  assert.equal(new WebSocketError("", { closeCode: 3333 }).reason, "");
+  assert.equal(new WebSocketError("", { reason: "specified" }).closeCode, 1000);
+  assert.equal(new WebSocketError("", { reason: "" }).closeCode, null);
   for (const closeCode of [999, 1001, 2999, 5000]) {
-    assert.throws(() => new WebSocketStreamError("", { closeCode }), { name: "InvalidAccessError" });
+    assert.throws(() => new WebSocketError("", { closeCode }), { name: "InvalidAccessError" });
   }
   for (const reason of ["x".repeat(124), "🔌".repeat(32)]) {
-    assert.throws(() => new WebSocketStreamError("", { reason }), { name: "SyntaxError" });
-    assert.throws(() => new WebSocketStreamError("", { closeCode: 1000, reason }), { name: "SyntaxError" });
+    assert.throws(() => new WebSocketError("", { reason }), { name: "SyntaxError" });
+    assert.throws(() => new WebSocketError("", { closeCode: 1000, reason }), { name: "SyntaxError" });
   }
-  assert.throws(() => new WebSocketStreamError("", true as unknown as object), TypeError);
+  assert.throws(() => new WebSocketError("", true as unknown as object), TypeError);
   assert.equal(Object.prototype.toString.call(bare), "[object WebSocketError]");
-  assert.deepEqual([WebSocketStreamError.name, WebSocketStreamError.length], ["WebSocketError", 0]);
+  assert.deepEqual([WebSocketError.name, WebSocketError.length], ["WebSocketError", 0]);
   assert.equal(Object.prototype.toString.call(WebSocketStream.prototype), "[object WebSocketStream]");
   for (const name of ["closeCode", "reason"]) assert.equal(Reflect.set(bare, name, 1), false);
   for (const name of ["url", "opened", "closed"]) {

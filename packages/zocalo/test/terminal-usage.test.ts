@@ -144,7 +144,11 @@ test("what the network says is exit code 1 and one sentence", async () => {
     ["listen wss://127.0.0.1:0 --cert /nowhere --key /nowhere", /^zocalo: .*no such file/],
     [
       "dial wss://127.0.0.1:1 --ca /dev/null",
-      /^zocalo: TLS: \/dev\/null holds no certificate: it is empty\n$/,
+      /^zocalo: cannot connect to wss:\/\/127.0.0.1:1: tls: \/dev\/null holds no certificate: it is empty\n$/,
+    ],
+    [
+      "dial wss://127.0.0.1:1 --ca /nowhere",
+      /^zocalo: cannot connect to wss:\/\/127.0.0.1:1: tls: no such file or directory: \/nowhere\n$/,
     ],
   ] as const) {
     const { code, stderr } = await run(command);

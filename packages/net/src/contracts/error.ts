@@ -59,8 +59,8 @@ export interface NetErrorParts {
 }
 
 /**
- * The one family of errors of this package and of `@zocalo/websocket`, whose `WebSocketError` is one; prints
- * like `read tcp 127.0.0.1:8080->127.0.0.1:51234: i/o timeout`.
+ * The one family of errors of this package and of `@zocalo/websocket`, whose `WebSocketNetError` is one;
+ * prints like `read tcp 127.0.0.1:8080->127.0.0.1:51234: i/o timeout`.
  *
  * `message` and `reason` may quote others, such as the names in a peer's certificate: they are `printable`.
  * `cause` is what the runtime threw; where it is about TLS, its own texts are printable, too, since

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { isIP } from "node:net";
+import type { Duplex } from "node:stream";
 import {
   checkServerIdentity,
   connect,
@@ -9,7 +10,7 @@ import {
 } from "node:tls";
 import type { TlsState } from "../contracts/conn.ts";
 import { tell } from "../flow/told.ts";
-import { HandshakeTracer } from "../flow/trace.ts";
+import { type Ends, HandshakeTracer } from "../flow/trace.ts";
 import { startTimer } from "../flow/deadline.ts";
 import type { FailureSite } from "../contracts/failures.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
@@ -31,7 +32,7 @@ import {
 import { securedConnOf } from "./socket-conn.ts";
 
 /** Whom a client speaks TLS with, and how. */
-interface ClientParts {
+export interface ServerToMeet {
   readonly context: SecureContextOptions;
   /** Whose certificate it has to be. */
   readonly name: string;
@@ -42,18 +43,23 @@ export function secureClient(
   raw: RawConnection,
   site: FailureSite,
   options: TlsClientOptions,
-  { context, name, connOptions }: ClientParts & { readonly connOptions: StreamConnOptions },
+  { context, name, connOptions }: ServerToMeet & { readonly connOptions: StreamConnOptions },
 ): Promise<StreamConn> {
   const use = (secured: SecuredSocket): StreamConn => tlsConnOf(raw, secured, connOptions, options);
   return handshake(raw, site, options, { context, name }, use);
 }
 
+/** A connection, whatever carries it, and its addresses, for those who trace. */
+export interface Securable extends Ends {
+  readonly socket: Duplex;
+}
+
 /** The handshake alone. `use` takes over within the event, so that no later one is missed. */
 export function handshake<T>(
-  raw: RawConnection,
+  raw: Securable,
   site: FailureSite,
   options: TlsClientOptions,
-  { context, name }: ClientParts,
+  { context, name }: ServerToMeet,
   use: (secured: SecuredSocket) => T,
 ): Promise<T> {
   const { alpnProtocols = [], handshakeTimeoutMs = DEFAULT_HANDSHAKE_TIMEOUT_MS } = options;
@@ -170,7 +176,7 @@ function identityCheck(name: string, { verifyPeer }: TlsClientOptions, site: Fai
 /** What tells the server why its certificate is refused. Node tells the caller. */
 function alertOf(
   socket: TLSSocket,
-  { socket: below }: RawConnection,
+  { socket: below }: Securable,
   isRightPeer: IdentityCheck,
 ): CertificateAlert {
   const otherFault = (): Error | undefined => {

@@ -2,7 +2,7 @@ import { type OnReadOpts, Socket, type SocketConstructorOpts } from "node:net";
 import type { Duplex } from "node:stream";
 import { poison } from "../memory/poison.ts";
 import { type Attempt, goesBothWays, type SocketPair } from "./loopback.ts";
-import { Space } from "./reused-memory.ts";
+import { ReusedMemory } from "./reused-memory.ts";
 
 /*
  * The read buffer. One for all sockets of this process, in place of one that Node allocates for each read,
@@ -30,8 +30,8 @@ interface StreamHandle {
   useUserBuffer(buffer: Uint8Array): void;
 }
 
-const space = new Space(Buffer.allocUnsafeSlow(LENT_BUFFER_BYTES));
-const shared = space.memory.subarray(0, READ_BUFFER_BYTES);
+const reused = new ReusedMemory(Buffer.allocUnsafeSlow(LENT_BUFFER_BYTES));
+const shared = reused.memory.subarray(0, READ_BUFFER_BYTES);
 let isEnabled = process.env["ZOCALO_NO_READ_BUFFER"] === undefined;
 
 /** Where a socket keeps the parts of its `onread` option, as Node has no names for them. */
@@ -82,9 +82,9 @@ function received(
 ): boolean {
   const reader = this?.[readerOf];
   if (!reader) return false;
-  const isShared = buffer === shared || buffer === space.memory;
+  const isShared = buffer === shared || buffer === reused.memory;
   const isFull = count >= READ_BUFFER_BYTES;
-  const bytes = isShared ? space.view(count) : asBuffer(buffer, count);
+  const bytes = isShared ? reused.view(count) : asBuffer(buffer, count);
   const goesOn = reader.onRead(bytes, isShared || !isFull);
   if (isShared) poison(bytes);
   if (isFull && !reader.prefersLent) following = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
@@ -147,7 +147,7 @@ class Trial implements Attempt, BufferReader {
 
   /** Whatever is wrong is no part, so that the trial never ends well. Each part stops the reading. */
   onRead(bytes: Uint8Array, isLent: boolean): boolean {
-    if (!isLent || bytes.buffer !== space.memory.buffer) return false;
+    if (!isLent || bytes.buffer !== reused.memory.buffer) return false;
     this.read.push(Buffer.from(bytes));
     this.onPart?.();
     return false;
@@ -170,7 +170,7 @@ export function readIntoBuffer(socket: Duplex, isLent = false): boolean {
 function useBuffer(socket: Socket, { buffer, source, callback }: Places, isLent: boolean): boolean {
   const handle = handleOf(socket);
   if (handle === undefined || !(buffer in socket)) return false;
-  const memory = isLent ? space.memory : shared;
+  const memory = isLent ? reused.memory : shared;
   // Not by `Reflect.set`, which looks each up anew (bench: websocket, upgrades).
   const parts = socket as Socket & Record<symbol, unknown>;
   parts[buffer] = memory;

@@ -7,7 +7,7 @@ const MAX_KEPT_VIEW = 512;
  * Memory that is used from its beginning, again and again. To make a view costs about as much as all else
  * that is done here for a small read, so those of small ones are kept. Guarded by `npm run bench -- tcp`.
  */
-export class Space {
+export class ReusedMemory {
   readonly memory: Buffer;
   readonly #views: (Buffer | undefined)[] = [];
 
@@ -30,15 +30,15 @@ export class Space {
   }
 
   /** What is left behind the first `length` bytes. */
-  after(length: number): Space {
-    return new Space(this.memory.subarray(length));
+  after(length: number): ReusedMemory {
+    return new ReusedMemory(this.memory.subarray(length));
   }
 }
 
 /** What a copy is made in, in bytes; a longer one has memory of its own size. */
 const COPY_BYTES = 64 * 1024;
 
-let copies = new Space(Buffer.allocUnsafeSlow(COPY_BYTES));
+let copies = new ReusedMemory(Buffer.allocUnsafeSlow(COPY_BYTES));
 
 /**
  * Copies lent bytes so that a plain socket can write them. A write is mostly over at once, so the memory of
@@ -47,7 +47,7 @@ let copies = new Space(Buffer.allocUnsafeSlow(COPY_BYTES));
  */
 export function copyForWrite(lent: Uint8Array): Uint8Array {
   if (copies.room < lent.length) {
-    copies = new Space(Buffer.allocUnsafeSlow(Math.max(COPY_BYTES, lent.length)));
+    copies = new ReusedMemory(Buffer.allocUnsafeSlow(Math.max(COPY_BYTES, lent.length)));
   }
   const copy = copies.view(lent.length);
   copy.set(lent);

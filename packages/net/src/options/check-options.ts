@@ -8,6 +8,7 @@ import type {
 } from "./listen-options.ts";
 import { type Names, checkSignal, checkNames, checkKind, checkTime } from "./check-values.ts";
 import { parseProxyUrl } from "./proxy-url.ts";
+import { nodeSocketOptions } from "./socket-options.ts";
 
 /*
  * A misspelt option is a door left open: `clientCertificate: "require"` would let in everybody, and `modee:
@@ -100,6 +101,7 @@ export function checkTcpDialOptions(options: TcpDialOptions): void {
 /** The same of what TLS shares with it. */
 export function checkTcpDialValues(options: TcpDialOptions): void {
   checkSocket(options, "dial");
+  nodeSocketOptions(options, "dial");
   checkKind("dial", "resolver", options.resolver, "function");
   checkKind("dial", "localAddress", options.localAddress, "string");
   if (options.proxy !== undefined) parseProxyUrl(options.proxy);

@@ -44,7 +44,7 @@ export function certificateAlert(code: string): number {
 const SECRETS = { server: "SERVER_TRAFFIC_SECRET_0", client: "CLIENT_HANDSHAKE_TRAFFIC_SECRET" } as const;
 
 /** A handshake whose peer has to show a certificate. */
-export interface Judged {
+export interface CertificateAlertParts {
   readonly role: "server" | "client";
   readonly socket: TLSSocket;
   /** The connection that carries it. */
@@ -60,11 +60,11 @@ export interface Judged {
  * transport; Node's `keylog` event feeds it.
  */
 export class CertificateAlert {
-  readonly #handshake: Judged;
+  readonly #handshake: CertificateAlertParts;
   readonly #onSecure = (): void => this.#sealAlert();
   #secret: Buffer | undefined;
 
-  constructor(handshake: Judged) {
+  constructor(handshake: CertificateAlertParts) {
     this.#handshake = handshake;
     // Before Node's own listener, which cuts.
     handshake.socket.prependOnceListener("secure", this.#onSecure);

@@ -113,8 +113,18 @@ export function checkTlsDialOptions(options: TlsDialOptions): void {
 /** Checks the option; `undefined` is left out. @throws NetError `invalid_argument`. */
 export function checkProxyTls(options: ProxyTlsOptions | undefined): void {
   if (options === undefined) return;
-  checkKind("dial", "proxyTls", options, "object");
-  checkNames("dial", "proxyTls", options, proxyNames);
+  checkTlsOfDial("proxyTls", options);
+}
+
+/**
+ * Checks the TLS options of a dial that does not say how TLS ends, of an `https:` proxy and of
+ * `wss:`. @throws NetError `invalid_argument`.
+ *
+ * @param what messages call them.
+ */
+export function checkTlsOfDial(what: string, options: ProxyTlsOptions): void {
+  checkKind("dial", what, options, "object");
+  checkNames("dial", what, options, proxyNames);
   checkClient(options);
 }
 

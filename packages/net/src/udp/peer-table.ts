@@ -1,5 +1,5 @@
 /** What the table knows of a peer: when something last came from it. */
-export interface Seen {
+export interface PeerEntry {
   lastSeenAt: number;
 }
 
@@ -15,7 +15,7 @@ export interface PeerLimits {
  * Peers by their source address. Those that may be forged live in a table of their own, so that however many
  * an attacker makes up, they drive out only each other.
  */
-export class PeerTable<P extends Seen> {
+export class PeerTable<P extends PeerEntry> {
   readonly #limits: PeerLimits;
   readonly #verified = new Map<string, P>();
   /** In the order in which they were last heard. */

@@ -1,25 +1,87 @@
 import { isIP, Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { checkServerIdentity, type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
-import { type IpAddr, ipAddr, joinHostPort, NetError, type Resolver, type TcpDialOptions } from "@zocalo/net";
+import type { SecureContextOptions, TLSSocket } from "node:tls";
+import {
+  type IpAddr,
+  ipAddr,
+  joinHostPort,
+  NetError,
+  type TcpDialOptions,
+  type TlsClientOptions,
+} from "@zocalo/net";
 import {
   askProxy,
-  CertificateAlert,
+  DEFAULT_PROXY_DIAL_TIMEOUT_MS,
   dialSocket,
-  HandshakeTracer,
+  clientHandshake,
   netErrorFrom,
   parseProxyUrl,
   type ProxyFailure,
   proxyHandshake,
   proxyHost,
   type ProxyUrl,
+  secureContextOptions,
+  type SecuredSocket,
+  startTimer,
+  tlsName,
 } from "@zocalo/net/transport";
 import type { DialLimits } from "./dial-limits.ts";
 import { hostAndPort } from "./dial-url.ts";
-import { WebSocketError } from "../core/error.ts";
+import { WebSocketNetError } from "../core/error.ts";
 
 /** How the first socket is connected, with the names of `@zocalo/net`. */
-export type ConnectOptions = Pick<TcpDialOptions, "resolver" | "localAddress" | "attemptDelayMs">;
+export type ConnectOptions = Pick<
+  TcpDialOptions,
+  | "resolver"
+  | "localAddress"
+  | "attemptDelayMs"
+  | "noDelay"
+  | "keepAlive"
+  | "keepAliveIdleMs"
+  | "proxyTimeoutMs"
+>;
+
+/**
+ * What a client of `wss:`, or of an `https:` proxy, decides: what `dial("tls", …)` of `@zocalo/net` takes,
+ * with the same names, defaults and checks, but `dangerouslyAcceptTruncation`: a WebSocket says itself how
+ * long its messages are, and where it ends.
+ */
+export interface WebSocketTlsOptions extends Omit<TlsClientOptions, "dangerouslyAcceptTruncation"> {}
+
+/** TLS options, with what their texts and files hold. */
+export interface ReadTls {
+  readonly options: WebSocketTlsOptions;
+  readonly context: SecureContextOptions;
+}
+
+/**
+ * Reads what TLS options name, as `dial("tls", …)` does.
+ *
+ * @param what messages call the options.
+ * @throws WebSocketNetError `not_found`, `permission`, `tls`.
+ */
+export async function readTls(what: string, options: WebSocketTlsOptions): Promise<ReadTls> {
+  try {
+    return { options, context: await secureContextOptions(options, { op: "dial", network: "tls" }) };
+  } catch (error) {
+    const cause = netErrorFrom(error, { op: "dial", network: "tls" });
+    const reason = cause.reason.replace(/^TLS: /, "");
+    throw new WebSocketNetError(cause.code, `${what}: ${reason}`, { op: "dial", cause });
+  }
+}
+
+/**
+ * What is left of it for a server that the caller did not choose: whom to believe and how to speak, and not
+ * the caller's own certificate. Who does not check the first server has not said to check nobody.
+ */
+export function tlsForAnyServer({ options, context }: ReadTls): ReadTls {
+  const { ca, crl, minVersion, maxVersion, ciphers } = context;
+  const { alpnProtocols, verifyPeer, dangerouslyLogKeys, handshakeTimeoutMs, sessions } = options;
+  return {
+    options: { alpnProtocols, verifyPeer, dangerouslyLogKeys, handshakeTimeoutMs, sessions },
+    context: { ca, crl, minVersion, maxVersion, ciphers },
+  };
+}
 
 /** A connected socket, and whose it is, for messages: `example.org (192.0.2.1:80)`. */
 export interface Connected<S extends Duplex = Duplex> {
@@ -40,20 +102,21 @@ const MAX_NAMED = 8;
  * Connects to the first address of a host that answers (RFC 8305), by `@zocalo/net`.
  *
  * @param name of the other side, for messages.
- * @throws WebSocketError `connect_failed`, `invalid_argument`, `timeout`, `canceled`
+ * @throws WebSocketNetError `connect_failed`, `invalid_argument`, `timeout`, `canceled`
  */
 export async function connectTcp(
   { host, port }: Place,
   name: string,
-  { resolver, localAddress, attemptDelayMs }: ConnectOptions,
+  { keepAlive = false, ...options }: ConnectOptions, // By default the WebSocket's own pings do that.
   limits: DialLimits,
 ): Promise<Connected<Socket>> {
   limits.begin(`there was no connection to ${name}`);
   const addr = ipAddr("tcp", host, port);
+  const { resolver, localAddress, attemptDelayMs, noDelay, keepAliveIdleMs } = options;
+  const how = { resolver, localAddress, attemptDelayMs, noDelay, keepAliveIdleMs };
   let socket: Socket;
   try {
-    // As node:http has it: keepalive is the WebSocket's own, by its pings.
-    socket = await dialSocket(addr, { resolver, localAddress, attemptDelayMs, keepAlive: false }, limits);
+    socket = await dialSocket(addr, { ...how, keepAlive }, limits);
   } catch (cause) {
     limits.signal.throwIfAborted();
     throw connectError(name, String(addr), cause);
@@ -66,9 +129,11 @@ export async function connectTcp(
 }
 
 /** One sentence with each address and what was wrong there. */
-function connectError(name: string, asked: string, cause: unknown): WebSocketError {
+function connectError(name: string, asked: string, cause: unknown): WebSocketNetError {
   if (!(cause instanceof NetError))
-    return new WebSocketError("connect_failed", `cannot connect to ${name}: ${reasonOf(cause)}`, { cause });
+    return new WebSocketNetError("connect_failed", `cannot connect to ${name}: ${reasonOf(cause)}`, {
+      cause,
+    });
   const failures: readonly unknown[] =
     cause.cause instanceof AggregateError ? (cause.cause.errors as readonly unknown[]) : [cause];
   const told = failures.slice(0, MAX_NAMED).map((failure) => {
@@ -77,7 +142,7 @@ function connectError(name: string, asked: string, cause: unknown): WebSocketErr
   });
   if (failures.length > MAX_NAMED) told.push(`and ${failures.length - MAX_NAMED} more addresses`);
   const isArgument = cause.code === "invalid_argument" || cause.code === "invalid_address";
-  return new WebSocketError(
+  return new WebSocketNetError(
     isArgument ? "invalid_argument" : "connect_failed",
     `cannot connect to ${name}: ${told.join("; ")}`,
     { cause },
@@ -85,65 +150,45 @@ function connectError(name: string, asked: string, cause: unknown): WebSocketErr
 }
 
 /**
- * Makes a connection a TLS one.
+ * Makes a connection a TLS one, as `dial("tls", …)` does.
  *
  * @param serverName whom to ask for, and whose certificate it has to be, unless `tls` says.
- * @throws WebSocketError `connect_failed` with what TLS says as its cause, `invalid_argument`, `timeout`,
+ * @throws WebSocketNetError `connect_failed` with the `NetError` as its cause, `invalid_argument`, `timeout`,
  * `canceled`
  */
-export function secure(
+export async function secure(
   { socket: below, name }: Connected,
   { host, port }: Place,
   serverName: string,
-  tls: ConnectionOptions | undefined,
+  tls: ReadTls | undefined,
   limits: DialLimits,
 ): Promise<Connected<TLSSocket>> {
-  const tracer = HandshakeTracer.begin("client", endsOf(below));
-  const securing = limits.wait<Connected<TLSSocket>>(
-    `the TLS handshake with ${name} was not over`,
-    below,
-    ({ done, failed }) => {
-      let socket: TLSSocket;
+  const { options: given, context } = tls ?? (await readTls("tls", {}));
+  // Without a time of its own it has that of the dial.
+  const options = { ...given, handshakeTimeoutMs: given.handshakeTimeoutMs ?? Number.POSITIVE_INFINITY };
+  const site = { op: "dial", network: "tls", remoteAddr: ipAddr("tls", host, port) } as const;
+  return limits.wait(`the TLS handshake with ${name} was not over`, below, ({ done, failed }) => {
+    // An error between two steps is seen as a close by the next one.
+    const use = ({ socket }: SecuredSocket): TLSSocket => socket.on("error", ignore);
+    const secured = async (): Promise<void> => {
       try {
-        socket = connectTls({
-          ...tls,
-          host,
-          port,
-          // RFC 6066 §3: an IP address is not asked for by name, only checked.
-          servername: tls?.servername ?? (isIP(serverName) === 0 ? serverName : ""),
-          socket: below,
-        });
-      } catch (cause) {
-        const message = `cannot speak TLS with ${name}: ${reasonOf(cause)}`;
-        failed(new WebSocketError("invalid_argument", message, { cause }));
-        return;
+        const asked = tlsName("dial", "the host to ask for", options.serverName ?? serverName);
+        const raw = { socket: below, ...endsOf(below) };
+        done({ socket: await clientHandshake(raw, site, options, { context, name: asked }, use), name });
+      } catch (error) {
+        failed(tlsError(name, netErrorFrom(error, site)));
       }
-      socket.on("error", ignore); // As above.
-      const judged = tls?.rejectUnauthorized === false ? undefined : alertOf(socket, below, serverName, tls);
-      const onKeylog = (line: Buffer): void => judged?.keylog(line);
-      if (judged !== undefined) socket.on("keylog", onKeylog);
-      const onError = (cause: Error): void => {
-        const message = `the TLS handshake with ${name} failed: ${reasonOf(cause)}`;
-        failed(new WebSocketError("connect_failed", message, { cause }));
-      };
-      socket.once("error", onError);
-      const onClose = (): void => {
-        const message = `${name} closed the connection during the TLS handshake`;
-        failed(new WebSocketError("connect_failed", message));
-      };
-      socket.once("close", onClose);
-      socket.once("secureConnect", () => {
-        socket.off("close", onClose);
-        socket.off("error", onError);
-        socket.off("keylog", onKeylog);
-        tracer?.end(socket, tls?.servername ?? (isIP(serverName) === 0 ? serverName : undefined));
-        done({ socket, name });
-      });
-      return () => void socket.destroy();
-    },
-  );
-  if (tracer) securing.catch((error: unknown) => tracer.failed(error));
-  return securing;
+    };
+    void secured();
+  });
+}
+
+function tlsError(name: string, cause: NetError): WebSocketNetError {
+  const code = cause.code === "timeout" || cause.code === "invalid_argument" ? cause.code : "connect_failed";
+  const what = `the TLS handshake with ${name}`;
+  const message =
+    code === "timeout" ? cause.reason.replace("the TLS handshake", what) : `${what} failed: ${cause.reason}`;
+  return new WebSocketNetError(code, message, { op: "dial", cause });
 }
 
 function endsOf(below: Duplex): { readonly localAddr?: IpAddr; readonly remoteAddr?: IpAddr } {
@@ -156,32 +201,18 @@ function endsOf(below: Duplex): { readonly localAddr?: IpAddr; readonly remoteAd
 }
 
 /**
- * What tells the server why its certificate is refused. Node tells the caller. An application's own check is
- * asked by Node alone.
- */
-function alertOf(
-  socket: TLSSocket,
-  below: Duplex,
-  serverName: string,
-  tls: ConnectionOptions | undefined,
-): CertificateAlert {
-  const otherFault = (): Error | undefined =>
-    tls?.checkServerIdentity === undefined
-      ? checkServerIdentity(tls?.servername || serverName, socket.getPeerCertificate())
-      : undefined;
-  return new CertificateAlert({ role: "client", socket, below, otherFault, onRefused: ignore });
-}
-
-/**
  * Reads the URL of a proxy, see `DialOptions.proxy`.
  *
- * @throws WebSocketError `invalid_address`
+ * @throws WebSocketNetError `invalid_address`
  */
 export function parseProxy(text: string | URL): ProxyUrl {
   try {
     return parseProxyUrl(text);
   } catch (error) {
-    throw new WebSocketError("invalid_address", error instanceof NetError ? error.reason : "proxy is no URL");
+    throw new WebSocketNetError(
+      "invalid_address",
+      error instanceof NetError ? error.reason : "proxy is no URL",
+    );
   }
 }
 
@@ -191,7 +222,7 @@ export function parseProxy(text: string | URL): ProxyUrl {
  *
  * @returns a socket whose other end is `target`. What the proxy sent behind its answer is still to be read
  * from it.
- * @throws WebSocketError `proxy_refused` (with `status` of an HTTP proxy), `connect_failed`,
+ * @throws WebSocketNetError `proxy_refused` (with `status` of an HTTP proxy), `connect_failed`,
  * `handshake_failed` for an answer that is neither, `timeout`, `canceled`,
  *   `invalid_argument`
  */
@@ -199,13 +230,13 @@ export async function openTunnel(
   proxy: ProxyUrl,
   target: URL,
   options: ConnectOptions,
-  tls: ConnectionOptions | undefined,
+  tls: ReadTls | undefined,
   limits: DialLimits,
 ): Promise<Connected> {
   const { host, port } = hostAndPort(target);
   const known = proxyHost(host);
   if (known === undefined) {
-    throw new WebSocketError("invalid_address", `the host ${target.hostname} means nothing to a proxy`);
+    throw new WebSocketNetError("invalid_address", `the host ${target.hostname} means nothing to a proxy`);
   }
   const asked = { host: known, port };
   let connected: Connected = await connectTcp(
@@ -217,12 +248,23 @@ export async function openTunnel(
   if (proxy.scheme === "https") connected = await secure(connected, proxy, proxy.host, tls, limits);
   const { socket, name } = connected;
   const missing = `${name} did not answer CONNECT ${joinHostPort(asked.host, port)}`;
-  await limits.wait<void>(missing, socket, ({ done, failed }) =>
-    askProxy(socket, proxyHandshake(proxy, asked), asked, name, {
-      done: () => done(undefined),
+  const { proxyTimeoutMs = DEFAULT_PROXY_DIAL_TIMEOUT_MS } = options;
+  await limits.wait<void>(missing, socket, ({ done, failed }) => {
+    const timer = startTimer(() => {
+      failed(new WebSocketNetError("timeout", `${missing} within ${proxyTimeoutMs} ms`, { op: "dial" }));
+    }, proxyTimeoutMs);
+    const stop = askProxy(socket, proxyHandshake(proxy, asked), asked, name, {
+      done() {
+        clearTimeout(timer);
+        done(undefined);
+      },
       failed: (failure) => failed(proxyError(failure)),
-    }),
-  );
+    });
+    return () => {
+      clearTimeout(timer);
+      stop();
+    };
+  });
   return { socket, name: `${target.host} by way of ${name}` };
 }
 
@@ -234,26 +276,15 @@ const PROXY_CODES = {
   broken: "connect_failed",
 } as const;
 
-function proxyError({ kind, message, status, cause }: ProxyFailure): WebSocketError {
+function proxyError({ kind, message, status, cause }: ProxyFailure): WebSocketNetError {
   const about = { ...(status === undefined ? {} : { status }), ...(cause === undefined ? {} : { cause }) };
-  return new WebSocketError(PROXY_CODES[kind], message, about);
+  return new WebSocketNetError(PROXY_CODES[kind], message, about);
 }
 
 /** What went wrong, in a few words. Never empty. */
 export function reasonOf(error: unknown): string {
   const { reason } = netErrorFrom(error, { op: "dial" });
   return reason === "" ? "no reason was given" : reason;
-}
-
-/** A `lookup` function, as Node's options have it, as a resolver. */
-export function resolverOf(lookup: NonNullable<ConnectionOptions["lookup"]>): Resolver {
-  return (host, { family }) =>
-    new Promise((resolve, reject) => {
-      lookup(host, { all: true, family }, (error, found) => {
-        if (error) reject(error);
-        else resolve(typeof found === "string" ? [found] : found.map(({ address }) => address));
-      });
-    });
 }
 
 function ignore(): void {}

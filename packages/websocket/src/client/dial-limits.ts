@@ -1,27 +1,29 @@
+import type { TcpDialOptions } from "@zocalo/net";
 import {
+  deadlineToMs,
   type DialLimits as NetDialLimits,
   type DialTracer,
   onceAborted,
   startTimer,
 } from "@zocalo/net/transport";
 import type { Duplex } from "node:stream";
-import { WebSocketError } from "../core/error.ts";
+import { WebSocketNetError } from "../core/error.ts";
 
 /** How one wait ends by its own events. */
 export interface Outcome<T> {
   readonly done: (value: T) => void;
-  readonly failed: (error: WebSocketError) => void;
+  readonly failed: (error: WebSocketNetError) => void;
 }
 
 /**
- * What bounds one `dial`, from the call to the open connection: its timeout and the caller's signal, as one
+ * What bounds one `dial`, from the call to the open connection: its timeout and deadline
+ * and the caller's signal, as one
  * signal whose reason is the error to throw.
  */
 export class DialLimits implements NetDialLimits {
   /** Who is told of it; `undefined`: nobody. */
   readonly tracer: DialTracer | undefined;
   readonly #controller = new AbortController();
-  readonly #timeoutMs: number;
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #endsAt: number;
   /** Takes back what waits for the caller's signal. */
@@ -30,17 +32,31 @@ export class DialLimits implements NetDialLimits {
   #missing = "";
 
   /** @param host for messages. */
-  constructor(host: string, timeoutMs: number, signal: AbortSignal | undefined, tracer?: DialTracer) {
+  constructor(
+    host: string,
+    timeoutMs: number,
+    { signal, deadline = null }: Pick<TcpDialOptions, "signal" | "deadline">,
+    tracer?: DialTracer,
+  ) {
     this.tracer = tracer;
-    this.#timeoutMs = timeoutMs;
-    this.#endsAt = performance.now() + timeoutMs;
-    this.#timer = startTimer(() => {
-      const message = `${this.#missing} within ${this.#timeoutMs} ms`;
-      this.#controller.abort(new WebSocketError("timeout", message, { op: "dial" }));
-    }, timeoutMs);
+    const untilDeadlineMs = deadlineToMs(deadline) - Date.now();
+    const isDeadline = untilDeadlineMs < timeoutMs;
+    const delayMs = Math.max(0, isDeadline ? untilDeadlineMs : timeoutMs);
+    const when = isDeadline ? "before the deadline" : `within ${timeoutMs} ms`;
+    this.#endsAt = performance.now() + delayMs;
+    const onTimeout = (): void => {
+      this.#controller.abort(new WebSocketNetError("timeout", `${this.#missing} ${when}`, { op: "dial" }));
+    };
+    this.#timer = delayMs > 0 ? startTimer(onTimeout, delayMs) : undefined;
+    if (delayMs === 0) {
+      this.#missing = `dialing ${host} was not over`;
+      onTimeout();
+    }
     const onAbort = (): void => {
       const message = `dialing ${host} was canceled`;
-      this.#controller.abort(new WebSocketError("canceled", message, { op: "dial", cause: signal?.reason }));
+      this.#controller.abort(
+        new WebSocketNetError("canceled", message, { op: "dial", cause: signal?.reason }),
+      );
     };
     if (signal?.aborted) onAbort();
     this.#forget = signal && onceAborted(signal, onAbort);
@@ -64,7 +80,7 @@ export class DialLimits implements NetDialLimits {
    * Names what happens next.
    *
    * @param missing what a timeout says of it: "example.org did not answer".
-   * @throws WebSocketError `timeout`, `canceled`
+   * @throws WebSocketNetError `timeout`, `canceled`
    */
   begin(missing: string): void {
     this.#missing = missing;
@@ -78,7 +94,7 @@ export class DialLimits implements NetDialLimits {
    * @param socket is destroyed when the step fails or is cut.
    * @param start begins the step and is given the functions that end it; returns what to clean up if the step
    *   fails.
-   * @throws WebSocketError what the step fails with; `timeout`, `canceled`.
+   * @throws WebSocketNetError what the step fails with; `timeout`, `canceled`.
    */
   wait<T>(missing: string, socket: Duplex, start: (outcome: Outcome<T>) => (() => void) | void): Promise<T> {
     return new Promise((resolve, reject) => {

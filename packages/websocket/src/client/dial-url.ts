@@ -1,6 +1,6 @@
 import { printable } from "@zocalo/net";
 import { shown } from "@zocalo/net/transport";
-import { WebSocketError } from "../core/error.ts";
+import { WebSocketNetError } from "../core/error.ts";
 
 /** The address of a URL of `parseHttpUrl`, as Node's requests take it. */
 export function hostAndPort(url: URL): { readonly host: string; readonly port: number } {
@@ -40,7 +40,7 @@ export function shownUrl(text: string): string {
 /**
  * Reads the URL of a server or of a proxy; `ws:` becomes `http:`, `wss:` becomes `https:`.
  *
- * @throws WebSocketError `invalid_address`. The message does not show user, password, query and fragment.
+ * @throws WebSocketNetError `invalid_address`. The message does not show user, password, query and fragment.
  */
 export function parseHttpUrl(text: string | URL): URL {
   const given = textOf(text);
@@ -51,21 +51,21 @@ export function parseHttpUrl(text: string | URL): URL {
     credentialsOf(url);
   } catch {
     // Without its cause, which has all that was given, password and token too.
-    throw new WebSocketError("invalid_address", `${where} is not a URL`);
+    throw new WebSocketNetError("invalid_address", `${where} is not a URL`);
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") {
-    throw new WebSocketError("invalid_address", `${where} is not a ws:, wss:, http: or https: URL`);
+    throw new WebSocketNetError("invalid_address", `${where} is not a ws:, wss:, http: or https: URL`);
   }
   if (url.hash !== "" || given.includes("#"))
-    throw new WebSocketError("invalid_address", `${where} has a fragment`);
+    throw new WebSocketNetError("invalid_address", `${where} has a fragment`);
   return url;
 }
 
-/** @throws WebSocketError `invalid_address` for what cannot be made a text. */
+/** @throws WebSocketNetError `invalid_address` for what cannot be made a text. */
 function textOf(url: unknown): string {
   try {
     return String(url);
   } catch (cause) {
-    throw new WebSocketError("invalid_address", `${shown(url)} is not a URL`, { cause });
+    throw new WebSocketNetError("invalid_address", `${shown(url)} is not a URL`, { cause });
   }
 }

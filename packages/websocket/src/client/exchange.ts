@@ -3,7 +3,7 @@ import { type ClientRequest, type IncomingMessage, request as httpRequest } from
 import type { Duplex } from "node:stream";
 import { printable } from "@zocalo/net";
 import { MAX_INTERIM_ANSWERS, MAX_STATUS_TEXT } from "@zocalo/net/transport";
-import { WebSocketError } from "../core/error.ts";
+import { WebSocketNetError } from "../core/error.ts";
 import { type CompressionSettings, offerDeflate } from "../handshake/deflate.ts";
 import { type Connected, reasonOf } from "./connect.ts";
 import type { DialLimits } from "./dial-limits.ts";
@@ -38,7 +38,7 @@ export interface RequestParts {
 /**
  * Sends the request for a WebSocket (RFC 6455 §4.1) and waits for the switch of protocols.
  *
- * @throws WebSocketError `refused`, `handshake_failed`, `connect_failed`, `invalid_argument`, `timeout`,
+ * @throws WebSocketNetError `refused`, `handshake_failed`, `connect_failed`, `invalid_argument`, `timeout`,
  *   `canceled`
  */
 export function askForSwitch(
@@ -64,7 +64,7 @@ export function askForSwitch(
       });
     } catch (cause) {
       const message = `cannot send a request to ${name}: ${reasonOf(cause)}`;
-      failed(new WebSocketError("invalid_argument", message, { cause }));
+      failed(new WebSocketNetError("invalid_argument", message, { cause }));
       return;
     }
     // All of them, as many as 16 KiB can hold: past Node's usual limit an answer would seem to lack what it
@@ -75,7 +75,7 @@ export function askForSwitch(
     request.on("information", () => {
       if (++interim <= MAX_INTERIM_ANSWERS) return;
       const message = `${name} sent more than ${MAX_INTERIM_ANSWERS} interim answers`;
-      failed(new WebSocketError("handshake_failed", message));
+      failed(new WebSocketNetError("handshake_failed", message));
     });
     request.on("upgrade", (response, socket: Duplex, head) => done({ response, socket, head, name, key }));
     request.on("response", (response) => {
@@ -89,7 +89,7 @@ export function askForSwitch(
       // Node sees no upgrade in a 101 without Upgrade or Connection.
       const code = status === 101 ? "handshake_failed" : "refused";
       const words = `${name} answered ${status} ${printable(statusMessage ?? "", MAX_STATUS_TEXT)}`.trim();
-      failed(new WebSocketError(code, status === 101 ? `${words} without an upgrade` : words, { status }));
+      failed(new WebSocketNetError(code, status === 101 ? `${words} without an upgrade` : words, { status }));
     });
     request.on("error", (cause) => failed(requestError(name, cause)));
     request.end();
@@ -98,17 +98,17 @@ export function askForSwitch(
 }
 
 /** What Node says of a request that came to nothing. */
-function requestError(name: string, cause: Error): WebSocketError {
+function requestError(name: string, cause: Error): WebSocketNetError {
   const code = "code" in cause && typeof cause.code === "string" ? cause.code : "";
   if (code.startsWith("HPE_")) {
     const message = `${name} did not answer as HTTP says: ${cause.message}`;
-    return new WebSocketError("handshake_failed", message, { cause });
+    return new WebSocketNetError("handshake_failed", message, { cause });
   }
   const message =
     cause.message === "socket hang up"
       ? `${name} closed the connection before it answered`
       : `the connection to ${name} broke before it answered: ${reasonOf(cause)}`;
-  return new WebSocketError("connect_failed", message, { cause });
+  return new WebSocketNetError("connect_failed", message, { cause });
 }
 
 function requestHeaders(

@@ -1,8 +1,8 @@
 import { NetError, type NetErrorCode, type NetOp, printable } from "@zocalo/net";
 import type { CloseFrame } from "./close-frame.ts";
 
-/** The parts of a `WebSocketError` besides its message. */
-export interface WebSocketErrorParts {
+/** The parts of a `WebSocketNetError` besides its message. */
+export interface WebSocketNetErrorParts {
   /**
    * What was being done. Default: `dial` while there is no connection yet, `set` for `invalid_argument`, else
    * `read`.
@@ -25,14 +25,14 @@ const OPS: Partial<Record<NetErrorCode, NetOp>> = {
 };
 
 /**
- * What this package throws: a `NetError` that also knows what a WebSocket says. What the operating system or
- * TLS said is the `cause`.
+ * What this package throws: a `NetError` that also knows what a WebSocket says. `WebSocketError` is another
+ * class: the browser's, of `WebSocketStream`. What the operating system or TLS said is the `cause`.
  *
  * `message` is one sentence, without the operation and the route before it: it names the host where there is
  * one to name. It may quote the peer, such as its status text: it is `printable`, as `@zocalo/net` has it.
  * `sent` and `received` are as they came.
  */
-export class WebSocketError extends NetError {
+export class WebSocketNetError extends NetError {
   /** HTTP status, for `refused` and `proxy_refused`. */
   readonly status: number | undefined;
   /** The Close frame this side sent, if it did. */
@@ -40,7 +40,7 @@ export class WebSocketError extends NetError {
   /** The Close frame the peer sent, if it did. */
   readonly received: CloseFrame | undefined;
 
-  constructor(code: NetErrorCode, message: string, parts: WebSocketErrorParts = {}) {
+  constructor(code: NetErrorCode, message: string, parts: WebSocketNetErrorParts = {}) {
     super({
       op: parts.op ?? OPS[code] ?? "read",
       code,
@@ -56,6 +56,6 @@ export class WebSocketError extends NetError {
 }
 
 /** For calls whose signal was aborted. */
-export function canceled(signal: AbortSignal): WebSocketError {
-  return new WebSocketError("canceled", "operation canceled", { cause: signal.reason });
+export function canceled(signal: AbortSignal): WebSocketNetError {
+  return new WebSocketNetError("canceled", "operation canceled", { cause: signal.reason });
 }

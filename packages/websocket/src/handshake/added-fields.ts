@@ -1,5 +1,5 @@
 import { checkKind } from "@zocalo/net/transport";
-import { WebSocketError } from "../core/error.ts";
+import { WebSocketNetError } from "../core/error.ts";
 import { isToken } from "./fields.ts";
 
 /** Headers that are part of the handshake, or would end it. */
@@ -12,35 +12,35 @@ const NOT_IN_TOKEN = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/;
 /**
  * Checks the headers that an application adds to a handshake.
  *
- * @throws WebSocketError or NetError `invalid_argument`.
+ * @throws WebSocketNetError or NetError `invalid_argument`.
  */
 export function checkHeaders(op: "dial" | "listen", headers: Readonly<Record<string, string>>): void {
   checkKind(op, "headers", headers, "object");
   for (const [name, value] of Object.entries(headers)) {
     const fault = OWN_HEADER.test(name) ? `header ${name} is set by the handshake` : headerFault(name, value);
-    if (fault !== undefined) throw new WebSocketError("invalid_argument", fault);
+    if (fault !== undefined) throw new WebSocketNetError("invalid_argument", fault);
   }
 }
 
 /**
  * Checks the subprotocols that an application asks for or takes.
  *
- * @throws WebSocketError `invalid_argument`.
+ * @throws WebSocketNetError `invalid_argument`.
  */
 export function checkSubprotocols(subprotocols: readonly string[]): void {
   if (!Array.isArray(subprotocols)) {
     // A text would be taken for the list of its letters.
-    throw new WebSocketError("invalid_argument", 'subprotocols is not an array, such as ["chat"]');
+    throw new WebSocketNetError("invalid_argument", 'subprotocols is not an array, such as ["chat"]');
   }
   for (const [index, name] of (subprotocols as readonly unknown[]).entries()) {
     if (typeof name === "string" && isToken(name)) continue;
     // Not shown: browsers have no other place for a token, so it may be one that was put here by mistake.
     const why =
       typeof name === "string" ? wrongCharacter(name, NOT_IN_TOKEN) : `it is of type ${typeof name}`;
-    throw new WebSocketError("invalid_argument", `subprotocol ${index} is not a token: ${why}`);
+    throw new WebSocketNetError("invalid_argument", `subprotocol ${index} is not a token: ${why}`);
   }
   if (new Set(subprotocols).size < subprotocols.length) {
-    throw new WebSocketError("invalid_argument", "a subprotocol is named twice");
+    throw new WebSocketNetError("invalid_argument", "a subprotocol is named twice");
   }
 }
 

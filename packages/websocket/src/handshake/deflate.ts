@@ -52,7 +52,7 @@ const MAX_WINDOW_BITS = 15;
 /**
  * Completes options; `undefined` for no compression.
  *
- * @throws WebSocketError or NetError `invalid_argument`.
+ * @throws WebSocketNetError or NetError `invalid_argument`.
  */
 export function compressionSettings(
   options: boolean | CompressionOptions | undefined,

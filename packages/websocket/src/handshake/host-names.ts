@@ -1,7 +1,7 @@
 import { isIP, isIPv6 } from "node:net";
 import type { Duplex } from "node:stream";
 import { shown } from "@zocalo/net/transport";
-import { WebSocketError } from "../core/error.ts";
+import { WebSocketNetError } from "../core/error.ts";
 import { valuesOf, type HandshakeRequest } from "./fields.ts";
 import { isSameHost } from "./origin.ts";
 import { namedHost } from "./target.ts";
@@ -48,13 +48,13 @@ export class HostNames {
   /**
    * @param allowedHosts names and addresses without a port: `chat.example.org`, `*.example.org` (every name
    *   below it), `192.0.2.1`, `::1`; or `*`, every name, which lets rebound pages in.
-   * @throws WebSocketError `invalid_argument`, with the one that is none.
+   * @throws WebSocketNetError `invalid_argument`, with the one that is none.
    */
   constructor(allowedHosts: readonly string[] = []) {
     if (!Array.isArray(allowedHosts)) {
       // A text would be taken for the list of its letters.
       const message = `allowedHosts ${shown(allowedHosts)} is not an array, such as ["chat.example.org"]`;
-      throw new WebSocketError("invalid_argument", message);
+      throw new WebSocketNetError("invalid_argument", message);
     }
     this.#isAny = allowedHosts.includes(ANY);
     for (const text of allowedHosts) {
@@ -62,7 +62,7 @@ export class HostNames {
       if (name === undefined) {
         const allowed = `a host name or an address without a port, "${ANY_BELOW}example.org" or "${ANY}"`;
         const message = `allowedHosts has ${shown(text)}, which is not ${allowed}`;
-        throw new WebSocketError("invalid_argument", message);
+        throw new WebSocketNetError("invalid_argument", message);
       }
       if (name.startsWith(ANY_BELOW)) this.#suffixes.push(name.slice(ANY.length));
       else this.#told.add(name);

@@ -32,13 +32,15 @@ import { refusalText } from "./refuse.ts";
 const TIMED_OUT = Buffer.from("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n");
 
 /** Looks at what came first on a connection, which is lent. `true`: it is taken, or answered. */
-export type Take = (bytes: Buffer, caller: Arrival) => boolean;
+export type Take = (bytes: Buffer, caller: HalfOpenConn) => boolean;
 
 /** Its address has as many as it may that have not asked yet. */
 const EXCESS = "max_half_open_per_address";
 
 /** Who stands behind a door. */
 interface DoorParts {
+  /** Who reads upgrades. */
+  readonly readUpgrades: "here" | "node:http" | undefined;
   /** WebSockets have a place in the listener below, which somebody else may count, too. */
   readonly keepsPlaces: boolean;
   readonly take: Take;
@@ -55,8 +57,8 @@ const MAX_PERIOD_MS = 1_000;
 let isOff = process.env["ZOCALO_NO_OWN_UPGRADES"] !== undefined;
 
 /**
- * Leaves all connections of what listens from now on to `node:http`, or not: for tests and measurements of
- * the other way. The environment variable `ZOCALO_NO_OWN_UPGRADES` does the first.
+ * Leaves all connections of what listens from now on without `readUpgrades` to `node:http`, or not: for tests
+ * and measurements of the other way. The environment variable `ZOCALO_NO_OWN_UPGRADES` does the first.
  */
 export function setFirstBytes(isOn: boolean): void {
   isOff = !isOn;
@@ -76,11 +78,11 @@ export class Door implements Monitored {
   readonly #refused: DoorParts["refused"];
   readonly #limits: AddressLimits;
   /** Those that have not asked yet. */
-  readonly #arrivals = new Roster<Arrival>();
+  readonly #arrivals = new Roster<HalfOpenConn>();
   /** Of those, the ones that `node:http` has. */
-  readonly #atHttp = new Map<object, Arrival>();
+  readonly #atHttp = new Map<object, HalfOpenConn>();
   /** Upgrades may be read here, and not by `node:http`. */
-  readonly #reads = !isOff;
+  readonly #reads: boolean;
   #isStopped = false;
   readonly #periodMs: number;
   /** How many checks a connection that is no WebSocket lives to see. */
@@ -93,8 +95,9 @@ export class Door implements Monitored {
     server: Server,
     timeoutMs: number,
     limits: AddressLimits,
-    { keepsPlaces, take, refused }: DoorParts,
+    { readUpgrades, keepsPlaces, take, refused }: DoorParts,
   ) {
+    this.#reads = readUpgrades === undefined ? !isOff : readUpgrades === "here";
     this.keepsPlaces = keepsPlaces;
     this.#refused = refused;
     this.#server = server;
@@ -114,7 +117,7 @@ export class Door implements Monitored {
       traceRefused(undefined, EXCESS, () => conn.remoteAddr);
       return cut(conn);
     }
-    const arrival = new Arrival(this, conn, host, holder, this.#checks);
+    const arrival = new HalfOpenConn(this, conn, host, holder, this.#checks);
     this.#arrivals.add(arrival);
     if (this.slot === -1) monitor(this, this.#periodMs);
     // OpenSSL is still busy with what came with the end of the handshake, and writes nothing before it is
@@ -135,23 +138,23 @@ export class Door implements Monitored {
     if (arrival !== undefined) this.gone(arrival);
   }
 
-  /** `Arrival`: these are its first bytes. */
-  came(arrival: Arrival, bytes: Buffer): boolean {
+  /** `HalfOpenConn`: these are its first bytes. */
+  came(arrival: HalfOpenConn, bytes: Buffer): boolean {
     const isTaken = this.#take(bytes, arrival);
     if (isTaken) this.gone(arrival);
     return isTaken;
   }
 
-  /** `Arrival`: this is for `node:http`. */
-  toHttp(arrival: Arrival, stream: Duplex): void {
+  /** `HalfOpenConn`: this is for `node:http`. */
+  toHttp(arrival: HalfOpenConn, stream: Duplex): void {
     this.#atHttp.set(stream, arrival);
     stream.on("close", () => this.gone(arrival));
     this.#server.emit("connection", stream);
     stream.resume();
   }
 
-  /** `Arrival`: it has asked, or is no more. May be called again. */
-  gone(arrival: Arrival): void {
+  /** `HalfOpenConn`: it has asked, or is no more. May be called again. */
+  gone(arrival: HalfOpenConn): void {
     if (!this.#arrivals.delete(arrival)) return;
     if (arrival.stream !== undefined) this.#atHttp.delete(arrival.stream);
     this.#limits.halfOpen.release(arrival.holder);
@@ -165,7 +168,7 @@ export class Door implements Monitored {
 }
 
 /** A connection that may ask for a WebSocket. */
-export class Arrival implements Caller, TransportSink, RosterMember {
+export class HalfOpenConn implements Caller, TransportSink, RosterMember {
   slot = -1;
   readonly host: string;
   readonly holder: Holder;

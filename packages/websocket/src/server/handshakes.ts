@@ -3,7 +3,7 @@ import { AddressLimits, type Holder } from "@zocalo/net";
 import { checkKind, checkNames, startTimer, startTrials } from "@zocalo/net/transport";
 import { type OpenedConn, openConn } from "../session/opened-conn.ts";
 import { Compression } from "../core/compression.ts";
-import { WebSocketError } from "../core/error.ts";
+import { WebSocketNetError } from "../core/error.ts";
 import { acceptDeflate, type CompressionSettings, compressionSettings } from "../handshake/deflate.ts";
 import { checkHeaders, checkSubprotocols, headerFault } from "../handshake/added-fields.ts";
 import { HostNames } from "../handshake/host-names.ts";
@@ -48,8 +48,8 @@ interface Choice {
   readonly extraLines: string;
 }
 
-/** Nothing: let in. */
-type Judgement = Refusal | undefined | void;
+/** What `authorize` answers, and what is found before it is asked. Nothing: let in. */
+type AuthorizeResult = Refusal | undefined | void;
 
 /**
  * The server's side of all handshakes with the same options: judges requests, answers them, makes
@@ -74,8 +74,8 @@ export class Handshakes {
 
   /**
    * @param names what `options` may have.
-   * @throws WebSocketError or NetError `invalid_argument`, naming the option; for a name that is not known,
-   *   too.
+   * @throws WebSocketNetError or NetError `invalid_argument`, naming the option; for a name that is not
+   *   known, too.
    */
   constructor(options: UpgraderOptions, names: object) {
     checkNames("listen", "a WebSocket listener", options, names);
@@ -97,7 +97,7 @@ export class Handshakes {
   /**
    * Answers a request, at once unless `checkOrigin` or `authorize` has to be waited for.
    *
-   * @throws WebSocketError what `Upgrader.upgrade` rejects with, through the promise in the latter case.
+   * @throws WebSocketNetError what `Upgrader.upgrade` rejects with, through the promise in the latter case.
    */
   upgrade(exchange: Exchange): OpenedConn | Promise<OpenedConn> {
     const { request, caller } = exchange;
@@ -108,7 +108,7 @@ export class Handshakes {
     if (isRefusal(asked)) throw this.#refuse(caller, asked);
     const holder = this.limits.connections.take(caller.host);
     if (holder === undefined) throw this.#refuse(caller, addressRefusal);
-    let refusal: Judgement | Promise<Judgement>;
+    let refusal: AuthorizeResult | Promise<AuthorizeResult>;
     try {
       refusal = this.#judge(request, caller);
       if (!isPromise(refusal)) return this.#answer(exchange, asked, refusal ?? undefined, holder);
@@ -140,7 +140,7 @@ export class Handshakes {
   async #answerLater(
     exchange: Exchange,
     asked: UpgradeRequest,
-    judging: Promise<Judgement>,
+    judging: Promise<AuthorizeResult>,
     holder: Holder,
   ): Promise<OpenedConn> {
     const { caller } = exchange;
@@ -177,7 +177,7 @@ export class Handshakes {
   ): OpenedConn {
     const transport = caller.take();
     if (transport === undefined) {
-      throw new WebSocketError("closed", "the peer left before its upgrade was answered");
+      throw new WebSocketNetError("closed", "the peer left before its upgrade was answered");
     }
     const deflate = this.#compression && acceptDeflate(asked.extensions, this.#compression);
     const { onOver, early } = caller;
@@ -208,7 +208,7 @@ export class Handshakes {
     );
   }
 
-  #judge(request: IncomingMessage, caller: Caller): Judgement | Promise<Judgement> {
+  #judge(request: IncomingMessage, caller: Caller): AuthorizeResult | Promise<AuthorizeResult> {
     const { checkOrigin, authorize } = this.#options;
     if (checkOrigin === undefined) {
       const isOwn = this.#names.isOwnPage(request, caller);
@@ -233,8 +233,8 @@ export class Handshakes {
   }
 
   /** Tells the peer that something went wrong here, unless it was told. Gives what to throw. */
-  #failed(caller: Caller, error: unknown): WebSocketError {
-    if (error instanceof WebSocketError) {
+  #failed(caller: Caller, error: unknown): WebSocketNetError {
+    if (error instanceof WebSocketNetError) {
       // Told, or gone.
       if (error.code === "refused" || (error.code === "closed" && caller.isGone)) return error;
       if (error.code === "timeout") {
@@ -244,7 +244,7 @@ export class Handshakes {
     }
     caller.refuse({ status: 500, reason: "internal error" });
     const message = "upgrade refused with 500: the application failed";
-    return new WebSocketError("refused", message, { status: 500, cause: error });
+    return new WebSocketNetError("refused", message, { status: 500, cause: error });
   }
 
   async #inTime<T>(work: Promise<T>): Promise<T> {
@@ -252,7 +252,7 @@ export class Handshakes {
     const tooLate = new Promise<never>((_, reject) => {
       timer = startTimer(() => {
         reject(
-          new WebSocketError("timeout", `authorization took longer than ${this.#handshakeTimeoutMs} ms`),
+          new WebSocketNetError("timeout", `authorization took longer than ${this.#handshakeTimeoutMs} ms`),
         );
       }, this.#handshakeTimeoutMs);
     });
@@ -263,10 +263,10 @@ export class Handshakes {
     }
   }
 
-  #refuse(caller: Caller, refusal: Refusal): WebSocketError {
+  #refuse(caller: Caller, refusal: Refusal): WebSocketNetError {
     for (const [name, value] of Object.entries(refusal.headers ?? {})) {
       const fault = headerFault(name, value);
-      if (fault !== undefined) throw new WebSocketError("invalid_argument", fault);
+      if (fault !== undefined) throw new WebSocketNetError("invalid_argument", fault);
     }
     caller.refuse(refusal);
     return refusedError(refusal);
@@ -284,7 +284,7 @@ export class Handshakes {
     if (offered.length === 0) return undefined;
     const chosen = subprotocols(offered, request);
     if (chosen === undefined || offered.includes(chosen)) return chosen;
-    throw new WebSocketError("invalid_argument", `subprotocol ${JSON.stringify(chosen)} was not offered`);
+    throw new WebSocketNetError("invalid_argument", `subprotocol ${JSON.stringify(chosen)} was not offered`);
   }
 }
 

@@ -49,6 +49,13 @@ export interface ListenOptions extends AttachOptions {
    * take as long as `handshakeTimeoutMs` unless it has one of its own. Default: plain `ws:`.
    */
   readonly tls?: TlsServerOptions | undefined;
+  /**
+   * Who reads the requests for a WebSocket: `"here"`, which takes half of the time, or `"node:http"`, whose
+   * parser then sees each byte that a stranger sends; what the parser here is not sure of goes there anyway.
+   * The answers are the same. Risk of `"node:http"`: a crowd that comes back at once waits twice as long.
+   * Default `"here"`, or `"node:http"` where the environment has `ZOCALO_NO_OWN_UPGRADES`.
+   */
+  readonly readUpgrades?: "here" | "node:http" | undefined;
 }
 
 /** Every name of `AttachOptions`. */
@@ -65,4 +72,5 @@ export const listenOptionNames: Readonly<Record<keyof ListenOptions, 1>> = {
   maxHalfOpenPerAddress: 1,
   maxHandshakesPerAddress: 1,
   tls: 1,
+  readUpgrades: 1,
 };

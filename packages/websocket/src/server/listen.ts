@@ -17,9 +17,10 @@ import {
   checkKind,
   checkTlsServerOptions,
   MAX_DELAY_MS,
+  checkOneOf,
   shown,
 } from "@zocalo/net/transport";
-import { WebSocketError } from "../core/error.ts";
+import { WebSocketNetError } from "../core/error.ts";
 import { HostNames } from "../handshake/host-names.ts";
 import type { WebSocketConn } from "../session/conn.ts";
 import { handshakeTimeout } from "../session/options.ts";
@@ -83,6 +84,7 @@ export async function listen(
   const options = { ...given, allowedHosts: HostNames.ofListener(host, given.allowedHosts) };
   // All before the port is taken: nobody could give it back.
   checkAttachOptions(options);
+  checkOneOf("listen", "readUpgrades", options.readUpgrades, ["here", "node:http"]);
   const handshakeTimeoutMs = handshakeTimeout(options.handshakeTimeoutMs);
   const handshakes = new Handshakes(options, listenOptionNames);
   const onRefuse = (refusal: Refusal): void => listener.refused({ ...refusal, request: undefined });
@@ -103,6 +105,7 @@ export async function listen(
     holdProcess: (holds) => (holds ? below.ref() : below.unref()),
   });
   const door = new Door(server, handshakeTimeoutMs, handshakes.limits, {
+    readUpgrades: options.readUpgrades,
     keepsPlaces: !isAddress,
     take: (bytes, caller) => listener.take(bytes, caller),
     refused: onRefuse,
@@ -151,16 +154,16 @@ function hostOfListener({ addr }: Listener<Conn>): string {
   return "host" in addr ? addr.host : "";
 }
 
-/** @throws WebSocketError `invalid_argument`. */
+/** @throws WebSocketNetError `invalid_argument`. */
 function checkBelow(below: Listener<Conn>, given: ListenOptions): void {
   if (typeof below.accept !== "function" || typeof below.addr !== "object") {
     const message = `${shown(below)} is neither an address nor a listener of @zocalo/net`;
-    throw new WebSocketError("invalid_argument", message);
+    throw new WebSocketNetError("invalid_argument", message);
   }
   for (const name of OF_THE_LISTENER) {
     if (given[name] === undefined) continue;
     const message = `${name} is for the listener below, such as listen("tls", …) of @zocalo/net, and not for one that stands on it`;
-    throw new WebSocketError("invalid_argument", message);
+    throw new WebSocketNetError("invalid_argument", message);
   }
 }
 
@@ -186,19 +189,19 @@ export function attach(server: Server, options: AttachOptions = {}): Listener<We
   });
 }
 
-/** Those that an upgrader does not have. @throws WebSocketError or NetError `invalid_argument`. */
+/** Those that an upgrader does not have. @throws WebSocketNetError or NetError `invalid_argument`. */
 function checkAttachOptions(options: AttachOptions): void {
   const { path, onRefuse } = options;
   checkAcceptLimits(options);
   checkKind("listen", "onRefuse", onRefuse, "function");
   checkKind("listen", "path", path, "string");
   if (path === undefined || path.startsWith("/")) return;
-  throw new WebSocketError("invalid_argument", `path ${JSON.stringify(path)} does not begin with "/"`);
+  throw new WebSocketNetError("invalid_argument", `path ${JSON.stringify(path)} does not begin with "/"`);
 }
 
 function listeningAddr(server: Server): Addr {
   const address = server.address();
-  if (address === null) throw new WebSocketError("invalid_argument", "the server must be listening");
+  if (address === null) throw new WebSocketNetError("invalid_argument", "the server must be listening");
   if (typeof address === "string") return unixAddr(address);
   return ipAddr("tcp", address.address, address.port);
 }

@@ -3,14 +3,14 @@ import type { Duplex } from "node:stream";
 import type { Addr, Conn, Deadline, Listener, WaitOptions } from "@zocalo/net";
 import { type Accepted, AcceptQueue, netErrorFrom, tell } from "@zocalo/net/transport";
 import { CLOSE } from "../core/close-frame.ts";
-import type { WebSocketError } from "../core/error.ts";
+import type { WebSocketNetError } from "../core/error.ts";
 import { readRequestHead } from "../handshake/request-head.ts";
 import type { Refusal } from "../handshake/server.ts";
 import type { WebSocketConn } from "../session/conn.ts";
 import { OpenedConn } from "../session/opened-conn.ts";
 import { traceListening, traceStopped } from "../session/trace.ts";
 import { type Caller, StreamCaller } from "./caller.ts";
-import type { Arrival } from "./door.ts";
+import type { HalfOpenConn } from "./door.ts";
 import type { Handshakes } from "./handshakes.ts";
 import { incomingMessage } from "./incoming-message.ts";
 import type { AttachOptions } from "./listen-options.ts";
@@ -137,7 +137,7 @@ export class UpgradeListener implements Listener<WebSocketConn> {
    * `Door`: upgrades what is read without doubt, or refuses it, just as if it had come by `upgrade`. False:
    * nothing was done.
    */
-  take(bytes: Buffer, caller: Arrival): boolean {
+  take(bytes: Buffer, caller: HalfOpenConn): boolean {
     const request = readRequestHead(bytes, maxHeaderSize);
     if (request === undefined || !isAt(this.#options.path, request.url)) return false;
     const rest = bytes.subarray(request.byteLength);
@@ -174,7 +174,7 @@ export class UpgradeListener implements Listener<WebSocketConn> {
 
   /** The peer was answered. */
   #failed(error: unknown, request: IncomingMessage, { remoteAddr }: Caller): void {
-    const failure = error as WebSocketError;
+    const failure = error as WebSocketNetError;
     this.refused({ reason: reasonOf(failure), remoteAddr, error: failure, request });
   }
 

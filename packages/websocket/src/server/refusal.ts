@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Refusal as ConnectionRefusal, RefusalReason } from "@zocalo/net";
-import { WebSocketError } from "../core/error.ts";
+import { WebSocketNetError } from "../core/error.ts";
 import type { Refusal } from "../handshake/server.ts";
 
 /** A connection that came to no WebSocket. */
@@ -10,16 +10,16 @@ export interface WebSocketRefusal extends ConnectionRefusal {
 }
 
 /** What the application is told of a request that was refused. */
-export function refusedError(refusal: Refusal): WebSocketError {
+export function refusedError(refusal: Refusal): WebSocketNetError {
   const { status, reason } = refusal;
-  const error = new WebSocketError("refused", `upgrade refused with ${status}: ${reason}`, { status });
+  const error = new WebSocketNetError("refused", `upgrade refused with ${status}: ${reason}`, { status });
   const limit = limits.get(refusal);
   if (limit !== undefined) pastLimit.set(error, limit);
   return error;
 }
 
 /** By which reason the application is told of a request that failed. */
-export function reasonOf(error: WebSocketError): RefusalReason {
+export function reasonOf(error: WebSocketNetError): RefusalReason {
   return pastLimit.get(error) ?? (error.code === "closed" ? "gone" : "upgrade");
 }
 
@@ -55,4 +55,4 @@ const limits: ReadonlyMap<Refusal, RefusalReason> = new Map<Refusal, RefusalReas
   [queueFullRefusal, "max_pending"],
   [addressFullRefusal, "max_pending_per_address"],
 ]);
-const pastLimit = new WeakMap<WebSocketError, RefusalReason>();
+const pastLimit = new WeakMap<WebSocketNetError, RefusalReason>();

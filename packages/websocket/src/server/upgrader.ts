@@ -18,8 +18,8 @@ export class Upgrader {
   readonly #handshakes: Handshakes;
 
   /**
-   * @throws WebSocketError or NetError `invalid_argument`, naming the option; for a name that is not known,
-   *   too.
+   * @throws WebSocketNetError or NetError `invalid_argument`, naming the option; for a name that is not
+   *   known, too.
    */
   constructor(options: UpgraderOptions = {}) {
     this.#handshakes = new Handshakes(options, upgraderOptionNames);
@@ -30,11 +30,10 @@ export class Upgrader {
    * the socket is ended; so does one that is not allowed. Nothing the peer sends from now on is lost, however
    * late the application begins to read.
    *
-   * @throws WebSocketError `refused` with the `status` that was sent, `timeout`, or `closed` if the peer left
-   * first. The peer
-   *   has been answered: there is nothing left to do but to log it. Catch it, for anybody can cause it:
-   *   `upgrade(…).then(serve).catch(report)`, or `try` around the `await` in an `async` listener, whose
-   *   promise Node does not look at. Or leave it to `attach`, which catches by itself.
+   * @throws WebSocketNetError `refused` with the `status` that was sent, `timeout`, or `closed` if the peer
+   *   left first. The peer has been answered: there is nothing left to do but to log it. Catch it, for
+   *   anybody can cause it: `upgrade(…).then(serve).catch(report)`, or `try` around the `await` in an `async`
+   *   listener, whose promise Node does not look at. Or leave it to `attach`, which catches by itself.
    */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<WebSocketConn> {
     const upgrading = this.#upgrade(request, socket, head);

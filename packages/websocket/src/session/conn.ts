@@ -10,7 +10,7 @@ import type {
 } from "@zocalo/net";
 import { closeFault, type Inbox, rejection, told } from "@zocalo/net/transport";
 import { CLOSE } from "../core/close-frame.ts";
-import { WebSocketError } from "../core/error.ts";
+import { WebSocketNetError } from "../core/error.ts";
 import { type IncomingStream, IncomingStreams } from "./incoming-stream.ts";
 import type { StreamSource } from "./outgoing-stream.ts";
 import { unpackRequest } from "./request-info.ts";
@@ -120,14 +120,14 @@ export class WebSocketConn implements MessageConn {
   }
 
   /**
-   * @throws WebSocketError through the promise: `abnormal_closure`, `bad_frame`, …, with both sides' Close
+   * @throws WebSocketNetError through the promise: `abnormal_closure`, `bad_frame`, …, with both sides' Close
    * frames. After the peer's Close frame, too, if the peer was gone before the system had taken all that was
    * sent.
    */
   receive(options?: WaitOptions): Promise<Message | null> {
     return this.#incoming === undefined
       ? this.#inbox.receive(options)
-      : rejection(new WebSocketError("invalid_argument", ONLY_STREAMS));
+      : rejection(new WebSocketNetError("invalid_argument", ONLY_STREAMS));
   }
 
   serve(handler: MessageHandler): void {
@@ -145,8 +145,8 @@ export class WebSocketConn implements MessageConn {
    * time. Not reading holds the peer back: at most `receiveHighWaterBytes` wait, and what one read brings (of
    * a compressed message at most 528 kB more).
    *
-   * @throws WebSocketError `invalid_argument`, and as `receive` does. Iterating the stream throws the same,
-   *   and `closed` if the peer closed in the middle.
+   * @throws WebSocketNetError `invalid_argument`, and as `receive` does. Iterating the stream throws the
+   *   same, and `closed` if the peer closed in the middle.
    * @example
    * for (let message; (message = await conn.receiveStream()) !== null; ) {
    *   for await (const chunk of message) await file.write(chunk);
@@ -155,7 +155,7 @@ export class WebSocketConn implements MessageConn {
   receiveStream(options?: WaitOptions): Promise<IncomingStream | null> {
     if (this.#incoming !== undefined) return told(this.#incoming.next(options));
     const reason = 'receiveStream needs the option messages: "stream"';
-    return rejection(new WebSocketError("invalid_argument", reason));
+    return rejection(new WebSocketNetError("invalid_argument", reason));
   }
 
   /**
@@ -163,9 +163,9 @@ export class WebSocketConn implements MessageConn {
    * asked for when there is room. All chunks are text, or all are bytes; without any the message is binary
    * and empty. It is not compressed. Meanwhile `send` waits and `trySend` refuses; pings pass.
    *
-   * @throws WebSocketError through the promise: `closed`, `canceled`, `invalid_argument`, or what the source
-   *   threw. A message that was begun cannot be taken back: unless all of it was sent by then, the connection
-   *   is closed with 1011.
+   * @throws WebSocketNetError through the promise: `closed`, `canceled`, `invalid_argument`, or what the
+   *   source threw. A message that was begun cannot be taken back: unless all of it was sent by then, the
+   *   connection is closed with 1011.
    * @example
    * await conn.sendStream(createReadStream("film.mp4"));
    */
@@ -174,8 +174,8 @@ export class WebSocketConn implements MessageConn {
   }
 
   /**
-   * @throws WebSocketError through the promise: `closed`, `invalid_argument`, `canceled` (a message that was
-   * taken before is sent all the same; one that still waited for room, or for a stream, is not).
+   * @throws WebSocketNetError through the promise: `closed`, `invalid_argument`, `canceled` (a message that
+   *   was taken before is sent all the same; one that still waited for room, or for a stream, is not).
    */
   send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
     return this.#session.send(message, options);
@@ -189,7 +189,7 @@ export class WebSocketConn implements MessageConn {
    * Resolves when the operating system has taken all that was sent so far: that is no proof that the peer has
    * it. Frames leave at the end of the turn by themselves; this is for who wants to know that they have.
    *
-   * @throws WebSocketError through the promise: `closed` if the connection ended before that, `canceled`
+   * @throws WebSocketNetError through the promise: `closed` if the connection ended before that, `canceled`
    *   (what was sent still leaves).
    */
   flush(options?: WaitOptions): Promise<void> {
@@ -200,7 +200,7 @@ export class WebSocketConn implements MessageConn {
    * Pings the peer.
    *
    * @returns the round trip in milliseconds.
-   * @throws WebSocketError `closed` if the connection ends before the pong.
+   * @throws WebSocketNetError `closed` if the connection ends before the pong.
    */
   ping(): Promise<number> {
     return this.#session.ping();
@@ -215,12 +215,12 @@ export class WebSocketConn implements MessageConn {
    *
    * @param code 1000 to 1003, 1007 to 1014, 3000 to 4999. Default 1000.
    * @param reason at most 123 bytes of UTF-8.
-   * @throws WebSocketError through the promise: `invalid_argument`; `closed`, with the reason as `cause`, if
-   *   not all that was sent was taken.
+   * @throws WebSocketNetError through the promise: `invalid_argument`; `closed`, with the reason as `cause`,
+   *   if not all that was sent was taken.
    */
   close(code: number = CLOSE.normal, reason = ""): Promise<void> {
     const fault = closeFault(code, reason);
-    if (fault !== undefined) return rejection(new WebSocketError("invalid_argument", fault));
+    if (fault !== undefined) return rejection(new WebSocketNetError("invalid_argument", fault));
     return this.#session.close(code, reason);
   }
 
@@ -231,7 +231,7 @@ export class WebSocketConn implements MessageConn {
 
   get #inbox(): Inbox {
     if (this.#incoming === undefined) return this.#session.inbox as Inbox;
-    throw new WebSocketError("invalid_argument", ONLY_STREAMS);
+    throw new WebSocketNetError("invalid_argument", ONLY_STREAMS);
   }
 
   abort(): void {

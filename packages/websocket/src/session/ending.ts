@@ -1,7 +1,7 @@
 import type { CloseInfo, NetErrorCode, NetOp } from "@zocalo/net";
 import { MAX_DELAY_MS, startTimer, told, WriteWatch, type WriteWatchHost } from "@zocalo/net/transport";
 import { CLOSE, type CloseFrame } from "../core/close-frame.ts";
-import { WebSocketError } from "../core/error.ts";
+import { WebSocketNetError } from "../core/error.ts";
 
 /** The connection, as its end sees it: a `Session`. */
 export interface EndingHost extends Omit<WriteWatchHost, "writeTimedOut"> {
@@ -41,7 +41,7 @@ export class Ending {
   #timer: NodeJS.Timeout | undefined;
   /** Looks whether a peer that has closed still takes what was sent before. */
   #watch: WriteWatch | undefined;
-  #error: WebSocketError | undefined;
+  #error: WebSocketNetError | undefined;
   #code: number | undefined;
   #closed: Promise<void> | undefined;
   #settle: ((error: Error | undefined) => void) | undefined;
@@ -173,29 +173,29 @@ export class Ending {
   }
 
   /** Those who wait for the end go on. `error`: not all that was sent was taken. */
-  settle(error?: WebSocketError): void {
+  settle(error?: WebSocketNetError): void {
     this.#settle?.(error);
   }
 
   /** Why the connection broke. */
-  get error(): WebSocketError {
+  get error(): WebSocketNetError {
     this.broken("abnormal_closure", "the connection ended without a close handshake", this.transportError);
-    return this.#error as WebSocketError;
+    return this.#error as WebSocketNetError;
   }
 
   /** For calls on a connection that is over. */
-  get closedError(): WebSocketError {
+  get closedError(): WebSocketNetError {
     return this.#make("closed", "the connection is closed", this.#error ?? this.transportError);
   }
 
   /** For `close` of a connection that ended before all was taken. */
-  get lostError(): WebSocketError {
+  get lostError(): WebSocketNetError {
     return this.#make("closed", LOST, this.#error ?? this.transportError);
   }
 
-  #make(code: NetErrorCode, reason: string, cause: unknown, op?: NetOp): WebSocketError {
+  #make(code: NetErrorCode, reason: string, cause: unknown, op?: NetOp): WebSocketNetError {
     const { sentClose: sent, receivedClose: received } = this.#host.core;
-    return new WebSocketError(code, reason, { op, sent, received, cause });
+    return new WebSocketNetError(code, reason, { op, sent, received, cause });
   }
 }
 
@@ -216,7 +216,7 @@ class BrokenEnd implements CloseInfo {
    * Made when somebody asks: with its stack it costs more than the rest of an end, and peers just vanish all
    * the time.
    */
-  get error(): WebSocketError {
+  get error(): WebSocketNetError {
     return this.#ending.error;
   }
 }

@@ -1,7 +1,7 @@
 import { StringDecoder } from "node:string_decoder";
 import type { Message, WaitOptions } from "@zocalo/net";
 import type { Inbox } from "@zocalo/net/transport";
-import { WebSocketError } from "../core/error.ts";
+import { WebSocketNetError } from "../core/error.ts";
 import type { MessagePart } from "../core/message-body.ts";
 
 /**
@@ -24,7 +24,7 @@ export class IncomingStreams {
 
   /** See `WebSocketConn.receiveStream`. */
   async next(options?: WaitOptions): Promise<IncomingStream | null> {
-    if (this.#isWaiting) throw new WebSocketError("invalid_argument", "somebody waits in receiveStream");
+    if (this.#isWaiting) throw new WebSocketNetError("invalid_argument", "somebody waits in receiveStream");
     this.#isWaiting = true;
     try {
       await this.#current?.skip(options);
@@ -55,7 +55,7 @@ class PartStream implements IncomingStream {
     while (!this.#isOver) {
       const part = await this.#take();
       // A Close frame may come between the fragments of a message.
-      if (part === null) throw new WebSocketError("closed", "the peer closed in the middle of a message");
+      if (part === null) throw new WebSocketNetError("closed", "the peer closed in the middle of a message");
       const chunk = this.#decoder === undefined ? part.bytes : this.#decoder.write(asBuffer(part.bytes));
       if (chunk.length > 0) yield chunk;
     }

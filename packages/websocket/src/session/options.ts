@@ -1,6 +1,6 @@
 import { defaultInboxLimits, type InboxLimits, shown } from "@zocalo/net/transport";
 import { defaultReceiveLimits, type ReceiveLimits } from "../core/message-body.ts";
-import { WebSocketError } from "../core/error.ts";
+import { WebSocketNetError } from "../core/error.ts";
 
 /**
  * What every connection can be told, whichever side began it. `Infinity` is no limit and no end of a time; 0
@@ -122,13 +122,13 @@ export const DEFAULT_HANDSHAKE_TIMEOUT_MS = 10_000;
 /**
  * Completes options with their defaults.
  *
- * @throws WebSocketError `invalid_argument`, naming the option, its value and what is allowed.
+ * @throws WebSocketNetError `invalid_argument`, naming the option, its value and what is allowed.
  */
 export function connSettings(options: ConnOptions): ConnSettings {
   const { messages = "whole" } = options;
   if (messages !== "whole" && messages !== "stream") {
     const message = `messages ${shown(messages)} is neither "whole" nor "stream"`;
-    throw new WebSocketError("invalid_argument", message);
+    throw new WebSocketNetError("invalid_argument", message);
   }
   const isStreaming = messages === "stream";
   const limits = isStreaming ? streamLimits : defaultReceiveLimits;
@@ -169,7 +169,7 @@ export function connSettings(options: ConnOptions): ConnSettings {
 /**
  * `handshakeTimeoutMs` of a listener, an upgrader or a dial, or its default.
  *
- * @throws WebSocketError `invalid_argument`.
+ * @throws WebSocketNetError `invalid_argument`.
  */
 export function handshakeTimeout(value: number | undefined): number {
   return time("handshakeTimeoutMs", value, DEFAULT_HANDSHAKE_TIMEOUT_MS);
@@ -178,7 +178,7 @@ export function handshakeTimeout(value: number | undefined): number {
 /**
  * How many there may be: a whole number of at least `least`, or `Infinity`.
  *
- * @throws WebSocketError `invalid_argument`.
+ * @throws WebSocketNetError `invalid_argument`.
  */
 export function limit(name: string, value: number | undefined, fallback: number, least = 1): number {
   if (value === undefined) return fallback;
@@ -186,14 +186,18 @@ export function limit(name: string, value: number | undefined, fallback: number,
   throw wrong(name, value, `a whole number of at least ${least}, nor Infinity`);
 }
 
-/** How long it may take: milliseconds above 0, or `Infinity`. @throws WebSocketError `invalid_argument`. */
+/**
+ * How long it may take: milliseconds above 0, or `Infinity`.
+ *
+ * @throws WebSocketNetError `invalid_argument`.
+ */
 function time(name: string, value: number | undefined, fallback: number): number {
   if (value === undefined) return fallback;
   if (typeof value === "number" && value > 0) return value;
   throw wrong(name, value, "a number of milliseconds above 0, nor Infinity");
 }
 
-/** A number of a range that somebody else has set. @throws WebSocketError `invalid_argument`. */
+/** A number of a range that somebody else has set. @throws WebSocketNetError `invalid_argument`. */
 export function wholeNumber(
   name: string,
   value: number | undefined,
@@ -206,6 +210,6 @@ export function wholeNumber(
   throw wrong(name, value, `a whole number from ${least} to ${most}`);
 }
 
-function wrong(name: string, value: unknown, allowed: string): WebSocketError {
-  return new WebSocketError("invalid_argument", `${name} ${shown(value)} is not ${allowed}`);
+function wrong(name: string, value: unknown, allowed: string): WebSocketNetError {
+  return new WebSocketNetError("invalid_argument", `${name} ${shown(value)} is not ${allowed}`);
 }

@@ -1,6 +1,6 @@
 import type { Message } from "@zocalo/net";
 import { onceAborted, told } from "@zocalo/net/transport";
-import { canceled, WebSocketError } from "../core/error.ts";
+import { canceled, WebSocketNetError } from "../core/error.ts";
 
 /** What `sendStream` takes. */
 export type StreamSource = AsyncIterable<Message> | Iterable<Message>;
@@ -13,7 +13,7 @@ export interface OutgoingHost {
   sendPart(part: Message, isLast: boolean): Promise<void>;
   /** Nothing is being sent in parts any more. */
   onStreamEnded(): void;
-  closedError(): WebSocketError;
+  closedError(): WebSocketNetError;
   /** The message that was begun can neither be finished nor taken back. */
   breakOff(): void;
 }
@@ -25,14 +25,14 @@ export interface OutgoingHost {
 export class OutgoingStream {
   readonly #host: OutgoingHost;
   isBusy = false;
-  #fail: ((error: WebSocketError) => void) | undefined;
+  #fail: ((error: WebSocketNetError) => void) | undefined;
 
   constructor(host: OutgoingHost) {
     this.#host = host;
   }
 
   /** The connection has ended. */
-  stop(error: WebSocketError): void {
+  stop(error: WebSocketNetError): void {
     this.#fail?.(error);
   }
 
@@ -96,11 +96,11 @@ class Parts {
   next(chunk: Message): Message | undefined {
     const isText = typeof chunk === "string";
     if (!isText && !(chunk instanceof Uint8Array)) {
-      throw new WebSocketError("invalid_argument", `a chunk is a string or bytes, not ${typeof chunk}`);
+      throw new WebSocketNetError("invalid_argument", `a chunk is a string or bytes, not ${typeof chunk}`);
     }
     this.#isText ??= isText;
     if (isText !== this.#isText) {
-      throw new WebSocketError("invalid_argument", "a message is either all text or all bytes");
+      throw new WebSocketNetError("invalid_argument", "a message is either all text or all bytes");
     }
     if (!isText) return chunk.length > 0 ? chunk : undefined;
     const text = this.#half + chunk;

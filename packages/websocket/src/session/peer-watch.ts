@@ -13,7 +13,7 @@ import {
   type WriteWatchHost,
 } from "@zocalo/net/transport";
 import type { Core } from "../core/core.ts";
-import type { WebSocketError } from "../core/error.ts";
+import type { WebSocketNetError } from "../core/error.ts";
 import { Heartbeat, type HeartbeatHost } from "./heartbeat.ts";
 import type { ConnSettings } from "./options.ts";
 import { SendWaiters } from "./send-waiters.ts";
@@ -63,7 +63,7 @@ export abstract class PeerWatch implements HeartbeatHost, MessageWatchHost, Moni
   }
 
   /** For calls on a connection that is over. */
-  abstract closedError(): WebSocketError;
+  abstract closedError(): WebSocketNetError;
   /** The application is behind, or others have their turn: nothing is read. */
   abstract readonly isHeldBack: boolean;
   abstract messageTimedOut(): void;

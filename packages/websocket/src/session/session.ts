@@ -11,7 +11,7 @@ import type { Compression } from "../core/compression.ts";
 import { Core, type CoreEvents } from "../core/core.ts";
 import type { Role } from "../core/frame.ts";
 import { Ending, type EndingHost } from "./ending.ts";
-import { WebSocketError } from "../core/error.ts";
+import { WebSocketNetError } from "../core/error.ts";
 import type { ConnSettings } from "./options.ts";
 import { FLUSH_AT_BYTES, SendHalf } from "./send-half.ts";
 import { connClose, traceClosed } from "./trace.ts";
@@ -184,7 +184,7 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Ending
   /** `Inbox`: the application's handler threw. */
   fail(cause: unknown): void {
     const isBroken = this.isWriteBroken || this.isTransportClosed;
-    if (isBroken && cause instanceof WebSocketError && cause.code === "closed") {
+    if (isBroken && cause instanceof WebSocketNetError && cause.code === "closed") {
       // A handler that waits for its `send` passes on that the connection has broken: why it has is the
       // connection's to tell.
       this.inbox.discard(this.#end.abnormal);
@@ -335,7 +335,7 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Ending
   }
 
   /** For calls on a connection that is over. */
-  closedError(): WebSocketError {
+  closedError(): WebSocketNetError {
     return this.#end.closedError;
   }
 }

@@ -8,20 +8,14 @@ import type { CloseInfo, Message } from "@zocalo/net";
 import { onceAborted } from "@zocalo/net/transport";
 import type { WebSocketConn } from "../session/conn.ts";
 import { CLOSE, type CloseFrame } from "../core/close-frame.ts";
-import { checkedDialOptions, type DialOptions } from "../client/dial.ts";
-import { WebSocketError } from "../core/error.ts";
+import { checkedDialOptions, type DialOptions } from "../client/dial-options.ts";
+import { WebSocketNetError } from "../core/error.ts";
 import { defineInterface, dictionary, requireArguments, usvString, usvStrings } from "./web-idl.ts";
+import { readCloseInfo, streamError, type WebSocketCloseInfo, WebSocketError } from "./websocket-error.ts";
 import {
-  readCloseInfo,
-  streamError,
-  type WebSocketCloseInfo,
-  WebSocketStreamError,
-} from "./websocket-stream-error.ts";
-import {
-  type CloseWords,
+  checkedCloseFrame,
   checkProtocols,
   close,
-  closeWords,
   connect,
   endOf,
   ignore,
@@ -57,9 +51,8 @@ interface Deferred<T> {
  *
  * **Not yet a standard, and so not covered by the promise of stable names.** It follows the proposal
  * (https://github.com/whatwg/websockets/pull/48, whose explainer is
- * https://github.com/ricea/websocketstream-explainer) and its tentative web-platform tests, with two
- * differences: `WebSocketError` is called `WebSocketStreamError` here, and what is written after `close` is
- * refused, where the proposal drops it without a word.
+ * https://github.com/ricea/websocketstream-explainer) and its tentative web-platform tests, with one
+ * difference: what is written after `close` is refused, where the proposal drops it without a word.
  *
  * @example
  * const { readable, writable } = await new WebSocketStream("ws://localhost:8080/ws").opened;
@@ -74,8 +67,8 @@ export class WebSocketStream {
 
   /**
    * @param options.signal cancels connecting; once connected it does nothing.
-   * @throws DOMException `SyntaxError` for a bad URL or subprotocol, WebSocketError `invalid_argument` for an
-   *   option that there is not.
+   * @throws DOMException `SyntaxError` for a bad URL or subprotocol, WebSocketNetError `invalid_argument` for
+   *   an option that there is not.
    */
   constructor(url: string | URL, options: WebSocketStreamOptions = {}) {
     requireArguments("WebSocketStream", arguments.length, 1);
@@ -111,14 +104,14 @@ export class WebSocketStream {
     return this.#url.href;
   }
 
-  /** Rejects with a `WebSocketStreamError` if no connection could be made, or with the signal's reason. */
+  /** Rejects with a `WebSocketError` if no connection could be made, or with the signal's reason. */
   get opened(): Promise<OpenedStream> {
     return this.#opened.promise;
   }
 
   /**
    * Resolves with what the peer said, after a close in which nothing was lost. Rejects with a
-   * `WebSocketStreamError` after any other end, which both streams end with, too; only a write that is cut
+   * `WebSocketError` after any other end, which both streams end with, too; only a write that is cut
    * off by the peer's Close frame rejects with `InvalidStateError`. What has arrived is read first.
    */
   get closed(): Promise<Required<WebSocketCloseInfo>> {
@@ -133,9 +126,9 @@ export class WebSocketStream {
    */
   close(closeInfo: WebSocketCloseInfo = {}): void {
     const { closeCode, reason } = readCloseInfo(closeInfo);
-    const words = closeWords(closeCode, reason);
+    const frame = checkedCloseFrame(closeCode, reason);
     if (this.#connection === undefined) this.#dialing.abort();
-    else void this.#connection.close(words);
+    else void this.#connection.close(frame);
   }
 
   async #connect(options: DialOptions): Promise<void> {
@@ -144,7 +137,7 @@ export class WebSocketStream {
       conn = await connect(this.#url, options);
       if (this.#dialing.signal.aborted) {
         conn.abort();
-        throw new WebSocketError("canceled", "closed while connecting");
+        throw new WebSocketNetError("canceled", "closed while connecting");
       }
     } catch (cause) {
       this.#opened.reject(streamError("no connection", null, "", cause));
@@ -177,7 +170,7 @@ class Connection {
   #isWriting = false;
   #isClosing = false;
   /** How the connection broke: one error for all who ask. */
-  #failure: WebSocketStreamError | undefined;
+  #failure: WebSocketError | undefined;
 
   constructor(conn: WebSocketConn, closed: Deferred<Required<WebSocketCloseInfo>>) {
     this.#conn = conn;
@@ -190,7 +183,7 @@ class Connection {
         pull: () => this.#pull(),
         cancel: (reason) => {
           this.#reader = undefined;
-          void this.close(wordsOf(reason));
+          void this.close(closeFrameOf(reason));
         },
       },
       { highWaterMark: 1 },
@@ -201,7 +194,7 @@ class Connection {
       },
       write: (chunk) => this.#write(chunk),
       close: () => this.#finish(),
-      abort: (reason) => void this.close(wordsOf(reason)),
+      abort: (reason) => void this.close(closeFrameOf(reason)),
     });
     conn.serve({
       message: (message) => this.#received(message),
@@ -210,9 +203,9 @@ class Connection {
   }
 
   /** Messages that nobody has asked for yet are dropped, as a browser drops those that come after `close`. */
-  async close(words: CloseWords): Promise<void> {
+  async close(frame: CloseFrame | undefined): Promise<void> {
     this.#isClosing = true;
-    const over = close(this.#conn, words);
+    const over = close(this.#conn, frame);
     this.#pull();
     return over;
   }
@@ -241,7 +234,7 @@ class Connection {
       await this.#conn.send(message);
       if (this.#failure !== undefined) this.#writer?.error(this.#failure);
     } catch (error) {
-      if (this.#conn.isOpen || !(error instanceof WebSocketError)) throw error;
+      if (this.#conn.isOpen || !(error instanceof WebSocketNetError)) throw error;
       const { sent, received } = error;
       // What was accepted and then cut off makes the end unclean, whoever closed.
       if (wasOpen || (sent === undefined && received === undefined)) this.#broken(received, error);
@@ -272,7 +265,7 @@ class Connection {
     this.#closed.reject(failure);
   }
 
-  #broken(received: CloseFrame | undefined, cause: unknown): WebSocketStreamError {
+  #broken(received: CloseFrame | undefined, cause: unknown): WebSocketError {
     const { code, reason } = received ?? { code: CLOSE.abnormal, reason: "" };
     this.#failure ??= streamError("the connection did not end in order", code, reason, cause);
     return this.#failure;
@@ -287,11 +280,11 @@ function closedError(): DOMException {
   return new DOMException("the WebSocketStream is closed: nothing can be written", "InvalidStateError");
 }
 
-/** What a cancelled or aborted stream says to the peer: only the standard's own error has words for it. */
-function wordsOf(reason: unknown): CloseWords {
-  if (!(reason instanceof WebSocketStreamError)) return undefined;
+/** What a cancelled or aborted stream says to the peer: only the standard's own error has a code for it. */
+function closeFrameOf(reason: unknown): CloseFrame | undefined {
+  if (!(reason instanceof WebSocketError)) return undefined;
   try {
-    return closeWords(reason.closeCode ?? undefined, reason.reason);
+    return checkedCloseFrame(reason.closeCode ?? undefined, reason.reason);
   } catch {
     return undefined; // Of another connection, which broke: its code may not be sent.
   }

@@ -2,9 +2,10 @@ import { MAX_REASON_BYTES } from "@zocalo/net/transport";
 import type { CloseInfo, Message } from "@zocalo/net";
 import type { WebSocketConn } from "../session/conn.ts";
 import { CLOSE, type CloseFrame } from "../core/close-frame.ts";
-import { type DialOptions, dial } from "../client/dial.ts";
+import { dial } from "../client/dial.ts";
+import type { DialOptions } from "../client/dial-options.ts";
 import { shownUrl } from "../client/dial-url.ts";
-import { WebSocketError } from "../core/error.ts";
+import { WebSocketNetError } from "../core/error.ts";
 import { isToken } from "../handshake/fields.ts";
 import { bufferSource, usvString } from "./web-idl.ts";
 
@@ -39,16 +40,14 @@ export function checkProtocols(names: readonly string[]): void {
   }
 }
 
-/** What is said in a Close frame; `undefined`: the frame is empty. */
-export type CloseWords = CloseFrame | undefined;
-
 /**
- * The standard's "validate close code and reason". A reason without a code gets 1000.
+ * The standard's "validate close code and reason". A reason without a code gets 1000. Without both the
+ * frame is empty: `undefined`.
  *
  * @throws DOMException `InvalidAccessError` for a code that is neither 1000 nor from 3000 to 4999,
  *   `SyntaxError` for a reason of more than 123 bytes of UTF-8.
  */
-export function closeWords(code: number | undefined, reason: string): CloseWords {
+export function checkedCloseFrame(code: number | undefined, reason: string): CloseFrame | undefined {
   if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
     throw new DOMException(`close code ${code} is neither 1000 nor from 3000 to 4999`, "InvalidAccessError");
   }
@@ -59,8 +58,8 @@ export function closeWords(code: number | undefined, reason: string): CloseWords
 }
 
 /** Starts the closing handshake. Resolves when it is over; how it ended is told to the handler. */
-export function close(conn: WebSocketConn, words: CloseWords): Promise<void> {
-  const over = words === undefined ? conn.closeWithoutCode() : conn.close(words.code, words.reason);
+export function close(conn: WebSocketConn, frame: CloseFrame | undefined): Promise<void> {
+  const over = frame === undefined ? conn.closeWithoutCode() : conn.close(frame.code, frame.reason);
   return over.catch(ignore); // The connection's handler learns that it was not clean.
 }
 
@@ -70,11 +69,11 @@ export interface End extends CloseFrame {
 }
 
 /**
- * What the handler was told, in the standard's words: the code is always that of the peer's Close frame
+ * What the handler was told, in the standard's terms: the code is always that of the peer's Close frame
  * (RFC 6455 §7.1.5).
  */
 export function endOf({ error, wasClean, ...info }: CloseInfo): End {
-  const received = wasClean ? info : error instanceof WebSocketError ? error.received : undefined;
+  const received = wasClean ? info : error instanceof WebSocketNetError ? error.received : undefined;
   return { wasClean, code: received?.code ?? CLOSE.abnormal, reason: received?.reason ?? "" };
 }
 
@@ -92,7 +91,7 @@ export async function connect(url: URL, options: DialOptions): Promise<WebSocket
   const conn = await dial(url, options);
   if (options.subprotocols !== undefined && options.subprotocols.length > 0 && conn.subprotocol === "") {
     conn.abort();
-    throw new WebSocketError("handshake_failed", `${url.host} chose none of the subprotocols`);
+    throw new WebSocketNetError("handshake_failed", `${url.host} chose none of the subprotocols`);
   }
   return conn;
 }

@@ -1,7 +1,7 @@
 import type { Message } from "@zocalo/net";
 import type { WebSocketConn } from "../session/conn.ts";
-import { CLOSE } from "../core/close-frame.ts";
-import { checkedDialOptions, type DialOptions } from "../client/dial.ts";
+import { CLOSE, type CloseFrame } from "../core/close-frame.ts";
+import { checkedDialOptions, type DialOptions } from "../client/dial-options.ts";
 import {
   clampedUnsignedShort,
   defineInterface,
@@ -12,10 +12,9 @@ import {
   usvStrings,
 } from "./web-idl.ts";
 import {
-  type CloseWords,
+  checkedCloseFrame,
   checkProtocols,
   close,
-  closeWords,
   connect,
   type End,
   endOf,
@@ -94,8 +93,8 @@ export class WebSocket extends EventTarget {
 
   /**
    * @param protocols subprotocols to offer, or options.
-   * @throws DOMException `SyntaxError` for a bad URL or subprotocol, WebSocketError `invalid_argument` for an
-   *   option that there is not.
+   * @throws DOMException `SyntaxError` for a bad URL or subprotocol, WebSocketNetError `invalid_argument` for
+   *   an option that there is not.
    */
   constructor(
     url: string | URL,
@@ -189,7 +188,7 @@ export class WebSocket extends EventTarget {
    * @throws DOMException `InvalidAccessError` for another code, `SyntaxError` for a longer reason.
    */
   close(...[code, reason]: [code?: number | undefined, reason?: string | undefined]): void {
-    const words = closeWords(
+    const frame = checkedCloseFrame(
       code === undefined ? undefined : clampedUnsignedShort(code),
       reason === undefined ? "" : usvString(reason),
     );
@@ -197,8 +196,8 @@ export class WebSocket extends EventTarget {
     const wasConnecting = this.#readyState === CONNECTING;
     this.#readyState = CLOSING;
     if (wasConnecting) this.#dialing.abort();
-    else if (this.#blobs === undefined) this.#closeNow(words);
-    else this.#afterBlobs(() => this.#closeNow(words));
+    else if (this.#blobs === undefined) this.#closeNow(frame);
+    else this.#afterBlobs(() => this.#closeNow(frame));
   }
 
   get onopen(): EventHandler<Event> {
@@ -317,8 +316,8 @@ export class WebSocket extends EventTarget {
     this.#isCountingDown = false;
   }
 
-  #closeNow(words: CloseWords): void {
-    if (this.#conn !== undefined) void close(this.#conn, words);
+  #closeNow(frame: CloseFrame | undefined): void {
+    if (this.#conn !== undefined) void close(this.#conn, frame);
   }
 
   /** Does `work` after the blobs that are being read. One that cannot be read fails the connection. */

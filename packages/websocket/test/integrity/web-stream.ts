@@ -21,7 +21,7 @@ import {
   stamp,
 } from "@zocalo/integrity";
 import type { Message } from "@zocalo/net";
-import { type OpenedStream, WebSocketStream, WebSocketStreamError } from "../../src/index.ts";
+import { type OpenedStream, WebSocketError, WebSocketStream } from "../../src/index.ts";
 import { FarPeer, SURELY_ARRIVED_BYTES } from "./far-peer.ts";
 import {
   COMPRESSIONS,
@@ -228,7 +228,7 @@ async function untilStill(progress: () => number): Promise<void> {
 async function mustBreak(stream: WebSocketStream): Promise<void> {
   const outcome = await stream.closed.catch((error: unknown) => error);
   must(
-    outcome instanceof WebSocketStreamError,
+    outcome instanceof WebSocketError,
     () => `the connection broke, and closed says ${JSON.stringify(outcome)}`,
   );
 }

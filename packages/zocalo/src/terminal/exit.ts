@@ -1,5 +1,5 @@
 import { NetError } from "@zocalo/net";
-import { WebSocketError } from "@zocalo/websocket";
+import { WebSocketNetError } from "@zocalo/websocket";
 import { EXIT, UserError } from "../exit-code.ts";
 
 /** The exit code of a signal: as a shell gives it to a program that dies of one. */
@@ -16,7 +16,7 @@ const SAYS_ALL: ReadonlySet<string> = new Set(["connect_failed", "handshake_fail
  */
 export function explained(error: unknown): unknown {
   if (error instanceof UserError) return error;
-  const isOurs = error instanceof NetError || error instanceof WebSocketError;
+  const isOurs = error instanceof NetError;
   if (!isOurs && !(error instanceof Error && "code" in error && typeof error.code === "string")) return error;
   const code = String((error as Error & { code: unknown }).code);
   const exitCode = USAGE.has(code) ? EXIT.usage : code === "timeout" ? EXIT.timeout : EXIT.failed;
@@ -29,11 +29,16 @@ export function sentence(error: unknown): string {
   const { cause } = error;
   const message = error.message || String(Reflect.get(error, "code") ?? error.name);
   const more =
-    error instanceof WebSocketError &&
+    error instanceof WebSocketNetError &&
     !SAYS_ALL.has(error.code) &&
     cause instanceof Error &&
-    !message.includes(cause.message)
+    !message.includes(reasonOf(cause))
       ? `: ${cause.message}`
       : "";
   return `${message}${more}`.replace(/\s*\n\s*/g, " ");
+}
+
+/** What is new in an error's message, if it is one of ours: those around it name its connection, too. */
+function reasonOf(cause: Error): string {
+  return cause instanceof NetError ? cause.reason.replace(/^TLS: /, "") : cause.message;
 }

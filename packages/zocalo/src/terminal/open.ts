@@ -1,5 +1,5 @@
 import { NetError } from "@zocalo/net";
-import { WebSocketError } from "@zocalo/websocket";
+import { WebSocketNetError } from "@zocalo/websocket";
 import { UserError } from "../exit-code.ts";
 import { dialDatagrams, listenDatagrams } from "./datagrams.ts";
 import { explained } from "./exit.ts";
@@ -60,9 +60,9 @@ export async function openDoor(
 /** One form for all schemes. A mistyped option, and what is about a file, says itself what it is about. */
 function failed(verb: string, { text, address }: Target, error: unknown): unknown {
   const known = explained(error);
-  const isOfNetwork = error instanceof NetError || error instanceof WebSocketError;
-  if (!isOfNetwork || !(known instanceof UserError) || error.code === "invalid_argument") return known;
-  const said = error instanceof WebSocketError ? known.message : error.reason;
+  if (!(error instanceof NetError) || !(known instanceof UserError)) return known;
+  if (error.code === "invalid_argument") return known;
+  const said = error instanceof WebSocketNetError ? known.message : error.reason;
   // `net` and `websocket` have begun the sentence each in its own way.
   const reason = said
     .replace(/^cannot connect to \S+: /, "")

@@ -1,5 +1,5 @@
 import { type CloseInfo, type Conn, NetError } from "@zocalo/net";
-import { WebSocketError } from "@zocalo/websocket";
+import { WebSocketNetError } from "@zocalo/websocket";
 import { UserError } from "../exit-code.ts";
 import type { Closing } from "./flags.ts";
 import { IdleTimer } from "./idle-timer.ts";
@@ -283,9 +283,9 @@ class Feed {
 /** What the peer's Close frame said, also where not all was taken that it had been sent. */
 function codeOfPeer({ code, error }: CloseInfo): number | undefined {
   if (error === undefined) return code;
-  return error instanceof WebSocketError ? error.received?.code : undefined;
+  return error instanceof WebSocketNetError ? error.received?.code : undefined;
 }
 
 function isClosed(error: unknown): boolean {
-  return (error instanceof NetError || error instanceof WebSocketError) && error.code === "closed";
+  return error instanceof NetError && error.code === "closed";
 }

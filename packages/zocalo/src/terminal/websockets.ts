@@ -1,5 +1,4 @@
-import { readFile } from "node:fs/promises";
-import { type IpAddr, type Listener, NetError, parseAddr, type TlsServerOptions } from "@zocalo/net";
+import { type IpAddr, type Listener, parseAddr, type TlsServerOptions } from "@zocalo/net";
 import {
   type AttachOptions,
   attach,
@@ -7,9 +6,9 @@ import {
   HostNames,
   listen,
   type WebSocketConn,
-  WebSocketError,
+  WebSocketNetError,
+  type WebSocketTlsOptions,
 } from "@zocalo/websocket";
-import { EXIT, UserError } from "../exit-code.ts";
 import { Seldom } from "../seldom.ts";
 import { FedServer } from "./fed-server.ts";
 import { type Flags, headerRecord } from "./flags.ts";
@@ -111,33 +110,22 @@ export async function dialWebSocket(
     signal,
     localAddress: flags.source,
     proxy: flags.proxy,
-    ...(scheme === "wss" ? { tls: await clientTls(flags) } : {}),
+    ...(scheme === "wss" ? { tls: clientTls(flags) } : {}),
   }).catch((error: unknown) => {
-    throw withHint(withFiles(error, flags), url, path);
+    throw withHint(error, url, path);
   });
   return webSocketLink(conn, url);
-}
-
-/** What `dial` calls by the names of its options, such as `tls.ca`, is a file here. */
-function withFiles(error: unknown, flags: Flags): unknown {
-  if (!(error instanceof WebSocketError) || error.code !== "invalid_argument") return error;
-  const { cause, message } = error;
-  if (!(cause instanceof NetError) || cause.code !== "tls") return error;
-  const words = message.replace(/\btls\.(ca|cert|key)\b/g, (option, name: "ca" | "cert" | "key") => {
-    return flags[name] ?? option;
-  });
-  return new UserError(words, EXIT.failed);
 }
 
 /** A server that knows no WebSocket at its root may well have one elsewhere, and its answer does not say where. */
 function withHint(error: unknown, url: string, path: string): unknown {
   const isRoot = path === "" || path === "/" || path.startsWith("?") || path.startsWith("/?");
-  if (!(error instanceof WebSocketError) || error.code !== "refused" || error.status !== 404 || !isRoot) {
+  if (!(error instanceof WebSocketNetError) || error.code !== "refused" || error.status !== 404 || !isRoot) {
     return error;
   }
   const { host, protocol } = new URL(url);
   const hint = `the URL has no path; the server may have its WebSocket at one, such as ${protocol}//${host}/ws`;
-  return new WebSocketError(error.code, `${error.message}: ${hint}`, { status: error.status });
+  return new WebSocketNetError(error.code, `${error.message}: ${hint}`, { status: error.status });
 }
 
 function common(flags: Flags) {
@@ -157,13 +145,13 @@ function serverTls(flags: Flags): TlsServerOptions {
   return flags.ca === undefined ? identity : { ...identity, caFile: flags.ca, clientCertificates: "require" };
 }
 
-async function clientTls({ cert, key, ca, servername, insecure }: Flags) {
+function clientTls({ cert, key, ca, servername, insecure }: Flags): WebSocketTlsOptions {
   return {
-    ...(cert === undefined ? {} : { cert: await readFile(cert) }),
-    ...(key === undefined ? {} : { key: await readFile(key) }),
-    ...(ca === undefined ? {} : { ca: await readFile(ca) }),
-    ...(servername === undefined ? {} : { servername }),
-    rejectUnauthorized: insecure !== true,
+    certFile: cert,
+    keyFile: key,
+    caFile: ca,
+    serverName: servername,
+    dangerouslyAcceptAnyCertificate: insecure === true,
   };
 }
 

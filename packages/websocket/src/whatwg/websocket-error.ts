@@ -1,5 +1,5 @@
 import { defineInterface, dictionary, domString, enforcedUnsignedShort, usvString } from "./web-idl.ts";
-import { closeWords } from "./whatwg-common.ts";
+import { checkedCloseFrame } from "./whatwg-common.ts";
 
 /** What is said in a Close frame, as `WebSocketStream` takes and gives it. */
 export interface WebSocketCloseInfo {
@@ -9,20 +9,18 @@ export interface WebSocketCloseInfo {
   readonly reason?: string | undefined;
 }
 
-let make: (message: string, closeCode: number | null, reason: string, cause: unknown) => WebSocketStreamError;
+let make: (message: string, closeCode: number | null, reason: string, cause: unknown) => WebSocketError;
 
 /**
- * The `WebSocketError` of browsers, which belongs to `WebSocketStream`. Here it is exported by another name,
- * since `WebSocketError` is the error class of this package; its `name` is the standard's.
- *
- * What failed is the `cause`: a `WebSocketError` of this package, if there is one.
+ * The `WebSocketError` of browsers: what a `WebSocketStream` ends with if not in order. No `NetError`: what
+ * failed is the `cause`, a `WebSocketNetError`, if there is one.
  *
  * @example
  * const stream = new WebSocketStream("wss://example.org/ws");
  * const { writable } = await stream.opened;
- * await writable.abort(new WebSocketStreamError("", { closeCode: 3000, reason: "enough" }));
+ * await writable.abort(new WebSocketError("", { closeCode: 3000, reason: "enough" }));
  */
-export class WebSocketStreamError extends DOMException {
+export class WebSocketError extends DOMException {
   #closeCode: number | null;
   #reason: string;
 
@@ -30,8 +28,8 @@ export class WebSocketStreamError extends DOMException {
   constructor(message = "", init: WebSocketCloseInfo = {}) {
     const { closeCode, reason } = readCloseInfo(init);
     super(domString(message), "WebSocketError");
-    const words = closeWords(closeCode, reason);
-    this.#closeCode = words?.code ?? null;
+    const frame = checkedCloseFrame(closeCode, reason);
+    this.#closeCode = frame?.code ?? null;
     this.#reason = reason;
   }
 
@@ -49,7 +47,7 @@ export class WebSocketStreamError extends DOMException {
 
   static {
     make = (message, closeCode, reason, cause) => {
-      const error = new WebSocketStreamError(message);
+      const error = new WebSocketError(message);
       error.#closeCode = closeCode;
       error.#reason = reason;
       if (cause !== undefined) Object.defineProperty(error, "cause", { value: cause, configurable: true });
@@ -57,7 +55,7 @@ export class WebSocketStreamError extends DOMException {
     };
   }
 }
-defineInterface(WebSocketStreamError, "WebSocketError");
+defineInterface(WebSocketError, "WebSocketError");
 
 /** An error with a code that came from the peer, or that only this side may say. */
 export function streamError(
@@ -65,7 +63,7 @@ export function streamError(
   closeCode: number | null,
   reason: string,
   cause: unknown,
-): WebSocketStreamError {
+): WebSocketError {
   return make(message, closeCode, reason, cause);
 }
 
