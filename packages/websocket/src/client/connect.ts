@@ -59,7 +59,7 @@ export interface ReadTls {
  * Reads what TLS options name, as `dial("tls", …)` does.
  *
  * @param what messages call the options.
- * @throws WebSocketNetError `not_found`, `permission`, `tls`, `timeout`, `canceled`.
+ * @throws WebSocketNetError `not_found`, `permission`, `invalid_argument`, `tls`, `timeout`, `canceled`.
  */
 export async function readTls(
   what: string,
@@ -109,7 +109,7 @@ const MAX_NAMED = 8;
  * Connects to the first address of a host that answers (RFC 8305), by `@zocalo/net`.
  *
  * @param name of the other side, for messages.
- * @throws WebSocketNetError `connect_failed`, `invalid_argument`, `timeout`, `canceled`
+ * @throws WebSocketNetError `connect_failed`, `invalid_argument`, `invalid_address`, `timeout`, `canceled`
  */
 export async function connectTcp(
   { host, port }: Place,
@@ -150,7 +150,7 @@ function connectError(name: string, asked: string, cause: unknown): WebSocketNet
   if (failures.length > MAX_NAMED) told.push(`and ${failures.length - MAX_NAMED} more addresses`);
   const isArgument = cause.code === "invalid_argument" || cause.code === "invalid_address";
   return new WebSocketNetError(
-    isArgument ? "invalid_argument" : "connect_failed",
+    isArgument ? cause.code : "connect_failed",
     `cannot connect to ${name}: ${told.join("; ")}`,
     { cause },
   );
@@ -210,15 +210,16 @@ function endsOf(below: Duplex): { readonly localAddr?: IpAddr; readonly remoteAd
 /**
  * Reads the URL of a proxy, see `DialOptions.proxy`.
  *
- * @throws WebSocketNetError `invalid_address`
+ * @throws WebSocketNetError `invalid_argument`. Without a cause, which might have all that was given.
  */
 export function parseProxy(text: string | URL): ProxyUrl {
   try {
     return parseProxyUrl(text);
   } catch (error) {
     throw new WebSocketNetError(
-      "invalid_address",
+      "invalid_argument",
       error instanceof NetError ? error.reason : "proxy is no URL",
+      { op: "dial" },
     );
   }
 }
