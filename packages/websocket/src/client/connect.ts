@@ -2,6 +2,7 @@ import { isIP, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { SecureContextOptions, TLSSocket } from "node:tls";
 import {
+  type Conn,
   type IpAddr,
   ipAddr,
   joinHostPort,
@@ -94,6 +95,8 @@ export function tlsForAnyServer({ options, context }: ReadTls): ReadTls {
 export interface Connected<S extends Duplex = Duplex> {
   readonly socket: S;
   readonly name: string;
+  /** Whose stream it is, if the caller gave it. */
+  readonly conn?: Conn | undefined;
 }
 
 /** Where a server or a proxy is. IPv6 addresses have no brackets. */
@@ -164,7 +167,7 @@ function connectError(name: string, asked: string, cause: unknown): WebSocketNet
  * `canceled`
  */
 export async function secure(
-  { socket: below, name }: Connected,
+  { socket: below, name, conn }: Connected,
   { host, port }: Place,
   serverName: string,
   tls: ReadTls | undefined,
@@ -180,7 +183,8 @@ export async function secure(
     const secured = async (): Promise<void> => {
       try {
         const asked = tlsName("dial", "the host to ask for", options.serverName ?? serverName);
-        const raw = { socket: below, ...endsOf(below) };
+        const { localAddr, remoteAddr } = conn ?? endsOf(below);
+        const raw = { socket: below, localAddr, remoteAddr };
         done({ socket: await clientHandshake(raw, site, options, { context, name: asked }, use), name });
       } catch (error) {
         failed(tlsError(name, netErrorFrom(error, site)));
@@ -198,7 +202,7 @@ function tlsError(name: string, cause: NetError): WebSocketNetError {
   return new WebSocketNetError(code, message, { op: "dial", cause });
 }
 
-function endsOf(below: Duplex): { readonly localAddr?: IpAddr; readonly remoteAddr?: IpAddr } {
+function endsOf(below: Duplex): Partial<Record<"localAddr" | "remoteAddr", IpAddr>> {
   if (!(below instanceof Socket)) return {};
   const { localAddress = "", localPort = 0, remoteAddress = "", remotePort = 0 } = below;
   return {

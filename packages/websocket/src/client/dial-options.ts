@@ -46,10 +46,12 @@ export interface DialOptions extends ConnOptions {
   readonly proxyTimeoutMs?: number | undefined;
   /**
    * A connection to speak over, in place of one that is dialled: on a Unix socket, a pipe, by way of
-   * something of your own. `wss:` does TLS over it. It is this one's from then on, and is closed where
-   * dialing fails, unless for its arguments, or certificates that cannot be used. Redirects are refused,
-   * `proxy` may not be given, and how to connect (`resolver` to `keepAliveIdleMs`) says nothing. Default:
-   * dial the host of the URL.
+   * something of your own. `wss:` does TLS over it. You may have spoken over it before: one of
+   * `@zocalo/net` is refused (`invalid_argument`, and left as it is) while it is read, served or written,
+   * with unread bytes, once a side has ended, and if another dial has taken it. It is this one's from then
+   * on, and is closed where dialing fails, unless for its arguments, or certificates that cannot be used.
+   * Redirects are refused, `proxy` may not be given, and how to connect (`resolver` to `keepAliveIdleMs`)
+   * says nothing. Default: dial the host of the URL.
    */
   readonly conn?: Conn | undefined;
   /**

@@ -1,5 +1,4 @@
 import { Socket } from "node:net";
-import { toNodeStream } from "@zocalo/net";
 import { type DialTracer, type ProxyUrl, transportOf } from "@zocalo/net/transport";
 import type { WebSocketConn } from "../session/conn.ts";
 import { openConn } from "../session/opened-conn.ts";
@@ -17,6 +16,7 @@ import {
 import { DialLimits } from "./dial-limits.ts";
 import { checked, checkedDialOptions, type DialOptions } from "./dial-options.ts";
 import { hostAndPort, parseHttpUrl, shownUrl } from "./dial-url.ts";
+import { checkGivenConn, closeGivenConn, takeGivenConn } from "./given-conn.ts";
 import { WebSocketNetError } from "../core/error.ts";
 import { readAnswer } from "../handshake/client.ts";
 import { type CompressionSettings, compressionSettings } from "../handshake/deflate.ts";
@@ -63,6 +63,7 @@ async function open(
   let handshake: HandshakeOptions = { headers: { ...headers }, subprotocols, tls: undefined };
   const compression = checked(() => compressionSettings(options.compression));
   const maxRedirects = limit("maxRedirects", options.maxRedirects, 0, 0);
+  if (options.conn !== undefined) checkGivenConn(options.conn);
   const limits = new DialLimits(target.host, timeoutMs, options, begun());
   let outcome: Answer | Redirect;
   try {
@@ -102,7 +103,7 @@ async function open(
   const { subprotocol, deflate, extensions } = answer;
   return openConn(
     {
-      transport: transportOf(socket),
+      transport: transportOf(socket, options.conn),
       role: "client",
       settings,
       subprotocol,
@@ -124,7 +125,7 @@ async function readFiles({ tls, proxyTls, conn }: DialOptions, limits: DialLimit
       proxyTls: proxyTls && (await readTls("proxyTls", proxyTls, limits)),
     };
   } catch (error) {
-    if (limits.signal.aborted && conn) toNodeStream(conn).on("error", ignore).destroy();
+    if (limits.signal.aborted && conn) closeGivenConn(conn);
     throw error;
   }
 }
@@ -180,9 +181,8 @@ async function ask(
 ): Promise<Answer | Redirect> {
   let connected: Connected;
   if (options.conn !== undefined) {
-    const socket = toNodeStream(options.conn);
-    socket.on("error", ignore); // As those of `connectTcp`.
-    connected = { socket, name: target.host };
+    const { conn } = options;
+    connected = { socket: takeGivenConn(conn), name: target.host, conn };
   } else if (proxy !== undefined) {
     connected = await openTunnel(proxy, target, options, proxyTls, limits);
   } else {
@@ -201,5 +201,3 @@ function hostOf(headers: Readonly<Record<string, string>>): string | undefined {
   const value = name === undefined ? undefined : headers[name];
   return value && (/^\[(.*)\]/.exec(value)?.[1] ?? value.replace(/:.*/s, ""));
 }
-
-function ignore(): void {}
