@@ -43,6 +43,7 @@ export {
 } from "./networks/proxy-handshake.ts";
 export { parseProxyUrl, type ProxyUrl } from "./options/proxy-url.ts";
 export {
+  holdStill,
   peerEnd,
   releaseSocket,
   socketOf,

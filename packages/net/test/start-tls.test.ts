@@ -109,7 +109,7 @@ test("bytes that came in the clear and are unread refuse TLS on a server, which 
   assert.equal(String(await accepted.readFull(10)), "STARTTLS\r\n");
   await assert.rejects(startTls(accepted, "server", { ...asServer, goAhead: "220\r\n" }), {
     code: "invalid_argument",
-    message: /: 6 bytes that came in the clear are unread$/,
+    message: /: 6 bytes that came before are unread$/,
   });
   await accepted.write(Buffer.from("503 no\r\n"));
   assert.equal(String(await dialed.readFull(8)), "503 no\r\n"); // And no 220 before it.
@@ -129,7 +129,7 @@ test("where a socket reads by data events, what Node has read and nobody took re
   while (accepted.bytesRead < 16) await turn(); // Nobody asks for it, and Node reads ahead.
   await assert.rejects(startTls(accepted, "server", asServer), {
     code: "invalid_argument",
-    message: /: 6 bytes that came in the clear are unread$/,
+    message: /: 6 bytes that came before are unread$/,
   });
   assert.equal(String(await accepted.readFull(6)), "RSET\r\n");
 });
@@ -138,7 +138,7 @@ test("an answer that somebody put behind the go-ahead refuses TLS on a client", 
   const { dialed, accepted } = await meet(t);
   await accepted.write(Buffer.from("220 go ahead\r\n250-AUTH PLAIN\r\n"));
   assert.equal(String(await dialed.readFull(14)), "220 go ahead\r\n");
-  await assert.rejects(startTls(dialed, "client", asClient), /16 bytes that came in the clear are unread/);
+  await assert.rejects(startTls(dialed, "client", asClient), /16 bytes that came before are unread/);
   assert.equal(String(await dialed.readFull(16)), "250-AUTH PLAIN\r\n");
 });
 

@@ -114,6 +114,35 @@ test("the file is named that cannot be used", async () => {
   }
 });
 
+test("a directory in the place of a file is an argument that is wrong, and is named", async () => {
+  const { certFile, keyFile } = server;
+  for (const options of [
+    { certFile: directory, keyFile },
+    { certFile, keyFile: directory },
+    { certFile, keyFile, caFile: directory },
+    { certFile, keyFile, crlFile: directory },
+  ]) {
+    for (const begin of [
+      () => listen("tls", "127.0.0.1:0", options),
+      () => dial("tls", "127.0.0.1:1", options),
+    ]) {
+      const { code, message } = await failure(begin());
+      assert.equal(code, "invalid_argument");
+      assert.ok(message.endsWith(`: is a directory, and not a file: ${directory}`), message);
+    }
+  }
+});
+
+test("a socket in the place of a file is an argument that is wrong, too", async (t) => {
+  if (process.platform === "win32") return t.skip("sockets are no files there");
+  const caFile = join(directory, "ca.sock");
+  const listener = await listen("unix", caFile);
+  t.after(() => listener.abort());
+  const { code, message } = await failure(dial("tls", "127.0.0.1:1", { caFile }));
+  assert.equal(code, "invalid_argument");
+  assert.match(message, /: no file that can be read: .*ca\.sock$/);
+});
+
 test("an encrypted key needs its passphrase", async () => {
   const key = certificates.encryptedKey(server, "secret");
   const listener = await listen("tls", "127.0.0.1:0", { cert: server.cert, key, passphrase: "secret" });

@@ -289,6 +289,6 @@ test("a redirect that leads back to where it came from ends with the last one th
 });
 
 test("an address to dial from, and a delay, that cannot be are arguments", async () => {
-  await sentence("ws://127.0.0.1:1", "invalid_argument", /nonsense/, { localAddress: "nonsense" });
+  await sentence("ws://127.0.0.1:1", "invalid_address", /nonsense/, { localAddress: "nonsense" });
   await sentence("ws://127.0.0.1:1", "invalid_argument", /attemptDelayMs -1/, { attemptDelayMs: -1 });
 });

@@ -12,6 +12,7 @@ import { type TestContext, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { dial as dialNet, NetError, type NetTrace, pipe, TlsSessions } from "@zocalo/net";
 import { dial, type DialOptions, WebSocketNetError, type WebSocketTlsOptions } from "../src/index.ts";
+import { inspect } from "node:util";
 import { selfSigned } from "./certificate.ts";
 import { accepting, type Accepting, echoAll } from "./peers.ts";
 
@@ -60,6 +61,25 @@ test("every option of net's dial is one of this dial, or of its tls and proxyTls
       code: "invalid_argument",
       message: new RegExp(`tls has no option "${name}"`),
     });
+  }
+});
+
+test("what is wrong of proxy and localAddress has the code here that it has in net's dial", async () => {
+  const codeOf = (dialing: Promise<unknown>): Promise<unknown> =>
+    dialing.then(
+      () => "none",
+      (error: NetError) => error.code,
+    );
+  for (const [option, values] of [
+    ["proxy", ["", "nonsense", "socks4://127.0.0.1:80", "http://127.0.0.1/path", 80, new Map()]],
+    ["localAddress", ["", "nonsense", "127.0.0.1", "127.0.0.1:99999", "localhost:0", "[::1:0", 80]],
+  ] as const) {
+    for (const value of values) {
+      const wrong: object = { [option]: value };
+      const inNet = await codeOf(dialNet("tcp", "127.0.0.1:9", wrong));
+      assert.match(String(inNet), /^invalid_a(?:rgument|ddress)$/);
+      assert.equal(await codeOf(dial("ws://127.0.0.1:9", wrong)), inNet, `${option}: ${inspect(value)}`);
+    }
   }
 });
 
@@ -239,12 +259,17 @@ async function echoes(url: string, tls: WebSocketTlsOptions): Promise<void> {
   await conn.close();
 }
 
-test("caFile is read, and one that is not there is named before anybody is asked", async (t) => {
+test("caFile is read, and one that is not there or no file is named before anybody is asked", async (t) => {
   const directory = mkdtempSync(join(tmpdir(), "zocalo-ca-"));
   t.after(() => rmSync(directory, { recursive: true }));
   const caFile = join(directory, "ca.pem");
   const missing = dial("wss://127.0.0.1:9", { tls: { caFile } });
   await assert.rejects(missing, { code: "not_found", message: /^tls: .*ca\.pem/ });
+  const noFile = dial("wss://127.0.0.1:9", { tls: { caFile: directory } });
+  await assert.rejects(noFile, {
+    code: "invalid_argument",
+    message: `tls: is a directory, and not a file: ${directory}`,
+  });
   writeFileSync(caFile, ca);
   await using server = await secured();
   await echoes(server.secureUrl, { caFile });

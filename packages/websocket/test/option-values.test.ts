@@ -241,7 +241,7 @@ test("a URL that cannot be made a text is refused as no URL", async () => {
   }) as URL;
   for (const url of [wordless, Object.create(null) as URL]) {
     await assert.rejects(dial(url), { code: "invalid_address", name: "NetError" });
-    await assert.rejects(dial(NOWHERE, { proxy: url }), { code: "invalid_address", name: "NetError" });
+    await assert.rejects(dial(NOWHERE, { proxy: url }), { code: "invalid_argument", name: "NetError" });
   }
 });
 

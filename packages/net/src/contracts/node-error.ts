@@ -38,6 +38,7 @@ const MEANINGS: Readonly<Record<string, readonly [NetErrorCode, string]>> = {
   ENOMEM: ["no_room", "out of memory"],
   ENAMETOOLONG: ["invalid_address", "path too long"],
   EINVAL: ["invalid_argument", "invalid argument"],
+  EISDIR: ["invalid_argument", "is a directory, and not a file"],
   EAFNOSUPPORT: ["unsupported", "address family not supported"],
   EPROTONOSUPPORT: ["unsupported", "protocol not supported"],
   ENOPROTOOPT: ["unsupported", "option not supported"],
@@ -54,6 +55,9 @@ const MEANINGS: Readonly<Record<string, readonly [NetErrorCode, string]>> = {
   ERR_TLS_TRUNCATED: ["truncated", "connection cut: it ended without the close_notify of TLS"],
   EPROTO: ["tls", "TLS protocol error"],
 };
+
+/** A file that cannot be opened as one. */
+const NO_FILE = ["invalid_argument", "no file that can be read"] as const;
 
 /**
  * What Node says of an argument before it asks the system; its message shows the value and what is allowed.
@@ -102,7 +106,7 @@ function cleanTexts(error: unknown): void {
 }
 
 function meaningOf(error: unknown): readonly [NetErrorCode, string] {
-  const { code, message, reason, library } = detailsOf(error);
+  const { code, message, reason, library, path } = detailsOf(error);
   if (code === "ECONNRESET" && message?.includes("before secure TLS connection")) {
     return ["tls", "connection closed during the TLS handshake"];
   }
@@ -120,6 +124,7 @@ function meaningOf(error: unknown): readonly [NetErrorCode, string] {
   }
   if (code === undefined) return ["unknown", message ?? wordsOf(error)];
   const known = Object.hasOwn(MEANINGS, code) ? MEANINGS[code] : undefined;
+  if (code === "ENXIO" && path !== undefined) return NO_FILE; // Of a socket or a device, and no interface.
   if (known) return known;
   if (code.startsWith("ERR_TLS_") || CERTIFICATE_CODE.test(code)) return ["tls", `TLS: ${message ?? code}`];
   if (ARGUMENT_CODE.test(code)) return ["invalid_argument", message ?? code];

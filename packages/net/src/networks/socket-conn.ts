@@ -1,7 +1,8 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { ipAddr, unixAddr } from "../contracts/addr.ts";
+import { type Addr, ipAddr, unixAddr } from "../contracts/addr.ts";
 import type { Conn } from "../contracts/conn.ts";
+import { argumentError, type FailureSite } from "../contracts/failures.ts";
 import { readIntoBuffer } from "../node/read-buffer.ts";
 import { tcpBelowTls } from "../node/reset.ts";
 import { watchEnd } from "../node/tls-end.ts";
@@ -47,24 +48,30 @@ export function securedConnOf(
  * with TLS or without, that was used by something else before. What it reads is lent where that can be done.
  * Nobody else may read, write or listen to it from then on. It stays half-open (`allowHalfOpen`).
  *
- * @param remote where its peer is, if that was asked for already: it costs a system call.
+ * @param below the connection that carries a stream of TLS, which has no addresses of its own then.
  */
-export function transportOf(stream: Duplex, remote: SocketEnd | undefined = peerEnd(stream)): Transport {
+export function transportOf(stream: Duplex, below?: Conn): Transport {
   startTrials(); // For a socket of somebody else's server.
   // Or Node would end this side by itself at the peer's end, before what waits was written.
   stream.allowHalfOpen = true;
-  const below = tcpBelowTls(stream);
+  const tcp = tcpBelowTls(stream);
   const conn = stream instanceof Socket ? undefined : connBehind(stream);
   const transport =
     conn !== undefined
       ? new ConnTransport(conn)
-      : below !== undefined
-        ? new SecuredTransport(below)
-        : transportFor(stream);
-  const remoteAddr =
-    conn?.remoteAddr ?? (remote === undefined ? unnamed : ipAddr("tcp", plainHost(remote.host), remote.port));
-  transport.use({ socket: stream, localAddr: conn?.localAddr, remoteAddr }, readIntoBuffer(stream, true));
+      : tcp !== undefined
+        ? new SecuredTransport(tcp)
+        : below !== undefined
+          ? new AboveTransport(below)
+          : transportFor(stream);
+  const { localAddr, remoteAddr } = conn ?? below ?? { localAddr: undefined, remoteAddr: peerAddr(stream) };
+  transport.use({ socket: stream, localAddr, remoteAddr }, readIntoBuffer(stream, true));
   return transport;
+}
+
+function peerAddr(stream: Duplex): Addr {
+  const end = peerEnd(stream);
+  return end === undefined ? unnamed : ipAddr("tcp", plainHost(end.host), end.port);
 }
 
 /** That of a stream which stands for a connection. */
@@ -101,6 +108,36 @@ class ConnTransport extends DuplexTransport {
   }
 }
 
+/** That of a TLS socket above such a stream. */
+class AboveTransport extends SocketTransport {
+  readonly #below: Conn;
+
+  constructor(below: Conn) {
+    super();
+    this.#below = below;
+  }
+
+  override unref(): void {
+    this.#below.unref();
+  }
+
+  override ref(): void {
+    this.#below.ref();
+  }
+
+  /** As above: the end of TLS would wait behind what the peer does not take. */
+  override destroy(): void {
+    if (this.bufferedBytes > 0) this.#below.abort();
+    super.destroy();
+  }
+
+  /** TLS has no reset of its own. */
+  override reset(): void {
+    this.#below.abort();
+    super.reset();
+  }
+}
+
 /** Where the peer of a stream is; `undefined` for one that has no IP address, or none any more. */
 export function peerEnd(stream: Duplex): SocketEnd | undefined {
   if (stream instanceof Socket) return remoteEnd(stream);
@@ -123,6 +160,21 @@ export type UnusedConn = Conn &
 /** `undefined` for one that was used, that has a first byte to wait for, or that is none of this package. */
 export function unused(conn: Conn): UnusedConn | undefined {
   return conn instanceof StreamConn && conn.isUnused ? conn : undefined;
+}
+
+/**
+ * Stops reading, so that somebody else can speak over a connection from now on. One that is none of this
+ * package cannot be looked into.
+ *
+ * @throws NetError as `holdStill` of `StreamConn`; `invalid_argument`, too, where Node has read what nobody
+ * has taken.
+ */
+export function holdStill(conn: Conn, op: FailureSite["op"]): void {
+  if (!(conn instanceof StreamConn)) return;
+  conn.holdStill(op);
+  const { transport } = conn;
+  const unreadBytes = transport instanceof SocketTransport ? transport.unreadBytes : 0;
+  if (unreadBytes > 0) throw argumentError(op, `${unreadBytes} bytes that came before are unread`);
 }
 
 /** The socket of Node's below; `undefined` if there is none, or it has other addresses: those of a proxy. */

@@ -27,6 +27,7 @@ import { checkStartTlsClient, checkStartTlsServer, tlsName } from "../tls/check-
 import { traceClosed, traceSucceeded } from "../flow/trace.ts";
 import { TlsHandshakes } from "../tls/tls-handshakes.ts";
 import { secureClient, tlsConnOf } from "./secure-client.ts";
+import { holdStill } from "./socket-conn.ts";
 
 type Site = FailureSite & { readonly network: string };
 
@@ -89,11 +90,7 @@ export async function startTls(
   const site = { op, network: "tls", localAddr, remoteAddr } as const;
   const { signal } = options;
   if (signal?.aborted) throw canceledError(site, signal);
-  old.holdStill(op);
-  const { unreadBytes } = transport;
-  if (unreadBytes > 0) {
-    throw argumentError(op, `${unreadBytes} bytes that came in the clear are unread`);
-  }
+  holdStill(old, op);
   // Files first: as long as nothing has been said, the peer can still be told that there is no TLS.
   const reading =
     role === "client"

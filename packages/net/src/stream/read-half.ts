@@ -141,7 +141,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   /** What stands in the way of handing the connection over, in words. */
   get busyWith(): string | undefined {
     if (this.#isWaitedFor) return "it is being read";
-    return this.#held && `${this.#held.length} bytes that came in the clear are unread`;
+    return this.#held && `${this.#held.length} bytes that came before are unread`;
   }
 
   /** Bytes arrived; see `TransportSink.onBytes`. */

@@ -62,7 +62,7 @@ export class Certificates {
     this.#intervalMs = options.reloadIntervalMs ?? DEFAULT_RELOAD_INTERVAL_MS;
   }
 
-  /** Reads everything for the first time. @throws NetError `not_found`, `permission`, `tls`. */
+  /** Reads everything for the first time. @throws NetError as `secureContextOptions`. */
   async load(): Promise<void> {
     try {
       await this.#read();
@@ -227,7 +227,8 @@ function asLabels(written: string): string {
  *
  * @param signal ends the wait for a file that comes from somewhere slow, such as a FIFO. Node goes on
  * reading.
- * @throws NetError `not_found`, `permission`, `tls`, which name the file; the reason of `signal`.
+ * @throws NetError `not_found`, `permission`, `tls`, `invalid_argument` for a directory or a socket, which
+ * name the file; the reason of `signal`.
  */
 export async function secureContextOptions(
   options: TlsCommonOptions,
@@ -306,7 +307,17 @@ async function source(
   if (given !== undefined) {
     return { text: typeof given === "string" ? given : Buffer.from(given).toString("latin1"), name: option };
   }
-  return file === undefined ? undefined : { text: await readFile(file, "latin1"), name: file };
+  return file === undefined ? undefined : { text: await textOf(file), name: file };
+}
+
+async function textOf(file: string): Promise<string> {
+  try {
+    return await readFile(file, "latin1");
+  } catch (error) {
+    // Node names the file where it could not be opened, and not where it could not be read.
+    if (error instanceof Error && !("path" in error)) Object.assign(error, { path: file });
+    throw error;
+  }
 }
 
 function filesOf(options: TlsServerOptions): string[] {

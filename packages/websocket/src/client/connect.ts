@@ -9,7 +9,6 @@ import {
   NetError,
   type ProxyTlsOptions,
   type TcpDialOptions,
-  toNodeStream,
 } from "@zocalo/net";
 import {
   askProxy,
@@ -60,7 +59,7 @@ export interface ReadTls {
  * Reads what TLS options name, as `dial("tls", …)` does.
  *
  * @param what messages call the options.
- * @throws WebSocketNetError `not_found`, `permission`, `tls`, `timeout`, `canceled`.
+ * @throws WebSocketNetError `not_found`, `permission`, `invalid_argument`, `tls`, `timeout`, `canceled`.
  */
 export async function readTls(
   what: string,
@@ -96,6 +95,8 @@ export function tlsForAnyServer({ options, context }: ReadTls): ReadTls {
 export interface Connected<S extends Duplex = Duplex> {
   readonly socket: S;
   readonly name: string;
+  /** Whose stream it is, if the caller gave it. */
+  readonly conn?: Conn | undefined;
 }
 
 /** Where a server or a proxy is. IPv6 addresses have no brackets. */
@@ -111,7 +112,7 @@ const MAX_NAMED = 8;
  * Connects to the first address of a host that answers (RFC 8305), by `@zocalo/net`.
  *
  * @param name of the other side, for messages.
- * @throws WebSocketNetError `connect_failed`, `invalid_argument`, `timeout`, `canceled`
+ * @throws WebSocketNetError `connect_failed`, `invalid_argument`, `invalid_address`, `timeout`, `canceled`
  */
 export async function connectTcp(
   { host, port }: Place,
@@ -137,11 +138,6 @@ export async function connectTcp(
   return { socket, name: isIP(host) === 0 ? `${name} (${actual})` : name };
 }
 
-/** Speaks over a connection of the caller's, in place of one that is dialed. */
-export function connectedBy(conn: Conn, name: string): Connected {
-  return { socket: toNodeStream(conn).on("error", ignore), name };
-}
-
 /** One sentence with each address and what was wrong there. */
 function connectError(name: string, asked: string, cause: unknown): WebSocketNetError {
   if (!(cause instanceof NetError))
@@ -157,7 +153,7 @@ function connectError(name: string, asked: string, cause: unknown): WebSocketNet
   if (failures.length > MAX_NAMED) told.push(`and ${failures.length - MAX_NAMED} more addresses`);
   const isArgument = cause.code === "invalid_argument" || cause.code === "invalid_address";
   return new WebSocketNetError(
-    isArgument ? "invalid_argument" : "connect_failed",
+    isArgument ? cause.code : "connect_failed",
     `cannot connect to ${name}: ${told.join("; ")}`,
     { cause },
   );
@@ -171,7 +167,7 @@ function connectError(name: string, asked: string, cause: unknown): WebSocketNet
  * `canceled`
  */
 export async function secure(
-  { socket: below, name }: Connected,
+  { socket: below, name, conn }: Connected,
   { host, port }: Place,
   serverName: string,
   tls: ReadTls | undefined,
@@ -185,7 +181,8 @@ export async function secure(
     const handshake = async (): Promise<void> => {
       try {
         const asked = tlsName("dial", "the host to ask for", options.serverName ?? serverName);
-        const carrier = { socket: below, ...endsOf(below) };
+        const { localAddr, remoteAddr } = conn ?? endsOf(below);
+        const carrier = { socket: below, localAddr, remoteAddr };
         const parts = { context, name: asked };
         await clientHandshake(carrier, site, options, parts, ({ socket }) => {
           done({ socket: socket.on("error", ignore), name });
@@ -206,7 +203,7 @@ function tlsError(name: string, cause: NetError): WebSocketNetError {
   return new WebSocketNetError(code, message, { op: "dial", cause });
 }
 
-function endsOf(below: Duplex): { readonly localAddr?: IpAddr; readonly remoteAddr?: IpAddr } {
+function endsOf(below: Duplex): Partial<Record<"localAddr" | "remoteAddr", IpAddr>> {
   if (!(below instanceof Socket)) return {};
   const { localAddress = "", localPort = 0, remoteAddress = "", remotePort = 0 } = below;
   return {
@@ -218,15 +215,16 @@ function endsOf(below: Duplex): { readonly localAddr?: IpAddr; readonly remoteAd
 /**
  * Reads the URL of a proxy, see `DialOptions.proxy`.
  *
- * @throws WebSocketNetError `invalid_address`
+ * @throws WebSocketNetError `invalid_argument`. Without a cause, which might have all that was given.
  */
 export function parseProxy(text: string | URL): ProxyUrl {
   try {
     return parseProxyUrl(text);
   } catch (error) {
     throw new WebSocketNetError(
-      "invalid_address",
+      "invalid_argument",
       error instanceof NetError ? error.reason : "proxy is no URL",
+      { op: "dial" },
     );
   }
 }

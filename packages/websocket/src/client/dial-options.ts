@@ -46,10 +46,12 @@ export interface DialOptions extends ConnOptions {
   readonly proxyTimeoutMs?: number | undefined;
   /**
    * A connection to speak over, in place of one that is dialed: on a Unix socket, a pipe, by way of
-   * something of your own. `wss:` does TLS over it. Leave it alone from then on: it is closed if dialing
-   * fails, but not if an argument is refused or certificates cannot be used. Redirects are refused, `proxy`
-   * may not be given, and `resolver` to `keepAliveIdleMs` say nothing, as it is connected. Default: the host
-   * of the URL is dialed.
+   * something of your own. `wss:` does TLS over it. You may have spoken over it before: one of
+   * `@zocalo/net` is refused (`invalid_argument`, and left as it is) while it is read, served or written,
+   * with unread bytes, once a side has ended, and if another dial has taken it. Leave it alone from then on:
+   * it is closed if dialing fails, but not if an argument is refused or certificates cannot be used.
+   * Redirects are refused, `proxy` may not be given, and `resolver` to `keepAliveIdleMs` say nothing, as it
+   * is connected. Default: the host of the URL is dialed.
    */
   readonly conn?: Conn | undefined;
   /**

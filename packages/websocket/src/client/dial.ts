@@ -4,7 +4,6 @@ import { openConn } from "../session/opened-conn.ts";
 import { Compression } from "../core/compression.ts";
 import {
   type Connected,
-  connectedBy,
   connectTcp,
   openTunnel,
   parseProxy,
@@ -16,6 +15,7 @@ import {
 import { DialLimits } from "./dial-limits.ts";
 import { checked, checkedDialOptions, type DialOptions } from "./dial-options.ts";
 import { hostAndPort, parseHttpUrl, shownUrl } from "./dial-url.ts";
+import { checkGivenConn, closeGivenConn, takeGivenConn } from "./given-conn.ts";
 import { WebSocketNetError } from "../core/error.ts";
 import { readAnswer } from "../handshake/client.ts";
 import { type CompressionSettings, compressionSettings } from "../handshake/deflate.ts";
@@ -62,6 +62,7 @@ async function open(
   let handshake: HandshakeOptions = { headers: { ...headers }, subprotocols, tls: undefined };
   const compression = checked(() => compressionSettings(options.compression));
   const maxRedirects = limit("maxRedirects", options.maxRedirects, 0, 0);
+  if (options.conn !== undefined) checkGivenConn(options.conn);
   const limits = new DialLimits(target.host, timeoutMs, options, begun());
   let outcome: Answer | Redirect;
   try {
@@ -97,7 +98,7 @@ async function open(
   const { subprotocol, deflate, extensions } = answer;
   return openConn(
     {
-      transport: transportOf(socket),
+      transport: transportOf(socket, options.conn),
       role: "client",
       settings,
       subprotocol,
@@ -119,7 +120,7 @@ async function readFiles({ tls, proxyTls, conn }: DialOptions, limits: DialLimit
       proxyTls: proxyTls && (await readTls("proxyTls", proxyTls, limits)),
     };
   } catch (error) {
-    if (limits.signal.aborted && conn) connectedBy(conn, "").socket.destroy();
+    if (limits.signal.aborted && conn) closeGivenConn(conn);
     throw error;
   }
 }
@@ -175,7 +176,8 @@ async function ask(
 ): Promise<Answer | Redirect> {
   let connected: Connected;
   if (options.conn !== undefined) {
-    connected = connectedBy(options.conn, target.host);
+    const { conn } = options;
+    connected = { socket: takeGivenConn(conn), name: target.host, conn };
   } else if (proxy !== undefined) {
     connected = await openTunnel(proxy, target, options, proxyTls, limits);
   } else {
