@@ -47,6 +47,7 @@ export {
   peerEnd,
   releaseSocket,
   socketOf,
+  traceEndElsewhere,
   transportOf,
   type UnusedConn,
   unused,

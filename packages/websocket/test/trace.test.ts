@@ -173,3 +173,39 @@ for (const below of ["an address", "a listener"]) {
     await listener.close();
   });
 }
+
+for (const below of ["an address", "a listener"]) {
+  for (const readUpgrades of ["here", "node:http"] as const) {
+    test(`on ${below} with readUpgrades "${readUpgrades}": one end is told of each that was accepted`, async () => {
+      using recorder = new Recorder();
+      const listener = await (below === "an address"
+        ? listen(ANY_PORT, { readUpgrades })
+        : listen(await listenNet("tcp", ANY_PORT), { readUpgrades }));
+      const port = portOf(listener);
+      const silent = connect(port, "127.0.0.1");
+      await recorder.of("zocalo:net:conn:accept", 1);
+      silent.destroy();
+      const [end] = await recorder.of("zocalo:net:conn:close", 1);
+      assert.equal(end?.bytesRead, 0);
+
+      const page = connect(port, "127.0.0.1");
+      page.resume().write("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+      const [, answered] = await recorder.of("zocalo:net:conn:close", 2);
+      assert.ok((answered?.bytesRead ?? 0) > 0);
+      assert.ok((answered?.bytesWritten ?? 0) > 0);
+
+      const client = await dial(`ws://127.0.0.1:${port}`);
+      const server = await listener.accept();
+      server.serve({ message: () => undefined });
+      await client.close();
+      await recorder.of("zocalo:websocket:conn:close", 2);
+      await listener.close();
+      const accepted = await recorder.of("zocalo:net:conn:accept", 3);
+      const closed = await recorder.of("zocalo:net:conn:close", 2);
+      assert.deepEqual(
+        closed.map(({ conn }) => conn),
+        accepted.slice(0, 2).map(({ conn }) => conn),
+      );
+    });
+  }
+}

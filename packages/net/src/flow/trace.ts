@@ -318,6 +318,11 @@ export function traceSucceeded(conn: Conn, next: Conn): void {
   opened.set(next, { ...known, network: "tls" });
 }
 
+/** Something has taken its place that tells of its own end. */
+export function traceReplaced(conn: Conn): void {
+  opened.delete(conn);
+}
+
 /** It is over. */
 export function traceClosed(carrier: Conn, error: Error | undefined): void {
   const known = opened.get(carrier);

@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { type Addr, ipAddr, unixAddr } from "../contracts/addr.ts";
 import type { Conn } from "../contracts/conn.ts";
 import { argumentError, type FailureSite } from "../contracts/failures.ts";
+import { connClose, traceClosed, traceReplaced } from "../flow/trace.ts";
 import { readIntoBuffer } from "../node/read-buffer.ts";
 import { tcpBelowTls } from "../node/reset.ts";
 import { watchEnd } from "../node/tls-end.ts";
@@ -206,8 +207,21 @@ export function releaseSocket(conn: UnusedConn): Socket | undefined {
       return socket.bytesWritten;
     },
   });
-  socket.once("close", () => owner?.ended(conn));
+  if (connClose.hasSubscribers) released.set(socket, conn);
+  socket.once("close", () => {
+    owner?.ended(conn);
+    traceClosed(conn, socket.errored ?? undefined);
+  });
   return socket;
+}
+
+/** Whose sockets were given away while somebody listened. */
+const released = new WeakMap<Duplex, Conn>();
+
+/** For those who tell on a channel of their own when what a stream carries is over: net does not, then. */
+export function traceEndElsewhere(stream: Duplex): void {
+  const conn = connBehind(stream) ?? released.get(stream);
+  if (conn !== undefined) traceReplaced(conn);
 }
 
 /** Unix sockets are not asked for their path, and other streams have no address. */

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { type Addr, ipAddr } from "@zocalo/net";
-import { peerEnd, type Transport, transportOf } from "@zocalo/net/transport";
+import { peerEnd, traceEndElsewhere, type Transport, transportOf } from "@zocalo/net/transport";
 import type { LocalEnd } from "../handshake/host-names.ts";
 import type { Refusal } from "../handshake/server.ts";
 import { refuse } from "./refuse.ts";
@@ -65,7 +65,10 @@ export class StreamCaller implements Caller {
   take(): Transport | undefined {
     const stream = this.#stream;
     stream.off("error", ignore);
-    if (!stream.destroyed && stream.writable) return transportOf(stream);
+    if (!stream.destroyed && stream.writable) {
+      traceEndElsewhere(stream);
+      return transportOf(stream);
+    }
     stream.destroy();
     return undefined;
   }

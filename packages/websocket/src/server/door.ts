@@ -257,10 +257,11 @@ export class HalfOpenConn implements Caller, TransportSink, RosterMember {
     // Nobody ends it in order.
   }
 
-  onClose(): void {
+  onClose(error: unknown): void {
     this.isGone = true;
     this.#door.gone(this);
-    this.#over();
+    this.#below?.onClose(error);
+    if (!(this.#shown instanceof Socket)) this.#shown?.destroy(); // It tells those who listen to it.
   }
 
   // Who asks.
