@@ -17,6 +17,9 @@ import { dialUnix } from "./networks/unix.ts";
  * `"udp"` sends nothing: the connection is only this side's decision to speak with one peer. See
  * `DatagramConn`.
  *
+ * A port of this machine at which nobody listens is `refused`, also where the system would connect a socket
+ * with itself (RFC 9293 §3.5) because it was given that very port. Who asks for it by `localAddress` gets it.
+ *
  * @param address As for `listen`; an empty host is this machine.
  * @throws NetError `refused`, `timeout`, `name_not_found`, `host_unreachable`, `canceled`, … When all of
  * several addresses failed it is the first one's error, and its `cause` an `AggregateError` of all.

@@ -6,7 +6,7 @@ import type { Attempt } from "./race.ts";
 import { startTrials } from "../node/trials.ts";
 import { connOf } from "./socket-conn.ts";
 import { nodeSocketOptions } from "../options/socket-options.ts";
-import type { RawConnection } from "../node/socket-ends.ts";
+import { localEnd, type RawConnection } from "../node/socket-ends.ts";
 import type { StreamConn } from "../stream/stream-conn.ts";
 
 /** Where to connect, and what the connection is called. */
@@ -52,9 +52,23 @@ function connectAs<T>(
     socket.once("close", onClose);
     socket.once("connect", () => {
       socket.off("close", onClose);
+      if (reachedItself(target, socket)) {
+        socket.resetAndDestroy();
+        return onError({ code: "ECONNREFUSED" });
+      }
       resolve(use(target.describe(socket)));
       socket.off("error", onError);
     });
   });
   return { result, cancel: () => socket.destroy() };
+}
+
+/**
+ * Who dials a port of this machine at which nobody listens may be given that very port by the system, and is
+ * then connected with itself: both sides have sent a SYN (RFC 9293 §3.5). Who asked for the port meant it.
+ */
+function reachedItself({ socket: asked }: DialTarget, socket: Socket): boolean {
+  if ("localPort" in asked && asked.localPort) return false;
+  const local = localEnd(socket);
+  return local !== undefined && local.port === socket.remotePort && local.host === socket.remoteAddress;
 }

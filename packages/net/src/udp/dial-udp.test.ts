@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { dial } from "../dial.ts";
 import type { Message } from "../contracts/message-conn.ts";
 import { NetError } from "../contracts/error.ts";
@@ -14,12 +14,11 @@ async function pair() {
   return { server, conn, close: () => Promise.all([server.close(), conn.close()]) };
 }
 
-/** An address on which nobody listens any more. */
-async function deserted(): Promise<string> {
-  const socket = await listenPacket("udp", "127.0.0.1:0");
-  const address = String(socket.localAddr);
-  await socket.close();
-  return address;
+/** Where nobody listens. A socket that hears one peer only keeps the port from other processes. */
+async function deserted(t: TestContext): Promise<string> {
+  const holder = await dial("udp", "127.0.0.1:9", { localAddress: "127.0.0.1:0" });
+  t.after(() => holder.close());
+  return String(holder.localAddr);
 }
 
 test("datagrams go to the peer and come from it alone", async () => {
@@ -85,8 +84,8 @@ test("what is no message is refused by a rejection, and by trySend without one",
   await close();
 });
 
-test("a receive learns that nobody listens there, and goes on", async () => {
-  const conn = await dial("udp", await deserted());
+test("a receive learns that nobody listens there, and goes on", async (t) => {
+  const conn = await dial("udp", await deserted(t));
   const receiving = conn.receive();
   conn.trySend(Buffer.from("anybody?"));
   await assert.rejects(receiving, (error: unknown) => {
@@ -102,8 +101,8 @@ test("a receive learns that nobody listens there, and goes on", async () => {
   await conn.close();
 });
 
-test("what the network reported while nobody waited is told by the next call", async () => {
-  const conn = await dial("udp", await deserted());
+test("what the network reported while nobody waited is told by the next call", async (t) => {
+  const conn = await dial("udp", await deserted(t));
   const outcomes: unknown[] = [];
   // The report comes in its own time, to the next send or, if none asks, to a receive.
   while (outcomes.length === 0) {
@@ -114,8 +113,8 @@ test("what the network reported while nobody waited is told by the next call", a
   await conn.close();
 });
 
-test("trySend and flush do not throw it, and leave it to the next call that does", async () => {
-  const conn = await dial("udp", await deserted());
+test("trySend and flush do not throw it, and leave it to the next call that does", async (t) => {
+  const conn = await dial("udp", await deserted(t));
   for (let i = 0; i < 20; i++) {
     // refused where the system says it at once
     assert.match(conn.trySend(Buffer.from("x")), /^(sent|refused)$/);
@@ -126,8 +125,8 @@ test("trySend and flush do not throw it, and leave it to the next call that does
   await conn.close();
 });
 
-test("a handler is told of it beside its messages", async () => {
-  const conn = await dial("udp", await deserted());
+test("a handler is told of it beside its messages", async (t) => {
+  const conn = await dial("udp", await deserted(t));
   const log: string[] = [];
   await new Promise<void>((resolve) => {
     conn.serve({

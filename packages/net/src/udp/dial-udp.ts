@@ -83,6 +83,10 @@ async function connect(
       });
     });
     await raced(connected, options.signal, site);
+    // As in TCP, the system may have given the very port at which nobody listens.
+    const { address, port } = socket.address();
+    if (local.port === 0 && port === remote.port && address === socket.remoteAddress().address)
+      throw { code: "ECONNREFUSED" };
     return new ConnectedDatagramConn(socket, network, limits, remote);
   } catch (error) {
     socket.close();
