@@ -1,5 +1,5 @@
 import { Socket } from "node:net";
-import type { Duplex } from "node:stream";
+import { Duplex } from "node:stream";
 import { type Addr, ipAddr, unixAddr } from "../contracts/addr.ts";
 import type { Conn } from "../contracts/conn.ts";
 import { argumentError, type FailureSite } from "../contracts/failures.ts";
@@ -218,9 +218,12 @@ export function releaseSocket(conn: UnusedConn): Socket | undefined {
 /** Whose sockets were given away while somebody listened. */
 const released = new WeakMap<Duplex, Conn>();
 
-/** For those who tell on a channel of their own when what a stream carries is over: net does not, then. */
-export function traceEndElsewhere(stream: Duplex): void {
-  const conn = connBehind(stream) ?? released.get(stream);
+/**
+ * For those who tell on a channel of their own when what a stream or a connection carries is over: net does
+ * not, then.
+ */
+export function traceEndElsewhere(carrier: Duplex | Conn): void {
+  const conn = carrier instanceof Duplex ? (connBehind(carrier) ?? released.get(carrier)) : carrier;
   if (conn !== undefined) traceReplaced(conn);
 }
 
