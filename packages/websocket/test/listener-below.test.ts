@@ -176,3 +176,30 @@ test("a connection is cut that is on its way to node:http when the listener clos
   await isThere;
   await assert.rejects(there.read(), { code: "reset" });
 });
+
+test("a listener that another one stands on is refused, and goes on for that one", async () => {
+  const below = await net.listen("tcp", "127.0.0.1:0");
+  await using first = await listen(below, { path: "/first" });
+  void echoAll(first);
+  await assert.rejects(
+    listen(below, { path: "/second" }),
+    (error) =>
+      error instanceof WebSocketNetError &&
+      error.code === "invalid_argument" &&
+      error.message.endsWith("another WebSocket listener stands on it already"),
+  );
+  const client = await dial(`ws://${String(below.addr)}/first`);
+  await client.send("hola");
+  assert.equal(await client.receive(), "hola");
+  await client.close();
+});
+
+test("a listener is still to be had where the options for it were refused", async () => {
+  const below = net.listenPipe();
+  await assert.rejects(listen(below, { path: "none" }), { code: "invalid_argument" });
+  await assert.rejects(listen(below, { maxConnections: 0 }), { code: "invalid_argument" });
+  await using listener = await listen(below);
+  void echoAll(listener);
+  const client = await dial("ws://localhost", { conn: await below.dial() });
+  await client.close();
+});
