@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import * as net from "@zocalo/net";
 import { dial, type ListenOptions, listen, WebSocketNetError } from "../src/index.ts";
 import { upgradesByHttp } from "./both-ways.ts";
@@ -203,3 +204,29 @@ test("a listener is still to be had where the options for it were refused", asyn
   const client = await dial("ws://localhost", { conn: await below.dial() });
   await client.close();
 });
+
+for (const readUpgrades of ["here", "node:http"] as const) {
+  test(`abort ends a WebSocket over a stream at once, though its peer takes nothing, read by ${readUpgrades}`, async () => {
+    const below = await net.listen("tcp", "127.0.0.1:0", {
+      proxyProtocol: { trusted: ["127.0.0.1"] },
+      closeTimeoutMs: Number.POSITIVE_INFINITY,
+    });
+    await using listener = await listen(below, { readUpgrades, writeTimeoutMs: Number.POSITIVE_INFINITY });
+    const conn = await net.dial("tcp", String(below.addr));
+    await conn.write(Buffer.from("PROXY TCP4 192.0.2.7 127.0.0.1 4711 80\r\n"));
+    const dialing = dial("ws://localhost", { conn, receiveHighWaterMessages: 1 });
+    const [, server] = await Promise.all([dialing, listener.accept()]);
+    // More than the system takes.
+    for (let sent = 0; sent < 15; sent++) void server.send(new Uint8Array(1 << 20)).catch(() => undefined);
+    let waiting = 0;
+    for (let turns = 0; turns < 100; turns = server.bufferedAmount === waiting ? turns + 1 : 0) {
+      waiting = server.bufferedAmount;
+      await turn();
+    }
+    const ended = new Promise((resolve) => server.serve({ message: () => undefined, close: resolve }));
+    server.abort();
+    await ended;
+    while (below.totals().open > 0) await turn();
+    conn.abort();
+  });
+}

@@ -102,10 +102,31 @@ class ConnTransport extends DuplexTransport {
     this.#conn.ref();
   }
 
-  /** To destroy the stream is to close the connection, which waits for a peer that takes nothing. */
+  /**
+   * To destroy the stream is to close the connection, which waits for a peer that takes nothing. If it waits
+   * already, for whatever, it has had its time.
+   */
   override destroy(): void {
+    if (this.#isClosing) return this.#giveUp();
     if (this.bufferedBytes > 0) this.#conn.abort();
     super.destroy();
+  }
+
+  override reset(): void {
+    if (this.#isClosing) return this.#giveUp();
+    this.#conn.abort(); // A stream of `node:http` would close it.
+    super.reset();
+  }
+
+  get #isClosing(): boolean {
+    return this.socket?.destroyed === true;
+  }
+
+  /** The `close` of somebody else's connection may wait for ever, whatever is done to that. */
+  #giveUp(): void {
+    this.#conn.abort();
+    super.destroy();
+    queueMicrotask(() => this.closed());
   }
 }
 
