@@ -230,3 +230,41 @@ for (const readUpgrades of ["here", "node:http"] as const) {
     conn.abort();
   });
 }
+
+/** A conn that says everything backwards, bit by bit, as a wrapper of the application's may. */
+function inverted(conn: net.Conn): net.Conn {
+  const flip = (bytes: Uint8Array): Uint8Array => bytes.map((byte) => ~byte);
+  const read = async (): Promise<Uint8Array | null> => {
+    const bytes = await conn.read();
+    return bytes && flip(bytes);
+  };
+  const write = (bytes: Uint8Array): Promise<void> => conn.write(flip(bytes));
+  const writev = (parts: readonly Uint8Array[]): Promise<void> => conn.writev(parts.map(flip));
+  const own: Partial<net.Conn> = { read, write, writev };
+  return new Proxy(conn, {
+    get(target, name) {
+      const value: unknown = Reflect.get(Object.hasOwn(own, name) ? own : target, name);
+      return typeof value === "function" ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
+
+for (const readUpgrades of ["here", "node:http"] as const) {
+  test(`what an application has put around a conn is not gone past, read by ${readUpgrades}`, async () => {
+    const below = await net.listen("tcp", "127.0.0.1:0");
+    const connections = below[Symbol.asyncIterator]();
+    below[Symbol.asyncIterator] = () => ({
+      async next() {
+        const next = await connections.next();
+        return next.done === true ? next : { done: false, value: inverted(next.value) as typeof next.value };
+      },
+    });
+    await using listener = await listen(below, { readUpgrades });
+    void echoAll(listener);
+    const conn = inverted(await net.dial("tcp", String(below.addr)));
+    const client = await dial("ws://localhost", { conn, handshakeTimeoutMs: 2_000 });
+    await client.send("hola");
+    assert.equal(await client.receive(), "hola");
+    await client.close();
+  });
+}

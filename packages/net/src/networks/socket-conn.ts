@@ -179,9 +179,12 @@ export type UnusedConn = Conn &
     over(): void;
   };
 
-/** `undefined` for one that was used, that has a first byte to wait for, or that is none of this package. */
+/**
+ * `undefined` for one that was used, that has a first byte to wait for, or that is none of this package, as
+ * what stands around one of its own is none.
+ */
 export function unused(conn: Conn): UnusedConn | undefined {
-  return conn instanceof StreamConn && conn.isUnused ? conn : undefined;
+  return StreamConn.isUnused(conn) ? conn : undefined;
 }
 
 /**
