@@ -229,6 +229,9 @@ export class Inbox<T = Message> {
     if (this.#waiters?.first !== undefined) {
       throw this.#error("invalid_argument", "somebody waits in receive");
     }
+    if (typeof handler.message !== "function") {
+      throw this.#error("invalid_argument", 'the handler has no function "message"');
+    }
     this.#handler = handler;
     if (this.#info === undefined && this.queuedMessages === 0) return;
     this.#isBusy = true;

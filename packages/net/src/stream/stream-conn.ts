@@ -126,6 +126,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, ClosingCon
 
   serve(handler: ConnHandler): void {
     if (this.#handler) throw argumentError("read", "the connection is already being served");
+    if (typeof handler.data !== "function") throw argumentError("read", 'the handler has no function "data"');
     if (this.#closing?.successor) throw closedError(this.failureSite("read"));
     this.#transport.prefersLent = true;
     this.#handler = handler;
