@@ -88,5 +88,12 @@ export function fakeDial(): { readonly dial: Dial; readonly links: FakeLink[] } 
 
 /** A message of somebody else. */
 export function message(offset: number, text = `message ${offset}`, user = "omar"): Publication {
-  return { offset, at: offset * 1_000, user, info: { name: user }, data: { text } };
+  return {
+    offset,
+    at: offset * 1_000,
+    user,
+    info: { name: user },
+    data: { text },
+    json: JSON.stringify({ text }),
+  };
 }

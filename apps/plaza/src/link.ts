@@ -42,6 +42,8 @@ export interface Publication {
   readonly user: string;
   readonly info?: unknown;
   readonly data: unknown;
+  /** `data` as the JSON text that came. */
+  readonly json: string;
 }
 
 /** Publications that cannot be had any more, from and to inclusive. */

@@ -24,7 +24,14 @@ const me = { user: "me", name: "Ana" };
 const atEnd = { limit: ROOM_MESSAGES, isHeld: false };
 
 function publication(offset: number, user = "omar", text = `message ${offset}`): Publication {
-  return { offset, at: offset * 1_000, user, info: { name: user }, data: { text } };
+  return {
+    offset,
+    at: offset * 1_000,
+    user,
+    info: { name: user },
+    data: { text },
+    json: JSON.stringify({ text }),
+  };
 }
 
 function publications(from: number, to: number): Publication[] {

@@ -116,7 +116,7 @@ export function received(
  */
 function recognised(pending: readonly Pending[], publication: Publication): readonly Pending[] {
   if (pending.some((message) => message.seenAs === publication.offset)) return pending;
-  const said = readSaid(publication.data);
+  const said = readSaid(publication);
   const index = pending.findIndex(
     (message) => message.seenAs === undefined && said.kind === "text" && message.text === said.text,
   );
@@ -240,6 +240,7 @@ function inserted(entries: readonly Entry[], entry: Entry): readonly Entry[] {
   return entries.toSpliced(at, 0, entry);
 }
 
-function entryOf({ offset, at, user, info, data }: Publication): Entry {
-  return { offset, at, user, name: nameOf(user, info), said: readSaid(data) };
+function entryOf(publication: Publication): Entry {
+  const { offset, at, user, info } = publication;
+  return { offset, at, user, name: nameOf(user, info), said: readSaid(publication) };
 }

@@ -25,6 +25,7 @@ function publications(messages: readonly Said[]) {
     at,
     user,
     data: { text },
+    json: JSON.stringify({ text }),
   }));
 }
 
@@ -74,7 +75,12 @@ test("a gap is named where it is", () => {
   let log = logOf([{}]);
   log = missed(log, { from: 2, to: 31 });
   assert.deepEqual(short(timeline(log, view)), ["day", "+omar", "gap"]);
-  log = received(log, [{ offset: 32, at: noon, user: "omar", data: { text: "y" } }], "me", atEnd);
+  log = received(
+    log,
+    [{ offset: 32, at: noon, user: "omar", data: { text: "y" }, json: '{"text":"y"}' }],
+    "me",
+    atEnd,
+  );
   const rows = timeline(log, view);
   assert.deepEqual(short(rows), ["day", "+omar", "gap", "+omar"]);
   assert.deepEqual(rows[2], { kind: "gap", id: "gap-2", from: 2, to: 31 });
@@ -96,7 +102,12 @@ test("one's own message is there while it is on its way, and once when it has ar
   assert.deepEqual(short(timeline(log, view)), ["day", "+omar", "+me"]);
   const waiting = timeline(log, view).at(-1);
   assert.ok(waiting?.kind === "message" && waiting.delivery === "pending" && waiting.isMine);
-  log = received(log, [{ offset: 2, at: noon, user: "me", data: { text: "hola" } }], "me", atEnd);
+  log = received(
+    log,
+    [{ offset: 2, at: noon, user: "me", data: { text: "hola" }, json: '{"text":"hola"}' }],
+    "me",
+    atEnd,
+  );
   assert.deepEqual(short(timeline(log, view)), ["day", "+omar", "+me"]);
 });
 
@@ -113,7 +124,7 @@ test("the beginning says whether there was more before", () => {
 test("every row has its own id, and keeps it when others come", () => {
   let log = logOf([{}, { user: "ines" }, { at: noon + 86_400_000 }]);
   const before = timeline(log, { ...view, unreadAfter: 1 }).map(({ id }) => id);
-  log = received(log, [{ offset: 4, at: noon + 86_400_000, user: "ines", data: 1 }], "me", atEnd);
+  log = received(log, [{ offset: 4, at: noon + 86_400_000, user: "ines", data: 1, json: "1" }], "me", atEnd);
   const after = timeline(log, { ...view, unreadAfter: 1 }).map(({ id }) => id);
   assert.deepEqual(after.slice(0, -1), before);
   assert.equal(new Set(after).size, after.length);

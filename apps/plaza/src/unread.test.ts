@@ -9,6 +9,7 @@ function logWith(from: number, to: number, user = "omar"): RoomLog {
     at: 0,
     user,
     data: null,
+    json: "null",
   }));
   const log = began(EMPTY_LOG, { epoch: "e", head: to, oldest: 1 });
   return received(log, publications, "me", { limit: 500, isHeld: false });

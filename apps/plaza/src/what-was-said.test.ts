@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cleanName, folded, lengthOf, NAME_LENGTH, nameOf, readSaid } from "./what-was-said.ts";
+import { cleanName, folded, lengthOf, NAME_LENGTH, nameOf, readSaid as readSaidOf } from "./what-was-said.ts";
+
+const readSaid = (data: unknown) => readSaidOf({ data, json: JSON.stringify(data) });
+const readJson = (json: string) => readSaidOf({ data: JSON.parse(json), json }).text;
 
 test("the text of a message is text, and markup in it stays text", () => {
   const text = "<img src=x onerror=alert(1)>";
@@ -19,6 +22,18 @@ test("JSON that does not fit on a line has one for each field", () => {
   const said = readSaid({ a: "x".repeat(20), b: "y".repeat(40) });
   assert.equal(said.text, `{\n  "a": "${"x".repeat(20)}",\n  "b": "${"y".repeat(40)}"\n}`);
   assert.equal(readSaid(["a\n  b"]).text, '[ "a\\n  b" ]', "a line break in a string is not layout");
+});
+
+test("JSON is laid out and otherwise as it came", () => {
+  const texts = ["1688888483063664642", "1e400", "-0", "1.0", '"\\ud800"'];
+  for (const json of texts) if (!json.startsWith('"')) assert.equal(readJson(json), json);
+  for (const json of texts) assert.equal(readJson(` [${json}\t,${json}] `), `[ ${json}, ${json} ]`);
+  assert.equal(readJson('{"a":1,"a":{ },"b":[ ]}'), '{ "a": 1, "a": {}, "b": [] }');
+  assert.equal(readJson('["{ \\"[,:]\\\\"]'), '[ "{ \\"[,:]\\\\" ]');
+  for (const value of [[], {}, [[]], [{}], { a: [] }, { a: [1, { b: null }], "c d": "x".repeat(60) }]) {
+    const line = JSON.stringify(value, null, 2);
+    assert.equal(readJson(JSON.stringify(value)), line.length > 60 ? line : line.replaceAll(/\n\s*/g, " "));
+  }
 });
 
 test("who has no name goes by their id", () => {

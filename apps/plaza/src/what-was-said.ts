@@ -28,12 +28,12 @@ const LINE_BREAK = /\r\n|[\n\v\f\r\u0085\u2028\u2029]/g;
 const JSON_LINE = 60;
 
 /**
- * Reads the data of a publication: `{ "text": … }` or a bare string is text, everything else is shown as
- * JSON. So is a text in which there is nothing to see: its row would be blank.
+ * Reads what a publication says: `{ "text": … }` or a bare string is text, everything else is shown as the
+ * JSON that came. So is a text in which there is nothing to see: its row would be blank.
  */
-export function readSaid(data: unknown): Said {
+export function readSaid({ data, json }: { readonly data: unknown; readonly json: string }): Said {
   const text = textOf(data);
-  return text === undefined || isBlank(text) ? { kind: "json", text: asJson(data) } : { kind: "text", text };
+  return text === undefined || isBlank(text) ? { kind: "json", text: laidOut(json) } : { kind: "text", text };
 }
 
 function textOf(data: unknown): string | undefined {
@@ -47,11 +47,28 @@ export function isBlank(text: string): boolean {
   return /^[\s\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]*$/u.test(text);
 }
 
-/** On one line if it fits on one; JSON has no line breaks but those of its layout. */
-function asJson(data: unknown): string {
-  const text = JSON.stringify(data, null, 2) ?? "null";
-  const line = text.replaceAll(/\n\s*/g, " ");
-  return line.length <= JSON_LINE ? line : text;
+// A string or a word, an array or object without anything in it, or what stands between values.
+const JSON_TOKEN = /"(?:[^"\\]|\\.)*"|\[\s*\]|\{\s*\}|[[\]{},:]|[^\s[\]{},:"]+/g;
+
+/** On one line if it fits on one, else indented. What it says stays as it came: big numbers, `-0`. */
+function laidOut(json: string): string {
+  const tokens = json.match(JSON_TOKEN) ?? [];
+  const line = spaced(tokens, () => " ");
+  return line.length <= JSON_LINE ? line : spaced(tokens, (depth) => `\n${"  ".repeat(depth)}`);
+}
+
+/** @param lineBreak what stands between two values, so deep in arrays and objects */
+function spaced(tokens: readonly string[], lineBreak: (depth: number) => string): string {
+  let depth = 0;
+  let text = "";
+  for (const token of tokens) {
+    if (token === "[" || token === "{") text += token + lineBreak(++depth);
+    else if (token === "]" || token === "}") text += lineBreak(--depth) + token;
+    else if (token === ",") text += token + lineBreak(depth);
+    else if (token === ":") text += ": ";
+    else text += /^[[{]/.test(token) ? token.replaceAll(/\s/g, "") : token;
+  }
+  return text;
 }
 
 /** The name to show for a user: what they call themselves, or their id. */

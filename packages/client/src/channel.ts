@@ -1,4 +1,11 @@
-import { encodeCommand, type HistoryPage as WirePage, type Json, type PresentUser } from "@zocalo/protocol";
+import {
+  checkJson,
+  encodeCommand,
+  type Json,
+  type PresentUser,
+  ProtocolError,
+  type ReceivedPage,
+} from "@zocalo/protocol";
 import { ChannelError } from "./error.ts";
 import type { Feed } from "./feed.ts";
 import type { Outbox } from "./outbox.ts";
@@ -82,17 +89,43 @@ export class Channel<T = Json> {
    * @example const { offset } = await room.publish({ text: "hola" });
    */
   publish(data: T, options: PublishOptions = {}): Promise<Published> {
-    return optional(this.#publish(data, options));
+    return optional(this.#publish(() => this.#toJson(data), options));
   }
 
-  async #publish(data: T, options: PublishOptions): Promise<Published> {
-    const { name } = this;
+  /**
+   * `publish` of what is JSON text already, for what `JSON.stringify` cannot say. Subscribers get that text,
+   * but with spaces for CR and LF between values.
+   *
+   * @throws ChannelError as `publish`; `bad_command` if it is not JSON
+   * @example await room.publishJson('{"id":1688888483063664642}');
+   */
+  publishJson(json: string, options: PublishOptions = {}): Promise<Published> {
+    return optional(this.#publish(() => this.#checked(json), options));
+  }
+
+  #toJson(data: T): string {
     const json = JSON.stringify(data) as string | undefined;
-    if (json === undefined) throw new TypeError(`${name}: JSON cannot say ${typeof data}`);
+    if (json === undefined) throw new TypeError(`${this.name}: JSON cannot say ${typeof data}`);
+    return json;
+  }
+
+  #checked(json: string): string {
+    try {
+      return checkJson(json);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      throw new ChannelError(error.code, this.name, error.message);
+    }
+  }
+
+  /** @param toJson called at once: what it throws is the promise's */
+  async #publish(toJson: () => string, options: PublishOptions): Promise<Published> {
+    const { name } = this;
+    const json = toJson();
     const key = JSON.stringify(options.key ?? this.#host.newKey());
     const answer = await this.#host.outbox.request({
       channel: name,
-      // Written by hand, so that `data` is made JSON once, now, and not again for each attempt.
+      // Written by hand, so that it is made once, now, and not again for each attempt.
       encode: (id) => `{"type":"publish","id":${id},"channel":"${name}","key":${key},"data":${json}}`,
       length: json.length,
       signal: options.signal,
@@ -146,7 +179,7 @@ export class Channel<T = Json> {
       signal,
     });
     if (answer.type !== "history") throw this.#unexpected(answer.type);
-    const { epoch, head, oldest, publications } = answer satisfies WirePage;
+    const { epoch, head, oldest, publications } = answer satisfies ReceivedPage;
     return { epoch, head, oldest, publications: publications as readonly Publication<T>[] };
   }
 

@@ -1,12 +1,12 @@
 import {
-  type Answer,
+  type ReceivedAnswer,
   type Command,
   encodeCommand,
   type ErrorCode,
   type GapPush,
   type Position,
   type PresentUser,
-  type PublicationPush,
+  type ReceivedPublication,
   type Subscribed,
   type Unsubscribed,
 } from "@zocalo/protocol";
@@ -153,7 +153,7 @@ export class Feed implements SubscriberOwner {
     );
   }
 
-  #send(command: Command, answered: (answer: Answer) => void): void {
+  #send(command: Command, answered: (answer: ReceivedAnswer) => void): void {
     this.#link?.send((id) => encodeCommand({ ...command, id }), answered);
   }
 
@@ -254,14 +254,14 @@ export class Feed implements SubscriberOwner {
     subscriber.isResuming = false;
   }
 
-  #publication({ offset, at, user, info, data }: PublicationPush, length: number): void {
+  #publication({ offset, at, user, info, data, json }: ReceivedPublication, length: number): void {
     const { epoch } = this.#flow;
     if (offset <= this.#flow.offset) return;
     // The protocol has no unannounced gap. Should a server leave one all the same, it is told, not passed
     // over.
     if (offset > this.#flow.offset + 1) this.#skip(epoch, offset - 1);
     this.#flow = { epoch, offset };
-    const publication = { data, offset, at, user, ...(info === undefined ? {} : { info }) };
+    const publication = { data, json, offset, at, user, ...(info === undefined ? {} : { info }) };
     for (const subscriber of this.#active()) {
       if (subscriber.isActive && isBefore(subscriber, offset)) {
         subscriber.publication(publication, epoch, length);

@@ -1,18 +1,18 @@
 import {
-  type Answer,
   decodeServerMessage,
   type Disconnect,
   type GapPush,
   type PresenceChange,
-  type PublicationPush,
-  type ServerMessage,
+  type ReceivedAnswer,
+  type ReceivedMessage,
+  type ReceivedPublication,
   type Unsubscribed,
 } from "@zocalo/protocol";
 import type { Clock } from "./clock.ts";
 import type { ClientConn, ConnEnd } from "./conn.ts";
 
 /** What a server sends about a channel without being asked. */
-export type ChannelPush = PublicationPush | GapPush | PresenceChange | Unsubscribed;
+export type ChannelPush = ReceivedPublication | GapPush | PresenceChange | Unsubscribed;
 
 /** The longest delay of a timer, in milliseconds: `setTimeout` fires at once for a longer one. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -27,7 +27,7 @@ export interface LinkEvents {
 
 interface Pending {
   readonly sentAt: number;
-  answered(answer: Answer): void;
+  answered(answer: ReceivedAnswer): void;
 }
 
 /**
@@ -71,7 +71,7 @@ export class Link {
    * @param encode makes its text, given its id
    * @param answered called with the answer; never, if the connection is lost before
    */
-  send(encode: (id: number) => string, answered: (answer: Answer) => void): void {
+  send(encode: (id: number) => string, answered: (answer: ReceivedAnswer) => void): void {
     if (this.#isLost) return;
     const id = ++this.#lastId;
     this.#lastSentAt = this.#clock.now();
@@ -161,7 +161,7 @@ export class Link {
     }
   }
 
-  #take(decoded: ServerMessage, length: number): void {
+  #take(decoded: ReceivedMessage, length: number): void {
     switch (decoded.type) {
       case "publication":
       case "gap":

@@ -1,4 +1,4 @@
-import { type Answer, type ErrorAnswer, LIMITS } from "@zocalo/protocol";
+import { type ReceivedAnswer, type ErrorAnswer, LIMITS } from "@zocalo/protocol";
 import type { Clock } from "./clock.ts";
 import { ChannelError, isTemporary } from "./error.ts";
 import type { Link } from "./link.ts";
@@ -42,7 +42,7 @@ export interface Entry {
 
 interface Waiting extends Entry {
   isInFlight: boolean;
-  finish(outcome: Answer | Error): void;
+  finish(outcome: ReceivedAnswer | Error): void;
 }
 
 /**
@@ -101,7 +101,7 @@ export class Outbox {
   }
 
   /** Resolves with the answer; rejects with a `ChannelError`, or with the signal's reason. */
-  request(entry: Entry): Promise<Answer> {
+  request(entry: Entry): Promise<ReceivedAnswer> {
     return new Promise((resolve, reject) => {
       const refusal = this.#refusal(entry);
       if (refusal !== undefined) {

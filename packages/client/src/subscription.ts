@@ -5,7 +5,13 @@ import type { Gap } from "./gap.ts";
 
 /** One publication of a channel. */
 export interface Publication<T = Json> {
+  /** What `JSON.parse` makes of `json`. */
   readonly data: T;
+  /**
+   * What was published, as the JSON text that came: numbers that `data` cannot hold, `-0`, members with the
+   * same name. CR and LF between values are spaces.
+   */
+  readonly json: string;
   /** Its place in the channel's log: 1, 2, 3 … */
   readonly offset: number;
   /** When it was committed, in milliseconds since the Unix epoch. */

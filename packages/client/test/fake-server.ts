@@ -1,9 +1,9 @@
 import {
-  type Command,
   decodeCommand,
   type Json,
   type PresentUser,
   type Publication,
+  type ReceivedCommand,
   type ServerMessage,
 } from "@zocalo/protocol";
 import type { ClientConn, ConnHandler, Dial } from "../src/conn.ts";
@@ -21,7 +21,7 @@ interface Log {
 /** One connection, seen from the server. */
 export class FakeConn implements ClientConn {
   readonly server: FakeServer;
-  readonly commands: Command[] = [];
+  readonly commands: ReceivedCommand[] = [];
   readonly flows = new Map<string, { presence: boolean }>();
   /** While true, messages are refused. */
   isFull = false;
@@ -78,7 +78,7 @@ export class FakeConn implements ClientConn {
     return this.#isOpen;
   }
 
-  count(type: Command["type"]): number {
+  count(type: ReceivedCommand["type"]): number {
     return this.commands.filter((command) => command.type === type).length;
   }
 }
@@ -92,7 +92,7 @@ export class FakeServer {
   pingMs = 25_000;
   commandBytes = 65_536;
   /** Answers a command instead of the server; `undefined` leaves it to the server, `null` to nobody. */
-  intercept: (command: Command, conn: FakeConn) => ServerMessage | null | undefined = () => undefined;
+  intercept: (command: ReceivedCommand, conn: FakeConn) => ServerMessage | null | undefined = () => undefined;
 
   readonly dial: Dial = async () => {
     this.dials += 1;
@@ -149,7 +149,7 @@ export class FakeServer {
     this.logs.set(channel, { ...this.log(channel), epoch, publications: [], trimmed: 0, keys: new Map() });
   }
 
-  receive(conn: FakeConn, command: Command): void {
+  receive(conn: FakeConn, command: ReceivedCommand): void {
     const answer = this.intercept(command, conn);
     if (answer === null) return;
     if (answer !== undefined) return conn.push(answer);

@@ -1,17 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Command, Publish } from "@zocalo/protocol";
+import type { Command, ReceivedPublish } from "@zocalo/protocol";
 import { begin } from "./begin.ts";
+import { ChannelError } from "../src/index.ts";
 import { settled } from "./fake-clock.ts";
 import type { FakeConn } from "./fake-server.ts";
 
 const name = "plaza:general";
 
-function published(conn: FakeConn): Publish[] {
-  return conn.commands.filter((command): command is Publish => command.type === "publish");
+function published(conn: FakeConn): ReceivedPublish[] {
+  return conn.commands.filter((command): command is ReceivedPublish => command.type === "publish");
 }
 
-const dataOf = (commands: readonly Publish[]) => commands.map(({ data }) => data);
+const dataOf = (commands: readonly ReceivedPublish[]) => commands.map(({ data }) => data);
 const codeOf = (promise: Promise<unknown>) =>
   promise.then(
     () => "resolved",
@@ -86,6 +87,22 @@ test("what it says is fixed when publish is called", async () => {
   data.text = "adiós";
   await publishing;
   assert.deepEqual(server.log(name).publications[0]?.data, { text: "hola" });
+  await session.close();
+});
+
+test("JSON text is published as it is, on one line, and what is none is refused here", async () => {
+  const { server, session } = begin();
+  const room = session.channel<unknown>(name);
+  const json = '{"id":1688888483063664642,"a":1e400,"a":-0}';
+  await room.publishJson(json);
+  await room.publishJson("[1,\r\n2]");
+  const sent = server.conn.commands.flatMap((it) => ("json" in it ? it.json : []));
+  assert.deepEqual(sent, [json, "[1,  2]"]);
+  for (const wrong of ["{a:1}", "", '1,"key":"k"', '"\ud800"', `[${"[".repeat(64)}${"]".repeat(64)}]`]) {
+    const refusal = await room.publishJson(wrong).catch((error: unknown) => error);
+    assert.ok(refusal instanceof ChannelError && refusal.code === "bad_command", String(refusal));
+  }
+  assert.equal(server.conn.count("publish"), 2);
   await session.close();
 });
 
@@ -318,7 +335,7 @@ test("history and presence are read, over a lost connection too", async () => {
     epoch: "e1",
     head: 5,
     oldest: 1,
-    publications: [3, 4].map((offset) => ({ offset, at: 0, user: "ana", data: offset })),
+    publications: [3, 4].map((offset) => ({ offset, at: 0, user: "ana", data: offset, json: `${offset}` })),
   });
   server.intercept = ({ type }) => (type === "history" || type === "presence" ? null : undefined);
   const reading = Promise.all([room.history(), room.presence()]);

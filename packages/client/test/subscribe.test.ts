@@ -58,7 +58,14 @@ test("what a publication brings", async () => {
     return undefined;
   };
   const { value } = await session.channel(name).subscribe().next();
-  assert.deepEqual(value, { offset: 1, at: 7, user: "ana", info: { name: "Ana" }, data: [1] });
+  assert.deepEqual(value, {
+    offset: 1,
+    at: 7,
+    user: "ana",
+    info: { name: "Ana" },
+    data: [1],
+    json: "[1]",
+  });
   await session.close();
 });
 

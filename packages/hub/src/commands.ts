@@ -1,19 +1,19 @@
 import {
-  type Connect,
   encodeServerMessage,
   LIMITS,
   PROTOCOL_VERSION,
   ProtocolError,
-  type Publish,
   type ReadHistory,
   type ReadPresence,
+  type ReceivedConnect,
+  type ReceivedPublish,
   type StoredPublication,
   type Unsubscribe,
 } from "@zocalo/protocol";
 import type { Caller } from "./caller.ts";
 import { checkDataLength, commit, engineFailure, fromEngine } from "./context.ts";
 import { COST, costOfPublications, costOfPublishing } from "./costs.ts";
-import { encodeHistory, encodePresence, measuredEntry } from "./encode.ts";
+import { encodeHistory, encodePresence, measuredEntry, withInfo } from "./encode.ts";
 import type { Namespace } from "./namespace.ts";
 import { fitsInBytes } from "./utf8.ts";
 
@@ -25,8 +25,8 @@ const HISTORY_LIMIT = 50;
 const HISTORY_STEP = 50;
 
 /** Begins the session and says who it is for. */
-export async function connect(session: Caller, command: Connect): Promise<void> {
-  const { id, version = PROTOCOL_VERSION, token, info } = command;
+export async function connect(session: Caller, command: ReceivedConnect): Promise<void> {
+  const { id, version = PROTOCOL_VERSION, token, info, infoJson } = command;
   if (session.identity) throw new ProtocolError("already_connected", "this session has begun already");
   if (version !== PROTOCOL_VERSION) {
     throw new ProtocolError(
@@ -34,55 +34,52 @@ export async function connect(session: Caller, command: Connect): Promise<void> 
       `version ${version}; this server speaks ${PROTOCOL_VERSION}`,
     );
   }
-  const identity = await session.begin({ token, info });
+  const identity = await session.begin({ token, info, infoJson });
   if (!identity) return;
   const { limits, server } = session.context;
   const expiresMs = session.conn.idleTimeoutMs;
-  const text = (shown: object): string =>
-    encodeServerMessage({
-      type: "connected",
-      ...withId(id),
-      version: PROTOCOL_VERSION,
-      server,
-      session: session.id,
-      user: identity.user,
-      ...shown,
-      pingMs: expiresMs === undefined ? limits.pingMs : Math.min(limits.pingMs, Math.floor(expiresMs / 3)),
-      ...(expiresMs === undefined ? {} : { expiresMs }),
-      commandBytes: LIMITS.commandBytes,
-    });
-  const whole = text(identity.info === undefined ? {} : { info: identity.info });
+  const answer = encodeServerMessage({
+    type: "connected",
+    ...withId(id),
+    version: PROTOCOL_VERSION,
+    server,
+    session: session.id,
+    user: identity.user,
+    pingMs: expiresMs === undefined ? limits.pingMs : Math.min(limits.pingMs, Math.floor(expiresMs / 3)),
+    ...(expiresMs === undefined ? {} : { expiresMs }),
+    commandBytes: LIMITS.commandBytes,
+  });
+  const whole = withInfo(answer, session.infoText);
   // The client knows its info; on a path that carries little it is what can be left out.
-  session.answer(fitsInBytes(whole, session.conn.maxSendBytes) ? whole : text({}), id);
+  session.answer(fitsInBytes(whole, session.conn.maxSendBytes) ? whole : answer, id);
 }
 
 /**
  * Commits a publication. Does not wait for it, so that more can follow; the order is the order of the
  * commands.
  */
-export function publish(session: Caller, command: Publish): void | Promise<void> {
+export function publish(session: Caller, command: ReceivedPublish): void | Promise<void> {
   const namespace = session.context.namespaces.of(command.channel);
-  const data = JSON.stringify(command.data);
-  checkDataLength(data, namespace);
+  checkDataLength(command.json, namespace);
   const allowed = session.allowed(namespace.publish, command.channel);
-  if (allowed === true) return commitFor(session, command, namespace, data);
+  if (allowed === true) return commitFor(session, command, namespace);
   return Promise.resolve(allowed).then((isAllowed) => {
     if (!isAllowed) throw forbidden("publish to", command.channel);
-    if (!session.hasEnded) commitFor(session, command, namespace, data);
+    if (!session.hasEnded) commitFor(session, command, namespace);
   });
 }
 
-function commitFor(session: Caller, { id, channel, key }: Publish, namespace: Namespace, data: string): void {
+function commitFor(session: Caller, { id, channel, json, key }: ReceivedPublish, namespace: Namespace): void {
   const { context, identity } = session;
   if (!identity) return;
   const publication = {
     user: identity.user,
     info: session.infoText,
-    data,
+    data: json,
     key,
     address: session.addressName,
   };
-  session.charge(costOfPublishing(context.channels.get(channel), data.length));
+  session.charge(costOfPublishing(context.channels.get(channel), json.length));
   const place = session.reserve();
   commit(context, channel, namespace, publication).then(
     ({ epoch, offset, duplicate }) => {

@@ -11,6 +11,11 @@ export function encodePresenceEvent(channel: string, event: PresenceEvent): stri
   return `{"type":"${type}","channel":"${channel}","version":${version},"user":${JSON.stringify(user)}${infoField(info)}}`;
 }
 
+/** Adds the user's info to a `connected` answer. */
+export function withInfo(connected: string, info: string | undefined): string {
+  return `${connected.slice(0, -1)}${infoField(info)}}`;
+}
+
 /** What a snapshot may take. */
 export interface SnapshotLimits {
   readonly users: number;

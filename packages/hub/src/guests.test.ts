@@ -20,5 +20,7 @@ test("a token makes the same user each time, from which it cannot be seen", asyn
   assert.equal(one?.user, "guest-Po5Kd3SbKOZg");
   assert.equal(again?.user, one?.user);
   assert.deepEqual(one?.info, { name: "Ana" });
+  const shown = await authenticate({ info: { a: 0 }, infoJson: '{"a":-0}' }, peer);
+  assert.equal(shown?.infoJson, '{"a":-0}');
   assert.notEqual((await authenticate({ token: "another" }, peer))?.user, one?.user);
 });

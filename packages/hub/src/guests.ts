@@ -11,11 +11,11 @@ import { type Random, randomName, systemRandom } from "./random.ts";
  * guessable one gives its user away.
  */
 export function guests(random: Random = systemRandom): Authenticate {
-  return ({ token, info }) => {
+  return ({ token, info, infoJson }) => {
     const name =
       token === undefined || token === ""
         ? randomName(random, 8)
         : createHash("sha256").update(token).digest("base64url").slice(0, 12);
-    return { user: `guest-${name}`, isGuest: true, info };
+    return { user: `guest-${name}`, isGuest: true, info, infoJson };
   };
 }

@@ -11,6 +11,7 @@ import {
 } from "@zocalo/net";
 import { shown } from "@zocalo/net/transport";
 import {
+  checkJson,
   CLOSE,
   isChannelName,
   isWithinDepth,
@@ -33,6 +34,16 @@ import { RateLimit } from "./rate-limit.ts";
 import { Session, type SessionOwner } from "./session.ts";
 import { Counters, type HubStats } from "./stats.ts";
 import { Visitors } from "./visitors.ts";
+
+/** What a hub publishes with. */
+export interface HubPublishOptions {
+  /** Whose name it bears. Default `server`. */
+  readonly user?: string;
+  /** Shown beside it. */
+  readonly info?: JsonObject;
+  /** Idempotency key: publishing again with it adds nothing. */
+  readonly key?: string;
+}
 
 /** How a hub is set up. */
 export interface HubOptions {
@@ -289,25 +300,34 @@ export class Hub {
   /**
    * Publishes as the server; permissions do not apply, limits do. Resolves when it is committed.
    *
-   * @param options `user`: whose name it bears, default `server`; `key`: publishing again with it adds
-   *   nothing
    * @throws ProtocolError `unknown_channel`, `bad_command`, `too_large`, `limit_reached`, `unavailable`
    */
-  async publish(
-    channel: string,
-    data: Json,
-    options: { readonly user?: string; readonly info?: JsonObject; readonly key?: string } = {},
-  ): Promise<Committed> {
+  async publish(channel: string, data: Json, options: HubPublishOptions = {}): Promise<Committed> {
+    const json = isWithinDepth(data, LIMITS.depth) ? JSON.stringify(data) : undefined;
+    if (json === undefined) {
+      throw new ProtocolError("bad_command", `"data" must be JSON and nest at most ${LIMITS.depth} deep`);
+    }
+    return this.#publish(channel, json, options);
+  }
+
+  /**
+   * `publish` of what is JSON text already. Subscribers get that text, but with spaces for CR and LF between
+   * values.
+   *
+   * @throws ProtocolError as `publish`; `bad_command` if it is not JSON
+   * @example await hub.publishJson("plaza:general", '{"id":1688888483063664642}');
+   */
+  async publishJson(channel: string, json: string, options: HubPublishOptions = {}): Promise<Committed> {
+    return this.#publish(channel, checkJson(json), options);
+  }
+
+  async #publish(channel: string, data: string, options: HubPublishOptions): Promise<Committed> {
     const { user = SERVER_USER, info, key } = options;
     if (!isChannelName(channel))
       throw new ProtocolError("bad_command", `${JSON.stringify(channel)} is no channel name`);
     const namespace = this.#context.namespaces.of(channel);
-    const text = isWithinDepth(data, LIMITS.depth) ? JSON.stringify(data) : undefined;
-    if (text === undefined) {
-      throw new ProtocolError("bad_command", `"data" must be JSON and nest at most ${LIMITS.depth} deep`);
-    }
-    checkDataLength(text, namespace);
-    const publication = { user, info: info && JSON.stringify(info), data: text, key };
+    checkDataLength(data, namespace);
+    const publication = { user, info: info && JSON.stringify(info), data, key };
     return fromEngine(this.#context, commit(this.#context, channel, namespace, publication));
   }
 

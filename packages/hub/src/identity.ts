@@ -1,5 +1,5 @@
 import type { Peer } from "@zocalo/net";
-import type { JsonObject } from "@zocalo/protocol";
+import { isJsonObject, type JsonObject, toOneLine } from "@zocalo/protocol";
 
 /** Who a session acts for. Two connections with the same `user` are one person with two windows. */
 export interface Identity {
@@ -9,13 +9,20 @@ export interface Identity {
   readonly isGuest: boolean;
   /** Shown to others beside what the user publishes. */
   readonly info?: JsonObject | undefined;
+  /**
+   * JSON text of an object that others are shown instead of `info`, as it is. That of the request passes on
+   * what came. Default: what `JSON.stringify` makes of `info`.
+   */
+  readonly infoJson?: string | undefined;
 }
 
-/** What a `connect` command brought. Both are unset when a session begins with another command. */
+/** What a `connect` command brought. All are unset when a session begins with another command. */
 export interface AuthenticationRequest {
   readonly token?: string | undefined;
   /** As the client wrote it: an authenticator decides which of it to believe. */
   readonly info?: JsonObject | undefined;
+  /** `info` as the text that came: numbers of any length, and members in their order. */
+  readonly infoJson?: string | undefined;
 }
 
 /**
@@ -32,12 +39,30 @@ export const MAX_USER_LENGTH = 128;
 
 /** @throws TypeError when an authenticator made something that is no identity. */
 export function checkIdentity(identity: Identity): Identity {
-  const { user, isGuest } = identity;
+  const { user, isGuest, infoJson } = identity;
   if (typeof user !== "string" || user === "" || user.length > MAX_USER_LENGTH) {
     throw new TypeError(
       `authenticate gave the user ${JSON.stringify(user)}: 1 to ${MAX_USER_LENGTH} characters`,
     );
   }
   if (typeof isGuest !== "boolean") throw new TypeError(`authenticate gave no "isGuest" for ${user}`);
+  if (infoJson !== undefined && !isJsonObject(parsed(infoJson))) {
+    throw new TypeError(`authenticate gave an "infoJson" for ${user} that is no JSON object: ${infoJson}`);
+  }
   return identity;
+}
+
+/** What others are shown of it, as JSON text on one line. */
+export function infoTextOf({ info, infoJson }: Identity): string | undefined {
+  if (infoJson !== undefined) return toOneLine(infoJson);
+  return info && JSON.stringify(info);
+}
+
+function parsed(json: unknown): unknown {
+  if (typeof json !== "string") return undefined;
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
 }

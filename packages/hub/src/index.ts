@@ -2,7 +2,7 @@ export { type Clock, systemClock, type Timer } from "./clock.ts";
 // For those who write an engine.
 export type * from "./engine.ts";
 export { guests } from "./guests.ts";
-export { Hub, type HubOptions } from "./hub.ts";
+export { Hub, type HubOptions, type HubPublishOptions } from "./hub.ts";
 export type { Authenticate, AuthenticationRequest, Identity } from "./identity.ts";
 export { defaultHubLimits, type HubLimits } from "./limits.ts";
 export { defaultMemoryEngineOptions, MemoryEngine, type MemoryEngineOptions } from "./memory-engine.ts";

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { ProtocolError } from "@zocalo/protocol";
 import { FakeClock } from "../test/fake-clock.ts";
 import type { NewPublication, Retention } from "./engine.ts";
@@ -391,5 +393,27 @@ test("what is forgotten is no longer counted for its address", async () => {
   await engine.publish("c:1", { ...hello, address }, keepAll);
   await engine.publish("c:2", { ...hello, address }, keepAll);
   assert.deepEqual([await keptOf(engine, "c:1"), await keptOf(engine, "c:2")], [1, 1]);
+  await engine.close();
+});
+
+test("what is kept does not keep the command that it came in", async () => {
+  setFlagsFromString("--expose-gc");
+  const gc = runInNewContext("gc") as () => void;
+  const engine = new MemoryEngine();
+  const used = (): number => {
+    gc();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = used();
+  // Each of them is a part of a text of 128 KiB: one character of two bytes makes all others take two, too.
+  for (const text of ["0123456789abcdef", "0123456789 ¡hola!", "漢".repeat(16)]) {
+    for (let count = 0; count < 200; count++) {
+      const command = Buffer.from(`{"data":"${text}","漢":"${"x".repeat(65_000)}"}`).toString();
+      await engine.publish("c:1", { user: "ana", data: command.slice(8, 10 + text.length) }, keepAll);
+    }
+  }
+  const grown = used() - before;
+  assert.ok(grown < 4_000_000, `${grown} bytes`); // 78 MB where they do
+  assert.equal((await engine.read("c:1", 0, 1)).publications[0]?.data, '"0123456789abcdef"');
   await engine.close();
 });

@@ -2,7 +2,7 @@ import type { StoredPublication } from "@zocalo/protocol";
 import { Fifo } from "./fifo.ts";
 import type { Committed, LogPage, NewPublication, Retention } from "./engine.ts";
 import type { Recency, RecencyEntry } from "./recency.ts";
-import { textMemory } from "./text-memory.ts";
+import { ownText, textMemory } from "./text-memory.ts";
 
 /** What an idempotency key costs beside its own characters, roughly, in bytes. */
 const KEY_OVERHEAD = 128;
@@ -105,7 +105,7 @@ export class MemoryLog {
     now: number,
   ): StoredPublication {
     const at = Math.max(this.#at, now); // never backwards within a log, even when the clock is set
-    const publication: StoredPublication = { offset: this.#head + 1, at, user, info, data };
+    const publication: StoredPublication = { offset: this.#head + 1, at, user, info, data: ownText(data) };
     this.#count(publication, holder, 1); // First: what cannot be counted is not added either.
     this.#at = at;
     this.#head++;

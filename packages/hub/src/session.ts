@@ -1,12 +1,12 @@
 import type { CloseInfo, Message, MessageConn, MessageHandler } from "@zocalo/net";
 import {
   CLOSE,
-  type Command,
   decodeCommand,
   encodeServerMessage,
   type ErrorCode,
   mayReconnect,
   ProtocolError,
+  type ReceivedCommand,
 } from "@zocalo/protocol";
 import { type AnswerFate, type AnswerPlace, Answers } from "./answers.ts";
 import type { Caller } from "./caller.ts";
@@ -15,7 +15,7 @@ import { costOfLength, costOfPresence } from "./costs.ts";
 import { connect, history, presence, publish, unsubscribe, withId } from "./commands.ts";
 import type { HubContext } from "./context.ts";
 import type { Engine } from "./engine.ts";
-import { type AuthenticationRequest, checkIdentity, type Identity } from "./identity.ts";
+import { type AuthenticationRequest, checkIdentity, type Identity, infoTextOf } from "./identity.ts";
 import type { HubLimits } from "./limits.ts";
 import { allows, type Permission } from "./namespace.ts";
 import { randomName } from "./random.ts";
@@ -23,6 +23,7 @@ import { RateLimit } from "./rate-limit.ts";
 import type { Counters } from "./stats.ts";
 import { subscribe } from "./subscribe.ts";
 import type { Subscription } from "./subscription.ts";
+import { ownText } from "./text-memory.ts";
 import { fitsInBytes } from "./utf8.ts";
 import type { Visitor } from "./visitors.ts";
 
@@ -34,6 +35,9 @@ const PEER_FAULTS: ReadonlySet<number> = new Set([
   CLOSE.incomplete,
   CLOSE.tooLarge,
 ]);
+
+/** What an editor, or a program on Windows, may write before the first line of a stream. */
+const BYTE_ORDER_MARK = "\uFEFF";
 
 /** No address has this name. */
 const UNVERIFIED = "unverified";
@@ -73,6 +77,8 @@ export class Session implements MessageHandler, Caller {
   #identity: Identity | undefined;
   #infoText: string | undefined;
   #isVerified = false;
+  /** Something came, be it no command. */
+  #hasBegun = false;
   #hasSpoken = false;
   #hasEnded = false;
   #excess = 0;
@@ -139,12 +145,16 @@ export class Session implements MessageHandler, Caller {
 
   message(message: Message): void | Promise<void> {
     if (this.#hasEnded) return;
+    return this.#message(this.#hasBegun ? message : this.#first(message));
+  }
+
+  #message(message: Message): void | Promise<void> {
     if (!this.#takeOne()) return this.#overRate(message);
     if (this.#excess > 0) this.#excess--;
     if (message.length >= 1_024) this.charge(costOfLength(message.length));
     if (typeof message !== "string") return this.#binary();
     if (message === "" && !this.isDatagram) return; // an empty line
-    let command: Command;
+    let command: ReceivedCommand;
     try {
       command = decodeCommand(message);
     } catch (error) {
@@ -187,7 +197,8 @@ export class Session implements MessageHandler, Caller {
     if (this.#hasEnded) return undefined;
     if (!identity) throw new ProtocolError("unauthorized", "the token was not accepted");
     this.#identity = identity;
-    this.#infoText = identity.info && JSON.stringify(identity.info);
+    const infoText = infoTextOf(identity);
+    this.#infoText = infoText && ownText(infoText);
     return identity;
   }
 
@@ -292,7 +303,7 @@ export class Session implements MessageHandler, Caller {
 
   // --- how a command is taken
 
-  #run(command: Command): void | Promise<void> {
+  #run(command: ReceivedCommand): void | Promise<void> {
     if (!this.#identity && command.type !== "connect")
       return this.#settle(command, this.#beginAndRun(command));
     try {
@@ -304,11 +315,11 @@ export class Session implements MessageHandler, Caller {
     }
   }
 
-  async #beginAndRun(command: Command): Promise<void> {
+  async #beginAndRun(command: ReceivedCommand): Promise<void> {
     if (await this.begin({})) await this.#execute(command);
   }
 
-  async #settle(command: Command, work: Promise<void>): Promise<void> {
+  async #settle(command: ReceivedCommand, work: Promise<void>): Promise<void> {
     try {
       await work;
     } catch (error) {
@@ -317,7 +328,7 @@ export class Session implements MessageHandler, Caller {
     await this.#room();
   }
 
-  #execute(command: Command): void | Promise<void> {
+  #execute(command: ReceivedCommand): void | Promise<void> {
     switch (command.type) {
       case "connect":
         return connect(this, command);
@@ -337,7 +348,7 @@ export class Session implements MessageHandler, Caller {
     }
   }
 
-  #failed(command: Command, error: unknown): void {
+  #failed(command: ReceivedCommand, error: unknown): void {
     if (this.#hasEnded) return;
     if (!(error instanceof ProtocolError)) {
       this.report(error);
@@ -380,6 +391,14 @@ export class Session implements MessageHandler, Caller {
     admit();
   }
 
+  /** The first message, without the mark that may begin a stream. */
+  #first(message: Message): Message {
+    this.#hasBegun = true;
+    const isStream = !this.isDatagram && this.conn.peer.transport !== "websocket";
+    if (!isStream || typeof message !== "string" || !message.startsWith(BYTE_ORDER_MARK)) return message;
+    return message.slice(BYTE_ORDER_MARK.length);
+  }
+
   // --- what is not a command that can be served
 
   get #isUnverified(): boolean {
@@ -389,7 +408,7 @@ export class Session implements MessageHandler, Caller {
   /**
    * True if the command may be served: it proves the peer's address, or its answer is no larger than itself.
    */
-  #verify({ type, cookie, id }: Command): boolean {
+  #verify({ type, cookie, id }: ReceivedCommand): boolean {
     const { verification } = this.conn.peer;
     if (!verification) return true;
     if (cookie !== undefined && verification.verify(cookie)) {

@@ -42,6 +42,41 @@ test("connect begins the session as whom the authenticator says", async () => {
   await hub.close();
 });
 
+test("others see the info that came, to the letter, unless the authenticator has another", async () => {
+  const infoJson = '{"id":1688888483063664642,"a":1,"a":-0}';
+  const shown = async (options: Parameters<typeof square>[0]) => {
+    const { hub, conn, errors } = square(options);
+    const [ana, ben] = [conn(), conn()];
+    await ana.ask({ type: "subscribe", channel: "plaza:x", presence: true });
+    ben.say(`{"type":"connect","info":${infoJson},"id":1}`);
+    ben.say('{"type":"subscribe","channel":"plaza:x","id":2}');
+    ben.say('{"type":"publish","channel":"plaza:x","data":7}');
+    await Promise.race([ana.until(({ type }) => type === "publication"), ben.untilClosed()]);
+    ana.say('{"type":"presence","channel":"plaza:x","id":3}');
+    await ana.until((message) => message.type === "presence");
+    await hub.close();
+    const texts = [...ana.texts, ...ben.texts.slice(0, 1)].filter((text) => text.includes('"info":'));
+    return { texts, errors: errors.map(String) };
+  };
+  const { texts } = await shown({});
+  assert.equal(texts.length, 4); // join, publication, presence and connected
+  for (const text of texts) assert.ok(text.includes(`"info":${infoJson}`), text);
+  let count = 0;
+  const as = (): Identity => ({ user: `user-${++count}`, isGuest: false });
+  const known = await shown({ authenticate: (request) => ({ ...as(), infoJson: request.infoJson }) });
+  assert.equal(known.texts.length, 4);
+  const other = await shown({ authenticate: () => ({ ...as(), info: { a: 1 } }) });
+  assert.ok(other.texts.length > 0);
+  for (const text of other.texts) assert.ok(text.includes('"info":{"a":1}'), text);
+  for (const wrong of ["[]", "null", "{", '{"a":1},"type":"x"', 7 as never]) {
+    const { errors, texts: none } = await shown({
+      authenticate: ({ info }) => (info ? { ...as(), infoJson: wrong } : as()),
+    });
+    assert.ok(errors[0]?.includes("infoJson"), String(errors));
+    assert.deepEqual(none, []);
+  }
+});
+
 test("a session begins once", async () => {
   const { hub, conn } = square();
   const [ana, ben] = [conn(), conn()];

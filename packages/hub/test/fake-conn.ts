@@ -38,6 +38,8 @@ export class FakeConn implements MessageConn {
   readonly idleTimeoutMs: number | undefined;
   /** What the peer has read, in order. */
   readonly received: ServerMessage[] = [];
+  /** The same as text. */
+  readonly texts: string[] = [];
   /** The most the buffer ever held, in bytes. */
   peakBuffered = 0;
   refusals = 0;
@@ -216,6 +218,7 @@ export class FakeConn implements MessageConn {
   }
 
   #deliver(text: string): void {
+    this.texts.push(text);
     this.received.push(JSON.parse(text) as ServerMessage);
     this.#tellWatchers();
   }

@@ -56,6 +56,33 @@ test("the server's own publications are checked too", async () => {
   await hub.close();
 });
 
+test("the server publishes JSON text as it is, on one line", async () => {
+  const { hub, conn } = square();
+  const ana = conn();
+  await ana.ask({ type: "subscribe", channel: "news:today" });
+  const options = { user: "editor", key: "k" };
+  const json = '{"id":1688888483063664642,\r\n"a":1e400,"a":-0}';
+  await hub.publishJson("news:today", json, options);
+  assert.equal((await hub.publishJson("news:today", json, options)).duplicate, true);
+  assert.ok(
+    ana.texts.at(-1)?.endsWith(',"user":"editor","data":{"id":1688888483063664642,  "a":1e400,"a":-0}}'),
+    ana.texts.at(-1),
+  );
+  const refusals = [
+    ["{a:1}", "bad_command"],
+    ['1,"key":"k"', "bad_command"],
+    [undefined as never, "bad_command"],
+    ['"\ud800"', "bad_command"],
+    [`[${"[".repeat(64)}${"]".repeat(64)}]`, "bad_command"],
+    [`"${"x".repeat(49_151)}"`, "too_large"],
+  ] as const;
+  for (const [text, code] of refusals) {
+    await assert.rejects(hub.publishJson("news:today", text), { name: "ProtocolError", code }, text);
+  }
+  assert.equal((await hub.publishJson("news:today", `"${"x".repeat(49_150)}"`)).offset, 2);
+  await hub.close();
+});
+
 test("one connection past the limit is told that the server is full", async () => {
   const { hub, conn } = square({ limits: { sessions: 2 } });
   const [ana, ben, eve] = [conn(), conn(), conn()];

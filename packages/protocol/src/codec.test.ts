@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { decodeServerMessage, encodeEntry, encodePublication, encodeServerMessage } from "./index.ts";
+import {
+  checkJson,
+  decodeServerMessage,
+  encodeEntry,
+  encodePublication,
+  encodeServerMessage,
+  LIMITS,
+} from "./index.ts";
 
 describe("server messages", () => {
   it("a stored publication is spliced into the same JSON as serializing it whole would give", () => {
@@ -36,7 +43,31 @@ describe("server messages", () => {
     assert.deepEqual(decodeServerMessage(encodeServerMessage(message)), message);
   });
 
+  it("gives the text of a publication beside its value", () => {
+    const json = '{"id":1688888483063664642,"a":-0,"a":1e400}';
+    const stored = { offset: 1, at: 2, user: "ana", info: '{"data":1}', data: json };
+    const push = decodeServerMessage(encodePublication("a", stored));
+    assert.ok(push?.type === "publication");
+    assert.equal(push.json, json);
+    assert.deepEqual(push.data, JSON.parse(json));
+  });
+
+  it("gives the text of each publication of a page", () => {
+    const texts = ["1e400", '{"data":[1.0]}', '"]}"'];
+    const entries = texts.map((data, index) => encodeEntry({ offset: index + 1, at: 2, user: "ana", data }));
+    const page = decodeServerMessage(`{"type":"history","publications":[${entries.join(" ,\n")}],"head":3}`);
+    assert.ok(page?.type === "history");
+    assert.deepEqual(
+      page.publications.map(({ json }) => json),
+      texts,
+    );
+  });
+
   for (const text of [
+    '{"type":"publication","channel":"a","offset":1}',
+    '{"type":"history","publications":{"data":1}}',
+    '{"type":"history","publications":[1]}',
+    '{"type":"history","publications":[{"data":1},{"offset":2}]}',
     "",
     "nonsense",
     "[]",
@@ -47,5 +78,28 @@ describe("server messages", () => {
     '{"type":"toString"}',
   ]) {
     it(`ignores ${text || "an empty text"}`, () => assert.equal(decodeServerMessage(text), undefined));
+  }
+});
+
+describe("checkJson", () => {
+  it("gives JSON text back, on one line", () => {
+    for (const json of ["1e400", " [1]\t", '"\\ud800"', '"😀\u2028"']) assert.equal(checkJson(json), json);
+    assert.equal(checkJson('{\n"a":\r\n"\\n"}'), '{ "a":  "\\n"}');
+    const deepest = "[".repeat(LIMITS.depth) + "]".repeat(LIMITS.depth);
+    assert.equal(checkJson(deepest), deepest);
+  });
+
+  for (const [what, json] of [
+    ["what is none", "{a:1}"],
+    ["nothing", ""],
+    ["two values", "1 2"],
+    ["a member more", '1,"key":"k"'],
+    ["a string that does not end", '"a'],
+    ["a line break in a string", '"a\nb"'],
+    ["what is too deep", `[${"[".repeat(LIMITS.depth)}${"]".repeat(LIMITS.depth)}]`],
+    ["half of a surrogate pair", '"\ud800"'],
+  ] as const) {
+    it(`refuses ${what}`, () =>
+      assert.throws(() => checkJson(json), { name: "ProtocolError", code: "bad_command" }));
   }
 });

@@ -1,5 +1,13 @@
-import { isJsonObject } from "./json.ts";
-import type { Command, ServerMessage } from "./message.ts";
+import { isJsonObject, type JsonObject } from "./json.ts";
+import { JsonScanner, type JsonSpan } from "./json-scanner.ts";
+import type {
+  Command,
+  ReceivedCommand,
+  ReceivedMessage,
+  ReceivedPage,
+  ReceivedPublication,
+  ServerMessage,
+} from "./message.ts";
 
 /** A publication whose `data` and `info` are still JSON text, as an engine keeps them. */
 export interface StoredPublication {
@@ -13,9 +21,25 @@ export interface StoredPublication {
   readonly data: string;
 }
 
-/** One command as text: one WebSocket message, line or datagram. */
-export function encodeCommand(command: Command): string {
+/**
+ * One command as text: one WebSocket message, line or datagram. Of one that was received the JSON text goes
+ * on as it came.
+ */
+export function encodeCommand(command: Command | ReceivedCommand): string {
+  if ("json" in command) {
+    const { data: _, json, ...rest } = command;
+    return withField(rest, "data", json);
+  }
+  if ("infoJson" in command && command.infoJson !== undefined) {
+    const { info: _, infoJson, ...rest } = command;
+    return withField(rest, "info", infoJson);
+  }
   return JSON.stringify(command);
+}
+
+/** @param object which has members, and not this one */
+function withField(object: object, name: string, json: string): string {
+  return `${JSON.stringify(object).slice(0, -1)},"${name}":${json}}`;
 }
 
 /** One server message as text. */
@@ -42,8 +66,9 @@ function fields({ offset, at, user, info, data }: StoredPublication): string {
 /**
  * Reads what a server sent; `undefined` for a text that is no message, or a message of a later version, which
  * a client ignores. Checks what a client relies on to be safe, not each field: it trusts the server it chose.
+ * The `json` of each publication is a part of `text`.
  */
-export function decodeServerMessage(text: string): ServerMessage | undefined {
+export function decodeServerMessage(text: string): ReceivedMessage | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -52,7 +77,30 @@ export function decodeServerMessage(text: string): ServerMessage | undefined {
   }
   if (!isJsonObject(value) || typeof value["type"] !== "string" || !KNOWN.has(value["type"]))
     return undefined;
-  return value as unknown as ServerMessage;
+  if (value["type"] === "publication") return withJson(value, text);
+  if (value["type"] === "history") return withEntriesJson(value, text);
+  return value as unknown as ReceivedMessage;
+}
+
+/** `undefined` for a publication that says nothing. */
+function withJson(push: JsonObject, text: string): ReceivedPublication | undefined {
+  const span = new JsonScanner(text).member("data");
+  return span && (Object.assign(push, jsonAt(text, span)) as unknown as ReceivedPublication);
+}
+
+function withEntriesJson(page: JsonObject, text: string): ReceivedPage | undefined {
+  const entries = page["publications"];
+  if (!Array.isArray(entries) || !entries.every(isJsonObject)) return undefined;
+  const array = new JsonScanner(text).member("publications");
+  for (const [index, span] of new JsonScanner(text, array?.start).members("data").entries()) {
+    if (span === undefined) return undefined;
+    Object.assign(entries[index] ?? {}, jsonAt(text, span));
+  }
+  return page as unknown as ReceivedPage;
+}
+
+function jsonAt(text: string, { start, end }: JsonSpan): { readonly json: string } {
+  return { json: text.slice(start, end) };
 }
 
 const KNOWN: ReadonlySet<string> = new Set<ServerMessage["type"]>([

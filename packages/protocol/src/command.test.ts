@@ -74,6 +74,44 @@ describe("decodeCommand", () => {
     );
   });
 
+  it("keeps the text of what is published", () => {
+    const texts = [
+      "1688888483063664642",
+      "1e400",
+      "-0",
+      "1.0",
+      '{"a":1,"a":2}',
+      '{"b":1,"2":1,"1":2}',
+      '"\\ud800"',
+    ];
+    for (const json of texts) {
+      const command = decodeCommand(`{"type":"publish","channel":"a","data" : ${json} ,"key":"k"}`);
+      assert.ok(command.type === "publish" && command.json === json, JSON.stringify(command));
+      assert.deepEqual(decodeCommand(encodeCommand(command)), command);
+    }
+  });
+
+  it("keeps the text of what a user is shown with", () => {
+    const infoJson = '{"id":1688888483063664642,"name":"Ana","name":"Bea"}';
+    const command = decodeCommand(`{"type":"connect","info":${infoJson}}`);
+    assert.ok(command.type === "connect" && command.infoJson === infoJson, JSON.stringify(command));
+    assert.deepEqual(decodeCommand(encodeCommand(command)), command);
+  });
+
+  it("has spaces for CR and LF between values, and leaves those in strings", () => {
+    const command = decodeCommand('{"type":"publish","channel":"a","data":\r\n[1,\r\n\n"\\r\\n"\r]\n}');
+    assert.equal(command.type === "publish" && command.json, '[1,   "\\r\\n" ]');
+  });
+
+  it("takes the last of several members, as JSON.parse does", () => {
+    const command = decodeCommand(
+      '{"type":"publish","data":"x","channel":"a","d\\u0061ta":-0,"id":1,"id":2}',
+    );
+    assert.ok(command.type === "publish");
+    assert.equal(command.json, "-0");
+    assert.equal(command.id, 2);
+  });
+
   it("answers any text with a command or a ProtocolError", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
@@ -170,6 +208,8 @@ describe("decodeCommand", () => {
     const filler = "i".repeat(LIMITS.infoLength - '{"n":""}'.length);
     assert.equal(decodeCommand(`{"type":"connect","info":{"n":"${filler}"}}`).type, "connect");
     assert.equal(refusal(`{"type":"connect","info":{"n":"${filler}i"}}`).code, "too_large");
+    // As it came: space counts.
+    assert.equal(refusal(`{"type":"connect","info":{"n" :"${filler}"}}`).code, "too_large");
 
     const deep = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
     assert.equal(decodeCommand(`{"type":"publish",${channel},"data":${deep(LIMITS.depth)}}`).type, "publish");
@@ -178,6 +218,10 @@ describe("decodeCommand", () => {
       "bad_command",
     );
     assert.equal(refusal(`{"type":"publish",${channel},"data":${deep(30_000)}}`).code, "bad_command");
+    // Whoever reads the text meets the first member, too.
+    const hidden = `{"a":${deep(LIMITS.depth)},"a":1}`;
+    assert.equal(refusal(`{"type":"publish",${channel},"data":${hidden}}`).code, "bad_command");
+    assert.equal(refusal(`{"type":"connect","info":${hidden}}`).code, "bad_command");
 
     const padded = '{"type":"ping"}'.padEnd(LIMITS.commandBytes);
     assert.equal(decodeCommand(padded).type, "ping");

@@ -1,18 +1,19 @@
 import { ProtocolError } from "./error.ts";
-import { isJsonObject, isWithinDepth, type Json, type JsonObject } from "./json.ts";
+import { isJsonObject, type Json, type JsonObject, toOneLine } from "./json.ts";
+import { JsonScanner } from "./json-scanner.ts";
 import { isChannelName, LIMITS } from "./limits.ts";
-import type { Command, Position } from "./message.ts";
+import type { Position, ReceivedCommand } from "./message.ts";
 
 /**
  * Reads one command, strictly: every field is checked, unknown fields are ignored, so that later versions can
- * add some.
+ * add some. `json` and `infoJson` are parts of `text`, but for CR and LF (`toOneLine`).
  *
  * @param text one WebSocket message, line or datagram
  * @throws ProtocolError `bad_json`, `bad_command`, `unknown_command` or `too_large`, with the command's `id`
  *   if it had a good one
  * @example decodeCommand('{"id":1,"type":"subscribe","channel":"plaza:general"}').type // "subscribe"
  */
-export function decodeCommand(text: string): Command {
+export function decodeCommand(text: string): ReceivedCommand {
   if (text.length > LIMITS.commandBytes) {
     throw new ProtocolError("too_large", `a command is at most ${LIMITS.commandBytes} bytes`);
   }
@@ -23,21 +24,24 @@ export function decodeCommand(text: string): Command {
     throw new ProtocolError("bad_json", `not JSON: ${excerpt(text)}`);
   }
   if (!isJsonObject(value)) throw new ProtocolError("bad_json", `not a JSON object: ${excerpt(text)}`);
-  return new Fields(value).command();
+  return new Fields(value, text).command();
 }
 
 /** Reads the fields of one command; every complaint carries the command's id. */
 class Fields {
   readonly #object: JsonObject;
+  readonly #text: string;
   readonly #id: number | undefined;
 
-  constructor(object: JsonObject) {
+  /** @param text what `object` was read from */
+  constructor(object: JsonObject, text: string) {
     this.#object = object;
+    this.#text = text;
     this.#id = undefined; // until it is known to be good, complaints go without it
     this.#id = this.#integer("id", 1, Number.MAX_SAFE_INTEGER);
   }
 
-  command(): Command {
+  command(): ReceivedCommand {
     const type = this.#object["type"];
     const base = { ...given("id", this.#id), ...given("cookie", this.#string("cookie", 64)) };
     switch (type) {
@@ -47,7 +51,7 @@ class Fields {
           ...base,
           ...given("version", this.#integer("version", 0, Number.MAX_SAFE_INTEGER)),
           ...given("token", this.#string("token", LIMITS.tokenLength)),
-          ...given("info", this.#info()),
+          ...this.#info(),
         };
       case "subscribe":
         return {
@@ -63,7 +67,7 @@ class Fields {
           type,
           ...base,
           channel: this.#channel(),
-          data: this.#data(),
+          ...this.#data(),
           ...given("key", this.#key()),
         };
       case "history":
@@ -96,22 +100,29 @@ class Fields {
     return channel;
   }
 
-  #data(): Json {
-    const data = this.#object["data"];
-    if (data === undefined) this.#complain("data", "is missing");
-    if (!isWithinDepth(data, LIMITS.depth)) this.#complain("data", `nests deeper than ${LIMITS.depth}`);
-    return data;
+  /** The text of a field that is there. */
+  #json(name: string): string {
+    const span = new JsonScanner(this.#text).member(name);
+    if (span === undefined) this.#complain(name, "is missing");
+    if (span.depth > LIMITS.depth) this.#complain(name, `nests deeper than ${LIMITS.depth}`);
+    return toOneLine(this.#text.slice(span.start, span.end));
   }
 
-  #info(): JsonObject | undefined {
+  #data(): { readonly data: Json; readonly json: string } {
+    const data = this.#object["data"];
+    if (data === undefined) this.#complain("data", "is missing");
+    return { data, json: this.#json("data") };
+  }
+
+  #info(): { readonly info?: JsonObject; readonly infoJson?: string } {
     const info = this.#object["info"];
-    if (info === undefined) return undefined;
+    if (info === undefined) return {};
     if (!isJsonObject(info)) this.#complain("info", "must be an object");
-    if (!isWithinDepth(info, LIMITS.depth)) this.#complain("info", `nests deeper than ${LIMITS.depth}`);
-    if (JSON.stringify(info).length > LIMITS.infoLength) {
+    const infoJson = this.#json("info");
+    if (infoJson.length > LIMITS.infoLength) {
       throw new ProtocolError("too_large", `"info" is at most ${LIMITS.infoLength} characters`, this.#id);
     }
-    return info;
+    return { info, infoJson };
   }
 
   #key(): string | undefined {

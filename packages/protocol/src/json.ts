@@ -1,3 +1,7 @@
+import { ProtocolError } from "./error.ts";
+import { JsonScanner } from "./json-scanner.ts";
+import { LIMITS } from "./limits.ts";
+
 /** What JSON can say. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
@@ -18,4 +22,36 @@ export function isWithinDepth(value: Json, depth: number): boolean {
   if (depth === 0) return false;
   const children: readonly Json[] = Array.isArray(value) ? value : Object.values(value);
   return children.every((child) => isWithinDepth(child, depth - 1));
+}
+
+/**
+ * JSON text as it travels: as it came, but that CR and LF are spaces, since on a transport of lines they
+ * would begin another message. They can only stand between values: in a string they are escaped.
+ *
+ * @example toOneLine('[1,\n"\\n"]') // '[1, "\\n"]'
+ */
+export function toOneLine(json: string): string {
+  return json.includes("\n") || json.includes("\r") ? json.replaceAll(/[\r\n]/g, " ") : json;
+}
+
+/**
+ * Checks a text that is to be published as it is.
+ *
+ * @returns it, on one line
+ * @throws ProtocolError `bad_command` if it is not JSON, nests deeper than `LIMITS.depth`, or has half of a
+ *   surrogate pair that is not escaped, which UTF-8 cannot carry
+ */
+export function checkJson(json: string): string {
+  try {
+    JSON.parse(json);
+  } catch (error) {
+    throw new ProtocolError("bad_command", `"data" is not JSON: ${String(error)}`);
+  }
+  if (new JsonScanner(json).value().depth > LIMITS.depth) {
+    throw new ProtocolError("bad_command", `"data" nests deeper than ${LIMITS.depth}`);
+  }
+  if (/\p{Surrogate}/u.test(json)) {
+    throw new ProtocolError("bad_command", '"data" has half of a surrogate pair that is not escaped');
+  }
+  return toOneLine(json);
 }

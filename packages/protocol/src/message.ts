@@ -81,6 +81,27 @@ export interface Ping extends CommandBase {
 /** What a client may send. */
 export type Command = Connect | Subscribe | Unsubscribe | Publish | ReadHistory | ReadPresence | Ping;
 
+/** What is to be passed on as it came. */
+export interface WithJson {
+  /**
+   * The field `data` as the JSON text that came, on one line. Numbers of any length, `-0`, the order of
+   * members and those with the same name are in it, and not all of them in `data`.
+   */
+  readonly json: string;
+}
+
+/** `connect` as it was read. */
+export interface ReceivedConnect extends Connect {
+  /** The field `info` as the JSON text that came, on one line. */
+  readonly infoJson?: string;
+}
+
+/** `publish` as it was read. Pass on `json`, not `data`. */
+export interface ReceivedPublish extends Publish, WithJson {}
+
+/** A command as `decodeCommand` gives it. */
+export type ReceivedCommand = Exclude<Command, Connect | Publish> | ReceivedConnect | ReceivedPublish;
+
 /** One entry of a channel's log. */
 export interface Publication {
   readonly offset: number;
@@ -250,3 +271,20 @@ export type Answer =
 
 /** What a server may send. */
 export type ServerMessage = Answer | PublicationPush | GapPush | PresenceChange | Disconnect;
+
+/** A publication of a subscribed channel, as it was read. */
+export interface ReceivedPublication extends PublicationPush, WithJson {}
+
+/** A page of a channel's log, as it was read. */
+export interface ReceivedPage extends HistoryPage {
+  readonly publications: readonly (Publication & WithJson)[];
+}
+
+/** What answers a command, as it was read. */
+export type ReceivedAnswer = Exclude<Answer, HistoryPage> | ReceivedPage;
+
+/** A server message as `decodeServerMessage` gives it. */
+export type ReceivedMessage =
+  | ReceivedAnswer
+  | ReceivedPublication
+  | Exclude<ServerMessage, Answer | PublicationPush>;
