@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from "./json.ts";
+import { isJsonObject, type Json, type JsonObject } from "./json.ts";
 import { JsonScanner, type JsonSpan } from "./json-scanner.ts";
 import type {
   Command,
@@ -85,22 +85,26 @@ export function decodeServerMessage(text: string): ReceivedMessage | undefined {
 /** `undefined` for a publication that says nothing. */
 function withJson(push: JsonObject, text: string): ReceivedPublication | undefined {
   const span = new JsonScanner(text).member("data");
-  return span && (Object.assign(push, jsonAt(text, span)) as unknown as ReceivedPublication);
+  return span && (addJson(push, text, span) as unknown as ReceivedPublication);
 }
 
 function withEntriesJson(page: JsonObject, text: string): ReceivedPage | undefined {
   const entries = page["publications"];
   if (!Array.isArray(entries) || !entries.every(isJsonObject)) return undefined;
   const array = new JsonScanner(text).member("publications");
-  for (const [index, span] of new JsonScanner(text, array?.start).members("data").entries()) {
+  const spans = new JsonScanner(text, array?.start).members("data");
+  for (const [index, entry] of entries.entries()) {
+    const span = spans[index];
     if (span === undefined) return undefined;
-    Object.assign(entries[index] ?? {}, jsonAt(text, span));
+    addJson(entry, text, span);
   }
   return page as unknown as ReceivedPage;
 }
 
-function jsonAt(text: string, { start, end }: JsonSpan): { readonly json: string } {
-  return { json: text.slice(start, end) };
+/** @param object which nobody else has */
+function addJson(object: { json?: Json }, text: string, { start, end }: JsonSpan): object {
+  object.json = text.slice(start, end);
+  return object;
 }
 
 const KNOWN: ReadonlySet<string> = new Set<ServerMessage["type"]>([

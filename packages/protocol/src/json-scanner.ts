@@ -45,8 +45,8 @@ export class JsonScanner {
       const isWanted = this.#key(name);
       this.#next(); // the colon
       this.#at++;
-      const value = this.value();
-      if (isWanted) found = value;
+      if (isWanted) found = this.value();
+      else this.#pass(this.#next());
       if (this.#next() === COMMA) this.#at++;
     }
     this.#at++; // the brace
@@ -97,11 +97,16 @@ export class JsonScanner {
   value(): JsonSpan {
     const code = this.#next();
     const start = this.#at;
-    let depth = 0;
-    if (code === QUOTE) this.#string();
-    else if (code === OPENING_BRACE || code === OPENING_BRACKET) depth = this.#container();
-    else this.#word();
+    const depth = this.#pass(code);
     return { start, end: this.#at, depth };
+  }
+
+  /** Passes the value that begins here, with this code, and gives how deep it is. */
+  #pass(code: number): number {
+    if (code === OPENING_BRACE || code === OPENING_BRACKET) return this.#container();
+    if (code === QUOTE) this.#string();
+    else this.#word();
+    return 0;
   }
 
   /** Passes a number, `true`, `false` or `null`. */
