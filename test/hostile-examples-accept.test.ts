@@ -13,6 +13,7 @@ test("every example meets strangers, but for those that have nothing to do with 
     "docs/guide-deadlines.md: const [client, server] = pipe();",
     "docs/guide-deadlines.md: const [client, server] = pipe();",
     "docs/guide-sockets.md: const [client, server] = pipe();",
+    `packages/hub/src/hub.ts: await hub.publishJson("plaza:general", '{"id":1688888483063664642}');`,
     'packages/net/src/contracts/addr.ts: joinHostPort("::1", 53);',
     // Of an interface and a sender that are not here.
     'packages/net/src/contracts/packet-conn.ts: packets.join("232.1.2.3", { source: "192.0.2.7", interface: "eth0" });',
@@ -25,6 +26,7 @@ test("every example meets strangers, but for those that have nothing to do with 
     'packages/net/src/networks/inherited.ts: const web = inheritedSockets().find(({ name }) => name === "web");',
     "packages/net/src/stream/pipe.ts: const [a, b] = pipe();",
     `packages/protocol/src/command.ts: decodeCommand('{"id":1,"type":"subscribe","channel":"plaza:general"}').type;`,
+    `packages/protocol/src/json.ts: toOneLine('[1,\\n"\\\\n"]');`,
     'packages/protocol/src/limits.ts: isChannelName("plaza:general");',
     'packages/websocket/src/core/core.ts: const core = new Core("server", events, defaultReceiveLimits);',
     // A Unix socket, which no stranger here can reach.

@@ -20,8 +20,8 @@ const SPACE = 0x20;
  * Finds values in a JSON text, so that they can be passed on as they stand there: what `JSON.parse` makes of
  * one has lost big numbers, `-0`, and members with the same name.
  *
- * The text must be one that `JSON.parse` takes; nothing is checked again. Each character is looked at once.
- * Hot path: every command with a payload is scanned.
+ * The text must be one that `JSON.parse` takes; nothing is checked again. It takes time in proportion to the
+ * text. Hot path: every command with a payload is scanned.
  */
 export class JsonScanner {
   readonly #text: string;
