@@ -43,7 +43,10 @@ export class Link {
   #lastId = 0;
   #lastSentAt: number;
   #lastReceivedAt: number;
-  /** When this process last found that it had stood still: it could not hear the server before. */
+  /**
+   * When this process found that it had stood still and could not hear the server. Only once between two
+   * messages: where every timer is late, a dead server must be found, too.
+   */
   #awokeAt = Number.NEGATIVE_INFINITY;
   #farewell: Disconnect | undefined;
   #isLost = false;
@@ -91,7 +94,7 @@ export class Link {
 
   /** This process may have slept: asks for a sign of life, and waits as if nothing was asked before. */
   awoke(): void {
-    this.#awokeAt = this.#clock.uptime();
+    this.#beginAnew();
     this.ping();
   }
 
@@ -148,10 +151,14 @@ export class Link {
     if (oldest === undefined) return;
     // Anything that comes is a sign of life: on a slow path an answer may stand behind a long backlog.
     const now = this.#clock.uptime();
-    if (now - this.#watchDueAt > STOOD_STILL_MS) this.#awokeAt = now;
+    if (now - this.#watchDueAt > STOOD_STILL_MS) this.#beginAnew();
     const waitedMs = now - Math.max(oldest.sentAt, this.#lastReceivedAt, this.#awokeAt);
     if (waitedMs >= this.#timeoutMs) return this.abort(`no answer for ${Math.round(waitedMs)} ms`);
     this.#watchIn(this.#timeoutMs - waitedMs);
+  }
+
+  #beginAnew(): void {
+    if (this.#awokeAt <= this.#lastReceivedAt) this.#awokeAt = this.#clock.uptime();
   }
 
   #watchIn(ms: number): void {

@@ -95,6 +95,19 @@ test("standing still is no silence of the server: it is asked again, and waited 
   await session.close();
 });
 
+test("where every timer is late a dead server is found all the same", async () => {
+  const { server, clock, session, names } = begin();
+  await settled();
+  server.intercept = () => null;
+  session.reconnectNow();
+  for (let times = 0; times < 10; times++) {
+    clock.standStill(3_000);
+    await clock.advance(500);
+  }
+  assert.deepEqual(names().slice(0, 2), ["connected", "waiting"]);
+  await session.close();
+});
+
 test("a ping that is due in sixty days is not sent at once", async () => {
   const { server, clock, session } = begin({}, (it) => {
     it.pingMs = 80 * DAY_MS;

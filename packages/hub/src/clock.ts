@@ -43,11 +43,11 @@ export const systemClock: Clock = {
  */
 class SystemTimer implements Timer {
   readonly #task: () => void;
-  readonly #catchUpMs: number;
+  /** 0 once it has caught up: else a process that is always late would never judge. */
+  #catchUpMs: number;
   #dueAt: number;
   #timeout: NodeJS.Timeout;
   #immediate: NodeJS.Immediate | undefined;
-  #hasCaughtUp = false;
 
   constructor(delayMs: number, task: () => void) {
     this.#task = task;
@@ -71,10 +71,10 @@ class SystemTimer implements Timer {
     // Node's timers may come a millisecond early.
     if (lateMs < -1) {
       this.#timeout = this.#wait(-lateMs);
-    } else if (lateMs > STOOD_STILL_MS && !this.#hasCaughtUp) {
-      this.#hasCaughtUp = true;
-      this.#dueAt += lateMs + this.#catchUpMs;
+    } else if (lateMs > STOOD_STILL_MS && this.#catchUpMs > 0) {
       this.#timeout = this.#wait(this.#catchUpMs);
+      this.#dueAt += lateMs + this.#catchUpMs;
+      this.#catchUpMs = 0;
     } else {
       // An immediate comes after what the system has for us was read.
       this.#immediate = setImmediate(this.#task);
