@@ -172,6 +172,29 @@ export function testMessageContract<Prepared>(
     await conn[Symbol.asyncDispose]();
   });
 
+  for (const isAborted of [false, true]) {
+    const how = isAborted ? "an abort" : "a close";
+    contract(`a handler that comes after ${how} was received is told it, once`, async (pair) => {
+      const { conn, hear } = pair;
+      void hear().catch(() => undefined);
+      if (isAborted) conn.abort();
+      else await conn.close();
+      const received = await conn.receive().catch(() => "broken");
+      assert.equal(received, isAborted ? "broken" : null);
+      const told: boolean[] = [];
+      await new Promise<void>((resolve) => {
+        conn.serve({
+          message: () => assert.fail("nothing came"),
+          close: ({ wasClean }) => {
+            told.push(wasClean);
+            setImmediate(resolve);
+          },
+        });
+      });
+      assert.deepEqual(told, [!isAborted]);
+    });
+  }
+
   contract("whether it holds the process can be changed at any time, and messages go on", async (pair) => {
     const { conn, say, hear } = pair;
     conn.unref();

@@ -6,7 +6,15 @@ import { once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
 import { after, test, type TestContext } from "node:test";
 import { connect, type TLSSocket } from "node:tls";
-import { type Conn, dial, type IpAddr, listen, type NetError, type StreamListener } from "@zocalo/net";
+import {
+  type Conn,
+  dial,
+  type IpAddr,
+  listen,
+  type NetError,
+  type StreamListener,
+  toNodeStream,
+} from "@zocalo/net";
 import { TestCertificates } from "@zocalo/integrity";
 
 const certificates = new TestCertificates();
@@ -189,3 +197,35 @@ test("this side's own close and closeWrite are ends to the other, an abort is no
     client.abort();
   }
 });
+
+/** What a connection does that has its word and leaves. */
+const leaving: Record<string, (conn: Conn, bytes: Uint8Array) => Promise<unknown>> = {
+  // What has not left by then may be refused.
+  "a write and a close": (conn, bytes) => Promise.allSettled([conn.write(bytes), conn.close()]),
+  "a write awaited, and a close": (conn, bytes) => conn.write(bytes).then(() => conn.close()),
+  "a write and the end of writing": (conn, bytes) => Promise.all([conn.write(bytes), conn.closeWrite()]),
+  "several writes and the end of writing": (conn, bytes) =>
+    Promise.all([conn.write(bytes), conn.writev([bytes, bytes]), conn.closeWrite()]),
+  "a stream of Node's": (conn, bytes) => once(toNodeStream(conn).end(bytes), "finish"),
+  "a close alone": (conn) => conn.close(),
+};
+
+for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
+  for (const [name, leave] of Object.entries(leaving)) {
+    test(`${version}: who has just come and leaves with ${name} says that it is the end`, async (t) => {
+      const listener = await open(t);
+      for (const size of [1, 100_000]) {
+        for (const isServer of [true, false]) {
+          const dialing = dial("tls", String(listener.addr), { ca: ca.cert, maxVersion: version });
+          // In the turn in which the handshake is over: a server may still be writing its end.
+          const first = isServer ? listener.accept() : dialing;
+          const left = first.then((conn) => leave(conn, new Uint8Array(size)));
+          const other = await (isServer ? dialing : listener.accept());
+          assert.equal((await drained(other)).end, "end", `${size} bytes, server ${isServer}`);
+          await left;
+          await Promise.all([other.close(), first.then((conn) => conn.close())]);
+        }
+      }
+    });
+  }
+}

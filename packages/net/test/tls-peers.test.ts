@@ -282,3 +282,38 @@ test("a server that never answers the handshake is given up after its time, with
     message: /the TLS handshake was not over within 50 ms/,
   });
 });
+
+for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
+  for (const isSilent of [true, false]) {
+    const how = isSilent ? "resets" : "says something and resets";
+    test(`${version}: a client that ${how} right behind its handshake holds no place in it`, async (t) => {
+      const handshakeTimeoutMs = Number.POSITIVE_INFINITY;
+      const limits = { maxHandshakesPerAddress: 1, maxConnectionsPerAddress: 1, exemptAddresses: [] };
+      const listener = await open(t, { handshakeTimeoutMs, ...limits });
+      const below = connectTcp(listener.addr.port, "127.0.0.1");
+      await once(below, "connect");
+      const socket = connect({ socket: below, ca: ca.cert, servername: "localhost", maxVersion: version });
+      socket.on("error", () => undefined);
+      await once(socket, "secureConnect");
+      // Of TLS 1.3 the server has not read the end yet.
+      if (isSilent) below.resetAndDestroy();
+      else socket.write("hola", () => below.resetAndDestroy());
+      await once(below, "close");
+      for (;;) {
+        const { accepted, refused, open: held } = listener.totals();
+        if (accepted + refused === 1 && held === accepted) break;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      if (listener.totals().accepted === 1) {
+        const conn = await listener.accept();
+        await assert.rejects(async () => {
+          for await (const bytes of conn) assert.equal(String(bytes), "hola");
+        });
+        await conn.close().catch(() => undefined);
+      }
+      const conn = await dial("tls", String(listener.addr), { ca: ca.cert });
+      assert.equal(conn.tls?.version, "TLSv1.3");
+      conn.abort();
+    });
+  }
+}

@@ -370,3 +370,29 @@ test("the keys of both sides are told, line by line, and are the same", async (t
   assert.ok(ofClient.some((line) => /^CLIENT_TRAFFIC_SECRET_0 [0-9a-f]{64} [0-9a-f]{64,96}$/.test(line)));
   assert.deepEqual(ofClient.toSorted(), ofServer.toSorted());
 });
+
+for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+  test(`who asks only once it is over hears what was agreed on (${maxVersion})`, async (t) => {
+    const listener = await open(t, { maxVersion, ca: ca.cert, clientCertificates: "require" });
+    const address = String(listener.addr);
+    const identity = { cert: ana.cert, key: ana.key };
+    const dialed = dial("tls", address, { ca: ca.cert, ...identity });
+    const [client, server] = await Promise.all([dialed, listener.accept()]);
+    const told = new Promise<typeof server.tls>((resolve) => {
+      server.serve({ data: (bytes) => server.write(bytes), close: () => resolve(server.tls) });
+    });
+    await client.write(Buffer.from("hola"));
+    await client.readFull(4);
+    await client.close();
+    for (const [tls, peer] of [
+      [await told, "ana"],
+      [client.tls, "local"],
+    ] as const) {
+      assert.equal(tls?.version, maxVersion);
+      assert.match(tls.cipher, /^TLS_/);
+      assert.equal(tls.isResumed, false);
+      assert.equal(tls.peerCertificate?.subject.CN, peer);
+      assert.equal(tls.isAuthorized, true);
+    }
+  });
+}

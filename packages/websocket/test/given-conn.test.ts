@@ -242,3 +242,45 @@ for (const scheme of ["ws", "wss"] as const) {
     onward.abort();
   });
 }
+
+/** A conn of somebody else's, whose `close` waits for ever unless it is aborted, or even then. */
+function slowToClose(conn: Conn, endsOnAbort: boolean): Conn {
+  let aborted: () => void = () => undefined;
+  const closing = new Promise<void>((resolve) => (aborted = resolve));
+  return new Proxy(conn, {
+    get(target, name) {
+      if (name === "close") return () => closing;
+      if (name === "abort")
+        return () => {
+          target.abort();
+          if (endsOnAbort) aborted();
+        };
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === "function" ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
+
+for (const scheme of ["ws", "wss"] as const) {
+  for (const endsOnAbort of [true, false]) {
+    const until = endsOnAbort ? "until it is aborted" : "for ever";
+    test(`${scheme}: a conn whose close waits ${until} holds up no end: not that of close, nor of abort`, async () => {
+      await using server = await accepting(scheme === "wss" ? { tls: { cert, key } } : {});
+      for (const how of ["close", "abort", "close, then abort"] as const) {
+        const below = await dialNet("tcp", `127.0.0.1:${server.port}`);
+        const conn = slowToClose(below, endsOnAbort);
+        const closeTimeoutMs = how === "close" ? 100 : 1_000_000;
+        const dialing = dial(`${scheme}://localhost`, { conn, tls, closeTimeoutMs });
+        const [client, other] = await Promise.all([dialing, server.listener.accept()]);
+        other.serve({ message: () => undefined });
+        const ended = client.receive().catch(() => null);
+        const closed = how === "abort" ? undefined : client.close();
+        await turn();
+        if (how !== "close") client.abort();
+        await closed?.catch(() => undefined);
+        assert.equal(await ended, null);
+        below.abort();
+      }
+    });
+  }
+}

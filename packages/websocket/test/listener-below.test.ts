@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import * as net from "@zocalo/net";
 import { dial, type ListenOptions, listen, WebSocketNetError } from "../src/index.ts";
 import { upgradesByHttp } from "./both-ways.ts";
@@ -176,3 +177,94 @@ test("a connection is cut that is on its way to node:http when the listener clos
   await isThere;
   await assert.rejects(there.read(), { code: "reset" });
 });
+
+test("a listener that another one stands on is refused, and goes on for that one", async () => {
+  const below = await net.listen("tcp", "127.0.0.1:0");
+  await using first = await listen(below, { path: "/first" });
+  void echoAll(first);
+  await assert.rejects(
+    listen(below, { path: "/second" }),
+    (error) =>
+      error instanceof WebSocketNetError &&
+      error.code === "invalid_argument" &&
+      error.message.endsWith("another WebSocket listener stands on it already"),
+  );
+  const client = await dial(`ws://${String(below.addr)}/first`);
+  await client.send("hola");
+  assert.equal(await client.receive(), "hola");
+  await client.close();
+});
+
+test("a listener is still to be had where the options for it were refused", async () => {
+  const below = net.listenPipe();
+  await assert.rejects(listen(below, { path: "none" }), { code: "invalid_argument" });
+  await assert.rejects(listen(below, { maxConnections: 0 }), { code: "invalid_argument" });
+  await using listener = await listen(below);
+  void echoAll(listener);
+  const client = await dial("ws://localhost", { conn: await below.dial() });
+  await client.close();
+});
+
+for (const readUpgrades of ["here", "node:http"] as const) {
+  test(`abort ends a WebSocket over a stream at once, though its peer takes nothing, read by ${readUpgrades}`, async () => {
+    const below = await net.listen("tcp", "127.0.0.1:0", {
+      proxyProtocol: { trusted: ["127.0.0.1"] },
+      closeTimeoutMs: Number.POSITIVE_INFINITY,
+    });
+    await using listener = await listen(below, { readUpgrades, writeTimeoutMs: Number.POSITIVE_INFINITY });
+    const conn = await net.dial("tcp", String(below.addr));
+    await conn.write(Buffer.from("PROXY TCP4 192.0.2.7 127.0.0.1 4711 80\r\n"));
+    const dialing = dial("ws://localhost", { conn, receiveHighWaterMessages: 1 });
+    const [, server] = await Promise.all([dialing, listener.accept()]);
+    // More than the system takes.
+    for (let sent = 0; sent < 15; sent++) void server.send(new Uint8Array(1 << 20)).catch(() => undefined);
+    let waiting = 0;
+    for (let turns = 0; turns < 100; turns = server.bufferedAmount === waiting ? turns + 1 : 0) {
+      waiting = server.bufferedAmount;
+      await turn();
+    }
+    const ended = new Promise((resolve) => server.serve({ message: () => undefined, close: resolve }));
+    server.abort();
+    await ended;
+    while (below.totals().open > 0) await turn();
+    conn.abort();
+  });
+}
+
+/** A conn that says everything backwards, bit by bit, as a wrapper of the application's may. */
+function inverted(conn: net.Conn): net.Conn {
+  const flip = (bytes: Uint8Array): Uint8Array => bytes.map((byte) => ~byte);
+  const read = async (): Promise<Uint8Array | null> => {
+    const bytes = await conn.read();
+    return bytes && flip(bytes);
+  };
+  const write = (bytes: Uint8Array): Promise<void> => conn.write(flip(bytes));
+  const writev = (parts: readonly Uint8Array[]): Promise<void> => conn.writev(parts.map(flip));
+  const own: Partial<net.Conn> = { read, write, writev };
+  return new Proxy(conn, {
+    get(target, name) {
+      const value: unknown = Reflect.get(Object.hasOwn(own, name) ? own : target, name);
+      return typeof value === "function" ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
+
+for (const readUpgrades of ["here", "node:http"] as const) {
+  test(`what an application has put around a conn is not gone past, read by ${readUpgrades}`, async () => {
+    const below = await net.listen("tcp", "127.0.0.1:0");
+    const connections = below[Symbol.asyncIterator]();
+    below[Symbol.asyncIterator] = () => ({
+      async next() {
+        const next = await connections.next();
+        return next.done === true ? next : { done: false, value: inverted(next.value) as typeof next.value };
+      },
+    });
+    await using listener = await listen(below, { readUpgrades });
+    void echoAll(listener);
+    const conn = inverted(await net.dial("tcp", String(below.addr)));
+    const client = await dial("ws://localhost", { conn, handshakeTimeoutMs: 2_000 });
+    await client.send("hola");
+    assert.equal(await client.receive(), "hola");
+    await client.close();
+  });
+}

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { connect } from "node:net";
 import { test } from "node:test";
-import { listen as listenNet, type NetTrace, NetError } from "@zocalo/net";
+import { type Conn, dial as dialNet, listen as listenNet, type NetTrace, NetError } from "@zocalo/net";
 import { dial, listen, type WebSocketTrace } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
 import { ANY_PORT, portOf } from "./peers.ts";
@@ -208,4 +208,57 @@ for (const below of ["an address", "a listener"]) {
       );
     });
   }
+}
+
+for (const network of ["tcp", "tls"] as const) {
+  for (const isSlow of [false, true]) {
+    const when = isSlow ? "later" : "at once";
+    test(`the end of a WebSocket from behind a proxy, over ${network}, that authorize lets in ${when} is told once`, async () => {
+      using recorder = new Recorder();
+      const proxyProtocol = { trusted: ["127.0.0.1"] };
+      const below = await (network === "tcp"
+        ? listenNet("tcp", ANY_PORT, { proxyProtocol })
+        : listenNet("tls", ANY_PORT, { ...selfSigned("IP:127.0.0.1"), proxyProtocol }));
+      await using listener = await listen(below, {
+        authorize: (request) => {
+          assert.equal(request.socket.remoteAddress, "203.0.113.7");
+          return isSlow ? Promise.resolve(undefined) : undefined;
+        },
+      });
+      const conn = await dialNet("tcp", `127.0.0.1:${portOf(listener)}`);
+      await conn.write(Buffer.from("PROXY TCP4 203.0.113.7 127.0.0.1 5555 80\r\n"));
+      const scheme = network === "tcp" ? "ws" : "wss";
+      const tls = { dangerouslyAcceptAnyCertificate: true };
+      const client = await dial(`${scheme}://127.0.0.1`, { conn, tls });
+      const server = await listener.accept();
+      server.serve({ message: () => undefined });
+      await client.close();
+      await recorder.of("zocalo:websocket:conn:close", 2);
+      const [accepted] = await recorder.of("zocalo:net:conn:accept");
+      const closed = recorder.told.filter(({ name }) => name === "zocalo:net:conn:close");
+      const ended = closed.map(({ message }) => (message as NetTrace["zocalo:net:conn:close"]).conn);
+      assert.ok(!ended.some((each) => each === accepted?.conn));
+    });
+  }
+}
+
+for (const scheme of ["ws", "wss"] as const) {
+  test(`${scheme}: the end of a conn that a WebSocket was dialed over is told once, and by net if there is none`, async () => {
+    using recorder = new Recorder();
+    const tls = scheme === "wss" ? selfSigned("IP:127.0.0.1") : undefined;
+    await using listener = await listen(ANY_PORT, { tls, path: "/room" });
+    const address = `127.0.0.1:${portOf(listener)}`;
+    const over = (conn: Conn, path: string) =>
+      dial(`${scheme}://${address}${path}`, { conn, tls: tls && { ca: tls.cert } });
+    const taken = await dialNet("tcp", address);
+    const [client, server] = await Promise.all([over(taken, "/room"), listener.accept()]);
+    server.serve({ message: () => undefined });
+    await client.close();
+    await recorder.of("zocalo:websocket:conn:close", 2);
+    const refused = await dialNet("tcp", address);
+    await assert.rejects(over(refused, "/elsewhere"), { status: 404 });
+    const told = await recorder.of("zocalo:net:conn:close", 2); // Of both sides.
+    assert.ok(told.some(({ conn }) => conn === refused));
+    assert.ok(!told.some(({ conn }) => conn === taken));
+  });
 }

@@ -172,8 +172,11 @@ test("a proxy that is not there, or will not, is one sentence without user and p
 
 test("a --proxy that cannot be meant is exit code 2", async () => {
   for (const [command, words] of [
-    ["dial udp://localhost:1 --proxy socks5://localhost", /--proxy is for tcp:\/\/ and tls:\/\//],
-    ["dial unix:x --proxy socks5://localhost", /--proxy is for tcp:\/\//],
+    [
+      "dial udp://localhost:1 --proxy socks5://localhost",
+      /--proxy is for tcp:\/\/, tls:\/\/, ws:\/\/ and wss:\/\/, not/,
+    ],
+    ["dial unix:x --proxy socks5://localhost", /--proxy is for tcp:\/\/, tls:\/\//],
     ["dial tcp://localhost:1 --proxy ftp://ana:secret@localhost", /proxy/],
     ["listen tcp://:0 --proxy socks5://localhost", /unknown option '--proxy'/],
   ] as const) {

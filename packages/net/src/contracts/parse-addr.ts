@@ -24,7 +24,11 @@ export function parseAddr(network: IpNetwork, text: string, op?: NetOp): IpAddr;
 export function parseAddr(network: "unix", text: string, op?: NetOp): UnixAddr;
 export function parseAddr(network: IpNetwork | "unix", text: string, op?: NetOp): IpAddr | UnixAddr;
 export function parseAddr(network: IpNetwork | "unix", text: string, op: NetOp = "parse"): IpAddr | UnixAddr {
-  if (typeof text !== "string") throw invalid(op, network, String(text), "not a string");
+  if (typeof text !== "string") {
+    const kind = text === null ? "null" : `of type ${typeof text}`;
+    const reason = `address is ${kind}, and not a string such as "127.0.0.1:8080" or String(listener.addr)`;
+    throw new NetError({ op, code: "invalid_address", network, reason });
+  }
   if (network === "unix") return parseUnix(text, op);
   const split = trySplit(text);
   if (typeof split === "string") throw invalid(op, network, text, split);

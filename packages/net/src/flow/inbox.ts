@@ -229,8 +229,14 @@ export class Inbox<T = Message> {
     if (this.#waiters?.first !== undefined) {
       throw this.#error("invalid_argument", "somebody waits in receive");
     }
+    if (typeof handler.message !== "function") {
+      throw this.#error("invalid_argument", 'the handler has no function "message"');
+    }
     this.#handler = handler;
-    if (this.#info === undefined && this.queuedMessages === 0) return;
+    const info = this.#info;
+    if (info === undefined && this.queuedMessages === 0) return;
+    // Who has received the end is told it as a handler, too.
+    if (info !== undefined && this.#isClosed) return queueMicrotask(() => handler.close?.(info));
     this.#isBusy = true;
     queueMicrotask(() => this.#settled());
   }

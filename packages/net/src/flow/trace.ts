@@ -42,7 +42,7 @@ export interface NetTrace {
   /** It has led to a connection. */
   "zocalo:net:dial:end": {
     readonly dial: TracedDial;
-    readonly conn: Conn | DatagramSocket<Uint8Array>;
+    readonly conn: Conn | (DatagramSocket<Uint8Array> & { readonly remoteAddr: Addr });
     readonly durationMs: number;
   };
   /** It failed, timed out or was canceled. */

@@ -5,7 +5,7 @@ import { FramedConn, type FramedSettings } from "./framed-conn.ts";
 import { defaultInboxLimits } from "../flow/inbox-queue.ts";
 import type { MessageConn } from "../contracts/message-conn.ts";
 import { told } from "../flow/told.ts";
-import { checkLimit, checkNames, checkTime, type Names } from "../options/check-values.ts";
+import { checkHas, checkLimit, checkNames, checkTime, type Names } from "../options/check-values.ts";
 
 /** Options of every framing. */
 export interface FramedOptions {
@@ -109,6 +109,8 @@ export function framedBy(
   options: FramedOptions,
 ): MessageConn | Listener<MessageConn> {
   const settings = complete(options);
+  // Whoever has types is told by them; a forgotten `await` would end as a TypeError far from here.
+  checkHas("set", source, ["accept", "serve"], "neither a connection nor a listener");
   const frame = (conn: Conn): MessageConn => new FramedConn(conn, codec, settings);
   return "accept" in source ? new FramedListener(source, frame) : frame(source);
 }

@@ -52,6 +52,19 @@ export function inheritedSockets(
   return Array.from({ length: count }, (_, i) => ({ fd: FIRST_FD + i, name: names?.[i] || UNNAMED }));
 }
 
+/** Whether a listener was given such a socket in place of an address. @throws NetError `invalid_argument`. */
+export function isInherited(address: string | InheritedSocket): address is InheritedSocket {
+  if (typeof address !== "object" || address === null) return false;
+  checkNames("listen", "an inherited socket", address, { fd: 1, name: 1 });
+  checkFd(address.fd);
+  return true;
+}
+
+function checkFd(fd: number): void {
+  if (Number.isInteger(fd) && fd >= FIRST_FD && fd < 2 ** 31) return;
+  throw argumentError("listen", `fd ${shown(fd)} is not a descriptor of at least ${FIRST_FD}`);
+}
+
 /** How a listener takes such a socket over. */
 export class Inherited {
   readonly #network: "tcp" | "tls" | "unix";
@@ -62,12 +75,7 @@ export class Inherited {
    * @param refused options that are said when a socket is made: here they would do nothing.
    * @throws NetError `invalid_argument`, also for what is not a socket.
    */
-  constructor(network: string, socket: InheritedSocket, options: object, refused: readonly string[]) {
-    checkNames("listen", "an inherited socket", socket, { fd: 1, name: 1 });
-    const { fd } = socket;
-    if (!(Number.isInteger(fd) && fd >= FIRST_FD && fd < 2 ** 31)) {
-      throw argumentError("listen", `fd ${shown(fd)} is not a descriptor of at least ${FIRST_FD}`);
-    }
+  constructor(network: string, { fd }: InheritedSocket, options: object, refused: readonly string[]) {
     if (network !== "tcp" && network !== "tls" && network !== "unix") {
       throw argumentError(
         "listen",

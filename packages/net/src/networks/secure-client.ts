@@ -199,8 +199,9 @@ export function tlsConnOf(
   options: StreamConnOptions,
   end: TlsEndOptions,
 ): StreamConn {
-  let state: TlsState | undefined;
-  const tls = (): TlsState => (state ??= stateOf(socket, serverName, fault === undefined, certificate));
+  // Now: once the socket is over Node has forgotten it, and a handler's `close` may ask.
+  const state = stateOf(socket, serverName, fault === undefined, certificate);
+  const tls = (): TlsState => state;
   const acceptsTruncation = end.dangerouslyAcceptTruncation === true;
   return securedConnOf({ ...raw, socket }, { ...options, tls }, raw.socket, acceptsTruncation);
 }

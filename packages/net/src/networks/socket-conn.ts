@@ -1,5 +1,5 @@
 import { Socket } from "node:net";
-import type { Duplex } from "node:stream";
+import { Duplex } from "node:stream";
 import { type Addr, ipAddr, unixAddr } from "../contracts/addr.ts";
 import type { Conn } from "../contracts/conn.ts";
 import { argumentError, type FailureSite } from "../contracts/failures.ts";
@@ -102,10 +102,31 @@ class ConnTransport extends DuplexTransport {
     this.#conn.ref();
   }
 
-  /** To destroy the stream is to close the connection, which waits for a peer that takes nothing. */
+  /**
+   * To destroy the stream is to close the connection, which waits for a peer that takes nothing. If it waits
+   * already, for whatever, it has had its time.
+   */
   override destroy(): void {
+    if (this.#isClosing) return this.#giveUp();
     if (this.bufferedBytes > 0) this.#conn.abort();
     super.destroy();
+  }
+
+  override reset(): void {
+    if (this.#isClosing) return this.#giveUp();
+    this.#conn.abort(); // A stream of `node:http` would close it.
+    super.reset();
+  }
+
+  get #isClosing(): boolean {
+    return this.socket?.destroyed === true;
+  }
+
+  /** The `close` of somebody else's connection may wait for ever, whatever is done to that. */
+  #giveUp(): void {
+    this.#conn.abort();
+    super.destroy();
+    queueMicrotask(() => this.closed());
   }
 }
 
@@ -158,9 +179,12 @@ export type UnusedConn = Conn &
     over(): void;
   };
 
-/** `undefined` for one that was used, that has a first byte to wait for, or that is none of this package. */
+/**
+ * `undefined` for one that was used, that has a first byte to wait for, or that is none of this package, as
+ * what stands around one of its own is none.
+ */
 export function unused(conn: Conn): UnusedConn | undefined {
-  return conn instanceof StreamConn && conn.isUnused ? conn : undefined;
+  return StreamConn.isUnused(conn) ? conn : undefined;
 }
 
 /**
@@ -218,9 +242,12 @@ export function releaseSocket(conn: UnusedConn): Socket | undefined {
 /** Whose sockets were given away while somebody listened. */
 const released = new WeakMap<Duplex, Conn>();
 
-/** For those who tell on a channel of their own when what a stream carries is over: net does not, then. */
-export function traceEndElsewhere(stream: Duplex): void {
-  const conn = connBehind(stream) ?? released.get(stream);
+/**
+ * For those who tell on a channel of their own when what a stream or a connection carries is over: net does
+ * not, then.
+ */
+export function traceEndElsewhere(carrier: Duplex | Conn): void {
+  const conn = carrier instanceof Duplex ? (connBehind(carrier) ?? released.get(carrier)) : carrier;
   if (conn !== undefined) traceReplaced(conn);
 }
 

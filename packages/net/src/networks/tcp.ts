@@ -5,7 +5,7 @@ import type { StreamListener } from "../contracts/conn.ts";
 import { NetError } from "../contracts/error.ts";
 import type { TcpListenOptions } from "../options/listen-options.ts";
 import { localEnd, remoteEnd } from "../node/socket-ends.ts";
-import { Inherited, type InheritedSocket } from "./inherited.ts";
+import { Inherited, type InheritedSocket, isInherited } from "./inherited.ts";
 import { resolveHost } from "./resolve.ts";
 import { connOf } from "./socket-conn.ts";
 import { type ListenerKind, listenOn } from "./socket-listener.ts";
@@ -25,8 +25,7 @@ export async function listenTcp(
   address: string | InheritedSocket,
   options: TcpListenOptions = {},
 ): Promise<StreamListener> {
-  const addr =
-    typeof address === "object" && address !== null ? address : parseAddr(network, address, "listen");
+  const addr = isInherited(address) ? address : parseAddr(network, address, "listen");
   checkTcpListenOptions(options);
   const kind = await tcpKind(network, addr, options);
   return listenOn({ ...kind, open: { now: connOf } }, options);

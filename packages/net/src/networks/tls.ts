@@ -18,15 +18,14 @@ import { tcpKind } from "./tcp.ts";
 import { connectFirst } from "./connect-first.ts";
 import { connectThrough } from "./proxy-dial.ts";
 import { parseProxyUrl } from "../options/proxy-url.ts";
-import type { InheritedSocket } from "./inherited.ts";
+import { type InheritedSocket, isInherited } from "./inherited.ts";
 
 /** Listens for TLS connections. See `listen`. */
 export async function listenTls(
   address: string | InheritedSocket,
   options: TlsListenOptions,
 ): Promise<StreamListener> {
-  const addr =
-    typeof address === "object" && address !== null ? address : parseAddr("tls", address, "listen");
+  const addr = isInherited(address) ? address : parseAddr("tls", address, "listen");
   checkTlsListenOptions(options);
   const localAddr = "fd" in addr ? undefined : addr;
   const handshakes = await TlsHandshakes.of(options, { op: "listen", network: "tls", localAddr });

@@ -4,7 +4,7 @@ import type { Conn, StreamListener } from "../contracts/conn.ts";
 import type { DialOptions } from "../options/dial-options.ts";
 import { withinLimits } from "./dial-limits.ts";
 import type { UnixListenOptions } from "../options/listen-options.ts";
-import { Inherited, type InheritedSocket } from "./inherited.ts";
+import { Inherited, type InheritedSocket, isInherited } from "./inherited.ts";
 import { connOf } from "./socket-conn.ts";
 import { race } from "./race.ts";
 import { connectConn } from "./socket-dial.ts";
@@ -21,7 +21,7 @@ export async function listenUnix(
   path: string | InheritedSocket,
   options: UnixListenOptions = {},
 ): Promise<StreamListener> {
-  if (typeof path === "object" && path !== null) return listenInherited(path, options);
+  if (isInherited(path)) return listenInherited(path, options);
   const addr = parseAddr("unix", path, "listen");
   checkUnixListenOptions(options);
   const site = { op: "listen", network: "unix", localAddr: addr } as const;

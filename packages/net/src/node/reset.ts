@@ -9,7 +9,8 @@ import { TLSSocket } from "node:tls";
  *
  * Without: a reset after unread bytes may be told as an ordinary end (`resetBehindEnd`), and the peer of a
  * TLS connection that is cut sees an ordinary end (`resetSocket`, where the socket below TLS, or the field
- * that makes its end a reset, is not found).
+ * that makes its end a reset, is not found). A client that resets right behind its handshake keeps its place
+ * in that until the time for it is over (`tcpBelowTls`).
  */
 
 /**

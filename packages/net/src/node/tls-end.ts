@@ -1,10 +1,11 @@
 import type { Socket } from "node:net";
 import { type Duplex, Readable } from "node:stream";
+import { TLSSocket } from "node:tls";
 
 /*
- * Whether TLS has ended before TCP did. Node tells the end of the records (`close_notify`) and that of the
- * connection below in the same way. Both come from within a read of the socket below: libuv has stopped
- * reading that if it is its end, and not if it is an alert.
+ * Ends of TLS, both ways: that this side's is told, and whether the peer's was. Node tells the end of the
+ * records (`close_notify`) and that of the connection below in the same way. Both come from within a read of
+ * the socket below: libuv has stopped reading that if it is its end, and not if it is an alert.
  *
  * Without: a connection that was cut (RFC 8446 §6.1) is told as an ordinary end; `tls-ends.test.ts` fails
  * then.
@@ -28,6 +29,15 @@ export function truncationOf(socket: Duplex): Error | undefined {
   if ((socket as WatchedSocket)[isCut] !== true) return undefined;
   const message = "the connection ended without close_notify";
   return Object.assign(new Error(message), { code: "ERR_TLS_TRUNCATED" });
+}
+
+/**
+ * Ends the writing of a stream. Node up to 24 ends the connection below without the end of the records where
+ * it is asked to while it tells that a write is over, if that waited for the end of the handshake.
+ */
+export function endWriting(stream: Duplex): void {
+  if (stream instanceof TLSSocket) process.nextTick(() => stream.end());
+  else stream.end();
 }
 
 /** Node's sockets push what they read, and `null` for an end. */

@@ -98,8 +98,13 @@ function writesAsNode(socket: Socket): boolean {
 /** As Node's stream does for what waits in its queue. */
 function writeAllNow(socket: Socket, parts: readonly Uint8Array[], written: WriteCallback): void {
   const chunks = parts.map((chunk) => ({ chunk, encoding: "buffer" as BufferEncoding }));
+  // Node's request keeps this list until it is collected, which is late: large messages would live on in it.
+  const over: WriteCallback = (error) => {
+    chunks.length = 0;
+    written(error);
+  };
   // oxlint-disable-next-line no-underscore-dangle -- the name that Node gives what implements a stream
-  socket._writev?.(Object.assign(chunks, { allBuffers: true }), written);
+  socket._writev?.(Object.assign(chunks, { allBuffers: true }), over);
 }
 
 function writeNow(socket: Socket, bytes: Uint8Array, written: WriteCallback): void {

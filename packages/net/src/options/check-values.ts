@@ -96,6 +96,19 @@ export function checkKind(
   );
 }
 
+/**
+ * Checks that what was given has one of these functions: else it is a promise that nobody awaited, or
+ * something else altogether. `not` says what it is not.
+ *
+ * @throws NetError `invalid_argument`.
+ */
+export function checkHas(op: NetOp, given: unknown, names: readonly string[], not: string): void {
+  const has = (name: string): boolean => typeof Reflect.get(Object(given), name) === "function";
+  if (names.some(has)) return;
+  const reason = has("then") ? `a promise, which is ${not}: await it` : `${kindOf(given)}, which is ${not}`;
+  throw argumentError(op, `this was given ${reason}`);
+}
+
 /** What kind of value it is, in words that show nothing of it. */
 export function kindOf(value: unknown): string {
   if (value === null) return "null";

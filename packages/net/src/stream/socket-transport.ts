@@ -5,6 +5,7 @@ import { isLentMemory, unlent } from "../memory/lent-memory.ts";
 import { type BufferReader, isBeingRead, readerOf, readIntoStream } from "../node/read-buffer.ts";
 import { resetBehindEnd, resetSocket } from "../node/reset.ts";
 import { copyForWrite, freeCopy, keepCopy } from "../node/reused-memory.ts";
+import { endWriting } from "../node/tls-end.ts";
 import { writePastQueue } from "../node/write-past-queue.ts";
 import { owned } from "../memory/own-memory.ts";
 import { localAddrOf, type RawConnection } from "../node/socket-ends.ts";
@@ -76,7 +77,7 @@ export class SocketTransport implements Transport, BufferReader, Writer {
     }
     this.taken(this.#leaving);
     this.#leaving = 0;
-    if (this.#isEnding) socket.end();
+    if (this.#isEnding) endWriting(socket);
     this.#sink?.onWritten();
   }
 
@@ -240,7 +241,7 @@ export class SocketTransport implements Transport, BufferReader, Writer {
     this.#isEnding = true;
     // Wait for the write that bypassed Node's queue: Node does not know of it, and a socket that is shutting
     // down cannot be reset.
-    if (this.#leaving === 0) this.#socket?.end();
+    if (this.#leaving === 0 && this.#socket) endWriting(this.#socket);
   }
 
   destroy(): void {

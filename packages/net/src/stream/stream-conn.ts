@@ -126,6 +126,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, ClosingCon
 
   serve(handler: ConnHandler): void {
     if (this.#handler) throw argumentError("read", "the connection is already being served");
+    if (typeof handler.data !== "function") throw argumentError("read", 'the handler has no function "data"');
     if (this.#closing?.successor) throw closedError(this.failureSite("read"));
     this.#transport.prefersLent = true;
     this.#handler = handler;
@@ -236,9 +237,10 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, ClosingCon
   }
 
   /** Nobody has used it, and nothing was told to it: another may still receive what its transport tells. */
-  get isUnused(): boolean {
-    const isUsed = this.#reads ?? this.#writes ?? this.#handler ?? this.#closing;
-    return isUsed === undefined && this.#options.isWatched !== true;
+  static isUnused(conn: Conn): conn is StreamConn {
+    if (!(#reads in conn)) return false; // A proxy of one, too: past it, what it does would be left out.
+    const isUsed = conn.#reads ?? conn.#writes ?? conn.#handler ?? conn.#closing;
+    return isUsed === undefined && conn.#options.isWatched !== true;
   }
 
   /** Called once, by who has received in its place what its transport told, after `onClose`. */

@@ -9,6 +9,7 @@ import { asError, type FailureSite } from "../contracts/failures.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
 import { tell, told } from "../flow/told.ts";
 import { HandshakeTracer } from "../flow/trace.ts";
+import { tcpBelowTls } from "../node/reset.ts";
 import { shown } from "../options/check-values.ts";
 import { DEFAULT_HANDSHAKE_TIMEOUT_MS, type TlsServerOptions } from "../options/tls-options.ts";
 
@@ -69,8 +70,8 @@ export class TlsHandshakes {
       ...(alpnProtocols.length === 0 ? {} : { ALPNProtocols: [...alpnProtocols] }),
       ...(chooseAlpn === undefined ? {} : { ALPNCallback: alpnCallback(chooseAlpn) }),
     });
-    this.#server.on("secureConnection", (socket) => this.#waiting.get(endsOf(socket))?.succeed(socket));
-    this.#server.on("tlsClientError", (error, socket) => this.#waiting.get(endsOf(socket))?.fail(error));
+    this.#server.on("secureConnection", (socket) => this.#handshakeOf(socket)?.succeed(socket));
+    this.#server.on("tlsClientError", (error, socket) => this.#handshakeOf(socket)?.fail(error));
     if (clientCertificates === "require") {
       this.#server.on("keylog", (line, socket) => this.#judge(socket)?.keylog(line));
     }
@@ -130,6 +131,14 @@ export class TlsHandshakes {
     }
   }
 
+  /**
+   * By the socket below: of a client that has reset the connection since, the system has no address any more,
+   * and Node tells what it was only where it was asked before.
+   */
+  #handshakeOf(socket: TLSSocket): Handshake | undefined {
+    return this.#waiting.get(endsOf(tcpBelowTls(socket) ?? socket));
+  }
+
   #verify(socket: TLSSocket, site: FailureSite): void {
     const certificate = socket.getPeerCertificate();
     // To a client that shows none, or one that is not valid, `clientCertificates` has the answer.
@@ -143,7 +152,7 @@ export class TlsHandshakes {
   #judge(socket: TLSSocket): CertificateAlert | undefined {
     const known = this.#alerts.get(socket);
     if (known) return known;
-    const handshake = this.#waiting.get(endsOf(socket));
+    const handshake = this.#handshakeOf(socket);
     if (!handshake) return undefined;
     const { below, site, fail } = handshake;
     const onRefused = (cause: Error): void => {

@@ -4,6 +4,7 @@ import { lineDatagram, plainDatagram } from "./peer-conn.ts";
 import { type Clock, DatagramPeers, type PeerListener, type PeerSocket } from "./peer-listener.ts";
 import { MAX_DATAGRAM_BYTES } from "./send-half.ts";
 import {
+  checkHas,
   checkKind,
   checkLimit,
   checkMessageKind,
@@ -119,6 +120,7 @@ const names: Names<PeersOptions> = {
  * for await (const conn of listener) serve(conn).catch(report);
  */
 export function peers(packets: PeerSocket, options: PeersOptions = {}): PeerListener {
+  checkHas("listen", packets, ["serve"], "not a datagram socket");
   checkOptions(options);
   const { receiveLimitBytes, receiveLimitMessages, ...limits } = limitsOf(options);
   return new DatagramPeers(packets, {

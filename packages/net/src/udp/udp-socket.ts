@@ -4,7 +4,7 @@ import type { Deadline, WaitOptions } from "../contracts/conn.ts";
 import type { DatagramSocket, DatagramSocketHandler } from "../contracts/datagram-socket.ts";
 import { DeadlineTimer } from "../flow/deadline.ts";
 import { NetError } from "../contracts/error.ts";
-import { closedError, type FailureSite, timeoutError } from "../contracts/failures.ts";
+import { argumentError, closedError, type FailureSite, timeoutError } from "../contracts/failures.ts";
 import { handlerFailed, Inbox, type InboxSource } from "../flow/inbox.ts";
 import type { CloseInfo, SendOutcome } from "../contracts/message-conn.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
@@ -112,6 +112,9 @@ export abstract class UdpSocket<T, S> implements DatagramSocket<T, S> {
   }
 
   serve(handler: DatagramSocketHandler<T>): void {
+    if (typeof handler.message !== "function") {
+      throw argumentError("read", 'the handler has no function "message"');
+    }
     this.#inbox.serve({
       message: (datagram) => handler.message(datagram),
       close: (info) => handler.close?.(info.error),

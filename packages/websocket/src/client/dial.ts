@@ -1,4 +1,4 @@
-import { type DialTracer, type ProxyUrl, transportOf } from "@zocalo/net/transport";
+import { type DialTracer, type ProxyUrl, traceEndElsewhere, transportOf } from "@zocalo/net/transport";
 import type { WebSocketConn } from "../session/conn.ts";
 import { openConn } from "../session/opened-conn.ts";
 import { Compression } from "../core/compression.ts";
@@ -95,6 +95,7 @@ async function open(
     socket.destroy();
     throw new WebSocketNetError("handshake_failed", `bad answer from ${name}: ${answer.fault}`);
   }
+  if (options.conn !== undefined) traceEndElsewhere(options.conn);
   const { subprotocol, deflate, extensions } = answer;
   return openConn(
     {

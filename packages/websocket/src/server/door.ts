@@ -16,6 +16,7 @@ import {
   Roster,
   type RosterMember,
   socketOf,
+  traceEndElsewhere,
   type Transport,
   type TransportSink,
   type UnusedConn,
@@ -309,6 +310,7 @@ export class HalfOpenConn implements Caller, TransportSink, RosterMember {
   #over(): void {
     const shown = this.#shown;
     if (shown === undefined || shown instanceof Socket) return this.#below?.over();
+    traceEndElsewhere(shown);
     this.#below?.onClose(undefined);
     shown.destroy(); // It tells those who listen to it.
   }

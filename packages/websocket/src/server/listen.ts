@@ -61,9 +61,10 @@ export function listen(address: string, options?: ListenOptions): Promise<Listen
  * Listens for WebSocket connections on a listener of `@zocalo/net`, on any network: a Unix socket, TLS, TCP
  * behind a proxy that speaks the PROXY protocol, memory.
  *
- * @param listener is this one's from then on, and is closed with it; its limits hold before those of this
- *   one, and it has `totals`, `ref` and `unref`. Leave out its `firstByteTimeoutMs`: there is
- *   `handshakeTimeoutMs`, and with it each message goes through one stream more.
+ * @param listener is this one's from then on, and is closed with it; another WebSocket listener cannot have
+ *   it, too. Its limits hold before those of this one, and it has `totals`, `ref` and `unref`. Leave out its
+ *   `firstByteTimeoutMs`: there is `handshakeTimeoutMs`, and with it each message goes through one stream
+ *   more.
  * @param options without `tls` and `maxHandshakesPerAddress`, which are for the listener to have.
  * @throws NetError through the promise: `invalid_argument`.
  * @example
@@ -111,6 +112,7 @@ export async function listen(
     take: (bytes, caller) => listener.take(bytes, caller),
     refused: onRefuse,
   });
+  if (!isAddress) takenListeners.add(below);
   void listener.acceptFrom(below, (conn) => door.arrived(conn));
   return listener;
 }
@@ -155,8 +157,15 @@ function hostOfListener({ addr }: Listener<Conn>): string {
   return "host" in addr ? addr.host : "";
 }
 
+/** Those that another one stands on: of two that accept from one, each would lack what the other has. */
+const takenListeners = new WeakSet<Listener<Conn>>();
+
 /** @throws WebSocketNetError `invalid_argument`. */
 function checkBelow(below: Listener<Conn>, given: ListenOptions): void {
+  if (takenListeners.has(below)) {
+    const message = `the listener on ${String(below.addr)} is taken: another WebSocket listener stands on it already`;
+    throw new WebSocketNetError("invalid_argument", message);
+  }
   if (typeof below.accept !== "function" || typeof below.addr !== "object") {
     const message = `${shown(below)} is neither an address nor a listener of @zocalo/net`;
     throw new WebSocketNetError("invalid_argument", message);

@@ -79,9 +79,9 @@ export function checkFlags(side: Side, target: Target, flags: Flags): void {
   for (const [name, { flag, schemes, side: only }] of Object.entries(USES)) {
     if (flags[name as keyof Flags] === undefined) continue;
     if (schemes !== undefined && !schemes.includes(target.scheme)) {
-      refuse(
-        `${flag} is for ${schemes.map((scheme) => (scheme === "unix" ? "unix:" : `${scheme}://`)).join(" and ")}, not for ${target.text}.`,
-      );
+      const names = schemes.map((scheme) => (scheme === "unix" ? "unix:" : `${scheme}://`));
+      const list = names.join(", ").replace(/, (?=[^,]*$)/, " and ");
+      refuse(`${flag} is for ${list}, not for ${target.text}.`);
     }
     if (only !== undefined && only !== side) refuse(`${flag} is for zocalo ${only}.`);
   }
