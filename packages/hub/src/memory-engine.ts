@@ -138,12 +138,12 @@ export class MemoryEngine implements Engine {
 
   async publish(channel: string, publication: NewPublication, retention: Retention): Promise<Committed> {
     this.#checkOpen();
-    const now = this.#clock.now();
+    const now = { wall: this.#clock.wall(), uptime: this.#clock.uptime() };
     const entry = this.#entry(channel);
     const log = entry.value;
     const { address, key } = publication;
     if (log.head === 0 && !log.share && address !== undefined) this.#assign(entry, address);
-    const known = key === undefined ? undefined : this.#find(log, key, now);
+    const known = key === undefined ? undefined : this.#find(log, key, now.uptime);
     const before = log.weight;
     const holder = known || address === undefined ? undefined : this.#share(address);
     const added = known ? undefined : log.append(publication, holder, retention, now);
@@ -241,9 +241,9 @@ export class MemoryEngine implements Engine {
   }
 
   /** Weighs what it forgets at once: what is published next may throw. */
-  #find(log: MemoryLog, key: string, now: number): Committed | undefined {
+  #find(log: MemoryLog, key: string, uptime: number): Committed | undefined {
     const before = log.weight;
-    const known = log.find(key, now);
+    const known = log.find(key, uptime);
     this.#weighed(log, before);
     return known;
   }
@@ -290,7 +290,7 @@ export class MemoryEngine implements Engine {
 
   #trim(log: MemoryLog): void {
     const before = log.weight;
-    log.trim(this.#clock.now());
+    log.trim(this.#clock.uptime());
     this.#weighed(log, before);
   }
 
