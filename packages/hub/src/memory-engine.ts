@@ -13,7 +13,7 @@ import type {
 } from "./engine.ts";
 import { MemoryLog } from "./memory-log.ts";
 import { MemoryShare } from "./memory-share.ts";
-import { Presence } from "./presence.ts";
+import { PresenceByChannel } from "./presence.ts";
 import { Recency, type RecencyEntry } from "./recency.ts";
 import { type Random, randomName, systemRandom } from "./random.ts";
 
@@ -88,12 +88,7 @@ export class MemoryEngine implements Engine {
   readonly #recency = new Recency<MemoryLog>();
   readonly #open = new Set<string>();
   readonly #shares = new Map<string, MemoryShare>();
-  readonly #presence = new Map<string, Presence>();
-  /**
-   * The highest version of a presence that was dropped: the next one goes on from there, so that no version
-   * goes back.
-   */
-  #presenceVersion = 0;
+  readonly #presence: PresenceByChannel;
   /** False after a search that found nothing to forget, until the next sweep: a search looks at every log. */
   #mayForget = true;
   #weight = 0;
@@ -110,6 +105,7 @@ export class MemoryEngine implements Engine {
     this.#maxBytesPerAddress = limit("maxBytesPerAddress");
     this.#clock = options.clock ?? systemClock;
     this.#name = randomName(options.random ?? systemRandom, 12);
+    this.#presence = new PresenceByChannel((channel, event) => this.#listener?.presence(channel, event));
     this.#sweep = this.#sweepEvery(limit("sweepMs"));
   }
 
@@ -185,28 +181,16 @@ export class MemoryEngine implements Engine {
 
   async join(channel: string, member: Member): Promise<void> {
     this.#checkOpen();
-    let presence = this.#presence.get(channel);
-    if (!presence) {
-      presence = new Presence(this.#presenceVersion);
-      this.#presence.set(channel, presence);
-    }
-    const event = presence.join(member);
-    if (event) this.#listener?.presence(channel, event);
+    this.#presence.join(channel, member);
   }
 
   async leave(channel: string, session: string): Promise<void> {
-    const presence = this.#presence.get(channel);
-    const event = presence?.leave(session);
-    if (presence?.isEmpty === true) {
-      this.#presence.delete(channel);
-      this.#presenceVersion = Math.max(this.#presenceVersion, presence.state().version);
-    }
-    if (event) this.#listener?.presence(channel, event);
+    this.#presence.leave(channel, session);
   }
 
   async present(channel: string): Promise<PresenceState> {
     this.#checkOpen();
-    return this.#presence.get(channel)?.state() ?? { version: this.#presenceVersion, users: [] };
+    return this.#presence.state(channel);
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import { Random } from "@zocalo/integrity";
 import { MemoryEngine } from "../src/index.ts";
+import { temporaryStore } from "./durable-store.ts";
 import { engineContract } from "./engine-contract.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { FaultyEngine } from "./faulty-engine.ts";
@@ -20,3 +21,5 @@ engineContract(
   },
   () => new Promise((resolve) => setImmediate(resolve)),
 );
+
+engineContract("durable", () => temporaryStore());

@@ -1,0 +1,21 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { durable, type DurableEngine, type DurableOptions } from "../src/index.ts";
+
+const made: string[] = [];
+process.on("exit", () => {
+  for (const directory of made) rmSync(directory, { recursive: true, force: true });
+});
+
+/** A directory that goes with this process. */
+export function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "zocalo-store-"));
+  made.push(directory);
+  return directory;
+}
+
+/** A durable engine in a directory of its own. */
+export function temporaryStore(options?: DurableOptions): Promise<DurableEngine> {
+  return durable(join(temporaryDirectory(), "data"), options);
+}
