@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { durable, type DurableEngine, type DurableOptions } from "../src/index.ts";
+import { durable, type DurableEngine, type DurableOptions, type LogState } from "../src/index.ts";
 
 const made: string[] = [];
 process.on("exit", () => {
@@ -18,4 +18,24 @@ export function temporaryDirectory(): string {
 /** A durable engine in a directory of its own. */
 export function temporaryStore(options?: DurableOptions): Promise<DurableEngine> {
   return durable(join(temporaryDirectory(), "data"), options);
+}
+
+/** A durable engine that serves nobody, and what it told whoever runs it. */
+export async function open(
+  directory: string,
+  options: DurableOptions = {},
+): Promise<{
+  readonly engine: DurableEngine;
+  readonly notices: string[];
+  readonly replaced: (readonly [string, LogState])[];
+}> {
+  const notices: string[] = [];
+  const replaced: (readonly [string, LogState])[] = [];
+  const engine = await durable(directory, { onNotice: (notice) => notices.push(notice), ...options });
+  engine.start({
+    publication: () => undefined,
+    replaced: (channel, state) => replaced.push([channel, state]),
+    presence: () => undefined,
+  });
+  return { engine, notices, replaced };
 }

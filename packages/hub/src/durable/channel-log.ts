@@ -105,9 +105,19 @@ export class ChannelLog {
     }
     this.#file
       .sql("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
-      .run(this.id, offset, at, time, row.user, row.info, row.data, entryChecksum(this.id, offset, at, time, row));
+      .run(
+        this.id,
+        offset,
+        at,
+        time,
+        row.user,
+        row.info,
+        row.data,
+        entryChecksum(this.id, offset, at, time, row),
+      );
     this.#bytes += bytes;
-    while (this.#head - this.#oldest >= bounds.publications || this.#bytes > bounds.bytes) this.#letOldestGo();
+    while (this.#head - this.#oldest >= bounds.publications || this.#bytes > bounds.bytes)
+      this.#letOldestGo();
     this.letAgedGo(time);
     return offset;
   }

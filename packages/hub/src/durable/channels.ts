@@ -80,7 +80,9 @@ export class Channels {
   /** Those that follow, by their number in the file. */
   after(id: number, count: number): ChannelLog[] {
     const rows = this.#file
-      .sql(`SELECT ${COLUMNS} FROM channel WHERE id > ? AND name NOT GLOB '${SET_ASIDE}*' ORDER BY id LIMIT ?`)
+      .sql(
+        `SELECT ${COLUMNS} FROM channel WHERE id > ? AND name NOT GLOB '${SET_ASIDE}*' ORDER BY id LIMIT ?`,
+      )
       .all(id, count);
     return rows.map((row) => {
       const known = this.#byId.get(Number(row["id"]));
@@ -136,9 +138,7 @@ export class Channels {
       .sql("INSERT INTO channel VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, 0)")
       .run(hashOf(name), name, epoch, ...numbers);
     const id = Number(this.#file.sql("SELECT last_insert_rowid() AS id").get()?.["id"]);
-    this.#file
-      .sql("UPDATE channel SET crc = ? WHERE id = ?")
-      .run(checksum(id, name, epoch, ...numbers), id);
+    this.#file.sql("UPDATE channel SET crc = ? WHERE id = ?").run(checksum(id, name, epoch, ...numbers), id);
     this.#file.identify({ channels: this.#file.identity.channels + 1 });
     return this.#add({ id, name, epoch, head: 0, oldest: 1, bytes: 0, keys: 0, ttlMs: 0 });
   }

@@ -57,7 +57,13 @@ export const defaultDurableOptions = {
 } as const;
 
 /** The least that some of them may be. */
-const LEAST = { maxBytes: 1_048_576, maxChannels: 1, maxKeysPerChannel: 1, maxWaitingBytes: 65_536, tidyMs: 1 };
+const LEAST = {
+  maxBytes: 1_048_576,
+  maxChannels: 1,
+  maxKeysPerChannel: 1,
+  maxWaitingBytes: 65_536,
+  tidyMs: 1,
+};
 /** No timer is longer. */
 const MOST_TIDY_MS = 2 ** 31 - 1;
 

@@ -148,7 +148,10 @@ export class DurableEngine implements Engine {
     while (this.#waiting.length > 0) {
       const batch = this.#nextBatch();
       try {
-        const outcome = await this.#thread.run({ now: this.#now, requests: batch.map(({ request }) => request) });
+        const outcome = await this.#thread.run({
+          now: this.#now,
+          requests: batch.map(({ request }) => request),
+        });
         this.#tell(outcome, batch);
       } catch (error) {
         for (const { reject } of batch) reject(error as Error);

@@ -59,7 +59,9 @@ export class StoreDirectory {
       } catch (error) {
         if (!(error instanceof Damage) && failureOf(error) !== "corrupt") throw error;
         const aside = this.setFileAside();
-        notice(`${this.path} is damaged (${String(error)}): it is kept as ${aside}, and every channel begins anew`);
+        notice(
+          `${this.path} is damaged (${String(error)}): it is kept as ${aside}, and every channel begins anew`,
+        );
         this.#file = StoreFile.open(this.#open, this.path, this.#settings, this.#boot, now);
       }
       this.#witness ??= new Witness(this.#witnessPath);

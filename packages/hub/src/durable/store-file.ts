@@ -31,7 +31,13 @@ export class StoreFile {
   #identity: Identity;
   #commits: number;
 
-  private constructor(database: Database, identity: Identity, commits: number, boot: string, time: StoreTime) {
+  private constructor(
+    database: Database,
+    identity: Identity,
+    commits: number,
+    boot: string,
+    time: StoreTime,
+  ) {
     this.database = database;
     this.#identity = identity;
     this.#commits = commits;
@@ -45,18 +51,25 @@ export class StoreFile {
    * @throws StoreError `newer_format`; Damage if what a store knows of itself is not to be read; what SQLite
    *   throws
    */
-  static open(open: OpenDatabase, path: string, settings: StoreSettings, boot: string, now: Moment): StoreFile {
+  static open(
+    open: OpenDatabase,
+    path: string,
+    settings: StoreSettings,
+    boot: string,
+    now: Moment,
+  ): StoreFile {
     const database = open(path);
     try {
+      database.exec("PRAGMA busy_timeout = 5000");
+      const isNew = isEmpty(database, path);
       // Before the first table, or never.
-      database.exec("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA busy_timeout = 5000");
-      checkFormat(database, path);
+      if (isNew) database.exec("PRAGMA auto_vacuum = INCREMENTAL");
       const level = settings.durability === "disk" ? "FULL" : "NORMAL";
       database.exec(
         `PRAGMA journal_mode = WAL; PRAGMA synchronous = ${level};
          PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -32768`,
       );
-      if (pragma(database, "user_version") === 0) make(database, boot, now);
+      if (isNew) make(database, boot, now);
       const pages = Math.max(64, Math.floor(settings.maxBytes / pragma(database, "page_size")));
       database.exec(`PRAGMA max_page_count = ${pages}`);
       const identity = readIdentity(database);
@@ -116,7 +129,8 @@ export class StoreFile {
   }
 }
 
-function checkFormat(database: Database, path: string): void {
+/** @throws StoreError `newer_format`; Damage if it is no store */
+function isEmpty(database: Database, path: string): boolean {
   const format = pragma(database, "user_version");
   if (format > FORMAT) {
     throw new StoreError(
@@ -125,15 +139,18 @@ function checkFormat(database: Database, path: string): void {
     );
   }
   const application = pragma(database, "application_id");
-  const isEmpty = format === 0 && application === 0 && pragma(database, "schema_version") === 0;
-  if (!isEmpty && (format === 0 || application !== APPLICATION_ID)) throw new Damage("it is no store");
+  if (format === 0 && application === 0 && pragma(database, "schema_version") === 0) return true;
+  if (format === 0 || application !== APPLICATION_ID) throw new Damage("it is no store");
+  return false;
 }
 
 /** All of it or nothing: a process that is killed meanwhile leaves an empty file. */
 function make(database: Database, boot: string, { wall, uptime }: Moment): void {
   database.exec("BEGIN IMMEDIATE");
   createTables(database);
-  database.exec("INSERT INTO store VALUES (1, '', '', 0, 0, 0); INSERT INTO commits VALUES (1, 0, 0, 0, 0, '', 0)");
+  database.exec(
+    "INSERT INTO store VALUES (1, '', '', 0, 0, 0); INSERT INTO commits VALUES (1, 0, 0, 0, 0, '', 0)",
+  );
   writeIdentity(database, { name: randomName(systemRandom, 12), turn: "", generation: 0, channels: 0 });
   const first = [0, 0, wall, uptime, boot] as const;
   database

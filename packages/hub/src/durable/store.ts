@@ -13,6 +13,8 @@ import { Tidying } from "./tidying.ts";
 
 /** Channels that one batch sets aside; with one more damage the file is. */
 const MAX_SET_ASIDE = 8;
+/** What a batch may need at most, about: with fewer left it is the limit that it met, and not the disk's end. */
+const PAGES_OF_A_BATCH = 512;
 
 /** What is done with requests: they are carried out one after the other, in one transaction. */
 export class Store {
@@ -51,13 +53,13 @@ export class Store {
     for (let attempt = 0; ; attempt++) {
       try {
         const answers = this.#commit(batch);
-        this.#wroteAgain();
         return this.#outcome(replaced, allReplaced, answers);
       } catch (error) {
         this.#undo(error);
         if (!isDamage(error)) return this.#outcome(replaced, allReplaced, this.#withoutWriting(batch, error));
         const { channel } = error instanceof Damage ? error : { channel: undefined };
-        if (channel && attempt < MAX_SET_ASIDE && this.#setAside(channel, error as Damage, replaced)) continue;
+        if (channel && attempt < MAX_SET_ASIDE && this.#setAside(channel, error as Damage, replaced))
+          continue;
         if (allReplaced) throw error; // a file that was made just now
         this.#replaceFile(batch.now, error as Error);
         allReplaced = this.#channels.nothing;
@@ -105,8 +107,7 @@ export class Store {
     const hasChanged = this.#channels.save();
     if (hasChanged) this.#file.countCommit(now);
     database.exec("COMMIT");
-    if (hasChanged) this.#directory.witnessed(this.#file);
-    this.#hasWritten ||= hasChanged;
+    if (hasChanged) this.#wrote();
     this.#channels.committed();
     return answers;
   }
@@ -130,7 +131,10 @@ export class Store {
         const log = this.#channels.find(request.channel);
         log?.letAgedGo(time);
         const { after, limit } = request;
-        return { kind: "page", page: log?.page(after, limit) ?? { ...this.#channels.nothing, publications: [] } };
+        return {
+          kind: "page",
+          page: log?.page(after, limit) ?? { ...this.#channels.nothing, publications: [] },
+        };
       }
       case "open": {
         const log = this.#channels.find(request.channel);
@@ -193,7 +197,9 @@ export class Store {
     if (!this.#isFailing) {
       this.#isFailing = true;
       const { directory } = this.#settings;
-      this.#notices.push(`${directory} cannot be written to: ${failed.message}; nothing is published until it can`);
+      this.#notices.push(
+        `${directory} cannot be written to (${failed.message}); nothing is published until it can`,
+      );
     }
     return batch.requests.map((request): Answer => {
       if (request.kind === "publish") return failed;
@@ -209,15 +215,17 @@ export class Store {
   #fullness(): Answer & { readonly kind: "failed" } {
     const { database } = this.#file;
     const { maxBytes } = this.#settings;
-    return pragma(database, "page_count") >= pragma(database, "max_page_count")
+    const pagesLeft = pragma(database, "max_page_count") - pragma(database, "page_count");
+    return pagesLeft < PAGES_OF_A_BATCH
       ? { kind: "failed", code: "limit_reached", message: `this server keeps at most ${maxBytes} bytes` }
       : { kind: "failed", code: "unavailable", message: "the disk is full" };
   }
 
-  #wroteAgain(): void {
-    if (!this.#isFailing || !this.#hasWritten) return;
+  #wrote(): void {
+    this.#directory.witnessed(this.#file);
+    this.#hasWritten = true;
+    if (this.#isFailing) this.#notices.push(`${this.#settings.directory} can be written to again`);
     this.#isFailing = false;
-    this.#notices.push(`${this.#settings.directory} can be written to again`);
   }
 
   /** False if it cannot be done in this file. */
@@ -246,7 +254,9 @@ export class Store {
   #replaceFile(now: Moment, { message }: Error): void {
     const aside = this.#directory.setFileAside();
     const name = this.#directory.path;
-    this.#notices.push(`${name} is damaged (${message}): it is kept as ${aside}, and every channel begins anew`);
+    this.#notices.push(
+      `${name} is damaged (${message}): it is kept as ${aside}, and every channel begins anew`,
+    );
     this.#file = this.#directory.openFile(now, (sentence) => this.#notices.push(sentence));
     [this.#channels, this.#keys, this.#tidying] = this.#over(this.#file);
   }
