@@ -236,7 +236,7 @@ test("past what may wait a publication is unavailable, and what waits is committ
 
 test("at the limit of bytes publications are refused, until others are past their time", async () => {
   const clock = new SetClock();
-  const { engine, notices } = await open(temporaryDirectory(), { maxBytes: 1_048_576, clock });
+  const { engine, notices } = await open(temporaryDirectory(), { maxBytes: 1_048_576, clock, tidyMs: 20 });
   const data = JSON.stringify("x".repeat(40_000));
   const large = { ...keepAll, bytes: 1e9, ttlMs: 1_000 };
   let published = 0;
