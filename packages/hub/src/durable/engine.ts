@@ -33,8 +33,8 @@ export interface EngineParts {
 interface Waiting {
   readonly request: Request;
   readonly bytes: number;
-  resolve(answer: Answer): void;
-  reject(error: Error): void;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: Error) => void;
 }
 
 /**

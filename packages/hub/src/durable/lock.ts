@@ -52,7 +52,7 @@ export class DirectoryLock {
 function ownerOf(directory: string): string {
   try {
     const { pid, host, since } = JSON.parse(readFileSync(join(directory, OWNER), "utf8")) as Owner;
-    return `process ${Number(pid)} on ${String(host)} since ${String(since)}`;
+    return `process ${pid} on ${host} since ${since}`;
   } catch {
     return "another process";
   }

@@ -51,13 +51,12 @@ export function findSqlite(): OpenDatabase {
 
 /** Without the warning of Node 22 that it is experimental: it is what was decided for. */
 function builtinSqlite(): NodeSqlite | undefined {
-  const { emitWarning } = process;
+  const warn = Object.getOwnPropertyDescriptor(process, "emitWarning");
   process.emitWarning = () => undefined;
   try {
-    // Typed by hand: the types of Node 20 know no node:sqlite.
-    return (process.getBuiltinModule as (name: string) => NodeSqlite | undefined)("node:sqlite");
+    return process.getBuiltinModule("node:sqlite") as NodeSqlite | undefined;
   } finally {
-    process.emitWarning = emitWarning;
+    if (warn) Object.defineProperty(process, "emitWarning", warn);
   }
 }
 

@@ -49,7 +49,7 @@ export class StoreThread {
 
   #ask(message: ToWorker): Promise<FromWorker> {
     const answer = this.#answer();
-    if (!this.#failure) this.#worker.postMessage(message);
+    if (!this.#failure) this.#worker.postMessage(message, []);
     return answer;
   }
 
