@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { durable, type DurableEngine, type DurableOptions, type LogState } from "../src/index.ts";
+import type { LastingStore } from "./engine-contract.ts";
 
 const made: string[] = [];
 process.on("exit", () => {
@@ -38,4 +39,22 @@ export async function open(
     presence: () => undefined,
   });
   return { engine, notices, replaced };
+}
+
+/** A directory that engines open one after the other. */
+export function lastingStore(): LastingStore {
+  const directory = temporaryDirectory();
+  const path = join(directory, "zocalo.db");
+  return {
+    open: () => durable(directory),
+    /** Publishes once more, and puts the file from before in its place. */
+    async goBack() {
+      copyFileSync(path, `${path}.old`);
+      const { engine } = await open(directory);
+      const retention = { publications: 10, bytes: 1_000, ttlMs: 60_000, keyTtlMs: 0 };
+      await engine.publish("c:1", { user: "u", data: '"lost"' }, retention);
+      await engine.close();
+      copyFileSync(`${path}.old`, path);
+    },
+  };
 }

@@ -1,7 +1,7 @@
 import { Random } from "@zocalo/integrity";
 import { MemoryEngine } from "../src/index.ts";
-import { temporaryStore } from "./durable-store.ts";
-import { engineContract } from "./engine-contract.ts";
+import { lastingStore, temporaryStore } from "./durable-store.ts";
+import { engineContract, lastingEngineContract } from "./engine-contract.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { FaultyEngine } from "./faulty-engine.ts";
 
@@ -23,3 +23,4 @@ engineContract(
 );
 
 engineContract("durable", () => temporaryStore());
+lastingEngineContract("durable", () => lastingStore());
