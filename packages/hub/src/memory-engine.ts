@@ -20,10 +20,10 @@ import { type Random, randomName, systemRandom } from "./random.ts";
 /** What a `MemoryEngine` may hold. */
 export interface MemoryEngineOptions {
   /**
-   * Channels at once. At the limit those that nobody has open, and that have no key whose time is not over, are
-   * forgotten with what they hold: first those that hold nothing, then those that were published to longest
-   * ago, until a twentieth is free. A subscriber who comes back to a forgotten one is told `reset`. If there
-   * are none, a new channel is answered `limit_reached`. Default 100,000.
+   * Channels at once. At the limit those that nobody has open, and that have no key whose time is not over,
+   * are forgotten with what they hold: first those that hold nothing, then those that were published to
+   * longest ago, until a twentieth is free. A subscriber who comes back to a forgotten one is told `reset`.
+   * If there are none, a new channel is answered `limit_reached`. Default 100,000.
    */
   readonly maxChannels?: number;
   /**
@@ -40,16 +40,17 @@ export interface MemoryEngineOptions {
   readonly maxKeysPerChannel?: number;
   /**
    * What all logs together may hold, in bytes (estimated). Past it the channels that were published to
-   * longest ago lose their oldest publications until a twentieth is free. Default 128 MiB.
-   * The process takes more: V8 collects what was dropped only now and then, so that 2 GB published without a
-   * pause made it grow to 0.7 GB with 128 MiB, and to 1.3 GB with 256.
+   * longest ago lose their oldest publications until a twentieth is free. Default 128 MiB. The process takes
+   * more: V8 collects what was dropped only now and then, so that 2 GB published without a pause made it grow
+   * to 0.7 GB with 128 MiB, and to 1.3 GB with 256.
    */
   readonly maxBytes?: number;
   /**
    * How much of `maxBytes` the publications and keys of one address may take, in whichever channels. Past it
-   * its own publications go that are the oldest of their channel, about in the order in which their channels were
-   * published to. If it has none, what it publishes takes the place of as many bytes in that channel, oldest
-   * first, whoever published them. Other channels lose nothing that somebody else published. Default 32 MiB.
+   * its own publications go that are the oldest of their channel, about in the order in which their channels
+   * were published to. If it has none, what it publishes takes the place of as many bytes in that channel,
+   * oldest first, whoever published them. Other channels lose nothing that somebody else published. Default
+   * 32 MiB.
    */
   readonly maxBytesPerAddress?: number;
   /**
@@ -96,7 +97,9 @@ export class MemoryEngine implements Engine {
   readonly #open = new Set<string>();
   readonly #shares = new Map<string, MemoryShare>();
   readonly #presence: PresenceByChannel;
-  /** False after a search that found nothing to forget, until the next sweep: a search looks at every log. */
+  /**
+   * False after a search that found nothing to forget, until the next sweep: a search looks at every log.
+   */
   #mayForget = true;
   #weight = 0;
   readonly #keys = { bytes: 0 };

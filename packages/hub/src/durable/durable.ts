@@ -33,13 +33,13 @@ export interface DurableOptions {
    */
   readonly maxWaitingBytes?: number;
   /**
-   * How often what is past its time is removed where nobody publishes or reads, in milliseconds. It is done in
-   * steps of a few milliseconds. Default 10,000.
+   * How often what is past its time is removed where nobody publishes or reads, in milliseconds. It is done
+   * in steps of a few milliseconds. Default 10,000.
    */
   readonly tidyMs?: number;
   /**
-   * Told, in a sentence, what whoever runs the server has to know: that the disk is full and no longer is, that
-   * something was damaged and was set aside. Default: to standard error. Must not throw.
+   * Told, in a sentence, what whoever runs the server has to know: that the disk is full and no longer is,
+   * that something was damaged and was set aside. Default: to standard error. Must not throw.
    */
   readonly onNotice?: (sentence: string) => void;
   /** For tests. Default: the machine's. */
@@ -68,8 +68,8 @@ const LEAST = {
 const MOST_TIDY_MS = 2 ** 31 - 1;
 
 /**
- * An engine that keeps logs and idempotency keys in a directory, by SQLite in a thread of its own. What it has
- * acknowledged is on the disk.
+ * An engine that keeps logs and idempotency keys in a directory, by SQLite in a thread of its own. What it
+ * has acknowledged is on the disk.
  *
  * The directory is made if it is not there, and nobody else may read it (0700). One engine has it at a time.
  * It has to be on a disk of this machine: SQLite cannot share a log of changes over a network.

@@ -13,7 +13,9 @@ export interface Identity {
   readonly name: string;
   /** Ends every epoch. */
   readonly turn: string;
-  /** Raised when a channel that had offsets is forgotten, so that no epoch ever names two logs of a channel. */
+  /**
+   * Raised when a channel that had offsets is forgotten, so that no epoch ever names two logs of a channel.
+   */
   readonly generation: number;
   /** Channels that it has. */
   readonly channels: number;

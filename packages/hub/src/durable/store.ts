@@ -13,7 +13,9 @@ import { Tidying } from "./tidying.ts";
 
 /** Channels that one batch sets aside; with one more damage the file is. */
 const MAX_SET_ASIDE = 8;
-/** What a batch may need at most, about: with fewer left it is the limit that it met, and not the disk's end. */
+/**
+ * What a batch may need at most, about: with fewer left it is the limit that it met, and not the disk's end.
+ */
 const PAGES_OF_A_BATCH = 512;
 
 /** What is done with requests: they are carried out one after the other, in one transaction. */
