@@ -1,4 +1,5 @@
 export { type Clock, systemClock, type Timer } from "./clock.ts";
+export { backupStore, checkStore, restoreStore, type StoreReport } from "./durable/care.ts";
 export { defaultDurableOptions, durable, type DurableOptions } from "./durable/durable.ts";
 export type { DurableEngine } from "./durable/engine.ts";
 export type { StoreClock } from "./durable/moment.ts";

@@ -76,3 +76,31 @@ test("SIGTERM leaves one file, and nobody else may read the directory", async (t
   assert.equal(statSync(join(data, "zocalo.db-wal"), { throwIfNoEntry: false }), undefined);
   if (process.platform !== "win32") assert.equal(statSync(data).mode & 0o777, 0o700);
 });
+
+test("data check, backup and restore", async (t) => {
+  const directory = directoryFor(t);
+  const data = join(directory, "data");
+  const backup = join(directory, "backup");
+  const command = (...args: readonly string[]) => new Zocalo(["data", ...args], { ZOCALO_DATA: data }).end();
+  await using first = serve(data);
+  const published = await ask(first, PUBLISH);
+  const counted = "1 channels with 1 publications and 1 keys\nnothing is damaged\n";
+  assert.deepEqual(await command("check"), { code: 0, stdout: counted, stderr: "" });
+  assert.deepEqual(await command("backup", backup), {
+    code: 0,
+    stdout: `${data} is copied to ${backup}\n`,
+    stderr: "",
+  });
+  const refused = await command("restore", backup);
+  assert.deepEqual([refused.code, refused.stdout], [1, ""]);
+  assert.match(refused.stderr, /^zocalo: .* is in use by process \d+ on /);
+  first.child.kill("SIGTERM");
+  await first.end();
+  const restored = await command("restore", backup);
+  assert.equal(restored.code, 0, restored.stderr);
+  assert.match(restored.stdout, / is restored to [^]*what was there is kept as .*zocalo\.db\.replaced-/);
+  await using second = serve(data);
+  const history = await ask(second, '{"type":"history","id":2,"channel":"plaza:x"}');
+  assert.equal(history["head"], 1);
+  assert.notEqual(history["epoch"], published["epoch"]);
+});

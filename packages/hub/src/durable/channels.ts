@@ -11,7 +11,7 @@ import type { StoreFile } from "./store-file.ts";
 /** Channels that are known without asking the file: about half a kilobyte each. */
 const KNOWN_CHANNELS = 10_000;
 /** What stands before the name of a channel that was set aside; no channel's name may begin so. */
-const SET_ASIDE = "!";
+export const SET_ASIDE = "!";
 /** Channels that are looked at when there are too many, and of which the empty ones are forgotten. */
 const LOOKED_AT = 1_000;
 

@@ -54,6 +54,7 @@ export class DurableEngine implements Engine {
   #work: Promise<void> | undefined;
   #tidyTimer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
+  #isLost = false;
 
   constructor(thread: StoreThread, parts: EngineParts) {
     this.durability = parts.durability;
@@ -69,12 +70,17 @@ export class DurableEngine implements Engine {
   }
 
   async publish(channel: string, publication: NewPublication, retention: Retention): Promise<Committed> {
-    const { user, info, data, key } = publication;
-    const bytes = data.length + (info?.length ?? 0);
+    const { user, info = "", data, key = "" } = publication;
+    // In the store's thread it would fail with all that is committed together with it.
+    for (const text of [user, info, data, key]) {
+      if (typeof text !== "string")
+        throw new TypeError(`a publication has ${typeof text} where text has to be`);
+    }
+    const bytes = data.length + info.length;
     if (this.#waitingBytes + bytes > this.#parts.maxWaitingBytes) {
       throw new ProtocolError("unavailable", "too much waits to be committed");
     }
-    const kept = { user, info, data, key }; // what else there may be is not for the thread
+    const { address: _, ...kept } = publication;
     const answer = await this.#ask({ kind: "publish", channel, publication: kept, retention }, bytes);
     if (answer.kind === "committed") return answer.committed;
     throw unexpected(answer);
@@ -154,10 +160,18 @@ export class DurableEngine implements Engine {
         });
         this.#tell(outcome, batch);
       } catch (error) {
-        for (const { reject } of batch) reject(error as Error);
+        this.#lost(error as Error);
+        for (const { reject } of batch) reject(new ProtocolError("unavailable", "the store has broken down"));
       }
     }
     this.#work = undefined;
+  }
+
+  /** The thread has ended, which no request can mend. */
+  #lost(error: Error): void {
+    if (this.#isLost) return;
+    this.#isLost = true;
+    this.#parts.onNotice(`the store has broken down, and needs a restart: ${error.message}`);
   }
 
   #nextBatch(): Waiting[] {

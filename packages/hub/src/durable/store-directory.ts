@@ -11,7 +11,8 @@ import { Witness } from "./witness.ts";
 
 /** The store itself; SQLite has two more beside it, `-wal` and `-shm`. */
 export const STORE = "zocalo.db";
-const WITNESS = "witness";
+/** Says how many commits the store had. */
+export const WITNESS = "witness";
 /** SQLite's own files beside a database. */
 const SUFFIXES = ["", "-wal", "-shm"];
 

@@ -24,6 +24,9 @@ export interface Identity {
 /** How often the log of changes is copied into the file, in pages of it. */
 const CHECKPOINT_PAGES = 4_000;
 
+/** More pages no database has. */
+const MAX_PAGES = 2 ** 32 - 2;
+
 /** The database of a store while it is open. */
 export class StoreFile {
   readonly database: Database;
@@ -56,7 +59,7 @@ export class StoreFile {
   static open(
     open: OpenDatabase,
     path: string,
-    settings: StoreSettings,
+    settings: Pick<StoreSettings, "durability" | "maxBytes">,
     boot: string,
     now: Moment,
   ): StoreFile {
@@ -72,8 +75,8 @@ export class StoreFile {
          PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -32768`,
       );
       if (isNew) make(database, boot, now);
-      const pages = Math.max(64, Math.floor(settings.maxBytes / pragma(database, "page_size")));
-      database.exec(`PRAGMA max_page_count = ${pages}`);
+      const pages = Math.floor(settings.maxBytes / pragma(database, "page_size"));
+      database.exec(`PRAGMA max_page_count = ${Math.min(pages, MAX_PAGES)}`);
       const identity = readIdentity(database);
       const { number, last } = readCommits(database);
       return new StoreFile(database, identity, number, boot, new StoreTime(boot, now, last));
