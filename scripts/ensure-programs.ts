@@ -92,6 +92,14 @@ export const PROGRAMS: readonly Program[] = [
     probe: ["-V"],
     isRight: (output) => /iproute2/.test(output),
   },
+  {
+    command: "faketime",
+    debianPackage: "faketime",
+    platforms: ["linux"],
+    purpose: "it sets the clock of a server and of a client",
+    probe: ["--version"],
+    isRight: (output) => /faketime/.test(output),
+  },
 ];
 
 /** Some of them lie where only root looks by itself. */

@@ -1,6 +1,6 @@
 // `npm run mutants [-- NAME … --seed S --seconds N --share N]`: puts a fault into a copy of the tree, one at
-// a time, and demands that the integrity driver finds it. The faults are the patches in `test/mutants`. Their
-// first lines say which driver has to find it, what it is, and what the driver has to say of it.
+// a time, and demands that the integrity driver, or the simulation, finds it. The faults are the patches in
+// `test/mutants`. Their first lines say who has to find it, what it is, and what has to be said of it.
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,10 +10,13 @@ import { parseArgs } from "node:util";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
+/** What can find a fault: the integrity driver of a package, or the simulation of hub and client. */
+const DRIVERS = ["net", "websocket", "simulation"] as const;
+
 /** A fault that was once there, or could be. */
 export interface Mutant {
   readonly name: string;
-  readonly driver: "net" | "websocket";
+  readonly driver: (typeof DRIVERS)[number];
   /** What is wrong, in one sentence. */
   readonly fault: string;
   /** What the driver says when it has found this fault, and not another one. */
@@ -27,12 +30,12 @@ export interface Mutant {
 export function readMutant(path: string): Mutant {
   const [head = ""] = readFileSync(path, "utf8").split(/^diff /m);
   const field = (name: string): string | undefined => new RegExp(`^${name}: (.*)$`, "m").exec(head)?.[1];
-  const driver = field("Driver");
+  const driver = DRIVERS.find((name) => name === field("Driver"));
   const fault = field("Fault");
   const expect = field("Expect");
-  if ((driver !== "net" && driver !== "websocket") || fault === undefined || expect === undefined) {
+  if (driver === undefined || fault === undefined || expect === undefined) {
     throw new Error(
-      `${path} does not begin with "Driver: net" or "Driver: websocket", "Fault: …" and "Expect: REGULAR EXPRESSION"`,
+      `${path} does not begin with "Driver: net", "websocket" or "simulation", "Fault: …" and "Expect: REGULAR EXPRESSION"`,
     );
   }
   return {
@@ -79,16 +82,11 @@ export function hunt(mutant: Mutant, seconds: number): string | undefined {
     });
     if (applied.status !== 0) throw new Error(`${patch} no longer applies: ${applied.stderr}`);
     const tsx = import.meta.resolve("tsx");
-    const program = join("packages", driver, "test", "integrity", "drive.ts");
-    const args = [
-      "--conditions=zocalo-source",
-      "--import",
-      tsx,
-      program,
-      "--as-drawn",
-      "--seconds",
-      String(seconds),
-    ];
+    const program =
+      driver === "simulation"
+        ? [join("test", "simulation", "simulate.ts"), "--seed", "1"]
+        : [join("packages", driver, "test", "integrity", "drive.ts"), "--as-drawn"];
+    const args = ["--conditions=zocalo-source", "--import", tsx, ...program, "--seconds", String(seconds)];
     const { status, stdout, stderr } = spawnSync(process.execPath, args, {
       cwd: copy,
       encoding: "utf8",

@@ -1,5 +1,6 @@
-// Three of the faults in `test/mutants` are put back, chosen by a seed, and the integrity driver has to find
-// each. `npm run mutants` does it with all. ZOCALO_MUTANTS_SEED makes the choice of an earlier run again.
+// Three of the faults in `test/mutants` are put back, chosen by a seed, and the integrity driver or the
+// simulation has to find each. `npm run mutants` does it with all. ZOCALO_MUTANTS_SEED makes the choice of an
+// earlier run again.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -4,7 +4,7 @@ import type { Announcement } from "./room-list.ts";
 export type LinkState =
   | { readonly phase: "connecting" }
   | { readonly phase: "connected"; readonly user: string }
-  /** There is no connection; the next attempt is at `retryAt`, in milliseconds since the Unix epoch. */
+  /** There is no connection; the next attempt is at `retryAt`, in milliseconds of `performance.now()`. */
   | { readonly phase: "waiting"; readonly retryAt: number; readonly why: Absence }
   /** The server does not want this page back by itself. */
   | { readonly phase: "closed"; readonly reason: string };

@@ -128,7 +128,7 @@ class Rows {
 }
 
 function isOneGroup(a: Unplaced, b: Unplaced): boolean {
-  return a.user === b.user && a.name === b.name && b.at - a.at < GROUP_MS;
+  return a.user === b.user && a.name === b.name && Math.abs(b.at - a.at) < GROUP_MS;
 }
 
 /** The calendar day of a time, where the reader is. */

@@ -8,14 +8,11 @@ import {
   type ServerMessage,
   type Unsubscribed,
 } from "@zocalo/protocol";
-import type { Clock } from "./clock.ts";
+import { type Clock, STOOD_STILL_MS } from "./clock.ts";
 import type { ClientConn, ConnEnd } from "./conn.ts";
 
 /** What a server sends about a channel without being asked. */
 export type ChannelPush = PublicationPush | GapPush | PresenceChange | Unsubscribed;
-
-/** The longest delay of a timer, in milliseconds: `setTimeout` fires at once for a longer one. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** What a link reports. */
 export interface LinkEvents {
@@ -46,9 +43,12 @@ export class Link {
   #lastId = 0;
   #lastSentAt: number;
   #lastReceivedAt: number;
+  /** When this process last found that it had stood still: it could not hear the server before. */
+  #awokeAt = Number.NEGATIVE_INFINITY;
   #farewell: Disconnect | undefined;
   #isLost = false;
   #stopWatch: (() => void) | undefined;
+  #watchDueAt = 0;
   #stopPings: (() => void) | undefined;
 
   constructor(conn: ClientConn, clock: Clock, timeoutMs: number, events: LinkEvents) {
@@ -56,7 +56,7 @@ export class Link {
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
     this.#events = events;
-    this.#lastSentAt = clock.now();
+    this.#lastSentAt = clock.uptime();
     this.#lastReceivedAt = this.#lastSentAt;
     conn.serve({
       message: (message) => this.#received(message),
@@ -74,9 +74,9 @@ export class Link {
   send(encode: (id: number) => string, answered: (answer: Answer) => void): void {
     if (this.#isLost) return;
     const id = ++this.#lastId;
-    this.#lastSentAt = this.#clock.now();
+    this.#lastSentAt = this.#clock.uptime();
     this.#pending.set(id, { sentAt: this.#lastSentAt, answered });
-    this.#stopWatch ??= this.#clock.after(this.#timeoutMs, () => this.#watch());
+    if (this.#stopWatch === undefined) this.#watchIn(this.#timeoutMs);
     this.#unsent.push(encode(id));
     if (this.#unsent.length === 1) this.#flush();
   }
@@ -89,13 +89,19 @@ export class Link {
     );
   }
 
+  /** This process may have slept: asks for a sign of life, and waits as if nothing was asked before. */
+  awoke(): void {
+    this.#awokeAt = this.#clock.uptime();
+    this.ping();
+  }
+
   /** Pings whenever nothing was sent for a while, so that something is sent at least every `ms`. */
   keepAlive(ms: number): void {
     if (!(ms > 0)) throw new RangeError(`a ping each ${ms} ms`);
     // Three quarters leave room for a late timer and a slow path.
-    const idleMs = Math.min(ms * 0.75, LONGEST_TIMER_MS);
+    const idleMs = ms * 0.75;
     const check = () => {
-      const idleFor = this.#clock.now() - this.#lastSentAt;
+      const idleFor = this.#clock.uptime() - this.#lastSentAt;
       if (idleFor >= idleMs) this.ping();
       this.#stopPings = this.#clock.after(idleFor >= idleMs ? idleMs : idleMs - idleFor, check);
     };
@@ -141,14 +147,21 @@ export class Link {
     const [oldest] = this.#pending.values();
     if (oldest === undefined) return;
     // Anything that comes is a sign of life: on a slow path an answer may stand behind a long backlog.
-    const waitedMs = this.#clock.now() - Math.max(oldest.sentAt, this.#lastReceivedAt);
-    if (waitedMs >= this.#timeoutMs) return this.abort(`no answer for ${waitedMs} ms`);
-    this.#stopWatch = this.#clock.after(this.#timeoutMs - waitedMs, () => this.#watch());
+    const now = this.#clock.uptime();
+    if (now - this.#watchDueAt > STOOD_STILL_MS) this.#awokeAt = now;
+    const waitedMs = now - Math.max(oldest.sentAt, this.#lastReceivedAt, this.#awokeAt);
+    if (waitedMs >= this.#timeoutMs) return this.abort(`no answer for ${Math.round(waitedMs)} ms`);
+    this.#watchIn(this.#timeoutMs - waitedMs);
+  }
+
+  #watchIn(ms: number): void {
+    this.#watchDueAt = this.#clock.uptime() + ms;
+    this.#stopWatch = this.#clock.after(ms, () => this.#watch());
   }
 
   #received(message: string | Uint8Array): void {
     if (this.#isLost) return;
-    this.#lastReceivedAt = this.#clock.now();
+    this.#lastReceivedAt = this.#clock.uptime();
     const text = typeof message === "string" ? message : this.#decoder.decode(message);
     const decoded = decodeServerMessage(text);
     if (decoded === undefined) return;

@@ -9,7 +9,7 @@ import type { Link } from "./link.ts";
 import { type LinkTarget, openLink } from "./open-link.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
 import type { SessionState } from "./state.ts";
-import { onWake } from "./wake.ts";
+import { onSleep, onWake } from "./wake.ts";
 
 /** A connection that lasted this long, in milliseconds, makes the next loss count as the first. */
 export const STABLE_MS = 5_000;
@@ -31,7 +31,7 @@ export class Session {
   readonly #outbox: Outbox;
   readonly #feeds = new Map<string, Feed>();
   readonly #listeners = new Set<(state: SessionState) => void>();
-  readonly #stopWake: () => void;
+  readonly #stopWake: (() => void)[];
   readonly #keyPrefix = newKeyPrefix();
   #lastKey = 0;
   #state: SessionState = { name: "connecting", attempt: 1 };
@@ -48,7 +48,8 @@ export class Session {
     this.#settings = settings;
     this.#clock = settings.clock;
     this.#outbox = new Outbox(settings.clock, settings.outbox);
-    this.#stopWake = onWake(() => this.reconnectNow());
+    const wake = () => this.reconnectNow();
+    this.#stopWake = [onWake(wake), onSleep(this.#clock, wake)];
     this.#open();
   }
 
@@ -103,7 +104,7 @@ export class Session {
    */
   reconnectNow(): void {
     if (this.#state.name === "waiting") this.#open();
-    else if (this.#state.name === "connected") this.#link?.ping();
+    else if (this.#state.name === "connected") this.#link?.awoke();
   }
 
   /**
@@ -137,7 +138,7 @@ export class Session {
     this.#link = link;
     this.#user = user;
     this.#info = info;
-    this.#connectedAt = this.#clock.now();
+    this.#connectedAt = this.#clock.uptime();
     link.keepAlive(pingMs);
     this.#become({ name: "connected", user, session });
     if (this.#link !== link) return; // a listener closed the session
@@ -149,7 +150,7 @@ export class Session {
     this.#link = undefined;
     this.#outbox.lost();
     for (const feed of this.#feeds.values()) feed.lost();
-    const lastedMs = this.#clock.now() - (this.#connectedAt ?? this.#clock.now());
+    const lastedMs = this.#clock.uptime() - (this.#connectedAt ?? this.#clock.uptime());
     if (lastedMs >= STABLE_MS) this.#attempt = 0;
     this.#wait(error);
   }
@@ -164,7 +165,7 @@ export class Session {
     const jittered = backoffMs(attempt, this.#settings.random(), this.#settings.backoff);
     const ms = Math.max(jittered, cause.retryMs ?? 0);
     this.#stopWaiting = this.#clock.after(ms, () => this.#open());
-    this.#become({ name: "waiting", attempt, retryAt: this.#clock.now() + ms, cause });
+    this.#become({ name: "waiting", attempt, retryAt: this.#clock.uptime() + ms, cause });
   }
 
   #close(cause: SessionError | undefined): Promise<void> {
@@ -175,7 +176,7 @@ export class Session {
     this.#closing = Promise.resolve(link?.close(CLOSE.normal, "")).catch(() => {});
     this.#stopOpening?.();
     this.#stopWaiting?.();
-    this.#stopWake();
+    for (const stop of this.#stopWake) stop();
     this.#become(cause === undefined ? { name: "closed" } : { name: "closed", cause });
     this.#outbox.close(cause);
     for (const feed of this.#feeds.values()) feed.close(cause);

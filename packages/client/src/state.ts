@@ -18,7 +18,7 @@ export type SessionState =
       readonly name: "waiting";
       /** How many attempts have failed, or 1 after a connection was lost. */
       readonly attempt: number;
-      /** When it connects again, in milliseconds since the Unix epoch. */
+      /** When it connects again, in milliseconds of the clock's `uptime`: that of `performance.now()`. */
       readonly retryAt: number;
       /** Why there is no connection. */
       readonly cause: SessionError;

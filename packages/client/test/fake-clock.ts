@@ -3,10 +3,25 @@ import type { Clock } from "../src/clock.ts";
 /** A clock that stands still until it is told to go on. */
 export class FakeClock implements Clock {
   #now = 1_000_000;
+  #wallAheadMs = 1_700_000_000_000;
   readonly #timers = new Map<object, { readonly at: number; run(): void }>();
 
-  now(): number {
+  wall(): number {
+    return this.#now + this.#wallAheadMs;
+  }
+
+  uptime(): number {
     return this.#now;
+  }
+
+  /** Somebody sets the wall clock, forward or, below 0, back. Or the machine slept: uptime stood still. */
+  setWall(byMs: number): void {
+    this.#wallAheadMs += byMs;
+  }
+
+  /** The process stands still: time passes, and what is due in it comes only when the clock goes on. */
+  standStill(ms: number): void {
+    this.#now += ms;
   }
 
   after(ms: number, run: () => void): () => void {

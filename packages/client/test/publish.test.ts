@@ -136,12 +136,12 @@ for (const perSecond of [1, 10, 500]) {
     const { server, clock, session } = begin({ token: "ana" });
     await settled();
     let tokens = 100;
-    let at = clock.now();
+    let at = clock.uptime();
     const counts = { taken: 0, refused: 0, excess: 0 };
     server.intercept = (command) => {
       if (command.type !== "publish") return undefined;
-      tokens = Math.min(100, tokens + ((clock.now() - at) * perSecond) / 1_000);
-      at = clock.now();
+      tokens = Math.min(100, tokens + ((clock.uptime() - at) * perSecond) / 1_000);
+      at = clock.uptime();
       if (tokens >= 1) {
         tokens -= 1;
         counts.taken += 1;

@@ -29,7 +29,7 @@ test("each wait is the random part of a doubling bound", async () => {
   });
   const waits: number[] = [];
   session.onState((state) => {
-    if (state.name === "waiting") waits.push(state.retryAt - clock.now());
+    if (state.name === "waiting") waits.push(state.retryAt - clock.uptime());
   });
   await clock.advance(40_000);
   // Bounds 500, 1,000, 2,000, 4,000, 8,000, 16,000 and then 20,000.
@@ -48,7 +48,7 @@ test("a waiting state says why, when and how often", async () => {
   assert.equal(state.name, "waiting");
   if (state.name !== "waiting") return;
   assert.equal(state.attempt, 1);
-  assert.equal(state.retryAt, clock.now() + 250);
+  assert.equal(state.retryAt, clock.uptime() + 250);
   assert.equal(state.cause.code, "dial_failed");
   assert.match(state.cause.message, /cannot connect to fake:: connection refused/);
   await session.close();
@@ -59,7 +59,7 @@ test("a connection that lasted makes the next loss the first; one that did not g
   const bounds = async () => {
     server.conn.cut();
     await settled();
-    const wait = session.state.name === "waiting" ? session.state.retryAt - clock.now() : Number.NaN;
+    const wait = session.state.name === "waiting" ? session.state.retryAt - clock.uptime() : Number.NaN;
     await clock.advance(wait);
     return wait * 2;
   };

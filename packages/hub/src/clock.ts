@@ -6,23 +6,35 @@ export interface Timer {
 
 /** Where the hub takes the time from. Passed in, so that a test can own it. */
 export interface Clock {
-  /** Milliseconds since the Unix epoch. */
-  now(): number;
-  /** Calls `task` once, `delayMs` from now. */
+  /** Milliseconds since the Unix epoch. Anybody may set this clock: it is stored, shown, decides nothing. */
+  wall(): number;
+  /**
+   * Milliseconds of a clock that nobody sets and that never goes back, from whatever start. Ages, rates and
+   * all other durations are differences of it.
+   */
+  uptime(): number;
+  /** Calls `task` once, `delayMs` of `uptime` from now, however long that is. */
   after(delayMs: number, task: () => void): Timer;
 }
 
-/** The longest delay `setTimeout` takes, in milliseconds; what is longer would happen at once. */
+/** The longest delay `setTimeout` takes, in milliseconds; longer ones are waited for in parts. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
+/** A timer that comes so much too late, in milliseconds, says that this process stood still. */
+const STOOD_STILL_MS = 500;
+/** How long is waited then for what others did meanwhile, in milliseconds. */
+const CATCH_UP_MS = 1_000;
 
-/** The machine's clock. Its timers do not keep a process alive. */
+/**
+ * The machine's clock. Its timers do not keep a process alive.
+ *
+ * What they judge is judged after what waits was read: each task runs after a look at the sockets, and if
+ * this process stood still (suspended, or starved), a second later, or after its delay if that is shorter.
+ */
 export const systemClock: Clock = {
-  now: () => Date.now(),
-  after(delayMs, task) {
-    const timer = setTimeout(task, Math.min(delayMs, MAX_DELAY_MS));
-    timer.unref();
-    return new SystemTimer(timer);
-  },
+  wall: () => Date.now(),
+  // Whole: fractions would take memory of their own wherever one is remembered.
+  uptime: () => Math.floor(performance.now()),
+  after: (delayMs, task) => new SystemTimer(delayMs, task),
 };
 
 /**
@@ -30,13 +42,46 @@ export const systemClock: Clock = {
  * idle-visitors).
  */
 class SystemTimer implements Timer {
-  readonly #timer: NodeJS.Timeout;
+  readonly #task: () => void;
+  readonly #catchUpMs: number;
+  #dueAt: number;
+  #timeout: NodeJS.Timeout;
+  #immediate: NodeJS.Immediate | undefined;
+  #hasCaughtUp = false;
 
-  constructor(timer: NodeJS.Timeout) {
-    this.#timer = timer;
+  constructor(delayMs: number, task: () => void) {
+    this.#task = task;
+    this.#catchUpMs = Math.min(delayMs, CATCH_UP_MS);
+    this.#dueAt = systemClock.uptime() + delayMs;
+    this.#timeout = this.#wait(delayMs);
   }
 
   cancel(): void {
-    clearTimeout(this.#timer);
+    clearTimeout(this.#timeout);
+    clearImmediate(this.#immediate);
   }
+
+  #wait(ms: number): NodeJS.Timeout {
+    return setTimeout(wake, Math.min(ms, MAX_DELAY_MS), this).unref();
+  }
+
+  /** Its timer has come. */
+  wake(): void {
+    const lateMs = systemClock.uptime() - this.#dueAt;
+    // Node's timers may come a millisecond early.
+    if (lateMs < -1) {
+      this.#timeout = this.#wait(-lateMs);
+    } else if (lateMs > STOOD_STILL_MS && !this.#hasCaughtUp) {
+      this.#hasCaughtUp = true;
+      this.#dueAt += lateMs + this.#catchUpMs;
+      this.#timeout = this.#wait(this.#catchUpMs);
+    } else {
+      // An immediate comes after what the system has for us was read.
+      this.#immediate = setImmediate(this.#task);
+    }
+  }
+}
+
+function wake(timer: SystemTimer): void {
+  timer.wake();
 }

@@ -131,7 +131,7 @@ export class Hub {
     const channels = new Channels(engine, counters, clock);
     const { commandsPerSecondPerAddress, commandBurstPerAddress } = limits;
     this.#owner = {
-      unverifiedRate: new RateLimit(commandsPerSecondPerAddress, commandBurstPerAddress, clock.now()),
+      unverifiedRate: new RateLimit(commandsPerSecondPerAddress, commandBurstPerAddress, clock.uptime()),
       spoke: (session) => this.#spoke(session),
       verified: (session) => this.#verified(session),
       closed: (session) => this.#closed(session),
@@ -327,23 +327,29 @@ export class Hub {
    * @param options `deadline`: default in 5 seconds; `null`: none
    */
   close(options: { readonly deadline?: Deadline } = {}): Promise<void> {
-    this.#closing ??= this.#close(
-      options.deadline === undefined ? this.#context.clock.now() + CLOSE_MS : options.deadline,
-    );
+    const { deadline } = options;
+    // At once: a clock that is set meanwhile does not move it.
+    const { clock } = this.#context;
+    const forMs = deadline === undefined ? CLOSE_MS : deadline && Number(deadline) - clock.wall();
+    this.#closing ??= this.#close(forMs);
     return this.#closing;
   }
 
-  async #close(deadline: Deadline): Promise<void> {
+  /** @param forMs how long it may take; `null`: any time */
+  async #close(forMs: number | null): Promise<void> {
+    const { clock } = this.#context;
+    const endsAt = clock.uptime() + (forMs ?? Number.POSITIVE_INFINITY);
     const listeners = [...this.#listeners];
     const stopped = listeners.map((listener) => listener.close());
-    await this.#endSessions(deadline);
+    await this.#endSessions(forMs);
     await Promise.all(stopped);
+    const deadline = forMs === null ? null : Date.now() + (endsAt - clock.uptime());
     await Promise.all(listeners.map((listener) => listener.drain(deadline)));
     this.#visitors.close();
     await this.#context.engine.close();
   }
 
-  async #endSessions(deadline: Deadline): Promise<void> {
+  async #endSessions(forMs: number | null): Promise<void> {
     for (const session of this.#all) session.disconnect(CLOSING.code, CLOSING.reason);
     if (this.#isEmpty) return;
     const { clock } = this.#context;
@@ -353,7 +359,7 @@ export class Hub {
     const abortAll = (): void => {
       for (const session of this.#all) session.conn.abort();
     };
-    const timer = deadline === null ? undefined : clock.after(Number(deadline) - clock.now(), abortAll);
+    const timer = forMs === null ? undefined : clock.after(forMs, abortAll);
     await empty;
     timer?.cancel();
   }

@@ -145,9 +145,9 @@ export class MemoryEngine implements Engine {
 
   async publish(channel: string, publication: NewPublication, retention: Retention): Promise<Committed> {
     this.#checkOpen();
-    const now = this.#clock.now();
+    const now = { wall: this.#clock.wall(), uptime: this.#clock.uptime() };
     const { address, key } = publication;
-    const known = key === undefined ? undefined : this.#find(channel, key, now);
+    const known = key === undefined ? undefined : this.#find(channel, key, now.uptime);
     if (known) return known;
     if (key !== undefined && retention.keyTtlMs > 0) this.#checkRoomForKey(channel, key, address);
     const entry = this.#entry(channel);
@@ -236,11 +236,11 @@ export class MemoryEngine implements Engine {
     this.#weight += log.weight - before;
   }
 
-  #find(channel: string, key: string, now: number): Committed | undefined {
+  #find(channel: string, key: string, uptime: number): Committed | undefined {
     const log = this.#logs.get(channel)?.value;
     if (!log) return undefined;
     const before = log.weight;
-    const known = log.find(key, now);
+    const known = log.find(key, uptime);
     this.#weighed(log, before); // what it forgot: what is published next may throw
     return known;
   }
@@ -303,7 +303,7 @@ export class MemoryEngine implements Engine {
 
   #trim(log: MemoryLog): void {
     const before = log.weight;
-    log.trim(this.#clock.now());
+    log.trim(this.#clock.uptime());
     this.#weighed(log, before);
   }
 

@@ -30,10 +30,14 @@ export interface LogShare {
 interface KnownKey {
   readonly offset: number;
   readonly at: number;
+  /** Uptime. */
   readonly expires: number;
   /** Whose memory it takes; unset: of nobody who has a limit. */
   readonly holder: LogShare | undefined;
 }
+
+/** A moment: `wall` is stored and shown, all ages are differences of `uptime`. */
+export type Moment = Readonly<Record<"wall" | "uptime", number>>;
 
 /** The log of one channel, in memory, with its idempotency keys. Time is an argument. */
 export class MemoryLog {
@@ -47,6 +51,8 @@ export class MemoryLog {
   readonly #kept = new Fifo<StoredPublication>();
   /** Whose memory each of them takes; unset: of nobody who has a limit. */
   readonly #holders = new Fifo<LogShare | undefined>();
+  /** The uptime at which each of them came. */
+  readonly #cameAt = new Fifo<number>();
   /**
    * Who published what `dropOldest` takes next. Among the `droppable` of that share this log has its place.
    */
@@ -56,7 +62,6 @@ export class MemoryLog {
   #jsonBytes = 0;
   /** What their texts take here. */
   #textMemory = 0;
-  #at = 0;
   #ttlMs = Number.POSITIVE_INFINITY;
   readonly #keys = new Map<string, KnownKey>();
   /** In the order in which they were used first. */
@@ -99,8 +104,8 @@ export class MemoryLog {
   }
 
   /** Where the publication that first had this key stands. */
-  find(key: string, now: number): Committed | undefined {
-    this.#forgetKeys(now);
+  find(key: string, uptime: number): Committed | undefined {
+    this.#forgetKeys(uptime);
     const known = this.#keys.get(key);
     return known && { epoch: this.epoch, offset: known.offset, at: known.at, duplicate: true };
   }
@@ -110,23 +115,22 @@ export class MemoryLog {
     { user, info, data, key }: NewPublication,
     holder: LogShare | undefined,
     retention: Retention,
-    now: number,
+    { wall: at, uptime }: Moment,
   ): StoredPublication {
-    const at = Math.max(this.#at, now); // never backwards within a log, even when the clock is set
     const publication: StoredPublication = { offset: this.#head + 1, at, user, info, data };
     this.#count(publication, holder, 1); // First: what cannot be counted is not added either.
-    this.#at = at;
     this.#head++;
     this.#ttlMs = retention.ttlMs;
     this.#kept.push(publication);
     this.#holders.push(holder);
+    this.#cameAt.push(uptime);
     if (key !== undefined && retention.keyTtlMs > 0) {
-      this.#keys.set(key, { offset: this.#head, at, expires: now + retention.keyTtlMs, holder });
+      this.#keys.set(key, { offset: this.#head, at, expires: uptime + retention.keyTtlMs, holder });
       this.#keyOrder.push(key);
       this.#countKey(key, holder, 1);
     }
     while (this.#kept.length > retention.publications || this.#jsonBytes > retention.bytes) this.dropOldest();
-    this.trim(now);
+    this.trim(uptime);
     this.#place();
     if (this.#placeAtHolder) this.#nextHolder?.droppable.touch(this.#placeAtHolder);
     return publication;
@@ -139,16 +143,17 @@ export class MemoryLog {
   }
 
   /** Drops what is past its time. */
-  trim(now: number): void {
-    const from = now - this.#ttlMs;
-    while ((this.#kept.first?.at ?? Number.POSITIVE_INFINITY) <= from) this.dropOldest();
-    this.#forgetKeys(now);
+  trim(uptime: number): void {
+    const from = uptime - this.#ttlMs;
+    while ((this.#cameAt.first ?? Number.POSITIVE_INFINITY) <= from) this.dropOldest();
+    this.#forgetKeys(uptime);
   }
 
   /** Drops one publication; false if there is none. */
   dropOldest(): boolean {
     const first = this.#kept.shift();
     if (!first) return false;
+    this.#cameAt.shift();
     this.#count(first, this.#holders.shift(), -1);
     this.#place();
     return true;
@@ -176,9 +181,9 @@ export class MemoryLog {
     holder?.holdKey(bytes);
   }
 
-  #forgetKeys(now: number): void {
+  #forgetKeys(uptime: number): void {
     for (let key = this.#keyOrder.first; key !== undefined; key = this.#keyOrder.first) {
-      if ((this.#keys.get(key)?.expires ?? 0) > now) return;
+      if ((this.#keys.get(key)?.expires ?? 0) > uptime) return;
       this.#forgetOldestKey();
     }
   }

@@ -19,7 +19,7 @@ test("what shares hold is what the logs do, and a share that holds nothing is fo
     const key = number % 4 === 0 ? `k${number}` : undefined;
     const data = JSON.stringify("x".repeat((number * 37) % 600));
     const share = address === undefined ? undefined : (all.get(address) ?? new MemoryShare(address, all));
-    log.append({ user: "u", data, key }, share, retention, now);
+    log.append({ user: "u", data, key }, share, retention, { wall: 0, uptime: now });
     if (number % 11 === 0) log.dropOldest();
     if (number % 97 === 0) log.clear();
     now += (number * 13) % 90;

@@ -11,7 +11,7 @@ export class RateLimit {
   #level: number;
   #at: number;
 
-  /** @param now milliseconds; the bucket starts full */
+  /** @param now milliseconds of uptime; the bucket starts full */
   constructor(perSecond: number, burst: number, now: number) {
     this.#perSecond = perSecond;
     this.#capacity = burst * COST.command;
@@ -52,9 +52,7 @@ export class RateLimit {
   }
 
   #refill(now: number): void {
-    // A clock that was set back gives nothing and takes nothing.
-    const elapsed = Math.max(0, now - this.#at);
+    this.#level = Math.min(this.#capacity, this.#level + (now - this.#at) * this.#perSecond);
     this.#at = now;
-    this.#level = Math.min(this.#capacity, this.#level + elapsed * this.#perSecond);
   }
 }

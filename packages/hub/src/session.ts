@@ -94,7 +94,7 @@ export class Session implements MessageHandler, Caller {
     this.id = randomName(random, 16);
     this.isDatagram = conn.peer.transport === "udp";
     this.#answers = new Answers(conn, this.isDatagram);
-    this.#rate = new RateLimit(limits.commandsPerSecond, limits.commandBurst, clock.now());
+    this.#rate = new RateLimit(limits.commandsPerSecond, limits.commandBurst, clock.uptime());
     this.#owner = owner;
   }
 
@@ -397,13 +397,13 @@ export class Session implements MessageHandler, Caller {
       return this.#owner.verified(this);
     }
     const isCheap = type === "connect" || type === "publish" || type === "ping";
-    if (isCheap && this.#owner.unverifiedRate.take(this.clock.now())) return true;
+    if (isCheap && this.#owner.unverifiedRate.take(this.clock.uptime())) return true;
     this.answer(encodeServerMessage({ type: "verify", ...withId(id), cookie: verification.cookie }), id);
     return false;
   }
 
   #takeOne(): boolean {
-    const now = this.clock.now();
+    const now = this.clock.uptime();
     return this.#rate.take(now) && (this.visitor?.rate.take(now) ?? true);
   }
 
@@ -420,7 +420,7 @@ export class Session implements MessageHandler, Caller {
     const retryMs = Math.max(this.#rate.retryMs, this.visitor?.rate.retryMs ?? 0);
     this.refuse(new ProtocolError("rate_limited", `try again in ${retryMs} ms`), idOf(message), { retryMs });
     const refusals = this.visitor?.refusals;
-    if (refusals === undefined || refusals.take(this.clock.now())) return this.#room();
+    if (refusals === undefined || refusals.take(this.clock.uptime())) return this.#room();
     return this.#pause(refusals.retryMs);
   }
 

@@ -78,7 +78,7 @@ export class Visitors {
 
   #add(name: string): Visitor {
     const { commandsPerSecondPerAddress, commandBurstPerAddress } = this.#limits;
-    const now = this.#clock.now();
+    const now = this.#clock.uptime();
     const limit = (): RateLimit => new RateLimit(commandsPerSecondPerAddress, commandBurstPerAddress, now);
     const visitor = new Visitor(name, limit(), limit());
     this.#visitors.set(name, visitor);
@@ -90,7 +90,7 @@ export class Visitors {
     const fillMs = Math.ceil((1_000 * commandBurstPerAddress) / commandsPerSecondPerAddress);
     this.#sweep ??= this.#clock.after(fillMs, () => {
       this.#sweep = undefined;
-      const now = this.#clock.now();
+      const now = this.#clock.uptime();
       for (const visitor of this.#departed) {
         if (!visitor.rate.isFull(now) || !visitor.refusals.isFull(now)) continue;
         this.#departed.delete(visitor);

@@ -6,18 +6,27 @@ interface Due {
   readonly task: () => void;
 }
 
-/** A clock that a test moves. */
+/** How far the wall clock is ahead of the other one at first, in milliseconds. */
+const WALL_AHEAD_MS = 1_700_000_000_000 - 5_000;
+
+/** A clock that a test moves, and whose wall it sets. */
 export class FakeClock implements Clock {
-  #now: number;
+  #now = 5_000;
+  #wallAheadMs = WALL_AHEAD_MS;
   #timers: Due[] = [];
   #order = 0;
 
-  constructor(now = 1_700_000_000_000) {
-    this.#now = now;
+  wall(): number {
+    return this.#now + this.#wallAheadMs;
   }
 
-  now(): number {
+  uptime(): number {
     return this.#now;
+  }
+
+  /** Somebody sets the wall clock, forward or, below 0, back. */
+  setWall(byMs: number): void {
+    this.#wallAheadMs += byMs;
   }
 
   after(delayMs: number, task: () => void): Timer {

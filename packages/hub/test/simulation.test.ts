@@ -183,7 +183,7 @@ async function run(seed: number): Promise<Totals> {
           const isGone = epoch !== gap.epoch || offset < oldest;
           assert.ok(
             isGone || client.cannotTake(gap.channel, gap.epoch, offset),
-            `${gap.channel}: ${offset} of ${JSON.stringify(gap)} was said to be lost, and is there: ${JSON.stringify({ oldest, at: clock.now(), ...client.shown() })}`,
+            `${gap.channel}: ${offset} of ${JSON.stringify(gap)} was said to be lost, and is there: ${JSON.stringify({ oldest, at: clock.uptime(), ...client.shown() })}`,
           );
         }
       }

@@ -108,13 +108,13 @@ export class Server {
    */
   async stop(): Promise<void> {
     this.#isStopping = true;
-    const deadline = Date.now() + this.#settings.drainMs;
+    const endsAt = performance.now() + this.#settings.drainMs;
     const httpClosed = this.#httpDoors.map((door) => door.close());
     await Promise.all(this.#listeners.map(({ clients }) => clients.close()));
-    await this.#hub.close({ deadline });
+    await this.#hub.close({ deadline: Date.now() + (endsAt - performance.now()) });
     const timer = setTimeout(() => {
       for (const door of this.#httpDoors) door.cut();
-    }, deadline - Date.now());
+    }, endsAt - performance.now());
     await Promise.all(httpClosed);
     clearTimeout(timer);
   }

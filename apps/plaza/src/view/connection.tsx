@@ -96,11 +96,11 @@ export function ConnectionBanner({ square }: { readonly square: Square }) {
 
 /** Counts down for the eye; a screen reader hears only that it will be tried again. */
 function Countdown({ until }: { readonly until: number }) {
-  const now = useSignal(Date.now());
+  const now = useSignal(performance.now());
   useEffect(() => {
-    now.value = Date.now();
+    now.value = performance.now();
     const timer = setInterval(() => {
-      now.value = Date.now();
+      now.value = performance.now();
     }, 250);
     return () => clearInterval(timer);
   }, [until, now]);

@@ -1,0 +1,201 @@
+import {
+  ChannelError,
+  connect,
+  type Dial,
+  type Publications,
+  type Session,
+  type Subscription,
+} from "@zocalo/client";
+import type { Random } from "@zocalo/integrity";
+import type { Json, Position } from "@zocalo/protocol";
+import type { Said } from "./history.ts";
+import type { Machine, VirtualTime } from "./virtual-time.ts";
+
+/** What a client has of its world. */
+export interface Surroundings {
+  readonly time: VirtualTime;
+  readonly random: Random;
+  readonly channels: readonly string[];
+  /** Where there is presence. */
+  watches(channel: string): boolean;
+  dial(client: number): Dial;
+  write(said: Said): void;
+  /** A number that nobody had. */
+  number(): number;
+}
+
+interface Following {
+  readonly sub: number;
+  readonly channel: string;
+  readonly subscription: Subscription | Publications;
+}
+
+/** A user with the real SDK, who does what users do, and writes down what comes of it. */
+export class Client {
+  readonly user: string;
+  readonly number: number;
+  readonly machine: Machine;
+  readonly #world: Surroundings;
+  readonly #session: Session;
+  readonly #following: Following[] = [];
+  /** Publications without an answer: whoever comes after a crash of this client sends them again. */
+  readonly #unanswered = new Map<string, { readonly channel: string; readonly data: Json }>();
+  #isGone = false;
+  /** Reads slowly, those who iterate. */
+  isSlow = true;
+
+  constructor(world: Surroundings, user: string, machine: Machine) {
+    this.#world = world;
+    this.user = user;
+    this.machine = machine;
+    this.number = world.number();
+    const { random } = world;
+    this.#session = connect("simulated:", {
+      dial: world.dial(this.number),
+      token: user,
+      clock: machine.clientClock,
+      random: () => random.next(),
+      backoff: { baseMs: 200, maxMs: 4_000 },
+      timeoutMs: 4_000,
+    });
+  }
+
+  act(): void {
+    const { random, channels } = this.#world;
+    const dice = random.below(100);
+    const channel = random.pick(channels) ?? "";
+    if (dice < 55) for (let left = random.int(1, 6); left > 0; left--) this.publish(channel);
+    else if (dice < 80) {
+      if (this.#following.length < 6) this.follow(channel);
+    } else if (dice < 90) this.#stopOne();
+    else if (dice < 95) this.#session.reconnectNow();
+    else
+      void this.#session
+        .channel(channel)
+        .history()
+        .catch(() => undefined);
+  }
+
+  publish(channel: string, text?: string, key?: string): void {
+    const { random } = this.#world;
+    const id = this.#world.number();
+    const data =
+      text === undefined
+        ? { id, pad: "x".repeat(random.chance(0.1) ? 300 : random.below(30)) }
+        : (JSON.parse(text) as Json);
+    const used = key ?? (random.chance(0.5) ? `key-${id}` : undefined);
+    this.#world.write({ type: "publish", id, client: this.number, channel, text: JSON.stringify(data) });
+    if (used !== undefined) this.#unanswered.set(used, { channel, data });
+    const published = this.#session.channel(channel).publish(data, used === undefined ? {} : { key: used });
+    published.then(
+      ({ epoch, offset }) => {
+        if (this.#isGone) return;
+        if (used !== undefined) this.#unanswered.delete(used);
+        this.#world.write({ type: "acked", id, epoch, offset });
+      },
+      (error: unknown) => {
+        if (!this.#isGone)
+          this.#world.write({
+            type: "failed",
+            id,
+            code: error instanceof ChannelError ? error.code : String(error),
+          });
+      },
+    );
+  }
+
+  /** @param since where an earlier client, or an earlier subscription, stood */
+  follow(channel: string, since?: Position): void {
+    const { random } = this.#world;
+    const sub = this.#world.number();
+    const isIterated = random.chance(0.3);
+    const watching = this.#world.watches(channel) && !isIterated;
+    const start = since !== undefined ? { since } : { last: random.pick([0, 0, 3, 20]) };
+    const { number: client, user } = this;
+    this.#world.write({ type: "subscribe", sub, client, user, channel, since, watches: watching });
+    if (isIterated) this.#iterate(sub, channel, start);
+    else this.#handle(sub, channel, { ...start, presence: watching });
+  }
+
+  /** The process is killed, or the page is closed. What it leaves behind can be taken up by another. */
+  leave(isInOrder: boolean): void {
+    this.#isGone = true;
+    this.#world.write({ type: "gone", client: this.number });
+    if (isInOrder) void this.#session.close();
+    else this.machine.isUp = false;
+  }
+
+  /** Goes on where another client was. */
+  takeUp(before: Client): void {
+    for (const { channel, subscription } of before.#following) {
+      if (subscription.position !== undefined) this.follow(channel, subscription.position);
+    }
+    for (const [key, { channel, data }] of before.#unanswered)
+      this.publish(channel, JSON.stringify(data), key);
+  }
+
+  /** Says where its subscriptions stand. */
+  stand(): void {
+    for (const { sub, subscription } of this.#following) {
+      const { position } = subscription;
+      if (position !== undefined) this.#write({ type: "position", sub, position });
+    }
+  }
+
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  #write(said: Said): void {
+    if (!this.#isGone) this.#world.write(said);
+  }
+
+  #handle(
+    sub: number,
+    channel: string,
+    options: { since?: Position; last?: number; presence: boolean },
+  ): void {
+    let subscription: Subscription | undefined;
+    subscription = this.#session.channel(channel).subscribe(options, {
+      publication: ({ offset, data }) => {
+        const epoch = subscription?.position?.epoch ?? "";
+        this.#write({ type: "publication", sub, epoch, offset, text: JSON.stringify(data) });
+      },
+      gap: (gap) => this.#write({ type: "gap", sub, gap }),
+      recovered: ({ since }) => this.#write({ type: "recovered", sub, since }),
+      presence: (users) => this.#write({ type: "users", sub, users: users.map(({ user }) => user) }),
+      error: (error) => this.#write({ type: "ended", sub, error: String(error) }),
+    });
+    this.#following.push({ sub, channel, subscription });
+  }
+
+  #iterate(sub: number, channel: string, options: { since?: Position; last?: number }): void {
+    const subscription = this.#session.channel(channel).subscribe({
+      ...options,
+      bufferEntries: this.#world.random.int(1, 5),
+      gap: (gap) => this.#write({ type: "gap", sub, gap }),
+    });
+    this.#following.push({ sub, channel, subscription });
+    const read = async (): Promise<void> => {
+      for await (const { offset, data } of subscription) {
+        if (this.#isGone || !this.#following.some((one) => one.sub === sub)) return;
+        const epoch = subscription.position?.epoch ?? "";
+        this.#write({ type: "publication", sub, epoch, offset, text: JSON.stringify(data) });
+        if (this.isSlow) await this.#world.time.sleep(this.#world.random.below(400));
+      }
+    };
+    read().catch((error: unknown) => this.#write({ type: "ended", sub, error: String(error) }));
+  }
+
+  /** Ends a subscription, and mostly takes it up again where it stood. */
+  #stopOne(): void {
+    const { random } = this.#world;
+    const index = random.below(Math.max(1, this.#following.length));
+    const [stopped] = this.#following.splice(index, 1);
+    if (stopped === undefined) return;
+    const { position } = stopped.subscription;
+    stopped.subscription.close();
+    this.#world.write({ type: "ended", sub: stopped.sub });
+    if (position !== undefined && random.chance(0.7)) this.follow(stopped.channel, position);
+  }
+}

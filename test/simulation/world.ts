@@ -1,0 +1,254 @@
+import type { ClientConn, Dial } from "@zocalo/client";
+import { Hub } from "@zocalo/hub";
+import { Random } from "@zocalo/integrity";
+import { findBroken } from "./checker.ts";
+import { Client, type Surroundings } from "./client.ts";
+import { CALM_MS, type Entry, type Promised, type Said } from "./history.ts";
+import { Link } from "./link.ts";
+import { Disk, type EngineFaults, SimulatedEngine } from "./simulated-engine.ts";
+import { Machine, VirtualTime } from "./virtual-time.ts";
+
+const DAY_MS = 86_400_000;
+const anyone = { subscribe: "anyone", publish: "anyone" } as const;
+const FOR_EVER = { publications: 1_000, ttlMs: DAY_MS };
+
+/** What each namespace keeps. */
+const HISTORY: Readonly<Record<string, Promised>> = {
+  none: { publications: 0, ttlMs: DAY_MS },
+  few: { publications: 8, ttlMs: DAY_MS },
+  brief: { publications: 1_000, ttlMs: 6_000 },
+  all: FOR_EVER,
+};
+const CHANNELS = ["none:a", "few:a", "brief:a", "all:a", "all:b"] as const;
+const USERS = ["ana", "ben", "eva"] as const;
+
+/** The transport notices within this time that nothing passes any more, in milliseconds. */
+const HEARTBEAT_MS = 12_000;
+
+/** A server, its clients and everything that can go wrong between and under them, by one seed. */
+class World implements Surroundings {
+  readonly time = new VirtualTime();
+  readonly random: Random;
+  readonly channels = CHANNELS;
+  readonly history: Entry[] = [];
+  readonly #server: Machine;
+  readonly #disk = new Disk();
+  readonly #faults: EngineFaults;
+  readonly #latencyMs: number;
+  readonly #commandsPerSecond: number;
+  readonly #clients: Client[] = [];
+  readonly #links = new Map<Link, number>();
+  #process: Machine;
+  #hub: Hub | undefined;
+  #engine: SimulatedEngine | undefined;
+  #lastNumber = 0;
+  #isCalm = false;
+
+  constructor(seed: number) {
+    this.random = new Random(seed);
+    const { random } = this;
+    this.#server = new Machine(this.time, random.below(1_000_000));
+    this.#process = this.#server;
+    this.#latencyMs = random.pick([2, 40, 400]);
+    this.#commandsPerSecond = random.pick([40, 10_000, 10_000]);
+    this.#faults = {
+      maxDelayMs: random.pick([1, 10, 100]),
+      readFails: random.pick([0, 0.05]),
+      publishFails: random.pick([0, 0.05]),
+    };
+    this.#boot();
+  }
+
+  watches(channel: string): boolean {
+    return channel.startsWith("all:");
+  }
+
+  write(said: Said): void {
+    this.history.push({ ...said, at: this.time.now });
+  }
+
+  number(): number {
+    return ++this.#lastNumber;
+  }
+
+  dial(client: number): Dial {
+    return async (_url, { signal }) => {
+      await this.time.sleep(this.random.below(this.#latencyMs) + 1);
+      const hub = this.#hub;
+      const isGone = this.#clients.some((one) => one.number === client && one.isGone);
+      if (hub === undefined || signal.aborted || isGone) throw new Error("connection refused");
+      return this.#connect(hub, client);
+    };
+  }
+
+  /** A while of everything, and then a minute of nothing; now and then a second time. */
+  async run(): Promise<void> {
+    const { random } = this;
+    for (let left = random.int(2, 5); left > 0; left--) this.#come();
+    for (let isAgain = true; isAgain; isAgain = random.chance(0.3)) {
+      for (let steps = random.int(10, 45); steps > 0; steps--) {
+        random.pick(this.#living)?.act();
+        if (random.chance(0.25)) this.#fail();
+        await this.time.pass(random.below(800));
+      }
+      await this.#calmDown();
+    }
+  }
+
+  get #living(): Client[] {
+    return this.#clients.filter(({ isGone }) => !isGone);
+  }
+
+  #connect(hub: Hub, client: number): ClientConn {
+    const { random } = this;
+    const conn = this.number();
+    const link = new Link(this.time, {
+      latencyMs: () => random.below(this.#latencyMs) + 1,
+      windowBytes: random.pick([2_000, 10_000, 1_000_000]),
+      heartbeatMs: HEARTBEAT_MS,
+      tap: (type, text) => this.write({ type, conn, text }),
+    });
+    this.#links.set(link, client);
+    hub.accept(link.server);
+    return link.client;
+  }
+
+  #boot(): void {
+    const process = new Machine(this.time, this.random.below(1_000_000));
+    process.wallAheadMs = this.#server.wallAheadMs;
+    this.#process = process;
+    this.#engine = new SimulatedEngine(this.time, process, this.random, this.#faults, this.#disk);
+    this.#engine.isCalm = this.#isCalm;
+    this.#hub = new Hub({
+      engine: this.#engine,
+      clock: process.hubClock,
+      random: (count) => this.random.bytes(count),
+      namespaces: Object.fromEntries(
+        Object.entries(HISTORY).map(([name, history]) => [
+          name,
+          { ...anyone, history, presence: this.watches(`${name}:`), idempotencyMs: 3_600_000 },
+        ]),
+      ),
+      authenticate: ({ token }) => (token === undefined ? null : { user: token, isGuest: false }),
+      limits: {
+        commandsPerSecond: this.#commandsPerSecond,
+        commandBurst: this.#commandsPerSecond,
+        pingMs: 5_000,
+      },
+      exemptAddresses: ["192.0.2.0/24"],
+      onError: () => undefined, // The engine is meant to fail.
+    });
+  }
+
+  #come(before?: Client): void {
+    const { random } = this;
+    const user = before?.user ?? random.pick(USERS);
+    const client = new Client(this, user, new Machine(this.time, random.below(1_000_000)));
+    this.#clients.push(client);
+    if (before === undefined) for (const channel of CHANNELS) if (random.chance(0.5)) client.follow(channel);
+    if (before !== undefined) client.takeUp(before);
+  }
+
+  #fail(): void {
+    const { random } = this;
+    const link = random.pick([...this.#links.keys()].filter(({ isOpen }) => isOpen));
+    const dice = random.below(100);
+    if (dice < 35) link?.cut();
+    else if (dice < 55) {
+      const directions = random.pick([
+        { up: true, down: true },
+        { up: true, down: false },
+        { up: false, down: true },
+      ]);
+      link?.silence(directions, random.below(2 * HEARTBEAT_MS));
+    } else if (dice < 70) {
+      const machine = random.pick([this.#process, ...this.#living.map((client) => client.machine)]);
+      machine.wallAheadMs += random.pick([-1, 1]) * random.pick([2_000, 301_000, DAY_MS, 3_650 * DAY_MS]);
+    } else if (dice < 80) this.#crash();
+    else if (dice < 86) this.#lose(random.pick(CHANNELS));
+    else if (dice < 92) this.#fill();
+    else this.#leave();
+  }
+
+  /** The server is killed, and comes again. */
+  #crash(): void {
+    if (this.#hub === undefined) return;
+    this.#hub = undefined;
+    this.#process.isUp = false;
+    this.#engine?.crash();
+    this.#engine = undefined;
+    for (const link of this.#links.keys()) link.cut();
+    this.#links.clear();
+    this.time.after(this.random.below(3_000), () => this.#boot());
+  }
+
+  #lose(channel: string): void {
+    if (this.#engine === undefined) return;
+    this.write({ type: "lost", channel });
+    void this.#engine.lose(channel);
+  }
+
+  #fill(): void {
+    this.#disk.isFull = true;
+    this.time.after(this.random.below(4_000), () => {
+      this.#disk.isFull = false;
+    });
+  }
+
+  /** A client closes its session or is killed, and perhaps another one goes on where it was. */
+  #leave(): void {
+    const { random } = this;
+    const living = this.#living;
+    const client = random.pick(living);
+    if (client === undefined) return;
+    const isInOrder = random.chance(0.3);
+    client.leave(isInOrder);
+    for (const [link, number] of this.#links) {
+      if (number !== client.number || isInOrder) continue;
+      // A dead machine says nothing, a dead process does.
+      if (random.chance(0.5)) link.silence({ up: true, down: true }, HEARTBEAT_MS);
+      else link.cut();
+    }
+    if (living.length < 2 || random.chance(0.7)) this.#come(client);
+  }
+
+  async #calmDown(): Promise<void> {
+    this.#isCalm = true;
+    if (this.#engine !== undefined) this.#engine.isCalm = true;
+    for (const client of this.#living) client.isSlow = false;
+    await this.time.pass(CALM_MS);
+    for (const channel of CHANNELS) await this.#look(channel);
+    await this.time.pass(1_000);
+    for (const client of this.#living) client.stand();
+    this.write({ type: "calm" });
+    for (const client of this.#living) client.isSlow = true;
+    this.#isCalm = false;
+    if (this.#engine !== undefined) this.#engine.isCalm = false;
+  }
+
+  /** Reads all there is of a channel. */
+  async #look(channel: string): Promise<void> {
+    const texts: { offset: number; text: string }[] = [];
+    const engine = this.#engine;
+    if (engine === undefined) throw new Error("the server is down");
+    const page = await engine.read(channel, 0, 10_000);
+    for (const { offset, data } of page.publications) texts.push({ offset, text: data });
+    const { epoch, head, oldest } = page;
+    this.write({ type: "page", channel, epoch, head, oldest, publications: texts });
+  }
+}
+
+/** What happened in one world. */
+export interface Outcome {
+  readonly broken: string | undefined;
+  readonly history: readonly Entry[];
+}
+
+/** Runs one world, and holds what its clients wrote down against the promises. */
+export async function simulate(seed: number): Promise<Outcome> {
+  const world = new World(seed);
+  await world.run();
+  const promisedOf = (channel: string): Promised =>
+    HISTORY[channel.slice(0, channel.indexOf(":"))] ?? FOR_EVER;
+  return { broken: findBroken(world.history, promisedOf), history: world.history };
+}
