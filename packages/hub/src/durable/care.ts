@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Channels, SET_ASIDE } from "./channels.ts";
 import { Damage } from "./damage.ts";
@@ -72,7 +72,8 @@ export function checkStore(directory: string): StoreReport {
 }
 
 /**
- * Copies a store into one new file, as it is at one moment. A server may run meanwhile.
+ * Copies a store into one new file, as it is at one moment. A server may run meanwhile. Nobody else may read
+ * the file (0600).
  *
  * @throws StoreError `unusable` if the file is there already, or cannot be written
  */
@@ -80,6 +81,7 @@ export function backupStore(directory: string, path: string): void {
   if (existsSync(path)) throw new StoreError("unusable", `${path} is there already`);
   const file = openExisting(join(resolve(directory), STORE));
   try {
+    writeFileSync(path, "", { flag: "wx", mode: 0o600 }); // SQLite takes an empty file for none
     file.database.prepare("VACUUM INTO ?").run(path);
   } catch (cause) {
     rmSync(path, { force: true });
