@@ -141,10 +141,13 @@ function turned(path: string): { readonly store: string; readonly commits: numbe
 
 function openExisting(path: string): StoreFile {
   if (!existsSync(path)) throw new StoreError("unusable", `there is no ${path}`);
-  const { wall, uptime, boot } = machineClock();
+  const clock = machineClock();
   const settings = { durability: "disk", maxBytes: Number.MAX_SAFE_INTEGER } as const;
   try {
-    return StoreFile.open(findSqlite(), path, settings, boot, { wall: wall(), uptime: uptime() });
+    return StoreFile.open(findSqlite(), path, settings, clock.boot, {
+      wall: clock.wall(),
+      uptime: clock.uptime(),
+    });
   } catch (cause) {
     if (cause instanceof StoreError) throw cause;
     throw new StoreError("unusable", `${path} is damaged: ${(cause as Error).message}`, { cause });
