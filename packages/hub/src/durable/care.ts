@@ -92,8 +92,8 @@ export function backupStore(directory: string, path: string): void {
 }
 
 /**
- * Puts a backup in the place of a directory's store, which is kept beside it. Every epoch turns: whoever comes
- * back is told `reset`.
+ * Puts a backup in the place of a directory's store, which is kept beside it. Every epoch turns: whoever
+ * comes back is told `reset`.
  *
  * @returns where the store is that was there; nothing if there was none
  * @throws StoreError `in_use` while a server has the directory; `unusable` if the backup is none
