@@ -78,16 +78,27 @@ export function checkStore(directory: string): StoreReport {
  * @throws StoreError `unusable` if the file is there already, or cannot be written
  */
 export function backupStore(directory: string, path: string): void {
-  if (existsSync(path)) throw new StoreError("unusable", `${path} is there already`);
   const file = openExisting(join(resolve(directory), STORE));
   try {
-    writeFileSync(path, "", { flag: "wx", mode: 0o600 }); // SQLite takes an empty file for none
+    reserve(path);
     file.database.prepare("VACUUM INTO ?").run(path);
   } catch (cause) {
+    if (cause instanceof StoreError) throw cause;
     rmSync(path, { force: true });
     throw new StoreError("unusable", `${path} cannot be written: ${String(cause)}`, { cause });
   } finally {
     file.close();
+  }
+}
+
+/** Makes an empty file, which SQLite takes for none; one that is there stays as it is. */
+function reserve(path: string): void {
+  try {
+    writeFileSync(path, "", { flag: "wx", mode: 0o600 });
+  } catch (cause) {
+    const isThere = (cause as NodeJS.ErrnoException).code === "EEXIST";
+    const why = isThere ? "is there already" : `cannot be written: ${(cause as Error).message}`;
+    throw new StoreError("unusable", `${path} ${why}`, { cause });
   }
 }
 
