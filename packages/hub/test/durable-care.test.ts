@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { gunzipSync } from "node:zlib";
 import { findSqlite } from "../src/durable/sqlite.ts";
 import { backupStore, checkStore, restoreStore, type Retention } from "../src/index.ts";
 import { open, temporaryDirectory } from "./durable-store.ts";
@@ -45,6 +46,7 @@ test("a backup that is made while publications come is whole, and restoring it t
   await engine.publish("c:2", hello, keepAll);
   backupStore(directory, backup);
   await coming;
+  if (process.platform !== "win32") assert.equal(statSync(backup).mode & 0o777, 0o600);
   assert.throws(() => backupStore(directory, backup), { code: "unusable", message: /is there already$/ });
   assert.throws(() => restoreStore(backup, directory), { code: "in_use" });
   await engine.close();
@@ -84,3 +86,28 @@ test("what is no backup is not restored, and what is no store is not backed up",
   assert.equal((await next.engine.read("c:1", 0, 1)).epoch, epoch);
   await next.engine.close();
 });
+
+for (const [format, wroteIt] of [[1, "0.1.0"]] as const) {
+  test(`a store of format ${format}, which ${wroteIt} wrote, is read`, async () => {
+    const directory = temporaryDirectory();
+    const packed = readFileSync(new URL(`stores/format-${format}.db.gz`, import.meta.url));
+    writeFileSync(join(directory, "zocalo.db"), gunzipSync(packed));
+    const { engine } = await open(directory);
+    const page = await engine.read("plaza:general", 0, 10);
+    assert.deepEqual([page.head, page.oldest], [3, 1]);
+    assert.deepEqual(
+      page.publications.map(({ offset, user, info, data }) => [offset, user, info, data]),
+      [
+        [1, "ana", '{"name":"Ana"}', '{"text":"hola"}'],
+        [2, "ben", undefined, "1688888483063664642"],
+        [3, "\0", undefined, '"ñ😀"'],
+      ],
+    );
+    const { head, oldest } = await engine.read("plaza:trimmed", 0, 10);
+    assert.deepEqual([head, oldest], [2, 2]);
+    const again = await engine.publish("plaza:general", { user: "ana", data: "1", key: "k" }, keepAll);
+    assert.deepEqual([again.offset, again.duplicate], [1, true]);
+    await engine.close();
+    assert.deepEqual(checkStore(directory).problems, []);
+  });
+}

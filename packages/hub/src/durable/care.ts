@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Channels, SET_ASIDE } from "./channels.ts";
 import { Damage } from "./damage.ts";
@@ -72,16 +72,18 @@ export function checkStore(directory: string): StoreReport {
 }
 
 /**
- * Copies a store into one new file, as it is at one moment. A server may run meanwhile.
+ * Copies a store into one new file, as it is at one moment. A server may run meanwhile. Nobody else may read
+ * the file (0600).
  *
  * @throws StoreError `unusable` if the file is there already, or cannot be written
  */
 export function backupStore(directory: string, path: string): void {
-  if (existsSync(path)) throw new StoreError("unusable", `${path} is there already`);
   const file = openExisting(join(resolve(directory), STORE));
   try {
+    reserve(path);
     file.database.prepare("VACUUM INTO ?").run(path);
   } catch (cause) {
+    if (cause instanceof StoreError) throw cause;
     rmSync(path, { force: true });
     throw new StoreError("unusable", `${path} cannot be written: ${String(cause)}`, { cause });
   } finally {
@@ -89,9 +91,20 @@ export function backupStore(directory: string, path: string): void {
   }
 }
 
+/** Makes an empty file, which SQLite takes for none; one that is there stays as it is. */
+function reserve(path: string): void {
+  try {
+    writeFileSync(path, "", { flag: "wx", mode: 0o600 });
+  } catch (cause) {
+    const isThere = (cause as NodeJS.ErrnoException).code === "EEXIST";
+    const why = isThere ? "is there already" : `cannot be written: ${(cause as Error).message}`;
+    throw new StoreError("unusable", `${path} ${why}`, { cause });
+  }
+}
+
 /**
- * Puts a backup in the place of a directory's store, which is kept beside it. Every epoch turns: whoever comes
- * back is told `reset`.
+ * Puts a backup in the place of a directory's store, which is kept beside it. Every epoch turns: whoever
+ * comes back is told `reset`.
  *
  * @returns where the store is that was there; nothing if there was none
  * @throws StoreError `in_use` while a server has the directory; `unusable` if the backup is none
@@ -139,10 +152,13 @@ function turned(path: string): { readonly store: string; readonly commits: numbe
 
 function openExisting(path: string): StoreFile {
   if (!existsSync(path)) throw new StoreError("unusable", `there is no ${path}`);
-  const { wall, uptime, boot } = machineClock();
+  const clock = machineClock();
   const settings = { durability: "disk", maxBytes: Number.MAX_SAFE_INTEGER } as const;
   try {
-    return StoreFile.open(findSqlite(), path, settings, boot, { wall: wall(), uptime: uptime() });
+    return StoreFile.open(findSqlite(), path, settings, clock.boot, {
+      wall: clock.wall(),
+      uptime: clock.uptime(),
+    });
   } catch (cause) {
     if (cause instanceof StoreError) throw cause;
     throw new StoreError("unusable", `${path} is damaged: ${(cause as Error).message}`, { cause });
