@@ -101,7 +101,8 @@ function spawnServer(args: readonly string[], environment: Record<string, string
   return spawn(process.execPath, [COMMAND, "serve", ...args], {
     // Where no zocalo.config.json lies about.
     cwd: tmpdir(),
-    env: { ...Object.fromEntries(inherited), ...environment },
+    // No two of them may keep channels in one directory; who wants them kept says where.
+    env: { ...Object.fromEntries(inherited), ZOCALO_ENGINE: "memory", ...environment },
   });
 }
 

@@ -1,4 +1,9 @@
 export { type Clock, systemClock, type Timer } from "./clock.ts";
+export { backupStore, checkStore, restoreStore, type StoreReport } from "./durable/care.ts";
+export { defaultDurableOptions, durable, type DurableOptions } from "./durable/durable.ts";
+export type { DurableEngine } from "./durable/engine.ts";
+export type { StoreClock } from "./durable/moment.ts";
+export { StoreError, type StoreErrorCode } from "./durable/store-error.ts";
 // For those who write an engine.
 export type * from "./engine.ts";
 export { guests } from "./guests.ts";

@@ -45,17 +45,56 @@ test("what is forgotten on the way weighs nothing, though what is to be added fa
   await engine.close();
 });
 
-test("the oldest key is forgotten at one past the limit", async () => {
-  const { engine } = make({ maxKeysPerChannel: 3 });
+const isFull = (error: unknown): boolean => error instanceof ProtocolError && error.code === "limit_reached";
+
+test("one key past the limit is refused until the time of another is over, and none is forgotten before", async () => {
+  const { engine, clock } = make({ maxKeysPerChannel: 3 });
   for (const key of ["a", "b", "c"]) await engine.publish("c:1", { ...hello, key }, keepAll);
-  assert.equal((await engine.publish("c:1", { ...hello, key: "a" }, keepAll)).duplicate, true);
-  await engine.publish("c:1", { ...hello, key: "d" }, keepAll);
-  assert.equal((await engine.publish("c:1", { ...hello, key: "b" }, keepAll)).duplicate, true);
-  assert.equal((await engine.publish("c:1", { ...hello, key: "a" }, keepAll)).duplicate, false);
+  await assert.rejects(engine.publish("c:1", { ...hello, key: "d" }, keepAll), isFull);
+  for (const key of ["a", "b", "c"]) {
+    assert.equal((await engine.publish("c:1", { ...hello, key }, keepAll)).duplicate, true);
+  }
+  assert.equal((await engine.publish("c:1", hello, keepAll)).offset, 4, "without a key");
+  assert.equal((await engine.publish("c:2", { ...hello, key: "d" }, keepAll)).offset, 1, "elsewhere");
+  clock.advance(keepAll.keyTtlMs);
+  assert.equal((await engine.publish("c:1", { ...hello, key: "d" }, keepAll)).offset, 5);
   await engine.close();
 });
 
-const isFull = (error: unknown): boolean => error instanceof ProtocolError && error.code === "limit_reached";
+test("keys take at most half of the memory: then they are refused, and publications without one are not", async () => {
+  const { engine, clock } = make({ maxBytes: 20_000 });
+  const publish = (number: number) =>
+    engine.publish(`c:${number % 7}`, { ...hello, key: `${number}` }, keepAll);
+  let known = 0;
+  while (known < 1_000) {
+    try {
+      await publish(known);
+    } catch (error) {
+      assert.ok(isFull(error));
+      break;
+    }
+    known++;
+  }
+  assert.ok(known > 60 && known < 80, `${known}`);
+  for (let number = 0; number < 500; number++) await engine.publish("c:8", hello, keepAll);
+  for (let number = 0; number < known; number++) assert.equal((await publish(number)).duplicate, true);
+  clock.advance(keepAll.keyTtlMs);
+  assert.equal((await publish(known)).duplicate, false);
+  await engine.close();
+});
+
+test("a channel with a key whose time is not over is not forgotten for another", async () => {
+  const { engine, clock } = make({ maxChannels: 2, maxChannelsPerAddress: 1 });
+  const address = "203.0.113.7";
+  await engine.publish("c:1", { ...hello, key: "k", address }, keepAll);
+  await assert.rejects(engine.publish("c:2", { ...hello, address }, keepAll), isFull);
+  await engine.publish("c:3", { ...hello, key: "k" }, keepAll);
+  await assert.rejects(engine.publish("c:4", hello, keepAll), isFull);
+  assert.equal((await engine.publish("c:1", { ...hello, key: "k", address }, keepAll)).duplicate, true);
+  clock.advance(keepAll.keyTtlMs);
+  assert.equal((await engine.publish("c:2", { ...hello, address }, keepAll)).offset, 1);
+  await engine.close();
+});
 
 test("one channel past the limit takes the place of one that holds nothing any more", async () => {
   const { engine, clock } = make({ maxChannels: 3 });
@@ -144,14 +183,14 @@ test("text that V8 keeps at two bytes a character counts so", async () => {
 });
 
 test("what it holds is counted right whatever happens", async () => {
-  const { engine, clock } = make({ maxBytes: 5_000, maxKeysPerChannel: 4 });
+  const { engine, clock } = make({ maxBytes: 5_000 });
   for (let number = 0; number < 500; number++) {
     const key = number % 3 === 0 ? `k${number % 7}` : undefined;
     const data = JSON.stringify("x".repeat((number * 37) % 600));
     await engine.publish(
       `c:${number % 5}`,
       { user: "u", data, key },
-      { ...keepAll, publications: number % 6 },
+      { ...keepAll, publications: number % 6, keyTtlMs: 2_000 },
     );
     clock.advance((number * 13) % 900);
     assert.ok(engine.bytes >= 0 && engine.bytes <= 5_000, `${engine.bytes}`);
@@ -352,20 +391,29 @@ test("an address with nothing of its own to drop takes as many bytes of the chan
   await engine.close();
 });
 
-test("keys count for the address that published with them, in whichever channel", async () => {
+test("keys count for the address that published with them, in whichever channel, and are not forgotten", async () => {
   const { engine } = make({ maxBytes: 300_000, maxBytesPerAddress: 50_000 });
   const none: Retention = { ...keepAll, publications: 0 };
   await engine.publish("c:dear", { ...hello, key: "dear", address: HONEST }, keepAll);
+  let refused = 0;
   for (let number = 0; number < 2_000; number++) {
     const channel = `c:${number % 20}`;
+    const keyed = { ...hello, key: `key-${number}`, address: GREEDY };
     if (number < 20) await engine.publish(channel, { ...hello, address: `192.0.2.${number}` }, none);
-    await engine.publish(channel, { ...hello, key: `key-${number}`, address: GREEDY }, none);
+    await engine.publish(channel, keyed, none).catch((error: unknown) => {
+      assert.ok(isFull(error));
+      refused++;
+    });
   }
-  assert.ok(engine.bytes <= 51_000, `${engine.bytes}`);
+  assert.ok(refused > 1_700 && refused < 1_900, `${refused}`);
+  assert.ok(engine.bytes <= 26_000, `${engine.bytes}`);
   assert.equal(await keptOf(engine, "c:dear"), 1);
   assert.equal((await engine.publish("c:dear", { ...hello, key: "dear" }, keepAll)).duplicate, true);
-  assert.equal((await engine.publish("c:19", { ...hello, key: "key-1999" }, none)).duplicate, true);
-  assert.equal((await engine.publish("c:0", { ...hello, key: "key-0" }, none)).duplicate, false);
+  assert.equal((await engine.publish("c:0", { ...hello, key: "key-0" }, none)).duplicate, true);
+  assert.equal(
+    (await engine.publish("c:1", { ...hello, key: "new", address: HONEST }, none)).duplicate,
+    false,
+  );
   await engine.close();
 });
 

@@ -11,41 +11,46 @@ import type {
   PresenceState,
   Retention,
 } from "./engine.ts";
-import { MemoryLog } from "./memory-log.ts";
+import { keyBytes, MemoryLog } from "./memory-log.ts";
 import { MemoryShare } from "./memory-share.ts";
-import { Presence } from "./presence.ts";
+import { PresenceByChannel } from "./presence.ts";
 import { Recency, type RecencyEntry } from "./recency.ts";
 import { type Random, randomName, systemRandom } from "./random.ts";
 
 /** What a `MemoryEngine` may hold. */
 export interface MemoryEngineOptions {
   /**
-   * Channels at once. At the limit those that nobody has open are forgotten with what they hold: first those
-   * that hold nothing, then those that were published to longest ago, until a twentieth is free. A subscriber
-   * who comes back to a forgotten one is told `reset`. If all are open, a new channel is answered
-   * `limit_reached`. Default 100,000.
+   * Channels at once. At the limit those that nobody has open, and that have no key whose time is not over,
+   * are forgotten with what they hold: first those that hold nothing, then those that were published to
+   * longest ago, until a twentieth is free. A subscriber who comes back to a forgotten one is told `reset`.
+   * If there are none, a new channel is answered `limit_reached`. Default 100,000.
    */
   readonly maxChannels?: number;
   /**
    * Channels that one address began by publishing in them first. At the limit its own that was used longest
-   * ago is forgotten, of those that nobody has open; if all are open, a publication in a new channel is
-   * answered `limit_reached`. Default 10,000.
+   * ago is forgotten, of those that nobody has open and that have no key whose time is not over; if there is
+   * none, a publication in a new channel is answered `limit_reached`. Default 10,000.
    */
   readonly maxChannelsPerAddress?: number;
-  /** Idempotency keys known for each channel; the oldest go first. Default 10,000. */
+  /**
+   * Idempotency keys known for each channel. At the limit a publication with another one is answered
+   * `limit_reached`, until the time of some is over: none is forgotten before. So it is, too, when keys take
+   * half of `maxBytes`, or those of one address half of `maxBytesPerAddress`. Default 1,000,000.
+   */
   readonly maxKeysPerChannel?: number;
   /**
    * What all logs together may hold, in bytes (estimated). Past it the channels that were published to
-   * longest ago lose their oldest publications, and their keys, until a twentieth is free. Default 128 MiB.
-   * The process takes more: V8 collects what was dropped only now and then, so that 2 GB published without a
-   * pause made it grow to 0.7 GB with 128 MiB, and to 1.3 GB with 256.
+   * longest ago lose their oldest publications until a twentieth is free. Default 128 MiB. The process takes
+   * more: V8 collects what was dropped only now and then, so that 2 GB published without a pause made it grow
+   * to 0.7 GB with 128 MiB, and to 1.3 GB with 256.
    */
   readonly maxBytes?: number;
   /**
    * How much of `maxBytes` the publications and keys of one address may take, in whichever channels. Past it
-   * its own go that are the oldest of their channel, about in the order in which their channels were
-   * published to. If it has none, what it publishes takes the place of as many bytes in that channel, oldest
-   * first, whoever published them. Other channels lose nothing that somebody else published. Default 32 MiB.
+   * its own publications go that are the oldest of their channel, about in the order in which their channels
+   * were published to. If it has none, what it publishes takes the place of as many bytes in that channel,
+   * oldest first, whoever published them. Other channels lose nothing that somebody else published. Default
+   * 32 MiB.
    */
   readonly maxBytesPerAddress?: number;
   /**
@@ -61,7 +66,7 @@ export interface MemoryEngineOptions {
 export const defaultMemoryEngineOptions = {
   maxChannels: 100_000,
   maxChannelsPerAddress: 10_000,
-  maxKeysPerChannel: 10_000,
+  maxKeysPerChannel: 1_000_000,
   maxBytes: 128 * 1024 * 1024,
   maxBytesPerAddress: 32 * 1024 * 1024,
   sweepMs: 30_000,
@@ -69,6 +74,9 @@ export const defaultMemoryEngineOptions = {
 
 /** How full it is, of `maxBytes` or `maxChannels`, after it was too full. */
 const FILL_AFTER_MAKING_ROOM = 0.95;
+
+/** How much of what may be held may be keys, which cannot be dropped to make room. */
+const KEY_SHARE = 0.5;
 
 /** Keeps everything in this process; what it knows ends with it. */
 export class MemoryEngine implements Engine {
@@ -88,15 +96,13 @@ export class MemoryEngine implements Engine {
   readonly #recency = new Recency<MemoryLog>();
   readonly #open = new Set<string>();
   readonly #shares = new Map<string, MemoryShare>();
-  readonly #presence = new Map<string, Presence>();
+  readonly #presence: PresenceByChannel;
   /**
-   * The highest version of a presence that was dropped: the next one goes on from there, so that no version
-   * goes back.
+   * False after a search that found nothing to forget, until the next sweep: a search looks at every log.
    */
-  #presenceVersion = 0;
-  /** False after a search that found nothing to forget, until the next sweep: a search looks at every log. */
   #mayForget = true;
   #weight = 0;
+  readonly #keys = { bytes: 0 };
   #listener: EngineListener | undefined;
   #isClosed = false;
 
@@ -110,6 +116,7 @@ export class MemoryEngine implements Engine {
     this.#maxBytesPerAddress = limit("maxBytesPerAddress");
     this.#clock = options.clock ?? systemClock;
     this.#name = randomName(options.random ?? systemRandom, 12);
+    this.#presence = new PresenceByChannel((channel, event) => this.#listener?.presence(channel, event));
     this.#sweep = this.#sweepEvery(limit("sweepMs"));
   }
 
@@ -139,16 +146,17 @@ export class MemoryEngine implements Engine {
   async publish(channel: string, publication: NewPublication, retention: Retention): Promise<Committed> {
     this.#checkOpen();
     const now = { wall: this.#clock.wall(), uptime: this.#clock.uptime() };
+    const { address, key } = publication;
+    const known = key === undefined ? undefined : this.#find(channel, key, now.uptime);
+    if (known) return known;
+    if (key !== undefined && retention.keyTtlMs > 0) this.#checkRoomForKey(channel, key, address);
     const entry = this.#entry(channel);
     const log = entry.value;
-    const { address, key } = publication;
     if (log.head === 0 && !log.share && address !== undefined) this.#assign(entry, address);
-    const known = key === undefined ? undefined : this.#find(log, key, now.uptime);
     const before = log.weight;
-    const holder = known || address === undefined ? undefined : this.#share(address);
-    const added = known ? undefined : log.append(publication, holder, retention, now);
+    const holder = address === undefined ? undefined : this.#share(address);
+    const added = log.append(publication, holder, retention, now);
     this.#weighed(log, before);
-    if (!added) return known as Committed;
     this.#recency.touch(entry);
     log.share?.used(log);
     if (holder && holder.weight > this.#maxBytesPerAddress) this.#makeRoomFor(holder, log, before);
@@ -185,28 +193,16 @@ export class MemoryEngine implements Engine {
 
   async join(channel: string, member: Member): Promise<void> {
     this.#checkOpen();
-    let presence = this.#presence.get(channel);
-    if (!presence) {
-      presence = new Presence(this.#presenceVersion);
-      this.#presence.set(channel, presence);
-    }
-    const event = presence.join(member);
-    if (event) this.#listener?.presence(channel, event);
+    this.#presence.join(channel, member);
   }
 
   async leave(channel: string, session: string): Promise<void> {
-    const presence = this.#presence.get(channel);
-    const event = presence?.leave(session);
-    if (presence?.isEmpty === true) {
-      this.#presence.delete(channel);
-      this.#presenceVersion = Math.max(this.#presenceVersion, presence.state().version);
-    }
-    if (event) this.#listener?.presence(channel, event);
+    this.#presence.leave(channel, session);
   }
 
   async present(channel: string): Promise<PresenceState> {
     this.#checkOpen();
-    return this.#presence.get(channel)?.state() ?? { version: this.#presenceVersion, users: [] };
+    return this.#presence.state(channel);
   }
 
   async close(): Promise<void> {
@@ -240,12 +236,28 @@ export class MemoryEngine implements Engine {
     this.#weight += log.weight - before;
   }
 
-  /** Weighs what it forgets at once: what is published next may throw. */
-  #find(log: MemoryLog, key: string, uptime: number): Committed | undefined {
+  #find(channel: string, key: string, uptime: number): Committed | undefined {
+    const log = this.#logs.get(channel)?.value;
+    if (!log) return undefined;
     const before = log.weight;
     const known = log.find(key, uptime);
-    this.#weighed(log, before);
+    this.#weighed(log, before); // what it forgot: what is published next may throw
     return known;
+  }
+
+  /** A key is known for its time, so one that could not be is not taken. */
+  #checkRoomForKey(channel: string, key: string, address: string | undefined): void {
+    const share = address === undefined ? undefined : this.#shares.get(address);
+    const bytes = keyBytes(key);
+    const isFull =
+      (this.#logs.get(channel)?.value.keys ?? 0) >= this.#maxKeys ||
+      this.#keys.bytes + bytes > this.#maxBytes * KEY_SHARE ||
+      (share?.keyWeight ?? 0) + bytes > this.#maxBytesPerAddress * KEY_SHARE;
+    if (!isFull) return;
+    throw new ProtocolError(
+      "limit_reached",
+      "as many keys are known as may be; publish when the time of some is over, or without a key",
+    );
   }
 
   #share(address: string): MemoryShare {
@@ -267,8 +279,9 @@ export class MemoryEngine implements Engine {
     share.take(log, isOpen);
   }
 
-  /** False if all of them are open. */
-  #forgetOldestOf({ oldest }: MemoryShare): boolean {
+  /** False if all of them are open, or have keys. */
+  #forgetOldestOf(share: MemoryShare): boolean {
+    const oldest = share.oldest((log) => this.#trim(log));
     const entry = oldest && this.#logs.get(oldest.channel);
     if (!entry) return false;
     this.#forget(oldest.channel, entry);
@@ -283,7 +296,7 @@ export class MemoryEngine implements Engine {
     if (this.#logs.size >= this.#maxChannels) {
       throw new ProtocolError("limit_reached", `this server keeps at most ${this.#maxChannels} channels`);
     }
-    const entry = this.#recency.add(new MemoryLog(channel, this.#nothing().epoch, this.#maxKeys));
+    const entry = this.#recency.add(new MemoryLog(channel, this.#nothing().epoch, this.#keys));
     this.#logs.set(channel, entry);
     return entry;
   }
@@ -316,6 +329,8 @@ export class MemoryEngine implements Engine {
       if (this.#logs.size <= most && hasForgotten) break;
       const entry = this.#logs.get(channel);
       if (!entry || this.#open.has(channel)) continue;
+      this.#trim(entry.value);
+      if (entry.value.keys > 0) continue;
       this.#forget(channel, entry);
       hasForgotten = true;
     }
@@ -347,7 +362,7 @@ export class MemoryEngine implements Engine {
     if (share.weight > this.#maxBytesPerAddress) this.#drop(published, () => published.weight > before);
   }
 
-  /** Drops its oldest publications, and then keys, while there is too much. */
+  /** Drops its oldest publications while there is too much. */
   #drop(log: MemoryLog, isTooMuch: () => boolean): void {
     let before = log.weight;
     while (isTooMuch() && log.dropOldest()) {

@@ -4,7 +4,7 @@ import type { Committed, LogPage, NewPublication, Retention } from "./engine.ts"
 import type { Recency, RecencyEntry } from "./recency.ts";
 import { ownText, textMemory } from "./text-memory.ts";
 
-/** What an idempotency key costs beside its own characters, roughly, in bytes. */
+/** What a key costs beside its own characters, roughly, in bytes. */
 const KEY_OVERHEAD = 128;
 /** What a publication costs beside its texts, roughly, in bytes. */
 const PUBLICATION_OVERHEAD = 104;
@@ -15,6 +15,8 @@ export interface LogShare {
   readonly droppable: Recency<MemoryLog>;
   /** Counts so many bytes more, or, below 0, less. */
   hold(bytes: number): void;
+  /** The same for what a key takes, which is not dropped before its time is over. */
+  holdKey(bytes: number): void;
   /** Somebody has a log open that this address began. */
   opened(log: MemoryLog): void;
   /** Nobody has it open any more. */
@@ -44,7 +46,7 @@ export class MemoryLog {
   /** Of the address that began it; unset: nobody's. Only the share changes these two. */
   share: LogShare | undefined;
   placeInShare: RecencyEntry<MemoryLog> | undefined;
-  readonly #maxKeys: number;
+  readonly #allKeys: { bytes: number };
   #head = 0;
   readonly #kept = new Fifo<StoredPublication>();
   /** Whose memory each of them takes; unset: of nobody who has a limit. */
@@ -66,10 +68,11 @@ export class MemoryLog {
   readonly #keyOrder = new Fifo<string>();
   #keyBytes = 0;
 
-  constructor(channel: string, epoch: string, maxKeys: number) {
+  /** @param allKeys what the keys of all logs take */
+  constructor(channel: string, epoch: string, allKeys: { bytes: number }) {
     this.channel = channel;
     this.epoch = epoch;
-    this.#maxKeys = maxKeys;
+    this.#allKeys = allKeys;
   }
 
   get head(): number {
@@ -78,6 +81,11 @@ export class MemoryLog {
 
   get oldest(): number {
     return this.#head - this.#kept.length + 1;
+  }
+
+  /** Idempotency keys that it knows. */
+  get keys(): number {
+    return this.#keys.size;
   }
 
   /** True if forgetting this log would lose no publication and no key. */
@@ -120,7 +128,6 @@ export class MemoryLog {
       this.#keys.set(key, { offset: this.#head, at, expires: uptime + retention.keyTtlMs, holder });
       this.#keyOrder.push(key);
       this.#countKey(key, holder, 1);
-      if (this.#keys.size > this.#maxKeys) this.#forgetOldestKey();
     }
     while (this.#kept.length > retention.publications || this.#jsonBytes > retention.bytes) this.dropOldest();
     this.trim(uptime);
@@ -142,19 +149,20 @@ export class MemoryLog {
     this.#forgetKeys(uptime);
   }
 
-  /** Drops one publication, or, when there is none, one key; false if there is nothing to drop. */
+  /** Drops one publication; false if there is none. */
   dropOldest(): boolean {
     const first = this.#kept.shift();
-    if (!first) return this.#forgetOldestKey();
+    if (!first) return false;
     this.#cameAt.shift();
     this.#count(first, this.#holders.shift(), -1);
     this.#place();
     return true;
   }
 
-  /** Drops all. */
+  /** Drops all, keys too. */
   clear(): void {
     while (this.dropOldest());
+    while (this.#forgetOldestKey());
   }
 
   #count(publication: StoredPublication, holder: LogShare | undefined, sign: 1 | -1): void {
@@ -169,7 +177,8 @@ export class MemoryLog {
   #countKey(key: string, holder: LogShare | undefined, sign: 1 | -1): void {
     const bytes = sign * keyBytes(key);
     this.#keyBytes += bytes;
-    holder?.hold(bytes);
+    this.#allKeys.bytes += bytes;
+    holder?.holdKey(bytes);
   }
 
   #forgetKeys(uptime: number): void {
@@ -185,25 +194,20 @@ export class MemoryLog {
     const holder = this.#keys.get(key)?.holder;
     this.#keys.delete(key);
     this.#countKey(key, holder, -1);
-    this.#place();
     return true;
   }
 
   /** What goes next may be somebody else's now. */
   #place(): void {
-    const holder = this.#kept.length > 0 ? this.#holders.first : this.#holderOfOldestKey;
+    const holder = this.#holders.first;
     if (holder === this.#nextHolder) return;
     if (this.#placeAtHolder) this.#nextHolder?.droppable.remove(this.#placeAtHolder);
     this.#nextHolder = holder;
     this.#placeAtHolder = holder?.droppable.add(this);
   }
-
-  get #holderOfOldestKey(): LogShare | undefined {
-    const key = this.#keyOrder.first;
-    return key === undefined ? undefined : this.#keys.get(key)?.holder;
-  }
 }
 
-function keyBytes(key: string): number {
+/** What a key costs, roughly, in bytes. */
+export function keyBytes(key: string): number {
   return KEY_OVERHEAD + textMemory(key);
 }

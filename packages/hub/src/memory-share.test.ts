@@ -6,7 +6,8 @@ import { MemoryShare } from "./memory-share.ts";
 
 test("what shares hold is what the logs do, and a share that holds nothing is forgotten", () => {
   const all = new Map<string, MemoryShare>();
-  const logs = ["c:1", "c:2", "c:3"].map((channel) => new MemoryLog(channel, "epoch", 5));
+  const keys = { bytes: 0 };
+  const logs = ["c:1", "c:2", "c:3"].map((channel) => new MemoryLog(channel, "epoch", keys));
   const addresses = ["a", "b", "c", undefined];
   let now = 0;
   let unlimited = 0;
@@ -27,6 +28,7 @@ test("what shares hold is what the logs do, and a share that holds nothing is fo
     const weight = logs.reduce((sum, each) => sum + each.weight, 0);
     unlimited = Math.max(unlimited, weight - held);
     assert.ok(held <= weight);
+    assert.ok(keys.bytes >= [...all.values()].reduce((sum, { keyWeight }) => sum + keyWeight, 0));
     for (const each of logs) {
       const places = [...all.values()].filter((one) => [...one.droppable].includes(each));
       assert.deepEqual(
@@ -39,5 +41,5 @@ test("what shares hold is what the logs do, and a share that holds nothing is fo
   }
   assert.ok(unlimited > 0);
   for (const log of logs) log.clear();
-  assert.deepEqual([all.size, ...logs.map(({ weight }) => weight)], [0, 0, 0, 0]);
+  assert.deepEqual([all.size, keys.bytes, ...logs.map(({ weight }) => weight)], [0, 0, 0, 0, 0]);
 });

@@ -1,6 +1,9 @@
 import type { LogShare, MemoryLog } from "./memory-log.ts";
 import { Recency } from "./recency.ts";
 
+/** Logs that are looked at to find one that can be forgotten: each publication in a new channel looks. */
+const MAX_LOOKS = 64;
+
 /** What one address holds in a `MemoryEngine`: the logs that it began, and what it published in any. */
 export class MemoryShare implements LogShare {
   readonly address: string;
@@ -14,6 +17,7 @@ export class MemoryShare implements LogShare {
   readonly droppable = new Recency<MemoryLog>();
   #count = 0;
   #weight = 0;
+  #keyWeight = 0;
 
   /** @param all where it is found by its address as long as it holds something */
   constructor(address: string, all: Map<string, MemoryShare>) {
@@ -29,6 +33,17 @@ export class MemoryShare implements LogShare {
   /** What its publications and keys take, in bytes (estimated). */
   get weight(): number {
     return this.#weight;
+  }
+
+  /** Of these its keys. */
+  get keyWeight(): number {
+    return this.#keyWeight;
+  }
+
+  /** Counts what a key takes. */
+  holdKey(bytes: number): void {
+    this.#keyWeight += bytes;
+    this.hold(bytes);
   }
 
   /** Counts so many bytes more, or, below 0, less. */
@@ -69,10 +84,19 @@ export class MemoryShare implements LogShare {
     if (log.placeInShare) this.idle.touch(log.placeInShare);
   }
 
-  /** The one used longest ago of those that can be forgotten. */
-  get oldest(): MemoryLog | undefined {
-    const [first] = this.idle;
-    return first;
+  /**
+   * The one used longest ago of those that can be forgotten: it has no key.
+   *
+   * @param trim makes one forget what is past its time
+   */
+  oldest(trim: (log: MemoryLog) => void): MemoryLog | undefined {
+    let looks = 0;
+    for (const log of this.idle) {
+      if (looks++ === MAX_LOOKS) return undefined;
+      trim(log);
+      if (log.keys === 0) return log;
+    }
+    return undefined;
   }
 
   #register(): void {

@@ -52,3 +52,44 @@ export class Presence {
     return { version: this.#version, users: Array.from(this.#users.values(), (user) => ({ ...user })) };
   }
 }
+
+/** Who is in each channel. */
+export class PresenceByChannel {
+  readonly #tell: (channel: string, event: PresenceEvent) => void;
+  readonly #byChannel = new Map<string, Presence>();
+  /**
+   * The highest version of a presence that was dropped: the next one goes on from there, so that no version
+   * goes back.
+   */
+  #version = 0;
+
+  /** @param tell told of every change */
+  constructor(tell: (channel: string, event: PresenceEvent) => void) {
+    this.#tell = tell;
+  }
+
+  join(channel: string, member: Member): void {
+    let presence = this.#byChannel.get(channel);
+    if (!presence) this.#byChannel.set(channel, (presence = new Presence(this.#version)));
+    const event = presence.join(member);
+    if (event) this.#tell(channel, event);
+  }
+
+  leave(channel: string, session: string): void {
+    const presence = this.#byChannel.get(channel);
+    const event = presence?.leave(session);
+    if (presence?.isEmpty === true) {
+      this.#byChannel.delete(channel);
+      this.#version = Math.max(this.#version, presence.state().version);
+    }
+    if (event) this.#tell(channel, event);
+  }
+
+  state(channel: string): PresenceState {
+    return this.#byChannel.get(channel)?.state() ?? { version: this.#version, users: [] };
+  }
+
+  clear(): void {
+    this.#byChannel.clear();
+  }
+}

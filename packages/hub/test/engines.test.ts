@@ -1,6 +1,7 @@
 import { Random } from "@zocalo/integrity";
 import { MemoryEngine } from "../src/index.ts";
-import { engineContract } from "./engine-contract.ts";
+import { lastingStore, temporaryStore } from "./durable-store.ts";
+import { engineContract, lastingEngineContract } from "./engine-contract.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { FaultyEngine } from "./faulty-engine.ts";
 
@@ -20,3 +21,6 @@ engineContract(
   },
   () => new Promise((resolve) => setImmediate(resolve)),
 );
+
+engineContract("durable", () => temporaryStore());
+lastingEngineContract("durable", () => lastingStore());

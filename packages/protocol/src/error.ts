@@ -11,7 +11,8 @@ export type ErrorCode =
   | "forbidden" // the namespace does not allow this to this user
   | "already_subscribed"
   | "not_subscribed"
-  | "limit_reached" // too many subscriptions, of the session or of its address, or too many channels
+  // too many subscriptions, of the session or of its address, too many channels, or too many keys
+  | "limit_reached"
   // too many commands a second, of the session or of its address; `retryMs` says when to go on
   | "rate_limited"
   | "unavailable" // the engine could not do it now; trying again with the same key is safe

@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from "commander";
+import { addDataCommands } from "./data-commands.ts";
 import { EXIT, UserError } from "./exit-code.ts";
 import { forPeople, linesForPeople } from "./for-people.ts";
 import type { Setting } from "./setting.ts";
@@ -55,9 +56,11 @@ export async function run(args: readonly string[]): Promise<number> {
     if (option !== undefined) serveCommand.addOption(option);
   }
 
-  addTerminalCommands(program, (code) => {
+  const done = (code: number): void => {
     exitCode = code;
-  });
+  };
+  addDataCommands(program, done);
+  addTerminalCommands(program, done);
 
   try {
     await program.parseAsync(helpedWith(args, program), { from: "user" });

@@ -1,4 +1,4 @@
-import { Hub, MemoryEngine } from "@zocalo/hub";
+import { type Engine, Hub } from "@zocalo/hub";
 import {
   hostOf,
   joinHostPort,
@@ -12,6 +12,7 @@ import {
 } from "@zocalo/net";
 import { LIMITS } from "@zocalo/protocol";
 import { bindEverywhere } from "./bind.ts";
+import { engineFor, whyFull } from "./engine-for.ts";
 import { type HttpDoor, openHttpDoor } from "./http-door.ts";
 import type { Logger } from "./log.ts";
 import { OwnNames } from "./own-names.ts";
@@ -45,26 +46,21 @@ export class Server {
   readonly #settings: Settings;
   readonly #log: Logger;
   readonly #hub: Hub;
-  readonly #engine: MemoryEngine;
+  readonly #engine: Engine;
   readonly #httpDoors: HttpDoor[] = [];
   readonly #listeners: { readonly door: string; readonly clients: Listener<MessageConn> }[] = [];
   readonly #room: Room;
   #ports: OpenPorts = {};
   #isStopping = false;
 
-  private constructor(settings: Settings, log: Logger) {
+  private constructor(settings: Settings, log: Logger, engine: Engine) {
     this.#settings = settings;
     this.#log = log;
     this.#room = roomFor(settings);
     this.#warnOfFewFiles();
-    this.#engine = new MemoryEngine({
-      maxChannels: settings.maxChannels,
-      maxChannelsPerAddress: settings.maxChannelsPerAddress,
-      maxBytes: settings.maxHistoryBytes,
-      maxBytesPerAddress: settings.maxHistoryBytesPerAddress,
-    });
+    this.#engine = engine;
     this.#hub = new Hub({
-      engine: this.#engine,
+      engine,
       namespaces: settings.namespaces,
       limits: {
         sessions: this.#room.maxClients,
@@ -83,12 +79,12 @@ export class Server {
   }
 
   /**
-   * Opens every door that has a port.
+   * Opens the store, and then every door that has a port.
    *
-   * @throws UserError when one cannot be opened; then none is.
+   * @throws UserError when one of them cannot be opened; then none is.
    */
   static async open(settings: Settings, parts: ServerParts): Promise<Server> {
-    const server = new Server(settings, parts.log);
+    const server = new Server(settings, parts.log, await engineFor(settings, parts.log));
     try {
       const http = await server.#openHttp(parts.pages);
       const tcp = await server.#openTcp();
@@ -126,8 +122,7 @@ export class Server {
   /** Why a new client would be turned away, or could do nothing. */
   #whyFull(): string | undefined {
     if (this.#hub.isFull) return `full: ${this.#room.maxClients} clients are connected`;
-    if (this.#engine.isFull) return `full: ${this.#engine.channels} channels are in use`;
-    return undefined;
+    return whyFull(this.#engine);
   }
 
   /** What each door allows one address, before the hub does. */

@@ -1,4 +1,4 @@
-import { defaultHubLimits, defaultMemoryEngineOptions } from "@zocalo/hub";
+import { defaultDurableOptions, defaultHubLimits, defaultMemoryEngineOptions } from "@zocalo/hub";
 import { defaultAddressLimits, localAddresses } from "@zocalo/net";
 import { HostNames } from "@zocalo/websocket";
 import { namespaces } from "./namespaces.ts";
@@ -44,6 +44,33 @@ export const SETTINGS = {
     "The namespaces, by name: who may do what in the channels whose name begins so, and what is kept. " +
       "What the file says replaces the default: name `plaza` again to keep the chat.",
   ),
+  engine: choice(
+    "durable",
+    ["durable", "memory"],
+    "Where channels are kept. `durable`: on disk, in the directory `data`; what was acknowledged is there after a crash and a loss of power. " +
+      "It needs Node 22.13 or later, or the package `better-sqlite3`. `memory`: in this process, with which they end.",
+  ),
+  data: text(
+    "./zocalo-data",
+    /^[^\0]{1,4096}$/,
+    "a directory",
+    "DIRECTORY",
+    "The directory in which the engine `durable` keeps channels, on a disk of this machine. It is made if it is not there, and nobody else may read it. " +
+      "One server at a time has it: a second one is told who does.",
+  ),
+  maxDataBytes: wholeNumber(
+    defaultDurableOptions.maxBytes,
+    1_048_576,
+    Number.MAX_SAFE_INTEGER,
+    "What the directory `data` may take, in bytes, besides up to 16 MiB of what is being written. At the limit a publication is answered `limit_reached`, until others are past their time.",
+  ),
+  maxKeysPerChannel: wholeNumber(
+    defaultDurableOptions.maxKeysPerChannel,
+    1,
+    1_000_000_000,
+    "Idempotency keys of one channel that are remembered at once. At the limit a publication with another one is answered `limit_reached`: none is forgotten before its time. " +
+      "In the engine `memory` they may also take half of `maxHistoryBytes`, and those of an address half of its part.",
+  ),
   maxClients: wholeNumber(
     10_000,
     1,
@@ -82,8 +109,8 @@ export const SETTINGS = {
     defaultMemoryEngineOptions.maxChannels,
     1,
     10_000_000,
-    "Channels at once. At the limit those that nobody is subscribed to are forgotten with what they hold; if all are subscribed to, a new " +
-      "one is answered `limit_reached`.",
+    "Channels at once in the engine `memory`. At the limit those that nobody is subscribed to, and of which no key has to be remembered, are forgotten with what they hold; " +
+      "if there are none, a new one is answered `limit_reached`.",
   ),
   maxChannelsPerAddress: wholeNumber(
     defaultMemoryEngineOptions.maxChannelsPerAddress,
@@ -95,7 +122,7 @@ export const SETTINGS = {
     defaultMemoryEngineOptions.maxBytes,
     1_048_576,
     1_099_511_627_776,
-    "What the publications kept in all channels may take, in bytes (estimated); past it the oldest go. The process takes more.",
+    "What the publications kept in all channels of the engine `memory` may take, in bytes (estimated); past it the oldest go. The process takes more.",
   ),
   maxHistoryBytesPerAddress: wholeNumber(
     defaultMemoryEngineOptions.maxBytesPerAddress,

@@ -31,6 +31,7 @@ async function open(t: TestContext, flags: Partial<Record<SettingName, string>> 
     exemptAddresses: "",
     drainMs: "0",
     logLevel: "silent",
+    engine: "memory",
   };
   const settings = readSettings({ flags: { ...all, ...flags }, environment: {}, directory: "/" });
   const server = await Server.open(settings, { pages: undefined, log: createLog(settings) });

@@ -18,7 +18,8 @@ export class Zocalo implements AsyncDisposable {
     const [program = process.execPath, ...given] = [...few, process.execPath, BUNDLE, ...args];
     this.child = spawn(program, given, {
       cwd: tmpdir(),
-      env: { ...Object.fromEntries(inherited), ...environment },
+      // No two of them may keep channels in one directory; who wants them kept says where.
+      env: { ...Object.fromEntries(inherited), ZOCALO_ENGINE: "memory", ...environment },
     });
     this.child.stdin.on("error", () => undefined);
     this.child.stdout.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));

@@ -42,11 +42,14 @@ const libraries = publishedPackages(root).filter(({ manifest }) => manifest.name
 const repository = "https://github.com/zocalo/zocalo";
 
 const entries = libraries.flatMap(({ directory, manifest }): Entry[] =>
-  Object.entries(manifest.exports ?? {}).map(([path, conditions]) => ({
-    name: join(manifest.name, path).replaceAll("\\", "/"),
-    source: join(root, directory, conditions[SOURCE_CONDITION] ?? ""),
-    readme: path === "." ? readmeOf(directory) : undefined,
-  })),
+  Object.entries(manifest.exports ?? {})
+    // The entry of a thread is for the package itself.
+    .filter(([, conditions]) => conditions[SOURCE_CONDITION]?.endsWith(".mjs") !== true)
+    .map(([path, conditions]) => ({
+      name: join(manifest.name, path).replaceAll("\\", "/"),
+      source: join(root, directory, conditions[SOURCE_CONDITION] ?? ""),
+      readme: path === "." ? readmeOf(directory) : undefined,
+    })),
 );
 
 const options: TypeDocOptions = {

@@ -99,7 +99,7 @@ for (const [name, what] of [
 /** A server in a program, with the page that comes along. */
 const SERVE = `
   import { createLog, readPages, readSettings, Server } from "zocalo";
-  const flags = { httpPort: "0", tcpPort: "0", udpPort: "0", logLevel: "silent" };
+  const flags = { httpPort: "0", tcpPort: "0", udpPort: "0", logLevel: "silent", engine: "memory" };
   const settings = readSettings({ flags, environment: {}, directory: "." });
   const pages = readPages("node_modules/zocalo/pages/plaza");
   const server = await Server.open(settings, { pages, log: createLog(settings) });

@@ -1,0 +1,193 @@
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { Channels, SET_ASIDE } from "./channels.ts";
+import { Damage } from "./damage.ts";
+import { DirectoryLock } from "./lock.ts";
+import { machineClock } from "./moment.ts";
+import { checksum } from "./row.ts";
+import { findSqlite } from "./sqlite.ts";
+import { STORE, WITNESS } from "./store-directory.ts";
+import { StoreError } from "./store-error.ts";
+import { StoreFile } from "./store-file.ts";
+import { Witness } from "./witness.ts";
+
+/** Entries and keys that are looked at in one query. */
+const ROWS_AT_ONCE = 500;
+
+/** What `checkStore` found. */
+export interface StoreReport {
+  readonly channels: number;
+  /** Entries that subscribers may still read. */
+  readonly publications: number;
+  readonly keys: number;
+  /** Channels that were damaged, and are kept under another name. */
+  readonly setAside: readonly string[];
+  /** What is not as it was written; empty: nothing. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Reads all of a store and holds every row against its checksum. A server may run meanwhile.
+ *
+ * @throws StoreError
+ */
+export function checkStore(directory: string): StoreReport {
+  const file = openExisting(join(resolve(directory), STORE));
+  try {
+    const rows = file.database.prepare("PRAGMA integrity_check(20)").all();
+    const ofSqlite = rows.flatMap((row) => Object.values(row).map(String)).filter((line) => line !== "ok");
+    const counts = { channels: 0, publications: 0, keys: 0 };
+    const setAside: string[] = [];
+    const problems = [...ofSqlite];
+    const channels = new Channels(file, Number.MAX_SAFE_INTEGER);
+    const names = file.database.prepare("SELECT id, name FROM channel WHERE id > ? ORDER BY id LIMIT ?");
+    const told = (what: string, work: () => void): void => {
+      try {
+        work();
+      } catch (error) {
+        problems.push(`${what}: ${error instanceof Damage ? error.message : String(error)}`);
+      }
+    };
+    for (
+      let id = 0, some = names.all(id, ROWS_AT_ONCE);
+      some.length > 0;
+      some = names.all(id, ROWS_AT_ONCE)
+    ) {
+      for (const { id: each, name } of some) {
+        id = Number(each);
+        const text = String(name);
+        if (text.startsWith(SET_ASIDE)) setAside.push(text);
+        else {
+          counts.channels++;
+          told(`channel ${text}`, () => (counts.publications += countEntries(channels, text)));
+        }
+      }
+      channels.committed();
+    }
+    told("keys", () => (counts.keys = countKeys(file, problems)));
+    return { ...counts, setAside, problems };
+  } finally {
+    file.close();
+  }
+}
+
+/**
+ * Copies a store into one new file, as it is at one moment. A server may run meanwhile. Nobody else may read
+ * the file (0600).
+ *
+ * @throws StoreError `unusable` if the file is there already, or cannot be written
+ */
+export function backupStore(directory: string, path: string): void {
+  const file = openExisting(join(resolve(directory), STORE));
+  try {
+    reserve(path);
+    file.database.prepare("VACUUM INTO ?").run(path);
+  } catch (cause) {
+    if (cause instanceof StoreError) throw cause;
+    rmSync(path, { force: true });
+    throw new StoreError("unusable", `${path} cannot be written: ${String(cause)}`, { cause });
+  } finally {
+    file.close();
+  }
+}
+
+/** Makes an empty file, which SQLite takes for none; one that is there stays as it is. */
+function reserve(path: string): void {
+  try {
+    writeFileSync(path, "", { flag: "wx", mode: 0o600 });
+  } catch (cause) {
+    const isThere = (cause as NodeJS.ErrnoException).code === "EEXIST";
+    const why = isThere ? "is there already" : `cannot be written: ${(cause as Error).message}`;
+    throw new StoreError("unusable", `${path} ${why}`, { cause });
+  }
+}
+
+/**
+ * Puts a backup in the place of a directory's store, which is kept beside it. Every epoch turns: whoever
+ * comes back is told `reset`.
+ *
+ * @returns where the store is that was there; nothing if there was none
+ * @throws StoreError `in_use` while a server has the directory; `unusable` if the backup is none
+ */
+export function restoreStore(path: string, directory: string): string | undefined {
+  const place = resolve(directory);
+  const store = join(place, STORE);
+  const arriving = `${store}.restoring`;
+  if (!existsSync(path)) throw new StoreError("unusable", `there is no ${path}`);
+  mkdirSync(place, { recursive: true, mode: 0o700 });
+  const lock = new DirectoryLock(findSqlite(), place);
+  try {
+    rmSync(arriving, { force: true });
+    copyFileSync(path, arriving);
+    const seen = turned(arriving);
+    const aside = existsSync(store)
+      ? `${store}.replaced-${new Date().toISOString().replaceAll(":", "-")}`
+      : undefined;
+    for (const suffix of ["", "-wal", "-shm"]) {
+      if (aside !== undefined && existsSync(store + suffix)) renameSync(store + suffix, aside + suffix);
+    }
+    renameSync(arriving, store);
+    const witness = new Witness(join(place, WITNESS));
+    witness.write(seen);
+    witness.close();
+    return aside;
+  } finally {
+    rmSync(arriving, { force: true });
+    lock.release();
+  }
+}
+
+/** Ends every epoch of a store; gives what its witness has to say. */
+function turned(path: string): { readonly store: string; readonly commits: number } {
+  const file = openExisting(path);
+  try {
+    file.database.exec("BEGIN IMMEDIATE");
+    file.turnAll();
+    file.database.exec("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)");
+    return { store: file.identity.name, commits: file.commits };
+  } finally {
+    file.close();
+  }
+}
+
+function openExisting(path: string): StoreFile {
+  if (!existsSync(path)) throw new StoreError("unusable", `there is no ${path}`);
+  const clock = machineClock();
+  const settings = { durability: "disk", maxBytes: Number.MAX_SAFE_INTEGER } as const;
+  try {
+    return StoreFile.open(findSqlite(), path, settings, clock.boot, {
+      wall: clock.wall(),
+      uptime: clock.uptime(),
+    });
+  } catch (cause) {
+    if (cause instanceof StoreError) throw cause;
+    throw new StoreError("unusable", `${path} is damaged: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function countEntries(channels: Channels, name: string): number {
+  const log = channels.find(name);
+  if (!log) throw new Damage("its index does not have it");
+  const { head, oldest } = log.state;
+  for (let after = oldest - 1; after < head; after += ROWS_AT_ONCE) log.page(after, ROWS_AT_ONCE);
+  return head - oldest + 1;
+}
+
+function countKeys(file: StoreFile, problems: string[]): number {
+  const next = file.database.prepare(
+    `SELECT channel, key, offset, at, expires, crc FROM key WHERE (channel, key) > (?, ?)
+     ORDER BY channel, key LIMIT ${ROWS_AT_ONCE}`,
+  );
+  let count = 0;
+  for (let rows = next.all(0, ""); rows.length > 0; ) {
+    for (const { crc, ...row } of rows) {
+      count++;
+      const fields = Object.values(row);
+      if (crc !== checksum(...fields))
+        problems.push(`the key of entry ${row["offset"]} of channel ${row["channel"]} was changed`);
+    }
+    const last = rows.at(-1);
+    rows = next.all(last?.["channel"] ?? 0, last?.["key"] ?? "");
+  }
+  return count;
+}

@@ -1,0 +1,233 @@
+import { crc32 } from "node:zlib";
+import type { StoredPublication } from "@zocalo/protocol";
+import type { LogPage, LogState } from "../engine.ts";
+import { Damage } from "./damage.ts";
+import { checksum, fromColumn, toColumn, toJsonColumn } from "./row.ts";
+import type { SqlRow } from "./sqlite.ts";
+import type { StoreFile } from "./store-file.ts";
+
+/** Entries of the oldest end that are looked at in one query. */
+const FRONT_ROWS = 128;
+/** Entries that are past their age and let go at once; the others wait for the next time. */
+const MAX_AGED_AT_ONCE = 10_000;
+/** So many entries that are gone are removed together: to remove each costs a page of its own. */
+const REMOVED_TOGETHER = 32;
+/** Entries that one statement removes at most, for it holds all others up. */
+const MAX_REMOVED_AT_ONCE = 1_000;
+
+/** What is needed to let an entry go. */
+interface FrontEntry {
+  readonly time: number;
+  readonly bytes: number;
+}
+
+/** How a channel stands in the file. */
+export interface ChannelRow {
+  readonly id: number;
+  readonly name: string;
+  readonly epoch: string;
+  readonly head: number;
+  readonly oldest: number;
+  readonly bytes: number;
+  readonly keys: number;
+  readonly ttlMs: number;
+}
+
+/** The log of one channel, as the transaction that is under way sees it. */
+export class ChannelLog {
+  readonly id: number;
+  readonly name: string;
+  readonly #file: StoreFile;
+  /** Without the turn of the store. */
+  readonly #epoch: string;
+  #head: number;
+  #oldest: number;
+  #bytes: number;
+  #ttlMs: number;
+  /** Idempotency keys that are remembered. */
+  #keys: number;
+  /** Entries before this one are removed from the file, as far as is known. */
+  #removedTo = 0;
+  /** The oldest entries, from `#oldest` on, as far as they were read. */
+  #front: FrontEntry[] = [];
+  #frontAt = 0;
+  #isChanged = false;
+
+  constructor(file: StoreFile, row: ChannelRow) {
+    this.#file = file;
+    this.id = row.id;
+    this.name = row.name;
+    this.#epoch = row.epoch;
+    this.#head = row.head;
+    this.#oldest = row.oldest;
+    this.#bytes = row.bytes;
+    this.#keys = row.keys;
+    this.#ttlMs = row.ttlMs;
+  }
+
+  get state(): LogState {
+    return { epoch: this.#epoch + this.#file.identity.turn, head: this.#head, oldest: this.#oldest };
+  }
+
+  get keys(): number {
+    return this.#keys;
+  }
+
+  /** True if it holds nothing, and to forget it would lose no more than its head. */
+  get isEmpty(): boolean {
+    return this.#oldest > this.#head && this.#keys === 0;
+  }
+
+  countKeys(more: number): void {
+    this.#keys += more;
+    this.#isChanged = true;
+  }
+
+  /** Adds an entry, and lets go what is past the bounds. */
+  append(
+    { at, user, info, data }: Omit<StoredPublication, "offset">,
+    time: number,
+    bounds: { readonly publications: number; readonly bytes: number; readonly ttlMs: number },
+  ): number {
+    const offset = this.#head + 1;
+    const row = {
+      user: toColumn(user),
+      info: info === undefined ? null : toJsonColumn(info),
+      data: toJsonColumn(data),
+    };
+    const bytes = Buffer.byteLength(row.data) + Buffer.byteLength(row.info ?? "");
+    this.#isChanged = true;
+    this.#ttlMs = bounds.ttlMs;
+    this.#head = offset;
+    if (bounds.publications === 0 || bytes > bounds.bytes) {
+      this.#letAllGo();
+      return offset;
+    }
+    this.#file
+      .sql("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+      .run(
+        this.id,
+        offset,
+        at,
+        time,
+        row.user,
+        row.info,
+        row.data,
+        entryChecksum(this.id, offset, at, time, row),
+      );
+    this.#bytes += bytes;
+    while (this.#head - this.#oldest >= bounds.publications || this.#bytes > bounds.bytes)
+      this.#letOldestGo();
+    this.letAgedGo(time);
+    return offset;
+  }
+
+  /** Lets go what is past its age. */
+  letAgedGo(time: number): void {
+    for (let left = MAX_AGED_AT_ONCE; left > 0 && this.#oldest <= this.#head; left--) {
+      if (time - this.#frontEntry().time < this.#ttlMs) return;
+      this.#letOldestGo();
+    }
+  }
+
+  /** @throws Damage if an entry that should be there is not what was written */
+  page(after: number, limit: number): LogPage {
+    const from = Math.max(after + 1, this.#oldest);
+    const to = Math.min(from + limit - 1, this.#head);
+    if (to < from) return { ...this.state, publications: [] };
+    const rows = this.#file
+      .sql(
+        `SELECT offset, at, time, user, info, data, crc FROM log
+         WHERE channel = ? AND offset BETWEEN ? AND ? ORDER BY offset`,
+      )
+      .all(this.id, from, to);
+    const publications = rows.map((row, index) => this.#entry(row, from + index));
+    if (rows.length !== to - from + 1) this.#damaged(`entry ${from + rows.length} is missing`);
+    return { ...this.state, publications };
+  }
+
+  /** Writes down what has changed, within the transaction. True if there was anything. */
+  save(): boolean {
+    if (!this.#isChanged) return false;
+    this.#isChanged = false;
+    if (this.#oldest - this.#removedTo >= REMOVED_TOGETHER) this.removeGone();
+    const row = [this.#head, this.#oldest, this.#bytes, this.#keys, this.#ttlMs] as const;
+    this.#file
+      .sql("UPDATE channel SET head = ?, oldest = ?, bytes = ?, keys = ?, ttl = ?, crc = ? WHERE id = ?")
+      .run(...row, checksum(this.id, this.name, this.#epoch, ...row), this.id);
+    return true;
+  }
+
+  /** Removes from the file what is gone; true if some is left for the next time. */
+  removeGone(): boolean {
+    const first = this.#file
+      .sql("SELECT offset FROM log WHERE channel = ? AND offset < ? ORDER BY offset LIMIT 1")
+      .get(this.id, this.#oldest);
+    if (!first) {
+      this.#removedTo = this.#oldest;
+      return false;
+    }
+    const to = Math.min(this.#oldest, Number(first["offset"]) + MAX_REMOVED_AT_ONCE);
+    this.#file.sql("DELETE FROM log WHERE channel = ? AND offset < ?").run(this.id, to);
+    this.#removedTo = to;
+    this.#isChanged = true;
+    return to < this.#oldest;
+  }
+
+  #entry(row: SqlRow, offset: number): StoredPublication {
+    const { at, time, user, info, data, crc } = row as {
+      readonly [Name in "user" | "data"]: string;
+    } & { readonly [Name in "offset" | "at" | "time" | "crc"]: number } & { readonly info: string | null };
+    if (row["offset"] !== offset) this.#damaged(`entry ${offset} is missing`);
+    if (crc !== entryChecksum(this.id, offset, at, time, { user, info, data })) {
+      this.#damaged(`entry ${offset} was changed`);
+    }
+    return { offset, at, user: fromColumn(user), info: info ?? undefined, data };
+  }
+
+  #letAllGo(): void {
+    this.#oldest = this.#head + 1;
+    this.#bytes = 0;
+    this.#front = [];
+    this.#frontAt = 0;
+  }
+
+  #letOldestGo(): void {
+    this.#bytes -= this.#frontEntry().bytes;
+    this.#oldest++;
+    this.#frontAt++;
+    this.#isChanged = true;
+  }
+
+  #frontEntry(): FrontEntry {
+    const known = this.#front[this.#frontAt];
+    if (known) return known;
+    const rows = this.#file
+      .sql(
+        `SELECT offset, time, octet_length(data) + ifnull(octet_length(info), 0) AS bytes FROM log
+         WHERE channel = ? AND offset >= ? ORDER BY offset LIMIT ${FRONT_ROWS}`,
+      )
+      .all(this.id, this.#oldest);
+    this.#front = rows.map(({ offset, time, bytes }, index) => {
+      if (offset !== this.#oldest + index) this.#damaged(`entry ${this.#oldest + index} is missing`);
+      return { time: Number(time), bytes: Number(bytes) };
+    });
+    this.#frontAt = 0;
+    return this.#front[0] ?? this.#damaged(`entry ${this.#oldest} is missing`);
+  }
+
+  #damaged(what: string): never {
+    throw new Damage(what, this);
+  }
+}
+
+/** Hot path: one text for all of them. */
+function entryChecksum(
+  id: number,
+  offset: number,
+  at: number,
+  time: number,
+  { user, info, data }: { readonly user: string; readonly info: string | null; readonly data: string },
+): number {
+  return crc32(`${id} ${offset} ${at} ${time}\0${user}\0${info ?? ""}\0${data}`);
+}

@@ -1,0 +1,108 @@
+import { printable } from "@zocalo/net";
+import { DurableEngine } from "./engine.ts";
+import { machineClock, type StoreClock } from "./moment.ts";
+import { StoreThread } from "./store-thread.ts";
+
+/** What a durable engine keeps, and how surely. */
+export interface DurableOptions {
+  /**
+   * What survives when `publish` has resolved. `"disk"`: a loss of power, since the disk has confirmed it.
+   * `"process"`: the end of this process, however it ends, but not of the machine; **risk**: a loss of power
+   * takes what was acknowledged in the last seconds, and every epoch turns. It is about three times as fast
+   * where disks are slow. Default `"disk"`.
+   */
+  readonly durability?: "disk" | "process";
+  /**
+   * What the store may take on disk, in bytes. At the limit a publication is answered `limit_reached`, until
+   * others are past their retention. Default 10 GiB.
+   */
+  readonly maxBytes?: number;
+  /**
+   * Channels at once, with those that nobody uses. At the limit some that hold nothing are forgotten, and
+   * whoever comes back to one is told `reset`; if all hold something, a publication in a new one is answered
+   * `limit_reached`. Default 10,000,000.
+   */
+  readonly maxChannels?: number;
+  /**
+   * Idempotency keys known for each channel. At the limit a publication with another one is answered
+   * `limit_reached`, until the time of some is over: none is forgotten before. Default 1,000,000.
+   */
+  readonly maxKeysPerChannel?: number;
+  /**
+   * What may wait to be committed, in bytes. Past it a publication is answered `unavailable`. Default 64 MiB.
+   */
+  readonly maxWaitingBytes?: number;
+  /**
+   * How often what is past its time is removed where nobody publishes or reads, in milliseconds. It is done
+   * in steps of a few milliseconds. Default 10,000.
+   */
+  readonly tidyMs?: number;
+  /**
+   * Told, in a sentence, what whoever runs the server has to know: that the disk is full and no longer is,
+   * that something was damaged and was set aside. Default: to standard error. Must not throw.
+   */
+  readonly onNotice?: (sentence: string) => void;
+  /** For tests. Default: the machine's. */
+  readonly clock?: StoreClock;
+}
+
+/** Used where `DurableOptions` leaves a field out. */
+export const defaultDurableOptions = {
+  durability: "disk",
+  maxBytes: 10 * 1024 ** 3,
+  maxChannels: 10_000_000,
+  maxKeysPerChannel: 1_000_000,
+  maxWaitingBytes: 64 * 1024 ** 2,
+  tidyMs: 10_000,
+} as const;
+
+/** The least that some of them may be. */
+const LEAST = {
+  maxBytes: 1_048_576,
+  maxChannels: 1,
+  maxKeysPerChannel: 1,
+  maxWaitingBytes: 65_536,
+  tidyMs: 1,
+};
+/** No timer is longer. */
+const MOST_TIDY_MS = 2 ** 31 - 1;
+
+/**
+ * An engine that keeps logs and idempotency keys in a directory, by SQLite in a thread of its own. What it
+ * has acknowledged is on the disk.
+ *
+ * The directory is made if it is not there, and nobody else may read it (0700). One engine has it at a time.
+ * It has to be on a disk of this machine: SQLite cannot share a log of changes over a network.
+ *
+ * @example
+ * const hub = new Hub({ engine: await durable("./data"), namespaces });
+ * @throws StoreError `in_use`, `newer_format`, `no_sqlite`, `unusable`
+ * @throws RangeError for an option that cannot be
+ */
+export async function durable(directory: string, options: DurableOptions = {}): Promise<DurableEngine> {
+  check(options);
+  const { clock = machineClock(), onNotice = toStandardError, ...given } = options;
+  const { tidyMs, maxWaitingBytes, ...settings } = { ...defaultDurableOptions, ...given };
+  const now = { wall: Math.round(clock.wall()), uptime: Math.round(clock.uptime()) };
+  const data = { settings: { directory, ...settings }, boot: clock.boot, now };
+  const thread = await StoreThread.open(data, onNotice);
+  const { durability } = settings;
+  return new DurableEngine(thread, { durability, clock, maxWaitingBytes, tidyMs, onNotice });
+}
+
+function check(options: DurableOptions): void {
+  const { durability = "disk" } = options;
+  if (durability !== "disk" && durability !== "process") {
+    throw new RangeError(`durability is ${String(durability)}; it must be "disk" or "process"`);
+  }
+  for (const name of Object.keys(LEAST) as (keyof typeof LEAST)[]) {
+    const value = options[name] ?? defaultDurableOptions[name];
+    const most = name === "tidyMs" ? MOST_TIDY_MS : Number.MAX_SAFE_INTEGER;
+    if (Number.isSafeInteger(value) && value >= LEAST[name] && value <= most) continue;
+    throw new RangeError(`${name} is ${value}; it must be a whole number from ${LEAST[name]} to ${most}`);
+  }
+}
+
+function toStandardError(sentence: string): void {
+  console.error(`zocalo hub: ${printable(sentence)}`);
+}

@@ -1,0 +1,67 @@
+import type { ErrorCode } from "@zocalo/protocol";
+import type { Committed, LogPage, LogState, NewPublication, Retention } from "../engine.ts";
+import type { Moment } from "./moment.ts";
+import type { StoreErrorCode } from "./store-error.ts";
+
+/** What the engine asks of the thread that has the store. */
+export type Request =
+  | {
+      readonly kind: "publish";
+      readonly channel: string;
+      readonly publication: NewPublication;
+      readonly retention: Retention;
+    }
+  | { readonly kind: "read"; readonly channel: string; readonly after: number; readonly limit: number }
+  | { readonly kind: "open"; readonly channel: string }
+  | { readonly kind: "release"; readonly channel: string }
+  | { readonly kind: "tidy" };
+
+/** What became of a request. Those of one batch are answered together, in order, after its commit. */
+export type Answer =
+  | { readonly kind: "committed"; readonly committed: Committed }
+  | { readonly kind: "page"; readonly page: LogPage }
+  | { readonly kind: "state"; readonly state: LogState }
+  | { readonly kind: "done"; readonly isMoreToDo: boolean }
+  /** Without a code it is no client's business. */
+  | { readonly kind: "failed"; readonly code?: ErrorCode; readonly message: string };
+
+/** Requests that are carried out in one transaction. */
+export interface Batch {
+  readonly now: Moment;
+  readonly requests: readonly Request[];
+}
+
+/** What a batch came to. */
+export interface Outcome {
+  /** Logs that were lost, and what is in their place. Comes before the answers. */
+  readonly replaced: readonly (readonly [channel: string, state: LogState])[];
+  /** Set if all of them were. */
+  readonly allReplaced?: LogState;
+  /** Sentences for whoever runs the server. */
+  readonly notices: readonly string[];
+  readonly answers: readonly Answer[];
+}
+
+/** How a store is set up. */
+export interface StoreSettings {
+  readonly directory: string;
+  readonly durability: "disk" | "process";
+  readonly maxBytes: number;
+  readonly maxChannels: number;
+  readonly maxKeysPerChannel: number;
+}
+
+/** What the thread is started with. */
+export interface WorkerData {
+  readonly settings: StoreSettings;
+  readonly boot: string;
+  readonly now: Moment;
+}
+
+export type ToWorker = Batch | { readonly close: Moment };
+
+export type FromWorker =
+  | { readonly opened: readonly string[] }
+  | { readonly refused: { readonly code: StoreErrorCode; readonly message: string; readonly cause: unknown } }
+  | { readonly outcome: Outcome }
+  | { readonly closed: true };

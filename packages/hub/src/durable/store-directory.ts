@@ -1,0 +1,140 @@
+import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { Damage } from "./damage.ts";
+import { DirectoryLock } from "./lock.ts";
+import type { StoreSettings } from "./messages.ts";
+import type { Moment } from "./moment.ts";
+import { failureOf, type OpenDatabase } from "./sqlite.ts";
+import { StoreError } from "./store-error.ts";
+import { StoreFile } from "./store-file.ts";
+import { Witness } from "./witness.ts";
+
+/** The store itself; SQLite has two more beside it, `-wal` and `-shm`. */
+export const STORE = "zocalo.db";
+/** Says how many commits the store had. */
+export const WITNESS = "witness";
+/** SQLite's own files beside a database. */
+const SUFFIXES = ["", "-wal", "-shm"];
+
+/** The directory of a store: whose it is, and which file in it is the store. */
+export class StoreDirectory {
+  readonly path: string;
+  readonly #open: OpenDatabase;
+  readonly #settings: StoreSettings;
+  readonly #boot: string;
+  readonly #lock: DirectoryLock;
+  readonly #witnessPath: string;
+  #witness: Witness | undefined;
+  #file: StoreFile | undefined;
+
+  /** @throws StoreError `in_use`, `unusable` */
+  constructor(open: OpenDatabase, settings: StoreSettings, boot: string) {
+    const directory = resolve(settings.directory);
+    this.path = join(directory, STORE);
+    this.#witnessPath = join(directory, WITNESS);
+    this.#open = open;
+    this.#settings = settings;
+    this.#boot = boot;
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      chmodSync(directory, 0o700); // also one that was there already
+      this.#lock = new DirectoryLock(open, directory);
+    } catch (cause) {
+      throw unusable(directory, cause);
+    }
+  }
+
+  /**
+   * Opens the store, or makes one. One that is damaged is set aside; in one that has lost commits every epoch
+   * ends.
+   *
+   * @param notice told of either, in a sentence
+   * @throws StoreError
+   */
+  openFile(now: Moment, notice: (sentence: string) => void): StoreFile {
+    const isNew = !existsSync(this.path);
+    try {
+      try {
+        this.#file = StoreFile.open(this.#open, this.path, this.#settings, this.#boot, now);
+        if (!isNew) this.#compare(this.#file, notice);
+      } catch (error) {
+        if (!(error instanceof Damage) && failureOf(error) !== "corrupt") throw error;
+        const aside = this.setFileAside();
+        notice(
+          `${this.path} is damaged (${String(error)}): it is kept as ${aside}, and every channel begins anew`,
+        );
+        this.#file = StoreFile.open(this.#open, this.path, this.#settings, this.#boot, now);
+      }
+      this.#witness ??= new Witness(this.#witnessPath);
+      this.witnessed(this.#file);
+      syncDirectory(resolve(this.path, ".."));
+      return this.#file;
+    } catch (cause) {
+      this.close();
+      throw unusable(this.path, cause);
+    }
+  }
+
+  /** Another commit is done. */
+  witnessed({ identity, commits }: StoreFile): void {
+    this.#witness?.write({ store: identity.name, commits });
+  }
+
+  /** Closes the store and renames it; gives its new name. */
+  setFileAside(): string {
+    this.#closeFile();
+    const aside = `${this.path}.damaged-${new Date().toISOString().replaceAll(":", "-")}`;
+    for (const suffix of SUFFIXES) {
+      if (existsSync(this.path + suffix)) renameSync(this.path + suffix, aside + suffix);
+    }
+    return aside;
+  }
+
+  close(): void {
+    this.#closeFile();
+    this.#witness?.close();
+    this.#witness = undefined;
+    this.#lock.release();
+  }
+
+  /** A store with fewer commits than there were has lost some that were acknowledged. */
+  #compare(file: StoreFile, notice: (sentence: string) => void): void {
+    const seen = Witness.read(this.#witnessPath);
+    const isSame = seen !== undefined && seen.store === file.identity.name;
+    if (isSame && file.commits >= seen.commits) return;
+    file.database.exec("BEGIN IMMEDIATE");
+    file.turnAll();
+    file.database.exec("COMMIT");
+    notice(
+      isSame
+        ? `${this.path} has lost ${seen.commits - file.commits} of its ${seen.commits} commits: every epoch turns`
+        : `${this.path} is not the one that was here, or its witness is gone: every epoch turns`,
+    );
+  }
+
+  #closeFile(): void {
+    try {
+      this.#file?.close();
+    } catch {
+      // It is damaged; what it holds is not used again.
+    }
+    this.#file = undefined;
+  }
+}
+
+/** The names of files in it are safe from a loss of power. */
+function syncDirectory(path: string): void {
+  if (process.platform === "win32") return;
+  const file = openSync(path, "r");
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function unusable(path: string, cause: unknown): StoreError {
+  if (cause instanceof StoreError) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new StoreError("unusable", `${path} cannot be used: ${reason}`, { cause });
+}

@@ -1,0 +1,200 @@
+import { randomName, systemRandom } from "../random.ts";
+import { Damage } from "./damage.ts";
+import type { StoreSettings } from "./messages.ts";
+import { type LastCommit, type Moment, StoreTime } from "./moment.ts";
+import { checksum } from "./row.ts";
+import { APPLICATION_ID, createTables, FORMAT, pragma } from "./schema.ts";
+import type { Database, OpenDatabase, SqlRow, Statement } from "./sqlite.ts";
+import { StoreError } from "./store-error.ts";
+
+/** What a store knows of itself. */
+export interface Identity {
+  /** Random, and a part of every epoch that begins in it. */
+  readonly name: string;
+  /** Ends every epoch. */
+  readonly turn: string;
+  /**
+   * Raised when a channel that had offsets is forgotten, so that no epoch ever names two logs of a channel.
+   */
+  readonly generation: number;
+  /** Channels that it has. */
+  readonly channels: number;
+}
+
+/** How often the log of changes is copied into the file, in pages of it. */
+const CHECKPOINT_PAGES = 4_000;
+
+/** More pages no database has. */
+const MAX_PAGES = 2 ** 32 - 2;
+
+/** The database of a store while it is open. */
+export class StoreFile {
+  readonly database: Database;
+  readonly time: StoreTime;
+  readonly #boot: string;
+  readonly #statements = new Map<string, Statement>();
+  #identity: Identity;
+  #commits: number;
+
+  private constructor(
+    database: Database,
+    identity: Identity,
+    commits: number,
+    boot: string,
+    time: StoreTime,
+  ) {
+    this.database = database;
+    this.#identity = identity;
+    this.#commits = commits;
+    this.#boot = boot;
+    this.time = time;
+  }
+
+  /**
+   * Opens a file, or makes one.
+   *
+   * @throws StoreError `newer_format`; Damage if what a store knows of itself is not to be read; what SQLite
+   *   throws
+   */
+  static open(
+    open: OpenDatabase,
+    path: string,
+    settings: Pick<StoreSettings, "durability" | "maxBytes">,
+    boot: string,
+    now: Moment,
+  ): StoreFile {
+    const database = open(path);
+    try {
+      database.exec("PRAGMA busy_timeout = 5000");
+      const isNew = isEmpty(database, path);
+      // Before the first table, or never.
+      if (isNew) database.exec("PRAGMA auto_vacuum = INCREMENTAL");
+      const level = settings.durability === "disk" ? "FULL" : "NORMAL";
+      database.exec(
+        `PRAGMA journal_mode = WAL; PRAGMA synchronous = ${level};
+         PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -32768`,
+      );
+      if (isNew) make(database, boot, now);
+      const pages = Math.floor(settings.maxBytes / pragma(database, "page_size"));
+      database.exec(`PRAGMA max_page_count = ${Math.min(pages, MAX_PAGES)}`);
+      const identity = readIdentity(database);
+      const { number, last } = readCommits(database);
+      return new StoreFile(database, identity, number, boot, new StoreTime(boot, now, last));
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  get identity(): Identity {
+    return this.#identity;
+  }
+
+  get commits(): number {
+    return this.#commits;
+  }
+
+  /** A statement, prepared once. */
+  sql(text: string): Statement {
+    let statement = this.#statements.get(text);
+    if (!statement) this.#statements.set(text, (statement = this.database.prepare(text)));
+    return statement;
+  }
+
+  /** Changes what the store knows of itself, within the transaction. */
+  identify(change: Partial<Identity>): void {
+    this.#identity = { ...this.#identity, ...change };
+    writeIdentity(this.database, this.#identity);
+  }
+
+  /** Ends the epoch of every channel, within the transaction. */
+  turnAll(): void {
+    this.identify({ turn: `.${randomName(systemRandom, 8)}` });
+  }
+
+  /** Counts a commit, within its transaction, and remembers when it was. */
+  countCommit({ wall, uptime }: Moment): void {
+    const row = [this.#commits + 1, this.time.at({ wall, uptime }), wall, uptime, this.#boot] as const;
+    this.sql("UPDATE commits SET number = ?, time = ?, wall = ?, uptime = ?, boot = ?, crc = ?").run(
+      ...row,
+      checksum(...row),
+    );
+    this.#commits++;
+  }
+
+  /** The transaction was undone: what is known here is read again. */
+  forgetChanges(): void {
+    this.#identity = readIdentity(this.database);
+    this.#commits = readCommits(this.database).number;
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.database.close();
+  }
+}
+
+/** @throws StoreError `newer_format`; Damage if it is no store */
+function isEmpty(database: Database, path: string): boolean {
+  const format = pragma(database, "user_version");
+  if (format > FORMAT) {
+    throw new StoreError(
+      "newer_format",
+      `${path} has format ${format}; this release reads up to ${FORMAT}, so update it`,
+    );
+  }
+  const application = pragma(database, "application_id");
+  if (format === 0 && application === 0 && pragma(database, "schema_version") === 0) return true;
+  if (format === 0 || application !== APPLICATION_ID) throw new Damage("it is no store");
+  return false;
+}
+
+/** All of it or nothing: a process that is killed meanwhile leaves an empty file. */
+function make(database: Database, boot: string, { wall, uptime }: Moment): void {
+  database.exec("BEGIN IMMEDIATE");
+  createTables(database);
+  database.exec(
+    "INSERT INTO store VALUES (1, '', '', 0, 0, 0); INSERT INTO commits VALUES (1, 0, 0, 0, 0, '', 0)",
+  );
+  writeIdentity(database, { name: randomName(systemRandom, 12), turn: "", generation: 0, channels: 0 });
+  const first = [0, 0, wall, uptime, boot] as const;
+  database
+    .prepare("UPDATE commits SET number = ?, time = ?, wall = ?, uptime = ?, boot = ?, crc = ?")
+    .run(...first, checksum(...first));
+  database.exec("COMMIT");
+}
+
+function writeIdentity(database: Database, { name, turn, generation, channels }: Identity): void {
+  const row = [name, turn, generation, channels] as const;
+  database
+    .prepare("UPDATE store SET name = ?, turn = ?, generation = ?, channels = ?, crc = ?")
+    .run(...row, checksum(...row));
+}
+
+function readIdentity(database: Database): Identity {
+  const { name, turn, generation, channels } = checked(
+    database.prepare("SELECT name, turn, generation, channels, crc FROM store").get(),
+  );
+  return {
+    name: String(name),
+    turn: String(turn),
+    generation: Number(generation),
+    channels: Number(channels),
+  };
+}
+
+function readCommits(database: Database): { readonly number: number; readonly last: LastCommit } {
+  const { number, time, wall, uptime, boot } = checked(
+    database.prepare("SELECT number, time, wall, uptime, boot, crc FROM commits").get(),
+  );
+  const last = { time: Number(time), wall: Number(wall), uptime: Number(uptime), boot: String(boot) };
+  return { number: Number(number), last };
+}
+
+/** @throws Damage if the checksum, in the last column, is not that of the others. */
+function checked(row: SqlRow | undefined): SqlRow {
+  const fields = Object.values(row ?? {});
+  const crc = fields.pop();
+  if (!row || crc !== checksum(...fields)) throw new Damage("what it knows of itself was changed");
+  return row;
+}

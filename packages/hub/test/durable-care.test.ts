@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { gunzipSync } from "node:zlib";
+import { findSqlite } from "../src/durable/sqlite.ts";
+import { backupStore, checkStore, restoreStore, type Retention } from "../src/index.ts";
+import { open, temporaryDirectory } from "./durable-store.ts";
+
+const keepAll: Retention = { publications: 1_000, bytes: 1e9, ttlMs: 3_600_000, keyTtlMs: 60_000 };
+const hello = { user: "ana", data: '"hello"' };
+
+test("a store is checked while it is open, and what is damaged is named", async () => {
+  const directory = temporaryDirectory();
+  const { engine } = await open(directory);
+  for (let number = 0; number < 1_200; number++) {
+    await engine.publish(`c:${number % 2}`, { ...hello, key: `${number}` }, keepAll);
+  }
+  const good = { channels: 2, publications: 1_200, keys: 1_200, setAside: [], problems: [] };
+  assert.deepEqual(checkStore(directory), good);
+  await engine.close();
+  assert.deepEqual(checkStore(directory), good);
+  const database = findSqlite()(join(directory, "zocalo.db"));
+  database.exec(
+    "UPDATE log SET data = '\"bye\"' WHERE offset = 600 AND channel = 1; UPDATE key SET at = 1 WHERE key = '7'",
+  );
+  database.close();
+  assert.deepEqual(checkStore(directory).problems, [
+    "channel c:0: entry 600 was changed",
+    "the key of entry 4 of channel 2 was changed",
+  ]);
+  const second = await open(directory);
+  await second.engine.read("c:0", 599, 1);
+  await second.engine.close();
+  const { setAside, channels } = checkStore(directory);
+  assert.equal(channels, 2);
+  assert.match(setAside.join(), /^!\w{8} c:0$/);
+});
+
+test("a backup that is made while publications come is whole, and restoring it turns every epoch", async () => {
+  const directory = temporaryDirectory();
+  const backup = join(temporaryDirectory(), "backup.db");
+  const { engine } = await open(directory);
+  const { epoch } = await engine.publish("c:1", { ...hello, key: "k" }, keepAll);
+  const coming = Promise.all(Array.from({ length: 300 }, () => engine.publish("c:1", hello, keepAll)));
+  await engine.publish("c:2", hello, keepAll);
+  backupStore(directory, backup);
+  await coming;
+  if (process.platform !== "win32") assert.equal(statSync(backup).mode & 0o777, 0o600);
+  assert.throws(() => backupStore(directory, backup), { code: "unusable", message: /is there already$/ });
+  assert.throws(() => restoreStore(backup, directory), { code: "in_use" });
+  await engine.close();
+
+  const former = restoreStore(backup, directory);
+  assert.ok(former !== undefined && readdirSync(directory).some((name) => former.endsWith(name)));
+  const next = await open(directory);
+  const page = await next.engine.read("c:1", 0, 1_000);
+  assert.notEqual(page.epoch, epoch);
+  assert.ok(page.head >= 1 && page.head <= 301);
+  assert.equal(page.publications.length, page.head);
+  assert.equal((await next.engine.publish("c:1", { ...hello, key: "k" }, keepAll)).offset, 1);
+  assert.deepEqual(next.notices, []);
+  await next.engine.close();
+
+  const elsewhere = join(temporaryDirectory(), "new");
+  assert.equal(restoreStore(backup, elsewhere), undefined);
+  const other = await open(elsewhere);
+  const { epoch: third } = await other.engine.read("c:1", 0, 1);
+  assert.equal(new Set([epoch, page.epoch, third]).size, 3);
+  assert.deepEqual(other.notices, []);
+  await other.engine.close();
+});
+
+test("what is no backup is not restored, and what is no store is not backed up", async () => {
+  const directory = temporaryDirectory();
+  const file = join(temporaryDirectory(), "file");
+  writeFileSync(file, "rubbish ".repeat(1_000));
+  const { engine } = await open(directory);
+  const { epoch } = await engine.publish("c:1", hello, keepAll);
+  await engine.close();
+  assert.throws(() => restoreStore(file, directory), { code: "unusable", message: /is damaged: / });
+  assert.throws(() => restoreStore(join(file, "nowhere"), directory), { message: /^there is no / });
+  assert.throws(() => backupStore(temporaryDirectory(), join(directory, "b")), { message: /^there is no / });
+  assert.throws(() => checkStore(temporaryDirectory()), { message: /^there is no / });
+  const next = await open(directory);
+  assert.equal((await next.engine.read("c:1", 0, 1)).epoch, epoch);
+  await next.engine.close();
+});
+
+for (const [format, wroteIt] of [[1, "0.1.0"]] as const) {
+  test(`a store of format ${format}, which ${wroteIt} wrote, is read`, async () => {
+    const directory = temporaryDirectory();
+    const packed = readFileSync(new URL(`stores/format-${format}.db.gz`, import.meta.url));
+    writeFileSync(join(directory, "zocalo.db"), gunzipSync(packed));
+    const { engine } = await open(directory);
+    const page = await engine.read("plaza:general", 0, 10);
+    assert.deepEqual([page.head, page.oldest], [3, 1]);
+    assert.deepEqual(
+      page.publications.map(({ offset, user, info, data }) => [offset, user, info, data]),
+      [
+        [1, "ana", '{"name":"Ana"}', '{"text":"hola"}'],
+        [2, "ben", undefined, "1688888483063664642"],
+        [3, "\0", undefined, '"ñ😀"'],
+      ],
+    );
+    const { head, oldest } = await engine.read("plaza:trimmed", 0, 10);
+    assert.deepEqual([head, oldest], [2, 2]);
+    const again = await engine.publish("plaza:general", { user: "ana", data: "1", key: "k" }, keepAll);
+    assert.deepEqual([again.offset, again.duplicate], [1, true]);
+    await engine.close();
+    assert.deepEqual(checkStore(directory).problems, []);
+  });
+}

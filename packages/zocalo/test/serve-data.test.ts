@@ -1,0 +1,106 @@
+// `zocalo serve` with its channels on disk, as a process.
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { dial, lines } from "@zocalo/net";
+import { Zocalo } from "./zocalo-process.ts";
+
+const TCP = /TCP +localhost:(\d+)[^]*stops it/;
+const PUBLISH = '{"type":"publish","id":1,"channel":"plaza:x","data":9007199254740993,"key":"k"}';
+
+function directoryFor(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "zocalo-serve-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+function serve(data: string): Zocalo {
+  const ports = ["--http-port", "off", "--tcp-port", "0", "--udp-port", "off"];
+  return new Zocalo(["serve", ...ports, "--data", data], { ZOCALO_ENGINE: "durable" });
+}
+
+/** Sends a command; gives the answer. */
+async function ask(zocalo: Zocalo, command: string): Promise<Record<string, unknown>> {
+  const conn = lines(await dial("tcp", `127.0.0.1:${await zocalo.port("stdout", TCP)}`));
+  await conn.send(command);
+  const answer = await conn.receive();
+  conn.abort();
+  return JSON.parse(String(answer)) as Record<string, unknown>;
+}
+
+test("what was acknowledged is there after SIGKILL, and the same key adds nothing", async (t) => {
+  const data = join(directoryFor(t), "data");
+  await using first = serve(data);
+  const published = await ask(first, PUBLISH);
+  assert.equal(published["type"], "published");
+  first.child.kill("SIGKILL");
+  await first.closed;
+
+  await using second = serve(data);
+  assert.deepEqual(await ask(second, PUBLISH), { ...published, duplicate: true });
+  const history = await ask(second, '{"type":"history","id":2,"channel":"plaza:x"}');
+  assert.deepEqual([history["epoch"], history["head"]], [published["epoch"], 1]);
+});
+
+test("a second server on the directory is refused, and told who has it", async (t) => {
+  const data = directoryFor(t);
+  await using first = serve(data);
+  await first.port("stdout", TCP);
+  const { code, stdout, stderr } = await serve(data).end();
+  assert.deepEqual([code, stdout], [1, ""]);
+  const holder = `${data} is in use by process ${first.child.pid} on `;
+  assert.ok(stderr.startsWith(`zocalo: ${holder}`), stderr);
+  assert.match(stderr, /; stop that, or give another directory by --data\n$/);
+  assert.equal((await ask(first, PUBLISH))["offset"], 1);
+});
+
+test("a directory that cannot be used is exit code 1 and a sentence", async (t) => {
+  const file = join(directoryFor(t), "file");
+  writeFileSync(file, "");
+  const { code, stderr } = await serve(file).end();
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /^zocalo: .*file cannot be used: .*; --data gives another directory, and --engine memory keeps .*\n$/,
+  );
+});
+
+test("SIGTERM leaves one file, and nobody else may read the directory", async (t) => {
+  const data = join(directoryFor(t), "data");
+  await using zocalo = serve(data);
+  await ask(zocalo, PUBLISH);
+  zocalo.child.kill("SIGTERM");
+  assert.equal((await zocalo.end()).code, 0);
+  assert.equal(statSync(join(data, "zocalo.db-wal"), { throwIfNoEntry: false }), undefined);
+  if (process.platform !== "win32") assert.equal(statSync(data).mode & 0o777, 0o700);
+});
+
+test("data check, backup and restore", async (t) => {
+  const directory = directoryFor(t);
+  const data = join(directory, "data");
+  const backup = join(directory, "backup");
+  const command = (...args: readonly string[]) => new Zocalo(["data", ...args], { ZOCALO_DATA: data }).end();
+  await using first = serve(data);
+  const published = await ask(first, PUBLISH);
+  const counted = "1 channels with 1 publications and 1 keys\nnothing is damaged\n";
+  assert.deepEqual(await command("check"), { code: 0, stdout: counted, stderr: "" });
+  assert.deepEqual(await command("backup", backup), {
+    code: 0,
+    stdout: `${data} is copied to ${backup}\n`,
+    stderr: "",
+  });
+  const refused = await command("restore", backup);
+  assert.deepEqual([refused.code, refused.stdout], [1, ""]);
+  assert.match(refused.stderr, /^zocalo: .* is in use by process \d+ on /);
+  first.child.kill("SIGTERM");
+  await first.end();
+  const restored = await command("restore", backup);
+  assert.equal(restored.code, 0, restored.stderr);
+  assert.match(restored.stdout, / is restored to [^]*what was there is kept as .*zocalo\.db\.replaced-/);
+  await using second = serve(data);
+  const history = await ask(second, '{"type":"history","id":2,"channel":"plaza:x"}');
+  assert.equal(history["head"], 1);
+  assert.notEqual(history["epoch"], published["epoch"]);
+});
