@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, openSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Random } from "@zocalo/integrity";
@@ -17,21 +19,27 @@ type Acknowledged = readonly [channel: string, epoch: string, offset: number, ke
 
 /** Lets a process publish in a directory, and kills it some time after it was answered first. */
 async function publishAndKill(directory: string, seed: number): Promise<Acknowledged[]> {
-  const child = spawn(
-    process.execPath,
-    [...process.execArgv.filter((arg) => !arg.startsWith("--test")), WRITER, directory, `${seed}`],
-    {
-      stdio: ["ignore", "pipe", "inherit"],
-    },
-  );
-  let said = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
-  await once(child.stdout, "data");
-  await new Promise((resolve) => setTimeout(resolve, new Random(seed).below(400)));
+  // A file takes all that it says, at once; a pipe may be full.
+  const path = join(directory, "..", "said");
+  const file = openSync(path, "w");
+  const args = process.execArgv.filter((arg) => !arg.startsWith("--test"));
+  const child = spawn(process.execPath, [...args, WRITER, directory, `${seed}`], {
+    stdio: ["ignore", file, "inherit"],
+  });
+  closeSync(file);
+  const closed = once(child, "close");
+  while (statSync(path).size === 0 && child.exitCode === null) await wait(5);
+  await wait(new Random(seed).below(400));
   child.kill("SIGKILL");
-  await once(child, "close");
+  const [, signal] = (await closed) as [unknown, unknown];
+  assert.equal(signal, "SIGKILL", "it ended by itself");
+  const said = readFileSync(path, "utf8");
   const lines = said.slice(0, said.lastIndexOf("\n")).split("\n");
   return lines.map((line) => JSON.parse(line) as Acknowledged);
+}
+
+function wait(ms: number): Promise<unknown> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Demands that all of it is there, in logs without holes, and that no key is in a log twice. */
@@ -61,7 +69,7 @@ async function check(engine: DurableEngine, acknowledged: readonly Acknowledged[
 }
 
 test(`killed ${ROUNDS} times under load, nothing acknowledged is missing (ZOCALO_CRASH_SEED=${SEED})`, async () => {
-  const directory = temporaryDirectory();
+  const directory = join(temporaryDirectory(), "data");
   const acknowledged: Acknowledged[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const answered = await publishAndKill(directory, SEED + round);
