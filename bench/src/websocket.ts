@@ -124,7 +124,9 @@ export async function run(args: string[]): Promise<void> {
   const isPinned = pinLoad();
   const chosen = (cases: readonly Case[]): Case[] => cases.filter(({ name }) => name.includes(only));
 
-  const servers = new Map<Contender, ServerProcess>();
+  const kinds = new Map(names.map((name) => [name, undefined] as const));
+  const measured = (cases: readonly Case[], of: Servers = kinds): Promise<Figures> =>
+    measureAll(chosen(cases), of, isPinned, rounds, durationMs);
   const report = (name: string, results: Results, cases: readonly Case[] = []): void => {
     if (results.columns.length === 0) return;
     const isWhole = results.columns.length >= cases.length && names.length === CONTENDERS.length;
@@ -135,62 +137,60 @@ export async function run(args: string[]): Promise<void> {
       writeResults(name, results);
     }
   };
-  try {
-    for (const name of names) servers.set(name, await start(name, isPinned));
-    const cpu = await measureAll(chosen(echoes), servers, rounds, durationMs);
-    const common = { baseline: "ws" } as const;
-    report(
-      "websocket-echo",
-      table(cpu, names, "WebSocket echo", "µs of server CPU per message", true, common, cpuOf),
-      echoes,
-    );
-    report(
-      "websocket-echo-latency",
-      table(cpu, names, "WebSocket echo, 99th percentile", "ms", true, common, p99Of),
-      echoes,
-    );
-    const large = await measureAll(chosen(bulk), servers, rounds, durationMs);
-    report(
-      "websocket-bulk",
-      table(large, names, "Large WebSocket messages", "echoes per second", false, common, rateOf),
-      bulk,
-    );
-    report(
-      "websocket-bulk-cpu",
-      table(large, names, "Large WebSocket messages", "µs of server CPU per message", true, common, cpuOf),
-      bulk,
-    );
-    const fan = await measureAll(chosen(broadcasts), servers, rounds, durationMs);
-    report(
-      "websocket-broadcast",
-      table(fan, names, "WebSocket broadcast", "deliveries per second", false, common, rateOf),
-      broadcasts,
-    );
-    report(
-      "websocket-broadcast-cpu",
-      table(fan, names, "WebSocket broadcast", "µs of server CPU per delivery", true, common, cpuOf),
-      broadcasts,
-    );
-    const small = await measureAll(chosen(compressed), servers, rounds, durationMs);
-    report(
-      "websocket-deflate",
-      table(small, names, "permessage-deflate", "µs of server CPU per message", true, common, cpuOf),
-      compressed,
-    );
-    const ups = await measureUpgrades(chosen(upgradeCases), names, isPinned, rounds, durationMs);
-    report(
-      "websocket-upgrades",
-      table(ups, names, "WebSocket upgrades", "per second", false, common, rateOf),
-      upgradeCases,
-    );
-    report(
-      "websocket-upgrades-cpu",
-      table(ups, names, "WebSocket upgrades", "µs of server CPU each", true, common, cpuOf),
-      upgradeCases,
-    );
-  } finally {
-    for (const server of servers.values()) await server.stop();
-  }
+  const cpu = await measured(echoes);
+  const common = { baseline: "ws" } as const;
+  report(
+    "websocket-echo",
+    table(cpu, names, "WebSocket echo", "µs of server CPU per message", true, common, cpuOf),
+    echoes,
+  );
+  report(
+    "websocket-echo-latency",
+    table(cpu, names, "WebSocket echo, 99th percentile", "ms", true, common, p99Of),
+    echoes,
+  );
+  const large = await measured(bulk);
+  report(
+    "websocket-bulk",
+    table(large, names, "Large WebSocket messages", "echoes per second", false, common, rateOf),
+    bulk,
+  );
+  report(
+    "websocket-bulk-cpu",
+    table(large, names, "Large WebSocket messages", "µs of server CPU per message", true, common, cpuOf),
+    bulk,
+  );
+  const fan = await measured(broadcasts);
+  report(
+    "websocket-broadcast",
+    table(fan, names, "WebSocket broadcast", "deliveries per second", false, common, rateOf),
+    broadcasts,
+  );
+  report(
+    "websocket-broadcast-cpu",
+    table(fan, names, "WebSocket broadcast", "µs of server CPU per delivery", true, common, cpuOf),
+    broadcasts,
+  );
+  const small = await measured(compressed);
+  report(
+    "websocket-deflate",
+    table(small, names, "permessage-deflate", "µs of server CPU per message", true, common, cpuOf),
+    compressed,
+  );
+  const ups = await measured(
+    upgradeCases,
+    new Map([...UPGRADE_SERVERS].filter(([name]) => names.includes(name))),
+  );
+  report(
+    "websocket-upgrades",
+    table(ups, names, "WebSocket upgrades", "per second", false, common, rateOf),
+    upgradeCases,
+  );
+  report(
+    "websocket-upgrades-cpu",
+    table(ups, names, "WebSocket upgrades", "µs of server CPU each", true, common, cpuOf),
+    upgradeCases,
+  );
   if ("idle memory".includes(only) || only === "") {
     const common = { unit: "bytes per connection", isLessBetter: true, baseline: "ws" } as const;
     report("websocket-memory", {
@@ -216,46 +216,59 @@ const cpuOf = (outcome: Outcome): number => outcome.cpuUs;
 const rateOf = (outcome: Outcome): number => outcome.perSecond;
 const p99Of = (outcome: Outcome): number => outcome.p99Ms;
 
+/** Who is measured, with the kind of server that each has; `undefined`: that of its own name. */
+type Servers = ReadonlyMap<Contender, ServerKind | undefined>;
+
+/**
+ * Each round has servers of its own: processes of one build differ by up to twice where messages are large,
+ * by how their memory happens to lie.
+ */
 async function measureAll(
   cases: readonly Case[],
-  servers: ReadonlyMap<Contender, ServerProcess>,
+  kinds: Servers,
+  isPinned: boolean,
   rounds: number,
   durationMs: number,
 ): Promise<Figures> {
-  const figures: Figures = new Map();
-  for (const each of cases) {
-    const contenders: Record<string, () => Promise<Outcome>> = {};
-    for (const [name, server] of servers) {
-      if (!each.who.includes(isBefore(name) ? "zocalo" : name)) continue;
-      contenders[name] = () => each.measure(server, name === "net" ? undefined : "/echo", durationMs);
+  const figures: Figures = new Map(cases.map(({ name }) => [name, {}]));
+  const [first] = cases;
+  for (let round = 0; first !== undefined && round < rounds; round++) {
+    const servers = new Map<Contender, ServerProcess>();
+    try {
+      for (const [name, kind] of kinds) servers.set(name, await start(name, isPinned, kind));
+      await measureOnce(first, servers, round, durationMs); // Warm up.
+      for (const each of cases) {
+        for (const [name, outcome] of await measureOnce(each, servers, round, durationMs))
+          ((figures.get(each.name) ?? {})[name] ??= []).push(outcome);
+      }
+    } finally {
+      for (const server of servers.values()) await server.stop();
     }
-    const outcomes = await alternate(contenders, rounds);
-    figures.set(each.name, outcomes);
+  }
+  for (const [column, outcomes] of figures) {
     for (const [name, list] of Object.entries(outcomes)) {
       if (list.filter(({ isLoadBound }) => isLoadBound).length * 2 > list.length) {
-        console.log(`note: ${each.name}, ${name}: the load was the bottleneck; its rate is a lower bound`);
+        console.log(`note: ${column}, ${name}: the load was the bottleneck; its rate is a lower bound`);
       }
     }
   }
   return figures;
 }
 
-async function measureUpgrades(
-  cases: readonly Case[],
-  names: readonly Contender[],
-  isPinned: boolean,
-  rounds: number,
+/** One case on each server that has it; another begins in each round. */
+async function measureOnce(
+  each: Case,
+  servers: ReadonlyMap<Contender, ServerProcess>,
+  round: number,
   durationMs: number,
-): Promise<Figures> {
-  const servers = new Map<Contender, ServerProcess>();
-  try {
-    for (const [name, kind] of UPGRADE_SERVERS) {
-      if (cases.length > 0 && names.includes(name)) servers.set(name, await start(name, isPinned, kind));
-    }
-    return await measureAll(cases, servers, rounds, durationMs);
-  } finally {
-    for (const server of servers.values()) await server.stop();
+): Promise<[Contender, Outcome][]> {
+  const taking = [...servers].filter(([name]) => each.who.includes(isBefore(name) ? "zocalo" : name));
+  const begin = round % Math.max(1, taking.length);
+  const outcomes: [Contender, Outcome][] = [];
+  for (const [name, server] of [...taking.slice(begin), ...taking.slice(0, begin)]) {
+    outcomes.push([name, await each.measure(server, name === "net" ? undefined : "/echo", durationMs)]);
   }
+  return outcomes;
 }
 
 function table(
