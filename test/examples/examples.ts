@@ -143,7 +143,8 @@ export async function bundle(list: readonly Example[]): Promise<void> {
     sourcemap: "inline",
     logLevel: "silent",
     banner: {
-      js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+      // Under a name that nothing bundled has.
+      js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
     },
     outExtension: { ".js": ".mjs" },
     allowOverwrite: true,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
@@ -35,6 +35,20 @@ test("a store is checked while it is open, and what is damaged is named", async 
   const { setAside, channels } = checkStore(directory);
   assert.equal(channels, 2);
   assert.match(setAside.join(), /^!\w{8} c:0$/);
+});
+
+test("a sound store that lets old entries go meanwhile has no problems", async () => {
+  const directory = temporaryDirectory();
+  const { engine } = await open(directory);
+  for (let round = 0; round < 40; round++) {
+    const publishing = Array.from({ length: 400 }, () =>
+      engine.publish("c:1", hello, { ...keepAll, publications: 40 }),
+    );
+    await publishing[10];
+    for (let check = 0; check < 5; check++) assert.deepEqual(checkStore(directory).problems, []);
+    await Promise.all(publishing);
+  }
+  await engine.close();
 });
 
 test("a backup that is made while publications come is whole, and restoring it turns every epoch", async () => {
@@ -111,3 +125,29 @@ for (const [format, wroteIt] of [[1, "0.1.0"]] as const) {
     assert.deepEqual(checkStore(directory).problems, []);
   });
 }
+
+test("an empty file is no backup, and what a restore that was killed has left changes no other", async () => {
+  const directory = temporaryDirectory();
+  const { engine } = await open(directory);
+  await engine.publish("c:1", { user: "ana", data: '"first"' }, keepAll);
+  const backup = join(temporaryDirectory(), "backup");
+  backupStore(directory, backup);
+  assert.deepEqual(readdirSync(join(backup, "..")), ["backup"]);
+  await engine.publish("c:1", { user: "ana", data: '"second"' }, keepAll);
+  // With its log of changes, as it is while the engine runs.
+  for (const suffix of ["", "-wal"]) {
+    copyFileSync(join(directory, `zocalo.db${suffix}`), join(directory, `zocalo.db.restoring${suffix}`));
+  }
+  await engine.close();
+  const empty = `${backup}-empty`;
+  writeFileSync(empty, "");
+  assert.throws(() => restoreStore(empty, directory), { code: "unusable", message: /is empty$/ });
+  restoreStore(backup, directory);
+  assert.deepEqual(
+    readdirSync(directory).filter((name) => name.includes("restoring")),
+    [],
+  );
+  const { engine: restored } = await open(directory);
+  assert.equal((await restored.read("c:1", 0, 10)).head, 1);
+  await restored.close();
+});

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Random } from "@zocalo/integrity";
 import { findSqlite } from "../src/durable/sqlite.ts";
-import type { Committed, DurableEngine, Retention } from "../src/index.ts";
+import type { Committed, DurableEngine, DurableOptions, Retention, StoreClock } from "../src/index.ts";
 import { open, temporaryDirectory } from "./durable-store.ts";
 
 const keepAll: Retention = { publications: 1_000, bytes: 1e9, ttlMs: 3_600_000, keyTtlMs: 60_000 };
@@ -175,10 +175,11 @@ test("a backup that was copied back by hand turns every epoch", async () => {
 async function abandoned(
   channels: number,
   each: number,
+  options: DurableOptions = {},
 ): Promise<{ directory: string; before: Map<string, Committed> }> {
   const from = temporaryDirectory();
   const directory = temporaryDirectory();
-  const { engine } = await open(from);
+  const { engine } = await open(from, options);
   const before = await fill(engine, channels, each);
   for (const name of readdirSync(from)) {
     if (name !== "lock.db" && name !== "lock.db-journal")
@@ -197,6 +198,36 @@ test("a log of changes that was cut short turns every epoch", async () => {
   assert.deepEqual(await turned(engine, before), ["c:0", "c:1", "c:2"]);
   await engine.close();
 });
+
+for (const durability of ["process", "disk"] as const) {
+  test(`a loss of power may take what "${durability}" acknowledged: ${durability === "disk" ? "nothing" : "every epoch turns"}`, async () => {
+    const clock = (boot: string): StoreClock => ({
+      wall: () => Date.now(),
+      uptime: () => performance.now(),
+      boot,
+    });
+    const { directory, before } = await abandoned(3, 20, { durability, clock: clock("first") });
+    // Killed without a loss of power it goes on: what the system had it has still.
+    const same = temporaryDirectory();
+    for (const name of readdirSync(directory)) copyFileSync(join(directory, name), join(same, name));
+    for (const next of [durability, "disk"] as const) {
+      const { engine, notices } = await open(same, { durability: next, clock: clock("first") });
+      assert.deepEqual([await turned(engine, before), notices], [[], []]);
+      await engine.close();
+    }
+    const { engine, notices } = await open(directory, { durability: "disk", clock: clock("second") });
+    const lost = await turned(engine, before);
+    assert.deepEqual(lost, durability === "disk" ? [] : ["c:0", "c:1", "c:2"]);
+    assert.equal(notices.length, durability === "disk" ? 0 : 1);
+    await engine.close();
+    // Closed in order nothing is missing, whatever starts anew.
+    const third = await open(directory, { durability, clock: clock("third") });
+    await third.engine.close();
+    const { engine: last, notices: none } = await open(directory, { durability, clock: clock("fourth") });
+    assert.deepEqual(none, []);
+    await last.close();
+  });
+}
 
 const ROUNDS = Number(process.env["ZOCALO_DAMAGE_ROUNDS"] ?? 12);
 const SEED = Number(process.env["ZOCALO_DAMAGE_SEED"] ?? Date.now() % 1_000_000);

@@ -1,8 +1,9 @@
 // Fills the disk that a directory is on, makes room again, and prints what it saw, as JSON:
 // `durable-full-disk.ts DIRECTORY`.
-import { rmSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ProtocolError } from "@zocalo/protocol";
+import { findSqlite } from "../src/durable/sqlite.ts";
 import type { DurableEngine } from "../src/index.ts";
 import { keepAll, publicationOf } from "./durable-crash.ts";
 import { open } from "./durable-store.ts";
@@ -13,6 +14,12 @@ const ballast = join(disk, "ballast");
 writeFileSync(ballast, Buffer.alloc(1_500_000));
 const acknowledged = new Map<number, string>();
 const refused: string[] = [];
+const damaged = await open(directory);
+await damaged.engine.publish("c:2", publicationOf("c:2", "0", 500), keepAll);
+await damaged.engine.close();
+const database = findSqlite()(join(directory, "zocalo.db"));
+database.exec("UPDATE log SET data = '0'");
+database.close();
 const first = await open(directory, { tidyMs: 50 });
 
 async function publish(engine: DurableEngine, key: string): Promise<void> {
@@ -39,8 +46,13 @@ let number = 0;
 const some = (engine: DurableEngine, count: number): Promise<unknown> =>
   Promise.all(Array.from({ length: count }, () => publish(engine, `${number++}`)));
 while (refused.length < 200) await some(first.engine, 10);
+// What is damaged cannot be set aside now; the rest of the file is sound.
+const readDamaged = (): Promise<string> =>
+  first.engine.read("c:2", 0, 1).then(({ head }) => `head ${head}`, String);
+const ofDamaged = [await readDamaged()];
 const whenFull = { acknowledged: acknowledged.size, isWhole: await isWhole(first.engine) };
 rmSync(ballast);
+ofDamaged.push(await readDamaged());
 const before = refused.length;
 await some(first.engine, 100);
 const whenThereIsRoom = { refused: refused.length - before, isWhole: await isWhole(first.engine) };
@@ -48,7 +60,8 @@ await first.engine.close();
 const second = await open(directory);
 const afterwards = { isWhole: await isWhole(second.engine), notices: second.notices };
 await second.engine.close();
+const files = readdirSync(directory).filter((name) => name.includes("damaged"));
 const codes = [...new Set(refused)];
 process.stdout.write(
-  JSON.stringify({ codes, whenFull, whenThereIsRoom, afterwards, notices: first.notices }),
+  JSON.stringify({ codes, whenFull, whenThereIsRoom, afterwards, notices: first.notices, ofDamaged, files }),
 );

@@ -1,4 +1,15 @@
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 import { Channels, SET_ASIDE } from "./channels.ts";
 import { Damage } from "./damage.ts";
@@ -6,7 +17,7 @@ import { DirectoryLock } from "./lock.ts";
 import { machineClock } from "./moment.ts";
 import { checksum } from "./row.ts";
 import { findSqlite } from "./sqlite.ts";
-import { STORE, WITNESS } from "./store-directory.ts";
+import { STORE, SUFFIXES, WITNESS } from "./store-directory.ts";
 import { StoreError } from "./store-error.ts";
 import { StoreFile } from "./store-file.ts";
 import { Witness } from "./witness.ts";
@@ -34,6 +45,7 @@ export interface StoreReport {
 export function checkStore(directory: string): StoreReport {
   const file = openExisting(join(resolve(directory), STORE));
   try {
+    file.database.exec("BEGIN"); // All of it as it is at one moment.
     const rows = file.database.prepare("PRAGMA integrity_check(20)").all();
     const ofSqlite = rows.flatMap((row) => Object.values(row).map(String)).filter((line) => line !== "ok");
     const counts = { channels: 0, publications: 0, keys: 0 };
@@ -78,16 +90,31 @@ export function checkStore(directory: string): StoreReport {
  * @throws StoreError `unusable` if the file is there already, or cannot be written
  */
 export function backupStore(directory: string, path: string): void {
+  // Until it is whole, so that what is left by a process that was killed is no backup.
+  const partial = `${path}.partial`;
   const file = openExisting(join(resolve(directory), STORE));
   try {
     reserve(path);
-    file.database.prepare("VACUUM INTO ?").run(path);
+    rmSync(partial, { force: true });
+    reserve(partial);
+    file.database.prepare("VACUUM INTO ?").run(partial);
+    synchronize(partial);
+    renameSync(partial, path);
   } catch (cause) {
     if (cause instanceof StoreError) throw cause;
-    rmSync(path, { force: true });
+    for (const each of [partial, path]) rmSync(each, { force: true });
     throw new StoreError("unusable", `${path} cannot be written: ${String(cause)}`, { cause });
   } finally {
     file.close();
+  }
+}
+
+function synchronize(path: string): void {
+  const file = openSync(path, "r+");
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
   }
 }
 
@@ -117,13 +144,14 @@ export function restoreStore(path: string, directory: string): string | undefine
   mkdirSync(place, { recursive: true, mode: 0o700 });
   const lock = new DirectoryLock(findSqlite(), place);
   try {
-    rmSync(arriving, { force: true });
+    // A log of changes that another restore has left would be taken for that of this one.
+    for (const suffix of SUFFIXES) rmSync(arriving + suffix, { force: true });
     copyFileSync(path, arriving);
     const seen = turned(arriving);
     const aside = existsSync(store)
       ? `${store}.replaced-${new Date().toISOString().replaceAll(":", "-")}`
       : undefined;
-    for (const suffix of ["", "-wal", "-shm"]) {
+    for (const suffix of SUFFIXES) {
       if (aside !== undefined && existsSync(store + suffix)) renameSync(store + suffix, aside + suffix);
     }
     renameSync(arriving, store);
@@ -132,7 +160,7 @@ export function restoreStore(path: string, directory: string): string | undefine
     witness.close();
     return aside;
   } finally {
-    rmSync(arriving, { force: true });
+    for (const suffix of SUFFIXES) rmSync(arriving + suffix, { force: true });
     lock.release();
   }
 }
@@ -152,6 +180,7 @@ function turned(path: string): { readonly store: string; readonly commits: numbe
 
 function openExisting(path: string): StoreFile {
   if (!existsSync(path)) throw new StoreError("unusable", `there is no ${path}`);
+  if (statSync(path).size === 0) throw new StoreError("unusable", `${path} is empty`);
   const clock = machineClock();
   const settings = { durability: "disk", maxBytes: Number.MAX_SAFE_INTEGER } as const;
   try {

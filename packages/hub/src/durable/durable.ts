@@ -80,9 +80,8 @@ const MOST_TIDY_MS = 2 ** 31 - 1;
  * @throws RangeError for an option that cannot be
  */
 export async function durable(directory: string, options: DurableOptions = {}): Promise<DurableEngine> {
-  check(options);
-  const { clock = machineClock(), onNotice = toStandardError, ...given } = options;
-  const { tidyMs, maxWaitingBytes, ...settings } = { ...defaultDurableOptions, ...given };
+  const { tidyMs, maxWaitingBytes, ...settings } = checked(options);
+  const { clock = machineClock(), onNotice = toStandardError } = options;
   const now = { wall: Math.round(clock.wall()), uptime: Math.round(clock.uptime()) };
   const data = { settings: { directory, ...settings }, boot: clock.boot, now };
   const thread = await StoreThread.open(data, onNotice);
@@ -90,17 +89,24 @@ export async function durable(directory: string, options: DurableOptions = {}): 
   return new DurableEngine(thread, { durability, clock, maxWaitingBytes, tidyMs, onNotice });
 }
 
-function check(options: DurableOptions): void {
-  const { durability = "disk" } = options;
+/** Nothing is left out, or given as `undefined`. */
+type Checked = { durability: "disk" | "process" } & { [Name in keyof typeof LEAST]: number };
+
+function checked(options: DurableOptions): Checked {
+  const { durability = defaultDurableOptions.durability } = options;
   if (durability !== "disk" && durability !== "process") {
     throw new RangeError(`durability is ${String(durability)}; it must be "disk" or "process"`);
   }
+  const settings: Checked = { ...defaultDurableOptions, durability };
   for (const name of Object.keys(LEAST) as (keyof typeof LEAST)[]) {
     const value = options[name] ?? defaultDurableOptions[name];
     const most = name === "tidyMs" ? MOST_TIDY_MS : Number.MAX_SAFE_INTEGER;
-    if (Number.isSafeInteger(value) && value >= LEAST[name] && value <= most) continue;
-    throw new RangeError(`${name} is ${value}; it must be a whole number from ${LEAST[name]} to ${most}`);
+    if (!(Number.isSafeInteger(value) && value >= LEAST[name] && value <= most)) {
+      throw new RangeError(`${name} is ${value}; it must be a whole number from ${LEAST[name]} to ${most}`);
+    }
+    settings[name] = value;
   }
+  return settings;
 }
 
 function toStandardError(sentence: string): void {

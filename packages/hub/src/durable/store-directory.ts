@@ -1,4 +1,15 @@
-import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 import { Damage } from "./damage.ts";
 import { DirectoryLock } from "./lock.ts";
@@ -13,8 +24,13 @@ import { Witness } from "./witness.ts";
 export const STORE = "zocalo.db";
 /** Says how many commits the store had. */
 export const WITNESS = "witness";
+/**
+ * There while commits may not be on the disk (`durability: "process"`), with the machine's boot. What they
+ * were is lost with it, and nothing else tells: the witness is not synchronized either.
+ */
+const UNSYNCED = "unsynced";
 /** SQLite's own files beside a database. */
-const SUFFIXES = ["", "-wal", "-shm"];
+export const SUFFIXES = ["", "-wal", "-shm"];
 
 /** The directory of a store: whose it is, and which file in it is the store. */
 export class StoreDirectory {
@@ -24,6 +40,7 @@ export class StoreDirectory {
   readonly #boot: string;
   readonly #lock: DirectoryLock;
   readonly #witnessPath: string;
+  readonly #unsyncedPath: string;
   #witness: Witness | undefined;
   #file: StoreFile | undefined;
 
@@ -32,6 +49,7 @@ export class StoreDirectory {
     const directory = resolve(settings.directory);
     this.path = join(directory, STORE);
     this.#witnessPath = join(directory, WITNESS);
+    this.#unsyncedPath = join(directory, UNSYNCED);
     this.#open = open;
     this.#settings = settings;
     this.#boot = boot;
@@ -65,6 +83,7 @@ export class StoreDirectory {
         );
         this.#file = StoreFile.open(this.#open, this.path, this.#settings, this.#boot, now);
       }
+      this.#markUnsynced(this.#file);
       this.#witness ??= new Witness(this.#witnessPath);
       this.witnessed(this.#file);
       syncDirectory(resolve(this.path, ".."));
@@ -90,26 +109,51 @@ export class StoreDirectory {
     return aside;
   }
 
-  close(): void {
+  /** @param isSynced all that was committed is on the disk */
+  close(isSynced = false): void {
     this.#closeFile();
+    if (isSynced) rmSync(this.#unsyncedPath, { force: true });
     this.#witness?.close();
     this.#witness = undefined;
     this.#lock.release();
   }
 
-  /** A store with fewer commits than there were has lost some that were acknowledged. */
+  /** Where commits that were acknowledged are lost, or may be, every epoch ends. */
   #compare(file: StoreFile, notice: (sentence: string) => void): void {
-    const seen = Witness.read(this.#witnessPath);
-    const isSame = seen !== undefined && seen.store === file.identity.name;
-    if (isSame && file.commits >= seen.commits) return;
+    const loss = this.#lossOf(file);
+    if (loss === undefined) return;
     file.database.exec("BEGIN IMMEDIATE");
     file.turnAll();
     file.database.exec("COMMIT");
-    notice(
-      isSame
-        ? `${this.path} has lost ${seen.commits - file.commits} of its ${seen.commits} commits: every epoch turns`
-        : `${this.path} is not the one that was here, or its witness is gone: every epoch turns`,
-    );
+    notice(`${loss}: every epoch turns`);
+  }
+
+  #lossOf({ identity, commits }: StoreFile): string | undefined {
+    const seen = Witness.read(this.#witnessPath);
+    if (seen === undefined || seen.store !== identity.name)
+      return `${this.path} is not the one that was here, or its witness is gone`;
+    if (commits < seen.commits)
+      return `${this.path} has lost ${seen.commits - commits} of its ${seen.commits} commits`;
+    const boot = this.#unsyncedIn();
+    if (boot === undefined || boot === this.#boot) return undefined;
+    return `the machine was started anew, and ${this.path} may have lost commits that it had not synchronized`;
+  }
+
+  #unsyncedIn(): string | undefined {
+    return existsSync(this.#unsyncedPath) ? readFileSync(this.#unsyncedPath, "utf8") : undefined;
+  }
+
+  /** Before the first commit that nobody waits for; or, if all are waited for, once the disk has the rest. */
+  #markUnsynced({ database }: StoreFile): void {
+    if (this.#settings.durability === "process") {
+      const file = openSync(this.#unsyncedPath, "w", 0o600);
+      writeSync(file, this.#boot);
+      fsyncSync(file);
+      closeSync(file);
+    } else if (existsSync(this.#unsyncedPath)) {
+      database.exec("PRAGMA wal_checkpoint(FULL)");
+      rmSync(this.#unsyncedPath);
+    }
   }
 
   #closeFile(): void {

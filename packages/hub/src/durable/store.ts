@@ -60,8 +60,13 @@ export class Store {
         this.#undo(error);
         if (!isDamage(error)) return this.#outcome(replaced, allReplaced, this.#withoutWriting(batch, error));
         const { channel } = error instanceof Damage ? error : { channel: undefined };
-        if (channel && attempt < MAX_SET_ASIDE && this.#setAside(channel, error as Damage, replaced))
-          continue;
+        if (channel && attempt < MAX_SET_ASIDE) {
+          const failure = this.#setAside(channel, error as Damage, replaced);
+          if (failure === undefined) continue;
+          // Such as a full disk, which is no fault of the file's.
+          if (!isDamage(failure))
+            return this.#outcome(replaced, allReplaced, this.#withoutWriting(batch, failure));
+        }
         if (allReplaced) throw error; // a file that was made just now
         this.#replaceFile(batch.now, error as Error);
         allReplaced = this.#channels.nothing;
@@ -72,13 +77,15 @@ export class Store {
 
   /** Ends it, and leaves one file behind. */
   close(now: Moment): void {
+    let isSynced = false;
     try {
       this.run({ now, requests: [{ kind: "tidy" }] });
       this.#file.database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      isSynced = true;
     } catch {
       // Without room it stays where it is, and is read at the next start.
     }
-    this.#directory.close();
+    this.#directory.close(isSynced);
   }
 
   #over(file: StoreFile): [Channels, Keys, Tidying] {
@@ -230,12 +237,12 @@ export class Store {
     this.#isFailing = false;
   }
 
-  /** False if it cannot be done in this file. */
+  /** Gives why it cannot be done. */
   #setAside(
     channel: { readonly id: number; readonly name: string },
     { message }: Damage,
     replaced: Map<string, LogState>,
-  ): boolean {
+  ): Error | undefined {
     const { database } = this.#file;
     try {
       database.exec("BEGIN IMMEDIATE");
@@ -246,10 +253,10 @@ export class Store {
       this.#notices.push(
         `channel ${channel.name} is damaged (${message}): what it had is set aside, and it begins anew`,
       );
-      return true;
+      return undefined;
     } catch (error) {
       this.#undo(error);
-      return false;
+      return error as Error;
     }
   }
 
