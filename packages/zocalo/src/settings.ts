@@ -62,7 +62,7 @@ export const SETTINGS = {
     defaultDurableOptions.maxBytes,
     1_048_576,
     Number.MAX_SAFE_INTEGER,
-    "What the directory `data` may take, in bytes, besides up to 16 MiB of what is being written. At the limit a publication is answered `limit_reached`, until others are past their time.",
+    "What the store in the directory `data` may take, in bytes, besides what is being written (up to 16 MiB; more while a backup is made) and files that were set aside. At the limit a publication is answered `limit_reached`, until others are past their time.",
   ),
   maxKeysPerChannel: wholeNumber(
     defaultDurableOptions.maxKeysPerChannel,
