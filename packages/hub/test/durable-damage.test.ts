@@ -229,6 +229,22 @@ for (const durability of ["process", "disk"] as const) {
   });
 }
 
+for (const column of ["user", "info", "data"]) {
+  test(`a ${column} that has become bytes, which print as the same text, ends the epoch of its channel`, async () => {
+    const directory = temporaryDirectory();
+    const first = await open(directory);
+    const { epoch } = await first.engine.publish("c:0", { user: "u", info: "{}", data: "1" }, keepAll);
+    await first.engine.close();
+    const database = findSqlite()(join(directory, "zocalo.db"));
+    database.exec(`UPDATE log SET ${column} = CAST(${column} AS BLOB)`);
+    database.close();
+    const { engine, notices } = await open(directory);
+    assert.notEqual((await engine.read("c:0", 0, 1)).epoch, epoch);
+    assert.match(notices.join(), /^channel c:0 is damaged \(entry 1 was changed\)/);
+    await engine.close();
+  });
+}
+
 const ROUNDS = Number(process.env["ZOCALO_DAMAGE_ROUNDS"] ?? 12);
 const SEED = Number(process.env["ZOCALO_DAMAGE_SEED"] ?? Date.now() % 1_000_000);
 

@@ -2,7 +2,7 @@ import { crc32 } from "node:zlib";
 import type { StoredPublication } from "@zocalo/protocol";
 import type { LogPage, LogState } from "../engine.ts";
 import { Damage } from "./damage.ts";
-import { checksum, fromColumn, toColumn, toJsonColumn } from "./row.ts";
+import { checksum, fromColumn, isAsWritten, toColumn, toJsonColumn } from "./row.ts";
 import type { SqlRow } from "./sqlite.ts";
 import type { StoreFile } from "./store-file.ts";
 
@@ -179,7 +179,8 @@ export class ChannelLog {
       readonly [Name in "user" | "data"]: string;
     } & { readonly [Name in "offset" | "at" | "time" | "crc"]: number } & { readonly info: string | null };
     if (row["offset"] !== offset) this.#damaged(`entry ${offset} is missing`);
-    if (crc !== entryChecksum(this.id, offset, at, time, { user, info, data })) {
+    const areTexts = [user, info, data].every(isAsWritten);
+    if (!areTexts || crc !== entryChecksum(this.id, offset, at, time, { user, info, data })) {
       this.#damaged(`entry ${offset} was changed`);
     }
     return { offset, at, user: fromColumn(user), info: info ?? undefined, data };

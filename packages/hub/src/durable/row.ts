@@ -5,7 +5,12 @@ import { crc32 } from "node:zlib";
  * been written.
  */
 export function checksum(...fields: readonly (string | number | null)[]): number {
-  return crc32(fields.join("\0"));
+  return fields.every(isAsWritten) ? crc32(fields.join("\0")) : Number.NaN;
+}
+
+/** One bit of a row's header makes bytes of a text, which print as that text. */
+export function isAsWritten(field: unknown): boolean {
+  return field === null || typeof field !== "object";
 }
 
 /** NUL and half a surrogate pair. */
