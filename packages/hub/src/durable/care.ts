@@ -1,15 +1,4 @@
-import {
-  closeSync,
-  copyFileSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Channels, SET_ASIDE } from "./channels.ts";
 import { Damage } from "./damage.ts";
@@ -20,6 +9,7 @@ import { findSqlite } from "./sqlite.ts";
 import { STORE, SUFFIXES, WITNESS } from "./store-directory.ts";
 import { StoreError } from "./store-error.ts";
 import { StoreFile } from "./store-file.ts";
+import { synchronize } from "./synchronize.ts";
 import { Witness } from "./witness.ts";
 
 /** Entries and keys that are looked at in one query. */
@@ -98,7 +88,7 @@ export function backupStore(directory: string, path: string): void {
     rmSync(partial, { force: true });
     reserve(partial);
     file.database.prepare("VACUUM INTO ?").run(partial);
-    synchronize(partial);
+    synchronize(partial, "r+");
     renameSync(partial, path);
   } catch (cause) {
     if (cause instanceof StoreError) throw cause;
@@ -106,15 +96,6 @@ export function backupStore(directory: string, path: string): void {
     throw new StoreError("unusable", `${path} cannot be written: ${String(cause)}`, { cause });
   } finally {
     file.close();
-  }
-}
-
-function synchronize(path: string): void {
-  const file = openSync(path, "r+");
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
   }
 }
 

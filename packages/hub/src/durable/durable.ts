@@ -8,8 +8,8 @@ export interface DurableOptions {
   /**
    * What survives when `publish` has resolved. `"disk"`: a loss of power, since the disk has confirmed it.
    * `"process"`: the end of this process, however it ends, but not of the machine; **risk**: a loss of power
-   * takes what was acknowledged in the last seconds, and every epoch turns. It is about three times as fast
-   * where disks are slow. Default `"disk"`.
+   * takes what was acknowledged in the last seconds, and every epoch turns. Default
+   * `"disk"`.
    */
   readonly durability?: "disk" | "process";
   /**

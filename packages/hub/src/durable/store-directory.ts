@@ -1,15 +1,4 @@
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Damage } from "./damage.ts";
 import { DirectoryLock } from "./lock.ts";
@@ -18,6 +7,7 @@ import type { Moment } from "./moment.ts";
 import { failureOf, type OpenDatabase } from "./sqlite.ts";
 import { StoreError } from "./store-error.ts";
 import { StoreFile } from "./store-file.ts";
+import { synchronize } from "./synchronize.ts";
 import { Witness } from "./witness.ts";
 
 /** The store itself; SQLite has two more beside it, `-wal` and `-shm`. */
@@ -86,7 +76,7 @@ export class StoreDirectory {
       this.#markUnsynced(this.#file);
       this.#witness ??= new Witness(this.#witnessPath);
       this.witnessed(this.#file);
-      syncDirectory(resolve(this.path, ".."));
+      if (process.platform !== "win32") synchronize(resolve(this.path, ".."), "r"); // the names in it
       return this.#file;
     } catch (cause) {
       this.close();
@@ -146,10 +136,7 @@ export class StoreDirectory {
   /** Before the first commit that nobody waits for; or, if all are waited for, once the disk has the rest. */
   #markUnsynced({ database }: StoreFile): void {
     if (this.#settings.durability === "process") {
-      const file = openSync(this.#unsyncedPath, "w", 0o600);
-      writeSync(file, this.#boot);
-      fsyncSync(file);
-      closeSync(file);
+      synchronize(this.#unsyncedPath, "w", (file) => writeSync(file, this.#boot));
     } else if (existsSync(this.#unsyncedPath)) {
       database.exec("PRAGMA wal_checkpoint(FULL)");
       rmSync(this.#unsyncedPath);
@@ -163,17 +150,6 @@ export class StoreDirectory {
       // It is damaged; what it holds is not used again.
     }
     this.#file = undefined;
-  }
-}
-
-/** The names of files in it are safe from a loss of power. */
-function syncDirectory(path: string): void {
-  if (process.platform === "win32") return;
-  const file = openSync(path, "r");
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
   }
 }
 
