@@ -20,20 +20,20 @@ import {
   LIMITS,
   ProtocolError,
 } from "@zocalo/protocol";
-import { Channels } from "./channel.ts";
-import { type Clock, systemClock, type Timer } from "./clock.ts";
-import { checkDataLength, commit, fromEngine, type HubContext } from "./context.ts";
-import type { Committed, Engine } from "./engine.ts";
-import { guests } from "./guests.ts";
-import type { Authenticate } from "./identity.ts";
-import { type HubLimits, hubLimits } from "./limits.ts";
-import { MemoryEngine } from "./memory-engine.ts";
-import { type NamespaceOptions, Namespaces } from "./namespace.ts";
-import { type Random, systemRandom } from "./random.ts";
-import { RateLimit } from "./rate-limit.ts";
-import { Session, type SessionOwner } from "./session.ts";
-import { Counters, type HubStats } from "./stats.ts";
-import { Visitors } from "./visitors.ts";
+import { Channels } from "./channel/channel.ts";
+import { type Clock, systemClock, type Timer } from "./primitives/clock.ts";
+import { checkDataLength, commit, fromEngine, type HubContext } from "./session/context.ts";
+import type { Committed, Engine } from "./engine/engine.ts";
+import { guests } from "./session/guests.ts";
+import type { Authenticate } from "./policy/identity.ts";
+import { type HubLimits, hubLimits } from "./policy/limits.ts";
+import { MemoryEngine } from "./memory/memory-engine.ts";
+import { type NamespaceOptions, Namespaces } from "./policy/namespace.ts";
+import { type Random, systemRandom } from "./primitives/random.ts";
+import { RateLimit } from "./session/rate-limit.ts";
+import { Session, type SessionOwner } from "./session/session.ts";
+import { Counters, type HubStats } from "./channel/stats.ts";
+import { Visitors } from "./session/visitors.ts";
 
 /** What a hub publishes with. */
 export interface HubPublishOptions {

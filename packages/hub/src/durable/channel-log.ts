@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import type { StoredPublication } from "@zocalo/protocol";
-import type { LogPage, LogState } from "../engine.ts";
+import type { LogPage, LogState } from "../engine/engine.ts";
 import { Damage } from "./damage.ts";
 import { checksum, fromColumn, isAsWritten, toColumn, toJsonColumn } from "./row.ts";
 import type { SqlRow } from "./sqlite.ts";

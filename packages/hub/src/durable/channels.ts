@@ -1,7 +1,7 @@
 import { ProtocolError } from "@zocalo/protocol";
 import { createHash } from "node:crypto";
-import { randomName, systemRandom } from "../random.ts";
-import type { LogState } from "../engine.ts";
+import { randomName, systemRandom } from "../primitives/random.ts";
+import type { LogState } from "../engine/engine.ts";
 import { ChannelLog, type ChannelRow } from "./channel-log.ts";
 import { Damage } from "./damage.ts";
 import { checksum } from "./row.ts";

@@ -9,8 +9,8 @@ import type {
   NewPublication,
   PresenceState,
   Retention,
-} from "../engine.ts";
-import { PresenceByChannel } from "../presence.ts";
+} from "../engine/engine.ts";
+import { PresenceByChannel } from "../engine/presence.ts";
 import type { Answer, Outcome, Request } from "./messages.ts";
 import type { Moment, StoreClock } from "./moment.ts";
 import type { StoreThread } from "./store-thread.ts";

@@ -1,5 +1,5 @@
 import type { ErrorCode } from "@zocalo/protocol";
-import type { Committed, LogPage, LogState, NewPublication, Retention } from "../engine.ts";
+import type { Committed, LogPage, LogState, NewPublication, Retention } from "../engine/engine.ts";
 import type { Moment } from "./moment.ts";
 import type { StoreErrorCode } from "./store-error.ts";
 

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { randomName, systemRandom } from "../random.ts";
+import { randomName, systemRandom } from "../primitives/random.ts";
 
 /** One moment, as both clocks of the machine show it. */
 export interface Moment {

@@ -1,4 +1,4 @@
-import { randomName, systemRandom } from "../random.ts";
+import { randomName, systemRandom } from "../primitives/random.ts";
 import { Damage } from "./damage.ts";
 import type { StoreSettings } from "./messages.ts";
 import { type LastCommit, type Moment, StoreTime } from "./moment.ts";

@@ -1,5 +1,5 @@
 import { ProtocolError } from "@zocalo/protocol";
-import type { LogState } from "../engine.ts";
+import type { LogState } from "../engine/engine.ts";
 import { Channels } from "./channels.ts";
 import { Damage } from "./damage.ts";
 import { Keys } from "./keys.ts";

@@ -2,9 +2,9 @@ import type { MessageConn } from "@zocalo/net";
 import type { ProtocolError } from "@zocalo/protocol";
 import type { AnswerFate, AnswerPlace } from "./answers.ts";
 import type { HubContext } from "./context.ts";
-import type { AuthenticationRequest, Identity } from "./identity.ts";
-import type { Permission } from "./namespace.ts";
-import type { Subscription, SubscriptionHost } from "./subscription.ts";
+import type { AuthenticationRequest, Identity } from "../policy/identity.ts";
+import type { Permission } from "../policy/namespace.ts";
+import type { Subscription, SubscriptionHost } from "../channel/subscription.ts";
 
 /** What commands need of the session that they came from. */
 export interface Caller extends SubscriptionHost {

@@ -1,12 +1,12 @@
 import { ProtocolError } from "@zocalo/protocol";
-import type { Channels } from "./channel.ts";
-import type { Clock } from "./clock.ts";
-import type { Committed, Engine, NewPublication } from "./engine.ts";
-import type { Authenticate } from "./identity.ts";
-import type { HubLimits } from "./limits.ts";
-import type { Namespace, Namespaces } from "./namespace.ts";
-import type { Random } from "./random.ts";
-import type { Counters } from "./stats.ts";
+import type { Channels } from "../channel/channel.ts";
+import type { Clock } from "../primitives/clock.ts";
+import type { Committed, Engine, NewPublication } from "../engine/engine.ts";
+import type { Authenticate } from "../policy/identity.ts";
+import type { HubLimits } from "../policy/limits.ts";
+import type { Namespace, Namespaces } from "../policy/namespace.ts";
+import type { Random } from "../primitives/random.ts";
+import type { Counters } from "../channel/stats.ts";
 
 /** What all sessions of a hub share. */
 export interface HubContext {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Authenticate } from "./identity.ts";
-import { type Random, randomName, systemRandom } from "./random.ts";
+import type { Authenticate } from "../policy/identity.ts";
+import { type Random, randomName, systemRandom } from "../primitives/random.ts";
 
 /**
  * The authenticator of an open demo: everybody is a guest, and is believed whatever `info` they give.

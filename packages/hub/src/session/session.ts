@@ -10,21 +10,21 @@ import {
 } from "@zocalo/protocol";
 import { type AnswerFate, type AnswerPlace, Answers } from "./answers.ts";
 import type { Caller } from "./caller.ts";
-import type { Clock, Timer } from "./clock.ts";
+import type { Clock, Timer } from "../primitives/clock.ts";
 import { costOfLength, costOfPresence } from "./costs.ts";
 import { connect, history, presence, publish, unsubscribe, withId } from "./commands.ts";
 import type { HubContext } from "./context.ts";
-import type { Engine } from "./engine.ts";
-import { type AuthenticationRequest, checkIdentity, type Identity, infoTextOf } from "./identity.ts";
-import type { HubLimits } from "./limits.ts";
-import { allows, type Permission } from "./namespace.ts";
-import { randomName } from "./random.ts";
+import type { Engine } from "../engine/engine.ts";
+import { type AuthenticationRequest, checkIdentity, type Identity, infoTextOf } from "../policy/identity.ts";
+import type { HubLimits } from "../policy/limits.ts";
+import { allows, type Permission } from "../policy/namespace.ts";
+import { randomName } from "../primitives/random.ts";
 import { RateLimit } from "./rate-limit.ts";
-import type { Counters } from "./stats.ts";
+import type { Counters } from "../channel/stats.ts";
 import { subscribe } from "./subscribe.ts";
-import type { Subscription } from "./subscription.ts";
-import { ownText } from "./text-memory.ts";
-import { fitsInBytes } from "./utf8.ts";
+import type { Subscription } from "../channel/subscription.ts";
+import { ownText } from "../primitives/text-memory.ts";
+import { fitsInBytes } from "../primitives/utf8.ts";
 import type { Visitor } from "./visitors.ts";
 
 /** Close codes with which a transport ends what the peer did wrong: framing, kind, encoding, time, size. */

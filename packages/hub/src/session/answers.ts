@@ -1,5 +1,5 @@
 import type { MessageConn } from "@zocalo/net";
-import { fitsInBytes } from "./utf8.ts";
+import { fitsInBytes } from "../primitives/utf8.ts";
 
 /** What becomes of an answer. */
 export interface AnswerFate {

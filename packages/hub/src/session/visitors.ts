@@ -1,6 +1,6 @@
 import { type AddressSet, visitorOf } from "@zocalo/net";
-import type { Clock, Timer } from "./clock.ts";
-import type { HubLimits } from "./limits.ts";
+import type { Clock, Timer } from "../primitives/clock.ts";
+import type { HubLimits } from "../policy/limits.ts";
 import { RateLimit } from "./rate-limit.ts";
 
 /** What the sessions of one address hold together. */

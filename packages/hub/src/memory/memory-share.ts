@@ -1,5 +1,5 @@
 import type { LogShare, MemoryLog } from "./memory-log.ts";
-import { Recency } from "./recency.ts";
+import { Recency } from "../primitives/recency.ts";
 
 /** Logs that are looked at to find one that can be forgotten: each publication in a new channel looks. */
 const MAX_LOOKS = 64;

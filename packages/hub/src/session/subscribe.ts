@@ -6,14 +6,14 @@ import {
   type Subscribed,
 } from "@zocalo/protocol";
 import type { Caller } from "./caller.ts";
-import type { Channel } from "./channel.ts";
+import type { Channel } from "../channel/channel.ts";
 import { mayRead, withId } from "./commands.ts";
 import { fromEngine } from "./context.ts";
 import { COST, costOfPresence, costOfPublications } from "./costs.ts";
-import { withPresence } from "./encode.ts";
-import type { Engine, LogPage, PresenceState } from "./engine.ts";
-import type { Namespace } from "./namespace.ts";
-import { CATCH_UP_PAGE, Subscription } from "./subscription.ts";
+import { withPresence } from "../channel/encode.ts";
+import type { Engine, LogPage, PresenceState } from "../engine/engine.ts";
+import type { Namespace } from "../policy/namespace.ts";
+import { CATCH_UP_PAGE, Subscription } from "../channel/subscription.ts";
 
 /** Where a subscription begins, and what has been read from there already. */
 interface Start {

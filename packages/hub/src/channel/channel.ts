@@ -1,8 +1,8 @@
 import { PreparedMessage } from "@zocalo/net";
 import { encodePublication, type StoredPublication } from "@zocalo/protocol";
-import type { Clock, Timer } from "./clock.ts";
+import type { Clock, Timer } from "../primitives/clock.ts";
 import { encodePresenceEvent } from "./encode.ts";
-import type { Engine, LogState, PresenceEvent } from "./engine.ts";
+import type { Engine, LogState, PresenceEvent } from "../engine/engine.ts";
 import type { Counters } from "./stats.ts";
 
 /** A change of presence, encoded once for all who watch. */

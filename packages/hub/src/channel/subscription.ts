@@ -1,10 +1,10 @@
 import type { MessageConn, PreparedMessage } from "@zocalo/net";
 import { encodePublication, encodeServerMessage, type ErrorCode, type GapPush } from "@zocalo/protocol";
 import type { Channel, PresenceChange, Subscriber } from "./channel.ts";
-import type { Clock, Timer } from "./clock.ts";
-import type { Engine, LogPage } from "./engine.ts";
+import type { Clock, Timer } from "../primitives/clock.ts";
+import type { Engine, LogPage } from "../engine/engine.ts";
 import type { Counters } from "./stats.ts";
-import { fitsInBytes } from "./utf8.ts";
+import { fitsInBytes } from "../primitives/utf8.ts";
 
 /** Publications read from the log at once while catching up. */
 export const CATCH_UP_PAGE = 64;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { exemptSet } from "@zocalo/net";
-import { FakeClock } from "../test/fake-clock.ts";
-import { hubLimits } from "./limits.ts";
+import { FakeClock } from "../../test/fake-clock.ts";
+import { hubLimits } from "../policy/limits.ts";
 import { Visitor, Visitors } from "./visitors.ts";
 
 const limits = hubLimits({

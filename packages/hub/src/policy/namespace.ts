@@ -1,5 +1,5 @@
 import { isChannelName, LIMITS, namespaceOf, ProtocolError } from "@zocalo/protocol";
-import type { Retention } from "./engine.ts";
+import type { Retention } from "../engine/engine.ts";
 import type { Identity } from "./identity.ts";
 
 /**

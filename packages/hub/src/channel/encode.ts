@@ -1,6 +1,6 @@
 import { encodeEntry, type StoredPublication } from "@zocalo/protocol";
-import type { LogState, Present, PresenceEvent, PresenceState } from "./engine.ts";
-import { utf8Length } from "./utf8.ts";
+import type { LogState, Present, PresenceEvent, PresenceState } from "../engine/engine.ts";
+import { utf8Length } from "../primitives/utf8.ts";
 
 // The server messages that carry JSON text an engine keeps: it is spliced in, not parsed and written again.
 // Channel names need no escaping: isChannelName allows no quote, backslash or control character.

@@ -1,4 +1,4 @@
-import type { Channel } from "./channel.ts";
+import type { Channel } from "../channel/channel.ts";
 
 /**
  * What commands cost, in thousandths of a cheap one such as `ping`. A session and an address may spend so

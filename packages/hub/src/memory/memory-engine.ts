@@ -1,5 +1,5 @@
 import { ProtocolError } from "@zocalo/protocol";
-import { type Clock, systemClock, type Timer } from "./clock.ts";
+import { type Clock, systemClock, type Timer } from "../primitives/clock.ts";
 import type {
   Committed,
   Engine,
@@ -10,12 +10,12 @@ import type {
   NewPublication,
   PresenceState,
   Retention,
-} from "./engine.ts";
+} from "../engine/engine.ts";
 import { keyBytes, MemoryLog } from "./memory-log.ts";
 import { MemoryShare } from "./memory-share.ts";
-import { PresenceByChannel } from "./presence.ts";
-import { Recency, type RecencyEntry } from "./recency.ts";
-import { type Random, randomName, systemRandom } from "./random.ts";
+import { PresenceByChannel } from "../engine/presence.ts";
+import { Recency, type RecencyEntry } from "../primitives/recency.ts";
+import { type Random, randomName, systemRandom } from "../primitives/random.ts";
 
 /** What a `MemoryEngine` may hold. */
 export interface MemoryEngineOptions {

@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { ProtocolError } from "@zocalo/protocol";
-import { FakeClock } from "../test/fake-clock.ts";
-import type { NewPublication, Retention } from "./engine.ts";
+import { FakeClock } from "../../test/fake-clock.ts";
+import type { NewPublication, Retention } from "../engine/engine.ts";
 import { MemoryEngine, type MemoryEngineOptions } from "./memory-engine.ts";
 
 const keepAll: Retention = { publications: 1_000, bytes: 1_000_000, ttlMs: 60_000, keyTtlMs: 30_000 };

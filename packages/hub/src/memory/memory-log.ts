@@ -1,8 +1,8 @@
 import type { StoredPublication } from "@zocalo/protocol";
-import { Fifo } from "./fifo.ts";
-import type { Committed, LogPage, NewPublication, Retention } from "./engine.ts";
-import type { Recency, RecencyEntry } from "./recency.ts";
-import { ownText, textMemory } from "./text-memory.ts";
+import { Fifo } from "../primitives/fifo.ts";
+import type { Committed, LogPage, NewPublication, Retention } from "../engine/engine.ts";
+import type { Recency, RecencyEntry } from "../primitives/recency.ts";
+import { ownText, textMemory } from "../primitives/text-memory.ts";
 
 /** What a key costs beside its own characters, roughly, in bytes. */
 const KEY_OVERHEAD = 128;

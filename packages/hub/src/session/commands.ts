@@ -13,9 +13,9 @@ import {
 import type { Caller } from "./caller.ts";
 import { checkDataLength, commit, engineFailure, fromEngine } from "./context.ts";
 import { COST, costOfPublications, costOfPublishing } from "./costs.ts";
-import { encodeHistory, encodePresence, measuredEntry, withInfo } from "./encode.ts";
-import type { Namespace } from "./namespace.ts";
-import { fitsInBytes } from "./utf8.ts";
+import { encodeHistory, encodePresence, measuredEntry, withInfo } from "../channel/encode.ts";
+import type { Namespace } from "../policy/namespace.ts";
+import { fitsInBytes } from "../primitives/utf8.ts";
 
 /** Publications in a history page when the command does not say. */
 const HISTORY_LIMIT = 50;

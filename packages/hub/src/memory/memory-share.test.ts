@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Retention } from "./engine.ts";
+import type { Retention } from "../engine/engine.ts";
 import { MemoryLog } from "./memory-log.ts";
 import { MemoryShare } from "./memory-share.ts";
 
