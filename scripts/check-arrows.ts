@@ -80,6 +80,7 @@ export const ROOMS: readonly Room[] = [
     mayImport: ["@zocalo/protocol", "@zocalo/net"],
     testsMayImport: ["@zocalo/integrity"],
     folders: ["session", "channel", "durable", "memory", "policy", "engine", "primitives"],
+    maxLines: ONE_SITTING_LINES,
   },
   {
     directory: "packages/client",

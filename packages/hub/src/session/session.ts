@@ -1,27 +1,18 @@
 import type { CloseInfo, Message, MessageConn, MessageHandler } from "@zocalo/net";
-import {
-  CLOSE,
-  decodeCommand,
-  encodeServerMessage,
-  type ErrorCode,
-  mayReconnect,
-  ProtocolError,
-  type ReceivedCommand,
-} from "@zocalo/protocol";
+import { CLOSE, encodeServerMessage, type ErrorCode, mayReconnect, ProtocolError } from "@zocalo/protocol";
 import { type AnswerFate, type AnswerPlace, Answers } from "./answers.ts";
-import type { Caller } from "./caller.ts";
 import type { Clock, Timer } from "../primitives/clock.ts";
+import { withId } from "./commands.ts";
 import { costOfLength, costOfPresence } from "./costs.ts";
-import { connect, history, presence, publish, unsubscribe, withId } from "./commands.ts";
 import type { HubContext } from "./context.ts";
 import type { Engine } from "../engine/engine.ts";
+import { type CommandSource, Intake } from "./intake.ts";
 import { type AuthenticationRequest, checkIdentity, type Identity, infoTextOf } from "../policy/identity.ts";
 import type { HubLimits } from "../policy/limits.ts";
 import { allows, type Permission } from "../policy/namespace.ts";
 import { randomName } from "../primitives/random.ts";
-import { RateLimit } from "./rate-limit.ts";
+import type { RateLimit } from "./rate-limit.ts";
 import type { Counters } from "../channel/stats.ts";
-import { subscribe } from "./subscribe.ts";
 import type { Subscription } from "../channel/subscription.ts";
 import { ownText } from "../primitives/text-memory.ts";
 import { fitsInBytes } from "../primitives/utf8.ts";
@@ -35,9 +26,6 @@ const PEER_FAULTS: ReadonlySet<number> = new Set([
   CLOSE.incomplete,
   CLOSE.tooLarge,
 ]);
-
-/** What an editor, or a program on Windows, may write before the first line of a stream. */
-const BYTE_ORDER_MARK = "\uFEFF";
 
 /** No address has this name. */
 const UNVERIFIED = "unverified";
@@ -55,13 +43,13 @@ export interface SessionOwner {
 }
 
 /**
- * One connection: takes its commands one after the other, answers them, and holds the peer back while it
- * cannot.
+ * One connection: who it acts for, what it is subscribed to, and the answers to its commands, which `Intake`
+ * takes one after the other.
  *
  * What a peer can make it keep is bounded: answers that wait for the engine or for room (`commandsInFlight`),
  * its subscriptions, and nothing else. Publications never wait here: they stand in the log.
  */
-export class Session implements MessageHandler, Caller {
+export class Session implements MessageHandler, CommandSource {
   readonly context: HubContext;
   readonly conn: MessageConn;
   readonly id: string;
@@ -72,36 +60,23 @@ export class Session implements MessageHandler, Caller {
    */
   visitor: Visitor | undefined;
   readonly #subscriptions = new Map<string, Subscription>();
-  readonly #rate: RateLimit;
+  readonly #intake: Intake;
   readonly #owner: SessionOwner;
   #identity: Identity | undefined;
   #infoText: string | undefined;
-  #isVerified = false;
-  /** Something came, be it no command. */
-  #hasBegun = false;
-  #hasSpoken = false;
   #hasEnded = false;
-  #excess = 0;
-  #badInRow = 0;
   readonly #answers: Answers;
   /** Set while an answer finds no room. */
   #answerTimer: Timer | undefined;
-  /** Lets the next command in; set while one is held back. */
-  #admit: (() => void) | undefined;
-  /**
-   * Set while it is not read for having been refused too often; called when that, or the session, is over.
-   */
-  #endPause: (() => void) | undefined;
 
   constructor(conn: MessageConn, context: HubContext, owner: SessionOwner) {
-    const { clock, limits, random } = context;
     this.conn = conn;
     this.context = context;
-    this.id = randomName(random, 16);
+    this.id = randomName(context.random, 16);
     this.isDatagram = conn.peer.transport === "udp";
     this.#answers = new Answers(conn, this.isDatagram);
-    this.#rate = new RateLimit(limits.commandsPerSecond, limits.commandBurst, clock.uptime());
     this.#owner = owner;
+    this.#intake = new Intake(this);
   }
 
   get engine(): Engine {
@@ -130,7 +105,11 @@ export class Session implements MessageHandler, Caller {
 
   /** Unproved addresses may be forged: together they are one. */
   get addressName(): string | undefined {
-    return this.visitor?.name ?? (this.#isUnverified ? UNVERIFIED : undefined);
+    return this.visitor?.name ?? (this.#intake.isUnverified ? UNVERIFIED : undefined);
+  }
+
+  get unverifiedRate(): RateLimit {
+    return this.#owner.unverifiedRate;
   }
 
   get subscriptions(): ReadonlyMap<string, Subscription> {
@@ -141,32 +120,16 @@ export class Session implements MessageHandler, Caller {
     return this.#hasEnded;
   }
 
+  get mayTakeMore(): boolean {
+    if (this.#hasEnded) return true;
+    return !this.#answers.isBlocked && this.#answers.waiting < this.limits.commandsInFlight;
+  }
+
   // --- what the connection calls
 
   message(message: Message): void | Promise<void> {
     if (this.#hasEnded) return;
-    return this.#message(this.#hasBegun ? message : this.#first(message));
-  }
-
-  #message(message: Message): void | Promise<void> {
-    if (!this.#takeOne()) return this.#overRate(message);
-    if (this.#excess > 0) this.#excess--;
-    if (message.length >= 1_024) this.charge(costOfLength(message.length));
-    if (typeof message !== "string") return this.#binary();
-    if (message === "" && !this.isDatagram) return; // an empty line
-    let command: ReceivedCommand;
-    try {
-      command = decodeCommand(message);
-    } catch (error) {
-      return this.#bad(error, message);
-    }
-    this.#badInRow = 0;
-    if (!this.#hasSpoken) {
-      this.#hasSpoken = true;
-      this.#owner.spoke(this);
-    }
-    if (this.#isUnverified && !this.#verify(command)) return;
-    return this.#run(command);
+    return this.#intake.message(message);
   }
 
   drain(): void {
@@ -180,6 +143,16 @@ export class Session implements MessageHandler, Caller {
     if (!wasClean && PEER_FAULTS.has(code)) this.disconnect(code, reason);
     this.#end();
     this.#owner.closed(this);
+  }
+
+  // --- what its intake calls
+
+  spoke(): void {
+    this.#owner.spoke(this);
+  }
+
+  verified(): boolean {
+    return this.#owner.verified(this);
   }
 
   // --- what commands call, see `Caller`
@@ -207,8 +180,7 @@ export class Session implements MessageHandler, Caller {
   }
 
   charge(cost: number): void {
-    this.#rate.spend(cost);
-    (this.#isUnverified ? this.#owner.unverifiedRate : this.visitor?.rate)?.spend(cost);
+    this.#intake.charge(cost);
   }
 
   checkRoomForSubscription(): void {
@@ -301,77 +273,6 @@ export class Session implements MessageHandler, Caller {
     this.conn.close(code, reason).catch(() => this.conn.abort());
   }
 
-  // --- how a command is taken
-
-  #run(command: ReceivedCommand): void | Promise<void> {
-    if (!this.#identity && command.type !== "connect")
-      return this.#settle(command, this.#beginAndRun(command));
-    try {
-      const work = this.#execute(command);
-      return work ? this.#settle(command, work) : this.#room();
-    } catch (error) {
-      this.#failed(command, error);
-      return this.#room();
-    }
-  }
-
-  async #beginAndRun(command: ReceivedCommand): Promise<void> {
-    if (await this.begin({})) await this.#execute(command);
-  }
-
-  async #settle(command: ReceivedCommand, work: Promise<void>): Promise<void> {
-    try {
-      await work;
-    } catch (error) {
-      this.#failed(command, error);
-    }
-    await this.#room();
-  }
-
-  #execute(command: ReceivedCommand): void | Promise<void> {
-    switch (command.type) {
-      case "connect":
-        return connect(this, command);
-      case "subscribe":
-        return subscribe(this, command);
-      case "unsubscribe":
-        return unsubscribe(this, command);
-      case "publish":
-        return publish(this, command);
-      case "history":
-        return history(this, command);
-      case "presence":
-        return presence(this, command);
-      case "ping":
-        this.answer(encodeServerMessage({ type: "pong", ...withId(command.id) }), command.id);
-        return;
-    }
-  }
-
-  #failed(command: ReceivedCommand, error: unknown): void {
-    if (this.#hasEnded) return;
-    if (!(error instanceof ProtocolError)) {
-      this.report(error);
-      this.refuse(new ProtocolError("internal", "the server failed to do this"), command.id);
-      return;
-    }
-    this.refuse(error, command.id);
-    if (error.code === "unauthorized") this.disconnect(CLOSE.unauthorized, error.message);
-  }
-
-  /** Nothing while another command may come; otherwise a promise that holds the peer back. */
-  #room(): Promise<void> | undefined {
-    if (this.#mayTakeMore) return undefined;
-    return new Promise((resolve) => {
-      this.#admit = resolve;
-    });
-  }
-
-  get #mayTakeMore(): boolean {
-    if (this.#hasEnded) return true;
-    return !this.#answers.isBlocked && this.#answers.waiting < this.limits.commandsInFlight;
-  }
-
   #afterAnswers(): void {
     if (!this.#answers.isBlocked) {
       this.#answerTimer?.cancel();
@@ -381,105 +282,7 @@ export class Session implements MessageHandler, Caller {
         this.disconnect(CLOSE.slowConsumer, "answers are not read");
       });
     }
-    this.#letIn();
-  }
-
-  #letIn(): void {
-    if (!this.#admit || !this.#mayTakeMore) return;
-    const admit = this.#admit;
-    this.#admit = undefined;
-    admit();
-  }
-
-  /** The first message, without the mark that may begin a stream. */
-  #first(message: Message): Message {
-    this.#hasBegun = true;
-    const isStream = !this.isDatagram && this.conn.peer.transport !== "websocket";
-    if (!isStream || typeof message !== "string" || !message.startsWith(BYTE_ORDER_MARK)) return message;
-    return message.slice(BYTE_ORDER_MARK.length);
-  }
-
-  // --- what is not a command that can be served
-
-  get #isUnverified(): boolean {
-    return !this.#isVerified && this.conn.peer.verification !== undefined;
-  }
-
-  /**
-   * True if the command may be served: it proves the peer's address, or its answer is no larger than itself.
-   */
-  #verify({ type, cookie, id }: ReceivedCommand): boolean {
-    const { verification } = this.conn.peer;
-    if (!verification) return true;
-    if (cookie !== undefined && verification.verify(cookie)) {
-      this.#isVerified = true;
-      return this.#owner.verified(this);
-    }
-    const isCheap = type === "connect" || type === "publish" || type === "ping";
-    if (isCheap && this.#owner.unverifiedRate.take(this.clock.uptime())) return true;
-    this.answer(encodeServerMessage({ type: "verify", ...withId(id), cookie: verification.cookie }), id);
-    return false;
-  }
-
-  #takeOne(): boolean {
-    const now = this.clock.uptime();
-    return this.#rate.take(now) && (this.visitor?.rate.take(now) ?? true);
-  }
-
-  #overRate(message: Message): void | Promise<void> {
-    this.#excess++;
-    if (this.isDatagram) {
-      this.counters.refused++;
-      return;
-    }
-    if (this.#excess > this.limits.excessCommands) {
-      this.disconnect(CLOSE.rateLimited, "far too many commands");
-      return;
-    }
-    const retryMs = Math.max(this.#rate.retryMs, this.visitor?.rate.retryMs ?? 0);
-    this.refuse(new ProtocolError("rate_limited", `try again in ${retryMs} ms`), idOf(message), { retryMs });
-    const refusals = this.visitor?.refusals;
-    if (refusals === undefined || refusals.take(this.clock.uptime())) return this.#room();
-    return this.#pause(refusals.retryMs);
-  }
-
-  /**
-   * Holds the peer back for a time: a refusal is work, too, and all connections of an address could ask for
-   * thousands each.
-   */
-  async #pause(ms: number): Promise<void> {
-    if (!this.#hasEnded) {
-      const timer = this.clock.after(ms, () => this.#endPause?.());
-      await new Promise<void>((resolve) => {
-        this.#endPause = resolve;
-      });
-      timer.cancel();
-      this.#endPause = undefined;
-    }
-    await this.#room();
-  }
-
-  #binary(): void | Promise<void> {
-    if (this.isDatagram) return this.#bad(new ProtocolError("bad_json", "a command is text, in UTF-8"), "");
-    this.disconnect(CLOSE.unsupportedData, "a command is text");
-  }
-
-  #bad(error: unknown, text: string): void | Promise<void> {
-    if (!this.isDatagram && HTTP_REQUEST.test(text)) {
-      this.disconnect(CLOSE.badCommands, "this is not an HTTP server");
-      return;
-    }
-    const complaint =
-      error instanceof ProtocolError ? error : new ProtocolError("internal", "cannot be read");
-    this.#badInRow++;
-    const isTooMany = this.#badInRow > this.limits.badCommands;
-    if (this.isDatagram && (isTooMany || this.#isUnverified)) {
-      this.counters.refused++;
-      return;
-    }
-    this.refuse(complaint, complaint.id);
-    if (isTooMany) this.disconnect(CLOSE.badCommands, "one bad command after the other");
-    return this.#room();
+    this.#intake.letIn();
   }
 
   #resumeAll(): void {
@@ -497,23 +300,6 @@ export class Session implements MessageHandler, Caller {
     this.#hasEnded = true;
     this.#answers.clear();
     this.#answerTimer?.cancel();
-    this.#endPause?.();
-    this.#letIn();
-  }
-}
-
-/**
- * How an HTTP request begins. Any web page can make a visitor's browser send one to a TCP port, with commands
- * in its body: whoever speaks HTTP here is cut off before the body is read.
- */
-const HTTP_REQUEST = /^[A-Z]+ \S+ HTTP\/\d/;
-
-/** The id of a command that will not be served. */
-function idOf(message: Message): number | undefined {
-  if (typeof message !== "string") return undefined;
-  try {
-    return decodeCommand(message).id;
-  } catch (error) {
-    return error instanceof ProtocolError ? error.id : undefined;
+    this.#intake.end();
   }
 }

@@ -1,0 +1,285 @@
+import type { Message } from "@zocalo/net";
+import {
+  CLOSE,
+  decodeCommand,
+  encodeServerMessage,
+  ProtocolError,
+  type ReceivedCommand,
+} from "@zocalo/protocol";
+import type { Caller } from "./caller.ts";
+import { connect, history, presence, publish, unsubscribe, withId } from "./commands.ts";
+import { costOfLength } from "./costs.ts";
+import { RateLimit } from "./rate-limit.ts";
+import { subscribe } from "./subscribe.ts";
+import type { Visitor } from "./visitors.ts";
+
+/** What an editor, or a program on Windows, may write before the first line of a stream. */
+const BYTE_ORDER_MARK = "\uFEFF";
+
+/**
+ * How an HTTP request begins. Any web page can make a visitor's browser send one to a TCP port, with commands
+ * in its body: whoever speaks HTTP here is cut off before the body is read.
+ */
+const HTTP_REQUEST = /^[A-Z]+ \S+ HTTP\/\d/;
+
+/** Whose commands are taken in. */
+export interface CommandSource extends Caller {
+  /** Who counts with it; unset if it has no limit, or while its address is not proved. */
+  readonly visitor: Visitor | undefined;
+  /** What all whose addresses are not proved may do together. */
+  readonly unverifiedRate: RateLimit;
+  /** False while its answers leave no room for another command. */
+  readonly mayTakeMore: boolean;
+  /** It has sent its first command. */
+  spoke(): void;
+  /** Its address is proved. False if there is no room for it now, and it has ended. */
+  verified(): boolean;
+  /** Says why, and ends. */
+  disconnect(code: number, reason: string): void;
+}
+
+/**
+ * What comes in on one connection: commands, which are carried out one after the other and as fast as they
+ * may come, and what is none.
+ */
+export class Intake {
+  readonly #session: CommandSource;
+  readonly #rate: RateLimit;
+  #isVerified = false;
+  /** Something came, be it no command. */
+  #hasBegun = false;
+  #hasSpoken = false;
+  #excess = 0;
+  #badInRow = 0;
+  /** Lets the next command in; set while one is held back. */
+  #admit: (() => void) | undefined;
+  /**
+   * Set while it is not read for having been refused too often; called when that, or the session, is over.
+   */
+  #endPause: (() => void) | undefined;
+
+  constructor(session: CommandSource) {
+    const { limits, clock } = session.context;
+    this.#session = session;
+    this.#rate = new RateLimit(limits.commandsPerSecond, limits.commandBurst, clock.uptime());
+  }
+
+  get isUnverified(): boolean {
+    return !this.#isVerified && this.#session.conn.peer.verification !== undefined;
+  }
+
+  /** A promise holds the peer back until it resolves. */
+  message(message: Message): void | Promise<void> {
+    return this.#message(this.#hasBegun ? message : this.#first(message));
+  }
+
+  /** Counts what a command costs beside being one. */
+  charge(cost: number): void {
+    this.#rate.spend(cost);
+    (this.isUnverified ? this.#session.unverifiedRate : this.#session.visitor?.rate)?.spend(cost);
+  }
+
+  /** Lets the next command in, if one is held back and may come. */
+  letIn(): void {
+    if (!this.#admit || !this.#session.mayTakeMore) return;
+    const admit = this.#admit;
+    this.#admit = undefined;
+    admit();
+  }
+
+  /** Holds nobody back any more. */
+  end(): void {
+    this.#endPause?.();
+    this.letIn();
+  }
+
+  /** The first message, without the mark that may begin a stream. */
+  #first(message: Message): Message {
+    this.#hasBegun = true;
+    const isStream = !this.#session.isDatagram && this.#session.conn.peer.transport !== "websocket";
+    if (!isStream || typeof message !== "string" || !message.startsWith(BYTE_ORDER_MARK)) return message;
+    return message.slice(BYTE_ORDER_MARK.length);
+  }
+
+  #message(message: Message): void | Promise<void> {
+    if (!this.#takeOne()) return this.#overRate(message);
+    if (this.#excess > 0) this.#excess--;
+    if (message.length >= 1_024) this.charge(costOfLength(message.length));
+    if (typeof message !== "string") return this.#binary();
+    if (message === "" && !this.#session.isDatagram) return; // an empty line
+    let command: ReceivedCommand;
+    try {
+      command = decodeCommand(message);
+    } catch (error) {
+      return this.#bad(error, message);
+    }
+    this.#badInRow = 0;
+    if (!this.#hasSpoken) {
+      this.#hasSpoken = true;
+      this.#session.spoke();
+    }
+    if (this.isUnverified && !this.#verify(command)) return;
+    return this.#run(command);
+  }
+
+  // --- how a command is taken
+
+  #run(command: ReceivedCommand): void | Promise<void> {
+    if (!this.#session.identity && command.type !== "connect")
+      return this.#settle(command, this.#beginAndRun(command));
+    try {
+      const work = this.#execute(command);
+      return work ? this.#settle(command, work) : this.#room();
+    } catch (error) {
+      this.#failed(command, error);
+      return this.#room();
+    }
+  }
+
+  async #beginAndRun(command: ReceivedCommand): Promise<void> {
+    if (await this.#session.begin({})) await this.#execute(command);
+  }
+
+  async #settle(command: ReceivedCommand, work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.#failed(command, error);
+    }
+    await this.#room();
+  }
+
+  #execute(command: ReceivedCommand): void | Promise<void> {
+    switch (command.type) {
+      case "connect":
+        return connect(this.#session, command);
+      case "subscribe":
+        return subscribe(this.#session, command);
+      case "unsubscribe":
+        return unsubscribe(this.#session, command);
+      case "publish":
+        return publish(this.#session, command);
+      case "history":
+        return history(this.#session, command);
+      case "presence":
+        return presence(this.#session, command);
+      case "ping":
+        this.#session.answer(encodeServerMessage({ type: "pong", ...withId(command.id) }), command.id);
+        return;
+    }
+  }
+
+  #failed(command: ReceivedCommand, error: unknown): void {
+    if (this.#session.hasEnded) return;
+    if (!(error instanceof ProtocolError)) {
+      this.#session.report(error);
+      this.#session.refuse(new ProtocolError("internal", "the server failed to do this"), command.id);
+      return;
+    }
+    this.#session.refuse(error, command.id);
+    if (error.code === "unauthorized") this.#session.disconnect(CLOSE.unauthorized, error.message);
+  }
+
+  /** Nothing while another command may come; otherwise a promise that holds the peer back. */
+  #room(): Promise<void> | undefined {
+    if (this.#session.mayTakeMore) return undefined;
+    return new Promise((resolve) => {
+      this.#admit = resolve;
+    });
+  }
+
+  // --- what is not a command that can be served
+
+  /**
+   * True if the command may be served: it proves the peer's address, or its answer is no larger than itself.
+   */
+  #verify({ type, cookie, id }: ReceivedCommand): boolean {
+    const { verification } = this.#session.conn.peer;
+    if (!verification) return true;
+    if (cookie !== undefined && verification.verify(cookie)) {
+      this.#isVerified = true;
+      return this.#session.verified();
+    }
+    const isCheap = type === "connect" || type === "publish" || type === "ping";
+    if (isCheap && this.#session.unverifiedRate.take(this.#session.clock.uptime())) return true;
+    this.#session.answer(
+      encodeServerMessage({ type: "verify", ...withId(id), cookie: verification.cookie }),
+      id,
+    );
+    return false;
+  }
+
+  #takeOne(): boolean {
+    const now = this.#session.clock.uptime();
+    return this.#rate.take(now) && (this.#session.visitor?.rate.take(now) ?? true);
+  }
+
+  #overRate(message: Message): void | Promise<void> {
+    this.#excess++;
+    if (this.#session.isDatagram) {
+      this.#session.counters.refused++;
+      return;
+    }
+    if (this.#excess > this.#session.context.limits.excessCommands) {
+      this.#session.disconnect(CLOSE.rateLimited, "far too many commands");
+      return;
+    }
+    const retryMs = Math.max(this.#rate.retryMs, this.#session.visitor?.rate.retryMs ?? 0);
+    this.#session.refuse(new ProtocolError("rate_limited", `try again in ${retryMs} ms`), idOf(message), {
+      retryMs,
+    });
+    const refusals = this.#session.visitor?.refusals;
+    if (refusals === undefined || refusals.take(this.#session.clock.uptime())) return this.#room();
+    return this.#pause(refusals.retryMs);
+  }
+
+  /**
+   * Holds the peer back for a time: a refusal is work, too, and all connections of an address could ask for
+   * thousands each.
+   */
+  async #pause(ms: number): Promise<void> {
+    if (!this.#session.hasEnded) {
+      const timer = this.#session.clock.after(ms, () => this.#endPause?.());
+      await new Promise<void>((resolve) => {
+        this.#endPause = resolve;
+      });
+      timer.cancel();
+      this.#endPause = undefined;
+    }
+    await this.#room();
+  }
+
+  #binary(): void | Promise<void> {
+    if (this.#session.isDatagram)
+      return this.#bad(new ProtocolError("bad_json", "a command is text, in UTF-8"), "");
+    this.#session.disconnect(CLOSE.unsupportedData, "a command is text");
+  }
+
+  #bad(error: unknown, text: string): void | Promise<void> {
+    if (!this.#session.isDatagram && HTTP_REQUEST.test(text)) {
+      this.#session.disconnect(CLOSE.badCommands, "this is not an HTTP server");
+      return;
+    }
+    const complaint =
+      error instanceof ProtocolError ? error : new ProtocolError("internal", "cannot be read");
+    this.#badInRow++;
+    const isTooMany = this.#badInRow > this.#session.context.limits.badCommands;
+    if (this.#session.isDatagram && (isTooMany || this.isUnverified)) {
+      this.#session.counters.refused++;
+      return;
+    }
+    this.#session.refuse(complaint, complaint.id);
+    if (isTooMany) this.#session.disconnect(CLOSE.badCommands, "one bad command after the other");
+    return this.#room();
+  }
+}
+
+/** The id of a command that will not be served. */
+function idOf(message: Message): number | undefined {
+  if (typeof message !== "string") return undefined;
+  try {
+    return decodeCommand(message).id;
+  } catch (error) {
+    return error instanceof ProtocolError ? error.id : undefined;
+  }
+}
