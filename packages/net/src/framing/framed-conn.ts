@@ -177,14 +177,14 @@ export class FramedConn extends InboxConn implements SendBufferSink, WriteWatchH
 
   writeProgress(): WriteProgress {
     const { taken } = this.#outgoing;
-    const progress = this.#transport?.progress();
+    const progress = this.#transport()?.progress();
     return progress === undefined
       ? { complete: taken, left: 0 }
       : { ...progress, complete: progress.complete ?? taken };
   }
 
   unacknowledgedBytes(): Promise<number | undefined> {
-    return this.#transport?.unacknowledgedBytes() ?? Promise.resolve(undefined);
+    return this.#transport()?.unacknowledgedBytes() ?? Promise.resolve(undefined);
   }
 
   writeTimedOut(): void {
@@ -204,7 +204,7 @@ export class FramedConn extends InboxConn implements SendBufferSink, WriteWatchH
     this.inbox.end({ code: 1008, reason, wasClean: false, error });
   }
 
-  get #transport(): Transport | undefined {
+  #transport(): Transport | undefined {
     return this.#conn instanceof StreamConn ? this.#conn.transport : undefined;
   }
 

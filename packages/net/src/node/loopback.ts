@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
+import { readerOf } from "./socket-classes.ts";
 
 /** Both ends of a TCP connection over the loopback, paused. */
 export interface SocketPair {
@@ -50,6 +51,7 @@ async function connectedTo(server: Server, sockets: Socket[]): Promise<SocketPai
 }
 
 function use(socket: Socket, sockets: Socket[]): Socket {
+  Reflect.set(socket, readerOf, undefined);
   sockets.push(socket.on("error", ignore));
   return socket.unref();
 }

@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { poison } from "../memory/poison.ts";
 import { type Attempt, goesBothWays, type SocketPair } from "./loopback.ts";
 import { ReusedMemory } from "./reused-memory.ts";
+import { readerOf } from "./socket-classes.ts";
 
 /*
  * The read buffer. One for all sockets of this process, in place of one that Node allocates for each read,
@@ -51,12 +52,6 @@ let places: Places | undefined;
 export function enableReadBuffer(enabled: boolean): void {
   isEnabled = enabled;
 }
-
-/**
- * Leads from a socket to who receives what it reads. One function then serves all sockets, where each would
- * need closures of its own.
- */
-export const readerOf: unique symbol = Symbol("reader");
 
 /** Where the next read goes of the socket that was read last. */
 let following = shared;

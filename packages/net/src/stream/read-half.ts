@@ -63,7 +63,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
   read<T>(options: WaitOptions | undefined, deliver: (bytes: Uint8Array | null) => T): Promise<T> {
     const refusal = this.#refusal(options);
     if (refusal) return rejection(refusal);
-    if (!this.#isWaitedFor) {
+    if (!this.#isWaitedFor()) {
       const bytes = this.#held;
       if (bytes !== undefined) {
         this.#held = undefined;
@@ -100,7 +100,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
 
   /** Hands everything to `receiver` from now on, what is held first. */
   serve(receiver: DataReceiver): void {
-    if (this.#receiver || this.#isWaitedFor) {
+    if (this.#receiver || this.#isWaitedFor()) {
       throw argumentError("read", "the connection is already being read");
     }
     this.#receiver = receiver;
@@ -140,7 +140,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
 
   /** What stands in the way of handing the connection over, in words. */
   get busyWith(): string | undefined {
-    if (this.#isWaitedFor) return "it is being read";
+    if (this.#isWaitedFor()) return "it is being read";
     return this.#held && `${this.#held.length} bytes that came before are unread`;
   }
 
@@ -191,7 +191,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
     return undefined;
   }
 
-  get #isWaitedFor(): boolean {
+  #isWaitedFor(): boolean {
     return this.#resolveFirst !== undefined || this.#waiters?.first !== undefined;
   }
 
@@ -246,7 +246,7 @@ export class ReadHalf implements AsyncIterator<Uint8Array, undefined> {
    */
   #holdProcess(): void {
     const isServed = this.#receiver !== undefined && this.#ending === undefined;
-    this.#deadline?.holdProcess(isServed || this.#isWaitedFor);
+    this.#deadline?.holdProcess(isServed || this.#isWaitedFor());
   }
 
   /** Gives what is held, or the end, to those who wait; asks for more when somebody still does. */

@@ -113,15 +113,15 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, ClosingCon
   }
 
   read(options?: WaitOptions): Promise<Uint8Array | null> {
-    return this.#reading.read(options, asItIs);
+    return this.#reading().read(options, asItIs);
   }
 
   readFull(length: number, options?: WaitOptions): Promise<Uint8Array | null> {
-    return this.#reading.readFull(length, options);
+    return this.#reading().readFull(length, options);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
-    return this.#reading;
+    return this.#reading();
   }
 
   serve(handler: ConnHandler): void {
@@ -138,7 +138,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, ClosingCon
       throw error;
     }
     const hasEnded = this.hasPeerEnded;
-    const isGone = this.#isGone;
+    const isGone = this.#isGone();
     if (!hasEnded && !isGone) return;
     queueMicrotask(() => {
       if (hasEnded) this.#tellEnd();
@@ -154,34 +154,34 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, ClosingCon
         transport.write(bytes);
         // It may have failed meanwhile.
         const isTaken = transport.bufferedBytes === 0 && this.#writes === undefined;
-        return isTaken ? this.#afterBurst() : this.#writing.waitUntilTaken(length, undefined);
+        return isTaken ? this.#afterBurst() : this.#writing().waitUntilTaken(length, undefined);
       }
     }
-    return this.#writing.write(bytes, options);
+    return this.#writing().write(bytes, options);
   }
 
   writev(parts: readonly Uint8Array[], options?: WaitOptions): Promise<void> {
-    return this.#writing.writev(parts, options);
+    return this.#writing().writev(parts, options);
   }
 
   closeWrite(options?: WaitOptions): Promise<void> {
-    return this.#writing.closeWrite(options);
+    return this.#writing().closeWrite(options);
   }
 
   closeRead(): void {
-    if (!this.isClosing) this.#reading.discard(null);
+    if (!this.isClosing) this.#reading().discard(null);
   }
 
   close({ signal }: WaitOptions = {}): Promise<void> {
     const closing = this.#ending();
     if (closing.successor) return closing.successor.close(signal && { signal });
-    if (!this.isClosing) this.#reading.discard(closedError);
-    const closed = closing.close(this.#writing);
+    if (!this.isClosing) this.#reading().discard(closedError);
+    const closed = closing.close(this.#writing());
     return told(untilCanceled(closed, signal, (by) => canceledError(this.failureSite("close"), by)));
   }
 
   abort(): void {
-    this.#ending().abort(this.#reading, this.#writing);
+    this.#ending().abort(this.#reading(), this.#writing());
   }
 
   setDeadline(at: Deadline): void {
@@ -190,11 +190,11 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, ClosingCon
   }
 
   setReadDeadline(at: Deadline): void {
-    if (!this.#isGone) this.#reading.setDeadline(at);
+    if (!this.#isGone()) this.#reading().setDeadline(at);
   }
 
   setWriteDeadline(at: Deadline): void {
-    if (!this.#isGone) this.#writing.setDeadline(at);
+    if (!this.#isGone()) this.#writing().setDeadline(at);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -210,10 +210,10 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, ClosingCon
   holdStill(op: FailureSite["op"]): void {
     if (this.#closing !== undefined) throw closedError(this.failureSite(op));
     const isServed = this.#handler !== undefined;
-    const why = isServed ? "it is being served" : (this.#reads?.busyWith ?? this.#writing.busyWith);
+    const why = isServed ? "it is being served" : (this.#reads?.busyWith ?? this.#writing().busyWith);
     const site = this.failureSite(op);
     if (why !== undefined) throw new NetError({ ...site, code: "invalid_argument", reason: why });
-    if (this.#writing.hasEnded) throw closedError(site);
+    if (this.#writing().hasEnded) throw closedError(site);
     const reason = "the peer has ended its side";
     if (this.hasPeerEnded) throw new NetError({ ...site, code: "end_of_stream", reason });
     this.#transport.pause();
@@ -230,8 +230,8 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, ClosingCon
     const closing = this.#ending();
     closing.successor = successor;
     closing.isGone = true;
-    this.#reading.discard(closedError);
-    this.#writing.fail(closedError);
+    this.#reading().discard(closedError);
+    this.#writing().fail(closedError);
     const place = owner && { leaving: () => owner.leaving(this), ended: () => owner.ended(this) };
     return { network, closeTimeoutMs, owner: place };
   }
@@ -249,7 +249,8 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, ClosingCon
   }
 
   onBytes(bytes: Uint8Array, isLent: boolean): boolean {
-    if (this.#reads !== undefined || this.#handler === undefined) return this.#reading.accept(bytes, isLent);
+    if (this.#reads !== undefined || this.#handler === undefined)
+      return this.#reading().accept(bytes, isLent);
     const busy = this.onData(bytes);
     if (busy === undefined) return true;
     void this.#resumeAfter(busy);
@@ -258,7 +259,7 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, ClosingCon
 
   onEnd(): void {
     this.hasPeerEnded = true;
-    this.#reading.end(null);
+    this.#reading().end(null);
     this.#tellEnd();
   }
 
@@ -267,28 +268,28 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, ClosingCon
   }
 
   onWriteFailed(error: unknown): void {
-    const writes = this.#writing;
+    const writes = this.#writing();
     writes.fail(this.#ending().writeFailed(error, writes));
   }
 
   onFinish(): void {
-    this.#writing.onFinish();
+    this.#writing().onFinish();
   }
 
   onClose(error: unknown): void {
-    if (this.#isGone) return;
+    if (this.#isGone()) return;
     const closing = this.#ending();
     const failure = closing.gone(error);
-    this.#reading.end(failure);
-    this.#reading.release();
-    this.#writing.fail(failure);
-    closing.over(this.#writing, failure);
+    this.#reading().end(failure);
+    this.#reading().release();
+    this.#writing().fail(failure);
+    closing.over(this.#writing(), failure);
     this.#options.owner?.ended(this);
     if (connClose.hasSubscribers) traceClosed(this, closing.why?.());
     if (this.#handler) void this.#handleClose();
   }
 
-  get #isGone(): boolean {
+  #isGone(): boolean {
     return this.#closing?.isGone === true;
   }
 
@@ -370,11 +371,11 @@ export class StreamConn implements Conn, TransportSink, DataReceiver, ClosingCon
     if (!this.hasPeerEnded) this.#transport.resume();
   }
 
-  get #reading(): ReadHalf {
+  #reading(): ReadHalf {
     return (this.#reads ??= new ReadHalf(this.#transport, this, this.#handler && this));
   }
 
-  get #writing(): WriteHalf {
+  #writing(): WriteHalf {
     return (this.#writes ??= new WriteHalf(this.#transport, this));
   }
 

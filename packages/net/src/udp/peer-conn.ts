@@ -114,7 +114,7 @@ export class PeerConn extends InboxConn implements AddressVerification {
   send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
     const site = this.site("write");
     if (options?.signal?.aborted) return rejection(canceledError(site, options.signal));
-    if (this.#isDone) return rejection(closedError(site));
+    if (this.#isDone()) return rejection(closedError(site));
     let bytes: Uint8Array;
     try {
       bytes = this.#encode(message);
@@ -133,7 +133,7 @@ export class PeerConn extends InboxConn implements AddressVerification {
   }
 
   trySend(message: Message | PreparedMessage): SendOutcome {
-    if (this.#isDone) return "refused";
+    if (this.#isDone()) return "refused";
     let bytes: Uint8Array;
     try {
       bytes = this.#encode(message);
@@ -186,7 +186,7 @@ export class PeerConn extends InboxConn implements AddressVerification {
 
   verify(cookie: string): boolean {
     if (this.isVerified) return true;
-    if (this.#isDone || !this.#host.verify(this, cookie)) return false;
+    if (this.#isDone() || !this.#host.verify(this, cookie)) return false;
     this.isVerified = true;
     this.#tellDrain();
     return true;
@@ -203,7 +203,7 @@ export class PeerConn extends InboxConn implements AddressVerification {
   }
 
   /** Nothing more is sent. */
-  get #isDone(): boolean {
+  #isDone(): boolean {
     return this.isClosing || this.inbox.isEnded;
   }
 

@@ -155,14 +155,14 @@ export class Core implements ReceiverSink {
    * the call.
    */
   receive(bytes: Buffer, isLent: boolean): void {
-    const receiver = this.#receiving;
+    const receiver = this.#receiving();
     receiver.push(bytes, isLent);
     if (!receiver.isAtRest) return;
     spareReceiver = receiver;
     this.#receiver = undefined;
   }
 
-  get #receiving(): Receiver {
+  #receiving(): Receiver {
     return (this.#receiver ??= this.#takeReceiver());
   }
 
@@ -177,7 +177,7 @@ export class Core implements ReceiverSink {
 
   /** Tells no further message until `resumeReceiving`, at once; bytes that come meanwhile are kept. */
   pauseReceiving(): void {
-    this.#receiving.pause();
+    this.#receiving().pause();
   }
 
   /** Goes on; messages that have waited are told before this returns. */
@@ -243,11 +243,11 @@ export class Core implements ReceiverSink {
    */
   close(code: number, reason: string): void {
     if (this.sentClose !== undefined) return;
-    this.#ending.sent = { code, reason };
+    this.#ending().sent = { code, reason };
     this.isOpen = false;
     this.#owedPong = undefined;
     this.outbox.addBytes(FIN | OPCODE.close, closePayload(code, reason));
-    this.#receiving.discardMessages();
+    this.#receiving().discardMessages();
   }
 
   /**
@@ -298,7 +298,7 @@ export class Core implements ReceiverSink {
 
   onClose(code: number, reason: string): void {
     this.#endWith(() => {
-      this.#ending.received = { code, reason };
+      this.#ending().received = { code, reason };
       this.close(code, ""); // RFC 6455 §5.5.1: the answer echoes the code.
       this.#events.onPeerClose();
     });
@@ -320,16 +320,16 @@ export class Core implements ReceiverSink {
   answerEnd(): void {
     const held = this.#end?.held;
     if (held === undefined) return;
-    this.#ending.held = undefined;
+    this.#ending().held = undefined;
     held();
   }
 
   #endWith(end: () => void): void {
-    if (this.isOpen && this.#events.holdsEnd?.()) this.#ending.held = end;
+    if (this.isOpen && this.#events.holdsEnd?.()) this.#ending().held = end;
     else end();
   }
 
-  get #ending(): End {
+  #ending(): End {
     return (this.#end ??= { sent: undefined, received: undefined, held: undefined });
   }
 }

@@ -126,17 +126,17 @@ export class WebSocketConn implements MessageConn {
    */
   receive(options?: WaitOptions): Promise<Message | null> {
     return this.#incoming === undefined
-      ? this.#inbox.receive(options)
+      ? this.#inbox().receive(options)
       : rejection(new WebSocketNetError("invalid_argument", ONLY_STREAMS));
   }
 
   serve(handler: MessageHandler): void {
-    this.#inbox.serve(handler);
+    this.#inbox().serve(handler);
   }
 
   /** Leaving the loop closes nothing: iterate again to go on. */
   [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
-    return this.#inbox[Symbol.asyncIterator]();
+    return this.#inbox()[Symbol.asyncIterator]();
   }
 
   /**
@@ -229,7 +229,7 @@ export class WebSocketConn implements MessageConn {
     return this.#session.close(CLOSE.noStatus, "");
   }
 
-  get #inbox(): Inbox {
+  #inbox(): Inbox {
     if (this.#incoming === undefined) return this.#session.inbox as Inbox;
     throw new WebSocketNetError("invalid_argument", ONLY_STREAMS);
   }

@@ -169,7 +169,7 @@ export abstract class PeerWatch implements HeartbeatHost, MessageWatchHost, Moni
     const since = this.silentSince;
     if (this.isHeldBack) {
       this.silentSince = 0; // Once it is read again it has a whole interval.
-      this.#beating.unread(now, since);
+      this.#beating().unread(now, since);
     } else if (since === 0) {
       this.silentSince = now;
       this.#heartbeat?.heard();
@@ -178,16 +178,16 @@ export abstract class PeerWatch implements HeartbeatHost, MessageWatchHost, Moni
       this.silentSince = now;
       this.#heartbeat?.heard();
     } else if (now - since >= this.settings.pingIntervalMs) {
-      this.#beating.silent(now);
+      this.#beating().silent(now);
     }
   }
 
-  get #beating(): Heartbeat {
+  #beating(): Heartbeat {
     return (this.#heartbeat ??= new Heartbeat(this));
   }
 
   ping(): Promise<number> {
-    return this.core.isOpen ? this.#beating.ping() : rejection(this.closedError());
+    return this.core.isOpen ? this.#beating().ping() : rejection(this.closedError());
   }
 
   get roundTripMs(): number | undefined {

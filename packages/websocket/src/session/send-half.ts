@@ -63,7 +63,7 @@ export abstract class SendHalf extends PeerWatch implements Flushable, OutgoingH
   /** Hot path. */
   trySend(message: Message | PreparedMessage): SendOutcome {
     if (!this.core.isOpen) return "refused";
-    if (this.#mustWait) {
+    if (this.#mustWait()) {
       this.#wantsDrain = true;
       return "refused";
     }
@@ -75,8 +75,8 @@ export abstract class SendHalf extends PeerWatch implements Flushable, OutgoingH
   }
 
   /** True if others are before whatever is sent now. */
-  get #mustWait(): boolean {
-    return (this.waiters !== undefined && this.waiters.hasLine) || this.#isStreaming;
+  #mustWait(): boolean {
+    return (this.waiters !== undefined && this.waiters.hasLine) || this.#isStreaming();
   }
 
   #trySendNow(message: Message | PreparedMessage): SendOutcome {
@@ -103,7 +103,7 @@ export abstract class SendHalf extends PeerWatch implements Flushable, OutgoingH
     if (!this.core.isOpen) return Promise.reject(this.closedError());
     const signal = options?.signal;
     if (signal?.aborted) return Promise.reject(canceled(signal));
-    return this.#mustWait ? this.#sendInTurn(message, signal) : this.#sendNow(message, signal);
+    return this.#mustWait() ? this.#sendInTurn(message, signal) : this.#sendNow(message, signal);
   }
 
   /** The message is read when there is room for it. Who may cancel a call has its memory back before that. */
@@ -114,17 +114,17 @@ export abstract class SendHalf extends PeerWatch implements Flushable, OutgoingH
 
   #inTurn(byteLength: number, send: () => Promise<void>, signal: AbortSignal | undefined): Promise<void> {
     this.#wantsDrain = true;
-    return this.#waiting.inLine(byteLength, send, signal, () => this.#letIn());
+    return this.#waiting().inLine(byteLength, send, signal, () => this.#letIn());
   }
 
   #letIn(): void {
     this.waiters?.letIn(
-      (byteLength) => !this.core.isOpen || (!this.#isStreaming && this.#hasRoom(byteLength)),
+      (byteLength) => !this.core.isOpen || (!this.#isStreaming() && this.#hasRoom(byteLength)),
     );
   }
 
   /** A stream is being sent: nothing but control frames may come between its parts (RFC 6455 §5.4). */
-  get #isStreaming(): boolean {
+  #isStreaming(): boolean {
     return this.#outgoing !== undefined && this.#outgoing.isBusy;
   }
 
@@ -133,7 +133,7 @@ export abstract class SendHalf extends PeerWatch implements Flushable, OutgoingH
    */
   protected letAllIn(): void {
     this.#takesAll = true;
-    this.waiters?.letIn(() => !this.#isStreaming);
+    this.waiters?.letIn(() => !this.#isStreaming());
     this.#takesAll = false;
   }
 
@@ -142,7 +142,7 @@ export abstract class SendHalf extends PeerWatch implements Flushable, OutgoingH
     const outgoing = (this.#outgoing ??= new OutgoingStream(this));
     const signal = options?.signal;
     // Its signal is looked at when its turn has come, as its source has to be told.
-    if (this.#mustWait) await this.#inTurn(0, () => outgoing.send(source, signal), undefined);
+    if (this.#mustWait()) await this.#inTurn(0, () => outgoing.send(source, signal), undefined);
     else await outgoing.send(source, signal);
   }
 
@@ -161,7 +161,7 @@ export abstract class SendHalf extends PeerWatch implements Flushable, OutgoingH
     // What was refused meanwhile may be sent now.
     if (isLast) this.#wantsDrain = true;
     const isRoomy = this.bufferedAmount <= this.settings.sendHighWaterBytes || this.#hasRoomAfterFlush();
-    return isRoomy ? RESOLVED : this.#waiting.forRoom(undefined);
+    return isRoomy ? RESOLVED : this.#waiting().forRoom(undefined);
   }
 
   #sendNow(message: Message | PreparedMessage, signal: AbortSignal | undefined): Promise<void> {
@@ -177,24 +177,24 @@ export abstract class SendHalf extends PeerWatch implements Flushable, OutgoingH
       return Promise.reject(error);
     }
     if (outcome === "sent") return RESOLVED;
-    if (outcome === "buffered") return this.#waiting.forRoom(signal);
+    if (outcome === "buffered") return this.#waiting().forRoom(signal);
     return this.#sendInTurn(message, signal);
   }
 
   /** True if a server's frame with `payload` can be given to the system now, uncompressed. */
   #mayBorrow(payload: Uint8Array): boolean {
-    if (this.role !== "server" || !this.transport.releasesMemory || this.#isBusy) return false;
+    if (this.role !== "server" || !this.transport.releasesMemory || this.#isBusy()) return false;
     if (isLentMemory(payload)) return false;
     if (!this.#hasRoom(payload.length)) return false;
     return this.compression === undefined || !this.compression.isWorthwhile(payload.length);
   }
 
   /** True if the transport cannot be given bytes now: it has some, or takes no more. */
-  get #isBusy(): boolean {
-    return this.unsentBytes > 0 || this.#isHanding || this.#takesNoMore;
+  #isBusy(): boolean {
+    return this.unsentBytes > 0 || this.#isHanding || this.#takesNoMore();
   }
 
-  get #takesNoMore(): boolean {
+  #takesNoMore(): boolean {
     return this.isTransportClosed || this.isWriteBroken || this.hasEnded;
   }
 
@@ -221,7 +221,7 @@ export abstract class SendHalf extends PeerWatch implements Flushable, OutgoingH
   untilFlushed(options?: WaitOptions): Promise<void> {
     const signal = options?.signal;
     if (signal?.aborted) return Promise.reject(canceled(signal));
-    return this.#mustWait
+    return this.#mustWait()
       ? this.#inTurn(0, () => this.#untilFlushedNow(signal), signal)
       : this.#untilFlushedNow(signal);
   }
@@ -304,7 +304,7 @@ export abstract class SendHalf extends PeerWatch implements Flushable, OutgoingH
     const { outbox } = this.core;
     const { length } = outbox;
     if (length === 0 || this.#isHanding) return;
-    if (this.#takesNoMore) {
+    if (this.#takesNoMore()) {
       if (this.promisedBytes > this.handedBytes) this.isLost = true;
       outbox.clear();
       return;
@@ -375,7 +375,7 @@ export abstract class SendHalf extends PeerWatch implements Flushable, OutgoingH
     this.#letIn();
     if (!this.#wantsDrain || this.bufferedAmount > this.settings.sendHighWaterBytes) return;
     this.waiters?.tellRoom();
-    if (this.#mustWait) return;
+    if (this.#mustWait()) return;
     this.#wantsDrain = false;
     this.inbox.drained();
   }
@@ -387,7 +387,7 @@ export abstract class SendHalf extends PeerWatch implements Flushable, OutgoingH
     this.#letIn(); // Each finds the connection closed.
   }
 
-  get #waiting(): SendWaiters {
+  #waiting(): SendWaiters {
     return (this.waiters ??= new SendWaiters());
   }
 }

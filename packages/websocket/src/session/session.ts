@@ -129,7 +129,7 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Ending
   onFailure({ closeCode, reason }: ProtocolFailure): void {
     const said = `the peer broke the protocol: ${reason} (${closeCode})`;
     const code = closeCode === CLOSE.messageTooBig ? "too_large" : "bad_frame";
-    this.#end.broken(code, said, undefined, closeCode);
+    this.#end().broken(code, said, undefined, closeCode);
     this.#endTransport();
   }
 
@@ -152,18 +152,18 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Ending
   }
 
   /** Writing has failed, and what had arrived is still being read. */
-  get #isReadingOut(): boolean {
-    return this.isWriteBroken && !this.isTransportClosed && !this.#end.wasClosedHere;
+  #isReadingOut(): boolean {
+    return this.isWriteBroken && !this.isTransportClosed && !this.#end().wasClosedHere;
   }
 
   onBusy(): void {
-    if (!this.core.isOpen && !this.#isReadingOut) return;
+    if (!this.core.isOpen && !this.#isReadingOut()) return;
     this.#holdBack(RESTING);
     setImmediate(() => this.#goOn(RESTING));
   }
 
   #holdBack(reason: number): void {
-    if (!this.core.isOpen && !this.#isReadingOut) return;
+    if (!this.core.isOpen && !this.#isReadingOut()) return;
     this.#heldBackBy |= reason;
     this.core.pauseReceiving();
     this.transport.pause();
@@ -187,9 +187,9 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Ending
     if (isBroken && cause instanceof WebSocketNetError && cause.code === "closed") {
       // A handler that waits for its `send` passes on that the connection has broken: why it has is the
       // connection's to tell.
-      this.inbox.discard(this.#end.abnormal);
+      this.inbox.discard(this.#end().abnormal);
     } else {
-      this.#end.broken("handler_failed", "the message handler threw", cause, CLOSE.internalError);
+      this.#end().broken("handler_failed", "the message handler threw", cause, CLOSE.internalError);
     }
     void this.close(CLOSE.internalError, "");
   }
@@ -200,13 +200,13 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Ending
   }
 
   protected override timedOut(reason: string, op: "read" | "write"): void {
-    this.#end.broken("timeout", reason, undefined, undefined, op);
+    this.#end().broken("timeout", reason, undefined, undefined, op);
     this.cutTransport();
   }
 
   messageTimedOut(): void {
     const reason = `the peer has begun a message and not completed it for ${this.settings.messageTimeoutMs} ms`;
-    this.#end.broken("timeout", reason, undefined, CLOSE.policyViolation);
+    this.#end().broken("timeout", reason, undefined, CLOSE.policyViolation);
     void this.close(CLOSE.policyViolation, "message not completed in time");
   }
 
@@ -226,7 +226,7 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Ending
 
   /** @param code one that may be sent, or 1005 for a Close frame without. */
   close(code: number, reason: string): Promise<void> {
-    const ending = this.#end;
+    const ending = this.#end();
     if (ending.isOver) return this.hasLost ? rejection(ending.lostError) : RESOLVED;
     const { closed } = ending;
     if (this.core.sentClose === undefined) {
@@ -244,7 +244,7 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Ending
   }
 
   abort(): void {
-    const ending = this.#end;
+    const ending = this.#end();
     if (ending.isOver) return;
     ending.wasClosedHere = true;
     ending.broken("closed", "the connection was aborted by this side");
@@ -258,7 +258,7 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Ending
    * failed connection is ended by who noticed.
    */
   #endTransport(): void {
-    const ending = this.#end;
+    const ending = this.#end();
     if (!this.isTransportClosed) ending.startTimer();
     this.write();
     if (this.isTransportClosed) return;
@@ -276,7 +276,7 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Ending
   onEnd(): void {
     // What came before it may still be in the core, to be received and answered.
     if (this.isHeldBack) {
-      this.#end.hasEndedUnread = true;
+      this.#end().hasEndedUnread = true;
       return;
     }
     if (this.core.isEndHeld) {
@@ -293,7 +293,7 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Ending
    * Close frame included, may still be unread; behind that the system tells the end.
    */
   protected override writeFailed(error: unknown): void {
-    const ending = this.#end;
+    const ending = this.#end();
     ending.transportError ??= error;
     if (ending.wasClosedHere || this.core.isDone) {
       this.cutTransport(); // Messages are not wanted any more, or none will come.
@@ -308,7 +308,7 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Ending
     this.isTransportClosed = true;
     this.core.answerEnd();
     this.core.isOpen = false;
-    const ending = this.#end;
+    const ending = this.#end();
     ending.transportError ??= error;
     ending.stop();
     this.stopSending();
@@ -318,7 +318,7 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Ending
   }
 
   #finish(): void {
-    const ending = this.#end;
+    const ending = this.#end();
     if (ending.isOver) return;
     this.compression?.close();
     const info = ending.over(this.hasLost);
@@ -330,13 +330,13 @@ export class Session extends SendHalf implements CoreEvents, InboxSource, Ending
     if (connClose.hasSubscribers) traceClosed(this.#conn, this.role, info, this.transport);
   }
 
-  get #end(): Ending {
+  #end(): Ending {
     return (this.#ending ??= new Ending(this));
   }
 
   /** For calls on a connection that is over. */
   closedError(): WebSocketNetError {
-    return this.#end.closedError;
+    return this.#end().closedError;
   }
 }
 
