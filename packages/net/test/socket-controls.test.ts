@@ -120,6 +120,48 @@ test("what nobody has taken is not counted as written", async () => {
   conn.abort();
 });
 
+for (const network of ["tcp", "tls", "unix"] as const) {
+  test(`${network}: what a listener has cut still counts in its totals`, async () => {
+    await using listener = await listening(network);
+    const conn = await dialed(network, listener);
+    const accepted = await listener.accept();
+    await conn.write(Buffer.alloc(5));
+    await accepted.readFull(5);
+    const aborted = listener.abort();
+    assert.equal(listener.totals().bytesRead, 5);
+    await aborted;
+    assert.equal(listener.totals().bytesRead, 5);
+    while (!(await isOver(conn))) await new Promise(setImmediate);
+    assert.equal(listener.totals().bytesRead, 5);
+  });
+}
+
+async function isOver(conn: Conn): Promise<boolean> {
+  try {
+    return (await conn.read()) === null;
+  } catch {
+    return true;
+  }
+}
+
+for (const [how, cut] of [
+  ["abort", async (conn: Conn) => conn.abort()],
+  ["a close that took too long", async (conn: Conn) => conn.close().catch(() => undefined)],
+] as const) {
+  test(`what a peer reads of a write that ${how} has cut short is counted as written`, async () => {
+    await using listener = await listen("unix", join(directory, "s"), { closeTimeoutMs: 50 });
+    const peer = await dialed("unix", listener);
+    const conn = await listener.accept();
+    void conn.write(Buffer.alloc(3_000_000)); // Past what the system takes of it nothing happens any more.
+    await cut(conn);
+    let received = 0;
+    for await (const bytes of peer) received += bytes.length;
+    assert.ok(received % 65_536 > 0, "the last step was taken in part");
+    assert.equal(conn.bytesWritten, received);
+    assert.equal(listener.totals().bytesWritten, received);
+  });
+}
+
 test("who is refused is counted as that", async () => {
   await using listener = await listen("tcp", "127.0.0.1:0", { maxConnections: 1 });
   const first = await dialed("tcp", listener);

@@ -79,7 +79,10 @@ export interface Conn<A extends Addr = Addr> extends AsyncIterable<Uint8Array>, 
    * is closed. Costs nothing while nobody reads it: a socket of Node counts by itself.
    */
   readonly bytesRead: number;
-  /** Bytes that the system has taken so far; what is said of `bytesRead` holds here, too. */
+  /**
+   * Bytes that the system has taken so far; what is said of `bytesRead` holds here, too. When the peer has
+   * broken the connection, as `bytesWritten` of an error: the step that was under way does not count.
+   */
   readonly bytesWritten: number;
 
   /**

@@ -103,6 +103,8 @@ class SocketListener extends AcceptQueue<StreamConn> implements StreamListener {
   /** Of connections that are over. */
   #bytesRead = 0;
   #bytesWritten = 0;
+  /** Those that `abort` or `close` has cut, until they are over. */
+  readonly #cut = new Set<StreamConn>();
 
   constructor(server: Server, network: string, options: Omit<AcceptQueueOptions, "holdProcess">) {
     super({ ...options, network, holdProcess: (holds) => void (holds ? server.ref() : server.unref()) });
@@ -123,9 +125,16 @@ class SocketListener extends AcceptQueue<StreamConn> implements StreamListener {
     traceAccepted(this, conn, this.#network);
   }
 
+  /** Called for what is cut here, which `over` follows. */
+  override ended(conn: StreamConn): void {
+    super.ended(conn);
+    this.#cut.add(conn);
+  }
+
   /** Called once for each connection. */
   over(conn: StreamConn): void {
-    this.ended(conn);
+    super.ended(conn);
+    this.#cut.delete(conn);
     this.#bytesRead += conn.bytesRead;
     this.#bytesWritten += conn.bytesWritten;
   }
@@ -138,10 +147,12 @@ class SocketListener extends AcceptQueue<StreamConn> implements StreamListener {
   totals(): ListenerTotals {
     let bytesRead = this.#bytesRead;
     let bytesWritten = this.#bytesWritten;
-    this.forEachHeld((conn) => {
+    const count = (conn: StreamConn): void => {
       bytesRead += conn.bytesRead;
       bytesWritten += conn.bytesWritten;
-    });
+    };
+    this.forEachHeld(count);
+    this.#cut.forEach(count);
     return {
       accepted: this.#accepted,
       refused: this.#refused,

@@ -246,9 +246,7 @@ export class SocketTransport implements Transport, BufferReader, Writer {
   }
 
   destroy(): void {
-    this.#isCut = true;
-    this.#socket?.destroy();
-    this.#dropUnread();
+    this.#cut((socket) => void socket.destroy());
   }
 
   unref(): void {
@@ -273,8 +271,13 @@ export class SocketTransport implements Transport, BufferReader, Writer {
   }
 
   reset(): void {
+    this.#cut(resetSocket);
+  }
+
+  #cut(end: (socket: Duplex) => void): void {
     this.#isCut = true;
-    if (this.#socket) resetSocket(this.#socket);
+    this.#leaving -= this.takenBytes; // Afterwards nobody knows how much of it was taken.
+    if (this.#socket) end(this.#socket);
     this.#dropUnread();
   }
 
