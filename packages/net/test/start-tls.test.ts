@@ -189,6 +189,18 @@ test("TLS is refused on what TLS is under already, and on what no socket carries
   await assert.rejects(startTls(stream, "client", asClient), { code: "unsupported" });
 });
 
+test("TLS does not go past what an application has put around a connection", async (t) => {
+  const { dialed, accepted } = await meet(t);
+  const around = new Proxy(dialed, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === "function" ? (value.bind(target) as unknown) : value;
+    },
+  });
+  await assert.rejects(startTls(around, "client", asClient), { code: "unsupported" });
+  await secureBoth(dialed, accepted); // As if it had not been tried.
+});
+
 test("the old connection is out of use, and its close is that of the new one", async (t) => {
   const { dialed, accepted } = await meet(t);
   dialed.setDeadline(Date.now() + 3_600_000);

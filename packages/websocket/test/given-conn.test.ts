@@ -158,6 +158,35 @@ test("of two dials over a conn at once one is refused, and the other has it for 
   await taken?.value.close();
 });
 
+for (const allowed of [0, 1]) {
+  test(`a WebSocket over a conn of somebody else ends where that throws at once, after ${allowed} writes`, async () => {
+    await using server = await accepting();
+    const conn = await dialNet("tcp", `127.0.0.1:${server.port}`);
+    let left = allowed;
+    const write =
+      (name: "write" | "writev") =>
+      (...given: unknown[]): unknown => {
+        if (left-- <= 0) throw new Error("no writes any more");
+        return Reflect.apply(conn[name], conn, given);
+      };
+    const own = { write: write("write"), writev: write("writev") };
+    const foreign = new Proxy(conn, {
+      get(target, name) {
+        const value: unknown = Reflect.get(Object.hasOwn(own, name) ? own : target, name);
+        return typeof value === "function" ? (value.bind(target) as unknown) : value;
+      },
+    });
+    const dialing = dial("ws://localhost", { conn: foreign });
+    if (allowed === 0) return assert.rejects(dialing, /no writes any more/);
+    const client = await dialing;
+    await client.send("hola").catch(() => undefined);
+    await assert.rejects(client.flush(), WebSocketNetError);
+    (await server.listener.accept()).abort(); // What the peer had sent would still be received.
+    await assert.rejects(client.receive(), WebSocketNetError);
+    return undefined;
+  });
+}
+
 test("a conn that was refused is taken once it stands still", async () => {
   await using server = await accepting();
   const conn = await dialNet("tcp", `127.0.0.1:${server.port}`);

@@ -15,7 +15,7 @@ import { SecuredTransport } from "../stream/secured-transport.ts";
 import type { RawConnection } from "../node/socket-ends.ts";
 import { SocketTransport } from "../stream/socket-transport.ts";
 import { StreamConn, type StreamConnOptions } from "../stream/stream-conn.ts";
-import { connBehind } from "../stream/web-streams.ts";
+import { connBehind, report } from "../stream/web-streams.ts";
 import type { Written } from "../stream/write-completion.ts";
 import type { Transport, TransportSink } from "../contracts/transport.ts";
 
@@ -91,7 +91,7 @@ class ConnTransport extends DuplexTransport {
   protected override writeTo(stream: Duplex, parts: readonly Uint8Array[], written: Written): void {
     // What `node:http` has said before goes first.
     if (stream.writableLength > 0) super.writeTo(stream, parts, written);
-    else this.#conn.writev(parts).then(() => written(), written);
+    else void report(() => this.#conn.writev(parts), written);
   }
 
   override unref(): void {

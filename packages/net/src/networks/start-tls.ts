@@ -1,5 +1,6 @@
 import type { Addr } from "../contracts/addr.ts";
 import type { Socket } from "node:net";
+import { types } from "node:util";
 import { onceAborted, untilCanceled } from "../flow/abort-listeners.ts";
 import type { Conn } from "../contracts/conn.ts";
 import { NetError } from "../contracts/error.ts";
@@ -202,7 +203,8 @@ async function handshakesOf(options: TlsServerOptions, site: Site): Promise<TlsH
 }
 
 function carriedBySocket(conn: Conn, op: FailureSite["op"]): { old: StreamConn; transport: SocketTransport } {
-  const transport = conn instanceof StreamConn ? conn.transport : undefined;
+  // Past a proxy object, what that does to bytes would be left out.
+  const transport = conn instanceof StreamConn && !types.isProxy(conn) ? conn.transport : undefined;
   if (transport instanceof SecuredTransport) {
     throw argumentError(op, "the connection is under TLS already");
   }

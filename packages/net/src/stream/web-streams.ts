@@ -75,7 +75,7 @@ export function toWebStreams(conn: Conn): WebStreamPair {
 export function toNodeStream(conn: Conn): Duplex {
   return nodeStreamOf(conn, (error, done) => {
     if (error === null) {
-      void report(conn.close(), done);
+      void report(() => conn.close(), done);
     } else {
       conn.abort();
       done(error);
@@ -98,14 +98,14 @@ export function nodeStreamOf(
       void pushNext(conn, duplex);
     },
     write(chunk: Uint8Array, _encoding, done) {
-      void report(conn.write(chunk), done);
+      void report(() => conn.write(chunk), done);
     },
     writev(chunks: readonly { chunk: Uint8Array }[], done) {
-      const written = conn.writev(chunks.map(({ chunk }) => chunk));
-      void report(written, done);
+      const parts = chunks.map(({ chunk }) => chunk);
+      void report(() => conn.writev(parts), done);
     },
     final(done) {
-      void report(conn.closeWrite(), done);
+      void report(() => conn.closeWrite(), done);
     },
     destroy,
   });
@@ -178,9 +178,10 @@ async function pushNext(conn: Conn, duplex: Duplex): Promise<void> {
   }
 }
 
-async function report(work: Promise<void>, done: (error?: Error | null) => void): Promise<void> {
+/** Tells `done` how it went. A call of somebody else's connection may also throw at once. */
+export async function report(work: () => Promise<void>, done: (error?: Error | null) => void): Promise<void> {
   try {
-    await work;
+    await work();
   } catch (error) {
     done(asError(error));
     return;
