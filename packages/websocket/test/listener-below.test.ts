@@ -195,6 +195,21 @@ test("a listener that another one stands on is refused, and goes on for that one
   await client.close();
 });
 
+test("a listener at which somebody waits for a connection is refused, and who waits has the next one", async () => {
+  const below = await net.listen("tcp", "127.0.0.1:0");
+  const accepting = below.accept();
+  await assert.rejects(listen(below), { code: "invalid_argument", message: /somebody waits/ });
+  const dialed = await net.dial("tcp", String(below.addr));
+  const accepted = await accepting;
+  await using listener = await listen(below);
+  await assert.rejects(below.accept(), { code: "invalid_argument" });
+  void echoAll(listener);
+  const client = await dial(`ws://${String(below.addr)}`);
+  await client.close();
+  accepted.abort();
+  dialed.abort();
+});
+
 test("a listener is still to be had where the options for it were refused", async () => {
   const below = net.listenPipe();
   await assert.rejects(listen(below, { path: "none" }), { code: "invalid_argument" });

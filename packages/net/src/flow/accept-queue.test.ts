@@ -283,6 +283,18 @@ test("whoever takes each connection has it within offer, those first that wait, 
   assert.ok(!late.aborted, "it was accepted");
 });
 
+test("who accepts where another takes each connection is refused, and told when the listener is closed", async () => {
+  const { queue } = makeQueue();
+  const loop = queue[Symbol.asyncIterator]();
+  const taking = queue.takeEach(() => undefined);
+  await assert.rejects(queue.accept(), { code: "invalid_argument" });
+  await assert.rejects(loop.next(), { code: "invalid_argument" });
+  await queue.close();
+  await taking;
+  await assert.rejects(queue.accept(), { code: "closed" });
+  assert.deepEqual(await loop.next(), { done: true, value: undefined });
+});
+
 test("whoever takes each connection is told why the listener failed", async () => {
   const { queue } = makeQueue();
   const taking = queue.takeEach(() => undefined);

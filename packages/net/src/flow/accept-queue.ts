@@ -4,7 +4,7 @@ import { AddressCounts, exemptSet, type Holder } from "./address-limits.ts";
 import type { Deadline, Listener, WaitOptions } from "../contracts/conn.ts";
 import { DeadlineTimer } from "./deadline.ts";
 import type { NetError } from "../contracts/error.ts";
-import { canceledError, closedError } from "../contracts/failures.ts";
+import { argumentError, canceledError, closedError } from "../contracts/failures.ts";
 import { Roster, type RosterMember } from "./roster.ts";
 import { rejection, told } from "./told.ts";
 import { asIteratorResult, Waiter, Waiters } from "./waiters.ts";
@@ -190,6 +190,7 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
     const conn = this.#nextPending();
     if (conn !== undefined) return Promise.resolve(conn);
     if (this.#isStopped) return rejection(this.#endedError());
+    if (this.#take !== undefined) return rejection(takenError(this.addr));
     const waiter = new Waiter((next: C | null): C => {
       if (next === null) throw this.#endedError();
       return next;
@@ -205,7 +206,10 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
   [Symbol.asyncIterator](): AsyncIterator<C, undefined> {
     let hasLeft = false;
     return {
-      next: () => (hasLeft ? Promise.resolve(OVER) : this.#next()),
+      next: () => {
+        if (hasLeft) return Promise.resolve(OVER);
+        return this.#take && !this.#isStopped ? rejection(takenError(this.addr)) : this.#next();
+      },
       return: () => {
         hasLeft = true;
         return Promise.resolve(OVER);
@@ -334,6 +338,14 @@ export class AcceptQueue<C extends Accepted> implements Listener<C> {
   #canceled(signal: AbortSignal): NetError {
     return canceledError({ op: "accept", network: this.#network, localAddr: this.addr }, signal);
   }
+}
+
+/** Who asked would wait for ever. */
+function takenError(addr: Addr): NetError {
+  return argumentError(
+    "accept",
+    `what arrives at ${String(addr)} goes to the listener that stands on this one`,
+  );
 }
 
 const OVER: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined });

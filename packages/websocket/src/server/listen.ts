@@ -13,6 +13,7 @@ import {
   unixAddr,
 } from "@zocalo/net";
 import {
+  AcceptQueue,
   checkAcceptLimits,
   checkKind,
   checkTlsServerOptions,
@@ -62,7 +63,8 @@ export function listen(address: string, options?: ListenOptions): Promise<Listen
  * behind a proxy that speaks the PROXY protocol, memory.
  *
  * @param listener is this one's from then on, and is closed with it; another WebSocket listener cannot have
- *   it, too. Its limits hold before those of this one, and it has `totals`, `ref` and `unref`. Leave out its
+ *   it, too. It is refused while somebody waits for one of its connections, and then refuses who asks for
+ *   one. Its limits hold before those of this one, and it has `totals`, `ref` and `unref`. Leave out its
  *   `firstByteTimeoutMs`: there is `handshakeTimeoutMs`, and with it each message goes through one stream
  *   more.
  * @param options without `tls` and `maxHandshakesPerAddress`, which are for the listener to have.
@@ -168,6 +170,10 @@ function checkBelow(below: Listener<Conn>, given: ListenOptions): void {
   }
   if (typeof below.accept !== "function" || typeof below.addr !== "object") {
     const message = `${shown(below)} is neither an address nor a listener of @zocalo/net`;
+    throw new WebSocketNetError("invalid_argument", message);
+  }
+  if (below instanceof AcceptQueue && below.isAwaited) {
+    const message = `somebody waits for a connection of the listener on ${String(below.addr)}, and would get none any more`;
     throw new WebSocketNetError("invalid_argument", message);
   }
   for (const name of OF_THE_LISTENER) {
