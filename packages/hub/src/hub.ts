@@ -1,4 +1,3 @@
-import { isIP } from "node:net";
 import { inspect } from "node:util";
 import {
   type Deadline,
@@ -9,10 +8,8 @@ import {
   type Peer,
   printableLines,
 } from "@zocalo/net";
-import { shown } from "@zocalo/net/transport";
 import {
   checkJson,
-  CLOSE,
   isChannelName,
   isWithinDepth,
   type Json,
@@ -30,10 +27,8 @@ import { type HubLimits, hubLimits } from "./policy/limits.ts";
 import { MemoryEngine } from "./memory/memory-engine.ts";
 import { type NamespaceOptions, Namespaces } from "./policy/namespace.ts";
 import { type Random, systemRandom } from "./primitives/random.ts";
-import { RateLimit } from "./session/rate-limit.ts";
-import { Session, type SessionOwner } from "./session/session.ts";
+import { Sessions } from "./session/sessions.ts";
 import { Counters, type HubStats } from "./channel/stats.ts";
-import { Visitors } from "./session/visitors.ts";
 
 /** What a hub publishes with. */
 export interface HubPublishOptions {
@@ -90,18 +85,6 @@ const SERVER = "zocalo/0.1.0";
 /** How long `close` waits for peers by default, in milliseconds. */
 const CLOSE_MS = 5_000;
 
-/** Why a connection is not taken. */
-interface Refusal {
-  readonly code: number;
-  readonly reason: string;
-}
-const CLOSING: Refusal = { code: CLOSE.goingAway, reason: "the server is closing" };
-const FULL: Refusal = { code: CLOSE.tryAgainLater, reason: "the server is full" };
-const TOO_MANY: Refusal = { code: CLOSE.tryAgainLater, reason: "too many connections from your address" };
-const DRIVEN_OUT: Refusal = { code: CLOSE.tryAgainLater, reason: "too many unverified peers" };
-const NO_ADDRESS: Refusal = { code: CLOSE.internal, reason: "it cannot be decided now where you are" };
-const SILENT: Refusal = { code: CLOSE.slowConsumer, reason: "no command came in time" };
-
 /**
  * The square: channels that connections of every kind share.
  *
@@ -111,22 +94,8 @@ const SILENT: Refusal = { code: CLOSE.slowConsumer, reason: "no command came in 
  */
 export class Hub {
   readonly #context: HubContext;
-  readonly #hostOf: (peer: Peer) => string;
-  readonly #visitors: Visitors;
-  readonly #sessions = new Set<Session>();
-  /** In the order in which they came. */
-  readonly #unverified = new Set<Session>();
-  /**
-   * Those that were told to go and have not gone yet. They hold no place, or whoever is refused would keep
-   * others out.
-   */
-  readonly #leaving = new Set<Session>();
-  /** Those that have sent no command, and what ends them. */
-  readonly #silent = new Map<Session, Timer>();
+  readonly #sessions: Sessions;
   readonly #listeners = new Set<Listener<MessageConn>>();
-  /** One for all sessions: it is part of what an idle connection costs. */
-  readonly #owner: SessionOwner;
-  #whenEmpty: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
   /**
@@ -140,15 +109,6 @@ export class Hub {
     const engine = options.engine ?? new MemoryEngine({ clock, random });
     const counters = new Counters();
     const channels = new Channels(engine, counters, clock);
-    const { commandsPerSecondPerAddress, commandBurstPerAddress } = limits;
-    this.#owner = {
-      unverifiedRate: new RateLimit(commandsPerSecondPerAddress, commandBurstPerAddress, clock.uptime()),
-      spoke: (session) => this.#spoke(session),
-      verified: (session) => this.#verified(session),
-      closed: (session) => this.#closed(session),
-    };
-    this.#hostOf = options.hostOf ?? (({ addr }) => hostOf(addr));
-    this.#visitors = new Visitors(limits, exemptSet(options.exemptAddresses), clock);
     this.#context = {
       engine,
       namespaces,
@@ -161,6 +121,8 @@ export class Hub {
       counters,
       report: options.onError ?? ((error) => console.error(`zocalo hub: ${printableLines(inspect(error))}`)),
     };
+    const whereIs = options.hostOf ?? (({ addr }: Peer) => hostOf(addr));
+    this.#sessions = new Sessions(this.#context, whereIs, exemptSet(options.exemptAddresses));
     engine.start({
       publication: (channel, epoch, publication) => channels.get(channel)?.publication(epoch, publication),
       replaced: (channel, state) => channels.get(channel)?.replaced(state),
@@ -195,7 +157,7 @@ export class Hub {
 
   /** True while one more connection would be turned away because there are as many as there may be. */
   get isFull(): boolean {
-    return this.#sessions.size >= this.#context.limits.sessions;
+    return this.#sessions.isFull;
   }
 
   /**
@@ -203,98 +165,7 @@ export class Hub {
    * it is told so and closed.
    */
   accept(conn: MessageConn): void {
-    const session = new Session(conn, this.#context, this.#owner);
-    const refusal = this.#closing ? CLOSING : this.#admit(session);
-    if (refusal) this.#leaving.add(session);
-    else this.#expectCommand(session);
-    conn.serve(session);
-    if (refusal) session.disconnect(refusal.code, refusal.reason);
-  }
-
-  /** Gives it a place, or says why there is none. */
-  #admit(session: Session): Refusal | undefined {
-    const { peer } = session.conn;
-    if (peer.verification !== undefined) {
-      this.#admitUnverified(session);
-      return undefined;
-    }
-    return this.#admitVerified(session, peer);
-  }
-
-  /** Whoever can forge addresses can make up any number of these: they drive out only each other. */
-  #admitUnverified(session: Session): void {
-    const [oldest] = this.#unverified;
-    if (oldest && this.#unverified.size >= this.#context.limits.unverifiedSessions) {
-      this.#dismiss(oldest, DRIVEN_OUT);
-    }
-    this.#unverified.add(session);
-  }
-
-  #admitVerified(session: Session, peer: Peer): Refusal | undefined {
-    if (this.isFull) return FULL;
-    const visitor = this.#visit(peer);
-    if (visitor === undefined) return NO_ADDRESS;
-    if (visitor === "full") return TOO_MANY;
-    if (visitor !== "exempt") session.visitor = visitor;
-    this.#sessions.add(session);
-    return undefined;
-  }
-
-  /** Nothing if `hostOf` fails: a visitor without an address has no limits, and is not let in. */
-  #visit(peer: Peer): ReturnType<Visitors["enter"]> | undefined {
-    try {
-      return this.#visitors.enter(placeOf(this.#hostOf(peer)));
-    } catch (error) {
-      this.#context.report(error);
-      return undefined;
-    }
-  }
-
-  #expectCommand(session: Session): void {
-    if (session.isDatagram) return;
-    const { clock, limits } = this.#context;
-    const end = (): void => this.#dismiss(session, SILENT);
-    this.#silent.set(session, clock.after(limits.firstCommandMs, end));
-  }
-
-  #spoke(session: Session): void {
-    this.#silent.get(session)?.cancel();
-    this.#silent.delete(session);
-  }
-
-  #verified(session: Session): boolean {
-    if (!this.#unverified.delete(session)) return true;
-    const refusal = this.#admitVerified(session, session.conn.peer);
-    if (!refusal) return true;
-    this.#dismiss(session, refusal);
-    return false;
-  }
-
-  /** Tells it to go. Its place is another's from now on. */
-  #dismiss(session: Session, { code, reason }: Refusal): void {
-    this.#giveUpPlace(session);
-    this.#leaving.add(session);
-    session.disconnect(code, reason);
-  }
-
-  #closed(session: Session): void {
-    this.#giveUpPlace(session);
-    this.#leaving.delete(session);
-    if (this.#isEmpty) this.#whenEmpty?.();
-  }
-
-  #giveUpPlace(session: Session): void {
-    this.#spoke(session);
-    this.#unverified.delete(session);
-    if (this.#sessions.delete(session) && session.visitor) this.#visitors.leave(session.visitor);
-  }
-
-  get #isEmpty(): boolean {
-    return this.#sessions.size === 0 && this.#unverified.size === 0 && this.#leaving.size === 0;
-  }
-
-  get #all(): Session[] {
-    return [...this.#sessions, ...this.#unverified, ...this.#leaving];
+    this.#sessions.accept(conn);
   }
 
   /**
@@ -334,15 +205,14 @@ export class Hub {
   /** What it is doing, and has done. */
   stats(): HubStats {
     const { counters, channels } = this.#context;
-    const unverifiedSessions = this.#unverified.size;
-    const sessions = this.#sessions.size + unverifiedSessions;
+    const { count: sessions, unverifiedCount: unverifiedSessions } = this.#sessions;
     return { ...counters.counted(), sessions, unverifiedSessions, channels: channels.size };
   }
 
   /**
    * Closes everything, in order: no more connections, every session is told to go away (1001), then the
-   * listeners and the engine. What has not ended at the deadline is aborted. A second call waits for the
-   * first.
+   * listeners and the engine. What has not ended at the deadline is aborted, and an engine that is still
+   * closing is left to do so, which is told to `onError`. A second call waits for the first.
    *
    * @param options `deadline`: default in 5 seconds; `null`: none
    */
@@ -361,32 +231,27 @@ export class Hub {
     const endsAt = clock.uptime() + (forMs ?? Number.POSITIVE_INFINITY);
     const listeners = [...this.#listeners];
     const stopped = listeners.map((listener) => listener.close());
-    await this.#endSessions(forMs);
+    await this.#sessions.close(forMs);
     await Promise.all(stopped);
     const deadline = forMs === null ? null : Date.now() + (endsAt - clock.uptime());
     await Promise.all(listeners.map((listener) => listener.drain(deadline)));
-    this.#visitors.close();
-    await this.#context.engine.close();
+    await this.#engineClosed(endsAt);
   }
 
-  async #endSessions(forMs: number | null): Promise<void> {
-    for (const session of this.#all) session.disconnect(CLOSING.code, CLOSING.reason);
-    if (this.#isEmpty) return;
-    const { clock } = this.#context;
-    const empty = new Promise<void>((resolve) => {
-      this.#whenEmpty = resolve;
+  /** Waits for the engine until then; one that takes longer goes on by itself. */
+  async #engineClosed(endsAt: number): Promise<void> {
+    const { clock, engine } = this.#context;
+    const closed = engine.close();
+    if (endsAt === Number.POSITIVE_INFINITY) return closed;
+    let timer: Timer | undefined;
+    const late = new Promise<"late">((resolve) => {
+      timer = clock.after(Math.max(0, endsAt - clock.uptime()), () => resolve("late"));
     });
-    const abortAll = (): void => {
-      for (const session of this.#all) session.conn.abort();
-    };
-    const timer = forMs === null ? undefined : clock.after(forMs, abortAll);
-    await empty;
+    const isLate = (await Promise.race([closed, late])) === "late";
     timer?.cancel();
+    if (!isLate) return;
+    const report = (error: unknown): void => this.#context.report(error);
+    report(new Error("the engine has not closed by the deadline; what was acknowledged is safe"));
+    closed.catch(report);
   }
-}
-
-/** An address with a port would make each connection a visitor of its own. */
-function placeOf(host: unknown): string {
-  if (typeof host === "string" && (isIP(host) !== 0 || host === "unix" || host === "pipe")) return host;
-  throw new TypeError(`what hostOf gave is no IP address, and not "unix" or "pipe": ${shown(host)}`);
 }

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Listener, MessageConn } from "@zocalo/net";
 import { ProtocolError } from "@zocalo/protocol";
-import { Hub } from "../src/index.ts";
+import { Hub, MemoryEngine } from "../src/index.ts";
+import { settle } from "./fake-clock.ts";
 import { FakeConn } from "./fake-conn.ts";
 import { namespaces, square } from "./square.ts";
 
@@ -216,6 +217,30 @@ function brokenListener(failure: Error): Listener<MessageConn> {
     [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(failure) }),
   } as unknown as Listener<MessageConn>;
 }
+
+test("an engine that is still closing at the deadline is left to, and what becomes of it is told", async () => {
+  let fail: (error: Error) => void = () => undefined;
+  class StuckEngine extends MemoryEngine {
+    override async close(): Promise<void> {
+      await super.close();
+      await new Promise((_, reject) => (fail = reject));
+    }
+  }
+  const { hub, clock, errors } = square({ engine: new StuckEngine() });
+  let isClosed = false;
+  const closing = hub.close({ deadline: clock.wall() + 1_000 }).then(() => (isClosed = true));
+  await settle();
+  clock.advance(999);
+  await settle();
+  assert.equal(isClosed, false);
+  clock.advance(1);
+  await closing;
+  assert.match(String(errors), /^Error: the engine has not closed by the deadline/);
+  const failure = new Error("it failed after that");
+  fail(failure);
+  await settle();
+  assert.equal(errors[1], failure);
+});
 
 test("a listener that breaks down is told to onError, and nobody has to wait for serve", async () => {
   const { hub, errors } = square();

@@ -30,6 +30,7 @@ export interface ContractConn<Prepared> extends AsyncIterable<Text>, AsyncDispos
   serve(handler: {
     message(message: Text): void | Promise<void>;
     drain?(): void;
+    end?(): void | Promise<void>;
     close?(info: Ending): void;
   }): void;
   send(message: Text | Prepared, options?: { signal?: AbortSignal }): Promise<void>;
@@ -49,6 +50,8 @@ export interface MessagePair<Prepared> {
   say(this: void, text: string): Promise<void>;
   /** The next message that the peer receives, as text. */
   hear(this: void): Promise<string>;
+  /** The peer ends its side and goes on hearing, where it can: on a stream. */
+  readonly endSide?: (this: void) => Promise<void>;
   /** Ends everything that is left. */
   end(this: void): Promise<void>;
 }

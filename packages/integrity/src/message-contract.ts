@@ -138,6 +138,73 @@ export function testMessageContract<Prepared>(
     await conn.flush();
   });
 
+  contract("a peer that ends its side is still told what is under way, and then the end", async (pair) => {
+    const { conn, say, hear, endSide } = pair;
+    if (!endSide) return;
+    const log: string[] = [];
+    const work: Promise<void>[] = [];
+    const answer = async (text: string): Promise<void> => {
+      for (let i = 0; i < 5; i++) await turn();
+      await conn.send(text);
+    };
+    conn.serve({
+      message: (message) => void work.push(answer(`re: ${String(message)}`)),
+      async end() {
+        log.push("end");
+        await Promise.all(work);
+        log.push("done");
+      },
+      close: ({ code, wasClean }) => log.push(`${code} ${wasClean}`),
+    });
+    await say("1");
+    await say("2");
+    await endSide();
+    assert.deepEqual([await hear(), await hear()], ["re: 1", "re: 2"]);
+    assert.equal(await hear(), "null");
+    assert.deepEqual(log, ["end", "done", "1000 true"]);
+  });
+
+  contract("what end throws ends the connection with 1011, and comes to close", async ({ conn, endSide }) => {
+    if (!endSide) return;
+    const thrown = new Error("thrown");
+    const closed = new Promise<Ending>((close) => {
+      conn.serve({ message() {}, end: () => Promise.reject(thrown), close });
+    });
+    await endSide();
+    const { code, wasClean, error } = await closed;
+    assert.deepEqual([code, wasClean, error], [1011, false, thrown]);
+  });
+
+  contract("a connection that breaks while end is pending is over at once", async ({ conn, endSide }) => {
+    if (!endSide) return;
+    const closed = new Promise<void>((close) => {
+      conn.serve({
+        message() {},
+        end: () => {
+          setImmediate(() => conn.abort());
+          return new Promise<void>(() => undefined);
+        },
+        close: () => close(),
+      });
+    });
+    await endSide();
+    await closed;
+    assert.equal(conn.trySend("late"), "refused");
+  });
+
+  contract("who receives may answer the last message for a while after its peer's end", async (pair) => {
+    const { conn, say, hear, endSide } = pair;
+    if (!endSide) return;
+    await say("1");
+    await endSide();
+    for await (const message of conn) {
+      for (let i = 0; i < 5; i++) await turn();
+      await conn.send(`re: ${String(message)}`);
+    }
+    assert.equal(await hear(), "re: 1");
+    assert.equal(await hear(), "null");
+  });
+
   contract("after close nothing is sent or received", async ({ conn, hear }) => {
     const receiving = conn.receive();
     void hear().catch(() => undefined); // A peer that reads sees the end, and answers it where one does.

@@ -37,6 +37,10 @@ function framedPair(
       const message = await peer.receive();
       return message instanceof Uint8Array ? Buffer.from(message).toString() : String(message);
     },
+    async endSide() {
+      await peer.flush();
+      await b.closeWrite();
+    },
     async end() {
       conn.abort();
       peer.abort();

@@ -185,6 +185,7 @@ for (const [name, frame] of Object.entries({
       "closeOnce",
       "drained",
       "ended",
+      "ending",
       "fail",
       "failed",
       "finish",

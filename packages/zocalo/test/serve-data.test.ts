@@ -44,6 +44,16 @@ test("what was acknowledged is there after SIGKILL, and the same key adds nothin
   assert.deepEqual([history["epoch"], history["head"]], [published["epoch"], 1]);
 });
 
+test("who ends its side right behind a publish is answered what was committed", async (t) => {
+  await using zocalo = serve(directoryFor(t));
+  const conn = await dial("tcp", `127.0.0.1:${await zocalo.port("stdout", TCP)}`);
+  await conn.write(Buffer.from(`${PUBLISH}\n`));
+  await conn.closeWrite();
+  let text = "";
+  for await (const bytes of conn) text += Buffer.from(bytes).toString();
+  assert.equal((JSON.parse(text) as { type: string }).type, "published");
+});
+
 test("a second server on the directory is refused, and told who has it", async (t) => {
   const data = directoryFor(t);
   await using first = serve(data);

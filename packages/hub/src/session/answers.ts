@@ -25,6 +25,8 @@ export class Answers {
   readonly #isLossy: boolean;
   readonly #queue: AnswerPlace[] = [];
   #isBlocked = false;
+  /** Called when none waits; set once the peer says nothing more. */
+  #whenNoneWaits: (() => void) | undefined;
 
   /** @param isLossy an answer that finds no room is lost instead of kept */
   constructor(conn: MessageConn, isLossy: boolean) {
@@ -67,12 +69,22 @@ export class Answers {
     for (let next = this.#queue[0]; next?.text !== undefined; next = this.#queue[0]) {
       if (!this.#sendFirst(next, next.text)) return;
     }
+    if (this.#queue.length === 0) this.#whenNoneWaits?.();
+  }
+
+  /** Resolves when all have left or are lost; nothing if none waits. */
+  untilNoneWaits(): Promise<void> | undefined {
+    if (this.#queue.length === 0) return undefined;
+    return new Promise((resolve) => {
+      this.#whenNoneWaits = resolve;
+    });
   }
 
   /** Forgets all of them. */
   clear(): void {
     this.#queue.length = 0;
     this.#isBlocked = false;
+    this.#whenNoneWaits?.();
   }
 
   /** False if it has to wait for room. */

@@ -138,6 +138,10 @@ export class Session implements MessageHandler, CommandSource {
     if (!this.#answers.isBlocked) this.#resumeAll();
   }
 
+  end(): Promise<void> | undefined {
+    return this.#answers.untilNoneWaits();
+  }
+
   close({ code, reason, wasClean }: CloseInfo): void {
     // The transport ends it for what the peer sent: on a byte stream this is the only way to say why.
     if (!wasClean && PEER_FAULTS.has(code)) this.disconnect(code, reason);

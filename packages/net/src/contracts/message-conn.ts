@@ -32,8 +32,8 @@ export interface CloseInfo {
 /**
  * Receives the messages of a connection without a promise per message.
  *
- * What `message` or `drain` throws, or rejects with, ends the connection with 1011 and comes to `close`. What
- * `close` throws nobody catches: it must not.
+ * What `message`, `drain` or `end` throws, or rejects with, ends the connection with 1011 and comes to
+ * `close`. What `close` throws nobody catches: it must not.
  */
 export interface MessageHandler {
   /**
@@ -43,6 +43,13 @@ export interface MessageHandler {
   message(message: Message): void | Promise<void>;
   /** The send buffer has room again after `trySend` answered `buffered` or `refused`. */
   drain?(): void | Promise<void>;
+  /**
+   * The peer sends nothing more and may still be listening: a connection over a stream whose peer has ended
+   * its side, after all messages and before `close`. What is sent until a returned promise settles still
+   * leaves, for at most `closeTimeoutMs`; then the connection closes. Elsewhere it is not called: a WebSocket
+   * that was closed is sent nothing, and datagrams have no end.
+   */
+  end?(): void | Promise<void>;
   /** Called exactly once, last. */
   close?(info: CloseInfo): void;
 }

@@ -14,6 +14,8 @@ export interface InboxSource {
   resume(): void;
   /** The handler threw or its promise rejected. The transport must close, by custom with code 1011. */
   fail(error: unknown): void;
+  /** The peer has ended. True if the handler may still send: its `end` is waited for until `waitNoMore`. */
+  ending?(): boolean;
   /** The consumer has been told of the end, and so has taken all messages. */
   ended?(): void;
   /** Which connection an error is about. */
@@ -26,6 +28,8 @@ export interface InboxHandler<T> {
   message(message: T): void | Promise<void>;
   /** There is room again after `trySend` answered `refused`. */
   drain?(): void | Promise<void>;
+  /** The peer sends nothing more, and may still be sent to. */
+  end?(): void | Promise<void>;
   /** The connection is over. Called once, last. */
   close?(info: CloseInfo): void;
 }
@@ -57,6 +61,8 @@ export class Inbox<T = Message> {
   #isPaused = false;
   #isClosed = false;
   #isStopped = false;
+  /** Messages are over, and the handler has been told so if it is to be. */
+  #isEnding = false;
   #info: CloseInfo | undefined;
 
   /**
@@ -159,6 +165,11 @@ export class Inbox<T = Message> {
     this.stop();
     if (this.#handler === undefined) this.#settleWaiters(this.#info);
     else queueMicrotask(() => this.#close());
+  }
+
+  /** What the handler's `end` waits for would not leave any more. */
+  waitNoMore(): void {
+    if (this.#isEnding) this.#close();
   }
 
   /**
@@ -268,8 +279,21 @@ export class Inbox<T = Message> {
       if (!this.#handle(this.#handler, this.#queue.shift())) return;
       this.#resumeIfLow();
     }
+    if (this.#info !== undefined && !this.#isEnding && !this.#tellEnding(this.#handler)) return;
     this.#isBusy = false;
     if (this.#info !== undefined) this.#close();
+  }
+
+  /** True if the handler does not wait for anything. */
+  #tellEnding(handler: InboxHandler<T>): boolean {
+    this.#isEnding = true;
+    if (handler.end === undefined || this.#source.ending?.() !== true) return true;
+    try {
+      return this.#isFree(handler.end());
+    } catch (error) {
+      this.#fail(error);
+      return true;
+    }
   }
 
   /** True if the handler is free for the next message. */
@@ -281,6 +305,11 @@ export class Inbox<T = Message> {
       this.#fail(error);
       return true;
     }
+    return this.#isFree(result);
+  }
+
+  /** True if the handler is free at once; otherwise it is when its promise has settled. */
+  #isFree(result: void | Promise<void>): boolean {
     if (result === undefined || typeof result.then !== "function") return true;
     result.then(
       () => this.#settled(),

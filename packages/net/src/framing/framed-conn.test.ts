@@ -48,6 +48,51 @@ test("a handler may answer the last messages, and the end itself", async () => {
   assert.equal(wire.writes.join(""), "re: a\nre: b\nbye\n");
 });
 
+test("what a handler's end waits for without end is waited for as long as close may take", async () => {
+  const { wire, conn } = openLines({ closeTimeoutMs: 1 });
+  const closed = new Promise<CloseInfo>((close) => {
+    conn.serve({ message() {}, end: () => new Promise(() => undefined), close });
+  });
+  wire.feed("a\n", null);
+  const { code, wasClean } = await closed;
+  assert.deepEqual([code, wasClean], [1000, true]);
+  await conn.close();
+  assert.deepEqual(wire.calls, ["close"]);
+});
+
+test("whoever ends in the middle of a message, or breaks the framing, is still told what is under way", async () => {
+  const bad: readonly (readonly [string | Uint8Array, string])[] = [
+    ["half", "(close 1006 unclean)"],
+    [Uint8Array.of(0xff, 10), "(close 1007 unclean)"],
+  ];
+  for (const [bytes, closing] of bad) {
+    const { wire, conn } = openLines();
+    const handler = record();
+    conn.serve({
+      ...handler,
+      async end() {
+        await turn();
+        assert.equal(conn.trySend("re: a"), "sent");
+      },
+    });
+    wire.feed("a\n", bytes, null);
+    while (!wire.calls.includes("close")) await turn();
+    assert.deepEqual([handler.log, wire.writes], [["a", closing], ["re: a\n"]]);
+  }
+});
+
+test("a stream that breaks after its peer's end, while something is under way, is over at once", async () => {
+  const { wire, conn } = openLines();
+  const handler = record();
+  conn.serve({ ...handler, end: () => new Promise(() => undefined) });
+  wire.feed("a\n", null);
+  await turn();
+  assert.deepEqual(handler.log, ["a"]);
+  wire.feed(new Error("reset"));
+  await turn();
+  assert.deepEqual(handler.log, ["a", "(close 1000)"]);
+});
+
 test("binary framings receive bytes, text ones strings", async () => {
   const binary = new FakeConn();
   const a = lengthPrefixed(binary, "varint");

@@ -138,8 +138,18 @@ export class FramedConn extends InboxConn implements SendBufferSink, WriteWatchH
     super.fail(error);
   }
 
+  ending(): boolean {
+    if (this.isClosing || this.#failure !== undefined) return false;
+    this.#closeTimer = startTimer(() => {
+      this.#closeTimer = undefined;
+      this.inbox.waitNoMore();
+    }, this.#settings.closeTimeoutMs);
+    return true;
+  }
+
   ended(): void {
     if (this.isClosing) return;
+    if (this.#failure === undefined) this.#stopCloseTimer();
     // Later in this turn, so that who has just been told of the end may still send a last word. All that was
     // sent still leaves, as long as the peer goes on to take it.
     atEndOfTurn({ flush: () => void super.closeOnce({ code: 1000, reason: "", wasClean: true }) });
@@ -166,7 +176,9 @@ export class FramedConn extends InboxConn implements SendBufferSink, WriteWatchH
    */
   failed(error: Error): void {
     this.#failure ??= error;
-    if (!this.isClosing) this.#boundClosing();
+    if (this.isClosing) return;
+    this.#boundClosing();
+    this.inbox.waitNoMore();
   }
 
   // What the write watch asks for.
@@ -329,6 +341,7 @@ export class FramedConn extends InboxConn implements SendBufferSink, WriteWatchH
     else if (!this.isClosing) {
       this.#decodeRest();
       this.inbox.end(brokenInfo(this.#failure ?? error));
+      this.inbox.waitNoMore();
     }
   }
 
@@ -354,8 +367,13 @@ export class FramedConn extends InboxConn implements SendBufferSink, WriteWatchH
 
   #stopWatching(): void {
     this.isOver = true;
-    clearTimeout(this.#closeTimer);
+    this.#stopCloseTimer();
     this.#writeWatch?.stop();
     this.#messageWatch?.stop();
+  }
+
+  #stopCloseTimer(): void {
+    clearTimeout(this.#closeTimer);
+    this.#closeTimer = undefined;
   }
 }
