@@ -17,6 +17,8 @@ export class SecuredTransport extends SocketTransport {
     this.#below = below;
     setImmediate(() => {
       if (hasPeer(below)) this.#mayHideReset = false;
+      // TLS goes on to wait for what could not leave, and no write would ever be over.
+      else if (this.#isHidden()) this.writeOver(readReset());
     });
   }
 
@@ -28,10 +30,12 @@ export class SecuredTransport extends SocketTransport {
   }
 
   protected override resetBehindEnd(): Error | undefined {
-    // Where both sides have ended there is no peer either.
-    const isOpen = this.socket?.writableEnded === false;
-    const isHidden = this.#mayHideReset && isOpen && hasPeer(this.#below) === false;
-    const reset = isHidden ? readReset() : resetBehindEnd(this.#below);
+    const reset = this.#isHidden() ? readReset() : resetBehindEnd(this.#below);
     return reset ?? (this.socket && truncationOf(this.socket));
+  }
+
+  /** TLS itself has met a reset and kept it. Where both sides have ended there is no peer either. */
+  #isHidden(): boolean {
+    return this.#mayHideReset && this.socket?.writableEnded === false && hasPeer(this.#below) === false;
   }
 }
