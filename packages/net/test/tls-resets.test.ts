@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, type TestContext, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { TestCertificates } from "@zocalo/integrity";
-import { type Conn, listen, NetError, type StreamListener } from "@zocalo/net";
+import { type Conn, type IpAddr, listen, NetError, type StreamListener } from "@zocalo/net";
 
 const certificates = new TestCertificates();
 after(() => certificates.remove());
@@ -33,7 +33,7 @@ function busy(t: TestContext): void {
   t.after(() => clearInterval(timer));
 }
 
-async function visited(t: TestContext): Promise<StreamListener<"tls">> {
+async function visited(t: TestContext): Promise<StreamListener<IpAddr>> {
   const listener = await listen("tls", "127.0.0.1:0", { ...main });
   t.after(() => listener.abort());
   busy(t);
@@ -47,8 +47,8 @@ async function visited(t: TestContext): Promise<StreamListener<"tls">> {
 
 /** What came of writing to each, and how each was told to end. */
 async function outcomes(
-  listener: StreamListener<"tls">,
-  serve: (conn: Conn) => Promise<string>,
+  listener: StreamListener<IpAddr>,
+  serve: (conn: Conn<IpAddr>) => Promise<string>,
 ): Promise<string[]> {
   const found: Promise<string>[] = [];
   for await (const conn of listener) {
