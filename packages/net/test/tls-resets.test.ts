@@ -1,4 +1,4 @@
-// Peers that reset a connection of TLS while this side is busy, so that its own writing meets the reset first.
+// Peers that reset a connection of TLS while this side is busy, so that TLS's own writing meets the reset.
 import assert from "node:assert/strict";
 import { after, type TestContext, test } from "node:test";
 import { Worker } from "node:worker_threads";
@@ -11,7 +11,7 @@ const { ca } = certificates;
 const main = certificates.issue("main", ["localhost"]);
 const CLIENTS = 10;
 
-/** Each ends its handshake, says something and resets, before a busy server has read the end of the handshake. */
+/** Each ends its handshake, says something and resets before a busy server has read of it. */
 const clients = `
   const { workerData: { port, ca, clients } } = require("node:worker_threads");
   const { connect } = require("node:net");

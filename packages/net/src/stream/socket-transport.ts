@@ -28,9 +28,7 @@ interface RawStream {
 /** The addresses of a transport that has no socket yet; nobody sees them. */
 const unused = unixAddr("");
 
-/**
- * Leads from a socket to its transport, so that the listeners below need no closure per connection either.
- */
+/** Leads from a socket to its transport, so that the listeners below need no closure per connection. */
 type OwnedSocket = Duplex & { [readerOf]?: SocketTransport };
 
 /**
