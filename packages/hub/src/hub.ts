@@ -17,6 +17,7 @@ import {
   LIMITS,
   ProtocolError,
 } from "@zocalo/protocol";
+import { Backlog } from "./channel/backlog.ts";
 import { Channels } from "./channel/channel.ts";
 import { type Clock, systemClock, type Timer } from "./primitives/clock.ts";
 import { checkDataLength, commit, fromEngine, type HubContext } from "./session/context.ts";
@@ -29,6 +30,8 @@ import { type NamespaceOptions, Namespaces } from "./policy/namespace.ts";
 import { type Random, systemRandom } from "./primitives/random.ts";
 import { Sessions } from "./session/sessions.ts";
 import { Counters, type HubStats } from "./channel/stats.ts";
+import { SharedAnswers } from "./session/shared-answers.ts";
+import { Turns } from "./session/turns.ts";
 
 /** What a hub publishes with. */
 export interface HubPublishOptions {
@@ -108,11 +111,15 @@ export class Hub {
     const limits = hubLimits(options.limits);
     const engine = options.engine ?? new MemoryEngine({ clock, random });
     const counters = new Counters();
-    const channels = new Channels(engine, counters, clock);
+    const backlog = new Backlog(limits.unreadBytes, clock, () => this.#sessions.onStreams());
+    const channels = new Channels(engine, counters, clock, backlog);
     this.#context = {
       engine,
       namespaces,
       channels,
+      backlog,
+      turns: new Turns(clock),
+      pages: new SharedAnswers(clock),
       authenticate: options.authenticate ?? guests(random),
       limits,
       server: options.server ?? SERVER,
@@ -232,6 +239,7 @@ export class Hub {
     const listeners = [...this.#listeners];
     const stopped = listeners.map((listener) => listener.close());
     await this.#sessions.close(forMs);
+    this.#context.backlog.close();
     await Promise.all(stopped);
     const deadline = forMs === null ? null : Date.now() + (endsAt - clock.uptime());
     await Promise.all(listeners.map((listener) => listener.drain(deadline)));

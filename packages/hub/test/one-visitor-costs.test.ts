@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { type Conn, dial, lines, listen, type MessageConn } from "@zocalo/net";
 import type { Command } from "@zocalo/protocol";
 import { settle } from "./fake-clock.ts";
+import type { FakeConn } from "./fake-conn.ts";
 import { square } from "./square.ts";
 import { codeOf, GREEDY, honestVisit, PING, unproved } from "./visitors.ts";
 
@@ -256,11 +257,60 @@ test("beginning with the latest publications costs what reading them does, and b
     for (; served < 60; served++) {
       const answer = await conn.ask({ type: "subscribe", channel: "quiet:log", last });
       if (answer.type === "error") break;
+      await conn.until(() => conn.all("publication").length === (served + 1) * last);
       await conn.ask({ type: "unsubscribe", channel: "quiet:log" });
     }
     if (last === 0) assert.equal(served, most);
     else assert.ok(served <= most, `${served}`);
     await conn.close();
   }
+  await plaza.hub.close();
+});
+
+test("what a subscription reads to catch up counts by number and length, as it is read", async (t) => {
+  const plaza = square({ limits: { commandBurst: 1_000, commandsPerSecond: 1 } });
+  await plaza.hub.publish("quiet:large", 0);
+  for (let count = 0; count < 20; count++) await plaza.hub.publish("quiet:large", "y".repeat(48_000));
+  const conn = plaza.conn({ ...GREEDY, maxBuffered: 4_000_000 });
+  let served = 0;
+  for (; served < 100; served++) {
+    const answer = await conn.ask({ type: "subscribe", channel: "quiet:large", last: 20 });
+    if (answer.type === "error") break;
+    await conn.until(() => conn.all("publication").length === (served + 1) * 20);
+    await conn.ask({ type: "unsubscribe", channel: "quiet:large" });
+  }
+  t.diagnostic(`${served} times a megabyte of a burst of 1,000`);
+  assert.ok(served >= 1 && served <= 1_000 / 117 + 1, `${served}`);
+  await honestVisit(t, plaza);
+  await plaza.hub.close();
+});
+
+test("the sessions of a user have a burst together, at whatever addresses; guests and other users have their own", async (t) => {
+  const plaza = square({
+    limits: { commandsPerSecondPerUser: 10, commandBurstPerUser: 20 },
+    authenticate: ({ token = "guest" }) => ({ user: token, isGuest: token.startsWith("guest") }),
+  });
+  const from = async (user: string, number: number): Promise<FakeConn> => {
+    const conn = plaza.conn({ transport: "tcp", host: `192.0.2.${number}` });
+    assert.equal((await conn.ask({ type: "connect", token: user })).type, "connected");
+    return conn;
+  };
+  const eve: FakeConn[] = [];
+  for (let number = 1; number <= 4; number++) eve.push(await from("eve", number));
+  for (const conn of eve) {
+    for (let count = 0; count < 5; count++) assert.equal((await conn.ask(PING)).type, "pong");
+  }
+  for (const conn of eve) assert.equal(codeOf(await conn.ask(PING)), "rate_limited");
+  for (const user of ["ana", "guest-1"]) {
+    const conn = await from(user, 1);
+    for (let count = 0; count < 20; count++) assert.equal((await conn.ask(PING)).type, "pong");
+    if (user !== "ana") assert.equal((await conn.ask(PING)).type, "pong", "anybody can be a guest");
+  }
+  await honestVisit(t, plaza);
+  for (const conn of eve) await conn.close();
+  const again = await from("eve", 9);
+  assert.equal(codeOf(await again.ask(PING)), "rate_limited", "who comes again goes on with what was left");
+  plaza.clock.advance(200);
+  assert.equal((await again.ask(PING)).type, "pong");
   await plaza.hub.close();
 });

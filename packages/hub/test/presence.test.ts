@@ -265,6 +265,7 @@ test("a crowd that has left leaves no rest behind", async () => {
   for (let number = 0; number < 50; number++) watchers.push(await enter(plaza, `watcher-${number}`, true));
   plaza.clock.advance(1_000);
   await (await enter(plaza, "ben", false)).close();
+  plaza.clock.advance(0); // The turn of its commands is over.
   const endOfRest = plaza.clock.uptime() + 10;
   assert.equal(plaza.clock.nextAt, endOfRest);
   for (const watcher of watchers) watcher.cut();

@@ -69,6 +69,7 @@ export class Server {
         subscriptionsPerAddress: settings.maxSubscriptionsPerAddress,
         commandsPerSecondPerAddress: settings.commandsPerSecondPerAddress,
         commandBurstPerAddress: BURST_SECONDS * settings.commandsPerSecondPerAddress,
+        unreadBytes: settings.maxUnreadBytes,
         firstCommandMs: settings.firstCommandMs,
       },
       exemptAddresses: settings.exemptAddresses,

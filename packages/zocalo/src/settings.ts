@@ -131,6 +131,13 @@ export const SETTINGS = {
     "Of this, how much the publications of clients of one address may take, in whichever channels. Past it their own oldest go, or, where those stand behind " +
       "others', the oldest of the channel that is published in.",
   ),
+  maxUnreadBytes: wholeNumber(
+    defaultHubLimits.unreadBytes,
+    1_048_576,
+    1_099_511_627_776,
+    "What may wait in the process for all TCP and WebSocket clients that do not read it, in bytes. Past it, for longer than half a second, connections are cut without a word: " +
+      "of the address for which most waits, those for which most does. They come back and catch up.",
+  ),
   maxUnverifiedPeers: wholeNumber(
     defaultHubLimits.unverifiedSessions,
     1,

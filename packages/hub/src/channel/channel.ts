@@ -1,9 +1,12 @@
 import { PreparedMessage } from "@zocalo/net";
 import { encodePublication, type StoredPublication } from "@zocalo/protocol";
+import type { Backlog } from "./backlog.ts";
 import type { Clock, Timer } from "../primitives/clock.ts";
 import { encodePresenceEvent } from "./encode.ts";
 import type { Engine, LogState, PresenceEvent } from "../engine/engine.ts";
+import { PageReader } from "./shared-page.ts";
 import type { Counters } from "./stats.ts";
+import { utf8Length } from "../primitives/utf8.ts";
 
 /** A change of presence, encoded once for all who watch. */
 export interface PresenceChange {
@@ -46,6 +49,8 @@ const MAX_DELIVERIES = 32_000;
  */
 export class Channel {
   readonly name: string;
+  /** Of its log, for those who catch up. */
+  readonly pages: PageReader;
   /**
    * Rejects when the engine could not open it; whoever acquired it then has to release it and may try again.
    */
@@ -53,8 +58,10 @@ export class Channel {
   readonly #engine: Engine;
   readonly #counters: Counters;
   readonly #clock: Clock;
+  readonly #backlog: Backlog;
   #epoch = "";
   #head = 0;
+  #acknowledged = 0;
   #newestPresence: PresenceChange | undefined;
   /** Changes that wait for the next round, in the order of their versions. */
   #presenceToTell: PresenceChange[] = [];
@@ -65,8 +72,10 @@ export class Channel {
   readonly #live: Subscriber[] = [];
   readonly #watchers = new Set<Subscriber>();
 
-  constructor(name: string, engine: Engine, counters: Counters, clock: Clock) {
+  constructor(name: string, engine: Engine, counters: Counters, clock: Clock, backlog: Backlog) {
     this.name = name;
+    this.pages = new PageReader(name, engine);
+    this.#backlog = backlog;
     this.#engine = engine;
     this.#counters = counters;
     this.#clock = clock;
@@ -80,6 +89,16 @@ export class Channel {
   /** The newest offset the engine told of. */
   get head(): number {
     return this.#head;
+  }
+
+  /** The newest offset that anybody here was told of, be it by an answer before the engine's news. */
+  get newest(): number {
+    return Math.max(this.#head, this.#acknowledged);
+  }
+
+  /** A publisher is told of this offset. */
+  acknowledged(offset: number): void {
+    this.#acknowledged = Math.max(this.#acknowledged, offset);
   }
 
   /** To how many a publication is handed at once. */
@@ -110,31 +129,38 @@ export class Channel {
     if (offset <= this.#head) return;
     const isNext = offset === this.#head + 1;
     this.#head = offset;
+    this.pages.forget();
     const live = this.#live;
     if (live.length === 0) return;
     if (!isNext) {
       this.#sendAllToLog(); // the engine's feed skipped something: the log has it
       return;
     }
-    const prepared = new PreparedMessage(encodePublication(this.name, publication));
+    const text = encodePublication(this.name, publication);
+    const prepared = new PreparedMessage(text);
     let delivered = 0;
     // Backwards, because whoever leaves is replaced by the last one, who has been served already.
     for (let index = live.length - 1; index >= 0; index--) {
       if (live[index]?.offer(prepared, offset) === true) delivered++;
     }
     this.#counters.delivered += delivered;
+    this.#backlog.sent(delivered * utf8Length(text));
   }
 
   /** The log is another one now. */
   replaced({ epoch, head }: LogState): void {
     this.#epoch = epoch;
     this.#head = head;
+    this.#acknowledged = 0;
+    this.pages.forget();
     this.#sendAllToLog();
   }
 
   /** Tells those who watch at once or, where they are many and were just told of another, after the rest. */
   presence(event: PresenceEvent): void {
-    const message = new PreparedMessage(encodePresenceEvent(this.name, event));
+    const text = encodePresenceEvent(this.name, event);
+    const message = new PreparedMessage(text);
+    this.#backlog.sent(this.#watchers.size * utf8Length(text));
     if (this.#presenceToTell.length >= MAX_WAITING_CHANGES) this.#presenceToTell = [];
     this.#presenceToTell.push({ version: event.version, message });
     // Who ends while being told is news itself, and comes after what is being told.
@@ -212,9 +238,11 @@ export class Channels {
   readonly #engine: Engine;
   readonly #counters: Counters;
   readonly #clock: Clock;
+  readonly #backlog: Backlog;
   readonly #inUse = new Map<string, { readonly channel: Channel; uses: number }>();
 
-  constructor(engine: Engine, counters: Counters, clock: Clock) {
+  constructor(engine: Engine, counters: Counters, clock: Clock, backlog: Backlog) {
+    this.#backlog = backlog;
     this.#engine = engine;
     this.#counters = counters;
     this.#clock = clock;
@@ -232,7 +260,10 @@ export class Channels {
   acquire(name: string): Channel {
     let entry = this.#inUse.get(name);
     if (!entry) {
-      entry = { channel: new Channel(name, this.#engine, this.#counters, this.#clock), uses: 0 };
+      entry = {
+        channel: new Channel(name, this.#engine, this.#counters, this.#clock, this.#backlog),
+        uses: 0,
+      };
       this.#inUse.set(name, entry);
     }
     entry.uses++;

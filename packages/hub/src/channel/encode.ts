@@ -59,15 +59,19 @@ function presentUser({ user, info, connections }: Present): string {
   return `{"user":${JSON.stringify(user)}${infoField(info)},"connections":${connections}}`;
 }
 
-/** A `history` answer. */
-export function encodeHistory(
-  id: number | undefined,
+/** A `history` answer. @param body see `historyBody` */
+export function encodeHistory(id: number | undefined, body: string): string {
+  return `{"type":"history",${idField(id)}${body}`;
+}
+
+/** What all get who ask for the same page. */
+export function historyBody(
   channel: string,
   { epoch, head, oldest }: LogState,
   entries: readonly string[],
 ): string {
   const state = `"epoch":${JSON.stringify(epoch)},"head":${head},"oldest":${oldest}`;
-  return `{"type":"history",${idField(id)}"channel":"${channel}",${state},"publications":[${entries.join(",")}]}`;
+  return `"channel":"${channel}",${state},"publications":[${entries.join(",")}]}`;
 }
 
 /** An entry of a history page with its size in bytes. */

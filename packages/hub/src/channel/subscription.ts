@@ -1,13 +1,13 @@
 import type { MessageConn, PreparedMessage } from "@zocalo/net";
-import { encodePublication, encodeServerMessage, type ErrorCode, type GapPush } from "@zocalo/protocol";
+import { encodeServerMessage, type ErrorCode, type GapPush } from "@zocalo/protocol";
 import type { Channel, PresenceChange, Subscriber } from "./channel.ts";
+import { costOfPublications } from "./costs.ts";
 import type { Clock, Timer } from "../primitives/clock.ts";
-import type { Engine, LogPage } from "../engine/engine.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { SharedPage } from "./shared-page.ts";
 import type { Counters } from "./stats.ts";
 import { fitsInBytes } from "../primitives/utf8.ts";
 
-/** Publications read from the log at once while catching up. */
-export const CATCH_UP_PAGE = 64;
 /** How often a read that fails is tried, and the delay after the first failure, which doubles each time. */
 const READ_TRIES = 6;
 const RETRY_MS = 50;
@@ -19,6 +19,13 @@ export interface SubscriptionHost {
   readonly clock: Clock;
   readonly counters: Counters;
   report(error: unknown): void;
+  /**
+   * Counts what a command costs beside being one, see `COST`. Known when it is done, and so it is the next
+   * ones that wait.
+   */
+  charge(cost: number): void;
+  /** Counts a message that the connection has taken. */
+  sent(text: string): void;
   /** The log cannot be read: ends the subscription and tells the peer why. */
   fail(subscription: Subscription, code: ErrorCode, message: string): void;
 }
@@ -63,7 +70,7 @@ export class Subscription implements Subscriber {
   }
 
   /** Begins the flow after this position; `page` is what has been read from there already, if anything. */
-  start(epoch: string, offset: number, page: LogPage | undefined): void {
+  start(epoch: string, offset: number, page: SharedPage | undefined): void {
     if (this.#state !== "starting") return;
     this.#epoch = epoch;
     this.#offset = offset;
@@ -131,10 +138,9 @@ export class Subscription implements Subscriber {
   }
 
   async #read(attempt: number): Promise<void> {
-    const { engine } = this.#host;
-    let page: LogPage;
+    let page: SharedPage;
     try {
-      page = await engine.read(this.channel.name, this.#offset, CATCH_UP_PAGE);
+      page = await this.channel.pages.read(this.#offset);
     } catch (error) {
       this.#readFailed(attempt, error);
       return;
@@ -149,7 +155,7 @@ export class Subscription implements Subscriber {
     }
     this.#readFailed(
       attempt,
-      new Error(`${this.channel.name}: the engine told of ${this.channel.head} and reads ${page.head}`),
+      new Error(`${this.channel.name}: the engine told of ${this.channel.head} and reads ${page.page.head}`),
     );
   }
 
@@ -164,7 +170,9 @@ export class Subscription implements Subscriber {
   }
 
   /** Hands over a page; false if it has to stop and wait. */
-  #offerPage(page: LogPage): boolean {
+  #offerPage(shared: SharedPage): boolean {
+    const { page } = shared;
+    this.#host.charge(costOfPublications(page.publications.length));
     if (page.epoch !== this.#epoch) {
       // The page was read after a position in another log: only its state is of use.
       return this.#tell({ from: 1, to: page.oldest - 1, epoch: page.epoch, reset: true });
@@ -174,16 +182,18 @@ export class Subscription implements Subscriber {
       const isTold = this.#tell({ from: this.#offset + 1, to: next - 1, epoch: this.#epoch });
       if (!isTold) return false;
     }
-    for (const publication of page.publications) {
-      if (publication.offset <= this.#offset) continue;
-      const text = encodePublication(this.channel.name, publication);
-      const outcome = this.#conn.trySend(text);
+    for (const [index, { offset }] of page.publications.entries()) {
+      const message = offset <= this.#offset ? undefined : shared.message(index);
+      if (!message) continue;
+      const text = message.message as string;
+      const outcome = this.#conn.trySend(message);
       if (outcome === "refused") {
-        if (!this.#refused(text, publication.offset)) return false;
+        if (!this.#refused(text, offset)) return false;
         continue;
       }
-      this.#offset = publication.offset;
+      this.#offset = offset;
       this.#host.counters.delivered++;
+      this.#host.sent(text);
       if (outcome === "buffered") return this.#wait();
     }
     return true;

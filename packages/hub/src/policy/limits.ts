@@ -31,10 +31,10 @@ export interface HubLimits {
    */
   readonly commandsInFlight: number;
   /**
-   * Commands a second of one session, on average; one more is answered `rate_limited`. A command that makes
-   * more work than `ping` counts for more: each 1,024 characters of it, of its answer and of what each
-   * subscriber is told of it for 1/8, each publication it reads, each user in a presence snapshot and each
-   * subscriber who is told of it for 1/20. Default 500.
+   * Commands a second of one session, on average; one more is answered `rate_limited`. What makes more work
+   * than `ping` counts for more: each 1,024 characters of a command, of its answer, of what a subscription
+   * reads from the log and of what each subscriber is told for 1/8, each publication that is read, each user
+   * in a presence snapshot and each subscriber who is told for 1/20. Default 500.
    */
   readonly commandsPerSecond: number;
   /** Commands that a quiet session may send at once. Default 1,000. */
@@ -48,6 +48,13 @@ export interface HubLimits {
   /** Commands that the sessions of an address may send at once if all were quiet. Default 10,000. */
   readonly commandBurstPerAddress: number;
   /**
+   * The same for all sessions of one user, at whatever addresses. A guest, whom anybody can be, has no such
+   * limit. Default 5,000.
+   */
+  readonly commandsPerSecondPerUser: number;
+  /** Commands that the sessions of a user may send at once if all were quiet. Default 10,000. */
+  readonly commandBurstPerUser: number;
+  /**
    * How many more commands may be refused for their rate than are accepted, before disconnect 4429. Default
    * 5,000.
    */
@@ -56,6 +63,13 @@ export interface HubLimits {
   readonly badCommands: number;
   /** A `history` answer, in bytes; a page that would be larger is cut at its old end. Default 262,144. */
   readonly historyBytes: number;
+  /**
+   * What waits in this process for all peers on streams and WebSockets that do not read it, in bytes. Of what
+   * was there before, it is measured four times a second once so much was sent: past it connections are cut,
+   * of the address for which most waits those for which most does. They come back and catch up. Default 256
+   * MiB.
+   */
+  readonly unreadBytes: number;
   /** Users in one presence snapshot; the rest is left out. Default 1,000. */
   readonly presenceUsers: number;
   /**
@@ -88,9 +102,12 @@ export const defaultHubLimits: HubLimits = {
   commandBurst: 1_000,
   commandsPerSecondPerAddress: 5_000,
   commandBurstPerAddress: 10_000,
+  commandsPerSecondPerUser: 5_000,
+  commandBurstPerUser: 10_000,
   excessCommands: 5_000,
   badCommands: 100,
   historyBytes: 262_144,
+  unreadBytes: 268_435_456,
   presenceUsers: 1_000,
   firstCommandMs: 30_000,
   answerTimeoutMs: 30_000,

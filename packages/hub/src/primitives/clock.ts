@@ -13,7 +13,10 @@ export interface Clock {
    * all other durations are differences of it.
    */
   uptime(): number;
-  /** Calls `task` once, `delayMs` of `uptime` from now, however long that is. */
+  /**
+   * Calls `task` once, `delayMs` of `uptime` from now, however long that is. After 0 what is ready now comes
+   * first.
+   */
   after(delayMs: number, task: () => void): Timer;
 }
 
@@ -46,14 +49,15 @@ class SystemTimer implements Timer {
   /** 0 once it has caught up: else a process that is always late would never judge. */
   #catchUpMs: number;
   #dueAt: number;
-  #timeout: NodeJS.Timeout;
+  #timeout: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
 
   constructor(delayMs: number, task: () => void) {
     this.#task = task;
     this.#catchUpMs = Math.min(delayMs, CATCH_UP_MS);
     this.#dueAt = systemClock.uptime() + delayMs;
-    this.#timeout = this.#wait(delayMs);
+    if (delayMs > 0) this.#timeout = this.#wait(delayMs);
+    else this.#immediate = setImmediate(task);
   }
 
   cancel(): void {

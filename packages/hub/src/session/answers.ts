@@ -1,5 +1,5 @@
 import type { MessageConn } from "@zocalo/net";
-import { fitsInBytes } from "../primitives/utf8.ts";
+import { fitsInBytes, utf8Length } from "../primitives/utf8.ts";
 
 /** What becomes of an answer. */
 export interface AnswerFate {
@@ -37,6 +37,13 @@ export class Answers {
   /** Answers that wait. */
   get waiting(): number {
     return this.#queue.length;
+  }
+
+  /** What they take, in bytes. */
+  get waitingBytes(): number {
+    let bytes = 0;
+    for (const { text } of this.#queue) bytes += text === undefined ? 0 : utf8Length(text);
+    return bytes;
   }
 
   /** True while the connection has no room for the next one. */

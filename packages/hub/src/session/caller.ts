@@ -29,11 +29,6 @@ export interface Caller extends SubscriptionHost {
   begin(request: AuthenticationRequest): Promise<Identity | undefined>;
   /** Asks a permission for this session's user; a promise only if the permission makes one. */
   allowed(permission: Permission, channel: string): boolean | Promise<boolean>;
-  /**
-   * Counts what a command costs beside being one, see `COST`. Known when it is done, and so it is the next
-   * ones that wait.
-   */
-  charge(cost: number): void;
   /** @throws ProtocolError `limit_reached` if there may be no further subscription */
   checkRoomForSubscription(): void;
   /** Takes the next place in the order of answers, for a command that will be answered later. */

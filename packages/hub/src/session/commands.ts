@@ -11,9 +11,16 @@ import {
   type Unsubscribe,
 } from "@zocalo/protocol";
 import type { Caller } from "./caller.ts";
-import { checkDataLength, commit, engineFailure, fromEngine } from "./context.ts";
-import { COST, costOfPublications, costOfPublishing } from "./costs.ts";
-import { encodeHistory, encodePresence, measuredEntry, withInfo } from "../channel/encode.ts";
+import {
+  checkDataLength,
+  commit,
+  engineFailure,
+  fromEngine,
+  type HistoryPage,
+  type HubContext,
+} from "./context.ts";
+import { COST, costOfPublications, costOfPublishing } from "../channel/costs.ts";
+import { encodeHistory, encodePresence, historyBody, measuredEntry, withInfo } from "../channel/encode.ts";
 import type { Namespace } from "../policy/namespace.ts";
 import { fitsInBytes } from "../primitives/utf8.ts";
 
@@ -103,15 +110,33 @@ export async function history(session: Caller, command: ReadHistory): Promise<vo
   const { context, conn } = session;
   await mayRead(session, channel);
   const most = Math.min(context.limits.historyBytes, conn.maxSendBytes);
+  const make = (): Promise<HistoryPage> => readPage(context, channel, before, limit, most);
+  // Of one that nobody has open nothing is known here.
+  const open = context.channels.get(channel);
+  const page = await (open?.epoch
+    ? context.pages.get(`${channel} ${before} ${limit} ${most}`, `${open.epoch} ${open.newest}`, make)
+    : make());
+  session.charge(costOfPublications(page.read));
+  session.answer(encodeHistory(id, page.body), id);
+}
+
+async function readPage(
+  context: HubContext,
+  channel: string,
+  before: number,
+  limit: number,
+  most: number,
+): Promise<HistoryPage> {
   const state = await fromEngine(context, context.engine.read(channel, Number.MAX_SAFE_INTEGER - 1, 1));
-  let room = most - encodeHistory(id, channel, state, []).length;
+  let room = most - encodeHistory(Number.MAX_SAFE_INTEGER, historyBody(channel, state, [])).length;
+  let read = 0;
   const entries: string[] = []; // newest first
   let end = Math.min(before, state.head + 1);
   while (entries.length < limit && end > state.oldest) {
     const from = Math.max(end - Math.min(HISTORY_STEP, limit - entries.length), state.oldest);
     const page = await fromEngine(context, context.engine.read(channel, from - 1, end - from));
     if (page.epoch !== state.epoch) break;
-    session.charge(costOfPublications(page.publications.length));
+    read += page.publications.length;
     const wanted = page.publications.filter(({ offset }) => offset < end);
     const added = newestThatFit(wanted, room, entries);
     if (added.isFull && entries.length === 0) {
@@ -125,7 +150,7 @@ export async function history(session: Caller, command: ReadHistory): Promise<vo
     if (added.isFull || wanted.length < end - from) break;
     end = from;
   }
-  session.answer(encodeHistory(id, channel, state, entries.toReversed()), id);
+  return { read, body: historyBody(channel, state, entries.toReversed()) };
 }
 
 function newestThatFit(

@@ -1,18 +1,32 @@
 import { ProtocolError } from "@zocalo/protocol";
+import type { Backlog } from "../channel/backlog.ts";
 import type { Channels } from "../channel/channel.ts";
 import type { Clock } from "../primitives/clock.ts";
 import type { Committed, Engine, NewPublication } from "../engine/engine.ts";
 import type { Authenticate } from "../policy/identity.ts";
 import type { HubLimits } from "../policy/limits.ts";
 import type { Namespace, Namespaces } from "../policy/namespace.ts";
+import type { SharedAnswers } from "./shared-answers.ts";
+import type { Turns } from "./turns.ts";
 import type { Random } from "../primitives/random.ts";
 import type { Counters } from "../channel/stats.ts";
+
+/** A page of `history`. */
+export interface HistoryPage {
+  /** Publications that were read for it. */
+  readonly read: number;
+  /** The answer without what it answers. */
+  readonly body: string;
+}
 
 /** What all sessions of a hub share. */
 export interface HubContext {
   readonly engine: Engine;
   readonly namespaces: Namespaces;
   readonly channels: Channels;
+  readonly backlog: Backlog;
+  readonly turns: Turns;
+  readonly pages: SharedAnswers<HistoryPage>;
   readonly authenticate: Authenticate;
   readonly limits: HubLimits;
   readonly server: string;
@@ -51,6 +65,7 @@ export async function commit(
 ): Promise<Committed> {
   const committed = await context.engine.publish(channel, publication, namespace.retention);
   if (!committed.duplicate) context.counters.published++;
+  context.channels.get(channel)?.acknowledged(committed.offset);
   return committed;
 }
 

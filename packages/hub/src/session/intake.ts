@@ -6,12 +6,12 @@ import {
   ProtocolError,
   type ReceivedCommand,
 } from "@zocalo/protocol";
+import type { Account } from "./accounts.ts";
 import type { Caller } from "./caller.ts";
 import { connect, history, presence, publish, unsubscribe, withId } from "./commands.ts";
-import { costOfLength } from "./costs.ts";
+import { costOfLength } from "../channel/costs.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { subscribe } from "./subscribe.ts";
-import type { Visitor } from "./visitors.ts";
 
 /** What an editor, or a program on Windows, may write before the first line of a stream. */
 const BYTE_ORDER_MARK = "\uFEFF";
@@ -24,8 +24,12 @@ const HTTP_REQUEST = /^[A-Z]+ \S+ HTTP\/\d/;
 
 /** Whose commands are taken in. */
 export interface CommandSource extends Caller {
-  /** Who counts with it; unset if it has no limit, or while its address is not proved. */
-  readonly visitor: Visitor | undefined;
+  /** Its address; unset if that has no limit, or is not proved. */
+  readonly address: Account | undefined;
+  /** Its user; unset until it has begun, and of a guest. */
+  readonly user: Account | undefined;
+  /** Who takes turns with others for it. */
+  readonly whose: object;
   /** What all whose addresses are not proved may do together. */
   readonly unverifiedRate: RateLimit;
   /** False while its answers leave no room for another command. */
@@ -70,13 +74,16 @@ export class Intake {
 
   /** A promise holds the peer back until it resolves. */
   message(message: Message): void | Promise<void> {
+    const turn = this.#session.context.turns.next(this.#session.whose);
+    if (turn) return this.#later(turn, message);
     return this.#message(this.#hasBegun ? message : this.#first(message));
   }
 
   /** Counts what a command costs beside being one. */
   charge(cost: number): void {
     this.#rate.spend(cost);
-    (this.isUnverified ? this.#session.unverifiedRate : this.#session.visitor?.rate)?.spend(cost);
+    (this.isUnverified ? this.#session.unverifiedRate : this.#session.address?.rate)?.spend(cost);
+    this.#session.user?.rate.spend(cost);
   }
 
   /** Lets the next command in, if one is held back and may come. */
@@ -99,6 +106,11 @@ export class Intake {
     const isStream = !this.#session.isDatagram && this.#session.conn.peer.transport !== "websocket";
     if (!isStream || typeof message !== "string" || !message.startsWith(BYTE_ORDER_MARK)) return message;
     return message.slice(BYTE_ORDER_MARK.length);
+  }
+
+  async #later(turn: Promise<void>, message: Message): Promise<void> {
+    await turn;
+    if (!this.#session.hasEnded) await this.#message(this.#hasBegun ? message : this.#first(message));
   }
 
   #message(message: Message): void | Promise<void> {
@@ -211,7 +223,8 @@ export class Intake {
 
   #takeOne(): boolean {
     const now = this.#session.clock.uptime();
-    return this.#rate.take(now) && (this.#session.visitor?.rate.take(now) ?? true);
+    const { address, user } = this.#session;
+    return this.#rate.take(now) && (address?.rate.take(now) ?? true) && (user?.rate.take(now) ?? true);
   }
 
   #overRate(message: Message): void | Promise<void> {
@@ -224,13 +237,16 @@ export class Intake {
       this.#session.disconnect(CLOSE.rateLimited, "far too many commands");
       return;
     }
-    const retryMs = Math.max(this.#rate.retryMs, this.#session.visitor?.rate.retryMs ?? 0);
+    const { address, user } = this.#session;
+    const retryMs = Math.max(this.#rate.retryMs, address?.rate.retryMs ?? 0, user?.rate.retryMs ?? 0);
     this.#session.refuse(new ProtocolError("rate_limited", `try again in ${retryMs} ms`), idOf(message), {
       retryMs,
     });
-    const refusals = this.#session.visitor?.refusals;
-    if (refusals === undefined || refusals.take(this.#session.clock.uptime())) return this.#room();
-    return this.#pause(refusals.retryMs);
+    const now = this.#session.clock.uptime();
+    for (const refusals of [address?.refusals, user?.refusals]) {
+      if (refusals?.take(now) === false) return this.#pause(refusals.retryMs);
+    }
+    return this.#room();
   }
 
   /**

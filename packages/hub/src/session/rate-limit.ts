@@ -1,4 +1,4 @@
-import { COST } from "./costs.ts";
+import { COST } from "../channel/costs.ts";
 
 /**
  * A token bucket: `perSecond` commands on average, `burst` at once. It counts in thousandths of a command, so

@@ -1,9 +1,11 @@
 import type { CloseInfo, Message, MessageConn, MessageHandler } from "@zocalo/net";
 import { CLOSE, encodeServerMessage, type ErrorCode, mayReconnect, ProtocolError } from "@zocalo/protocol";
+import type { Account } from "./accounts.ts";
 import { type AnswerFate, type AnswerPlace, Answers } from "./answers.ts";
 import type { Clock, Timer } from "../primitives/clock.ts";
 import { withId } from "./commands.ts";
-import { costOfLength, costOfPresence } from "./costs.ts";
+import type { Debtor } from "../channel/backlog.ts";
+import { costOfLength, costOfPresence } from "../channel/costs.ts";
 import type { HubContext } from "./context.ts";
 import type { Engine } from "../engine/engine.ts";
 import { type CommandSource, Intake } from "./intake.ts";
@@ -15,8 +17,7 @@ import type { RateLimit } from "./rate-limit.ts";
 import type { Counters } from "../channel/stats.ts";
 import type { Subscription } from "../channel/subscription.ts";
 import { ownText } from "../primitives/text-memory.ts";
-import { fitsInBytes } from "../primitives/utf8.ts";
-import type { Visitor } from "./visitors.ts";
+import { fitsInBytes, utf8Length } from "../primitives/utf8.ts";
 
 /** Close codes with which a transport ends what the peer did wrong: framing, kind, encoding, time, size. */
 const PEER_FAULTS: ReadonlySet<number> = new Set([
@@ -36,6 +37,8 @@ export interface SessionOwner {
   readonly unverifiedRate: RateLimit;
   /** It has sent its first command. */
   spoke(session: Session): void;
+  /** It acts for somebody: what that user's sessions share; nothing for a guest. */
+  begun(identity: Identity): Account | undefined;
   /** Its address is proved. False if there is no room for it now: then it has been told, and has ended. */
   verified(session: Session): boolean;
   /** Its connection has closed. Called once. */
@@ -49,7 +52,7 @@ export interface SessionOwner {
  * What a peer can make it keep is bounded: answers that wait for the engine or for room (`commandsInFlight`),
  * its subscriptions, and nothing else. Publications never wait here: they stand in the log.
  */
-export class Session implements MessageHandler, CommandSource {
+export class Session implements MessageHandler, CommandSource, Debtor {
   readonly context: HubContext;
   readonly conn: MessageConn;
   readonly id: string;
@@ -58,7 +61,9 @@ export class Session implements MessageHandler, CommandSource {
    * With whom it shares the limits of its address; unset if it has none, or while its address is not proved.
    * The owner sets it.
    */
-  visitor: Visitor | undefined;
+  address: Account | undefined;
+  /** With whom it shares the limits of its user; unset until it has begun, and of a guest. */
+  user: Account | undefined;
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #intake: Intake;
   readonly #owner: SessionOwner;
@@ -105,7 +110,7 @@ export class Session implements MessageHandler, CommandSource {
 
   /** Unproved addresses may be forged: together they are one. */
   get addressName(): string | undefined {
-    return this.visitor?.name ?? (this.#intake.isUnverified ? UNVERIFIED : undefined);
+    return this.address?.name ?? (this.#intake.isUnverified ? UNVERIFIED : undefined);
   }
 
   get unverifiedRate(): RateLimit {
@@ -118,6 +123,14 @@ export class Session implements MessageHandler, CommandSource {
 
   get hasEnded(): boolean {
     return this.#hasEnded;
+  }
+
+  get whose(): object {
+    return this.address ?? (this.#intake.isUnverified ? this.#owner : this);
+  }
+
+  get waitingBytes(): number {
+    return this.conn.bufferedAmount + this.#answers.waitingBytes;
   }
 
   get mayTakeMore(): boolean {
@@ -174,6 +187,7 @@ export class Session implements MessageHandler, CommandSource {
     if (this.#hasEnded) return undefined;
     if (!identity) throw new ProtocolError("unauthorized", "the token was not accepted");
     this.#identity = identity;
+    this.user = this.#owner.begun(identity);
     const infoText = infoTextOf(identity);
     this.#infoText = infoText && ownText(infoText);
     return identity;
@@ -192,7 +206,7 @@ export class Session implements MessageHandler, CommandSource {
     if (this.#subscriptions.size >= subscriptions) {
       throw new ProtocolError("limit_reached", `a session has at most ${subscriptions} subscriptions`);
     }
-    if (this.visitor !== undefined && this.visitor.subscriptions >= subscriptionsPerAddress) {
+    if (this.address !== undefined && this.address.subscriptions >= subscriptionsPerAddress) {
       throw new ProtocolError(
         "limit_reached",
         `the sessions of one address have at most ${subscriptionsPerAddress} subscriptions`,
@@ -206,7 +220,7 @@ export class Session implements MessageHandler, CommandSource {
 
   answer(text: string, id: number | undefined, fate?: AnswerFate, place?: AnswerPlace): void {
     if (this.#hasEnded) return;
-    if (text.length >= 1_024) this.charge(costOfLength(text.length));
+    this.sent(text);
     if (!fitsInBytes(text, this.conn.maxSendBytes)) {
       fate?.onLost?.();
       this.counters.refused++;
@@ -239,7 +253,7 @@ export class Session implements MessageHandler, CommandSource {
   add(channel: string, subscription: Subscription): void {
     this.#subscriptions.set(channel, subscription);
     this.counters.subscriptions++;
-    if (this.visitor) this.visitor.subscriptions++;
+    if (this.address) this.address.subscriptions++;
   }
 
   drop(channel: string): boolean {
@@ -247,7 +261,7 @@ export class Session implements MessageHandler, CommandSource {
     if (!subscription) return false;
     this.#subscriptions.delete(channel);
     this.counters.subscriptions--;
-    if (this.visitor) this.visitor.subscriptions--;
+    if (this.address) this.address.subscriptions--;
     subscription.end();
     if (subscription.isPresent) {
       this.charge(costOfPresence(subscription.channel, 0));
@@ -255,6 +269,11 @@ export class Session implements MessageHandler, CommandSource {
     }
     this.context.channels.release(subscription.channel);
     return true;
+  }
+
+  sent(text: string): void {
+    if (text.length >= 1_024) this.charge(costOfLength(text.length));
+    this.context.backlog.sent(utf8Length(text));
   }
 
   fail(subscription: Subscription, code: ErrorCode, message: string): void {
@@ -265,6 +284,12 @@ export class Session implements MessageHandler, CommandSource {
 
   report(error: unknown): void {
     this.context.report(error);
+  }
+
+  cut(): void {
+    if (!this.#hasEnded) this.counters.disconnected++;
+    this.#end();
+    this.conn.abort();
   }
 
   /** Says why, closes, and forgets everything but the connection. */

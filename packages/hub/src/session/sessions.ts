@@ -1,12 +1,13 @@
 import { isIP } from "node:net";
-import type { AddressSet, MessageConn, Peer } from "@zocalo/net";
+import { type AddressSet, type MessageConn, type Peer, visitorOf } from "@zocalo/net";
 import { shown } from "@zocalo/net/transport";
 import { CLOSE } from "@zocalo/protocol";
+import { type Account, Accounts } from "./accounts.ts";
 import type { HubContext } from "./context.ts";
+import type { Identity } from "../policy/identity.ts";
 import type { Timer } from "../primitives/clock.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { Session, type SessionOwner } from "./session.ts";
-import { Visitors } from "./visitors.ts";
 
 /** Why a connection is not taken, or has to go. */
 interface Refusal {
@@ -25,7 +26,9 @@ export class Sessions implements SessionOwner {
   readonly unverifiedRate: RateLimit;
   readonly #context: HubContext;
   readonly #hostOf: (peer: Peer) => string;
-  readonly #visitors: Visitors;
+  readonly #exempt: AddressSet;
+  readonly #addresses: Accounts;
+  readonly #users: Accounts;
   readonly #sessions = new Set<Session>();
   /** In the order in which they came. */
   readonly #unverified = new Set<Session>();
@@ -47,9 +50,11 @@ export class Sessions implements SessionOwner {
     const { clock, limits } = context;
     const { commandsPerSecondPerAddress, commandBurstPerAddress } = limits;
     this.unverifiedRate = new RateLimit(commandsPerSecondPerAddress, commandBurstPerAddress, clock.uptime());
+    this.#exempt = exempt;
+    this.#addresses = new Accounts(commandsPerSecondPerAddress, commandBurstPerAddress, clock);
+    this.#users = new Accounts(limits.commandsPerSecondPerUser, limits.commandBurstPerUser, clock);
     this.#context = context;
     this.#hostOf = hostOf;
-    this.#visitors = new Visitors(limits, exempt, clock);
   }
 
   /** Those that have a place. */
@@ -82,7 +87,8 @@ export class Sessions implements SessionOwner {
     this.#isClosing = true;
     for (const session of this.#all) session.disconnect(CLOSING.code, CLOSING.reason);
     if (!this.#isEmpty) await this.#untilEmpty(forMs);
-    this.#visitors.close();
+    this.#addresses.close();
+    this.#users.close();
   }
 
   // --- what its sessions tell
@@ -100,8 +106,13 @@ export class Sessions implements SessionOwner {
     return false;
   }
 
+  begun({ user, isGuest }: Identity): Account | undefined {
+    return isGuest ? undefined : this.#users.enter(user);
+  }
+
   closed(session: Session): void {
     this.#giveUpPlace(session);
+    if (session.user) this.#users.leave(session.user);
     this.#leaving.delete(session);
     if (this.#isEmpty) this.#whenEmpty?.();
   }
@@ -127,18 +138,20 @@ export class Sessions implements SessionOwner {
 
   #admitVerified(session: Session, peer: Peer): Refusal | undefined {
     if (this.isFull) return FULL;
-    const visitor = this.#visit(peer);
-    if (visitor === undefined) return NO_ADDRESS;
-    if (visitor === "full") return TOO_MANY;
-    if (visitor !== "exempt") session.visitor = visitor;
+    const host = this.#placeOf(peer);
+    if (host === undefined) return NO_ADDRESS;
+    if (!this.#exempt.has(host)) {
+      session.address = this.#addresses.enter(visitorOf(host), this.#context.limits.sessionsPerAddress);
+      if (!session.address) return TOO_MANY;
+    }
     this.#sessions.add(session);
     return undefined;
   }
 
-  /** Nothing if `hostOf` fails: a visitor without an address has no limits, and is not let in. */
-  #visit(peer: Peer): ReturnType<Visitors["enter"]> | undefined {
+  /** Nothing if `hostOf` fails: whoever has no address has no limits, and is not let in. */
+  #placeOf(peer: Peer): string | undefined {
     try {
-      return this.#visitors.enter(placeOf(this.#hostOf(peer)));
+      return placeOf(this.#hostOf(peer));
     } catch (error) {
       this.#context.report(error);
       return undefined;
@@ -162,7 +175,14 @@ export class Sessions implements SessionOwner {
   #giveUpPlace(session: Session): void {
     this.spoke(session);
     this.#unverified.delete(session);
-    if (this.#sessions.delete(session) && session.visitor) this.#visitors.leave(session.visitor);
+    if (this.#sessions.delete(session) && session.address) this.#addresses.leave(session.address);
+  }
+
+  /** All for whom something may wait here; what waits for datagrams is the socket's. */
+  *onStreams(): Generator<Session> {
+    for (const sessions of [this.#sessions, this.#leaving]) {
+      for (const session of sessions) if (!session.isDatagram) yield session;
+    }
   }
 
   get #isEmpty(): boolean {

@@ -9,11 +9,12 @@ import type { Caller } from "./caller.ts";
 import type { Channel } from "../channel/channel.ts";
 import { mayRead, withId } from "./commands.ts";
 import { fromEngine } from "./context.ts";
-import { COST, costOfPresence, costOfPublications } from "./costs.ts";
+import { COST, costOfPresence } from "../channel/costs.ts";
 import { withPresence } from "../channel/encode.ts";
-import type { Engine, LogPage, PresenceState } from "../engine/engine.ts";
+import type { PresenceState } from "../engine/engine.ts";
 import type { Namespace } from "../policy/namespace.ts";
-import { CATCH_UP_PAGE, Subscription } from "../channel/subscription.ts";
+import type { SharedPage } from "../channel/shared-page.ts";
+import { Subscription } from "../channel/subscription.ts";
 
 /** Where a subscription begins, and what has been read from there already. */
 interface Start {
@@ -23,7 +24,7 @@ interface Start {
   readonly recovered: boolean;
   readonly reset?: true;
   readonly gap?: Gap;
-  readonly page?: LogPage;
+  readonly page?: SharedPage;
 }
 
 /** Starts the flow of a channel: answers first, then sends what was missed, then what is new. */
@@ -78,8 +79,7 @@ async function open(
       session.charge(present.users.length * COST.presentUser);
     }
   }
-  const start = await fromEngine(context, startOf(engine, channel, command));
-  session.charge(costOfPublications(start.head - start.offset));
+  const start = await fromEngine(context, startOf(channel, command));
   if (subscription.hasEnded) return;
   const text = encodeServerMessage(answerTo(command, start, conn.idleTimeoutMs));
   const room = { users: limits.presenceUsers, bytes: conn.maxSendBytes };
@@ -96,11 +96,11 @@ async function open(
   });
 }
 
-async function startOf(engine: Engine, channel: Channel, command: Subscribe): Promise<Start> {
+async function startOf(channel: Channel, command: Subscribe): Promise<Start> {
   const { since, last = 0 } = command;
   if (since) {
-    const page = await engine.read(channel.name, since.offset, CATCH_UP_PAGE);
-    const { epoch, head, oldest } = page;
+    const page = await channel.pages.read(since.offset);
+    const { epoch, head, oldest } = page.page;
     const isSameLog = epoch === since.epoch && since.offset <= head;
     const from = isSameLog ? since.offset + 1 : 1;
     const gap = from < oldest ? { gap: { from, to: oldest - 1 } } : {};
@@ -112,8 +112,8 @@ async function startOf(engine: Engine, channel: Channel, command: Subscribe): Pr
     return { epoch: channel.epoch, offset: channel.head, head: channel.head, recovered: false };
   }
   const after = Math.max(0, channel.head - last);
-  const page = await engine.read(channel.name, after, CATCH_UP_PAGE);
-  const { epoch, head, oldest } = page;
+  const page = await channel.pages.read(after);
+  const { epoch, head, oldest } = page.page;
   // While it was read more may have been published, or the log replaced by one that begins before the page.
   const offset = Math.max(oldest - 1, head - last);
   return { epoch, offset, head, recovered: false, ...(after <= offset ? { page } : {}) };

@@ -1,4 +1,4 @@
-import type { Channel } from "../channel/channel.ts";
+import type { Channel } from "./channel.ts";
 
 /**
  * What commands cost, in thousandths of a cheap one such as `ping`. A session and an address may spend so
@@ -10,7 +10,7 @@ export const COST = {
   command: 1_000,
   /** 1,024 characters of a command, of its answer, or of what one is told of it, beyond the first 1,024. */
   kilobyte: 125,
-  /** A publication read from the log, for `history` or for the beginning of a subscription. */
+  /** A publication read from the log, for `history` or for a subscription that is behind. */
   publication: 50,
   /** A user in a presence snapshot, shown or not. */
   presentUser: 50,
@@ -20,11 +20,6 @@ export const COST = {
    */
   delivery: 50,
 } as const;
-
-/**
- * A subscription is not charged for more publications than this: it reads further as slowly as its peer does.
- */
-const MAX_CHARGED = 1_000;
 
 /** What the length of a command or answer costs. */
 export function costOfLength(length: number): number {
@@ -47,5 +42,5 @@ function costOfDelivery(length: number): number {
 
 /** What reading so many publications costs. */
 export function costOfPublications(count: number): number {
-  return Math.min(count, MAX_CHARGED) * COST.publication;
+  return count * COST.publication;
 }

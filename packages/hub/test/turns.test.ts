@@ -1,0 +1,107 @@
+// No run of commands keeps others waiting: a few milliseconds, and then addresses take turns.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Timer } from "../src/index.ts";
+import { FakeClock, settle } from "./fake-clock.ts";
+import { square } from "./square.ts";
+import { GREEDY, HONEST, PING } from "./visitors.ts";
+
+/** One on which work takes time, and whose turns the test takes. */
+class BusyClock extends FakeClock {
+  workedMs = 0;
+  #next: (() => void)[] = [];
+
+  override uptime(): number {
+    return super.uptime() + this.workedMs;
+  }
+
+  override after(delayMs: number, task: () => void): Timer {
+    if (delayMs > 0) return super.after(delayMs, task);
+    this.#next.push(task);
+    return { cancel: () => undefined };
+  }
+
+  /** The event loop's next turn. */
+  async turn(): Promise<void> {
+    for (const task of this.#next.splice(0)) task();
+    await settle();
+  }
+}
+
+test("what comes at once is carried out for three milliseconds, and the rest in later turns", async () => {
+  const clock = new BusyClock();
+  let done = 0;
+  // Each publication takes one millisecond.
+  const publish = (): boolean => {
+    done++;
+    clock.workedMs += 1;
+    return true;
+  };
+  const { hub, conn } = square({ clock, namespaces: { dear: { subscribe: "anyone", publish } } });
+  const greedy = conn(GREEDY);
+  await greedy.ask(PING);
+  await clock.turn();
+  for (let id = 1; id <= 8; id++) greedy.say({ type: "publish", channel: "dear:x", data: 1, id });
+  const doneByTurn: number[] = [];
+  while (doneByTurn.at(-1) !== 8) {
+    doneByTurn.push(done);
+    assert.ok(doneByTurn.length < 5, doneByTurn.join(" "));
+    await clock.turn();
+  }
+  assert.deepEqual(doneByTurn, [3, 6, 8]);
+  await greedy.until((message) => message.type === "published" && message.id === 8);
+  await hub.close();
+});
+
+test("who waits for a turn waits for one of each other address, not of each connection", async () => {
+  const clock = new BusyClock();
+  const order: string[] = [];
+  const publish = ({ user }: { readonly user: string }): boolean => {
+    order.push(user);
+    clock.workedMs += 3;
+    return true;
+  };
+  const { hub, conn } = square({
+    clock,
+    namespaces: { dear: { publish } },
+    authenticate: ({ token = "" }) => ({ user: token, isGuest: false }),
+  });
+  const named = async (user: string, from: typeof GREEDY | typeof HONEST) => {
+    const one = conn(from);
+    await one.ask({ type: "connect", token: user });
+    return one;
+  };
+  const greedy = [];
+  for (let number = 0; number < 10; number++) greedy.push(await named("eve", GREEDY));
+  const honest = await named("ana", HONEST);
+  await clock.turn();
+  for (const one of greedy) {
+    for (let count = 0; count < 5; count++) one.say({ type: "publish", channel: "dear:x", data: 1 });
+  }
+  honest.say({ type: "publish", channel: "dear:x", data: 1 });
+  for (let count = 0; count < 4; count++) await clock.turn();
+  assert.ok([1, 2].includes(order.indexOf("ana")), order.join(" "));
+  for (let count = 0; count < 60; count++) await clock.turn();
+  assert.equal(order.length, 51);
+  await hub.close();
+});
+
+test("a session that ends while it waits for its turn does nothing more", async () => {
+  const clock = new BusyClock();
+  let done = 0;
+  const publish = (): boolean => {
+    done++;
+    clock.workedMs += 3;
+    return true;
+  };
+  const { hub, conn, errors } = square({ clock, namespaces: { dear: { publish } } });
+  const greedy = conn(GREEDY);
+  await greedy.ask(PING);
+  await clock.turn();
+  for (let count = 0; count < 5; count++) greedy.say({ type: "publish", channel: "dear:x", data: 1 });
+  await settle();
+  greedy.cut();
+  for (let count = 0; count < 5; count++) await clock.turn();
+  assert.deepEqual([done, errors], [1, []]);
+  await hub.close();
+});
