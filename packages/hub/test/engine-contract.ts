@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type {
+  Committed,
   Engine,
   EngineListener,
   LogState,
@@ -261,8 +262,12 @@ export function engineContract(
 
 /** A store that outlives its engines. */
 export interface LastingStore {
-  /** Opens it; the one before it was closed. */
+  /** Opens it; rejects if it serves one engine at a time, and the one before it was not closed. */
   open(): Promise<Engine>;
+  /** Ends the process of the engine, as SIGKILL does; it is of no use any more. */
+  crash(engine: Engine): Promise<void>;
+  /** Ends what is between the engine and its store, and loses what is on its way. */
+  interrupt(engine: Engine): Promise<void>;
   /** While it is closed: puts an older state of it in its place, as a restored backup does. */
   goBack(): Promise<void>;
 }
@@ -347,4 +352,77 @@ export function lastingEngineContract(name: string, make: () => LastingStore | P
       assert.deepEqual([next.epoch, next.offset], [page.epoch, page.head + 1]);
     });
   });
+
+  void test(`${name}: what was acknowledged is there after a crash, and a key is known`, async () => {
+    const store = await make();
+    const first = await store.open();
+    listen(first);
+    const before = await first.publish("c:1", text("a", "k"), keepAll);
+    const pending = Promise.allSettled([1, 2, 3].map(() => first.publish("c:1", text("b"), keepAll)));
+    await store.crash(first);
+    await pending;
+    await reopened(store, async (engine) => {
+      const { epoch, head, publications } = await engine.read("c:1", 0, 10);
+      assert.deepEqual([epoch, publications[0]?.data], [before.epoch, '"a"']);
+      assert.deepEqual(await engine.publish("c:1", text("a", "k"), keepAll), { ...before, duplicate: true });
+      assert.equal((await engine.publish("c:1", text("c"), keepAll)).offset, head + 1);
+    });
+  });
+
+  void test(`${name}: after an interruption the listener has heard of all that is there, in order`, async () => {
+    const store = await make();
+    const engine = await store.open();
+    let known = { epoch: "", head: 0 };
+    engine.start({
+      publication(_channel, epoch, { offset }) {
+        assert.deepEqual([epoch, offset], [known.epoch, known.head + 1]);
+        known = { epoch, head: offset };
+      },
+      replaced: (_channel, { epoch, head }) => (known = { epoch, head }),
+      presence: () => undefined,
+    });
+    known = await engine.open("c:1");
+    for (let round = 0; round < 3; round++) {
+      const publishing = Array.from({ length: 50 }, () => engine.publish("c:1", text("a"), keepAll));
+      const settled = Promise.allSettled(publishing);
+      await publishing[0];
+      await store.interrupt(engine);
+      await settled;
+      // Whoever has no key and no answer cannot know; the listener does.
+      const { epoch, offset } = await untilPublished(engine);
+      assert.deepEqual([known.epoch, known.head], [epoch, offset]);
+      const { head } = await engine.read("c:1", 0, 1);
+      assert.equal(head, offset);
+    }
+    await engine.close();
+  });
+
+  void test(`${name}: a second engine is refused, and the first does not notice; or each hears of the other's`, async () => {
+    const store = await make();
+    const first = await store.open();
+    const news = listen(first);
+    await first.open("c:1");
+    const second = await store.open().catch((error: unknown) => {
+      assert.equal((error as { code?: unknown }).code, "in_use");
+      return undefined;
+    });
+    if (second) listen(second);
+    const { offset } = await (second ?? first).publish("c:1", text("a"), keepAll);
+    assert.equal((await first.publish("c:1", text("b"), keepAll)).offset, offset + 1);
+    assert.deepEqual(news.publications, ['c:1 1 "a"', 'c:1 2 "b"']);
+    await second?.close();
+    await first.close();
+  });
+}
+
+/** Publishes as soon as it can be done again. */
+async function untilPublished(engine: Engine): Promise<Committed> {
+  for (;;) {
+    try {
+      return await engine.publish("c:1", text("next"), keepAll);
+    } catch (error) {
+      assert.equal((error as { code?: unknown }).code, "unavailable");
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
 }

@@ -19,7 +19,7 @@ try {
       return;
     }
     store.close(message.close);
-    tell({ closed: true });
+    tell({ closed: store.notices });
     port.close();
   });
 } catch (error) {
