@@ -241,4 +241,8 @@ test("damage in one channel costs no other, however many have some, and what is 
   const { setAside, problems, channels } = checkStore(directory);
   assert.deepEqual([setAside.length, problems, channels], [64, [], 101]);
   await engine.close();
+  tamper(directory, "UPDATE channel SET due = 1"); // also those, as where they were set aside in format 1
+  const again = await open(directory);
+  await again.engine.close();
+  assert.deepEqual(again.notices, []);
 });

@@ -118,8 +118,8 @@ for (const format of [1, 2] as const) {
       assert.equal(notices[0], `${path} had format ${format}, and is kept so as ${copy}`);
       if (process.platform !== "win32") assert.equal(statSync(copy).mode & 0o777, 0o600);
       const again = temporaryDirectory();
-      copyFileSync(copy, join(again, "zocalo.db"));
-      await (await open(again)).engine.close();
+      assert.equal(restoreStore(copy, again), undefined);
+      assert.deepEqual(readdirSync(again).sort(), ["witness", "zocalo.db"].concat("lock.db").sort());
       assert.equal(checkStore(again).publications, 4);
     }
     const page = await engine.read("plaza:general", 0, 10);

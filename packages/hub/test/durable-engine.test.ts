@@ -1,7 +1,7 @@
 // How the engine stands between its thread, its listener and whoever calls it.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -34,6 +34,16 @@ test("what closing finds is told, too", async () => {
   const { engine, notices } = await open(directory, { clock });
   await engine.close();
   assert.match(notices.join(), /^channel c:1 is damaged \(entry 1 is missing\)/);
+});
+
+test("what opening finds is told, too, when the store cannot be opened after all", async () => {
+  const directory = temporaryDirectory();
+  writeFileSync(join(directory, "zocalo.db"), "rubbish ".repeat(1_000));
+  mkdirSync(join(directory, "witness"));
+  const notices: string[] = [];
+  const opening = durable(directory, { onNotice: (notice) => notices.push(notice) });
+  await assert.rejects(opening, { name: "StoreError", code: "unusable" });
+  assert.match(notices.join(), /zocalo\.db is damaged .*: it is kept as .*zocalo\.db\.damaged-/);
 });
 
 test("a listener that throws makes nothing of what was committed fail, and is told of", async () => {

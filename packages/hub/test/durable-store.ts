@@ -10,7 +10,7 @@ import {
   type LogState,
   type StoreClock,
 } from "../src/index.ts";
-import type { LastingStore } from "./engine-contract.ts";
+import type { LastingStore } from "./lasting-engine-contract.ts";
 
 const made: string[] = [];
 process.on("exit", () => {

@@ -237,6 +237,8 @@ test("past what may wait a publication is unavailable, and what waits is committ
     outcomes.map((outcome) => (outcome.status === "fulfilled" ? outcome.value.offset : outcome.reason.code)),
     [1, 2, "unavailable", "unavailable"],
   );
+  const more = JSON.stringify("x".repeat(100_000)); // One alone is taken, whatever its size.
+  assert.equal((await engine.publish("c:1", { user: "u", data: more }, keepAll)).offset, 3);
   await engine.close();
 });
 

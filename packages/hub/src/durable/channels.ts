@@ -114,7 +114,7 @@ export class Channels {
 
   /** Some that may have something to remove by now. */
   due(time: number): ChannelLog[] {
-    return this.#some("WHERE due > 0 AND due <= ? ORDER BY due", time);
+    return this.#some(`WHERE due > 0 AND due <= ? AND name NOT GLOB '${SET_ASIDE}*' ORDER BY due`, time);
   }
 
   /** True if `save` has something to do. */

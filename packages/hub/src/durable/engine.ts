@@ -175,7 +175,8 @@ export class DurableEngine implements Engine {
     // These two nobody repeats.
     const hasToBe = request.kind === "release" || request.kind === "tidy";
     if (this.#isBroken && !hasToBe) throw broken();
-    if (!hasToBe && this.#waitingBytes + bytes > this.#parts.maxWaitingBytes) {
+    const isTooMuch = this.#waitingBytes + bytes > this.#parts.maxWaitingBytes;
+    if (isTooMuch && this.#waitingBytes > 0 && !hasToBe) {
       throw new ProtocolError("unavailable", "too much waits to be committed and read");
     }
     const answer = new Promise<Answer>((resolve, reject) => {

@@ -72,7 +72,10 @@ export type ToWorker = Batch | { readonly close: Moment };
 
 export type FromWorker =
   | { readonly opened: readonly string[] }
-  | { readonly refused: { readonly code: StoreErrorCode; readonly message: string; readonly cause: unknown } }
+  | {
+      readonly refused: { readonly code: StoreErrorCode; readonly message: string; readonly cause: unknown };
+      readonly notices: readonly string[];
+    }
   | { readonly outcome: Outcome }
   /** With what there was to tell. */
   | { readonly closed: readonly string[] };

@@ -44,8 +44,8 @@ const FORMAT_1 = `
 /**
  * - `holder`: whose share it takes (`share.id`); 0: of nobody who has one. A part of the checksum where it is
  *   not 0.
- * - `channel.due`: not before this time is there anything to remove; 0: never. Only a hint, so it has no
- *   checksum.
+ * - `channel.due`: not before this time is there anything to remove; 0: never, as in those that were set
+ *   aside. Only a hint, so it has no checksum.
  * - `channel_empty`: those that can be forgotten.
  */
 const FORMAT_2 = `
@@ -57,6 +57,7 @@ const FORMAT_2 = `
   ALTER TABLE channel ADD COLUMN due INTEGER NOT NULL DEFAULT 1;
   ALTER TABLE log ADD COLUMN holder INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE key ADD COLUMN holder INTEGER NOT NULL DEFAULT 0;
+  UPDATE channel SET due = 0 WHERE name >= '!' AND name < '"';
   CREATE INDEX channel_due ON channel (due) WHERE due > 0;
   CREATE INDEX channel_empty ON channel (holder) WHERE oldest > head AND keys = 0;
 `;

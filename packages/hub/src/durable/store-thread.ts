@@ -27,6 +27,7 @@ export class StoreThread {
     const thread = new StoreThread(data);
     const answer = await thread.#answer();
     if ("refused" in answer) {
+      for (const sentence of answer.notices) notice(sentence);
       const { code, message, cause } = answer.refused;
       throw new StoreError(code, message, { cause });
     }

@@ -35,7 +35,7 @@ export class Store {
   #tidying: Tidying;
   readonly #trouble: Trouble;
   #hasWritten = false;
-  readonly #notices: string[] = [];
+  readonly #notices: string[];
   /** Of the batch that is under way. */
   #replaced: Replaced[] = [];
   /** What the pages take that it has read so far. */
@@ -44,10 +44,18 @@ export class Store {
   /**
    * Opens a directory, or makes one.
    *
+   * @param notices gets what whoever runs the server is to know, also if it cannot be opened
    * @throws StoreError
    */
-  constructor(open: OpenDatabase, settings: StoreSettings, boot: string, now: Moment) {
-    const tell = (sentence: string): void => void this.#notices.push(sentence);
+  constructor(
+    open: OpenDatabase,
+    settings: StoreSettings,
+    boot: string,
+    now: Moment,
+    notices: string[] = [],
+  ) {
+    const tell = (sentence: string): void => void notices.push(sentence);
+    this.#notices = notices;
     this.#settings = settings;
     this.#trouble = new Trouble(settings.directory, tell);
     this.#directory = new StoreDirectory(open, settings, boot, tell);
