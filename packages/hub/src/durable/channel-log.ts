@@ -9,12 +9,16 @@ import type { StoreFile } from "./store-file.ts";
 
 /** Entries of the oldest end that are looked at in one query. */
 const FRONT_ROWS = 128;
-/** Entries that are past their age and let go at once; the others wait for the next time. */
-const MAX_AGED_AT_ONCE = 2_000;
+/**
+ * Entries that are past their age and let go at once, for somebody who publishes or reads, and while nobody
+ * waits; the others wait for the next time.
+ */
+const MAX_AGED_AT_ONCE = 10_000;
+const MAX_TIDIED_AT_ONCE = 512;
 /** So many entries that are gone are removed together: to remove each costs a page of its own. */
 const REMOVED_TOGETHER = 32;
 /** Entries that one statement removes at most, for it holds all others up. */
-export const MAX_REMOVED_AT_ONCE = 1_000;
+export const MAX_REMOVED_AT_ONCE = 512;
 /** After this time fewer than `REMOVED_TOGETHER` are removed, too, in milliseconds. */
 const REMOVED_AFTER_MS = 60_000;
 
@@ -69,6 +73,8 @@ export class ChannelLog {
   #front: FrontEntry[] = [];
   #frontAt = 0;
   #due: number;
+  /** As it is in the file. */
+  #savedDue: number;
   #isChanged = false;
 
   constructor(file: StoreFile, shares: Shares, row: ChannelRow) {
@@ -78,6 +84,7 @@ export class ChannelLog {
     this.name = row.name;
     this.holder = row.holder;
     this.#due = row.due;
+    this.#savedDue = row.due;
     if (row.oldest === 1) this.#removedTo = 1;
     this.#epoch = row.epoch;
     this.#head = row.head;
@@ -148,8 +155,8 @@ export class ChannelLog {
   }
 
   /** Lets go what is past its age. */
-  letAgedGo(time: number): void {
-    for (let left = MAX_AGED_AT_ONCE; left > 0 && this.#oldest <= this.#head; left--) {
+  letAgedGo(time: number, most = MAX_AGED_AT_ONCE): void {
+    for (let left = most; left > 0 && this.#oldest <= this.#head; left--) {
       if (!this.#isAged(time)) return;
       this.#letOldestGo();
     }
@@ -181,7 +188,7 @@ export class ChannelLog {
     if (!this.#isChanged) return;
     if (this.#oldest - this.#removedTo >= REMOVED_TOGETHER) this.removeGone();
     this.#isChanged = false;
-    // It may be too early, which costs a look; to change it costs a change of an index.
+    // It may be too early, which costs a look; to change it costs more.
     const due = this.#nextDue(time);
     if (this.#due === 0 || (due > 0 && due < this.#due)) this.#due = due;
     const numbers = {
@@ -193,16 +200,20 @@ export class ChannelLog {
     };
     const { id, name, holder } = this;
     const crc = channelChecksum({ id, name, epoch: this.#epoch, ...numbers, holder });
-    this.#file
-      .sql(
-        "UPDATE channel SET head = ?, oldest = ?, bytes = ?, keys = ?, ttl = ?, crc = ?, due = ? WHERE id = ?",
-      )
-      .run(...Object.values(numbers), crc, this.#due, id);
+    const set = "UPDATE channel SET head = ?, oldest = ?, bytes = ?, keys = ?, ttl = ?, crc = ?";
+    const values = [...Object.values(numbers), crc];
+    if (this.#due === this.#savedDue) {
+      this.#file.sql(`${set} WHERE id = ?`).run(...values, id);
+    } else {
+      // To name it would change its index, even if it is the same.
+      this.#file.sql(`${set}, due = ? WHERE id = ?`).run(...values, this.#due, id);
+      this.#savedDue = this.#due;
+    }
   }
 
   /** Removes what is past its age, as much as is done at once; true if some is left for the next time. */
   tidy(time: number): boolean {
-    this.letAgedGo(time);
+    this.letAgedGo(time, MAX_TIDIED_AT_ONCE);
     const isLeft = this.removeGone() || this.#isAged(time);
     this.#due = isLeft ? time : this.#nextDue(time);
     this.#isChanged = true;

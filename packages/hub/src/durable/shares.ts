@@ -16,7 +16,6 @@ interface Share {
   bytes: number;
   channels: number;
   keys: number;
-  isChanged: boolean;
 }
 
 /** Of what there may be in all. */
@@ -34,6 +33,8 @@ export class Shares {
   readonly #file: StoreFile;
   readonly #most: { readonly bytes: number; readonly channels: number; readonly keys: number };
   readonly #known = new Map<number, Share>();
+  /** Those that are not in the file as they are. */
+  readonly #changed = new Set<Share>();
   readonly #ids = new Map<string, number>();
 
   constructor(file: StoreFile, { maxBytes, maxChannels, maxKeysPerChannel }: ShareBounds) {
@@ -117,15 +118,12 @@ export class Shares {
 
   /** True if `save` has something to do. */
   get areChanged(): boolean {
-    for (const { isChanged } of this.#known.values()) if (isChanged) return true;
-    return false;
+    return this.#changed.size > 0;
   }
 
   /** Writes down what has changed, within the transaction. */
   save(): void {
-    for (const share of this.#known.values()) {
-      if (!share.isChanged) continue;
-      share.isChanged = false;
+    for (const share of this.#changed) {
       const row = [share.id, share.bytes, share.channels, share.keys] as const;
       if (share.bytes === 0 && share.channels === 0 && share.keys === 0) {
         this.#file.sql("DELETE FROM share WHERE id = ?").run(share.id);
@@ -133,6 +131,7 @@ export class Shares {
         this.#file.sql("INSERT OR REPLACE INTO share VALUES (?, ?, ?, ?, ?)").run(...row, checksum(...row));
       }
     }
+    this.#changed.clear();
   }
 
   /** The transaction is over. */
@@ -143,13 +142,14 @@ export class Shares {
   /** The transaction was undone. */
   forgetChanges(): void {
     this.#known.clear();
+    this.#changed.clear();
   }
 
   #count(holder: number, change: (share: Share) => void): void {
     if (holder === 0) return;
     const share = this.#share(holder);
     change(share);
-    share.isChanged = true;
+    this.#changed.add(share);
     // After damage something may have been counted out that never was counted in.
     share.bytes = Math.max(0, share.bytes);
     share.channels = Math.max(0, share.channels);
@@ -165,8 +165,8 @@ export class Shares {
     // One that was changed on disk begins at nothing: nobody loses a publication for its sake.
     const isSound = row !== undefined && crc === checksum(...Object.values(fields));
     const share = isSound
-      ? { id, bytes: bytes ?? 0, channels: channels ?? 0, keys: keys ?? 0, isChanged: false }
-      : { id, bytes: 0, channels: 0, keys: 0, isChanged: false };
+      ? { id, bytes: bytes ?? 0, channels: channels ?? 0, keys: keys ?? 0 }
+      : { id, bytes: 0, channels: 0, keys: 0 };
     this.#known.set(id, share);
     return share;
   }
