@@ -34,7 +34,7 @@ test("a store is checked while it is open, and what is damaged is named", async 
   await second.engine.close();
   const { setAside, channels } = checkStore(directory);
   assert.equal(channels, 2);
-  assert.match(setAside.join(), /^!\w{8} c:0$/);
+  assert.match(setAside.join(), /^!\d{4}-\S+Z 1 c:0$/);
 });
 
 test("a sound store that lets old entries go meanwhile has no problems", async () => {
@@ -101,12 +101,27 @@ test("what is no backup is not restored, and what is no store is not backed up",
   await next.engine.close();
 });
 
-for (const [format, wroteIt] of [[1, "0.1.0"]] as const) {
-  test(`a store of format ${format}, which ${wroteIt} wrote, is read`, async () => {
+for (const format of [1, 2] as const) {
+  test(`a store of format ${format} is read, and kept as it was if it is not this release's`, async () => {
     const directory = temporaryDirectory();
-    const packed = readFileSync(new URL(`stores/format-${format}.db.gz`, import.meta.url));
-    writeFileSync(join(directory, "zocalo.db"), gunzipSync(packed));
-    const { engine } = await open(directory);
+    const path = join(directory, "zocalo.db");
+    const packed = gunzipSync(readFileSync(new URL(`stores/format-${format}.db.gz`, import.meta.url)));
+    writeFileSync(path, packed);
+    if (format < 2) {
+      const message = `${path} has format ${format}; serve from it once, which brings it to 2`;
+      assert.throws(() => checkStore(directory), { code: "unusable", message });
+      assert.throws(() => backupStore(directory, join(directory, "b")), { code: "unusable", message });
+    }
+    const { engine, notices } = await open(directory);
+    if (format < 2) {
+      const copy = `${path}.format-${format}`;
+      assert.equal(notices[0], `${path} had format ${format}, and is kept so as ${copy}`);
+      if (process.platform !== "win32") assert.equal(statSync(copy).mode & 0o777, 0o600);
+      const again = temporaryDirectory();
+      assert.equal(restoreStore(copy, again), undefined);
+      assert.deepEqual(readdirSync(again).sort(), ["witness", "zocalo.db"].concat("lock.db").sort());
+      assert.equal(checkStore(again).publications, 4);
+    }
     const page = await engine.read("plaza:general", 0, 10);
     assert.deepEqual([page.head, page.oldest], [3, 1]);
     assert.deepEqual(

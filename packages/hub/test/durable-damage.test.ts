@@ -13,7 +13,7 @@ import { test } from "node:test";
 import { Random } from "@zocalo/integrity";
 import { findSqlite } from "../src/durable/sqlite.ts";
 import type { Committed, DurableEngine, DurableOptions, Retention, StoreClock } from "../src/index.ts";
-import { open, temporaryDirectory } from "./durable-store.ts";
+import { open, tamper, temporaryDirectory } from "./durable-store.ts";
 
 const keepAll: Retention = { publications: 1_000, bytes: 1e9, ttlMs: 3_600_000, keyTtlMs: 60_000 };
 
@@ -29,13 +29,6 @@ async function fill(engine: DurableEngine, channels: number, each: number): Prom
     await Promise.all(all);
   }
   return heads;
-}
-
-/** Changes a store behind the engine's back. */
-function tamper(directory: string, sql: string): void {
-  const database = findSqlite()(join(directory, "zocalo.db"));
-  database.exec(sql);
-  database.close();
 }
 
 /**

@@ -35,8 +35,8 @@ test("a full disk loses nothing that was acknowledged, and publishing goes on wh
   assert.equal(notices.filter(isOfDamage).length, 1);
   assert.deepEqual(codes, ["unavailable"]);
   assert.ok(whenFull.acknowledged > 100, `${whenFull.acknowledged}`);
-  assert.equal(whenFull.isWhole, true);
-  assert.deepEqual(whenThereIsRoom, { refused: 0, isWhole: true });
+  assert.deepEqual([whenFull.isWhole, whenFull.trouble], [true, "the disk is full"]);
+  assert.deepEqual(whenThereIsRoom, { refused: 0, isWhole: true, isInTrouble: false });
   assert.deepEqual(afterwards, { isWhole: true, notices: [] });
   assert.deepEqual(
     notices.filter((notice: string) => !isOfDamage(notice)),

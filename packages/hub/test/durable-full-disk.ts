@@ -50,12 +50,20 @@ while (refused.length < 200) await some(first.engine, 10);
 const readDamaged = (): Promise<string> =>
   first.engine.read("c:2", 0, 1).then(({ head }) => `head ${head}`, String);
 const ofDamaged = [await readDamaged()];
-const whenFull = { acknowledged: acknowledged.size, isWhole: await isWhole(first.engine) };
+const whenFull = {
+  acknowledged: acknowledged.size,
+  isWhole: await isWhole(first.engine),
+  trouble: first.engine.trouble,
+};
 rmSync(ballast);
 ofDamaged.push(await readDamaged());
 const before = refused.length;
 await some(first.engine, 100);
-const whenThereIsRoom = { refused: refused.length - before, isWhole: await isWhole(first.engine) };
+const whenThereIsRoom = {
+  refused: refused.length - before,
+  isWhole: await isWhole(first.engine),
+  isInTrouble: first.engine.trouble !== undefined,
+};
 await first.engine.close();
 const second = await open(directory);
 const afterwards = { isWhole: await isWhole(second.engine), notices: second.notices };

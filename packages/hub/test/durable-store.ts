@@ -1,8 +1,16 @@
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { durable, type DurableEngine, type DurableOptions, type LogState } from "../src/index.ts";
-import type { LastingStore } from "./engine-contract.ts";
+import { Worker } from "node:worker_threads";
+import { findSqlite } from "../src/durable/sqlite.ts";
+import {
+  durable,
+  type DurableEngine,
+  type DurableOptions,
+  type LogState,
+  type StoreClock,
+} from "../src/index.ts";
+import type { LastingStore } from "./lasting-engine-contract.ts";
 
 const made: string[] = [];
 process.on("exit", () => {
@@ -14,6 +22,25 @@ export function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), "zocalo-store-"));
   made.push(directory);
   return directory;
+}
+
+/** A clock that a test sets. */
+export class SetClock implements StoreClock {
+  now = { wall: 1_700_000_000_000, uptime: 5_000 };
+  boot = "first";
+  readonly wall = (): number => this.now.wall;
+  readonly uptime = (): number => this.now.uptime;
+
+  advance(ms: number): void {
+    this.now = { wall: this.now.wall + ms, uptime: this.now.uptime + ms };
+  }
+}
+
+/** Changes a store behind the engine's back. */
+export function tamper(directory: string, sql: string): void {
+  const database = findSqlite()(join(directory, "zocalo.db"));
+  database.exec(sql);
+  database.close();
 }
 
 /** A durable engine in a directory of its own. */
@@ -41,12 +68,37 @@ export async function open(
   return { engine, notices, replaced };
 }
 
+/** The threads of this process that were given something to do. */
+const threads = new Set<Worker>();
+const { postMessage } = Object.getOwnPropertyDescriptors(Worker.prototype);
+Worker.prototype.postMessage = function (this: Worker, ...given) {
+  threads.add(this);
+  postMessage.value?.apply(this, given);
+};
+
+/** Ends the threads that have a store, as a fault of their own would. */
+export async function endThreads(): Promise<void> {
+  await Promise.all([...threads].map((thread) => thread.terminate()));
+  threads.clear();
+}
+
 /** A directory that engines open one after the other. */
 export function lastingStore(): LastingStore {
-  const directory = temporaryDirectory();
+  let directory = temporaryDirectory();
   const path = join(directory, "zocalo.db");
   return {
-    open: () => durable(directory),
+    open: () => durable(directory, { onNotice: () => undefined }),
+    /** Its files as they are, without what only a closing engine does. */
+    async crash(engine) {
+      const left = temporaryDirectory();
+      // The witness first: what is committed meanwhile it may not know, but never less is there than it says.
+      for (const name of readdirSync(directory).sort()) {
+        if (!name.startsWith("lock.db")) copyFileSync(join(directory, name), join(left, name));
+      }
+      directory = left;
+      await engine.close();
+    },
+    interrupt: () => endThreads(),
     /** Publishes once more, and puts the file from before in its place. */
     async goBack() {
       copyFileSync(path, `${path}.old`);

@@ -1,25 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { findSqlite } from "../src/durable/sqlite.ts";
-import { durable, type DurableOptions, type Retention, type StoreClock } from "../src/index.ts";
-import { open, temporaryDirectory } from "./durable-store.ts";
+import { durable, type DurableOptions, type Retention } from "../src/index.ts";
+import { open, SetClock, temporaryDirectory } from "./durable-store.ts";
 
 const keepAll: Retention = { publications: 1_000, bytes: 1_000_000, ttlMs: 3_600_000, keyTtlMs: 60_000 };
 const hello = { user: "ana", data: '"hello"' };
-
-/** A clock that a test sets. */
-class SetClock implements StoreClock {
-  now = { wall: 1_700_000_000_000, uptime: 5_000 };
-  boot = "first";
-  readonly wall = (): number => this.now.wall;
-  readonly uptime = (): number => this.now.uptime;
-
-  advance(ms: number): void {
-    this.now = { wall: this.now.wall + ms, uptime: this.now.uptime + ms };
-  }
-}
 
 test("what was acknowledged is there when the directory is opened again", async () => {
   const directory = temporaryDirectory();
@@ -67,11 +55,29 @@ test("names that SQLite cannot hold come back as they were", async () => {
   await engine.close();
 });
 
-test("nobody else may read the directory", { skip: process.platform === "win32" }, async () => {
+test("a directory that it makes nobody else may read", { skip: process.platform === "win32" }, async () => {
   const directory = join(temporaryDirectory(), "deep", "data");
-  mkdirSync(directory, { recursive: true, mode: 0o755 });
-  const { engine } = await open(directory);
+  const { engine, notices } = await open(directory);
   assert.equal(statSync(directory).mode & 0o777, 0o700);
+  assert.deepEqual(notices, []);
+  await engine.close();
+});
+
+test("a directory that was there keeps its mode: one that others may enter is told of, and its files they cannot read", {
+  skip: process.platform === "win32",
+}, async () => {
+  const directory = join(temporaryDirectory(), "data");
+  mkdirSync(directory);
+  chmodSync(directory, 0o755);
+  const { engine, notices } = await open(directory);
+  await engine.publish("c:1", hello, keepAll);
+  assert.equal(statSync(directory).mode & 0o777, 0o755);
+  for (const name of readdirSync(directory)) {
+    assert.equal(statSync(join(directory, name)).mode & 0o077, 0, name);
+  }
+  assert.deepEqual(notices, [
+    `${directory} was there already, and others may enter it: "chmod 700" keeps them out`,
+  ]);
   await engine.close();
 });
 
@@ -110,7 +116,7 @@ test("a store of a newer release is refused in a sentence, and left as it is", a
   const before = readFileSync(path);
   await assert.rejects(open(directory), {
     code: "newer_format",
-    message: /has format 99; this release reads up to 1/,
+    message: /has format 99; this release reads up to 2/,
   });
   assert.deepEqual(readFileSync(path), before);
 });
@@ -231,6 +237,8 @@ test("past what may wait a publication is unavailable, and what waits is committ
     outcomes.map((outcome) => (outcome.status === "fulfilled" ? outcome.value.offset : outcome.reason.code)),
     [1, 2, "unavailable", "unavailable"],
   );
+  const more = JSON.stringify("x".repeat(100_000)); // One alone is taken, whatever its size.
+  assert.equal((await engine.publish("c:1", { user: "u", data: more }, keepAll)).offset, 3);
   await engine.close();
 });
 

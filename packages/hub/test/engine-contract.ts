@@ -10,18 +10,23 @@ import type {
 } from "../src/index.ts";
 
 /** What an engine has told its listener, as text. */
-interface News extends EngineListener {
+export interface News extends EngineListener {
   readonly publications: string[];
   readonly events: (PresenceEvent & { readonly channel: string })[];
 }
 
-const keepAll: Retention = { publications: 1_000, bytes: 1_000_000, ttlMs: 3_600_000, keyTtlMs: 60_000 };
+export const keepAll: Retention = {
+  publications: 1_000,
+  bytes: 1_000_000,
+  ttlMs: 3_600_000,
+  keyTtlMs: 60_000,
+};
 
-function text(data: string, key?: string): NewPublication {
+export function text(data: string, key?: string): NewPublication {
   return { user: "ana", data: JSON.stringify(data), key };
 }
 
-function listen(engine: Engine): News {
+export function listen(engine: Engine): News {
   const publications: string[] = [];
   const events: News["events"] = [];
   engine.start({
@@ -256,95 +261,5 @@ export function engineContract(
     await assert.rejects(engine.publish("c:1", text("late"), keepAll));
     await assert.rejects(engine.read("c:1", 0, 1));
     await assert.rejects(engine.open("c:1"));
-  });
-}
-
-/** A store that outlives its engines. */
-export interface LastingStore {
-  /** Opens it; the one before it was closed. */
-  open(): Promise<Engine>;
-  /** While it is closed: puts an older state of it in its place, as a restored backup does. */
-  goBack(): Promise<void>;
-}
-
-/** What every engine does whose store outlives it, beside all of `engineContract`. */
-export function lastingEngineContract(name: string, make: () => LastingStore | Promise<LastingStore>): void {
-  const reopened = async (store: LastingStore, run: (engine: Engine) => Promise<void>): Promise<void> => {
-    const engine = await store.open();
-    try {
-      listen(engine);
-      await run(engine);
-    } finally {
-      await engine.close();
-    }
-  };
-
-  void test(`${name}: what was acknowledged is there when it is opened again, and goes on`, async () => {
-    const store = await make();
-    let epoch = "";
-    await reopened(store, async (engine) => {
-      const info = '{"name":"Ana"}';
-      ({ epoch } = await engine.publish("c:1", { ...text("a", "k"), info }, keepAll));
-      await Promise.all(["b", "c"].map((data) => engine.publish("c:1", text(data), keepAll)));
-      await engine.publish("c:2", text("trimmed"), { ...keepAll, publications: 0 });
-    });
-    await reopened(store, async (engine) => {
-      const page = await engine.read("c:1", 0, 10);
-      assert.deepEqual([page.epoch, page.head, page.oldest], [epoch, 3, 1]);
-      assert.deepEqual(
-        page.publications.map(({ offset, info, data }) => [offset, info, data]),
-        [
-          [1, '{"name":"Ana"}', '"a"'],
-          [2, undefined, '"b"'],
-          [3, undefined, '"c"'],
-        ],
-      );
-      const { head, oldest } = await engine.open("c:2");
-      assert.deepEqual([head, oldest], [1, 2]);
-      const again = await engine.publish("c:1", text("a", "k"), keepAll);
-      assert.deepEqual([again.epoch, again.offset, again.duplicate], [epoch, 1, true]);
-      assert.equal((await engine.publish("c:1", text("d"), keepAll)).offset, 4);
-    });
-  });
-
-  void test(`${name}: a log that nobody published in is the same one when it is opened again`, async () => {
-    const store = await make();
-    let epoch = "";
-    await reopened(store, async (engine) => {
-      ({ epoch } = await engine.open("c:1"));
-      await engine.publish("c:2", text("elsewhere"), keepAll);
-    });
-    await reopened(store, async (engine) => {
-      assert.equal((await engine.read("c:1", 0, 1)).epoch, epoch);
-      assert.equal((await engine.publish("c:1", text("a"), keepAll)).epoch, epoch);
-    });
-  });
-
-  void test(`${name}: a closed engine has committed what waited`, async () => {
-    const store = await make();
-    const engine = await store.open();
-    listen(engine);
-    const publishing = Promise.all(["a", "b", "c"].map((data) => engine.publish("c:1", text(data), keepAll)));
-    await engine.close();
-    assert.equal((await publishing).length, 3);
-    await reopened(store, async (next) => assert.equal((await next.read("c:1", 0, 10)).head, 3));
-  });
-
-  void test(`${name}: a state that went back has another epoch, with a head above 0, and its offsets do not come again`, async () => {
-    const store = await make();
-    const epochs: string[] = [];
-    await reopened(store, async (engine) => {
-      for (const data of ["a", "b", "c"])
-        epochs.push((await engine.publish("c:1", text(data), keepAll)).epoch);
-    });
-    await store.goBack();
-    await reopened(store, async (engine) => {
-      const page = await engine.read("c:1", 0, 10);
-      assert.equal(epochs.includes(page.epoch), false);
-      assert.ok(page.head > 0 && page.head <= 3);
-      assert.equal(page.publications.length, page.head);
-      const next = await engine.publish("c:1", text("d"), keepAll);
-      assert.deepEqual([next.epoch, next.offset], [page.epoch, page.head + 1]);
-    });
   });
 }

@@ -1,9 +1,10 @@
 import { Random } from "@zocalo/integrity";
 import { MemoryEngine } from "../src/index.ts";
 import { lastingStore, temporaryStore } from "./durable-store.ts";
-import { engineContract, lastingEngineContract } from "./engine-contract.ts";
+import { engineContract } from "./engine-contract.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { FaultyEngine } from "./faulty-engine.ts";
+import { lastingEngineContract } from "./lasting-engine-contract.ts";
 
 engineContract("memory", () => new MemoryEngine());
 

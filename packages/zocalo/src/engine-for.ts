@@ -39,9 +39,3 @@ const ADVICE: Readonly<Record<StoreError["code"], string>> = {
   no_sqlite: `or ${IN_MEMORY}`,
   unusable: `--data gives another directory, and ${IN_MEMORY}`,
 };
-
-/** Why a new client could do nothing. */
-export function whyFull(engine: Engine): string | undefined {
-  const isFull = engine instanceof MemoryEngine && engine.isFull;
-  return isFull ? `full: ${engine.channels} channels are in use` : undefined;
-}

@@ -12,7 +12,7 @@ import {
 } from "@zocalo/net";
 import { LIMITS } from "@zocalo/protocol";
 import { bindEverywhere } from "./bind.ts";
-import { engineFor, whyFull } from "./engine-for.ts";
+import { engineFor } from "./engine-for.ts";
 import { type HttpDoor, openHttpDoor } from "./http-door.ts";
 import type { Logger } from "./log.ts";
 import { OwnNames } from "./own-names.ts";
@@ -123,7 +123,7 @@ export class Server {
   /** Why a new client would be turned away, or could do nothing. */
   #whyFull(): string | undefined {
     if (this.#hub.isFull) return `full: ${this.#room.maxClients} clients are connected`;
-    return whyFull(this.#engine);
+    return this.#engine.trouble;
   }
 
   /** What each door allows one address, before the hub does. */

@@ -55,20 +55,20 @@ export const SETTINGS = {
     /^[^\0]{1,4096}$/,
     "a directory",
     "DIRECTORY",
-    "The directory in which the engine `durable` keeps channels, on a disk of this machine. It is made if it is not there, and nobody else may read it. " +
+    "The directory in which the engine `durable` keeps channels, on a disk of this machine. It is made if it is not there, so that nobody else may read it. " +
       "One server at a time has it: a second one is told who does.",
   ),
   maxDataBytes: wholeNumber(
     defaultDurableOptions.maxBytes,
     1_048_576,
     Number.MAX_SAFE_INTEGER,
-    "What the store in the directory `data` may take, in bytes, besides what is being written (up to 16 MiB; more while a backup is made) and files that were set aside. At the limit a publication is answered `limit_reached`, until others are past their time.",
+    "What the store in the directory `data` may take, in bytes, besides what is being written (up to 16 MiB; more while a backup is made) and files that were set aside. At the limit a publication is answered `limit_reached`, until others are past their time. What clients of one address published may take a quarter of it.",
   ),
   maxKeysPerChannel: wholeNumber(
     defaultDurableOptions.maxKeysPerChannel,
     1,
     1_000_000_000,
-    "Idempotency keys of one channel that are remembered at once. At the limit a publication with another one is answered `limit_reached`: none is forgotten before its time. " +
+    "Idempotency keys of one channel that are remembered at once. At the limit a publication with another one is answered `limit_reached`: none is forgotten before its time. Clients of one address may have a quarter as many, in all channels together. " +
       "In the engine `memory` they may also take half of `maxHistoryBytes`, and those of an address half of its part.",
   ),
   maxClients: wholeNumber(

@@ -77,6 +77,32 @@ test("a directory that cannot be used is exit code 1 and a sentence", async (t) 
   );
 });
 
+test("a server whose store is full is not ready and says why, and lives", async (t) => {
+  const data = join(directoryFor(t), "data");
+  const ports = ["--http-port", "0", "--tcp-port", "0", "--udp-port", "off", "--host", "127.0.0.1"];
+  const args = ["serve", ...ports, "--data", data, "--max-data-bytes", "1048576"];
+  await using zocalo = new Zocalo(args, { ZOCALO_ENGINE: "durable" });
+  const http = await zocalo.port("stderr", /"door":"http","address":"127\.0\.0\.1:(\d+)"/);
+  const tcp = await zocalo.port("stderr", /"door":"tcp","address":"127\.0\.0\.1:(\d+)"/);
+  const get = async (path: string): Promise<unknown> => {
+    const answer = await fetch(`http://127.0.0.1:${http}${path}`);
+    return [answer.status, await answer.text()];
+  };
+  assert.deepEqual(await get("/readyz"), [200, "ready\n"]);
+  const conn = lines(await dial("tcp", `127.0.0.1:${tcp}`));
+  const data48 = JSON.stringify("x".repeat(40_000));
+  let code: unknown;
+  for (let id = 1; code === undefined; id++) {
+    // Each in a channel of its own: one lets its oldest go.
+    await conn.send(`{"type":"publish","id":${id},"channel":"plaza:${id}","data":${data48}}`);
+    ({ code } = JSON.parse(String(await conn.receive())) as { code?: unknown });
+  }
+  assert.equal(code, "limit_reached");
+  assert.deepEqual(await get("/readyz"), [503, "this server keeps at most 1048576 bytes\n"]);
+  assert.deepEqual(await get("/healthz"), [200, "ok\n"]);
+  conn.abort();
+});
+
 test("SIGTERM leaves one file, and nobody else may read the directory", async (t) => {
   const data = join(directoryFor(t), "data");
   await using zocalo = serve(data);

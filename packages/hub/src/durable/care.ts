@@ -4,11 +4,12 @@ import { Channels, SET_ASIDE } from "./channels.ts";
 import { Damage } from "./damage.ts";
 import { DirectoryLock } from "./lock.ts";
 import { machineClock } from "./moment.ts";
-import { checksum } from "./row.ts";
+import { keyChecksum } from "./keys.ts";
+import { Shares } from "./shares.ts";
 import { findSqlite } from "./sqlite.ts";
 import { STORE, SUFFIXES, WITNESS } from "./store-directory.ts";
 import { StoreError } from "./store-error.ts";
-import { StoreFile } from "./store-file.ts";
+import { type Older, StoreFile } from "./store-file.ts";
 import { synchronize } from "./synchronize.ts";
 import { Witness } from "./witness.ts";
 
@@ -41,7 +42,9 @@ export function checkStore(directory: string): StoreReport {
     const counts = { channels: 0, publications: 0, keys: 0 };
     const setAside: string[] = [];
     const problems = [...ofSqlite];
-    const channels = new Channels(file, Number.MAX_SAFE_INTEGER);
+    const most = Number.MAX_SAFE_INTEGER;
+    const shares = new Shares(file, { maxBytes: most, maxChannels: most, maxKeysPerChannel: most });
+    const channels = new Channels(file, shares, most);
     const names = file.database.prepare("SELECT id, name FROM channel WHERE id > ? ORDER BY id LIMIT ?");
     const told = (what: string, work: () => void): void => {
       try {
@@ -148,7 +151,7 @@ export function restoreStore(path: string, directory: string): string | undefine
 
 /** Ends every epoch of a store; gives what its witness has to say. */
 function turned(path: string): { readonly store: string; readonly commits: number } {
-  const file = openExisting(path);
+  const file = openExisting(path, "migrate");
   try {
     file.database.exec("BEGIN IMMEDIATE");
     file.turnAll();
@@ -159,16 +162,14 @@ function turned(path: string): { readonly store: string; readonly commits: numbe
   }
 }
 
-function openExisting(path: string): StoreFile {
+function openExisting(path: string, older: Older = "refuse"): StoreFile {
   if (!existsSync(path)) throw new StoreError("unusable", `there is no ${path}`);
   if (statSync(path).size === 0) throw new StoreError("unusable", `${path} is empty`);
   const clock = machineClock();
   const settings = { durability: "disk", maxBytes: Number.MAX_SAFE_INTEGER } as const;
   try {
-    return StoreFile.open(findSqlite(), path, settings, clock.boot, {
-      wall: clock.wall(),
-      uptime: clock.uptime(),
-    });
+    const now = { wall: clock.wall(), uptime: clock.uptime() };
+    return StoreFile.open(findSqlite(), path, settings, clock.boot, now, older);
   } catch (cause) {
     if (cause instanceof StoreError) throw cause;
     throw new StoreError("unusable", `${path} is damaged: ${(cause as Error).message}`, { cause });
@@ -185,15 +186,15 @@ function countEntries(channels: Channels, name: string): number {
 
 function countKeys(file: StoreFile, problems: string[]): number {
   const next = file.database.prepare(
-    `SELECT channel, key, offset, at, expires, crc FROM key WHERE (channel, key) > (?, ?)
+    `SELECT channel, key, offset, at, expires, holder, crc FROM key WHERE (channel, key) > (?, ?)
      ORDER BY channel, key LIMIT ${ROWS_AT_ONCE}`,
   );
   let count = 0;
   for (let rows = next.all(0, ""); rows.length > 0; ) {
     for (const { crc, ...row } of rows) {
       count++;
-      const fields = Object.values(row);
-      if (crc !== checksum(...fields))
+      const fields = Object.values(row) as [number, string, number, number, number, number];
+      if (crc !== keyChecksum(...fields))
         problems.push(`the key of entry ${row["offset"]} of channel ${row["channel"]} was changed`);
     }
     const last = rows.at(-1);

@@ -2,23 +2,31 @@ import { crc32 } from "node:zlib";
 import type { StoredPublication } from "@zocalo/protocol";
 import type { LogPage, LogState } from "../engine/engine.ts";
 import { Damage } from "./damage.ts";
+import type { Shares } from "./shares.ts";
 import { checksum, fromColumn, isAsWritten, toColumn, toJsonColumn } from "./row.ts";
 import type { SqlRow } from "./sqlite.ts";
 import type { StoreFile } from "./store-file.ts";
 
 /** Entries of the oldest end that are looked at in one query. */
 const FRONT_ROWS = 128;
-/** Entries that are past their age and let go at once; the others wait for the next time. */
+/**
+ * Entries that are past their age and let go at once, for somebody who publishes or reads, and while nobody
+ * waits; the others wait for the next time.
+ */
 const MAX_AGED_AT_ONCE = 10_000;
+const MAX_TIDIED_AT_ONCE = 512;
 /** So many entries that are gone are removed together: to remove each costs a page of its own. */
 const REMOVED_TOGETHER = 32;
 /** Entries that one statement removes at most, for it holds all others up. */
-const MAX_REMOVED_AT_ONCE = 1_000;
+export const MAX_REMOVED_AT_ONCE = 512;
+/** After this time fewer than `REMOVED_TOGETHER` are removed, too, in milliseconds. */
+const REMOVED_AFTER_MS = 60_000;
 
 /** What is needed to let an entry go. */
 interface FrontEntry {
   readonly time: number;
   readonly bytes: number;
+  readonly holder: number;
 }
 
 /** How a channel stands in the file. */
@@ -31,13 +39,26 @@ export interface ChannelRow {
   readonly bytes: number;
   readonly keys: number;
   readonly ttlMs: number;
+  /** Whose share of all channels it is. */
+  readonly holder: number;
+  /** Not before this time is there anything to remove; 0: never. */
+  readonly due: number;
+}
+
+/** What is checked of such a row: the first two formats have the same checksum where there is no holder. */
+export function channelChecksum(row: Omit<ChannelRow, "due">): number {
+  const { id, name, epoch, head, oldest, bytes, keys, ttlMs, holder } = row;
+  const fields = [id, name, epoch, head, oldest, bytes, keys, ttlMs] as const;
+  return holder === 0 ? checksum(...fields) : checksum(...fields, holder);
 }
 
 /** The log of one channel, as the transaction that is under way sees it. */
 export class ChannelLog {
   readonly id: number;
   readonly name: string;
+  readonly holder: number;
   readonly #file: StoreFile;
+  readonly #shares: Shares;
   /** Without the turn of the store. */
   readonly #epoch: string;
   #head: number;
@@ -51,12 +72,20 @@ export class ChannelLog {
   /** The oldest entries, from `#oldest` on, as far as they were read. */
   #front: FrontEntry[] = [];
   #frontAt = 0;
+  #due: number;
+  /** As it is in the file. */
+  #savedDue: number;
   #isChanged = false;
 
-  constructor(file: StoreFile, row: ChannelRow) {
+  constructor(file: StoreFile, shares: Shares, row: ChannelRow) {
     this.#file = file;
+    this.#shares = shares;
     this.id = row.id;
     this.name = row.name;
+    this.holder = row.holder;
+    this.#due = row.due;
+    this.#savedDue = row.due;
+    if (row.oldest === 1) this.#removedTo = 1;
     this.#epoch = row.epoch;
     this.#head = row.head;
     this.#oldest = row.oldest;
@@ -86,6 +115,7 @@ export class ChannelLog {
   /** Adds an entry, and lets go what is past the bounds. */
   append(
     { at, user, info, data }: Omit<StoredPublication, "offset">,
+    holder: number,
     time: number,
     bounds: { readonly publications: number; readonly bytes: number; readonly ttlMs: number },
   ): number {
@@ -104,7 +134,7 @@ export class ChannelLog {
       return offset;
     }
     this.#file
-      .sql("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+      .sql("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
       .run(
         this.id,
         offset,
@@ -113,9 +143,11 @@ export class ChannelLog {
         row.user,
         row.info,
         row.data,
-        entryChecksum(this.id, offset, at, time, row),
+        entryChecksum(this.id, offset, at, time, row, holder),
+        holder,
       );
     this.#bytes += bytes;
+    this.#shares.countEntries(holder, 1, bytes);
     while (this.#head - this.#oldest >= bounds.publications || this.#bytes > bounds.bytes)
       this.#letOldestGo();
     this.letAgedGo(time);
@@ -123,9 +155,9 @@ export class ChannelLog {
   }
 
   /** Lets go what is past its age. */
-  letAgedGo(time: number): void {
-    for (let left = MAX_AGED_AT_ONCE; left > 0 && this.#oldest <= this.#head; left--) {
-      if (time - this.#frontEntry().time < this.#ttlMs) return;
+  letAgedGo(time: number, most = MAX_AGED_AT_ONCE): void {
+    for (let left = most; left > 0 && this.#oldest <= this.#head; left--) {
+      if (!this.#isAged(time)) return;
       this.#letOldestGo();
     }
   }
@@ -137,7 +169,7 @@ export class ChannelLog {
     if (to < from) return { ...this.state, publications: [] };
     const rows = this.#file
       .sql(
-        `SELECT offset, at, time, user, info, data, crc FROM log
+        `SELECT offset, at, time, user, info, data, crc, holder FROM log
          WHERE channel = ? AND offset BETWEEN ? AND ? ORDER BY offset`,
       )
       .all(this.id, from, to);
@@ -146,16 +178,58 @@ export class ChannelLog {
     return { ...this.state, publications };
   }
 
-  /** Writes down what has changed, within the transaction. True if there was anything. */
-  save(): boolean {
-    if (!this.#isChanged) return false;
-    this.#isChanged = false;
+  /** True if `save` has something to do. */
+  get isChanged(): boolean {
+    return this.#isChanged;
+  }
+
+  /** Writes down what has changed, within the transaction. */
+  save(time: number): void {
+    if (!this.#isChanged) return;
     if (this.#oldest - this.#removedTo >= REMOVED_TOGETHER) this.removeGone();
-    const row = [this.#head, this.#oldest, this.#bytes, this.#keys, this.#ttlMs] as const;
-    this.#file
-      .sql("UPDATE channel SET head = ?, oldest = ?, bytes = ?, keys = ?, ttl = ?, crc = ? WHERE id = ?")
-      .run(...row, checksum(this.id, this.name, this.#epoch, ...row), this.id);
-    return true;
+    this.#isChanged = false;
+    // It may be too early, which costs a look; to change it costs more.
+    const due = this.#nextDue(time);
+    if (this.#due === 0 || (due > 0 && due < this.#due)) this.#due = due;
+    const numbers = {
+      head: this.#head,
+      oldest: this.#oldest,
+      bytes: this.#bytes,
+      keys: this.#keys,
+      ttlMs: this.#ttlMs,
+    };
+    const { id, name, holder } = this;
+    const crc = channelChecksum({ id, name, epoch: this.#epoch, ...numbers, holder });
+    const set = "UPDATE channel SET head = ?, oldest = ?, bytes = ?, keys = ?, ttl = ?, crc = ?";
+    const values = [...Object.values(numbers), crc];
+    if (this.#due === this.#savedDue) {
+      this.#file.sql(`${set} WHERE id = ?`).run(...values, id);
+    } else {
+      // To name it would change its index, even if it is the same.
+      this.#file.sql(`${set}, due = ? WHERE id = ?`).run(...values, this.#due, id);
+      this.#savedDue = this.#due;
+    }
+  }
+
+  /** Removes what is past its age, as much as is done at once; true if some is left for the next time. */
+  tidy(time: number): boolean {
+    this.letAgedGo(time, MAX_TIDIED_AT_ONCE);
+    const isLeft = this.removeGone() || this.#isAged(time);
+    this.#due = isLeft ? time : this.#nextDue(time);
+    this.#isChanged = true;
+    return isLeft;
+  }
+
+  #isAged(time: number): boolean {
+    return this.#oldest <= this.#head && time - this.#frontEntry().time >= this.#ttlMs;
+  }
+
+  #nextDue(time: number): number {
+    const ofGone = this.#removedTo < this.#oldest ? time + REMOVED_AFTER_MS : Number.POSITIVE_INFINITY;
+    const ofAge =
+      this.#oldest <= this.#head ? this.#frontEntry().time + this.#ttlMs : Number.POSITIVE_INFINITY;
+    const due = Math.min(ofGone, ofAge);
+    return Number.isFinite(due) ? Math.max(1, due) : 0;
   }
 
   /** Removes from the file what is gone; true if some is left for the next time. */
@@ -175,18 +249,21 @@ export class ChannelLog {
   }
 
   #entry(row: SqlRow, offset: number): StoredPublication {
-    const { at, time, user, info, data, crc } = row as {
+    const { at, time, user, info, data, crc, holder } = row as {
       readonly [Name in "user" | "data"]: string;
-    } & { readonly [Name in "offset" | "at" | "time" | "crc"]: number } & { readonly info: string | null };
+    } & { readonly [Name in "offset" | "at" | "time" | "crc" | "holder"]: number } & {
+      readonly info: string | null;
+    };
     if (row["offset"] !== offset) this.#damaged(`entry ${offset} is missing`);
     const areTexts = [user, info, data].every(isAsWritten);
-    if (!areTexts || crc !== entryChecksum(this.id, offset, at, time, { user, info, data })) {
+    if (!areTexts || crc !== entryChecksum(this.id, offset, at, time, { user, info, data }, holder)) {
       this.#damaged(`entry ${offset} was changed`);
     }
     return { offset, at, user: fromColumn(user), info: info ?? undefined, data };
   }
 
   #letAllGo(): void {
+    if (this.#oldest <= this.#head) this.#shares.countOut(this.id, this.#oldest, this.#head);
     this.#oldest = this.#head + 1;
     this.#bytes = 0;
     this.#front = [];
@@ -194,7 +271,9 @@ export class ChannelLog {
   }
 
   #letOldestGo(): void {
-    this.#bytes -= this.#frontEntry().bytes;
+    const { bytes, holder } = this.#frontEntry();
+    this.#bytes -= bytes;
+    this.#shares.countEntries(holder, -1, -bytes);
     this.#oldest++;
     this.#frontAt++;
     this.#isChanged = true;
@@ -205,13 +284,13 @@ export class ChannelLog {
     if (known) return known;
     const rows = this.#file
       .sql(
-        `SELECT offset, time, octet_length(data) + ifnull(octet_length(info), 0) AS bytes FROM log
+        `SELECT offset, time, octet_length(data) + ifnull(octet_length(info), 0) AS bytes, holder FROM log
          WHERE channel = ? AND offset >= ? ORDER BY offset LIMIT ${FRONT_ROWS}`,
       )
       .all(this.id, this.#oldest);
-    this.#front = rows.map(({ offset, time, bytes }, index) => {
+    this.#front = rows.map(({ offset, time, bytes, holder }, index) => {
       if (offset !== this.#oldest + index) this.#damaged(`entry ${this.#oldest + index} is missing`);
-      return { time: Number(time), bytes: Number(bytes) };
+      return { time: Number(time), bytes: Number(bytes), holder: Number(holder) };
     });
     this.#frontAt = 0;
     return this.#front[0] ?? this.#damaged(`entry ${this.#oldest} is missing`);
@@ -229,6 +308,8 @@ function entryChecksum(
   at: number,
   time: number,
   { user, info, data }: { readonly user: string; readonly info: string | null; readonly data: string },
+  holder: number,
 ): number {
-  return crc32(`${id} ${offset} ${at} ${time}\0${user}\0${info ?? ""}\0${data}`);
+  const whose = holder === 0 ? "" : ` ${holder}`;
+  return crc32(`${id} ${offset} ${at} ${time}${whose}\0${user}\0${info ?? ""}\0${data}`);
 }

@@ -14,32 +14,35 @@ export interface DurableOptions {
   readonly durability?: "disk" | "process";
   /**
    * What the store may take on disk, in bytes. At the limit a publication is answered `limit_reached`, until
-   * others are past their retention. Default 10 GiB.
+   * others are past their retention. What one address published may take a quarter of it. Default 10 GiB.
    */
   readonly maxBytes?: number;
   /**
-   * Channels at once, with those that nobody uses. At the limit some that hold nothing are forgotten, and
-   * whoever comes back to one is told `reset`; if all hold something, a publication in a new one is answered
-   * `limit_reached`. Default 10,000,000.
+   * Channels at once, with those that nobody uses. At the limit some that hold nothing and that nobody has
+   * open are forgotten, and whoever comes back to one is told `reset`; if none is found, a publication in a
+   * new one is answered `limit_reached`. One address may have begun a quarter of them. Default 10,000,000.
    */
   readonly maxChannels?: number;
   /**
    * Idempotency keys known for each channel. At the limit a publication with another one is answered
-   * `limit_reached`, until the time of some is over: none is forgotten before. Default 1,000,000.
+   * `limit_reached`, until the time of some is over: none is forgotten before. One address may have a quarter
+   * as many, in all channels together. Default 1,000,000.
    */
   readonly maxKeysPerChannel?: number;
   /**
-   * What may wait to be committed, in bytes. Past it a publication is answered `unavailable`. Default 64 MiB.
+   * What may wait to be committed or read, in bytes, with names, keys and half a kilobyte for each. Past it a
+   * publication, and a read, is answered `unavailable`. Default 64 MiB.
    */
   readonly maxWaitingBytes?: number;
   /**
    * How often what is past its time is removed where nobody publishes or reads, in milliseconds. It is done
-   * in steps of a few milliseconds. Default 10,000.
+   * in steps, which begin nothing more after four milliseconds. Default 10,000.
    */
   readonly tidyMs?: number;
   /**
    * Told, in a sentence, what whoever runs the server has to know: that the disk is full and no longer is,
-   * that something was damaged and was set aside. Default: to standard error. Must not throw.
+   * that something was damaged and was set aside, that the store's thread has ended. Default: to standard
+   * error. Must not throw.
    */
   readonly onNotice?: (sentence: string) => void;
   /** For tests. Default: the machine's. */
@@ -71,8 +74,8 @@ const MOST_TIDY_MS = 2 ** 31 - 1;
  * An engine that keeps logs and idempotency keys in a directory, by SQLite in a thread of its own. What it
  * has acknowledged is on the disk.
  *
- * The directory is made if it is not there, and nobody else may read it (0700). One engine has it at a time.
- * It has to be on a disk of this machine: SQLite cannot share a log of changes over a network.
+ * The directory is made if it is not there, so that nobody else may read it (0700). One engine has it at a
+ * time. It has to be on a disk of this machine: SQLite cannot share a log of changes over a network.
  *
  * @example
  * const hub = new Hub({ engine: await durable("./data"), namespaces });
@@ -82,11 +85,13 @@ const MOST_TIDY_MS = 2 ** 31 - 1;
 export async function durable(directory: string, options: DurableOptions = {}): Promise<DurableEngine> {
   const { tidyMs, maxWaitingBytes, ...settings } = checked(options);
   const { clock = machineClock(), onNotice = toStandardError } = options;
-  const now = { wall: Math.round(clock.wall()), uptime: Math.round(clock.uptime()) };
-  const data = { settings: { directory, ...settings }, boot: clock.boot, now };
-  const thread = await StoreThread.open(data, onNotice);
+  const start = (): Promise<StoreThread> => {
+    const now = { wall: Math.round(clock.wall()), uptime: Math.round(clock.uptime()) };
+    return StoreThread.open({ settings: { directory, ...settings }, boot: clock.boot, now }, onNotice);
+  };
   const { durability } = settings;
-  return new DurableEngine(thread, { durability, clock, maxWaitingBytes, tidyMs, onNotice });
+  const parts = { durability, clock, maxWaitingBytes, tidyMs, onNotice, start };
+  return new DurableEngine(await start(), parts);
 }
 
 /** Nothing is left out, or given as `undefined`. */

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { ProtocolError } from "@zocalo/protocol";
 import type {
   Committed,
@@ -11,15 +12,23 @@ import type {
   Retention,
 } from "../engine/engine.ts";
 import { PresenceByChannel } from "../engine/presence.ts";
-import type { Answer, Outcome, Request } from "./messages.ts";
+import { textMemory } from "../primitives/text-memory.ts";
+import type { Answer, Outcome, Replaced, Request } from "./messages.ts";
 import type { Moment, StoreClock } from "./moment.ts";
 import type { StoreThread } from "./store-thread.ts";
 
 /** Requests of one batch at most, and about how many bytes of them: one commit is for all. */
 const BATCH_REQUESTS = 128;
 const BATCH_BYTES = 1_048_576;
+/** What a request takes while it waits, beside its texts, about, in bytes. */
+const REQUEST_OVERHEAD = 512;
 /** A pause between two steps of tidying while there is more to do, in milliseconds. */
 const TIDY_PAUSE_MS = 50;
+/** The pause before a thread that has ended soon after its start is started again; it doubles each time. */
+const RESTART_MS = 500;
+const MAX_RESTART_MS = 30_000;
+/** A thread that has lived so long has not ended soon, in milliseconds. */
+const SETTLED_MS = 60_000;
 
 /** What the engine needs beside its thread. */
 export interface EngineParts {
@@ -28,6 +37,8 @@ export interface EngineParts {
   readonly maxWaitingBytes: number;
   readonly tidyMs: number;
   readonly onNotice: (sentence: string) => void;
+  /** Starts another thread. */
+  readonly start: () => Promise<StoreThread>;
 }
 
 interface Waiting {
@@ -43,25 +54,41 @@ interface Waiting {
  */
 export class DurableEngine implements Engine {
   readonly durability: "disk" | "process";
-  readonly #thread: StoreThread;
   readonly #parts: EngineParts;
   readonly #presence: PresenceByChannel;
-  readonly #open = new Set<string>();
+  /** What the listener was told of those that are open. */
+  readonly #open = new Map<string, Pick<LogState, "epoch" | "head">>();
+  #thread: StoreThread;
+  #threadSince: number;
+  /** Threads that have ended soon after their start, one after the other. */
+  #ends = 0;
   #listener: EngineListener | undefined;
   #waiting: Waiting[] = [];
+  /** What is waited for, what is under way included. */
   #waitingBytes = 0;
   /** Ends when nothing waits any more. */
   #work: Promise<void> | undefined;
   #tidyTimer: NodeJS.Timeout | undefined;
+  /** Ends a pause before the thread is started again. */
+  #endPause: (() => void) | undefined;
   #closing: Promise<void> | undefined;
-  #isLost = false;
+  #trouble: string | undefined;
+  /** There is no thread, and nothing is taken until there is one. */
+  #isBroken = false;
 
   constructor(thread: StoreThread, parts: EngineParts) {
     this.durability = parts.durability;
     this.#thread = thread;
+    this.#threadSince = parts.clock.uptime();
     this.#parts = parts;
-    this.#presence = new PresenceByChannel((channel, event) => this.#listener?.presence(channel, event));
+    this.#presence = new PresenceByChannel((channel, event) =>
+      this.#tellSafely((listener) => listener.presence(channel, event)),
+    );
     this.#tidyIn(parts.tidyMs);
+  }
+
+  get trouble(): string | undefined {
+    return this.#trouble;
   }
 
   start(listener: EngineListener): void {
@@ -70,37 +97,34 @@ export class DurableEngine implements Engine {
   }
 
   async publish(channel: string, publication: NewPublication, retention: Retention): Promise<Committed> {
-    const { user, info = "", data, key = "" } = publication;
+    const { user, info = "", data, key = "", address } = publication;
+    const texts = [channel, user, info, data, key];
     // In the store's thread it would fail with all that is committed together with it.
-    for (const text of [user, info, data, key]) {
+    for (const text of texts) {
       if (typeof text !== "string")
         throw new TypeError(`a publication has ${typeof text} where text has to be`);
     }
-    const bytes = data.length + info.length;
-    if (this.#waitingBytes + bytes > this.#parts.maxWaitingBytes) {
-      throw new ProtocolError("unavailable", "too much waits to be committed");
-    }
-    const { address: _, ...kept } = publication;
-    const answer = await this.#ask({ kind: "publish", channel, publication: kept, retention }, bytes);
+    const kept: NewPublication = { user, info: publication.info, data, key: publication.key, address };
+    const answer = await this.#ask({ kind: "publish", channel, publication: kept, retention }, texts);
     if (answer.kind === "committed") return answer.committed;
     throw unexpected(answer);
   }
 
   async read(channel: string, after: number, limit: number): Promise<LogPage> {
-    const answer = await this.#ask({ kind: "read", channel, after, limit });
+    const answer = await this.#ask({ kind: "read", channel, after, limit }, [channel]);
     if (answer.kind === "page") return answer.page;
     throw unexpected(answer);
   }
 
   async open(channel: string): Promise<LogState> {
-    const answer = await this.#ask({ kind: "open", channel });
+    const answer = await this.#ask({ kind: "open", channel }, [channel]);
     if (answer.kind === "state") return answer.state;
     throw unexpected(answer);
   }
 
   release(channel: string): void {
     // In its turn, behind an `open` that may be under way. If it cannot be, nobody waits for it.
-    this.#ask({ kind: "release", channel }).catch(() => undefined);
+    this.#ask({ kind: "release", channel }, [channel]).catch(() => undefined);
   }
 
   async join(channel: string, member: Member): Promise<void> {
@@ -125,8 +149,14 @@ export class DurableEngine implements Engine {
 
   async #close(): Promise<void> {
     clearTimeout(this.#tidyTimer);
+    this.#endPause?.();
     await this.#work;
-    await this.#thread.close(this.#now);
+    if (this.#thread.hasEnded) return;
+    try {
+      for (const notice of await this.#thread.close(this.#now)) this.#notice(notice);
+    } catch (error) {
+      this.#notice(`the store has broken down while it was closed: ${(error as Error).message}`);
+    }
   }
 
   get #now(): Moment {
@@ -138,8 +168,17 @@ export class DurableEngine implements Engine {
     if (this.#closing) throw new Error("the engine is closed");
   }
 
-  async #ask(request: Request, bytes = 0): Promise<Answer> {
+  async #ask(request: Request, texts: readonly string[] = []): Promise<Answer> {
     this.#checkOpen();
+    let bytes = REQUEST_OVERHEAD;
+    for (const text of texts) bytes += textMemory(text);
+    // These two nobody repeats.
+    const hasToBe = request.kind === "release" || request.kind === "tidy";
+    if (this.#isBroken && !hasToBe) throw broken();
+    const isTooMuch = this.#waitingBytes + bytes > this.#parts.maxWaitingBytes;
+    if (isTooMuch && this.#waitingBytes > 0 && !hasToBe) {
+      throw new ProtocolError("unavailable", "too much waits to be committed and read");
+    }
     const answer = new Promise<Answer>((resolve, reject) => {
       this.#waiting.push({ request, bytes, resolve, reject });
     });
@@ -160,18 +199,13 @@ export class DurableEngine implements Engine {
         });
         this.#tell(outcome, batch);
       } catch (error) {
-        this.#lost(error as Error);
-        for (const { reject } of batch) reject(new ProtocolError("unavailable", "the store has broken down"));
+        // It may have been committed.
+        this.#refuse(batch);
+        if (this.#thread.hasEnded) await this.#restart(error as Error);
+        else this.#notice(`a batch failed: ${inspect(error)}`);
       }
     }
     this.#work = undefined;
-  }
-
-  /** The thread has ended, which no request can mend. */
-  #lost(error: Error): void {
-    if (this.#isLost) return;
-    this.#isLost = true;
-    this.#parts.onNotice(`the store has broken down, and needs a restart: ${error.message}`);
   }
 
   #nextBatch(): Waiting[] {
@@ -182,47 +216,165 @@ export class DurableEngine implements Engine {
       bytes += waiting.bytes;
       count++;
     }
-    this.#waitingBytes -= bytes;
     return this.#waiting.splice(0, count);
   }
 
+  #answered(some: readonly Waiting[]): void {
+    for (const { bytes } of some) this.#waitingBytes -= bytes;
+  }
+
   /** Tells the listener before those who asked, each in the order of the requests. */
-  #tell(outcome: Outcome, batch: readonly Waiting[]): void {
-    for (const notice of outcome.notices) this.#parts.onNotice(notice);
-    const { allReplaced } = outcome;
-    if (allReplaced) for (const channel of this.#open) this.#listener?.replaced(channel, allReplaced);
-    for (const [channel, state] of outcome.replaced) {
-      if (this.#open.has(channel)) this.#listener?.replaced(channel, state);
-    }
-    for (const [index, { request, resolve }] of batch.entries()) {
-      const answer = outcome.answers[index] ?? { kind: "failed", message: "no answer" };
+  #tell({ notices, trouble, replaced, answers }: Outcome, batch: readonly Waiting[]): void {
+    this.#trouble = trouble;
+    for (const notice of notices) this.#notice(notice);
+    // What would have been too long a message is asked again, and before all else.
+    this.#waiting.unshift(...batch.slice(answers.length));
+    const done = batch.slice(0, answers.length);
+    this.#answered(done);
+    const losses = [...replaced];
+    for (const [index, { request, resolve }] of done.entries()) {
+      while (losses[0] && losses[0].index <= index) this.#replaced(losses.shift());
+      const answer = answers[index] ?? { kind: "failed", message: "no answer" };
       this.#follow(request, answer);
       resolve(answer);
     }
+    for (const loss of losses) this.#replaced(loss);
+  }
+
+  #replaced(loss: Replaced | undefined): void {
+    if (!loss) return;
+    const { channel: only, state } = loss;
+    for (const channel of only === undefined ? this.#open.keys() : [only]) this.#isNow(channel, state);
+  }
+
+  /** What is told of an open channel unless it is what is known of it. */
+  #isNow(channel: string, state: LogState): void {
+    const known = this.#open.get(channel);
+    if (!known || (known.epoch === state.epoch && known.head === state.head)) return;
+    this.#open.set(channel, { epoch: state.epoch, head: state.head });
+    this.#tellSafely((listener) => listener.replaced(channel, state));
   }
 
   /** What the answer means for the open channels. */
   #follow(request: Request, answer: Answer): void {
-    if (request.kind === "open" && answer.kind === "state") this.#open.add(request.channel);
+    if (request.kind === "open" && answer.kind === "state") {
+      const { epoch, head } = answer.state;
+      this.#open.set(request.channel, { epoch, head });
+    }
     if (request.kind === "release") this.#open.delete(request.channel);
     if (request.kind !== "publish" || answer.kind !== "committed") return;
     const { epoch, offset, at, duplicate } = answer.committed;
     if (duplicate || !this.#open.has(request.channel)) return;
+    this.#open.set(request.channel, { epoch, head: offset });
     const { user, info, data } = request.publication;
-    this.#listener?.publication(request.channel, epoch, { offset, at, user, info, data });
+    const publication = { offset, at, user, info, data };
+    this.#tellSafely((listener) => listener.publication(request.channel, epoch, publication));
+  }
+
+  /** A listener that throws has a fault of its own: what is committed stays so, and others hear of it. */
+  #tellSafely(tell: (listener: EngineListener) => void): void {
+    try {
+      if (this.#listener) tell(this.#listener);
+    } catch (error) {
+      this.#notice(`the hub failed at what it was told: ${inspect(error)}`);
+    }
+  }
+
+  #notice(sentence: string): void {
+    try {
+      this.#parts.onNotice(sentence);
+    } catch (error) {
+      console.error(sentence, error); // It must not throw; this is the only place left.
+    }
+  }
+
+  /** The thread has ended: another one opens the store again, and finds all that was committed. */
+  async #restart(error: Error): Promise<void> {
+    const { clock } = this.#parts;
+    this.#trouble = "the store is being opened";
+    this.#notice(`the store has broken down, and is opened again: ${error.message}`);
+    if (clock.uptime() - this.#threadSince > SETTLED_MS) this.#ends = 0;
+    let isToldOf = "";
+    while (!this.#closing) {
+      if (this.#ends > 0) await this.#pause(Math.min(MAX_RESTART_MS, RESTART_MS * 2 ** (this.#ends - 1)));
+      this.#ends++;
+      if (this.#closing) break;
+      try {
+        this.#thread = await this.#parts.start();
+        this.#threadSince = clock.uptime();
+        await this.#openAgain();
+        this.#notice("the store is open again");
+        this.#isBroken = false;
+        return;
+      } catch (reason) {
+        const { message } = reason as Error;
+        if (message !== isToldOf) this.#notice(`the store cannot be opened: ${message}`);
+        isToldOf = message;
+        this.#trouble = "the store cannot be opened";
+      }
+    }
+    this.#refuseAll();
+  }
+
+  #pause(ms: number): Promise<void> {
+    this.#isBroken = true;
+    this.#refuseAll();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms).unref();
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  #refuseAll(): void {
+    this.#refuse(this.#waiting.splice(0));
+  }
+
+  #refuse(some: readonly Waiting[]): void {
+    this.#answered(some);
+    const error = broken();
+    for (const { request, reject } of some) {
+      this.#follow(request, { kind: "failed", message: error.message }); // It is released all the same.
+      reject(error);
+    }
+  }
+
+  /** The listener hears of what was committed and not told of, and of epochs that have turned. */
+  async #openAgain(): Promise<void> {
+    const names = [...this.#open.keys()];
+    this.#trouble = undefined;
+    for (let from = 0; from < names.length; from += BATCH_REQUESTS) {
+      const requests = names
+        .slice(from, from + BATCH_REQUESTS)
+        .map((channel) => ({ kind: "open", channel }) as const);
+      const { notices, answers, trouble } = await this.#thread.run({ now: this.#now, requests });
+      this.#trouble = trouble;
+      for (const notice of notices) this.#notice(notice);
+      for (const [index, { channel }] of requests.entries()) {
+        const answer = answers[index];
+        if (answer?.kind === "state") this.#isNow(channel, answer.state);
+      }
+    }
   }
 
   #tidyIn(ms: number): void {
+    if (this.#closing) return;
     this.#tidyTimer = setTimeout(() => {
       this.#ask({ kind: "tidy" }).then(
         (answer) => {
           const isMoreToDo = answer.kind === "done" && answer.isMoreToDo;
-          if (!this.#closing) this.#tidyIn(isMoreToDo ? TIDY_PAUSE_MS : this.#parts.tidyMs);
+          this.#tidyIn(isMoreToDo ? TIDY_PAUSE_MS : this.#parts.tidyMs);
         },
-        () => undefined, // It is closed, or the thread has ended, which whoever publishes is told.
+        () => this.#tidyIn(this.#parts.tidyMs), // The thread has ended, which whoever publishes is told.
       );
     }, ms).unref();
   }
+}
+
+function broken(): ProtocolError {
+  return new ProtocolError("unavailable", "the store has broken down; with the same key try again");
 }
 
 /** What an answer is if it is not the one that was asked for: a failure. */

@@ -16,7 +16,7 @@ export type Request =
   | { readonly kind: "release"; readonly channel: string }
   | { readonly kind: "tidy" };
 
-/** What became of a request. Those of one batch are answered together, in order, after its commit. */
+/** What became of a request. Those of one batch are answered together, in order, after all is committed. */
 export type Answer =
   | { readonly kind: "committed"; readonly committed: Committed }
   | { readonly kind: "page"; readonly page: LogPage }
@@ -31,14 +31,24 @@ export interface Batch {
   readonly requests: readonly Request[];
 }
 
+/** A log that was lost, and what is in its place. */
+export interface Replaced {
+  /** The answers up to this one were given before it. */
+  readonly index: number;
+  /** Unset: every one. */
+  readonly channel?: string;
+  readonly state: LogState;
+}
+
 /** What a batch came to. */
 export interface Outcome {
-  /** Logs that were lost, and what is in their place. Comes before the answers. */
-  readonly replaced: readonly (readonly [channel: string, state: LogState])[];
-  /** Set if all of them were. */
-  readonly allReplaced?: LogState;
+  /** In order; each comes before the answer of its index. */
+  readonly replaced: readonly Replaced[];
   /** Sentences for whoever runs the server. */
   readonly notices: readonly string[];
+  /** Why nothing can be published now, in a few words. */
+  readonly trouble?: string | undefined;
+  /** Fewer than requests if more would be too long a message: the others have had no effect. */
   readonly answers: readonly Answer[];
 }
 
@@ -62,6 +72,10 @@ export type ToWorker = Batch | { readonly close: Moment };
 
 export type FromWorker =
   | { readonly opened: readonly string[] }
-  | { readonly refused: { readonly code: StoreErrorCode; readonly message: string; readonly cause: unknown } }
+  | {
+      readonly refused: { readonly code: StoreErrorCode; readonly message: string; readonly cause: unknown };
+      readonly notices: readonly string[];
+    }
   | { readonly outcome: Outcome }
-  | { readonly closed: true };
+  /** With what there was to tell. */
+  | { readonly closed: readonly string[] };

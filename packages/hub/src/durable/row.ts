@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 
 /**
@@ -6,6 +7,11 @@ import { crc32 } from "node:zlib";
  */
 export function checksum(...fields: readonly (string | number | null)[]): number {
   return fields.every(isAsWritten) ? crc32(fields.join("\0")) : Number.NaN;
+}
+
+/** 48 bits of a name: a number that JavaScript and SQLite both hold. */
+export function hashOf(name: string): number {
+  return createHash("sha1").update(name).digest().readUIntBE(0, 6);
 }
 
 /** One bit of a row's header makes bytes of a text, which print as that text. */

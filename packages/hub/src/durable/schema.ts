@@ -3,9 +3,6 @@ import type { Database } from "./sqlite.ts";
 /** "Zoca": what `file` and SQLite's own tools show of such a file. */
 export const APPLICATION_ID = 0x5a6f6361;
 
-/** The number of the format that this release writes. */
-export const FORMAT = 1;
-
 /**
  * Every row has a checksum of what stands before it. `time` is the store's own (`StoreTime`), `at` the wall
  * clock, for show.
@@ -15,7 +12,7 @@ export const FORMAT = 1;
  *   damaged must not make a channel look new, whose offsets would begin again.
  * - `log`, `key`: what a channel holds. `log` may still have entries before `oldest`, which are gone already.
  */
-const SCHEMA = `
+const FORMAT_1 = `
   CREATE TABLE store (
     one INTEGER PRIMARY KEY, name TEXT NOT NULL, turn TEXT NOT NULL, generation INTEGER NOT NULL,
     channels INTEGER NOT NULL, crc INTEGER NOT NULL
@@ -44,9 +41,37 @@ const SCHEMA = `
   CREATE INDEX key_expires ON key (expires);
 `;
 
-/** Makes the tables in an empty database, within the caller's transaction. */
-export function createTables(database: Database): void {
-  database.exec(`${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT};`);
+/**
+ * - `holder`: whose share it takes (`share.id`); 0: of nobody who has one. A part of the checksum where it is
+ *   not 0.
+ * - `channel.due`: not before this time is there anything to remove; 0: never, as in those that were set
+ *   aside. Only a hint, so it has no checksum.
+ * - `channel_empty`: those that can be forgotten.
+ */
+const FORMAT_2 = `
+  CREATE TABLE share (
+    id INTEGER PRIMARY KEY, bytes INTEGER NOT NULL, channels INTEGER NOT NULL, keys INTEGER NOT NULL,
+    crc INTEGER NOT NULL
+  );
+  ALTER TABLE channel ADD COLUMN holder INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE channel ADD COLUMN due INTEGER NOT NULL DEFAULT 1;
+  ALTER TABLE log ADD COLUMN holder INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE key ADD COLUMN holder INTEGER NOT NULL DEFAULT 0;
+  UPDATE channel SET due = 0 WHERE name >= '!' AND name < '"';
+  CREATE INDEX channel_due ON channel (due) WHERE due > 0;
+  CREATE INDEX channel_empty ON channel (holder) WHERE oldest > head AND keys = 0;
+`;
+
+/** What makes each format of the one before it. */
+const STEPS = [FORMAT_1, FORMAT_2];
+
+/** The number of the format that this release writes. */
+export const FORMAT = STEPS.length;
+
+/** Makes the tables that a store of this format lacks, within the caller's transaction. 0: an empty file. */
+export function createTables(database: Database, format: number): void {
+  const steps = STEPS.slice(format).join("");
+  database.exec(`${steps} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT};`);
 }
 
 /** A number that a PRAGMA gives. */

@@ -1,3 +1,4 @@
+import { closeSync, existsSync, openSync } from "node:fs";
 import { createRequire } from "node:module";
 import { StoreError } from "./store-error.ts";
 
@@ -33,12 +34,12 @@ interface NodeSqlite {
  */
 export function findSqlite(): OpenDatabase {
   const builtin = builtinSqlite();
-  if (builtin) return (path) => new builtin.DatabaseSync(path);
+  if (builtin) return privately((path) => new builtin.DatabaseSync(path));
   try {
     // Loaded here and not above: it is optional, and native.
     const BetterSqlite = createRequire(import.meta.url)("better-sqlite3") as new (path: string) => Database;
     new BetterSqlite(":memory:").close(); // Only this loads what was compiled.
-    return (path) => new BetterSqlite(path);
+    return privately((path) => new BetterSqlite(path));
   } catch (cause) {
     throw new StoreError(
       "no_sqlite",
@@ -47,6 +48,14 @@ export function findSqlite(): OpenDatabase {
       { cause },
     );
   }
+}
+
+/** Nobody else may read what is made (0600). SQLite gives the other files of a database the same mode. */
+function privately(open: OpenDatabase): OpenDatabase {
+  return (path) => {
+    if (!existsSync(path)) closeSync(openSync(path, "a", 0o600));
+    return open(path);
+  };
 }
 
 /** Without the warning of Node 22 that it is experimental: it is what was decided for. */

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Damage } from "./damage.ts";
 import { DirectoryLock } from "./lock.ts";
@@ -34,8 +34,11 @@ export class StoreDirectory {
   #witness: Witness | undefined;
   #file: StoreFile | undefined;
 
-  /** @throws StoreError `in_use`, `unusable` */
-  constructor(open: OpenDatabase, settings: StoreSettings, boot: string) {
+  /**
+   * @param notice told, in a sentence, that others may enter it
+   * @throws StoreError `in_use`, `unusable`
+   */
+  constructor(open: OpenDatabase, settings: StoreSettings, boot: string, notice: (sentence: string) => void) {
     const directory = resolve(settings.directory);
     this.path = join(directory, STORE);
     this.#witnessPath = join(directory, WITNESS);
@@ -44,8 +47,10 @@ export class StoreDirectory {
     this.#settings = settings;
     this.#boot = boot;
     try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
-      chmodSync(directory, 0o700); // also one that was there already
+      const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
+      if (made === undefined && isForOthers(directory)) {
+        notice(`${directory} was there already, and others may enter it: "chmod 700" keeps them out`);
+      }
       this.#lock = new DirectoryLock(open, directory);
     } catch (cause) {
       throw unusable(directory, cause);
@@ -60,10 +65,12 @@ export class StoreDirectory {
    * @throws StoreError
    */
   openFile(now: Moment, notice: (sentence: string) => void): StoreFile {
-    const isNew = !existsSync(this.path);
+    const isNew = !existsSync(this.path) || this.#wasBegun;
     try {
       try {
-        this.#file = StoreFile.open(this.#open, this.path, this.#settings, this.#boot, now);
+        this.#file = StoreFile.open(this.#open, this.path, this.#settings, this.#boot, now, "copy");
+        const { former } = this.#file;
+        if (former) notice(`${this.path} had format ${former.format}, and is kept so as ${former.path}`);
         if (!isNew) this.#compare(this.#file, notice);
       } catch (error) {
         if (!(error instanceof Damage) && failureOf(error) !== "corrupt") throw error;
@@ -71,7 +78,7 @@ export class StoreDirectory {
         notice(
           `${this.path} is damaged (${String(error)}): it is kept as ${aside}, and every channel begins anew`,
         );
-        this.#file = StoreFile.open(this.#open, this.path, this.#settings, this.#boot, now);
+        this.#file = StoreFile.open(this.#open, this.path, this.#settings, this.#boot, now, "copy");
       }
       this.#markUnsynced(this.#file);
       this.#witness ??= new Witness(this.#witnessPath);
@@ -82,6 +89,11 @@ export class StoreDirectory {
       this.close();
       throw unusable(this.path, cause);
     }
+  }
+
+  /** A process was killed before it had made a store of the file. */
+  get #wasBegun(): boolean {
+    return statSync(this.path).size === 0 && !existsSync(this.#witnessPath);
   }
 
   /** Another commit is done. */
@@ -151,6 +163,11 @@ export class StoreDirectory {
     }
     this.#file = undefined;
   }
+}
+
+/** True if the system says that others than the owner may look into it. */
+function isForOthers(directory: string): boolean {
+  return process.platform !== "win32" && (statSync(directory).mode & 0o077) !== 0;
 }
 
 function unusable(path: string, cause: unknown): StoreError {

@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { randomName, systemRandom } from "../primitives/random.ts";
 import { Damage } from "./damage.ts";
 import type { StoreSettings } from "./messages.ts";
@@ -6,6 +7,7 @@ import { checksum } from "./row.ts";
 import { APPLICATION_ID, createTables, FORMAT, pragma } from "./schema.ts";
 import type { Database, OpenDatabase, SqlRow, Statement } from "./sqlite.ts";
 import { StoreError } from "./store-error.ts";
+import { synchronize } from "./synchronize.ts";
 
 /** What a store knows of itself. */
 export interface Identity {
@@ -27,10 +29,15 @@ const CHECKPOINT_PAGES = 4_000;
 /** More pages no database has. */
 const MAX_PAGES = 2 ** 32 - 2;
 
+/** What becomes of a store of an older format: it is refused, brought to this one, or copied before. */
+export type Older = "refuse" | "migrate" | "copy";
+
 /** The database of a store while it is open. */
 export class StoreFile {
   readonly database: Database;
   readonly time: StoreTime;
+  /** Where it is as it was before it was brought to this format; unset: it had it. */
+  readonly former: { readonly path: string; readonly format: number } | undefined;
   readonly #boot: string;
   readonly #statements = new Map<string, Statement>();
   #identity: Identity;
@@ -42,8 +49,10 @@ export class StoreFile {
     commits: number,
     boot: string,
     time: StoreTime,
+    former: StoreFile["former"],
   ) {
     this.database = database;
+    this.former = former;
     this.#identity = identity;
     this.#commits = commits;
     this.#boot = boot;
@@ -53,8 +62,8 @@ export class StoreFile {
   /**
    * Opens a file, or makes one.
    *
-   * @throws StoreError `newer_format`; Damage if what a store knows of itself is not to be read; what SQLite
-   *   throws
+   * @throws StoreError `newer_format`, `unusable` for an older one; Damage if what a store knows of itself is
+   *   not to be read; what SQLite throws
    */
   static open(
     open: OpenDatabase,
@@ -62,6 +71,7 @@ export class StoreFile {
     settings: Pick<StoreSettings, "durability" | "maxBytes">,
     boot: string,
     now: Moment,
+    older: Older,
   ): StoreFile {
     const database = open(path);
     try {
@@ -75,11 +85,12 @@ export class StoreFile {
          PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -32768`,
       );
       if (isNew) make(database, boot, now);
+      const former = isNew ? undefined : migrate(database, path, older);
       const pages = Math.floor(settings.maxBytes / pragma(database, "page_size"));
       database.exec(`PRAGMA max_page_count = ${Math.min(pages, MAX_PAGES)}`);
       const identity = readIdentity(database);
       const { number, last } = readCommits(database);
-      return new StoreFile(database, identity, number, boot, new StoreTime(boot, now, last));
+      return new StoreFile(database, identity, number, boot, new StoreTime(boot, now, last), former);
     } catch (error) {
       database.close();
       throw error;
@@ -149,10 +160,31 @@ function isEmpty(database: Database, path: string): boolean {
   return false;
 }
 
+/** Brings an older store to this format, in one transaction. */
+function migrate(database: Database, path: string, older: Older): StoreFile["former"] {
+  const format = pragma(database, "user_version");
+  if (format === FORMAT) return undefined;
+  if (older === "refuse") {
+    const message = `${path} has format ${format}; serve from it once, which brings it to ${FORMAT}`;
+    throw new StoreError("unusable", message);
+  }
+  const copy = `${path}.format-${format}`;
+  if (older === "copy") {
+    rmSync(copy, { force: true }); // of a process that was killed before it was whole
+    synchronize(copy, "w"); // SQLite takes it for an empty one, and nobody else may read it
+    database.prepare("VACUUM INTO ?").run(copy);
+    synchronize(copy, "r+");
+  }
+  database.exec("BEGIN IMMEDIATE");
+  createTables(database, format);
+  database.exec("COMMIT");
+  return older === "copy" ? { path: copy, format } : undefined;
+}
+
 /** All of it or nothing: a process that is killed meanwhile leaves an empty file. */
 function make(database: Database, boot: string, { wall, uptime }: Moment): void {
   database.exec("BEGIN IMMEDIATE");
-  createTables(database);
+  createTables(database, 0);
   database.exec(
     "INSERT INTO store VALUES (1, '', '', 0, 0, 0); INSERT INTO commits VALUES (1, 0, 0, 0, 0, '', 0)",
   );

@@ -27,6 +27,7 @@ export class StoreThread {
     const thread = new StoreThread(data);
     const answer = await thread.#answer();
     if ("refused" in answer) {
+      for (const sentence of answer.notices) notice(sentence);
       const { code, message, cause } = answer.refused;
       throw new StoreError(code, message, { cause });
     }
@@ -41,16 +42,29 @@ export class StoreThread {
     throw new Error("the thread that has the store answered something else");
   }
 
-  /** Ends it, when the batch that is under way is done. */
-  async close(now: Moment): Promise<void> {
-    if (!this.#failure) await this.#ask({ close: now });
-    await this.#worker.terminate();
+  /** True once it has ended, by itself or by `close`: what is asked of it rejects. */
+  get hasEnded(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /**
+   * Ends it, when the batch that is under way is done.
+   *
+   * @returns what whoever runs the server is to know
+   */
+  async close(now: Moment): Promise<readonly string[]> {
+    try {
+      const answer = await this.#ask({ close: now });
+      return "closed" in answer ? answer.closed : [];
+    } finally {
+      await this.#worker.terminate();
+    }
   }
 
   #ask(message: ToWorker): Promise<FromWorker> {
-    const answer = this.#answer();
+    // First: what cannot be sent is not waited for.
     if (!this.#failure) this.#worker.postMessage(message, []);
-    return answer;
+    return this.#answer();
   }
 
   /** The next message. Until it comes the thread keeps the process alive. */

@@ -3,10 +3,10 @@ import type { Keys } from "./keys.ts";
 import { pragma } from "./schema.ts";
 import type { StoreFile } from "./store-file.ts";
 
-/** Channels that one step looks at: a few milliseconds. */
-const CHANNELS_AT_ONCE = 64;
-/** Pages that one step gives back to the system, and how many it leaves for what comes. */
-const PAGES_AT_ONCE = 256;
+/** After this time a step begins nothing more, in milliseconds: publications wait for it. */
+const STEP_MS = 4;
+/** Pages that are given back to the system in one go, and how many are left for what comes. */
+const PAGES_AT_ONCE = 64;
 const SPARE_PAGES = 1_024;
 
 /** Removes, in small steps, what is past its time where nobody publishes or reads, and gives room back. */
@@ -14,8 +14,6 @@ export class Tidying {
   readonly #file: StoreFile;
   readonly #channels: Channels;
   readonly #keys: Keys;
-  /** The last channel that was looked at. */
-  #at = 0;
 
   constructor(file: StoreFile, channels: Channels, keys: Keys) {
     this.#file = file;
@@ -30,25 +28,30 @@ export class Tidying {
    * @returns true if the next one has something to do, too
    */
   step(time: number, isQuiet: boolean): boolean {
-    const hasKeys = this.#keys.forgetExpired(time);
-    const some = this.#channels.after(this.#at, CHANNELS_AT_ONCE);
-    this.#at = some.at(-1)?.id ?? 0;
-    let isMoreToDo = hasKeys || some.length === CHANNELS_AT_ONCE;
-    for (const log of some) {
-      log.letAgedGo(time);
-      if (log.removeGone()) {
-        this.#at = log.id - 1;
-        isMoreToDo = true;
-        break;
-      }
-    }
-    return this.#giveBack(isQuiet) || isMoreToDo;
+    const endsAt = performance.now() + STEP_MS;
+    const isOver = (): boolean => performance.now() >= endsAt;
+    // In each step a part of everything: much of one kind does not hold up the others.
+    const isMoreOf = [this.#keys.forgetExpired(time), this.#channels.removeSetAside()];
+    isMoreOf.push(this.#tidyChannels(time, isOver), this.#giveBack(isQuiet, isOver));
+    while (!isOver() && this.#keys.forgetExpired(time));
+    return isMoreOf.includes(true);
   }
 
-  #giveBack(isQuiet: boolean): boolean {
-    const spare = pragma(this.#file.database, "freelist_count");
-    if (spare <= (isQuiet ? 0 : SPARE_PAGES)) return false;
-    this.#file.database.exec(`PRAGMA incremental_vacuum(${PAGES_AT_ONCE})`);
-    return spare > PAGES_AT_ONCE;
+  #tidyChannels(time: number, isOver: () => boolean): boolean {
+    const due = this.#channels.due(time);
+    for (const log of due) {
+      if (log.tidy(time) || isOver()) return true;
+    }
+    return due.length > 0;
+  }
+
+  #giveBack(isQuiet: boolean, isOver: () => boolean): boolean {
+    const least = isQuiet ? 0 : SPARE_PAGES;
+    for (;;) {
+      const spare = pragma(this.#file.database, "freelist_count");
+      if (spare <= least) return false;
+      this.#file.database.exec(`PRAGMA incremental_vacuum(${Math.min(PAGES_AT_ONCE, spare - least)})`);
+      if (isOver()) return true;
+    }
   }
 }

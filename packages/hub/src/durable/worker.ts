@@ -10,8 +10,9 @@ if (!port) throw new Error("this is started by durable()");
 const tell = (message: FromWorker): void => port.postMessage(message);
 
 const { settings, boot, now } = workerData as WorkerData;
+const notices: string[] = [];
 try {
-  const store = new Store(findSqlite(), settings, boot, now);
+  const store = new Store(findSqlite(), settings, boot, now, notices);
   tell({ opened: store.notices });
   port.on("message", (message: ToWorker) => {
     if (!("close" in message)) {
@@ -19,10 +20,10 @@ try {
       return;
     }
     store.close(message.close);
-    tell({ closed: true });
+    tell({ closed: store.notices });
     port.close();
   });
 } catch (error) {
   if (!(error instanceof StoreError)) throw error;
-  tell({ refused: { code: error.code, message: error.message, cause: error.cause } });
+  tell({ refused: { code: error.code, message: error.message, cause: error.cause }, notices });
 }

@@ -98,7 +98,10 @@ export interface PresenceEvent {
 export interface EngineListener {
   /** A publication was committed, here or on another node. Called in offset order for each channel. */
   publication(channel: string, epoch: string, publication: StoredPublication): void;
-  /** The log was replaced by another. Called before any `read` gives the new epoch. */
+  /**
+   * The log was replaced by another. Called before any `read` gives the new epoch. With the epoch that it had
+   * and another head: publications were committed that were not told of.
+   */
   replaced(channel: string, state: LogState): void;
   /** Called in version order for each channel. */
   presence(channel: string, event: PresenceEvent): void;
@@ -118,6 +121,9 @@ export interface Engine {
    * `replicated` the loss of a machine.
    */
   readonly durability: "memory" | "process" | "disk" | "replicated";
+
+  /** Why nothing, or nothing new, can be published now, in a few words; unset: it can. */
+  readonly trouble?: string | undefined;
 
   /** Called once, before anything else. */
   start(listener: EngineListener): void;

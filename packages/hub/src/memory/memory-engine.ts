@@ -130,6 +130,10 @@ export class MemoryEngine implements Engine {
     return this.#logs.size >= this.#maxChannels && this.#open.size >= this.#maxChannels;
   }
 
+  get trouble(): string | undefined {
+    return this.isFull ? `full: ${this.channels} channels are in use` : undefined;
+  }
+
   /** What all logs hold, in bytes (estimated). */
   get bytes(): number {
     return this.#weight;

@@ -1,0 +1,177 @@
+import { ProtocolError } from "@zocalo/protocol";
+import { checksum, hashOf } from "./row.ts";
+import type { StoreFile } from "./store-file.ts";
+
+/** How much of each bound one address may take. */
+const SHARE = 0.25;
+/** What an entry takes in the file beside its texts, and a key beside itself, which stands there twice. */
+export const ENTRY_OVERHEAD = 64;
+const KEY_OVERHEAD = 96;
+/** Shares that are known without asking the file. */
+const KNOWN_SHARES = 10_000;
+
+/** What one address holds. */
+interface Share {
+  readonly id: number;
+  bytes: number;
+  channels: number;
+  keys: number;
+}
+
+/** Of what there may be in all. */
+export interface ShareBounds {
+  readonly maxBytes: number;
+  readonly maxChannels: number;
+  readonly maxKeysPerChannel: number;
+}
+
+/**
+ * What each address holds of a store, so that none takes all of it. In the file an address is a hash, and its
+ * share is removed when it holds nothing.
+ */
+export class Shares {
+  readonly #file: StoreFile;
+  readonly #most: { readonly bytes: number; readonly channels: number; readonly keys: number };
+  readonly #known = new Map<number, Share>();
+  /** Those that are not in the file as they are. */
+  readonly #changed = new Set<Share>();
+  readonly #ids = new Map<string, number>();
+
+  constructor(file: StoreFile, { maxBytes, maxChannels, maxKeysPerChannel }: ShareBounds) {
+    const part = (whole: number): number => Math.max(1, Math.floor(whole * SHARE));
+    this.#file = file;
+    this.#most = { bytes: part(maxBytes), channels: part(maxChannels), keys: part(maxKeysPerChannel) };
+  }
+
+  /** Who holds what comes from this address; 0: nobody who has a share. */
+  holderOf(address: string | undefined): number {
+    if (address === undefined) return 0;
+    let id = this.#ids.get(address);
+    if (id === undefined) {
+      if (this.#ids.size >= KNOWN_SHARES) this.#ids.clear();
+      // With the name of the store, so that two stores do not show that they know the same address.
+      id = hashOf(`${this.#file.identity.name} ${address}`) || 1;
+      this.#ids.set(address, id);
+    }
+    return id;
+  }
+
+  /**
+   * @param bytes what an entry takes, with its overhead; 0: none is kept
+   * @throws ProtocolError `limit_reached` if it holds as much as it may
+   */
+  checkRoom(holder: number, bytes: number, key: string | undefined): void {
+    if (holder === 0) return;
+    const share = this.#share(holder);
+    const ofKey = key === undefined ? 0 : keyBytes(key);
+    if (share.bytes + bytes + ofKey > this.#most.bytes) {
+      throw new ProtocolError(
+        "limit_reached",
+        `this server keeps at most ${this.#most.bytes} bytes of what one address published`,
+      );
+    }
+    if (key !== undefined && share.keys >= this.#most.keys) {
+      throw new ProtocolError(
+        "limit_reached",
+        `this server knows at most ${this.#most.keys} keys of one address; publish later, or without a key`,
+      );
+    }
+  }
+
+  /** True if it may begin no further channel. */
+  hasAllChannels(holder: number): boolean {
+    return holder !== 0 && this.#share(holder).channels >= this.#most.channels;
+  }
+
+  get maxChannels(): number {
+    return this.#most.channels;
+  }
+
+  /** Counts entries of so many bytes together; below 0: they are gone. */
+  countEntries(holder: number, entries: number, bytes: number): void {
+    this.#count(holder, (share) => (share.bytes += bytes + entries * ENTRY_OVERHEAD));
+  }
+
+  /** Nobody holds these entries of a channel any more. */
+  countOut(channel: number, from: number, to: number): void {
+    const held = this.#file
+      .sql(
+        `SELECT holder, count(*) AS entries, sum(octet_length(data) + ifnull(octet_length(info), 0)) AS bytes
+         FROM log WHERE channel = ? AND offset BETWEEN ? AND ? AND holder <> 0 GROUP BY holder`,
+      )
+      .all(channel, from, to);
+    for (const { holder, entries, bytes } of held) {
+      this.countEntries(Number(holder), -Number(entries), -Number(bytes));
+    }
+  }
+
+  countChannel(holder: number, more: 1 | -1): void {
+    this.#count(holder, (share) => (share.channels += more));
+  }
+
+  countKey(holder: number, key: string, more: 1 | -1): void {
+    this.#count(holder, (share) => {
+      share.keys += more;
+      share.bytes += more * keyBytes(key);
+    });
+  }
+
+  /** True if `save` has something to do. */
+  get areChanged(): boolean {
+    return this.#changed.size > 0;
+  }
+
+  /** Writes down what has changed, within the transaction. */
+  save(): void {
+    for (const share of this.#changed) {
+      const row = [share.id, share.bytes, share.channels, share.keys] as const;
+      if (share.bytes === 0 && share.channels === 0 && share.keys === 0) {
+        this.#file.sql("DELETE FROM share WHERE id = ?").run(share.id);
+      } else {
+        this.#file.sql("INSERT OR REPLACE INTO share VALUES (?, ?, ?, ?, ?)").run(...row, checksum(...row));
+      }
+    }
+    this.#changed.clear();
+  }
+
+  /** The transaction is over. */
+  committed(): void {
+    if (this.#known.size > KNOWN_SHARES) this.#known.clear();
+  }
+
+  /** The transaction was undone. */
+  forgetChanges(): void {
+    this.#known.clear();
+    this.#changed.clear();
+  }
+
+  #count(holder: number, change: (share: Share) => void): void {
+    if (holder === 0) return;
+    const share = this.#share(holder);
+    change(share);
+    this.#changed.add(share);
+    // After damage something may have been counted out that never was counted in.
+    share.bytes = Math.max(0, share.bytes);
+    share.channels = Math.max(0, share.channels);
+    share.keys = Math.max(0, share.keys);
+  }
+
+  #share(id: number): Share {
+    const known = this.#known.get(id);
+    if (known) return known;
+    const row = this.#file.sql("SELECT id, bytes, channels, keys, crc FROM share WHERE id = ?").get(id);
+    const { crc, ...fields } = row ?? { crc: 0 };
+    const [, bytes, channels, keys] = Object.values(fields).map(Number);
+    // One that was changed on disk begins at nothing: nobody loses a publication for its sake.
+    const isSound = row !== undefined && crc === checksum(...Object.values(fields));
+    const share = isSound
+      ? { id, bytes: bytes ?? 0, channels: channels ?? 0, keys: keys ?? 0 }
+      : { id, bytes: 0, channels: 0, keys: 0 };
+    this.#known.set(id, share);
+    return share;
+  }
+}
+
+function keyBytes(key: string): number {
+  return 2 * Buffer.byteLength(key) + KEY_OVERHEAD;
+}
