@@ -108,7 +108,7 @@ export class Hub {
     const limits = hubLimits(options.limits);
     const engine = options.engine ?? new MemoryEngine({ clock, random });
     const counters = new Counters();
-    const channels = new Channels(engine, counters, clock);
+    const channels = new Channels(engine, counters, clock, limits.presenceBytes);
     this.#context = {
       engine,
       namespaces,
@@ -126,7 +126,7 @@ export class Hub {
     engine.start({
       publication: (channel, epoch, publication) => channels.get(channel)?.publication(epoch, publication),
       replaced: (channel, state) => channels.get(channel)?.replaced(state),
-      presence: (channel, event) => channels.get(channel)?.presence(event),
+      presence: (channel, event) => channels.get(channel)?.presence.tell(event),
     });
   }
 

@@ -13,7 +13,7 @@ export interface Clock {
    * all other durations are differences of it.
    */
   uptime(): number;
-  /** Calls `task` once, `delayMs` of `uptime` from now, however long that is. */
+  /** Calls `task` once, `delayMs` of `uptime` from now, however long that is; 0: when this turn is over. */
   after(delayMs: number, task: () => void): Timer;
 }
 
@@ -46,14 +46,15 @@ class SystemTimer implements Timer {
   /** 0 once it has caught up: else a process that is always late would never judge. */
   #catchUpMs: number;
   #dueAt: number;
-  #timeout: NodeJS.Timeout;
+  #timeout: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
 
   constructor(delayMs: number, task: () => void) {
     this.#task = task;
     this.#catchUpMs = Math.min(delayMs, CATCH_UP_MS);
     this.#dueAt = systemClock.uptime() + delayMs;
-    this.#timeout = this.#wait(delayMs);
+    if (delayMs === 0) this.#immediate = setImmediate(task);
+    else this.#timeout = this.#wait(delayMs);
   }
 
   cancel(): void {
