@@ -80,7 +80,7 @@ class Visitor {
 
 /** Subscribes, and asks for everything that was said. */
 async function join(client: Client): Promise<void> {
-  client.send({ type: "subscribe", id: 1, channel: CHANNEL, last: 100 });
+  client.send({ type: "subscribe", id: 1, guest: true, channel: CHANNEL, last: 100 });
   await client.received.next("subscribed");
 }
 

@@ -34,7 +34,7 @@ before(async () => {
     await WebSocketClient.connect(server.ports.http),
   ];
   for (const bystander of bystanders) {
-    bystander.send({ type: "subscribe", channel: QUIET });
+    bystander.send({ type: "subscribe", guest: true, channel: QUIET });
     await bystander.received.next("subscribed");
   }
   publisher = await TcpClient.connect(server.ports.tcp);
@@ -136,14 +136,14 @@ for (const [name, connect] of Object.entries(TRANSPORTS)) {
       assert.deepEqual([text.slice(0, 80), error.code], [text.slice(0, 80), code]);
       assert.ok(error.message.length < 300, error.message);
     }
-    client.send({ type: "ping", id: 7 });
+    client.send({ type: "ping", guest: true, id: 7 });
     assert.equal((await client.received.next("pong")).id, 7);
     await nobodyNoticed();
   });
 
   test(`${name}: the largest command there can be is taken`, async () => {
     await using client = await connect();
-    const command = '{"type":"ping","id":1}';
+    const command = '{"type":"ping","guest":true,"id":1}';
     const most = name === "UDP" ? 65_507 : 65_536;
     client.send(command + " ".repeat(most - command.length));
     assert.equal((await client.received.next("pong")).id, 1);
@@ -282,7 +282,7 @@ test("UDP: rubbish gets silence or an error, and no session ends by it", async (
   client.send(Buffer.alloc(65_507, "x"));
   client.send(Buffer.alloc(65_507, "["));
   await using other = await UdpClient.connect(server.ports.udp);
-  other.send({ type: "ping", id: 3 });
+  other.send({ type: "ping", guest: true, id: 3 });
   assert.equal((await other.received.next("pong")).id, 3);
   assert.deepEqual(
     client.received.all.filter(({ type }) => type !== "error"),
@@ -319,11 +319,11 @@ test(`WebSocket: ${FLOOD} commands at once are slowed, then the connection ends 
 
 test(`UDP: ${FLOOD} commands at once leave the server answering`, async () => {
   await using client = await UdpClient.connect(server.ports.udp);
-  for (let i = 0; i < FLOOD; i++) client.send('{"type":"ping"}');
+  for (let i = 0; i < FLOOD; i++) client.send('{"type":"ping","guest":true}');
   await nobodyNoticed();
   // What a flood did to the socket's queue is over when an answer comes: ask until it does.
   await using other = await UdpClient.connect(server.ports.udp);
-  const timer = setInterval(() => other.send({ type: "ping", id: 4 }), 20);
+  const timer = setInterval(() => other.send({ type: "ping", guest: true, id: 4 }), 20);
   assert.equal((await other.received.next("pong")).id, 4);
   clearInterval(timer);
   await nobodyNoticed();

@@ -27,6 +27,8 @@ const hub = new Hub({
     commandBurst: 1_000_000,
     commandsPerSecondPerAddress: 1_000_000,
     commandBurstPerAddress: 1_000_000,
+    datagramBytesPerSecond: 1_000_000_000,
+    datagramBytesPerByte: 1_000_000,
   },
 });
 const dials: Record<string, () => Promise<Peer>> = {};
@@ -61,7 +63,11 @@ before(async () => {
     return {
       name: "UDP",
       send: (text) => conn.send(Buffer.from(text)),
-      next: async () => Buffer.from((await conn.receive()) ?? []).toString(),
+      next: async () => {
+        const text = Buffer.from((await conn.receive()) ?? []).toString();
+        await conn.send('{"type":"ping"}'); // Who only listens would wait for the rest.
+        return text;
+      },
       close: () => conn.close(),
     };
   };
@@ -92,8 +98,16 @@ function field(text: string, name: string, end = "}"): string {
   return text.slice(start, text.lastIndexOf(end));
 }
 
-async function subscribed(name: string, channel: string): Promise<Peer> {
+/** One that has begun its session. */
+async function begun(name: string): Promise<Peer> {
   const peer = await open(name);
+  await peer.send('{"type":"connect"}');
+  await next(peer, "connected");
+  return peer;
+}
+
+async function subscribed(name: string, channel: string): Promise<Peer> {
+  const peer = await begun(name);
   await peer.send(`{"type":"subscribe","channel":"${channel}"}`);
   await next(peer, "subscribed");
   return peer;
@@ -102,7 +116,7 @@ async function subscribed(name: string, channel: string): Promise<Peer> {
 for (const from of TRANSPORTS) {
   test(`any JSON that is published over ${from} arrives byte for byte, everywhere`, async () => {
     const channel = `plaza:from-${from}`;
-    const publisher = await open(from);
+    const publisher = await begun(from);
     const subscribers = await Promise.all(TRANSPORTS.map((name) => subscribed(name, channel)));
     let offset = 0;
     await fc.assert(
@@ -146,7 +160,7 @@ for (const from of TRANSPORTS) {
 
   test(`data at its limit arrives over ${from}, and one past it is refused with a reason`, async () => {
     const channel = `plaza:limit-${from}`;
-    const publisher = await open(from);
+    const publisher = await begun(from);
     const subscribers = await Promise.all(
       ["WebSocket", "TCP", "UDP"].map((name) => subscribed(name, channel)),
     );

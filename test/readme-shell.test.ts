@@ -132,8 +132,7 @@ test("what the README says to type works", async () => {
   assert.deepEqual([own.offset, textOf(own.data), own.info], [1, "hola from nc", { name: "Tina over TCP" }]);
 
   await using udp = new Shell(asRun(udpLine));
-  const { id, offset } = await udp.received.next("published");
-  assert.deepEqual([id, offset], [1, 2]);
+  assert.equal((await udp.received.next("published")).offset, 2);
   const datagram = await tcp.received.next("publication");
   assert.deepEqual([datagram.offset, textOf(datagram.data)], [2, "hola from a datagram"]);
   await udp.end();

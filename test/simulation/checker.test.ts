@@ -56,7 +56,7 @@ const page = (head: number, oldest = 1): Said => ({
     text: `"${oldest + index}"`,
   })),
 });
-const users = (...names: string[]): Said => ({ type: "users", sub: 1, users: names });
+const users = (...names: string[]): Said => ({ type: "users", sub: 1, users: names, total: names.length });
 
 test("what keeps its word is not said to be broken", () => {
   assert.equal(
@@ -130,6 +130,7 @@ for (const [name, expected, ...said] of [
     page(3),
     { type: "calm" },
   ],
+  ["another total", /^presence/, subscribe(1), { type: "users", sub: 1, users: ["ana"], total: 2 }],
   ["there and not present", /^presence/, ...three, subscribe(1, 3), users(), page(3), { type: "calm" }],
   ["ended by itself", /^end/, subscribe(1), { type: "ended", sub: 1, error: "internal" }],
 ] as const satisfies readonly (readonly [string, RegExp, ...Said[]])[]) {
@@ -154,13 +155,38 @@ const subscribed = (more: object): Said =>
 const pushed = (offset: number): Said =>
   wire("message", { type: "publication", offset, data: String(offset) });
 
+/** Version 4, and of Ana and Ben alone. */
+const withPeople = subscribed({
+  presence: { version: 4, total: 2, users: ["ana", "ben"].map((user) => ({ user, connections: 1 })) },
+});
+const changed = (version: number, total: number, ...who: string[]): Said =>
+  wire("message", {
+    type: "changes",
+    version,
+    total,
+    changes: who.map((one) => ({ type: one.startsWith("+") ? "join" : "leave", user: one.slice(1) })),
+  });
+
 test("a connection that keeps the protocol is not said to break it", () => {
   assert.equal(judge(...three, asked(1), subscribed({}), pushed(2), pushed(3)), "kept");
+  const told = [
+    changed(5, 2, "+ana", "-ana"),
+    changed(7, 3, "+eva", "+ana"),
+    changed(12, 9),
+    changed(13, 8, "-zoe"),
+  ];
+  assert.equal(judge(...three, asked(1), withPeople, ...told), "kept");
 });
 
 for (const [name, expected, ...said] of [
   ["a publication skipped", /^order/, asked(1), subscribed({}), pushed(3)],
   ["a flow that nobody asked for", /^order/, pushed(1)],
+  ["a change twice", /^presence/, asked(1), withPeople, changed(5, 1, "-ana"), changed(5, 1, "-ana")],
+  ["a change lost", /^presence/, asked(1), withPeople, changed(5, 0, "-ana")],
+  ["a coming of who is there", /^presence/, asked(1), withPeople, changed(5, 3, "+ana")],
+  ["changes that nobody asked for", /^presence/, asked(1), subscribed({}), changed(5, 1, "+ana")],
+  ["a change by itself", /^presence/, wire("message", { type: "join", version: 5, user: "eva" })],
+  ["a ping that nobody answers", /^ping/, wire("message", { type: "ping" })],
   ["recovered, and begun elsewhere", /^start/, asked(1), subscribed({ offset: 2 })],
   ["recovered, with a gap", /^start/, asked(0), subscribed({ gap: { from: 1, to: 1 } })],
   ["neither recovered nor a gap", /^start/, asked(1), subscribed({ recovered: false })],

@@ -154,6 +154,10 @@ class Checker {
         sub.position = entry.position;
         return;
       case "users":
+        check(
+          entry.users.length === entry.total,
+          () => `presence: ${name} sees ${entry.users.join()}, and a total of ${entry.total}`,
+        );
         sub.users = entry.users;
         return;
       case "ended":

@@ -163,7 +163,8 @@ export class Client {
       },
       gap: (gap) => this.#write({ type: "gap", sub, gap }),
       recovered: ({ since }) => this.#write({ type: "recovered", sub, since }),
-      presence: (users) => this.#write({ type: "users", sub, users: users.map(({ user }) => user) }),
+      presence: (users, total) =>
+        this.#write({ type: "users", sub, users: users.map(({ user }) => user), total }),
       error: (error) => this.#write({ type: "ended", sub, error: String(error) }),
     });
     this.#following.push({ sub, channel, subscription });

@@ -24,7 +24,12 @@ export type Entry = { readonly at: number } & (
   | { readonly type: "gap"; readonly sub: number; readonly gap: Gap }
   | { readonly type: "recovered"; readonly sub: number; readonly since: Position }
   | { readonly type: "position"; readonly sub: number; readonly position: Position }
-  | { readonly type: "users"; readonly sub: number; readonly users: readonly string[] }
+  | {
+      readonly type: "users";
+      readonly sub: number;
+      readonly users: readonly string[];
+      readonly total: number;
+    }
   | { readonly type: "ended"; readonly sub: number; readonly error?: string }
   /** The client has closed its session, or its process was killed. */
   | { readonly type: "gone"; readonly client: number }

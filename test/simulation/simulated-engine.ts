@@ -7,7 +7,7 @@ import {
   type Member,
   MemoryEngine,
   type NewPublication,
-  type PresenceState,
+  type PresentPage,
   type Retention,
 } from "@zocalo/hub";
 import type { Random } from "@zocalo/integrity";
@@ -137,8 +137,8 @@ export class SimulatedEngine implements Engine {
     return this.#effect(channel, () => this.#inner.leave(channel, session));
   }
 
-  present(channel: string): Promise<PresenceState> {
-    return this.#try(channel, () => this.#inner.present(channel));
+  present(channel: string, after: number, limit: number): Promise<PresentPage> {
+    return this.#try(channel, () => this.#inner.present(channel, after, limit));
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Command, ServerMessage, Subscribed } from "@zocalo/protocol";
+import type { Command, PresenceChanges, PresencePage, ServerMessage, Subscribed } from "@zocalo/protocol";
 import { check, type Facts } from "./facts.ts";
 
 interface Flow {
@@ -7,11 +7,20 @@ interface Flow {
   next: number;
 }
 
+/** Who is in a channel, as far as this connection was told. */
+interface Present {
+  version: number;
+  /** Unset where not all of them are known. */
+  users: Set<string> | undefined;
+}
+
 /** One connection, as `docs/protocol.md` has it: knows at each message which may come next. */
 export class WireChecker {
   readonly #facts: Facts;
   readonly #commands = new Map<number, Command>();
   readonly #flows = new Map<string, Flow>();
+  readonly #present = new Map<string, Present>();
+  #answersPings = false;
 
   constructor(facts: Facts) {
     this.#facts = facts;
@@ -20,6 +29,7 @@ export class WireChecker {
   command(text: string): void {
     const command = JSON.parse(text) as Command;
     if (command.id !== undefined) this.#commands.set(command.id, command);
+    if (command.type === "connect") this.#answersPings = command.answersPings === true;
   }
 
   message(text: string, at: number): void {
@@ -40,7 +50,17 @@ export class WireChecker {
         return this.#subscribed(message, at);
       case "unsubscribed":
         this.#flows.delete(message.channel);
+        this.#present.delete(message.channel);
         return;
+      case "presence":
+        return this.#page(message);
+      case "changes":
+        return this.#changes(message);
+      case "join":
+      case "leave":
+        return check(false, () => `presence: ${text} was not to come singly`);
+      case "ping":
+        return check(this.#answersPings, () => "ping: who does not answer was asked");
       case "publication": {
         const { channel, offset, data } = message;
         const flow = this.#flow(channel);
@@ -91,6 +111,35 @@ export class WireChecker {
       check(gap === undefined || gap.from === since.offset + 1, () => `gap: not where it begins: ${told()}`);
     }
     this.#flows.set(channel, { epoch, next: offset + 1 });
+    if (message.presence === undefined) return;
+    this.#page(message.presence);
+    const { version, users, next } = message.presence;
+    const all = next === undefined ? new Set(users.map(({ user }) => user)) : undefined;
+    this.#present.set(channel, { version, users: all });
+  }
+
+  #page({ total, users, next }: PresencePage): void {
+    check(total >= users.length, () => `presence: ${users.length} of ${total} users`);
+    check(next === undefined || users.length > 0, () => "presence: a page of nobody before another");
+  }
+
+  /** Each change once, in the order of the versions; where one is missing, the version says so. */
+  #changes({ channel, version, total, changes }: PresenceChanges): void {
+    const present = this.#present.get(channel);
+    if (present === undefined) return check(false, () => `presence: nobody asked who is in ${channel}`);
+    const known = present.version;
+    check(version > known, () => `presence: version ${version} of ${channel} came after ${known}`);
+    present.version = version;
+    const first = version - changes.length + 1;
+    if (first > known + 1) present.users = undefined;
+    const { users } = present;
+    if (users === undefined) return;
+    for (const { type, user } of changes.slice(known + 1 - first)) {
+      check(users.has(user) === (type === "leave"), () => `presence: ${type} of ${user} in ${channel}`);
+      if (type === "join") users.add(user);
+      else users.delete(user);
+    }
+    check(users.size === total, () => `presence: ${users.size} users in ${channel}, and a total of ${total}`);
   }
 
   #commandOf(id: number | undefined): Command | undefined {

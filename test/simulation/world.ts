@@ -105,7 +105,8 @@ class World implements Surroundings {
     const link = new Link(this.time, {
       latencyMs: () => random.below(this.#latencyMs) + 1,
       windowBytes: random.pick([2_000, 10_000, 1_000_000]),
-      heartbeatMs: HEARTBEAT_MS,
+      // A stream has none, and the server finds out by its pings.
+      heartbeatMs: random.pick([HEARTBEAT_MS, Number.POSITIVE_INFINITY]),
       tap: (type, text) => this.write({ type, conn, text }),
     });
     this.#links.set(link, client);
@@ -134,6 +135,7 @@ class World implements Surroundings {
         commandsPerSecond: this.#commandsPerSecond,
         commandBurst: this.#commandsPerSecond,
         pingMs: 5_000,
+        presenceUsers: this.random.pick([1, 2, 1_000]),
       },
       exemptAddresses: ["192.0.2.0/24"],
       onError: () => undefined, // The engine is meant to fail.
@@ -206,7 +208,7 @@ class World implements Surroundings {
     for (const [link, number] of this.#links) {
       if (number !== client.number || isInOrder) continue;
       // A dead machine says nothing, a dead process does.
-      if (random.chance(0.5)) link.silence({ up: true, down: true }, HEARTBEAT_MS);
+      if (random.chance(0.5)) link.silence({ up: true, down: true }, Number.POSITIVE_INFINITY);
       else link.cut();
     }
     if (living.length < 2 || random.chance(0.7)) this.#come(client);

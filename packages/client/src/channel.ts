@@ -2,13 +2,14 @@ import {
   checkJson,
   encodeCommand,
   type Json,
-  type PresentUser,
+  type PresencePage,
   ProtocolError,
   type ReceivedPage,
 } from "@zocalo/protocol";
 import { ChannelError } from "./error.ts";
 import type { Feed } from "./feed.ts";
 import type { Outbox } from "./outbox.ts";
+import { type Presence, readPresence } from "./presence-list.ts";
 import {
   type IterateOptions,
   type Publication,
@@ -184,23 +185,25 @@ export class Channel<T = Json> {
   }
 
   /**
-   * Asks who is there.
+   * Asks who is there, of all pages.
    *
    * @throws ChannelError `timeout`, `closed`, or the code of the server's refusal
    */
-  presence(options: CallOptions = {}): Promise<readonly PresentUser[]> {
-    return optional(this.#presence(options));
+  presence(options: CallOptions = {}): Promise<Presence> {
+    return optional(readPresence((after) => this.#page(after, options)));
   }
 
-  async #presence({ signal }: CallOptions): Promise<readonly PresentUser[]> {
+  async #page(after: number | undefined, { signal }: CallOptions): Promise<PresencePage> {
+    const { name: channel } = this;
+    const from = after === undefined ? {} : { after };
     const answer = await this.#host.outbox.request({
-      channel: this.name,
-      encode: (id) => encodeCommand({ type: "presence", id, channel: this.name }),
+      channel,
+      encode: (id) => encodeCommand({ type: "presence", id, channel, ...from }),
       timeoutMs: this.#host.timeoutMs,
       signal,
     });
     if (answer.type !== "presence") throw this.#unexpected(answer.type);
-    return answer.users;
+    return answer;
   }
 
   #unexpected(type: string): ChannelError {

@@ -5,7 +5,6 @@ import {
   type ErrorCode,
   type GapPush,
   type Position,
-  type PresentUser,
   type ReceivedPublication,
   type Subscribed,
   type Unsubscribed,
@@ -14,14 +13,15 @@ import type { Clock } from "./clock.ts";
 import { ChannelError, isTemporary } from "./error.ts";
 import type { ChannelPush, Link } from "./link.ts";
 import { RETRY_MS } from "./outbox.ts";
-import { PresenceList } from "./presence-list.ts";
+import { type AskForPage, type Presence, PresenceList } from "./presence-list.ts";
 import type { Subscriber, SubscriberOwner } from "./subscription.ts";
 
 /** What was asked of the server. */
 interface Request {
   readonly since?: Position;
   readonly last?: number;
-  readonly presence?: boolean;
+  readonly presence?: true;
+  readonly gather?: true;
 }
 
 /**
@@ -37,7 +37,10 @@ export class Feed implements SubscriberOwner {
   readonly #clock: Clock;
   readonly #forget: () => void;
   readonly #subscribers = new Set<Subscriber>();
-  readonly #presence = new PresenceList(() => this.#askPresence());
+  readonly #presence = new PresenceList(
+    (...asked) => this.#askPresence(...asked),
+    () => this.#tellPresence(),
+  );
   #link: Link | undefined;
   #phase: "off" | "subscribing" | "on" | "unsubscribing" = "off";
   /** After the last publication of the flow, while it is on. */
@@ -49,6 +52,7 @@ export class Feed implements SubscriberOwner {
   /** Something is being handed out: the application may call anything meanwhile, and `update` waits. */
   #isBusy = false;
   #stopRetry: (() => void) | undefined;
+  #stopAsking: (() => void) | undefined;
 
   /**
    * @param link if there is one at the moment
@@ -61,8 +65,8 @@ export class Feed implements SubscriberOwner {
     this.#forget = forget;
   }
 
-  get users(): readonly PresentUser[] {
-    return this.#presence.users;
+  get present(): Presence {
+    return this.#presence.present;
   }
 
   connected(link: Link): void {
@@ -91,7 +95,7 @@ export class Feed implements SubscriberOwner {
     this.#subscribers.add(subscriber);
     this.rejoin(subscriber);
     const isKnown = this.#phase === "on" && this.#hasPresence;
-    if (isKnown && subscriber.wantsPresence) subscriber.presence(this.users);
+    if (isKnown && subscriber.wantsPresence) subscriber.presence(this.present);
   }
 
   rejoin(subscriber: Subscriber): void {
@@ -125,12 +129,13 @@ export class Feed implements SubscriberOwner {
         case "unsubscribed":
           return this.#ended(push);
         default:
-          if (this.#hasPresence && this.#presence.change(push)) this.#tellPresence();
+          if (this.#hasPresence) this.#presence.change(push);
       }
     });
   }
 
   #busily(run: () => void): void {
+    if (this.#isBusy) return run();
     this.#isBusy = true;
     try {
       run();
@@ -202,10 +207,7 @@ export class Feed implements SubscriberOwner {
         else this.#align(subscriber);
         this.#cover(subscriber, answer, request);
       }
-      if (presence !== undefined) {
-        this.#presence.replace(presence);
-        this.#tellPresence();
-      } else if (this.#hasPresence) this.#askPresence(); // too many for one message
+      if (this.#hasPresence) this.#presence.start(presence);
     });
   }
 
@@ -318,20 +320,26 @@ export class Feed implements SubscriberOwner {
   #cancelRetry(): void {
     this.#stopRetry?.();
     this.#stopRetry = undefined;
+    this.#stopAsking?.();
   }
 
-  #askPresence(): void {
-    this.#send({ type: "presence", channel: this.channel }, (answer) => {
-      if (answer.type !== "presence") return this.#presence.forget(); // the next change asks again
-      this.#presence.replace(answer);
-      this.#busily(() => this.#tellPresence());
+  #askPresence(...asked: Parameters<AskForPage>): void {
+    const [after, answered, isWanted] = asked;
+    const from = after === undefined ? {} : { after };
+    this.#send({ type: "presence", channel: this.channel, ...from }, (answer) => {
+      if (answer.type !== "error" || !isTemporary(answer.code)) {
+        return this.#busily(() => answered(answer.type === "presence" ? answer : undefined));
+      }
+      this.#stopAsking = this.#clock.after(answer.retryMs ?? RETRY_MS, () => {
+        if (isWanted()) this.#askPresence(...asked);
+      });
     });
   }
 
   #tellPresence(): void {
-    const { users } = this;
+    const { present } = this;
     for (const subscriber of this.#subscribers) {
-      if (subscriber.wantsPresence) subscriber.presence(users);
+      if (subscriber.wantsPresence) subscriber.presence(present);
     }
   }
 }
@@ -345,7 +353,9 @@ function isBefore({ received }: Subscriber, offset: number): boolean {
  * asked for.
  */
 function requestFor(subscribers: readonly Subscriber[], epoch: string): Request {
-  const presence = subscribers.some((subscriber) => subscriber.wantsPresence) ? { presence: true } : {};
+  const presence = subscribers.some((subscriber) => subscriber.wantsPresence)
+    ? ({ presence: true, gather: true } as const)
+    : {};
   const positions = subscribers.flatMap(({ received }) => received ?? []);
   const first = positions.find((position) => position.epoch === epoch) ?? positions[0];
   if (first === undefined) {

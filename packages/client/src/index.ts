@@ -24,6 +24,7 @@ export {
 export type { Gap } from "./gap.ts";
 export type { Token } from "./open-link.ts";
 export type { OutboxLimits } from "./outbox.ts";
+export type { Presence } from "./presence-list.ts";
 export type { Session } from "./session.ts";
 export type { SessionState } from "./state.ts";
 export type {

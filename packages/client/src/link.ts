@@ -3,6 +3,7 @@ import {
   type Disconnect,
   type GapPush,
   type PresenceChange,
+  type PresenceChanges,
   type ReceivedAnswer,
   type ReceivedMessage,
   type ReceivedPublication,
@@ -12,7 +13,7 @@ import { type Clock, STOOD_STILL_MS } from "./clock.ts";
 import type { ClientConn, ConnEnd } from "./conn.ts";
 
 /** What a server sends about a channel without being asked. */
-export type ChannelPush = ReceivedPublication | GapPush | PresenceChange | Unsubscribed;
+export type ChannelPush = ReceivedPublication | GapPush | PresenceChange | PresenceChanges | Unsubscribed;
 
 /** What a link reports. */
 export interface LinkEvents {
@@ -80,7 +81,11 @@ export class Link {
     this.#lastSentAt = this.#clock.uptime();
     this.#pending.set(id, { sentAt: this.#lastSentAt, answered });
     if (this.#stopWatch === undefined) this.#watchIn(this.#timeoutMs);
-    this.#unsent.push(encode(id));
+    this.#write(encode(id));
+  }
+
+  #write(text: string): void {
+    this.#unsent.push(text);
     if (this.#unsent.length === 1) this.#flush();
   }
 
@@ -187,7 +192,10 @@ export class Link {
       case "gap":
       case "join":
       case "leave":
+      case "changes":
         return this.#events.push(decoded, length);
+      case "ping":
+        return this.#write('{"type":"pong"}');
       case "disconnect":
         this.#farewell = decoded;
         return;

@@ -80,6 +80,7 @@ export function openLink(target: LinkTarget, events: OpenLinkEvents): () => void
           type: "connect",
           id,
           version: PROTOCOL_VERSION,
+          answersPings: true,
           ...(token === undefined ? {} : { token }),
           ...(info === undefined ? {} : { info }),
         }),

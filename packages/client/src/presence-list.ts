@@ -1,61 +1,162 @@
-import type { PresenceChange, PresenceSnapshot, PresentUser } from "@zocalo/protocol";
+import type { PresenceChange, PresenceChanges, PresencePage, PresentUser } from "@zocalo/protocol";
 
-/** Changes kept while the list is being asked for; past it they are dropped and it is asked for once more. */
+/** Changes kept while the list is being read; past it they are dropped, and it is read once more. */
 export const MAX_HELD_CHANGES = 1_000;
+/** Users in a list; of more only the total is known. */
+export const MAX_LISTED_USERS = 10_000;
 
-/** Who is in a channel, kept right by versions: after a jump the whole list is asked for again. */
+/** Has a page sent; `answered` gets it, or `undefined` if there is none. Tried again while `isWanted`. */
+export type AskForPage = (
+  after: number | undefined,
+  answered: (page: PresencePage | undefined) => void,
+  isWanted: () => boolean,
+) => void;
+
+/** Who is in a channel, and how many. */
+export interface Presence {
+  /** In the order in which they came, at most 10,000. */
+  readonly users: readonly PresentUser[];
+  /** How many there are. */
+  readonly total: number;
+}
+
+/** Pages as they come; what is in several of them counts once. */
+class Pages {
+  readonly users = new Map<string, PresentUser>();
+  /** Of the first: changes past it are not in all of them. */
+  readonly version: number;
+  /** False: there are more than may be listed. */
+  isWhole = true;
+
+  constructor(version: number) {
+    this.version = version;
+  }
+
+  /** After which version the next one begins, if there is to be one. */
+  add({ users, next }: PresencePage): number | undefined {
+    for (const user of users) {
+      if (this.users.size < MAX_LISTED_USERS || this.users.has(user.user)) this.users.set(user.user, user);
+      else this.isWhole = false;
+    }
+    if (next === undefined) return undefined;
+    this.isWhole = this.users.size < MAX_LISTED_USERS && users.length > 0;
+    return this.isWhole ? next : undefined;
+  }
+}
+
+/** Reads all pages. */
+export async function readPresence(
+  ask: (after: number | undefined) => Promise<PresencePage>,
+): Promise<Presence> {
+  let page = await ask(undefined);
+  const pages = new Pages(page.version);
+  for (let next = pages.add(page); next !== undefined; next = pages.add(page)) page = await ask(next);
+  return presenceOf(pages.users, pages.isWhole ? undefined : page.total);
+}
+
+/** Who is in a channel, kept right by versions: after a jump the whole list is read again. */
 export class PresenceList {
-  readonly #ask: () => void;
-  readonly #users = new Map<string, PresentUser>();
+  readonly #ask: AskForPage;
+  readonly #tell: () => void;
+  #users = new Map<string, PresentUser>();
+  /** Set while not all are listed. */
+  #total: number | undefined;
   #version: number | undefined;
-  #isAsking = false;
-  #held: PresenceChange[] = [];
+  /** What is asked for in another reading is not of use any more. */
+  #reading = 0;
+  #isReading = false;
+  #held: (PresenceChange | PresenceChanges)[] = [];
+  #heldChanges = 0;
 
-  /** @param ask has the list sent; its answer goes to `replace` */
-  constructor(ask: () => void) {
+  /** @param tell called when the list is another */
+  constructor(ask: AskForPage, tell: () => void) {
     this.#ask = ask;
+    this.#tell = tell;
   }
 
-  get users(): readonly PresentUser[] {
-    return [...this.#users.values()];
+  get present(): Presence {
+    return presenceOf(this.#users, this.#total);
   }
 
-  /** Takes a whole list, and then what changed since it was made. */
-  replace(snapshot: PresenceSnapshot): void {
-    this.#isAsking = false;
-    this.#version = snapshot.version;
-    this.#users.clear();
-    for (const user of snapshot.users) this.#users.set(user.user, user);
-    for (const change of this.#held.splice(0)) this.change(change);
+  /** Begins with this page, and reads the others. Without one it is asked for. */
+  start(first?: PresencePage): void {
+    this.forget();
+    this.#isReading = true;
+    if (first === undefined) this.#read(undefined, undefined);
+    else this.#take(first, new Pages(first.version));
   }
 
-  /** Takes one change. True if the list is another now. */
-  change(change: PresenceChange): boolean {
-    if (this.#isAsking) {
-      if (this.#held.length < MAX_HELD_CHANGES) this.#held.push(change);
-      return false;
+  /** Takes what has changed. */
+  change(push: PresenceChange | PresenceChanges): void {
+    if (this.#takeChanges(push)) this.#tell();
+  }
+
+  /** True if the list is another now. */
+  #takeChanges(push: PresenceChange | PresenceChanges): boolean {
+    const { version } = push;
+    const changes = push.type === "changes" ? push.changes : [push];
+    if (this.#isReading) return this.#hold(push, changes.length);
+    if (this.#version !== undefined && version <= this.#version) return false;
+    const first = version - changes.length + 1;
+    if (this.#version === undefined || first > this.#version + 1) {
+      this.start();
+      return this.#hold(push, changes.length);
     }
-    if (this.#version !== undefined && change.version <= this.#version) return false;
-    if (this.#version === undefined || change.version > this.#version + 1) {
-      this.#isAsking = true;
-      this.#held.push(change);
-      this.#ask();
-      return false;
-    }
-    this.#version = change.version;
-    if (change.type === "leave") return this.#users.delete(change.user);
-    const { user, info } = change;
-    this.#users.set(user, { user, connections: 1, ...(info === undefined ? {} : { info }) });
+    for (const change of changes.slice(this.#version + 1 - first)) this.#apply(change);
+    this.#version = version;
+    if (this.#total !== undefined && push.type === "changes") this.#total = push.total;
     return true;
   }
 
+  #hold(push: PresenceChange | PresenceChanges, count: number): false {
+    if (this.#heldChanges < MAX_HELD_CHANGES) this.#held.push(push);
+    this.#heldChanges += Math.max(1, count);
+    return false;
+  }
+
   /**
-   * Nothing is known any more, and no answer will come: the connection is gone. The last list stays to be
-   * looked at.
+   * Nothing is known any more, and no answer is waited for. The last list stays to be looked at.
    */
   forget(): void {
-    this.#isAsking = false;
+    this.#reading++;
+    this.#isReading = false;
     this.#version = undefined;
     this.#held = [];
+    this.#heldChanges = 0;
   }
+
+  #read(after: number | undefined, pages: Pages | undefined): void {
+    const reading = this.#reading;
+    const isWanted = () => reading === this.#reading;
+    const answered = (page: PresencePage | undefined) => {
+      if (!isWanted()) return;
+      if (page === undefined)
+        this.forget(); // the next change asks again
+      else this.#take(page, pages ?? new Pages(page.version));
+    };
+    this.#ask(after, answered, isWanted);
+  }
+
+  #take(page: PresencePage, pages: Pages): void {
+    const next = pages.add(page);
+    if (next !== undefined) return this.#read(next, pages);
+    const held = this.#held;
+    this.forget();
+    this.#users = pages.users;
+    this.#total = pages.isWhole ? undefined : page.total;
+    this.#version = pages.version;
+    for (const push of held) this.#takeChanges(push);
+    this.#tell();
+  }
+
+  #apply({ type, user, info }: Pick<PresenceChange, "type" | "user" | "info">): void {
+    if (type === "leave") this.#users.delete(user);
+    else if (this.#users.has(user) || this.#users.size < MAX_LISTED_USERS)
+      this.#users.set(user, { user, connections: 1, ...(info === undefined ? {} : { info }) });
+    else this.#total ??= this.#users.size;
+  }
+}
+
+function presenceOf(users: ReadonlyMap<string, PresentUser>, total: number | undefined): Presence {
+  return { users: [...users.values()], total: total ?? users.size };
 }

@@ -2,6 +2,7 @@ import type { Json, JsonObject, Position, PresentUser } from "@zocalo/protocol";
 import { callSafely } from "./call-safely.ts";
 import { GapError } from "./error.ts";
 import type { Gap } from "./gap.ts";
+import type { Presence } from "./presence-list.ts";
 
 /** One publication of a channel. */
 export interface Publication<T = Json> {
@@ -65,8 +66,8 @@ export interface SubscriptionHandlers<T = Json> {
   gap(gap: Gap): void;
   /** The flow goes on and nothing is missing; what was missed follows. */
   recovered?(recovered: Recovered): void;
-  /** Who is there, each time that changes. */
-  presence?(users: readonly PresentUser[]): void;
+  /** Who is there, at most 10,000 of them, and how many there are, each time that changes. */
+  presence?(users: readonly PresentUser[], total: number): void;
   /** The subscription has ended because of this. Called at most once, last. */
   error?(error: Error): void;
 }
@@ -81,8 +82,10 @@ export interface Subscription {
    * the first answer.
    */
   readonly position: Position | undefined;
-  /** Who is there, if `presence` was asked for. */
+  /** Who is there, if `presence` was asked for; at most 10,000. */
   readonly users: readonly PresentUser[];
+  /** How many are there, if `presence` was asked for. */
+  readonly total: number;
   /** Ends the subscription. Nothing is handed out afterwards. */
   close(): void;
 }
@@ -99,7 +102,7 @@ export interface Publications<T = Json> extends Subscription, AsyncIterator<Publ
 /** What a subscriber asks of its feed. */
 export interface SubscriberOwner {
   readonly channel: string;
-  readonly users: readonly PresentUser[];
+  readonly present: Presence;
   /** The subscriber has ended. */
   leave(subscriber: Subscriber): void;
   /** It was behind and has room again. */
@@ -160,7 +163,11 @@ export class Subscriber implements Publications {
   readonly #onAbort = (): void => this.close();
 
   get users(): readonly PresentUser[] {
-    return this.#owner.users;
+    return this.#owner.present.users;
+  }
+
+  get total(): number {
+    return this.#owner.present.total;
   }
 
   /** True if it takes what the feed brings. */
@@ -203,9 +210,9 @@ export class Subscriber implements Publications {
     callSafely(() => handlers?.recovered?.(recovered));
   }
 
-  presence(users: readonly PresentUser[]): void {
+  presence({ users, total }: Presence): void {
     const handlers = this.#handlers;
-    callSafely(() => handlers?.presence?.(users));
+    callSafely(() => handlers?.presence?.(users, total));
   }
 
   /**

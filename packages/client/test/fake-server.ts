@@ -1,6 +1,7 @@
 import {
   decodeCommand,
   type Json,
+  type PresencePage,
   type PresentUser,
   type Publication,
   type ReceivedCommand,
@@ -91,6 +92,7 @@ export class FakeServer {
   isDown = false;
   pingMs = 25_000;
   commandBytes = 65_536;
+  usersInPage = 1_000;
   /** Answers a command instead of the server; `undefined` leaves it to the server, `null` to nobody. */
   intercept: (command: ReceivedCommand, conn: FakeConn) => ServerMessage | null | undefined = () => undefined;
 
@@ -149,6 +151,14 @@ export class FakeServer {
     this.logs.set(channel, { ...this.log(channel), epoch, publications: [], trimmed: 0, keys: new Map() });
   }
 
+  /** Users by their place in the list. */
+  page(channel: string, after: number): PresencePage {
+    const { version, users } = this.log(channel);
+    const end = after + this.usersInPage;
+    const next = end < users.length ? { next: end } : {};
+    return { version, total: users.length, users: users.slice(after, end), ...next };
+  }
+
   receive(conn: FakeConn, command: ReceivedCommand): void {
     const answer = this.intercept(command, conn);
     if (answer === null) return;
@@ -167,6 +177,8 @@ export class FakeServer {
           pingMs: this.pingMs,
           commandBytes: this.commandBytes,
         });
+      case "pong":
+        return;
       case "ping":
         return conn.push({ type: "pong", id });
       case "publish": {
@@ -196,8 +208,8 @@ export class FakeServer {
         });
       }
       case "presence": {
-        const { version, users } = this.log(command.channel);
-        return conn.push({ type: "presence", id, channel: command.channel, version, users });
+        const { channel, after = 0 } = command;
+        return conn.push({ type: "presence", id, channel, ...this.page(channel, after) });
       }
       case "unsubscribe":
         conn.flows.delete(command.channel);
@@ -207,7 +219,7 @@ export class FakeServer {
         if (conn.flows.has(channel)) {
           return conn.push({ type: "error", id, code: "already_subscribed", message: channel });
         }
-        const { epoch, trimmed, publications, version, users } = this.log(channel);
+        const { epoch, trimmed, publications } = this.log(channel);
         const head = this.head(channel);
         const isReset = since !== undefined && since.epoch !== epoch;
         const wanted = since === undefined ? Math.max(trimmed, head - last) : isReset ? 0 : since.offset;
@@ -222,7 +234,7 @@ export class FakeServer {
           recovered: since !== undefined && !isReset && offset === wanted,
           ...(isReset ? { reset: true } : {}),
           ...(offset > wanted ? { gap: { from: wanted + 1, to: offset } } : {}),
-          ...(presence ? { presence: { version, users } } : {}),
+          ...(presence ? { presence: this.page(channel, 0) } : {}),
         });
         conn.flows.set(channel, { presence });
         for (const publication of publications) {

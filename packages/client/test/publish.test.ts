@@ -343,9 +343,9 @@ test("history and presence are read, over a lost connection too", async () => {
   server.intercept = () => undefined;
   server.conn.cut();
   await clock.advance(1_000);
-  const [{ publications }, users] = await reading;
+  const [{ publications }, present] = await reading;
   assert.equal(publications.length, 5);
-  assert.deepEqual(users, [{ user: "ana", connections: 2 }]);
+  assert.deepEqual(present, { users: [{ user: "ana", connections: 2 }], total: 1 });
   await session.close();
 });
 

@@ -12,7 +12,15 @@ test("a session connects with version, token and info, and knows its user", asyn
   assert.equal(session.user, undefined);
   await settled();
   assert.deepEqual(server.conn.commands, [
-    { id: 1, type: "connect", version: 1, token: "ana", info: { name: "Ana" }, infoJson: '{"name":"Ana"}' },
+    {
+      id: 1,
+      type: "connect",
+      version: 1,
+      token: "ana",
+      info: { name: "Ana" },
+      infoJson: '{"name":"Ana"}',
+      answersPings: true,
+    },
   ]);
   assert.deepEqual(session.state, { name: "connected", user: "ana", session: "s1" });
   assert.equal(session.user, "ana");

@@ -226,6 +226,38 @@ test("presence is told at first and at each change, and asked for again after a 
   await session.close();
 });
 
+test("all pages of presence are read, and one that cannot be had now is asked for again", async () => {
+  const { server, clock, session } = begin();
+  server.usersInPage = 2;
+  server.log(name).users = ["ana", "ben", "eva", "luis", "zoe"].map((user) => ({ user, connections: 1 }));
+  let refusals = 2;
+  server.intercept = (command) =>
+    command.type === "presence" && command.after === 4 && refusals-- > 0
+      ? { type: "error", id: command.id ?? 0, code: "unavailable", message: "not now" }
+      : undefined;
+  const seen: [string, number][] = [];
+  const subscription = session.channel(name).subscribe(
+    {},
+    {
+      publication() {},
+      gap() {},
+      presence: (users, total) => seen.push([users.map(({ user }) => user).join(" "), total]),
+    },
+  );
+  await settled();
+  assert.deepEqual([seen, subscription.total], [[], 0]);
+  await clock.advance(1_000);
+  await clock.advance(1_000);
+  assert.deepEqual(seen, [["ana ben eva luis zoe", 5]]);
+  assert.deepEqual([subscription.total, server.conn.count("presence")], [5, 4]);
+  refusals = 1;
+  await cutAndReturn(server, clock);
+  const asked = server.conn.count("presence");
+  await session.close();
+  await clock.advance(60_000);
+  assert.equal(server.conn.count("presence"), asked, "nobody wants it any more");
+});
+
 test("who asks for presence later gets it, and nobody gets a publication twice", async () => {
   const { server, session } = begin();
   server.log(name).users = [{ user: "ana", connections: 1 }];

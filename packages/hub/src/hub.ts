@@ -112,7 +112,7 @@ export class Hub {
     const engine = options.engine ?? new MemoryEngine({ clock, random });
     const counters = new Counters();
     const backlog = new Backlog(limits.unreadBytes, clock, () => this.#sessions.onStreams());
-    const channels = new Channels(engine, counters, clock, backlog);
+    const channels = new Channels(engine, counters, clock, limits.presenceBytes, backlog);
     this.#context = {
       engine,
       namespaces,
@@ -133,7 +133,7 @@ export class Hub {
     engine.start({
       publication: (channel, epoch, publication) => channels.get(channel)?.publication(epoch, publication),
       replaced: (channel, state) => channels.get(channel)?.replaced(state),
-      presence: (channel, event) => channels.get(channel)?.presence(event),
+      presence: (channel, event) => channels.get(channel)?.presence.tell(event),
     });
   }
 

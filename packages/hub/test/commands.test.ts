@@ -45,13 +45,15 @@ test("connect begins the session as whom the authenticator says", async () => {
 test("others see the info that came, to the letter, unless the authenticator has another", async () => {
   const infoJson = '{"id":1688888483063664642,"a":1,"a":-0}';
   const shown = async (options: Parameters<typeof square>[0]) => {
-    const { hub, conn, errors } = square(options);
+    const { hub, conn, errors, clock } = square(options);
     const [ana, ben] = [conn(), conn()];
     await ana.ask({ type: "subscribe", channel: "plaza:x", presence: true });
+    clock.advance(0);
     ben.say(`{"type":"connect","info":${infoJson},"id":1}`);
     ben.say('{"type":"subscribe","channel":"plaza:x","id":2}');
     ben.say('{"type":"publish","channel":"plaza:x","data":7}');
     await Promise.race([ana.until(({ type }) => type === "publication"), ben.untilClosed()]);
+    clock.advance(0);
     ana.say('{"type":"presence","channel":"plaza:x","id":3}');
     await ana.until((message) => message.type === "presence");
     await hub.close();

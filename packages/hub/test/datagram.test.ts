@@ -40,6 +40,7 @@ test("an unverified peer is served what costs little, and asked to verify for th
 test("the right cookie verifies, in any command and for good; a wrong one does not", async () => {
   const plaza = square();
   const { eve, tried } = unverified(plaza);
+  await eve.ask({ type: "connect" });
   assert.equal((await eve.ask({ type: "subscribe", channel: "quiet:x", cookie: "forged" })).type, "verify");
   const subscribed = await eve.ask({ type: "subscribe", channel: "quiet:x", cookie: "c00kie" });
   assert.equal(subscribed.type === "subscribed" && subscribed.expiresMs, 60_000);
@@ -57,12 +58,13 @@ test("rubbish from an unverified address is met with silence, and from a verifie
   await settle();
   assert.equal(eve.received.length, 0);
   assert.equal(plaza.hub.stats().refused, 4);
+  await eve.ask({ type: "connect" });
   await eve.ask({ type: "ping", cookie: "c00kie" });
   eve.say('{"type":"nonsense","id":4}');
   eve.say(new Uint8Array([0, 255]));
   await settle();
   assert.deepEqual(
-    eve.received.slice(1).map((message) => message.type === "error" && [message.id, message.code]),
+    eve.received.slice(2).map((message) => message.type === "error" && [message.id, message.code]),
     [
       [4, "unknown_command"],
       [undefined, "bad_json"],
@@ -72,31 +74,34 @@ test("rubbish from an unverified address is met with silence, and from a verifie
 });
 
 test("past the limits there is silence, and no disconnect", async () => {
-  const plaza = square({ limits: { badCommands: 3, commandBurst: 10, excessCommands: 5 } });
+  const plaza = square({ limits: { badCommands: 3, commandBurst: 11, excessCommands: 5 } });
   const { eve } = unverified(plaza);
+  await eve.ask({ type: "connect" });
   await eve.ask({ type: "ping", cookie: "c00kie" });
   for (let bad = 0; bad < 8; bad++) eve.say("rubbish");
   await settle();
-  assert.equal(eve.received.length, 1 + 3);
+  assert.equal(eve.received.length, 2 + 3);
   for (let count = 0; count < 100; count++) eve.say({ type: "ping" });
   await settle();
-  assert.equal(eve.received.length, 1 + 3 + 1);
+  assert.equal(eve.received.length, 2 + 3 + 1);
   assert.equal(eve.closed, undefined);
   await plaza.hub.close();
 });
 
 test("an answer for which there is no room is lost, and the peer may ask again", async () => {
   const plaza = square();
-  const eve = plaza.conn({ transport: "udp", highWater: 100, maxBuffered: 100 });
+  const eve = plaza.conn({ transport: "udp", highWater: 300, maxBuffered: 300 });
+  await eve.ask({ type: "connect" });
   eve.pause();
   for (let id = 1; id <= 50; id++) eve.say({ type: "ping", id });
   eve.say({ type: "subscribe", channel: "quiet:x" });
   await settle();
   assert.equal(eve.held, 0);
-  assert.ok(eve.peakBuffered <= 100);
+  assert.ok(eve.peakBuffered <= 300);
   eve.resume();
   assert.equal(plaza.hub.stats().subscriptions, 0);
   const roomy = plaza.conn({ transport: "udp" });
+  await roomy.ask({ type: "connect" });
   assert.equal((await roomy.ask({ type: "subscribe", channel: "quiet:x" })).type, "subscribed");
   await plaza.hub.close();
 });
@@ -106,6 +111,7 @@ test("subscribing again starts the flow where it is asked for, and the user does
   const ana = plaza.conn();
   await ana.ask({ type: "subscribe", channel: "plaza:x", presence: true });
   const eve = plaza.conn({ transport: "udp" });
+  await eve.ask({ type: "connect" });
   await eve.ask({ type: "subscribe", channel: "plaza:x" });
   const { epoch } = await plaza.hub.publish("plaza:x", 1);
   await plaza.hub.publish("plaza:x", 2);
@@ -116,10 +122,12 @@ test("subscribing again starts the flow where it is asked for, and the user does
     eve.all("publication").map(({ offset }) => offset),
     [1, 2, 2, 3],
   );
+  plaza.clock.advance(0);
   assert.deepEqual([ana.all("join").length, ana.all("leave").length], [1, 0]);
   assert.deepEqual([plaza.hub.stats().subscriptions, plaza.hub.stats().channels], [2, 1]);
   eve.cut();
   await settle();
+  plaza.clock.advance(0);
   assert.equal(ana.all("leave").length, 1);
   await plaza.hub.close();
 });
@@ -135,6 +143,7 @@ test("what does not fit in a datagram is left out, cut, or told as a gap", async
   const subscribed = await eve.ask({ type: "subscribe", channel: "plaza:x", presence: true });
   assert.ok(subscribed.type === "subscribed" && subscribed.presence);
   assert.ok(subscribed.presence.users.length > 0 && subscribed.presence.users.length < 20);
+  assert.deepEqual([subscribed.presence.total, subscribed.presence.next === undefined], [21, false]);
   await plaza.hub.publish("plaza:x", "x".repeat(500));
   assert.equal(eve.received.at(-1)?.type, "gap");
   await plaza.hub.close();

@@ -222,7 +222,7 @@ export function engineContract(
     await engine.join("c:1", { session: "s1", user: "ana", info });
     await engine.join("c:1", { session: "s2", user: "ana", info });
     await engine.join("c:1", { session: "s3", user: "__proto__" });
-    const { version, users } = await engine.present("c:1");
+    const { version, users } = await engine.present("c:1", 0, 10);
     assert.deepEqual(
       users.map(({ user, info: shown, connections }) => [user, shown, connections]),
       [
@@ -243,17 +243,49 @@ export function engineContract(
         ["leave", "ana", 1],
       ],
     );
-    assert.equal((await engine.present("c:1")).users.length, 1);
+    assert.deepEqual(
+      news.events.map(({ total }) => total),
+      [1, 2, 1],
+    );
+    assert.equal((await engine.present("c:1", 0, 10)).users.length, 1);
+  });
+
+  engineTest("presence is read in parts, in the order in which users came", async (engine) => {
+    await engine.open("c:1");
+    for (let number = 1; number <= 20; number++) {
+      await engine.join("c:1", { session: `s${number}`, user: `u${number}` });
+    }
+    const part = async (after: number, limit: number) => {
+      const { users, total, version } = await engine.present("c:1", after, limit);
+      return {
+        names: users.map(({ user }) => user).join(" "),
+        last: users.at(-1)?.since ?? 0,
+        total,
+        version,
+      };
+    };
+    const first = await part(0, 3);
+    assert.deepEqual([first.names, first.total], ["u1 u2 u3", 20]);
+    // Those who left are not in it, who came back is at the end, and the place of the part stays.
+    for (let number = 1; number <= 15; number++) await engine.leave("c:1", `s${number}`);
+    await engine.join("c:1", { session: "again", user: "u2" });
+    const second = await part(first.last, 3);
+    assert.deepEqual([second.names, second.total], ["u16 u17 u18", 6]);
+    const third = await part(second.last, 3);
+    assert.deepEqual([third.names, third.version], ["u19 u20 u2", first.version + 16]);
+    assert.equal((await part(third.last, 3)).names, "");
+    assert.equal((await part(Number.MAX_SAFE_INTEGER, 3)).names, "");
+    assert.deepEqual((await engine.present("c:2", 0, 3)).total, 0);
   });
 
   engineTest("versions of presence do not go back when everybody has left", async (engine) => {
     await engine.open("c:1");
     await engine.join("c:1", { session: "s1", user: "ana" });
     await engine.leave("c:1", "s1");
-    const { version, users } = await engine.present("c:1");
+    const { version, users } = await engine.present("c:1", 0, 10);
     assert.equal(users.length, 0);
     await engine.join("c:1", { session: "s2", user: "ben" });
-    assert.ok((await engine.present("c:1")).version > version);
+    assert.ok((await engine.present("c:1", 0, 10)).version > version);
   });
 
   engineTest("rejects after it was closed", async (engine) => {

@@ -9,7 +9,7 @@ import type {
   LogState,
   Member,
   NewPublication,
-  PresenceState,
+  PresentPage,
   Retention,
 } from "../src/index.ts";
 import { MemoryEngine } from "../src/index.ts";
@@ -120,8 +120,8 @@ export class FaultyEngine implements Engine {
     return this.#effect(channel, () => this.#inner.leave(channel, session));
   }
 
-  async present(channel: string): Promise<PresenceState> {
-    return this.#effect(channel, () => this.#inner.present(channel));
+  async present(channel: string, after: number, limit: number): Promise<PresentPage> {
+    return this.#effect(channel, () => this.#inner.present(channel, after, limit));
   }
 
   async close(): Promise<void> {

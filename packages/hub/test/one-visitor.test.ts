@@ -127,8 +127,8 @@ test("who cannot be placed because hostOf fails is told so with 1011, and the li
   });
   assert.equal(await refused.receive(), null);
   const device = unproved(plaza, HONEST.host);
-  assert.equal((await device.ask({ type: "ping" })).type, "pong", "its address is not asked for yet");
-  device.say({ type: "ping", cookie: "c00kie" });
+  assert.equal((await device.ask(PING)).type, "pong", "its address is not asked for yet");
+  device.say({ ...PING, cookie: "c00kie" });
   assert.equal((await device.untilClosed()).code, 1011);
   assert.deepEqual(plaza.errors, [fault, fault]);
   assert.equal(plaza.hub.stats().sessions, 1);
@@ -187,6 +187,7 @@ test("the history that an address fills is its own, and unproved addresses are o
     await conn.ask({ type: "publish", channel: `quiet:g${number}`, data: number });
     await unproved(plaza, `192.0.2.${number}`).ask({
       type: "publish",
+      guest: true,
       channel: `quiet:u${number}`,
       data: number,
     });
@@ -224,7 +225,7 @@ test("unproved UDP peers drive out only each other, and take no place of proved 
     others.map(({ closed }) => closed),
     [undefined, undefined],
   );
-  assert.equal((await proved.ask({ type: "ping", cookie: "c00kie" })).type, "pong");
+  assert.equal((await proved.ask({ ...PING, cookie: "c00kie" })).type, "pong");
   for (let index = 0; index < 1_000; index++) unproved(plaza, `192.0.2.${index & 255}`);
   assert.equal(proved.closed, undefined);
   assert.equal((await proved.ask(PING)).type, "pong");

@@ -5,8 +5,8 @@ import { settle } from "./fake-clock.ts";
 import type { FakeConn } from "./fake-conn.ts";
 import { type Square, square } from "./square.ts";
 
-/** A connection of a user, subscribed to plaza:x. */
-async function enter(
+/** A connection of a user, subscribed to plaza:x; the turn of the server is not over. */
+async function enterInTurn(
   { conn }: Square,
   token: string,
   presence: boolean,
@@ -16,6 +16,19 @@ async function enter(
   await one.ask({ type: "connect", token, ...(info ? { info } : {}) });
   await one.ask({ type: "subscribe", channel: "plaza:x", presence });
   return one;
+}
+
+/** A connection of a user, subscribed to plaza:x. */
+async function enter(...args: Parameters<typeof enterInTurn>): Promise<FakeConn> {
+  const one = await enterInTurn(...args);
+  await turn(args[0]);
+  return one;
+}
+
+/** A turn of the server is over. */
+async function turn({ clock }: Square): Promise<void> {
+  await settle();
+  clock.advance(0);
 }
 
 function named(): Square {
@@ -42,9 +55,10 @@ test("a user with two connections comes once and leaves once", async () => {
   await settle();
   assert.deepEqual(changes(ana), ["join ben 2"]);
   ben.cut();
-  await settle();
+  await turn(plaza);
   assert.deepEqual(changes(ana), ["join ben 2"]);
   await benAgain.ask({ type: "unsubscribe", channel: "plaza:x" });
+  await turn(plaza);
   assert.deepEqual(changes(ana), ["join ben 2", "leave ben 3"]);
   await plaza.hub.close();
 });
@@ -80,20 +94,22 @@ test("who did not ask is not told, and where there is no presence nobody is", as
   await plaza.hub.close();
 });
 
-test("a snapshot shows as many users as the limit says", async () => {
+test("a page shows as many users as the limit says", async () => {
   const plaza = square({
     limits: { presenceUsers: 3 },
     authenticate: ({ token = "nobody" }) => ({ user: token, isGuest: false }),
   });
   for (const name of ["a", "b", "c"]) await enter(plaza, name, false);
   const outside = plaza.conn();
-  const shown = async (): Promise<unknown> => {
-    const answer = await outside.ask({ type: "presence", channel: "plaza:x" });
-    return answer.type === "presence" && [answer.users.length, answer.total];
+  const shown = async (after?: number): Promise<unknown> => {
+    const from = after === undefined ? {} : { after };
+    const answer = await outside.ask({ type: "presence", channel: "plaza:x", ...from });
+    return answer.type === "presence" && [answer.users.length, answer.total, answer.next];
   };
-  assert.deepEqual(await shown(), [3, undefined]);
+  assert.deepEqual(await shown(), [3, 3, undefined]);
   await enter(plaza, "d", false);
-  assert.deepEqual(await shown(), [3, 4]);
+  assert.deepEqual(await shown(), [3, 4, 3]);
+  assert.deepEqual(await shown(3), [1, 4, undefined]);
   await plaza.hub.close();
 });
 
@@ -105,7 +121,7 @@ test("who could not be told of changes is told of the newest when there is room,
   const others: FakeConn[] = [];
   for (let number = 0; number < 10; number++) others.push(await enter(plaza, `user-${number}`, false));
   for (const other of others.slice(2)) other.cut();
-  await settle();
+  await turn(plaza);
   slow.resume();
   await settle();
   const told = changes(slow);
@@ -132,7 +148,7 @@ test("a change that comes while one subscribes is in the snapshot or told after 
     ana.say({ type: "subscribe", channel: "plaza:x", presence: true });
     for (let turn = 0; turn < turns; turn++) await Promise.resolve();
     ben.say({ type: "subscribe", channel: "plaza:x" });
-    await settle();
+    await turn(plaza);
     const snapshot = ana.all("subscribed")[0]?.presence;
     const known = [...(snapshot?.users ?? []), ...ana.all("join")].map(({ user }) => user);
     assert.deepEqual(known.toSorted(), ["ana", "ben"], `after ${turns} turns`);
@@ -148,6 +164,7 @@ test("a few who watch are told of each change at once", async () => {
   for (let version = 5; version < 25; version += 2) {
     const ben = await enter(plaza, "ben", false);
     await ben.close();
+    await turn(plaza);
     expected.push(`join ben ${version}`, `leave ben ${version + 1}`);
     for (const watcher of watchers) assert.deepEqual(changes(watcher).slice(-2), expected.slice(-2));
   }
@@ -165,7 +182,7 @@ test("a crowd is told of a change at once, of what follows it together after a r
   const comeAndGo = async (): Promise<void> => {
     const ben = await enter(plaza, "ben", false);
     await ben.close();
-    await settle();
+    await turn(plaza);
   };
   await comeAndGo();
   await comeAndGo();

@@ -22,7 +22,7 @@ function say(conn: MessageConn, command: Command): Promise<void> {
 }
 
 test("TCP and UDP share a channel", async () => {
-  const { hub } = square();
+  const { hub, clock } = square();
   const [tcp, packets] = [await listen("tcp", "127.0.0.1:0"), await listenPacket("udp", "127.0.0.1:0")];
   const served = [hub.serve(lines(tcp)), hub.serve(peers(packets))];
   const ana = lines(await dial("tcp", String(tcp.addr)));
@@ -30,11 +30,18 @@ test("TCP and UDP share a channel", async () => {
   await say(ana, { type: "subscribe", channel: "plaza:x", presence: true });
   assert.equal((await until(ana, "subscribed")).offset, 0);
   const send = (command: Command): Promise<void> => device.send(Buffer.from(JSON.stringify(command)));
-  await send({ type: "subscribe", channel: "plaza:x", id: 1 });
-  const subscribed = JSON.parse(String(Buffer.from((await device.receive()) ?? []))) as ServerMessage;
+  const receive = async (): Promise<ServerMessage> =>
+    JSON.parse(String(Buffer.from((await device.receive()) ?? []))) as ServerMessage;
+  await send({ type: "connect", id: 1, key: "k" });
+  const connected = await receive();
+  assert.ok(connected.type === "connected");
+  const { session } = connected;
+  await send({ type: "subscribe", channel: "plaza:x", id: 2, session });
+  const subscribed = await receive();
   assert.ok(subscribed.type === "subscribed" && (subscribed.expiresMs ?? 0) > 0, JSON.stringify(subscribed));
+  clock.advance(0); // The turn in which it came is over.
   assert.equal((await until(ana, "join")).version, 2);
-  await send({ type: "publish", channel: "plaza:x", data: "from UDP" });
+  await send({ type: "publish", channel: "plaza:x", data: "from UDP", session });
   assert.equal((await until(ana, "publication")).data, "from UDP");
   await ana.close();
   await hub.close();
@@ -82,9 +89,10 @@ test("datagrams of one byte from any number of addresses keep nobody out, by TCP
 
   const device = await dial("udp", String(packets.localAddr));
   const ask = async (command: Command): Promise<ServerMessage> => {
-    await device.send(Buffer.from(JSON.stringify(command).padEnd(200)));
+    await device.send(Buffer.from(JSON.stringify(command).padEnd(400)));
     return JSON.parse(String(Buffer.from((await device.receive()) ?? []))) as ServerMessage;
   };
+  assert.equal((await ask({ type: "connect" })).type, "connected");
   const asked = await ask({ type: "subscribe", channel: "plaza:x" });
   assert.ok(asked.type === "verify");
   const answer = await ask({ type: "subscribe", channel: "plaza:x", cookie: asked.cookie });

@@ -6,7 +6,8 @@ import type { Square } from "./square.ts";
 
 export const GREEDY = { transport: "tcp", host: "203.0.113.7" } as const;
 export const HONEST = { transport: "tcp", host: "198.51.100.1" } as const;
-export const PING: Command = { type: "ping" };
+/** Also from an address without a session. */
+export const PING: Command = { type: "ping", guest: true };
 
 export function codeOf(message: ServerMessage): ErrorCode | undefined {
   return message.type === "error" ? message.code : undefined;

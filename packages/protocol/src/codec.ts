@@ -121,5 +121,7 @@ const KNOWN: ReadonlySet<string> = new Set<ServerMessage["type"]>([
   "gap",
   "join",
   "leave",
+  "changes",
+  "ping",
   "disconnect",
 ]);

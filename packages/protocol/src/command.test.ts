@@ -27,12 +27,21 @@ const info = fc.dictionary(fc.string({ maxLength: 8 }), fc.string({ maxLength: 2
   maxKeys: 3,
   noNullPrototype: true,
 });
-const withId = { id, cookie: fc.string({ maxLength: 64 }) };
+const withId = {
+  id,
+  session: fc.string({ maxLength: LIMITS.sessionLength }),
+  guest: fc.boolean(),
+  cookie: fc.string({ maxLength: 64 }),
+};
+const key = fc.string({ minLength: 1, maxLength: LIMITS.keyLength });
 const optional: { requiredKeys: [] } = { requiredKeys: [] };
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   fc
-    .record({ ...withId, version: offset, token: fc.string(), info }, optional)
+    .record(
+      { ...withId, version: offset, token: fc.string(), info, answersPings: fc.boolean(), key },
+      optional,
+    )
     .map((fields) => ({ type: "connect" as const, ...fields })),
   fc
     .record(
@@ -41,12 +50,13 @@ const command: fc.Arbitrary<Command> = fc.oneof(
         since: fc.record({ epoch: fc.string({ minLength: 1, maxLength: LIMITS.epochLength }), offset }),
         last: fc.nat({ max: LIMITS.publications }),
         presence: fc.boolean(),
+        gather: fc.boolean(),
       },
       optional,
     )
     .chain((fields) => name.map((channel) => ({ type: "subscribe" as const, ...fields, channel }))),
   fc
-    .record({ ...withId, key: fc.string({ minLength: 1, maxLength: LIMITS.keyLength }) }, optional)
+    .record({ ...withId, key }, optional)
     .chain((fields) =>
       fc
         .tuple(name, fc.jsonValue({ maxDepth: 5 }))
@@ -59,9 +69,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     )
     .chain((fields) => name.map((channel) => ({ type: "history" as const, ...fields, channel }))),
   fc
-    .tuple(fc.constantFrom("unsubscribe" as const, "presence" as const), name, fc.record(withId, optional))
-    .map(([type, channel, fields]) => ({ type, channel, ...fields })),
-  fc.record(withId, optional).map((fields) => ({ type: "ping" as const, ...fields })),
+    .record({ ...withId, after: offset, limit: fc.integer({ min: 1, max: LIMITS.users }) }, optional)
+    .chain((fields) => name.map((channel) => ({ type: "presence" as const, ...fields, channel }))),
+  fc
+    .tuple(name, fc.record(withId, optional))
+    .map(([channel, fields]) => ({ type: "unsubscribe" as const, channel, ...fields })),
+  fc
+    .tuple(fc.constantFrom("ping" as const, "pong" as const), fc.record(withId, optional))
+    .map(([type, fields]) => ({ type, ...fields })),
 );
 
 describe("decodeCommand", () => {

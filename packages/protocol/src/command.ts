@@ -43,7 +43,12 @@ class Fields {
 
   command(): ReceivedCommand {
     const type = this.#object["type"];
-    const base = { ...given("id", this.#id), ...given("cookie", this.#string("cookie", 64)) };
+    const base = {
+      ...given("id", this.#id),
+      ...given("session", this.#string("session", LIMITS.sessionLength)),
+      ...given("guest", this.#boolean("guest")),
+      ...given("cookie", this.#string("cookie", 64)),
+    };
     switch (type) {
       case "connect":
         return {
@@ -52,6 +57,8 @@ class Fields {
           ...given("version", this.#integer("version", 0, Number.MAX_SAFE_INTEGER)),
           ...given("token", this.#string("token", LIMITS.tokenLength)),
           ...this.#info(),
+          ...given("answersPings", this.#boolean("answersPings")),
+          ...given("key", this.#key()),
         };
       case "subscribe":
         return {
@@ -61,6 +68,7 @@ class Fields {
           ...given("since", this.#position()),
           ...given("last", this.#integer("last", 0, LIMITS.publications)),
           ...given("presence", this.#boolean("presence")),
+          ...given("gather", this.#boolean("gather")),
         };
       case "publish":
         return {
@@ -78,10 +86,18 @@ class Fields {
           ...given("before", this.#integer("before", 1, Number.MAX_SAFE_INTEGER)),
           ...given("limit", this.#integer("limit", 1, LIMITS.publications)),
         };
-      case "unsubscribe":
       case "presence":
+        return {
+          type,
+          ...base,
+          channel: this.#channel(),
+          ...given("after", this.#integer("after", 0, Number.MAX_SAFE_INTEGER)),
+          ...given("limit", this.#integer("limit", 1, LIMITS.users)),
+        };
+      case "unsubscribe":
         return { type, ...base, channel: this.#channel() };
       case "ping":
+      case "pong":
         return { type, ...base };
       default:
         if (typeof type !== "string") this.#complain("type", "is missing or not a string");

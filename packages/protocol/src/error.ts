@@ -6,6 +6,8 @@ export type ErrorCode =
   | "too_large" // the command, `data` or `info` is past its limit
   | "unsupported_version"
   | "already_connected" // `connect` after the session had begun
+  // the session it names is not there (any more), or on datagrams none; `connect` again
+  | "unknown_session"
   | "unauthorized" // the token was not accepted
   | "unknown_channel" // no namespace of this server covers the channel
   | "forbidden" // the namespace does not allow this to this user
@@ -55,7 +57,7 @@ export const CLOSE = {
   badCommands: 4400,
   /** The token was not accepted; do not connect again with it. */
   unauthorized: 4401,
-  /** The peer does not read what it asked for, or has not sent a first command in time; connect again. */
+  /** The peer does not read what it asked for, sent no first command in time, or no answer to a ping. */
   slowConsumer: 4408,
   /** Far past the command rate, for long; do not connect again. */
   rateLimited: 4429,

@@ -15,12 +15,16 @@ export const LIMITS = {
   keyLength: 64,
   /** A token, in characters. */
   tokenLength: 8_192,
+  /** The name of a session, in characters. */
+  sessionLength: 64,
   /** The JSON text of `info`, in UTF-16 code units. */
   infoLength: 1_024,
   /** An epoch, in characters. */
   epochLength: 64,
   /** Publications asked for at once, by `last` or by a history page. */
   publications: 1_000,
+  /** Users asked for at once, by a page of presence. */
+  users: 1_000,
 } as const;
 
 const CHANNEL = /^[A-Za-z0-9_-]+(?::[A-Za-z0-9_.~@/-]+)*$/;

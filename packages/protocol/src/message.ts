@@ -17,6 +17,10 @@ export interface Gap {
 interface CommandBase {
   /** Echoed in the answer. A positive integer below 2^53. */
   readonly id?: number;
+  /** In which session, or not at all: the name that `connected` gave. */
+  readonly session?: string;
+  /** Datagrams: as a guest, in a session that this begins if there is none. */
+  readonly guest?: boolean;
   /** The answer to a `verify` message (datagrams only). */
   readonly cookie?: string;
 }
@@ -28,6 +32,10 @@ export interface Connect extends CommandBase {
   readonly token?: string;
   /** Shown to others beside what this user publishes, for instance `{ "name": "Ana" }`. */
   readonly info?: JsonObject;
+  /** On a stream: the server may send `ping`, and something comes back. Default false. */
+  readonly answersPings?: boolean;
+  /** Datagrams: the same with each repetition, so that it begins one session. */
+  readonly key?: string;
 }
 
 /** Starts the flow of a channel. */
@@ -40,6 +48,8 @@ export interface Subscribe extends CommandBase {
   readonly last?: number;
   /** Also receive who is there, and each `join` and `leave`. Default false. */
   readonly presence?: boolean;
+  /** With `presence`: changes come together, as `changes`. Default false. */
+  readonly gather?: boolean;
 }
 
 /** Ends the flow of a channel. */
@@ -71,6 +81,10 @@ export interface ReadHistory extends CommandBase {
 export interface ReadPresence extends CommandBase {
   readonly type: "presence";
   readonly channel: string;
+  /** The `next` of the page before. Default: from the first. */
+  readonly after?: number;
+  /** At most this many users. Default: as many as fit in a page. */
+  readonly limit?: number;
 }
 
 /** Answered by `pong`; renews a datagram session. */
@@ -78,8 +92,21 @@ export interface Ping extends CommandBase {
   readonly type: "ping";
 }
 
+/** Says that one is there, after a `ping` of the server's. Not answered. */
+export interface IsThere extends CommandBase {
+  readonly type: "pong";
+}
+
 /** What a client may send. */
-export type Command = Connect | Subscribe | Unsubscribe | Publish | ReadHistory | ReadPresence | Ping;
+export type Command =
+  | Connect
+  | Subscribe
+  | Unsubscribe
+  | Publish
+  | ReadHistory
+  | ReadPresence
+  | Ping
+  | IsThere;
 
 /** What is to be passed on as it came. */
 export interface WithJson {
@@ -120,17 +147,24 @@ export interface PresentUser {
   readonly connections: number;
 }
 
-/** Who is in a channel. Each later `join` or `leave` has the next `version`; after a jump, ask again. */
-export interface PresenceSnapshot {
+/** A page of who is in a channel. Each later change has the next `version`; after a jump, ask again. */
+export interface PresencePage {
   readonly version: number;
+  /** How many users there are. */
+  readonly total: number;
+  /** In the order in which they came. */
   readonly users: readonly PresentUser[];
-  /** How many users there are, if that is more than could be listed. */
-  readonly total?: number;
+  /** There are more: `after` this. */
+  readonly next?: number;
 }
 
 /** What every answer carries: the command's `id`, if it had one. */
 interface AnswerBase {
   readonly id?: number;
+  /** Datagrams, where the command named no session: in which one it was carried out. */
+  readonly session?: string;
+  /** With `session`: as whom. */
+  readonly user?: string;
 }
 
 /** The session has begun. */
@@ -138,7 +172,7 @@ export interface Connected extends AnswerBase {
   readonly type: "connected";
   readonly version: number;
   readonly server: string;
-  /** This connection's name, for logs. */
+  /** This session's name, for the commands that follow. */
   readonly session: string;
   readonly user: string;
   readonly info?: JsonObject;
@@ -165,7 +199,8 @@ export interface Subscribed extends AnswerBase {
   readonly reset?: true;
   /** These publications of this epoch are no longer kept; the flow goes on after them. */
   readonly gap?: Gap;
-  readonly presence?: PresenceSnapshot;
+  /** The first page. */
+  readonly presence?: PresencePage;
   /** Datagrams: the session, with its subscriptions, ends this long after the last command. */
   readonly expiresMs?: number;
 }
@@ -201,7 +236,7 @@ export interface HistoryPage extends AnswerBase {
 }
 
 /** Who is in a channel, at this version. */
-export interface PresenceAnswer extends AnswerBase, PresenceSnapshot {
+export interface PresenceAnswer extends AnswerBase, PresencePage {
   readonly type: "presence";
   readonly channel: string;
 }
@@ -249,6 +284,21 @@ export interface PresenceChange {
   readonly info?: JsonObject;
 }
 
+/** Users came and left. The last one of `changes` made `version`, the one before it `version - 1`. */
+export interface PresenceChanges {
+  readonly type: "changes";
+  readonly channel: string;
+  readonly version: number;
+  /** How many users there were then. */
+  readonly total: number;
+  readonly changes: readonly Pick<PresenceChange, "type" | "user" | "info">[];
+}
+
+/** Asks whether the client is there: anything it sends says so. Only who `answersPings` is asked. */
+export interface PingPush {
+  readonly type: "ping";
+}
+
 /** The last message before the server closes. The same code and reason close a WebSocket. */
 export interface Disconnect {
   readonly type: "disconnect";
@@ -270,7 +320,14 @@ export type Answer =
   | ErrorAnswer;
 
 /** What a server may send. */
-export type ServerMessage = Answer | PublicationPush | GapPush | PresenceChange | Disconnect;
+export type ServerMessage =
+  | Answer
+  | PublicationPush
+  | GapPush
+  | PresenceChange
+  | PresenceChanges
+  | PingPush
+  | Disconnect;
 
 /** A publication of a subscribed channel, as it was read. */
 export interface ReceivedPublication extends PublicationPush, WithJson {}

@@ -31,6 +31,8 @@ export interface HttpDoorOptions {
   readonly site: Site;
   /** Largest WebSocket message, in bytes; a larger one closes with 1009. */
   readonly maxMessageBytes: number;
+  /** A WebSocket that is silent for so long is pinged, and ended when it is silent for as long again. */
+  readonly pingIntervalMs?: number;
   /** Most connections of one address, WebSockets and others; one more is closed at once. */
   readonly maxConnectionsPerAddress: number;
   /**
@@ -139,6 +141,8 @@ export async function openHttpDoor(
     },
     maxMessageBytes: options.maxMessageBytes,
     messageTimeoutMs: MESSAGE_TIMEOUT_MS,
+    pingIntervalMs: options.pingIntervalMs,
+    pongTimeoutMs: options.pingIntervalMs,
     maxConnectionsPerAddress: Number.POSITIVE_INFINITY, // Counted above, with those that ask for pages.
     onRefuse: options.onRefuse,
   });

@@ -71,6 +71,9 @@ export class Server {
         commandBurstPerAddress: BURST_SECONDS * settings.commandsPerSecondPerAddress,
         unreadBytes: settings.maxUnreadBytes,
         firstCommandMs: settings.firstCommandMs,
+        pingMs: Math.floor((settings.presenceTimeoutMs * 5) / 12),
+        datagramBytesPerSecond: settings.udpBytesPerSecond,
+        datagramBytesPerByte: settings.udpBytesPerByte,
       },
       exemptAddresses: settings.exemptAddresses,
       hostOf: new Proxies(settings.trustedProxies, settings.forwardedHeader).hostOf,
@@ -153,7 +156,7 @@ export class Server {
   }
 
   async #openHttp(pages: Pages | undefined): Promise<number | undefined> {
-    const { httpPort, host, trustedProxies, commandsPerSecondPerAddress } = this.#settings;
+    const { httpPort, host, trustedProxies, commandsPerSecondPerAddress, presenceTimeoutMs } = this.#settings;
     const perAddress = this.#perAddress;
     if (httpPort === "off") return undefined;
     const warn =
@@ -185,6 +188,7 @@ export class Server {
       exemptAddresses: [...perAddress.exemptAddresses, ...trustedProxies],
       onTooMany: (visitor: string, reason: string) => this.#turnedAway("http", reason, visitor),
       maxMessageBytes: LIMITS.commandBytes,
+      pingIntervalMs: Math.floor(presenceTimeoutMs / 3),
       onRefuse: ({ error, reason }: Refusal) =>
         this.#log.debug({ reason: error?.message ?? reason }, "refused a WebSocket"),
     };
@@ -223,6 +227,8 @@ export class Server {
       this.#settings;
     const options = {
       newlines: true,
+      // Those that are silent are looked for each twentieth of the time.
+      idleTimeoutMs: Math.floor((this.#settings.presenceTimeoutMs * 20) / 21),
       maxUnverifiedPeers,
       maxPeers: maxClients,
       maxPeersPerAddress: maxClientsPerAddress,

@@ -151,6 +151,26 @@ export const SETTINGS = {
     "How long a TCP or WebSocket client may send no command, from the beginning, in milliseconds; then it is closed with 4408. " +
       "A command that was begun has a minute, and the head of an HTTP request ten seconds.",
   ),
+  presenceTimeoutMs: wholeNumber(
+    60_000,
+    3_000,
+    86_400_000,
+    "Within this time a user whose connection is gone without a word is gone from presence, in milliseconds, over every transport (docs/protocol.md, Who vanishes). " +
+      "A WebSocket is pinged after a third of it and closed after two; a TCP client that answers pings is pinged after five twelfths and closed after ten, " +
+      "any other one is then no longer counted as present; a UDP client's session ends.",
+  ),
+  udpBytesPerSecond: wholeNumber(
+    defaultHubLimits.datagramBytesPerSecond,
+    1_000,
+    1_000_000_000,
+    "Bytes a second that one UDP client is sent, and 65,536 at once after a silence. What is more waits, and comes from the log.",
+  ),
+  udpBytesPerByte: wholeNumber(
+    defaultHubLimits.datagramBytesPerByte,
+    1,
+    1_000_000,
+    "Bytes that one UDP client is sent for each byte that came from it; 65,536 may be ahead. What is more waits until it says something.",
+  ),
   exemptAddresses: list(
     localAddresses.filter(isAddressOrNetwork),
     isAddressOrNetwork,

@@ -1,18 +1,12 @@
 import { PreparedMessage } from "@zocalo/net";
 import { encodePublication, type StoredPublication } from "@zocalo/protocol";
 import type { Backlog } from "./backlog.ts";
-import type { Clock, Timer } from "../primitives/clock.ts";
-import { encodePresenceEvent } from "./encode.ts";
-import type { Engine, LogState, PresenceEvent } from "../engine/engine.ts";
+import type { Clock } from "../primitives/clock.ts";
+import type { Engine, LogState } from "../engine/engine.ts";
+import { PresenceFeed } from "./presence-feed.ts";
 import { PageReader } from "./shared-page.ts";
 import type { Counters } from "./stats.ts";
 import { utf8Length } from "../primitives/utf8.ts";
-
-/** A change of presence, encoded once for all who watch. */
-export interface PresenceChange {
-  readonly version: number;
-  readonly message: PreparedMessage;
-}
 
 /** What a channel needs of each subscription. */
 export interface Subscriber {
@@ -20,28 +14,9 @@ export interface Subscriber {
   liveIndex: number;
   /** Hot path: hands over the publication at the head. False if it did not go out now. */
   offer(prepared: PreparedMessage, offset: number): boolean;
-  /** Hands over a change of presence. */
-  offerPresence(change: PresenceChange): void;
   /** Reads from the log what is missing, and goes live at the head. */
   readLog(): void;
 }
-
-/**
- * After a round of presence a channel rests a millisecond for so many watchers. A round is a write for each
- * of them, of 10 µs where little else runs and 60 where much does. Without a rest, those who come and go one
- * by one would make every turn such a round.
- */
-const WATCHERS_PER_MS = 5;
-/** The longest rest, in milliseconds. */
-const MAX_PRESENCE_REST_MS = 1_000;
-/**
- * Most changes that wait. Who come and go by many addresses can be more than a large crowd can be told of.
- * With one more only the newest is told: its version says that some are missing, and whoever wants to know
- * asks again.
- */
-const MAX_WAITING_CHANGES = 1_000;
-/** Most changes times watchers in one round: more would keep everybody else waiting. */
-const MAX_DELIVERIES = 32_000;
 
 /**
  * A channel that somebody here is subscribed to: follows the head of its log and hands what is new to those
@@ -56,29 +31,23 @@ export class Channel {
    */
   readonly opened: Promise<void>;
   readonly #engine: Engine;
+  /** Who is told of those who come and go. */
+  readonly presence: PresenceFeed;
   readonly #counters: Counters;
-  readonly #clock: Clock;
   readonly #backlog: Backlog;
   #epoch = "";
   #head = 0;
   #acknowledged = 0;
-  #newestPresence: PresenceChange | undefined;
-  /** Changes that wait for the next round, in the order of their versions. */
-  #presenceToTell: PresenceChange[] = [];
-  /** Set while presence rests after a round. */
-  #presenceRest: Timer | undefined;
-  #isTellingPresence = false;
   /** Those at the head. Each knows its own place here, so that leaving takes one step. */
   readonly #live: Subscriber[] = [];
-  readonly #watchers = new Set<Subscriber>();
 
-  constructor(name: string, engine: Engine, counters: Counters, clock: Clock, backlog: Backlog) {
+  constructor(name: string, engine: Engine, counters: Counters, presence: PresenceFeed, backlog: Backlog) {
     this.name = name;
     this.pages = new PageReader(name, engine);
     this.#backlog = backlog;
     this.#engine = engine;
     this.#counters = counters;
-    this.#clock = clock;
+    this.presence = presence;
     this.opened = this.#open();
   }
 
@@ -104,16 +73,6 @@ export class Channel {
   /** To how many a publication is handed at once. */
   get liveCount(): number {
     return this.#live.length;
-  }
-
-  /** To how many a change of presence is. */
-  get watcherCount(): number {
-    return this.#watchers.size;
-  }
-
-  /** The newest change of presence that those who watch were told of. */
-  get newestPresence(): PresenceChange | undefined {
-    return this.#newestPresence;
   }
 
   /**
@@ -156,32 +115,6 @@ export class Channel {
     this.#sendAllToLog();
   }
 
-  /** Tells those who watch at once or, where they are many and were just told of another, after the rest. */
-  presence(event: PresenceEvent): void {
-    const text = encodePresenceEvent(this.name, event);
-    const message = new PreparedMessage(text);
-    this.#backlog.sent(this.#watchers.size * utf8Length(text));
-    if (this.#presenceToTell.length >= MAX_WAITING_CHANGES) this.#presenceToTell = [];
-    this.#presenceToTell.push({ version: event.version, message });
-    // Who ends while being told is news itself, and comes after what is being told.
-    if (!this.#presenceRest && !this.#isTellingPresence) this.#tellPresence();
-  }
-
-  /** Nobody uses it any more. */
-  end(): void {
-    this.#presenceRest?.cancel();
-    this.#presenceRest = undefined;
-    this.#presenceToTell = [];
-  }
-
-  watch(subscription: Subscriber): void {
-    this.#watchers.add(subscription);
-  }
-
-  unwatch(subscription: Subscriber): void {
-    this.#watchers.delete(subscription);
-  }
-
   /** Takes a subscription at the head into the live feed. */
   joinLive(subscription: Subscriber): void {
     subscription.liveIndex = this.#live.length;
@@ -197,28 +130,6 @@ export class Channel {
     if (last === undefined || last === subscription) return;
     this.#live[index] = last;
     last.liveIndex = index;
-  }
-
-  /** A round: what is told in one turn leaves in one write for each watcher. */
-  #tellPresence(): void {
-    const count = Math.max(1, Math.floor(MAX_DELIVERIES / Math.max(1, this.#watchers.size)));
-    this.#isTellingPresence = true;
-    try {
-      for (const change of this.#presenceToTell.splice(0, count)) {
-        this.#newestPresence = change;
-        for (const watcher of this.#watchers) watcher.offerPresence(change);
-      }
-    } finally {
-      this.#isTellingPresence = false;
-    }
-    const isBehind = this.#presenceToTell.length > 0;
-    const restMs = Math.min(MAX_PRESENCE_REST_MS, Math.floor(this.#watchers.size / WATCHERS_PER_MS));
-    if (!isBehind && restMs === 0) return;
-    // One that is behind only gives others their turn: else ever more would wait.
-    this.#presenceRest = this.#clock.after(isBehind ? 1 : restMs, () => {
-      this.#presenceRest = undefined;
-      if (this.#presenceToTell.length > 0) this.#tellPresence();
-    });
   }
 
   async #open(): Promise<void> {
@@ -238,14 +149,17 @@ export class Channels {
   readonly #engine: Engine;
   readonly #counters: Counters;
   readonly #clock: Clock;
+  readonly #maxPresenceBytes: number;
   readonly #backlog: Backlog;
   readonly #inUse = new Map<string, { readonly channel: Channel; uses: number }>();
 
-  constructor(engine: Engine, counters: Counters, clock: Clock, backlog: Backlog) {
+  /** @param maxPresenceBytes of one message of changes */
+  constructor(engine: Engine, counters: Counters, clock: Clock, maxPresenceBytes: number, backlog: Backlog) {
     this.#backlog = backlog;
     this.#engine = engine;
     this.#counters = counters;
     this.#clock = clock;
+    this.#maxPresenceBytes = maxPresenceBytes;
   }
 
   get size(): number {
@@ -260,10 +174,9 @@ export class Channels {
   acquire(name: string): Channel {
     let entry = this.#inUse.get(name);
     if (!entry) {
-      entry = {
-        channel: new Channel(name, this.#engine, this.#counters, this.#clock, this.#backlog),
-        uses: 0,
-      };
+      const presence = new PresenceFeed(name, this.#clock, this.#maxPresenceBytes, this.#backlog);
+      const channel = new Channel(name, this.#engine, this.#counters, presence, this.#backlog);
+      entry = { channel, uses: 0 };
       this.#inUse.set(name, entry);
     }
     entry.uses++;
@@ -274,7 +187,7 @@ export class Channels {
     const entry = this.#inUse.get(channel.name);
     if (entry?.channel !== channel || --entry.uses > 0) return;
     this.#inUse.delete(channel.name);
-    channel.end();
+    channel.presence.end();
     this.#engine.release(channel.name);
   }
 }

@@ -12,7 +12,7 @@ export const COST = {
   kilobyte: 125,
   /** A publication read from the log, for `history` or for a subscription that is behind. */
   publication: 50,
-  /** A user in a presence snapshot, shown or not. */
+  /** A user read for a page of presence. */
   presentUser: 50,
   /**
    * Handing a publication, or a change of presence, to one who is subscribed: 4 µs where each is a write of
@@ -33,7 +33,7 @@ export function costOfPublishing(channel: Channel | undefined, length: number): 
 
 /** What telling those who watch costs; `length`: of what is said. */
 export function costOfPresence(channel: Channel, length: number): number {
-  return channel.watcherCount * costOfDelivery(length);
+  return channel.presence.size * costOfDelivery(length);
 }
 
 function costOfDelivery(length: number): number {

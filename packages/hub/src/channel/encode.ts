@@ -1,9 +1,16 @@
 import { encodeEntry, type StoredPublication } from "@zocalo/protocol";
-import type { LogState, Present, PresenceEvent, PresenceState } from "../engine/engine.ts";
+import type { LogState, Present, PresenceEvent, PresentPage } from "../engine/engine.ts";
 import { utf8Length } from "../primitives/utf8.ts";
 
 // The server messages that carry JSON text an engine keeps: it is spliced in, not parsed and written again.
 // Channel names need no escaping: isChannelName allows no quote, backslash or control character.
+
+/** What an answer begins with, beside its type. */
+export interface AnswerTo {
+  readonly id?: number;
+  readonly session?: string;
+  readonly user?: string;
+}
 
 /** A `join` or `leave` push. */
 export function encodePresenceEvent(channel: string, event: PresenceEvent): string {
@@ -11,48 +18,62 @@ export function encodePresenceEvent(channel: string, event: PresenceEvent): stri
   return `{"type":"${type}","channel":"${channel}","version":${version},"user":${JSON.stringify(user)}${infoField(info)}}`;
 }
 
+/** One of `changes`. */
+export function encodeChange({ type, user, info }: PresenceEvent): string {
+  return `{"type":"${type}","user":${JSON.stringify(user)}${infoField(info)}}`;
+}
+
+/** A `changes` push. */
+export function encodeChanges(
+  channel: string,
+  { version, total }: Pick<PresenceEvent, "version" | "total">,
+  changes: readonly string[],
+): string {
+  return `{"type":"changes","channel":"${channel}","version":${version},"total":${total},"changes":[${changes.join(",")}]}`;
+}
+
 /** Adds the user's info to a `connected` answer. */
 export function withInfo(connected: string, info: string | undefined): string {
   return `${connected.slice(0, -1)}${infoField(info)}}`;
 }
 
-/** What a snapshot may take. */
-export interface SnapshotLimits {
+/** What a page of presence may take. */
+export interface PageLimits {
   readonly users: number;
   /** Bytes of the whole message it stands in. */
   readonly bytes: number;
+  /** The same where it has one user only. */
+  readonly mostBytes: number;
 }
 
 /** A `presence` answer. */
-export function encodePresence(
-  id: number | undefined,
-  channel: string,
-  state: PresenceState,
-  limits: SnapshotLimits,
-): string {
-  const head = `{"type":"presence",${idField(id)}"channel":"${channel}",`;
-  return `${head}${snapshot(state, limits.users, limits.bytes - head.length - 1)}}`;
+export function encodePresence(to: AnswerTo, channel: string, page: PresentPage, limits: PageLimits): string {
+  const head = `{"type":"presence",${toFields(to)}"channel":"${channel}",`;
+  return `${head}${pageFields(page, limits, utf8Length(head) + 1)}}`;
 }
 
-/** Adds a snapshot to a `subscribed` answer. */
-export function withPresence(subscribed: string, state: PresenceState, limits: SnapshotLimits): string {
-  const room = limits.bytes - subscribed.length - 14; // ',"presence":{' and '}'
-  return `${subscribed.slice(0, -1)},"presence":{${snapshot(state, limits.users, room)}}}`;
+/** Adds a page to a `subscribed` answer. */
+export function withPresence(subscribed: string, page: PresentPage, limits: PageLimits): string {
+  const used = utf8Length(subscribed) + 14; // ',"presence":{' and '}'
+  return `${subscribed.slice(0, -1)},"presence":{${pageFields(page, limits, used)}}}`;
 }
 
-function snapshot({ version, users }: PresenceState, most: number, bytes: number): string {
-  const start = `"version":${version},"users":[`;
-  const total = `],"total":${users.length}`;
+/** @param used bytes of the message beside these fields */
+function pageFields({ version, total, users }: PresentPage, limits: PageLimits, used: number): string {
+  const start = `"version":${version},"total":${total},"users":[`;
+  const around = used + start.length + `],"next":${Number.MAX_SAFE_INTEGER}`.length;
   const shown: string[] = [];
-  let room = bytes - start.length - total.length;
+  let bytes = around;
   for (const user of users) {
-    if (shown.length === most) break;
+    if (shown.length === limits.users) break;
     const text = presentUser(user);
-    room -= utf8Length(text) + 1;
-    if (room < 0) break;
-    shown.push(text);
+    bytes += utf8Length(text) + 1;
+    if (shown.length === 0 && bytes > limits.mostBytes) shown.push(presentUser({ ...user, info: undefined }));
+    else if (shown.length === 0 || bytes <= limits.bytes) shown.push(text);
+    else break;
   }
-  return `${start}${shown.join(",")}${shown.length < users.length ? total : "]"}`;
+  const next = shown.length < users.length ? users[shown.length - 1]?.since : undefined;
+  return `${start}${shown.join(",")}]${next === undefined ? "" : `,"next":${next}`}`;
 }
 
 function presentUser({ user, info, connections }: Present): string {
@@ -60,8 +81,8 @@ function presentUser({ user, info, connections }: Present): string {
 }
 
 /** A `history` answer. @param body see `historyBody` */
-export function encodeHistory(id: number | undefined, body: string): string {
-  return `{"type":"history",${idField(id)}${body}`;
+export function encodeHistory(to: AnswerTo, body: string): string {
+  return `{"type":"history",${toFields(to)}${body}`;
 }
 
 /** What all get who ask for the same page. */
@@ -80,8 +101,9 @@ export function measuredEntry(publication: StoredPublication): { text: string; b
   return { text, bytes: utf8Length(text) };
 }
 
-function idField(id: number | undefined): string {
-  return id === undefined ? "" : `"id":${id},`;
+function toFields(to: AnswerTo): string {
+  const fields = JSON.stringify(to).slice(1, -1);
+  return fields === "" ? "" : `${fields},`;
 }
 
 function infoField(info: string | undefined): string {

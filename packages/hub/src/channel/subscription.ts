@@ -1,9 +1,11 @@
-import type { MessageConn, PreparedMessage } from "@zocalo/net";
+import type { PreparedMessage } from "@zocalo/net";
 import { encodeServerMessage, type ErrorCode, type GapPush } from "@zocalo/protocol";
-import type { Channel, PresenceChange, Subscriber } from "./channel.ts";
+import type { Channel, Subscriber } from "./channel.ts";
 import { costOfPublications } from "./costs.ts";
 import type { Clock, Timer } from "../primitives/clock.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { PresenceWatcher, ToldChanges } from "./presence-feed.ts";
+import type { Sender } from "./sender.ts";
 import type { SharedPage } from "./shared-page.ts";
 import type { Counters } from "./stats.ts";
 import { fitsInBytes } from "../primitives/utf8.ts";
@@ -14,7 +16,7 @@ const RETRY_MS = 50;
 
 /** What a subscription needs of its session and hub. */
 export interface SubscriptionHost {
-  readonly conn: MessageConn;
+  readonly sender: Sender;
   readonly engine: Engine;
   readonly clock: Clock;
   readonly counters: Counters;
@@ -45,10 +47,10 @@ type State = "starting" | "live" | "reading" | "waiting" | "ended";
  * the position moves when the connection has taken it. Resuming, falling behind and being live are all this
  * rule.
  */
-export class Subscription implements Subscriber {
+export class Subscription implements Subscriber, PresenceWatcher {
   readonly channel: Channel;
   readonly #host: SubscriptionHost;
-  readonly #conn: MessageConn;
+  readonly #conn: Sender;
   liveIndex = -1;
   /** True once the engine may count this connection as present in the channel. */
   isPresent = false;
@@ -62,7 +64,7 @@ export class Subscription implements Subscriber {
   constructor(channel: Channel, host: SubscriptionHost) {
     this.channel = channel;
     this.#host = host;
-    this.#conn = host.conn;
+    this.#conn = host.sender;
   }
 
   get hasEnded(): boolean {
@@ -79,11 +81,15 @@ export class Subscription implements Subscriber {
     this.readLog();
   }
 
-  /** Begins the flow of presence after this version. */
-  watchPresence(version: number): void {
+  /**
+   * Begins the flow of presence after this version.
+   *
+   * @param gathers has what happens in one turn in one message
+   */
+  watchPresence(version: number, gathers: boolean): void {
     if (this.hasEnded) return;
     this.#presenceVersion = version;
-    this.channel.watch(this);
+    this.channel.presence.watch(this, gathers);
     this.#catchUpPresence();
   }
 
@@ -129,7 +135,7 @@ export class Subscription implements Subscriber {
   end(): void {
     this.#state = "ended";
     this.channel.leaveLive(this);
-    this.channel.unwatch(this);
+    this.channel.presence.unwatch(this);
     this.#retry?.cancel();
   }
 
@@ -225,11 +231,12 @@ export class Subscription implements Subscriber {
     return false;
   }
 
-  /** Hands over a change of presence, or remembers that it could not. */
-  offerPresence({ version, message }: PresenceChange): void {
+  /** Hands over changes of presence, or remembers that it could not. */
+  offerPresence({ version, message }: ToldChanges): void {
     if (version <= this.#presenceVersion) return;
     this.#missesPresence = this.#conn.trySend(message) === "refused";
     if (!this.#missesPresence) this.#presenceVersion = version;
+    else if (!fitsInBytes(message.message as string, this.#conn.maxSendBytes)) this.#catchUpPresence();
   }
 
   /**
@@ -237,7 +244,9 @@ export class Subscription implements Subscriber {
    * there.
    */
   #catchUpPresence(): void {
-    const newest = this.channel.newestPresence;
-    if (newest) this.offerPresence(newest);
+    const newest = this.channel.presence.newestFor(this);
+    if (newest === undefined || newest.version <= this.#presenceVersion) return;
+    this.#missesPresence = this.#conn.trySend(newest.message) === "refused";
+    if (!this.#missesPresence) this.#presenceVersion = newest.version;
   }
 }

@@ -8,7 +8,7 @@ import type {
   LogState,
   Member,
   NewPublication,
-  PresenceState,
+  PresentPage,
   Retention,
 } from "../engine/engine.ts";
 import { PresenceByChannel } from "../engine/presence.ts";
@@ -136,9 +136,9 @@ export class DurableEngine implements Engine {
     this.#presence.leave(channel, session);
   }
 
-  async present(channel: string): Promise<PresenceState> {
+  async present(channel: string, after: number, limit: number): Promise<PresentPage> {
     this.#checkOpen();
-    return this.#presence.state(channel);
+    return this.#presence.page(channel, after, limit);
   }
 
   /** Commits what waits, and ends the thread. A second call waits for the first. */

@@ -74,14 +74,19 @@ export interface Present {
   /** JSON text: the info of the newest connection. */
   readonly info?: string | undefined;
   readonly connections: number;
+  /** The version that the user's coming made. */
+  readonly since: number;
 }
 
 /**
- * Who is in a channel. Each later change has the next version; versions never go back while a channel is
- * open.
+ * A part of who is in a channel. Each later change has the next version; versions never go back while a
+ * channel is open.
  */
-export interface PresenceState {
+export interface PresentPage {
   readonly version: number;
+  /** How many users there are. */
+  readonly total: number;
+  /** In the order in which they came. */
   readonly users: readonly Present[];
 }
 
@@ -89,6 +94,8 @@ export interface PresenceState {
 export interface PresenceEvent {
   readonly type: "join" | "leave";
   readonly version: number;
+  /** How many users there are now. */
+  readonly total: number;
   readonly user: string;
   /** JSON text. */
   readonly info?: string | undefined;
@@ -152,8 +159,8 @@ export interface Engine {
   /** Counts it out. Unknown ones are ignored. */
   leave(channel: string, session: string): Promise<void>;
 
-  /** Who is there. */
-  present(channel: string): Promise<PresenceState>;
+  /** At most `limit` of those who are there, of those who came after the version `after`. */
+  present(channel: string, after: number, limit: number): Promise<PresentPage>;
 
   /** Ends it; everything that was acknowledged is safe. Later calls reject. */
   close(): Promise<void>;

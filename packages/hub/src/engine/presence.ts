@@ -1,8 +1,10 @@
-import type { Member, PresenceEvent, PresenceState } from "./engine.ts";
+import type { Member, Present, PresenceEvent, PresentPage } from "./engine.ts";
 
 interface PresentUser {
   readonly user: string;
+  readonly since: number;
   info: string | undefined;
+  /** 0: has left. */
   connections: number;
 }
 
@@ -10,6 +12,8 @@ interface PresentUser {
 export class Presence {
   readonly #users = new Map<string, PresentUser>();
   readonly #members = new Map<string, PresentUser>();
+  /** In the order in which they came, and with some that have left: a page is found without a walk. */
+  #inOrder: PresentUser[] = [];
   #version: number;
 
   /** @param version the version of nobody there */
@@ -19,6 +23,10 @@ export class Presence {
 
   get isEmpty(): boolean {
     return this.#members.size === 0;
+  }
+
+  get version(): number {
+    return this.#version;
   }
 
   /** Counts a connection in; the event if it is its user's first. */
@@ -31,10 +39,11 @@ export class Presence {
       this.#members.set(member.session, known);
       return undefined;
     }
-    const user = { user: member.user, info: member.info, connections: 1 };
+    const user = { user: member.user, since: ++this.#version, info: member.info, connections: 1 };
     this.#users.set(user.user, user);
     this.#members.set(member.session, user);
-    return { type: "join", version: ++this.#version, user: user.user, info: user.info };
+    this.#inOrder.push(user);
+    return this.#event("join", user);
   }
 
   /** Counts a connection out; the event if it was its user's last. */
@@ -44,12 +53,37 @@ export class Presence {
     this.#members.delete(session);
     if (--user.connections > 0) return undefined;
     this.#users.delete(user.user);
-    return { type: "leave", version: ++this.#version, user: user.user, info: user.info };
+    this.#version++;
+    if (this.#inOrder.length > 2 * this.#users.size) {
+      this.#inOrder = this.#inOrder.filter(({ connections }) => connections > 0);
+    }
+    return this.#event("leave", user);
   }
 
-  /** A copy, in the order in which the users came. */
-  state(): PresenceState {
-    return { version: this.#version, users: Array.from(this.#users.values(), (user) => ({ ...user })) };
+  /** A copy of those who came after a version, at most so many. */
+  page(after: number, limit: number): PresentPage {
+    const users: Present[] = [];
+    for (let index = this.#firstAfter(after); index < this.#inOrder.length; index++) {
+      if (users.length === limit) break;
+      const user = this.#inOrder[index];
+      if (user !== undefined && user.connections > 0) users.push({ ...user });
+    }
+    return { version: this.#version, total: this.#users.size, users };
+  }
+
+  #event(type: "join" | "leave", { user, info }: PresentUser): PresenceEvent {
+    return { type, version: this.#version, total: this.#users.size, user, info };
+  }
+
+  /** Where those begin who came after a version. */
+  #firstAfter(version: number): number {
+    let [low, high] = [0, this.#inOrder.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#inOrder[middle]?.since ?? 0) > version) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 }
 
@@ -80,13 +114,14 @@ export class PresenceByChannel {
     const event = presence?.leave(session);
     if (presence?.isEmpty === true) {
       this.#byChannel.delete(channel);
-      this.#version = Math.max(this.#version, presence.state().version);
+      this.#version = Math.max(this.#version, presence.version);
     }
     if (event) this.#tell(channel, event);
   }
 
-  state(channel: string): PresenceState {
-    return this.#byChannel.get(channel)?.state() ?? { version: this.#version, users: [] };
+  page(channel: string, after: number, limit: number): PresentPage {
+    const presence = this.#byChannel.get(channel);
+    return presence?.page(after, limit) ?? { version: this.#version, total: 0, users: [] };
   }
 
   clear(): void {

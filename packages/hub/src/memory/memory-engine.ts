@@ -8,7 +8,7 @@ import type {
   LogState,
   Member,
   NewPublication,
-  PresenceState,
+  PresentPage,
   Retention,
 } from "../engine/engine.ts";
 import { keyBytes, MemoryLog } from "./memory-log.ts";
@@ -204,9 +204,9 @@ export class MemoryEngine implements Engine {
     this.#presence.leave(channel, session);
   }
 
-  async present(channel: string): Promise<PresenceState> {
+  async present(channel: string, after: number, limit: number): Promise<PresentPage> {
     this.#checkOpen();
-    return this.#presence.state(channel);
+    return this.#presence.page(channel, after, limit);
   }
 
   async close(): Promise<void> {

@@ -70,8 +70,20 @@ export interface HubLimits {
    * MiB.
    */
   readonly unreadBytes: number;
-  /** Users in one presence snapshot; the rest is left out. Default 1,000. */
+  /** Users in one page of presence; the rest is in the next ones. Default 1,000. */
   readonly presenceUsers: number;
+  /**
+   * A page of presence, and a message of its changes, in bytes; one user or change is sent if it takes more.
+   * Default 65,536.
+   */
+  readonly presenceBytes: number;
+  /** Bytes a second that one UDP peer is sent, and 65,536 at once after a silence. Default 262,144. */
+  readonly datagramBytesPerSecond: number;
+  /**
+   * Bytes that one UDP peer is sent for each byte that came from it; 65,536 may be ahead. What is more waits
+   * for the next command: publications stand in the log, an answer is lost. Default 4,096.
+   */
+  readonly datagramBytesPerByte: number;
   /**
    * How long a connection may last without a command, in milliseconds; then disconnect 4408. Half a command
    * is none. Who has sent one may be silent as long as it likes. Datagrams are commands already. Default
@@ -84,8 +96,9 @@ export interface HubLimits {
    */
   readonly answerTimeoutMs: number;
   /**
-   * How often a client should send something, in milliseconds; told in `connected`, not enforced on streams.
-   * Default 25,000.
+   * How often a client should send something, in milliseconds; told in `connected`. On a stream one that
+   * answers pings is pinged when nothing came for so long, and ended with 4408 when nothing came for as long
+   * again; any other one is then no longer counted as present. Default 25,000.
    */
   readonly pingMs: number;
 }
@@ -109,6 +122,9 @@ export const defaultHubLimits: HubLimits = {
   historyBytes: 262_144,
   unreadBytes: 268_435_456,
   presenceUsers: 1_000,
+  presenceBytes: 65_536,
+  datagramBytesPerSecond: 262_144,
+  datagramBytesPerByte: 4_096,
   firstCommandMs: 30_000,
   answerTimeoutMs: 30_000,
   pingMs: 25_000,

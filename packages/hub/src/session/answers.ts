@@ -1,4 +1,4 @@
-import type { MessageConn } from "@zocalo/net";
+import type { Sender } from "../channel/sender.ts";
 import { fitsInBytes, utf8Length } from "../primitives/utf8.ts";
 
 /** What becomes of an answer. */
@@ -21,17 +21,17 @@ export interface AnswerPlace {
  * many do, so they are bounded.
  */
 export class Answers {
-  readonly #conn: MessageConn;
-  readonly #isLossy: boolean;
+  readonly #sender: Sender;
+  readonly #mayLose: () => boolean;
   readonly #queue: AnswerPlace[] = [];
   #isBlocked = false;
   /** Called when none waits; set once the peer says nothing more. */
   #whenNoneWaits: (() => void) | undefined;
 
-  /** @param isLossy an answer that finds no room is lost instead of kept */
-  constructor(conn: MessageConn, isLossy: boolean) {
-    this.#conn = conn;
-    this.#isLossy = isLossy;
+  /** @param mayLose asked when an answer found no room: true if it is lost instead of kept */
+  constructor(sender: Sender, mayLose: () => boolean) {
+    this.#sender = sender;
+    this.#mayLose = mayLose;
   }
 
   /** Answers that wait. */
@@ -63,7 +63,7 @@ export class Answers {
     if (place) {
       place.text = text;
       place.fate = fate;
-    } else if (this.#queue.length === 0 && this.#conn.trySend(text) !== "refused") {
+    } else if (this.#queue.length === 0 && this.#sender.trySend(text) !== "refused") {
       fate?.onSent?.(); // hot path: nothing was waiting
       return;
     } else this.#queue.push({ text, fate });
@@ -96,8 +96,8 @@ export class Answers {
 
   /** False if it has to wait for room. */
   #sendFirst({ fate }: AnswerPlace, text: string): boolean {
-    const isTaken = this.#conn.trySend(text) !== "refused";
-    if (!isTaken && !this.#isLossy && fitsInBytes(text, this.#conn.maxSendBytes)) {
+    const isTaken = this.#sender.trySend(text) !== "refused";
+    if (!isTaken && !this.#mayLose() && fitsInBytes(text, this.#sender.maxSendBytes)) {
       this.#isBlocked = true;
       return false;
     }

@@ -4,13 +4,14 @@ import type { AnswerFate, AnswerPlace } from "./answers.ts";
 import type { HubContext } from "./context.ts";
 import type { AuthenticationRequest, Identity } from "../policy/identity.ts";
 import type { Permission } from "../policy/namespace.ts";
+import type { AnswerTo } from "../channel/encode.ts";
 import type { Subscription, SubscriptionHost } from "../channel/subscription.ts";
 
 /** What commands need of the session that they came from. */
 export interface Caller extends SubscriptionHost {
   readonly context: HubContext;
   readonly conn: MessageConn;
-  /** For logs, and to count presence. */
+  /** Its name: told to the client, which sends it with each command, and nobody else. */
   readonly id: string;
   /** True where messages may be lost and a source may be forged: then silence is an answer. */
   readonly isDatagram: boolean;
@@ -20,13 +21,24 @@ export interface Caller extends SubscriptionHost {
   readonly infoText: string | undefined;
   /** Whose memory is used by what it publishes; unset for those without a limit. */
   readonly addressName: string | undefined;
+  /** Bytes of the largest answer. */
+  readonly maxAnswerBytes: number;
   readonly subscriptions: ReadonlyMap<string, Subscription>;
   /** True once nothing more will be sent. */
   readonly hasEnded: boolean;
+  /** True if `connect` with this key has begun this session: then it is to be answered again. */
+  wasBegunBy(key: string | undefined): boolean;
   /**
    * Gives the session its identity; `undefined` if it was refused and has ended, or the connection is gone.
+   * One that has an identity already is another session from then on.
+   *
+   * @param key of a `connect` that may be repeated
    */
-  begin(request: AuthenticationRequest): Promise<Identity | undefined>;
+  begin(request: AuthenticationRequest, key?: string): Promise<Identity | undefined>;
+  /** It was begun by `connect`. */
+  connected(answersPings: boolean): void;
+  /** What an answer to this command begins with: its id and, where the client may not know, who did it. */
+  answerTo(command: { readonly id?: number; readonly session?: string }): AnswerTo;
   /** Asks a permission for this session's user; a promise only if the permission makes one. */
   allowed(permission: Permission, channel: string): boolean | Promise<boolean>;
   /** @throws ProtocolError `limit_reached` if there may be no further subscription */
@@ -38,7 +50,7 @@ export interface Caller extends SubscriptionHost {
   /** Answers with an error. */
   refuse(
     error: ProtocolError,
-    id: number | undefined,
+    to: AnswerTo,
     more?: { readonly retryMs?: number; readonly place?: AnswerPlace },
   ): void;
   /** Begins a subscription. */

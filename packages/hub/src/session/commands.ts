@@ -20,7 +20,15 @@ import {
   type HubContext,
 } from "./context.ts";
 import { COST, costOfPublications, costOfPublishing } from "../channel/costs.ts";
-import { encodeHistory, encodePresence, historyBody, measuredEntry, withInfo } from "../channel/encode.ts";
+import {
+  encodeHistory,
+  encodePresence,
+  historyBody,
+  measuredEntry,
+  type PageLimits,
+  withInfo,
+} from "../channel/encode.ts";
+import type { PresentPage } from "../engine/engine.ts";
 import type { Namespace } from "../policy/namespace.ts";
 import { fitsInBytes } from "../primitives/utf8.ts";
 
@@ -33,15 +41,24 @@ const HISTORY_STEP = 50;
 
 /** Begins the session and says who it is for. */
 export async function connect(session: Caller, command: ReceivedConnect): Promise<void> {
-  const { id, version = PROTOCOL_VERSION, token, info, infoJson } = command;
-  if (session.identity) throw new ProtocolError("already_connected", "this session has begun already");
+  const { id, version = PROTOCOL_VERSION, token, info, infoJson, key, answersPings = false } = command;
+  if (session.identity && session.wasBegunBy(key)) return welcome(session, id);
+  if (session.identity && !(session.isDatagram && key !== undefined)) {
+    throw new ProtocolError("already_connected", "this session has begun already");
+  }
   if (version !== PROTOCOL_VERSION) {
     throw new ProtocolError(
       "unsupported_version",
       `version ${version}; this server speaks ${PROTOCOL_VERSION}`,
     );
   }
-  const identity = await session.begin({ token, info, infoJson });
+  if (!(await session.begin({ token, info, infoJson }, key))) return;
+  session.connected(answersPings);
+  welcome(session, id);
+}
+
+function welcome(session: Caller, id: number | undefined): void {
+  const { identity } = session;
   if (!identity) return;
   const { limits, server } = session.context;
   const expiresMs = session.conn.idleTimeoutMs;
@@ -76,8 +93,10 @@ export function publish(session: Caller, command: ReceivedPublish): void | Promi
   });
 }
 
-function commitFor(session: Caller, { id, channel, json, key }: ReceivedPublish, namespace: Namespace): void {
+function commitFor(session: Caller, command: ReceivedPublish, namespace: Namespace): void {
+  const { id, channel, json, key } = command;
   const { context, identity } = session;
+  const to = session.answerTo(command);
   if (!identity) return;
   const publication = {
     user: identity.user,
@@ -91,25 +110,26 @@ function commitFor(session: Caller, { id, channel, json, key }: ReceivedPublish,
   commit(context, channel, namespace, publication).then(
     ({ epoch, offset, duplicate }) => {
       const repeated = duplicate ? ({ duplicate } as const) : {};
-      const answer = { type: "published", ...withId(id), epoch, offset, ...repeated } as const;
+      const answer = { type: "published", ...to, epoch, offset, ...repeated } as const;
       session.answer(encodeServerMessage(answer), id, undefined, place);
     },
-    (error: unknown) => session.refuse(engineFailure(context, error), id, { place }),
+    (error: unknown) => session.refuse(engineFailure(context, error), to, { place }),
   );
 }
 
 /** Ends a subscription. */
-export function unsubscribe(session: Caller, { id, channel }: Unsubscribe): void {
+export function unsubscribe(session: Caller, command: Unsubscribe): void {
+  const { id, channel } = command;
   if (!session.drop(channel)) throw new ProtocolError("not_subscribed", `not subscribed to ${channel}`);
-  session.answer(encodeServerMessage({ type: "unsubscribed", ...withId(id), channel }), id);
+  session.answer(encodeServerMessage({ type: "unsubscribed", ...session.answerTo(command), channel }), id);
 }
 
 /** Reads a page of the log: the newest that are asked for and fit in one answer. */
 export async function history(session: Caller, command: ReadHistory): Promise<void> {
   const { id, channel, before = Number.MAX_SAFE_INTEGER, limit = HISTORY_LIMIT } = command;
-  const { context, conn } = session;
+  const { context } = session;
   await mayRead(session, channel);
-  const most = Math.min(context.limits.historyBytes, conn.maxSendBytes);
+  const most = Math.min(context.limits.historyBytes, session.maxAnswerBytes);
   const make = (): Promise<HistoryPage> => readPage(context, channel, before, limit, most);
   // Of one that nobody has open nothing is known here.
   const open = context.channels.get(channel);
@@ -117,7 +137,7 @@ export async function history(session: Caller, command: ReadHistory): Promise<vo
     ? context.pages.get(`${channel} ${before} ${limit} ${most}`, `${open.epoch} ${open.newest}`, make)
     : make());
   session.charge(costOfPublications(page.read));
-  session.answer(encodeHistory(id, page.body), id);
+  session.answer(encodeHistory(session.answerTo(command), page.body), id);
 }
 
 async function readPage(
@@ -128,7 +148,7 @@ async function readPage(
   most: number,
 ): Promise<HistoryPage> {
   const state = await fromEngine(context, context.engine.read(channel, Number.MAX_SAFE_INTEGER - 1, 1));
-  let room = most - encodeHistory(Number.MAX_SAFE_INTEGER, historyBody(channel, state, [])).length;
+  let room = most - encodeHistory({ id: Number.MAX_SAFE_INTEGER }, historyBody(channel, state, [])).length;
   let read = 0;
   const entries: string[] = []; // newest first
   let end = Math.min(before, state.head + 1);
@@ -168,16 +188,40 @@ function newestThatFit(
   return { room: left, isFull: false };
 }
 
-/** Says who is there. */
-export async function presence(session: Caller, { id, channel }: ReadPresence): Promise<void> {
-  const { context, conn } = session;
+/** Says who is there: a page of it. */
+export async function presence(session: Caller, command: ReadPresence): Promise<void> {
+  const { id, channel, after = 0, limit } = command;
   const namespace = await mayRead(session, channel);
   if (!namespace.presence)
     throw new ProtocolError("forbidden", `"${namespace.name}" does not show who is there`);
-  const state = await fromEngine(context, context.engine.present(channel));
-  session.charge(state.users.length * COST.presentUser);
-  const limits = { users: context.limits.presenceUsers, bytes: conn.maxSendBytes };
-  session.answer(encodePresence(id, channel, state, limits), id);
+  const page = await readPresence(session, channel, after);
+  const limits = pageLimits(session, limit);
+  session.answer(encodePresence(session.answerTo(command), channel, page, limits), id);
+}
+
+/** Those who came after this version: one more than there may be in a page. */
+export async function readPresence(session: Caller, channel: string, after: number): Promise<PresentPage> {
+  const { context } = session;
+  const most = context.limits.presenceUsers + 1;
+  const page = await fromEngine(context, context.engine.present(channel, after, most));
+  session.charge(page.users.length * COST.presentUser);
+  return page;
+}
+
+/**
+ * Bytes of a page of presence in a datagram: no path has to cut it into pieces, of which none may be lost.
+ */
+const DATAGRAM_PAGE_BYTES = 1_200;
+
+/** What a page of presence may take in an answer to this session. */
+export function pageLimits(session: Caller, users: number = LIMITS.users): PageLimits {
+  const { limits } = session.context;
+  const mostBytes = Math.min(limits.presenceBytes, session.maxAnswerBytes);
+  return {
+    users: Math.min(users, limits.presenceUsers),
+    bytes: session.isDatagram ? Math.min(DATAGRAM_PAGE_BYTES, mostBytes) : mostBytes,
+    mostBytes,
+  };
 }
 
 /** @throws ProtocolError `unknown_channel`, `forbidden` */

@@ -34,6 +34,8 @@ export interface CommandSource extends Caller {
   readonly unverifiedRate: RateLimit;
   /** False while its answers leave no room for another command. */
   readonly mayTakeMore: boolean;
+  /** True if a command, which may name a session, is for this one. */
+  isFor(command: Pick<ReceivedCommand, "session" | "guest">): boolean;
   /** It has sent its first command. */
   spoke(): void;
   /** Its address is proved. False if there is no room for it now, and it has ended. */
@@ -130,8 +132,15 @@ export class Intake {
       this.#hasSpoken = true;
       this.#session.spoke();
     }
-    if (this.isUnverified && !this.#verify(command)) return;
+    if (this.isUnverified && !this.#prove(command)) return;
+    if (command.type !== "connect" && !this.#session.isFor(command)) return this.#gone(command);
+    if (this.isUnverified && !this.#isServedUnverified(command)) return;
     return this.#run(command);
+  }
+
+  /** True while the peer's commands are not taken for now. */
+  get isHoldingBack(): boolean {
+    return this.#admit !== undefined || this.#endPause !== undefined;
   }
 
   // --- how a command is taken
@@ -176,7 +185,12 @@ export class Intake {
       case "presence":
         return presence(this.#session, command);
       case "ping":
-        this.#session.answer(encodeServerMessage({ type: "pong", ...withId(command.id) }), command.id);
+        this.#session.answer(
+          encodeServerMessage({ type: "pong", ...this.#session.answerTo(command) }),
+          command.id,
+        );
+        return;
+      case "pong":
         return;
     }
   }
@@ -185,10 +199,13 @@ export class Intake {
     if (this.#session.hasEnded) return;
     if (!(error instanceof ProtocolError)) {
       this.#session.report(error);
-      this.#session.refuse(new ProtocolError("internal", "the server failed to do this"), command.id);
+      this.#session.refuse(
+        new ProtocolError("internal", "the server failed to do this"),
+        this.#session.answerTo(command),
+      );
       return;
     }
-    this.#session.refuse(error, command.id);
+    this.#session.refuse(error, this.#session.answerTo(command));
     if (error.code === "unauthorized") this.#session.disconnect(CLOSE.unauthorized, error.message);
   }
 
@@ -202,16 +219,28 @@ export class Intake {
 
   // --- what is not a command that can be served
 
-  /**
-   * True if the command may be served: it proves the peer's address, or its answer is no larger than itself.
-   */
-  #verify({ type, cookie, id }: ReceivedCommand): boolean {
+  /** It is for a session that is not here: nothing is done in the name of another. */
+  #gone({ id }: ReceivedCommand): void | Promise<void> {
+    if (this.isUnverified && !this.#session.unverifiedRate.take(this.#session.clock.uptime())) {
+      this.#session.counters.refused++;
+      return;
+    }
+    this.#session.refuse(new ProtocolError("unknown_session", "connect again"), withId(id));
+    return this.#room();
+  }
+
+  /** Takes a cookie, if there is one. False if it proves the address, and there is no room for it now. */
+  #prove({ cookie }: ReceivedCommand): boolean {
+    const { verification } = this.#session.conn.peer;
+    if (!verification || cookie === undefined || !verification.verify(cookie)) return true;
+    this.#isVerified = true;
+    return this.#session.verified();
+  }
+
+  /** True if the command may be served: its answer is no larger than itself. Else a proof is asked for. */
+  #isServedUnverified({ type, id }: ReceivedCommand): boolean {
     const { verification } = this.#session.conn.peer;
     if (!verification) return true;
-    if (cookie !== undefined && verification.verify(cookie)) {
-      this.#isVerified = true;
-      return this.#session.verified();
-    }
     const isCheap = type === "connect" || type === "publish" || type === "ping";
     if (isCheap && this.#session.unverifiedRate.take(this.#session.clock.uptime())) return true;
     this.#session.answer(
@@ -239,9 +268,8 @@ export class Intake {
     }
     const { address, user } = this.#session;
     const retryMs = Math.max(this.#rate.retryMs, address?.rate.retryMs ?? 0, user?.rate.retryMs ?? 0);
-    this.#session.refuse(new ProtocolError("rate_limited", `try again in ${retryMs} ms`), idOf(message), {
-      retryMs,
-    });
+    const refusal = new ProtocolError("rate_limited", `try again in ${retryMs} ms`);
+    this.#session.refuse(refusal, withId(idOf(message)), { retryMs });
     const now = this.#session.clock.uptime();
     for (const refusals of [address?.refusals, user?.refusals]) {
       if (refusals?.take(now) === false) return this.#pause(refusals.retryMs);
@@ -284,7 +312,7 @@ export class Intake {
       this.#session.counters.refused++;
       return;
     }
-    this.#session.refuse(complaint, complaint.id);
+    this.#session.refuse(complaint, withId(complaint.id));
     if (isTooMany) this.#session.disconnect(CLOSE.badCommands, "one bad command after the other");
     return this.#room();
   }

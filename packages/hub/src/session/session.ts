@@ -1,5 +1,12 @@
 import type { CloseInfo, Message, MessageConn, MessageHandler } from "@zocalo/net";
-import { CLOSE, encodeServerMessage, type ErrorCode, mayReconnect, ProtocolError } from "@zocalo/protocol";
+import {
+  CLOSE,
+  encodeServerMessage,
+  type ErrorCode,
+  mayReconnect,
+  ProtocolError,
+  type ReceivedCommand,
+} from "@zocalo/protocol";
 import type { Account } from "./accounts.ts";
 import { type AnswerFate, type AnswerPlace, Answers } from "./answers.ts";
 import type { Clock, Timer } from "../primitives/clock.ts";
@@ -7,13 +14,18 @@ import { withId } from "./commands.ts";
 import type { Debtor } from "../channel/backlog.ts";
 import { costOfLength, costOfPresence } from "../channel/costs.ts";
 import type { HubContext } from "./context.ts";
+import type { AnswerTo } from "../channel/encode.ts";
 import type { Engine } from "../engine/engine.ts";
 import { type CommandSource, Intake } from "./intake.ts";
 import { type AuthenticationRequest, checkIdentity, type Identity, infoTextOf } from "../policy/identity.ts";
 import type { HubLimits } from "../policy/limits.ts";
 import { allows, type Permission } from "../policy/namespace.ts";
+import { Pace } from "./pace.ts";
 import { randomName } from "../primitives/random.ts";
 import type { RateLimit } from "./rate-limit.ts";
+import type { Sender } from "../channel/sender.ts";
+import { Silence } from "./silence.ts";
+import { StreamPeer, type StreamSession } from "./stream-peer.ts";
 import type { Counters } from "../channel/stats.ts";
 import type { Subscription } from "../channel/subscription.ts";
 import { ownText } from "../primitives/text-memory.ts";
@@ -52,11 +64,12 @@ export interface SessionOwner {
  * What a peer can make it keep is bounded: answers that wait for the engine or for room (`commandsInFlight`),
  * its subscriptions, and nothing else. Publications never wait here: they stand in the log.
  */
-export class Session implements MessageHandler, CommandSource, Debtor {
+export class Session implements MessageHandler, CommandSource, Debtor, StreamSession {
   readonly context: HubContext;
   readonly conn: MessageConn;
-  readonly id: string;
+  readonly sender: Sender;
   readonly isDatagram: boolean;
+  answersPings = false;
   /**
    * With whom it shares the limits of its address; unset if it has none, or while its address is not proved.
    * The owner sets it.
@@ -67,8 +80,19 @@ export class Session implements MessageHandler, CommandSource, Debtor {
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #intake: Intake;
   readonly #owner: SessionOwner;
+  /** Set on datagrams. */
+  readonly #pace: Pace | undefined;
+  #id: string;
   #identity: Identity | undefined;
   #infoText: string | undefined;
+  /** Of the `connect` that began it. */
+  #key: string | undefined;
+  /** Set on a stream once the session has begun. */
+  #silence: Silence | undefined;
+  /** False: another command has begun it, for a guest. */
+  #isConnected = false;
+  /** A command is being carried out, and none is read meanwhile. */
+  #isBusy = false;
   #hasEnded = false;
   readonly #answers: Answers;
   /** Set while an answer finds no room. */
@@ -77,11 +101,17 @@ export class Session implements MessageHandler, CommandSource, Debtor {
   constructor(conn: MessageConn, context: HubContext, owner: SessionOwner) {
     this.conn = conn;
     this.context = context;
-    this.id = randomName(context.random, 16);
+    this.#id = randomName(context.random, 16);
     this.isDatagram = conn.peer.transport === "udp";
-    this.#answers = new Answers(conn, this.isDatagram);
+    if (this.isDatagram) this.#pace = new Pace(conn, context.limits, context.clock, () => this.drain());
+    this.sender = this.#pace ?? conn;
+    this.#answers = new Answers(this.sender, () => this.#mayLose);
     this.#owner = owner;
     this.#intake = new Intake(this);
+  }
+
+  get id(): string {
+    return this.#id;
   }
 
   get engine(): Engine {
@@ -133,6 +163,17 @@ export class Session implements MessageHandler, CommandSource, Debtor {
     return this.conn.bufferedAmount + this.#answers.waitingBytes;
   }
 
+  get maxAnswerBytes(): number {
+    const { maxSendBytes } = this.conn;
+    if (!this.isDatagram) return maxSendBytes;
+    const who = JSON.stringify({ session: this.#id, user: this.#identity?.user });
+    return maxSendBytes - Buffer.byteLength(who);
+  }
+
+  get isHeldBack(): boolean {
+    return this.#isBusy || this.#intake.isHoldingBack;
+  }
+
   get mayTakeMore(): boolean {
     if (this.#hasEnded) return true;
     return !this.#answers.isBlocked && this.#answers.waiting < this.limits.commandsInFlight;
@@ -142,7 +183,14 @@ export class Session implements MessageHandler, CommandSource, Debtor {
 
   message(message: Message): void | Promise<void> {
     if (this.#hasEnded) return;
-    return this.#intake.message(message);
+    this.#pace?.heard(typeof message === "string" ? utf8Length(message) : message.length);
+    this.#silence?.heard();
+    const work = this.#intake.message(message);
+    if (work === undefined || this.#silence === undefined) return work;
+    this.#isBusy = true;
+    return work.then(() => {
+      this.#isBusy = false;
+    });
   }
 
   drain(): void {
@@ -172,9 +220,22 @@ export class Session implements MessageHandler, CommandSource, Debtor {
     return this.#owner.verified(this);
   }
 
+  isFor({ session, guest = false }: Pick<ReceivedCommand, "session" | "guest">): boolean {
+    const hasBegun = this.#identity !== undefined;
+    if (session !== undefined) return hasBegun && session === this.#id;
+    if (!this.isDatagram) return true;
+    if (guest) return !this.#isConnected;
+    // Who names none cannot know whose session it is that the address has.
+    return hasBegun && this.#key === undefined;
+  }
+
   // --- what commands call, see `Caller`
 
-  async begin(request: AuthenticationRequest): Promise<Identity | undefined> {
+  wasBegunBy(key: string | undefined): boolean {
+    return this.isDatagram && key !== undefined && key === this.#key;
+  }
+
+  async begin(request: AuthenticationRequest, key?: string): Promise<Identity | undefined> {
     let identity: Identity | null;
     try {
       identity = await this.context.authenticate(request, this.conn.peer);
@@ -186,11 +247,31 @@ export class Session implements MessageHandler, CommandSource, Debtor {
     }
     if (this.#hasEnded) return undefined;
     if (!identity) throw new ProtocolError("unauthorized", "the token was not accepted");
+    if (this.#identity) this.#endFormer();
     this.#identity = identity;
     this.user = this.#owner.begun(identity);
     const infoText = infoTextOf(identity);
     this.#infoText = infoText && ownText(infoText);
+    this.#key = key && ownText(key);
+    const isStream = !this.isDatagram && this.conn.peer.transport !== "websocket";
+    if (isStream) this.#silence = new Silence(new StreamPeer(this), this.clock, this.limits.pingMs);
     return identity;
+  }
+
+  /** Somebody else is at this address now, or the same one began anew. */
+  #endFormer(): void {
+    for (const channel of this.#subscriptions.keys()) this.drop(channel);
+    this.#id = randomName(this.context.random, 16);
+  }
+
+  connected(answersPings: boolean): void {
+    this.#isConnected = true;
+    this.answersPings = answersPings;
+  }
+
+  answerTo({ id, session }: { readonly id?: number; readonly session?: string }): AnswerTo {
+    if (!this.isDatagram || session !== undefined || !this.#identity) return withId(id);
+    return { ...withId(id), session: this.#id, user: this.#identity.user };
   }
 
   allowed(permission: Permission, channel: string): boolean | Promise<boolean> {
@@ -234,17 +315,13 @@ export class Session implements MessageHandler, CommandSource, Debtor {
     this.#afterAnswers();
   }
 
-  refuse(
-    error: ProtocolError,
-    id: number | undefined,
-    more: { retryMs?: number; place?: AnswerPlace } = {},
-  ): void {
+  refuse(error: ProtocolError, to: AnswerTo, more: { retryMs?: number; place?: AnswerPlace } = {}): void {
     this.counters.refused++;
     const { code, message } = error;
     const retry = more.retryMs === undefined ? {} : { retryMs: more.retryMs };
     this.answer(
-      encodeServerMessage({ type: "error", ...withId(id), code, message, ...retry }),
-      id,
+      encodeServerMessage({ type: "error", ...to, code, message, ...retry }),
+      to.id,
       undefined,
       more.place,
     );
@@ -265,7 +342,7 @@ export class Session implements MessageHandler, CommandSource, Debtor {
     subscription.end();
     if (subscription.isPresent) {
       this.charge(costOfPresence(subscription.channel, 0));
-      this.engine.leave(channel, this.id).catch((error: unknown) => this.report(error));
+      this.engine.leave(channel, this.#id).catch((error: unknown) => this.report(error));
     }
     this.context.channels.release(subscription.channel);
     return true;
@@ -302,6 +379,11 @@ export class Session implements MessageHandler, CommandSource, Debtor {
     this.conn.close(code, reason).catch(() => this.conn.abort());
   }
 
+  /** An answer that finds no room is lost where none will be soon. */
+  get #mayLose(): boolean {
+    return this.#pace?.isWaiting === false;
+  }
+
   #afterAnswers(): void {
     if (!this.#answers.isBlocked) {
       this.#answerTimer?.cancel();
@@ -329,6 +411,8 @@ export class Session implements MessageHandler, CommandSource, Debtor {
     this.#hasEnded = true;
     this.#answers.clear();
     this.#answerTimer?.cancel();
+    this.#silence?.end();
+    this.#pace?.end();
     this.#intake.end();
   }
 }

@@ -7,11 +7,11 @@ import {
 } from "@zocalo/protocol";
 import type { Caller } from "./caller.ts";
 import type { Channel } from "../channel/channel.ts";
-import { mayRead, withId } from "./commands.ts";
+import { mayRead, pageLimits, readPresence } from "./commands.ts";
 import { fromEngine } from "./context.ts";
-import { COST, costOfPresence } from "../channel/costs.ts";
-import { withPresence } from "../channel/encode.ts";
-import type { PresenceState } from "../engine/engine.ts";
+import { costOfPresence } from "../channel/costs.ts";
+import { type AnswerTo, withPresence } from "../channel/encode.ts";
+import type { PresentPage } from "../engine/engine.ts";
 import type { Namespace } from "../policy/namespace.ts";
 import type { SharedPage } from "../channel/shared-page.ts";
 import { Subscription } from "../channel/subscription.ts";
@@ -64,31 +64,29 @@ async function open(
   namespace: Namespace,
 ): Promise<void> {
   const { context, conn, identity } = session;
-  const { engine, counters, limits } = context;
+  const { engine, counters } = context;
   const { channel } = subscription;
   await fromEngine(context, channel.opened);
   if (subscription.hasEnded || !identity) return;
-  let present: PresenceState | undefined;
+  let present: PresentPage | undefined;
   if (namespace.presence) {
     subscription.isPresent = true;
     const member = { session: session.id, user: identity.user, info: session.infoText };
     session.charge(costOfPresence(channel, session.infoText?.length ?? 0));
     await fromEngine(context, engine.join(channel.name, member));
-    if (command.presence === true) {
-      present = await fromEngine(context, engine.present(channel.name));
-      session.charge(present.users.length * COST.presentUser);
-    }
+    if (command.presence === true) present = await readPresence(session, channel.name, 0);
   }
   const start = await fromEngine(context, startOf(channel, command));
   if (subscription.hasEnded) return;
-  const text = encodeServerMessage(answerTo(command, start, conn.idleTimeoutMs));
-  const room = { users: limits.presenceUsers, bytes: conn.maxSendBytes };
-  session.answer(present ? withPresence(text, present, room) : text, command.id, {
+  const text = encodeServerMessage(
+    answerTo(session.answerTo(command), channel.name, start, conn.idleTimeoutMs),
+  );
+  session.answer(present ? withPresence(text, present, pageLimits(session)) : text, command.id, {
     onSent() {
       if (start.recovered) counters.recovered++;
       if (start.gap || start.reset) counters.gaps++;
       subscription.start(start.epoch, start.offset, start.page);
-      if (present) subscription.watchPresence(present.version);
+      if (present) subscription.watchPresence(present.version, command.gather === true);
     },
     onLost() {
       if (!subscription.hasEnded) session.drop(channel.name);
@@ -119,12 +117,12 @@ async function startOf(channel: Channel, command: Subscribe): Promise<Start> {
   return { epoch, offset, head, recovered: false, ...(after <= offset ? { page } : {}) };
 }
 
-function answerTo(command: Subscribe, start: Start, expiresMs: number | undefined): Subscribed {
+function answerTo(to: AnswerTo, channel: string, start: Start, expiresMs: number | undefined): Subscribed {
   const { epoch, offset, head, recovered, reset, gap } = start;
   return {
     type: "subscribed",
-    ...withId(command.id),
-    channel: command.channel,
+    ...to,
+    channel,
     epoch,
     offset,
     head,
