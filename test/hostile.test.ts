@@ -130,6 +130,8 @@ const TRANSPORTS = {
 for (const [name, connect] of Object.entries(TRANSPORTS)) {
   test(`${name}: what is no command gets its typed error, and the connection goes on`, async () => {
     await using client = await connect();
+    client.send({ type: "ping", guest: true, id: 6 }); // There is a session, over UDP too.
+    assert.equal((await client.received.next("pong")).id, 6);
     for (const [text, code] of NO_COMMANDS) {
       client.send(text);
       const error = await client.received.next("error");
