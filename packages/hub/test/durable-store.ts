@@ -72,7 +72,8 @@ export async function open(
 const threads = new Set<Worker>();
 const { postMessage } = Object.getOwnPropertyDescriptors(Worker.prototype);
 Worker.prototype.postMessage = function (this: Worker, ...given) {
-  threads.add(this);
+  // Node 20 has one more, of its own, for who loads TypeScript; without it the process exits.
+  if (this.constructor === Worker) threads.add(this);
   postMessage.value?.apply(this, given);
 };
 

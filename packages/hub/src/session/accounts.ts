@@ -1,3 +1,4 @@
+import type { Identity } from "../policy/identity.ts";
 import type { Clock, Timer } from "../primitives/clock.ts";
 import { RateLimit } from "./rate-limit.ts";
 
@@ -92,4 +93,18 @@ export class Accounts {
       if (this.#departed.size > 0) this.#forgetSoon();
     });
   }
+}
+
+/** Who counts the sessions. */
+export interface SessionOwner<S> {
+  /** What all whose addresses are not proved may do together. */
+  readonly unverifiedRate: RateLimit;
+  /** It has sent its first command. */
+  spoke(session: S): void;
+  /** It acts for somebody: what that user's sessions share; nothing for a guest. */
+  begun(identity: Identity): Account | undefined;
+  /** Its address is proved. False if there is no room for it now: then it has been told, and has ended. */
+  verified(session: S): boolean;
+  /** Its connection has closed. Called once. */
+  closed(session: S): void;
 }

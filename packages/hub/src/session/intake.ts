@@ -16,6 +16,20 @@ import { subscribe } from "./subscribe.ts";
 /** What an editor, or a program on Windows, may write before the first line of a stream. */
 const BYTE_ORDER_MARK = "\uFEFF";
 
+/** Close codes with which a transport ends what the peer did wrong: framing, kind, encoding, time, size. */
+const PEER_FAULTS: ReadonlySet<number> = new Set([
+  CLOSE.protocolError,
+  CLOSE.unsupportedData,
+  CLOSE.invalidText,
+  CLOSE.incomplete,
+  CLOSE.tooLarge,
+]);
+
+/** True for what the peer did wrong. */
+export function isPeerFault(code: number): boolean {
+  return PEER_FAULTS.has(code);
+}
+
 /**
  * How an HTTP request begins. Any web page can make a visitor's browser send one to a TCP port, with commands
  * in its body: whoever speaks HTTP here is cut off before the body is read.

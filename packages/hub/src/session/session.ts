@@ -7,7 +7,7 @@ import {
   ProtocolError,
   type ReceivedCommand,
 } from "@zocalo/protocol";
-import type { Account } from "./accounts.ts";
+import type { Account, SessionOwner } from "./accounts.ts";
 import { type AnswerFate, type AnswerPlace, Answers } from "./answers.ts";
 import type { Clock, Timer } from "../primitives/clock.ts";
 import { withId } from "./commands.ts";
@@ -16,7 +16,7 @@ import { costOfLength, costOfPresence } from "../channel/costs.ts";
 import type { HubContext } from "./context.ts";
 import type { AnswerTo } from "../channel/encode.ts";
 import type { Engine } from "../engine/engine.ts";
-import { type CommandSource, Intake } from "./intake.ts";
+import { type CommandSource, Intake, isPeerFault } from "./intake.ts";
 import { type AuthenticationRequest, checkIdentity, type Identity, infoTextOf } from "../policy/identity.ts";
 import type { HubLimits } from "../policy/limits.ts";
 import { allows, type Permission } from "../policy/namespace.ts";
@@ -31,31 +31,8 @@ import type { Subscription } from "../channel/subscription.ts";
 import { ownText } from "../primitives/text-memory.ts";
 import { fitsInBytes, utf8Length } from "../primitives/utf8.ts";
 
-/** Close codes with which a transport ends what the peer did wrong: framing, kind, encoding, time, size. */
-const PEER_FAULTS: ReadonlySet<number> = new Set([
-  CLOSE.protocolError,
-  CLOSE.unsupportedData,
-  CLOSE.invalidText,
-  CLOSE.incomplete,
-  CLOSE.tooLarge,
-]);
-
 /** No address has this name. */
 const UNVERIFIED = "unverified";
-
-/** Who counts the sessions. */
-export interface SessionOwner {
-  /** What all whose addresses are not proved may do together. */
-  readonly unverifiedRate: RateLimit;
-  /** It has sent its first command. */
-  spoke(session: Session): void;
-  /** It acts for somebody: what that user's sessions share; nothing for a guest. */
-  begun(identity: Identity): Account | undefined;
-  /** Its address is proved. False if there is no room for it now: then it has been told, and has ended. */
-  verified(session: Session): boolean;
-  /** Its connection has closed. Called once. */
-  closed(session: Session): void;
-}
 
 /**
  * One connection: who it acts for, what it is subscribed to, and the answers to its commands, which `Intake`
@@ -79,7 +56,7 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
   user: Account | undefined;
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #intake: Intake;
-  readonly #owner: SessionOwner;
+  readonly #owner: SessionOwner<Session>;
   /** Set on datagrams. */
   readonly #pace: Pace | undefined;
   #id: string;
@@ -98,7 +75,7 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
   /** Set while an answer finds no room. */
   #answerTimer: Timer | undefined;
 
-  constructor(conn: MessageConn, context: HubContext, owner: SessionOwner) {
+  constructor(conn: MessageConn, context: HubContext, owner: SessionOwner<Session>) {
     this.conn = conn;
     this.context = context;
     this.#id = randomName(context.random, 16);
@@ -205,7 +182,7 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
 
   close({ code, reason, wasClean }: CloseInfo): void {
     // The transport ends it for what the peer sent: on a byte stream this is the only way to say why.
-    if (!wasClean && PEER_FAULTS.has(code)) this.disconnect(code, reason);
+    if (!wasClean && isPeerFault(code)) this.disconnect(code, reason);
     this.#end();
     this.#owner.closed(this);
   }

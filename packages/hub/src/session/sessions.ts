@@ -2,12 +2,12 @@ import { isIP } from "node:net";
 import { type AddressSet, type MessageConn, type Peer, visitorOf } from "@zocalo/net";
 import { shown } from "@zocalo/net/transport";
 import { CLOSE } from "@zocalo/protocol";
-import { type Account, Accounts } from "./accounts.ts";
+import { type SessionOwner, type Account, Accounts } from "./accounts.ts";
 import type { HubContext } from "./context.ts";
 import type { Identity } from "../policy/identity.ts";
 import type { Timer } from "../primitives/clock.ts";
 import { RateLimit } from "./rate-limit.ts";
-import { Session, type SessionOwner } from "./session.ts";
+import { Session } from "./session.ts";
 
 /** Why a connection is not taken, or has to go. */
 interface Refusal {
@@ -22,7 +22,7 @@ const NO_ADDRESS: Refusal = { code: CLOSE.internal, reason: "it cannot be decide
 const SILENT: Refusal = { code: CLOSE.slowConsumer, reason: "no command came in time" };
 
 /** The connections of a hub: who may come, who has to go, and who is there. */
-export class Sessions implements SessionOwner {
+export class Sessions implements SessionOwner<Session> {
   readonly unverifiedRate: RateLimit;
   readonly #context: HubContext;
   readonly #hostOf: (peer: Peer) => string;
