@@ -30,6 +30,7 @@ class World implements Surroundings {
   readonly time = new VirtualTime();
   readonly random: Random;
   readonly channels = CHANNELS;
+  readonly backoff = { baseMs: 200, maxMs: 4_000 };
   readonly history: Entry[] = [];
   readonly #server: Machine;
   readonly #disk = new Disk();
@@ -37,6 +38,7 @@ class World implements Surroundings {
   readonly #latencyMs: number;
   readonly #commandsPerSecond: number;
   readonly #clients: Client[] = [];
+  readonly #machines = new Map<Client, Machine>();
   readonly #links = new Map<Link, number>();
   #process: Machine;
   #hub: Hub | undefined;
@@ -57,6 +59,10 @@ class World implements Surroundings {
       publishFails: random.pick([0, 0.05]),
     };
     this.#boot();
+  }
+
+  sleep(ms: number): Promise<void> {
+    return this.time.sleep(ms);
   }
 
   watches(channel: string): boolean {
@@ -142,8 +148,10 @@ class World implements Surroundings {
 
   #come(before?: Client): void {
     const { random } = this;
-    const user = before?.user ?? random.pick(USERS);
-    const client = new Client(this, user, new Machine(this.time, random.below(1_000_000)));
+    const user = before?.person.user ?? random.pick(USERS);
+    const machine = new Machine(this.time, random.below(1_000_000));
+    const client = new Client(this, { user, token: user }, machine);
+    this.#machines.set(client, machine);
     this.#clients.push(client);
     if (before === undefined) for (const channel of CHANNELS) if (random.chance(0.5)) client.follow(channel);
     if (before !== undefined) client.takeUp(before);
@@ -162,8 +170,11 @@ class World implements Surroundings {
       ]);
       link?.silence(directions, random.below(2 * HEARTBEAT_MS));
     } else if (dice < 70) {
-      const machine = random.pick([this.#process, ...this.#living.map((client) => client.machine)]);
-      machine.wallAheadMs += random.pick([-1, 1]) * random.pick([2_000, 301_000, DAY_MS, 3_650 * DAY_MS]);
+      const machine = random.pick([
+        this.#process,
+        ...this.#living.map((client) => this.#machines.get(client)),
+      ]);
+      if (machine !== undefined) machine.wallAheadMs += random.pick([-1, 1]) * random.pick([2_000, 301_000, DAY_MS, 3_650 * DAY_MS]);
     } else if (dice < 80) this.#crash();
     else if (dice < 86) this.#lose(random.pick(CHANNELS));
     else if (dice < 92) this.#fill();
