@@ -23,7 +23,7 @@ const sound = {
   "packages/bare/package.json": `{\n  "name": "bare",\n  "devDependencies": {\n    "@x/low": "1"\n  }\n}`,
   "packages/bare/src/part.test.ts": `import "@x/low";`,
   "packages/bare/test/deep/whole.ts": `import type { low } from "@x/low";`,
-  "test/whole.test.ts": `import "high";\nimport "../scripts/check.ts";`,
+  "test/whole.test.ts": `import "high";\nimport "../scripts/check.ts";\nimport "../packages/bare/test/deep/whole.ts";`,
 };
 
 /** The violations in the sound tree with some files put in place of others. */

@@ -18,6 +18,7 @@ export interface Surroundings {
   readonly random: Random;
   readonly channels: readonly string[];
   readonly backoff: BackoffOptions;
+  readonly timeoutMs: number;
   sleep(ms: number): Promise<void>;
   /** Where there is presence. */
   watches(channel: string): boolean;
@@ -72,7 +73,7 @@ export class Client {
       clock: body.clientClock,
       random: () => random.next(),
       backoff: world.backoff,
-      timeoutMs: 4_000,
+      timeoutMs: world.timeoutMs,
     });
   }
 

@@ -10,11 +10,15 @@ export class Texts {
     this.#byMeaning.set(JSON.stringify(JSON.parse(text)), text);
   }
 
-  /** The text of `data` in the message that brought it; what nobody published is no text of these. */
-  of(data: Json, message: string): string {
+  /**
+   * The text of `data` in the message that brought it; what nobody published is no text of these.
+   *
+   * @param from where in the message it is at the earliest
+   */
+  of(data: Json, message: string, from = 0): string {
     const meaning = JSON.stringify(data);
     const text = this.#byMeaning.get(meaning) ?? meaning;
-    return message.includes(`"data":${text}`) ? text : `${meaning} in ${message}`;
+    return message.includes(`"data":${text}`, from) ? text : `${meaning} in ${message}`;
   }
 }
 

@@ -27,8 +27,7 @@ export class WireChecker {
     switch (message.type) {
       case "published": {
         const asked = this.#asked(message.id);
-        if (asked?.command.type !== "publish")
-          return check(false, () => `answer: ${text} to ${asked?.text}`);
+        if (asked?.command.type !== "publish") return check(false, () => `answer: ${text} to ${asked?.text}`);
         const { channel, data } = asked.command;
         const sent = this.#facts.texts.of(data, asked.text);
         return this.#facts.stands(channel, message.epoch, message.offset, sent);
