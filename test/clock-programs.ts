@@ -18,13 +18,13 @@ export const TIMEOUT_MS = 2_000;
 
 const FAKETIME = "/usr/$LIB/faketime/libfaketime.so.1";
 
-/** The environment of a process whose wall clock is as far off as a file says; its monotonic one is not. */
-export function offsetClock(file: string): Record<string, string> {
+/** The environment of a process whose wall clock is as far off as a file says; its monotonic one may be, too. */
+export function offsetClock(file: string, isMonotonicOff = false): Record<string, string> {
   return {
     LD_PRELOAD: FAKETIME,
     FAKETIME_TIMESTAMP_FILE: file,
     FAKETIME_NO_CACHE: "1",
-    FAKETIME_DONT_FAKE_MONOTONIC: "1",
+    FAKETIME_DONT_FAKE_MONOTONIC: isMonotonicOff ? "0" : "1",
   };
 }
 

@@ -31,7 +31,7 @@ export class Life {
   readonly done: string[] = [];
   readonly #random: Random;
   readonly #directory: string;
-  readonly #isMonotonicFaked: boolean;
+  readonly #isMonotonicOff: boolean;
   #disk: SmallDisk | undefined;
   #server: ServerProcess | undefined;
   #ports: Ports | undefined;
@@ -43,7 +43,7 @@ export class Life {
     this.kind = kind;
     this.#random = new Random(seed);
     this.#directory = directory;
-    this.#isMonotonicFaked = kind === "clock" && this.#random.chance(0.25);
+    this.#isMonotonicOff = kind === "clock" && this.#random.chance(0.25);
   }
 
   /**
@@ -84,8 +84,7 @@ export class Life {
 
   async #live(faults: number): Promise<string | undefined> {
     const random = this.#random;
-    await this.#start();
-    const { ports } = this.#server as ServerProcess;
+    const { ports } = await this.#start();
     this.#ports = ports;
     const square = new Square(random, ports);
     this.#square = square;
@@ -136,8 +135,10 @@ export class Life {
       starting.catch(() => undefined);
       await sleep(random.below(500));
       abort.abort();
-      const server = await starting.catch(() => undefined);
-      await server?.ended;
+      await starting.then(
+        ({ ended }) => ended,
+        () => undefined,
+      );
       this.#server = undefined;
       this.#count("killed while it started");
     }
@@ -196,7 +197,7 @@ export class Life {
     const seconds = random.pick([-1, 1]) * random.pick([5, 7 * MINUTE_S, DAY_S, 60 * DAY_S, 3_650 * DAY_S]);
     if (isKilled) await this.#kill();
     // Timers of a monotonic clock that goes back while a program runs stand still: no system does that.
-    if (isKilled || !this.#isMonotonicFaked || seconds > 0) this.#setClock(seconds);
+    if (isKilled || !this.#isMonotonicOff || seconds > 0) this.#setClock(seconds);
     return isKilled ? this.#startAgain() : this.#endedByItself();
   }
 
@@ -216,16 +217,12 @@ export class Life {
     this.#did(how);
   }
 
-  async #start(signal?: AbortSignal): Promise<void | ServerProcess> {
+  async #start(signal?: AbortSignal): Promise<ServerProcess> {
     const offset = join(this.#directory, "offset");
-    const { FAKETIME_DONT_FAKE_MONOTONIC: wallOnly, ...faked } = offsetClock(offset);
     const options: StartOptions = {
       under: this.#disk?.under ?? [],
+      environment: this.kind === "clock" ? offsetClock(offset, this.#isMonotonicOff) : {},
       ...(signal === undefined ? {} : { signal }),
-      environment:
-        this.kind !== "clock"
-          ? {}
-          : { ...faked, FAKETIME_DONT_FAKE_MONOTONIC: this.#isMonotonicFaked ? "0" : `${wallOnly}` },
     };
     const config = join(this.#directory, "zocalo.config.json");
     const args = ["--engine", "durable", "--data", this.#data, "--config", config];
