@@ -62,10 +62,13 @@ export class DurableStorage implements Storage {
   }
 
   boot(process: Machine): Engine {
-    const { wall } = process.hubClock;
-    const { uptime } = this.#machine.hubClock;
+    const [wallClock, uptimeClock] = [process.hubClock, this.#machine.hubClock];
     this.#store = new InProcessStore(this.#directory, {
-      clock: { wall, uptime, boot: "the only one" },
+      clock: {
+        wall: () => wallClock.wall(),
+        uptime: () => uptimeClock.uptime(),
+        boot: "the only one",
+      },
       delay: () => this.#delay(),
       tidies: () => this.#random.chance(0.1),
       begins: () => (this.#before = this.#now()),

@@ -16,6 +16,8 @@ export const KINDS = ["kill", "stop", "disk", "damage", "clock"] as const;
 export type Kind = (typeof KINDS)[number];
 
 const COMMAND = fileURLToPath(new URL("../../packages/zocalo/dist/bin.js", import.meta.url));
+/** A server that is started works by then, or a fault meets one that does not. */
+const WORKS_MS = 10_000;
 const MINUTE_S = 60;
 const DAY_S = 86_400;
 
@@ -90,6 +92,9 @@ export class Life {
     this.#square = square;
     const acting = square.act();
     for (let left = faults; left > 0; left--) {
+      // It has to be at work.
+      const { acked } = square;
+      for (let waited = 0; square.acked === acked && waited < WORKS_MS; waited += 20) await sleep(20);
       await sleep(random.int(50, 600));
       if (random.chance(0.2)) square.leave();
       const broken = await this.#fault();

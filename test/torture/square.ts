@@ -12,6 +12,8 @@ import { Texts } from "../simulation/texts.ts";
 import { RawClient } from "./raw-client.ts";
 import { openWire } from "./wire.ts";
 
+/** However slow the machine is, by then it is calm. */
+const LONGEST_CALM_MS = 300_000;
 const YEARS_MS = 100 * 365 * 86_400_000;
 const FOR_EVER = { publications: 1_000_000, ttlMs: YEARS_MS };
 
@@ -50,6 +52,8 @@ const machine: Clock = {
   },
 };
 
+const LEARNED: ReadonlySet<Entry["type"]> = new Set(["acked", "publication", "gap", "recovered", "users"]);
+
 /** What a client has of the real world. */
 export interface RealSurroundings extends Surroundings {
   readonly texts: Texts;
@@ -70,8 +74,12 @@ export class Square implements RealSurroundings {
   readonly #raw: RawClient[] = [];
   /** Connections of clients with the SDK. */
   readonly #conns = new Map<number, Set<{ abort(): void }>>();
+  /** Publications that were answered. */
+  acked = 0;
   /** Publications without an answer, and whose they are. */
   readonly #unanswered = new Map<number, number>();
+  /** When anybody last learned anything. */
+  #learnedAt = 0;
   #lastNumber = 0;
   #isActing = false;
 
@@ -100,6 +108,8 @@ export class Square implements RealSurroundings {
     if (said.type === "gone") {
       for (const [id, client] of this.#unanswered) if (client === said.client) this.#unanswered.delete(id);
     }
+    if (LEARNED.has(said.type)) this.#learnedAt = this.now;
+    if (said.type === "acked") this.acked++;
     if (said.type === "acked" || said.type === "failed") this.#unanswered.delete(said.id);
     this.history.push({ ...said, at: this.now });
   }
@@ -142,11 +152,15 @@ export class Square implements RealSurroundings {
     this.#come(client.person).takeUp(client);
   }
 
-  /** Nothing is done any more: within `CALM_MS` everybody has to know everything. Gives what is broken. */
+  /**
+   * Nothing is done any more: everybody has to know everything, and nobody goes without news for `CALM_MS` before.
+   * Gives what is broken.
+   */
   async calm(): Promise<string | undefined> {
     this.#isActing = false;
     for (const client of this.#living) client.isSlow = false;
     const began = this.now;
+    this.#learnedAt = began;
     while (this.#unanswered.size > 0 && this.now - began < CALM_MS / 2) await sleep(100);
     for (let waitMs = 500; ; waitMs *= 2) {
       const recorded = this.history.length;
@@ -155,8 +169,8 @@ export class Square implements RealSurroundings {
       for (const client of [...this.#living, ...this.#raw]) client.stand();
       this.write({ type: "calm" });
       const broken = findBroken(this.history, promisedOf);
-      const isEarly = /^(?:answer|lost|presence): /.test(broken ?? "") && this.now - began < CALM_MS;
-      if (!isEarly) return broken;
+      const isOver = this.now - this.#learnedAt > CALM_MS || this.now - began > LONGEST_CALM_MS;
+      if (isOver || !/^(?:answer|lost|presence): /.test(broken ?? "")) return broken;
       // What came meanwhile stays; that it was calm is taken back.
       const later = this.history.splice(recorded).filter(({ type }) => type !== "calm" && type !== "page");
       this.history.push(...later);
