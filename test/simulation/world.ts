@@ -255,7 +255,10 @@ class World implements Surroundings {
   }
 }
 
-/** What is under the hub: the engine in memory as one on a disk would look, or the one on disk, without its thread. */
+/**
+ * What is under the hub: the engine in memory as one on a disk would look, or the one on disk, without its
+ * thread.
+ */
 export const ENGINES = ["memory", "durable"] as const;
 export type EngineName = (typeof ENGINES)[number];
 

@@ -153,8 +153,8 @@ export class Square implements RealSurroundings {
   }
 
   /**
-   * Nothing is done any more: everybody has to know everything, and nobody goes without news for `CALM_MS` before.
-   * Gives what is broken.
+   * Nothing is done any more: everybody has to know everything, and until then there is news within
+   * `CALM_MS`. Gives what is broken.
    */
   async calm(): Promise<string | undefined> {
     this.#isActing = false;
