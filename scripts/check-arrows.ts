@@ -326,7 +326,7 @@ function checkBrowserEntry(root: string, entry: string): Violation[] {
 /** What a room's tests have for other suites. */
 const TEST_FILES = /^packages\/[^/]+\/test\//;
 
-/** The root's own suites and scripts see every room, but by name too; or what its tests have, which has none. */
+/** The root's own suites and scripts see every room, but by name too; what its tests have has none. */
 function checkOutside(root: string): Violation[] {
   return ["test", "scripts"].flatMap((top) =>
     filesBelow(join(root, top)).flatMap((file) =>

@@ -18,7 +18,7 @@ export const TIMEOUT_MS = 2_000;
 
 const FAKETIME = "/usr/$LIB/faketime/libfaketime.so.1";
 
-/** The environment of a process whose wall clock is as far off as a file says; its monotonic one may be, too. */
+/** The environment of a process whose wall clock is as far off as a file says, or its monotonic one, too. */
 export function offsetClock(file: string, isMonotonicOff = false): Record<string, string> {
   return {
     LD_PRELOAD: FAKETIME,

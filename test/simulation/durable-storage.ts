@@ -78,7 +78,7 @@ export class DurableStorage implements Storage {
     return this.#store.engine;
   }
 
-  /** The process is killed: what it has written is there, and no more. Gives true if an old copy is, instead. */
+  /** The process is killed: what it has written is there. Gives true if an old copy is, instead. */
   crash(): boolean {
     const from = this.#directory;
     const before = this.#before;

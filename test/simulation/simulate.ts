@@ -1,6 +1,6 @@
-// `npm run simulate [-- --seeds N --seed S --seconds N --engine memory|durable --history]`: worlds of clients,
-// a server and faults, each by its own seed, until one breaks a promise or all are done. `--history` prints
-// what was written down.
+// `npm run simulate [-- --seeds N --seed S --seconds N --engine memory|durable --history]`: worlds of
+// clients, a server and faults, each by its own seed, until one breaks a promise or all are done.
+// `--history` prints what was written down.
 import { parseArgs } from "node:util";
 import type { Entry } from "./history.ts";
 import { ENGINES, simulate } from "./world.ts";
