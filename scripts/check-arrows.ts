@@ -323,7 +323,10 @@ function checkBrowserEntry(root: string, entry: string): Violation[] {
   return found;
 }
 
-/** The root's own suites and scripts see every room, but by name too. */
+/** What a room's tests have for other suites. */
+const TEST_FILES = /^packages\/[^/]+\/test\//;
+
+/** The root's own suites and scripts see every room, but by name too; what its tests have has none. */
 function checkOutside(root: string): Violation[] {
   return ["test", "scripts"].flatMap((top) =>
     filesBelow(join(root, top)).flatMap((file) =>
@@ -334,6 +337,12 @@ function checkOutside(root: string): Violation[] {
             isInside(join(root, house), resolve(dirname(file), specifier)),
           ),
         )
+        .filter(({ specifier }) => {
+          const path = relative(root, resolve(dirname(file), specifier))
+            .split(sep)
+            .join("/");
+          return top !== "test" || !TEST_FILES.test(path);
+        })
         .map(({ specifier, line }) => ({
           file: relative(root, file),
           line,

@@ -10,8 +10,12 @@ import { parseArgs } from "node:util";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** What can find a fault: the integrity driver of a package, or the simulation of hub and client. */
-const DRIVERS = ["net", "websocket", "simulation"] as const;
+/**
+ * What can find a fault: the integrity driver of a package, or the simulation of hub and client, over the
+ * engine in memory or over the one on disk.
+ */
+const DRIVERS = ["net", "websocket", "simulation", "durable"] as const;
+const SIMULATE = [join("test", "simulation", "simulate.ts"), "--seed", "1"];
 
 /** A fault that was once there, or could be. */
 export interface Mutant {
@@ -35,7 +39,7 @@ export function readMutant(path: string): Mutant {
   const expect = field("Expect");
   if (driver === undefined || fault === undefined || expect === undefined) {
     throw new Error(
-      `${path} does not begin with "Driver: net", "websocket" or "simulation", "Fault: …" and "Expect: REGULAR EXPRESSION"`,
+      `${path} does not begin with "Driver: net", "websocket", "simulation" or "durable", "Fault: …" and "Expect: REGULAR EXPRESSION"`,
     );
   }
   return {
@@ -84,8 +88,10 @@ export function hunt(mutant: Mutant, seconds: number): string | undefined {
     const tsx = import.meta.resolve("tsx");
     const program =
       driver === "simulation"
-        ? [join("test", "simulation", "simulate.ts"), "--seed", "1"]
-        : [join("packages", driver, "test", "integrity", "drive.ts"), "--as-drawn"];
+        ? SIMULATE
+        : driver === "durable"
+          ? [...SIMULATE, "--engine", "durable"]
+          : [join("packages", driver, "test", "integrity", "drive.ts"), "--as-drawn"];
     const args = ["--conditions=zocalo-source", "--import", tsx, ...program, "--seconds", String(seconds)];
     const { status, stdout, stderr } = spawnSync(process.execPath, args, {
       cwd: copy,

@@ -23,7 +23,7 @@ const sound = {
   "packages/bare/package.json": `{\n  "name": "bare",\n  "devDependencies": {\n    "@x/low": "1"\n  }\n}`,
   "packages/bare/src/part.test.ts": `import "@x/low";`,
   "packages/bare/test/deep/whole.ts": `import type { low } from "@x/low";`,
-  "test/whole.test.ts": `import "high";\nimport "../scripts/check.ts";`,
+  "test/whole.test.ts": `import "high";\nimport "../scripts/check.ts";\nimport "../packages/bare/test/deep/whole.ts";`,
 };
 
 /** The violations in the sound tree with some files put in place of others. */
@@ -202,7 +202,7 @@ test("a file with more lines than the table says is a violation, shipped or a te
   ]);
 });
 
-test("what net and websocket are made of, and their tests, may have 400 lines a file", () => {
+test("what net, websocket and hub are made of, and their tests, may have 400 lines a file", () => {
   const limits = ROOMS.filter(({ maxLines }) => maxLines !== undefined).map(({ name, maxLines }) => [
     name,
     maxLines,
@@ -210,5 +210,6 @@ test("what net and websocket are made of, and their tests, may have 400 lines a 
   assert.deepEqual(limits, [
     ["@zocalo/net", 400],
     ["@zocalo/websocket", 400],
+    ["@zocalo/hub", 400],
   ]);
 });

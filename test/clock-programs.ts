@@ -18,6 +18,21 @@ export const TIMEOUT_MS = 2_000;
 
 const FAKETIME = "/usr/$LIB/faketime/libfaketime.so.1";
 
+/** The environment of a process whose wall clock is as far off as a file says, or its monotonic one, too. */
+export function offsetClock(file: string, isMonotonicOff = false): Record<string, string> {
+  return {
+    LD_PRELOAD: FAKETIME,
+    FAKETIME_TIMESTAMP_FILE: file,
+    FAKETIME_NO_CACHE: "1",
+    FAKETIME_DONT_FAKE_MONOTONIC: isMonotonicOff ? "0" : "1",
+  };
+}
+
+/** What such a file says for so many seconds. */
+export function clockOffset(seconds: number): string {
+  return `${seconds < 0 ? "" : "+"}${seconds}`;
+}
+
 /** One of them, and what it has said. */
 export class ClockProgram implements AsyncDisposable {
   readonly child: ChildProcessWithoutNullStreams;
@@ -28,15 +43,9 @@ export class ClockProgram implements AsyncDisposable {
   constructor(args: readonly string[], isSettable = false) {
     const flags = ["--conditions=zocalo-source", "--import", import.meta.resolve("tsx")];
     const offset = join(this.#directory, "offset");
-    writeFileSync(offset, "+0");
-    const faked = {
-      LD_PRELOAD: FAKETIME,
-      FAKETIME_TIMESTAMP_FILE: offset,
-      FAKETIME_NO_CACHE: "1",
-      FAKETIME_DONT_FAKE_MONOTONIC: "1",
-    };
+    writeFileSync(offset, clockOffset(0));
     this.child = spawn(process.execPath, [...flags, fileURLToPath(import.meta.url), ...args], {
-      env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...(isSettable ? faked : {}) },
+      env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...(isSettable ? offsetClock(offset) : {}) },
     });
     this.child.stderr.pipe(process.stderr);
     createInterface(this.child.stdout).on("line", (line) => this.said.push(line));
@@ -44,7 +53,7 @@ export class ClockProgram implements AsyncDisposable {
 
   /** Sets its wall clock so many seconds off the right time. */
   setWall(seconds: number): void {
-    writeFileSync(join(this.#directory, "offset"), `${seconds < 0 ? "" : "+"}${seconds}`);
+    writeFileSync(join(this.#directory, "offset"), clockOffset(seconds));
   }
 
   /** Waits until it has said so. */

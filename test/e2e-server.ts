@@ -20,11 +20,22 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null;
 }
 
+/** How the process is started. */
+export interface StartOptions {
+  readonly environment?: Record<string, string>;
+  /** A command, and its arguments, that starts what stands behind it. */
+  readonly under?: readonly string[];
+  /** Kills it. */
+  readonly signal?: AbortSignal;
+}
+
 /** `zocalo serve` as a process of its own, on ports that the system chose. */
 export class ServerProcess {
   readonly ports: Ports;
   /** Resolves once the process is gone. */
   readonly ended: Promise<Ending>;
+  /** Set once it is gone. */
+  ending: Ending | undefined;
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #output: Output;
 
@@ -38,6 +49,7 @@ export class ServerProcess {
     this.#output = output;
     this.ports = ports;
     this.ended = ended;
+    void ended.then((ending) => (this.ending = ending));
   }
 
   /**
@@ -45,10 +57,14 @@ export class ServerProcess {
    *
    * @param ports the ports of an earlier server, to take its place.
    */
-  static async start(ports?: Ports, args: readonly string[] = []): Promise<ServerProcess> {
+  static async start(
+    ports?: Ports,
+    args: readonly string[] = [],
+    options: StartOptions = {},
+  ): Promise<ServerProcess> {
     const { http = 0, tcp = 0, udp = 0 } = ports ?? {};
     const places = ["--http-port", String(http), "--tcp-port", String(tcp), "--udp-port", String(udp)];
-    const child = spawnServer([...places, ...args]);
+    const child = spawnServer([...places, ...args], options);
     const output = new Output(child);
     const ended = endingOf(child);
     const isUp = output.until(/stops it\./);
@@ -71,6 +87,11 @@ export class ServerProcess {
     return this.#output.stderr;
   }
 
+  /** Only sends a signal. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
   /** Sends a signal and waits for the end. */
   async kill(signal: NodeJS.Signals): Promise<Ending> {
     this.#child.kill(signal);
@@ -90,20 +111,24 @@ export class ServerProcess {
 
 /** Runs `zocalo serve` to its end. */
 export async function runServer(args: readonly string[], environment: Record<string, string> = {}) {
-  const child = spawnServer(args, environment);
+  const child = spawnServer(args, { environment });
   const output = new Output(child);
   const [code, signal] = (await once(child, "close")) as [Ending["code"], Ending["signal"]];
   return { code, signal, stdout: output.stdout, stderr: output.stderr };
 }
 
-function spawnServer(args: readonly string[], environment: Record<string, string> = {}) {
+function spawnServer(args: readonly string[], { environment = {}, under = [], signal }: StartOptions) {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(?:ZOCALO_|NODE_)/.test(name));
-  return spawn(process.execPath, [COMMAND, "serve", ...args], {
+  const [program = process.execPath, ...given] = [...under, process.execPath, COMMAND, "serve", ...args];
+  const child = spawn(program, given, {
+    ...(signal === undefined ? {} : { signal, killSignal: "SIGKILL" }),
     // Where no zocalo.config.json lies about.
     cwd: tmpdir(),
     // No two of them may keep channels in one directory; who wants them kept says where.
     env: { ...Object.fromEntries(inherited), ZOCALO_ENGINE: "memory", ...environment },
   });
+  child.on("error", () => undefined); // It was killed by its signal: its end is told.
+  return child;
 }
 
 async function endingOf(child: ChildProcessWithoutNullStreams): Promise<Ending> {

@@ -75,6 +75,7 @@ for (const [name, expected, ...said] of [
   ["came in another order", /^order/, ...three, subscribe(1, 1), got(1, 3)],
   ["came after the end", /^order/, ...three, subscribe(1, 0), { type: "ended", sub: 1 }, got(1, 1)],
   ["changed", /^content/, ...three, subscribe(1, 0), got(1, 1, '"2"')],
+  ["changed by a space", /^content/, ...three, subscribe(1, 0), got(1, 1, '"1" ')],
   ["made up", /^content/, subscribe(1, 0), got(1, 1)],
   ["published twice", /^twice/, publish(1), acked(1), publish(1), acked(1, 2)],
   ["said to be lost while it is kept", /^gap/, ...three, subscribe(1, 1), gap(1, 2, 2), got(1, 3)],
@@ -166,6 +167,11 @@ const changed = (version: number, total: number, ...who: string[]): Said =>
     total,
     changes: who.map((one) => ({ type: one.startsWith("+") ? "join" : "leave", user: one.slice(1) })),
   });
+const printedAgain: Said = {
+  type: "message",
+  conn: 1,
+  text: `{"type":"publication","channel":"${channel}","offset":2,"data": "2"}`,
+};
 
 test("a connection that keeps the protocol is not said to break it", () => {
   assert.equal(judge(...three, asked(1), subscribed({}), pushed(2), pushed(3)), "kept");
@@ -180,6 +186,7 @@ test("a connection that keeps the protocol is not said to break it", () => {
 
 for (const [name, expected, ...said] of [
   ["a publication skipped", /^order/, asked(1), subscribed({}), pushed(3)],
+  ["a text printed again", /^content/, asked(1), subscribed({}), printedAgain],
   ["a flow that nobody asked for", /^order/, pushed(1)],
   ["a change twice", /^presence/, asked(1), withPeople, changed(5, 1, "-ana"), changed(5, 1, "-ana")],
   ["a change lost", /^presence/, asked(1), withPeople, changed(5, 0, "-ana")],

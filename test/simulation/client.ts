@@ -1,5 +1,7 @@
 import {
+  type BackoffOptions,
   ChannelError,
+  type Clock,
   connect,
   type Dial,
   type Publications,
@@ -7,21 +9,36 @@ import {
   type Subscription,
 } from "@zocalo/client";
 import type { Random } from "@zocalo/integrity";
-import type { Json, Position } from "@zocalo/protocol";
+import type { Position } from "@zocalo/protocol";
 import type { Said } from "./history.ts";
-import type { Machine, VirtualTime } from "./virtual-time.ts";
+import { newText } from "./texts.ts";
 
 /** What a client has of its world. */
 export interface Surroundings {
-  readonly time: VirtualTime;
   readonly random: Random;
   readonly channels: readonly string[];
+  readonly backoff: BackoffOptions;
+  readonly timeoutMs: number;
+  sleep(ms: number): Promise<void>;
   /** Where there is presence. */
   watches(channel: string): boolean;
   dial(client: number): Dial;
   write(said: Said): void;
   /** A number that nobody had. */
   number(): number;
+}
+
+/** Who it is to the others, and the token that says so. */
+export interface Person {
+  readonly user: string;
+  readonly token: string;
+}
+
+/** What a client runs on. */
+export interface Body {
+  readonly clientClock: Clock;
+  /** False: its process was killed. */
+  isUp: boolean;
 }
 
 interface Following {
@@ -32,31 +49,31 @@ interface Following {
 
 /** A user with the real SDK, who does what users do, and writes down what comes of it. */
 export class Client {
-  readonly user: string;
+  readonly person: Person;
   readonly number: number;
-  readonly machine: Machine;
+  readonly body: Body;
   readonly #world: Surroundings;
   readonly #session: Session;
   readonly #following: Following[] = [];
   /** Publications without an answer: whoever comes after a crash of this client sends them again. */
-  readonly #unanswered = new Map<string, { readonly channel: string; readonly data: Json }>();
+  readonly #unanswered = new Map<string, { readonly channel: string; readonly text: string }>();
   #isGone = false;
   /** Reads slowly, those who iterate. */
   isSlow = true;
 
-  constructor(world: Surroundings, user: string, machine: Machine) {
+  constructor(world: Surroundings, person: Person, body: Body) {
     this.#world = world;
-    this.user = user;
-    this.machine = machine;
+    this.person = person;
+    this.body = body;
     this.number = world.number();
     const { random } = world;
     this.#session = connect("simulated:", {
       dial: world.dial(this.number),
-      token: user,
-      clock: machine.clientClock,
+      token: person.token,
+      clock: body.clientClock,
       random: () => random.next(),
-      backoff: { baseMs: 200, maxMs: 4_000 },
-      timeoutMs: 4_000,
+      backoff: world.backoff,
+      timeoutMs: world.timeoutMs,
     });
   }
 
@@ -76,22 +93,23 @@ export class Client {
         .catch(() => undefined);
   }
 
-  publish(channel: string, text?: string, key?: string): void {
+  /** @param text, key of a publication that may have been made before */
+  publish(channel: string, before?: { readonly text: string; readonly key: string }): void {
     const { random } = this.#world;
     const id = this.#world.number();
-    const data =
-      text === undefined
-        ? { id, pad: "x".repeat(random.chance(0.1) ? 300 : random.below(30)) }
-        : (JSON.parse(text) as Json);
-    const used = key ?? (random.chance(0.5) ? `key-${id}` : undefined);
-    this.#world.write({ type: "publish", id, client: this.number, channel, text: JSON.stringify(data) });
-    if (used !== undefined) this.#unanswered.set(used, { channel, data });
-    const published = this.#session.channel(channel).publish(data, used === undefined ? {} : { key: used });
+    const text = before?.text ?? newText(random, id);
+    const key = before?.key ?? (random.chance(0.5) ? `key-${id}` : undefined);
+    this.#world.write({ type: "publish", id, client: this.number, channel, text });
+    if (key !== undefined) this.#unanswered.set(key, { channel, text });
+    const published = this.#session.channel(channel).publishJson(text, key === undefined ? {} : { key });
     published.then(
       ({ epoch, offset }) => {
         if (this.#isGone) return;
-        if (used !== undefined) this.#unanswered.delete(used);
         this.#world.write({ type: "acked", id, epoch, offset });
+        if (key === undefined) return;
+        this.#unanswered.delete(key);
+        // As one does who forgot that it was answered.
+        if (random.chance(0.05)) this.publish(channel, { text, key });
       },
       (error: unknown) => {
         if (!this.#isGone)
@@ -111,7 +129,8 @@ export class Client {
     const isIterated = random.chance(0.3);
     const watching = this.#world.watches(channel) && !isIterated;
     const start = since !== undefined ? { since } : { last: random.pick([0, 0, 3, 20]) };
-    const { number: client, user } = this;
+    const { number: client } = this;
+    const { user } = this.person;
     this.#world.write({ type: "subscribe", sub, client, user, channel, since, watches: watching });
     if (isIterated) this.#iterate(sub, channel, start);
     else this.#handle(sub, channel, { ...start, presence: watching });
@@ -122,7 +141,13 @@ export class Client {
     this.#isGone = true;
     this.#world.write({ type: "gone", client: this.number });
     if (isInOrder) void this.#session.close();
-    else this.machine.isUp = false;
+    else this.body.isUp = false;
+  }
+
+  /** Ends it, once all is over. */
+  end(): void {
+    this.#isGone = true;
+    void this.#session.close();
   }
 
   /** Goes on where another client was. */
@@ -130,8 +155,7 @@ export class Client {
     for (const { channel, subscription } of before.#following) {
       if (subscription.position !== undefined) this.follow(channel, subscription.position);
     }
-    for (const [key, { channel, data }] of before.#unanswered)
-      this.publish(channel, JSON.stringify(data), key);
+    for (const [key, { channel, text }] of before.#unanswered) this.publish(channel, { text, key });
   }
 
   /** Says where its subscriptions stand. */
@@ -157,9 +181,9 @@ export class Client {
   ): void {
     let subscription: Subscription | undefined;
     subscription = this.#session.channel(channel).subscribe(options, {
-      publication: ({ offset, data }) => {
+      publication: ({ offset, json }) => {
         const epoch = subscription?.position?.epoch ?? "";
-        this.#write({ type: "publication", sub, epoch, offset, text: JSON.stringify(data) });
+        this.#write({ type: "publication", sub, epoch, offset, text: json });
       },
       gap: (gap) => this.#write({ type: "gap", sub, gap }),
       recovered: ({ since }) => this.#write({ type: "recovered", sub, since }),
@@ -178,11 +202,11 @@ export class Client {
     });
     this.#following.push({ sub, channel, subscription });
     const read = async (): Promise<void> => {
-      for await (const { offset, data } of subscription) {
+      for await (const { offset, json } of subscription) {
         if (this.#isGone || !this.#following.some((one) => one.sub === sub)) return;
         const epoch = subscription.position?.epoch ?? "";
-        this.#write({ type: "publication", sub, epoch, offset, text: JSON.stringify(data) });
-        if (this.isSlow) await this.#world.time.sleep(this.#world.random.below(400));
+        this.#write({ type: "publication", sub, epoch, offset, text: json });
+        if (this.isSlow) await this.#world.sleep(this.#world.random.below(400));
       }
     };
     read().catch((error: unknown) => this.#write({ type: "ended", sub, error: String(error) }));

@@ -1,4 +1,5 @@
 import type { Promised } from "./history.ts";
+import { Texts } from "./texts.ts";
 
 /** The word was broken. */
 export class Broken extends Error {}
@@ -28,6 +29,7 @@ interface Known {
 export class Facts {
   readonly #promisedOf: (channel: string) => Promised;
   readonly #channels = new Map<string, Known>();
+  readonly texts = new Texts();
 
   constructor(promisedOf: (channel: string) => Promised) {
     this.#promisedOf = promisedOf;
@@ -36,6 +38,7 @@ export class Facts {
   invoked(channel: string, text: string, at: number): void {
     const { begun, begunAt } = this.#known(channel);
     begun.push(at);
+    this.texts.add(text);
     if (!begunAt.has(text)) begunAt.set(text, at);
   }
 
@@ -101,7 +104,9 @@ export class Facts {
 
   /** The highest offset of an epoch that anybody was told of. */
   highest(channel: string, epoch: string): number {
-    return Math.max(0, ...this.epoch(channel, epoch).texts.keys());
+    let highest = 0;
+    for (const offset of this.epoch(channel, epoch).texts.keys()) highest = Math.max(highest, offset);
+    return highest;
   }
 
   #known(channel: string): Known {

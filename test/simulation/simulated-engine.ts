@@ -21,7 +21,7 @@ interface Written {
 }
 
 /** What outlives a crash. */
-export class Disk {
+class Disk {
   readonly written: Written[] = [];
   /** How often the log of a channel was lost. */
   readonly losses = new Map<string, number>();
@@ -34,6 +34,21 @@ export class Disk {
   }
 }
 
+/** Where logs are kept, while processes come and go. */
+export interface Storage {
+  isFull: boolean;
+  /** Nothing fails. */
+  isCalm: boolean;
+  /** What a process that has begun just now serves. */
+  boot(process: Machine): Engine;
+  /** That process is killed. Gives true if any channel may have lost something. */
+  crash(): boolean;
+  /** The log of a channel is lost, be it at once or when it is looked at. */
+  lose(channel: string): Promise<void>;
+  /** It is needed no more. */
+  end(): void;
+}
+
 /** How an engine misbehaves, within its contract. */
 export interface EngineFaults {
   /** Longest delay of anything, in milliseconds. */
@@ -44,13 +59,56 @@ export interface EngineFaults {
   readonly publishFails: number;
 }
 
+/** The engine in memory, whose log is written down. */
+export class SimulatedStorage implements Storage {
+  readonly #time: VirtualTime;
+  readonly #random: Random;
+  readonly #faults: EngineFaults;
+  readonly #disk = new Disk();
+  #engine: SimulatedEngine | undefined;
+  #isCalm = false;
+
+  constructor(time: VirtualTime, random: Random, faults: EngineFaults) {
+    this.#time = time;
+    this.#random = random;
+    this.#faults = faults;
+  }
+
+  boot(process: Machine): Engine {
+    this.#engine = new SimulatedEngine(this.#time, process, this.#random, this.#faults, this.#disk);
+    this.#engine.isCalm = this.#isCalm;
+    return this.#engine;
+  }
+
+  crash(): boolean {
+    this.#engine?.crash();
+    this.#engine = undefined;
+    return false;
+  }
+
+  async lose(channel: string): Promise<void> {
+    await this.#engine?.lose(channel);
+  }
+
+  end(): void {}
+
+  set isFull(isFull: boolean) {
+    this.#disk.isFull = isFull;
+  }
+
+  set isCalm(isCalm: boolean) {
+    this.#isCalm = isCalm;
+    if (this.#engine !== undefined) this.#engine.isCalm = isCalm;
+  }
+}
+
 const NEVER = new Promise<never>(() => {});
 
 /**
  * The memory engine as one on a disk would look: everything takes its time, calls fail before or after they
  * took effect, the disk is full, the process is killed in the middle of a write, a log is lost.
  */
-export class SimulatedEngine implements Engine {
+class SimulatedEngine implements Engine {
   readonly durability = "disk";
   readonly #time: VirtualTime;
   readonly #random: Random;

@@ -17,7 +17,7 @@ interface Present {
 /** One connection, as `docs/protocol.md` has it: knows at each message which may come next. */
 export class WireChecker {
   readonly #facts: Facts;
-  readonly #commands = new Map<number, Command>();
+  readonly #commands = new Map<number, { readonly command: Command; readonly text: string }>();
   readonly #flows = new Map<string, Flow>();
   readonly #present = new Map<string, Present>();
   #answersPings = false;
@@ -28,7 +28,7 @@ export class WireChecker {
 
   command(text: string): void {
     const command = JSON.parse(text) as Command;
-    if (command.id !== undefined) this.#commands.set(command.id, command);
+    if (command.id !== undefined) this.#commands.set(command.id, { command, text });
     if (command.type === "connect") this.#answersPings = command.answersPings === true;
   }
 
@@ -36,15 +36,11 @@ export class WireChecker {
     const message = JSON.parse(text) as ServerMessage;
     switch (message.type) {
       case "published": {
-        const command = this.#commandOf(message.id);
-        if (command?.type !== "publish")
-          return check(false, () => `answer: ${text} to ${JSON.stringify(command)}`);
-        return this.#facts.stands(
-          command.channel,
-          message.epoch,
-          message.offset,
-          JSON.stringify(command.data),
-        );
+        const asked = this.#asked(message.id);
+        if (asked?.command.type !== "publish") return check(false, () => `answer: ${text} to ${asked?.text}`);
+        const { channel, data } = asked.command;
+        const sent = this.#facts.texts.of(data, asked.text);
+        return this.#facts.stands(channel, message.epoch, message.offset, sent);
       }
       case "subscribed":
         return this.#subscribed(message, at);
@@ -66,7 +62,7 @@ export class WireChecker {
         const flow = this.#flow(channel);
         check(offset === flow.next, () => `order: ${channel} ${offset} came where ${flow.next} was due`);
         flow.next = offset + 1;
-        return this.#facts.stands(channel, flow.epoch, offset, JSON.stringify(data));
+        return this.#facts.stands(channel, flow.epoch, offset, this.#facts.texts.of(data, text));
       }
       case "gap": {
         const { channel, epoch, from, to, reset } = message;
@@ -95,7 +91,7 @@ export class WireChecker {
     const { channel, epoch, offset, head, recovered, reset, gap } = message;
     check(!this.#flows.has(channel), () => `order: subscribed to ${channel} twice`);
     this.#facts.epoch(channel, epoch);
-    const command = this.#commandOf(message.id);
+    const command = this.#asked(message.id)?.command;
     const since = command?.type === "subscribe" ? command.since : undefined;
     const told = (): string => `${JSON.stringify(message)} since ${JSON.stringify(since)}`;
     check(head >= offset, () => `start: the head is below the offset: ${told()}`);
@@ -142,7 +138,7 @@ export class WireChecker {
     check(users.size === total, () => `presence: ${users.size} users in ${channel}, and a total of ${total}`);
   }
 
-  #commandOf(id: number | undefined): Command | undefined {
+  #asked(id: number | undefined): { readonly command: Command; readonly text: string } | undefined {
     return id === undefined ? undefined : this.#commands.get(id);
   }
 

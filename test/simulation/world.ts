@@ -1,11 +1,12 @@
 import type { ClientConn, Dial } from "@zocalo/client";
-import { Hub } from "@zocalo/hub";
+import { type Engine, Hub } from "@zocalo/hub";
 import { Random } from "@zocalo/integrity";
 import { findBroken } from "./checker.ts";
 import { Client, type Surroundings } from "./client.ts";
 import { CALM_MS, type Entry, type Promised, type Said } from "./history.ts";
 import { Link } from "./link.ts";
-import { Disk, type EngineFaults, SimulatedEngine } from "./simulated-engine.ts";
+import { DurableStorage } from "./durable-storage.ts";
+import { SimulatedStorage, type Storage } from "./simulated-engine.ts";
 import { Machine, VirtualTime } from "./virtual-time.ts";
 
 const DAY_MS = 86_400_000;
@@ -30,33 +31,42 @@ class World implements Surroundings {
   readonly time = new VirtualTime();
   readonly random: Random;
   readonly channels = CHANNELS;
+  readonly backoff = { baseMs: 200, maxMs: 4_000 };
+  readonly timeoutMs = 4_000;
   readonly history: Entry[] = [];
   readonly #server: Machine;
-  readonly #disk = new Disk();
-  readonly #faults: EngineFaults;
+  readonly #storage: Storage;
   readonly #latencyMs: number;
   readonly #commandsPerSecond: number;
   readonly #clients: Client[] = [];
+  readonly #machines = new Map<Client, Machine>();
   readonly #links = new Map<Link, number>();
   #process: Machine;
   #hub: Hub | undefined;
-  #engine: SimulatedEngine | undefined;
+  #engine: Engine | undefined;
   #lastNumber = 0;
-  #isCalm = false;
 
-  constructor(seed: number) {
+  constructor(seed: number, engine: EngineName) {
     this.random = new Random(seed);
     const { random } = this;
     this.#server = new Machine(this.time, random.below(1_000_000));
     this.#process = this.#server;
     this.#latencyMs = random.pick([2, 40, 400]);
     this.#commandsPerSecond = random.pick([40, 10_000, 10_000]);
-    this.#faults = {
+    const faults = {
       maxDelayMs: random.pick([1, 10, 100]),
       readFails: random.pick([0, 0.05]),
       publishFails: random.pick([0, 0.05]),
     };
+    this.#storage =
+      engine === "durable"
+        ? new DurableStorage(this.time, this.#server, random, faults)
+        : new SimulatedStorage(this.time, random, faults);
     this.#boot();
+  }
+
+  sleep(ms: number): Promise<void> {
+    return this.time.sleep(ms);
   }
 
   watches(channel: string): boolean {
@@ -95,6 +105,10 @@ class World implements Surroundings {
     }
   }
 
+  end(): void {
+    this.#storage.end();
+  }
+
   get #living(): Client[] {
     return this.#clients.filter(({ isGone }) => !isGone);
   }
@@ -118,8 +132,7 @@ class World implements Surroundings {
     const process = new Machine(this.time, this.random.below(1_000_000));
     process.wallAheadMs = this.#server.wallAheadMs;
     this.#process = process;
-    this.#engine = new SimulatedEngine(this.time, process, this.random, this.#faults, this.#disk);
-    this.#engine.isCalm = this.#isCalm;
+    this.#engine = this.#storage.boot(process);
     this.#hub = new Hub({
       engine: this.#engine,
       clock: process.hubClock,
@@ -144,8 +157,10 @@ class World implements Surroundings {
 
   #come(before?: Client): void {
     const { random } = this;
-    const user = before?.user ?? random.pick(USERS);
-    const client = new Client(this, user, new Machine(this.time, random.below(1_000_000)));
+    const user = before?.person.user ?? random.pick(USERS);
+    const machine = new Machine(this.time, random.below(1_000_000));
+    const client = new Client(this, { user, token: user }, machine);
+    this.#machines.set(client, machine);
     this.#clients.push(client);
     if (before === undefined) for (const channel of CHANNELS) if (random.chance(0.5)) client.follow(channel);
     if (before !== undefined) client.takeUp(before);
@@ -164,8 +179,12 @@ class World implements Surroundings {
       ]);
       link?.silence(directions, random.below(2 * HEARTBEAT_MS));
     } else if (dice < 70) {
-      const machine = random.pick([this.#process, ...this.#living.map((client) => client.machine)]);
-      machine.wallAheadMs += random.pick([-1, 1]) * random.pick([2_000, 301_000, DAY_MS, 3_650 * DAY_MS]);
+      const machine = random.pick([
+        this.#process,
+        ...this.#living.map((client) => this.#machines.get(client)),
+      ]);
+      if (machine !== undefined)
+        machine.wallAheadMs += random.pick([-1, 1]) * random.pick([2_000, 301_000, DAY_MS, 3_650 * DAY_MS]);
     } else if (dice < 80) this.#crash();
     else if (dice < 86) this.#lose(random.pick(CHANNELS));
     else if (dice < 92) this.#fill();
@@ -177,8 +196,8 @@ class World implements Surroundings {
     if (this.#hub === undefined) return;
     this.#hub = undefined;
     this.#process.isUp = false;
-    this.#engine?.crash();
     this.#engine = undefined;
+    if (this.#storage.crash()) for (const channel of CHANNELS) this.write({ type: "lost", channel });
     for (const link of this.#links.keys()) link.cut();
     this.#links.clear();
     this.time.after(this.random.below(3_000), () => this.#boot());
@@ -187,13 +206,13 @@ class World implements Surroundings {
   #lose(channel: string): void {
     if (this.#engine === undefined) return;
     this.write({ type: "lost", channel });
-    void this.#engine.lose(channel);
+    void this.#storage.lose(channel);
   }
 
   #fill(): void {
-    this.#disk.isFull = true;
+    this.#storage.isFull = true;
     this.time.after(this.random.below(4_000), () => {
-      this.#disk.isFull = false;
+      this.#storage.isFull = false;
     });
   }
 
@@ -215,8 +234,7 @@ class World implements Surroundings {
   }
 
   async #calmDown(): Promise<void> {
-    this.#isCalm = true;
-    if (this.#engine !== undefined) this.#engine.isCalm = true;
+    this.#storage.isCalm = true;
     for (const client of this.#living) client.isSlow = false;
     await this.time.pass(CALM_MS);
     for (const channel of CHANNELS) await this.#look(channel);
@@ -224,8 +242,7 @@ class World implements Surroundings {
     for (const client of this.#living) client.stand();
     this.write({ type: "calm" });
     for (const client of this.#living) client.isSlow = true;
-    this.#isCalm = false;
-    if (this.#engine !== undefined) this.#engine.isCalm = false;
+    this.#storage.isCalm = false;
   }
 
   /** Reads all there is of a channel. */
@@ -240,6 +257,13 @@ class World implements Surroundings {
   }
 }
 
+/**
+ * What is under the hub: the engine in memory as one on a disk would look, or the one on disk, without its
+ * thread.
+ */
+export const ENGINES = ["memory", "durable"] as const;
+export type EngineName = (typeof ENGINES)[number];
+
 /** What happened in one world. */
 export interface Outcome {
   readonly broken: string | undefined;
@@ -247,9 +271,13 @@ export interface Outcome {
 }
 
 /** Runs one world, and holds what its clients wrote down against the promises. */
-export async function simulate(seed: number): Promise<Outcome> {
-  const world = new World(seed);
-  await world.run();
+export async function simulate(seed: number, engine: EngineName = "memory"): Promise<Outcome> {
+  const world = new World(seed, engine);
+  try {
+    await world.run();
+  } finally {
+    world.end();
+  }
   const promisedOf = (channel: string): Promised =>
     HISTORY[channel.slice(0, channel.indexOf(":"))] ?? FOR_EVER;
   return { broken: findBroken(world.history, promisedOf), history: world.history };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Random } from "@zocalo/integrity";
 import { type ErrorCode, ProtocolError, type ServerMessage } from "@zocalo/protocol";
-import type { Identity } from "../src/index.ts";
+import { type Identity, type LogPage, MemoryEngine } from "../src/index.ts";
 import { FakeClock, settle } from "./fake-clock.ts";
 import { FailingEngine } from "./failing-engine.ts";
 import { FaultyEngine } from "./faulty-engine.ts";
@@ -245,6 +245,40 @@ test("history reads pages from the newest back", async () => {
   assert.deepEqual(await page({ channel: "quiet:never" }), [0, 0, 0, 1]);
   await hub.close();
 });
+
+/** One in which others publish while a page of history is being read. */
+class BusyEngine extends MemoryEngine {
+  meanwhile = 0;
+
+  override async read(channel: string, after: number, limit: number): Promise<LogPage> {
+    const page = await super.read(channel, after, limit);
+    const retention = { publications: 10, bytes: 1_000, ttlMs: 60_000, keyTtlMs: 0 };
+    for (; this.meanwhile > 0; this.meanwhile--)
+      await this.publish(channel, { user: "u", data: "1" }, retention);
+    return page;
+  }
+}
+
+for (const [meanwhile, head, oldest] of [
+  [4, 20, 15],
+  [10, 30, 21],
+  [100, 120, 111],
+] as const) {
+  test(`a history page has what it says is kept, also where ${meanwhile} were published while it was read`, async () => {
+    const engine = new BusyEngine();
+    const { hub, conn } = square({ engine });
+    for (let count = 0; count < 20; count++) await hub.publish("short:x", count);
+    engine.meanwhile = meanwhile;
+    const answer = await conn().ask({ type: "history", channel: "short:x" });
+    assert.ok(answer.type === "history");
+    assert.deepEqual([answer.head, answer.oldest], [head, oldest]);
+    const offsets = answer.publications.map(({ offset }) => offset);
+    assert.deepEqual(
+      offsets,
+      Array.from({ length: head - oldest + 1 }, (_, index) => oldest + index),
+    );
+  });
+}
 
 test("a history page is cut at its old end where it would pass the size of a message", async () => {
   const { hub, conn } = square();

@@ -28,7 +28,7 @@ import {
   type PageLimits,
   withInfo,
 } from "../channel/encode.ts";
-import type { PresentPage } from "../engine/engine.ts";
+import type { LogState, PresentPage } from "../engine/engine.ts";
 import type { Namespace } from "../policy/namespace.ts";
 import { fitsInBytes } from "../primitives/utf8.ts";
 
@@ -147,8 +147,16 @@ async function readPage(
   limit: number,
   most: number,
 ): Promise<HistoryPage> {
-  const state = await fromEngine(context, context.engine.read(channel, Number.MAX_SAFE_INTEGER - 1, 1));
-  let room = most - encodeHistory({ id: Number.MAX_SAFE_INTEGER }, historyBody(channel, state, [])).length;
+  let state: LogState = await fromEngine(
+    context,
+    context.engine.read(channel, Number.MAX_SAFE_INTEGER - 1, 1),
+  );
+  // The oldest may be as long as what follows the head: it may be raised below.
+  const roomIn = ({ epoch, head }: LogState): number => {
+    const empty = historyBody(channel, { epoch, head, oldest: head + 1 }, []);
+    return most - encodeHistory({ id: Number.MAX_SAFE_INTEGER }, empty).length;
+  };
+  let room = roomIn(state);
   let read = 0;
   const entries: string[] = []; // newest first
   let end = Math.min(before, state.head + 1);
@@ -157,6 +165,14 @@ async function readPage(
     const page = await fromEngine(context, context.engine.read(channel, from - 1, end - from));
     if (page.epoch !== state.epoch) break;
     read += page.publications.length;
+    // Others publish meanwhile, and what was kept may be gone.
+    if (page.oldest >= end && entries.length === 0) {
+      state = page;
+      room = roomIn(state);
+      end = Math.min(before, page.head + 1);
+      // If this is all that is kept it is the answer; else what is newer has to be read.
+      if (page.publications.at(-1)?.offset !== end - 1) continue;
+    } else state = { ...state, oldest: Math.min(page.oldest, end) };
     const wanted = page.publications.filter(({ offset }) => offset < end);
     const added = newestThatFit(wanted, room, entries);
     if (added.isFull && entries.length === 0) {
