@@ -24,6 +24,12 @@ const HISTORY_LIMIT = 50;
  */
 const HISTORY_STEP = 50;
 
+/**
+ * When a publication for which there is no room may be sent again, in milliseconds: keys, entries and
+ * channels make room when their time is over.
+ */
+const LIMIT_RETRY_MS = 10_000;
+
 /** Begins the session and says who it is for. */
 export async function connect(session: Caller, command: ReceivedConnect): Promise<void> {
   const { id, version = PROTOCOL_VERSION, token, info, infoJson } = command;
@@ -36,7 +42,8 @@ export async function connect(session: Caller, command: ReceivedConnect): Promis
   }
   const identity = await session.begin({ token, info, infoJson });
   if (!identity) return;
-  const { limits, server } = session.context;
+  const { limits, server, namespaces } = session.context;
+  const { keyMs } = namespaces;
   const expiresMs = session.conn.idleTimeoutMs;
   const answer = encodeServerMessage({
     type: "connected",
@@ -48,6 +55,7 @@ export async function connect(session: Caller, command: ReceivedConnect): Promis
     pingMs: expiresMs === undefined ? limits.pingMs : Math.min(limits.pingMs, Math.floor(expiresMs / 3)),
     ...(expiresMs === undefined ? {} : { expiresMs }),
     commandBytes: LIMITS.commandBytes,
+    ...(keyMs === undefined ? {} : { keyMs }),
   });
   const whole = withInfo(answer, session.infoText);
   // The client knows its info; on a path that carries little it is what can be left out.
@@ -87,7 +95,11 @@ function commitFor(session: Caller, { id, channel, json, key }: ReceivedPublish,
       const answer = { type: "published", ...withId(id), epoch, offset, ...repeated } as const;
       session.answer(encodeServerMessage(answer), id, undefined, place);
     },
-    (error: unknown) => session.refuse(engineFailure(context, error), id, { place }),
+    (error: unknown) => {
+      const failure = engineFailure(context, error);
+      const retry = failure.code === "limit_reached" ? { retryMs: LIMIT_RETRY_MS } : {};
+      session.refuse(failure, id, { place, ...retry });
+    },
   );
 }
 
