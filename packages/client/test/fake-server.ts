@@ -91,6 +91,7 @@ export class FakeServer {
   isDown = false;
   pingMs = 25_000;
   commandBytes = 65_536;
+  keyMs: number | undefined;
   /** Answers a command instead of the server; `undefined` leaves it to the server, `null` to nobody. */
   intercept: (command: ReceivedCommand, conn: FakeConn) => ServerMessage | null | undefined = () => undefined;
 
@@ -166,6 +167,7 @@ export class FakeServer {
           ...(command.info === undefined ? {} : { info: command.info }),
           pingMs: this.pingMs,
           commandBytes: this.commandBytes,
+          ...(this.keyMs === undefined ? {} : { keyMs: this.keyMs }),
         });
       case "ping":
         return conn.push({ type: "pong", id });

@@ -50,6 +50,7 @@ const FIELDS = [
   "retryMs",
   "pingMs",
   "commandBytes",
+  "keyMs",
   "reconnect",
   "at",
   "data",
