@@ -2,13 +2,16 @@ import {
   ChannelError,
   connect,
   type Dial,
+  type LeftPublication,
   type Publications,
+  type Published,
   type Session,
   type Subscription,
 } from "@zocalo/client";
 import type { Random } from "@zocalo/integrity";
 import type { Json, Position } from "@zocalo/protocol";
 import type { Said } from "./history.ts";
+import type { OutboxDisk, Tab } from "./outbox-disk.ts";
 import type { Machine, VirtualTime } from "./virtual-time.ts";
 
 /** What a client has of its world. */
@@ -22,6 +25,8 @@ export interface Surroundings {
   write(said: Said): void;
   /** A number that nobody had. */
   number(): number;
+  /** False where the server forgets keys before somebody could come back and send again by hand. */
+  readonly remembersKeys: boolean;
 }
 
 interface Following {
@@ -40,15 +45,21 @@ export class Client {
   readonly #following: Following[] = [];
   /** Publications without an answer: whoever comes after a crash of this client sends them again. */
   readonly #unanswered = new Map<string, { readonly channel: string; readonly data: Json }>();
+  readonly disk: OutboxDisk | undefined;
+  readonly #tab: Tab | undefined;
   #isGone = false;
   /** Reads slowly, those who iterate. */
   isSlow = true;
 
-  constructor(world: Surroundings, user: string, machine: Machine) {
+  constructor(world: Surroundings, user: string, machine: Machine, disk: OutboxDisk | undefined) {
     this.#world = world;
     this.user = user;
     this.machine = machine;
     this.number = world.number();
+    this.disk = disk;
+    this.#tab = disk?.tab(this.number);
+    const keep = this.#tab && { store: this.#tab, left: (left: LeftPublication) => this.#left(left) };
+    if (disk !== undefined) world.write({ type: "opened", client: this.number, disk: disk.number });
     const { random } = world;
     this.#session = connect("simulated:", {
       dial: world.dial(this.number),
@@ -57,6 +68,7 @@ export class Client {
       random: () => random.next(),
       backoff: { baseMs: 200, maxMs: 4_000 },
       timeoutMs: 4_000,
+      ...(keep === undefined ? {} : { keep }),
     });
   }
 
@@ -84,24 +96,40 @@ export class Client {
         ? { id, pad: "x".repeat(random.chance(0.1) ? 300 : random.below(30)) }
         : (JSON.parse(text) as Json);
     const used = key ?? (random.chance(0.5) ? `key-${id}` : undefined);
-    this.#world.write({ type: "publish", id, client: this.number, channel, text: JSON.stringify(data) });
-    if (used !== undefined) this.#unanswered.set(used, { channel, data });
-    const published = this.#session.channel(channel).publish(data, used === undefined ? {} : { key: used });
-    published.then(
-      ({ epoch, offset }) => {
-        if (this.#isGone) return;
-        if (used !== undefined) this.#unanswered.delete(used);
-        this.#world.write({ type: "acked", id, epoch, offset });
-      },
-      (error: unknown) => {
-        if (!this.#isGone)
-          this.#world.write({
-            type: "failed",
-            id,
-            code: error instanceof ChannelError ? error.code : String(error),
-          });
-      },
-    );
+    const disk = this.disk?.number;
+    this.#world.write({
+      type: "publish",
+      id,
+      client: this.number,
+      channel,
+      text: JSON.stringify(data),
+      disk,
+    });
+    // Who has a disk leaves it to the SDK.
+    if (used !== undefined && disk === undefined) this.#unanswered.set(used, { channel, data });
+    const published = this.#session.channel(channel).publish(data, {
+      ...(used === undefined ? {} : { key: used }),
+      kept: () => this.#write({ type: "kept", id }),
+    });
+    void this.#settled(id, published).then(() => used !== undefined && this.#unanswered.delete(used));
+  }
+
+  /** What another client, or this one's page before, did not see answered. */
+  #left({ data, published }: LeftPublication): void {
+    const { id } = data as { readonly id: number };
+    this.#write({ type: "left", id, client: this.number });
+    void this.#settled(id, published);
+  }
+
+  async #settled(id: number, published: Promise<Published>): Promise<void> {
+    try {
+      const { epoch, offset } = await published;
+      this.#write({ type: "acked", id, epoch, offset });
+    } catch (error) {
+      const code = error instanceof ChannelError ? error.code : String(error);
+      // With its session it is left to the next one.
+      if (code !== "closed" || this.disk === undefined) this.#write({ type: "failed", id, code });
+    }
   }
 
   /** @param since where an earlier client, or an earlier subscription, stood */
@@ -122,7 +150,10 @@ export class Client {
     this.#isGone = true;
     this.#world.write({ type: "gone", client: this.number });
     if (isInOrder) void this.#session.close();
-    else this.machine.isUp = false;
+    else {
+      this.machine.isUp = false;
+      this.#tab?.crash();
+    }
   }
 
   /** Goes on where another client was. */
@@ -130,6 +161,7 @@ export class Client {
     for (const { channel, subscription } of before.#following) {
       if (subscription.position !== undefined) this.follow(channel, subscription.position);
     }
+    if (!this.#world.remembersKeys) return;
     for (const [key, { channel, data }] of before.#unanswered)
       this.publish(channel, JSON.stringify(data), key);
   }

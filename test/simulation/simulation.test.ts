@@ -15,12 +15,13 @@ test("whatever fails, nobody is told what is not so, and nothing acknowledged is
     for (const { type } of history) totals[type] = (totals[type] ?? 0) + 1;
   }
   t.diagnostic(JSON.stringify(totals));
-  const { acked = 0, recovered = 0, gap = 0, lost = 0, gone = 0 } = totals;
+  const { acked = 0, recovered = 0, gap = 0, lost = 0, gone = 0, kept = 0, left = 0, failed = 0 } = totals;
   // Otherwise it would have proved little.
   assert.ok(
     acked > 10_000 && recovered > 1_000 && gap > 500 && lost > 50 && gone > 50,
     "too little happened",
   );
+  assert.ok(kept > 5_000 && left > 300 && failed > 50, "too little was left to others");
 });
 
 test("a seed is a world: it is the same each time", async () => {
