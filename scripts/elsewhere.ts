@@ -22,6 +22,7 @@ export const LEFT_OUT: readonly LeftOut[] = [
     reason: "Debian's Chromium",
     files: [
       "packages/websocket/test/own-names",
+      "test/browser-store",
       "test/e2e.",
       "test/page-policy",
       "test/rebinding",
@@ -42,6 +43,7 @@ export const LEFT_OUT: readonly LeftOut[] = [
     platforms: ["win32"],
     reason: "Unix sockets in files, and their modes",
     files: [
+      "packages/client/src/node/file-store",
       "packages/net/test/errors",
       "packages/net/test/faults.",
       "packages/net/test/framing",

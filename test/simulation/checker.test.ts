@@ -58,6 +58,14 @@ const page = (head: number, oldest = 1): Said => ({
 });
 const users = (...names: string[]): Said => ({ type: "users", sub: 1, users: names, total: names.length });
 
+const opened = (client: number, disk = 7): Said => ({ type: "opened", client, disk });
+const keptAndGone: readonly Said[] = [
+  opened(1),
+  { type: "publish", id: 1, client: 1, channel, text: '"1"', disk: 7 },
+  { type: "kept", id: 1 },
+  { type: "gone", client: 1 },
+];
+
 test("what keeps its word is not said to be broken", () => {
   assert.equal(
     judge(...three, subscribe(1, 0), gap(1, 1, 1), got(1, 2), got(1, 3), page(3, 2), users("ana"), {
@@ -67,6 +75,9 @@ test("what keeps its word is not said to be broken", () => {
   );
   assert.equal(judge(...three, subscribe(1, 3), { type: "lost", channel }, reset(1, 3)), "kept");
   assert.equal(judge(publish(1), publish(1), acked(1)), "kept", "asked twice, and published once");
+  const left: Said = { type: "left", id: 1, client: 2 };
+  assert.equal(judge(...keptAndGone, page(0), { type: "calm" }), "kept", "nobody has come");
+  assert.equal(judge(...keptAndGone, opened(2), left, acked(1), page(1), { type: "calm" }), "kept");
 });
 
 for (const [name, expected, ...said] of [
@@ -101,6 +112,16 @@ for (const [name, expected, ...said] of [
     subscribe(1, 3),
     publish(4),
     got(1, 1, '"4"', "f"),
+  ],
+  ["lost though it was kept", /^kept/, ...keptAndGone, opened(2), page(0), { type: "calm" }],
+  ["left to another user", /^left/, ...keptAndGone, opened(2, 8), { type: "left", id: 1, client: 2 }],
+  [
+    "sent again though its outcome is unknown",
+    /^again/,
+    ...keptAndGone,
+    opened(2),
+    { type: "failed", id: 1, code: "unknown_outcome" },
+    { type: "command", conn: 1, text: '{"type":"publish","id":1,"channel":"all:a","key":"k","data":"1"}' },
   ],
   [
     "recovered elsewhere",

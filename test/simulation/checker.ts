@@ -44,7 +44,15 @@ export function findBroken(
 class Checker {
   readonly #facts: Facts;
   readonly #subs = new Map<number, Following>();
+  readonly #asked = new Map<number, Publishing>();
+  /** Without an outcome. */
   readonly #publishing = new Map<number, Publishing>();
+  /** Publications whose client was told that they outlive it. */
+  readonly #kept = new Set<number>();
+  /** By client. */
+  readonly #disks = new Map<number, number>();
+  /** What was told to be unknown, as it is on the wire. */
+  readonly #unknown = new Set<string>();
   readonly #gone = new Set<number>();
   readonly #conns = new Map<number, WireChecker>();
   /** The last page of each channel. */
@@ -67,15 +75,29 @@ class Checker {
     switch (entry.type) {
       case "publish":
         this.#publishing.set(entry.id, entry);
+        this.#asked.set(entry.id, entry);
+        return;
+      case "kept":
+        this.#kept.add(entry.id);
+        return;
+      case "left": {
+        const asked = this.#asked.get(entry.id);
+        const disk = this.#disks.get(entry.client);
+        check(asked !== undefined && asked.disk === disk, () => `left: ${entry.id} was not kept on ${disk}`);
+        return;
+      }
+      case "opened":
+        this.#disks.set(entry.client, entry.disk);
         return;
       case "acked": {
-        const asked = this.#publishing.get(entry.id);
+        const asked = this.#asked.get(entry.id);
         this.#publishing.delete(entry.id);
         if (asked !== undefined) this.#facts.stands(asked.channel, entry.epoch, entry.offset, asked.text);
         return;
       }
       case "failed":
         this.#publishing.delete(entry.id);
+        if (entry.code === "unknown_outcome") this.#unknown.add(`"data":${this.#asked.get(entry.id)?.text}}`);
         return;
       case "subscribe":
         this.#subs.set(entry.sub, { ...entry, position: entry.since, users: undefined, hasEnded: false });
@@ -83,7 +105,7 @@ class Checker {
       case "gone":
         this.#gone.add(entry.client);
         for (const [id, { client }] of this.#publishing)
-          if (client === entry.client) this.#publishing.delete(id);
+          if (client === entry.client && !this.#kept.has(id)) this.#publishing.delete(id);
         return;
       case "page":
         return this.#page(entry, at);
@@ -93,8 +115,11 @@ class Checker {
       case "message": {
         const conn = this.#conns.get(entry.conn) ?? new WireChecker(this.#facts);
         this.#conns.set(entry.conn, conn);
-        if (entry.type === "command") conn.command(entry.text);
-        else conn.message(entry.text, at);
+        if (entry.type === "command") {
+          const data = entry.text.slice(entry.text.indexOf('"data":'));
+          check(!this.#unknown.has(data), () => `again: ${data} was told to be unknown, and is sent`);
+          conn.command(entry.text);
+        } else conn.message(entry.text, at);
         return;
       }
       case "lost":
@@ -189,8 +214,12 @@ class Checker {
       const highest = this.#facts.highest(channel, epoch);
       check(highest <= head, () => `lost: ${channel} ends at ${head}, and ${highest} of ${epoch} was there`);
     }
-    for (const { id, channel, text } of this.#publishing.values()) {
-      check(false, () => `answer: none to ${id}, which publishes ${text} in ${channel}`);
+    const open = new Set([...this.#disks].flatMap(([client, disk]) => (this.#gone.has(client) ? [] : disk)));
+    for (const { id, client, channel, text, disk } of this.#publishing.values()) {
+      const isLeft = this.#gone.has(client);
+      if (isLeft && (disk === undefined || !open.has(disk))) continue; // It waits for somebody to come.
+      const word = isLeft ? "kept" : "answer";
+      check(false, () => `${word}: none to ${id}, which publishes ${text} in ${channel}`);
     }
     const living = [...this.#subs.values()].filter(
       ({ hasEnded, client }) => !hasEnded && !this.#gone.has(client),

@@ -4,13 +4,16 @@ import {
   type Clock,
   connect,
   type Dial,
+  type LeftPublication,
   type Publications,
+  type Published,
   type Session,
   type Subscription,
 } from "@zocalo/client";
 import type { Random } from "@zocalo/integrity";
-import type { Position } from "@zocalo/protocol";
+import type { Json, Position } from "@zocalo/protocol";
 import type { Said } from "./history.ts";
+import type { OutboxDisk, Tab } from "./outbox-disk.ts";
 import { newText } from "./texts.ts";
 
 /** What a client has of its world. */
@@ -26,6 +29,8 @@ export interface Surroundings {
   write(said: Said): void;
   /** A number that nobody had. */
   number(): number;
+  /** False where the server forgets keys before somebody could come back and send again by hand. */
+  readonly remembersKeys: boolean;
 }
 
 /** Who it is to the others, and the token that says so. */
@@ -57,15 +62,21 @@ export class Client {
   readonly #following: Following[] = [];
   /** Publications without an answer: whoever comes after a crash of this client sends them again. */
   readonly #unanswered = new Map<string, { readonly channel: string; readonly text: string }>();
+  readonly disk: OutboxDisk | undefined;
+  readonly #tab: Tab | undefined;
   #isGone = false;
   /** Reads slowly, those who iterate. */
   isSlow = true;
 
-  constructor(world: Surroundings, person: Person, body: Body) {
+  constructor(world: Surroundings, person: Person, body: Body, disk?: OutboxDisk) {
     this.#world = world;
     this.person = person;
     this.body = body;
     this.number = world.number();
+    this.disk = disk;
+    this.#tab = disk?.tab(this.number);
+    const keep = this.#tab && { store: this.#tab, left: (left: LeftPublication) => this.#left(left) };
+    if (disk !== undefined) world.write({ type: "opened", client: this.number, disk: disk.number });
     const { random } = world;
     this.#session = connect("simulated:", {
       dial: world.dial(this.number),
@@ -74,6 +85,7 @@ export class Client {
       random: () => random.next(),
       backoff: world.backoff,
       timeoutMs: world.timeoutMs,
+      ...(keep === undefined ? {} : { keep }),
     });
   }
 
@@ -99,27 +111,41 @@ export class Client {
     const id = this.#world.number();
     const text = before?.text ?? newText(random, id);
     const key = before?.key ?? (random.chance(0.5) ? `key-${id}` : undefined);
-    this.#world.write({ type: "publish", id, client: this.number, channel, text });
-    if (key !== undefined) this.#unanswered.set(key, { channel, text });
-    const published = this.#session.channel(channel).publishJson(text, key === undefined ? {} : { key });
-    published.then(
-      ({ epoch, offset }) => {
-        if (this.#isGone) return;
-        this.#world.write({ type: "acked", id, epoch, offset });
-        if (key === undefined) return;
-        this.#unanswered.delete(key);
-        // As one does who forgot that it was answered.
-        if (random.chance(0.05)) this.publish(channel, { text, key });
-      },
-      (error: unknown) => {
-        if (!this.#isGone)
-          this.#world.write({
-            type: "failed",
-            id,
-            code: error instanceof ChannelError ? error.code : String(error),
-          });
-      },
-    );
+    const disk = this.disk?.number;
+    this.#world.write({ type: "publish", id, client: this.number, channel, text, disk });
+    // Who has a disk leaves it to the SDK.
+    const isRemembered = key !== undefined && disk === undefined;
+    if (isRemembered) this.#unanswered.set(key, { channel, text });
+    const published = this.#session.channel(channel).publishJson(text, {
+      ...(key === undefined ? {} : { key }),
+      kept: () => this.#write({ type: "kept", id }),
+    });
+    void this.#settled(id, published).then((isAnswered) => {
+      if (!isRemembered || !isAnswered || this.#isGone) return;
+      this.#unanswered.delete(key);
+      // As one does who forgot that it was answered.
+      if (this.#world.remembersKeys && random.chance(0.05)) this.publish(channel, { text, key });
+    });
+  }
+
+  /** What another client, or this one's page before, did not see answered. */
+  #left({ data, published }: LeftPublication): void {
+    const id = idOf(data);
+    this.#write({ type: "left", id, client: this.number });
+    void this.#settled(id, published);
+  }
+
+  async #settled(id: number, published: Promise<Published>): Promise<boolean> {
+    try {
+      const { epoch, offset } = await published;
+      this.#write({ type: "acked", id, epoch, offset });
+      return true;
+    } catch (error) {
+      const code = error instanceof ChannelError ? error.code : String(error);
+      // With its session it is left to the next one.
+      if (code !== "closed" || this.disk === undefined) this.#write({ type: "failed", id, code });
+      return false;
+    }
   }
 
   /** @param since where an earlier client, or an earlier subscription, stood */
@@ -141,7 +167,10 @@ export class Client {
     this.#isGone = true;
     this.#world.write({ type: "gone", client: this.number });
     if (isInOrder) void this.#session.close();
-    else this.body.isUp = false;
+    else {
+      this.body.isUp = false;
+      this.#tab?.crash();
+    }
   }
 
   /** Ends it, once all is over. */
@@ -155,6 +184,7 @@ export class Client {
     for (const { channel, subscription } of before.#following) {
       if (subscription.position !== undefined) this.follow(channel, subscription.position);
     }
+    if (!this.#world.remembersKeys) return;
     for (const [key, { channel, text }] of before.#unanswered) this.publish(channel, { text, key });
   }
 
@@ -223,4 +253,10 @@ export class Client {
     this.#world.write({ type: "ended", sub: stopped.sub });
     if (position !== undefined && random.chance(0.7)) this.follow(stopped.channel, position);
   }
+}
+
+/** What `newText` put into it. */
+function idOf(data: Json): number {
+  const id = Array.isArray(data) ? data[1] : (data as { readonly id: Json }).id;
+  return id as number;
 }

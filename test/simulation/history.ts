@@ -9,7 +9,15 @@ export type Entry = { readonly at: number } & (
       readonly client: number;
       readonly channel: string;
       readonly text: string;
+      /** Where it is kept beyond the life of the client, if it is. */
+      readonly disk?: number | undefined;
     }
+  /** The client was told that its publication outlives it. */
+  | { readonly type: "kept"; readonly id: number }
+  /** The client was given what another one had published, and not seen answered. */
+  | { readonly type: "left"; readonly id: number; readonly client: number }
+  /** This client goes on with what others left on this disk. */
+  | { readonly type: "opened"; readonly client: number; readonly disk: number }
   | { readonly type: "acked"; readonly id: number; readonly epoch: string; readonly offset: number }
   | { readonly type: "failed"; readonly id: number; readonly code: string }
   | Subscribing

@@ -19,10 +19,12 @@ for (const engine of ENGINES) {
       for (const { type } of history) totals[type] = (totals[type] ?? 0) + 1;
     }
     t.diagnostic(JSON.stringify(totals));
-    const { acked = 0, recovered = 0, gap = 0, lost = 0, gone = 0 } = totals;
+    const { acked = 0, recovered = 0, gap = 0, lost = 0, gone = 0, kept = 0, left = 0, failed = 0 } = totals;
     // Otherwise it would have proved little.
     const isMuch = acked > 25 * worlds && recovered > 2 * worlds && gap > worlds;
     assert.ok(isMuch && lost > worlds / 8 && gone > worlds / 8, "too little happened");
+    const isLeft = kept > 12 * worlds && left > worlds / 2 && failed > worlds / 8;
+    assert.ok(isLeft, "too little was left to others");
   });
 }
 

@@ -6,6 +6,7 @@ import { Client, type Surroundings } from "./client.ts";
 import { CALM_MS, type Entry, type Promised, type Said } from "./history.ts";
 import { Link } from "./link.ts";
 import { DurableStorage } from "./durable-storage.ts";
+import { OutboxDisk } from "./outbox-disk.ts";
 import { SimulatedStorage, type Storage } from "./simulated-engine.ts";
 import { Machine, VirtualTime } from "./virtual-time.ts";
 
@@ -22,6 +23,9 @@ const HISTORY: Readonly<Record<string, Promised>> = {
 };
 const CHANNELS = ["none:a", "few:a", "brief:a", "all:a", "all:b"] as const;
 const USERS = ["ana", "ben", "eva"] as const;
+
+/** How long keys are remembered: far longer than a world takes, or not. */
+const KEY_MS = { long: 3_600_000, short: 60_000 } as const;
 
 /** The transport notices within this time that nothing passes any more, in milliseconds. */
 const HEARTBEAT_MS = 12_000;
@@ -41,10 +45,16 @@ class World implements Surroundings {
   readonly #clients: Client[] = [];
   readonly #machines = new Map<Client, Machine>();
   readonly #links = new Map<Link, number>();
+  /** What browsers keep, by user. */
+  readonly #disks = new Map<string, OutboxDisk>();
+  readonly #keyMs: number;
+  /** Who was closed, and comes back later. */
+  readonly #away: Client[] = [];
   #process: Machine;
   #hub: Hub | undefined;
   #engine: Engine | undefined;
   #lastNumber = 0;
+  #isCalm = false;
 
   constructor(seed: number, engine: EngineName) {
     this.random = new Random(seed);
@@ -53,6 +63,7 @@ class World implements Surroundings {
     this.#process = this.#server;
     this.#latencyMs = random.pick([2, 40, 400]);
     this.#commandsPerSecond = random.pick([40, 10_000, 10_000]);
+    this.#keyMs = random.pick([KEY_MS.long, KEY_MS.short]);
     const faults = {
       maxDelayMs: random.pick([1, 10, 100]),
       readFails: random.pick([0, 0.05]),
@@ -67,6 +78,10 @@ class World implements Surroundings {
 
   sleep(ms: number): Promise<void> {
     return this.time.sleep(ms);
+  }
+
+  get remembersKeys(): boolean {
+    return this.#keyMs === KEY_MS.long;
   }
 
   watches(channel: string): boolean {
@@ -101,6 +116,9 @@ class World implements Surroundings {
         if (random.chance(0.25)) this.#fail();
         await this.time.pass(random.below(800));
       }
+      // Some come back so late that keys are forgotten.
+      if (this.#away.length > 0) await this.time.pass(random.below(2 * KEY_MS.short));
+      for (const client of this.#away.splice(0)) this.#come(client);
       await this.#calmDown();
     }
   }
@@ -140,7 +158,7 @@ class World implements Surroundings {
       namespaces: Object.fromEntries(
         Object.entries(HISTORY).map(([name, history]) => [
           name,
-          { ...anyone, history, presence: this.watches(`${name}:`), idempotencyMs: 3_600_000 },
+          { ...anyone, history, presence: this.watches(`${name}:`), idempotencyMs: this.#keyMs },
         ]),
       ),
       authenticate: ({ token }) => (token === undefined ? null : { user: token, isGuest: false }),
@@ -159,11 +177,21 @@ class World implements Surroundings {
     const { random } = this;
     const user = before?.person.user ?? random.pick(USERS);
     const machine = new Machine(this.time, random.below(1_000_000));
-    const client = new Client(this, { user, token: user }, machine);
+    const isKeeping = before === undefined ? random.chance(0.6) : before.disk !== undefined;
+    const disk = isKeeping ? this.#diskOf(user) : undefined;
+    if (disk !== undefined) machine.wallAheadMs = disk.wallAheadMs;
+    const client = new Client(this, { user, token: user }, machine, disk);
     this.#machines.set(client, machine);
     this.#clients.push(client);
     if (before === undefined) for (const channel of CHANNELS) if (random.chance(0.5)) client.follow(channel);
     if (before !== undefined) client.takeUp(before);
+  }
+
+  #diskOf(user: string): OutboxDisk {
+    const disk = this.#disks.get(user) ?? new OutboxDisk(this.number(), this.time, this.random);
+    this.#disks.set(user, disk);
+    disk.isCalm = this.#isCalm;
+    return disk;
   }
 
   #fail(): void {
@@ -179,16 +207,27 @@ class World implements Surroundings {
       ]);
       link?.silence(directions, random.below(2 * HEARTBEAT_MS));
     } else if (dice < 70) {
-      const machine = random.pick([
-        this.#process,
-        ...this.#living.map((client) => this.#machines.get(client)),
-      ]);
-      if (machine !== undefined)
-        machine.wallAheadMs += random.pick([-1, 1]) * random.pick([2_000, 301_000, DAY_MS, 3_650 * DAY_MS]);
+      this.#setClock(random.pick([-1, 1]) * random.pick([2_000, 301_000, DAY_MS, 3_650 * DAY_MS]));
     } else if (dice < 80) this.#crash();
     else if (dice < 86) this.#lose(random.pick(CHANNELS));
     else if (dice < 92) this.#fill();
     else this.#leave();
+  }
+
+  /** Somebody sets the wall clock of a machine. */
+  #setClock(byMs: number): void {
+    const client = this.random.pick([undefined, ...this.#living]);
+    if (client === undefined) this.#process.wallAheadMs += byMs;
+    else if (client.disk === undefined) this.#setOf(client, byMs);
+    else {
+      client.disk.wallAheadMs += byMs;
+      for (const one of this.#living) if (one.disk === client.disk) this.#setOf(one, byMs);
+    }
+  }
+
+  #setOf(client: Client, byMs: number): void {
+    const machine = this.#machines.get(client);
+    if (machine !== undefined) machine.wallAheadMs += byMs;
   }
 
   /** The server is killed, and comes again. */
@@ -222,19 +261,30 @@ class World implements Surroundings {
     const living = this.#living;
     const client = random.pick(living);
     if (client === undefined) return;
-    const isInOrder = random.chance(0.3);
+    if (client.disk !== undefined && random.chance(0.5)) {
+      // The whole browser crashes.
+      for (const tab of living) if (tab.disk === client.disk) this.#end(tab, false);
+      this.#away.push(client);
+      return;
+    }
+    this.#end(client, random.chance(0.3));
+    if (living.length < 2 || random.chance(0.7)) this.#come(client);
+  }
+
+  #end(client: Client, isInOrder: boolean): void {
     client.leave(isInOrder);
     for (const [link, number] of this.#links) {
       if (number !== client.number || isInOrder) continue;
       // A dead machine says nothing, a dead process does.
-      if (random.chance(0.5)) link.silence({ up: true, down: true }, Number.POSITIVE_INFINITY);
+      if (this.random.chance(0.5)) link.silence({ up: true, down: true }, Number.POSITIVE_INFINITY);
       else link.cut();
     }
-    if (living.length < 2 || random.chance(0.7)) this.#come(client);
   }
 
   async #calmDown(): Promise<void> {
     this.#storage.isCalm = true;
+    this.#isCalm = true;
+    for (const disk of this.#disks.values()) disk.isCalm = true;
     for (const client of this.#living) client.isSlow = false;
     await this.time.pass(CALM_MS);
     for (const channel of CHANNELS) await this.#look(channel);
@@ -243,6 +293,8 @@ class World implements Surroundings {
     this.write({ type: "calm" });
     for (const client of this.#living) client.isSlow = true;
     this.#storage.isCalm = false;
+    this.#isCalm = false;
+    for (const disk of this.#disks.values()) disk.isCalm = false;
   }
 
   /** Reads all there is of a channel. */

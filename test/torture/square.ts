@@ -62,6 +62,7 @@ export interface RealSurroundings extends Surroundings {
 
 /** Everybody who talks to the server, and what they wrote down. */
 export class Square implements RealSurroundings {
+  readonly remembersKeys = true;
   readonly random: Random;
   readonly ports: Ports;
   readonly channels = CHANNELS;

@@ -10,6 +10,7 @@ import { ChannelError } from "./error.ts";
 import type { Feed } from "./feed.ts";
 import type { Outbox } from "./outbox.ts";
 import { type Presence, readPresence } from "./presence-list.ts";
+import { type Published, unexpected } from "./publication.ts";
 import {
   type IterateOptions,
   type Publication,
@@ -32,12 +33,13 @@ export interface PublishOptions extends CallOptions {
    * one for each call, used for all its attempts. Pass your own to survive a restart of your program, too.
    */
   readonly key?: string;
-}
-
-/** Where a publication stands in its channel's log. */
-export interface Published {
-  readonly epoch: string;
-  readonly offset: number;
+  /**
+   * False: it is not put into the store of `ConnectOptions.keep`, and is lost with the page. For what is of
+   * this moment, like who is typing. Default true.
+   */
+  readonly keep?: boolean;
+  /** Called when the store has it: from now on it outlives the page. */
+  readonly kept?: () => void;
 }
 
 export interface HistoryOptions extends CallOptions {
@@ -86,7 +88,8 @@ export class Channel<T = Json> {
    * A refusal that nobody awaits is lost; it does not end the process.
    *
    * @param data what JSON can say
-   * @throws ChannelError `outbox_full`, `too_large`, `closed`, or the code of the server's refusal
+   * @throws ChannelError `outbox_full`, `too_large`, `closed`, `unknown_outcome`, or the code of the server's
+   * refusal
    * @example const { offset } = await room.publish({ text: "hola" });
    */
   publish(data: T, options: PublishOptions = {}): Promise<Published> {
@@ -121,18 +124,10 @@ export class Channel<T = Json> {
 
   /** @param toJson called at once: what it throws is the promise's */
   async #publish(toJson: () => string, options: PublishOptions): Promise<Published> {
-    const { name } = this;
     const json = toJson();
-    const key = JSON.stringify(options.key ?? this.#host.newKey());
-    const answer = await this.#host.outbox.request({
-      channel: name,
-      // Written by hand, so that it is made once, now, and not again for each attempt.
-      encode: (id) => `{"type":"publish","id":${id},"channel":"${name}","key":${key},"data":${json}}`,
-      length: json.length,
-      signal: options.signal,
-    });
-    if (answer.type !== "published") throw this.#unexpected(answer.type);
-    return { epoch: answer.epoch, offset: answer.offset };
+    const { key = this.#host.newKey(), keep = true, kept, signal } = options;
+    const unpublished = { channel: this.name, key, json };
+    return this.#host.outbox.publish(unpublished, { isKept: keep, kept, signal });
   }
 
   /**
@@ -179,7 +174,7 @@ export class Channel<T = Json> {
       timeoutMs: this.#host.timeoutMs,
       signal,
     });
-    if (answer.type !== "history") throw this.#unexpected(answer.type);
+    if (answer.type !== "history") throw unexpected(answer, this.name);
     const { epoch, head, oldest, publications } = answer satisfies ReceivedPage;
     return { epoch, head, oldest, publications: publications as readonly Publication<T>[] };
   }
@@ -202,12 +197,8 @@ export class Channel<T = Json> {
       timeoutMs: this.#host.timeoutMs,
       signal,
     });
-    if (answer.type !== "presence") throw this.#unexpected(answer.type);
+    if (answer.type !== "presence") throw unexpected(answer, this.name);
     return answer;
-  }
-
-  #unexpected(type: string): ChannelError {
-    return new ChannelError("internal", this.name, `the server answered with ${type}`);
   }
 }
 

@@ -3,6 +3,8 @@ import type { BackoffOptions } from "./backoff.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Dial } from "./conn.ts";
 import { webSocketDial } from "./dial-websocket.ts";
+import type { KeepOptions } from "./keep.ts";
+import { type Network, pageNetwork } from "./network.ts";
 import type { Token } from "./open-link.ts";
 import type { OutboxLimits } from "./outbox.ts";
 import { Session } from "./session.ts";
@@ -28,6 +30,11 @@ export interface ConnectOptions {
   /** How much may wait to be acknowledged. Default 1,000 publications and 1 MiB of text. */
   readonly outbox?: OutboxLimits;
   /**
+   * Keeps what is published beyond the life of this page or process, until the server has it. Default: it is
+   * lost with it.
+   */
+  readonly keep?: KeepOptions;
+  /**
    * How long to wait for a connection, and for each answer, in milliseconds. A connection on which an answer
    * is overdue counts as dead. Default 10,000.
    */
@@ -36,6 +43,8 @@ export interface ConnectOptions {
   readonly random?: () => number;
   /** Default: the machine's. */
   readonly clock?: Clock;
+  /** What is known of the network. Default: what the browser says. */
+  readonly network?: Network;
 }
 
 /** Used where `ConnectOptions` leaves it out. */
@@ -63,6 +72,8 @@ export function connect(url: string, options: ConnectOptions = {}): Session {
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     random: options.random ?? Math.random,
     clock: options.clock ?? systemClock,
+    keep: options.keep,
+    network: options.network ?? pageNetwork,
   });
 }
 

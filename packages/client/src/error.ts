@@ -1,4 +1,4 @@
-import type { ErrorCode } from "@zocalo/protocol";
+import type { ErrorAnswer, ErrorCode } from "@zocalo/protocol";
 import type { Gap } from "./gap.ts";
 
 /**
@@ -6,8 +6,10 @@ import type { Gap } from "./gap.ts";
  * - `closed`: the session or subscription was closed.
  * - `timeout`: no answer within `timeoutMs`.
  * - `outbox_full`: too much waits for the server's acknowledgement.
+ * - `unknown_outcome`: it was sent and not answered, and for so long that the server may have forgotten its
+ *   key. It may be in the log, so it is not sent again.
  */
-export type ChannelErrorCode = ErrorCode | "closed" | "timeout" | "outbox_full";
+export type ChannelErrorCode = ErrorCode | "closed" | "timeout" | "outbox_full" | "unknown_outcome";
 
 /**
  * A publish, a read or a subscription that the server refused or that could not be carried out. `message` may
@@ -49,8 +51,9 @@ export class GapError extends Error {
  * - `dial_failed`: no connection, or no token for it; `cause` has the reason.
  * - `timeout`: no answer within `timeoutMs`.
  * - `connection_lost`: the connection ended; `closeCode` says how.
+ * - `offline`: the browser says that there is no network; `cause` has what else is known.
  */
-export type SessionErrorCode = ErrorCode | "dial_failed" | "timeout" | "connection_lost";
+export type SessionErrorCode = ErrorCode | "dial_failed" | "timeout" | "connection_lost" | "offline";
 
 /**
  * Why a session has no connection. `message` may have the server's own words, as they came: clean them before
@@ -84,6 +87,8 @@ export interface SessionErrorDetails extends ErrorOptions {
 }
 
 /** True for an answer that says "not now": the same command may succeed later. */
-export function isTemporary(code: ErrorCode): boolean {
-  return code === "rate_limited" || code === "unavailable";
+export function isTemporary({ code, retryMs }: Pick<ErrorAnswer, "code" | "retryMs">): boolean {
+  return (
+    code === "rate_limited" || code === "unavailable" || (code === "limit_reached" && retryMs !== undefined)
+  );
 }

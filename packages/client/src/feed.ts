@@ -173,7 +173,7 @@ export class Feed implements SubscriberOwner {
       if (answer.type !== "error") return this.#retry();
       const { code, message } = answer;
       if (code === "already_subscribed") return this.#unsubscribe();
-      if (isTemporary(code)) return this.#retry(answer.retryMs);
+      if (isTemporary(answer)) return this.#retry(answer.retryMs);
       // It may be presence alone that is not allowed; then the others go on without it.
       const isForPresence = code === "forbidden" && request.presence === true;
       this.#busily(() => this.#refuse(code, message, isForPresence));
@@ -184,7 +184,7 @@ export class Feed implements SubscriberOwner {
     this.#phase = "unsubscribing";
     this.#presence.forget();
     this.#send({ type: "unsubscribe", channel: this.channel }, (answer) => {
-      if (answer.type === "error" && isTemporary(answer.code)) {
+      if (answer.type === "error" && isTemporary(answer)) {
         return this.#retry(answer.retryMs, () => this.#unsubscribe());
       }
       this.#phase = "off"; // after `not_subscribed`, too
@@ -297,7 +297,7 @@ export class Feed implements SubscriberOwner {
   #ended({ code = "internal", message = "the server ended the subscription" }: Unsubscribed): void {
     this.#phase = "off";
     this.#presence.forget();
-    if (isTemporary(code)) this.#retry();
+    if (isTemporary({ code })) this.#retry();
     else this.#refuse(code, message);
   }
 
@@ -327,7 +327,7 @@ export class Feed implements SubscriberOwner {
     const [after, answered, isWanted] = asked;
     const from = after === undefined ? {} : { after };
     this.#send({ type: "presence", channel: this.channel, ...from }, (answer) => {
-      if (answer.type !== "error" || !isTemporary(answer.code)) {
+      if (answer.type !== "error" || !isTemporary(answer)) {
         return this.#busily(() => answered(answer.type === "presence" ? answer : undefined));
       }
       this.#stopAsking = this.#clock.after(answer.retryMs ?? RETRY_MS, () => {

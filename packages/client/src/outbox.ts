@@ -1,7 +1,14 @@
-import { type ReceivedAnswer, type ErrorAnswer, LIMITS } from "@zocalo/protocol";
+import { type ErrorAnswer, type Json, LIMITS, type ReceivedAnswer } from "@zocalo/protocol";
+import { Attempts } from "./attempts.ts";
+import { callSafely } from "./call-safely.ts";
 import type { Clock } from "./clock.ts";
 import { ChannelError, isTemporary } from "./error.ts";
+import type { KeepOptions, KeptEntry } from "./keep.ts";
+import { Keeper } from "./keeper.ts";
 import type { Link } from "./link.ts";
+import { Pace } from "./pace.ts";
+import { encodePublish, type Published, toPublished, type Unpublished } from "./publication.ts";
+import { withResolvers } from "./with-resolvers.ts";
 
 /**
  * How much may wait for the server's acknowledgement. Past either limit a publish is refused with
@@ -20,29 +27,40 @@ export const defaultOutbox = { entries: 1_000, length: 1_048_576 } as const;
 /** How long to wait after "not now" when the server does not say, in milliseconds. */
 export const RETRY_MS = 1_000;
 
-/**
- * How many commands are on the way at once: few on a new connection, so that one that is cut soon still gets
- * some through, and more with each answer.
- */
-const IN_FLIGHT = { first: 8, most: 64 } as const;
+/** How long a server remembers keys that does not say so, in milliseconds. */
+const KEY_MS = 300_000;
 
-/** Shortest and longest pause after "not now", in milliseconds; longer when the server says so. */
-const PAUSE_MS = { least: 250, most: 8_000 } as const;
+/** Part of that time in which something is sent again. The rest is room for a slow path. */
+const SAFE_PART = 0.75;
 
 /** A command that is sent again on each connection until it is answered. */
 export interface Entry {
   readonly channel: string;
   readonly encode: (id: number) => string;
-  /** Set for what counts against the outbox limits: the length of its JSON text. */
-  readonly length?: number;
   /** Set for what is given up after this many milliseconds. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How a publication is to be treated. */
+export interface Treatment {
+  /** True: in the store, if there is one. */
+  readonly isKept: boolean;
+  readonly kept: (() => void) | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
 interface Waiting extends Entry {
+  readonly unpublished: Unpublished | undefined;
   isInFlight: boolean;
-  finish(outcome: ReceivedAnswer | Error): void;
+  /** The store writes it, or that it is sent. */
+  isWriting: boolean;
+  /** Its number in the store. */
+  id: number | undefined;
+  /** To the next session: this one was closed. */
+  isLeft: boolean;
+  readonly attempts: Attempts;
+  readonly finish: (outcome: ReceivedAnswer | Error) => void;
 }
 
 /**
@@ -52,31 +70,31 @@ interface Waiting extends Entry {
 export class Outbox {
   readonly #clock: Clock;
   readonly #limits: Required<OutboxLimits>;
+  readonly #keeper: Keeper | undefined;
   readonly #waiting = new Set<Waiting>();
   #entries = 0;
   #length = 0;
   #inFlight = 0;
-  /** How many may be in flight. */
-  #window: number = IN_FLIGHT.first;
-  /** Told "not now" on this connection: grow slowly, as a server ends a session that is refused too often. */
-  #isCareful = false;
-  #pauseMs: number = PAUSE_MS.least;
-  /** What the server has taken since the last pause. */
-  #taken = 0;
+  #pace = new Pace();
   #link: Link | undefined;
   #commandBytes: number = LIMITS.commandBytes;
+  #keyMs = KEY_MS;
   #stopPause: (() => void) | undefined;
+  /** Channels for which there is no room now, with what stops waiting for it. */
+  readonly #held = new Map<string, () => void>();
   #closedBy: Error | undefined;
 
-  constructor(clock: Clock, limits: OutboxLimits = {}) {
+  constructor(clock: Clock, limits: OutboxLimits = {}, keep?: KeepOptions) {
     this.#clock = clock;
     this.#limits = { ...defaultOutbox, ...limits };
+    this.#keeper = keep && new Keeper(keep, clock, (entries) => this.#takeOver(entries, keep));
   }
 
   /** Sends what waits, in order, and from now on everything at once. */
-  connected(link: Link, commandBytes: number): void {
+  connected(link: Link, commandBytes: number, keyMs: number | undefined): void {
     this.#link = link;
     this.#commandBytes = Math.min(commandBytes, LIMITS.commandBytes);
+    this.#keyMs = typeof keyMs === "number" && keyMs > 0 ? keyMs : KEY_MS;
     this.#flush();
   }
 
@@ -85,66 +103,66 @@ export class Outbox {
     this.#link = undefined;
     this.#stopPause?.();
     this.#stopPause = undefined;
+    for (const stop of this.#held.values()) stop();
+    this.#held.clear();
     this.#inFlight = 0;
-    this.#window = IN_FLIGHT.first;
-    this.#isCareful = false;
-    this.#pauseMs = PAUSE_MS.least;
-    this.#taken = 0;
-    for (const entry of this.#waiting) entry.isInFlight = false;
+    this.#pace = new Pace();
+    for (const entry of this.#waiting) {
+      if (entry.isInFlight) entry.attempts.unanswered();
+      entry.isInFlight = false;
+    }
   }
 
-  /** Rejects what waits and what comes. */
-  close(error: Error | undefined): void {
+  /** Rejects what waits and what comes. What is in the store stays there. */
+  async close(error: Error | undefined): Promise<void> {
     this.#closedBy = error ?? new Error("the session was closed");
     this.lost();
     for (const entry of this.#waiting) entry.finish(this.#closedError(entry.channel));
+    await this.#keeper?.close();
   }
 
   /** Resolves with the answer; rejects with a `ChannelError`, or with the signal's reason. */
   request(entry: Entry): Promise<ReceivedAnswer> {
-    return new Promise((resolve, reject) => {
-      const refusal = this.#refusal(entry);
-      if (refusal !== undefined) {
-        reject(refusal);
-        return;
-      }
-      const { signal, timeoutMs, length } = entry;
-      const onAbort = () => waiting.finish(toError(signal?.reason));
-      const stopTimer =
-        timeoutMs === undefined
-          ? undefined
-          : this.#clock.after(timeoutMs, () =>
-              waiting.finish(new ChannelError("timeout", entry.channel, `no answer within ${timeoutMs} ms`)),
-            );
-      const waiting: Waiting = {
-        ...entry,
-        isInFlight: false,
-        finish: (outcome) => {
-          if (!this.#waiting.delete(waiting)) return;
-          if (length !== undefined) {
-            this.#entries -= 1;
-            this.#length -= length;
-          }
-          stopTimer?.();
-          signal?.removeEventListener("abort", onAbort);
-          if (outcome instanceof Error) reject(outcome);
-          else resolve(outcome);
-        },
-      };
-      signal?.addEventListener("abort", onAbort, { once: true });
-      this.#waiting.add(waiting);
-      if (length !== undefined) {
-        this.#entries += 1;
-        this.#length += length;
-      }
-      this.#flush();
-    });
+    const refusal = this.#refusal(entry.channel, entry.signal);
+    if (refusal !== undefined) return Promise.reject(refusal);
+    const answer = this.#wait(entry, undefined);
+    this.#flush();
+    return answer.promise;
   }
 
-  #refusal({ channel, signal, length }: Entry): Error | undefined {
+  /** The same for what must not be carried out twice. */
+  async publish(unpublished: Unpublished, { isKept, kept, signal }: Treatment): Promise<Published> {
+    const { channel, json } = unpublished;
+    const refusal = this.#refusal(channel, signal) ?? this.#fullness(channel, json.length);
+    if (refusal !== undefined) throw refusal;
+    // If it is sent at once, the store learns that together with it.
+    const goesNow =
+      this.#link !== undefined && this.#stopPause === undefined && this.#entries < this.#pace.window;
+    const { waiting, promise } = this.#wait(
+      { channel, encode: encodePublish(unpublished), signal },
+      unpublished,
+    );
+    if (this.#keeper !== undefined && isKept) {
+      if (goesNow) waiting.attempts.begin();
+      waiting.isWriting = true;
+      const at = this.#clock.wall();
+      this.#keeper.add({ ...unpublished, at, ...(goesNow ? { sentAt: at } : {}) }, (id) => {
+        waiting.id = id;
+        waiting.isWriting = false;
+        if (id !== undefined && kept !== undefined) callSafely(kept);
+        if (this.#waiting.has(waiting)) this.#flush();
+        else this.#forget(waiting);
+      });
+    } else this.#flush();
+    return toPublished(await promise, channel);
+  }
+
+  #refusal(channel: string, signal: AbortSignal | undefined): Error | undefined {
     if (signal?.aborted) return toError(signal.reason);
-    if (this.#closedBy !== undefined) return this.#closedError(channel);
-    if (length === undefined) return undefined;
+    return this.#closedBy && this.#closedError(channel);
+  }
+
+  #fullness(channel: string, length: number): Error | undefined {
     const { entries, length: most } = this.#limits;
     if (this.#entries >= entries) {
       return new ChannelError("outbox_full", channel, `${entries} publications wait for the server already`);
@@ -163,50 +181,173 @@ export class Outbox {
     return new ChannelError("closed", channel, "the session is closed", { cause: this.#closedBy });
   }
 
+  #wait(entry: Entry, unpublished: Unpublished | undefined, kept?: KeptEntry) {
+    const { promise, resolve, reject } = withResolvers<ReceivedAnswer>();
+    const { channel, signal, timeoutMs } = entry;
+    const length = unpublished?.json.length;
+    const onAbort = () => waiting.finish(toError(signal?.reason));
+    const stopTimer =
+      timeoutMs === undefined
+        ? undefined
+        : this.#clock.after(timeoutMs, () =>
+            waiting.finish(new ChannelError("timeout", channel, `no answer within ${timeoutMs} ms`)),
+          );
+    const waiting: Waiting = {
+      ...entry,
+      unpublished,
+      isInFlight: false,
+      isWriting: false,
+      id: kept?.id,
+      isLeft: false,
+      attempts: new Attempts(this.#clock, kept?.sentAt),
+      finish: (outcome) => {
+        if (!this.#waiting.delete(waiting)) return;
+        if (length !== undefined) {
+          this.#entries -= 1;
+          this.#length -= length;
+        }
+        stopTimer?.();
+        signal?.removeEventListener("abort", onAbort);
+        if (outcome instanceof Error) reject(outcome);
+        else resolve(outcome);
+        waiting.isLeft = this.#closedBy !== undefined;
+        if (waiting.id === undefined || waiting.isLeft) return;
+        if (outcome instanceof Error) this.#clock.after(0, () => this.#forget(waiting));
+        else this.#forget(waiting);
+      },
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    this.#waiting.add(waiting);
+    if (length !== undefined) {
+      this.#entries += 1;
+      this.#length += length;
+    }
+    return { waiting, promise };
+  }
+
+  /** It is settled, and everybody was told. */
+  #forget({ id, isLeft }: Waiting): void {
+    if (id !== undefined && !isLeft) this.#keeper?.remove(id);
+  }
+
+  /** What earlier sessions left goes before what this one has to say. */
+  #takeOver(entries: readonly KeptEntry[], keep: KeepOptions): void {
+    if (this.#closedBy !== undefined) return;
+    const own = [...this.#waiting];
+    this.#waiting.clear();
+    for (const entry of entries) {
+      const { channel, key, json, at } = entry;
+      const { promise } = this.#wait({ channel, encode: encodePublish(entry) }, entry, entry);
+      const published = promise.then((answer) => toPublished(answer, channel));
+      published.catch(() => {}); // Whoever awaits it is told.
+      callSafely(() => keep.left({ channel, key, json, data: JSON.parse(json) as Json, at, published }));
+    }
+    for (const entry of own) this.#waiting.add(entry);
+    this.#flush();
+  }
+
   #flush(): void {
     const link = this.#link;
     if (link === undefined || this.#stopPause !== undefined) return;
+    /** A publication waits for the store, and those behind it for that one. */
+    let isHeldUp = false;
+    let room = this.#pace.window - this.#inFlight;
     for (const entry of this.#waiting) {
-      if (this.#inFlight + 1 > this.#window) return;
-      if (!entry.isInFlight) this.#send(entry, link);
+      if (room < 1) return;
+      if (entry.isInFlight) continue;
+      if (entry.unpublished !== undefined) {
+        if (this.#held.has(entry.channel) || this.#isPastItsTime(entry)) continue;
+        if (entry.id !== undefined && entry.attempts.isNew && !entry.isWriting) this.#begin(entry, entry.id);
+        if (entry.isWriting) {
+          isHeldUp = true;
+          room -= 1;
+        }
+        if (isHeldUp) continue;
+      }
+      if (this.#send(entry, link)) room -= 1;
     }
   }
 
-  #send(entry: Waiting, link: Link): void {
-    // A server closes for good on a command that is too large, so it must not get there. The id's digits
-    // vary.
+  /** The server may have forgotten its key: what may be in the log is not sent again. */
+  #isPastItsTime({ attempts, channel, finish }: Waiting): boolean {
+    if (attempts.mayGoOn(this.#keyMs * SAFE_PART)) return false;
+    finish(
+      new ChannelError("unknown_outcome", channel, "it was sent, and whether the server has it is unknown"),
+    );
+    return true;
+  }
+
+  /** Has the store know that it is sent before it is. */
+  #begin(entry: Waiting, id: number): void {
+    const { attempts, channel } = entry;
+    const end = () => {
+      entry.isWriting = false;
+      this.#flush();
+    };
+    entry.isWriting = true;
+    attempts.begin();
+    this.#keeper?.begin(id, (isOurs) => {
+      if (isOurs === undefined) {
+        attempts.refused();
+        this.#clock.after(RETRY_MS, end);
+        return;
+      }
+      if (!isOurs) {
+        const message = "another session has taken it from the store, or the store was emptied";
+        entry.finish(new ChannelError("unknown_outcome", channel, message));
+      }
+      end();
+    });
+  }
+
+  /** False if it is refused here: a server closes for good on a command that is too large. */
+  #send(entry: Waiting, link: Link): boolean {
+    // The id's digits vary.
     const text = entry.encode(Number.MAX_SAFE_INTEGER);
     if (text.length * 3 > this.#commandBytes && utf8Length(text) > this.#commandBytes) {
       entry.finish(
         new ChannelError("too_large", entry.channel, `this server takes ${this.#commandBytes} bytes`),
       );
-      return;
+      return false;
     }
     entry.isInFlight = true;
+    entry.attempts.sent();
     this.#inFlight += 1;
     link.send(entry.encode, (answer) => {
       entry.isInFlight = false;
       this.#inFlight -= 1;
-      if (answer.type === "error" && isTemporary(answer.code)) return this.#pause(answer);
-      this.#taken += 1;
-      this.#window = Math.min(IN_FLIGHT.most, this.#window + (this.#isCareful ? 1 / this.#window : 1));
+      if (answer.type === "error" && isTemporary(answer)) return this.#notNow(entry, answer);
+      this.#pace.taken();
       if (answer.type !== "error") entry.finish(answer);
       else entry.finish(new ChannelError(answer.code, entry.channel, answer.message));
       this.#flush();
     });
+    return true;
+  }
+
+  #notNow(entry: Waiting, answer: ErrorAnswer): void {
+    if (answer.code === "unavailable") entry.attempts.unanswered();
+    else entry.attempts.refused();
+    if (answer.code === "limit_reached") this.#hold(entry.channel, answer.retryMs);
+    else this.#pause(answer.retryMs);
+  }
+
+  /** No room in one channel: what is for others goes on. */
+  #hold(channel: string, retryMs = RETRY_MS): void {
+    if (!this.#held.has(channel)) {
+      const stop = this.#clock.after(Math.max(retryMs, RETRY_MS), () => {
+        this.#held.delete(channel);
+        this.#flush();
+      });
+      this.#held.set(channel, stop);
+    }
+    this.#flush();
   }
 
   /** "Not now": everything waits, so that what was refused is not overtaken by what comes later. */
-  #pause({ retryMs = RETRY_MS }: ErrorAnswer): void {
+  #pause(retryMs = RETRY_MS): void {
     if (this.#stopPause !== undefined) return;
-    // Too little was taken to be worth the refusals: longer pauses gather more permission.
-    const wasFutile = this.#taken < 4 * this.#window;
-    const pauseMs = wasFutile ? this.#pauseMs * 2 : this.#pauseMs / 2;
-    this.#pauseMs = Math.min(PAUSE_MS.most, Math.max(PAUSE_MS.least, pauseMs));
-    this.#isCareful = true;
-    this.#window = 1;
-    this.#taken = 0;
-    this.#stopPause = this.#clock.after(Math.max(retryMs, this.#pauseMs), () => {
+    this.#stopPause = this.#clock.after(this.#pace.refused(retryMs), () => {
       this.#stopPause = undefined;
       this.#flush();
     });

@@ -3,13 +3,16 @@ import { type BackoffOptions, backoffMs } from "./backoff.ts";
 import { callSafely } from "./call-safely.ts";
 import { Channel, type ChannelHost } from "./channel.ts";
 import type { Clock } from "./clock.ts";
-import type { SessionError } from "./error.ts";
+import { SessionError } from "./error.ts";
 import { Feed } from "./feed.ts";
+import type { KeepOptions } from "./keep.ts";
 import type { Link } from "./link.ts";
 import { type LinkTarget, openLink } from "./open-link.ts";
+import type { Network } from "./network.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
 import type { SessionState } from "./state.ts";
-import { onSleep, onWake } from "./wake.ts";
+import { onSleep } from "./wake.ts";
+import { withResolvers } from "./with-resolvers.ts";
 
 /** A connection that lasted this long, in milliseconds, makes the next loss count as the first. */
 export const STABLE_MS = 5_000;
@@ -18,6 +21,8 @@ export const STABLE_MS = 5_000;
 export interface SessionSettings extends LinkTarget {
   readonly backoff: BackoffOptions | undefined;
   readonly outbox: OutboxLimits | undefined;
+  readonly keep: KeepOptions | undefined;
+  readonly network: Network;
   readonly random: () => number;
 }
 
@@ -47,9 +52,11 @@ export class Session {
   constructor(settings: SessionSettings) {
     this.#settings = settings;
     this.#clock = settings.clock;
-    this.#outbox = new Outbox(settings.clock, settings.outbox);
-    const wake = () => this.reconnectNow();
-    this.#stopWake = [onWake(wake), onSleep(this.#clock, wake)];
+    this.#outbox = new Outbox(settings.clock, settings.outbox, settings.keep);
+    this.#stopWake = [
+      settings.network.watch((event) => (event === "offline" ? this.#offline() : this.reconnectNow())),
+      onSleep(this.#clock, (pause) => (pause === "slept" ? this.reconnectNow() : this.#probe())),
+    ];
     this.#open();
   }
 
@@ -104,12 +111,13 @@ export class Session {
    */
   reconnectNow(): void {
     if (this.#state.name === "waiting") this.#open();
-    else if (this.#state.name === "connected") this.#link?.awoke();
+    else this.#probe();
   }
 
   /**
    * Ends the session: subscriptions end quietly, and publications that are not acknowledged are rejected with
-   * `closed` (the server may or may not have them). Await them before to be sure.
+   * `closed` (the server may or may not have them). Await them before to be sure. What is in the store of
+   * `ConnectOptions.keep` stays there for the next session.
    */
   close(): Promise<void> {
     return this.#close(undefined);
@@ -118,6 +126,22 @@ export class Session {
   /** `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #probe(): void {
+    if (this.#state.name === "connected") this.#link?.awoke();
+  }
+
+  /** The browser has no network any more. A connection is not waited for to be found dead. */
+  #offline(): void {
+    const state = this.#state;
+    const error = offline();
+    if (state.name === "waiting") this.#become({ ...state, cause: error });
+    else if (this.#link !== undefined) this.#link.abort(error.message);
+    else if (this.#stopOpening !== undefined) {
+      this.#stopOpening();
+      this.#wait(error);
+    }
   }
 
   #open(): void {
@@ -133,7 +157,7 @@ export class Session {
     });
   }
 
-  #opened(link: Link, { user, info, session, pingMs, commandBytes }: Connected): void {
+  #opened(link: Link, { user, info, session, pingMs, commandBytes, keyMs }: Connected): void {
     this.#stopOpening = undefined;
     this.#link = link;
     this.#user = user;
@@ -143,7 +167,7 @@ export class Session {
     this.#become({ name: "connected", user, session });
     if (this.#link !== link) return; // a listener closed the session
     for (const feed of this.#feeds.values()) feed.connected(link);
-    this.#outbox.connected(link, commandBytes);
+    this.#outbox.connected(link, commandBytes, keyMs);
   }
 
   #lost(error: SessionError): void {
@@ -165,7 +189,8 @@ export class Session {
     const jittered = backoffMs(attempt, this.#settings.random(), this.#settings.backoff);
     const ms = Math.max(jittered, cause.retryMs ?? 0);
     this.#stopWaiting = this.#clock.after(ms, () => this.#open());
-    this.#become({ name: "waiting", attempt, retryAt: this.#clock.uptime() + ms, cause });
+    const told = this.#settings.network.isOffline ? offline(cause) : cause;
+    this.#become({ name: "waiting", attempt, retryAt: this.#clock.uptime() + ms, cause: told });
   }
 
   #close(cause: SessionError | undefined): Promise<void> {
@@ -173,14 +198,17 @@ export class Session {
     const link = this.#link;
     this.#link = undefined;
     // Before anybody is told, who might call `close` in turn. Whether it ends in order or not, it is gone.
-    this.#closing = Promise.resolve(link?.close(CLOSE.normal, "")).catch(() => {});
+    const { promise, resolve } = withResolvers<void>();
+    this.#closing = promise;
+    const linkClosed = Promise.resolve(link?.close(CLOSE.normal, ""));
     this.#stopOpening?.();
     this.#stopWaiting?.();
     for (const stop of this.#stopWake) stop();
     this.#become(cause === undefined ? { name: "closed" } : { name: "closed", cause });
-    this.#outbox.close(cause);
+    const outboxClosed = this.#outbox.close(cause);
     for (const feed of this.#feeds.values()) feed.close(cause);
-    return this.#closing;
+    void Promise.allSettled([linkClosed, outboxClosed]).then(() => resolve());
+    return promise;
   }
 
   #feed(channel: string): Feed {
@@ -200,6 +228,11 @@ export class Session {
     const listeners = [...this.#listeners]; // one that is added meanwhile hears of the next state
     for (const listener of listeners) callSafely(() => listener(state));
   }
+}
+
+function offline(cause?: SessionError): SessionError {
+  if (cause?.code === "offline") return cause;
+  return new SessionError("offline", "this browser has no network", { cause });
 }
 
 /** Unique among all sessions, so that no two publications ever have the same key by accident. */

@@ -4,16 +4,21 @@ import { type Clock, STOOD_STILL_MS } from "./clock.ts";
 /** How often is looked whether the machine slept, in milliseconds. */
 const LOOK_MS = 1_000;
 
+/**
+ * `"slept"`: the wall clock is further than this process, so the machine slept, or somebody set that clock.
+ * `"stood still"`: this process was held up, and maybe slept where its clock goes on meanwhile.
+ */
+export type Pause = "slept" | "stood still";
+
 /** All sessions with one clock look together. */
 const watches = new WeakMap<Clock, SleepWatch>();
 
 /**
- * Calls `wake` within two seconds after the machine slept or this process stood still. A wall clock that was
- * set looks the same.
+ * Calls `wake` within two seconds after the machine slept or this process stood still.
  *
  * @returns stops that
  */
-export function onSleep(clock: Clock, wake: () => void): () => void {
+export function onSleep(clock: Clock, wake: (pause: Pause) => void): () => void {
   const watch = watches.get(clock) ?? new SleepWatch(clock);
   watches.set(clock, watch);
   return watch.add(wake);
@@ -21,14 +26,14 @@ export function onSleep(clock: Clock, wake: () => void): () => void {
 
 class SleepWatch {
   readonly #clock: Clock;
-  readonly #wakes = new Set<() => void>();
+  readonly #wakes = new Set<(pause: Pause) => void>();
   #stop: (() => void) | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  add(wake: () => void): () => void {
+  add(wake: (pause: Pause) => void): () => void {
     this.#wakes.add(wake);
     if (this.#wakes.size === 1) this.#look();
     return () => {
@@ -46,26 +51,8 @@ class SleepWatch {
       const jumpMs = Math.abs(clock.wall() - wall - passedMs);
       this.#look();
       if (jumpMs <= STOOD_STILL_MS && passedMs <= LOOK_MS + STOOD_STILL_MS) return;
-      for (const wake of [...this.#wakes]) callSafely(wake);
+      const pause = jumpMs > STOOD_STILL_MS ? "slept" : "stood still";
+      for (const wake of [...this.#wakes]) callSafely(() => wake(pause));
     });
   }
-}
-
-/**
- * Calls `wake` when a browser is online again or its page is looked at again, where such events exist.
- *
- * @returns stops that
- */
-export function onWake(wake: () => void): () => void {
-  const { document } = globalThis;
-  const onVisible = () => {
-    if (document.visibilityState === "visible") wake();
-  };
-  if (typeof document === "undefined" || typeof globalThis.addEventListener !== "function") return () => {};
-  globalThis.addEventListener("online", wake);
-  document.addEventListener("visibilitychange", onVisible);
-  return () => {
-    globalThis.removeEventListener("online", wake);
-    document.removeEventListener("visibilitychange", onVisible);
-  };
 }

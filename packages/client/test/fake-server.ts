@@ -93,6 +93,7 @@ export class FakeServer {
   pingMs = 25_000;
   commandBytes = 65_536;
   usersInPage = 1_000;
+  keyMs: number | undefined;
   /** Answers a command instead of the server; `undefined` leaves it to the server, `null` to nobody. */
   intercept: (command: ReceivedCommand, conn: FakeConn) => ServerMessage | null | undefined = () => undefined;
 
@@ -176,6 +177,7 @@ export class FakeServer {
           ...(command.info === undefined ? {} : { info: command.info }),
           pingMs: this.pingMs,
           commandBytes: this.commandBytes,
+          ...(this.keyMs === undefined ? {} : { keyMs: this.keyMs }),
         });
       case "pong":
         return;

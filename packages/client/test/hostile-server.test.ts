@@ -55,6 +55,7 @@ const FIELDS = [
   "retryMs",
   "pingMs",
   "commandBytes",
+  "keyMs",
   "reconnect",
   "at",
   "data",

@@ -38,7 +38,38 @@ test("connect begins the session as whom the authenticator says", async () => {
     info: { name: "Ana", seen: true },
     pingMs: 25_000,
     commandBytes: 65_536,
+    keyMs: 300_000,
   });
+  await hub.close();
+});
+
+test("connected says how long keys are remembered at least, by those namespaces that remember any", async () => {
+  for (const [times, keyMs] of [
+    [[600_000, 0, 90_000], 90_000],
+    [[0], undefined],
+  ] as const) {
+    const namespaces = times.map((idempotencyMs, index) => [`n${index}`, { idempotencyMs }] as const);
+    const { hub, conn } = square({ namespaces: Object.fromEntries(namespaces) });
+    const connected = (await conn().ask({ type: "connect" })) as Extract<
+      ServerMessage,
+      { type: "connected" }
+    >;
+    assert.equal(connected.keyMs, keyMs);
+    await hub.close();
+  }
+});
+
+test("a publication for which there is no room is told when to come again", async () => {
+  const clock = new FakeClock();
+  const engine = new MemoryEngine({ maxKeysPerChannel: 1, clock });
+  const { hub, conn } = square({ engine, clock });
+  const ana = conn();
+  const publish = { type: "publish", channel: "plaza:x", data: 1 } as const;
+  await ana.ask({ ...publish, key: "a" });
+  const refused = await ana.ask({ ...publish, key: "b" });
+  assert.ok(refused.type === "error" && refused.code === "limit_reached");
+  assert.equal(refused.retryMs, 10_000);
+  assert.equal((await ana.ask(publish)).type, "published");
   await hub.close();
 });
 

@@ -44,7 +44,14 @@ export class InProcessStore {
     this.#store = new Store((path) => this.#open(path), settings, clock.boot, now);
     this.#isOpen = true;
     const { durability, maxWaitingBytes } = settings;
-    const parts = { durability, maxWaitingBytes, clock, tidyMs: NEVER_MS, onNotice: () => undefined };
+    const parts = {
+      start: () => NEVER,
+      durability,
+      maxWaitingBytes,
+      clock,
+      tidyMs: NEVER_MS,
+      onNotice: () => undefined,
+    };
     const thread = {
       hasEnded: false,
       run: (batch: Batch) => this.#run(batch),

@@ -182,6 +182,8 @@ export interface Connected extends AnswerBase {
   readonly expiresMs?: number;
   /** Largest command this server takes. */
   readonly commandBytes: number;
+  /** A key is remembered at least this long, where any is. Sent again later, it may publish twice. */
+  readonly keyMs?: number;
 }
 
 /** The flow of a channel has begun, after `offset`. */

@@ -63,10 +63,15 @@ export interface Namespace {
 /** The namespaces of a hub, by name. */
 export class Namespaces {
   readonly #byName = new Map<string, Namespace>();
+  /** Each namespace that remembers keys remembers them at least this long, in milliseconds. */
+  readonly keyMs: number | undefined;
 
   /** @throws RangeError for a name or a number that cannot be. */
   constructor(given: Readonly<Record<string, NamespaceOptions>>) {
     for (const [name, options] of Object.entries(given)) this.#byName.set(name, withDefaults(name, options));
+    const times = [...this.#byName.values()].map(({ retention }) => retention.keyTtlMs);
+    const least = Math.min(...times.filter((ms) => ms > 0));
+    this.keyMs = Number.isFinite(least) ? least : undefined;
   }
 
   /** @throws ProtocolError `unknown_channel` */

@@ -39,6 +39,12 @@ const HISTORY_LIMIT = 50;
  */
 const HISTORY_STEP = 50;
 
+/**
+ * When a publication for which there is no room may be sent again, in milliseconds: keys, entries and
+ * channels make room when their time is over.
+ */
+const LIMIT_RETRY_MS = 10_000;
+
 /** Begins the session and says who it is for. */
 export async function connect(session: Caller, command: ReceivedConnect): Promise<void> {
   const { id, version = PROTOCOL_VERSION, token, info, infoJson, key, answersPings = false } = command;
@@ -60,7 +66,8 @@ export async function connect(session: Caller, command: ReceivedConnect): Promis
 function welcome(session: Caller, id: number | undefined): void {
   const { identity } = session;
   if (!identity) return;
-  const { limits, server } = session.context;
+  const { limits, server, namespaces } = session.context;
+  const { keyMs } = namespaces;
   const expiresMs = session.conn.idleTimeoutMs;
   const answer = encodeServerMessage({
     type: "connected",
@@ -72,6 +79,7 @@ function welcome(session: Caller, id: number | undefined): void {
     pingMs: expiresMs === undefined ? limits.pingMs : Math.min(limits.pingMs, Math.floor(expiresMs / 3)),
     ...(expiresMs === undefined ? {} : { expiresMs }),
     commandBytes: LIMITS.commandBytes,
+    ...(keyMs === undefined ? {} : { keyMs }),
   });
   const whole = withInfo(answer, session.infoText);
   // The client knows its info; on a path that carries little it is what can be left out.
@@ -113,7 +121,11 @@ function commitFor(session: Caller, command: ReceivedPublish, namespace: Namespa
       const answer = { type: "published", ...to, epoch, offset, ...repeated } as const;
       session.answer(encodeServerMessage(answer), id, undefined, place);
     },
-    (error: unknown) => session.refuse(engineFailure(context, error), to, { place }),
+    (error: unknown) => {
+      const failure = engineFailure(context, error);
+      const retry = failure.code === "limit_reached" ? { retryMs: LIMIT_RETRY_MS } : {};
+      session.refuse(failure, to, { place, ...retry });
+    },
   );
 }
 

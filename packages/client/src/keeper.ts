@@ -1,0 +1,139 @@
+import { callSafely } from "./call-safely.ts";
+import type { Clock } from "./clock.ts";
+import type { KeepOptions, KeptEntry, NewEntry, OpenOutbox } from "./keep.ts";
+
+/** How long publications wait for a store that does not open, in milliseconds. */
+const OPEN_MS = 3_000;
+
+interface Adding {
+  readonly entry: NewEntry;
+  readonly done: (id: number | undefined) => void;
+}
+
+interface Beginning {
+  readonly id: number;
+  readonly done: (isOurs: boolean | undefined) => void;
+}
+
+/** The store of one session, written to one batch after the other, so that what comes meanwhile is one. */
+export class Keeper {
+  readonly #options: KeepOptions;
+  readonly #clock: Clock;
+  readonly #opening: Promise<void>;
+  #open: OpenOutbox | undefined;
+  /** It is open, or nobody waits for that any longer. */
+  #isReady = false;
+  #isClosed = false;
+  #adding: Adding[] = [];
+  #beginning: Beginning[] = [];
+  #removing: number[] = [];
+  #writing: Promise<void> | undefined;
+  #hasTold = false;
+
+  /** @param left is given what earlier sessions left */
+  constructor(options: KeepOptions, clock: Clock, left: (entries: readonly KeptEntry[]) => void) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#opening = new Promise((resolve) => {
+      const ready = (error?: unknown) => {
+        stopTimer();
+        this.#ready(error);
+        resolve();
+      };
+      const stopTimer = clock.after(OPEN_MS, () => ready(new Error("the store does not open")));
+      options.store.open(left).then((open) => {
+        if (this.#isClosed) return open.close();
+        this.#open = open;
+        return ready();
+      }, ready);
+    });
+  }
+
+  /** @param done is given its number in the store, or `undefined` where it cannot be kept */
+  add(entry: NewEntry, done: (id: number | undefined) => void): void {
+    this.#adding.push({ entry, done });
+    this.#write();
+  }
+
+  /**
+   * Writes down that it is sent, which must be known before it is.
+   *
+   * @param done is given false if it is not this session's any longer, `undefined` if it could not be written
+   */
+  begin(id: number, done: (isOurs: boolean | undefined) => void): void {
+    this.#beginning.push({ id, done });
+    this.#write();
+  }
+
+  remove(id: number): void {
+    if (this.#isClosed) return; // It is told again by the next session.
+    this.#removing.push(id);
+    this.#write();
+  }
+
+  /** Writes what is to be written, and leaves the store to others. */
+  async close(): Promise<void> {
+    await this.#opening;
+    await this.#writing;
+    this.#isClosed = true;
+    await this.#open?.close();
+  }
+
+  #ready(error: unknown): void {
+    this.#isReady = true;
+    if (error !== undefined) this.#tell(error);
+    this.#write();
+  }
+
+  #tell(reason: unknown): void {
+    if (this.#hasTold) return;
+    this.#hasTold = true;
+    const error = reason instanceof Error ? reason : new Error(String(reason), { cause: reason });
+    callSafely(() => this.#options.notKept?.(error));
+  }
+
+  #write(): void {
+    if (!this.#isReady || this.#writing !== undefined) return;
+    this.#writing = this.#writeAll();
+  }
+
+  async #writeAll(): Promise<void> {
+    // What is asked for in one turn is one batch.
+    await Promise.resolve();
+    while (this.#adding.length + this.#beginning.length + this.#removing.length > 0) {
+      await this.#add(this.#adding.splice(0));
+      await this.#begin(this.#beginning.splice(0));
+      await this.#remove(this.#removing.splice(0));
+    }
+    this.#writing = undefined;
+  }
+
+  async #add(batch: readonly Adding[]): Promise<void> {
+    if (batch.length === 0) return;
+    let ids: readonly number[] = [];
+    try {
+      ids = (await this.#open?.add(batch.map(({ entry }) => entry))) ?? [];
+    } catch (error) {
+      this.#tell(error);
+    }
+    for (const [index, { done }] of batch.entries()) done(ids[index]);
+  }
+
+  async #begin(batch: readonly Beginning[]): Promise<void> {
+    if (batch.length === 0) return;
+    let ours: readonly boolean[] = [];
+    try {
+      const ids = batch.map(({ id }) => id);
+      ours = (await this.#open?.begin(ids, this.#clock.wall())) ?? [];
+    } catch (error) {
+      this.#tell(error);
+    }
+    for (const [index, { done }] of batch.entries()) done(ours[index]);
+  }
+
+  async #remove(ids: readonly number[]): Promise<void> {
+    if (ids.length === 0) return;
+    // What stays is sent again with its key by the next session, or told there.
+    await this.#open?.remove(ids).catch((error: unknown) => this.#tell(error));
+  }
+}

@@ -1,0 +1,203 @@
+import { type FileHandle, open, readFile, rename } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { KeptEntry, NewEntry, OpenOutbox, OutboxStore } from "../keep.ts";
+import { FileLock } from "./file-lock.ts";
+
+/** A file is written anew when it is larger than this and four times what it keeps, in bytes. */
+const COMPACT_BYTES = 1_048_576;
+
+/** One line of the file. */
+type Line =
+  | { readonly add: readonly KeptEntry[] }
+  | { readonly begin: readonly number[]; readonly at: number }
+  | { readonly remove: readonly number[] };
+
+/**
+ * Keeps publications in a file, for one session of one process at a time: opening it fails while another has
+ * it. What is kept is on disk (`fdatasync`) before the promise resolves.
+ *
+ * @param path of a file in a directory that exists; `path.lock` beside it says who has it
+ * @example
+ * const keep = { store: fileStore("outbox.jsonl"), left: ({ json }) => console.log("again:", json) };
+ * const session = connect("wss://example.org/ws", { token, keep });
+ */
+export function fileStore(path: string): OutboxStore {
+  return {
+    async open(left) {
+      const lock = await FileLock.take(`${path}.lock`);
+      try {
+        const journal = await Journal.open(path);
+        if (journal.entries.length > 0) left(journal.entries);
+        return new FileOutbox(journal, lock);
+      } catch (error) {
+        await lock.release();
+        throw error;
+      }
+    },
+  };
+}
+
+class FileOutbox implements OpenOutbox {
+  readonly #journal: Journal;
+  readonly #lock: FileLock;
+  /** One thing after the other. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(journal: Journal, lock: FileLock) {
+    this.#journal = journal;
+    this.#lock = lock;
+  }
+
+  add(entries: readonly NewEntry[]): Promise<readonly number[]> {
+    return this.#then(async () => {
+      const add = entries.map((entry, index) => ({ ...entry, id: this.#journal.lastId + 1 + index }));
+      await this.#journal.write({ add }, true);
+      return add.map(({ id }) => id);
+    });
+  }
+
+  begin(ids: readonly number[], sentAt: number): Promise<readonly boolean[]> {
+    return this.#then(async () => {
+      await this.#journal.write({ begin: ids, at: sentAt }, true);
+      return ids.map((id) => this.#journal.has(id));
+    });
+  }
+
+  remove(ids: readonly number[]): Promise<void> {
+    // Lost with the machine, it is sent again with its key.
+    return this.#then(() => this.#journal.write({ remove: ids }, false));
+  }
+
+  close(): Promise<void> {
+    return this.#then(async () => {
+      await this.#journal.close();
+      await this.#lock.release();
+    });
+  }
+
+  #then<T>(run: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(run);
+    this.#last = result.catch(() => {}); // Whoever asked is told.
+    return result;
+  }
+}
+
+/** Lines that say what changed, and what they come to. */
+class Journal {
+  readonly #path: string;
+  #file: FileHandle;
+  #kept: Map<number, KeptEntry>;
+  #bytes = 0;
+  #keptBytes = 0;
+  lastId: number;
+
+  private constructor(path: string, file: FileHandle, kept: Map<number, KeptEntry>, lastId: number) {
+    this.#path = path;
+    this.#file = file;
+    this.#kept = kept;
+    this.lastId = lastId;
+  }
+
+  static async open(path: string): Promise<Journal> {
+    const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return "";
+      throw error;
+    });
+    const kept = new Map<number, KeptEntry>();
+    let lastId = 0;
+    for (const line of text.split("\n")) {
+      const read = readLine(line);
+      if (read === undefined) continue; // Torn by a crash: it was not said to be kept.
+      apply(kept, read);
+      if ("add" in read) lastId = Math.max(lastId, ...read.add.map(({ id }) => id));
+    }
+    const file = await open(path, "a", 0o600);
+    const journal = new Journal(path, file, kept, lastId);
+    try {
+      await journal.#compact();
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    return journal;
+  }
+
+  get entries(): readonly KeptEntry[] {
+    return [...this.#kept.values()];
+  }
+
+  has(id: number): boolean {
+    return this.#kept.has(id);
+  }
+
+  /** @param isSynced resolve when it is on disk */
+  async write(line: Line, isSynced: boolean): Promise<void> {
+    // A line of its own, even behind a torn one.
+    const text = `\n${JSON.stringify(line)}\n`;
+    try {
+      await this.#file.appendFile(text);
+      if (isSynced) await this.#file.datasync();
+    } catch (error) {
+      await this.#file.truncate(this.#bytes).catch(() => {}); // The error is told.
+      throw error;
+    }
+    this.#bytes += Buffer.byteLength(text);
+    apply(this.#kept, line);
+    if ("add" in line) this.lastId += line.add.length;
+    if (this.#bytes <= Math.max(COMPACT_BYTES, 4 * this.#keptBytes)) return;
+    await this.#compact().catch(() => {}); // What does not shrink is whole all the same.
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+
+  /** Writes what is kept to another file, which takes the place of this one. */
+  async #compact(): Promise<void> {
+    const add = this.entries;
+    const text = add.length === 0 ? "" : `${JSON.stringify({ add } satisfies Line)}\n`;
+    const next = `${this.#path}.new`;
+    const file = await open(next, "w", 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+      await rename(next, this.#path);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    await syncDirectory(dirname(this.#path));
+    await file.close();
+    await this.#file.close();
+    this.#file = await open(this.#path, "a", 0o600);
+    this.#bytes = Buffer.byteLength(text);
+    this.#keptBytes = this.#bytes;
+  }
+}
+
+function apply(kept: Map<number, KeptEntry>, line: Line): void {
+  if ("add" in line) for (const entry of line.add) kept.set(entry.id, entry);
+  else if ("remove" in line) for (const id of line.remove) kept.delete(id);
+  else {
+    for (const id of line.begin) {
+      const entry = kept.get(id);
+      if (entry !== undefined) kept.set(id, { ...entry, sentAt: line.at });
+    }
+  }
+}
+
+function readLine(text: string): Line | undefined {
+  if (text === "") return undefined;
+  try {
+    return JSON.parse(text) as Line;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Has the name be on disk, too, where directories can be synced. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, "r").catch(() => undefined);
+  await directory?.sync().catch(() => {}); // Windows has no such thing.
+  await directory?.close();
+}
