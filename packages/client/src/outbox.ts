@@ -1,4 +1,4 @@
-import { type ReceivedAnswer, type ErrorAnswer, LIMITS } from "@zocalo/protocol";
+import { commandBytesFor, type ReceivedAnswer, type ErrorAnswer, LIMITS } from "@zocalo/protocol";
 import type { Clock } from "./clock.ts";
 import { ChannelError, isTemporary } from "./error.ts";
 import type { Link } from "./link.ts";
@@ -76,7 +76,7 @@ export class Outbox {
   /** Sends what waits, in order, and from now on everything at once. */
   connected(link: Link, commandBytes: number): void {
     this.#link = link;
-    this.#commandBytes = Math.min(commandBytes, LIMITS.commandBytes);
+    this.#commandBytes = Math.min(commandBytes, commandBytesFor(LIMITS.largestDataLength));
     this.#flush();
   }
 

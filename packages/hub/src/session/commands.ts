@@ -26,10 +26,6 @@ import { fitsInBytes } from "../primitives/utf8.ts";
 
 /** Publications in a history page when the command does not say. */
 const HISTORY_LIMIT = 50;
-/**
- * Publications read from the engine at once for a history page, so that what does not fit is not read either.
- */
-const HISTORY_STEP = 50;
 
 /** Begins the session and says who it is for. */
 export async function connect(session: Caller, command: ReceivedConnect): Promise<void> {
@@ -43,7 +39,8 @@ export async function connect(session: Caller, command: ReceivedConnect): Promis
   }
   const identity = await session.begin({ token, info, infoJson });
   if (!identity) return;
-  const { limits, server } = session.context;
+  const { limits, server, namespaces } = session.context;
+  const { commandBytes } = namespaces.sizes;
   const expiresMs = session.conn.idleTimeoutMs;
   const answer = encodeServerMessage({
     type: "connected",
@@ -54,7 +51,7 @@ export async function connect(session: Caller, command: ReceivedConnect): Promis
     user: identity.user,
     pingMs: expiresMs === undefined ? limits.pingMs : Math.min(limits.pingMs, Math.floor(expiresMs / 3)),
     ...(expiresMs === undefined ? {} : { expiresMs }),
-    commandBytes: LIMITS.commandBytes,
+    commandBytes: session.isDatagram ? Math.min(commandBytes, LIMITS.datagramBytes) : commandBytes,
   });
   const whole = withInfo(answer, session.infoText);
   // The client knows its info; on a path that carries little it is what can be left out.
@@ -108,16 +105,26 @@ export function unsubscribe(session: Caller, { id, channel }: Unsubscribe): void
 export async function history(session: Caller, command: ReadHistory): Promise<void> {
   const { id, channel, before = Number.MAX_SAFE_INTEGER, limit = HISTORY_LIMIT } = command;
   const { context, conn } = session;
-  await mayRead(session, channel);
+  const { pageSize } = await mayRead(session, channel);
   const most = Math.min(context.limits.historyBytes, conn.maxSendBytes);
-  const make = (): Promise<HistoryPage> => readPage(context, channel, before, limit, most);
+  const limits = { most, forOne: conn.maxSendBytes, pageSize };
+  const make = (): Promise<HistoryPage> => readPage(context, channel, before, limit, limits);
   // Of one that nobody has open nothing is known here.
   const open = context.channels.get(channel);
-  const page = await (open?.epoch
-    ? context.pages.get(`${channel} ${before} ${limit} ${most}`, `${open.epoch} ${open.newest}`, make)
-    : make());
+  const key = `${channel} ${before} ${limit} ${most} ${conn.maxSendBytes}`;
+  const page = await (open?.epoch ? context.pages.get(key, `${open.epoch} ${open.newest}`, make) : make());
   session.charge(costOfPublications(page.read));
   session.answer(encodeHistory(id, page.body), id);
+}
+
+/** What a page may take. */
+interface PageLimits {
+  /** Bytes of the answer. */
+  readonly most: number;
+  /** The same where it has the newest publication only, which comes even if it fills more than a page. */
+  readonly forOne: number;
+  /** Publications read from the engine at once. */
+  readonly pageSize: number;
 }
 
 async function readPage(
@@ -125,25 +132,28 @@ async function readPage(
   channel: string,
   before: number,
   limit: number,
-  most: number,
+  limits: PageLimits,
 ): Promise<HistoryPage> {
+  const { pageSize } = limits;
   const state = await fromEngine(context, context.engine.read(channel, Number.MAX_SAFE_INTEGER - 1, 1));
-  let room = most - encodeHistory(Number.MAX_SAFE_INTEGER, historyBody(channel, state, [])).length;
+  const around = encodeHistory(Number.MAX_SAFE_INTEGER, historyBody(channel, state, [])).length;
+  const forOne = limits.forOne - around;
+  let room = limits.most - around;
   let read = 0;
   const entries: string[] = []; // newest first
   let end = Math.min(before, state.head + 1);
   while (entries.length < limit && end > state.oldest) {
-    const from = Math.max(end - Math.min(HISTORY_STEP, limit - entries.length), state.oldest);
+    const from = Math.max(end - Math.min(pageSize, limit - entries.length), state.oldest);
     const page = await fromEngine(context, context.engine.read(channel, from - 1, end - from));
     if (page.epoch !== state.epoch) break;
     read += page.publications.length;
     const wanted = page.publications.filter(({ offset }) => offset < end);
-    const added = newestThatFit(wanted, room, entries);
+    const added = newestThatFit(wanted, room, forOne, entries);
     if (added.isFull && entries.length === 0) {
       const newest = wanted.at(-1)?.offset;
       throw new ProtocolError(
         "too_large",
-        `publication ${newest} does not fit in an answer of ${most} bytes`,
+        `publication ${newest} does not fit in an answer of ${limits.forOne} bytes`,
       );
     }
     room = added.room;
@@ -156,13 +166,15 @@ async function readPage(
 function newestThatFit(
   publications: readonly StoredPublication[],
   room: number,
+  forOne: number,
   entries: string[],
 ): { room: number; isFull: boolean } {
   let left = room;
   for (const publication of publications.toReversed()) {
     const { text, bytes } = measuredEntry(publication);
     left -= bytes + 1;
-    if (left < 0) return { room: left, isFull: true };
+    const isTaken = left >= 0 || (entries.length === 0 && bytes <= forOne);
+    if (!isTaken) return { room: left, isFull: true };
     entries.push(text);
   }
   return { room: left, isFull: false };
