@@ -1,4 +1,4 @@
-import { type ErrorAnswer, type Json, LIMITS, type ReceivedAnswer } from "@zocalo/protocol";
+import { commandBytesFor, type ErrorAnswer, type Json, LIMITS, type ReceivedAnswer } from "@zocalo/protocol";
 import { Attempts } from "./attempts.ts";
 import { callSafely } from "./call-safely.ts";
 import type { Clock } from "./clock.ts";
@@ -93,7 +93,7 @@ export class Outbox {
   /** Sends what waits, in order, and from now on everything at once. */
   connected(link: Link, commandBytes: number, keyMs: number | undefined): void {
     this.#link = link;
-    this.#commandBytes = Math.min(commandBytes, LIMITS.commandBytes);
+    this.#commandBytes = Math.min(commandBytes, commandBytesFor(LIMITS.largestDataLength));
     this.#keyMs = typeof keyMs === "number" && keyMs > 0 ? keyMs : KEY_MS;
     this.#flush();
   }

@@ -26,7 +26,7 @@ import { guests } from "./session/guests.ts";
 import type { Authenticate } from "./policy/identity.ts";
 import { type HubLimits, hubLimits } from "./policy/limits.ts";
 import { MemoryEngine } from "./memory/memory-engine.ts";
-import { type NamespaceOptions, Namespaces } from "./policy/namespace.ts";
+import { type MessageSizes, type NamespaceOptions, Namespaces } from "./policy/namespace.ts";
 import { type Random, systemRandom } from "./primitives/random.ts";
 import { Sessions } from "./session/sessions.ts";
 import { Counters, type HubStats } from "./channel/stats.ts";
@@ -160,6 +160,11 @@ export class Hub {
     } finally {
       this.#listeners.delete(listener);
     }
+  }
+
+  /** What its listeners have to take, and its connections to send. */
+  get sizes(): MessageSizes {
+    return this.#context.namespaces.sizes;
   }
 
   /** True while one more connection would be turned away because there are as many as there may be. */

@@ -15,6 +15,6 @@ export {
   MemoryEngine,
   type MemoryEngineOptions,
 } from "./memory/memory-engine.ts";
-export type { NamespaceOptions, Permission } from "./policy/namespace.ts";
+export type { MessageSizes, NamespaceOptions, Permission } from "./policy/namespace.ts";
 export { type Random, systemRandom } from "./primitives/random.ts";
 export type { HubStats } from "./channel/stats.ts";

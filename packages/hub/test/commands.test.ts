@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Random } from "@zocalo/integrity";
-import { type ErrorCode, ProtocolError, type ServerMessage } from "@zocalo/protocol";
+import { type ErrorCode, LIMITS, ProtocolError, type ServerMessage } from "@zocalo/protocol";
 import { type Identity, type LogPage, MemoryEngine } from "../src/index.ts";
 import { FakeClock, settle } from "./fake-clock.ts";
 import { FailingEngine } from "./failing-engine.ts";
@@ -231,6 +231,23 @@ test("data past a namespace's limit is too large, and at the limit it is not", a
   await hub.close();
 });
 
+test("a namespace that takes more makes commands longer, by as much, and tells datagrams what they hold", async () => {
+  const namespaces = { large: { publish: "anyone", maxDataLength: LIMITS.largestDataLength } } as const;
+  const { hub, conn } = square({ namespaces });
+  assert.equal(hub.sizes.commandBytes, 1_064_960);
+  const told = await conn().ask({ type: "connect" });
+  assert.ok(told.type === "connected");
+  assert.equal(told.commandBytes, 1_064_960);
+  const device = await conn({ transport: "udp" }).ask({ type: "connect" });
+  assert.ok(device.type === "connected");
+  assert.equal(device.commandBytes, 65_507);
+  const ana = conn();
+  const data = "x".repeat(LIMITS.largestDataLength - 2);
+  assert.equal((await ana.ask({ type: "publish", channel: "large:x", data })).type, "published");
+  assert.equal(codeOf(await ana.ask({ type: "publish", channel: "large:x", data: `${data}x` })), "too_large");
+  await hub.close();
+});
+
 test("after unsubscribed nothing of the channel comes, and it can be subscribed again", async () => {
   const { hub, conn } = square();
   const ana = conn();
@@ -321,8 +338,15 @@ test("a history page is cut at its old end where it would pass the size of a mes
   assert.ok(answer.publications.length >= 6 && answer.publications.length < 10);
   assert.ok(Buffer.byteLength(JSON.stringify(answer)) <= 2_000);
   const limited = square({ limits: { historyBytes: 1_000 } });
-  await limited.hub.publish("quiet:x", "x".repeat(2_000));
-  assert.equal(codeOf(await limited.conn().ask({ type: "history", channel: "quiet:x" })), "too_large");
+  for (let number = 1; number <= 2; number++) await limited.hub.publish("quiet:x", "x".repeat(2_000));
+  const alone = await limited.conn().ask({ type: "history", channel: "quiet:x" });
+  assert.ok(alone.type === "history", "the newest one comes even if it is more than a page");
+  assert.deepEqual(
+    alone.publications.map(({ offset }) => offset),
+    [2],
+  );
+  const tiny = limited.conn({ maxSendBytes: 1_900 });
+  assert.equal(codeOf(await tiny.ask({ type: "history", channel: "quiet:x" })), "too_large");
   await Promise.all([hub.close(), limited.hub.close()]);
 });
 

@@ -9,13 +9,14 @@ import type { Position, ReceivedCommand } from "./message.ts";
  * add some. `json` and `infoJson` are parts of `text`, but for CR and LF (`toOneLine`).
  *
  * @param text one WebSocket message, line or datagram
+ * @param maxBytes how long a text is read; who counts bytes is the transport. Default 65,536
  * @throws ProtocolError `bad_json`, `bad_command`, `unknown_command` or `too_large`, with the command's `id`
  *   if it had a good one
  * @example decodeCommand('{"id":1,"type":"subscribe","channel":"plaza:general"}').type // "subscribe"
  */
-export function decodeCommand(text: string): ReceivedCommand {
-  if (text.length > LIMITS.commandBytes) {
-    throw new ProtocolError("too_large", `a command is at most ${LIMITS.commandBytes} bytes`);
+export function decodeCommand(text: string, maxBytes: number = LIMITS.commandBytes): ReceivedCommand {
+  if (text.length > maxBytes) {
+    throw new ProtocolError("too_large", `a command is at most ${maxBytes} bytes`);
   }
   let value: unknown;
   try {

@@ -3,10 +3,16 @@ export const PROTOCOL_VERSION = 1;
 
 /** Limits of the protocol. A server may be configured below some of them, never above. */
 export const LIMITS = {
-  /** A command, in UTF-8 bytes. */
+  /**
+   * A command, in UTF-8 bytes, where no namespace takes more `data` than by default. See `commandBytesFor`.
+   */
   commandBytes: 65_536,
-  /** The JSON text of a publication's `data`, in UTF-16 code units. */
+  /** What a datagram holds over IPv4. */
+  datagramBytes: 65_507,
+  /** The JSON text of a publication's `data`, in UTF-16 code units, where the namespace does not say. */
   dataLength: 49_152,
+  /** The same where the namespace takes most. */
+  largestDataLength: 1_048_576,
   /** How deep arrays and objects may nest in `data` and `info`. */
   depth: 64,
   /** A channel name, in characters. */
@@ -26,6 +32,16 @@ export const LIMITS = {
   /** Users asked for at once, by a page of presence. */
   users: 1_000,
 } as const;
+
+/**
+ * The largest command of a server, in UTF-8 bytes, whose namespaces take so much `data`: 16,384 bytes more
+ * than that, and 65,536 at least.
+ *
+ * @example commandBytesFor(1_048_576) // 1_064_960
+ */
+export function commandBytesFor(dataLength: number): number {
+  return LIMITS.commandBytes + Math.max(0, dataLength - LIMITS.dataLength);
+}
 
 const CHANNEL = /^[A-Za-z0-9_-]+(?::[A-Za-z0-9_.~@/-]+)*$/;
 

@@ -1,4 +1,5 @@
 import type { NamespaceOptions } from "@zocalo/hub";
+import { LIMITS } from "@zocalo/protocol";
 import { z } from "zod";
 import type { Setting } from "./setting.ts";
 
@@ -39,7 +40,7 @@ const namespace = only({
   presence: z.exactOptional(z.boolean()),
   subscribe: z.exactOptional(who),
   publish: z.exactOptional(who),
-  maxDataLength: z.exactOptional(z.int().min(1).max(49_152)),
+  maxDataLength: z.exactOptional(z.int().min(1).max(LIMITS.largestDataLength)),
   idempotencyMs: z.exactOptional(count),
 });
 

@@ -1,5 +1,6 @@
 import { type Engine, Hub } from "@zocalo/hub";
 import {
+  defaultFramedOptions,
   hostOf,
   joinHostPort,
   type Listener,
@@ -10,7 +11,6 @@ import {
   peers,
   type Refusal,
 } from "@zocalo/net";
-import { LIMITS } from "@zocalo/protocol";
 import { bindEverywhere } from "./bind.ts";
 import { engineFor } from "./engine-for.ts";
 import { type HttpDoor, openHttpDoor } from "./http-door.ts";
@@ -187,7 +187,7 @@ export class Server {
       requestsPerSecondPerAddress: Math.ceil(commandsPerSecondPerAddress / COMMANDS_PER_REQUEST),
       exemptAddresses: [...perAddress.exemptAddresses, ...trustedProxies],
       onTooMany: (visitor: string, reason: string) => this.#turnedAway("http", reason, visitor),
-      maxMessageBytes: LIMITS.commandBytes,
+      maxMessageBytes: this.#hub.sizes.commandBytes,
       pingIntervalMs: Math.floor(presenceTimeoutMs / 3),
       onRefuse: ({ error, reason }: Refusal) =>
         this.#log.debug({ reason: error?.message ?? reason }, "refused a WebSocket"),
@@ -215,7 +215,8 @@ export class Server {
     const open = await bindEverywhere(door, host, tcpPort, async (address, port) =>
       bound(
         lines(await listen("tcp", joinHostPort(address, port), options), {
-          maxMessageBytes: LIMITS.commandBytes,
+          maxMessageBytes: this.#hub.sizes.commandBytes,
+          sendLimitBytes: Math.max(defaultFramedOptions.sendLimitBytes, this.#hub.sizes.messageBytes),
         }),
       ),
     );

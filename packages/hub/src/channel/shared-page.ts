@@ -2,9 +2,6 @@ import { PreparedMessage } from "@zocalo/net";
 import { encodePublication } from "@zocalo/protocol";
 import type { Engine, LogPage } from "../engine/engine.ts";
 
-/** Publications read from the log at once while catching up. */
-const CATCH_UP_PAGE = 64;
-
 /** A page of a log, each publication of which is encoded once for all who are given it. */
 export class SharedPage {
   readonly page: LogPage;
@@ -38,12 +35,12 @@ export class PageReader {
     this.#engine = engine;
   }
 
-  /** The page after this offset. */
-  read(after: number): Promise<SharedPage> {
+  /** The page after this offset. @param limit publications in it, the same for all of a channel */
+  read(after: number, limit: number): Promise<SharedPage> {
     const known = this.#pages.get(after);
     if (known) return known;
     const reading = this.#engine
-      .read(this.#channel, after, CATCH_UP_PAGE)
+      .read(this.#channel, after, limit)
       .then((page) => new SharedPage(this.#channel, page));
     this.#pages.set(after, reading);
     const forget = (): void => {

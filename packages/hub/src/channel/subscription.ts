@@ -51,6 +51,7 @@ export class Subscription implements Subscriber, PresenceWatcher {
   readonly channel: Channel;
   readonly #host: SubscriptionHost;
   readonly #conn: Sender;
+  readonly #pageSize: number;
   liveIndex = -1;
   /** True once the engine may count this connection as present in the channel. */
   isPresent = false;
@@ -61,8 +62,10 @@ export class Subscription implements Subscriber, PresenceWatcher {
   #presenceVersion = 0;
   #missesPresence = false;
 
-  constructor(channel: Channel, host: SubscriptionHost) {
+  /** @param pageSize how many publications are read from the log at once */
+  constructor(channel: Channel, host: SubscriptionHost, pageSize: number) {
     this.channel = channel;
+    this.#pageSize = pageSize;
     this.#host = host;
     this.#conn = host.sender;
   }
@@ -146,7 +149,7 @@ export class Subscription implements Subscriber, PresenceWatcher {
   async #read(attempt: number): Promise<void> {
     let page: SharedPage;
     try {
-      page = await this.channel.pages.read(this.#offset);
+      page = await this.channel.pages.read(this.#offset, this.#pageSize);
     } catch (error) {
       this.#readFailed(attempt, error);
       return;

@@ -49,8 +49,13 @@ test("what cannot be is refused by name, value and what is allowed", () => {
     /namespaces\.plaza\.history\.bytes is -1; it must be a whole number from 0/,
   );
   assert.throws(
-    () => new Namespaces({ plaza: { maxDataLength: LIMITS.dataLength + 1 } }),
-    /maxDataLength is 49153/,
+    () => new Namespaces({ plaza: { maxDataLength: LIMITS.largestDataLength + 1 } }),
+    /maxDataLength is 1048577/,
   );
   assert.throws(() => new Namespaces({ plaza: { history: { ttlMs: Number.NaN } } }), /ttlMs is NaN/);
+});
+
+test("of large publications fewer are read at once: 3 MiB of text at most", () => {
+  const pageOf = (maxDataLength: number) => new Namespaces({ plaza: { maxDataLength } }).of("plaza").pageSize;
+  assert.deepEqual([1, 49_152, 49_153, 1_048_576].map(pageOf), [64, 64, 63, 3]);
 });

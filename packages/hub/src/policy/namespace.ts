@@ -1,4 +1,4 @@
-import { isChannelName, LIMITS, namespaceOf, ProtocolError } from "@zocalo/protocol";
+import { commandBytesFor, isChannelName, LIMITS, namespaceOf, ProtocolError } from "@zocalo/protocol";
 import type { Retention } from "../engine/engine.ts";
 import type { Identity } from "./identity.ts";
 
@@ -32,7 +32,13 @@ export interface NamespaceOptions {
   readonly subscribe?: Permission;
   /** Who may publish. Default `"nobody"`. */
   readonly publish?: Permission;
-  /** JSON text of a publication's `data`, in UTF-16 code units; at most, and by default, 49,152. */
+  /**
+   * JSON text of a publication's `data`, in UTF-16 code units; at most 1,048,576. Default 49,152. **Risk** of
+   * more: each connection to the hub may make its server keep a command of that length, and a message where
+   * it reads slowly, and parse it at once: 1 MiB of small arrays keeps everybody else waiting for a tenth of
+   * a second or two. Listeners have to take one, and connections to send it: see `Hub.sizes`. A publication
+   * larger than `history.bytes` reaches only those who are live.
+   */
   readonly maxDataLength?: number;
   /** How long an idempotency key is known, in milliseconds. Default 300,000. */
   readonly idempotencyMs?: number;
@@ -58,13 +64,38 @@ export interface Namespace {
   readonly subscribe: Permission;
   readonly publish: Permission;
   readonly maxDataLength: number;
+  /** Publications that are read from the log at once. */
+  readonly pageSize: number;
 }
+
+/** How long messages get, where the namespaces of a hub take so much `data`. */
+export interface MessageSizes {
+  /**
+   * The largest command, in bytes, as clients are told. Listeners have to take messages of this size
+   * (`maxMessageBytes`): 65,536, and more where `maxDataLength` of a namespace is past its default.
+   */
+  readonly commandBytes: number;
+  /**
+   * The largest message with a single publication, in bytes. A connection that cannot send it
+   * (`sendLimitBytes`) tells of a gap instead.
+   */
+  readonly messageBytes: number;
+}
+
+/** Bytes that one UTF-16 code unit takes in UTF-8 at most. */
+const MAX_UTF8_BYTES = 3;
+/** What stands around the `data` of a publication, at most. */
+const ENVELOPE_BYTES = 16_384;
+
+/** Publications of the usual length that are read from the log at once. */
+const PAGE_SIZE = 64;
 
 /** The namespaces of a hub, by name. */
 export class Namespaces {
   readonly #byName = new Map<string, Namespace>();
   /** Each namespace that remembers keys remembers them at least this long, in milliseconds. */
   readonly keyMs: number | undefined;
+  readonly sizes: MessageSizes;
 
   /** @throws RangeError for a name or a number that cannot be. */
   constructor(given: Readonly<Record<string, NamespaceOptions>>) {
@@ -72,6 +103,12 @@ export class Namespaces {
     const times = [...this.#byName.values()].map(({ retention }) => retention.keyTtlMs);
     const least = Math.min(...times.filter((ms) => ms > 0));
     this.keyMs = Number.isFinite(least) ? least : undefined;
+    const lengths = [...this.#byName.values()].map(({ maxDataLength }) => maxDataLength);
+    const most = Math.max(LIMITS.dataLength, ...lengths);
+    this.sizes = {
+      commandBytes: commandBytesFor(most),
+      messageBytes: MAX_UTF8_BYTES * most + ENVELOPE_BYTES,
+    };
   }
 
   /** @throws ProtocolError `unknown_channel` */
@@ -125,6 +162,8 @@ function withDefaults(name: string, options: NamespaceOptions): Namespace {
     presence: options.presence ?? false,
     subscribe: options.subscribe ?? "nobody",
     publish: options.publish ?? "nobody",
-    maxDataLength: number("maxDataLength", maxDataLength, 1, LIMITS.dataLength),
+    maxDataLength: number("maxDataLength", maxDataLength, 1, LIMITS.largestDataLength),
+    // So a page of the largest publications is 3 MiB of text anywhere.
+    pageSize: Math.min(PAGE_SIZE, Math.floor((PAGE_SIZE * LIMITS.dataLength) / maxDataLength)),
   };
 }

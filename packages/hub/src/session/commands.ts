@@ -34,10 +34,6 @@ import { fitsInBytes } from "../primitives/utf8.ts";
 
 /** Publications in a history page when the command does not say. */
 const HISTORY_LIMIT = 50;
-/**
- * Publications read from the engine at once for a history page, so that what does not fit is not read either.
- */
-const HISTORY_STEP = 50;
 
 /**
  * When a publication for which there is no room may be sent again, in milliseconds: keys, entries and
@@ -67,7 +63,8 @@ function welcome(session: Caller, id: number | undefined): void {
   const { identity } = session;
   if (!identity) return;
   const { limits, server, namespaces } = session.context;
-  const { keyMs } = namespaces;
+  const { keyMs, sizes } = namespaces;
+  const { commandBytes } = sizes;
   const expiresMs = session.conn.idleTimeoutMs;
   const answer = encodeServerMessage({
     type: "connected",
@@ -78,7 +75,7 @@ function welcome(session: Caller, id: number | undefined): void {
     user: identity.user,
     pingMs: expiresMs === undefined ? limits.pingMs : Math.min(limits.pingMs, Math.floor(expiresMs / 3)),
     ...(expiresMs === undefined ? {} : { expiresMs }),
-    commandBytes: LIMITS.commandBytes,
+    commandBytes: session.isDatagram ? Math.min(commandBytes, LIMITS.datagramBytes) : commandBytes,
     ...(keyMs === undefined ? {} : { keyMs }),
   });
   const whole = withInfo(answer, session.infoText);
@@ -140,16 +137,27 @@ export function unsubscribe(session: Caller, command: Unsubscribe): void {
 export async function history(session: Caller, command: ReadHistory): Promise<void> {
   const { id, channel, before = Number.MAX_SAFE_INTEGER, limit = HISTORY_LIMIT } = command;
   const { context } = session;
-  await mayRead(session, channel);
-  const most = Math.min(context.limits.historyBytes, session.maxAnswerBytes);
-  const make = (): Promise<HistoryPage> => readPage(context, channel, before, limit, most);
+  const { pageSize } = await mayRead(session, channel);
+  const forOne = session.maxAnswerBytes;
+  const most = Math.min(context.limits.historyBytes, forOne);
+  const limits = { most, forOne, pageSize };
+  const make = (): Promise<HistoryPage> => readPage(context, channel, before, limit, limits);
   // Of one that nobody has open nothing is known here.
   const open = context.channels.get(channel);
-  const page = await (open?.epoch
-    ? context.pages.get(`${channel} ${before} ${limit} ${most}`, `${open.epoch} ${open.newest}`, make)
-    : make());
+  const key = `${channel} ${before} ${limit} ${most} ${forOne}`;
+  const page = await (open?.epoch ? context.pages.get(key, `${open.epoch} ${open.newest}`, make) : make());
   session.charge(costOfPublications(page.read));
   session.answer(encodeHistory(session.answerTo(command), page.body), id);
+}
+
+/** What a page may take. */
+interface HistoryLimits {
+  /** Bytes of the answer. */
+  readonly most: number;
+  /** The same where it has the newest publication only, which comes even if it fills more than a page. */
+  readonly forOne: number;
+  /** Publications read from the engine at once. */
+  readonly pageSize: number;
 }
 
 async function readPage(
@@ -157,41 +165,42 @@ async function readPage(
   channel: string,
   before: number,
   limit: number,
-  most: number,
+  limits: HistoryLimits,
 ): Promise<HistoryPage> {
+  const { pageSize } = limits;
   let state: LogState = await fromEngine(
     context,
     context.engine.read(channel, Number.MAX_SAFE_INTEGER - 1, 1),
   );
   // The oldest may be as long as what follows the head: it may be raised below.
-  const roomIn = ({ epoch, head }: LogState): number => {
+  const around = ({ epoch, head }: LogState): number => {
     const empty = historyBody(channel, { epoch, head, oldest: head + 1 }, []);
-    return most - encodeHistory({ id: Number.MAX_SAFE_INTEGER }, empty).length;
+    return encodeHistory({ id: Number.MAX_SAFE_INTEGER }, empty).length;
   };
-  let room = roomIn(state);
+  let room = limits.most - around(state);
   let read = 0;
   const entries: string[] = []; // newest first
   let end = Math.min(before, state.head + 1);
   while (entries.length < limit && end > state.oldest) {
-    const from = Math.max(end - Math.min(HISTORY_STEP, limit - entries.length), state.oldest);
+    const from = Math.max(end - Math.min(pageSize, limit - entries.length), state.oldest);
     const page = await fromEngine(context, context.engine.read(channel, from - 1, end - from));
     if (page.epoch !== state.epoch) break;
     read += page.publications.length;
     // Others publish meanwhile, and what was kept may be gone.
     if (page.oldest >= end && entries.length === 0) {
       state = page;
-      room = roomIn(state);
+      room = limits.most - around(state);
       end = Math.min(before, page.head + 1);
       // If this is all that is kept it is the answer; else what is newer has to be read.
       if (page.publications.at(-1)?.offset !== end - 1) continue;
     } else state = { ...state, oldest: Math.min(page.oldest, end) };
     const wanted = page.publications.filter(({ offset }) => offset < end);
-    const added = newestThatFit(wanted, room, entries);
+    const added = newestThatFit(wanted, room, limits.forOne - around(state), entries);
     if (added.isFull && entries.length === 0) {
       const newest = wanted.at(-1)?.offset;
       throw new ProtocolError(
         "too_large",
-        `publication ${newest} does not fit in an answer of ${most} bytes`,
+        `publication ${newest} does not fit in an answer of ${limits.forOne} bytes`,
       );
     }
     room = added.room;
@@ -204,13 +213,15 @@ async function readPage(
 function newestThatFit(
   publications: readonly StoredPublication[],
   room: number,
+  forOne: number,
   entries: string[],
 ): { room: number; isFull: boolean } {
   let left = room;
   for (const publication of publications.toReversed()) {
     const { text, bytes } = measuredEntry(publication);
     left -= bytes + 1;
-    if (left < 0) return { room: left, isFull: true };
+    const isTaken = left >= 0 || (entries.length === 0 && bytes <= forOne);
+    if (!isTaken) return { room: left, isFull: true };
     entries.push(text);
   }
   return { room: left, isFull: false };

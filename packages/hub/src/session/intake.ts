@@ -137,7 +137,7 @@ export class Intake {
     if (message === "" && !this.#session.isDatagram) return; // an empty line
     let command: ReceivedCommand;
     try {
-      command = decodeCommand(message);
+      command = decodeCommand(message, this.#session.context.namespaces.sizes.commandBytes);
     } catch (error) {
       return this.#bad(error, message);
     }

@@ -42,7 +42,7 @@ export async function subscribe(session: Caller, command: Subscribe): Promise<vo
   if (former && !session.isDatagram)
     throw new ProtocolError("already_subscribed", `already subscribed to ${name}`);
   if (!former) session.checkRoomForSubscription();
-  const subscription = new Subscription(context.channels.acquire(name), session);
+  const subscription = new Subscription(context.channels.acquire(name), session, namespace.pageSize);
   if (former) {
     subscription.isPresent = former.isPresent; // the user stays
     former.isPresent = false;
@@ -76,7 +76,7 @@ async function open(
     await fromEngine(context, engine.join(channel.name, member));
     if (command.presence === true) present = await readPresence(session, channel.name, 0);
   }
-  const start = await fromEngine(context, startOf(channel, command));
+  const start = await fromEngine(context, startOf(channel, command, namespace.pageSize));
   if (subscription.hasEnded) return;
   const text = encodeServerMessage(
     answerTo(session.answerTo(command), channel.name, start, conn.idleTimeoutMs),
@@ -94,10 +94,10 @@ async function open(
   });
 }
 
-async function startOf(channel: Channel, command: Subscribe): Promise<Start> {
+async function startOf(channel: Channel, command: Subscribe, pageSize: number): Promise<Start> {
   const { since, last = 0 } = command;
   if (since) {
-    const page = await channel.pages.read(since.offset);
+    const page = await channel.pages.read(since.offset, pageSize);
     const { epoch, head, oldest } = page.page;
     const isSameLog = epoch === since.epoch && since.offset <= head;
     const from = isSameLog ? since.offset + 1 : 1;
@@ -110,7 +110,7 @@ async function startOf(channel: Channel, command: Subscribe): Promise<Start> {
     return { epoch: channel.epoch, offset: channel.head, head: channel.head, recovered: false };
   }
   const after = Math.max(0, channel.head - last);
-  const page = await channel.pages.read(after);
+  const page = await channel.pages.read(after, pageSize);
   const { epoch, head, oldest } = page.page;
   // While it was read more may have been published, or the log replaced by one that begins before the page.
   const offset = Math.max(oldest - 1, head - last);
