@@ -41,6 +41,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
         since: fc.record({ epoch: fc.string({ minLength: 1, maxLength: LIMITS.epochLength }), offset }),
         last: fc.nat({ max: LIMITS.publications }),
         presence: fc.boolean(),
+        hidden: fc.boolean(),
       },
       optional,
     )
@@ -169,6 +170,7 @@ describe("decodeCommand", () => {
       "since.offset",
     ],
     ["last past its limit", `{"type":"subscribe",${channel},"last":1001}`, "bad_command", '"last"'],
+    ["hidden as a number", `{"type":"subscribe",${channel},"hidden":1}`, "bad_command", '"hidden"'],
     ["presence as text", `{"type":"subscribe",${channel},"presence":"yes"}`, "bad_command", '"presence"'],
     ["publish without data", `{"type":"publish",${channel}}`, "bad_command", '"data"'],
     ["an empty key", `{"type":"publish",${channel},"data":1,"key":""}`, "bad_command", '"key"'],

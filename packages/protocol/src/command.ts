@@ -61,6 +61,7 @@ class Fields {
           ...given("since", this.#position()),
           ...given("last", this.#integer("last", 0, LIMITS.publications)),
           ...given("presence", this.#boolean("presence")),
+          ...given("hidden", this.#boolean("hidden")),
         };
       case "publish":
         return {

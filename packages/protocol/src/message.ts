@@ -40,6 +40,8 @@ export interface Subscribe extends CommandBase {
   readonly last?: number;
   /** Also receive who is there, and each `join` and `leave`. Default false. */
   readonly presence?: boolean;
+  /** Do not count this subscription among who is there. Default false. */
+  readonly hidden?: boolean;
 }
 
 /** Ends the flow of a channel. */
