@@ -8,14 +8,20 @@ import { WORDS } from "../words.ts";
  */
 const COMEBACK_MS = 5_000;
 
-/** The state of the connection in one word, always there. */
+/** The state of the connection in one word, always there; while it is lost, also what to do about it. */
 export function ConnectionState({ square }: { readonly square: Square }) {
-  const { phase } = square.connection.value;
+  const state = square.connection.value;
+  const { phase } = state;
   const isNamed = square.name.value !== undefined;
   return (
     <p class="connection" data-testid="connection-state" data-state={phase}>
       <span class="lamp" aria-hidden="true" />
       <span class="connection-word">{isNamed ? WORDS.phases[phase] : WORDS.notYet}</span>
+      {phase === "waiting" && (
+        <button type="button" title={WORDS.absences[state.why]} onClick={() => square.tryNow()}>
+          {WORDS.tryNow}
+        </button>
+      )}
     </p>
   );
 }
@@ -43,11 +49,8 @@ export function ConnectionBanner({ square }: { readonly square: Square }) {
         </p>
       )}
       {state.phase === "waiting" && (
-        <p class="banner" key="waiting">
-          <span>{WORDS.absences[state.why]}</span>
-          <button type="button" onClick={() => square.tryNow()}>
-            {WORDS.tryNow}
-          </button>
+        <p class={state.why === "full" ? "banner warning" : "sr-only"} key="waiting">
+          {WORDS.absences[state.why]}
         </p>
       )}
       {state.phase === "closed" && (
