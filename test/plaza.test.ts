@@ -2,7 +2,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { durable } from "@zocalo/hub";
-import { committed, connected, openTab, plaza, say, seesHere, texts, visitor } from "./plaza-page.ts";
+import {
+  committed,
+  connected,
+  openTab,
+  plaza,
+  say,
+  seesHere,
+  stopClock,
+  texts,
+  visitor,
+} from "./plaza-page.ts";
 
 test("a restart of the server is not noticed: nothing is said of it, lost or doubled, and one goes on writing", async (t) => {
   const { browser, ports, start, stop } = await plaza(t);

@@ -70,7 +70,7 @@ export class Room {
   /** Why this room cannot be followed, as the server said. */
   readonly trouble = signal<string | undefined>(undefined);
   readonly heard = signal<Heard | undefined>(undefined);
-  /** Counts what one has said: each time, the view goes to the end of the room. */
+  /** Raised when one has said something: each time, the view goes to the end of the room. */
   readonly saidCount = signal(0);
   /** What has been written and not sent. Kept while visiting other rooms. */
   draft = "";
@@ -268,6 +268,8 @@ export class Room {
     } finally {
       this.#inFlight.delete(key);
     }
+    // The end of the room could not be loaded when this was said without a connection.
+    if (!this.log.value.isAtHead) this.saidCount.value += 1;
     // The link was closed, and there is another one by now, which could not be used before this answer.
     if (this.#context.link() !== link) this.deliverInterrupted();
   }

@@ -298,6 +298,23 @@ test("a room whose log was lost says so after a reload, too", () => {
   assert.deepEqual(mark.value, { epoch: "f", offset: 1, followsLoss: true });
 });
 
+test("what is said while reading the first messages is shown once it is sent, also if the end cannot be loaded now", async () => {
+  const { square, link } = enteredSquare();
+  const room = square.room.value;
+  link.events(GENERAL).began({ epoch: "e", head: 900, oldest: 1 });
+  link.events(GENERAL).published([message(900)]);
+  link.page = { epoch: "e", head: 900, oldest: 1, publications: [message(1)] };
+  await room.toBeginning();
+  link.become({ phase: "waiting", why: "lost" });
+  room.say("hola");
+  const count = room.saidCount.value;
+  link.become({ phase: "connected", user: "me" });
+  link.publishes[0]?.commit(901);
+  await turn();
+  assert.equal(room.saidCount.value, count + 1, "the view goes to the end again");
+  link.become({ phase: "closed", reason: "" });
+});
+
 describe("rooms", () => {
   test("a new one is announced to everybody and entered", () => {
     const { square, link } = enteredSquare();
