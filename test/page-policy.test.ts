@@ -44,6 +44,30 @@ test("the page works without a violation of its policy, and what is injected rea
   }
   assert.deepEqual(complaints, []);
 
+  // What the README of the page says it does not take.
+  const refused = await page.evaluate(async () => {
+    const told: string[] = [];
+    document.addEventListener("securitypolicyviolation", (event) => told.push(event.effectiveDirective));
+    const script = document.createElement("script");
+    script.textContent = "document.title = 'ran'";
+    const style = document.createElement("style");
+    style.textContent = "body { display: none }";
+    document.head.append(script, style);
+    document.body.setAttribute("style", "display: none");
+    const image = new Image();
+    const isOver = new Promise((resolve) => {
+      image.onload = image.onerror = resolve;
+    });
+    image.src = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==";
+    await isOver;
+    const isShown = getComputedStyle(document.body).display !== "none";
+    return { told, isShown, title: document.title };
+  });
+  const expected = ["img-src", "script-src-elem", "style-src-attr", "style-src-elem"];
+  assert.deepEqual(refused.told.sort(), expected);
+  assert.ok(refused.isShown);
+  assert.notEqual(refused.title, "ran");
+
   // As a script would that got in somehow: each of these is refused by the browser before a byte leaves.
   const { port } = other.address() as AddressInfo;
   const blocked = await page.evaluate(async (place: string) => {

@@ -7,6 +7,7 @@ import {
   type LinkState,
   type OpenOptions,
   type Page,
+  type Person,
   type Publication,
 } from "./link.ts";
 
@@ -23,6 +24,8 @@ interface Publish {
 export class FakeLink implements Link {
   readonly identity: { readonly token: string; readonly name: string };
   readonly opened = new Map<string, { readonly options: OpenOptions; readonly events: ChannelEvents }>();
+  /** Where the page is seen, and whom it tells who else is. */
+  readonly entered = new Map<string, (people: readonly Person[]) => void>();
   readonly publishes: Publish[] = [];
   readonly reads: { readonly channel: string; readonly options: { before?: number; limit: number } }[] = [];
   /** What `history` answers. */
@@ -38,6 +41,11 @@ export class FakeLink implements Link {
 
   open(channel: string, options: OpenOptions, events: ChannelEvents): void {
     this.opened.set(channel, { options, events });
+  }
+
+  enter(channel: string, onPeople: (people: readonly Person[]) => void): () => void {
+    this.entered.set(channel, onPeople);
+    return () => void this.entered.delete(channel);
   }
 
   publish(channel: string, data: object, key: string): Promise<{ epoch: string; offset: number }> {

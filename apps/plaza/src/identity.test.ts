@@ -5,7 +5,7 @@ import {
   type Memory,
   recallMarks,
   recallName,
-  rememberMarks,
+  rememberMark,
   rememberName,
   secretToken,
 } from "./identity.ts";
@@ -51,14 +51,20 @@ test("a name is remembered", () => {
 
 test("read marks are remembered, the latest of too many", () => {
   const storage = memory();
-  const marks = new Map(
-    Array.from({ length: MARKS_LIMIT + 1 }, (_, i) => [`r${i}`, { epoch: "e", offset: i }] as const),
-  );
-  rememberMarks(storage, marks);
+  for (let i = 0; i <= MARKS_LIMIT; i++) rememberMark(storage, `r${i}`, { epoch: "e", offset: i });
   const recalled = recallMarks(storage);
   assert.equal(recalled.size, MARKS_LIMIT);
   assert.equal(recalled.has("r0"), false);
   assert.deepEqual(recalled.get("r9"), { epoch: "e", offset: 9 });
+});
+
+test("a mark that another tab has set further stays, and another log's replaces it", () => {
+  const storage = memory();
+  rememberMark(storage, "r", { epoch: "e", offset: 9 });
+  rememberMark(storage, "r", { epoch: "e", offset: 3 });
+  assert.deepEqual(recallMarks(storage).get("r"), { epoch: "e", offset: 9 });
+  rememberMark(storage, "r", { epoch: "f", offset: 3, followsLoss: true });
+  assert.deepEqual(recallMarks(storage).get("r"), { epoch: "f", offset: 3, followsLoss: true });
 });
 
 test("what somebody else wrote into the storage is ignored", () => {

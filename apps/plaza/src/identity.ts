@@ -1,4 +1,4 @@
-import type { ReadMark } from "./unread.ts";
+import { further, type ReadMark } from "./unread.ts";
 import { isSlug } from "./slug.ts";
 import { cleanName } from "./what-was-said.ts";
 
@@ -48,9 +48,10 @@ export function recallMarks(memory: Memory): Map<string, ReadMark> {
   try {
     const stored: unknown = JSON.parse(recall(memory, READ) ?? "[]");
     for (const item of Array.isArray(stored) ? stored : []) {
-      const [slug, epoch, offset] = Array.isArray(item) ? (item as unknown[]) : [];
+      const [slug, epoch, offset, followsLoss] = Array.isArray(item) ? (item as unknown[]) : [];
       if (typeof slug !== "string" || !isSlug(slug) || typeof epoch !== "string") continue;
-      if (typeof offset === "number" && Number.isSafeInteger(offset)) marks.set(slug, { epoch, offset });
+      if (typeof offset !== "number" || !Number.isSafeInteger(offset)) continue;
+      marks.set(slug, { epoch, offset, ...(followsLoss === true ? { followsLoss } : {}) });
     }
   } catch {
     // Not our JSON: begin again without marks.
@@ -58,8 +59,20 @@ export function recallMarks(memory: Memory): Map<string, ReadMark> {
   return marks;
 }
 
-export function rememberMarks(memory: Memory, marks: ReadonlyMap<string, ReadMark>): void {
-  const items = [...marks].slice(-MARKS_LIMIT).map(([slug, { epoch, offset }]) => [slug, epoch, offset]);
+/** Remembers one mark more, unless another tab has remembered one that is further. */
+export function rememberMark(memory: Memory, slug: string, mark: ReadMark): void {
+  const marks = recallMarks(memory);
+  const furthest = further(marks.get(slug), mark);
+  marks.delete(slug); // so that the latest is last, and the oldest is forgotten first
+  marks.set(slug, furthest);
+  const items = [...marks]
+    .slice(-MARKS_LIMIT)
+    .map(([name, { epoch, offset, followsLoss }]) => [
+      name,
+      epoch,
+      offset,
+      ...(followsLoss === true ? [true] : []),
+    ]);
   remember(memory, READ, JSON.stringify(items));
 }
 

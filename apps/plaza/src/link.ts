@@ -4,16 +4,13 @@ import type { Announcement } from "./room-list.ts";
 export type LinkState =
   | { readonly phase: "connecting" }
   | { readonly phase: "connected"; readonly user: string }
-  /** There is no connection; the next attempt is at `retryAt`, in milliseconds of `performance.now()`. */
-  | { readonly phase: "waiting"; readonly retryAt: number; readonly why: Absence }
+  /** There is no connection; it is tried again by itself. */
+  | { readonly phase: "waiting"; readonly why: Absence }
   /** The server does not want this page back by itself. */
   | { readonly phase: "closed"; readonly reason: string };
 
-/**
- * Why there is no connection: it was there and broke, it could not be made, or the server has no room for one
- * more.
- */
-export type Absence = "lost" | "unreachable" | "full";
+/** Why there is no connection: the server cannot be reached, or has no room for one more. */
+export type Absence = "lost" | "full";
 
 /** Somebody who is in a room, however many windows they have open. */
 export interface Person {
@@ -74,7 +71,6 @@ export interface ChannelEvents {
   published(publications: readonly Publication[]): void;
   /** These will never come: the server no longer has them. */
   gap(gap: Gap): void;
-  people(people: readonly Person[]): void;
   /** The server refuses this channel, and says why. */
   refused(reason: string): void;
 }
@@ -85,8 +81,6 @@ export interface OpenOptions {
   readonly last: number;
   /** Go on after this position instead. If the log is still the same, `began` is not called. */
   readonly since?: Place | undefined;
-  /** Also report who is there. */
-  readonly withPeople: boolean;
 }
 
 /**
@@ -99,7 +93,14 @@ export class Interrupted extends Error {
 
 /** One user's connection to the square: what the page needs of the SDK. */
 export interface Link {
+  /** Follows a channel without being seen in it. */
   open(channel: string, options: OpenOptions, events: ChannelEvents): void;
+  /**
+   * Is seen in a channel, and reports who else is, at each change.
+   *
+   * @returns leaves it
+   */
+  enter(channel: string, onPeople: (people: readonly Person[]) => void): () => void;
   /**
    * Resolves with the place in the log once the server has committed it, however often the connection is lost
    * meanwhile.

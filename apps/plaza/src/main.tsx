@@ -3,6 +3,7 @@ import { render } from "preact";
 import { slugOfHash } from "./slug.ts";
 import { soon } from "./soon.ts";
 import { Square } from "./square.ts";
+import { LOCALE } from "./words.ts";
 import { App } from "./view/app.tsx";
 import { dial } from "./zocalo-link.ts";
 import "./styles/base.css";
@@ -21,8 +22,11 @@ function followHash(): void {
   if (location.hash !== hash) history.replaceState(null, "", hash);
 }
 
+document.documentElement.lang = LOCALE;
 followHash();
 addEventListener("hashchange", followHash);
+// Another tab has written to the memory.
+addEventListener("storage", () => square.recall());
 square.begin();
 
 effect(() => {

@@ -1,4 +1,5 @@
 import { isSlug, slugOf, TITLE_LENGTH } from "./slug.ts";
+import { WORDS } from "./words.ts";
 
 /** A room as the list shows it. */
 export interface RoomInfo {
@@ -12,9 +13,9 @@ export const ROOMS_LIMIT = 50;
 
 /** The rooms that are always there. */
 export const SQUARE_ROOMS: readonly RoomInfo[] = [
-  { slug: "general", title: "general", topic: "The middle of the square: everything and anything" },
-  { slug: "ideas", title: "ideas", topic: "What could be, and what if" },
-  { slug: "help", title: "help", topic: "Ask; somebody knows" },
+  { slug: "general", title: "general", topic: WORDS.topics.general },
+  { slug: "ideas", title: "ideas", topic: WORDS.topics.ideas },
+  { slug: "help", title: "help", topic: WORDS.topics.help },
 ];
 
 /** The channel over which created rooms are announced. Its name is no slug, so no room can have it. */

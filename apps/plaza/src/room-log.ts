@@ -198,16 +198,13 @@ export function extended(log: RoomLog, page: Page, direction: "older" | "newer")
   );
 }
 
-/** Shows the newest page instead of wherever the window was. */
+/** Shows another page, the newest or the first, instead of wherever the window was. */
 export function jumped(log: RoomLog, page: Page): RoomLog {
   if (page.epoch !== log.epoch) return log;
-  return {
-    ...log,
-    entries: page.publications.map(entryOf),
-    head: page.head,
-    isAtHead: true,
-    oldest: page.oldest,
-  };
+  const entries = page.publications.map(entryOf);
+  const last = entries.at(-1)?.offset ?? page.head;
+  const { head, oldest } = page;
+  return { ...log, entries, head, isAtHead: last >= head, oldest };
 }
 
 /** The log with at most `limit` messages, for a room that nobody looks at. */

@@ -29,10 +29,11 @@ import {
   said,
 } from "./room-log.ts";
 import { channelOf } from "./slug.ts";
-import { type ReadMark, unreadCount } from "./unread.ts";
+import { WORDS } from "./words.ts";
+import { further, type ReadMark, unreadCount } from "./unread.ts";
 
 /** How many messages a room begins with, and how many a page of its history has. */
-export const PAGE = 50;
+export const PAGE = 100;
 
 /** What a room needs of the square it belongs to. */
 export interface RoomContext {
@@ -69,12 +70,14 @@ export class Room {
   /** Why this room cannot be followed, as the server said. */
   readonly trouble = signal<string | undefined>(undefined);
   readonly heard = signal<Heard | undefined>(undefined);
-  /** Counts what one has said: each time, the view goes to the end of the room. */
+  /** Raised when one has said something: each time, the view goes to the end of the room. */
   readonly saidCount = signal(0);
   /** What has been written and not sent. Kept while visiting other rooms. */
   draft = "";
 
   readonly #context: RoomContext;
+  /** Stops being seen here. */
+  #leave = () => {};
   readonly #inFlight = new Set<string>();
   #arrived: Publication[] = [];
   #liveAfter = Number.POSITIVE_INFINITY;
@@ -104,7 +107,17 @@ export class Room {
     const last = entries.at(-1)?.offset;
     const since = epoch !== undefined && last !== undefined && isAtHead ? { epoch, offset: last } : undefined;
     this.trouble.value = undefined;
-    link.open(this.channel, { last: PAGE, since, withPeople: true }, this.#events());
+    link.open(this.channel, { last: PAGE, since }, this.#events());
+    if (this.#isShown) this.#enter();
+  }
+
+  /** Is seen in the room by the others, and sees them, as long as it is on the screen. */
+  #enter(): void {
+    const leave = this.#context.link()?.enter(this.channel, (people) => {
+      this.people.value = people;
+    });
+    this.#leave();
+    this.#leave = leave ?? (() => {});
   }
 
   #events(): ChannelEvents {
@@ -116,7 +129,8 @@ export class Room {
         this.#liveAfter = head;
         const mark = this.mark.value;
         if (mark === undefined) this.#setMark({ epoch, offset: head });
-        else if (mark.epoch === epoch && mark.offset < head && this.unreadAfter.value === undefined) {
+        else if (mark.epoch !== epoch) this.#setMark({ epoch, offset: 0, followsLoss: true });
+        else if (mark.offset < head && this.unreadAfter.value === undefined) {
           this.unreadAfter.value = mark.offset;
         }
       },
@@ -129,9 +143,6 @@ export class Room {
       gap: (gap) => {
         this.#flush();
         this.log.value = missed(this.log.value, gap);
-      },
-      people: (people) => {
-        this.people.value = people;
       },
       refused: (reason) => {
         this.trouble.value = reason;
@@ -160,12 +171,14 @@ export class Room {
     this.#isShown = true;
     this.#isHeld = false;
     this.markNew();
+    this.#enter();
     if (!this.log.value.isAtHead) void this.toEnd();
   }
 
   /** The room leaves the screen and keeps only its latest messages. */
   hide(): void {
     this.#isShown = false;
+    this.#leave();
     this.unreadAfter.value = undefined;
     this.heard.value = undefined;
     this.log.value = rested(this.log.value, IDLE_MESSAGES);
@@ -190,7 +203,13 @@ export class Room {
     if (epoch === undefined || offset === undefined) return;
     const mark = this.mark.value;
     if (mark?.epoch === epoch && mark.offset >= offset) return;
-    this.#setMark({ epoch, offset });
+    this.#setMark({ ...mark, epoch, offset });
+  }
+
+  /** Another tab has read, perhaps further. */
+  readElsewhere(mark: ReadMark): void {
+    const { epoch } = this.log.value;
+    if (epoch === undefined || mark.epoch === epoch) this.mark.value = further(this.mark.value, mark);
   }
 
   #setMark(mark: ReadMark): void {
@@ -249,6 +268,8 @@ export class Room {
     } finally {
       this.#inFlight.delete(key);
     }
+    // The end of the room could not be loaded when this was said without a connection.
+    if (!this.log.value.isAtHead) this.saidCount.value += 1;
     // The link was closed, and there is another one by now, which could not be used before this answer.
     if (this.#context.link() !== link) this.deliverInterrupted();
   }
@@ -282,6 +303,15 @@ export class Room {
     });
   }
 
+  /** Shows the first messages that the server keeps. */
+  async toBeginning(): Promise<void> {
+    if (!hasOlder(this.log.value)) return;
+    this.isLoading.value = false;
+    await this.#load({ before: this.log.value.oldest + PAGE, limit: PAGE }, (page) => {
+      this.log.value = jumped(this.log.value, page);
+    });
+  }
+
   async #load(options: { before?: number; limit: number }, show: (page: Page) => void): Promise<void> {
     const link = this.#context.link();
     if (link === undefined || !this.#context.isConnected() || this.isLoading.value) return;
@@ -301,5 +331,5 @@ export class Room {
 }
 
 function reasonOf(error: unknown): string {
-  return error instanceof Error && error.message !== "" ? error.message : "The server did not take it.";
+  return error instanceof Error && error.message !== "" ? error.message : WORDS.notTaken;
 }

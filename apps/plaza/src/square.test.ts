@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
-import { describe, test } from "node:test";
+import { afterEach, beforeEach, describe, mock, test } from "node:test";
 import { type FakeLink, fakeDial, message } from "./fake-link.ts";
 import { ROOMS_CHANNEL, ROOMS_LIMIT } from "./room-list.ts";
 import { PENDING_LIMIT } from "./room-log.ts";
-import { Square } from "./square.ts";
+import { PAGE } from "./room.ts";
+import { QUIET_MS, Square } from "./square.ts";
 
 function storage(items: Record<string, string> = {}) {
   const map = new Map(Object.entries(items));
@@ -99,7 +100,7 @@ describe("another name", () => {
     const { square, link } = enteredSquare();
     square.enter("Ana María");
     link.become({ phase: "closed", reason: "" });
-    assert.equal(square.connection.value.phase, "connecting");
+    assert.equal(square.connection.value.phase, "connected", "and the change is not spoken of");
   });
 });
 
@@ -189,7 +190,7 @@ describe("messages", () => {
       publications: Array.from({ length: 10 }, (_, i) => message(1 + i)),
     };
     await square.room.value.older();
-    assert.deepEqual(link.reads, [{ channel: GENERAL, options: { before: 11, limit: 50 } }]);
+    assert.deepEqual(link.reads, [{ channel: GENERAL, options: { before: 11, limit: PAGE } }]);
     assert.equal(texts(square).length, 60);
     await square.room.value.older();
     assert.equal(link.reads.length, 1, "there is nothing before the first");
@@ -220,6 +221,98 @@ test("the way to the end does not wait for what was being loaded, which then com
   );
   assert.ok(room.log.value.isAtHead);
   assert.equal(room.isLoading.value, false);
+});
+
+test("the way to the first message does not load what is between, and leads back", async () => {
+  const { square, link } = enteredSquare();
+  const room = square.room.value;
+  const page = (from: number) => ({
+    epoch: "e",
+    head: 20_000,
+    oldest: 7,
+    publications: Array.from({ length: PAGE }, (_, i) => message(from + i)),
+  });
+  link.events(GENERAL).began({ epoch: "e", head: 20_000, oldest: 7 });
+  link.events(GENERAL).published(page(19_901).publications);
+  link.page = page(7);
+  await room.toBeginning();
+  assert.deepEqual(link.reads.at(-1)?.options, { before: 7 + PAGE, limit: PAGE });
+  assert.equal(room.log.value.entries[0]?.offset, 7);
+  assert.equal(room.log.value.isAtHead, false);
+  link.page = page(7 + PAGE);
+  await room.newer();
+  assert.deepEqual(link.reads.at(-1)?.options, { before: 7 + 2 * PAGE, limit: PAGE });
+  assert.equal(room.log.value.entries.length, 2 * PAGE);
+  link.page = page(19_901);
+  await room.toEnd();
+  assert.equal(room.log.value.isAtHead, true);
+});
+
+test("one is seen in the room that is on the screen, and in no other", () => {
+  const { square, link, links } = enteredSquare();
+  const seenIn = (one: FakeLink) => [...one.entered.keys()];
+  assert.deepEqual(seenIn(link), [GENERAL]);
+  link.entered.get(GENERAL)?.([{ user: "omar", name: "Omar" }]);
+  assert.equal(square.room.value.people.value.length, 1);
+  square.visit("help");
+  assert.deepEqual(seenIn(link), ["plaza:help"]);
+  assert.equal(square.room.value.people.value.length, 0);
+  square.enter("Ana María");
+  assert.deepEqual(seenIn(last(links)), ["plaza:help"]);
+});
+
+describe("another tab of the browser", () => {
+  test("chooses a name for both", () => {
+    const memory = storage();
+    const [one, other] = [enteredSquare(memory), enteredSquare(memory)];
+    one.square.enter("Ana María");
+    other.square.recall();
+    assert.equal(other.square.name.value, "Ana María");
+    assert.equal(last(other.links).identity.name, "Ana María");
+    one.square.recall();
+    assert.equal(one.links.length, 2);
+  });
+
+  test("reads for both, and never less", () => {
+    const memory = storage();
+    const [one, other] = [enteredSquare(memory), enteredSquare(memory)];
+    for (const { link } of [one, other]) link.events(GENERAL).published([message(1), message(2)]);
+    assert.equal(other.square.unread.value, 2);
+    one.square.room.value.markRead();
+    other.square.recall();
+    assert.equal(other.square.unread.value, 0);
+    other.link.events(GENERAL).published([message(3)]);
+    other.square.room.value.markRead();
+    one.square.room.value.readElsewhere({ epoch: "e", offset: 1 });
+    assert.deepEqual(one.square.room.value.mark.value, { epoch: "e", offset: 2 });
+  });
+});
+
+test("a room whose log was lost says so after a reload, too", () => {
+  const memory = storage();
+  const first = enteredSquare(memory);
+  first.link.events(GENERAL).began({ epoch: "f", head: 0, oldest: 1 });
+  first.link.events(GENERAL).published([message(1)]);
+  first.square.room.value.markRead();
+  const { mark } = newSquare(memory).square.room.value;
+  assert.deepEqual(mark.value, { epoch: "f", offset: 1, followsLoss: true });
+});
+
+test("what is said while reading the first messages is shown once it is sent, also if the end cannot be loaded now", async () => {
+  const { square, link } = enteredSquare();
+  const room = square.room.value;
+  link.events(GENERAL).began({ epoch: "e", head: 900, oldest: 1 });
+  link.events(GENERAL).published([message(900)]);
+  link.page = { epoch: "e", head: 900, oldest: 1, publications: [message(1)] };
+  await room.toBeginning();
+  link.become({ phase: "waiting", why: "lost" });
+  room.say("hola");
+  const count = room.saidCount.value;
+  link.become({ phase: "connected", user: "me" });
+  link.publishes[0]?.commit(901);
+  await turn();
+  assert.equal(room.saidCount.value, count + 1, "the view goes to the end again");
+  link.become({ phase: "closed", reason: "" });
 });
 
 describe("rooms", () => {
@@ -289,12 +382,41 @@ describe("rooms", () => {
 });
 
 describe("a lost connection", () => {
-  const lost = { phase: "waiting", retryAt: 0, why: "lost" } as const;
+  const lost = { phase: "waiting", why: "lost" } as const;
+  beforeEach(() => mock.timers.enable({ apis: ["setTimeout"] }));
+  afterEach(() => mock.timers.reset());
+
+  test("that is back soon is not spoken of", async () => {
+    const { square, link } = enteredSquare();
+    const said = new Set<unknown>();
+    square.connection.subscribe(({ phase }) => said.add(phase));
+    square.comeback.subscribe((comeback) => said.add(comeback));
+    link.become(lost);
+    square.room.value.say("hola");
+    link.become({ phase: "connecting" });
+    mock.timers.tick(QUIET_MS - 1);
+    link.become({ phase: "connected", user: "me" });
+    mock.timers.tick(QUIET_MS);
+    link.publishes[0]?.commit(1);
+    await turn();
+    assert.deepEqual([...said], ["connected", undefined]);
+    assert.deepEqual(texts(square), ["hola"]);
+  });
+
+  test("that lasts is", () => {
+    const { square, link } = enteredSquare();
+    link.become(lost);
+    link.become({ phase: "connecting" });
+    link.become(lost);
+    mock.timers.tick(QUIET_MS);
+    assert.deepEqual(square.connection.value, lost);
+  });
 
   test("that comes back without a loss is said to be caught up", () => {
     const { square, link } = enteredSquare();
     assert.equal(square.comeback.value, undefined);
     link.become(lost);
+    mock.timers.tick(QUIET_MS);
     link.become({ phase: "connected", user: "me" });
     assert.equal(square.comeback.value, "caught-up");
   });
@@ -302,6 +424,7 @@ describe("a lost connection", () => {
   test("that comes back with a gap is not", () => {
     const { square, link } = enteredSquare();
     link.become(lost);
+    mock.timers.tick(QUIET_MS);
     link.become({ phase: "connected", user: "me" });
     link.events("plaza:help").gap({ from: 3, to: 9 });
     assert.equal(square.comeback.value, "with-gaps");
@@ -312,6 +435,7 @@ describe("a lost connection", () => {
     const { square, link } = enteredSquare();
     link.events(GENERAL).published([message(1)]);
     link.become(lost);
+    mock.timers.tick(QUIET_MS);
     link.become({ phase: "connected", user: "me" });
     link.events(GENERAL).began({ epoch: "f", head: 0, oldest: 1 });
     assert.equal(square.comeback.value, "restarted");

@@ -4,7 +4,7 @@ import {
   randomHex,
   recallMarks,
   recallName,
-  rememberMarks,
+  rememberMark,
   rememberName,
   secretToken,
 } from "./identity.ts";
@@ -22,9 +22,16 @@ import {
 } from "./room-list.ts";
 import { isSlug, slugOf } from "./slug.ts";
 import { cleanName } from "./what-was-said.ts";
+import { WORDS } from "./words.ts";
 
 /** What to say about a connection that has come back. */
 export type Comeback = "caught-up" | "with-gaps" | "restarted";
+
+/**
+ * A connection that is away for no longer than this is not spoken of, in milliseconds: a restarted server is
+ * back by then.
+ */
+export const QUIET_MS = 8_000;
 
 /** What the square needs of its surroundings. */
 export interface SquareOptions {
@@ -38,6 +45,7 @@ export interface SquareOptions {
 export class Square {
   /** The name one goes by; `undefined` before the first visit's dialog. */
   readonly name = signal<string | undefined>(undefined);
+  /** What is to be said of the connection: it may be away for `QUIET_MS` before anything is. */
   readonly connection = signal<LinkState>({ phase: "connecting" });
   /** Set when a lost connection is back, until the view has said so for a while. */
   readonly comeback = signal<Comeback | undefined>(undefined);
@@ -50,20 +58,23 @@ export class Square {
 
   readonly #options: SquareOptions;
   readonly #token: string;
-  readonly #marks;
   readonly #user = signal<string | undefined>(undefined);
+  /** How far the rooms were read when this page began. */
+  readonly #remembered;
   readonly #rooms = new Map<string, Room>();
   /** The rooms that the log of announcements has, as long as it is the same log. */
   readonly #announced = new Set<string>();
   #announcedIn: string | undefined;
   #link: Link | undefined;
   #dials = 0;
-  #wasLost = false;
+  /** The connection as it is. */
+  #state: LinkState = { phase: "connecting" };
+  #quiet: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: SquareOptions) {
     this.#options = options;
     this.#token = secretToken(options.memory);
-    this.#marks = recallMarks(options.memory);
+    this.#remembered = recallMarks(options.memory);
     this.name.value = recallName(options.memory);
     for (const info of SQUARE_ROOMS) this.#roomOf(info.slug);
     this.room.value.show();
@@ -72,6 +83,14 @@ export class Square {
   /** Begins with the name chosen last time, if there is one. */
   begin(): void {
     if (this.name.value !== undefined) this.#dial();
+  }
+
+  /** Another tab of this browser has written to the memory: goes by its name, and has read what it has. */
+  recall(): void {
+    const { memory } = this.#options;
+    const name = recallName(memory);
+    if (name !== undefined) this.enter(name);
+    for (const [slug, mark] of recallMarks(memory)) this.#rooms.get(slug)?.readElsewhere(mark);
   }
 
   /** One's user id and name, once the server has given the id. */
@@ -98,8 +117,7 @@ export class Square {
     const previous = this.#link;
     this.#link = undefined;
     previous?.close();
-    this.connection.value = { phase: "connecting" };
-    this.#wasLost = false;
+    this.#stateChanged({ phase: "connecting" });
     const number = ++this.#dials;
     const link = this.#options.dial({ token: this.#token, name }, (state) => {
       if (number === this.#dials) this.#stateChanged(state);
@@ -113,17 +131,22 @@ export class Square {
   }
 
   #stateChanged(state: LinkState): void {
-    this.connection.value = state;
-    if (state.phase === "waiting") {
-      this.#wasLost = true;
-      this.comeback.value = undefined;
-    }
-    if (state.phase !== "connected") return;
-    this.#user.value = state.user;
-    if (this.#wasLost) {
-      this.#wasLost = false;
-      this.comeback.value = "caught-up";
-    }
+    this.#state = state;
+    if (state.phase === "connected") this.#user.value = state.user;
+    const isAway = state.phase === "connecting" || state.phase === "waiting";
+    if (isAway && this.connection.value.phase === "connected") {
+      this.#quiet ??= setTimeout(() => this.#show(), QUIET_MS);
+    } else this.#show();
+  }
+
+  /** Says how the connection is. */
+  #show(): void {
+    clearTimeout(this.#quiet);
+    this.#quiet = undefined;
+    const before = this.connection.value;
+    this.connection.value = this.#state;
+    if (this.#state.phase === "waiting") this.comeback.value = undefined;
+    if (this.#state.phase === "connected" && before.phase === "waiting") this.comeback.value = "caught-up";
   }
 
   #follow(room: Room): void {
@@ -157,7 +180,7 @@ export class Square {
   #followRoomList(link: Link): void {
     link.open(
       ROOMS_CHANNEL,
-      { last: 500, withPeople: false },
+      { last: 500 },
       {
         began: ({ epoch }) => {
           if (epoch !== this.#announcedIn) this.#announced.clear();
@@ -172,7 +195,6 @@ export class Square {
           }
         },
         gap: () => {},
-        people: () => {},
         refused: () => {},
       },
     );
@@ -202,10 +224,10 @@ export class Square {
   create(title: string): string | undefined {
     const plain = cleanTitle(title);
     const slug = slugOf(plain);
-    if (slug === undefined) return "A room needs a name.";
+    if (slug === undefined) return WORDS.needsName;
     const isKnown = this.rooms.value.some((room) => room.slug === slug);
     if (!isKnown && this.rooms.value.length >= ROOMS_LIMIT) {
-      return `There are ${ROOMS_LIMIT} rooms already; that is as many as fit around this square.`;
+      return WORDS.tooManyRooms(ROOMS_LIMIT);
     }
     this.#list({ slug, title: plain });
     this.visit(slug);
@@ -232,7 +254,7 @@ export class Square {
 
   /** Tries to connect at once; after the server has ended the session, begins a new one. */
   tryNow(): void {
-    if (this.connection.value.phase === "closed") this.#dial();
+    if (this.#state.phase === "closed") this.#dial();
     else this.#link?.tryNow();
   }
 
@@ -251,17 +273,13 @@ export class Square {
     if (known !== undefined) return known;
     const context: RoomContext = {
       link: () => this.#link,
-      isConnected: () => this.connection.value.phase === "connected",
+      isConnected: () => this.#state.phase === "connected",
       me: () => this.me,
       soon: this.#options.soon,
-      markChanged: (changed, mark) => {
-        this.#marks.delete(changed); // so that the latest is last, and the oldest is forgotten first
-        this.#marks.set(changed, mark);
-        rememberMarks(this.#options.memory, this.#marks);
-      },
+      markChanged: (changed, mark) => rememberMark(this.#options.memory, changed, mark),
       beforeSaying: () => this.#announce(slug),
     };
-    const room = new Room(slug, this.#marks.get(slug), context);
+    const room = new Room(slug, this.#remembered.get(slug), context);
     this.#rooms.set(slug, room);
     return room;
   }
@@ -270,6 +288,7 @@ export class Square {
 function bound(link: Link): Link {
   return {
     open: link.open.bind(link),
+    enter: link.enter.bind(link),
     publish: link.publish.bind(link),
     history: link.history.bind(link),
     tryNow: link.tryNow.bind(link),

@@ -6,7 +6,7 @@ import { dayLabel, GROUP_MS, type Row, timeline, type Viewpoint } from "./timeli
 const me = { user: "me", name: "Ana" };
 const noon = new Date(2026, 4, 20, 12).getTime();
 const atEnd = { limit: 500, isHeld: false };
-const view: Viewpoint = { me, unreadAfter: undefined, isAtBeginning: false, markOf: () => undefined };
+const view: Viewpoint = { me, unreadAfter: undefined, followsLoss: false, markOf: () => undefined };
 
 interface Said {
   readonly user?: string;
@@ -29,9 +29,11 @@ function publications(messages: readonly Said[]) {
   }));
 }
 
-/** Rows in short: a kind, or for a message its user, with `+` when it begins a group. */
+/** Rows below the beginning in short: a kind, or for a message its user, with `+` when it begins a group. */
 const short = (rows: readonly Row[]) =>
-  rows.map((row) => (row.kind === "message" ? `${row.isFirst ? "+" : ""}${row.user}` : row.kind));
+  rows
+    .filter(({ kind }) => kind !== "beginning")
+    .map((row) => (row.kind === "message" ? `${row.isFirst ? "+" : ""}${row.user}` : row.kind));
 
 test("consecutive messages of one person stand under one name", () => {
   const rows = timeline(logOf([{}, {}, { user: "ines" }, {}]), view);
@@ -83,7 +85,7 @@ test("a gap is named where it is", () => {
   );
   const rows = timeline(log, view);
   assert.deepEqual(short(rows), ["day", "+omar", "gap", "+omar"]);
-  assert.deepEqual(rows[2], { kind: "gap", id: "gap-2", from: 2, to: 31 });
+  assert.deepEqual(rows[3], { kind: "gap", id: "gap-2", from: 2, to: 31 });
 });
 
 test("messages of a lost log stay above a line and have no offset any more", () => {
@@ -112,13 +114,19 @@ test("one's own message is there while it is on its way, and once when it has ar
 });
 
 test("the beginning says whether there was more before", () => {
-  const first = (log: RoomLog) => timeline(log, { ...view, isAtBeginning: true })[0];
-  assert.deepEqual(first(logOf([{}])), { kind: "beginning", id: "beginning", isTrimmed: false });
-  assert.deepEqual(first({ ...logOf([{}]), oldest: 9 }), {
-    kind: "beginning",
-    id: "beginning",
-    isTrimmed: true,
-  });
+  const first = (log: RoomLog, followsLoss = false) => {
+    const row = timeline(log, { ...view, followsLoss })[0];
+    return row?.kind === "beginning" ? row.what : row?.kind;
+  };
+  const log = logOf([{}]);
+  assert.equal(first(logOf([])), "empty");
+  assert.equal(first(log), "complete");
+  assert.equal(first(log, true), "lost");
+  assert.equal(first({ ...log, oldest: 9 }), "trimmed");
+  const [entry] = log.entries;
+  assert.ok(entry);
+  assert.equal(first({ ...log, entries: [{ ...entry, offset: 7 }], head: 7 }), "older");
+  assert.equal(first(EMPTY_LOG), undefined);
 });
 
 test("every row has its own id, and keeps it when others come", () => {

@@ -1,5 +1,6 @@
 import type { MarkOf } from "./namesakes.ts";
-import type { Entry, RoomLog } from "./room-log.ts";
+import { type Entry, hasOlder, type RoomLog } from "./room-log.ts";
+import { LOCALE, WORDS } from "./words.ts";
 
 /** Messages of one person within this time stand together under one name. */
 export const GROUP_MS = 5 * 60_000;
@@ -31,7 +32,15 @@ export type Divider =
   | { readonly kind: "gap"; readonly id: string; readonly from: number; readonly to: number }
   | { readonly kind: "restart"; readonly id: string }
   | { readonly kind: "unread"; readonly id: string }
-  | { readonly kind: "beginning"; readonly id: string; readonly isTrimmed: boolean };
+  /** There is more to be loaded here. */
+  | { readonly kind: "older"; readonly id: string }
+  | { readonly kind: "beginning"; readonly id: string; readonly what: Beginning };
+
+/**
+ * Whether the first message on the screen is the first that was said here, or what came before is no longer
+ * kept, or lost.
+ */
+export type Beginning = "complete" | "empty" | "trimmed" | "lost";
 
 export type Row = MessageRow | Divider;
 
@@ -40,19 +49,20 @@ export interface Viewpoint {
   readonly me: { readonly user: string; readonly name: string };
   /** Messages after this offset were unread when the room was opened; `undefined` shows no line. */
   readonly unreadAfter: number | undefined;
-  /** True once the start of what the server keeps is on the screen. */
-  readonly isAtBeginning: boolean;
+  /** There was another log before this one. */
+  readonly followsLoss: boolean;
   readonly markOf: MarkOf;
 }
 
 /** Everything a room shows, from top to bottom. Rows keep their `id` when others are added around them. */
-export function timeline(log: RoomLog, { me, unreadAfter, isAtBeginning, markOf }: Viewpoint): Row[] {
+export function timeline(log: RoomLog, { me, unreadAfter, followsLoss, markOf }: Viewpoint): Row[] {
   const rows = new Rows(me.user, markOf);
-  if (isAtBeginning && log.past.length === 0) {
-    rows.divide({ kind: "beginning", id: "beginning", isTrimmed: log.oldest > 1 });
+  if (log.epoch !== undefined && !hasOlder(log) && log.past.length === 0) {
+    rows.divide({ kind: "beginning", id: "beginning", what: beginningOf(log, followsLoss) });
   }
   log.past.forEach((entry, index) => rows.add(committed(entry, `past-${index}-${entry.at}`)));
   if (log.past.length > 0) rows.divide({ kind: "restart", id: "restart" });
+  if (hasOlder(log)) rows.divide({ kind: "older", id: "older" });
 
   const gaps = [...log.gaps];
   const gapsBefore = (offset: number) => {
@@ -86,6 +96,12 @@ export function timeline(log: RoomLog, { me, unreadAfter, isAtBeginning, markOf 
     });
   }
   return rows.list;
+}
+
+function beginningOf(log: RoomLog, followsLoss: boolean): Beginning {
+  if (log.oldest > 1) return "trimmed";
+  if (followsLoss) return "lost";
+  return log.entries.length + log.pending.length > 0 ? "complete" : "empty";
 }
 
 type Unplaced = Omit<MessageRow, "kind" | "isFirst" | "isMine" | "mark">;
@@ -140,11 +156,11 @@ function dayOf(at: number): string {
 /** "Today", "Yesterday", or the date; the year only when it is another one. */
 export function dayLabel(at: number, now: number): string {
   const midnight = new Date(now);
-  if (dayOf(at) === dayOf(now)) return "Today";
+  if (dayOf(at) === dayOf(now)) return WORDS.today;
   midnight.setDate(midnight.getDate() - 1);
-  if (dayOf(at) === dayOf(midnight.getTime())) return "Yesterday";
+  if (dayOf(at) === dayOf(midnight.getTime())) return WORDS.yesterday;
   const isThisYear = new Date(at).getFullYear() === new Date(now).getFullYear();
-  return new Intl.DateTimeFormat("en", {
+  return new Intl.DateTimeFormat(LOCALE, {
     weekday: "long",
     day: "numeric",
     month: "long",

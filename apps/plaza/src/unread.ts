@@ -4,6 +4,13 @@ import type { RoomLog } from "./room-log.ts";
 export interface ReadMark {
   readonly epoch: string;
   readonly offset: number;
+  /** There was another log before, as this browser knows: what was said in it is lost. */
+  readonly followsLoss?: boolean;
+}
+
+/** The one of two marks that is further, if they are of one log; else the second. */
+export function further(a: ReadMark | undefined, b: ReadMark): ReadMark {
+  return a !== undefined && a.epoch === b.epoch && a.offset > b.offset ? a : b;
 }
 
 /**

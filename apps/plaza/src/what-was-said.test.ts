@@ -74,25 +74,28 @@ test("a text in which there is nothing to see is shown as the JSON it is", () =>
 
 test("a long message is folded, a little too long one is not", () => {
   assert.equal(folded("x".repeat(1_279)), undefined);
-  assert.deepEqual(folded("x".repeat(1_280)), { start: "x".repeat(1_200), whole: "1,280 characters" });
+  assert.deepEqual(folded("x".repeat(1_280)), {
+    start: "x".repeat(1_200),
+    showAll: "Show all 1,280 characters",
+  });
 });
 
 test("a message of many lines is folded, one of a few too many is not", () => {
   const lines = (count: number, end = "\n") => Array.from({ length: count }, () => "a").join(end);
   assert.equal(folded(lines(19)), undefined);
-  assert.deepEqual(folded(lines(20)), { start: lines(16), whole: "20 lines" });
+  assert.deepEqual(folded(lines(20)), { start: lines(16), showAll: "Show all 20 lines" });
   for (const end of ["\n", "\r\n", "\r", "\u2028"]) {
-    assert.deepEqual(folded(lines(300, end)), { start: lines(16, end), whole: "300 lines" });
+    assert.deepEqual(folded(lines(300, end)), { start: lines(16, end), showAll: "Show all 300 lines" });
   }
   assert.equal(folded(`a${"\n".repeat(90)}b`)?.start, `a${"\n".repeat(15)}`);
 });
 
 test("a fold by lines that hides much of one line says so in characters", () => {
   const text = `${"a\n".repeat(16)}${"x".repeat(100)}`;
-  assert.deepEqual(folded(text), { start: `${"a\n".repeat(15)}a`, whole: "132 characters" });
+  assert.deepEqual(folded(text), { start: `${"a\n".repeat(15)}a`, showAll: "Show all 132 characters" });
 });
 
 test("a fold does not cut a character in half", () => {
   const text = `${"x".repeat(1_199)}${"🎺".repeat(100)}`;
-  assert.deepEqual(folded(text), { start: "x".repeat(1_199), whole: "1,299 characters" });
+  assert.deepEqual(folded(text), { start: "x".repeat(1_199), showAll: "Show all 1,299 characters" });
 });

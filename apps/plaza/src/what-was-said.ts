@@ -1,3 +1,5 @@
+import { counted, WORDS } from "./words.ts";
+
 /** What a publication says, ready to be shown as text. Nothing in it is ever markup. */
 export type Said =
   | { readonly kind: "text"; readonly text: string }
@@ -101,7 +103,7 @@ export function lengthOf(text: string): number {
 export interface Fold {
   readonly start: string;
   /** What there is in all, in words. */
-  readonly whole: string;
+  readonly showAll: string;
 }
 
 /** Folds a text that is long, or has many lines; `undefined` if it may be shown whole. */
@@ -114,12 +116,10 @@ export function folded(text: string): Fold | undefined {
   if (text.length - end < FOLD_WORTH && hiddenLines < FOLD_WORTH_LINES) return undefined;
   const start = text.slice(0, end).replace(/[\uD800-\uDBFF]$/, ""); // not half of a character
   const isByLines = hiddenLines >= FOLD_WORTH_LINES;
-  const whole = isByLines ? `${counted(breaks.length + 1)} lines` : `${counted(lengthOf(text))} characters`;
-  return { start, whole };
-}
-
-function counted(count: number): string {
-  return count.toLocaleString("en");
+  const showAll = isByLines
+    ? WORDS.showLines(counted(breaks.length + 1))
+    : WORDS.showCharacters(counted(lengthOf(text)));
+  return { start, showAll };
 }
 
 function firstCharacters(text: string, most: number): string {

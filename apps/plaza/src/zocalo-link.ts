@@ -1,13 +1,5 @@
+import { ChannelError, type Channel, connect, type Session, type SessionState } from "@zocalo/client";
 import {
-  ChannelError,
-  type Channel,
-  connect,
-  type Session,
-  type SessionError,
-  type SessionState,
-} from "@zocalo/client";
-import {
-  type Absence,
   type ChannelEvents,
   type Dial,
   Interrupted,
@@ -43,21 +35,27 @@ export function linkState(state: SessionState): LinkState {
     case "connected":
       return { phase: "connected", user: state.user };
     case "waiting":
-      return { phase: "waiting", retryAt: state.retryAt, why: absence(state.cause) };
+      return { phase: "waiting", why: state.cause.closeCode === TRY_LATER ? "full" : "lost" };
     case "closed":
       return { phase: "closed", reason: state.cause?.message ?? "the session is over" };
   }
-}
-
-function absence({ closeCode, code }: SessionError): Absence {
-  if (closeCode === TRY_LATER) return "full";
-  return code === "dial_failed" ? "unreachable" : "lost";
 }
 
 function linkOf(session: Session): Link {
   return {
     open(name, options, events) {
       void follow(session.channel(name), options, events);
+    },
+    enter(name, onPeople) {
+      const seen = session.channel(name).subscribe(
+        {},
+        {
+          publication: () => {},
+          gap: () => {},
+          presence: (users) => onPeople(users.map(({ user, info }) => ({ user, name: nameOf(user, info) }))),
+        },
+      );
+      return () => seen.close();
     },
     async publish(name, data, key) {
       try {
@@ -79,14 +77,13 @@ async function follow(channel: Channel, options: OpenOptions, events: ChannelEve
   const since = options.since ?? (await beginning(channel, options.last, events));
   if (since === undefined) return;
   channel.subscribe(
-    { since, presence: options.withPeople },
+    { since, hidden: true },
     {
       publication: (publication) => events.published([publication]),
       gap: (gap) => {
         if (gap.reset) events.began({ epoch: gap.epoch, head: 0, oldest: 1 });
         else events.gap({ from: gap.from, to: gap.to });
       },
-      presence: (users) => events.people(users.map(({ user, info }) => ({ user, name: nameOf(user, info) }))),
       error: (error) => {
         if (!isClosed(error)) events.refused(reason(error));
       },

@@ -20,17 +20,18 @@ import type { Subscriber, SubscriberOwner } from "./subscription.ts";
 interface Request {
   readonly since?: Position;
   readonly last?: number;
-  readonly presence?: true;
-  readonly gather?: true;
+  readonly presence?: boolean;
+  readonly gather?: boolean;
+  readonly hidden?: boolean;
 }
 
 /**
  * The one subscription a session has at the server for a channel, and its subscribers here, each at a
  * position of its own.
  *
- * Whatever a subscriber needs that the present flow does not bring (an earlier position, presence, what it
- * missed while its buffer was full) is had in one way: end the flow and subscribe again since the earliest
- * position that is needed. The others drop by offset what they have already.
+ * Whatever a subscriber needs that the present flow does not bring (an earlier position, presence, to be
+ * seen or not, what it missed while its buffer was full) is had in one way: end the flow and subscribe again
+ * since the earliest position that is needed. The others drop by offset what they have already.
  */
 export class Feed implements SubscriberOwner {
   readonly channel: string;
@@ -49,6 +50,8 @@ export class Feed implements SubscriberOwner {
   #head = 0;
   /** The flow was asked to bring presence. */
   #hasPresence = false;
+  /** The flow does not count among who is there. */
+  #isHidden = false;
   /** Something is being handed out: the application may call anything meanwhile, and `update` waits. */
   #isBusy = false;
   #stopRetry: (() => void) | undefined;
@@ -150,12 +153,17 @@ export class Feed implements SubscriberOwner {
   }
 
   #isEnoughFor(subscribers: readonly Subscriber[]): boolean {
+    if (this.#isHidden !== this.#areHidden()) return false;
     return subscribers.every(
       ({ received, wantsPresence }) =>
         received !== undefined &&
         received.offset >= this.#flow.offset &&
         (this.#hasPresence || !wantsPresence),
     );
+  }
+
+  #areHidden(): boolean {
+    return [...this.#subscribers].every((subscriber) => subscriber.isHidden);
   }
 
   #send(command: Command, answered: (answer: ReceivedAnswer) => void): void {
@@ -165,7 +173,10 @@ export class Feed implements SubscriberOwner {
   /** @param subscribers whose positions are looked after */
   #subscribe(subscribers: readonly Subscriber[]): void {
     if (this.#link === undefined) return;
-    const request = requestFor(subscribers, this.#flow.epoch);
+    const request = {
+      ...requestFor(subscribers, this.#flow.epoch),
+      ...(this.#areHidden() ? { hidden: true } : {}),
+    };
     this.#phase = "subscribing";
     this.#send({ type: "subscribe", channel: this.channel, ...request }, (answer) => {
       if (answer.type === "subscribed") return this.#subscribed(answer, request, subscribers);
@@ -198,6 +209,7 @@ export class Feed implements SubscriberOwner {
     this.#flow = { epoch, offset };
     this.#head = head;
     this.#hasPresence = request.presence === true;
+    this.#isHidden = request.hidden === true;
     this.#busily(() => {
       for (const subscriber of this.#active()) {
         const { received } = subscriber;

@@ -38,6 +38,11 @@ export interface SubscribeOptions {
   readonly last?: number;
   /** Also say who is there. Default: true if there is a `presence` handler. */
   readonly presence?: boolean;
+  /**
+   * Follow the channel without being counted among who is there, as long as all of the session's
+   * subscriptions to it say so. Default false.
+   */
+  readonly hidden?: boolean;
   /** Ends the subscription, quietly. */
   readonly signal?: AbortSignal;
 }
@@ -122,6 +127,7 @@ interface Reader {
 export class Subscriber implements Publications {
   readonly last: number | undefined;
   readonly wantsPresence: boolean;
+  readonly isHidden: boolean;
   /** After the last publication that was taken from the feed. */
   received: Position | undefined;
   /** It was told where to start by `last`: what is not kept before is not lost. */
@@ -150,6 +156,7 @@ export class Subscriber implements Publications {
     this.#gap = options.gap;
     this.last = options.last;
     this.wantsPresence = options.presence ?? handlers?.presence !== undefined;
+    this.isHidden = options.hidden ?? false;
     this.received = options.since;
     this.position = options.since;
     this.isFresh = options.since === undefined;

@@ -50,6 +50,28 @@ test("asked for together, before the connection, each gets its own", async () =>
   await session.close();
 });
 
+test("the session is hidden as long as all subscribers are, and misses nothing when that changes", async () => {
+  const { server, session } = begin();
+  const room = session.channel(name);
+  const { log, handlers } = notes();
+  const wasHidden = () =>
+    server.conn.commands.flatMap((each) => (each.type === "subscribe" ? [each.hidden === true] : []));
+  room.subscribe({ hidden: true }, handlers);
+  await settled();
+  fill(server, 1);
+  await settled();
+  const seen = room.subscribe({});
+  fill(server, 1); // while it subscribes again
+  await settled();
+  assert.deepEqual(wasHidden(), [true, false]);
+  seen.close();
+  fill(server, 1);
+  await settled();
+  assert.deepEqual(wasHidden(), [true, false, true]);
+  assert.deepEqual(log, [1, 2, 3]);
+  await session.close();
+});
+
 test("a slow subscriber does not hold back a fast one", async () => {
   const { server, session } = begin();
   const room = session.channel(name);

@@ -63,6 +63,22 @@ test("a user with two connections comes once and leaves once", async () => {
   await plaza.hub.close();
 });
 
+test("who follows in hiding is not counted, and can be seen later", async () => {
+  const plaza = named();
+  const ana = await enter(plaza, "ana", true);
+  const ben = plaza.conn();
+  await ben.ask({ type: "connect", token: "ben" });
+  const hidden = { type: "subscribe", channel: "plaza:x", presence: true, hidden: true } as const;
+  assert.deepEqual(users(await ben.ask(hidden)), [{ user: "ana", connections: 1 }]);
+  await ana.ask({ type: "publish", channel: "plaza:x", data: 1 });
+  assert.equal(ben.all("publication").length, 1);
+  await ben.ask({ type: "unsubscribe", channel: "plaza:x" });
+  assert.deepEqual(changes(ana), []);
+  await ben.ask({ type: "subscribe", channel: "plaza:x" });
+  assert.deepEqual(changes(ana), ["join ben 2"]);
+  await plaza.hub.close();
+});
+
 test("the snapshot has everybody there, the one who asks included, with what they show", async () => {
   const plaza = named();
   await enter(plaza, "ana", false, { name: "Ana" });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { dial, lines, listen, listenPacket, type MessageConn, peers } from "@zocalo/net";
 import type { Command, ServerMessage } from "@zocalo/protocol";
+import { type LogPage, MemoryEngine } from "../src/index.ts";
 import { square } from "./square.ts";
 
 /** Receives until a message of this type comes. */
@@ -105,4 +106,49 @@ test("datagrams of one byte from any number of addresses keep nobody out, by TCP
   await hub.close();
   await Promise.all(served);
   await Promise.all([device.close(), ...flood.map((socket) => socket.close())]);
+});
+
+test("who vanishes while a command is carried out is gone at once, whatever its answer waits for", {
+  timeout: 30_000,
+}, async () => {
+  let open = () => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  let isReading = () => {};
+  const reading = new Promise<void>((resolve) => {
+    isReading = resolve;
+  });
+  class SlowEngine extends MemoryEngine {
+    override async read(...place: Parameters<MemoryEngine["read"]>): Promise<LogPage> {
+      if (place[0] === "plaza:slow") {
+        isReading();
+        await gate;
+      }
+      return super.read(...place);
+    }
+  }
+  const { hub } = square({ engine: new SlowEngine(), limits: { answerTimeoutMs: 3_600_000 } });
+  const listener = lines(await listen("tcp", "127.0.0.1:0"));
+  /** Both ends of a connection. */
+  const connection = async () => {
+    const [server, client] = await Promise.all([listener.accept(), dial("tcp", String(listener.addr))]);
+    hub.accept(server);
+    return { server, client: lines(client) };
+  };
+  const { client: ana } = await connection();
+  await say(ana, { type: "subscribe", channel: "plaza:x", presence: true });
+  await until(ana, "subscribed");
+  const ben = await connection();
+  await say(ben.client, { type: "subscribe", channel: "plaza:x" });
+  await until(ana, "join");
+  await say(ben.client, { type: "history", channel: "plaza:slow" });
+  await reading;
+  ben.client.abort();
+  while (ben.server.trySend("") !== "refused") await new Promise(setImmediate);
+  open();
+  await until(ana, "leave");
+  await ana.close();
+  await hub.close();
+  await listener.close();
 });

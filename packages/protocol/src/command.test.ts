@@ -51,6 +51,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
         last: fc.nat({ max: LIMITS.publications }),
         presence: fc.boolean(),
         gather: fc.boolean(),
+        hidden: fc.boolean(),
       },
       optional,
     )
@@ -184,6 +185,7 @@ describe("decodeCommand", () => {
       "since.offset",
     ],
     ["last past its limit", `{"type":"subscribe",${channel},"last":1001}`, "bad_command", '"last"'],
+    ["hidden as a number", `{"type":"subscribe",${channel},"hidden":1}`, "bad_command", '"hidden"'],
     ["presence as text", `{"type":"subscribe",${channel},"presence":"yes"}`, "bad_command", '"presence"'],
     ["publish without data", `{"type":"publish",${channel}}`, "bad_command", '"data"'],
     ["an empty key", `{"type":"publish",${channel},"data":1,"key":""}`, "bad_command", '"key"'],

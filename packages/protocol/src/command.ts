@@ -70,6 +70,7 @@ class Fields {
           ...given("last", this.#integer("last", 0, LIMITS.publications)),
           ...given("presence", this.#boolean("presence")),
           ...given("gather", this.#boolean("gather")),
+          ...given("hidden", this.#boolean("hidden")),
         };
       case "publish":
         return {

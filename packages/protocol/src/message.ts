@@ -50,6 +50,8 @@ export interface Subscribe extends CommandBase {
   readonly presence?: boolean;
   /** With `presence`: changes come together, as `changes`. Default false. */
   readonly gather?: boolean;
+  /** Do not count this subscription among who is there. Default false. */
+  readonly hidden?: boolean;
 }
 
 /** Ends the flow of a channel. */

@@ -30,10 +30,11 @@ ${SETTING_NAMES.map((name) => `**\`${name}\`** ${about(name).what}`).join("\n\n"
 ## Namespaces
 
 A channel belongs to the namespace that stands before the first \`:\` of its name; in one that is not listed nothing can be done.
+Whoever comes to \`zocalo serve\` is a guest: it has no list of users. A program of your own decides who somebody is, and what they may (\`authenticate\` of \`Hub\`).
 
 | | default | allowed |
 | --- | --- | --- |
-| \`subscribe\` | \`"nobody"\` | who may subscribe, and read history and presence: \`"anyone"\`, \`"users"\` (whoever is not a guest) or \`"nobody"\` |
+| \`subscribe\` | \`"nobody"\` | who may subscribe, and read history and presence: \`"anyone"\` or \`"nobody"\` |
 | \`publish\` | \`"nobody"\` | who may publish: the same words |
 | \`presence\` | \`false\` | true: those who subscribe can be seen, and can see each other |
 | \`history.publications\` | 1000 | how many are kept for those who come later or fall behind; 0: none |
@@ -77,7 +78,7 @@ export const EXAMPLE = {
   allowedOrigins: ["https://pages.example.org"],
   namespaces: {
     plaza: { subscribe: "anyone", publish: "anyone", presence: true },
-    news: { subscribe: "anyone", publish: "users", history: { publications: 100, ttlMs: 604_800_000 } },
+    sensors: { subscribe: "anyone", publish: "anyone", history: { publications: 100, ttlMs: 3_600_000 } },
   },
 };
 

@@ -4,20 +4,20 @@ import { z } from "zod";
 import type { Setting } from "./setting.ts";
 
 /**
- * What a configuration file can say of a namespace: all a program can, but for permissions that are
- * functions.
+ * What a configuration file can say of a namespace: all a program can, but for permissions that are functions
+ * and for `"users"`, of whom there are none: everybody is a guest of `zocalo serve`.
  */
 export type ConfiguredNamespace = Omit<NamespaceOptions, "subscribe" | "publish" | "slowConsumer"> & {
   readonly subscribe?: Who;
   readonly publish?: Who;
 };
 
-type Who = "nobody" | "users" | "anyone";
+type Who = "nobody" | "anyone";
 
 /** A namespace by its name. */
 export type ConfiguredNamespaces = Readonly<Record<string, ConfiguredNamespace>>;
 
-const who = z.enum(["nobody", "users", "anyone"]);
+const who = z.enum(["nobody", "anyone"]);
 const count = z.int().min(0);
 
 /** An object with no other keys than these; a wrong one is told which there are. */

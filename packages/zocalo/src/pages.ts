@@ -40,7 +40,6 @@ const TYPES: Readonly<Record<string, string>> = {
  */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'self'",
-  "img-src 'self' data:",
   "object-src 'none'",
   "base-uri 'none'",
   "form-action 'self'",

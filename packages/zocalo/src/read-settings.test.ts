@@ -220,7 +220,7 @@ test("a file that cannot be used is one clear sentence", () => {
 });
 
 test("namespaces stand in the file, and a fault in one is told with its path", () => {
-  const namespaces = { sala: { publish: "users", subscribe: "anyone", history: { publications: 10 } } };
+  const namespaces = { sala: { publish: "nobody", subscribe: "anyone", history: { publications: 10 } } };
   assert.deepEqual(read({ directory: directory({ namespaces }) }).namespaces, namespaces);
 
   const where = directory({
@@ -231,6 +231,8 @@ test("namespaces stand in the file, and a fault in one is told with its path", (
   assert.deepEqual(more, []);
   const all = [publish, bytes, extra, name].join("\n");
   assert.ok(all.includes(`namespaces.sala.publish in ${file} is "all": `), all);
+  const users = directory({ namespaces: { sala: { publish: "users" } } });
+  assert.match(faults({ directory: users }).join(), /is "users": /, "there are none: all are guests");
   assert.ok(all.includes(`namespaces.sala.history.bytes in ${file} is -1: `), all);
   assert.match(all, /namespaces\.sala in .*: unknown: histori; allowed: history, presence, /);
   assert.match(all, /namespaces\.a b in .*: a name has letters, digits, _ and -/);

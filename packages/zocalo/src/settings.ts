@@ -5,6 +5,9 @@ import { namespaces } from "./namespaces.ts";
 import { FORWARDED_HEADERS, isAddressOrNetwork } from "./proxies.ts";
 import { choice, list, port, type Setting, text, wholeNumber } from "./setting.ts";
 
+/** As good as for ever: before it the other bounds of a room are reached. */
+const TEN_YEARS_MS = 3_650 * 86_400_000;
+
 /**
  * Every setting of `zocalo serve`, once. `httpPort` here is `httpPort` in the file, `--http-port` as a flag
  * and `ZOCALO_HTTP_PORT` in the environment.
@@ -40,8 +43,16 @@ export const SETTINGS = {
       "`*` lets every page that a visitor opens act with what that visitor may do here.",
   ),
   namespaces: namespaces(
-    { plaza: { subscribe: "anyone", publish: "anyone", presence: true, history: { publications: 1_000 } } },
-    "The namespaces, by name: who may do what in the channels whose name begins so, and what is kept. " +
+    {
+      plaza: {
+        subscribe: "anyone",
+        publish: "anyone",
+        presence: true,
+        history: { publications: 100_000, bytes: 64 * 1_048_576, ttlMs: TEN_YEARS_MS },
+      },
+    },
+    "The namespaces, by name: who may do what in the channels whose name begins so, and what is kept. A room of the chat keeps " +
+      "100,000 messages, 64 MiB of them and for ten years, whichever ends first. " +
       "What the file says replaces the default: name `plaza` again to keep the chat.",
   ),
   engine: choice(

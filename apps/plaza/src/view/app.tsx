@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Square } from "../square.ts";
+import { WORDS } from "../words.ts";
 import { ConnectionBanner } from "./connection.tsx";
 import { Composer, hasKeyboard } from "./composer.tsx";
 import { HelpDialog } from "./help-dialog.tsx";
@@ -75,7 +76,7 @@ export function App({ square }: { readonly square: Square }) {
         inert={drawer.value !== undefined}
         onClick={() => composer.current?.focus()}
       >
-        Skip to writing
+        {WORDS.skip}
       </button>
       <div class="square" data-drawer={drawer.value ?? "none"}>
         <Rooms

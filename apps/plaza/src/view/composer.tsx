@@ -5,6 +5,7 @@ import type { Room } from "../room.ts";
 import { PENDING_LIMIT } from "../room-log.ts";
 import type { Square } from "../square.ts";
 import { COUNTER_FROM, isBlank, lengthOf, MESSAGE_LENGTH } from "../what-was-said.ts";
+import { WORDS } from "../words.ts";
 import { Icon } from "./icon.tsx";
 
 interface ComposerProps {
@@ -46,7 +47,7 @@ export function Composer({ square, room, field }: ComposerProps) {
   const send = () => {
     if (!isSendable) return;
     if (room.say(text.value.trim())) write("");
-    else problem.value = `${PENDING_LIMIT} messages are waiting to be sent already.`;
+    else problem.value = WORDS.manyWaiting(PENDING_LIMIT);
     field.current?.focus();
   };
 
@@ -60,7 +61,7 @@ export function Composer({ square, room, field }: ComposerProps) {
     >
       <div class="composer-box">
         <label class="sr-only" for="composer">
-          Message to #{title}
+          {WORDS.messageTo(title)}
         </label>
         <textarea
           id="composer"
@@ -68,7 +69,7 @@ export function Composer({ square, room, field }: ComposerProps) {
           ref={field}
           rows={1}
           value={text.value}
-          placeholder={`Write to #${title}`}
+          placeholder={WORDS.writeTo(title)}
           enterkeyhint="send"
           autocomplete="off"
           aria-describedby={left <= COUNTER_FROM ? "composer-left" : undefined}
@@ -81,13 +82,19 @@ export function Composer({ square, room, field }: ComposerProps) {
             send();
           }}
         />
-        <button type="submit" class="send" data-testid="send-button" disabled={!isSendable} aria-label="Send">
+        <button
+          type="submit"
+          class="send"
+          data-testid="send-button"
+          disabled={!isSendable}
+          aria-label={WORDS.send}
+        >
           <Icon name="send" />
         </button>
       </div>
       <p class="composer-foot">
         <span class="hush only-hover">
-          <kbd>Enter</kbd> sends · <kbd>Shift</kbd> <kbd>Enter</kbd> new line
+          <kbd>Enter</kbd> {WORDS.sends} · <kbd>Shift</kbd> <kbd>Enter</kbd> {WORDS.newLine}
         </span>
         {problem.value !== undefined && (
           <span class="problem" role="alert">
@@ -96,7 +103,7 @@ export function Composer({ square, room, field }: ComposerProps) {
         )}
         {left <= COUNTER_FROM && (
           <span id="composer-left" class={left < 0 ? "counter problem" : "counter"} role="status">
-            {left >= 0 ? `${left} left` : `${-left} too many`}
+            {left >= 0 ? WORDS.left(left) : WORDS.tooMany(-left)}
           </span>
         )}
       </p>

@@ -1,14 +1,17 @@
 import { MESSAGE_LENGTH } from "../what-was-said.ts";
+import { counted, WORDS } from "../words.ts";
 import { Dialog } from "./dialog.tsx";
 
 const KEYS: readonly (readonly [readonly string[], string])[] = [
-  [["Enter"], "Send the message"],
-  [["Shift", "Enter"], "Begin a new line"],
-  [["Alt", "↑"], "Room above"],
-  [["Alt", "↓"], "Room below"],
-  [["Tab"], "Next control; the messages scroll with the arrow keys"],
-  [["Esc"], "Close what is open"],
-  [["?"], "This help, when you are not writing"],
+  [["Enter"], WORDS.keySend],
+  [["Shift", "Enter"], WORDS.keyLine],
+  [["Alt", "↑"], WORDS.keyAbove],
+  [["Alt", "↓"], WORDS.keyBelow],
+  [["Tab"], WORDS.keyTab],
+  [["Home"], WORDS.keyHome],
+  [["End"], WORDS.keyEnd],
+  [["Esc"], WORDS.keyEscape],
+  [["?"], WORDS.keyHelp],
 ];
 
 /** The keys, and what one may wonder about. */
@@ -16,9 +19,9 @@ export function HelpDialog({ onDone }: { readonly onDone: () => void }) {
   return (
     <Dialog titleId="help-title" onCancel={onDone}>
       <div class="help">
-        <h2 id="help-title">Around the plaza</h2>
+        <h2 id="help-title">{WORDS.helpTitle}</h2>
         <table>
-          <caption class="sr-only">Keys</caption>
+          <caption class="sr-only">{WORDS.keys}</caption>
           <tbody>
             {KEYS.map(([keys, what]) => (
               <tr key={what}>
@@ -32,14 +35,10 @@ export function HelpDialog({ onDone }: { readonly onDone: () => void }) {
             ))}
           </tbody>
         </table>
-        <p class="lead">
-          Everybody on the square hears every room in the list, so a number beside a room counts what you have
-          not read there. A message has up to {MESSAGE_LENGTH.toLocaleString("en")} characters. What you write
-          while the connection is lost is sent when it is back.
-        </p>
+        <p class="lead">{WORDS.helpText(counted(MESSAGE_LENGTH))}</p>
         <div class="dialog-actions">
           <button type="button" class="primary" data-autofocus onClick={onDone}>
-            Close
+            {WORDS.close}
           </button>
         </div>
       </div>

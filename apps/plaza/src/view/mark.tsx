@@ -1,4 +1,5 @@
 import { lookOf } from "../tint.ts";
+import { WORDS } from "../words.ts";
 
 interface MarkProps {
   readonly user: string;
@@ -12,11 +13,7 @@ interface MarkProps {
 export function Mark({ user, mark }: MarkProps) {
   if (mark === undefined) return null;
   return (
-    <span
-      class="mark"
-      data-tint={lookOf(user).second}
-      title={`There are others of this name; this one is ${user}`}
-    >
+    <span class="mark" data-tint={lookOf(user).second} title={WORDS.othersOfName(user)}>
       {mark}
     </span>
   );

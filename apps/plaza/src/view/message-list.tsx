@@ -1,10 +1,10 @@
 import { untracked, useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import { hasOlder } from "../room-log.ts";
 import type { Room } from "../room.ts";
 import type { Square } from "../square.ts";
 import { dayLabel, type Divider, timeline } from "../timeline.ts";
 import { badge } from "../unread.ts";
+import { WORDS } from "../words.ts";
 import { Icon } from "./icon.tsx";
 import { Message } from "./message.tsx";
 import { ScrollAnchor } from "./scroll-anchor.ts";
@@ -27,12 +27,10 @@ export function MessageList({ square, room }: MessageListProps) {
   const isAtEnd = useSignal(true);
   const rows = useComputed(() => {
     const me = square.me ?? { user: "", name: square.name.value ?? "" };
-    const log = room.log.value;
-    const isAtBeginning = log.epoch !== undefined && !hasOlder(log);
-    return timeline(log, {
+    return timeline(room.log.value, {
       me,
       unreadAfter: room.unreadAfter.value,
-      isAtBeginning,
+      followsLoss: room.mark.value?.followsLoss === true,
       markOf: room.markOf.value,
     });
   });
@@ -49,14 +47,17 @@ export function MessageList({ square, room }: MessageListProps) {
     if (isAtEnd.value && document.visibilityState === "visible") room.markRead();
   };
 
-  // After each change of the rows, before the browser paints: stay where the reader is.
+  const isConnected = square.connection.value.phase === "connected";
+
+  // After each change of the rows, before the browser paints: stay where the reader is. And once connected
+  // again, load what could not be loaded.
   useLayoutEffect(() => {
     const element = scroller.current;
     if (element === null) return;
     if (isAtEnd.peek()) element.scrollTop = element.scrollHeight;
     else anchor.current.restore(element);
     settle();
-  }, [rows.value]);
+  }, [rows.value, isConnected]);
 
   useEffect(() => {
     const element = scroller.current;
@@ -92,6 +93,21 @@ export function MessageList({ square, room }: MessageListProps) {
       settle();
     });
   };
+  const toBeginning = () => {
+    const element = scroller.current;
+    if (element === null) return;
+    isAtEnd.value = false;
+    anchor.current.toTop();
+    void room.toBeginning();
+    anchor.current.restore(element);
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.target !== scroller.current || event.altKey || event.shiftKey) return;
+    if (event.key !== "Home" && event.key !== "End") return;
+    event.preventDefault();
+    if (event.key === "Home") toBeginning();
+    else toEnd();
+  };
   const first = useRef(room.saidCount.peek());
   useSignalEffect(() => {
     if (room.saidCount.value !== first.current) untracked(toEnd);
@@ -99,9 +115,7 @@ export function MessageList({ square, room }: MessageListProps) {
 
   const unread = room.unread.value;
   const heard = room.heard.value;
-  const isConnected = square.connection.value.phase === "connected";
   const { title } = square.infoOf(room.slug);
-  const isEmpty = room.log.value.epoch !== undefined && !rows.value.some(({ kind }) => kind === "message");
   return (
     <>
       <div
@@ -109,16 +123,17 @@ export function MessageList({ square, room }: MessageListProps) {
         ref={scroller}
         tabIndex={0}
         role="region"
-        aria-label={`Messages in #${title}`}
+        aria-label={WORDS.messagesIn(title)}
         aria-busy={room.isLoading.value}
         onScroll={settle}
+        onKeyDown={onKeyDown}
       >
         <ol class="messages" data-testid="message-list">
           {rows.value.map((row) =>
             row.kind === "message" ? (
               <Message key={row.id} row={row} room={room} isConnected={isConnected} />
             ) : (
-              <Line key={row.id} row={row} title={title} isEmpty={isEmpty} />
+              <Line key={row.id} row={row} title={title} room={room} />
             ),
           )}
         </ol>
@@ -134,7 +149,7 @@ export function MessageList({ square, room }: MessageListProps) {
           }}
         >
           <Icon name="down" />
-          {unread > 0 ? `${badge(unread)} new ${unread === 1 ? "message" : "messages"}` : "Latest messages"}
+          {unread > 0 ? WORDS.newMessages(badge(unread)) : WORDS.latest}
         </button>
       )}
       <div class="sr-only" aria-live="polite">
@@ -151,10 +166,10 @@ export function MessageList({ square, room }: MessageListProps) {
 interface LineProps {
   readonly row: Divider;
   readonly title: string;
-  readonly isEmpty: boolean;
+  readonly room: Room;
 }
 
-function Line({ row, title, isEmpty }: LineProps) {
+function Line({ row, title, room }: LineProps) {
   switch (row.kind) {
     case "day":
       return (
@@ -165,41 +180,39 @@ function Line({ row, title, isEmpty }: LineProps) {
     case "unread":
       return (
         <li class="line unread" data-row={row.id}>
-          <span>New</span>
+          <span>{WORDS.newLineHere}</span>
         </li>
       );
     case "gap":
       return (
         <li class="line loss" data-row={row.id} data-testid="gap">
-          <span>
-            {row.from === row.to
-              ? `Message ${row.from} is no longer available`
-              : `Messages ${row.from}–${row.to} are no longer available`}
-          </span>
+          <span>{WORDS.gone(row.from, row.to)}</span>
         </li>
       );
     case "restart":
       return (
         <li class="line loss" data-row={row.id} data-testid="restart">
-          <span>The server was restarted: what is above is left on this page only.</span>
+          <span>{WORDS.restarted}</span>
+        </li>
+      );
+    case "older":
+      return (
+        <li class="line older" data-row={row.id}>
+          <button type="button" onClick={() => void room.older()}>
+            {room.isLoading.value ? WORDS.loadingOlder : WORDS.older}
+          </button>
         </li>
       );
     case "beginning":
       return (
-        <li class="beginning" data-row={row.id}>
+        <li class="beginning" data-row={row.id} data-testid="beginning" data-what={row.what}>
           <h3>
             <span class="hash" aria-hidden="true">
               #
             </span>
             <bdi>{title}</bdi>
           </h3>
-          <p>
-            {row.isTrimmed
-              ? "Earlier messages are no longer kept."
-              : isEmpty
-                ? "Nobody has said anything here yet. Somebody has to be first."
-                : "Here the conversation begins."}
-          </p>
+          <p>{WORDS.beginnings[row.what]}</p>
         </li>
       );
   }

@@ -4,6 +4,7 @@ import type { Room } from "../room.ts";
 import type { MessageRow } from "../timeline.ts";
 import { lookOf } from "../tint.ts";
 import { folded } from "../what-was-said.ts";
+import { WORDS } from "../words.ts";
 import { Mark } from "./mark.tsx";
 import { Tile } from "./tile.tsx";
 
@@ -63,22 +64,20 @@ export class Message extends Component<MessageProps, { isUnfolded: boolean }> {
                 {name}
               </bdi>
               <Mark user={user} mark={mark} />
-              {isMine && <span class="you">you</span>}
+              {isMine && <span class="you">{WORDS.you}</span>}
               {time}
             </p>
           )}
           {this.#said(said)}
-          {delivery === "pending" && (
-            <p class="delivery">{isConnected ? "Sending…" : "Goes out when the connection is back"}</p>
-          )}
+          {delivery === "pending" && <p class="delivery">{isConnected ? WORDS.sending : WORDS.goesOut}</p>}
           {delivery === "failed" && key !== undefined && (
             <p class="delivery problem" role="alert">
-              Not sent: {row.problem}
+              {WORDS.notSent} {row.problem}
               <button type="button" onClick={() => room.retry(key)}>
-                Send again
+                {WORDS.sendAgain}
               </button>
               <button type="button" onClick={() => room.discard(key)}>
-                Discard
+                {WORDS.discard}
               </button>
             </p>
           )}
@@ -92,7 +91,7 @@ export class Message extends Component<MessageProps, { isUnfolded: boolean }> {
     const shown = fold?.start ?? text;
     const unfold = fold !== undefined && (
       <button type="button" class="unfold" onClick={() => this.setState({ isUnfolded: true })}>
-        Show all {fold.whole}
+        {fold.showAll}
       </button>
     );
     if (kind === "json") {

@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { Square } from "../square.ts";
 import { cleanName, NAME_LENGTH } from "../what-was-said.ts";
+import { WORDS } from "../words.ts";
 import { Dialog } from "./dialog.tsx";
 
 interface NameDialogProps {
@@ -27,13 +28,9 @@ export function NameDialog({ square, onDone }: NameDialogProps) {
           onDone();
         }}
       >
-        <h2 id="name-title">{isFirst ? "Welcome to the plaza" : "Another name"}</h2>
-        <p class="lead">
-          {isFirst
-            ? "A town square to talk in. Pick a name and stay a while."
-            : "What you have written before keeps the old one."}
-        </p>
-        <label for="name">Your name</label>
+        <h2 id="name-title">{isFirst ? WORDS.welcome : WORDS.anotherName}</h2>
+        <p class="lead">{isFirst ? WORDS.lead : WORDS.oldName}</p>
+        <label for="name">{WORDS.yourName}</label>
         <input
           id="name"
           data-testid="name-input"
@@ -51,19 +48,14 @@ export function NameDialog({ square, onDone }: NameDialogProps) {
         <div class="dialog-actions">
           {!isFirst && (
             <button type="button" class="quiet" onClick={onDone}>
-              Cancel
+              {WORDS.cancel}
             </button>
           )}
           <button type="submit" class="primary" data-testid="join-button" disabled={isEmpty}>
-            {isFirst ? "Enter the square" : "Use this name"}
+            {isFirst ? WORDS.enter : WORDS.useName}
           </button>
         </div>
-        {isFirst && (
-          <p class="hush">
-            No account, no e-mail address. This browser keeps a random key, so that you are the same person
-            next time.
-          </p>
-        )}
+        {isFirst && <p class="hush">{WORDS.noAccount}</p>}
       </form>
     </Dialog>
   );

@@ -2,6 +2,7 @@ import { useEffect, useRef } from "preact/hooks";
 import type { Person } from "../link.ts";
 import type { Square } from "../square.ts";
 import { lookOf } from "../tint.ts";
+import { WORDS } from "../words.ts";
 import { Icon } from "./icon.tsx";
 import { Mark } from "./mark.tsx";
 import { Tile } from "./tile.tsx";
@@ -31,9 +32,9 @@ export function People({ square, isInert, isDrawerOpen, onClose }: PeopleProps) 
     <aside class="side people" ref={side} inert={isInert} aria-labelledby="people-title">
       <div class="side-head">
         <h2 class="side-title" id="people-title">
-          Here now <span class="count">{people.length}</span>
+          {WORDS.hereNow} <span class="count">{people.length}</span>
         </h2>
-        <button type="button" class="bare only-not-wide" aria-label="Close" onClick={onClose}>
+        <button type="button" class="bare only-not-wide" aria-label={WORDS.close} onClick={onClose}>
           <Icon name="close" />
         </button>
       </div>
@@ -45,11 +46,11 @@ export function People({ square, isInert, isDrawerOpen, onClose }: PeopleProps) 
               {name}
             </bdi>
             <Mark user={user} mark={markOf(user, name)} />
-            {user === me && <span class="you">you</span>}
+            {user === me && <span class="you">{WORDS.you}</span>}
           </li>
         ))}
       </ul>
-      {people.length > LISTED && <p class="hush">and {people.length - LISTED} more</p>}
+      {people.length > LISTED && <p class="hush">{WORDS.andMore(people.length - LISTED)}</p>}
     </aside>
   );
 }

@@ -1,4 +1,5 @@
 import type { Square } from "../square.ts";
+import { WORDS } from "../words.ts";
 import { ConnectionState } from "./connection.tsx";
 import { Icon } from "./icon.tsx";
 
@@ -22,7 +23,7 @@ export function RoomHeader({ square, onDrawer }: RoomHeaderProps) {
     <header class="room-header">
       <button type="button" class="bare only-narrow" onClick={() => onDrawer("rooms")}>
         <Icon name="menu" />
-        <span class="sr-only">Rooms{elsewhere > 0 ? `, ${elsewhere} unread` : ""}</span>
+        <span class="sr-only">{elsewhere > 0 ? WORDS.roomsUnread(elsewhere) : WORDS.rooms}</span>
         {elsewhere > 0 && <span class="dot" aria-hidden="true" />}
       </button>
       <div class="room-name">
@@ -38,7 +39,7 @@ export function RoomHeader({ square, onDrawer }: RoomHeaderProps) {
       <button type="button" class="bare only-not-wide people-button" onClick={() => onDrawer("people")}>
         <Icon name="people" />
         <span aria-hidden="true">{people}</span>
-        <span class="sr-only">People here: {people}</span>
+        <span class="sr-only">{WORDS.peopleHere(people)}</span>
       </button>
     </header>
   );

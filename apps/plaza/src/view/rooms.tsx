@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { TITLE_LENGTH } from "../slug.ts";
 import type { Square } from "../square.ts";
 import { badge } from "../unread.ts";
+import { WORDS } from "../words.ts";
 import { Icon } from "./icon.tsx";
 import { Tile } from "./tile.tsx";
 
@@ -24,19 +25,19 @@ export function Rooms({ square, isInert, isDrawerOpen, onClose, onRename, onHelp
   const me = square.me;
 
   return (
-    <aside class="side rooms" ref={side} inert={isInert} aria-label="Rooms">
+    <aside class="side rooms" ref={side} inert={isInert} aria-label={WORDS.rooms}>
       <div class="papel" aria-hidden="true" />
       <div class="side-head">
         <h1 class="brand">
           <img src="./favicon.svg" alt="" width="28" height="28" />
           plaza
         </h1>
-        <button type="button" class="bare only-narrow" aria-label="Close" onClick={onClose}>
+        <button type="button" class="bare only-narrow" aria-label={WORDS.close} onClick={onClose}>
           <Icon name="close" />
         </button>
       </div>
-      <nav class="rooms-nav" aria-label="Rooms">
-        <h2 class="side-title">Rooms</h2>
+      <nav class="rooms-nav" aria-label={WORDS.rooms}>
+        <h2 class="side-title">{WORDS.rooms}</h2>
         <ul>
           {square.rooms.value.map(({ slug, title }) => (
             <RoomLink key={slug} square={square} slug={slug} title={title} />
@@ -47,17 +48,17 @@ export function Rooms({ square, isInert, isDrawerOpen, onClose, onRename, onHelp
       <footer class="me">
         {me !== undefined && <Tile user={me.user} />}
         {square.name.value !== undefined && (
-          <button type="button" class="me-name" onClick={onRename} title="Change your name">
+          <button type="button" class="me-name" onClick={onRename} title={WORDS.changeYourName}>
             <bdi>{square.name.value}</bdi>
-            <span class="hush">Change name</span>
+            <span class="hush">{WORDS.changeName}</span>
           </button>
         )}
         <button
           type="button"
           class="bare"
           onClick={onHelp}
-          aria-label="Help and keys"
-          title="Help and keys (?)"
+          aria-label={WORDS.help}
+          title={`${WORDS.help} (?)`}
         >
           <Icon name="help" />
         </button>
@@ -86,7 +87,7 @@ function RoomLink({ square, slug, title }: { square: Square; slug: string; title
         {unread > 0 && (
           <span class="badge">
             {badge(unread)}
-            <span class="sr-only"> unread</span>
+            <span class="sr-only"> {WORDS.unread}</span>
           </span>
         )}
       </a>
@@ -120,7 +121,7 @@ function NewRoom({ square }: { readonly square: Square }) {
           isOpen.value = true;
         }}
       >
-        <Icon name="plus" /> New room
+        <Icon name="plus" /> {WORDS.newRoom}
       </button>
     );
   }
@@ -142,21 +143,21 @@ function NewRoom({ square }: { readonly square: Square }) {
       }}
     >
       <label class="sr-only" for="new-room">
-        Name of the new room
+        {WORDS.newRoomName}
       </label>
       <input
         id="new-room"
         ref={field}
         maxLength={TITLE_LENGTH}
-        placeholder="Name of the room"
+        placeholder={WORDS.roomName}
         autocomplete="off"
         aria-describedby={problem.value === undefined ? undefined : "new-room-problem"}
         aria-invalid={problem.value === undefined ? undefined : "true"}
       />
       <button type="submit" class="primary small">
-        Create
+        {WORDS.create}
       </button>
-      <button type="button" class="bare" aria-label="Cancel" onClick={close}>
+      <button type="button" class="bare" aria-label={WORDS.cancel} onClick={close}>
         <Icon name="close" />
       </button>
       {problem.value !== undefined && (

@@ -365,12 +365,27 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
     if (!this.#answers.isBlocked) {
       this.#answerTimer?.cancel();
       this.#answerTimer = undefined;
-    } else {
-      this.#answerTimer ??= this.clock.after(this.limits.answerTimeoutMs, () => {
+    } else if (this.#answerTimer === undefined) {
+      this.#answerTimer = this.clock.after(this.limits.answerTimeoutMs, () => {
         this.disconnect(CLOSE.slowConsumer, "answers are not read");
       });
+      void this.#endIfGone();
     }
     this.#intake.letIn();
+  }
+
+  /**
+   * A connection tells its close last, after the command that is carried out, which may wait for room that
+   * never comes any more. One that has nothing to send and takes nothing is closed.
+   */
+  async #endIfGone(): Promise<void> {
+    try {
+      await this.conn.flush();
+    } catch {
+      return this.#end(); // `close` tells why
+    }
+    if (this.#answers.isBlocked) this.#answers.flush();
+    if (this.#answers.isBlocked && this.conn.bufferedAmount === 0) this.#end();
   }
 
   #resumeAll(): void {

@@ -44,8 +44,10 @@ export async function subscribe(session: Caller, command: Subscribe): Promise<vo
   if (!former) session.checkRoomForSubscription();
   const subscription = new Subscription(context.channels.acquire(name), session, namespace.pageSize);
   if (former) {
-    subscription.isPresent = former.isPresent; // the user stays
-    former.isPresent = false;
+    if (command.hidden !== true) {
+      subscription.isPresent = former.isPresent; // the user stays
+      former.isPresent = false;
+    }
     session.drop(name);
   }
   session.add(name, subscription);
@@ -68,14 +70,14 @@ async function open(
   const { channel } = subscription;
   await fromEngine(context, channel.opened);
   if (subscription.hasEnded || !identity) return;
-  let present: PresentPage | undefined;
-  if (namespace.presence) {
+  if (namespace.presence && command.hidden !== true) {
     subscription.isPresent = true;
     const member = { session: session.id, user: identity.user, info: session.infoText };
     session.charge(costOfPresence(channel, session.infoText?.length ?? 0));
     await fromEngine(context, engine.join(channel.name, member));
-    if (command.presence === true) present = await readPresence(session, channel.name, 0);
   }
+  let present: PresentPage | undefined;
+  if (command.presence === true) present = await readPresence(session, channel.name, 0);
   const start = await fromEngine(context, startOf(channel, command, namespace.pageSize));
   if (subscription.hasEnded) return;
   const text = encodeServerMessage(
