@@ -4,6 +4,7 @@ import {
   type Dial,
   Interrupted,
   type Link,
+  type LinkEvents,
   type LinkState,
   type OpenOptions,
   type Page,
@@ -30,13 +31,19 @@ export class FakeLink implements Link {
   readonly reads: { readonly channel: string; readonly options: { before?: number; limit: number } }[] = [];
   /** What `history` answers. */
   page: Page = { epoch: "e", head: 0, oldest: 1, publications: [] };
+  /** The browser keeps what is published. */
+  isKeeping = false;
   triedNow = 0;
   isClosed = false;
-  readonly become: (state: LinkState) => void;
+  readonly told: LinkEvents;
 
-  constructor(identity: FakeLink["identity"], become: (state: LinkState) => void) {
+  constructor(identity: FakeLink["identity"], told: LinkEvents) {
     this.identity = identity;
-    this.become = become;
+    this.told = told;
+  }
+
+  become(state: LinkState): void {
+    this.told.state(state);
   }
 
   open(channel: string, options: OpenOptions, events: ChannelEvents): void {
@@ -48,7 +55,13 @@ export class FakeLink implements Link {
     return () => void this.entered.delete(channel);
   }
 
-  publish(channel: string, data: object, key: string): Promise<{ epoch: string; offset: number }> {
+  publish(
+    channel: string,
+    data: object,
+    key: string,
+    kept?: () => void,
+  ): Promise<{ epoch: string; offset: number }> {
+    if (this.isKeeping) kept?.();
     return new Promise((resolve, reject) => {
       const commit = (offset: number, epoch = "e") => resolve({ epoch, offset });
       this.publishes.push({ channel, data, key, commit, refuse: reject });
@@ -86,8 +99,8 @@ export class FakeLink implements Link {
 /** Makes fake links and keeps them. */
 export function fakeDial(): { readonly dial: Dial; readonly links: FakeLink[] } {
   const links: FakeLink[] = [];
-  const dial: Dial = (identity, onState) => {
-    const link = new FakeLink(identity, onState);
+  const dial: Dial = (identity, events) => {
+    const link = new FakeLink(identity, events);
     links.push(link);
     return link;
   };

@@ -83,6 +83,32 @@ export interface OpenOptions {
   readonly since?: Place | undefined;
 }
 
+/** A message that an earlier page, or a tab that was closed, had not sent. It is on its way by itself. */
+export interface LeftMessage {
+  readonly channel: string;
+  readonly key: string;
+  readonly data: unknown;
+  /** `data` as JSON text. */
+  readonly json: string;
+  readonly at: number;
+  /** What comes of it, as of `Link.publish`. */
+  readonly place: Promise<Place>;
+}
+
+/** What happens to a link. */
+export interface LinkEvents {
+  state(state: LinkState): void;
+  left(message: LeftMessage): void;
+  /** This browser keeps nothing: what is not sent yet is lost when the page is closed. */
+  notKept(): void;
+}
+
+/** Text that is not sent yet, by channel; `""` forgets it. */
+export interface Drafts {
+  get(channel: string): Promise<string | undefined>;
+  set(channel: string, text: string): Promise<unknown>;
+}
+
 /**
  * The link was closed before a publish was acknowledged; sending it again with the same key, over another
  * link, is safe.
@@ -105,9 +131,10 @@ export interface Link {
    * Resolves with the place in the log once the server has committed it, however often the connection is lost
    * meanwhile.
    *
+   * @param kept called when the browser keeps it: if this link is closed, the next one has it as `left`
    * @throws Interrupted if this link was closed before the answer.
    */
-  publish(channel: string, data: Message | Announcement, key: string): Promise<Place>;
+  publish(channel: string, data: Message | Announcement, key: string, kept?: () => void): Promise<Place>;
   /** A page of publications below `before`, or the newest. */
   history(channel: string, options: { before?: number; limit: number }): Promise<Page>;
   /** Ends the pause between two attempts. */
@@ -115,8 +142,5 @@ export interface Link {
   close(): void;
 }
 
-/** Makes a link for an identity; `onState` is called for each change from then on. */
-export type Dial = (
-  identity: { readonly token: string; readonly name: string },
-  onState: (state: LinkState) => void,
-) => Link;
+/** Makes a link for an identity. */
+export type Dial = (identity: { readonly token: string; readonly name: string }, events: LinkEvents) => Link;

@@ -5,14 +5,14 @@ import { soon } from "./soon.ts";
 import { Square } from "./square.ts";
 import { LOCALE } from "./words.ts";
 import { App } from "./view/app.tsx";
-import { dial } from "./zocalo-link.ts";
+import { dial, drafts } from "./zocalo-link.ts";
 import "./styles/base.css";
 import "./styles/layout.css";
 import "./styles/messages.css";
 import "./styles/dialog.css";
 import "./styles/tints.css";
 
-const square = new Square({ memory: localStorageOrNothing(), dial, soon });
+const square = new Square({ memory: localStorageOrNothing(), dial, drafts, soon });
 
 /** The address bar says which room is on the screen. */
 function followHash(): void {

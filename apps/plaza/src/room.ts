@@ -2,10 +2,13 @@ import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { randomHex } from "./identity.ts";
 import {
   type ChannelEvents,
+  type Drafts,
   Interrupted,
+  type LeftMessage,
   type Link,
   type Page,
   type Person,
+  type Place,
   type Publication,
 } from "./link.ts";
 import { type MarkOf, namesakes } from "./namesakes.ts";
@@ -29,6 +32,7 @@ import {
   said,
 } from "./room-log.ts";
 import { channelOf } from "./slug.ts";
+import { readSaid } from "./what-was-said.ts";
 import { WORDS } from "./words.ts";
 import { further, type ReadMark, unreadCount } from "./unread.ts";
 
@@ -44,6 +48,7 @@ export interface RoomContext {
   /** Runs soon: many publications that arrive at once are merged and drawn once. */
   soon(run: () => void): void;
   markChanged(slug: string, mark: ReadMark): void;
+  readonly drafts: Drafts;
   /** Called before the first message of one's own, so that a new room gets known. */
   beforeSaying(): void;
 }
@@ -72,13 +77,15 @@ export class Room {
   readonly heard = signal<Heard | undefined>(undefined);
   /** Raised when one has said something: each time, the view goes to the end of the room. */
   readonly saidCount = signal(0);
-  /** What has been written and not sent. Kept while visiting other rooms. */
-  draft = "";
+  /** What has been written and not sent. */
+  readonly draft = signal("");
 
   readonly #context: RoomContext;
   /** Stops being seen here. */
   #leave = () => {};
   readonly #inFlight = new Set<string>();
+  /** Messages that the browser keeps until they are sent: nobody has to send them again. */
+  readonly #kept = new Set<string>();
   #arrived: Publication[] = [];
   #liveAfter = Number.POSITIVE_INFINITY;
   #isShown = false;
@@ -95,6 +102,17 @@ export class Room {
       const me = context.me();
       return namesakes([...this.people.value, ...entries, ...past, ...(me === undefined ? [] : [me])]);
     });
+  }
+
+  /** Begins with the draft that was left here. */
+  async recallDraft(): Promise<void> {
+    const draft = await this.#context.drafts.get(this.channel);
+    if (draft !== undefined && this.draft.value === "") this.draft.value = draft;
+  }
+
+  write(text: string): void {
+    this.draft.value = text;
+    void this.#context.drafts.set(this.channel, text);
   }
 
   get channel(): string {
@@ -243,11 +261,20 @@ export class Room {
     this.log.value = discarded(this.log.value, key);
   }
 
-  /** Sends over the present link what an earlier one was closed upon. */
+  /** Sends over the present link what an earlier one was closed upon and does not hand on. */
   deliverInterrupted(): void {
     for (const { key, problem } of this.log.value.pending) {
-      if (problem === undefined) void this.#deliver(key);
+      if (problem === undefined && !this.#kept.has(key)) void this.#deliver(key);
     }
+  }
+
+  /** Shows a message that an earlier link has left, and is on its way. */
+  resume({ key, place, at, ...message }: LeftMessage): void {
+    this.#kept.add(key);
+    if (!this.log.value.pending.some((one) => one.key === key)) {
+      this.log.value = said(this.log.value, { key, text: readSaid(message).text, at });
+    }
+    void this.#settle(key, place);
   }
 
   async #deliver(key: string): Promise<void> {
@@ -255,23 +282,27 @@ export class Room {
     const message = this.log.value.pending.find((one) => one.key === key);
     if (link === undefined || message === undefined || this.#inFlight.has(key)) return;
     this.#inFlight.add(key);
-    try {
-      const place = await link.publish(this.channel, { text: message.text }, key);
-      this.#flush();
-      const me = this.#context.me();
-      if (me !== undefined) {
-        this.log.value = acknowledged(this.log.value, key, place, me, this.#window());
-      }
-    } catch (error) {
-      // An interrupted message goes on waiting; everything else is for the person to decide.
-      if (!(error instanceof Interrupted)) this.log.value = refused(this.log.value, key, reasonOf(error));
-    } finally {
-      this.#inFlight.delete(key);
-    }
+    const kept = () => void this.#kept.add(key);
+    await this.#settle(key, link.publish(this.channel, { text: message.text }, key, kept));
+    this.#inFlight.delete(key);
     // The end of the room could not be loaded when this was said without a connection.
     if (!this.log.value.isAtHead) this.saidCount.value += 1;
     // The link was closed, and there is another one by now, which could not be used before this answer.
     if (this.#context.link() !== link) this.deliverInterrupted();
+  }
+
+  async #settle(key: string, answer: Promise<Place>): Promise<void> {
+    try {
+      const place = await answer;
+      this.#flush();
+      const me = this.#context.me();
+      if (me !== undefined) this.log.value = acknowledged(this.log.value, key, place, me, this.#window());
+    } catch (error) {
+      // An interrupted message goes on waiting; everything else is for the person to decide.
+      if (error instanceof Interrupted) return;
+      this.log.value = refused(this.log.value, key, reasonOf(error));
+    }
+    this.#kept.delete(key);
   }
 
   /** Loads the messages before the window. */

@@ -28,9 +28,17 @@ export function isSlug(text: string): boolean {
   return text.length <= TITLE_LENGTH && SLUG.test(text);
 }
 
+const NAMESPACE = "plaza:";
+
 /** The channel of a room. */
 export function channelOf(slug: string): string {
-  return `plaza:${slug}`;
+  return `${NAMESPACE}${slug}`;
+}
+
+/** The room of a channel, if it is one's. */
+export function slugOfChannel(channel: string): string | undefined {
+  const slug = channel.slice(NAMESPACE.length);
+  return channel.startsWith(NAMESPACE) && isSlug(slug) ? slug : undefined;
 }
 
 /** The room that a URL hash points at, if it is one. */

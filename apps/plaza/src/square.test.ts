@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, mock, test } from "node:test";
 import { type FakeLink, fakeDial, message } from "./fake-link.ts";
+import type { Drafts } from "./link.ts";
 import { ROOMS_CHANNEL, ROOMS_LIMIT } from "./room-list.ts";
 import { PENDING_LIMIT } from "./room-log.ts";
 import { PAGE } from "./room.ts";
@@ -15,10 +16,16 @@ function storage(items: Record<string, string> = {}) {
   };
 }
 
+class MemoryDrafts implements Drafts {
+  readonly texts = new Map<string, string>();
+  get = async (channel: string) => this.texts.get(channel);
+  set = async (channel: string, text: string) => void this.texts.set(channel, text);
+}
+
 /** A square that redraws at once. */
-function newSquare(memory = storage()) {
+function newSquare(memory = storage(), drafts = new MemoryDrafts()) {
   const { dial, links } = fakeDial();
-  const square = new Square({ memory, dial, soon: (run) => run() });
+  const square = new Square({ memory, dial, drafts, soon: (run) => run() });
   return { square, links, memory };
 }
 
@@ -94,6 +101,24 @@ describe("another name", () => {
       link.publishes.map(({ key }) => key),
     );
     assert.equal(square.room.value.log.value.pending[0]?.problem, undefined);
+  });
+
+  test("does not send again what the browser keeps: the next session brings it along", async () => {
+    const { square, link, links } = enteredSquare();
+    link.isKeeping = true;
+    square.room.value.say("hola");
+    const key = link.publishes[0]?.key ?? "";
+    square.enter("Ana María");
+    await turn();
+    const next = last(links);
+    assert.equal(next.publishes.length, 0);
+    next.connect();
+    const message = { channel: GENERAL, key, data: { text: "hola" }, json: '{"text":"hola"}', at: 1 };
+    next.told.left({ ...message, place: Promise.resolve({ epoch: "e", offset: 1 }) });
+    assert.equal(square.room.value.log.value.pending.length, 1);
+    await turn();
+    assert.equal(square.room.value.log.value.pending.length, 0);
+    assert.deepEqual(texts(square), ["hola"]);
   });
 
   test("what the closed link still says is not heard", () => {
@@ -259,6 +284,47 @@ test("one is seen in the room that is on the screen, and in no other", () => {
   assert.equal(square.room.value.people.value.length, 0);
   square.enter("Ana María");
   assert.deepEqual(seenIn(last(links)), ["plaza:help"]);
+});
+
+describe("what an earlier page left", () => {
+  const left = { key: "k", data: { text: "hola" }, json: '{"text":"hola"}', at: 1 };
+
+  test("is shown on its way in its room, and once when it is sent", async () => {
+    const { square, link } = enteredSquare();
+    let sent = (_: { epoch: string; offset: number }) => {};
+    const place = new Promise<{ epoch: string; offset: number }>((resolve) => {
+      sent = resolve;
+    });
+    link.told.left({ ...left, channel: "plaza:cafe", place });
+    const room = square.roomOf("cafe");
+    assert.equal(room.log.value.pending[0]?.text, "hola");
+    link.events("plaza:cafe").began({ epoch: "e", head: 0, oldest: 1 });
+    link.events("plaza:cafe").published([message(1, "hola", "me")]);
+    sent({ epoch: "e", offset: 1 });
+    await turn();
+    assert.equal(room.log.value.pending.length, 0);
+    assert.equal(room.log.value.entries.length, 1);
+    assert.equal(link.publishes.length, 0);
+  });
+
+  test("and was refused is for the person to decide", async () => {
+    const { square, link } = enteredSquare();
+    link.told.left({ ...left, channel: GENERAL, place: Promise.reject(new Error("perhaps")) });
+    link.told.left({ ...left, channel: ROOMS_CHANNEL, place: new Promise(() => {}) });
+    await turn();
+    assert.equal(square.room.value.log.value.pending[0]?.problem, "perhaps");
+    assert.equal(square.rooms.value.length, 3);
+  });
+
+  test("and had not said is in the composer of its room", async () => {
+    const drafts = new MemoryDrafts();
+    const first = newSquare(storage(), drafts);
+    first.square.room.value.write("half a sen");
+    const { square } = newSquare(storage(), drafts);
+    await turn();
+    assert.equal(square.room.value.draft.value, "half a sen");
+    assert.equal(square.roomOf("help").draft.value, "");
+  });
 });
 
 describe("another tab of the browser", () => {

@@ -8,7 +8,7 @@ import {
   rememberName,
   secretToken,
 } from "./identity.ts";
-import type { Dial, Link, LinkState } from "./link.ts";
+import type { Dial, Drafts, LeftMessage, Link, LinkState } from "./link.ts";
 import { Room, type RoomContext } from "./room.ts";
 import {
   type Announcement,
@@ -20,7 +20,7 @@ import {
   ROOMS_LIMIT,
   SQUARE_ROOMS,
 } from "./room-list.ts";
-import { isSlug, slugOf } from "./slug.ts";
+import { isSlug, slugOf, slugOfChannel } from "./slug.ts";
 import { cleanName } from "./what-was-said.ts";
 import { WORDS } from "./words.ts";
 
@@ -37,6 +37,7 @@ export const QUIET_MS = 8_000;
 export interface SquareOptions {
   readonly memory: Memory;
   readonly dial: Dial;
+  readonly drafts: Drafts;
   /** Runs something soon; many calls at once are one redraw. */
   readonly soon: (run: () => void) => void;
 }
@@ -47,6 +48,8 @@ export class Square {
   readonly name = signal<string | undefined>(undefined);
   /** What is to be said of the connection: it may be away for `QUIET_MS` before anything is. */
   readonly connection = signal<LinkState>({ phase: "connecting" });
+  /** True as long as this browser keeps what is not sent yet. */
+  readonly isKeeping = signal(true);
   /** Set when a lost connection is back, until the view has said so for a while. */
   readonly comeback = signal<Comeback | undefined>(undefined);
   readonly rooms = signal<readonly RoomInfo[]>(SQUARE_ROOMS);
@@ -119,9 +122,18 @@ export class Square {
     previous?.close();
     this.#stateChanged({ phase: "connecting" });
     const number = ++this.#dials;
-    const link = this.#options.dial({ token: this.#token, name }, (state) => {
-      if (number === this.#dials) this.#stateChanged(state);
-    });
+    const link = this.#options.dial(
+      { token: this.#token, name },
+      {
+        state: (state) => {
+          if (number === this.#dials) this.#stateChanged(state);
+        },
+        left: (message) => this.#resume(message),
+        notKept: () => {
+          this.isKeeping.value = false;
+        },
+      },
+    );
     this.#link = link;
     this.#followRoomList(link);
     for (const room of this.#rooms.values()) {
@@ -147,6 +159,13 @@ export class Square {
     this.connection.value = this.#state;
     if (this.#state.phase === "waiting") this.comeback.value = undefined;
     if (this.#state.phase === "connected" && before.phase === "waiting") this.comeback.value = "caught-up";
+  }
+
+  #resume(message: LeftMessage): void {
+    const slug = slugOfChannel(message.channel);
+    if (slug === undefined) return; // an announcement: nobody waits for it
+    this.#list({ slug, title: slug });
+    this.#roomOf(slug).resume(message);
   }
 
   #follow(room: Room): void {
@@ -277,10 +296,12 @@ export class Square {
       me: () => this.me,
       soon: this.#options.soon,
       markChanged: (changed, mark) => rememberMark(this.#options.memory, changed, mark),
+      drafts: this.#options.drafts,
       beforeSaying: () => this.#announce(slug),
     };
     const room = new Room(slug, this.#remembered.get(slug), context);
     this.#rooms.set(slug, room);
+    void room.recallDraft();
     return room;
   }
 }

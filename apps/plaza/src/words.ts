@@ -66,8 +66,10 @@ export const ENGLISH = {
   tooMany: (count: number) => `${count} too many`,
   sending: "Sending…",
   goesOut: "Goes out when the connection is back",
+  goesOutOpen: "Goes out when the connection is back, if this page stays open",
   notSent: "Not sent:",
   notTaken: "The server did not take it.",
+  perhapsSent: "The connection was lost for long: this may have been sent, or not.",
   sendAgain: "Send again",
   discard: "Discard",
   showLines: (count: string) => `Show all ${count} lines`,
@@ -103,7 +105,7 @@ export const ENGLISH = {
   keyEscape: "Close what is open",
   keyHelp: "This help, when you are not writing",
   helpText: (length: string) =>
-    `Everybody on the square hears every room in the list, so a number beside a room counts what you have not read there; “Here now” lists who has this room open. A message has up to ${length} characters. What you write while the connection is lost is sent when it is back.`,
+    `Everybody on the square hears every room in the list, so a number beside a room counts what you have not read there; “Here now” lists who has this room open. A message has up to ${length} characters. What you write while the connection is lost is sent when it is back, even if you close this page meanwhile: then when you open it again.`,
 };
 
 export type Words = typeof ENGLISH;
@@ -180,8 +182,10 @@ export const SPANISH: Words = {
   tooMany: (count) => `sobran ${count}`,
   sending: "Enviando…",
   goesOut: "Saldrá cuando vuelva la conexión",
+  goesOutOpen: "Saldrá cuando vuelva la conexión, si esta página sigue abierta",
   notSent: "No se envió:",
   notTaken: "El servidor no lo aceptó.",
+  perhapsSent: "La conexión faltó mucho tiempo: puede que se haya enviado, o no.",
   sendAgain: "Enviar otra vez",
   discard: "Descartar",
   showLines: (count) => `Mostrar las ${count} líneas`,
@@ -219,7 +223,7 @@ export const SPANISH: Words = {
   keyEscape: "Cerrar lo que esté abierto",
   keyHelp: "Esta ayuda, cuando no escribes",
   helpText: (length) =>
-    `En la plaza se oyen todas las salas de la lista; el número junto a una sala cuenta lo que no has leído en ella, y «Aquí ahora» dice quién la tiene abierta. Un mensaje tiene hasta ${length} caracteres. Lo que escribas sin conexión se envía cuando vuelva.`,
+    `En la plaza se oyen todas las salas de la lista; el número junto a una sala cuenta lo que no has leído en ella, y «Aquí ahora» dice quién la tiene abierta. Un mensaje tiene hasta ${length} caracteres. Lo que escribas sin conexión se envía cuando vuelva, aunque cierres esta página: entonces, cuando la abras otra vez.`,
 };
 
 /** The first of the reader's languages that the page speaks, with its region; English if there is none. */

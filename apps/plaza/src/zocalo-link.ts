@@ -1,7 +1,15 @@
-import { ChannelError, type Channel, connect, type Session, type SessionState } from "@zocalo/client";
+import {
+  browserStore,
+  ChannelError,
+  type Channel,
+  connect,
+  type Session,
+  type SessionState,
+} from "@zocalo/client";
 import {
   type ChannelEvents,
   type Dial,
+  type Drafts,
   Interrupted,
   type Link,
   type LinkState,
@@ -9,15 +17,29 @@ import {
   type Place,
 } from "./link.ts";
 import { nameOf } from "./what-was-said.ts";
+import { WORDS } from "./words.ts";
 
 /** Where the server takes sessions: the same host as the page. */
 const URL_OF_SESSIONS = "/ws";
 
+/** What is not sent yet survives the page here. */
+const store = browserStore("plaza");
+
+export const drafts: Drafts = store.drafts;
+
 /** The page's link, made of the SDK's session. Nothing else on the page knows the SDK. */
-export const dial: Dial = ({ token, name }, onState) => {
-  const session = connect(URL_OF_SESSIONS, { token, info: { name } });
-  onState(linkState(session.state));
-  session.onState((state) => onState(linkState(state)));
+export const dial: Dial = ({ token, name }, events) => {
+  const session = connect(URL_OF_SESSIONS, {
+    token,
+    info: { name },
+    keep: {
+      store,
+      left: ({ published, ...message }) => events.left({ ...message, place: published.catch(rethrow) }),
+      notKept: () => events.notKept(),
+    },
+  });
+  events.state(linkState(session.state));
+  session.onState((state) => events.state(linkState(state)));
   return linkOf(session);
 };
 
@@ -57,13 +79,11 @@ function linkOf(session: Session): Link {
       );
       return () => seen.close();
     },
-    async publish(name, data, key) {
-      try {
-        return await session.channel(name).publish({ ...data }, { key });
-      } catch (error) {
-        throw said(error);
-      }
-    },
+    publish: (name, data, key, kept) =>
+      session
+        .channel(name)
+        .publish({ ...data }, { key, kept: () => kept?.() })
+        .catch(rethrow),
     async history(name, options) {
       return await session.channel(name).history(options);
     },
@@ -108,8 +128,11 @@ async function beginning(channel: Channel, limit: number, events: ChannelEvents)
   }
 }
 
-function said(error: unknown): Error {
-  return isClosed(error) ? new Interrupted() : new Error(reason(error), { cause: error });
+/** Why a message is not known to be sent, in words for its author. */
+function rethrow(error: unknown): never {
+  if (isClosed(error)) throw new Interrupted();
+  const isUnknown = error instanceof ChannelError && error.code === "unknown_outcome";
+  throw new Error(isUnknown ? WORDS.perhapsSent : `${WORDS.notSent} ${reason(error)}`, { cause: error });
 }
 
 function isClosed(error: unknown): boolean {

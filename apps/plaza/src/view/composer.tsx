@@ -21,7 +21,7 @@ export function hasKeyboard(): boolean {
 
 /** Where one writes. Enter sends, Shift+Enter begins a line. */
 export function Composer({ square, room, field }: ComposerProps) {
-  const text = useSignal(room.draft);
+  const text = room.draft;
   const problem = useSignal<string | undefined>(undefined);
   const { title } = square.infoOf(room.slug);
   const left = MESSAGE_LENGTH - lengthOf(text.value);
@@ -39,8 +39,7 @@ export function Composer({ square, room, field }: ComposerProps) {
   }, [text.value, field]);
 
   const write = (value: string) => {
-    text.value = value;
-    room.draft = value;
+    room.write(value);
     problem.value = undefined;
   };
 

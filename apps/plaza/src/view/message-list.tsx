@@ -115,6 +115,8 @@ export function MessageList({ square, room }: MessageListProps) {
 
   const unread = room.unread.value;
   const heard = room.heard.value;
+  const away = square.isKeeping.value ? WORDS.goesOut : WORDS.goesOutOpen;
+  const waiting = isConnected ? WORDS.sending : away;
   const { title } = square.infoOf(room.slug);
   return (
     <>
@@ -131,7 +133,7 @@ export function MessageList({ square, room }: MessageListProps) {
         <ol class="messages" data-testid="message-list">
           {rows.value.map((row) =>
             row.kind === "message" ? (
-              <Message key={row.id} row={row} room={room} isConnected={isConnected} />
+              <Message key={row.id} row={row} room={room} waiting={waiting} />
             ) : (
               <Line key={row.id} row={row} title={title} room={room} />
             ),

@@ -15,7 +15,7 @@ interface MessageProps {
   readonly row: MessageRow;
   readonly room: Room;
   /** What to say of a message that is on its way. */
-  readonly isConnected: boolean;
+  readonly waiting: string;
 }
 
 /** One message. It is drawn again only when something in its row has changed: a room may have hundreds. */
@@ -33,13 +33,13 @@ export class Message extends Component<MessageProps, { isUnfolded: boolean }> {
       next.row.mark !== row.mark ||
       next.row.offset !== row.offset ||
       next.row.delivery !== row.delivery ||
-      (row.delivery === "pending" && next.isConnected !== this.props.isConnected) ||
+      (row.delivery === "pending" && next.waiting !== this.props.waiting) ||
       next.row.at !== row.at
     );
   }
 
   override render() {
-    const { row, room, isConnected } = this.props;
+    const { row, room, waiting } = this.props;
     const { user, name, mark, at, said, isFirst, isMine, offset, delivery, key } = row;
     const time = (
       <time dateTime={new Date(at).toISOString()} title={WHOLE.format(at)}>
@@ -69,10 +69,10 @@ export class Message extends Component<MessageProps, { isUnfolded: boolean }> {
             </p>
           )}
           {this.#said(said)}
-          {delivery === "pending" && <p class="delivery">{isConnected ? WORDS.sending : WORDS.goesOut}</p>}
+          {delivery === "pending" && <p class="delivery">{waiting}</p>}
           {delivery === "failed" && key !== undefined && (
             <p class="delivery problem" role="alert">
-              {WORDS.notSent} {row.problem}
+              {row.problem}
               <button type="button" onClick={() => room.retry(key)}>
                 {WORDS.sendAgain}
               </button>
