@@ -1,4 +1,6 @@
+import type { MessageConn } from "@zocalo/net";
 import type { Sender } from "../channel/sender.ts";
+import type { Clock } from "../primitives/clock.ts";
 import { fitsInBytes, utf8Length } from "../primitives/utf8.ts";
 
 /** What becomes of an answer. */
@@ -106,4 +108,27 @@ export class Answers {
     else fate?.onLost?.();
     return true;
   }
+}
+
+/** How often a connection is looked at that refuses an answer and has something to send, in milliseconds. */
+const LOOK_MS = 50;
+
+/**
+ * Waits until the answers find room again, or the connection has closed: then true. A connection tells its
+ * close last, after the command that is carried out, which may wait for room that never comes any more. One
+ * that has nothing to send and takes nothing is closed.
+ */
+export async function hasGone(conn: MessageConn, answers: Answers, clock: Clock): Promise<boolean> {
+  while (answers.isBlocked) {
+    try {
+      await conn.flush();
+    } catch {
+      return true;
+    }
+    if (answers.isBlocked) answers.flush();
+    if (!answers.isBlocked) return false;
+    if (conn.bufferedAmount === 0) return true;
+    await new Promise<void>((resolve) => void clock.after(LOOK_MS, resolve));
+  }
+  return false;
 }

@@ -8,7 +8,7 @@ import {
   type ReceivedCommand,
 } from "@zocalo/protocol";
 import type { Account, SessionOwner } from "./accounts.ts";
-import { type AnswerFate, type AnswerPlace, Answers } from "./answers.ts";
+import { type AnswerFate, type AnswerPlace, Answers, hasGone } from "./answers.ts";
 import type { Clock, Timer } from "../primitives/clock.ts";
 import { withId } from "./commands.ts";
 import type { Debtor } from "../channel/backlog.ts";
@@ -369,23 +369,12 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
       this.#answerTimer = this.clock.after(this.limits.answerTimeoutMs, () => {
         this.disconnect(CLOSE.slowConsumer, "answers are not read");
       });
-      void this.#endIfGone();
+      void hasGone(this.conn, this.#answers, this.clock).then((isGone) => {
+        if (isGone) this.#end(); // `close` tells why
+        else this.#afterAnswers();
+      });
     }
     this.#intake.letIn();
-  }
-
-  /**
-   * A connection tells its close last, after the command that is carried out, which may wait for room that
-   * never comes any more. One that has nothing to send and takes nothing is closed.
-   */
-  async #endIfGone(): Promise<void> {
-    try {
-      await this.conn.flush();
-    } catch {
-      return this.#end(); // `close` tells why
-    }
-    if (this.#answers.isBlocked) this.#answers.flush();
-    if (this.#answers.isBlocked && this.conn.bufferedAmount === 0) this.#end();
   }
 
   #resumeAll(): void {
