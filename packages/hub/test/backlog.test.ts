@@ -77,8 +77,9 @@ test("answers that find no room count, too", async () => {
     [9, undefined],
     [11, 1006],
   ] as const) {
-    const eve = plaza.conn({ ...GREEDY, highWater: 10, maxBuffered: 10 });
+    const eve = plaza.conn({ ...GREEDY, highWater: 10, maxBuffered: 30 });
     eve.pause();
+    eve.say({ type: "ping" }); // What has nothing to send, and takes nothing, is closed.
     eve.say({ type: "history", channel: "quiet:log", limit });
     await settle();
     await wait(plaza);

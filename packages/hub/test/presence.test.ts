@@ -73,8 +73,10 @@ test("who follows in hiding is not counted, and can be seen later", async () => 
   await ana.ask({ type: "publish", channel: "plaza:x", data: 1 });
   assert.equal(ben.all("publication").length, 1);
   await ben.ask({ type: "unsubscribe", channel: "plaza:x" });
+  await turn(plaza);
   assert.deepEqual(changes(ana), []);
   await ben.ask({ type: "subscribe", channel: "plaza:x" });
+  await turn(plaza);
   assert.deepEqual(changes(ana), ["join ben 2"]);
   await plaza.hub.close();
 });

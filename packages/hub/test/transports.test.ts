@@ -128,7 +128,8 @@ test("who vanishes while a command is carried out is gone at once, whatever its 
       return super.read(...place);
     }
   }
-  const { hub } = square({ engine: new SlowEngine(), limits: { answerTimeoutMs: 3_600_000 } });
+  const { hub, clock } = square({ engine: new SlowEngine(), limits: { answerTimeoutMs: 3_600_000 } });
+  const passing = setInterval(() => clock.advance(10), 10);
   const listener = lines(await listen("tcp", "127.0.0.1:0"));
   /** Both ends of a connection. */
   const connection = async () => {
@@ -150,5 +151,6 @@ test("who vanishes while a command is carried out is gone at once, whatever its 
   await until(ana, "leave");
   await ana.close();
   await hub.close();
+  clearInterval(passing);
   await listener.close();
 });

@@ -31,7 +31,7 @@ import type { Subscription } from "../channel/subscription.ts";
 import { ownText } from "../primitives/text-memory.ts";
 import { fitsInBytes, utf8Length } from "../primitives/utf8.ts";
 
-/** No address has this name. */
+// No address has this name.
 const UNVERIFIED = "unverified";
 
 /**
@@ -94,7 +94,6 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
   get engine(): Engine {
     return this.context.engine;
   }
-
   get clock(): Clock {
     return this.context.clock;
   }
@@ -369,19 +368,22 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
       this.#answerTimer = this.clock.after(this.limits.answerTimeoutMs, () => {
         this.disconnect(CLOSE.slowConsumer, "answers are not read");
       });
-      void hasGone(this.conn, this.#answers, this.clock).then((isGone) => {
-        if (isGone) this.#end(); // `close` tells why
-        else this.#afterAnswers();
-      });
+      if (!this.isDatagram) void this.#endIfGone();
     }
     this.#intake.letIn();
   }
 
+  async #endIfGone(): Promise<void> {
+    if (await hasGone(this.conn, this.#answers, this.clock))
+      this.#end(); // `close` tells why
+    else this.#afterAnswers();
+  }
+
   #resumeAll(): void {
     for (const subscription of this.#subscriptions.values()) subscription.resume();
-    // The first one has the room first; next time it is another's turn.
+    // Next time it is another's turn to have the room first.
     const [first] = this.#subscriptions;
-    if (!first || this.#subscriptions.size === 1) return;
+    if (!first) return;
     this.#subscriptions.delete(first[0]);
     this.#subscriptions.set(...first);
   }
