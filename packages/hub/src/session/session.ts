@@ -31,8 +31,7 @@ import type { Subscription } from "../channel/subscription.ts";
 import { ownText } from "../primitives/text-memory.ts";
 import { fitsInBytes, utf8Length } from "../primitives/utf8.ts";
 
-// No address has this name.
-const UNVERIFIED = "unverified";
+const UNVERIFIED = "unverified"; // no address has this name
 
 /**
  * One connection: who it acts for, what it is subscribed to, and the answers to its commands, which `Intake`
