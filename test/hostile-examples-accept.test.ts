@@ -29,6 +29,7 @@ test("every example meets strangers, but for those that have nothing to do with 
     "packages/net/src/stream/pipe.ts: const [a, b] = pipe();",
     `packages/protocol/src/command.ts: decodeCommand('{"id":1,"type":"subscribe","channel":"plaza:general"}').type;`,
     `packages/protocol/src/json.ts: toOneLine('[1,\\n"\\\\n"]');`,
+    "packages/protocol/src/limits.ts: commandBytesFor(1048576);",
     'packages/protocol/src/limits.ts: isChannelName("plaza:general");',
     'packages/websocket/src/core/core.ts: const core = new Core("server", events, defaultReceiveLimits);',
     // A Unix socket, which no stranger here can reach.

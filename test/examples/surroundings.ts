@@ -5,6 +5,7 @@ import { connect } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import * as client from "@zocalo/client";
+import * as clientNode from "@zocalo/client/node";
 import * as hub from "@zocalo/hub";
 import * as net from "@zocalo/net";
 import * as transport from "@zocalo/net/transport";
@@ -12,7 +13,7 @@ import * as protocol from "@zocalo/protocol";
 import * as websocket from "@zocalo/websocket";
 
 const packages: Record<string, object> = {
-  client,
+  client: { ...clientNode, ...client },
   hub,
   net: { ...transport, ...net },
   protocol,
