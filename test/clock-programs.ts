@@ -1,5 +1,6 @@
-// A server and a client as processes, whose clock is set and who are suspended. Run with `server`, or with
-// `client ADDRESS`: it tells its states, and asks for a page of history for each line it is given.
+// A server and a client as processes, whose clock is set and who are suspended. Run with `server`, which may
+// be told how often it pings, or with `client ADDRESS`: it tells its states, and asks for a page of history
+// for each line it is given.
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -73,10 +74,10 @@ export class ClockProgram implements AsyncDisposable {
   }
 }
 
-async function serve(): Promise<void> {
+async function serve(pingMs: number): Promise<void> {
   const hub = new Hub({
     namespaces: { plaza: { subscribe: "anyone", publish: "anyone" } },
-    limits: { firstCommandMs: FIRST_COMMAND_MS, pingMs: PING_MS },
+    limits: { firstCommandMs: FIRST_COMMAND_MS, pingMs },
   });
   const listener = lines(await listen("tcp", "127.0.0.1:0"));
   console.log(String(listener.addr));
@@ -98,8 +99,8 @@ function follow(address: string): void {
   });
 }
 
-const [, program, role, address = ""] = process.argv;
+const [, program, role, more = ""] = process.argv;
 if (program === fileURLToPath(import.meta.url)) {
-  if (role === "server") await serve();
-  else follow(address);
+  if (role === "server") await serve(Number(more) || PING_MS);
+  else follow(more);
 }

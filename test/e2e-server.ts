@@ -131,9 +131,12 @@ function spawnServer(args: readonly string[], { environment = {}, under = [], si
   return child;
 }
 
-async function endingOf(child: ChildProcessWithoutNullStreams): Promise<Ending> {
-  const [code, signal] = (await once(child, "exit")) as [Ending["code"], Ending["signal"]];
-  return { code, signal };
+function endingOf(child: ChildProcessWithoutNullStreams): Promise<Ending> {
+  return new Promise((resolve, reject) => {
+    // Who is killed by its signal has still to end.
+    child.on("error", (error) => error.name !== "AbortError" && reject(error));
+    child.once("exit", (code, signal) => resolve({ code, signal }));
+  });
 }
 
 class Output {

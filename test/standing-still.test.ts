@@ -35,7 +35,8 @@ test("a server that was suspended serves who has spoken meanwhile, and ends who 
 test("a client that was suspended takes the answers that came meanwhile, and asks before it gives up", {
   timeout: 60_000,
 }, async () => {
-  await using server = new ClockProgram(["server"]);
+  // The server is patient: it is the client that is to judge.
+  await using server = new ClockProgram(["server", "60000"]);
   await using relay = await HoldingRelay.start(portOf(await server.says(/:\d+$/)));
   await using client = new ClockProgram(["client", relay.address]);
   await client.says(/connected/);

@@ -26,7 +26,8 @@ export async function play(at: Recorder): Promise<void> {
   const epoch = "epoch" in begun ? begun.epoch : "";
   if (!isDatagram) await at.ask("ana", { type: "subscribe", ...square });
 
-  // Tina says nothing of herself: she is a guest.
+  // Tina says nothing of herself: she is a guest. On datagrams a session begins with `connect` all the same.
+  if (isDatagram) await at.ask("tina", { type: "connect" });
   await at.ask("tina", { type: "subscribe", ...square, last: 10 });
   await at.ask("ana", { type: "ping" });
   await at.ask("tina", { type: "publish", ...square, data: { text: "¿qué tal?" }, key: "k1" });
