@@ -67,6 +67,7 @@ export class PresenceList {
   #isReading = false;
   #held: (PresenceChange | PresenceChanges)[] = [];
   #heldChanges = 0;
+  #areAllHeld = true;
 
   /** @param tell called when the list is another */
   constructor(ask: AskForPage, tell: () => void) {
@@ -110,6 +111,7 @@ export class PresenceList {
 
   #hold(push: PresenceChange | PresenceChanges, count: number): false {
     if (this.#heldChanges < MAX_HELD_CHANGES) this.#held.push(push);
+    else this.#areAllHeld = false;
     this.#heldChanges += Math.max(1, count);
     return false;
   }
@@ -123,6 +125,7 @@ export class PresenceList {
     this.#version = undefined;
     this.#held = [];
     this.#heldChanges = 0;
+    this.#areAllHeld = true;
   }
 
   #read(after: number | undefined, pages: Pages | undefined): void {
@@ -141,12 +144,14 @@ export class PresenceList {
     const next = pages.add(page);
     if (next !== undefined) return this.#read(next, pages);
     const held = this.#held;
+    const areAllHeld = this.#areAllHeld;
     this.forget();
     this.#users = pages.users;
     this.#total = pages.isWhole ? undefined : page.total;
     this.#version = pages.version;
     for (const push of held) this.#takeChanges(push);
     this.#tell();
+    if (!areAllHeld) this.start();
   }
 
   #apply({ type, user, info }: Pick<PresenceChange, "type" | "user" | "info">): void {

@@ -277,3 +277,17 @@ test("over UDP, after a restart of the server, nothing is carried out as somebod
   await plaza.hub.close();
   await served;
 });
+
+test("who begins anew as somebody else does not count for whom it was before", async () => {
+  const plaza = named({ commandsPerSecondPerUser: 10, commandBurstPerUser: 20 });
+  const ana = device(plaza);
+  await begun(ana, { key: "a", token: "ana" });
+  plaza.clock.advance(0);
+  const forgottenAt = plaza.clock.uptime() + 2_000;
+  assert.notEqual(plaza.clock.nextAt, forgottenAt);
+  await begun(ana, { key: "b", token: "ben" });
+  plaza.clock.advance(0);
+  // Nobody is Ana any more: she is forgotten once her rate is as that of somebody new.
+  assert.equal(plaza.clock.nextAt, forgottenAt);
+  await plaza.hub.close();
+});

@@ -83,8 +83,8 @@ export class PresenceFeed {
   }
 
   /**
-   * For one who missed something: the newest that was told. Its version says that some are missing, and small
-   * as it is it always fits.
+   * For one who missed something: the newest that was told. Its version says that some are missing, and it is
+   * small.
    */
   newestFor(watcher: PresenceWatcher): ToldChanges | undefined {
     const newest = this.#newest;

@@ -101,8 +101,8 @@ export interface SessionOwner<S> {
   readonly unverifiedRate: RateLimit;
   /** It has sent its first command. */
   spoke(session: S): void;
-  /** It acts for somebody: what that user's sessions share; nothing for a guest. */
-  begun(identity: Identity): Account | undefined;
+  /** It acts for somebody, and for nobody before: what that user's sessions share; nothing for a guest. */
+  begun(identity: Identity, former: Account | undefined): Account | undefined;
   /** Its address is proved. False if there is no room for it now: then it has been told, and has ended. */
   verified(session: S): boolean;
   /** Its connection has closed. Called once. */

@@ -31,8 +31,6 @@ import type { Subscription } from "../channel/subscription.ts";
 import { ownText } from "../primitives/text-memory.ts";
 import { fitsInBytes, utf8Length } from "../primitives/utf8.ts";
 
-const UNVERIFIED = "unverified"; // no address has this name
-
 /**
  * One connection: who it acts for, what it is subscribed to, and the answers to its commands, which `Intake`
  * takes one after the other.
@@ -93,6 +91,7 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
   get engine(): Engine {
     return this.context.engine;
   }
+
   get clock(): Clock {
     return this.context.clock;
   }
@@ -113,9 +112,9 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
     return this.#infoText;
   }
 
-  /** Unproved addresses may be forged: together they are one. */
+  /** Unproved addresses may be forged: together they are one, with a name that no address has. */
   get addressName(): string | undefined {
-    return this.address?.name ?? (this.#intake.isUnverified ? UNVERIFIED : undefined);
+    return this.address?.name ?? (this.#intake.isUnverified ? "unverified" : undefined);
   }
 
   get unverifiedRate(): RateLimit {
@@ -179,7 +178,7 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
   }
 
   close({ code, reason, wasClean }: CloseInfo): void {
-    // The transport ends it for what the peer sent: on a byte stream this is the only way to say why.
+    // Ended for what the peer sent: on a byte stream this is the only way to say why.
     if (!wasClean && isPeerFault(code)) this.disconnect(code, reason);
     this.#end();
     this.#owner.closed(this);
@@ -224,7 +223,7 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
     if (!identity) throw new ProtocolError("unauthorized", "the token was not accepted");
     if (this.#identity) this.#endFormer();
     this.#identity = identity;
-    this.user = this.#owner.begun(identity);
+    this.user = this.#owner.begun(identity, this.user);
     const infoText = infoTextOf(identity);
     this.#infoText = infoText && ownText(infoText);
     this.#key = key && ownText(key);

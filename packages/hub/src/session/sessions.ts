@@ -106,7 +106,8 @@ export class Sessions implements SessionOwner<Session> {
     return false;
   }
 
-  begun({ user, isGuest }: Identity): Account | undefined {
+  begun({ user, isGuest }: Identity, former: Account | undefined): Account | undefined {
+    if (former) this.#users.leave(former);
     return isGuest ? undefined : this.#users.enter(user);
   }
 
