@@ -1,9 +1,11 @@
 // Clients of each release are served as they were: what they sent is sent again, byte by byte.
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { PROTOCOL_VERSION } from "@zocalo/protocol";
 import { Comparison } from "./transcripts/compare.ts";
 import { renamed } from "./transcripts/framing.ts";
@@ -103,4 +105,20 @@ test("a transcript reads as it was written, whatever its bytes", () => {
 test("this release's own transcripts are there, of the version that is spoken", () => {
   assert.equal(PROTOCOL_VERSION, 1);
   assert.ok(existsSync(new URL("0.1.0/", directory)));
+});
+
+test("what is recorded of a release is not written over", () => {
+  const recorded = () => readdirSync(new URL("0.1.0/", directory)).map((name) => readText(name));
+  const readText = (name: string) => readFileSync(new URL(`0.1.0/${name}`, directory), "utf8");
+  const before = recorded();
+  const program = fileURLToPath(new URL("record.ts", directory));
+  const flags = ["--conditions=zocalo-source", "--import", "tsx", program];
+  for (const [release, sentence] of [
+    ["0.1.0", "0.1.0 is recorded already.\n"],
+    ["../0.1.0", "Of which release? For instance: npm run transcripts -- 0.2.0\n"],
+  ] as const) {
+    const { status, stderr } = spawnSync(process.execPath, [...flags, release], { encoding: "utf8" });
+    assert.deepEqual([status, stderr], [1, sentence]);
+  }
+  assert.deepEqual(recorded(), before);
 });

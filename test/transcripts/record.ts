@@ -7,9 +7,9 @@ import { openServer } from "./server.ts";
 import { printTranscript, type Transport } from "./transcript.ts";
 
 const [release = ""] = process.argv.slice(2);
-if (!/^\d+\.\d+\.\d+$/.test(release)) throw new Error("of which release? For instance 0.2.0");
 const directory = new URL(`${release}/`, import.meta.url);
-if (existsSync(directory)) throw new Error(`${release} is recorded already`);
+if (!/^\d+\.\d+\.\d+$/.test(release)) refuse("Of which release? For instance: npm run transcripts -- 0.2.0");
+if (existsSync(directory)) refuse(`${release} is recorded already.`);
 
 const transports: readonly Transport[] = ["websocket", "tcp", "udp"];
 const files: [string, string][] = [];
@@ -24,3 +24,8 @@ for (const transport of transports) {
 }
 mkdirSync(directory);
 for (const [name, text] of files) writeFileSync(new URL(name, directory), text);
+
+function refuse(sentence: string): never {
+  console.error(sentence);
+  process.exit(1);
+}
