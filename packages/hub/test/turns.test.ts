@@ -86,6 +86,30 @@ test("who waits for a turn waits for one of each other address, not of each conn
   await hub.close();
 });
 
+test("those who wait have their commands carried out in one turn as long as there is time", async () => {
+  const clock = new BusyClock();
+  let workMs = 3;
+  let done = 0;
+  const publish = (): boolean => {
+    done++;
+    clock.workedMs += workMs;
+    return true;
+  };
+  const { hub, conn } = square({ clock, namespaces: { dear: { subscribe: "anyone", publish } } });
+  const greedy = conn(GREEDY);
+  const hosts = Array.from({ length: 100 }, (_, number) => `192.0.2.${number}`);
+  const crowd = hosts.map((host) => conn({ transport: "tcp", host }));
+  for (const one of [greedy, ...crowd]) await one.ask(PING);
+  await clock.turn();
+  for (const one of [greedy, ...crowd]) one.say({ type: "publish", channel: "dear:x", data: 1 });
+  await settle();
+  assert.equal(done, 1);
+  workMs = 0;
+  await clock.turn();
+  assert.equal(done, 101);
+  await hub.close();
+});
+
 test("a session that ends while it waits for its turn does nothing more", async () => {
   const clock = new BusyClock();
   let done = 0;

@@ -32,21 +32,26 @@ export class Turns {
     return undefined;
   }
 
-  #begin(): void {
-    this.#endsAt = this.#clock.uptime() + LONGEST_RUN_MS;
-    this.#clock.after(0, () => this.#end());
+  /** Gives when its time is over. */
+  #begin(): number {
+    const endsAt = this.#clock.uptime() + LONGEST_RUN_MS;
+    this.#endsAt = endsAt;
+    this.#clock.after(0, () => void this.#end());
+    return endsAt;
   }
 
-  /** One of those who wait begins the next turn: it goes on as long as there is time. */
-  #end(): void {
+  /** Those who wait begin the next turn, one address after the other, as long as there is time. */
+  async #end(): Promise<void> {
     this.#endsAt = undefined;
-    const [first] = this.#waiting;
-    if (!first) return;
-    const [whose, waiting] = first;
-    const resolve = waiting.shift();
-    this.#waiting.delete(whose);
-    if (waiting.length > 0) this.#waiting.set(whose, waiting); // behind the others
-    this.#begin();
-    resolve?.();
+    if (this.#waiting.size === 0) return;
+    const endsAt = this.#begin();
+    for (const [whose, waiting] of this.#waiting) {
+      const resolve = waiting.shift();
+      this.#waiting.delete(whose);
+      if (waiting.length > 0) this.#waiting.set(whose, waiting); // behind the others
+      resolve?.();
+      await Promise.resolve(); // what it waited for is carried out before this goes on
+      if (this.#clock.uptime() >= endsAt) return;
+    }
   }
 }
