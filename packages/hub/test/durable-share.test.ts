@@ -22,10 +22,10 @@ function shares(directory: string): { readonly said: unknown[]; readonly held: u
   const held = database
     .prepare(
       `SELECT holder AS id, sum(bytes) AS bytes, sum(channels) AS channels, sum(keys) AS keys FROM (
-         SELECT log.holder, octet_length(data) + ifnull(octet_length(info), 0) + 64 AS bytes, 0 AS channels,
-                0 AS keys
+         SELECT log.holder, octet_length(data) + ifnull(octet_length(info), 0) + octet_length(user) + 64 AS bytes,
+                0 AS channels, 0 AS keys
          FROM log JOIN channel ON channel.id = log.channel WHERE offset >= oldest
-         UNION ALL SELECT holder, 0, 1, 0 FROM channel
+         UNION ALL SELECT holder, 2 * octet_length(name) + 192, 1, 0 FROM channel
          UNION ALL SELECT holder, 2 * octet_length(key) + 96, 0, 1 FROM key
        ) WHERE holder <> 0 GROUP BY holder ORDER BY holder`,
     )
@@ -78,6 +78,31 @@ test("one address takes a quarter of the bytes, also when the store was opened a
   assert.deepEqual(said, held);
   assert.equal(readFileSync(join(directory, "zocalo.db")).includes("203.0.113"), false, "no address is kept");
 });
+
+for (const [what, user, channelOf] of [
+  ["under a long name", "ñ".repeat(128), () => "c:1"],
+  ["each in a channel of its own", "u", (count: number) => `c:${count}:`.padEnd(128, "x")],
+] as const) {
+  test(`what one address publishes ${what}, little as it is, fills no more than its share`, async () => {
+    const maxBytes = 2 * 1_048_576;
+    const { engine } = await open(temporaryDirectory(), { maxBytes });
+    const forever = { ...keepAll, publications: 1e6 };
+    const publish = (count: number): Promise<unknown> =>
+      engine.publish(channelOf(count), { ...greedy, user, data: "1" }, forever);
+    const message = `this server keeps at most ${maxBytes / 4} bytes of what one address published`;
+    await assert.rejects(
+      async () => {
+        for (let count = 0; ; count += 100) {
+          await Promise.all(Array.from({ length: 100 }, (_, index) => publish(count + index)));
+        }
+      },
+      { message },
+    );
+    const data = JSON.stringify("x".repeat(400_000));
+    assert.equal((await engine.publish("c:honest", { ...honest, data }, forever)).offset, 1);
+    await engine.close();
+  });
+}
 
 test("one address begins a quarter of the channels, and then those of its own that hold nothing are forgotten", async () => {
   const clock = new SetClock();

@@ -26,6 +26,8 @@ const REMOVED_AFTER_MS = 60_000;
 interface FrontEntry {
   readonly time: number;
   readonly bytes: number;
+  /** Of the name of its user, which counts for the holder only. */
+  readonly userBytes: number;
   readonly holder: number;
 }
 
@@ -147,7 +149,7 @@ export class ChannelLog {
         holder,
       );
     this.#bytes += bytes;
-    this.#shares.countEntries(holder, 1, bytes);
+    this.#shares.countEntries(holder, 1, bytes + Buffer.byteLength(row.user));
     while (this.#head - this.#oldest >= bounds.publications || this.#bytes > bounds.bytes)
       this.#letOldestGo();
     this.letAgedGo(time);
@@ -271,9 +273,9 @@ export class ChannelLog {
   }
 
   #letOldestGo(): void {
-    const { bytes, holder } = this.#frontEntry();
+    const { bytes, userBytes, holder } = this.#frontEntry();
     this.#bytes -= bytes;
-    this.#shares.countEntries(holder, -1, -bytes);
+    this.#shares.countEntries(holder, -1, -bytes - userBytes);
     this.#oldest++;
     this.#frontAt++;
     this.#isChanged = true;
@@ -284,13 +286,19 @@ export class ChannelLog {
     if (known) return known;
     const rows = this.#file
       .sql(
-        `SELECT offset, time, octet_length(data) + ifnull(octet_length(info), 0) AS bytes, holder FROM log
-         WHERE channel = ? AND offset >= ? ORDER BY offset LIMIT ${FRONT_ROWS}`,
+        `SELECT offset, time, octet_length(data) + ifnull(octet_length(info), 0) AS bytes,
+           octet_length(user) AS userBytes, holder
+         FROM log WHERE channel = ? AND offset >= ? ORDER BY offset LIMIT ${FRONT_ROWS}`,
       )
       .all(this.id, this.#oldest);
-    this.#front = rows.map(({ offset, time, bytes, holder }, index) => {
+    this.#front = rows.map(({ offset, time, bytes, userBytes, holder }, index) => {
       if (offset !== this.#oldest + index) this.#damaged(`entry ${this.#oldest + index} is missing`);
-      return { time: Number(time), bytes: Number(bytes), holder: Number(holder) };
+      return {
+        time: Number(time),
+        bytes: Number(bytes),
+        userBytes: Number(userBytes),
+        holder: Number(holder),
+      };
     });
     this.#frontAt = 0;
     return this.#front[0] ?? this.#damaged(`entry ${this.#oldest} is missing`);

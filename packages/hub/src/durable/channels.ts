@@ -76,7 +76,7 @@ export class Channels {
     if (isFull()) {
       throw new ProtocolError("limit_reached", `this server keeps at most ${this.#most} channels`);
     }
-    this.#shares.countChannel(holder, 1);
+    this.#shares.countChannel(holder, name, 1);
     return this.#begin(name, this.#open.get(name) ?? this.#newEpoch, holder);
   }
 
@@ -280,7 +280,7 @@ export class Channels {
     const forget = (log: ChannelLog): void => {
       if (!log.isEmpty || this.#open.has(log.name) || log.removeGone()) return;
       this.#file.sql("DELETE FROM channel WHERE id = ?").run(log.id);
-      this.#shares.countChannel(log.holder, -1);
+      this.#shares.countChannel(log.holder, log.name, -1);
       this.#byName.delete(log.name);
       this.#byId.delete(log.id);
       this.#touched.delete(log);

@@ -4,9 +4,13 @@ import type { StoreFile } from "./store-file.ts";
 
 /** How much of each bound one address may take. */
 const SHARE = 0.25;
-/** What an entry takes in the file beside its texts, and a key beside itself, which stands there twice. */
-export const ENTRY_OVERHEAD = 64;
+/**
+ * What an entry takes in the file beside its texts, and a key and a channel beside their names, which stand
+ * there twice.
+ */
+const ENTRY_OVERHEAD = 64;
 const KEY_OVERHEAD = 96;
+const CHANNEL_OVERHEAD = 192;
 /** Shares that are known without asking the file. */
 const KNOWN_SHARES = 10_000;
 
@@ -16,6 +20,13 @@ interface Share {
   bytes: number;
   channels: number;
   keys: number;
+}
+
+/** What an address is about to hold besides. */
+interface Addition {
+  readonly texts: readonly string[] | undefined;
+  readonly key: string | undefined;
+  readonly channel: string | undefined;
 }
 
 /** Of what there may be in all. */
@@ -57,14 +68,16 @@ export class Shares {
   }
 
   /**
-   * @param bytes what an entry takes, with its overhead; 0: none is kept
+   * @param more what will be added: the texts of an entry, a key, the name of a channel
    * @throws ProtocolError `limit_reached` if it holds as much as it may
    */
-  checkRoom(holder: number, bytes: number, key: string | undefined): void {
+  checkRoom(holder: number, { texts, key, channel }: Addition): void {
     if (holder === 0) return;
     const share = this.#share(holder);
+    const ofEntry = texts === undefined ? 0 : entryBytes(...texts);
     const ofKey = key === undefined ? 0 : keyBytes(key);
-    if (share.bytes + bytes + ofKey > this.#most.bytes) {
+    const ofChannel = channel === undefined ? 0 : channelBytes(channel);
+    if (share.bytes + ofEntry + ofKey + ofChannel > this.#most.bytes) {
       throw new ProtocolError(
         "limit_reached",
         `this server keeps at most ${this.#most.bytes} bytes of what one address published`,
@@ -87,7 +100,7 @@ export class Shares {
     return this.#most.channels;
   }
 
-  /** Counts entries of so many bytes together; below 0: they are gone. */
+  /** Counts entries whose texts have so many bytes together; below 0: they are gone. */
   countEntries(holder: number, entries: number, bytes: number): void {
     this.#count(holder, (share) => (share.bytes += bytes + entries * ENTRY_OVERHEAD));
   }
@@ -96,7 +109,8 @@ export class Shares {
   countOut(channel: number, from: number, to: number): void {
     const held = this.#file
       .sql(
-        `SELECT holder, count(*) AS entries, sum(octet_length(data) + ifnull(octet_length(info), 0)) AS bytes
+        `SELECT holder, count(*) AS entries,
+           sum(octet_length(data) + ifnull(octet_length(info), 0) + octet_length(user)) AS bytes
          FROM log WHERE channel = ? AND offset BETWEEN ? AND ? AND holder <> 0 GROUP BY holder`,
       )
       .all(channel, from, to);
@@ -105,8 +119,11 @@ export class Shares {
     }
   }
 
-  countChannel(holder: number, more: 1 | -1): void {
-    this.#count(holder, (share) => (share.channels += more));
+  countChannel(holder: number, name: string, more: 1 | -1): void {
+    this.#count(holder, (share) => {
+      share.channels += more;
+      share.bytes += more * channelBytes(name);
+    });
   }
 
   countKey(holder: number, key: string, more: 1 | -1): void {
@@ -170,6 +187,14 @@ export class Shares {
     this.#known.set(id, share);
     return share;
   }
+}
+
+function entryBytes(...texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), ENTRY_OVERHEAD);
+}
+
+function channelBytes(name: string): number {
+  return 2 * Buffer.byteLength(name) + CHANNEL_OVERHEAD;
 }
 
 function keyBytes(key: string): number {

@@ -6,7 +6,7 @@ import { Keys } from "./keys.ts";
 import type { Answer, Batch, Outcome, Replaced, Request, StoreSettings } from "./messages.ts";
 import type { Moment } from "./moment.ts";
 import { pragma } from "./schema.ts";
-import { ENTRY_OVERHEAD, Shares } from "./shares.ts";
+import { Shares } from "./shares.ts";
 import { failureOf, type OpenDatabase } from "./sqlite.ts";
 import { StoreDirectory } from "./store-directory.ts";
 import type { StoreFile } from "./store-file.ts";
@@ -250,9 +250,11 @@ export class Store {
       if (isKeyed) this.#keys.checkRoom(known, time);
     }
     const holder = this.#shares.holderOf(address);
-    const isKept = retention.publications > 0;
-    const bytes = isKept ? Buffer.byteLength(data) + Buffer.byteLength(info ?? "") + ENTRY_OVERHEAD : 0;
-    this.#shares.checkRoom(holder, bytes, isKeyed ? key : undefined);
+    this.#shares.checkRoom(holder, {
+      texts: retention.publications > 0 ? [user, info ?? "", data] : undefined,
+      key: isKeyed ? key : undefined,
+      channel: known ? undefined : channel,
+    });
     const log = known ?? this.#channels.findOrBegin(channel, holder, time);
     const at = Math.round(wall);
     const offset = log.append({ at, user, info, data }, holder, time, retention);
