@@ -30,6 +30,7 @@ import { type MessageSizes, type NamespaceOptions, Namespaces } from "./policy/n
 import { type Random, systemRandom } from "./primitives/random.ts";
 import { Sessions } from "./session/sessions.ts";
 import { Counters, type HubStats } from "./channel/stats.ts";
+import { Reads } from "./session/reads.ts";
 import { SharedAnswers } from "./session/shared-answers.ts";
 import { Turns } from "./session/turns.ts";
 
@@ -119,6 +120,7 @@ export class Hub {
       channels,
       backlog,
       turns: new Turns(clock),
+      reads: new Reads(),
       pages: new SharedAnswers(clock),
       authenticate: options.authenticate ?? guests(random),
       limits,

@@ -19,6 +19,8 @@ export interface Caller extends SubscriptionHost {
   readonly identity: Identity | undefined;
   /** The identity's `info` as JSON text. */
   readonly infoText: string | undefined;
+  /** Who takes turns with others for it. */
+  readonly whose: object;
   /** Whose memory is used by what it publishes; unset for those without a limit. */
   readonly addressName: string | undefined;
   /** Bytes of the largest answer. */

@@ -142,10 +142,12 @@ export async function history(session: Caller, command: ReadHistory): Promise<vo
   const most = Math.min(context.limits.historyBytes, forOne);
   const limits = { most, forOne, pageSize };
   const make = (): Promise<HistoryPage> => readPage(context, channel, before, limit, limits);
-  // Of one that nobody has open nothing is known here.
-  const open = context.channels.get(channel);
-  const key = `${channel} ${before} ${limit} ${most} ${forOne}`;
-  const page = await (open?.epoch ? context.pages.get(key, `${open.epoch} ${open.newest}`, make) : make());
+  const page = await context.reads.run(session.whose, () => {
+    // Of one that nobody has open nothing is known here.
+    const open = context.channels.get(channel);
+    const key = `${channel} ${before} ${limit} ${most} ${forOne}`;
+    return open?.epoch ? context.pages.get(key, `${open.epoch} ${open.newest}`, make) : make();
+  });
   session.charge(costOfPublications(page.read));
   session.answer(encodeHistory(session.answerTo(command), page.body), id);
 }

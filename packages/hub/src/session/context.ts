@@ -6,6 +6,7 @@ import type { Committed, Engine, NewPublication } from "../engine/engine.ts";
 import type { Authenticate } from "../policy/identity.ts";
 import type { HubLimits } from "../policy/limits.ts";
 import type { Namespace, Namespaces } from "../policy/namespace.ts";
+import type { Reads } from "./reads.ts";
 import type { SharedAnswers } from "./shared-answers.ts";
 import type { Turns } from "./turns.ts";
 import type { Random } from "../primitives/random.ts";
@@ -26,6 +27,7 @@ export interface HubContext {
   readonly channels: Channels;
   readonly backlog: Backlog;
   readonly turns: Turns;
+  readonly reads: Reads;
   readonly pages: SharedAnswers<HistoryPage>;
   readonly authenticate: Authenticate;
   readonly limits: HubLimits;

@@ -42,8 +42,6 @@ export interface CommandSource extends Caller {
   readonly address: Account | undefined;
   /** Its user; unset until it has begun, and of a guest. */
   readonly user: Account | undefined;
-  /** Who takes turns with others for it. */
-  readonly whose: object;
   /** What all whose addresses are not proved may do together. */
   readonly unverifiedRate: RateLimit;
   /** False while its answers leave no room for another command. */
