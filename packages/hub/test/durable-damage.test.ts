@@ -12,7 +12,14 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Random } from "@zocalo/integrity";
 import { findSqlite } from "../src/durable/sqlite.ts";
-import type { Committed, DurableEngine, DurableOptions, Retention, StoreClock } from "../src/index.ts";
+import {
+  type Committed,
+  type DurableEngine,
+  type DurableOptions,
+  restoreStore,
+  type Retention,
+  type StoreClock,
+} from "../src/index.ts";
 import { open, tamper, temporaryDirectory } from "./durable-store.ts";
 
 const keepAll: Retention = { publications: 1_000, bytes: 1e9, ttlMs: 3_600_000, keyTtlMs: 60_000 };
@@ -162,6 +169,40 @@ test("a backup that was copied back by hand turns every epoch", async () => {
   assert.deepEqual(await turned(engine, before), ["c:0", "c:1"]);
   assert.equal((await engine.read("c:1", 0, 10)).head, 3); // what there is may be read
   await engine.close();
+});
+
+test("the same old copy put back twice, and a newer one after an older one, turn every epoch", async () => {
+  const directory = temporaryDirectory();
+  const path = join(directory, "zocalo.db");
+  const epochs = new Set<string>();
+  const lives = async (each: number): Promise<void> => {
+    const { engine } = await open(directory);
+    if (each > 0) await fill(engine, 1, each);
+    epochs.add((await engine.read("c:0", 0, 1)).epoch);
+    await engine.close();
+  };
+  await lives(3);
+  copyFileSync(path, `${path}.old`);
+  await lives(6);
+  copyFileSync(path, `${path}.newer`);
+  await lives(9);
+  // Two lives without a commit: nothing but the first of them tells that something is missing.
+  for (const [copy, count] of [
+    ["old", 2],
+    ["old", 3],
+    ["newer", 4],
+    ["newer", 5],
+  ] as const) {
+    copyFileSync(`${path}.${copy}`, path);
+    await lives(0);
+    assert.equal(epochs.size, count, copy);
+  }
+  restoreStore(`${path}.old`, directory);
+  await lives(0);
+  assert.equal(epochs.size, 6);
+  copyFileSync(`${path}.newer`, path);
+  await lives(0);
+  assert.equal(epochs.size, 7, "a newer one after a restore");
 });
 
 /** The files of a store as a killed process leaves them: it is copied while it is open. */

@@ -11,7 +11,7 @@ import { STORE, SUFFIXES, WITNESS } from "./store-directory.ts";
 import { StoreError } from "./store-error.ts";
 import { type Older, StoreFile } from "./store-file.ts";
 import { synchronize } from "./synchronize.ts";
-import { Witness } from "./witness.ts";
+import { type Seen, Witness } from "./witness.ts";
 
 /** Entries and keys that are looked at in one query. */
 const ROWS_AT_ONCE = 500;
@@ -131,7 +131,7 @@ export function restoreStore(path: string, directory: string): string | undefine
     // A log of changes that another restore has left would be taken for that of this one.
     for (const suffix of SUFFIXES) rmSync(arriving + suffix, { force: true });
     copyFileSync(path, arriving);
-    const seen = turned(arriving);
+    const seen = turned(arriving, Witness.read(join(place, WITNESS)));
     const aside = existsSync(store)
       ? `${store}.replaced-${new Date().toISOString().replaceAll(":", "-")}`
       : undefined;
@@ -149,12 +149,14 @@ export function restoreStore(path: string, directory: string): string | undefine
   }
 }
 
-/** Ends every epoch of a store; gives what its witness has to say. */
-function turned(path: string): { readonly store: string; readonly commits: number } {
+/** Ends every epoch of a store; gives what its witness has to say, after what the former one said. */
+function turned(path: string, former: Seen | undefined): Seen {
+  const clock = machineClock();
+  const now = { wall: Math.round(clock.wall()), uptime: Math.round(clock.uptime()) };
   const file = openExisting(path, "migrate");
   try {
     file.database.exec("BEGIN IMMEDIATE");
-    file.turnAll();
+    file.turnAll(now, former);
     file.database.exec("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)");
     return { store: file.identity.name, commits: file.commits };
   } finally {

@@ -8,7 +8,7 @@ import { failureOf, type OpenDatabase } from "./sqlite.ts";
 import { StoreError } from "./store-error.ts";
 import { StoreFile } from "./store-file.ts";
 import { synchronize } from "./synchronize.ts";
-import { Witness } from "./witness.ts";
+import { type Seen, Witness } from "./witness.ts";
 
 /** The store itself; SQLite has two more beside it, `-wal` and `-shm`. */
 export const STORE = "zocalo.db";
@@ -71,7 +71,7 @@ export class StoreDirectory {
         this.#file = StoreFile.open(this.#open, this.path, this.#settings, this.#boot, now, "copy");
         const { former } = this.#file;
         if (former) notice(`${this.path} had format ${former.format}, and is kept so as ${former.path}`);
-        if (!isNew) this.#compare(this.#file, notice);
+        if (!isNew) this.#compare(this.#file, now, notice);
       } catch (error) {
         if (!(error instanceof Damage) && failureOf(error) !== "corrupt") throw error;
         const aside = this.setFileAside();
@@ -121,17 +121,17 @@ export class StoreDirectory {
   }
 
   /** Where commits that were acknowledged are lost, or may be, every epoch ends. */
-  #compare(file: StoreFile, notice: (sentence: string) => void): void {
-    const loss = this.#lossOf(file);
+  #compare(file: StoreFile, now: Moment, notice: (sentence: string) => void): void {
+    const seen = Witness.read(this.#witnessPath);
+    const loss = this.#lossOf(file, seen);
     if (loss === undefined) return;
     file.database.exec("BEGIN IMMEDIATE");
-    file.turnAll();
+    file.turnAll(now, seen);
     file.database.exec("COMMIT");
     notice(`${loss}: every epoch turns`);
   }
 
-  #lossOf({ identity, commits }: StoreFile): string | undefined {
-    const seen = Witness.read(this.#witnessPath);
+  #lossOf({ identity, commits }: StoreFile, seen: Seen | undefined): string | undefined {
     if (seen === undefined || seen.store !== identity.name)
       return `${this.path} is not the one that was here, or its witness is gone`;
     if (commits < seen.commits)

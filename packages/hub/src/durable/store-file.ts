@@ -8,6 +8,7 @@ import { APPLICATION_ID, createTables, FORMAT, pragma } from "./schema.ts";
 import type { Database, OpenDatabase, SqlRow, Statement } from "./sqlite.ts";
 import { StoreError } from "./store-error.ts";
 import { synchronize } from "./synchronize.ts";
+import type { Seen } from "./witness.ts";
 
 /** What a store knows of itself. */
 export interface Identity {
@@ -118,9 +119,16 @@ export class StoreFile {
     writeIdentity(this.database, this.#identity);
   }
 
-  /** Ends the epoch of every channel, within the transaction. */
-  turnAll(): void {
+  /**
+   * Ends the epoch of every channel, within the transaction.
+   *
+   * @param seen what the witness of this store has counted. It goes on from there: a copy of what the store
+   *   was before, put back later, is to have fewer, and be noticed.
+   */
+  turnAll(now: Moment, seen: Seen | undefined): void {
+    if (seen?.store === this.#identity.name) this.#commits = Math.max(this.#commits, seen.commits);
     this.identify({ turn: `.${randomName(systemRandom, 8)}` });
+    this.countCommit(now);
   }
 
   /** Counts a commit, within its transaction, and remembers when it was. */
