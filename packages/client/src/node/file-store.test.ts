@@ -5,14 +5,17 @@ import {
   appendFileSync,
   existsSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { test, type TestContext } from "node:test";
+import { Worker } from "node:worker_threads";
 import type { KeptEntry, OpenOutbox } from "../keep.ts";
 import { fileStore } from "./file-store.ts";
 
@@ -26,7 +29,7 @@ const entry = (json: string) => ({ channel: "plaza:a", key: `key-${json}`, json,
 
 async function opened(path: string): Promise<{ outbox: OpenOutbox; left: KeptEntry[] }> {
   const left: KeptEntry[] = [];
-  return { outbox: await fileStore(path).open((entries) => left.push(...entries)), left };
+  return { outbox: await fileStore(path).open((entries) => entries.forEach((one) => left.push(one))), left };
 }
 
 test("what is kept is there again, with what is known of it, and what is settled is not", async (t) => {
@@ -92,6 +95,88 @@ test("one session at a time, in this process or another; one that was killed doe
   writeFileSync(`${path}.lock`, `${process.pid}\n`);
   await (await opened(path)).outbox.close();
   assert.equal(existsSync(`${path}.lock`), false);
+});
+
+test("a file is one by whatever path it is opened, and in whatever thread", async (t) => {
+  const path = place(t);
+  const { outbox } = await opened(path);
+  await assert.rejects(opened(relative(process.cwd(), path)), /of process/);
+  const program = `
+    import { parentPort, workerData } from "node:worker_threads";
+    import { register } from ${JSON.stringify(import.meta.resolve("tsx/esm/api"))};
+    register();
+    const { fileStore } = await import(${JSON.stringify(new URL("file-store.ts", import.meta.url).href)});
+    fileStore(workerData).open(() => {}).then(
+      () => parentPort.postMessage("opened"),
+      (error) => parentPort.postMessage(error.message),
+    );`;
+  const url = new URL(`data:text/javascript,${encodeURIComponent(program)}`);
+  const worker = new Worker(url, { workerData: path });
+  const [message] = (await once(worker, "message")) as [string];
+  assert.match(message, /outbox\.jsonl\.lock is of process \d+/);
+  await worker.terminate();
+  await outbox.close();
+});
+
+test("the lock of a process whose number another one has by now does not count", async (t) => {
+  if (!existsSync("/proc/self/stat")) return t.skip("the system does not tell when a process began");
+  const path = place(t);
+  const program = `
+    import { FileLock } from ${JSON.stringify(new URL("file-lock.ts", import.meta.url).href)};
+    await FileLock.take(${JSON.stringify(`${path}.lock`)});
+    setInterval(() => {}, 1000);
+    console.log();`;
+  const child = spawn(process.execPath, [...process.execArgv, "--input-type=module", "-e", program], {
+    env: { ...process.env, NODE_TEST_CONTEXT: undefined },
+  });
+  await once(child.stdout, "data");
+  const lock = readFileSync(`${path}.lock`, "utf8");
+  await assert.rejects(opened(path), new RegExp(`of process ${child.pid}`));
+  // As its next holder finds it when the machine was started anew, and has given the number away.
+  writeFileSync(`${path}.lock`, lock.replace(/ .*/, " another-boot:7"));
+  await (await opened(path)).outbox.close();
+  child.kill("SIGKILL");
+  await once(child, "exit");
+});
+
+test("as many are kept as a session may have waiting", async (t) => {
+  const path = place(t);
+  const many = Array.from({ length: 200_000 }, (_, index) => entry(`${index}`));
+  const { outbox } = await opened(path);
+  await outbox.add(many);
+  await outbox.close();
+  for (let life = 0; life < 2; life++) {
+    const { outbox: again, left } = await opened(path);
+    assert.equal(left.length, many.length);
+    await again.close();
+  }
+});
+
+test("a full disk: what was kept is left all the same, and nothing lies around", async (t) => {
+  if (!existsSync("/dev/full")) return t.skip("the system has no /dev/full");
+  const path = place(t);
+  const { outbox } = await opened(path);
+  await outbox.add([entry("1")]);
+  await outbox.close();
+  symlinkSync("/dev/full", `${path}.lock.${process.pid}`);
+  await assert.rejects(opened(path), { code: "ENOSPC" });
+  // There is room for a lock, and none for the file to be written anew.
+  symlinkSync("/dev/full", `${path}.new`);
+  const { outbox: again, left } = await opened(path);
+  assert.deepEqual(left, [{ ...entry("1"), id: 1 }]);
+  assert.deepEqual(await again.begin([1], 99), [true]);
+  assert.deepEqual(await again.add([entry("2")]), [2]);
+  await again.close();
+  assert.deepEqual(readdirSync(dirname(path)), ["outbox.jsonl"]);
+  const { outbox: last, left: kept } = await opened(path);
+  assert.deepEqual(
+    kept.map(({ json, sentAt }) => [json, sentAt]),
+    [
+      ["1", 99],
+      ["2", undefined],
+    ],
+  );
+  await last.close();
 });
 
 test("the file does not grow for ever", async (t) => {

@@ -1,4 +1,4 @@
-import { type FileHandle, open, readFile, rename } from "node:fs/promises";
+import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { KeptEntry, NewEntry, OpenOutbox, OutboxStore } from "../keep.ts";
 import { FileLock } from "./file-lock.ts";
@@ -109,16 +109,13 @@ class Journal {
       const read = readLine(line);
       if (read === undefined) continue; // Torn by a crash: it was not said to be kept.
       apply(kept, read);
-      if ("add" in read) lastId = Math.max(lastId, ...read.add.map(({ id }) => id));
+      if ("add" in read) for (const { id } of read.add) lastId = Math.max(lastId, id);
     }
     const file = await open(path, "a", 0o600);
     const journal = new Journal(path, file, kept, lastId);
-    try {
-      await journal.#compact();
-    } catch (error) {
-      await file.close();
-      throw error;
-    }
+    journal.#bytes = Buffer.byteLength(text);
+    journal.#keptBytes = journal.#bytes;
+    await journal.#compact().catch(() => {}); // What does not shrink is whole all the same.
     return journal;
   }
 
@@ -164,6 +161,8 @@ class Journal {
       await rename(next, this.#path);
     } catch (error) {
       await file.close();
+      // It takes room, which there may not be. The error is told.
+      await rm(next, { force: true }).catch(() => {});
       throw error;
     }
     await syncDirectory(dirname(this.#path));
