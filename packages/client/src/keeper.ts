@@ -41,8 +41,9 @@ export class Keeper {
         resolve();
       };
       const stopTimer = clock.after(OPEN_MS, () => ready(new Error("the store does not open")));
-      options.store.open(left).then((open) => {
-        if (this.#isClosed) return open.close();
+      const opening = async () => options.store.open(left);
+      opening().then(async (open) => {
+        if (this.#isClosed) return open.close().catch(() => {}); // Nobody waits for it any longer.
         this.#open = open;
         return ready();
       }, ready);

@@ -55,6 +55,8 @@ interface Waiting extends Entry {
   isInFlight: boolean;
   /** The store writes it, or that it is sent. */
   isWriting: boolean;
+  /** The store could not write that it is sent, and is asked again later. It holds up nothing else. */
+  isPutOff: boolean;
   /** Its number in the store. */
   id: number | undefined;
   /** To the next session: this one was closed. */
@@ -197,6 +199,7 @@ export class Outbox {
       unpublished,
       isInFlight: false,
       isWriting: false,
+      isPutOff: false,
       id: kept?.id,
       isLeft: false,
       attempts: new Attempts(this.#clock, kept?.sentAt),
@@ -256,7 +259,7 @@ export class Outbox {
       if (room < 1) return;
       if (entry.isInFlight) continue;
       if (entry.unpublished !== undefined) {
-        if (this.#held.has(entry.channel) || this.#isPastItsTime(entry)) continue;
+        if (entry.isPutOff || this.#held.has(entry.channel) || this.#isPastItsTime(entry)) continue;
         if (entry.id !== undefined && entry.attempts.isNew && !entry.isWriting) this.#begin(entry, entry.id);
         if (entry.isWriting) {
           isHeldUp = true;
@@ -280,23 +283,22 @@ export class Outbox {
   /** Has the store know that it is sent before it is. */
   #begin(entry: Waiting, id: number): void {
     const { attempts, channel } = entry;
-    const end = () => {
-      entry.isWriting = false;
-      this.#flush();
-    };
     entry.isWriting = true;
     attempts.begin();
     this.#keeper?.begin(id, (isOurs) => {
+      entry.isWriting = false;
       if (isOurs === undefined) {
         attempts.refused();
-        this.#clock.after(RETRY_MS, end);
-        return;
-      }
-      if (!isOurs) {
+        entry.isPutOff = true;
+        this.#clock.after(RETRY_MS, () => {
+          entry.isPutOff = false;
+          this.#flush();
+        });
+      } else if (!isOurs) {
         const message = "another session has taken it from the store, or the store was emptied";
         entry.finish(new ChannelError("unknown_outcome", channel, message));
       }
-      end();
+      this.#flush();
     });
   }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ReceivedPublish } from "@zocalo/protocol";
 import { begin } from "./begin.ts";
-import { type ConnectOptions, type KeepOptions, type LeftPublication } from "../src/index.ts";
+import type { ConnectOptions, KeepOptions, LeftPublication, OpenOutbox, OutboxStore } from "../src/index.ts";
 import { settled } from "./fake-clock.ts";
 import type { FakeServer } from "./fake-server.ts";
 import { MemoryStore } from "./memory-store.ts";
@@ -329,6 +329,55 @@ test("what cannot be written down is not sent until it can", async () => {
   await clock.advance(1_000);
   assert.equal((await publishing).offset, 1);
   await session.close();
+});
+
+test("what cannot be written down holds up nothing that is sent from memory", async () => {
+  const store = new MemoryStore();
+  const first = page(store, {}, (it) => {
+    it.isDown = true;
+  });
+  void codeOf(first.room.publish("left"));
+  await settled();
+  await first.session.close();
+  store.fails = (what) => what === "begin" || what === "add";
+  const { server, clock, session, room, told } = page(store);
+  assert.equal((await room.publish("new")).offset, 1);
+  assert.equal((await room.publish("of this moment", { keep: false })).offset, 2);
+  store.fails = () => false;
+  await clock.advance(1_000);
+  assert.deepEqual(texts(server), ["new", "of this moment", "left"]);
+  assert.deepEqual(told, ["not kept: no add", '"left" is 3']);
+  await session.close();
+});
+
+test("a store that throws, or fails to close when it opened too late, has nothing unhandled", async () => {
+  const throwing: OutboxStore = {
+    open: () => {
+      throw new Error("no store");
+    },
+  };
+  const told: string[] = [];
+  const { session } = begin({
+    keep: { store: throwing, left: () => {}, notKept: ({ message }) => told.push(message) },
+  });
+  assert.equal((await session.channel(name).publish("a")).offset, 1);
+  assert.deepEqual(told, ["no store"]);
+  await session.close();
+
+  let open: (outbox: OpenOutbox) => void = () => {};
+  const store: OutboxStore = { open: () => new Promise((resolve) => (open = resolve)) };
+  const late = begin({ keep: { store, left: () => {} } });
+  const closing = late.session.close();
+  await late.clock.advance(3_000);
+  await closing;
+  const none = async () => [];
+  open({
+    add: none,
+    begin: none,
+    remove: async () => {},
+    close: () => Promise.reject(new Error("no close")),
+  });
+  await settled();
 });
 
 test("what is gone from the store is not sent: another page may have done that", async () => {
