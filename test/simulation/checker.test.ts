@@ -66,6 +66,15 @@ const keptAndGone: readonly Said[] = [
   { type: "gone", client: 1 },
 ];
 
+test("what its application publishes again, with a key of its own, is sent again though its outcome was unknown", () => {
+  const text = '{"type":"publish","id":1,"channel":"all:a","key":"key-1","data":"1"}';
+  const unknown: Said = { type: "failed", id: 1, code: "unknown_outcome" };
+  assert.equal(
+    judge(publish(1), unknown, { ...publish(2), text: '"1"' } as Said, { type: "command", conn: 1, text }),
+    "kept",
+  );
+});
+
 test("what keeps its word is not said to be broken", () => {
   assert.equal(
     judge(...three, subscribe(1, 0), gap(1, 1, 1), got(1, 2), got(1, 3), page(3, 2), users("ana"), {

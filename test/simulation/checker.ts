@@ -76,6 +76,7 @@ class Checker {
       case "publish":
         this.#publishing.set(entry.id, entry);
         this.#asked.set(entry.id, entry);
+        this.#unknown.delete(`"data":${entry.text}}`); // Its application has decided.
         return;
       case "kept":
         this.#kept.add(entry.id);
