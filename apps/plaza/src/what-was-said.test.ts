@@ -59,6 +59,13 @@ test("a name has no control or direction characters, one line and a limit", () =
   assert.equal(cleanName("🎺".repeat(NAME_LENGTH + 1)), "🎺".repeat(NAME_LENGTH));
 });
 
+test("what joins emoji into one stays in a name, and joins nothing else", () => {
+  for (const one of ["👩‍👩‍👧‍👦 Familia", "🏳️‍🌈", "👩🏽‍🚀", "🏴‍☠️"]) assert.equal(cleanName(one), one);
+  assert.equal(cleanName("An\u200Da"), "An a");
+  assert.equal(cleanName("🎺\u200D\u200D🎺\u200D"), "🎺 🎺");
+  assert.equal(cleanName(`${"x".repeat(NAME_LENGTH - 2)}👩‍👧`), `${"x".repeat(NAME_LENGTH - 2)}👩`);
+});
+
 test("the length of a message is what people would count", () => {
   assert.equal(lengthOf("año 🎺"), 5);
 });

@@ -82,13 +82,20 @@ export function nameOf(user: string, info: unknown): string {
   return user;
 }
 
+/** What is not seen; or, captured, an emoji with what joins it and the next one into one. */
+const UNSEEN =
+  /(\p{Extended_Pictographic}[\uFE0F\u{1F3FB}-\u{1F3FF}]?\u200D(?=\p{Extended_Pictographic}))|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
 /**
  * A name without control and direction characters, which could disguise it, on one line and at most
  * `NAME_LENGTH` long; empty if there is nothing to see in it.
  */
 export function cleanName(text: string): string {
-  const plain = text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, " ").replaceAll(/\s+/g, " ");
-  const name = firstCharacters(plain.trim(), NAME_LENGTH).trim();
+  const seen = text.replaceAll(UNSEEN, (_, joined: string | undefined) => joined ?? " ");
+  const plain = seen.replaceAll(/\s+/g, " ");
+  const name = firstCharacters(plain.trim(), NAME_LENGTH)
+    .replace(/\u200D$/, "")
+    .trim();
   return isBlank(name) ? "" : name;
 }
 
