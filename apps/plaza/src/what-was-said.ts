@@ -84,7 +84,7 @@ export function nameOf(user: string, info: unknown): string {
 
 /** What is not seen; or, captured, an emoji with what joins it and the next one into one. */
 const UNSEEN =
-  /(\p{Extended_Pictographic}[\uFE0F\u{1F3FB}-\u{1F3FF}]?\u200D(?=\p{Extended_Pictographic}))|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+  /(\p{Extended_Pictographic}[\uFE0F\p{Emoji_Modifier}]?\u200D(?=\p{Extended_Pictographic}))|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /**
  * A name without control and direction characters, which could disguise it, on one line and at most
