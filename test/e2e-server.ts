@@ -15,7 +15,7 @@ export interface Ports {
 }
 
 /** How a server process ended. */
-export interface Ending {
+export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }
@@ -33,9 +33,9 @@ export interface StartOptions {
 export class ServerProcess {
   readonly ports: Ports;
   /** Resolves once the process is gone. */
-  readonly ended: Promise<Ending>;
+  readonly ended: Promise<Exit>;
   /** Set once it is gone. */
-  ending: Ending | undefined;
+  ending: Exit | undefined;
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #output: Output;
 
@@ -43,7 +43,7 @@ export class ServerProcess {
     child: ChildProcessWithoutNullStreams,
     output: Output,
     ports: Ports,
-    ended: Promise<Ending>,
+    ended: Promise<Exit>,
   ) {
     this.#child = child;
     this.#output = output;
@@ -93,7 +93,7 @@ export class ServerProcess {
   }
 
   /** Sends a signal and waits for the end. */
-  async kill(signal: NodeJS.Signals): Promise<Ending> {
+  async kill(signal: NodeJS.Signals): Promise<Exit> {
     this.#child.kill(signal);
     return this.ended;
   }
@@ -113,7 +113,7 @@ export class ServerProcess {
 export async function runServer(args: readonly string[], environment: Record<string, string> = {}) {
   const child = spawnServer(args, { environment });
   const output = new Output(child);
-  const [code, signal] = (await once(child, "close")) as [Ending["code"], Ending["signal"]];
+  const [code, signal] = (await once(child, "close")) as [Exit["code"], Exit["signal"]];
   return { code, signal, stdout: output.stdout, stderr: output.stderr };
 }
 
@@ -131,7 +131,7 @@ function spawnServer(args: readonly string[], { environment = {}, under = [], si
   return child;
 }
 
-function endingOf(child: ChildProcessWithoutNullStreams): Promise<Ending> {
+function endingOf(child: ChildProcessWithoutNullStreams): Promise<Exit> {
   return new Promise((resolve, reject) => {
     // Who is killed by its signal has still to end.
     child.on("error", (error) => error.name !== "AbortError" && reject(error));

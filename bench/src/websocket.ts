@@ -97,8 +97,8 @@ const UPGRADE_SERVERS: ReadonlyMap<Contender, ServerKind> = new Map([
   ["bun", "bun"],
 ]);
 /**
- * A young process takes 125 µs for an upgrade and after 20,000 of them 85, as V8 has not compiled its code yet:
- * the first ones last so many times as long as a measurement.
+ * A young process takes 125 µs for an upgrade and after 20,000 of them 85, as V8 has not compiled its code
+ * yet: the first ones last so many times as long as a measurement.
  */
 const UPGRADE_WARM_UPS = 6;
 const upgradeCases: Case[] = [1, 64].map((atOnce) => ({

@@ -6,7 +6,7 @@ import { codeOf } from "./failure.ts";
 export type Text = string | Uint8Array;
 
 /** How a connection ended. */
-export interface Ending {
+export interface CloseInfo {
   readonly code: number;
   readonly reason: string;
   readonly wasClean: boolean;
@@ -31,7 +31,7 @@ export interface ContractConn<Prepared> extends AsyncIterable<Text>, AsyncDispos
     message(message: Text): void | Promise<void>;
     drain?(): void;
     end?(): void | Promise<void>;
-    close?(info: Ending): void;
+    close?(info: CloseInfo): void;
   }): void;
   send(message: Text | Prepared, options?: { signal?: AbortSignal }): Promise<void>;
   trySend(message: Text | Prepared): "sent" | "buffered" | "refused";

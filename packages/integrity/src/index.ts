@@ -20,7 +20,7 @@ export {
 export type { ContractConn, MessagePair, MessageTraits, PairOptions } from "./contract-subject.ts";
 export { testMessageContract } from "./message-contract.ts";
 export { Kept, type Keeping, KEEPINGS, mustBe } from "./kept.ts";
-export { type Ending, StreamLedger } from "./ledger.ts";
+export { type StreamEnd, StreamLedger } from "./ledger.ts";
 export { endlessRefused, type IsLegal, LEGAL, LEGAL_TLS, oddValuesTaken } from "./odd-values.ts";
 export { Decks, drawSize, Random } from "./random.ts";
 export {

@@ -23,7 +23,7 @@ interface Handed {
  * - `closed`: in order, after `close` has refused what it had not yet accepted.
  * - `broken`: by a reset or an abort.
  */
-export type Ending = "in order" | "closed" | "broken";
+export type StreamEnd = "in order" | "closed" | "broken";
 
 /**
  * The book of one stream: each call that was handed bytes of it, and how it settled. A call that was cut
@@ -102,7 +102,7 @@ export class StreamLedger {
    * @param ending Unless it is `broken` all that was taken must be there; else a prefix may be.
    * @param holdBytes Most bytes that two systems can hold between them, for `broken`.
    */
-  check(received: readonly Uint8Array[], ending: Ending, holdBytes = Number.POSITIVE_INFINITY): void {
+  check(received: readonly Uint8Array[], ending: StreamEnd, holdBytes = Number.POSITIVE_INFINITY): void {
     const cursor = new Cursor(received);
     for (const { start, length, outcome, taken, code } of this.#handed) {
       // `closed` says two things: that `close` cut a write short, or that `abort` did, with a step under way.

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { sendingContract } from "./contract-sending.ts";
 import {
-  type Ending,
+  type CloseInfo,
   isCode,
   type MessagePair,
   type MessageTraits,
@@ -95,7 +95,7 @@ export function testMessageContract<Prepared>(
     "what a handler throws ends the connection with 1011, and comes to close",
     async ({ conn, say }) => {
       const thrown = new Error("thrown");
-      const closed = new Promise<Ending>((close) => {
+      const closed = new Promise<CloseInfo>((close) => {
         conn.serve({ message: () => Promise.reject(thrown), close });
       });
       await say("x");
@@ -117,7 +117,7 @@ export function testMessageContract<Prepared>(
         assert.equal(await conn.receive(), "next");
         return;
       }
-      const { code, wasClean, error } = await new Promise<Ending>((close) => {
+      const { code, wasClean, error } = await new Promise<CloseInfo>((close) => {
         conn.serve({ message: () => assert.fail("it was received"), close });
       });
       assert.deepEqual([code, wasClean, codeOf(error)], [1009, false, "too_large"]);
@@ -167,7 +167,7 @@ export function testMessageContract<Prepared>(
   contract("what end throws ends the connection with 1011, and comes to close", async ({ conn, endSide }) => {
     if (!endSide) return;
     const thrown = new Error("thrown");
-    const closed = new Promise<Ending>((close) => {
+    const closed = new Promise<CloseInfo>((close) => {
       conn.serve({ message() {}, end: () => Promise.reject(thrown), close });
     });
     await endSide();

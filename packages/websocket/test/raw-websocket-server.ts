@@ -125,7 +125,7 @@ export const BAD_ANSWERS: readonly (readonly [why: string, headers: string])[] =
 ];
 
 /** How the server may go on once both have said Close, or this side alone, and whether that is clean. */
-export const ENDINGS: readonly Ending[] = [
+export const ENDINGS: readonly RawEnding[] = [
   { why: "the server leaves TCP open", end: () => undefined, isClean: true },
   { why: "the server resets TCP", end: ({ socket }) => socket.resetAndDestroy(), isClean: true },
   {
@@ -136,7 +136,7 @@ export const ENDINGS: readonly Ending[] = [
   { why: "the server never says Close", end: () => undefined, isClean: false },
   { why: "the server ends TCP in place of a Close frame", end: ({ socket }) => socket.end(), isClean: false },
 ];
-export interface Ending {
+export interface RawEnding {
   readonly why: string;
   readonly end: (end: RawEnd) => unknown;
   /** The server's Close frame came before. */

@@ -35,7 +35,7 @@ import { COMPRESSIONS, type CompressionKind, type Door, DOORS, FLOOD_BYTES, type
  * `far leaves`: it says what it has to say, closes, and is gone with all unread that it was sent.
  */
 const ENDINGS = ["close", "far closes", "flush", "abort", "far resets", "far leaves"] as const;
-type Ending = (typeof ENDINGS)[number];
+type HowItEnds = (typeof ENDINGS)[number];
 
 /** All but `flush`, which only a Unix socket can be held to. */
 const SLOW_ENDINGS = [
@@ -69,7 +69,7 @@ export interface MessagesCase extends CaseBase {
   /** Most bytes of one write, and of one frame, of the far end. */
   readonly farPortion: number;
   readonly farFrame: number;
-  readonly ending: Ending;
+  readonly ending: HowItEnds;
 }
 
 /** Both roles, plain and compressed, whole and in parts. The far end shares no code with the package. */
