@@ -153,6 +153,32 @@ for (const transport of transports) {
     assert.ok(relay.cuts > 20, `${relay.cuts} cuts`);
   });
 
+  test(`${transport.name}: a client with 1,000 publications that wait is never refused, whoever is told of them`, async (t) => {
+    const server = await serve(t, transport, undefined, { commandsPerSecond: 5_000, commandBurst: 500 });
+    const address = `127.0.0.1:${server.port}`;
+    const others = Array.from({ length: 20 }, () => begin(t, transport, address));
+    let told = 0;
+    for (const other of others) {
+      const subscription = other.channel(CHANNEL).subscribe(
+        {},
+        { publication: () => void told++, gap: () => assert.fail("a gap") },
+      );
+      t.after(() => subscription.close());
+      await becomes(other, "connected");
+      await other.channel(CHANNEL).history({ limit: 1 }); // It was subscribed before.
+    }
+    const session = begin(t, transport, address);
+    const room = session.channel<number>(CHANNEL);
+    const receipts = await Promise.all(upTo(1_000).map((number) => room.publish(number)));
+    assert.deepEqual(
+      receipts.map(({ offset }) => offset),
+      upTo(1_000),
+    );
+    assert.equal(server.hub.stats().refused, 0);
+    for (const other of others) await other.channel(CHANNEL).history({ limit: 1 });
+    assert.equal(told, 20_000);
+  });
+
   test(`${transport.name}: a server that is stopped and started again is found, and what is lost is told`, async (t) => {
     const first = await serve(t, transport);
     const session = begin(t, transport, `127.0.0.1:${first.port}`);

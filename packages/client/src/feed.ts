@@ -9,6 +9,7 @@ import {
   type Subscribed,
   type Unsubscribed,
 } from "@zocalo/protocol";
+import { costOfLength } from "./allowance.ts";
 import type { Clock } from "./clock.ts";
 import { ChannelError, isTemporary } from "./error.ts";
 import type { ChannelPush, Link } from "./link.ts";
@@ -270,6 +271,8 @@ export class Feed implements SubscriberOwner {
 
   #publication({ offset, at, user, info, data, json }: ReceivedPublication, length: number): void {
     const { epoch } = this.#flow;
+    // It was read from the log for this session.
+    if (offset <= this.#head) this.#link?.allowance.spend(costOfLength(length));
     if (offset <= this.#flow.offset) return;
     // The protocol has no unannounced gap. Should a server leave one all the same, it is told, not passed
     // over.

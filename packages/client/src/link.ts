@@ -9,6 +9,7 @@ import {
   type ReceivedPublication,
   type Unsubscribed,
 } from "@zocalo/protocol";
+import { Allowance, costOfAnswer, costOfCommand } from "./allowance.ts";
 import { type Clock, STOOD_STILL_MS } from "./clock.ts";
 import type { ClientConn, ConnEnd } from "./conn.ts";
 
@@ -33,6 +34,8 @@ interface Pending {
  * idle, and declares the connection dead when an answer is overdue and nothing else comes either.
  */
 export class Link {
+  /** What the server lets this connection send. */
+  readonly allowance: Allowance;
   readonly #conn: ClientConn;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
@@ -56,6 +59,7 @@ export class Link {
   #stopPings: (() => void) | undefined;
 
   constructor(conn: ClientConn, clock: Clock, timeoutMs: number, events: LinkEvents) {
+    this.allowance = new Allowance(clock);
     this.#conn = conn;
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
@@ -85,6 +89,7 @@ export class Link {
   }
 
   #write(text: string): void {
+    this.allowance.spend(costOfCommand(text.length));
     this.#unsent.push(text);
     if (this.#unsent.length === 1) this.#flush();
   }
@@ -200,6 +205,7 @@ export class Link {
         this.#farewell = decoded;
         return;
       default: {
+        this.allowance.spend(costOfAnswer(decoded, length));
         const pending = decoded.id === undefined ? undefined : this.#pending.get(decoded.id);
         if (pending !== undefined && decoded.id !== undefined) {
           this.#pending.delete(decoded.id);

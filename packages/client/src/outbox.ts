@@ -82,6 +82,8 @@ export class Outbox {
   #commandBytes: number = LIMITS.commandBytes;
   #keyMs = KEY_MS;
   #stopPause: (() => void) | undefined;
+  /** Stops waiting until more may be sent. */
+  #stopWaiting: (() => void) | undefined;
   /** Channels for which there is no room now, with what stops waiting for it. */
   readonly #held = new Map<string, () => void>();
   #closedBy: Error | undefined;
@@ -105,6 +107,8 @@ export class Outbox {
     this.#link = undefined;
     this.#stopPause?.();
     this.#stopPause = undefined;
+    this.#stopWaiting?.();
+    this.#stopWaiting = undefined;
     for (const stop of this.#held.values()) stop();
     this.#held.clear();
     this.#inFlight = 0;
@@ -138,8 +142,8 @@ export class Outbox {
     const refusal = this.#refusal(channel, signal) ?? this.#fullness(channel, json.length);
     if (refusal !== undefined) throw refusal;
     // If it is sent at once, the store learns that together with it.
-    const goesNow =
-      this.#link !== undefined && this.#stopPause === undefined && this.#entries < this.#pace.window;
+    const mustWait = (this.#stopPause ?? this.#stopWaiting) !== undefined;
+    const goesNow = this.#link !== undefined && !mustWait && this.#entries < this.#pace.window;
     const { waiting, promise } = this.#wait(
       { channel, encode: encodePublish(unpublished), signal },
       unpublished,
@@ -258,6 +262,7 @@ export class Outbox {
     for (const entry of this.#waiting) {
       if (room < 1) return;
       if (entry.isInFlight) continue;
+      if (this.#mustWait(entry, link)) return;
       if (entry.unpublished !== undefined) {
         if (entry.isPutOff || this.#held.has(entry.channel) || this.#isPastItsTime(entry)) continue;
         if (entry.id !== undefined && entry.attempts.isNew && !entry.isWriting) this.#begin(entry, entry.id);
@@ -269,6 +274,17 @@ export class Outbox {
       }
       if (this.#send(entry, link)) room -= 1;
     }
+  }
+
+  /** True if it would be more than the server lets this connection send now. It goes on when it is not. */
+  #mustWait(entry: Waiting, { allowance }: Link): boolean {
+    const ms = allowance.waitMs(entry.unpublished);
+    if (ms === 0) return false;
+    this.#stopWaiting ??= this.#clock.after(ms, () => {
+      this.#stopWaiting = undefined;
+      this.#flush();
+    });
+    return true;
   }
 
   /** The server may have forgotten its key: what may be in the log is not sent again. */
@@ -315,9 +331,11 @@ export class Outbox {
     entry.isInFlight = true;
     entry.attempts.sent();
     this.#inFlight += 1;
+    const told = entry.unpublished && link.allowance.publishing(entry.unpublished);
     link.send(entry.encode, (answer) => {
       entry.isInFlight = false;
       this.#inFlight -= 1;
+      told?.(answer);
       if (answer.type === "error" && isTemporary(answer)) return this.#notNow(entry, answer);
       this.#pace.taken();
       if (answer.type !== "error") entry.finish(answer);

@@ -157,7 +157,9 @@ export class Session {
     });
   }
 
-  #opened(link: Link, { user, info, session, pingMs, commandBytes, keyMs }: Connected): void {
+  #opened(link: Link, connected: Connected): void {
+    const { user, info, session, pingMs, commandBytes, keyMs } = connected;
+    link.allowance.told(connected);
     this.#stopOpening = undefined;
     this.#link = link;
     this.#user = user;

@@ -94,6 +94,8 @@ export class FakeServer {
   commandBytes = 65_536;
   usersInPage = 1_000;
   keyMs: number | undefined;
+  commandsPerSecond = 1_000_000;
+  commandBurst = 1_000_000;
   /** Answers a command instead of the server; `undefined` leaves it to the server, `null` to nobody. */
   intercept: (command: ReceivedCommand, conn: FakeConn) => ServerMessage | null | undefined = () => undefined;
 
@@ -177,6 +179,8 @@ export class FakeServer {
           ...(command.info === undefined ? {} : { info: command.info }),
           pingMs: this.pingMs,
           commandBytes: this.commandBytes,
+          commandsPerSecond: this.commandsPerSecond,
+          commandBurst: this.commandBurst,
           ...(this.keyMs === undefined ? {} : { keyMs: this.keyMs }),
         });
       case "pong":

@@ -358,3 +358,81 @@ test("a read that finds no connection gives up in time", async () => {
   assert.equal(await reading, "timeout");
   await session.close();
 });
+
+/** Counts as a server does, and refuses what is too much. */
+function counting({ server, clock }: ReturnType<typeof begin>, perSecond: number, burst: number, crowd = 0) {
+  let level = burst * 1_000;
+  let at = clock.uptime();
+  const counted = { refused: 0, leastLevel: level };
+  server.commandsPerSecond = perSecond;
+  server.commandBurst = burst;
+  server.intercept = (command) => {
+    level = Math.min(burst * 1_000, level + (clock.uptime() - at) * perSecond);
+    at = clock.uptime();
+    const { id = 0 } = command;
+    if (level < 1_000) {
+      counted.refused += 1;
+      return { type: "error", id, code: "rate_limited", message: "too fast", retryMs: 100 };
+    }
+    level -= 1_000;
+    counted.leastLevel = Math.min(counted.leastLevel, level);
+    if (command.type !== "publish") return undefined;
+    const cost = crowd * 50;
+    level -= cost;
+    const { offset } = server.publish(command.channel, command.data, command.key);
+    return { type: "published", id, epoch: "e1", offset, ...(cost === 0 ? {} : { cost }) };
+  };
+  return counted;
+}
+
+for (const [what, crowd, seconds] of [
+  ["alone", 0, 1],
+  ["to a hundred", 100, 12],
+  ["to a thousand", 1_000, 105],
+] as const) {
+  test(`1,000 publications that wait go as fast as the server said, and none is refused: ${what}`, async () => {
+    const begun = begin({ outbox: { entries: 2_000 } });
+    const counted = counting(begun, 500, 1_000, crowd);
+    const { clock, session } = begun;
+    const room = session.channel<number>(name);
+    const receipts = Promise.all(Array.from({ length: 1_000 }, (_, index) => room.publish(index)));
+    await clock.advance(seconds * 1_000);
+    await receipts;
+    assert.equal(counted.refused, 0);
+    assert.ok(counted.leastLevel >= 100_000, `${counted.leastLevel} was left`);
+    await session.close();
+  });
+}
+
+test("what was read for an answer counts, too", async () => {
+  const begun = begin();
+  begun.server.commandsPerSecond = 1;
+  begun.server.commandBurst = 100;
+  const { server, clock, session } = begun;
+  for (let count = 0; count < 1_000; count++) server.publish(name, count);
+  await settled();
+  const room = session.channel<number>(name);
+  await room.history({ limit: 1_000 });
+  const publishing = room.publish(1);
+  await settled();
+  assert.equal(server.conn.count("publish"), 1, "50 of 75 are spent");
+  await publishing;
+  await room.history({ limit: 1_000 });
+  const late = room.publish(2);
+  await settled();
+  assert.equal(server.conn.count("publish"), 1);
+  await clock.advance(60_000);
+  await late;
+  assert.equal(server.conn.count("publish"), 2);
+  await session.close();
+});
+
+test("a server that says nothing of its rate is sent what the window lets", async () => {
+  const { server, session } = begin();
+  server.commandsPerSecond = undefined as unknown as number;
+  server.commandBurst = Number.NaN;
+  const room = session.channel<number>(name);
+  await Promise.all(Array.from({ length: 1_000 }, (_, index) => room.publish(index)));
+  assert.equal(server.head(name), 1_000);
+  await session.close();
+});

@@ -186,6 +186,10 @@ export interface Connected extends AnswerBase {
   readonly commandBytes: number;
   /** A key is remembered at least this long, where any is. Sent again later, it may publish twice. */
   readonly keyMs?: number;
+  /** Commands a second that this connection may send. */
+  readonly commandsPerSecond: number;
+  /** Commands that it may send at once after a silence. */
+  readonly commandBurst: number;
 }
 
 /** The flow of a channel has begun, after `offset`. */
@@ -225,6 +229,8 @@ export interface Published extends AnswerBase {
   readonly offset: number;
   /** True: the key was known; this is the first publication's offset. */
   readonly duplicate?: true;
+  /** What telling those who are subscribed counted for, in thousandths of a command; left out if nothing. */
+  readonly cost?: number;
 }
 
 /** A page of a channel's log. */
@@ -268,6 +274,8 @@ export interface ErrorAnswer extends AnswerBase {
 export interface PublicationPush extends Publication {
   readonly type: "publication";
   readonly channel: string;
+  /** Datagrams: of which log it is, since the `gap` that told of another one may have been lost. */
+  readonly epoch?: string;
 }
 
 /** Publications that this subscription will never get; the next one has `to + 1`. */

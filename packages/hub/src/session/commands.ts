@@ -29,6 +29,7 @@ import {
   withInfo,
 } from "../channel/encode.ts";
 import type { LogState, PresentPage } from "../engine/engine.ts";
+import type { Identity } from "../policy/identity.ts";
 import type { Namespace } from "../policy/namespace.ts";
 import { fitsInBytes } from "../primitives/utf8.ts";
 
@@ -59,6 +60,22 @@ export async function connect(session: Caller, command: ReceivedConnect): Promis
   welcome(session, id);
 }
 
+/** How often commands may come: the least of what its session, address and user have. */
+function rateOf({ context, addressName }: Caller, { isGuest }: Identity) {
+  const { limits } = context;
+  const perSecond = [limits.commandsPerSecond];
+  const burst = [limits.commandBurst];
+  if (addressName !== undefined) {
+    perSecond.push(limits.commandsPerSecondPerAddress);
+    burst.push(limits.commandBurstPerAddress);
+  }
+  if (!isGuest) {
+    perSecond.push(limits.commandsPerSecondPerUser);
+    burst.push(limits.commandBurstPerUser);
+  }
+  return { commandsPerSecond: Math.min(...perSecond), commandBurst: Math.min(...burst) };
+}
+
 function welcome(session: Caller, id: number | undefined): void {
   const { identity } = session;
   if (!identity) return;
@@ -77,6 +94,7 @@ function welcome(session: Caller, id: number | undefined): void {
     ...(expiresMs === undefined ? {} : { expiresMs }),
     commandBytes: session.isDatagram ? Math.min(commandBytes, LIMITS.datagramBytes) : commandBytes,
     ...(keyMs === undefined ? {} : { keyMs }),
+    ...rateOf(session, identity),
   });
   const whole = withInfo(answer, session.infoText);
   // The client knows its info; on a path that carries little it is what can be left out.
@@ -110,12 +128,14 @@ function commitFor(session: Caller, command: ReceivedPublish, namespace: Namespa
     key,
     address: session.addressName,
   };
-  session.charge(costOfPublishing(context.channels.get(channel), json.length));
+  const cost = costOfPublishing(context.channels.get(channel), json.length);
+  session.charge(cost);
+  const told = cost === 0 ? {} : { cost };
   const place = session.reserve();
   commit(context, channel, namespace, publication).then(
     ({ epoch, offset, duplicate }) => {
       const repeated = duplicate ? ({ duplicate } as const) : {};
-      const answer = { type: "published", ...to, epoch, offset, ...repeated } as const;
+      const answer = { type: "published", ...to, epoch, offset, ...repeated, ...told } as const;
       session.answer(encodeServerMessage(answer), id, undefined, place);
     },
     (error: unknown) => {
