@@ -30,6 +30,7 @@ import { type MessageSizes, type NamespaceOptions, Namespaces } from "./policy/n
 import { type Random, systemRandom } from "./primitives/random.ts";
 import { Sessions } from "./session/sessions.ts";
 import { Counters, type HubStats } from "./channel/stats.ts";
+import { PresencePages } from "./session/presence-pages.ts";
 import { Reads } from "./session/reads.ts";
 import { SharedAnswers } from "./session/shared-answers.ts";
 import { Turns } from "./session/turns.ts";
@@ -122,6 +123,7 @@ export class Hub {
       turns: new Turns(clock),
       reads: new Reads(),
       pages: new SharedAnswers(clock),
+      presencePages: new PresencePages(),
       authenticate: options.authenticate ?? guests(random),
       limits,
       server: options.server ?? SERVER,

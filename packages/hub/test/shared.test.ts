@@ -1,7 +1,8 @@
 // What many ask for at once is read and encoded once.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type LogPage, MemoryEngine } from "../src/index.ts";
+import { type LogPage, MemoryEngine, type Present, type PresentPage } from "../src/index.ts";
+import { PresencePages } from "../src/session/presence-pages.ts";
 import { FakeClock, settle } from "./fake-clock.ts";
 import type { FakeConn } from "./fake-conn.ts";
 import { square } from "./square.ts";
@@ -102,4 +103,118 @@ test("an engine that fails is asked again by the next who ask", async () => {
   assert.equal(await ask(), "history");
   clock.advance(1);
   await hub.close();
+});
+
+/** Counts how often each user is put into a message. */
+class CountingPresence extends MemoryEngine {
+  shown = 0;
+  readonly #counted = new WeakMap<Present, Present>();
+
+  override async present(...args: Parameters<MemoryEngine["present"]>): Promise<PresentPage> {
+    const { users, ...page } = await super.present(...args);
+    return { ...page, users: users.map((user) => this.#countedOf(user)) };
+  }
+
+  #countedOf(one: Present): Present {
+    let counted = this.#counted.get(one);
+    if (!counted) {
+      const count = (): void => void this.shown++;
+      const { user, ...rest } = one;
+      counted = {
+        ...rest,
+        get user() {
+          count();
+          return user;
+        },
+      };
+      this.#counted.set(one, counted);
+    }
+    return counted;
+  }
+}
+
+test("a page of presence is encoded once for all who are shown the same, whatever their ids, and anew when it changes", async () => {
+  const clock = new FakeClock();
+  const engine = new CountingPresence({ clock });
+  const limits = { presenceUsers: 10, commandsPerSecond: 100_000, commandBurst: 100_000 };
+  const { hub, conn } = square({ clock, engine, limits });
+  const enter = (session: string, user: string, info?: string): Promise<void> =>
+    engine.join("plaza:x", { session, user, info });
+  for (let number = 1; number <= 25; number++) await enter(`s${number}`, `u${number}`);
+  const askers = Array.from({ length: 20 }, () => conn());
+  const askAll = async (after: number, ids = 1): Promise<{ shown: number; users: string; total: number }> => {
+    engine.shown = 0;
+    const answers = await Promise.all(
+      askers.map((one, index) =>
+        one.ask({ type: "presence", channel: "plaza:x", after, id: ids * 10 ** (index % 12) + index }),
+      ),
+    );
+    const texts = answers.map((answer) => {
+      assert.ok(answer.type === "presence");
+      return { users: JSON.stringify([answer.users, answer.next]), total: answer.total };
+    });
+    const [first] = texts;
+    assert.ok(first);
+    for (const text of texts) assert.deepEqual(text, first);
+    return { shown: engine.shown, ...first };
+  };
+  const first = await askAll(0, 1);
+  assert.deepEqual([first.shown, first.total], [10, 25]);
+  assert.equal((await askAll(0, 2)).shown, 0);
+  assert.equal((await askAll(10, 3)).shown, 10, "another page");
+  assert.equal((await askAll(20, 4)).shown, 5);
+
+  await enter("s26", "u26");
+  const again = await askAll(0, 5);
+  assert.deepEqual([again.shown, again.users, again.total], [0, first.users, 26], "who came is on the last page");
+  assert.equal((await askAll(10, 6)).shown, 0);
+  assert.equal((await askAll(20, 7)).shown, 6);
+
+  const changed = async (change: () => Promise<void>, ids: number): Promise<string> => {
+    await change();
+    const { shown, users } = await askAll(0, ids);
+    assert.equal(shown, 10);
+    return users;
+  };
+  assert.match(await changed(() => enter("again", "u3", '{"new":1}'), 8), /"u3","info":\{"new":1\},"connections":2/);
+  assert.match(await changed(() => engine.leave("plaza:x", "again"), 9), /"u3","info":\{"new":1\},"connections":1/);
+  assert.doesNotMatch(await changed(() => engine.leave("plaza:x", "s2"), 10), /"u2"/);
+  assert.equal((await askAll(10, 11)).shown, 0);
+  await hub.close();
+});
+
+test("those who begin to watch one after the other are shown one first page, encoded once", async () => {
+  const clock = new FakeClock();
+  const engine = new CountingPresence({ clock });
+  const { hub, conn } = square({ clock, engine, limits: { presenceUsers: 10 } });
+  for (let number = 1; number <= 15; number++) {
+    await engine.join("plaza:x", { session: `s${number}`, user: `u${number}` });
+  }
+  for (let count = 0; count < 50; count++) {
+    const answer = await conn().ask({ type: "subscribe", channel: "plaza:x", presence: true, gather: true });
+    assert.ok(answer.type === "subscribed");
+    assert.deepEqual([answer.presence?.users.length, answer.presence?.total], [10, 16 + count]);
+  }
+  assert.equal(engine.shown, 10);
+  await hub.close();
+});
+
+test("32 pages are kept to be given again, those that were asked for last", () => {
+  const pages = new PresencePages();
+  const users: readonly Present[] = [{ user: "ana", connections: 1, since: 1 }];
+  let made = 0;
+  const get = (question: number): void => {
+    pages.get(`${question}`, users, () => {
+      made++;
+      return { text: "x".repeat(65_536), next: undefined, of: users };
+    });
+  };
+  for (let question = 1; question <= 32; question++) get(question);
+  get(1);
+  assert.equal(made, 32, "at the bound");
+  get(33);
+  get(1);
+  assert.equal(made, 33, "the one that was not asked for went");
+  get(2);
+  assert.equal(made, 34);
 });

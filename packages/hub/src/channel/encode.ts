@@ -46,24 +46,58 @@ export interface PageLimits {
   readonly mostBytes: number;
 }
 
+/** The users of a page of presence, as all are shown them who ask for the same. */
+export interface ShownUsers {
+  readonly text: string;
+  /** What the next page is asked for with, if there is one. */
+  readonly next: number | undefined;
+  /** What it was made of: those who are shown, and the first one who is not. */
+  readonly of: readonly Present[];
+}
+
+/** Gives the users of a page, made now or before, with these limits for their text. */
+export type ShowUsers = (users: readonly Present[], limits: PageLimits) => ShownUsers;
+
 /** A `presence` answer. */
-export function encodePresence(to: AnswerTo, channel: string, page: PresentPage, limits: PageLimits): string {
+export function encodePresence(
+  to: AnswerTo,
+  channel: string,
+  page: PresentPage,
+  limits: PageLimits,
+  show: ShowUsers,
+): string {
   const head = `{"type":"presence",${toFields(to)}"channel":"${channel}",`;
-  return `${head}${pageFields(page, limits, utf8Length(head) + 1)}}`;
+  return `${head}${pageFields(page, limits, utf8Length(head) + 1, show)}}`;
 }
 
 /** Adds a page to a `subscribed` answer. */
-export function withPresence(subscribed: string, page: PresentPage, limits: PageLimits): string {
+export function withPresence(
+  subscribed: string,
+  page: PresentPage,
+  limits: PageLimits,
+  show: ShowUsers,
+): string {
   const used = utf8Length(subscribed) + 14; // ',"presence":{' and '}'
-  return `${subscribed.slice(0, -1)},"presence":{${pageFields(page, limits, used)}}}`;
+  return `${subscribed.slice(0, -1)},"presence":{${pageFields(page, limits, used, show)}}}`;
 }
 
 /** @param used bytes of the message beside these fields */
-function pageFields({ version, total, users }: PresentPage, limits: PageLimits, used: number): string {
+function pageFields(page: PresentPage, limits: PageLimits, used: number, show: ShowUsers): string {
+  const { version, total, users } = page;
   const start = `"version":${version},"total":${total},"users":[`;
   const around = used + start.length + `],"next":${Number.MAX_SAFE_INTEGER}`.length;
+  // In steps, so that ids and numbers of various lengths make the same page.
+  const step = Math.max(1, limits.bytes >> 6);
+  const taken = Math.ceil(around / step) * step;
+  const room = { ...limits, bytes: limits.bytes - taken, mostBytes: limits.mostBytes - taken };
+  const { text, next } = show(users, room);
+  return `${start}${text}]${next === undefined ? "" : `,"next":${next}`}`;
+}
+
+/** As many of these users, from the first, as there may be. @param limits of their text */
+export function showUsers(users: readonly Present[], limits: PageLimits): ShownUsers {
   const shown: string[] = [];
-  let bytes = around;
+  let bytes = 0;
   for (const user of users) {
     if (shown.length === limits.users) break;
     const text = presentUser(user);
@@ -73,7 +107,7 @@ function pageFields({ version, total, users }: PresentPage, limits: PageLimits, 
     else break;
   }
   const next = shown.length < users.length ? users[shown.length - 1]?.since : undefined;
-  return `${start}${shown.join(",")}]${next === undefined ? "" : `,"next":${next}`}`;
+  return { text: shown.join(","), next, of: users.slice(0, shown.length + 1) };
 }
 
 function presentUser({ user, info, connections }: Present): string {

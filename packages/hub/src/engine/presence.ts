@@ -1,11 +1,8 @@
 import type { Member, Present, PresenceEvent, PresentPage } from "./engine.ts";
 
+/** A user, and what others are shown: another object after each change. With 0 connections: has left. */
 interface PresentUser {
-  readonly user: string;
-  readonly since: number;
-  info: string | undefined;
-  /** 0: has left. */
-  connections: number;
+  shown: Present;
 }
 
 /** Who is in one channel: counts users, not connections. */
@@ -34,16 +31,17 @@ export class Presence {
     if (this.#members.has(member.session)) return undefined;
     const known = this.#users.get(member.user);
     if (known) {
-      known.connections++;
-      known.info = member.info;
+      const { shown } = known;
+      known.shown = { ...shown, info: member.info, connections: shown.connections + 1 };
       this.#members.set(member.session, known);
       return undefined;
     }
-    const user = { user: member.user, since: ++this.#version, info: member.info, connections: 1 };
-    this.#users.set(user.user, user);
+    const shown = { user: member.user, since: ++this.#version, info: member.info, connections: 1 };
+    const user = { shown };
+    this.#users.set(shown.user, user);
     this.#members.set(member.session, user);
     this.#inOrder.push(user);
-    return this.#event("join", user);
+    return this.#event("join", shown);
   }
 
   /** Counts a connection out; the event if it was its user's last. */
@@ -51,27 +49,29 @@ export class Presence {
     const user = this.#members.get(session);
     if (!user) return undefined;
     this.#members.delete(session);
-    if (--user.connections > 0) return undefined;
-    this.#users.delete(user.user);
+    const { shown } = user;
+    user.shown = { ...shown, connections: shown.connections - 1 };
+    if (user.shown.connections > 0) return undefined;
+    this.#users.delete(shown.user);
     this.#version++;
     if (this.#inOrder.length > 2 * this.#users.size) {
-      this.#inOrder = this.#inOrder.filter(({ connections }) => connections > 0);
+      this.#inOrder = this.#inOrder.filter(isThere);
     }
-    return this.#event("leave", user);
+    return this.#event("leave", shown);
   }
 
-  /** A copy of those who came after a version, at most so many. */
+  /** Those who came after a version, at most so many. */
   page(after: number, limit: number): PresentPage {
     const users: Present[] = [];
     for (let index = this.#firstAfter(after); index < this.#inOrder.length; index++) {
       if (users.length === limit) break;
       const user = this.#inOrder[index];
-      if (user !== undefined && user.connections > 0) users.push({ ...user });
+      if (user !== undefined && isThere(user)) users.push(user.shown);
     }
     return { version: this.#version, total: this.#users.size, users };
   }
 
-  #event(type: "join" | "leave", { user, info }: PresentUser): PresenceEvent {
+  #event(type: "join" | "leave", { user, info }: Present): PresenceEvent {
     return { type, version: this.#version, total: this.#users.size, user, info };
   }
 
@@ -80,11 +80,15 @@ export class Presence {
     let [low, high] = [0, this.#inOrder.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.#inOrder[middle]?.since ?? 0) > version) high = middle;
+      if ((this.#inOrder[middle]?.shown.since ?? 0) > version) high = middle;
       else low = middle + 1;
     }
     return low;
   }
+}
+
+function isThere({ shown }: PresentUser): boolean {
+  return shown.connections > 0;
 }
 
 /** Who is in each channel. */

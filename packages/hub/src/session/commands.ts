@@ -26,6 +26,8 @@ import {
   historyBody,
   measuredEntry,
   type PageLimits,
+  showUsers,
+  type ShowUsers,
   withInfo,
 } from "../channel/encode.ts";
 import type { LogState, PresentPage } from "../engine/engine.ts";
@@ -257,7 +259,16 @@ export async function presence(session: Caller, command: ReadPresence): Promise<
     throw new ProtocolError("forbidden", `"${namespace.name}" does not show who is there`);
   const page = await readPresence(session, channel, after);
   const limits = pageLimits(session, limit);
-  session.answer(encodePresence(session.answerTo(command), channel, page, limits), id);
+  const show = showerOf(session, channel, after);
+  session.answer(encodePresence(session.answerTo(command), channel, page, limits, show), id);
+}
+
+/** Shows the users of a page; what was made for others is given again. */
+export function showerOf({ context }: Caller, channel: string, after: number): ShowUsers {
+  return (users, limits) => {
+    const question = `${channel} ${after} ${limits.users} ${limits.bytes} ${limits.mostBytes}`;
+    return context.presencePages.get(question, users, () => showUsers(users, limits));
+  };
 }
 
 /** Those who came after this version: one more than there may be in a page. */

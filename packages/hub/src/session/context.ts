@@ -6,6 +6,7 @@ import type { Committed, Engine, NewPublication } from "../engine/engine.ts";
 import type { Authenticate } from "../policy/identity.ts";
 import type { HubLimits } from "../policy/limits.ts";
 import type { Namespace, Namespaces } from "../policy/namespace.ts";
+import type { PresencePages } from "./presence-pages.ts";
 import type { Reads } from "./reads.ts";
 import type { SharedAnswers } from "./shared-answers.ts";
 import type { Turns } from "./turns.ts";
@@ -29,6 +30,7 @@ export interface HubContext {
   readonly turns: Turns;
   readonly reads: Reads;
   readonly pages: SharedAnswers<HistoryPage>;
+  readonly presencePages: PresencePages;
   readonly authenticate: Authenticate;
   readonly limits: HubLimits;
   readonly server: string;

@@ -7,7 +7,7 @@ import {
 } from "@zocalo/protocol";
 import type { Caller } from "./caller.ts";
 import type { Channel } from "../channel/channel.ts";
-import { mayRead, pageLimits, readPresence } from "./commands.ts";
+import { mayRead, pageLimits, readPresence, showerOf } from "./commands.ts";
 import { fromEngine } from "./context.ts";
 import { costOfPresence } from "../channel/costs.ts";
 import { type AnswerTo, withPresence } from "../channel/encode.ts";
@@ -83,7 +83,8 @@ async function open(
   const text = encodeServerMessage(
     answerTo(session.answerTo(command), channel.name, start, conn.idleTimeoutMs),
   );
-  session.answer(present ? withPresence(text, present, pageLimits(session)) : text, command.id, {
+  const show = showerOf(session, channel.name, 0);
+  session.answer(present ? withPresence(text, present, pageLimits(session), show) : text, command.id, {
     onSent() {
       if (start.recovered) counters.recovered++;
       if (start.gap || start.reset) counters.gaps++;
