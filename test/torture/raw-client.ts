@@ -208,10 +208,15 @@ export class RawClient {
         return this.#subscribed(message);
       case "publication": {
         const following = this.#following.get(message.channel);
-        if (following?.position === undefined || !this.#isDue(following, message.offset)) return;
+        if (following?.position === undefined) return;
         const { sub } = following;
         const { epoch } = following.position;
         const { offset, data } = message;
+        if ((message.epoch ?? epoch) !== epoch) {
+          following.isAsked = false; // It is of another log, of which the news was lost.
+          return;
+        }
+        if (!this.#isDue(following, offset)) return;
         following.position = { epoch, offset };
         const sent = this.#world.texts.of(data, text);
         return this.#write({ type: "publication", sub, epoch, offset, text: sent });

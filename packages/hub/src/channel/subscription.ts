@@ -2,6 +2,7 @@ import type { PreparedMessage } from "@zocalo/net";
 import { encodeServerMessage, type ErrorCode, type GapPush } from "@zocalo/protocol";
 import type { Channel, Subscriber } from "./channel.ts";
 import { costOfPublications } from "./costs.ts";
+import { withEpoch } from "./datagram-form.ts";
 import type { Clock, Timer } from "../primitives/clock.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { PresenceWatcher, ToldChanges } from "./presence-feed.ts";
@@ -16,6 +17,8 @@ const RETRY_MS = 50;
 
 /** What a subscription needs of its session and hub. */
 export interface SubscriptionHost {
+  /** True where messages may be lost. */
+  readonly isDatagram: boolean;
   readonly sender: Sender;
   readonly engine: Engine;
   readonly clock: Clock;
@@ -99,7 +102,8 @@ export class Subscription implements Subscriber, PresenceWatcher {
   /** Hot path: hands over the publication at the head. False if it did not go out now. */
   offer(prepared: PreparedMessage, offset: number): boolean {
     if (this.#offset !== offset - 1) return false; // it was read from the log before the engine told of it
-    const outcome = this.#conn.trySend(prepared);
+    const message = this.#host.isDatagram ? withEpoch(prepared, this.#epoch) : prepared;
+    const outcome = this.#conn.trySend(message);
     if (outcome === "sent") {
       this.#offset = offset;
       return true;
@@ -111,7 +115,7 @@ export class Subscription implements Subscriber, PresenceWatcher {
       this.#state = "waiting";
       return true;
     }
-    if (this.#refused(prepared.message as string, offset)) this.readLog();
+    if (this.#refused(message.message as string, offset)) this.readLog();
     return false;
   }
 
@@ -192,8 +196,9 @@ export class Subscription implements Subscriber, PresenceWatcher {
       if (!isTold) return false;
     }
     for (const [index, { offset }] of page.publications.entries()) {
-      const message = offset <= this.#offset ? undefined : shared.message(index);
-      if (!message) continue;
+      const shown = offset <= this.#offset ? undefined : shared.message(index);
+      if (!shown) continue;
+      const message = this.#host.isDatagram ? withEpoch(shown, this.#epoch) : shown;
       const text = message.message as string;
       const outcome = this.#conn.trySend(message);
       if (outcome === "refused") {
