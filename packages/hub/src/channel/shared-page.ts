@@ -21,6 +21,15 @@ export class SharedPage {
   }
 }
 
+/** Whose turn it is to read. */
+export interface Reader {
+  /** Who counts with it: an address, or itself. */
+  readonly whose: object;
+  readonly context: {
+    readonly reads: { run<T>(whose: object, read: () => Promise<T>): Promise<T> };
+  };
+}
+
 /**
  * Reads pages of a channel's log for those who catch up: one read for all who want the same in one turn, as a
  * crowd does that comes back. What is new in the log is never missing in a page that is asked for after it.
@@ -28,23 +37,41 @@ export class SharedPage {
 export class PageReader {
   readonly #channel: string;
   readonly #engine: Engine;
-  readonly #pages = new Map<number, Promise<SharedPage>>();
+  /** By the offset before the page and its length. */
+  readonly #pages = new Map<string, Promise<SharedPage>>();
 
   constructor(channel: string, engine: Engine) {
     this.#channel = channel;
     this.#engine = engine;
   }
 
-  /** The page after this offset. @param limit publications in it, the same for all of a channel */
-  read(after: number, limit: number): Promise<SharedPage> {
-    const known = this.#pages.get(after);
+  /**
+   * The page after this offset, in turn with others of the same address; at once if it is being read.
+   *
+   * @param limit publications in it
+   * @returns nothing, without having read, if it is not wanted any more when its turn comes
+   */
+  async read(
+    after: number,
+    limit: number,
+    { whose, context }: Reader,
+    isWanted: () => boolean,
+  ): Promise<SharedPage | undefined> {
+    const known = this.#pages.get(`${after} ${limit}`);
+    if (known) return known;
+    return context.reads.run(whose, async () => (isWanted() ? this.#read(after, limit) : undefined));
+  }
+
+  #read(after: number, limit: number): Promise<SharedPage> {
+    const name = `${after} ${limit}`;
+    const known = this.#pages.get(name);
     if (known) return known;
     const reading = this.#engine
       .read(this.#channel, after, limit)
       .then((page) => new SharedPage(this.#channel, page));
-    this.#pages.set(after, reading);
+    this.#pages.set(name, reading);
     const forget = (): void => {
-      if (this.#pages.get(after) === reading) this.#pages.delete(after);
+      if (this.#pages.get(name) === reading) this.#pages.delete(name);
     };
     reading.then(() => setImmediate(forget), forget);
     return reading;

@@ -7,7 +7,7 @@ import type { Clock, Timer } from "../primitives/clock.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { PresenceWatcher, ToldChanges } from "./presence-feed.ts";
 import type { Sender } from "./sender.ts";
-import type { SharedPage } from "./shared-page.ts";
+import type { Reader, SharedPage } from "./shared-page.ts";
 import type { Counters } from "./stats.ts";
 import { fitsInBytes } from "../primitives/utf8.ts";
 
@@ -16,7 +16,7 @@ const READ_TRIES = 6;
 const RETRY_MS = 50;
 
 /** What a subscription needs of its session and hub. */
-export interface SubscriptionHost {
+export interface SubscriptionHost extends Reader {
   /** True where messages may be lost. */
   readonly isDatagram: boolean;
   readonly sender: Sender;
@@ -55,6 +55,8 @@ export class Subscription implements Subscriber, PresenceWatcher {
   readonly #host: SubscriptionHost;
   readonly #conn: Sender;
   readonly #pageSize: number;
+  /** Publications in the next page: about as many as the connection takes at once, if it is not full. */
+  #limit: number;
   liveIndex = -1;
   /** True once the engine may count this connection as present in the channel. */
   isPresent = false;
@@ -69,6 +71,7 @@ export class Subscription implements Subscriber, PresenceWatcher {
   constructor(channel: Channel, host: SubscriptionHost, pageSize: number) {
     this.channel = channel;
     this.#pageSize = pageSize;
+    this.#limit = pageSize;
     this.#host = host;
     this.#conn = host.sender;
   }
@@ -151,14 +154,15 @@ export class Subscription implements Subscriber, PresenceWatcher {
   }
 
   async #read(attempt: number): Promise<void> {
-    let page: SharedPage;
+    let page: SharedPage | undefined;
+    const isWanted = (): boolean => this.#state === "reading";
     try {
-      page = await this.channel.pages.read(this.#offset, this.#pageSize);
+      page = await this.channel.pages.read(this.#offset, this.#limit, this.#host, isWanted);
     } catch (error) {
       this.#readFailed(attempt, error);
       return;
     }
-    if (this.#state !== "reading") return;
+    if (page === undefined || !isWanted()) return;
     const before = this.#offset;
     const epoch = this.#epoch;
     if (!this.#offerPage(page)) return;
@@ -202,15 +206,29 @@ export class Subscription implements Subscriber, PresenceWatcher {
       const text = message.message as string;
       const outcome = this.#conn.trySend(message);
       if (outcome === "refused") {
-        if (!this.#refused(text, offset)) return false;
+        if (!this.#refused(text, offset)) return this.#fullAfter(index);
         continue;
       }
       this.#offset = offset;
       this.#host.counters.delivered++;
       this.#host.sent(text);
-      if (outcome === "buffered") return this.#wait();
+      if (outcome === "buffered") {
+        this.#wait();
+        return this.#fullAfter(index + 1);
+      }
     }
+    this.#limit = Math.min(this.#pageSize, 2 * this.#limit);
     return true;
+  }
+
+  /**
+   * It took so many of a page. A page of the largest publications is megabytes, and would be read anew for
+   * each two of them.
+   */
+  #fullAfter(count: number): false {
+    const wanted = 2 ** Math.ceil(Math.log2(Math.max(1, count) * 2)); // few sizes, so that pages are shared
+    this.#limit = Math.min(this.#pageSize, wanted);
+    return false;
   }
 
   /**

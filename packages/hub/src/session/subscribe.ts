@@ -78,8 +78,11 @@ async function open(
   }
   let present: PresentPage | undefined;
   if (command.presence === true) present = await readPresence(session, channel.name, 0);
-  const start = await fromEngine(context, startOf(channel, command, namespace.pageSize));
-  if (subscription.hasEnded) return;
+  const isWanted = (): boolean => !subscription.hasEnded;
+  const read = (after: number): Promise<SharedPage | undefined> =>
+    channel.pages.read(after, namespace.pageSize, session, isWanted);
+  const start = await fromEngine(context, startOf(channel, command, read));
+  if (!start || subscription.hasEnded) return;
   const text = encodeServerMessage(
     answerTo(session.answerTo(command), channel.name, start, conn.idleTimeoutMs),
   );
@@ -97,10 +100,16 @@ async function open(
   });
 }
 
-async function startOf(channel: Channel, command: Subscribe, pageSize: number): Promise<Start> {
+/** Nothing if the subscription has ended before its page was read. */
+async function startOf(
+  channel: Channel,
+  command: Subscribe,
+  read: (after: number) => Promise<SharedPage | undefined>,
+): Promise<Start | undefined> {
   const { since, last = 0 } = command;
   if (since) {
-    const page = await channel.pages.read(since.offset, pageSize);
+    const page = await read(since.offset);
+    if (!page) return undefined;
     const { epoch, head, oldest } = page.page;
     const isSameLog = epoch === since.epoch && since.offset <= head;
     const from = isSameLog ? since.offset + 1 : 1;
@@ -113,7 +122,8 @@ async function startOf(channel: Channel, command: Subscribe, pageSize: number): 
     return { epoch: channel.epoch, offset: channel.head, head: channel.head, recovered: false };
   }
   const after = Math.max(0, channel.head - last);
-  const page = await channel.pages.read(after, pageSize);
+  const page = await read(after);
+  if (!page) return undefined;
   const { epoch, head, oldest } = page.page;
   // While it was read more may have been published, or the log replaced by one that begins before the page.
   const offset = Math.max(oldest - 1, head - last);
