@@ -177,18 +177,19 @@ export function testMessageContract<Prepared>(
 
   contract("a connection that breaks while end is pending is over at once", async ({ conn, endSide }) => {
     if (!endSide) return;
-    const closed = new Promise<void>((close) => {
+    const closed = new Promise<Ending>((close) => {
       conn.serve({
         message() {},
         end: () => {
           setImmediate(() => conn.abort());
           return new Promise<void>(() => undefined);
         },
-        close: () => close(),
+        close,
       });
     });
     await endSide();
-    await closed;
+    const { code, wasClean, error } = await closed;
+    assert.deepEqual([code, wasClean, codeOf(error)], [1006, false, "closed"]);
     assert.equal(conn.trySend("late"), "refused");
   });
 

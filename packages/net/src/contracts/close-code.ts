@@ -1,3 +1,5 @@
+import type { CloseInfo } from "./message-conn.ts";
+
 /** Longest close reason, in UTF-8 bytes: what a Close frame has room for (RFC 6455 §5.5). */
 export const MAX_REASON_BYTES = 123;
 
@@ -24,4 +26,16 @@ export function closeFault(code: number, reason: string): string | undefined {
   return bytes > MAX_REASON_BYTES
     ? `close reason of ${bytes} bytes is longer than ${MAX_REASON_BYTES}`
     : undefined;
+}
+
+/** How a connection ended that broke, or was cut. */
+export function brokenInfo(error: Error): CloseInfo {
+  return { code: 1006, reason: error.message, wasClean: false, error };
+}
+
+/** How a connection ends whose handler threw `error`, or whose handler's promise rejected with it. */
+export function handlerFailed(error: unknown): CloseInfo {
+  const reason = "handler failed";
+  const cause = error instanceof Error ? error : new Error(reason, { cause: error });
+  return { code: 1011, reason, wasClean: false, error: cause };
 }

@@ -33,7 +33,7 @@ export interface CloseInfo {
  * Receives the messages of a connection without a promise per message.
  *
  * What `message`, `drain` or `end` throws, or rejects with, ends the connection with 1011 and comes to
- * `close`. What `close` throws nobody catches: it must not.
+ * `close`, unless the connection had broken before. What `close` throws nobody catches: it must not.
  */
 export interface MessageHandler {
   /**
@@ -45,9 +45,10 @@ export interface MessageHandler {
   drain?(): void | Promise<void>;
   /**
    * The peer sends nothing more and may still be listening: a connection over a stream whose peer has ended
-   * its side, after all messages and before `close`. What is sent until a returned promise settles still
-   * leaves, for at most `closeTimeoutMs`; then the connection closes. Elsewhere it is not called: a WebSocket
-   * that was closed is sent nothing, and datagrams have no end.
+   * its side, or sent what breaks the framing, after all messages and before `close`. What is sent until a
+   * returned promise settles still leaves, for at most `closeTimeoutMs`; then the connection closes. If it
+   * breaks before, `close` is told why at once. Elsewhere it is not called: a WebSocket that was closed is
+   * sent nothing, and datagrams have no end.
    */
   end?(): void | Promise<void>;
   /** Called exactly once, last. */

@@ -1,5 +1,5 @@
 import type { Addr } from "../contracts/addr.ts";
-import { closeFault } from "../contracts/close-code.ts";
+import { closeFault, handlerFailed } from "../contracts/close-code.ts";
 import type { WaitOptions } from "../contracts/conn.ts";
 import type { NetErrorParts } from "../contracts/error.ts";
 import { argumentError, type FailureSite } from "../contracts/failures.ts";
@@ -12,7 +12,7 @@ import type {
   PreparedMessage,
   SendOutcome,
 } from "../contracts/message-conn.ts";
-import { handlerFailed, Inbox, type InboxSource } from "./inbox.ts";
+import { Inbox, type InboxSource } from "./inbox.ts";
 import type { InboxLimits } from "./inbox-queue.ts";
 import { rejection, told } from "./told.ts";
 
@@ -97,9 +97,4 @@ export abstract class InboxConn implements MessageConn, InboxSource {
   protected site(op: FailureSite["op"]): FailureSite {
     return { ...this.route(), op };
   }
-}
-
-/** How a connection ended that broke, or was cut. */
-export function brokenInfo(error: Error): CloseInfo {
-  return { code: 1006, reason: error.message, wasClean: false, error };
 }

@@ -1,3 +1,4 @@
+import { handlerFailed } from "../contracts/close-code.ts";
 import type { WaitOptions } from "../contracts/conn.ts";
 import { NetError, type NetErrorParts } from "../contracts/error.ts";
 import { canceledError } from "../contracts/failures.ts";
@@ -158,18 +159,25 @@ export class Inbox<T = Message> {
   /**
    * This side has closed: what nobody has taken is dropped, waiting receivers are unblocked, and the
    * handler's `close` follows in a microtask, even while its last promise is pending. After `end`, the first
-   * info stays.
+   * info stays, unless the end was in order and is not any more.
    */
   discard(info: CloseInfo): void {
+    if (!info.wasClean) this.#spoil(info);
     this.#info ??= info;
     this.stop();
     if (this.#handler === undefined) this.#settleWaiters(this.#info);
     else queueMicrotask(() => this.#close());
   }
 
-  /** What the handler's `end` waits for would not leave any more. */
-  waitNoMore(): void {
+  /** What the handler's `end` waits for would not leave any more. `failure`: the connection broke. */
+  waitNoMore(failure?: CloseInfo): void {
+    if (failure !== undefined) this.#spoil(failure);
     if (this.#isEnding) this.#close();
+  }
+
+  /** An end in order that nobody was told of yet was none. */
+  #spoil(failure: CloseInfo): void {
+    if (this.#info?.wasClean && !this.#isClosed) this.#info = failure;
   }
 
   /**
@@ -331,7 +339,7 @@ export class Inbox<T = Message> {
 
   /** A connection that has ended tells why by itself, after all that was received. */
   #drainRejected(error: unknown): void {
-    if (this.#info === undefined) this.#fail(error);
+    if (this.#info === undefined || (this.#isEnding && !this.#isClosed)) this.#fail(error);
   }
 
   #fail(error: unknown): void {
@@ -388,11 +396,4 @@ export class Inbox<T = Message> {
   #error(code: NetErrorParts["code"], reason: string): NetError {
     return new NetError({ ...this.#source.route?.(), op: "read", code, reason });
   }
-}
-
-/** How a connection ends whose handler threw `error`, or whose handler's promise rejected with it. */
-export function handlerFailed(error: unknown): CloseInfo {
-  const reason = "handler failed";
-  const cause = error instanceof Error ? error : new Error(reason, { cause: error });
-  return { code: 1011, reason, wasClean: false, error: cause };
 }

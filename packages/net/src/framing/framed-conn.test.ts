@@ -90,7 +90,7 @@ test("a stream that breaks after its peer's end, while something is under way, i
   assert.deepEqual(handler.log, ["a"]);
   wire.feed(new Error("reset"));
   await turn();
-  assert.deepEqual(handler.log, ["a", "(close 1000)"]);
+  assert.deepEqual(handler.log, ["a", "(close 1006 unclean)"]);
 });
 
 test("binary framings receive bytes, text ones strings", async () => {

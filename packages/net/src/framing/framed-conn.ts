@@ -1,3 +1,4 @@
+import { brokenInfo } from "../contracts/close-code.ts";
 import { startTimer } from "../flow/deadline.ts";
 import { atEndOfTurn } from "../flow/end-of-turn.ts";
 import type { Conn, WaitOptions } from "../contracts/conn.ts";
@@ -6,7 +7,7 @@ import { asError, canceledError, closedError, timeoutError } from "../contracts/
 import { type Frame, frameOf, memoryOf } from "./frame.ts";
 import { type FrameCodec, type FrameDecoder, FrameFault } from "./frame-codec.ts";
 import type { InboxLimits } from "../flow/inbox-queue.ts";
-import { brokenInfo, InboxConn } from "../flow/inbox-conn.ts";
+import { InboxConn } from "../flow/inbox-conn.ts";
 import type { CloseInfo, Message, Peer, PreparedMessage, SendOutcome } from "../contracts/message-conn.ts";
 import { SendBuffer, type SendBufferSink, type SendLimits } from "./send-buffer.ts";
 import { StreamConn } from "../stream/stream-conn.ts";
@@ -178,7 +179,7 @@ export class FramedConn extends InboxConn implements SendBufferSink, WriteWatchH
     this.#failure ??= error;
     if (this.isClosing) return;
     this.#boundClosing();
-    this.inbox.waitNoMore();
+    this.inbox.waitNoMore(brokenInfo(this.#failure));
   }
 
   // What the write watch asks for.
@@ -248,8 +249,7 @@ export class FramedConn extends InboxConn implements SendBufferSink, WriteWatchH
   }
 
   #gone(error: Error | undefined): void {
-    if (this.#isFinished) return;
-    this.#break(error ?? closedError(this.site("read")), false);
+    if (!this.#isFinished) this.#break(error, false);
   }
 
   /** Takes messages out of the decoder until it needs more bytes or the inbox is full. */
@@ -296,6 +296,8 @@ export class FramedConn extends InboxConn implements SendBufferSink, WriteWatchH
   }
 
   protected override closeOnce(info: CloseInfo): Promise<void> {
+    // What `ending` has started stands for no closing.
+    if (!this.isClosing && this.#failure === undefined) this.#stopCloseTimer();
     const closed = super.closeOnce(info);
     this.#boundClosing();
     return closed;
@@ -333,15 +335,20 @@ export class FramedConn extends InboxConn implements SendBufferSink, WriteWatchH
 
   /**
    * The connection is gone, or has to go. What was received before is still delivered, unless it is our wish.
+   *
+   * @param cause `undefined`: the stream has closed in order, and not by us.
    */
-  #break(error: Error, isOurs: boolean): void {
+  #break(cause: Error | undefined, isOurs: boolean): void {
+    const error = cause ?? closedError(this.site("read"));
     this.#cut(error);
     this.#stopWatching();
-    if (isOurs) this.inbox.discard(brokenInfo(this.#failure ?? error));
+    const info = brokenInfo(this.#failure ?? error);
+    if (isOurs) this.inbox.discard(info);
     else if (!this.isClosing) {
       this.#decodeRest();
-      this.inbox.end(brokenInfo(this.#failure ?? error));
-      this.inbox.waitNoMore();
+      this.inbox.end(info);
+      const hasBroken = cause !== undefined || this.#outgoing.loss !== undefined;
+      this.inbox.waitNoMore(hasBroken ? info : undefined);
     }
   }
 

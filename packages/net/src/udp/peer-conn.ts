@@ -1,10 +1,11 @@
 import type { Addr, IpAddr } from "../contracts/addr.ts";
 import { asMessage } from "../contracts/as-message.ts";
+import { brokenInfo } from "../contracts/close-code.ts";
 import type { WaitOptions } from "../contracts/conn.ts";
 import { NetError } from "../contracts/error.ts";
 import { asError, canceledError, closedError, type FailureSite } from "../contracts/failures.ts";
 import type { InboxLimits } from "../flow/inbox-queue.ts";
-import { brokenInfo, InboxConn } from "../flow/inbox-conn.ts";
+import { InboxConn } from "../flow/inbox-conn.ts";
 import {
   type AddressVerification,
   type CloseInfo,

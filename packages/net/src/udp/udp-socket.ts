@@ -1,11 +1,12 @@
 import type { RemoteInfo, Socket } from "node:dgram";
 import type { IpAddr } from "../contracts/addr.ts";
+import { handlerFailed } from "../contracts/close-code.ts";
 import type { Deadline, WaitOptions } from "../contracts/conn.ts";
 import type { DatagramSocket, DatagramSocketHandler } from "../contracts/datagram-socket.ts";
 import { DeadlineTimer } from "../flow/deadline.ts";
 import { NetError } from "../contracts/error.ts";
 import { argumentError, closedError, type FailureSite, timeoutError } from "../contracts/failures.ts";
-import { handlerFailed, Inbox, type InboxSource } from "../flow/inbox.ts";
+import { Inbox, type InboxSource } from "../flow/inbox.ts";
 import type { CloseInfo, SendOutcome } from "../contracts/message-conn.ts";
 import { netErrorFrom } from "../contracts/node-error.ts";
 import { SendHalf, TAKEN } from "./send-half.ts";
