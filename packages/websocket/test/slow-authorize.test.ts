@@ -1,11 +1,13 @@
 // What a peer says and does while `authorize` takes its time.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import * as net from "@zocalo/net";
-import { listen } from "../src/index.ts";
+import { attach, listen } from "../src/index.ts";
 import { selfSigned } from "./certificate.ts";
 import { ANY_PORT, upgradeRequest } from "./peers.ts";
 import { frameFrom } from "./recorder.ts";
@@ -136,6 +138,55 @@ for (const [name, network] of networks) {
     assert.equal(await Promise.race([accepted, refused]), "gone");
   });
 }
+
+for (const [name, network] of networks) {
+  for (const readUpgrades of ["here", "node:http"] as const) {
+    test(`abort cuts a peer over ${name} that waits for authorize, read ${readUpgrades}, and gives its place back`, async (t) => {
+      let asked: () => void = () => undefined;
+      const asking = new Promise<void>((resolve) => (asked = resolve));
+      let told: (reason: string) => void = () => undefined;
+      const refused = new Promise<string>((resolve) => (told = resolve));
+      const { below, connect } = await network(t);
+      const listener = await listen(below, {
+        readUpgrades,
+        authorize: () => {
+          asked();
+          return new Promise<void>(() => undefined);
+        },
+        onRefuse: ({ reason }) => told(reason),
+      });
+      const conn = await connect();
+      await conn.write(Buffer.from(upgradeRequest()));
+      await asking;
+      await listener.abort();
+      assert.equal(await conn.read().catch(() => null), null);
+      assert.equal(await refused, "gone");
+      conn.abort();
+      const { totals } = below as Partial<net.StreamListener>;
+      while (totals && totals.call(below).open > 0) await new Promise((resolve) => setImmediate(resolve));
+    });
+  }
+}
+
+test("abort cuts who waits for authorize at a server of somebody else", async (t) => {
+  let asked: () => void = () => undefined;
+  const asking = new Promise<void>((resolve) => (asked = resolve));
+  const server = createServer().listen(0, "127.0.0.1");
+  t.after(() => server.close());
+  await once(server, "listening");
+  const listener = attach(server, {
+    authorize: () => {
+      asked();
+      return new Promise<void>(() => undefined);
+    },
+  });
+  const conn = await net.dial("tcp", String(listener.addr));
+  await conn.write(Buffer.from(upgradeRequest()));
+  await asking;
+  await listener.abort();
+  assert.equal(await conn.read().catch(() => null), null);
+  conn.abort();
+});
 
 test("a peer that resets behind more than is read ahead is let in, and its connection ends with 1006", async () => {
   let letIn: () => void = () => undefined;

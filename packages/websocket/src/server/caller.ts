@@ -32,6 +32,8 @@ export interface Caller extends LocalEnd {
   take(): Transport | undefined;
   /** Answers with plain HTTP and ends it. Never throws. */
   refuse(refusal: Refusal): void;
+  /** Cuts it without an answer. */
+  end(): void;
 }
 
 /** The same of the stream that an `upgrade` event brings. */
@@ -75,6 +77,10 @@ export class StreamCaller implements Caller {
 
   refuse(refusal: Refusal): void {
     refuse(this.#stream, refusal);
+  }
+
+  end(): void {
+    this.#stream.destroy();
   }
 }
 

@@ -66,6 +66,8 @@ export class Handshakes {
   /** What each address holds. A listener counts here, too, what is not yet a request. */
   readonly limits: AddressLimits;
   owner: HandshakesOwner | undefined;
+  /** What gives up each of those that wait for `checkOrigin` or `authorize`. */
+  readonly #waiting = new Set<() => void>();
   /** One function for all connections. */
   readonly #ended = (conn: OpenedConn): void => {
     if (conn.holder !== undefined) this.limits.connections.release(conn.holder);
@@ -137,6 +139,11 @@ export class Handshakes {
     return this.#open(exchange, asked, choice, holder);
   }
 
+  /** Cuts those that wait for `checkOrigin` or `authorize`. */
+  abort(): void {
+    for (const giveUp of this.#waiting) giveUp();
+  }
+
   async #answerLater(
     exchange: Exchange,
     asked: UpgradeRequest,
@@ -146,7 +153,7 @@ export class Handshakes {
     const { caller } = exchange;
     caller.wait();
     try {
-      const refusal = (await this.#inTime(judging)) ?? this.owner?.refusalFor(caller.host);
+      const refusal = (await this.#inTime(judging, caller)) ?? this.owner?.refusalFor(caller.host);
       const conn = this.#answer(exchange, asked, refusal, holder);
       this.owner?.offer(conn, caller.host);
       return conn;
@@ -247,19 +254,26 @@ export class Handshakes {
     return new WebSocketNetError("refused", message, { status: 500, cause: error });
   }
 
-  async #inTime<T>(work: Promise<T>): Promise<T> {
+  async #inTime<T>(work: Promise<T>, caller: Caller): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
+    let giveUp = (): void => undefined;
     const tooLate = new Promise<never>((_, reject) => {
       timer = startTimer(() => {
         reject(
           new WebSocketNetError("timeout", `authorization took longer than ${this.#handshakeTimeoutMs} ms`),
         );
       }, this.#handshakeTimeoutMs);
+      giveUp = () => {
+        caller.end();
+        reject(new WebSocketNetError("closed", "the listener was aborted before the upgrade was answered"));
+      };
     });
+    this.#waiting.add(giveUp);
     try {
       return await Promise.race([work, tooLate]);
     } finally {
       clearTimeout(timer);
+      this.#waiting.delete(giveUp);
     }
   }
 

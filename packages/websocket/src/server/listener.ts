@@ -117,7 +117,9 @@ export class UpgradeListener implements Listener<WebSocketConn> {
     return drained;
   }
 
+  /** Also cuts who waits for `checkOrigin` or `authorize`. */
   abort(): Promise<void> {
+    this.#handshakes.abort();
     return this.#queue.abort();
   }
 
