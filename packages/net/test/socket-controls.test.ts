@@ -242,6 +242,16 @@ async function run(program: string, ...args: string[]): Promise<string> {
   return said.trim();
 }
 
+test("a listener that the process does not hold on to holds it for a silent client as long as a handshake may take", async () => {
+  const program = `
+    const listener = await listen("tls", "127.0.0.1:0", { ...JSON.parse(network), handshakeTimeoutMs: 100 });
+    listener.unref();
+    (await dial("tcp", String(listener.addr))).unref();
+    process.on("exit", () => console.log("exit"));
+  `;
+  assert.equal(await run(program, JSON.stringify({ cert, key })), "exit");
+});
+
 for (const network of ["tcp", "unix"] as const) {
   test(`${network}: a process ends while a connection is open that it does not hold on to, and stays for one it does`, async () => {
     await using listener = await listening(network);

@@ -133,6 +133,15 @@ test("a directory in the place of a file is an argument that is wrong, and is na
   }
 });
 
+test("a link that leads to itself is a file that is not there, and is named", async (t) => {
+  if (process.platform === "win32") return t.skip("making links is a privilege there");
+  const caFile = join(directory, "loop.pem");
+  symlinkSync(caFile, caFile);
+  const { code, message } = await failure(dial("tls", "127.0.0.1:1", { caFile }));
+  assert.equal(code, "not_found");
+  assert.match(message, /: too many symbolic links: .*loop\.pem$/);
+});
+
 test("a socket in the place of a file is an argument that is wrong, too", async (t) => {
   if (process.platform === "win32") return t.skip("sockets are no files there");
   const caFile = join(directory, "ca.sock");

@@ -236,7 +236,9 @@ export interface Listener<C = Conn, A extends Addr = Addr> extends AsyncIterable
 
   /**
    * Lets the process end although it listens. Its connections hold the process by themselves, see
-   * `Conn.unref`. Without effect where nothing does: in memory, and on a server that is somebody else's.
+   * `Conn.unref`; so does one that is not a connection yet, as long as it may take: for a TLS handshake, a
+   * PROXY header, the request for a WebSocket. Without effect where nothing does: in memory, and on a server
+   * that is somebody else's.
    */
   unref(): void;
   /** Takes `unref` back. */

@@ -24,6 +24,7 @@ const MEANINGS: Readonly<Record<string, readonly [NetErrorCode, string]>> = {
   EPERM: ["permission", "operation not permitted"],
   ENOENT: ["not_found", "no such file or directory"],
   ENOTDIR: ["not_found", "not a directory"],
+  ELOOP: ["not_found", "too many symbolic links"],
   ENOTFOUND: ["name_not_found", "no such host"],
   ENODATA: ["name_not_found", "no address for this host"],
   EAI_NODATA: ["name_not_found", "no address for this host"],
