@@ -159,10 +159,9 @@ for (const transport of transports) {
     const others = Array.from({ length: 20 }, () => begin(t, transport, address));
     let told = 0;
     for (const other of others) {
-      const subscription = other.channel(CHANNEL).subscribe(
-        {},
-        { publication: () => void told++, gap: () => assert.fail("a gap") },
-      );
+      const subscription = other
+        .channel(CHANNEL)
+        .subscribe({}, { publication: () => void told++, gap: () => assert.fail("a gap") });
       t.after(() => subscription.close());
       await becomes(other, "connected");
       await other.channel(CHANNEL).history({ limit: 1 }); // It was subscribed before.

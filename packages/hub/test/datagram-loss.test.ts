@@ -142,7 +142,10 @@ test("over a path that loses three of ten datagrams, while logs are replaced, al
     taken += device.taken.length;
     await hub.close();
   }
-  assert.ok(taken > 2_000 && replaced > 300, `${taken} were taken, of logs that were replaced ${replaced} times`);
+  assert.ok(
+    taken > 2_000 && replaced > 300,
+    `${taken} were taken, of logs that were replaced ${replaced} times`,
+  );
 });
 
 test("a publication on streams has no epoch, and one in datagrams the same for all who are told of it", async () => {

@@ -166,7 +166,11 @@ test("a page of presence is encoded once for all who are shown the same, whateve
 
   await enter("s26", "u26");
   const again = await askAll(0, 5);
-  assert.deepEqual([again.shown, again.users, again.total], [0, first.users, 26], "who came is on the last page");
+  assert.deepEqual(
+    [again.shown, again.users, again.total],
+    [0, first.users, 26],
+    "who came is on the last page",
+  );
   assert.equal((await askAll(10, 6)).shown, 0);
   assert.equal((await askAll(20, 7)).shown, 6);
 
@@ -176,8 +180,14 @@ test("a page of presence is encoded once for all who are shown the same, whateve
     assert.equal(shown, 10);
     return users;
   };
-  assert.match(await changed(() => enter("again", "u3", '{"new":1}'), 8), /"u3","info":\{"new":1\},"connections":2/);
-  assert.match(await changed(() => engine.leave("plaza:x", "again"), 9), /"u3","info":\{"new":1\},"connections":1/);
+  assert.match(
+    await changed(() => enter("again", "u3", '{"new":1}'), 8),
+    /"u3","info":\{"new":1\},"connections":2/,
+  );
+  assert.match(
+    await changed(() => engine.leave("plaza:x", "again"), 9),
+    /"u3","info":\{"new":1\},"connections":1/,
+  );
   assert.doesNotMatch(await changed(() => engine.leave("plaza:x", "s2"), 10), /"u2"/);
   assert.equal((await askAll(10, 11)).shown, 0);
   await hub.close();
