@@ -68,7 +68,7 @@ export interface Member {
   readonly info?: string | undefined;
 }
 
-/** A user in a channel. Where it is the same object as before, nothing has changed: it is not encoded again. */
+/** A user in a channel. The same object as before says that nothing has changed: it is not encoded again. */
 export interface Present {
   readonly user: string;
   /** JSON text: the info of the newest connection. */
