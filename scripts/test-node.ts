@@ -28,7 +28,7 @@ const script = join(dirname(fileURLToPath(import.meta.url)), "test.ts");
 const PATH = [dirname(node.path), process.env["PATH"]].join(delimiter);
 const child = spawn(node.path, ["--import", import.meta.resolve("tsx"), script, ...args], {
   stdio: "inherit",
-  env: { ...process.env, PATH, ZOCALO_TEST_NODE: runtime.version },
+  env: { ...process.env, PATH, TEST_NODE_VERSION: runtime.version },
 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
 child.on("exit", (code) => process.exit(code ?? 1));

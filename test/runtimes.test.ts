@@ -41,7 +41,7 @@ test("npm run test:node asks for one of the Nodes", () => {
   assert.equal(status, 1);
 });
 
-const wanted = process.env["ZOCALO_TEST_NODE"];
+const wanted = process.env["TEST_NODE_VERSION"];
 const unlessAsked = { skip: wanted === undefined && "only npm run test:node chooses a Node" };
 
 test("what tests start runs on the Node that was asked for", unlessAsked, () => {

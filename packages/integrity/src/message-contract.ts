@@ -177,7 +177,7 @@ export function testMessageContract<Prepared>(
 
   contract("a connection that breaks while end is pending is over at once", async ({ conn, endSide }) => {
     if (!endSide) return;
-    const closed = new Promise<Ending>((close) => {
+    const closed = new Promise<CloseInfo>((close) => {
       conn.serve({
         message() {},
         end: () => {
