@@ -18,6 +18,8 @@ const HONEST = "127.0.0.3";
 /** It fills the logs before. Everybody else has the limits of an address. */
 const EXEMPT = "127.0.0.9";
 const LOAD_CPU = 1;
+/** On a busy machine a start takes long. */
+const READY_TIMEOUT_MS = 60_000;
 /** A thousand of an address. */
 const MOST_USERS = 10_000;
 
@@ -119,6 +121,7 @@ async function serve(directory: string, engine: string): Promise<ServerProcess> 
   return spawnServer(ZOCALO, {
     args: ["serve", "--config", config],
     ...(canPin ? { cpu: SERVER_CPU } : {}),
+    readyTimeoutMs: READY_TIMEOUT_MS,
     readyFrom: (text) => {
       const [, door = "", port = ""] = /^ +(TCP|UDP) +\S+:(\d+)/.exec(text) ?? [];
       ports.set(door, Number(port));
