@@ -88,7 +88,7 @@ export const ROOMS: readonly Room[] = [
     mayImport: ["@zocalo/protocol"],
     testsMayImport: ["@zocalo/integrity"],
     hasNoDependencies: true,
-    browserEntries: ["src/index.ts"],
+    browserEntries: ["src/index.ts", "src/binary.ts"],
   },
   { directory: "packages/zocalo", name: "zocalo", mayImport: everyPackage },
   { directory: "apps/plaza", name: "@zocalo/plaza", mayImport: ["@zocalo/client", "@zocalo/hub"] },

@@ -117,7 +117,7 @@ class Server {
 
   async #read(): Promise<string[]> {
     const { publications } = await this.engine.read(CHANNEL, 0, 1_000);
-    return publications.map(({ data }) => JSON.parse(data) as string);
+    return publications.map(({ data }) => JSON.parse(String(data)) as string);
   }
 
   async #accept(listener: Listener<websocket.WebSocketConn, IpAddr>): Promise<void> {

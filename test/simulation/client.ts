@@ -130,7 +130,7 @@ export class Client {
 
   /** What another client, or this one's page before, did not see answered. */
   #left({ data, published }: LeftPublication): void {
-    const id = idOf(data);
+    const id = idOf(data as Json);
     this.#write({ type: "left", id, client: this.number });
     void this.#settled(id, published);
   }

@@ -1,4 +1,11 @@
-import type { Command, PresenceChanges, PresencePage, ServerMessage, Subscribed } from "@zocalo/protocol";
+import type {
+  Command,
+  Json,
+  PresenceChanges,
+  PresencePage,
+  ServerMessage,
+  Subscribed,
+} from "@zocalo/protocol";
 import { check, type Facts } from "./facts.ts";
 
 interface Flow {
@@ -39,7 +46,7 @@ export class WireChecker {
         const asked = this.#asked(message.id);
         if (asked?.command.type !== "publish") return check(false, () => `answer: ${text} to ${asked?.text}`);
         const { channel, data } = asked.command;
-        const sent = this.#facts.texts.of(data, asked.text);
+        const sent = this.#facts.texts.of(data as Json, asked.text);
         return this.#facts.stands(channel, message.epoch, message.offset, sent);
       }
       case "subscribed":
@@ -62,7 +69,7 @@ export class WireChecker {
         const flow = this.#flow(channel);
         check(offset === flow.next, () => `order: ${channel} ${offset} came where ${flow.next} was due`);
         flow.next = offset + 1;
-        return this.#facts.stands(channel, flow.epoch, offset, this.#facts.texts.of(data, text));
+        return this.#facts.stands(channel, flow.epoch, offset, this.#facts.texts.of(data as Json, text));
       }
       case "gap": {
         const { channel, epoch, from, to, reset } = message;

@@ -303,7 +303,7 @@ class World implements Surroundings {
     const engine = this.#engine;
     if (engine === undefined) throw new Error("the server is down");
     const page = await engine.read(channel, 0, 10_000);
-    for (const { offset, data } of page.publications) texts.push({ offset, text: data });
+    for (const { offset, data } of page.publications) texts.push({ offset, text: String(data) });
     const { epoch, head, oldest } = page;
     this.write({ type: "page", channel, epoch, head, oldest, publications: texts });
   }

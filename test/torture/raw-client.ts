@@ -1,4 +1,4 @@
-import type { Command, Position, ServerMessage, Subscribed } from "@zocalo/protocol";
+import type { Command, Json, Position, ServerMessage, Subscribed } from "@zocalo/protocol";
 import type { Person } from "../simulation/client.ts";
 import type { Said } from "../simulation/history.ts";
 import { newText } from "../simulation/texts.ts";
@@ -218,7 +218,7 @@ export class RawClient {
         }
         if (!this.#isDue(following, offset)) return;
         following.position = { epoch, offset };
-        const sent = this.#world.texts.of(data, text);
+        const sent = this.#world.texts.of(data as Json, text);
         return this.#write({ type: "publication", sub, epoch, offset, text: sent });
       }
       case "gap": {

@@ -1,6 +1,6 @@
 import type { BackoffOptions, Clock, Dial } from "@zocalo/client";
 import type { Random } from "@zocalo/integrity";
-import type { HistoryPage } from "@zocalo/protocol";
+import type { HistoryPage, Json } from "@zocalo/protocol";
 import * as websocket from "@zocalo/websocket";
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -226,7 +226,7 @@ function readAll(square: Square, channel: string): Promise<Said & Page> {
         if (page.type !== "history") return reject(new Error(`the log was not to be read: ${text}`));
         let from = 0;
         const found = page.publications.map(({ offset, data }) => {
-          const json = square.texts.of(data, text, from);
+          const json = square.texts.of(data as Json, text, from);
           from = Math.max(from, text.indexOf(json, from));
           return { offset, text: json };
         });

@@ -5,12 +5,13 @@ import {
   type PresencePage,
   ProtocolError,
   type ReceivedPage,
+  toBase64,
 } from "@zocalo/protocol";
 import { ChannelError } from "./error.ts";
 import type { Feed } from "./feed.ts";
 import type { Outbox } from "./outbox.ts";
 import { type Presence, readPresence } from "./presence-list.ts";
-import { type Published, unexpected } from "./publication.ts";
+import { type Content, type Published, unexpected } from "./publication.ts";
 import {
   type IterateOptions,
   type Publication,
@@ -87,13 +88,13 @@ export class Channel<T = Json> {
    *
    * A refusal that nobody awaits is lost; it does not end the process.
    *
-   * @param data what JSON can say
+   * @param data what JSON can say, or in a namespace of bytes a `Uint8Array`, which is read at once
    * @throws ChannelError `outbox_full`, `too_large`, `closed`, `unknown_outcome`, or the code of the server's
    * refusal
    * @example const { offset } = await room.publish({ text: "hola" });
    */
   publish(data: T, options: PublishOptions = {}): Promise<Published> {
-    return optional(this.#publish(() => this.#toJson(data), options));
+    return optional(this.#publish(() => this.#content(data), options));
   }
 
   /**
@@ -104,13 +105,14 @@ export class Channel<T = Json> {
    * @example await room.publishJson('{"id":1688888483063664642}');
    */
   publishJson(json: string, options: PublishOptions = {}): Promise<Published> {
-    return optional(this.#publish(() => this.#checked(json), options));
+    return optional(this.#publish(() => ({ json: this.#checked(json) }), options));
   }
 
-  #toJson(data: T): string {
+  #content(data: T): Content {
+    if (data instanceof Uint8Array) return { json: `"${toBase64(data)}"`, isBytes: true };
     const json = JSON.stringify(data) as string | undefined;
     if (json === undefined) throw new TypeError(`${this.name}: JSON cannot say ${typeof data}`);
-    return json;
+    return { json };
   }
 
   #checked(json: string): string {
@@ -122,11 +124,11 @@ export class Channel<T = Json> {
     }
   }
 
-  /** @param toJson called at once: what it throws is the promise's */
-  async #publish(toJson: () => string, options: PublishOptions): Promise<Published> {
-    const json = toJson();
+  /** @param toContent called at once: what it throws is the promise's */
+  async #publish(toContent: () => Content, options: PublishOptions): Promise<Published> {
+    const content = toContent();
     const { key = this.#host.newKey(), keep = true, kept, signal } = options;
-    const unpublished = { channel: this.name, key, json };
+    const unpublished = { channel: this.name, key, ...content };
     return this.#host.outbox.publish(unpublished, { isKept: keep, kept, signal });
   }
 

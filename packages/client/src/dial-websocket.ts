@@ -10,7 +10,9 @@ const MAX_BUFFERED_BYTES = 1_048_576;
  *
  * @throws TypeError where there is none
  */
-export function webSocketDial(): Dial {
+export function webSocketDial(
+  subprotocols: readonly string[] = [],
+): (...given: Parameters<Dial>) => Promise<WebSocketConn> {
   const Socket = globalThis.WebSocket;
   if (typeof Socket !== "function") {
     throw new TypeError(
@@ -19,7 +21,7 @@ export function webSocketDial(): Dial {
   }
   return (url, { signal }) =>
     new Promise((resolve, reject) => {
-      const socket = new Socket(url);
+      const socket = new Socket(url, [...subprotocols]);
       socket.binaryType = "arraybuffer";
       const abort = () => socket.close();
       signal.addEventListener("abort", abort, { once: true });
@@ -37,7 +39,8 @@ export function webSocketDial(): Dial {
     });
 }
 
-class WebSocketConn implements ClientConn {
+/** A global `WebSocket` that is open. */
+export class WebSocketConn implements ClientConn {
   readonly #socket: WebSocket;
   /**
    * Messages that came before `serve`; the peer speaks only when spoken to, so there are none, by the
@@ -60,6 +63,11 @@ class WebSocketConn implements ClientConn {
     socket.addEventListener("close", ({ code, reason }) => this.#finish({ code, reason }));
   }
 
+  /** What both sides agreed on; empty: nothing. */
+  get subprotocol(): string {
+    return this.#socket.protocol;
+  }
+
   serve(handler: Parameters<ClientConn["serve"]>[0]): void {
     this.#take = (message) => handler.message(message);
     let hasEnded = false;
@@ -72,7 +80,7 @@ class WebSocketConn implements ClientConn {
     this.#drained = () => handler.drain();
   }
 
-  trySend(message: string): "sent" | "refused" {
+  trySend(message: string | Uint8Array<ArrayBuffer>): "sent" | "refused" {
     if (this.#socket.readyState !== 1) return "refused";
     if (this.#socket.bufferedAmount > MAX_BUFFERED_BYTES) {
       this.#awaitRoom();

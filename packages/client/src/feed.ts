@@ -4,6 +4,7 @@ import {
   encodeCommand,
   type ErrorCode,
   type GapPush,
+  type Json,
   type Position,
   type ReceivedPublication,
   type Subscribed,
@@ -269,7 +270,8 @@ export class Feed implements SubscriberOwner {
     subscriber.isResuming = false;
   }
 
-  #publication({ offset, at, user, info, data, json }: ReceivedPublication, length: number): void {
+  #publication(push: ReceivedPublication, length: number): void {
+    const { offset, at, user, info, json } = push;
     const { epoch } = this.#flow;
     // It was read from the log for this session.
     if (offset <= this.#head) this.#link?.allowance.spend(costOfLength(length));
@@ -278,6 +280,7 @@ export class Feed implements SubscriberOwner {
     // over.
     if (offset > this.#flow.offset + 1) this.#skip(epoch, offset - 1);
     this.#flow = { epoch, offset };
+    const data = push.data as Json; // or bytes, where `T` of the channel says so
     const publication = { data, json, offset, at, user, ...(info === undefined ? {} : { info }) };
     for (const subscriber of this.#active()) {
       if (subscriber.isActive && isBefore(subscriber, offset)) {

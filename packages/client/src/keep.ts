@@ -1,4 +1,4 @@
-import type { Json } from "@zocalo/protocol";
+import type { Data } from "@zocalo/protocol";
 import type { Published } from "./publication.ts";
 
 /** How what is not acknowledged outlives this page or process. */
@@ -25,8 +25,8 @@ export interface LeftPublication {
   readonly channel: string;
   /** Its idempotency key. */
   readonly key: string;
-  /** What `JSON.parse` makes of `json`. */
-  readonly data: Json;
+  /** What `JSON.parse` makes of `json`, or bytes: then `json` is empty. */
+  readonly data: Data;
   readonly json: string;
   /** When it was published, by the wall clock, in milliseconds since the Unix epoch. */
   readonly at: number;
@@ -41,8 +41,10 @@ export interface LeftPublication {
 export interface NewEntry {
   readonly channel: string;
   readonly key: string;
-  /** Its data. */
+  /** Its data as JSON text. */
   readonly json: string;
+  /** True: it is bytes, and `json` a string with their base64. */
+  readonly isBytes?: boolean;
   /** When it was published, in milliseconds of the wall clock. */
   readonly at: number;
   /** When it was first sent, on the same clock; it may be in the log since. */

@@ -1,4 +1,10 @@
-import { commandBytesFor, type ErrorAnswer, type Json, LIMITS, type ReceivedAnswer } from "@zocalo/protocol";
+import {
+  base64Length,
+  commandBytesFor,
+  type ErrorAnswer,
+  LIMITS,
+  type ReceivedAnswer,
+} from "@zocalo/protocol";
 import { Attempts } from "./attempts.ts";
 import { callSafely } from "./call-safely.ts";
 import type { Clock } from "./clock.ts";
@@ -7,7 +13,7 @@ import type { KeepOptions, KeptEntry } from "./keep.ts";
 import { Keeper } from "./keeper.ts";
 import type { Link } from "./link.ts";
 import { Pace } from "./pace.ts";
-import { encodePublish, type Published, toPublished, type Unpublished } from "./publication.ts";
+import { encodePublish, type Published, readContent, toPublished, type Unpublished } from "./publication.ts";
 import { withResolvers } from "./with-resolvers.ts";
 
 /**
@@ -17,7 +23,7 @@ import { withResolvers } from "./with-resolvers.ts";
 export interface OutboxLimits {
   /** Publications. Default 1,000. */
   readonly entries?: number;
-  /** Their JSON text together, in UTF-16 code units. Default 1,048,576. */
+  /** Their JSON text together, bytes in base64, in UTF-16 code units. Default 1,048,576. */
   readonly length?: number;
 }
 
@@ -29,6 +35,9 @@ export const RETRY_MS = 1_000;
 
 /** How long a server remembers keys that does not say so, in milliseconds. */
 const KEY_MS = 300_000;
+
+/** The largest command that any server takes. */
+const MOST_BYTES = commandBytesFor(base64Length(LIMITS.largestDataLength));
 
 /** Part of that time in which something is sent again. The rest is room for a slow path. */
 const SAFE_PART = 0.75;
@@ -97,7 +106,7 @@ export class Outbox {
   /** Sends what waits, in order, and from now on everything at once. */
   connected(link: Link, commandBytes: number, keyMs: number | undefined): void {
     this.#link = link;
-    this.#commandBytes = Math.min(commandBytes, commandBytesFor(LIMITS.largestDataLength));
+    this.#commandBytes = Math.min(commandBytes, MOST_BYTES);
     this.#keyMs = typeof keyMs === "number" && keyMs > 0 ? keyMs : KEY_MS;
     this.#flush();
   }
@@ -243,11 +252,11 @@ export class Outbox {
     const own = [...this.#waiting];
     this.#waiting.clear();
     for (const entry of entries) {
-      const { channel, key, json, at } = entry;
+      const { channel, key, at } = entry;
       const { promise } = this.#wait({ channel, encode: encodePublish(entry) }, entry, entry);
       const published = promise.then((answer) => toPublished(answer, channel));
       published.catch(() => {}); // Whoever awaits it is told.
-      callSafely(() => keep.left({ channel, key, json, data: JSON.parse(json) as Json, at, published }));
+      callSafely(() => keep.left({ channel, key, ...readContent(entry), at, published }));
     }
     for (const entry of own) this.#waiting.add(entry);
     this.#flush();

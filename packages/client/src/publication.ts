@@ -1,4 +1,4 @@
-import type { ReceivedAnswer } from "@zocalo/protocol";
+import { type Data, fromBase64, type Json, type ReceivedAnswer } from "@zocalo/protocol";
 import { ChannelError } from "./error.ts";
 
 /** Where a publication stands in its channel's log. */
@@ -7,18 +7,32 @@ export interface Published {
   readonly offset: number;
 }
 
+/** What is published. */
+export interface Content {
+  /** Its data as JSON text. */
+  readonly json: string;
+  /** True: it is bytes, and `json` a string with their base64. */
+  readonly isBytes?: boolean;
+}
+
 /** What is to be published, once. */
-export interface Unpublished {
+export interface Unpublished extends Content {
   readonly channel: string;
   readonly key: string;
-  /** Its data. */
-  readonly json: string;
 }
 
 /** Its command. Written by hand, so that `json` goes out as it is. */
-export function encodePublish({ channel, key, json }: Unpublished): (id: number) => string {
-  const rest = `"channel":"${channel}","key":${JSON.stringify(key)},"data":${json}}`;
+export function encodePublish({ channel, key, json, isBytes }: Unpublished): (id: number) => string {
+  const member = isBytes === true ? "bytes" : "data";
+  const rest = `"channel":"${channel}","key":${JSON.stringify(key)},"${member}":${json}}`;
   return (id) => `{"type":"publish","id":${id},${rest}`;
+}
+
+/** What is published, as subscribers have it. */
+export function readContent({ json, isBytes }: Content): { readonly data: Data; readonly json: string } {
+  const value = JSON.parse(json) as Json;
+  const bytes = isBytes === true && typeof value === "string" ? fromBase64(value) : undefined;
+  return bytes ? { data: bytes, json: "" } : { data: value, json };
 }
 
 /** @throws ChannelError if it is the answer to something else */

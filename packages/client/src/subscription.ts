@@ -6,11 +6,11 @@ import type { Presence } from "./presence-list.ts";
 
 /** One publication of a channel. */
 export interface Publication<T = Json> {
-  /** What `JSON.parse` makes of `json`. */
+  /** What `JSON.parse` makes of `json`; in a namespace of bytes a `Uint8Array`. */
   readonly data: T;
   /**
    * What was published, as the JSON text that came: numbers that `data` cannot hold, `-0`, members with the
-   * same name. CR and LF between values are spaces.
+   * same name. CR and LF between values are spaces. Empty where `data` is bytes.
    */
   readonly json: string;
   /** Its place in the channel's log: 1, 2, 3 … */

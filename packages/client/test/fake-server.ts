@@ -188,7 +188,7 @@ export class FakeServer {
       case "ping":
         return conn.push({ type: "pong", id });
       case "publish": {
-        const { offset, isDuplicate } = this.publish(command.channel, command.data, command.key);
+        const { offset, isDuplicate } = this.publish(command.channel, command.data as Json, command.key);
         const { epoch } = this.log(command.channel);
         return conn.push({
           type: "published",

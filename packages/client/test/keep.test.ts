@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ReceivedPublish } from "@zocalo/protocol";
+import type { Json, ReceivedPublish } from "@zocalo/protocol";
 import { begin } from "./begin.ts";
 import type { ConnectOptions, KeepOptions, LeftPublication, OpenOutbox, OutboxStore } from "../src/index.ts";
 import { settled } from "./fake-clock.ts";
@@ -72,13 +72,42 @@ test("what was published before a crash of the page is sent by the next one, onc
   await second.session.close();
 });
 
+test("bytes outlive the page as they were when they were published", async () => {
+  const store = new MemoryStore();
+  const bytes = Uint8Array.of(0, 255, 128);
+  const first = page(store, {}, (server) => {
+    server.isDown = true;
+  });
+  const mine = bytes.slice();
+  void first.session.channel<Uint8Array>(name).publish(mine);
+  mine.fill(0);
+  await settled();
+  store.opened[0]?.die();
+
+  first.server.isDown = false;
+  const came: unknown[] = [];
+  first.server.intercept = (command) => {
+    if (command.type === "publish") came.push(command.data);
+    return undefined;
+  };
+  const second = joined(first.server, store);
+  await settled();
+  assert.deepEqual(
+    second.left.map(({ data, json }) => [data, json]),
+    [[bytes, ""]],
+  );
+  await second.left[0]?.published;
+  assert.deepEqual(came, [bytes]);
+  await second.session.close();
+});
+
 test("what was committed and not acknowledged before a crash is in the log once", async () => {
   const store = new MemoryStore();
   const first = page(store);
   await settled();
   first.server.intercept = (command) => {
     if (command.type !== "publish") return undefined;
-    first.server.publish(name, command.data, command.key);
+    first.server.publish(name, command.data as Json, command.key);
     return null;
   };
   void first.room.publish("a");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Command, ReceivedPublish } from "@zocalo/protocol";
+import type { Command, Json, ReceivedPublish } from "@zocalo/protocol";
 import { begin } from "./begin.ts";
 import { ChannelError } from "../src/index.ts";
 import { settled } from "./fake-clock.ts";
@@ -39,7 +39,7 @@ test("what was committed but not acknowledged is sent again with its key, and is
   // Commits, and is cut before it answers.
   server.intercept = (command: Command, conn: FakeConn) => {
     if (command.type !== "publish") return undefined;
-    server.publish(name, command.data, command.key);
+    server.publish(name, command.data as Json, command.key);
     if (command.data === "b") conn.cut();
     return null;
   };
@@ -379,7 +379,7 @@ function counting({ server, clock }: ReturnType<typeof begin>, perSecond: number
     if (command.type !== "publish") return undefined;
     const cost = crowd * 50;
     level -= cost;
-    const { offset } = server.publish(command.channel, command.data, command.key);
+    const { offset } = server.publish(command.channel, command.data as Json, command.key);
     return { type: "published", id, epoch: "e1", offset, ...(cost === 0 ? {} : { cost }) };
   };
   return counted;

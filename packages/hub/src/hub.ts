@@ -12,7 +12,7 @@ import {
   checkJson,
   isChannelName,
   isWithinDepth,
-  type Json,
+  type Data,
   type JsonObject,
   LIMITS,
   ProtocolError,
@@ -20,7 +20,7 @@ import {
 import { Backlog } from "./channel/backlog.ts";
 import { Channels } from "./channel/channel.ts";
 import { type Clock, systemClock, type Timer } from "./primitives/clock.ts";
-import { checkDataLength, commit, fromEngine, type HubContext } from "./session/context.ts";
+import { checkData, commit, fromEngine, type HubContext } from "./session/context.ts";
 import type { Committed, Engine } from "./engine/engine.ts";
 import { guests } from "./session/guests.ts";
 import type { Authenticate } from "./policy/identity.ts";
@@ -185,11 +185,13 @@ export class Hub {
   }
 
   /**
-   * Publishes as the server; permissions do not apply, limits do. Resolves when it is committed.
+   * Publishes as the server; permissions do not apply, limits do. Resolves when it is committed. Bytes are
+   * for namespaces with `data: "bytes"`, which take nothing else, and read before this returns.
    *
    * @throws ProtocolError `unknown_channel`, `bad_command`, `too_large`, `limit_reached`, `unavailable`
    */
-  async publish(channel: string, data: Json, options: HubPublishOptions = {}): Promise<Committed> {
+  async publish(channel: string, data: Data, options: HubPublishOptions = {}): Promise<Committed> {
+    if (data instanceof Uint8Array) return this.#publish(channel, data, options);
     const json = isWithinDepth(data, LIMITS.depth) ? JSON.stringify(data) : undefined;
     if (json === undefined) {
       throw new ProtocolError("bad_command", `"data" must be JSON and nest at most ${LIMITS.depth} deep`);
@@ -208,12 +210,12 @@ export class Hub {
     return this.#publish(channel, checkJson(json), options);
   }
 
-  async #publish(channel: string, data: string, options: HubPublishOptions): Promise<Committed> {
+  async #publish(channel: string, data: string | Uint8Array, options: HubPublishOptions): Promise<Committed> {
     const { user = SERVER_USER, info, key } = options;
     if (!isChannelName(channel))
       throw new ProtocolError("bad_command", `${JSON.stringify(channel)} is no channel name`);
     const namespace = this.#context.namespaces.of(channel);
-    checkDataLength(data, namespace);
+    checkData(data, namespace);
     const publication = { user, info: info && JSON.stringify(info), data, key };
     return fromEngine(this.#context, commit(this.#context, channel, namespace, publication));
   }

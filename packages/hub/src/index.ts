@@ -18,3 +18,4 @@ export {
 export type { MessageSizes, NamespaceOptions, Permission } from "./policy/namespace.ts";
 export { type Random, systemRandom } from "./primitives/random.ts";
 export type { HubStats } from "./channel/stats.ts";
+export { streamFraming } from "./session/stream-framing.ts";

@@ -101,19 +101,19 @@ test("what is no backup is not restored, and what is no store is not backed up",
   await next.engine.close();
 });
 
-for (const format of [1, 2] as const) {
+for (const format of [1, 2, 3] as const) {
   test(`a store of format ${format} is read, and kept as it was if it is not this release's`, async () => {
     const directory = temporaryDirectory();
     const path = join(directory, "zocalo.db");
     const packed = gunzipSync(readFileSync(new URL(`stores/format-${format}.db.gz`, import.meta.url)));
     writeFileSync(path, packed);
-    if (format < 2) {
-      const message = `${path} has format ${format}; serve from it once, which brings it to 2`;
+    if (format < 3) {
+      const message = `${path} has format ${format}; serve from it once, which brings it to 3`;
       assert.throws(() => checkStore(directory), { code: "unusable", message });
       assert.throws(() => backupStore(directory, join(directory, "b")), { code: "unusable", message });
     }
     const { engine, notices } = await open(directory);
-    if (format < 2) {
+    if (format < 3) {
       const copy = `${path}.format-${format}`;
       assert.equal(notices[0], `${path} had format ${format}, and is kept so as ${copy}`);
       if (process.platform !== "win32") assert.equal(statSync(copy).mode & 0o777, 0o600);
@@ -132,6 +132,13 @@ for (const format of [1, 2] as const) {
         [3, "\0", undefined, '"ñ😀"'],
       ],
     );
+    if (format >= 3) {
+      const { publications } = await engine.read("doc:x", 0, 10);
+      assert.deepEqual(
+        publications.map(({ data }) => Buffer.from(data as Uint8Array)),
+        [Buffer.from([0, 255, 128]), Buffer.alloc(0), Buffer.from("[1]")],
+      );
+    }
     const { head, oldest } = await engine.read("plaza:trimmed", 0, 10);
     assert.deepEqual([head, oldest], [2, 2]);
     const again = await engine.publish("plaza:general", { user: "ana", data: "1", key: "k" }, keepAll);

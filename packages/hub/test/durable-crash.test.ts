@@ -52,7 +52,7 @@ async function check(engine: DurableEngine, acknowledged: readonly Acknowledged[
       const page = await engine.read(channel, after, 500);
       for (const publication of page.publications) {
         assert.equal(publication.offset, data.length + 1);
-        data.push(publication.data);
+        data.push(String(publication.data));
       }
       epoch = page.epoch;
       after = data.length;

@@ -49,7 +49,8 @@ async function turned(engine: DurableEngine, before: ReadonlyMap<string, Committ
   for (const [channel, { epoch, offset }] of before) {
     const page = await engine.read(channel, 0, 1_000);
     for (const publication of page.publications) {
-      assert.ok(publication.data.startsWith(`"${channel} ${publication.offset} x`), publication.data);
+      const data = String(publication.data);
+      assert.ok(data.startsWith(`"${channel} ${publication.offset} x`), data);
     }
     if (page.epoch !== epoch) found.push(channel);
     else assert.deepEqual([page.head, page.publications.length], [offset, offset], channel);
@@ -100,6 +101,25 @@ for (const [what, sql, reason] of [
     assert.deepEqual(notices, [
       `channel c:1 is damaged (${reason}): what it had is set aside, and it begins anew`,
     ]);
+    await engine.close();
+  });
+}
+
+for (const [what, sql] of [
+  ["bytes that were changed", "UPDATE log SET data = X'5b32' WHERE channel = 1 AND offset = 1"],
+  ["bytes that became a text", "UPDATE log SET data = CAST(data AS TEXT) WHERE channel = 1 AND offset = 1"],
+  ["a text that became bytes", "UPDATE log SET data = CAST(data AS BLOB) WHERE channel = 1 AND offset = 2"],
+] as const) {
+  test(`${what}: the epoch of the channel turns`, async () => {
+    const directory = temporaryDirectory();
+    const first = await open(directory);
+    for (const data of [Buffer.from("[1]"), "[1]"])
+      await first.engine.publish("c:1", { user: "u", data }, keepAll);
+    await first.engine.close();
+    tamper(directory, sql);
+    const { engine, notices } = await open(directory);
+    assert.equal((await engine.read("c:1", 0, 10)).head, 0);
+    assert.match(notices[0] ?? "", /^channel c:1 is damaged \(entry [12] was changed\)/);
     await engine.close();
   });
 }

@@ -30,7 +30,8 @@ export function listen(engine: Engine): News {
   const publications: string[] = [];
   const events: News["events"] = [];
   engine.start({
-    publication: (channel, _epoch, { offset, data }) => publications.push(`${channel} ${offset} ${data}`),
+    publication: (channel, _epoch, { offset, data }) =>
+      publications.push(`${channel} ${offset} ${String(data)}`),
     replaced: () => assert.fail("no log was replaced"),
     presence: (channel, event) => events.push({ channel, ...event }),
   });
@@ -94,6 +95,42 @@ export function engineContract(
       publications.map((publication) => ({ ...publication })),
       [{ offset: 1, at, user: "ana", info: '{"name":"Ana"}', data }],
     );
+  });
+
+  engineTest("reads back bytes as they were, beside text that looks the same", async (engine) => {
+    const shared = Uint8Array.from({ length: 300 }, (_, byte) => byte);
+    const mine = shared.subarray(10, 266);
+    const published = [
+      engine.publish("c:1", { user: "ana", data: mine }, keepAll),
+      engine.publish("c:1", { user: "ana", data: new Uint8Array() }, keepAll),
+      engine.publish("c:1", { user: "ana", data: Buffer.from("[1]") }, keepAll),
+      engine.publish("c:1", { user: "ana", data: "[1]" }, keepAll),
+    ];
+    const expected = [mine.slice(), new Uint8Array(), Uint8Array.from(Buffer.from("[1]")), "[1]"];
+    shared.fill(0); // the caller's own again
+    await Promise.all(published);
+    const { publications } = await engine.read("c:1", 0, 10);
+    assert.deepEqual(
+      publications.map(({ data }) => (typeof data === "string" ? data : Uint8Array.from(data))),
+      expected,
+    );
+  });
+
+  engineTest("tells of bytes as they were", async (engine, news) => {
+    await engine.open("c:1");
+    const data = Uint8Array.of(0, 255);
+    const publishing = engine.publish("c:1", { user: "ana", data }, keepAll);
+    data.fill(7);
+    await publishing;
+    await settled();
+    assert.deepEqual(news.publications, ["c:1 1 0,255"]);
+  });
+
+  engineTest("counts bytes as bytes", async (engine) => {
+    const bounds = { ...keepAll, bytes: 1_000 };
+    for (let number = 1; number <= 3; number++)
+      await engine.publish("c:1", { user: "ana", data: new Uint8Array(500) }, bounds);
+    assert.equal((await engine.read("c:1", 0, 10)).oldest, 2);
   });
 
   engineTest("reads a page from any place, as long as asked for", async (engine) => {

@@ -67,7 +67,9 @@ export class FaultyEngine implements Engine {
     });
   }
 
-  async publish(channel: string, publication: NewPublication, retention: Retention): Promise<Committed> {
+  async publish(channel: string, given: NewPublication, retention: Retention): Promise<Committed> {
+    const data = typeof given.data === "string" ? given.data : Uint8Array.from(given.data); // The caller's.
+    const publication = { ...given, data };
     const isFailing = this.#fails(this.#faults.publishFails);
     return this.#effect(channel, async () => {
       if (isFailing && this.#random.chance(0.5)) throw new Error("publish failed");
@@ -76,7 +78,7 @@ export class FaultyEngine implements Engine {
       const { epoch, offset, at, duplicate } = await work;
       const committed = { epoch: `${epoch}.${epochNow}`, offset, at, duplicate };
       if (!duplicate) {
-        const { user, info, data } = publication;
+        const { user, info } = publication;
         this.#truthOf(channel, committed.epoch).set(offset, { offset, at, user, info, data });
       }
       if (isFailing) throw new Error("publish failed, after it was committed");

@@ -61,7 +61,7 @@ class Client {
     this.#name = name;
     this.#maxSendBytes = world.random.pick([450, 700, 5_000]);
     this.checker = new FlowChecker((channel, epoch, offset) => {
-      return world.engine.truth.get(`${channel} ${epoch}`)?.get(offset)?.data;
+      return world.engine.truth.get(`${channel} ${epoch}`)?.get(offset)?.data as string | undefined;
     });
   }
 

@@ -36,7 +36,7 @@ export * from "./contracts/error.ts";
 export { type FrameCodec, type FrameDecoder, FrameFault } from "./framing/frame-codec.ts";
 export { defaultFramedOptions, type FramedOptions, framed } from "./framing/framed.ts";
 export { type LengthPrefix, type LengthPrefixedOptions, lengthPrefixed } from "./framing/length-prefix.ts";
-export { lines } from "./framing/lines.ts";
+export { lineCodec, lines } from "./framing/lines.ts";
 export { type InheritedSocket, inheritedSockets } from "./networks/inherited.ts";
 export { listen } from "./listen.ts";
 export type {

@@ -1,11 +1,15 @@
+import { fromBase64, toBase64 } from "./base64.ts";
 import { isJsonObject, type Json, type JsonObject } from "./json.ts";
 import { JsonScanner, type JsonSpan } from "./json-scanner.ts";
 import type {
   Command,
+  Data,
+  Publication,
   ReceivedCommand,
   ReceivedMessage,
   ReceivedPage,
   ReceivedPublication,
+  ReceivedPublish,
   ServerMessage,
 } from "./message.ts";
 
@@ -17,8 +21,8 @@ export interface StoredPublication {
   readonly user: string;
   /** JSON text of an object. */
   readonly info?: string | undefined;
-  /** JSON text. */
-  readonly data: string;
+  /** JSON text, or bytes as they came. */
+  readonly data: string | Uint8Array;
 }
 
 /**
@@ -26,6 +30,10 @@ export interface StoredPublication {
  * on as it came.
  */
 export function encodeCommand(command: Command | ReceivedCommand): string {
+  if (command.type === "publish" && command.data instanceof Uint8Array) {
+    const { data: _, json: __, ...rest } = command as ReceivedPublish;
+    return withField(rest, "bytes", `"${toBase64(command.data)}"`);
+  }
   if ("json" in command) {
     const { data: _, json, ...rest } = command;
     return withField(rest, "data", json);
@@ -44,7 +52,17 @@ function withField(object: object, name: string, json: string): string {
 
 /** One server message as text. */
 export function encodeServerMessage(message: ServerMessage): string {
+  if (message.type === "publication") return JSON.stringify(inJson(message));
+  if (message.type === "history") {
+    return JSON.stringify({ ...message, publications: message.publications.map(inJson) });
+  }
   return JSON.stringify(message);
+}
+
+/** The same with base64 for bytes. */
+function inJson(publication: Publication): object {
+  const { data, ...rest } = publication;
+  return data instanceof Uint8Array ? { ...rest, bytes: toBase64(data) } : publication;
 }
 
 /** A publication as text, without parsing its `data` and `info`: they are spliced in as they are kept. */
@@ -60,7 +78,8 @@ export function encodeEntry(publication: StoredPublication): string {
 
 function fields({ offset, at, user, info, data }: StoredPublication): string {
   const shown = info === undefined ? "" : `,"info":${info}`;
-  return `"offset":${offset},"at":${at},"user":${JSON.stringify(user)}${shown},"data":${data}`;
+  const content = typeof data === "string" ? `"data":${data}` : `"bytes":"${toBase64(data)}"`;
+  return `"offset":${offset},"at":${at},"user":${JSON.stringify(user)}${shown},${content}`;
 }
 
 /**
@@ -84,6 +103,7 @@ export function decodeServerMessage(text: string): ReceivedMessage | undefined {
 
 /** `undefined` for a publication that says nothing. */
 function withJson(push: JsonObject, text: string): ReceivedPublication | undefined {
+  if (addBytes(push)) return push as unknown as ReceivedPublication;
   const span = new JsonScanner(text).member("data");
   return span && (addJson(push, text, span) as unknown as ReceivedPublication);
 }
@@ -91,14 +111,26 @@ function withJson(push: JsonObject, text: string): ReceivedPublication | undefin
 function withEntriesJson(page: JsonObject, text: string): ReceivedPage | undefined {
   const entries = page["publications"];
   if (!Array.isArray(entries) || !entries.every(isJsonObject)) return undefined;
-  const array = new JsonScanner(text).member("publications");
-  const spans = new JsonScanner(text, array?.start).members("data");
+  let spans: readonly (JsonSpan | undefined)[] | undefined;
   for (const [index, entry] of entries.entries()) {
+    if (addBytes(entry)) continue;
+    spans ??= new JsonScanner(text, new JsonScanner(text).member("publications")?.start).members("data");
     const span = spans[index];
     if (span === undefined) return undefined;
     addJson(entry, text, span);
   }
   return page as unknown as ReceivedPage;
+}
+
+/** Whether it has bytes, which are its `data` then. */
+function addBytes(object: { bytes?: Json; data?: Data; json?: string }): boolean {
+  const { bytes } = object;
+  const data = typeof bytes === "string" ? fromBase64(bytes) : undefined;
+  if (data === undefined) return false;
+  delete object.bytes;
+  object.data = data;
+  object.json = "";
+  return true;
 }
 
 /** @param object which nobody else has */

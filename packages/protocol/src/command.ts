@@ -1,8 +1,9 @@
+import { fromBase64 } from "./base64.ts";
 import { ProtocolError } from "./error.ts";
 import { isJsonObject, type Json, type JsonObject, toOneLine } from "./json.ts";
 import { JsonScanner } from "./json-scanner.ts";
 import { isChannelName, LIMITS } from "./limits.ts";
-import type { Position, ReceivedCommand } from "./message.ts";
+import type { Data, Position, ReceivedCommand } from "./message.ts";
 
 /**
  * Reads one command, strictly: every field is checked, unknown fields are ignored, so that later versions can
@@ -25,19 +26,37 @@ export function decodeCommand(text: string, maxBytes: number = LIMITS.commandByt
     throw new ProtocolError("bad_json", `not JSON: ${excerpt(text)}`);
   }
   if (!isJsonObject(value)) throw new ProtocolError("bad_json", `not a JSON object: ${excerpt(text)}`);
-  return new Fields(value, text).command();
+  const scanner = (name: string): JsonText | undefined => {
+    const span = new JsonScanner(text).member(name);
+    return span && { text: text.slice(span.start, span.end), depth: span.depth };
+  };
+  return readCommand(value, scanner);
+}
+
+/** A part of a message as it came. */
+export interface JsonText {
+  readonly text: string;
+  /** How deep arrays and objects nest in it. */
+  readonly depth: number;
+}
+
+/** Gives the text of a member that is passed on as it came. */
+export type JsonTextOf = (name: "data" | "info") => JsonText | undefined;
+
+/** Reads one command, whatever form it came in. @throws ProtocolError as `decodeCommand` */
+export function readCommand(members: Readonly<Record<string, unknown>>, textOf: JsonTextOf): ReceivedCommand {
+  return new Fields(members, textOf).command();
 }
 
 /** Reads the fields of one command; every complaint carries the command's id. */
 class Fields {
-  readonly #object: JsonObject;
-  readonly #text: string;
+  readonly #object: Readonly<Record<string, unknown>>;
+  readonly #textOf: JsonTextOf;
   readonly #id: number | undefined;
 
-  /** @param text what `object` was read from */
-  constructor(object: JsonObject, text: string) {
+  constructor(object: Readonly<Record<string, unknown>>, textOf: JsonTextOf) {
     this.#object = object;
-    this.#text = text;
+    this.#textOf = textOf;
     this.#id = undefined; // until it is known to be good, complaints go without it
     this.#id = this.#integer("id", 1, Number.MAX_SAFE_INTEGER);
   }
@@ -119,17 +138,26 @@ class Fields {
   }
 
   /** The text of a field that is there. */
-  #json(name: string): string {
-    const span = new JsonScanner(this.#text).member(name);
-    if (span === undefined) this.#complain(name, "is missing");
-    if (span.depth > LIMITS.depth) this.#complain(name, `nests deeper than ${LIMITS.depth}`);
-    return toOneLine(this.#text.slice(span.start, span.end));
+  #json(name: "data" | "info"): string {
+    const found = this.#textOf(name);
+    if (found === undefined) this.#complain(name, "is missing");
+    if (found.depth > LIMITS.depth) this.#complain(name, `nests deeper than ${LIMITS.depth}`);
+    return toOneLine(found.text);
   }
 
-  #data(): { readonly data: Json; readonly json: string } {
-    const data = this.#object["data"];
+  #data(): { readonly data: Data; readonly json: string } {
+    const { data, bytes } = this.#object;
+    if (bytes !== undefined) return { data: this.#bytes(bytes), json: "" };
     if (data === undefined) this.#complain("data", "is missing");
-    return { data, json: this.#json("data") };
+    return { data: data as Json, json: this.#json("data") };
+  }
+
+  #bytes(value: unknown): Uint8Array {
+    if (this.#object["data"] !== undefined) this.#complain("bytes", 'excludes "data"');
+    if (value instanceof Uint8Array) return value; // as the binary form has them
+    const bytes = typeof value === "string" ? fromBase64(value) : undefined;
+    if (bytes === undefined) this.#complain("bytes", "must be base64, with padding");
+    return bytes;
   }
 
   #info(): { readonly info?: JsonObject; readonly infoJson?: string } {

@@ -1,3 +1,5 @@
+export * from "./base64.ts";
+export * from "./binary.ts";
 export * from "./codec.ts";
 export * from "./command.ts";
 export * from "./error.ts";

@@ -11,7 +11,9 @@ export const LIMITS = {
   datagramBytes: 65_507,
   /** The JSON text of a publication's `data`, in UTF-16 code units, where the namespace does not say. */
   dataLength: 49_152,
-  /** The same where the namespace takes most. */
+  /** The same of bytes: in base64 they are as long. */
+  dataBytes: 36_864,
+  /** Either, where the namespace takes most. */
   largestDataLength: 1_048_576,
   /** How deep arrays and objects may nest in `data` and `info`. */
   depth: 64,

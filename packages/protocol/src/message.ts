@@ -7,6 +7,9 @@ export interface Position {
   readonly offset: number;
 }
 
+/** What is published: JSON, or in a namespace of bytes these. */
+export type Data = Json | Uint8Array;
+
 /** Publications that cannot be had any more, from and to inclusive. */
 export interface Gap {
   readonly from: number;
@@ -64,7 +67,7 @@ export interface Unsubscribe extends CommandBase {
 export interface Publish extends CommandBase {
   readonly type: "publish";
   readonly channel: string;
-  readonly data: Json;
+  readonly data: Data;
   /** Idempotency key: publishing again with the same key gives the first offset back and adds nothing. */
   readonly key?: string;
 }
@@ -114,7 +117,8 @@ export type Command =
 export interface WithJson {
   /**
    * The field `data` as the JSON text that came, on one line. Numbers of any length, `-0`, the order of
-   * members and those with the same name are in it, and not all of them in `data`.
+   * members and those with the same name are in it, and not all of them in `data`. Empty where `data` is
+   * bytes.
    */
   readonly json: string;
 }
@@ -139,7 +143,7 @@ export interface Publication {
   /** Who published it, as the server knows them. */
   readonly user: string;
   readonly info?: JsonObject;
-  readonly data: Json;
+  readonly data: Data;
 }
 
 /** A user who is in a channel, with how many connections. */

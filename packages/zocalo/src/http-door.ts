@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { AddressCounts, defaultFramedOptions, exemptSet, type Holder, type Listener } from "@zocalo/net";
+import { BINARY_SUBPROTOCOL } from "@zocalo/protocol";
 import { attach, type WebSocketConn, type WebSocketRefusal } from "@zocalo/websocket";
 import { answerRequest, type Site, WEBSOCKET_PATH } from "./answer-request.ts";
 import type { Bound } from "./bind.ts";
@@ -139,6 +140,7 @@ export async function openHttpDoor(
       askers.upgrading(request.socket);
       return options.site.names.isAllowedPage(request);
     },
+    subprotocols: [BINARY_SUBPROTOCOL],
     maxMessageBytes: options.maxMessageBytes,
     messageTimeoutMs: MESSAGE_TIMEOUT_MS,
     pingIntervalMs: options.pingIntervalMs,

@@ -40,6 +40,7 @@ const namespace = only({
   presence: z.exactOptional(z.boolean()),
   subscribe: z.exactOptional(who),
   publish: z.exactOptional(who),
+  data: z.exactOptional(z.enum(["json", "bytes"])),
   maxDataLength: z.exactOptional(z.int().min(1).max(LIMITS.largestDataLength)),
   idempotencyMs: z.exactOptional(count),
 });

@@ -1,10 +1,10 @@
-import { type Engine, Hub } from "@zocalo/hub";
+import { type Engine, Hub, streamFraming } from "@zocalo/hub";
 import {
   defaultFramedOptions,
+  framed,
   hostOf,
   joinHostPort,
   type Listener,
-  lines,
   listen,
   listenPacket,
   type MessageConn,
@@ -214,7 +214,7 @@ export class Server {
     };
     const open = await bindEverywhere(door, host, tcpPort, async (address, port) =>
       bound(
-        lines(await listen("tcp", joinHostPort(address, port), options), {
+        framed(await listen("tcp", joinHostPort(address, port), options), streamFraming, {
           maxMessageBytes: this.#hub.sizes.commandBytes,
           sendLimitBytes: Math.max(defaultFramedOptions.sendLimitBytes, this.#hub.sizes.messageBytes),
         }),

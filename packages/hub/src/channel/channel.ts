@@ -1,19 +1,18 @@
-import { PreparedMessage } from "@zocalo/net";
-import { encodePublication, type StoredPublication } from "@zocalo/protocol";
+import type { StoredPublication } from "@zocalo/protocol";
 import type { Backlog } from "./backlog.ts";
 import type { Clock } from "../primitives/clock.ts";
 import type { Engine, LogState } from "../engine/engine.ts";
 import { PresenceFeed } from "./presence-feed.ts";
+import { PublicationMessage, type SharedMessage } from "./shared-message.ts";
 import { PageReader } from "./shared-page.ts";
 import type { Counters } from "./stats.ts";
-import { utf8Length } from "../primitives/utf8.ts";
 
 /** What a channel needs of each subscription. */
 export interface Subscriber {
   /** Place in the channel's live list; -1: not in it. Only the channel changes it. */
   liveIndex: number;
   /** Hot path: hands over the publication at the head. False if it did not go out now. */
-  offer(prepared: PreparedMessage, offset: number): boolean;
+  offer(message: SharedMessage, offset: number): boolean;
   /** Reads from the log what is missing, and goes live at the head. */
   readLog(): void;
 }
@@ -95,15 +94,14 @@ export class Channel {
       this.#sendAllToLog(); // the engine's feed skipped something: the log has it
       return;
     }
-    const text = encodePublication(this.name, publication);
-    const prepared = new PreparedMessage(text);
+    const message = new PublicationMessage(this.name, publication);
     let delivered = 0;
     // Backwards, because whoever leaves is replaced by the last one, who has been served already.
     for (let index = live.length - 1; index >= 0; index--) {
-      if (live[index]?.offer(prepared, offset) === true) delivered++;
+      if (live[index]?.offer(message, offset) === true) delivered++;
     }
     this.#counters.delivered += delivered;
-    this.#backlog.sent(delivered * utf8Length(text));
+    this.#backlog.sent(delivered * message.bytes);
   }
 
   /** The log is another one now. */

@@ -1,14 +1,14 @@
-import { PreparedMessage } from "@zocalo/net";
 import type { Backlog } from "./backlog.ts";
 import type { PresenceEvent } from "../engine/engine.ts";
 import type { Clock, Timer } from "../primitives/clock.ts";
 import { utf8Length } from "../primitives/utf8.ts";
 import { encodeChange, encodeChanges, encodePresenceEvent } from "./encode.ts";
+import { type SharedMessage, TextMessage } from "./shared-message.ts";
 
 /** Changes of presence up to a version, encoded once for all who are told of them. */
 export interface ToldChanges {
   readonly version: number;
-  readonly message: PreparedMessage;
+  readonly message: SharedMessage;
 }
 
 /** Who is told of changes. */
@@ -118,15 +118,11 @@ export class PresenceFeed {
     this.#isTelling = true;
     try {
       if (this.#gathering.size > 0) {
-        const gathered = told(last, encodeChanges(this.#channel, last, changes));
-        this.#sent(this.#gathering.size, gathered);
-        for (const watcher of this.#gathering) watcher.offerPresence(gathered);
+        this.#offer(this.#gathering, told(last, encodeChanges(this.#channel, last, changes)));
       }
       if (this.#singly.size > 0) {
         for (const event of events) {
-          const single = told(event, encodePresenceEvent(this.#channel, event));
-          this.#sent(this.#singly.size, single);
-          for (const watcher of this.#singly) watcher.offerPresence(single);
+          this.#offer(this.#singly, told(event, encodePresenceEvent(this.#channel, event)));
         }
       }
     } finally {
@@ -138,8 +134,10 @@ export class PresenceFeed {
     if (isBehind || restMs > 0) this.#tellIn(isBehind ? 1 : restMs);
   }
 
-  #sent(count: number, { message }: ToldChanges): void {
-    this.#backlog.sent(count * utf8Length(message.message as string));
+  #offer(watchers: ReadonlySet<PresenceWatcher>, changes: ToldChanges): void {
+    const count = watchers.size;
+    for (const watcher of watchers) watcher.offerPresence(changes);
+    this.#backlog.sent(count * changes.message.bytes);
   }
 
   /** The next ones as text, as many as one message and one round take; one at least. */
@@ -164,5 +162,5 @@ export class PresenceFeed {
 const FULL = { version: Number.MAX_SAFE_INTEGER, total: Number.MAX_SAFE_INTEGER };
 
 function told({ version }: PresenceEvent, text: string): ToldChanges {
-  return { version, message: new PreparedMessage(text) };
+  return { version, message: new TextMessage(text) };
 }

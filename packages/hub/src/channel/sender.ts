@@ -1,4 +1,11 @@
-import type { MessageConn } from "@zocalo/net";
+import type { SendOutcome } from "@zocalo/net";
+import type { SharedMessage } from "./shared-message.ts";
 
-/** Where messages to a peer go. */
-export type Sender = Pick<MessageConn, "trySend" | "maxSendBytes">;
+/** Where messages to a peer go. They are given as JSON text, or for many; the peer has them in its form. */
+export interface Sender {
+  /** Largest message, in bytes. */
+  readonly maxSendBytes: number;
+  trySend(message: string | SharedMessage): SendOutcome;
+  /** True unless the message is larger than any that can be sent. */
+  canSend(message: SharedMessage): boolean;
+}

@@ -1,12 +1,11 @@
-import { PreparedMessage } from "@zocalo/net";
-import { encodePublication } from "@zocalo/protocol";
 import type { Engine, LogPage } from "../engine/engine.ts";
+import { PublicationMessage, type SharedMessage } from "./shared-message.ts";
 
 /** A page of a log, each publication of which is encoded once for all who are given it. */
 export class SharedPage {
   readonly page: LogPage;
   readonly #channel: string;
-  readonly #messages: (PreparedMessage | undefined)[] = [];
+  readonly #messages: (SharedMessage | undefined)[] = [];
 
   constructor(channel: string, page: LogPage) {
     this.#channel = channel;
@@ -14,10 +13,10 @@ export class SharedPage {
   }
 
   /** The push of the publication at this place. */
-  message(index: number): PreparedMessage | undefined {
+  message(index: number): SharedMessage | undefined {
     const publication = this.page.publications[index];
     if (!publication) return undefined;
-    return (this.#messages[index] ??= new PreparedMessage(encodePublication(this.#channel, publication)));
+    return (this.#messages[index] ??= new PublicationMessage(this.#channel, publication));
   }
 }
 

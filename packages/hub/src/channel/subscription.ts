@@ -1,4 +1,3 @@
-import type { PreparedMessage } from "@zocalo/net";
 import { encodeServerMessage, type ErrorCode, type GapPush } from "@zocalo/protocol";
 import type { Channel, Subscriber } from "./channel.ts";
 import { costOfPublications } from "./costs.ts";
@@ -7,9 +6,9 @@ import type { Clock, Timer } from "../primitives/clock.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { PresenceWatcher, ToldChanges } from "./presence-feed.ts";
 import type { Sender } from "./sender.ts";
+import type { SharedMessage } from "./shared-message.ts";
 import type { Reader, SharedPage } from "./shared-page.ts";
 import type { Counters } from "./stats.ts";
-import { fitsInBytes } from "../primitives/utf8.ts";
 
 /** How often a read that fails is tried, and the delay after the first failure, which doubles each time. */
 const READ_TRIES = 6;
@@ -30,7 +29,7 @@ export interface SubscriptionHost extends Reader {
    */
   charge(cost: number): void;
   /** Counts a message that the connection has taken. */
-  sent(text: string): void;
+  sent(length: number, bytes: number): void;
   /** The log cannot be read: ends the subscription and tells the peer why. */
   fail(subscription: Subscription, code: ErrorCode, message: string): void;
 }
@@ -103,9 +102,9 @@ export class Subscription implements Subscriber, PresenceWatcher {
   }
 
   /** Hot path: hands over the publication at the head. False if it did not go out now. */
-  offer(prepared: PreparedMessage, offset: number): boolean {
+  offer(shared: SharedMessage, offset: number): boolean {
     if (this.#offset !== offset - 1) return false; // it was read from the log before the engine told of it
-    const message = this.#host.isDatagram ? withEpoch(prepared, this.#epoch) : prepared;
+    const message = this.#host.isDatagram ? withEpoch(shared, this.#epoch) : shared;
     const outcome = this.#conn.trySend(message);
     if (outcome === "sent") {
       this.#offset = offset;
@@ -118,7 +117,7 @@ export class Subscription implements Subscriber, PresenceWatcher {
       this.#state = "waiting";
       return true;
     }
-    if (this.#refused(message.message as string, offset)) this.readLog();
+    if (this.#refused(message, offset)) this.readLog();
     return false;
   }
 
@@ -203,15 +202,14 @@ export class Subscription implements Subscriber, PresenceWatcher {
       const shown = offset <= this.#offset ? undefined : shared.message(index);
       if (!shown) continue;
       const message = this.#host.isDatagram ? withEpoch(shown, this.#epoch) : shown;
-      const text = message.message as string;
       const outcome = this.#conn.trySend(message);
       if (outcome === "refused") {
-        if (!this.#refused(text, offset)) return this.#fullAfter(index);
+        if (!this.#refused(message, offset)) return this.#fullAfter(index);
         continue;
       }
       this.#offset = offset;
       this.#host.counters.delivered++;
-      this.#host.sent(text);
+      this.#host.sent(message.length, message.bytes);
       if (outcome === "buffered") {
         this.#wait();
         return this.#fullAfter(index + 1);
@@ -235,8 +233,8 @@ export class Subscription implements Subscriber, PresenceWatcher {
    * A publication that was refused: waits for room, unless it can never fit. True if the flow goes on after
    * it.
    */
-  #refused(text: string, offset: number): boolean {
-    if (fitsInBytes(text, this.#conn.maxSendBytes)) return this.#wait();
+  #refused(message: SharedMessage, offset: number): boolean {
+    if (this.#conn.canSend(message)) return this.#wait();
     return this.#tell({ from: offset, to: offset, epoch: this.#epoch });
   }
 
@@ -262,7 +260,7 @@ export class Subscription implements Subscriber, PresenceWatcher {
     if (version <= this.#presenceVersion) return;
     this.#missesPresence = this.#conn.trySend(message) === "refused";
     if (!this.#missesPresence) this.#presenceVersion = version;
-    else if (!fitsInBytes(message.message as string, this.#conn.maxSendBytes)) this.#catchUpPresence();
+    else if (!this.#conn.canSend(message)) this.#catchUpPresence();
   }
 
   /**

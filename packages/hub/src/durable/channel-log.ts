@@ -47,7 +47,7 @@ export interface ChannelRow {
   readonly due: number;
 }
 
-/** What is checked of such a row: the first two formats have the same checksum where there is no holder. */
+/** What is checked of such a row: all formats have the same checksum where there is no holder. */
 export function channelChecksum(row: Omit<ChannelRow, "due">): number {
   const { id, name, epoch, head, oldest, bytes, keys, ttlMs, holder } = row;
   const fields = [id, name, epoch, head, oldest, bytes, keys, ttlMs] as const;
@@ -125,7 +125,7 @@ export class ChannelLog {
     const row = {
       user: toColumn(user),
       info: info === undefined ? null : toJsonColumn(info),
-      data: toJsonColumn(data),
+      data: typeof data === "string" ? toJsonColumn(data) : data,
     };
     const bytes = Buffer.byteLength(row.data) + Buffer.byteLength(row.info ?? "");
     this.#isChanged = true;
@@ -135,8 +135,9 @@ export class ChannelLog {
       this.#letAllGo();
       return offset;
     }
+    // Node 22 has NULL for no bytes.
     this.#file
-      .sql("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+      .sql("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?, ?, ifnull(?, x''), ?, ?)")
       .run(
         this.id,
         offset,
@@ -252,12 +253,12 @@ export class ChannelLog {
 
   #entry(row: SqlRow, offset: number): StoredPublication {
     const { at, time, user, info, data, crc, holder } = row as {
-      readonly [Name in "user" | "data"]: string;
-    } & { readonly [Name in "offset" | "at" | "time" | "crc" | "holder"]: number } & {
+      readonly user: string;
       readonly info: string | null;
-    };
+      readonly data: string | Uint8Array;
+    } & { readonly [Name in "offset" | "at" | "time" | "crc" | "holder"]: number };
     if (row["offset"] !== offset) this.#damaged(`entry ${offset} is missing`);
-    const areTexts = [user, info, data].every(isAsWritten);
+    const areTexts = [user, info].every(isAsWritten);
     if (!areTexts || crc !== entryChecksum(this.id, offset, at, time, { user, info, data }, holder)) {
       this.#damaged(`entry ${offset} was changed`);
     }
@@ -309,15 +310,20 @@ export class ChannelLog {
   }
 }
 
-/** Hot path: one text for all of them. */
+/**
+ * Hot path: one text for all of them. Of bytes it is another one than of the same text: a bit of a row's
+ * header tells them apart.
+ */
 function entryChecksum(
   id: number,
   offset: number,
   at: number,
   time: number,
-  { user, info, data }: { readonly user: string; readonly info: string | null; readonly data: string },
+  row: { readonly user: string; readonly info: string | null; readonly data: string | Uint8Array },
   holder: number,
 ): number {
+  const { user, info, data } = row;
   const whose = holder === 0 ? "" : ` ${holder}`;
-  return crc32(`${id} ${offset} ${at} ${time}${whose}\0${user}\0${info ?? ""}\0${data}`);
+  const head = `${id} ${offset} ${at} ${time}${whose}\0${user}\0${info ?? ""}\0`;
+  return typeof data === "string" ? crc32(`${head}${data}`) : crc32(data, crc32(`${head}bytes\0`));
 }

@@ -12,7 +12,7 @@ import type {
   Retention,
 } from "../engine/engine.ts";
 import { PresenceByChannel } from "../engine/presence.ts";
-import { textMemory } from "../primitives/text-memory.ts";
+import { contentMemory, ownContent } from "../primitives/text-memory.ts";
 import type { Answer, Outcome, Replaced, Request } from "./messages.ts";
 import type { Moment, StoreClock } from "./moment.ts";
 import type { StoreThread } from "./store-thread.ts";
@@ -98,14 +98,17 @@ export class DurableEngine implements Engine {
 
   async publish(channel: string, publication: NewPublication, retention: Retention): Promise<Committed> {
     const { user, info = "", data, key = "", address } = publication;
-    const texts = [channel, user, info, data, key];
+    const texts = [channel, user, info, key];
     // In the store's thread it would fail with all that is committed together with it.
     for (const text of texts) {
       if (typeof text !== "string")
         throw new TypeError(`a publication has ${typeof text} where text has to be`);
     }
-    const kept: NewPublication = { user, info: publication.info, data, key: publication.key, address };
-    const answer = await this.#ask({ kind: "publish", channel, publication: kept, retention }, texts);
+    // To pass a view on is to pass all of its memory on.
+    const own = typeof data === "string" ? data : ownContent(data);
+    const kept: NewPublication = { user, info: publication.info, data: own, key: publication.key, address };
+    const request = { kind: "publish", channel, publication: kept, retention } as const;
+    const answer = await this.#ask(request, [...texts, own]);
     if (answer.kind === "committed") return answer.committed;
     throw unexpected(answer);
   }
@@ -168,10 +171,10 @@ export class DurableEngine implements Engine {
     if (this.#closing) throw new Error("the engine is closed");
   }
 
-  async #ask(request: Request, texts: readonly string[] = []): Promise<Answer> {
+  async #ask(request: Request, texts: readonly (string | Uint8Array)[] = []): Promise<Answer> {
     this.#checkOpen();
     let bytes = REQUEST_OVERHEAD;
-    for (const text of texts) bytes += textMemory(text);
+    for (const text of texts) bytes += contentMemory(text);
     // These two nobody repeats.
     const hasToBe = request.kind === "release" || request.kind === "tidy";
     if (this.#isBroken && !hasToBe) throw broken();

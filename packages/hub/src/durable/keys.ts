@@ -96,7 +96,7 @@ export class Keys {
   }
 }
 
-/** What is checked of a key's row: both formats have the same checksum where there is no holder. */
+/** What is checked of a key's row: all formats have the same checksum where there is no holder. */
 export function keyChecksum(
   ...[channel, key, offset, at, expires, holder]: readonly [number, string, number, number, number, number]
 ): number {

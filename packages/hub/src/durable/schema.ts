@@ -62,8 +62,14 @@ const FORMAT_2 = `
   CREATE INDEX channel_empty ON channel (holder) WHERE oldest > head AND keys = 0;
 `;
 
+/**
+ * `log.data` may be bytes: a BLOB, which a column declared as TEXT keeps as it is. The tables are the same,
+ * but a release that knows no bytes would take such a channel for a damaged one.
+ */
+const FORMAT_3 = "";
+
 /** What makes each format of the one before it. */
-const STEPS = [FORMAT_1, FORMAT_2];
+const STEPS = [FORMAT_1, FORMAT_2, FORMAT_3];
 
 /** The number of the format that this release writes. */
 export const FORMAT = STEPS.length;

@@ -24,7 +24,7 @@ interface Share {
 
 /** What an address is about to hold besides. */
 interface Addition {
-  readonly texts: readonly string[] | undefined;
+  readonly texts: readonly (string | Uint8Array)[] | undefined;
   readonly key: string | undefined;
   readonly channel: string | undefined;
 }
@@ -189,7 +189,7 @@ export class Shares {
   }
 }
 
-function entryBytes(...texts: readonly string[]): number {
+function entryBytes(...texts: readonly (string | Uint8Array)[]): number {
   return texts.reduce((sum, text) => sum + Buffer.byteLength(text), ENTRY_OVERHEAD);
 }
 

@@ -8,7 +8,7 @@ export type SqlRow = Readonly<Record<string, SqlValue>>;
 
 /** A prepared statement. */
 export interface Statement {
-  run(...values: SqlValue[]): { readonly changes: number | bigint };
+  run(...values: (SqlValue | Uint8Array)[]): { readonly changes: number | bigint };
   get(...values: SqlValue[]): SqlRow | undefined;
   all(...values: SqlValue[]): SqlRow[];
 }

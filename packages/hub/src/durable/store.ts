@@ -364,7 +364,7 @@ function isDamage(error: unknown): boolean {
 
 /** About what they take in a message between threads. */
 function lengthOf(
-  publications: readonly { readonly data: string; readonly info?: string | undefined }[],
+  publications: readonly { readonly data: string | Uint8Array; readonly info?: string | undefined }[],
 ): number {
   let length = 0;
   for (const { data, info = "" } of publications) length += data.length + info.length;

@@ -6,7 +6,7 @@ import type { StoredPublication } from "@zocalo/protocol";
 export interface Retention {
   /** Publications kept; 0: none. */
   readonly publications: number;
-  /** JSON text of the publications kept, `data` and `info`, in bytes of UTF-8. */
+  /** What the publications kept say, `data` and `info`: JSON text in bytes of UTF-8, or bytes. */
   readonly bytes: number;
   /** Age up to which a publication is kept, in milliseconds. */
   readonly ttlMs: number;
@@ -19,8 +19,8 @@ export interface NewPublication {
   readonly user: string;
   /** JSON text of an object. */
   readonly info?: string | undefined;
-  /** JSON text. */
-  readonly data: string;
+  /** JSON text, or bytes. They are the caller's: what is kept is a copy, made before `publish` returns. */
+  readonly data: string | Uint8Array;
   /** Idempotency key, of the channel: whoever repeats it gets the first publication's offset. */
   readonly key?: string | undefined;
   /**

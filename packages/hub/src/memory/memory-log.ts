@@ -2,7 +2,7 @@ import type { StoredPublication } from "@zocalo/protocol";
 import { Fifo } from "../primitives/fifo.ts";
 import type { Committed, LogPage, NewPublication, Retention } from "../engine/engine.ts";
 import type { Recency, RecencyEntry } from "../primitives/recency.ts";
-import { ownText, textMemory } from "../primitives/text-memory.ts";
+import { contentMemory, ownContent, textMemory } from "../primitives/text-memory.ts";
 
 /** What a key costs beside its own characters, roughly, in bytes. */
 const KEY_OVERHEAD = 128;
@@ -117,7 +117,7 @@ export class MemoryLog {
     retention: Retention,
     { wall: at, uptime }: Moment,
   ): StoredPublication {
-    const publication: StoredPublication = { offset: this.#head + 1, at, user, info, data: ownText(data) };
+    const publication: StoredPublication = { offset: this.#head + 1, at, user, info, data: ownContent(data) };
     this.#count(publication, holder, 1); // First: what cannot be counted is not added either.
     this.#head++;
     this.#ttlMs = retention.ttlMs;
@@ -168,7 +168,7 @@ export class MemoryLog {
   #count(publication: StoredPublication, holder: LogShare | undefined, sign: 1 | -1): void {
     const { user, info = "", data } = publication;
     const jsonBytes = Buffer.byteLength(data) + Buffer.byteLength(info);
-    const memory = textMemory(user) + textMemory(info) + textMemory(data);
+    const memory = textMemory(user) + textMemory(info) + contentMemory(data);
     this.#jsonBytes += sign * jsonBytes;
     this.#textMemory += sign * memory;
     holder?.hold(sign * (memory + PUBLICATION_OVERHEAD));

@@ -1,4 +1,11 @@
-import { commandBytesFor, isChannelName, LIMITS, namespaceOf, ProtocolError } from "@zocalo/protocol";
+import {
+  base64Length,
+  commandBytesFor,
+  isChannelName,
+  LIMITS,
+  namespaceOf,
+  ProtocolError,
+} from "@zocalo/protocol";
 import type { Retention } from "../engine/engine.ts";
 import type { Identity } from "./identity.ts";
 
@@ -21,7 +28,7 @@ export interface NamespaceOptions {
   readonly history?: {
     /** Publications; 0: none, so that whoever misses one is told of a gap. Default 1,000. */
     readonly publications?: number;
-    /** Their JSON text, in bytes of UTF-8. Default 1,048,576. */
+    /** Their JSON text, in bytes of UTF-8, or their bytes. Default 1,048,576. */
     readonly bytes?: number;
     /** Their age, in milliseconds. Default 86,400,000: a day. */
     readonly ttlMs?: number;
@@ -33,11 +40,17 @@ export interface NamespaceOptions {
   /** Who may publish. Default `"nobody"`. */
   readonly publish?: Permission;
   /**
-   * JSON text of a publication's `data`, in UTF-16 code units; at most 1,048,576. Default 49,152. **Risk** of
-   * more: each connection to the hub may make its server keep a command of that length, and a message where
-   * it reads slowly, and parse it at once: 1 MiB of small arrays keeps everybody else waiting for a tenth of
-   * a second or two. Listeners have to take one, and connections to send it: see `Hub.sizes`. A publication
-   * larger than `history.bytes` reaches only those who are live.
+   * What is published: `"json"`, or `"bytes"`, which arrive as they were sent; clients that speak JSON have
+   * them in base64. Default `"json"`. To change it leaves what is kept as it was.
+   */
+  readonly data?: "json" | "bytes";
+  /**
+   * JSON text of a publication's `data`, in UTF-16 code units, or its bytes; at most 1,048,576. Default
+   * 49,152, of bytes 36,864, which are as long in base64. **Risk** of more: each connection to the hub may
+   * make its server keep a command of that length, and a message where it reads slowly, and parse it at once:
+   * 1 MiB of small arrays keeps everybody else waiting for a tenth of a second or two. Listeners have to take
+   * one, and connections to send it: see `Hub.sizes`. A publication larger than `history.bytes` reaches only
+   * those who are live.
    */
   readonly maxDataLength?: number;
   /** How long an idempotency key is known, in milliseconds. Default 300,000. */
@@ -63,6 +76,7 @@ export interface Namespace {
   readonly presence: boolean;
   readonly subscribe: Permission;
   readonly publish: Permission;
+  readonly data: "json" | "bytes";
   readonly maxDataLength: number;
   /** Publications that are read from the log at once. */
   readonly pageSize: number;
@@ -103,7 +117,10 @@ export class Namespaces {
     const times = [...this.#byName.values()].map(({ retention }) => retention.keyTtlMs);
     const least = Math.min(...times.filter((ms) => ms > 0));
     this.keyMs = Number.isFinite(least) ? least : undefined;
-    const lengths = [...this.#byName.values()].map(({ maxDataLength }) => maxDataLength);
+    // In characters of JSON, which has bytes in base64.
+    const lengths = [...this.#byName.values()].map(({ data, maxDataLength }) =>
+      data === "bytes" ? base64Length(maxDataLength) : maxDataLength,
+    );
     const most = Math.max(LIMITS.dataLength, ...lengths);
     this.sizes = {
       commandBytes: commandBytesFor(most),
@@ -144,13 +161,17 @@ function withDefaults(name: string, options: NamespaceOptions): Namespace {
   if (!isChannelName(name) || name.includes(":")) {
     throw new RangeError(`namespaces: ${JSON.stringify(name)} is no name: letters, digits, "_" and "-"`);
   }
-  const { history = {}, maxDataLength = LIMITS.dataLength } = options;
+  const { history = {}, data = "json" } = options;
+  const { maxDataLength = data === "bytes" ? LIMITS.dataBytes : LIMITS.dataLength } = options;
   const number = (path: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): number => {
     if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
     throw new RangeError(
       `namespaces.${name}.${path} is ${value}; it must be a whole number from ${least} to ${most}`,
     );
   };
+  if (data !== "json" && data !== "bytes") {
+    throw new RangeError(`namespaces.${name}.data is ${String(data)}; it must be "json" or "bytes"`);
+  }
   return {
     name,
     retention: {
@@ -162,8 +183,9 @@ function withDefaults(name: string, options: NamespaceOptions): Namespace {
     presence: options.presence ?? false,
     subscribe: options.subscribe ?? "nobody",
     publish: options.publish ?? "nobody",
+    data,
     maxDataLength: number("maxDataLength", maxDataLength, 1, LIMITS.largestDataLength),
-    // So a page of the largest publications is 3 MiB of text anywhere.
+    // So a page of the largest publications is 3 MiB of text, or of bytes, anywhere.
     pageSize: Math.min(PAGE_SIZE, Math.floor((PAGE_SIZE * LIMITS.dataLength) / maxDataLength)),
   };
 }

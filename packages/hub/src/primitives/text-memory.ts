@@ -6,6 +6,21 @@ export function textMemory(text: string): number {
   return Buffer.byteLength(text) === text.length ? text.length : text.length * 2;
 }
 
+/** What a `Uint8Array` takes beside its bytes, roughly: the array, its buffer, and what stands behind it. */
+const ARRAY_OVERHEAD = 240;
+
+/** How many bytes a text takes in memory, at most, or bytes, roughly. */
+export function contentMemory(content: string | Uint8Array): number {
+  return typeof content === "string" ? textMemory(content) : content.length + ARRAY_OVERHEAD;
+}
+
+/** The same text, or bytes, in memory of its own. @throws TypeError for what is neither */
+export function ownContent(content: string | Uint8Array): string | Uint8Array {
+  if (typeof content === "string") return ownText(content);
+  if (content instanceof Uint8Array) return new Uint8Array(content);
+  throw new TypeError(`a publication has ${typeof content} where text or bytes have to be`);
+}
+
 /** V8 makes a text of its own of a part that is shorter. */
 const SHORTEST_PART = 13;
 const scratch = Buffer.allocUnsafeSlow(4_096);

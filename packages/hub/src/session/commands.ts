@@ -12,7 +12,7 @@ import {
 } from "@zocalo/protocol";
 import type { Caller } from "./caller.ts";
 import {
-  checkDataLength,
+  checkData,
   commit,
   engineFailure,
   fromEngine,
@@ -109,7 +109,7 @@ function welcome(session: Caller, id: number | undefined): void {
  */
 export function publish(session: Caller, command: ReceivedPublish): void | Promise<void> {
   const namespace = session.context.namespaces.of(command.channel);
-  checkDataLength(command.json, namespace);
+  checkData(contentOf(command), namespace);
   const allowed = session.allowed(namespace.publish, command.channel);
   if (allowed === true) return commitFor(session, command, namespace);
   return Promise.resolve(allowed).then((isAllowed) => {
@@ -119,18 +119,19 @@ export function publish(session: Caller, command: ReceivedPublish): void | Promi
 }
 
 function commitFor(session: Caller, command: ReceivedPublish, namespace: Namespace): void {
-  const { id, channel, json, key } = command;
+  const { id, channel, key } = command;
   const { context, identity } = session;
   const to = session.answerTo(command);
+  const data = contentOf(command);
   if (!identity) return;
   const publication = {
     user: identity.user,
     info: session.infoText,
-    data: json,
+    data,
     key,
     address: session.addressName,
   };
-  const cost = costOfPublishing(context.channels.get(channel), json.length);
+  const cost = costOfPublishing(context.channels.get(channel), data.length);
   session.charge(cost);
   const told = cost === 0 ? {} : { cost };
   const place = session.reserve();
@@ -146,6 +147,11 @@ function commitFor(session: Caller, command: ReceivedPublish, namespace: Namespa
       session.refuse(failure, to, { place, ...retry });
     },
   );
+}
+
+/** What is published: the JSON text, or bytes. */
+function contentOf({ data, json }: ReceivedPublish): string | Uint8Array {
+  return data instanceof Uint8Array ? data : json;
 }
 
 /** Ends a subscription. */

@@ -73,13 +73,17 @@ export async function commit(
   return committed;
 }
 
-/** @throws ProtocolError `too_large` */
-export function checkDataLength(data: string, namespace: Namespace): void {
-  if (data.length > namespace.maxDataLength) {
-    const most = namespace.maxDataLength;
-    throw new ProtocolError(
-      "too_large",
-      `"data" is ${data.length} characters; "${namespace.name}" takes ${most}`,
-    );
+/** @throws ProtocolError `too_large`; `bad_command` for JSON where bytes belong, and the other way round */
+export function checkData(
+  data: string | Uint8Array,
+  { name, data: kind, maxDataLength: most }: Namespace,
+): void {
+  const isText = typeof data === "string";
+  if (isText !== (kind === "json")) {
+    const wanted = isText ? '"bytes", in base64 where the message is JSON' : '"data"';
+    throw new ProtocolError("bad_command", `"${name}" takes ${wanted}`);
   }
+  if (data.length <= most) return;
+  const unit = isText ? "characters" : "bytes";
+  throw new ProtocolError("too_large", `"data" is ${data.length} ${unit}; "${name}" takes ${most}`);
 }

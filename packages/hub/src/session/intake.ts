@@ -1,15 +1,10 @@
 import type { Message } from "@zocalo/net";
-import {
-  CLOSE,
-  decodeCommand,
-  encodeServerMessage,
-  ProtocolError,
-  type ReceivedCommand,
-} from "@zocalo/protocol";
+import { CLOSE, encodeServerMessage, ProtocolError, type ReceivedCommand } from "@zocalo/protocol";
 import type { Account } from "./accounts.ts";
 import type { Caller } from "./caller.ts";
 import { connect, history, presence, publish, unsubscribe, withId } from "./commands.ts";
 import { costOfLength } from "../channel/costs.ts";
+import type { PeerForm } from "./peer-form.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { subscribe } from "./subscribe.ts";
 
@@ -38,6 +33,7 @@ const HTTP_REQUEST = /^[A-Z]+ \S+ HTTP\/\d/;
 
 /** Whose commands are taken in. */
 export interface CommandSource extends Caller {
+  readonly form: PeerForm;
   /** Its address; unset if that has no limit, or is not proved. */
   readonly address: Account | undefined;
   /** Its user; unset until it has begun, and of a guest. */
@@ -117,6 +113,7 @@ export class Intake {
   /** The first message, without the mark that may begin a stream. */
   #first(message: Message): Message {
     this.#hasBegun = true;
+    this.#session.form.begin(message);
     const isStream = !this.#session.isDatagram && this.#session.conn.peer.transport !== "websocket";
     if (!isStream || typeof message !== "string" || !message.startsWith(BYTE_ORDER_MARK)) return message;
     return message.slice(BYTE_ORDER_MARK.length);
@@ -131,11 +128,12 @@ export class Intake {
     if (!this.#takeOne()) return this.#overRate(message);
     if (this.#excess > 0) this.#excess--;
     if (message.length >= 1_024) this.charge(costOfLength(message.length));
-    if (typeof message !== "string") return this.#binary();
+    const { form } = this.#session;
+    if (!form.has(message)) return this.#otherForm();
     if (message === "" && !this.#session.isDatagram) return; // an empty line
     let command: ReceivedCommand;
     try {
-      command = decodeCommand(message, this.#session.context.namespaces.sizes.commandBytes);
+      command = form.decode(message, this.#mostBytes);
     } catch (error) {
       return this.#bad(error, message);
     }
@@ -281,7 +279,7 @@ export class Intake {
     const { address, user } = this.#session;
     const retryMs = Math.max(this.#rate.retryMs, address?.rate.retryMs ?? 0, user?.rate.retryMs ?? 0);
     const refusal = new ProtocolError("rate_limited", `try again in ${retryMs} ms`);
-    this.#session.refuse(refusal, withId(idOf(message)), { retryMs });
+    this.#session.refuse(refusal, withId(this.#idOf(message)), { retryMs });
     const now = this.#session.clock.uptime();
     for (const refusals of [address?.refusals, user?.refusals]) {
       if (refusals?.take(now) === false) return this.#pause(refusals.retryMs);
@@ -305,14 +303,30 @@ export class Intake {
     await this.#room();
   }
 
-  #binary(): void | Promise<void> {
-    if (this.#session.isDatagram)
-      return this.#bad(new ProtocolError("bad_json", "a command is text, in UTF-8"), "");
-    this.#session.disconnect(CLOSE.unsupportedData, "a command is text");
+  get #mostBytes(): number {
+    return this.#session.context.namespaces.sizes.commandBytes;
   }
 
-  #bad(error: unknown, text: string): void | Promise<void> {
-    if (!this.#session.isDatagram && HTTP_REQUEST.test(text)) {
+  /** The id of a command that will not be served. */
+  #idOf(message: Message): number | undefined {
+    const { form } = this.#session;
+    if (!form.has(message)) return undefined;
+    try {
+      return form.decode(message, this.#mostBytes).id;
+    } catch (error) {
+      return error instanceof ProtocolError ? error.id : undefined;
+    }
+  }
+
+  #otherForm(): void | Promise<void> {
+    if (this.#session.isDatagram)
+      return this.#bad(new ProtocolError("bad_json", "a command is text, in UTF-8"), "");
+    const { isBinary } = this.#session.form;
+    this.#session.disconnect(CLOSE.unsupportedData, isBinary ? "a command is binary" : "a command is text");
+  }
+
+  #bad(error: unknown, message: Message): void | Promise<void> {
+    if (!this.#session.isDatagram && typeof message === "string" && HTTP_REQUEST.test(message)) {
       this.#session.disconnect(CLOSE.badCommands, "this is not an HTTP server");
       return;
     }
@@ -327,15 +341,5 @@ export class Intake {
     this.#session.refuse(complaint, withId(complaint.id));
     if (isTooMany) this.#session.disconnect(CLOSE.badCommands, "one bad command after the other");
     return this.#room();
-  }
-}
-
-/** The id of a command that will not be served. */
-function idOf(message: Message): number | undefined {
-  if (typeof message !== "string") return undefined;
-  try {
-    return decodeCommand(message).id;
-  } catch (error) {
-    return error instanceof ProtocolError ? error.id : undefined;
   }
 }

@@ -4,12 +4,13 @@ import { FakeClock } from "../../test/fake-clock.ts";
 import { FakeConn } from "../../test/fake-conn.ts";
 import { hubLimits } from "../policy/limits.ts";
 import { BURST_BYTES, Pace } from "./pace.ts";
+import { PeerForm } from "./peer-form.ts";
 
 function begin(limits: { datagramBytesPerSecond?: number; datagramBytesPerByte?: number }) {
   const clock = new FakeClock();
   const conn = new FakeConn({ transport: "udp", maxSendBytes: BURST_BYTES, maxBuffered: 1e9 });
   const counts = { room: 0 };
-  const pace = new Pace(conn, hubLimits(limits), clock, () => counts.room++);
+  const pace = new Pace(new PeerForm(conn), hubLimits(limits), clock, () => counts.room++);
   const send = (bytes: number): string => pace.trySend(JSON.stringify("x".repeat(bytes - 2)));
   return { clock, conn, pace, counts, send };
 }

@@ -1,5 +1,6 @@
-import { type Message, type MessageConn, PreparedMessage, type SendOutcome } from "@zocalo/net";
+import type { SendOutcome } from "@zocalo/net";
 import type { Sender } from "../channel/sender.ts";
+import type { SharedMessage } from "../channel/shared-message.ts";
 import type { HubLimits } from "../policy/limits.ts";
 import type { Clock, Timer } from "../primitives/clock.ts";
 import { utf8Length } from "../primitives/utf8.ts";
@@ -15,7 +16,7 @@ export const BURST_BYTES = 65_536;
  * whose address was forged after it was proved, is not flooded.
  */
 export class Pace implements Sender {
-  readonly #conn: MessageConn;
+  readonly #conn: Sender;
   readonly #clock: Clock;
   readonly #perSecond: number;
   readonly #perByte: number;
@@ -31,7 +32,7 @@ export class Pace implements Sender {
   #timer: Timer | undefined;
 
   /** @param hasRoom called when something that was refused may be tried again */
-  constructor(conn: MessageConn, limits: HubLimits, clock: Clock, hasRoom: () => void) {
+  constructor(conn: Sender, limits: HubLimits, clock: Clock, hasRoom: () => void) {
     this.#conn = conn;
     this.#clock = clock;
     this.#perSecond = limits.datagramBytesPerSecond;
@@ -57,8 +58,12 @@ export class Pace implements Sender {
     this.#hasRoom();
   }
 
-  trySend(message: Message | PreparedMessage): SendOutcome {
-    const bytes = sizeOf(message instanceof PreparedMessage ? message.message : message);
+  canSend(message: SharedMessage): boolean {
+    return this.#conn.canSend(message);
+  }
+
+  trySend(message: string | SharedMessage): SendOutcome {
+    const bytes = utf8Length(typeof message === "string" ? message : (message.text.message as string));
     if (bytes > this.#conn.maxSendBytes) return "refused";
     if (bytes > this.#earned) {
       this.#waitsForPeer = true;
@@ -92,8 +97,4 @@ export class Pace implements Sender {
     this.#level = Math.min(BURST_BYTES, this.#level + ((now - this.#at) * this.#perSecond) / 1_000);
     this.#at = now;
   }
-}
-
-function sizeOf(message: Message): number {
-  return typeof message === "string" ? utf8Length(message) : message.length;
 }

@@ -21,6 +21,7 @@ import { type AuthenticationRequest, checkIdentity, type Identity, infoTextOf } 
 import type { HubLimits } from "../policy/limits.ts";
 import { allows, type Permission } from "../policy/namespace.ts";
 import { Pace } from "./pace.ts";
+import { PeerForm } from "./peer-form.ts";
 import { randomName } from "../primitives/random.ts";
 import type { RateLimit } from "./rate-limit.ts";
 import type { Sender } from "../channel/sender.ts";
@@ -41,6 +42,7 @@ import { fitsInBytes, utf8Length } from "../primitives/utf8.ts";
 export class Session implements MessageHandler, CommandSource, Debtor, StreamSession {
   readonly context: HubContext;
   readonly conn: MessageConn;
+  readonly form: PeerForm;
   readonly sender: Sender;
   readonly isDatagram: boolean;
   answersPings = false;
@@ -77,8 +79,9 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
     this.context = context;
     this.#id = randomName(context.random, 16);
     this.isDatagram = conn.peer.transport === "udp";
-    if (this.isDatagram) this.#pace = new Pace(conn, context.limits, context.clock, () => this.drain());
-    this.sender = this.#pace ?? conn;
+    this.form = new PeerForm(conn);
+    if (this.isDatagram) this.#pace = new Pace(this.form, context.limits, context.clock, () => this.drain());
+    this.sender = this.#pace ?? this.form;
     this.#answers = new Answers(this.sender, () => this.#mayLose);
     this.#owner = owner;
     this.#intake = new Intake(this);
@@ -275,7 +278,7 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
 
   answer(text: string, id: number | undefined, fate?: AnswerFate, place?: AnswerPlace): void {
     if (this.#hasEnded) return;
-    this.sent(text);
+    this.sent(text.length, utf8Length(text));
     if (!fitsInBytes(text, this.conn.maxSendBytes)) {
       fate?.onLost?.();
       this.counters.refused++;
@@ -293,12 +296,8 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
     this.counters.refused++;
     const { code, message } = error;
     const retry = more.retryMs === undefined ? {} : { retryMs: more.retryMs };
-    this.answer(
-      encodeServerMessage({ type: "error", ...to, code, message, ...retry }),
-      to.id,
-      undefined,
-      more.place,
-    );
+    const text = encodeServerMessage({ type: "error", ...to, code, message, ...retry });
+    this.answer(text, to.id, undefined, more.place);
   }
 
   add(channel: string, subscription: Subscription): void {
@@ -322,9 +321,9 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
     return true;
   }
 
-  sent(text: string): void {
-    if (text.length >= 1_024) this.charge(costOfLength(text.length));
-    this.context.backlog.sent(utf8Length(text));
+  sent(length: number, bytes: number): void {
+    if (length >= 1_024) this.charge(costOfLength(length));
+    this.context.backlog.sent(bytes);
   }
 
   fail(subscription: Subscription, code: ErrorCode, message: string): void {
@@ -348,7 +347,7 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
     if (this.#hasEnded) return;
     this.counters.disconnected++;
     const reconnect = mayReconnect(code);
-    this.conn.trySend(encodeServerMessage({ type: "disconnect", code, reason, reconnect }));
+    this.form.trySend(encodeServerMessage({ type: "disconnect", code, reason, reconnect }));
     this.#end();
     this.conn.close(code, reason).catch(() => this.conn.abort());
   }

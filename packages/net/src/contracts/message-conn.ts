@@ -69,6 +69,8 @@ export interface Peer {
   readonly addr: Addr;
   /** Set while the address may be forged (datagrams): until then no more bytes leave than came in. */
   readonly verification?: AddressVerification | undefined;
+  /** The subprotocol on which both sides of a WebSocket agreed, if they did. */
+  readonly subprotocol?: string | undefined;
   /** The HTTP request the connection began as, if it did. */
   readonly request?: {
     readonly url: string;

@@ -84,6 +84,7 @@ export class WebSocketConn implements MessageConn {
     this.#peer ??= {
       transport: "websocket",
       addr: this.#session.transport.remoteAddr,
+      ...(this.subprotocol === "" ? undefined : { subprotocol: this.subprotocol }),
       ...(this.#request === undefined ? undefined : { request: unpackRequest(this.#request) }),
     };
     return this.#peer;
