@@ -114,7 +114,7 @@ test("where the datagram that tells of a new log is lost, its publications are n
 test("over a path that loses three of ten datagrams, while logs are replaced, all that is taken is what stands there", async () => {
   let taken = 0;
   let replaced = 0;
-  for (let seed = 1; seed <= 100; seed++) {
+  for (let seed = 1; seed <= 30; seed++) {
     const random = new Random(seed);
     const { hub, conn, engine, truth, clock } = open(random);
     const device = new Device(conn({ transport: "udp" }));
@@ -143,7 +143,7 @@ test("over a path that loses three of ten datagrams, while logs are replaced, al
     await hub.close();
   }
   assert.ok(
-    taken > 2_000 && replaced > 300,
+    taken > 500 && replaced > 90,
     `${taken} were taken, of logs that were replaced ${replaced} times`,
   );
 });
