@@ -283,3 +283,54 @@ test("--record: a listener and a relay end with code 1, too, if it cannot be wri
     peer.destroy();
   }
 });
+
+/** Socat with `cat` behind a port, and that port. */
+async function socatEcho(listen: string): Promise<{ port: number } & AsyncDisposable> {
+  const socat = spawn("socat", ["-d", "-d", `${listen},bind=127.0.0.1,reuseaddr`, "EXEC:cat"]);
+  const closed = once(socat, "close");
+  let words = "";
+  while (!/listening on .*:(\d+)/.test(words)) words += String((await once(socat.stderr, "data"))[0]);
+  socat.stderr.resume();
+  const [, port] = /listening on .*:(\d+)/.exec(words) ?? [];
+  return {
+    port: Number(port),
+    async [Symbol.asyncDispose]() {
+      socat.kill();
+      await closed;
+    },
+  };
+}
+
+test("-z and --record, with socat as the server", async () => {
+  await using server = await socatEcho("TCP-LISTEN:0,fork");
+  const url = `tcp://127.0.0.1:${server.port}`;
+  const { code, stdout } = await run(`dial -z ${url}`);
+  assert.deepEqual([code, (JSON.parse(stdout.toString()) as { isOpen: boolean }).isOpen], [0, true]);
+  const file = join(directory, "socat.jsonl");
+  assert.equal((await run(`dial ${url} --record ${file}`, "hola\n")).stdout.toString(), "hola\n");
+  const entries = readFileSync(file, "utf8").trimEnd().split("\n");
+  assert.deepEqual(
+    entries
+      .map((line) => JSON.parse(line) as { direction?: string; text?: string })
+      .filter(({ text }) => text !== undefined)
+      .map(({ direction, text }) => [direction, text]),
+    [
+      ["out", "hola\n"],
+      ["in", "hola\n"],
+    ],
+  );
+});
+
+test("dial --reconnect finds the socat that takes the place of one that was killed", async () => {
+  await using first = await socatEcho("TCP-LISTEN:0");
+  await using terminal = new Terminal(`dial tcp://127.0.0.1:${first.port} --reconnect -v`);
+  terminal.type("uno\n");
+  await terminal.prints(/^uno\n$/);
+  await first[Symbol.asyncDispose]();
+  await terminal.says(/"event":"reconnecting"/);
+  await using _second = await socatEcho(`TCP-LISTEN:${first.port}`);
+  terminal.type("dos\n");
+  await terminal.prints(/^uno\ndos\n$/);
+  terminal.child.stdin.end();
+  assert.equal((await terminal.end()).code, 0);
+});
