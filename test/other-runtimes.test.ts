@@ -1,5 +1,5 @@
-// `net` and `websocket` on Bun and on Deno, in both roles against Node: a smoke test, not a promise of
-// support.
+// `net` and `websocket` on Bun and on Deno, in both roles against Node, and `hub`, `client` and `protocol`
+// there: a smoke test, not a promise of support.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,6 +8,7 @@ import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { ensureRuntime, RUNTIMES } from "../scripts/runtimes.ts";
 import { ALL_ANSWERS, askEchoes, echoes, type Places } from "./runtimes/echo.ts";
+import { HEARD } from "./runtimes/square.ts";
 
 const PEER = fileURLToPath(new URL("runtimes/peer.ts", import.meta.url));
 
@@ -44,6 +45,16 @@ for (const [name, { runtime, args }] of Object.entries(others)) {
     assert.deepEqual(await peer.ended, [0, null]);
     await done;
   });
+
+  test(
+    `a hub and its clients on ${name}: what is published over WebSocket is received over TCP`,
+    options,
+    async (t) => {
+      const peer = start(t, "square");
+      assert.equal(await peer.line(), HEARD);
+      assert.deepEqual(await peer.ended, [0, null]);
+    },
+  );
 }
 
 /** The program on another runtime. */

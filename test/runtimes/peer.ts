@@ -1,7 +1,8 @@
-// `peer.ts listen` echoes, and says where; `peer.ts dial TCP WS` asks. Either ends by itself once all is
-// closed.
+// `peer.ts listen` echoes, and says where; `peer.ts dial TCP WS` asks; `peer.ts square` is a hub and its
+// clients. Each ends by itself once all is closed.
 import { argv } from "node:process";
 import { askEchoes, echoes } from "./echo.ts";
+import { heardInSquare } from "./square.ts";
 
 const [, , role, tcp = "", ws = ""] = argv;
 if (role === "listen") {
@@ -9,6 +10,8 @@ if (role === "listen") {
   console.log(JSON.stringify(places));
   await done;
   console.log("all closed in order");
+} else if (role === "square") {
+  console.log(await heardInSquare());
 } else {
   console.log(`${await askEchoes({ tcp, ws })} answers`);
 }

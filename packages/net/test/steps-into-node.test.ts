@@ -5,6 +5,8 @@ import { Socket } from "node:net";
 import { PassThrough } from "node:stream";
 import { before, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { type Conn, dial, listen } from "@zocalo/net";
 import { enableReadBuffer, readIntoBuffer } from "../src/node/read-buffer.ts";
 import { hasPeer } from "../src/node/reset.ts";
@@ -13,6 +15,14 @@ import { enableWritePastQueue, writePastQueue } from "../src/node/write-past-que
 import { Pairs } from "./pairs.ts";
 
 before(trialsOver);
+
+const MIB = 1_048_576;
+
+/** Before a measurement of memory: what is freed in the midst of it would hide what is added. */
+function collectGarbage(): void {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+}
 
 /** Bytes that are different everywhere, so that a block in the wrong place is found. */
 function numbered(length: number): Buffer {
@@ -199,6 +209,25 @@ for (const isPast of [true, false]) {
     } finally {
       enableWritePastQueue(true);
     }
+  });
+
+  test(`a write ${isPast ? "past" : "by way of"} the queue of Node's stream copies nothing while the peer does not read`, async (t) => {
+    enableWritePastQueue(isPast);
+    t.after(() => enableWritePastQueue(true));
+    const listener = await listen("tcp", "127.0.0.1:0");
+    const [client, server] = await Promise.all([dial("tcp", String(listener.addr)), listener.accept()]);
+    const bytes = new Uint8Array(32 * MIB);
+    collectGarbage();
+    const before = process.memoryUsage().arrayBuffers;
+    let isTaken = false;
+    const written = server.write(bytes).then(() => (isTaken = true));
+    for (let i = 0; i < 20; i++) await turn();
+    assert.equal(isTaken, false);
+    const growth = process.memoryUsage().arrayBuffers - before;
+    assert.ok(growth < MIB, `${growth} bytes more`);
+    await Promise.all([client.readFull(bytes.length), written]);
+    client.abort();
+    await listener.abort();
   });
 }
 

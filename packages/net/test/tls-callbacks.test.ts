@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, test, type TestContext } from "node:test";
 import { TestCertificates } from "@zocalo/integrity";
 import {
@@ -169,6 +171,18 @@ test("suites that are named are spoken and no others, on either side and under e
       code: "tls",
     },
   );
+});
+
+test("a listener's log of keys has the lines that openssl s_client writes", async (t) => {
+  for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+    const keys: string[] = [];
+    const listener = await open(t, { maxVersion, dangerouslyLogKeys: (line) => keys.push(line) });
+    const file = join(certificates.directory, `keys-${maxVersion}`);
+    await sClient(listener, "-keylogfile", file);
+    const theirs = readFileSync(file, "utf8").split("\n");
+    assert.deepEqual(keys.toSorted(), theirs.filter((line) => /^[A-Z]/.test(line)).toSorted());
+    assert.ok(keys.length > 0);
+  }
 });
 
 test("wrong versions, suites and callbacks are refused with what is wrong", async () => {

@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { connect as connectTcp } from "node:net";
+import { join } from "node:path";
 import { after, test, type TestContext } from "node:test";
 import { connect, type TLSSocket } from "node:tls";
 import { promisify } from "node:util";
@@ -152,15 +154,16 @@ test("node:tls is told apart in every combination", async (t) => {
   }
 });
 
-test("openssl's server: a dial agrees with it on version, protocol and client certificate", async () => {
+test("openssl's server: a dial agrees with it on version, protocol, client certificate and keys, unless verifyPeer refuses it", async () => {
   for (const [version, flag] of [
     ["TLSv1.2", "-tls1_2"],
     ["TLSv1.3", "-tls1_3"],
   ] as const) {
     const files = ["-cert", main.certFile, "-key", main.keyFile, "-CAfile", ca.certFile];
+    const keysFile = join(certificates.directory, `keys${flag}`);
     const child = spawn("openssl", [
-      ...["s_server", "-accept", "127.0.0.1:0", "-naccept", "1", "-Verify", "1", "-verify_return_error"],
-      ...[flag, "-alpn", "hola/1", "-rev", ...files],
+      ...["s_server", "-accept", "127.0.0.1:0", "-naccept", "2", "-Verify", "1", "-verify_return_error"],
+      ...[flag, "-alpn", "hola/1", "-rev", "-keylogfile", keysFile, ...files],
     ]);
     let said = "";
     const port = new Promise<string>((resolve) => {
@@ -171,11 +174,21 @@ test("openssl's server: a dial agrees with it on version, protocol and client ce
       });
     });
     const { cert, key } = client;
-    const conn = await dial("tls", `127.0.0.1:${await port}`, {
-      ca: ca.cert,
-      cert,
-      key,
+    const identity = { ca: ca.cert, cert, key };
+    const address = `127.0.0.1:${await port}`;
+    const refused = dial("tls", address, {
+      ...identity,
+      verifyPeer: ({ subject }) => {
+        throw new Error(`${String(subject.CN)} is not pinned`);
+      },
+    });
+    await assert.rejects(refused, { code: "tls", message: /main is not pinned/ });
+    const keys: string[] = [];
+    const conn = await dial("tls", address, {
+      ...identity,
       alpnProtocols: ["hola/2", "hola/1"],
+      verifyPeer: ({ subject }) => assert.equal(subject.CN, "main"),
+      dangerouslyLogKeys: (line) => keys.push(line),
     });
     assert.deepEqual([conn.tls?.version, conn.tls?.alpnProtocol], [version, "hola/1"]);
     await conn.write(Buffer.from("hola\n"));
@@ -183,6 +196,8 @@ test("openssl's server: a dial agrees with it on version, protocol and client ce
     await conn.close();
     child.kill();
     await once(child, "close");
+    const theirs = new Set(readFileSync(keysFile, "utf8").split("\n"));
+    assert.ok(keys.length > 0 && keys.every((line) => theirs.has(line)), keys.join("\n"));
   }
 });
 

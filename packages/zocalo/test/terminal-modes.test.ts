@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { WebSocket } from "ws";
+import { Echoes, SCHEMES } from "./terminal-echoes.ts";
 import { readAll, run, tcpServer, Terminal } from "./terminal-process.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "zocalo-modes-"));
@@ -95,14 +96,33 @@ test("--record: lines of JSON with direction, for this user alone; a full disk e
   assert.equal(full.stderr, "zocalo: cannot record to /dev/full: no space left on device\n");
 });
 
-test("-z reports what is open, and --source says from where", async () => {
-  let from: string | undefined;
-  using server = await tcpServer((socket) => void (from = socket.remoteAddress));
-  const { code, stdout } = await run(`dial -z tcp://127.0.0.1:${server.port} --source 127.0.0.7`);
-  assert.deepEqual(
-    [code, (JSON.parse(stdout.toString()) as { isOpen: boolean }).isOpen, from],
-    [0, true, "127.0.0.7"],
-  );
+test("--source: from where, with a port or any, over each scheme that has addresses, and with -z", async () => {
+  using echoes = await Echoes.open(directory);
+  for (const scheme of SCHEMES.filter((each) => each !== "unix")) {
+    await using terminal = new Terminal(`dial ${echoes.to(scheme)} --source 127.0.0.7`);
+    terminal.type("hola\n");
+    assert.match(await terminal.prints(/hola/), /^hola\n?$/);
+    const [peer = ""] = echoes.peers.splice(0);
+    assert.match(peer, /^127\.0\.0\.7:\d+$/, scheme);
+    await terminal[Symbol.asyncDispose]();
+    // A port that is free at another address of this machine.
+    const source = peer.replace("0.0.7", "0.0.8");
+    await using again = new Terminal(`dial ${echoes.to(scheme)} --source ${source}`);
+    again.type("hola\n");
+    await again.prints(/hola/);
+    assert.deepEqual(echoes.peers.splice(0), [source], scheme);
+  }
+  const { code } = await run(`dial -z ${echoes.to("tcp")} --source 127.0.0.7`);
+  assert.equal(code, 0);
+  assert.match(String(echoes.peers), /^127\.0\.0\.7:\d+$/);
+  const unix = await run(`dial ${echoes.to("unix")} --source 127.0.0.7`);
+  assert.equal(unix.code, 2);
+});
+
+test("-z reports what is open, and what is not", async () => {
+  using server = await tcpServer(() => undefined);
+  const { code, stdout } = await run(`dial -z tcp://127.0.0.1:${server.port}`);
+  assert.deepEqual([code, (JSON.parse(stdout.toString()) as { isOpen: boolean }).isOpen], [0, true]);
   const closed = await run("dial -z tcp://127.0.0.1:1");
   assert.equal(closed.code, 1);
   assert.match(closed.stdout.toString(), /"isOpen":false,.*"reason":"connection refused"/);
@@ -262,4 +282,55 @@ test("--record: a listener and a relay end with code 1, too, if it cannot be wri
     assert.match(stderr, /^zocalo: cannot record to \/dev\/full: no space left on device$/m);
     peer.destroy();
   }
+});
+
+/** Socat with `cat` behind a port, and that port. */
+async function socatEcho(listen: string): Promise<{ port: number } & AsyncDisposable> {
+  const socat = spawn("socat", ["-d", "-d", `${listen},bind=127.0.0.1,reuseaddr`, "EXEC:cat"]);
+  const closed = once(socat, "close");
+  let words = "";
+  while (!/listening on .*:(\d+)/.test(words)) words += String((await once(socat.stderr, "data"))[0]);
+  socat.stderr.resume();
+  const [, port] = /listening on .*:(\d+)/.exec(words) ?? [];
+  return {
+    port: Number(port),
+    async [Symbol.asyncDispose]() {
+      socat.kill();
+      await closed;
+    },
+  };
+}
+
+test("-z and --record, with socat as the server", async () => {
+  await using server = await socatEcho("TCP-LISTEN:0,fork");
+  const url = `tcp://127.0.0.1:${server.port}`;
+  const { code, stdout } = await run(`dial -z ${url}`);
+  assert.deepEqual([code, (JSON.parse(stdout.toString()) as { isOpen: boolean }).isOpen], [0, true]);
+  const file = join(directory, "socat.jsonl");
+  assert.equal((await run(`dial ${url} --record ${file}`, "hola\n")).stdout.toString(), "hola\n");
+  const entries = readFileSync(file, "utf8").trimEnd().split("\n");
+  assert.deepEqual(
+    entries
+      .map((line) => JSON.parse(line) as { direction?: string; text?: string })
+      .filter(({ text }) => text !== undefined)
+      .map(({ direction, text }) => [direction, text]),
+    [
+      ["out", "hola\n"],
+      ["in", "hola\n"],
+    ],
+  );
+});
+
+test("dial --reconnect finds the socat that takes the place of one that was killed", async () => {
+  await using first = await socatEcho("TCP-LISTEN:0");
+  await using terminal = new Terminal(`dial tcp://127.0.0.1:${first.port} --reconnect -v`);
+  terminal.type("uno\n");
+  await terminal.prints(/^uno\n$/);
+  await first[Symbol.asyncDispose]();
+  await terminal.says(/"event":"reconnecting"/);
+  await using _second = await socatEcho(`TCP-LISTEN:${first.port}`);
+  terminal.type("dos\n");
+  await terminal.prints(/^uno\ndos\n$/);
+  terminal.child.stdin.end();
+  assert.equal((await terminal.end()).code, 0);
 });
