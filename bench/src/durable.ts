@@ -1,29 +1,23 @@
-import { closeSync, fdatasync, mkdirSync, mkdtempSync, openSync, rmSync, statSync, write } from "node:fs";
+import { closeSync, fdatasync, openSync, rmSync, write } from "node:fs";
 import { join } from "node:path";
 import { durable } from "@zocalo/hub";
-import { alternate, median, quantile, spawnServer } from "./measure.ts";
-import { type Results, ratioTable, RESULTS_DIRECTORY, writeResults } from "./results.ts";
+import { temporaryDirectory } from "./fan-out.ts";
+import { alternate, median, quantile } from "./measure.ts";
+import { type Results, ratioTable, writeResults } from "./results.ts";
 
-export const title =
-  "Durable publications a second, beside an append-only file with group commit; a start after kill -9";
+export const title = "Durable publications a second, beside an append-only file with group commit";
 
-const AT_ONCE = 64;
-const DATA = JSON.stringify("x".repeat(198));
-const RETENTION = { publications: 1_000, bytes: 1e9, ttlMs: 86_400_000, keyTtlMs: 300_000 };
+export const AT_ONCE = 64;
+export const TEXT_200 = JSON.stringify("x".repeat(198));
+export const RETENTION = { publications: 1_000, bytes: 1e9, ttlMs: 86_400_000, keyTtlMs: 300_000 };
 const FILE = "a file, written together and synchronized (fdatasync)";
 const COLUMNS = ["without keys", "with keys", "in 100 channels, with keys"] as const;
 
-/** Channels with one publication each, before the start that is measured. */
-const CHANNELS = 1_000_000;
-const QUICK_CHANNELS = 20_000;
-/** How often the store is opened after its process was killed. */
-const STARTS = 5;
-
 /** Commits one; resolves when the disk has confirmed it. */
-type Commit = (number: number) => Promise<unknown>;
+export type Commit = (number: number) => Promise<unknown>;
 
 /** What a round found. */
-interface Round {
+export interface Round {
   readonly perSecond: number;
   /** How much too late a timer of a millisecond came, at the 99th percentile. */
   readonly lateMs: number;
@@ -38,16 +32,14 @@ interface Round {
 export async function run(args: string[]): Promise<void> {
   const isQuick = args.includes("--quick");
   const count = isQuick ? 10_000 : 100_000;
-  const tmp = join(RESULTS_DIRECTORY, "tmp"); // a real disk: /tmp may be memory
-  mkdirSync(tmp, { recursive: true });
-  const directory = mkdtempSync(join(tmp, "durable-"));
+  const directory = temporaryDirectory();
   const engine = await durable(join(directory, "data"));
   engine.start({ publication: () => undefined, replaced: () => undefined, presence: () => undefined });
   const file = openSync(join(directory, "file"), "w");
   let keys = 0;
   const publish = (isKeyed: boolean, channels: number) => (number: number) => {
     const key = isKeyed ? { key: `${keys++}` } : {};
-    return engine.publish(`c:${number % channels}`, { user: "u", data: DATA, ...key }, RETENTION);
+    return engine.publish(`c:${number % channels}`, { user: "u", data: TEXT_200, ...key }, RETENTION);
   };
   const found = await alternate(
     {
@@ -60,7 +52,6 @@ export async function run(args: string[]): Promise<void> {
   );
   await engine.close();
   closeSync(file);
-  await measureStart(join(directory, "many"), isQuick ? QUICK_CHANNELS : CHANNELS, isQuick ? 1 : STARTS);
   rmSync(directory, { recursive: true });
   const perSecond = (name: string): number => median(found[name]?.map((round) => round.perSecond) ?? []);
   const results: Results = {
@@ -81,33 +72,8 @@ export async function run(args: string[]): Promise<void> {
   if (!isQuick) writeResults("durable", results);
 }
 
-/** How long it takes until a publication is answered, in a process that opens what a killed one has left. */
-async function measureStart(directory: string, channels: number, starts: number): Promise<void> {
-  const writer = new URL("durable-start.ts", import.meta.url);
-  const found: { readonly openMs: number; readonly firstMs: number; readonly rssBytes: number }[] = [];
-  const begin = performance.now();
-  for (let start = 0; start <= starts; start++) {
-    // The first one makes the channels; each is killed while it publishes.
-    const args = [directory, start === 0 ? `${channels}` : "0"];
-    const server = await spawnServer(writer, { args, readyTimeoutMs: 3_600_000 });
-    const { openMs, firstMs } = server.ready as { readonly openMs: number; readonly firstMs: number };
-    if (start > 0) found.push({ openMs, firstMs, rssBytes: server.rssBytes() });
-    process.kill(server.pid, "SIGKILL");
-    await server.stop();
-    if (start === 0) {
-      const seconds = ((performance.now() - begin) / 1_000).toFixed(0);
-      const megabytes = (statSync(join(directory, "zocalo.db")).size / 1e6).toFixed(0);
-      console.log(`${channels} channels with one publication each: ${seconds} s, ${megabytes} MB`);
-    }
-  }
-  const of = (value: (each: (typeof found)[number]) => number): string => median(found.map(value)).toFixed(0);
-  console.log(
-    `A start after SIGKILL, median of ${starts}: open after ${of(({ openMs }) => openMs)} ms, the first publication ` +
-      `acknowledged after ${of(({ firstMs }) => firstMs)} ms, ${of(({ rssBytes }) => rssBytes / 1e6)} MB resident`,
-  );
-}
-
-async function measure(commit: Commit, count: number): Promise<Round> {
+/** 64 at once. */
+export async function measure(commit: Commit, count: number): Promise<Round> {
   const late: number[] = [];
   let last = performance.now();
   const timer = setInterval(() => {
@@ -127,8 +93,8 @@ async function measure(commit: Commit, count: number): Promise<Round> {
 }
 
 /** What waits is written in one go, and synchronized once. */
-function appender(file: number): Commit {
-  const line = Buffer.from(`${DATA}\n`);
+export function appender(file: number): Commit {
+  const line = Buffer.from(`${TEXT_200}\n`);
   let waiting: (() => void)[] = [];
   let isBusy = false;
   const next = (): void => {

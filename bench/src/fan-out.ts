@@ -1,114 +1,115 @@
-import { cpus } from "node:os";
-import { connect, type Socket } from "node:net";
-import { alternate, median, type ServerProcess, spawnServer } from "./measure.ts";
-import { type Results, ratioTable, writeResults } from "./results.ts";
-import { clientFrame } from "./websocket-load.ts";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { type Broker, brokersHere, startBroker } from "./brokers.ts";
+import { Crowd, type Dialect, mqtt, nats, socketIo, tcpLines, webSocket } from "./hub-load.ts";
+import { alternate, connections, median, type ServerProcess, spawnServer } from "./measure.ts";
+import { type Results, ratioTable, RESULTS_DIRECTORY, writeResults } from "./results.ts";
+import { canPin, SERVER_CPU } from "./tcp-programs.ts";
+import { pinLoad } from "./udp.ts";
+import { cpuUs } from "./websocket-load.ts";
 
-export const title = "Channels: server CPU per delivered publication, beside a bare loop over ws";
+export const title =
+  "Channels: server CPU per delivered publication, beside ws, Socket.IO, nats-server and mosquitto";
 
-const CONTENDERS = ["ws", "hub over WebSocket", "hub over TCP"] as const;
-const COLUMNS = ["100 subscribers", "1,000 subscribers"] as const;
-const SUBSCRIBE = '{"type":"subscribe","channel":"plaza:x"}';
-const END = Buffer.from('"END"');
+/** With both engines; what stands behind `ws` is a loop over its clients. */
+export const PLACES = ["hub", "hub, durable engine", "hub over TCP", "ws", "Socket.IO"] as const;
+export type Place = (typeof PLACES)[number] | Broker;
+
+const COLUMNS = { "bursts of 16": 16, "one at a time": 1 } as const;
+export type Column = keyof typeof COLUMNS;
+
+const SUBSCRIBERS = 1_000;
 
 /**
- * Publications of 64 bytes to all subscribers of one channel, in bursts of 16. Measures and prints, and
- * writes `bench/results/fan-out.json` and `.svg`.
+ * A client publishes 200 bytes, in bursts of 16 and one at a time, to all subscribers of a channel, and again
+ * when all have them. Each round has processes of its own. Measures and prints, and writes
+ * `bench/results/fan-out.json` and `.svg`.
  *
  * @param args `--quick` for a short run that writes nothing.
  */
 export async function run(args: string[]): Promise<void> {
   const isQuick = args.includes("--quick");
-  const rounds = isQuick ? 3 : 7;
-  const deliveries = isQuick ? 160_000 : 800_000;
-  const values: Record<string, Record<string, number>> = {};
-  for (const column of COLUMNS) {
-    const subscribers = column === "100 subscribers" ? 100 : 1_000;
-    const publications = deliveries / subscribers;
-    const contenders = CONTENDERS.map(async (name) => {
-      const file = new URL("./fan-out-server.ts", import.meta.url);
-      const pin = cpus().length > 1 ? { cpu: 0 } : {};
-      const server = await spawnServer(file, { args: [name, String(publications)], ...pin });
-      const clients = await Promise.all(
-        Array.from({ length: subscribers }, () => subscriber(server.port, name === "hub over TCP")),
-      );
-      return { name, server, clients };
-    });
-    const ready = await Promise.all(contenders);
-    const measured = Object.fromEntries(
-      ready.map(({ name, server, clients }) => [name, () => cpuPerDelivery(server, clients, deliveries)]),
-    );
-    await alternate(measured, 1); // warm
-    for (const [name, found] of Object.entries(await alternate(measured, rounds))) {
-      (values[name] ??= {})[column] = median(found);
-    }
-    for (const { server, clients } of ready) {
-      for (const { socket } of clients) socket.destroy();
-      await server.stop();
-    }
-  }
+  const count = connections(SUBSCRIBERS);
+  const places: readonly Place[] = [...PLACES, ...brokersHere()];
+  pinLoad();
+  const measured = Object.fromEntries(
+    places.map((place) => [place, () => cpuPerDelivery(place, count, isQuick ? 400 : 2_000)]),
+  );
+  const found = await alternate(measured, isQuick ? 1 : 7);
+  const columns = Object.keys(COLUMNS) as Column[];
   const results: Results = {
-    title,
+    title: `Channels: a publication of 200 bytes to ${count.toLocaleString("en-US")} subscribers`,
     unit: "µs of server CPU per delivery",
     isLessBetter: true,
-    columns: COLUMNS,
-    rows: CONTENDERS.map((name) => ({ name, values: values[name] ?? {} })),
+    columns,
+    rows: places.map((name) => ({
+      name,
+      values: Object.fromEntries(
+        columns.map((column) => [column, median(found[name]?.map((each) => each[column]) ?? [])]),
+      ),
+    })),
   };
-  console.log(ratioTable(results));
-  if (!isQuick) writeResults("fan-out", results);
+  console.log();
+  if (isQuick) console.log(ratioTable(results));
+  else writeResults("fan-out", results);
 }
 
-interface Subscriber {
-  readonly socket: Socket;
-  /** Called with what comes. */
-  take: (bytes: Buffer) => void;
-}
-
-/** A subscriber that only looks for the end. */
-async function subscriber(port: number, isTcp: boolean): Promise<Subscriber> {
-  const socket = connect({ port, host: "127.0.0.1", noDelay: true });
-  const it: Subscriber = { socket, take: () => undefined };
-  socket.on("data", (bytes: Buffer) => it.take(bytes));
-  const until = (text: string) =>
-    new Promise<void>((resolve, reject) => {
-      let head = "";
-      socket.once("error", reject);
-      it.take = (bytes) => {
-        head += bytes.toString("latin1");
-        if (head.includes(text)) resolve();
-      };
-    });
-  if (isTcp) socket.write(`${SUBSCRIBE}\n`);
-  else {
-    socket.write(
-      "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-    );
-    await until("\r\n\r\n");
-    socket.write(clientFrame(Buffer.from(SUBSCRIBE), true));
+/** What a delivery costs a server of its own, in microseconds. */
+export async function cpuPerDelivery(
+  place: Place,
+  subscribers: number,
+  durationMs: number,
+): Promise<Readonly<Record<Column, number>>> {
+  const { server, dialect, end } = await startPlace(place);
+  try {
+    const crowd = await Crowd.gather(server.port, dialect, subscribers);
+    const measure = async (burst: number): Promise<number> => {
+      await crowd.deliver(burst, durationMs / 4); // Until it is warm.
+      const before = cpuUs(server.pid);
+      const { deliveries } = await crowd.deliver(burst, durationMs);
+      return (cpuUs(server.pid) - before) / deliveries;
+    };
+    const figures = {
+      "bursts of 16": await measure(COLUMNS["bursts of 16"]),
+      "one at a time": await measure(COLUMNS["one at a time"]),
+    };
+    crowd.leave();
+    return figures;
+  } finally {
+    await end();
   }
-  await until('"subscribed"');
-  return it;
 }
 
-async function cpuPerDelivery(
-  server: ServerProcess,
-  clients: readonly Subscriber[],
-  deliveries: number,
-): Promise<number> {
-  const ends = clients.map(
-    (client) =>
-      new Promise<void>((resolve) => {
-        let tail = Buffer.alloc(0);
-        client.take = (bytes) => {
-          const seen = tail.length > 0 ? Buffer.concat([tail, bytes]) : bytes;
-          if (seen.indexOf(END) >= 0) resolve();
-          tail = Buffer.from(seen.subarray(Math.max(0, seen.length - END.length + 1)));
-        };
-      }),
-  );
-  const before = server.cpuMs();
-  process.kill(server.pid, "SIGUSR2");
-  await Promise.all(ends);
-  return ((server.cpuMs() - before) * 1000) / deliveries;
+interface Started {
+  readonly server: ServerProcess;
+  readonly dialect: Dialect;
+  readonly end: () => Promise<void>;
+}
+
+async function startPlace(place: Place): Promise<Started> {
+  const pin = canPin ? { cpu: SERVER_CPU } : {};
+  if (place === "nats-server" || place === "mosquitto") {
+    const broker = await startBroker(place, pin);
+    return { server: broker, dialect: place === "mosquitto" ? mqtt : nats, end: () => broker.stop() };
+  }
+  const [contender = place, engine] = place.split(", ");
+  const directory = engine === undefined ? undefined : temporaryDirectory();
+  const args = [contender, JSON.stringify({ directory })];
+  const server = await spawnServer(new URL("./hub-server.ts", import.meta.url), { args, ...pin });
+  const dialects: Record<string, Dialect> = { "hub over TCP": tcpLines, "Socket.IO": socketIo };
+  return {
+    server,
+    dialect: dialects[contender] ?? webSocket,
+    end: async () => {
+      await server.stop();
+      if (directory !== undefined) rmSync(directory, { recursive: true });
+    },
+  };
+}
+
+/** A new directory on a real disk: that for temporary files may be in memory. */
+export function temporaryDirectory(): string {
+  const parent = join(RESULTS_DIRECTORY, "tmp");
+  mkdirSync(parent, { recursive: true });
+  return mkdtempSync(join(parent, "data-"));
 }

@@ -1,15 +1,19 @@
-import { readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
-import { alternate, median, type ServerProcess, settledRss, spawnServer } from "./measure.ts";
+import {
+  alternate,
+  connectionLimit,
+  connections,
+  median,
+  type ServerProcess,
+  settledRss,
+  spawnServer,
+} from "./measure.ts";
 import { type Results, ratioTable, writeResults } from "./results.ts";
 import { canPin, compiled, type LoadProcess, SERVER_CPU, startLoad } from "./tcp-programs.ts";
 
 export const title = "TCP: memory of an idle connection, and 10,000 connections opened and closed";
 
 const CONTENDERS = ["node:net", "conn, iterated", "conn, handler"] as const;
-
-/** Descriptors that a process needs for itself. */
-const SPARE_FILES = 200;
 
 interface Figure {
   readonly bytesPerConnection: number;
@@ -27,11 +31,8 @@ interface Figure {
  */
 export async function run(args: string[]): Promise<void> {
   const isQuick = args.includes("--quick");
-  const limit = descriptorLimit() - SPARE_FILES;
-  const wanted = isQuick ? 2000 : 10_000;
-  const count = Math.min(wanted, limit);
-  if (count < wanted)
-    console.log(`note: ${count} connections, because this process may open no more (ulimit -n)`);
+  const limit = connectionLimit();
+  const count = connections(isQuick ? 2000 : 10_000);
   const program = compiled("tcp-load");
   const measured = Object.fromEntries(
     CONTENDERS.map((name) => [name, () => measure(name, program, count, limit)]),
@@ -133,9 +134,4 @@ async function untilIdle(server: ServerProcess, elapsedMs: number): Promise<numb
     await wait(100);
   }
   return elapsedMs + idleAt - startedAt;
-}
-
-function descriptorLimit(): number {
-  const found = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
-  return Number(found?.[1] ?? 1024);
 }

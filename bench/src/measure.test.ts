@@ -3,7 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { type Curves, curvesTable, lineChart } from "./curves.ts";
 import { findBenchmarks } from "./find-benchmarks.ts";
+import { Sought } from "./hub-load.ts";
 import { alternate, median, quantile, spawnServer } from "./measure.ts";
 import { barChart, figure, ratioTable, type Results, writeResults } from "./results.ts";
 
@@ -124,6 +126,55 @@ test("the chart has a bar per figure and its text is escaped", () => {
   const chart = barChart(results);
   assert.equal(chart.match(/<rect /g)?.length, 4);
   assert.ok(chart.includes("Echo &lt;16 B&gt;"));
+});
+
+const curves: Curves = {
+  title: "Fan-out",
+  unit: "µs per delivery",
+  isLessBetter: true,
+  along: "subscribers",
+  lines: [
+    {
+      name: "zocalo",
+      points: [
+        [10, 20],
+        [1_000, 2],
+      ],
+    },
+    {
+      name: "other <1>",
+      points: [
+        [10, 30],
+        [1_000, 3],
+      ],
+    },
+  ],
+};
+
+test("curves have a point for each figure, at places that grow with its logarithm", () => {
+  const chart = lineChart(curves);
+  const places = [...chart.matchAll(/<circle cx="([\d.]+)" cy="([\d.]+)"/g)].map(([, x, y]) => [x, y]);
+  assert.equal(places.length, 4);
+  const [first, second, third, fourth] = places;
+  assert.deepEqual([first?.[0], second?.[0]], [third?.[0], fourth?.[0]]);
+  assert.equal(first?.[0], "70.0");
+  assert.equal(second?.[0], "730.0");
+  // Ten times as much is as far everywhere.
+  const [a = 0, b = 0, c = 0, d = 0] = places.map(([, y]) => Number(y));
+  assert.ok(Math.abs(b - a - (d - c)) < 0.2, `${a} ${b} ${c} ${d}`);
+  assert.ok(chart.includes("other &lt;1&gt;"));
+  assert.match(curvesTable(curves), /^other <1>  +30 \(1\.5×\)  +3 \(1\.5×\)$/m);
+});
+
+test("a text is counted wherever what comes is cut", () => {
+  const text = "abLASTabcdLASTLASTxLA";
+  for (let size = 1; size <= text.length; size++) {
+    const sought = new Sought("LAST");
+    let count = 0;
+    for (let at = 0; at < text.length; at += size)
+      count += sought.countIn(Buffer.from(text.slice(at, at + size)));
+    assert.equal(count, 3, `in pieces of ${size}`);
+  }
 });
 
 test("results are written with the machine they are from", () => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
@@ -20,7 +20,7 @@ export interface SpawnOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Processor to pin it to, counted from 0; default none. Without `taskset` this is ignored. */
   readonly cpu?: number;
-  /** How long it may take to say that it is ready; default 10,000 ms. */
+  /** How long it may take to say that it is ready; default 60,000 ms. */
   readonly readyTimeoutMs?: number;
   /**
    * For a program that prints no JSON: what a line of its output says of it, or `undefined`. Its other output
@@ -44,7 +44,7 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
-const READY_TIMEOUT_MS = 10_000;
+const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 2000;
 /**
  * By then a process knows how its Node is made, which it tries when it first listens
@@ -124,8 +124,39 @@ export function cpuMs(pid: number): number {
 
 /** Resident memory of a process, in bytes. Linux only. */
 export function rssBytes(pid: number): number {
-  const match = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  return statusBytes(pid, "VmRSS");
+}
+
+/** The most that was resident since the process began, or `forgetPeak` was called, in bytes. Linux only. */
+export function peakRssBytes(pid: number): number {
+  return statusBytes(pid, "VmHWM");
+}
+
+/** See `peakRssBytes`. */
+export function forgetPeak(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, "5");
+}
+
+function statusBytes(pid: number, name: string): number {
+  const match = new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"));
   return Number(match?.[1] ?? Number.NaN) * 1024;
+}
+
+/** Descriptors that a process needs for itself. */
+const SPARE_FILES = 200;
+
+/** How many connections this process may have open. Linux only. */
+export function connectionLimit(): number {
+  const found = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
+  return Number(found?.[1] ?? 1024) - SPARE_FILES;
+}
+
+/** So many connections, or as many as there may be, which is said then. */
+export function connections(wanted: number): number {
+  const limit = connectionLimit();
+  if (limit >= wanted) return wanted;
+  console.log(`note: ${limit} connections, because this process may open no more (ulimit -n)`);
+  return limit;
 }
 
 /**

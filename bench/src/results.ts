@@ -92,13 +92,18 @@ export function barChart(results: Results): string {
  * @param directory Where to; default {@link RESULTS_DIRECTORY}.
  */
 export function writeResults(name: string, results: Results, directory = RESULTS_DIRECTORY): void {
+  writeRecord(directory, name, results, barChart(results));
+  console.log(ratioTable(results));
+}
+
+/** Writes what was found, with the machine and the versions, and its picture. */
+export function writeRecord(directory: string, name: string, found: object, svg: string): void {
   const processors = cpus();
   const machine = { cpu: processors[0]?.model ?? "", cores: processors.length, node: process.version };
   mkdirSync(directory, { recursive: true });
-  const record = { ...results, machine, at: new Date().toISOString() };
+  const record = { ...found, machine, at: new Date().toISOString() };
   writeFileSync(join(directory, `${name}.json`), `${JSON.stringify(record, null, 2)}\n`);
-  writeFileSync(join(directory, `${name}.svg`), barChart(results));
-  console.log(ratioTable(results));
+  writeFileSync(join(directory, `${name}.svg`), svg);
 }
 
 /** Three significant digits, thousands with a comma: 0.724, 12.3, 1,040. */
@@ -108,6 +113,7 @@ export function figure(value: number): string {
   return String(Number(value.toPrecision(3)));
 }
 
-function escape(text: string): string {
+/** Text as it stands in SVG. */
+export function escape(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
