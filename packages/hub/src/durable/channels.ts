@@ -190,10 +190,10 @@ export class Channels {
 
   #begin(name: string, epoch: string, holder: number): ChannelLog {
     const row = { name, epoch, head: 0, oldest: 1, bytes: 0, keys: 0, ttlMs: 0 };
-    this.#file
+    const { lastInsertRowid } = this.#file
       .sql("INSERT INTO channel VALUES (NULL, ?, ?, ?, 0, 1, 0, 0, 0, 0, ?, 0)")
       .run(hashOf(name), name, epoch, holder);
-    const id = Number(this.#file.sql("SELECT last_insert_rowid() AS id").get()?.["id"]);
+    const id = Number(lastInsertRowid);
     this.#file
       .sql("UPDATE channel SET crc = ? WHERE id = ?")
       .run(channelChecksum({ ...row, id, holder }), id);

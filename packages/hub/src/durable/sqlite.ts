@@ -8,7 +8,10 @@ export type SqlRow = Readonly<Record<string, SqlValue>>;
 
 /** A prepared statement. */
 export interface Statement {
-  run(...values: (SqlValue | Uint8Array)[]): { readonly changes: number | bigint };
+  run(...values: (SqlValue | Uint8Array)[]): {
+    readonly changes: number | bigint;
+    readonly lastInsertRowid: number | bigint;
+  };
   get(...values: SqlValue[]): SqlRow | undefined;
   all(...values: SqlValue[]): SqlRow[];
 }

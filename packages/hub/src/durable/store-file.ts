@@ -42,6 +42,7 @@ export class StoreFile {
   readonly #boot: string;
   readonly #statements = new Map<string, Statement>();
   #identity: Identity;
+  #isIdentitySaved = true;
   #commits: number;
 
   private constructor(
@@ -113,10 +114,17 @@ export class StoreFile {
     return statement;
   }
 
-  /** Changes what the store knows of itself, within the transaction. */
+  /** Changes what the store knows of itself, within the transaction; `saveIdentity` writes it down. */
   identify(change: Partial<Identity>): void {
     this.#identity = { ...this.#identity, ...change };
+    this.#isIdentitySaved = false;
+  }
+
+  /** Once for all that a transaction has changed, before its end. */
+  saveIdentity(): void {
+    if (this.#isIdentitySaved) return;
     writeIdentity(this.database, this.#identity);
+    this.#isIdentitySaved = true;
   }
 
   /**
@@ -128,6 +136,7 @@ export class StoreFile {
   turnAll(now: Moment, seen: Seen | undefined): void {
     if (seen?.store === this.#identity.name) this.#commits = Math.max(this.#commits, seen.commits);
     this.identify({ turn: `.${randomName(systemRandom, 8)}` });
+    this.saveIdentity();
     this.countCommit(now);
   }
 
@@ -144,6 +153,7 @@ export class StoreFile {
   /** The transaction was undone: what is known here is read again. */
   forgetChanges(): void {
     this.#identity = readIdentity(this.database);
+    this.#isIdentitySaved = true;
     this.#commits = readCommits(this.database).number;
   }
 

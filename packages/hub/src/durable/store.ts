@@ -167,6 +167,7 @@ export class Store {
       // In trouble it is tried whether anything can be written.
       const hasChanged = this.#areChanged || this.#trouble.why !== undefined;
       if (hasChanged) this.#save(now, time);
+      this.#file.saveIdentity();
       database.exec("COMMIT");
       if (hasChanged) this.#wrote();
     } else if (this.#areChanged) {
@@ -332,6 +333,7 @@ export class Store {
       database.exec("BEGIN IMMEDIATE");
       const state: LogState = this.#channels.setAside(channel);
       this.#shares.save();
+      this.#file.saveIdentity();
       database.exec("COMMIT");
       this.#channels.committed();
       this.#replaced.push({ index, channel: channel.name, state });
