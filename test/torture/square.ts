@@ -1,16 +1,15 @@
 import type { BackoffOptions, Clock, Dial } from "@zocalo/client";
 import type { Random } from "@zocalo/integrity";
-import type { HistoryPage, Json } from "@zocalo/protocol";
 import * as websocket from "@zocalo/websocket";
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Ports } from "../e2e-server.ts";
 import { findBroken } from "../simulation/checker.ts";
 import { Client, type Person, type Surroundings } from "../simulation/client.ts";
-import { CALM_MS, type Entry, type Page, type Promised, type Said } from "../simulation/history.ts";
+import { CALM_MS, type Entry, type Promised, type Said } from "../simulation/history.ts";
 import { Texts } from "../simulation/texts.ts";
 import { RawClient } from "./raw-client.ts";
-import { openWire } from "./wire.ts";
+import { readLog } from "./read-log.ts";
 
 /** However slow the machine is, by then it is calm. */
 const LONGEST_CALM_MS = 300_000;
@@ -165,7 +164,9 @@ export class Square implements RealSurroundings {
     while (this.#unanswered.size > 0 && this.now - began < CALM_MS / 2) await sleep(100);
     for (let waitMs = 500; ; waitMs *= 2) {
       const recorded = this.history.length;
-      const pages = await Promise.all(CHANNELS.map((channel) => readAll(this, channel)));
+      const pages = await Promise.all(
+        CHANNELS.map((channel) => readLog(this.ports.tcp, channel, this.texts)),
+      );
       for (const page of pages) this.write(page);
       for (const client of [...this.#living, ...this.#raw]) client.stand();
       this.write({ type: "calm" });
@@ -205,40 +206,4 @@ function promisedOf(channel: string): Promised {
 function personOf(name: string, random: Random): Person {
   const token = `${name} ${random.bytes(16).toString("hex")}`;
   return { token, user: `guest-${createHash("sha256").update(token).digest("base64url").slice(0, 12)}` };
-}
-
-/** Reads all that a channel has, page by page from the newest. */
-function readAll(square: Square, channel: string): Promise<Said & Page> {
-  return new Promise((resolve, reject) => {
-    const publications: { offset: number; text: string }[] = [];
-    let newest: HistoryPage | undefined;
-    const ask = (before?: number): void =>
-      wire.send(JSON.stringify({ type: "history", id: 1, channel, limit: 1_000, before }));
-    let isDone = false;
-    const wire = openWire("tcp", square.ports.tcp, {
-      open: () => ask(),
-      sent: () => undefined,
-      close: () => {
-        if (!isDone) reject(new Error("the server hung up on whoever read the logs"));
-      },
-      message: (text) => {
-        const page = JSON.parse(text) as HistoryPage;
-        if (page.type !== "history") return reject(new Error(`the log was not to be read: ${text}`));
-        let from = 0;
-        const found = page.publications.map(({ offset, data }) => {
-          const json = square.texts.of(data as Json, text, from);
-          from = Math.max(from, text.indexOf(json, from));
-          return { offset, text: json };
-        });
-        publications.unshift(...found);
-        newest ??= page;
-        const { oldest } = page;
-        const { epoch, head } = newest;
-        if (found.length > 0 && (publications[0]?.offset ?? 0) > oldest) return ask(publications[0]?.offset);
-        isDone = true;
-        wire.cut();
-        resolve({ type: "page", channel, epoch, head, oldest, publications });
-      },
-    });
-  });
 }

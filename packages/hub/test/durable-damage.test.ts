@@ -14,13 +14,16 @@ import { Random } from "@zocalo/integrity";
 import { findSqlite } from "../src/durable/sqlite.ts";
 import {
   type Committed,
+  durable,
   type DurableEngine,
   type DurableOptions,
+  type Engine,
   restoreStore,
   type Retention,
   type StoreClock,
 } from "../src/index.ts";
 import { open, tamper, temporaryDirectory } from "./durable-store.ts";
+import { square } from "./square.ts";
 
 const keepAll: Retention = { publications: 1_000, bytes: 1e9, ttlMs: 3_600_000, keyTtlMs: 60_000 };
 
@@ -122,6 +125,50 @@ for (const [what, sql] of [
     assert.match(notices[0] ?? "", /^channel c:1 is damaged \(entry [12] was changed\)/);
     await engine.close();
   });
+}
+
+// Of a page 256 are read at a time, the newest first, and damage is found when it is read.
+for (const [where, entry] of [
+  ["among the newest", 200],
+  ["further back", 20],
+] as const) {
+  for (const anew of [undefined, 5, 280]) {
+    const how = anew === undefined ? "by it" : `meanwhile, and ${anew} are published anew`;
+    test(`damage ${where} that a page of history meets, found ${how}: the page is of the new log`, async () => {
+      const directory = temporaryDirectory();
+      const publish = (engine: Engine, count: number): Promise<readonly Committed[]> =>
+        Promise.all(
+          Array.from({ length: count }, () => engine.publish("c:0", { user: "u", data: "1" }, keepAll)),
+        );
+      const first = await open(directory);
+      const [old] = await publish(first.engine, 300);
+      await first.engine.close();
+      tamper(directory, `UPDATE log SET data = '2' WHERE offset = ${entry}`);
+
+      const engine = await durable(directory);
+      const read = engine.read.bind(engine);
+      let isUnknown = anew !== undefined;
+      engine.read = async (...args) => {
+        const page = await read(...args);
+        if (!isUnknown) return page;
+        isUnknown = false;
+        await read("c:0", 0, 1_000);
+        await publish(engine, anew ?? 0);
+        return page;
+      };
+      const { hub, conn } = square({ engine, namespaces: { c: { subscribe: "anyone" } } });
+      const answer = await conn().ask({ type: "history", channel: "c:0", limit: 1_000 });
+      assert.ok(answer.type === "history");
+      const { epoch, head, oldest, publications } = answer;
+      assert.notEqual(epoch, old?.epoch);
+      assert.deepEqual([head, oldest], [anew ?? 0, 1]);
+      assert.deepEqual(
+        publications.map(({ offset }) => offset),
+        Array.from({ length: head }, (_, index) => index + 1),
+      );
+      await hub.close();
+    });
+  }
 }
 
 test("damage that a publication meets keeps nobody from publishing", async () => {

@@ -214,10 +214,10 @@ async function readPage(
   while (entries.length < limit && end > state.oldest) {
     const from = Math.max(end - Math.min(pageSize, limit - entries.length), state.oldest);
     const page = await fromEngine(context, context.engine.read(channel, from - 1, end - from));
-    if (page.epoch !== state.epoch) break;
     read += page.publications.length;
-    // Others publish meanwhile, and what was kept may be gone.
-    if (page.oldest >= end && entries.length === 0) {
+    // Others publish meanwhile, and what was kept may be gone, even all of the log it was in.
+    if (page.epoch !== state.epoch || (page.oldest >= end && entries.length === 0)) {
+      entries.length = 0;
       state = page;
       room = limits.most - around(state);
       end = Math.min(before, page.head + 1);
