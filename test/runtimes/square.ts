@@ -19,7 +19,7 @@ export async function heardInSquare(): Promise<string> {
   const tcp = await listen("tcp", "127.0.0.1:0");
   void hub.serve(web);
   void hub.serve(lines(tcp));
-  const ana = connect(`ws://${web.addr}`, { dial: websocket.dial });
+  const ana = connect(`ws://${String(web.addr)}`, { dial: websocket.dial });
   const luis = connect(String(tcp.addr), {
     dial: async (address, options) =>
       lines(await dial("tcp", address, options), { maxMessageBytes: 1_048_576 }),

@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { fencedBlocks } from "../../../test/fenced-blocks.ts";
 import { selfSigned } from "./terminal-certificates.ts";
 import { Echoes } from "./terminal-echoes.ts";
 import { type Ended, Terminal, ZOCALO } from "./terminal-process.ts";
@@ -18,9 +17,8 @@ after(() => {
 });
 
 const page = readFileSync(fileURLToPath(new URL("../../../docs/command-line.md", import.meta.url)), "utf8");
-const lines = fencedBlocks(page)
-  .filter(({ language }) => language === "sh")
-  .flatMap(({ code }) => code.split("\n"))
+const lines = [...page.matchAll(/^```sh .*\n([^]*?)^```$/gm)]
+  .flatMap(([, code = ""]) => code.split("\n"))
   .map((line) => line.replace(/(?:^|\s+)#.*$/, ""))
   .filter((line) => line !== "");
 

@@ -328,7 +328,8 @@ test("dial --reconnect finds the socat that takes the place of one that was kill
   await terminal.prints(/^uno\n$/);
   await first[Symbol.asyncDispose]();
   await terminal.says(/"event":"reconnecting"/);
-  await using _second = await socatEcho(`TCP-LISTEN:${first.port}`);
+  await using second = await socatEcho(`TCP-LISTEN:${first.port}`);
+  assert.equal(second.port, first.port);
   terminal.type("dos\n");
   await terminal.prints(/^uno\ndos\n$/);
   terminal.child.stdin.end();
