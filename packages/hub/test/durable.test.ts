@@ -116,7 +116,7 @@ test("a store of a newer release is refused in a sentence, and left as it is", a
   const before = readFileSync(path);
   await assert.rejects(open(directory), {
     code: "newer_format",
-    message: /has format 99; this release reads up to 2/,
+    message: /has format 99; this release reads up to 3/,
   });
   assert.deepEqual(readFileSync(path), before);
 });
