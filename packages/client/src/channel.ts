@@ -44,7 +44,10 @@ export interface PublishOptions extends CallOptions {
 }
 
 export interface HistoryOptions extends CallOptions {
-  /** Only publications below this offset. Default: from the newest. */
+  /**
+   * Only publications below this offset. Default: from the newest. A page with another `epoch` than the one
+   * before it is of another log: begin again.
+   */
   readonly before?: number;
   /** At most this many, 1 to 1,000. Default 50. */
   readonly limit?: number;
