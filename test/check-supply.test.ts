@@ -144,12 +144,20 @@ test("the SBOM names all that a released zocalo brings, in its page too, each wi
   assert.match(sbom.specVersion, /^1\.\d$/);
   assert.equal(sbom.metadata.component.purl, `pkg:npm/zocalo@${sbom.metadata.component.version}`);
   const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
-    packages: Record<string, { dependencies?: Record<string, string>; integrity?: string }>;
+    packages: Record<
+      string,
+      {
+        dependencies?: Record<string, string>;
+        optionalDependencies?: Record<string, string>;
+        integrity?: string;
+      }
+    >;
   };
   // What the manifests of the lock file ask for, beginning with the command and its page.
   const needed = new Set<string>();
   const need = (path: string): void => {
-    for (const name of Object.keys(packages[path]?.dependencies ?? {})) {
+    const { dependencies, optionalDependencies } = packages[path] ?? {};
+    for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
       if (needed.has(name)) continue;
       needed.add(name);
       need(
