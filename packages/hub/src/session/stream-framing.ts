@@ -11,7 +11,9 @@ const EMPTY = Buffer.alloc(0);
  * How a stream carries channel messages: JSON by lines, or the binary form, whose messages know their own
  * length. The first byte that the peer sends says which. To be given to `framed`.
  *
- * @example hub.serve(framed(await listen("tcp", ":7000"), streamFraming));
+ * @example
+ * const hub = new Hub({ namespaces: { plaza: { subscribe: "anyone", publish: "anyone" } } });
+ * void hub.serve(framed(await listen("tcp", "127.0.0.1:7000"), streamFraming));
  */
 export const streamFraming: FrameCodec = {
   maxPayloadBytes: lineCodec.maxPayloadBytes,
