@@ -43,7 +43,8 @@ export class Keeper {
       const stopTimer = clock.after(OPEN_MS, () => ready(new Error("the store does not open")));
       const opening = async () => options.store.open(left);
       opening().then(async (open) => {
-        if (this.#isClosed) return open.close().catch(() => {}); // Nobody waits for it any longer.
+        // Nothing was written by this session. Whoever opens the store next is told if that was left locked.
+        if (this.#isClosed) return open.close().catch(() => {});
         this.#open = open;
         return ready();
       }, ready);

@@ -12,6 +12,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import promises from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -177,6 +179,36 @@ test("a full disk: what was kept is left all the same, and nothing lies around",
     ],
   );
   await last.close();
+});
+
+test("a file that is written anew goes on where no other file can be opened any more", async (t) => {
+  const path = place(t);
+  const { outbox } = await opened(path);
+  const { open } = promises;
+  t.after(() => {
+    promises.open = open;
+    syncBuiltinESMExports();
+  });
+  // The first file that is opened now is the new one: after it there is room for none.
+  promises.open = async (...args: Parameters<typeof open>) => {
+    promises.open = () => Promise.reject(Object.assign(new Error("too many open files"), { code: "EMFILE" }));
+    syncBuiltinESMExports();
+    return open(...args);
+  };
+  syncBuiltinESMExports();
+  const before = statSync(path).ino;
+  assert.deepEqual(await outbox.add([entry("x".repeat(1_100_000))]), [1]);
+  assert.notEqual(statSync(path).ino, before, "it is written anew");
+  assert.deepEqual(await outbox.add([entry("small")]), [2]);
+  promises.open = open;
+  syncBuiltinESMExports();
+  await outbox.close();
+  const { outbox: again, left } = await opened(path);
+  assert.deepEqual(
+    left.map(({ id }) => id),
+    [1, 2],
+  );
+  await again.close();
 });
 
 test("the file does not grow for ever", async (t) => {

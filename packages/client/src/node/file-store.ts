@@ -115,7 +115,8 @@ class Journal {
     const journal = new Journal(path, file, kept, lastId);
     journal.#bytes = Buffer.byteLength(text);
     journal.#keptBytes = journal.#bytes;
-    await journal.#compact().catch(() => {}); // What does not shrink is whole all the same.
+    // What does not shrink is whole all the same. If the disk is full, the next write tells.
+    await journal.#compact().catch(() => {});
     return journal;
   }
 
@@ -154,8 +155,9 @@ class Journal {
     const add = this.entries;
     const text = add.length === 0 ? "" : `${JSON.stringify({ add } satisfies Line)}\n`;
     const next = `${this.#path}.new`;
-    const file = await open(next, "w", 0o600);
+    const file = await open(next, "a", 0o600);
     try {
+      await file.truncate(); // of one that was killed while it wrote
       await file.writeFile(text);
       await file.sync();
       await rename(next, this.#path);
@@ -165,12 +167,13 @@ class Journal {
       await rm(next, { force: true }).catch(() => {});
       throw error;
     }
-    await syncDirectory(dirname(this.#path));
-    await file.close();
-    await this.#file.close();
-    this.#file = await open(this.#path, "a", 0o600);
+    // Whatever fails from here on, what is written goes to the file that has the name.
+    const former = this.#file;
+    this.#file = file;
     this.#bytes = Buffer.byteLength(text);
     this.#keptBytes = this.#bytes;
+    await syncDirectory(dirname(this.#path));
+    await former.close();
   }
 }
 
