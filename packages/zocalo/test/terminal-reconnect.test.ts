@@ -2,14 +2,15 @@
 // breaks.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
-import { type Conn, type NetError, pipe } from "@zocalo/net";
+import { type CloseInfo, type Conn, type NetError, pipe } from "@zocalo/net";
 import { WebSocketServer } from "ws";
 import { Input } from "../src/terminal/input.ts";
 import { Output } from "../src/terminal/output.ts";
-import { pumpBytes } from "../src/terminal/pump.ts";
+import type { MessageLink } from "../src/terminal/link.ts";
+import { pumpBytes, pumpMessages } from "../src/terminal/pump.ts";
 import { shapeFor } from "../src/terminal/shape.ts";
 import { noise, readAll, tcpServer, Terminal, upgradeAnswer } from "./terminal-process.ts";
 
@@ -93,7 +94,42 @@ test("dial --reconnect: a message behind the one for which the peer closes is no
   const { code, stderr } = await terminal.end();
   server.close();
   assert.equal(code, 0, stderr);
-  assert.deepEqual(messages, ["end"]);
+  assert.deepEqual(messages, ["end"], stderr);
+});
+
+test("a Close that had come when the system took a message is read before the next one is begun", async () => {
+  using server = await tcpServer((socket) => (far = socket));
+  let far: Socket | undefined;
+  const near = connect(server.port, "127.0.0.1");
+  await Promise.all([once(near, "connect"), once(server.server, "connection")]);
+  let closed: (info: CloseInfo) => void = () => undefined;
+  let isOpen = true;
+  // All that a session does with it: from then on it is not open, and it tells so later.
+  near.once("data", () => {
+    isOpen = false;
+    setImmediate(() => closed({ code: 1009, reason: "too large", wasClean: true }));
+  });
+  const begun: unknown[] = [];
+  const link: MessageLink = {
+    form: "messages",
+    peer: "ws://test",
+    hasEnd: true,
+    isOpen: () => isOpen,
+    conn: {
+      serve: (handler) => void (closed = (info) => handler.close?.(info)),
+      send: async (message) => void begun.push(message),
+      trySend: () => assert.fail("not used"),
+      close: async () => undefined,
+      abort: () => undefined,
+    },
+    // The last of it leaves, and what the peer had said before is at hand in the same moment.
+    flush: () => new Promise((resolve) => setImmediate(() => void (far?.write("x"), resolve()))),
+  };
+  const options = pumping(Buffer.from("large\nend\n"), [], "ws");
+  await assert.rejects(pumpMessages(link, options), /1009/);
+  near.destroy();
+  assert.deepEqual(begun, ["large"]);
+  assert.equal(await options.input.next(AbortSignal.timeout(0)), "end");
 });
 
 test("dial --reconnect: a stream goes on at the next server behind what the first one's system took", async () => {
@@ -118,8 +154,8 @@ test("dial --reconnect: a stream goes on at the next server behind what the firs
 });
 
 /** Options for a pump whose input is `content`, in one portion. */
-function pumping(content: Uint8Array, kept: number[]) {
-  const shape = shapeFor("tcp", { maxMessage: content.length }, false);
+function pumping(content: Uint8Array, kept: number[], scheme: "tcp" | "ws" = "tcp") {
+  const shape = shapeFor(scheme, { maxMessage: content.length }, false);
   const stdin = new PassThrough({ highWaterMark: content.length });
   stdin.end(content);
   return {

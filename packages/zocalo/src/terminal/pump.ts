@@ -145,8 +145,12 @@ export async function pumpMessages(link: MessageLink, options: PumpOptions): Pro
   const feed = new Feed(options, async (message) => {
     hasBegun = isOpen?.() ?? true;
     await conn.send(message);
-    // Nothing may wait in a connection after which there is another.
-    if (options.unsent !== undefined) await flush?.();
+    // Nothing may wait in a connection after which there is another, and a Close that had come by then is
+    // read before the next message: it is not about that one.
+    if (options.unsent !== undefined && flush !== undefined) {
+      await flush();
+      await untilPolled();
+    }
     idle.touch();
   });
   const finish = async (): Promise<void> => {
@@ -173,6 +177,11 @@ export async function pumpMessages(link: MessageLink, options: PumpOptions): Pro
   if (isErrorCode(info.code)) throw new UserError(`The peer closed the connection: ${closeWords(info)}.`);
   if (info.wasClean && !isClosed(feed.sendFailure)) feed.rethrow();
   return "ended";
+}
+
+/** Resolves once Node has asked all sockets again: the second of two immediates comes behind a whole poll. */
+async function untilPolled(): Promise<void> {
+  for (let i = 0; i < 2; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Standard input on its way to one connection. */
