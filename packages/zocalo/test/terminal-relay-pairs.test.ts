@@ -244,15 +244,15 @@ while True:
   }
   socat.stdin.end();
   await once(socat, "close");
-  // Much at once may be lost, but what comes is whole and in place of nothing else.
+  // Of much at once the systems drop what nobody has read yet, on a busy machine most of it: so it goes on until
+  // enough has come. What comes is whole and in place of nothing else.
   const client = createSocket("udp4");
   const seen = new Set<string>();
   client.on("message", (bytes) => seen.add(bytes.toString()));
-  for (let i = 0; i < 2000; i++) {
+  for (let i = 0; seen.size < 500; i++) {
     client.send(`${String(i).padStart(6, "0")} ${"x".repeat(i % 1000)}`, relay.port, "127.0.0.1");
     if (i % 20 === 0) await turn();
   }
-  while (seen.size < 500) await once(client, "message");
   for (const text of seen) {
     assert.equal(text, `${text.slice(0, 6)} ${"X".repeat(Number(text.slice(0, 6)) % 1000)}`);
   }
