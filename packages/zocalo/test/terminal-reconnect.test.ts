@@ -123,7 +123,13 @@ test("a Close that had come when the system took a message is read before the ne
       abort: () => undefined,
     },
     // The last of it leaves, and what the peer had said before is at hand in the same moment.
-    flush: () => new Promise((resolve) => setImmediate(() => void (far?.write("x"), resolve()))),
+    flush: () =>
+      new Promise((resolve) => {
+        setImmediate(() => {
+          far?.write("x");
+          resolve();
+        });
+      }),
   };
   const options = pumping(Buffer.from("large\nend\n"), [], "ws");
   await assert.rejects(pumpMessages(link, options), /1009/);
