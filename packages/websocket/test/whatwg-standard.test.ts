@@ -1,6 +1,7 @@
 // The class against https://websockets.spec.whatwg.org/, step by step, with a server written by hand. What
 // `whatwg*.test.ts` prove by behaviour (arguments, close codes, `bufferedAmount`, handlers, order of tasks)
-// is not repeated.
+// is not repeated. Each test is named for the step that it shows, as in `whatwg-standard-closing.test.ts` and
+// `websocket-stream-standard.test.ts`: `npm test -- --no-build whatwg websocket-stream` lists them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
