@@ -244,8 +244,8 @@ while True:
   }
   socat.stdin.end();
   await once(socat, "close");
-  // Of much at once the systems drop what nobody has read yet, on a busy machine most of it: so it goes on until
-  // enough has come. What comes is whole and in place of nothing else.
+  // Of much at once the systems drop what nobody has read yet, on a busy machine most of it: so it goes on
+  // until enough has come. What comes is whole and in place of nothing else.
   const client = createSocket("udp4");
   const seen = new Set<string>();
   client.on("message", (bytes) => seen.add(bytes.toString()));
