@@ -114,6 +114,36 @@ test("a socket of another network is refused, and closed", { skip }, async () =>
   }
 });
 
+/** Gives the server, as descriptor 3, a connection or a socket of datagrams. */
+const UNFIT_STARTER = `
+import os, socket, sys
+listening = socket.socket(); listening.bind(("127.0.0.1", 0)); listening.listen()
+os.set_inheritable(os.dup(listening.fileno()), True)
+unfit = {
+    "tcp": lambda: socket.create_connection(listening.getsockname()),
+    "udp": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
+    "unix": lambda: socket.socketpair()[0],
+}[sys.argv[1]]()
+os.dup2(unfit.fileno(), 3, inheritable=True)
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+os.execvp(sys.argv[2], sys.argv[2:])
+`;
+
+test("a connection (Accept=yes) or a socket of datagrams is refused by what it is", { skip }, async () => {
+  for (const [socket, network] of [
+    ["tcp", "tcp"],
+    ["udp", "tcp"],
+    ["unix", "unix"],
+  ] as const) {
+    const child = spawn("python3", ["-c", UNFIT_STARTER, socket, ...server, network]);
+    let said = "";
+    child.stderr.on("data", (bytes) => (said += String(bytes)));
+    child.stdout.resume();
+    await once(child, "close");
+    assert.match(said, /fd 3 cannot listen: it is a connection \(Accept=yes\), or of datagrams/, socket);
+  }
+});
+
 const hasSystemd = spawnSync("which", ["systemd-socket-activate"]).status === 0;
 const noSystemd = !hasSystemd && "systemd-socket-activate is not installed";
 test("systemd-socket-activate starts it at the first connection, which is served", {

@@ -101,10 +101,20 @@ export class Inherited {
   check(): Promise<void> {
     const isIp = typeof this.#server?.address() === "object" && this.#server.address() !== null;
     if (isIp === (this.#network !== "unix")) return Promise.resolve();
-    const reason = `fd ${this.#fd} is ${isIp ? "a TCP socket" : "a Unix socket"}, and no ${shown(this.#network)}`;
     return Promise.reject(
-      new NetError({ op: "listen", network: this.#network, code: "invalid_argument", reason }),
+      this.#unfit(`is ${isIp ? "a TCP socket" : "a Unix socket"}, and no ${shown(this.#network)}`),
     );
+  }
+
+  /** A socket that cannot listen is an "invalid argument" to Node and to the system. */
+  explain(error: unknown): unknown {
+    if (!(error instanceof Error && "code" in error && error.code === "EINVAL")) return error;
+    return this.#unfit("cannot listen: it is a connection (Accept=yes), or of datagrams", error);
+  }
+
+  #unfit(what: string, cause?: unknown): NetError {
+    const reason = `fd ${this.#fd} ${what}`;
+    return new NetError({ op: "listen", network: this.#network, code: "invalid_argument", reason, cause });
   }
 
   /** The path of a Unix socket, if the system tells: on Linux; else `""`. */

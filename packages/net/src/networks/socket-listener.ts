@@ -37,6 +37,8 @@ export interface ListenerKind {
   bind(server: Server): void;
   /** Lets others find the socket, which listens. On failure it is closed and `release`d. */
   publish?(): Promise<void> | undefined;
+  /** What is known of a failure of `bind`, where the system says less; else the error itself. */
+  explain?(error: unknown): unknown;
   /** Takes back what `bind` and `publish` have made, before the socket is closed. Must not throw. */
   release?(): void;
   /** Where the server listens now that it does. */
@@ -177,7 +179,7 @@ async function bound(server: Server, kind: ListenerKind, site: FailureSite): Pro
   } catch (error) {
     kind.release?.();
     if (server.listening) server.close(); // It does, but not as it was asked to.
-    throw netErrorFrom(error, site);
+    throw netErrorFrom(kind.explain?.(error) ?? error, site);
   }
 }
 

@@ -86,6 +86,7 @@ function inheritedKind(
     describe: (accepted) => describe(accepted),
     bind: (server) => inherited.bind(server, options.backlog),
     publish: () => inherited.check(),
+    explain: (error) => inherited.explain(error),
     boundAddr(server) {
       const bound = boundTo(server, addr);
       describe = describer(family, bound);

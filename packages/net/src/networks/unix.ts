@@ -57,6 +57,7 @@ async function listenInherited(socket: InheritedSocket, options: UnixListenOptio
     addr,
     bind: (server) => inherited.bind(server, options.backlog),
     publish: () => inherited.check(),
+    explain: (error) => inherited.explain(error),
     boundAddr: () => addr,
     describe: (accepted) => ({ socket: accepted, localAddr: addr, remoteAddr: unnamed }),
     open: { now: connOf },
