@@ -193,6 +193,8 @@ class RecordedConn implements Conn {
   readonly #conn: Conn;
   readonly #tape: Tape;
   #hasClosed = false;
+  /** By this side, so that a direction may not have come to its end. */
+  #isClosing = false;
 
   constructor(conn: Conn, tape: Tape) {
     this.#conn = conn;
@@ -260,9 +262,13 @@ class RecordedConn implements Conn {
         this.#tape.bytes("in", bytes);
         return handler.data(bytes);
       },
-      // Without one the connection closes by itself once all has been sent.
+      // Without one the connection closes by itself once all has been sent, and nobody is told before.
       ...(handler.end === undefined ? {} : { end }),
       close: (error) => {
+        if (handler.end === undefined && error === undefined && !this.#isClosing) {
+          this.#tape.end("in");
+          this.#tape.end("out");
+        }
         this.#closed(error);
         handler.close?.(error);
       },
@@ -289,6 +295,7 @@ class RecordedConn implements Conn {
   }
 
   async close(options?: WaitOptions): Promise<void> {
+    this.#isClosing = true;
     try {
       await this.#conn.close(options);
       this.#closed(undefined);
@@ -299,6 +306,7 @@ class RecordedConn implements Conn {
   }
 
   abort(): void {
+    this.#isClosing = true;
     this.#closed(undefined);
     this.#conn.abort();
   }
