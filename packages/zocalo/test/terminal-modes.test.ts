@@ -96,6 +96,21 @@ test("--record: lines of JSON with direction, for this user alone; a full disk e
   assert.equal(full.stderr, "zocalo: cannot record to /dev/full: no space left on device\n");
 });
 
+test("--record: both ends of a stream that --echo sent back stand in the record", async () => {
+  const file = join(directory, "echoed.jsonl");
+  await using terminal = new Terminal(`listen tcp://127.0.0.1:0 --echo -v --record ${file}`);
+  const { port } = await terminal.listening();
+  connect(port, "127.0.0.1").end("hola").resume();
+  await terminal.says(/"event":"ended"/);
+  const entries = readFileSync(file, "utf8").trimEnd().split("\n");
+  assert.deepEqual(
+    entries
+      .map((line) => JSON.parse(line) as { event: string; direction?: string })
+      .map(({ event, direction }) => `${event} ${direction ?? ""}`.trim()),
+    ["open", "data in", "data out", "end in", "end out", "close"],
+  );
+});
+
 test("--source: from where, with a port or any, over each scheme that has addresses, and with -z", async () => {
   using echoes = await Echoes.open(directory);
   for (const scheme of SCHEMES.filter((each) => each !== "unix")) {
@@ -128,16 +143,24 @@ test("-z reports what is open, and what is not", async () => {
   assert.match(closed.stdout.toString(), /"isOpen":false,.*"reason":"connection refused"/);
 });
 
-test("a 404 without a path hints at one", async () => {
-  await using server = createServer((_, response) => void response.writeHead(404).end()).listen(
+test("a 404, or a page, without a path hints at one", async () => {
+  let status = 404;
+  await using server = createServer((_, response) => void response.writeHead(status).end()).listen(
     0,
     "127.0.0.1",
   );
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const [bare, path] = [await run(`dial ws://127.0.0.1:${port}`), await run(`dial ws://127.0.0.1:${port}/x`)];
-  assert.match(bare.stderr, /404 Not Found: the URL has no path; .* such as ws:\/\/127\.0\.0\.1:\d+\/ws\n$/);
-  assert.doesNotMatch(path.stderr, /no path/);
+  const url = `ws://127.0.0.1:${port}`;
+  for (const [answered, words] of [
+    [404, /404 Not Found: the URL has no path; .* such as ws:\/\/127\.0\.0\.1:\d+\/ws\n$/],
+    [200, /200 OK: the URL has no path; .* such as ws:\/\/127\.0\.0\.1:\d+\/ws\n$/],
+    [403, /403 Forbidden\n$/],
+  ] as const) {
+    status = answered;
+    assert.match((await run(`dial ${url}`)).stderr, words);
+    assert.doesNotMatch((await run(`dial ${url}/x`)).stderr, /no path/);
+  }
 });
 
 test("--exec: what a program has started ends with its connection, though it ignores SIGTERM", async () => {

@@ -120,15 +120,14 @@ export async function dialWebSocket(
   return webSocketLink(conn, url);
 }
 
-/**
- * A server that knows no WebSocket at its root may well have one elsewhere, and its answer does not say
- * where.
- */
+/** What a server says that has no WebSocket at its root: nothing, or a page. */
+const ELSEWHERE: ReadonlySet<number | undefined> = new Set([404, 200]);
+
+/** It may well have one at another path, and its answer does not say where. */
 function withHint(error: unknown, url: string, path: string): unknown {
   const isRoot = path === "" || path === "/" || path.startsWith("?") || path.startsWith("/?");
-  if (!(error instanceof WebSocketNetError) || error.code !== "refused" || error.status !== 404 || !isRoot) {
-    return error;
-  }
+  if (!(error instanceof WebSocketNetError) || error.code !== "refused") return error;
+  if (!ELSEWHERE.has(error.status) || !isRoot) return error;
   const { host, protocol } = new URL(url);
   const hint = `the URL has no path; the server may have its WebSocket at one, such as ${protocol}//${host}/ws`;
   return new WebSocketNetError(error.code, `${error.message}: ${hint}`, { status: error.status });
