@@ -152,8 +152,9 @@ export interface Conn<A extends Addr = Addr> extends AsyncIterable<Uint8Array>, 
    * `await using` closes, too; a failure from before, which some call has told, is not told again there.
    *
    * @throws NetError `timeout` if the peer does not take what was written within `closeTimeoutMs`; the
-   * connection is then aborted. `reset`, `broken_pipe` or `closed` if bytes that were accepted have not been
-   * taken, now or before. `canceled` by the signal, which ends the waiting alone: closing goes on.
+   * connection is then aborted. `reset`, `broken_pipe`, `truncated` or `closed` if bytes that were accepted
+   * have not certainly been taken, now or before. `canceled` by the signal, which ends the waiting alone:
+   * closing goes on.
    */
   close(options?: WaitOptions): Promise<void>;
 
