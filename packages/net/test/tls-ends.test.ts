@@ -6,15 +6,18 @@ import { once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
 import { after, test, type TestContext } from "node:test";
 import { connect, type TLSSocket } from "node:tls";
+import { Worker } from "node:worker_threads";
 import {
   type Conn,
   dial,
   type IpAddr,
+  lines,
   listen,
   type NetError,
   type StreamListener,
   toNodeStream,
 } from "@zocalo/net";
+import { atEndOfTurn } from "@zocalo/net/transport";
 import { TestCertificates } from "@zocalo/integrity";
 
 const certificates = new TestCertificates();
@@ -182,6 +185,65 @@ test("openssl: s_client that ends its input sends close_notify; killed, it is a 
   const { end } = await drained(second);
   assert.ok(["truncated", "reset"].includes(end), end);
 });
+
+/** Says `hi`, waits for an answer, cuts the connection, and wakes whoever waits at `cut[0]`. */
+const HASTY_PEER = `
+const { workerData: { port, ca, cut } } = require("node:worker_threads");
+const below = require("node:net").connect(port, "127.0.0.1");
+const tls = require("node:tls").connect({ socket: below, host: "127.0.0.1", ca });
+tls.on("error", () => undefined).write("hi");
+below.once("finish", () => {
+  Atomics.store(cut, 0, 1);
+  Atomics.notify(cut, 0);
+});
+tls.once("data", () => below.end());
+`;
+
+for (const [how, answer] of [
+  ["a write", async (conn: Conn) => conn.write(Buffer.from("bye"))],
+  [
+    "a write and a close",
+    async (conn: Conn) => {
+      await conn.write(Buffer.from("bye"));
+      await conn.close();
+    },
+  ],
+  [
+    "a write and the end of writing",
+    async (conn: Conn) => {
+      const reading = drained(conn);
+      await conn.write(Buffer.from("bye"));
+      await conn.closeWrite();
+      assert.deepEqual(await reading, { bytes: 0, end: "truncated" });
+    },
+  ],
+  [
+    "a line and a close",
+    async (conn: Conn) => {
+      const framed = lines(conn);
+      void framed.send("bye");
+      await framed.flush();
+      await framed.close();
+    },
+  ],
+] as const) {
+  test(`${how}: what was taken counts as such, though the peer cuts before Node says so`, async (t) => {
+    const listener = await open(t);
+    const cut = new Int32Array(new SharedArrayBuffer(4));
+    const { port } = listener.addr;
+    const peer = new Worker(HASTY_PEER, { eval: true, workerData: { port, ca: ca.cert, cut } });
+    t.after(() => peer.terminate());
+    const conn = await listener.accept();
+    assert.equal(String(await conn.read()), "hi");
+    // Of what is written here Node tells in the next turn, behind what has come by then.
+    await new Promise((resolve) => setImmediate(resolve));
+    const answering = answer(conn);
+    if (how.startsWith("a line")) atEndOfTurn({ flush: () => void Atomics.wait(cut, 0, 0) });
+    else Atomics.wait(cut, 0, 0);
+    await answering;
+    await conn.close();
+  });
+}
 
 test("this side's own close and closeWrite are ends to the other, an abort is none", async (t) => {
   const listener = await open(t);
