@@ -198,6 +198,17 @@ async function say(page: Page, ...texts: string[]): Promise<void> {
   }
 }
 
+/** Waits until the store holds nothing: what was acknowledged leaves it a moment later. */
+async function isEmptied(page: Page, user = "ana"): Promise<void> {
+  await page.evaluate(async (name) => {
+    const result = <T>(request: IDBRequest<T>) =>
+      new Promise<T>((resolve) => (request.onsuccess = () => resolve(request.result)));
+    const database = await result(indexedDB.open(`zocalo:${name}`));
+    while ((await result(database.transaction("outbox").objectStore("outbox").count())) > 0);
+    database.close();
+  }, user);
+}
+
 const told = (page: Page) => page.evaluate(() => window.told);
 
 /** The renderer of the page is killed. */
@@ -236,6 +247,7 @@ for (const [how, prepare] of [
     await hears(page, "three is 3");
     assert.deepEqual(await server.texts(3), ["one", "two", "three"]);
     assert.deepEqual((await told(page)).slice(0, 2), ["left one", "left two"]);
+    await isEmptied(page);
     // Nothing is left for the next one.
     await page.reload();
     await begin(page, server);

@@ -140,8 +140,19 @@ export class RawClient {
     for (const publishing of this.#publishing.values()) this.#publish(publishing);
   }
 
+  /** A clock that went far forward ends sessions of datagrams: nothing of what was sent had an effect. */
+  #expired(): void {
+    if (!this.#isConnected) return;
+    this.#disconnected();
+    this.#connect();
+  }
+
   #closed(): void {
     this.#wire = undefined;
+    this.#disconnected();
+  }
+
+  #disconnected(): void {
     this.#isConnected = false;
     for (const following of this.#following.values()) {
       following.isAsked = false;
@@ -255,8 +266,9 @@ export class RawClient {
 
   #failed(id: number | undefined, code: string): void {
     if (code === "already_connected") this.#connected(); // The answer to the first one was lost.
+    if (code === "unknown_session") this.#expired();
     const asked = this.#asked.get(id ?? 0);
-    const isTemporary = ["unavailable", "rate_limited", "limit_reached"].includes(code);
+    const isTemporary = ["unavailable", "rate_limited", "limit_reached", "unknown_session"].includes(code);
     const { command, publishing } = asked ?? {};
     if (command?.type === "subscribe") {
       const following = this.#following.get(command.channel);
