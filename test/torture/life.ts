@@ -34,6 +34,7 @@ export class Life {
   readonly #random: Random;
   readonly #directory: string;
   readonly #isMonotonicOff: boolean;
+  #clockSeconds = 0;
   #disk: SmallDisk | undefined;
   #server: ServerProcess | undefined;
   #ports: Ports | undefined;
@@ -202,11 +203,13 @@ export class Life {
     const seconds = random.pick([-1, 1]) * random.pick([5, 7 * MINUTE_S, DAY_S, 60 * DAY_S, 3_650 * DAY_S]);
     if (isKilled) await this.#kill();
     // Timers of a monotonic clock that goes back while a program runs stand still: no system does that.
-    if (isKilled || !this.#isMonotonicOff || seconds > 0) this.#setClock(seconds);
+    if (isKilled || !this.#isMonotonicOff || seconds > this.#clockSeconds) this.#setClock(seconds);
     return isKilled ? this.#startAgain() : this.#endedByItself();
   }
 
+  /** @param seconds ahead of the machine's clock, not of what was set before */
   #setClock(seconds: number): void {
+    this.#clockSeconds = seconds;
     writeFileSync(join(this.#directory, "offset"), clockOffset(seconds));
     if (this.#square !== undefined) this.#did(`clock set to ${clockOffset(seconds)} s`, "clock set");
   }
