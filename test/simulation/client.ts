@@ -41,7 +41,8 @@ export interface Person {
 
 /** What a client runs on. */
 export interface Body {
-  readonly clientClock: Clock;
+  /** Default: that of the SDK. */
+  readonly clientClock?: Clock;
   /** False: its process was killed. */
   isUp: boolean;
 }
@@ -81,7 +82,7 @@ export class Client {
     this.#session = connect("simulated:", {
       dial: world.dial(this.number),
       token: person.token,
-      clock: body.clientClock,
+      ...(body.clientClock === undefined ? {} : { clock: body.clientClock }),
       random: () => random.next(),
       backoff: world.backoff,
       timeoutMs: world.timeoutMs,

@@ -1,4 +1,4 @@
-import type { BackoffOptions, Clock, Dial } from "@zocalo/client";
+import type { BackoffOptions, Dial } from "@zocalo/client";
 import type { Random } from "@zocalo/integrity";
 import * as websocket from "@zocalo/websocket";
 import { createHash } from "node:crypto";
@@ -40,15 +40,6 @@ export const CONFIGURATION = {
       },
     ]),
   ),
-};
-
-const machine: Clock = {
-  wall: () => Date.now(),
-  uptime: () => performance.now(),
-  after(ms, task) {
-    const timer = setTimeout(task, ms);
-    return () => clearTimeout(timer);
-  },
 };
 
 const LEARNED: ReadonlySet<Entry["type"]> = new Set(["acked", "publication", "gap", "recovered", "users"]);
@@ -191,7 +182,7 @@ export class Square implements RealSurroundings {
   }
 
   #come(person: Person): Client {
-    const client = new Client(this, person, { clientClock: machine, isUp: true });
+    const client = new Client(this, person, { isUp: true });
     this.#clients.push(client);
     for (const channel of CHANNELS) if (this.random.chance(0.5)) client.follow(channel);
     return client;
