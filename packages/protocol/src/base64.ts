@@ -1,7 +1,8 @@
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-/** `btoa` takes a text, which is built in parts of so many bytes: a call has so many arguments at most. */
-const PART = 8_190;
+const CODES = new TextEncoder().encode(ALPHABET);
+const PADDING = "=".charCodeAt(0);
 const NONE = 0xff;
+const ascii = new TextDecoder();
 
 /** The value of each character of the alphabet. */
 const VALUES = new Uint8Array(128).fill(NONE);
@@ -14,11 +15,24 @@ export function base64Length(bytes: number): number {
 
 /** Bytes as base64 (RFC 4648 §4, with padding). */
 export function toBase64(bytes: Uint8Array): string {
-  let text = "";
-  for (let at = 0; at < bytes.length; at += PART) {
-    text += btoa(String.fromCharCode(...bytes.subarray(at, at + PART)));
+  const codes = new Uint8Array(base64Length(bytes.length)).fill(PADDING);
+  const whole = bytes.length - (bytes.length % 3);
+  let to = 0;
+  for (let at = 0; at < whole; at += 3) {
+    const group = ((bytes[at] ?? 0) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
+    codes[to++] = CODES[group >> 18] ?? 0;
+    codes[to++] = CODES[(group >> 12) & 63] ?? 0;
+    codes[to++] = CODES[(group >> 6) & 63] ?? 0;
+    codes[to++] = CODES[group & 63] ?? 0;
   }
-  return text;
+  const rest = bytes.length - whole;
+  if (rest > 0) {
+    const group = ((bytes[whole] ?? 0) << 16) | ((bytes[whole + 1] ?? 0) << 8);
+    codes[to++] = CODES[group >> 18] ?? 0;
+    codes[to++] = CODES[(group >> 12) & 63] ?? 0;
+    if (rest === 2) codes[to] = CODES[(group >> 6) & 63] ?? 0;
+  }
+  return ascii.decode(codes);
 }
 
 /** Reads base64; `undefined` for what is none, or is not as `toBase64` writes it. */

@@ -243,6 +243,23 @@ describe("the binary form", () => {
     assert.equal(read.json, "[  1]");
   });
 
+  it("carries JSON without the space around it, as JSON does", () => {
+    const publish = { type: "publish", channel: "a", data: [1], json: "\r\n [ 1 ]\t\n" } as const;
+    const read = decodeBinaryCommand(encodeBinaryCommand(publish), MOST);
+    assert.ok(read.type === "publish");
+    assert.equal(read.json, "[ 1 ]");
+    const connect = { type: "connect", info: {}, infoJson: ' {"a":1} ' } as const;
+    const begun = decodeBinaryCommand(encodeBinaryCommand(connect), MOST);
+    assert.ok(begun.type === "connect");
+    assert.equal(begun.infoJson, '{"a":1}');
+  });
+
+  it("says which command it was whose data is not JSON", () => {
+    const publish = { type: "publish", id: 7, channel: "a", data: 1, json: "[1" } as const;
+    const bytes = encodeBinaryCommand(publish);
+    assert.throws(() => decodeBinaryCommand(bytes, MOST), isBad("bad_command", 7));
+  });
+
   it("answers any bytes with a message or a ProtocolError", () => {
     const take = (bytes: Uint8Array): void => {
       decodeBinaryMessage(bytes);

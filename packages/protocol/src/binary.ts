@@ -6,7 +6,8 @@ import { type BytesAs, MEMBERS, type Member, type NumberAs, TYPES } from "./bina
 import type { StoredPublication } from "./codec.ts";
 import { readCommand } from "./command.ts";
 import { ProtocolError } from "./error.ts";
-import { JsonScanner, type JsonSpan } from "./json-scanner.ts";
+import { jsonText } from "./json-members.ts";
+import { JsonScanner, OPENING_BRACE, OPENING_BRACKET } from "./json-scanner.ts";
 import type { Command, ReceivedCommand, ReceivedMessage, ServerMessage } from "./message.ts";
 
 /** The WebSocket subprotocol of the binary form. */
@@ -55,9 +56,9 @@ export function encodeBinaryPublication(channel: string, publication: StoredPubl
  * @param text as `encodeServerMessage` or `encodeCommand` makes it
  */
 export function toBinaryMessage(text: string): Uint8Array {
-  const message = JSON.parse(text) as (Command | ServerMessage) & MutableMembers;
-  addTexts(message, text, 0);
-  return encode(message);
+  const body = new ByteWriter();
+  const { type } = writeText(body, text, new JsonScanner(text), true);
+  return whole(type as Command["type"], body);
 }
 
 /**
@@ -76,40 +77,53 @@ export function toJsonMessage(bytes: Uint8Array): string | undefined {
   }
 }
 
-type MutableMembers = Record<string, unknown>;
-
-/** @param at where this object stands in the text */
-function addTexts(object: MutableMembers, text: string, at: number): void {
-  for (const [name, value] of Object.entries(object)) {
-    if (typeof value !== "object" || value === null || name === "data" || name === "info") continue;
-    const start = new JsonScanner(text, at).member(name)?.start;
-    if (!Array.isArray(value)) addTexts(value as MutableMembers, text, start ?? 0);
-    else for (const part of ["data", "info"] as const) addItemTexts(value, part, text, start ?? 0);
-  }
-  addText(object, "data", text, new JsonScanner(text, at).member("data"));
-  addText(object, "info", text, new JsonScanner(text, at).member("info"));
+/**
+ * Writes the object that the scanner comes to. Of what stays JSON no value is made, which would take long; it
+ * stands behind the rest.
+ *
+ * @param isMessage its type stands elsewhere, and is given back
+ */
+function writeText(
+  writer: ByteWriter,
+  text: string,
+  scanner: JsonScanner,
+  isMessage: boolean,
+): { readonly type?: unknown } {
+  const parts: { data?: string; bytes?: string; info?: string } = {};
+  let type: unknown;
+  scanner.eachMember((name, first) => {
+    const member = MEMBERS_BY_NAME.get(name);
+    if (first === OPENING_BRACE && member?.bytesAs === "object") {
+      writer.number(2 * member.number + 1);
+      const object = new ByteWriter();
+      writeText(object, text, scanner, false);
+      writer.run(object.view);
+    } else if (first === OPENING_BRACKET && member?.bytesAs === "array") {
+      writer.number(2 * member.number + 1);
+      writer.run(writtenItems(text, scanner));
+    } else {
+      const { start, end } = scanner.value();
+      const part = text.slice(start, end);
+      if (name === "data" || name === "bytes" || name === "info") parts[name] = part;
+      else if (isMessage && name === "type") type = JSON.parse(part);
+      else if (member) writeMember(writer, member, JSON.parse(part));
+    }
+  });
+  const { data, bytes, info } = parts;
+  if (data !== undefined) writeJson(writer, MEMBERS.data, undefined, data);
+  if (bytes !== undefined) writeMember(writer, MEMBERS.bytes, fromBase64(JSON.parse(bytes) as string));
+  if (info !== undefined) writeJson(writer, MEMBERS.info, undefined, info);
+  return { type };
 }
 
-function addItemTexts(
-  items: readonly MutableMembers[],
-  name: "data" | "info",
-  text: string,
-  at: number,
-): void {
-  const spans = new JsonScanner(text, at).members(name);
-  for (const [index, item] of items.entries()) addText(item, name, text, spans[index]);
-}
-
-function addText(
-  object: MutableMembers,
-  name: "data" | "info",
-  text: string,
-  span: JsonSpan | undefined,
-): void {
-  if (span) object[name === "data" ? "json" : "infoJson"] = text.slice(span.start, span.end);
-  if (typeof object["bytes"] !== "string") return;
-  object["data"] = fromBase64(object["bytes"]);
-  delete object["bytes"];
+function writtenItems(text: string, scanner: JsonScanner): Uint8Array {
+  const items = new ByteWriter();
+  scanner.eachItem(() => {
+    const item = new ByteWriter();
+    writeText(item, text, scanner, false);
+    items.run(item.view);
+  });
+  return items.view;
 }
 
 /**
@@ -122,10 +136,10 @@ export function decodeBinaryCommand(bytes: Uint8Array, maxBytes: number): Receiv
   if (bytes.length > maxBytes) throw new ProtocolError("too_large", `a command is at most ${maxBytes} bytes`);
   const { type, members } = open(bytes);
   const texts = new Map<string, string>();
-  const fields = readMembers(members, 1, texts);
-  return readCommand({ ...fields, type: TYPE_NAMES.get(type) ?? `number ${type}` }, (name) => {
+  const values = { ...readMembers(members, 1, texts), type: TYPE_NAMES.get(type) ?? `number ${type}` };
+  return readCommand(values, (name) => {
     const text = texts.get(name);
-    return text === undefined ? undefined : { text, depth: new JsonScanner(text).value().depth };
+    return text === undefined ? undefined : jsonText(text);
   });
 }
 
@@ -139,7 +153,7 @@ export function decodeBinaryMessage(bytes: Uint8Array): ReceivedMessage | undefi
     const name = TYPE_NAMES.get(type);
     if (name === undefined) return undefined;
     const message = readMembers(members, 1);
-    const entries = (message["publications"] ?? []) as readonly MutableMembers[];
+    const entries = (message["publications"] ?? []) as readonly Record<string, unknown>[];
     for (const object of [message, ...entries]) bytesToData(object);
     return { type: name, ...message } as unknown as ReceivedMessage;
   } catch (error) {
@@ -149,7 +163,7 @@ export function decodeBinaryMessage(bytes: Uint8Array): ReceivedMessage | undefi
 }
 
 /** In a message that was read bytes are the `data`. */
-function bytesToData(object: MutableMembers): void {
+function bytesToData(object: Record<string, unknown>): void {
   if (object["bytes"] === undefined) return;
   object["data"] = object["bytes"];
   object["json"] = "";
@@ -160,10 +174,14 @@ function encode(message: { readonly type: Command["type"] | ServerMessage["type"
   const { type, ...members } = message;
   const body = new ByteWriter();
   writeMembers(body, members);
-  const whole = new ByteWriter();
-  whole.byte(FIRST_TYPE + TYPES[type]);
-  whole.run(body.view);
-  return whole.taken();
+  return whole(type, body);
+}
+
+function whole(type: Command["type"] | ServerMessage["type"], body: ByteWriter): Uint8Array {
+  const message = new ByteWriter();
+  message.byte(FIRST_TYPE + TYPES[type]);
+  message.run(body.view);
+  return message.taken();
 }
 
 function writeMembers(writer: ByteWriter, object: object): void {
@@ -254,7 +272,7 @@ function open(bytes: Uint8Array): { readonly type: number; readonly members: Uin
   return { type: first - FIRST_TYPE, members };
 }
 
-/** @param texts takes the JSON text of what is JSON, by the name of the member */
+/** @param texts takes what is JSON, as it stands, by the name of the member; without it it is made a value */
 function readMembers(bytes: Uint8Array, depth: number, texts?: Map<string, string>): Record<string, unknown> {
   if (depth > MAX_DEPTH) throw new ProtocolError("bad_command", "objects stand too deep in each other");
   const object: Record<string, unknown> = {};
@@ -311,11 +329,12 @@ function readJson(
   texts: Map<string, string> | undefined,
 ): void {
   const text = textOf(bytes);
+  texts?.set(name, text);
+  if (texts) return;
   try {
     object[name] = JSON.parse(text) as unknown;
   } catch {
     throw new ProtocolError("bad_command", `"${name}" is not JSON`);
   }
-  texts?.set(name, text);
   if (name === "data") object["json"] = text;
 }

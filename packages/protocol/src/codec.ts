@@ -30,13 +30,13 @@ export interface StoredPublication {
  * on as it came.
  */
 export function encodeCommand(command: Command | ReceivedCommand): string {
-  if (command.type === "publish" && command.data instanceof Uint8Array) {
-    const { data: _, json: __, ...rest } = command as ReceivedPublish;
-    return withField(rest, "bytes", `"${toBase64(command.data)}"`);
-  }
-  if ("json" in command) {
+  if ("json" in command && command.json !== "") {
     const { data: _, json, ...rest } = command;
     return withField(rest, "data", json);
+  }
+  if (command.type === "publish" && command.data instanceof Uint8Array) {
+    const { data, json: _, ...rest } = command as ReceivedPublish;
+    return withField(rest, "bytes", `"${toBase64(data as Uint8Array)}"`);
   }
   if ("infoJson" in command && command.infoJson !== undefined) {
     const { info: _, infoJson, ...rest } = command;

@@ -1,9 +1,10 @@
 import { fromBase64 } from "./base64.ts";
 import { ProtocolError } from "./error.ts";
 import { isJsonObject, type Json, type JsonObject, toOneLine } from "./json.ts";
-import { JsonScanner } from "./json-scanner.ts";
+import { NotJson } from "./json-checker.ts";
+import { type JsonMembers, type JsonPart, type JsonText, readMembers } from "./json-members.ts";
 import { isChannelName, LIMITS } from "./limits.ts";
-import type { Data, Position, ReceivedCommand } from "./message.ts";
+import type { Position, ReceivedCommand, ReceivedPublish } from "./message.ts";
 
 /**
  * Reads one command, strictly: every field is checked, unknown fields are ignored, so that later versions can
@@ -19,42 +20,36 @@ export function decodeCommand(text: string, maxBytes: number = LIMITS.commandByt
   if (text.length > maxBytes) {
     throw new ProtocolError("too_large", `a command is at most ${maxBytes} bytes`);
   }
-  let value: unknown;
+  let members: JsonMembers | undefined;
   try {
-    value = JSON.parse(text);
+    members = readMembers(text);
   } catch {
     throw new ProtocolError("bad_json", `not JSON: ${excerpt(text)}`);
   }
-  if (!isJsonObject(value)) throw new ProtocolError("bad_json", `not a JSON object: ${excerpt(text)}`);
-  const scanner = (name: string): JsonText | undefined => {
-    const span = new JsonScanner(text).member(name);
-    return span && { text: text.slice(span.start, span.end), depth: span.depth };
-  };
-  return readCommand(value, scanner);
+  if (!members) throw new ProtocolError("bad_json", `not a JSON object: ${excerpt(text)}`);
+  return readCommand(members.values, members.textOf);
 }
 
-/** A part of a message as it came. */
-export interface JsonText {
-  readonly text: string;
-  /** How deep arrays and objects nest in it. */
-  readonly depth: number;
-}
-
-/** Gives the text of a member that is passed on as it came. */
-export type JsonTextOf = (name: "data" | "info") => JsonText | undefined;
-
-/** Reads one command, whatever form it came in. @throws ProtocolError as `decodeCommand` */
-export function readCommand(members: Readonly<Record<string, unknown>>, textOf: JsonTextOf): ReceivedCommand {
-  return new Fields(members, textOf).command();
+/**
+ * Reads one command, whatever form it came in.
+ *
+ * @param textOf gives the text of what is passed on as it came. @throws NotJson
+ * @throws ProtocolError as `decodeCommand`
+ */
+export function readCommand(
+  values: Readonly<Record<string, unknown>>,
+  textOf: JsonMembers["textOf"],
+): ReceivedCommand {
+  return new Fields(values, textOf).command();
 }
 
 /** Reads the fields of one command; every complaint carries the command's id. */
 class Fields {
   readonly #object: Readonly<Record<string, unknown>>;
-  readonly #textOf: JsonTextOf;
+  readonly #textOf: JsonMembers["textOf"];
   readonly #id: number | undefined;
 
-  constructor(object: Readonly<Record<string, unknown>>, textOf: JsonTextOf) {
+  constructor(object: Readonly<Record<string, unknown>>, textOf: JsonMembers["textOf"]) {
     this.#object = object;
     this.#textOf = textOf;
     this.#id = undefined; // until it is known to be good, complaints go without it
@@ -92,13 +87,7 @@ class Fields {
           ...given("hidden", this.#boolean("hidden")),
         };
       case "publish":
-        return {
-          type,
-          ...base,
-          channel: this.#channel(),
-          ...this.#data(),
-          ...given("key", this.#key()),
-        };
+        return this.#content({ type, ...base, channel: this.#channel() });
       case "history":
         return {
           type,
@@ -137,23 +126,44 @@ class Fields {
     return channel;
   }
 
-  /** The text of a field that is there. */
-  #json(name: "data" | "info"): string {
-    const found = this.#textOf(name);
-    if (found === undefined) this.#complain(name, "is missing");
+  #content(publish: Omit<ReceivedPublish, "data" | "json" | "key">): ReceivedPublish {
+    const { bytes } = this.#object;
+    if (bytes !== undefined) {
+      const data = this.#bytes(bytes);
+      return { ...publish, data, json: "", ...given("key", this.#key()) };
+    }
+    const json = this.#json("data");
+    if (json === undefined) this.#complain("data", "is missing");
+    return {
+      ...publish,
+      // Its value is made for who asks: of tiny parts that takes long, and a server passes on the text.
+      get data() {
+        return JSON.parse(json) as Json;
+      },
+      json,
+      ...given("key", this.#key()),
+    };
+  }
+
+  /** The text of a field, if it is there. */
+  #json(name: JsonPart): string | undefined {
+    const found = this.#text(name);
+    if (found === undefined) return undefined;
     if (found.depth > LIMITS.depth) this.#complain(name, `nests deeper than ${LIMITS.depth}`);
     return toOneLine(found.text);
   }
 
-  #data(): { readonly data: Data; readonly json: string } {
-    const { data, bytes } = this.#object;
-    if (bytes !== undefined) return { data: this.#bytes(bytes), json: "" };
-    if (data === undefined) this.#complain("data", "is missing");
-    return { data: data as Json, json: this.#json("data") };
+  #text(name: JsonPart): JsonText | undefined {
+    try {
+      return this.#textOf(name);
+    } catch (error) {
+      if (error instanceof NotJson) this.#complain(name, "is not JSON");
+      throw error;
+    }
   }
 
   #bytes(value: unknown): Uint8Array {
-    if (this.#object["data"] !== undefined) this.#complain("bytes", 'excludes "data"');
+    if (this.#text("data") !== undefined) this.#complain("bytes", 'excludes "data"');
     if (value instanceof Uint8Array) return value; // as the binary form has them
     const bytes = typeof value === "string" ? fromBase64(value) : undefined;
     if (bytes === undefined) this.#complain("bytes", "must be base64, with padding");
@@ -161,14 +171,13 @@ class Fields {
   }
 
   #info(): { readonly info?: JsonObject; readonly infoJson?: string } {
-    const info = this.#object["info"];
-    if (info === undefined) return {};
-    if (!isJsonObject(info)) this.#complain("info", "must be an object");
     const infoJson = this.#json("info");
+    if (infoJson === undefined) return {};
+    if (!infoJson.startsWith("{")) this.#complain("info", "must be an object");
     if (infoJson.length > LIMITS.infoLength) {
       throw new ProtocolError("too_large", `"info" is at most ${LIMITS.infoLength} characters`, this.#id);
     }
-    return { info, infoJson };
+    return { info: JSON.parse(infoJson) as JsonObject, infoJson };
   }
 
   #key(): string | undefined {

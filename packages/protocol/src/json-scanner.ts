@@ -10,9 +10,9 @@ export interface JsonSpan {
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const BACKSLASH = 0x5c;
-const OPENING_BRACKET = 0x5b;
+export const OPENING_BRACKET = 0x5b;
 const CLOSING_BRACKET = 0x5d;
-const OPENING_BRACE = 0x7b;
+export const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
 const SPACE = 0x20;
 
@@ -66,6 +66,33 @@ export class JsonScanner {
       if (this.#next() === COMMA) this.#at++;
     }
     return found;
+  }
+
+  /**
+   * Passes an object: `take` is called where the value of each member begins, with its name, and passes it.
+   */
+  eachMember(take: (name: string, first: number) => void): void {
+    this.#open();
+    while (this.#next() === QUOTE) {
+      const start = this.#at;
+      this.#string();
+      const name = JSON.parse(this.#text.slice(start, this.#at)) as string;
+      this.#next(); // the colon
+      this.#at++;
+      take(name, this.#next());
+      if (this.#next() === COMMA) this.#at++;
+    }
+    this.#at++; // the brace
+  }
+
+  /** Passes an array: `take` is called where each item begins, and passes it. */
+  eachItem(take: () => void): void {
+    this.#open();
+    while (this.#next() !== CLOSING_BRACKET) {
+      take();
+      if (this.#next() === COMMA) this.#at++;
+    }
+    this.#at++; // the bracket
   }
 
   /** Passes the bracket or brace with which a value begins. */

@@ -2,6 +2,12 @@ import { ProtocolError } from "./error.ts";
 import { JsonScanner } from "./json-scanner.ts";
 import { LIMITS } from "./limits.ts";
 
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const SPACE = 0x20;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /** What JSON can say. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
@@ -31,7 +37,13 @@ export function isWithinDepth(value: Json, depth: number): boolean {
  * @example toOneLine('[1,\n"\\n"]') // '[1, "\\n"]'
  */
 export function toOneLine(json: string): string {
-  return json.includes("\n") || json.includes("\r") ? json.replaceAll(/[\r\n]/g, " ") : json;
+  if (!json.includes("\n") && !json.includes("\r")) return json;
+  // A search and a replacement for each would take a tenth of a second for a megabyte of them.
+  const bytes = encoder.encode(json);
+  for (let at = 0; at < bytes.length; at++) {
+    if (bytes[at] === LINE_FEED || bytes[at] === CARRIAGE_RETURN) bytes[at] = SPACE;
+  }
+  return decoder.decode(bytes);
 }
 
 /**

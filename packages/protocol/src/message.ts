@@ -129,7 +129,7 @@ export interface ReceivedConnect extends Connect {
   readonly infoJson?: string;
 }
 
-/** `publish` as it was read. Pass on `json`, not `data`. */
+/** `publish` as it was read. Pass on `json`, not `data`, which is made of it whenever it is asked for. */
 export interface ReceivedPublish extends Publish, WithJson {}
 
 /** A command as `decodeCommand` gives it. */

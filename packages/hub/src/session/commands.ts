@@ -150,8 +150,9 @@ function commitFor(session: Caller, command: ReceivedPublish, namespace: Namespa
 }
 
 /** What is published: the JSON text, or bytes. */
-function contentOf({ data, json }: ReceivedPublish): string | Uint8Array {
-  return data instanceof Uint8Array ? data : json;
+function contentOf(command: ReceivedPublish): string | Uint8Array {
+  // Of JSON `data` is not asked for: its value would have to be made.
+  return command.json === "" ? (command.data as Uint8Array) : command.json;
 }
 
 /** Ends a subscription. */
