@@ -74,7 +74,10 @@ class Server {
   readonly engine = new SilentEngine();
   readonly #hub = new Hub({
     engine: this.engine,
-    namespaces: { plaza: { subscribe: "anyone", publish: "anyone" } },
+    namespaces: {
+      plaza: { subscribe: "anyone", publish: "anyone" },
+      doc: { subscribe: "anyone", publish: "anyone", data: "bytes" },
+    },
   });
   readonly #conns = new Set<websocket.WebSocketConn>();
   #listener: Listener<websocket.WebSocketConn, IpAddr> | undefined;
@@ -162,8 +165,8 @@ async function begin(page: Page, server: Server, user = "ana"): Promise<void> {
         backoff: { baseMs: 50, maxMs: 200 },
         keep: {
           store: window.store,
-          left: ({ json, published }) => {
-            const text = JSON.parse(json) as string;
+          left: ({ data, published }) => {
+            const text = data instanceof Uint8Array ? `bytes ${data.join()}` : (data as string);
             tell(`left ${text}`);
             void settled(text, published);
           },
@@ -282,6 +285,38 @@ for (const [how, prepare] of [
     assert.deepEqual(await server.texts(2), ["one", "two"]);
   });
 }
+
+test("bytes written while there is no server, and the page is reloaded: sent once, as they were", async () => {
+  await using server = await Server.start(false);
+  await using user = await browser.newContext();
+  const page = await open(user, server);
+  const all = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+  const written = [all, new Uint8Array(), Uint8Array.of(0)];
+  await page.evaluate(
+    async (lists) => {
+      const doc = window.session.channel<Uint8Array>("doc:x");
+      for (const bytes of lists) {
+        await new Promise<void>((kept) => void doc.publish(Uint8Array.from(bytes), { kept }));
+      }
+    },
+    written.map((bytes) => [...bytes]),
+  );
+  await page.reload();
+  await begin(page, server);
+  for (const bytes of written) await hears(page, `left bytes ${bytes.join()}`);
+  await server.up();
+  for (const [index, bytes] of written.entries()) await hears(page, `bytes ${bytes.join()} is ${index + 1}`);
+  const { publications } = await server.engine.read("doc:x", 0, 10);
+  assert.deepEqual(
+    publications.map(({ data }) => Buffer.from(data as Uint8Array)),
+    written.map((bytes) => Buffer.from(bytes)),
+  );
+  // Nothing is left for the next one.
+  await page.reload();
+  await begin(page, server);
+  await say(page, "one");
+  assert.deepEqual((await told(page)).slice(0, 1), ["kept one"]);
+});
 
 test("committed and not acknowledged when the page crashed: once, told to the page that comes next", async () => {
   await using server = await Server.start(true);
