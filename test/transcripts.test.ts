@@ -62,28 +62,43 @@ async function take(
 
 assert.ok(releases.length > 0);
 for (const release of releases) {
-  for (const transport of ["websocket", "tcp", "udp"] as const) {
+  for (const transport of ["websocket", "tcp", "binary", "udp"] as const) {
     test(`a client of ${release} over ${transport} is served as it was`, () =>
       replay(readTranscript(new URL(`${release}/${transport}.txt`, directory))));
   }
 }
 
-test("what a transcript holds every run anew: a changed answer is found", async () => {
-  const transcript = readTranscript(new URL(`${releases[0]}/tcp.txt`, directory));
-  for (const [from, to] of [
-    ['"offset":2', '"offset":3'],
-    ["1e400", "1e401"],
-    ['"code":"forbidden"', '"code":"forbitten"'],
-    ['"recovered":true', '"recovered":false'],
-  ] as const) {
-    const steps = transcript.steps.map((step) =>
-      step.did === "received"
-        ? { ...step, bytes: Buffer.from(step.bytes.toString("latin1").replace(from, to), "latin1") }
-        : step,
-    );
-    await assert.rejects(replay({ ...transcript, steps }), /step \d+, of/, `${from} for ${to}`);
-  }
-});
+for (const [transport, changes] of [
+  [
+    "tcp",
+    [
+      ['"offset":2', '"offset":3'],
+      ["1e400", "1e401"],
+      ['"code":"forbidden"', '"code":"forbitten"'],
+      ['"recovered":true', '"recovered":false'],
+    ],
+  ],
+  [
+    "binary",
+    [
+      ["1e400", "1e401"],
+      ["forbidden", "forbitten"],
+      ["\u0000\u00ff\u0080", "\u0000\u00ff\u0081"], // bytes that are published
+    ],
+  ],
+] as const) {
+  test(`what a transcript holds every run anew: a changed answer is found over ${transport}`, async () => {
+    const transcript = readTranscript(new URL(`${releases[0]}/${transport}.txt`, directory));
+    for (const [from, to] of changes) {
+      const steps = transcript.steps.map((step) =>
+        step.did === "received"
+          ? { ...step, bytes: Buffer.from(step.bytes.toString("latin1").replace(from, to), "latin1") }
+          : step,
+      );
+      await assert.rejects(replay({ ...transcript, steps }), /step \d+, of/, `${from} for ${to}`);
+    }
+  });
+}
 
 test("a transcript reads as it was written, whatever its bytes", () => {
   const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));

@@ -83,6 +83,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   "gap",
   "join",
   "leave",
+  "changes",
   "disconnect",
 ]);
 

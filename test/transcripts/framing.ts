@@ -1,4 +1,5 @@
-// What stands around a message on each transport.
+// What stands around a message on each transport, and its form.
+import { toBinaryMessage, toJsonMessage } from "@zocalo/protocol";
 import type { Transport } from "./transcript.ts";
 import { printFrame, readFrame } from "./wire.ts";
 
@@ -28,6 +29,11 @@ export type Said = { readonly text: string } | { readonly code: number } | { rea
 
 /** Takes the framing off. @throws Error for a frame that no version of the server sends */
 export function saidIn(transport: Transport, bytes: Buffer): Said {
+  if (transport === "binary") {
+    const said = toJsonMessage(bytes);
+    if (said === undefined) throw new Error(`no message: ${bytes.toString("hex")}`);
+    return { text: said };
+  }
   if (transport !== "websocket") return { text: bytes.toString().trimEnd() };
   const text = bytes.toString("latin1");
   if (text.startsWith("HTTP/")) return { status: text.slice(0, text.indexOf("\r\n")) };
@@ -40,12 +46,14 @@ export function saidIn(transport: Transport, bytes: Buffer): Said {
 /** A message of a client, with its framing. */
 export function framed(transport: Transport, text: string): Buffer {
   if (transport === "tcp") return Buffer.from(`${text}\n`);
+  if (transport === "binary") return Buffer.from(toBinaryMessage(text));
   const payload = Buffer.from(text);
   return transport === "udp" ? payload : printFrame({ first: TEXT, mask: MASK, payload });
 }
 
 /** The same bytes of a client with other names in them. */
 export function renamed(transport: Transport, bytes: Buffer, names: ReadonlyMap<string, string>): Buffer {
+  if (transport === "binary") return replacedRaw(bytes, names);
   if (transport !== "websocket" || bytes.equals(UPGRADE)) return replaced(bytes, names);
   const frame = readFrame(bytes);
   if (frame === undefined || frame.first !== TEXT) return bytes;
@@ -56,5 +64,16 @@ export function renamed(transport: Transport, bytes: Buffer, names: ReadonlyMap<
 function replaced(bytes: Buffer, names: ReadonlyMap<string, string>): Buffer {
   let text = bytes.toString("latin1");
   for (const [recorded, now] of names) text = text.replaceAll(JSON.stringify(recorded), JSON.stringify(now));
+  return Buffer.from(text, "latin1");
+}
+
+/** In the binary form a text stands behind its length. */
+function replacedRaw(bytes: Buffer, names: ReadonlyMap<string, string>): Buffer {
+  let text = bytes.toString("latin1");
+  for (const [recorded, now] of names) {
+    if (!text.includes(recorded)) continue;
+    if (now.length !== recorded.length) throw new Error(`${now} is not as long as ${recorded} was`);
+    text = text.replaceAll(recorded, now);
+  }
   return Buffer.from(text, "latin1");
 }

@@ -11,7 +11,7 @@ const directory = new URL(`${release}/`, import.meta.url);
 if (!/^\d+\.\d+\.\d+$/.test(release)) refuse("Of which release? For instance: npm run transcripts -- 0.2.0");
 if (existsSync(directory)) refuse(`${release} is recorded already.`);
 
-const transports: readonly Transport[] = ["websocket", "tcp", "udp"];
+const transports: readonly Transport[] = ["websocket", "tcp", "binary", "udp"];
 const files: [string, string][] = [];
 for (const transport of transports) {
   const server = await openServer({ transport, namespaces: NAMESPACES });

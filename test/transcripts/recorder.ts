@@ -32,6 +32,12 @@ export class Recorder {
     this.#send(client, wire, framed(this.transport, text));
   }
 
+  /** Sends any bytes, with their framing. */
+  tellBytes(client: string, bytes: Buffer): void {
+    const wire = this.#wires.get(client);
+    if (wire) this.#send(client, wire, bytes);
+  }
+
   /** Records the next message. */
   async hear(client: string): Promise<ServerMessage> {
     const said = saidIn(this.transport, await this.#receive(client));

@@ -7,6 +7,7 @@ export const NAMESPACES = {
   plaza: { subscribe: "anyone", publish: "anyone", presence: true },
   short: { subscribe: "anyone", publish: "anyone", history: { publications: 2 }, maxDataLength: 200 },
   news: { subscribe: "anyone" },
+  doc: { subscribe: "anyone", publish: "anyone", data: "bytes" },
 } as const;
 
 /** JSON that a parser in between would not keep. */
@@ -57,10 +58,34 @@ export async function play(at: Recorder): Promise<void> {
   await at.ask("tina", { type: "subscribe", channel: "short:x", since: shortSince });
   await at.ask("tina", { type: "ping" });
 
+  // Bytes, which are base64 in JSON.
+  await at.ask("ana", { type: "subscribe", channel: "doc:x" });
+  for (const [id, base64] of [
+    [910, "AP+A"],
+    [911, ""],
+  ] as const) {
+    await at.tell(
+      "tina",
+      `{"type":"publish","id":${id},"channel":"doc:x","bytes":"${base64}","key":"b${id}"}`,
+    );
+    await at.hear("tina");
+    await at.hear("ana");
+  }
+  await at.ask("tina", { type: "history", channel: "doc:x" });
+  await at.ask("tina", { type: "publish", channel: "doc:x", data: 1 });
+
+  // Changes of presence come together, where that is asked for.
+  await at.ask("ana", { type: "subscribe", channel: "plaza:crowd", presence: true, gather: true });
+  await at.ask("tina", { type: "subscribe", channel: "plaza:crowd" });
+  await at.hear("ana");
+
   // What is refused.
-  await at.tell("tina", "not JSON");
+  const isBinary = at.transport === "binary";
+  if (isBinary) at.tellBytes("tina", Buffer.from("8703028700", "hex")); // a number in too many bytes
+  else await at.tell("tina", "not JSON");
   await at.hear("tina");
-  await at.tell("tina", '{"type":"sing","id":901}');
+  if (isBinary) at.tellBytes("tina", Buffer.from("bf03028507", "hex")); // a type that is not there
+  else await at.tell("tina", '{"type":"sing","id":901}');
   await at.hear("tina");
   await at.tell("tina", '{"type":"subscribe","id":902,"channel":"no such name"}');
   await at.hear("tina");

@@ -1,6 +1,6 @@
 // The server that transcripts are recorded from and replayed to.
-import { guests, Hub } from "@zocalo/hub";
-import { lines, listen, listenPacket, peers } from "@zocalo/net";
+import { guests, Hub, streamFraming } from "@zocalo/hub";
+import { framed, lines, listen, listenPacket, peers } from "@zocalo/net";
 import * as websocket from "@zocalo/websocket";
 import type { Transcript, Transport } from "./transcript.ts";
 
@@ -35,5 +35,6 @@ const ANY_PORT = "127.0.0.1:0";
 const LISTEN = {
   websocket: () => websocket.listen(ANY_PORT),
   tcp: async () => lines(await listen("tcp", ANY_PORT)),
+  binary: async () => framed(await listen("tcp", ANY_PORT), streamFraming),
   udp: async () => peers(await listenPacket("udp", ANY_PORT), { newlines: true }),
 } as const satisfies Record<Transport, () => Promise<unknown>>;

@@ -1,8 +1,8 @@
 // The form of a transcript: what passed between some clients and a server, byte by byte, one message a line.
 import { readFileSync } from "node:fs";
 
-/** How the clients of a transcript are connected. */
-export type Transport = "websocket" | "tcp" | "udp";
+/** How the clients of a transcript are connected; `binary`: by a TCP stream in the binary form. */
+export type Transport = "websocket" | "tcp" | "binary" | "udp";
 
 /**
  * What happened at one client: it sent a message or received one, each with its framing; or one side ended

@@ -23,7 +23,7 @@ export async function openWire(transport: Transport, port: number): Promise<Wire
   }
   const socket = connect(port, "127.0.0.1");
   await once(socket, "connect");
-  return new StreamWire(socket, transport === "tcp" ? lengthOfLine : lengthOfWebSocketMessage);
+  return new StreamWire(socket, LENGTHS[transport]);
 }
 
 class StreamWire implements Wire {
@@ -99,6 +99,18 @@ function lengthOfLine(bytes: Buffer): number {
   return bytes.indexOf("\n") + 1;
 }
 
+/** A type, a length in groups of seven bits, and so many bytes. */
+function lengthOfBinaryMessage(bytes: Buffer): number {
+  let length = 0;
+  for (let at = 1; at < bytes.length; at++) {
+    const byte = bytes[at] ?? 0;
+    length += (byte & 0x7f) * 128 ** (at - 1);
+    const end = at + 1 + length;
+    if (byte < 0x80) return bytes.length < end ? 0 : end;
+  }
+  return 0;
+}
+
 const HTTP = Buffer.from("HTTP/");
 
 /** The answer to the upgrade, or a frame of a server: not masked. */
@@ -110,6 +122,12 @@ function lengthOfWebSocketMessage(bytes: Buffer): number {
   const frame = readFrame(bytes);
   return frame === undefined ? 0 : frame.length;
 }
+
+const LENGTHS = {
+  tcp: lengthOfLine,
+  binary: lengthOfBinaryMessage,
+  websocket: lengthOfWebSocketMessage,
+} as const;
 
 /** A frame (RFC 6455 §5.2). */
 export interface Frame {
