@@ -38,6 +38,28 @@ test("one address has two pages read at once, others do not wait for it, and all
   await hub.close();
 });
 
+test("a page of history that nobody waits for any more is not read", async () => {
+  const engine = new HeldEngine();
+  const { hub, conn } = square({ engine });
+  const leavers = Array.from({ length: 50 }, (_, index) => {
+    const one = conn(GREEDY);
+    one.say({ type: "history", channel: "quiet:x", limit: index + 1 });
+    return one;
+  });
+  await settle();
+  for (const one of leavers) one.cut();
+  const last = conn(GREEDY).ask({ type: "history", channel: "quiet:x" });
+  let reads = 0;
+  for (let held = engine.held.splice(0); held.length > 0; held = engine.held.splice(0)) {
+    reads += held.length;
+    for (const letGo of held) letGo();
+    await settle();
+  }
+  assert.equal((await last).type, "history");
+  assert.equal(reads, 2 * 1 + 1, "those that were begun, and the last one's");
+  await hub.close();
+});
+
 test("one address has two pages read at once for those who catch up, and what nobody waits for is not read", async () => {
   const engine = new HeldEngine();
   engine.isHolding = false;

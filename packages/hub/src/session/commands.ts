@@ -171,12 +171,14 @@ export async function history(session: Caller, command: ReadHistory): Promise<vo
   const most = Math.min(context.limits.historyBytes, forOne);
   const limits = { most, forOne, pageSize };
   const make = (): Promise<HistoryPage> => readPage(context, channel, before, limit, limits);
-  const page = await context.reads.run(session.whose, () => {
+  const page = await context.reads.run(session.whose, async () => {
+    if (session.hasEnded) return undefined; // nobody waits for it any more
     // Of one that nobody has open nothing is known here.
     const open = context.channels.get(channel);
     const key = `${channel} ${before} ${limit} ${most} ${forOne}`;
     return open?.epoch ? context.pages.get(key, `${open.epoch} ${open.newest}`, make) : make();
   });
+  if (!page) return;
   session.charge(costOfPublications(page.read));
   session.answer(encodeHistory(session.answerTo(command), page.body), id);
 }

@@ -9,7 +9,8 @@ interface Queue {
 
 /**
  * Keeps an address from filling the store's queue with the reads of many connections, behind which everybody
- * else would wait. Each connection reads one page at a time, so connections bound what waits here.
+ * else would wait. Subscriptions and commands bound what waits here: each reads one page at a time, and what
+ * nobody waits for any more is not read when its turn comes.
  */
 export class Reads {
   readonly #queues = new Map<object, Queue>();
