@@ -114,6 +114,54 @@ test("pages go on where they were when users come and leave between them", async
   await plaza.hub.close();
 });
 
+test("a page that is shared shows what is so now, whatever it is asked after, and in which channel", async () => {
+  const engine = new MemoryEngine();
+  const plaza = named({ presenceUsers: 5 }, engine);
+  const asking = Array.from({ length: 100 }, () => plaza.conn());
+  const conns: { channel: string; conn: FakeConn }[] = [];
+  const channels = ["plaza:x", "plaza:y"] as const;
+  let seed = 7;
+  const random = (below: number): number => {
+    seed = (seed * 48_271) % 2_147_483_647;
+    return seed % below;
+  };
+  for (let round = 0; round < 300; round++) {
+    if (random(3) > 0 || conns.length < 20) {
+      const conn = plaza.conn();
+      conn.say({ type: "connect", token: `u${random(40)}`, info: { text: `${random(3)}` } });
+      const channel = channels[random(2)] ?? "plaza:x";
+      await conn.ask({ type: "subscribe", channel });
+      conns.push({ channel, conn });
+    } else conns.splice(random(conns.length), 1)[0]?.conn.cut();
+    await settle();
+    for (let question = 0; question < 4; question++) {
+      const channel = channels[random(2)] ?? "plaza:x";
+      // Also what no page gave, or one of the other channel.
+      const after = [0, random(400), Number.MAX_SAFE_INTEGER][random(3)] ?? 0;
+      const limit = 1 + random(7);
+      const answer = await asking[random(100)]?.ask({ type: "presence", channel, after, limit });
+      assert.ok(answer?.type === "presence", JSON.stringify(answer));
+      const { version, total, users } = await engine.present(channel, after, 1_000);
+      const shown = users.slice(0, Math.min(limit, 5));
+      const next = shown.length < users.length ? shown.at(-1)?.since : undefined;
+      assert.deepEqual(
+        { version: answer.version, total: answer.total, next: answer.next, users: answer.users },
+        {
+          version,
+          total,
+          next,
+          users: shown.map(({ user, info, connections }) => ({
+            user,
+            info: JSON.parse(info ?? ""),
+            connections,
+          })),
+        },
+      );
+    }
+  }
+  await plaza.hub.close();
+});
+
 test("what happens in one turn is told in one message, and each change once", async () => {
   const plaza = named();
   const ana = await enter(plaza, "ana", { presence: true, gather: true });
