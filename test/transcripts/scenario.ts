@@ -81,10 +81,12 @@ export async function play(at: Recorder): Promise<void> {
 
   // What is refused.
   const isBinary = at.transport === "binary";
-  if (isBinary) at.tellBytes("tina", Buffer.from("8703028700", "hex")); // a number in too many bytes
+  if (isBinary)
+    at.tellBytes("tina", Buffer.from("8703028700", "hex")); // a number in too many bytes
   else await at.tell("tina", "not JSON");
   await at.hear("tina");
-  if (isBinary) at.tellBytes("tina", Buffer.from("bf03028507", "hex")); // a type that is not there
+  if (isBinary)
+    at.tellBytes("tina", Buffer.from("bf03028507", "hex")); // a type that is not there
   else await at.tell("tina", '{"type":"sing","id":901}');
   await at.hear("tina");
   await at.tell("tina", '{"type":"subscribe","id":902,"channel":"no such name"}');

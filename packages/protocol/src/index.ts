@@ -4,5 +4,6 @@ export * from "./codec.ts";
 export * from "./command.ts";
 export * from "./error.ts";
 export * from "./json.ts";
+export type { JsonMembers, JsonPart, JsonText } from "./json-members.ts";
 export * from "./limits.ts";
 export type * from "./message.ts";
