@@ -230,6 +230,10 @@ test("a command has the text of any data, and of any info, that JSON.parse reads
       assert.ok(publish.type === "publish");
       assert.equal(publish.json, asSent(json));
       assert.deepEqual(publish.data, JSON.parse(json));
+      const padding = `"later":[${"{},".repeat(1_500)}0]`; // what is long is read in another way
+      const long = decodeCommand(`{"data":0,"type":"publish",${padding},"channel":"a","data":${json}\r\n}`);
+      assert.ok(long.type === "publish");
+      assert.equal(long.json, asSent(json));
       if (info.length > LIMITS.infoLength) return;
       const command = decodeCommand(`{"type":"connect","info":\n${info}}`);
       assert.ok(command.type === "connect");

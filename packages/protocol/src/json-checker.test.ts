@@ -2,13 +2,30 @@ import assert from "node:assert/strict";
 import { describe, it, mock } from "node:test";
 import fc from "fast-check";
 import { anyCommand } from "../test/any-message.ts";
-import { anyJson } from "../../../test/any-json.ts";
 import { decodeBinaryCommand, encodeBinaryCommand, toBinaryMessage } from "./binary.ts";
 import { encodeCommand } from "./codec.ts";
 import { decodeCommand } from "./command.ts";
 import { checkValue, NotJson, passSpace } from "./json-checker.ts";
 import { JsonScanner } from "./json-scanner.ts";
 import type { Publish } from "./message.ts";
+
+const anyJson = fc.oneof(
+  fc.json(),
+  fc.jsonValue().map((value) => JSON.stringify(value, null, "\t ")),
+  fc
+    .double()
+    .map(String)
+    .filter((text) => /\d$/.test(text)),
+  fc.constantFrom(
+    "-0",
+    "1e400",
+    "1E+5",
+    "0.10e-02",
+    '"\\ud800\\/\\b\\u00e9"',
+    ' { "a" :\r[ 1 , { } ] } ',
+    "[[],{}]",
+  ),
+);
 
 /** How deep it is; `undefined` for what is no JSON. */
 function checked(text: string): number | undefined {
