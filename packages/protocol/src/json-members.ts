@@ -16,6 +16,7 @@ export type JsonPart = "data" | "info";
 export interface JsonMembers {
   /** Of an array or object that is long there is an empty value, and of what has a text there may be none. */
   readonly values: Readonly<Record<string, unknown>>;
+  /** The text of a member; `undefined` where there is none of this name. */
   readonly textOf: (name: JsonPart) => JsonText | undefined;
 }
 
