@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, execFile, fork, spawn } from "node:child_process";
+import { type ChildProcess, execFile, fork } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { Random } from "@zocalo/integrity";
 import { type Conn, dial, type Listener, listen, NetError } from "@zocalo/net";
 import type { CrowdedState } from "./faults-crowded.ts";
+import { withFewFiles } from "./with-few-files.ts";
 
 const NODE_ARGUMENTS = ["--conditions=zocalo-source", "--import", import.meta.resolve("tsx")];
 
@@ -130,18 +131,7 @@ test("10,000 connections opened and closed at once are all served and all forgot
 });
 
 test("out of descriptors, accepting neither stops nor spins", async (t) => {
-  const child = spawn(
-    "sh",
-    [
-      "-c",
-      'ulimit -n 60 && exec "$0" "$@"',
-      process.execPath,
-      ...NODE_ARGUMENTS,
-      program("faults-crowded.ts"),
-    ],
-    { stdio: ["ignore", "inherit", "inherit", "ipc"] },
-  );
-  t.after(() => child.kill());
+  const child = await withFewFiles(t, "faults-crowded.ts", ["ignore", "inherit", "inherit", "ipc"]);
   const { address } = await told<{ address: string }>(child);
   const ask = async (): Promise<CrowdedState> => {
     const answer = told<CrowdedState>(child);

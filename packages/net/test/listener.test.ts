@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, test } from "node:test";
 import { type Conn, dial, type Listener, listen, type Refusal } from "@zocalo/net";
+import { withFewFiles } from "./with-few-files.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "zocalo-listener-"));
 after(() => rmSync(directory, { recursive: true }));
@@ -319,20 +320,10 @@ test("a proxy that sends something else, nothing, or too little is cut off, and 
   }
 });
 
-test("out of descriptors, a listener neither dies nor spins, and accepts again afterwards", async () => {
-  const program = new URL("./few-descriptors.ts", import.meta.url).pathname;
-  const child = spawn(
-    "sh",
-    [
-      "-c",
-      `ulimit -n 60 && exec "$0" --conditions=zocalo-source --import tsx "$1"`,
-      process.execPath,
-      program,
-    ],
-    { stdio: ["ignore", "pipe", "inherit"] },
-  );
+test("out of descriptors, a listener neither dies nor spins, and accepts again afterwards", async (t) => {
+  const child = await withFewFiles(t, "few-descriptors.ts", ["ignore", "pipe", "inherit"]);
   let output = "";
-  for await (const chunk of child.stdout) {
+  for await (const chunk of child.stdout ?? []) {
     output += String(chunk);
     const address = /^listening (\S+)\n$/.exec(output)?.[1];
     if (address === undefined) continue;
