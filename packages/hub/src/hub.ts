@@ -122,7 +122,7 @@ export class Hub {
       backlog,
       turns: new Turns(clock),
       reads: new Reads(),
-      pages: new SharedAnswers(clock),
+      pages: new SharedAnswers(clock, ({ body }) => body.length),
       presencePages: new PresencePages(),
       authenticate: options.authenticate ?? guests(random),
       limits,
