@@ -146,6 +146,21 @@ export function engineContract(
     assert.deepEqual([head, oldest], [10, 1]);
   });
 
+  engineTest("reads from any place of a long log of which the beginning is gone", async (engine) => {
+    for (let number = 1; number <= 100; number++) {
+      await engine.publish("c:1", text(`${number}`), { ...keepAll, publications: 70 });
+      await engine.publish("c:2", text("beside it"), keepAll);
+    }
+    for (let after = 0; after <= 100; after++) {
+      const { publications } = await engine.read("c:1", after, 2);
+      const first = Math.max(after + 1, 31);
+      assert.deepEqual(
+        publications.map(({ offset, data }) => [offset, data]),
+        [first, first + 1].filter((offset) => offset <= 100).map((offset) => [offset, `"${offset}"`]),
+      );
+    }
+  });
+
   engineTest(
     "an unknown channel is an empty log, and stays the same one when it gets its first publication",
     async (engine) => {
@@ -323,6 +338,31 @@ export function engineContract(
     assert.equal(users.length, 0);
     await engine.join("c:1", { session: "s2", user: "ben" });
     assert.ok((await engine.present("c:1", 0, 10)).version > version);
+  });
+
+  void test(`${name}: a listener that throws undoes nothing, and is told of what comes then`, async () => {
+    const engine = await make();
+    const told: number[] = [];
+    engine.start({
+      publication: (_channel, _epoch, { offset }) => {
+        told.push(offset);
+        throw new Error("a fault of the hub");
+      },
+      replaced: () => assert.fail("no log was replaced"),
+      presence: () => {
+        throw new Error("a fault of the hub");
+      },
+    });
+    await engine.open("c:1");
+    for (const offset of [1, 2]) {
+      assert.equal((await engine.publish("c:1", text("a", `${offset}`), keepAll)).offset, offset);
+    }
+    await engine.join("c:1", { session: "s1", user: "ana" });
+    await settled();
+    assert.deepEqual(told, [1, 2]);
+    assert.equal((await engine.read("c:1", 0, 10)).head, 2);
+    assert.equal((await engine.present("c:1", 0, 10)).total, 1);
+    await engine.close();
   });
 
   engineTest("rejects after it was closed", async (engine) => {

@@ -132,14 +132,16 @@ export const SETTINGS = {
   maxHistoryBytes: wholeNumber(
     defaultMemoryEngineOptions.maxBytes,
     1_048_576,
-    1_099_511_627_776,
-    "What the publications kept in all channels of the engine `memory` may take, in bytes (estimated); past it the oldest go. The process takes more.",
+    274_877_906_944,
+    "What channels, publications and keys may take in the engine `memory`, in bytes of resident memory: a publication of 200 bytes takes 396. Past it the oldest go, and " +
+      "channels that then hold nothing and that nobody is subscribed to are forgotten. Channels with subscribers may take a quarter of it without what they hold; one more is " +
+      "answered `limit_reached`. What else the server does takes memory of its own.",
   ),
   maxHistoryBytesPerAddress: wholeNumber(
     defaultMemoryEngineOptions.maxBytesPerAddress,
     1_048_576,
-    1_099_511_627_776,
-    "Of this, how much the publications of clients of one address may take, in whichever channels. Past it their own oldest go, or, where those stand behind " +
+    274_877_906_944,
+    "Of this, how much the publications and keys of clients of one address may take, in whichever channels. Past it their own oldest go, or, where those stand behind " +
       "others', the oldest of the channel that is published in.",
   ),
   maxUnreadBytes: wholeNumber(

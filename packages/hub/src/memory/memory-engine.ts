@@ -1,3 +1,5 @@
+import { inspect } from "node:util";
+import { printable } from "@zocalo/net";
 import { ProtocolError } from "@zocalo/protocol";
 import { type Clock, systemClock, type Timer } from "../primitives/clock.ts";
 import type {
@@ -11,10 +13,9 @@ import type {
   PresentPage,
   Retention,
 } from "../engine/engine.ts";
-import { keyBytes, MemoryLog } from "./memory-log.ts";
-import { MemoryShare } from "./memory-share.ts";
+import { MOST_BYTES, type Ref } from "./cells.ts";
+import { MemoryLogs } from "./memory-logs.ts";
 import { PresenceByChannel } from "../engine/presence.ts";
-import { Recency, type RecencyEntry } from "../primitives/recency.ts";
 import { type Random, randomName, systemRandom } from "../primitives/random.ts";
 
 /** What a `MemoryEngine` may hold. */
@@ -39,10 +40,12 @@ export interface MemoryEngineOptions {
    */
   readonly maxKeysPerChannel?: number;
   /**
-   * What all logs together may hold, in bytes (estimated). Past it the channels that were published to
-   * longest ago lose their oldest publications until a twentieth is free. Default 128 MiB. The process takes
-   * more: V8 collects what was dropped only now and then, so that 2 GB published without a pause made it grow
-   * to 0.7 GB with 128 MiB, and to 1.3 GB with 256.
+   * What channels, publications and keys may take, in bytes of resident memory: a publication of 200 bytes
+   * takes 396, a key, a channel and an address 132 each, or 264 with a long name. Past it the channels
+   * published to longest ago lose their oldest publications until a hundredth is free, and those that then
+   * hold nothing and that nobody has open are forgotten. A channel is not opened when those that are take a
+   * quarter of it: `limit_reached`. What was taken once is kept for what comes later. Presence is not in it,
+   * nor what V8 takes for what is on its way. Default 128 MiB, at most 256 GiB.
    */
   readonly maxBytes?: number;
   /**
@@ -72,11 +75,20 @@ export const defaultMemoryEngineOptions = {
   sweepMs: 30_000,
 } as const;
 
-/** How full it is, of `maxBytes` or `maxChannels`, after it was too full. */
-const FILL_AFTER_MAKING_ROOM = 0.95;
+/** How full it is, of `maxChannels`, after it was too full. */
+const CHANNELS_AFTER_MAKING_ROOM = 0.95;
 
-/** How much of what may be held may be keys, which cannot be dropped to make room. */
+/** The same of bytes: less, so that no publication waits long while what others leave is dropped. */
+const BYTES_AFTER_MAKING_ROOM = 0.99;
+
+/** How much of what may be held may be keys, with the channels and shares that they keep. */
 const KEY_SHARE = 0.5;
+
+/** The same for channels that are open, without what they hold. */
+const OPEN_SHARE = 0.25;
+
+/** Channels that are looked at to find one that can be forgotten: each publication in a new channel looks. */
+const MAX_LOOKS = 64;
 
 /** Keeps everything in this process; what it knows ends with it. */
 export class MemoryEngine implements Engine {
@@ -91,18 +103,12 @@ export class MemoryEngine implements Engine {
   readonly #name: string;
   /** Raised when a log that had offsets is forgotten, so that no epoch ever names two logs of a channel. */
   #generation = 0;
-  readonly #logs = new Map<string, RecencyEntry<MemoryLog>>();
-  /** By when they were published to. */
-  readonly #recency = new Recency<MemoryLog>();
-  readonly #open = new Set<string>();
-  readonly #shares = new Map<string, MemoryShare>();
+  #logs = new MemoryLogs();
   readonly #presence: PresenceByChannel;
   /**
    * False after a search that found nothing to forget, until the next sweep: a search looks at every log.
    */
   #mayForget = true;
-  #weight = 0;
-  readonly #keys = { bytes: 0 };
   #listener: EngineListener | undefined;
   #isClosed = false;
 
@@ -112,11 +118,13 @@ export class MemoryEngine implements Engine {
     this.#maxChannels = limit("maxChannels");
     this.#maxChannelsPerAddress = limit("maxChannelsPerAddress");
     this.#maxKeys = limit("maxKeysPerChannel");
-    this.#maxBytes = limit("maxBytes");
+    this.#maxBytes = Math.min(limit("maxBytes"), MOST_BYTES);
     this.#maxBytesPerAddress = limit("maxBytesPerAddress");
     this.#clock = options.clock ?? systemClock;
     this.#name = randomName(options.random ?? systemRandom, 12);
-    this.#presence = new PresenceByChannel((channel, event) => this.#listener?.presence(channel, event));
+    this.#presence = new PresenceByChannel((channel, event) =>
+      this.#tell((listener) => listener.presence(channel, event)),
+    );
     this.#sweep = this.#sweepEvery(limit("sweepMs"));
   }
 
@@ -127,16 +135,16 @@ export class MemoryEngine implements Engine {
 
   /** True if a new channel would be refused, as all there may be are open. */
   get isFull(): boolean {
-    return this.#logs.size >= this.#maxChannels && this.#open.size >= this.#maxChannels;
+    return this.#isTooMuchOpen || this.#logs.open >= this.#maxChannels;
   }
 
   get trouble(): string | undefined {
     return this.isFull ? `full: ${this.channels} channels are in use` : undefined;
   }
 
-  /** What all logs hold, in bytes (estimated). */
+  /** What it holds, presence aside, in bytes: resident memory. */
   get bytes(): number {
-    return this.#weight;
+    return this.#logs.bytes;
   }
 
   start(listener: EngineListener): void {
@@ -150,49 +158,58 @@ export class MemoryEngine implements Engine {
   async publish(channel: string, publication: NewPublication, retention: Retention): Promise<Committed> {
     this.#checkOpen();
     const now = { wall: this.#clock.wall(), uptime: this.#clock.uptime() };
-    const { address, key } = publication;
-    const known = key === undefined ? undefined : this.#find(channel, key, now.uptime);
+    const { user, info, data, key, address } = publication;
+    const found = this.#logs.find(channel);
+    const known = key === undefined || found === 0 ? undefined : this.#find(found, key, now.uptime);
     if (known) return known;
-    if (key !== undefined && retention.keyTtlMs > 0) this.#checkRoomForKey(channel, key, address);
-    const entry = this.#entry(channel);
-    const log = entry.value;
-    if (log.head === 0 && !log.share && address !== undefined) this.#assign(entry, address);
-    const before = log.weight;
-    const holder = address === undefined ? undefined : this.#share(address);
-    const added = log.append(publication, holder, retention, now);
-    this.#weighed(log, before);
-    this.#recency.touch(entry);
-    log.share?.used(log);
-    if (holder && holder.weight > this.#maxBytesPerAddress) this.#makeRoomFor(holder, log, before);
-    if (this.#weight > this.#maxBytes) this.#makeRoom();
-    const committed = { epoch: log.epoch, offset: added.offset, at: added.at, duplicate: false };
-    if (this.#open.has(channel)) this.#listener?.publication(channel, log.epoch, added);
-    return committed;
+    if (key !== undefined && retention.keyTtlMs > 0) this.#checkRoomForKey(found, address);
+    const staged = this.#logs.stage(publication); // First: what cannot be kept changes nothing.
+    const log = found === 0 ? this.#begin(channel) : found;
+    const epoch = this.#epoch(this.#logs.generation(log));
+    const share = address === undefined ? 0 : this.#logs.shares.use(address);
+    let offset: number;
+    try {
+      if (share !== 0 && this.#logs.head(log) === 0 && this.#logs.isNobodys(log)) this.#assign(log, share);
+      const before = this.bytes;
+      offset = this.#logs.append(log, staged, key, share, retention, now);
+      if (share !== 0) this.#makeRoomFor(share, log, before);
+      this.#makeRoom(log);
+    } finally {
+      this.#logs.shares.done();
+    }
+    const at = now.wall;
+    if (this.#logs.isOpen(log)) {
+      const own = typeof data === "string" ? data : Uint8Array.from(data); // Bytes are the caller's.
+      this.#tell((listener) => listener.publication(channel, epoch, { offset, at, user, info, data: own }));
+    }
+    return { epoch, offset, at, duplicate: false };
   }
 
   async read(channel: string, after: number, limit: number): Promise<LogPage> {
     this.#checkOpen();
-    const log = this.#logs.get(channel)?.value;
-    if (!log) return { ...this.#nothing(), publications: [] };
+    const log = this.#logs.find(channel);
+    if (log === 0) return { epoch: this.#epoch(this.#generation), head: 0, oldest: 1, publications: [] };
     this.#trim(log);
-    return log.page(after, limit);
+    return { ...this.#state(log), publications: this.#logs.page(log, after, limit) };
   }
 
   async open(channel: string): Promise<LogState> {
     this.#checkOpen();
-    const log = this.#entry(channel).value;
-    this.#open.add(channel);
-    log.share?.opened(log);
+    if (this.#isTooMuchOpen) {
+      throw new ProtocolError("limit_reached", `this server keeps at most ${this.#logs.open} channels open`);
+    }
+    const log = this.#logs.find(channel) || this.#begin(channel);
+    this.#logs.setOpen(log, true);
     this.#trim(log);
-    return { epoch: log.epoch, head: log.head, oldest: log.oldest };
+    return this.#state(log);
   }
 
   release(channel: string): void {
-    this.#open.delete(channel);
-    const entry = this.#logs.get(channel);
+    const log = this.#logs.find(channel);
+    if (log === 0) return;
+    this.#logs.setOpen(log, false);
     // One that never held anything leaves no trace: the next log of this name is the same one.
-    if (entry?.value.head === 0) this.#forget(channel, entry);
-    else entry?.value.share?.closed(entry.value);
+    if (this.#logs.head(log) === 0) this.#logs.forget(log);
   }
 
   async join(channel: string, member: Member): Promise<void> {
@@ -212,51 +229,49 @@ export class MemoryEngine implements Engine {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#sweep.cancel();
-    this.#logs.clear();
-    this.#shares.clear();
+    this.#logs = new MemoryLogs();
     this.#presence.clear();
-    this.#weight = 0;
   }
 
   #checkOpen(): void {
     if (this.#isClosed) throw new Error("the engine is closed");
   }
 
-  #nothing(): LogState {
-    return { epoch: `${this.#name}-${this.#generation}`, head: 0, oldest: 1 };
+  /** A listener that throws has a fault of its own: what is committed stays so, and others hear of it. */
+  #tell(tell: (listener: EngineListener) => void): void {
+    try {
+      if (this.#listener) tell(this.#listener);
+    } catch (error) {
+      // Nobody else can be told.
+      console.error(`zocalo hub: ${printable(`the hub failed at what it was told: ${inspect(error)}`)}`);
+    }
   }
 
-  #forget(channel: string, entry: RecencyEntry<MemoryLog>): void {
-    const log = entry.value;
-    this.#weight -= log.weight;
-    this.#logs.delete(channel);
-    this.#recency.remove(entry);
-    log.clear(); // others may hold something of it
-    log.share?.drop(log);
+  #epoch(generation: number): string {
+    return `${this.#name}-${generation}`;
   }
 
-  /** What the log holds has changed. */
-  #weighed(log: MemoryLog, before: number): void {
-    this.#weight += log.weight - before;
+  #state(log: Ref): LogState {
+    const epoch = this.#epoch(this.#logs.generation(log));
+    return { epoch, head: this.#logs.head(log), oldest: this.#logs.oldest(log) };
   }
 
-  #find(channel: string, key: string, uptime: number): Committed | undefined {
-    const log = this.#logs.get(channel)?.value;
-    if (!log) return undefined;
-    const before = log.weight;
-    const known = log.find(key, uptime);
-    this.#weighed(log, before); // what it forgot: what is published next may throw
-    return known;
+  #find(log: Ref, key: string, uptime: number): Committed | undefined {
+    this.#logs.keys.trim(log, uptime);
+    const known = this.#logs.keys.find(log, key);
+    if (!known) return undefined;
+    const epoch = this.#epoch(this.#logs.generation(log));
+    return { epoch, offset: known.offset, at: known.at, duplicate: true };
   }
 
   /** A key is known for its time, so one that could not be is not taken. */
-  #checkRoomForKey(channel: string, key: string, address: string | undefined): void {
-    const share = address === undefined ? undefined : this.#shares.get(address);
-    const bytes = keyBytes(key);
+  #checkRoomForKey(log: Ref, address: string | undefined): void {
+    const { keys, shares } = this.#logs;
+    const share = address === undefined ? 0 : shares.find(address);
     const isFull =
-      (this.#logs.get(channel)?.value.keys ?? 0) >= this.#maxKeys ||
-      this.#keys.bytes + bytes > this.#maxBytes * KEY_SHARE ||
-      (share?.keyWeight ?? 0) + bytes > this.#maxBytesPerAddress * KEY_SHARE;
+      (log !== 0 && keys.count(log) >= this.#maxKeys) ||
+      keys.bytes >= this.#maxBytes * KEY_SHARE ||
+      (share !== 0 && shares.keyWeight(share) >= this.#maxBytesPerAddress * KEY_SHARE);
     if (!isFull) return;
     throw new ProtocolError(
       "limit_reached",
@@ -264,90 +279,93 @@ export class MemoryEngine implements Engine {
     );
   }
 
-  #share(address: string): MemoryShare {
-    return this.#shares.get(address) ?? new MemoryShare(address, this.#shares);
-  }
-
   /** A log that begins counts for the address that begins it. */
-  #assign(entry: RecencyEntry<MemoryLog>, address: string): void {
-    const log = entry.value;
-    const isOpen = this.#open.has(log.channel);
-    const share = this.#share(address);
-    if (share.count >= this.#maxChannelsPerAddress && !this.#forgetOldestOf(share)) {
-      if (!isOpen) this.#forget(log.channel, entry);
+  #assign(log: Ref, share: Ref): void {
+    const isTooMany = this.#logs.shares.count(share) >= this.#maxChannelsPerAddress;
+    if (isTooMany && !this.#forgetOldestOf(share)) {
+      if (!this.#logs.isOpen(log)) this.#logs.forget(log);
       throw new ProtocolError(
         "limit_reached",
         `this server keeps at most ${this.#maxChannelsPerAddress} channels that one address began`,
       );
     }
-    share.take(log, isOpen);
+    this.#logs.assign(log, share);
   }
 
   /** False if all of them are open, or have keys. */
-  #forgetOldestOf(share: MemoryShare): boolean {
-    const oldest = share.oldest((log) => this.#trim(log));
-    const entry = oldest && this.#logs.get(oldest.channel);
-    if (!entry) return false;
-    this.#forget(oldest.channel, entry);
-    this.#generation++;
-    return true;
+  #forgetOldestOf(share: Ref): boolean {
+    let looks = 0;
+    for (const log of this.#logs.shares.idle.of(share)) {
+      if (looks++ === MAX_LOOKS) return false;
+      this.#trim(log);
+      if (this.#logs.keys.count(log) > 0) continue;
+      this.#logs.forget(log);
+      this.#generation++;
+      return true;
+    }
+    return false;
   }
 
-  #entry(channel: string): RecencyEntry<MemoryLog> {
-    const known = this.#logs.get(channel);
-    if (known) return known;
-    if (this.#logs.size >= this.#maxChannels && this.#mayForget) this.#forgetIdle();
-    if (this.#logs.size >= this.#maxChannels) {
+  get #isTooMuchOpen(): boolean {
+    return this.#logs.openBytes >= this.#maxBytes * OPEN_SHARE;
+  }
+
+  #begin(channel: string): Ref {
+    if (this.channels >= this.#maxChannels && this.#mayForget) this.#forgetIdle();
+    if (this.channels >= this.#maxChannels) {
       throw new ProtocolError("limit_reached", `this server keeps at most ${this.#maxChannels} channels`);
     }
-    const entry = this.#recency.add(new MemoryLog(channel, this.#nothing().epoch, this.#keys));
-    this.#logs.set(channel, entry);
-    return entry;
+    const log = this.#logs.begin(channel, this.#generation);
+    this.#makeRoom(log);
+    return log;
   }
 
-  #trim(log: MemoryLog): void {
-    const before = log.weight;
-    log.trim(this.#clock.uptime());
-    this.#weighed(log, before);
+  #trim(log: Ref): void {
+    this.#logs.trim(log, this.#clock.uptime());
   }
 
   #forgetIdle(): void {
     let hadOffsets = false;
-    for (const [channel, entry] of this.#logs) {
-      const { isEmpty, head } = entry.value;
-      if (!isEmpty || this.#open.has(channel)) continue;
-      hadOffsets ||= head > 0;
-      this.#forget(channel, entry);
+    for (const log of this.#logs.all()) {
+      if (!this.#logs.isEmpty(log) || this.#logs.isOpen(log)) continue;
+      hadOffsets ||= this.#logs.head(log) > 0;
+      this.#logs.forget(log);
     }
-    if (this.#logs.size >= this.#maxChannels) hadOffsets = this.#forgetOldest() || hadOffsets;
+    if (this.channels >= this.#maxChannels) hadOffsets = this.#forgetOldest() || hadOffsets;
     if (hadOffsets) this.#generation++;
-    this.#mayForget = this.#logs.size < this.#maxChannels;
+    this.#mayForget = this.channels < this.#maxChannels;
   }
 
   /** Forgets what was published to longest ago, with what it holds; true if there was any. */
   #forgetOldest(): boolean {
     // Some more than is needed, so that not every new channel looks for what to forget.
-    const most = Math.floor(this.#maxChannels * FILL_AFTER_MAKING_ROOM);
+    const most = Math.floor(this.#maxChannels * CHANNELS_AFTER_MAKING_ROOM);
     let hasForgotten = false;
-    for (const { channel } of this.#recency) {
-      if (this.#logs.size <= most && hasForgotten) break;
-      const entry = this.#logs.get(channel);
-      if (!entry || this.#open.has(channel)) continue;
-      this.#trim(entry.value);
-      if (entry.value.keys > 0) continue;
-      this.#forget(channel, entry);
+    for (const log of this.#logs.all()) {
+      if (this.channels <= most && hasForgotten) break;
+      if (this.#logs.isOpen(log)) continue;
+      this.#trim(log);
+      if (this.#logs.keys.count(log) > 0) continue;
+      this.#logs.forget(log);
       hasForgotten = true;
     }
     return hasForgotten;
   }
 
-  #makeRoom(): void {
+  /** @param inUse what is not forgotten though nothing is left in it */
+  #makeRoom(inUse: Ref): void {
+    if (this.bytes <= this.#maxBytes) return;
     // Some more than is needed, so that not every publish looks for what to drop.
-    const most = this.#maxBytes * FILL_AFTER_MAKING_ROOM;
-    for (const log of this.#recency) {
-      this.#drop(log, () => this.#weight > most);
-      if (this.#weight <= most) return;
+    const most = this.#maxBytes * BYTES_AFTER_MAKING_ROOM;
+    let hasForgotten = false;
+    for (const log of this.#logs.all()) {
+      while (this.bytes > most && this.#logs.dropOldest(log));
+      if (this.bytes <= most) break;
+      if (log === inUse || this.#logs.isOpen(log) || !this.#logs.isEmpty(log)) continue;
+      this.#logs.forget(log);
+      hasForgotten = true;
     }
+    if (hasForgotten) this.#generation++;
   }
 
   /**
@@ -355,31 +373,25 @@ export class MemoryEngine implements Engine {
    * many channels, would later drive out all that is older in them. If nothing else is left, what is added
    * takes the place of as many bytes in its log.
    *
-   * @param before what this log held before
+   * @param before what all held before
    */
-  #makeRoomFor(share: MemoryShare, published: MemoryLog, before: number): void {
-    const most = this.#maxBytesPerAddress * FILL_AFTER_MAKING_ROOM;
-    for (const log of share.droppable) {
-      this.#drop(log, () => share.weight > most && log.isNextOf(share));
-      if (share.weight <= most) return;
+  #makeRoomFor(share: Ref, published: Ref, before: number): void {
+    const { shares } = this.#logs;
+    if (shares.weight(share) <= this.#maxBytesPerAddress) return;
+    const most = this.#maxBytesPerAddress * BYTES_AFTER_MAKING_ROOM;
+    for (const log of shares.next.of(share)) {
+      while (shares.weight(share) > most && this.#logs.isNextOf(log, share)) this.#logs.dropOldest(log);
+      if (shares.weight(share) <= most) return;
     }
-    if (share.weight > this.#maxBytesPerAddress) this.#drop(published, () => published.weight > before);
-  }
-
-  /** Drops its oldest publications while there is too much. */
-  #drop(log: MemoryLog, isTooMuch: () => boolean): void {
-    let before = log.weight;
-    while (isTooMuch() && log.dropOldest()) {
-      this.#weighed(log, before);
-      before = log.weight;
-    }
+    const isTooMuch = shares.weight(share) > this.#maxBytesPerAddress;
+    while (isTooMuch && this.bytes > before && this.#logs.dropOldest(published));
   }
 
   #sweepEvery(periodMs: number): Timer {
     let timer: Timer;
     const next = (): Timer =>
       this.#clock.after(periodMs, () => {
-        for (const log of this.#recency) this.#trim(log);
+        for (const log of this.#logs.all()) this.#trim(log);
         this.#mayForget = true;
         timer = next();
       });
