@@ -16,6 +16,8 @@ export interface Filling {
   /** Each comes from another address. */
   readonly hasAddress?: boolean;
   readonly info?: string;
+  /** `data` is so many bytes, no text. */
+  readonly isBytes?: boolean;
   /** `length` of every second thousand. */
   readonly otherLength?: number;
 }
@@ -25,7 +27,13 @@ export const FILLINGS: Readonly<Record<string, Filling>> = {
   "20 B": { length: 20 },
   "4 kB": { length: 4_000 },
   "64 KiB": { length: 65_536 },
+  "1 MiB": { length: 1_048_576, channels: 3 },
+  "16 bytes": { length: 16, isBytes: true },
+  "200 bytes": { length: 200, isBytes: true },
+  "64 KiB of bytes": { length: 65_536, isBytes: true },
+  "1 MiB of bytes": { length: 1_048_576, isBytes: true, channels: 3 },
   "20 B and 64 KiB in turn": { length: 20, otherLength: 65_536 },
+  "20 B and 4 kB in turn, in channels that come again": { length: 20, otherLength: 4_000, channels: 200_000 },
   "200 B with info": { length: 200, info: JSON.stringify({ name: "Ana", picture: "a".repeat(120) }) },
   "200 characters that are not Latin": { length: 200, character: "漢" },
   "200 B with keys": { length: 200, isKeyed: true },
@@ -45,8 +53,8 @@ export interface Filled {
   readonly full: number;
   /** At most, at any time. */
   readonly most: number;
-  /** At the end, when as much was published as was asked for. */
-  readonly end: number;
+  /** In the end, when V8 has collected what passed through. */
+  readonly settled: number;
   /** What the engine says at the end. */
   readonly counted: number;
   /** Publications. */

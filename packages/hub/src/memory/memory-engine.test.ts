@@ -288,26 +288,3 @@ test("what is kept does not keep the command that it came in", async () => {
   assert.equal((await engine.read("c:1", 0, 1)).publications[0]?.data, '"0123456789abcdef"');
   await engine.close();
 });
-
-test("bytes count as what they take, to within a quarter", async () => {
-  setFlagsFromString("--expose-gc");
-  const gc = runInNewContext("gc") as () => void;
-  const used = (): number => {
-    gc();
-    const { heapUsed, external } = process.memoryUsage();
-    return heapUsed + external;
-  };
-  const bounds = { ...keepAll, publications: 100_000, bytes: 1e9 };
-  for (const size of [10, 100, 1_000]) {
-    const engine = new MemoryEngine({ maxBytes: 1e9 });
-    const before = used();
-    const count = 20_000;
-    for (let number = 0; number < count; number++) {
-      await engine.publish("c:1", { user: "ana", data: new Uint8Array(size) }, bounds);
-    }
-    const grown = used() - before;
-    const share = engine.bytes / grown;
-    assert.ok(share > 0.75 && share < 1.25, `${size} bytes: ${engine.bytes} of ${grown}`);
-    await engine.close();
-  }
-});

@@ -179,7 +179,7 @@ export class MemoryEngine implements Engine {
     }
     const at = now.wall;
     if (this.#logs.isOpen(log)) {
-      const own = typeof data === "string" ? data : Uint8Array.from(data); // Bytes are the caller's.
+      const own = typeof data === "string" ? data : new Uint8Array(data); // Bytes are the caller's.
       this.#tell((listener) => listener.publication(channel, epoch, { offset, at, user, info, data: own }));
     }
     return { epoch, offset, at, duplicate: false };
