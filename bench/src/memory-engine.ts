@@ -23,7 +23,13 @@ export async function run(args: string[]): Promise<void> {
     console.log(`\n${node}: maxBytes ${maxBytes / MiB} MiB, of which ${times} times as much is published`);
     console.log(line("", ["full", "at most", "settled", "counted", "published", "CPU each"]));
     for (const name of Object.keys(FILLINGS)) {
-      const { full, most, settled, counted, published, cpuUs } = await fill(name, maxBytes, times, heap, node);
+      const { full, most, settled, counted, published, cpuUs } = await fill(
+        name,
+        maxBytes,
+        times,
+        heap,
+        node,
+      );
       const parts = [full, most, settled, counted].map((part) => part.toFixed(2));
       console.log(line(name, [...parts, published.toLocaleString("en-US"), `${cpuUs.toFixed(2)} µs`]));
     }

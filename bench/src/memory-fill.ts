@@ -4,11 +4,9 @@ import { runInNewContext } from "node:vm";
 import { MemoryEngine, type NewPublication, type Retention } from "@zocalo/hub";
 import { FILLINGS, type Filled, type Filling } from "./memory-fillings.ts";
 
-const [name = "", maxBytes = 0, times = 0] = [
-  process.argv[2],
-  Number(process.argv[3]),
-  Number(process.argv[4]),
-];
+const name = process.argv[2] ?? "";
+const maxBytes = Number(process.argv[3]);
+const times = Number(process.argv[4]);
 const filling = FILLINGS[name];
 if (!filling) throw new Error(`unknown: ${name}`);
 

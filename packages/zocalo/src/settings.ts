@@ -133,9 +133,9 @@ export const SETTINGS = {
     defaultMemoryEngineOptions.maxBytes,
     1_048_576,
     274_877_906_944,
-    "What channels, publications and keys may take in the engine `memory`, in bytes of resident memory: a publication of 200 bytes takes 396. Past it the oldest go, and " +
+    "What channels, publications and keys may take in the engine `memory`, in bytes. It bounds resident memory to within a quarter: a publication of 200 bytes takes 396. Past it the oldest go, and " +
       "channels that then hold nothing and that nobody is subscribed to are forgotten. Channels with subscribers may take a quarter of it without what they hold; one more is " +
-      "answered `limit_reached`. What else the server does takes memory of its own.",
+      "answered `limit_reached`. Memory is not given back, but used again. What else the server does takes memory of its own.",
   ),
   maxHistoryBytesPerAddress: wholeNumber(
     defaultMemoryEngineOptions.maxBytesPerAddress,

@@ -40,12 +40,12 @@ export interface MemoryEngineOptions {
    */
   readonly maxKeysPerChannel?: number;
   /**
-   * What channels, publications and keys may take, in bytes of resident memory: a publication of 200 bytes
-   * takes 396, a key, a channel and an address 132 each, or 264 with a long name. Past it the channels
-   * published to longest ago lose their oldest publications until a hundredth is free, and those that then
-   * hold nothing and that nobody has open are forgotten. A channel is not opened when those that are take a
-   * quarter of it: `limit_reached`. What was taken once is kept for what comes later. Presence is not in it,
-   * nor what V8 takes for what is on its way. Default 128 MiB, at most 256 GiB.
+   * What channels, publications and keys may take, in bytes. It bounds resident memory to within a quarter: a
+   * publication of 200 bytes takes 396, a key, a channel and an address 132 each, or 264 with a long name.
+   * Past it the channels published to longest ago lose their oldest publications until a hundredth is free,
+   * and those that then hold nothing and that nobody has open are forgotten. A channel is not opened when
+   * those that are take a quarter of it: `limit_reached`. Memory is not given back, but used again. Presence
+   * and what V8 takes for what is on its way come on top. Default 128 MiB, at most 256 GiB.
    */
   readonly maxBytes?: number;
   /**
@@ -78,7 +78,7 @@ export const defaultMemoryEngineOptions = {
 /** How full it is, of `maxChannels`, after it was too full. */
 const CHANNELS_AFTER_MAKING_ROOM = 0.95;
 
-/** The same of bytes: less, so that no publication waits long while what others leave is dropped. */
+/** The same of bytes: more, so that no publication waits long while room is made. */
 const BYTES_AFTER_MAKING_ROOM = 0.99;
 
 /** How much of what may be held may be keys, with the channels and shares that they keep. */
@@ -259,9 +259,7 @@ export class MemoryEngine implements Engine {
   #find(log: Ref, key: string, uptime: number): Committed | undefined {
     this.#logs.keys.trim(log, uptime);
     const known = this.#logs.keys.find(log, key);
-    if (!known) return undefined;
-    const epoch = this.#epoch(this.#logs.generation(log));
-    return { epoch, offset: known.offset, at: known.at, duplicate: true };
+    return known && { epoch: this.#state(log).epoch, offset: known.offset, at: known.at, duplicate: true };
   }
 
   /** A key is known for its time, so one that could not be is not taken. */
