@@ -69,12 +69,14 @@ async function publish(engine: MemoryEngine, bytes: number, look: () => void): P
 
 setFlagsFromString("--expose-gc");
 const gc = runInNewContext("gc") as () => void;
+/** V8 gives pages that are free back to the system about 8 s after a collection (Node 26). */
+const SETTLE_MS = 10_000;
+
 /** Lets go what has passed through: the texts are the caller's, and V8 collects them when it likes. */
 async function settle(): Promise<void> {
-  for (let times = 0; times < 3; times++) {
-    gc();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  gc();
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  gc();
 }
 
 const warm = engineOf(WARM_UP_MAX_BYTES);
