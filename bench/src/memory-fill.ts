@@ -10,13 +10,13 @@ const times = Number(process.argv[4]);
 const filling = FILLINGS[name];
 if (!filling) throw new Error(`unknown: ${name}`);
 
-const keepAll: Retention = { publications: 1e9, bytes: 1e12, ttlMs: 1e12, keyTtlMs: 300_000 };
+const keepAll: Retention = { publications: 1e9, bytes: 1e12, ttlMs: 1e12, keyTtlMs: 1e12 };
 /** Bytes that are published without a pause. */
 const TOGETHER = 100_000;
 /** What a small publication takes beside its data, so that as much is published of each size. */
 const OVERHEAD = 112;
 /** What is published before the measurement: code is compiled, and the room for new objects has its size. */
-const WARM_UP_BYTES = 64 * 1_048_576;
+const WARM_UP_BYTES = 32 * 1_048_576;
 const WARM_UP_MAX_BYTES = 1_048_576;
 
 /** Texts, or bytes, as they come from a socket: each is decoded, or copied, anew. */
