@@ -87,8 +87,10 @@ export interface HubOptions {
 /** Who the server publishes as when it does not say. */
 const SERVER_USER = "server";
 const SERVER = "zocalo/0.1.0";
-/** How long `close` waits for peers by default, in milliseconds. */
+/** How long `close` takes at most by default, in milliseconds. */
 const CLOSE_MS = 5_000;
+/** Of that time: one peer that does not go must not leave the engine without any. */
+const SHARE_OF_PEERS = 0.8;
 
 /**
  * The square: channels that connections of every kind share.
@@ -229,8 +231,9 @@ export class Hub {
 
   /**
    * Closes everything, in order: no more connections, every session is told to go away (1001), then the
-   * listeners and the engine. What has not ended at the deadline is aborted, and an engine that is still
-   * closing is left to do so, which is told to `onError`. A second call waits for the first.
+   * listeners and the engine. What has not ended after four fifths of the time is aborted, so that the engine
+   * has the last fifth. One that is still closing at the deadline is left to do so, which is told to
+   * `onError`. A second call waits for the first.
    *
    * @param options `deadline`: default in 5 seconds; `null`: none
    */
@@ -246,13 +249,15 @@ export class Hub {
   /** @param forMs how long it may take; `null`: any time */
   async #close(forMs: number | null): Promise<void> {
     const { clock } = this.#context;
-    const endsAt = clock.uptime() + (forMs ?? Number.POSITIVE_INFINITY);
+    const beganAt = clock.uptime();
+    const endsAt = beganAt + (forMs ?? Number.POSITIVE_INFINITY);
+    const peersMs = forMs && forMs * SHARE_OF_PEERS;
     const listeners = [...this.#listeners];
     const stopped = listeners.map((listener) => listener.close());
-    await this.#sessions.close(forMs);
+    await this.#sessions.close(peersMs);
     this.#context.backlog.close();
     await Promise.all(stopped);
-    const deadline = forMs === null ? null : Date.now() + (endsAt - clock.uptime());
+    const deadline = peersMs === null ? null : Date.now() + (beganAt + peersMs - clock.uptime());
     await Promise.all(listeners.map((listener) => listener.drain(deadline)));
     await this.#engineClosed(endsAt);
   }

@@ -242,6 +242,31 @@ test("an engine that is still closing at the deadline is left to, and what becom
   assert.equal(errors[1], failure);
 });
 
+test("a peer that does not go leaves the engine a fifth of the time to close", async () => {
+  let closed: () => void = () => undefined;
+  class SlowEngine extends MemoryEngine {
+    override async close(): Promise<void> {
+      await super.close();
+      await new Promise<void>((resolve) => (closed = resolve));
+    }
+  }
+  const { hub, conn, clock, errors } = square({ engine: new SlowEngine() });
+  const ana = conn();
+  ana.closeHangs = true;
+  const closing = hub.close({ deadline: clock.wall() + 1_000 });
+  clock.advance(799);
+  await settle();
+  assert.equal(ana.closed, undefined);
+  clock.advance(1);
+  await settle();
+  assert.ok(ana.closed);
+  clock.advance(199);
+  await settle();
+  closed();
+  await closing;
+  assert.deepEqual(errors, []);
+});
+
 test("a listener that breaks down is told to onError, and nobody has to wait for serve", async () => {
   const { hub, errors } = square();
   const broken = new Error("the source broke");
