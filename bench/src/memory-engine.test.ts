@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { STEADY_HEAP } from "./measure.ts";
 import { fill } from "./memory-fillings.ts";
 
-const MAX_BYTES = 32 * 1_048_576;
+const MAX_BYTES = 128 * 1_048_576;
 /** Past the bound: all that was kept first has been replaced. */
 const TIMES = 2;
 
