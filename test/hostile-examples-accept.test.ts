@@ -14,6 +14,8 @@ test("every example meets strangers, but for those that have nothing to do with 
     "docs/guide-deadlines.md: const [client, server] = pipe();",
     'docs/guide-durable.md: const directory = join(mkdtempSync(join(tmpdir(), "square-")), "data");',
     "docs/guide-sockets.md: const [client, server] = pipe();",
+    // Of a host that is not here.
+    'docs/guide-transport.md: const ssh = spawn("ssh", ["host", "nc", "localhost", "8080"], { stdio: ["pipe", "pipe", "inherit"] });',
     'packages/hub/src/durable/durable.ts: const hub = new Hub({ engine: await durable("./data"), namespaces });',
     `packages/hub/src/hub.ts: await hub.publishJson("plaza:general", '{"id":1688888483063664642}');`,
     'packages/net/src/contracts/addr.ts: joinHostPort("::1", 53);',
