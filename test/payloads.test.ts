@@ -58,8 +58,15 @@ before(async () => {
       close: () => conn.close(),
     };
   };
+  const used = new Set<string>();
   dials["UDP"] = async () => {
-    const conn = await dial("udp", String(packets.localAddr));
+    let conn = await dial("udp", String(packets.localAddr));
+    // The system may give a port again whose session is still there.
+    while (used.has(String(conn.localAddr))) {
+      await conn.close();
+      conn = await dial("udp", String(packets.localAddr));
+    }
+    used.add(String(conn.localAddr));
     return {
       name: "UDP",
       send: (text) => conn.send(Buffer.from(text)),
