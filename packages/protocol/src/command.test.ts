@@ -114,6 +114,14 @@ describe("decodeCommand", () => {
     assert.deepEqual(decodeCommand(encodeCommand(command)), command);
   });
 
+  it("has half a surrogate pair as it came, also beside line breaks, and far into a text", () => {
+    for (const far of [0, 8_190, 8_191, 8_192, 20_000]) {
+      const data = (space: string) => `[${" ".repeat(far)}"\ud800",${space}"\u{1f600}\udc00"]`;
+      const command = decodeCommand(`{"type":"publish","channel":"a","data":${data("\r\n")}}`);
+      assert.ok(command.type === "publish" && command.json === data("  "), `${far}`);
+    }
+  });
+
   it("has spaces for CR and LF between values, and leaves those in strings", () => {
     const command = decodeCommand('{"type":"publish","channel":"a","data":\r\n[1,\r\n\n"\\r\\n"\r]\n}');
     assert.equal(command.type === "publish" && command.json, '[1,   "\\r\\n" ]');
