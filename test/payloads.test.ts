@@ -83,14 +83,20 @@ before(async () => {
     };
   };
 });
-after(() => hub.close());
+const opened: Peer[] = [];
+after(async () => {
+  await Promise.all(opened.map((peer) => peer.close())); // A test that fails leaves its own open.
+  await hub.close();
+});
 
 const TRANSPORTS = ["WebSocket", "TCP", "UDP"] as const;
 
-function open(name: string): Promise<Peer> {
+async function open(name: string): Promise<Peer> {
   const dialIt = dials[name];
   assert.ok(dialIt);
-  return dialIt();
+  const peer = await dialIt();
+  opened.push(peer);
+  return peer;
 }
 
 /** The next message of this type, as text. */
