@@ -1,6 +1,6 @@
 import { closeSync, fdatasync, openSync, rmSync, write } from "node:fs";
 import { join } from "node:path";
-import { durable } from "@zocalo/hub";
+import { durable, type DurableEngine } from "@zocalo/hub";
 import { temporaryDirectory } from "./fan-out.ts";
 import { alternate, median, quantile } from "./measure.ts";
 import { type Results, ratioTable, writeResults } from "./results.ts";
@@ -33,24 +33,30 @@ export async function run(args: string[]): Promise<void> {
   const isQuick = args.includes("--quick");
   const count = isQuick ? 10_000 : 100_000;
   const directory = temporaryDirectory();
-  const engine = await durable(join(directory, "data"));
-  engine.start({ publication: () => undefined, replaced: () => undefined, presence: () => undefined });
   const file = openSync(join(directory, "file"), "w");
+  const engines: DurableEngine[] = [];
   let keys = 0;
-  const publish = (isKeyed: boolean, channels: number) => (number: number) => {
-    const key = isKeyed ? { key: `${keys++}` } : {};
-    return engine.publish(`c:${number % channels}`, { user: "u", data: TEXT_200, ...key }, RETENTION);
+  /** Each in a store of its own: the keys of one make the others slower. */
+  const published = async (isKeyed: boolean, channels: number): Promise<() => Promise<Round>> => {
+    const engine = await durable(join(directory, `${engines.length}`));
+    engine.start({ publication: () => undefined, replaced: () => undefined, presence: () => undefined });
+    engines.push(engine);
+    const publish: Commit = (number) => {
+      const key = isKeyed ? { key: `${keys++}` } : {};
+      return engine.publish(`c:${number % channels}`, { user: "u", data: TEXT_200, ...key }, RETENTION);
+    };
+    return () => measure(publish, count);
   };
   const found = await alternate(
     {
       file: () => measure(appender(file), count),
-      "without keys": () => measure(publish(false, 1), count),
-      "with keys": () => measure(publish(true, 1), count),
-      "in 100 channels, with keys": () => measure(publish(true, 100), count),
+      "without keys": await published(false, 1),
+      "with keys": await published(true, 1),
+      "in 100 channels, with keys": await published(true, 100),
     },
     isQuick ? 1 : 5,
   );
-  await engine.close();
+  for (const engine of engines) await engine.close();
   closeSync(file);
   rmSync(directory, { recursive: true });
   const perSecond = (name: string): number => median(found[name]?.map((round) => round.perSecond) ?? []);

@@ -191,5 +191,6 @@ async function udpFlood({ address, udpPort, got }: World, ready: () => void): Pr
           }),
       ),
     );
+    await new Promise((resolve) => setImmediate(resolve)); // Sent at once: nothing else would get its turn.
   }
 }

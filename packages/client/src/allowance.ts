@@ -16,7 +16,7 @@ const UNKNOWN = 1 / 16;
 
 /** What a command of this length counts for, in UTF-16 code units. */
 export function costOfCommand(length: number): number {
-  return COST.command + costOfLength(length);
+  return COST.command * (1 + Math.floor(length / 1_024));
 }
 
 /** What the answer to a command counts for: its length, and what was read for it. */

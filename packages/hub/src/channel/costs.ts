@@ -6,9 +6,9 @@ import type { Channel } from "./channel.ts";
  * the cheapest.
  */
 export const COST = {
-  /** Any command. */
+  /** Any command, and 1,024 characters of one beyond the first 1,024: 3 to 15 µs to check and to keep. */
   command: 1_000,
-  /** 1,024 characters of a command, of its answer, or of what one is told of it, beyond the first 1,024. */
+  /** 1,024 characters of an answer, or of what one is told of a command, beyond the first 1,024. */
   kilobyte: 125,
   /** A publication read from the log, for `history` or for a subscription that is behind. */
   publication: 50,
@@ -21,7 +21,12 @@ export const COST = {
   delivery: 50,
 } as const;
 
-/** What the length of a command or answer costs. */
+/** What the length of a command costs, beside its being one. */
+export function costOfReceived(length: number): number {
+  return Math.floor(length / 1_024) * COST.command;
+}
+
+/** What the length of an answer costs. */
 export function costOfLength(length: number): number {
   return Math.floor(length / 1_024) * COST.kilobyte;
 }

@@ -20,6 +20,8 @@ import type { StoreThread } from "./store-thread.ts";
 /** Requests of one batch at most, and about how many bytes of them: one commit is for all. */
 const BATCH_REQUESTS = 128;
 const BATCH_BYTES = 1_048_576;
+/** How long answers are handed out before the event loop gets its turn, in milliseconds. */
+const LONGEST_RUN_MS = 3;
 /** What a request takes while it waits, beside its texts, about, in bytes. */
 const REQUEST_OVERHEAD = 512;
 /** A pause between two steps of tidying while there is more to do, in milliseconds. */
@@ -200,7 +202,7 @@ export class DurableEngine implements Engine {
           now: this.#now,
           requests: batch.map(({ request }) => request),
         });
-        this.#tell(outcome, batch);
+        await this.#tell(outcome, batch);
       } catch (error) {
         // It may have been committed.
         this.#refuse(batch);
@@ -226,8 +228,11 @@ export class DurableEngine implements Engine {
     for (const { bytes } of some) this.#waitingBytes -= bytes;
   }
 
-  /** Tells the listener before those who asked, each in the order of the requests. */
-  #tell({ notices, trouble, replaced, answers }: Outcome, batch: readonly Waiting[]): void {
+  /**
+   * Tells the listener before those who asked, each in the order of the requests, and in several turns of the
+   * loop if it is long: a batch may have a hundred publications for a thousand subscribers each.
+   */
+  async #tell({ notices, trouble, replaced, answers }: Outcome, batch: readonly Waiting[]): Promise<void> {
     this.#trouble = trouble;
     for (const notice of notices) this.#notice(notice);
     // What would have been too long a message is asked again, and before all else.
@@ -235,7 +240,13 @@ export class DurableEngine implements Engine {
     const done = batch.slice(0, answers.length);
     this.#answered(done);
     const losses = [...replaced];
+    const { clock } = this.#parts;
+    let endsAt = clock.uptime() + LONGEST_RUN_MS;
     for (const [index, { request, resolve }] of done.entries()) {
+      if (clock.uptime() >= endsAt) {
+        await new Promise((resume) => setImmediate(resume));
+        endsAt = clock.uptime() + LONGEST_RUN_MS;
+      }
       while (losses[0] && losses[0].index <= index) this.#replaced(losses.shift());
       const answer = answers[index] ?? { kind: "failed", message: "no answer" };
       this.#follow(request, answer);

@@ -32,9 +32,9 @@ export interface HubLimits {
   readonly commandsInFlight: number;
   /**
    * Commands a second of one session, on average; one more is answered `rate_limited`. What makes more work
-   * than `ping` counts for more: each 1,024 characters of a command, of its answer, of what a subscription
-   * reads from the log and of what each subscriber is told for 1/8, each publication that is read, each user
-   * in a presence snapshot and each subscriber who is told for 1/20. Default 500.
+   * than `ping` counts for more: each 1,024 characters of a command for one, of its answer, of what a
+   * subscription reads from the log and of what each subscriber is told for 1/8, each publication that is
+   * read, each user in a presence snapshot and each subscriber who is told for 1/20. Default 500.
    */
   readonly commandsPerSecond: number;
   /** Commands that a quiet session may send at once. Default 1,000. */

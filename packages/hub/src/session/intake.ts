@@ -3,7 +3,7 @@ import { CLOSE, encodeServerMessage, ProtocolError, type ReceivedCommand } from 
 import type { Account } from "./accounts.ts";
 import type { Caller } from "./caller.ts";
 import { connect, history, presence, publish, unsubscribe, withId } from "./commands.ts";
-import { costOfLength } from "../channel/costs.ts";
+import { costOfReceived } from "../channel/costs.ts";
 import type { PeerForm } from "./peer-form.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { subscribe } from "./subscribe.ts";
@@ -127,7 +127,7 @@ export class Intake {
   #message(message: Message): void | Promise<void> {
     if (!this.#takeOne()) return this.#overRate(message);
     if (this.#excess > 0) this.#excess--;
-    if (message.length >= 1_024) this.charge(costOfLength(message.length));
+    if (message.length >= 1_024) this.charge(costOfReceived(message.length));
     const { form } = this.#session;
     if (!form.has(message)) return this.#otherForm();
     if (message === "" && !this.#session.isDatagram) return; // an empty line
