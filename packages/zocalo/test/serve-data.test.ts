@@ -1,6 +1,6 @@
 // `zocalo serve` with its channels on disk, as a process.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -16,9 +16,10 @@ function directoryFor(t: TestContext): string {
   return directory;
 }
 
+const ONLY_TCP = ["serve", "--http-port", "off", "--tcp-port", "0", "--udp-port", "off"];
+
 function serve(data: string): Zocalo {
-  const ports = ["--http-port", "off", "--tcp-port", "0", "--udp-port", "off"];
-  return new Zocalo(["serve", ...ports, "--data", data], { ZOCALO_ENGINE: "durable" });
+  return new Zocalo([...ONLY_TCP, "--data", data], { ZOCALO_ENGINE: "durable" });
 }
 
 /** Sends a command; gives the answer. */
@@ -42,6 +43,55 @@ test("what was acknowledged is there after SIGKILL, and the same key adds nothin
   assert.deepEqual(await ask(second, PUBLISH), { ...published, duplicate: true });
   const history = await ask(second, '{"type":"history","id":2,"channel":"plaza:x"}');
   assert.deepEqual([history["epoch"], history["head"]], [published["epoch"], 1]);
+});
+
+test("whoever sets nothing has channels in ./zocalo-data, and with --engine memory none are kept", async (t) => {
+  const cwd = directoryFor(t);
+  const start = (...args: readonly string[]): Zocalo =>
+    new Zocalo([...ONLY_TCP, ...args], { ZOCALO_ENGINE: undefined }, undefined, cwd);
+  const ends = async (zocalo: Zocalo): Promise<unknown> => {
+    const published = await ask(zocalo, PUBLISH);
+    zocalo.child.kill("SIGKILL");
+    await zocalo.closed;
+    return published["duplicate"];
+  };
+  await using inMemory = start("--engine", "memory");
+  assert.equal(await ends(inMemory), undefined);
+  assert.deepEqual(readdirSync(cwd), []);
+  await using first = start();
+  assert.equal(await ends(first), undefined);
+  await using second = start();
+  assert.equal(await ends(second), true);
+  assert.deepEqual(readdirSync(cwd), ["zocalo-data"]);
+});
+
+test("without any SQLite one sentence says what to do, and --engine memory does without", async (t) => {
+  const directory = directoryFor(t);
+  const none = join(directory, "none.cjs");
+  // As on a Node that has none, where better-sqlite3 could not be installed; in threads, too.
+  const without = `
+    process.getBuiltinModule = () => undefined;
+    const module_ = require("node:module");
+    const load = module_._load;
+    module_._load = function (name, ...given) {
+      if (name === "better-sqlite3") throw new Error("Cannot find module 'better-sqlite3'");
+      return load.call(this, name, ...given);
+    };`;
+  writeFileSync(none, without);
+  const start = (engine: string): Zocalo =>
+    new Zocalo([...ONLY_TCP, "--data", join(directory, "data")], {
+      ZOCALO_ENGINE: engine,
+      NODE_OPTIONS: `--require ${none}`,
+    });
+  const { code, stdout, stderr } = await start("durable").end();
+  assert.deepEqual([code, stdout], [1, ""]);
+  assert.match(
+    stderr,
+    /^zocalo: Node [\d.]+ has no SQLite of its own; update Node to 22\.13 or later, or run "npm install better-sqlite3@12"; or --engine memory keeps everything in memory, until the server stops\n$/,
+  );
+  assert.deepEqual(readdirSync(directory), ["none.cjs"]);
+  await using inMemory = start("memory");
+  assert.equal((await ask(inMemory, PUBLISH))["type"], "published");
 });
 
 test("who ends its side right behind a publish is answered what was committed", async (t) => {

@@ -11,13 +11,21 @@ export class Zocalo implements AsyncDisposable {
   stdout = "";
   stderr = "";
 
-  /** @param maxFiles how many it may have open. Default: as many as this process. */
-  constructor(args: readonly string[], environment: Record<string, string> = {}, maxFiles?: number) {
+  /**
+   * @param environment an `undefined` variable is not set
+   * @param maxFiles how many it may have open. Default: as many as this process.
+   */
+  constructor(
+    args: readonly string[],
+    environment: Readonly<Record<string, string | undefined>> = {},
+    maxFiles?: number,
+    cwd = tmpdir(),
+  ) {
     const inherited = Object.entries(process.env).filter(([name]) => !/^(?:ZOCALO_|NODE_)/.test(name));
     const few = maxFiles === undefined ? [] : ["sh", "-c", `ulimit -n ${maxFiles} && exec "$0" "$@"`];
     const [program = process.execPath, ...given] = [...few, process.execPath, BUNDLE, ...args];
     this.child = spawn(program, given, {
-      cwd: tmpdir(),
+      cwd,
       // No two of them may keep channels in one directory; who wants them kept says where.
       env: { ...Object.fromEntries(inherited), ZOCALO_ENGINE: "memory", ...environment },
     });
