@@ -7,27 +7,32 @@ import { findSqlite } from "../src/durable/sqlite.ts";
 import { backupStore, checkStore, restoreStore, type Retention } from "../src/index.ts";
 import { open, temporaryDirectory } from "./durable-store.ts";
 
-const keepAll: Retention = { publications: 1_000, bytes: 1e9, ttlMs: 3_600_000, keyTtlMs: 60_000 };
+const keepAll: Retention = { publications: 1_000, bytes: 1e9, ttlMs: 3_600_000, keyTtlMs: 3_600_000 };
 const hello = { user: "ana", data: '"hello"' };
 
 test("a store is checked while it is open, and what is damaged is named", async () => {
   const directory = temporaryDirectory();
   const { engine } = await open(directory);
-  for (let number = 0; number < 1_200; number++) {
-    await engine.publish(`c:${number % 2}`, { ...hello, key: `${number}` }, keepAll);
-  }
+  const publishing = Array.from({ length: 1_200 }, (_, number) => {
+    const address = `192.0.2.${number % 2}`;
+    return engine.publish(`c:${number % 2}`, { ...hello, key: `${number}`, address }, keepAll);
+  });
+  await Promise.all(publishing);
   const good = { channels: 2, publications: 1_200, keys: 1_200, setAside: [], problems: [] };
   assert.deepEqual(checkStore(directory), good);
   await engine.close();
   assert.deepEqual(checkStore(directory), good);
   const database = findSqlite()(join(directory, "zocalo.db"));
+  const share = database.prepare("SELECT holder FROM channel WHERE id = 2").get()?.["holder"];
   database.exec(
-    "UPDATE log SET data = '\"bye\"' WHERE offset = 600 AND channel = 1; UPDATE key SET at = 1 WHERE key = '7'",
+    "UPDATE log SET data = '\"bye\"' WHERE offset = 600 AND channel = 1; UPDATE key SET at = 1 WHERE key = '7';" +
+      "UPDATE share SET bytes = bytes - 1 WHERE id = (SELECT holder FROM channel WHERE id = 2)",
   );
   database.close();
   assert.deepEqual(checkStore(directory).problems, [
     "channel c:0: entry 600 was changed",
     "the key of entry 4 of channel 2 was changed",
+    `what share ${share} holds was changed`,
   ]);
   const second = await open(directory);
   await second.engine.read("c:0", 599, 1);
