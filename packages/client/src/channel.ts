@@ -86,8 +86,9 @@ export class Channel<T = Json> {
 
   /**
    * Publishes once, however often the connection is lost meanwhile: waits in the outbox until the server has
-   * committed it. Publications of one session keep their order, but for one that the server refuses for now,
-   * which those that are on their way already may overtake.
+   * committed it. Publications of one session to a channel keep their order, but for one that is put off:
+   * those that are on their way already may overtake what the server refuses for now, and all others what the
+   * store cannot mark as sent.
    *
    * A refusal that nobody awaits is lost; it does not end the process.
    *

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { findSqlite } from "../src/durable/sqlite.ts";
-import { backupStore, checkStore, restoreStore, type Retention } from "../src/index.ts";
+import { backupStore, checkStore, type Committed, restoreStore, type Retention } from "../src/index.ts";
 import { open, temporaryDirectory } from "./durable-store.ts";
 
 const keepAll: Retention = { publications: 1_000, bytes: 1e9, ttlMs: 3_600_000, keyTtlMs: 3_600_000 };
@@ -88,6 +88,28 @@ test("a backup that is made while publications come is whole, and restoring it t
   assert.equal(new Set([epoch, page.epoch, third]).size, 3);
   assert.deepEqual(other.notices, []);
   await other.engine.close();
+});
+
+test("of a directory that was put back whole nothing tells what is missing; its file, restored, turns every epoch", async () => {
+  const directory = temporaryDirectory();
+  const published = async (data: string): Promise<Committed> => {
+    const { engine, notices } = await open(directory);
+    assert.deepEqual(notices, []);
+    const committed = await engine.publish("c:1", { user: "ana", data }, keepAll);
+    await engine.close();
+    return committed;
+  };
+  await published('"kept"');
+  const copy = temporaryDirectory();
+  for (const name of ["zocalo.db", "witness"]) copyFileSync(join(directory, name), join(copy, name));
+  const lost = await published('"lost"');
+  for (const name of ["zocalo.db", "witness"]) copyFileSync(join(copy, name), join(directory, name));
+  const { epoch, offset } = await published('"another"');
+  assert.deepEqual([epoch, offset], [lost.epoch, lost.offset], "as the guide says");
+  restoreStore(join(copy, "zocalo.db"), directory);
+  const again = await published('"another"');
+  assert.notEqual(again.epoch, epoch);
+  assert.equal(again.offset, 2);
 });
 
 test("what is no backup is not restored, and what is no store is not backed up", async () => {

@@ -13,9 +13,9 @@ export type ErrorCode =
   | "forbidden" // the namespace does not allow this to this user
   | "already_subscribed"
   | "not_subscribed"
-  // too many subscriptions, of the session or of its address, too many channels, or too many keys
+  // too many subscriptions, of the session or of its address, too many channels or keys, or no room
   | "limit_reached"
-  // too many commands a second, of the session or of its address; `retryMs` says when to go on
+  // too many commands a second, of the session, its address or its user; `retryMs` says when to go on
   | "rate_limited"
   | "unavailable" // the engine could not do it now; trying again with the same key is safe
   | "internal";

@@ -1,7 +1,10 @@
 /** The version of the protocol this package speaks. A server answers any other with `unsupported_version`. */
 export const PROTOCOL_VERSION = 1;
 
-/** Limits of the protocol. A server may be configured below some of them, never above. */
+/**
+ * Limits of the protocol. A server may be configured below some of them, and above only where it says so:
+ * what one namespace takes (`dataLength`, `dataBytes`), and with it a command.
+ */
 export const LIMITS = {
   /**
    * A command, in UTF-8 bytes, where no namespace takes more `data` than by default. See `commandBytesFor`.

@@ -28,7 +28,10 @@ interface CommandBase {
   readonly cookie?: string;
 }
 
-/** Begins the session with an identity. Optional: any other command begins it as an anonymous guest. */
+/**
+ * Begins the session with an identity. Optional but on datagrams: any other command begins it as an anonymous
+ * guest.
+ */
 export interface Connect extends CommandBase {
   readonly type: "connect";
   readonly version?: number;

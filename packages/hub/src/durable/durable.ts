@@ -13,8 +13,9 @@ export interface DurableOptions {
    */
   readonly durability?: "disk" | "process";
   /**
-   * What the store may take on disk, in bytes. At the limit a publication is answered `limit_reached`, until
-   * others are past their retention. What one address published may take a quarter of it. Default 10 GiB.
+   * What the file of the store may take, in bytes, without its log of changes and files that were set aside.
+   * At the limit a publication is answered `limit_reached`, until others are past their retention. What one
+   * address published may take a quarter of it. Default 10 GiB.
    */
   readonly maxBytes?: number;
   /**

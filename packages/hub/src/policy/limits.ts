@@ -61,7 +61,10 @@ export interface HubLimits {
   readonly excessCommands: number;
   /** Commands in a row that make no sense; one more is disconnect 4400. Default 100. */
   readonly badCommands: number;
-  /** A `history` answer, in bytes; a page that would be larger is cut at its old end. Default 262,144. */
+  /**
+   * A `history` answer, in bytes; a page that would be larger is cut at its old end, but has the newest
+   * publication that was asked for. Default 262,144.
+   */
   readonly historyBytes: number;
   /**
    * What waits in this process for all peers on streams and WebSockets that do not read it, in bytes. Of what
