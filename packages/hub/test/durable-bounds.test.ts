@@ -118,6 +118,29 @@ test("a step of tidying is short, and the steps come to an end", (t) => {
   left.close();
 });
 
+test("room that is free is given back while nobody publishes; meanwhile four megabytes are left for what comes", () => {
+  const directory = temporaryDirectory();
+  const { run, clock } = storeIn(directory);
+  const gone = { publications: 1e6, bytes: 1e9, ttlMs: 1_000, keyTtlMs: 0 };
+  for (let number = 0; number < 200; number++) run(publish("c:1", large, undefined, gone));
+  clock.advance(1_000);
+  const database = findSqlite()(`${directory}/zocalo.db`);
+  const free = database.prepare("PRAGMA freelist_count");
+  const spare = (): number => Number(Object.values(free.get() ?? {})[0]);
+  /** Tidies until there is nothing more to do; somebody publishes before each step, or nobody does. */
+  const tidied = (isBusy: boolean): number => {
+    for (let isMoreToDo = true; isMoreToDo; ) {
+      if (isBusy) run(publish("c:2", "1"));
+      const [answer] = run({ kind: "tidy" }).answers;
+      isMoreToDo = answer?.kind === "done" && answer.isMoreToDo;
+    }
+    return spare();
+  };
+  assert.equal(tidied(true), 1_024);
+  assert.equal(tidied(false), 0);
+  database.close();
+});
+
 test("at the limit of channels an open one keeps its epoch, and its head if it has one", async () => {
   const clock = new SetClock();
   const { engine } = await open(temporaryDirectory(), { maxChannels: 3, clock });
