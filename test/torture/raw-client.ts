@@ -67,9 +67,6 @@ export class RawClient {
 
   follow(channel: string, since?: Position): void {
     if (this.#following.has(channel) || this.#following.size >= MOST_FOLLOWED) return;
-    // Over datagrams one whose server was started anew is somebody else until it connects again, and is not
-    // told so: nobody can know who is present.
-    if (this.transport === "udp" && this.#world.watches(channel)) return;
     const sub = this.#world.number();
     const { number: client, person } = this;
     this.#world.write({ type: "subscribe", sub, client, user: person.user, channel, since, watches: false });

@@ -5,12 +5,16 @@ import { KINDS } from "./life.ts";
 import { liveOnce, type Totals } from "./lives.ts";
 
 const SEED = Number(process.env["ZOCALO_SEED"] ?? Date.now() % 1_000_000);
-const FAULTS = { kill: 8, stop: 1, disk: 2, damage: 5, clock: 4 } as const;
+const FAULTS = { kill: 8, stop: 1, disk: 2, damage: 5, clock: 3 } as const;
+/** In one of two clock lives the monotonic clock is set, too. */
+const lives = KINDS.flatMap((kind) =>
+  (kind === "clock" ? [SEED - (SEED % 2), SEED - (SEED % 2) + 1] : [SEED]).map((seed) => ({ kind, seed })),
+);
 
-for (const kind of KINDS) {
-  test(`the built server keeps its word: ${kind} (ZOCALO_SEED=${SEED})`, { timeout: 180_000 }, async (t) => {
+for (const { kind, seed } of lives) {
+  test(`the built server keeps its word: ${kind} (ZOCALO_SEED=${seed})`, { timeout: 180_000 }, async (t) => {
     const totals: Totals = { lives: 0, counts: new Map(), left: new Set() };
-    const broken = await liveOnce(kind, SEED, totals, { faults: FAULTS[kind] });
+    const broken = await liveOnce(kind, seed, totals, { faults: FAULTS[kind] });
     t.diagnostic(JSON.stringify(Object.fromEntries(totals.counts)));
     const [left] = totals.left;
     if (left !== undefined) return t.skip(left);

@@ -30,8 +30,9 @@ export interface CallOptions {
 
 export interface PublishOptions extends CallOptions {
   /**
-   * Idempotency key, 1 to 64 characters: publishing twice with the same key publishes once. Default: a new
-   * one for each call, used for all its attempts. Pass your own to survive a restart of your program, too.
+   * Idempotency key, 1 to 64 characters: publishing twice with the same key publishes once, as long as the
+   * server remembers it. Default: a new one for each call, used for all its attempts. Pass your own to
+   * survive a restart of your program, too.
    */
   readonly key?: string;
   /**
@@ -186,7 +187,7 @@ export class Channel<T = Json> {
   }
 
   /**
-   * Asks who is there, of all pages.
+   * Asks who is there, page by page, up to 10,000 users.
    *
    * @throws ChannelError `timeout`, `closed`, or the code of the server's refusal
    */

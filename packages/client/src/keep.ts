@@ -67,7 +67,10 @@ export interface OutboxStore {
   open(left: (entries: readonly KeptEntry[]) => void): Promise<OpenOutbox>;
 }
 
-/** A store, open for one session. A promise resolves when what was asked for is on disk. */
+/**
+ * A store, open for one session. A promise resolves when what was asked for is on disk; that of `remove` may
+ * do so before, since what comes back is not published a second time.
+ */
 export interface OpenOutbox {
   /** Resolves with their numbers, which ascend. All or none of them are kept. */
   add(entries: readonly NewEntry[]): Promise<readonly number[]>;

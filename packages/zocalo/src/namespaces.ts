@@ -7,7 +7,7 @@ import type { Setting } from "./setting.ts";
  * What a configuration file can say of a namespace: all a program can, but for permissions that are functions
  * and for `"users"`, of whom there are none: everybody is a guest of `zocalo serve`.
  */
-export type ConfiguredNamespace = Omit<NamespaceOptions, "subscribe" | "publish" | "slowConsumer"> & {
+export type ConfiguredNamespace = Omit<NamespaceOptions, "subscribe" | "publish"> & {
   readonly subscribe?: Who;
   readonly publish?: Who;
 };
