@@ -89,6 +89,7 @@ export const ROOMS: readonly Room[] = [
     testsMayImport: ["@zocalo/integrity"],
     hasNoDependencies: true,
     browserEntries: ["src/index.ts", "src/binary.ts"],
+    folders: ["node", "store", "session", "channel", "outbox", "connection", "primitives"],
   },
   { directory: "packages/zocalo", name: "zocalo", mayImport: everyPackage },
   { directory: "apps/plaza", name: "@zocalo/plaza", mayImport: ["@zocalo/client", "@zocalo/hub"] },

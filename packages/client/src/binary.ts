@@ -1,6 +1,6 @@
 import { BINARY_SUBPROTOCOL, toBinaryMessage, toJsonMessage } from "@zocalo/protocol";
-import type { ClientConn, ConnHandler, Dial } from "./conn.ts";
-import { webSocketDial } from "./dial-websocket.ts";
+import type { ClientConn, ConnHandler, Dial } from "./connection/conn.ts";
+import { webSocketDial } from "./connection/dial-websocket.ts";
 
 /** A connection that carries bytes, too, and knows what both sides agreed on. */
 export interface BinaryClientConn extends ClientConn {

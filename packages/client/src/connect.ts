@@ -1,14 +1,14 @@
 import type { JsonObject } from "@zocalo/protocol";
-import type { BackoffOptions } from "./backoff.ts";
-import { type Clock, systemClock } from "./clock.ts";
-import type { Dial } from "./conn.ts";
-import { webSocketDial } from "./dial-websocket.ts";
-import type { KeepOptions } from "./keep.ts";
-import { type Network, pageNetwork } from "./network.ts";
-import type { Token } from "./open-link.ts";
-import type { OutboxLimits } from "./outbox.ts";
-import { Session } from "./session.ts";
-import { shownUrl } from "./shown-url.ts";
+import type { BackoffOptions } from "./session/backoff.ts";
+import { type Clock, systemClock } from "./primitives/clock.ts";
+import type { Dial } from "./connection/conn.ts";
+import { webSocketDial } from "./connection/dial-websocket.ts";
+import type { KeepOptions } from "./outbox/keep.ts";
+import { type Network, pageNetwork } from "./session/network.ts";
+import type { Token } from "./connection/open-link.ts";
+import type { OutboxLimits } from "./outbox/outbox.ts";
+import { Session } from "./session/session.ts";
+import { shownUrl } from "./connection/shown-url.ts";
 
 /** How a session connects. */
 export interface ConnectOptions {

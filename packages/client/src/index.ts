@@ -1,28 +1,27 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // Pages have no types of Node's, which would bring `Symbol.asyncDispose` along.
 export type { Json, JsonObject, Position, PresentUser } from "@zocalo/protocol";
-export type { BackoffOptions } from "./backoff.ts";
-export { browserStore, type BrowserStore } from "./browser-store.ts";
+export type { BackoffOptions } from "./session/backoff.ts";
+export { browserStore, type BrowserStore } from "./store/browser-store.ts";
 export type {
   CallOptions,
   Channel,
   HistoryOptions,
   HistoryPage,
   PublishOptions,
-} from "./channel.ts";
-export type { Clock } from "./clock.ts";
-export type { ClientConn, ConnEnd, ConnHandler, Dial } from "./conn.ts";
-export type { DraftLimits, Drafts } from "./drafts.ts";
+} from "./channel/channel.ts";
+export type { Clock } from "./primitives/clock.ts";
+export type { ClientConn, ConnEnd, ConnHandler, Dial } from "./connection/conn.ts";
+export type { DraftLimits, Drafts } from "./store/drafts.ts";
 export { connect, type ConnectOptions } from "./connect.ts";
 export {
   ChannelError,
   type ChannelErrorCode,
-  GapError,
   SessionError,
   type SessionErrorDetails,
   type SessionErrorCode,
-} from "./error.ts";
-export type { Gap } from "./gap.ts";
+} from "./primitives/error.ts";
+export { type Gap, GapError } from "./channel/gap.ts";
 export type {
   KeepOptions,
   KeptEntry,
@@ -30,14 +29,13 @@ export type {
   NewEntry,
   OpenOutbox,
   OutboxStore,
-} from "./keep.ts";
-export type { Network } from "./network.ts";
-export type { Token } from "./open-link.ts";
-export type { OutboxLimits } from "./outbox.ts";
-export type { Presence } from "./presence-list.ts";
-export type { Published } from "./publication.ts";
-export type { Session } from "./session.ts";
-export type { SessionState } from "./state.ts";
+} from "./outbox/keep.ts";
+export type { Network } from "./session/network.ts";
+export type { Token } from "./connection/open-link.ts";
+export type { OutboxLimits } from "./outbox/outbox.ts";
+export type { Presence } from "./channel/presence-list.ts";
+export type { Published } from "./outbox/publication.ts";
+export type { Session, SessionState } from "./session/session.ts";
 export type {
   IterateOptions,
   Publication,
@@ -46,4 +44,4 @@ export type {
   SubscribeOptions,
   Subscription,
   SubscriptionHandlers,
-} from "./subscription.ts";
+} from "./channel/subscription.ts";

@@ -7,7 +7,7 @@ import {
   type ReceivedCommand,
   type ServerMessage,
 } from "@zocalo/protocol";
-import type { ClientConn, ConnHandler, Dial } from "../src/conn.ts";
+import type { ClientConn, ConnHandler, Dial } from "../src/connection/conn.ts";
 
 interface Log {
   epoch: string;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { Random } from "@zocalo/integrity";
-import type { ClientConn, ConnHandler } from "../src/conn.ts";
+import type { ClientConn, ConnHandler } from "../src/connection/conn.ts";
 import { connect } from "../src/connect.ts";
 import { begin } from "./begin.ts";
 import { settled } from "./fake-clock.ts";

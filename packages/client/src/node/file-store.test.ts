@@ -18,7 +18,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { test, type TestContext } from "node:test";
 import { Worker } from "node:worker_threads";
-import type { KeptEntry, OpenOutbox } from "../keep.ts";
+import type { KeptEntry, OpenOutbox } from "../outbox/keep.ts";
 import { fileStore } from "./file-store.ts";
 
 function place(t: TestContext): string {

@@ -1,6 +1,6 @@
 import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { KeptEntry, NewEntry, OpenOutbox, OutboxStore } from "../keep.ts";
+import type { KeptEntry, NewEntry, OpenOutbox, OutboxStore } from "../outbox/keep.ts";
 import { FileLock } from "./file-lock.ts";
 
 /** A file is written anew when it is larger than this and four times what it keeps, in bytes. */

@@ -1,5 +1,5 @@
-import { callSafely } from "./call-safely.ts";
-import type { Clock } from "./clock.ts";
+import { callSafely } from "../primitives/call-safely.ts";
+import type { Clock } from "../primitives/clock.ts";
 import type { KeepOptions, KeptEntry, NewEntry, OpenOutbox } from "./keep.ts";
 
 /** How long publications wait for a store that does not open, in milliseconds. */

@@ -1,8 +1,7 @@
 import { Database } from "./database.ts";
-import type { DraftLimits, Drafts } from "./drafts.ts";
-import type { KeptEntry, NewEntry, OpenOutbox, OutboxStore } from "./keep.ts";
+import { type DraftLimits, type Drafts, StoredDrafts } from "./drafts.ts";
+import type { KeptEntry, NewEntry, OpenOutbox, OutboxStore } from "../outbox/keep.ts";
 import { RollCall } from "./roll-call.ts";
-import { StoredDrafts } from "./stored-drafts.ts";
 
 /** What a `browserStore` is. */
 export interface BrowserStore extends OutboxStore {

@@ -7,11 +7,11 @@ import {
   type ReceivedPage,
   toBase64,
 } from "@zocalo/protocol";
-import { ChannelError } from "./error.ts";
+import { ChannelError } from "../primitives/error.ts";
 import type { Feed } from "./feed.ts";
-import type { Outbox } from "./outbox.ts";
+import type { Outbox } from "../outbox/outbox.ts";
 import { type Presence, readPresence } from "./presence-list.ts";
-import { type Content, type Published, unexpected } from "./publication.ts";
+import { type Content, type Published, unexpected } from "../outbox/publication.ts";
 import {
   type IterateOptions,
   type Publication,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { connect } from "./connect.ts";
+import { connect } from "../connect.ts";
 import type { ConnEnd, ConnHandler } from "./conn.ts";
 import { webSocketDial } from "./dial-websocket.ts";
 

@@ -1,5 +1,5 @@
-import { callSafely } from "./call-safely.ts";
-import { type Clock, STOOD_STILL_MS } from "./clock.ts";
+import { callSafely } from "../primitives/call-safely.ts";
+import { type Clock, STOOD_STILL_MS } from "../primitives/clock.ts";
 
 /** How often is looked whether the machine slept, in milliseconds. */
 const LOOK_MS = 1_000;

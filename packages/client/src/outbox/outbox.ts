@@ -6,15 +6,15 @@ import {
   type ReceivedAnswer,
 } from "@zocalo/protocol";
 import { Attempts } from "./attempts.ts";
-import { callSafely } from "./call-safely.ts";
-import type { Clock } from "./clock.ts";
-import { ChannelError, isTemporary } from "./error.ts";
+import { callSafely } from "../primitives/call-safely.ts";
+import type { Clock } from "../primitives/clock.ts";
+import { ChannelError, isTemporary, RETRY_MS } from "../primitives/error.ts";
 import type { KeepOptions, KeptEntry } from "./keep.ts";
 import { Keeper } from "./keeper.ts";
-import type { Link } from "./link.ts";
+import type { Link } from "../connection/link.ts";
 import { Pace } from "./pace.ts";
 import { encodePublish, type Published, readContent, toPublished, type Unpublished } from "./publication.ts";
-import { withResolvers } from "./with-resolvers.ts";
+import { withResolvers } from "../primitives/with-resolvers.ts";
 
 /**
  * How much may wait for the server's acknowledgement. Past either limit a publish is refused with
@@ -29,9 +29,6 @@ export interface OutboxLimits {
 
 /** Used where `OutboxLimits` leaves a field out. */
 export const defaultOutbox = { entries: 1_000, length: 1_048_576 } as const;
-
-/** How long to wait after "not now" when the server does not say, in milliseconds. */
-export const RETRY_MS = 1_000;
 
 /** How long a server remembers keys that does not say so, in milliseconds. */
 const KEY_MS = 300_000;

@@ -1,4 +1,4 @@
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../primitives/clock.ts";
 
 /**
  * What is known of the attempts to publish something. Once one had no answer it may be in the log, and it may

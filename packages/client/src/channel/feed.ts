@@ -10,11 +10,10 @@ import {
   type Subscribed,
   type Unsubscribed,
 } from "@zocalo/protocol";
-import { costOfLength } from "./allowance.ts";
-import type { Clock } from "./clock.ts";
-import { ChannelError, isTemporary } from "./error.ts";
-import type { ChannelPush, Link } from "./link.ts";
-import { RETRY_MS } from "./outbox.ts";
+import { costOfLength } from "../connection/allowance.ts";
+import type { Clock } from "../primitives/clock.ts";
+import { ChannelError, isTemporary, RETRY_MS } from "../primitives/error.ts";
+import type { ChannelPush, Link } from "../connection/link.ts";
 import { type AskForPage, type Presence, PresenceList } from "./presence-list.ts";
 import type { Subscriber, SubscriberOwner } from "./subscription.ts";
 

@@ -1,5 +1,5 @@
 import { type Data, fromBase64, type Json, type ReceivedAnswer } from "@zocalo/protocol";
-import { ChannelError } from "./error.ts";
+import { ChannelError } from "../primitives/error.ts";
 
 /** Where a publication stands in its channel's log. */
 export interface Published {

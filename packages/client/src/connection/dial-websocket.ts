@@ -1,5 +1,5 @@
 import type { ClientConn, ConnEnd, Dial } from "./conn.ts";
-import { SessionError } from "./error.ts";
+import { SessionError } from "../primitives/error.ts";
 import { shownUrl } from "./shown-url.ts";
 
 /** Bytes that may wait in the socket before `trySend` refuses. */

@@ -1,5 +1,4 @@
 import type { ErrorAnswer, ErrorCode } from "@zocalo/protocol";
-import type { Gap } from "./gap.ts";
 
 /**
  * Every `code` of a `ChannelError`: those of the protocol, and what only a client can say.
@@ -25,24 +24,6 @@ export class ChannelError extends Error {
     super(`${channel}: ${message}`, options);
     this.code = code;
     this.channel = channel;
-  }
-}
-
-/** Publications were lost, and nobody said what to do then: see `SubscribeOptions.gap`. */
-export class GapError extends Error {
-  override readonly name = "GapError";
-  readonly channel: string;
-  /** What is lost. `subscription.position` is after it: subscribing since there goes on. */
-  readonly gap: Gap;
-
-  constructor(channel: string, gap: Gap) {
-    super(
-      gap.reset
-        ? `${channel}: the log was replaced; what was not received of ${gap.previous.epoch} is lost`
-        : `${channel}: publications ${gap.from} to ${gap.to} are lost`,
-    );
-    this.channel = channel;
-    this.gap = gap;
   }
 }
 
@@ -85,6 +66,9 @@ export interface SessionErrorDetails extends ErrorOptions {
   readonly isFinal?: boolean;
   readonly retryMs?: number | undefined;
 }
+
+/** How long to wait after "not now" when the server does not say, in milliseconds. */
+export const RETRY_MS = 1_000;
 
 /** True for an answer that says "not now": the same command may succeed later. */
 export function isTemporary({ code, retryMs }: Pick<ErrorAnswer, "code" | "retryMs">): boolean {

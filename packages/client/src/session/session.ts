@@ -1,21 +1,49 @@
 import { CLOSE, type Connected, isChannelName, type Json, type JsonObject } from "@zocalo/protocol";
 import { type BackoffOptions, backoffMs } from "./backoff.ts";
-import { callSafely } from "./call-safely.ts";
-import { Channel, type ChannelHost } from "./channel.ts";
-import type { Clock } from "./clock.ts";
-import { SessionError } from "./error.ts";
-import { Feed } from "./feed.ts";
-import type { KeepOptions } from "./keep.ts";
-import type { Link } from "./link.ts";
-import { type LinkTarget, openLink } from "./open-link.ts";
+import { callSafely } from "../primitives/call-safely.ts";
+import { Channel, type ChannelHost } from "../channel/channel.ts";
+import type { Clock } from "../primitives/clock.ts";
+import { SessionError } from "../primitives/error.ts";
+import { Feed } from "../channel/feed.ts";
+import type { KeepOptions } from "../outbox/keep.ts";
+import type { Link } from "../connection/link.ts";
+import { type LinkTarget, openLink } from "../connection/open-link.ts";
 import type { Network } from "./network.ts";
-import { Outbox, type OutboxLimits } from "./outbox.ts";
-import type { SessionState } from "./state.ts";
+import { Outbox, type OutboxLimits } from "../outbox/outbox.ts";
 import { onSleep } from "./wake.ts";
-import { withResolvers } from "./with-resolvers.ts";
+import { withResolvers } from "../primitives/with-resolvers.ts";
 
 /** A connection that lasted this long, in milliseconds, makes the next loss count as the first. */
 export const STABLE_MS = 5_000;
+
+/** What a session is doing. */
+export type SessionState =
+  | {
+      readonly name: "connecting";
+      /** 1 for the first attempt since there was a connection that lasted. */
+      readonly attempt: number;
+    }
+  | {
+      readonly name: "connected";
+      /** The user, as the server knows us. */
+      readonly user: string;
+      /** The connection's name in the server's logs. */
+      readonly session: string;
+    }
+  | {
+      readonly name: "waiting";
+      /** How many attempts have failed, or 1 after a connection was lost. */
+      readonly attempt: number;
+      /** When it connects again, in milliseconds of the clock's `uptime`: that of `performance.now()`. */
+      readonly retryAt: number;
+      /** Why there is no connection. */
+      readonly cause: SessionError;
+    }
+  | {
+      readonly name: "closed";
+      /** Why, unless `close` was called. */
+      readonly cause?: SessionError;
+    };
 
 /** What `connect` hands over, all defaults filled in. */
 export interface SessionSettings extends LinkTarget {

@@ -8,9 +8,9 @@ import {
   mayReconnect,
   PROTOCOL_VERSION,
 } from "@zocalo/protocol";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../primitives/clock.ts";
 import type { ClientConn, ConnEnd, Dial } from "./conn.ts";
-import { SessionError, type SessionErrorCode } from "./error.ts";
+import { SessionError, type SessionErrorCode } from "../primitives/error.ts";
 import { Link, type LinkEvents } from "./link.ts";
 import { shownUrl } from "./shown-url.ts";
 

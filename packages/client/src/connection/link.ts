@@ -10,7 +10,7 @@ import {
   type Unsubscribed,
 } from "@zocalo/protocol";
 import { Allowance, costOfAnswer, costOfCommand } from "./allowance.ts";
-import { type Clock, STOOD_STILL_MS } from "./clock.ts";
+import { type Clock, STOOD_STILL_MS } from "../primitives/clock.ts";
 import type { ClientConn, ConnEnd } from "./conn.ts";
 
 /** What a server sends about a channel without being asked. */

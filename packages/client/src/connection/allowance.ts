@@ -1,6 +1,5 @@
 import type { Connected, ReceivedAnswer } from "@zocalo/protocol";
-import type { Clock } from "./clock.ts";
-import type { Unpublished } from "./publication.ts";
+import type { Clock } from "../primitives/clock.ts";
 
 /** What a server counts, in thousandths of a command (docs/protocol.md, Names and limits). */
 const COST = { command: 1_000, kilobyte: 125, entry: 50 } as const;
@@ -13,6 +12,12 @@ const RESERVE = 0.25;
 
 /** Part of it that telling of a publication may count for in a channel of which nothing is known yet. */
 const UNKNOWN = 1 / 16;
+
+/** A publication, as far as it counts. */
+interface Counted {
+  readonly channel: string;
+  readonly json: string;
+}
 
 /** What a command of this length counts for, in UTF-16 code units. */
 export function costOfCommand(length: number): number {
@@ -30,7 +35,7 @@ export function costOfLength(length: number): number {
 }
 
 /** What telling one who is subscribed counts for. */
-function costOfDelivery({ json }: Unpublished): number {
+function costOfDelivery({ json }: Counted): number {
   return COST.entry + costOfLength(json.length);
 }
 
@@ -89,7 +94,7 @@ export class Allowance {
    * Milliseconds until a command may be sent, such as this publication; one that counts for more than may
    * ever be sent at once, when nothing is missing.
    */
-  waitMs(publication: Unpublished | undefined): number {
+  waitMs(publication: Counted | undefined): number {
     if (this.#perSecond === 0) return 0;
     this.#refill();
     const most = this.#burst * (1 - RESERVE);
@@ -99,7 +104,7 @@ export class Allowance {
   }
 
   /** This is sent now. To be called with its answer, which says what telling others of it counted for. */
-  publishing(publication: Unpublished): (answer: ReceivedAnswer) => void {
+  publishing(publication: Counted): (answer: ReceivedAnswer) => void {
     const expected = this.#costOfTelling(publication);
     this.#expected += expected;
     return (answer) => {
@@ -111,7 +116,7 @@ export class Allowance {
     };
   }
 
-  #costOfTelling(publication: Unpublished | undefined): number {
+  #costOfTelling(publication: Counted | undefined): number {
     if (publication === undefined) return 0;
     const crowd = this.#crowds.get(publication.channel);
     return crowd === undefined ? UNKNOWN * this.#burst : crowd * costOfDelivery(publication);

@@ -1,7 +1,6 @@
 import type { Json, JsonObject, Position, PresentUser } from "@zocalo/protocol";
-import { callSafely } from "./call-safely.ts";
-import { GapError } from "./error.ts";
-import type { Gap } from "./gap.ts";
+import { callSafely } from "../primitives/call-safely.ts";
+import { type Gap, GapError } from "./gap.ts";
 import type { Presence } from "./presence-list.ts";
 
 /** One publication of a channel. */
