@@ -90,6 +90,7 @@ export const ROOMS: readonly Room[] = [
     hasNoDependencies: true,
     browserEntries: ["src/index.ts", "src/binary.ts"],
     folders: ["node", "store", "session", "channel", "outbox", "connection", "primitives"],
+    maxLines: ONE_SITTING_LINES,
   },
   { directory: "packages/zocalo", name: "zocalo", mayImport: everyPackage },
   { directory: "apps/plaza", name: "@zocalo/plaza", mayImport: ["@zocalo/client", "@zocalo/hub"] },

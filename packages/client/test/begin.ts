@@ -18,3 +18,10 @@ export async function cutAndReturn(server: FakeServer, clock: FakeClock): Promis
   server.conn.cut();
   await clock.advance(20_000);
 }
+
+/** Its code if it is refused, or `"resolved"`. */
+export const codeOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => "resolved",
+    (error: { code?: string; name: string }) => error.code ?? error.name,
+  );
