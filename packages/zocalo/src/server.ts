@@ -12,13 +12,13 @@ import {
   type Refusal,
 } from "@zocalo/net";
 import { bindEverywhere } from "./bind.ts";
+import { type Capacity, capacityFor } from "./capacity.ts";
 import { engineFor } from "./engine-for.ts";
 import { type HttpDoor, openHttpDoor } from "./http-door.ts";
 import type { Logger } from "./log.ts";
 import { OwnNames } from "./own-names.ts";
 import type { Pages } from "./pages.ts";
 import { Proxies } from "./proxies.ts";
-import { type Room, roomFor } from "./room.ts";
 import type { Settings } from "./settings.ts";
 import { VERSION } from "./version.ts";
 
@@ -49,22 +49,22 @@ export class Server {
   readonly #engine: Engine;
   readonly #httpDoors: HttpDoor[] = [];
   readonly #listeners: { readonly door: string; readonly clients: Listener<MessageConn> }[] = [];
-  readonly #room: Room;
+  readonly #capacity: Capacity;
   #ports: OpenPorts = {};
   #isStopping = false;
 
   private constructor(settings: Settings, log: Logger, engine: Engine) {
     this.#settings = settings;
     this.#log = log;
-    this.#room = roomFor(settings);
+    this.#capacity = capacityFor(settings);
     this.#warnOfFewFiles();
     this.#engine = engine;
     this.#hub = new Hub({
       engine,
       namespaces: settings.namespaces,
       limits: {
-        sessions: this.#room.maxClients,
-        sessionsPerAddress: this.#room.maxClientsPerAddress,
+        sessions: this.#capacity.maxClients,
+        sessionsPerAddress: this.#capacity.maxClientsPerAddress,
         unverifiedSessions: settings.maxUnverifiedPeers,
         subscriptionsPerAddress: settings.maxSubscriptionsPerAddress,
         commandsPerSecondPerAddress: settings.commandsPerSecondPerAddress,
@@ -125,18 +125,18 @@ export class Server {
 
   /** Why a new client would be turned away, or could do nothing. */
   #whyFull(): string | undefined {
-    if (this.#hub.isFull) return `full: ${this.#room.maxClients} clients are connected`;
+    if (this.#hub.isFull) return `full: ${this.#capacity.maxClients} clients are connected`;
     return this.#engine.trouble;
   }
 
   /** What each door allows one address, before the hub does. */
   get #perAddress() {
-    const { maxConnectionsPerAddress } = this.#room;
+    const { maxConnectionsPerAddress } = this.#capacity;
     return { maxConnectionsPerAddress, exemptAddresses: this.#settings.exemptAddresses };
   }
 
   #warnOfFewFiles(): void {
-    const { tooFewFiles: files, maxClients, maxClientsPerAddress } = this.#room;
+    const { tooFewFiles: files, maxClients, maxClientsPerAddress } = this.#capacity;
     if (files === undefined) return;
     const message =
       "this process may have too few files open for its settings, so it takes fewer clients; `ulimit -n` raises it";

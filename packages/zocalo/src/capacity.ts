@@ -5,7 +5,7 @@ import type { Settings } from "./settings.ts";
 const SPARE_CONNECTIONS = 100;
 
 /** How many connections a server takes. */
-export interface Room {
+export interface Capacity {
   readonly maxClients: number;
   readonly maxClientsPerAddress: number;
   /** Of one address at one door, clients included. */
@@ -19,7 +19,7 @@ export interface Room {
  * would take all of them long before its limit. So it gets a quarter for its clients, and an eighth at each
  * door for what is no client.
  */
-export function roomFor(settings: Settings, files = maxOpenFiles()): Room {
+export function capacityFor(settings: Settings, files = maxOpenFiles()): Capacity {
   const most = files ?? Number.POSITIVE_INFINITY;
   const maxClients = Math.min(settings.maxClients, share(most, 3 / 4));
   const maxClientsPerAddress = Math.min(settings.maxClientsPerAddress, share(most, 1 / 4));
