@@ -11,7 +11,7 @@ export interface Named {
 export type MarkOf = (user: string, name: string) => string | undefined;
 
 /** The shortest mark, in characters. It is longer where two ids end in the same way. */
-export const MARK_LENGTH = 4;
+const MARK_LENGTH = 4;
 
 /**
  * Finds the users who share a name.

@@ -48,7 +48,7 @@ export interface ConnectOptions {
 }
 
 /** Used where `ConnectOptions` leaves it out. */
-export const DEFAULT_TIMEOUT_MS = 10_000;
+const DEFAULT_TIMEOUT_MS = 10_000;
 
 /**
  * Begins a session and connects, for as long as it takes: a server that is not there yet is no error, but a

@@ -110,6 +110,3 @@ export const MEMBERS = {
   commandBurst: whole(51),
   cost: whole(52),
 } as const satisfies Readonly<Record<NamesIn<Command | ServerMessage> | "bytes", Member>>;
-
-/** The name of a member. */
-export type MemberName = keyof typeof MEMBERS;

@@ -9,9 +9,9 @@ export const WEBSOCKET_PATH = "/ws";
  * Answers 200 while the server lives and is not stopping, also when it is full: for supervisors, who would
  * restart it.
  */
-export const HEALTH_PATH = "/healthz";
+const HEALTH_PATH = "/healthz";
 /** Answers 200 while the server takes new clients, for load balancers; otherwise 503 and why not. */
-export const READINESS_PATH = "/readyz";
+const READINESS_PATH = "/readyz";
 
 /** When who was told that the server is full may ask again, in seconds. */
 const RETRY_AFTER_S = "5";

@@ -12,9 +12,9 @@ import { Askers } from "./http-askers.ts";
  * How long a request may take to arrive, and a connection to begin its first one, in milliseconds: none here
  * has a body. Then the answer is 408 and the connection ends, at most a tenth later.
  */
-export const REQUEST_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 10_000;
 /** How long a connection is kept for its next request, in milliseconds. */
-export const KEEP_ALIVE_MS = 5_000;
+const KEEP_ALIVE_MS = 5_000;
 /**
  * How long it may take until an answer was taken, in milliseconds: the largest file of the page passes at
  * 2 kB/s.

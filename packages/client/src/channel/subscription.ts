@@ -60,7 +60,7 @@ export interface IterateOptions extends SubscribeOptions {
 }
 
 /** Used where `IterateOptions` leaves a field out. */
-export const defaultBuffer = { bufferEntries: 1_000, bufferLength: 1_048_576 } as const;
+const defaultBuffer = { bufferEntries: 1_000, bufferLength: 1_048_576 } as const;
 
 /** What happens in a subscribed channel, in order. */
 export interface SubscriptionHandlers<T = Json> {

@@ -28,7 +28,7 @@ export interface OutboxLimits {
 }
 
 /** Used where `OutboxLimits` leaves a field out. */
-export const defaultOutbox = { entries: 1_000, length: 1_048_576 } as const;
+const defaultOutbox = { entries: 1_000, length: 1_048_576 } as const;
 
 /** How long a server remembers keys that does not say so, in milliseconds. */
 const KEY_MS = 300_000;

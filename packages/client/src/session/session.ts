@@ -14,7 +14,7 @@ import { onSleep } from "./wake.ts";
 import { withResolvers } from "../primitives/with-resolvers.ts";
 
 /** A connection that lasted this long, in milliseconds, makes the next loss count as the first. */
-export const STABLE_MS = 5_000;
+const STABLE_MS = 5_000;
 
 /** What a session is doing. */
 export type SessionState =

@@ -21,7 +21,7 @@ export interface DraftLimits {
 }
 
 /** Used where `DraftLimits` leaves a field out. */
-export const defaultDrafts = { drafts: 100, draftLength: 65_536 } as const;
+const defaultDrafts = { drafts: 100, draftLength: 65_536 } as const;
 
 interface Row {
   readonly name: string;

@@ -75,6 +75,7 @@ function builtinSqlite(): NodeSqlite | undefined {
 /**
  * - `full`: there is no room
  * - `corrupt`: the file is not what SQLite wrote
+ * - `busy`: somebody else has the file
  * - `other`: anything else, such as a disk that cannot be read
  */
 export type Failure = "full" | "corrupt" | "busy" | "other";

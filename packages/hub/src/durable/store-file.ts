@@ -27,6 +27,8 @@ export interface Identity {
 /** How often the log of changes is copied into the file, in pages of it. */
 const CHECKPOINT_PAGES = 4_000;
 
+const WRITE_COMMITS = "UPDATE commits SET number = ?, time = ?, wall = ?, uptime = ?, boot = ?, crc = ?";
+
 /** More pages no database has. */
 const MAX_PAGES = 2 ** 32 - 2;
 
@@ -143,10 +145,7 @@ export class StoreFile {
   /** Counts a commit, within its transaction, and remembers when it was. */
   countCommit({ wall, uptime }: Moment): void {
     const row = [this.#commits + 1, this.time.at({ wall, uptime }), wall, uptime, this.#boot] as const;
-    this.sql("UPDATE commits SET number = ?, time = ?, wall = ?, uptime = ?, boot = ?, crc = ?").run(
-      ...row,
-      checksum(...row),
-    );
+    this.sql(WRITE_COMMITS).run(...row, checksum(...row));
     this.#commits++;
   }
 
@@ -208,9 +207,7 @@ function make(database: Database, boot: string, { wall, uptime }: Moment): void 
   );
   writeIdentity(database, { name: randomName(systemRandom, 12), turn: "", generation: 0, channels: 0 });
   const first = [0, 0, wall, uptime, boot] as const;
-  database
-    .prepare("UPDATE commits SET number = ?, time = ?, wall = ?, uptime = ?, boot = ?, crc = ?")
-    .run(...first, checksum(...first));
+  database.prepare(WRITE_COMMITS).run(...first, checksum(...first));
   database.exec("COMMIT");
 }
 

@@ -35,7 +35,7 @@ export type Authenticate = (
 ) => Identity | null | Promise<Identity | null>;
 
 /** Longest user name, in UTF-16 code units. */
-export const MAX_USER_LENGTH = 128;
+const MAX_USER_LENGTH = 128;
 
 /** @throws TypeError when an authenticator made something that is no identity. */
 export function checkIdentity(identity: Identity): Identity {

@@ -16,7 +16,7 @@ import {
   commit,
   engineFailure,
   fromEngine,
-  type HistoryPage,
+  type EncodedHistory,
   type HubContext,
 } from "./context.ts";
 import { COST, costOfPublications, costOfPublishing } from "../channel/costs.ts";
@@ -170,7 +170,7 @@ export async function history(session: Caller, command: ReadHistory): Promise<vo
   const forOne = session.maxAnswerBytes;
   const most = Math.min(context.limits.historyBytes, forOne);
   const limits = { most, forOne, pageSize };
-  const make = (): Promise<HistoryPage> => readPage(context, channel, before, limit, limits);
+  const make = (): Promise<EncodedHistory> => readPage(context, channel, before, limit, limits);
   const page = await context.reads.run(session.whose, async () => {
     if (session.hasEnded) return undefined; // nobody waits for it any more
     // Of one that nobody has open nothing is known here.
@@ -199,7 +199,7 @@ async function readPage(
   before: number,
   limit: number,
   limits: HistoryLimits,
-): Promise<HistoryPage> {
+): Promise<EncodedHistory> {
   const { pageSize } = limits;
   let state: LogState = await fromEngine(
     context,

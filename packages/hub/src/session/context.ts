@@ -13,8 +13,8 @@ import type { Turns } from "./turns.ts";
 import type { Random } from "../primitives/random.ts";
 import type { Counters } from "../channel/stats.ts";
 
-/** A page of `history`. */
-export interface HistoryPage {
+/** A page of `history` as text, for all who ask for the same one. */
+export interface EncodedHistory {
   /** Publications that were read for it. */
   readonly read: number;
   /** The answer without what it answers. */
@@ -29,7 +29,7 @@ export interface HubContext {
   readonly backlog: Backlog;
   readonly turns: Turns;
   readonly reads: Reads;
-  readonly pages: SharedAnswers<HistoryPage>;
+  readonly pages: SharedAnswers<EncodedHistory>;
   readonly presencePages: PresencePages;
   readonly authenticate: Authenticate;
   readonly limits: HubLimits;
