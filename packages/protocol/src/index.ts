@@ -2,6 +2,7 @@ export * from "./base64.ts";
 export * from "./binary.ts";
 export * from "./codec.ts";
 export * from "./command.ts";
+export * from "./cost.ts";
 export * from "./error.ts";
 export * from "./json.ts";
 export type { JsonMembers, JsonPart, JsonText } from "./json-members.ts";

@@ -1,6 +1,7 @@
 import {
   type ReceivedAnswer,
   type Command,
+  costOfLength,
   encodeCommand,
   type ErrorCode,
   type GapPush,
@@ -10,7 +11,6 @@ import {
   type Subscribed,
   type Unsubscribed,
 } from "@zocalo/protocol";
-import { costOfLength } from "../connection/allowance.ts";
 import type { Clock } from "../primitives/clock.ts";
 import { ChannelError, isTemporary, RETRY_MS } from "../primitives/error.ts";
 import type { ChannelPush, Link } from "../connection/link.ts";

@@ -1,16 +1,13 @@
-import type { Connected, ReceivedAnswer } from "@zocalo/protocol";
+import { type Connected, COST, costOfLength, costOfReceived, type ReceivedAnswer } from "@zocalo/protocol";
 import type { Clock } from "../primitives/clock.ts";
 
-/** What a server counts, in thousandths of a command (docs/protocol.md, Names and limits). */
-const COST = { command: 1_000, kilobyte: 125, entry: 50 } as const;
-
 /**
- * Part of what may be sent at once that is left alone: for what cannot be known here, such as to how many it
- * is told that one comes, and for commands that a slow path brings together.
+ * Part of the burst that is left unspent: for costs that cannot be known here, such as how many are told that
+ * this user comes, and for commands that a slow path delivers together.
  */
 const RESERVE = 0.25;
 
-/** Part of it that telling of a publication may count for in a channel of which nothing is known yet. */
+/** Part of the burst that a publication is taken to cost while nothing is known of its channel. */
 const UNKNOWN = 1 / 16;
 
 /** A publication, as far as it counts. */
@@ -21,32 +18,29 @@ interface Counted {
 
 /** What a command of this length counts for, in UTF-16 code units. */
 export function costOfCommand(length: number): number {
-  return COST.command * (1 + Math.floor(length / 1_024));
+  return COST.command + costOfReceived(length);
 }
 
 /** What the answer to a command counts for: its length, and what was read for it. */
 export function costOfAnswer(answer: ReceivedAnswer, length: number): number {
-  return costOfLength(length) + COST.entry * entriesIn(answer);
-}
-
-/** What a message of this length counts for beside being one. */
-export function costOfLength(length: number): number {
-  return Math.floor(length / 1_024) * COST.kilobyte;
+  return costOfLength(length) + costOfEntries(answer);
 }
 
 /** What telling one who is subscribed counts for. */
 function costOfDelivery({ json }: Counted): number {
-  return COST.entry + costOfLength(json.length);
+  return COST.delivery + costOfLength(json.length);
 }
 
-function entriesIn(answer: ReceivedAnswer): number {
+function costOfEntries(answer: ReceivedAnswer): number {
   switch (answer.type) {
     case "history":
-      return answer.publications.length;
+      return answer.publications.length * COST.publication;
     case "presence":
-      return answer.users.length;
-    case "subscribed":
-      return answer.head - answer.offset + (answer.presence?.users.length ?? 0);
+      return answer.users.length * COST.presentUser;
+    case "subscribed": {
+      const { head, offset, presence } = answer;
+      return (head - offset) * COST.publication + (presence?.users.length ?? 0) * COST.presentUser;
+    }
     default:
       return 0;
   }
@@ -65,9 +59,9 @@ export class Allowance {
   /** How much of it is missing, at `#at`. */
   #spent = 0;
   #at: number;
-  /** To how many a publication was told last, by channel. */
+  /** How many were told of the last publication, by channel. */
   readonly #crowds = new Map<string, number>();
-  /** What telling others of those that are not answered will count for. */
+  /** What publications that are not answered yet are expected to cost. */
   #expected = 0;
 
   constructor(clock: Clock) {

@@ -24,8 +24,8 @@ export interface SubscriptionHost extends Reader {
   readonly counters: Counters;
   report(error: unknown): void;
   /**
-   * Counts what a command costs beside being one, see `COST`. Known when it is done, and so it is the next
-   * ones that wait.
+   * Counts what a command costs beside being one (`COST` of the protocol). Known when it is done, so it
+   * is the next ones that wait.
    */
   charge(cost: number): void;
   /** Counts a message that the connection has taken. */

@@ -1,4 +1,5 @@
 import {
+  COST,
   encodeServerMessage,
   LIMITS,
   PROTOCOL_VERSION,
@@ -19,7 +20,7 @@ import {
   type EncodedHistory,
   type HubContext,
 } from "./context.ts";
-import { COST, costOfPublications, costOfPublishing } from "../channel/costs.ts";
+import { costOfPublications, costOfPublishing } from "../channel/costs.ts";
 import {
   encodeHistory,
   encodePresence,

@@ -1,9 +1,14 @@
 import type { Message } from "@zocalo/net";
-import { CLOSE, encodeServerMessage, ProtocolError, type ReceivedCommand } from "@zocalo/protocol";
+import {
+  CLOSE,
+  costOfReceived,
+  encodeServerMessage,
+  ProtocolError,
+  type ReceivedCommand,
+} from "@zocalo/protocol";
 import type { Account } from "./accounts.ts";
 import type { Caller } from "./caller.ts";
 import { connect, history, presence, publish, unsubscribe, withId } from "./commands.ts";
-import { costOfReceived } from "../channel/costs.ts";
 import type { PeerForm } from "./peer-form.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { subscribe } from "./subscribe.ts";
@@ -67,9 +72,7 @@ export class Intake {
   #badInRow = 0;
   /** Lets the next command in; set while one is held back. */
   #admit: (() => void) | undefined;
-  /**
-   * Set while it is not read for having been refused too often; called when that, or the session, is over.
-   */
+  /** Ends the pause of a peer that was refused too often; set while it is not read. */
   #endPause: (() => void) | undefined;
 
   constructor(session: CommandSource) {

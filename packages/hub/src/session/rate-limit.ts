@@ -1,4 +1,4 @@
-import { COST } from "../channel/costs.ts";
+import { COST } from "@zocalo/protocol";
 
 /**
  * A token bucket: `perSecond` commands on average, `burst` at once. It counts in thousandths of a command, so

@@ -1,6 +1,7 @@
 import type { CloseInfo, Message, MessageConn, MessageHandler } from "@zocalo/net";
 import {
   CLOSE,
+  costOfLength,
   encodeServerMessage,
   type ErrorCode,
   mayReconnect,
@@ -12,7 +13,7 @@ import { type AnswerFate, type AnswerPlace, Answers, hasGone } from "./answers.t
 import type { Clock, Timer } from "../primitives/clock.ts";
 import { withId } from "./commands.ts";
 import type { Debtor } from "../channel/backlog.ts";
-import { costOfLength, costOfPresence } from "../channel/costs.ts";
+import { costOfPresence } from "../channel/costs.ts";
 import type { HubContext } from "./context.ts";
 import type { AnswerTo } from "../channel/encode.ts";
 import type { Engine } from "../engine/engine.ts";
