@@ -14,15 +14,15 @@ export type JsonPart = "data" | "info";
 
 /** The members of a message that is JSON text. */
 export interface JsonMembers {
-  /** Of an array or object that is long there is an empty value, and of what has a text there may be none. */
+  /** A long array or object is empty here, and what `textOf` gives may be missing. */
   readonly values: Readonly<Record<string, unknown>>;
   /** The text of a member; `undefined` where there is none of this name. */
   readonly textOf: (name: JsonPart) => JsonText | undefined;
 }
 
 /**
- * Up to this length, in UTF-16 code units, all of a text is made a value: that is fastest for most, and takes
- * the third of a millisecond at most. No member is longer that is of use as a value and no text.
+ * Up to this length, in UTF-16 code units, a text is parsed whole: that is fastest for most texts, and takes
+ * a third of a millisecond at most. No member of which the value is wanted is longer.
  */
 const SHORT = 4_096;
 const KNOWN: ReadonlySet<string> = new Set(Object.keys(MEMBERS));

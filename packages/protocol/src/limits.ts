@@ -39,8 +39,8 @@ export const LIMITS = {
 } as const;
 
 /**
- * The largest command of a server, in UTF-8 bytes, whose namespaces take so much `data`: 16,384 bytes more
- * than that, and 65,536 at least.
+ * The largest command, in UTF-8 bytes, of a server whose namespaces take this much `data`: 16,384 bytes more,
+ * and at least 65,536.
  *
  * @example commandBytesFor(1_048_576) // 1_064_960
  */

@@ -20,7 +20,7 @@ export interface Gap {
 interface CommandBase {
   /** Echoed in the answer. A positive integer below 2^53. */
   readonly id?: number;
-  /** In which session, or not at all: the name that `connected` gave. */
+  /** The session that is to carry it out, by the name that `connected` gave; no other one does. */
   readonly session?: string;
   /** Datagrams: as a guest, in a session that this begins if there is none. */
   readonly guest?: boolean;

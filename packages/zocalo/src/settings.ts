@@ -148,8 +148,8 @@ export const SETTINGS = {
     defaultHubLimits.unreadBytes,
     1_048_576,
     1_099_511_627_776,
-    "What may wait in the process for all TCP and WebSocket clients that do not read it, in bytes. Past it, for longer than half a second, connections are cut without a word: " +
-      "of the address for which most waits, those for which most does. They come back and catch up.",
+    "Bytes that may wait in the process for all TCP and WebSocket clients that do not read. Past it for longer than half a second, connections are cut without a word, " +
+      "those with the most waiting first, of the address with the most. They come back and catch up.",
   ),
   maxUnverifiedPeers: wholeNumber(
     defaultHubLimits.unverifiedSessions,

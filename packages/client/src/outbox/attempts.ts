@@ -1,8 +1,8 @@
 import type { Clock } from "../primitives/clock.ts";
 
 /**
- * What is known of the attempts to publish something. Once one had no answer it may be in the log, and it may
- * be sent again only as long as the server knows its key.
+ * Whether a publication may be sent again. Once an attempt had no answer, the publication may be in the log:
+ * then it is sent again only as long as the server knows its key.
  */
 export class Attempts {
   readonly #clock: Clock;

@@ -15,7 +15,7 @@ interface Beginning {
   readonly done: (isOurs: boolean | undefined) => void;
 }
 
-/** The store of one session, written to one batch after the other, so that what comes meanwhile is one. */
+/** Writes to the store of one session, in batches: what comes while one is written is the next one. */
 export class Keeper {
   readonly #options: KeepOptions;
   readonly #clock: Clock;

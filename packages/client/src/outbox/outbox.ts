@@ -12,8 +12,8 @@ import { ChannelError, isTemporary, RETRY_MS } from "../primitives/error.ts";
 import type { KeepOptions, KeptEntry } from "./keep.ts";
 import { Keeper } from "./keeper.ts";
 import type { Link } from "../connection/link.ts";
-import { Pace } from "./pace.ts";
 import { encodePublish, type Published, readContent, toPublished, type Unpublished } from "./publication.ts";
+import { SendWindow } from "./send-window.ts";
 import { withResolvers } from "../primitives/with-resolvers.ts";
 
 /**
@@ -30,20 +30,20 @@ export interface OutboxLimits {
 /** Used where `OutboxLimits` leaves a field out. */
 const defaultOutbox = { entries: 1_000, length: 1_048_576 } as const;
 
-/** How long a server remembers keys that does not say so, in milliseconds. */
+/** How long a server remembers keys, in milliseconds, if it does not say. */
 const KEY_MS = 300_000;
-
-/** The largest command that any server takes. */
-const MOST_BYTES = commandBytesFor(base64Length(LIMITS.largestDataLength));
 
 /** Part of that time in which something is sent again. The rest is room for a slow path. */
 const SAFE_PART = 0.75;
+
+/** The largest command that any server takes. */
+const MOST_BYTES = commandBytesFor(base64Length(LIMITS.largestDataLength));
 
 /** A command that is sent again on each connection until it is answered. */
 export interface Entry {
   readonly channel: string;
   readonly encode: (id: number) => string;
-  /** Set for what is given up after this many milliseconds. */
+  /** It is given up after this many milliseconds, if set. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -83,7 +83,7 @@ export class Outbox {
   #entries = 0;
   #length = 0;
   #inFlight = 0;
-  #pace = new Pace();
+  #window = new SendWindow();
   #link: Link | undefined;
   #commandBytes: number = LIMITS.commandBytes;
   #keyMs = KEY_MS;
@@ -118,7 +118,7 @@ export class Outbox {
     for (const stop of this.#held.values()) stop();
     this.#held.clear();
     this.#inFlight = 0;
-    this.#pace = new Pace();
+    this.#window = new SendWindow();
     for (const entry of this.#waiting) {
       if (entry.isInFlight) entry.attempts.unanswered();
       entry.isInFlight = false;
@@ -149,7 +149,7 @@ export class Outbox {
     if (refusal !== undefined) throw refusal;
     // If it is sent at once, the store learns that together with it.
     const mustWait = (this.#stopPause ?? this.#stopWaiting) !== undefined;
-    const goesNow = this.#link !== undefined && !mustWait && this.#entries < this.#pace.window;
+    const goesNow = this.#link !== undefined && !mustWait && this.#entries < this.#window.size;
     const { waiting, promise } = this.#wait(
       { channel, encode: encodePublish(unpublished), signal },
       unpublished,
@@ -264,7 +264,7 @@ export class Outbox {
     if (link === undefined || this.#stopPause !== undefined) return;
     /** A publication waits for the store, and those behind it for that one. */
     let isHeldUp = false;
-    let room = this.#pace.window - this.#inFlight;
+    let room = this.#window.size - this.#inFlight;
     for (const entry of this.#waiting) {
       if (room < 1) return;
       if (entry.isInFlight) continue;
@@ -343,7 +343,7 @@ export class Outbox {
       this.#inFlight -= 1;
       told?.(answer);
       if (answer.type === "error" && isTemporary(answer)) return this.#notNow(entry, answer);
-      this.#pace.taken();
+      this.#window.taken();
       if (answer.type !== "error") entry.finish(answer);
       else entry.finish(new ChannelError(answer.code, entry.channel, answer.message));
       this.#flush();
@@ -373,7 +373,7 @@ export class Outbox {
   /** "Not now": everything waits, so that what was refused is not overtaken by what comes later. */
   #pause(retryMs = RETRY_MS): void {
     if (this.#stopPause !== undefined) return;
-    this.#stopPause = this.#clock.after(this.#pace.refused(retryMs), () => {
+    this.#stopPause = this.#clock.after(this.#window.refused(retryMs), () => {
       this.#stopPause = undefined;
       this.#flush();
     });

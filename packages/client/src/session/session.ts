@@ -13,7 +13,7 @@ import { Outbox, type OutboxLimits } from "../outbox/outbox.ts";
 import { onSleep } from "./wake.ts";
 import { withResolvers } from "../primitives/with-resolvers.ts";
 
-/** A connection that lasted this long, in milliseconds, makes the next loss count as the first. */
+/** After a connection that lasted this long, in milliseconds, the next loss counts as the first. */
 const STABLE_MS = 5_000;
 
 /** What a session is doing. */
@@ -55,8 +55,8 @@ export interface SessionSettings extends LinkTarget {
 }
 
 /**
- * A user's presence at a server that outlives connections: it connects again by itself, takes subscriptions
- * up where they were and publishes what is not acknowledged yet. Made by `connect`.
+ * A user's session at a server. It outlives connections: it connects again by itself, takes subscriptions up
+ * where they were and publishes what is not acknowledged yet. Made by `connect`.
  */
 export class Session {
   readonly #settings: SessionSettings;

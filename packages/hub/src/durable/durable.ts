@@ -8,8 +8,7 @@ export interface DurableOptions {
   /**
    * What survives when `publish` has resolved. `"disk"`: a loss of power, since the disk has confirmed it.
    * `"process"`: the end of this process, however it ends, but not of the machine; **risk**: a loss of power
-   * takes what was acknowledged in the last seconds, and every epoch turns. Default
-   * `"disk"`.
+   * takes what was acknowledged in the last seconds, and every epoch turns. Default `"disk"`.
    */
   readonly durability?: "disk" | "process";
   /**
@@ -19,9 +18,9 @@ export interface DurableOptions {
    */
   readonly maxBytes?: number;
   /**
-   * Channels at once, with those that nobody uses. At the limit some that hold nothing and that nobody has
-   * open are forgotten, and whoever comes back to one is told `reset`; if none is found, a publication in a
-   * new one is answered `limit_reached`. One address may have begun a quarter of them. Default 10,000,000.
+   * Channels at once, unused ones included. At the limit some that are empty and not open are forgotten; a
+   * subscriber who comes back to one is told `reset`. If none is found, a publication in a new channel is
+   * answered `limit_reached`. One address may have begun a quarter of them. Default 10,000,000.
    */
   readonly maxChannels?: number;
   /**
@@ -41,9 +40,9 @@ export interface DurableOptions {
    */
   readonly tidyMs?: number;
   /**
-   * Told, in a sentence, what whoever runs the server has to know: that the disk is full and no longer is,
-   * that something was damaged and was set aside, that the store's thread has ended. Default: to standard
-   * error. Must not throw.
+   * Called with a sentence for whoever runs the server: the disk is full, or has room again; something was
+   * damaged and is set aside; the store's thread has ended. Default: writes it to standard error. Must not
+   * throw.
    */
   readonly onNotice?: (sentence: string) => void;
   /** For tests. Default: the machine's. */

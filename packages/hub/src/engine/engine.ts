@@ -106,8 +106,8 @@ export interface EngineListener {
   /** A publication was committed, here or on another node. Called in offset order for each channel. */
   publication(channel: string, epoch: string, publication: StoredPublication): void;
   /**
-   * The log was replaced by another. Called before any `read` gives the new epoch. With the epoch that it had
-   * and another head: publications were committed that were not told of.
+   * The log was replaced by another. Called before any `read` gives the new epoch. The same epoch with
+   * another head: publications were committed without a call of `publication`.
    */
   replaced(channel: string, state: LogState): void;
   /** Called in version order for each channel. */

@@ -10,8 +10,8 @@ export interface Identity {
   /** Shown to others beside what the user publishes. */
   readonly info?: JsonObject | undefined;
   /**
-   * JSON text of an object that others are shown instead of `info`, as it is. That of the request passes on
-   * what came. Default: what `JSON.stringify` makes of `info`.
+   * JSON text of an object, shown to others as it is, instead of `info`. Give `infoJson` of the request to
+   * pass on what the client wrote. Default: what `JSON.stringify` makes of `info`.
    */
   readonly infoJson?: string | undefined;
 }

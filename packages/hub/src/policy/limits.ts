@@ -31,18 +31,18 @@ export interface HubLimits {
    */
   readonly commandsInFlight: number;
   /**
-   * Commands a second of one session, on average; one more is answered `rate_limited`. What makes more work
-   * than `ping` counts for more: each 1,024 characters of a command for one, of its answer, of what a
-   * subscription reads from the log and of what each subscriber is told for 1/8, each publication that is
-   * read, each user in a presence snapshot and each subscriber who is told for 1/20. Default 500.
+   * Commands a second of one session, on average; one more is answered `rate_limited`. More work than `ping`
+   * counts for more: one for each 1,024 characters of a command; 1/8 for each 1,024 of its answer, of what a
+   * subscription reads from the log and of what each subscriber is told; 1/20 for each publication that is
+   * read, each user in a page of presence and each subscriber who is told. Default 500.
    */
   readonly commandsPerSecond: number;
   /** Commands that a quiet session may send at once. Default 1,000. */
   readonly commandBurst: number;
   /**
-   * The same for all sessions of one address together; as often it is told that it may not, and then not read
-   * for a while. UDP peers whose address is not proved are one address; past it they are asked to prove it.
-   * Default 5,000.
+   * The same for all sessions of one address together. It is also refused at most that often: past that its
+   * connections are not read for a while. UDP peers whose address is not proved count as one address, and are
+   * asked to prove it past this limit. Default 5,000.
    */
   readonly commandsPerSecondPerAddress: number;
   /** Commands that the sessions of an address may send at once if all were quiet. Default 10,000. */
@@ -67,10 +67,10 @@ export interface HubLimits {
    */
   readonly historyBytes: number;
   /**
-   * What waits in this process for all peers on streams and WebSockets that do not read it, in bytes. Of what
-   * was there before, it is measured four times a second once so much was sent: past it connections are cut,
-   * of the address for which most waits those for which most does. They come back and catch up. Default 256
-   * MiB.
+   * Bytes that may wait in this process for all streams and WebSockets whose peers do not read. Once that
+   * much was sent, it is measured every 250 ms, and only what waited at the measurement before counts. Past
+   * it connections are cut, those with the most waiting first, of the address with the most. They come back
+   * and catch up. Default 256 MiB.
    */
   readonly unreadBytes: number;
   /** Users in one page of presence; the rest is in the next ones. Default 1,000. */
@@ -83,8 +83,8 @@ export interface HubLimits {
   /** Bytes a second that one UDP peer is sent, and 65,536 at once after a silence. Default 262,144. */
   readonly datagramBytesPerSecond: number;
   /**
-   * Bytes that one UDP peer is sent for each byte that came from it; 65,536 may be ahead. What is more waits
-   * for the next command: publications stand in the log, an answer is lost. Default 4,096.
+   * Bytes that one UDP peer is sent for each byte that came from it, and 65,536 in advance. Past that
+   * publications wait in the log for its next command, and an answer is lost. Default 4,096.
    */
   readonly datagramBytesPerByte: number;
   /**

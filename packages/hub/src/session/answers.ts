@@ -114,9 +114,9 @@ export class Answers {
 const LOOK_MS = 50;
 
 /**
- * Waits until the answers find room again, or the connection has closed: then true. A connection tells its
- * close last, after the command that is carried out, which may wait for room that never comes any more. One
- * that has nothing to send and takes nothing is closed.
+ * Waits until the answers have room again (false), or the connection has closed (true). A connection reports
+ * its close only after the command under way, and that may wait for room that never comes. So it is looked at
+ * here: one that has nothing to send and takes nothing is closed.
  */
 export async function hasGone(conn: MessageConn, answers: Answers, clock: Clock): Promise<boolean> {
   while (answers.isBlocked) {
