@@ -26,7 +26,7 @@ export class FakeLink implements Link {
   readonly identity: { readonly token: string; readonly name: string };
   readonly opened = new Map<string, { readonly options: OpenOptions; readonly events: ChannelEvents }>();
   /** Where the page is seen, and whom it tells who else is. */
-  readonly entered = new Map<string, (people: readonly Person[]) => void>();
+  readonly entered = new Map<string, (people: readonly Person[], total: number) => void>();
   readonly publishes: Publish[] = [];
   readonly reads: { readonly channel: string; readonly options: { before?: number; limit: number } }[] = [];
   /** What `history` answers. */
@@ -50,7 +50,7 @@ export class FakeLink implements Link {
     this.opened.set(channel, { options, events });
   }
 
-  enter(channel: string, onPeople: (people: readonly Person[]) => void): () => void {
+  enter(channel: string, onPeople: (people: readonly Person[], total: number) => void): () => void {
     this.entered.set(channel, onPeople);
     return () => void this.entered.delete(channel);
   }

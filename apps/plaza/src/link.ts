@@ -122,11 +122,12 @@ export interface Link {
   /** Follows a channel without being seen in it. */
   open(channel: string, options: OpenOptions, events: ChannelEvents): void;
   /**
-   * Is seen in a channel, and reports who else is, at each change.
+   * Is seen in a channel, and reports who is there, at each change, and how many: past 10,000 not all are
+   * listed.
    *
    * @returns leaves it
    */
-  enter(channel: string, onPeople: (people: readonly Person[]) => void): () => void;
+  enter(channel: string, onPeople: (people: readonly Person[], total: number) => void): () => void;
   /**
    * Resolves with the place in the log once the server has committed it, however often the connection is lost
    * meanwhile.

@@ -64,7 +64,10 @@ export interface Heard {
 export class Room {
   readonly slug: string;
   readonly log = signal<RoomLog>(EMPTY_LOG);
+  /** Who is here, as far as they are listed. */
   readonly people = signal<readonly Person[]>([]);
+  /** How many are here. */
+  readonly total = signal(0);
   readonly mark = signal<ReadMark | undefined>(undefined);
   readonly unread: ReadonlySignal<number>;
   /** Tells those apart who share a name: of everybody who is here, or whose messages are loaded. */
@@ -131,8 +134,9 @@ export class Room {
 
   /** Is seen in the room by the others, and sees them, as long as it is on the screen. */
   #enter(): void {
-    const leave = this.#context.link()?.enter(this.channel, (people) => {
+    const leave = this.#context.link()?.enter(this.channel, (people, total) => {
       this.people.value = people;
+      this.total.value = total;
     });
     this.#leave();
     this.#leave = leave ?? (() => {});

@@ -277,13 +277,19 @@ test("one is seen in the room that is on the screen, and in no other", () => {
   const { square, link, links } = enteredSquare();
   const seenIn = (one: FakeLink) => [...one.entered.keys()];
   assert.deepEqual(seenIn(link), [GENERAL]);
-  link.entered.get(GENERAL)?.([{ user: "omar", name: "Omar" }]);
+  link.entered.get(GENERAL)?.([{ user: "omar", name: "Omar" }], 1);
   assert.equal(square.room.value.people.value.length, 1);
   square.visit("help");
   assert.deepEqual(seenIn(link), ["plaza:help"]);
   assert.equal(square.room.value.people.value.length, 0);
   square.enter("Ana María");
   assert.deepEqual(seenIn(last(links)), ["plaza:help"]);
+});
+
+test("all people of a room are counted, also those past what is listed", () => {
+  const { square, link } = enteredSquare();
+  link.entered.get(GENERAL)?.([{ user: "omar", name: "Omar" }], 10_001);
+  assert.equal(square.room.value.total.value, 10_001);
 });
 
 describe("what an earlier page left", () => {

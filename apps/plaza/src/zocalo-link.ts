@@ -74,7 +74,11 @@ function linkOf(session: Session): Link {
         {
           publication: () => {},
           gap: () => {},
-          presence: (users) => onPeople(users.map(({ user, info }) => ({ user, name: nameOf(user, info) }))),
+          presence: (users, total) =>
+            onPeople(
+              users.map(({ user, info }) => ({ user, name: nameOf(user, info) })),
+              total,
+            ),
         },
       );
       return () => seen.close();

@@ -26,13 +26,14 @@ export function People({ square, isInert, isDrawerOpen, onClose }: PeopleProps) 
   const me = square.me?.user;
   const room = square.room.value;
   const people = inOrder(room.people.value, me);
+  const total = room.total.value;
   const markOf = room.markOf.value;
 
   return (
     <aside class="side people" ref={side} inert={isInert} aria-labelledby="people-title">
       <div class="side-head">
         <h2 class="side-title" id="people-title">
-          {WORDS.hereNow} <span class="count">{people.length}</span>
+          {WORDS.hereNow} <span class="count">{total}</span>
         </h2>
         <button type="button" class="bare only-not-wide" aria-label={WORDS.close} onClick={onClose}>
           <Icon name="close" />
@@ -50,7 +51,7 @@ export function People({ square, isInert, isDrawerOpen, onClose }: PeopleProps) 
           </li>
         ))}
       </ul>
-      {people.length > LISTED && <p class="hush">{WORDS.andMore(people.length - LISTED)}</p>}
+      {total > LISTED && <p class="hush">{WORDS.andMore(total - LISTED)}</p>}
     </aside>
   );
 }

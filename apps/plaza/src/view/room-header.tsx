@@ -18,7 +18,7 @@ export function RoomHeader({ square, onDrawer }: RoomHeaderProps) {
   const room = square.room.value;
   const { title, topic } = square.infoOf(room.slug);
   const elsewhere = square.unread.value - room.unread.value;
-  const people = room.people.value.length;
+  const people = room.total.value;
   return (
     <header class="room-header">
       <button type="button" class="bare only-narrow" onClick={() => onDrawer("rooms")}>
