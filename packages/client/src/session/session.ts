@@ -27,7 +27,7 @@ export type SessionState =
       readonly name: "connected";
       /** The user, as the server knows us. */
       readonly user: string;
-      /** The connection's name in the server's logs. */
+      /** The name of this connection at the server, which no other has. */
       readonly session: string;
     }
   | {
