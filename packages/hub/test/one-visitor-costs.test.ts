@@ -213,6 +213,23 @@ test("an address is refused as often as it is served; then it is held back, and 
   await plaza.hub.close();
 });
 
+test("a long command counts for its length where it is refused, too", async (t) => {
+  const limits = { commandsPerSecondPerAddress: 10, commandBurstPerAddress: 20, firstCommandMs: 3_600_000 };
+  const plaza = square({ limits });
+  const greedy = plaza.conn(GREEDY);
+  const long: Command = { type: "publish", id: 1, channel: "quiet:log", data: "x".repeat(9 * 1_024) };
+  for (let count = 0; count < 50; count++) greedy.say(long);
+  await settle();
+  // Three cost 30 of 20; three more are refused, and the one after them, at which it is held back.
+  assert.deepEqual(
+    greedy.received.map(({ type }) => type).sort(),
+    ["error", "error", "error", "published", "published"].toSorted(),
+  );
+  await honestVisit(t, plaza);
+  await greedy.close();
+  await plaza.hub.close();
+});
+
 test("unproved addresses have the rate of one; past it they have to prove themselves, and who does is served", async (t) => {
   const limits = { commandsPerSecondPerAddress: 10, commandBurstPerAddress: 20 };
   const plaza = square({ limits });

@@ -20,8 +20,8 @@ import type { StoreThread } from "./store-thread.ts";
 /** Requests of one batch at most, and about how many bytes of them: one commit is for all. */
 const BATCH_REQUESTS = 128;
 const BATCH_BYTES = 1_048_576;
-/** How long answers are handed out before the event loop gets its turn, in milliseconds. */
-const LONGEST_RUN_MS = 3;
+/** How long answers are handed out in one turn, in milliseconds. Each turn is a write for each of a crowd. */
+const LONGEST_RUN_MS = 15;
 /** What a request takes while it waits, beside its texts, about, in bytes. */
 const REQUEST_OVERHEAD = 512;
 /** A pause between two steps of tidying while there is more to do, in milliseconds. */

@@ -286,6 +286,7 @@ export class Intake {
     const now = this.#session.clock.uptime();
     for (const refusals of [address?.refusals, user?.refusals]) {
       if (refusals?.take(now) === false) return this.#pause(refusals.retryMs);
+      refusals?.spend(costOfReceived(message.length)); // All of it was read, for its id.
     }
     return this.#room();
   }
