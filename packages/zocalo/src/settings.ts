@@ -120,8 +120,8 @@ export const SETTINGS = {
     defaultMemoryEngineOptions.maxChannels,
     1,
     10_000_000,
-    "Channels at once in the engine `memory`. At the limit those that nobody is subscribed to, and of which no key has to be remembered, are forgotten with what they hold; " +
-      "if there are none, a new one is answered `limit_reached`.",
+    "Channels at once in the engine `memory`. At the limit one that nobody is subscribed to, and of which no key has to be remembered, is forgotten with what it holds; " +
+      "if there is none, a new one is answered `limit_reached`.",
   ),
   maxChannelsPerAddress: wholeNumber(
     defaultMemoryEngineOptions.maxChannelsPerAddress,

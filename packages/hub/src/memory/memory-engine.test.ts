@@ -74,6 +74,19 @@ test("keys take at most half of the memory: then they are refused, and publicati
   await engine.close();
 });
 
+test("a key is known for its own time, though that of one used before it is longer", async () => {
+  const { engine, clock } = make();
+  await engine.publish("c:1", { ...hello, key: "long" }, keepAll);
+  await engine.publish("c:1", { ...hello, key: "short" }, { ...keepAll, keyTtlMs: 1_000 });
+  clock.advance(1_000);
+  for (const duplicate of [false, true]) {
+    const again = await engine.publish("c:1", { ...hello, key: "short" }, keepAll);
+    assert.deepEqual([again.offset, again.duplicate], [3, duplicate]);
+  }
+  assert.equal((await engine.publish("c:1", { ...hello, key: "long" }, keepAll)).duplicate, true);
+  await engine.close();
+});
+
 test("a channel with a key whose time is not over is not forgotten for another", async () => {
   const { engine, clock } = make({ maxChannels: 2, maxChannelsPerAddress: 1 });
   const address = "203.0.113.7";
@@ -119,6 +132,13 @@ test("with nothing empty, it takes that of the one published to longest ago that
   assert.equal(heads[0]?.epoch, opened.epoch);
   const again = await engine.publish("c:2", hello, keepAll);
   assert.notEqual(again.epoch, first.epoch); // whoever comes back is told that the log was replaced
+  await engine.close();
+});
+
+test("one that was published to again is not the one used longest ago", async () => {
+  const { engine } = make({ maxChannels: 2 });
+  for (const channel of ["c:1", "c:2", "c:1", "c:3"]) await engine.publish(channel, hello, keepAll);
+  assert.deepEqual([await keptOf(engine, "c:1"), await keptOf(engine, "c:2")], [2, 0]);
   await engine.close();
 });
 

@@ -21,10 +21,10 @@ import { type Random, randomName, systemRandom } from "../primitives/random.ts";
 /** What a `MemoryEngine` may hold. */
 export interface MemoryEngineOptions {
   /**
-   * Channels at once. At the limit those that nobody has open, and that have no key whose time is not over,
-   * are forgotten with what they hold: first those that hold nothing, then those that were published to
-   * longest ago, until a twentieth is free. A subscriber who comes back to a forgotten one is told `reset`.
-   * If there are none, a new channel is answered `limit_reached`. Default 100,000.
+   * Channels at once. At the limit one that nobody has open, and that has no key whose time is not over, is
+   * forgotten with what it holds: one that holds nothing, or else the one used longest ago. A subscriber who
+   * comes back to a forgotten one is told `reset`. If there is none, a new channel is answered
+   * `limit_reached`. Default 100,000.
    */
   readonly maxChannels?: number;
   /**
@@ -36,16 +36,17 @@ export interface MemoryEngineOptions {
   /**
    * Idempotency keys known for each channel. At the limit a publication with another one is answered
    * `limit_reached`, until the time of some is over: none is forgotten before. So it is, too, when keys take
-   * half of `maxBytes`, or those of one address half of `maxBytesPerAddress`. Default 1,000,000.
+   * half of `maxBytes`, or those of one address half of `maxBytesPerAddress`; one in another channel may
+   * count up to `sweepMs` longer. Default 1,000,000.
    */
   readonly maxKeysPerChannel?: number;
   /**
    * What channels, publications and keys may take, in bytes. It bounds resident memory to within a quarter: a
    * publication of 200 bytes takes 396, a key, a channel and an address 132 each, or 264 with a long name.
-   * Past it the channels published to longest ago lose their oldest publications until a hundredth is free,
-   * and those that then hold nothing and that nobody has open are forgotten. A channel is not opened when
-   * those that are take a quarter of it: `limit_reached`. Memory is not given back, but used again. Presence
-   * and what V8 takes for what is on its way come on top. Default 128 MiB, at most 256 GiB.
+   * Past it the channels used longest ago lose their oldest publications, and those that then hold nothing
+   * and that nobody has open are forgotten. A channel is not opened when those that are take a quarter of it:
+   * `limit_reached`. Memory is not given back, but used again. Presence and what V8 takes for what is on its
+   * way come on top. Default 128 MiB, at most 256 GiB.
    */
   readonly maxBytes?: number;
   /**
@@ -75,20 +76,11 @@ export const defaultMemoryEngineOptions = {
   sweepMs: 30_000,
 } as const;
 
-/** How full it is, of `maxChannels`, after it was too full. */
-const CHANNELS_AFTER_MAKING_ROOM = 0.95;
-
-/** The same of bytes: more, so that no publication waits long while room is made. */
-const BYTES_AFTER_MAKING_ROOM = 0.99;
-
 /** How much of what may be held may be keys, with the channels and shares that they keep. */
 const KEY_SHARE = 0.5;
 
 /** The same for channels that are open, without what they hold. */
 const OPEN_SHARE = 0.25;
-
-/** Channels that are looked at to find one that can be forgotten: each publication in a new channel looks. */
-const MAX_LOOKS = 64;
 
 /** Keeps everything in this process; what it knows ends with it. */
 export class MemoryEngine implements Engine {
@@ -101,14 +93,10 @@ export class MemoryEngine implements Engine {
   readonly #clock: Clock;
   readonly #sweep: Timer;
   readonly #name: string;
-  /** Raised when a log that had offsets is forgotten, so that no epoch ever names two logs of a channel. */
+  /** Above that of each log that had offsets and was forgotten: no epoch ever names two logs of a channel. */
   #generation = 0;
   #logs = new MemoryLogs();
   readonly #presence: PresenceByChannel;
-  /**
-   * False after a search that found nothing to forget, until the next sweep: a search looks at every log.
-   */
-  #mayForget = true;
   #listener: EngineListener | undefined;
   #isClosed = false;
 
@@ -163,7 +151,7 @@ export class MemoryEngine implements Engine {
     const known = key === undefined || found === 0 ? undefined : this.#find(found, key, now.uptime);
     if (known) return known;
     if (key !== undefined && retention.keyTtlMs > 0) this.#checkRoomForKey(found, address);
-    const staged = this.#logs.stage(publication); // First: what cannot be kept changes nothing.
+    const staged = this.#logs.publications.stage(publication); // First: what cannot be kept changes nothing.
     const log = found === 0 ? this.#begin(channel) : found;
     const epoch = this.#epoch(this.#logs.generation(log));
     const share = address === undefined ? 0 : this.#logs.shares.use(address);
@@ -257,8 +245,8 @@ export class MemoryEngine implements Engine {
   }
 
   #find(log: Ref, key: string, uptime: number): Committed | undefined {
-    this.#logs.keys.trim(log, uptime);
-    const known = this.#logs.keys.find(log, key);
+    this.#logs.trimKeys(log, uptime);
+    const known = this.#logs.keys.find(log, key, uptime);
     return known && { epoch: this.#state(log).epoch, offset: known.offset, at: known.at, duplicate: true };
   }
 
@@ -280,7 +268,7 @@ export class MemoryEngine implements Engine {
   /** A log that begins counts for the address that begins it. */
   #assign(log: Ref, share: Ref): void {
     const isTooMany = this.#logs.shares.count(share) >= this.#maxChannelsPerAddress;
-    if (isTooMany && !this.#forgetOldestOf(share)) {
+    if (isTooMany && !this.#forget(this.#logs.shares.idle.oldest(share))) {
       if (!this.#logs.isOpen(log)) this.#logs.forget(log);
       throw new ProtocolError(
         "limit_reached",
@@ -290,18 +278,12 @@ export class MemoryEngine implements Engine {
     this.#logs.assign(log, share);
   }
 
-  /** False if all of them are open, or have keys. */
-  #forgetOldestOf(share: Ref): boolean {
-    let looks = 0;
-    for (const log of this.#logs.shares.idle.of(share)) {
-      if (looks++ === MAX_LOOKS) return false;
-      this.#trim(log);
-      if (this.#logs.keys.count(log) > 0) continue;
-      this.#logs.forget(log);
-      this.#generation++;
-      return true;
-    }
-    return false;
+  /** Forgets a log that had offsets; false if there is none. */
+  #forget(log: Ref): boolean {
+    if (log === 0) return false;
+    this.#generation = Math.max(this.#generation, this.#logs.generation(log) + 1);
+    this.#logs.forget(log);
+    return true;
   }
 
   get #isTooMuchOpen(): boolean {
@@ -309,8 +291,7 @@ export class MemoryEngine implements Engine {
   }
 
   #begin(channel: string): Ref {
-    if (this.channels >= this.#maxChannels && this.#mayForget) this.#forgetIdle();
-    if (this.channels >= this.#maxChannels) {
+    if (this.channels >= this.#maxChannels && !this.#forget(this.#logs.spare)) {
       throw new ProtocolError("limit_reached", `this server keeps at most ${this.#maxChannels} channels`);
     }
     const log = this.#logs.begin(channel, this.#generation);
@@ -322,48 +303,13 @@ export class MemoryEngine implements Engine {
     this.#logs.trim(log, this.#clock.uptime());
   }
 
-  #forgetIdle(): void {
-    let hadOffsets = false;
-    for (const log of this.#logs.all()) {
-      if (!this.#logs.isEmpty(log) || this.#logs.isOpen(log)) continue;
-      hadOffsets ||= this.#logs.head(log) > 0;
-      this.#logs.forget(log);
-    }
-    if (this.channels >= this.#maxChannels) hadOffsets = this.#forgetOldest() || hadOffsets;
-    if (hadOffsets) this.#generation++;
-    this.#mayForget = this.channels < this.#maxChannels;
-  }
-
-  /** Forgets what was published to longest ago, with what it holds; true if there was any. */
-  #forgetOldest(): boolean {
-    // Some more than is needed, so that not every new channel looks for what to forget.
-    const most = Math.floor(this.#maxChannels * CHANNELS_AFTER_MAKING_ROOM);
-    let hasForgotten = false;
-    for (const log of this.#logs.all()) {
-      if (this.channels <= most && hasForgotten) break;
-      if (this.#logs.isOpen(log)) continue;
-      this.#trim(log);
-      if (this.#logs.keys.count(log) > 0) continue;
-      this.#logs.forget(log);
-      hasForgotten = true;
-    }
-    return hasForgotten;
-  }
-
   /** @param inUse what is not forgotten though nothing is left in it */
   #makeRoom(inUse: Ref): void {
-    if (this.bytes <= this.#maxBytes) return;
-    // Some more than is needed, so that not every publish looks for what to drop.
-    const most = this.#maxBytes * BYTES_AFTER_MAKING_ROOM;
-    let hasForgotten = false;
-    for (const log of this.#logs.all()) {
-      while (this.bytes > most && this.#logs.dropOldest(log));
-      if (this.bytes <= most) break;
-      if (log === inUse || this.#logs.isOpen(log) || !this.#logs.isEmpty(log)) continue;
-      this.#logs.forget(log);
-      hasForgotten = true;
+    while (this.bytes > this.#maxBytes) {
+      const log = this.#logs.giving;
+      if (this.#logs.dropOldest(log)) continue;
+      if (log === inUse || !this.#forget(log)) return;
     }
-    if (hasForgotten) this.#generation++;
   }
 
   /**
@@ -375,24 +321,23 @@ export class MemoryEngine implements Engine {
    */
   #makeRoomFor(share: Ref, published: Ref, before: number): void {
     const { shares } = this.#logs;
-    if (shares.weight(share) <= this.#maxBytesPerAddress) return;
-    const most = this.#maxBytesPerAddress * BYTES_AFTER_MAKING_ROOM;
-    for (const log of shares.next.of(share)) {
-      while (shares.weight(share) > most && this.#logs.isNextOf(log, share)) this.#logs.dropOldest(log);
-      if (shares.weight(share) <= most) return;
+    while (shares.weight(share) > this.#maxBytesPerAddress) {
+      if (this.#logs.dropOldest(shares.next.oldest(share))) continue;
+      while (this.bytes > before && this.#logs.dropOldest(published));
+      return;
     }
-    const isTooMuch = shares.weight(share) > this.#maxBytesPerAddress;
-    while (isTooMuch && this.bytes > before && this.#logs.dropOldest(published));
   }
 
   #sweepEvery(periodMs: number): Timer {
     let timer: Timer;
     const next = (): Timer =>
       this.#clock.after(periodMs, () => {
-        for (const log of this.#logs.all()) this.#trim(log);
-        this.#mayForget = true;
-        timer = next();
+        this.#logs.beginSweep();
+        step();
       });
+    const step = (): void => {
+      timer = this.#logs.sweep(this.#clock.uptime()) ? next() : this.#clock.after(0, step);
+    };
     timer = next();
     return { cancel: () => timer.cancel() };
   }

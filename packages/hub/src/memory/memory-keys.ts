@@ -2,7 +2,7 @@ import { CELL_COST, type Cells, type Ref } from "./cells.ts";
 import { AFTER_SHARES, type MemoryShares } from "./memory-shares.ts";
 import { AFTER_NAME, Names } from "./names.ts";
 
-/** The words of a key, which is found by its text and its log. */
+/** The words of a key, which is found by its text and its log: of one that is not found any more it is 0. */
 const LOG = AFTER_NAME;
 const NEXT = AFTER_NAME + 1;
 /** Whose memory it takes; 0: of nobody who has a limit. */
@@ -20,6 +20,12 @@ const LAST = AFTER_SHARES + 1;
 const COUNT = AFTER_SHARES + 2;
 /** Where its other fields begin. */
 export const AFTER_KEYS = AFTER_SHARES + 3;
+
+/**
+ * Keys forgotten at once: each takes about a microsecond, and a log may have a million of one time. Those
+ * that are left are not known any more either.
+ */
+const MOST_AT_ONCE = 64;
 
 /** Where the publication stands that had a key first, and for how long that is known. */
 export interface Keyed {
@@ -57,17 +63,23 @@ export class MemoryKeys {
     return this.#cells.word(log, COUNT);
   }
 
-  find(log: Ref, text: string): Keyed | undefined {
+  /** A key whose time is not over at this uptime. */
+  find(log: Ref, text: string, uptime: number): Keyed | undefined {
+    const cells = this.#cells;
     const key = this.#names.find(text, log);
     if (key === 0) return undefined;
-    return {
-      offset: this.#cells.number(key, OFFSET),
-      at: this.#cells.number(key, AT),
-      expires: this.#cells.number(key, EXPIRES),
-    };
+    const expires = cells.number(key, EXPIRES);
+    if (expires > uptime) return { offset: cells.number(key, OFFSET), at: cells.number(key, AT), expires };
+    this.#names.hide(key);
+    cells.setWord(key, LOG, 0);
+    return undefined;
   }
 
-  /** @param holder whose memory it takes; 0: of nobody who has a limit */
+  /**
+   * Adds one that was not found.
+   *
+   * @param holder whose memory it takes; 0: of nobody who has a limit
+   */
   add(log: Ref, text: string, holder: Ref, { offset, at, expires }: Keyed): void {
     const cells = this.#cells;
     const key = this.#names.add(text, log);
@@ -82,18 +94,25 @@ export class MemoryKeys {
     this.#counted(log, key, 1);
   }
 
-  /** Forgets those of a log whose time is over at this uptime. */
-  trim(log: Ref, uptime: number): void {
+  /**
+   * Forgets those of a log whose time is over at this uptime, up to some.
+   *
+   * @returns how many
+   */
+  trim(log: Ref, uptime: number): number {
     const cells = this.#cells;
-    for (let key = cells.word(log, FIRST); key !== 0; ) {
-      if (cells.number(key, EXPIRES) > uptime) return;
+    let forgotten = 0;
+    for (let key = cells.word(log, FIRST); key !== 0 && forgotten < MOST_AT_ONCE; forgotten++) {
+      if (cells.number(key, EXPIRES) > uptime) break;
       const next = cells.word(key, NEXT);
       cells.setWord(log, FIRST, next);
       if (next === 0) cells.setWord(log, LAST, 0);
       this.#counted(log, key, -1);
-      this.#names.remove(key);
+      if (cells.word(key, LOG) === 0) cells.remove(key);
+      else this.#names.remove(key);
       key = next;
     }
+    return forgotten;
   }
 
   #counted(log: Ref, key: Ref, sign: 1 | -1): void {

@@ -2,11 +2,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hello, isFull, keepAll, keptOf, make } from "../../test/memory.ts";
 import type { NewPublication, Retention } from "../engine/engine.ts";
-import { CELL_COST } from "./cells.ts";
+import { CELL_COST, type Ref } from "./cells.ts";
 import { MemoryLogs } from "./memory-logs.ts";
+import type { RecordList } from "./record-list.ts";
 
 const HONEST = "198.51.100.1";
 const GREEDY = "203.0.113.7";
+
+function listed(list: RecordList, owner: Ref): Ref[] {
+  const refs: Ref[] = [];
+  for (let ref = list.oldest(owner); ref !== 0; ref = list.newer(ref)) refs.push(ref);
+  return refs;
+}
 
 test("what shares hold is what the logs do, and a share that holds nothing is forgotten", () => {
   const logs = new MemoryLogs();
@@ -21,7 +28,10 @@ test("what shares hold is what the logs do, and a share that holds nothing is fo
     const address = addresses[(number * 7 + (number >> 3)) % 4];
     const retention: Retention = { publications: number % 9, bytes: 2_000, ttlMs: 500, keyTtlMs: 300 };
     const key = number % 4 === 0 ? `k${number}` : undefined;
-    const staged = logs.stage({ user: "u", data: JSON.stringify("x".repeat((number * 37) % 600)) });
+    const staged = logs.publications.stage({
+      user: address ?? "",
+      data: JSON.stringify("x".repeat((number * 37) % 600)),
+    });
     const share = address === undefined ? 0 : shares.use(address);
     logs.append(log, staged, key, share, retention, { wall: 0, uptime: now });
     shares.done();
@@ -37,10 +47,11 @@ test("what shares hold is what the logs do, and a share that holds nothing is fo
     assert.ok(keys.bytes >= some.reduce((sum, each) => sum + shares.keyWeight(each), 0));
     assert.equal(shares.size, some.length);
     for (const each of all) {
-      const places = some.filter((one) => [...shares.next.of(one)].includes(each));
+      const places = some.filter((one) => listed(shares.next, one).includes(each));
+      const next = logs.page(each, 0, 1).map(({ user }) => shares.find(user));
       assert.deepEqual(
-        places.map((one) => logs.isNextOf(each, one)),
-        places.length === 0 ? [] : [true],
+        places,
+        next.filter((one) => one !== 0),
         "a log has a place at whose is next, and at no other",
       );
     }
@@ -83,6 +94,17 @@ test("an address all of whose channels are open begins no other, and does when o
   const first = await engine.open("c:1");
   assert.equal(first.head, 0);
   assert.notEqual(first.epoch, epoch, "its offsets begin again");
+  await engine.close();
+});
+
+test("channels of an address that have keys do not hide one of its own that can be forgotten", async () => {
+  const { engine } = make({ maxChannelsPerAddress: 100 });
+  const greedy = { ...hello, address: GREEDY };
+  for (let number = 0; number < 100; number++) {
+    await engine.publish(`c:${number}`, { ...greedy, key: number < 99 ? "k" : undefined }, keepAll);
+  }
+  await engine.publish("c:100", greedy, keepAll);
+  assert.deepEqual([await keptOf(engine, "c:98"), await keptOf(engine, "c:99")], [1, 0]);
   await engine.close();
 });
 

@@ -25,7 +25,7 @@ export const AFTER_SHARES = AFTER_NAME + 4;
 export class MemoryShares {
   readonly #cells: Cells;
   readonly #names: Names;
-  /** Logs that a share began and nobody has open, by when they were used: the ones that can be forgotten. */
+  /** Logs that a share began and that can be forgotten, by when they were used. */
   readonly idle: RecordList;
   /**
    * Logs, whoever began them, that would drop something of a share next, about in the order in which they

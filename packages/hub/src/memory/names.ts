@@ -50,8 +50,13 @@ export class Names {
   }
 
   remove(ref: Ref): void {
-    this.#index.remove(ref);
+    this.hide(ref);
     this.#cells.remove(ref);
+  }
+
+  /** It is not found any more, and its name may be added again: its record is there until it is removed. */
+  hide(ref: Ref): void {
+    this.#index.remove(ref);
   }
 
   #is(ref: Ref, code: number, of: Ref): boolean {

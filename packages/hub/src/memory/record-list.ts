@@ -42,17 +42,18 @@ export class RecordList {
 
   /** Makes it the one used last. */
   touch(owner: Ref, ref: Ref): void {
-    if (this.#cells.word(ref, this.#fields.newer) === 0) return;
+    if (this.newer(ref) === 0) return;
     this.remove(owner, ref);
     this.add(owner, ref);
   }
 
-  /** From the one used longest ago; the current one may be removed meanwhile. */
-  *of(owner: Ref): IterableIterator<Ref> {
-    for (let ref = this.#cells.word(owner, this.#fields.oldest); ref !== 0; ) {
-      const next = this.#cells.word(ref, this.#fields.newer);
-      yield ref;
-      ref = next;
-    }
+  /** The one used longest ago; 0: there is none. */
+  oldest(owner: Ref): Ref {
+    return this.#cells.word(owner, this.#fields.oldest);
+  }
+
+  /** The one used after this one; 0: none was. */
+  newer(ref: Ref): Ref {
+    return this.#cells.word(ref, this.#fields.newer);
   }
 }
