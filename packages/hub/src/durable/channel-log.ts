@@ -150,7 +150,7 @@ export class ChannelLog {
         holder,
       );
     this.#bytes += bytes;
-    this.#shares.countEntries(holder, 1, bytes + Buffer.byteLength(row.user));
+    this.#shares.countEntry(holder, bytes + Buffer.byteLength(row.user), 1);
     while (this.#head - this.#oldest >= bounds.publications || this.#bytes > bounds.bytes)
       this.#letOldestGo();
     this.letAgedGo(time);
@@ -276,7 +276,7 @@ export class ChannelLog {
   #letOldestGo(): void {
     const { bytes, userBytes, holder } = this.#frontEntry();
     this.#bytes -= bytes;
-    this.#shares.countEntries(holder, -1, -bytes - userBytes);
+    this.#shares.countEntry(holder, bytes + userBytes, -1);
     this.#oldest++;
     this.#frontAt++;
     this.#isChanged = true;

@@ -11,6 +11,13 @@ const SHARE = 0.25;
 const ENTRY_OVERHEAD = 64;
 const KEY_OVERHEAD = 96;
 const CHANNEL_OVERHEAD = 192;
+/**
+ * Of a row that is longer only a part, 489 bytes to so many, stands in a page with others; the rest takes
+ * pages of its own, each with so much of it (https://www.sqlite.org/fileformat2.html, B-tree Pages).
+ */
+const SHARED_BYTES = 1_002;
+const PAGE_BYTES = 4_096;
+const OVERFLOW_BYTES = PAGE_BYTES - 4;
 /** Shares that are known without asking the file. */
 const KNOWN_SHARES = 10_000;
 
@@ -74,7 +81,7 @@ export class Shares {
   checkRoom(holder: number, { texts, key, channel }: Addition): void {
     if (holder === 0) return;
     const share = this.#share(holder);
-    const ofEntry = texts === undefined ? 0 : entryBytes(...texts);
+    const ofEntry = texts === undefined ? 0 : entryBytes(lengthOf(texts));
     const ofKey = key === undefined ? 0 : keyBytes(key);
     const ofChannel = channel === undefined ? 0 : channelBytes(channel);
     if (share.bytes + ofEntry + ofKey + ofChannel > this.#most.bytes) {
@@ -100,22 +107,23 @@ export class Shares {
     return this.#most.channels;
   }
 
-  /** Counts entries whose texts have so many bytes together; below 0: they are gone. */
-  countEntries(holder: number, entries: number, bytes: number): void {
-    this.#count(holder, (share) => (share.bytes += bytes + entries * ENTRY_OVERHEAD));
+  /** Counts an entry whose texts have so many bytes together; -1: it is gone. */
+  countEntry(holder: number, bytes: number, more: 1 | -1): void {
+    this.#count(holder, (share) => (share.bytes += more * entryBytes(bytes)));
   }
 
   /** Nobody holds these entries of a channel any more. */
   countOut(channel: number, from: number, to: number): void {
     const held = this.#file
       .sql(
-        `SELECT holder, count(*) AS entries,
-           sum(octet_length(data) + ifnull(octet_length(info), 0) + octet_length(user)) AS bytes
-         FROM log WHERE channel = ? AND offset BETWEEN ? AND ? AND holder <> 0 GROUP BY holder`,
+        `SELECT holder, octet_length(data) + ifnull(octet_length(info), 0) + octet_length(user) AS bytes,
+           count(*) AS entries
+         FROM log WHERE channel = ? AND offset BETWEEN ? AND ? AND holder <> 0 GROUP BY 1, 2`,
       )
       .all(channel, from, to);
-    for (const { holder, entries, bytes } of held) {
-      this.countEntries(Number(holder), -Number(entries), -Number(bytes));
+    for (const { holder, bytes, entries } of held) {
+      const gone = Number(entries) * entryBytes(Number(bytes));
+      this.#count(Number(holder), (share) => (share.bytes -= gone));
     }
   }
 
@@ -189,8 +197,15 @@ export class Shares {
   }
 }
 
-function entryBytes(...texts: readonly (string | Uint8Array)[]): number {
-  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), ENTRY_OVERHEAD);
+function lengthOf(texts: readonly (string | Uint8Array)[]): number {
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+}
+
+/** What an entry takes in the file whose texts have so many bytes together. */
+function entryBytes(bytes: number): number {
+  const row = bytes + ENTRY_OVERHEAD;
+  if (row <= SHARED_BYTES) return row;
+  return SHARED_BYTES + Math.ceil((row - SHARED_BYTES) / OVERFLOW_BYTES) * PAGE_BYTES;
 }
 
 function channelBytes(name: string): number {
