@@ -200,3 +200,23 @@ test("an empty file is no backup, and what a restore that was killed has left ch
   assert.equal((await restored.read("c:1", 0, 10)).head, 1);
   await restored.close();
 });
+
+test("a store that was not closed is restored with what is in its log of changes, one that was set aside too", async () => {
+  const directory = temporaryDirectory();
+  const left = temporaryDirectory();
+  const { engine } = await open(directory);
+  for (let number = 0; number < 5; number++) await engine.publish("c:1", hello, keepAll);
+  // As a process leaves it that was killed.
+  for (const suffix of ["", "-wal"]) {
+    copyFileSync(join(directory, `zocalo.db${suffix}`), join(left, `zocalo.db${suffix}`));
+  }
+  await engine.close();
+  const elsewhere = temporaryDirectory();
+  restoreStore(join(left, "zocalo.db"), elsewhere);
+  assert.equal(checkStore(elsewhere).publications, 5);
+
+  const former = restoreStore(join(directory, "zocalo.db"), left);
+  assert.equal(checkStore(left).publications, 5);
+  restoreStore(String(former), left);
+  assert.equal(checkStore(left).publications, 5);
+});

@@ -117,8 +117,8 @@ function reserve(path: string): void {
 }
 
 /**
- * Puts a backup in the place of a directory's store, which is kept beside it. Every epoch turns: whoever
- * comes back is told `reset`.
+ * Puts a backup, or another store, in the place of a directory's store, which is kept beside it. Every epoch
+ * turns: whoever comes back is told `reset`.
  *
  * @returns where the store is that was there; nothing if there was none
  * @throws StoreError `in_use` while a server has the directory; `unusable` if the backup is none
@@ -133,7 +133,7 @@ export function restoreStore(path: string, directory: string): string | undefine
   try {
     // A log of changes that another restore has left would be taken for that of this one.
     for (const suffix of SUFFIXES) rmSync(arriving + suffix, { force: true });
-    copyFileSync(path, arriving);
+    copyStore(path, arriving);
     const seen = turned(arriving, Witness.read(join(place, WITNESS)));
     const aside = existsSync(store)
       ? `${store}.replaced-${new Date().toISOString().replaceAll(":", "-")}`
@@ -149,6 +149,21 @@ export function restoreStore(path: string, directory: string): string | undefine
   } finally {
     for (const suffix of SUFFIXES) rmSync(arriving + suffix, { force: true });
     lock.release();
+  }
+}
+
+/** Copies a backup, or a store that was not closed: what is in its log of changes alone is no less of it. */
+function copyStore(path: string, copy: string): void {
+  const log = `${path}-wal`;
+  if (!existsSync(log) || statSync(log).size === 0) return copyFileSync(path, copy);
+  reserve(copy);
+  const database = findSqlite()(path);
+  try {
+    database.prepare("VACUUM INTO ?").run(copy);
+  } catch (cause) {
+    throw new StoreError("unusable", `${path} is damaged: ${(cause as Error).message}`, { cause });
+  } finally {
+    database.close();
   }
 }
 
