@@ -22,6 +22,7 @@ interface Log {
 /** One connection, seen from the server. */
 export class FakeConn implements ClientConn {
   readonly server: FakeServer;
+  readonly maxSendBytes: number | undefined;
   readonly commands: ReceivedCommand[] = [];
   readonly flows = new Map<string, { presence: boolean }>();
   /** While true, messages are refused. */
@@ -32,6 +33,7 @@ export class FakeConn implements ClientConn {
 
   constructor(server: FakeServer) {
     this.server = server;
+    this.maxSendBytes = server.maxSendBytes;
   }
 
   serve(handler: ConnHandler): void {
@@ -39,7 +41,8 @@ export class FakeConn implements ClientConn {
   }
 
   trySend(message: string): "sent" | "refused" {
-    if (!this.#isOpen || this.isFull) return "refused";
+    const isTooLarge = this.maxSendBytes !== undefined && Buffer.byteLength(message) > this.maxSendBytes;
+    if (!this.#isOpen || this.isFull || isTooLarge) return "refused";
     queueMicrotask(() => {
       if (!this.#isOpen) return;
       const command = decodeCommand(message);
@@ -92,6 +95,8 @@ export class FakeServer {
   isDown = false;
   pingMs = 25_000;
   commandBytes = 65_536;
+  /** The longest message that connections to it ever send. */
+  maxSendBytes: number | undefined;
   usersInPage = 1_000;
   keyMs: number | undefined;
   commandsPerSecond = 1_000_000;

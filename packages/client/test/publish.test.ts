@@ -202,6 +202,20 @@ test("what is larger than the server takes does not get there", async () => {
   await session.close();
 });
 
+test("what the connection never sends is refused, and holds up nothing", async () => {
+  const { server, clock, session } = begin({}, (it) => {
+    it.maxSendBytes = 200;
+  });
+  const room = session.channel<string>(name);
+  const outcome = room.publish("ñ".repeat(100)).catch((error: { code: string }) => error.code);
+  const next = room.publish("x".repeat(50));
+  await clock.advance(20_000);
+  assert.equal(server.dials, 1);
+  assert.equal(await outcome, "too_large");
+  assert.equal((await next).offset, 1);
+  await session.close();
+});
+
 test("what JSON cannot say is refused", async () => {
   const { session } = begin();
   await assert.rejects(session.channel<undefined>(name).publish(undefined), {

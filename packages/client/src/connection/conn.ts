@@ -21,6 +21,8 @@ export interface ConnHandler {
  * one, so WebSocket connections, lines over TCP and in-memory pipes all do.
  */
 export interface ClientConn {
+  /** The largest message that it ever sends, in bytes; left out: any. */
+  readonly maxSendBytes?: number | undefined;
   /** Hands over all messages, including those already received. Called once. */
   serve(handler: ConnHandler): void;
   /** Sends if there is room; never throws, never waits. */

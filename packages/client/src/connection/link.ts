@@ -73,6 +73,11 @@ export class Link {
     });
   }
 
+  /** The longest command that it can send, in bytes. */
+  get maxSendBytes(): number {
+    return this.#conn.maxSendBytes ?? Number.POSITIVE_INFINITY;
+  }
+
   /**
    * Sends a command.
    *

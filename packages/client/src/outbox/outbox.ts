@@ -103,7 +103,7 @@ export class Outbox {
   /** Sends what waits, in order, and from now on everything at once. */
   connected(link: Link, commandBytes: number, keyMs: number | undefined): void {
     this.#link = link;
-    this.#commandBytes = Math.min(commandBytes, MOST_BYTES);
+    this.#commandBytes = Math.min(commandBytes, MOST_BYTES, link.maxSendBytes);
     this.#keyMs = typeof keyMs === "number" && keyMs > 0 ? keyMs : KEY_MS;
     this.#flush();
   }
@@ -324,13 +324,16 @@ export class Outbox {
     });
   }
 
-  /** False if it is refused here: a server closes for good on a command that is too large. */
+  /**
+   * False if it is refused here: a server closes for good on a command that is too large, and behind one that
+   * the connection never sends nothing else would be.
+   */
   #send(entry: Waiting, link: Link): boolean {
     // The id's digits vary.
     const text = entry.encode(Number.MAX_SAFE_INTEGER);
     if (text.length * 3 > this.#commandBytes && utf8Length(text) > this.#commandBytes) {
       entry.finish(
-        new ChannelError("too_large", entry.channel, `this server takes ${this.#commandBytes} bytes`),
+        new ChannelError("too_large", entry.channel, `this connection takes ${this.#commandBytes} bytes`),
       );
       return false;
     }
