@@ -1,6 +1,6 @@
 // One address takes all it can get of a store; there is room for the others, also when it was opened again.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Random } from "@zocalo/integrity";
@@ -22,7 +22,7 @@ function shares(directory: string): { readonly said: unknown[]; readonly held: u
   const held = database
     .prepare(
       `SELECT holder AS id, sum(bytes) AS bytes, sum(channels) AS channels, sum(keys) AS keys FROM (
-         SELECT holder, CASE WHEN row <= 1002 THEN row ELSE 1002 + (row - 1002 + 4091) / 4092 * 4096 END AS bytes,
+         SELECT holder, CASE WHEN row <= 1002 THEN (row * 4 + 2) / 3 ELSE 1002 + (row - 1002 + 4091) / 4092 * 4096 END AS bytes,
                 0 AS channels, 0 AS keys
          FROM (SELECT log.holder,
                       octet_length(data) + ifnull(octet_length(info), 0) + octet_length(user) + 64 AS row
@@ -85,12 +85,15 @@ test("one address takes a quarter of the bytes, also when the store was opened a
 for (const [what, user, length, channelOf] of [
   ["under a long name", "ñ".repeat(128), 1, () => "c:1"],
   ["each in a channel of its own", "u", 1, (count: number) => `c:${count}:`.padEnd(128, "x")],
+  // Four would fill a page, if nothing came between.
+  ["each a fifth of a page long", "u", 820, (count: number) => `c:${count % 50}`],
   // A little more than a quarter of a page: the rest of it takes a page of its own.
   ["each a little longer than what pages share", "u", 1_000, (count: number) => `c:${count % 50}`],
 ] as const) {
   test(`what one address publishes ${what}, little as it is, fills no more than its share`, async () => {
     const maxBytes = 2 * 1_048_576;
-    const { engine } = await open(temporaryDirectory(), { maxBytes });
+    const directory = temporaryDirectory();
+    const { engine } = await open(directory, { maxBytes });
     const forever = { ...keepAll, publications: 1e6 };
     const publish = (count: number): Promise<unknown> =>
       engine.publish(channelOf(count), { ...greedy, user, data: "1".repeat(length) }, forever);
@@ -106,8 +109,44 @@ for (const [what, user, length, channelOf] of [
     const data = JSON.stringify("x".repeat(400_000));
     assert.equal((await engine.publish("c:honest", { ...honest, data }, forever)).offset, 1);
     await engine.close();
+    // An empty store has some twenty pages.
+    const { size } = statSync(join(directory, "zocalo.db"));
+    assert.ok(size < maxBytes / 4 + data.length + 100_000, `${size}`);
   });
 }
+
+test("what one address has let go takes no room of the others, before it is removed from the file", async () => {
+  const { engine } = await open(temporaryDirectory(), { maxBytes: 4 * 1_048_576 });
+  const newest = { ...keepAll, publications: 1 };
+  const data = JSON.stringify("x".repeat(3_000));
+  for (let round = 0; round < 30; round++) {
+    const publish = (_: unknown, channel: number): Promise<unknown> =>
+      engine.publish(`c:${channel}`, { ...greedy, data }, newest);
+    await Promise.all(Array.from({ length: 100 }, publish));
+  }
+  const large = JSON.stringify("x".repeat(1_000_000));
+  assert.equal((await engine.publish("c:honest", { ...honest, data: large }, keepAll)).offset, 1);
+  await engine.close();
+});
+
+test("of what waits for the store a quarter may be of one address, also when that was used before", async () => {
+  const { engine } = await open(temporaryDirectory(), { maxWaitingBytes: 65_536 });
+  const data = JSON.stringify("x".repeat(7_000)); // two are less than a quarter, three are more
+  const publish = (address: string, text = data): Promise<string> =>
+    engine.publish("c:1", { user: "u", data: text, address }, keepAll).then(
+      () => "kept",
+      (error: { code: string }) => error.code,
+    );
+  for (let round = 0; round < 3; round++) {
+    const three = ({ address }: typeof greedy): Promise<string[]> =>
+      Promise.all(Array.from({ length: 3 }, () => publish(address)));
+    const outcomes = await Promise.all([three(greedy), three(honest)]);
+    assert.deepEqual(outcomes.flat(), ["kept", "kept", "unavailable", "kept", "kept", "unavailable"]);
+  }
+  const large = JSON.stringify("x".repeat(50_000)); // One alone is taken, whatever its size.
+  assert.equal(await publish(greedy.address, large), "kept");
+  await engine.close();
+});
 
 test("one address begins a quarter of the channels, and then those of its own that hold nothing are forgotten", async () => {
   const clock = new SetClock();

@@ -186,10 +186,14 @@ export class ChannelLog {
     return this.#isChanged;
   }
 
-  /** Writes down what has changed, within the transaction. */
-  save(time: number): void {
+  /**
+   * Writes down what has changed, within the transaction.
+   *
+   * @param isRoomScarce what is gone is not to take any, whatever it costs
+   */
+  save(time: number, isRoomScarce: boolean): void {
     if (!this.#isChanged) return;
-    if (this.#oldest - this.#removedTo >= REMOVED_TOGETHER) this.removeGone();
+    if (this.#oldest - this.#removedTo >= (isRoomScarce ? 1 : REMOVED_TOGETHER)) this.removeGone();
     this.#isChanged = false;
     // It may be too early, which costs a look; to change it costs more.
     const due = this.#nextDue(time);

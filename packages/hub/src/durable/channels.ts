@@ -125,7 +125,8 @@ export class Channels {
 
   /** Writes down what has changed, within the transaction. */
   save(time: number): void {
-    for (const log of this.#touched) log.save(time);
+    const { isMostlyFull } = this.#file;
+    for (const log of this.#touched) log.save(time, isMostlyFull);
   }
 
   /** The transaction is over: those used longest ago need not be known. */

@@ -31,7 +31,8 @@ export interface DurableOptions {
   readonly maxKeysPerChannel?: number;
   /**
    * What may wait to be committed or read, in bytes, with names, keys and half a kilobyte for each. Past it a
-   * publication, and a read, is answered `unavailable`. Default 64 MiB.
+   * publication, and a read, is answered `unavailable`. What one address publishes may take a quarter of it.
+   * Default 64 MiB.
    */
   readonly maxWaitingBytes?: number;
   /**

@@ -16,6 +16,7 @@ import { contentMemory, ownContent } from "../primitives/text-memory.ts";
 import type { Answer, Outcome, Replaced, Request } from "./messages.ts";
 import type { Moment, StoreClock } from "./moment.ts";
 import type { StoreThread } from "./store-thread.ts";
+import { WaitingBytes } from "./waiting-bytes.ts";
 
 /** Requests of one batch at most, and about how many bytes of them: one commit is for all. */
 const BATCH_REQUESTS = 128;
@@ -66,8 +67,8 @@ export class DurableEngine implements Engine {
   #ends = 0;
   #listener: EngineListener | undefined;
   #waiting: Waiting[] = [];
-  /** What is waited for, what is under way included. */
-  #waitingBytes = 0;
+  /** What is under way included. */
+  readonly #waitingBytes: WaitingBytes;
   /** Ends when nothing waits any more. */
   #work: Promise<void> | undefined;
   #tidyTimer: NodeJS.Timeout | undefined;
@@ -83,6 +84,7 @@ export class DurableEngine implements Engine {
     this.#thread = thread;
     this.#threadSince = parts.clock.uptime();
     this.#parts = parts;
+    this.#waitingBytes = new WaitingBytes(parts.maxWaitingBytes);
     this.#presence = new PresenceByChannel((channel, event) =>
       this.#tellSafely((listener) => listener.presence(channel, event)),
     );
@@ -180,14 +182,14 @@ export class DurableEngine implements Engine {
     // These two nobody repeats.
     const hasToBe = request.kind === "release" || request.kind === "tidy";
     if (this.#isBroken && !hasToBe) throw broken();
-    const isTooMuch = this.#waitingBytes + bytes > this.#parts.maxWaitingBytes;
-    if (isTooMuch && this.#waitingBytes > 0 && !hasToBe) {
+    const address = addressOf(request);
+    if (!hasToBe && !this.#waitingBytes.haveRoom(bytes, address)) {
       throw new ProtocolError("unavailable", "too much waits to be committed and read");
     }
     const answer = new Promise<Answer>((resolve, reject) => {
       this.#waiting.push({ request, bytes, resolve, reject });
     });
-    this.#waitingBytes += bytes;
+    this.#waitingBytes.count(bytes, address);
     this.#work ??= this.#workOff();
     return answer;
   }
@@ -225,7 +227,7 @@ export class DurableEngine implements Engine {
   }
 
   #answered(some: readonly Waiting[]): void {
-    for (const { bytes } of some) this.#waitingBytes -= bytes;
+    for (const { bytes, request } of some) this.#waitingBytes.count(-bytes, addressOf(request));
   }
 
   /**
@@ -385,6 +387,11 @@ export class DurableEngine implements Engine {
       );
     }, ms).unref();
   }
+}
+
+/** Whose publication it is; nothing of what is read, of which little waits for one address. */
+function addressOf(request: Request): string | undefined {
+  return request.kind === "publish" ? request.publication.address : undefined;
 }
 
 function broken(): ProtocolError {

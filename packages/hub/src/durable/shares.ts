@@ -16,6 +16,8 @@ const CHANNEL_OVERHEAD = 192;
  * pages of its own, each with so much of it (https://www.sqlite.org/fileformat2.html, B-tree Pages).
  */
 const SHARED_BYTES = 1_002;
+/** How much of the pages that rows share is filled, where many channels are written to in turn. */
+const FILLED = 0.75;
 const PAGE_BYTES = 4_096;
 const OVERFLOW_BYTES = PAGE_BYTES - 4;
 /** Shares that are known without asking the file. */
@@ -204,7 +206,7 @@ function lengthOf(texts: readonly (string | Uint8Array)[]): number {
 /** What an entry takes in the file whose texts have so many bytes together. */
 function entryBytes(bytes: number): number {
   const row = bytes + ENTRY_OVERHEAD;
-  if (row <= SHARED_BYTES) return row;
+  if (row <= SHARED_BYTES) return Math.ceil(row / FILLED);
   return SHARED_BYTES + Math.ceil((row - SHARED_BYTES) / OVERFLOW_BYTES) * PAGE_BYTES;
 }
 

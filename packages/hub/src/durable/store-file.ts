@@ -109,6 +109,14 @@ export class StoreFile {
     return this.#commits;
   }
 
+  /** More than three quarters of the pages that it may have are in use. */
+  get isMostlyFull(): boolean {
+    const [pages, free, most] = ["page_count", "freelist_count", "max_page_count"].map((name) =>
+      Number(Object.values(this.sql(`PRAGMA ${name}`).get() ?? {})[0]),
+    ) as [number, number, number];
+    return pages - free > 0.75 * most;
+  }
+
   /** A statement, prepared once. */
   sql(text: string): Statement {
     let statement = this.#statements.get(text);
