@@ -4,6 +4,7 @@ import {
   existsSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -217,6 +218,19 @@ test("a file that turns out to be damaged while it is open is replaced, and open
   const { epoch } = await engine.read("c:new", 0, 1);
   assert.deepEqual(replaced.at(-1), ["c:new", { epoch, head: 0, oldest: 1 }]);
   assert.equal((await engine.publish("c:new", { user: "u", data: "1" }, keepAll)).offset, 1);
+  await engine.close();
+});
+
+test("a store that is gone is told of, and every channel begins anew", async () => {
+  const directory = temporaryDirectory();
+  const first = await open(directory);
+  const before = await fill(first.engine, 2, 3);
+  await first.engine.close();
+  const path = join(directory, "zocalo.db");
+  rmSync(path);
+  const { engine, notices } = await open(directory);
+  assert.deepEqual(notices, [`${path} was here and is gone: every channel begins anew`]);
+  assert.deepEqual(await turned(engine, before), ["c:0", "c:1"]);
   await engine.close();
 });
 

@@ -65,7 +65,11 @@ export class StoreDirectory {
    * @throws StoreError
    */
   openFile(now: Moment, notice: (sentence: string) => void): StoreFile {
-    const isNew = !existsSync(this.path) || this.#wasBegun;
+    const isThere = existsSync(this.path);
+    const isNew = !isThere || this.#wasBegun;
+    // Not one that was set aside just now.
+    if (!isThere && this.#witness === undefined && existsSync(this.#witnessPath))
+      notice(`${this.path} was here and is gone: every channel begins anew`);
     try {
       try {
         this.#file = StoreFile.open(this.#open, this.path, this.#settings, this.#boot, now, "copy");
