@@ -98,7 +98,7 @@ export class FakeServer {
   /** The longest message that connections to it ever send. */
   maxSendBytes: number | undefined;
   usersInPage = 1_000;
-  keyMs: number | undefined;
+  keyMs: number | undefined = 300_000;
   commandsPerSecond = 1_000_000;
   commandBurst = 1_000_000;
   /** Answers a command instead of the server; `undefined` leaves it to the server, `null` to nobody. */

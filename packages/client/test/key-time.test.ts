@@ -9,8 +9,10 @@ import { MemoryStore } from "./memory-store.ts";
 const MINUTE_MS = 60_000;
 
 for (const [title, ageMs, keyMs, expected] of [
-  ["within the time of its key", 3 * MINUTE_MS, undefined, "resolved"],
-  ["past the time of its key", 4 * MINUTE_MS, undefined, "unknown_outcome"],
+  ["within the time of its key", 3 * MINUTE_MS, 5 * MINUTE_MS, "resolved"],
+  ["past the time of its key", 4 * MINUTE_MS, 5 * MINUTE_MS, "unknown_outcome"],
+  ["where the server remembers no keys", 1_000, undefined, "unknown_outcome"],
+  ["where the server remembers keys for no time", 1_000, 1, "unknown_outcome"],
   ["within the time that the server says", 40 * MINUTE_MS, 60 * MINUTE_MS, "resolved"],
   ["past the time that the server says", 50_000, MINUTE_MS, "unknown_outcome"],
 ] as const) {

@@ -49,7 +49,8 @@ export class Attempts {
   mayGoOn(withinMs: number): boolean {
     if (this.#since === undefined || this.#ageMs(this.#since) < withinMs) return true;
     if (this.#state === "perhaps there") return false;
-    this.#since = undefined; // it was about to be sent, and was not
+    // It was about to be sent, and was not. Where no key is remembered it does not matter when that was.
+    if (withinMs > 0) this.#since = undefined;
     return true;
   }
 

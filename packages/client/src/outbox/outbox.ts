@@ -30,8 +30,8 @@ export interface OutboxLimits {
 /** Used where `OutboxLimits` leaves a field out. */
 const defaultOutbox = { entries: 1_000, length: 1_048_576 } as const;
 
-/** How long a server remembers keys, in milliseconds, if it does not say. */
-const KEY_MS = 300_000;
+/** A server that remembers keys for less remembers none: to write down that it is sent takes longer. */
+const LEAST_KEY_MS = 1_000;
 
 /** Part of that time in which something is sent again. The rest is room for a slow path. */
 const SAFE_PART = 0.75;
@@ -86,7 +86,8 @@ export class Outbox {
   #window = new SendWindow();
   #link: Link | undefined;
   #commandBytes: number = LIMITS.commandBytes;
-  #keyMs = KEY_MS;
+  /** How long the server remembers keys, in milliseconds. One that does not say so remembers none. */
+  #keyMs = 0;
   #stopPause: (() => void) | undefined;
   /** Stops waiting until more may be sent. */
   #stopWaiting: (() => void) | undefined;
@@ -104,7 +105,7 @@ export class Outbox {
   connected(link: Link, commandBytes: number, keyMs: number | undefined): void {
     this.#link = link;
     this.#commandBytes = Math.min(commandBytes, MOST_BYTES, link.maxSendBytes);
-    this.#keyMs = typeof keyMs === "number" && keyMs > 0 ? keyMs : KEY_MS;
+    this.#keyMs = typeof keyMs === "number" && keyMs >= LEAST_KEY_MS ? keyMs : 0;
     this.#flush();
   }
 

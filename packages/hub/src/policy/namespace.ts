@@ -52,7 +52,10 @@ export interface NamespaceOptions {
    * `Hub.sizes`. A publication larger than `history.bytes` reaches only those who are live.
    */
   readonly maxDataLength?: number;
-  /** How long an idempotency key is known, in milliseconds. Default 300,000. */
+  /**
+   * How long an idempotency key is known, in milliseconds. Default 300,000. 0: not at all, so that what is
+   * sent again is there twice.
+   */
   readonly idempotencyMs?: number;
 }
 
