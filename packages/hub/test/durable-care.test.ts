@@ -121,6 +121,11 @@ test("what is no backup is not restored, and what is no store is not backed up",
   await engine.close();
   assert.throws(() => restoreStore(file, directory), { code: "unusable", message: /is damaged: / });
   assert.throws(() => restoreStore(join(file, "nowhere"), directory), { message: /^there is no / });
+  // As on a full disk: it cannot be copied.
+  assert.throws(() => restoreStore(join(file, ".."), directory), {
+    code: "unusable",
+    message: /cannot be restored to /,
+  });
   assert.throws(() => backupStore(temporaryDirectory(), join(directory, "b")), { message: /^there is no / });
   assert.throws(() => checkStore(temporaryDirectory()), { message: /^there is no / });
   const next = await open(directory);

@@ -146,6 +146,10 @@ export function restoreStore(path: string, directory: string): string | undefine
     witness.write(seen);
     witness.close();
     return aside;
+  } catch (cause) {
+    if (cause instanceof StoreError) throw cause;
+    const why = (cause as Error).message;
+    throw new StoreError("unusable", `${path} cannot be restored to ${place}: ${why}`, { cause });
   } finally {
     for (const suffix of SUFFIXES) rmSync(arriving + suffix, { force: true });
     lock.release();
@@ -160,8 +164,6 @@ function copyStore(path: string, copy: string): void {
   const database = findSqlite()(path);
   try {
     database.prepare("VACUUM INTO ?").run(copy);
-  } catch (cause) {
-    throw new StoreError("unusable", `${path} is damaged: ${(cause as Error).message}`, { cause });
   } finally {
     database.close();
   }
