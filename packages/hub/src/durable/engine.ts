@@ -12,19 +12,14 @@ import type {
   Retention,
 } from "../engine/engine.ts";
 import { PresenceByChannel } from "../engine/presence.ts";
-import { contentMemory, ownContent } from "../primitives/text-memory.ts";
+import { ownContent } from "../primitives/text-memory.ts";
 import type { Answer, Outcome, Replaced, Request } from "./messages.ts";
 import type { Moment, StoreClock } from "./moment.ts";
 import type { StoreThread } from "./store-thread.ts";
-import { WaitingBytes } from "./waiting-bytes.ts";
+import { BATCH_REQUESTS, type Waiting, WaitingRequests } from "./waiting-requests.ts";
 
-/** Requests of one batch at most, and about how many bytes of them: one commit is for all. */
-const BATCH_REQUESTS = 128;
-const BATCH_BYTES = 1_048_576;
 /** How long answers are handed out in one turn, in milliseconds. Each turn is a write for each of a crowd. */
 const LONGEST_RUN_MS = 15;
-/** What a request takes while it waits, beside its texts, about, in bytes. */
-const REQUEST_OVERHEAD = 512;
 /** A pause between two steps of tidying while there is more to do, in milliseconds. */
 const TIDY_PAUSE_MS = 50;
 /** The pause before a thread that has ended soon after its start is started again; it doubles each time. */
@@ -44,13 +39,6 @@ export interface EngineParts {
   readonly start: () => Promise<StoreThread>;
 }
 
-interface Waiting {
-  readonly request: Request;
-  readonly bytes: number;
-  readonly resolve: (answer: Answer) => void;
-  readonly reject: (error: Error) => void;
-}
-
 /**
  * Keeps logs and keys in a directory. What waits is committed together; the next batch gathers while one is
  * under way.
@@ -66,9 +54,7 @@ export class DurableEngine implements Engine {
   /** Threads that have ended soon after their start, one after the other. */
   #ends = 0;
   #listener: EngineListener | undefined;
-  #waiting: Waiting[] = [];
-  /** What is under way included. */
-  readonly #waitingBytes: WaitingBytes;
+  readonly #waiting: WaitingRequests;
   /** Ends when nothing waits any more. */
   #work: Promise<void> | undefined;
   #tidyTimer: NodeJS.Timeout | undefined;
@@ -84,7 +70,7 @@ export class DurableEngine implements Engine {
     this.#thread = thread;
     this.#threadSince = parts.clock.uptime();
     this.#parts = parts;
-    this.#waitingBytes = new WaitingBytes(parts.maxWaitingBytes);
+    this.#waiting = new WaitingRequests(parts.maxWaitingBytes);
     this.#presence = new PresenceByChannel((channel, event) =>
       this.#tellSafely((listener) => listener.presence(channel, event)),
     );
@@ -177,19 +163,10 @@ export class DurableEngine implements Engine {
 
   async #ask(request: Request, texts: readonly (string | Uint8Array)[] = []): Promise<Answer> {
     this.#checkOpen();
-    let bytes = REQUEST_OVERHEAD;
-    for (const text of texts) bytes += contentMemory(text);
     // These two nobody repeats.
     const hasToBe = request.kind === "release" || request.kind === "tidy";
     if (this.#isBroken && !hasToBe) throw broken();
-    const address = addressOf(request);
-    if (!hasToBe && !this.#waitingBytes.haveRoom(bytes, address)) {
-      throw new ProtocolError("unavailable", "too much waits to be committed and read");
-    }
-    const answer = new Promise<Answer>((resolve, reject) => {
-      this.#waiting.push({ request, bytes, resolve, reject });
-    });
-    this.#waitingBytes.count(bytes, address);
+    const answer = this.#waiting.add(request, texts, hasToBe);
     this.#work ??= this.#workOff();
     return answer;
   }
@@ -197,8 +174,7 @@ export class DurableEngine implements Engine {
   async #workOff(): Promise<void> {
     // What this turn of the loop brings goes along.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.#waiting.length > 0) {
-      const batch = this.#nextBatch();
+    for (let batch = this.#waiting.next(); batch.length > 0; batch = this.#waiting.next()) {
       try {
         const outcome = await this.#thread.run({
           now: this.#now,
@@ -215,21 +191,6 @@ export class DurableEngine implements Engine {
     this.#work = undefined;
   }
 
-  #nextBatch(): Waiting[] {
-    let bytes = 0;
-    let count = 0;
-    for (const waiting of this.#waiting) {
-      if (count === BATCH_REQUESTS || (count > 0 && bytes + waiting.bytes > BATCH_BYTES)) break;
-      bytes += waiting.bytes;
-      count++;
-    }
-    return this.#waiting.splice(0, count);
-  }
-
-  #answered(some: readonly Waiting[]): void {
-    for (const { bytes, request } of some) this.#waitingBytes.count(-bytes, addressOf(request));
-  }
-
   /**
    * Tells the listener before those who asked, each in the order of the requests, and in several turns of the
    * loop if it is long: a batch may have a hundred publications for a thousand subscribers each.
@@ -238,9 +199,7 @@ export class DurableEngine implements Engine {
     this.#trouble = trouble;
     for (const notice of notices) this.#notice(notice);
     // What would have been too long a message is asked again, and before all else.
-    this.#waiting.unshift(...batch.slice(answers.length));
-    const done = batch.slice(0, answers.length);
-    this.#answered(done);
+    const done = this.#waiting.answered(batch, answers.length);
     const losses = [...replaced];
     const { clock } = this.#parts;
     let endsAt = clock.uptime() + LONGEST_RUN_MS;
@@ -345,11 +304,12 @@ export class DurableEngine implements Engine {
   }
 
   #refuseAll(): void {
-    this.#refuse(this.#waiting.splice(0));
+    for (let batch = this.#waiting.next(); batch.length > 0; batch = this.#waiting.next())
+      this.#refuse(batch);
   }
 
   #refuse(some: readonly Waiting[]): void {
-    this.#answered(some);
+    this.#waiting.answered(some, some.length);
     const error = broken();
     for (const { request, reject } of some) {
       this.#follow(request, { kind: "failed", message: error.message }); // It is released all the same.
@@ -387,11 +347,6 @@ export class DurableEngine implements Engine {
       );
     }, ms).unref();
   }
-}
-
-/** Whose publication it is; nothing of what is read, of which little waits for one address. */
-function addressOf(request: Request): string | undefined {
-  return request.kind === "publish" ? request.publication.address : undefined;
 }
 
 function broken(): ProtocolError {
