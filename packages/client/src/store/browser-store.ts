@@ -1,5 +1,6 @@
 import { Database } from "./database.ts";
-import { type DraftLimits, type Drafts, StoredDrafts } from "./drafts.ts";
+import type { DraftLimits, Drafts } from "./drafts.ts";
+import { StoredDrafts } from "./stored-drafts.ts";
 import type { KeptEntry, NewEntry, OpenOutbox, OutboxStore } from "../outbox/keep.ts";
 import { RollCall } from "./roll-call.ts";
 
