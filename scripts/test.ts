@@ -2,7 +2,6 @@
 // --test-…]`: real programs, then the build, then every test. With `--poison` memory is overwritten as soon
 // as nobody may read it any more (decision 0011).
 import { spawn, spawnSync } from "node:child_process";
-import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ensurePrograms } from "./ensure-programs.ts";
@@ -14,8 +13,6 @@ import { findTests } from "./find-tests.ts";
  * processes some take minutes.
  */
 const FILE_TIMEOUT_MS = 900_000;
-/** Node itself takes one at a time where there are two processors, and a file waits most of its time. */
-const FILES_AT_ONCE = Math.max(2, availableParallelism() - 1);
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -45,7 +42,6 @@ const runnerArgs = [
   "--test",
   "--test-reporter=spec",
   `--test-timeout=${FILE_TIMEOUT_MS}`,
-  `--test-concurrency=${FILES_AT_ONCE}`,
   ...[...flags].filter((flag) => flag.startsWith("--test-")),
   ...files,
 ];
