@@ -48,8 +48,9 @@ export interface NamespaceOptions {
    * JSON text of a publication's `data`, in UTF-16 code units, or its bytes; at most 1,048,576. Default
    * 49,152, of bytes 36,864, which are as long in base64. **Risk** of more: each connection to the hub may
    * make its server keep a command of that length, and a message where it reads slowly, and read it at once:
-   * to check 1 MiB takes some ten milliseconds. Listeners have to take one, and connections to send it: see
-   * `Hub.sizes`. A publication larger than `history.bytes` reaches only those who are live.
+   * to check 1 MiB takes some ten milliseconds, and counts for a thousand commands. Listeners have to take
+   * one, and connections to send it: see `Hub.sizes`. A publication larger than `history.bytes` reaches only
+   * those who are live.
    */
   readonly maxDataLength?: number;
   /**
