@@ -42,6 +42,7 @@ class World implements Surroundings {
   readonly #storage: Storage;
   readonly #latencyMs: number;
   readonly #commandsPerSecond: number;
+  readonly #workMs: number;
   readonly #clients: Client[] = [];
   readonly #machines = new Map<Client, Machine>();
   readonly #links = new Map<Link, number>();
@@ -63,6 +64,7 @@ class World implements Surroundings {
     this.#process = this.#server;
     this.#latencyMs = random.pick([2, 40, 400]);
     this.#commandsPerSecond = random.pick([40, 10_000, 10_000]);
+    this.#workMs = random.pick([0, 0, 1, 2]);
     this.#keyMs = random.pick([KEY_MS.long, KEY_MS.short]);
     const faults = {
       maxDelayMs: random.pick([1, 10, 100]),
@@ -149,6 +151,7 @@ class World implements Surroundings {
   #boot(): void {
     const process = new Machine(this.time, this.random.below(1_000_000));
     process.wallAheadMs = this.#server.wallAheadMs;
+    process.workMs = this.#workMs;
     this.#process = process;
     this.#engine = this.#storage.boot(process);
     this.#hub = new Hub({

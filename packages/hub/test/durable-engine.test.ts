@@ -90,45 +90,6 @@ test("the listener is told when everybody else can read it", async () => {
   await engine.close();
 });
 
-test("what a batch brings is told in several turns of the loop if telling it takes long, in order and before who published", async () => {
-  const clock = new SetClock();
-  const engine = await durable(temporaryDirectory(), { clock });
-  let turn = 0;
-  const told: string[] = [];
-  const turns = new Map<number, number>();
-  let counting: NodeJS.Immediate | undefined;
-  const countTurns = (): void => {
-    turn++;
-    counting = setImmediate(countTurns);
-  };
-  engine.start({
-    publication(_channel, _epoch, { offset }) {
-      clock.advance(5);
-      told.push(`told ${offset}`);
-      turns.set(turn, (turns.get(turn) ?? 0) + 1);
-    },
-    replaced: () => undefined,
-    presence: () => undefined,
-  });
-  await engine.open("c:1");
-  countTurns();
-  const publish = async (): Promise<void> => {
-    const { offset } = await engine.publish("c:1", hello, keepAll);
-    told.push(`published ${offset}`);
-  };
-  await Promise.all(Array.from({ length: 20 }, publish));
-  clearImmediate(counting);
-  assert.deepEqual(
-    told.filter((each) => each.startsWith("told")),
-    Array.from({ length: 20 }, (_none, index) => `told ${index + 1}`),
-  );
-  for (let offset = 1; offset <= 20; offset++) {
-    assert.ok(told.indexOf(`told ${offset}`) < told.indexOf(`published ${offset}`), `${offset}`);
-  }
-  assert.ok(Math.max(...turns.values()) <= 3, `${Math.max(...turns.values())} told in one turn`);
-  await engine.close();
-});
-
 /** How a call has ended. */
 const outcomeOf = (work: Promise<{ readonly offset: number }>): Promise<number | string> =>
   work.then(

@@ -16,7 +16,7 @@ export { secureContextOptions } from "./tls/certificates.ts";
 export { clientHandshake, type ClientHandshakeParts, type TlsCarrier } from "./networks/secure-client.ts";
 export type { SecuredSocket } from "./tls/tls-handshakes.ts";
 export type { DialLimits } from "./networks/dial-limits.ts";
-export { atEndOfTurn, type Flushable } from "./flow/end-of-turn.ts";
+export { atEndOfTurn, type Flushable, lateAtEndOfTurn } from "./flow/end-of-turn.ts";
 export { closeFault, isSendableCloseCode, MAX_REASON_BYTES } from "./contracts/close-code.ts";
 export { asMessage } from "./contracts/as-message.ts";
 export type { FailureSite } from "./contracts/failures.ts";

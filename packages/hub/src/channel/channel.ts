@@ -2,20 +2,16 @@ import type { StoredPublication } from "@zocalo/protocol";
 import type { Backlog } from "./backlog.ts";
 import type { Clock } from "../primitives/clock.ts";
 import type { Engine, LogState } from "../engine/engine.ts";
+import { FanOut } from "./fan-out.ts";
+import { LiveFeed } from "./live-feed.ts";
 import { PresenceFeed } from "./presence-feed.ts";
-import { PublicationMessage, type SharedMessage } from "./shared-message.ts";
+import { PublicationMessage } from "./shared-message.ts";
 import { PageReader } from "./shared-page.ts";
 import type { Counters } from "./stats.ts";
 
-/** What a channel needs of each subscription. */
-export interface Subscriber {
-  /** Place in the channel's live list; -1: not in it. Only the channel changes it. */
-  liveIndex: number;
-  /** Hot path: hands over the publication at the head. False if it did not go out now. */
-  offer(message: SharedMessage, offset: number): boolean;
-  /** Reads from the log what is missing, and goes live at the head. */
-  readLog(): void;
-}
+/** A publication stands in memory as data, as a message and as a frame. */
+const FORMS = 3;
+const OVERHEAD_BYTES = 1_000;
 
 /**
  * A channel that somebody here is subscribed to: follows the head of its log and hands what is new to those
@@ -32,20 +28,17 @@ export class Channel {
   readonly #engine: Engine;
   /** Who is told of those who come and go. */
   readonly presence: PresenceFeed;
-  readonly #counters: Counters;
-  readonly #backlog: Backlog;
+  /** Those at the head. */
+  readonly live: LiveFeed;
   #epoch = "";
   #head = 0;
   #acknowledged = 0;
-  /** Those at the head. Each knows its own place here, so that leaving takes one step. */
-  readonly #live: Subscriber[] = [];
 
-  constructor(name: string, engine: Engine, counters: Counters, presence: PresenceFeed, backlog: Backlog) {
+  constructor(name: string, engine: Engine, live: LiveFeed, presence: PresenceFeed) {
     this.name = name;
     this.pages = new PageReader(name, engine);
-    this.#backlog = backlog;
     this.#engine = engine;
-    this.#counters = counters;
+    this.live = live;
     this.presence = presence;
     this.opened = this.#open();
   }
@@ -69,17 +62,9 @@ export class Channel {
     this.#acknowledged = Math.max(this.#acknowledged, offset);
   }
 
-  /** To how many a publication is handed at once. */
-  get liveCount(): number {
-    return this.#live.length;
-  }
-
-  /**
-   * Hot path: nothing is allocated for a subscriber. Guarded by `npm run bench -- fan-out`.
-   * A subscriber may leave, or end, while it is served.
-   */
+  /** Hot path. Guarded by `npm run bench -- fan-out`. */
   publication(epoch: string, publication: StoredPublication): void {
-    const { offset } = publication;
+    const { offset, data } = publication;
     if (epoch !== this.#epoch) {
       this.replaced({ epoch, head: offset, oldest: offset });
       return;
@@ -88,20 +73,13 @@ export class Channel {
     const isNext = offset === this.#head + 1;
     this.#head = offset;
     this.pages.forget();
-    const live = this.#live;
-    if (live.length === 0) return;
-    if (!isNext) {
-      this.#sendAllToLog(); // the engine's feed skipped something: the log has it
-      return;
+    if (this.live.size === 0) return;
+    // The engine's feed skipped something: the log has it.
+    if (!isNext) this.live.sendToLog();
+    else {
+      const bytes = FORMS * data.length + OVERHEAD_BYTES;
+      this.live.tell(new PublicationMessage(this.name, publication), offset, bytes);
     }
-    const message = new PublicationMessage(this.name, publication);
-    let delivered = 0;
-    // Backwards, because whoever leaves is replaced by the last one, who has been served already.
-    for (let index = live.length - 1; index >= 0; index--) {
-      if (live[index]?.offer(message, offset) === true) delivered++;
-    }
-    this.#counters.delivered += delivered;
-    this.#backlog.sent(delivered * message.bytes);
   }
 
   /** The log is another one now. */
@@ -110,24 +88,7 @@ export class Channel {
     this.#head = head;
     this.#acknowledged = 0;
     this.pages.forget();
-    this.#sendAllToLog();
-  }
-
-  /** Takes a subscription at the head into the live feed. */
-  joinLive(subscription: Subscriber): void {
-    subscription.liveIndex = this.#live.length;
-    this.#live.push(subscription);
-  }
-
-  /** Takes it out again; nothing happens if it is not there. */
-  leaveLive(subscription: Subscriber): void {
-    const index = subscription.liveIndex;
-    if (index < 0) return;
-    subscription.liveIndex = -1;
-    const last = this.#live.pop();
-    if (last === undefined || last === subscription) return;
-    this.#live[index] = last;
-    last.liveIndex = index;
+    this.live.sendToLog();
   }
 
   async #open(): Promise<void> {
@@ -135,10 +96,6 @@ export class Channel {
     // Publications may have been told of already while this was on its way.
     if (this.#epoch === "") this.#epoch = state.epoch;
     if (this.#epoch === state.epoch) this.#head = Math.max(this.#head, state.head);
-  }
-
-  #sendAllToLog(): void {
-    for (const subscription of this.#live.slice()) subscription.readLog();
   }
 }
 
@@ -149,11 +106,13 @@ export class Channels {
   readonly #clock: Clock;
   readonly #maxPresenceBytes: number;
   readonly #backlog: Backlog;
+  readonly #fanOut: FanOut;
   readonly #inUse = new Map<string, { readonly channel: Channel; uses: number }>();
 
   /** @param maxPresenceBytes of one message of changes */
   constructor(engine: Engine, counters: Counters, clock: Clock, maxPresenceBytes: number, backlog: Backlog) {
     this.#backlog = backlog;
+    this.#fanOut = new FanOut(clock);
     this.#engine = engine;
     this.#counters = counters;
     this.#clock = clock;
@@ -173,7 +132,8 @@ export class Channels {
     let entry = this.#inUse.get(name);
     if (!entry) {
       const presence = new PresenceFeed(name, this.#clock, this.#maxPresenceBytes, this.#backlog);
-      const channel = new Channel(name, this.#engine, this.#counters, presence, this.#backlog);
+      const live = new LiveFeed(this.#fanOut, this.#counters, this.#backlog);
+      const channel = new Channel(name, this.#engine, live, presence);
       entry = { channel, uses: 0 };
       this.#inUse.set(name, entry);
     }

@@ -6,7 +6,7 @@ import type { Channel } from "./channel.ts";
 
 /** What telling those who are subscribed costs; `length`: of what is said. */
 export function costOfPublishing(channel: Channel | undefined, length: number): number {
-  return (channel?.liveCount ?? 0) * costOfDelivery(length);
+  return (channel?.live.size ?? 0) * costOfDelivery(length);
 }
 
 /** What telling those who watch costs; `length`: of what is said. */

@@ -1,9 +1,10 @@
 import { encodeServerMessage, type ErrorCode, type GapPush } from "@zocalo/protocol";
-import type { Channel, Subscriber } from "./channel.ts";
+import type { Channel } from "./channel.ts";
 import { costOfPublications } from "./costs.ts";
 import { withEpoch } from "./datagram-form.ts";
 import type { Clock, Timer } from "../primitives/clock.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { Subscriber } from "./live-feed.ts";
 import type { PresenceWatcher, ToldChanges } from "./presence-feed.ts";
 import type { Sender } from "./sender.ts";
 import type { SharedMessage } from "./shared-message.ts";
@@ -75,6 +76,10 @@ export class Subscription implements Subscriber, PresenceWatcher {
     this.#conn = host.sender;
   }
 
+  get offset(): number {
+    return this.#offset;
+  }
+
   get hasEnded(): boolean {
     return this.#state === "ended";
   }
@@ -101,16 +106,15 @@ export class Subscription implements Subscriber, PresenceWatcher {
     this.#catchUpPresence();
   }
 
-  /** Hot path: hands over the publication at the head. False if it did not go out now. */
+  /** Hot path. */
   offer(shared: SharedMessage, offset: number): boolean {
-    if (this.#offset !== offset - 1) return false; // it was read from the log before the engine told of it
     const message = this.#host.isDatagram ? withEpoch(shared, this.#epoch) : shared;
     const outcome = this.#conn.trySend(message);
     if (outcome === "sent") {
       this.#offset = offset;
       return true;
     }
-    this.channel.leaveLive(this);
+    this.channel.live.leave(this);
     this.#host.counters.fellBehind++;
     if (outcome === "buffered") {
       this.#offset = offset;
@@ -130,10 +134,10 @@ export class Subscription implements Subscriber, PresenceWatcher {
   /** Goes live if this is the head, and otherwise reads what is missing. */
   readLog(): void {
     if (this.hasEnded) return;
-    this.channel.leaveLive(this);
+    this.channel.live.leave(this);
     if (this.#isAtHead) {
       this.#state = "live";
-      this.channel.joinLive(this);
+      this.channel.live.join(this);
       return;
     }
     this.#state = "reading";
@@ -143,7 +147,7 @@ export class Subscription implements Subscriber, PresenceWatcher {
   /** Nothing is sent any more. */
   end(): void {
     this.#state = "ended";
-    this.channel.leaveLive(this);
+    this.channel.live.leave(this);
     this.channel.presence.unwatch(this);
     this.#retry?.cancel();
   }

@@ -18,8 +18,6 @@ import type { Moment, StoreClock } from "./moment.ts";
 import type { StoreThread } from "./store-thread.ts";
 import { BATCH_REQUESTS, type Waiting, WaitingRequests } from "./waiting-requests.ts";
 
-/** How long answers are handed out in one turn, in milliseconds. Each turn is a write for each of a crowd. */
-const LONGEST_RUN_MS = 15;
 /** A pause between two steps of tidying while there is more to do, in milliseconds. */
 const TIDY_PAUSE_MS = 50;
 /** The pause before a thread that has ended soon after its start is started again; it doubles each time. */
@@ -180,7 +178,7 @@ export class DurableEngine implements Engine {
           now: this.#now,
           requests: batch.map(({ request }) => request),
         });
-        await this.#tell(outcome, batch);
+        this.#tell(outcome, batch);
       } catch (error) {
         // It may have been committed.
         this.#refuse(batch);
@@ -191,23 +189,14 @@ export class DurableEngine implements Engine {
     this.#work = undefined;
   }
 
-  /**
-   * Tells the listener before those who asked, each in the order of the requests, and in several turns of the
-   * loop if it is long: a batch may have a hundred publications for a thousand subscribers each.
-   */
-  async #tell({ notices, trouble, replaced, answers }: Outcome, batch: readonly Waiting[]): Promise<void> {
+  /** Tells the listener before those who asked, each in the order of the requests. */
+  #tell({ notices, trouble, replaced, answers }: Outcome, batch: readonly Waiting[]): void {
     this.#trouble = trouble;
     for (const notice of notices) this.#notice(notice);
     // What would have been too long a message is asked again, and before all else.
     const done = this.#waiting.answered(batch, answers.length);
     const losses = [...replaced];
-    const { clock } = this.#parts;
-    let endsAt = clock.uptime() + LONGEST_RUN_MS;
     for (const [index, { request, resolve }] of done.entries()) {
-      if (clock.uptime() >= endsAt) {
-        await new Promise((resume) => setImmediate(resume));
-        endsAt = clock.uptime() + LONGEST_RUN_MS;
-      }
       while (losses[0] && losses[0].index <= index) this.#replaced(losses.shift());
       const answer = answers[index] ?? { kind: "failed", message: "no answer" };
       this.#follow(request, answer);

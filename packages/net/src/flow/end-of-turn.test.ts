@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EndOfTurn } from "./end-of-turn.ts";
+import { EndOfTurn, type Flushable } from "./end-of-turn.ts";
 
 /** Targets that each take so long, and a loop whose turns a test makes. */
 function open(eachMs: number) {
@@ -11,20 +11,21 @@ function open(eachMs: number) {
     () => now,
     (run) => turns.push(run),
   );
-  const add = (name: string, then: () => void = () => undefined): void =>
-    end.add({
-      flush() {
-        now += eachMs;
-        flushed.push(name);
-        then();
-      },
-    });
+  const target = (name: string, then: () => void = () => undefined): Flushable => ({
+    flush() {
+      now += eachMs;
+      flushed.push(name);
+      then();
+    },
+  });
+  const add = (name: string, then?: () => void): void => end.add(target(name, then));
+  const addLate = (given: Flushable): void => end.addLate(given);
   const turn = (): string[] => {
     flushed.length = 0;
     for (const run of turns.splice(0)) run();
     return [...flushed];
   };
-  return { add, turn, turns };
+  return { add, addLate, target, turn, turns };
 }
 
 const named = (from: number, to: number): string[] =>
@@ -76,4 +77,17 @@ test("one that throws keeps none of the others", () => {
   assert.throws(turn, /broken/);
   assert.deepEqual(turn(), named(91, 100));
   assert.equal(turns.length, 0);
+});
+
+test("what may be late comes behind what is due, in later turns, too, and is there once", () => {
+  const { add, addLate, target, turn, turns } = open(1);
+  const crowd = named(1, 100).map((name) => target(name));
+  for (const each of crowd) addLate(each);
+  add("answer");
+  assert.deepEqual(turn(), ["answer", ...named(1, 64)]);
+  for (const each of crowd) addLate(each);
+  add("another");
+  assert.deepEqual(turn(), ["another", ...named(65, 100), ...named(1, 28)]);
+  assert.deepEqual([...turn(), ...turn()], named(29, 64));
+  assert.equal(turns.length, 0, "nothing is left");
 });

@@ -1,5 +1,7 @@
 /** Something with bytes to write, or else to be done once for all that happens in a turn. */
 export interface Flushable {
+  /** It is among those that may be late. Only `EndOfTurn` changes it. */
+  isLate?: boolean;
   /** Writes what was put together in this turn of the event loop. */
   flush(): void;
 }
@@ -10,8 +12,9 @@ const LONGEST_RUN_MS = 3;
 const RUN = 64;
 
 /**
- * Flushes what is due once in a turn. A message to a crowd is a write for each of them: where all would take
- * too long the rest is late, and goes on in the next turns, behind what is due in those.
+ * Flushes what is due once in a turn. Where all would take too long the rest is late, and goes on in the next
+ * turns, behind what is due in those. A message to a crowd is a write for each of them, which may be late
+ * from the beginning: else an answer would wait behind all of them.
  */
 export class EndOfTurn {
   readonly #now: () => number;
@@ -37,6 +40,14 @@ export class EndOfTurn {
     if (!this.#isComing) this.#come();
   }
 
+  /** Behind all that was added by `add`. Nothing happens if it is there already. */
+  addLate(target: Flushable): void {
+    if (target.isLate === true) return;
+    target.isLate = true;
+    this.#late.push(target);
+    if (!this.#isComing) this.#come();
+  }
+
   #come(): void {
     this.#isComing = true;
     this.#schedule(this.#flushAll);
@@ -55,28 +66,30 @@ export class EndOfTurn {
       if (this.#late.length > 0) this.#flushLate(endsAt);
     } finally {
       // Also after one threw: the others must not suffer for it.
-      if (done < now.length) {
-        this.#late = this.#late.slice(this.#lateDone).concat(now.slice(done));
-        this.#lateDone = 0;
-      }
+      for (const target of now.slice(done)) this.addLate(target);
       now.length = 0;
       this.#spare = now;
       if (this.#late.length > 0 && !this.#isComing) this.#come();
     }
   };
 
+  /** What becomes late meanwhile comes in the next turn. */
   #flushLate(endsAt: number): void {
-    let done = 0;
-    while (done === 0 || done % RUN > 0 || this.#now() < endsAt) {
-      const next = this.#late[this.#lateDone++];
-      if (next === undefined) {
-        this.#late = [];
-        this.#lateDone = 0;
-        return;
-      }
-      done++;
+    const late = this.#late;
+    const end = late.length;
+    for (
+      let done = 0;
+      this.#lateDone < end && (done === 0 || done % RUN > 0 || this.#now() < endsAt);
+      done++
+    ) {
+      const next = late[this.#lateDone++];
+      if (next === undefined) continue;
+      next.isLate = false;
       next.flush();
     }
+    if (this.#lateDone * 2 < late.length) return;
+    late.splice(0, this.#lateDone);
+    this.#lateDone = 0;
   }
 }
 
@@ -91,4 +104,9 @@ const endOfTurn = new EndOfTurn(() => performance.now(), setImmediate);
  */
 export function atEndOfTurn(target: Flushable): void {
   endOfTurn.add(target);
+}
+
+/** The same for a message to many: whatever is for one alone leaves before it, in later turns, too. */
+export function lateAtEndOfTurn(target: Flushable): void {
+  endOfTurn.addLate(target);
 }

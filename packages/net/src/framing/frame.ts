@@ -7,10 +7,11 @@ import { type FrameCodec, FrameFault, refuseFaulty, toBytes } from "./frame-code
 export type Frame = Uint8Array | readonly Uint8Array[];
 
 /**
- * Whose memory a frame is: `kept`, nobody will ever write there; or `borrowed`, its sender may, once its call
- * has settled. What is borrowed is copied unless the call stays pending until the bytes were taken.
+ * Whose memory a frame is: `kept`, nobody will ever write there; `shared`, the same, and it is for many; or
+ * `borrowed`, its sender may write there once its call has settled. What is borrowed is copied unless the
+ * call stays pending until the bytes were taken.
  */
-export type FrameMemory = "kept" | "borrowed";
+export type FrameMemory = "kept" | "shared" | "borrowed";
 
 /** A part larger than this is not copied to join it with its header. */
 const MAX_JOINED_BYTES = 16_384;
@@ -46,7 +47,8 @@ function payloadBytes(message: Message, limit: number): number {
  * shows the message itself.
  */
 export function memoryOf(frame: Frame, message: Message | PreparedMessage): FrameMemory {
-  const content = message instanceof PreparedMessage ? "" : asMessage(message);
+  if (message instanceof PreparedMessage) return "shared";
+  const content = asMessage(message);
   if (typeof content === "string") return "kept";
   const parts = frame instanceof Uint8Array ? [frame] : frame;
   return parts.some((part) => overlap(part, content)) ? "borrowed" : "kept";

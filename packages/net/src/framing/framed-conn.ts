@@ -100,7 +100,9 @@ export class FramedConn extends InboxConn implements SendBufferSink, WriteWatchH
   }
 
   flush(options?: WaitOptions): Promise<void> {
-    return this.#outgoing.flush(options?.signal, (signal) => canceledError(this.site("write"), signal));
+    return this.#outgoing.untilFlushed(options?.signal, (signal) =>
+      canceledError(this.site("write"), signal),
+    );
   }
 
   unref(): void {

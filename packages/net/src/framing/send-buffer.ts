@@ -1,4 +1,4 @@
-import { atEndOfTurn } from "../flow/end-of-turn.ts";
+import { atEndOfTurn, type Flushable, lateAtEndOfTurn } from "../flow/end-of-turn.ts";
 import { type Frame, frameBytes, type FrameMemory, isLentFrame, ownFrame } from "./frame.ts";
 import { asError } from "../contracts/failures.ts";
 import type { SendOutcome } from "../contracts/message-conn.ts";
@@ -31,7 +31,7 @@ export interface SendLimits {
   readonly sendLimitBytes: number;
 }
 
-/** A call of `send` or `flush`. */
+/** A call of `send` or `untilFlushed`. */
 class SendWaiter extends Waiter {
   /** Undefined once the frame is in the buffer. */
   frame: Frame | undefined;
@@ -51,7 +51,7 @@ class SendWaiter extends Waiter {
 }
 
 /** Frames that wait to be written: bounded in bytes, written once for each turn of the event loop. */
-export class SendBuffer {
+export class SendBuffer implements Flushable {
   readonly #sink: SendBufferSink;
   readonly #limits: SendLimits;
   /** Memory that nobody writes to until it has left. */
@@ -61,6 +61,8 @@ export class SendBuffer {
   #taken = 0;
   /** Bytes given to `send` and `offer` so far, including frames that do not fit yet. */
   #sent = 0;
+  isLate = false;
+  #isDue = false;
   #isFlushing = false;
   #owesDrain = false;
   /** Senders in call order: first those whose frame is in, then those whose is not. */
@@ -98,7 +100,7 @@ export class SendBuffer {
       return "refused";
     }
     this.#sent += frameBytes(frame);
-    this.#add(memory === "kept" ? frame : ownFrame(frame));
+    this.#add(memory === "borrowed" ? ownFrame(frame) : frame, memory === "shared");
     if (this.#bytes <= this.#limits.sendHighWaterBytes) return "sent";
     this.#owesDrain = true;
     return "buffered";
@@ -129,7 +131,7 @@ export class SendBuffer {
     const mustCopy = memory === "borrowed" && (isOver || signal !== undefined || isLentFrame(given));
     const frame = mustCopy ? ownFrame(given) : given;
     this.#sent += length;
-    if (isTaken) this.#add(frame);
+    if (isTaken) this.#add(frame, memory === "shared");
     if (isOver) return ROOM;
     const isBorrowed = memory === "borrowed" && !mustCopy;
     const waiter = new SendWaiter(this.#sent, isTaken ? undefined : frame, isBorrowed);
@@ -140,7 +142,7 @@ export class SendBuffer {
   }
 
   /** Resolves when the sink has taken all that was sent so far; at once if it has. Rejects if it will not. */
-  flush(signal: AbortSignal | undefined, canceled: (signal: AbortSignal) => Error): Promise<void> {
+  untilFlushed(signal: AbortSignal | undefined, canceled: (signal: AbortSignal) => Error): Promise<void> {
     if (signal?.aborted) return rejection(canceled(signal));
     if (this.#taken >= this.#sent) return Promise.resolve();
     if (this.#failure !== undefined) return rejection(this.#failure);
@@ -189,17 +191,27 @@ export class SendBuffer {
     return this.#bytes + frameBytes(frame) <= this.#limits.sendLimitBytes;
   }
 
-  #add(frame: Frame): void {
+  #add(frame: Frame, isShared: boolean): void {
     if (frame instanceof Uint8Array) this.#parts.push(frame);
     else this.#parts.push(...frame);
     this.#bytes += frameBytes(frame);
-    if (this.#isFlushing) return;
-    this.#isFlushing = true;
-    atEndOfTurn({ flush: () => void this.#flush() });
+    if (this.#isFlushing || this.#isDue) return;
+    if (isShared) lateAtEndOfTurn(this);
+    else {
+      this.#isDue = true;
+      atEndOfTurn(this);
+    }
+  }
+
+  /** `atEndOfTurn` */
+  flush(): void {
+    this.#isDue = false;
+    if (!this.#isFlushing) void this.#flush();
   }
 
   /** Never rejects. */
   async #flush(): Promise<void> {
+    this.#isFlushing = true;
     while (this.#parts.length > 0) {
       const batch = this.#takeBatch();
       try {
@@ -254,7 +266,7 @@ export class SendBuffer {
     for (let waiter = this.#senders.first; waiter !== undefined; waiter = waiter.next) {
       if (waiter.frame === undefined) continue;
       if (!this.#fits(waiter.frame)) break;
-      this.#add(waiter.frame);
+      this.#add(waiter.frame, false);
       waiter.frame = undefined;
     }
     while ((this.#flushers.first?.end ?? Number.POSITIVE_INFINITY) <= this.#taken)

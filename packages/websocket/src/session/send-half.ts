@@ -5,6 +5,7 @@ import {
   type Flushable,
   type Inbox,
   isLentMemory,
+  lateAtEndOfTurn,
   told,
   type Transport,
 } from "@zocalo/net/transport";
@@ -31,6 +32,7 @@ export abstract class SendHalf extends PeerWatch implements Flushable, OutgoingH
   abstract readonly inbox: Pick<Inbox, "drained">;
   protected readonly compression: Compression | undefined;
   protected readonly role: Role;
+  isLate = false;
   #isFlushDue = false;
   #wantsDrain = false;
   #isCongested = false;
@@ -240,13 +242,16 @@ export abstract class SendHalf extends PeerWatch implements Flushable, OutgoingH
 
   #add(message: Message | PreparedMessage): void {
     const { core } = this;
-    if (message instanceof PreparedMessage) this.#addPrepared(message);
+    const isForMany = message instanceof PreparedMessage;
+    if (isForMany) this.#addPrepared(message);
     else if (this.compression !== undefined) core.send(asMessage(message));
     else if (typeof message === "string") core.outbox.addText(FIN | OPCODE.text, message);
     else if (message instanceof Uint8Array) core.outbox.addBytes(FIN | OPCODE.binary, message);
     else core.send(asMessage(message));
     this.promisedBytes = this.handedBytes + core.outbox.length;
-    if (!this.#isFlushDue) this.flushLater();
+    if (this.#isFlushDue) return;
+    if (isForMany) lateAtEndOfTurn(this);
+    else this.flushLater();
   }
 
   /**
