@@ -17,7 +17,7 @@ const directory = process.argv[4];
 
 const engine: Engine =
   directory === undefined
-    ? new MemoryEngine({ maxChannels: 2 * channels, maxBytes: 2 ** 40 })
+    ? new MemoryEngine({ maxChannels: 2 * channels, maxBytes: 2 ** 38 })
     : await durable(directory);
 engine.start({ publication: () => undefined, replaced: () => undefined, presence: () => undefined });
 const publish = (number: number): Promise<unknown> =>

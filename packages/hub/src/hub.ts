@@ -17,9 +17,10 @@ import {
   LIMITS,
   ProtocolError,
 } from "@zocalo/protocol";
+import { checkHas, checkKind, checkNames, type Names } from "@zocalo/net/transport";
 import { Backlog } from "./channel/backlog.ts";
 import { Channels } from "./channel/channel.ts";
-import { type Clock, systemClock, type Timer } from "./primitives/clock.ts";
+import { checkClock, type Clock, CLOCK_FUNCTIONS, systemClock, type Timer } from "./primitives/clock.ts";
 import { checkData, commit, fromEngine, type HubContext } from "./session/context.ts";
 import type { Committed, Engine } from "./engine/engine.ts";
 import { guests } from "./session/guests.ts";
@@ -84,6 +85,19 @@ export interface HubOptions {
   readonly onError?: (error: unknown) => void;
 }
 
+const optionNames: Names<HubOptions> = {
+  namespaces: 1,
+  engine: 1,
+  authenticate: 1,
+  limits: 1,
+  exemptAddresses: 1,
+  hostOf: 1,
+  server: 1,
+  clock: 1,
+  random: 1,
+  onError: 1,
+};
+
 /** Who the server publishes as when it does not say. */
 const SERVER_USER = "server";
 const SERVER = "zocalo/0.1.0";
@@ -106,10 +120,12 @@ export class Hub {
   #closing: Promise<void> | undefined;
 
   /**
-   * @throws RangeError for a namespace or limit that cannot be; it names the option, the value and what is
-   *   allowed.
+   * @throws NetError `invalid_argument` for a name of an option that is not known, and a value that cannot
+   *   be; it says which, and what is allowed.
    */
   constructor(options: HubOptions) {
+    checkOptions(options);
+    const exempt = exemptSet(options.exemptAddresses);
     const { clock = systemClock, random = systemRandom } = options;
     const namespaces = new Namespaces(options.namespaces);
     const limits = hubLimits(options.limits);
@@ -135,7 +151,7 @@ export class Hub {
       report: options.onError ?? ((error) => console.error(`zocalo hub: ${printableLines(inspect(error))}`)),
     };
     const whereIs = options.hostOf ?? (({ addr }: Peer) => hostOf(addr));
-    this.#sessions = new Sessions(this.#context, whereIs, exemptSet(options.exemptAddresses));
+    this.#sessions = new Sessions(this.#context, whereIs, exempt);
     engine.start({
       publication: (channel, epoch, publication) => channels.get(channel)?.publication(epoch, publication),
       replaced: (channel, state) => channels.get(channel)?.replaced(state),
@@ -278,4 +294,14 @@ export class Hub {
     report(new Error("the engine has not closed by the deadline; what was acknowledged is safe"));
     closed.catch(report);
   }
+}
+
+/** `namespaces`, `limits` and `exemptAddresses` are checked where they are read. */
+function checkOptions(options: HubOptions): void {
+  checkNames("set", "a hub", options ?? null, optionNames);
+  if (options.engine !== undefined) checkHas("set", options.engine, ["start"], "not an engine");
+  for (const name of ["authenticate", "hostOf", "random", "onError"] as const)
+    checkKind("set", name, options[name], "function");
+  checkKind("set", "server", options.server, "string");
+  checkClock(options.clock, CLOCK_FUNCTIONS);
 }

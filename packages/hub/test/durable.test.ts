@@ -125,8 +125,8 @@ test("options that cannot be are refused by name", async () => {
   const directory = temporaryDirectory();
   for (const options of [{ maxBytes: 5 }, { maxChannels: 0 }, { tidyMs: 2 ** 31 }, { durability: "maybe" }]) {
     await assert.rejects(durable(directory, options as DurableOptions), {
-      name: "RangeError",
-      message: new RegExp(`^${Object.keys(options)[0]} is `),
+      code: "invalid_argument",
+      message: new RegExp(`^set: ${Object.keys(options)[0]} .* is not `),
     });
   }
 });

@@ -76,4 +76,13 @@ export {
   type WriteWatchHost,
 } from "./flow/watches.ts";
 export { deadlineToMs, MAX_DELAY_MS, startTimer } from "./flow/deadline.ts";
-export { checkKind, checkNames, checkOneOf, checkSignal, shown } from "./options/check-values.ts";
+export {
+  checkCount,
+  checkHas,
+  checkKind,
+  checkNames,
+  checkOneOf,
+  checkSignal,
+  type Names,
+  shown,
+} from "./options/check-values.ts";

@@ -1,4 +1,6 @@
 import { printable } from "@zocalo/net";
+import { checkCount, checkKind, checkNames, checkOneOf, type Names } from "@zocalo/net/transport";
+import { checkClock } from "../primitives/clock.ts";
 import { DurableEngine } from "./engine.ts";
 import { machineClock, type StoreClock } from "./moment.ts";
 import { StoreThread } from "./store-thread.ts";
@@ -60,6 +62,17 @@ export const defaultDurableOptions = {
   tidyMs: 10_000,
 } as const;
 
+const optionNames: Names<DurableOptions> = {
+  durability: 1,
+  maxBytes: 1,
+  maxChannels: 1,
+  maxKeysPerChannel: 1,
+  maxWaitingBytes: 1,
+  tidyMs: 1,
+  onNotice: 1,
+  clock: 1,
+};
+
 /** The least that some of them may be. */
 const LEAST = {
   maxBytes: 1_048_576,
@@ -81,7 +94,7 @@ const MOST_TIDY_MS = 2 ** 31 - 1;
  * @example
  * const hub = new Hub({ engine: await durable("./data"), namespaces });
  * @throws StoreError `in_use`, `newer_format`, `no_sqlite`, `unusable`
- * @throws RangeError for an option that cannot be
+ * @throws NetError `invalid_argument` for a name of an option that is not known, and a value that cannot be
  */
 export async function durable(directory: string, options: DurableOptions = {}): Promise<DurableEngine> {
   const { tidyMs, maxWaitingBytes, ...settings } = checked(options);
@@ -99,18 +112,17 @@ export async function durable(directory: string, options: DurableOptions = {}): 
 type Checked = { durability: "disk" | "process" } & { [Name in keyof typeof LEAST]: number };
 
 function checked(options: DurableOptions): Checked {
-  const { durability = defaultDurableOptions.durability } = options;
-  if (durability !== "disk" && durability !== "process") {
-    throw new RangeError(`durability is ${String(durability)}; it must be "disk" or "process"`);
-  }
+  checkNames("set", "durable", options, optionNames);
+  const { durability = defaultDurableOptions.durability, clock } = options;
+  checkOneOf("set", "durability", durability, ["disk", "process"]);
+  checkKind("set", "onNotice", options.onNotice, "function");
+  checkClock(clock, ["wall", "uptime"]);
+  if (clock !== undefined) checkKind("set", "clock.boot", clock.boot ?? null, "string");
   const settings: Checked = { ...defaultDurableOptions, durability };
   for (const name of Object.keys(LEAST) as (keyof typeof LEAST)[]) {
-    const value = options[name] ?? defaultDurableOptions[name];
+    const { [name]: value = defaultDurableOptions[name] } = options;
     const most = name === "tidyMs" ? MOST_TIDY_MS : Number.MAX_SAFE_INTEGER;
-    if (!(Number.isSafeInteger(value) && value >= LEAST[name] && value <= most)) {
-      throw new RangeError(`${name} is ${value}; it must be a whole number from ${LEAST[name]} to ${most}`);
-    }
-    settings[name] = value;
+    settings[name] = checkCount("set", name, value, most, LEAST[name]);
   }
   return settings;
 }

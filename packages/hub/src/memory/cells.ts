@@ -12,8 +12,8 @@ const CHUNK_MASK = (1 << CHUNK_SHIFT) - 1;
  * (measured: `npm run bench -- memory-engine`).
  */
 export const CELL_COST = 132;
-/** What all cells that can have a number cost. */
-export const MOST_BYTES = (2 ** 31 - 1) * CELL_COST;
+/** What all records may take, in bytes: a little less than the cells that can have a number, 2^31 - 1. */
+export const MOST_BYTES = 256 * 1024 ** 3;
 
 /** A record, by its first cell; 0: none. */
 export type Ref = number;

@@ -1,7 +1,8 @@
 import { inspect } from "node:util";
 import { printable } from "@zocalo/net";
+import { checkCount, checkKind, checkNames, type Names } from "@zocalo/net/transport";
 import { ProtocolError } from "@zocalo/protocol";
-import { type Clock, systemClock, type Timer } from "../primitives/clock.ts";
+import { checkClock, type Clock, CLOCK_FUNCTIONS, systemClock, type Timer } from "../primitives/clock.ts";
 import type {
   Committed,
   Engine,
@@ -76,6 +77,17 @@ export const defaultMemoryEngineOptions = {
   sweepMs: 30_000,
 } as const;
 
+const optionNames: Names<MemoryEngineOptions> = {
+  maxChannels: 1,
+  maxChannelsPerAddress: 1,
+  maxKeysPerChannel: 1,
+  maxBytes: 1,
+  maxBytesPerAddress: 1,
+  sweepMs: 1,
+  clock: 1,
+  random: 1,
+};
+
 /** How much of what may be held may be keys, with the channels and shares that they keep. */
 const KEY_SHARE = 0.5;
 
@@ -100,13 +112,21 @@ export class MemoryEngine implements Engine {
   #listener: EngineListener | undefined;
   #isClosed = false;
 
+  /**
+   * @throws NetError `invalid_argument` for a name of an option that is not known, and a value that cannot be
+   */
   constructor(options: MemoryEngineOptions = {}) {
-    const limit = (name: keyof typeof defaultMemoryEngineOptions): number =>
-      options[name] ?? defaultMemoryEngineOptions[name];
+    checkNames("set", "MemoryEngine", options, optionNames);
+    checkClock(options.clock, CLOCK_FUNCTIONS);
+    checkKind("set", "random", options.random, "function");
+    const limit = (name: keyof typeof defaultMemoryEngineOptions, most = Number.MAX_SAFE_INTEGER): number => {
+      const { [name]: value = defaultMemoryEngineOptions[name] } = options;
+      return checkCount("set", name, value, most);
+    };
     this.#maxChannels = limit("maxChannels");
     this.#maxChannelsPerAddress = limit("maxChannelsPerAddress");
     this.#maxKeys = limit("maxKeysPerChannel");
-    this.#maxBytes = Math.min(limit("maxBytes"), MOST_BYTES);
+    this.#maxBytes = limit("maxBytes", MOST_BYTES);
     this.#maxBytesPerAddress = limit("maxBytesPerAddress");
     this.#clock = options.clock ?? systemClock;
     this.#name = randomName(options.random ?? systemRandom, 12);

@@ -7,7 +7,7 @@ test("what is not given has its default", () => {
 });
 
 test("a limit that is none is refused by name and value", () => {
-  assert.throws(() => hubLimits({ sessions: 0 }), /limits\.sessions is 0; it must be a whole number from 1/);
-  assert.throws(() => hubLimits({ pingMs: Number.POSITIVE_INFINITY }), /limits\.pingMs is Infinity/);
-  assert.throws(() => hubLimits({ session: 5 } as never), /limits\.session is not a limit/);
+  assert.throws(() => hubLimits({ sessions: 0 }), /limits\.sessions 0 is not a whole number from 1 to /);
+  assert.throws(() => hubLimits({ pingMs: Number.POSITIVE_INFINITY }), /limits\.pingMs Infinity is not/);
+  assert.throws(() => hubLimits({ session: 5 } as never), /no option "session"; it has answerTimeoutMs, /);
 });

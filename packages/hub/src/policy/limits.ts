@@ -1,3 +1,5 @@
+import { checkCount, checkNames } from "@zocalo/net/transport";
+
 /**
  * What a hub allows its peers. Every number can be set; none can be switched off.
  *
@@ -133,14 +135,13 @@ export const defaultHubLimits: HubLimits = {
   pingMs: 25_000,
 };
 
-/** @throws RangeError for a limit that is not a whole number from 1. */
+/** @throws NetError `invalid_argument` for a name that is not known, and what is no whole number from 1. */
 export function hubLimits(given: Partial<HubLimits> = {}): HubLimits {
-  for (const [name, value] of Object.entries(given)) {
-    if (!Object.hasOwn(defaultHubLimits, name))
-      throw new RangeError(`limits.${name} is not a limit of a hub`);
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw new RangeError(`limits.${name} is ${value}; it must be a whole number from 1`);
-    }
+  checkNames("set", "limits", given, defaultHubLimits);
+  const limits: Record<string, number> = {};
+  for (const [name, fallback] of Object.entries(defaultHubLimits)) {
+    const { [name as keyof HubLimits]: value = fallback } = given;
+    limits[name] = checkCount("set", `limits.${name}`, value, Number.MAX_SAFE_INTEGER);
   }
-  return { ...defaultHubLimits, ...given };
+  return { ...defaultHubLimits, ...limits };
 }

@@ -46,13 +46,13 @@ test("what cannot be is refused by name, value and what is allowed", () => {
   assert.throws(() => new Namespaces({ "a:b": {} }), /"a:b" is no name/);
   assert.throws(
     () => new Namespaces({ plaza: { history: { bytes: -1 } } }),
-    /namespaces\.plaza\.history\.bytes is -1; it must be a whole number from 0/,
+    /namespaces\.plaza\.history\.bytes -1 is not a whole number from 0 to /,
   );
   assert.throws(
     () => new Namespaces({ plaza: { maxDataLength: LIMITS.largestDataLength + 1 } }),
-    /maxDataLength is 1048577/,
+    /maxDataLength 1048577 is not a whole number from 1 to 1048576/,
   );
-  assert.throws(() => new Namespaces({ plaza: { history: { ttlMs: Number.NaN } } }), /ttlMs is NaN/);
+  assert.throws(() => new Namespaces({ plaza: { history: { ttlMs: Number.NaN } } }), /ttlMs NaN is not/);
 });
 
 test("of large publications fewer are read at once: 3 MiB of text at most", () => {

@@ -6,6 +6,8 @@ import {
   namespaceOf,
   ProtocolError,
 } from "@zocalo/protocol";
+import { NetError } from "@zocalo/net";
+import { checkCount, checkKind, checkNames, checkOneOf, type Names, shown } from "@zocalo/net/transport";
 import type { Retention } from "../engine/engine.ts";
 import type { Identity } from "./identity.ts";
 
@@ -60,6 +62,20 @@ export interface NamespaceOptions {
   readonly idempotencyMs?: number;
 }
 
+/** The permissions that are words. */
+const WORDS = ["nobody", "users", "anyone"] as const satisfies readonly Permission[];
+
+const optionNames: Names<NamespaceOptions> = {
+  history: 1,
+  presence: 1,
+  subscribe: 1,
+  publish: 1,
+  data: 1,
+  maxDataLength: 1,
+  idempotencyMs: 1,
+};
+const historyNames: Names<NonNullable<NamespaceOptions["history"]>> = { publications: 1, bytes: 1, ttlMs: 1 };
+
 const defaults = {
   publications: 1_000,
   bytes: 1_048_576,
@@ -109,8 +125,9 @@ export class Namespaces {
   readonly keyMs: number | undefined;
   readonly sizes: MessageSizes;
 
-  /** @throws RangeError for a name or a number that cannot be. */
+  /** @throws NetError `invalid_argument` for a name, or a value of an option, that cannot be. */
   constructor(given: Readonly<Record<string, NamespaceOptions>>) {
+    checkKind("set", "namespaces", given ?? null, "object");
     for (const [name, options] of Object.entries(given)) this.#byName.set(name, withDefaults(name, options));
     const times = [...this.#byName.values()].map(({ retention }) => retention.keyTtlMs);
     const least = Math.min(...times.filter((ms) => ms > 0));
@@ -157,33 +174,44 @@ export function allows(
 
 function withDefaults(name: string, options: NamespaceOptions): Namespace {
   if (!isChannelName(name) || name.includes(":")) {
-    throw new RangeError(`namespaces: ${JSON.stringify(name)} is no name: letters, digits, "_" and "-"`);
+    throw refused(`namespaces: ${JSON.stringify(name)} is no name: letters, digits, "_" and "-"`);
   }
-  const { history = {}, data = "json" } = options;
+  const path = `namespaces.${name}`;
+  checkNames("set", path, options ?? null, optionNames);
+  const { history = {}, presence = false, subscribe = "nobody", publish = "nobody", data = "json" } = options;
+  checkNames("set", `${path}.history`, history, historyNames);
+  checkKind("set", `${path}.presence`, presence, "boolean");
+  checkOneOf("set", `${path}.data`, data, ["json", "bytes"]);
+  checkPermission(`${path}.subscribe`, subscribe);
+  checkPermission(`${path}.publish`, publish);
   const { maxDataLength = data === "bytes" ? LIMITS.dataBytes : LIMITS.dataLength } = options;
-  const number = (path: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): number => {
-    if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
-    throw new RangeError(
-      `namespaces.${name}.${path} is ${value}; it must be a whole number from ${least} to ${most}`,
-    );
-  };
-  if (data !== "json" && data !== "bytes") {
-    throw new RangeError(`namespaces.${name}.data is ${String(data)}; it must be "json" or "bytes"`);
-  }
+  const { publications = defaults.publications, bytes = defaults.bytes, ttlMs = defaults.ttlMs } = history;
+  const { idempotencyMs = defaults.idempotencyMs } = options;
+  const number = (option: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): number =>
+    checkCount("set", `${path}.${option}`, value, most, least);
   return {
     name,
     retention: {
-      publications: number("history.publications", history.publications ?? defaults.publications, 0),
-      bytes: number("history.bytes", history.bytes ?? defaults.bytes, 0),
-      ttlMs: number("history.ttlMs", history.ttlMs ?? defaults.ttlMs, 1),
-      keyTtlMs: number("idempotencyMs", options.idempotencyMs ?? defaults.idempotencyMs, 0),
+      publications: number("history.publications", publications, 0),
+      bytes: number("history.bytes", bytes, 0),
+      ttlMs: number("history.ttlMs", ttlMs, 1),
+      keyTtlMs: number("idempotencyMs", idempotencyMs, 0),
     },
-    presence: options.presence ?? false,
-    subscribe: options.subscribe ?? "nobody",
-    publish: options.publish ?? "nobody",
+    presence,
+    subscribe,
+    publish,
     data,
     maxDataLength: number("maxDataLength", maxDataLength, 1, LIMITS.largestDataLength),
     // So a page of the largest publications is 3 MiB of text, or of bytes, anywhere.
     pageSize: Math.min(PAGE_SIZE, Math.floor((PAGE_SIZE * LIMITS.dataLength) / maxDataLength)),
   };
+}
+
+function checkPermission(path: string, given: unknown): void {
+  if (typeof given === "function" || WORDS.some((word) => word === given)) return;
+  throw refused(`${path} ${shown(given)} is not one of ${WORDS.map(shown).join(", ")}, and no function`);
+}
+
+function refused(reason: string): NetError {
+  return new NetError({ op: "set", code: "invalid_argument", reason });
 }

@@ -1,3 +1,5 @@
+import { checkKind } from "@zocalo/net/transport";
+
 /** Something that was set to happen later. */
 export interface Timer {
   /** It will not happen. Calling it again, or after the fact, does nothing. */
@@ -19,6 +21,21 @@ export interface Clock {
    */
   after(delayMs: number, task: () => void): Timer;
 }
+
+/**
+ * Checks an option that is a clock; `undefined` is left out.
+ *
+ * @param names of its functions
+ * @throws NetError `invalid_argument`
+ */
+export function checkClock(clock: object | undefined, names: readonly string[]): void {
+  checkKind("set", "clock", clock, "object");
+  if (clock === undefined) return;
+  for (const name of names) checkKind("set", `clock.${name}`, Reflect.get(clock, name) ?? null, "function");
+}
+
+/** The functions of a `Clock`. */
+export const CLOCK_FUNCTIONS: readonly (keyof Clock)[] = ["wall", "uptime", "after"];
 
 /** The longest delay `setTimeout` takes, in milliseconds; longer ones are waited for in parts. */
 const MAX_DELAY_MS = 2 ** 31 - 1;

@@ -37,10 +37,10 @@ export function checkMessageKind(op: NetOp, value: unknown): void {
   checkOneOf(op, "messages", value, ["text", "binary"]);
 }
 
-/** Checks a whole number that the system is given, and gives it back. @throws NetError `invalid_argument`. */
-export function checkCount(op: NetOp, name: string, value: number, most: number): number {
-  if (Number.isSafeInteger(value) && value >= 1 && value <= most) return value;
-  throw argumentError(op, `${name} ${shown(value)} is not a whole number from 1 to ${most}`);
+/** Checks a whole number in a range, and gives it back. @throws NetError `invalid_argument`. */
+export function checkCount(op: NetOp, name: string, value: number, most: number, least = 1): number {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+  throw argumentError(op, `${name} ${shown(value)} is not a whole number from ${least} to ${most}`);
 }
 
 /**

@@ -1,0 +1,107 @@
+// Every option of a hub, its limits and namespaces, and of both engines is given what people give by mistake:
+// it is refused by a NetError, or is one of the few values that are legal after all.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { type IsLegal, LEGAL, oddValuesTaken } from "@zocalo/integrity";
+import { defaultHubLimits, durable, Hub, MemoryEngine, type MemoryEngineOptions } from "../src/index.ts";
+import { temporaryDirectory } from "./durable-store.ts";
+
+const { whole, nothing } = LEGAL;
+const wholeFrom0: IsLegal = (value) => value === 0 || whole(value);
+
+const hub = {
+  namespaces: LEGAL.object,
+  engine: nothing,
+  authenticate: LEGAL.function,
+  limits: LEGAL.object,
+  exemptAddresses: LEGAL.list,
+  hostOf: LEGAL.function,
+  server: LEGAL.text,
+  clock: nothing,
+  random: LEGAL.function,
+  onError: LEGAL.function,
+} satisfies Record<string, IsLegal>;
+const limits = Object.fromEntries(Object.keys(defaultHubLimits).map((name) => [name, whole]));
+const namespace = {
+  history: LEGAL.object,
+  presence: LEGAL.boolean,
+  subscribe: LEGAL.function,
+  publish: LEGAL.function,
+  data: nothing,
+  maxDataLength: (value) => whole(value) && Number(value) <= 1_048_576,
+  idempotencyMs: wholeFrom0,
+} satisfies Record<string, IsLegal>;
+const history = { publications: wholeFrom0, bytes: wholeFrom0, ttlMs: whole };
+const memory = {
+  maxChannels: whole,
+  maxChannelsPerAddress: whole,
+  maxKeysPerChannel: whole,
+  maxBytes: (value) => whole(value) && Number(value) <= 2 ** 38,
+  maxBytesPerAddress: whole,
+  sweepMs: whole,
+  clock: nothing,
+  random: LEGAL.function,
+} satisfies Record<string, IsLegal>;
+const onDisk = {
+  durability: nothing,
+  maxBytes: (value) => value === 2 ** 40,
+  maxChannels: whole,
+  maxKeysPerChannel: whole,
+  maxWaitingBytes: (value) => value === 2 ** 40,
+  tidyMs: (value) => whole(value) && Number(value) < 2 ** 31,
+  onNotice: LEGAL.function,
+  clock: nothing,
+} satisfies Record<string, IsLegal>;
+
+const makeHub = (options: object): Promise<void> => new Hub({ namespaces: {}, ...options }).close();
+const makeMemory = (options: object): Promise<void> => new MemoryEngine(options).close();
+
+const table: readonly [string, Readonly<Record<string, IsLegal>>, (options: object) => unknown][] = [
+  ["Hub", hub, makeHub],
+  ["limits of a hub", limits, (given) => makeHub({ limits: given })],
+  ["a namespace", namespace, (plaza) => makeHub({ namespaces: { plaza } })],
+  ["history", history, (given) => makeHub({ namespaces: { plaza: { history: given } } })],
+  ["MemoryEngine", memory, makeMemory],
+  ["durable", onDisk, async (options) => (await durable(join(temporaryDirectory(), "d"), options)).close()],
+];
+for (const [name, legal, call] of table) {
+  test(`${name} takes no odd value as any of its options`, async () => {
+    assert.deepEqual(await oddValuesTaken(call, legal), []);
+  });
+}
+
+test("what is given instead of options is refused", () => {
+  for (const odd of [null, 5, "plaza", [], new Map([["plaza", {}]])]) {
+    const given = odd as never;
+    const calls: readonly (() => unknown)[] = [
+      () => new Hub(given),
+      () => new Hub({ namespaces: given }),
+      () => new Hub({ namespaces: { plaza: given } }),
+      () => new MemoryEngine(given),
+    ];
+    for (const call of calls) assert.throws(call, { name: "NetError", code: "invalid_argument" });
+  }
+  assert.throws(() => new Hub(undefined as never), { code: "invalid_argument" });
+});
+
+test("a promise of an engine is none", () => {
+  const engine = Promise.resolve(new MemoryEngine()) as never;
+  assert.throws(() => new Hub({ namespaces: {}, engine }), /a promise, which is not an engine: await it/);
+});
+
+test("a clock and a permission say what they lack", () => {
+  const clock = { wall: () => 0, uptime: () => 0 } as never;
+  assert.throws(() => new Hub({ namespaces: {}, clock }), /clock\.after is null, and not a function/);
+  const plaza = { subscribe: "everyone" } as never;
+  assert.throws(
+    () => new Hub({ namespaces: { plaza } }),
+    /namespaces\.plaza\.subscribe "everyone" is not one of "nobody", "users", "anyone", and no function/,
+  );
+});
+
+test("a memory engine may have 256 GiB, and no byte more", async () => {
+  const maxBytes: MemoryEngineOptions["maxBytes"] = 256 * 1024 ** 3;
+  await makeMemory({ maxBytes });
+  assert.throws(() => new MemoryEngine({ maxBytes: maxBytes + 1 }), /maxBytes 274877906945 is not a whole/);
+});
