@@ -1,14 +1,15 @@
 import type { JsonObject } from "@zocalo/protocol";
-import type { BackoffOptions } from "./session/backoff.ts";
+import { type BackoffOptions, defaultBackoff } from "./session/backoff.ts";
 import { type Clock, systemClock } from "./primitives/clock.ts";
 import type { Dial } from "./connection/conn.ts";
 import { webSocketDial } from "./connection/dial-websocket.ts";
 import type { KeepOptions } from "./outbox/keep.ts";
 import { type Network, pageNetwork } from "./session/network.ts";
 import type { Token } from "./connection/open-link.ts";
-import type { OutboxLimits } from "./outbox/outbox.ts";
+import { defaultOutbox, type OutboxLimits } from "./outbox/outbox.ts";
 import { Session } from "./session/session.ts";
 import { shownUrl } from "./connection/shown-url.ts";
+import { withDefaults } from "./primitives/with-defaults.ts";
 
 /** How a session connects. */
 export interface ConnectOptions {
@@ -47,33 +48,44 @@ export interface ConnectOptions {
   readonly network?: Network;
 }
 
-/** Used where `ConnectOptions` leaves it out. */
-const DEFAULT_TIMEOUT_MS = 10_000;
+/** Used where `ConnectOptions` leaves a field out. */
+const defaults = {
+  token: undefined,
+  info: undefined,
+  dial: undefined,
+  backoff: {},
+  outbox: {},
+  keep: undefined,
+  timeoutMs: 10_000,
+  random: Math.random,
+  clock: systemClock,
+  network: pageNetwork,
+} as const;
 
 /**
  * Begins a session and connects, for as long as it takes: a server that is not there yet is no error, but a
  * state.
  *
  * @param url of the server, for instance `wss://example.org/ws`; whatever `dial` understands
- * @throws TypeError if `url` is not one, or if this platform has no `WebSocket` and no `dial` was given
+ * @throws TypeError if `url` is not one, if this platform has no `WebSocket` and no `dial` was given, or for
+ *   an option whose name or kind is not known
  * @example
  * const session = connect("wss://example.org/ws", { token });
  * const room = session.channel<{ text: string }>("plaza:general");
  * await room.publish({ text: "hola" });
  */
 export function connect(url: string, options: ConnectOptions = {}): Session {
+  const settings = withDefaults("connect", options, defaults);
   return new Session({
-    url: options.dial === undefined ? webSocketUrl(url) : url,
-    dial: options.dial ?? webSocketDial(),
-    token: options.token,
-    info: options.info,
-    backoff: options.backoff,
-    outbox: options.outbox,
-    timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-    random: options.random ?? Math.random,
-    clock: options.clock ?? systemClock,
-    keep: options.keep,
-    network: options.network ?? pageNetwork,
+    ...settings,
+    url: settings.dial === undefined ? webSocketUrl(url) : url,
+    dial: settings.dial ?? webSocketDial(),
+    backoff: withDefaults<BackoffOptions, Required<BackoffOptions>>(
+      "backoff",
+      settings.backoff,
+      defaultBackoff,
+    ),
+    outbox: withDefaults<OutboxLimits, Required<OutboxLimits>>("outbox", settings.outbox, defaultOutbox),
   });
 }
 

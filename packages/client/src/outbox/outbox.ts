@@ -28,7 +28,7 @@ export interface OutboxLimits {
 }
 
 /** Used where `OutboxLimits` leaves a field out. */
-const defaultOutbox = { entries: 1_000, length: 1_048_576 } as const;
+export const defaultOutbox = { entries: 1_000, length: 1_048_576 } as const;
 
 /** A server that remembers keys for less remembers none: to write down that it is sent takes longer. */
 const LEAST_KEY_MS = 1_000;
@@ -95,9 +95,9 @@ export class Outbox {
   readonly #held = new Map<string, () => void>();
   #closedBy: Error | undefined;
 
-  constructor(clock: Clock, limits: OutboxLimits = {}, keep?: KeepOptions) {
+  constructor(clock: Clock, limits: Required<OutboxLimits>, keep?: KeepOptions) {
     this.#clock = clock;
-    this.#limits = { ...defaultOutbox, ...limits };
+    this.#limits = limits;
     this.#keeper = keep && new Keeper(keep, clock, (entries) => this.#takeOver(entries, keep));
   }
 

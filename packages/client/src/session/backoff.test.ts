@@ -5,7 +5,9 @@ import { backoffMs, defaultBackoff } from "./backoff.ts";
 
 test("the bound doubles with each attempt up to the greatest", () => {
   const almostOne = 1 - Number.EPSILON;
-  const bounds = [1, 2, 3, 4, 5, 6, 7, 8, 1_000_000].map((attempt) => backoffMs(attempt, almostOne));
+  const bounds = [1, 2, 3, 4, 5, 6, 7, 8, 1_000_000].map((attempt) =>
+    backoffMs(attempt, almostOne, defaultBackoff),
+  );
   assert.deepEqual(bounds, [499, 999, 1999, 3999, 7999, 15999, 19999, 19999, 19999]);
 });
 
@@ -22,6 +24,6 @@ test("a wait is anything from nothing to its bound", () => {
       },
     ),
   );
-  assert.equal(backoffMs(7, 0), 0);
-  assert.equal(backoffMs(1, 0.5), defaultBackoff.baseMs / 2);
+  assert.equal(backoffMs(7, 0, defaultBackoff), 0);
+  assert.equal(backoffMs(1, 0.5, defaultBackoff), defaultBackoff.baseMs / 2);
 });

@@ -16,7 +16,10 @@ export const defaultBackoff = { baseMs: 500, maxMs: 20_000 } as const;
  * @param attempt 1 for the first wait
  * @param random from 0 to below 1
  */
-export function backoffMs(attempt: number, random: number, options: BackoffOptions = {}): number {
-  const { baseMs = defaultBackoff.baseMs, maxMs = defaultBackoff.maxMs } = options;
+export function backoffMs(
+  attempt: number,
+  random: number,
+  { baseMs, maxMs }: Required<BackoffOptions>,
+): number {
   return Math.floor(random * Math.min(maxMs, baseMs * 2 ** Math.min(attempt - 1, 30)));
 }

@@ -47,8 +47,8 @@ export type SessionState =
 
 /** What `connect` hands over, all defaults filled in. */
 export interface SessionSettings extends LinkTarget {
-  readonly backoff: BackoffOptions | undefined;
-  readonly outbox: OutboxLimits | undefined;
+  readonly backoff: Required<BackoffOptions>;
+  readonly outbox: Required<OutboxLimits>;
   readonly keep: KeepOptions | undefined;
   readonly network: Network;
   readonly random: () => number;
