@@ -131,7 +131,7 @@ test("20,000 messages lead back to the first, in place, a few at a time", async 
   const COUNT = 20_000;
   const { browser, ports } = await plaza(t, async (data) => {
     const engine = await durable(data);
-    const retention = { publications: COUNT, bytes: 2 ** 30, ttlMs: 86_400_000, keyTtlMs: 1 };
+    const retention = { publications: COUNT, bytes: 2 ** 30, ttlMs: 86_400_000, keyMs: 1 };
     for (let first = 1; first <= COUNT; first += 1_000) {
       const batch = Array.from({ length: 1_000 }, (_, i) =>
         engine.publish(

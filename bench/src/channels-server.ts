@@ -7,7 +7,7 @@ import { rssBytes } from "./measure.ts";
 
 const AT_ONCE = 64;
 const FILLED_AT_ONCE = 2_000;
-const RETENTION = { publications: 100, bytes: 1e6, ttlMs: 86_400_000, keyTtlMs: 300_000 };
+const RETENTION = { publications: 100, bytes: 1e6, ttlMs: 86_400_000, keyMs: 300_000 };
 const DATA = JSON.stringify("x".repeat(198));
 /** Of the sequence by which channels are drawn: it comes past each number once in 2^32. */
 const [MULTIPLIER, INCREMENT] = [1_664_525, 1_013_904_223];

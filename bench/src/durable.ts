@@ -9,7 +9,7 @@ export const title = "Durable publications a second, beside an append-only file 
 
 export const AT_ONCE = 64;
 export const TEXT_200 = JSON.stringify("x".repeat(198));
-export const RETENTION = { publications: 1_000, bytes: 1e9, ttlMs: 86_400_000, keyTtlMs: 300_000 };
+export const RETENTION = { publications: 1_000, bytes: 1e9, ttlMs: 86_400_000, keyMs: 300_000 };
 const FILE = "a file, written together and synchronized (fdatasync)";
 const COLUMNS = ["without keys", "with keys", "in 100 channels, with keys"] as const;
 

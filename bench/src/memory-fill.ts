@@ -10,7 +10,7 @@ const times = Number(process.argv[4]);
 const filling = FILLINGS[name];
 if (!filling) throw new Error(`unknown: ${name}`);
 
-const keepAll: Retention = { publications: 1e9, bytes: 1e12, ttlMs: 1e12, keyTtlMs: 1e12 };
+const keepAll: Retention = { publications: 1e9, bytes: 1e12, ttlMs: 1e12, keyMs: 1e12 };
 /** Bytes that are published without a pause. */
 const TOGETHER = 100_000;
 /** What a small publication takes beside its data, so that as much is published of each size. */

@@ -161,7 +161,7 @@ class World implements Surroundings {
       namespaces: Object.fromEntries(
         Object.entries(HISTORY).map(([name, history]) => [
           name,
-          { ...anyone, history, presence: this.watches(`${name}:`), idempotencyMs: this.#keyMs },
+          { ...anyone, history, presence: this.watches(`${name}:`), keyMs: this.#keyMs },
         ]),
       ),
       authenticate: ({ token }) => (token === undefined ? null : { user: token, isGuest: false }),

@@ -36,7 +36,7 @@ export const CONFIGURATION = {
         publish: "anyone",
         presence: name === "all",
         history: { ...history, bytes: 2 ** 40 },
-        idempotencyMs: YEARS_MS,
+        keyMs: YEARS_MS,
       },
     ]),
   ),

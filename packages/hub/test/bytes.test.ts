@@ -268,7 +268,7 @@ for (const [engine, make] of Object.entries(engines)) {
   test(`${engine}: what was published before its namespace was changed stays what it was`, async () => {
     await using it = await streams(await make());
     const publication = { user: "ana", data: "[1]" };
-    const retention = { publications: 10, bytes: 1_000, ttlMs: 60_000, keyTtlMs: 0 };
+    const retention = { publications: 10, bytes: 1_000, ttlMs: 60_000, keyMs: 0 };
     await it.engine.publish("doc:x", publication, retention);
     await it.engine.publish("doc:x", { ...publication, data: BYTES }, retention);
     for (const form of ["json", "binary"] as const) {

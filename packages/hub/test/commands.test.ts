@@ -50,7 +50,7 @@ test("connected says how long keys are remembered at least, by those namespaces 
     [[600_000, 0, 90_000], 90_000],
     [[0], undefined],
   ] as const) {
-    const namespaces = times.map((idempotencyMs, index) => [`n${index}`, { idempotencyMs }] as const);
+    const namespaces = times.map((ms, index) => [`n${index}`, { keyMs: ms }] as const);
     const { hub, conn } = square({ namespaces: Object.fromEntries(namespaces) });
     const connected = (await conn().ask({ type: "connect" })) as Extract<
       ServerMessage,
@@ -303,7 +303,7 @@ class BusyEngine extends MemoryEngine {
 
   override async read(channel: string, after: number, limit: number): Promise<LogPage> {
     const page = await super.read(channel, after, limit);
-    const retention = { publications: 10, bytes: 1_000, ttlMs: 60_000, keyTtlMs: 0 };
+    const retention = { publications: 10, bytes: 1_000, ttlMs: 60_000, keyMs: 0 };
     for (; this.meanwhile > 0; this.meanwhile--)
       await this.publish(channel, { user: "u", data: "1" }, retention);
     return page;

@@ -7,7 +7,7 @@ import { Store } from "../src/durable/store.ts";
 import { checkStore, type Retention } from "../src/index.ts";
 import { open, SetClock, tamper, temporaryDirectory } from "./durable-store.ts";
 
-const keepAll: Retention = { publications: 1_000, bytes: 1e9, ttlMs: 3_600_000, keyTtlMs: 60_000 };
+const keepAll: Retention = { publications: 1_000, bytes: 1e9, ttlMs: 3_600_000, keyMs: 60_000 };
 const hello = { user: "ana", data: '"hello"' };
 const isFull = { name: "ProtocolError", code: "limit_reached" };
 
@@ -91,7 +91,7 @@ test("at the limit of channels a new name costs no look at all of them", () => {
 test("a step of tidying is short, and the steps come to an end", (t) => {
   const directory = temporaryDirectory();
   const { run, clock, counted } = storeIn(directory);
-  const gone = { publications: 1e6, bytes: 1e9, ttlMs: 1_000, keyTtlMs: 1_000 };
+  const gone = { publications: 1e6, bytes: 1e9, ttlMs: 1_000, keyMs: 1_000 };
   for (let number = 0; number < 20_000; number += 500) {
     run(
       ...Array.from({ length: 500 }, (_, each) => publish(`c:${each % 100}`, "1", `${number + each}`, gone)),
@@ -121,7 +121,7 @@ test("a step of tidying is short, and the steps come to an end", (t) => {
 test("room that is free is given back while nobody publishes; meanwhile four megabytes are left for what comes", () => {
   const directory = temporaryDirectory();
   const { run, clock } = storeIn(directory);
-  const gone = { publications: 1e6, bytes: 1e9, ttlMs: 1_000, keyTtlMs: 0 };
+  const gone = { publications: 1e6, bytes: 1e9, ttlMs: 1_000, keyMs: 0 };
   for (let number = 0; number < 200; number++) run(publish("c:1", large, undefined, gone));
   clock.advance(1_000);
   const database = findSqlite()(`${directory}/zocalo.db`);
@@ -145,7 +145,7 @@ test("at the limit of channels an open one keeps its epoch, and its head if it h
   const clock = new SetClock();
   const { engine } = await open(temporaryDirectory(), { maxChannels: 3, clock });
   const unused = await engine.open("c:unused");
-  const short = { ...keepAll, ttlMs: 1_000, keyTtlMs: 1_000 };
+  const short = { ...keepAll, ttlMs: 1_000, keyMs: 1_000 };
   for (const channel of ["c:gone", "c:used"]) await engine.publish(channel, hello, short);
   const used = await engine.open("c:used");
   await engine.publish("c:kept", hello, keepAll);
@@ -163,7 +163,7 @@ test("at the limit of channels an open one keeps its epoch, and its head if it h
 test("keys whose time is over do not pile up while 20,000 a second are published", () => {
   const directory = temporaryDirectory();
   const { run, clock } = storeIn(directory);
-  const retention = { ...keepAll, keyTtlMs: 1_000 };
+  const retention = { ...keepAll, keyMs: 1_000 };
   for (let number = 0; number < 50_000; number += 128) {
     clock.advance(6.4);
     run(...Array.from({ length: 128 }, (_, each) => publish("c:1", "1", `${number + each}`, retention)));

@@ -7,7 +7,7 @@ import { findSqlite } from "../src/durable/sqlite.ts";
 import { backupStore, checkStore, type Committed, restoreStore, type Retention } from "../src/index.ts";
 import { open, temporaryDirectory } from "./durable-store.ts";
 
-const keepAll: Retention = { publications: 1_000, bytes: 1e9, ttlMs: 3_600_000, keyTtlMs: 3_600_000 };
+const keepAll: Retention = { publications: 1_000, bytes: 1e9, ttlMs: 3_600_000, keyMs: 3_600_000 };
 const hello = { user: "ana", data: '"hello"' };
 
 test("a store is checked while it is open, and what is damaged is named", async () => {

@@ -26,7 +26,7 @@ import {
 import { open, tamper, temporaryDirectory } from "./durable-store.ts";
 import { square } from "./square.ts";
 
-const keepAll: Retention = { publications: 1_000, bytes: 1e9, ttlMs: 3_600_000, keyTtlMs: 60_000 };
+const keepAll: Retention = { publications: 1_000, bytes: 1e9, ttlMs: 3_600_000, keyMs: 60_000 };
 
 /** Every publication is a text that says where it belongs. */
 async function fill(engine: DurableEngine, channels: number, each: number): Promise<Map<string, Committed>> {

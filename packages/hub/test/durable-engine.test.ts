@@ -9,7 +9,7 @@ import { findSqlite } from "../src/durable/sqlite.ts";
 import { durable, type DurableEngine, type Retention } from "../src/index.ts";
 import { endThreads, open, SetClock, tamper, temporaryDirectory } from "./durable-store.ts";
 
-const keepAll: Retention = { publications: 1_000, bytes: 1e9, ttlMs: 3_600_000, keyTtlMs: 60_000 };
+const keepAll: Retention = { publications: 1_000, bytes: 1e9, ttlMs: 3_600_000, keyMs: 60_000 };
 const hello = { user: "ana", data: '"hello"' };
 
 const PUBLISHER = fileURLToPath(new URL("durable-publisher.ts", import.meta.url));

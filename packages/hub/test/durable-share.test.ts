@@ -10,7 +10,7 @@ import { open, SetClock, temporaryDirectory, temporaryStore } from "./durable-st
 import { square } from "./square.ts";
 import { GREEDY, HONEST, honestVisit, unproved } from "./visitors.ts";
 
-const keepAll: Retention = { publications: 1_000, bytes: 1e9, ttlMs: 3_600_000, keyTtlMs: 60_000 };
+const keepAll: Retention = { publications: 1_000, bytes: 1e9, ttlMs: 3_600_000, keyMs: 60_000 };
 const isFull = { name: "ProtocolError", code: "limit_reached" };
 const greedy = { user: "g", data: '"hello"', address: "203.0.113.7" };
 const honest = { ...greedy, address: "198.51.100.1" };
@@ -175,7 +175,7 @@ test("one address has a quarter of the keys that a channel may have", async () =
   assert.equal((await engine.publish("c:1", { ...greedy, key: "a" }, keepAll)).duplicate, true);
   assert.equal((await engine.publish("c:1", greedy, keepAll)).offset, 3);
   await engine.publish("c:1", { ...honest, key: "c" }, keepAll);
-  clock.advance(keepAll.keyTtlMs);
+  clock.advance(keepAll.keyMs);
   await engine.publish("c:1", { ...honest, key: "d" }, keepAll); // those whose time is over go with it
   assert.equal((await engine.publish("c:2", { ...greedy, key: "c" }, keepAll)).duplicate, false);
   await engine.close();
@@ -200,7 +200,7 @@ test(`what shares say is what is held, whatever comes and goes (ZOCALO_SHARE_SEE
       const key = random.chance(0.5) ? `k${random.below(200)}` : undefined;
       const data = JSON.stringify("x".repeat(random.below(1_200)));
       const info = random.chance(0.3) ? '{"name":"ñ"}' : undefined;
-      const retention = { publications: random.below(9), bytes: 1_500, ttlMs: 500, keyTtlMs: 300 };
+      const retention = { publications: random.below(9), bytes: 1_500, ttlMs: 500, keyMs: 300 };
       await engine
         .publish(channel, { user: "u", data, info, key, address }, retention)
         .catch((error: { code: string }) => assert.equal(error.code, "limit_reached"));

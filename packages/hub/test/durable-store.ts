@@ -104,7 +104,7 @@ export function lastingStore(): LastingStore {
     async goBack() {
       copyFileSync(path, `${path}.old`);
       const { engine } = await open(directory);
-      const retention = { publications: 10, bytes: 1_000, ttlMs: 60_000, keyTtlMs: 0 };
+      const retention = { publications: 10, bytes: 1_000, ttlMs: 60_000, keyMs: 0 };
       await engine.publish("c:1", { user: "u", data: '"lost"' }, retention);
       await engine.close();
       copyFileSync(`${path}.old`, path);

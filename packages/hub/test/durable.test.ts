@@ -6,7 +6,7 @@ import { findSqlite } from "../src/durable/sqlite.ts";
 import { durable, type DurableOptions, type Retention } from "../src/index.ts";
 import { open, SetClock, temporaryDirectory } from "./durable-store.ts";
 
-const keepAll: Retention = { publications: 1_000, bytes: 1_000_000, ttlMs: 3_600_000, keyTtlMs: 60_000 };
+const keepAll: Retention = { publications: 1_000, bytes: 1_000_000, ttlMs: 3_600_000, keyMs: 60_000 };
 const hello = { user: "ana", data: '"hello"' };
 
 test("what was acknowledged is there when the directory is opened again", async () => {
@@ -139,7 +139,7 @@ test("at the limit of keys publishing with another is refused until the time of 
   await assert.rejects(third, { name: "ProtocolError", code: "limit_reached" });
   assert.equal((await engine.publish("c:1", { ...hello, key: "a" }, keepAll)).duplicate, true);
   assert.equal((await engine.publish("c:1", hello, keepAll)).offset, 3);
-  clock.advance(keepAll.keyTtlMs);
+  clock.advance(keepAll.keyMs);
   assert.equal((await engine.publish("c:1", { ...hello, key: "c" }, keepAll)).offset, 4);
   assert.equal((await engine.publish("c:1", { ...hello, key: "a" }, keepAll)).offset, 5);
   await engine.close();
@@ -162,7 +162,7 @@ test("at the limit of channels one that holds nothing is forgotten, and its epoc
 test("entries and keys are let go at their age, and not a millisecond before, past a restart too", async () => {
   const clock = new SetClock();
   const directory = temporaryDirectory();
-  const ages = { ...keepAll, ttlMs: 10_000, keyTtlMs: 10_000 };
+  const ages = { ...keepAll, ttlMs: 10_000, keyMs: 10_000 };
   const first = await open(directory, { clock });
   await first.engine.publish("c:1", { ...hello, key: "k" }, ages);
   clock.advance(6_000);
@@ -202,7 +202,7 @@ test("what is past its time is removed from the file where nobody publishes or r
   const directory = temporaryDirectory();
   const { engine } = await open(directory, { clock, tidyMs: 5 });
   const data = JSON.stringify("x".repeat(10_000));
-  const gone = { ...keepAll, bytes: 1e9, ttlMs: 1_000, keyTtlMs: 1_000 };
+  const gone = { ...keepAll, bytes: 1e9, ttlMs: 1_000, keyMs: 1_000 };
   for (let round = 0; round < 5; round++) {
     await Promise.all(
       Array.from({ length: 100 }, (_, each) =>

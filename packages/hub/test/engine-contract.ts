@@ -19,7 +19,7 @@ export const keepAll: Retention = {
   publications: 1_000,
   bytes: 1_000_000,
   ttlMs: 3_600_000,
-  keyTtlMs: 60_000,
+  keyMs: 60_000,
 };
 
 export function text(data: string, key?: string): NewPublication {
@@ -234,7 +234,7 @@ export function engineContract(
   });
 
   engineTest("keys are not known where they are not to be", async (engine) => {
-    const retention = { ...keepAll, keyTtlMs: 0 };
+    const retention = { ...keepAll, keyMs: 0 };
     await engine.publish("c:1", text("a", "k"), retention);
     assert.equal((await engine.publish("c:1", text("a", "k"), retention)).offset, 2);
   });

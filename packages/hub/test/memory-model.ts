@@ -99,7 +99,7 @@ export class MemoryModel {
       }
       if (known) known.isHidden = true;
     }
-    if (key !== undefined && retention.keyTtlMs > 0) this.#checkRoomForKey(found, address);
+    if (key !== undefined && retention.keyMs > 0) this.#checkRoomForKey(found, address);
     const log = found ?? this.#begin(channel);
     const { epoch } = this.#state(log);
     this.#inUse = address;
@@ -115,8 +115,8 @@ export class MemoryModel {
       };
       log.kept.push(kept);
       if (log.kept.length === 1 && address !== undefined) log.next = ++this.#stamp;
-      if (key !== undefined && retention.keyTtlMs > 0) {
-        const expires = this.uptime + retention.keyTtlMs;
+      if (key !== undefined && retention.keyMs > 0) {
+        const expires = this.uptime + retention.keyMs;
         log.keys.push({ text: key, offset, at: this.wall, holder: address, expires });
       }
       this.#settle(log);

@@ -4,7 +4,7 @@ import { MemoryEngine, type MemoryEngineOptions } from "../src/memory/memory-eng
 import { FakeClock } from "./fake-clock.ts";
 
 /** Keeps more than a test publishes. */
-export const keepAll: Retention = { publications: 1_000, bytes: 1_000_000, ttlMs: 60_000, keyTtlMs: 30_000 };
+export const keepAll: Retention = { publications: 1_000, bytes: 1_000_000, ttlMs: 60_000, keyMs: 30_000 };
 
 export const hello = { user: "ana", data: '"hola"' };
 

@@ -30,7 +30,7 @@ const namespace = {
   publish: LEGAL.function,
   data: nothing,
   maxDataLength: (value) => whole(value) && Number(value) <= 1_048_576,
-  idempotencyMs: wholeFrom0,
+  keyMs: wholeFrom0,
 } satisfies Record<string, IsLegal>;
 const history = { publications: wholeFrom0, bytes: wholeFrom0, ttlMs: whole };
 const memory = {

@@ -12,7 +12,7 @@ const root = mkdtempSync(join(tmpdir(), "zocalo-engine-"));
 after(() => rmSync(root, { recursive: true }));
 
 const LARGE = JSON.stringify("x".repeat(40_000));
-const keepAll: Retention = { publications: 1_000, bytes: 1e9, ttlMs: 3_600_000, keyTtlMs: 60_000 };
+const keepAll: Retention = { publications: 1_000, bytes: 1e9, ttlMs: 3_600_000, keyMs: 60_000 };
 
 /** Publishes one after the other; gives how many were taken before one was refused. */
 async function taken(count: number, publish: (number: number) => Promise<unknown>): Promise<number> {
@@ -52,11 +52,11 @@ const allOfOne = (engine: Engine): Promise<number> => all(engine, "192.0.2.1");
 for (const [setting, value, engine, tried, most, otherwise] of [
   ["maxKeysPerChannel", "2", "durable", keyed, 2, 3],
   ["maxKeysPerChannel", "2", "memory", keyed, 2, 3],
-  ["maxDataBytes", "1048576", "durable", all, 26, 40],
+  ["maxDiskBytes", "1048576", "durable", all, 26, 40],
   ["maxChannels", "10", "memory", all, 10, 40],
   ["maxChannelsPerAddress", "10", "memory", allOfOne, 10, 40],
-  ["maxHistoryBytes", "1048576", "memory", all, 26, 40],
-  ["maxHistoryBytesPerAddress", "1048576", "memory", allOfOne, 26, 40],
+  ["maxMemoryBytes", "1048576", "memory", all, 26, 40],
+  ["maxMemoryBytesPerAddress", "1048576", "memory", allOfOne, 26, 40],
 ] as const) {
   test(`${setting} is a bound of the engine "${engine}"`, async () => {
     for (const isSet of [true, false]) {

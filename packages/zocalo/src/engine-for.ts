@@ -16,14 +16,14 @@ export async function engineFor(settings: Settings, log: Logger): Promise<Engine
       maxChannels: settings.maxChannels,
       maxChannelsPerAddress: settings.maxChannelsPerAddress,
       maxKeysPerChannel,
-      maxBytes: settings.maxHistoryBytes,
-      maxBytesPerAddress: settings.maxHistoryBytesPerAddress,
+      maxBytes: settings.maxMemoryBytes,
+      maxBytesPerAddress: settings.maxMemoryBytesPerAddress,
     });
   }
   const data = resolve(settings.data);
   try {
     const onNotice = (sentence: string): void => log.warn({ data }, sentence);
-    return await durable(data, { maxBytes: settings.maxDataBytes, maxKeysPerChannel, onNotice });
+    return await durable(data, { maxBytes: settings.maxDiskBytes, maxKeysPerChannel, onNotice });
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     throw new UserError(`${error.message}; ${ADVICE[error.code]}`);

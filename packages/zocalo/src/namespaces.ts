@@ -42,7 +42,7 @@ const namespace = only({
   publish: z.exactOptional(who),
   data: z.exactOptional(z.enum(["json", "bytes"])),
   maxDataLength: z.exactOptional(z.int().min(1).max(LIMITS.largestDataLength)),
-  idempotencyMs: z.exactOptional(count),
+  keyMs: z.exactOptional(count),
 });
 
 /** Makes the setting that lists the namespaces. */

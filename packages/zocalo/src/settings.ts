@@ -5,6 +5,8 @@ import { namespaces } from "./namespaces.ts";
 import { FORWARDED_HEADERS, isAddressOrNetwork } from "./proxies.ts";
 import { choice, list, port, type Setting, text, wholeNumber } from "./setting.ts";
 
+/** What a `MemoryEngine` can hold: 256 GiB. */
+const MOST_MEMORY_BYTES = 256 * 1024 ** 3;
 /** As good as for ever: before it the other bounds of a room are reached. */
 const TEN_YEARS_MS = 3_650 * 86_400_000;
 
@@ -69,18 +71,18 @@ export const SETTINGS = {
     "The directory in which the engine `durable` keeps channels, on a disk of this machine. It is made if it is not there, so that nobody else may read it. " +
       "One server at a time has it: a second one is told who does.",
   ),
-  maxDataBytes: wholeNumber(
+  maxDiskBytes: wholeNumber(
     defaultDurableOptions.maxBytes,
     1_048_576,
     Number.MAX_SAFE_INTEGER,
-    "What the store in the directory `data` may take, in bytes, besides what is being written (up to 16 MiB; more while a backup is made) and files that were set aside. At the limit a publication is answered `limit_reached`, until others are past their time. What clients of one address published may take a quarter of it.",
+    "What the engine `durable` may hold in the directory `data`, in bytes, besides what is being written (up to 16 MiB; more while a backup is made) and files that were set aside. At the limit a publication is answered `limit_reached`, until others are past their time. What clients of one address published may take a quarter of it.",
   ),
   maxKeysPerChannel: wholeNumber(
     defaultDurableOptions.maxKeysPerChannel,
     1,
     1_000_000_000,
     "Idempotency keys of one channel that are remembered at once. At the limit a publication with another one is answered `limit_reached`: none is forgotten before its time. Clients of one address may have a quarter as many, in all channels together. " +
-      "In the engine `memory` they may also take half of `maxHistoryBytes`, and those of an address half of its part.",
+      "In the engine `memory` they may also take half of `maxMemoryBytes`, and those of an address half of its part.",
   ),
   maxClients: wholeNumber(
     10_000,
@@ -129,18 +131,18 @@ export const SETTINGS = {
     10_000_000,
     "Of these, channels that clients of one address began by publishing in them first. At the limit it is their own that are forgotten.",
   ),
-  maxHistoryBytes: wholeNumber(
+  maxMemoryBytes: wholeNumber(
     defaultMemoryEngineOptions.maxBytes,
     1_048_576,
-    274_877_906_944,
+    MOST_MEMORY_BYTES,
     "What channels, publications and keys may take in the engine `memory`, in bytes. It bounds resident memory to within a quarter: a publication of 200 bytes takes 396. Past it the oldest go, and " +
       "channels that then hold nothing and that nobody is subscribed to are forgotten. Channels with subscribers may take a quarter of it without what they hold; one more is " +
       "answered `limit_reached`. Memory is not given back, but used again. What else the server does takes memory of its own.",
   ),
-  maxHistoryBytesPerAddress: wholeNumber(
+  maxMemoryBytesPerAddress: wholeNumber(
     defaultMemoryEngineOptions.maxBytesPerAddress,
     1_048_576,
-    274_877_906_944,
+    MOST_MEMORY_BYTES,
     "Of this, how much the publications and keys of clients of one address may take, in whichever channels. Past it their own oldest go, or, where those stand behind " +
       "others', the oldest of the channel that is published in.",
   ),

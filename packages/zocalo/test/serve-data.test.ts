@@ -130,7 +130,7 @@ test("a directory that cannot be used is exit code 1 and a sentence", async (t) 
 test("a server whose store is full is not ready and says why, and lives", async (t) => {
   const data = join(directoryFor(t), "data");
   const ports = ["--http-port", "0", "--tcp-port", "0", "--udp-port", "off", "--host", "127.0.0.1"];
-  const args = ["serve", ...ports, "--data", data, "--max-data-bytes", "1048576"];
+  const args = ["serve", ...ports, "--data", data, "--max-disk-bytes", "1048576"];
   await using zocalo = new Zocalo(args, { ZOCALO_ENGINE: "durable" });
   const http = await zocalo.port("stderr", /"door":"http","address":"127\.0\.0\.1:(\d+)"/);
   const tcp = await zocalo.port("stderr", /"door":"tcp","address":"127\.0\.0\.1:(\d+)"/);

@@ -243,7 +243,7 @@ export class Store {
   ): Answer {
     const { key, user, info, data, address } = publication;
     const known = this.#channels.find(channel);
-    const isKeyed = key !== undefined && retention.keyTtlMs > 0;
+    const isKeyed = key !== undefined && retention.keyMs > 0;
     if (known && key !== undefined) {
       const first = this.#keys.find(known, key, time);
       const { epoch } = known.state;
@@ -259,7 +259,7 @@ export class Store {
     const log = known ?? this.#channels.findOrBegin(channel, holder, time);
     const at = Math.round(wall);
     const offset = log.append({ at, user, info, data }, holder, time, retention);
-    if (isKeyed) this.#keys.remember(log, key, { offset, at }, time + retention.keyTtlMs, holder);
+    if (isKeyed) this.#keys.remember(log, key, { offset, at }, time + retention.keyMs, holder);
     return { kind: "committed", committed: { epoch: log.state.epoch, offset, at, duplicate: false } };
   }
 

@@ -11,7 +11,7 @@ export interface Retention {
   /** Age up to which a publication is kept, in milliseconds. */
   readonly ttlMs: number;
   /** How long an idempotency key is known, in milliseconds; 0: not at all. */
-  readonly keyTtlMs: number;
+  readonly keyMs: number;
 }
 
 /** What is to be added to a log. */

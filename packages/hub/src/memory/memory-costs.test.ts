@@ -16,7 +16,7 @@ test("many keys whose time is over are forgotten some at a time, and none is kno
   const none: Retention = { ...keepAll, publications: 0 };
   const publish = (number: number) => engine.publish("c:1", { ...hello, key: `${number}` }, none);
   for (let number = 0; number < 1_000; number++) await publish(number);
-  clock.advance(keepAll.keyTtlMs);
+  clock.advance(keepAll.keyMs);
   const before = engine.bytes;
   await engine.publish("c:1", hello, none);
   assert.equal(engine.bytes, before - KEYS_AT_ONCE * CELL_COST);
@@ -45,7 +45,7 @@ test("a sweep takes many steps where much is past its time, and other tasks have
   }
   const clock = new CountingClock();
   const engine = new MemoryEngine({ clock });
-  const short: Retention = { publications: 10_000, bytes: 1_000_000, ttlMs: 20_000, keyTtlMs: 20_000 };
+  const short: Retention = { publications: 10_000, bytes: 1_000_000, ttlMs: 20_000, keyMs: 20_000 };
   await engine.open("c:open");
   for (let number = 0; number < 3_000; number++) {
     await engine.publish("c:1", { ...hello, key: `${number}` }, short);

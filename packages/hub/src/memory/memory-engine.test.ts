@@ -47,7 +47,7 @@ test("one key past the limit is refused until the time of another is over, and n
   }
   assert.equal((await engine.publish("c:1", hello, keepAll)).offset, 4, "without a key");
   assert.equal((await engine.publish("c:2", { ...hello, key: "d" }, keepAll)).offset, 1, "elsewhere");
-  clock.advance(keepAll.keyTtlMs);
+  clock.advance(keepAll.keyMs);
   assert.equal((await engine.publish("c:1", { ...hello, key: "d" }, keepAll)).offset, 5);
   await engine.close();
 });
@@ -69,7 +69,7 @@ test("keys take at most half of the memory: then they are refused, and publicati
   assert.ok(known > 60 && known < 80, `${known}`);
   for (let number = 0; number < 500; number++) await engine.publish("c:8", hello, keepAll);
   for (let number = 0; number < known; number++) assert.equal((await publish(number)).duplicate, true);
-  clock.advance(keepAll.keyTtlMs);
+  clock.advance(keepAll.keyMs);
   assert.equal((await publish(known)).duplicate, false);
   await engine.close();
 });
@@ -77,7 +77,7 @@ test("keys take at most half of the memory: then they are refused, and publicati
 test("a key is known for its own time, though that of one used before it is longer", async () => {
   const { engine, clock } = make();
   await engine.publish("c:1", { ...hello, key: "long" }, keepAll);
-  await engine.publish("c:1", { ...hello, key: "short" }, { ...keepAll, keyTtlMs: 1_000 });
+  await engine.publish("c:1", { ...hello, key: "short" }, { ...keepAll, keyMs: 1_000 });
   clock.advance(1_000);
   for (const duplicate of [false, true]) {
     const again = await engine.publish("c:1", { ...hello, key: "short" }, keepAll);
@@ -95,7 +95,7 @@ test("a channel with a key whose time is not over is not forgotten for another",
   await engine.publish("c:3", { ...hello, key: "k" }, keepAll);
   await assert.rejects(engine.publish("c:4", hello, keepAll), isFull);
   assert.equal((await engine.publish("c:1", { ...hello, key: "k", address }, keepAll)).duplicate, true);
-  clock.advance(keepAll.keyTtlMs);
+  clock.advance(keepAll.keyMs);
   assert.equal((await engine.publish("c:2", { ...hello, address }, keepAll)).offset, 1);
   await engine.close();
 });
@@ -255,7 +255,7 @@ test("what it holds is counted right whatever happens", async () => {
     await engine.publish(
       `c:${number % 5}`,
       { user: "u", data, key },
-      { ...keepAll, publications: number % 6, keyTtlMs: 2_000 },
+      { ...keepAll, publications: number % 6, keyMs: 2_000 },
     );
     clock.advance((number * 13) % 900);
     assert.ok(engine.bytes >= 0 && engine.bytes <= 10_000, `${engine.bytes}`);

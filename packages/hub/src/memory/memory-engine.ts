@@ -170,7 +170,7 @@ export class MemoryEngine implements Engine {
     const found = this.#logs.find(channel);
     const known = key === undefined || found === 0 ? undefined : this.#find(found, key, now.uptime);
     if (known) return known;
-    if (key !== undefined && retention.keyTtlMs > 0) this.#checkRoomForKey(found, address);
+    if (key !== undefined && retention.keyMs > 0) this.#checkRoomForKey(found, address);
     const staged = this.#logs.publications.stage(publication); // First: what cannot be kept changes nothing.
     const log = found === 0 ? this.#begin(channel) : found;
     const epoch = this.#epoch(this.#logs.generation(log));

@@ -190,8 +190,8 @@ export class MemoryLogs {
     cells.setNumber(log, LOG.ttlMs, retention.ttlMs);
     this.#count(log, publication, 1);
     if (last === 0) this.#place(log, 0, holder);
-    if (key !== undefined && retention.keyTtlMs > 0) {
-      this.keys.add(log, key, holder, { offset, at: wall, expires: uptime + retention.keyTtlMs });
+    if (key !== undefined && retention.keyMs > 0) {
+      this.keys.add(log, key, holder, { offset, at: wall, expires: uptime + retention.keyMs });
     }
     this.#settle(log, before);
     const isTooMuch = (): boolean =>

@@ -92,7 +92,7 @@ class Commands {
       publications: this.one([0, 1, 2, 17, 40, 1_000]),
       bytes: this.one([0, 100, 5_000, 100_000, 10_000_000]),
       ttlMs: this.one([1, 1_000, 60_000, Number.POSITIVE_INFINITY]),
-      keyTtlMs: this.one([0, 500, 20_000, 100_000]),
+      keyMs: this.one([0, 500, 20_000, 100_000]),
     };
   }
 

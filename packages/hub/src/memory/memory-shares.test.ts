@@ -26,7 +26,7 @@ test("what shares hold is what the logs do, and a share that holds nothing is fo
   for (let number = 0; number < 2_000; number++) {
     const log = all[number % 3] ?? 0;
     const address = addresses[(number * 7 + (number >> 3)) % 4];
-    const retention: Retention = { publications: number % 9, bytes: 2_000, ttlMs: 500, keyTtlMs: 300 };
+    const retention: Retention = { publications: number % 9, bytes: 2_000, ttlMs: 500, keyMs: 300 };
     const key = number % 4 === 0 ? `k${number}` : undefined;
     const staged = logs.publications.stage({
       user: address ?? "",

@@ -26,7 +26,7 @@ test("where nothing is said, nobody may do anything", () => {
     publications: 1_000,
     bytes: 1_048_576,
     ttlMs: 86_400_000,
-    keyTtlMs: 300_000,
+    keyMs: 300_000,
   });
   assert.equal(maxDataLength, LIMITS.dataLength);
 });

@@ -59,7 +59,7 @@ export interface NamespaceOptions {
    * How long an idempotency key is known, in milliseconds. Default 300,000. 0: not at all, so that what is
    * sent again is there twice.
    */
-  readonly idempotencyMs?: number;
+  readonly keyMs?: number;
 }
 
 /** The permissions that are words. */
@@ -72,7 +72,7 @@ const optionNames: Names<NamespaceOptions> = {
   publish: 1,
   data: 1,
   maxDataLength: 1,
-  idempotencyMs: 1,
+  keyMs: 1,
 };
 const historyNames: Names<NonNullable<NamespaceOptions["history"]>> = { publications: 1, bytes: 1, ttlMs: 1 };
 
@@ -80,7 +80,7 @@ const defaults = {
   publications: 1_000,
   bytes: 1_048_576,
   ttlMs: 86_400_000,
-  idempotencyMs: 300_000,
+  keyMs: 300_000,
 } as const;
 
 /** A namespace with its defaults filled in. */
@@ -129,7 +129,7 @@ export class Namespaces {
   constructor(given: Readonly<Record<string, NamespaceOptions>>) {
     checkKind("set", "namespaces", given ?? null, "object");
     for (const [name, options] of Object.entries(given)) this.#byName.set(name, withDefaults(name, options));
-    const times = [...this.#byName.values()].map(({ retention }) => retention.keyTtlMs);
+    const times = [...this.#byName.values()].map(({ retention }) => retention.keyMs);
     const least = Math.min(...times.filter((ms) => ms > 0));
     this.keyMs = Number.isFinite(least) ? least : undefined;
     // In characters of JSON, which has bytes in base64.
@@ -186,7 +186,7 @@ function withDefaults(name: string, options: NamespaceOptions): Namespace {
   checkPermission(`${path}.publish`, publish);
   const { maxDataLength = data === "bytes" ? LIMITS.dataBytes : LIMITS.dataLength } = options;
   const { publications = defaults.publications, bytes = defaults.bytes, ttlMs = defaults.ttlMs } = history;
-  const { idempotencyMs = defaults.idempotencyMs } = options;
+  const { keyMs = defaults.keyMs } = options;
   const number = (option: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): number =>
     checkCount("set", `${path}.${option}`, value, most, least);
   return {
@@ -195,7 +195,7 @@ function withDefaults(name: string, options: NamespaceOptions): Namespace {
       publications: number("history.publications", publications, 0),
       bytes: number("history.bytes", bytes, 0),
       ttlMs: number("history.ttlMs", ttlMs, 1),
-      keyTtlMs: number("idempotencyMs", idempotencyMs, 0),
+      keyMs: number("keyMs", keyMs, 0),
     },
     presence,
     subscribe,
