@@ -24,7 +24,7 @@ import { VERSION } from "./version.ts";
 
 /** A request for a page, and a connection, makes as much work as so many commands. */
 const COMMANDS_PER_REQUEST = 5;
-/** How much of a second's commands an address may send at once after a silence. */
+/** How much of a second's commands a client, or an address, may send at once after a silence. */
 const BURST_SECONDS = 2;
 
 /** What a server needs besides its settings. */
@@ -67,6 +67,8 @@ export class Server {
         sessionsPerAddress: this.#capacity.maxClientsPerAddress,
         unverifiedSessions: settings.maxUnverifiedPeers,
         subscriptionsPerAddress: settings.maxSubscriptionsPerAddress,
+        commandsPerSecond: settings.commandsPerSecond,
+        commandBurst: BURST_SECONDS * settings.commandsPerSecond,
         commandsPerSecondPerAddress: settings.commandsPerSecondPerAddress,
         commandBurstPerAddress: BURST_SECONDS * settings.commandsPerSecondPerAddress,
         unreadBytes: settings.maxUnreadBytes,

@@ -110,12 +110,18 @@ export const SETTINGS = {
     10_000_000,
     "Subscriptions of all clients of one address; one more is answered `limit_reached`.",
   ),
+  commandsPerSecond: wholeNumber(
+    defaultHubLimits.commandsPerSecond,
+    1,
+    10_000_000,
+    "Commands a second of one client, and twice as many at once after a silence; one more is answered `rate_limited`. " +
+      "A command that makes much work counts for several, one of a mebibyte for a thousand, see docs/protocol.md.",
+  ),
   commandsPerSecondPerAddress: wholeNumber(
     defaultHubLimits.commandsPerSecondPerAddress,
     1,
     10_000_000,
-    "Commands a second of all clients of one address, and twice as many at once after a silence; one more is answered `rate_limited`. " +
-      "A command that makes much work counts for several, see docs/protocol.md. An HTTP connection and each of its requests count for " +
+    "The same of all clients of one address. An HTTP connection and each of its requests count for " +
       "five in a count of their own: with one more all connections of the address that are no WebSockets are closed, and new ones until the second is over.",
   ),
   maxChannels: wholeNumber(

@@ -196,6 +196,24 @@ test("the clients of an address have so many subscriptions and commands together
   two.socket.destroy();
 });
 
+test("a client has so many commands, also where its address is exempt; one more is answered, and others have their own", async (t) => {
+  const { tcp } = await open(t, { commandsPerSecond: "1", exemptAddresses: "127.0.0.0/8" });
+  const [one, two] = [await lineClient(GREEDY, tcp), await lineClient(GREEDY, tcp)];
+  // Two at once after a silence.
+  one.socket.write(`{"type":"connect"}\n${PING}\n${PING}\n`);
+  while (one.messages().length < 3) await once(one.socket, "data");
+  await two.ask('{"type":"connect"}');
+  await two.ask(PING);
+  const [connected = {}, ...answers] = one.messages();
+  assert.deepEqual({ ...connected, commandsPerSecond: 1, commandBurst: 2 }, connected);
+  assert.deepEqual(
+    [...answers, ...two.messages()].map(({ type, code }) => code ?? type),
+    ["pong", "rate_limited", "connected", "pong"],
+  );
+  one.socket.destroy();
+  two.socket.destroy();
+});
+
 for (const [limit, flags] of [
   [64, {}],
   [2, { maxHalfOpenPerAddress: "2" }],
