@@ -19,13 +19,13 @@ const LOG = {
   isOpen: AFTER_KEYS + 5,
   spareOlder: AFTER_KEYS + 6,
   spareNewer: AFTER_KEYS + 7,
-  /** Numbers, of two words. */
-  head: 20,
+  /** Numbers, of two words, the first of which is even. */
+  head: AFTER_KEYS + 8,
   /** Of the publications kept, as UTF-8. */
-  jsonBytes: 22,
-  ttlMs: 24,
-  generation: 26,
-  content: 28,
+  jsonBytes: AFTER_KEYS + 10,
+  ttlMs: AFTER_KEYS + 12,
+  generation: AFTER_KEYS + 14,
+  content: AFTER_KEYS + 16,
 } as const;
 
 /** Logs looked at, and keys and publications dropped, by a step of a sweep: it takes about a millisecond. */

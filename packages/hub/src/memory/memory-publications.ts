@@ -13,13 +13,13 @@ const USER = HEAD.fields + 2;
 const INFO = HEAD.fields + 3;
 const DATA = HEAD.fields + 4;
 const JSON_BYTES = HEAD.fields + 5;
-/** Numbers, of two words. */
-const OFFSET = 10;
-const AT = 12;
+/** Numbers, of two words, the first of which is even. */
+const OFFSET = HEAD.fields + 6;
+const AT = HEAD.fields + 8;
 /** Uptime. */
-const CAME_AT = 14;
-const LOG = 16;
-const CONTENT = 17;
+const CAME_AT = HEAD.fields + 10;
+const LOG = HEAD.fields + 12;
+const CONTENT = HEAD.fields + 13;
 
 /** Of so many publications one is in the index. */
 const STRIDE = 16;
