@@ -211,6 +211,34 @@ test("a file that is written anew goes on where no other file can be opened any 
   await again.close();
 });
 
+for (const [code, isTold] of [
+  ["EIO", true],
+  ["EINVAL", false],
+] as const) {
+  const outcome = isTold ? "is told, and nothing is said to be kept" : "has no such thing, and costs nothing";
+  test(`a directory whose names cannot be synced for ${code} ${outcome}`, async (t) => {
+    const path = place(t);
+    const { outbox } = await opened(path);
+    const handle = await promises.open(path, "r");
+    const handles = Object.getPrototypeOf(handle) as typeof handle;
+    await handle.close();
+    const refusal = Object.assign(new Error("it cannot be synced"), { code });
+    const { mock } = t.mock.method(handles, "sync", () => Promise.reject(refusal));
+    const adding = outbox.add([entry("1")]);
+    if (isTold) await assert.rejects(adding, { code });
+    else assert.deepEqual(await adding, [1]);
+    mock.restore();
+    await outbox.add([entry("2")]);
+    await outbox.close();
+    const { outbox: again, left } = await opened(path);
+    assert.deepEqual(
+      left.map(({ json }) => json),
+      isTold ? ["2"] : ["1", "2"],
+    );
+    await again.close();
+  });
+}
+
 test("the file does not grow for ever", async (t) => {
   const path = place(t);
   const { outbox } = await opened(path);

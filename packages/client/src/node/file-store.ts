@@ -82,20 +82,33 @@ class FileOutbox implements OpenOutbox {
   }
 }
 
+interface JournalParts {
+  readonly path: string;
+  readonly directory: FileHandle | undefined;
+  readonly file: FileHandle;
+  readonly kept: Map<number, KeptEntry>;
+  readonly lastId: number;
+}
+
 /** Lines that say what changed, and what they come to. */
 class Journal {
   readonly #path: string;
+  /** Nothing where directories cannot be opened: on Windows, or without leave to read it. */
+  readonly #directory: FileHandle | undefined;
+  /** The name of the file may not be on disk yet. */
+  #isNameNew = true;
   #file: FileHandle;
   #kept: Map<number, KeptEntry>;
   #bytes = 0;
   #keptBytes = 0;
   lastId: number;
 
-  private constructor(path: string, file: FileHandle, kept: Map<number, KeptEntry>, lastId: number) {
-    this.#path = path;
-    this.#file = file;
-    this.#kept = kept;
-    this.lastId = lastId;
+  private constructor(parts: JournalParts) {
+    this.#path = parts.path;
+    this.#directory = parts.directory;
+    this.#file = parts.file;
+    this.#kept = parts.kept;
+    this.lastId = parts.lastId;
   }
 
   static async open(path: string): Promise<Journal> {
@@ -112,7 +125,8 @@ class Journal {
       if ("add" in read) for (const { id } of read.add) lastId = Math.max(lastId, id);
     }
     const file = await open(path, "a", 0o600);
-    const journal = new Journal(path, file, kept, lastId);
+    const directory = await open(dirname(path), "r").catch(() => undefined); // See `#directory`.
+    const journal = new Journal({ path, directory, file, kept, lastId });
     journal.#bytes = Buffer.byteLength(text);
     journal.#keptBytes = journal.#bytes;
     // What does not shrink is whole all the same. If the disk is full, the next write tells.
@@ -134,7 +148,7 @@ class Journal {
     const text = `\n${JSON.stringify(line)}\n`;
     try {
       await this.#file.appendFile(text);
-      if (isSynced) await this.#file.datasync();
+      if (isSynced) await this.#sync();
     } catch (error) {
       await this.#file.truncate(this.#bytes).catch(() => {}); // The error is told.
       throw error;
@@ -146,8 +160,19 @@ class Journal {
     await this.#compact().catch(() => {}); // What does not shrink is whole all the same.
   }
 
-  close(): Promise<void> {
-    return this.#file.close();
+  async close(): Promise<void> {
+    await this.#file.close();
+    await this.#directory?.close();
+  }
+
+  async #sync(): Promise<void> {
+    await this.#file.datasync();
+    if (!this.#isNameNew) return;
+    await this.#directory?.sync().catch((error: NodeJS.ErrnoException) => {
+      // All others say that this file system has no such thing, as SQLite has it.
+      if (error.code === "EIO") throw error;
+    });
+    this.#isNameNew = false;
   }
 
   /** Writes what is kept to another file, which takes the place of this one. */
@@ -172,7 +197,8 @@ class Journal {
     this.#file = file;
     this.#bytes = Buffer.byteLength(text);
     this.#keptBytes = this.#bytes;
-    await syncDirectory(dirname(this.#path));
+    // What is kept next waits for the name. Until then the former file may have it, which is whole.
+    this.#isNameNew = true;
     await former.close();
   }
 }
@@ -195,11 +221,4 @@ function readLine(text: string): Line | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Has the name be on disk, too, where directories can be synced. */
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, "r").catch(() => undefined);
-  await directory?.sync().catch(() => {}); // Windows has no such thing.
-  await directory?.close();
 }
