@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import fs, { copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
@@ -217,11 +218,37 @@ test("a store that was not closed is restored with what is in its log of changes
   }
   await engine.close();
   const elsewhere = temporaryDirectory();
+  const source = () => readdirSync(left).map((name) => [name, readFileSync(join(left, name))]);
+  const before = source();
   restoreStore(join(left, "zocalo.db"), elsewhere);
   assert.equal(checkStore(elsewhere).publications, 5);
+  assert.deepEqual(readdirSync(elsewhere).toSorted(), ["lock.db", "witness", "zocalo.db"]);
+  assert.deepEqual(source(), before, "what is restored stays as it was");
 
   const former = restoreStore(join(directory, "zocalo.db"), left);
   assert.equal(checkStore(left).publications, 5);
   restoreStore(String(former), left);
   assert.equal(checkStore(left).publications, 5);
+});
+
+test("a store that somebody writes to while it is copied is not restored", async (t) => {
+  const directory = temporaryDirectory();
+  const { engine } = await open(directory);
+  await engine.publish("c:1", hello, keepAll);
+  await engine.close();
+  const path = join(directory, "zocalo.db");
+  const { copyFileSync: copy } = fs;
+  t.after(() => {
+    fs.copyFileSync = copy;
+    syncBuiltinESMExports();
+  });
+  fs.copyFileSync = (...args: Parameters<typeof copy>) => {
+    copy(...args);
+    writeFileSync(`${path}-wal`, "a change");
+  };
+  syncBuiltinESMExports();
+  const elsewhere = temporaryDirectory();
+  const message = `${path} changed while it was copied; stop the server that has it`;
+  assert.throws(() => restoreStore(path, elsewhere), { name: "StoreError", code: "in_use", message });
+  assert.deepEqual(readdirSync(elsewhere), ["lock.db"]);
 });

@@ -1,4 +1,13 @@
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 import { Channels, SET_ASIDE } from "./channels.ts";
 import { Damage } from "./damage.ts";
@@ -120,8 +129,10 @@ function reserve(path: string): void {
  * Puts a backup, or another store, in the place of a directory's store, which is kept beside it. Every epoch
  * turns: whoever comes back is told `reset`.
  *
+ * @param path of the backup, which stays as it is; it may be in a place that cannot be written
  * @returns where the store is that was there; nothing if there was none
- * @throws StoreError `in_use` while a server has the directory; `unusable` if the backup is none
+ * @throws StoreError `in_use` while a server has the directory, or if one wrote to the backup meanwhile;
+ *   `unusable` if the backup is none
  */
 export function restoreStore(path: string, directory: string): string | undefined {
   const place = resolve(directory);
@@ -156,17 +167,28 @@ export function restoreStore(path: string, directory: string): string | undefine
   }
 }
 
-/** Copies a backup, or a store that was not closed: what is in its log of changes alone is no less of it. */
+/**
+ * Copies a backup, or a store that was not closed: what is in its log of changes alone is no less of it.
+ * SQLite would fold that log into it if it were opened where it stands.
+ */
 function copyStore(path: string, copy: string): void {
-  const log = `${path}-wal`;
-  if (!existsSync(log) || statSync(log).size === 0) return copyFileSync(path, copy);
-  reserve(copy);
-  const database = findSqlite()(path);
-  try {
-    database.prepare("VACUUM INTO ?").run(copy);
-  } finally {
-    database.close();
+  const before = stateOf(path);
+  for (const suffix of COPIED) {
+    if (!existsSync(path + suffix)) continue;
+    copyFileSync(path + suffix, copy + suffix);
+    chmodSync(copy + suffix, 0o600); // whatever the mode of a backup is
   }
+  if (stateOf(path) === before) return;
+  throw new StoreError("in_use", `${path} changed while it was copied; stop the server that has it`);
+}
+
+/** A file, and its log of changes. What SQLite has beside them (`-shm`) it makes anew. */
+const COPIED = ["", "-wal"];
+
+/** Is another one once anything was written to a store. */
+function stateOf(path: string): string {
+  const states = COPIED.map((suffix) => statSync(path + suffix, { bigint: true, throwIfNoEntry: false }));
+  return states.map((state) => `${state?.ino} ${state?.size} ${state?.mtimeNs}`).join();
 }
 
 /** Ends every epoch of a store; gives what its witness has to say, after what the former one said. */
