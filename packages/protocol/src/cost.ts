@@ -16,12 +16,15 @@ export const COST = {
   delivery: 50,
 } as const;
 
+/** So many characters count together, and fewer for nothing. */
+const UNIT = 1_024;
+
 /** What the length of a command, in UTF-16 code units, counts for beside its being one. */
 export function costOfReceived(length: number): number {
-  return Math.floor(length / 1_024) * COST.command;
+  return Math.floor(length / UNIT) * COST.command;
 }
 
 /** What the length of an answer, or of what one is told, counts for. */
 export function costOfLength(length: number): number {
-  return Math.floor(length / 1_024) * COST.kilobyte;
+  return Math.floor(length / UNIT) * COST.kilobyte;
 }

@@ -39,6 +39,8 @@ const HTTP_REQUEST = /^[A-Z]+ \S+ HTTP\/\d/;
 /** Whose commands are taken in. */
 export interface CommandSource extends Caller {
   readonly form: PeerForm;
+  /** True where messages come in a stream of bytes: not a WebSocket, and no datagrams. */
+  readonly isStream: boolean;
   /** Its address; unset if that has no limit, or is not proved. */
   readonly address: Account | undefined;
   /** Its user; unset until it has begun, and of a guest. */
@@ -94,6 +96,7 @@ export class Intake {
 
   /** Counts what a command costs beside being one. */
   charge(cost: number): void {
+    if (cost === 0) return;
     this.#rate.spend(cost);
     (this.isUnverified ? this.#session.unverifiedRate : this.#session.address?.rate)?.spend(cost);
     this.#session.user?.rate.spend(cost);
@@ -117,8 +120,8 @@ export class Intake {
   #first(message: Message): Message {
     this.#hasBegun = true;
     this.#session.form.begin(message);
-    const isStream = !this.#session.isDatagram && this.#session.conn.peer.transport !== "websocket";
-    if (!isStream || typeof message !== "string" || !message.startsWith(BYTE_ORDER_MARK)) return message;
+    const mayBeMarked = this.#session.isStream && typeof message === "string";
+    if (!mayBeMarked || !message.startsWith(BYTE_ORDER_MARK)) return message;
     return message.slice(BYTE_ORDER_MARK.length);
   }
 
@@ -130,7 +133,7 @@ export class Intake {
   #message(message: Message): void | Promise<void> {
     if (!this.#takeOne()) return this.#overRate(message);
     if (this.#excess > 0) this.#excess--;
-    if (message.length >= 1_024) this.charge(costOfReceived(message.length));
+    this.charge(costOfReceived(message.length));
     const { form } = this.#session;
     if (!form.has(message)) return this.#otherForm();
     if (message === "" && !this.#session.isDatagram) return; // an empty line

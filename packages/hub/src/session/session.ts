@@ -46,6 +46,7 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
   readonly form: PeerForm;
   readonly sender: Sender;
   readonly isDatagram: boolean;
+  readonly isStream: boolean;
   answersPings = false;
   /**
    * With whom it shares the limits of its address; unset if it has none, or while its address is not proved.
@@ -80,6 +81,7 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
     this.context = context;
     this.#id = randomName(context.random, 16);
     this.isDatagram = conn.peer.transport === "udp";
+    this.isStream = !this.isDatagram && conn.peer.transport !== "websocket";
     this.form = new PeerForm(conn);
     if (this.isDatagram) this.#pace = new Pace(this.form, context.limits, context.clock, () => this.drain());
     this.sender = this.#pace ?? this.form;
@@ -231,8 +233,7 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
     const infoText = infoTextOf(identity);
     this.#infoText = infoText && ownText(infoText);
     this.#key = key && ownText(key);
-    const isStream = !this.isDatagram && this.conn.peer.transport !== "websocket";
-    if (isStream) this.#silence = new Silence(new StreamPeer(this), this.clock, this.limits.pingMs);
+    if (this.isStream) this.#silence = new Silence(new StreamPeer(this), this.clock, this.limits.pingMs);
     return identity;
   }
 
@@ -323,7 +324,7 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
   }
 
   sent(length: number, bytes: number): void {
-    if (length >= 1_024) this.charge(costOfLength(length));
+    this.charge(costOfLength(length));
     this.context.backlog.sent(bytes);
   }
 
