@@ -8,7 +8,8 @@ import {
 } from "@zocalo/protocol";
 import type { Account } from "./accounts.ts";
 import type { Caller } from "./caller.ts";
-import { connect, history, presence, publish, unsubscribe, withId } from "./commands.ts";
+import { connect, presence, publish, unsubscribe, withId } from "./commands.ts";
+import { history } from "./history.ts";
 import type { PeerForm } from "./peer-form.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { subscribe } from "./subscribe.ts";
