@@ -98,6 +98,8 @@ const optionNames: Names<HubOptions> = {
   onError: 1,
 };
 
+const publishOptionNames: Names<HubPublishOptions> = { user: 1, info: 1, key: 1 };
+
 /** Who the server publishes as when it does not say. */
 const SERVER_USER = "server";
 const SERVER = "zocalo/0.1.0";
@@ -207,6 +209,7 @@ export class Hub {
    * for namespaces with `data: "bytes"`, which take nothing else, and read before this returns.
    *
    * @throws ProtocolError `unknown_channel`, `bad_command`, `too_large`, `limit_reached`, `unavailable`
+   * @throws NetError `invalid_argument` for an option whose name or kind is not known
    */
   async publish(channel: string, data: Data, options: HubPublishOptions = {}): Promise<Committed> {
     if (data instanceof Uint8Array) return this.#publish(channel, data, options);
@@ -221,7 +224,7 @@ export class Hub {
    * `publish` of what is JSON text already. Subscribers get that text, but with spaces for CR and LF between
    * values.
    *
-   * @throws ProtocolError as `publish`; `bad_command` if it is not JSON
+   * @throws ProtocolError and NetError as `publish`; `bad_command` if it is not JSON
    * @example await hub.publishJson("plaza:general", '{"id":1688888483063664642}');
    */
   async publishJson(channel: string, json: string, options: HubPublishOptions = {}): Promise<Committed> {
@@ -229,7 +232,11 @@ export class Hub {
   }
 
   async #publish(channel: string, data: string | Uint8Array, options: HubPublishOptions): Promise<Committed> {
+    checkNames("set", "publish", options, publishOptionNames);
     const { user = SERVER_USER, info, key } = options;
+    checkKind("set", "user", user, "string");
+    checkKind("set", "info", info, "object");
+    checkKind("set", "key", key, "string");
     if (!isChannelName(channel))
       throw new ProtocolError("bad_command", `${JSON.stringify(channel)} is no channel name`);
     const namespace = this.#context.namespaces.of(channel);

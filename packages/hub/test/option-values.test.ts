@@ -54,7 +54,21 @@ const onDisk = {
   clock: nothing,
 } satisfies Record<string, IsLegal>;
 
+const publishing = {
+  user: LEGAL.text,
+  info: (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+  key: LEGAL.text,
+} satisfies Record<string, IsLegal>;
+
 const makeHub = (options: object): Promise<void> => new Hub({ namespaces: {}, ...options }).close();
+async function publish(options: object): Promise<void> {
+  const hub = new Hub({ namespaces: { plaza: {} } });
+  try {
+    await hub.publish("plaza:a", 1, options);
+  } finally {
+    await hub.close();
+  }
+}
 const makeMemory = (options: object): Promise<void> => new MemoryEngine(options).close();
 
 const table: readonly [string, Readonly<Record<string, IsLegal>>, (options: object) => unknown][] = [
@@ -62,6 +76,7 @@ const table: readonly [string, Readonly<Record<string, IsLegal>>, (options: obje
   ["limits of a hub", limits, (given) => makeHub({ limits: given })],
   ["a namespace", namespace, (plaza) => makeHub({ namespaces: { plaza } })],
   ["history", history, (given) => makeHub({ namespaces: { plaza: { history: given } } })],
+  ["publish", publishing, publish],
   ["MemoryEngine", memory, makeMemory],
   ["durable", onDisk, async (options) => (await durable(join(temporaryDirectory(), "d"), options)).close()],
 ];
