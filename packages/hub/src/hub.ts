@@ -33,7 +33,7 @@ import { Sessions } from "./session/sessions.ts";
 import { Counters, type HubStats } from "./channel/stats.ts";
 import { PresencePages } from "./session/presence-pages.ts";
 import { Reads } from "./session/reads.ts";
-import { SharedAnswers } from "./session/shared-answers.ts";
+import { SharedAnswers } from "./channel/shared-answers.ts";
 import { Turns } from "./session/turns.ts";
 
 /** What a hub publishes with. */
@@ -105,6 +105,8 @@ const SERVER_USER = "server";
 const SERVER = "zocalo/0.1.0";
 /** How long `close` takes at most by default, in milliseconds. */
 const CLOSE_MS = 5_000;
+/** Of answers to `history` that are kept to be given again, in characters: 8 MiB if they are not Latin. */
+const MAX_HISTORY_LENGTH = 4_194_304;
 /** Of that time: one peer that does not go must not leave the engine without any. */
 const SHARE_OF_PEERS = 0.8;
 
@@ -142,7 +144,7 @@ export class Hub {
       backlog,
       turns: new Turns(clock),
       reads: new Reads(),
-      pages: new SharedAnswers(clock, ({ body }) => body.length),
+      pages: new SharedAnswers(clock, ({ body }) => body.length, MAX_HISTORY_LENGTH),
       presencePages: new PresencePages(),
       authenticate: options.authenticate ?? guests(random),
       limits,

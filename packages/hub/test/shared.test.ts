@@ -42,6 +42,28 @@ test("a crowd that comes back to one place makes the engine read each page once,
   await hub.close();
 });
 
+test("a crowd that comes within a second shares what was read for the first, until something is new", async () => {
+  const { hub, conn, engine, clock } = make();
+  for (let count = 0; count < 20; count++) await hub.publish("quiet:x", count);
+  const { epoch } = await engine.read("quiet:x", 0, 1);
+  const readsOf = async (expected: number): Promise<number> => {
+    engine.reads = 0;
+    const one = conn();
+    one.say({ type: "subscribe", channel: "quiet:x", since: { epoch, offset: 5 } });
+    await one.until(() => one.all("publication").length === expected - 5);
+    assert.equal(offsets(one).at(-1), expected);
+    return engine.reads;
+  };
+  assert.equal(await readsOf(20), 1);
+  clock.advance(900);
+  assert.equal(await readsOf(20), 0);
+  clock.advance(100);
+  assert.equal(await readsOf(20), 1);
+  await hub.publish("quiet:x", "new");
+  assert.equal(await readsOf(21), 1);
+  await hub.close();
+});
+
 test("a history page is made once for all who ask, and anew when there is something new, or a second later", async () => {
   const { hub, conn, engine, clock } = make();
   for (let count = 0; count < 20; count++) await hub.publish("quiet:x", count);

@@ -5,13 +5,13 @@ import type { Engine, LogState } from "../engine/engine.ts";
 import { FanOut } from "./fan-out.ts";
 import { LiveFeed } from "./live-feed.ts";
 import { PresenceFeed } from "./presence-feed.ts";
-import { PublicationMessage } from "./shared-message.ts";
-import { PageReader } from "./shared-page.ts";
+import { bytesOf, PublicationMessage } from "./shared-message.ts";
+import { SharedAnswers } from "./shared-answers.ts";
+import { type Reader, SharedPage } from "./shared-page.ts";
 import type { Counters } from "./stats.ts";
 
-/** A publication stands in memory as data, as a message and as a frame. */
-const FORMS = 3;
-const OVERHEAD_BYTES = 1_000;
+/** Most bytes of pages that are kept to be given again, about. */
+const MAX_PAGES_BYTES = 67_108_864;
 
 /**
  * A channel that somebody here is subscribed to: follows the head of its log and hands what is new to those
@@ -19,8 +19,6 @@ const OVERHEAD_BYTES = 1_000;
  */
 export class Channel {
   readonly name: string;
-  /** Of its log, for those who catch up. */
-  readonly pages: PageReader;
   /**
    * Rejects when the engine could not open it; whoever acquired it then has to release it and may try again.
    */
@@ -28,15 +26,23 @@ export class Channel {
   readonly #engine: Engine;
   /** Who is told of those who come and go. */
   readonly presence: PresenceFeed;
+  /** Of all channels, for those who catch up. */
+  readonly #pages: SharedAnswers<SharedPage>;
   /** Those at the head. */
   readonly live: LiveFeed;
   #epoch = "";
   #head = 0;
   #acknowledged = 0;
 
-  constructor(name: string, engine: Engine, live: LiveFeed, presence: PresenceFeed) {
+  constructor(
+    name: string,
+    engine: Engine,
+    live: LiveFeed,
+    presence: PresenceFeed,
+    pages: SharedAnswers<SharedPage>,
+  ) {
     this.name = name;
-    this.pages = new PageReader(name, engine);
+    this.#pages = pages;
     this.#engine = engine;
     this.live = live;
     this.presence = presence;
@@ -72,13 +78,11 @@ export class Channel {
     if (offset <= this.#head) return;
     const isNext = offset === this.#head + 1;
     this.#head = offset;
-    this.pages.forget();
     if (this.live.size === 0) return;
     // The engine's feed skipped something: the log has it.
     if (!isNext) this.live.sendToLog();
     else {
-      const bytes = FORMS * data.length + OVERHEAD_BYTES;
-      this.live.tell(new PublicationMessage(this.name, publication), offset, bytes);
+      this.live.tell(new PublicationMessage(this.name, publication), offset, bytesOf(data));
     }
   }
 
@@ -87,8 +91,38 @@ export class Channel {
     this.#epoch = epoch;
     this.#head = head;
     this.#acknowledged = 0;
-    this.pages.forget();
     this.live.sendToLog();
+  }
+
+  /**
+   * A page of its log, in turn with others of the same address; at once if it is known. A crowd that comes
+   * back shares one: it is read anew when something is new in the log.
+   *
+   * @param after the offset before it
+   * @param limit publications in it
+   * @param attempt more than 1: what was read before was of no use
+   * @returns nothing, without having read, if it is not wanted any more when its turn comes
+   */
+  async read(
+    after: number,
+    limit: number,
+    attempt: number,
+    { whose, context }: Reader,
+    isWanted: () => boolean,
+  ): Promise<SharedPage | undefined> {
+    const question = `${this.name} ${after} ${limit} ${attempt}`;
+    const known = this.#pages.known(question, this.#state);
+    if (known) return known;
+    const read = async (): Promise<SharedPage> =>
+      new SharedPage(this.name, await this.#engine.read(this.name, after, limit));
+    return context.reads.run(whose, async () =>
+      isWanted() ? this.#pages.get(question, this.#state, read) : undefined,
+    );
+  }
+
+  /** Of the log, as far as it is known here. */
+  get #state(): string {
+    return `${this.#epoch} ${this.#head}`;
   }
 
   async #open(): Promise<void> {
@@ -107,12 +141,14 @@ export class Channels {
   readonly #maxPresenceBytes: number;
   readonly #backlog: Backlog;
   readonly #fanOut: FanOut;
+  readonly #pages: SharedAnswers<SharedPage>;
   readonly #inUse = new Map<string, { readonly channel: Channel; uses: number }>();
 
   /** @param maxPresenceBytes of one message of changes */
   constructor(engine: Engine, counters: Counters, clock: Clock, maxPresenceBytes: number, backlog: Backlog) {
     this.#backlog = backlog;
     this.#fanOut = new FanOut(clock);
+    this.#pages = new SharedAnswers(clock, ({ bytes }) => bytes, MAX_PAGES_BYTES);
     this.#engine = engine;
     this.#counters = counters;
     this.#clock = clock;
@@ -133,7 +169,7 @@ export class Channels {
     if (!entry) {
       const presence = new PresenceFeed(name, this.#clock, this.#maxPresenceBytes, this.#backlog);
       const live = new LiveFeed(this.#fanOut, this.#counters, this.#backlog);
-      const channel = new Channel(name, this.#engine, live, presence);
+      const channel = new Channel(name, this.#engine, live, presence, this.#pages);
       entry = { channel, uses: 0 };
       this.#inUse.set(name, entry);
     }

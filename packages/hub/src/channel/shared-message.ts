@@ -46,6 +46,11 @@ export abstract class SharedMessage {
   }
 }
 
+/** What a publication of these data takes, about: it is there as data, as a message and as a frame. */
+export function bytesOf({ length }: string | Uint8Array): number {
+  return 3 * length + 1_000;
+}
+
 /** A publication of a channel. Its bytes go into the binary form as they are kept. */
 export class PublicationMessage extends SharedMessage {
   readonly #channel: string;

@@ -160,7 +160,7 @@ export class Subscription implements Subscriber, PresenceWatcher {
     let page: SharedPage | undefined;
     const isWanted = (): boolean => this.#state === "reading";
     try {
-      page = await this.channel.pages.read(this.#offset, this.#limit, this.#host, isWanted);
+      page = await this.channel.read(this.#offset, this.#limit, attempt, this.#host, isWanted);
     } catch (error) {
       this.#readFailed(attempt, error);
       return;

@@ -8,7 +8,7 @@ import type { HubLimits } from "../policy/limits.ts";
 import type { Namespace, Namespaces } from "../policy/namespace.ts";
 import type { PresencePages } from "./presence-pages.ts";
 import type { Reads } from "./reads.ts";
-import type { SharedAnswers } from "./shared-answers.ts";
+import type { SharedAnswers } from "../channel/shared-answers.ts";
 import type { Turns } from "./turns.ts";
 import type { Random } from "../primitives/random.ts";
 import type { Counters } from "../channel/stats.ts";

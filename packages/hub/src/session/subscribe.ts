@@ -80,7 +80,7 @@ async function open(
   if (command.presence === true) present = await readPresence(session, channel.name, 0);
   const isWanted = (): boolean => !subscription.hasEnded;
   const read = (after: number): Promise<SharedPage | undefined> =>
-    channel.pages.read(after, namespace.pageSize, session, isWanted);
+    channel.read(after, namespace.pageSize, 1, session, isWanted);
   const start = await fromEngine(context, startOf(channel, command, read));
   if (!start || subscription.hasEnded) return;
   const text = encodeServerMessage(

@@ -5,7 +5,7 @@ import { SharedAnswers } from "./shared-answers.ts";
 
 function make(length: number) {
   const clock = new FakeClock();
-  const answers = new SharedAnswers<string>(clock, (answer) => answer.length);
+  const answers = new SharedAnswers<string>(clock, (answer) => answer.length, 4_000_000);
   let made = 0;
   const ask = async (question: string, state = "now"): Promise<number> => {
     const before = made;
@@ -19,30 +19,31 @@ function make(length: number) {
   return { clock, answers, ask };
 }
 
-test("32 answers are kept, and one more drives out the oldest", async () => {
-  const { answers, ask } = make(10);
-  for (let number = 1; number <= 32; number++) assert.equal(await ask(`${number}`), 1);
-  assert.equal(answers.length, 320);
-  assert.equal(await ask("32"), 0);
-  assert.equal(await ask("33"), 1);
-  assert.equal(answers.length, 320);
-  assert.equal(await ask("2"), 0);
-  assert.equal(await ask("1"), 1);
+test("what nobody asks for any more is forgotten", async () => {
+  const { clock, answers, ask } = make(10);
+  await ask("1");
+  clock.advance(500);
+  await ask("2");
+  clock.advance(1_499);
+  assert.equal(answers.length, 1_010);
+  clock.advance(1_000);
+  assert.equal(answers.length, 0);
+  assert.equal(clock.nextAt, undefined, "no timer is left");
 });
 
-test("answers of 4,194,304 characters are kept, and one more drives out the oldest", async () => {
-  const { answers, ask } = make(1_048_576);
+test("answers of 4,000,000 characters are kept, with a thousand for each, and one more drives out the oldest", async () => {
+  const { answers, ask } = make(999_000);
   for (const question of ["1", "2", "3", "4"]) assert.equal(await ask(question), 1);
-  assert.equal(answers.length, 4_194_304);
+  assert.equal(answers.length, 4_000_000);
   for (const question of ["1", "2", "3", "4"]) assert.equal(await ask(question), 0);
   assert.equal(await ask("5"), 1);
-  assert.equal(answers.length, 4_194_304);
+  assert.equal(answers.length, 4_000_000);
   assert.equal(await ask("1"), 1);
   assert.equal(await ask("3"), 0);
 });
 
 test("one that is larger than all may be is given, and not kept", async () => {
-  const { answers, ask } = make(4_194_305);
+  const { answers, ask } = make(3_999_001);
   assert.equal(await ask("1"), 1);
   assert.equal(answers.length, 0);
   assert.equal(await ask("1"), 1);
@@ -55,10 +56,10 @@ test("what is a second old, or of another state, is made anew and counts once", 
   assert.equal(await ask("1"), 0);
   assert.equal(await ask("1", "later"), 1);
   await ask("2");
-  assert.equal(answers.length, 20);
+  assert.equal(answers.length, 2_020);
   clock.advance(1_000);
   await ask("3");
-  assert.equal(answers.length, 10, "no longer kept");
+  assert.equal(answers.length, 1_010, "no longer kept");
 });
 
 test("one that failed is asked for anew", async () => {
@@ -66,5 +67,5 @@ test("one that failed is asked for anew", async () => {
   await assert.rejects(answers.get("1", "now", () => Promise.reject(new Error("no"))));
   await settle();
   assert.equal(await ask("1"), 1);
-  assert.equal(answers.length, 10);
+  assert.equal(answers.length, 1_010);
 });

@@ -2,16 +2,14 @@ import type { Clock } from "../primitives/clock.ts";
 
 /** How long an answer is given again, in milliseconds: what is past its time meanwhile may still be shown. */
 const SHARED_MS = 1_000;
-/** Answers kept to be given again. */
-const MOST_KEPT = 32;
-/** What they take at most, in characters: 8 MiB if they are not Latin. One alone may be a few MiB. */
-const MOST_KEPT_LENGTH = 4_194_304;
+/** What one takes beside its length, and from when it is begun. */
+const OVERHEAD = 1_000;
 
 interface Kept<Answer> {
   readonly state: string;
   readonly madeAt: number;
   readonly answer: Promise<Answer>;
-  /** In characters; 0 while it is being made. */
+  /** Only the overhead while it is being made. */
   length: number;
 }
 
@@ -19,18 +17,30 @@ interface Kept<Answer> {
 export class SharedAnswers<Answer> {
   readonly #clock: Clock;
   readonly #lengthOf: (answer: Answer) => number;
+  readonly #maxLength: number;
   /** In the order in which they were begun. */
   readonly #kept = new Map<string, Kept<Answer>>();
   #length = 0;
+  /** What is old will be forgotten, though nobody asks. */
+  #isTimed = false;
 
-  constructor(clock: Clock, lengthOf: (answer: Answer) => number) {
+  /** @param maxLength of all that are kept together */
+  constructor(clock: Clock, lengthOf: (answer: Answer) => number, maxLength: number) {
     this.#clock = clock;
     this.#lengthOf = lengthOf;
+    this.#maxLength = maxLength;
   }
 
-  /** What those take that are kept, in characters. */
+  /** Of all that are kept. */
   get length(): number {
     return this.#length;
+  }
+
+  /** The answer if it is known, or being made. */
+  known(question: string, state: string): Promise<Answer> | undefined {
+    this.#forgetOld();
+    const known = this.#kept.get(question);
+    return known?.state === state ? known.answer : undefined;
   }
 
   /**
@@ -38,18 +48,15 @@ export class SharedAnswers<Answer> {
    * @param state names what is shown as it is now: another makes it anew
    */
   get(question: string, state: string, make: () => Promise<Answer>): Promise<Answer> {
-    const now = this.#clock.uptime();
-    for (const [each, { madeAt }] of this.#kept) {
-      if (now - madeAt < SHARED_MS) break;
-      this.#forget(each);
-    }
-    const known = this.#kept.get(question);
-    if (known?.state === state) return known.answer;
+    const known = this.known(question, state);
+    if (known) return known;
     this.#forget(question);
     const answer = make();
-    const kept = { state, madeAt: now, answer, length: 0 };
+    const kept = { state, madeAt: this.#clock.uptime(), answer, length: OVERHEAD };
     this.#kept.set(question, kept);
+    this.#length += OVERHEAD;
     this.#forgetPast();
+    this.#forgetLater();
     answer.then(
       (made) => this.#made(question, kept, this.#lengthOf(made)),
       () => this.#kept.get(question) === kept && this.#forget(question), // Whoever asked is told.
@@ -57,9 +64,27 @@ export class SharedAnswers<Answer> {
     return answer;
   }
 
+  #forgetLater(): void {
+    if (this.#isTimed) return;
+    this.#isTimed = true;
+    this.#clock.after(SHARED_MS, () => {
+      this.#isTimed = false;
+      this.#forgetOld();
+      if (this.#kept.size > 0) this.#forgetLater();
+    });
+  }
+
+  #forgetOld(): void {
+    const now = this.#clock.uptime();
+    for (const [each, { madeAt }] of this.#kept) {
+      if (now - madeAt < SHARED_MS) return;
+      this.#forget(each);
+    }
+  }
+
   #made(question: string, kept: Kept<Answer>, length: number): void {
     if (this.#kept.get(question) !== kept) return;
-    kept.length = length;
+    kept.length += length;
     this.#length += length;
     this.#forgetPast();
   }
@@ -67,7 +92,7 @@ export class SharedAnswers<Answer> {
   /** Forgets the oldest past what is kept at most. */
   #forgetPast(): void {
     for (const each of this.#kept.keys()) {
-      if (this.#kept.size <= MOST_KEPT && this.#length <= MOST_KEPT_LENGTH) return;
+      if (this.#length <= this.#maxLength) return;
       this.#forget(each);
     }
   }
