@@ -1,11 +1,11 @@
-// Some hundred worlds; `npm run simulate` has any number. ZOCALO_SEED=S begins with another one.
+// Two thousand worlds; `npm run simulate` has any number. ZOCALO_SEED=S begins with another one.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Entry } from "./history.ts";
 import { ENGINES, simulate } from "./world.ts";
 
 /** Those with real files are dearer. */
-const WORLDS = { memory: 400, durable: 100 } as const;
+const WORLDS = { memory: 1_900, durable: 100 } as const;
 const FIRST_SEED = Number(process.env["ZOCALO_SEED"] ?? 20_261_129);
 
 for (const engine of ENGINES) {
