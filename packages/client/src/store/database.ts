@@ -28,7 +28,7 @@ export class Database {
   async close(): Promise<void> {
     const opening = this.#opening;
     this.#opening = undefined;
-    (await opening?.catch(() => undefined))?.close();
+    (await opening?.catch(() => undefined))?.close(); // Whoever had it opened was told.
   }
 
   async erase(): Promise<void> {

@@ -19,10 +19,8 @@ import { Trouble } from "./trouble.ts";
 const PAGES_OF_A_BATCH = 512;
 /** With fewer left a store that met its limit is still at it. */
 const PAGES_OF_A_PUBLICATION = 64;
-/**
- * What the pages that are read in one batch may take, in characters; past it the rest is for the next one.
- */
-const PAGES_LENGTH = 1_048_576;
+/** What is read of logs in one batch, in characters; past it the rest is for the next one. */
+const MOST_READ_LENGTH = 1_048_576;
 
 /** What is done with requests: they are carried out one after the other, in one transaction. */
 export class Store {
@@ -157,7 +155,7 @@ export class Store {
     const answers: Answer[] = [];
     let length = this.#length;
     for (const request of requests) {
-      if (length > PAGES_LENGTH) break;
+      if (length > MOST_READ_LENGTH) break;
       const answer = this.#answer(request, now, time);
       if (answer.kind === "page") length += lengthOf(answer.page.publications);
       answers.push(answer);
