@@ -52,6 +52,16 @@ export interface Outcome {
   readonly answers: readonly Answer[];
 }
 
+/** A `Batch`: of a request to publish its fields, one after the other, and every other as it is. */
+export interface PackedBatch extends Pick<Batch, "now"> {
+  readonly fields: readonly unknown[];
+}
+
+/** An `Outcome`: of `committed` its fields, one after the other, and every other answer as it is. */
+export interface PackedOutcome extends Omit<Outcome, "answers"> {
+  readonly fields: readonly unknown[];
+}
+
 /** How a store is set up. */
 export interface StoreSettings {
   readonly directory: string;
@@ -68,7 +78,7 @@ export interface WorkerData {
   readonly now: Moment;
 }
 
-export type ToWorker = Batch | { readonly close: Moment };
+export type ToWorker = PackedBatch | { readonly close: Moment };
 
 export type FromWorker =
   | { readonly opened: readonly string[] }
@@ -76,6 +86,6 @@ export type FromWorker =
       readonly refused: { readonly code: StoreErrorCode; readonly message: string; readonly cause: unknown };
       readonly notices: readonly string[];
     }
-  | { readonly outcome: Outcome }
+  | { readonly outcome: PackedOutcome }
   /** With what there was to tell. */
   | { readonly closed: readonly string[] };

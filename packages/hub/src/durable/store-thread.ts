@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import type { Batch, FromWorker, Outcome, ToWorker, WorkerData } from "./messages.ts";
 import type { Moment } from "./moment.ts";
+import { packBatch, unpackOutcome } from "./packing.ts";
 import { StoreError } from "./store-error.ts";
 
 /** The thread that has the store, seen from the loop. It keeps the process alive only while it works. */
@@ -37,8 +38,8 @@ export class StoreThread {
 
   /** Carries out a batch; one at a time. Rejects if the thread has ended. */
   async run(batch: Batch): Promise<Outcome> {
-    const answer = await this.#ask(batch);
-    if ("outcome" in answer) return answer.outcome;
+    const answer = await this.#ask(packBatch(batch));
+    if ("outcome" in answer) return unpackOutcome(answer.outcome);
     throw new Error("the thread that has the store answered something else");
   }
 

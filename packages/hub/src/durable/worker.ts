@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { FromWorker, ToWorker, WorkerData } from "./messages.ts";
+import { packOutcome, unpackBatch } from "./packing.ts";
 import { findSqlite } from "./sqlite.ts";
 import { Store } from "./store.ts";
 import { StoreError } from "./store-error.ts";
@@ -16,7 +17,7 @@ try {
   tell({ opened: store.notices });
   port.on("message", (message: ToWorker) => {
     if (!("close" in message)) {
-      tell({ outcome: store.run(message) });
+      tell({ outcome: packOutcome(store.run(unpackBatch(message))) });
       return;
     }
     store.close(message.close);
