@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Answer, Batch, Request } from "../src/durable/messages.ts";
-import { findSqlite, type OpenDatabase } from "../src/durable/sqlite.ts";
+import { findSqlite, type OpenDatabase, type SqlRow } from "../src/durable/sqlite.ts";
 import { Store } from "../src/durable/store.ts";
 import { checkStore, type Retention } from "../src/index.ts";
 import { open, SetClock, tamper, temporaryDirectory } from "./durable-store.ts";
@@ -31,14 +31,24 @@ function storeIn(
       },
       prepare(sql) {
         const statement = database.prepare(sql);
-        const rows = <Rows>(found: Rows): Rows => {
-          counted.rows += Array.isArray(found) ? found.length : 1;
-          return found;
+        const rows = (...found: (SqlRow | undefined)[]): void => {
+          for (const row of found) {
+            const front = row?.["front"]; // the rows of the oldest entries, as one text
+            counted.rows += typeof front === "string" ? (JSON.parse(front) as unknown[]).length : 1;
+          }
         };
         return {
           run: (...values) => statement.run(...values),
-          get: (...values) => rows(statement.get(...values)),
-          all: (...values) => rows(statement.all(...values)),
+          get(...values) {
+            const row = statement.get(...values);
+            rows(row);
+            return row;
+          },
+          all(...values) {
+            const found = statement.all(...values);
+            rows(...found);
+            return found;
+          },
         };
       },
     };

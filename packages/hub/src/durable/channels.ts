@@ -125,8 +125,9 @@ export class Channels {
 
   /** Writes down what has changed, within the transaction. */
   save(time: number): void {
-    const { isMostlyFull } = this.#file;
-    for (const log of this.#touched) log.save(time, isMostlyFull);
+    let isMostlyFull: boolean | undefined;
+    const isRoomScarce = (): boolean => (isMostlyFull ??= this.#file.isMostlyFull);
+    for (const log of this.#touched) log.save(time, isRoomScarce);
   }
 
   /** The transaction is over: those used longest ago need not be known. */
