@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Answer, Request } from "./messages.ts";
 import { packBatch, packOutcome, unpackBatch, unpackOutcome } from "./packing.ts";
 
-const retention = { publications: 9, bytes: 99, ttlMs: 999, keyTtlMs: 0 };
+const retention = { publications: 9, bytes: 99, ttlMs: 999, keyMs: 0 };
 const requests: readonly Request[] = [
   { kind: "open", channel: "a" },
   {
