@@ -57,6 +57,67 @@ for (const [title, ageMs, keyMs, expected] of [
   });
 }
 
+for (const [title, firstMs, nextMs] of [
+  ["longer", MINUTE_MS, 60 * MINUTE_MS],
+  ["at all", undefined, 60 * MINUTE_MS],
+] as const) {
+  test(`sent to a server that remembers keys for a time, the next one remembers them ${title}`, async () => {
+    const { server, clock, session, room } = plain();
+    server.keyMs = firstMs;
+    await settled();
+    server.intercept = ({ type }) => (type === "publish" ? null : undefined);
+    const outcome = codeOf(room.publish("a"));
+    await settled();
+    server.intercept = () => undefined;
+    server.keyMs = nextMs;
+    server.isDown = true;
+    server.conn.cut();
+    await clock.advance(2 * MINUTE_MS);
+    server.isDown = false;
+    await clock.advance(20_000);
+    assert.equal(await outcome, "unknown_outcome");
+    assert.equal(server.head(name), 0, "not sent again");
+    await session.close();
+  });
+}
+
+for (const code of ["forbidden", "unknown_channel", "bad_command", "too_large"] as const) {
+  test(`committed and not acknowledged, what is answered ${code} when it is sent again is not refused`, async () => {
+    const { server, clock, session, room } = plain();
+    await settled();
+    server.intercept = (command, conn) => {
+      if (command.type !== "publish") return undefined;
+      server.publish(name, command.data as string, command.key);
+      conn.cut();
+      return null;
+    };
+    const publishing = room.publish("a");
+    const outcome = codeOf(publishing);
+    await settled();
+    // Another server, or another user: what it says of the second is not true of the first.
+    server.intercept = ({ type, id = 0 }) =>
+      type === "publish" ? { type: "error", id, code, message: "not here" } : undefined;
+    await clock.advance(20_000);
+    assert.equal(await outcome, "unknown_outcome");
+    await assert.rejects(publishing, ({ cause }: Error) => (cause as { code?: string }).code === code);
+    assert.equal(await codeOf(room.publish("b")), code, "what was never sent before is");
+    await session.close();
+  });
+}
+
+test("committed and not acknowledged, what is too large for the next connection is not refused", async () => {
+  const { server, clock, session, room } = plain();
+  await settled();
+  server.intercept = ({ type }) => (type === "publish" ? null : undefined);
+  const outcome = codeOf(room.publish("x".repeat(500)));
+  await settled();
+  server.commandBytes = 200;
+  server.conn.cut();
+  await clock.advance(20_000);
+  assert.equal(await outcome, "unknown_outcome");
+  await session.close();
+});
+
 test("what was never sent waits for as long as it takes", async () => {
   const store = new MemoryStore();
   const first = page(store, {}, (server) => {

@@ -9,6 +9,8 @@ export class Attempts {
   /** When the first one was about to be made. Without `uptime`: in another life of this page. */
   #since: { readonly wall: number; readonly uptime?: number } | undefined;
   #state: "none" | "on its way" | "perhaps there" = "none";
+  /** The least time in which any server that may have it said that it may come again, in milliseconds. */
+  #withinMs = Number.POSITIVE_INFINITY;
 
   /** @param sentAt when an earlier session sent it first, in milliseconds of the wall clock */
   constructor(clock: Clock, sentAt?: number) {
@@ -23,13 +25,19 @@ export class Attempts {
     return this.#since === undefined;
   }
 
+  /** An attempt had no answer. */
+  get isPerhapsThere(): boolean {
+    return this.#state === "perhaps there";
+  }
+
   /** It is about to be sent. */
   begin(): void {
     this.#since ??= { wall: this.#clock.wall(), uptime: this.#clock.uptime() };
   }
 
-  sent(): void {
+  sent(withinMs: number): void {
     this.begin();
+    this.#withinMs = Math.min(this.#withinMs, withinMs);
     if (this.#state === "none") this.#state = "on its way";
   }
 
@@ -40,15 +48,17 @@ export class Attempts {
 
   /** It was refused, and so it is not there, unless an attempt before had no answer. */
   refused(): void {
-    if (this.#state === "perhaps there") return;
+    if (this.isPerhapsThere) return;
     this.#state = "none";
+    this.#withinMs = Number.POSITIVE_INFINITY;
     this.#since = undefined;
   }
 
   /** False if it may be in the log, and was sent first so many milliseconds ago or more. */
-  mayGoOn(withinMs: number): boolean {
+  mayGoOn(presentMs: number): boolean {
+    const withinMs = Math.min(presentMs, this.#withinMs);
     if (this.#since === undefined || this.#ageMs(this.#since) < withinMs) return true;
-    if (this.#state === "perhaps there") return false;
+    if (this.isPerhapsThere) return false;
     // It was about to be sent, and was not. Where no key is remembered it does not matter when that was.
     if (withinMs > 0) this.#since = undefined;
     return true;

@@ -2,6 +2,7 @@ import {
   base64Length,
   commandBytesFor,
   type ErrorAnswer,
+  type ErrorCode,
   LIMITS,
   type ReceivedAnswer,
 } from "@zocalo/protocol";
@@ -12,8 +13,16 @@ import { ChannelError, isTemporary, RETRY_MS } from "../primitives/error.ts";
 import type { KeepOptions, KeptEntry } from "./keep.ts";
 import { Keeper } from "./keeper.ts";
 import type { Link } from "../connection/link.ts";
-import { encodePublish, type Published, readContent, toPublished, type Unpublished } from "./publication.ts";
+import {
+  encodePublish,
+  type Published,
+  readContent,
+  toPublished,
+  unknownOutcome,
+  type Unpublished,
+} from "./publication.ts";
 import { SendWindow } from "./send-window.ts";
+import { utf8Length } from "../primitives/utf8-length.ts";
 import { withResolvers } from "../primitives/with-resolvers.ts";
 
 /**
@@ -297,9 +306,7 @@ export class Outbox {
   /** The server may have forgotten its key: what may be in the log is not sent again. */
   #isPastItsTime({ attempts, channel, finish }: Waiting): boolean {
     if (attempts.mayGoOn(this.#keyMs * SAFE_PART)) return false;
-    finish(
-      new ChannelError("unknown_outcome", channel, "it was sent, and whether the server has it is unknown"),
-    );
+    finish(unknownOutcome(channel));
     return true;
   }
 
@@ -333,13 +340,11 @@ export class Outbox {
     // The id's digits vary.
     const text = entry.encode(Number.MAX_SAFE_INTEGER);
     if (text.length * 3 > this.#commandBytes && utf8Length(text) > this.#commandBytes) {
-      entry.finish(
-        new ChannelError("too_large", entry.channel, `this connection takes ${this.#commandBytes} bytes`),
-      );
+      refuse(entry, "too_large", `this connection takes ${this.#commandBytes} bytes`);
       return false;
     }
     entry.isInFlight = true;
-    entry.attempts.sent();
+    entry.attempts.sent(this.#keyMs * SAFE_PART);
     this.#inFlight += 1;
     const told = entry.unpublished && link.allowance.publishing(entry.unpublished);
     link.send(entry.encode, (answer) => {
@@ -349,7 +354,7 @@ export class Outbox {
       if (answer.type === "error" && isTemporary(answer)) return this.#notNow(entry, answer);
       this.#window.taken();
       if (answer.type !== "error") entry.finish(answer);
-      else entry.finish(new ChannelError(answer.code, entry.channel, answer.message));
+      else refuse(entry, answer.code, answer.message);
       this.#flush();
     });
     return true;
@@ -384,10 +389,10 @@ export class Outbox {
   }
 }
 
-const encoder = new TextEncoder();
-
-function utf8Length(text: string): number {
-  return encoder.encode(text).length;
+/** What is said of this attempt says nothing of one before that had no answer. */
+function refuse({ unpublished, attempts, channel, finish }: Waiting, code: ErrorCode, message: string): void {
+  const error = new ChannelError(code, channel, message);
+  finish(unpublished && attempts.isPerhapsThere ? unknownOutcome(channel, error) : error);
 }
 
 function toError(reason: unknown): Error {

@@ -44,3 +44,9 @@ export function toPublished(answer: ReceivedAnswer, channel: string): Published 
 export function unexpected({ type }: ReceivedAnswer, channel: string): ChannelError {
   return new ChannelError("internal", channel, `the server answered with ${type}`);
 }
+
+/** @param cause what was said of another attempt, if anything */
+export function unknownOutcome(channel: string, cause?: ChannelError): ChannelError {
+  const message = "it was sent, and whether the server has it is unknown";
+  return new ChannelError("unknown_outcome", channel, message, { cause });
+}

@@ -6,7 +6,7 @@ import type { ErrorAnswer, ErrorCode } from "@zocalo/protocol";
  * - `timeout`: no answer within `timeoutMs`.
  * - `outbox_full`: too much waits for the server's acknowledgement.
  * - `unknown_outcome`: it was sent and not answered, and for so long that the server may have forgotten its
- *   key. It may be in the log, so it is not sent again.
+ *   key, or it was refused when it was sent again (`cause`). It may be in the log, so it is not sent again.
  */
 export type ChannelErrorCode = ErrorCode | "closed" | "timeout" | "outbox_full" | "unknown_outcome";
 
