@@ -1,9 +1,18 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { findSqlite } from "../src/durable/sqlite.ts";
-import { durable, type DurableOptions, type Retention } from "../src/index.ts";
+import { checkStore, durable, type DurableOptions, type Retention } from "../src/index.ts";
 import { open, SetClock, temporaryDirectory } from "./durable-store.ts";
 
 const keepAll: Retention = { publications: 1_000, bytes: 1_000_000, ttlMs: 3_600_000, keyMs: 60_000 };
@@ -96,6 +105,67 @@ test("a second engine is refused and told who has the directory, until the first
   await engine.close();
 });
 
+test("where another engine got in all the same, nothing that either acknowledged is written over", async () => {
+  const directory = temporaryDirectory();
+  let isOpenAgain = (): void => {};
+  const reopened = new Promise<void>((resolve) => {
+    isOpenAgain = resolve;
+  });
+  const notices: string[] = [];
+  const onNotice = (notice: string): void => {
+    notices.push(notice);
+    if (notice === "the store is open again") isOpenAgain();
+  };
+  const first = await open(directory, { onNotice });
+  await first.engine.publish("c:1", { ...hello, data: '"first"' }, keepAll);
+  rmSync(join(directory, "lock.db")); // The system's lock is on a file that has no name any more.
+  const second = await open(directory);
+  const theirs = await second.engine.publish("c:1", { ...hello, data: '"second"' }, keepAll);
+  await assert.rejects(first.engine.publish("c:1", { ...hello, data: '"over it"' }, keepAll), {
+    code: "unavailable",
+  });
+  assert.match(notices[0] ?? "", /another process has written to it/);
+  await second.engine.publish("c:1", { ...hello, data: '"third"' }, keepAll);
+  await second.engine.close();
+  await reopened;
+  assert.equal(theirs.offset, 2);
+  const { offset } = await first.engine.publish("c:1", { ...hello, data: '"fourth"' }, keepAll);
+  const { publications } = await first.engine.read("c:1", 0, 9);
+  assert.deepEqual(
+    [offset, ...publications.map(({ data }) => data)],
+    [4, '"first"', '"second"', '"third"', '"fourth"'],
+  );
+  await first.engine.close();
+});
+
+for (const [what, name] of [
+  ["the directory is moved", ""],
+  ["the store is moved", "zocalo.db"],
+  ["its log of changes is moved", "zocalo.db-wal"],
+] as const) {
+  test(`while ${what} nothing is acknowledged, and it is told`, {
+    skip: process.platform === "win32",
+  }, async () => {
+    const directory = join(temporaryDirectory(), "data");
+    const { engine, notices } = await open(directory);
+    await engine.publish("c:1", hello, keepAll);
+    const path = join(directory, name);
+    renameSync(path, `${path}-elsewhere`);
+    const some = [1, 2, 3].map(() => engine.publish("c:1", hello, keepAll));
+    assert.deepEqual(
+      new Set((await Promise.allSettled(some)).map(({ status }) => status)),
+      new Set(["rejected"]),
+    );
+    assert.match(engine.trouble ?? "", /was removed or moved while it was open/);
+    assert.equal((await engine.read("c:1", 0, 9)).head, 1);
+    renameSync(`${path}-elsewhere`, path);
+    assert.equal((await engine.publish("c:1", hello, keepAll)).offset, 2);
+    assert.equal(engine.trouble, undefined);
+    assert.equal(notices.length, 2);
+    await engine.close();
+  });
+}
+
 test("a directory that cannot be is refused in a sentence", async () => {
   const file = join(temporaryDirectory(), "file");
   writeFileSync(file, "");
@@ -178,6 +248,19 @@ test("entries and keys are let go at their age, and not a millisecond before, pa
   await engine.close();
 });
 
+test("what is kept for the longest time there is, with its key, is there past a restart", async () => {
+  const directory = temporaryDirectory();
+  const forEver = { ...keepAll, ttlMs: Number.MAX_SAFE_INTEGER, keyMs: Number.MAX_SAFE_INTEGER };
+  const first = await open(directory);
+  const one = await first.engine.publish("c:1", { ...hello, key: "k" }, forEver);
+  await first.engine.close();
+  const { engine } = await open(directory);
+  assert.equal((await engine.read("c:1", 0, 9)).publications.length, 1);
+  assert.deepEqual(await engine.publish("c:1", { ...hello, key: "k" }, forEver), { ...one, duplicate: true });
+  await engine.close();
+  assert.deepEqual(checkStore(directory).problems, []);
+});
+
 for (const [what, wallMs, isKept] of [
   ["goes by the wall clock", 9_999, true],
   ["goes by the wall clock to the end", 10_000, false],
@@ -196,6 +279,37 @@ for (const [what, wallMs, isKept] of [
     await engine.close();
   });
 }
+
+test("a boot in which the clock was years behind makes nothing old in the next", async () => {
+  const clock = new SetClock();
+  const { wall } = clock.now;
+  const directory = temporaryDirectory();
+  for (const [boot, now] of Object.entries({ first: wall, second: 3_000, third: wall + 1_000 })) {
+    clock.boot = boot;
+    clock.now = { wall: now, uptime: 3 };
+    const { engine } = await open(directory, { clock });
+    await engine.publish("c:1", { ...hello, key: boot }, keepAll);
+    assert.equal((await engine.read("c:1", 0, 9)).oldest, 1);
+    assert.equal((await engine.publish("c:1", { ...hello, key: "first" }, keepAll)).duplicate, true);
+    await engine.close();
+  }
+});
+
+test("bounds that were changed hold for a channel from the next publication in it on", async () => {
+  const clock = new SetClock();
+  const directory = temporaryDirectory();
+  const first = await open(directory, { clock });
+  for (let count = 0; count < 3; count++) await first.engine.publish("c:1", hello, keepAll);
+  await first.engine.close();
+  const { engine } = await open(directory, { clock });
+  clock.advance(5_000);
+  assert.equal((await engine.read("c:1", 0, 9)).oldest, 1);
+  await engine.publish("c:1", hello, { ...keepAll, publications: 2 });
+  assert.equal((await engine.read("c:1", 0, 9)).oldest, 3);
+  await engine.publish("c:1", hello, { ...keepAll, ttlMs: 5_000 });
+  assert.equal((await engine.read("c:1", 0, 9)).oldest, 4);
+  await engine.close();
+});
 
 test("what is past its time is removed from the file where nobody publishes or reads", async () => {
   const clock = new SetClock();

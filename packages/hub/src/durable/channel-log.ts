@@ -2,6 +2,7 @@ import { crc32 } from "node:zlib";
 import type { StoredPublication } from "@zocalo/protocol";
 import type { LogPage, LogState } from "../engine/engine.ts";
 import { Damage } from "./damage.ts";
+import { later } from "./moment.ts";
 import type { Shares } from "./shares.ts";
 import { checksum, fromColumn, isAsWritten, toColumn, toJsonColumn } from "./row.ts";
 import type { SqlRow } from "./sqlite.ts";
@@ -238,7 +239,8 @@ export class ChannelLog {
 
   #nextDue(time: number): number {
     const ofGone = this.#removedTo < this.#oldest ? time + REMOVED_AFTER_MS : Number.POSITIVE_INFINITY;
-    const ofAge = this.#oldest <= this.#head ? this.#frontTime + this.#ttlMs : Number.POSITIVE_INFINITY;
+    const ofAge =
+      this.#oldest <= this.#head ? later(this.#frontTime, this.#ttlMs) : Number.POSITIVE_INFINITY;
     const due = Math.min(ofGone, ofAge);
     return Number.isFinite(due) ? Math.max(1, due) : 0;
   }

@@ -37,6 +37,11 @@ function bootOf(file: string): string {
   }
 }
 
+/** A time of the store that is so much later, or the last one that a column can hold and Node reads. */
+export function later(time: number, ms: number): number {
+  return Math.min(time + ms, Number.MAX_SAFE_INTEGER);
+}
+
 /** The last commit of a store, as it is stored. */
 export interface LastCommit extends Moment {
   readonly boot: string;

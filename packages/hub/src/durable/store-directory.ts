@@ -33,6 +33,8 @@ export class StoreDirectory {
   readonly #unsyncedPath: string;
   #witness: Witness | undefined;
   #file: StoreFile | undefined;
+  /** Which file of the system's it is, whatever has its name by now. */
+  #inode: bigint | undefined;
 
   /**
    * @param notice told, in a sentence, that others may enter it
@@ -85,6 +87,7 @@ export class StoreDirectory {
         this.#file = StoreFile.open(this.#open, this.path, this.#settings, this.#boot, now, "copy");
       }
       this.#markUnsynced(this.#file);
+      this.#inode = this.#inodeAtPath;
       this.#witness ??= new Witness(this.#witnessPath);
       this.witnessed(this.#file);
       if (process.platform !== "win32") synchronize(resolve(this.path, ".."), "r"); // the names in it
@@ -98,6 +101,20 @@ export class StoreDirectory {
   /** A process was killed before it had made a store of the file. */
   get #wasBegun(): boolean {
     return statSync(this.path).size === 0 && !existsSync(this.#witnessPath);
+  }
+
+  /**
+   * What is written to a file that was removed ends with this process, and SQLite does not notice.
+   *
+   * @throws Error if the store is not where the next server looks for it
+   */
+  checkIsThere(): void {
+    if (this.#inodeAtPath !== this.#inode || !existsSync(`${this.path}-wal`))
+      throw new Error(`${this.path}, or the "-wal" beside it, was removed or moved while it was open`);
+  }
+
+  get #inodeAtPath(): bigint | undefined {
+    return statSync(this.path, { bigint: true, throwIfNoEntry: false })?.ino;
   }
 
   /** Another commit is done. */

@@ -27,13 +27,17 @@ export interface Identity {
 /** How often the log of changes is copied into the file, in pages of it. */
 const CHECKPOINT_PAGES = 4_000;
 
-const WRITE_COMMITS = "UPDATE commits SET number = ?, time = ?, wall = ?, uptime = ?, boot = ?, crc = ?";
+const WRITE_COMMITS =
+  "UPDATE commits SET number = ?, time = ?, wall = ?, uptime = ?, boot = ?, crc = ? WHERE number = ?";
 
 /** More pages no database has. */
 const MAX_PAGES = 2 ** 32 - 2;
 
 /** What becomes of a store of an older format: it is refused, brought to this one, or copied before. */
 export type Older = "refuse" | "migrate" | "copy";
+
+/** Another process has committed to the file that is open here: what is known of it is old. */
+export class SecondWriter extends Error {}
 
 /** The database of a store while it is open. */
 export class StoreFile {
@@ -46,11 +50,16 @@ export class StoreFile {
   #identity: Identity;
   #isIdentitySaved = true;
   #commits: number;
+  /** The same as the file has it. */
+  #written: number;
+  /** The latest that the wall clock showed at any commit. */
+  #wall: number;
 
   private constructor(
     database: Database,
     identity: Identity,
     commits: number,
+    last: LastCommit,
     boot: string,
     time: StoreTime,
     former: StoreFile["former"],
@@ -59,6 +68,8 @@ export class StoreFile {
     this.former = former;
     this.#identity = identity;
     this.#commits = commits;
+    this.#written = commits;
+    this.#wall = last.wall;
     this.#boot = boot;
     this.time = time;
   }
@@ -94,7 +105,8 @@ export class StoreFile {
       database.exec(`PRAGMA max_page_count = ${Math.min(pages, MAX_PAGES)}`);
       const identity = readIdentity(database);
       const { number, last } = readCommits(database);
-      return new StoreFile(database, identity, number, boot, new StoreTime(boot, now, last), former);
+      const time = new StoreTime(boot, now, last);
+      return new StoreFile(database, identity, number, last, boot, time, former);
     } catch (error) {
       database.close();
       throw error;
@@ -150,11 +162,20 @@ export class StoreFile {
     this.countCommit(now);
   }
 
-  /** Counts a commit, within its transaction, and remembers when it was. */
+  /**
+   * Counts a commit, within its transaction, and remembers when it was.
+   *
+   * @throws SecondWriter if somebody else has counted one: a lock that was removed, or given up behind
+   *   SQLite's back, keeps nobody out, and offsets would be given twice
+   */
   countCommit({ wall, uptime }: Moment): void {
-    const row = [this.#commits + 1, this.time.at({ wall, uptime }), wall, uptime, this.#boot] as const;
-    this.sql(WRITE_COMMITS).run(...row, checksum(...row));
-    this.#commits++;
+    // A machine may start in 1970, and again after its clock was set: that half a century is no age.
+    this.#wall = Math.max(this.#wall, wall);
+    const time = this.time.at({ wall, uptime });
+    const row = [this.#commits + 1, time, this.#wall, uptime, this.#boot] as const;
+    const { changes } = this.sql(WRITE_COMMITS).run(...row, checksum(...row), this.#written);
+    if (Number(changes) === 0) throw new SecondWriter("another process has written to it");
+    this.#written = ++this.#commits;
   }
 
   /** The transaction was undone: what is known here is read again. */
@@ -162,6 +183,7 @@ export class StoreFile {
     this.#identity = readIdentity(this.database);
     this.#isIdentitySaved = true;
     this.#commits = readCommits(this.database).number;
+    this.#written = this.#commits;
   }
 
   close(): void {
@@ -215,7 +237,7 @@ function make(database: Database, boot: string, { wall, uptime }: Moment): void 
   );
   writeIdentity(database, { name: randomName(systemRandom, 12), turn: "", generation: 0, channels: 0 });
   const first = [0, 0, wall, uptime, boot] as const;
-  database.prepare(WRITE_COMMITS).run(...first, checksum(...first));
+  database.prepare(WRITE_COMMITS).run(...first, checksum(...first), 0);
   database.exec("COMMIT");
 }
 

@@ -4,12 +4,12 @@ import { Channels } from "./channels.ts";
 import { Damage } from "./damage.ts";
 import { Keys } from "./keys.ts";
 import type { Answer, Batch, Outcome, Replaced, Request, StoreSettings } from "./messages.ts";
-import type { Moment } from "./moment.ts";
+import { later, type Moment } from "./moment.ts";
 import { pragma } from "./schema.ts";
 import { Shares } from "./shares.ts";
 import { failureOf, type OpenDatabase } from "./sqlite.ts";
 import { StoreDirectory } from "./store-directory.ts";
-import type { StoreFile } from "./store-file.ts";
+import { SecondWriter, type StoreFile } from "./store-file.ts";
 import { Tidying } from "./tidying.ts";
 import { Trouble } from "./trouble.ts";
 
@@ -66,7 +66,10 @@ export class Store {
     return this.#notices.splice(0);
   }
 
-  /** Carries out a batch. Throws only what is a fault of this program. */
+  /**
+   * Carries out a batch. Throws what is a fault of this program, and where another has written: then the
+   * thread ends, and the next one has the directory only if nobody else does.
+   */
   run({ requests, now }: Batch): Outcome {
     this.#replaced = [];
     this.#length = 0;
@@ -116,6 +119,7 @@ export class Store {
         return some.length === requests.length;
       } catch (reason) {
         this.#undo(reason);
+        if (reason instanceof SecondWriter) throw reason;
         error = reason;
       }
       if (isDamage(error)) {
@@ -151,6 +155,7 @@ export class Store {
     const { database } = this.#file;
     const time = this.#file.time.at(now);
     const writes = requests.some(({ kind }) => kind === "publish" || kind === "tidy");
+    if (writes) this.#directory.checkIsThere();
     if (writes) database.exec("BEGIN IMMEDIATE");
     const answers: Answer[] = [];
     let length = this.#length;
@@ -196,7 +201,7 @@ export class Store {
       database.exec("COMMIT");
       this.#directory.witnessed(this.#file);
     } catch (error) {
-      if (isDamage(error)) throw error;
+      if (isDamage(error) || error instanceof SecondWriter) throw error;
       this.#undo(error);
     }
   }
@@ -257,7 +262,7 @@ export class Store {
     const log = known ?? this.#channels.findOrBegin(channel, holder, time);
     const at = Math.round(wall);
     const offset = log.append({ at, user, info, data }, holder, time, retention);
-    if (isKeyed) this.#keys.remember(log, key, { offset, at }, time + retention.keyMs, holder);
+    if (isKeyed) this.#keys.remember(log, key, { offset, at }, later(time, retention.keyMs), holder);
     return { kind: "committed", committed: { epoch: log.state.epoch, offset, at, duplicate: false } };
   }
 
