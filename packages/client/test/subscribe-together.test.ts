@@ -28,6 +28,34 @@ test("subscribers of one channel share one subscription at the server", async ()
   await session.close();
 });
 
+test("whoever comes to a running flow after a position is told what became of it", async () => {
+  const { server, session } = begin();
+  fill(server, 5);
+  const room = session.channel(name);
+  const [running, newest, past] = [notes(), notes(), notes()];
+  room.subscribe({}, running.handlers);
+  await settled();
+  room.subscribe({ since: { epoch: "e1", offset: 5 } }, newest.handlers);
+  await settled();
+  assert.deepEqual(newest.log, ["recovered 0 since 5"]);
+  room.subscribe({ since: { epoch: "e1", offset: 7 } }, past.handlers); // in a log that lacks it
+  await settled();
+  assert.deepEqual(past.log, [
+    { reset: true, epoch: "e1", previous: { epoch: "e1", offset: 7 } },
+    1,
+    2,
+    3,
+    4,
+    5,
+  ]);
+  fill(server, 3);
+  await settled();
+  assert.deepEqual(past.log.slice(-3), [6, 7, 8]);
+  assert.deepEqual(running.log, [6, 7, 8]);
+  assert.deepEqual(newest.log, ["recovered 0 since 5", 6, 7, 8]);
+  await session.close();
+});
+
 test("asked for together, before the connection, each gets its own", async () => {
   const { server, session } = begin();
   fill(server, 10);

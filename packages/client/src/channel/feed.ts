@@ -15,16 +15,8 @@ import type { Clock } from "../primitives/clock.ts";
 import { ChannelError, isTemporary, RETRY_MS } from "../primitives/error.ts";
 import type { ChannelPush, Link } from "../connection/link.ts";
 import { type AskForPage, type Presence, PresenceList } from "./presence-list.ts";
+import { type Request, requestFor } from "./request.ts";
 import type { Subscriber, SubscriberOwner } from "./subscription.ts";
-
-/** What was asked of the server. */
-interface Request {
-  readonly since?: Position;
-  readonly last?: number;
-  readonly presence?: boolean;
-  readonly gather?: boolean;
-  readonly hidden?: boolean;
-}
 
 /**
  * The one subscription a session has at the server for a channel, and its subscribers here, each at a
@@ -103,7 +95,14 @@ export class Feed implements SubscriberOwner {
   }
 
   rejoin(subscriber: Subscriber): void {
-    if (this.#phase === "on") this.#align(subscriber);
+    if (this.#phase === "on") {
+      this.#align(subscriber);
+      const { received, isResuming } = subscriber;
+      if (received !== undefined && isResuming && !this.#isOutside(received)) {
+        subscriber.isResuming = false;
+        this.#busily(() => subscriber.recovered({ since: received, missed: this.#newest - received.offset }));
+      }
+    }
     this.update();
   }
 
@@ -156,11 +155,22 @@ export class Feed implements SubscriberOwner {
   #isEnoughFor(subscribers: readonly Subscriber[]): boolean {
     if (this.#isHidden !== this.#areHidden()) return false;
     return subscribers.every(
-      ({ received, wantsPresence }) =>
+      ({ received, isResuming, wantsPresence }) =>
         received !== undefined &&
         received.offset >= this.#flow.offset &&
+        !(isResuming && this.#isOutside(received)) &&
         (this.#hasPresence || !wantsPresence),
     );
+  }
+
+  /** The newest offset that is known here. */
+  get #newest(): number {
+    return Math.max(this.#head, this.#flow.offset);
+  }
+
+  /** Only the server knows what a position means that the flow has passed, or that is past its log. */
+  #isOutside({ offset }: Position): boolean {
+    return offset < this.#flow.offset || offset > this.#newest;
   }
 
   #areHidden(): boolean {
@@ -214,9 +224,10 @@ export class Feed implements SubscriberOwner {
     this.#busily(() => {
       for (const subscriber of this.#active()) {
         const { received } = subscriber;
+        const isPast = received?.epoch === epoch && received.offset > head;
+        if (isPast && !asked.includes(subscriber)) continue; // `update` asks for it
         // A log that lacks what we had of it when we asked is not the log it was, even under the same name.
-        const isGone = received !== undefined && received.offset > head && asked.includes(subscriber);
-        if (isGone && received.epoch === epoch) this.#replaced(subscriber, received);
+        if (isPast) this.#replaced(subscriber, received);
         else this.#align(subscriber);
         this.#cover(subscriber, answer, request);
       }
@@ -235,8 +246,8 @@ export class Feed implements SubscriberOwner {
   }
 
   #begin(subscriber: Subscriber): void {
-    const { epoch, offset } = this.#flow;
-    subscriber.start({ epoch, offset: Math.max(0, Math.max(this.#head, offset) - (subscriber.last ?? 0)) });
+    const { epoch } = this.#flow;
+    subscriber.start({ epoch, offset: Math.max(0, this.#newest - (subscriber.last ?? 0)) });
   }
 
   /** The log is another one than the one in which the subscriber stood at `previous`. */
@@ -363,21 +374,4 @@ export class Feed implements SubscriberOwner {
 
 function isBefore({ received }: Subscriber, offset: number): boolean {
   return received !== undefined && received.offset < offset;
-}
-
-/**
- * The least that serves all: since the earliest position in one epoch, or as many of the latest as anybody
- * asked for.
- */
-function requestFor(subscribers: readonly Subscriber[], epoch: string): Request {
-  const presence = subscribers.some((subscriber) => subscriber.wantsPresence)
-    ? ({ presence: true, gather: true } as const)
-    : {};
-  const positions = subscribers.flatMap(({ received }) => received ?? []);
-  const first = positions.find((position) => position.epoch === epoch) ?? positions[0];
-  if (first === undefined) {
-    return { last: Math.max(...subscribers.map((subscriber) => subscriber.last ?? 0)), ...presence };
-  }
-  const offsets = positions.filter((position) => position.epoch === first.epoch).map(({ offset }) => offset);
-  return { since: { epoch: first.epoch, offset: Math.min(...offsets) }, ...presence };
 }
