@@ -52,6 +52,23 @@ test("what is kept is there again, with what is known of it, and what is settled
   assert.equal(statSync(path).mode & 0o777, 0o600);
 });
 
+test("a file that was removed while it was open is written anew, with all that it kept", async (t) => {
+  const path = place(t);
+  const { outbox } = await opened(path);
+  await outbox.add([entry("1")]);
+  rmSync(path);
+  await outbox.add([entry("2")]);
+  await outbox.close();
+  const again = await opened(path);
+  assert.deepEqual(
+    again.left.map(({ json }) => json),
+    ["1", "2"],
+  );
+  rmSync(dirname(path), { recursive: true });
+  await assert.rejects(again.outbox.add([entry("3")]), { code: "ENOENT" });
+  await again.outbox.close();
+});
+
 test("what 0.1.0 wrote is read by each later version", async (t) => {
   const path = place(t);
   const lines = [

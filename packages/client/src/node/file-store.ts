@@ -146,6 +146,8 @@ class Journal {
   async write(line: Line, isSynced: boolean): Promise<void> {
     // A line of its own, even behind a torn one.
     const text = `\n${JSON.stringify(line)}\n`;
+    // Removed, it has no name: what it takes would end with this process.
+    if ((await this.#file.stat()).nlink === 0) await this.#compact();
     try {
       await this.#file.appendFile(text);
       if (isSynced) await this.#sync();
