@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { ProtocolError } from "@zocalo/protocol";
 import { Damage } from "./damage.ts";
 import { DirectoryLock } from "./lock.ts";
 import type { StoreSettings } from "./messages.ts";
@@ -106,11 +107,14 @@ export class StoreDirectory {
   /**
    * What is written to a file that was removed ends with this process, and SQLite does not notice.
    *
-   * @throws Error if the store is not where the next server looks for it
+   * @throws ProtocolError `unavailable` if the store is not where the next server looks for it
    */
   checkIsThere(): void {
-    if (this.#inodeAtPath !== this.#inode || !existsSync(`${this.path}-wal`))
-      throw new Error(`${this.path}, or the "-wal" beside it, was removed or moved while it was open`);
+    if (this.#inodeAtPath === this.#inode && existsSync(`${this.path}-wal`)) return;
+    throw new ProtocolError(
+      "unavailable",
+      'the store, or the "-wal" beside it, was removed or moved while it was open',
+    );
   }
 
   get #inodeAtPath(): bigint | undefined {

@@ -291,7 +291,7 @@ export class Store {
   /** What became of a request that cannot be carried out for this reason, or only as far as it reads. */
   #refuse(request: Request, now: Moment, error: unknown): Answer {
     const isFull = failureOf(error) === "full";
-    const failed = isFull ? this.#fullness() : ({ kind: "failed", message: String(error) } as const);
+    const failed = isFull ? this.#fullness() : failure(error);
     this.#trouble.begins(failed.message, now.uptime);
     if (request.kind === "publish") return failed;
     if (request.kind === "tidy") return { kind: "done", isMoreToDo: false };
@@ -361,6 +361,13 @@ export class Store {
     [this.#shares, this.#channels, this.#keys, this.#tidying] = this.#over(this.#file, openNames);
     this.#replaced.push({ index, state: this.#channels.nothing("") });
   }
+}
+
+/** One that is not meant for clients has no code. */
+function failure(error: unknown): Answer & { readonly kind: "failed" } {
+  return error instanceof ProtocolError
+    ? { kind: "failed", code: error.code, message: error.message }
+    : { kind: "failed", message: String(error) };
 }
 
 function isDamage(error: unknown): boolean {
