@@ -19,7 +19,8 @@ const declared = [...definitions.matchAll(/^ {2}readonly (\w+)\??: (.+);$/gm)]
 const objects = [...definitions.matchAll(/^export interface (\w+)/gm)].map(([, name]) => name);
 
 /** What carries a value of this type. */
-function formOf(type: string): Omit<Member, "number"> {
+function formOf(declared: string): Omit<Member, "number"> {
+  const type = declared.replace(" | undefined", "");
   if (type === "number") return { numberAs: "number" };
   if (type === "boolean" || type === "true") return { numberAs: "boolean" };
   if (type === "string" || type === "ErrorCode" || type.startsWith('"')) return { bytesAs: "text" };

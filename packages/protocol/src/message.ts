@@ -35,9 +35,9 @@ interface CommandBase {
 export interface Connect extends CommandBase {
   readonly type: "connect";
   readonly version?: number;
-  readonly token?: string;
+  readonly token?: string | undefined;
   /** Shown to others beside what this user publishes, for instance `{ "name": "Ana" }`. */
-  readonly info?: JsonObject;
+  readonly info?: JsonObject | undefined;
   /** On a stream: the server may send `ping`, and something comes back. Default false. */
   readonly answersPings?: boolean;
   /** Datagrams: the same with each repetition, so that it begins one session. */
@@ -80,9 +80,9 @@ export interface ReadHistory extends CommandBase {
   readonly type: "history";
   readonly channel: string;
   /** Only publications below this offset. Default: from the newest. */
-  readonly before?: number;
+  readonly before?: number | undefined;
   /** At most this many. Default 50. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
 }
 
 /** Asks who is in a channel. */
@@ -90,9 +90,9 @@ export interface ReadPresence extends CommandBase {
   readonly type: "presence";
   readonly channel: string;
   /** The `next` of the page before. Default: from the first. */
-  readonly after?: number;
+  readonly after?: number | undefined;
   /** At most this many users. Default: as many as fit in a page. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
 }
 
 /** Answered by `pong`; renews a datagram session. */

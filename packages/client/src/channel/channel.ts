@@ -170,14 +170,7 @@ export class Channel<T = Json> {
     const { before, limit, signal } = options;
     const answer = await this.#host.outbox.request({
       channel: this.name,
-      encode: (id) =>
-        encodeCommand({
-          type: "history",
-          id,
-          channel: this.name,
-          ...(before === undefined ? {} : { before }),
-          ...(limit === undefined ? {} : { limit }),
-        }),
+      encode: (id) => encodeCommand({ type: "history", id, channel: this.name, before, limit }),
       timeoutMs: this.#host.timeoutMs,
       signal,
     });
@@ -197,10 +190,9 @@ export class Channel<T = Json> {
 
   async #page(after: number | undefined, { signal }: CallOptions): Promise<PresencePage> {
     const { name: channel } = this;
-    const from = after === undefined ? {} : { after };
     const answer = await this.#host.outbox.request({
       channel,
-      encode: (id) => encodeCommand({ type: "presence", id, channel, ...from }),
+      encode: (id) => encodeCommand({ type: "presence", id, channel, after }),
       timeoutMs: this.#host.timeoutMs,
       signal,
     });

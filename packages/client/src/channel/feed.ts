@@ -97,11 +97,7 @@ export class Feed implements SubscriberOwner {
   rejoin(subscriber: Subscriber): void {
     if (this.#phase === "on") {
       this.#align(subscriber);
-      const { received, isResuming } = subscriber;
-      if (received !== undefined && isResuming && !this.#isOutside(received)) {
-        subscriber.isResuming = false;
-        this.#busily(() => subscriber.recovered({ since: received, missed: this.#newest - received.offset }));
-      }
+      if (this.#isEnoughFor([subscriber])) this.#busily(() => subscriber.resumed(this.#newest));
     }
     this.update();
   }
@@ -158,7 +154,8 @@ export class Feed implements SubscriberOwner {
       ({ received, isResuming, wantsPresence }) =>
         received !== undefined &&
         received.offset >= this.#flow.offset &&
-        !(isResuming && this.#isOutside(received)) &&
+        // Only the server knows what a position means that is past its log.
+        !(isResuming && received.offset > this.#newest) &&
         (this.#hasPresence || !wantsPresence),
     );
   }
@@ -166,11 +163,6 @@ export class Feed implements SubscriberOwner {
   /** The newest offset that is known here. */
   get #newest(): number {
     return Math.max(this.#head, this.#flow.offset);
-  }
-
-  /** Only the server knows what a position means that the flow has passed, or that is past its log. */
-  #isOutside({ offset }: Position): boolean {
-    return offset < this.#flow.offset || offset > this.#newest;
   }
 
   #areHidden(): boolean {
@@ -273,9 +265,7 @@ export class Feed implements SubscriberOwner {
       else {
         subscriber.gap({ reset: false, epoch: answer.epoch, from: received.offset + 1, to: answer.offset });
       }
-    } else if (subscriber.isResuming) {
-      subscriber.recovered({ since: received, missed: answer.head - received.offset });
-    }
+    } else subscriber.resumed(answer.head);
     subscriber.isFresh = false;
     subscriber.isResuming = false;
   }
@@ -353,8 +343,7 @@ export class Feed implements SubscriberOwner {
 
   #askPresence(...asked: Parameters<AskForPage>): void {
     const [after, answered, isWanted] = asked;
-    const from = after === undefined ? {} : { after };
-    this.#send({ type: "presence", channel: this.channel, ...from }, (answer) => {
+    this.#send({ type: "presence", channel: this.channel, after }, (answer) => {
       if (answer.type !== "error" || !isTemporary(answer)) {
         return this.#busily(() => answered(answer.type === "presence" ? answer : undefined));
       }

@@ -211,9 +211,13 @@ export class Subscriber implements Publications {
     this.#buffer({ gap });
   }
 
-  recovered(recovered: Recovered): void {
+  /** All that came after the position at which it resumes is there, up to `head`. */
+  resumed(head: number): void {
+    const { received } = this;
+    if (received === undefined || !this.isResuming) return;
+    this.isResuming = false;
     const handlers = this.#handlers;
-    callSafely(() => handlers?.recovered?.(recovered));
+    callSafely(() => handlers?.recovered?.({ since: received, missed: head - received.offset }));
   }
 
   presence({ users, total }: Presence): void {
@@ -245,7 +249,7 @@ export class Subscriber implements Publications {
 
   next(): Promise<IteratorResult<Publication, undefined>> {
     if (this.#handlers !== undefined) {
-      return Promise.reject(new TypeError("this subscription has handlers: it cannot be iterated over"));
+      return Promise.reject(new TypeError("with handlers it is not iterable"));
     }
     return new Promise((resolve, reject) => {
       this.#readers.push({ resolve, reject });

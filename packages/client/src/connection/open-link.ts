@@ -81,8 +81,8 @@ export function openLink(target: LinkTarget, events: OpenLinkEvents): () => void
           id,
           version: PROTOCOL_VERSION,
           answersPings: true,
-          ...(token === undefined ? {} : { token }),
-          ...(info === undefined ? {} : { info }),
+          token,
+          info,
         }),
       (answer) => {
         if (answer.type === "connected" && settle()) {

@@ -11,19 +11,18 @@ export function withDefaults<Given extends object, Defaults extends Readonly<Rec
   given: Given,
   defaults: Defaults,
 ): { readonly [Name in keyof Given]-?: Exclude<Given[Name], undefined> | Defaults[Name] } {
-  const options = new Map<string, unknown>(Object.entries(defaults));
-  for (const [name, value] of Object.entries(given) as [string, unknown][]) {
-    if (!options.has(name))
-      throw new TypeError(`${what} has no option ${name}; it has ${[...options.keys()].join(", ")}`);
+  const options: Record<string, unknown> = { ...defaults };
+  for (const [name, value] of Object.entries(given as Record<string, unknown>)) {
+    if (!(name in defaults))
+      throw new TypeError(`${what} has no option ${name}; it has ${Object.keys(defaults).join(", ")}`);
     if (value === undefined) continue;
-    const kind = typeof options.get(name);
-    const isKind = typeof value === kind && (kind !== "number" || Number(value) >= 0);
-    if (value === null || !(isKind || kind === "undefined")) {
-      const shown = typeof value === "number" ? value : typeof value;
+    const kind = typeof options[name];
+    const isNumber = typeof value === "number";
+    if (value === null || !(kind === "undefined" || (typeof value === kind && (!isNumber || value >= 0)))) {
       const allowed = kind === "number" ? "number from 0" : kind;
-      throw new TypeError(`${name} of ${what} is ${shown}, and not ${allowed}`);
+      throw new TypeError(`${name} of ${what} is ${isNumber ? value : typeof value}, and not ${allowed}`);
     }
-    options.set(name, value);
+    options[name] = value;
   }
-  return Object.fromEntries(options) as ReturnType<typeof withDefaults<Given, Defaults>>;
+  return options as ReturnType<typeof withDefaults<Given, Defaults>>;
 }

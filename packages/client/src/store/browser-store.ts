@@ -88,12 +88,8 @@ async function openOutbox(
     add: (entries) =>
       database.write("outbox", (store) => {
         const ids: number[] = [];
-        for (const [index, { channel, key, json, isBytes, at, sentAt }] of entries.entries()) {
-          const more = {
-            ...(isBytes === true ? { isBytes } : {}),
-            ...(sentAt === undefined ? {} : { sentAt }),
-          };
-          const request = store.add({ channel, key, json, at, ...more, owner } satisfies Row);
+        for (const [index, entry] of entries.entries()) {
+          const request = store.add({ ...entry, owner } satisfies Row);
           request.onsuccess = () => (ids[index] = Number(request.result));
         }
         return ids;

@@ -239,8 +239,7 @@ export class ChannelLog {
 
   #nextDue(time: number): number {
     const ofGone = this.#removedTo < this.#oldest ? time + REMOVED_AFTER_MS : Number.POSITIVE_INFINITY;
-    const ofAge =
-      this.#oldest <= this.#head ? later(this.#frontTime, this.#ttlMs) : Number.POSITIVE_INFINITY;
+    const ofAge = this.#oldest <= this.#head ? later(this.#frontTime, this.#ttlMs) : Number.POSITIVE_INFINITY;
     const due = Math.min(ofGone, ofAge);
     return Number.isFinite(due) ? Math.max(1, due) : 0;
   }
