@@ -43,10 +43,11 @@ export const ENGLISH = {
   connecting: "Connecting…",
   absences: {
     lost: "No connection. What you write goes out when it is back.",
-    full: "The square is full, or your network has too many visitors.",
+    full: "The square is full, or your network has too many visitors. This page keeps trying.",
   },
   tryNow: "Try now",
   ended: "The server has ended this session:",
+  over: "it is over.",
   connectAgain: "Connect again",
   comebacks: {
     "caught-up": "Back again. You are caught up.",
@@ -54,6 +55,16 @@ export const ENGLISH = {
     restarted: "Back again.", // the line in the room says the rest
   },
   cannotFollow: "This room cannot be followed:",
+  /** By the code of the error. */
+  reasons: {
+    forbidden: "this server does not allow it.",
+    unknown_channel: "this server has no such rooms.",
+    unauthorized: "the key of this browser was not accepted.",
+    too_large: "it is too long.",
+    limit_reached: "there is no space left for it.",
+    outbox_full: "too much is waiting to be sent already.",
+    internal: "the server has failed.",
+  },
 
   messagesIn: (title: string) => `Messages in #${title}`,
   messageTo: (title: string) => `Message to #${title}`,
@@ -69,7 +80,7 @@ export const ENGLISH = {
   goesOutOpen: "Goes out when the connection is back, if this page stays open",
   notSent: "Not sent:",
   notTaken: "The server did not take it.",
-  perhapsSent: "The connection was lost for long: this may have been sent, or not.",
+  perhapsSent: "The connection was lost for a long time: this may have been sent, or not.",
   sendAgain: "Send again",
   discard: "Discard",
   showLines: (count: string) => `Show all ${count} lines`,
@@ -105,7 +116,7 @@ export const ENGLISH = {
   keyEscape: "Close what is open",
   keyHelp: "This help, when you are not writing",
   helpText: (length: string) =>
-    `Everybody on the square hears every room in the list, so a number beside a room counts what you have not read there; “Here now” lists who has this room open. A message has up to ${length} characters. What you write while the connection is lost is sent when it is back, even if you close this page meanwhile: then when you open it again.`,
+    `Everybody on the square hears every room in the list, so a number beside a room counts what you have not read there; “Here now” lists who has this room open. A message has up to ${length} characters. What you write while the connection is lost is sent when it is back, or, if you have closed this page meanwhile, when you open it again.`,
 };
 
 export type Words = typeof ENGLISH;
@@ -159,10 +170,11 @@ export const SPANISH: Words = {
   connecting: "Conectando…",
   absences: {
     lost: "Sin conexión. Lo que escribas saldrá cuando vuelva.",
-    full: "La plaza está llena, o tu red tiene demasiados visitantes.",
+    full: "La plaza está llena, o tu red tiene demasiados visitantes. Esta página sigue intentando.",
   },
   tryNow: "Intentar ya",
   ended: "El servidor terminó esta sesión:",
+  over: "ya no sigue.",
   connectAgain: "Volver a conectar",
   comebacks: {
     "caught-up": "De vuelta. Estás al día.",
@@ -170,6 +182,15 @@ export const SPANISH: Words = {
     restarted: "De vuelta.",
   },
   cannotFollow: "Esta sala no se puede seguir:",
+  reasons: {
+    forbidden: "este servidor no lo permite.",
+    unknown_channel: "este servidor no tiene esas salas.",
+    unauthorized: "no se aceptó la clave de este navegador.",
+    too_large: "es demasiado largo.",
+    limit_reached: "ya no hay espacio.",
+    outbox_full: "ya hay demasiado por enviar.",
+    internal: "el servidor falló.",
+  },
 
   messagesIn: (title) => `Mensajes en #${title}`,
   messageTo: (title) => `Mensaje para #${title}`,
@@ -178,14 +199,14 @@ export const SPANISH: Words = {
   sends: "envía",
   newLine: "otra línea",
   manyWaiting: (limit) => `Ya hay ${limit} mensajes por enviar.`,
-  left: (count) => `quedan ${count}`,
-  tooMany: (count) => `sobran ${count}`,
+  left: (count) => `${count === 1 ? "queda" : "quedan"} ${count}`,
+  tooMany: (count) => `${count === 1 ? "sobra" : "sobran"} ${count}`,
   sending: "Enviando…",
   goesOut: "Saldrá cuando vuelva la conexión",
   goesOutOpen: "Saldrá cuando vuelva la conexión, si esta página sigue abierta",
   notSent: "No se envió:",
   notTaken: "El servidor no lo aceptó.",
-  perhapsSent: "La conexión faltó mucho tiempo: puede que se haya enviado, o no.",
+  perhapsSent: "No hubo conexión por mucho tiempo: puede que se haya enviado, o no.",
   sendAgain: "Enviar otra vez",
   discard: "Descartar",
   showLines: (count) => `Mostrar las ${count} líneas`,
@@ -223,7 +244,7 @@ export const SPANISH: Words = {
   keyEscape: "Cerrar lo que esté abierto",
   keyHelp: "Esta ayuda, cuando no escribes",
   helpText: (length) =>
-    `En la plaza se oyen todas las salas de la lista; el número junto a una sala cuenta lo que no has leído en ella, y «Aquí ahora» dice quién la tiene abierta. Un mensaje tiene hasta ${length} caracteres. Lo que escribas sin conexión se envía cuando vuelva, aunque cierres esta página: entonces, cuando la abras otra vez.`,
+    `En la plaza se oyen todas las salas de la lista; el número junto a una sala cuenta lo que no has leído en ella, y «Aquí ahora» dice quién la tiene abierta. Un mensaje tiene hasta ${length} caracteres. Lo que escribas sin conexión se envía cuando vuelva, o, si cerraste esta página entre tanto, cuando la abras otra vez.`,
 };
 
 /** The first of the reader's languages that the page speaks, with its region; English if there is none. */

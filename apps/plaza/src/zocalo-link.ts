@@ -4,6 +4,7 @@ import {
   type Channel,
   connect,
   type Session,
+  SessionError,
   type SessionState,
 } from "@zocalo/client";
 import {
@@ -59,7 +60,7 @@ export function linkState(state: SessionState): LinkState {
     case "waiting":
       return { phase: "waiting", why: state.cause.closeCode === TRY_LATER ? "full" : "lost" };
     case "closed":
-      return { phase: "closed", reason: state.cause?.message ?? "the session is over" };
+      return { phase: "closed", reason: state.cause === undefined ? WORDS.over : reasonOf(state.cause) };
   }
 }
 
@@ -109,7 +110,7 @@ async function follow(channel: Channel, options: OpenOptions, events: ChannelEve
         else events.gap({ from: gap.from, to: gap.to });
       },
       error: (error) => {
-        if (!isClosed(error)) events.refused(reason(error));
+        if (!isClosed(error)) events.refused(reasonOf(error));
       },
     },
   );
@@ -126,7 +127,7 @@ async function beginning(channel: Channel, limit: number, events: ChannelEvents)
       if (isClosed(error)) return undefined;
       // The SDK gives a read up after a while, connected or not; a room is worth asking for again.
       if (error instanceof ChannelError && error.code === "timeout") continue;
-      events.refused(reason(error));
+      events.refused(reasonOf(error));
       return undefined;
     }
   }
@@ -136,15 +137,22 @@ async function beginning(channel: Channel, limit: number, events: ChannelEvents)
 function rethrow(error: unknown): never {
   if (isClosed(error)) throw new Interrupted();
   const isUnknown = error instanceof ChannelError && error.code === "unknown_outcome";
-  throw new Error(isUnknown ? WORDS.perhapsSent : `${WORDS.notSent} ${reason(error)}`, { cause: error });
+  throw new Error(isUnknown ? WORDS.perhapsSent : `${WORDS.notSent} ${reasonOf(error)}`, { cause: error });
 }
 
 function isClosed(error: unknown): boolean {
   return error instanceof ChannelError && error.code === "closed";
 }
 
-/** The reason without the channel's name before it: the room it is shown in says that already. */
-function reason(error: unknown): string {
+/**
+ * Why something was refused, in the words of the page, or else of the server: without the channel's name
+ * before it, since the room it is shown in says that already.
+ */
+export function reasonOf(error: unknown): string {
+  if (error instanceof ChannelError || error instanceof SessionError) {
+    const words = new Map<string, string>(Object.entries(WORDS.reasons)).get(error.code);
+    if (words !== undefined) return words;
+  }
   if (error instanceof ChannelError) return error.message.slice(`${error.channel}: `.length);
   return error instanceof Error ? error.message : String(error);
 }
