@@ -1,3 +1,5 @@
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import { backupStore, checkStore, restoreStore, StoreError } from "@zocalo/hub";
 import type { Command } from "commander";
 import { EXIT, UserError } from "./exit-code.ts";
@@ -22,6 +24,7 @@ export function addDataCommands(program: Command, done: (exitCode: number) => vo
         const { data: flag } = command.opts<{ data?: string }>();
         const directory = flag ?? process.env[variableOf("data")] ?? SETTINGS.data.default;
         const file = typeof given[0] === "string" ? given[0] : "";
+        tellOfWait(name === "restore" ? file : join(directory, "zocalo.db"));
         done(inASentence(() => run(directory, file)));
       });
   };
@@ -47,14 +50,29 @@ export function addDataCommands(program: Command, done: (exitCode: number) => vo
   );
 }
 
+/** Past this size a person who waits is told for what. */
+const SLOW_MIB = 100;
+
+function tellOfWait(path: string): void {
+  const mebibytes = Math.round((statSync(path, { throwIfNoEntry: false })?.size ?? 0) / 1_048_576);
+  if (mebibytes < SLOW_MIB || !process.stderr.isTTY) return;
+  process.stderr.write(`${forPeople(path)} has ${mebibytes} MiB: this takes a while\n`);
+}
+
 /** Exit code 1 if anything is not as it was written. */
 function check(directory: string): number {
   const { channels, publications, keys, setAside, problems } = checkStore(directory);
-  say(`${channels} channels with ${publications} publications and ${keys} keys`);
+  say(
+    `${counted(channels, "channel")} with ${counted(publications, "publication")} and ${counted(keys, "key")}`,
+  );
   for (const name of setAside) say(`set aside: ${name}`);
   for (const problem of problems) say(`damaged: ${problem}`);
   if (problems.length === 0) say("nothing is damaged");
   return problems.length === 0 ? EXIT.ok : EXIT.failed;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function inASentence(run: () => number): number {

@@ -170,7 +170,7 @@ test("data check, backup and restore", async (t) => {
   const command = (...args: readonly string[]) => new Zocalo(["data", ...args], { ZOCALO_DATA: data }).end();
   await using first = serve(data);
   const published = await ask(first, PUBLISH);
-  const counted = "1 channels with 1 publications and 1 keys\nnothing is damaged\n";
+  const counted = "1 channel with 1 publication and 1 key\nnothing is damaged\n";
   assert.deepEqual(await command("check"), { code: 0, stdout: counted, stderr: "" });
   assert.deepEqual(await command("backup", backup), {
     code: 0,

@@ -3,7 +3,10 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { readAll, tcpServer, Terminal, ZOCALO } from "./terminal-process.ts";
 
@@ -44,6 +47,23 @@ test("a person is told in words, line by line, and Ctrl-D ends the input alone",
   assert.match(stdout.toString(), /adiós\r\n127\.0\.0\.1:\d+ has ended\r\n$/);
   assert.doesNotMatch(stdout.toString(), /"event"/);
   assert.equal(code, 0);
+});
+
+test("a person is told that a large store takes a while", { skip }, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "zocalo-large-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const store = join(directory, "zocalo.db");
+  for (const [mebibytes, lines] of [
+    [99, 1],
+    [100, 2],
+  ] as const) {
+    writeFileSync(store, "no store");
+    truncateSync(store, mebibytes * 1_048_576);
+    const { code, stdout } = await atTerminal(`data check --data ${directory}`).end();
+    const said = stdout.toString().trimEnd().split("\r\n");
+    assert.deepEqual([code, said.length], [1, lines], stdout.toString());
+    if (lines === 2) assert.equal(said[0], `${store} has 100 MiB: this takes a while`);
+  }
 });
 
 test("a person who mistypes is told so and types again; Ctrl-C ends with 130", { skip }, async () => {
