@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, type Help, Option } from "commander";
 import { addDataCommands } from "./data-commands.ts";
 import { EXIT, UserError } from "./exit-code.ts";
 import { forPeople, linesForPeople } from "./for-people.ts";
@@ -41,6 +41,7 @@ export async function run(args: readonly string[]): Promise<number> {
       "--config <FILE>",
       "read settings from this file [ZOCALO_CONFIG, default zocalo.config.json if it is there]",
     )
+    .configureHelp({ showGlobalOptions: true, formatItem: termAbove })
     .addHelpText("after", SERVE_NOTES)
     .action(async (options: Readonly<Record<string, string | undefined>>) => {
       const { config, ...flags } = options;
@@ -86,8 +87,17 @@ function helpedWith(args: readonly string[], program: Command): readonly string[
   return first === "help" && !isKnown ? [name] : args;
 }
 
+/** Beside flags as long as those of `serve` there is no room for a sentence. */
+function termAbove(term: string, _: number, description: string, helper: Help): string {
+  const indent = " ".repeat(6);
+  const wrapped = helper.boxWrap(description, (helper.helpWidth ?? 80) - indent.length);
+  return `  ${term}\n${indent}${wrapped.replaceAll("\n", `\n${indent}`)}`;
+}
+
 const SERVE_NOTES = `
-Each setting can also be given by its variable, or in the file: docs/configuration.md.
+PORT is a number to 65535, 0 for any free one, or off. Lists have commas.
+Each setting can also be given by its variable, or in the file. More about each:
+docs/configuration.md.
 Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 could not start, 2 wrong settings,
 130 or 143 a second signal cut the stop short.`;
 
@@ -95,5 +105,9 @@ function optionFor(name: SettingName): Option | undefined {
   const { placeholder, what, default: value }: Setting = SETTINGS[name];
   if (placeholder === undefined) return undefined;
   const known = Array.isArray(value) ? value.join(",") || "none" : String(value);
-  return new Option(`${flagOf(name)} <${placeholder}>`, `${what} [${variableOf(name)}, default ${known}]`);
+  const [sentence] = what.split(/(?<=\.) /);
+  return new Option(
+    `${flagOf(name)} <${placeholder}>`,
+    `${sentence} [${variableOf(name)}, default ${known}]`,
+  );
 }

@@ -5,7 +5,7 @@ import { z } from "zod";
  * check.
  */
 export interface Setting<Value = unknown> {
-  /** One sentence for the help and for docs/configuration.md. */
+  /** For docs/configuration.md. The help has the first sentence. */
   readonly what: string;
   /** What is allowed, as an error message says it. */
   readonly allowed: string;

@@ -20,8 +20,8 @@ export const SETTINGS = {
     /^[\w.:%~-]{1,253}$/,
     "localhost, a host name or an IP address without brackets",
     "HOST",
-    "Where to listen. `localhost` is both loopback addresses, 127.0.0.1 and ::1: only programs on this machine get in. " +
-      "`::` opens all doors to the network (IPv6 and IPv4), `0.0.0.0` to IPv4 only.",
+    "Where to listen: on `localhost` only programs on this machine get in, `::` opens all doors to the network. " +
+      "`localhost` is both loopback addresses, 127.0.0.1 and ::1; `::` is IPv6 and IPv4, `0.0.0.0` IPv4 only.",
   ),
   httpPort: port(8080, "The page, and WebSocket at `/ws`."),
   tcpPort: port(7000, "TCP: one JSON command per line."),
@@ -60,8 +60,8 @@ export const SETTINGS = {
   engine: choice(
     "durable",
     ["durable", "memory"],
-    "Where channels are kept. `durable`: on disk, in the directory `data`; what was acknowledged is there after a crash and a loss of power. " +
-      "It needs Node 22.13 or later, or the package `better-sqlite3`. `memory`: in this process, with which they end.",
+    "Where channels are kept: `durable` on disk, in the directory `data`, `memory` in this process, with which they end. " +
+      "On disk, what was acknowledged is there after a crash and a loss of power; that needs Node 22.13 or later, or the package `better-sqlite3`.",
   ),
   data: text(
     "./zocalo-data",
@@ -211,7 +211,7 @@ export const SETTINGS = {
   forwardedHeader: choice(
     "x-forwarded-for",
     FORWARDED_HEADERS,
-    "The header in which trusted proxies write the visitor's address, after what came in it. The other one is not read: a proxy that does " +
+    "The header, `x-forwarded-for` or `forwarded`, in which trusted proxies write the visitor's address, after what came in it. The other one is not read: a proxy that does " +
       "not write it lets visitors do so.",
   ),
   drainMs: wholeNumber(
@@ -223,7 +223,7 @@ export const SETTINGS = {
   logLevel: choice(
     "info",
     ["silent", "error", "warn", "info", "debug"],
-    "How much is logged on standard error. `debug` adds why a WebSocket was refused.",
+    "How much is logged on standard error: `silent`, `error`, `warn`, `info` or `debug`, which adds why a WebSocket was refused.",
   ),
   logFormat: choice(
     "auto",
