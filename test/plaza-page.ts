@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
+import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { launchBrowser } from "./browser.ts";
 import { type Ports, ServerProcess } from "./e2e-server.ts";
 
@@ -26,14 +26,22 @@ export async function plaza(t: TestContext, fill?: (data: string) => Promise<voi
   return { browser, ports, start, stop: (signal: NodeJS.Signals) => server.kill(signal) };
 }
 
+/** What a visitor's browser is like. */
+export interface VisitorOptions {
+  readonly locale?: string;
+  /** The page's clock is the test's. */
+  readonly hasClock?: boolean;
+  readonly options?: BrowserContextOptions;
+}
+
 /** A browser profile of its own, and a page of it on which somebody has come in by that name. */
 export async function visitor(
   browser: Browser,
   ports: Ports,
   name: string,
-  { locale = "en-US", hasClock = false }: { locale?: string; hasClock?: boolean } = {},
+  { locale = "en-US", hasClock = false, options = {} }: VisitorOptions = {},
 ) {
-  const context = await browser.newContext({ locale });
+  const context = await browser.newContext({ ...options, locale });
   if (hasClock) await context.clock.install();
   // What keeps the names of functions for stack traces calls this, in functions that run in the page, too.
   await context.addInitScript("globalThis.__name = (named) => named;");

@@ -11,6 +11,7 @@ import "./styles/layout.css";
 import "./styles/messages.css";
 import "./styles/dialog.css";
 import "./styles/tints.css";
+import "./styles/forced-colors.css";
 
 const square = new Square({ memory: localStorageOrNothing(), dial, drafts, soon });
 

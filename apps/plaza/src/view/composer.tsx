@@ -19,6 +19,13 @@ export function hasKeyboard(): boolean {
   return matchMedia("(hover: hover)").matches;
 }
 
+/** Makes it as high as what is written in it. */
+function fit(area: HTMLTextAreaElement | null): void {
+  if (area === null) return;
+  area.style.height = "auto";
+  area.style.height = `${area.scrollHeight}px`;
+}
+
 /** Where one writes. Enter sends, Shift+Enter begins a line. */
 export function Composer({ square, room, field }: ComposerProps) {
   const text = room.draft;
@@ -31,12 +38,12 @@ export function Composer({ square, room, field }: ComposerProps) {
     if (hasKeyboard()) field.current?.focus();
   }, [field]);
 
-  useLayoutEffect(() => {
-    const area = field.current;
-    if (area === null) return;
-    area.style.height = "auto";
-    area.style.height = `${area.scrollHeight}px`;
-  }, [text.value, field]);
+  useLayoutEffect(() => fit(field.current), [text.value, field]);
+  useEffect(() => {
+    const turned = () => fit(field.current);
+    addEventListener("resize", turned);
+    return () => removeEventListener("resize", turned);
+  }, [field]);
 
   const write = (value: string) => {
     room.write(value);

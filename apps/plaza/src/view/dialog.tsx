@@ -44,8 +44,9 @@ export function Dialog({ titleId, children, onCancel }: DialogProps) {
 
 function keepInside(event: KeyboardEvent, dialog: HTMLDialogElement | null): void {
   const stops = [...(dialog?.querySelectorAll<HTMLElement>("input, button:not(:disabled), a[href]") ?? [])];
-  const edge = event.shiftKey ? stops[0] : stops.at(-1);
-  if (document.activeElement !== edge) return;
+  // The focus may be on a heading, before all stops.
+  const at = stops.findIndex((stop) => stop === document.activeElement);
+  if (event.shiftKey ? at > 0 : at < stops.length - 1) return;
   event.preventDefault();
   (event.shiftKey ? stops.at(-1) : stops[0])?.focus();
 }

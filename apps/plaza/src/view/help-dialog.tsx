@@ -19,8 +19,11 @@ export function HelpDialog({ onDone }: { readonly onDone: () => void }) {
   return (
     <Dialog titleId="help-title" onCancel={onDone}>
       <div class="help">
-        <h2 id="help-title">{WORDS.helpTitle}</h2>
-        <table>
+        <h2 id="help-title" tabIndex={-1} data-autofocus>
+          {WORDS.helpTitle}
+        </h2>
+        <p class="lead">{WORDS.helpText(counted(MESSAGE_LENGTH))}</p>
+        <table class="only-hover">
           <caption class="sr-only">{WORDS.keys}</caption>
           <tbody>
             {KEYS.map(([keys, what]) => (
@@ -35,9 +38,8 @@ export function HelpDialog({ onDone }: { readonly onDone: () => void }) {
             ))}
           </tbody>
         </table>
-        <p class="lead">{WORDS.helpText(counted(MESSAGE_LENGTH))}</p>
         <div class="dialog-actions">
-          <button type="button" class="primary" data-autofocus onClick={onDone}>
+          <button type="button" class="primary" onClick={onDone}>
             {WORDS.close}
           </button>
         </div>

@@ -4,12 +4,12 @@ import type { Room } from "../room.ts";
 import type { MessageRow } from "../timeline.ts";
 import { lookOf } from "../tint.ts";
 import { folded } from "../what-was-said.ts";
-import { WORDS } from "../words.ts";
+import { LOCALE, WORDS } from "../words.ts";
 import { Mark } from "./mark.tsx";
 import { Tile } from "./tile.tsx";
 
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
-const WHOLE = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" });
+const CLOCK = new Intl.DateTimeFormat(LOCALE, { hour: "numeric", minute: "2-digit" });
+const WHOLE = new Intl.DateTimeFormat(LOCALE, { dateStyle: "full", timeStyle: "short" });
 
 interface MessageProps {
   readonly row: MessageRow;

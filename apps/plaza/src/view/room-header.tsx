@@ -27,12 +27,12 @@ export function RoomHeader({ square, onDrawer }: RoomHeaderProps) {
         {elsewhere > 0 && <span class="dot" aria-hidden="true" />}
       </button>
       <div class="room-name">
-        <h2>
+        <h1>
           <span class="hash" aria-hidden="true">
             #
           </span>
           <bdi>{title}</bdi>
-        </h2>
+        </h1>
         {topic !== "" && <p class="topic">{topic}</p>}
       </div>
       <ConnectionState square={square} />

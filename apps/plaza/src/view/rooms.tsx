@@ -28,10 +28,10 @@ export function Rooms({ square, isInert, isDrawerOpen, onClose, onRename, onHelp
     <aside class="side rooms" ref={side} inert={isInert} aria-label={WORDS.rooms}>
       <div class="papel" aria-hidden="true" />
       <div class="side-head">
-        <h1 class="brand">
+        <p class="brand">
           <img src="./favicon.svg" alt="" width="28" height="28" />
           plaza
-        </h1>
+        </p>
         <button type="button" class="bare only-narrow" aria-label={WORDS.close} onClick={onClose}>
           <Icon name="close" />
         </button>
