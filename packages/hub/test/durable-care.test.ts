@@ -120,10 +120,18 @@ test("what is no backup is not restored, and what is no store is not backed up",
   const { engine } = await open(directory);
   const { epoch } = await engine.publish("c:1", hello, keepAll);
   await engine.close();
-  assert.throws(() => restoreStore(file, directory), { code: "unusable", message: /is damaged: / });
+  assert.throws(() => restoreStore(file, directory), {
+    code: "unusable",
+    message: `${file} is damaged: file is not a database`,
+  });
   assert.throws(() => restoreStore(join(file, "nowhere"), directory), { message: /^there is no / });
-  // As on a full disk: it cannot be copied.
-  assert.throws(() => restoreStore(join(file, ".."), directory), {
+  const whole = join(file, "..");
+  assert.throws(() => restoreStore(whole, directory), {
+    code: "unusable",
+    message: `${whole} is a directory: name the file in it, ${join(whole, "zocalo.db")}`,
+  });
+  // Nor where none can be.
+  assert.throws(() => restoreStore(join(directory, "zocalo.db"), join(file, "place")), {
     code: "unusable",
     message: /cannot be restored to /,
   });

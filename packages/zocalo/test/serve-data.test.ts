@@ -1,10 +1,12 @@
 // `zocalo serve` with its channels on disk, as a process.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { dial, lines } from "@zocalo/net";
+import { BUNDLE } from "./zocalo-bundle.ts";
 import { Zocalo } from "./zocalo-process.ts";
 
 const TCP = /TCP +localhost:(\d+)[^]*stops it/;
@@ -161,6 +163,22 @@ test("SIGTERM leaves one file, and nobody else may read the directory", async (t
   assert.equal((await zocalo.end()).code, 0);
   assert.equal(statSync(join(data, "zocalo.db-wal"), { throwIfNoEntry: false }), undefined);
   if (process.platform !== "win32") assert.equal(statSync(data).mode & 0o777, 0o700);
+});
+
+test("a place where no directory can be made is refused in a sentence", (t) => {
+  const backup = join(directoryFor(t), "backup");
+  writeFileSync(backup, "something");
+  // Where the system says of /proc/nowhere that something above is missing.
+  for (const place of [join(backup, "data"), ...(process.platform === "linux" ? ["/proc/nowhere"] : [])])
+    for (const args of [ONLY_TCP, ["data", "restore", backup]]) {
+      const { status, stderr } = spawnSync(process.execPath, [BUNDLE, ...args, "--data", place], {
+        encoding: "utf8",
+        timeout: 20_000,
+        killSignal: "SIGKILL",
+      });
+      assert.equal(status, 1, `${args[0]} ${place}`);
+      assert.match(stderr, /^zocalo: .* (?:cannot be used|cannot be restored to .*): [^\n]*\n$/);
+    }
 });
 
 test("data check, backup and restore", async (t) => {

@@ -1,13 +1,4 @@
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, copyFileSync, existsSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Channels, SET_ASIDE } from "./channels.ts";
 import { Damage } from "./damage.ts";
@@ -17,7 +8,7 @@ import { keyChecksum } from "./keys.ts";
 import { checksum } from "./row.ts";
 import { Shares } from "./shares.ts";
 import { findSqlite } from "./sqlite.ts";
-import { STORE, SUFFIXES, WITNESS } from "./store-directory.ts";
+import { makeDirectory, STORE, SUFFIXES, WITNESS } from "./store-directory.ts";
 import { StoreError } from "./store-error.ts";
 import { type Older, StoreFile } from "./store-file.ts";
 import { synchronize } from "./synchronize.ts";
@@ -139,9 +130,14 @@ export function restoreStore(path: string, directory: string): string | undefine
   const store = join(place, STORE);
   const arriving = `${store}.restoring`;
   if (!existsSync(path)) throw new StoreError("unusable", `there is no ${path}`);
-  mkdirSync(place, { recursive: true, mode: 0o700 });
-  const lock = new DirectoryLock(findSqlite(), place);
+  if (statSync(path).isDirectory()) {
+    const sentence = `${path} is a directory: name the file in it, ${join(path, STORE)}`;
+    throw new StoreError("unusable", sentence);
+  }
+  let lock: DirectoryLock | undefined;
   try {
+    makeDirectory(place);
+    lock = new DirectoryLock(findSqlite(), place);
     // A log of changes that another restore has left would be taken for that of this one.
     for (const suffix of SUFFIXES) rmSync(arriving + suffix, { force: true });
     copyStore(path, arriving);
@@ -158,12 +154,14 @@ export function restoreStore(path: string, directory: string): string | undefine
     witness.close();
     return aside;
   } catch (cause) {
-    if (cause instanceof StoreError) throw cause;
+    // Who restores knows the backup, and not its copy.
+    if (cause instanceof StoreError)
+      throw new StoreError(cause.code, cause.message.replaceAll(arriving, path), { cause });
     const why = (cause as Error).message;
     throw new StoreError("unusable", `${path} cannot be restored to ${place}: ${why}`, { cause });
   } finally {
-    for (const suffix of SUFFIXES) rmSync(arriving + suffix, { force: true });
-    lock.release();
+    if (lock !== undefined) for (const suffix of SUFFIXES) rmSync(arriving + suffix, { force: true });
+    lock?.release();
   }
 }
 

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { ProtocolError } from "@zocalo/protocol";
 import { Damage } from "./damage.ts";
 import { DirectoryLock } from "./lock.ts";
@@ -50,8 +50,7 @@ export class StoreDirectory {
     this.#settings = settings;
     this.#boot = boot;
     try {
-      const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
-      if (made === undefined && isForOthers(directory)) {
+      if (!makeDirectory(directory) && isForOthers(directory)) {
         notice(`${directory} was there already, and others may enter it: "chmod 700" keeps them out`);
       }
       this.#lock = new DirectoryLock(open, directory);
@@ -187,6 +186,25 @@ export class StoreDirectory {
       // It is damaged; what it holds is not used again.
     }
     this.#file = undefined;
+  }
+}
+
+/**
+ * Makes a directory that nobody else may enter, and those above it. Not by the `recursive` of Node, which
+ * never returns where the system says that one above is missing, and none is, as in `/proc`.
+ *
+ * @returns false if it was there
+ */
+export function makeDirectory(path: string): boolean {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+    return true;
+  } catch (cause) {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return false;
+    const above = dirname(path);
+    if ((cause as NodeJS.ErrnoException).code !== "ENOENT" || existsSync(above)) throw cause;
+    makeDirectory(above);
+    return makeDirectory(path);
   }
 }
 
