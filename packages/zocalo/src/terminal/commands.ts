@@ -70,6 +70,8 @@ Examples:
     zocalo dial ws://localhost:8080/ws
   Ask one thing, print the answer, end:
     echo '{"type":"ping"}' | zocalo dial ws://localhost:8080/ws
+  The same where the answer takes a moment: end when nothing has come for a second:
+    echo '{"type":"history","channel":"plaza:general"}' | zocalo dial ws://localhost:8080/ws -w 1
   Fetch a page over TLS:
     printf 'GET / HTTP/1.0\\r\\nHost: example.org\\r\\n\\r\\n' | zocalo dial tls://example.org:443
   Which of these ports are open?
