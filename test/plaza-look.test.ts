@@ -28,6 +28,7 @@ test("a phone's page has a heading, its help begins at the beginning, and it say
   const { browser, ports, stop } = await plaza(t);
   const { page } = await visitor(browser, ports, "Ana", { options: PHONE, hasClock: true });
   assert.deepEqual(await page.getByRole("heading", { level: 1 }).allInnerTexts(), ["#general"]);
+  assert.equal(await page.getByRole("heading", { level: 2, name: "general" }).count(), 1, "where it begins");
 
   await page.getByRole("button", { name: "Rooms" }).click();
   await page.getByRole("button", { name: "Help and keys" }).click();

@@ -208,12 +208,12 @@ function Line({ row, title, room }: LineProps) {
     case "beginning":
       return (
         <li class="beginning" data-row={row.id} data-testid="beginning" data-what={row.what}>
-          <h3>
+          <h2>
             <span class="hash" aria-hidden="true">
               #
             </span>
             <bdi>{title}</bdi>
-          </h3>
+          </h2>
           <p>{WORDS.beginnings[row.what]}</p>
         </li>
       );
