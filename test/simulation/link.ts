@@ -83,6 +83,7 @@ export class Link {
   readonly #down: Direction;
   readonly #up: Direction;
   isOpen = true;
+  #isSilentUntil = 0;
 
   constructor(time: VirtualTime, options: LinkOptions) {
     this.#time = time;
@@ -134,6 +135,7 @@ export class Link {
   silence(directions: { readonly up: boolean; readonly down: boolean }, ms: number): void {
     this.#up.isSilent = directions.up;
     this.#down.isSilent = directions.down;
+    this.#isSilentUntil = Math.max(this.#isSilentUntil, this.#time.now + ms);
     const { heartbeatMs } = this.#options;
     if (ms >= heartbeatMs) {
       this.#time.after(heartbeatMs, () => {
@@ -144,6 +146,7 @@ export class Link {
       });
     }
     this.#time.after(ms, () => {
+      if (this.#time.now < this.#isSilentUntil) return; // It fell silent again meanwhile, perhaps for ever.
       this.#up.isSilent = false;
       this.#down.isSilent = false;
       if (ms >= heartbeatMs) this.client.end({ code: 1006, reason: "", wasClean: false });
