@@ -90,6 +90,26 @@ test("the listener is told when everybody else can read it", async () => {
   await engine.close();
 });
 
+test("what was committed before a channel was released is no news of it when it is opened again", async () => {
+  const engine = await durable(temporaryDirectory());
+  const told: number[] = [];
+  engine.start({
+    publication: (_channel, _epoch, { offset }) => told.push(offset),
+    replaced: () => undefined,
+    presence: () => undefined,
+  });
+  await engine.open("c:1");
+  const published = engine.publish("c:1", hello, keepAll);
+  engine.release("c:1");
+  const opened = engine.open("c:1");
+  await published;
+  assert.equal((await opened).head, 1);
+  assert.deepEqual(told, [], "its log may be another one by then, of which opening tells");
+  await engine.publish("c:1", hello, keepAll);
+  assert.deepEqual(told, [2]);
+  await engine.close();
+});
+
 /** How a call has ended. */
 const outcomeOf = (work: Promise<{ readonly offset: number }>): Promise<number | string> =>
   work.then(

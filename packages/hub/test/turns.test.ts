@@ -1,31 +1,15 @@
 // No run of commands keeps others waiting: a few milliseconds, and then addresses take turns.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Timer } from "../src/index.ts";
-import { FakeClock, settle } from "./fake-clock.ts";
+import { BusyClock } from "./busy-clock.ts";
+import { settle } from "./fake-clock.ts";
 import { square } from "./square.ts";
 import { GREEDY, HONEST, PING } from "./visitors.ts";
 
-/** One on which work takes time, and whose turns the test takes. */
-class BusyClock extends FakeClock {
-  workedMs = 0;
-  #next: (() => void)[] = [];
-
-  override uptime(): number {
-    return super.uptime() + this.workedMs;
-  }
-
-  override after(delayMs: number, task: () => void): Timer {
-    if (delayMs > 0) return super.after(delayMs, task);
-    this.#next.push(task);
-    return { cancel: () => undefined };
-  }
-
-  /** The event loop's next turn. */
-  async turn(): Promise<void> {
-    for (const task of this.#next.splice(0)) task();
-    await settle();
-  }
+/** The event loop's next turn, and what comes of it. */
+async function turn(clock: BusyClock): Promise<void> {
+  clock.turn();
+  await settle();
 }
 
 test("what comes at once is carried out for three milliseconds, and the rest in later turns", async () => {
@@ -40,13 +24,13 @@ test("what comes at once is carried out for three milliseconds, and the rest in 
   const { hub, conn } = square({ clock, namespaces: { dear: { subscribe: "anyone", publish } } });
   const greedy = conn(GREEDY);
   await greedy.ask(PING);
-  await clock.turn();
+  await turn(clock);
   for (let id = 1; id <= 8; id++) greedy.say({ type: "publish", channel: "dear:x", data: 1, id });
   const doneByTurn: number[] = [];
   while (doneByTurn.at(-1) !== 8) {
     doneByTurn.push(done);
     assert.ok(doneByTurn.length < 5, doneByTurn.join(" "));
-    await clock.turn();
+    await turn(clock);
   }
   assert.deepEqual(doneByTurn, [3, 6, 8]);
   await greedy.until((message) => message.type === "published" && message.id === 8);
@@ -74,14 +58,14 @@ test("who waits for a turn waits for one of each other address, not of each conn
   const greedy = [];
   for (let number = 0; number < 10; number++) greedy.push(await named("eve", GREEDY));
   const honest = await named("ana", HONEST);
-  await clock.turn();
+  await turn(clock);
   for (const one of greedy) {
     for (let count = 0; count < 5; count++) one.say({ type: "publish", channel: "dear:x", data: 1 });
   }
   honest.say({ type: "publish", channel: "dear:x", data: 1 });
-  for (let count = 0; count < 4; count++) await clock.turn();
+  for (let count = 0; count < 4; count++) await turn(clock);
   assert.ok([1, 2].includes(order.indexOf("ana")), order.join(" "));
-  for (let count = 0; count < 60; count++) await clock.turn();
+  for (let count = 0; count < 60; count++) await turn(clock);
   assert.equal(order.length, 51);
   await hub.close();
 });
@@ -100,12 +84,12 @@ test("those who wait have their commands carried out in one turn as long as ther
   const hosts = Array.from({ length: 100 }, (_, number) => `192.0.2.${number}`);
   const crowd = hosts.map((host) => conn({ transport: "tcp", host }));
   for (const one of [greedy, ...crowd]) await one.ask(PING);
-  await clock.turn();
+  await turn(clock);
   for (const one of [greedy, ...crowd]) one.say({ type: "publish", channel: "dear:x", data: 1 });
   await settle();
   assert.equal(done, 1);
   workMs = 0;
-  await clock.turn();
+  await turn(clock);
   assert.equal(done, 101);
   await hub.close();
 });
@@ -121,11 +105,11 @@ test("a session that ends while it waits for its turn does nothing more", async 
   const { hub, conn, errors } = square({ clock, namespaces: { dear: { publish } } });
   const greedy = conn(GREEDY);
   await greedy.ask(PING);
-  await clock.turn();
+  await turn(clock);
   for (let count = 0; count < 5; count++) greedy.say({ type: "publish", channel: "dear:x", data: 1 });
   await settle();
   greedy.cut();
-  for (let count = 0; count < 5; count++) await clock.turn();
+  for (let count = 0; count < 5; count++) await turn(clock);
   assert.deepEqual([done, errors], [1, []]);
   await hub.close();
 });

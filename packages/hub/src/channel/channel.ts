@@ -64,7 +64,8 @@ export class Channel {
   }
 
   /** A publisher is told of this offset. */
-  acknowledged(offset: number): void {
+  acknowledged(epoch: string, offset: number): void {
+    if (epoch !== this.#epoch) return; // The log was replaced meanwhile.
     this.#acknowledged = Math.max(this.#acknowledged, offset);
   }
 
@@ -122,7 +123,7 @@ export class Channel {
 
   /** Of the log, as far as it is known here. */
   get #state(): string {
-    return `${this.#epoch} ${this.#head}`;
+    return `${this.#epoch} ${this.newest}`;
   }
 
   async #open(): Promise<void> {

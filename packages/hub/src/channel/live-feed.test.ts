@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { FakeClock } from "../../test/fake-clock.ts";
-import type { Timer } from "../primitives/clock.ts";
+import { BusyClock } from "../../test/busy-clock.ts";
 import { Backlog } from "./backlog.ts";
 import { FanOut } from "./fan-out.ts";
 import { LiveFeed, type Subscriber } from "./live-feed.ts";
@@ -10,30 +9,6 @@ import { type SharedMessage, TextMessage } from "./shared-message.ts";
 import { Counters } from "./stats.ts";
 
 const MIB = 1_048_576;
-
-/** One on which handing over takes time, and whose turns the test takes. */
-class BusyClock extends FakeClock {
-  workedMs = 0;
-  turns = 1;
-  #next: (() => void)[] = [];
-
-  override uptime(): number {
-    return super.uptime() + this.workedMs;
-  }
-
-  override after(_delayMs: number, task: () => void): Timer {
-    this.#next.push(task);
-    return { cancel: () => undefined };
-  }
-
-  /** The event loop's next turn. False if nothing is left to be done. */
-  turn(): boolean {
-    const tasks = this.#next.splice(0);
-    this.turns++;
-    for (const task of tasks) task();
-    return this.#next.length > 0;
-  }
-}
 
 /** A channel whose subscribers take `eachMs` for each publication. */
 class World {

@@ -114,6 +114,8 @@ export class DurableEngine implements Engine {
   }
 
   release(channel: string): void {
+    // What comes until it is opened again is no news: another log may be there then.
+    this.#open.delete(channel);
     // In its turn, behind an `open` that may be under way. If it cannot be, nobody waits for it.
     this.#ask({ kind: "release", channel }, [channel]).catch(() => undefined);
   }

@@ -69,7 +69,7 @@ export async function commit(
 ): Promise<Committed> {
   const committed = await context.engine.publish(channel, publication, namespace.retention);
   if (!committed.duplicate) context.counters.published++;
-  context.channels.get(channel)?.acknowledged(committed.offset);
+  context.channels.get(channel)?.acknowledged(committed.epoch, committed.offset);
   return committed;
 }
 

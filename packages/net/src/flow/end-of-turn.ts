@@ -106,7 +106,7 @@ export function atEndOfTurn(target: Flushable): void {
   endOfTurn.add(target);
 }
 
-/** The same for a message to many: whatever is for one alone leaves before it, in later turns, too. */
+/** The same for a message to many: behind all that `atEndOfTurn` was given, in each turn that it waits. */
 export function lateAtEndOfTurn(target: Flushable): void {
   endOfTurn.addLate(target);
 }
