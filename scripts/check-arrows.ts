@@ -92,10 +92,19 @@ export const ROOMS: readonly Room[] = [
     folders: ["node", "store", "session", "channel", "outbox", "connection", "primitives"],
     maxLines: ONE_SITTING_LINES,
   },
+  {
+    directory: "packages/room",
+    name: "@zocalo/room",
+    mayImport: everyPackage.filter((name) => name !== "@zocalo/websocket"),
+    testsMayImport: ["@zocalo/integrity", "@zocalo/websocket"],
+    browserEntries: ["src/client.ts"],
+    folders: ["host", "play", "lanes", "snapshot", "input", "timing", "schema", "bits", "contracts"],
+    maxLines: ONE_SITTING_LINES,
+  },
   { directory: "packages/zocalo", name: "zocalo", mayImport: everyPackage },
   { directory: "apps/plaza", name: "@zocalo/plaza", mayImport: ["@zocalo/client", "@zocalo/hub"] },
-  { directory: "bench", name: "@zocalo/bench", mayImport: [...everyPackage, "zocalo"] },
-  { directory: "examples", name: "@zocalo/examples", mayImport: [...everyPackage, "zocalo"] },
+  { directory: "bench", name: "@zocalo/bench", mayImport: [...everyPackage, "@zocalo/room", "zocalo"] },
+  { directory: "examples", name: "@zocalo/examples", mayImport: [...everyPackage, "@zocalo/room", "zocalo"] },
   { directory: "tools/publishing", name: "@zocalo/publishing", mayImport: [] },
 ];
 

@@ -1,0 +1,17 @@
+import type { Layout } from "./layout.ts";
+
+/**
+ * The entities of a world at one moment: one row of 32-bit integers each. The arrays are replaced when they
+ * grow; ask for them anew after anything was added.
+ */
+export interface Rows {
+  readonly layout: Layout;
+  /** Slots below this may be in use. */
+  readonly end: number;
+  /** By slot: 0 for a free one, else 1 plus the index of the kind. */
+  readonly kinds: Uint8Array;
+  /** By slot: how many entities it has had, modulo 2^32. Another number is another entity. */
+  readonly generations: Uint32Array;
+  /** By slot, `layout.stride` cells each. A kind that has fewer leaves the rest 0. */
+  readonly cells: Int32Array;
+}
