@@ -20,7 +20,7 @@ export class Database {
       const transaction = database.transaction(store, "readwrite", { durability: "strict" });
       const result = work(transaction.objectStore(store));
       transaction.oncomplete = () => resolve(result);
-      transaction.onabort = () => reject(transaction.error ?? new Error("the transaction was aborted"));
+      transaction.onabort = () => reject(transaction.error ?? new Error("IndexedDB failed"));
     });
   }
 

@@ -7,7 +7,7 @@ const defaultDrafts = { drafts: 100, draftLength: 65_536 } as const;
 interface Row {
   readonly name: string;
   readonly text: string;
-  /** Of the wall clock, in milliseconds. */
+  /** Greater than of all that were written before. Not a time: somebody may set the clock. */
   readonly at: number;
 }
 
@@ -43,10 +43,17 @@ export class StoredDrafts implements Drafts {
     this.#unstored.delete(name);
     try {
       await this.#database.write("drafts", (store) => {
-        if (text === "") return store.delete(name);
-        const put = store.put({ name, text, at: Date.now() } satisfies Row);
-        put.onsuccess = () => forgetOldest(store, drafts);
-        return put;
+        if (text === "") return void store.delete(name);
+        const index = store.index("at");
+        const newest = index.openKeyCursor(null, "prev") as IDBRequest<{ readonly key: number } | null>;
+        newest.onsuccess = () => {
+          const at = (newest.result?.key ?? 0) + 1;
+          store.put({ name, text, at } satisfies Row);
+          const names = index.getAllKeys();
+          names.onsuccess = () => {
+            for (const old of names.result.reverse().slice(drafts)) store.delete(old);
+          };
+        };
       });
       return true;
     } catch {
@@ -61,18 +68,7 @@ export class StoredDrafts implements Drafts {
 
   #keepUnstored(name: string, text: string): void {
     this.#unstored.set(name, text);
-    const [oldest] = this.#unstored.keys();
-    if (this.#unstored.size > this.#limits.drafts && oldest !== undefined) this.#unstored.delete(oldest);
+    for (const old of [...this.#unstored.keys()].reverse().slice(this.#limits.drafts))
+      this.#unstored.delete(old);
   }
-}
-
-function forgetOldest(store: IDBObjectStore, most: number): void {
-  const count = store.count();
-  count.onsuccess = () => {
-    if (count.result <= most) return;
-    const oldest = store.index("at").openKeyCursor();
-    oldest.onsuccess = () => {
-      if (oldest.result !== null) store.delete(oldest.result.primaryKey);
-    };
-  };
 }
