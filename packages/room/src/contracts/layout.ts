@@ -10,7 +10,7 @@ export interface Cell {
   readonly wraps: boolean;
   /** It changes steadily, as positions do, so where it will be is foretold from where it was. */
   readonly moves: boolean;
-  /** It names an entity of the same world: its slot plus 1, or 0 for none. `min` is 0. */
+  /** It names an entity of the same world: its slot plus 1, or 0 for none. `min` is 0, `max` is 65,535. */
   readonly refers: boolean;
 }
 

@@ -1,0 +1,39 @@
+/** Every `code` of a `RoomError`. Stable: programs may compare them. */
+export type RoomErrorCode =
+  | "invalid_schema" // the definition of a game is not one: a name, a range, a precision
+  | "invalid_option" // an option is outside what is allowed
+  | "invalid_value" // what was written is of another type, NaN, or of another world
+  | "unknown_kind" // the game has no kind of this name
+  | "unknown_field" // the kind has no field of this name
+  | "removed" // the entity is no more
+  | "read_only" // a frame is shown, not written
+  | "limit_reached" // the world is full
+  | "other_schema"; // these rows are of another game, or of another version of it
+
+/** The one error of this package. Its message shows what was given and says what is allowed. */
+export class RoomError extends Error {
+  override readonly name = "RoomError";
+  readonly code: RoomErrorCode;
+
+  constructor(code: RoomErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Longest text that a message quotes, in UTF-16 code units. */
+const SHOWN_LENGTH = 40;
+
+/**
+ * A value for a message: short, on one line, and nothing that a terminal obeys. It calls nothing of the
+ * value's own.
+ */
+export function shown(value: unknown): string {
+  const type = typeof value;
+  if (typeof value === "string") {
+    const quoted = JSON.stringify(value.slice(0, SHOWN_LENGTH));
+    return quoted.replace(/[\p{C}\u2028\u2029]/gu, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`);
+  }
+  if (value === null || (type !== "object" && type !== "function" && type !== "symbol")) return String(value);
+  return type === "object" ? "an object" : `a ${type}`;
+}
