@@ -32,3 +32,12 @@ export type {
   World,
   WorldOptions,
 } from "./schema/types.ts";
+export type {
+  Acknowledgement,
+  SnapshotFault,
+  SnapshotLimits,
+  SnapshotNews,
+  UnusableSnapshot,
+} from "./snapshot/reader.ts";
+export { SnapshotReader } from "./snapshot/reader.ts";
+export type { Frame } from "./snapshot/frame.ts";

@@ -32,3 +32,15 @@ export type {
   World,
   WorldOptions,
 } from "./schema/types.ts";
+export type {
+  Acknowledgement,
+  SnapshotFault,
+  SnapshotLimits,
+  SnapshotNews,
+  UnusableSnapshot,
+} from "./snapshot/reader.ts";
+export { SnapshotReader } from "./snapshot/reader.ts";
+export type { Frame } from "./snapshot/frame.ts";
+export type { Receiver } from "./snapshot/receiver.ts";
+export type { ReceiverOptions, View } from "./snapshot/snapshots.ts";
+export { DEFAULT_BUDGET_BYTES, Snapshots } from "./snapshot/snapshots.ts";

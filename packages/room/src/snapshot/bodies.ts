@@ -1,0 +1,73 @@
+import { BitWriter } from "../bits/writer.ts";
+import { BodyWriter } from "./body-writer.ts";
+import type { History } from "./history.ts";
+import type { ShownEntities } from "./shown.ts";
+
+/** What follows the header, against one base. */
+class Body {
+  readonly out: BitWriter;
+  base = -1;
+  previous = -1;
+  /** It was given up where it had more bytes than this. */
+  limit = 0;
+
+  constructor(maxBytes: number) {
+    this.out = new BitWriter(maxBytes);
+  }
+}
+
+/** What has been written of one view at one tick, so that clients with the same bases share it. */
+export class Bodies {
+  readonly #history: History;
+  readonly #shown: ShownEntities;
+  readonly #writer: BodyWriter;
+  readonly #bodies: Body[] = [];
+  #count = 0;
+  #tick = -1;
+
+  constructor(history: History, shown: ShownEntities, writer: BodyWriter) {
+    this.#history = history;
+    this.#shown = shown;
+    this.#writer = writer;
+  }
+
+  /**
+   * The body against these ticks, -1 for none; lent until the next tick.
+   *
+   * @returns What was written, or undefined if that is more than `limit` bytes.
+   */
+  body(base: number, previous: number, limit: number): BitWriter | undefined {
+    if (this.#tick !== this.#history.tick) {
+      this.#tick = this.#history.tick;
+      this.#count = 0;
+    }
+    let body: Body | undefined;
+    for (let i = 0; i < this.#count; i++) {
+      const one = this.#bodies[i] as Body;
+      if (one.base !== base || one.previous !== previous) continue;
+      if (!one.out.overflowed) return one.out.length <= limit ? one.out : undefined;
+      if (one.limit >= limit) return undefined;
+      body = one;
+    }
+    body ??= this.#next(base, previous, limit);
+    if (body.out.bytes.length < limit) body = this.#bodies[this.#bodies.indexOf(body)] = new Body(limit);
+    body.base = base;
+    body.previous = previous;
+    body.limit = limit;
+    body.out.reset(limit);
+    this.#writer.writeWhole(body.out, this.#history, this.#shown, base, previous);
+    return body.out.overflowed ? undefined : body.out;
+  }
+
+  #next(base: number, previous: number, limit: number): Body {
+    let body = this.#bodies[this.#count];
+    if (body === undefined) {
+      body = new Body(limit);
+      this.#bodies.push(body);
+    }
+    body.base = base;
+    body.previous = previous;
+    this.#count++;
+    return body;
+  }
+}

@@ -1,0 +1,42 @@
+import type { Cell } from "../contracts/layout.ts";
+
+// Where a cell will be, and how far it is from there. Both sides do the same arithmetic: exact integers in
+// doubles, rounded once.
+
+/**
+ * What a cell that `moves` will be, if it goes on as it did.
+ *
+ * @param base Its value at the base.
+ * @param previous Its value before that.
+ * @param ahead Ticks since the base.
+ * @param behind Ticks from the previous one to the base, at least 1.
+ */
+export function foretell(cell: Cell, base: number, previous: number, ahead: number, behind: number): number {
+  if (base === previous) return base;
+  const { min, max } = cell;
+  const step = cell.wraps ? shortest(cell, base - previous) : base - previous;
+  const value = base + (behind === 1 ? step * ahead : Math.round((step * ahead) / behind));
+  if (value >= min && value <= max) return value;
+  if (!cell.wraps) return value < min ? min : max;
+  const span = max - min + 1;
+  return value - Math.floor((value - min) / span) * span;
+}
+
+/** How to come from `expected` to `value`, as a 32-bit integer. */
+export function differenceOf(cell: Cell, value: number, expected: number): number {
+  return (cell.wraps ? shortest(cell, value - expected) : value - expected) | 0;
+}
+
+/** Where that leads from `expected`. What did not come from `differenceOf` may lead past the cell's ends. */
+export function valueOf(cell: Cell, expected: number, difference: number): number {
+  if (!cell.wraps) return (expected + difference) | 0;
+  const value = expected + difference;
+  const span = cell.max - cell.min + 1;
+  return value > cell.max ? value - span : value < cell.min ? value + span : value;
+}
+
+/** The same way round, by the shorter arc. */
+function shortest(cell: Cell, difference: number): number {
+  const span = cell.max - cell.min + 1;
+  return difference * 2 >= span ? difference - span : difference * 2 < -span ? difference + span : difference;
+}

@@ -1,0 +1,56 @@
+import type { Layout } from "../contracts/layout.ts";
+import type { Rows } from "../contracts/rows.ts";
+import { grown, regrown } from "./memory.ts";
+
+/** What a client was shown at one tick, by the ids of its view in place of slots. */
+export class Frame implements Rows {
+  readonly layout: Layout;
+  tick = -1;
+  /** It has everything that was shown at its tick, as it was then; in another, some of it is older. */
+  isWhole = false;
+  end = 0;
+  kinds = new Uint8Array(0);
+  generations = new Uint32Array(0);
+  cells = new Int32Array(0);
+
+  constructor(layout: Layout) {
+    this.layout = layout;
+  }
+
+  /** Makes it one of no entities. */
+  clear(): void {
+    this.kinds.fill(0, 0, this.end);
+    this.end = 0;
+  }
+
+  /** Makes it the same as another, but for its tick. */
+  copy(other: Frame): void {
+    this.clear();
+    this.reach(other.end);
+    const { stride } = this.layout;
+    this.kinds.set(other.kinds.subarray(0, other.end));
+    this.generations.set(other.generations.subarray(0, other.end));
+    this.cells.set(other.cells.subarray(0, other.end * stride));
+  }
+
+  /** Has room for ids below `end`. */
+  reach(end: number): void {
+    if (end > this.kinds.length) {
+      const room = grown(this.kinds.length, end);
+      this.kinds = regrown(this.kinds, new Uint8Array(room));
+      this.generations = regrown(this.generations, new Uint32Array(room));
+      this.cells = regrown(this.cells, new Int32Array(room * this.layout.stride));
+    }
+    this.end = Math.max(this.end, end);
+  }
+
+  /** Whether this and another have the same entity by this id. */
+  shares(other: Frame, id: number): boolean {
+    return (
+      id < other.end &&
+      this.kinds[id] !== 0 &&
+      this.kinds[id] === other.kinds[id] &&
+      this.generations[id] === other.generations[id]
+    );
+  }
+}

@@ -1,0 +1,114 @@
+import type { Layout } from "../contracts/layout.ts";
+import type { Rows } from "../contracts/rows.ts";
+import { grown, regrown, spread } from "./memory.ts";
+import { RING, RING_MASK } from "./ring.ts";
+
+/**
+ * What the rows of a world were at each of the last 64 ticks. A row is copied when it has changed; where it
+ * has not, the ticks share one copy. Without entities there is nothing.
+ */
+export class History {
+  readonly layout: Layout;
+  /** The last tick, or -1 before the first. */
+  tick = -1;
+  /** Slots below this may have been in use at one of the ticks. */
+  end = 0;
+  /** Of the copies: cells, `layout.stride` apart. */
+  cells = new Int32Array(0);
+  /** Of the copies: 1 plus the index of the kind. */
+  kinds = new Uint8Array(0);
+  /** Of the copies: which entity of the slot it is. */
+  generations = new Uint32Array(0);
+  /** By place in the ring and slot, `#slots` apart: 1 plus the number of the copy, or 0 for none. */
+  #copies = new Int32Array(0);
+  #slots = 0;
+  /** Numbers of copies that are free, and how many. */
+  #free = new Int32Array(0);
+  #freeCount = 0;
+
+  constructor(layout: Layout) {
+    this.layout = layout;
+  }
+
+  /** Where the copies of the last tick begin in `copies`, by slot. */
+  get now(): number {
+    return (this.tick & RING_MASK) * this.#slots;
+  }
+
+  get copies(): Int32Array {
+    return this.#copies;
+  }
+
+  /** Remembers what the rows are at the next tick. */
+  commit(rows: Rows, tick: number): void {
+    const before = this.now;
+    this.tick = tick;
+    if (rows.end > this.#slots) return this.#grow(rows, tick);
+    this.end = Math.max(this.end, rows.end);
+    this.#remember(rows, before);
+  }
+
+  #remember(rows: Rows, before: number): void {
+    const { kinds, generations } = rows;
+    const now = this.now;
+    // The tick after the one that is forgotten: what differs there is not needed any more.
+    const oldest = ((this.tick + 1) & RING_MASK) * this.#slots;
+    for (let slot = 0; slot < this.end; slot++) {
+      const copies = this.#copies;
+      const forgotten = copies[now + slot] as number;
+      if (forgotten !== 0 && forgotten !== copies[oldest + slot])
+        this.#free[this.#freeCount++] = forgotten - 1;
+      const kind = slot < rows.end ? (kinds[slot] as number) : 0;
+      const last = copies[before + slot] as number;
+      if (kind === 0) copies[now + slot] = 0;
+      else if (last !== 0 && this.#isSame(rows, slot, last - 1)) copies[now + slot] = last;
+      else copies[now + slot] = 1 + this.#copy(rows, slot, kind, generations[slot] as number);
+    }
+  }
+
+  #isSame(rows: Rows, slot: number, copy: number): boolean {
+    if (this.generations[copy] !== rows.generations[slot] || this.kinds[copy] !== rows.kinds[slot])
+      return false;
+    const { stride } = this.layout;
+    const { cells } = rows;
+    const mine = this.cells;
+    for (let at = slot * stride, old = copy * stride, end = at + stride; at < end; at++, old++) {
+      if (cells[at] !== mine[old]) return false;
+    }
+    return true;
+  }
+
+  #copy(rows: Rows, slot: number, kind: number, generation: number): number {
+    if (this.#freeCount === 0) this.#more();
+    const copy = this.#free[--this.#freeCount] as number;
+    this.kinds[copy] = kind;
+    this.generations[copy] = generation;
+    const { stride } = this.layout;
+    const { cells } = rows;
+    const mine = this.cells;
+    for (let at = slot * stride, to = copy * stride, end = at + stride; at < end; at++, to++) {
+      mine[to] = cells[at] as number;
+    }
+    return copy;
+  }
+
+  /** Room for more copies. */
+  #more(): void {
+    const had = this.kinds.length;
+    const count = grown(had, had + 1);
+    this.cells = regrown(this.cells, new Int32Array(count * this.layout.stride));
+    this.kinds = regrown(this.kinds, new Uint8Array(count));
+    this.generations = regrown(this.generations, new Uint32Array(count));
+    this.#free = new Int32Array(count);
+    for (let copy = count - 1; copy >= had; copy--) this.#free[this.#freeCount++] = copy;
+  }
+
+  /** Room for more slots. */
+  #grow(rows: Rows, tick: number): void {
+    const slots = grown(this.#slots, rows.end);
+    this.#copies = spread(this.#copies, this.#slots, new Int32Array(RING * slots), slots);
+    this.#slots = slots;
+    this.end = rows.end;
+    this.#remember(rows, ((tick - 1) & RING_MASK) * slots);
+  }
+}

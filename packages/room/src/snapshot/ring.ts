@@ -1,0 +1,4 @@
+/** Ticks that are remembered, on both sides. */
+export const RING = 64;
+/** The place of a tick in them. */
+export const RING_MASK = RING - 1;

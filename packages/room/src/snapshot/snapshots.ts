@@ -1,0 +1,152 @@
+import type { Layout } from "../contracts/layout.ts";
+import type { Rows } from "../contracts/rows.ts";
+import { Bodies } from "./bodies.ts";
+import { BodyWriter } from "./body-writer.ts";
+import { History } from "./history.ts";
+import { Receiver } from "./receiver.ts";
+import { ShownEntities } from "./shown.ts";
+
+/** Room for one snapshot in a datagram that no network splits. */
+export const DEFAULT_BUDGET_BYTES = 1_150;
+/** What a datagram can hold. */
+const MAX_BUDGET_BYTES = 65_507;
+const MAX_TICK = 2 ** 32 - 2;
+
+export interface ReceiverOptions {
+  /** No snapshot has more bytes. Default 1,150; at least 64 and 8 for each cell of the widest kind. */
+  readonly budgetBytes?: number;
+}
+
+/** Which entities of a world some clients are shown. Those of one view share what is encoded. */
+export class View {
+  readonly #rows: Rows;
+  readonly #history: History;
+  readonly #shown: ShownEntities;
+  readonly #bodies: Bodies;
+  readonly #close: (view: View) => void;
+
+  /** Made by `Snapshots.view()`. */
+  constructor(rows: Rows, history: History, writer: BodyWriter, close: (view: View) => void) {
+    this.#rows = rows;
+    this.#history = history;
+    this.#shown = new ShownEntities(history);
+    this.#bodies = new Bodies(history, this.#shown, writer);
+    this.#close = close;
+  }
+
+  /** Shows the entity that is in this slot, from the next commit on, until it is hidden or removed. */
+  show(slot: number): void {
+    if (!(slot >= 0 && slot < this.#rows.end) || this.#rows.kinds[slot] === 0) {
+      throw new RangeError(`no entity is in slot ${slot}`);
+    }
+    this.#shown.show(this.#rows, slot);
+  }
+
+  /** Hides what is in this slot, from the next commit on. */
+  hide(slot: number): void {
+    this.#shown.hide(slot);
+  }
+
+  /** Whether what is in this slot is to be shown. */
+  isShown(slot: number): boolean {
+    return this.#shown.isShown(this.#rows, slot);
+  }
+
+  /**
+   * By which id the clients of this view know what was in this slot at the last commit, or -1 if it was not
+   * shown. It keeps its id until it is hidden.
+   */
+  idOf(slot: number): number {
+    return this.#shown.idOf(slot);
+  }
+
+  /** Shows everything that is there. */
+  showAll(): void {
+    const { kinds, end } = this.#rows;
+    for (let slot = 0; slot < end; slot++) if (kinds[slot] !== 0) this.#shown.show(this.#rows, slot);
+  }
+
+  /** One more client of it. */
+  receiver(options: ReceiverOptions = {}): Receiver {
+    const budgetBytes = options.budgetBytes ?? DEFAULT_BUDGET_BYTES;
+    const least = 64 + 8 * this.#rows.layout.stride;
+    if (!(budgetBytes >= least && budgetBytes <= MAX_BUDGET_BYTES)) {
+      throw new RangeError(`budgetBytes is ${budgetBytes}; it is from ${least} to ${MAX_BUDGET_BYTES}`);
+    }
+    return new Receiver(this.#history, this.#bodies, budgetBytes);
+  }
+
+  /** Forgets it; its receivers are of no use any more. */
+  close(): void {
+    this.#close(this);
+  }
+
+  /** Called by `Snapshots.commit`. */
+  commit(): void {
+    this.#shown.commit();
+  }
+}
+
+/** What a world tells its clients, tick by tick. */
+export class Snapshots {
+  readonly #rows: Rows;
+  readonly #history: History;
+  readonly #writer: BodyWriter;
+  readonly #views: View[] = [];
+  #everything: View | undefined;
+  readonly #close = (view: View): void => {
+    const at = this.#views.indexOf(view);
+    if (at >= 0) this.#views.splice(at, 1);
+    if (view === this.#everything) this.#everything = undefined;
+  };
+
+  constructor(rows: Rows) {
+    this.#rows = rows;
+    this.#history = new History(rows.layout);
+    this.#writer = writerFor(rows.layout);
+  }
+
+  /** The last committed tick, or -1. */
+  get tick(): number {
+    return this.#history.tick;
+  }
+
+  /**
+   * Remembers what the rows are at this tick, and who is shown.
+   *
+   * @param tick The one after the last; the first may be any up to 2^32 - 2.
+   */
+  commit(tick: number): void {
+    const last = this.#history.tick;
+    if (!Number.isInteger(tick) || tick < 0 || tick > MAX_TICK || (last >= 0 && tick !== last + 1)) {
+      throw new RangeError(
+        `tick is ${tick}; ${last < 0 ? "it is from 0 on" : `after ${last} comes ${last + 1}`}`,
+      );
+    }
+    this.#history.commit(this.#rows, tick);
+    this.#everything?.showAll();
+    for (const view of this.#views) view.commit();
+  }
+
+  /** A view that shows nothing yet. */
+  view(): View {
+    const view = new View(this.#rows, this.#history, this.#writer, this.#close);
+    this.#views.push(view);
+    return view;
+  }
+
+  /** The view that shows everything, whatever comes. */
+  get everything(): View {
+    this.#everything ??= this.view();
+    return this.#everything;
+  }
+}
+
+const writers = new WeakMap<Layout, BodyWriter>();
+
+/** Rooms of one layout share what they write with: it is memory to work in. */
+function writerFor(layout: Layout): BodyWriter {
+  let writer = writers.get(layout);
+  if (writer === undefined) writers.set(layout, (writer = new BodyWriter(layout)));
+  return writer;
+}
