@@ -16,6 +16,7 @@ import {
   type JsonObject,
   LIMITS,
   ProtocolError,
+  toOneLine,
 } from "@zocalo/protocol";
 import { checkHas, checkKind, checkNames, type Names } from "@zocalo/net/transport";
 import { Backlog } from "./channel/backlog.ts";
@@ -230,7 +231,8 @@ export class Hub {
    * @example await hub.publishJson("plaza:general", '{"id":1688888483063664642}');
    */
   async publishJson(channel: string, json: string, options: HubPublishOptions = {}): Promise<Committed> {
-    return this.#publish(channel, checkJson(json), options);
+    checkJson(json);
+    return this.#publish(channel, toOneLine(json), options);
   }
 
   async #publish(channel: string, data: string | Uint8Array, options: HubPublishOptions): Promise<Committed> {

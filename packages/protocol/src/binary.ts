@@ -8,6 +8,7 @@ import { readCommand } from "./command.ts";
 import { ProtocolError } from "./error.ts";
 import { jsonText } from "./json-members.ts";
 import { JsonScanner, OPENING_BRACE, OPENING_BRACKET } from "./json-scanner.ts";
+import { eachItem, eachMember } from "./json-walk.ts";
 import type { Command, ReceivedCommand, ReceivedMessage, ServerMessage } from "./message.ts";
 
 /** The WebSocket subprotocol of the binary form. */
@@ -91,7 +92,7 @@ function writeText(
 ): { readonly type?: unknown } {
   const parts: { data?: string; bytes?: string; info?: string } = {};
   let type: unknown;
-  scanner.eachMember((name, first) => {
+  eachMember(scanner, text, (name, first) => {
     const member = MEMBERS_BY_NAME.get(name);
     if (first === OPENING_BRACE && member?.bytesAs === "object") {
       writer.number(2 * member.number + 1);
@@ -118,7 +119,7 @@ function writeText(
 
 function writtenItems(text: string, scanner: JsonScanner): Uint8Array {
   const items = new ByteWriter();
-  scanner.eachItem(() => {
+  eachItem(scanner, () => {
     const item = new ByteWriter();
     writeText(item, text, scanner, false);
     items.run(item.view);

@@ -82,11 +82,10 @@ describe("server messages", () => {
 });
 
 describe("checkJson", () => {
-  it("gives JSON text back, on one line", () => {
-    for (const json of ["1e400", " [1]\t", '"\\ud800"', '"😀\u2028"']) assert.equal(checkJson(json), json);
-    assert.equal(checkJson('{\n"a":\r\n"\\n"}'), '{ "a":  "\\n"}');
+  it("takes JSON text", () => {
+    for (const json of ["1e400", " [1]\t", '"\\ud800"', '"😀\u2028"']) checkJson(json);
     const deepest = "[".repeat(LIMITS.depth) + "]".repeat(LIMITS.depth);
-    assert.equal(checkJson(deepest), deepest);
+    checkJson(deepest);
   });
 
   for (const [what, json] of [

@@ -1,6 +1,7 @@
 import { fromBase64, toBase64 } from "./base64.ts";
 import { isJsonObject, type Json, type JsonObject } from "./json.ts";
 import { JsonScanner, type JsonSpan } from "./json-scanner.ts";
+import { eachItem } from "./json-walk.ts";
 import type {
   Command,
   Data,
@@ -114,12 +115,20 @@ function withEntriesJson(page: JsonObject, text: string): ReceivedPage | undefin
   let spans: readonly (JsonSpan | undefined)[] | undefined;
   for (const [index, entry] of entries.entries()) {
     if (addBytes(entry)) continue;
-    spans ??= new JsonScanner(text, new JsonScanner(text).member("publications")?.start).members("data");
+    spans ??= spansOfData(text);
     const span = spans[index];
     if (span === undefined) return undefined;
     addJson(entry, text, span);
   }
   return page as unknown as ReceivedPage;
+}
+
+/** Where the `data` of each entry of a page stands. */
+function spansOfData(text: string): readonly (JsonSpan | undefined)[] {
+  const scanner = new JsonScanner(text, new JsonScanner(text).member("publications")?.start);
+  const spans: (JsonSpan | undefined)[] = [];
+  eachItem(scanner, () => spans.push(scanner.member("data")));
+  return spans;
 }
 
 /** Whether it has bytes, which are its `data` then. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { JsonScanner } from "./json-scanner.ts";
+import { eachItem } from "./json-walk.ts";
 
 function member(text: string, name = "data"): string | undefined {
   JSON.parse(text); // what is scanned is JSON
@@ -75,12 +76,14 @@ describe("JsonScanner", () => {
 
   it("finds one in each object of an array", () => {
     const text = ' [ {"data":1,"x":[]} , {"x":{"data":5}},{"data":" ]" ,"data":[{}]}]';
-    const found = new JsonScanner(text).members("data");
-    assert.deepEqual(
-      found.map((span) => span && text.slice(span.start, span.end)),
-      ["1", undefined, "[{}]"],
-    );
-    assert.deepEqual(new JsonScanner("[ ]").members("data"), []);
+    const scanner = new JsonScanner(text);
+    const found: unknown[] = [];
+    eachItem(scanner, () => {
+      const span = scanner.member("data");
+      found.push(span && text.slice(span.start, span.end));
+    });
+    assert.deepEqual(found, ["1", undefined, "[{}]"]);
+    eachItem(new JsonScanner("[ ]"), () => assert.fail());
   });
 
   it("says how deep a value is", () => {

@@ -7,11 +7,11 @@ export interface JsonSpan {
   readonly depth: number;
 }
 
-const QUOTE = 0x22;
-const COMMA = 0x2c;
+export const QUOTE = 0x22;
+export const COMMA = 0x2c;
 const BACKSLASH = 0x5c;
 export const OPENING_BRACKET = 0x5b;
-const CLOSING_BRACKET = 0x5d;
+export const CLOSING_BRACKET = 0x5d;
 export const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
 const SPACE = 0x20;
@@ -40,69 +40,26 @@ export class JsonScanner {
    */
   member(name: string): JsonSpan | undefined {
     let found: JsonSpan | undefined;
-    this.#open();
-    while (this.#next() === QUOTE) {
+    this.sign();
+    while (this.next() === QUOTE) {
       const isWanted = this.#key(name);
-      this.#next(); // the colon
-      this.#at++;
+      this.sign();
       if (isWanted) found = this.value();
-      else this.#pass(this.#next());
-      if (this.#next() === COMMA) this.#at++;
+      else this.#pass(this.next());
+      if (this.next() === COMMA) this.sign();
     }
-    this.#at++; // the brace
+    this.sign();
     return found;
   }
 
-  /**
-   * Passes an array of objects.
-   *
-   * @returns where the member `name` of each stands
-   */
-  members(name: string): (JsonSpan | undefined)[] {
-    const found: (JsonSpan | undefined)[] = [];
-    this.#open();
-    while (this.#next() === OPENING_BRACE) {
-      found.push(this.member(name));
-      if (this.#next() === COMMA) this.#at++;
-    }
-    return found;
-  }
-
-  /**
-   * Passes an object: `take` is called where the value of each member begins, with its name, and passes it.
-   */
-  eachMember(take: (name: string, first: number) => void): void {
-    this.#open();
-    while (this.#next() === QUOTE) {
-      const start = this.#at;
-      this.#string();
-      const name = JSON.parse(this.#text.slice(start, this.#at)) as string;
-      this.#next(); // the colon
-      this.#at++;
-      take(name, this.#next());
-      if (this.#next() === COMMA) this.#at++;
-    }
-    this.#at++; // the brace
-  }
-
-  /** Passes an array: `take` is called where each item begins, and passes it. */
-  eachItem(take: () => void): void {
-    this.#open();
-    while (this.#next() !== CLOSING_BRACKET) {
-      take();
-      if (this.#next() === COMMA) this.#at++;
-    }
-    this.#at++; // the bracket
-  }
-
-  /** Passes the bracket or brace with which a value begins. */
-  #open(): void {
-    this.#next();
+  /** Passes a brace, bracket, colon or comma, whichever comes. */
+  sign(): void {
+    this.next();
     this.#at++;
   }
 
   /** Passes space, and gives the code of what stands there: `NaN` at the end. */
-  #next(): number {
+  next(): number {
     let code = this.#text.charCodeAt(this.#at);
     while (code <= SPACE) code = this.#text.charCodeAt(++this.#at);
     return code;
@@ -122,7 +79,7 @@ export class JsonScanner {
 
   /** Passes any value, and gives where it stands. */
   value(): JsonSpan {
-    const code = this.#next();
+    const code = this.next();
     const start = this.#at;
     const depth = this.#pass(code);
     return { start, end: this.#at, depth };

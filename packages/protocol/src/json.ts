@@ -56,13 +56,12 @@ export function toOneLine(json: string): string {
 }
 
 /**
- * Checks a text that is to be published as it is.
+ * Checks a text that is to be passed on as it is.
  *
- * @returns it, on one line
  * @throws ProtocolError `bad_command` if it is not JSON, nests deeper than `LIMITS.depth`, or has half of a
  *   surrogate pair that is not escaped, which UTF-8 cannot carry
  */
-export function checkJson(json: string): string {
+export function checkJson(json: string): void {
   try {
     JSON.parse(json);
   } catch (error) {
@@ -74,5 +73,4 @@ export function checkJson(json: string): string {
   if (/\p{Surrogate}/u.test(json)) {
     throw new ProtocolError("bad_command", '"data" has half of a surrogate pair that is not escaped');
   }
-  return toOneLine(json);
 }

@@ -1,12 +1,5 @@
-import {
-  checkJson,
-  encodeCommand,
-  type Json,
-  type PresencePage,
-  ProtocolError,
-  type ReceivedPage,
-  toBase64,
-} from "@zocalo/protocol";
+import { checkJson, type Json, ProtocolError, type ReceivedAnswer, toBase64 } from "@zocalo/protocol";
+import { encode } from "../connection/encode.ts";
 import { ChannelError } from "../primitives/error.ts";
 import type { Feed } from "./feed.ts";
 import type { Outbox } from "../outbox/outbox.ts";
@@ -21,6 +14,9 @@ import {
   type Subscription,
   type SubscriptionHandlers,
 } from "./subscription.ts";
+
+/** On a transport of lines they would begin another message. In JSON they stand only between values. */
+const LINE_BREAKS = /[\r\n]/g;
 
 /** What every call that waits accepts. */
 export interface CallOptions {
@@ -71,8 +67,6 @@ export interface ChannelHost {
   readonly timeoutMs: number;
   feed(): Feed;
   newKey(): string;
-  /** Set once the session is closed: why, or `null` for no particular reason. */
-  closedBy(): Error | null | undefined;
 }
 
 /** A channel of the session's server. `T` is what is published in it: it is believed, not checked. */
@@ -122,7 +116,8 @@ export class Channel<T = Json> {
 
   #checked(json: string): string {
     try {
-      return checkJson(json);
+      checkJson(json);
+      return json.replace(LINE_BREAKS, " ");
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       throw new ChannelError(error.code, this.name, error.message);
@@ -148,12 +143,12 @@ export class Channel<T = Json> {
   subscribe(options: IterateOptions = {}, handlers?: SubscriptionHandlers<T>): Publications<T> {
     const feed = this.#host.feed();
     const subscriber = new Subscriber(feed, options, handlers as SubscriptionHandlers | undefined);
-    const closedBy = this.#host.closedBy();
-    if (closedBy !== undefined) {
-      const cause = closedBy ?? undefined;
-      subscriber.end(new ChannelError("closed", this.name, "the session is closed", { cause }));
-    } else if (options.signal?.aborted) subscriber.close();
-    else feed.join(subscriber);
+    if (options.signal?.aborted) subscriber.close();
+    else {
+      const refusal = this.#host.outbox.refusal(this.name, undefined);
+      if (refusal === undefined) feed.join(subscriber);
+      else subscriber.end(refusal);
+    }
     return subscriber as unknown as Publications<T>;
   }
 
@@ -168,14 +163,7 @@ export class Channel<T = Json> {
 
   async #history(options: HistoryOptions): Promise<HistoryPage<T>> {
     const { before, limit, signal } = options;
-    const answer = await this.#host.outbox.request({
-      channel: this.name,
-      encode: (id) => encodeCommand({ type: "history", id, channel: this.name, before, limit }),
-      timeoutMs: this.#host.timeoutMs,
-      signal,
-    });
-    if (answer.type !== "history") throw unexpected(answer, this.name);
-    const { epoch, head, oldest, publications } = answer satisfies ReceivedPage;
+    const { epoch, head, oldest, publications } = await this.#ask("history", { before, limit }, signal);
     return { epoch, head, oldest, publications: publications as readonly Publication<T>[] };
   }
 
@@ -185,19 +173,25 @@ export class Channel<T = Json> {
    * @throws ChannelError `timeout`, `closed`, or the code of the server's refusal
    */
   presence(options: CallOptions = {}): Promise<Presence> {
-    return optional(readPresence((after) => this.#page(after, options)));
+    return optional(readPresence((after) => this.#ask("presence", { after }, options.signal)));
   }
 
-  async #page(after: number | undefined, { signal }: CallOptions): Promise<PresencePage> {
+  /** Asks for what is answered by the type of the command. */
+  async #ask<Type extends "history" | "presence">(
+    type: Type,
+    which: Readonly<Partial<Record<"before" | "limit" | "after", number | undefined>>>,
+    signal: AbortSignal | undefined,
+  ): Promise<Extract<ReceivedAnswer, { type: Type }>> {
     const { name: channel } = this;
-    const answer = await this.#host.outbox.request({
+    const { outbox, timeoutMs } = this.#host;
+    const answer = await outbox.request({
       channel,
-      encode: (id) => encodeCommand({ type: "presence", id, channel, after }),
-      timeoutMs: this.#host.timeoutMs,
+      encode: encode({ type, channel, ...which }),
+      timeoutMs,
       signal,
     });
-    if (answer.type !== "presence") throw unexpected(answer, this.name);
-    return answer;
+    if (answer.type !== type) throw unexpected(answer, channel);
+    return answer as Extract<ReceivedAnswer, { type: Type }>;
   }
 }
 

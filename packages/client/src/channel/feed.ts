@@ -1,8 +1,6 @@
 import {
   type ReceivedAnswer,
-  type Command,
   costOfLength,
-  encodeCommand,
   type ErrorCode,
   type GapPush,
   type Json,
@@ -12,6 +10,7 @@ import {
   type Unsubscribed,
 } from "@zocalo/protocol";
 import type { Clock } from "../primitives/clock.ts";
+import { encode } from "../connection/encode.ts";
 import { ChannelError, isTemporary, RETRY_MS } from "../primitives/error.ts";
 import type { ChannelPush, Link } from "../connection/link.ts";
 import { type AskForPage, type Presence, PresenceList } from "./presence-list.ts";
@@ -169,8 +168,8 @@ export class Feed implements SubscriberOwner {
     return [...this.#subscribers].every((subscriber) => subscriber.isHidden);
   }
 
-  #send(command: Command, answered: (answer: ReceivedAnswer) => void): void {
-    this.#link?.send((id) => encodeCommand({ ...command, id }), answered);
+  #send(command: Parameters<typeof encode>[0], answered: (answer: ReceivedAnswer) => void): void {
+    this.#link?.send(encode(command), answered);
   }
 
   /** @param subscribers whose positions are looked after */

@@ -190,24 +190,14 @@ export class Subscriber implements Publications {
   /** @param length what it counts for in the buffer */
   publication(publication: Publication, epoch: string, length: number): void {
     this.received = { epoch, offset: publication.offset };
-    if (this.#handlers !== undefined) {
-      this.position = this.received;
-      const handlers = this.#handlers;
-      callSafely(() => handlers.publication(publication));
-      return;
-    }
+    if (this.#tell((handlers) => handlers.publication(publication))) return;
     this.#length += length;
     this.#buffer({ publication, position: this.received, length });
   }
 
   gap(gap: Gap): void {
     this.received = afterGap(gap);
-    if (this.#handlers !== undefined) {
-      this.position = this.received;
-      const handlers = this.#handlers;
-      callSafely(() => handlers.gap(gap));
-      return;
-    }
+    if (this.#tell((handlers) => handlers.gap(gap))) return;
     this.#buffer({ gap });
   }
 
@@ -216,13 +206,20 @@ export class Subscriber implements Publications {
     const { received } = this;
     if (received === undefined || !this.isResuming) return;
     this.isResuming = false;
-    const handlers = this.#handlers;
-    callSafely(() => handlers?.recovered?.({ since: received, missed: head - received.offset }));
+    this.#tell((handlers) => handlers.recovered?.({ since: received, missed: head - received.offset }));
   }
 
   presence({ users, total }: Presence): void {
+    this.#tell((handlers) => handlers.presence?.(users, total));
+  }
+
+  /** False if there are no handlers: it is iterated over. */
+  #tell(run: (handlers: SubscriptionHandlers) => void): boolean {
     const handlers = this.#handlers;
-    callSafely(() => handlers?.presence?.(users, total));
+    if (handlers === undefined) return false;
+    this.position = this.received; // nothing waits in between
+    callSafely(() => run(handlers));
+    return true;
   }
 
   /**
@@ -235,16 +232,20 @@ export class Subscriber implements Publications {
     this.#error = error;
     this.#signal?.removeEventListener("abort", this.#onAbort);
     this.#owner.leave(this);
-    const handlers = this.#handlers;
-    if (error !== undefined) callSafely(() => handlers?.error?.(error));
+    if (error !== undefined) this.#tell((handlers) => handlers.error?.(error));
     this.#pump();
   }
 
   close(): void {
+    this.#forgetAll(undefined);
+    this.end(undefined);
+  }
+
+  /** @param error to be thrown instead of what is in the buffer, if any */
+  #forgetAll(error: Error | undefined): void {
     this.#items.length = 0;
     this.#length = 0;
-    this.#error = undefined;
-    this.end(undefined);
+    this.#error = error;
   }
 
   next(): Promise<IteratorResult<Publication, undefined>> {
@@ -311,9 +312,7 @@ export class Subscriber implements Publications {
       callSafely(() => tell(gap));
       return;
     }
-    this.#items.length = 0;
-    this.#length = 0;
-    this.#error = new GapError(channel, gap);
+    this.#forgetAll(new GapError(channel, gap));
     if (!this.#hasEnded) this.end(this.#error);
   }
 

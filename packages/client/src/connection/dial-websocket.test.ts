@@ -84,7 +84,7 @@ test("without a WebSocket there is one clear error, at once", () => {
   install(undefined);
   assert.throws(() => connect("ws://example.org"), {
     name: "TypeError",
-    message: /there is no WebSocket here \(Node has one from version 22\): pass \{ dial \}/,
+    message: /there is no WebSocket here \(Node has one from 22\): pass \{ dial \}/,
   });
 });
 

@@ -16,7 +16,7 @@ export function webSocketDial(
   const Socket = globalThis.WebSocket;
   if (typeof Socket !== "function") {
     throw new TypeError(
-      'there is no WebSocket here (Node has one from version 22): pass { dial }, for instance the one of "@zocalo/websocket"',
+      'there is no WebSocket here (Node has one from 22): pass { dial }, such as that of "@zocalo/websocket"',
     );
   }
   return (url, { signal }) =>

@@ -2,7 +2,6 @@ import {
   CLOSE,
   type Connected,
   type Disconnect,
-  encodeCommand,
   type ErrorAnswer,
   type JsonObject,
   mayReconnect,
@@ -10,6 +9,7 @@ import {
 } from "@zocalo/protocol";
 import type { Clock } from "../primitives/clock.ts";
 import type { ClientConn, ConnEnd, Dial } from "./conn.ts";
+import { encode } from "./encode.ts";
 import { SessionError, type SessionErrorCode } from "../primitives/error.ts";
 import { Link, type LinkEvents } from "./link.ts";
 import { shownUrl } from "./shown-url.ts";
@@ -75,15 +75,7 @@ export function openLink(target: LinkTarget, events: OpenLinkEvents): () => void
     link = opening;
     const { info } = target;
     opening.send(
-      (id) =>
-        encodeCommand({
-          type: "connect",
-          id,
-          version: PROTOCOL_VERSION,
-          answersPings: true,
-          token,
-          info,
-        }),
+      encode({ type: "connect", version: PROTOCOL_VERSION, answersPings: true, token, info }),
       (answer) => {
         if (answer.type === "connected" && settle()) {
           isOpen = true;

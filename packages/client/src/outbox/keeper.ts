@@ -1,5 +1,6 @@
 import { callSafely } from "../primitives/call-safely.ts";
 import type { Clock } from "../primitives/clock.ts";
+import { toError } from "../primitives/error.ts";
 import type { KeepOptions, KeptEntry, NewEntry, OpenOutbox } from "./keep.ts";
 
 /** How long publications wait for a store that does not open, in milliseconds. */
@@ -90,7 +91,7 @@ export class Keeper {
   #tell(reason: unknown): void {
     if (this.#hasTold) return;
     this.#hasTold = true;
-    const error = reason instanceof Error ? reason : new Error(String(reason), { cause: reason });
+    const error = toError(reason);
     callSafely(() => this.#options.notKept?.(error));
   }
 
@@ -103,34 +104,29 @@ export class Keeper {
     // What is asked for in one turn is one batch.
     await Promise.resolve();
     while (this.#adding.length + this.#beginning.length + this.#removing.length > 0) {
-      await this.#add(this.#adding.splice(0));
-      await this.#begin(this.#beginning.splice(0));
+      const adding = this.#adding.splice(0);
+      await this.#settle(adding, () => this.#open?.add(adding.map(({ entry }) => entry)));
+      const beginning = this.#beginning.splice(0);
+      const ids = beginning.map(({ id }) => id);
+      await this.#settle(beginning, () => this.#open?.begin(ids, this.#clock.wall()));
       await this.#remove(this.#removing.splice(0));
     }
     this.#writing = undefined;
   }
 
-  async #add(batch: readonly Adding[]): Promise<void> {
+  /** @param ask asks the store for all of them, and resolves with what each is given */
+  async #settle<Outcome>(
+    batch: readonly { readonly done: (outcome: Outcome | undefined) => void }[],
+    ask: () => Promise<readonly Outcome[]> | undefined,
+  ): Promise<void> {
     if (batch.length === 0) return;
-    let ids: readonly number[] = [];
+    let outcomes: readonly Outcome[] = [];
     try {
-      ids = (await this.#open?.add(batch.map(({ entry }) => entry))) ?? [];
+      outcomes = (await ask()) ?? [];
     } catch (error) {
       this.#tell(error);
     }
-    for (const [index, { done }] of batch.entries()) done(ids[index]);
-  }
-
-  async #begin(batch: readonly Beginning[]): Promise<void> {
-    if (batch.length === 0) return;
-    let ours: readonly boolean[] = [];
-    try {
-      const ids = batch.map(({ id }) => id);
-      ours = (await this.#open?.begin(ids, this.#clock.wall())) ?? [];
-    } catch (error) {
-      this.#tell(error);
-    }
-    for (const [index, { done }] of batch.entries()) done(ours[index]);
+    for (const [index, { done }] of batch.entries()) done(outcomes[index]);
   }
 
   async #remove(ids: readonly number[]): Promise<void> {

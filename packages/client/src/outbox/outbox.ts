@@ -9,7 +9,7 @@ import {
 import { Attempts } from "./attempts.ts";
 import { callSafely } from "../primitives/call-safely.ts";
 import type { Clock } from "../primitives/clock.ts";
-import { ChannelError, isTemporary, RETRY_MS } from "../primitives/error.ts";
+import { ChannelError, isTemporary, RETRY_MS, toError } from "../primitives/error.ts";
 import type { KeepOptions, KeptEntry } from "./keep.ts";
 import { Keeper } from "./keeper.ts";
 import type { Link } from "../connection/link.ts";
@@ -145,7 +145,7 @@ export class Outbox {
 
   /** Resolves with the answer; rejects with a `ChannelError`, or with the signal's reason. */
   request(entry: Entry): Promise<ReceivedAnswer> {
-    const refusal = this.#refusal(entry.channel, entry.signal);
+    const refusal = this.refusal(entry.channel, entry.signal);
     if (refusal !== undefined) return Promise.reject(refusal);
     const answer = this.#wait(entry, undefined);
     this.#flush();
@@ -155,7 +155,7 @@ export class Outbox {
   /** The same for what must not be carried out twice. */
   async publish(unpublished: Unpublished, { isKept, kept, signal }: Treatment): Promise<Published> {
     const { channel, json } = unpublished;
-    const refusal = this.#refusal(channel, signal) ?? this.#fullness(channel, json.length);
+    const refusal = this.refusal(channel, signal) ?? this.#fullness(channel, json.length);
     if (refusal !== undefined) throw refusal;
     // If it is sent at once, the store learns that together with it.
     const mustWait = (this.#stopPause ?? this.#stopWaiting) !== undefined;
@@ -179,7 +179,8 @@ export class Outbox {
     return toPublished(await promise, channel);
   }
 
-  #refusal(channel: string, signal: AbortSignal | undefined): Error | undefined {
+  /** Why nothing more is taken for this channel; `undefined` if it is. */
+  refusal(channel: string, signal: AbortSignal | undefined): Error | undefined {
     if (signal?.aborted) return toError(signal.reason);
     return this.#closedBy && this.#closedError(channel);
   }
@@ -393,8 +394,4 @@ export class Outbox {
 function refuse({ unpublished, attempts, channel, finish }: Waiting, code: ErrorCode, message: string): void {
   const error = new ChannelError(code, channel, message);
   finish(unpublished && attempts.isPerhapsThere ? unknownOutcome(channel, error) : error);
-}
-
-function toError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error("aborted", { cause: reason });
 }

@@ -76,3 +76,8 @@ export function isTemporary({ code, retryMs }: Pick<ErrorAnswer, "code" | "retry
     code === "rate_limited" || code === "unavailable" || (code === "limit_reached" && retryMs !== undefined)
   );
 }
+
+/** What was thrown, or given as the reason of a signal, as an error. */
+export function toError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason), { cause: reason });
+}

@@ -19,18 +19,15 @@ export const pageNetwork: Network = {
   watch(told) {
     const { document } = globalThis;
     if (typeof document === "undefined" || typeof globalThis.addEventListener !== "function") return () => {};
-    const offline = () => told("offline");
-    const online = () => told("online");
+    const ending = new AbortController();
+    const { signal } = ending;
+    for (const event of ["offline", "online"] as const) {
+      globalThis.addEventListener(event, () => told(event), { signal });
+    }
     const visible = () => {
       if (document.visibilityState === "visible") told("visible");
     };
-    globalThis.addEventListener("offline", offline);
-    globalThis.addEventListener("online", online);
-    document.addEventListener("visibilitychange", visible);
-    return () => {
-      globalThis.removeEventListener("offline", offline);
-      globalThis.removeEventListener("online", online);
-      document.removeEventListener("visibilitychange", visible);
-    };
+    document.addEventListener("visibilitychange", visible, { signal });
+    return () => ending.abort();
   },
 };

@@ -10,6 +10,7 @@ import type { Link } from "../connection/link.ts";
 import { type LinkTarget, openLink } from "../connection/open-link.ts";
 import type { Network } from "./network.ts";
 import { Outbox, type OutboxLimits } from "../outbox/outbox.ts";
+import { uniqueName } from "../primitives/unique-name.ts";
 import { onSleep } from "./wake.ts";
 import { withResolvers } from "../primitives/with-resolvers.ts";
 
@@ -65,7 +66,7 @@ export class Session {
   readonly #feeds = new Map<string, Feed>();
   readonly #listeners = new Set<(state: SessionState) => void>();
   readonly #stopWake: (() => void)[];
-  readonly #keyPrefix = newKeyPrefix();
+  readonly #keyPrefix = uniqueName();
   #lastKey = 0;
   #state: SessionState = { name: "connecting", attempt: 1 };
   #attempt = 0;
@@ -127,8 +128,7 @@ export class Session {
       outbox: this.#outbox,
       timeoutMs: this.#settings.timeoutMs,
       feed: () => this.#feed(name),
-      newKey: () => `${this.#keyPrefix}${++this.#lastKey}`,
-      closedBy: () => (this.#state.name === "closed" ? (this.#state.cause ?? null) : undefined),
+      newKey: () => `${this.#keyPrefix}-${++this.#lastKey}`,
     };
     return new Channel<T>(name, host);
   }
@@ -234,8 +234,8 @@ export class Session {
     this.#stopOpening?.();
     this.#stopWaiting?.();
     for (const stop of this.#stopWake) stop();
-    this.#become(cause === undefined ? { name: "closed" } : { name: "closed", cause });
     const outboxClosed = this.#outbox.close(cause);
+    this.#become(cause === undefined ? { name: "closed" } : { name: "closed", cause });
     for (const feed of this.#feeds.values()) feed.close(cause);
     void Promise.allSettled([linkClosed, outboxClosed]).then(() => resolve());
     return promise;
@@ -263,10 +263,4 @@ export class Session {
 function offline(cause?: SessionError): SessionError {
   if (cause?.code === "offline") return cause;
   return new SessionError("offline", "this browser has no network", { cause });
-}
-
-/** Unique among all sessions, so that no two publications ever have the same key by accident. */
-function newKeyPrefix(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(12));
-  return `${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}-`;
 }

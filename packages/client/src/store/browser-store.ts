@@ -3,6 +3,7 @@ import type { DraftLimits, Drafts } from "./drafts.ts";
 import { StoredDrafts } from "./stored-drafts.ts";
 import type { KeptEntry, NewEntry, OpenOutbox, OutboxStore } from "../outbox/keep.ts";
 import { RollCall } from "./roll-call.ts";
+import { uniqueName } from "../primitives/unique-name.ts";
 
 /** What a `browserStore` is. */
 export interface BrowserStore extends OutboxStore {
@@ -51,7 +52,7 @@ async function openOutbox(
   database: Database,
   left: (entries: readonly KeptEntry[]) => void,
 ): Promise<OpenOutbox> {
-  const owner = crypto.getRandomValues(new Uint32Array(4)).join("-");
+  const owner = uniqueName();
   const rollCall = new RollCall(database.name, owner, (id) => void takeOver([id]).catch(() => {}));
   /** What they left is this session's now. What cannot be taken now the next session takes. */
   const takeOver = async (ids: readonly string[]): Promise<void> => {
