@@ -40,4 +40,4 @@ export type {
   UnusableSnapshot,
 } from "./snapshot/reader.ts";
 export { SnapshotReader } from "./snapshot/reader.ts";
-export type { Frame } from "./snapshot/frame.ts";
+export type { Frame as SnapshotFrame } from "./snapshot/frame.ts";

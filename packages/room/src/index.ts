@@ -40,7 +40,7 @@ export type {
   UnusableSnapshot,
 } from "./snapshot/reader.ts";
 export { SnapshotReader } from "./snapshot/reader.ts";
-export type { Frame } from "./snapshot/frame.ts";
+export type { Frame as SnapshotFrame } from "./snapshot/frame.ts";
 export type { Receiver } from "./snapshot/receiver.ts";
-export type { ReceiverOptions, View } from "./snapshot/snapshots.ts";
+export type { ReceiverOptions, View as SnapshotView } from "./snapshot/snapshots.ts";
 export { DEFAULT_BUDGET_BYTES, Snapshots } from "./snapshot/snapshots.ts";
