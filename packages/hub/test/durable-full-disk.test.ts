@@ -28,7 +28,8 @@ test("a full disk loses nothing that was acknowledged, and publishing goes on wh
   const directory = temporaryDirectory();
   const args = process.execArgv.filter((arg) => !arg.startsWith("--test"));
   const said = onSmallDisk(directory, [process.execPath, ...args, FILLER, directory]);
-  const { codes, whenFull, whenThereIsRoom, afterwards, notices, ofDamaged, files } = JSON.parse(said);
+  const { codes, whenFull, whenThereIsRoom, afterwards, notices, ofDamaged, files, troubles } =
+    JSON.parse(said);
   // The channel that was damaged before is set aside when there is room, and the file is none the worse.
   assert.deepEqual([ofDamaged.at(-1), files], ["head 0", []]);
   const isOfDamage = (notice: string): boolean => notice.startsWith("channel c:2 is damaged");
@@ -38,6 +39,7 @@ test("a full disk loses nothing that was acknowledged, and publishing goes on wh
   assert.deepEqual([whenFull.isWhole, whenFull.trouble], [true, "the disk is full"]);
   assert.deepEqual(whenThereIsRoom, { refused: 0, isWhole: true, isInTrouble: false });
   assert.deepEqual(afterwards, { isWhole: true, notices: [] });
+  assert.deepEqual(troubles, ["the disk is full", null]);
   assert.deepEqual(
     notices.filter((notice: string) => !isOfDamage(notice)),
     [

@@ -1,12 +1,15 @@
 // Fills the disk that a directory is on, makes room again, and prints what it saw, as JSON:
 // `durable-full-disk.ts DIRECTORY`.
-import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ProtocolError } from "@zocalo/protocol";
+import { defaultDurableOptions } from "../src/durable/durable.ts";
+import type { Request } from "../src/durable/messages.ts";
 import { findSqlite } from "../src/durable/sqlite.ts";
+import { Store } from "../src/durable/store.ts";
 import type { DurableEngine } from "../src/index.ts";
 import { keepAll, publicationOf } from "./durable-crash.ts";
-import { open } from "./durable-store.ts";
+import { open, SetClock } from "./durable-store.ts";
 
 const [disk = ""] = process.argv.slice(2);
 const directory = join(disk, "data");
@@ -46,8 +49,6 @@ let number = 0;
 const some = (engine: DurableEngine, count: number): Promise<unknown> =>
   Promise.all(Array.from({ length: count }, () => publish(engine, `${number++}`)));
 while (refused.length < 200) await some(first.engine, 10);
-// Now: a step of tidying may find room for what little it writes, and there is none for a publication.
-const { trouble } = first.engine;
 // What is damaged cannot be set aside now; the rest of the file is sound.
 const readDamaged = (): Promise<string> =>
   first.engine.read("c:2", 0, 1).then(({ head }) => `head ${head}`, String);
@@ -55,7 +56,7 @@ const ofDamaged = [await readDamaged()];
 const whenFull = {
   acknowledged: acknowledged.size,
   isWhole: await isWhole(first.engine),
-  trouble,
+  trouble: first.engine.trouble,
 };
 rmSync(ballast);
 ofDamaged.push(await readDamaged());
@@ -72,6 +73,32 @@ const afterwards = { isWhole: await isWhole(second.engine), notices: second.noti
 await second.engine.close();
 const files = readdirSync(directory).filter((name) => name.includes("damaged"));
 const codes = [...new Set(refused)];
+
+/** What is said to be wrong when a step of tidying has found room for what little it writes, and for more. */
+function troubles(): (string | undefined)[] {
+  rmSync(directory, { recursive: true });
+  writeFileSync(ballast, Buffer.alloc(2_500_000));
+  const clock = new SetClock();
+  const settings = { ...defaultDurableOptions, directory, durability: "process" } as const;
+  const store = new Store(findSqlite(), settings, clock.boot, clock.now);
+  const run = (request: Request) => store.run({ now: clock.now, requests: [request] });
+  const publication = { user: "ana", data: `"${"x".repeat(20_000)}"` };
+  const publish = { kind: "publish", channel: "c:1", publication, retention: keepAll } as const;
+  while (run(publish).trouble === undefined);
+  truncateSync(ballast, 2_400_000);
+  const little = run({ kind: "tidy" }).trouble;
+  rmSync(ballast);
+  return [little, run({ kind: "tidy" }).trouble];
+}
 process.stdout.write(
-  JSON.stringify({ codes, whenFull, whenThereIsRoom, afterwards, notices: first.notices, ofDamaged, files }),
+  JSON.stringify({
+    codes,
+    whenFull,
+    whenThereIsRoom,
+    afterwards,
+    notices: first.notices,
+    ofDamaged,
+    files,
+    troubles: troubles(),
+  }),
 );

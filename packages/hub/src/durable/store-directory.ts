@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { ProtocolError } from "@zocalo/protocol";
 import { Damage } from "./damage.ts";
@@ -118,6 +127,17 @@ export class StoreDirectory {
 
   get #inodeAtPath(): bigint | undefined {
     return statSync(this.path, { bigint: true, throwIfNoEntry: false })?.ino;
+  }
+
+  /** False if the disk says that it has fewer bytes left; what belongs to root alone counts for root. */
+  hasRoom(bytes: number): boolean {
+    try {
+      const { bsize, blocks, bavail, bfree } = statfsSync(dirname(this.path));
+      // Some say nothing of their size.
+      return blocks === 0 || (process.getuid?.() === 0 ? bfree : bavail) * bsize >= bytes;
+    } catch {
+      return true; // As where nothing is said. Whoever publishes learns more.
+    }
   }
 
   /** Another commit is done. */

@@ -172,7 +172,7 @@ export class Store {
       if (hasChanged) this.#save(now, time);
       this.#file.saveIdentity();
       database.exec("COMMIT");
-      if (hasChanged) this.#wrote();
+      if (hasChanged) this.#wrote(answers.some(({ kind }) => kind === "committed"));
     } else if (this.#areChanged) {
       this.#saveWhatReadingLetGo(now, time);
     }
@@ -317,12 +317,16 @@ export class Store {
     return pragma(database, "max_page_count") - pragma(database, "page_count");
   }
 
-  #wrote(): void {
+  /** @param isPublished else it may have been as little as tidying writes, for which there is room first */
+  #wrote(isPublished: boolean): void {
     this.#directory.witnessed(this.#file);
     this.#hasWritten = true;
     if (this.#trouble.why === undefined) return;
-    const room = this.#pagesLeft + pragma(this.#file.database, "freelist_count");
-    if (room >= PAGES_OF_A_PUBLICATION) this.#trouble.ends();
+    const { database } = this.#file;
+    const room = this.#pagesLeft + pragma(database, "freelist_count");
+    if (room < PAGES_OF_A_PUBLICATION) return;
+    const bytes = PAGES_OF_A_PUBLICATION * pragma(database, "page_size");
+    if (isPublished || this.#directory.hasRoom(bytes)) this.#trouble.ends();
   }
 
   /** Gives why it cannot be done. */
