@@ -1,6 +1,6 @@
 // A server and a client as processes, whose clock is set and who are suspended. Run with `server`, which may
-// be told how often it pings, or with `client ADDRESS`: it tells its states, and asks for a page of history
-// for each line it is given.
+// be told how often it pings, with `datagrams`, a server over UDP, or with `client ADDRESS`: it tells its
+// states, and asks for a page of history for each line it is given.
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { connect } from "@zocalo/client";
 import { Hub } from "@zocalo/hub";
-import { dial, lines, listen } from "@zocalo/net";
+import { dial, lines, listen, listenPacket, peers } from "@zocalo/net";
 
 /** What both stand on; short, so that the tests are. */
 export const FIRST_COMMAND_MS = 1_500;
@@ -84,6 +84,13 @@ async function serve(pingMs: number): Promise<void> {
   await hub.serve(listener);
 }
 
+async function serveDatagrams(): Promise<void> {
+  const hub = new Hub({ namespaces: { plaza: { subscribe: "anyone", publish: "anyone" } } });
+  const listener = peers(await listenPacket("udp", "127.0.0.1:0"), { idleTimeoutMs: FIRST_COMMAND_MS });
+  console.log(String(listener.addr));
+  await hub.serve(listener);
+}
+
 function follow(address: string): void {
   const session = connect(address, {
     dial: async (to, options) => lines(await dial("tcp", to, options)),
@@ -102,5 +109,6 @@ function follow(address: string): void {
 const [, program, role, more = ""] = process.argv;
 if (program === fileURLToPath(import.meta.url)) {
   if (role === "server") await serve(Number(more) || PING_MS);
+  else if (role === "datagrams") await serveDatagrams();
   else follow(more);
 }

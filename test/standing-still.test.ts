@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
+import { dial } from "@zocalo/net";
 import { ClockProgram, FIRST_COMMAND_MS, TIMEOUT_MS } from "./clock-programs.ts";
 import { HoldingRelay } from "./holding-relay.ts";
 
@@ -30,6 +31,25 @@ test("a server that was suspended serves who has spoken meanwhile, and ends who 
   speaker.write('{"type":"ping","id":2}\n');
   await once(speaker, "data");
   for (const socket of [speaker, mute]) socket.destroy();
+});
+
+test("a server of datagrams that was suspended keeps the session of who has spoken meanwhile", {
+  timeout: 60_000,
+}, async () => {
+  await using server = new ClockProgram(["datagrams"]);
+  const port = portOf(await server.says(/:\d+$/));
+  await using client = await dial("udp", `127.0.0.1:${port}`);
+  const ask = async (command: object): Promise<{ readonly type: string; readonly session?: string }> => {
+    await client.send(JSON.stringify(command));
+    return JSON.parse(String(await client.receive())) as { readonly type: string };
+  };
+  const { session } = await ask({ type: "connect", key: "k" });
+  server.child.kill("SIGSTOP");
+  await sleep(2 * FIRST_COMMAND_MS);
+  await client.send(JSON.stringify({ type: "ping", id: 1, session }));
+  server.child.kill("SIGCONT");
+  assert.deepEqual(JSON.parse(String(await client.receive())), { type: "pong", id: 1 });
+  assert.equal((await ask({ type: "ping", session })).type, "pong");
 });
 
 test("a client that was suspended takes the answers that came meanwhile, and asks before it gives up", {

@@ -56,6 +56,14 @@ export class FakeClock implements Clock {
     this.#now = end;
   }
 
+  /** So much passes in which nothing is done; what was due is done then. */
+  standStill(ms: number): void {
+    this.#now += ms;
+    const late = this.#timers.filter(({ at }) => at <= this.#now);
+    this.#timers = this.#timers.filter(({ at }) => at > this.#now);
+    for (const { task } of late) task();
+  }
+
   #next(): Due | undefined {
     let first: Due | undefined;
     for (const timer of this.#timers) {

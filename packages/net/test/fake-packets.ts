@@ -58,6 +58,15 @@ export class FakeClock {
     return this.#timers.size;
   }
 
+  /** So much passes in which nothing is done; what was due is done then. */
+  standStill(ms: number): void {
+    this.time += ms;
+    for (const timer of [...this.#timers].filter(({ at }) => at <= this.time)) {
+      this.#timers.delete(timer);
+      timer.callback();
+    }
+  }
+
   pass(ms: number): void {
     const end = this.time + ms;
     for (;;) {

@@ -30,6 +30,16 @@ test("whoever says nothing is quiet after the time, and silent after twice the t
   assert.equal(clock.nextAt, undefined, "nothing is waited for");
 });
 
+test("a process that stood still asks, and waits for the answer as long as ever", () => {
+  const { clock, told } = begin();
+  clock.standStill(75_000);
+  assert.deepEqual(told, ["quiet"]);
+  clock.advance(999);
+  assert.deepEqual(told, ["quiet"]);
+  clock.advance(1);
+  assert.deepEqual(told, ["quiet", "silent"]);
+});
+
 test("each word begins the time anew", () => {
   const { clock, told, silence } = begin();
   for (let count = 0; count < 10; count++) {

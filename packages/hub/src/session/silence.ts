@@ -54,6 +54,8 @@ export class Silence {
   #look(): void {
     const now = this.#clock.uptime();
     if (this.#peer.isHeldBack) this.#heardAt = now;
+    // Not asked yet, so long after: this process stood still. Whoever is there has as long to answer as ever.
+    if (this.#stage === "heard") this.#heardAt = Math.max(this.#heardAt, now - this.#ms);
     const quietMs = now - this.#heardAt;
     if (quietMs >= 2 * this.#ms) {
       this.#stage = "silent";

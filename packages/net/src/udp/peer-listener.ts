@@ -52,6 +52,11 @@ export interface PeersSettings extends PeerConnSettings, PeerLimits {
   readonly clock: Clock;
 }
 
+/** A timer that is later than this was not looked at for long. */
+const STOOD_STILL_MS = 500;
+/** How long what has come meanwhile is read before anybody is judged. */
+const CATCH_UP_MS = 1_000;
+
 /** The peers of one datagram socket: who is known, who is let in, and when a connection is over. */
 export class DatagramPeers implements PeerListener, PeerHost {
   readonly settings: PeersSettings;
@@ -221,7 +226,15 @@ export class DatagramPeers implements PeerListener, PeerHost {
   }
 
   #sweepAfter(delayMs: number): void {
-    this.#cancelSweep ??= this.#after(delayMs, () => this.#sweep());
+    const dueAt = this.settings.clock.now() + delayMs;
+    this.#cancelSweep ??= this.#after(delayMs, () => this.#isDue(dueAt));
+  }
+
+  /** If this process stood still, what peers have said meanwhile waits in the socket, and is read first. */
+  #isDue(dueAt: number): void {
+    const { idleTimeoutMs, clock } = this.settings;
+    if (clock.now() - dueAt <= STOOD_STILL_MS) return this.#sweep();
+    this.#cancelSweep = this.#after(Math.min(idleTimeoutMs, CATCH_UP_MS), () => this.#sweep());
   }
 
   /** A timer of the clock's, which knows nothing of `Infinity`. */

@@ -77,6 +77,24 @@ test("a peer that is not heard ends with 1001; any datagram renews it", async ()
   await listener.close();
 });
 
+test("after this process stood still, what peers have said meanwhile is read before they are judged", async () => {
+  const { packets, clock, listener } = open();
+  packets.from("198.51.100.1:1", "a");
+  packets.from("198.51.100.1:2", "b");
+  const logs = [record(await listener.accept()), record(await listener.accept())];
+  clock.standStill(75_000);
+  packets.from("198.51.100.1:2", "b waited in the socket");
+  clock.pass(999);
+  await turn();
+  assert.deepEqual(logs, [["a"], ["b", "b waited in the socket"]]);
+  clock.pass(1);
+  assert.deepEqual(logs, [
+    ["a", "(close 1001)"],
+    ["b", "b waited in the socket"],
+  ]);
+  await listener.abort();
+});
+
 test("a peer that comes back after its end is a new one", async () => {
   const { packets, clock, listener } = open();
   packets.from("127.0.0.1:1", "a");
