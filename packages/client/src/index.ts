@@ -3,6 +3,7 @@
 export type { Json, JsonObject, Position, PresentUser } from "@zocalo/protocol";
 export type { BackoffOptions } from "./session/backoff.ts";
 export { browserStore, type BrowserStore } from "./store/browser-store.ts";
+export type { MethodOptions } from "./channel/call.ts";
 export type {
   CallOptions,
   Channel,
@@ -15,6 +16,7 @@ export type { ClientConn, ConnEnd, ConnHandler, Dial } from "./connection/conn.t
 export type { DraftLimits, Drafts } from "./store/drafts.ts";
 export { connect, type ConnectOptions } from "./connect.ts";
 export {
+  CallError,
   ChannelError,
   type ChannelErrorCode,
   SessionError,

@@ -189,7 +189,10 @@ export class FakeServer {
           ...(this.keyMs === undefined ? {} : { keyMs: this.keyMs }),
         });
       case "pong":
+      case "cancel":
         return;
+      case "call":
+        return conn.push({ type: "result", id, data: command.data ?? null });
       case "ping":
         return conn.push({ type: "pong", id });
       case "publish": {

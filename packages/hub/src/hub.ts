@@ -25,6 +25,7 @@ import { checkClock, type Clock, CLOCK_FUNCTIONS, systemClock, type Timer } from
 import { checkData, commit, fromEngine, type HubContext } from "./session/context.ts";
 import type { Committed, Engine } from "./engine/engine.ts";
 import { guests } from "./session/guests.ts";
+import { type CallHandler, type HandleOptions, Handlers } from "./session/handlers.ts";
 import type { Authenticate } from "./policy/identity.ts";
 import { type HubLimits, hubLimits } from "./policy/limits.ts";
 import { MemoryEngine } from "./memory/memory-engine.ts";
@@ -143,6 +144,7 @@ export class Hub {
       namespaces,
       channels,
       backlog,
+      handlers: new Handlers(),
       turns: new Turns(clock),
       reads: new Reads(),
       pages: new SharedAnswers(clock, ({ body }) => body.length, MAX_HISTORY_LENGTH),
@@ -247,6 +249,25 @@ export class Hub {
     checkData(data, namespace);
     const publication = { user, info: info && JSON.stringify(info), data, key };
     return fromEngine(this.#context, commit(this.#context, channel, namespace, publication));
+  }
+
+  /**
+   * Carries out what clients call by this name. Calls are carried out side by side, each within the time that
+   * it asked for, at most `HubLimits.callMs`. The answer to a client whose connection was lost is lost, too.
+   *
+   * @param method 1 to 128 letters, digits and `_ . ~ @ / : -`
+   * @param handler gives the result, or a promise of it; see `CallHandler`
+   * @returns takes no more calls; those under way go on
+   * @throws ProtocolError `bad_command` for a name that is none, or has a handler already
+   * @throws NetError `invalid_argument` for an option whose name or kind is not known
+   * @example
+   * const stop = hub.handle("shop.price", async ({ user }, item) => {
+   *   if (item !== "hat") throw new CallError("unknown_item", "we have hats");
+   *   return { price: 7, for: user };
+   * });
+   */
+  handle(method: string, handler: CallHandler, options: HandleOptions = {}): () => void {
+    return this.#context.handlers.add(method, handler, options);
   }
 
   /** What it is doing, and has done. */

@@ -7,6 +7,7 @@ export { StoreError, type StoreErrorCode } from "./durable/store-error.ts";
 // For those who write an engine.
 export type * from "./engine/engine.ts";
 export { guests } from "./session/guests.ts";
+export { type CallContext, CallError, type CallHandler, type HandleOptions } from "./session/handlers.ts";
 export { Hub, type HubOptions, type HubPublishOptions } from "./hub.ts";
 export type { Authenticate, AuthenticationRequest, Identity } from "./policy/identity.ts";
 export { defaultHubLimits, type HubLimits } from "./policy/limits.ts";

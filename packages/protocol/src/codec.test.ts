@@ -81,6 +81,20 @@ describe("server messages", () => {
   }
 });
 
+describe("the answers to a call", () => {
+  it("have what JSON can say as the text that came, bytes, or nothing", () => {
+    const read = (text: string) => ({ ...decodeServerMessage(text) }) as Record<string, unknown>;
+    const json = '{"n":1688888483063664642}';
+    assert.equal(read(`{"type":"result","id":7,"data":${json}}`)["json"], json);
+    assert.deepEqual(read('{"type":"result","id":7}'), { type: "result", id: 7 });
+    const bytes = new Uint8Array([0, 255]);
+    const failed = { type: "failed", id: 7, code: "sold", message: "the last one", data: bytes } as const;
+    const text = encodeServerMessage(failed);
+    assert.equal(text, '{"type":"failed","id":7,"code":"sold","message":"the last one","bytes":"AP8="}');
+    assert.deepEqual(read(text), { ...failed, json: "" });
+  });
+});
+
 describe("checkJson", () => {
   it("takes JSON text", () => {
     for (const json of ["1e400", " [1]\t", '"\\ud800"', '"😀\u2028"']) checkJson(json);

@@ -5,11 +5,9 @@ import { eachItem } from "./json-walk.ts";
 import type {
   Command,
   Data,
-  Publication,
   ReceivedCommand,
   ReceivedMessage,
   ReceivedPage,
-  ReceivedPublication,
   ReceivedPublish,
   ServerMessage,
 } from "./message.ts";
@@ -31,11 +29,11 @@ export interface StoredPublication {
  * on as it came.
  */
 export function encodeCommand(command: Command | ReceivedCommand): string {
-  if ("json" in command && command.json !== "") {
+  if ("json" in command && command.json) {
     const { data: _, json, ...rest } = command;
     return withField(rest, "data", json);
   }
-  if (command.type === "publish" && command.data instanceof Uint8Array) {
+  if ("data" in command && command.data instanceof Uint8Array) {
     const { data, json: _, ...rest } = command as ReceivedPublish;
     return withField(rest, "bytes", `"${toBase64(data as Uint8Array)}"`);
   }
@@ -53,7 +51,7 @@ function withField(object: object, name: string, json: string): string {
 
 /** One server message as text. */
 export function encodeServerMessage(message: ServerMessage): string {
-  if (message.type === "publication") return JSON.stringify(inJson(message));
+  if ("data" in message) return JSON.stringify(inJson(message));
   if (message.type === "history") {
     return JSON.stringify({ ...message, publications: message.publications.map(inJson) });
   }
@@ -61,9 +59,9 @@ export function encodeServerMessage(message: ServerMessage): string {
 }
 
 /** The same with base64 for bytes. */
-function inJson(publication: Publication): object {
-  const { data, ...rest } = publication;
-  return data instanceof Uint8Array ? { ...rest, bytes: toBase64(data) } : publication;
+function inJson(message: { readonly data?: Data }): object {
+  const { data, ...rest } = message;
+  return data instanceof Uint8Array ? { ...rest, bytes: toBase64(data) } : message;
 }
 
 /** A publication as text, without parsing its `data` and `info`: they are spliced in as they are kept. */
@@ -97,16 +95,16 @@ export function decodeServerMessage(text: string): ReceivedMessage | undefined {
   }
   if (!isJsonObject(value) || typeof value["type"] !== "string" || !KNOWN.has(value["type"]))
     return undefined;
-  if (value["type"] === "publication") return withJson(value, text);
   if (value["type"] === "history") return withEntriesJson(value, text);
-  return value as unknown as ReceivedMessage;
+  const says = addBytes(value) || ("data" in value && addJsonOf(value, text));
+  // A publication that says nothing is none.
+  return says || value["type"] !== "publication" ? (value as unknown as ReceivedMessage) : undefined;
 }
 
-/** `undefined` for a publication that says nothing. */
-function withJson(push: JsonObject, text: string): ReceivedPublication | undefined {
-  if (addBytes(push)) return push as unknown as ReceivedPublication;
+function addJsonOf(message: JsonObject, text: string): boolean {
   const span = new JsonScanner(text).member("data");
-  return span && (addJson(push, text, span) as unknown as ReceivedPublication);
+  if (span) addJson(message, text, span);
+  return span !== undefined;
 }
 
 function withEntriesJson(page: JsonObject, text: string): ReceivedPage | undefined {
@@ -153,6 +151,8 @@ const KNOWN: ReadonlySet<string> = new Set<ServerMessage["type"]>([
   "subscribed",
   "unsubscribed",
   "published",
+  "result",
+  "failed",
   "history",
   "presence",
   "pong",

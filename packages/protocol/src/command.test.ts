@@ -90,6 +90,51 @@ describe("decodeCommand", () => {
     );
   });
 
+  it("reads a call with an input that is JSON, bytes or none, and what cancels it", () => {
+    const json = '{"n":1688888483063664642}';
+    for (const [text, expected] of [
+      [`"data":\r\n${json}`, { data: JSON.parse(json) as unknown, json }],
+      ['"bytes":"AP8="', { data: new Uint8Array([0, 255]), json: "" }],
+      ['"data":null,"key":7', { data: null, json: "null" }],
+      ['"x":1', {}],
+    ] as const) {
+      const command = decodeCommand(`{"type":"call","id":7,"method":"shop.buy","deadlineMs":5,${text}}`);
+      assert.deepEqual(
+        { ...command },
+        { type: "call", id: 7, method: "shop.buy", deadlineMs: 5, ...expected },
+      );
+      assert.deepEqual({ ...decodeCommand(encodeCommand(command)) }, { ...command });
+    }
+    const cancel = { type: "cancel", call: 7 } as const;
+    assert.deepEqual(decodeCommand(encodeCommand(cancel)), cancel);
+  });
+
+  for (const [what, text] of [
+    ["a call without id", '{"type":"call","method":"a"}'],
+    ["a call of no method", '{"type":"call","id":1}'],
+    ["a call of what is no name", '{"type":"call","id":1,"method":"a b"}'],
+    ["a call of an empty name", '{"type":"call","id":1,"method":""}'],
+    ["a call of a name one too long", `{"type":"call","id":1,"method":"${"m".repeat(129)}"}`],
+    ["a call with no time", '{"type":"call","id":1,"method":"a","deadlineMs":0}'],
+    ["a call with data and bytes", '{"type":"call","id":1,"method":"a","data":1,"bytes":"AA=="}'],
+    [
+      "a call nested too deep",
+      `{"type":"call","id":1,"method":"a","data":${"[".repeat(65)}${"]".repeat(65)}}`,
+    ],
+    ["a cancel of nothing", '{"type":"cancel"}'],
+    ["a cancel of no id", '{"type":"cancel","call":0}'],
+  ] as const) {
+    it(`refuses ${what}`, () =>
+      assert.throws(() => decodeCommand(text), { name: "ProtocolError", code: "bad_command" }));
+  }
+
+  it("takes any name of a method, __proto__ too, up to its longest", () => {
+    for (const method of ["__proto__", "constructor", "a/b:c@d~e.f", "m".repeat(128)]) {
+      const command = decodeCommand(`{"type":"call","id":1,"method":"${method}"}`);
+      assert.equal(command.type === "call" && command.method, method);
+    }
+  });
+
   it("keeps the text of what is published", () => {
     const texts = [
       "1688888483063664642",

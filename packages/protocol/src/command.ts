@@ -3,7 +3,7 @@ import { ProtocolError } from "./error.ts";
 import { isJsonObject, type Json, type JsonObject, toOneLine } from "./json.ts";
 import { NotJson } from "./json-checker.ts";
 import { type JsonMembers, type JsonPart, type JsonText, readMembers } from "./json-members.ts";
-import { isChannelName, LIMITS } from "./limits.ts";
+import { isChannelName, isMethodName, LIMITS } from "./limits.ts";
 import type { Position, ReceivedCommand, ReceivedPublish } from "./message.ts";
 
 /**
@@ -42,6 +42,9 @@ export function readCommand(
 ): ReceivedCommand {
   return new Fields(values, textOf).command();
 }
+
+/** What a command says. */
+type Content = Pick<ReceivedPublish, "data" | "json">;
 
 /** Reads the fields of one command; every complaint carries the command's id. */
 class Fields {
@@ -87,7 +90,23 @@ class Fields {
           ...given("hidden", this.#boolean("hidden")),
         };
       case "publish":
-        return this.#content({ type, ...base, channel: this.#channel() });
+        return this.#content({ type, ...base, channel: this.#channel(), ...given("key", this.#key()) });
+      case "call": {
+        const id = this.#id ?? this.#complain("id", "is missing");
+        const deadlineMs = this.#integer("deadlineMs", 1, Number.MAX_SAFE_INTEGER);
+        const call = {
+          type,
+          ...base,
+          id,
+          method: this.#method(),
+          ...given("deadlineMs", deadlineMs),
+        } as const;
+        return this.#said(call);
+      }
+      case "cancel": {
+        const call = this.#integer("call", 1, Number.MAX_SAFE_INTEGER);
+        return { type, ...base, call: call ?? this.#complain("call", "is missing") };
+      }
       case "history":
         return {
           type,
@@ -126,22 +145,33 @@ class Fields {
     return channel;
   }
 
-  #content(publish: Omit<ReceivedPublish, "data" | "json" | "key">): ReceivedPublish {
-    const { bytes } = this.#object;
-    if (bytes !== undefined) {
-      const data = this.#bytes(bytes);
-      return { ...publish, data, json: "", ...given("key", this.#key()) };
+  #method(): string {
+    const { method } = this.#object;
+    if (typeof method !== "string" || !isMethodName(method)) {
+      this.#complain("method", `must be letters, digits and _.~@/:-, at most ${LIMITS.channelLength}`);
     }
+    return method;
+  }
+
+  /** Adds what the command says. */
+  #content<Base extends object>(base: Base): Base & Content {
+    const said = this.#said(base);
+    return "json" in said ? said : this.#complain("data", "is missing");
+  }
+
+  /** Adds what the command says, if it says anything. */
+  #said<Base extends object>(base: Base): Base | (Base & Content) {
+    const { bytes } = this.#object;
+    if (bytes !== undefined) return { ...base, data: this.#bytes(bytes), json: "" };
     const json = this.#json("data");
-    if (json === undefined) this.#complain("data", "is missing");
+    if (json === undefined) return base;
     return {
-      ...publish,
+      ...base,
       // Its value is made for who asks: of tiny parts that takes long, and a server passes on the text.
       get data() {
         return JSON.parse(json) as Json;
       },
       json,
-      ...given("key", this.#key()),
     };
   }
 

@@ -10,14 +10,19 @@ export type ErrorCode =
   | "unknown_session"
   | "unauthorized" // the token was not accepted
   | "unknown_channel" // no namespace of this server covers the channel
+  | "unknown_method" // nothing at this server takes it
+  | "deadline_exceeded" // the call was not over in its time; what it did until then may be done
+  | "cancelled" // the call was, by `cancel`; what it did until then may be done
   | "forbidden" // the namespace does not allow this to this user
   | "already_subscribed"
   | "not_subscribed"
-  // too many subscriptions, of the session or of its address, too many channels or keys, or no room
+  // too many subscriptions or calls, of the session, its address or its user, too many channels or keys, or
+  // no room
   | "limit_reached"
   // too many commands a second, of the session, its address or its user; `retryMs` says when to go on
   | "rate_limited"
-  | "unavailable" // the engine could not do it now; trying again with the same key is safe
+  // the engine could not do it now; trying again with the same key is safe. Or the program failed at a call
+  | "unavailable"
   | "internal";
 
 /** A command that cannot be served, with the `id` it had, as far as it could be read. */

@@ -20,7 +20,7 @@ export const LIMITS = {
   largestDataLength: 1_048_576,
   /** How deep arrays and objects may nest in `data` and `info`. */
   depth: 64,
-  /** A channel name, in characters. */
+  /** The name of a channel or method, in characters. */
   channelLength: 128,
   /** An idempotency key, in characters. */
   keyLength: 64,
@@ -58,6 +58,17 @@ const CHANNEL = /^[A-Za-z0-9_-]+(?::[A-Za-z0-9_.~@/-]+)*$/;
  */
 export function isChannelName(text: string): boolean {
   return text.length <= LIMITS.channelLength && CHANNEL.test(text);
+}
+
+const METHOD = /^[A-Za-z0-9_.~@/:-]+$/;
+
+/**
+ * True for the name of a method: letters, digits and `_ . ~ @ / : -` in any order, at most 128 characters.
+ *
+ * @example isMethodName("shop.buy") // true
+ */
+export function isMethodName(text: string): boolean {
+  return text.length <= LIMITS.channelLength && METHOD.test(text);
 }
 
 /** The namespace of a channel: what stands before the first `:`. */

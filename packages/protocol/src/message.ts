@@ -75,6 +75,26 @@ export interface Publish extends CommandBase {
   readonly key?: string;
 }
 
+/** Has the server's program do something. Answered by `result` or `failed`, or with an `error`. */
+export interface Call extends CommandBase {
+  readonly type: "call";
+  /** That of no other call of this session that is under way. */
+  readonly id: number;
+  /** What the program calls it, see `isMethodName`. */
+  readonly method: string;
+  /** Its input. Default: none. */
+  readonly data?: Data;
+  /** It is over after so many milliseconds, or when the server's own limit is: whichever comes first. */
+  readonly deadlineMs?: number | undefined;
+}
+
+/** Says that nobody waits for a call any longer. Not answered; the call is, with `cancelled`. */
+export interface Cancel extends CommandBase {
+  readonly type: "cancel";
+  /** The `id` of the call. */
+  readonly call: number;
+}
+
 /** Reads a page of a channel's log without subscribing. */
 export interface ReadHistory extends CommandBase {
   readonly type: "history";
@@ -111,6 +131,8 @@ export type Command =
   | Subscribe
   | Unsubscribe
   | Publish
+  | Call
+  | Cancel
   | ReadHistory
   | ReadPresence
   | Ping
@@ -135,8 +157,15 @@ export interface ReceivedConnect extends Connect {
 /** `publish` as it was read. Pass on `json`, not `data`, which is made of it whenever it is asked for. */
 export interface ReceivedPublish extends Publish, WithJson {}
 
+/** `call` as it was read. `json` is there if `data` is. */
+export interface ReceivedCall extends Call, Partial<WithJson> {}
+
 /** A command as `decodeCommand` gives it. */
-export type ReceivedCommand = Exclude<Command, Connect | Publish> | ReceivedConnect | ReceivedPublish;
+export type ReceivedCommand =
+  | Exclude<Command, Connect | Publish | Call>
+  | ReceivedConnect
+  | ReceivedPublish
+  | ReceivedCall;
 
 /** One entry of a channel's log. */
 export interface Publication {
@@ -240,6 +269,22 @@ export interface Published extends AnswerBase {
   readonly cost?: number;
 }
 
+/** What a call came to. */
+export interface Result extends AnswerBase {
+  readonly type: "result";
+  /** Left out if there is nothing to say. */
+  readonly data?: Data;
+}
+
+/** The server's program refused a call. */
+export interface Failed extends AnswerBase {
+  readonly type: "failed";
+  /** The program's own: 1 to 64 letters, digits and `_ . -`. */
+  readonly code: string;
+  readonly message: string;
+  readonly data?: Data;
+}
+
 /** A page of a channel's log. */
 export interface HistoryPage extends AnswerBase {
   readonly type: "history";
@@ -332,6 +377,8 @@ export type Answer =
   | Subscribed
   | Unsubscribed
   | Published
+  | Result
+  | Failed
   | HistoryPage
   | PresenceAnswer
   | Pong
@@ -356,8 +403,18 @@ export interface ReceivedPage extends HistoryPage {
   readonly publications: readonly (Publication & WithJson)[];
 }
 
+/** What a call came to, as it was read. `json` is there if `data` is. */
+export interface ReceivedResult extends Result, Partial<WithJson> {}
+
+/** How the server's program refused a call, as it was read. `json` is there if `data` is. */
+export interface ReceivedFailed extends Failed, Partial<WithJson> {}
+
 /** What answers a command, as it was read. */
-export type ReceivedAnswer = Exclude<Answer, HistoryPage> | ReceivedPage;
+export type ReceivedAnswer =
+  | Exclude<Answer, HistoryPage | Result | Failed>
+  | ReceivedPage
+  | ReceivedResult
+  | ReceivedFailed;
 
 /** A server message as `decodeServerMessage` gives it. */
 export type ReceivedMessage =

@@ -1,10 +1,10 @@
-import { checkJson, type Json, ProtocolError, type ReceivedAnswer, toBase64 } from "@zocalo/protocol";
+import { checkJson, type Json, ProtocolError, type ReceivedAnswer } from "@zocalo/protocol";
 import { encode } from "../connection/encode.ts";
 import { ChannelError } from "../primitives/error.ts";
 import type { Feed } from "./feed.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import { type Presence, readPresence } from "./presence-list.ts";
-import { type Content, type Published, unexpected } from "../outbox/publication.ts";
+import { type Content, type Published, toContent, unexpected } from "../outbox/publication.ts";
 import {
   type IterateOptions,
   type Publication,
@@ -93,7 +93,7 @@ export class Channel<T = Json> {
    * @example const { offset } = await room.publish({ text: "hola" });
    */
   publish(data: T, options: PublishOptions = {}): Promise<Published> {
-    return optional(this.#publish(() => this.#content(data), options));
+    return optional(this.#publish(() => toContent(data, this.name), options));
   }
 
   /**
@@ -105,13 +105,6 @@ export class Channel<T = Json> {
    */
   publishJson(json: string, options: PublishOptions = {}): Promise<Published> {
     return optional(this.#publish(() => ({ json: this.#checked(json) }), options));
-  }
-
-  #content(data: T): Content {
-    if (data instanceof Uint8Array) return { json: `"${toBase64(data)}"`, isBytes: true };
-    const json = JSON.stringify(data) as string | undefined;
-    if (json === undefined) throw new TypeError(`${this.name}: JSON cannot say ${typeof data}`);
-    return { json };
   }
 
   #checked(json: string): string {
@@ -199,7 +192,7 @@ export class Channel<T = Json> {
  * Whoever awaits `promise` is told of its failure. Nobody has to: what a server answers must not end the
  * process.
  */
-function optional<T>(promise: Promise<T>): Promise<T> {
+export function optional<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;
 }

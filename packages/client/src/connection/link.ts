@@ -12,6 +12,7 @@ import {
 import { Allowance, costOfAnswer, costOfCommand } from "./allowance.ts";
 import { type Clock, STOOD_STILL_MS } from "../primitives/clock.ts";
 import type { ClientConn, ConnEnd } from "./conn.ts";
+import { encode } from "./encode.ts";
 
 /** What a server sends about a channel without being asked. */
 export type ChannelPush = ReceivedPublication | GapPush | PresenceChange | PresenceChanges | Unsubscribed;
@@ -26,6 +27,8 @@ export interface LinkEvents {
 
 interface Pending {
   readonly sentAt: number;
+  /** It may take any time: no sign that the server is there. */
+  readonly isPatient: boolean;
   answered(answer: ReceivedAnswer): void;
 }
 
@@ -81,19 +84,24 @@ export class Link {
   /**
    * Sends a command.
    *
-   * @param encode makes its text, given its id
+   * @param write makes its text, given its id
    * @param answered called with the answer; never, if the connection is lost before
+   * @param isPatient true: the answer may take any time
+   * @returns its id
    */
-  send(encode: (id: number) => string, answered: (answer: ReceivedAnswer) => void): void {
-    if (this.#isLost) return;
+  send(write: (id: number) => string, answered: (answer: ReceivedAnswer) => void, isPatient = false): number {
     const id = ++this.#lastId;
+    if (this.#isLost) return id;
     this.#lastSentAt = this.#clock.uptime();
-    this.#pending.set(id, { sentAt: this.#lastSentAt, answered });
+    this.#pending.set(id, { sentAt: this.#lastSentAt, isPatient, answered });
     if (this.#stopWatch === undefined) this.#watchIn(this.#timeoutMs);
-    this.#write(encode(id));
+    this.tell(write(id));
+    return id;
   }
 
-  #write(text: string): void {
+  /** Sends a command that is not answered. */
+  tell(text: string): void {
+    if (this.#isLost) return;
     this.allowance.spend(costOfCommand(text.length));
     this.#unsent.push(text);
     if (this.#unsent.length === 1) this.#flush();
@@ -101,10 +109,7 @@ export class Link {
 
   /** Asks for a sign of life now. */
   ping(): void {
-    this.send(
-      (id) => `{"type":"ping","id":${id}}`,
-      () => {},
-    );
+    this.send(encode({ type: "ping" }), () => {});
   }
 
   /** This process may have slept: asks for a sign of life, and waits as if nothing was asked before. */
@@ -162,7 +167,7 @@ export class Link {
 
   #watch(): void {
     this.#stopWatch = undefined;
-    const [oldest] = this.#pending.values();
+    const oldest = [...this.#pending.values()].find(({ isPatient }) => !isPatient);
     if (oldest === undefined) return;
     // Anything that comes is a sign of life: on a slow path an answer may stand behind a long backlog.
     const now = this.#clock.uptime();
@@ -205,7 +210,7 @@ export class Link {
       case "changes":
         return this.#events.push(decoded, length);
       case "ping":
-        return this.#write('{"type":"pong"}');
+        return this.tell('{"type":"pong"}');
       case "disconnect":
         this.#farewell = decoded;
         return;

@@ -2,7 +2,6 @@ import {
   base64Length,
   commandBytesFor,
   type ErrorAnswer,
-  type ErrorCode,
   LIMITS,
   type ReceivedAnswer,
 } from "@zocalo/protocol";
@@ -23,6 +22,7 @@ import {
 } from "./publication.ts";
 import { SendWindow } from "./send-window.ts";
 import { utf8Length } from "../primitives/utf8-length.ts";
+import { type Entry, refuse, type Treatment, type Waiting } from "./waiting.ts";
 import { withResolvers } from "../primitives/with-resolvers.ts";
 
 /**
@@ -47,38 +47,6 @@ const SAFE_PART = 0.75;
 
 /** The largest command that any server takes. */
 const MOST_BYTES = commandBytesFor(base64Length(LIMITS.largestDataLength));
-
-/** A command that is sent again on each connection until it is answered. */
-export interface Entry {
-  readonly channel: string;
-  readonly encode: (id: number) => string;
-  /** It is given up after this many milliseconds, if set. */
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** How a publication is to be treated. */
-export interface Treatment {
-  /** True: in the store, if there is one. */
-  readonly isKept: boolean;
-  readonly kept: (() => void) | undefined;
-  readonly signal: AbortSignal | undefined;
-}
-
-interface Waiting extends Entry {
-  readonly unpublished: Unpublished | undefined;
-  isInFlight: boolean;
-  /** The store writes it, or that it is sent. */
-  isWriting: boolean;
-  /** The store could not write that it is sent, and is asked again later. It holds up nothing else. */
-  isPutOff: boolean;
-  /** Its number in the store. */
-  id: number | undefined;
-  /** To the next session: this one was closed. */
-  isLeft: boolean;
-  readonly attempts: Attempts;
-  readonly finish: (outcome: ReceivedAnswer | Error) => void;
-}
 
 /**
  * Commands that must survive a lost connection, in the order in which they were given: publications (with the
@@ -130,16 +98,20 @@ export class Outbox {
     this.#inFlight = 0;
     this.#window = new SendWindow();
     for (const entry of this.#waiting) {
-      if (entry.isInFlight) entry.attempts.unanswered();
+      if (!entry.isInFlight) continue;
+      entry.attempts.unanswered();
       entry.isInFlight = false;
+      if (entry.isOnce) {
+        refuse(entry, "connection_lost", "the connection was lost, and it may have been carried out");
+      }
     }
   }
 
   /** Rejects what waits and what comes. What is in the store stays there. */
   async close(error: Error | undefined): Promise<void> {
     this.#closedBy = error ?? new Error("the session was closed");
-    this.lost();
     for (const entry of this.#waiting) entry.finish(this.#closedError(entry.channel));
+    this.lost();
     await this.#keeper?.close();
   }
 
@@ -206,19 +178,20 @@ export class Outbox {
 
   #wait(entry: Entry, unpublished: Unpublished | undefined, kept?: KeptEntry) {
     const { promise, resolve, reject } = withResolvers<ReceivedAnswer>();
-    const { channel, signal, timeoutMs } = entry;
+    const { signal, timeoutMs, isOnce } = entry;
     const length = unpublished?.json.length;
     const onAbort = () => waiting.finish(toError(signal?.reason));
     const stopTimer =
       timeoutMs === undefined
         ? undefined
         : this.#clock.after(timeoutMs, () =>
-            waiting.finish(new ChannelError("timeout", channel, `no answer within ${timeoutMs} ms`)),
+            refuse(waiting, isOnce ? "deadline_exceeded" : "timeout", `no answer within ${timeoutMs} ms`),
           );
     const waiting: Waiting = {
       ...entry,
       unpublished,
       isInFlight: false,
+      sentAs: 0,
       isWriting: false,
       isPutOff: false,
       id: kept?.id,
@@ -230,6 +203,8 @@ export class Outbox {
           this.#entries -= 1;
           this.#length -= length;
         }
+        // Nobody waits for it any longer.
+        if (isOnce && waiting.isInFlight) this.#link?.tell(`{"type":"cancel","call":${waiting.sentAs}}`);
         stopTimer?.();
         signal?.removeEventListener("abort", onAbort);
         if (outcome instanceof Error) reject(outcome);
@@ -346,19 +321,22 @@ export class Outbox {
     }
     entry.isInFlight = true;
     entry.attempts.sent(this.#keyMs * SAFE_PART);
-    this.#inFlight += 1;
+    // How long a call takes says nothing of how fast the server takes commands.
+    const weight = entry.isOnce ? 0 : 1;
+    this.#inFlight += weight;
     const told = entry.unpublished && link.allowance.publishing(entry.unpublished);
-    link.send(entry.encode, (answer) => {
+    const answered = (answer: ReceivedAnswer) => {
       entry.isInFlight = false;
-      this.#inFlight -= 1;
+      this.#inFlight -= weight;
       told?.(answer);
-      if (answer.type === "error" && isTemporary(answer)) return this.#notNow(entry, answer);
+      if (answer.type === "error" && weight > 0 && isTemporary(answer)) return this.#notNow(entry, answer);
       this.#window.taken();
       if (answer.type !== "error") entry.finish(answer);
       else refuse(entry, answer.code, answer.message);
       this.#flush();
-    });
-    return true;
+    };
+    entry.sentAs = link.send(entry.encode, answered, entry.isOnce);
+    return weight > 0;
   }
 
   #notNow(entry: Waiting, answer: ErrorAnswer): void {
@@ -388,10 +366,4 @@ export class Outbox {
       this.#flush();
     });
   }
-}
-
-/** What is said of this attempt says nothing of one before that had no answer. */
-function refuse({ unpublished, attempts, channel, finish }: Waiting, code: ErrorCode, message: string): void {
-  const error = new ChannelError(code, channel, message);
-  finish(unpublished && attempts.isPerhapsThere ? unknownOutcome(channel, error) : error);
 }

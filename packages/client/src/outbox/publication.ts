@@ -1,4 +1,4 @@
-import { type Data, fromBase64, type Json, type ReceivedAnswer } from "@zocalo/protocol";
+import { type Data, fromBase64, type Json, type ReceivedAnswer, toBase64 } from "@zocalo/protocol";
 import { ChannelError } from "../primitives/error.ts";
 
 /** Where a publication stands in its channel's log. */
@@ -21,10 +21,22 @@ export interface Unpublished extends Content {
   readonly key: string;
 }
 
-/** Its command. Written by hand, so that `json` goes out as it is. */
-export function encodePublish({ channel, key, json, isBytes }: Unpublished): (id: number) => string {
-  const member = isBytes === true ? "bytes" : "data";
-  const rest = `"channel":"${channel}","key":${JSON.stringify(key)},"${member}":${json}}`;
+/** @param name of what it is for. @throws TypeError for what JSON cannot say */
+export function toContent(data: unknown, name: string): Content {
+  if (data instanceof Uint8Array) return { json: `"${toBase64(data)}"`, isBytes: true };
+  const json = JSON.stringify(data) as string | undefined;
+  if (json === undefined) throw new TypeError(`${name}: JSON cannot say ${typeof data}`);
+  return { json };
+}
+
+/** The member of a command that has it. Written by hand, so that `json` goes out as it is. */
+export function encodeContent({ json, isBytes }: Content): string {
+  return `"${isBytes === true ? "bytes" : "data"}":${json}`;
+}
+
+/** Its command. */
+export function encodePublish({ channel, key, ...content }: Unpublished): (id: number) => string {
+  const rest = `"channel":"${channel}","key":${JSON.stringify(key)},${encodeContent(content)}}`;
   return (id) => `{"type":"publish","id":${id},${rest}`;
 }
 

@@ -1,4 +1,4 @@
-import type { ErrorAnswer, ErrorCode } from "@zocalo/protocol";
+import type { Data, ErrorAnswer, ErrorCode, Failed } from "@zocalo/protocol";
 
 /**
  * Every `code` of a `ChannelError`: those of the protocol, and what only a client can say.
@@ -8,7 +8,13 @@ import type { ErrorAnswer, ErrorCode } from "@zocalo/protocol";
  * - `unknown_outcome`: it was sent and not answered, and for so long that the server may have forgotten its
  *   key, or it was refused when it was sent again (`cause`). It may be in the log, so it is not sent again.
  */
-export type ChannelErrorCode = ErrorCode | "closed" | "timeout" | "outbox_full" | "unknown_outcome";
+export type ChannelErrorCode =
+  | ErrorCode
+  | "closed"
+  | "timeout"
+  | "outbox_full"
+  | "unknown_outcome"
+  | "connection_lost";
 
 /**
  * A publish, a read or a subscription that the server refused or that could not be carried out. `message` may
@@ -18,12 +24,30 @@ export class ChannelError extends Error {
   override readonly name = "ChannelError";
   /** Stable: compare this, not the message. */
   readonly code: ChannelErrorCode;
+  /** The channel, or the method that was called. */
   readonly channel: string;
 
   constructor(code: ChannelErrorCode, channel: string, message: string, options?: ErrorOptions) {
     super(`${channel}: ${message}`, options);
     this.code = code;
     this.channel = channel;
+  }
+}
+
+/** The server's program refused a call. */
+export class CallError extends Error {
+  override readonly name = "CallError";
+  /** The program's own: compare this, not the message. */
+  readonly code: string;
+  readonly method: string;
+  /** What it says beside the message: what JSON can say, or bytes. */
+  readonly data: Data | undefined;
+
+  constructor(method: string, { code, message, data }: Omit<Failed, "type">) {
+    super(`${method}: ${message}`);
+    this.code = code;
+    this.method = method;
+    this.data = data;
   }
 }
 

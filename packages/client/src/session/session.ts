@@ -1,7 +1,8 @@
 import { CLOSE, type Connected, isChannelName, type Json, type JsonObject } from "@zocalo/protocol";
 import { type BackoffOptions, backoffMs } from "./backoff.ts";
 import { callSafely } from "../primitives/call-safely.ts";
-import { Channel, type ChannelHost } from "../channel/channel.ts";
+import { callMethod, type MethodOptions } from "../channel/call.ts";
+import { Channel, type ChannelHost, optional } from "../channel/channel.ts";
 import type { Clock } from "../primitives/clock.ts";
 import { SessionError } from "../primitives/error.ts";
 import { Feed } from "../channel/feed.ts";
@@ -131,6 +132,24 @@ export class Session {
       newKey: () => `${this.#keyPrefix}-${++this.#lastKey}`,
     };
     return new Channel<T>(name, host);
+  }
+
+  /**
+   * Has the server's program do something, once: a call waits for a connection, and is not sent again. Calls
+   * are carried out side by side, in whatever order they are done.
+   *
+   * @param input what JSON can say, a `Uint8Array`, or nothing; read at once
+   * @returns what the program gives; `Output` is believed, not checked. `undefined` if it gives nothing
+   * @throws CallError what the program refused, with its own code
+   * @throws ChannelError `connection_lost` after it was sent, so that it may have been carried out;
+   *   `deadline_exceeded`, `unknown_method`, `forbidden`, `limit_reached`, `rate_limited`, `too_large`,
+   *   `unavailable` if the program failed, `closed`. The signal's reason if it is aborted, which the server
+   *   is told
+   * @example const { price } = await session.call<{ price: number }>("shop.price", "hat");
+   */
+  call<Output = Json>(method: string, input?: unknown, options: MethodOptions = {}): Promise<Output> {
+    const { deadlineMs = this.#settings.timeoutMs, signal } = options;
+    return optional(callMethod<Output>(this.#outbox, this.#clock, method, input, deadlineMs, signal));
   }
 
   /**

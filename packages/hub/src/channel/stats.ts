@@ -1,4 +1,4 @@
-/** What a hub counts. All but the first four only grow. */
+/** What a hub counts. All but the first five only grow. */
 export interface HubStats {
   /** Those that are being turned away do not count. */
   readonly sessions: number;
@@ -7,6 +7,10 @@ export interface HubStats {
   readonly subscriptions: number;
   /** Channels that somebody is subscribed to. */
   readonly channels: number;
+  /** Calls that hold a place: see `HubLimits.calls`. */
+  readonly callsUnderWay: number;
+  /** Calls that a handler was given. */
+  readonly calls: number;
   /** Publications committed for clients and for `hub.publish`; repeated keys do not count. */
   readonly published: number;
   /** Publications handed to connections. */
@@ -25,6 +29,8 @@ export interface HubStats {
 
 /** The counters while they count. */
 export class Counters implements Omit<HubStats, "sessions" | "unverifiedSessions" | "channels"> {
+  callsUnderWay = 0;
+  calls = 0;
   published = 0;
   delivered = 0;
   refused = 0;

@@ -28,6 +28,20 @@ export interface HubLimits {
    */
   readonly subscriptionsPerAddress: number;
   /**
+   * Calls of one session that are under way; one more is answered `limit_reached`. A call is under way until
+   * its handler has settled or its time is over, and its answer has left, or on datagrams need not be given
+   * again. Default 64.
+   */
+  readonly calls: number;
+  /** Calls of all sessions of one address that are under way. Default 1,000. */
+  readonly callsPerAddress: number;
+  /** Calls of all sessions of one user that are under way; not of a guest. Default 1,000. */
+  readonly callsPerUser: number;
+  /** How long a call may take, in milliseconds, if it does not ask for less. Default 60,000. */
+  readonly callMs: number;
+  /** The answer to a call, in bytes of its JSON form; a larger one is `too_large`. Default 262,144. */
+  readonly callAnswerBytes: number;
+  /**
    * Publishes of one session that wait for the engine; at the limit no further command is taken until one is
    * done. Default 64.
    */
@@ -115,6 +129,11 @@ export const defaultHubLimits: HubLimits = {
   unverifiedSessions: 1_000,
   subscriptions: 128,
   subscriptionsPerAddress: 10_000,
+  calls: 64,
+  callsPerAddress: 1_000,
+  callsPerUser: 1_000,
+  callMs: 60_000,
+  callAnswerBytes: 262_144,
   commandsInFlight: 64,
   commandsPerSecond: 500,
   commandBurst: 1_000,

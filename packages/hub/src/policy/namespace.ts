@@ -207,7 +207,8 @@ function withDefaults(name: string, options: NamespaceOptions): Namespace {
   };
 }
 
-function checkPermission(path: string, given: unknown): void {
+/** @throws NetError `invalid_argument` for what is no permission */
+export function checkPermission(path: string, given: unknown): void {
   if (typeof given === "function" || WORDS.some((word) => word === given)) return;
   throw refused(`${path} ${shown(given)} is not one of ${WORDS.map(shown).join(", ")}, and no function`);
 }

@@ -11,6 +11,8 @@ export class Account {
   readonly refusals: RateLimit;
   sessions = 0;
   subscriptions = 0;
+  /** Under way. Some may be of sessions that have ended. */
+  calls = 0;
 
   constructor(name: string, rate: RateLimit, refusals: RateLimit) {
     this.name = name;
@@ -21,7 +23,7 @@ export class Account {
 
 /**
  * Accounts by name. One without a session is remembered until its rate is what a new one's would be, at most
- * two bursts long: whoever connects again does not begin anew.
+ * two bursts long, and none of its calls is under way: whoever connects again does not begin anew.
  */
 export class Accounts {
   readonly #perSecond: number;
@@ -86,7 +88,7 @@ export class Accounts {
       this.#sweep = undefined;
       const now = this.#clock.uptime();
       for (const account of this.#departed) {
-        if (!account.rate.isFull(now) || !account.refusals.isFull(now)) continue;
+        if (account.calls > 0 || !account.rate.isFull(now) || !account.refusals.isFull(now)) continue;
         this.#departed.delete(account);
         this.#accounts.delete(account.name);
       }

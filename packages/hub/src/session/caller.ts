@@ -1,6 +1,7 @@
 import type { MessageConn } from "@zocalo/net";
 import type { ProtocolError } from "@zocalo/protocol";
 import type { AnswerFate, AnswerPlace } from "./answers.ts";
+import type { Account } from "./accounts.ts";
 import type { HubContext } from "./context.ts";
 import type { AuthenticationRequest, Identity } from "../policy/identity.ts";
 import type { Permission } from "../policy/namespace.ts";
@@ -9,6 +10,10 @@ import type { Subscription, SubscriptionHost } from "../channel/subscription.ts"
 
 /** What commands need of the session that they came from. */
 export interface Caller extends SubscriptionHost {
+  /** With whom it shares the limits of its address; unset if it has none, or while that is not proved. */
+  readonly address: Account | undefined;
+  /** With whom it shares the limits of its user; unset until it has begun, and of a guest. */
+  readonly user: Account | undefined;
   readonly context: HubContext;
   readonly conn: MessageConn;
   /** Its name: told to the client, which sends it with each command, and nobody else. */
@@ -43,8 +48,6 @@ export interface Caller extends SubscriptionHost {
   answerTo(command: { readonly id?: number; readonly session?: string }): AnswerTo;
   /** Asks a permission for this session's user; a promise only if the permission makes one. */
   allowed(permission: Permission, channel: string): boolean | Promise<boolean>;
-  /** @throws ProtocolError `limit_reached` if there may be no further subscription */
-  checkRoomForSubscription(): void;
   /** Takes the next place in the order of answers, for a command that will be answered later. */
   reserve(): AnswerPlace;
   /** Sends an answer when its turn comes and there is room. */

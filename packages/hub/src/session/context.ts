@@ -4,6 +4,7 @@ import type { Channels } from "../channel/channel.ts";
 import type { Clock } from "../primitives/clock.ts";
 import type { Committed, Engine, NewPublication } from "../engine/engine.ts";
 import type { Authenticate } from "../policy/identity.ts";
+import type { Handlers } from "./handlers.ts";
 import type { HubLimits } from "../policy/limits.ts";
 import type { Namespace, Namespaces } from "../policy/namespace.ts";
 import type { PresencePages } from "./presence-pages.ts";
@@ -27,6 +28,7 @@ export interface HubContext {
   readonly namespaces: Namespaces;
   readonly channels: Channels;
   readonly backlog: Backlog;
+  readonly handlers: Handlers;
   readonly turns: Turns;
   readonly reads: Reads;
   readonly pages: SharedAnswers<EncodedHistory>;

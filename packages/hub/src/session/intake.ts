@@ -6,8 +6,8 @@ import {
   ProtocolError,
   type ReceivedCommand,
 } from "@zocalo/protocol";
-import type { Account } from "./accounts.ts";
 import type { Caller } from "./caller.ts";
+import { SessionCalls } from "./calls.ts";
 import { connect, presence, publish, unsubscribe, withId } from "./commands.ts";
 import { history } from "./history.ts";
 import type { PeerForm } from "./peer-form.ts";
@@ -42,10 +42,6 @@ export interface CommandSource extends Caller {
   readonly form: PeerForm;
   /** True where messages come in a stream of bytes: not a WebSocket, and no datagrams. */
   readonly isStream: boolean;
-  /** Its address; unset if that has no limit, or is not proved. */
-  readonly address: Account | undefined;
-  /** Its user; unset until it has begun, and of a guest. */
-  readonly user: Account | undefined;
   /** What all whose addresses are not proved may do together. */
   readonly unverifiedRate: RateLimit;
   /** False while its answers leave no room for another command. */
@@ -67,6 +63,8 @@ export interface CommandSource extends Caller {
 export class Intake {
   readonly #session: CommandSource;
   readonly #rate: RateLimit;
+  /** Made for the first call. */
+  #calls: SessionCalls | undefined;
   #isVerified = false;
   /** Something came, be it no command. */
   #hasBegun = false;
@@ -111,8 +109,20 @@ export class Intake {
     admit();
   }
 
+  /** Does what comes next, at once if all calls are answered, or when they are. */
+  untilCallsAnswered(next: () => Promise<void> | undefined): Promise<void> | undefined {
+    const answered = this.#calls?.untilAnswered();
+    return answered ? inTurn(answered, next) : next();
+  }
+
+  /** Nobody waits for its calls any longer. */
+  endCalls(): void {
+    this.#calls?.end();
+  }
+
   /** Holds nobody back any more. */
   end(): void {
+    this.endCalls();
     this.#endPause?.();
     this.letIn();
   }
@@ -197,6 +207,11 @@ export class Intake {
         return unsubscribe(this.#session, command);
       case "publish":
         return publish(this.#session, command);
+      case "call":
+        this.#calls ??= new SessionCalls(this.#session);
+        return this.#calls.call(command);
+      case "cancel":
+        return this.#calls?.cancel(command);
       case "history":
         return history(this.#session, command);
       case "presence":
@@ -350,4 +365,9 @@ export class Intake {
     if (isTooMany) this.#session.disconnect(CLOSE.badCommands, "one bad command after the other");
     return this.#room();
   }
+}
+
+async function inTurn(first: Promise<void>, next: () => Promise<void> | undefined): Promise<void> {
+  await first;
+  await next();
 }

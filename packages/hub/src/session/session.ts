@@ -180,7 +180,7 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
   }
 
   end(): Promise<void> | undefined {
-    return this.#answers.untilNoneWaits();
+    return this.#intake.untilCallsAnswered(() => this.#answers.untilNoneWaits());
   }
 
   close({ code, reason, wasClean }: CloseInfo): void {
@@ -240,6 +240,7 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
   /** Somebody else is at this address now, or the same one began anew. */
   #endFormer(): void {
     for (const channel of this.#subscriptions.keys()) this.drop(channel);
+    this.#intake.endCalls();
     this.#id = randomName(this.context.random, 16);
   }
 
@@ -259,19 +260,6 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
 
   charge(cost: number): void {
     this.#intake.charge(cost);
-  }
-
-  checkRoomForSubscription(): void {
-    const { subscriptions, subscriptionsPerAddress } = this.limits;
-    if (this.#subscriptions.size >= subscriptions) {
-      throw new ProtocolError("limit_reached", `a session has at most ${subscriptions} subscriptions`);
-    }
-    if (this.address !== undefined && this.address.subscriptions >= subscriptionsPerAddress) {
-      throw new ProtocolError(
-        "limit_reached",
-        `the sessions of one address have at most ${subscriptionsPerAddress} subscriptions`,
-      );
-    }
   }
 
   reserve(): AnswerPlace {

@@ -41,7 +41,7 @@ export async function subscribe(session: Caller, command: Subscribe): Promise<vo
   // fills a hole.
   if (former && !session.isDatagram)
     throw new ProtocolError("already_subscribed", `already subscribed to ${name}`);
-  if (!former) session.checkRoomForSubscription();
+  if (!former) checkRoom(session);
   const subscription = new Subscription(context.channels.acquire(name), session, namespace.pageSize);
   if (former) {
     if (command.hidden !== true) {
@@ -56,6 +56,20 @@ export async function subscribe(session: Caller, command: Subscribe): Promise<vo
   } catch (error) {
     if (!subscription.hasEnded) session.drop(name);
     throw error;
+  }
+}
+
+/** @throws ProtocolError `limit_reached` if there may be no further subscription */
+function checkRoom({ subscriptions, address, context }: Caller): void {
+  const { subscriptions: most, subscriptionsPerAddress } = context.limits;
+  if (subscriptions.size >= most) {
+    throw new ProtocolError("limit_reached", `a session has at most ${most} subscriptions`);
+  }
+  if (address !== undefined && address.subscriptions >= subscriptionsPerAddress) {
+    throw new ProtocolError(
+      "limit_reached",
+      `the sessions of one address have at most ${subscriptionsPerAddress} subscriptions`,
+    );
   }
 }
 
