@@ -10,14 +10,19 @@ await bundle(accepting);
 test("every example meets strangers, but for those that have nothing to do with a network", () => {
   assert.ok(accepting.length > 10, `${accepting.length} accept`);
   assert.deepEqual(alone, [
+    // Of a session that is there already.
+    "packages/client/README.md: try {",
     "docs/guide-deadlines.md: const [client, server] = pipe();",
     "docs/guide-deadlines.md: const [client, server] = pipe();",
     'docs/guide-durable.md: const directory = join(mkdtempSync(join(tmpdir(), "square-")), "data");',
     "docs/guide-sockets.md: const [client, server] = pipe();",
     // Of a host that is not here.
     'docs/guide-transport.md: const ssh = spawn("ssh", ["host", "nc", "localhost", "8080"], { stdio: ["pipe", "pipe", "inherit"] });',
+    'packages/client/src/session/session.ts: const { price } = await session.call("shop.price", "hat");',
     'packages/hub/src/durable/durable.ts: const hub = new Hub({ engine: await durable("./data"), namespaces });',
     `packages/hub/src/hub.ts: await hub.publishJson("plaza:general", '{"id":1688888483063664642}');`,
+    'packages/hub/src/hub.ts: const stop = hub.handle("shop.price", async ({ user }, item) => {',
+    'packages/hub/src/session/handlers.ts: hub.handle("shop.buy", () => {',
     'packages/net/src/contracts/addr.ts: joinHostPort("::1", 53);',
     // Of an interface and a sender that are not here.
     'packages/net/src/contracts/packet-conn.ts: packets.join("232.1.2.3", { source: "192.0.2.7", interface: "eth0" });',
@@ -33,6 +38,7 @@ test("every example meets strangers, but for those that have nothing to do with 
     `packages/protocol/src/json.ts: toOneLine('[1,\\n"\\\\n"]');`,
     "packages/protocol/src/limits.ts: commandBytesFor(1048576);",
     'packages/protocol/src/limits.ts: isChannelName("plaza:general");',
+    'packages/protocol/src/limits.ts: isMethodName("shop.buy");',
     'packages/websocket/src/core/core.ts: const core = new Core("server", events, defaultReceiveLimits);',
     // A Unix socket, which no stranger here can reach.
     'packages/websocket/src/server/listen.ts: const below = await net.listen("unix", "/run/app/ws.sock", { mode: 432 });',

@@ -175,14 +175,16 @@ test("a dead server is found while calls wait for it, and they are told", async 
 
 test("with the session calls are over: those that wait, those that were sent, and those that come", async () => {
   const { server, session } = begin();
-  unanswered(server);
+  const { calls, cancelled } = unanswered(server);
   await settled();
   const sent = codeOf(session.call("a"));
   await settled();
-  const unsent = codeOf(session.call("a", "x".repeat(100_000)));
+  const large = codeOf(session.call("a", "x".repeat(100_000)));
   await session.close();
+  const ids = calls.map(({ id }) => id);
+  assert.deepEqual([cancelled, ids.length], [ids, 1], "the server need not find out by itself");
   assert.deepEqual(
-    [await sent, await unsent, await codeOf(session.call("a"))],
+    [await sent, await large, await codeOf(session.call("a"))],
     ["closed", "too_large", "closed"],
   );
 });

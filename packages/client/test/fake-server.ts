@@ -44,7 +44,8 @@ export class FakeConn implements ClientConn {
     const isTooLarge = this.maxSendBytes !== undefined && Buffer.byteLength(message) > this.maxSendBytes;
     if (!this.#isOpen || this.isFull || isTooLarge) return "refused";
     queueMicrotask(() => {
-      if (!this.#isOpen) return;
+      // What was sent before a close in order arrives.
+      if (!this.#isOpen && this.closedWith === undefined) return;
       const command = decodeCommand(message);
       this.commands.push(command);
       this.server.receive(this, command);

@@ -249,11 +249,11 @@ export class Session {
     // Before anybody is told, who might call `close` in turn. Whether it ends in order or not, it is gone.
     const { promise, resolve } = withResolvers<void>();
     this.#closing = promise;
+    const outboxClosed = this.#outbox.close(cause); // cancels calls, while it can
     const linkClosed = Promise.resolve(link?.close(CLOSE.normal, ""));
     this.#stopOpening?.();
     this.#stopWaiting?.();
     for (const stop of this.#stopWake) stop();
-    const outboxClosed = this.#outbox.close(cause);
     this.#become(cause === undefined ? { name: "closed" } : { name: "closed", cause });
     for (const feed of this.#feeds.values()) feed.close(cause);
     void Promise.allSettled([linkClosed, outboxClosed]).then(() => resolve());
