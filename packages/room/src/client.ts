@@ -3,21 +3,18 @@ export type { InputShape } from "./contracts/input-shape.ts";
 export type { Cell, KindLayout, Layout } from "./contracts/layout.ts";
 export type { Rows } from "./contracts/rows.ts";
 export { bool, oneOf, reference, type ReferenceField } from "./schema/choices.ts";
-export type { Cells, CellSource, Field, View } from "./schema/field.ts";
+export type { Field } from "./schema/field.ts";
 export { type Apply, defineGame, Game, type GameDefinition } from "./schema/game.ts";
+export { angle, int, number, type NumberOptions } from "./schema/numbers.ts";
+export { type GivenQuaternion, type Quaternion, quaternion } from "./schema/quaternion.ts";
+export { text } from "./schema/text.ts";
 export {
-  angle,
   type GivenVector2,
   type GivenVector3,
-  int,
-  number,
-  type NumberOptions,
   type Vector2,
   type Vector3,
   vector,
-} from "./schema/numbers.ts";
-export { type GivenQuaternion, type Quaternion, quaternion } from "./schema/quaternion.ts";
-export { text } from "./schema/text.ts";
+} from "./schema/vector.ts";
 export type {
   EntityMembers,
   EntityOf,

@@ -1,8 +1,6 @@
-import { RoomError, type RoomErrorCode, shown } from "../contracts/errors.ts";
+import { RoomError, shown } from "../contracts/errors.ts";
 import type { Cell } from "../contracts/layout.ts";
-
-/** Cells of a world, or of a frame that is shown between two ticks. */
-export type Cells = Int32Array | Float64Array;
+import type { Cells, Owner, Row } from "./row.ts";
 
 /**
  * A field of a kind, or of an input: what it is made of, and how a value becomes cells and cells a value.
@@ -14,65 +12,89 @@ export type Cells = Int32Array | Float64Array;
 export interface Field<Value = unknown, Given = Value> {
   readonly type: string;
   /** What both sides have to agree on, apart from the names. */
-  readonly parameters: readonly (string | number | boolean)[];
+  readonly parameters: readonly unknown[];
   readonly cells: readonly Cell[];
-  /** The cells before anything was written. */
-  readonly initial: readonly number[];
+  /** What it is before anything was written. */
+  readonly initial: Given;
   /**
-   * Quantises `value` into cells from `at` on: all of them or, where it throws, none.
+   * Quantises `value` into cells from `at` on.
    *
-   * @param name for the message of an error: `player.at`.
+   * @param owner where these cells are those of an entity.
+   * @returns what is allowed, where this value is not; then no cell was written.
    */
-  write(value: Given, into: Int32Array, at: number, name: string): void;
+  write(value: Given, into: Int32Array, at: number, owner?: Owner): string | undefined;
+  /** What cells from `at` on hold. */
+  read(cells: Cells, at: number, owner?: Owner): Value;
   /**
-   * What cells from `at` on hold.
+   * How an entity has it, where a value would be allocated each time, or could not be changed: made once for
+   * each entity, and called for each read.
    *
-   * @param into a value of an earlier read, which may be overwritten and returned.
+   * @param path for messages: `player.at`.
    */
-  read(cells: Cells, at: number, into?: Value): Value;
-  /** How an entity has it, where a plain value would be allocated each time, or could not be changed. */
-  readonly view?: (source: CellSource, offset: number, name: string) => View<Value>;
+  readonly reader?: (row: Row, start: number, path: string) => () => Value;
+  /** What it is made of, where a value is an object. */
+  readonly parts?: readonly Placed[];
 }
 
-/** What an entity's field is read by, made once for each entity and kept. */
-export interface View<Value = unknown> {
-  read(): Value;
+/** A field in its place. */
+export interface Placed {
+  readonly name: string;
+  readonly field: Field;
+  /** Its first cell, from where those of the whole begin. */
+  readonly offset: number;
 }
 
-/** The row of one entity. */
-export interface CellSource {
-  /** Where its cells begin. */
-  readonly start: number;
-  /** @throws RoomError `removed`. */
-  cells(): Cells;
-  /** @throws RoomError `removed`, or `read_only` in a frame. */
-  writableCells(): Int32Array;
-}
-
-/** A cell with nothing special. */
+/** A cell that does not wrap and does not refer. */
 export function plainCell(min: number, max: number, moves = false): Cell {
   return { min, max, wraps: false, moves, refers: false };
 }
 
-/** Throws for a definition that is none. */
-export function badSchema(message: string): never {
-  throw new RoomError("invalid_schema", message);
-}
-
 /** Throws for a value that a field cannot hold. */
-export function badValue(name: string, value: unknown, allowed: string): never {
-  throw new RoomError("invalid_value", `${name} is ${shown(value)}; allowed: ${allowed}`);
+export function badValue(path: string, value: unknown, allowed: string): never {
+  throw new RoomError("invalid_value", `${path} is ${shown(value)}; allowed: ${allowed}`);
 }
 
-/** Throws where an option is not an integer of this range. */
-export function checkInteger(
-  name: string,
-  value: unknown,
-  min: number,
-  max: number,
-  code: RoomErrorCode = "invalid_schema",
+/**
+ * Writes the fields that `values` has.
+ *
+ * @param values of the application: each is read once.
+ */
+export function writeFields(
+  fields: readonly Placed[],
+  values: object,
+  into: Int32Array,
+  at: number,
+  path: string,
+  owner?: Owner,
 ): void {
-  if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) {
-    throw new RoomError(code, `${name} is ${shown(value)}; allowed: integers from ${min} to ${max}`);
+  for (const { name, field, offset } of fields) {
+    const value = (values as Readonly<Record<string, unknown>>)[name];
+    if (value === undefined) continue;
+    const allowed = field.write(value, owner?.writable ?? into, at + offset, owner);
+    if (allowed !== undefined) badValue(`${path}.${name}`, value, allowed);
   }
+}
+
+/** Reads fields into an object. */
+export function readFields(
+  fields: readonly Placed[],
+  cells: Cells,
+  at: number,
+  into: Record<string, unknown>,
+): object {
+  for (const { name, field, offset } of fields) {
+    if (field.parts === undefined) into[name] = field.read(cells, at + offset);
+    else {
+      // What was inherited under such a name is not ours to change.
+      const known = Object.hasOwn(into, name) ? into[name] : {};
+      into[name] = readFields(field.parts, cells, at + offset, known as Record<string, unknown>);
+    }
+  }
+  return into;
+}
+
+/** A coordinate of what was given: of an object by its name, of a list by its place. */
+export function partOf(value: unknown, index: number, name: string): unknown {
+  if (typeof value !== "object" || value === null) return undefined;
+  return (value as Readonly<Record<string, unknown>>)[Array.isArray(value) ? index : name];
 }

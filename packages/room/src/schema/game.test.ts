@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { angle, bool, defineGame, int, oneOf, reference, text, vector } from "../client.ts";
+import { angle, bool, defineGame, int, oneOf, reference, text, vector } from "../index.ts";
 
 const place = vector(2, { min: 0, max: 100, precision: 0.01, moves: true });
 

@@ -1,10 +1,9 @@
-import { shown } from "../contracts/errors.ts";
 import type { InputShape } from "../contracts/input-shape.ts";
 import type { Layout } from "../contracts/layout.ts";
 import type { Rows } from "../contracts/rows.ts";
 import { compile, described, type Schema } from "./compile.ts";
-import { badSchema, type Cells, checkInteger } from "./field.ts";
 import { InputCodec } from "./input.ts";
+import type { Cells } from "./row.ts";
 import { FrameTable } from "./table.ts";
 import type {
   EntityOf,
@@ -57,7 +56,13 @@ export interface GameDefinition<K extends Kinds, I extends Fields, Player extend
 }
 
 /** A game, compiled. `defineGame` makes one. */
-export class Game<K extends Kinds, I extends Fields, Player extends KindName<K> = KindName<K>> {
+export class Game<
+  K extends Kinds = Kinds,
+  I extends Fields = Fields,
+  Player extends KindName<K> = KindName<K>,
+> {
+  /** What it was defined by. */
+  readonly definition: GameDefinition<K, I, Player>;
   readonly version: number;
   readonly ticksPerSecond: number;
   /** The kind whose entities are players'. */
@@ -70,17 +75,10 @@ export class Game<K extends Kinds, I extends Fields, Player extends KindName<K> 
 
   constructor(definition: GameDefinition<K, I, Player>) {
     const { version, ticksPerSecond, kinds, player = "player" as Player, weights = {}, apply } = definition;
-    checkInteger("version", version, 0, 2 ** 31 - 1);
-    checkInteger("ticksPerSecond", ticksPerSecond, 1, 240);
-    if (apply !== undefined && typeof apply !== "function") {
-      badSchema(`apply is ${shown(apply)}; allowed: a function`);
-    }
     const input = new InputCodec(definition.input);
-    const agreed = [FORM, version, ticksPerSecond, player, described(input.fields)];
+    const agreed = [FORM, version, ticksPerSecond, player, described(input.placed.fields)];
     this.#schema = compile(kinds, agreed, weights);
-    if (apply !== undefined && !this.#schema.byName.has(player)) {
-      badSchema(`player is ${shown(player)}; allowed: ${[...this.#schema.byName.keys()].join(", ")}`);
-    }
+    this.definition = definition;
     this.version = version;
     this.ticksPerSecond = ticksPerSecond;
     this.player = player;

@@ -1,4 +1,6 @@
-import { badValue, type CellSource, type Cells, checkInteger, type Field, plainCell } from "./field.ts";
+import { type Field, partOf, type Placed, plainCell } from "./field.ts";
+import type { Cells } from "./row.ts";
+import { View } from "./view.ts";
 
 /** A rotation, of length 1. `-q` is the same one as `q`; what is read may be either. */
 export interface Quaternion {
@@ -11,6 +13,10 @@ export interface Quaternion {
 /** What may be written as a rotation: of any length but 0. */
 export type GivenQuaternion = Quaternion | readonly [x: number, y: number, z: number, w: number];
 
+/** In the order in which a list has them. */
+const NAMES = ["x", "y", "z", "w"] as const;
+/** Of each name, where it is among the components. */
+const AXES = [1, 2, 3, 0] as const;
 const ALLOWED = "{ x, y, z, w } or [x, y, z, w] of finite numbers, not all of them 0";
 
 /** Of a component that may be left out: below it what the others say of it is too coarse. */
@@ -31,30 +37,33 @@ const found = new Float64Array(4);
  * It is brought to length 1; one of length 0 is refused, as NaN and infinite numbers are.
  *
  * @param bits 6 to 20.
- * @throws RoomError `invalid_schema`.
  */
 export function quaternion(bits: number): Field<Quaternion, GivenQuaternion> {
-  checkInteger("quaternion: bits", bits, 6, 20);
   const most = 2 ** (bits - 1) - 1;
   const quantum = Math.SQRT1_2 / most;
   const small = plainCell(-most, most);
+  const parts = NAMES.map(
+    (name, index): Placed => ({ name, offset: 0, field: part(quantum, AXES[index] ?? 0) }),
+  );
+  const RotationView = View.with(parts);
   return {
     type: "quaternion",
     parameters: [bits],
     cells: [plainCell(0, 3), small, small, small],
-    initial: [0, 0, 0, 0],
-    write(value, into, at, name) {
-      take(value, name);
+    initial: [0, 0, 0, 1],
+    parts,
+    write(value, into, at) {
+      if (!take(value)) return ALLOWED;
       let largest = onGrid(quantum, most);
       if (largest < 0) {
         largest = 0;
         for (let axis = 1; axis < 4; axis++) if (size(axis) > size(largest)) largest = axis;
         store(into, at, largest, quantum, most);
-        // Where two are about equal, what is read may be on the grid of another one, too; the first is taken,
-        // so that writing what was read changes no cell.
+        // Where two are about equal, what is read may be whole cells without the other one, too. The first is
+        // taken, so that writing what was read changes no cell.
         load(into, at, quantum, given);
-        largest = onGrid(quantum, most);
-        if (largest < 0) return;
+        const first = onGrid(quantum, most);
+        if (first >= 0) largest = first;
       }
       store(into, at, largest, quantum, most);
     },
@@ -63,33 +72,42 @@ export function quaternion(bits: number): Field<Quaternion, GivenQuaternion> {
       const [w = 0, x = 0, y = 0, z = 0] = found;
       return { x, y, z, w };
     },
-    view: (source, offset) => new QuaternionView(source, offset, quantum),
+    reader: (row, start, path) => {
+      const view = new RotationView(row, start, path);
+      return () => view as unknown as Quaternion;
+    },
   };
 }
 
-/** Puts what was given into `given`, at length 1. */
-function take(value: unknown, name: string): void {
-  if (typeof value !== "object" || value === null) badValue(name, value, ALLOWED);
-  const source = value as Readonly<Record<string | number, unknown>>;
-  const isList = Array.isArray(value);
-  // All are read before any is stored: to read another rotation is to use the same memory.
-  const w = part(source[isList ? 3 : "w"], name, ".w");
-  const x = part(source[isList ? 0 : "x"], name, ".x");
-  const y = part(source[isList ? 1 : "y"], name, ".y");
-  const z = part(source[isList ? 2 : "z"], name, ".z");
-  const largest = Math.max(Math.abs(w), Math.abs(x), Math.abs(y), Math.abs(z));
-  if (largest === 0) badValue(`the length of ${name}`, 0, ALLOWED);
-  // Divided first, so that no square is past what a number holds.
-  given[0] = w / largest;
-  given[1] = x / largest;
-  given[2] = y / largest;
-  given[3] = z / largest;
-  divide(given, Math.sqrt(squares(given)));
+/** A component, which is read, and not written alone. */
+function part(quantum: number, axis: number): Field<number> {
+  return {
+    type: "component",
+    parameters: [],
+    cells: [],
+    initial: 0,
+    write: () => "assigning a whole rotation",
+    read(cells, at) {
+      load(cells, at, quantum, found);
+      return found[axis] ?? 0;
+    },
+  };
 }
 
-function part(value: unknown, name: string, axis: string): number {
-  if (typeof value !== "number" || !Number.isFinite(value)) badValue(name + axis, value, ALLOWED);
-  return value;
+/** Puts what was given into `given`, at length 1; false if it is no rotation. */
+function take(value: unknown): boolean {
+  let largest = 0;
+  for (let index = 0; index < 4; index++) {
+    const part = partOf(value, index, NAMES[index] ?? "");
+    if (typeof part !== "number" || !Number.isFinite(part)) return false;
+    given[AXES[index] ?? 0] = part;
+    largest = Math.max(largest, Math.abs(part));
+  }
+  if (largest === 0) return false;
+  // Divided first, so that no square is past what a number holds.
+  divide(given, largest);
+  divide(given, Math.sqrt(squares(given)));
+  return true;
 }
 
 /** The first component of `given` without which the others are whole cells; -1 if there is none. */
@@ -139,46 +157,4 @@ function squares(of: Float64Array): number {
 
 function divide(by: Float64Array, length: number): void {
   for (let axis = 0; axis < 4; axis++) by[axis] = (by[axis] ?? 0) / length;
-}
-
-/** A rotation of an entity. */
-class QuaternionView {
-  readonly #source: CellSource;
-  readonly #offset: number;
-  readonly #quantum: number;
-
-  constructor(source: CellSource, offset: number, quantum: number) {
-    this.#source = source;
-    this.#offset = source.start + offset;
-    this.#quantum = quantum;
-  }
-
-  get x(): number {
-    return this.#get(1);
-  }
-
-  get y(): number {
-    return this.#get(2);
-  }
-
-  get z(): number {
-    return this.#get(3);
-  }
-
-  get w(): number {
-    return this.#get(0);
-  }
-
-  #get(axis: number): number {
-    load(this.#source.cells(), this.#offset, this.#quantum, found);
-    return found[axis] ?? 0;
-  }
-
-  read(): this {
-    return this;
-  }
-
-  toJSON(): Quaternion {
-    return { x: this.x, y: this.y, z: this.z, w: this.w };
-  }
 }

@@ -1,9 +1,9 @@
 import { RoomError, shown } from "../contracts/errors.ts";
 import type { Layout } from "../contracts/layout.ts";
 import type { Rows } from "../contracts/rows.ts";
-import type { CompiledKind, Schema } from "./compile.ts";
-import type { Entity, Owner } from "./entity.ts";
-import type { Cells } from "./field.ts";
+import type { Schema } from "./compile.ts";
+import { type Cells, type Owner, Row } from "./row.ts";
+import type { View } from "./view.ts";
 
 /** What a world and a frame have in common: entities by slot and by kind. */
 export abstract class Table implements Owner {
@@ -12,41 +12,40 @@ export abstract class Table implements Owner {
   abstract readonly generations: Uint32Array;
   abstract readonly cells: Cells;
   abstract readonly writable: Int32Array | undefined;
-  protected readonly schema: Schema;
+  readonly schema: Schema;
   /** By slot, those that were asked for. */
-  protected readonly entities: (Entity | undefined)[] = [];
+  readonly #entities: (View | undefined)[] = [];
 
   constructor(schema: Schema) {
     this.schema = schema;
   }
 
-  abstract refer(index: number, target: unknown, name: string): void;
+  abstract refer(index: number, target: unknown): string | undefined;
 
   get layout(): Layout {
     return this.schema.layout;
   }
 
-  get(slot: number): Entity | undefined {
-    const tag = slot < this.end ? this.kinds[slot] : 0;
-    if (tag === undefined || tag === 0) return undefined;
-    const known = this.entities[slot];
+  get(slot: number): View | undefined {
+    const known = this.#entities[slot];
     if (known?.isAlive === true) return known;
-    const kind = this.schema.kinds[tag - 1];
+    const index = slot < this.end ? (this.kinds[slot] ?? 0) - 1 : -1;
+    const kind = this.schema.kinds[index];
     if (kind === undefined) return undefined;
-    const entity = new kind.Entity(this, slot, slot * this.layout.stride);
-    this.entities[slot] = entity;
-    return entity;
+    const row = new Row(this, slot);
+    return (this.#entities[slot] = new kind.Entity(row, row.start, kind.name));
   }
 
-  all(kind: string): Iterable<Entity> {
-    return new OfKind(this, this.kindNamed(kind).tag);
+  all(kind: string): Iterable<View> {
+    return new OfKind(this, this.kindIndex(kind) + 1);
   }
 
-  protected kindNamed(name: unknown): CompiledKind {
-    const kind = this.schema.byName.get(name as string);
-    if (kind !== undefined) return kind;
-    const names = [...this.schema.byName.keys()].join(", ");
-    throw new RoomError("unknown_kind", `${shown(name)} is no kind of this game; allowed: ${names}`);
+  protected kindIndex(name: unknown): number {
+    const { kinds } = this.schema;
+    const index = kinds.findIndex((kind) => kind.name === name);
+    if (index >= 0) return index;
+    const names = kinds.map((kind) => kind.name).join(", ");
+    throw new RoomError("unknown_kind", `the kind is ${shown(name)}; allowed: ${names}`);
   }
 }
 
@@ -77,9 +76,8 @@ export class FrameTable extends Table {
     return this.rows.cells;
   }
 
-  refer(_index: number, _target: unknown, name: string): never {
-    throw new RoomError("read_only", `${name} is of a frame, which is shown; write to that of the world`);
-  }
+  /** Its rows are not written, so this is not reached. */
+  refer(): undefined {}
 }
 
 /** Throws where rows are not of this game. */
@@ -87,22 +85,22 @@ export function checkSameGame({ layout }: Schema, rows: Rows<Cells>): void {
   if (rows.layout.hash === layout.hash) return;
   throw new RoomError(
     "other_schema",
-    `these rows are of a schema with the hash ${rows.layout.hash}; allowed: ${layout.hash}, that of this game`,
+    `the hash of these rows is ${rows.layout.hash}; allowed: ${layout.hash}, that of this game`,
   );
 }
 
-/** One walk over the slots; what it returns for each step is itself, so that a step allocates nothing. */
-class OfKind implements IterableIterator<Entity, undefined> {
+/** One walk over the slots. What a step returns is the walk itself, so that it allocates nothing. */
+class OfKind implements IterableIterator<View, undefined> {
   readonly #table: Table;
-  readonly #tag: number;
+  readonly #kind: number;
   readonly #end: number;
   #slot = 0;
   done = false;
-  value: Entity | undefined;
+  value: View | undefined;
 
-  constructor(table: Table, tag: number) {
+  constructor(table: Table, kind: number) {
     this.#table = table;
-    this.#tag = tag;
+    this.#kind = kind;
     this.#end = table.end;
   }
 
@@ -110,16 +108,12 @@ class OfKind implements IterableIterator<Entity, undefined> {
     return this;
   }
 
-  next(): IteratorResult<Entity, undefined> {
-    const { kinds } = this.#table;
-    while (this.#slot < this.#end) {
-      const slot = this.#slot++;
-      if (kinds[slot] !== this.#tag) continue;
-      this.value = this.#table.get(slot);
-      return this as IteratorResult<Entity, undefined>;
-    }
-    this.done = true;
-    this.value = undefined;
-    return this as IteratorResult<Entity, undefined>;
+  next(): IteratorResult<View, undefined> {
+    const table = this.#table;
+    while (this.#slot < this.#end && table.kinds[this.#slot] !== this.#kind) this.#slot++;
+    // What follows the last of them is `undefined`.
+    this.done = this.#slot >= this.#end;
+    this.value = this.done ? undefined : table.get(this.#slot++);
+    return this as IteratorResult<View, undefined>;
   }
 }

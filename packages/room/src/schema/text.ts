@@ -1,40 +1,54 @@
-import { badValue, type CellSource, type Cells, checkInteger, type Field, plainCell } from "./field.ts";
+import type { Cell } from "../contracts/layout.ts";
+import { type Field, plainCell } from "./field.ts";
+import type { Cells } from "./row.ts";
 
 /** Bytes of a cell: three, so that no difference of two cells passes 32 bits. */
 const BYTES = 3;
-const MOST_BYTES = 64 * BYTES;
+/** More than a kind may have of them are not made, so that a wrong number does not take for ever. */
+const MOST_CELLS = 64;
 /** What stands for what is no character: half of a surrogate pair, and U+0000, which ends a text. */
 const REPLACEMENT = 0xfffd;
 
 /** A byte order mark is a character like others. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-const bytes = new Uint8Array(MOST_BYTES);
+const bytes = new Uint8Array((MOST_CELLS + 1) * BYTES);
 
 /**
  * A short text, such as a name; at first empty. What is longer is cut before the first character (code point)
  * that does not fit. Half of a surrogate pair and U+0000 become U+FFFD.
  *
  * @param maxBytes most bytes of UTF-8, 1 to 192. A cell has three of them, and a kind at most 64 cells.
- * @throws RoomError `invalid_schema`.
  */
 export function text(maxBytes: number): Field<string> {
-  checkInteger("text: maxBytes", maxBytes, 1, MOST_BYTES);
-  const count = Math.ceil(maxBytes / BYTES);
-  const inLast = maxBytes - (count - 1) * BYTES;
-  const cells = Array.from({ length: count }, (_, index) =>
-    plainCell(0, 2 ** (8 * (index === count - 1 ? inLast : BYTES)) - 1),
-  );
+  const cells: Cell[] = [];
+  for (let left = maxBytes; left > 0 && cells.length <= MOST_CELLS; left -= BYTES)
+    cells.push(plainCell(0, 2 ** (8 * Math.min(left, BYTES)) - 1));
+  const count = cells.length;
   return {
     type: "text",
     parameters: [maxBytes],
     cells,
-    initial: cells.map(() => 0),
-    write(value, into, at, name) {
-      if (typeof value !== "string") badValue(name, value, `text of at most ${maxBytes} bytes`);
+    initial: "",
+    write(value, into, at) {
+      if (typeof value !== "string") return `text of at most ${maxBytes} bytes`;
       encode(value, maxBytes, into, at, count);
     },
     read: (from, at) => decode(from, at, count),
-    view: (source, offset) => new TextView(source, offset, count),
+    reader(row, start) {
+      // Decoded once, and again when its cells have changed.
+      const known = new Int32Array(count);
+      let text = "";
+      return () => {
+        const from = row.cells();
+        let isKnown = true;
+        for (let index = 0; index < count; index++) {
+          if (known[index] !== from[start + index]) isKnown = false;
+          known[index] = from[start + index] ?? 0;
+        }
+        if (!isKnown) text = decode(known, 0, count);
+        return text;
+      };
+    },
   };
 }
 
@@ -68,32 +82,4 @@ function decode(cells: Cells, at: number, count: number): string {
     bytes[end] = byte;
   }
   return decoder.decode(bytes.subarray(0, end));
-}
-
-/** A text of an entity: decoded once, and again when its cells have changed. */
-class TextView {
-  readonly #source: CellSource;
-  readonly #offset: number;
-  readonly #cells: Int32Array;
-  #text = "";
-
-  constructor(source: CellSource, offset: number, count: number) {
-    this.#source = source;
-    this.#offset = source.start + offset;
-    this.#cells = new Int32Array(count);
-  }
-
-  read(): string {
-    const cells = this.#source.cells();
-    const known = this.#cells;
-    let isSame = true;
-    for (let index = 0; index < known.length; index++) {
-      const cell = cells[this.#offset + index] ?? 0;
-      if (known[index] === cell) continue;
-      known[index] = cell;
-      isSame = false;
-    }
-    if (!isSame) this.#text = decode(known, 0, known.length);
-    return this.#text;
-  }
 }

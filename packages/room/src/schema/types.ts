@@ -70,7 +70,7 @@ export interface WorldOptions {
  * A new entity has the lowest free slot, so what a world does next follows from its rows alone: a world that
  * was copied goes on as the other one does.
  */
-export interface World<K extends Kinds> extends Rows {
+export interface World<K extends Kinds = Kinds> extends Rows {
   /** How many entities there are. */
   readonly size: number;
   readonly maxEntities: number;
@@ -114,7 +114,7 @@ export interface World<K extends Kinds> extends Rows {
  * Rows that are read, not written: what is shown between two ticks, or a world of the past. `Game.frame`
  * makes one. Its entities throw a `RoomError` `read_only` when they are written.
  */
-export interface Frame<K extends Kinds> {
+export interface Frame<K extends Kinds = Kinds> {
   readonly rows: Rows<Int32Array | Float64Array>;
   /** The entity in a slot; `undefined` for a free one. It is the same object each time. */
   get(slot: number): FrameEntityOf<K> | undefined;
@@ -127,5 +127,5 @@ export interface Frame<K extends Kinds> {
 }
 
 type ValueOf<F extends Field> = ReturnType<F["read"]>;
-type WrittenOf<F extends Field> = Parameters<F["write"]>[0];
+type WrittenOf<F extends Field> = F["initial"];
 type Shown<Value> = Value extends object ? Readonly<Value> : Value;

@@ -1,13 +1,14 @@
 import { RoomError, shown } from "../contracts/errors.ts";
 import type { Rows } from "../contracts/rows.ts";
 import type { CompiledKind, Schema } from "./compile.ts";
-import { Entity } from "./entity.ts";
-import { badValue, checkInteger } from "./field.ts";
+import { badValue, writeFields } from "./field.ts";
 import { checkSameGame, Table } from "./table.ts";
+import { View } from "./view.ts";
 
 const DEFAULT_MAX_ENTITIES = 1_024;
 const MOST_ENTITIES = 65_535;
 const FIRST_CAPACITY = 32;
+const NONE: readonly number[] = [];
 
 /** What `World` of `types.ts` says, without its types. */
 export class WorldTable extends Table implements Rows {
@@ -27,7 +28,10 @@ export class WorldTable extends Table implements Rows {
     { maxEntities = DEFAULT_MAX_ENTITIES }: { readonly maxEntities?: number } = {},
   ) {
     super(schema);
-    checkInteger("maxEntities", maxEntities, 1, MOST_ENTITIES, "invalid_option");
+    if (!Number.isInteger(maxEntities) || maxEntities < 1 || maxEntities > MOST_ENTITIES) {
+      const allowed = `integers from 1 to ${MOST_ENTITIES}`;
+      throw new RoomError("invalid_option", `maxEntities is ${shown(maxEntities)}; allowed: ${allowed}`);
+    }
     this.maxEntities = maxEntities;
     const capacity = Math.min(FIRST_CAPACITY, maxEntities);
     this.#kinds = new Uint8Array(capacity);
@@ -60,24 +64,20 @@ export class WorldTable extends Table implements Rows {
     return this.#cells;
   }
 
-  add(name: string, values?: Readonly<Record<string, unknown>>): Entity {
-    const kind = this.kindNamed(name);
+  add(name: string, values: object = {}): View {
+    const index = this.kindIndex(name);
+    const kind = this.schema.kinds[index] as CompiledKind;
     for (const key in values) {
       if (kind.fields.some((field) => field.name === key)) continue;
       const fields = kind.fields.map((field) => field.name).join(", ");
-      throw new RoomError("unknown_field", `${kind.name} has no field ${shown(key)}; allowed: ${fields}`);
+      throw new RoomError("unknown_field", `a field of ${name} is ${shown(key)}; allowed: ${fields}`);
     }
-    const slot = this.#take(kind);
-    // To read the values may be to call the application, so the entity is there before.
-    const entity = this.get(slot) as Entity;
+    const slot = this.#take(index + 1);
+    const start = slot * this.layout.stride;
+    this.#cells.set(kind.initial, start);
+    const entity = this.get(slot) as View;
     try {
-      for (const { name: key, field, offset, path } of kind.fields) {
-        const value = values?.[key];
-        const at = slot * this.layout.stride + offset;
-        if (value === undefined || !entity.isAlive) continue;
-        if (field.type === "reference") this.refer(at, value, path);
-        else field.write(value, this.#cells, at, path);
-      }
+      writeFields(kind.fields, values, this.#cells, start, name, this);
     } catch (error) {
       this.remove(entity);
       throw error;
@@ -86,15 +86,18 @@ export class WorldTable extends Table implements Rows {
   }
 
   remove(entity: unknown): boolean {
-    if (!Entity.isOf(entity, this)) badValue("the entity to remove", entity, "an entity of this world");
-    if (!entity.isAlive) return false;
-    const { slot } = entity;
-    const { stride } = this.layout;
-    const start = slot * stride;
-    const tag = this.#kinds[slot] ?? 0;
-    for (const offset of this.schema.kinds[tag - 1]?.references ?? []) this.#name(start + offset, 0);
-    if ((this.#referrers[slot] ?? 0) > 0) this.#forget(slot);
-    this.#cells.fill(0, start, start + stride);
+    const row = View.rowOf(entity);
+    if (row?.owner !== this) badValue("what to remove", entity, "an entity of this world");
+    if (!row.isAlive) return false;
+    const { slot, start } = row;
+    for (const offset of this.#referencesOf(slot)) this.#name(start + offset, 0);
+    for (let other = 0; other < this.#end && (this.#referrers[slot] ?? 0) > 0; other++) {
+      for (const offset of this.#referencesOf(other)) {
+        const index = other * this.layout.stride + offset;
+        if (this.#cells[index] === slot + 1) this.#name(index, 0);
+      }
+    }
+    this.#cells.fill(0, start, start + this.layout.stride);
     this.#kinds[slot] = 0;
     this.#size--;
     this.#free = Math.min(this.#free, slot);
@@ -102,11 +105,10 @@ export class WorldTable extends Table implements Rows {
     return true;
   }
 
-  refer(index: number, target: unknown, name: string): void {
-    if (target !== undefined && !Entity.isOf(target, this)) {
-      badValue(name, target, "an entity of the same world, and undefined");
-    }
-    this.#name(index, target?.isAlive === true ? target.slot + 1 : 0);
+  refer(index: number, target: unknown): string | undefined {
+    const row = View.rowOf(target);
+    if (target !== undefined && row?.owner !== this) return "entities of the same world, undefined";
+    this.#name(index, row?.isAlive === true ? row.slot + 1 : 0);
   }
 
   copyFrom(rows: Rows): void {
@@ -123,16 +125,13 @@ export class WorldTable extends Table implements Rows {
     this.#size = 0;
     this.#referrers.fill(0);
     for (let slot = 0; slot < this.#end; slot++) {
-      const tag = this.#kinds[slot] ?? 0;
-      if (tag === 0) continue;
-      this.#size++;
-      for (const offset of this.schema.kinds[tag - 1]?.references ?? []) {
+      if (this.#kinds[slot] !== 0) this.#size++;
+      for (const offset of this.#referencesOf(slot)) {
         const index = slot * stride + offset;
         const target = this.#cells[index] ?? 0;
-        if (target === 0) continue;
-        // Whom it named is not among these rows. Who takes that slot later is another one.
-        if ((this.#kinds[target - 1] ?? 0) === 0) this.#cells[index] = 0;
-        else this.#referrers[target - 1] = (this.#referrers[target - 1] ?? 0) + 1;
+        // Whom it names may not be among these rows. Who takes that slot later is another one.
+        this.#cells[index] = 0;
+        this.#name(index, target > 0 && (this.#kinds[target - 1] ?? 0) > 0 ? target : 0);
       }
     }
   }
@@ -142,7 +141,7 @@ export class WorldTable extends Table implements Rows {
   }
 
   /** Takes the lowest free slot, so that which one follows from the rows alone. */
-  #take(kind: CompiledKind): number {
+  #take(kind: number): number {
     let slot = this.#free;
     while (slot < this.#end && this.#kinds[slot] !== 0) slot++;
     if (slot >= this.maxEntities) this.#full(slot + 1);
@@ -150,13 +149,14 @@ export class WorldTable extends Table implements Rows {
     this.#free = slot + 1;
     this.#end = Math.max(this.#end, slot + 1);
     this.#size++;
-    this.#kinds[slot] = kind.tag;
+    this.#kinds[slot] = kind;
     this.#generations[slot] = (this.#generations[slot] ?? 0) + 1;
-    const start = slot * this.layout.stride;
-    for (let index = 0; index < kind.initial.length; index++) {
-      this.#cells[start + index] = kind.initial[index] ?? 0;
-    }
     return slot;
+  }
+
+  /** Where in its row what is in this slot has references. */
+  #referencesOf(slot: number): readonly number[] {
+    return this.schema.kinds[(this.#kinds[slot] ?? 0) - 1]?.references ?? NONE;
   }
 
   #full(entities: number): never {
@@ -184,17 +184,6 @@ export class WorldTable extends Table implements Rows {
     if (before !== 0) this.#referrers[before - 1] = (this.#referrers[before - 1] ?? 0) - 1;
     if (target !== 0) this.#referrers[target - 1] = (this.#referrers[target - 1] ?? 0) + 1;
     this.#cells[index] = target;
-  }
-
-  /** Clears whatever names this slot. */
-  #forget(slot: number): void {
-    for (let other = 0; other < this.#end && (this.#referrers[slot] ?? 0) > 0; other++) {
-      const tag = this.#kinds[other] ?? 0;
-      for (const offset of this.schema.kinds[tag - 1]?.references ?? []) {
-        const index = other * this.layout.stride + offset;
-        if (this.#cells[index] === slot + 1) this.#name(index, 0);
-      }
-    }
   }
 }
 

@@ -1,0 +1,65 @@
+import { badValue, type Placed, readFields } from "./field.ts";
+import type { Row } from "./row.ts";
+
+/** Accessors over the row of an entity: the entity itself, or a part of it, such as a vector. */
+export class View {
+  readonly #row: Row;
+  readonly #start: number;
+  readonly #path: string;
+  /** By field, those that were read. */
+  readonly #readers: (() => unknown)[] = [];
+
+  /** @param path for messages: `player`, `player.at`. */
+  constructor(row: Row, start: number, path: string) {
+    this.#row = row;
+    this.#start = start;
+    this.#path = path;
+  }
+
+  get slot(): number {
+    return this.#row.slot;
+  }
+
+  get isAlive(): boolean {
+    return this.#row.isAlive;
+  }
+
+  /** The row of a view; `undefined` of anything else. */
+  static rowOf(value: unknown): Row | undefined {
+    return typeof value === "object" && value !== null && #row in value ? value.#row : undefined;
+  }
+
+  /** A class of views with accessors for these fields. */
+  static with(fields: readonly Placed[]): typeof View {
+    const Made = class extends View {};
+    for (const [index, { name, field, offset }] of fields.entries()) {
+      const { reader } = field;
+      Object.defineProperty(Made.prototype, name, {
+        enumerable: true,
+        get: reader
+          ? function (this: View) {
+              return (this.#readers[index] ??= reader(
+                this.#row,
+                this.#start + offset,
+                `${this.#path}.${name}`,
+              ))();
+            }
+          : function (this: View) {
+              const row = this.#row;
+              return field.read(row.cells(), this.#start + offset, row.owner);
+            },
+        set(this: View, value: unknown) {
+          const row = this.#row;
+          const allowed = field.write(value, row.writable(), this.#start + offset, row.owner);
+          if (allowed !== undefined) badValue(`${this.#path}.${name}`, value, allowed);
+        },
+      });
+    }
+    Object.defineProperty(Made.prototype, "toJSON", {
+      value(this: View) {
+        return readFields(fields, this.#row.cells(), this.#start, {});
+      },
+    });
+    return Made;
+  }
+}
