@@ -70,7 +70,7 @@ export function writeFields(
   for (const { name, field, offset } of fields) {
     const value = (values as Readonly<Record<string, unknown>>)[name];
     if (value === undefined) continue;
-    const allowed = field.write(value, owner?.writable ?? into, at + offset, owner);
+    const allowed = field.write(value, (owner?.cells ?? into) as Int32Array, at + offset, owner);
     if (allowed !== undefined) badValue(`${path}.${name}`, value, allowed);
   }
 }

@@ -49,8 +49,9 @@ export function number(options: NumberOptions): Field<number> {
   const isWhole = Math.abs(whole * precision - 1) < 1e-9;
   const per = isWhole ? whole : 1;
   const step = isWhole ? 1 : precision;
-  const clamp = (value: number): number => (value < min ? min : value > max ? max : value);
-  const toCell = (value: number): number => Math.round((clamp(value) * per) / step);
+  // Small functions without others in them: what is inlined boxes no number.
+  const toCell = (value: number): number =>
+    Math.round(((value < min ? min : value > max ? max : value) * per) / step);
   return {
     type: "number",
     parameters: [min, max, precision, moves],
@@ -60,8 +61,11 @@ export function number(options: NumberOptions): Field<number> {
       if (typeof value !== "number" || Number.isNaN(value)) return `numbers from ${min} to ${max}`;
       into[at] = toCell(value);
     },
-    // The ends of the range need not be multiples. Between two ticks a cell may have a fraction.
-    read: (cells, at) => clamp(((cells[at] ?? 0) * step) / per),
+    read(cells, at) {
+      // The ends of the range need not be multiples. Between two ticks a cell may have a fraction.
+      const value = ((cells[at] ?? 0) * step) / per;
+      return value < min ? min : value > max ? max : value;
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-import { RoomError } from "../contracts/errors.ts";
+import { RoomError, type RoomErrorCode } from "../contracts/errors.ts";
 import type { Rows } from "../contracts/rows.ts";
 
 /** Cells of a world, or of a frame that is shown between two ticks. */
@@ -6,8 +6,8 @@ export type Cells = Int32Array | Float64Array;
 
 /** Where an entity is: a world, or a frame. */
 export interface Owner extends Rows<Cells> {
-  /** The cells once more; `undefined` where they are not to be written. */
-  readonly writable: Int32Array | undefined;
+  /** True where the cells are shown, and not to be written. */
+  readonly isReadOnly: boolean;
   /** The entity in a slot; `undefined` for a free one. */
   get(slot: number): object | undefined;
   /**
@@ -44,21 +44,18 @@ export class Row {
 
   /** @throws RoomError `removed`. */
   cells(): Cells {
-    if (!this.isAlive) this.#removed();
+    if (!this.isAlive) this.#fail("removed", "was removed");
     return this.owner.cells;
   }
 
   /** @throws RoomError `removed`, or `read_only` in a frame. */
   writable(): Int32Array {
-    if (!this.isAlive) this.#removed();
-    return this.owner.writable ?? readOnly(this.slot);
+    if (!this.isAlive) this.#fail("removed", "was removed");
+    if (this.owner.isReadOnly) this.#fail("read_only", "is of a frame: write to that of the world");
+    return this.owner.cells as Int32Array;
   }
 
-  #removed(): never {
-    throw new RoomError("removed", `the entity of slot ${this.slot} was removed`);
+  #fail(code: RoomErrorCode, what: string): never {
+    throw new RoomError(code, `the entity of slot ${this.slot} ${what}`);
   }
-}
-
-function readOnly(slot: number): never {
-  throw new RoomError("read_only", `the entity of slot ${slot} is of a frame: write to that of the world`);
 }

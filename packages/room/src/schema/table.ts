@@ -11,20 +11,18 @@ export abstract class Table implements Owner {
   abstract readonly kinds: Uint8Array;
   abstract readonly generations: Uint32Array;
   abstract readonly cells: Cells;
-  abstract readonly writable: Int32Array | undefined;
+  abstract readonly isReadOnly: boolean;
   readonly schema: Schema;
+  readonly layout: Layout;
   /** By slot, those that were asked for. */
   readonly #entities: (View | undefined)[] = [];
 
   constructor(schema: Schema) {
     this.schema = schema;
+    this.layout = schema.layout;
   }
 
   abstract refer(index: number, target: unknown): string | undefined;
-
-  get layout(): Layout {
-    return this.schema.layout;
-  }
 
   get(slot: number): View | undefined {
     const known = this.#entities[slot];
@@ -52,7 +50,7 @@ export abstract class Table implements Owner {
 /** What `Frame` of `types.ts` says, without its types. */
 export class FrameTable extends Table {
   readonly rows: Rows<Cells>;
-  readonly writable = undefined;
+  readonly isReadOnly = true;
 
   constructor(schema: Schema, rows: Rows<Cells>) {
     super(schema);

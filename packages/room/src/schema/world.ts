@@ -13,13 +13,15 @@ const NONE: readonly number[] = [];
 /** What `World` of `types.ts` says, without its types. */
 export class WorldTable extends Table implements Rows {
   readonly maxEntities: number;
-  #end = 0;
-  #size = 0;
+  readonly isReadOnly = false;
+  // Plain properties: each access to a field of an entity reads most of them.
+  end = 0;
+  size = 0;
+  kinds: Uint8Array;
+  generations: Uint32Array;
+  cells: Int32Array;
   /** No slot below is free. */
   #free = 0;
-  #kinds: Uint8Array;
-  #generations: Uint32Array;
-  #cells: Int32Array;
   /** By slot: how many cells name it. Where none does, removing it needs no look at the others. */
   #referrers: Uint32Array;
 
@@ -34,34 +36,10 @@ export class WorldTable extends Table implements Rows {
     }
     this.maxEntities = maxEntities;
     const capacity = Math.min(FIRST_CAPACITY, maxEntities);
-    this.#kinds = new Uint8Array(capacity);
-    this.#generations = new Uint32Array(capacity);
-    this.#cells = new Int32Array(capacity * schema.layout.stride);
+    this.kinds = new Uint8Array(capacity);
+    this.generations = new Uint32Array(capacity);
+    this.cells = new Int32Array(capacity * schema.layout.stride);
     this.#referrers = new Uint32Array(capacity);
-  }
-
-  get end(): number {
-    return this.#end;
-  }
-
-  get size(): number {
-    return this.#size;
-  }
-
-  get kinds(): Uint8Array {
-    return this.#kinds;
-  }
-
-  get generations(): Uint32Array {
-    return this.#generations;
-  }
-
-  get cells(): Int32Array {
-    return this.#cells;
-  }
-
-  get writable(): Int32Array {
-    return this.#cells;
   }
 
   add(name: string, values: object = {}): View {
@@ -74,10 +52,10 @@ export class WorldTable extends Table implements Rows {
     }
     const slot = this.#take(index + 1);
     const start = slot * this.layout.stride;
-    this.#cells.set(kind.initial, start);
+    this.cells.set(kind.initial, start);
     const entity = this.get(slot) as View;
     try {
-      writeFields(kind.fields, values, this.#cells, start, name, this);
+      writeFields(kind.fields, values, this.cells, start, name, this);
     } catch (error) {
       this.remove(entity);
       throw error;
@@ -91,17 +69,17 @@ export class WorldTable extends Table implements Rows {
     if (!row.isAlive) return false;
     const { slot, start } = row;
     for (const offset of this.#referencesOf(slot)) this.#name(start + offset, 0);
-    for (let other = 0; other < this.#end && (this.#referrers[slot] ?? 0) > 0; other++) {
+    for (let other = 0; other < this.end && (this.#referrers[slot] ?? 0) > 0; other++) {
       for (const offset of this.#referencesOf(other)) {
         const index = other * this.layout.stride + offset;
-        if (this.#cells[index] === slot + 1) this.#name(index, 0);
+        if (this.cells[index] === slot + 1) this.#name(index, 0);
       }
     }
-    this.#cells.fill(0, start, start + this.layout.stride);
-    this.#kinds[slot] = 0;
-    this.#size--;
+    this.cells.fill(0, start, start + this.layout.stride);
+    this.kinds[slot] = 0;
+    this.size--;
     this.#free = Math.min(this.#free, slot);
-    while (this.#end > 0 && this.#kinds[this.#end - 1] === 0) this.#end--;
+    while (this.end > 0 && this.kinds[this.end - 1] === 0) this.end--;
     return true;
   }
 
@@ -116,22 +94,22 @@ export class WorldTable extends Table implements Rows {
     if (rows.end > this.maxEntities) this.#full(rows.end);
     this.#reserve(rows.end);
     const { stride } = this.layout;
-    copy(rows.kinds, this.#kinds, rows.end);
-    copy(rows.cells, this.#cells, rows.end * stride);
+    copy(rows.kinds, this.kinds, rows.end);
+    copy(rows.cells, this.cells, rows.end * stride);
     // Also of slots that are free now: what is added there next is the same entity in both.
-    copy(rows.generations, this.#generations, rows.generations.length);
-    this.#end = rows.end;
+    copy(rows.generations, this.generations, rows.generations.length);
+    this.end = rows.end;
     this.#free = 0;
-    this.#size = 0;
+    this.size = 0;
     this.#referrers.fill(0);
-    for (let slot = 0; slot < this.#end; slot++) {
-      if (this.#kinds[slot] !== 0) this.#size++;
+    for (let slot = 0; slot < this.end; slot++) {
+      if (this.kinds[slot] !== 0) this.size++;
       for (const offset of this.#referencesOf(slot)) {
         const index = slot * stride + offset;
-        const target = this.#cells[index] ?? 0;
+        const target = this.cells[index] ?? 0;
         // Whom it names may not be among these rows. Who takes that slot later is another one.
-        this.#cells[index] = 0;
-        this.#name(index, target > 0 && (this.#kinds[target - 1] ?? 0) > 0 ? target : 0);
+        this.cells[index] = 0;
+        this.#name(index, target > 0 && (this.kinds[target - 1] ?? 0) > 0 ? target : 0);
       }
     }
   }
@@ -143,20 +121,20 @@ export class WorldTable extends Table implements Rows {
   /** Takes the lowest free slot, so that which one follows from the rows alone. */
   #take(kind: number): number {
     let slot = this.#free;
-    while (slot < this.#end && this.#kinds[slot] !== 0) slot++;
+    while (slot < this.end && this.kinds[slot] !== 0) slot++;
     if (slot >= this.maxEntities) this.#full(slot + 1);
     this.#reserve(slot + 1);
     this.#free = slot + 1;
-    this.#end = Math.max(this.#end, slot + 1);
-    this.#size++;
-    this.#kinds[slot] = kind;
-    this.#generations[slot] = (this.#generations[slot] ?? 0) + 1;
+    this.end = Math.max(this.end, slot + 1);
+    this.size++;
+    this.kinds[slot] = kind;
+    this.generations[slot] = (this.generations[slot] ?? 0) + 1;
     return slot;
   }
 
   /** Where in its row what is in this slot has references. */
   #referencesOf(slot: number): readonly number[] {
-    return this.schema.kinds[(this.#kinds[slot] ?? 0) - 1]?.references ?? NONE;
+    return this.schema.kinds[(this.kinds[slot] ?? 0) - 1]?.references ?? NONE;
   }
 
   #full(entities: number): never {
@@ -168,22 +146,22 @@ export class WorldTable extends Table implements Rows {
 
   /** Makes room for so many rows. */
   #reserve(rows: number): void {
-    let capacity = this.#kinds.length;
+    let capacity = this.kinds.length;
     if (rows <= capacity) return;
     while (capacity < rows) capacity *= 2;
     capacity = Math.min(capacity, this.maxEntities);
-    this.#kinds = grown(this.#kinds, new Uint8Array(capacity));
-    this.#generations = grown(this.#generations, new Uint32Array(capacity));
-    this.#cells = grown(this.#cells, new Int32Array(capacity * this.layout.stride));
+    this.kinds = grown(this.kinds, new Uint8Array(capacity));
+    this.generations = grown(this.generations, new Uint32Array(capacity));
+    this.cells = grown(this.cells, new Int32Array(capacity * this.layout.stride));
     this.#referrers = grown(this.#referrers, new Uint32Array(capacity));
   }
 
   /** Writes a reference: a slot plus 1, or 0. */
   #name(index: number, target: number): void {
-    const before = this.#cells[index] ?? 0;
+    const before = this.cells[index] ?? 0;
     if (before !== 0) this.#referrers[before - 1] = (this.#referrers[before - 1] ?? 0) - 1;
     if (target !== 0) this.#referrers[target - 1] = (this.#referrers[target - 1] ?? 0) + 1;
-    this.#cells[index] = target;
+    this.cells[index] = target;
   }
 }
 
