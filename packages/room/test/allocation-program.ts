@@ -8,7 +8,7 @@ import { angle, bool, defineGame, int, number, oneOf, reference, text, vector } 
 
 const ENTITIES = 1_000;
 const TICKS = 20;
-const MOST_ROUNDS = 500;
+const MOST_ROUNDS = 200;
 /** A number that is boxed takes 12 at least. */
 const ENOUGH = 1;
 
@@ -37,7 +37,7 @@ type Player = ReturnType<typeof world.add<"player">>;
 
 const parts: Readonly<Record<string, (player: Player) => void>> = {
   at({ at }) {
-    at.x = at.x > 99 ? 0 : at.x + 0.37;
+    at.x += 0.37;
   },
   aim(player) {
     player.aim += 0.1;

@@ -31,7 +31,7 @@ export interface Field<Value = unknown, Given = Value> {
    *
    * @param path for messages: `player.at`.
    */
-  readonly reader?: (row: Row, start: number, path: string) => () => Value;
+  readonly reader?: (row: Row, path: string) => () => Value;
   /** What it is made of, where a value is an object. */
   readonly parts?: readonly Placed[];
 }

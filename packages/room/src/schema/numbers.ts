@@ -49,21 +49,19 @@ export function number(options: NumberOptions): Field<number> {
   const isWhole = Math.abs(whole * precision - 1) < 1e-9;
   const per = isWhole ? whole : 1;
   const step = isWhole ? 1 : precision;
-  // Small functions without others in them: what is inlined boxes no number.
-  const toCell = (value: number): number =>
-    Math.round(((value < min ? min : value > max ? max : value) * per) / step);
+  const cellOf = (end: number): number => Math.round((end * per) / step);
   return {
     type: "number",
     parameters: [min, max, precision, moves],
-    cells: [plainCell(toCell(min), toCell(max), moves)],
+    cells: [plainCell(cellOf(min), cellOf(max), moves)],
     initial: 0,
     write(value, into, at) {
       if (typeof value !== "number" || Number.isNaN(value)) return `numbers from ${min} to ${max}`;
-      into[at] = toCell(value);
+      into[at] = Math.round(((value < min ? min : value > max ? max : value) * per) / step);
     },
     read(cells, at) {
       // The ends of the range need not be multiples. Between two ticks a cell may have a fraction.
-      const value = ((cells[at] ?? 0) * step) / per;
+      const value = ((cells[at] as number) * step) / per;
       return value < min ? min : value > max ? max : value;
     },
   };

@@ -72,8 +72,8 @@ export function quaternion(bits: number): Field<Quaternion, GivenQuaternion> {
       const [w = 0, x = 0, y = 0, z = 0] = found;
       return { x, y, z, w };
     },
-    reader: (row, start, path) => {
-      const view = new RotationView(row, start, path);
+    reader: (row, path) => {
+      const view = new RotationView(row, path);
       return () => view as unknown as Quaternion;
     },
   };

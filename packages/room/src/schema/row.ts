@@ -1,4 +1,4 @@
-import { RoomError, type RoomErrorCode } from "../contracts/errors.ts";
+import { RoomError } from "../contracts/errors.ts";
 import type { Rows } from "../contracts/rows.ts";
 
 /** Cells of a world, or of a frame that is shown between two ticks. */
@@ -18,44 +18,51 @@ export interface Owner extends Rows<Cells> {
   refer(index: number, target: unknown): string | undefined;
 }
 
-/** The row of one entity, as long as it is this entity's. */
+/**
+ * Cells of one entity, as long as they are this entity's. Each access to a field goes through here: plain
+ * properties and short functions are what a compiler puts into the function that has the access.
+ */
 export class Row {
   readonly owner: Owner;
   readonly slot: number;
-  /** Where its cells begin. */
+  /** The first of these cells. */
   readonly start: number;
-  readonly #kind: number;
-  readonly #generation: number;
+  readonly kind: number;
+  readonly generation: number;
 
-  constructor(owner: Owner, slot: number) {
+  /** @param of the entity, where these are some of its cells; it may be gone by now. */
+  constructor(owner: Owner, slot: number, start: number, of?: Row) {
     this.owner = owner;
     this.slot = slot;
-    this.start = slot * owner.layout.stride;
-    this.#kind = owner.kinds[slot] ?? 0;
-    this.#generation = owner.generations[slot] ?? 0;
+    this.start = start;
+    this.kind = of?.kind ?? owner.kinds[slot] ?? 0;
+    this.generation = of?.generation ?? owner.generations[slot] ?? 0;
   }
 
   get isAlive(): boolean {
     const { owner, slot } = this;
-    return (
-      owner.generations[slot] === this.#generation && owner.kinds[slot] === this.#kind && slot < owner.end
-    );
+    return owner.generations[slot] === this.generation && owner.kinds[slot] === this.kind && slot < owner.end;
   }
 
   /** @throws RoomError `removed`. */
   cells(): Cells {
-    if (!this.isAlive) this.#fail("removed", "was removed");
+    if (!this.isAlive) this.removed();
     return this.owner.cells;
   }
 
   /** @throws RoomError `removed`, or `read_only` in a frame. */
   writable(): Int32Array {
-    if (!this.isAlive) this.#fail("removed", "was removed");
-    if (this.owner.isReadOnly) this.#fail("read_only", "is of a frame: write to that of the world");
+    if (!this.isAlive) this.removed();
+    if (this.owner.isReadOnly) this.readOnly();
     return this.owner.cells as Int32Array;
   }
 
-  #fail(code: RoomErrorCode, what: string): never {
-    throw new RoomError(code, `the entity of slot ${this.slot} ${what}`);
+  private removed(): never {
+    throw new RoomError("removed", `the entity of slot ${this.slot} was removed`);
+  }
+
+  private readOnly(): never {
+    const what = `the entity of slot ${this.slot} is of a frame`;
+    throw new RoomError("read_only", `${what}: write to that of the world`);
   }
 }

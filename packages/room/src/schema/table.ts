@@ -30,8 +30,8 @@ export abstract class Table implements Owner {
     const index = slot < this.end ? (this.kinds[slot] ?? 0) - 1 : -1;
     const kind = this.schema.kinds[index];
     if (kind === undefined) return undefined;
-    const row = new Row(this, slot);
-    return (this.#entities[slot] = new kind.Entity(row, row.start, kind.name));
+    const row = new Row(this, slot, slot * this.layout.stride);
+    return (this.#entities[slot] = new kind.Entity(row, kind.name));
   }
 
   all(kind: string): Iterable<View> {

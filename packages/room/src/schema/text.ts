@@ -34,12 +34,13 @@ export function text(maxBytes: number): Field<string> {
       encode(value, maxBytes, into, at, count);
     },
     read: (from, at) => decode(from, at, count),
-    reader(row, start) {
+    reader(row) {
       // Decoded once, and again when its cells have changed.
       const known = new Int32Array(count);
       let text = "";
       return () => {
         const from = row.cells();
+        const { start } = row;
         let isKnown = true;
         for (let index = 0; index < count; index++) {
           if (known[index] !== from[start + index]) isKnown = false;

@@ -58,8 +58,8 @@ export function vector(size: 2 | 3, options: NumberOptions): Field<unknown> {
       for (const { offset } of parts) into[at + offset] = quantised[offset] ?? 0;
     },
     read: (cells, at) => readFields(parts, cells, at, {}),
-    reader: (row, start, path) => {
-      const view = new VectorView(row, start, path);
+    reader: (row, path) => {
+      const view = new VectorView(row, path);
       return () => view;
     },
   };

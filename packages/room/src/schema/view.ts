@@ -1,18 +1,16 @@
-import { badValue, type Placed, readFields } from "./field.ts";
-import type { Row } from "./row.ts";
+import { badValue, type Field, type Placed, readFields } from "./field.ts";
+import { Row } from "./row.ts";
 
-/** Accessors over the row of an entity: the entity itself, or a part of it, such as a vector. */
+/** Accessors over cells of an entity: the entity itself, or a part of it, such as a vector. */
 export class View {
   readonly #row: Row;
-  readonly #start: number;
   readonly #path: string;
   /** By field, those that were read. */
   readonly #readers: (() => unknown)[] = [];
 
   /** @param path for messages: `player`, `player.at`. */
-  constructor(row: Row, start: number, path: string) {
+  constructor(row: Row, path: string) {
     this.#row = row;
-    this.#start = start;
     this.#path = path;
   }
 
@@ -38,28 +36,33 @@ export class View {
         enumerable: true,
         get: reader
           ? function (this: View) {
-              return (this.#readers[index] ??= reader(
-                this.#row,
-                this.#start + offset,
-                `${this.#path}.${name}`,
-              ))();
+              return (this.#readers[index] ??= this.#make(reader, name, offset))();
             }
           : function (this: View) {
               const row = this.#row;
-              return field.read(row.cells(), this.#start + offset, row.owner);
+              return field.read(row.cells(), row.start + offset, row.owner);
             },
         set(this: View, value: unknown) {
           const row = this.#row;
-          const allowed = field.write(value, row.writable(), this.#start + offset, row.owner);
-          if (allowed !== undefined) badValue(`${this.#path}.${name}`, value, allowed);
+          const allowed = field.write(value, row.writable(), row.start + offset, row.owner);
+          if (allowed !== undefined) this.#refuse(name, value, allowed);
         },
       });
     }
     Object.defineProperty(Made.prototype, "toJSON", {
       value(this: View) {
-        return readFields(fields, this.#row.cells(), this.#start, {});
+        return readFields(fields, this.#row.cells(), this.#row.start, {});
       },
     });
     return Made;
+  }
+
+  #make(reader: NonNullable<Field["reader"]>, name: string, offset: number): () => unknown {
+    const row = this.#row;
+    return reader(new Row(row.owner, row.slot, row.start + offset, row), `${this.#path}.${name}`);
+  }
+
+  #refuse(name: string, value: unknown, allowed: string): never {
+    badValue(`${this.#path}.${name}`, value, allowed);
   }
 }
