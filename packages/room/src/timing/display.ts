@@ -1,0 +1,136 @@
+import type { Rows } from "../contracts/rows.ts";
+import { type DisplayFrame, interpolate } from "./interpolation.ts";
+import { TransitTimes } from "./jitter.ts";
+import { SteeredClock } from "./steering.ts";
+
+/** How others are shown. */
+export interface DisplayOptions {
+  readonly ticksPerSecond: number;
+  /**
+   * So long, in milliseconds, what moves goes on when no newer frame is there; 100 by default. Then it
+   * stands.
+   */
+  readonly maxExtrapolationMs?: number;
+  /** When nothing was shown for longer than this, in milliseconds, the page was away; 1,000 by default. */
+  readonly awayMs?: number;
+}
+
+/**
+ * What is shown now.
+ * - `waiting`: no frame has come yet, or none that is still kept.
+ * - `returned`: the page was away, and this is the first that it shows after that: what happened meanwhile is
+ *   not played. Clear what fades out, and play no sounds of it.
+ * - `holding`: nothing newer came for longer than is gone on for.
+ */
+export type DisplayState = "waiting" | "showing" | "returned" | "holding";
+
+/** The frames that are there, by tick; the last so many of them. */
+export type FrameAt = (tick: number) => Rows | undefined;
+
+/** By what share the rate of the displayed time differs from 1 at most. */
+export const DISPLAY_RATE = 0.05;
+/** How far the displayed time may be behind where it should be before it jumps there, in milliseconds. */
+const DISPLAY_JUMP_MS = 500;
+/** How far ahead of it before it stands still, in milliseconds. */
+const DISPLAY_STAND_MS = 200;
+/** How far back a frame is looked for, in ticks. */
+const FRAMES = 64;
+/** Defaults of `DisplayOptions`. */
+export const MAX_EXTRAPOLATION_MS = 100;
+export const AWAY_MS = 1_000;
+
+/**
+ * Shows frames that come when the network brings them as if they had come evenly: the displayed time is
+ * behind what comes by the jitter of 95 % of the frames and one tick, so that mostly a newer frame is there
+ * to go towards. It is drawn there by at most 5 % of its rate, and never goes back.
+ */
+export class Display {
+  readonly #clock: SteeredClock;
+  readonly #transit: TransitTimes;
+  readonly #maxExtrapolation: number;
+  readonly #awayMs: number;
+  #newest = Number.NEGATIVE_INFINITY;
+  #shownAt = Number.NEGATIVE_INFINITY;
+  #first = Number.NEGATIVE_INFINITY;
+
+  constructor(options: DisplayOptions) {
+    const { ticksPerSecond, maxExtrapolationMs = MAX_EXTRAPOLATION_MS, awayMs = AWAY_MS } = options;
+    this.#clock = new SteeredClock({
+      ticksPerSecond,
+      maxRate: DISPLAY_RATE,
+      jumpMs: DISPLAY_JUMP_MS,
+      standMs: DISPLAY_STAND_MS,
+    });
+    this.#transit = new TransitTimes(ticksPerSecond);
+    this.#maxExtrapolation = maxExtrapolationMs / this.#clock.tickMs;
+    this.#awayMs = awayMs;
+  }
+
+  /** The displayed time in ticks, with fractions; minus infinity before something was shown. */
+  get time(): number {
+    return Math.max(this.#clock.position, this.#first);
+  }
+
+  /** Tick of the newest frame that came; minus infinity before the first. */
+  get newest(): number {
+    return this.#newest;
+  }
+
+  /** By how many ticks 95 % of the frames are at most later than the quickest. */
+  get jitter(): number {
+    return this.#transit.jitter;
+  }
+
+  /** How far what is shown lies behind the quickest frames, in ticks: the jitter and one tick. */
+  get delay(): number {
+    return this.jitter + 1;
+  }
+
+  /** The frame of `tick` has come, be it late or a second time. */
+  came(tick: number, nowMs: number): void {
+    this.#transit.arrived(nowMs / this.#clock.tickMs - tick);
+    if (tick > this.#newest) this.#newest = tick;
+  }
+
+  /** Fills `into` with what is to be shown at `nowMs`. It is left as it is while there is nothing to show. */
+  show(nowMs: number, frameAt: FrameAt, into: DisplayFrame): DisplayState {
+    const newest = frameAt(this.#newest);
+    if (newest === undefined) return "waiting";
+    const most = this.#newest + this.#maxExtrapolation;
+    const target = Math.min(nowMs / this.#clock.tickMs - this.#transit.reckoned, most);
+    const wasAway = nowMs - this.#shownAt > this.#awayMs && this.#shownAt !== Number.NEGATIVE_INFINITY;
+    if (wasAway) this.#clock.jump(nowMs, target);
+    else this.#clock.advance(nowMs, target, most);
+    this.#shownAt = nowMs;
+
+    const { time } = this;
+    const later = this.#findLater(time, frameAt);
+    const to = later === undefined ? newest : (frameAt(later) ?? newest);
+    const toTick = later ?? this.#newest;
+    const fromTick = this.#findEarlier(Math.min(Math.floor(time), toTick - 1), frameAt);
+    const from = fromTick === undefined ? undefined : frameAt(fromTick);
+    if (fromTick === undefined || from === undefined) {
+      // There is no way that it went. It is shown until its time has come, and nothing before it will be.
+      this.#first = toTick;
+      interpolate(to, to, 1, into);
+    } else {
+      interpolate(from, to, (time - fromTick) / (toTick - fromTick), into);
+    }
+    if (wasAway) return "returned";
+    return time >= most ? "holding" : "showing";
+  }
+
+  /** The first frame after `time`. */
+  #findLater(time: number, frameAt: FrameAt): number | undefined {
+    if (time >= this.#newest) return undefined;
+    const least = Math.max(Math.floor(time) + 1, this.#newest - FRAMES);
+    for (let tick = least; tick < this.#newest; tick++) if (frameAt(tick) !== undefined) return tick;
+    return this.#newest;
+  }
+
+  /** The newest frame at or before `tick`. */
+  #findEarlier(tick: number, frameAt: FrameAt): number | undefined {
+    for (let back = 0; back < FRAMES; back++) if (frameAt(tick - back) !== undefined) return tick - back;
+    return undefined;
+  }
+}

@@ -1,0 +1,74 @@
+import { SlidingWindow } from "./window.ts";
+
+/** How many arrivals are remembered: four seconds at 30 ticks a second. */
+const ARRIVALS = 128;
+/** What this share of the arrivals do not pass counts as the way; the rest came too late. */
+const ON_TIME = 0.95;
+/** An arrival sooner than the soonest by more ticks than this says that a clock was set, or stood still. */
+const STEP_TICKS = 2;
+/** One later than the soonest by more than this, in milliseconds, too: what comes after a sleep. */
+const STALE_MS = 1_000;
+/**
+ * After one that is sooner than the soonest so many must not be, before the soonest counts as known. Of a
+ * queue that is read after a sleep each is a little sooner than the one before, until it has been read.
+ */
+const FALLING = 16;
+
+/**
+ * How long what is numbered by ticks is on its way. Both clocks run on their own, so a single transit means
+ * nothing, only how transits differ. It finds the time at which 95 % are there, and one tick more: so one
+ * lost packet, whose contents the next one brings, is not late either.
+ */
+export class TransitTimes {
+  readonly #window = new SlidingWindow(ARRIVALS);
+  readonly #staleTicks: number;
+  /**
+   * How many more arrivals must not be sooner than the soonest before it counts as settled, and from where it
+   * fell.
+   */
+  #falling = 0;
+  #fellFrom = 0;
+
+  constructor(ticksPerSecond: number) {
+    this.#staleTicks = Math.max(2 * STEP_TICKS, (STALE_MS * ticksPerSecond) / 1_000);
+  }
+
+  /** False before the first arrival. */
+  get isKnown(): boolean {
+    return this.#window.count > 0;
+  }
+
+  /** @param ticks When it came by one clock, less when it left by the other, in ticks. */
+  arrived(ticks: number): void {
+    if (!Number.isFinite(ticks)) return;
+    const soonest = this.isKnown ? this.#window.quantile(0) : ticks;
+    if (ticks < soonest || this.#falling === 0) {
+      if (this.#falling === 0) this.#fellFrom = soonest;
+      if (ticks < soonest) this.#falling = FALLING;
+    } else {
+      this.#falling -= 1;
+    }
+    // It is another time from here on, and what was learnt before it says nothing.
+    if (ticks < this.#fellFrom - STEP_TICKS || ticks > soonest + this.#staleTicks) {
+      this.#window.clear();
+      this.#falling = FALLING;
+      this.#fellFrom = ticks;
+    }
+    this.#window.add(ticks);
+  }
+
+  /** By how many ticks 95 % of the arrivals are at most later than the soonest. */
+  get jitter(): number {
+    return this.#window.quantile(ON_TIME) - this.#window.quantile(0);
+  }
+
+  /** The transit to reckon with, in ticks: the soonest, the jitter, and one tick. */
+  get reckoned(): number {
+    return this.#window.quantile(ON_TIME) + 1;
+  }
+
+  /** Forgets all arrivals. */
+  clear(): void {
+    this.#window.clear();
+  }
+}

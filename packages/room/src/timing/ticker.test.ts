@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Random } from "@zocalo/integrity";
+import { VirtualClock } from "../../test/time/virtual-clock.ts";
+import { Ticker } from "./ticker.ts";
+
+function started(clock: VirtualClock, options: { phase?: number; maxBehind?: number } = {}) {
+  const ran: { tick: number; at: number }[] = [];
+  const ticker = new Ticker({ clock, ticksPerSecond: 50, ...options }, (tick) =>
+    ran.push({ tick, at: clock.uptime() }),
+  );
+  ticker.start();
+  return { ticker, ran };
+}
+
+test("late timers do not add up: after an hour as many ticks have run as an hour has", () => {
+  const clock = new VirtualClock(7);
+  const random = new Random(1);
+  clock.lateness = () => random.next() * 9;
+  const { ticker, ran } = started(clock);
+  clock.runUntil(7 + 3_600_000 + 15);
+  assert.equal(ran.length, 180_000);
+  assert.deepEqual(
+    ran.map(({ tick }) => tick),
+    Array.from(ran, (_, index) => index + 1),
+  );
+  assert.equal(ticker.skipped, 0);
+  const { p50Ms, p99Ms, worstMs } = ticker.lateness();
+  assert.ok(p50Ms > 4 && p50Ms < 5 && p99Ms > 8.5 && worstMs >= p99Ms && worstMs < 9);
+});
+
+test("after a stand of less than maxBehind ticks all of them run, and the time is as it was", () => {
+  const clock = new VirtualClock();
+  const { ticker, ran } = started(clock);
+  clock.runUntil(40);
+  clock.standStill(99);
+  clock.runUntil(160);
+  assert.deepEqual(
+    ran.map(({ at }) => at),
+    [20, 40, 139, 139, 139, 139, 140, 160],
+  );
+  assert.equal(ticker.skipped, 0);
+  assert.equal(ticker.position(), 8);
+});
+
+test("after a longer one maxBehind ticks run, the rest is skipped and counted, and numbers go on", () => {
+  const clock = new VirtualClock();
+  const { ticker, ran } = started(clock, { maxBehind: 3 });
+  clock.runUntil(40);
+  clock.standStill(60_000);
+  clock.runUntil(60_060);
+  assert.deepEqual(ran.slice(2), [
+    { tick: 3, at: 60_040 },
+    { tick: 4, at: 60_040 },
+    { tick: 5, at: 60_040 },
+    { tick: 6, at: 60_060 },
+  ]);
+  assert.equal(ticker.skipped, 2_997);
+  assert.equal(ticker.position(), 6);
+  assert.equal(ticker.lateness().worstMs, 59_980);
+});
+
+test("a timer that comes early by a whole millisecond is set again, and no tick runs before it is due", () => {
+  const clock = new VirtualClock();
+  clock.lateness = () => -0.9;
+  const { ran } = started(clock);
+  clock.runUntil(1_000);
+  assert.ok(ran.length >= 49);
+  for (const { tick, at } of ran) assert.ok(at >= tick * 20 - 0.5, `tick ${tick} ran at ${at}`);
+});
+
+test("a tick that throws does not end the others, and stop ends them within one", () => {
+  const clock = new VirtualClock();
+  const ran: number[] = [];
+  const ticker = new Ticker({ clock, ticksPerSecond: 10 }, (tick) => {
+    ran.push(tick);
+    if (tick === 2) throw new Error("of the game");
+    if (tick === 4) ticker.stop();
+  });
+  ticker.start();
+  assert.throws(() => clock.runUntil(1_000), /of the game/);
+  clock.standStill(300);
+  clock.runUntil(2_000);
+  assert.deepEqual(ran, [1, 2, 3, 4]);
+  assert.equal(ticker.nextTick, 5);
+  ticker.start();
+  ticker.start();
+  clock.runUntil(2_200);
+  assert.deepEqual(ran, [1, 2, 3, 4, 5, 6]);
+});
+
+test("a phase says when within a tick of the clock it runs", () => {
+  for (const start of [0, 3, 19.5, 1_000_000]) {
+    const clock = new VirtualClock(start);
+    const { ran } = started(clock, { phase: 0.25 });
+    clock.runUntil(start + 41);
+    assert.ok(ran.length >= 2);
+    for (const { at } of ran) assert.ok(Math.abs(((at / 20) % 1) - 0.25) < 1e-6, `${at}`);
+    assert.ok((ran[0]?.at ?? 0) > start);
+  }
+});
+
+test("options out of their range are refused", () => {
+  const clock = new VirtualClock();
+  const make = (options: object) => () => new Ticker({ clock, ticksPerSecond: 30, ...options }, () => {});
+  for (const ticksPerSecond of [0, -1, Number.NaN, 1_001])
+    assert.throws(make({ ticksPerSecond }), RangeError);
+  for (const phase of [-0.1, 1, Number.NaN]) assert.throws(make({ phase }), RangeError);
+  for (const maxBehind of [0, 1.5, Number.NaN]) assert.throws(make({ maxBehind }), RangeError);
+  make({ ticksPerSecond: 1_000, phase: 0, maxBehind: 1 })();
+});
