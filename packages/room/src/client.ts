@@ -38,3 +38,9 @@ export type {
 } from "./snapshot/reader.ts";
 export { SnapshotReader } from "./snapshot/reader.ts";
 export type { Frame as SnapshotFrame } from "./snapshot/frame.ts";
+export { BestLane, type BestLaneOptions } from "./lanes/best-lane.ts";
+export { ImpairedLane, type LinkModels } from "./lanes/impaired-lane.ts";
+export { type Carrier, type Lane, type LaneState, MAX_MESSAGE_BYTES } from "./lanes/lane.ts";
+export { type LinkConditions, type LinkCounts, LinkModel, perfectLink } from "./lanes/link-model.ts";
+export type { LaneClock } from "./lanes/running-time.ts";
+export { type SessionCarrier, SessionLane } from "./lanes/session-lane.ts";

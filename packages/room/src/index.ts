@@ -42,3 +42,24 @@ export type { Frame as SnapshotFrame } from "./snapshot/frame.ts";
 export type { Receiver } from "./snapshot/receiver.ts";
 export type { ReceiverOptions, View as SnapshotView } from "./snapshot/snapshots.ts";
 export { DEFAULT_BUDGET_BYTES, Snapshots } from "./snapshot/snapshots.ts";
+export { BestLane, type BestLaneOptions } from "./lanes/best-lane.ts";
+export { ImpairedLane, type LinkModels } from "./lanes/impaired-lane.ts";
+export { type Carrier, type Lane, type LaneState, MAX_MESSAGE_BYTES } from "./lanes/lane.ts";
+export { type LinkConditions, type LinkCounts, LinkModel, perfectLink } from "./lanes/link-model.ts";
+export { type LinkDirection, LinkRelay } from "./lanes/link-relay.ts";
+export type { LaneClock } from "./lanes/running-time.ts";
+export type { Fault } from "./lanes/seal.ts";
+export type { LaneCounts, SealedLane } from "./lanes/sealed-lane.ts";
+export { type SessionCarrier, SessionLane } from "./lanes/session-lane.ts";
+export type { LaneTicket } from "./lanes/ticket.ts";
+export { dialLane, type DialLaneOptions, type UdpClientLane } from "./lanes/udp-client.ts";
+export {
+  defaultUdpLanesOptions,
+  type LaneSocket,
+  type OpenLaneOptions,
+  type UdpLanes,
+  udpLanes,
+  type UdpLanesOptions,
+  type UdpLanesStats,
+} from "./lanes/udp-server.ts";
+export type { UdpServerLane } from "./lanes/udp-server-lane.ts";

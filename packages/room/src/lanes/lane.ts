@@ -1,0 +1,89 @@
+/**
+ * - `probing`: whether anything passes is being found out; nothing is carried yet.
+ * - `open`: what was sent a moment ago has been answered.
+ * - `silent`: nothing was answered for a while. It is tried again and again, and may open.
+ * - `closed`: for good.
+ */
+export type LaneState = "probing" | "open" | "silent" | "closed";
+
+/** By what a lane is carried. */
+export type Carrier = "udp" | "webrtc" | "session";
+
+/**
+ * A way for messages that may get lost, doubled never, overtaken by others: snapshots one way, inputs the
+ * other. Both sides have one, and it is the same whatever carries it.
+ */
+export interface Lane {
+  /** What carries it; of a lane of several, what carries the next message. */
+  readonly carrier: Carrier;
+  readonly state: LaneState;
+  /** The longest message, in bytes. */
+  readonly maxMessageBytes: number;
+  /**
+   * Sends one message. The bytes are read until this returns.
+   *
+   * @returns whether it left. That says nothing about its arrival. False also for a message that is too
+   *   long, and one that the limits of the lane, or what is not yet acknowledged, leave no room for.
+   */
+  send(bytes: Uint8Array): boolean;
+  /** Has `handler` given what comes; the bytes are its own. It replaces the one before. */
+  onMessage(handler: (bytes: Uint8Array) => void): void;
+  /** Has `handler` told each change of `state`, and of `carrier`. It replaces the one before. */
+  onState(handler: (state: LaneState) => void): void;
+  /** Ends it. The other side is not told: the reliable side is for that. Again: nothing. */
+  close(): void;
+}
+
+/** The longest message of a lane, in bytes: with its seal and headers it fits every usual path. */
+export const MAX_MESSAGE_BYTES = 1_150;
+
+/** What lanes have in common: who is told, and the one place where the state changes. */
+export class LaneEvents {
+  #state: LaneState;
+  #message: ((bytes: Uint8Array) => void) | undefined;
+  #changed: ((state: LaneState) => void) | undefined;
+  readonly #report: (error: unknown) => void;
+
+  /** @param report is told what handlers throw */
+  constructor(state: LaneState, report: (error: unknown) => void) {
+    this.#state = state;
+    this.#report = report;
+  }
+
+  get state(): LaneState {
+    return this.#state;
+  }
+
+  onMessage(handler: (bytes: Uint8Array) => void): void {
+    this.#message = handler;
+  }
+
+  onState(handler: (state: LaneState) => void): void {
+    this.#changed = handler;
+  }
+
+  message(bytes: Uint8Array): void {
+    if (this.#state === "closed") return;
+    try {
+      this.#message?.(bytes);
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  /** Nothing comes after `closed`. */
+  become(state: LaneState): void {
+    if (this.#state === state || this.#state === "closed") return;
+    this.#state = state;
+    this.tell();
+  }
+
+  /** Tells the state, be it that something else about the lane is new. */
+  tell(): void {
+    try {
+      this.#changed?.(this.#state);
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+}

@@ -1,0 +1,275 @@
+import { randomBytes } from "node:crypto";
+import { inspect } from "node:util";
+import {
+  AddressCounts,
+  exemptSet,
+  type Holder,
+  type IpAddr,
+  type PacketConn,
+  parseAddr,
+  printableLines,
+} from "@zocalo/net";
+import { checkCount, checkHas, checkKind, checkNames, type Names } from "@zocalo/net/transport";
+import { ByteRate } from "./byte-rate.ts";
+import { MAX_MESSAGE_BYTES } from "./lane.ts";
+import { pulseTimes } from "./pulse.ts";
+import { type LaneClock, laneClock, RunningTime } from "./running-time.ts";
+import { ID_BYTES, idOf, idText, KEY_BYTES, Opener, SEAL_BYTES, Sealer } from "./seal.ts";
+import { type LaneCounts, laneCounts } from "./sealed-lane.ts";
+import { MOST_MESSAGE_BYTES } from "./ticket.ts";
+import { UdpServerLane, type UdpServerLaneHost } from "./udp-server-lane.ts";
+
+/** Options of `udpLanes`. */
+export interface UdpLanesOptions {
+  /**
+   * Where clients send to, for those behind Docker, NAT or a balancer: `host:port`, or `:port` for the host
+   * by which they reached the reliable side. A balancer must keep a lane with one process, or each process
+   * needs an address of its own. Default: where the socket is bound; `:port` if that is every address.
+   */
+  readonly advertised?: string | undefined;
+  /** Most lanes; `open` then gives none. One takes about 4 kB. Default 10,000. */
+  readonly maxLanes?: number | undefined;
+  /** Most lanes opened for one host (an IPv6 /64 is one), see `open`. Default 100. */
+  readonly maxLanesPerAddress?: number | undefined;
+  /** Who has no limit of its own, see `AddressLimitOptions`. Default: this machine, `localAddresses`. */
+  readonly exemptAddresses?: readonly string[] | undefined;
+  /**
+   * A lane of whose client nothing has come for so long ends, also one that was never used. Milliseconds,
+   * default 30,000.
+   */
+  readonly idleTimeoutMs?: number | undefined;
+  /**
+   * The longest message, in bytes, from 64. Default 1,150. Risk of more: a datagram past the path's MTU
+   * travels in pieces or not at all; a client finds out which and falls back.
+   */
+  readonly maxMessageBytes?: number | undefined;
+  /**
+   * Most bytes a second to one client, seals included, of which a quarter of a second may leave at once.
+   * What is past them is not sent. Default 262,144.
+   */
+  readonly maxBytesPerSecond?: number | undefined;
+  /** The same for all clients together. Default 67,108,864. */
+  readonly maxTotalBytesPerSecond?: number | undefined;
+  /** Is told what handlers of lanes throw; nothing ends by it. Default: it is printed. */
+  readonly onError?: ((error: unknown) => void) | undefined;
+  /** Default: the system's. */
+  readonly clock?: LaneClock | undefined;
+}
+
+/** Used where `UdpLanesOptions` leaves a field out. */
+export const defaultUdpLanesOptions = {
+  maxLanes: 10_000,
+  maxLanesPerAddress: 100,
+  idleTimeoutMs: 30_000,
+  maxMessageBytes: MAX_MESSAGE_BYTES,
+  maxBytesPerSecond: 262_144,
+  maxTotalBytesPerSecond: 67_108_864,
+} as const satisfies UdpLanesOptions;
+
+type Settings = { readonly [Name in keyof typeof defaultUdpLanesOptions]: number };
+
+const names: Names<UdpLanesOptions> = {
+  advertised: 1,
+  maxLanes: 1,
+  maxLanesPerAddress: 1,
+  exemptAddresses: 1,
+  idleTimeoutMs: 1,
+  maxMessageBytes: 1,
+  maxBytesPerSecond: 1,
+  maxTotalBytesPerSecond: 1,
+  onError: 1,
+  clock: 1,
+};
+
+/** What `udpLanes` needs of a datagram socket; a `PacketConn` has it. */
+export type LaneSocket = Pick<PacketConn, "localAddr" | "serve" | "trySend" | "close">;
+
+/** Whose lane it is. */
+export interface OpenLaneOptions {
+  /** The host from which the reliable side came, for `maxLanesPerAddress`. Default: not counted. */
+  readonly host?: string | undefined;
+}
+
+/** What all lanes of a socket have done so far. */
+export interface UdpLanesStats extends Readonly<LaneCounts> {
+  /** Lanes that are not closed. */
+  readonly lanes: number;
+}
+
+/**
+ * Opens lanes of sealed datagrams on one socket, which belongs to them from now on. What does not bear the id
+ * of a lane and its seal is dropped, counted and never answered.
+ *
+ * @throws NetError `invalid_argument`, `invalid_address`
+ * @example
+ * const lanes = udpLanes(await listenPacket("udp", ":7001"), { advertised: "play.example.org:7001" });
+ * hub.handle("game.lane", ({ address }) => lanes.open({ host: address })?.ticket ?? null);
+ */
+export function udpLanes(packets: LaneSocket, options: UdpLanesOptions = {}): UdpLanes {
+  return new UdpLanes(packets, options);
+}
+
+/** The lanes of one datagram socket. `udpLanes` makes it. */
+export class UdpLanes {
+  readonly #packets: LaneSocket;
+  readonly #settings: Settings;
+  readonly #advertised: string;
+  readonly #report: (error: unknown) => void;
+  readonly #perAddress: AddressCounts;
+  readonly #lanes = new Map<string, UdpServerLane>();
+  readonly #holders = new Map<UdpServerLane, Holder>();
+  readonly #counts = laneCounts();
+  readonly #time: RunningTime;
+  readonly #host: UdpServerLaneHost;
+  #isClosed = false;
+
+  constructor(packets: LaneSocket, options: UdpLanesOptions) {
+    checkHas("listen", packets, ["serve"], "not a datagram socket");
+    this.#settings = settingsOf(options);
+    this.#packets = packets;
+    this.#advertised = addressFor(packets.localAddr, options.advertised);
+    this.#report =
+      options.onError ?? ((error) => console.error(`zocalo lanes: ${printableLines(inspect(error))}`));
+    const { maxLanesPerAddress, maxTotalBytesPerSecond, idleTimeoutMs } = this.#settings;
+    this.#perAddress = new AddressCounts(maxLanesPerAddress, exemptSet(options.exemptAddresses));
+    this.#time = new RunningTime(options.clock ?? laneClock, () => this.#round());
+    this.#host = {
+      rate: new ByteRate(maxTotalBytesPerSecond, this.#leastBurst, this.#time.now),
+      times: pulseTimes,
+      idleTimeoutMs,
+      now: () => this.#time.now,
+      put: (datagram, addr) => packets.trySend(datagram, addr) !== "refused",
+      ended: (lane) => this.#ended(lane),
+    };
+    packets.serve({
+      message: ({ bytes, addr }) => this.#received(bytes, addr),
+      close: () => this.#closeLanes(),
+    });
+  }
+
+  /** What has come and gone, and why some did not. */
+  get stats(): UdpLanesStats {
+    return { ...this.#counts, lanes: this.#lanes.size };
+  }
+
+  /**
+   * A new lane, whose `ticket` goes to its client over the reliable side. It is `probing` until the client
+   * is heard, and ends `idleTimeoutMs` after it was heard last; to close the one before is the caller's.
+   *
+   * @returns `undefined` if a limit leaves no room, or the lanes are closed: the session carries then.
+   */
+  open(options: OpenLaneOptions = {}): UdpServerLane | undefined {
+    checkNames("set", "a lane", options, { host: 1 });
+    checkKind("set", "host", options.host, "string");
+    if (this.#isClosed || this.#lanes.size >= this.#settings.maxLanes) return undefined;
+    const holder = options.host === undefined ? undefined : this.#perAddress.take(options.host);
+    if (options.host !== undefined && holder === undefined) return undefined;
+    let id = randomBytes(ID_BYTES);
+    while (this.#lanes.has(idText(id))) id = randomBytes(ID_BYTES);
+    const lane = this.#make(id);
+    this.#lanes.set(idText(id), lane);
+    if (holder !== undefined) this.#holders.set(lane, holder);
+    this.#time.start();
+    return lane;
+  }
+
+  /** Closes the socket and all lanes. */
+  async close(): Promise<void> {
+    this.#closeLanes();
+    await this.#packets.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #make(id: Buffer): UdpServerLane {
+    const toServer = randomBytes(KEY_BYTES);
+    const toClient = randomBytes(KEY_BYTES);
+    const { maxMessageBytes, maxBytesPerSecond, idleTimeoutMs } = this.#settings;
+    return new UdpServerLane(
+      {
+        sealer: new Sealer(id, toClient),
+        opener: new Opener(toServer),
+        counts: this.#counts,
+        maxMessageBytes,
+        report: this.#report,
+      },
+      this.#host,
+      {
+        version: 1,
+        id: id.toString("base64url"),
+        toServer: toServer.toString("base64url"),
+        toClient: toClient.toString("base64url"),
+        address: this.#advertised,
+        lifetimeMs: idleTimeoutMs,
+        maxMessageBytes,
+      },
+      new ByteRate(maxBytesPerSecond, this.#leastBurst, this.#time.now),
+    );
+  }
+
+  /** Lest the longest message could never leave. */
+  get #leastBurst(): number {
+    return 2 * (this.#settings.maxMessageBytes + SEAL_BYTES);
+  }
+
+  #received(datagram: Uint8Array, addr: IpAddr): void {
+    const id = idOf(datagram);
+    const lane = id === undefined ? undefined : this.#lanes.get(id);
+    if (lane === undefined) this.#counts[id === undefined ? "truncated" : "unknown"] += 1;
+    else lane.received(datagram, addr);
+  }
+
+  #round(): void {
+    for (const lane of this.#lanes.values()) lane.round();
+  }
+
+  #ended(lane: UdpServerLane): void {
+    this.#lanes.delete(idText(Buffer.from(lane.ticket.id, "base64url")));
+    const holder = this.#holders.get(lane);
+    if (holder !== undefined) this.#perAddress.release(holder);
+    this.#holders.delete(lane);
+    if (this.#lanes.size === 0) this.#time.stop();
+  }
+
+  #closeLanes(): void {
+    this.#isClosed = true;
+    for (const lane of this.#lanes.values()) lane.close();
+  }
+}
+
+function settingsOf(options: UdpLanesOptions): Settings {
+  checkNames("listen", "lanes", options, names);
+  checkKind("listen", "onError", options.onError, "function");
+  checkKind("listen", "clock", options.clock, "object");
+  const given = { ...defaultUdpLanesOptions, ...defined(options) };
+  checkCount("listen", "maxLanes", given.maxLanes, 10_000_000);
+  if (given.maxLanesPerAddress !== Number.POSITIVE_INFINITY) {
+    checkCount("listen", "maxLanesPerAddress", given.maxLanesPerAddress, 10_000_000);
+  }
+  checkCount("listen", "idleTimeoutMs", given.idleTimeoutMs, 2 ** 31 - 1);
+  checkCount("listen", "maxMessageBytes", given.maxMessageBytes, MOST_MESSAGE_BYTES, 64);
+  for (const name of ["maxBytesPerSecond", "maxTotalBytesPerSecond"] as const) {
+    checkCount("listen", name, given[name], 2 ** 40);
+  }
+  return given;
+}
+
+function defined(options: UdpLanesOptions): Partial<Settings> {
+  const given = Object.entries(options).filter(
+    ([name, value]) => name in defaultUdpLanesOptions && value !== undefined,
+  );
+  return Object.fromEntries(given) as Partial<Settings>;
+}
+
+function addressFor(local: IpAddr, advertised: string | undefined): string {
+  checkKind("listen", "advertised", advertised, "string");
+  if (advertised !== undefined) {
+    const { port } = parseAddr("udp", advertised, "listen");
+    checkCount("listen", "port of advertised", port, 65_535);
+    return advertised;
+  }
+  const isAnywhere = local.host === "" || local.host === "0.0.0.0" || local.host === "::";
+  return isAnywhere ? `:${local.port}` : String(local);
+}
