@@ -44,3 +44,4 @@ export { type Carrier, type Lane, type LaneState, MAX_MESSAGE_BYTES } from "./la
 export { type LinkConditions, type LinkCounts, LinkModel, perfectLink } from "./lanes/link-model.ts";
 export type { LaneClock } from "./lanes/running-time.ts";
 export { type SessionCarrier, SessionLane } from "./lanes/session-lane.ts";
+export { openWebRtcLane, type WebRtcLaneOptions, type WebRtcPageLane } from "./lanes/webrtc-page.ts";

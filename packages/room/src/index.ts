@@ -63,3 +63,12 @@ export {
   type UdpLanesStats,
 } from "./lanes/udp-server.ts";
 export type { UdpServerLane } from "./lanes/udp-server-lane.ts";
+export type { ChannelLane } from "./lanes/channel-lane.ts";
+export {
+  defaultWebRtcLanesOptions,
+  type OpenedWebRtcLane,
+  type WebRtcLanes,
+  webRtcLanes,
+  type WebRtcLanesOptions,
+} from "./lanes/webrtc-server.ts";
+export { openWebRtcLane, type WebRtcLaneOptions, type WebRtcPageLane } from "./lanes/webrtc-page.ts";

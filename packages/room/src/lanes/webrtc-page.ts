@@ -1,0 +1,81 @@
+import { ChannelLane, channelSettings, type LaneChannel } from "./channel-lane.ts";
+import type { Lane } from "./lane.ts";
+import { type LaneClock, laneClock } from "./running-time.ts";
+
+/** Options of `openWebRtcLane`. */
+export interface WebRtcLaneOptions {
+  /** Is told what handlers of the lane throw, and `signal`; nothing ends by it. Default: `reportError`. */
+  readonly onError?: ((error: unknown) => void) | undefined;
+  /** Default: the page's. */
+  readonly clock?: LaneClock | undefined;
+}
+
+/** A page's lane over WebRTC. */
+export type WebRtcPageLane = Lane & Pick<ChannelLane, "acknowledged" | "roundTripMs">;
+
+/**
+ * Opens a lane from a page to a server, over a data channel of WebRTC. It is `probing` until a message has
+ * gone both ways, `silent` when nothing was answered for 3 seconds, and closed after 30, or if no channel
+ * opens in 10: then open another. No server but the one of the game is asked for anything (no STUN, no TURN).
+ *
+ * @param signal gives the server the offer, over the reliable side, and resolves with its answer, which
+ *   `WebRtcLanes.open` has; with `undefined` if no lane is free
+ * @example
+ * const lane = openWebRtcLane((offer) => session.call("game.webrtc", offer));
+ */
+export function openWebRtcLane(
+  signal: (offer: string) => Promise<string | undefined>,
+  options: WebRtcLaneOptions = {},
+): WebRtcPageLane {
+  const onError = options.onError ?? ((error) => globalThis.reportError(error));
+  const peer = new RTCPeerConnection();
+  const lane = new ChannelLane({
+    onError,
+    clock: options.clock ?? laneClock,
+    ended: () => peer.close(),
+  });
+  const channel = peer.createDataChannel("lane", channelSettings);
+  channel.binaryType = "arraybuffer";
+  channel.addEventListener("open", () => lane.opened(carrying(channel)));
+  channel.addEventListener("message", ({ data }: MessageEvent<unknown>) => {
+    if (data instanceof ArrayBuffer) lane.received(new Uint8Array(data));
+  });
+  channel.addEventListener("close", () => lane.close());
+  connect(peer, signal).then(
+    (isAnswered) => {
+      if (!isAnswered) lane.close();
+    },
+    (error: unknown) => {
+      if (lane.state !== "closed") onError(error);
+      lane.close();
+    },
+  );
+  return lane;
+}
+
+/** The page's own addresses are not told: the server learns them from what the page sends. */
+async function connect(
+  peer: RTCPeerConnection,
+  signal: (offer: string) => Promise<string | undefined>,
+): Promise<boolean> {
+  const offer = await peer.createOffer();
+  await peer.setLocalDescription(offer);
+  const answer = await signal(offer.sdp ?? "");
+  if (answer === undefined || answer === null) return false;
+  await peer.setRemoteDescription({ type: "answer", sdp: answer });
+  return true;
+}
+
+function carrying(channel: RTCDataChannel): LaneChannel {
+  return {
+    get bufferedBytes() {
+      return channel.bufferedAmount;
+    },
+    send(message) {
+      if (channel.readyState !== "open") return false;
+      channel.send(Uint8Array.from(message));
+      return true;
+    },
+    close: () => channel.close(),
+  };
+}
