@@ -43,5 +43,11 @@ export { ImpairedLane, type LinkModels } from "./lanes/impaired-lane.ts";
 export { type Carrier, type Lane, type LaneState, MAX_MESSAGE_BYTES } from "./lanes/lane.ts";
 export { type LinkConditions, type LinkCounts, LinkModel, perfectLink } from "./lanes/link-model.ts";
 export type { LaneClock } from "./lanes/running-time.ts";
-export { type SessionCarrier, SessionLane } from "./lanes/session-lane.ts";
+export {
+  type LaneSession,
+  type SessionCarrier,
+  SessionLane,
+  sessionLane,
+  type SessionLaneOptions,
+} from "./lanes/session-lane.ts";
 export { openWebRtcLane, type WebRtcLaneOptions, type WebRtcPageLane } from "./lanes/webrtc-page.ts";

@@ -50,7 +50,15 @@ export { type LinkDirection, LinkRelay } from "./lanes/link-relay.ts";
 export type { LaneClock } from "./lanes/running-time.ts";
 export type { Fault } from "./lanes/seal.ts";
 export type { LaneCounts, SealedLane } from "./lanes/sealed-lane.ts";
-export { type SessionCarrier, SessionLane } from "./lanes/session-lane.ts";
+export {
+  type LaneHub,
+  type LaneSession,
+  type SessionCarrier,
+  SessionLane,
+  sessionLane,
+  type SessionLaneOptions,
+  SessionLanes,
+} from "./lanes/session-lane.ts";
 export type { LaneTicket } from "./lanes/ticket.ts";
 export { dialLane, type DialLaneOptions, type UdpClientLane } from "./lanes/udp-client.ts";
 export {
