@@ -122,6 +122,23 @@ test("offers that are cut, flipped and mixed up end no process, and each is answ
   lanes.close();
 });
 
+test("a port that another program has is told, and leaves nothing behind", async () => {
+  const socket = createSocket("udp4");
+  socket.bind(0, "127.0.0.1");
+  await once(socket, "listening");
+  const { port } = socket.address();
+  const lanes = webRtcLanes({ port, bindAddress: "127.0.0.1" });
+  await assert.rejects(
+    lanes.open(OFFER),
+    (error) =>
+      error instanceof NetError && error.code === "address_in_use" && error.message.includes(`${port}`),
+  );
+  assert.equal(lanes.size, 0);
+  await new Promise<void>((resolve) => socket.close(resolve));
+  assert.ok(await lanes.open(OFFER));
+  lanes.close();
+});
+
 test("options that are mistaken are refused, and named", () => {
   const wrong: [object, RegExp][] = [
     [{}, /port/],

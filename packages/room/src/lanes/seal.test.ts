@@ -94,6 +94,7 @@ test("what was sealed opens once, as the receiver's own bytes", () => {
   const opened = opener.open(datagram) as Opened;
   assert.deepEqual([opened.kind, opened.counter, textOf(opened)], [Kind.ping, 0, "hola"]);
   datagram.fill(0xee);
+  assert.equal(opened.bytes.buffer.byteLength, opened.bytes.length, "nobody else has a part of that memory");
   assert.equal(textOf(opened), "hola");
 });
 

@@ -128,7 +128,8 @@ export class WebRtcLanes {
    * A lane for the page that made this offer. It is closed if the page does not open it in 10 seconds.
    *
    * @returns `undefined` if a limit leaves no room, or the lanes are closed: the session carries then.
-   * @throws NetError `invalid_argument` for what is no offer of a data channel, and one that is too long
+   * @throws NetError `invalid_argument` for what is no offer of a data channel, and one that is too long;
+   *   `address_in_use` if another program has the port
    */
   async open(offer: string, options: OpenLaneOptions = {}): Promise<OpenedWebRtcLane | undefined> {
     checkNames("set", "a lane", options, { host: 1 });
@@ -185,7 +186,7 @@ export class WebRtcLanes {
     } catch (cause) {
       lane.close();
       if (cause instanceof NetError) throw cause;
-      throw fault("the offer of a data channel was not taken", cause);
+      throw notTaken(cause, this.#options.port);
     }
   }
 
@@ -286,6 +287,13 @@ function checked(options: WebRtcLanesOptions): Settings {
     }
   }
   return all;
+}
+
+/** What the library threw. It says in words alone that it could not bind its port. */
+function notTaken(cause: unknown, port: number): NetError {
+  if (!/gather/i.test(String(cause))) return fault("the offer of a data channel was not taken", cause);
+  const reason = `UDP port ${port} cannot be bound`;
+  return new NetError({ op: "listen", code: "address_in_use", network: "udp", reason, cause });
 }
 
 function fault(reason: string, cause?: unknown): NetError {
