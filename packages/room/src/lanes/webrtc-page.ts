@@ -19,12 +19,12 @@ export type WebRtcPageLane = Lane & Pick<ChannelLane, "acknowledged" | "roundTri
  * opens in 10: then open another. No server but the one of the game is asked for anything (no STUN, no TURN).
  *
  * @param signal gives the server the offer, over the reliable side, and resolves with its answer, which
- *   `WebRtcLanes.open` has; with `undefined` if no lane is free
+ *   `WebRtcLanes.open` has; with `null` or `undefined` if no lane is free
  * @example
  * const lane = openWebRtcLane((offer) => session.call("game.webrtc", offer));
  */
 export function openWebRtcLane(
-  signal: (offer: string) => Promise<string | undefined>,
+  signal: (offer: string) => Promise<string | null | undefined>,
   options: WebRtcLaneOptions = {},
 ): WebRtcPageLane {
   const onError = options.onError ?? ((error) => globalThis.reportError(error));
@@ -56,7 +56,7 @@ export function openWebRtcLane(
 /** The page's own addresses are not told: the server learns them from what the page sends. */
 async function connect(
   peer: RTCPeerConnection,
-  signal: (offer: string) => Promise<string | undefined>,
+  signal: (offer: string) => Promise<string | null | undefined>,
 ): Promise<boolean> {
   const offer = await peer.createOffer();
   await peer.setLocalDescription(offer);
