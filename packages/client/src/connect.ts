@@ -91,17 +91,13 @@ export function connect(url: string, options: ConnectOptions = {}): Session {
 
 /** Absolute, with the scheme a `WebSocket` takes: in a page `/ws` will do. */
 function webSocketUrl(text: string): string {
-  let url: URL;
   try {
-    url = new URL(text, globalThis.location?.href);
+    const url = new URL(text, globalThis.location?.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    url.hash = "";
+    if (/^wss?:$/.test(url.protocol)) return url.href;
   } catch {
-    // Without its cause, which has all that was given, password and token too.
-    throw new TypeError(`not a URL: ${JSON.stringify(shownUrl(text))}`);
+    // The cause has all that was given, password and token too.
   }
-  url.protocol = url.protocol.replace("http", "ws");
-  url.hash = "";
-  if (url.protocol !== "ws:" && url.protocol !== "wss:") {
-    throw new TypeError(`a URL for WebSocket begins with ws: or wss:, not ${url.protocol}`);
-  }
-  return url.href;
+  throw new TypeError(`not a URL for WebSocket (ws: or wss:): ${JSON.stringify(shownUrl(text))}`);
 }

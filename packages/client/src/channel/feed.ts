@@ -5,6 +5,7 @@ import {
   type GapPush,
   type Json,
   type Position,
+  type ReadPresence,
   type ReceivedPublication,
   type Subscribed,
   type Unsubscribed,
@@ -168,8 +169,13 @@ export class Feed implements SubscriberOwner {
     return [...this.#subscribers].every((subscriber) => subscriber.isHidden);
   }
 
-  #send(command: Parameters<typeof encode>[0], answered: (answer: ReceivedAnswer) => void): void {
-    this.#link?.send(encode(command), answered);
+  /** Asks for something of the channel. */
+  #send(
+    type: "subscribe" | "unsubscribe" | "presence",
+    more: Request & Pick<ReadPresence, "after">,
+    answered: (answer: ReceivedAnswer) => void,
+  ): void {
+    this.#link?.send(encode({ type, channel: this.channel, ...more }), answered);
   }
 
   /** @param subscribers whose positions are looked after */
@@ -180,7 +186,7 @@ export class Feed implements SubscriberOwner {
       ...(this.#areHidden() ? { hidden: true } : {}),
     };
     this.#phase = "subscribing";
-    this.#send({ type: "subscribe", channel: this.channel, ...request }, (answer) => {
+    this.#send("subscribe", request, (answer) => {
       if (answer.type === "subscribed") return this.#subscribed(answer, request, subscribers);
       this.#phase = "off";
       if (answer.type !== "error") return this.#retry();
@@ -196,7 +202,7 @@ export class Feed implements SubscriberOwner {
   #unsubscribe(): void {
     this.#phase = "unsubscribing";
     this.#presence.forget();
-    this.#send({ type: "unsubscribe", channel: this.channel }, (answer) => {
+    this.#send("unsubscribe", {}, (answer) => {
       if (answer.type === "error" && isTemporary(answer)) {
         return this.#retry(answer.retryMs, () => this.#unsubscribe());
       }
@@ -342,7 +348,7 @@ export class Feed implements SubscriberOwner {
 
   #askPresence(...asked: Parameters<AskForPage>): void {
     const [after, answered, isWanted] = asked;
-    this.#send({ type: "presence", channel: this.channel, after }, (answer) => {
+    this.#send("presence", { after }, (answer) => {
       if (answer.type !== "error" || !isTemporary(answer)) {
         return this.#busily(() => answered(answer.type === "presence" ? answer : undefined));
       }

@@ -55,7 +55,7 @@ export class Allowance {
   /** In commands, or thousandths of one a millisecond. */
   #perSecond = 0;
   /** What may be sent at once. */
-  #burst = Number.POSITIVE_INFINITY;
+  #burst = Infinity;
   /** How much of it is missing, at `#at`. */
   #spent = 0;
   #at: number;

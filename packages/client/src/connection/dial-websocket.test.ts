@@ -101,14 +101,17 @@ test("a URL is made one for WebSocket, or refused at once", async () => {
     assert.equal(FakeSocket.newest.url, dialed);
     await session.close();
   }
-  assert.throws(() => connect("not a url"), { name: "TypeError", message: 'not a URL: "not a url"' });
+  assert.throws(() => connect("not a url"), {
+    name: "TypeError",
+    message: /^not a URL for WebSocket .*: "not a url"$/,
+  });
   assert.throws(() => connect("ws://ana:s3cret@:1/?token=s3cret"), {
     name: "TypeError",
-    message: 'not a URL: "ws://:1/?…"',
+    message: 'not a URL for WebSocket (ws: or wss:): "ws://:1/?…"',
   });
   assert.throws(() => connect("ftp://example.org"), {
     name: "TypeError",
-    message: "a URL for WebSocket begins with ws: or wss:, not ftp:",
+    message: 'not a URL for WebSocket (ws: or wss:): "ftp://example.org"',
   });
 });
 

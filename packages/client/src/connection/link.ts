@@ -54,7 +54,7 @@ export class Link {
    * When this process found that it had stood still and could not hear the server. Only once between two
    * messages: where every timer is late, a dead server must be found, too.
    */
-  #awokeAt = Number.NEGATIVE_INFINITY;
+  #awokeAt = -Infinity;
   #farewell: Disconnect | undefined;
   #isLost = false;
   #stopWatch: (() => void) | undefined;
@@ -78,7 +78,7 @@ export class Link {
 
   /** The longest command that it can send, in bytes. */
   get maxSendBytes(): number {
-    return this.#conn.maxSendBytes ?? Number.POSITIVE_INFINITY;
+    return this.#conn.maxSendBytes ?? Infinity;
   }
 
   /**

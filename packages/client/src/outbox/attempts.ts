@@ -10,7 +10,7 @@ export class Attempts {
   #since: { readonly wall: number; readonly uptime?: number } | undefined;
   #state: "none" | "on its way" | "perhaps there" = "none";
   /** The least time in which any server that may have it said that it may come again, in milliseconds. */
-  #withinMs = Number.POSITIVE_INFINITY;
+  #withinMs = Infinity;
 
   /** @param sentAt when an earlier session sent it first, in milliseconds of the wall clock */
   constructor(clock: Clock, sentAt?: number) {
@@ -50,7 +50,7 @@ export class Attempts {
   refused(): void {
     if (this.isPerhapsThere) return;
     this.#state = "none";
-    this.#withinMs = Number.POSITIVE_INFINITY;
+    this.#withinMs = Infinity;
     this.#since = undefined;
   }
 
@@ -69,6 +69,6 @@ export class Attempts {
     const wallMs = this.#clock.wall() - wall;
     if (uptime !== undefined) return Math.max(wallMs, this.#clock.uptime() - uptime);
     // A clock that went back since then tells nothing.
-    return wallMs < 0 ? Number.POSITIVE_INFINITY : wallMs;
+    return wallMs < 0 ? Infinity : wallMs;
   }
 }

@@ -301,7 +301,7 @@ export class Outbox {
           this.#flush();
         });
       } else if (!isOurs) {
-        const message = "another session has taken it from the store, or the store was emptied";
+        const message = "another session has it now, or the store was emptied";
         entry.finish(new ChannelError("unknown_outcome", channel, message));
       }
       this.#flush();

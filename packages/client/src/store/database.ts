@@ -20,7 +20,7 @@ export class Database {
       const transaction = database.transaction(store, "readwrite", { durability: "strict" });
       const result = work(transaction.objectStore(store));
       transaction.oncomplete = () => resolve(result);
-      transaction.onabort = () => reject(transaction.error ?? new Error("IndexedDB failed"));
+      transaction.onabort = () => reject(transaction.error);
     });
   }
 
@@ -65,6 +65,6 @@ export class Database {
 function answer<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error ?? new Error("IndexedDB failed"));
+    request.onerror = () => reject(request.error);
   });
 }
