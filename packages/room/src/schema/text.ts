@@ -1,6 +1,5 @@
 import type { Cell } from "../contracts/layout.ts";
 import { type Field, plainCell } from "./field.ts";
-import type { Cells } from "./row.ts";
 
 /** Bytes of a cell: three, so that no difference of two cells passes 32 bits. */
 const BYTES = 3;
@@ -36,7 +35,7 @@ export function text(maxBytes: number): Field<string> {
     read: (from, at) => decode(from, at, count),
     reader(row) {
       // Decoded once, and again when its cells have changed.
-      const known = new Int32Array(count);
+      const known: number[] = cells.map(() => 0);
       let text = "";
       return () => {
         const from = row.cells();
@@ -75,7 +74,7 @@ function put(into: Int32Array, at: number, index: number, byte: number): void {
   into[cell] = (into[cell] ?? 0) | (byte << (8 * (index % BYTES)));
 }
 
-function decode(cells: Cells, at: number, count: number): string {
+function decode(cells: ArrayLike<number>, at: number, count: number): string {
   let end = 0;
   for (; end < count * BYTES; end++) {
     const byte = ((cells[at + Math.floor(end / BYTES)] ?? 0) >> (8 * (end % BYTES))) & 0xff;

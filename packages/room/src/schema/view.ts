@@ -1,12 +1,14 @@
 import { badValue, type Field, type Placed, readFields } from "./field.ts";
 import { Row } from "./row.ts";
 
+type Reader = NonNullable<Field["reader"]>;
+
 /** Accessors over cells of an entity: the entity itself, or a part of it, such as a vector. */
 export class View {
   readonly #row: Row;
   readonly #path: string;
   /** By field, those that were read. */
-  readonly #readers: (() => unknown)[] = [];
+  #readers: (() => unknown)[] | undefined;
 
   /** @param path for messages: `player`, `player.at`. */
   constructor(row: Row, path: string) {
@@ -36,7 +38,7 @@ export class View {
         enumerable: true,
         get: reader
           ? function (this: View) {
-              return (this.#readers[index] ??= this.#make(reader, name, offset))();
+              return (this.#readers?.[index] ?? this.#make(reader, index, name, offset))();
             }
           : function (this: View) {
               const row = this.#row;
@@ -57,9 +59,10 @@ export class View {
     return Made;
   }
 
-  #make(reader: NonNullable<Field["reader"]>, name: string, offset: number): () => unknown {
+  #make(reader: Reader, index: number, name: string, offset: number): () => unknown {
     const row = this.#row;
-    return reader(new Row(row.owner, row.slot, row.start + offset, row), `${this.#path}.${name}`);
+    const part = new Row(row.owner, row.slot, row.start + offset, row);
+    return ((this.#readers ??= [])[index] = reader(part, `${this.#path}.${name}`));
   }
 
   #refuse(name: string, value: unknown, allowed: string): never {

@@ -7,7 +7,7 @@ import { View } from "./view.ts";
 
 const DEFAULT_MAX_ENTITIES = 1_024;
 const MOST_ENTITIES = 65_535;
-const FIRST_CAPACITY = 32;
+const FIRST_CAPACITY = 8;
 const NONE: readonly number[] = [];
 
 /** What `World` of `types.ts` says, without its types. */
