@@ -4,6 +4,7 @@ import type { Frame } from "../src/snapshot/frame.ts";
 import { SnapshotReader } from "../src/snapshot/reader.ts";
 import type { Receiver } from "../src/snapshot/receiver.ts";
 import { Snapshots, type View } from "../src/snapshot/snapshots.ts";
+import { PartWriter } from "../src/snapshot/part-writer.ts";
 import { mixedLayout, randomOf, TestRows } from "./any-world.ts";
 
 export interface Play {
@@ -30,6 +31,17 @@ interface Flying<T> {
 /** What a view showed at a tick: by id, the kind and its cells, references as ids. */
 type Shown = Map<number, { readonly kind: number; readonly cells: readonly number[] }>;
 
+/** What the last part said of whom; the test looks over the writer's shoulder. */
+let lastSaid: ReadonlySet<number> = new Set();
+const write = Object.getOwnPropertyDescriptor(PartWriter.prototype, "write")?.value as (
+  this: PartWriter,
+  ...parameters: Parameters<PartWriter["write"]>
+) => void;
+PartWriter.prototype.write = function (out, history, shown, plan) {
+  lastSaid = new Set([...plan.says].flatMap((said, id) => (said === 0 ? [] : [id])));
+  write.call(this, out, history, shown, plan);
+};
+
 /** A client, and what is on its way from it and to it. */
 export class Client {
   readonly reader: SnapshotReader;
@@ -40,8 +52,10 @@ export class Client {
   /** How many snapshots it read, and how many of them were whole. */
   reads = 0;
   wholes = 0;
-  /** All bytes it was sent. */
+  /** All bytes it was sent, and of whom each part said anything. */
   readonly sent: Uint8Array[] = [];
+  readonly said = new Map<number, ReadonlySet<number>>();
+  known: Shown = new Map();
 
   constructor(view: View, budgetBytes: number) {
     this.view = view;
@@ -176,6 +190,7 @@ export function play(options: Play): Client[] {
     const isSilent = tick - first >= silenceFrom && tick - first < silenceFrom + options.silence;
     for (const client of clients) {
       const length = client.receiver.encode(out);
+      client.said.set(tick, lastSaid);
       assert.ok(length <= options.budgetBytes, "a snapshot is past its budget");
       const bytes = out.slice(0, length);
       client.sent.push(bytes);
@@ -200,9 +215,21 @@ function check(client: Client, bytes: Uint8Array, expected: ReadonlyMap<number, 
   client.reads++;
   const { newest } = client.reader;
   assert.ok(newest?.tick === news.tick);
-  if (!news.isWhole) return;
-  client.wholes++;
-  assert.deepEqual(knownIn(newest), expected.get(news.tick));
+  const before = client.known;
+  const known = knownIn(newest);
+  client.known = known;
+  const truth = expected.get(news.tick);
+  assert.ok(truth);
+  if (news.isWhole) {
+    client.wholes++;
+    assert.deepEqual(known, truth);
+    return;
+  }
+  // Who was included is as it is on the server, and nobody else is other than before.
+  const said = client.said.get(news.tick) ?? new Set();
+  for (const id of new Set([...known.keys(), ...before.keys(), ...truth.keys()])) {
+    assert.deepEqual(known.get(id), (said.has(id) ? truth : before).get(id), `id ${id}`);
+  }
 }
 
 function fly<T>(

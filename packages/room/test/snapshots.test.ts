@@ -2,20 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { anyPlay, anyPressedPlay } from "./any-play.ts";
 import { play } from "./play.ts";
-
-/** Any history without pressure. */
-const anyPlay = fc.record({
-  seed: fc.integer(),
-  ticks: fc.integer({ min: 1, max: 200 }),
-  entities: fc.nat(30),
-  loss: fc.constantFrom(0, 0.05, 0.3, 0.8),
-  doubling: fc.constantFrom(0, 0.1),
-  delay: fc.constantFrom(0, 2, 6, 30),
-  budgetBytes: fc.constant(65_000),
-  churn: fc.constantFrom(0, 0.05, 0.3, 1),
-  silence: fc.constantFrom(0, 0, 40, 70),
-});
 
 test("without pressure what is acknowledged is what the server had at that tick", () => {
   let reads = 0;
@@ -29,4 +17,19 @@ test("without pressure what is acknowledged is what the server had at that tick"
     { seed: 1, numRuns: 60 },
   );
   assert.ok(reads > 5_000);
+});
+
+test("under a budget each entity is as it was on the server when it was last included", () => {
+  let parts = 0;
+  let wholes = 0;
+  fc.assert(
+    fc.property(anyPressedPlay, (options) => {
+      for (const client of play(options)) {
+        parts += client.reads - client.wholes;
+        wholes += client.wholes;
+      }
+    }),
+    { seed: 1, numRuns: 40 },
+  );
+  assert.ok(parts > 2_000 && wholes > 200, `${parts} parts, ${wholes} wholes`);
 });

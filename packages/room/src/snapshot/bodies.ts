@@ -1,7 +1,16 @@
 import { BitWriter } from "../bits/writer.ts";
-import { BodyWriter } from "./body-writer.ts";
+import type { BodyWriter } from "./body-writer.ts";
+import { Backlog } from "./backlog.ts";
 import type { History } from "./history.ts";
+import type { PartWriter } from "./part-writer.ts";
 import type { ShownEntities } from "./shown.ts";
+
+/** What rooms of one layout share: it keeps nothing from one call to the next. */
+export interface Writers {
+  readonly body: BodyWriter;
+  readonly part: PartWriter;
+  scratch: BitWriter;
+}
 
 /** What follows the header, against one base. */
 class Body {
@@ -20,15 +29,15 @@ class Body {
 export class Bodies {
   readonly #history: History;
   readonly #shown: ShownEntities;
-  readonly #writer: BodyWriter;
+  readonly #writers: Writers;
   readonly #bodies: Body[] = [];
   #count = 0;
   #tick = -1;
 
-  constructor(history: History, shown: ShownEntities, writer: BodyWriter) {
+  constructor(history: History, shown: ShownEntities, writers: Writers) {
     this.#history = history;
     this.#shown = shown;
-    this.#writer = writer;
+    this.#writers = writers;
   }
 
   /**
@@ -55,8 +64,19 @@ export class Bodies {
     body.previous = previous;
     body.limit = limit;
     body.out.reset(limit);
-    this.#writer.writeWhole(body.out, this.#history, this.#shown, base, previous);
+    this.#writers.body.writeWhole(body.out, this.#history, this.#shown, base, previous);
     return body.out.overflowed ? undefined : body.out;
+  }
+
+  /** Where a part may be written, until another is. */
+  scratch(limit: number): BitWriter {
+    if (this.#writers.scratch.bytes.length < limit) this.#writers.scratch = new BitWriter(limit);
+    return this.#writers.scratch;
+  }
+
+  /** What a client who was first told at this tick has yet to be told. */
+  backlog(firstTick: number): Backlog {
+    return new Backlog(this.#history, this.#shown, this.#writers.part, firstTick);
   }
 
   #next(base: number, previous: number, limit: number): Body {

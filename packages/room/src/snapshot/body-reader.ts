@@ -106,7 +106,8 @@ export class BodyReader {
     for (let k = 0; k < this.#layout.kinds.length; k++) {
       const kind = this.#layout.kinds[k] as KindLayout;
       const count = this.#select(frame, k + 1, this.#updated, updated);
-      if (count > 0 && !this.#columns.readMeasured(reader, kind, frame, count)) return false;
+      if (count > 0 && !this.#columns.readMeasured(reader, kind, frame, count, 0, undefined, undefined))
+        return false;
       if (!this.#readRows(reader, kind, k + 1, frame)) return false;
     }
     return reader.isAtEnd;
@@ -193,11 +194,12 @@ export class BodyReader {
     if (moving + resting === 0) return true;
     let count = readMarks(reader, moving, this.#list);
     if (count < 0) return false;
+    const moved = count;
     for (let i = 0; i < count; i++) which[i] = this.#moving[this.#list[i] as number] as number;
     const more = readMarks(reader, resting, this.#list);
     if (more < 0) return false;
     for (let i = 0; i < more; i++) which[count++] = this.#resting[this.#list[i] as number] as number;
-    return count === 0 || this.#columns.readMeasured(reader, kind, frame, count);
+    return count === 0 || this.#columns.readMeasured(reader, kind, frame, count, moved, base, previous);
   }
 }
 

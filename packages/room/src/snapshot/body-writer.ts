@@ -188,7 +188,7 @@ export class BodyWriter {
       list[count++ - from] = resting[i - movingCount] as number;
     }
     writeMarks(out, restingCount, list, count - from);
-    if (count > 0) columns.writeMeasured(out, kind, count);
+    if (count > 0) columns.writeMeasured(out, kind, history, count);
   }
 
   #hasMoved(history: History, kind: number, a: number, b: number): boolean {

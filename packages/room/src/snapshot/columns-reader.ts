@@ -2,49 +2,72 @@ import { readMarks, widthOf } from "../bits/marks.ts";
 import type { BitReader } from "../bits/reader.ts";
 import { readGamma } from "../bits/rice.ts";
 import type { KindLayout } from "../contracts/layout.ts";
-import { valueOf } from "./foretell.ts";
+import { isSimilar, speedOf, valueOf } from "./foretell.ts";
 import type { Frame } from "./frame.ts";
-import { readResiduals } from "./residuals.ts";
+import { expectation, magnitude, ResidualCode } from "./residuals.ts";
 
 /** Reads what `ColumnsWriter` wrote, into rows that are as was foretold. */
 export class ColumnsReader {
   /** Ids of the entities that are read. */
   readonly which: Int32Array;
-  readonly #residuals: Int32Array;
-  readonly #some: Int32Array;
+  readonly #sums: Int32Array;
+  readonly #few: Int32Array;
+  readonly #code = new ResidualCode();
   readonly #columns = new Int32Array(64);
 
   /** @param maxEntities How many there can be. */
   constructor(maxEntities: number) {
     this.which = new Int32Array(maxEntities);
-    this.#residuals = new Int32Array(maxEntities);
-    this.#some = new Int32Array(maxEntities);
+    this.#sums = new Int32Array(maxEntities);
+    this.#few = new Int32Array(maxEntities);
   }
 
-  /** How the first `count` of `which` are not what was foretold. Says whether it can be. */
-  readMeasured(reader: BitReader, kind: KindLayout, frame: Frame, count: number): boolean {
+  /**
+   * How the first `count` of `which` are not what was foretold; of those, the first `moving` had moved from
+   * `previous` to `base`. Says whether it can be.
+   */
+  readMeasured(
+    reader: BitReader,
+    kind: KindLayout,
+    frame: Frame,
+    count: number,
+    moving: number,
+    base: Frame | undefined,
+    previous: Frame | undefined,
+  ): boolean {
     const { which } = this;
-    const some = this.#some;
-    const residuals = this.#residuals;
-    const told = readMarks(reader, kind.cells.length, this.#columns);
-    for (let t = 0; t < told; t++) {
+    const sums = this.#sums;
+    const few = this.#few;
+    const code = this.#code;
+    const { stride } = frame.layout;
+    const columns = readMarks(reader, kind.cells.length, this.#columns);
+    let similar = 0;
+    for (let t = 0; t < columns; t++) {
       const c = this.#columns[t] as number;
       const cell = kind.cells[c];
       if (cell === undefined) return false;
-      let length = count;
+      similar = t > 0 && this.#columns[t - 1] === c - 1 && isSimilar(kind, c) ? similar + 1 : 0;
+      if (similar === 0) sums.fill(0, 0, count);
       const isSparse = reader.read(1) === 1;
-      if (isSparse) length = readMarks(reader, count, some);
-      if (length < 0 || reader.isPast) return false;
-      readResiduals(reader, residuals, length);
-      for (let i = 0; i < length; i++) {
-        const id = which[isSparse ? (some[i] as number) : i] as number;
-        const at = id * frame.layout.stride + c;
-        const value = valueOf(cell, frame.cells[at] as number, residuals[i] as number);
+      const told = isSparse ? readMarks(reader, count, few) : count;
+      if (told < 0) return false;
+      code.reset();
+      for (let j = 0; j < told; j++) {
+        if (reader.isPast) return false;
+        const i = isSparse ? (few[j] as number) : j;
+        const at = (which[i] as number) * stride + c;
+        let speed = 0;
+        if (i < moving && base !== undefined && previous !== undefined && !cell.refers) {
+          speed = speedOf(cell, base.cells[at] as number, previous.cells[at] as number);
+        }
+        const residual = code.read(reader, expectation(sums[i] as number, similar, speed));
+        sums[i] = (sums[i] as number) + magnitude(residual);
+        const value = valueOf(cell, frame.cells[at] as number, residual);
         if (value < cell.min || value > cell.max) return false;
         frame.cells[at] = value;
       }
     }
-    return told >= 0;
+    return columns >= 0;
   }
 
   /** All cells of the first `count` of `which`. Says whether it can be. */

@@ -1,11 +1,11 @@
 import { writeMarks, widthOf } from "../bits/marks.ts";
 import { writeGamma } from "../bits/rice.ts";
 import type { BitWriter } from "../bits/writer.ts";
-import type { KindLayout, Layout } from "../contracts/layout.ts";
-import { differenceOf, foretell } from "./foretell.ts";
+import type { Cell, KindLayout, Layout } from "../contracts/layout.ts";
+import { differenceOf, foretell, isSimilar, speedOf } from "./foretell.ts";
 import type { History } from "./history.ts";
 import { grown } from "./memory.ts";
-import { writeResiduals } from "./residuals.ts";
+import { expectation, magnitude, ResidualCode } from "./residuals.ts";
 import type { ShownEntities } from "./shown.ts";
 
 /**
@@ -32,6 +32,13 @@ export class ColumnsWriter {
   readonly #counts: Int32Array;
   readonly #columns: Int32Array;
   #some = new Int32Array(0);
+  /**
+   * By entity of `which`: of the magnitudes of its residuals in this cell's neighbours, and how many they
+   * are.
+   */
+  #sums = new Int32Array(0);
+  #similar = 0;
+  readonly #code = new ResidualCode();
 
   constructor(layout: Layout) {
     this.#stride = layout.stride;
@@ -52,6 +59,7 @@ export class ColumnsWriter {
     this.touched = new Int32Array(room);
     this.which = new Int32Array(room);
     this.#some = new Int32Array(room);
+    this.#sums = new Int32Array(room);
     this.#residuals = new Int32Array(room * this.#stride);
   }
 
@@ -90,9 +98,8 @@ export class ColumnsWriter {
   }
 
   /** Writes the first `count` of `which`, as they were measured. */
-  writeMeasured(out: BitWriter, kind: KindLayout, count: number): void {
+  writeMeasured(out: BitWriter, kind: KindLayout, history: History, count: number): void {
     const { which } = this;
-    const some = this.#some;
     const columns = kind.cells.length;
     let told = 0;
     for (let c = 0; c < columns; c++) {
@@ -103,23 +110,50 @@ export class ColumnsWriter {
       if (different > 0) this.#columns[told++] = c;
     }
     writeMarks(out, columns, this.#columns, told);
+    let last = -1;
     for (let t = 0; t < told && !out.overflowed; t++) {
       const c = this.#columns[t] as number;
-      const from = c * this.#room;
-      const different = this.#counts[c] as number;
-      const isSparse = different * 3 <= count;
-      out.write(isSparse ? 1 : 0, 1);
-      if (!isSparse) {
-        writeResiduals(out, this.#residuals, from, which, count);
-        continue;
+      this.#similar = last === c - 1 && isSimilar(kind, c) ? this.#similar + 1 : 0;
+      last = c;
+      this.#writeColumn(out, kind, history, c, count);
+    }
+  }
+
+  /** Writes one cell of the first `count` of `which`: of all of them, or of the few that differ. */
+  #writeColumn(out: BitWriter, kind: KindLayout, history: History, c: number, count: number): void {
+    const { which } = this;
+    const from = c * this.#room;
+    const residuals = this.#residuals;
+    const few = this.#some;
+    const isSparse = (this.#counts[c] as number) * 3 <= count;
+    out.write(isSparse ? 1 : 0, 1);
+    let told = count;
+    if (isSparse) {
+      told = 0;
+      for (let i = 0; i < count; i++) if (residuals[from + (which[i] as number)] !== 0) few[told++] = i;
+      writeMarks(out, count, few, told);
+    }
+    const cell = kind.cells[c] as Cell;
+    const { cells } = history;
+    const { base, previous } = this;
+    const stride = this.#stride;
+    const similar = this.#similar;
+    const sums = this.#sums;
+    const code = this.#code;
+    code.reset();
+    if (similar === 0) sums.fill(0, 0, count);
+    for (let j = 0; j < told; j++) {
+      const i = isSparse ? (few[j] as number) : j;
+      const entity = which[i] as number;
+      const now = base[entity] as number;
+      const before = previous[entity] as number;
+      let speed = 0;
+      if (now !== before && !cell.refers) {
+        speed = speedOf(cell, cells[now * stride + c] as number, cells[before * stride + c] as number);
       }
-      let length = 0;
-      for (let i = 0; i < count; i++) {
-        if (this.#residuals[from + (which[i] as number)] !== 0) some[length++] = i;
-      }
-      writeMarks(out, count, some, length);
-      for (let i = 0; i < length; i++) some[i] = which[some[i] as number] as number;
-      writeResiduals(out, this.#residuals, from, some, length);
+      const residual = residuals[from + entity] as number;
+      code.write(out, residual, expectation(sums[i] as number, similar, speed));
+      sums[i] = (sums[i] as number) + magnitude(residual);
     }
   }
 

@@ -1,4 +1,5 @@
-import type { Cell } from "../contracts/layout.ts";
+import type { Cell, KindLayout } from "../contracts/layout.ts";
+import { magnitude } from "./residuals.ts";
 
 // Where a cell will be, and how far it is from there. Both sides do the same arithmetic: exact integers in
 // doubles, rounded once.
@@ -33,6 +34,26 @@ export function valueOf(cell: Cell, expected: number, difference: number): numbe
   const value = expected + difference;
   const span = cell.max - cell.min + 1;
   return value > cell.max ? value - span : value < cell.min ? value + span : value;
+}
+
+/** How much a cell changed between two ticks, as far as it counts. */
+export function speedOf(cell: Cell, value: number, before: number): number {
+  return magnitude(cell.wraps ? shortest(cell, value - before) : value - before);
+}
+
+/** Whether a cell is of the same form as the one before it, as the parts of a vector are. */
+export function isSimilar(kind: KindLayout, c: number): boolean {
+  const one = kind.cells[c - 1];
+  const other = kind.cells[c];
+  return (
+    one !== undefined &&
+    one.min === other?.min &&
+    one.max === other.max &&
+    one.moves === other.moves &&
+    one.wraps === other.wraps &&
+    !one.refers &&
+    !other.refers
+  );
 }
 
 /** The same way round, by the shorter arc. */

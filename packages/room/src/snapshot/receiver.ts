@@ -1,10 +1,12 @@
+import { Backlog } from "./backlog.ts";
 import type { Bodies } from "./bodies.ts";
-import type { History } from "./history.ts";
 import { MAX_HEADER_BYTES, newHeader, writeHeader } from "./header.ts";
+import type { History } from "./history.ts";
 import { RING, RING_MASK } from "./ring.ts";
 
-/** What was told at a tick, and whether that has come. */
+/** What was told at a tick: everything, or a part; and whether it has come. */
 const WHOLE = 1;
+const PART = 2;
 const ACKNOWLEDGED = 4;
 
 /** One client of a view: what it has acknowledged, and so what it is told against what. */
@@ -22,8 +24,15 @@ export class Receiver {
   /** By place in the ring: the tick that was told, and what became of it. */
   readonly #ticks = new Float64Array(RING).fill(-1);
   readonly #states = new Uint8Array(RING);
-  #encoded = -1;
+  /** The first and the last tick that was told, and the newest that has come, whole or not; -1 for none. */
+  #first = -1;
+  #last = -1;
+  #heard = -1;
+  /** The newest of which everything has come, however old. */
+  #whole = -1;
+  #backlog: Backlog | undefined;
 
+  /** Made by `View.receiver()`. */
   constructor(history: History, bodies: Bodies, budgetBytes: number) {
     this.#history = history;
     this.#bodies = bodies;
@@ -34,27 +43,36 @@ export class Receiver {
    * Writes the snapshot of the last committed tick.
    *
    * @param out Has room for `budgetBytes`.
-   * @returns How many bytes it has.
+   * @returns How many bytes it has, `budgetBytes` at most; 0 if there is none, or it was written already.
    */
   encode(out: Uint8Array): number {
     const { tick } = this.#history;
-    const header = this.#header;
+    if (tick === this.#last) return 0;
+    if (this.#first < 0) this.#first = tick;
     const base = this.#acknowledgedBefore(tick);
     const previous = base < 0 ? -1 : this.#acknowledgedBefore(base);
+    const limit = this.#budgetBytes - MAX_HEADER_BYTES;
+    const header = this.#header;
     header.tick = tick;
-    header.isPart = false;
-    header.ahead = base < 0 ? 0 : tick - base;
-    header.isAbsolute = base < 0;
     header.hasInput = this.lastInput >= 0;
     header.lastInput = this.lastInput;
     header.depth = this.depth;
     header.flags = this.flags;
+    let body = this.#bodies.body(base, previous, limit);
+    header.isPart = body === undefined;
+    if (body === undefined) {
+      body = this.#bodies.scratch(limit);
+      this.#backlog ??= this.#bodies.backlog(this.#first);
+      header.completes = this.#backlog.write(body, limit, this.#whole);
+      header.isAbsolute = this.#heard < 0;
+    } else {
+      header.ahead = base < 0 ? 0 : tick - base;
+      header.isAbsolute = base < 0;
+    }
     const length = writeHeader(out, header);
-    const body = this.#bodies.body(base, previous, this.#budgetBytes - MAX_HEADER_BYTES);
-    if (body === undefined) return 0;
     const { bytes } = body;
     for (let i = 0, to = length; i < body.length; i++) out[to++] = bytes[i] as number;
-    this.#note(tick, WHOLE);
+    this.#note(tick, header.isPart && !header.completes ? PART : WHOLE);
     return length + body.length;
   }
 
@@ -65,20 +83,24 @@ export class Receiver {
    * @param bits Bit i: whether the tick i + 1 before it came, too.
    */
   acknowledge(newest: number, bits: number): void {
-    if (this.#encoded < 0) return;
-    const tick = this.#encoded - ((this.#encoded - newest) & 0xffff);
+    if (this.#last < 0) return;
+    const tick = this.#last - ((this.#last - newest) & 0xffff);
+    for (let i = 31; i >= 0; i--) if (((bits >>> i) & 1) === 1) this.#take(tick - 1 - i);
     this.#take(tick);
-    for (let i = 0; i < 32; i++) if (((bits >>> i) & 1) === 1) this.#take(tick - 1 - i);
   }
 
   #take(tick: number): void {
     const place = tick & RING_MASK;
-    if (tick < 0 || this.#ticks[place] !== tick) return;
-    this.#states[place] = (this.#states[place] as number) | ACKNOWLEDGED;
+    const state = this.#states[place] as number;
+    if (tick < 0 || this.#ticks[place] !== tick || (state & ACKNOWLEDGED) !== 0) return;
+    this.#states[place] = state | ACKNOWLEDGED;
+    this.#heard = Math.max(this.#heard, tick);
+    if (state === WHOLE) this.#whole = Math.max(this.#whole, tick);
+    else this.#backlog?.acknowledge(tick, this.#whole);
   }
 
   #note(tick: number, state: number): void {
-    this.#encoded = tick;
+    this.#last = tick;
     this.#ticks[tick & RING_MASK] = tick;
     this.#states[tick & RING_MASK] = state;
   }

@@ -1,8 +1,10 @@
 import type { Layout } from "../contracts/layout.ts";
 import type { Rows } from "../contracts/rows.ts";
-import { Bodies } from "./bodies.ts";
+import { BitWriter } from "../bits/writer.ts";
+import { Bodies, type Writers } from "./bodies.ts";
 import { BodyWriter } from "./body-writer.ts";
 import { History } from "./history.ts";
+import { PartWriter } from "./part-writer.ts";
 import { Receiver } from "./receiver.ts";
 import { ShownEntities } from "./shown.ts";
 
@@ -26,11 +28,11 @@ export class View {
   readonly #close: (view: View) => void;
 
   /** Made by `Snapshots.view()`. */
-  constructor(rows: Rows, history: History, writer: BodyWriter, close: (view: View) => void) {
+  constructor(rows: Rows, history: History, writers: Writers, close: (view: View) => void) {
     this.#rows = rows;
     this.#history = history;
     this.#shown = new ShownEntities(history);
-    this.#bodies = new Bodies(history, this.#shown, writer);
+    this.#bodies = new Bodies(history, this.#shown, writers);
     this.#close = close;
   }
 
@@ -91,7 +93,7 @@ export class View {
 export class Snapshots {
   readonly #rows: Rows;
   readonly #history: History;
-  readonly #writer: BodyWriter;
+  readonly #writers: Writers;
   readonly #views: View[] = [];
   #everything: View | undefined;
   readonly #close = (view: View): void => {
@@ -103,7 +105,7 @@ export class Snapshots {
   constructor(rows: Rows) {
     this.#rows = rows;
     this.#history = new History(rows.layout);
-    this.#writer = writerFor(rows.layout);
+    this.#writers = sharedWriters(rows.layout);
   }
 
   /** The last committed tick, or -1. */
@@ -130,7 +132,7 @@ export class Snapshots {
 
   /** A view that shows nothing yet. */
   view(): View {
-    const view = new View(this.#rows, this.#history, this.#writer, this.#close);
+    const view = new View(this.#rows, this.#history, this.#writers, this.#close);
     this.#views.push(view);
     return view;
   }
@@ -142,11 +144,14 @@ export class Snapshots {
   }
 }
 
-const writers = new WeakMap<Layout, BodyWriter>();
+const writersOf = new WeakMap<Layout, Writers>();
 
 /** Rooms of one layout share what they write with: it is memory to work in. */
-function writerFor(layout: Layout): BodyWriter {
-  let writer = writers.get(layout);
-  if (writer === undefined) writers.set(layout, (writer = new BodyWriter(layout)));
-  return writer;
+function sharedWriters(layout: Layout): Writers {
+  let writers = writersOf.get(layout);
+  if (writers === undefined) {
+    writers = { body: new BodyWriter(layout), part: new PartWriter(layout), scratch: new BitWriter(0) };
+    writersOf.set(layout, writers);
+  }
+  return writers;
 }

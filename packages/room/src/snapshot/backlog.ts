@@ -1,0 +1,185 @@
+import type { BitWriter } from "../bits/writer.ts";
+import type { History } from "./history.ts";
+import { grown, regrown } from "./memory.ts";
+import { ENTERED, LEFT, type PartPlan, type PartWriter, UPDATED } from "./part-writer.ts";
+import { RING, RING_MASK } from "./ring.ts";
+import type { ShownEntities } from "./shown.ts";
+
+/** Priorities are told apart in quarters, up to this. */
+const QUARTERS = 4;
+const HIGHEST = 1_023;
+/** How often a part is written again because more may fit. */
+const TRIES = 3;
+/** A part that is as full as this is full. */
+const FULL = 0.88;
+
+/**
+ * What one client has yet to be told where not all fits: for each id what it knows, and since when it waits.
+ * Whoever waited longest, by its kind's weight, comes first, so each has its turn.
+ */
+export class Backlog implements PartPlan {
+  says = new Uint8Array(0);
+  distances = new Uint8Array(0);
+  readonly #history: History;
+  readonly #shown: ShownEntities;
+  readonly #writer: PartWriter;
+  /** 1 plus the first tick that this client was told. */
+  readonly #joined: number;
+  /**
+   * By id: 1 plus the newest tick of which this client is known to have what was shown by this id, be it
+   * nobody; 0 for none.
+   */
+  #known = new Uint32Array(0);
+  /** By id: 1 plus the tick at which it was last told, or 0. */
+  #told = new Uint32Array(0);
+  /** What may be said next, those that come first at the beginning; and what and how soon. */
+  #order = new Int32Array(0);
+  #choices = new Uint8Array(0);
+  #priorities = new Int32Array(0);
+  readonly #buckets = new Int32Array(HIGHEST + 2);
+  /** By place in the ring: which ids were told at that tick, and how many. */
+  readonly #lists: Int32Array[] = Array.from({ length: RING }, () => new Int32Array(0));
+  readonly #counts = new Int32Array(RING);
+  /** How many fitted last. */
+  #fitted = 32;
+
+  constructor(history: History, shown: ShownEntities, writer: PartWriter, firstTick: number) {
+    this.#history = history;
+    this.#shown = shown;
+    this.#writer = writer;
+    this.#joined = firstTick + 1;
+  }
+
+  /**
+   * Writes as much as fits.
+   *
+   * @param whole The newest tick of which the client is known to have everything, or -1.
+   * @returns Whether nothing is left to tell.
+   */
+  write(out: BitWriter, limit: number, whole: number): boolean {
+    this.#reach();
+    const count = this.#choose(whole);
+    this.#sort(count);
+    let fits = 0;
+    let next = Math.min(count, this.#fitted);
+    let isWritten = false;
+    for (let tries = 0; fits < next; tries++) {
+      isWritten = this.#write(out, limit, next);
+      if (isWritten) {
+        fits = next;
+        if (tries >= TRIES || out.length >= limit * FULL) break;
+        next = Math.min(count, Math.max(next + 1, Math.floor((0.95 * next * limit) / out.length)));
+      } else if (fits > 0) break;
+      else next = next >> 1;
+    }
+    if (!isWritten) this.#write(out, limit, fits);
+    this.#fitted = Math.max(32, fits);
+    this.#note(fits);
+    return fits === count;
+  }
+
+  /** A part has come. */
+  acknowledge(tick: number, whole: number): void {
+    const known = this.#known;
+    const list = this.#lists[tick & RING_MASK] as Int32Array;
+    for (let i = 0; i < (this.#counts[tick & RING_MASK] as number); i++) {
+      const id = list[i] as number;
+      known[id] = Math.max(known[id] as number, tick + 1);
+    }
+    // Who is as the client knew already is so at this tick, too.
+    const { changedAt } = this.#shown;
+    for (let id = 0; id < known.length; id++) {
+      const since = Math.max(known[id] as number, whole + 1);
+      if (since !== 0 && since <= tick && (changedAt[id] as number) <= since) known[id] = tick + 1;
+    }
+  }
+
+  #reach(): void {
+    const had = this.#known.length;
+    const { width } = this.#shown;
+    if (had >= width) return;
+    this.#known = regrown(this.#known, new Uint32Array(width));
+    this.#told = regrown(this.#told, new Uint32Array(width));
+    this.says = new Uint8Array(width);
+    this.distances = new Uint8Array(width);
+    this.#order = new Int32Array(width);
+    this.#choices = new Uint8Array(width);
+    this.#priorities = new Int32Array(width);
+  }
+
+  /** Finds what there is to say, and how soon it has to be. Returns of how many. */
+  #choose(whole: number): number {
+    const { copies, marks, changedAt, end } = this.#shown;
+    const { tick, kinds, layout } = this.#history;
+    const now = this.#shown.at(tick);
+    let count = 0;
+    this.#buckets.fill(0);
+    for (let id = 0; id < end; id++) {
+      this.#choices[id] = 0;
+      const known = Math.max(this.#known[id] as number, whole + 1);
+      const changed = changedAt[id] as number;
+      const is = copies[now + id] as number;
+      if (changed <= (known === 0 && is === 0 ? this.#joined : known)) continue;
+      let choice = is === 0 ? LEFT : ENTERED;
+      const age = tick + 1 - known;
+      if (choice === ENTERED && known !== 0 && age < RING) {
+        const old = this.#shown.at(tick - age) + id;
+        if (copies[old] !== 0 && marks[old] === marks[now + id]) {
+          choice = UPDATED;
+          this.distances[id] = age;
+        }
+      }
+      const weight = is === 0 ? 1 : (layout.kinds[(kinds[is - 1] as number) - 1]?.weight ?? 1);
+      const since = (this.#told[id] as number) || changed;
+      const priority = Math.min(HIGHEST, Math.floor(weight * QUARTERS * (tick + 2 - since)));
+      this.#choices[id] = choice;
+      this.#priorities[id] = priority;
+      this.#buckets[priority] = (this.#buckets[priority] as number) + 1;
+      count++;
+    }
+    return count;
+  }
+
+  /** Puts those with the highest priority first, and of equal ones the lowest id. */
+  #sort(count: number): void {
+    const buckets = this.#buckets;
+    let before = 0;
+    for (let priority = HIGHEST; priority >= 0 && before < count; priority--) {
+      const here = buckets[priority] as number;
+      buckets[priority] = before;
+      before += here;
+    }
+    for (let id = 0; id < this.#shown.end; id++) {
+      if (this.#choices[id] === 0) continue;
+      const priority = this.#priorities[id] as number;
+      const at = buckets[priority] as number;
+      this.#order[at] = id;
+      buckets[priority] = at + 1;
+    }
+  }
+
+  /** Writes the first `count`. Says whether they fit. */
+  #write(out: BitWriter, limit: number, count: number): boolean {
+    this.says.fill(0);
+    for (let i = 0; i < count; i++) {
+      const id = this.#order[i] as number;
+      this.says[id] = this.#choices[id] as number;
+    }
+    out.reset(limit);
+    this.#writer.write(out, this.#history, this.#shown, this);
+    return !out.overflowed;
+  }
+
+  #note(count: number): void {
+    const { tick } = this.#history;
+    const place = tick & RING_MASK;
+    let list = this.#lists[place] as Int32Array;
+    if (list.length < count) list = this.#lists[place] = new Int32Array(grown(list.length, count));
+    for (let i = 0; i < count; i++) {
+      const id = this.#order[i] as number;
+      list[i] = id;
+      this.#told[id] = tick + 1;
+    }
+    this.#counts[place] = count;
+  }
+}
