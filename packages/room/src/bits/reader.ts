@@ -32,6 +32,19 @@ export class BitReader {
     return shift === 0 ? word : (word << shift) | ((bytes[i + 4] as number) >>> (8 - shift));
   }
 
+  /** Reads zeros, 63 at most, and the one after them. Returns how many. */
+  readZeros(): number {
+    let zeros = Math.clz32(this.peek());
+    if (zeros === 32) {
+      this.#at += 32;
+      const more = Math.min(31, Math.clz32(this.peek()));
+      this.#at += more + 1;
+      return 32 + more;
+    }
+    this.#at += zeros + 1;
+    return zeros;
+  }
+
   skip(count: number): void {
     this.#at += count;
   }

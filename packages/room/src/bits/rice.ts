@@ -2,37 +2,36 @@ import type { BitReader } from "./reader.ts";
 import type { BitWriter } from "./writer.ts";
 
 // Rice's code of a number: what is above its lowest k bits as that many zeros and a one, and then those k
-// bits. Good for k near the binary logarithm of the mean of what is coded.
+// bits. Good for k near the binary logarithm of what is usual. From some zeros on each doubles what the bits
+// after the one can tell, so that what is rare and large costs a logarithm.
 
-/** From as many zeros on the number itself follows, after its width. */
-const LONGEST = 12;
+/** How many zeros mean what they mean in Rice's code; with more, boxes and walking players took more bits. */
+const PLAIN = 2;
 
 /** Writes an unsigned 32-bit integer. */
 export function writeRice(writer: BitWriter, value: number, k: number): void {
-  const zeros = k > 31 ? 0 : value >>> k;
-  if (zeros < LONGEST) {
-    if (k < 20) {
-      writer.write((1 << k) | (value & ((1 << k) - 1)), zeros + 1 + k);
-    } else {
-      writer.write(1, zeros + 1);
-      writer.write(value & ((1 << k) - 1), k);
-    }
+  const above = value >>> k;
+  if (above < PLAIN) {
+    writer.write((1 << k) | (value & ((1 << k) - 1)), above + 1 + k);
     return;
   }
-  const width = 32 - Math.clz32(value);
-  writer.write(width - 1, LONGEST + 5);
-  writer.write(value, width);
+  const doublings = 31 - Math.clz32(above - PLAIN + 1);
+  writer.write(0, PLAIN + doublings);
+  writer.write(1, 1);
+  writer.write((value - first(doublings, k)) >>> 0, k + doublings);
 }
 
 /** Reads what `writeRice` wrote with this k. */
 export function readRice(reader: BitReader, k: number): number {
-  const zeros = Math.clz32(reader.peek());
-  if (zeros < LONGEST) {
-    reader.skip(zeros + 1);
-    return ((zeros << k) | reader.read(k)) >>> 0;
-  }
-  reader.skip(LONGEST);
-  return reader.read(reader.read(5) + 1);
+  const zeros = reader.readZeros();
+  if (zeros < PLAIN) return ((zeros << k) | reader.read(k)) >>> 0;
+  const doublings = zeros - PLAIN;
+  return (first(doublings, k) + reader.read(Math.min(32, k + doublings))) >>> 0;
+}
+
+/** The first number that has so many doublings, modulo 2^32. */
+function first(doublings: number, k: number): number {
+  return (PLAIN - 1 + (1 << doublings)) << k;
 }
 
 /** Writes an unsigned integer below 2^32 - 1 of which nothing is known: the smaller the shorter. */

@@ -6,6 +6,7 @@ export class BitWriter {
   length = 0;
   /** More was written than there is room for. What is in `bytes` is then of no use. */
   overflowed = false;
+  readonly #view: DataView;
   #limit: number;
   /** Bits that wait for a whole word, from the highest on, and how many more it takes: 1 to 32. */
   #word = 0;
@@ -14,6 +15,7 @@ export class BitWriter {
   /** @param maxBytes How much it can hold at most. */
   constructor(maxBytes: number) {
     this.bytes = new Uint8Array(maxBytes);
+    this.#view = new DataView(this.bytes.buffer);
     this.#limit = maxBytes;
   }
 
@@ -58,10 +60,7 @@ export class BitWriter {
       this.overflowed = true;
       return;
     }
-    this.bytes[at] = word >>> 24;
-    this.bytes[at + 1] = word >>> 16;
-    this.bytes[at + 2] = word >>> 8;
-    this.bytes[at + 3] = word;
+    this.#view.setInt32(at, word);
     this.length = at + 4;
   }
 }

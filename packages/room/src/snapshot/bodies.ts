@@ -12,6 +12,16 @@ export interface Writers {
   scratch: BitWriter;
 }
 
+/** With so many clients at a tick they share bodies that are a little longer than they need be. */
+const CROWD = 16;
+/** How much older a base may be than the newest that a client has, in ticks. */
+const SLACK = 3;
+
+/** A client that knows which ticks it has. */
+export interface Acknowledged {
+  has(tick: number): boolean;
+}
+
 /** What follows the header, against one base. */
 class Body {
   readonly out: BitWriter;
@@ -33,6 +43,9 @@ export class Bodies {
   readonly #bodies: Body[] = [];
   #count = 0;
   #tick = -1;
+  /** How often a body was asked for at this tick, and whether that was often at the last. */
+  #asked = 0;
+  #isCrowd = false;
 
   constructor(history: History, shown: ShownEntities, writers: Writers) {
     this.#history = history;
@@ -41,15 +54,31 @@ export class Bodies {
   }
 
   /**
+   * Where there are many clients: what has been written already at this tick, and serves this one as well,
+   * against ticks that it has of which the base is not much older than its newest. Without it a hundred
+   * clients that lose a twentieth have a third more bodies, which are a hundredth shorter.
+   */
+  find(base: number, client: Acknowledged): Body | undefined {
+    this.#turn();
+    if (!this.#isCrowd) return undefined;
+    let found: Body | undefined;
+    for (let i = 0; i < this.#count; i++) {
+      const body = this.#bodies[i] as Body;
+      if (body.base < base - SLACK || body.base < 0 || body.previous < 0) continue;
+      if (found !== undefined && found.base >= body.base) continue;
+      if (client.has(body.base) && client.has(body.previous)) found = body;
+    }
+    return found;
+  }
+
+  /**
    * The body against these ticks, -1 for none; lent until the next tick.
    *
    * @returns What was written, or undefined if that is more than `limit` bytes.
    */
   body(base: number, previous: number, limit: number): BitWriter | undefined {
-    if (this.#tick !== this.#history.tick) {
-      this.#tick = this.#history.tick;
-      this.#count = 0;
-    }
+    this.#turn();
+    this.#asked++;
     let body: Body | undefined;
     for (let i = 0; i < this.#count; i++) {
       const one = this.#bodies[i] as Body;
@@ -77,6 +106,14 @@ export class Bodies {
   /** What a client who was first told at this tick has yet to be told. */
   backlog(firstTick: number): Backlog {
     return new Backlog(this.#history, this.#shown, this.#writers.part, firstTick);
+  }
+
+  /** Forgets what was written at another tick. */
+  #turn(): void {
+    if (this.#tick === this.#history.tick) return;
+    this.#tick = this.#history.tick;
+    this.#isCrowd = this.#asked > CROWD;
+    this.#count = this.#asked = 0;
   }
 
   #next(base: number, previous: number, limit: number): Body {

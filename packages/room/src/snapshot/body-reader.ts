@@ -32,10 +32,12 @@ export class BodyReader {
     this.#resting = new Int32Array(maxEntities);
   }
 
-  /** How many ticks before the base the one before it is; 0 for none. A whole with a base begins with it. */
+  /**
+   * What a whole with a base begins with: how many ticks before the base the one before it is, 0 for none; -1
+   * for the tick right before it, and nobody came or went.
+   */
   readBehind(reader: BitReader): number {
-    const told = readGamma(reader);
-    return told === 0 ? 1 : told === 1 ? 0 : told;
+    return reader.read(1) === 1 ? -1 : readGamma(reader);
   }
 
   /**
@@ -46,6 +48,7 @@ export class BodyReader {
    * @param base What it is told against.
    * @param previous What was before the base.
    * @param ahead Ticks since the base.
+   * @param isUsual Nobody came or went.
    * @returns Whether it can be.
    */
   readWhole(
@@ -55,10 +58,12 @@ export class BodyReader {
     base: Frame | undefined,
     previous: Frame | undefined,
     ahead: number,
+    isUsual: boolean,
   ): boolean {
     frame.clear();
-    if (base !== undefined && !this.#readLeft(reader, frame, base)) return false;
-    if (!this.#readEntered(reader, frame, era)) return false;
+    this.#enteredCount = 0;
+    if (base !== undefined && !this.#readLeft(reader, frame, base, isUsual)) return false;
+    if (!isUsual && !this.#readEntered(reader, frame, era)) return false;
     for (let k = 0; k < this.#layout.kinds.length; k++) {
       const kind = this.#layout.kinds[k] as KindLayout;
       if (base !== undefined && !this.#readStayed(reader, kind, k + 1, frame, base, previous, ahead))
@@ -114,10 +119,10 @@ export class BodyReader {
   }
 
   /** Takes over from the base who did not leave. */
-  #readLeft(reader: BitReader, frame: Frame, base: Frame): boolean {
+  #readLeft(reader: BitReader, frame: Frame, base: Frame, isUsual: boolean): boolean {
     let total = 0;
     for (let id = 0; id < base.end; id++) if (base.kinds[id] !== 0) total++;
-    const left = readMarks(reader, total, this.#list);
+    const left = isUsual ? 0 : readMarks(reader, total, this.#list);
     if (left < 0) return false;
     frame.reach(base.end);
     let index = 0;
@@ -132,7 +137,6 @@ export class BodyReader {
   }
 
   #readEntered(reader: BitReader, frame: Frame, era: number): boolean {
-    this.#enteredCount = 0;
     let id = 0;
     while (reader.read(1) === 1) {
       let gap = readGamma(reader);

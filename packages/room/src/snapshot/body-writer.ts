@@ -8,30 +8,39 @@ import { grown } from "./memory.ts";
 import type { ShownEntities } from "./shown.ts";
 
 /**
- * Writes what follows the header: who left, who entered, and how those who stayed are not what was foretold.
- * One serves all rooms of a layout; it keeps nothing but memory to work in.
+ * Writes what follows the header of a whole snapshot: who left, who entered, and how those who stayed are not
+ * what was foretold. One serves all rooms of a layout; it keeps nothing but memory to work in. Hot: `npm run
+ * bench -- room` guards it.
  */
 export class BodyWriter {
   readonly #layout: Layout;
   readonly #kindWidth: number;
   readonly #columns: ColumnsWriter;
-  /** By kind: how many entities stayed, and how many entered. */
-  readonly #stayed: Int32Array;
-  readonly #entered: Int32Array;
-  /** By kind: which cells move. */
+  /** By number of the kind, from 1: how many entities stayed, and how many entered. */
+  readonly #stayedCounts: Int32Array;
+  readonly #enteredCounts: Int32Array;
+  /** By kind: which cells move, and whether any is a reference. */
   readonly #moving: readonly Int32Array[];
+  readonly #refers: readonly boolean[];
+  /** Ids that stayed, and that entered, and how many. */
+  #stayed = new Int32Array(0);
+  #stayedCount = 0;
+  #entered = new Int32Array(0);
+  #enteredCount = 0;
   #list = new Int32Array(0);
-  #resting = new Int32Array(0);
+  /** Of those that rested and may have to be told: how many rested before. */
+  #ranks = new Int32Array(0);
 
   constructor(layout: Layout) {
     this.#layout = layout;
     this.#kindWidth = widthOf(layout.kinds.length - 1);
     this.#columns = new ColumnsWriter(layout);
-    this.#stayed = new Int32Array(layout.kinds.length + 1);
-    this.#entered = new Int32Array(layout.kinds.length + 1);
+    this.#stayedCounts = new Int32Array(layout.kinds.length + 1);
+    this.#enteredCounts = new Int32Array(layout.kinds.length + 1);
     this.#moving = layout.kinds.map((kind) =>
       Int32Array.from(kind.cells.flatMap((cell, index) => (cell.moves ? [index] : []))),
     );
+    this.#refers = layout.kinds.map((kind) => kind.cells.some((cell) => cell.refers));
   }
 
   /**
@@ -39,164 +48,198 @@ export class BodyWriter {
    * are -1 for none.
    */
   writeWhole(out: BitWriter, history: History, shown: ShownEntities, base: number, previous: number): void {
-    this.#begin(shown.end);
-    const now = shown.at(history.tick);
-    const old = base < 0 ? -1 : shown.at(base);
+    this.#reserve(shown.end);
+    const leftCount = this.#compare(history, shown, base);
     if (base >= 0) {
+      // The usual: the two ticks follow each other, and nobody came or went.
       const behind = previous < 0 ? 0 : base - previous;
-      writeGamma(out, behind === 1 ? 0 : behind === 0 ? 1 : behind);
-    }
-    this.#writeComings(out, history, shown, now, old);
+      const isUsual = behind === 1 && leftCount === 0 && this.#enteredCount === 0;
+      out.write(isUsual ? 1 : 0, 1);
+      if (!isUsual) {
+        writeGamma(out, behind);
+        writeMarks(out, this.#stayedCount + leftCount, this.#list, leftCount);
+        this.#writeEntered(out, history, shown);
+      }
+    } else this.#writeEntered(out, history, shown);
     for (let k = 0; k < this.#layout.kinds.length && !out.overflowed; k++) {
-      const kind = this.#layout.kinds[k] as KindLayout;
-      if ((this.#stayed[k + 1] as number) > 0) {
-        this.#writeStayed(out, history, shown, k + 1, kind, base, previous);
-      }
-      if ((this.#entered[k + 1] as number) > 0) {
-        this.#gatherEntered(history, shown, k + 1, now, old);
-        this.#columns.writeWhole(out, kind, history, shown);
-      }
+      if (this.#stayedCounts[k + 1] !== 0) this.#writeStayed(out, history, shown, k, base, previous);
+      if (this.#enteredCounts[k + 1] !== 0) this.#writeRows(out, history, shown, k);
     }
     out.finish();
   }
 
-  #begin(ids: number): void {
-    this.#stayed.fill(0);
-    this.#entered.fill(0);
+  #reserve(ids: number): void {
     this.#columns.reserve(2 * ids);
     if (ids <= this.#list.length) return;
     const room = grown(this.#list.length, ids);
     this.#list = new Int32Array(room);
-    this.#resting = new Int32Array(room);
+    this.#stayed = new Int32Array(room);
+    this.#entered = new Int32Array(room);
+    this.#ranks = new Int32Array(room);
   }
 
-  /** Who left and who entered, and counts by kind. */
-  #writeComings(out: BitWriter, history: History, shown: ShownEntities, now: number, old: number): void {
+  /**
+   * Finds who stayed, who entered, and in the list who of those who were there left; returns how many left.
+   */
+  #compare(history: History, shown: ShownEntities, base: number): number {
     const { copies, marks, end } = shown;
     const { kinds } = history;
+    const now = shown.at(history.tick);
+    const old = shown.at(base);
+    const stayed = this.#stayed;
+    const entered = this.#entered;
     const left = this.#list;
+    const stayedCounts = this.#stayedCounts.fill(0);
+    const enteredCounts = this.#enteredCounts.fill(0);
+    let stayedCount = 0;
+    let enteredCount = 0;
     let leftCount = 0;
-    let oldCount = 0;
     for (let id = 0; id < end; id++) {
-      const was = old < 0 ? 0 : (copies[old + id] as number);
-      if (was !== 0 && copies[now + id] !== 0 && marks[now + id] === marks[old + id]) {
-        const kind = kinds[was - 1] as number;
-        this.#stayed[kind] = (this.#stayed[kind] as number) + 1;
-      } else if (was !== 0) left[leftCount++] = oldCount;
-      if (was !== 0) oldCount++;
-    }
-    if (old >= 0) writeMarks(out, oldCount, left, leftCount);
-    // Each that entered by how many ids without an entity lie between.
-    let gap = 0;
-    for (let id = 0; id < end; id++) {
+      const was = base < 0 ? 0 : (copies[old + id] as number);
       const is = copies[now + id] as number;
-      if (old >= 0 && copies[old + id] !== 0 && is !== 0 && marks[now + id] === marks[old + id]) continue;
-      if (is === 0) {
-        gap++;
-        continue;
+      if (is !== 0) {
+        const kind = kinds[is - 1] as number;
+        if (was !== 0 && marks[now + id] === marks[old + id]) {
+          stayed[stayedCount++] = id;
+          stayedCounts[kind] = (stayedCounts[kind] as number) + 1;
+          continue;
+        }
+        entered[enteredCount++] = id;
+        enteredCounts[kind] = (enteredCounts[kind] as number) + 1;
       }
-      const kind = kinds[is - 1] as number;
-      this.#entered[kind] = (this.#entered[kind] as number) + 1;
+      if (was !== 0) {
+        left[leftCount] = stayedCount + leftCount;
+        leftCount++;
+      }
+    }
+    this.#stayedCount = stayedCount;
+    this.#enteredCount = enteredCount;
+    return leftCount;
+  }
+
+  /** Each that entered, by how many ids that nobody has lie before it. */
+  #writeEntered(out: BitWriter, history: History, shown: ShownEntities): void {
+    const now = shown.at(history.tick);
+    let at = 0;
+    let next = 0;
+    for (let i = 0; i < this.#enteredCount; i++) {
+      const id = this.#entered[i] as number;
+      let gap = id - next;
+      for (; at < this.#stayedCount && (this.#stayed[at] as number) < id; at++) {
+        if ((this.#stayed[at] as number) >= next) gap--;
+      }
+      next = id + 1;
       out.write(1, 1);
       writeGamma(out, gap);
-      out.write(kind - 1, this.#kindWidth);
-      out.write(marks[now + id] as number, 8);
-      gap = 0;
+      out.write((history.kinds[(shown.copies[now + id] as number) - 1] as number) - 1, this.#kindWidth);
+      out.write(shown.marks[now + id] as number, 8);
     }
     out.write(0, 1);
   }
 
-  #gatherEntered(history: History, shown: ShownEntities, kind: number, now: number, old: number): void {
-    const { copies, marks, end } = shown;
+  /** Those of a kind that entered, as they are. */
+  #writeRows(out: BitWriter, history: History, shown: ShownEntities, k: number): void {
+    const now = shown.at(history.tick);
     const columns = this.#columns;
-    columns.count = 0;
-    for (let id = 0; id < end; id++) {
-      const is = copies[now + id] as number;
-      if (is === 0 || history.kinds[is - 1] !== kind) continue;
-      if (old >= 0 && copies[old + id] !== 0 && marks[now + id] === marks[old + id]) continue;
-      columns.now[columns.count] = is - 1;
-      columns.nowAt[columns.count++] = now + id;
+    let count = 0;
+    for (let i = 0; i < this.#enteredCount; i++) {
+      const at = now + (this.#entered[i] as number);
+      const copy = (shown.copies[at] as number) - 1;
+      if (history.kinds[copy] !== k + 1) continue;
+      columns.now[count] = copy * this.#layout.stride;
+      columns.nowAt[count++] = at;
     }
+    columns.writeWhole(out, this.#layout.kinds[k] as KindLayout, history, shown, count);
   }
 
   /**
    * Those of a kind that stayed: first which of them are not what was foretold, apart for those that moved
-   * and those that rested; then what they are.
+   * before and those that rested; then what they are.
    */
   #writeStayed(
     out: BitWriter,
     history: History,
     shown: ShownEntities,
-    kindNumber: number,
-    kind: KindLayout,
+    k: number,
     base: number,
     previous: number,
   ): void {
     const { copies, marks, end } = shown;
+    const { kinds } = history;
+    const { stride } = this.#layout;
     const now = shown.at(history.tick);
     const old = shown.at(base);
-    const older = previous < 0 ? -1 : shown.at(previous);
-    const hasReferences = kind.cells.some((cell) => cell.refers);
+    const older = shown.at(previous);
+    const refers = this.#refers[k] === true;
     const columns = this.#columns;
-    const resting = this.#resting;
-    let movingCount = 0;
-    let restingCount = 0;
-    let restingKept = 0;
-    columns.count = 0;
-    for (let pass = 0; pass < 2; pass++) {
-      if (pass === 1) movingCount = columns.count;
-      for (let id = 0; id < end; id++) {
-        const was = copies[old + id] as number;
-        const is = copies[now + id] as number;
-        if (
-          was === 0 ||
-          is === 0 ||
-          marks[now + id] !== marks[old + id] ||
-          history.kinds[was - 1] !== kindNumber
-        )
-          continue;
-        const isKnown = older >= 0 && copies[older + id] !== 0 && marks[older + id] === marks[old + id];
-        const before = isKnown ? (copies[older + id] as number) : was;
-        const isMoving = before !== was && this.#hasMoved(history, kindNumber, was - 1, before - 1);
-        if (isMoving !== (pass === 0)) continue;
-        if (pass === 1) {
-          restingCount++;
-          if (is === was && !hasReferences) continue;
-          resting[restingKept++] = restingCount - 1;
-        }
-        const at = columns.count++;
-        columns.now[at] = is - 1;
-        columns.base[at] = was - 1;
-        columns.previous[at] = isMoving ? before - 1 : was - 1;
-        columns.nowAt[at] = now + id;
-        columns.baseAt[at] = old + id;
+    const ranks = this.#ranks;
+    let moving = 0;
+    let rested = 0;
+    let resting = 0;
+    let held = 0;
+    for (let j = 0; j < this.#stayedCount; j++) {
+      const id = this.#stayed[j] as number;
+      const was = copies[old + id] as number;
+      if (kinds[was - 1] !== k + 1) continue;
+      const is = copies[now + id] as number;
+      const before = previous < 0 ? 0 : (copies[older + id] as number);
+      let at: number;
+      if (
+        before !== 0 &&
+        before !== was &&
+        marks[older + id] === marks[old + id] &&
+        this.#hasMoved(history.cells, k, (was - 1) * stride, (before - 1) * stride)
+      ) {
+        at = moving++;
+        columns.previous[at] = (before - 1) * stride;
+      } else {
+        rested++;
+        if (is === was && !refers) continue;
+        ranks[resting] = rested - 1;
+        at = end + resting++;
+        columns.previous[at] = (was - 1) * stride;
       }
+      if (history.held[is - 1] !== history.held[was - 1]) columns.held[held++] = at;
+      columns.now[at] = (is - 1) * stride;
+      columns.base[at] = (was - 1) * stride;
+      columns.nowAt[at] = now + id;
+      columns.baseAt[at] = old + id;
     }
-    columns.measure(kind, history, shown, history.tick - base, Math.max(1, base - previous));
-    let count = 0;
-    const list = this.#list;
-    for (let i = 0; i < movingCount; i++) {
-      if (columns.touched[i] === 0) continue;
-      columns.which[count] = i;
-      list[count++] = i;
-    }
-    writeMarks(out, movingCount, list, count);
-    const from = count;
-    for (let i = movingCount; i < columns.count; i++) {
-      if (columns.touched[i] === 0) continue;
-      columns.which[count] = i;
-      list[count++ - from] = resting[i - movingCount] as number;
-    }
-    writeMarks(out, restingCount, list, count - from);
-    if (count > 0) columns.writeMeasured(out, kind, history, count);
+    const kind = this.#layout.kinds[k] as KindLayout;
+    const last = end + resting;
+    columns.measure(kind, history, shown, moving, end, last, held, history.tick - base, base - previous);
+    this.#writeTouched(out, history, kind, moving, rested, resting, end);
   }
 
-  #hasMoved(history: History, kind: number, a: number, b: number): boolean {
-    const { cells, layout } = history;
-    const which = this.#moving[kind - 1] as Int32Array;
+  #writeTouched(
+    out: BitWriter,
+    history: History,
+    kind: KindLayout,
+    moving: number,
+    rested: number,
+    resting: number,
+    end: number,
+  ): void {
+    const { touched, which } = this.#columns;
+    const list = this.#list;
+    let count = 0;
+    for (let i = 0; i < moving; i++) if (touched[i] !== 0) which[count++] = i;
+    writeMarks(out, moving, which, count);
+    const moved = count;
+    for (let i = 0; i < resting; i++) {
+      if (touched[end + i] === 0) continue;
+      list[count - moved] = this.#ranks[i] as number;
+      which[count++] = end + i;
+    }
+    writeMarks(out, rested, list, count - moved);
+    if (count > 0) this.#columns.writeMeasured(out, kind, history, count, moved);
+  }
+
+  #hasMoved(cells: Int32Array, k: number, is: number, was: number): boolean {
+    const which = this.#moving[k] as Int32Array;
     for (let i = 0; i < which.length; i++) {
       const c = which[i] as number;
-      if (cells[a * layout.stride + c] !== cells[b * layout.stride + c]) return true;
+      if (cells[is + c] !== cells[was + c]) return true;
     }
     return false;
   }

@@ -2,9 +2,9 @@ import { readMarks, widthOf } from "../bits/marks.ts";
 import type { BitReader } from "../bits/reader.ts";
 import { readGamma } from "../bits/rice.ts";
 import type { KindLayout } from "../contracts/layout.ts";
-import { isSimilar, speedOf, valueOf } from "./foretell.ts";
+import { isBinary, isSimilar, speedOf, valueOf } from "./foretell.ts";
 import type { Frame } from "./frame.ts";
-import { expectation, magnitude, ResidualCode } from "./residuals.ts";
+import { classOf, magnitude, ResidualCode } from "./residuals.ts";
 
 /** Reads what `ColumnsWriter` wrote, into rows that are as was foretold. */
 export class ColumnsReader {
@@ -48,7 +48,8 @@ export class ColumnsReader {
       if (cell === undefined) return false;
       similar = t > 0 && this.#columns[t - 1] === c - 1 && isSimilar(kind, c) ? similar + 1 : 0;
       if (similar === 0) sums.fill(0, 0, count);
-      const isSparse = reader.read(1) === 1;
+      const isFlip = isBinary(cell);
+      const isSparse = isFlip || reader.read(1) === 1;
       const told = isSparse ? readMarks(reader, count, few) : count;
       if (told < 0) return false;
       code.reset();
@@ -60,7 +61,11 @@ export class ColumnsReader {
         if (i < moving && base !== undefined && previous !== undefined && !cell.refers) {
           speed = speedOf(cell, base.cells[at] as number, previous.cells[at] as number);
         }
-        const residual = code.read(reader, expectation(sums[i] as number, similar, speed));
+        if (isFlip) {
+          frame.cells[at] = cell.min + cell.max - (frame.cells[at] as number);
+          continue;
+        }
+        const residual = code.read(reader, classOf(sums[i] as number, similar, speed), isSparse);
         sums[i] = (sums[i] as number) + magnitude(residual);
         const value = valueOf(cell, frame.cells[at] as number, residual);
         if (value < cell.min || value > cell.max) return false;

@@ -41,6 +41,11 @@ export function speedOf(cell: Cell, value: number, before: number): number {
   return magnitude(cell.wraps ? shortest(cell, value - before) : value - before);
 }
 
+/** Whether a cell has two values. */
+export function isBinary(cell: Cell): boolean {
+  return cell.max - cell.min === 1 && !cell.refers;
+}
+
 /** Whether a cell is of the same form as the one before it, as the parts of a vector are. */
 export function isSimilar(kind: KindLayout, c: number): boolean {
   const one = kind.cells[c - 1];

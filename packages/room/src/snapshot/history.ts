@@ -19,6 +19,14 @@ export class History {
   kinds = new Uint8Array(0);
   /** Of the copies: which entity of the slot it is. */
   generations = new Uint32Array(0);
+  /**
+   * Of the copies: equal where all cells that do not move are, of copies of one entity that follow each
+   * other.
+   */
+  held = new Uint32Array(0);
+  #lastHeld = 0;
+  /** By kind: which cells do not move. */
+  readonly #heldCells: readonly Int32Array[];
   /** By place in the ring and slot, `#slots` apart: 1 plus the number of the copy, or 0 for none. */
   #copies = new Int32Array(0);
   #slots = 0;
@@ -28,6 +36,9 @@ export class History {
 
   constructor(layout: Layout) {
     this.layout = layout;
+    this.#heldCells = layout.kinds.map((kind) =>
+      Int32Array.from(kind.cells.flatMap((cell, index) => (cell.moves ? [] : [index]))),
+    );
   }
 
   /** Where the copies of the last tick begin in `copies`, by slot. */
@@ -62,7 +73,7 @@ export class History {
       const last = copies[before + slot] as number;
       if (kind === 0) copies[now + slot] = 0;
       else if (last !== 0 && this.#isSame(rows, slot, last - 1)) copies[now + slot] = last;
-      else copies[now + slot] = 1 + this.#copy(rows, slot, kind, generations[slot] as number);
+      else copies[now + slot] = 1 + this.#copy(rows, slot, kind, generations[slot] as number, last - 1);
     }
   }
 
@@ -78,7 +89,7 @@ export class History {
     return true;
   }
 
-  #copy(rows: Rows, slot: number, kind: number, generation: number): number {
+  #copy(rows: Rows, slot: number, kind: number, generation: number, last: number): number {
     if (this.#freeCount === 0) this.#more();
     const copy = this.#free[--this.#freeCount] as number;
     this.kinds[copy] = kind;
@@ -89,7 +100,23 @@ export class History {
     for (let at = slot * stride, to = copy * stride, end = at + stride; at < end; at++, to++) {
       mine[to] = cells[at] as number;
     }
+    const isHeld = last >= 0 && this.#isHeld(copy, last);
+    this.held[copy] = isHeld ? (this.held[last] as number) : ++this.#lastHeld;
     return copy;
+  }
+
+  /** Whether these two copies differ at most in cells that move. */
+  #isHeld(one: number, other: number): boolean {
+    if (this.kinds[one] !== this.kinds[other] || this.generations[one] !== this.generations[other])
+      return false;
+    const { cells } = this;
+    const { stride } = this.layout;
+    const which = this.#heldCells[(this.kinds[one] as number) - 1] as Int32Array;
+    for (let i = 0; i < which.length; i++) {
+      const c = which[i] as number;
+      if (cells[one * stride + c] !== cells[other * stride + c]) return false;
+    }
+    return true;
   }
 
   /** Room for more copies. */
@@ -99,6 +126,7 @@ export class History {
     this.cells = regrown(this.cells, new Int32Array(count * this.layout.stride));
     this.kinds = regrown(this.kinds, new Uint8Array(count));
     this.generations = regrown(this.generations, new Uint32Array(count));
+    this.held = regrown(this.held, new Uint32Array(count));
     this.#free = new Int32Array(count);
     for (let copy = count - 1; copy >= had; copy--) this.#free[this.#freeCount++] = copy;
   }

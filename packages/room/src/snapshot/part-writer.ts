@@ -49,14 +49,14 @@ export class PartWriter {
     for (let k = 0; k < this.#layout.kinds.length && !out.overflowed; k++) {
       const kind = this.#layout.kinds[k] as KindLayout;
       const columns = this.#columns;
-      this.#gather(history, shown, plan, UPDATED, k + 1);
-      if (columns.count > 0) {
-        columns.measure(kind, history, shown, 0, 1);
-        for (let i = 0; i < columns.count; i++) columns.which[i] = i;
-        columns.writeMeasured(out, kind, history, columns.count);
+      const updated = this.#gather(history, shown, plan, UPDATED, k + 1);
+      if (updated > 0) {
+        for (let i = 0; i < updated; i++) columns.which[i] = columns.held[i] = i;
+        columns.measure(kind, history, shown, 0, 0, updated, updated, 0, 1);
+        columns.writeMeasured(out, kind, history, updated, 0);
       }
-      this.#gather(history, shown, plan, ENTERED, k + 1);
-      if (columns.count > 0) columns.writeWhole(out, kind, history, shown);
+      const entered = this.#gather(history, shown, plan, ENTERED, k + 1);
+      if (entered > 0) columns.writeWhole(out, kind, history, shown, entered);
     }
     out.finish();
   }
@@ -81,22 +81,25 @@ export class PartWriter {
     }
   }
 
-  /** Has the columns be those of a kind of which this is said. */
-  #gather(history: History, shown: ShownEntities, plan: PartPlan, what: number, kind: number): void {
+  /** Has the columns be those of a kind of which this is said. Returns how many they are. */
+  #gather(history: History, shown: ShownEntities, plan: PartPlan, what: number, kind: number): number {
     const columns = this.#columns;
-    columns.count = 0;
+    const { stride } = this.#layout;
     const now = shown.at(history.tick);
+    let count = 0;
     for (let id = 0; id < shown.end; id++) {
       if (plan.says[id] !== what) continue;
       const copy = (shown.copies[now + id] as number) - 1;
       if (history.kinds[copy] !== kind) continue;
-      const i = columns.count++;
-      columns.now[i] = copy;
-      columns.nowAt[i] = now + id;
-      if (what !== UPDATED) continue;
-      const old = shown.at(history.tick - (plan.distances[id] as number));
-      columns.base[i] = columns.previous[i] = (shown.copies[old + id] as number) - 1;
-      columns.baseAt[i] = old + id;
+      columns.now[count] = copy * stride;
+      columns.nowAt[count] = now + id;
+      if (what === UPDATED) {
+        const old = shown.at(history.tick - (plan.distances[id] as number)) + id;
+        columns.base[count] = columns.previous[count] = ((shown.copies[old] as number) - 1) * stride;
+        columns.baseAt[count] = old;
+      }
+      count++;
     }
+    return count;
   }
 }

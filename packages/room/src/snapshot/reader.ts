@@ -130,13 +130,16 @@ export class SnapshotReader {
     } else {
       let base: Frame | undefined;
       let previous: Frame | undefined;
+      let isUsual = false;
       if (ahead > 0) {
-        const behind = this.#body.readBehind(bits);
+        const told = this.#body.readBehind(bits);
+        isUsual = told < 0;
+        const behind = Math.abs(told);
         base = this.frame(tick - ahead);
         previous = behind === 0 ? undefined : this.frame(tick - ahead - behind);
         if (base === undefined || (behind > 0 && previous === undefined)) return "base_unknown";
       } else if (newest !== undefined && tick - newest.tick >= RING) era++;
-      if (!this.#body.readWhole(bits, frame, era, base, previous, ahead)) return "malformed";
+      if (!this.#body.readWhole(bits, frame, era, base, previous, ahead, isUsual)) return "malformed";
     }
     this.#era = era;
     frame.tick = tick;

@@ -9,6 +9,13 @@ const WHOLE = 1;
 const PART = 2;
 const ACKNOWLEDGED = 4;
 
+/** How much older than the newest a base may be so that the tick before it has come as well. */
+const PAIR_SLACK = 3;
+/**
+ * Up to this the whole memory of a body is copied, used or not: to have a view of what is used costs more.
+ */
+const COPIED_WHOLE = 2_048;
+
 /** One client of a view: what it has acknowledged, and so what it is told against what. */
 export class Receiver {
   /** The last of its inputs that was taken, modulo 65,536; -1 leaves these three away. Default -1. */
@@ -31,6 +38,12 @@ export class Receiver {
   /** The newest of which everything has come, however old. */
   #whole = -1;
   #backlog: Backlog | undefined;
+  /** What the client said last. */
+  #saidTick = -1;
+  #saidBits = 0;
+  /** What it is told against at this tick, and the tick before that; -1 for none. */
+  #base = -1;
+  #previous = -1;
 
   /** Made by `View.receiver()`. */
   constructor(history: History, bodies: Bodies, budgetBytes: number) {
@@ -49,8 +62,8 @@ export class Receiver {
     const { tick } = this.#history;
     if (tick === this.#last) return 0;
     if (this.#first < 0) this.#first = tick;
-    const base = this.#acknowledgedBefore(tick);
-    const previous = base < 0 ? -1 : this.#acknowledgedBefore(base);
+    this.#chooseBase(tick);
+    const base = this.#base;
     const limit = this.#budgetBytes - MAX_HEADER_BYTES;
     const header = this.#header;
     header.tick = tick;
@@ -58,7 +71,7 @@ export class Receiver {
     header.lastInput = this.lastInput;
     header.depth = this.depth;
     header.flags = this.flags;
-    let body = this.#bodies.body(base, previous, limit);
+    let body = this.#bodies.body(base, this.#previous, limit);
     header.isPart = body === undefined;
     if (body === undefined) {
       body = this.#bodies.scratch(limit);
@@ -71,7 +84,8 @@ export class Receiver {
     }
     const length = writeHeader(out, header);
     const { bytes } = body;
-    for (let i = 0, to = length; i < body.length; i++) out[to++] = bytes[i] as number;
+    if (bytes.length <= COPIED_WHOLE && length + bytes.length <= out.length) out.set(bytes, length);
+    else out.set(bytes.subarray(0, body.length), length);
     this.#note(tick, header.isPart && !header.completes ? PART : WHOLE);
     return length + body.length;
   }
@@ -85,8 +99,44 @@ export class Receiver {
   acknowledge(newest: number, bits: number): void {
     if (this.#last < 0) return;
     const tick = this.#last - ((this.#last - newest) & 0xffff);
-    for (let i = 31; i >= 0; i--) if (((bits >>> i) & 1) === 1) this.#take(tick - 1 - i);
+    // Most of it was said before.
+    const since = tick - this.#saidTick;
+    let fresh = bits | 0;
+    if (since >= 0 && since < 32) {
+      const known = since === 0 ? this.#saidBits : (this.#saidBits << since) | (1 << (since - 1));
+      fresh &= ~known;
+      this.#saidBits = known | bits;
+    } else this.#saidBits = bits;
+    this.#saidTick = tick;
+    while (fresh !== 0) {
+      const bit = 31 - Math.clz32(fresh);
+      fresh &= ~(1 << bit);
+      this.#take(tick - 1 - bit);
+    }
     this.#take(tick);
+  }
+
+  /** Whether everything of this tick has come, and it is remembered. */
+  has(tick: number): boolean {
+    const place = tick & RING_MASK;
+    return this.#ticks[place] === tick && this.#states[place] === (WHOLE | ACKNOWLEDGED);
+  }
+
+  /**
+   * The newest tick that the client has, and the one before; rather two that follow each other, though a
+   * little older, because others have those, too.
+   */
+  #chooseBase(tick: number): void {
+    let base = this.#newestBefore(tick);
+    let previous = base < 0 ? -1 : this.#newestBefore(base);
+    for (let one = base - 1; previous !== base - 1 && previous >= 0 && one >= base - PAIR_SLACK; one--) {
+      if (!this.has(one) || !this.has(one - 1)) continue;
+      base = one;
+      previous = one - 1;
+    }
+    const shared = base < 0 ? undefined : this.#bodies.find(base, this);
+    this.#base = shared?.base ?? base;
+    this.#previous = shared?.previous ?? previous;
   }
 
   #take(tick: number): void {
@@ -106,10 +156,9 @@ export class Receiver {
   }
 
   /** The newest whole tick before this one that has come and is still remembered, or -1. */
-  #acknowledgedBefore(tick: number): number {
+  #newestBefore(tick: number): number {
     for (let before = tick - 1; before > this.#history.tick - RING && before >= 0; before--) {
-      const place = before & RING_MASK;
-      if (this.#ticks[place] === before && this.#states[place] === (WHOLE | ACKNOWLEDGED)) return before;
+      if (this.has(before)) return before;
     }
     return -1;
   }

@@ -1,5 +1,5 @@
 import type { BitReader } from "../bits/reader.ts";
-import { readRice, unzigzag, writeRice, zigzag } from "../bits/rice.ts";
+import { readRice, unzigzag, writeRice } from "../bits/rice.ts";
 import type { BitWriter } from "../bits/writer.ts";
 
 // The adaptive code of one cell's residuals, one entity after the other: Rice's, with the k that fits a
@@ -16,44 +16,61 @@ const CLASSES = 28;
 const FIRST_SHIFT = 1;
 const LAST_SHIFT = 3;
 
+const FIRST_MEANS = Int32Array.from(
+  { length: CLASSES },
+  (_, i) => 2 << (SCALE + Math.max(0, Math.min(21, i - 1))),
+);
+
 /** The residuals of one cell. */
 export class ResidualCode {
   readonly #means = new Int32Array(CLASSES);
   readonly #shifts = new Uint8Array(CLASSES);
 
-  /** Begins with another cell. */
-  reset(): void {
-    for (let i = 0; i < CLASSES; i++) {
-      this.#means[i] = 3 << (SCALE - 1 + Math.max(0, Math.min(22, i - 1)));
-      this.#shifts[i] = FIRST_SHIFT;
+  /** Writes `count` residuals in zigzag, each by its class. */
+  write(out: BitWriter, values: Uint32Array, classes: Uint8Array, count: number): void {
+    const means = this.#means;
+    const shifts = this.#shifts;
+    means.set(FIRST_MEANS);
+    shifts.fill(FIRST_SHIFT);
+    for (let i = 0; i < count; i++) {
+      const which = classes[i] as number;
+      const value = values[i] as number;
+      const mean = means[which] as number;
+      const shift = shifts[which] as number;
+      writeRice(out, value, riceBits(mean));
+      means[which] = learned(mean, value, shift);
+      if (shift < LAST_SHIFT) shifts[which] = shift + 1;
     }
   }
 
-  write(out: BitWriter, residual: number, expected: number): void {
-    const which = 32 - Math.clz32(expected);
-    const value = zigzag(residual);
-    writeRice(out, value, this.#bits(which));
-    this.#learn(which, value);
+  /** Begins to read another cell. */
+  reset(): void {
+    this.#means.set(FIRST_MEANS);
+    this.#shifts.fill(FIRST_SHIFT);
   }
 
-  read(reader: BitReader, expected: number): number {
-    const which = 32 - Math.clz32(expected);
-    const value = readRice(reader, this.#bits(which));
-    this.#learn(which, value);
-    return unzigzag(value);
-  }
-
-  /** The k for residuals of this class. */
-  #bits(which: number): number {
-    return 31 - Math.clz32(((this.#means[which] as number) >> SCALE) | 1);
-  }
-
-  #learn(which: number, value: number): void {
+  /** Reads the next residual, which is not 0 if `isSome`. */
+  read(reader: BitReader, which: number, isSome: boolean): number {
     const mean = this.#means[which] as number;
     const shift = this.#shifts[which] as number;
-    this.#means[which] = mean + ((((value > LARGEST ? LARGEST : value) << SCALE) - mean) >> shift);
+    const value = readRice(reader, riceBits(mean));
+    this.#means[which] = learned(mean, value, shift);
     if (shift < LAST_SHIFT) this.#shifts[which] = shift + 1;
+    return unzigzag(isSome ? value + 1 : value);
   }
+}
+
+/**
+ * A mean and one value more. What is far off counts as four times the mean, lest one outlier lengthens all.
+ */
+function learned(mean: number, value: number, shift: number): number {
+  const most = Math.min(LARGEST, ((mean >> SCALE) + 1) << 2);
+  return mean + ((((value > most ? most : value) << SCALE) - mean) >> shift);
+}
+
+/** The k for residuals of this mean: near the middle of them, which lies below. */
+function riceBits(mean: number): number {
+  return 31 - Math.clz32(((3 * mean) >> (SCALE + 2)) | 1);
 }
 
 /** How large a difference is, as far as it counts. */
@@ -63,11 +80,12 @@ export function magnitude(difference: number): number {
 }
 
 /**
- * Twice how large a residual is expected to be.
+ * The order of magnitude of a residual, as it is expected.
  *
  * @param sum Of the magnitudes of `count` residuals of this entity, of cells that are like this one.
  * @param speed How much the cell changed from the tick before the base to the base.
  */
-export function expectation(sum: number, count: number, speed: number): number {
-  return count === 0 ? 4 * speed : ((2 * sum) / count + 2 * speed) | 0;
+export function classOf(sum: number, count: number, speed: number): number {
+  if (count === 0) return 32 - Math.clz32(4 * speed);
+  return 32 - Math.clz32(2 * speed + 4 * (count === 1 ? sum : (sum / count) | 0));
 }
