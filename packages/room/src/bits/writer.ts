@@ -1,29 +1,24 @@
-/** Writes bits, the highest first, into memory of its own up to a limit. */
+const FIRST_BYTES = 64;
+
+/** Writes bits, the highest first, into memory of its own, which grows up to a limit. */
 export class BitWriter {
-  /** What has been written, whole after `finish()`. */
-  readonly bytes: Uint8Array;
+  /** What has been written, whole after `finish()`. It is replaced when it grows. */
+  bytes: Uint8Array = new Uint8Array(0);
   /** Bytes of it. */
   length = 0;
   /** More was written than there is room for. What is in `bytes` is then of no use. */
   overflowed = false;
-  readonly #view: DataView;
-  #limit: number;
+  #view: DataView = new DataView(this.bytes.buffer);
+  #limit = 0;
   /** Bits that wait for a whole word, from the highest on, and how many more it takes: 1 to 32. */
   #word = 0;
   #free = 32;
 
-  /** @param maxBytes How much it can hold at most. */
-  constructor(maxBytes: number) {
-    this.bytes = new Uint8Array(maxBytes);
-    this.#view = new DataView(this.bytes.buffer);
-    this.#limit = maxBytes;
-  }
-
-  /** Begins anew, with room for `limit` bytes: at most as many as it was made for. */
+  /** Begins anew, with room for `limit` bytes. */
   reset(limit: number): void {
     this.length = 0;
     this.overflowed = false;
-    this.#limit = Math.min(limit, this.bytes.length);
+    this.#limit = limit;
     this.#word = 0;
     this.#free = 32;
   }
@@ -49,6 +44,7 @@ export class BitWriter {
       this.overflowed = true;
       return;
     }
+    if (this.length + bytes > this.bytes.length) this.#grow();
     for (let i = 0; i < bytes; i++) this.bytes[this.length++] = this.#word >>> (24 - 8 * i);
     this.#word = 0;
     this.#free = 32;
@@ -60,7 +56,15 @@ export class BitWriter {
       this.overflowed = true;
       return;
     }
+    if (at + 4 > this.bytes.length) this.#grow();
     this.#view.setInt32(at, word);
     this.length = at + 4;
+  }
+
+  #grow(): void {
+    const bytes = new Uint8Array(Math.min(this.#limit, Math.max(FIRST_BYTES, 2 * this.bytes.length)));
+    bytes.set(this.bytes.subarray(0, this.length));
+    this.bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
   }
 }

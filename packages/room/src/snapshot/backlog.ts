@@ -1,6 +1,6 @@
 import type { BitWriter } from "../bits/writer.ts";
 import type { History } from "./history.ts";
-import { grown, regrown } from "./memory.ts";
+import { grown, regrown, NO_BYTES, NO_INTEGERS, NO_NUMBERS } from "./memory.ts";
 import { ENTERED, LEFT, type PartPlan, type PartWriter, UPDATED } from "./part-writer.ts";
 import { RING, RING_MASK } from "./ring.ts";
 import type { ShownEntities } from "./shown.ts";
@@ -18,8 +18,8 @@ const FULL = 0.88;
  * Whoever waited longest, by its kind's weight, comes first, so each has its turn.
  */
 export class Backlog implements PartPlan {
-  says = new Uint8Array(0);
-  distances = new Uint8Array(0);
+  says: Uint8Array = NO_BYTES;
+  distances: Uint8Array = NO_BYTES;
   readonly #history: History;
   readonly #shown: ShownEntities;
   readonly #writer: PartWriter;
@@ -29,16 +29,19 @@ export class Backlog implements PartPlan {
    * By id: 1 plus the newest tick of which this client is known to have what was shown by this id, be it
    * nobody; 0 for none.
    */
-  #known = new Uint32Array(0);
-  /** By id: 1 plus the tick at which it was last told, or 0. */
-  #told = new Uint32Array(0);
+  #known: Uint32Array = NO_NUMBERS;
+  /**
+   * By id: 1 plus the tick since which it waits, which is when it was last told or had nothing to tell; 0
+   * first.
+   */
+  #since: Uint32Array = NO_NUMBERS;
   /** What may be said next, those that come first at the beginning; and what and how soon. */
-  #order = new Int32Array(0);
-  #choices = new Uint8Array(0);
-  #priorities = new Int32Array(0);
+  #order: Int32Array = NO_INTEGERS;
+  #choices: Uint8Array = NO_BYTES;
+  #priorities: Int32Array = NO_INTEGERS;
   readonly #buckets = new Int32Array(HIGHEST + 2);
   /** By place in the ring: which ids were told at that tick, and how many. */
-  readonly #lists: Int32Array[] = Array.from({ length: RING }, () => new Int32Array(0));
+  readonly #lists: Int32Array[] = Array.from({ length: RING }, () => NO_INTEGERS);
   readonly #counts = new Int32Array(RING);
   /** How many fitted last. */
   #fitted = 32;
@@ -99,7 +102,7 @@ export class Backlog implements PartPlan {
     const { width } = this.#shown;
     if (had >= width) return;
     this.#known = regrown(this.#known, new Uint32Array(width));
-    this.#told = regrown(this.#told, new Uint32Array(width));
+    this.#since = regrown(this.#since, new Uint32Array(width));
     this.says = new Uint8Array(width);
     this.distances = new Uint8Array(width);
     this.#order = new Int32Array(width);
@@ -119,7 +122,11 @@ export class Backlog implements PartPlan {
       const known = Math.max(this.#known[id] as number, whole + 1);
       const changed = changedAt[id] as number;
       const is = copies[now + id] as number;
-      if (changed <= (known === 0 && is === 0 ? this.#joined : known)) continue;
+      if (changed <= (known === 0 && is === 0 ? this.#joined : known)) {
+        this.#since[id] = tick + 1;
+        continue;
+      }
+      if (this.#since[id] === 0) this.#since[id] = tick + 1;
       let choice = is === 0 ? LEFT : ENTERED;
       const age = tick + 1 - known;
       if (choice === ENTERED && known !== 0 && age < RING) {
@@ -130,8 +137,10 @@ export class Backlog implements PartPlan {
         }
       }
       const weight = is === 0 ? 1 : (layout.kinds[(kinds[is - 1] as number) - 1]?.weight ?? 1);
-      const since = (this.#told[id] as number) || changed;
-      const priority = Math.min(HIGHEST, Math.floor(weight * QUARTERS * (tick + 2 - since)));
+      const priority = Math.min(
+        HIGHEST,
+        Math.floor(weight * QUARTERS * (tick + 2 - (this.#since[id] as number))),
+      );
       this.#choices[id] = choice;
       this.#priorities[id] = priority;
       this.#buckets[priority] = (this.#buckets[priority] as number) + 1;
@@ -178,7 +187,7 @@ export class Backlog implements PartPlan {
     for (let i = 0; i < count; i++) {
       const id = this.#order[i] as number;
       list[i] = id;
-      this.#told[id] = tick + 1;
+      this.#since[id] = tick + 1;
     }
     this.#counts[place] = count;
   }

@@ -9,7 +9,7 @@ import type { ShownEntities } from "./shown.ts";
 export interface Writers {
   readonly body: BodyWriter;
   readonly part: PartWriter;
-  scratch: BitWriter;
+  readonly scratch: BitWriter;
 }
 
 /** With so many clients at a tick they share bodies that are a little longer than they need be. */
@@ -24,15 +24,11 @@ export interface Acknowledged {
 
 /** What follows the header, against one base. */
 class Body {
-  readonly out: BitWriter;
+  readonly out = new BitWriter();
   base = -1;
   previous = -1;
   /** It was given up where it had more bytes than this. */
   limit = 0;
-
-  constructor(maxBytes: number) {
-    this.out = new BitWriter(maxBytes);
-  }
 }
 
 /** What has been written of one view at one tick, so that clients with the same bases share it. */
@@ -87,8 +83,7 @@ export class Bodies {
       if (one.limit >= limit) return undefined;
       body = one;
     }
-    body ??= this.#next(base, previous, limit);
-    if (body.out.bytes.length < limit) body = this.#bodies[this.#bodies.indexOf(body)] = new Body(limit);
+    body ??= this.#next();
     body.base = base;
     body.previous = previous;
     body.limit = limit;
@@ -98,8 +93,7 @@ export class Bodies {
   }
 
   /** Where a part may be written, until another is. */
-  scratch(limit: number): BitWriter {
-    if (this.#writers.scratch.bytes.length < limit) this.#writers.scratch = new BitWriter(limit);
+  scratch(): BitWriter {
     return this.#writers.scratch;
   }
 
@@ -116,14 +110,12 @@ export class Bodies {
     this.#count = this.#asked = 0;
   }
 
-  #next(base: number, previous: number, limit: number): Body {
+  #next(): Body {
     let body = this.#bodies[this.#count];
     if (body === undefined) {
-      body = new Body(limit);
+      body = new Body();
       this.#bodies.push(body);
     }
-    body.base = base;
-    body.previous = previous;
     this.#count++;
     return body;
   }

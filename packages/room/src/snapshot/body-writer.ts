@@ -5,6 +5,7 @@ import type { KindLayout, Layout } from "../contracts/layout.ts";
 import { ColumnsWriter } from "./columns-writer.ts";
 import type { History } from "./history.ts";
 import { grown } from "./memory.ts";
+import { type KindPlan, planOf } from "./plan.ts";
 import type { ShownEntities } from "./shown.ts";
 
 /**
@@ -19,9 +20,7 @@ export class BodyWriter {
   /** By number of the kind, from 1: how many entities stayed, and how many entered. */
   readonly #stayedCounts: Int32Array;
   readonly #enteredCounts: Int32Array;
-  /** By kind: which cells move, and whether any is a reference. */
-  readonly #moving: readonly Int32Array[];
-  readonly #refers: readonly boolean[];
+  readonly #plan: readonly KindPlan[];
   /** Ids that stayed, and that entered, and how many. */
   #stayed = new Int32Array(0);
   #stayedCount = 0;
@@ -37,10 +36,7 @@ export class BodyWriter {
     this.#columns = new ColumnsWriter(layout);
     this.#stayedCounts = new Int32Array(layout.kinds.length + 1);
     this.#enteredCounts = new Int32Array(layout.kinds.length + 1);
-    this.#moving = layout.kinds.map((kind) =>
-      Int32Array.from(kind.cells.flatMap((cell, index) => (cell.moves ? [index] : []))),
-    );
-    this.#refers = layout.kinds.map((kind) => kind.cells.some((cell) => cell.refers));
+    this.#plan = planOf(layout);
   }
 
   /**
@@ -170,7 +166,8 @@ export class BodyWriter {
     const now = shown.at(history.tick);
     const old = shown.at(base);
     const older = shown.at(previous);
-    const refers = this.#refers[k] === true;
+    const { moving: movingCells, references } = this.#plan[k] as KindPlan;
+    const refers = references.length > 0;
     const columns = this.#columns;
     const ranks = this.#ranks;
     let moving = 0;
@@ -188,7 +185,7 @@ export class BodyWriter {
         before !== 0 &&
         before !== was &&
         marks[older + id] === marks[old + id] &&
-        this.#hasMoved(history.cells, k, (was - 1) * stride, (before - 1) * stride)
+        hasMoved(history.cells, movingCells, (was - 1) * stride, (before - 1) * stride)
       ) {
         at = moving++;
         columns.previous[at] = (before - 1) * stride;
@@ -234,13 +231,13 @@ export class BodyWriter {
     writeMarks(out, rested, list, count - moved);
     if (count > 0) this.#columns.writeMeasured(out, kind, history, count, moved);
   }
+}
 
-  #hasMoved(cells: Int32Array, k: number, is: number, was: number): boolean {
-    const which = this.#moving[k] as Int32Array;
-    for (let i = 0; i < which.length; i++) {
-      const c = which[i] as number;
-      if (cells[is + c] !== cells[was + c]) return true;
-    }
-    return false;
+/** Whether any of these cells is another in one row than in the other. */
+function hasMoved(cells: Int32Array, which: Int32Array, is: number, was: number): boolean {
+  for (let i = 0; i < which.length; i++) {
+    const c = which[i] as number;
+    if (cells[is + c] !== cells[was + c]) return true;
   }
+  return false;
 }

@@ -1,6 +1,6 @@
 import type { Layout } from "../contracts/layout.ts";
 import type { Rows } from "../contracts/rows.ts";
-import { grown, regrown } from "./memory.ts";
+import { grown, regrown, NO_BYTES, NO_INTEGERS, NO_NUMBERS } from "./memory.ts";
 
 /** What a client was shown at one tick, by the ids of its view in place of slots. */
 export class Frame implements Rows {
@@ -9,9 +9,9 @@ export class Frame implements Rows {
   /** It has everything that was shown at its tick, as it was then; in another, some of it is older. */
   isWhole = false;
   end = 0;
-  kinds = new Uint8Array(0);
-  generations = new Uint32Array(0);
-  cells = new Int32Array(0);
+  kinds: Uint8Array = NO_BYTES;
+  generations: Uint32Array = NO_NUMBERS;
+  cells: Int32Array = NO_INTEGERS;
 
   constructor(layout: Layout) {
     this.layout = layout;

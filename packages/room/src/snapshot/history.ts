@@ -1,6 +1,7 @@
 import type { Layout } from "../contracts/layout.ts";
 import type { Rows } from "../contracts/rows.ts";
-import { grown, regrown, spread } from "./memory.ts";
+import { grown, regrown, spread, NO_BYTES, NO_INTEGERS, NO_NUMBERS } from "./memory.ts";
+import { type KindPlan, planOf } from "./plan.ts";
 import { RING, RING_MASK } from "./ring.ts";
 
 /**
@@ -14,31 +15,28 @@ export class History {
   /** Slots below this may have been in use at one of the ticks. */
   end = 0;
   /** Of the copies: cells, `layout.stride` apart. */
-  cells = new Int32Array(0);
+  cells: Int32Array = NO_INTEGERS;
   /** Of the copies: 1 plus the index of the kind. */
-  kinds = new Uint8Array(0);
+  kinds: Uint8Array = NO_BYTES;
   /** Of the copies: which entity of the slot it is. */
-  generations = new Uint32Array(0);
+  generations: Uint32Array = NO_NUMBERS;
   /**
    * Of the copies: equal where all cells that do not move are, of copies of one entity that follow each
    * other.
    */
-  held = new Uint32Array(0);
+  held: Uint32Array = NO_NUMBERS;
   #lastHeld = 0;
-  /** By kind: which cells do not move. */
-  readonly #heldCells: readonly Int32Array[];
+  readonly #plan: readonly KindPlan[];
   /** By place in the ring and slot, `#slots` apart: 1 plus the number of the copy, or 0 for none. */
-  #copies = new Int32Array(0);
+  #copies: Int32Array = NO_INTEGERS;
   #slots = 0;
   /** Numbers of copies that are free, and how many. */
-  #free = new Int32Array(0);
+  #free: Int32Array = NO_INTEGERS;
   #freeCount = 0;
 
   constructor(layout: Layout) {
     this.layout = layout;
-    this.#heldCells = layout.kinds.map((kind) =>
-      Int32Array.from(kind.cells.flatMap((cell, index) => (cell.moves ? [] : [index]))),
-    );
+    this.#plan = planOf(layout);
   }
 
   /** Where the copies of the last tick begin in `copies`, by slot. */
@@ -111,7 +109,7 @@ export class History {
       return false;
     const { cells } = this;
     const { stride } = this.layout;
-    const which = this.#heldCells[(this.kinds[one] as number) - 1] as Int32Array;
+    const which = (this.#plan[(this.kinds[one] as number) - 1] as KindPlan).held;
     for (let i = 0; i < which.length; i++) {
       const c = which[i] as number;
       if (cells[one * stride + c] !== cells[other * stride + c]) return false;

@@ -1,5 +1,10 @@
 import { RING } from "./ring.ts";
 
+/** What has nothing in it takes no memory in each of a thousand idle rooms. */
+export const NO_INTEGERS = new Int32Array(0);
+export const NO_NUMBERS = new Uint32Array(0);
+export const NO_BYTES = new Uint8Array(0);
+
 /** How long an array of `length` becomes that has to hold `needed`. */
 export function grown(length: number, needed: number): number {
   return Math.max(8, needed, length + (length >> 1));

@@ -28,8 +28,8 @@ export class Receiver {
   readonly #bodies: Bodies;
   readonly #budgetBytes: number;
   readonly #header = newHeader();
-  /** By place in the ring: the tick that was told, and what became of it. */
-  readonly #ticks = new Float64Array(RING).fill(-1);
+  /** By place in the ring: 1 plus the tick that was told, and what became of it. */
+  readonly #ticks = new Uint32Array(RING);
   readonly #states = new Uint8Array(RING);
   /** The first and the last tick that was told, and the newest that has come, whole or not; -1 for none. */
   #first = -1;
@@ -74,7 +74,7 @@ export class Receiver {
     let body = this.#bodies.body(base, this.#previous, limit);
     header.isPart = body === undefined;
     if (body === undefined) {
-      body = this.#bodies.scratch(limit);
+      body = this.#bodies.scratch();
       this.#backlog ??= this.#bodies.backlog(this.#first);
       header.completes = this.#backlog.write(body, limit, this.#whole);
       header.isAbsolute = this.#heard < 0;
@@ -84,7 +84,8 @@ export class Receiver {
     }
     const length = writeHeader(out, header);
     const { bytes } = body;
-    if (bytes.length <= COPIED_WHOLE && length + bytes.length <= out.length) out.set(bytes, length);
+    if (!header.isPart && bytes.length <= COPIED_WHOLE && length + bytes.length <= out.length)
+      out.set(bytes, length);
     else out.set(bytes.subarray(0, body.length), length);
     this.#note(tick, header.isPart && !header.completes ? PART : WHOLE);
     return length + body.length;
@@ -119,7 +120,7 @@ export class Receiver {
   /** Whether everything of this tick has come, and it is remembered. */
   has(tick: number): boolean {
     const place = tick & RING_MASK;
-    return this.#ticks[place] === tick && this.#states[place] === (WHOLE | ACKNOWLEDGED);
+    return this.#ticks[place] === tick + 1 && this.#states[place] === (WHOLE | ACKNOWLEDGED);
   }
 
   /**
@@ -142,7 +143,7 @@ export class Receiver {
   #take(tick: number): void {
     const place = tick & RING_MASK;
     const state = this.#states[place] as number;
-    if (tick < 0 || this.#ticks[place] !== tick || (state & ACKNOWLEDGED) !== 0) return;
+    if (tick < 0 || this.#ticks[place] !== tick + 1 || (state & ACKNOWLEDGED) !== 0) return;
     this.#states[place] = state | ACKNOWLEDGED;
     this.#heard = Math.max(this.#heard, tick);
     if (state === WHOLE) this.#whole = Math.max(this.#whole, tick);
@@ -151,7 +152,7 @@ export class Receiver {
 
   #note(tick: number, state: number): void {
     this.#last = tick;
-    this.#ticks[tick & RING_MASK] = tick;
+    this.#ticks[tick & RING_MASK] = tick + 1;
     this.#states[tick & RING_MASK] = state;
   }
 

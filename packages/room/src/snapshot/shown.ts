@@ -1,7 +1,8 @@
 import type { Layout } from "../contracts/layout.ts";
 import type { Rows } from "../contracts/rows.ts";
 import type { History } from "./history.ts";
-import { grown, regrown, spread } from "./memory.ts";
+import { grown, regrown, spread, NO_BYTES, NO_INTEGERS, NO_NUMBERS } from "./memory.ts";
+import { type KindPlan, planOf } from "./plan.ts";
 import { RING, RING_MASK } from "./ring.ts";
 
 /**
@@ -16,41 +17,38 @@ export class ShownEntities {
   /** How far apart ticks lie in `copies` and `marks`. */
   width = 0;
   /** By place in the ring and id: 1 plus the number of the copy in the history, or 0 for none. */
-  copies = new Int32Array(0);
+  copies: Int32Array = NO_INTEGERS;
   /** By place in the ring and id: which entity of this id it is, modulo 256. */
-  marks = new Uint8Array(0);
+  marks: Uint8Array = NO_BYTES;
   /** By place in the ring, id and reference: 1 plus the id of what it names, or 0 if that is not shown. */
-  references = new Int32Array(0);
+  references: Int32Array = NO_INTEGERS;
   /** How many references an id has in it. */
   readonly referenceCount: number;
   /** By id: 1 plus the tick at which it last became other than it had been; 0 for never. */
-  changedAt = new Uint32Array(0);
+  changedAt: Uint32Array = NO_NUMBERS;
   readonly #history: History;
-  /** By kind: which of its cells are references. */
-  readonly #references: readonly (readonly number[])[];
+  readonly #plan: readonly KindPlan[];
   /** By id: 1 plus the slot that has it, or 0. No id below `#firstFree` is free. */
-  #slots = new Int32Array(0);
+  #slots: Int32Array = NO_INTEGERS;
   #firstFree = 0;
   /** By id: which entity of its slot it is. */
-  #entities = new Uint32Array(0);
+  #entities: Uint32Array = NO_NUMBERS;
   /** By id: which entity of this id is the last, modulo 256. */
-  #lastMarks = new Uint8Array(0);
+  #lastMarks: Uint8Array = NO_BYTES;
   /** By slot: 1 plus its id, or 0. */
-  #ids = new Int32Array(0);
+  #ids: Int32Array = NO_INTEGERS;
   /** By slot: whether it is to be shown, and which of its entities. */
-  #isWanted = new Uint8Array(0);
-  #generations = new Uint32Array(0);
+  #isWanted: Uint8Array = NO_BYTES;
+  #generations: Uint32Array = NO_NUMBERS;
   /** Slots that are to be shown and may have no id yet. */
-  #awaited = new Int32Array(0);
+  #awaited: Int32Array = NO_INTEGERS;
   #awaitedCount = 0;
 
   constructor(history: History) {
     this.#history = history;
     this.layout = history.layout;
-    this.#references = this.layout.kinds.map((kind) =>
-      kind.cells.flatMap((cell, index) => (cell.refers ? [index] : [])),
-    );
-    this.referenceCount = Math.max(0, ...this.#references.map((cells) => cells.length));
+    this.#plan = planOf(history.layout);
+    this.referenceCount = Math.max(...this.#plan.map((kind) => kind.references.length));
   }
 
   /** Shows what is in this slot, until it is hidden or gone. */
@@ -158,7 +156,7 @@ export class ShownEntities {
   /** Notes what a row names, by ids. Says whether that has changed. */
   #refer(copy: number, to: number, from: number): boolean {
     const { cells, kinds, layout } = this.#history;
-    const which = this.#references[(kinds[copy] as number) - 1] as readonly number[];
+    const which = (this.#plan[(kinds[copy] as number) - 1] as KindPlan).references;
     let hasChanged = false;
     for (let i = 0; i < which.length; i++) {
       const slot = (cells[copy * layout.stride + (which[i] as number)] as number) - 1;

@@ -150,7 +150,7 @@ const writersOf = new WeakMap<Layout, Writers>();
 function sharedWriters(layout: Layout): Writers {
   let writers = writersOf.get(layout);
   if (writers === undefined) {
-    writers = { body: new BodyWriter(layout), part: new PartWriter(layout), scratch: new BitWriter(0) };
+    writers = { body: new BodyWriter(layout), part: new PartWriter(layout), scratch: new BitWriter() };
     writersOf.set(layout, writers);
   }
   return writers;
