@@ -4,7 +4,7 @@ import { readGamma } from "../bits/rice.ts";
 import type { KindLayout } from "../contracts/layout.ts";
 import { isBinary, isSimilar, speedOf, valueOf } from "./foretell.ts";
 import type { Frame } from "./frame.ts";
-import { classOf, magnitude, ResidualCode } from "./residuals.ts";
+import { classOf, magnitude, ResidualReader } from "./residuals.ts";
 
 /** Reads what `ColumnsWriter` wrote, into rows that are as was foretold. */
 export class ColumnsReader {
@@ -12,7 +12,7 @@ export class ColumnsReader {
   readonly which: Int32Array;
   readonly #sums: Int32Array;
   readonly #few: Int32Array;
-  readonly #code = new ResidualCode();
+  readonly #code = new ResidualReader();
   readonly #columns = new Int32Array(64);
 
   /** @param maxEntities How many there can be. */

@@ -5,7 +5,8 @@ import type { Cell, KindLayout, Layout } from "../contracts/layout.ts";
 import { differenceOf, foretell, isBinary, isSimilar, speedOf } from "./foretell.ts";
 import type { History } from "./history.ts";
 import { grown } from "./memory.ts";
-import { classOf, magnitude, ResidualCode } from "./residuals.ts";
+import { ResidualWriter } from "./residual-writer.ts";
+import { classOf, magnitude } from "./residuals.ts";
 import type { ShownEntities } from "./shown.ts";
 
 /** Cells within this of 0 on both sides are foretold in 32-bit integers. */
@@ -45,7 +46,7 @@ export class ColumnsWriter {
    */
   #sums = new Int32Array(0);
   #similar = 0;
-  readonly #code = new ResidualCode();
+  readonly #code = new ResidualWriter();
   /** Indices in `which` of all of them. */
   #all = new Int32Array(0);
   /** What is coded of a cell, and of which class it is. */

@@ -1,6 +1,5 @@
 import type { BitReader } from "../bits/reader.ts";
-import { readRice, unzigzag, writeRice } from "../bits/rice.ts";
-import type { BitWriter } from "../bits/writer.ts";
+import { readRice, unzigzag } from "../bits/rice.ts";
 
 // The adaptive code of one cell's residuals, one entity after the other: Rice's, with the k that fits a
 // running mean. There is a mean for each order of magnitude of what is expected: an entity that was fast, or
@@ -11,37 +10,20 @@ import type { BitWriter } from "../bits/writer.ts";
 const SCALE = 4;
 /** What is larger counts as this much. */
 const LARGEST = 1 << 24;
-const CLASSES = 28;
-/** How fast a mean follows: the first ones faster. */
-const FIRST_SHIFT = 1;
-const LAST_SHIFT = 3;
-
-const FIRST_MEANS = Int32Array.from(
+/** How many orders of magnitude are told apart, and what their means are at first. */
+export const CLASSES = 28;
+export const FIRST_MEANS = Int32Array.from(
   { length: CLASSES },
   (_, i) => 2 << (SCALE + Math.max(0, Math.min(21, i - 1))),
 );
+/** How fast a mean follows: the first ones faster. */
+export const FIRST_SHIFT = 1;
+export const LAST_SHIFT = 3;
 
-/** The residuals of one cell. */
-export class ResidualCode {
+/** Reads the residuals of one cell. */
+export class ResidualReader {
   readonly #means = new Int32Array(CLASSES);
   readonly #shifts = new Uint8Array(CLASSES);
-
-  /** Writes `count` residuals in zigzag, each by its class. */
-  write(out: BitWriter, values: Uint32Array, classes: Uint8Array, count: number): void {
-    const means = this.#means;
-    const shifts = this.#shifts;
-    means.set(FIRST_MEANS);
-    shifts.fill(FIRST_SHIFT);
-    for (let i = 0; i < count; i++) {
-      const which = classes[i] as number;
-      const value = values[i] as number;
-      const mean = means[which] as number;
-      const shift = shifts[which] as number;
-      writeRice(out, value, riceBits(mean));
-      means[which] = learned(mean, value, shift);
-      if (shift < LAST_SHIFT) shifts[which] = shift + 1;
-    }
-  }
 
   /** Begins to read another cell. */
   reset(): void {
@@ -63,13 +45,13 @@ export class ResidualCode {
 /**
  * A mean and one value more. What is far off counts as four times the mean, lest one outlier lengthens all.
  */
-function learned(mean: number, value: number, shift: number): number {
+export function learned(mean: number, value: number, shift: number): number {
   const most = Math.min(LARGEST, ((mean >> SCALE) + 1) << 2);
   return mean + ((((value > most ? most : value) << SCALE) - mean) >> shift);
 }
 
 /** The k for residuals of this mean: near the middle of them, which lies below. */
-function riceBits(mean: number): number {
+export function riceBits(mean: number): number {
   return 31 - Math.clz32(((3 * mean) >> (SCALE + 2)) | 1);
 }
 

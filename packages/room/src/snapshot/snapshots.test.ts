@@ -17,7 +17,7 @@ function newRoom(balls = 1): {
   receiver: Receiver;
   reader: SnapshotReader;
   /** One tick on; returns its bytes. */
-  tell(tick: number): Uint8Array;
+  readonly tell: (tick: number) => Uint8Array;
 } {
   const rows = new TestRows(layout);
   for (let i = 0; i < balls; i++) rows.add(0, [i, 0]);
