@@ -51,3 +51,18 @@ export {
   type SessionLaneOptions,
 } from "./lanes/session-lane.ts";
 export { openWebRtcLane, type WebRtcLaneOptions, type WebRtcPageLane } from "./lanes/webrtc-page.ts";
+export { type FramesThatCame } from "./input/packet.ts";
+export { InputReport } from "./input/report.ts";
+export { type InputOutcome, InputSender } from "./input/sender.ts";
+export { PredictedWorld } from "./play/predicted-world.ts";
+export {
+  type PredictedState,
+  Prediction,
+  type PredictionOptions,
+  type Reconciliation,
+} from "./play/prediction.ts";
+export { ClientTime } from "./timing/client-time.ts";
+export { ClockOffset } from "./timing/clock-offset.ts";
+export { Display, type DisplayOptions, type DisplayState, type FrameAt } from "./timing/display.ts";
+export { DisplayFrame, interpolate } from "./timing/interpolation.ts";
+export { InputClock, SteeredClock, type SteeringOptions } from "./timing/steering.ts";

@@ -80,3 +80,27 @@ export {
   type WebRtcLanesOptions,
 } from "./lanes/webrtc-server.ts";
 export { openWebRtcLane, type WebRtcLaneOptions, type WebRtcPageLane } from "./lanes/webrtc-page.ts";
+export {
+  type ApplyInput,
+  InputBuffer,
+  type InputBufferOptions,
+  type InputCounts,
+} from "./input/buffer.ts";
+export { type FramesThatCame } from "./input/packet.ts";
+export { InputReport } from "./input/report.ts";
+export { type InputOutcome, InputSender } from "./input/sender.ts";
+export { PredictedWorld } from "./play/predicted-world.ts";
+export {
+  type PredictedState,
+  Prediction,
+  type PredictionOptions,
+  type Reconciliation,
+} from "./play/prediction.ts";
+export { ClientTime } from "./timing/client-time.ts";
+export { ClockOffset } from "./timing/clock-offset.ts";
+export { Display, type DisplayOptions, type DisplayState, type FrameAt } from "./timing/display.ts";
+export { DisplayFrame, interpolate } from "./timing/interpolation.ts";
+export { InputClock, SteeredClock, type SteeringOptions } from "./timing/steering.ts";
+export type { Clock } from "./timing/clock.ts";
+export { Stagger } from "./timing/stagger.ts";
+export { type Lateness, Ticker, type TickerOptions } from "./timing/ticker.ts";

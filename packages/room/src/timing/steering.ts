@@ -122,14 +122,14 @@ export class InputClock {
     this.#transit = new TransitTimes(ticksPerSecond);
   }
 
-  /** The tick of the newest input that is due; minus infinity before the first `advance`. */
+  /** The tick of the newest input that is due; 0 before the first `advance`. */
   get number(): number {
-    return this.#due;
+    return Math.max(0, this.#due);
   }
 
   /** How far the next tick has come, from 0 to below 1. */
   get fraction(): number {
-    return Math.max(0, this.#clock.position - this.#due);
+    return this.#due === Number.NEGATIVE_INFINITY ? 0 : this.#clock.position - this.#due;
   }
 
   get rate(): number {

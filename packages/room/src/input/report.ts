@@ -1,0 +1,71 @@
+import type { BitReader } from "../bits/reader.ts";
+import type { BitWriter } from "../bits/writer.ts";
+import { PARTS_PER_TICK } from "./packet.ts";
+
+/** Bits of how far behind the tick the newest taken input is; the greatest stands for none. */
+const TAKEN_BITS = 8;
+const DEPTH_BITS = 7;
+const DEPTH_HALF = 2 ** (DEPTH_BITS - 1);
+/** Bits of how far from the tick the input is that came. */
+const CAME_BITS = 9;
+const CAME_HALF = 2 ** (CAME_BITS - 1);
+/** Bits of a moment beside its tick, in parts of a tick: up to 4 ticks. */
+const MOMENT_BITS = 6;
+const ALL = 0xffffffff;
+
+/**
+ * What the server says of one seat's inputs with each frame. Made once and filled often.
+ *
+ * In bits, of the frame of a tick that is known: when it was sent 4; how far behind the tick `taken` is 8; 1
+ * if all of `applied` is set, else `applied` 32; depth plus 64, 7; 1 if one came, then its number less the
+ * tick, plus 256, 9, and how long before the next tick it came 6. Moments are in sixteenths of a tick.
+ */
+export class InputReport {
+  /** When it was sent, in ticks of the server's time. */
+  sentAt = 0;
+  /** The newest input that was taken, or for which a repeated one stood; 0 for none. */
+  taken = 0;
+  /** Bit `i` is set if input `taken - i` was applied, and not lost; an unsigned 32-bit integer. */
+  applied = 0;
+  /** How many inputs further than the tick came; below 0 for those that are missing. */
+  depth = 0;
+  /** Of those that came first since the last report the one that came latest for its tick; 0 for none. */
+  came = 0;
+  /** When it came, in ticks of the server's time. */
+  cameAt = 0;
+
+  write(tick: number, to: BitWriter): void {
+    // Rounded so that the clock offset stays within its bounds.
+    to.write(clamp(Math.floor((this.sentAt - tick) * PARTS_PER_TICK), 0, PARTS_PER_TICK - 1), 4);
+    const behind = tick - this.taken;
+    const none = 2 ** TAKEN_BITS - 1;
+    to.write(this.taken > 0 && behind >= 0 && behind < none ? behind : none, TAKEN_BITS);
+    to.write(this.applied === ALL ? 1 : 0, 1);
+    if (this.applied !== ALL) to.write(this.applied, 32);
+    to.write(clamp(this.depth, -DEPTH_HALF, DEPTH_HALF - 1) + DEPTH_HALF, DEPTH_BITS);
+    const came = this.came - tick + CAME_HALF;
+    const isTold = this.came > 0 && came >= 0 && came < 2 * CAME_HALF;
+    to.write(isTold ? 1 : 0, 1);
+    if (!isTold) return;
+    to.write(came, CAME_BITS);
+    const early = Math.floor((tick + 1 - this.cameAt) * PARTS_PER_TICK);
+    to.write(clamp(early, 0, 2 ** MOMENT_BITS - 1), MOMENT_BITS);
+  }
+
+  read(tick: number, from: BitReader): void {
+    this.sentAt = tick + from.read(4) / PARTS_PER_TICK;
+    const behind = from.read(TAKEN_BITS);
+    this.taken = behind === 2 ** TAKEN_BITS - 1 ? 0 : Math.max(0, tick - behind);
+    this.applied = from.read(1) === 1 ? ALL : from.read(32);
+    this.depth = from.read(DEPTH_BITS) - DEPTH_HALF;
+    this.came = 0;
+    this.cameAt = 0;
+    if (from.read(1) === 0) return;
+    this.came = Math.max(0, tick + from.read(CAME_BITS) - CAME_HALF);
+    this.cameAt = tick + 1 - from.read(MOMENT_BITS) / PARTS_PER_TICK;
+  }
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.max(least, Math.min(most, value));
+}
