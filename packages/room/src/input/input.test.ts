@@ -79,7 +79,7 @@ test("two of three packets may be lost: every input is applied in its tick", () 
   assert.equal(pair.buffer.counts.repeated + pair.buffer.counts.missing, 0);
 });
 
-test("a packet takes 18 bytes and its cells, and unchanged inputs a bit each", () => {
+test("a packet takes 14 bytes and its cells, and unchanged inputs a bit each", () => {
   const pair = new Pair();
   pair.sender.add(1, Int32Array.of(5, 6, 1));
   pair.sender.add(2, Int32Array.of(5, 6, 1));
