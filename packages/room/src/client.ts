@@ -52,7 +52,7 @@ export {
 } from "./lanes/session-lane.ts";
 export { openWebRtcLane, type WebRtcLaneOptions, type WebRtcPageLane } from "./lanes/webrtc-page.ts";
 export { type FramesThatCame } from "./input/packet.ts";
-export { InputReport } from "./input/report.ts";
+export { InputReport, readReport } from "./input/report.ts";
 export { type InputOutcome, InputSender } from "./input/sender.ts";
 export { PredictedWorld } from "./play/predicted-world.ts";
 export {

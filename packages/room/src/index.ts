@@ -87,7 +87,7 @@ export {
   type InputCounts,
 } from "./input/buffer.ts";
 export { type FramesThatCame } from "./input/packet.ts";
-export { InputReport } from "./input/report.ts";
+export { InputReport, readReport, writeReport } from "./input/report.ts";
 export { type InputOutcome, InputSender } from "./input/sender.ts";
 export { PredictedWorld } from "./play/predicted-world.ts";
 export {

@@ -1,6 +1,6 @@
 import type { BitReader } from "../bits/reader.ts";
 import type { Cell } from "../contracts/layout.ts";
-import { type FramesThatCame, INPUTS_PER_PACKET, InputPacket } from "./packet.ts";
+import { type FramesThatCame, INPUTS_PER_PACKET, InputPacket, readPacket } from "./packet.ts";
 import type { InputReport } from "./report.ts";
 import { RowRing } from "./row-ring.ts";
 
@@ -113,7 +113,7 @@ export class InputBuffer {
    */
   receive(from: BitReader, now: number): boolean {
     const packet = this.#packet;
-    const isGood = packet.read(from) && from.isAtEnd && packet.newest < now + 1;
+    const isGood = readPacket(packet, from) && packet.newest < now + 1;
     if (!isGood) {
       this.counts.malformed += 1;
       return false;

@@ -5,7 +5,7 @@ import { BitReader } from "../bits/reader.ts";
 import { BitWriter } from "../bits/writer.ts";
 import type { Cell } from "../contracts/layout.ts";
 import { InputBuffer, type InputBufferOptions } from "./buffer.ts";
-import { InputReport } from "./report.ts";
+import { InputReport, readReport, writeReport } from "./report.ts";
 import { type InputOutcome, InputSender } from "./sender.ts";
 
 const plain = { wraps: false, moves: false, refers: false };
@@ -53,10 +53,10 @@ class Pair {
     report.sentAt = tick;
     this.buffer.report(tick, report);
     this.writer.reset(100);
-    report.write(tick, this.writer);
+    writeReport(report, tick, this.writer);
     this.writer.finish();
     const read = new InputReport();
-    read.read(tick, new BitReader(this.writer.bytes.subarray(0, this.writer.length)));
+    readReport(read, tick, new BitReader(this.writer.bytes.subarray(0, this.writer.length)));
     assert.equal(read.taken, Math.max(0, report.taken));
     assert.equal(read.applied, report.applied);
     assert.equal(read.depth, Math.max(-64, report.depth));

@@ -42,73 +42,71 @@ export class InputPacket {
   readonly isHere: boolean[] = Array.from({ length: INPUTS_PER_PACKET }, () => true);
   /** The inputs in that order. */
   readonly rows: readonly Int32Array[];
-  readonly #widths: readonly number[];
 
   constructor(cells: readonly Cell[]) {
     this.cells = cells;
-    this.#widths = cells.map(cellBits);
     this.rows = this.isHere.map(() => new Int32Array(cells.length));
   }
+}
 
-  write(to: BitWriter): void {
-    to.write(this.number, 32);
-    to.write(this.newest >= 0 ? 1 : 0, 1);
-    if (this.newest >= 0) {
-      to.write(this.newest, 32);
-      to.write(this.before, 32);
-    }
-    const shown = Math.round((this.newest - this.displayed) * PARTS_PER_TICK) + DISPLAYED_HALF;
-    const isShown = this.newest >= 0 && shown >= 0 && shown < 2 * DISPLAYED_HALF;
-    to.write(isShown ? 1 : 0, 1);
-    if (isShown) to.write(shown, DISPLAYED_BITS);
-    for (let back = 1; back < INPUTS_PER_PACKET; back++) to.write(this.isHere[back] === true ? 1 : 0, 1);
-    let after: Int32Array | undefined;
-    for (const [back, row] of this.rows.entries()) {
-      if (this.isHere[back] !== true) continue;
-      const isSame = after !== undefined && equal(after, row);
-      if (after !== undefined) to.write(isSame ? 1 : 0, 1);
-      if (!isSame) this.#writeRow(to, row);
-      after = row;
-    }
+export function writePacket(packet: InputPacket, to: BitWriter): void {
+  to.write(packet.number, 32);
+  to.write(packet.newest >= 0 ? 1 : 0, 1);
+  if (packet.newest >= 0) {
+    to.write(packet.newest, 32);
+    to.write(packet.before, 32);
   }
+  const shown = Math.round((packet.newest - packet.displayed) * PARTS_PER_TICK) + DISPLAYED_HALF;
+  const isShown = packet.newest >= 0 && shown >= 0 && shown < 2 * DISPLAYED_HALF;
+  to.write(isShown ? 1 : 0, 1);
+  if (isShown) to.write(shown, DISPLAYED_BITS);
+  for (let back = 1; back < INPUTS_PER_PACKET; back++) to.write(packet.isHere[back] === true ? 1 : 0, 1);
+  let after: Int32Array | undefined;
+  for (const [back, row] of packet.rows.entries()) {
+    if (packet.isHere[back] !== true) continue;
+    const isSame = after !== undefined && equal(after, row);
+    if (after !== undefined) to.write(isSame ? 1 : 0, 1);
+    if (!isSame) writeRow(packet.cells, to, row);
+    after = row;
+  }
+}
 
-  /**
-   * False if a cell is out of its range, or the number is 0. Whether the source had enough, its owner knows.
-   */
-  read(from: BitReader): boolean {
-    this.number = from.read(32);
-    const hasAcks = from.read(1) === 1;
-    this.newest = hasAcks ? from.read(32) : -1;
-    this.before = hasAcks ? from.read(32) : 0;
-    const isShown = from.read(1) === 1;
-    const shown = isShown ? from.read(DISPLAYED_BITS) - DISPLAYED_HALF : Number.NaN;
-    this.displayed = this.newest - shown / PARTS_PER_TICK;
-    for (let back = 1; back < INPUTS_PER_PACKET; back++) this.isHere[back] = from.read(1) === 1;
-    let after: Int32Array | undefined;
-    for (const [back, row] of this.rows.entries()) {
-      if (this.isHere[back] !== true) continue;
-      if (after !== undefined && from.read(1) === 1) row.set(after);
-      else if (!this.#readRow(from, row)) return false;
-      after = row;
-    }
-    return this.number > 0 && (hasAcks || !isShown);
+/**
+ * False if a cell is out of its range, the number is 0, or there was not enough, or more.
+ */
+export function readPacket(packet: InputPacket, from: BitReader): boolean {
+  packet.number = from.read(32);
+  const hasAcks = from.read(1) === 1;
+  packet.newest = hasAcks ? from.read(32) : -1;
+  packet.before = hasAcks ? from.read(32) : 0;
+  const isShown = from.read(1) === 1;
+  const shown = isShown ? from.read(DISPLAYED_BITS) - DISPLAYED_HALF : Number.NaN;
+  packet.displayed = packet.newest - shown / PARTS_PER_TICK;
+  for (let back = 1; back < INPUTS_PER_PACKET; back++) packet.isHere[back] = from.read(1) === 1;
+  let after: Int32Array | undefined;
+  for (const [back, row] of packet.rows.entries()) {
+    if (packet.isHere[back] !== true) continue;
+    if (after !== undefined && from.read(1) === 1) row.set(after);
+    else if (!readRow(packet.cells, from, row)) return false;
+    after = row;
   }
+  return packet.number > 0 && (hasAcks || !isShown) && from.isAtEnd;
+}
 
-  #writeRow(to: BitWriter, row: Int32Array): void {
-    for (const [at, cell] of this.cells.entries()) {
-      const value = Math.max(cell.min, Math.min(cell.max, row[at] ?? 0));
-      to.write(value - cell.min, this.#widths[at] ?? 0);
-    }
+function writeRow(cells: readonly Cell[], to: BitWriter, row: Int32Array): void {
+  for (const [at, cell] of cells.entries()) {
+    const value = Math.max(cell.min, Math.min(cell.max, row[at] ?? 0));
+    to.write(value - cell.min, cellBits(cell));
   }
+}
 
-  #readRow(from: BitReader, row: Int32Array): boolean {
-    for (const [at, cell] of this.cells.entries()) {
-      const value = cell.min + from.read(this.#widths[at] ?? 0);
-      if (value > cell.max) return false;
-      row[at] = value;
-    }
-    return true;
+function readRow(cells: readonly Cell[], from: BitReader, row: Int32Array): boolean {
+  for (const [at, cell] of cells.entries()) {
+    const value = cell.min + from.read(cellBits(cell));
+    if (value > cell.max) return false;
+    row[at] = value;
   }
+  return true;
 }
 
 /** How many bits a cell takes. */

@@ -33,37 +33,39 @@ export class InputReport {
   came = 0;
   /** When it came, in ticks of the server's time. */
   cameAt = 0;
+}
 
-  write(tick: number, to: BitWriter): void {
-    // Rounded so that the clock offset stays within its bounds.
-    to.write(clamp(Math.floor((this.sentAt - tick) * PARTS_PER_TICK), 0, PARTS_PER_TICK - 1), 4);
-    const behind = tick - this.taken;
-    const none = 2 ** TAKEN_BITS - 1;
-    to.write(this.taken > 0 && behind >= 0 && behind < none ? behind : none, TAKEN_BITS);
-    to.write(this.applied === ALL ? 1 : 0, 1);
-    if (this.applied !== ALL) to.write(this.applied, 32);
-    to.write(clamp(this.depth, -DEPTH_HALF, DEPTH_HALF - 1) + DEPTH_HALF, DEPTH_BITS);
-    const came = this.came - tick + CAME_HALF;
-    const isTold = this.came > 0 && came >= 0 && came < 2 * CAME_HALF;
-    to.write(isTold ? 1 : 0, 1);
-    if (!isTold) return;
-    to.write(came, CAME_BITS);
-    const early = Math.floor((tick + 1 - this.cameAt) * PARTS_PER_TICK);
-    to.write(clamp(early, 0, 2 ** MOMENT_BITS - 1), MOMENT_BITS);
-  }
+/** Writes what is said with the frame of `tick`. */
+export function writeReport(report: InputReport, tick: number, to: BitWriter): void {
+  // Rounded so that the clock offset stays within its bounds.
+  to.write(clamp(Math.floor((report.sentAt - tick) * PARTS_PER_TICK), 0, PARTS_PER_TICK - 1), 4);
+  const behind = tick - report.taken;
+  const none = 2 ** TAKEN_BITS - 1;
+  to.write(report.taken > 0 && behind >= 0 && behind < none ? behind : none, TAKEN_BITS);
+  to.write(report.applied === ALL ? 1 : 0, 1);
+  if (report.applied !== ALL) to.write(report.applied, 32);
+  to.write(clamp(report.depth, -DEPTH_HALF, DEPTH_HALF - 1) + DEPTH_HALF, DEPTH_BITS);
+  const came = report.came - tick + CAME_HALF;
+  const isTold = report.came > 0 && came >= 0 && came < 2 * CAME_HALF;
+  to.write(isTold ? 1 : 0, 1);
+  if (!isTold) return;
+  to.write(came, CAME_BITS);
+  const early = Math.floor((tick + 1 - report.cameAt) * PARTS_PER_TICK);
+  to.write(clamp(early, 0, 2 ** MOMENT_BITS - 1), MOMENT_BITS);
+}
 
-  read(tick: number, from: BitReader): void {
-    this.sentAt = tick + from.read(4) / PARTS_PER_TICK;
-    const behind = from.read(TAKEN_BITS);
-    this.taken = behind === 2 ** TAKEN_BITS - 1 ? 0 : Math.max(0, tick - behind);
-    this.applied = from.read(1) === 1 ? ALL : from.read(32);
-    this.depth = from.read(DEPTH_BITS) - DEPTH_HALF;
-    this.came = 0;
-    this.cameAt = 0;
-    if (from.read(1) === 0) return;
-    this.came = Math.max(0, tick + from.read(CAME_BITS) - CAME_HALF);
-    this.cameAt = tick + 1 - from.read(MOMENT_BITS) / PARTS_PER_TICK;
-  }
+/** Reads what is said with the frame of `tick`. */
+export function readReport(report: InputReport, tick: number, from: BitReader): void {
+  report.sentAt = tick + from.read(4) / PARTS_PER_TICK;
+  const behind = from.read(TAKEN_BITS);
+  report.taken = behind === 2 ** TAKEN_BITS - 1 ? 0 : Math.max(0, tick - behind);
+  report.applied = from.read(1) === 1 ? ALL : from.read(32);
+  report.depth = from.read(DEPTH_BITS) - DEPTH_HALF;
+  report.came = 0;
+  report.cameAt = 0;
+  if (from.read(1) === 0) return;
+  report.came = Math.max(0, tick + from.read(CAME_BITS) - CAME_HALF);
+  report.cameAt = tick + 1 - from.read(MOMENT_BITS) / PARTS_PER_TICK;
 }
 
 function clamp(value: number, least: number, most: number): number {

@@ -1,6 +1,6 @@
 import type { BitWriter } from "../bits/writer.ts";
 import type { Cell } from "../contracts/layout.ts";
-import { type FramesThatCame, INPUTS_PER_PACKET, InputPacket } from "./packet.ts";
+import { type FramesThatCame, INPUTS_PER_PACKET, InputPacket, writePacket } from "./packet.ts";
 import type { InputReport } from "./report.ts";
 import { RowRing } from "./row-ring.ts";
 
@@ -71,7 +71,7 @@ export class InputSender {
       packet.isHere[back] = row !== undefined;
       if (row !== undefined) packet.rows[back]?.set(row);
     }
-    packet.write(to);
+    writePacket(packet, to);
   }
 
   /** Learns from a report what became of inputs; each outcome is told once, in the order of the inputs. */

@@ -4,7 +4,7 @@ import { BitWriter } from "../../src/bits/writer.ts";
 import type { Cell } from "../../src/contracts/layout.ts";
 import type { Rows } from "../../src/contracts/rows.ts";
 import { InputBuffer } from "../../src/input/buffer.ts";
-import { InputReport } from "../../src/input/report.ts";
+import { InputReport, readReport, writeReport } from "../../src/input/report.ts";
 import { type InputOutcome, InputSender } from "../../src/input/sender.ts";
 import { type PredictedState, Prediction } from "../../src/play/prediction.ts";
 import { ClientTime } from "../../src/timing/client-time.ts";
@@ -114,7 +114,7 @@ export function simulate({ seed, link, seconds = 20, hitches = 0.01, away }: Run
       buffer.report(tick, report);
       report.sentAt = ticker.position();
       writer.reset(64);
-      report.write(tick, writer);
+      writeReport(report, tick, writer);
       writer.finish();
       const said = writer.bytes.slice(0, writer.length);
       const rows = rowsOf(layout, [
@@ -155,7 +155,7 @@ export function simulate({ seed, link, seconds = 20, hitches = 0.01, away }: Run
   let mustBeRight = 0;
 
   const frameCame = (tick: number, said: Uint8Array, rows: Rows): void => {
-    heard.read(tick, new BitReader(said));
+    readReport(heard, tick, new BitReader(said));
     const now = clientNow();
     frames.set(tick, rows);
     for (const kept of frames.keys()) if (kept <= tick - 64) frames.delete(kept);

@@ -11,8 +11,8 @@ export class VirtualClock implements Clock {
   #now: number;
   #order = 0;
   readonly #timers: Timer[] = [];
-  /** How late a timer comes, in milliseconds; a test sets it. */
-  lateness: () => number = () => 0;
+  /** How late a timer of `ms` comes, in milliseconds, or below 0 how early; a test sets it. */
+  lateness: (ms: number) => number = () => 0;
 
   constructor(startMs = 0) {
     this.#now = startMs;
@@ -23,7 +23,7 @@ export class VirtualClock implements Clock {
   }
 
   after(ms: number, run: () => void): () => void {
-    const timer = { at: this.#now + Math.max(0, ms) + this.lateness(), order: this.#order++, run };
+    const timer = { at: this.#now + Math.max(0, ms) + Math.max(-ms / 2, this.lateness(ms)), order: this.#order++, run };
     let index = this.#timers.length;
     while (index > 0 && (this.#timers[index - 1]?.at ?? 0) > timer.at) index -= 1;
     this.#timers.splice(index, 0, timer);
