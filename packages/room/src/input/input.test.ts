@@ -24,7 +24,7 @@ function rowOf(number: number): Int32Array {
 class Pair {
   readonly sender = new InputSender(cells);
   readonly buffer: InputBuffer;
-  readonly writer = new BitWriter(100);
+  readonly writer = new BitWriter();
   readonly applied: { number: number; isRepeated: boolean; displayed: number; first: number }[] = [];
   readonly outcomes: [number, InputOutcome][] = [];
 
@@ -84,6 +84,7 @@ test("a packet takes 14 bytes and its cells, and unchanged inputs a bit each", (
   pair.sender.add(1, Int32Array.of(5, 6, 1));
   pair.sender.add(2, Int32Array.of(5, 6, 1));
   pair.sender.add(3, Int32Array.of(5, 6, 1));
+  pair.writer.reset(100);
   pair.sender.write(pair.writer, { tick: 0, bits: 0 }, 0);
   pair.writer.finish();
   assert.equal(pair.writer.length, Math.ceil((32 + 1 + 64 + 1 + 12 + 2 + (8 + 32 + 1) + 2) / 8));
@@ -229,6 +230,7 @@ test("hostile bytes change nothing and are counted: cut, flipped, longer, random
 
 test("an input out of its range is refused, and the packet with it", () => {
   const pair = new Pair();
+  pair.writer.reset(100);
   pair.writer.write(5, 32);
   pair.writer.write(0, 1 + 1 + 2);
   pair.writer.write(201, 8);

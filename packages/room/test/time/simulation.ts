@@ -100,7 +100,7 @@ export function simulate({ seed, link, seconds = 20, hitches = 0.01, away }: Run
   const appliedRows = new Map<number, string>();
   let lastApplied = 0;
   const report = new InputReport();
-  const writer = new BitWriter(64);
+  const writer = new BitWriter();
   const ticker = new Ticker(
     { clock: serverClock, ticksPerSecond: RATE, firstTick: random.int(1, 100_000) },
     (tick) => {

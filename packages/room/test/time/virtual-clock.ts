@@ -23,7 +23,11 @@ export class VirtualClock implements Clock {
   }
 
   after(ms: number, run: () => void): () => void {
-    const timer = { at: this.#now + Math.max(0, ms) + Math.max(-ms / 2, this.lateness(ms)), order: this.#order++, run };
+    const timer = {
+      at: this.#now + Math.max(0, ms) + Math.max(-ms / 2, this.lateness(ms)),
+      order: this.#order++,
+      run,
+    };
     let index = this.#timers.length;
     while (index > 0 && (this.#timers[index - 1]?.at ?? 0) > timer.at) index -= 1;
     this.#timers.splice(index, 0, timer);
