@@ -21,9 +21,9 @@ const CELLS: readonly Cell[] = [
   cell(0, 2 ** 14 - 1, true),
   // Orientation: which of the four parts is largest, and the three others, in their order, in 9 bits each.
   cell(0, 3, false),
-  cell(0, 2 ** 9 - 1, true),
-  cell(0, 2 ** 9 - 1, true),
-  cell(0, 2 ** 9 - 1, true),
+  cell(0, 2 ** 9 - 1, false),
+  cell(0, 2 ** 9 - 1, false),
+  cell(0, 2 ** 9 - 1, false),
   // Whether it is awake.
   cell(0, 1, false),
 ];
