@@ -12,6 +12,7 @@ const any = {
   budgetBytes: fc.constant(65_000),
   churn: fc.constantFrom(0, 0.05, 0.3, 1),
   silence: fc.constantFrom(0, 0, 40, 70),
+  crowd: fc.constantFrom(0, 0, 0, 0, 18),
 };
 export const anyPlay = fc.record(any);
 /** Any history of which not all fits. */

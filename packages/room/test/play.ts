@@ -21,6 +21,8 @@ export interface Play {
   readonly churn: number;
   /** For some ticks in the middle nothing comes through. */
   readonly silence: number;
+  /** How many more clients see everything. */
+  readonly crowd: number;
 }
 
 interface Flying<T> {
@@ -172,7 +174,9 @@ export function play(options: Play): Client[] {
   for (let i = 0; i < options.entities; i++) world.add();
   const snapshots = new Snapshots(rows);
   const views = [snapshots.everything, snapshots.view(), snapshots.view()];
-  const clients = [0, 0, 1, 1, 2].map((which) => new Client(views[which] as View, options.budgetBytes));
+  const clients = [0, 0, 1, 1, 2, ...Array.from({ length: options.crowd }, () => 0)].map(
+    (which) => new Client(views[which] as View, options.budgetBytes),
+  );
   const truth = views.map(() => new Map<number, Shown>());
   const out = new Uint8Array(options.budgetBytes);
   const silenceFrom = options.ticks >> 1;

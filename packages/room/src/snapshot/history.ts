@@ -58,63 +58,46 @@ export class History {
   }
 
   #remember(rows: Rows, before: number): void {
-    const { kinds, generations } = rows;
+    const { kinds, generations, cells } = rows;
+    const { stride } = this.layout;
+    const copies = this.#copies;
     const now = this.now;
     // The tick after the one that is forgotten: what differs there is not needed any more.
     const oldest = ((this.tick + 1) & RING_MASK) * this.#slots;
     for (let slot = 0; slot < this.end; slot++) {
-      const copies = this.#copies;
       const forgotten = copies[now + slot] as number;
       if (forgotten !== 0 && forgotten !== copies[oldest + slot])
         this.#free[this.#freeCount++] = forgotten - 1;
       const kind = slot < rows.end ? (kinds[slot] as number) : 0;
-      const last = copies[before + slot] as number;
-      if (kind === 0) copies[now + slot] = 0;
-      else if (last !== 0 && this.#isSame(rows, slot, last - 1)) copies[now + slot] = last;
-      else copies[now + slot] = 1 + this.#copy(rows, slot, kind, generations[slot] as number, last - 1);
+      if (kind === 0) {
+        copies[now + slot] = 0;
+        continue;
+      }
+      const last = (copies[before + slot] as number) - 1;
+      const isSameEntity =
+        last >= 0 && this.generations[last] === generations[slot] && this.kinds[last] === kind;
+      if (isSameEntity && areEqual(cells, slot * stride, this.cells, last * stride, stride)) {
+        copies[now + slot] = last + 1;
+      } else copies[now + slot] = 1 + this.#copy(rows, slot, kind, isSameEntity ? last : -1);
     }
   }
 
-  #isSame(rows: Rows, slot: number, copy: number): boolean {
-    if (this.generations[copy] !== rows.generations[slot] || this.kinds[copy] !== rows.kinds[slot])
-      return false;
-    const { stride } = this.layout;
-    const { cells } = rows;
-    const mine = this.cells;
-    for (let at = slot * stride, old = copy * stride, end = at + stride; at < end; at++, old++) {
-      if (cells[at] !== mine[old]) return false;
-    }
-    return true;
-  }
-
-  #copy(rows: Rows, slot: number, kind: number, generation: number, last: number): number {
+  /** Copies a row; `last` is the copy of the same entity before, or -1. */
+  #copy(rows: Rows, slot: number, kind: number, last: number): number {
     if (this.#freeCount === 0) this.#more();
     const copy = this.#free[--this.#freeCount] as number;
     this.kinds[copy] = kind;
-    this.generations[copy] = generation;
+    this.generations[copy] = rows.generations[slot] as number;
     const { stride } = this.layout;
     const { cells } = rows;
     const mine = this.cells;
-    for (let at = slot * stride, to = copy * stride, end = at + stride; at < end; at++, to++) {
-      mine[to] = cells[at] as number;
-    }
-    const isHeld = last >= 0 && this.#isHeld(copy, last);
-    this.held[copy] = isHeld ? (this.held[last] as number) : ++this.#lastHeld;
+    const to = copy * stride;
+    const from = slot * stride;
+    for (let c = 0; c < stride; c++) mine[to + c] = cells[from + c] as number;
+    const { held } = this.#plan[kind - 1] as KindPlan;
+    this.held[copy] =
+      last >= 0 && areEqualAt(mine, to, last * stride, held) ? (this.held[last] as number) : ++this.#lastHeld;
     return copy;
-  }
-
-  /** Whether these two copies differ at most in cells that move. */
-  #isHeld(one: number, other: number): boolean {
-    if (this.kinds[one] !== this.kinds[other] || this.generations[one] !== this.generations[other])
-      return false;
-    const { cells } = this;
-    const { stride } = this.layout;
-    const which = (this.#plan[(this.kinds[one] as number) - 1] as KindPlan).held;
-    for (let i = 0; i < which.length; i++) {
-      const c = which[i] as number;
-      if (cells[one * stride + c] !== cells[other * stride + c]) return false;
-    }
-    return true;
   }
 
   /** Room for more copies. */
@@ -137,4 +120,18 @@ export class History {
     this.end = rows.end;
     this.#remember(rows, ((tick - 1) & RING_MASK) * slots);
   }
+}
+
+function areEqual(a: Int32Array, at: number, b: Int32Array, from: number, count: number): boolean {
+  for (let c = 0; c < count; c++) if (a[at + c] !== b[from + c]) return false;
+  return true;
+}
+
+/** Whether these cells of two rows are equal. */
+function areEqualAt(cells: Int32Array, one: number, other: number, which: Int32Array): boolean {
+  for (let i = 0; i < which.length; i++) {
+    const c = which[i] as number;
+    if (cells[one + c] !== cells[other + c]) return false;
+  }
+  return true;
 }
