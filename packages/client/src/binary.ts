@@ -49,6 +49,10 @@ class BinaryConn implements ClientConn {
     });
   }
 
+  get bufferedAmount(): number {
+    return this.#conn.bufferedAmount ?? 0;
+  }
+
   trySend(message: string): "sent" | "buffered" | "refused" {
     return this.#conn.trySend(toBinaryMessage(message));
   }

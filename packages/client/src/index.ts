@@ -6,6 +6,7 @@ export { browserStore, type BrowserStore } from "./store/browser-store.ts";
 export type { MethodOptions } from "./channel/call.ts";
 export type {
   CallOptions,
+  Cast,
   Channel,
   HistoryOptions,
   HistoryPage,
@@ -37,7 +38,7 @@ export type { Token } from "./connection/open-link.ts";
 export type { OutboxLimits } from "./outbox/outbox.ts";
 export type { Presence } from "./channel/presence-list.ts";
 export type { Published } from "./outbox/publication.ts";
-export type { Session, SessionState } from "./session/session.ts";
+export type { Message, Session, SessionState } from "./session/session.ts";
 export type {
   IterateOptions,
   Publication,

@@ -100,6 +100,8 @@ export class FakeServer {
   maxSendBytes: number | undefined;
   usersInPage = 1_000;
   keyMs: number | undefined = 300_000;
+  /** The public name that it gives each session. */
+  sender: string | undefined;
   commandsPerSecond = 1_000_000;
   commandBurst = 1_000_000;
   /** Answers a command instead of the server; `undefined` leaves it to the server, `null` to nobody. */
@@ -188,9 +190,11 @@ export class FakeServer {
           commandsPerSecond: this.commandsPerSecond,
           commandBurst: this.commandBurst,
           ...(this.keyMs === undefined ? {} : { keyMs: this.keyMs }),
+          ...(this.sender === undefined ? {} : { sender: this.sender }),
         });
       case "pong":
       case "cancel":
+      case "cast":
         return;
       case "call":
         return conn.push({ type: "result", id, data: command.data ?? null });

@@ -5,12 +5,14 @@ import {
   hostOf,
   type Listener,
   type MessageConn,
+  NetError,
   type Peer,
   printableLines,
 } from "@zocalo/net";
 import {
   checkJson,
   isChannelName,
+  isMethodName,
   isWithinDepth,
   type Data,
   type JsonObject,
@@ -18,19 +20,23 @@ import {
   ProtocolError,
   toOneLine,
 } from "@zocalo/protocol";
-import { checkHas, checkKind, checkNames, type Names } from "@zocalo/net/transport";
+import { checkKind, checkNames, type Names } from "@zocalo/net/transport";
+import { Allowed } from "./channel/allowed.ts";
 import { Backlog } from "./channel/backlog.ts";
 import { Channels } from "./channel/channel.ts";
-import { checkClock, type Clock, CLOCK_FUNCTIONS, systemClock, type Timer } from "./primitives/clock.ts";
-import { checkData, commit, fromEngine, type HubContext } from "./session/context.ts";
-import type { Committed, Engine } from "./engine/engine.ts";
+import { castAsServer, checkKey, handleCasts } from "./session/casts.ts";
+import { systemClock, type Timer } from "./primitives/clock.ts";
+import { type CastHandler, checkData, commit, fromEngine, type HubContext } from "./session/context.ts";
+import type { Committed } from "./engine/engine.ts";
+import { Directory } from "./session/directory.ts";
 import { guests } from "./session/guests.ts";
 import { type CallHandler, type HandleOptions, Handlers } from "./session/handlers.ts";
-import type { Authenticate } from "./policy/identity.ts";
-import { type HubLimits, hubLimits } from "./policy/limits.ts";
+import { checkOptions, type HubOptions } from "./hub-options.ts";
+import { hubLimits } from "./policy/limits.ts";
 import { MemoryEngine } from "./memory/memory-engine.ts";
-import { type MessageSizes, type NamespaceOptions, Namespaces } from "./policy/namespace.ts";
-import { type Random, systemRandom } from "./primitives/random.ts";
+import { type MessageSizes, Namespaces } from "./policy/namespace.ts";
+import { systemRandom } from "./primitives/random.ts";
+import { type SendResult, sendToSession, sendToUser } from "./session/messages.ts";
 import { Sessions } from "./session/sessions.ts";
 import { Counters, type HubStats } from "./channel/stats.ts";
 import { PresencePages } from "./session/presence-pages.ts";
@@ -48,59 +54,31 @@ export interface HubPublishOptions {
   readonly key?: string;
 }
 
-/** How a hub is set up. */
-export interface HubOptions {
-  /** By name. A channel whose namespace is not here is answered `unknown_channel`. */
-  readonly namespaces: Readonly<Record<string, NamespaceOptions>>;
-  /**
-   * Where logs and presence are kept. One engine serves one hub, which closes it. Default:
-   * `new MemoryEngine()`.
-   */
-  readonly engine?: Engine;
-  /**
-   * Who somebody is. Default: `guests()`, which believes everybody; what guests may do is for the namespaces
-   * to say.
-   */
-  readonly authenticate?: Authenticate;
-  readonly limits?: Partial<HubLimits>;
-  /**
-   * Who has no limit of its own, such as a proxy: addresses, networks as `"10.0.0.0/8"`, `"unix"` and
-   * `"pipe"`. Default `localAddresses` of `@zocalo/net`, this machine. `[]` exempts nobody.
-   */
-  readonly exemptAddresses?: readonly string[];
-  /**
-   * At which address somebody is: an IP address without a port, or `"unix"` or `"pipe"`. Default: that of
-   * `peer.addr`. Behind a proxy that says so in a header, take it from `peer.request`; **risk**: whoever may
-   * write that header may have any address. If it throws or gives anything else, that is told to `onError`,
-   * and the connection is closed with 1011.
-   */
-  readonly hostOf?: (peer: Peer) => string;
-  /** Told to clients in `connected`. Default `zocalo/0.1.0`. */
-  readonly server?: string;
-  readonly clock?: Clock;
-  /** Names of sessions and guests are made of it; a predictable one is for tests. */
-  readonly random?: Random;
-  /**
-   * Told of what fails and is no client's fault: an engine, an authenticator, a permission. Default: to
-   * standard error with its stack, where what it quotes of others is `printable`. Must not throw.
-   */
-  readonly onError?: (error: unknown) => void;
+/** What a hub casts with. */
+export interface HubCastOptions {
+  /** Whose name it bears. Default `server`. */
+  readonly user?: string;
+  /** Of what it is the newest, 1 to 64 characters. Default: of all that is cast without a key. */
+  readonly key?: string;
 }
 
-const optionNames: Names<HubOptions> = {
-  namespaces: 1,
-  engine: 1,
-  authenticate: 1,
-  limits: 1,
-  exemptAddresses: 1,
-  hostOf: 1,
-  server: 1,
-  clock: 1,
-  random: 1,
-  onError: 1,
-};
+/** To whom a hub sends: to a session by its public name, or to all sessions of a user. */
+export type Recipient = { readonly session: string } | { readonly user: string };
+
+/** What a hub sends with. */
+export interface HubSendOptions {
+  /**
+   * True: it is of this moment. Where a peer does not take it at once it waits, until a newer one of its
+   * topic and key comes or there is room. Default false: it is given to the connection, or refused.
+   */
+  readonly volatile?: boolean;
+  /** Of what it is the newest, 1 to 64 characters; only of what is volatile. Default: of its topic. */
+  readonly key?: string;
+}
 
 const publishOptionNames: Names<HubPublishOptions> = { user: 1, info: 1, key: 1 };
+const castOptionNames: Names<HubCastOptions> = { user: 1, key: 1 };
+const sendOptionNames: Names<HubSendOptions> = { volatile: 1, key: 1 };
 
 /** Who the server publishes as when it does not say. */
 const SERVER_USER = "server";
@@ -145,6 +123,9 @@ export class Hub {
       channels,
       backlog,
       handlers: new Handlers(),
+      waitingCasts: new Allowed(limits.waitingCastBytesInAll),
+      directory: new Directory(random, () => this.#sessions.all),
+      castHandlers: new Map(),
       turns: new Turns(clock),
       reads: new Reads(),
       pages: new SharedAnswers(clock, ({ body }) => body.length, MAX_HISTORY_LENGTH),
@@ -217,12 +198,7 @@ export class Hub {
    * @throws NetError `invalid_argument` for an option whose name or kind is not known
    */
   async publish(channel: string, data: Data, options: HubPublishOptions = {}): Promise<Committed> {
-    if (data instanceof Uint8Array) return this.#publish(channel, data, options);
-    const json = isWithinDepth(data, LIMITS.depth) ? JSON.stringify(data) : undefined;
-    if (json === undefined) {
-      throw new ProtocolError("bad_command", `"data" must be JSON and nest at most ${LIMITS.depth} deep`);
-    }
-    return this.#publish(channel, json, options);
+    return this.#publish(channel, toContent(data), options);
   }
 
   /**
@@ -243,8 +219,7 @@ export class Hub {
     checkKind("set", "user", user, "string");
     checkKind("set", "info", info, "object");
     checkKind("set", "key", key, "string");
-    if (!isChannelName(channel))
-      throw new ProtocolError("bad_command", `${JSON.stringify(channel)} is no channel name`);
+    checkName(channel, isChannelName);
     const namespace = this.#context.namespaces.of(channel);
     checkData(data, namespace);
     const publication = { user, info: info && JSON.stringify(info), data, key };
@@ -268,6 +243,69 @@ export class Hub {
    */
   handle(method: string, handler: CallHandler, options: HandleOptions = {}): () => void {
     return this.#context.handlers.add(method, handler, options);
+  }
+
+  /**
+   * Says what is of this moment to those who are subscribed to a channel here: it is in no log, and where one
+   * of them does not take it at once only the newest of each key waits. Permissions do not apply. Bytes are
+   * read before this returns.
+   *
+   * @throws ProtocolError `unknown_channel`, `bad_command`, `too_large`
+   * @throws NetError `invalid_argument` for an option whose name or kind is not known
+   * @example hub.cast("arena:1", { round: 3 }, { key: "round" });
+   */
+  cast(channel: string, data: Data, options: HubCastOptions = {}): void {
+    checkNames("set", "cast", options, castOptionNames);
+    const { user = SERVER_USER, key } = options;
+    checkKind("set", "user", user, "string");
+    checkKind("set", "key", key, "string");
+    checkName(channel, isChannelName);
+    castAsServer(this.#context, channel, toContent(data), user, key);
+  }
+
+  /**
+   * Takes what clients cast by a method. Each cast counts against their rates as a command.
+   *
+   * @param method letters, digits and `_.~@/:-`, at most 128 characters
+   * @returns takes no more
+   * @throws ProtocolError `bad_command` for a name that is none, or is taken
+   * @example
+   * const stop = hub.onCast("arena.input", ({ session }, data) => {
+   *   hub.send({ session }, "arena.seen", data, { volatile: true });
+   * });
+   */
+  onCast(method: string, handler: CastHandler): () => void {
+    checkName(method, isMethodName);
+    checkKind("set", "handler", handler ?? null, "function");
+    return handleCasts(this.#context, method, handler);
+  }
+
+  /**
+   * Sends a message to one session, or to all sessions of a user, as they are now. It is given to the
+   * connection if there is room, and never waits anywhere else, unless it is volatile. Over UDP it may be
+   * lost. Bytes are read before this returns.
+   *
+   * @param topic made like the name of a method; clients listen by it
+   * @returns in how many sessions it was sent, waits, or was refused
+   * @throws ProtocolError `bad_command`, `too_large` past 1,048,576 characters or bytes
+   * @throws NetError `invalid_argument` for an option whose name or kind is not known
+   * @example
+   * const { sent } = hub.send({ user: "ana" }, "shop.ready", { order: 7 });
+   */
+  send(to: Recipient, topic: string, data: Data, options: HubSendOptions = {}): SendResult {
+    checkNames("set", "send", options, sendOptionNames);
+    const { volatile: isVolatile = false, key } = options;
+    checkKind("set", "volatile", isVolatile, "boolean");
+    checkKind("set", "key", key, "string");
+    checkName(topic, isMethodName);
+    if (key !== undefined && !isVolatile) {
+      const reason = '"key" is for what is volatile';
+      throw new NetError({ op: "set", code: "invalid_argument", reason });
+    }
+    checkKey(key);
+    const sending = { topic, data: toContent(data), isVolatile, key: key ?? "" };
+    if ("session" in to) return sendToSession(this.#context, to.session, sending);
+    return sendToUser(this.#context, to.user, sending);
   }
 
   /** What it is doing, and has done. */
@@ -328,12 +366,15 @@ export class Hub {
   }
 }
 
-/** `namespaces`, `limits` and `exemptAddresses` are checked where they are read. */
-function checkOptions(options: HubOptions): void {
-  checkNames("set", "a hub", options ?? null, optionNames);
-  if (options.engine !== undefined) checkHas("set", options.engine, ["start"], "not an engine");
-  for (const name of ["authenticate", "hostOf", "random", "onError"] as const)
-    checkKind("set", name, options[name], "function");
-  checkKind("set", "server", options.server, "string");
-  checkClock(options.clock, CLOCK_FUNCTIONS);
+/** JSON text, or the bytes that were given. @throws ProtocolError `bad_command` */
+function toContent(data: Data): string | Uint8Array {
+  if (data instanceof Uint8Array) return data;
+  const json = isWithinDepth(data, LIMITS.depth) ? JSON.stringify(data) : undefined;
+  if (json !== undefined) return json;
+  throw new ProtocolError("bad_command", `"data" must be JSON and nest at most ${LIMITS.depth} deep`);
+}
+
+/** @throws ProtocolError `bad_command` for what is no name of a channel, method or topic */
+function checkName(name: string, isName: (text: string) => boolean): void {
+  if (!isName(name)) throw new ProtocolError("bad_command", `${JSON.stringify(name)} is no name of its kind`);
 }

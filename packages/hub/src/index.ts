@@ -8,7 +8,16 @@ export { StoreError, type StoreErrorCode } from "./durable/store-error.ts";
 export type * from "./engine/engine.ts";
 export { guests } from "./session/guests.ts";
 export { type CallContext, CallError, type CallHandler, type HandleOptions } from "./session/handlers.ts";
-export { Hub, type HubOptions, type HubPublishOptions } from "./hub.ts";
+export {
+  Hub,
+  type HubCastOptions,
+  type HubPublishOptions,
+  type HubSendOptions,
+  type Recipient,
+} from "./hub.ts";
+export type { HubOptions } from "./hub-options.ts";
+export type { CastContext, CastHandler } from "./session/context.ts";
+export type { SendResult } from "./session/messages.ts";
 export type { Authenticate, AuthenticationRequest, Identity } from "./policy/identity.ts";
 export { defaultHubLimits, type HubLimits } from "./policy/limits.ts";
 export {

@@ -157,6 +157,10 @@ export class FakeConn implements MessageConn {
 
   // --- the hub's side
 
+  get isCongested(): boolean {
+    return this.bufferedAmount > 0;
+  }
+
   serve(handler: MessageHandler): void {
     this.#handler = handler;
     if (this.closed) handler.close?.(this.closed);

@@ -28,6 +28,8 @@ const namespace = {
   presence: LEGAL.boolean,
   subscribe: LEGAL.function,
   publish: LEGAL.function,
+  cast: LEGAL.function,
+  senders: LEGAL.boolean,
   data: nothing,
   maxDataLength: (value) => whole(value) && Number(value) <= 1_048_576,
   keyMs: wholeFrom0,
@@ -69,6 +71,17 @@ async function publish(options: object): Promise<void> {
     await hub.close();
   }
 }
+async function ofTheMoment(say: (hub: Hub) => void): Promise<void> {
+  const hub = new Hub({ namespaces: { plaza: {} } });
+  try {
+    say(hub);
+  } finally {
+    await hub.close();
+  }
+}
+const cast = (options: object): Promise<void> => ofTheMoment((hub) => hub.cast("plaza:a", 1, options));
+const send = (options: object): Promise<void> =>
+  ofTheMoment((hub) => hub.send({ user: "ana" }, "plaza", 1, options));
 const makeMemory = (options: object): Promise<void> => new MemoryEngine(options).close();
 
 const table: readonly [string, Readonly<Record<string, IsLegal>>, (options: object) => unknown][] = [
@@ -77,6 +90,9 @@ const table: readonly [string, Readonly<Record<string, IsLegal>>, (options: obje
   ["a namespace", namespace, (plaza) => makeHub({ namespaces: { plaza } })],
   ["history", history, (given) => makeHub({ namespaces: { plaza: { history: given } } })],
   ["publish", publishing, publish],
+  ["cast", { user: LEGAL.text, key: LEGAL.text }, cast],
+  // A key alone is refused, whatever it is.
+  ["send", { volatile: LEGAL.boolean, key: nothing }, send],
   ["MemoryEngine", memory, makeMemory],
   ["durable", onDisk, async (options) => (await durable(join(temporaryDirectory(), "d"), options)).close()],
 ];

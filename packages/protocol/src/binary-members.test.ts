@@ -8,7 +8,9 @@ import { decodeBinaryCommand, encodeBinaryCommand, encodeBinaryMessage, toJsonMe
 import { MEMBERS, type Member, TYPES } from "./binary-members.ts";
 import { encodeCommand, encodeServerMessage } from "./codec.ts";
 
-const definitions = readFileSync(new URL("message.ts", import.meta.url), "utf8");
+const definitions = ["command-message.ts", "message.ts"]
+  .map((file) => readFileSync(new URL(file, import.meta.url), "utf8"))
+  .join("\n");
 /** What decoding adds, and never travels. */
 const ADDED = new Set(["json", "infoJson"]);
 

@@ -14,6 +14,7 @@ export const TYPES: Readonly<Record<Command["type"] | ServerMessage["type"], num
   pong: 8,
   call: 9,
   cancel: 10,
+  cast: 11,
   connected: 16,
   subscribed: 17,
   unsubscribed: 18,
@@ -28,6 +29,7 @@ export const TYPES: Readonly<Record<Command["type"] | ServerMessage["type"], num
   leave: 35,
   disconnect: 36,
   changes: 37,
+  message: 38,
 };
 
 /** How the bytes of a member are read. */
@@ -116,4 +118,6 @@ export const MEMBERS = {
   method: text(53),
   deadlineMs: whole(54),
   call: whole(55),
+  topic: text(56),
+  sender: text(57),
 } as const satisfies Readonly<Record<NamesIn<Command | ServerMessage> | "bytes", Member>>;

@@ -3,7 +3,7 @@ import { fromBase64, toBase64 } from "./base64.ts";
 import { ByteReader, textOf } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { type BytesAs, MEMBERS, type Member, type NumberAs, TYPES } from "./binary-members.ts";
-import type { StoredPublication } from "./codec.ts";
+import type { StoredCast, StoredPublication } from "./codec.ts";
 import { readCommand } from "./command.ts";
 import { ProtocolError } from "./error.ts";
 import { jsonText } from "./json-members.ts";
@@ -45,10 +45,26 @@ export function encodeBinaryMessage(message: ServerMessage | ReceivedMessage): U
 
 /** A publication as bytes, without parsing its `data` and `info`. */
 export function encodeBinaryPublication(channel: string, publication: StoredPublication): Uint8Array {
-  const { offset, at, user, info, data } = publication;
-  const content = typeof data === "string" ? { json: data } : { data };
-  const message = { type: "publication", channel, offset, at, user, infoJson: info, ...content } as const;
+  const { offset, at, user, info, data, sender } = publication;
+  const who = { user, infoJson: info, sender };
+  const message = { type: "publication", channel, offset, at, ...who, ...contentOf(data) } as const;
   return encode(message);
+}
+
+/** A `cast` push as bytes, without parsing its `data`. */
+export function encodeBinaryCast(channel: string, { user, key, sender, data }: StoredCast): Uint8Array {
+  const message = { type: "cast", channel, user, key, sender, ...contentOf(data) } as const;
+  return encode(message);
+}
+
+/** A `message` push as bytes. @param data JSON text, or bytes */
+export function encodeBinaryMessagePush(topic: string, data: string | Uint8Array): Uint8Array {
+  const message = { type: "message", topic, ...contentOf(data) } as const;
+  return encode(message);
+}
+
+function contentOf(data: string | Uint8Array): { readonly json: string } | { readonly data: Uint8Array } {
+  return typeof data === "string" ? { json: data } : { data };
 }
 
 /**

@@ -5,6 +5,7 @@ import { eachItem } from "./json-walk.ts";
 import type {
   Command,
   Data,
+  ReceivedCast,
   ReceivedCommand,
   ReceivedMessage,
   ReceivedPage,
@@ -22,6 +23,18 @@ export interface StoredPublication {
   readonly info?: string | undefined;
   /** JSON text, or bytes as they came. */
   readonly data: string | Uint8Array;
+  /** The public name of the session that published it. Told with what is new, and not kept. */
+  readonly sender?: string | undefined;
+}
+
+/** Something of this moment whose `data` is still JSON text. */
+export interface StoredCast {
+  readonly user: string;
+  readonly key?: string | undefined;
+  /** JSON text, or bytes as they came. */
+  readonly data: string | Uint8Array;
+  /** The public name of the session that says it, if others are told. */
+  readonly sender?: string | undefined;
 }
 
 /**
@@ -34,7 +47,7 @@ export function encodeCommand(command: Command | ReceivedCommand): string {
     return withField(rest, "data", json);
   }
   if ("data" in command && command.data instanceof Uint8Array) {
-    const { data, json: _, ...rest } = command as ReceivedPublish;
+    const { data, json: _, ...rest } = command as ReceivedPublish | ReceivedCast;
     return withField(rest, "bytes", `"${toBase64(data as Uint8Array)}"`);
   }
   if ("infoJson" in command && command.infoJson !== undefined) {
@@ -75,10 +88,33 @@ export function encodeEntry(publication: StoredPublication): string {
   return `{${fields(publication)}}`;
 }
 
-function fields({ offset, at, user, info, data }: StoredPublication): string {
+function fields({ offset, at, user, info, data, sender }: StoredPublication): string {
   const shown = info === undefined ? "" : `,"info":${info}`;
-  const content = typeof data === "string" ? `"data":${data}` : `"bytes":"${toBase64(data)}"`;
-  return `"offset":${offset},"at":${at},"user":${JSON.stringify(user)}${shown},${content}`;
+  return `"offset":${offset},"at":${at},"user":${JSON.stringify(user)}${shown}${text("sender", sender)},${content(data)}`;
+}
+
+/** A `cast` push as text: `data` is spliced in as it came. */
+export function encodeCast(channel: string, { user, key, data, sender }: StoredCast): string {
+  const who = `"user":${JSON.stringify(user)}${text("key", key)}${text("sender", sender)}`;
+  return `{"type":"cast","channel":"${channel}",${who},${content(data)}}`;
+}
+
+/**
+ * A `message` push as text.
+ *
+ * @param topic for which `isChannelName` is true
+ * @param data JSON text, or bytes
+ */
+export function encodeMessage(topic: string, data: string | Uint8Array): string {
+  return `{"type":"message","topic":"${topic}",${content(data)}}`;
+}
+
+function text(name: string, value: string | undefined): string {
+  return value === undefined ? "" : `,"${name}":${JSON.stringify(value)}`;
+}
+
+function content(data: string | Uint8Array): string {
+  return typeof data === "string" ? `"data":${data}` : `"bytes":"${toBase64(data)}"`;
 }
 
 /**
@@ -97,7 +133,7 @@ export function decodeServerMessage(text: string): ReceivedMessage | undefined {
   if (value["type"] === "history") return withEntriesJson(value, text);
   const says = addBytes(value) || ("data" in value && addJsonOf(value, text));
   // A publication that says nothing is none.
-  return says || value["type"] !== "publication" ? (value as unknown as ReceivedMessage) : undefined;
+  return says || !WITH_DATA.has(value["type"]) ? (value as unknown as ReceivedMessage) : undefined;
 }
 
 function addJsonOf(message: JsonObject, text: string): boolean {
@@ -145,6 +181,8 @@ function addJson(object: { json?: Json }, text: string, { start, end }: JsonSpan
   return object;
 }
 
+/** Those that say something. */
+const WITH_DATA: ReadonlySet<unknown> = new Set<ServerMessage["type"]>(["publication", "cast", "message"]);
 const KNOWN: ReadonlySet<unknown> = new Set<ServerMessage["type"]>([
   "connected",
   "subscribed",
@@ -158,6 +196,8 @@ const KNOWN: ReadonlySet<unknown> = new Set<ServerMessage["type"]>([
   "verify",
   "error",
   "publication",
+  "cast",
+  "message",
   "gap",
   "join",
   "leave",

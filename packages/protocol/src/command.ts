@@ -107,6 +107,12 @@ class Fields {
         const call = this.#integer("call", 1, Number.MAX_SAFE_INTEGER);
         return { type, ...base, call: call ?? this.#complain("call", "is missing") };
       }
+      case "cast": {
+        if (this.#object["method"] === undefined)
+          return this.#content({ type, ...base, channel: this.#channel(), ...given("key", this.#key()) });
+        if (this.#object["channel"] !== undefined) this.#complain("method", 'excludes "channel"');
+        return this.#content({ type, ...base, method: this.#method() });
+      }
       case "history":
         return {
           type,

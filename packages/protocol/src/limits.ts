@@ -22,7 +22,7 @@ export const LIMITS = {
   depth: 64,
   /** The name of a channel or method, in characters. */
   channelLength: 128,
-  /** An idempotency key, in characters. */
+  /** An idempotency key, or the key of a cast, in characters. */
   keyLength: 64,
   /** A token, in characters. */
   tokenLength: 8_192,

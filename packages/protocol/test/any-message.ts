@@ -54,6 +54,8 @@ export const anyCommand = fc.oneof(
     { cookie: key, session: key, guest: flag, data, deadlineMs: fc.integer({ min: 1 }) },
   ),
   message("cancel", { call: fc.integer({ min: 1 }) }, base),
+  message("cast", { channel, data }, { ...base, key }),
+  message("cast", { method: channel, data }, base),
   message("history", { channel }, { ...base, before: id, limit: upTo(1) }),
   message("presence", { channel }, { ...base, after: whole, limit: upTo(1) }),
   message("ping", {}, base),
@@ -94,7 +96,7 @@ export const anyServerMessage = fc.oneof(
       commandsPerSecond: whole,
       commandBurst: whole,
     },
-    { id, info, expiresMs: whole, keyMs: whole },
+    { id, info, expiresMs: whole, keyMs: whole, sender: text },
   ),
   message(
     "subscribed",
@@ -110,7 +112,9 @@ export const anyServerMessage = fc.oneof(
   message("pong", {}, to),
   message("verify", { cookie: text }, { id }),
   message("error", { code: text, message: text }, { ...to, retryMs: whole }),
-  message("publication", { channel, ...entry(data) }, { info, epoch }),
+  message("publication", { channel, ...entry(data) }, { info, epoch, sender: text }),
+  message("cast", { channel, user: text, data }, { key, sender: text }),
+  message("message", { topic: channel, data }),
   message("gap", { channel, epoch, ...range }, { reset: isTrue }),
   fc
     .constantFrom("join", "leave")

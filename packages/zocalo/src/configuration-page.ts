@@ -36,11 +36,13 @@ Whoever comes to \`zocalo serve\` is a guest: it has no list of users. A program
 | --- | --- | --- |
 | \`subscribe\` | \`"nobody"\` | who may subscribe, and read history and presence: \`"anyone"\` or \`"nobody"\` |
 | \`publish\` | \`"nobody"\` | who may publish: the same words |
+| \`cast\` | \`"nobody"\` | who may say what is of this moment, and in no log: the same words |
+| \`senders\` | \`false\` | true: what is published and cast says which session it is of, by a public name |
 | \`presence\` | \`false\` | true: those who subscribe can be seen, and can see each other |
 | \`history.publications\` | 1000 | how many are kept for those who come later or fall behind; 0: none |
 | \`history.bytes\` | 1048576 | how much JSON text, or how many bytes, of one channel are kept |
 | \`history.ttlMs\` | 86400000 | how long one is kept, in milliseconds |
-| \`data\` | \`"json"\` | \`"bytes"\`: what is published are bytes; clients that speak JSON have them in base64 |
+| \`data\` | \`"json"\` | \`"bytes"\`: what is published and cast are bytes; clients that speak JSON have them in base64 |
 | \`maxDataLength\` | 49152, of bytes 36864 | longest JSON text of one publication's \`data\`, from 1 to 1048576 (1 MiB), or in a namespace of bytes how many they may be. With more every client may send commands so much longer, each of which is checked at once (some ten milliseconds for 1 MiB, in which all others wait) and counts for one more with each 1,024 characters (by default a session sends 1 MiB at once, and another about two seconds later), and messages as long may wait for each that reads slowly: allow it where you know who publishes. Raise \`history.bytes\` with it: a longer publication reaches only those who are live |
 | \`keyMs\` | 300000 | how long the \`key\` of a publication is known, in milliseconds; 0: not at all, so that what is sent again is there twice |
 

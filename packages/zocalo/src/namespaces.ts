@@ -7,9 +7,10 @@ import type { Setting } from "./setting.ts";
  * What a configuration file can say of a namespace: all a program can, but for permissions that are functions
  * and for `"users"`, of whom there are none: everybody is a guest of `zocalo serve`.
  */
-export type ConfiguredNamespace = Omit<NamespaceOptions, "subscribe" | "publish"> & {
+export type ConfiguredNamespace = Omit<NamespaceOptions, "subscribe" | "publish" | "cast"> & {
   readonly subscribe?: Who;
   readonly publish?: Who;
+  readonly cast?: Who;
 };
 
 type Who = "nobody" | "anyone";
@@ -40,6 +41,8 @@ const namespace = only({
   presence: z.exactOptional(z.boolean()),
   subscribe: z.exactOptional(who),
   publish: z.exactOptional(who),
+  cast: z.exactOptional(who),
+  senders: z.exactOptional(z.boolean()),
   data: z.exactOptional(z.enum(["json", "bytes"])),
   maxDataLength: z.exactOptional(z.int().min(1).max(LIMITS.largestDataLength)),
   keyMs: z.exactOptional(count),

@@ -61,12 +61,27 @@ export interface HistoryPage<T = Json> {
   readonly publications: readonly Publication<T>[];
 }
 
+/** What somebody casts. */
+export interface Cast<C = Json> {
+  /** Who, as the server knows them. */
+  readonly user: string;
+  readonly key?: string;
+  /** Which of their sessions, by its public name; left out where the namespace does not tell. */
+  readonly sender?: string;
+  /** What `JSON.parse` makes of `json`; in a namespace of bytes a `Uint8Array`. Believed, not checked. */
+  readonly data: C;
+  /** What was cast, as the JSON text that came. Empty where `data` is bytes. */
+  readonly json: string;
+}
+
 /** What a channel has of its session. */
 export interface ChannelHost {
   readonly outbox: Outbox;
   readonly timeoutMs: number;
   feed(): Feed;
   newKey(): string;
+  cast(to: object, data: unknown): boolean;
+  onCast<C>(handler: (cast: Cast<C>) => void): () => void;
 }
 
 /** A channel of the session's server. `T` is what is published in it: it is believed, not checked. */
@@ -105,6 +120,33 @@ export class Channel<T = Json> {
    */
   publishJson(json: string, options: PublishOptions = {}): Promise<Published> {
     return optional(this.#publish(() => ({ json: this.#checked(json) }), options));
+  }
+
+  /**
+   * Says what is of this moment to those who are subscribed: where the pointer is, who is typing. It is in no
+   * log and is not said again; where somebody does not take it at once, the newest of each key waits for
+   * them.
+   *
+   * @param data as for `publish`
+   * @param options `key`: of what it is the newest, 1 to 64 characters; default: of all that this user casts
+   *   to the channel without one
+   * @returns false: it was not sent. There is no connection, or no room in it; as text it is at most 16,384
+   *   characters
+   * @throws TypeError for what JSON cannot say
+   * @example room.cast({ x: 3, y: 4 }, { key: "pointer" });
+   */
+  cast(data: unknown, { key }: { readonly key?: string } = {}): boolean {
+    return this.#host.cast({ channel: this.name, key }, data);
+  }
+
+  /**
+   * Calls `handler` with what others cast, while the channel is subscribed.
+   *
+   * @returns stops that
+   * @example const stop = room.onCast(({ user, data }) => console.log(user, data));
+   */
+  onCast<C = Json>(handler: (cast: Cast<C>) => void): () => void {
+    return this.#host.onCast(handler);
   }
 
   #checked(json: string): string {

@@ -13,7 +13,7 @@ import {
 import type { Clock } from "../primitives/clock.ts";
 import { encode } from "../connection/encode.ts";
 import { ChannelError, isTemporary, RETRY_MS } from "../primitives/error.ts";
-import type { ChannelPush, Link } from "../connection/link.ts";
+import type { Link, FeedPush } from "../connection/link.ts";
 import { type AskForPage, type Presence, PresenceList } from "./presence-list.ts";
 import { type Request, requestFor } from "./request.ts";
 import type { Subscriber, SubscriberOwner } from "./subscription.ts";
@@ -116,7 +116,7 @@ export class Feed implements SubscriberOwner {
     if (this.#phase === "off" && this.#subscribers.size === 0) this.#forget();
   }
 
-  push(push: ChannelPush, length: number): void {
+  push(push: FeedPush, length: number): void {
     // In any other phase it belongs to a flow that is over; what is still needed of it comes again.
     if (this.#phase !== "on") return;
     this.#busily(() => {
@@ -276,7 +276,7 @@ export class Feed implements SubscriberOwner {
   }
 
   #publication(push: ReceivedPublication, length: number): void {
-    const { offset, at, user, info, json } = push;
+    const { offset, at, user, info, json, sender } = push;
     const { epoch } = this.#flow;
     // It was read from the log for this session.
     if (offset <= this.#head) this.#link?.allowance.spend(costOfLength(length));
@@ -287,6 +287,7 @@ export class Feed implements SubscriberOwner {
     this.#flow = { epoch, offset };
     const data = push.data as Json; // or bytes, where `T` of the channel says so
     const publication = { data, json, offset, at, user, ...(info === undefined ? {} : { info }) };
+    if (sender !== undefined) Object.assign(publication, { isOwn: sender === this.#link?.sender });
     for (const subscriber of this.#active()) {
       if (subscriber.isActive && isBefore(subscriber, offset)) {
         subscriber.publication(publication, epoch, length);

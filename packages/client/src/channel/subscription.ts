@@ -19,6 +19,11 @@ export interface Publication<T = Json> {
   /** Who published it, as the server knows them. */
   readonly user: string;
   readonly info?: JsonObject;
+  /**
+   * True: this session published it, on the connection that it has now; false: another one did. Left out: the
+   * namespace does not tell, or it was read from the log.
+   */
+  readonly isOwn?: boolean;
 }
 
 /** After a lost connection (or since a saved position) nothing is missing. */

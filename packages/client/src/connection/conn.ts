@@ -23,6 +23,8 @@ export interface ConnHandler {
 export interface ClientConn {
   /** The largest message that it ever sends, in bytes; left out: any. */
   readonly maxSendBytes?: number | undefined;
+  /** Bytes that wait to leave. While that are many nothing is cast. Left out: none. */
+  readonly bufferedAmount?: number;
   /** Hands over all messages, including those already received. Called once. */
   serve(handler: ConnHandler): void;
   /** Sends if there is room; never throws, never waits. */

@@ -68,6 +68,10 @@ export class WebSocketConn implements ClientConn {
     return this.#socket.protocol;
   }
 
+  get bufferedAmount(): number {
+    return this.#socket.bufferedAmount;
+  }
+
   serve(handler: Parameters<ClientConn["serve"]>[0]): void {
     this.#take = (message) => handler.message(message);
     let hasEnded = false;

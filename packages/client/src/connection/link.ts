@@ -5,7 +5,9 @@ import {
   type PresenceChange,
   type PresenceChanges,
   type ReceivedAnswer,
+  type ReceivedCastPush,
   type ReceivedMessage,
+  type ReceivedMessagePush,
   type ReceivedPublication,
   type Unsubscribed,
 } from "@zocalo/protocol";
@@ -15,15 +17,18 @@ import type { ClientConn, ConnEnd } from "./conn.ts";
 import { encode } from "./encode.ts";
 
 /** What a server sends about a channel without being asked. */
-export type ChannelPush = ReceivedPublication | GapPush | PresenceChange | PresenceChanges | Unsubscribed;
+export type FeedPush = ReceivedPublication | GapPush | PresenceChange | PresenceChanges | Unsubscribed;
 
 /** What a link reports. */
 export interface LinkEvents {
   /** @param length of the message's text, in UTF-16 code units */
-  push(push: ChannelPush, length: number): void;
+  push(push: FeedPush | ReceivedCastPush | ReceivedMessagePush, length: number): void;
   /** The connection is gone: nothing pending will be answered. Called once, last. */
   lost(end: ConnEnd, farewell: Disconnect | undefined): void;
 }
+
+/** What is of this moment may have so many characters, less what waits to leave: any server takes as many. */
+const AHEAD_LENGTH = 16_384;
 
 interface Pending {
   readonly sentAt: number;
@@ -39,6 +44,8 @@ interface Pending {
 export class Link {
   /** What the server lets this connection send. */
   readonly allowance: Allowance;
+  /** The public name that the server gave us, if its namespaces tell it. */
+  sender: string | undefined;
   readonly #conn: ClientConn;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
@@ -97,6 +104,20 @@ export class Link {
     if (this.#stopWatch === undefined) this.#watchIn(this.#timeoutMs);
     this.tell(write(id));
     return id;
+  }
+
+  /** Sends a command that is of this moment, if it can leave now and the server takes it now. */
+  cast(text: string): boolean {
+    const conn = this.#conn;
+    const isFree =
+      !this.#isLost &&
+      this.#unsent.length === 0 &&
+      (conn.bufferedAmount ?? 0) + text.length <= AHEAD_LENGTH &&
+      this.allowance.waitMs(undefined) === 0;
+    if (!isFree || conn.trySend(text) === "refused") return false;
+    this.allowance.spend(costOfCommand(text.length));
+    this.#lastSentAt = this.#clock.uptime();
+    return true;
   }
 
   /** Sends a command that is not answered. */
@@ -204,6 +225,8 @@ export class Link {
   #take(decoded: ReceivedMessage, length: number): void {
     switch (decoded.type) {
       case "publication":
+      case "cast":
+      case "message":
       case "gap":
       case "join":
       case "leave":

@@ -10,6 +10,7 @@ import type { KeepOptions } from "../outbox/keep.ts";
 import type { Link } from "../connection/link.ts";
 import { type LinkTarget, openLink } from "../connection/open-link.ts";
 import type { Network } from "./network.ts";
+import { contentOf, encodeCast } from "../outbox/publication.ts";
 import { Outbox, type OutboxLimits } from "../outbox/outbox.ts";
 import { uniqueName } from "../primitives/unique-name.ts";
 import { onSleep } from "./wake.ts";
@@ -47,6 +48,15 @@ export type SessionState =
       readonly cause?: SessionError;
     };
 
+/** What the server's program sends to a session. */
+export interface Message<T = Json> {
+  readonly topic: string;
+  /** What `JSON.parse` makes of `json`, or a `Uint8Array`. It is believed, not checked. */
+  readonly data: T;
+  /** The same as the JSON text that came. Empty where `data` is bytes. */
+  readonly json: string;
+}
+
 /** What `connect` hands over, all defaults filled in. */
 export interface SessionSettings extends LinkTarget {
   readonly backoff: Required<BackoffOptions>;
@@ -65,7 +75,8 @@ export class Session {
   readonly #clock: Clock;
   readonly #outbox: Outbox;
   readonly #feeds = new Map<string, Feed>();
-  readonly #listeners = new Set<(state: SessionState) => void>();
+  /** Of states by "", of casts by the channel, of messages by the topic behind a space. */
+  readonly #listeners = new Map<string, Set<(said: never) => void>>();
   readonly #stopWake: (() => void)[];
   readonly #keyPrefix = uniqueName();
   #lastKey = 0;
@@ -111,10 +122,51 @@ export class Session {
    * @returns stops that
    */
   onState(listener: (state: SessionState) => void): () => void {
+    return this.#listen("", listener);
+  }
+
+  /**
+   * Says what is of this moment to the server's program, which takes it by `hub.onCast`: what is pressed now.
+   * It is not said again.
+   *
+   * @param method letters, digits and `_.~@/:-`, at most 128 characters
+   * @param data what JSON can say, or a `Uint8Array`
+   * @returns false: it was not sent. There is no connection, or no room in it; as text it is at most 16,384
+   *   characters
+   * @throws TypeError for what JSON cannot say
+   * @example session.cast("arena.input", { left: true });
+   */
+  cast(method: string, data: unknown): boolean {
+    return this.#cast({ method }, data);
+  }
+
+  /**
+   * Calls `handler` with what the server's program sends to this session, or to its user, by `hub.send`.
+   *
+   * @returns stops that
+   * @example session.onMessage("shop.ready", ({ data }) => console.log(data));
+   */
+  onMessage<T = Json>(topic: string, handler: (message: Message<T>) => void): () => void {
+    return this.#listen(` ${topic}`, handler);
+  }
+
+  #cast(to: object, data: unknown): boolean {
+    return this.#link?.cast(encodeCast(to, contentOf(data, "cast"))) ?? false;
+  }
+
+  #listen(to: string, listener: (said: never) => void): () => void {
     // Wrapped, so that a function given twice is two listeners.
-    const entry = (state: SessionState) => listener(state);
-    this.#listeners.add(entry);
-    return () => void this.#listeners.delete(entry);
+    const entry = (said: never) => listener(said);
+    const listeners = this.#listeners.get(to) ?? new Set();
+    this.#listeners.set(to, listeners.add(entry));
+    return () => {
+      if (listeners.delete(entry) && listeners.size === 0) this.#listeners.delete(to);
+    };
+  }
+
+  #tell(to: string, said: unknown): void {
+    // One that is added meanwhile hears of the next.
+    for (const listener of [...(this.#listeners.get(to) ?? [])]) callSafely(() => listener(said as never));
   }
 
   /**
@@ -129,6 +181,8 @@ export class Session {
       outbox: this.#outbox,
       timeoutMs: this.#settings.timeoutMs,
       feed: () => this.#feed(name),
+      cast: (to, data) => this.#cast(to, data),
+      onCast: (handler) => this.#listen(name, handler),
       newKey: () => `${this.#keyPrefix}-${++this.#lastKey}`,
     };
     return new Channel<T>(name, host);
@@ -200,12 +254,17 @@ export class Session {
       opened: (link, connected) => this.#opened(link, connected),
       failed: (error) => this.#wait(error),
       lost: (error) => this.#lost(error),
-      push: (push, length) => this.#feeds.get(push.channel)?.push(push, length),
+      push: (push, length) => {
+        if (push.type === "message") this.#tell(` ${push.topic}`, push);
+        else if (push.type === "cast") this.#tell(push.channel, push);
+        else this.#feeds.get(push.channel)?.push(push, length);
+      },
     });
   }
 
   #opened(link: Link, connected: Connected): void {
-    const { user, info, session, pingMs, commandBytes, keyMs } = connected;
+    const { user, info, session, pingMs, commandBytes, keyMs, sender } = connected;
+    link.sender = sender;
     link.allowance.told(connected);
     this.#stopOpening = undefined;
     this.#link = link;
@@ -274,8 +333,7 @@ export class Session {
 
   #become(state: SessionState): void {
     this.#state = state;
-    const listeners = [...this.#listeners]; // one that is added meanwhile hears of the next state
-    for (const listener of listeners) callSafely(() => listener(state));
+    this.#tell("", state);
   }
 }
 

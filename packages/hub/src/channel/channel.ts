@@ -1,5 +1,6 @@
 import type { StoredPublication } from "@zocalo/protocol";
 import type { Backlog } from "./backlog.ts";
+import { CastFeed } from "./cast-feed.ts";
 import type { Clock } from "../primitives/clock.ts";
 import type { Engine, LogState } from "../engine/engine.ts";
 import { FanOut } from "./fan-out.ts";
@@ -30,6 +31,8 @@ export class Channel {
   readonly #pages: SharedAnswers<SharedPage>;
   /** Those at the head. */
   readonly live: LiveFeed;
+  /** Those who are told what is cast. */
+  readonly casts: CastFeed;
   #epoch = "";
   #head = 0;
   #acknowledged = 0;
@@ -38,6 +41,7 @@ export class Channel {
     name: string,
     engine: Engine,
     live: LiveFeed,
+    casts: CastFeed,
     presence: PresenceFeed,
     pages: SharedAnswers<SharedPage>,
   ) {
@@ -45,6 +49,7 @@ export class Channel {
     this.#pages = pages;
     this.#engine = engine;
     this.live = live;
+    this.casts = casts;
     this.presence = presence;
     this.opened = this.#open();
   }
@@ -141,6 +146,7 @@ export class Channels {
   readonly #clock: Clock;
   readonly #maxPresenceBytes: number;
   readonly #backlog: Backlog;
+  /** Shares each turn among what is new. */
   readonly #fanOut: FanOut;
   readonly #pages: SharedAnswers<SharedPage>;
   readonly #inUse = new Map<string, { readonly channel: Channel; uses: number }>();
@@ -154,6 +160,11 @@ export class Channels {
     this.#counters = counters;
     this.#clock = clock;
     this.#maxPresenceBytes = maxPresenceBytes;
+  }
+
+  /** Who has its turn beside the channels. */
+  get fanOut(): FanOut {
+    return this.#fanOut;
   }
 
   get size(): number {
@@ -170,7 +181,8 @@ export class Channels {
     if (!entry) {
       const presence = new PresenceFeed(name, this.#clock, this.#maxPresenceBytes, this.#backlog);
       const live = new LiveFeed(this.#fanOut, this.#counters, this.#backlog);
-      const channel = new Channel(name, this.#engine, live, presence, this.#pages);
+      const casts = new CastFeed(this.#fanOut, this.#counters, this.#backlog);
+      const channel = new Channel(name, this.#engine, live, casts, presence, this.#pages);
       entry = { channel, uses: 0 };
       this.#inUse.set(name, entry);
     }

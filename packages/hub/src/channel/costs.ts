@@ -9,6 +9,11 @@ export function costOfPublishing(channel: Channel | undefined, length: number): 
   return (channel?.live.size ?? 0) * costOfDelivery(length);
 }
 
+/** What telling those who are subscribed of a cast costs; `length`: of what is said. */
+export function costOfCasting(channel: Channel | undefined, length: number): number {
+  return (channel?.casts.size ?? 0) * costOfDelivery(length);
+}
+
 /** What telling those who watch costs; `length`: of what is said. */
 export function costOfPresence(channel: Channel, length: number): number {
   return channel.presence.size * costOfDelivery(length);

@@ -1,9 +1,12 @@
+import { Allowed } from "./allowed.ts";
 import type { Clock } from "../primitives/clock.ts";
 
 /** How long a turn of the event loop hands over publications, in milliseconds. */
 const LONGEST_RUN_MS = 5;
 /** Of what is kept for those who do not have it yet, most bytes, in all channels. */
 const MAX_BYTES = 67_108_864;
+/** The same of casts, which are dropped past it. */
+const MAX_CAST_BYTES = 16_777_216;
 
 /** A channel in which something is new. */
 export interface Feed {
@@ -23,6 +26,8 @@ export class FanOut {
   #isRunning = false;
   /** Kept for those who do not have it yet. The feeds count it. */
   keptBytes = 0;
+  /** Where casts count that wait for those who do not have them yet. */
+  readonly casts = new Allowed(MAX_CAST_BYTES);
 
   constructor(clock: Clock) {
     this.#clock = clock;

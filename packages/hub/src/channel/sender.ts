@@ -5,7 +5,8 @@ import type { SharedMessage } from "./shared-message.ts";
 export interface Sender {
   /** Largest message, in bytes. */
   readonly maxSendBytes: number;
-  trySend(message: string | SharedMessage): SendOutcome;
+  /** @param message bytes are a message in the peer's binary form, and read before this returns */
+  trySend(message: string | Uint8Array | SharedMessage): SendOutcome;
   /** True unless the message is larger than any that can be sent. */
-  canSend(message: SharedMessage): boolean;
+  canSend(message: string | Uint8Array | SharedMessage): boolean;
 }

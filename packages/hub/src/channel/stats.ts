@@ -15,7 +15,16 @@ export interface HubStats {
   readonly published: number;
   /** Publications handed to connections. */
   readonly delivered: number;
-  /** Commands answered with an error, or with silence on datagrams. */
+  /** Casts taken from clients and from `hub.cast`, and volatile messages of `hub.send`. */
+  readonly casts: number;
+  /** Of these, those handed to connections: one for each who has it. */
+  readonly castsDelivered: number;
+  /**
+   * Those that one who was to have them does not get: a newer one of their key came before there was room,
+   * or there was none.
+   */
+  readonly castsDropped: number;
+  /** Commands answered with an error, or with silence on datagrams and for a cast without `id`. */
   readonly refused: number;
   /** Times a subscription resumed with nothing missing. */
   readonly recovered: number;
@@ -33,6 +42,9 @@ export class Counters implements Omit<HubStats, "sessions" | "unverifiedSessions
   calls = 0;
   published = 0;
   delivered = 0;
+  casts = 0;
+  castsDelivered = 0;
+  castsDropped = 0;
   refused = 0;
   recovered = 0;
   gaps = 0;

@@ -1,9 +1,12 @@
 import { encodeServerMessage, type ErrorCode, type GapPush } from "@zocalo/protocol";
+import type { Cast } from "./cast.ts";
+import type { CastReceiver } from "./cast-feed.ts";
 import type { Channel } from "./channel.ts";
 import { costOfPublications } from "./costs.ts";
 import { withEpoch } from "./datagram-form.ts";
 import type { Clock, Timer } from "../primitives/clock.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { Lane } from "./lane.ts";
 import type { Subscriber } from "./live-feed.ts";
 import type { PresenceWatcher, ToldChanges } from "./presence-feed.ts";
 import type { Sender } from "./sender.ts";
@@ -31,6 +34,8 @@ export interface SubscriptionHost extends Reader {
   charge(cost: number): void;
   /** Counts a message that the connection has taken. */
   sent(length: number, bytes: number): void;
+  /** What is of this moment goes to the peer this way. */
+  readonly lane: Lane;
   /** The log cannot be read: ends the subscription and tells the peer why. */
   fail(subscription: Subscription, code: ErrorCode, message: string): void;
 }
@@ -50,7 +55,7 @@ type State = "starting" | "live" | "reading" | "waiting" | "ended";
  * the position moves when the connection has taken it. Resuming, falling behind and being live are all this
  * rule.
  */
-export class Subscription implements Subscriber, PresenceWatcher {
+export class Subscription implements Subscriber, PresenceWatcher, CastReceiver {
   readonly channel: Channel;
   readonly #host: SubscriptionHost;
   readonly #conn: Sender;
@@ -58,6 +63,7 @@ export class Subscription implements Subscriber, PresenceWatcher {
   /** Publications in the next page: about as many as the connection takes at once, if it is not full. */
   #limit: number;
   liveIndex = -1;
+  castIndex = -1;
   /** True once the engine may count this connection as present in the channel. */
   isPresent = false;
   #state: State = "starting";
@@ -90,6 +96,7 @@ export class Subscription implements Subscriber, PresenceWatcher {
     this.#epoch = epoch;
     this.#offset = offset;
     this.#state = "reading";
+    this.channel.casts.join(this);
     if (page && !this.#offerPage(page)) return;
     this.readLog();
   }
@@ -148,6 +155,7 @@ export class Subscription implements Subscriber, PresenceWatcher {
   end(): void {
     this.#state = "ended";
     this.channel.live.leave(this);
+    this.channel.casts.leave(this);
     this.channel.presence.unwatch(this);
     this.#retry?.cancel();
   }
@@ -257,6 +265,13 @@ export class Subscription implements Subscriber, PresenceWatcher {
   #wait(): false {
     if (!this.hasEnded) this.#state = "waiting";
     return false;
+  }
+
+  /** Hot path. */
+  offerCast(cast: Cast): boolean {
+    if (cast.from === this.#host) return false;
+    this.#host.lane.offer(cast);
+    return true;
   }
 
   /** Hands over changes of presence, or remembers that it could not. */

@@ -85,7 +85,7 @@ export class DurableEngine implements Engine {
   }
 
   async publish(channel: string, publication: NewPublication, retention: Retention): Promise<Committed> {
-    const { user, info = "", data, key = "", address } = publication;
+    const { user, info = "", data, key = "", address, sender } = publication;
     const texts = [channel, user, info, key];
     // In the store's thread it would fail with all that is committed together with it.
     for (const text of texts) {
@@ -94,7 +94,8 @@ export class DurableEngine implements Engine {
     }
     // To pass a view on is to pass all of its memory on.
     const own = typeof data === "string" ? data : ownContent(data);
-    const kept: NewPublication = { user, info: publication.info, data: own, key: publication.key, address };
+    const { info: given, key: name } = publication;
+    const kept: NewPublication = { user, info: given, data: own, key: name, address, sender };
     const request = { kind: "publish", channel, publication: kept, retention } as const;
     const answer = await this.#ask(request, [...texts, own]);
     if (answer.kind === "committed") return answer.committed;
@@ -232,8 +233,8 @@ export class DurableEngine implements Engine {
     const { epoch, offset, at, duplicate } = answer.committed;
     if (duplicate || !this.#open.has(request.channel)) return;
     this.#open.set(request.channel, { epoch, head: offset });
-    const { user, info, data } = request.publication;
-    const publication = { offset, at, user, info, data };
+    const { user, info, data, sender } = request.publication;
+    const publication = { offset, at, user, info, data, sender };
     this.#tellSafely((listener) => listener.publication(request.channel, epoch, publication));
   }
 

@@ -28,6 +28,11 @@ export interface NewPublication {
    * has a limit. It is not a part of what is kept.
    */
   readonly address?: string | undefined;
+  /**
+   * The public name of the session that published it, to be told to the listener with the publication. It is
+   * not a part of what is kept. An engine that does not tell it leaves clients without it.
+   */
+  readonly sender?: string | undefined;
 }
 
 /** Where a publication stands. */

@@ -166,7 +166,7 @@ export class MemoryEngine implements Engine {
   async publish(channel: string, publication: NewPublication, retention: Retention): Promise<Committed> {
     this.#checkOpen();
     const now = { wall: this.#clock.wall(), uptime: this.#clock.uptime() };
-    const { user, info, data, key, address } = publication;
+    const { user, info, data, key, address, sender } = publication;
     const found = this.#logs.find(channel);
     const known = key === undefined || found === 0 ? undefined : this.#find(found, key, now.uptime);
     if (known) return known;
@@ -188,7 +188,8 @@ export class MemoryEngine implements Engine {
     const at = now.wall;
     if (this.#logs.isOpen(log)) {
       const own = typeof data === "string" ? data : new Uint8Array(data); // Bytes are the caller's.
-      this.#tell((listener) => listener.publication(channel, epoch, { offset, at, user, info, data: own }));
+      const told = { offset, at, user, info, data: own, sender };
+      this.#tell((listener) => listener.publication(channel, epoch, told));
     }
     return { epoch, offset, at, duplicate: false };
   }

@@ -89,6 +89,20 @@ export interface HubLimits {
    * and catch up. Default 256 MiB.
    */
   readonly unreadBytes: number;
+  /**
+   * Casts and volatile messages that may wait for one session that does not take them at once, each the
+   * newest of its key. With one more the oldest goes of whom most waits there. Default 256.
+   */
+  readonly waitingCasts: number;
+  /** What they may take, in bytes: of each three times its data, and 1,000. Default 262,144. */
+  readonly waitingCastBytes: number;
+  /**
+   * The same for all sessions of one address together, and for all of one user that is not a guest; one more
+   * is dropped. Default 8 MiB.
+   */
+  readonly waitingCastBytesPerAddress: number;
+  /** The same for all sessions. Default 128 MiB. */
+  readonly waitingCastBytesInAll: number;
   /** Users in one page of presence; the rest is in the next ones. Default 1,000. */
   readonly presenceUsers: number;
   /**
@@ -145,6 +159,10 @@ export const defaultHubLimits: HubLimits = {
   badCommands: 100,
   historyBytes: 262_144,
   unreadBytes: 268_435_456,
+  waitingCasts: 256,
+  waitingCastBytes: 262_144,
+  waitingCastBytesPerAddress: 8_388_608,
+  waitingCastBytesInAll: 134_217_728,
   presenceUsers: 1_000,
   presenceBytes: 65_536,
   datagramBytesPerSecond: 262_144,

@@ -42,8 +42,18 @@ export interface NamespaceOptions {
   /** Who may publish. Default `"nobody"`. */
   readonly publish?: Permission;
   /**
-   * What is published: `"json"`, or `"bytes"`, which arrive as they were sent; clients that speak JSON have
-   * them in base64. Default `"json"`. To change it leaves what is kept as it was.
+   * Who may cast: say what is of this moment, is in no log, and of which only the newest reaches those who do
+   * not read at once. Default `"nobody"`.
+   */
+  readonly cast?: Permission;
+  /**
+   * True: what is published and cast says which session it is of, by its public name, so that a client knows
+   * its own. The log does not keep it: only what is new when it is published has it. Default false.
+   */
+  readonly senders?: boolean;
+  /**
+   * What is published and cast: `"json"`, or `"bytes"`, which arrive as they were sent; clients that speak
+   * JSON have them in base64. Default `"json"`. To change it leaves what is kept as it was.
    */
   readonly data?: "json" | "bytes";
   /**
@@ -70,6 +80,8 @@ const optionNames: Names<NamespaceOptions> = {
   presence: 1,
   subscribe: 1,
   publish: 1,
+  cast: 1,
+  senders: 1,
   data: 1,
   maxDataLength: 1,
   keyMs: 1,
@@ -90,6 +102,8 @@ export interface Namespace {
   readonly presence: boolean;
   readonly subscribe: Permission;
   readonly publish: Permission;
+  readonly cast: Permission;
+  readonly senders: boolean;
   readonly data: "json" | "bytes";
   readonly maxDataLength: number;
   /** Publications that are read from the log at once. */
@@ -124,11 +138,14 @@ export class Namespaces {
   /** Each namespace that remembers keys remembers them at least this long, in milliseconds. */
   readonly keyMs: number | undefined;
   readonly sizes: MessageSizes;
+  /** Some tell which session says what. */
+  readonly haveSenders: boolean;
 
   /** @throws NetError `invalid_argument` for a name, or a value of an option, that cannot be. */
   constructor(given: Readonly<Record<string, NamespaceOptions>>) {
     checkKind("set", "namespaces", given ?? null, "object");
     for (const [name, options] of Object.entries(given)) this.#byName.set(name, withDefaults(name, options));
+    this.haveSenders = [...this.#byName.values()].some(({ senders }) => senders);
     const times = [...this.#byName.values()].map(({ retention }) => retention.keyMs);
     const least = Math.min(...times.filter((ms) => ms > 0));
     this.keyMs = Number.isFinite(least) ? least : undefined;
@@ -178,12 +195,15 @@ function withDefaults(name: string, options: NamespaceOptions): Namespace {
   }
   const path = `namespaces.${name}`;
   checkNames("set", path, options ?? null, optionNames);
-  const { history = {}, presence = false, subscribe = "nobody", publish = "nobody", data = "json" } = options;
+  const { history = {}, presence = false, senders = false, data = "json" } = options;
+  const { subscribe = "nobody", publish = "nobody", cast = "nobody" } = options;
   checkNames("set", `${path}.history`, history, historyNames);
   checkKind("set", `${path}.presence`, presence, "boolean");
+  checkKind("set", `${path}.senders`, senders, "boolean");
   checkOneOf("set", `${path}.data`, data, ["json", "bytes"]);
   checkPermission(`${path}.subscribe`, subscribe);
   checkPermission(`${path}.publish`, publish);
+  checkPermission(`${path}.cast`, cast);
   const { maxDataLength = data === "bytes" ? LIMITS.dataBytes : LIMITS.dataLength } = options;
   const { publications = defaults.publications, bytes = defaults.bytes, ttlMs = defaults.ttlMs } = history;
   const { keyMs = defaults.keyMs } = options;
@@ -200,6 +220,8 @@ function withDefaults(name: string, options: NamespaceOptions): Namespace {
     presence,
     subscribe,
     publish,
+    cast,
+    senders,
     data,
     maxDataLength: number("maxDataLength", maxDataLength, 1, LIMITS.largestDataLength),
     // So a page of the largest publications is 3 MiB of text, or of bytes, anywhere.

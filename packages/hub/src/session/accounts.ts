@@ -13,6 +13,8 @@ export class Account {
   subscriptions = 0;
   /** Under way. Some may be of sessions that have ended. */
   calls = 0;
+  /** Of casts that wait for its sessions, bytes. */
+  castBytes = 0;
 
   constructor(name: string, rate: RateLimit, refusals: RateLimit) {
     this.name = name;

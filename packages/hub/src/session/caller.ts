@@ -2,6 +2,7 @@ import type { MessageConn } from "@zocalo/net";
 import type { ProtocolError } from "@zocalo/protocol";
 import type { AnswerFate, AnswerPlace } from "./answers.ts";
 import type { Account } from "./accounts.ts";
+import type { Addressee } from "./directory.ts";
 import type { HubContext } from "./context.ts";
 import type { AuthenticationRequest, Identity } from "../policy/identity.ts";
 import type { Permission } from "../policy/namespace.ts";
@@ -9,7 +10,7 @@ import type { AnswerTo } from "../channel/encode.ts";
 import type { Subscription, SubscriptionHost } from "../channel/subscription.ts";
 
 /** What commands need of the session that they came from. */
-export interface Caller extends SubscriptionHost {
+export interface Caller extends SubscriptionHost, Addressee {
   /** With whom it shares the limits of its address; unset if it has none, or while that is not proved. */
   readonly address: Account | undefined;
   /** With whom it shares the limits of its user; unset until it has begun, and of a guest. */
@@ -28,8 +29,6 @@ export interface Caller extends SubscriptionHost {
   readonly whose: object;
   /** Whose memory is used by what it publishes; unset for those without a limit. */
   readonly addressName: string | undefined;
-  /** Bytes of the largest answer. */
-  readonly maxAnswerBytes: number;
   readonly subscriptions: ReadonlyMap<string, Subscription>;
   /** True once nothing more will be sent. */
   readonly hasEnded: boolean;

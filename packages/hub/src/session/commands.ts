@@ -5,6 +5,7 @@ import {
   PROTOCOL_VERSION,
   ProtocolError,
   type ReadPresence,
+  type ReceivedCast,
   type ReceivedConnect,
   type ReceivedPublish,
   type Unsubscribe,
@@ -77,6 +78,7 @@ function welcome(session: Caller, id: number | undefined): void {
     commandBytes: session.isDatagram ? Math.min(commandBytes, LIMITS.datagramBytes) : commandBytes,
     ...(keyMs === undefined ? {} : { keyMs }),
     ...rateOf(session, identity),
+    ...(namespaces.haveSenders ? { sender: session.context.directory.nameOf(session) } : {}),
   });
   const whole = withInfo(answer, session.infoText);
   // The client knows its info; on a path that carries little it is what can be left out.
@@ -110,6 +112,7 @@ function commitFor(session: Caller, command: ReceivedPublish, namespace: Namespa
     data,
     key,
     address: session.addressName,
+    sender: senderOf(session, namespace),
   };
   const cost = costOfPublishing(context.channels.get(channel), data.length);
   session.charge(cost);
@@ -129,8 +132,13 @@ function commitFor(session: Caller, command: ReceivedPublish, namespace: Namespa
   );
 }
 
-/** What is published: the JSON text, or bytes. */
-function contentOf(command: ReceivedPublish): string | Uint8Array {
+/** What others are told of the session, where they are told. */
+export function senderOf(session: Caller, { senders }: Namespace): string | undefined {
+  return senders ? session.context.directory.nameOf(session) : undefined;
+}
+
+/** What is published or cast: the JSON text, or bytes. */
+export function contentOf(command: ReceivedPublish | ReceivedCast): string | Uint8Array {
   // Of JSON `data` is not asked for: its value would have to be made.
   return command.json === "" ? (command.data as Uint8Array) : command.json;
 }
@@ -176,10 +184,16 @@ export async function readPresence(session: Caller, channel: string, after: numb
  */
 const DATAGRAM_PAGE_BYTES = 1_200;
 
+/** Bytes of the largest answer. */
+export function maxAnswerBytes({ conn, isDatagram, id, identity }: Caller): number {
+  if (!isDatagram) return conn.maxSendBytes;
+  return conn.maxSendBytes - Buffer.byteLength(JSON.stringify({ session: id, user: identity?.user }));
+}
+
 /** What a page of presence may take in an answer to this session. */
 export function pageLimits(session: Caller, users: number = LIMITS.users): PageLimits {
   const { limits } = session.context;
-  const mostBytes = Math.min(limits.presenceBytes, session.maxAnswerBytes);
+  const mostBytes = Math.min(limits.presenceBytes, maxAnswerBytes(session));
   return {
     users: Math.min(users, limits.presenceUsers),
     bytes: session.isDatagram ? Math.min(DATAGRAM_PAGE_BYTES, mostBytes) : mostBytes,
@@ -194,7 +208,7 @@ export async function mayRead(session: Caller, channel: string): Promise<Namespa
   return namespace;
 }
 
-function forbidden(what: string, channel: string): ProtocolError {
+export function forbidden(what: string, channel: string): ProtocolError {
   return new ProtocolError("forbidden", `you may not ${what} ${channel}`);
 }
 

@@ -1,4 +1,5 @@
-import { ProtocolError } from "@zocalo/protocol";
+import { type Data, type JsonObject, ProtocolError } from "@zocalo/protocol";
+import type { Allowed } from "../channel/allowed.ts";
 import type { Backlog } from "../channel/backlog.ts";
 import type { Channels } from "../channel/channel.ts";
 import type { Clock } from "../primitives/clock.ts";
@@ -7,6 +8,7 @@ import type { Authenticate } from "../policy/identity.ts";
 import type { Handlers } from "./handlers.ts";
 import type { HubLimits } from "../policy/limits.ts";
 import type { Namespace, Namespaces } from "../policy/namespace.ts";
+import type { Directory } from "./directory.ts";
 import type { PresencePages } from "./presence-pages.ts";
 import type { Reads } from "./reads.ts";
 import type { SharedAnswers } from "../channel/shared-answers.ts";
@@ -22,6 +24,27 @@ export interface EncodedHistory {
   readonly body: string;
 }
 
+/** Whose what the server's program says counts as: nobody's who has limits. */
+export const PROGRAM: object = {};
+
+/** Who cast something. */
+export interface CastContext {
+  readonly user: string;
+  /** True if anybody could have this identity for the asking. */
+  readonly isGuest: boolean;
+  /** What others are shown beside the user. */
+  readonly info: JsonObject | undefined;
+  /** The session's public name, for `hub.send`; nothing can be done with it at the server's doors. */
+  readonly session: string;
+}
+
+/**
+ * Takes what is cast by a method. What it throws, or rejects with, is told to `onError`; nobody waits for it.
+ *
+ * @param data what `JSON.parse` makes of what came, or bytes, which are the handler's own
+ */
+export type CastHandler = (context: CastContext, data: Data) => void | Promise<void>;
+
 /** What all sessions of a hub share. */
 export interface HubContext {
   readonly engine: Engine;
@@ -29,6 +52,11 @@ export interface HubContext {
   readonly channels: Channels;
   readonly backlog: Backlog;
   readonly handlers: Handlers;
+  /** Where casts count that wait for peers that do not take them at once. */
+  readonly waitingCasts: Allowed;
+  readonly directory: Directory;
+  /** What the server's program does with casts by method, by its name. */
+  readonly castHandlers: Map<string, CastHandler>;
   readonly turns: Turns;
   readonly reads: Reads;
   readonly pages: SharedAnswers<EncodedHistory>;

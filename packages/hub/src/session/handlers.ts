@@ -12,6 +12,8 @@ export interface CallContext {
   readonly isGuest: boolean;
   /** What others are shown beside the user. */
   readonly info: JsonObject | undefined;
+  /** The session's public name, for `hub.send`; nothing can be done with it at the server's doors. */
+  readonly session: string;
   /** Where the call came from, as `authenticate` is given it. */
   readonly peer: Peer;
   /** The input as the JSON text that came, on one line; empty where it is bytes, or there is none. */

@@ -1,6 +1,6 @@
 import { ProtocolError, type ReadHistory, type StoredPublication } from "@zocalo/protocol";
 import type { Caller } from "./caller.ts";
-import { mayRead } from "./commands.ts";
+import { maxAnswerBytes, mayRead } from "./commands.ts";
 import { type EncodedHistory, fromEngine, type HubContext } from "./context.ts";
 import { costOfPublications } from "../channel/costs.ts";
 import { encodeHistory, historyBody, measuredEntry } from "../channel/encode.ts";
@@ -14,7 +14,7 @@ export async function history(session: Caller, command: ReadHistory): Promise<vo
   const { id, channel, before = Number.MAX_SAFE_INTEGER, limit = DEFAULT_LIMIT } = command;
   const { context } = session;
   const { pageSize } = await mayRead(session, channel);
-  const forOne = session.maxAnswerBytes;
+  const forOne = maxAnswerBytes(session);
   const most = Math.min(context.limits.historyBytes, forOne);
   const limits = { most, forOne, pageSize };
   const make = (): Promise<EncodedHistory> => readPage(context, channel, before, limit, limits);

@@ -8,6 +8,7 @@ import {
 } from "@zocalo/protocol";
 import type { Caller } from "./caller.ts";
 import { SessionCalls } from "./calls.ts";
+import { cast } from "./casts.ts";
 import { connect, presence, publish, unsubscribe, withId } from "./commands.ts";
 import { history } from "./history.ts";
 import type { PeerForm } from "./peer-form.ts";
@@ -36,6 +37,11 @@ export function isPeerFault(code: number): boolean {
  * in its body: whoever speaks HTTP here is cut off before the body is read.
  */
 const HTTP_REQUEST = /^[A-Z]+ \S+ HTTP\/\d/;
+
+/** True for a cast that does not ask what became of it. */
+function isUnanswered(command: { readonly id?: number | undefined; readonly type?: string } | undefined) {
+  return command?.type === "cast" && command.id === undefined;
+}
 
 /** Whose commands are taken in. */
 export interface CommandSource extends Caller {
@@ -212,6 +218,8 @@ export class Intake {
         return this.#calls.call(command);
       case "cancel":
         return this.#calls?.cancel(command);
+      case "cast":
+        return cast(this.#session, command);
       case "history":
         return history(this.#session, command);
       case "presence":
@@ -229,7 +237,13 @@ export class Intake {
 
   #failed(command: ReceivedCommand, error: unknown): void {
     if (this.#session.hasEnded) return;
-    if (!(error instanceof ProtocolError)) {
+    const isExpected = error instanceof ProtocolError;
+    if (isUnanswered(command)) {
+      this.#session.counters.refused++;
+      if (!isExpected) this.#session.report(error);
+      return;
+    }
+    if (!isExpected) {
       this.#session.report(error);
       this.#session.refuse(
         new ProtocolError("internal", "the server failed to do this"),
@@ -273,7 +287,7 @@ export class Intake {
   #isServedUnverified({ type, id }: ReceivedCommand): boolean {
     const { verification } = this.#session.conn.peer;
     if (!verification) return true;
-    const isCheap = type === "connect" || type === "publish" || type === "ping";
+    const isCheap = type === "connect" || type === "publish" || type === "cast" || type === "ping";
     if (isCheap && this.#session.unverifiedRate.take(this.#session.clock.uptime())) return true;
     this.#session.answer(
       encodeServerMessage({ type: "verify", ...withId(id), cookie: verification.cookie }),
@@ -301,7 +315,9 @@ export class Intake {
     const { address, user } = this.#session;
     const retryMs = Math.max(this.#rate.retryMs, address?.rate.retryMs ?? 0, user?.rate.retryMs ?? 0);
     const refusal = new ProtocolError("rate_limited", `try again in ${retryMs} ms`);
-    this.#session.refuse(refusal, withId(this.#idOf(message)), { retryMs });
+    const command = this.#commandOf(message);
+    if (isUnanswered(command)) this.#session.counters.refused++;
+    else this.#session.refuse(refusal, withId(command?.id), { retryMs });
     const now = this.#session.clock.uptime();
     for (const refusals of [address?.refusals, user?.refusals]) {
       if (refusals?.take(now) === false) return this.#pause(refusals.retryMs);
@@ -330,14 +346,14 @@ export class Intake {
     return this.#session.context.namespaces.sizes.commandBytes;
   }
 
-  /** The id of a command that will not be served. */
-  #idOf(message: Message): number | undefined {
+  /** What is known of a command that will not be served. */
+  #commandOf(message: Message): { readonly id?: number | undefined; readonly type?: string } | undefined {
     const { form } = this.#session;
     if (!form.has(message)) return undefined;
     try {
-      return form.decode(message, this.#mostBytes).id;
+      return form.decode(message, this.#mostBytes);
     } catch (error) {
-      return error instanceof ProtocolError ? error.id : undefined;
+      return error instanceof ProtocolError ? error : undefined;
     }
   }
 

@@ -58,12 +58,17 @@ export class Pace implements Sender {
     this.#hasRoom();
   }
 
-  canSend(message: SharedMessage): boolean {
+  /** True while something that was refused waits for its time, or for the peer. */
+  get isHoldingBack(): boolean {
+    return this.#timer !== undefined || this.#waitsForPeer;
+  }
+
+  canSend(message: string | Uint8Array | SharedMessage): boolean {
     return this.#conn.canSend(message);
   }
 
-  trySend(message: string | SharedMessage): SendOutcome {
-    const bytes = utf8Length(typeof message === "string" ? message : (message.text.message as string));
+  trySend(message: string | Uint8Array | SharedMessage): SendOutcome {
+    const bytes = bytesOf(message);
     if (bytes > this.#conn.maxSendBytes) return "refused";
     if (bytes > this.#earned) {
       this.#waitsForPeer = true;
@@ -97,4 +102,10 @@ export class Pace implements Sender {
     this.#level = Math.min(BURST_BYTES, this.#level + ((now - this.#at) * this.#perSecond) / 1_000);
     this.#at = now;
   }
+}
+
+/** Of a message as it leaves: on datagrams it is text, but for what is no message. */
+function bytesOf(message: string | Uint8Array | SharedMessage): number {
+  if (message instanceof Uint8Array) return message.length;
+  return utf8Length(typeof message === "string" ? message : (message.text.message as string));
 }

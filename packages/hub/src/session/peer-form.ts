@@ -57,13 +57,16 @@ export class PeerForm implements Sender {
   }
 
   /** Hot path. */
-  trySend(message: string | SharedMessage): SendOutcome {
+  trySend(message: string | Uint8Array | SharedMessage): SendOutcome {
+    if (message instanceof Uint8Array) return this.#conn.trySend(message);
     if (typeof message === "string")
       return this.#conn.trySend(this.isBinary ? toBinaryMessage(message) : message);
     return this.#conn.trySend(this.isBinary ? message.binary : message.text);
   }
 
-  canSend(message: SharedMessage): boolean {
+  canSend(message: string | Uint8Array | SharedMessage): boolean {
+    if (typeof message === "string") return fitsInBytes(message, this.maxSendBytes);
+    if (message instanceof Uint8Array) return message.length <= this.maxSendBytes;
     return this.isBinary
       ? message.binary.message.length <= this.maxSendBytes
       : fitsInBytes(message.text.message as string, this.maxSendBytes);

@@ -15,6 +15,7 @@ import { withId } from "./commands.ts";
 import type { Debtor } from "../channel/backlog.ts";
 import { costOfPresence } from "../channel/costs.ts";
 import type { HubContext } from "./context.ts";
+import { AHEAD_BYTES, Lane, type LaneHost } from "../channel/lane.ts";
 import type { AnswerTo } from "../channel/encode.ts";
 import type { Engine } from "../engine/engine.ts";
 import { type CommandSource, Intake, isPeerFault } from "./intake.ts";
@@ -40,7 +41,7 @@ import { fitsInBytes, utf8Length } from "../primitives/utf8.ts";
  * What a peer can make it keep is bounded: answers that wait for the engine or for room (`commandsInFlight`),
  * its subscriptions, and nothing else. Publications never wait here: they stand in the log.
  */
-export class Session implements MessageHandler, CommandSource, Debtor, StreamSession {
+export class Session implements MessageHandler, CommandSource, Debtor, StreamSession, LaneHost {
   readonly context: HubContext;
   readonly conn: MessageConn;
   readonly form: PeerForm;
@@ -63,6 +64,9 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
   #id: string;
   #identity: Identity | undefined;
   #infoText: string | undefined;
+  publicName: string | undefined;
+  /** Made for the first that is cast to it, or sent. */
+  #lane: Lane | undefined;
   /** Of the `connect` that began it. */
   #key: string | undefined;
   /** Set on a stream once the session has begun. */
@@ -143,11 +147,13 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
     return this.conn.bufferedAmount + this.#answers.waitingBytes;
   }
 
-  get maxAnswerBytes(): number {
-    const { maxSendBytes } = this.conn;
-    if (!this.isDatagram) return maxSendBytes;
-    const who = JSON.stringify({ session: this.#id, user: this.#identity?.user });
-    return maxSendBytes - Buffer.byteLength(who);
+  get lane(): Lane {
+    return (this.#lane ??= new Lane(this));
+  }
+
+  get isUnderPressure(): boolean {
+    if (this.#pace) return this.#pace.isHoldingBack;
+    return this.conn.isCongested === true || this.conn.bufferedAmount > AHEAD_BYTES;
   }
 
   get isHeldBack(): boolean {
@@ -176,7 +182,7 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
   drain(): void {
     this.#answers.flush();
     this.#afterAnswers();
-    if (!this.#answers.isBlocked) this.#resumeAll();
+    if (!this.#answers.isBlocked) this.lane.hasRoom(() => this.#resumeAll());
   }
 
   end(): Promise<void> | undefined {
@@ -230,6 +236,7 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
     if (this.#identity) this.#endFormer();
     this.#identity = identity;
     this.user = this.#owner.begun(identity, this.user);
+    this.context.directory.begun(this);
     const infoText = infoTextOf(identity);
     this.#infoText = infoText && ownText(infoText);
     this.#key = key && ownText(key);
@@ -241,6 +248,9 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
   #endFormer(): void {
     for (const channel of this.#subscriptions.keys()) this.drop(channel);
     this.#intake.endCalls();
+    this.context.directory.ended(this);
+    this.#lane?.end();
+    this.#lane = undefined;
     this.#id = randomName(this.context.random, 16);
   }
 
@@ -379,6 +389,8 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
     if (this.#hasEnded) return;
     for (const channel of this.#subscriptions.keys()) this.drop(channel);
     this.#hasEnded = true;
+    this.context.directory.ended(this);
+    this.lane.end();
     this.#answers.clear();
     this.#answerTimer?.cancel();
     this.#silence?.end();

@@ -85,7 +85,7 @@ export class Sessions implements SessionOwner<Session> {
   /** Tells all to go, and takes no more. Resolves when all have gone; who has not after this time is cut. */
   async close(forMs: number | null): Promise<void> {
     this.#isClosing = true;
-    for (const session of this.#all) session.disconnect(CLOSING.code, CLOSING.reason);
+    for (const session of this.all) session.disconnect(CLOSING.code, CLOSING.reason);
     if (!this.#isEmpty) await this.#untilEmpty(forMs);
     this.#addresses.close();
     this.#users.close();
@@ -190,7 +190,8 @@ export class Sessions implements SessionOwner<Session> {
     return this.count === 0 && this.#leaving.size === 0;
   }
 
-  get #all(): Session[] {
+  /** All there are, those who have to go included. */
+  get all(): Session[] {
     return [...this.#sessions, ...this.#unverified, ...this.#leaving];
   }
 
@@ -200,7 +201,7 @@ export class Sessions implements SessionOwner<Session> {
       this.#whenEmpty = resolve;
     });
     const abortAll = (): void => {
-      for (const session of this.#all) session.conn.abort();
+      for (const session of this.all) session.conn.abort();
     };
     const timer = forMs === null ? undefined : clock.after(forMs, abortAll);
     await empty;

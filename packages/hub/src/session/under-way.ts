@@ -34,6 +34,7 @@ export class UnderWay implements CallContext {
   readonly method: string;
   readonly user: string;
   readonly isGuest: boolean;
+  readonly session: string;
   readonly peer: Peer;
   readonly json: string;
   readonly #session: Caller;
@@ -66,6 +67,7 @@ export class UnderWay implements CallContext {
     this.method = method;
     this.user = identity?.user ?? "";
     this.isGuest = identity?.isGuest ?? true;
+    this.session = context.directory.nameOf(session);
     this.peer = session.conn.peer;
     this.json = json;
     this.#session = session;

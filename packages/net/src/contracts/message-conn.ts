@@ -103,6 +103,12 @@ export interface MessageConn extends AsyncIterable<Message>, AsyncDisposable {
   /** Bytes accepted by `send`/`trySend` and not yet handed to the operating system. */
   readonly bufferedAmount: number;
   /**
+   * True while the operating system has not taken all that it was given: what is sent now waits behind that.
+   * What was sent in this turn of the event loop does not count. `flush` tells when it is over. `undefined`:
+   * it is not known (datagrams).
+   */
+  readonly isCongested?: boolean | undefined;
+  /**
    * The transport closes a connection from which nothing came for this long (datagrams); `undefined`: it does
    * not.
    */

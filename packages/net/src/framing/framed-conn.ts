@@ -74,6 +74,10 @@ export class FramedConn extends InboxConn implements SendBufferSink, WriteWatchH
     return this.#outgoing.bytes;
   }
 
+  get isCongested(): boolean {
+    return this.#outgoing.isCongested;
+  }
+
   send(message: Message | PreparedMessage, options?: WaitOptions): Promise<void> {
     let frame: Frame;
     try {

@@ -82,6 +82,11 @@ export class SendBuffer implements Flushable {
     return this.#bytes;
   }
 
+  /** True while the sink has not taken all that it was given. */
+  get isCongested(): boolean {
+    return this.#isFlushing;
+  }
+
   /** Bytes ever taken by the sink. */
   get taken(): number {
     return this.#taken;

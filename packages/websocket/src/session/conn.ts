@@ -112,6 +112,10 @@ export class WebSocketConn implements MessageConn {
     return this.#session.bufferedAmount;
   }
 
+  get isCongested(): boolean {
+    return this.#session.unsentBytes > 0;
+  }
+
   /**
    * Milliseconds between the last ping that was answered (by `ping` or keepalive) and its pong; `undefined`
    * before the first.

@@ -1,0 +1,161 @@
+import { encodeBinaryMessagePush, encodeMessage, LIMITS, ProtocolError } from "@zocalo/protocol";
+import type { Feed } from "../channel/fan-out.ts";
+import type { LaneMessage } from "../channel/lane.ts";
+import { bytesOf, SharedMessage } from "../channel/shared-message.ts";
+import { type HubContext, PROGRAM } from "./context.ts";
+import type { Addressee } from "./directory.ts";
+
+/** What became of a message: in how many sessions. All 0: nobody is there. */
+export interface SendResult {
+  /** The connection took it. */
+  sent: number;
+  /**
+   * Volatile: it waits until the peer reads, unless a newer one of its key comes before. Of a user with very
+   * many sessions: their turn comes.
+   */
+  waiting: number;
+  /** It has no room for it, or is larger than what the connection carries. */
+  refused: number;
+}
+
+/** What is sent. */
+interface Sending {
+  readonly topic: string;
+  /** JSON text, or bytes, which are read before the call returns. */
+  readonly data: string | Uint8Array;
+  readonly isVolatile: boolean;
+  readonly key: string;
+}
+
+/** Sessions that are served before others have their turn. */
+const RUN = 64;
+/** A message to the sessions of a user. */
+class Message extends SharedMessage implements LaneMessage {
+  readonly slot: string;
+  readonly owner = PROGRAM;
+  readonly keptBytes: number;
+  readonly #topic: string;
+  readonly #data: string | Uint8Array;
+
+  constructor({ topic, data, key }: Sending) {
+    super();
+    this.slot = slotOf(topic, key);
+    this.keptBytes = bytesOf(data);
+    this.#topic = topic;
+    this.#data = data;
+  }
+
+  get message(): this {
+    return this;
+  }
+
+  protected override makeText(): string {
+    return encodeMessage(this.#topic, this.#data);
+  }
+
+  protected override makeBinary(): Uint8Array {
+    return encodeBinaryMessagePush(this.#topic, this.#data);
+  }
+}
+
+/** No channel begins so. */
+function slotOf(topic: string, key: string): string {
+  return `:${topic} ${key}`;
+}
+
+/**
+ * Sends to one session. Hot path: guarded by `npm run bench -- cast`.
+ *
+ * @throws ProtocolError `too_large`
+ */
+export function sendToSession(context: HubContext, name: string, sending: Sending): SendResult {
+  checkSize(sending);
+  const result = { sent: 0, waiting: 0, refused: 0 };
+  const session = context.directory.named(name);
+  if (sending.isVolatile) context.counters.casts++;
+  if (session === undefined) return result;
+  const { topic, data, isVolatile, key } = sending;
+  const { lane, form, sender } = session;
+  const message =
+    form.isBinary && typeof data !== "string"
+      ? encodeBinaryMessagePush(topic, data)
+      : encodeMessage(topic, data);
+  const keptBytes = bytesOf(data);
+  if (isVolatile && !lane.isOpen) {
+    count(result, lane.wait({ message, slot: slotOf(topic, key), owner: PROGRAM, keptBytes }));
+    return result;
+  }
+  const outcome = sender.trySend(message);
+  context.backlog.sent(keptBytes);
+  if (outcome !== "refused") {
+    result.sent = 1;
+    if (isVolatile) context.counters.castsDelivered++;
+  } else if (isVolatile && sender.canSend(message)) {
+    count(result, lane.wait({ message, slot: slotOf(topic, key), owner: PROGRAM, keptBytes }));
+  } else {
+    result.refused = 1;
+    if (isVolatile) context.counters.castsDropped++;
+  }
+  return result;
+}
+
+/** Sends to all sessions of a user. @throws ProtocolError `too_large` */
+export function sendToUser(context: HubContext, user: string, sending: Sending): SendResult {
+  checkSize(sending);
+  const { data } = sending;
+  if (sending.isVolatile) context.counters.casts++;
+  const result = { sent: 0, waiting: 0, refused: 0 };
+  const sessions = [...context.directory.of(user)];
+  if (sessions.length === 0) return result;
+  const own = typeof data === "string" ? data : data.slice(); // Bytes are the caller's.
+  const feed = new MessageFeed(context, sessions, new Message({ ...sending, data: own }), sending.isVolatile);
+  if (!feed.run(result)) {
+    result.waiting += feed.left;
+    context.channels.fanOut.begin(feed);
+  }
+  return result;
+}
+
+/** Hands a message to the sessions of a user, some in each turn. */
+class MessageFeed implements Feed {
+  readonly #context: HubContext;
+  readonly #sessions: readonly Addressee[];
+  readonly #message: Message;
+  readonly #isVolatile: boolean;
+  #served = 0;
+
+  constructor(context: HubContext, sessions: readonly Addressee[], message: Message, isVolatile: boolean) {
+    this.#context = context;
+    this.#sessions = sessions;
+    this.#message = message;
+    this.#isVolatile = isVolatile;
+  }
+
+  get left(): number {
+    return this.#sessions.length - this.#served;
+  }
+
+  run(result: SendResult = { sent: 0, waiting: 0, refused: 0 }): boolean {
+    const { backlog } = this.#context;
+    const next = this.#sessions.slice(this.#served, this.#served + RUN);
+    for (const session of next) {
+      if (this.#isVolatile) count(result, session.lane.offer(this.#message));
+      else if (session.sender.trySend(this.#message) === "refused") result.refused++;
+      else result.sent++;
+    }
+    this.#served += next.length;
+    backlog.sent(next.length * this.#message.keptBytes);
+    return this.left === 0;
+  }
+}
+
+function count(result: SendResult, outcome: "sent" | "waiting" | "dropped"): void {
+  if (outcome === "sent") result.sent++;
+  else if (outcome === "waiting") result.waiting++;
+  else result.refused++;
+}
+
+function checkSize({ data }: Sending): void {
+  if (data.length <= LIMITS.largestDataLength) return;
+  throw new ProtocolError("too_large", `"data" is ${data.length} long; at most ${LIMITS.largestDataLength}`);
+}
