@@ -57,10 +57,42 @@ export function encodeBinaryCast(channel: string, { user, key, sender, data }: S
   return encode(message);
 }
 
-/** A `message` push as bytes. @param data JSON text, or bytes */
+/**
+ * A `message` push as bytes. Hot path where the data are bytes: guarded by `npm run bench -- cast`.
+ *
+ * @param topic for which `isMethodName` is true
+ * @param data JSON text, or bytes
+ */
 export function encodeBinaryMessagePush(topic: string, data: string | Uint8Array): Uint8Array {
-  const message = { type: "message", topic, ...contentOf(data) } as const;
-  return encode(message);
+  if (typeof data === "string") {
+    const message = { type: "message", topic, json: data } as const;
+    return encode(message);
+  }
+  const topicBytes = 1 + numberBytes(topic.length) + topic.length;
+  const length = topicBytes + 1 + numberBytes(data.length) + data.length;
+  const message = new Uint8Array(1 + numberBytes(length) + length);
+  message[0] = FIRST_TYPE + TYPES.message;
+  let at = putNumber(message, 1, length);
+  message[at++] = 2 * MEMBERS.topic.number + 1;
+  at = putNumber(message, at, topic.length);
+  for (let each = 0; each < topic.length; each++) message[at++] = topic.charCodeAt(each);
+  message[at++] = 2 * MEMBERS.bytes.number + 1;
+  message.set(data, putNumber(message, at, data.length));
+  return message;
+}
+
+/** Bytes that a length takes. */
+function numberBytes(value: number): number {
+  return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : 4;
+}
+
+/** Gives where it ends. @param value less than 2^28 */
+function putNumber(bytes: Uint8Array, start: number, value: number): number {
+  let at = start;
+  let rest = value;
+  for (; rest > 0x7f; rest >>>= 7) bytes[at++] = (rest & 0x7f) | 0x80;
+  bytes[at++] = rest;
+  return at;
 }
 
 function contentOf(data: string | Uint8Array): { readonly json: string } | { readonly data: Uint8Array } {

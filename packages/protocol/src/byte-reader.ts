@@ -55,11 +55,23 @@ export class ByteReader {
   }
 }
 
+/** Texts up to this length are tried as ASCII first: most names are, and a decoder takes a microsecond. */
+const SHORT_BYTES = 48;
+
 /** @throws ProtocolError `bad_command` for what is not UTF-8 */
 export function textOf(bytes: Uint8Array): string {
+  if (bytes.length <= SHORT_BYTES && isAscii(bytes)) {
+    return String.fromCharCode.apply(undefined, bytes as unknown as number[]);
+  }
   try {
     return utf8.decode(bytes);
   } catch {
     throw new ProtocolError("bad_command", "a text is not UTF-8");
   }
+}
+
+function isAscii(bytes: Uint8Array): boolean {
+  let bits = 0;
+  for (let at = 0; at < bytes.length; at++) bits |= bytes[at] as number;
+  return bits < 0x80;
 }

@@ -5,6 +5,7 @@ import {
   decodeBinaryCommand,
   decodeBinaryMessage,
   encodeBinaryCast,
+  encodeBinaryMessage,
   encodeBinaryMessagePush,
 } from "./binary.ts";
 import { decodeServerMessage, encodeCast, encodeMessage } from "./codec.ts";
@@ -80,5 +81,15 @@ test("a push that says nothing is none", () => {
       decodeServerMessage(JSON.stringify({ type, channel: "a", topic: "a", user: "b" })),
       undefined,
     );
+  }
+});
+
+test("a message of bytes in the binary form is what the general way writes, whatever its length", () => {
+  for (const topic of ["t", "t".repeat(127), "t".repeat(128)]) {
+    for (const length of [0, 1, 100, 127, 128, 16_000, 16_383, 16_384, 2_097_151, 2_097_152]) {
+      const data = new Uint8Array(length).fill(7);
+      const written = encodeBinaryMessagePush(topic, data);
+      assert.deepEqual(written, encodeBinaryMessage({ type: "message", topic, data }), `${length}`);
+    }
   }
 });
