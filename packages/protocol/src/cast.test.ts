@@ -75,15 +75,6 @@ test("pushes are read as they were said, whether JSON or bytes", () => {
   }
 });
 
-test("a push that says nothing is none", () => {
-  for (const type of ["cast", "message"]) {
-    assert.equal(
-      decodeServerMessage(JSON.stringify({ type, channel: "a", topic: "a", user: "b" })),
-      undefined,
-    );
-  }
-});
-
 test("a message of bytes in the binary form is what the general way writes, whatever its length", () => {
   for (const topic of ["t", "t".repeat(127), "t".repeat(128)]) {
     for (const length of [0, 1, 100, 127, 128, 16_000, 16_383, 16_384, 2_097_151, 2_097_152]) {

@@ -133,7 +133,7 @@ export function decodeServerMessage(text: string): ReceivedMessage | undefined {
   if (value["type"] === "history") return withEntriesJson(value, text);
   const says = addBytes(value) || ("data" in value && addJsonOf(value, text));
   // A publication that says nothing is none.
-  return says || !WITH_DATA.has(value["type"]) ? (value as unknown as ReceivedMessage) : undefined;
+  return says || value["type"] !== "publication" ? (value as unknown as ReceivedMessage) : undefined;
 }
 
 function addJsonOf(message: JsonObject, text: string): boolean {
@@ -181,8 +181,6 @@ function addJson(object: { json?: Json }, text: string, { start, end }: JsonSpan
   return object;
 }
 
-/** Those that say something. */
-const WITH_DATA: ReadonlySet<unknown> = new Set<ServerMessage["type"]>(["publication", "cast", "message"]);
 const KNOWN: ReadonlySet<unknown> = new Set<ServerMessage["type"]>([
   "connected",
   "subscribed",

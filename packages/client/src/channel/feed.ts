@@ -183,7 +183,7 @@ export class Feed implements SubscriberOwner {
     if (this.#link === undefined) return;
     const request = {
       ...requestFor(subscribers, this.#flow.epoch),
-      ...(this.#areHidden() ? { hidden: true } : {}),
+      ...(this.#areHidden() && { hidden: true }),
     };
     this.#phase = "subscribing";
     this.#send("subscribe", request, (answer) => {
@@ -286,8 +286,8 @@ export class Feed implements SubscriberOwner {
     if (offset > this.#flow.offset + 1) this.#skip(epoch, offset - 1);
     this.#flow = { epoch, offset };
     const data = push.data as Json; // or bytes, where `T` of the channel says so
-    const publication = { data, json, offset, at, user, ...(info === undefined ? {} : { info }) };
-    if (sender !== undefined) Object.assign(publication, { isOwn: sender === this.#link?.sender });
+    const publication = { data, json, offset, at, user, ...(info && { info }) };
+    if (sender) Object.assign(publication, { isOwn: sender === this.#link?.sender });
     for (const subscriber of this.#active()) {
       if (subscriber.isActive && isBefore(subscriber, offset)) {
         subscriber.publication(publication, epoch, length);

@@ -157,7 +157,7 @@ export class PresenceList {
   #apply({ type, user, info }: Pick<PresenceChange, "type" | "user" | "info">): void {
     if (type === "leave") this.#users.delete(user);
     else if (this.#users.has(user) || this.#users.size < MAX_LISTED_USERS)
-      this.#users.set(user, { user, connections: 1, ...(info === undefined ? {} : { info }) });
+      this.#users.set(user, { user, connections: 1, ...(info && { info }) });
     else this.#total ??= this.#users.size;
   }
 }

@@ -88,7 +88,7 @@ export class Allowance {
    * Milliseconds until a command may be sent, such as this publication; one that counts for more than may
    * ever be sent at once, when nothing is missing.
    */
-  waitMs(publication: Counted | undefined): number {
+  waitMs(publication?: Counted): number {
     if (this.#perSecond === 0) return 0;
     this.#refill();
     const most = this.#burst * (1 - RESERVE);

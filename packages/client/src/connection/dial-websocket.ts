@@ -8,16 +8,14 @@ const MAX_BUFFERED_BYTES = 1_048_576;
 /**
  * The `Dial` of a browser, of Node from 22, of Deno and of Bun: the global `WebSocket`.
  *
- * @throws TypeError where there is none
+ * @throws TypeError where there is none: pass another one, such as the `dial` of `@zocalo/websocket`
  */
 export function webSocketDial(
   subprotocols: readonly string[] = [],
 ): (...given: Parameters<Dial>) => Promise<WebSocketConn> {
   const Socket = globalThis.WebSocket;
   if (typeof Socket !== "function") {
-    throw new TypeError(
-      'there is no WebSocket here (Node has one from 22): pass { dial }, such as that of "@zocalo/websocket"',
-    );
+    throw new TypeError("there is no WebSocket here (Node has one from 22): pass { dial }");
   }
   return (url, { signal }) =>
     new Promise((resolve, reject) => {

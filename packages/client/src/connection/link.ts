@@ -109,14 +109,10 @@ export class Link {
   /** Sends a command that is of this moment, if it can leave now and the server takes it now. */
   cast(text: string): boolean {
     const conn = this.#conn;
-    const isFree =
-      !this.#isLost &&
-      this.#unsent.length === 0 &&
-      (conn.bufferedAmount ?? 0) + text.length <= AHEAD_LENGTH &&
-      this.allowance.waitMs(undefined) === 0;
+    const { length } = text;
+    const isFree = (conn.bufferedAmount ?? 0) + length <= AHEAD_LENGTH && this.allowance.waitMs() === 0;
     if (!isFree || conn.trySend(text) === "refused") return false;
-    this.allowance.spend(costOfCommand(text.length));
-    this.#lastSentAt = this.#clock.uptime();
+    this.allowance.spend(costOfCommand(length));
     return true;
   }
 

@@ -124,6 +124,6 @@ function lossOf(end: ConnEnd, farewell: Disconnect | undefined): SessionError {
   return new SessionError(
     CODES[code] ?? "connection_lost",
     `the connection ended with code ${code}${reason === "" ? "" : `: ${reason}`}`,
-    { closeCode: code, isFinal, ...(end.error === undefined ? {} : { cause: end.error }) },
+    { closeCode: code, isFinal, ...(end.error && { cause: end.error }) },
   );
 }

@@ -15,24 +15,6 @@ export interface Content {
   readonly isBytes?: boolean;
 }
 
-/** @param what names it where JSON cannot say it. @throws TypeError then */
-export function contentOf(data: unknown, what: string): Content {
-  if (data instanceof Uint8Array) return { json: `"${toBase64(data)}"`, isBytes: true };
-  const json = JSON.stringify(data) as string | undefined;
-  if (json === undefined) throw new TypeError(`${what}: JSON cannot say ${typeof data}`);
-  return { json };
-}
-
-/** The member of a command that says it. Written by hand, so that `json` goes out as it is. */
-function member({ json, isBytes }: Content): string {
-  return `"${isBytes ? "bytes" : "data"}":${json}}`;
-}
-
-/** A `cast`, as its text. @param to its `channel` or `method` */
-export function encodeCast(to: object, content: Content): string {
-  return `${JSON.stringify({ type: "cast", ...to }).slice(0, -1)},${member(content)}`;
-}
-
 /** What is to be published, once. */
 export interface Unpublished extends Content {
   readonly channel: string;
@@ -50,6 +32,11 @@ export function toContent(data: unknown, name: string): Content {
 /** The member of a command that has it. Written by hand, so that `json` goes out as it is. */
 export function encodeContent({ json, isBytes }: Content): string {
   return `"${isBytes === true ? "bytes" : "data"}":${json}`;
+}
+
+/** A `cast`, as its text. @param to its `channel` or `method` */
+export function encodeCast(to: object, content: Content): string {
+  return `${JSON.stringify({ type: "cast", ...to }).slice(0, -1)},${encodeContent(content)}}`;
 }
 
 /** Its command. */

@@ -10,7 +10,7 @@ import type { KeepOptions } from "../outbox/keep.ts";
 import type { Link } from "../connection/link.ts";
 import { type LinkTarget, openLink } from "../connection/open-link.ts";
 import type { Network } from "./network.ts";
-import { contentOf, encodeCast } from "../outbox/publication.ts";
+import { encodeCast, toContent } from "../outbox/publication.ts";
 import { Outbox, type OutboxLimits } from "../outbox/outbox.ts";
 import { uniqueName } from "../primitives/unique-name.ts";
 import { onSleep } from "./wake.ts";
@@ -75,8 +75,8 @@ export class Session {
   readonly #clock: Clock;
   readonly #outbox: Outbox;
   readonly #feeds = new Map<string, Feed>();
-  /** Of states by "", of casts by the channel, of messages by the topic behind a space. */
-  readonly #listeners = new Map<string, Set<(said: never) => void>>();
+  /** Of states with "", of casts with the channel, of messages with the topic behind a space. */
+  readonly #listeners = new Set<readonly [string, (said: never) => void]>();
   readonly #stopWake: (() => void)[];
   readonly #keyPrefix = uniqueName();
   #lastKey = 0;
@@ -151,22 +151,20 @@ export class Session {
   }
 
   #cast(to: object, data: unknown): boolean {
-    return this.#link?.cast(encodeCast(to, contentOf(data, "cast"))) ?? false;
+    return this.#link?.cast(encodeCast(to, toContent(data, "cast"))) ?? false;
   }
 
   #listen(to: string, listener: (said: never) => void): () => void {
-    // Wrapped, so that a function given twice is two listeners.
-    const entry = (said: never) => listener(said);
-    const listeners = this.#listeners.get(to) ?? new Set();
-    this.#listeners.set(to, listeners.add(entry));
-    return () => {
-      if (listeners.delete(entry) && listeners.size === 0) this.#listeners.delete(to);
-    };
+    const entry = [to, listener] as const;
+    this.#listeners.add(entry);
+    return () => void this.#listeners.delete(entry);
   }
 
   #tell(to: string, said: unknown): void {
     // One that is added meanwhile hears of the next.
-    for (const listener of [...(this.#listeners.get(to) ?? [])]) callSafely(() => listener(said as never));
+    for (const [name, listener] of [...this.#listeners]) {
+      if (name === to) callSafely(() => listener(said as never));
+    }
   }
 
   /**
@@ -313,7 +311,7 @@ export class Session {
     this.#stopOpening?.();
     this.#stopWaiting?.();
     for (const stop of this.#stopWake) stop();
-    this.#become(cause === undefined ? { name: "closed" } : { name: "closed", cause });
+    this.#become({ name: "closed", ...(cause && { cause }) });
     for (const feed of this.#feeds.values()) feed.close(cause);
     void Promise.allSettled([linkClosed, outboxClosed]).then(() => resolve());
     return promise;
