@@ -340,6 +340,27 @@ export function engineContract(
     assert.ok((await engine.present("c:1", 0, 10)).version > version);
   });
 
+  void test(`${name}: tells who published with what is new, and does not keep it`, async () => {
+    const engine = await make();
+    const told: (string | undefined)[] = [];
+    engine.start({
+      publication: (_channel, _epoch, { sender }) => told.push(sender),
+      replaced() {},
+      presence() {},
+    });
+    await engine.open("c:1");
+    await engine.publish("c:1", { ...text("a"), sender: "s1" }, keepAll);
+    await engine.publish("c:1", text("b"), keepAll);
+    await settled();
+    assert.deepEqual(told, ["s1", undefined]);
+    const { publications } = await engine.read("c:1", 0, 10);
+    assert.deepEqual(
+      publications.map(({ sender }) => sender),
+      [undefined, undefined],
+    );
+    await engine.close();
+  });
+
   void test(`${name}: a listener that throws undoes nothing, and is told of what comes then`, async () => {
     const engine = await make();
     const told: number[] = [];

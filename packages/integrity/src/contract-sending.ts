@@ -135,6 +135,24 @@ export function sendingContract<Prepared>({ contract, isLossy, hasHugeLimit }: S
     );
 
     contract(
+      "it is congested while the system has not taken what earlier turns sent, and else not",
+      async ({ conn, hear }) => {
+        assert.equal(conn.isCongested, false);
+        conn.trySend("in this turn");
+        assert.equal(conn.isCongested, false, "nobody has had a chance to take it");
+        await conn.flush();
+        assert.equal(await hear(), "in this turn");
+        assert.equal(conn.isCongested, false);
+        const taken = await fill(conn, block);
+        assert.equal(conn.isCongested, true);
+        for (let i = 0; i < taken; i++) assert.equal(await hear(), block);
+        await conn.flush();
+        assert.equal(conn.isCongested, false);
+      },
+      marks,
+    );
+
+    contract(
       "what is no message is refused as such where there is no room, too",
       async ({ conn, prepare }) => {
         await fill(conn, block);

@@ -26,6 +26,7 @@ export interface ContractConn<Prepared> extends AsyncIterable<Text>, AsyncDispos
   readonly localAddr: { readonly network: string };
   readonly maxSendBytes: number;
   readonly bufferedAmount: number;
+  readonly isCongested?: boolean | undefined;
   receive(options?: { signal?: AbortSignal }): Promise<Text | null>;
   serve(handler: {
     message(message: Text): void | Promise<void>;
