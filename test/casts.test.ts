@@ -224,7 +224,7 @@ test("sessions of the SDK cast to each other and to the program, in both forms",
   });
   const listener = await websocket.listen("127.0.0.1:0");
   void hub.serve(listener);
-  const [ana, ben] = [0, 1].map(() => connect(`ws://${listener.addr}`, { dial: websocket.dial }));
+  const [ana, ben] = [0, 1].map(() => connect(`ws://${String(listener.addr)}`, { dial: websocket.dial }));
   assert.ok(ana && ben);
   const room = ben.channel("arena:1");
   const heard = new Promise((resolve) => void room.onCast(resolve));

@@ -90,8 +90,7 @@ test("what is cast while a crowd is told waits for the next round, of each key t
 test("what waits in a channel is bounded, and of nobody's many at the cost of another's few", () => {
   const world = new World();
   world.eachMs = 100;
-  const receiver = new Receiver(world);
-  new Receiver(world); // for whom it waits
+  const [receiver] = [new Receiver(world), new Receiver(world)]; // it waits for the second
   const [greedy, honest] = [{}, {}];
   for (const key of ["first", "second"]) world.cast(key, greedy); // the second makes a round
   world.cast("mine", honest);
