@@ -103,6 +103,13 @@ export const ROOMS: readonly Room[] = [
   },
   { directory: "packages/zocalo", name: "zocalo", mayImport: everyPackage },
   { directory: "apps/plaza", name: "@zocalo/plaza", mayImport: ["@zocalo/client", "@zocalo/hub"] },
+  {
+    directory: "apps/arena",
+    name: "@zocalo/arena",
+    mayImport: ["@zocalo/client", "@zocalo/room"],
+    folders: ["view", "hands", "play", "game"],
+    maxLines: ONE_SITTING_LINES,
+  },
   { directory: "bench", name: "@zocalo/bench", mayImport: [...everyPackage, "@zocalo/room", "zocalo"] },
   { directory: "examples", name: "@zocalo/examples", mayImport: [...everyPackage, "@zocalo/room", "zocalo"] },
   { directory: "tools/publishing", name: "@zocalo/publishing", mayImport: [] },
