@@ -22,6 +22,7 @@ export const LEFT_OUT: readonly LeftOut[] = [
     reason: "Debian's Chromium",
     files: [
       "packages/websocket/test/own-names",
+      "test/arena.",
       "test/browser-store",
       "test/e2e.",
       "test/page-policy",

@@ -26,8 +26,8 @@ export interface Sbom {
   readonly dependencies: readonly { readonly ref: string; readonly dependsOn: readonly string[] }[];
 }
 
-/** What is released, and what is bundled into its page. */
-const [RELEASED, ...BUNDLED] = ["zocalo", "@zocalo/plaza"] as const;
+/** What is released, and what is bundled into its pages. */
+const [RELEASED, ...BUNDLED] = ["zocalo", "@zocalo/plaza", "@zocalo/arena", "@zocalo/room"] as const;
 /** A document of this repository has a hundredth of that. */
 const MAX_SBOM_BYTES = 64 * 1_048_576;
 

@@ -138,7 +138,7 @@ test("they are looked for in workflows and in build files, wherever those lie, a
   ]);
 });
 
-test("the SBOM names all that a released zocalo brings, in its page too, each with its hash, and no tool", () => {
+test("the SBOM names all that a released zocalo brings, in its pages too, each with its hash, and no tool", () => {
   const sbom = sbomOf(root);
   assert.equal(sbom.bomFormat, "CycloneDX");
   assert.match(sbom.specVersion, /^1\.\d$/);
@@ -153,7 +153,7 @@ test("the SBOM names all that a released zocalo brings, in its page too, each wi
       }
     >;
   };
-  // What the manifests of the lock file ask for, beginning with the command and its page.
+  // What the manifests of the lock file ask for, beginning with the command and its pages.
   const needed = new Set<string>();
   const need = (path: string): void => {
     const { dependencies, optionalDependencies } = packages[path] ?? {};
@@ -167,6 +167,7 @@ test("the SBOM names all that a released zocalo brings, in its page too, each wi
   };
   need("packages/zocalo");
   need("apps/plaza");
+  need("apps/arena");
   // Each is reached from the command: a reader of the document asks for whose sake something is there.
   const reached = new Set<string>();
   const reach = (ref: string): void => {
@@ -179,7 +180,7 @@ test("the SBOM names all that a released zocalo brings, in its page too, each wi
   assert.deepEqual([...reached].sort(), refs.sort());
   for (const { "bom-ref": ref, name, version } of sbom.components) assert.equal(ref, `${name}@${version}`);
   const named = sbom.components.map((component) => component["bom-ref"].replace(/@[^@]+$/, ""));
-  assert.deepEqual(named.sort(), [...needed, "@zocalo/plaza"].sort());
+  assert.deepEqual(named.sort(), [...needed, "@zocalo/plaza", "@zocalo/arena"].sort());
   for (const { "bom-ref": ref, hashes } of sbom.components) {
     if (ref.startsWith("@zocalo/")) continue;
     const integrity512 = packages[`node_modules/${ref.replace(/@[^@]+$/, "")}`]?.integrity ?? "";

@@ -152,6 +152,21 @@ test("hidden folders and symbolic links are no part of the page", async () => {
   }
 });
 
+test("a second page lies under a name of its own, which leads to it without its last slash, too", async () => {
+  const before = site;
+  const second = readPages(built, "/arena/") ?? new Map();
+  site = { ...before, pages: new Map([...(before.pages ?? []), ...second]) };
+  assert.equal((await ask("/arena/")).status, 200);
+  const file = await ask("/arena/assets/app-B3k9.js");
+  assert.match(String(file.headers["cache-control"]), /immutable/);
+  const moved = await ask("/arena?seed=7");
+  assert.deepEqual([moved.status, moved.headers["location"]], [308, "/arena/"]);
+  for (const path of ["//arena", "/arena//", "/arena/../arena", "/elsewhere", "/arena/assets"]) {
+    assert.equal((await ask(path)).status, 404, path);
+  }
+  site = before;
+});
+
 test("a query does not matter", async () => {
   assert.equal((await ask("/?room=general")).status, 200);
 });

@@ -66,6 +66,9 @@ export function answerRequest(site: Site, request: IncomingMessage, response: Se
     say(response, 426, "This address speaks WebSocket.", headers);
   } else if (path === "/" && site.pages === undefined) {
     say(response, 404, "The page is not built: run `npm run build`. WebSocket, TCP and UDP work.");
+  } else if (path !== "" && site.pages?.has(`${path}/`) === true) {
+    // The page's own files are named from where it is.
+    say(response, 308, "It is one step further.", { location: `${path}/` });
   } else {
     sendFile(site.pages, path, request, response);
   }

@@ -17,7 +17,7 @@ export type Pages = ReadonlyMap<string, PageFile>;
 /** All pages together may take this much memory, in bytes; a build that is larger is a mistake. */
 const MAX_TOTAL_BYTES = 64 * 1_048_576;
 /** The bundler puts the hash of its content into the name of what lies here, so it never changes. */
-const HASHED = "/assets/";
+const HASHED = "assets/";
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -106,10 +106,11 @@ export function securityHeaders(host: string | undefined, isSecure: boolean): Re
  * up as it was written, without decoding: no spelling of a dot reaches anything else.
  *
  * @param directory what the bundler wrote.
+ * @param under where its index.html is: `/arena/` is beside a page at `/`. Default `/`.
  * @returns `undefined` if there is no index.html, as in a checkout that was not built.
  * @throws Error when the files are larger than 64 MiB together.
  */
-export function readPages(directory: string): Pages | undefined {
+export function readPages(directory: string, under = "/"): Pages | undefined {
   if (statSync(join(directory, "index.html"), { throwIfNoEntry: false }) === undefined) return undefined;
   const root = realpathSync(directory);
   const pages = new Map<string, PageFile>();
@@ -124,8 +125,8 @@ export function readPages(directory: string): Pages | undefined {
     const body = readFileSync(file);
     total += body.length;
     if (total > MAX_TOTAL_BYTES) throw new Error(`${directory} holds more than ${MAX_TOTAL_BYTES} bytes`);
-    const path = `/${inside.join("/")}`;
-    pages.set(path === "/index.html" ? "/" : path, pageFile(path, body));
+    const path = inside.join("/");
+    pages.set(under + (path === "index.html" ? "" : path), pageFile(path, body));
   }
   return pages;
 }

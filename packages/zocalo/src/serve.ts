@@ -9,8 +9,9 @@ import { Server } from "./server.ts";
 import { StopSignals } from "./stop-signal.ts";
 import { VERSION } from "./version.ts";
 
-/** The built page: beside `dist` as beside `src`. */
-const PAGES = fileURLToPath(new URL("../pages/plaza", import.meta.url));
+/** The built pages: beside `dist` as beside `src`. */
+const PLAZA = fileURLToPath(new URL("../pages/plaza", import.meta.url));
+const ARENA = fileURLToPath(new URL("../pages/arena", import.meta.url));
 
 /**
  * `zocalo serve`: runs a server until a signal stops it.
@@ -29,7 +30,8 @@ export async function serve(sources: SettingSources): Promise<number> {
   });
 
   using signals = new StopSignals(process, (code) => process.exit(code));
-  const pages = readPages(PAGES);
+  const plaza = readPages(PLAZA);
+  const pages = plaza && new Map([...plaza, ...(readPages(ARENA, "/arena/") ?? [])]);
   const server = await Server.open(settings, { pages, log });
   const { ports } = server;
   process.stdout.write(

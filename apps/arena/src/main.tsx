@@ -1,0 +1,39 @@
+import { render } from "preact";
+import { browserMemory } from "./play/memory.ts";
+import { LOCALE, WORDS } from "./play/words.ts";
+import { App } from "./view/app.tsx";
+import { Stage } from "./view/stage.ts";
+import "./styles/base.css";
+import "./styles/hud.css";
+import "./styles/dialog.css";
+
+document.documentElement.lang = LOCALE;
+document.title = `${WORDS.title} · arena`;
+
+/** `?seed=7` plays the same match again, as far as the hands do. */
+const seed = Number(new URLSearchParams(location.search).get("seed") ?? Number.NaN);
+const stage = new Stage(
+  browserMemory(),
+  Number.isInteger(seed) ? seed : (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0),
+);
+
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.code === "Escape" && stage.screen.value === "match") {
+    // Else the same press closes the menu that it has opened.
+    event.preventDefault();
+    stage.openMenu();
+  }
+  // Buttons are pressed by their keys while they have the focus.
+  else if (event.target instanceof HTMLButtonElement && ["Enter", "Tab"].includes(event.code)) return;
+  else if (stage.keyDown(event.code)) event.preventDefault();
+});
+addEventListener("keyup", (event) => stage.hands.keyUp(event.code));
+addEventListener("blur", () => stage.hands.release());
+addEventListener("gamepadconnected", () => stage.usePad());
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) stage.openMenu();
+});
+
+const root = document.getElementById("app");
+if (root !== null) render(<App stage={stage} />, root);

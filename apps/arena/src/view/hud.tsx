@@ -1,0 +1,96 @@
+import { NUMBERS } from "../game/numbers.ts";
+import { WORDS } from "../play/words.ts";
+import { Emblem } from "./emblem.tsx";
+import { Board } from "./board.tsx";
+import type { Stage } from "./stage.ts";
+
+/** What stands over the picture in a match: scores, clock, banner, buttons. */
+export function Hud({ stage }: { readonly stage: Stage }) {
+  const { sun, moon, seconds, phase, isDouble, banner, mine } = stage;
+  const isCounting = phase.value === "countdown";
+  return (
+    <div class="hud" data-double={isDouble.value ? "yes" : undefined}>
+      <div class="scores">
+        <Score team="sun" points={sun.value} />
+        <p class="clock" data-testid="clock">
+          <span aria-hidden="true">
+            {clock(phase.value === "play" ? seconds.value : isCounting ? NUMBERS.match.lasts : 0)}
+          </span>
+          {isDouble.value ? <span class="times">×2</span> : null}
+        </p>
+        <Score team="moon" points={moon.value} />
+      </div>
+      <div class="tools">
+        <button type="button" class="tool" aria-label={WORDS.board} onClick={() => toggleBoard(stage)}>
+          <svg viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M5 20V12h4v8M10 20V5h4v15M15 20V9h4v11" />
+          </svg>
+        </button>
+        <button
+          type="button"
+          class="tool"
+          aria-label={WORDS.menu}
+          data-testid="menu-button"
+          onClick={() => stage.openMenu()}
+        >
+          <svg viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M4 7h16M4 12h16M4 17h16" />
+          </svg>
+        </button>
+      </div>
+      {isCounting ? (
+        <p class="banner big" aria-hidden="true">
+          {seconds.value}
+        </p>
+      ) : banner.value !== "" ? (
+        <p class="banner" data-testid="banner">
+          {banner.value}
+        </p>
+      ) : null}
+      {mine.value === "" ? null : (
+        <p class="mine" data-state={mine.value}>
+          {WORDS[mine.value]}
+        </p>
+      )}
+      {stage.isBoardOpen.value && phase.value !== "over" ? (
+        <div class="board-panel">
+          <Board lines={stage.board.value} />
+        </div>
+      ) : null}
+      <button
+        type="button"
+        class="dash"
+        tabIndex={-1}
+        aria-hidden="true"
+        onPointerDown={(event) => {
+          event.preventDefault();
+          event.currentTarget.setPointerCapture(event.pointerId);
+          stage.hands.sticks.dash(event.pointerId);
+        }}
+        onPointerUp={(event) => stage.hands.sticks.up(event.pointerId)}
+        onPointerCancel={(event) => stage.hands.sticks.up(event.pointerId)}
+      >
+        <svg viewBox="0 0 24 24" aria-hidden="true">
+          <path d="M4 6l7 6-7 6M12 6l7 6-7 6" />
+        </svg>
+      </button>
+    </div>
+  );
+}
+
+function toggleBoard(stage: Stage): void {
+  stage.isBoardOpen.value = !stage.isBoardOpen.value;
+}
+
+function Score({ team, points }: { readonly team: "sun" | "moon"; readonly points: number }) {
+  return (
+    <p class="score" data-team={team} data-testid={`score-${team}`}>
+      <Emblem team={team} />
+      <span class="team-name">{WORDS.teams[team]}</span> <strong>{points}</strong>
+    </p>
+  );
+}
+
+function clock(seconds: number): string {
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}

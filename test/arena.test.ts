@@ -1,0 +1,111 @@
+// Arena in a real browser, under the policy that its server sends: a match against bots.
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import type { BrowserContextOptions, Page } from "playwright-core";
+import { launchBrowser } from "./browser.ts";
+import { ServerProcess } from "./e2e-server.ts";
+
+const PHONE = { viewport: { width: 360, height: 720 }, isMobile: true, hasTouch: true };
+
+/** A page on which a match against bots has begun. */
+async function match(t: TestContext, options: BrowserContextOptions = {}) {
+  const server = await ServerProcess.start();
+  const browser = await launchBrowser();
+  t.after(async () => {
+    await browser.close();
+    await server.kill("SIGKILL");
+  });
+  const context = await browser.newContext({ locale: "en-US", ...options });
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error") complaints.push(message.text());
+  });
+  await page.goto(`http://localhost:${server.ports.http}/arena/?seed=5`);
+  await page.getByLabel("Your name").fill("Ana");
+  await page.getByTestId("play").click();
+  await page.locator("main[data-phase=play]").waitFor();
+  return { page, complaints };
+}
+
+/** Waits until the player is further right than `x`, and further down than `y`. */
+function untilPast(page: Page, x: number, y: number): Promise<unknown> {
+  return page.waitForFunction(
+    ([x, y]) => {
+      const [atX = 0, atY = 0] = (document.querySelector("canvas")?.dataset["at"] ?? "")
+        .split(" ")
+        .map(Number);
+      return atX > x && atY > y;
+    },
+    [x, y] as const,
+  );
+}
+
+test("a match is played by keys and mouse, paused, and gone on with", async (t) => {
+  const { page, complaints } = await match(t);
+  await untilPast(page, 2, 7);
+  await page.keyboard.down("KeyD");
+  await untilPast(page, 6, 0);
+  await page.keyboard.press("Space");
+  await page.keyboard.up("KeyD");
+  await page.keyboard.down("ArrowDown");
+  await untilPast(page, 0, 8.5);
+  await page.keyboard.up("ArrowDown");
+  await page.mouse.move(640, 430);
+  await page.mouse.down();
+  await page.locator("canvas[data-thrown]").waitFor();
+  await page.mouse.up();
+  await page.keyboard.press("Tab");
+  assert.equal(await page.getByTestId("board").locator("tbody tr").count(), 10);
+  await page.getByTestId("board").getByText("Ana").waitFor();
+
+  await page.keyboard.press("Escape");
+  const paused = await page.getByTestId("clock").textContent();
+  await page.getByText("Controls").click();
+  await page.getByTestId("key-dash").click();
+  await page.keyboard.press("KeyX");
+  assert.match((await page.getByTestId("key-dash").textContent()) ?? "", /X$/);
+  assert.equal(await page.getByTestId("clock").textContent(), paused);
+  await page.getByTestId("resume").click();
+  await page.locator("main[data-screen=match]").waitFor();
+  assert.deepEqual(complaints, []);
+
+  await page.reload();
+  await page.getByText("Controls").click();
+  assert.match((await page.getByTestId("key-dash").textContent()) ?? "", /X$/);
+  assert.equal(await page.getByLabel("Your name").inputValue(), "Ana");
+});
+
+test("a match is played by two thumbs", async (t) => {
+  const { page, complaints } = await match(t, PHONE);
+  const fingers = await page.context().newCDPSession(page);
+  const touch = (type: "touchStart" | "touchMove" | "touchEnd", ...touchPoints: object[]) =>
+    fingers.send("Input.dispatchTouchEvent", { type, touchPoints: touchPoints as never });
+  await untilPast(page, 2, 7);
+  const left = { x: 140, y: 560, id: 1 };
+  await touch("touchStart", { ...left, x: 80 });
+  await touch("touchMove", left);
+  await untilPast(page, 6, 0);
+  await touch("touchStart", left, { x: 260, y: 600, id: 2 });
+  await touch("touchMove", left, { x: 310, y: 600, id: 2 });
+  await page.locator("canvas[data-thrown]").waitFor();
+  await touch("touchEnd");
+  assert.deepEqual(complaints, []);
+});
+
+test("the page speaks Spanish to whom speaks it, and every control has a name", async (t) => {
+  const server = await ServerProcess.start();
+  const browser = await launchBrowser();
+  t.after(async () => {
+    await browser.close();
+    await server.kill("SIGKILL");
+  });
+  const page = await (await browser.newContext({ locale: "es-MX" })).newPage();
+  await page.goto(`http://localhost:${server.ports.http}/arena/`);
+  await page.getByRole("button", { name: "Jugar contra bots" }).waitFor();
+  await page.getByRole("dialog", { name: "¡Dulces!" }).waitFor();
+  await page.getByRole("switch", { name: "Sonido", checked: true }).click();
+  await page.getByRole("switch", { name: "Sonido", checked: false }).waitFor();
+  assert.equal(await page.locator("html").getAttribute("lang"), "es-MX");
+});
