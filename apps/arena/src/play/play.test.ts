@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { matchOf } from "../game/movement.ts";
+import { NUMBERS, ticks } from "../game/numbers.ts";
 import type { Happening } from "./happenings.ts";
 import { Practice } from "./practice.ts";
 import { ENGLISH, localeOf, SPANISH } from "./words.ts";
@@ -41,7 +42,10 @@ test("the pause after a match can be cut short", () => {
   const practice = new Practice(1);
   const match = matchOf(practice.world);
   match.phase = "over";
-  match.left = 300;
+  match.left = ticks(NUMBERS.match.pauseAfter);
+  practice.skipPause();
+  assert.equal(match.left, ticks(NUMBERS.match.pauseAfter), "a key that is still held does not do it");
+  match.left = ticks(NUMBERS.match.pauseAfter - 1);
   practice.skipPause();
   practice.advance(0.04, () => {});
   assert.deepEqual([match.phase, match.map], ["countdown", "mercado"]);

@@ -2,7 +2,7 @@ import { game } from "../game/game.ts";
 import type { ArenaWorld, Input, Player } from "../game/kinds.ts";
 import { LocalMatch, noInput } from "../game/local-match.ts";
 import { matchOf } from "../game/movement.ts";
-import { NUMBERS, TICK } from "../game/numbers.ts";
+import { NUMBERS, TICK, ticks } from "../game/numbers.ts";
 import { join } from "../game/players.ts";
 import { happenings, type Listener } from "./happenings.ts";
 
@@ -47,9 +47,9 @@ export class Practice {
     return this.#owed / TICK;
   }
 
-  /** Ends the pause after a match. */
+  /** Ends the pause after a match; not in its first second, when a key of the match may still be held. */
   skipPause(): void {
     const match = matchOf(this.world);
-    if (match.phase === "over") match.left = 1;
+    if (match.phase === "over" && match.left <= ticks(NUMBERS.match.pauseAfter - 1)) match.left = 1;
   }
 }

@@ -136,7 +136,7 @@ function straight(brush: Brush, wall: Extract<Wall, { shape: "box" }>, palette: 
     }
   } else {
     brush.fillStyle = palette.wallCut;
-    const step = look === "bench" ? 0.7 : 0.8;
+    const step = look === "bench" ? 0.7 : halfWidth;
     for (let at = x - halfWidth + step / 2; at < x + halfWidth; at += step) {
       diamond(brush, at, y, Math.min(halfHeight, step) * 0.5);
       brush.fill();
@@ -152,8 +152,8 @@ function straight(brush: Brush, wall: Extract<Wall, { shape: "box" }>, palette: 
 /** Stripes of cloth, and a scalloped row of cut-outs. */
 function awning(brush: Brush, wall: Extract<Wall, { shape: "box" }>, palette: Palette): void {
   const { x, y, halfWidth, halfHeight } = wall;
-  const flags = palette.paperFlags;
-  const colour = flags[Math.floor(x * 3 + y) % flags.length] ?? palette.wall;
+  // Not those of the teams.
+  const colour = palette.awnings[Math.floor(x * 3 + y) % palette.awnings.length] ?? palette.wall;
   const isWide = halfWidth > halfHeight;
   const long = isWide ? halfWidth : halfHeight;
   brush.fillStyle = colour;

@@ -17,6 +17,7 @@ export interface Palette {
   readonly egg: string;
   readonly sweets: readonly string[];
   readonly paperFlags: readonly string[];
+  readonly awnings: readonly string[];
 }
 
 export interface TeamColours {
@@ -47,6 +48,7 @@ export const LIGHT: Palette = {
   egg: "#fffdfc",
   sweets: SWEETS,
   paperFlags: ["#d81b60", "#f59a23", "#12798a", "#7b4fc4", "#4d8a5c"],
+  awnings: ["#c9822a", "#7b4fc4", "#4d8a5c"],
 };
 
 export const DARK: Palette = {
@@ -67,4 +69,5 @@ export const DARK: Palette = {
   egg: "#fff6ee",
   sweets: ["#ff5c97", "#ffc14d", "#46d0be", "#b08cf0", "#ff8a5c"],
   paperFlags: ["#c9205f", "#c97b14", "#12798a", "#6a46a8", "#3d7350"],
+  awnings: ["#a5691c", "#6a46a8", "#3d7350"],
 };
