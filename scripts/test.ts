@@ -39,6 +39,8 @@ const runnerArgs = [
   "--conditions=zocalo-source",
   "--import",
   import.meta.resolve("tsx"),
+  "--import",
+  import.meta.resolve("./failing-assertions.mjs"),
   "--test",
   "--test-reporter=spec",
   `--test-timeout=${FILE_TIMEOUT_MS}`,

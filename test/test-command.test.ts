@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -29,4 +32,26 @@ test("the summary closes the run, and the exit code is the runner's", () => {
   assert.match(lines.at(-1) ?? "", /duration_ms/);
   assert.ok(lines.includes("ℹ pass 2"), stdout);
   assert.equal(status, 0);
+});
+
+/** Its assertion fails, and Node 20 looks in here for it, for minutes. */
+const failing = `import assert from "node:assert/strict";
+const sides: readonly number[] = [${"((n: number) => [n])(3), ".repeat(300)}];
+assert.ok(sides.length === 3);
+${"// And so on.\n".repeat(1_000)}`;
+
+test("an assertion without a message fails, and its line is told", (context) => {
+  const directory = mkdtempSync(join(tmpdir(), "failing-"));
+  context.after(() => rmSync(directory, { recursive: true }));
+  const program = join(directory, "failing.mts");
+  writeFileSync(program, failing);
+  const args = process.execArgv.filter((arg) => !arg.startsWith("--test"));
+  const { status, stderr } = spawnSync(process.execPath, [...args, program], {
+    encoding: "utf8",
+    timeout: 60_000,
+    killSignal: "SIGKILL", // A loop without end hears no other.
+  });
+  assert.equal(status, 1);
+  assert.match(stderr, /AssertionError.*falsy/);
+  assert.match(stderr, /failing\.mts:3:8/);
 });
