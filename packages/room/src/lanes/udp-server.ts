@@ -103,7 +103,10 @@ export interface UdpLanesStats extends Readonly<LaneCounts> {
  * @throws NetError `invalid_argument`, `invalid_address`
  * @example
  * const lanes = udpLanes(await listenPacket("udp", ":7001"), { advertised: "play.example.org:7001" });
- * hub.handle("game.lane", ({ address }) => lanes.open({ host: address })?.ticket ?? null);
+ * hub.handle("game.lane", ({ peer }) => {
+ *   const host = "host" in peer.addr ? peer.addr.host : undefined;
+ *   return lanes.open({ host })?.ticket ?? null;
+ * });
  */
 export function udpLanes(packets: LaneSocket, options: UdpLanesOptions = {}): UdpLanes {
   return new UdpLanes(packets, options);
