@@ -2,8 +2,8 @@ import type { BitReader } from "./reader.ts";
 import { readRice, writeRice } from "./rice.ts";
 import type { BitWriter } from "./writer.ts";
 
-// Which few, or all but a few, of a number of things are marked: how many, and the gaps between them. The
-// gaps are coded for how many things and marks are left, so one that is rare costs what it tells.
+// A set of things by their indices: how many there are, and the gaps between them, or between the others if
+// those are fewer. How a gap is coded depends on how many things and marks are left.
 
 /**
  * Writes which of `total` things are marked: `count` of them, whose indices `marked` has in ascending order.

@@ -5,7 +5,7 @@ import type { BitWriter } from "./writer.ts";
 // bits. Good for k near the binary logarithm of what is usual. From some zeros on each doubles what the bits
 // after the one can tell, so that what is rare and large costs a logarithm.
 
-/** How many zeros mean what they mean in Rice's code; with more, boxes and walking players took more bits. */
+/** Below this many zeros it is Rice's code. With more of them boxes and walking players took more bits. */
 const PLAIN = 2;
 
 /** Writes an unsigned 32-bit integer. */

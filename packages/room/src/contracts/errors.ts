@@ -5,7 +5,7 @@ export type RoomErrorCode =
   | "invalid_value" // what was written is of another type, NaN, or of another world
   | "unknown_kind" // the game has no kind of this name
   | "unknown_field" // the kind has no field of this name
-  | "removed" // the entity is no more
+  | "removed" // the entity was removed
   | "read_only" // a frame is shown, not written
   | "limit_reached" // the world is full
   | "other_schema"; // these rows are of another game, or of another version of it

@@ -9,19 +9,19 @@ export interface InputBufferOptions {
   /** Inputs of ticks further ahead than this are refused; 32 by default, from 1 to 256. */
   readonly maxAhead?: number;
   /**
-   * An input is applied at most so many ticks after its own, if nothing stood for it; 10 by default, from 0
-   * to 200. This is what a client gains at most by holding back what it sends: so many ticks of standing
-   * still, and then as many of moving faster.
+   * How many ticks after its own an input may still be applied, if no other was repeated in its place; 10 by
+   * default, from 0 to 200. It bounds what a client gains by holding back what it sends: this many ticks of
+   * standing still, and then as many of moving faster.
    */
   readonly maxLate?: number;
   /**
-   * So many inputs are applied in one tick at most, to catch up; 2 by default, from 1 to 256. With 1 what was
-   * late once stays late.
+   * How many inputs are applied in one tick at most, to catch up; 2 by default, from 1 to 256. With 1 a
+   * player who was late once stays late.
    */
   readonly maxPerTick?: number;
   /**
-   * For so many missing inputs in a row the last one is applied again; 3 by default, from 0. Then there is
-   * none.
+   * How many missing inputs in a row are replaced by the last one that came; 3 by default, from 0 to 256.
+   * After that nothing is applied.
    */
   readonly maxRepeats?: number;
 }
@@ -31,15 +31,15 @@ export interface InputBufferOptions {
  *
  * @param row Its cells, lent until this returns.
  * @param number The tick that it is for, which is not after the tick that is run.
- * @param displayed What its player saw when it was made, in ticks; `NaN` if that is not known. It is what the
- * client says: clamp it.
- * @param isRepeated It stands for one that did not come.
+ * @param displayed Which moment of the world its player saw when it was made, in ticks; `NaN` if that is not
+ * known. The client says so: clamp it.
+ * @param isRepeated It takes the place of one that did not come.
  */
 export type ApplyInput = (row: Int32Array, number: number, displayed: number, isRepeated: boolean) => void;
 
-/** Packets that one seat sent, and inputs that did not come. All are counts. */
+/** How many packets of one seat were of which sort, and what became of its inputs. */
 export interface InputCounts {
-  /** Packets that were not such, or said what cannot be. They changed nothing else. */
+  /** Packets that could not be read, or that acknowledged a frame of the future. They changed nothing. */
   malformed: number;
   /** Packets whose newest input was too far ahead: it was not taken. */
   early: number;
@@ -47,14 +47,14 @@ export interface InputCounts {
   late: number;
   /** Inputs that were applied. */
   applied: number;
-  /** Ticks in which an input stood for one that did not come. */
+  /** Ticks in which the last input was applied again, as the next did not come. */
   repeated: number;
-  /** Ticks of this seat for which no input was applied and none stood. */
+  /** Ticks for which no input was applied, not even the last one again. */
   missing: number;
 }
 
 const DEFAULTS = { maxAhead: 32, maxLate: 10, maxPerTick: 2, maxRepeats: 3 };
-/** How many numbers are remembered beyond those that may still be taken, so that a late one counts once. */
+/** How many inputs are remembered beyond those that may still be taken, so that a late one counts once. */
 const REMEMBERED = 64;
 
 /**
@@ -95,12 +95,12 @@ export class InputBuffer {
     this.#last = new Int32Array(cells.length);
   }
 
-  /** The newest input that was taken, or for which a repeated one stood; 0 before the first. */
+  /** The newest input that was taken, or for which the last one was repeated; 0 before the first. */
   get taken(): number {
     return this.#taken;
   }
 
-  /** Of which frames the last good packet said that they came; another one changes it. */
+  /** Which frames came, as the last good packet says. The next one changes this object. */
   get frames(): FramesThatCame {
     return this.#frames;
   }
@@ -162,7 +162,7 @@ export class InputBuffer {
       this.#step(0);
       this.counts.repeated += 1;
       count = 1;
-      // He who sends nothing sees time pass all the same.
+      // Time passes on the screen of a player who sends nothing, too.
       apply(this.#last, this.#taken, this.#lastDisplayed + this.#repeats, true);
     }
     return count;

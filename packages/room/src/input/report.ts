@@ -23,13 +23,13 @@ const ALL = 0xffffffff;
 export class InputReport {
   /** When it was sent, in ticks of the server's time. */
   sentAt = 0;
-  /** The newest input that was taken, or for which a repeated one stood; 0 for none. */
+  /** The newest input that was taken, or for which the last one was repeated; 0 for none. */
   taken = 0;
   /** Bit `i` is set if input `taken - i` was applied, and not lost; an unsigned 32-bit integer. */
   applied = 0;
-  /** How many inputs further than the tick came; below 0 for those that are missing. */
+  /** How many ticks the newest input that came is ahead of this tick; below 0 inputs are missing. */
   depth = 0;
-  /** Of those that came first since the last report the one that came latest for its tick; 0 for none. */
+  /** Of the inputs that came since the last report, the one with the least time to spare; 0 for none. */
   came = 0;
   /** When it came, in ticks of the server's time. */
   cameAt = 0;

@@ -10,8 +10,8 @@ export type LaneState = "probing" | "open" | "silent" | "closed";
 export type Carrier = "udp" | "webrtc" | "session";
 
 /**
- * A way for messages that may get lost, doubled never, overtaken by others: snapshots one way, inputs the
- * other. Both sides have one, and it is the same whatever carries it.
+ * Carries messages that may get lost or be overtaken, and that come at most once: snapshots one way, inputs
+ * the other. Each side has one, and it is the same whatever carries it.
  */
 export interface Lane {
   /** What carries it; of a lane of several, what carries the next message. */
@@ -26,11 +26,11 @@ export interface Lane {
    *   long, and one that the limits of the lane, or what is not yet acknowledged, leave no room for.
    */
   send(bytes: Uint8Array): boolean;
-  /** Has `handler` given what comes; the bytes are its own. It replaces the one before. */
+  /** Calls `handler` with each message that comes; the bytes are its own. It replaces the one before. */
   onMessage(handler: (bytes: Uint8Array) => void): void;
-  /** Has `handler` told each change of `state`, and of `carrier`. It replaces the one before. */
+  /** Calls `handler` at each change of `state` and of `carrier`. It replaces the one before. */
   onState(handler: (state: LaneState) => void): void;
-  /** Ends it. The other side is not told: the reliable side is for that. Again: nothing. */
+  /** Ends it. The other side is not told: the session is for that. A second time does nothing. */
   close(): void;
 }
 

@@ -23,7 +23,7 @@ export interface PredictedState {
 
 /** How predictions are corrected. */
 export interface PredictionOptions {
-  /** So long, in milliseconds, a correction takes to be seen whole, to 95 %; 100 by default. */
+  /** How long it takes, in milliseconds, until 95 % of a correction is seen; 100 by default. */
   readonly smoothMs?: number;
   /**
    * A correction by more than this, in quanta of a cell that moves, is seen at once. By default a tenth of
@@ -45,11 +45,11 @@ export type Reconciliation = "old" | "first" | "matched" | "corrected" | "snappe
 /** Defaults of `PredictionOptions`. */
 export const SMOOTH_MS = 100;
 const SNAP_SHARE = 0.1;
-/** Of the correction so much is left after `smoothMs`. */
+/** This share of a correction is still to be seen after `smoothMs`. */
 const LEFT = 0.05;
-/** How many comparisons the error is told of. */
+/** Of how many comparisons the error is remembered. */
 const COMPARED = 256;
-/** A cell that moves may be off by so many quanta: two machines round differently. */
+/** By how many quanta a cell that moves may be off: two machines round differently. */
 const TOLERANCE = 1;
 
 /**
@@ -117,9 +117,7 @@ export class Prediction {
     return this.#lastError;
   }
 
-  /**
-   * By how many quanta cells that move were off: the share `q` of the last 256 comparisons did not pass it.
-   */
+  /** By how many quanta cells that move were off at most, in the share `q` of the last 256 comparisons. */
   error(q: number): number {
     return this.#errors.quantile(q);
   }
@@ -187,7 +185,7 @@ export class Prediction {
     }
   }
 
-  /** It is another entity from here on: what was predicted is forgotten. */
+  /** Forgets what was predicted: from here on it is another entity. */
   reset(): void {
     this.#tick = Number.NEGATIVE_INFINITY;
     this.#newest = 0;
@@ -235,7 +233,7 @@ export class Prediction {
   }
 
   /**
-   * Has what is shown stay where it was, and go from there to where it should be. True if that is too far.
+   * Lets what is shown stay where it was and glide from there to where it should be. True if that is too far.
    */
   #glide(): boolean {
     let isTooFar = false;

@@ -5,12 +5,12 @@ import { ENTERED, LEFT, type PartPlan, type PartWriter, UPDATED } from "./part-w
 import { RING, RING_MASK } from "./ring.ts";
 import type { ShownEntities } from "./shown.ts";
 
-/** Priorities are told apart in quarters, up to this. */
+/** Priorities are counted in quarters, up to `HIGHEST`. */
 const QUARTERS = 4;
 const HIGHEST = 1_023;
-/** How often a part is written again because more may fit. */
+/** How often a part is written at most, each time with more entities, because more may fit. */
 const TRIES = 3;
-/** A part that is as full as this is full. */
+/** Past this share of its limit a part is taken for full. */
 const FULL = 0.88;
 
 /**

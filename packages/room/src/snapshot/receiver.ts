@@ -18,7 +18,7 @@ const COPIED_WHOLE = 2_048;
 
 /** One client of a view: what it has acknowledged, and so what it is told against what. */
 export class Receiver {
-  /** The last of its inputs that was taken, modulo 65,536; -1 leaves these three away. Default -1. */
+  /** The last of its inputs that was taken, modulo 65,536; -1 leaves these three out. Default -1. */
   lastInput = -1;
   /** How full its buffer of inputs is, 0 to 255. */
   depth = 0;

@@ -55,7 +55,7 @@ export function riceBits(mean: number): number {
   return 31 - Math.clz32(((3 * mean) >> (SCALE + 2)) | 1);
 }
 
-/** How large a difference is, as far as it counts. */
+/** The size of a difference, held below the largest that counts. */
 export function magnitude(difference: number): number {
   const size = difference < 0 ? -difference : difference;
   return size > LARGEST ? LARGEST : size;

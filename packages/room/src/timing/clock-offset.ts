@@ -1,19 +1,19 @@
 /** Samples are kept for so many seconds: what drift makes of that is far below what jitter does. */
 const SECONDS = 8;
-/** By so many ticks samples may contradict each other, for clocks that run at slightly different rates. */
+/** How many ticks samples may contradict each other by, as the two clocks run at slightly different rates. */
 const DRIFT_TICKS = 0.25;
 
 /**
  * Finds the server's time, in ticks, at a moment of the clock here. What the server sent at a tick came after
  * it; what came to the server at a tick was sent before it. So each packet bounds the difference between the
- * clocks from one side, the quickest ones of the last 8 seconds bound it best, and the middle is off by at
- * most half the least round trip: by half of what the quickest way there and back differ. A slow or late
- * packet changes nothing. If the bounds contradict each other, a clock was set or stood still, and it begins
- * anew with the newest.
+ * clocks from one side, and the quickest ones of the last 8 seconds bound it best. The middle of the two
+ * bounds is off by at most half the difference between the quickest way there and the quickest way back. A
+ * slow or late packet changes nothing. If the bounds contradict each other, a clock was set or stood still,
+ * and it begins anew with the newest.
  */
 export class ClockOffset {
   readonly #tickMs: number;
-  /** By second: the most by which the server is at least ahead, in ticks, and the least by which at most. */
+  /** By second: the greatest lower and the least upper bound of how far the server is ahead, in ticks. */
   readonly #least = new Float64Array(SECONDS);
   readonly #most = new Float64Array(SECONDS);
   readonly #seconds = new Float64Array(SECONDS);

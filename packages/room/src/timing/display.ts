@@ -7,7 +7,7 @@ import { SteeredClock } from "./steering.ts";
 export interface DisplayOptions {
   readonly ticksPerSecond: number;
   /**
-   * So long, in milliseconds, what moves goes on when no newer frame is there; 100 by default. Then it
+   * How long, in milliseconds, what moves goes on when no newer frame is there; 100 by default. Then it
    * stands.
    */
   readonly maxExtrapolationMs?: number;
@@ -18,9 +18,9 @@ export interface DisplayOptions {
 /**
  * What is shown now.
  * - `waiting`: no frame has come yet, or none that is still kept.
- * - `returned`: the page was away, and this is the first that it shows after that: what happened meanwhile is
- *   not played. Clear what fades out, and play no sounds of it.
- * - `holding`: nothing newer came for longer than is gone on for.
+ * - `returned`: the page was away, and this is the first moment that it shows again. Of what happened
+ *   meanwhile, play no sounds, and clear what fades out.
+ * - `holding`: nothing newer came for longer than `maxExtrapolationMs`.
  */
 export type DisplayState = "waiting" | "showing" | "returned" | "holding";
 
@@ -76,7 +76,7 @@ export class Display {
     return this.#newest;
   }
 
-  /** By how many ticks 95 % of the frames are at most later than the quickest. */
+  /** 95 % of the frames are at most this many ticks later than the quickest. */
   get jitter(): number {
     return this.#transit.jitter;
   }

@@ -36,7 +36,7 @@ export function difference(cell: Cell, a: number, b: number): number {
   return plain - span * Math.round(plain / span);
 }
 
-/** Brings what was reckoned back into the range of its cell. One that wraps stays below `max + 1`. */
+/** Brings a computed value back into the range of its cell. One that wraps stays below `max + 1`. */
 export function intoRange(cell: Cell, value: number): number {
   if (!cell.wraps) return Math.max(cell.min, Math.min(cell.max, value));
   const span = cell.max - cell.min + 1;

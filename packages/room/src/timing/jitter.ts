@@ -2,15 +2,15 @@ import { SlidingWindow } from "./window.ts";
 
 /** How many arrivals are remembered: four seconds at 30 ticks a second. */
 const ARRIVALS = 128;
-/** What this share of the arrivals do not pass counts as the way; the rest came too late. */
+/** This share of the arrivals counts as in time; the rest came too late. */
 const ON_TIME = 0.95;
-/** An arrival sooner than the soonest by more ticks than this says that a clock was set, or stood still. */
+/** An arrival this many ticks sooner than the soonest says that a clock was set, or stood still. */
 const STEP_TICKS = 2;
-/** One later than the soonest by more than this, in milliseconds, too: what comes after a sleep. */
+/** So does one this many milliseconds later than the soonest, as after a sleep. */
 const STALE_MS = 1_000;
 /**
- * After one that is sooner than the soonest so many must not be, before the soonest counts as known. Of a
- * queue that is read after a sleep each is a little sooner than the one before, until it has been read.
+ * How many arrivals that are not sooner must follow the soonest before it counts as settled. When a queue is
+ * read after a sleep, each arrival is a little sooner than the one before, until the queue is empty.
  */
 const FALLING = 16;
 
@@ -23,8 +23,8 @@ export class TransitTimes {
   readonly #window = new SlidingWindow(ARRIVALS);
   readonly #staleTicks: number;
   /**
-   * How many more arrivals must not be sooner than the soonest before it counts as settled, and from where it
-   * fell.
+   * How many arrivals that are not sooner are still wanted before the soonest counts as settled, and what the
+   * soonest was before it began to fall.
    */
   #falling = 0;
   #fellFrom = 0;
@@ -57,7 +57,7 @@ export class TransitTimes {
     this.#window.add(ticks);
   }
 
-  /** By how many ticks 95 % of the arrivals are at most later than the soonest. */
+  /** 95 % of the arrivals are at most this many ticks later than the soonest. */
   get jitter(): number {
     return this.#window.quantile(ON_TIME) - this.#window.quantile(0);
   }

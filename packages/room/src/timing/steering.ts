@@ -3,11 +3,11 @@ import { TransitTimes } from "./jitter.ts";
 /** How a `SteeredClock` goes. */
 export interface SteeringOptions {
   readonly ticksPerSecond: number;
-  /** By what share its rate differs from 1 at most. */
+  /** Its rate differs from 1 by at most this share. */
   readonly maxRate: number;
-  /** Further than this behind where it should be, in milliseconds, it jumps there. */
+  /** If it is further behind than this, in milliseconds, it jumps to where it should be. */
   readonly jumpMs: number;
-  /** Further than this ahead of where it should be, in milliseconds, it stands still until it is right. */
+  /** If it is further ahead than this, in milliseconds, it stands still until the time is right. */
   readonly standMs: number;
 }
 
@@ -82,9 +82,9 @@ export class SteeredClock {
   }
 }
 
-/** By what share the rate of `InputClock` differs from 1 at most. */
+/** The rate of `InputClock` differs from 1 by at most this share. */
 export const INPUT_RATE = 0.02;
-/** How far its inputs may be later than just in time before it jumps ahead, in milliseconds. */
+/** How late its inputs may be before it jumps ahead, in milliseconds. */
 const INPUT_JUMP_MS = 100;
 /** How far they may be too early before it stands still, in milliseconds. */
 const INPUT_STAND_MS = 250;
@@ -190,7 +190,7 @@ export class InputClock {
     }
   }
 
-  /** By how many ticks 95 % of the inputs are at most later than the quickest. */
+  /** 95 % of the inputs are at most this many ticks later than the quickest. */
   get jitter(): number {
     return this.#transit.jitter;
   }

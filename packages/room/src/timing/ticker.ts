@@ -14,13 +14,13 @@ export interface TickerOptions {
    */
   readonly phase?: number;
   /**
-   * How many ticks that it is behind run at once after the process stood still; 5 by default. Those past them
-   * never run: later ones come so much later, with the numbers that follow.
+   * How many ticks are made up for at once after the process stood still; 5 by default. The rest are skipped,
+   * and their numbers go to the ticks that come later.
    */
   readonly maxBehind?: number;
 }
 
-/** How late ticks began, in milliseconds after they were due; of the last 1,024 of them. */
+/** How many milliseconds after they were due the last 1,024 ticks began. */
 export interface Lateness {
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -31,12 +31,12 @@ export interface Lateness {
 const LATENESS_TICKS = 1_024;
 /** Ticks a process that stood still runs at once. */
 export const DEFAULT_MAX_BEHIND = 5;
-/** A timer that comes so much too early, in milliseconds, has come: timers count whole milliseconds. */
+/** A timer that comes this early, in milliseconds, is in time: timers count whole milliseconds. */
 const EARLY_MS = 0.5;
 
 /**
- * Runs something so many times a second. Each tick is due at a moment that was known at the start, so what
- * one is late for does not add up. It sleeps between them and never spins. A tick allocates nothing here
+ * Runs something a number of times a second. Each tick is due at a moment that was known at the start, so
+ * that lateness does not add up. It sleeps between them and never spins. A tick allocates nothing here
  * but the clock's timer.
  */
 export class Ticker {

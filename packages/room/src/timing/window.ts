@@ -32,8 +32,8 @@ export class SlidingWindow {
   }
 
   /**
-   * The value that the share `q` of those kept do not pass: 0 is the least, 0.5 the median, 1 the greatest.
-   * 0 of none.
+   * A quantile of the values that are kept: with `q` 0 the least, with 0.5 the median, with 1 the greatest.
+   * 0 if there are none.
    */
   quantile(q: number): number {
     if (this.#count === 0) return 0;
