@@ -9,8 +9,8 @@ import { freeShare, meetsDisc } from "./walls.ts";
 const { egg: shell, player: body, bag, pinata: target, sweets } = NUMBERS;
 
 /**
- * What others looked like to whom throws: the server's memory of earlier ticks. An egg is tried against the
- * places that its thrower saw, at first; with each third of its way it is less late.
+ * Where the others were for the player who throws: the server's memory of earlier ticks. At first an egg is
+ * tried against the places that its thrower saw; the longer it flies, the nearer these are to the present.
  */
 export interface Past {
   /** By how many ticks this player sees the others late. */
@@ -22,7 +22,7 @@ export interface Past {
 /** Everybody sees everything as it is: in a page without a server. */
 export const PRESENT: Past = { late: () => 0, placeOf: ({ at }) => at };
 
-/** Who is throwing in this tick throws. */
+/** Every player whose `throws` is set throws, and it is cleared. */
 export function throwEggs(world: ArenaWorld, past: Past): void {
   for (const player of world.all("player")) {
     if (!player.throws) continue;

@@ -15,7 +15,7 @@ import { NUMBERS, ticks } from "./numbers.ts";
 
 const { match, player, dash, egg, sweets, pinata, bag, kite } = NUMBERS;
 
-// Twenty times finer than is seen: in a tick somebody walks 0.2, and what is rounded makes slower or faster.
+// Twenty times finer than can be seen: one walks 0.2 in a tick, and rounding that changes the speed.
 const place = vector(2, { min: 0, max: 40, precision: 0.002, moves: true });
 
 /** Ticks that are left of something. It falls steadily, so that it is foretold and costs next to nothing. */
@@ -27,7 +27,7 @@ export const TEAMS = ["sun", "moon"] as const;
 export type Team = (typeof TEAMS)[number];
 
 export const kinds = {
-  /** One of it, in slot 0. */
+  /** There is one, in slot 0. */
   match: {
     tick: number({ min: 0, max: 2 ** 31 - 1, precision: 1, moves: true }),
     phase: oneOf("countdown", "play", "over"),
@@ -36,7 +36,7 @@ export const kinds = {
     left: countdown(match.lasts),
     sun: int(0, 9_999),
     moon: int(0, 9_999),
-    /** Of what is left to chance in this match where nobody may draw: what bots do. */
+    /** A random number of this match, for bots, which may not draw one themselves. */
     luck: int(0, 65_535),
   },
   player: {
@@ -49,11 +49,11 @@ export const kinds = {
     isBot: bool(),
     /** Which pattern is cut into the body. */
     look: int(0, 255),
-    /** Taken since the last time that one was whole. */
+    /** How many eggs have hit since the player was last unhurt. */
     hits: int(0, player.hits),
     /** Carried. */
     sweets: int(0, sweets.carried),
-    /** Of this match: what the sweets that were brought count, and the rivals who were hit. */
+    /** In this match: what the sweets count that were brought home, and how often rivals were hit. */
     points: int(0, 9_999),
     hitsMade: int(0, 9_999),
     /** An egg leaves the hand in this tick. */

@@ -5,7 +5,7 @@ import { scatter } from "./sweets.ts";
 
 const { player: body, sweets } = NUMBERS;
 
-/** Who comes. */
+/** A player who comes in. */
 export interface Newcomer {
   readonly name: string;
   readonly isBot?: boolean;

@@ -7,7 +7,7 @@ import { join } from "../game/players.ts";
 import { happenings, type Listener } from "./happenings.ts";
 
 const NAMES = ["Inés", "Omar", "Teo", "Lupita", "Chucho", "Rosa", "Beto", "Nela", "Paco", "Yola"];
-/** Of a page that was away no more than this is caught up with, in seconds. */
+/** A page that was away catches up with at most this, in seconds. */
 const CATCHES_UP = 0.2;
 
 /** A match in this page alone: one person, or nobody, and bots. */

@@ -14,11 +14,11 @@ import { PINATA_HALF, Sprites } from "./sprites.ts";
 import { drawSticks } from "./stick-picture.ts";
 
 const { map: size, egg, sweets, pinata: target } = NUMBERS;
-/** More pixels than this for one of CSS are not seen, and cost. */
+/** Device pixels drawn for each CSS pixel, at most: more are not seen, and cost. */
 const MOST_PIXELS = 2;
 /** The ground is drawn a little past the edge. */
 const BORDER = 0.6;
-/** Who moved further between two ticks was put there. */
+/** What moves further than this between two ticks, in units, is not drawn on its way: it was put there. */
 const JUMP = 2.5;
 
 /** What is shown of an entity: between two ticks, without an object for each. */

@@ -23,7 +23,7 @@ export interface BoardLine {
   readonly hits: number;
 }
 
-/** How I am, as far as it is worth a sentence. */
+/** What is worth a sentence on the screen about the player; empty for nothing. */
 export type MyState = "" | "out" | "full" | "carrying";
 
 /** A frame is taken for no longer than this, in seconds. */
