@@ -8,6 +8,7 @@ import {
   oneOf,
   SnapshotReader,
   Snapshots,
+  type SnapshotView,
   vector,
   type World,
 } from "@zocalo/room";
@@ -40,7 +41,6 @@ const game = defineGame({
 });
 type Kinds = typeof game extends { world(): World<infer K> } ? K : never;
 type Player = EntityOf<Kinds, "player">;
-type SnapshotView = ReturnType<Snapshots["view"]>;
 
 /** Snapshots of `@zocalo/room`: one view of everything, or one for each client where they see others. */
 export function ours(scene: Scene): Contender {

@@ -37,7 +37,7 @@ export type {
   UnusableSnapshot,
 } from "./snapshot/reader.ts";
 export { SnapshotReader } from "./snapshot/reader.ts";
-export type { Frame as SnapshotFrame } from "./snapshot/frame.ts";
+export type { SnapshotFrame } from "./snapshot/frame.ts";
 export { BestLane, type BestLaneOptions } from "./lanes/best-lane.ts";
 export { ImpairedLane, type LinkModels } from "./lanes/impaired-lane.ts";
 export { type Carrier, type Lane, type LaneState, MAX_MESSAGE_BYTES } from "./lanes/lane.ts";

@@ -38,9 +38,9 @@ export type {
   UnusableSnapshot,
 } from "./snapshot/reader.ts";
 export { SnapshotReader } from "./snapshot/reader.ts";
-export type { Frame as SnapshotFrame } from "./snapshot/frame.ts";
+export type { SnapshotFrame } from "./snapshot/frame.ts";
 export type { Receiver } from "./snapshot/receiver.ts";
-export type { ReceiverOptions, View as SnapshotView } from "./snapshot/snapshots.ts";
+export type { ReceiverOptions, SnapshotView } from "./snapshot/snapshots.ts";
 export { DEFAULT_BUDGET_BYTES, Snapshots } from "./snapshot/snapshots.ts";
 export { BestLane, type BestLaneOptions } from "./lanes/best-lane.ts";
 export { ImpairedLane, type LinkModels } from "./lanes/impaired-lane.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { SnapshotReader } from "../src/snapshot/reader.ts";
-import { Snapshots, type View } from "../src/snapshot/snapshots.ts";
+import { Snapshots, type SnapshotView } from "../src/snapshot/snapshots.ts";
 import { cell, layoutOf, randomOf, TestRows } from "./any-world.ts";
 
 const BUDGET = 200;
@@ -16,7 +16,7 @@ const layout = layoutOf([
 ]);
 
 interface Room {
-  readonly view: View;
+  readonly view: SnapshotView;
   readonly rows: TestRows;
   readonly reader: SnapshotReader;
   /** One tick on, over a way that loses so much each way. Returns what came of it. */

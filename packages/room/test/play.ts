@@ -1,9 +1,9 @@
 // One history of a world, its views and its clients, over a way that loses, doubles, reorders and delays.
 import assert from "node:assert/strict";
-import type { Frame } from "../src/snapshot/frame.ts";
+import type { SnapshotFrame } from "../src/snapshot/frame.ts";
 import { SnapshotReader } from "../src/snapshot/reader.ts";
 import type { Receiver } from "../src/snapshot/receiver.ts";
-import { Snapshots, type View } from "../src/snapshot/snapshots.ts";
+import { Snapshots, type SnapshotView } from "../src/snapshot/snapshots.ts";
 import { PartWriter } from "../src/snapshot/part-writer.ts";
 import { mixedLayout, randomOf, TestRows } from "./any-world.ts";
 
@@ -48,7 +48,7 @@ PartWriter.prototype.write = function (out, history, shown, plan) {
 export class Client {
   readonly reader: SnapshotReader;
   readonly receiver: Receiver;
-  readonly view: View;
+  readonly view: SnapshotView;
   readonly down: Flying<Uint8Array>[] = [];
   readonly up: Flying<{ tick: number; bits: number }>[] = [];
   /** How many snapshots it read, and how many of them were whole. */
@@ -59,7 +59,7 @@ export class Client {
   readonly said = new Map<number, ReadonlySet<number>>();
   known: Shown = new Map();
 
-  constructor(view: View, budgetBytes: number) {
+  constructor(view: SnapshotView, budgetBytes: number) {
     this.view = view;
     this.receiver = view.receiver({ budgetBytes });
     this.reader = new SnapshotReader(mixedLayout);
@@ -136,7 +136,7 @@ export class RandomWorld {
 }
 
 /** What a view shows now. */
-export function shownBy(view: View, rows: TestRows): Shown {
+export function shownBy(view: SnapshotView, rows: TestRows): Shown {
   const shown: Shown = new Map();
   for (let slot = 0; slot < rows.end; slot++) {
     const id = view.idOf(slot);
@@ -154,7 +154,7 @@ export function shownBy(view: View, rows: TestRows): Shown {
 }
 
 /** What a client has of it. */
-export function knownIn(frame: Frame): Shown {
+export function knownIn(frame: SnapshotFrame): Shown {
   const known: Shown = new Map();
   for (let id = 0; id < frame.end; id++) {
     const kind = frame.kinds[id] as number;
@@ -175,7 +175,7 @@ export function play(options: Play): Client[] {
   const snapshots = new Snapshots(rows);
   const views = [snapshots.everything, snapshots.view(), snapshots.view()];
   const clients = [0, 0, 1, 1, 2, ...Array.from({ length: options.crowd }, () => 0)].map(
-    (which) => new Client(views[which] as View, options.budgetBytes),
+    (which) => new Client(views[which] as SnapshotView, options.budgetBytes),
   );
   const truth = views.map(() => new Map<number, Shown>());
   const out = new Uint8Array(options.budgetBytes);

@@ -4,7 +4,7 @@ import { readGamma } from "../bits/rice.ts";
 import type { KindLayout, Layout } from "../contracts/layout.ts";
 import { ColumnsReader } from "./columns-reader.ts";
 import { foretell } from "./foretell.ts";
-import type { Frame } from "./frame.ts";
+import type { SnapshotFrame } from "./frame.ts";
 
 /** Reads what `BodyWriter` and `PartWriter` wrote into a frame, which is of no use if it cannot be read. */
 export class BodyReader {
@@ -53,10 +53,10 @@ export class BodyReader {
    */
   readWhole(
     reader: BitReader,
-    frame: Frame,
+    frame: SnapshotFrame,
     era: number,
-    base: Frame | undefined,
-    previous: Frame | undefined,
+    base: SnapshotFrame | undefined,
+    previous: SnapshotFrame | undefined,
     ahead: number,
     isUsual: boolean,
   ): boolean {
@@ -82,9 +82,9 @@ export class BodyReader {
    */
   readPart(
     reader: BitReader,
-    frame: Frame,
+    frame: SnapshotFrame,
     era: number,
-    frameAt: (distance: number) => Frame | undefined,
+    frameAt: (distance: number) => SnapshotFrame | undefined,
   ): boolean | "base_unknown" {
     const list = this.#list;
     const end = readGamma(reader);
@@ -119,7 +119,7 @@ export class BodyReader {
   }
 
   /** Takes over from the base who did not leave. */
-  #readLeft(reader: BitReader, frame: Frame, base: Frame, isUsual: boolean): boolean {
+  #readLeft(reader: BitReader, frame: SnapshotFrame, base: SnapshotFrame, isUsual: boolean): boolean {
     let total = 0;
     for (let id = 0; id < base.end; id++) if (base.kinds[id] !== 0) total++;
     const left = isUsual ? 0 : readMarks(reader, total, this.#list);
@@ -136,7 +136,7 @@ export class BodyReader {
     return true;
   }
 
-  #readEntered(reader: BitReader, frame: Frame, era: number): boolean {
+  #readEntered(reader: BitReader, frame: SnapshotFrame, era: number): boolean {
     let id = 0;
     while (reader.read(1) === 1) {
       let gap = readGamma(reader);
@@ -153,7 +153,7 @@ export class BodyReader {
     return true;
   }
 
-  #readEntity(reader: BitReader, frame: Frame, era: number, id: number): boolean {
+  #readEntity(reader: BitReader, frame: SnapshotFrame, era: number, id: number): boolean {
     const kind = reader.read(this.#kindWidth) + 1;
     frame.kinds[id] = kind;
     frame.generations[id] = (era << 8) | reader.read(8);
@@ -161,13 +161,13 @@ export class BodyReader {
   }
 
   /** What those of a kind are that entered. */
-  #readRows(reader: BitReader, kind: KindLayout, kindNumber: number, frame: Frame): boolean {
+  #readRows(reader: BitReader, kind: KindLayout, kindNumber: number, frame: SnapshotFrame): boolean {
     const count = this.#select(frame, kindNumber, this.#entered, this.#enteredCount);
     return count === 0 || this.#columns.readWhole(reader, kind, frame, count);
   }
 
   /** Has the columns be those of `ids` that are of this kind. */
-  #select(frame: Frame, kindNumber: number, ids: Int32Array, count: number): number {
+  #select(frame: SnapshotFrame, kindNumber: number, ids: Int32Array, count: number): number {
     const { which } = this.#columns;
     let length = 0;
     for (let i = 0; i < count; i++) {
@@ -181,9 +181,9 @@ export class BodyReader {
     reader: BitReader,
     kind: KindLayout,
     kindNumber: number,
-    frame: Frame,
-    base: Frame,
-    previous: Frame | undefined,
+    frame: SnapshotFrame,
+    base: SnapshotFrame,
+    previous: SnapshotFrame | undefined,
     ahead: number,
   ): boolean {
     const { which } = this.#columns;
@@ -208,7 +208,7 @@ export class BodyReader {
 }
 
 /** Takes an entity over from another frame. Says whether it has it. */
-function take(frame: Frame, from: Frame, id: number): boolean {
+function take(frame: SnapshotFrame, from: SnapshotFrame, id: number): boolean {
   const kind = id < from.end ? (from.kinds[id] as number) : 0;
   if (kind === 0) return false;
   frame.kinds[id] = kind;
@@ -221,9 +221,9 @@ function take(frame: Frame, from: Frame, id: number): boolean {
 /** Sets a row to where it is foretold to be. Says whether it moved before. */
 function move(
   kind: KindLayout,
-  frame: Frame,
-  base: Frame,
-  previous: Frame,
+  frame: SnapshotFrame,
+  base: SnapshotFrame,
+  previous: SnapshotFrame,
   id: number,
   ahead: number,
 ): boolean {

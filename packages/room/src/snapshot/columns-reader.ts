@@ -3,7 +3,7 @@ import type { BitReader } from "../bits/reader.ts";
 import { readGamma } from "../bits/rice.ts";
 import type { KindLayout } from "../contracts/layout.ts";
 import { isBinary, isSimilar, speedOf, valueOf } from "./foretell.ts";
-import type { Frame } from "./frame.ts";
+import type { SnapshotFrame } from "./frame.ts";
 import { classOf, magnitude, ResidualReader } from "./residuals.ts";
 
 /** Reads what `ColumnsWriter` wrote, into rows that are as was foretold. */
@@ -29,11 +29,11 @@ export class ColumnsReader {
   readMeasured(
     reader: BitReader,
     kind: KindLayout,
-    frame: Frame,
+    frame: SnapshotFrame,
     count: number,
     moving: number,
-    base: Frame | undefined,
-    previous: Frame | undefined,
+    base: SnapshotFrame | undefined,
+    previous: SnapshotFrame | undefined,
   ): boolean {
     const { which } = this;
     const sums = this.#sums;
@@ -76,7 +76,7 @@ export class ColumnsReader {
   }
 
   /** All cells of the first `count` of `which`. Says whether it can be. */
-  readWhole(reader: BitReader, kind: KindLayout, frame: Frame, count: number): boolean {
+  readWhole(reader: BitReader, kind: KindLayout, frame: SnapshotFrame, count: number): boolean {
     const { stride } = frame.layout;
     const { which } = this;
     for (let i = 0; i < count; i++)

@@ -3,7 +3,7 @@ import type { Rows } from "../contracts/rows.ts";
 import { grown, regrown, NO_BYTES, NO_INTEGERS, NO_NUMBERS } from "./memory.ts";
 
 /** What a client was shown at one tick, by the ids of its view in place of slots. */
-export class Frame implements Rows {
+export class SnapshotFrame implements Rows {
   readonly layout: Layout;
   tick = -1;
   /** It has everything that was shown at its tick, as it was then; in another, some of it is older. */
@@ -24,7 +24,7 @@ export class Frame implements Rows {
   }
 
   /** Makes it the same as another, but for its tick. */
-  copy(other: Frame): void {
+  copy(other: SnapshotFrame): void {
     this.clear();
     this.reach(other.end);
     const { stride } = this.layout;
@@ -45,7 +45,7 @@ export class Frame implements Rows {
   }
 
   /** Whether this and another have the same entity by this id. */
-  shares(other: Frame, id: number): boolean {
+  shares(other: SnapshotFrame, id: number): boolean {
     return (
       id < other.end &&
       this.kinds[id] !== 0 &&

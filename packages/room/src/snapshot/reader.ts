@@ -1,7 +1,7 @@
 import { BitReader } from "../bits/reader.ts";
 import type { Layout } from "../contracts/layout.ts";
 import { BodyReader } from "./body-reader.ts";
-import { Frame } from "./frame.ts";
+import { SnapshotFrame } from "./frame.ts";
 import { newHeader, readHeader } from "./header.ts";
 import { RING, RING_MASK } from "./ring.ts";
 
@@ -62,10 +62,10 @@ export class SnapshotReader {
   readonly #layout: Layout;
   readonly #body: BodyReader;
   readonly #header = newHeader();
-  readonly #frames: (Frame | undefined)[] = Array.from({ length: RING });
-  #newest: Frame | undefined;
+  readonly #frames: (SnapshotFrame | undefined)[] = Array.from({ length: RING });
+  #newest: SnapshotFrame | undefined;
   /** Where the next is read. */
-  #spare: Frame;
+  #spare: SnapshotFrame;
   /** Counts silences, so that who is there after one is nobody who was there before. */
   #era = 0;
   readonly #acknowledgement = { tick: -1, bits: 0 };
@@ -80,21 +80,21 @@ export class SnapshotReader {
     depth: 0,
     flags: 0,
   };
-  readonly #ago = (distance: number): Frame | undefined => this.frame(this.#header.tick - distance);
+  readonly #ago = (distance: number): SnapshotFrame | undefined => this.frame(this.#header.tick - distance);
 
   constructor(layout: Layout, limits: SnapshotLimits = {}) {
     this.#layout = layout;
     this.#body = new BodyReader(layout, limits.maxEntities ?? 4_096);
-    this.#spare = new Frame(layout);
+    this.#spare = new SnapshotFrame(layout);
   }
 
   /** What came last; it stays as it is for 64 ticks. */
-  get newest(): Frame | undefined {
+  get newest(): SnapshotFrame | undefined {
     return this.#newest;
   }
 
   /** What was shown at this tick, if it came and is at most 63 ticks older than the newest. */
-  frame(tick: number): Frame | undefined {
+  frame(tick: number): SnapshotFrame | undefined {
     const frame = this.#frames[tick & RING_MASK];
     return frame?.tick === tick ? frame : undefined;
   }
@@ -128,8 +128,8 @@ export class SnapshotReader {
       const outcome = this.#body.readPart(bits, frame, era, this.#ago);
       if (outcome !== true) return outcome === false ? "malformed" : outcome;
     } else {
-      let base: Frame | undefined;
-      let previous: Frame | undefined;
+      let base: SnapshotFrame | undefined;
+      let previous: SnapshotFrame | undefined;
       let isUsual = false;
       if (ahead > 0) {
         const told = this.#body.readBehind(bits);
@@ -148,7 +148,7 @@ export class SnapshotReader {
     return undefined;
   }
 
-  #keep(frame: Frame, last: Frame | undefined): void {
+  #keep(frame: SnapshotFrame, last: SnapshotFrame | undefined): void {
     const place = frame.tick & RING_MASK;
     this.#compare(frame, last);
     const acknowledged = this.#acknowledgement;
@@ -159,14 +159,14 @@ export class SnapshotReader {
     acknowledged.tick = frame.tick;
     acknowledged.bits = bits;
     if (since >= RING) for (const old of this.#frames) if (old !== undefined) old.tick = -1;
-    this.#spare = this.#frames[place] ?? new Frame(this.#layout);
+    this.#spare = this.#frames[place] ?? new SnapshotFrame(this.#layout);
     this.#spare.tick = -1;
     this.#frames[place] = frame;
     this.#newest = frame;
   }
 
   /** Says what is not as it was. */
-  #compare(frame: Frame, last: Frame | undefined): void {
+  #compare(frame: SnapshotFrame, last: SnapshotFrame | undefined): void {
     const news = this.#news;
     const header = this.#header;
     news.tick = frame.tick;
@@ -191,7 +191,7 @@ export class SnapshotReader {
   }
 }
 
-function haveSameCells(one: Frame, other: Frame, id: number): boolean {
+function haveSameCells(one: SnapshotFrame, other: SnapshotFrame, id: number): boolean {
   const { stride } = one.layout;
   for (let at = id * stride; at < (id + 1) * stride; at++)
     if (one.cells[at] !== other.cells[at]) return false;

@@ -45,7 +45,7 @@ export class Receiver {
   #base = -1;
   #previous = -1;
 
-  /** Made by `View.receiver()`. */
+  /** Made by `SnapshotView.receiver()`. */
   constructor(history: History, bodies: Bodies, budgetBytes: number) {
     this.#history = history;
     this.#bodies = bodies;

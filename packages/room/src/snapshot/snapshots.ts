@@ -20,15 +20,15 @@ export interface ReceiverOptions {
 }
 
 /** Which entities of a world some clients are shown. Those of one view share what is encoded. */
-export class View {
+export class SnapshotView {
   readonly #rows: Rows;
   readonly #history: History;
   readonly #shown: ShownEntities;
   readonly #bodies: Bodies;
-  readonly #close: (view: View) => void;
+  readonly #close: (view: SnapshotView) => void;
 
   /** Made by `Snapshots.view()`. */
-  constructor(rows: Rows, history: History, writers: Writers, close: (view: View) => void) {
+  constructor(rows: Rows, history: History, writers: Writers, close: (view: SnapshotView) => void) {
     this.#rows = rows;
     this.#history = history;
     this.#shown = new ShownEntities(history);
@@ -94,9 +94,9 @@ export class Snapshots {
   readonly #rows: Rows;
   readonly #history: History;
   readonly #writers: Writers;
-  readonly #views: View[] = [];
-  #everything: View | undefined;
-  readonly #close = (view: View): void => {
+  readonly #views: SnapshotView[] = [];
+  #everything: SnapshotView | undefined;
+  readonly #close = (view: SnapshotView): void => {
     const at = this.#views.indexOf(view);
     if (at >= 0) this.#views.splice(at, 1);
     if (view === this.#everything) this.#everything = undefined;
@@ -131,14 +131,14 @@ export class Snapshots {
   }
 
   /** A view that shows nothing yet. */
-  view(): View {
-    const view = new View(this.#rows, this.#history, this.#writers, this.#close);
+  view(): SnapshotView {
+    const view = new SnapshotView(this.#rows, this.#history, this.#writers, this.#close);
     this.#views.push(view);
     return view;
   }
 
   /** The view that shows everything, whatever comes. */
-  get everything(): View {
+  get everything(): SnapshotView {
     this.#everything ??= this.view();
     return this.#everything;
   }
