@@ -10,7 +10,10 @@ export type RoomErrorCode =
   | "limit_reached" // the world is full
   | "other_schema"; // these rows are of another game, or of another version of it
 
-/** The one error of this package. Its message shows what was given and says what is allowed. */
+/**
+ * What games and their worlds throw. Its message shows what was given and says what is allowed. Snapshots,
+ * inputs and time throw a `RangeError` for what is out of range, lanes of datagrams a `NetError`.
+ */
 export class RoomError extends Error {
   override readonly name = "RoomError";
   readonly code: RoomErrorCode;
