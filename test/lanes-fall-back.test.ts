@@ -72,7 +72,7 @@ async function lanesOf(
   hub.handle("game.lane", ({ session: name }) => {
     server ??= new BestLane(sessions.open(name), { onError });
     seated(server);
-    const better = hasDatagrams ? lanes.open() : undefined;
+    const better = hasDatagrams ? lanes.open("127.0.0.1") : undefined;
     if (better === undefined) return Promise.resolve(null);
     server.use(better);
     return Promise.resolve(better.ticket as unknown as Json);

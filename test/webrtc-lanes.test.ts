@@ -75,7 +75,7 @@ async function openPage(lanes: WebRtcLanes, relayed?: (answer: string) => string
   page.on("pageerror", (error) => errors.push(String(error)));
   let lane: ChannelLane | undefined;
   await page.exposeFunction("signal", async (offer: string) => {
-    const found = await lanes.open(offer);
+    const found = await lanes.open(offer, "127.0.0.1");
     lane = found?.lane;
     return found === undefined ? undefined : (relayed?.(found.answer) ?? found.answer);
   });

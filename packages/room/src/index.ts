@@ -64,7 +64,6 @@ export { dialLane, type DialLaneOptions, type UdpClientLane } from "./lanes/udp-
 export {
   defaultUdpLanesOptions,
   type LaneSocket,
-  type OpenLaneOptions,
   type UdpLanes,
   udpLanes,
   type UdpLanesOptions,

@@ -143,7 +143,7 @@ export function openLanes(options: UdpLanesOptions = {}) {
 /** A lane with a client that has opened it. */
 export function openedLane(options: UdpLanesOptions = {}) {
   const parts = openLanes(options);
-  const lane = parts.lanes.open();
+  const lane = parts.lanes.open("127.0.0.1");
   if (lane === undefined) throw new Error("no lane");
   const client = new FakeClient(lane.ticket, parts.socket);
   client.open();

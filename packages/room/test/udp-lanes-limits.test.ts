@@ -8,24 +8,24 @@ import { UdpLanes } from "../src/lanes/udp-server.ts";
 
 test("there are as many lanes as allowed, and one that closes makes room", () => {
   const { lanes } = openLanes({ maxLanes: 3 });
-  const open = [lanes.open(), lanes.open(), lanes.open()];
+  const open = [lanes.open("127.0.0.1"), lanes.open("127.0.0.1"), lanes.open("127.0.0.1")];
   assert.ok(open.every((lane) => lane !== undefined));
-  assert.equal(lanes.open(), undefined);
+  assert.equal(lanes.open("127.0.0.1"), undefined);
   open[0]?.close();
-  assert.ok(lanes.open());
+  assert.ok(lanes.open("127.0.0.1"));
   assert.equal(lanes.stats.lanes, 3);
 });
 
 test("one host has as many lanes as allowed, and an IPv6 /64 is one", () => {
   const { lanes } = openLanes({ maxLanesPerAddress: 2 });
-  const first = lanes.open({ host: "2001:db8::1" });
-  assert.ok(first && lanes.open({ host: "2001:db8::2" }));
-  assert.equal(lanes.open({ host: "2001:db8::3" }), undefined);
-  assert.ok(lanes.open({ host: "2001:db8:0:1::1" }));
-  assert.ok(lanes.open());
+  const first = lanes.open("2001:db8::1");
+  assert.ok(first && lanes.open("2001:db8::2"));
+  assert.equal(lanes.open("2001:db8::3"), undefined);
+  assert.ok(lanes.open("2001:db8:0:1::1"));
+  assert.ok(lanes.open("127.0.0.1"));
   first.close();
-  assert.ok(lanes.open({ host: "2001:db8::3" }));
-  for (let lane = 0; lane < 5; lane++) assert.ok(lanes.open({ host: "127.0.0.1" }), "exempt");
+  assert.ok(lanes.open("2001:db8::3"));
+  for (let lane = 0; lane < 5; lane++) assert.ok(lanes.open("127.0.0.1"), "exempt");
 });
 
 test("a message of the longest length passes, and one byte more is refused", () => {
@@ -61,7 +61,7 @@ test("one lane sends a quarter of a second's bytes at once, and no more than its
 
 test("all lanes together stay below their rate, and a lane is not blamed for it", () => {
   const { lanes, socket, clock } = openLanes({ maxTotalBytesPerSecond: 40_000 });
-  const pair = [lanes.open(), lanes.open()].map((lane) => {
+  const pair = [lanes.open("127.0.0.1"), lanes.open("127.0.0.1")].map((lane) => {
     if (lane === undefined) return assert.fail();
     const client = new FakeClient(lane.ticket, socket);
     client.open();
@@ -105,7 +105,7 @@ test("a lane of whose client nothing comes is silent after 3 seconds, and ends a
 
 test("a lane that was never used ends, too", () => {
   const { lanes, clock } = openLanes();
-  const lane = lanes.open() ?? assert.fail();
+  const lane = lanes.open("127.0.0.1") ?? assert.fail();
   clock.pass(29_900);
   assert.equal(lane.state, "silent");
   clock.pass(200);
@@ -146,7 +146,7 @@ test("what a handler throws is told, and the lane and the others go on", () => {
     throw new Error("of the game");
   });
   client.send("one");
-  const other = lanes.open() ?? assert.fail();
+  const other = lanes.open("127.0.0.1") ?? assert.fail();
   const otherClient = new FakeClient(other.ticket, socket);
   otherClient.open();
   client.send("two");
@@ -165,19 +165,20 @@ test("a closed lane takes and sends nothing; closing the lanes closes each", asy
   lane.close();
   client.send("late");
   assert.deepEqual([lane.send(Buffer.of(1)), messages, states], [false, [], ["closed"]]);
-  const other = lanes.open() ?? assert.fail();
+  const other = lanes.open("127.0.0.1") ?? assert.fail();
   await lanes.close();
-  assert.deepEqual([other.state, lanes.open(), lanes.stats.lanes], ["closed", undefined, 0]);
+  assert.deepEqual([other.state, lanes.open("127.0.0.1"), lanes.stats.lanes], ["closed", undefined, 0]);
 });
 
 test("the address in tickets is the one advertised, or else where the socket is bound", () => {
-  const addressOf = (options: UdpLanesOptions): unknown => openLanes(options).lanes.open()?.ticket.address;
+  const addressOf = (options: UdpLanesOptions): unknown =>
+    openLanes(options).lanes.open("127.0.0.1")?.ticket.address;
   assert.equal(addressOf({}), "192.0.2.1:7001");
   assert.equal(addressOf({ advertised: "play.example.org:9000" }), "play.example.org:9000");
   assert.equal(addressOf({ advertised: ":9000" }), ":9000");
   const anywhere = new FakeSocket();
   Object.assign(anywhere, { localAddr: { ...anywhere.localAddr, host: "::" } });
-  assert.equal(new UdpLanes(anywhere, {}).open()?.ticket.address, ":7001");
+  assert.equal(new UdpLanes(anywhere, {}).open("127.0.0.1")?.ticket.address, ":7001");
 });
 
 test("options that are mistaken are refused, and named", () => {
@@ -202,5 +203,5 @@ test("options that are mistaken are refused, and named", () => {
       JSON.stringify(options),
     );
   }
-  assert.throws(() => openLanes().lanes.open({ hots: "x" } as object), /no option "hots"/);
+  assert.throws(() => openLanes().lanes.open(undefined as unknown as string), /host is/);
 });

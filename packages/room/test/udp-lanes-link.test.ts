@@ -24,7 +24,7 @@ function became(lane: Lane, wanted: LaneState): Promise<void> {
 async function connected(options: UdpLanesOptions = {}, link = new LinkRelay(7)) {
   const packets = await listenPacket("udp", "127.0.0.1:0");
   const lanes = udpLanes(packets, { ...options, advertised: await link.udp(String(packets.localAddr)) });
-  const server = lanes.open() ?? assert.fail("no lane");
+  const server = lanes.open("127.0.0.1") ?? assert.fail("no lane");
   const client = dialLane(JSON.parse(JSON.stringify(server.ticket)) as LaneTicket, { onError: fail });
   const close = async (): Promise<void> => {
     client.close();

@@ -10,7 +10,7 @@ const ELSEWHERE = ipAddr("udp", "203.0.113.9", 5_000);
 
 test("a client that has its ticket as JSON opens the lane, and messages pass both ways", () => {
   const { lanes, socket } = openLanes();
-  const lane = lanes.open() ?? assert.fail();
+  const lane = lanes.open("127.0.0.1") ?? assert.fail();
   assert.equal(lane.state, "probing");
   assert.equal(lane.send(Buffer.of(1)), false);
   const client = new FakeClient(JSON.parse(JSON.stringify(lane.ticket)) as LaneTicket, socket);
@@ -28,7 +28,7 @@ test("a client that has its ticket as JSON opens the lane, and messages pass bot
 
 test("what an authentic client says before the round trip is taken", () => {
   const { lanes, socket } = openLanes();
-  const lane = lanes.open() ?? assert.fail();
+  const lane = lanes.open("127.0.0.1") ?? assert.fail();
   const came: string[] = [];
   lane.onMessage((bytes) => came.push(String(bytes)));
   new FakeClient(lane.ticket, socket).send("early");
@@ -37,7 +37,7 @@ test("what an authentic client says before the round trip is taken", () => {
 
 test("forged, flipped, truncated, replayed and others' datagrams are dropped and counted; nothing is answered", () => {
   const { lanes, socket, lane, client, messages } = openedLane();
-  const other = new FakeClient((lanes.open() ?? assert.fail()).ticket, socket);
+  const other = new FakeClient((lanes.open("127.0.0.1") ?? assert.fail()).ticket, socket);
   const real = client.seal("real");
   const flipped = Buffer.from(real);
   flipped[20] = (flipped[20] ?? 0) ^ 1;

@@ -84,16 +84,16 @@ const names: Names<UdpLanesOptions> = {
 /** What `udpLanes` needs of a datagram socket; a `PacketConn` has it. */
 export type LaneSocket = Pick<PacketConn, "localAddr" | "serve" | "trySend" | "close">;
 
-/** Whose lane it is. */
-export interface OpenLaneOptions {
-  /** The host from which the reliable side came, for `maxLanesPerAddress`. Default: not counted. */
-  readonly host?: string | undefined;
-}
-
 /** What all lanes of a socket have done so far. */
 export interface UdpLanesStats extends Readonly<LaneCounts> {
   /** Lanes that are not closed. */
   readonly lanes: number;
+}
+
+/** Without it no limit of an address would hold. @throws NetError `invalid_argument` */
+export function checkHost(host: unknown): void {
+  // `undefined` is what a caller in JavaScript may give, and what `checkKind` takes for a default.
+  checkKind("set", "host", host ?? null, "string");
 }
 
 /**
@@ -103,10 +103,7 @@ export interface UdpLanesStats extends Readonly<LaneCounts> {
  * @throws NetError `invalid_argument`, `invalid_address`
  * @example
  * const lanes = udpLanes(await listenPacket("udp", ":7001"), { advertised: "play.example.org:7001" });
- * hub.handle("game.lane", ({ peer }) => {
- *   const host = "host" in peer.addr ? peer.addr.host : undefined;
- *   return lanes.open({ host })?.ticket ?? null;
- * });
+ * hub.handle("game.lane", ({ peer }) => lanes.open(hostOf(peer.addr))?.ticket ?? null);
  */
 export function udpLanes(packets: LaneSocket, options: UdpLanesOptions = {}): UdpLanes {
   return new UdpLanes(packets, options);
@@ -159,19 +156,21 @@ export class UdpLanes {
    * A new lane, whose `ticket` goes to its client over the reliable side. It is `probing` until the client
    * is heard, and ends `idleTimeoutMs` after it was heard last; to close the one before is the caller's.
    *
+   * @param host from which the reliable side came, for `maxLanesPerAddress`: `hostOf(peer.addr)` of
+   *   `@zocalo/net`
    * @returns `undefined` if a limit leaves no room, or the lanes are closed: the session carries then.
+   * @throws NetError `invalid_argument` if it is no text
    */
-  open(options: OpenLaneOptions = {}): UdpServerLane | undefined {
-    checkNames("set", "a lane", options, { host: 1 });
-    checkKind("set", "host", options.host, "string");
+  open(host: string): UdpServerLane | undefined {
+    checkHost(host);
     if (this.#isClosed || this.#lanes.size >= this.#settings.maxLanes) return undefined;
-    const holder = options.host === undefined ? undefined : this.#perAddress.take(options.host);
-    if (options.host !== undefined && holder === undefined) return undefined;
+    const holder = this.#perAddress.take(host);
+    if (holder === undefined) return undefined;
     let id = randomBytes(ID_BYTES);
     while (this.#lanes.has(idText(id))) id = randomBytes(ID_BYTES);
     const lane = this.#make(id);
     this.#lanes.set(idText(id), lane);
-    if (holder !== undefined) this.#holders.set(lane, holder);
+    this.#holders.set(lane, holder);
     this.#time.start();
     return lane;
   }

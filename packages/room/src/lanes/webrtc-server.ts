@@ -6,7 +6,7 @@ import { checkCount, checkKind, checkNames, type Names } from "@zocalo/net/trans
 import { ChannelLane, type LaneChannel } from "./channel-lane.ts";
 import { MAX_MESSAGE_BYTES } from "./lane.ts";
 import { laneClock } from "./running-time.ts";
-import type { OpenLaneOptions } from "./udp-server.ts";
+import { checkHost } from "./udp-server.ts";
 
 /** Options of `webRtcLanes`. */
 export interface WebRtcLanesOptions {
@@ -92,7 +92,7 @@ export interface OpenedWebRtcLane {
  * @throws NetError `unsupported` where that is not installed, `invalid_argument`
  * @example
  * const lanes = webRtcLanes({ port: 7002, advertised: "203.0.113.5" });
- * const opened = await lanes.open(offer, { host }); // the page's offer; `opened?.answer` is its answer
+ * const opened = await lanes.open(offer, hostOf(peer.addr)); // the page's offer; `opened?.answer` is its answer
  */
 export function webRtcLanes(options: WebRtcLanesOptions): WebRtcLanes {
   return new WebRtcLanes(options);
@@ -127,17 +127,18 @@ export class WebRtcLanes {
   /**
    * A lane for the page that made this offer. It is closed if the page does not open it in 10 seconds.
    *
+   * @param host from which the reliable side came, for `maxLanesPerAddress`: `hostOf(peer.addr)` of
+   *   `@zocalo/net`
    * @returns `undefined` if a limit leaves no room, or the lanes are closed: the session carries then.
    * @throws NetError `invalid_argument` for what is no offer of a data channel, and one that is too long;
    *   `address_in_use` if another program has the port
    */
-  async open(offer: string, options: OpenLaneOptions = {}): Promise<OpenedWebRtcLane | undefined> {
-    checkNames("set", "a lane", options, { host: 1 });
-    checkKind("set", "host", options.host, "string");
+  async open(offer: string, host: string): Promise<OpenedWebRtcLane | undefined> {
+    checkHost(host);
     if (!isOffer(offer)) throw fault("this is no offer of a data channel");
     if (this.#isClosed || this.#lanes.size >= this.#options.maxLanes) return undefined;
-    const holder = options.host === undefined ? undefined : this.#perAddress.take(options.host);
-    if (options.host !== undefined && holder === undefined) return undefined;
+    const holder = this.#perAddress.take(host);
+    if (holder === undefined) return undefined;
     return await this.#open(offer, holder);
   }
 
@@ -151,7 +152,7 @@ export class WebRtcLanes {
     this.close();
   }
 
-  async #open(offer: string, holder: Holder | undefined): Promise<OpenedWebRtcLane> {
+  async #open(offer: string, holder: Holder): Promise<OpenedWebRtcLane> {
     let peer: LibraryPeer | undefined;
     let end: (cause: Error) => void = () => {};
     // Also of one whose addresses are never gathered: it is closed like any other that does not open.
@@ -162,7 +163,7 @@ export class WebRtcLanes {
       maxBytesPerSecond: this.#options.maxBytesPerSecond,
       ended: () => {
         this.#lanes.delete(lane);
-        if (holder !== undefined) this.#perAddress.release(holder);
+        this.#perAddress.release(holder);
         peer?.close();
         end(fault("the lane was closed before there was an answer"));
       },
