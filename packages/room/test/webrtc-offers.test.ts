@@ -5,7 +5,12 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { Random } from "@zocalo/integrity";
 import { NetError } from "@zocalo/net";
-import { loadDataChannels, webRtcLanes, type WebRtcLanesOptions } from "../src/lanes/webrtc-server.ts";
+import {
+  loadDataChannels,
+  webRtcLanes,
+  type WebRtcLanesOptions,
+  withoutAddresses,
+} from "../src/lanes/webrtc-server.ts";
 
 /** As Chromium makes it, without candidates. */
 /** Exempt: no limit of an address counts it. */
@@ -66,6 +71,18 @@ test("an offer is answered with the one port, or with the address that is advert
     `a=candidate:1 1 UDP 2122317823 203.0.113.5 ${behind.port} typ host`,
   ]);
   behind.lanes.close();
+});
+
+test("nothing is sent to an address that an offer names", () => {
+  const candidates = ["198.51.100.9", "router.local", "::1"].map(
+    (host) => `a=candidate:1 1 UDP 2122317823 ${host} 53 typ host\r\n`,
+  );
+  const [first = "", ...others] = candidates;
+  const offer =
+    OFFER.replace("s=-\r\n", `s=-\r\n${first}`) + others.join("") + "a=candidate:2 1 UDP 1 x 9\r\n";
+  assert.equal(withoutAddresses(offer), OFFER);
+  assert.equal(withoutAddresses(offer.replaceAll("\r\n", "\n")), OFFER.replaceAll("\r\n", "\n"));
+  assert.equal(withoutAddresses(OFFER), OFFER);
 });
 
 test("there are as many lanes as allowed, of all and of one host", async () => {

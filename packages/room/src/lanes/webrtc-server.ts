@@ -208,7 +208,7 @@ export class WebRtcLanes {
   async #answer(peer: LibraryPeer, offer: string): Promise<string> {
     await new Promise<void>((resolve) => {
       peer.onGatheringStateChange((state) => state === "complete" && resolve());
-      peer.setRemoteDescription(offer, "offer");
+      peer.setRemoteDescription(withoutAddresses(offer), "offer");
       if (peer.gatheringState() === "complete") resolve();
     });
     const sdp = peer.localDescription()?.sdp;
@@ -247,6 +247,15 @@ function advertisedIn(sdp: string, host: string | undefined, port: number): stri
   const candidate = `a=candidate:1 1 UDP 2122317823 ${host} ${port} typ host`;
   lines.splice(at < 0 ? lines.length - 1 : at, 0, candidate);
   return lines.join("\r\n");
+}
+
+/**
+ * An offer without the addresses that it names: the library would send to each of them, be it another's or
+ * one of this network, and look up its name. Where a page is shows when it sends.
+ */
+export function withoutAddresses(offer: string): string {
+  const lines = offer.split("\n").filter((line) => !/candidate/i.test(line));
+  return lines.join("\n");
 }
 
 /** What a page's offer of a data channel and nothing else looks like; the library reads the rest. */
