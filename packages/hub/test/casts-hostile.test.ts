@@ -1,6 +1,8 @@
 // Casts of those who mean harm: nobody else notices, and what is kept is bounded.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { LIMITS } from "@zocalo/protocol";
 import { defaultHubLimits } from "../src/index.ts";
 import type { FakeConn } from "./fake-conn.ts";
@@ -133,4 +135,23 @@ test("a receiver that never reads keeps nothing once it is gone", async () => {
   await reader.ask({ type: "ping" });
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(reader.all("cast").length, 5, "all the room is there again");
+});
+
+test("a cast that waits does not keep the command that it came in", async () => {
+  setFlagsFromString("--expose-gc");
+  const gc = runInNewContext("gc") as () => void;
+  const { conn, hub } = square({ namespaces, limits: UNLIMITED });
+  const [stuck, eve] = [await subscribed(conn()), await subscribed(conn())];
+  stuck.pause();
+  hub.cast("arena:1", "x".repeat(20_000));
+  gc();
+  const before = process.memoryUsage().heapUsed;
+  for (let number = 0; number < 250; number++) {
+    const cast = `{"type":"cast","channel":"arena:1","key":"k${number}","data":"twenty characters!!!"`;
+    eve.say(`${cast}${" ".repeat(40_000)}}`);
+    await eve.ask({ type: "ping" });
+  }
+  gc();
+  const grown = process.memoryUsage().heapUsed - before;
+  assert.ok(grown < 3_000_000, `${grown} bytes`); // 10 MB where they do
 });

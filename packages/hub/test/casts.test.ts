@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LIMITS, type ServerMessage } from "@zocalo/protocol";
 import type { CastContext } from "../src/index.ts";
+import { BusyClock } from "./busy-clock.ts";
 import type { FakeConn } from "./fake-conn.ts";
 import { namespaces as usual, square } from "./square.ts";
 import { codeOf } from "./visitors.ts";
@@ -294,4 +295,57 @@ test("casts count against the rate as publications do, and past it are dropped w
   assert.equal(hub.stats().refused, 20 - heard);
   assert.deepEqual(ana.all("error"), []);
   assert.equal(codeOf(await ana.ask({ type: "cast", channel: "arena:1", data: 1 })), "rate_limited");
+});
+
+test("nothing that was cast in a channel comes after it was unsubscribed", async () => {
+  const { conn, hub } = square({ namespaces });
+  const [ana, ben] = await crowd(conn, "arena:1");
+  await ana.ask({ type: "subscribe", channel: "told:1" });
+  ana.pause();
+  hub.cast("arena:1", "x".repeat(20_000)); // more than the connection is given ahead
+  for (const key of ["a", "b", "c"]) hub.cast("arena:1", key, { key });
+  hub.cast("told:1", "this one is for her");
+  ana.say({ type: "unsubscribe", id: 7, channel: "arena:1" });
+  await done(ben);
+  ana.resume();
+  await ana.until((message) => message.type === "cast" && message.channel === "told:1");
+  const types = ana.received.map(({ type }) => type);
+  assert.deepEqual(types.slice(types.lastIndexOf("unsubscribed")), ["unsubscribed", "cast"]);
+  assert.equal(hub.stats().castsDropped, 3);
+});
+
+test("a session that has ended is none of its user's, also while its connection is closing", async () => {
+  const { conn, hub } = square({ namespaces });
+  const ana = conn();
+  const connected = await ana.ask({ type: "connect" });
+  assert.ok(connected.type === "connected");
+  ana.closeHangs = true;
+  ana.say("GET / HTTP/1.1");
+  await ana.until(({ type }) => type === "disconnect");
+  const none = { sent: 0, waiting: 0, refused: 0 };
+  assert.deepEqual(hub.send({ user: connected.user }, "shop.ready", 1), none);
+  ana.cut();
+  assert.deepEqual(hub.send({ user: connected.user }, "shop.ready", 1), none);
+});
+
+test("a message to a user whose turn comes later is not told to who is there instead by then", async () => {
+  const clock = new BusyClock();
+  const authenticate = ({ token = "" }) => ({ user: token, isGuest: false });
+  const { conn, hub } = square({ namespaces, clock, authenticate });
+  const crowd: FakeConn[] = [];
+  for (let number = 0; number < 100; number++) {
+    const each = conn({ transport: "udp" });
+    await each.ask({ type: "connect", token: "ben", key: `k${number}` });
+    crowd.push(each);
+  }
+  while (clock.turn());
+  hub.send({ user: "ben" }, "shop.ready", "first");
+  clock.workedMs += 100; // so this turn of the event loop is over
+  assert.deepEqual(hub.send({ user: "ben" }, "shop.ready", "ben's"), { sent: 64, waiting: 36, refused: 0 });
+  const eve = crowd.at(-1);
+  await eve?.ask({ type: "connect", token: "eve", key: "another" });
+  while (clock.turn());
+  const told = crowd.filter((each) => each.texts.some((text) => text.includes("ben's")));
+  assert.equal(told.length, 99);
+  assert.equal(eve && told.includes(eve), false);
 });

@@ -1,5 +1,6 @@
 import { encodeBinaryCast, encodeCast, type StoredCast } from "@zocalo/protocol";
 import type { Volatile } from "./newest.ts";
+import { ownContent } from "../primitives/text-memory.ts";
 import { bytesOf, SharedMessage } from "./shared-message.ts";
 
 /** Who says something of this moment. */
@@ -18,7 +19,8 @@ export class Cast extends SharedMessage implements Volatile {
   /** The session that said it. */
   readonly from: object | undefined;
   readonly keptBytes: number;
-  readonly #said: StoredCast;
+  #said: StoredCast;
+  #isOwn = false;
   #slot: string | undefined;
 
   /** @param sender the public name of its session, where others are told */
@@ -48,6 +50,13 @@ export class Cast extends SharedMessage implements Volatile {
 
   get message(): this {
     return this;
+  }
+
+  /** What was said is a part of the command that it came in, which may be much longer. */
+  own(): void {
+    if (this.#isOwn) return;
+    this.#isOwn = true;
+    this.#said = { ...this.#said, data: ownContent(this.#said.data) };
   }
 
   protected override makeText(): string {

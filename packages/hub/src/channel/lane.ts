@@ -98,7 +98,7 @@ export class Lane {
     return this.wait(message);
   }
 
-  /** It has to wait. @param message in memory of its own */
+  /** It has to wait. @param message in memory of its own, or with `own` to make it so */
   wait(message: LaneMessage): LaneOutcome {
     if (this.#hasEnded) return "dropped";
     const { limits, counters } = this.#host;
@@ -121,6 +121,11 @@ export class Lane {
     if (this.#isFirst && this.#host.isDatagram) this.#step();
     resumeLog();
     if (!this.#isFirst && this.#host.isDatagram) this.#step();
+  }
+
+  /** What waits of a channel is for nobody any more: it is not subscribed. */
+  left(channel: string): void {
+    this.#waiting?.forget(channel);
   }
 
   /** What waits is for nobody any more. */

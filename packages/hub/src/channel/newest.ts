@@ -8,6 +8,10 @@ export interface Volatile {
   readonly owner: object;
   /** That it takes while it waits, about. */
   readonly keptBytes: number;
+  /** The channel in which it was said, if it was in one. */
+  readonly channel?: string;
+  /** Called when it begins to wait: what it refers to is in memory of its own from then on. */
+  own?(): void;
 }
 
 /** Where those that wait are counted, beside the bounds of their own. */
@@ -67,6 +71,7 @@ export class Newest<Entry extends Volatile> {
       this.#counters.castsDropped++;
       return false;
     }
+    entry.own?.();
     this.#entries.set(slot, entry);
     this.#bytes += keptBytes;
     this.#bytesOf.set(owner, (this.#bytesOf.get(owner) ?? 0) + keptBytes);
@@ -77,6 +82,15 @@ export class Newest<Entry extends Volatile> {
   remove(entry: Entry): void {
     if (!this.#entries.delete(entry.slot)) return;
     this.#release(entry);
+  }
+
+  /** Forgets what was said in a channel. */
+  forget(channel: string): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.channel !== channel) continue;
+      this.#entries.delete(entry.slot);
+      this.#uncount(entry);
+    }
   }
 
   /** Forgets all. */

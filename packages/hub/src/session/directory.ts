@@ -7,6 +7,8 @@ import { type Random, randomName } from "../primitives/random.ts";
 export interface Addressee {
   /** Unset until it has begun. */
   readonly identity: Pick<Identity, "user"> | undefined;
+  /** True once nothing more will be sent, be it that its connection is not closed yet. */
+  readonly hasEnded: boolean;
   /** What others may know it by; unset until somebody asks for it. Only the directory changes it. */
   publicName: string | undefined;
   readonly form: { readonly isBinary: boolean };
@@ -50,7 +52,7 @@ export class Directory {
   of(user: string): Iterable<Addressee> {
     if (this.#byUser === undefined) {
       this.#byUser = new Map();
-      for (const session of this.#all()) this.begun(session);
+      for (const session of this.#all()) if (!session.hasEnded) this.begun(session);
     }
     const found = this.#byUser.get(user);
     if (found === undefined) return [];

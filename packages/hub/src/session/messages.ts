@@ -108,7 +108,8 @@ export function sendToUser(context: HubContext, user: string, sending: Sending):
   const sessions = [...context.directory.of(user)];
   if (sessions.length === 0) return result;
   const own = typeof data === "string" ? data : data.slice(); // Bytes are the caller's.
-  const feed = new MessageFeed(context, sessions, new Message({ ...sending, data: own }), sending.isVolatile);
+  const message = new Message({ ...sending, data: own });
+  const feed = new MessageFeed(context, user, sessions, message, sending.isVolatile);
   if (!feed.run(result)) {
     result.waiting += feed.left;
     context.channels.fanOut.begin(feed);
@@ -119,13 +120,21 @@ export function sendToUser(context: HubContext, user: string, sending: Sending):
 /** Hands a message to the sessions of a user, some in each turn. */
 class MessageFeed implements Feed {
   readonly #context: HubContext;
+  readonly #user: string;
   readonly #sessions: readonly Addressee[];
   readonly #message: Message;
   readonly #isVolatile: boolean;
   #served = 0;
 
-  constructor(context: HubContext, sessions: readonly Addressee[], message: Message, isVolatile: boolean) {
+  constructor(
+    context: HubContext,
+    user: string,
+    sessions: readonly Addressee[],
+    message: Message,
+    isVolatile: boolean,
+  ) {
     this.#context = context;
+    this.#user = user;
     this.#sessions = sessions;
     this.#message = message;
     this.#isVolatile = isVolatile;
@@ -139,6 +148,8 @@ class MessageFeed implements Feed {
     const { backlog } = this.#context;
     const next = this.#sessions.slice(this.#served, this.#served + RUN);
     for (const session of next) {
+      // Until its turn came it may have ended, or begun anew as somebody else.
+      if (session.hasEnded || session.identity?.user !== this.#user) continue;
       if (this.#isVolatile) count(result, session.lane.offer(this.#message));
       else if (session.sender.trySend(this.#message) === "refused") result.refused++;
       else result.sent++;

@@ -246,11 +246,11 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
 
   /** Somebody else is at this address now, or the same one began anew. */
   #endFormer(): void {
+    this.#lane?.end();
+    this.#lane = undefined;
     for (const channel of this.#subscriptions.keys()) this.drop(channel);
     this.#intake.endCalls();
     this.context.directory.ended(this);
-    this.#lane?.end();
-    this.#lane = undefined;
     this.#id = randomName(this.context.random, 16);
   }
 
@@ -283,11 +283,8 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
       fate?.onLost?.();
       this.counters.refused++;
       const message = "the answer does not fit in a message of this connection";
-      this.#answers.send(
-        encodeServerMessage({ type: "error", ...withId(id), code: "too_large", message }),
-        undefined,
-        place,
-      );
+      const error = { type: "error", ...withId(id), code: "too_large", message } as const;
+      this.#answers.send(encodeServerMessage(error), undefined, place);
     } else this.#answers.send(text, fate, place);
     this.#afterAnswers();
   }
@@ -313,6 +310,7 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
     this.counters.subscriptions--;
     if (this.address) this.address.subscriptions--;
     subscription.end();
+    this.#lane?.left(channel);
     if (subscription.isPresent) {
       this.charge(costOfPresence(subscription.channel, 0));
       this.engine.leave(channel, this.#id).catch((error: unknown) => this.report(error));
@@ -387,10 +385,10 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
 
   #end(): void {
     if (this.#hasEnded) return;
+    this.lane.end();
     for (const channel of this.#subscriptions.keys()) this.drop(channel);
     this.#hasEnded = true;
     this.context.directory.ended(this);
-    this.lane.end();
     this.#answers.clear();
     this.#answerTimer?.cancel();
     this.#silence?.end();
