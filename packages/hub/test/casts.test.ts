@@ -349,3 +349,33 @@ test("a message to a user whose turn comes later is not told to who is there ins
   assert.equal(told.length, 99);
   assert.equal(eve && told.includes(eve), false);
 });
+
+test("of what is sent to a user of many sessions and to one of them, the newest comes last", async () => {
+  const clock = new BusyClock();
+  const authenticate = ({ token = "" }) => ({ user: token, isGuest: false });
+  const { conn, hub } = square({ namespaces, clock, authenticate });
+  const crowd: FakeConn[] = [];
+  let name = "";
+  hub.onCast("me", ({ session }) => {
+    name = session;
+  });
+  for (let number = 0; number < 200; number++) {
+    const each = conn();
+    await each.ask({ type: "connect", token: "ben" });
+    crowd.push(each);
+  }
+  const last = crowd.at(-1);
+  last?.say({ type: "cast", method: "me", data: 1 });
+  await last?.ask({ type: "ping" });
+  while (clock.turn());
+  hub.send({ user: "ben" }, "score", 0);
+  clock.workedMs += 100; // so this turn of the event loop is over
+  hub.send({ user: "ben" }, "score", 1, { volatile: true });
+  for (const each of crowd.slice(0, 150)) each.cut();
+  hub.send({ user: "ben" }, "score", 2, { volatile: true });
+  hub.send({ session: name }, "score", 3, { volatile: true });
+  while (clock.turn());
+  const scores = (each?: FakeConn) => each?.all("message").map(({ data }) => data);
+  assert.deepEqual(scores(last), [0, 1, 2, 3]);
+  for (const each of crowd.slice(150, -1)) assert.deepEqual(scores(each), [0, 1, 2]);
+});

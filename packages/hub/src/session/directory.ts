@@ -1,6 +1,7 @@
 import type { Lane } from "../channel/lane.ts";
 import type { Sender } from "../channel/sender.ts";
 import type { Identity } from "../policy/identity.ts";
+import type { UserFeed } from "./user-feed.ts";
 import { type Random, randomName } from "../primitives/random.ts";
 
 /** A session, to whom the server's program can send. */
@@ -28,6 +29,8 @@ export class Directory {
   readonly #all: () => Iterable<Addressee>;
   readonly #byName = new Map<string, Addressee>();
   #byUser: Map<string, Addressee | Set<Addressee>> | undefined;
+  /** By its user what some of very many sessions do not have yet. */
+  readonly feeds = new Map<string, UserFeed<Addressee>>();
 
   /** @param all sessions */
   constructor(random: Random, all: () => Iterable<Addressee>) {

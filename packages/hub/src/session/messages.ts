@@ -1,9 +1,9 @@
 import { encodeBinaryMessagePush, encodeMessage, LIMITS, ProtocolError } from "@zocalo/protocol";
-import type { Feed } from "../channel/fan-out.ts";
 import type { LaneMessage } from "../channel/lane.ts";
 import { bytesOf, SharedMessage } from "../channel/shared-message.ts";
 import { type HubContext, PROGRAM } from "./context.ts";
 import type { Addressee } from "./directory.ts";
+import { Delivery, UserFeed } from "./user-feed.ts";
 
 /** What became of a message: in how many sessions. All 0: nobody is there. */
 export interface SendResult {
@@ -27,8 +27,6 @@ interface Sending {
   readonly key: string;
 }
 
-/** Sessions that are served before others have their turn. */
-const RUN = 64;
 /** A message to the sessions of a user. */
 class Message extends SharedMessage implements LaneMessage {
   readonly slot: string;
@@ -74,6 +72,9 @@ export function sendToSession(context: HubContext, name: string, sending: Sendin
   const session = context.directory.named(name);
   if (sending.isVolatile) context.counters.casts++;
   if (session === undefined) return result;
+  // What was said to its user, and waits for its turn, is older.
+  if (context.directory.feeds.size > 0)
+    context.directory.feeds.get(session.identity?.user ?? "")?.serve(session);
   const { topic, data, isVolatile, key } = sending;
   const { lane, form, sender } = session;
   const message =
@@ -102,62 +103,34 @@ export function sendToSession(context: HubContext, name: string, sending: Sendin
 /** Sends to all sessions of a user. @throws ProtocolError `too_large` */
 export function sendToUser(context: HubContext, user: string, sending: Sending): SendResult {
   checkSize(sending);
-  const { data } = sending;
-  if (sending.isVolatile) context.counters.casts++;
+  const { data, isVolatile } = sending;
+  const { directory, backlog, counters, channels } = context;
+  if (isVolatile) counters.casts++;
   const result = { sent: 0, waiting: 0, refused: 0 };
-  const sessions = [...context.directory.of(user)];
+  const sessions = [...directory.of(user)];
   if (sessions.length === 0) return result;
   const own = typeof data === "string" ? data : data.slice(); // Bytes are the caller's.
   const message = new Message({ ...sending, data: own });
-  const feed = new MessageFeed(context, user, sessions, message, sending.isVolatile);
-  if (!feed.run(result)) {
-    result.waiting += feed.left;
-    context.channels.fanOut.begin(feed);
+  const delivery = new Delivery(sessions, (session) => {
+    // Until its turn came it may have ended, or begun anew as somebody else.
+    if (session.hasEnded || session.identity?.user !== user) return;
+    if (isVolatile) count(result, session.lane.offer(message));
+    else if (session.sender.trySend(message) === "refused") result.refused++;
+    else result.sent++;
+    backlog.sent(message.keptBytes);
+  });
+  // What was said before goes before it, so that the newest comes last.
+  const former = directory.feeds.get(user);
+  if (former === undefined && delivery.run()) return result;
+  const told = { ...result, waiting: result.waiting + delivery.left };
+  if (former !== undefined) former.add(delivery);
+  else {
+    const feed = new UserFeed<Addressee>(() => directory.feeds.delete(user));
+    feed.add(delivery);
+    directory.feeds.set(user, feed);
+    channels.fanOut.begin(feed);
   }
-  return result;
-}
-
-/** Hands a message to the sessions of a user, some in each turn. */
-class MessageFeed implements Feed {
-  readonly #context: HubContext;
-  readonly #user: string;
-  readonly #sessions: readonly Addressee[];
-  readonly #message: Message;
-  readonly #isVolatile: boolean;
-  #served = 0;
-
-  constructor(
-    context: HubContext,
-    user: string,
-    sessions: readonly Addressee[],
-    message: Message,
-    isVolatile: boolean,
-  ) {
-    this.#context = context;
-    this.#user = user;
-    this.#sessions = sessions;
-    this.#message = message;
-    this.#isVolatile = isVolatile;
-  }
-
-  get left(): number {
-    return this.#sessions.length - this.#served;
-  }
-
-  run(result: SendResult = { sent: 0, waiting: 0, refused: 0 }): boolean {
-    const { backlog } = this.#context;
-    const next = this.#sessions.slice(this.#served, this.#served + RUN);
-    for (const session of next) {
-      // Until its turn came it may have ended, or begun anew as somebody else.
-      if (session.hasEnded || session.identity?.user !== this.#user) continue;
-      if (this.#isVolatile) count(result, session.lane.offer(this.#message));
-      else if (session.sender.trySend(this.#message) === "refused") result.refused++;
-      else result.sent++;
-    }
-    this.#served += next.length;
-    backlog.sent(next.length * this.#message.keptBytes);
-    return this.left === 0;
-  }
+  return told;
 }
 
 function count(result: SendResult, outcome: "sent" | "waiting" | "dropped"): void {
