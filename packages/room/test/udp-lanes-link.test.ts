@@ -163,22 +163,24 @@ test(
 );
 
 test("a server that is gone, and a name that is not found, are silence", TIMEOUT, async () => {
-  const { server, client, lanes, close } = await connected();
+  const { client, lanes, close } = await connected();
+  const { ticket } = lanes.open("127.0.0.1") ?? assert.fail();
   await became(client, "open");
   await lanes.close();
   await became(client, "silent");
   await close();
-  const lost = dialLane({ ...server.ticket, address: "no-such-host.invalid:1" }, { onError: fail });
+  const lost = dialLane({ ...ticket, address: "no-such-host.invalid:1" }, { onError: fail });
   await became(lost, "silent");
   assert.ok(lost.lastError instanceof Error);
   lost.close();
 });
 
 test("a ticket is good for one lane, and one that is none is refused", async () => {
-  const { server, client, close } = await connected();
-  const { ticket } = server;
+  const { lanes, client, close } = await connected();
+  const { ticket } = lanes.open("127.0.0.1") ?? assert.fail();
   const first = dialLane(ticket);
   assert.throws(() => dialLane(ticket), /used before/);
+  assert.throws(() => dialLane(JSON.parse(JSON.stringify(ticket)) as LaneTicket), /used before/);
   first.close();
   const wrong: [Partial<Record<keyof LaneTicket, unknown>>, RegExp][] = [
     [{ version: 2 }, /version 1/],

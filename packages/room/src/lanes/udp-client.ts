@@ -19,8 +19,13 @@ export interface DialLaneOptions {
 
 const names: Names<DialLaneOptions> = { host: 1, onError: 1, clock: 1 };
 
-/** Each has sealed datagrams from 0 on: a second lane of the same keys would use nonces twice. */
-const used = new WeakSet<LaneTicket>();
+/**
+ * Ids of those that were dialed here. Each has sealed datagrams from 0 on: a second lane of the same keys,
+ * be it by a copy of the ticket, would use nonces twice.
+ */
+const used = new Set<string>();
+/** So many are remembered: a lane of the oldest has long ended at its server. */
+const MOST_USED = 65_536;
 
 /**
  * A client's lane of sealed datagrams, for programs on Node. It begins as `probing` and is `open` as soon as
@@ -43,8 +48,11 @@ export function dialLane(ticket: LaneTicket, options: DialLaneOptions = {}): Udp
   checkKind("dial", "onError", options.onError, "function");
   checkKind("dial", "clock", options.clock, "object");
   const read = readTicket(ticket);
-  if (used.has(ticket)) throw new TypeError("this lane ticket was used before: ask for another");
-  used.add(ticket);
+  const id = idText(read.id);
+  if (used.has(id)) throw new TypeError("this lane ticket was used before: ask for another");
+  used.add(id);
+  const [oldest] = used;
+  if (used.size > MOST_USED && oldest !== undefined) used.delete(oldest);
   return new UdpClientLane(read, options);
 }
 
