@@ -92,7 +92,8 @@ export interface OpenedWebRtcLane {
  * @throws NetError `unsupported` where that is not installed, `invalid_argument`
  * @example
  * const lanes = webRtcLanes({ port: 7002, advertised: "203.0.113.5" });
- * const opened = await lanes.open(offer, hostOf(peer.addr)); // the page's offer; `opened?.answer` is its answer
+ * // The page's offer; `opened?.answer` is its answer
+ * const opened = await lanes.open(offer, hostOf(peer.addr));
  */
 export function webRtcLanes(options: WebRtcLanesOptions): WebRtcLanes {
   return new WebRtcLanes(options);
