@@ -1,9 +1,11 @@
 // What is cast, and what the server's program sends: who has it, who may, and what is told of it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { runInNewContext } from "node:vm";
 import { LIMITS, type ServerMessage } from "@zocalo/protocol";
 import type { CastContext } from "../src/index.ts";
 import { BusyClock } from "./busy-clock.ts";
+import { settle } from "./fake-clock.ts";
 import type { FakeConn } from "./fake-conn.ts";
 import { namespaces as usual, square } from "./square.ts";
 import { codeOf } from "./visitors.ts";
@@ -136,9 +138,13 @@ test("a method's casts come to its handler, with who sent them; one method has o
     await Promise.resolve();
     throw new Error("rejected");
   });
-  for (const method of ["bad", "worse"]) ana.say({ type: "cast", method, data: 1 });
+  // A promise, but not one of this realm: nobody else would hear that it was rejected.
+  hub.onCast("worst", () => runInNewContext('Promise.reject(new Error("elsewhere"))') as Promise<void>);
+  for (const method of ["bad", "worse", "worst"]) ana.say({ type: "cast", method, data: 1 });
   await done(ana);
-  assert.deepEqual(errors.map(String), ["Error: thrown", "Error: rejected"]);
+  await settle();
+  const reported = ["Error: elsewhere", "Error: rejected", "Error: thrown"];
+  assert.deepEqual(errors.map(String).toSorted(), reported);
 });
 
 test("the server's program casts whatever the permissions, and with its limits", async () => {

@@ -4,6 +4,7 @@ import { costOfCasting } from "../channel/costs.ts";
 import type { Namespace } from "../policy/namespace.ts";
 import type { Caller } from "./caller.ts";
 import { contentOf, forbidden, senderOf } from "./commands.ts";
+import { isThenable } from "./under-way.ts";
 import { type CastHandler, checkData, type HubContext, PROGRAM } from "./context.ts";
 
 /** Says what is of this moment to a channel, or to the server's program. Not answered. */
@@ -58,7 +59,7 @@ function castByMethod(session: Caller, command: Extract<ReceivedCast, { method: 
   // What a handler does wrong is no fault of the client's, who has no part in it.
   try {
     const work: unknown = handler(about, command.data);
-    if (work instanceof Promise) work.catch((error: unknown) => context.report(error));
+    if (isThenable(work)) Promise.resolve(work).catch((error: unknown) => context.report(error));
   } catch (error) {
     context.report(error);
   }

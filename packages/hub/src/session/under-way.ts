@@ -238,7 +238,8 @@ export class UnderWay implements CallContext {
   }
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
+/** True for what has to be waited for: a promise, be it of another realm or library. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
