@@ -64,6 +64,31 @@ test("answers that are kept hold places, and who has one gives its place back by
   await plaza.hub.close();
 });
 
+test("a copy of a call that comes after the cancel is not carried out, for as long as any", async () => {
+  const plaza = callSquare();
+  const { it, call, cancel } = await device(plaza);
+  call(7, "held");
+  plaza.calls[0]?.resolve("done");
+  await answerOf(it, 7);
+  cancel(7);
+  assert.equal(await underWay(plaza), 0);
+  call(7, "held");
+  assert.equal(plaza.calls.length, 1);
+  assert.deepEqual(results(it), [[7, "done"]]);
+  plaza.clock.advance(5_000);
+  call(7, "held");
+  assert.equal(plaza.calls.length, 2);
+  plaza.calls[1]?.resolve("another");
+  await settle();
+  cancel(7);
+  const again = await it.ask({ type: "connect", key: "other" });
+  assert.ok(again.type === "connected");
+  it.say({ type: "call", id: 7, method: "held", session: again.session });
+  await settle();
+  assert.equal(plaza.calls.length, 3, "who begins anew has ids of its own");
+  await plaza.hub.close();
+});
+
 test("a refusal by the handler, too late or by cancel is repeated as a result is", async () => {
   const plaza = callSquare();
   const { it, call, cancel } = await device(plaza);

@@ -1,7 +1,8 @@
 import { type Cancel, LIMITS, ProtocolError, type ReceivedCall } from "@zocalo/protocol";
 import type { Caller } from "./caller.ts";
 import type { Handling } from "./handlers.ts";
-import { type CallOwner, UnderWay } from "./under-way.ts";
+import type { Timer } from "../primitives/clock.ts";
+import { type CallOwner, REPEAT_MS, UnderWay } from "./under-way.ts";
 
 /**
  * The calls of a session. Each holds a place, of the session, its address and its user, until its handler has
@@ -12,6 +13,11 @@ export class SessionCalls implements CallOwner {
   /** Those that are not answered, and on datagrams those whose answer may be asked for again. */
   readonly #byId = new Map<number, UnderWay>();
   readonly #held = new Set<UnderWay>();
+  /**
+   * On datagrams the ids of those whose answer its client has: a copy of one may still be on its way. As many
+   * as may come in `REPEAT_MS`.
+   */
+  readonly #done = new Map<number, Timer>();
   #unanswered = 0;
   /** Called when all are answered; set once the peer says nothing more. */
   #whenAnswered: (() => void) | undefined;
@@ -23,6 +29,7 @@ export class SessionCalls implements CallOwner {
   /** Carries out a call, and answers it when that is done; others come meanwhile. */
   call(command: ReceivedCall): void | Promise<void> {
     const { id, method } = command;
+    if (this.#done.has(id)) return;
     const known = this.#byId.get(id);
     if (known && this.#session.isDatagram) return known.answerAgain();
     if (known) throw new ProtocolError("bad_command", `"id" is that of a call under way`);
@@ -42,7 +49,14 @@ export class SessionCalls implements CallOwner {
     const call = this.#byId.get(id);
     if (call?.isAnswered === false) {
       call.fail(new ProtocolError("cancelled", "it was cancelled; what it did until then may be done"));
-    } else call?.forget();
+    } else if (call) {
+      call.forget();
+      const { clock } = this.#session.context;
+      this.#done.set(
+        id,
+        clock.after(REPEAT_MS, () => this.#done.delete(id)),
+      );
+    }
   }
 
   /** Resolves when all are answered; nothing if they are. */
@@ -56,6 +70,8 @@ export class SessionCalls implements CallOwner {
   /** The session, or whose it was, is gone: nobody waits for any of them. */
   end(): void {
     for (const call of this.#held) call.end();
+    for (const timer of this.#done.values()) timer.cancel();
+    this.#done.clear();
     this.#whenAnswered?.();
   }
 
