@@ -103,6 +103,24 @@ test("what waits in a channel is bounded, and of nobody's many at the cost of an
   assert.ok(world.fanOut.casts.take(16_777_216), "all of it is given back");
 });
 
+test("whoever comes or goes while one is told, each is told once", () => {
+  const world = new World();
+  const crowd = Array.from({ length: 5 }, () => new Receiver(world));
+  const [ana, ben, eve] = crowd;
+  assert.ok(ana && ben && eve);
+  ben.whenTold = () => world.feed.leave(ana); // who was told before
+  eve.whenTold = () => {
+    crowd.push(new Receiver(world));
+    eve.whenTold = () => undefined;
+  };
+  world.cast("a");
+  world.finish();
+  assert.deepEqual(
+    crowd.map(({ count }) => count),
+    [1, 1, 1, 1, 1, 0],
+  );
+});
+
 test("nobody is told once left, whenever that is, and who comes is told what is cast then", () => {
   const world = new World();
   const [ana, ben, eve] = [new Receiver(world), new Receiver(world), new Receiver(world)];

@@ -87,12 +87,12 @@ export class CastFeed implements Feed {
         if (this.#nextRound()) continue;
         break;
       }
-      // A receiver may leave, or end, while it is served; and so may others.
+      // While it is served it, and others, may leave, and some may come: it counts as served already.
+      this.#served++;
       for (const cast of this.#round) {
         handed++;
         if (receiver.castIndex >= 0 && receiver.offerCast(cast)) bytes += cast.keptBytes;
       }
-      if (this.#receivers[this.#served] === receiver) this.#served++;
     }
     this.#backlog.sent(bytes);
     return this.#round.length === 0;
