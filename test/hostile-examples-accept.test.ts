@@ -12,16 +12,24 @@ test("every example meets strangers, but for those that have nothing to do with 
   assert.deepEqual(alone, [
     // Of a session that is there already.
     "packages/client/README.md: try {",
+    "packages/room/README.md: const lane = new BestLane(sessionLane(session, { onError }), {",
+    'packages/room/README.md: const lanes = webRtcLanes({ port: 7002, advertised: "203.0.113.5" });',
+    "packages/room/README.md: const time = new ClientTime({ ticksPerSecond: game.ticksPerSecond });",
     "docs/guide-deadlines.md: const [client, server] = pipe();",
     "docs/guide-deadlines.md: const [client, server] = pipe();",
     'docs/guide-durable.md: const directory = join(mkdtempSync(join(tmpdir(), "square-")), "data");',
     "docs/guide-sockets.md: const [client, server] = pipe();",
     // Of a host that is not here.
     'docs/guide-transport.md: const ssh = spawn("ssh", ["host", "nc", "localhost", "8080"], { stdio: ["pipe", "pipe", "inherit"] });',
+    'packages/client/src/session/session.ts: session.cast("arena.input", { left: true });',
+    'packages/client/src/session/session.ts: session.onMessage("shop.ready", ({ data }) => console.log(data));',
     'packages/client/src/session/session.ts: const { price } = await session.call("shop.price", "hat");',
     'packages/hub/src/durable/durable.ts: const hub = new Hub({ engine: await durable("./data"), namespaces });',
     `packages/hub/src/hub.ts: await hub.publishJson("plaza:general", '{"id":1688888483063664642}');`,
     'packages/hub/src/hub.ts: const stop = hub.handle("shop.price", async ({ user }, item) => {',
+    'packages/hub/src/hub.ts: hub.cast("arena:1", { round: 3 }, { key: "round" });',
+    'packages/hub/src/hub.ts: const stop = hub.onCast("arena.input", ({ session }, data) => {',
+    'packages/hub/src/hub.ts: const { sent } = hub.send({ user: "ana" }, "shop.ready", { order: 7 });',
     'packages/hub/src/session/handlers.ts: hub.handle("shop.buy", () => {',
     'packages/net/src/contracts/addr.ts: joinHostPort("::1", 53);',
     // Of an interface and a sender that are not here.
