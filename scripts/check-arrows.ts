@@ -98,7 +98,7 @@ export const ROOMS: readonly Room[] = [
     mayImport: everyPackage.filter((name) => name !== "@zocalo/websocket"),
     testsMayImport: ["@zocalo/integrity", "@zocalo/websocket"],
     browserEntries: ["src/client.ts"],
-    folders: ["host", "play", "lanes", "snapshot", "input", "timing", "schema", "bits", "contracts"],
+    folders: ["host", "join", "play", "lanes", "snapshot", "input", "timing", "schema", "bits", "contracts"],
     maxLines: ONE_SITTING_LINES,
   },
   { directory: "packages/zocalo", name: "zocalo", mayImport: everyPackage },

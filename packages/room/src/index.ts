@@ -59,7 +59,7 @@ export {
   type SessionLaneOptions,
   SessionLanes,
 } from "./lanes/session-lane.ts";
-export type { LaneTicket } from "./lanes/ticket.ts";
+export type { LaneTicket } from "./contracts/wire.ts";
 export { dialLane, type DialLaneOptions, type UdpClientLane } from "./lanes/udp-client.ts";
 export {
   defaultUdpLanesOptions,

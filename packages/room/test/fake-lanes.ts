@@ -2,7 +2,8 @@
 import { type IpAddr, ipAddr, type PacketHandler } from "@zocalo/net";
 import type { LaneClock } from "../src/lanes/running-time.ts";
 import { Kind, type Opened, Opener, Sealer } from "../src/lanes/seal.ts";
-import { type LaneTicket, readTicket } from "../src/lanes/ticket.ts";
+import type { LaneTicket } from "../src/contracts/wire.ts";
+import { readTicket } from "../src/lanes/ticket.ts";
 import type { LaneSocket, UdpLanesOptions } from "../src/lanes/udp-server.ts";
 import { UdpLanes } from "../src/lanes/udp-server.ts";
 

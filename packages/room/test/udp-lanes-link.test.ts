@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { listenPacket } from "@zocalo/net";
 import type { Lane, LaneState } from "../src/lanes/lane.ts";
 import { LinkRelay } from "../src/lanes/link-relay.ts";
-import type { LaneTicket } from "../src/lanes/ticket.ts";
+import type { LaneTicket } from "../src/contracts/wire.ts";
 import { dialLane } from "../src/lanes/udp-client.ts";
 import { udpLanes, type UdpLanesOptions } from "../src/lanes/udp-server.ts";
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Random } from "@zocalo/integrity";
 import { ipAddr } from "@zocalo/net";
 import { Kind, SEAL_BYTES } from "../src/lanes/seal.ts";
-import type { LaneTicket } from "../src/lanes/ticket.ts";
+import type { LaneTicket } from "../src/contracts/wire.ts";
 import { FakeClient, openedLane, openLanes } from "./fake-lanes.ts";
 
 const ELSEWHERE = ipAddr("udp", "203.0.113.9", 5_000);

@@ -1,26 +1,6 @@
 import { parseAddr } from "@zocalo/net";
+import type { LaneTicket } from "../contracts/wire.ts";
 import { ID_BYTES, KEY_BYTES, MAX_CONTENT_BYTES, SEAL_BYTES } from "./seal.ts";
-
-/**
- * What the reliable side gives a client, so that it can open a lane of datagrams. It is JSON, and a secret:
- * who has it can read the lane and speak in it, so the reliable side has to be encrypted (`wss:`, TLS).
- */
-export interface LaneTicket {
-  /** Of the format of its datagrams. */
-  readonly version: 1;
-  /** Names the lane in each datagram: 8 bytes that the server drew, as base64url. */
-  readonly id: string;
-  /** What the client's datagrams are sealed with: 32 bytes, as base64url. */
-  readonly toServer: string;
-  /** What the server's are sealed with. */
-  readonly toClient: string;
-  /** Where to send to: `host:port`, or `:port` for the host by which the client reached the server. */
-  readonly address: string;
-  /** The lane ends at the server when nothing has come for so long, in milliseconds. */
-  readonly lifetimeMs: number;
-  /** The longest message, in bytes. */
-  readonly maxMessageBytes: number;
-}
 
 /** A ticket, read. */
 export interface ReadTicket {

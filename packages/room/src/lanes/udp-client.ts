@@ -5,7 +5,8 @@ import { Pulse, pulseTimes } from "./pulse.ts";
 import { holdingClock, type LaneClock, RunningTime } from "./running-time.ts";
 import { idOf, idText, Kind, Opener, Sealer } from "./seal.ts";
 import { type LaneCounts, laneCounts, SealedLane, type SealedLaneParts, TOKEN_BYTES } from "./sealed-lane.ts";
-import { type LaneTicket, PROBE_EXTRA_BYTES, type ReadTicket, readTicket } from "./ticket.ts";
+import type { LaneTicket } from "../contracts/wire.ts";
+import { PROBE_EXTRA_BYTES, type ReadTicket, readTicket } from "./ticket.ts";
 
 /** Options of `dialLane`. */
 export interface DialLaneOptions {

@@ -3,7 +3,7 @@ import type { ByteRate } from "./byte-rate.ts";
 import { Pulse, type PulseTimes } from "./pulse.ts";
 import { Kind, type Opened, SEAL_BYTES } from "./seal.ts";
 import { SealedLane, type SealedLaneParts, TOKEN_BYTES } from "./sealed-lane.ts";
-import type { LaneTicket } from "./ticket.ts";
+import type { LaneTicket } from "../contracts/wire.ts";
 import { type UdpPath, UdpWay } from "./udp-path.ts";
 
 /** A client that was heard within this time, in milliseconds, is asked often for a sign of a round trip. */
