@@ -120,7 +120,8 @@ export class Receiver {
   /** Whether everything of this tick has come, and it is remembered. */
   has(tick: number): boolean {
     const place = tick & RING_MASK;
-    return this.#ticks[place] === tick + 1 && this.#states[place] === (WHOLE | ACKNOWLEDGED);
+    const isRemembered = tick > this.#history.tick - RING && this.#ticks[place] === tick + 1;
+    return isRemembered && this.#states[place] === (WHOLE | ACKNOWLEDGED);
   }
 
   /**

@@ -95,6 +95,20 @@ test("after a silence longer than the ring everything is told, against nothing, 
   assert.deepEqual({ ...reader.acknowledgement }, { tick: 164, bits: 0 });
 });
 
+test("a pair of ticks of which one is forgotten is not told against", () => {
+  const { rows, receiver, reader, tell } = newRoom(3);
+  for (let tick = 100; tick < 167; tick++) {
+    for (let slot = 0; slot < 3; slot++) rows.set(slot, 0, (slot * 300 + tick * tick) % 1_000);
+    const bytes = tell(tick);
+    // 102 never comes, and the client is not heard again after 103.
+    if (tick === 102) continue;
+    assert.ok(reader.read(bytes).ok, `tick ${tick}`);
+    const { tick: newest, bits } = reader.acknowledgement;
+    if (tick <= 103) receiver.acknowledge(newest, bits);
+    for (let slot = 0; slot < 3; slot++) assert.equal(reader.newest?.cells[2 * slot], rows.get(slot, 0));
+  }
+});
+
 test("a client keeps what it was shown at the last 64 ticks", () => {
   const { rows, reader, tell } = newRoom();
   for (let tick = 0; tick < 200; tick++) {
