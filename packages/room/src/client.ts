@@ -1,3 +1,4 @@
+export type { Acknowledgement } from "./contracts/acknowledgement.ts";
 export { RoomError, type RoomErrorCode } from "./contracts/errors.ts";
 export type { InputShape } from "./contracts/input-shape.ts";
 export type { Cell, KindLayout, Layout } from "./contracts/layout.ts";
@@ -30,7 +31,6 @@ export type {
   WorldOptions,
 } from "./schema/types.ts";
 export type {
-  Acknowledgement,
   SnapshotFault,
   SnapshotLimits,
   SnapshotNews,
@@ -51,8 +51,7 @@ export {
   type SessionLaneOptions,
 } from "./lanes/session-lane.ts";
 export { openWebRtcLane, type WebRtcLaneOptions, type WebRtcPageLane } from "./lanes/webrtc-page.ts";
-export { type FramesThatCame } from "./input/packet.ts";
-export { InputReport, readReport } from "./input/report.ts";
+export { InputReport } from "./input/report.ts";
 export { type InputOutcome, InputSender } from "./input/sender.ts";
 export { PredictedWorld } from "./play/predicted-world.ts";
 export {

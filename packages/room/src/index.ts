@@ -1,3 +1,4 @@
+export type { Acknowledgement } from "./contracts/acknowledgement.ts";
 export { RoomError, type RoomErrorCode } from "./contracts/errors.ts";
 export type { InputShape } from "./contracts/input-shape.ts";
 export type { Cell, KindLayout, Layout } from "./contracts/layout.ts";
@@ -31,7 +32,6 @@ export type {
   WorldOptions,
 } from "./schema/types.ts";
 export type {
-  Acknowledgement,
   SnapshotFault,
   SnapshotLimits,
   SnapshotNews,
@@ -85,8 +85,7 @@ export {
   type InputBufferOptions,
   type InputCounts,
 } from "./input/buffer.ts";
-export { type FramesThatCame } from "./input/packet.ts";
-export { InputReport, readReport, writeReport } from "./input/report.ts";
+export { InputReport } from "./input/report.ts";
 export { type InputOutcome, InputSender } from "./input/sender.ts";
 export { PredictedWorld } from "./play/predicted-world.ts";
 export {

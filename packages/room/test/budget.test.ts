@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { InputReport } from "../src/input/report.ts";
 import { SnapshotReader } from "../src/snapshot/reader.ts";
 import { Snapshots, type SnapshotView } from "../src/snapshot/snapshots.ts";
 import { cell, layoutOf, randomOf, TestRows } from "./any-world.ts";
@@ -32,6 +33,8 @@ function newRoom(seed: number): Room {
   const reader = new SnapshotReader(layout);
   const out = new Uint8Array(BUDGET);
   let tick = 0;
+  // The longest there is.
+  const report = new InputReport();
   const acknowledgements: { tick: number; bits: number }[] = [];
   return {
     view: snapshots.everything,
@@ -39,7 +42,8 @@ function newRoom(seed: number): Room {
     reader,
     step: (loss) => {
       snapshots.commit(tick++);
-      const length = receiver.encode(out);
+      report.taken = report.came = report.cameAt = tick - 1;
+      const length = receiver.encode(out, report);
       assert.ok(length > 0 && length <= BUDGET);
       const news = random() < loss ? undefined : reader.read(out.subarray(0, length));
       if (reader.newest && random() >= loss) acknowledgements.push({ ...reader.acknowledgement });

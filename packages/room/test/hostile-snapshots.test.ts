@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { BitWriter } from "../src/bits/writer.ts";
 import { writeGamma } from "../src/bits/rice.ts";
+import { InputReport } from "../src/input/report.ts";
 import { SnapshotReader } from "../src/snapshot/reader.ts";
 import { Snapshots } from "../src/snapshot/snapshots.ts";
 import { mixedLayout, randomOf } from "./any-world.ts";
@@ -20,10 +21,11 @@ function history(seed: number, budgetBytes: number): Uint8Array[] {
   const receiver = snapshots.everything.receiver({ budgetBytes });
   const out = new Uint8Array(budgetBytes);
   const all: Uint8Array[] = [];
+  const report = Object.assign(new InputReport(), { taken: FIRST, came: FIRST, applied: 5 });
   for (let tick = FIRST; tick < FIRST + 24; tick++) {
     world.step(0.2, 24);
     snapshots.commit(tick);
-    all.push(out.slice(0, receiver.encode(out)));
+    all.push(out.slice(0, receiver.encode(out, tick % 2 === 0 ? report : undefined)));
     if (tick > FIRST + 2) receiver.acknowledge(tick - 2, 0xffff_ffff);
   }
   return all;

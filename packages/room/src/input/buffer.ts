@@ -1,6 +1,7 @@
-import type { BitReader } from "../bits/reader.ts";
+import { BitReader } from "../bits/reader.ts";
+import type { Acknowledgement } from "../contracts/acknowledgement.ts";
 import type { Cell } from "../contracts/layout.ts";
-import { type FramesThatCame, INPUTS_PER_PACKET, InputPacket, readPacket } from "./packet.ts";
+import { INPUTS_PER_PACKET, InputPacket, readPacket } from "./packet.ts";
 import type { InputReport } from "./report.ts";
 import { RowRing } from "./row-ring.ts";
 
@@ -101,19 +102,20 @@ export class InputBuffer {
   }
 
   /** Which frames came, as the last good packet says. The next one changes this object. */
-  get frames(): FramesThatCame {
+  get frames(): Acknowledgement {
     return this.#frames;
   }
 
   /**
-   * Takes a packet.
+   * Takes a packet, whose bytes are not kept.
    *
+   * @param bytes What `InputSender.write` wrote.
    * @param now The server's time in ticks, with fractions.
    * @returns False if it was malformed.
    */
-  receive(from: BitReader, now: number): boolean {
+  receive(bytes: Uint8Array, now: number): boolean {
     const packet = this.#packet;
-    const isGood = readPacket(packet, from) && packet.newest < now + 1;
+    const isGood = readPacket(packet, new BitReader(bytes)) && packet.newest < now + 1;
     if (!isGood) {
       this.counts.malformed += 1;
       return false;

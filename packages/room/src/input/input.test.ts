@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Random } from "@zocalo/integrity";
-import { BitReader } from "../bits/reader.ts";
 import { BitWriter } from "../bits/writer.ts";
 import type { Cell } from "../contracts/layout.ts";
 import { InputBuffer, type InputBufferOptions } from "./buffer.ts";
-import { InputReport, readReport, writeReport } from "./report.ts";
+import { InputReport, MAX_REPORT_BYTES, readReport, writeReport } from "./report.ts";
 import { type InputOutcome, InputSender } from "./sender.ts";
 
 const plain = { wraps: false, moves: false, refers: false };
@@ -24,7 +23,7 @@ function rowOf(number: number): Int32Array {
 class Pair {
   readonly sender = new InputSender(cells);
   readonly buffer: InputBuffer;
-  readonly writer = new BitWriter();
+  readonly out = new Uint8Array(100);
   readonly applied: { number: number; isRepeated: boolean; displayed: number; first: number }[] = [];
   readonly outcomes: [number, InputOutcome][] = [];
 
@@ -34,14 +33,11 @@ class Pair {
 
   packet(number: number, frames = NONE, displayed = Number.NaN): Uint8Array {
     this.sender.add(number, rowOf(number));
-    this.writer.reset(100);
-    this.sender.write(this.writer, frames, displayed);
-    this.writer.finish();
-    return this.writer.bytes.slice(0, this.writer.length);
+    return this.out.slice(0, this.sender.write(this.out, frames, displayed));
   }
 
   receive(packet: Uint8Array, now: number): boolean {
-    return this.buffer.receive(new BitReader(packet), now);
+    return this.buffer.receive(packet, now);
   }
 
   take(tick: number): InputReport {
@@ -52,14 +48,13 @@ class Pair {
     const report = new InputReport();
     report.sentAt = tick;
     this.buffer.report(tick, report);
-    this.writer.reset(100);
-    writeReport(report, tick, this.writer);
-    this.writer.finish();
+    const end = writeReport(report, tick, this.out, 5);
+    assert.ok(end <= 5 + MAX_REPORT_BYTES);
     const read = new InputReport();
-    readReport(read, tick, new BitReader(this.writer.bytes.subarray(0, this.writer.length)));
+    assert.equal(readReport(read, tick, this.out.subarray(0, end), 5), end);
     assert.equal(read.taken, Math.max(0, report.taken));
-    assert.equal(read.applied, report.applied);
-    assert.equal(read.depth, Math.max(-64, report.depth));
+    assert.equal(read.applied, read.taken === 0 ? 0 : report.applied);
+    assert.equal(read.depth, Math.max(-128, report.depth));
     return read;
   }
 
@@ -84,10 +79,8 @@ test("a packet takes 14 bytes and its cells, and unchanged inputs a bit each", (
   pair.sender.add(1, Int32Array.of(5, 6, 1));
   pair.sender.add(2, Int32Array.of(5, 6, 1));
   pair.sender.add(3, Int32Array.of(5, 6, 1));
-  pair.writer.reset(100);
-  pair.sender.write(pair.writer, { tick: 0, bits: 0 }, 0);
-  pair.writer.finish();
-  assert.equal(pair.writer.length, Math.ceil((32 + 1 + 64 + 1 + 12 + 2 + (8 + 32 + 1) + 2) / 8));
+  const bytes = Math.ceil((32 + 1 + 64 + 1 + 12 + 2 + (8 + 32 + 1) + 2) / 8);
+  assert.equal(pair.sender.write(pair.out, { tick: 0, bits: 0 }, 0), bytes);
 });
 
 test("what the client saw and which frames came travel with each input", () => {
@@ -220,7 +213,7 @@ test("hostile bytes change nothing and are counted: cut, flipped, longer, random
     const flipped = Uint8Array.from(packet);
     const at = random.below(packet.length);
     flipped[at] = (flipped[at] ?? 0) ^ (1 << random.below(8));
-    new InputBuffer(cells).receive(new BitReader(flipped), tick);
+    new InputBuffer(cells).receive(flipped, tick);
     assert.ok(pair.receive(packet, tick + 0.1));
     pair.take(tick);
   }
@@ -230,20 +223,27 @@ test("hostile bytes change nothing and are counted: cut, flipped, longer, random
 
 test("an input out of its range is refused, and the packet with it", () => {
   const pair = new Pair();
-  pair.writer.reset(100);
-  pair.writer.write(5, 32);
-  pair.writer.write(0, 1 + 1 + 2);
-  pair.writer.write(201, 8);
-  pair.writer.write(0, 33);
-  pair.writer.finish();
-  assert.equal(pair.receive(pair.writer.bytes.subarray(0, pair.writer.length), 4), false);
-  pair.writer.reset(100);
-  pair.writer.write(5, 32);
-  pair.writer.write(0, 1 + 1 + 2);
-  pair.writer.write(200, 8);
-  pair.writer.write(0, 33);
-  pair.writer.finish();
-  assert.equal(pair.receive(pair.writer.bytes.subarray(0, pair.writer.length), 4), true);
+  for (const value of [201, 200]) {
+    const writer = new BitWriter();
+    writer.reset(100);
+    writer.write(5, 32);
+    writer.write(0, 1 + 1 + 2);
+    writer.write(value, 8);
+    writer.write(0, 33);
+    writer.finish();
+    assert.equal(pair.receive(writer.bytes.subarray(0, writer.length), 4), value === 200);
+  }
+});
+
+test("the longest input takes 783 bytes, and where there is no room for it nothing is written", () => {
+  const whole = { ...plain, min: -(2 ** 31), max: 2 ** 31 - 1 };
+  const sender = new InputSender(Array.from({ length: 64 }, () => whole));
+  const out = new Uint8Array(783);
+  assert.equal(sender.write(out, NONE, 0), 0);
+  for (let number = 1; number <= 3; number++) sender.add(number, new Int32Array(64).fill(number));
+  assert.throws(() => sender.write(out.subarray(1), { tick: 1, bits: 1 }, 0), RangeError);
+  assert.deepEqual(out, new Uint8Array(783));
+  assert.equal(sender.write(out, { tick: 1, bits: 1 }, 0), 783);
 });
 
 test("what came is told once: of each tick what came latest for its own", () => {

@@ -2,14 +2,6 @@ import type { BitReader } from "../bits/reader.ts";
 import type { BitWriter } from "../bits/writer.ts";
 import type { Cell } from "../contracts/layout.ts";
 
-/** Which frames came, as a `SnapshotReader` has it. */
-export interface FramesThatCame {
-  /** The newest; -1 for none. */
-  readonly tick: number;
-  /** Bit i for the tick i + 1 before it. */
-  readonly bits: number;
-}
-
 /** How many inputs each packet carries: its own, and those before it once more. */
 export const INPUTS_PER_PACKET = 3;
 /** The displayed time is told in parts of a tick. */

@@ -1,25 +1,29 @@
-import type { BitReader } from "../bits/reader.ts";
-import type { BitWriter } from "../bits/writer.ts";
 import { PARTS_PER_TICK } from "./packet.ts";
 
-/** Bits of how far behind the tick the newest taken input is; the greatest stands for none. */
-const TAKEN_BITS = 8;
-const DEPTH_BITS = 7;
-const DEPTH_HALF = 2 ** (DEPTH_BITS - 1);
-/** Bits of how far from the tick the input is that came. */
-const CAME_BITS = 9;
-const CAME_HALF = 2 ** (CAME_BITS - 1);
-/** Bits of a moment beside its tick, in parts of a tick: up to 4 ticks. */
+// What a server says of one client's inputs, in 3 to 9 bytes of a snapshot's header. Moments are in
+// sixteenths of a tick.
+//
+//     0    bits 0–3: how long after its tick it was sent
+//          bit 4: `applied` follows; otherwise all of it is set, or none if nothing was taken
+//          bit 5: an input that came follows; bits 6 and 7: 0
+//     1    by how many ticks `taken` is behind the tick; 255 for none
+//     2    depth, from -128 to 127
+//     +4   `applied`, the lowest byte first
+//     +2   the lower byte first: bits 0–5: how long before the next tick that input came
+//          bits 6–15: its number less the tick, plus 512
+
+export const MAX_REPORT_BYTES = 9;
+const HAS_APPLIED = 0x10;
+const HAS_CAME = 0x20;
+const RESERVED = 0xc0;
+const NOT_TAKEN = 255;
+const DEPTH_HALF = 128;
+const CAME_HALF = 512;
+/** The moment when an input came is up to four ticks before the next one. */
 const MOMENT_BITS = 6;
 const ALL = 0xffffffff;
 
-/**
- * What the server says of one seat's inputs with each frame. Made once and filled often.
- *
- * In bits, of the frame of a tick that is known: when it was sent 4; how far behind the tick `taken` is 8; 1
- * if all of `applied` is set, else `applied` 32; depth plus 64, 7; 1 if one came, then its number less the
- * tick, plus 256, 9, and how long before the next tick it came 6. Moments are in sixteenths of a tick.
- */
+/** What the server says of one seat's inputs with each frame. Made once and filled often. */
 export class InputReport {
   /** When it was sent, in ticks of the server's time. */
   sentAt = 0;
@@ -35,37 +39,64 @@ export class InputReport {
   cameAt = 0;
 }
 
-/** Writes what is said with the frame of `tick`. */
-export function writeReport(report: InputReport, tick: number, to: BitWriter): void {
+/**
+ * Writes what is said with the frame of `tick`, from `at` on.
+ *
+ * @returns Where it ends.
+ */
+export function writeReport(report: InputReport, tick: number, out: Uint8Array, at: number): number {
   // Rounded so that the clock offset stays within its bounds.
-  to.write(clamp(Math.floor((report.sentAt - tick) * PARTS_PER_TICK), 0, PARTS_PER_TICK - 1), 4);
+  const sent = clamp(Math.floor((report.sentAt - tick) * PARTS_PER_TICK), 0, PARTS_PER_TICK - 1);
   const behind = tick - report.taken;
-  const none = 2 ** TAKEN_BITS - 1;
-  to.write(report.taken > 0 && behind >= 0 && behind < none ? behind : none, TAKEN_BITS);
-  to.write(report.applied === ALL ? 1 : 0, 1);
-  if (report.applied !== ALL) to.write(report.applied, 32);
-  to.write(clamp(report.depth, -DEPTH_HALF, DEPTH_HALF - 1) + DEPTH_HALF, DEPTH_BITS);
+  const isTaken = report.taken > 0 && behind >= 0 && behind < NOT_TAKEN;
+  const hasApplied = isTaken && report.applied !== ALL;
   const came = report.came - tick + CAME_HALF;
-  const isTold = report.came > 0 && came >= 0 && came < 2 * CAME_HALF;
-  to.write(isTold ? 1 : 0, 1);
-  if (!isTold) return;
-  to.write(came, CAME_BITS);
-  const early = Math.floor((tick + 1 - report.cameAt) * PARTS_PER_TICK);
-  to.write(clamp(early, 0, 2 ** MOMENT_BITS - 1), MOMENT_BITS);
+  const hasCame = report.came > 0 && came >= 0 && came < 2 * CAME_HALF;
+  out[at++] = sent | (hasApplied ? HAS_APPLIED : 0) | (hasCame ? HAS_CAME : 0);
+  out[at++] = isTaken ? behind : NOT_TAKEN;
+  out[at++] = clamp(report.depth, -DEPTH_HALF, DEPTH_HALF - 1);
+  if (hasApplied) for (let shift = 0; shift < 32; shift += 8) out[at++] = report.applied >>> shift;
+  if (hasCame) {
+    const early = Math.floor((tick + 1 - report.cameAt) * PARTS_PER_TICK);
+    const word = (came << MOMENT_BITS) | clamp(early, 0, 2 ** MOMENT_BITS - 1);
+    out[at++] = word;
+    out[at++] = word >>> 8;
+  }
+  return at;
 }
 
-/** Reads what is said with the frame of `tick`. */
-export function readReport(report: InputReport, tick: number, from: BitReader): void {
-  report.sentAt = tick + from.read(4) / PARTS_PER_TICK;
-  const behind = from.read(TAKEN_BITS);
-  report.taken = behind === 2 ** TAKEN_BITS - 1 ? 0 : Math.max(0, tick - behind);
-  report.applied = from.read(1) === 1 ? ALL : from.read(32);
-  report.depth = from.read(DEPTH_BITS) - DEPTH_HALF;
+/**
+ * Reads what is said with the frame of `tick`, from `at` on.
+ *
+ * @returns Where it ends: past the end of `bytes` if there was not enough, `NaN` if it cannot be one.
+ */
+export function readReport(report: InputReport, tick: number, bytes: Uint8Array, at: number): number {
+  const first = bytes[at++] ?? RESERVED;
+  if ((first & RESERVED) !== 0) return Number.NaN;
+  report.sentAt = tick + (first & (PARTS_PER_TICK - 1)) / PARTS_PER_TICK;
+  const behind = bytes[at++] ?? NOT_TAKEN;
+  const isTaken = behind !== NOT_TAKEN;
+  report.taken = isTaken ? Math.max(0, tick - behind) : 0;
+  report.depth = ((bytes[at++] ?? 0) << 24) >> 24;
+  report.applied = isTaken ? ALL : 0;
+  if ((first & HAS_APPLIED) !== 0) {
+    report.applied = (pair(bytes, at) | (pair(bytes, at + 2) << 16)) >>> 0;
+    at += 4;
+  }
   report.came = 0;
   report.cameAt = 0;
-  if (from.read(1) === 0) return;
-  report.came = Math.max(0, tick + from.read(CAME_BITS) - CAME_HALF);
-  report.cameAt = tick + 1 - from.read(MOMENT_BITS) / PARTS_PER_TICK;
+  if ((first & HAS_CAME) !== 0) {
+    const word = pair(bytes, at);
+    at += 2;
+    report.came = Math.max(0, tick + (word >>> MOMENT_BITS) - CAME_HALF);
+    report.cameAt = tick + 1 - (word & (2 ** MOMENT_BITS - 1)) / PARTS_PER_TICK;
+  }
+  return at;
+}
+
+/** Two bytes, the lower first; zeros past the end. */
+export function pair(bytes: Uint8Array, at: number): number {
+  return (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
 }
 
 function clamp(value: number, least: number, most: number): number {

@@ -1,6 +1,7 @@
-import type { BitWriter } from "../bits/writer.ts";
+import { BitWriter } from "../bits/writer.ts";
+import type { Acknowledgement } from "../contracts/acknowledgement.ts";
 import type { Cell } from "../contracts/layout.ts";
-import { type FramesThatCame, INPUTS_PER_PACKET, InputPacket, writePacket } from "./packet.ts";
+import { INPUTS_PER_PACKET, InputPacket, writePacket } from "./packet.ts";
 import type { InputReport } from "./report.ts";
 import { RowRing } from "./row-ring.ts";
 
@@ -21,6 +22,7 @@ const TOLD = 32;
 export class InputSender {
   readonly #packet: InputPacket;
   readonly #ring: RowRing;
+  readonly #bits = new BitWriter();
   #newest = 0;
   #settled = 0;
 
@@ -55,13 +57,18 @@ export class InputSender {
 
   /**
    * Writes the packet of the newest input: with the two before it, with the frames that came, and with what
-   * is shown at this moment. Nothing is written before the first input.
+   * is shown at this moment.
    *
+   * @param out 783 bytes are enough for any input.
+   * @param frames `SnapshotReader.acknowledgement`.
    * @param displayed The displayed time in ticks.
+   * @returns How many bytes it has; 0 before the first input.
+   * @throws RangeError if `out` has no room for it.
    */
-  write(to: BitWriter, frames: FramesThatCame, displayed: number): void {
+  write(out: Uint8Array, frames: Acknowledgement, displayed: number): number {
     const packet = this.#packet;
-    if (this.#newest === 0) return;
+    const bits = this.#bits;
+    if (this.#newest === 0) return 0;
     packet.number = this.#newest;
     packet.newest = frames.tick;
     packet.before = frames.bits;
@@ -71,11 +78,16 @@ export class InputSender {
       packet.isHere[back] = row !== undefined;
       if (row !== undefined) packet.rows[back]?.set(row);
     }
-    writePacket(packet, to);
+    bits.reset(out.length);
+    writePacket(packet, bits);
+    bits.finish();
+    if (bits.overflowed) throw new RangeError(`an input has more than ${out.length} bytes`);
+    out.set(bits.bytes.subarray(0, bits.length));
+    return bits.length;
   }
 
   /** Learns from a report what became of inputs; each outcome is told once, in the order of the inputs. */
-  learn(report: InputReport, tell: (number: number, outcome: InputOutcome) => void): void {
+  learn(report: Readonly<InputReport>, tell: (number: number, outcome: InputOutcome) => void): void {
     const last = Math.min(report.taken, this.#newest);
     // Of those that are not kept any more nothing is told.
     const first = Math.max(this.#settled + 1, this.#newest - KEPT_INPUTS + 1);

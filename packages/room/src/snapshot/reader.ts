@@ -1,5 +1,7 @@
 import { BitReader } from "../bits/reader.ts";
+import type { Acknowledgement } from "../contracts/acknowledgement.ts";
 import type { Layout } from "../contracts/layout.ts";
+import { InputReport } from "../input/report.ts";
 import { BodyReader } from "./body-reader.ts";
 import { SnapshotFrame } from "./frame.ts";
 import { newHeader, readHeader } from "./header.ts";
@@ -22,12 +24,8 @@ export interface SnapshotNews {
   readonly left: readonly number[];
   /** Ids of those that stayed and have another cell. */
   readonly changed: readonly number[];
-  /** The last input that the server took, modulo 65,536, or -1 if it does not say. */
-  readonly lastInput: number;
-  /** How full its buffer of inputs is, as it put it; 0 if it does not say. */
-  readonly depth: number;
-  /** Eight bits of the application's; 0 if it does not say. */
-  readonly flags: number;
+  /** What the server says of the inputs, if it does. */
+  readonly report: Readonly<InputReport> | undefined;
 }
 
 /** Why a snapshot is of no use: older than what is known, against what is not known, or not one at all. */
@@ -37,13 +35,6 @@ export type SnapshotFault = "late" | "base_unknown" | "malformed";
 export interface UnusableSnapshot {
   readonly ok: false;
   readonly reason: SnapshotFault;
-}
-
-/** What a server needs to know of what came: the newest tick, and bit i for the tick i + 1 before it. */
-export interface Acknowledgement {
-  /** -1 if nothing came. */
-  readonly tick: number;
-  readonly bits: number;
 }
 
 const UNUSABLE: Readonly<Record<SnapshotFault, UnusableSnapshot>> = {
@@ -62,6 +53,7 @@ export class SnapshotReader {
   readonly #layout: Layout;
   readonly #body: BodyReader;
   readonly #header = newHeader();
+  readonly #report = new InputReport();
   readonly #frames: (SnapshotFrame | undefined)[] = Array.from({ length: RING });
   #newest: SnapshotFrame | undefined;
   /** Where the next is read. */
@@ -76,9 +68,7 @@ export class SnapshotReader {
     entered: [] as number[],
     left: [] as number[],
     changed: [] as number[],
-    lastInput: -1,
-    depth: 0,
-    flags: 0,
+    report: undefined as InputReport | undefined,
   };
   readonly #ago = (distance: number): SnapshotFrame | undefined => this.frame(this.#header.tick - distance);
 
@@ -115,7 +105,7 @@ export class SnapshotReader {
   #read(bytes: Uint8Array): SnapshotFault | undefined {
     const header = this.#header;
     const newest = this.#newest;
-    const length = readHeader(bytes, header, newest === undefined ? -1 : newest.tick);
+    const length = readHeader(bytes, header, newest?.tick ?? -1, this.#report);
     if (length === 0) return "malformed";
     const { tick, isPart, ahead } = header;
     if (newest !== undefined && tick <= newest.tick) return "late";
@@ -168,12 +158,9 @@ export class SnapshotReader {
   /** Says what is not as it was. */
   #compare(frame: SnapshotFrame, last: SnapshotFrame | undefined): void {
     const news = this.#news;
-    const header = this.#header;
     news.tick = frame.tick;
     news.isWhole = frame.isWhole;
-    news.lastInput = header.hasInput ? header.lastInput : -1;
-    news.depth = header.hasInput ? header.depth : 0;
-    news.flags = header.hasInput ? header.flags : 0;
+    news.report = this.#header.hasReport ? this.#report : undefined;
     news.entered.length = 0;
     news.left.length = 0;
     news.changed.length = 0;

@@ -1,3 +1,4 @@
+import type { InputReport } from "../input/report.ts";
 import { Backlog } from "./backlog.ts";
 import type { Bodies } from "./bodies.ts";
 import { MAX_HEADER_BYTES, newHeader, writeHeader } from "./header.ts";
@@ -18,12 +19,6 @@ const COPIED_WHOLE = 2_048;
 
 /** One client of a view: what it has acknowledged, and so what it is told against what. */
 export class Receiver {
-  /** The last of its inputs that was taken, modulo 65,536; -1 leaves these three out. Default -1. */
-  lastInput = -1;
-  /** How full its buffer of inputs is, 0 to 255. */
-  depth = 0;
-  /** Eight bits of the application's. */
-  flags = 0;
   readonly #history: History;
   readonly #bodies: Bodies;
   readonly #budgetBytes: number;
@@ -56,9 +51,10 @@ export class Receiver {
    * Writes the snapshot of the last committed tick.
    *
    * @param out Has room for `budgetBytes`.
+   * @param report What is said of this client's inputs; without one nothing is.
    * @returns How many bytes it has, `budgetBytes` at most; 0 if there is none, or it was written already.
    */
-  encode(out: Uint8Array): number {
+  encode(out: Uint8Array, report?: InputReport): number {
     const { tick } = this.#history;
     if (tick === this.#last) return 0;
     if (this.#first < 0) this.#first = tick;
@@ -67,10 +63,6 @@ export class Receiver {
     const limit = this.#budgetBytes - MAX_HEADER_BYTES;
     const header = this.#header;
     header.tick = tick;
-    header.hasInput = this.lastInput >= 0;
-    header.lastInput = this.lastInput;
-    header.depth = this.depth;
-    header.flags = this.flags;
     let body = this.#bodies.body(base, this.#previous, limit);
     header.isPart = body === undefined;
     if (body === undefined) {
@@ -82,7 +74,7 @@ export class Receiver {
       header.ahead = base < 0 ? 0 : tick - base;
       header.isAbsolute = base < 0;
     }
-    const length = writeHeader(out, header);
+    const length = writeHeader(out, header, report);
     const { bytes } = body;
     if (!header.isPart && bytes.length <= COPIED_WHOLE && length + bytes.length <= out.length)
       out.set(bytes, length);
@@ -94,11 +86,11 @@ export class Receiver {
   /**
    * Takes what the client says has come.
    *
-   * @param newest The newest tick; only its lowest 16 bits count.
+   * @param newest The newest tick, of which only the lowest 16 bits count; -1 if nothing came.
    * @param bits Bit i: whether the tick i + 1 before it came, too.
    */
   acknowledge(newest: number, bits: number): void {
-    if (this.#last < 0) return;
+    if (this.#last < 0 || newest < 0) return;
     const tick = this.#last - ((this.#last - newest) & 0xffff);
     // Most of it was said before.
     const since = tick - this.#saidTick;

@@ -4,6 +4,7 @@ import { runInNewContext } from "node:vm";
 import { test } from "node:test";
 import { cell, layoutOf, mixedLayout, randomOf, TestRows } from "../../test/any-world.ts";
 import { RandomWorld } from "../../test/play.ts";
+import { InputReport } from "../input/report.ts";
 import type { Receiver } from "./receiver.ts";
 import { SnapshotReader } from "./reader.ts";
 import { Snapshots } from "./snapshots.ts";
@@ -17,7 +18,7 @@ function newRoom(balls = 1): {
   receiver: Receiver;
   reader: SnapshotReader;
   /** One tick on; returns its bytes. */
-  readonly tell: (tick: number) => Uint8Array;
+  readonly tell: (tick: number, report?: InputReport) => Uint8Array;
 } {
   const rows = new TestRows(layout);
   for (let i = 0; i < balls; i++) rows.add(0, [i, 0]);
@@ -29,9 +30,9 @@ function newRoom(balls = 1): {
     snapshots,
     receiver,
     reader: new SnapshotReader(layout),
-    tell: (tick) => {
+    tell: (tick, report) => {
       snapshots.commit(tick);
-      return out.slice(0, receiver.encode(out));
+      return out.slice(0, receiver.encode(out, report));
     },
   };
 }
@@ -46,16 +47,15 @@ test("what a client reads says what came, and what it is told about its inputs",
     [news.tick, news.isWhole, news.entered, news.left, news.changed],
     [7, true, [0, 1], [], []],
   );
-  assert.deepEqual([news.lastInput, news.depth, news.flags], [-1, 0, 0]);
+  assert.equal(news.report, undefined);
   receiver.acknowledge(7, 0);
   rows.set(0, 0, 5);
-  receiver.lastInput = 65_535;
-  receiver.depth = 200;
-  receiver.flags = 0xa5;
-  news = reader.read(tell(8));
+  const report = Object.assign(new InputReport(), { sentAt: 8.5, taken: 6, applied: 0b101, depth: -3 });
+  Object.assign(report, { came: 5, cameAt: 7.25 });
+  news = reader.read(tell(8, report));
   assert.ok(news.ok);
   assert.deepEqual([news.entered, news.left, news.changed], [[], [], [0]]);
-  assert.deepEqual([news.lastInput, news.depth, news.flags], [65_535, 200, 0xa5]);
+  assert.deepEqual(news.report, report);
   rows.remove(0);
   rows.add(0, [9, 9]);
   rows.remove(1);
@@ -93,6 +93,14 @@ test("after a silence longer than the ring everything is told, against nothing, 
   assert.deepEqual(reader.read(remembered), { ok: false, reason: "late" });
   assert.equal(reader.frame(100), undefined);
   assert.deepEqual({ ...reader.acknowledgement }, { tick: 164, bits: 0 });
+});
+
+test("a client of which nothing was heard has nothing, whatever tick it is", () => {
+  const { receiver, tell } = newRoom();
+  for (let tick = 65_530; tick < 65_545; tick++) {
+    assert.equal((tell(tick)[2] as number) & 63, 0);
+    receiver.acknowledge(-1, 0);
+  }
 });
 
 test("a pair of ticks of which one is forgotten is not told against", () => {

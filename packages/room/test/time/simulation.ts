@@ -1,12 +1,11 @@
 import { Random } from "@zocalo/integrity";
-import { BitReader } from "../../src/bits/reader.ts";
-import { BitWriter } from "../../src/bits/writer.ts";
 import type { Cell } from "../../src/contracts/layout.ts";
-import type { Rows } from "../../src/contracts/rows.ts";
 import { InputBuffer } from "../../src/input/buffer.ts";
-import { InputReport, readReport, writeReport } from "../../src/input/report.ts";
+import { InputReport } from "../../src/input/report.ts";
 import { type InputOutcome, InputSender } from "../../src/input/sender.ts";
 import { type PredictedState, Prediction } from "../../src/play/prediction.ts";
+import { SnapshotReader } from "../../src/snapshot/reader.ts";
+import { DEFAULT_BUDGET_BYTES, Snapshots } from "../../src/snapshot/snapshots.ts";
 import { ClientTime } from "../../src/timing/client-time.ts";
 import type { Clock } from "../../src/timing/clock.ts";
 import { DisplayFrame } from "../../src/timing/interpolation.ts";
@@ -100,7 +99,13 @@ export function simulate({ seed, link, seconds = 20, hitches = 0.01, away }: Run
   const appliedRows = new Map<number, string>();
   let lastApplied = 0;
   const report = new InputReport();
-  const writer = new BitWriter();
+  const rows = rowsOf(layout, [
+    { kind: 1, generation: 1, cells: [...player] },
+    { kind: 2, generation: 1, cells: [0] },
+  ]);
+  const snapshots = new Snapshots(rows);
+  const receiver = snapshots.everything.receiver();
+  const out = new Uint8Array(DEFAULT_BUDGET_BYTES);
   const ticker = new Ticker(
     { clock: serverClock, ticksPerSecond: RATE, firstTick: random.int(1, 100_000) },
     (tick) => {
@@ -112,16 +117,13 @@ export function simulate({ seed, link, seconds = 20, hitches = 0.01, away }: Run
         applyInput(player, row);
       });
       buffer.report(tick, report);
+      rows.cells.set(player);
+      rows.cells[layout.stride] = tick * 10;
+      snapshots.commit(tick);
+      receiver.acknowledge(buffer.frames.tick, buffer.frames.bits);
       report.sentAt = ticker.position();
-      writer.reset(64);
-      writeReport(report, tick, writer);
-      writer.finish();
-      const said = writer.bytes.slice(0, writer.length);
-      const rows = rowsOf(layout, [
-        { kind: 1, generation: 1, cells: [...player] },
-        { kind: 2, generation: 1, cells: [tick * 10] },
-      ]);
-      down.send(() => frameCame(tick, said, rows));
+      const snapshot = out.slice(0, receiver.encode(out, report));
+      down.send(() => snapshotCame(snapshot));
     },
   );
 
@@ -140,12 +142,11 @@ export function simulate({ seed, link, seconds = 20, hitches = 0.01, away }: Run
     apply: (input) => applyInput(own, input),
   };
   const prediction = new Prediction(state, (number) => sender.row(number));
-  const frames = new Map<number, Rows>();
+  const reader = new SnapshotReader(layout);
+  const packet = new Uint8Array(64);
   const frame = new DisplayFrame(layout);
-  const came = { tick: -1, bits: 0 };
   const sent = new Map<number, string>();
   const outcomes = new Map<number, InputOutcome>();
-  const heard = new InputReport();
   const shownOwn = new Float64Array(playerCells.length);
   const figures = { errors: [] as number[], depths: [] as number[], behind: [] as number[] };
   const input = Int32Array.of(0, 0, 0);
@@ -154,12 +155,14 @@ export function simulate({ seed, link, seconds = 20, hitches = 0.01, away }: Run
   let lastTaken = 0;
   let mustBeRight = 0;
 
-  const frameCame = (tick: number, said: Uint8Array, rows: Rows): void => {
-    readReport(heard, tick, new BitReader(said));
-    const now = clientNow();
-    frames.set(tick, rows);
-    for (const kept of frames.keys()) if (kept <= tick - 64) frames.delete(kept);
-    time.frame(tick, heard.sentAt, heard.came, heard.cameAt, now);
+  const snapshotCame = (bytes: Uint8Array): void => {
+    const news = reader.read(bytes);
+
+    if (!news.ok) return news.reason === "late" ? undefined : broken(`a snapshot is ${news.reason}`);
+    const { tick, report: heard } = news;
+    const row = reader.newest?.cells.subarray(0, playerCells.length);
+    if (heard === undefined || row === undefined) return broken("a snapshot has no report or no entities");
+    time.frame(tick, heard.sentAt, heard.came, heard.cameAt, clientNow());
     sender.learn(heard, (number, outcome) => {
       if (outcomes.has(number)) broken(`of input ${number} it was told twice`);
       outcomes.set(number, outcome);
@@ -168,14 +171,8 @@ export function simulate({ seed, link, seconds = 20, hitches = 0.01, away }: Run
         broken(`input ${number} was told ${outcome}`);
       }
     });
-    if (tick > came.tick) {
-      const by = tick - came.tick;
-      const bits = by < 32 && came.tick >= 0 ? (came.bits << by) | (1 << (by - 1)) : 0;
-      [came.tick, came.bits] = [tick, bits >>> 0];
-    }
-    const row = rows.cells.subarray(0, playerCells.length);
     const outcome = prediction.reconcile(tick, heard.taken, row);
-    if (outcome === "old") return;
+    if (outcome === "old") return broken("a snapshot is older than one before it");
     // If all inputs since the last comparison were applied as they were sent, nothing may differ.
     const since = heard.taken - lastTaken;
     let isWhole = lastTaken > 0 && since >= 0 && since < 32;
@@ -209,15 +206,13 @@ export function simulate({ seed, link, seconds = 20, hitches = 0.01, away }: Run
       sender.add(number, input);
       sent.set(number, input.join());
       prediction.predict(number);
-      writer.reset(64);
-      sender.write(writer, came, time.display.time);
-      writer.finish();
-      const packet = writer.bytes.slice(0, writer.length);
+      const length = sender.write(packet, reader.acknowledgement, time.display.time);
+      const bytes = packet.slice(0, length);
       up.send(() => {
-        if (!buffer.receive(new BitReader(packet), ticker.position())) broken("a packet was refused");
+        if (!buffer.receive(bytes, ticker.position())) broken("a packet was refused");
       });
     }
-    const shown = time.display.show(now, (tick) => frames.get(tick), frame);
+    const shown = time.display.show(now, (tick) => reader.frame(tick), frame);
     if (shown === "waiting") return;
     const at = time.display.time;
     if (at < lastTime) broken(`the displayed time went back from ${lastTime} to ${at}`);
@@ -225,7 +220,8 @@ export function simulate({ seed, link, seconds = 20, hitches = 0.01, away }: Run
       broken(`${at} is shown, and ${time.display.newest} came`);
     lastTime = at;
     const other = (frame.cells[layout.stride] ?? 0) / 10;
-    if (frames.size > 1 && Math.abs(other - at) > 1e-6) broken(`at ${at} is shown what was at ${other}`);
+    if (reader.acknowledgement.bits !== 0 && Math.abs(other - at) > 1e-6)
+      broken(`at ${at} is shown what was at ${other}`);
     if (mustBeRight > 0) {
       const behind = ticker.position() - at;
       const most = (options.wayMs + options.burstMs + 12 * options.jitterMs) / TICK_MS + 6;
