@@ -1,21 +1,23 @@
 import { PARTS_PER_TICK } from "./packet.ts";
 
-// What a server says of one client's inputs, in 3 to 9 bytes of a snapshot's header. Moments are in
+// What a server says of one client's inputs, in 3 to 11 bytes of a snapshot's header. Moments are in
 // sixteenths of a tick.
 //
 //     0    bits 0–3: how long after its tick it was sent
 //          bit 4: `applied` follows; otherwise all of it is set, or none if nothing was taken
-//          bit 5: an input that came follows; bits 6 and 7: 0
+//          bit 5: an input that came follows; bit 6: one's own entity follows; bit 7: 0
 //     1    by how many ticks `taken` is behind the tick; 255 for none
 //     2    depth, from -128 to 127
 //     +4   `applied`, the lowest byte first
 //     +2   the lower byte first: bits 0–5: how long before the next tick that input came
 //          bits 6–15: its number less the tick, plus 512
+//     +2   by which id one's own entity is shown, the lower byte first
 
-export const MAX_REPORT_BYTES = 9;
+export const MAX_REPORT_BYTES = 11;
 const HAS_APPLIED = 0x10;
 const HAS_CAME = 0x20;
-const RESERVED = 0xc0;
+const HAS_OWN = 0x40;
+const RESERVED = 0x80;
 const NOT_TAKEN = 255;
 const DEPTH_HALF = 128;
 const CAME_HALF = 512;
@@ -37,6 +39,8 @@ export class InputReport {
   came = 0;
   /** When it came, in ticks of the server's time. */
   cameAt = 0;
+  /** By which id the view shows this client's own entity; -1: that is not said, and the last word holds. */
+  own = -1;
 }
 
 /**
@@ -52,7 +56,8 @@ export function writeReport(report: InputReport, tick: number, out: Uint8Array, 
   const hasApplied = isTaken && report.applied !== ALL;
   const came = report.came - tick + CAME_HALF;
   const hasCame = report.came > 0 && came >= 0 && came < 2 * CAME_HALF;
-  out[at++] = sent | (hasApplied ? HAS_APPLIED : 0) | (hasCame ? HAS_CAME : 0);
+  const hasOwn = report.own >= 0;
+  out[at++] = sent | (hasApplied ? HAS_APPLIED : 0) | (hasCame ? HAS_CAME : 0) | (hasOwn ? HAS_OWN : 0);
   out[at++] = isTaken ? behind : NOT_TAKEN;
   out[at++] = clamp(report.depth, -DEPTH_HALF, DEPTH_HALF - 1);
   if (hasApplied) for (let shift = 0; shift < 32; shift += 8) out[at++] = report.applied >>> shift;
@@ -61,6 +66,10 @@ export function writeReport(report: InputReport, tick: number, out: Uint8Array, 
     const word = (came << MOMENT_BITS) | clamp(early, 0, 2 ** MOMENT_BITS - 1);
     out[at++] = word;
     out[at++] = word >>> 8;
+  }
+  if (hasOwn) {
+    out[at++] = report.own;
+    out[at++] = report.own >>> 8;
   }
   return at;
 }
@@ -90,6 +99,11 @@ export function readReport(report: InputReport, tick: number, bytes: Uint8Array,
     at += 2;
     report.came = Math.max(0, tick + (word >>> MOMENT_BITS) - CAME_HALF);
     report.cameAt = tick + 1 - (word & (2 ** MOMENT_BITS - 1)) / PARTS_PER_TICK;
+  }
+  report.own = -1;
+  if ((first & HAS_OWN) !== 0) {
+    report.own = pair(bytes, at);
+    at += 2;
   }
   return at;
 }
