@@ -42,6 +42,7 @@ export type { SnapshotFrame } from "./snapshot/frame.ts";
 export type { Receiver } from "./snapshot/receiver.ts";
 export type { ReceiverOptions, SnapshotView } from "./snapshot/snapshots.ts";
 export { DEFAULT_BUDGET_BYTES, Snapshots } from "./snapshot/snapshots.ts";
+export type { TickRows } from "./snapshot/tick-rows.ts";
 export { BestLane, type BestLaneOptions } from "./lanes/best-lane.ts";
 export { ImpairedLane, type LinkModels } from "./lanes/impaired-lane.ts";
 export { type Carrier, type Lane, type LaneState, MAX_MESSAGE_BYTES } from "./lanes/lane.ts";
@@ -102,3 +103,4 @@ export { InputClock, SteeredClock, type SteeringOptions } from "./timing/steerin
 export type { Clock } from "./timing/clock.ts";
 export { Stagger } from "./timing/stagger.ts";
 export { type Lateness, Ticker, type TickerOptions } from "./timing/ticker.ts";
+export { defaultPastOptions, Past, type PastGame, type PastOptions } from "./host/past.ts";

@@ -3,6 +3,7 @@ import type { Rows } from "../contracts/rows.ts";
 import { grown, regrown, spread, NO_BYTES, NO_INTEGERS, NO_NUMBERS } from "./memory.ts";
 import { type KindPlan, planOf } from "./plan.ts";
 import { RING, RING_MASK } from "./ring.ts";
+import type { TickRows } from "./tick-rows.ts";
 
 /**
  * What the rows of a world were at each of the last 64 ticks. A row is copied when it has changed; where it
@@ -12,6 +13,8 @@ export class History {
   readonly layout: Layout;
   /** The last tick, or -1 before the first. */
   tick = -1;
+  /** The first tick there was, or -1. */
+  #first = -1;
   /** Slots below this may have been in use at one of the ticks. */
   end = 0;
   /** Of the copies: cells, `layout.stride` apart. */
@@ -51,10 +54,33 @@ export class History {
   /** Remembers what the rows are at the next tick. */
   commit(rows: Rows, tick: number): void {
     const before = this.now;
+    if (this.tick < 0) this.#first = tick;
     this.tick = tick;
     if (rows.end > this.#slots) return this.#grow(rows, tick);
     this.end = Math.max(this.end, rows.end);
     this.#remember(rows, before);
+  }
+
+  /** The oldest tick that is remembered, or -1. */
+  get oldest(): number {
+    return Math.max(this.#first, this.tick - RING + 1);
+  }
+
+  /** Copies what the rows were at a tick that is remembered. */
+  read(tick: number, into: TickRows): void {
+    const from = (tick & RING_MASK) * this.#slots;
+    const { stride } = this.layout;
+    let { end } = this;
+    while (end > 0 && this.#copies[from + end - 1] === 0) end--;
+    into.fit(tick, end);
+    for (let slot = 0; slot < end; slot++) {
+      const copy = (this.#copies[from + slot] as number) - 1;
+      into.kinds[slot] = copy < 0 ? 0 : (this.kinds[copy] as number);
+      into.generations[slot] = copy < 0 ? 0 : (this.generations[copy] as number);
+      for (let c = 0; c < stride; c++) {
+        into.cells[slot * stride + c] = copy < 0 ? 0 : (this.cells[copy * stride + c] as number);
+      }
+    }
   }
 
   #remember(rows: Rows, before: number): void {

@@ -7,6 +7,7 @@ import { History } from "./history.ts";
 import { PartWriter } from "./part-writer.ts";
 import { Receiver } from "./receiver.ts";
 import { ShownEntities } from "./shown.ts";
+import { TickRows } from "./tick-rows.ts";
 
 /** Room for one snapshot in a datagram that no network splits. */
 export const DEFAULT_BUDGET_BYTES = 1_150;
@@ -128,6 +129,23 @@ export class Snapshots {
     this.#history.commit(this.#rows, tick);
     this.#everything?.showAll();
     for (const view of this.#views) view.commit();
+  }
+
+  /** The oldest of the committed ticks that are remembered, 64 at most, or -1. */
+  get oldest(): number {
+    return this.#history.oldest;
+  }
+
+  /**
+   * Copies what the rows were at a tick.
+   *
+   * @param into Is overwritten and returned. Default: new ones.
+   * @returns undefined for a tick that is not remembered; then nothing was copied.
+   */
+  rowsAt(tick: number, into: TickRows = new TickRows(this.#rows.layout)): TickRows | undefined {
+    if (!Number.isInteger(tick) || tick < 0 || tick < this.oldest || tick > this.tick) return undefined;
+    this.#history.read(tick, into);
+    return into;
   }
 
   /** A view that shows nothing yet. */
