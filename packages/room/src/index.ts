@@ -103,4 +103,13 @@ export { InputClock, SteeredClock, type SteeringOptions } from "./timing/steerin
 export type { Clock } from "./timing/clock.ts";
 export { Stagger } from "./timing/stagger.ts";
 export { type Lateness, Ticker, type TickerOptions } from "./timing/ticker.ts";
+export {
+  defaultMatchQueueOptions,
+  type Match,
+  MatchQueue,
+  type MatchQueueOptions,
+  type QueuedPlayer,
+  type QueueState,
+} from "./host/match-queue.ts";
+export type { OpenPlace } from "./host/open-places.ts";
 export { defaultPastOptions, Past, type PastGame, type PastOptions } from "./host/past.ts";

@@ -7,12 +7,12 @@ export type RoomErrorCode =
   | "unknown_field" // the kind has no field of this name
   | "removed" // the entity was removed
   | "read_only" // a frame is shown, not written
-  | "limit_reached" // the world is full
+  | "limit_reached" // the world is full, or the queue
   | "other_schema"; // these rows are of another game, or of another version of it
 
 /**
- * What games and their worlds throw. Its message shows what was given and says what is allowed. Snapshots,
- * inputs and time throw a `RangeError` for what is out of range, lanes of datagrams a `NetError`.
+ * What games, their worlds and rooms throw. Its message shows what was given and says what is allowed.
+ * Snapshots, inputs and time throw a `RangeError` for what is out of range, lanes of datagrams a `NetError`.
  */
 export class RoomError extends Error {
   override readonly name = "RoomError";
