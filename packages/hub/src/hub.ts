@@ -36,6 +36,7 @@ import { hubLimits } from "./policy/limits.ts";
 import { MemoryEngine } from "./memory/memory-engine.ts";
 import { type MessageSizes, Namespaces } from "./policy/namespace.ts";
 import { systemRandom } from "./primitives/random.ts";
+import { type HubHistory, type HubHistoryOptions, readLog } from "./session/read-log.ts";
 import { type SendResult, sendToSession, sendToUser } from "./session/messages.ts";
 import { Sessions } from "./session/sessions.ts";
 import { Counters, type HubStats } from "./channel/stats.ts";
@@ -224,6 +225,19 @@ export class Hub {
     checkData(data, namespace);
     const publication = { user, info: info && JSON.stringify(info), data, key };
     return fromEngine(this.#context, commit(this.#context, channel, namespace, publication));
+  }
+
+  /**
+   * Reads a part of a channel's log, oldest first; permissions do not apply.
+   *
+   * @throws ProtocolError `unknown_channel`, `bad_command` for what is no name of a channel, `unavailable`
+   * @throws NetError `invalid_argument` for an option whose name or value is not allowed
+   * @example
+   * const { publications, head } = await hub.history("plaza:general", { after: 40, limit: 10 });
+   */
+  async history(channel: string, options: HubHistoryOptions = {}): Promise<HubHistory> {
+    checkName(channel, isChannelName);
+    return readLog(this.#context, channel, options);
   }
 
   /**

@@ -17,6 +17,7 @@ export {
 } from "./hub.ts";
 export type { HubOptions } from "./hub-options.ts";
 export type { CastContext, CastHandler } from "./session/context.ts";
+export type { HubHistory, HubHistoryOptions, HubPublication } from "./session/read-log.ts";
 export type { SendResult } from "./session/messages.ts";
 export type { Authenticate, AuthenticationRequest, Identity } from "./policy/identity.ts";
 export { defaultHubLimits, type HubLimits } from "./policy/limits.ts";

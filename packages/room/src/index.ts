@@ -105,11 +105,28 @@ export { Stagger } from "./timing/stagger.ts";
 export { type Lateness, Ticker, type TickerOptions } from "./timing/ticker.ts";
 export {
   defaultMatchQueueOptions,
-  type Match,
+  type MatchedPlayers,
   MatchQueue,
-  type MatchQueueOptions,
   type QueuedPlayer,
   type QueueState,
 } from "./host/match-queue.ts";
+export type { MatchQueueOptions } from "./contracts/matching.ts";
 export type { OpenPlace } from "./host/open-places.ts";
-export { defaultPastOptions, Past, type PastGame, type PastOptions } from "./host/past.ts";
+export { defaultPastOptions, Past, type PastGame, type PastOptions } from "./match/past.ts";
+export {
+  defaultRoomDefinition,
+  defineRoom,
+  type EndReason,
+  type KickOptions,
+  type Room,
+  type RoomDefinition,
+  type Seat,
+} from "./match/definition.ts";
+export { Match, type MatchOptions } from "./match/match.ts";
+export type { Command, MatchListener, TickSource, TickWriter } from "./match/commands.ts";
+export { Recording, Replay } from "./match/recording.ts";
+export { restoreMatch, saveMatch } from "./match/checkpoint.ts";
+export { type ListedRoom, type ListedRooms } from "./host/list.ts";
+export { roomNamespaces } from "./host/namespaces.ts";
+export { type CreateOptions, defaultRoomsOptions, type RoomMode, type RoomsOptions } from "./host/options.ts";
+export { Rooms, type RoomsStats } from "./host/rooms.ts";

@@ -8,6 +8,7 @@ export const LEAVE = "room.leave"; // {} -> {}
 export const KICK = "room.kick"; // KickRequest -> {}
 export const STATS = "room.stats"; // {} -> RoomStats
 export const MATCH = "room.match"; // MatchRequest -> MatchNews; what follows comes as messages
+export const RECORDING = "room.recording"; // {} -> bytes of the last recording, or null
 export const UNMATCH = "room.unmatch"; // {} -> {}
 
 /** A call of the client with anything, and a message to it. */
@@ -167,8 +168,10 @@ export type MatchNews =
       readonly waiting: number;
       readonly ahead: number;
       readonly waitedMs: number;
-      /** How many players a match needs. */
+      /** How many more players a match needs. */
       readonly needed: number;
     }
-  /** Join this room with the same key. */
-  | { readonly state: "found"; readonly room: string };
+  /** Join this room with the same key, within 15 seconds. */
+  | { readonly state: "found"; readonly room: string }
+  /** A match was found, and no place could be had in it, for a `JoinRefusal`. */
+  | { readonly state: "refused"; readonly code: string };

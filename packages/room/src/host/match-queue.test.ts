@@ -3,7 +3,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Random } from "@zocalo/integrity";
 import { RoomError } from "../contracts/errors.ts";
-import { type Match, MatchQueue, type MatchQueueOptions, type QueuedPlayer } from "./match-queue.ts";
+import type { MatchQueueOptions } from "../contracts/matching.ts";
+import { type MatchedPlayers, MatchQueue, type QueuedPlayer } from "./match-queue.ts";
 import type { OpenPlace } from "./open-places.ts";
 
 /** Players whose key tells who they are. */
@@ -17,7 +18,7 @@ function queueOf(options: MatchQueueOptions, ...players: QueuedPlayer[]): MatchQ
   return queue;
 }
 
-function keys(matches: readonly Match[]): string[] {
+function keys(matches: readonly MatchedPlayers[]): string[] {
   return matches.map(({ room = "new", players }) => `${room}: ${players.map(({ key }) => key).join(" ")}`);
 }
 

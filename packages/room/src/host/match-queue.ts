@@ -1,31 +1,6 @@
 import { RoomError, shown } from "../contracts/errors.ts";
+import type { MatchQueueOptions } from "../contracts/matching.ts";
 import { OpenPlaces, type OpenPlace } from "./open-places.ts";
-
-/** How players are matched. */
-export interface MatchQueueOptions {
-  /** Players of a full match, 1 to 1,000. */
-  readonly seats: number;
-  /**
-   * With how many players a match begins whose oldest has waited `fillAfterMs`; 1 to `seats`, default 1. Bots
-   * are for the rest.
-   */
-  readonly least?: number;
-  /** How long a player waits for a full match, in milliseconds; default 15,000. */
-  readonly fillAfterMs?: number;
-  /** How far apart the skills of a match are at most, at first; default 100. */
-  readonly skillWindow?: number;
-  /** By how much more for each second that the oldest of the match has waited; default 50. */
-  readonly widenPerSecond?: number;
-  /**
-   * Who has waited this long is matched with anybody, in milliseconds; default 60,000. Longer: somebody of
-   * rare skill waits longer.
-   */
-  readonly anySkillAfterMs?: number;
-  /** Most players who wait; default 10,000. One takes some 250 bytes, and its strings. */
-  readonly maxWaiting?: number;
-  /** Most places of one user; default 1. More: one who opens many pages may be matched with themselves. */
-  readonly maxPerUser?: number;
-}
 
 /** What is used where an option is left out. */
 export const defaultMatchQueueOptions: Required<Omit<MatchQueueOptions, "seats">> = {
@@ -51,7 +26,7 @@ export interface QueuedPlayer {
 }
 
 /** Players who play together; they are in the queue no more. */
-export interface Match {
+export interface MatchedPlayers {
   /** The open room they join; `undefined` for a new one. */
   readonly room: string | undefined;
   /** Who has waited longest comes first. */
@@ -179,7 +154,7 @@ export class MatchQueue {
    * @param places of open rooms.
    * @throws RoomError `invalid_value` for a room whose skill is not finite; then nobody was matched.
    */
-  round(nowMs: number, places: readonly OpenPlace[] = []): Match[] {
+  round(nowMs: number, places: readonly OpenPlace[] = []): MatchedPlayers[] {
     const open = new OpenPlaces(places);
     const byAge = [...this.#waiting.values()].sort(byTime);
     const matches = this.#fill(open, byAge, nowMs);
@@ -197,7 +172,7 @@ export class MatchQueue {
   }
 
   /** Fills open rooms. */
-  #fill(open: OpenPlaces, byAge: readonly Waiting[], nowMs: number): Match[] {
+  #fill(open: OpenPlaces, byAge: readonly Waiting[], nowMs: number): MatchedPlayers[] {
     const joined = new Map<string, Waiting[]>();
     for (const one of byAge) {
       const room = open.take(one.skill, this.#window(waited(one, nowMs)));

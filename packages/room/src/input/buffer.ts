@@ -54,6 +54,20 @@ export interface InputCounts {
   missing: number;
 }
 
+/** What an `InputBuffer` knows, between two ticks. */
+export interface SavedInputs {
+  readonly taken: number;
+  readonly applied: number;
+  readonly repeats: number;
+  readonly last: readonly number[] | null;
+  readonly displayed: number;
+  readonly waiting: readonly {
+    readonly number: number;
+    readonly displayed: number;
+    readonly row: readonly number[];
+  }[];
+}
+
 const DEFAULTS = { maxAhead: 32, maxLate: 10, maxPerTick: 2, maxRepeats: 3 };
 /** How many inputs are remembered beyond those that may still be taken, so that a late one counts once. */
 const REMEMBERED = 64;
@@ -179,6 +193,44 @@ export class InputBuffer {
     into.came = this.#came;
     into.cameAt = this.#cameAt;
     this.#came = 0;
+  }
+
+  /** What `restore` goes on from: what came and was not applied yet is in it. JSON. */
+  save(): SavedInputs {
+    const waiting: SavedInputs["waiting"][number][] = [];
+    for (let number = this.#taken + 1; number <= this.#newest; number++) {
+      const row = this.#ring.get(number);
+      if (row === undefined) continue;
+      waiting.push({
+        number,
+        displayed: this.#displayed[number % this.#displayed.length] ?? 0,
+        row: [...row],
+      });
+    }
+    return {
+      taken: this.#taken,
+      applied: this.#applied,
+      repeats: this.#repeats,
+      last: this.#hasLast ? [...this.#last] : null,
+      displayed: this.#lastDisplayed,
+      waiting,
+    };
+  }
+
+  /** Goes on where another one was, before anything has come. */
+  restore(saved: SavedInputs): void {
+    this.#taken = saved.taken;
+    this.#applied = saved.applied;
+    this.#repeats = saved.repeats;
+    this.#hasLast = saved.last !== null;
+    if (saved.last !== null) this.#last.set(saved.last);
+    this.#lastDisplayed = saved.displayed;
+    for (const { number, displayed, row } of saved.waiting) {
+      this.#ring.set(number, Int32Array.from(row));
+      this.#displayed[number % this.#displayed.length] = displayed;
+      this.#newest = number;
+    }
+    this.#hasBegun = saved.taken > 0 || saved.waiting.length > 0;
   }
 
   #hold(packet: InputPacket, back: number, row: Int32Array, now: number): void {

@@ -346,3 +346,16 @@ describe("copies", () => {
     assert.equal(world.cells[2], 0);
   });
 });
+
+test("a copy knows of slots that are free by now, and that it had no room for", () => {
+  const world = game.world();
+  const added = Array.from({ length: 20 }, () => world.add("player"));
+  for (const entity of added) world.remove(entity);
+  const copy = game.world();
+  copy.copyFrom(world);
+  for (let slot = 0; slot < 20; slot++) {
+    world.add("player");
+    copy.add("player");
+    assert.equal(copy.generations[slot], world.generations[slot]);
+  }
+});

@@ -92,11 +92,11 @@ export class WorldTable extends Table implements Rows {
   copyFrom(rows: Rows): void {
     checkSameGame(this.schema, rows);
     if (rows.end > this.maxEntities) this.#full(rows.end);
-    this.#reserve(rows.end);
+    // Also of slots that are free now: what is added there next is the same entity in both.
+    this.#reserve(Math.min(this.maxEntities, Math.max(rows.end, rows.generations.length)));
     const { stride } = this.layout;
     copy(rows.kinds, this.kinds, rows.end);
     copy(rows.cells, this.cells, rows.end * stride);
-    // Also of slots that are free now: what is added there next is the same entity in both.
     copy(rows.generations, this.generations, rows.generations.length);
     this.end = rows.end;
     this.#free = 0;

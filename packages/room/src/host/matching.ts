@@ -1,0 +1,162 @@
+import { type CallContext, CallError, type Hub } from "@zocalo/hub";
+import type { Data, Json } from "@zocalo/protocol";
+import { MATCH, type MatchNews, UNMATCH } from "../contracts/wire.ts";
+import { RoomError } from "../contracts/errors.ts";
+import type { Clock } from "../timing/clock.ts";
+import { type Doors, hashOf, type House } from "./doors.ts";
+import { MatchQueue, type QueuedPlayer } from "./match-queue.ts";
+import type { OpenPlace } from "./open-places.ts";
+import { readMatch } from "./requests.ts";
+import type { RunningRoom } from "./running-room.ts";
+
+/** From one round to the next, in milliseconds. */
+const ROUND_MS = 1_000;
+
+/** Who waits, and where. */
+interface Waiter {
+  readonly mode: string;
+  readonly session: string;
+  readonly host: string;
+}
+
+/** Brings together players who ask to be matched, and tells them each second how they stand. */
+export class Matching {
+  readonly #hub: Hub;
+  readonly #house: House;
+  readonly #doors: Doors;
+  readonly #clock: Clock;
+  readonly #queues = new Map<string, MatchQueue>();
+  /** By the hash of the key, which stands for it in the queue. */
+  readonly #waiters = new Map<string, Waiter>();
+  readonly #stops: readonly (() => void)[];
+  #cancelRound: (() => void) | undefined;
+
+  constructor(hub: Hub, house: House, doors: Doors, clock: Clock) {
+    this.#hub = hub;
+    this.#house = house;
+    this.#doors = doors;
+    this.#clock = clock;
+    this.#stops = [
+      hub.handle(MATCH, (context, data) => this.#wait(context, data)),
+      hub.handle(UNMATCH, (context) => this.#leave(context)),
+    ];
+  }
+
+  close(): void {
+    for (const stop of this.#stops) stop();
+    this.#cancelRound?.();
+  }
+
+  #wait(context: CallContext, data: Data | undefined): MatchNews {
+    if (this.#house.isClosing())
+      throw new CallError("moving", "this process ends; ask again once connected anew");
+    const request = readMatch(data);
+    if (typeof request === "string") throw new CallError("bad_request", request);
+    const { mode, key, name, skill, hash } = request;
+    const { seats, matching } = this.#doors.checkVersion(mode, hash);
+    let queue = this.#queues.get(mode);
+    if (queue === undefined) {
+      queue = new MatchQueue({ ...matching, seats });
+      this.#queues.set(mode, queue);
+    }
+    const keyHash = hashOf(key);
+    const now = this.#clock.uptime();
+    const waiter = { mode, session: context.session, host: this.#doors.hostOf(context.peer) };
+    try {
+      queue.add({
+        key: keyHash,
+        user: context.user,
+        name,
+        at: now,
+        ...(skill === undefined ? {} : { skill }),
+      });
+    } catch (error) {
+      if (!(error instanceof RoomError)) throw error;
+      throw new CallError("limit_reached", "you wait already, or too many do");
+    }
+    // The same key again is the same place in the queue, perhaps by another session.
+    this.#waiters.set(keyHash, waiter);
+    this.#cancelRound ??= this.#clock.after(ROUND_MS, () => this.#round());
+    const state = queue.state(keyHash, now) ?? { waiting: 0, ahead: 0, waitedMs: 0, needed: 0 };
+    return { state: "waiting", ...state };
+  }
+
+  #leave({ session }: CallContext): Json {
+    for (const [keyHash, waiter] of this.#waiters) {
+      if (waiter.session === session) this.#remove(keyHash, waiter);
+    }
+    return {};
+  }
+
+  #remove(keyHash: string, { mode }: Waiter): void {
+    this.#waiters.delete(keyHash);
+    this.#queues.get(mode)?.remove(keyHash);
+  }
+
+  #round(): void {
+    this.#cancelRound = undefined;
+    const now = this.#clock.uptime();
+    for (const [mode, queue] of this.#queues) {
+      if (queue.size === 0) continue;
+      for (const { room, players } of queue.round(now, this.#places(mode))) this.#found(mode, room, players);
+    }
+    for (const [keyHash, waiter] of this.#waiters) {
+      const state = this.#queues.get(waiter.mode)?.state(keyHash, now);
+      // Whoever is not there any more waits for nothing.
+      if (state === undefined || !this.#tell(waiter, { state: "waiting", ...state }))
+        this.#remove(keyHash, waiter);
+    }
+    if (this.#waiters.size > 0) this.#cancelRound = this.#clock.after(ROUND_MS, () => this.#round());
+  }
+
+  #found(mode: string, id: string | undefined, players: readonly QueuedPlayer[]): void {
+    const room = id === undefined ? this.#house.newRoom(mode) : this.#house.room(id);
+    for (const { key: keyHash, user, name, skill } of players) {
+      const waiter = this.#waiters.get(keyHash);
+      this.#waiters.delete(keyHash);
+      if (waiter === undefined) continue;
+      let news: MatchNews = { state: "refused", code: "limit_reached" };
+      try {
+        if (room !== undefined) {
+          this.#doors.reserve(room, { keyHash, user, name, skill }, waiter.host);
+          news = { state: "found", room: room.match.id };
+        }
+      } catch (error) {
+        if (!(error instanceof CallError)) throw error;
+        news = { state: "refused", code: error.code };
+      }
+      this.#tell(waiter, news);
+    }
+  }
+
+  *#openPlaces(mode: string): Iterable<OpenPlace> {
+    for (const room of this.#house.openRooms(mode)) {
+      const { players } = room.seating.counts;
+      const free = room.definition.seats - players;
+      if (free > 0 && players > 0) yield { room: room.match.id, free, skill: skillOf(room) };
+    }
+  }
+
+  #places(mode: string): readonly OpenPlace[] {
+    return [...this.#openPlaces(mode)];
+  }
+
+  /** @returns false if nobody is there */
+  #tell({ session }: Waiter, news: MatchNews): boolean {
+    const { sent, waiting, refused } = this.#hub.send(
+      { session },
+      MATCH,
+      { ...news },
+      {
+        volatile: true,
+      },
+    );
+    return sent + waiting + refused > 0;
+  }
+}
+
+/** That of its players in the middle. */
+function skillOf({ seating }: RunningRoom): number {
+  const skills = [...seating.places].filter(({ watches }) => !watches).map(({ skill }) => skill);
+  return skills.reduce((sum, skill) => sum + skill, 0) / Math.max(1, skills.length);
+}

@@ -1,0 +1,128 @@
+import type { Peer } from "@zocalo/net";
+import { checkCount, checkKind, checkNames, type Names } from "@zocalo/net/transport";
+import type { Json } from "@zocalo/protocol";
+import { RoomError, shown } from "../contracts/errors.ts";
+import type { Layout } from "../contracts/layout.ts";
+import type { UdpLanes } from "../lanes/udp-server.ts";
+import type { WebRtcLanes } from "../lanes/webrtc-server.ts";
+import type { RoomDefinition } from "../match/definition.ts";
+import { checkGame } from "../schema/check.ts";
+import type { Clock } from "../timing/clock.ts";
+
+/** Options of `Rooms`. */
+export interface RoomsOptions {
+  /** Lanes of datagrams, which the caller closes after the rooms. Default: none are offered. */
+  readonly udp?: UdpLanes | undefined;
+  /** Lanes for pages, which the caller closes after the rooms. Default: none are offered. */
+  readonly webRtc?: WebRtcLanes | undefined;
+  /** By which URL clients reach this process, if there are several. Default: they have it. */
+  readonly address?: string | undefined;
+  /** At which address somebody is; the same as the hub's. Default: that of `peer.addr`. */
+  readonly hostOf?: ((peer: Peer) => string) | undefined;
+  /** Most rooms. Default 1,000. */
+  readonly maxRooms?: number | undefined;
+  /** Most rooms that one user, and one address, has open by `create`. Default 5. */
+  readonly maxRoomsPerOwner?: number | undefined;
+  /** Most places for one address (an IPv6 /64 is one). Default 100. */
+  readonly maxPlacesPerAddress?: number | undefined;
+  /** Who has no limit of its own, see `AddressLimitOptions`. Default: this machine, `localAddresses`. */
+  readonly exemptAddresses?: readonly string[] | undefined;
+  /** Most rooms that are recorded at a time, each up to its `maxRecordingBytes`, twice. Default 64. */
+  readonly maxRecordings?: number | undefined;
+  /** How often each room is kept, in milliseconds: after a crash at most so much is lost. Default 5,000. */
+  readonly checkpointMs?: number | undefined;
+  /** Is told what games throw, and what cannot be kept; no other room ends by it. Default: it is printed. */
+  readonly onError?: ((error: unknown) => void) | undefined;
+  /** Default: the system's. */
+  readonly clock?: Clock | undefined;
+  /** Milliseconds since the Unix epoch, for what another process has to compare. Default `Date.now`. */
+  readonly wall?: (() => number) | undefined;
+}
+
+/** Used where `RoomsOptions` leaves a field out. */
+export const defaultRoomsOptions = {
+  maxRooms: 1_000,
+  maxRoomsPerOwner: 5,
+  maxPlacesPerAddress: 100,
+  maxRecordings: 64,
+  checkpointMs: 5_000,
+} as const satisfies RoomsOptions;
+
+const names: Names<RoomsOptions> = {
+  udp: 1,
+  webRtc: 1,
+  address: 1,
+  hostOf: 1,
+  maxRooms: 1,
+  maxRoomsPerOwner: 1,
+  maxPlacesPerAddress: 1,
+  exemptAddresses: 1,
+  maxRecordings: 1,
+  checkpointMs: 1,
+  onError: 1,
+  clock: 1,
+  wall: 1,
+};
+
+/** What `defineRoom` gives, whatever its game. */
+export interface RoomMode {
+  readonly seats: number;
+  readonly game: { readonly layout: Layout; readonly ticksPerSecond: number };
+}
+
+/** With what a room is made. */
+export interface CreateOptions {
+  /** Not in the list, and its id cannot be guessed. Default false. */
+  readonly isPrivate?: boolean;
+  /** The game's own, `Room.options`. Default null. */
+  readonly options?: Json;
+  /** Whose it is. Default nobody's. */
+  readonly owner?: string;
+}
+
+const MAX_SEATS = 250;
+
+/** The machine's. */
+export const systemClock: Clock = {
+  uptime: () => performance.now(),
+  after(ms, run) {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+export type Settings = RoomsOptions & { readonly [Name in keyof typeof defaultRoomsOptions]: number };
+
+export function settingsOf(options: RoomsOptions): Settings {
+  checkNames("set", "rooms", options, names);
+  for (const name of ["hostOf", "onError", "wall"] as const)
+    checkKind("set", name, options[name], "function");
+  checkKind("set", "address", options.address, "string");
+  const settings: { -readonly [Name in keyof typeof defaultRoomsOptions]: number } = {
+    ...defaultRoomsOptions,
+  };
+  for (const name of Object.keys(defaultRoomsOptions) as (keyof typeof defaultRoomsOptions)[]) {
+    settings[name] = checkCount("set", name, options[name] ?? defaultRoomsOptions[name], 2 ** 31 - 1);
+  }
+  return { ...options, ...settings };
+}
+
+export function checkMode(mode: string, definition: RoomDefinition): void {
+  if (!/^\w[\w-]{0,31}$/.test(mode)) {
+    throw new RoomError(
+      "invalid_option",
+      `a mode is ${shown(mode)}; allowed: 1 to 32 letters, digits, _ and -`,
+    );
+  }
+  checkGame(definition.game);
+  const { seats, bots = 0 } = definition;
+  if (!(Number.isInteger(seats) && seats >= 1 && seats <= MAX_SEATS)) {
+    throw new RoomError("invalid_option", `seats of ${mode} are ${shown(seats)}; allowed: 1 to ${MAX_SEATS}`);
+  }
+  if (!(Number.isInteger(bots) && bots >= 0 && bots <= seats) || (bots > 0 && definition.bot === undefined)) {
+    throw new RoomError(
+      "invalid_option",
+      `bots of ${mode} are ${shown(bots)}; allowed: 0 to its seats, with \`bot\``,
+    );
+  }
+}

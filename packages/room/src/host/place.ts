@@ -1,0 +1,81 @@
+import type { Holder } from "@zocalo/net";
+import type { Cell } from "../contracts/layout.ts";
+import { InputBuffer, type InputBufferOptions, type SavedInputs } from "../input/buffer.ts";
+import { InputReport } from "../input/report.ts";
+import type { BestLane } from "../lanes/best-lane.ts";
+import { Outbox } from "./outbox.ts";
+import type { Receiver } from "../snapshot/receiver.ts";
+
+/** Who comes into a room. */
+export interface Newcomer {
+  /** SHA-256 of the key, as base64url: the key itself is kept nowhere. */
+  readonly keyHash: string;
+  readonly user: string;
+  readonly name: string;
+  /** As they were matched by. Default 0. */
+  readonly skill?: number | undefined;
+}
+
+/** What is kept of a place with its match. */
+export interface SavedPlace extends Newcomer {
+  readonly seat: number;
+  readonly isAway: boolean;
+  readonly inputs: SavedInputs;
+}
+
+/** The number of a place that only watches. */
+export const WATCHES = -1;
+
+/** A person's place in a room: a seat, or only eyes. It outlives connections and sessions. */
+export class Place implements Newcomer {
+  readonly keyHash: string;
+  readonly user: string;
+  readonly name: string;
+  readonly skill: number;
+  /** `WATCHES` for a spectator. */
+  readonly seat: number;
+  readonly inputs: InputBuffer;
+  readonly report = new InputReport();
+  readonly outbox = new Outbox();
+  /** The session that has it now, by its public name; empty while none has. */
+  session = "";
+  lane: BestLane | undefined;
+  receiver: Receiver | undefined;
+  /** Of what both sides remember of each other. */
+  incarnation = "";
+  /** Where it counts for its address. */
+  holder: Holder | undefined;
+  /** When something came last, in milliseconds of the clock's uptime. */
+  heardAt: number;
+  isAway = false;
+  /** Nothing came since it was given: it is kept for a shorter time. */
+  isReserved = false;
+  /** Which id its own entity has, and since which tick it is told until that is acknowledged; NaN: it was. */
+  own = -1;
+  ownSince = Number.NaN;
+
+  constructor(
+    who: Newcomer,
+    seat: number,
+    cells: readonly Cell[],
+    options: InputBufferOptions | undefined,
+    now: number,
+  ) {
+    this.keyHash = who.keyHash;
+    this.user = who.user;
+    this.name = who.name;
+    this.skill = who.skill ?? 0;
+    this.seat = seat;
+    this.inputs = new InputBuffer(cells, options);
+    this.heardAt = now;
+  }
+
+  get watches(): boolean {
+    return this.seat === WATCHES;
+  }
+
+  save(): SavedPlace {
+    const { keyHash, user, name, skill, seat, isAway } = this;
+    return { keyHash, user, name, skill, seat, isAway, inputs: this.inputs.save() };
+  }
+}

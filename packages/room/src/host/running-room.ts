@@ -1,0 +1,331 @@
+import type { Json } from "@zocalo/protocol";
+import type { ApplyInput } from "../input/buffer.ts";
+import type { BestLane } from "../lanes/best-lane.ts";
+import type { Command, MatchListener, TickSource } from "../match/commands.ts";
+import { saveMatch } from "../match/checkpoint.ts";
+import { defaultRoomDefinition, type EndReason, type RoomDefinition } from "../match/definition.ts";
+import type { Match } from "../match/match.ts";
+import { Recording } from "../match/recording.ts";
+import { DEFAULT_BUDGET_BYTES, type SnapshotView } from "../snapshot/snapshots.ts";
+import type { Clock } from "../timing/clock.ts";
+import { type Lateness, Ticker } from "../timing/ticker.ts";
+import { type Newcomer, type Place, WATCHES } from "./place.ts";
+import { type SavedSeating, Seating } from "./seating.ts";
+
+/** What a room wants of the rooms it is one of. */
+export interface RoomKeeper {
+  readonly clock: Clock;
+  /** How often everything is kept, in milliseconds. */
+  readonly checkpointMs: number;
+  /** How long a place is kept for who never came to it, in milliseconds. */
+  readonly reserveMs: number;
+  /** Milliseconds since the Unix epoch. */
+  wall(): number;
+  /** A random name. */
+  name(): string;
+  said(place: Place, data: Json): void;
+  /** Goes on with what was said and waits. */
+  more(place: Place): void;
+  /** The place is gone. */
+  ended(place: Place, reason: EndReason, text: string): void;
+  /** Who is here has changed. */
+  changed(): void;
+  save(bytes: Uint8Array): Promise<void>;
+  mayRecord(): boolean;
+  /** It is over; `error`: what the game threw. */
+  closed(error: unknown): void;
+}
+
+/** What is kept of a room beside its match. */
+interface SavedRoom extends SavedSeating {
+  readonly records: boolean;
+  /** When it was kept, in milliseconds since the Unix epoch. */
+  readonly at: number;
+}
+
+/** Time for which the process stood still is nobody's silence, from so many milliseconds on. */
+const STOOD_STILL_MS = 500;
+/** After a hand-over ticks go on once everybody is back, or so many milliseconds after the last one. */
+const WAIT_FOR_ALL_MS = 1_000;
+
+/** One room at work: a match, its clock, and what the people in it are told. */
+export class RunningRoom implements MatchListener {
+  readonly match: Match;
+  readonly seating: Seating;
+  readonly #keeper: RoomKeeper;
+  readonly #ticker: Ticker;
+  readonly #out: Uint8Array;
+  readonly #source: TickSource & { commands: readonly Command[] };
+  /** What the game has asked for in this tick. */
+  #effects: (() => void)[] = [];
+  #isRunning = false;
+  #isOver = false;
+  #lastRun = 0;
+  #nextSave: number;
+  #saving: Promise<void> | undefined;
+  /** Of a room that rests, or waits for all to be back. */
+  #cancelTimer: (() => void) | undefined;
+  #isWaiting = false;
+  #finished: Uint8Array | undefined;
+
+  constructor(match: Match, keeper: RoomKeeper, phase: number) {
+    const { definition } = match;
+    const { clock } = keeper;
+    this.match = match;
+    this.seating = new Seating(match, clock);
+    this.#keeper = keeper;
+    this.#out = new Uint8Array(definition.budgetBytes ?? DEFAULT_BUDGET_BYTES);
+    const { ticksPerSecond } = definition.game;
+    const options = { clock, ticksPerSecond, phase, firstTick: match.tick + 1 };
+    this.#ticker = new Ticker(options, (tick) => this.#run(tick));
+    this.#nextSave = clock.uptime() + keeper.checkpointMs;
+    const take = (seat: number, tick: number, apply: ApplyInput): void => {
+      this.seating.at(seat)?.inputs.take(tick, apply);
+    };
+    this.#source = { commands: [], take };
+    match.listener = this;
+    this.#rest();
+  }
+
+  get definition(): RoomDefinition {
+    return this.match.definition;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  get lateness(): Lateness {
+    return this.#ticker.lateness();
+  }
+
+  get skipped(): number {
+    return this.#ticker.skipped;
+  }
+
+  /** The last recording that was finished, or the one at work. */
+  get recording(): Uint8Array | undefined {
+    const { writer } = this.match;
+    return this.#finished ?? (writer instanceof Recording ? writer.bytes() : undefined);
+  }
+
+  /** Gives somebody a place; `undefined` if none is free. */
+  admit(who: Newcomer, watches: boolean): Place | undefined {
+    const place = this.#isOver ? undefined : this.seating.admit(who, watches);
+    if (place === undefined) return undefined;
+    if (!this.#isRunning && !this.#isWaiting) this.#start();
+    this.#keeper.changed();
+    return place;
+  }
+
+  /**
+   * A session has the place now, and this lane.
+   *
+   * @param incarnation of which the client still has everything; with another one both sides begin anew
+   */
+  attach(place: Place, session: string, lane: BestLane, incarnation: string | undefined): void {
+    place.session = session;
+    place.lane = lane;
+    place.heardAt = this.#keeper.clock.uptime();
+    place.isReserved = false;
+    this.seating.away(place, false);
+    if (place.receiver === undefined || place.incarnation !== incarnation) {
+      place.incarnation = this.#keeper.name();
+      const { budgetBytes = DEFAULT_BUDGET_BYTES } = this.definition;
+      place.receiver = this.#viewOf(place).receiver({ budgetBytes });
+      place.own = -1;
+    }
+    lane.onMessage((bytes) => this.#received(place, bytes));
+    if (this.#isWaiting && this.#allAreBack()) this.#start();
+  }
+
+  /** Takes a place away. */
+  remove(place: Place, reason: EndReason, text = ""): void {
+    if (!this.seating.remove(place)) return;
+    this.#keeper.ended(place, reason, text);
+    place.lane?.close();
+    if (this.seating.isEmpty) this.#rest();
+    this.#keeper.changed();
+  }
+
+  /** Puts somebody out, and for a time. */
+  ban(place: Place, text: string, banMs: number): void {
+    this.seating.ban(place, banMs);
+    this.remove(place, banMs > 0 ? "banned" : "kicked", text);
+  }
+
+  /** Stops, and gives everything that another process needs to go on. */
+  handOver(): Uint8Array {
+    this.#stop();
+    this.#isOver = true;
+    for (const place of this.seating.places) place.lane?.close();
+    return this.#save();
+  }
+
+  /** Waits for what is being kept. */
+  async settled(): Promise<void> {
+    await this.#saving;
+  }
+
+  /** Takes what was kept beside the match; ticks go on when everybody is back. */
+  restore(host: Json): void {
+    const saved = host as unknown as SavedRoom;
+    this.seating.restore(saved);
+    if (saved.records) this.recordingWanted();
+    if (this.seating.isEmpty) return;
+    this.#stop();
+    this.#isWaiting = true;
+    // The other process's clock is not this one's: only the wall is common.
+    const passed = Math.max(0, this.#keeper.wall() - saved.at);
+    this.#cancelTimer = this.#keeper.clock.after(Math.max(0, WAIT_FOR_ALL_MS - passed), () => this.#start());
+  }
+
+  close(reason: EndReason = "closed", error?: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#stop();
+    for (const place of this.seating.places) this.remove(place, reason);
+    this.match.writer = undefined;
+    this.#keeper.closed(error);
+  }
+
+  said(data: Json, to: number | undefined): void {
+    for (const place of this.seating.places) {
+      if (to === undefined || place.seat === to) this.#keeper.said(place, data);
+    }
+  }
+
+  kicked(seat: number, text: string, banMs: number): void {
+    this.#effects.push(() => {
+      const place = this.seating.at(seat);
+      if (place !== undefined) this.ban(place, text, banMs);
+    });
+  }
+
+  recordingWanted(): void {
+    this.#effects.push(() => {
+      const { match } = this;
+      if (match.writer instanceof Recording) this.#finished = match.writer.bytes();
+      match.writer = undefined;
+      if (!this.#keeper.mayRecord()) return;
+      match.writer = new Recording(saveMatch(match), this.definition.maxRecordingBytes);
+    });
+  }
+
+  closed(): void {
+    this.#effects.push(() => this.close());
+  }
+
+  #run(tick: number): void {
+    const now = this.#keeper.clock.uptime();
+    this.#judge(now);
+    if (!this.#isRunning) return;
+    this.#source.commands = this.seating.take();
+    try {
+      this.match.run(tick, this.#source);
+      const effects = this.#effects;
+      this.#effects = [];
+      for (const effect of effects) effect();
+    } catch (error) {
+      this.close("failed", error);
+      return;
+    }
+    if (!this.#isRunning) return;
+    for (const place of this.seating.places) {
+      this.#keeper.more(place);
+      this.#tell(place, tick);
+    }
+    if (now >= this.#nextSave) this.#keep(now);
+  }
+
+  /** Who is away, and who for too long. */
+  #judge(now: number): void {
+    const { awayMs, holdMs } = { ...defaultRoomDefinition, ...this.definition };
+    const stoodStill = now - this.#lastRun;
+    this.#lastRun = now;
+    for (const place of this.seating.places) {
+      if (stoodStill > STOOD_STILL_MS) place.heardAt += stoodStill;
+      const silentMs = now - place.heardAt;
+      if (silentMs > awayMs) this.seating.away(place, true);
+      if (silentMs > (place.isReserved ? this.#keeper.reserveMs : holdMs)) this.remove(place, "idle");
+    }
+  }
+
+  #received(place: Place, bytes: Uint8Array): void {
+    if (!this.#isRunning || !place.inputs.receive(bytes, this.#ticker.position())) return;
+    place.heardAt = this.#keeper.clock.uptime();
+    const { tick, bits } = place.inputs.frames;
+    place.receiver?.acknowledge(tick, bits);
+    this.seating.away(place, false);
+  }
+
+  /** Hot path: guarded by `npm run bench -- rooms`. */
+  #tell(place: Place, tick: number): void {
+    const { lane, receiver, report } = place;
+    if (lane?.state !== "open" || receiver === undefined || place.isAway) return;
+    place.inputs.report(tick, report);
+    report.sentAt = this.#ticker.position();
+    report.own = this.#ownOf(place, tick);
+    const length = receiver.encode(this.#out, report);
+    if (length > 0) lane.send(this.#out.subarray(0, length));
+  }
+
+  /** Which id is one's own, until that has come; -1: it is known, or there is none. */
+  #ownOf(place: Place, tick: number): number {
+    const entity = place.seat === WATCHES ? undefined : this.match.seat(place.seat)?.entity;
+    const id = entity?.isAlive === true ? this.#viewOf(place).idOf(entity.slot) : -1;
+    if (id !== place.own) {
+      place.own = id;
+      place.ownSince = tick;
+    } else if (place.inputs.frames.tick >= place.ownSince) place.ownSince = Number.NaN;
+    return Number.isNaN(place.ownSince) ? -1 : id;
+  }
+
+  #viewOf(_place: Place): SnapshotView {
+    return this.match.snapshots.everything;
+  }
+
+  #keep(now: number): void {
+    this.#nextSave = now + this.#keeper.checkpointMs;
+    this.#saving ??= this.#keeper.save(this.#save()).finally(() => {
+      this.#saving = undefined;
+    });
+  }
+
+  #save(): Uint8Array {
+    const records = this.match.writer instanceof Recording;
+    const saved: SavedRoom = { ...this.seating.save(), records, at: this.#keeper.wall() };
+    return saveMatch(this.match, saved as unknown as Json);
+  }
+
+  #allAreBack(): boolean {
+    for (const { isAway, session } of this.seating.places) if (!isAway && session === "") return false;
+    return true;
+  }
+
+  #start(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#isWaiting = false;
+    if (this.#isOver || this.#isRunning) return;
+    this.#isRunning = true;
+    this.#lastRun = this.#keeper.clock.uptime();
+    this.#ticker.start();
+  }
+
+  #stop(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#isWaiting = false;
+    this.#isRunning = false;
+    this.#ticker.stop();
+  }
+
+  /** Nobody is here: no ticks, and after a while no room. */
+  #rest(): void {
+    if (this.#isOver) return;
+    this.#stop();
+    const { emptyMs = defaultRoomDefinition.emptyMs } = this.definition;
+    if (emptyMs !== null) this.#cancelTimer = this.#keeper.clock.after(emptyMs, () => this.close());
+  }
+}

@@ -1,0 +1,178 @@
+import type { Json } from "@zocalo/protocol";
+import type { Command } from "../match/commands.ts";
+import { defaultRoomDefinition } from "../match/definition.ts";
+import type { Match } from "../match/match.ts";
+import type { Clock } from "../timing/clock.ts";
+import { Bans } from "./bans.ts";
+import { type Newcomer, Place, type SavedPlace, WATCHES } from "./place.ts";
+
+/** What is kept of who is in a room. */
+export interface SavedSeating {
+  readonly places: readonly SavedPlace[];
+  /** What was to take effect with the next tick. */
+  readonly commands: readonly Command[];
+  readonly bans: readonly (readonly [string, number])[];
+}
+
+/** Events of one place that wait for the next tick. */
+const MAX_EVENTS = 32;
+
+/**
+ * Who is in a room: people with a seat, bots, spectators, and who may not come. The match learns of it by
+ * commands, at its next tick.
+ */
+export class Seating {
+  readonly #match: Match;
+  readonly #clock: Clock;
+  readonly #bans = new Bans();
+  readonly #places = new Map<string, Place>();
+  /** By number: who has it. */
+  readonly #seats: (Place | "bot" | undefined)[];
+  #commands: Command[] = [];
+
+  constructor(match: Match, clock: Clock) {
+    this.#match = match;
+    this.#clock = clock;
+    this.#seats = Array.from({ length: match.definition.seats });
+    this.#fill();
+  }
+
+  /** How many people have a seat, bots have one, and people watch. */
+  get counts(): { readonly players: number; readonly bots: number; readonly watchers: number } {
+    let players = 0;
+    let bots = 0;
+    for (const seat of this.#seats) {
+      if (seat === "bot") bots++;
+      else if (seat !== undefined) players++;
+    }
+    return { players, bots, watchers: this.#places.size - players };
+  }
+
+  get places(): Iterable<Place> {
+    return this.#places.values();
+  }
+
+  get isEmpty(): boolean {
+    return this.#places.size === 0;
+  }
+
+  /** Whether somebody who plays finds a seat. */
+  get hasSeat(): boolean {
+    return this.#seats.some((seat) => !(seat instanceof Place));
+  }
+
+  /** The person who has a seat. */
+  at(seat: number): Place | undefined {
+    const place = this.#seats[seat];
+    return place instanceof Place ? place : undefined;
+  }
+
+  /** For how long they may not come, in milliseconds; 0: they may. */
+  banned(who: Newcomer): number {
+    return this.#bans.left(namesOf(who), this.#clock.uptime());
+  }
+
+  ban(who: Newcomer, banMs: number): void {
+    if (banMs <= 0) return;
+    for (const name of namesOf(who)) this.#bans.add(name, this.#clock.uptime() + banMs);
+  }
+
+  /** Gives somebody a place; `undefined` if none is free. A bot leaves for them. */
+  admit(who: Newcomer, watches: boolean): Place | undefined {
+    const { game, inputs, maxWatchers } = { ...defaultRoomDefinition, ...this.#match.definition };
+    let seat = WATCHES;
+    if (watches && this.counts.watchers >= maxWatchers) return undefined;
+    if (!watches) {
+      seat = this.#seats.indexOf(undefined);
+      if (seat < 0) seat = this.#seats.indexOf("bot");
+      if (seat < 0) return undefined;
+    }
+    const place = new Place(who, seat, game.input.cells, inputs, this.#clock.uptime());
+    this.#places.set(place.keyHash, place);
+    if (watches) return place;
+    if (this.#seats[seat] === "bot") this.#commands.push({ type: "leave", seat });
+    this.#seats[seat] = place;
+    this.#commands.push({ type: "join", seat, user: who.user, name: who.name, isBot: false });
+    return place;
+  }
+
+  /** Takes a place away; a bot comes for them if there should be one. @returns false if it was gone */
+  remove(place: Place): boolean {
+    if (this.#places.get(place.keyHash) !== place) return false;
+    this.#places.delete(place.keyHash);
+    if (place.seat === WATCHES) return true;
+    this.#seats[place.seat] = undefined;
+    this.#commands.push({ type: "leave", seat: place.seat });
+    this.#fill();
+    return true;
+  }
+
+  /** Somebody is away, or back. */
+  away(place: Place, isAway: boolean): void {
+    if (place.isAway === isAway) return;
+    place.isAway = isAway;
+    if (place.seat !== WATCHES) this.#commands.push({ type: "away", seat: place.seat, isAway });
+  }
+
+  /** What a player says. @returns false if too much of theirs waits already, or they only watch */
+  event(place: Place, data: Json): boolean {
+    if (place.seat === WATCHES) return false;
+    const waiting = this.#commands.filter(({ type, seat }) => type === "event" && seat === place.seat).length;
+    if (waiting >= MAX_EVENTS) return false;
+    this.#commands.push({ type: "event", seat: place.seat, data });
+    return true;
+  }
+
+  /** What is to take effect now; it is told once. */
+  take(): readonly Command[] {
+    const commands = this.#commands;
+    this.#commands = [];
+    return commands;
+  }
+
+  save(): SavedSeating {
+    const places = [...this.#places.values()].map((place) => place.save());
+    return { places, commands: this.#commands, bans: this.#bans.save(this.#clock.uptime()) };
+  }
+
+  /** Takes the place of what it began with; its match was restored, too. */
+  restore({ places, commands, bans }: SavedSeating): void {
+    const now = this.#clock.uptime();
+    const { game, inputs } = this.#match.definition;
+    this.#seats.fill(undefined);
+    this.#commands = [...commands];
+    for (const { number, isBot } of this.#match.seats) if (isBot) this.#seats[number] = "bot";
+    for (const command of commands) {
+      if (command.type === "leave") this.#seats[command.seat] = undefined;
+      if (command.type === "join" && command.isBot) this.#seats[command.seat] = "bot";
+    }
+    for (const saved of places) {
+      const place = new Place(saved, saved.seat, game.input.cells, inputs, now);
+      place.inputs.restore(saved.inputs);
+      place.isAway = saved.isAway;
+      this.#places.set(place.keyHash, place);
+      if (place.seat !== WATCHES) this.#seats[place.seat] = place;
+    }
+    this.#bans.restore(bans, now);
+    this.#fill();
+  }
+
+  /** Lets bots in until there are as many players as there should be. */
+  #fill(): void {
+    const { definition } = this.#match;
+    const { bots = defaultRoomDefinition.bots } = definition;
+    let taken = this.#seats.filter((seat) => seat !== undefined).length;
+    for (let seat = 0; seat < this.#seats.length && taken < bots; seat++) {
+      if (this.#seats[seat] !== undefined) continue;
+      this.#seats[seat] = "bot";
+      taken++;
+      const name = definition.botName?.(this.#match, seat) ?? "bot";
+      this.#commands.push({ type: "join", seat, user: "", name, isBot: true });
+    }
+  }
+}
+
+/** By which names somebody is banned. Whoever has no user is known by the key alone. */
+function namesOf({ keyHash, user }: Newcomer): string[] {
+  return user === "" ? [`k${keyHash}`] : [`k${keyHash}`, `u${user}`];
+}

@@ -1,0 +1,223 @@
+import type { Json } from "@zocalo/protocol";
+import { RoomError, shown } from "../contracts/errors.ts";
+import type { EntityOf, Fields, Frame, InputOf, KindName, Kinds, World } from "../schema/types.ts";
+import { Snapshots } from "../snapshot/snapshots.ts";
+import type { Command, MatchListener, TickSource, TickWriter } from "./commands.ts";
+import {
+  defaultRoomDefinition,
+  type KickOptions,
+  type Room,
+  type RoomDefinition,
+  type Seat,
+} from "./definition.ts";
+import { Past } from "./past.ts";
+import { SeededRandom } from "./random.ts";
+
+/** Moments of the past are told in so many parts of a tick. */
+const PARTS_PER_TICK = 16;
+/** The longest text that is told to somebody who is put out. */
+const MAX_KICK_TEXT = 200;
+
+/** What a match is called and made with. */
+export interface MatchOptions {
+  readonly id: string;
+  readonly mode: string;
+  readonly seed: number;
+  readonly isPrivate?: boolean;
+  readonly owner?: string;
+  readonly options?: Json;
+}
+
+/** A seat of a match. */
+export class MatchSeat<K extends Kinds, P extends KindName<K>> implements Seat<K, P> {
+  readonly number: number;
+  readonly user: string;
+  readonly name: string;
+  readonly isBot: boolean;
+  isAway = false;
+  displayed = 0;
+  #entity: EntityOf<K, P> | undefined;
+
+  constructor(number: number, user: string, name: string, isBot: boolean) {
+    this.number = number;
+    this.user = user;
+    this.name = name;
+    this.isBot = isBot;
+  }
+
+  get entity(): EntityOf<K, P> {
+    if (this.#entity === undefined)
+      throw new RoomError("invalid_value", "a seat has an entity once `join` gave it");
+    return this.#entity;
+  }
+
+  set entity(entity: EntityOf<K, P>) {
+    this.#entity = entity;
+  }
+}
+
+const NOBODY: MatchListener = { said() {}, kicked() {}, recordingWanted() {}, closed() {} };
+
+/**
+ * A match without clock and I/O: a world, its seats, its randomness, and one tick after the other. What it
+ * does follows from what it begins with and from what `run` is given, so a copy goes the same way.
+ */
+export class Match<K extends Kinds = Kinds, I extends Fields = Fields, P extends KindName<K> = KindName<K>>
+  implements Room<K, P>
+{
+  readonly id: string;
+  readonly mode: string;
+  readonly isPrivate: boolean;
+  readonly owner: string;
+  readonly options: Json;
+  readonly definition: RoomDefinition<K, I, P>;
+  readonly world: World<K>;
+  readonly snapshots: Snapshots;
+  readonly chance: SeededRandom;
+  state: Json = null;
+  tick = 0;
+  /** Who wants to know; a replay has nobody. */
+  listener: MatchListener = NOBODY;
+  /** Where what comes from outside is written down. */
+  writer: TickWriter | undefined;
+  readonly #seats: MatchSeat<K, P>[] = [];
+  readonly #past: Past<K>;
+  readonly #input: InputOf<I>;
+  readonly #row: Int32Array;
+  readonly #neutral: Int32Array;
+  #current: MatchSeat<K, P> | undefined;
+  #inputs = 0;
+  readonly #apply = (row: Int32Array, _number: number, displayed: number): void =>
+    this.#applied(row, displayed);
+
+  constructor(definition: RoomDefinition<K, I, P>, options: MatchOptions) {
+    const { game, maxEntities = defaultRoomDefinition.maxEntities } = definition;
+    this.definition = definition;
+    this.id = options.id;
+    this.mode = options.mode;
+    this.isPrivate = options.isPrivate ?? false;
+    this.owner = options.owner ?? "";
+    this.options = options.options ?? null;
+    this.world = game.world({ maxEntities });
+    this.snapshots = new Snapshots(this.world);
+    this.chance = new SeededRandom(options.seed);
+    const { maxRewindMs = defaultRoomDefinition.maxRewindMs } = definition;
+    this.#past = new Past(game, this.world, this.snapshots, { maxRewindMs });
+    this.#row = new Int32Array(game.input.cells.length);
+    this.#neutral = new Int32Array(game.input.cells.length);
+    game.input.toCells({}, this.#neutral, 0);
+    this.#input = game.input.fromCells(this.#neutral, 0);
+  }
+
+  get seats(): readonly MatchSeat<K, P>[] {
+    return this.#seats;
+  }
+
+  seat(number: number): MatchSeat<K, P> | undefined {
+    return this.#seats.find((seat) => seat.number === number);
+  }
+
+  random(): number {
+    return this.chance.next();
+  }
+
+  past(ticks: number): Frame<K> {
+    return this.#past.at(ticks);
+  }
+
+  send(data: Json, to?: Seat<K, P>): void {
+    this.listener.said(data, to?.number);
+  }
+
+  kick(seat: Seat<K, P>, { text = "", banMs = 0 }: KickOptions = {}): void {
+    this.listener.kicked(seat.number, text.slice(0, MAX_KICK_TEXT), banMs);
+  }
+
+  record(): void {
+    this.listener.recordingWanted();
+  }
+
+  close(): void {
+    this.listener.closed();
+  }
+
+  /** Runs the next tick. What the game throws is thrown; then the match is of no use any more. */
+  run(tick: number, source: TickSource): void {
+    this.tick = tick;
+    const { definition, writer } = this;
+    writer?.begin(tick, source.commands);
+    for (const command of source.commands) this.#carryOut(command);
+    for (const seat of this.#seats) {
+      this.#current = seat;
+      this.#inputs = 0;
+      if (!seat.isBot) source.take(seat.number, tick, this.#apply);
+      if (seat.isBot || (seat.isAway && this.#inputs === 0)) this.#think(seat);
+    }
+    definition.step?.(this);
+    this.snapshots.commit(tick);
+    writer?.end();
+  }
+
+  /** Takes a seat that was taken before, as a checkpoint has it. */
+  reseat(seat: MatchSeat<K, P>): void {
+    const after = this.#seats.findIndex(({ number }) => number > seat.number);
+    this.#seats.splice(after < 0 ? this.#seats.length : after, 0, seat);
+  }
+
+  #carryOut(command: Command): void {
+    const { definition } = this;
+    if (command.type === "join") {
+      const seat = new MatchSeat<K, P>(command.seat, command.user, command.name, command.isBot);
+      seat.displayed = this.tick;
+      seat.entity = definition.join(this, seat);
+      if (seat.entity?.kind !== definition.game.player) {
+        const what = `what \`join\` gave is ${shown(seat.entity?.kind)}`;
+        throw new RoomError(
+          "invalid_value",
+          `${what}; allowed: an entity of the kind ${definition.game.player}`,
+        );
+      }
+      this.reseat(seat);
+      return;
+    }
+    const seat = this.seat(command.seat);
+    if (seat === undefined) return;
+    if (command.type === "away") seat.isAway = command.isAway;
+    else if (command.type === "event") definition.event?.(this, seat, command.data);
+    else {
+      definition.leave?.(this, seat);
+      if (seat.entity.isAlive) this.world.remove(seat.entity);
+      this.#seats.splice(this.#seats.indexOf(seat), 1);
+    }
+  }
+
+  /** One input of the current seat's player. */
+  #applied(row: Int32Array, displayed: number): void {
+    const seat = this.#current;
+    if (seat === undefined) return;
+    this.#inputs += 1;
+    const most = Math.floor(this.#past.maxRewindTicks * PARTS_PER_TICK);
+    const parts = Math.floor((this.tick - displayed) * PARTS_PER_TICK);
+    const ago = Number.isNaN(parts) ? 0 : Math.max(0, Math.min(most, parts));
+    seat.displayed = this.tick - ago / PARTS_PER_TICK;
+    this.writer?.input(seat.number, row, ago);
+    this.#move(seat, row);
+  }
+
+  #think(seat: MatchSeat<K, P>): void {
+    const { definition } = this;
+    if (definition.bot === undefined) return;
+    const { game } = definition;
+    const input = game.input.fromCells(this.#neutral, 0, this.#input);
+    definition.bot(this, seat, input);
+    game.input.toCells(input, this.#row, 0);
+    seat.displayed = this.tick;
+    this.#move(seat, this.#row);
+  }
+
+  #move(seat: MatchSeat<K, P>, row: Int32Array): void {
+    const { game } = this.definition;
+    if (!seat.entity.isAlive) return;
+    game.apply?.(seat.entity, game.input.fromCells(row, 0, this.#input), this.world);
+  }
+}
