@@ -38,7 +38,7 @@ export type {
 } from "./snapshot/reader.ts";
 export { SnapshotReader } from "./snapshot/reader.ts";
 export type { SnapshotFrame } from "./snapshot/frame.ts";
-export { BestLane, type BestLaneOptions } from "./lanes/best-lane.ts";
+export { BestLane, type BestLaneOptions, type LaneMeans, type OpenLane } from "./lanes/best-lane.ts";
 export { ImpairedLane, type LinkModels } from "./lanes/impaired-lane.ts";
 export { type Carrier, type Lane, type LaneState, MAX_MESSAGE_BYTES } from "./lanes/lane.ts";
 export { type LinkConditions, type LinkCounts, LinkModel, perfectLink } from "./lanes/link-model.ts";
@@ -50,7 +50,12 @@ export {
   sessionLane,
   type SessionLaneOptions,
 } from "./lanes/session-lane.ts";
-export { openWebRtcLane, type WebRtcLaneOptions, type WebRtcPageLane } from "./lanes/webrtc-page.ts";
+export {
+  openWebRtcLane,
+  overWebRtc,
+  type WebRtcLaneOptions,
+  type WebRtcPageLane,
+} from "./lanes/webrtc-page.ts";
 export { InputReport } from "./input/report.ts";
 export { type InputOutcome, InputSender } from "./input/sender.ts";
 export { PredictedWorld } from "./play/predicted-world.ts";
@@ -65,3 +70,17 @@ export { ClockOffset } from "./timing/clock-offset.ts";
 export { Display, type DisplayOptions, type DisplayState, type FrameAt } from "./timing/display.ts";
 export { DisplayFrame, interpolate } from "./timing/interpolation.ts";
 export { InputClock, SteeredClock, type SteeringOptions } from "./timing/steering.ts";
+export type {
+  EndedMessage,
+  JoinAnswer,
+  JoinRefusal,
+  LaneAnswer,
+  LaneRequest,
+  LaneTicket,
+  RoomCreation,
+  RoomTicket,
+} from "./contracts/wire.ts";
+export type { Figures } from "./join/figures.ts";
+export { join } from "./join/join.ts";
+export type { JoinOptions, PlayEnd, PlayOptions, PlayState, RoomSession } from "./join/options.ts";
+export type { Play } from "./join/play.ts";

@@ -43,7 +43,7 @@ export type { Receiver } from "./snapshot/receiver.ts";
 export type { ReceiverOptions, SnapshotView } from "./snapshot/snapshots.ts";
 export { DEFAULT_BUDGET_BYTES, Snapshots } from "./snapshot/snapshots.ts";
 export type { TickRows } from "./snapshot/tick-rows.ts";
-export { BestLane, type BestLaneOptions } from "./lanes/best-lane.ts";
+export { BestLane, type BestLaneOptions, type LaneMeans, type OpenLane } from "./lanes/best-lane.ts";
 export { ImpairedLane, type LinkModels } from "./lanes/impaired-lane.ts";
 export { type Carrier, type Lane, type LaneState, MAX_MESSAGE_BYTES } from "./lanes/lane.ts";
 export { type LinkConditions, type LinkCounts, LinkModel, perfectLink } from "./lanes/link-model.ts";
@@ -60,8 +60,21 @@ export {
   type SessionLaneOptions,
   SessionLanes,
 } from "./lanes/session-lane.ts";
-export type { LaneTicket } from "./contracts/wire.ts";
-export { dialLane, type DialLaneOptions, type UdpClientLane } from "./lanes/udp-client.ts";
+export type {
+  EndedMessage,
+  JoinAnswer,
+  JoinRefusal,
+  LaneAnswer,
+  LaneRequest,
+  LaneTicket,
+  RoomCreation,
+  RoomTicket,
+} from "./contracts/wire.ts";
+export type { Figures } from "./join/figures.ts";
+export { join } from "./join/join.ts";
+export type { JoinOptions, PlayEnd, PlayOptions, PlayState, RoomSession } from "./join/options.ts";
+export type { Play } from "./join/play.ts";
+export { dialLane, type DialLaneOptions, overUdp, type UdpClientLane } from "./lanes/udp-client.ts";
 export {
   defaultUdpLanesOptions,
   type LaneSocket,
@@ -79,7 +92,12 @@ export {
   webRtcLanes,
   type WebRtcLanesOptions,
 } from "./lanes/webrtc-server.ts";
-export { openWebRtcLane, type WebRtcLaneOptions, type WebRtcPageLane } from "./lanes/webrtc-page.ts";
+export {
+  openWebRtcLane,
+  overWebRtc,
+  type WebRtcLaneOptions,
+  type WebRtcPageLane,
+} from "./lanes/webrtc-page.ts";
 export {
   type ApplyInput,
   InputBuffer,

@@ -1,3 +1,5 @@
+import type { JoinRefusal } from "./wire.ts";
+
 /** Every `code` of a `RoomError`. Stable: programs may compare them. */
 export type RoomErrorCode =
   | "invalid_schema" // the definition of a game is not one: a name, a range, a precision
@@ -7,19 +9,24 @@ export type RoomErrorCode =
   | "unknown_field" // the kind has no field of this name
   | "removed" // the entity was removed
   | "read_only" // a frame is shown, not written
-  | "limit_reached" // the world is full, or the queue
-  | "other_schema"; // these rows are of another game, or of another version of it
+  | "limit_reached" // the world or the queue is full, or the server has no more rooms or joins
+  | "other_schema" // these rows are of another game, or of another version of it
+  // The server refuses to join, and `cause` has its `data`.
+  | Exclude<JoinRefusal, "limit_reached" | "moving">
+  | "bad_answer" // what the server said is none of what it may say
+  | "ended"; // the game has ended, and what was asked of it is not done
 
 /**
- * What games, their worlds and rooms throw. Its message shows what was given and says what is allowed.
- * Snapshots, inputs and time throw a `RangeError` for what is out of range, lanes of datagrams a `NetError`.
+ * What games, their worlds and rooms throw, and joining one. Its message shows what was given and says what is
+ * allowed. Snapshots, inputs and time throw a `RangeError` for what is out of range, lanes of datagrams a
+ * `NetError`.
  */
 export class RoomError extends Error {
   override readonly name = "RoomError";
   readonly code: RoomErrorCode;
 
-  constructor(code: RoomErrorCode, message: string) {
-    super(message);
+  constructor(code: RoomErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.code = code;
   }
 }

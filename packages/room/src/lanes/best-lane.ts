@@ -1,5 +1,17 @@
+import type { LaneRequest } from "../contracts/wire.ts";
 import { type Carrier, type Lane, LaneEvents, type LaneState } from "./lane.ts";
 import { type LaneClock, laneClock } from "./running-time.ts";
+
+/** What opens the lane of a room: `overWebRtc`, or `overUdp()`. */
+export type OpenLane = (session: Lane, means: LaneMeans) => Lane;
+
+/** What a lane can be opened by. */
+export interface LaneMeans {
+  /** Asks the server. Resolves with a `LaneAnswer` if the server keeps its word. */
+  readonly ask: (request: LaneRequest) => Promise<unknown>;
+  readonly onError: (error: unknown) => void;
+  readonly clock: LaneClock;
+}
 
 /** Options of `BestLane`. */
 export interface BestLaneOptions {
@@ -85,6 +97,10 @@ export class BestLane implements Lane {
     this.#events.onState(handler);
   }
 
+  acknowledged(ageMs: number): void {
+    this.#carrying.acknowledged?.(ageMs);
+  }
+
   /** Closes both. */
   close(): void {
     if (this.state === "closed") return;
@@ -134,7 +150,7 @@ export class BestLane implements Lane {
         return;
       }
     } catch (error) {
-      onError(error);
+      if (this.state !== "closed") onError(error);
     }
     this.#askLater();
   }

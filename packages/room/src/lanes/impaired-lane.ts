@@ -61,6 +61,10 @@ export class ImpairedLane implements Lane {
     this.#lane.onState(handler);
   }
 
+  acknowledged(ageMs: number): void {
+    this.#lane.acknowledged?.(ageMs);
+  }
+
   close(): void {
     this.#lane.close();
   }

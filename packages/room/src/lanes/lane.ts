@@ -30,6 +30,11 @@ export interface Lane {
   onMessage(handler: (bytes: Uint8Array) => void): void;
   /** Calls `handler` at each change of `state` and of `carrier`. It replaces the one before. */
   onState(handler: (state: LaneState) => void): void;
+  /**
+   * What was sent last and is not acknowledged yet has been on its way for so long, in milliseconds: who
+   * sends knows. A lane that queues where it cannot see it sends less then.
+   */
+  acknowledged?(ageMs: number): void;
   /** Ends it. The other side is not told: the session is for that. A second time does nothing. */
   close(): void;
 }

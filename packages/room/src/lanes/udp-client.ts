@@ -1,6 +1,7 @@
 import { inspect } from "node:util";
 import { type DatagramConn, dial, joinHostPort, printableLines } from "@zocalo/net";
 import { checkKind, checkNames, type Names } from "@zocalo/net/transport";
+import { BestLane, type OpenLane } from "./best-lane.ts";
 import { Pulse, pulseTimes } from "./pulse.ts";
 import { holdingClock, type LaneClock, RunningTime } from "./running-time.ts";
 import { idOf, idText, Kind, Opener, Sealer } from "./seal.ts";
@@ -55,6 +56,26 @@ export function dialLane(ticket: LaneTicket, options: DialLaneOptions = {}): Udp
   const [oldest] = used;
   if (used.size > MOST_USED && oldest !== undefined) used.delete(oldest);
   return new UdpClientLane(read, options);
+}
+
+/**
+ * The lane of a room for programs on Node: datagrams while those pass, else the session.
+ *
+ * @param options `onError` and `clock` are by default those of `join`.
+ * @example
+ * const play = await join(session, game, { mode: "arena", lane: overUdp({ host: "play.example.org" }) });
+ */
+export function overUdp(options: DialLaneOptions = {}): OpenLane {
+  return (session, { ask, onError, clock }) =>
+    new BestLane(session, {
+      async better() {
+        const ticket = await ask({ kind: "udp" });
+        // `dialLane` checks what it is.
+        return ticket === null ? undefined : dialLane(ticket as LaneTicket, { onError, ...options });
+      },
+      onError,
+      clock,
+    });
 }
 
 /** The client's side of a lane. `dialLane` makes it. */

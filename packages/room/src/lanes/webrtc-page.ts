@@ -1,3 +1,4 @@
+import { BestLane, type OpenLane } from "./best-lane.ts";
 import { ChannelLane, channelSettings, type LaneChannel } from "./channel-lane.ts";
 import type { Lane } from "./lane.ts";
 import { type LaneClock, laneClock } from "./running-time.ts";
@@ -52,6 +53,22 @@ export function openWebRtcLane(
   );
   return lane;
 }
+
+/**
+ * The lane of a room in a page: WebRTC while that passes, else the session.
+ *
+ * @example
+ * const play = await join(session, game, { mode: "arena", lane: overWebRtc });
+ */
+export const overWebRtc: OpenLane = (session, { ask, onError, clock }) => {
+  if (typeof RTCPeerConnection === "undefined") return session;
+  const signal = async (offer: string): Promise<string | undefined> => {
+    const { answer }: { readonly answer?: unknown } = Object(await ask({ kind: "webrtc", offer }));
+    return typeof answer === "string" ? answer : undefined;
+  };
+  const better = (): Promise<Lane> => Promise.resolve(openWebRtcLane(signal, { onError, clock }));
+  return new BestLane(session, { better, onError, clock });
+};
 
 /** The page's own addresses are not told: the server learns them from what the page sends. */
 async function connect(

@@ -26,6 +26,22 @@ export class DisplayFrame {
     }
     this.end = end;
   }
+
+  /** Shows an entity in this slot, whatever is there. */
+  put(slot: number, kind: number, generation: number, row: Float64Array): void {
+    const { kinds, generations, cells, end } = this;
+    if (slot >= kinds.length) {
+      this.fit(slot + 1);
+      this.kinds.set(kinds);
+      this.generations.set(generations);
+      this.cells.set(cells);
+    }
+    this.kinds.fill(0, end, slot);
+    this.end = Math.max(end, slot + 1);
+    this.kinds[slot] = kind;
+    this.generations[slot] = generation;
+    this.cells.set(row, slot * this.layout.stride);
+  }
 }
 
 /** The difference from `a` to `b`; of a cell that wraps the shorter one. */

@@ -1,0 +1,66 @@
+import { RoomError, shown } from "../contracts/errors.ts";
+import type { EndedMessage, JoinAnswer, JoinRefusal } from "../contracts/wire.ts";
+
+/** The longest text of the server that is handed on, in UTF-16 code units. */
+const LONGEST_TEXT = 1_000;
+
+/** Codes after which the same join may succeed: its answer was lost, or not now. */
+const NOT_NOW: readonly unknown[] = [
+  "moving" satisfies JoinRefusal,
+  "connection_lost",
+  "deadline_exceeded",
+  "timeout",
+  "rate_limited",
+  "unavailable",
+];
+
+/** What may be read of it. */
+type Unread<T> = Partial<Record<keyof T, unknown>>;
+
+/**
+ * Reads what came as the answer to a join.
+ *
+ * @throws RoomError `bad_answer`
+ */
+export function readAnswer(given: unknown): JoinAnswer {
+  const answer: Unread<JoinAnswer> = Object(given);
+  const { room, mode, process, incarnation, address = "", seat, tick } = answer;
+  for (const [name, value] of Object.entries({ room, mode, process, incarnation, address })) {
+    if (typeof value !== "string") bad(name, value);
+  }
+  for (const [name, value] of Object.entries({ seat, tick })) {
+    if (!Number.isSafeInteger(value)) bad(name, value);
+  }
+  return answer as JoinAnswer;
+}
+
+/**
+ * Reads a message that the place is gone.
+ *
+ * @throws RoomError `bad_answer`
+ */
+export function readEnd(given: unknown): EndedMessage {
+  const { reason, text }: Unread<EndedMessage> = Object(given);
+  if (typeof reason !== "string") bad("reason", reason);
+  return {
+    reason: reason as EndedMessage["reason"],
+    text: typeof text === "string" ? text.slice(0, LONGEST_TEXT) : undefined,
+  };
+}
+
+/** True if the same join may succeed later. */
+export function isNotNow(error: unknown): boolean {
+  return NOT_NOW.includes(Object(error).code);
+}
+
+/** What a join fails with: what the server's rooms refused it with, as a `RoomError`; else what it was. */
+export function refused(error: unknown): unknown {
+  const { name, code }: { readonly name?: unknown; readonly code?: JoinRefusal } = Object(error);
+  if (name !== "CallError" || code === undefined || code === "moving") return error;
+  const why = code === "other_version" ? "this page is of another version: load it again" : shown(code);
+  return new RoomError(code, `the server refuses to join: ${why}`, { cause: error });
+}
+
+function bad(name: string, value: unknown): never {
+  throw new RoomError("bad_answer", `the server's ${name} is ${shown(value)}`);
+}

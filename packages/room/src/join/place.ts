@@ -1,0 +1,291 @@
+import { RoomError } from "../contracts/errors.ts";
+import {
+  ENDED,
+  EVENT,
+  JOIN,
+  type JoinAnswer,
+  type JoinRefusal,
+  type JoinRequest,
+  KICK,
+  LANE,
+  LEAVE,
+  MOVING,
+  type RoomTicket,
+} from "../contracts/wire.ts";
+import type { Lane } from "../lanes/lane.ts";
+import { type LaneClock, laneClock } from "../lanes/running-time.ts";
+import { sessionLane } from "../lanes/session-lane.ts";
+import { isNotNow, readAnswer, readEnd, refused } from "./answer.ts";
+import type { JoinOptions, PlayEnd, PlayState, RoomSession } from "./options.ts";
+
+/** Before a join is repeated, in milliseconds: about so long, and twice as long each time. */
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 5_000;
+
+/**
+ * A client's place in a room. It is taken by a key, and again by the same one whenever the session was
+ * connected anew or the match moves; each time a lane is opened.
+ */
+export abstract class Place {
+  protected readonly options: JoinOptions;
+  protected readonly clock: LaneClock;
+  readonly #session: RoomSession;
+  readonly #hash: number;
+  readonly #key: string;
+  readonly #over = new AbortController();
+  readonly #stops: readonly (() => void)[];
+  #answer: JoinAnswer | undefined;
+  #lane: Lane | undefined;
+  #isJoining = false;
+  #isMoving = false;
+  #hasEnded = false;
+  #told: PlayState = "playing";
+  /** Before the next join. */
+  #pauseMs = 0;
+  #wake: (() => void) | undefined;
+
+  constructor(session: RoomSession, hash: number, options: JoinOptions) {
+    this.options = options;
+    this.clock = options.clock ?? laneClock;
+    this.#session = session;
+    this.#hash = hash;
+    this.#key = options.ticket?.key ?? newKey();
+    this.#stops = [
+      session.onMessage(MOVING, () => {
+        this.#isMoving = true;
+        this.#again(FIRST_PAUSE_MS);
+      }),
+      session.onMessage(ENDED, ({ data }) => this.#safely(() => this.#finish(readEnd(data)))),
+      session.onMessage(EVENT, ({ data }) => this.#safely(() => options.onEvent?.(data))),
+      session.onState(({ name }) => {
+        if (name === "closed") this.#finish({ reason: "session_closed" });
+        else if (name === "connected") this.#again(0);
+        this.#tell();
+      }),
+    ];
+  }
+
+  /** The newest tick of which it has a snapshot; -1 for none. */
+  protected abstract readonly tick: number;
+
+  /** The server remembers nothing of what there is here: begin anew. */
+  protected abstract beginAnew(): void;
+
+  /** Takes a snapshot. */
+  protected abstract received(bytes: Uint8Array): void;
+
+  /** Which room, which seat (-1 watches), and whether the key had this place already. */
+  get room(): JoinAnswer {
+    if (this.#answer === undefined) throw new RoomError("bad_answer", "there is none yet");
+    return this.#answer;
+  }
+
+  /** What to keep, so that a later page comes back to this place. Who has it has the place. */
+  get ticket(): RoomTicket {
+    const { room, process, address } = this.room;
+    return { key: this.#key, room, process, ...(address !== undefined && { address }) };
+  }
+
+  get state(): PlayState {
+    if (this.#hasEnded) return "ended";
+    return this.#lane?.state === "open" && !this.#isCut ? "playing" : "returning";
+  }
+
+  /** None once it has ended. */
+  protected get lane(): Lane | undefined {
+    return this.#lane;
+  }
+
+  /**
+   * Whether nobody knows yet what the server still remembers: then nothing is sent, and what comes is not
+   * taken. What another lane than the session carries goes on while that is connected anew.
+   */
+  get #isCut(): boolean {
+    return this.#isMoving || (this.#isJoining && this.#lane?.carrier === "session");
+  }
+
+  /** Called by `join`: takes the place for the first time. */
+  async enter(): Promise<void> {
+    const { signal } = this.options;
+    const leave = (): void => void this.leave();
+    try {
+      signal?.throwIfAborted();
+      signal?.addEventListener("abort", leave);
+      await this.#join();
+    } catch (error) {
+      this.#finish({ reason: "refused" });
+      if (signal?.aborted === true) throw signal.reason;
+      if (this.#session.state.name !== "closed") throw refused(error);
+      throw new RoomError("ended", "the session was closed", { cause: error });
+    } finally {
+      signal?.removeEventListener("abort", leave);
+    }
+  }
+
+  /** Gives the place up. `onEnd` is told `left`; the session stays. */
+  async leave(): Promise<void> {
+    if (this.#hasEnded) return;
+    this.#finish({ reason: "left" });
+    if (this.#session.state.name !== "connected") return;
+    // If the server does not hear it, it frees the place as that of one who is away.
+    await this.#session.call(LEAVE, {}).catch(() => {});
+  }
+
+  /**
+   * Sends an event to the room, reliably and in order. It is JSON, or bytes.
+   *
+   * @returns resolves when the room has taken it. Rejects with what `session.call` does; `connection_lost`
+   *   says that it may have been taken.
+   */
+  async send(data: unknown): Promise<void> {
+    await this.#call(EVENT, data);
+  }
+
+  /**
+   * Removes a player from a room that one owns.
+   *
+   * @param banMs How long that one cannot come back, in milliseconds. Default 0.
+   */
+  async kick(seat: number, banMs = 0): Promise<void> {
+    await this.#call(KICK, { seat, banMs });
+  }
+
+  async #call(method: string, input: unknown): Promise<unknown> {
+    this.#over.signal.throwIfAborted();
+    return this.#session.call(method, input, { signal: this.#over.signal });
+  }
+
+  /** Runs what may throw: what comes from the server, and the application's own. */
+  #safely(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  readonly #report = (error: unknown): void => {
+    const { onError } = this.options;
+    if (onError !== undefined) onError(error);
+    else if (typeof globalThis.reportError === "function") globalThis.reportError(error);
+    else console.error(error);
+  };
+
+  #again(pauseMs: number): void {
+    this.#pauseMs = pauseMs;
+    this.#wake?.();
+    if (this.#answer === undefined || this.#isJoining || this.#hasEnded) return;
+    this.#join().catch((fault: unknown) => {
+      const error = refused(fault);
+      const reason = error === fault ? "refused" : ((error as RoomError).code as JoinRefusal);
+      this.#finish({ reason, error });
+    });
+  }
+
+  /** Joins, as often as it takes. */
+  async #join(): Promise<void> {
+    const { signal } = this.#over;
+    let incarnation = this.#answer?.incarnation;
+    this.#isJoining = true;
+    this.#tell();
+    for (;;) {
+      if (this.#pauseMs > 0) await this.#pause(this.#pauseMs);
+      signal.throwIfAborted();
+      this.#pauseMs = Math.min(2 * this.#pauseMs || FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
+      const { tick } = this;
+      let answer: JoinAnswer;
+      try {
+        answer = readAnswer(await this.#call(JOIN, this.#request(incarnation)));
+      } catch (error) {
+        if (!isNotNow(error)) throw error;
+        continue;
+      }
+      signal.throwIfAborted();
+      const isSame = answer.incarnation === incarnation;
+      if (!isSame || answer.tick >= tick) {
+        this.#entered(answer, !isSame);
+        return;
+      }
+      // What the server remembers is older than what came from it: both begin anew.
+      incarnation = undefined;
+    }
+  }
+
+  #request(incarnation: string | undefined): JoinRequest {
+    const { mode, name = "", room, watch, create, ticket } = this.options;
+    const answer = this.#answer;
+    return {
+      mode,
+      name,
+      watch,
+      incarnation,
+      hash: this.#hash,
+      key: this.#key,
+      room: answer?.room ?? room ?? ticket?.room,
+      create: answer === undefined ? create : undefined,
+    };
+  }
+
+  #entered(answer: JoinAnswer, isAnew: boolean): void {
+    const { clock } = this;
+    const onError = this.#report;
+    this.#answer = answer;
+    this.#isJoining = false;
+    this.#isMoving = false;
+    this.#lane?.close();
+    if (isAnew) this.beginAnew();
+    const over = sessionLane(this.#session, { onError });
+    const ask = (request: unknown): Promise<unknown> =>
+      this.#call(LANE, request).catch((error: unknown) => {
+        // There is no better lane for now; this is asked again.
+        if (isNotNow(error)) return null;
+        throw error;
+      });
+    const lane = this.options.lane?.(over, { ask, onError, clock }) ?? over;
+    this.#lane = lane;
+    lane.onMessage((bytes) => {
+      if (lane === this.#lane && !this.#isCut) this.#safely(() => this.received(bytes));
+    });
+    lane.onState(() => this.#tell());
+    this.#tell();
+  }
+
+  #pause(ms: number): Promise<void> {
+    const { random = Math.random } = this.options;
+    return new Promise((resolve) => {
+      const cancel = this.clock.setTimer(resolve, ms * (0.5 + random()));
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  #finish(end: PlayEnd): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    for (const stop of this.#stops) stop();
+    this.#over.abort(new RoomError("ended", `the game has ended: ${end.reason}`));
+    this.#wake?.();
+    this.#lane?.close();
+    this.#lane = undefined;
+    this.#tell();
+    if (this.#answer !== undefined) this.#safely(() => this.options.onEnd?.(end));
+  }
+
+  #tell(): void {
+    const { state } = this;
+    if (this.#answer === undefined || state === this.#told) return;
+    this.#told = state;
+    this.#safely(() => this.options.onState?.(state));
+  }
+}
+
+/** 22 characters of base64url, random and secret. */
+function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
+}

@@ -1,0 +1,145 @@
+import { LANE_NAME } from "../../src/lanes/session-lane.ts";
+import type { RoomSession } from "../../src/join/options.ts";
+import type { Link } from "../time/link.ts";
+import { type FakeRoom, Refusal } from "./fake-room.ts";
+
+type Handler = (message: { readonly data: unknown }) => void;
+type State = { readonly name: string };
+
+/** What a session of the SDK is to a room: calls that arrive in order, casts and snapshots that may not. */
+export class FakeSession implements RoomSession {
+  state: State = { name: "connected" };
+  /** The next answers are lost. */
+  lostAnswers = 0;
+  casts = 0;
+  /** The connection: what was sent by another one does not arrive. */
+  #connection = 0;
+  readonly #room: FakeRoom;
+  readonly #up: Link;
+  readonly #down: Link;
+  readonly #handlers = new Map<string, Set<Handler>>();
+  readonly #listeners = new Set<(state: State) => void>();
+  /** Calls that wait for a connection, and those that wait for an answer. */
+  readonly #unsent = new Set<(refusal?: Refusal) => void>();
+  readonly #asked = new Set<(refusal: Refusal) => void>();
+
+  constructor(room: FakeRoom, up: Link, down: Link) {
+    this.#room = room;
+    this.#up = up;
+    this.#down = down;
+  }
+
+  get handlers(): number {
+    return [...this.#handlers.values()].reduce((sum, { size }) => sum + size, this.#listeners.size);
+  }
+
+  call(method: string, input?: unknown, options?: { readonly signal?: AbortSignal }): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const sent = JSON.parse(JSON.stringify(input ?? {})) as unknown;
+      const ask = (refusal?: Refusal): void => {
+        this.#unsent.delete(ask);
+        if (refusal !== undefined) reject(refusal);
+        else if (this.state.name !== "connected") this.#unsent.add(ask);
+        else this.#ask(method, sent, resolve, reject);
+      };
+      options?.signal?.addEventListener("abort", () => reject(options.signal?.reason as Error));
+      if (this.state.name === "closed") reject(new Refusal("closed"));
+      else ask();
+    });
+  }
+
+  cast(method: string, data: Uint8Array): boolean {
+    if (method !== LANE_NAME || this.state.name !== "connected") return false;
+    this.casts += 1;
+    const connection = this.#connection;
+    const bytes = data.slice();
+    this.#up.send(() => {
+      if (connection === this.#connection) this.#room.cast(this, bytes);
+    });
+    return true;
+  }
+
+  onMessage(topic: string, handler: Handler): () => void {
+    const handlers = this.#handlers.get(topic) ?? new Set();
+    this.#handlers.set(topic, handlers);
+    handlers.add(handler);
+    return () => void handlers.delete(handler);
+  }
+
+  onState(listener: (state: State) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** A snapshot, by the volatile way. */
+  push(bytes: Uint8Array): void {
+    const connection = this.#connection;
+    this.#down.send(() => {
+      if (connection === this.#connection) this.tell(LANE_NAME, bytes);
+    });
+  }
+
+  /** A message of the server has come. */
+  tell(topic: string, data: unknown): void {
+    for (const handler of this.#handlers.get(topic) ?? []) handler({ data });
+  }
+
+  /** The connection is lost, with all that is on its way. */
+  lose(): void {
+    this.#connection += 1;
+    this.#become("waiting");
+    this.#refuse("connection_lost");
+  }
+
+  connect(): void {
+    this.#become("connected");
+    for (const ask of [...this.#unsent]) ask();
+  }
+
+  close(): void {
+    this.#connection += 1;
+    this.#become("closed");
+    for (const ask of [...this.#unsent]) ask(new Refusal("closed"));
+    this.#refuse("closed");
+  }
+
+  #refuse(code: string): void {
+    for (const reject of this.#asked) reject(new Refusal(code));
+    this.#asked.clear();
+  }
+
+  #become(name: string): void {
+    this.state = { name };
+    for (const listener of [...this.#listeners]) listener(this.state);
+  }
+
+  #ask(
+    method: string,
+    input: unknown,
+    resolve: (answer: unknown) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    const connection = this.#connection;
+    const { clock } = this.#room;
+    this.#asked.add(reject);
+    clock.after(40, () => {
+      if (connection !== this.#connection) return;
+      let answer: () => void;
+      try {
+        const result = this.#room.call(this, method, input);
+        answer = () => resolve(result);
+      } catch (error) {
+        answer = () => reject(error);
+      }
+      if (this.lostAnswers > 0) {
+        this.lostAnswers -= 1;
+        clock.after(5_000, () => reject(new Refusal("deadline_exceeded")));
+        return;
+      }
+      clock.after(40, () => {
+        if (connection === this.#connection) answer();
+        this.#asked.delete(reject);
+      });
+    });
+  }
+}
