@@ -8,8 +8,9 @@ import { RING_MASK } from "./ring.ts";
 //          completes what was told in parts, and bit 1 if the upper half of the tick follows
 //          bit 6: a report on the client's inputs follows
 //          bit 7: it is a part
-//     +2   the upper half of the tick: of a whole without a base, and of parts until one is acknowledged
-//     +3–9 the report (`input/report.ts`)
+//     +2   the upper half of the tick: of a whole without a base, and of a part if none of the last 63 is
+//          acknowledged
+//     +3–11 the report (`input/report.ts`)
 
 /** What a header says, but for the report. */
 export interface Header {

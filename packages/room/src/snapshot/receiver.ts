@@ -69,7 +69,8 @@ export class Receiver {
       body = this.#bodies.scratch();
       this.#backlog ??= this.#bodies.backlog(this.#first);
       header.completes = this.#backlog.write(body, limit, this.#whole);
-      header.isAbsolute = this.#heard < 0;
+      // Of a client that read nothing for long the lower half says nothing.
+      header.isAbsolute = this.#heard < 0 || tick - this.#heard >= RING;
     } else {
       header.ahead = base < 0 ? 0 : tick - base;
       header.isAbsolute = base < 0;
@@ -86,11 +87,11 @@ export class Receiver {
   /**
    * Takes what the client says has come.
    *
-   * @param newest The newest tick, of which only the lowest 16 bits count; -1 if nothing came.
+   * @param newest The newest tick, of which only the lowest 16 bits count; below 0 for none.
    * @param bits Bit i: whether the tick i + 1 before it came, too.
    */
   acknowledge(newest: number, bits: number): void {
-    if (this.#last < 0 || newest < 0) return;
+    if (this.#last < 0 || !(newest >= 0)) return;
     const tick = this.#last - ((this.#last - newest) & 0xffff);
     // Most of it was said before.
     const since = tick - this.#saidTick;
