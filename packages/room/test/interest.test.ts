@@ -119,3 +119,36 @@ test("hidden and shown again between two ticks is as if nothing had been", () =>
     ids,
   );
 });
+
+/** What a client is sent of shots that rest, each of which names what `target` says at a tick. */
+function sentOfResting(budgetBytes: number, target: (tick: number, slot: number) => number): string[] {
+  const rows = new TestRows(mixedLayout);
+  const snapshots = new Snapshots(rows);
+  const view = snapshots.view();
+  const receiver = view.receiver({ budgetBytes });
+  const out = new Uint8Array(budgetBytes);
+  for (let i = 0; i < 60; i++) view.show(rows.add(SHOT, [i * 61, i, 0]));
+  const hidden = [rows.add(0, []), rows.add(0, []), 99];
+  const all: string[] = [];
+  for (let tick = 0; tick < 40; tick++) {
+    for (let slot = 0; slot < 60; slot++) rows.set(slot, 2, (hidden[target(tick, slot)] ?? -1) + 1);
+    snapshots.commit(tick);
+    all.push(out.subarray(0, receiver.encode(out)).join());
+    receiver.acknowledge(tick, 0xffff_ffff);
+  }
+  return all;
+}
+
+test("who of those that are not shown is referred to leaves no trace, in parts neither", () => {
+  for (const budgetBytes of [104, 1_150]) {
+    const nobody = sentOfResting(budgetBytes, () => -1);
+    assert.deepEqual(
+      sentOfResting(budgetBytes, () => 0),
+      nobody,
+    );
+    assert.deepEqual(
+      sentOfResting(budgetBytes, (tick, slot) => (tick + slot) % 4),
+      nobody,
+    );
+  }
+});

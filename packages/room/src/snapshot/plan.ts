@@ -6,6 +6,8 @@ export interface KindPlan {
   /** Those that do not move. */
   readonly held: Int32Array;
   readonly references: Int32Array;
+  /** All but the references. */
+  readonly others: Int32Array;
 }
 
 const plans = new WeakMap<Layout, readonly KindPlan[]>();
@@ -18,6 +20,7 @@ export function planOf(layout: Layout): readonly KindPlan[] {
       moving: Int32Array.from(cells.flatMap((cell, index) => (cell.moves ? [index] : []))),
       held: Int32Array.from(cells.flatMap((cell, index) => (cell.moves ? [] : [index]))),
       references: Int32Array.from(cells.flatMap((cell, index) => (cell.refers ? [index] : []))),
+      others: Int32Array.from(cells.flatMap((cell, index) => (cell.refers ? [] : [index]))),
     }));
     plans.set(layout, plan);
   }

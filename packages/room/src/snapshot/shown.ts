@@ -31,14 +31,15 @@ export class ShownEntities {
   /** By id: 1 plus the slot that has it, or 0. No id below `#firstFree` is free. */
   #slots: Int32Array = NO_INTEGERS;
   #firstFree = 0;
-  /** By id: which entity of its slot it is. */
+  /** By id: which entity of its slot it is, and of which kind: a world that went back may have others. */
   #entities: Uint32Array = NO_NUMBERS;
+  #kinds: Uint8Array = NO_BYTES;
   /** By id: which entity of this id is the last, modulo 256. */
   #lastMarks: Uint8Array = NO_BYTES;
   /** By slot: 1 plus its id, or 0. */
   #ids: Int32Array = NO_INTEGERS;
-  /** By slot: whether it is to be shown, and which of its entities. */
-  #isWanted: Uint8Array = NO_BYTES;
+  /** By slot: 1 plus the index of the kind of what is to be shown, or 0; and which of its entities. */
+  #wanted: Uint8Array = NO_BYTES;
   #generations: Uint32Array = NO_NUMBERS;
   /** Slots that are to be shown and may have no id yet. */
   #awaited: Int32Array = NO_INTEGERS;
@@ -55,8 +56,9 @@ export class ShownEntities {
   show(rows: Rows, slot: number): void {
     if (slot >= this.#ids.length) this.#growSlots(slot + 1);
     const generation = rows.generations[slot] as number;
-    if (this.#isWanted[slot] === 1 && this.#generations[slot] === generation) return;
-    this.#isWanted[slot] = 1;
+    const kind = rows.kinds[slot] as number;
+    if (this.#wanted[slot] === kind && this.#generations[slot] === generation) return;
+    this.#wanted[slot] = kind;
     this.#generations[slot] = generation;
     if (this.#awaitedCount === this.#awaited.length) {
       this.#awaited = regrown(this.#awaited, new Int32Array(grown(this.#awaitedCount, 0)));
@@ -65,17 +67,18 @@ export class ShownEntities {
   }
 
   hide(slot: number): void {
-    if (slot < this.#isWanted.length) this.#isWanted[slot] = 0;
+    if (slot < this.#wanted.length) this.#wanted[slot] = 0;
   }
 
   /** Whether it is to be shown: what is in this slot now. */
   isShown(rows: Rows, slot: number): boolean {
-    return this.#isWanted[slot] === 1 && this.#generations[slot] === rows.generations[slot];
+    const kind = this.#wanted[slot] ?? 0;
+    return kind !== 0 && rows.kinds[slot] === kind && this.#generations[slot] === rows.generations[slot];
   }
 
   /** The id of what is in this slot, as of the last commit, or -1 if it was not shown. */
   idOf(slot: number): number {
-    return slot < this.#ids.length ? (this.#ids[slot] as number) - 1 : -1;
+    return (this.#ids[slot] ?? 0) - 1;
   }
 
   /** Gives and takes ids, and remembers what is shown at the last tick of the history. */
@@ -92,14 +95,15 @@ export class ShownEntities {
 
   /** Ids of slots that are not wanted any more, or have another entity than the one that was shown. */
   #takeIds(): void {
-    const { copies, now, generations } = this.#history;
     for (let id = 0; id < this.end; id++) {
       const slot = (this.#slots[id] as number) - 1;
       if (slot < 0) continue;
-      const copy = copies[now + slot] as number;
-      const isGone = copy === 0 || generations[copy - 1] !== this.#entities[id];
-      if (!isGone && this.#isWanted[slot] === 1) continue;
-      if (isGone && this.#generations[slot] === this.#entities[id]) this.#isWanted[slot] = 0;
+      const kind = this.#kinds[id] as number;
+      const entity = this.#entities[id] as number;
+      const isWanted = this.#wanted[slot] === kind && this.#generations[slot] === entity;
+      const isThere = this.#isThere(slot, kind, entity);
+      if (isWanted && isThere) continue;
+      if (isWanted) this.#wanted[slot] = 0;
       this.#slots[id] = 0;
       this.#ids[slot] = 0;
       this.#firstFree = Math.min(this.#firstFree, id);
@@ -107,22 +111,30 @@ export class ShownEntities {
   }
 
   #giveIds(): void {
-    const { copies, now, generations } = this.#history;
     for (let i = 0; i < this.#awaitedCount; i++) {
       const slot = this.#awaited[i] as number;
-      if (this.#isWanted[slot] === 0 || this.#ids[slot] !== 0) continue;
-      const copy = slot < this.#history.end ? (copies[now + slot] as number) : 0;
-      if (copy === 0 || generations[copy - 1] !== this.#generations[slot]) {
-        this.#isWanted[slot] = 0;
+      const kind = this.#wanted[slot] as number;
+      const entity = this.#generations[slot] as number;
+      if (kind === 0 || this.#ids[slot] !== 0) continue;
+      if (!this.#isThere(slot, kind, entity)) {
+        this.#wanted[slot] = 0;
         continue;
       }
       const id = this.#lowestFree();
       this.#slots[id] = slot + 1;
       this.#ids[slot] = id + 1;
-      this.#entities[id] = this.#generations[slot] as number;
+      this.#entities[id] = entity;
+      this.#kinds[id] = kind;
       this.#lastMarks[id] = (this.#lastMarks[id] as number) + 1;
     }
     this.#awaitedCount = 0;
+  }
+
+  /** Whether a slot has this entity at the last tick of the history. */
+  #isThere(slot: number, kind: number, entity: number): boolean {
+    const { copies, now, kinds, generations } = this.#history;
+    const copy = slot < this.#history.end ? (copies[now + slot] as number) - 1 : -1;
+    return copy >= 0 && generations[copy] === entity && kinds[copy] === kind;
   }
 
   #lowestFree(): number {
@@ -144,13 +156,30 @@ export class ShownEntities {
       const slot = (this.#slots[id] as number) - 1;
       const copy = slot < 0 ? 0 : (copies[from + slot] as number);
       const mark = this.#lastMarks[id] as number;
-      let hasChanged = copy !== this.copies[before + id] || (copy !== 0 && mark !== this.marks[before + id]);
+      const last = this.copies[before + id] as number;
+      let hasChanged = copy !== last;
+      if (copy !== 0 && last !== 0) {
+        if (mark !== this.marks[before + id]) hasChanged = true;
+        else if (hasChanged) hasChanged = this.#differ(copy - 1, last - 1);
+      }
       this.copies[now + id] = copy;
       this.marks[now + id] = mark;
       if (copy !== 0 && this.referenceCount > 0 && this.#refer(copy - 1, now + id, before + id))
         hasChanged = true;
       if (hasChanged) this.changedAt[id] = tick + 1;
     }
+  }
+
+  /** Whether two copies of an entity differ in more than whom they name, of whom some may not be shown. */
+  #differ(one: number, other: number): boolean {
+    const { cells, kinds, layout } = this.#history;
+    const { references, others } = this.#plan[(kinds[one] as number) - 1] as KindPlan;
+    if (references.length === 0) return true;
+    for (let i = 0; i < others.length; i++) {
+      const c = others[i] as number;
+      if (cells[one * layout.stride + c] !== cells[other * layout.stride + c]) return true;
+    }
+    return false;
   }
 
   /** Notes what a row names, by ids. Says whether that has changed. */
@@ -170,7 +199,7 @@ export class ShownEntities {
   #growSlots(needed: number): void {
     const count = grown(this.#ids.length, needed);
     this.#ids = regrown(this.#ids, new Int32Array(count));
-    this.#isWanted = regrown(this.#isWanted, new Uint8Array(count));
+    this.#wanted = regrown(this.#wanted, new Uint8Array(count));
     this.#generations = regrown(this.#generations, new Uint32Array(count));
   }
 
@@ -189,6 +218,7 @@ export class ShownEntities {
     this.#slots = regrown(this.#slots, new Int32Array(width));
     this.#lastMarks = regrown(this.#lastMarks, new Uint8Array(width));
     this.#entities = regrown(this.#entities, new Uint32Array(width));
+    this.#kinds = regrown(this.#kinds, new Uint8Array(width));
     this.width = width;
   }
 }

@@ -39,7 +39,7 @@ export class SnapshotView {
 
   /** Shows the entity that is in this slot, from the next commit on, until it is hidden or removed. */
   show(slot: number): void {
-    if (!(slot >= 0 && slot < this.#rows.end) || this.#rows.kinds[slot] === 0) {
+    if (!(slot < this.#rows.end) || (this.#rows.kinds[slot] ?? 0) === 0) {
       throw new RangeError(`no entity is in slot ${slot}`);
     }
     this.#shown.show(this.#rows, slot);
