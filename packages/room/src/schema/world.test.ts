@@ -309,6 +309,20 @@ describe("copies", () => {
     assert.deepEqual([ana.isAlive, ana.name, added.isAlive], [true, "Ana", false]);
   });
 
+  test("who was removed before a copy was taken is not alive again as who is added to the copy", () => {
+    const world = game.world();
+    const shots = Array.from({ length: 12 }, () => world.add("shot"));
+    for (const shot of shots) world.remove(shot);
+    const saved = game.world();
+    saved.copyFrom(world);
+    const again = Array.from({ length: 12 }, () => world.add("shot"));
+    for (let count = 0; count < 12; count++) saved.add("shot");
+    assert.deepEqual(saved.generations.subarray(0, 12), world.generations.subarray(0, 12));
+    world.copyFrom(saved);
+    assert.ok(again.every((shot) => shot.isAlive));
+    assert.ok(shots.every((shot) => !shot.isAlive));
+  });
+
   test("rows of another game, or too many of them, are refused, and change nothing", () => {
     const other = defineGame({
       version: 2,

@@ -92,8 +92,8 @@ export class WorldTable extends Table implements Rows {
   copyFrom(rows: Rows): void {
     checkSameGame(this.schema, rows);
     if (rows.end > this.maxEntities) this.#full(rows.end);
-    // Also of slots that are free now: what is added there next is the same entity in both.
-    this.#reserve(Math.min(this.maxEntities, Math.max(rows.end, rows.generations.length)));
+    // Also for slots that are free now: what is added there next is the same entity in both.
+    this.#reserve(Math.max(rows.end, Math.min(rows.generations.length, this.maxEntities)));
     const { stride } = this.layout;
     copy(rows.kinds, this.kinds, rows.end);
     copy(rows.cells, this.cells, rows.end * stride);
