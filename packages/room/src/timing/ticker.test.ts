@@ -89,6 +89,24 @@ test("a tick that throws does not end the others, and stop ends them within one"
   assert.deepEqual(ran, [1, 2, 3, 4, 5, 6]);
 });
 
+test("one that a tick stops and starts goes on with one timer, and runs no tick before it is due", () => {
+  const clock = new VirtualClock();
+  const ran: string[] = [];
+  const ticker = new Ticker({ clock, ticksPerSecond: 50 }, (tick) => {
+    ran.push(`${tick} at ${clock.uptime()}`);
+    if (tick !== 2) return;
+    ticker.stop();
+    ticker.start();
+  });
+  ticker.start();
+  clock.standStill(90);
+  clock.runUntil(130);
+  assert.deepEqual(ran, ["1 at 90", "2 at 90", "3 at 110", "4 at 130"]);
+  assert.equal(clock.timers, 1);
+  ticker.stop();
+  assert.equal(clock.timers, 0);
+});
+
 test("a phase says when within a tick of the clock it runs", () => {
   for (const start of [0, 3, 19.5, 1_000_000]) {
     const clock = new VirtualClock(start);

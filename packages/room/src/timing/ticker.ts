@@ -52,6 +52,8 @@ export class Ticker {
   #dueAt = 0;
   #cancel: (() => void) | undefined;
   #isRunning = false;
+  /** How often it was started: what a tick stopped and started goes on by its new timer alone. */
+  #starts = 0;
   #skipped = 0;
 
   /** @param run Called with the number of each tick. What it throws is thrown out of the clock's timer. */
@@ -88,6 +90,7 @@ export class Ticker {
   start(): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
+    this.#starts += 1;
     const now = this.#clock.uptime();
     if (this.#phase === undefined) this.#dueAt = now + this.tickMs;
     else this.#dueAt = (Math.floor(now / this.tickMs - this.#phase) + 1 + this.#phase) * this.tickMs;
@@ -130,15 +133,16 @@ export class Ticker {
     this.#skipped += skipped;
     this.#dueAt += skipped * this.tickMs;
     const last = this.#tick + due - skipped;
+    const starts = this.#starts;
     try {
-      while (this.#isRunning && this.#tick < last) {
+      while (this.#isRunning && this.#starts === starts && this.#tick < last) {
         const tick = this.#tick;
         this.#tick += 1;
         this.#dueAt += this.tickMs;
         this.#run(tick);
       }
     } finally {
-      if (this.#isRunning) this.#sleep(this.#clock.uptime());
+      if (this.#isRunning && this.#starts === starts) this.#sleep(this.#clock.uptime());
     }
   }
 }

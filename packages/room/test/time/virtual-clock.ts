@@ -18,6 +18,11 @@ export class VirtualClock implements Clock {
     this.#now = startMs;
   }
 
+  /** How many are set. */
+  get timers(): number {
+    return this.#timers.length;
+  }
+
   uptime(): number {
     return this.#now;
   }
