@@ -83,6 +83,41 @@ test("everything is told in a bounded number of ticks, though all changes in eac
   assert.ok(ratio > 1.6 && ratio < 2.4, `who weighs half as much waits ${ratio} times as long`);
 });
 
+test("whoever waits is told at last, however much others weigh, and how little itself", () => {
+  for (const [heavy, light] of [
+    [300, 1],
+    [0.003, 0.000_01],
+    [1, 1e-300],
+  ] as const) {
+    const random = randomOf(5);
+    const rows = new TestRows(
+      layoutOf([
+        { name: "hero", weight: heavy, cells: restless },
+        { name: "leaf", weight: light, cells: restless },
+      ]),
+    );
+    for (let slot = 0; slot < 110; slot++) rows.add(slot < 100 ? 0 : 1, [slot, 0]);
+    const snapshots = new Snapshots(rows);
+    const receiver = snapshots.everything.receiver({ budgetBytes: BUDGET });
+    const reader = new SnapshotReader(rows.layout);
+    const out = new Uint8Array(BUDGET);
+    const told = new Int32Array(110);
+    for (let tick = 0; tick < 2_000; tick++) {
+      for (let slot = 0; slot < 110; slot++) rows.set(slot, 0, Math.floor(random() * 1_000_001));
+      snapshots.commit(tick);
+      const news = reader.read(out.subarray(0, receiver.encode(out)));
+      assert.ok(news.ok);
+      for (const id of [...news.entered, ...news.changed]) told[id] = (told[id] ?? 0) + 1;
+      receiver.acknowledge(tick, 0xffff_ffff);
+    }
+    const heroes = told.subarray(0, 100);
+    const leaves = told.subarray(100);
+    assert.ok(Math.min(...heroes) * 2 > Math.max(...heroes), `${heroes.join()} of ${heavy}`);
+    // Those that weigh 300 times less have a turn in 300; of the last ones nobody lives to see it.
+    assert.ok(light === 1e-300 || Math.min(...leaves) >= 2, `${leaves.join()} of ${light}`);
+  }
+});
+
 test("once nothing changes any more the client has everything, and is told so", () => {
   fc.assert(
     fc.property(fc.integer(), fc.constantFrom(0, 0.1, 0.4), (seed, loss) => {

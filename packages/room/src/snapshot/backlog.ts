@@ -5,9 +5,18 @@ import { ENTERED, LEFT, type PartPlan, type PartWriter, UPDATED } from "./part-w
 import { RING, RING_MASK } from "./ring.ts";
 import type { ShownEntities } from "./shown.ts";
 
-/** Priorities are counted in quarters, up to `HIGHEST`. */
-const QUARTERS = 4;
-const HIGHEST = 1_023;
+/** Of priorities that differ by less than this share, the lowest id comes first. */
+const STEPS_PER_OCTAVE = 64;
+/** By how much, in octaves, a kind may weigh less than the heaviest, and how long anything may wait. */
+const OCTAVES_BELOW = 64;
+const OCTAVES_ABOVE = 32;
+/** Of the bits of a 32-bit float, the exponent's bias and those of the mantissa that are not looked at. */
+const BIAS = 127;
+const MANTISSA_LEFT = 23 - Math.log2(STEPS_PER_OCTAVE);
+/** How many are of each priority, while they are sorted; else 0. */
+const buckets = new Int32Array((OCTAVES_BELOW + OCTAVES_ABOVE + 1) * STEPS_PER_OCTAVE);
+const float = new Float32Array(1);
+const floatBits = new Int32Array(float.buffer);
 /** How often a part is written at most, each time with more entities, because more may fit. */
 const TRIES = 3;
 /** Past this share of its limit a part is taken for full. */
@@ -39,7 +48,11 @@ export class Backlog implements PartPlan {
   #order: Int32Array = NO_INTEGERS;
   #choices: Uint8Array = NO_BYTES;
   #priorities: Int32Array = NO_INTEGERS;
-  readonly #buckets = new Int32Array(HIGHEST + 2);
+  /** The highest and the lowest of them. */
+  #highest = 0;
+  #lowest = 0;
+  /** By number of the kind: its share of the greatest weight; at 0 of an entity that left. */
+  readonly #weights: readonly number[];
   /** By place in the ring: which ids were told at that tick, and how many. */
   readonly #lists: Int32Array[] = Array.from({ length: RING }, () => NO_INTEGERS);
   readonly #counts = new Int32Array(RING);
@@ -51,6 +64,9 @@ export class Backlog implements PartPlan {
     this.#shown = shown;
     this.#writer = writer;
     this.#joined = firstTick + 1;
+    const weights = [1, ...history.layout.kinds.map((kind) => kind.weight)];
+    const greatest = Math.max(...weights);
+    this.#weights = weights.map((weight) => Math.max(weight / greatest, 2 ** -OCTAVES_BELOW));
   }
 
   /**
@@ -113,10 +129,11 @@ export class Backlog implements PartPlan {
   /** Finds what there is to say, and how soon it has to be. Returns of how many. */
   #choose(whole: number): number {
     const { copies, marks, changedAt, end } = this.#shown;
-    const { tick, kinds, layout } = this.#history;
+    const { tick, kinds } = this.#history;
     const now = this.#shown.at(tick);
     let count = 0;
-    this.#buckets.fill(0);
+    this.#highest = 0;
+    this.#lowest = buckets.length;
     for (let id = 0; id < end; id++) {
       this.#choices[id] = 0;
       const known = Math.max(this.#known[id] as number, whole + 1);
@@ -136,14 +153,12 @@ export class Backlog implements PartPlan {
           this.distances[id] = age;
         }
       }
-      const weight = is === 0 ? 1 : (layout.kinds[(kinds[is - 1] as number) - 1]?.weight ?? 1);
-      const priority = Math.min(
-        HIGHEST,
-        Math.floor(weight * QUARTERS * (tick + 2 - (this.#since[id] as number))),
-      );
+      const weight = this.#weights[is === 0 ? 0 : (kinds[is - 1] as number)] as number;
+      const priority = priorityOf(weight * (tick + 2 - (this.#since[id] as number)));
       this.#choices[id] = choice;
       this.#priorities[id] = priority;
-      this.#buckets[priority] = (this.#buckets[priority] as number) + 1;
+      this.#highest = Math.max(this.#highest, priority);
+      this.#lowest = Math.min(this.#lowest, priority);
       count++;
     }
     return count;
@@ -151,20 +166,28 @@ export class Backlog implements PartPlan {
 
   /** Puts those with the highest priority first, and of equal ones the lowest id. */
   #sort(count: number): void {
-    const buckets = this.#buckets;
+    if (count === 0) return;
+    const { end } = this.#shown;
+    const priorities = this.#priorities;
+    for (let id = 0; id < end; id++) {
+      if (this.#choices[id] === 0) continue;
+      const priority = priorities[id] as number;
+      buckets[priority] = (buckets[priority] as number) + 1;
+    }
     let before = 0;
-    for (let priority = HIGHEST; priority >= 0 && before < count; priority--) {
+    for (let priority = this.#highest; priority >= this.#lowest; priority--) {
       const here = buckets[priority] as number;
       buckets[priority] = before;
       before += here;
     }
-    for (let id = 0; id < this.#shown.end; id++) {
+    for (let id = 0; id < end; id++) {
       if (this.#choices[id] === 0) continue;
-      const priority = this.#priorities[id] as number;
+      const priority = priorities[id] as number;
       const at = buckets[priority] as number;
       this.#order[at] = id;
       buckets[priority] = at + 1;
     }
+    buckets.fill(0, this.#lowest, this.#highest + 1);
   }
 
   /** Writes the first `count`. Says whether they fit. */
@@ -191,4 +214,10 @@ export class Backlog implements PartPlan {
     }
     this.#counts[place] = count;
   }
+}
+
+/** A number as a priority: the bits of a float grow as its logarithm does, nearly, and take no time. */
+function priorityOf(value: number): number {
+  float[0] = value;
+  return ((floatBits[0] as number) >> MANTISSA_LEFT) - (BIAS - OCTAVES_BELOW) * STEPS_PER_OCTAVE;
 }
