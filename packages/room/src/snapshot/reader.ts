@@ -86,7 +86,9 @@ export class SnapshotReader {
   /** What was shown at this tick, if it came and is at most 63 ticks older than the newest. */
   frame(tick: number): SnapshotFrame | undefined {
     const frame = this.#frames[tick & RING_MASK];
-    return frame?.tick === tick ? frame : undefined;
+    // What is forgotten, and not replaced yet, has -1.
+    if (frame?.tick !== tick || tick < 0 || (this.#newest?.tick ?? 0) - tick >= RING) return undefined;
+    return frame;
   }
 
   /** What to tell the server. */

@@ -128,6 +128,22 @@ test("a client keeps what it was shown at the last 64 ticks", () => {
   assert.equal(reader.frame(200), undefined);
 });
 
+test("a frame is not found any more when it is 64 ticks old, be none in its place, and never by another tick", () => {
+  const { reader, tell } = newRoom();
+  const first = tell(63);
+  assert.ok(reader.read(first).ok);
+  for (let tick = 64; tick < 126; tick++) tell(tick);
+  assert.ok(reader.read(tell(126)).ok);
+  assert.equal(reader.frame(63)?.tick, 63);
+  tell(127);
+  assert.ok(reader.read(tell(128)).ok);
+  assert.deepEqual([reader.frame(63), reader.frame(126)?.tick], [undefined, 126]);
+  for (let tick = 129; tick < 300; tick++) tell(tick);
+  assert.ok(reader.read(tell(300)).ok);
+  for (let tick = -70; tick < 400; tick++)
+    assert.equal(reader.frame(tick)?.tick, tick === 300 ? 300 : undefined);
+});
+
 test("ticks follow each other, and each is told once", () => {
   const { snapshots, receiver, tell } = newRoom();
   assert.equal(receiver.encode(new Uint8Array(1_150)), 0);
