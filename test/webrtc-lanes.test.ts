@@ -178,6 +178,31 @@ test(
   },
 );
 
+test("of a page that floods a second's messages are taken at once, and then its rate", TIMEOUT, async () => {
+  const lanes = webRtcLanes({ port: await freePort(), bindAddress: "127.0.0.1", maxReceivedPerSecond: 20 });
+  const { page, context, lane } = await openPage(lanes);
+  assert.ok(lane);
+  await opened(lane);
+  let came = 0;
+  const last = new Promise<void>((resolve) => {
+    lane.onMessage((bytes) => {
+      came += 1;
+      if (bytes[0] === 9) resolve();
+    });
+  });
+  const begunAt = performance.now();
+  await page.evaluate(() => {
+    for (let count = 0; count < 300; count++) window.lane.send(Uint8Array.of(0));
+    setInterval(() => window.lane.send(Uint8Array.of(9)), 10);
+  });
+  await last;
+  const seconds = (performance.now() - begunAt) / 1_000;
+  assert.ok(came <= 20 + 20 * seconds + 1, `${came} in ${seconds} s`);
+  assert.ok(came + lanes.excess > 100 && lanes.excess > came, `${came} came, ${lanes.excess} did not`);
+  lanes.close();
+  await context.close();
+});
+
 test("a link that falls silent is noticed by both, and so is its return", TIMEOUT, async () => {
   const port = await freePort();
   const lanes = webRtcLanes({ port, bindAddress: "127.0.0.1", advertised: "127.0.0.1" });

@@ -102,7 +102,12 @@ export class FakeClient {
   }
 
   send(text: string | Uint8Array, kind: Kind = Kind.message): void {
-    this.#socket.from(this.addr, this.seal(text, kind));
+    this.deliver(this.seal(text, kind));
+  }
+
+  /** Sends what was sealed before, or is not sealed. */
+  deliver(datagram: Uint8Array): void {
+    this.#socket.from(this.addr, datagram);
   }
 
   /** What came since the last call, for this lane and wherever it was sent to. */

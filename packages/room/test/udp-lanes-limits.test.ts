@@ -76,6 +76,39 @@ test("all lanes together stay below their rate, and a lane is not blamed for it"
   assert.ok(pair.every((lane) => lane.state === "open"));
 });
 
+test("a lane has a second's datagrams opened at once, and no more than its rate in time", () => {
+  const { lane, clock, client, messages, lanes } = openedLane({ maxReceivedPerSecond: 40 });
+  clock.pass(1_000);
+  for (let count = 0; count < 40; count++) client.send(`${count}`);
+  assert.deepEqual([messages.length, lanes.stats.excess], [40, 0]);
+  const late = client.seal("one past it");
+  client.deliver(late);
+  const forged = client.seal("forged");
+  forged[20] = (forged[20] ?? 0) ^ 1;
+  client.deliver(forged);
+  assert.deepEqual([messages.length, lanes.stats.excess, lanes.stats.forged], [40, 2, 0]);
+  clock.pass(25);
+  client.deliver(late);
+  client.send("again one too many");
+  assert.deepEqual([messages.at(-1), messages.length, lanes.stats.excess], ["one past it", 41, 3]);
+  assert.equal(lane.state, "open");
+});
+
+test("what is not deciphered takes nothing of a lane's rate, and a flooded lane nothing of another's", () => {
+  const { clock, client, messages, lanes, socket } = openedLane({ maxReceivedPerSecond: 16 });
+  clock.pass(1_000);
+  const known = client.seal("first");
+  for (let count = 0; count < 100; count++) client.deliver(known);
+  client.deliver(Buffer.alloc(40, 9));
+  client.deliver(Buffer.concat([Buffer.of(7), known.subarray(1)]));
+  for (let count = 1; count < 40; count++) client.send(`${count}`);
+  assert.deepEqual([messages.length, lanes.stats.replayed, lanes.stats.excess], [16, 99, 24]);
+  const other = lanes.open("127.0.0.1") ?? assert.fail();
+  const otherClient = new FakeClient(other.ticket, socket);
+  otherClient.open();
+  assert.equal(other.state, "open");
+});
+
 test("a socket that is full makes send say so", () => {
   const { lane, socket, lanes } = openedLane();
   socket.isFull = true;
@@ -190,6 +223,8 @@ test("options that are mistaken are refused, and named", () => {
     [{ maxMessageBytes: 63 }, /maxMessageBytes 63/],
     [{ maxMessageBytes: 65_444 }, /maxMessageBytes 65444/],
     [{ maxBytesPerSecond: -1 }, /maxBytesPerSecond -1/],
+    [{ maxReceivedPerSecond: 15 }, /maxReceivedPerSecond 15/],
+    [{ maxReceivedPerSecond: 2 ** 20 + 1 }, /maxReceivedPerSecond 1048577/],
     [{ maxTotalBytesPerSecond: "1" as unknown as number }, /maxTotalBytesPerSecond "1"/],
     [{ advertised: "play.example.org" }, /play.example.org/],
     [{ advertised: "play.example.org:0" }, /advertised/],

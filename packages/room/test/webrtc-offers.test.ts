@@ -166,6 +166,8 @@ test("options that are mistaken are refused, and named", () => {
     [{ port: 7_002, maxLanes: 0 }, /maxLanes 0/],
     [{ port: 7_002, maxLanesPerAddress: "1" }, /maxLanesPerAddress "1"/],
     [{ port: 7_002, maxBytesPerSecond: 0.5 }, /maxBytesPerSecond 0.5/],
+    [{ port: 7_002, maxReceivedPerSecond: 15 }, /maxReceivedPerSecond 15/],
+    [{ port: 7_002, maxReceivedPerSecond: 2 ** 20 + 1 }, /maxReceivedPerSecond 1048577/],
     [{ port: 7_002, advertised: "play.example.org" }, /advertised "play.example.org"/],
     [{ port: 7_002, bindAddress: "eth0" }, /bindAddress "eth0"/],
     [{ port: 7_002, onError: 1 }, /onError/],

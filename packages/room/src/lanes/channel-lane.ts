@@ -1,6 +1,6 @@
-import { ByteRate } from "./byte-rate.ts";
 import { type Lane, LaneEvents, type LaneState, MAX_MESSAGE_BYTES } from "./lane.ts";
 import { Pulse, pulseTimes } from "./pulse.ts";
+import { byteRate, type Rate } from "./rate.ts";
 import { type LaneClock, RunningTime } from "./running-time.ts";
 
 /**
@@ -55,7 +55,7 @@ export class ChannelLane implements Lane {
   readonly #options: ChannelLaneOptions;
   readonly #time: RunningTime;
   readonly #pulse: Pulse<LaneChannel>;
-  readonly #rate: ByteRate | undefined;
+  readonly #rate: Rate | undefined;
   readonly #startedAt: number;
   #channel: LaneChannel | undefined;
   #heardAt: number;
@@ -73,7 +73,7 @@ export class ChannelLane implements Lane {
     this.#pulse = new Pulse(pulseTimes, now);
     const { maxBytesPerSecond } = options;
     if (maxBytesPerSecond !== undefined) {
-      this.#rate = new ByteRate(maxBytesPerSecond, 2 * (MAX_MESSAGE_BYTES + 1), now);
+      this.#rate = byteRate(maxBytesPerSecond, 2 * (MAX_MESSAGE_BYTES + 1), now);
     }
     this.#time.start();
   }

@@ -49,7 +49,7 @@ const ALGORITHM = "aes-256-gcm";
 const OPTIONS = { authTagLength: TAG_BYTES } as const;
 
 /** Why a datagram was dropped. */
-export type Fault = "truncated" | "malformed" | "old" | "replayed" | "forged";
+export type Fault = "truncated" | "malformed" | "old" | "replayed" | "excess" | "forged";
 
 /** What was in a datagram. */
 export interface Opened {
@@ -116,9 +116,12 @@ export class Opener {
   readonly #key: KeyObject;
   readonly #nonce = Buffer.alloc(12);
   readonly #window = new ReplayWindow();
+  readonly #mayDecipher: () => boolean;
 
-  constructor(key: Uint8Array) {
+  /** @param mayDecipher is asked before each datagram that has to be deciphered; false makes it `excess` */
+  constructor(key: Uint8Array, mayDecipher: () => boolean = () => true) {
     this.#key = createSecretKey(key);
+    this.#mayDecipher = mayDecipher;
   }
 
   /** The newest counter that was opened; -1 before the first. */
@@ -143,6 +146,7 @@ export class Opener {
     if (counter >= MAX_DATAGRAMS) return "malformed";
     const verdict = this.#window.verdict(counter);
     if (verdict !== "new") return verdict;
+    if (!this.#mayDecipher()) return "excess";
     const bytes = this.#decipher(kind, counter, datagram);
     if (bytes === undefined) return "forged";
     this.#window.accept(counter);

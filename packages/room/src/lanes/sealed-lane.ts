@@ -26,6 +26,7 @@ export function laneCounts(): LaneCounts {
     malformed: 0,
     old: 0,
     replayed: 0,
+    excess: 0,
     forged: 0,
     refused: 0,
   };

@@ -1,6 +1,6 @@
 import type { IpAddr } from "@zocalo/net";
-import type { ByteRate } from "./byte-rate.ts";
 import { Pulse, type PulseTimes } from "./pulse.ts";
+import type { Rate } from "./rate.ts";
 import { Kind, type Opened, SEAL_BYTES } from "./seal.ts";
 import { SealedLane, type SealedLaneParts, TOKEN_BYTES } from "./sealed-lane.ts";
 import type { LaneTicket } from "../contracts/wire.ts";
@@ -12,7 +12,7 @@ const LIVELY_MS = 1_000;
 /** What a lane needs of the socket that all of them share. */
 export interface UdpServerLaneHost {
   /** Of all lanes. */
-  readonly rate: ByteRate;
+  readonly rate: Rate;
   readonly times: PulseTimes;
   readonly idleTimeoutMs: number;
   now(): number;
@@ -26,11 +26,11 @@ export class UdpServerLane extends SealedLane<UdpPath> {
   readonly ticket: LaneTicket;
   protected readonly pulse: Pulse<UdpPath>;
   readonly #host: UdpServerLaneHost;
-  readonly #rate: ByteRate;
+  readonly #rate: Rate;
   readonly #way = new UdpWay();
   #heardAt: number;
 
-  constructor(parts: SealedLaneParts, host: UdpServerLaneHost, ticket: LaneTicket, rate: ByteRate) {
+  constructor(parts: SealedLaneParts, host: UdpServerLaneHost, ticket: LaneTicket, rate: Rate) {
     super(parts);
     this.ticket = ticket;
     this.#host = host;

@@ -5,6 +5,7 @@ import { AddressCounts, exemptSet, type Holder, NetError, printableLines } from 
 import { checkCount, checkKind, checkNames, type Names } from "@zocalo/net/transport";
 import { ChannelLane, type LaneChannel } from "./channel-lane.ts";
 import { MAX_MESSAGE_BYTES } from "./lane.ts";
+import { LEAST_RECEIVED, messageRate } from "./rate.ts";
 import { laneClock } from "./running-time.ts";
 import { checkHost } from "./udp-server.ts";
 
@@ -27,6 +28,11 @@ export interface WebRtcLanesOptions {
   readonly exemptAddresses?: readonly string[] | undefined;
   /** Most bytes a second to one page; what is past them is not sent. Default 262,144. */
   readonly maxBytesPerSecond?: number | undefined;
+  /**
+   * Most messages a second that are taken of one page, all of them at once if they come so, from 16. What is
+   * past them is dropped, and counted as `excess`. Default 256.
+   */
+  readonly maxReceivedPerSecond?: number | undefined;
   /** Is told what handlers of lanes throw; nothing ends by it. Default: it is printed. */
   readonly onError?: ((error: unknown) => void) | undefined;
 }
@@ -36,6 +42,7 @@ export const defaultWebRtcLanesOptions = {
   maxLanes: 1_000,
   maxLanesPerAddress: 20,
   maxBytesPerSecond: 262_144,
+  maxReceivedPerSecond: 256,
 } as const satisfies Omit<WebRtcLanesOptions, "port">;
 
 type Settings = WebRtcLanesOptions & { readonly [Name in keyof typeof defaultWebRtcLanesOptions]: number };
@@ -48,6 +55,7 @@ const names: Names<WebRtcLanesOptions> = {
   maxLanesPerAddress: 1,
   exemptAddresses: 1,
   maxBytesPerSecond: 1,
+  maxReceivedPerSecond: 1,
   onError: 1,
 };
 
@@ -107,6 +115,7 @@ export class WebRtcLanes {
   readonly #perAddress: AddressCounts;
   readonly #lanes = new Set<ChannelLane>();
   #opened = 0;
+  #excess = 0;
   #isClosed = false;
 
   constructor(options: WebRtcLanesOptions) {
@@ -123,6 +132,11 @@ export class WebRtcLanes {
   /** Lanes that are not closed. */
   get size(): number {
     return this.#lanes.size;
+  }
+
+  /** Messages that were dropped, as a page sent more than `maxReceivedPerSecond`. */
+  get excess(): number {
+    return this.#excess;
   }
 
   /**
@@ -178,7 +192,7 @@ export class WebRtcLanes {
       peer.onDataChannel((channel) => {
         // One page has one channel: of more it could have as many as it likes.
         if (isTaken) channel.close();
-        else serve(lane, channel);
+        else serve(lane, channel, this.#limit());
         isTaken = true;
       });
       peer.onStateChange((state) => {
@@ -190,6 +204,16 @@ export class WebRtcLanes {
       if (cause instanceof NetError) throw cause;
       throw notTaken(cause, this.#options.port);
     }
+  }
+
+  /** Whether one more message of a page is taken; what is not is counted. */
+  #limit(): () => boolean {
+    const rate = messageRate(this.#options.maxReceivedPerSecond, laneClock.now());
+    return () => {
+      const isTaken = rate.take(1, laneClock.now());
+      if (!isTaken) this.#excess += 1;
+      return isTaken;
+    };
   }
 
   #peer(): LibraryPeer {
@@ -218,7 +242,7 @@ export class WebRtcLanes {
   }
 }
 
-function serve(lane: ChannelLane, channel: LibraryChannel): void {
+function serve(lane: ChannelLane, channel: LibraryChannel, mayTake: () => boolean): void {
   const carrying: LaneChannel = {
     get bufferedBytes() {
       return channel.bufferedAmount();
@@ -233,7 +257,7 @@ function serve(lane: ChannelLane, channel: LibraryChannel): void {
     close: () => channel.close(),
   };
   channel.onMessage((message) => {
-    if (typeof message !== "string") lane.received(new Uint8Array(message));
+    if (mayTake() && typeof message !== "string") lane.received(new Uint8Array(message));
   });
   channel.onClosed(() => lane.close());
   if (channel.isOpen()) lane.opened(carrying);
@@ -290,6 +314,7 @@ function checked(options: WebRtcLanesOptions): Settings {
     checkCount("listen", name, all[name], 10_000_000);
   }
   checkCount("listen", "maxBytesPerSecond", all.maxBytesPerSecond, 2 ** 40);
+  checkCount("listen", "maxReceivedPerSecond", all.maxReceivedPerSecond, 2 ** 20, LEAST_RECEIVED);
   checkKind("listen", "onError", all.onError, "function");
   for (const name of ["bindAddress", "advertised"] as const) {
     checkKind("listen", name, all[name], "string");
