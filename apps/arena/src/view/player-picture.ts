@@ -2,7 +2,7 @@ import type { Player } from "../game/kinds.ts";
 import { NUMBERS, ticks } from "../game/numbers.ts";
 import type { Palette } from "./palette.ts";
 import { circle, diamond } from "./shapes.ts";
-import { BODY_HALF, type Sprites } from "./sprites.ts";
+import { type Placing, type Sprites, stamp } from "./sprites.ts";
 
 const { player: body, dash, kite } = NUMBERS;
 type Brush = CanvasRenderingContext2D;
@@ -10,7 +10,7 @@ type Brush = CanvasRenderingContext2D;
 /**
  * Draws a player, what they carry, and how they are.
  *
- * @param scale pixels of the screen that a unit has.
+ * @param placing of the context, which is in units.
  * @param time in ms; 0 where nothing moves by itself.
  */
 export function drawPlayer(
@@ -20,7 +20,7 @@ export function drawPlayer(
   player: Player,
   at: { readonly x: number; readonly y: number },
   isMine: boolean,
-  scale: number,
+  placing: Placing,
   time: number,
 ): void {
   const { x, y } = at;
@@ -47,18 +47,12 @@ export function drawPlayer(
   }
   if (player.dash > 0 || player.kite > 0) trail(brush, player, x, y, team.body);
   brush.globalAlpha = player.dazed > 0 ? 0.6 : 1;
-  brush.drawImage(
-    sprites.body(player.team, player.look),
-    x - BODY_HALF,
-    y - BODY_HALF,
-    2 * BODY_HALF,
-    2 * BODY_HALF,
-  );
+  stamp(brush, sprites.body(player.team, player.look), x, y, placing);
   brush.globalAlpha = 1;
-  hand(brush, palette, player, x, y);
+  hand(brush, sprites, player, x, y, placing);
   if (player.dazed > 0) stars(brush, palette, x, y, time);
-  if (player.hits > 0) lives(brush, palette, player, x, y);
-  carried(brush, palette, player, x, y);
+  if (player.hits > 0) stamp(brush, sprites.lives(player.team, player.hits), x, y - 1.02, placing);
+  carried(brush, sprites, player, x, y, placing);
   if (isMine && player.dashWait > 0) {
     brush.strokeStyle = palette.ink;
     brush.lineWidth = 0.12;
@@ -68,9 +62,7 @@ export function drawPlayer(
     brush.stroke();
   }
   const name = sprites.name(player.name, player.team, isMine);
-  const wide = name.width / scale;
-  const high = name.height / scale;
-  brush.drawImage(name, x - wide / 2, y + 0.9, wide, high);
+  stamp(brush, name, x, y, placing, 0.9);
 }
 
 const SAFE_DASHES = [0.2, 0.16];
@@ -113,18 +105,13 @@ function trail(brush: Brush, player: Player, x: number, y: number, colour: strin
 }
 
 /** The egg in the hand says where one aims. */
-function hand(brush: Brush, palette: Palette, player: Player, x: number, y: number): void {
+function hand(brush: Brush, sprites: Sprites, player: Player, x: number, y: number, placing: Placing): void {
   if (player.throwWait > 3) return;
   const count = player.bag > 0 ? 3 : 1;
-  brush.fillStyle = palette.egg;
-  brush.strokeStyle = palette[player.team].name;
-  brush.lineWidth = 0.06;
   for (let i = 0; i < count; i++) {
     const angle = player.aim + (i - (count - 1) / 2) * 0.5;
-    brush.beginPath();
-    brush.ellipse(x + Math.cos(angle) * 0.92, y + Math.sin(angle) * 0.92, 0.19, 0.14, angle, 0, 2 * Math.PI);
-    brush.fill();
-    brush.stroke();
+    const picture = sprites.heldEgg(player.team, angle);
+    stamp(brush, picture, x + Math.cos(angle) * 0.92, y + Math.sin(angle) * 0.92, placing);
   }
 }
 
@@ -137,30 +124,18 @@ function stars(brush: Brush, palette: Palette, x: number, y: number, time: numbe
   }
 }
 
-/** What is left before one is out. */
-function lives(brush: Brush, palette: Palette, player: Player, x: number, y: number): void {
-  for (let i = 0; i < body.hits; i++) {
-    circle(brush, x + (i - 1) * 0.32, y - 1.02, 0.12);
-    brush.fillStyle = i < body.hits - player.hits ? palette[player.team].name : palette.ground;
-    brush.strokeStyle = palette[player.team].name;
-    brush.lineWidth = 0.05;
-    brush.fill();
-    brush.stroke();
-  }
-}
-
 /** Sweets around the body, in an arc behind the hand. */
-function carried(brush: Brush, palette: Palette, player: Player, x: number, y: number): void {
+function carried(
+  brush: Brush,
+  sprites: Sprites,
+  player: Player,
+  x: number,
+  y: number,
+  placing: Placing,
+): void {
   const { sweets } = player;
   for (let i = 0; i < sweets; i++) {
     const angle = player.aim + Math.PI + (i - (sweets - 1) / 2) * 0.42;
-    const sx = x + Math.cos(angle) * 0.82;
-    const sy = y + Math.sin(angle) * 0.82;
-    brush.fillStyle = palette.sweets[i % palette.sweets.length] ?? palette.ink;
-    brush.strokeStyle = palette.paper;
-    brush.lineWidth = 0.05;
-    circle(brush, sx, sy, 0.16);
-    brush.fill();
-    brush.stroke();
+    stamp(brush, sprites.carried(i), x + Math.cos(angle) * 0.82, y + Math.sin(angle) * 0.82, placing);
   }
 }

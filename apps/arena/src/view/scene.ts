@@ -7,15 +7,14 @@ import { Camera } from "./camera.ts";
 import { Confetti } from "./confetti.ts";
 import { drawGround } from "./ground.ts";
 import { drawGuide } from "./guide.ts";
+import { Pace } from "./pace.ts";
 import { DARK, LIGHT, type Palette } from "./palette.ts";
 import { drawPlayer } from "./player-picture.ts";
-import { circle, diamond, scallops } from "./shapes.ts";
-import { PINATA_HALF, Sprites } from "./sprites.ts";
+import { scallops } from "./shapes.ts";
+import { PINATA_HALF, type Placing, Sprites, stamp } from "./sprites.ts";
 import { drawSticks } from "./stick-picture.ts";
 
-const { map: size, egg, sweets, pinata: target } = NUMBERS;
-/** Device pixels drawn for each CSS pixel, at most: more are not seen, and cost. */
-const MOST_PIXELS = 2;
+const { map: size, pinata: target } = NUMBERS;
 /** The ground is drawn a little past the edge. */
 const BORDER = 0.6;
 /** What moves further than this between two ticks, in units, is not drawn on its way: it was put there. */
@@ -35,12 +34,16 @@ export class Scene {
   readonly #confetti = new Confetti();
   readonly #shown: Shown = { x: 0, y: 0 };
   readonly #me: Shown = { x: 20, y: 12 };
+  readonly #placing: Placing = { scale: 1, left: 0, top: 0 };
   #palette: Palette = LIGHT;
   #sprites = new Sprites(1, LIGHT);
   #ground: HTMLCanvasElement | undefined;
   #groundOf: ArenaWorld | undefined;
   #groundName = "";
   #pixels = 1;
+  #isDark = false;
+  #top = 0;
+  readonly #pace = new Pace();
   /** True where things should not move by themselves. */
   isCalm = false;
 
@@ -53,8 +56,10 @@ export class Scene {
 
   /** After the window changed, or night fell. @param top what the score covers, in CSS pixels. */
   fit(isDark: boolean, top: number): void {
+    this.#isDark = isDark;
+    this.#top = top;
     const { clientWidth, clientHeight } = this.#canvas;
-    this.#pixels = Math.min(MOST_PIXELS, devicePixelRatio);
+    this.#pixels = Math.min(this.#pace.sharpness, devicePixelRatio);
     this.#canvas.width = Math.round(clientWidth * this.#pixels);
     this.#canvas.height = Math.round(clientHeight * this.#pixels);
     this.camera.fit(clientWidth, clientHeight, top);
@@ -104,23 +109,27 @@ export class Scene {
     time: number,
     sticks: Sticks,
   ): void {
+    if (this.#pace.frame(seconds)) this.fit(this.#isDark, this.#top);
     const brush = this.#brush;
     const palette = this.#palette;
     this.#look(before, me, alpha, seconds);
     const scale = this.camera.unit * this.#pixels;
     const shake = this.isCalm ? 0 : this.camera.offset(time);
-    const left = (this.camera.x + shake) * this.#pixels;
-    const top = (this.camera.y + shake * 0.6) * this.#pixels;
+    // On whole pixels the ground is copied as it is, which is several times faster than sampling it.
+    const left = Math.round((this.camera.x + shake) * this.#pixels);
+    const top = Math.round((this.camera.y + shake * 0.6) * this.#pixels);
     brush.setTransform(1, 0, 0, 1, 0, 0);
-    brush.fillStyle = palette.around;
-    brush.fillRect(0, 0, this.#canvas.width, this.#canvas.height);
-    brush.drawImage(this.#groundFor(now, scale), left - BORDER * scale, top - BORDER * scale);
+    this.#copyGround(this.#groundFor(now, scale), left, top, Math.round(BORDER * scale));
     brush.setTransform(scale, 0, 0, scale, left, top);
+    const placing = this.#placing;
+    placing.scale = scale;
+    placing.left = left;
+    placing.top = top;
     this.#treats(now, time);
     this.#sweets(before, now, alpha);
     for (const player of now.all("player")) {
       const at = this.#between(before, player, alpha);
-      drawPlayer(brush, this.#sprites, palette, player, at, player === me, scale, this.isCalm ? 0 : time);
+      drawPlayer(brush, this.#sprites, palette, player, at, player === me, placing, this.isCalm ? 0 : time);
     }
     for (const pinata of now.all("pinata")) this.#pinata(before, pinata, alpha);
     this.#eggs(before, now, alpha);
@@ -140,17 +149,38 @@ export class Scene {
     this.camera.follow(this.#me.x, this.#me.y, seconds);
   }
 
+  /** The part of the ground that is on the screen, and around it what is beyond the map. */
+  #copyGround(ground: HTMLCanvasElement, mapLeft: number, mapTop: number, border: number): void {
+    const { width, height } = this.#canvas;
+    const left = Math.max(0, mapLeft - border);
+    const top = Math.max(0, mapTop - border);
+    const right = Math.min(width, mapLeft - border + ground.width);
+    const bottom = Math.min(height, mapTop - border + ground.height);
+    const brush = this.#brush;
+    brush.fillStyle = this.#palette.around;
+    if (left > 0) brush.fillRect(0, 0, left, height);
+    if (right < width) brush.fillRect(right, 0, width - right, height);
+    if (top > 0) brush.fillRect(left, 0, right - left, top);
+    if (bottom < height) brush.fillRect(left, bottom, right - left, height - bottom);
+    const [wide, high] = [right - left, bottom - top];
+    if (wide <= 0 || high <= 0) return;
+    const [fromX, fromY] = [left - mapLeft + border, top - mapTop + border];
+    brush.drawImage(ground, fromX, fromY, wide, high, left, top, wide, high);
+  }
+
   #groundFor(world: ArenaWorld, scale: number): HTMLCanvasElement {
     const { map } = matchOf(world);
     if (this.#ground !== undefined && this.#groundOf === world && this.#groundName === map)
       return this.#ground;
     const ground = document.createElement("canvas");
-    ground.width = Math.ceil((size.width + 2 * BORDER) * scale);
-    ground.height = Math.ceil((size.height + 2 * BORDER) * scale);
-    const brush = ground.getContext("2d");
+    const border = Math.round(BORDER * scale);
+    ground.width = Math.ceil(size.width * scale) + 2 * border;
+    ground.height = Math.ceil(size.height * scale) + 2 * border;
+    const brush = ground.getContext("2d", { alpha: false });
     if (brush !== null) {
-      brush.scale(scale, scale);
-      brush.translate(BORDER, BORDER);
+      brush.fillStyle = this.#palette.around;
+      brush.fillRect(0, 0, ground.width, ground.height);
+      brush.setTransform(scale, 0, 0, scale, border, border);
       drawGround(brush, mapOf(world), this.#palette);
     }
     this.#ground = ground;
@@ -180,82 +210,27 @@ export class Scene {
   }
 
   #eggs(before: ArenaWorld, now: ArenaWorld, alpha: number): void {
-    const brush = this.#brush;
-    for (const shot of now.all("egg")) {
-      const at = this.#between(before, shot, alpha);
-      const team = this.#palette[shot.team];
-      const dx = Math.cos(shot.aim);
-      const dy = Math.sin(shot.aim);
-      brush.globalAlpha = 0.35;
-      brush.strokeStyle = team.body;
-      brush.lineWidth = 0.2;
-      brush.beginPath();
-      brush.moveTo(at.x - dx * 0.8, at.y - dy * 0.8);
-      brush.lineTo(at.x, at.y);
-      brush.stroke();
-      brush.globalAlpha = 1;
-      brush.fillStyle = this.#palette.egg;
-      brush.strokeStyle = team.body;
-      brush.lineWidth = 0.1;
-      brush.beginPath();
-      brush.ellipse(at.x, at.y, egg.radius * 1.35, egg.radius, shot.aim, 0, 2 * Math.PI);
-      brush.fill();
-      brush.stroke();
-      brush.fillStyle = team.body;
-      if (shot.team === "sun") circle(brush, at.x, at.y, 0.07);
-      else diamond(brush, at.x, at.y, 0.09);
-      brush.fill();
+    for (const egg of now.all("egg")) {
+      const { x, y } = this.#between(before, egg, alpha);
+      stamp(this.#brush, this.#sprites.egg(egg.team, egg.aim), x, y, this.#placing);
     }
   }
 
   #sweets(before: ArenaWorld, now: ArenaWorld, alpha: number): void {
     const brush = this.#brush;
-    const colours = this.#palette.sweets;
     for (const sweet of now.all("sweet")) {
-      const at = this.#between(before, sweet, alpha);
-      const colour = colours[sweet.slot % colours.length] ?? "";
-      brush.fillStyle = this.#palette.shade;
-      circle(brush, at.x + 0.04, at.y + 0.12, sweets.radius * 0.8);
-      brush.fill();
-      drawSweet(brush, at.x, at.y, sweets.radius, colour, this.#palette.paper);
+      const { x, y } = this.#between(before, sweet, alpha);
+      stamp(brush, this.#sprites.sweet(sweet.slot), x, y, this.#placing);
     }
   }
 
   #treats(now: ArenaWorld, time: number): void {
-    const brush = this.#brush;
-    const palette = this.#palette;
     for (const treat of now.all("treat")) {
       const { x, y } = treat.at;
-      brush.strokeStyle = palette.wallTop;
-      brush.lineWidth = 0.06;
-      circle(brush, x, y, 0.62);
-      brush.stroke();
+      stamp(this.#brush, this.#sprites.treat("gone"), x, y, this.#placing);
       if (treat.back > 0) continue;
       const lift = this.isCalm ? 0 : 0.06 * Math.sin(time / 300 + x);
-      if (treat.what === "kite") {
-        brush.fillStyle = palette.paperFlags[3] ?? palette.ink;
-        diamond(brush, x, y - 0.08 + lift, 0.42);
-        brush.fill();
-        brush.fillStyle = palette.paper;
-        diamond(brush, x, y - 0.08 + lift, 0.17);
-        brush.fill();
-        brush.strokeStyle = palette.ink;
-        brush.lineWidth = 0.05;
-        brush.beginPath();
-        brush.moveTo(x, y + 0.34 + lift);
-        brush.quadraticCurveTo(x + 0.25, y + 0.45, x + 0.1, y + 0.7);
-        brush.stroke();
-        continue;
-      }
-      brush.strokeStyle = palette.paperFlags[1] ?? palette.ink;
-      brush.lineWidth = 0.07;
-      brush.fillStyle = palette.egg;
-      for (const [dx, dy] of BAG_EGGS) {
-        brush.beginPath();
-        brush.ellipse(x + dx, y + dy + lift, 0.15, 0.2, 0, 0, 2 * Math.PI);
-        brush.fill();
-        brush.stroke();
-      }
+      stamp(this.#brush, this.#sprites.treat(treat.what), x, y + lift, this.#placing);
     }
   }
 
@@ -288,33 +263,4 @@ export class Scene {
     brush.arc(x, y, 1.95, -Math.PI / 2, -Math.PI / 2 + (1 - pinata.hits / target.hits) * 2 * Math.PI);
     brush.stroke();
   }
-}
-
-const BAG_EGGS = [
-  [-0.2, 0.1],
-  [0.2, 0.1],
-  [0, -0.14],
-] as const;
-
-/** A sweet in its paper. */
-export function drawSweet(
-  brush: CanvasRenderingContext2D,
-  x: number,
-  y: number,
-  radius: number,
-  colour: string,
-  stripe: string,
-): void {
-  brush.fillStyle = colour;
-  brush.beginPath();
-  brush.moveTo(x - radius * 1.25, y - radius * 0.6);
-  brush.lineTo(x + radius * 1.25, y + radius * 0.6);
-  brush.lineTo(x + radius * 1.25, y - radius * 0.6);
-  brush.lineTo(x - radius * 1.25, y + radius * 0.6);
-  brush.closePath();
-  brush.fill();
-  circle(brush, x, y, radius * 0.72);
-  brush.fill();
-  brush.fillStyle = stripe;
-  brush.fillRect(x - radius * 0.14, y - radius * 0.62, radius * 0.28, radius * 1.24);
 }

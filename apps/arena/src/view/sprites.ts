@@ -1,15 +1,57 @@
-import type { Team } from "../game/kinds.ts";
+import type { Team, Treat } from "../game/kinds.ts";
+import { NUMBERS } from "../game/numbers.ts";
 import type { Palette } from "./palette.ts";
-import { circle, diamond, petals, scallops, star } from "./shapes.ts";
+import { drawBody, drawEgg, drawPinata, drawSweet, drawTreat } from "./pictures.ts";
+import { circle } from "./shapes.ts";
 
 type Brush = CanvasRenderingContext2D;
 
-/** Half the side of a body's picture, in units. */
-export const BODY_HALF = 0.95;
+/** Half the side of a picture, in units. */
+const BODY_HALF = 0.95;
+const SWEET_HALF = 0.45;
+const EGG_HALF = 1;
+const DOT_HALF = 0.25;
+const LIVES_HALF = 0.5;
+const TREAT_HALF = 0.8;
+/** So many directions a picture is drawn in: an egg that is a little askew is not seen. */
+const TURNS = 32;
 export const PINATA_HALF = 1.85;
 
 /** How many patterns there are. */
 const PATTERNS = 5;
+
+/**
+ * Lays a picture down with its middle on a place of a context in units, pixel by pixel: scaled, or between
+ * two pixels, it would have to be sampled.
+ *
+ * @param below how far below the place its upper edge is, in units. Default: its middle is on the place.
+ */
+export function stamp(
+  brush: Brush,
+  picture: HTMLCanvasElement,
+  x: number,
+  y: number,
+  placing: Placing,
+  below?: number,
+): void {
+  const { scale, left, top } = placing;
+  const up = below === undefined ? picture.height / 2 : -Math.round(below * scale);
+  brush.setTransform(1, 0, 0, 1, 0, 0);
+  brush.drawImage(
+    picture,
+    Math.round(left + x * scale - picture.width / 2),
+    Math.round(top + y * scale - up),
+  );
+  brush.setTransform(scale, 0, 0, scale, left, top);
+}
+
+/** Where the map lies on the canvas, in its pixels. */
+export interface Placing {
+  /** Pixels of a unit. */
+  scale: number;
+  left: number;
+  top: number;
+}
 
 /** Pictures of what is drawn often, drawn once for each size of a unit. */
 export class Sprites {
@@ -28,6 +70,77 @@ export class Sprites {
     // A short key for each of ten pictures: no text is made in a frame.
     const key = BODY_KEYS[team][pattern] ?? team;
     return this.#picture(key, BODY_HALF, (brush) => drawBody(brush, team, pattern, this.#palette));
+  }
+
+  /** A sweet in its paper, with its shadow. */
+  sweet(which: number): HTMLCanvasElement {
+    const { sweets } = this.#palette;
+    const index = which % sweets.length;
+    return this.#picture(SWEET_KEYS[index] ?? "a sweet", SWEET_HALF, (brush) => {
+      brush.fillStyle = this.#palette.shade;
+      circle(brush, 0.04, 0.12, NUMBERS.sweets.radius * 0.8);
+      brush.fill();
+      drawSweet(brush, NUMBERS.sweets.radius, sweets[index] ?? "", this.#palette.paper);
+    });
+  }
+
+  /** An egg in the air, and its trail. @param aim in radians, shown to a 32nd of a turn. */
+  egg(team: Team, aim: number): HTMLCanvasElement {
+    const turn = turnOf(aim);
+    const key = EGG_KEYS[team][turn] ?? team;
+    return this.#picture(key, EGG_HALF, (brush) => {
+      brush.rotate((turn / TURNS) * 2 * Math.PI);
+      drawEgg(brush, team, this.#palette);
+    });
+  }
+
+  /** An egg in a hand. */
+  heldEgg(team: Team, aim: number): HTMLCanvasElement {
+    const turn = turnOf(aim);
+    const key = HELD_KEYS[team][turn] ?? team;
+    return this.#picture(key, DOT_HALF, (brush) => {
+      brush.fillStyle = this.#palette.egg;
+      brush.strokeStyle = this.#palette[team].name;
+      brush.lineWidth = 0.06;
+      brush.beginPath();
+      brush.ellipse(0, 0, 0.19, 0.14, (turn / TURNS) * 2 * Math.PI, 0, 2 * Math.PI);
+      brush.fill();
+      brush.stroke();
+    });
+  }
+
+  /** A sweet that somebody carries. */
+  carried(which: number): HTMLCanvasElement {
+    const { sweets, paper } = this.#palette;
+    const index = which % sweets.length;
+    return this.#picture(CARRIED_KEYS[index] ?? "carried", DOT_HALF, (brush) => {
+      brush.fillStyle = sweets[index] ?? "";
+      brush.strokeStyle = paper;
+      brush.lineWidth = 0.05;
+      circle(brush, 0, 0, 0.16);
+      brush.fill();
+      brush.stroke();
+    });
+  }
+
+  /** What is left of a player before they are out. */
+  lives(team: Team, hits: number): HTMLCanvasElement {
+    const most = NUMBERS.player.hits;
+    return this.#picture(LIVES_KEYS[team][hits] ?? team, LIVES_HALF, (brush) => {
+      brush.strokeStyle = this.#palette[team].name;
+      brush.lineWidth = 0.05;
+      for (let i = 0; i < most; i++) {
+        brush.fillStyle = i < most - hits ? this.#palette[team].name : this.#palette.ground;
+        circle(brush, (i - 1) * 0.32, 0, 0.12);
+        brush.fill();
+        brush.stroke();
+      }
+    });
+  }
+
+  /** What lies there to be picked up, or nothing but its place. */
+  treat(what: Treat["what"] | "gone"): HTMLCanvasElement {
+    return this.#picture(TREAT_KEYS[what], TREAT_HALF, (brush) => drawTreat(brush, what, this.#palette));
   }
 
   pinata(): HTMLCanvasElement {
@@ -75,98 +188,20 @@ export class Sprites {
 }
 
 // A name has 16 characters at most, so that none of them is one of these.
-const keysOf = (team: Team) => Array.from({ length: PATTERNS }, (_, i) => `the body of ${team} ${i}`);
-const BODY_KEYS = { sun: keysOf("sun"), moon: keysOf("moon") };
+const keysOf = (what: string, count: number) =>
+  Array.from({ length: count }, (_, i) => `${what}, number ${i}`);
+const keysOfTeams = (what: string, count: number) => ({
+  sun: keysOf(`${what} of sun`, count),
+  moon: keysOf(`${what} of moon`, count),
+});
+const BODY_KEYS = keysOfTeams("the body", PATTERNS);
+const EGG_KEYS = keysOfTeams("an egg in the air", TURNS);
+const HELD_KEYS = keysOfTeams("an egg in a hand", TURNS);
+const LIVES_KEYS = keysOfTeams("what is left", NUMBERS.player.hits + 1);
+const SWEET_KEYS = keysOf("a sweet on the ground", 8);
+const CARRIED_KEYS = keysOf("a sweet that is carried", 8);
+const TREAT_KEYS = { bag: "a bag of three eggs", kite: "a kite that flies", gone: "a treat that is gone" };
 
-/** A disc with rays, or a diamond with a crescent: nobody needs the colours. */
-function drawBody(brush: Brush, team: Team, pattern: number, palette: Palette): void {
-  // A little larger than what eggs hit: paper flutters.
-  brush.scale(1.16, 1.16);
-  const { body, second } = palette[team];
-  brush.fillStyle = body;
-  brush.strokeStyle = palette.paper;
-  brush.lineWidth = 0.07;
-  brush.lineJoin = "round";
-  if (team === "sun") scallops(brush, 0, 0, 0.52, 12);
-  else diamond(brush, 0, 0, 0.72);
-  brush.fill();
-  brush.stroke();
-  brush.fillStyle = second;
-  if (team === "sun") {
-    circle(brush, 0, 0, 0.3);
-    brush.fill();
-  } else {
-    brush.beginPath();
-    brush.arc(0, 0, 0.34, 0.5, 2 * Math.PI - 0.5);
-    brush.arc(0.17, 0, 0.21, 2 * Math.PI - 0.8, 0.8, true);
-    brush.closePath();
-    brush.fill();
-  }
-  // What is cut out shows what is below.
-  brush.globalCompositeOperation = "destination-out";
-  cut(brush, pattern, team === "sun" ? 0.43 : 0.45);
-  brush.globalCompositeOperation = "destination-over";
-  brush.fillStyle = palette.shade;
-  if (team === "sun") scallops(brush, 0.06, 0.12, 0.52, 12);
-  else diamond(brush, 0.06, 0.12, 0.72);
-  brush.fill();
-}
-
-function cut(brush: Brush, pattern: number, far: number): void {
-  if (pattern === 2) {
-    petals(brush, 0, 0, 0.26, 6);
-    return;
-  }
-  const count = [8, 6, 0, 4, 4][pattern] ?? 8;
-  for (let i = 0; i < count; i++) {
-    const angle = ((i + (pattern === 3 ? 0.5 : 0)) / count) * 2 * Math.PI;
-    const x = Math.cos(angle) * far;
-    const y = Math.sin(angle) * far;
-    if (pattern === 1 || pattern === 4) diamond(brush, x, y, 0.09);
-    else circle(brush, x, y, pattern === 3 ? 0.08 : 0.055);
-    brush.fill();
-  }
-  if (pattern === 4) {
-    star(brush, 0, 0, 0.2, 0.08, 5);
-    brush.fill();
-  } else if (pattern === 3) {
-    diamond(brush, 0, 0, 0.15);
-    brush.fill();
-  } else {
-    circle(brush, 0, 0, 0.1);
-    brush.fill();
-  }
-}
-
-/** A star of seven points, striped with paper. */
-function drawPinata(brush: Brush, palette: Palette): void {
-  const flags = palette.paperFlags;
-  brush.scale(1.15, 1.15);
-  brush.lineJoin = "round";
-  for (let i = 0; i < 7; i++) {
-    const angle = (i / 7) * 2 * Math.PI - Math.PI / 2;
-    brush.save();
-    brush.rotate(angle);
-    brush.beginPath();
-    brush.moveTo(0.5, -0.52);
-    brush.lineTo(1.45, 0);
-    brush.lineTo(0.5, 0.52);
-    brush.closePath();
-    brush.fillStyle = flags[i % flags.length] ?? palette.wall;
-    brush.fill();
-    brush.fillStyle = palette.paper;
-    brush.fillRect(0.86, -0.32, 0.11, 0.64);
-    circle(brush, 1.45, 0, 0.11);
-    brush.fillStyle = palette.sweets[i % palette.sweets.length] ?? palette.ink;
-    brush.fill();
-    brush.restore();
-  }
-  for (const [i, radius] of [0.8, 0.62, 0.42, 0.22].entries()) {
-    scallops(brush, 0, 0, radius * 0.92, 14 - 2 * i);
-    brush.fillStyle = i % 2 === 0 ? (flags[0] ?? palette.wall) : (flags[1] ?? palette.paper);
-    brush.fill();
-  }
-  star(brush, 0, 0, 0.16, 0.07, 7);
-  brush.fillStyle = palette.paper;
-  brush.fill();
+function turnOf(angle: number): number {
+  return ((Math.round((angle / (2 * Math.PI)) * TURNS) % TURNS) + TURNS) % TURNS;
 }

@@ -1,0 +1,66 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+
+export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+/** A phone of the middle class, upright. */
+export const PHONE: BrowserContextOptions = {
+  viewport: { width: 390, height: 844 },
+  deviceScaleFactor: 3,
+  isMobile: true,
+  hasTouch: true,
+};
+
+const ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage"];
+
+/** The built server, and Debian's Chromium without a window. */
+export class Served {
+  readonly browser: Browser;
+  readonly #address: string;
+  readonly #stop: () => void;
+
+  private constructor(browser: Browser, address: string, stop: () => void) {
+    this.browser = browser;
+    this.#address = address;
+    this.#stop = stop;
+  }
+
+  /** Needs `npm run build`. @param env of the browser, beside that of this process. */
+  static async start(env: Record<string, string> = {}): Promise<Served> {
+    const ports = ["--http-port", "0", "--tcp-port", "off", "--udp-port", "off"];
+    const server = spawn(process.execPath, [join(ROOT, "packages/zocalo/dist/bin.js"), "serve", ...ports], {
+      cwd: tmpdir(),
+      env: { ...process.env, ZOCALO_ENGINE: "memory" },
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    server.stdout.setEncoding("utf8");
+    let banner = "";
+    server.stdout.on("data", (text: string) => (banner += text));
+    while (!/http:\/\/localhost:\d+\//.test(banner)) await once(server.stdout, "data");
+    const [address = ""] = /http:\/\/localhost:\d+\//.exec(banner) ?? [];
+    const browser = await chromium.launch({
+      executablePath: "/usr/bin/chromium",
+      args: ARGS,
+      env: { ...process.env, ...env },
+    });
+    return new Served(browser, address, () => server.kill());
+  }
+
+  /** A page with the title on it. @param seed of the match. */
+  async open(options: BrowserContextOptions, seed: number, prepare?: (page: Page) => Promise<unknown>) {
+    const context = await this.browser.newContext({ locale: "en-US", ...options });
+    const page = await context.newPage();
+    await prepare?.(page);
+    await page.goto(`${this.#address}arena/?seed=${seed}`);
+    await page.getByTestId("play").waitFor();
+    return page;
+  }
+
+  async close(): Promise<void> {
+    await this.browser.close();
+    this.#stop();
+  }
+}
