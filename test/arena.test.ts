@@ -1,33 +1,10 @@
 // Arena in a real browser, under the policy that its server sends: a match against bots.
 import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
-import type { BrowserContextOptions, Page } from "playwright-core";
-import { launchBrowser } from "./browser.ts";
-import { ServerProcess } from "./e2e-server.ts";
+import { test } from "node:test";
+import type { Page } from "playwright-core";
+import { arena, match } from "./arena-page.ts";
 
 const PHONE = { viewport: { width: 360, height: 720 }, isMobile: true, hasTouch: true };
-
-/** A page on which a match against bots has begun. */
-async function match(t: TestContext, options: BrowserContextOptions = {}) {
-  const server = await ServerProcess.start();
-  const browser = await launchBrowser();
-  t.after(async () => {
-    await browser.close();
-    await server.kill("SIGKILL");
-  });
-  const context = await browser.newContext({ locale: "en-US", ...options });
-  const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on("pageerror", (error) => complaints.push(error.message));
-  page.on("console", (message) => {
-    if (message.type() === "error") complaints.push(message.text());
-  });
-  await page.goto(`http://localhost:${server.ports.http}/arena/?seed=5`);
-  await page.getByLabel("Your name").fill("Ana");
-  await page.getByTestId("play").click();
-  await page.locator("main[data-phase=play]").waitFor();
-  return { page, complaints };
-}
 
 /** Waits until the player is further right than `x`, and further down than `y`. */
 function untilPast(page: Page, x: number, y: number): Promise<unknown> {
@@ -95,14 +72,7 @@ test("a match is played by two thumbs", async (t) => {
 });
 
 test("the page speaks Spanish to whom speaks it, and every control has a name", async (t) => {
-  const server = await ServerProcess.start();
-  const browser = await launchBrowser();
-  t.after(async () => {
-    await browser.close();
-    await server.kill("SIGKILL");
-  });
-  const page = await (await browser.newContext({ locale: "es-MX" })).newPage();
-  await page.goto(`http://localhost:${server.ports.http}/arena/`);
+  const { page } = await arena(t, { locale: "es-MX" });
   await page.getByRole("button", { name: "Jugar contra bots" }).waitFor();
   await page.getByRole("dialog", { name: "¡Dulces!" }).waitFor();
   await page.getByRole("switch", { name: "Sonido", checked: true }).click();

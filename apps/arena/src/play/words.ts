@@ -26,7 +26,7 @@ export const ENGLISH = {
   resetKeys: "As at first",
   mouse: "Aim with the mouse, click to throw.",
   touch: "Left thumb walks. Right thumb aims and throws. The round button dashes.",
-  pad: "Gamepad: left stick walks, right stick aims, right trigger throws, A dashes.",
+  pad: "Gamepad: left stick walks, right stick aims, right trigger throws, A dashes. In menus: cross, A, B; start opens them.",
   actions: {
     up: "Up",
     left: "Left",
@@ -86,7 +86,7 @@ export const SPANISH: Words = {
   resetKeys: "Como al principio",
   mouse: "Apunta con el ratón, haz clic para lanzar.",
   touch: "El pulgar izquierdo camina. El derecho apunta y lanza. El botón redondo embiste.",
-  pad: "Mando: la palanca izquierda camina, la derecha apunta, el gatillo derecho lanza, A embiste.",
+  pad: "Mando: la palanca izquierda camina, la derecha apunta, el gatillo derecho lanza, A embiste. En menús: cruceta, A, B; start los abre.",
   actions: {
     up: "Arriba",
     left: "Izquierda",

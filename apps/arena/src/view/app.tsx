@@ -1,3 +1,4 @@
+import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { WORDS } from "../play/words.ts";
 import { Hud } from "./hud.tsx";
@@ -10,6 +11,7 @@ const SCORE_PX = 62;
 
 export function App({ stage }: { readonly stage: Stage }) {
   const canvas = useRef<HTMLCanvasElement>(null);
+  const motion = useSignal<"calm" | "full">("full");
   useEffect(() => {
     const element = canvas.current;
     if (element === null) return undefined;
@@ -18,6 +20,7 @@ export function App({ stage }: { readonly stage: Stage }) {
     const calm = matchMedia("(prefers-reduced-motion: reduce)");
     const fit = (): void => {
       scene.isCalm = calm.matches;
+      motion.value = calm.matches ? "calm" : "full";
       scene.fit(dark.matches, SCORE_PX);
     };
     const watch = new ResizeObserver(fit);
@@ -27,12 +30,18 @@ export function App({ stage }: { readonly stage: Stage }) {
     fit();
     stage.show(scene);
     return () => watch.disconnect();
-  }, [stage]);
+  }, [stage, motion]);
 
   const screen = stage.screen.value;
   const isOver = screen === "match" && stage.phase.value === "over";
   return (
-    <main class="arena" data-screen={screen} data-phase={stage.phase.value}>
+    <main
+      class="arena"
+      data-screen={screen}
+      data-phase={stage.phase.value}
+      data-pad={stage.hasPad.value ? "yes" : undefined}
+      data-motion={motion.value}
+    >
       <canvas
         ref={canvas}
         role="img"

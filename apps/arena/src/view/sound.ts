@@ -56,15 +56,25 @@ const HEARD_OF_OTHERS: ReadonlySet<Happening> = new Set(["throw", "hit", "out", 
 
 /** Sounds, made as they are needed. Silent until a gesture, as browsers ask. */
 export class Sound {
-  isOn = true;
+  #isOn = true;
   #context: AudioContext | undefined;
   #out: GainNode | undefined;
   #recent = 0;
   #recentSince = 0;
 
+  get isOn(): boolean {
+    return this.#isOn;
+  }
+
+  /** What sounds just now falls silent, too. */
+  set isOn(isOn: boolean) {
+    this.#isOn = isOn;
+    if (this.#out !== undefined) this.#out.gain.value = isOn ? VOLUME : 0;
+  }
+
   /** To be called in a gesture. */
   wake(): void {
-    if (!this.isOn || typeof AudioContext === "undefined") return;
+    if (!this.#isOn || typeof AudioContext === "undefined") return;
     if (this.#context === undefined) {
       this.#context = new AudioContext();
       this.#out = this.#context.createGain();
@@ -78,7 +88,8 @@ export class Sound {
   /** @param isMine by or to whom plays here, or to everybody. */
   play(what: Happening, isMine: boolean): void {
     const context = this.#context;
-    if (!this.isOn || context === undefined || this.#out === undefined || context.state !== "running") return;
+    if (!this.#isOn || context === undefined || this.#out === undefined || context.state !== "running")
+      return;
     if (!isMine && !HEARD_OF_OTHERS.has(what)) return;
     const now = context.currentTime;
     if (now - this.#recentSince > SOON_S) {

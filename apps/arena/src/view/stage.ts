@@ -5,11 +5,14 @@ import { NUMBERS } from "../game/numbers.ts";
 import { leader } from "../game/players.ts";
 import { countsDouble } from "../game/sweets.ts";
 import { type Action, type Bindings, recallBindings, rememberBindings } from "../hands/bindings.ts";
+import type { PadState } from "../hands/gamepad.ts";
 import { Hands } from "../hands/hands.ts";
+import { MenuPad } from "../hands/menu-pad.ts";
 import type { Happening, Listener } from "../play/happenings.ts";
 import { type Memory, recall, remember } from "../play/memory.ts";
 import { Practice } from "../play/practice.ts";
 import { WORDS } from "../play/words.ts";
+import { moveFocus, pressFocused } from "./focus.ts";
 import type { Scene } from "./scene.ts";
 import { Sound } from "./sound.ts";
 
@@ -53,6 +56,8 @@ export class Stage {
   readonly isSoundOn = signal(true);
   readonly bindings = signal<Bindings>(recallBindings({ getItem: () => null, setItem: () => {} }));
   readonly name = signal("");
+  /** A gamepad was connected: what has the focus is marked, whatever was used last. */
+  readonly hasPad = signal(false);
   /** Where I am, in units, a few times a second, and whether I have thrown: for tests. */
   readonly at = signal("");
   readonly hasThrown = signal(false);
@@ -66,7 +71,9 @@ export class Stage {
   #seed: number;
   #last = 0;
   #bannerLeft = 0;
-  #hasPad = false;
+  readonly #menuPad = new MenuPad();
+  /** A button that has pressed something in a menu does nothing in the match until it is let go. */
+  #isPadOfMenu = false;
 
   constructor(memory: Memory, seed: number) {
     this.#memory = memory;
@@ -141,7 +148,7 @@ export class Stage {
 
   /** A gamepad was connected. */
   usePad(): void {
-    this.#hasPad = true;
+    this.hasPad.value = true;
   }
 
   /** A key, in a match. @returns true if it was for the match. */
@@ -158,10 +165,12 @@ export class Stage {
     if (scene === undefined) return;
     const seconds = Math.min(LONGEST_FRAME, Math.max(0, (time - this.#last) / 1_000));
     this.#last = time;
+    const pad = this.hasPad.value ? navigator.getGamepads().find((each) => each !== null) : undefined;
+    if (pad !== undefined && pad !== null) this.#readMenus(pad, seconds);
     const practice = this.#practice;
     if (this.screen.value === "match" && practice.me !== undefined) {
-      const pad = this.#hasPad ? navigator.getGamepads().find((each) => each !== null) : undefined;
-      this.hands.fill(practice.input, scene.screenOf(scene.me, this.#at), pad ?? undefined);
+      const free = this.#isPadOfMenu ? undefined : (pad ?? undefined);
+      this.hands.fill(practice.input, scene.screenOf(scene.me, this.#at), free);
     }
     const { tick } = matchOf(practice.world);
     const alpha = practice.advance(this.screen.value === "menu" ? 0 : seconds, this.#tell);
@@ -174,6 +183,21 @@ export class Stage {
     scene.draw(before, world, me, alpha, seconds, time, this.hands.sticks);
     requestAnimationFrame(this.#frame);
   };
+
+  /** Menus are pressed by a gamepad, too; start opens the menu, and closes it. */
+  #readMenus(pad: PadState, seconds: number): void {
+    const press = this.#menuPad.read(pad, seconds);
+    if (!this.#menuPad.isHeld) this.#isPadOfMenu = false;
+    if (press === undefined) return;
+    const screen = this.screen.value;
+    const hasDialog = screen !== "match" || this.phase.value === "over";
+    if (hasDialog || press === "menu") this.#isPadOfMenu = true;
+    if (press === "menu" && screen === "match") this.openMenu();
+    else if ((press === "menu" || press === "back") && screen === "menu") this.resume();
+    else if (!hasDialog || press === "menu" || press === "back") return;
+    else if (press === "press") pressFocused();
+    else moveFocus(press === "next" ? 1 : -1);
+  }
 
   /** What the words around the picture show. Signals tell nobody of a value that stayed. */
   #count(passed: number): void {
