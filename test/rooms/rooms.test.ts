@@ -210,7 +210,6 @@ test(
   TIMEOUT,
   async (t) => {
     const directory = await mkdtemp(join(tmpdir(), "rooms-"));
-    t.after(() => rm(directory, { recursive: true, force: true }));
     const server = await serveRooms(t, { engine: await durable(directory) });
     const key = newKey();
     const ana = new RawPlayer(server.session(), square, key);
@@ -226,6 +225,7 @@ test(
     await ana.session.close();
 
     const next = await serveRooms(t, { engine: await durable(directory) });
+    t.after(() => rm(directory, { recursive: true, force: true }));
     assert.equal(next.rooms.size, 1);
     const back = new RawPlayer(next.session(), square, key);
     back.row = inputRow(0, 0);
@@ -236,6 +236,7 @@ test(
     await back.until(() => back.own >= 0);
     assert.ok((back.cells?.[0] ?? 0) >= x, "no place is lost");
     assert.ok((back.reader.newest?.tick ?? 0) > tick);
+    await next.close();
   },
 );
 

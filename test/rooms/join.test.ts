@@ -1,0 +1,114 @@
+// The client object on a real hub, over real sockets, also over a server that is restarted.
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join as path } from "node:path";
+import { test, type TestContext } from "node:test";
+import { durable } from "@zocalo/hub";
+import { join, type JoinOptions, type Play } from "@zocalo/room";
+import { serveRooms, type RoomServer } from "./serve-rooms.ts";
+import { square } from "./square.ts";
+
+const TIMEOUT = { timeout: 60_000 };
+
+type SquarePlay = Play<typeof square.definition.kinds, typeof square.definition.input, "player">;
+
+/** A page without a screen: it advances sixty times a second, and is asked after each time. */
+class Page {
+  readonly play: SquarePlay;
+  readonly move = { x: 0, y: 0 };
+  readonly #watchers = new Set<() => void>();
+
+  constructor(t: TestContext, play: SquarePlay) {
+    this.play = play;
+    const timer = setInterval(() => {
+      play.advance(performance.now(), (input) => {
+        input.move.x = this.move.x;
+        input.move.y = this.move.y;
+      });
+      for (const watcher of this.#watchers) watcher();
+    }, 16);
+    t.after(() => clearInterval(timer));
+  }
+
+  until(holds: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (!holds()) return;
+        this.#watchers.delete(look);
+        resolve();
+      };
+      this.#watchers.add(look);
+    });
+  }
+}
+
+async function open(t: TestContext, server: RoomServer, options: Partial<JoinOptions> = {}): Promise<Page> {
+  const play = await join(server.session(), square, { mode: "square", name: "Ana", ...options });
+  t.after(() => play.leave());
+  return new Page(t, play);
+}
+
+test("two pages play: each moves at once, and both see the same in the end", TIMEOUT, async (t) => {
+  const server = await serveRooms(t);
+  const ana = await open(t, server);
+  const ben = await open(t, server, { name: "Ben" });
+  ana.move.x = 1;
+  await ana.until(() => (ana.play.me?.at.x ?? 0) > 60);
+  ana.move.x = 0;
+  const room = server.rooms.get(ana.play.ticket.room);
+  const truth = (): number => {
+    for (const seat of room?.seats ?? [])
+      if (seat.name === "Ana") return (seat.entity as unknown as { at: { x: number } }).at.x;
+    return Number.NaN;
+  };
+  const seen = (page: Page): number => {
+    for (const player of page.play.frame.all("player")) if (player.name === "Ana") return player.at.x;
+    return Number.NaN;
+  };
+  await ana.until(() => Math.abs(seen(ana) - truth()) < 0.02 && Math.abs(seen(ben) - truth()) < 0.02);
+  assert.ok(truth() >= 60);
+  assert.equal(ana.play.figures().carrier, "session");
+});
+
+test(
+  "the server is restarted in mid-match, and the page goes on in its seat without joining anew",
+  TIMEOUT,
+  async (t) => {
+    const directory = await mkdtemp(path(tmpdir(), "rooms-"));
+    t.after(() => rm(directory, { recursive: true, force: true }));
+    const server = await serveRooms(t, { engine: await durable(directory) });
+    const states: string[] = [];
+    const ana = await open(t, server, { onState: (state) => states.push(state) });
+    ana.move.x = 0.5;
+    await ana.until(() => (ana.play.me?.at.x ?? 0) > 55);
+    const before = ana.play.room;
+    const tick = (): number => Math.max(...ana.play.passed, -1);
+    let last = -1;
+    const follow = (): boolean => {
+      last = Math.max(last, tick());
+      return false;
+    };
+    void ana.until(follow);
+    const endedAt = performance.now();
+    const { address } = server;
+    await server.close();
+    const next = await serveRooms(t, { engine: await durable(directory), address });
+    t.after(() => rm(directory, { recursive: true, force: true }));
+    const openedAt = performance.now();
+    const lastBefore = last;
+    await ana.until(() => ana.play.room.process !== before.process && ana.play.state === "playing");
+    const x = ana.play.me?.at.x ?? 0;
+    await ana.until(() => last > lastBefore && (ana.play.me?.at.x ?? 0) > x + 2);
+    t.diagnostic(
+      `down for ${Math.round(openedAt - endedAt)} ms, playing ${Math.round(performance.now() - openedAt)} ms after`,
+    );
+    assert.deepEqual([ana.play.room.room, ana.play.room.seat], [before.room, before.seat]);
+    assert.ok(x >= 55, `no place is lost: ${x}`);
+    assert.deepEqual(states, ["returning", "playing"]);
+    assert.equal(next.rooms.stats().players, 1);
+    await ana.play.leave();
+    await next.close();
+    assert.deepEqual([...server.errors, ...next.errors], []);
+  },
+);
