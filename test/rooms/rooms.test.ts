@@ -278,3 +278,27 @@ test("players are matched by mode and skill, and are told how they stand meanwhi
   }
   await Promise.all(players.map((player) => player.until(() => player.own >= 0)));
 });
+
+test(
+  "one address opens as many rooms, and has as many places, as it may, and no more",
+  TIMEOUT,
+  async (t) => {
+    const limits = {
+      exemptAddresses: [],
+      maxRoomsPerAddress: 3,
+      maxPlacesPerAddress: 4,
+      maxRoomsPerOwner: 2,
+    };
+    const server = await serveRooms(t, { rooms: limits });
+    const players = Array.from({ length: 6 }, () => new RawPlayer(server.session(), square));
+    const [a, b, c, d, e] = players;
+    assert.ok(a && b && c && d && e);
+    for (const player of [a, b, c]) await player.join({ create: {} });
+    await assert.rejects(d.join({ create: {} }), refused("limit_reached"));
+    await d.join();
+    await assert.rejects(e.join(), refused("limit_reached"));
+    await c.session.call("room.leave", {});
+    await e.join();
+    assert.deepEqual(server.rooms.stats(), { rooms: 3, players: 4, bots: 0, watchers: 0 });
+  },
+);

@@ -24,10 +24,10 @@ export interface House {
   readonly maxPlacesPerAddress: number;
   definition(mode: string): RoomDefinition | undefined;
   room(id: string): RunningRoom | undefined;
-  /** One with a seat for somebody, the fullest first; a new one if there is none. */
-  anyRoom(mode: string, watches: boolean): RunningRoom | undefined;
-  /** One for people who were matched. */
-  newRoom(mode: string): RunningRoom | undefined;
+  /** One with a seat for somebody at `host`, the fullest first; a new one if there is none. */
+  anyRoom(mode: string, watches: boolean, host: string): RunningRoom | undefined;
+  /** One for people who were matched; `undefined` past the limit of rooms, or of this address. */
+  newRoom(mode: string, host: string): RunningRoom | undefined;
   /** Rooms of a mode that anybody may join. */
   openRooms(mode: string): Iterable<RunningRoom>;
   /** A room of a player's own; `undefined` past the limit of rooms, or of theirs. */
@@ -149,7 +149,7 @@ export class Doors {
     const host = this.hostOf(context.peer);
     let room: RunningRoom | undefined;
     if (create !== undefined) room = this.#house.ownRoom(mode, context.user, host, create);
-    else room = id === undefined ? this.#house.anyRoom(mode, watches) : this.#house.room(id);
+    else room = id === undefined ? this.#house.anyRoom(mode, watches, host) : this.#house.room(id);
     if (room === undefined && id !== undefined) throw new CallError("no_room", `there is no room ${id}`);
     if (room === undefined) throw new CallError("limit_reached", "there are as many rooms as there may be");
     if (room.match.mode !== mode) throw new CallError("no_room", `there is no such room of ${mode}`);

@@ -110,7 +110,8 @@ export class Matching {
   }
 
   #found(mode: string, id: string | undefined, players: readonly QueuedPlayer[]): void {
-    const room = id === undefined ? this.#house.newRoom(mode) : this.#house.room(id);
+    const host = this.#waiters.get(players[0]?.key ?? "")?.host ?? "";
+    const room = id === undefined ? this.#house.newRoom(mode, host) : this.#house.room(id);
     for (const { key: keyHash, user, name, skill } of players) {
       const waiter = this.#waiters.get(keyHash);
       this.#waiters.delete(keyHash);

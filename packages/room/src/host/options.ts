@@ -21,8 +21,10 @@ export interface RoomsOptions {
   readonly hostOf?: ((peer: Peer) => string) | undefined;
   /** Most rooms. Default 1,000. */
   readonly maxRooms?: number | undefined;
-  /** Most rooms that one user, and one address, has open by `create`. Default 5. */
+  /** Most rooms that one user has open by `create`. Default 5. */
   readonly maxRoomsPerOwner?: number | undefined;
+  /** Most rooms that were opened from one address (an IPv6 /64 is one), in whatever way. Default 20. */
+  readonly maxRoomsPerAddress?: number | undefined;
   /** Most places for one address (an IPv6 /64 is one). Default 100. */
   readonly maxPlacesPerAddress?: number | undefined;
   /** Who has no limit of its own, see `AddressLimitOptions`. Default: this machine, `localAddresses`. */
@@ -43,6 +45,7 @@ export interface RoomsOptions {
 export const defaultRoomsOptions = {
   maxRooms: 1_000,
   maxRoomsPerOwner: 5,
+  maxRoomsPerAddress: 20,
   maxPlacesPerAddress: 100,
   maxRecordings: 64,
   checkpointMs: 5_000,
@@ -55,6 +58,7 @@ const names: Names<RoomsOptions> = {
   hostOf: 1,
   maxRooms: 1,
   maxRoomsPerOwner: 1,
+  maxRoomsPerAddress: 1,
   maxPlacesPerAddress: 1,
   exemptAddresses: 1,
   maxRecordings: 1,

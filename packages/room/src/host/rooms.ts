@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import type { Hub } from "@zocalo/hub";
-import { printableLines } from "@zocalo/net";
+import { AddressCounts, exemptSet, type Holder, printableLines } from "@zocalo/net";
 import { checkHas } from "@zocalo/net/transport";
 import type { Json } from "@zocalo/protocol";
 import { RoomError, shown } from "../contracts/errors.ts";
@@ -60,6 +60,7 @@ export class Rooms {
   readonly #options: Settings;
   readonly #modes = new Map<string, RoomDefinition>();
   readonly #rooms = new Map<string, RunningRoom>();
+  readonly #perAddress: AddressCounts;
   readonly #stagger = new Map<number, Stagger>();
   readonly #saves: Saves;
   readonly #doors: Doors;
@@ -81,6 +82,8 @@ export class Rooms {
   constructor(hub: Hub, modes: { readonly [mode: string]: RoomMode }, options: RoomsOptions = {}) {
     checkHas("set", hub, ["handle", "history"], "not a hub");
     this.#options = settingsOf(options);
+    const { maxRoomsPerAddress, exemptAddresses } = this.#options;
+    this.#perAddress = new AddressCounts(maxRoomsPerAddress, exemptSet(exemptAddresses));
     this.#clock = options.clock ?? systemClock;
     this.#wall = options.wall ?? Date.now;
     for (const [mode, definition] of Object.entries(modes)) {
@@ -193,21 +196,21 @@ export class Rooms {
       isClosing: () => this.#closing !== undefined,
       definition: (mode) => this.#modes.get(mode),
       room: (id) => this.#rooms.get(id),
-      anyRoom: (mode, watches) => this.#anyRoom(mode, watches),
-      newRoom: (mode) => this.#newRoom(mode),
+      anyRoom: (mode, watches, host) => this.#anyRoom(mode, watches, host),
+      newRoom: (mode, host) => this.#newRoom(mode, host),
       openRooms: (mode) => this.#openRooms(mode),
-      ownRoom: (mode, owner, _host, creation) => this.#ownRoom(mode, owner, creation),
+      ownRoom: (mode, owner, host, creation) => this.#ownRoom(mode, owner, host, creation),
       report: (error) => this.#report(error),
     };
   }
 
-  #anyRoom(mode: string, watches: boolean): RunningRoom | undefined {
+  #anyRoom(mode: string, watches: boolean, host: string): RunningRoom | undefined {
     let best: RunningRoom | undefined;
     for (const room of this.#openRooms(mode)) {
       if (!watches && !room.seating.hasSeat) continue;
       if (best === undefined || room.seating.counts.players > best.seating.counts.players) best = room;
     }
-    return best ?? this.#newRoom(mode);
+    return best ?? this.#newRoom(mode, host);
   }
 
   *#openRooms(mode: string): Iterable<RunningRoom> {
@@ -216,32 +219,27 @@ export class Rooms {
     }
   }
 
-  #newRoom(mode: string): RunningRoom | undefined {
+  #newRoom(mode: string, host: string, options: CreateOptions = {}): RunningRoom | undefined {
     const definition = this.#modes.get(mode);
     if (definition === undefined || this.#rooms.size >= this.#options.maxRooms) return undefined;
-    return this.#make(definition, mode, {});
+    const holder = this.#perAddress.take(host);
+    return holder && this.#make(definition, mode, options, holder);
   }
 
-  #ownRoom(
-    mode: string,
-    owner: string,
-    { isPrivate = false, options }: RoomCreation,
-  ): RunningRoom | undefined {
-    const definition = this.#modes.get(mode);
-    const { maxRooms, maxRoomsPerOwner } = this.#options;
+  #ownRoom(mode: string, owner: string, host: string, creation: RoomCreation): RunningRoom | undefined {
+    const { isPrivate = false, options } = creation;
     let theirs = 0;
     for (const { match } of this.#rooms.values()) if (match.owner === owner) theirs++;
-    if (definition === undefined || theirs >= maxRoomsPerOwner || this.#rooms.size >= maxRooms)
-      return undefined;
-    return this.#make(definition, mode, { owner, isPrivate, options: (options ?? null) as Json });
+    if (theirs >= this.#options.maxRoomsPerOwner) return undefined;
+    return this.#newRoom(mode, host, { owner, isPrivate, options: (options ?? null) as Json });
   }
 
-  #make(definition: RoomDefinition, mode: string, options: CreateOptions): RunningRoom {
+  #make(definition: RoomDefinition, mode: string, options: CreateOptions, holder?: Holder): RunningRoom {
     const { isPrivate = false, owner = "", options: given = null } = options;
     const id = nameOf(isPrivate ? SECRET_BYTES : PUBLIC_BYTES);
     const seed = randomBytes(4).readInt32LE();
     const match = new Match(definition, { id, mode, seed, isPrivate, owner, options: given });
-    const room = this.#run(match);
+    const room = this.#run(match, holder);
     try {
       definition.open?.(match);
     } catch (error) {
@@ -252,7 +250,7 @@ export class Rooms {
     return room;
   }
 
-  #run(match: Match): RunningRoom {
+  #run(match: Match, holder?: Holder): RunningRoom {
     const { ticksPerSecond } = match.definition.game;
     const stagger = this.#stagger.get(ticksPerSecond) ?? new Stagger();
     this.#stagger.set(ticksPerSecond, stagger);
@@ -273,6 +271,7 @@ export class Rooms {
       closed: (error) => {
         stagger.free(phase);
         this.#rooms.delete(id);
+        if (holder !== undefined) this.#perAddress.release(holder);
         this.#savesOf.delete(id);
         if (error !== undefined) this.#report(error);
         this.#changed(mode);
