@@ -121,6 +121,24 @@ export { InputClock, SteeredClock, type SteeringOptions } from "./timing/steerin
 export type { Clock } from "./timing/clock.ts";
 export { Stagger } from "./timing/stagger.ts";
 export { type Lateness, Ticker, type TickerOptions } from "./timing/ticker.ts";
+export { area, type AreaOptions } from "./match/area.ts";
+export {
+  type AnyInterest,
+  type AnyRoom,
+  type AnySeat,
+  both,
+  either,
+  everyone,
+  type GeneralInterest,
+  type GeneralMaker,
+  type Interest,
+  type InterestIn,
+  type InterestMaker,
+  type InterestRoom,
+  type InterestSeat,
+  owner,
+  team,
+} from "./match/interest.ts";
 export {
   defaultMatchQueueOptions,
   type MatchedPlayers,
@@ -148,3 +166,4 @@ export { type ListedRoom, type ListedRooms } from "./host/list.ts";
 export { roomNamespaces } from "./host/namespaces.ts";
 export { type CreateOptions, defaultRoomsOptions, type RoomMode, type RoomsOptions } from "./host/options.ts";
 export { Rooms, type RoomsStats } from "./host/rooms.ts";
+export { Sights, type SightsOptions } from "./match/sights.ts";
