@@ -160,8 +160,8 @@ export function fieldsNamed(kinds: Kinds, name: string, type?: string): (Placed 
 /** Teams, told apart by the cells of a field. */
 class Team implements GeneralInterest {
   readonly #fields: readonly (Placed | undefined)[];
-  /** The cells of the last entity that each had. */
-  readonly #teams = new WeakMap<AnySeat, readonly number[]>();
+  /** That of the last entity that each had: its cells, and the same as a text. */
+  readonly #teams = new WeakMap<AnySeat, { readonly cells: Int32Array; readonly text: string }>();
 
   constructor(fields: readonly (Placed | undefined)[]) {
     const made = new Set(fields.flatMap((one) => (one === undefined ? [] : [madeOf(one)])));
@@ -178,21 +178,22 @@ class Team implements GeneralInterest {
       const { slot } = seat.entity;
       const placed = this.#fields[(world.kinds[slot] ?? 0) - 1];
       if (placed === undefined) this.#teams.delete(seat);
-      else {
+      else if (!this.sees({ world }, seat, seat.entity)) {
         const start = slot * world.layout.stride + placed.offset;
-        this.#teams.set(seat, Array.from(world.cells.subarray(start, start + placed.field.cells.length)));
+        const cells = world.cells.slice(start, start + placed.field.cells.length);
+        this.#teams.set(seat, { cells, text: cells.join() });
       }
     }
   }
 
   view(_room: AnyRoom, seat: AnySeat): string {
-    return this.#teams.get(seat)?.join() ?? "";
+    return this.#teams.get(seat)?.text ?? "";
   }
 
   sees({ world }: AnyRoom, seat: AnySeat, { slot }: AnyEntity): boolean {
     const placed = this.#fields[(world.kinds[slot] ?? 0) - 1];
     if (placed === undefined) return true;
-    const own = this.#teams.get(seat);
+    const own = this.#teams.get(seat)?.cells;
     if (own === undefined) return false;
     const start = slot * world.layout.stride + placed.offset;
     for (let c = 0; c < own.length; c++) if (world.cells[start + c] !== own[c]) return false;

@@ -42,7 +42,7 @@ function smallRoom(interest: AnyInterest<K> | undefined, watch?: "everything") {
   const world = game.world();
   const snapshots = new Snapshots(world);
   const more = { ...(interest && { interest }), ...(watch && { watch }) };
-  const sights = new Sights<K>({ world }, snapshots, { kinds: game.definition.kinds, ...more });
+  const sights = new Sights({ world }, snapshots, { kinds: game.definition.kinds, ...more });
   const seats = [0, 1, 2, 3].map((number) => new Seat(number));
   for (const [at, seat] of seats.entries()) {
     seat.entity = world.add("player", { at: [at, 0], team: at % 2 === 0 ? "sun" : "moon" });

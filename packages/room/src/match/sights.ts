@@ -14,7 +14,7 @@ export interface SightsOptions<K extends Kinds = Kinds> {
   /** Of the game. */
   readonly kinds: K;
   /** What each seat is shown. Default `everyone`. */
-  readonly interest?: AnyInterest<K>;
+  readonly interest?: AnyInterest<NoInfer<K>>;
   /**
    * What who watches is shown. Default "common": what who has no entity is shown, as far as each seat is
    * shown it, too, so that a watcher has nothing to tell a player. "everything": a player may open a second
