@@ -232,7 +232,6 @@ export abstract class Place {
     this.#answer = answer;
     this.#isJoining = false;
     this.#isMoving = false;
-    this.#lane?.close();
     if (isAnew) this.beginAnew();
     const over = sessionLane(this.#session, { onError });
     const ask = (request: unknown): Promise<unknown> =>
@@ -242,7 +241,9 @@ export abstract class Place {
         throw error;
       });
     const lane = this.options.lane?.(over, { ask, onError, clock }) ?? over;
+    const before = this.#lane;
     this.#lane = lane;
+    before?.close();
     lane.onMessage((bytes) => {
       if (lane === this.#lane && !this.#isCut) this.#safely(() => this.received(bytes));
     });

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BestLane, type BestLaneOptions } from "./best-lane.ts";
+import { ImpairedLane } from "./impaired-lane.ts";
 import { type Carrier, type Lane, LaneEvents, type LaneState } from "./lane.ts";
+import { LinkModel } from "./link-model.ts";
 import { SessionLane } from "./session-lane.ts";
 
 function fail(error: unknown): void {
@@ -117,6 +119,24 @@ test("a lane that is replaced is closed, and heard no more", () => {
   lane.use(second);
   assert.equal(first.state, "closed");
   assert.deepEqual([lane.carrier, lane.state, told], ["webrtc", "open", ["udp open", "webrtc open"]]);
+});
+
+test("the lane that carries is told how old acknowledgements are", () => {
+  const ages: string[] = [];
+  const told = (carrier: Carrier): Lane =>
+    Object.assign(new FakeLane(carrier, "open"), {
+      acknowledged: (ms: number) => ages.push(`${carrier} ${ms}`),
+    });
+  const { lane } = best(new FakeLane("session", "open"));
+  lane.acknowledged(1);
+  const webRtc = told("webrtc");
+  lane.use(webRtc);
+  new ImpairedLane(lane, { up: new LinkModel(1), down: new LinkModel(1) }).acknowledged(2);
+  webRtc.close();
+  lane.acknowledged(3);
+  lane.use(told("udp"));
+  lane.acknowledged(4);
+  assert.deepEqual(ages, ["webrtc 2", "udp 4"]);
 });
 
 test("a message has to fit whichever lane carries it", () => {

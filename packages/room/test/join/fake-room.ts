@@ -70,6 +70,8 @@ export class FakeRoom {
   readonly laneRequests: unknown[] = [];
   readonly events: unknown[] = [];
   left = 0;
+  /** No inputs arrive. */
+  isDeaf = false;
   /** Answers a join in its own way. */
   answers: ((request: JoinRequest) => unknown) | undefined;
   world = game.world();
@@ -135,6 +137,7 @@ export class FakeRoom {
   }
 
   cast(session: FakeSession, bytes: Uint8Array): void {
+    if (this.isDeaf) return;
     for (const seat of this.seats.values()) {
       if (seat.session === session && !seat.buffer.receive(bytes, this.ticker.position())) {
         throw new Error("a packet was refused");

@@ -38,12 +38,18 @@ export class FakeSession implements RoomSession {
       const sent = JSON.parse(JSON.stringify(input ?? {})) as unknown;
       const ask = (refusal?: Refusal): void => {
         this.#unsent.delete(ask);
-        if (refusal !== undefined) reject(refusal);
+        if (refusal !== undefined) settle(undefined, refusal);
         else if (this.state.name !== "connected") this.#unsent.add(ask);
-        else this.#ask(method, sent, resolve, reject);
+        else this.#ask(method, sent, settle);
       };
-      options?.signal?.addEventListener("abort", () => reject(options.signal?.reason as Error));
-      if (this.state.name === "closed") reject(new Refusal("closed"));
+      const abort = (): void => reject(options?.signal?.reason as Error);
+      options?.signal?.addEventListener("abort", abort, { once: true });
+      const settle = (result: unknown, refusal?: unknown): void => {
+        options?.signal?.removeEventListener("abort", abort);
+        if (refusal === undefined) resolve(result);
+        else reject(refusal);
+      };
+      if (this.state.name === "closed") settle(undefined, new Refusal("closed"));
       else ask();
     });
   }
@@ -73,6 +79,7 @@ export class FakeSession implements RoomSession {
 
   /** A snapshot, by the volatile way. */
   push(bytes: Uint8Array): void {
+    if (this.state.name !== "connected") return;
     const connection = this.#connection;
     this.#down.send(() => {
       if (connection === this.#connection) this.tell(LANE_NAME, bytes);
@@ -104,7 +111,7 @@ export class FakeSession implements RoomSession {
   }
 
   #refuse(code: string): void {
-    for (const reject of this.#asked) reject(new Refusal(code));
+    for (const refuse of this.#asked) refuse(new Refusal(code));
     this.#asked.clear();
   }
 
@@ -113,32 +120,28 @@ export class FakeSession implements RoomSession {
     for (const listener of [...this.#listeners]) listener(this.state);
   }
 
-  #ask(
-    method: string,
-    input: unknown,
-    resolve: (answer: unknown) => void,
-    reject: (error: unknown) => void,
-  ): void {
+  #ask(method: string, input: unknown, settle: (result: unknown, refusal?: unknown) => void): void {
     const connection = this.#connection;
     const { clock } = this.#room;
-    this.#asked.add(reject);
+    const refuse = (refusal: Refusal): void => settle(undefined, refusal);
+    this.#asked.add(refuse);
     clock.after(40, () => {
       if (connection !== this.#connection) return;
-      let answer: () => void;
+      let result: unknown;
+      let refusal: unknown;
       try {
-        const result = this.#room.call(this, method, input);
-        answer = () => resolve(result);
+        result = this.#room.call(this, method, input);
       } catch (error) {
-        answer = () => reject(error);
+        refusal = error;
       }
       if (this.lostAnswers > 0) {
         this.lostAnswers -= 1;
-        clock.after(5_000, () => reject(new Refusal("deadline_exceeded")));
+        clock.after(5_000, () => refuse(new Refusal("deadline_exceeded")));
         return;
       }
       clock.after(40, () => {
-        if (connection === this.#connection) answer();
-        this.#asked.delete(reject);
+        if (connection === this.#connection) settle(result, refusal);
+        this.#asked.delete(refuse);
       });
     });
   }
