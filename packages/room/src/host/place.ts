@@ -52,6 +52,8 @@ export class Place implements Newcomer {
   isReserved = false;
   /** Which id its own entity has, and since which tick it is told until that is acknowledged; NaN: it was. */
   own = -1;
+  /** Another entity may have the same id the tick after. */
+  ownGeneration = 0;
   ownSince = Number.NaN;
 
   constructor(

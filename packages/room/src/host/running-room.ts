@@ -274,8 +274,10 @@ export class RunningRoom implements MatchListener {
   #ownOf(place: Place, tick: number): number {
     const entity = place.seat === WATCHES ? undefined : this.match.seat(place.seat)?.entity;
     const id = entity?.isAlive === true ? this.#viewOf(place).idOf(entity.slot) : -1;
-    if (id !== place.own) {
+    const generation = id < 0 || entity === undefined ? 0 : (this.match.world.generations[entity.slot] ?? 0);
+    if (id !== place.own || generation !== place.ownGeneration) {
       place.own = id;
+      place.ownGeneration = generation;
       place.ownSince = tick;
     } else if (place.inputs.frames.tick >= place.ownSince) place.ownSince = Number.NaN;
     return Number.isNaN(place.ownSince) ? -1 : id;

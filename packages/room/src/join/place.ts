@@ -132,7 +132,7 @@ export abstract class Place {
   }
 
   /**
-   * Sends an event to the room, reliably and in order. It is JSON, or bytes.
+   * Sends an event to the room, reliably and in order. It is JSON.
    *
    * @returns resolves when the room has taken it. Rejects with what `session.call` does; `connection_lost`
    *   says that it may have been taken.

@@ -61,7 +61,8 @@ export class Play<K extends Kinds, I extends Fields, Player extends KindName<K>>
 
   /**
    * Makes and sends the inputs that are due, predicts one's own entity, and fills `frame`. Call it before
-   * each picture is drawn.
+   * each picture is drawn. `returned` says that more than a second was left out, as the page was away or
+   * nothing came: play no sounds of that.
    *
    * @param nowMs `performance.now()`.
    * @param fill Writes the input of one tick: it is neutral before. Called once for each tick that has become

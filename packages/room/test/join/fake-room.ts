@@ -72,6 +72,8 @@ export class FakeRoom {
   left = 0;
   /** No inputs arrive. */
   isDeaf = false;
+  /** No snapshots are sent. */
+  isMute = false;
   /** Answers a join in its own way. */
   answers: ((request: JoinRequest) => unknown) | undefined;
   world = game.world();
@@ -203,6 +205,6 @@ export class FakeRoom {
     report.sentAt = this.ticker.position();
     report.own = player?.isAlive === true ? this.#snapshots.everything.idOf(player.slot) : -1;
     const length = receiver.encode(this.#out, report);
-    if (length > 0) seat.session.push(this.#out.slice(0, length));
+    if (length > 0 && !this.isMute) seat.session.push(this.#out.slice(0, length));
   }
 }

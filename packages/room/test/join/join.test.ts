@@ -72,6 +72,20 @@ test("ticks whose time was passed are told once, in order, and none of those tha
   assert.deepEqual(play.passed, []);
   await pass(room, 1_000, draw);
   assert.ok((told[0] ?? 0) > 1_000 + 60 * 30);
+
+  // Nothing comes for five seconds: that is over, too.
+  room.isMute = true;
+  await pass(room, 5_000, draw);
+  assert.equal(play.advance(room.clock.uptime()), "holding");
+  room.isMute = false;
+  told.length = 0;
+  const states: string[] = [];
+  await pass(room, 1_000, (now) => {
+    states.push(play.advance(now));
+    told.push(...play.passed);
+  });
+  assert.equal(states.filter((state) => state === "returned").length, 1);
+  assert.ok((told[0] ?? 0) > room.ticker.nextTick - 35);
   assert.equal(play.figures().inputDepth >= 0, true);
 });
 
