@@ -17,8 +17,8 @@ export type RoomErrorCode =
   | "ended"; // the game has ended, and what was asked of it is not done
 
 /**
- * What games, their worlds and rooms throw, and joining one. Its message shows what was given and says what is
- * allowed. Snapshots, inputs and time throw a `RangeError` for what is out of range, lanes of datagrams a
+ * What games, their worlds and rooms throw, and joining one. Its message shows what was given and says what
+ * is allowed. Snapshots, inputs and time throw a `RangeError` for what is out of range, lanes of datagrams a
  * `NetError`.
  */
 export class RoomError extends Error {
