@@ -11,15 +11,19 @@ export interface DisplayOptions {
    * stands.
    */
   readonly maxExtrapolationMs?: number;
-  /** When nothing was shown for longer than this, in milliseconds, the page was away; 1,000 by default. */
+  /**
+   * When nothing was shown for longer than this, in milliseconds, the page was away; 1,000 by default. So it
+   * was if what is shown leaps ahead by more.
+   */
   readonly awayMs?: number;
 }
 
 /**
  * What is shown now.
  * - `waiting`: no frame has come yet, or none that is still kept.
- * - `returned`: the page was away, and this is the first moment that it shows again. Of what happened
- *   meanwhile, play no sounds, and clear what fades out.
+ * - `returned`: the page was away, and this is the first moment that it shows again; or what is shown has
+ *   leapt ahead by more than `awayMs`, as when the frames come only after that, or the clock slept as well.
+ *   Of what happened meanwhile, play no sounds, and clear what fades out.
  * - `holding`: nothing newer came for longer than `maxExtrapolationMs`.
  */
 export type DisplayState = "waiting" | "showing" | "returned" | "holding";
@@ -99,6 +103,7 @@ export class Display {
     const most = this.#newest + this.#maxExtrapolation;
     const target = Math.min(nowMs / this.#clock.tickMs - this.#transit.reckoned, most);
     const wasAway = nowMs - this.#shownAt > this.#awayMs && this.#shownAt !== Number.NEGATIVE_INFINITY;
+    const before = this.time;
     if (wasAway) this.#clock.jump(nowMs, target);
     else this.#clock.advance(nowMs, target, most);
     this.#shownAt = nowMs;
@@ -116,7 +121,8 @@ export class Display {
     } else {
       interpolate(from, to, (time - fromTick) / (toTick - fromTick), into);
     }
-    if (wasAway) return "returned";
+    const leapMs = (time - before) * this.#clock.tickMs;
+    if (wasAway || (leapMs > this.#awayMs && before !== Number.NEGATIVE_INFINITY)) return "returned";
     return time >= most ? "holding" : "showing";
   }
 
