@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import type { Browser, BrowserContextOptions } from "playwright-core";
+import { launchBrowser } from "./browser.ts";
 
 export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 /** A phone of the middle class, upright. */
@@ -13,8 +14,6 @@ export const PHONE: BrowserContextOptions = {
   isMobile: true,
   hasTouch: true,
 };
-
-const ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage"];
 
 /** The built server, and Debian's Chromium without a window. */
 export class Served {
@@ -28,8 +27,8 @@ export class Served {
     this.#stop = stop;
   }
 
-  /** Needs `npm run build`. @param env of the browser, beside that of this process. */
-  static async start(env: Record<string, string> = {}): Promise<Served> {
+  /** Needs `npm run build`. */
+  static async start(): Promise<Served> {
     const ports = ["--http-port", "0", "--tcp-port", "off", "--udp-port", "off"];
     const server = spawn(process.execPath, [join(ROOT, "packages/zocalo/dist/bin.js"), "serve", ...ports], {
       cwd: tmpdir(),
@@ -41,19 +40,14 @@ export class Served {
     server.stdout.on("data", (text: string) => (banner += text));
     while (!/http:\/\/localhost:\d+\//.test(banner)) await once(server.stdout, "data");
     const [address = ""] = /http:\/\/localhost:\d+\//.exec(banner) ?? [];
-    const browser = await chromium.launch({
-      executablePath: "/usr/bin/chromium",
-      args: ARGS,
-      env: { ...process.env, ...env },
-    });
+    const browser = await launchBrowser();
     return new Served(browser, address, () => server.kill());
   }
 
   /** A page with the title on it. @param seed of the match. */
-  async open(options: BrowserContextOptions, seed: number, prepare?: (page: Page) => Promise<unknown>) {
+  async open(options: BrowserContextOptions, seed: number) {
     const context = await this.browser.newContext({ locale: "en-US", ...options });
     const page = await context.newPage();
-    await prepare?.(page);
     await page.goto(`${this.#address}arena/?seed=${seed}`);
     await page.getByTestId("play").waitFor();
     return page;

@@ -8,6 +8,11 @@ const MOST_PX = 32;
 /** How fast it follows, as a share of the way in a second (of what is left). */
 const FOLLOWS = 5;
 
+/** How far a shake goes, in CSS pixels. */
+const SHAKE_PX = 6;
+/** Three flashes a second are allowed, and a picture that is shaken faster flashes along its edges. */
+const SHAKE_HZ = 2.9;
+
 /** Which part of the map is on the screen. All in CSS pixels. */
 export class Camera {
   unit = LEAST_PX;
@@ -46,7 +51,7 @@ export class Camera {
 
   /** How far off the picture is just now. */
   offset(time: number): number {
-    return this.#shake * this.#shake * 7 * Math.sin(time / 17);
+    return this.#shake * this.#shake * SHAKE_PX * Math.sin((time / 1_000) * 2 * Math.PI * SHAKE_HZ);
   }
 }
 

@@ -6,7 +6,7 @@ import { circle, diamond } from "./shapes.ts";
 
 type Brush = CanvasRenderingContext2D;
 /** How far from the edge of the screen a sign stands, in CSS pixels. */
-const MARGIN = 34;
+const MARGIN = 44;
 
 /** Points to what is not on the screen: the basket for who carries, else the piñata. In CSS pixels. */
 export function drawGuide(
@@ -31,7 +31,7 @@ export function drawGuide(
   const atX = Math.min(width - MARGIN, Math.max(MARGIN, x));
   const atY = Math.min(height - MARGIN, Math.max(top, y));
   const colour = isLoaded ? palette[me.team].body : palette.ink;
-  brush.fillStyle = palette.paper;
+  brush.fillStyle = palette.ground;
   brush.strokeStyle = colour;
   brush.lineWidth = 3;
   circle(brush, atX, atY, 15);

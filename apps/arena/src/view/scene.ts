@@ -127,10 +127,10 @@ export class Scene {
     placing.top = top;
     this.#treats(now, time);
     this.#sweets(before, now, alpha);
-    for (const player of now.all("player")) {
-      const at = this.#between(before, player, alpha);
-      drawPlayer(brush, this.#sprites, palette, player, at, player === me, placing, this.isCalm ? 0 : time);
-    }
+    for (const player of now.all("player"))
+      if (player !== me) this.#player(before, player, alpha, false, time);
+    // Whoever plays here lies above the others.
+    if (me !== undefined) this.#player(before, me, alpha, true, time);
     for (const pinata of now.all("pinata")) this.#pinata(before, pinata, alpha);
     this.#eggs(before, now, alpha);
     this.#confetti.draw(brush, seconds, palette.sweets);
@@ -138,6 +138,12 @@ export class Scene {
     const { clientWidth, clientHeight } = this.#canvas;
     if (me !== undefined) drawGuide(brush, palette, now, me, this.camera, clientWidth, clientHeight);
     drawSticks(brush, palette, sticks, me);
+  }
+
+  #player(before: ArenaWorld, player: Player, alpha: number, isMine: boolean, time: number): void {
+    const at = this.#between(before, player, alpha);
+    const moves = this.isCalm ? 0 : time;
+    drawPlayer(this.#brush, this.#sprites, this.#palette, player, at, isMine, this.#placing, moves);
   }
 
   #look(before: ArenaWorld, me: Player | undefined, alpha: number, seconds: number): void {
