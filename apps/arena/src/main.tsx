@@ -6,6 +6,7 @@ import { Stage } from "./view/stage.ts";
 import "./styles/base.css";
 import "./styles/hud.css";
 import "./styles/dialog.css";
+import "./styles/net.css";
 
 document.documentElement.lang = LOCALE;
 document.title = `${WORDS.title} · arena`;

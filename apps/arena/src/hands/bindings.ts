@@ -1,6 +1,6 @@
 import { type Memory, recall, remember } from "../play/memory.ts";
 
-export const ACTIONS = ["up", "left", "down", "right", "throw", "dash", "board"] as const;
+export const ACTIONS = ["up", "left", "down", "right", "throw", "dash", "board", "net"] as const;
 export type Action = (typeof ACTIONS)[number];
 
 /** By action the keys that do it, as `KeyboardEvent.code`: where a key is, whatever is printed on it. */
@@ -14,6 +14,7 @@ export const FIRST_BINDINGS: Bindings = {
   throw: ["KeyJ", "Enter"],
   dash: ["Space", "ShiftLeft"],
   board: ["Tab"],
+  net: ["KeyN"],
 };
 
 const STORED = "arena.keys";

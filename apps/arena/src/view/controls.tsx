@@ -6,12 +6,14 @@ import type { Stage } from "./stage.ts";
 /** Which key does what; another one can be given to each. */
 export function Controls({ stage }: { readonly stage: Stage }) {
   const waiting = useSignal<Action | undefined>(undefined);
+  // Against bots alone there is no network to show.
+  const actions = ACTIONS.filter((action) => action !== "net" || stage.net.value !== undefined);
   return (
     <details class="controls">
       <summary>{WORDS.controls}</summary>
       <p class="hush">{WORDS.keysHint}</p>
       <ul class="keys">
-        {ACTIONS.map((action) => (
+        {actions.map((action) => (
           <li key={action}>
             <button
               type="button"

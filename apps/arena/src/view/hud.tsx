@@ -2,6 +2,7 @@ import { NUMBERS } from "../game/numbers.ts";
 import { WORDS } from "../play/words.ts";
 import { Emblem } from "./emblem.tsx";
 import { Board } from "./board.tsx";
+import { NetGraph } from "./net-graph.tsx";
 import type { Stage } from "./stage.ts";
 
 /** What stands over the picture in a match: scores, clock, banner, buttons. */
@@ -21,6 +22,20 @@ export function Hud({ stage }: { readonly stage: Stage }) {
         <Score team="moon" points={moon.value} />
       </div>
       <div class="tools">
+        {stage.net.value === undefined ? null : (
+          <button
+            type="button"
+            class="tool"
+            aria-label={WORDS.actions.net}
+            aria-expanded={stage.isNetOpen.value}
+            data-testid="net-button"
+            onClick={() => stage.toggleNet()}
+          >
+            <svg viewBox="0 0 24 24" aria-hidden="true">
+              <path d="M3 13h4l3-8 4 14 3-6h4" />
+            </svg>
+          </button>
+        )}
         <button type="button" class="tool" aria-label={WORDS.board} onClick={() => toggleBoard(stage)}>
           <svg viewBox="0 0 24 24" aria-hidden="true">
             <path d="M5 20V12h4v8M10 20V5h4v15M15 20V9h4v11" />
@@ -52,6 +67,13 @@ export function Hud({ stage }: { readonly stage: Stage }) {
           {WORDS[mine.value]}
         </p>
       )}
+      {stage.net.value !== undefined && stage.isNetOpen.value ? (
+        <NetGraph
+          ring={stage.net.value.ring}
+          link={stage.link.value}
+          onLink={(link) => stage.setLink(link)}
+        />
+      ) : null}
       {stage.isBoardOpen.value && phase.value !== "over" ? (
         <div class="board-panel">
           <Board lines={stage.board.value} />

@@ -9,6 +9,7 @@ import type { PadState } from "../hands/gamepad.ts";
 import { Hands } from "../hands/hands.ts";
 import { MenuPad } from "../hands/menu-pad.ts";
 import type { Happening, Listener } from "../play/happenings.ts";
+import { type LinkName, linkModels, type NetPlay } from "../play/links.ts";
 import { type Memory, recall, remember } from "../play/memory.ts";
 import { Practice } from "../play/practice.ts";
 import { WORDS } from "../play/words.ts";
@@ -61,6 +62,11 @@ export class Stage {
   /** Where I am, in units, a few times a second, and whether I have thrown: for tests. */
   readonly at = signal("");
   readonly hasThrown = signal(false);
+  /** How the network play is doing, and its switches; `undefined` where there is none. */
+  readonly net = signal<NetPlay | undefined>(undefined);
+  readonly isNetOpen = signal(false);
+  /** The bad link that is simulated, if one is. */
+  readonly link = signal<LinkName | undefined>(undefined);
   readonly hands: Hands;
   readonly #memory: Memory;
   readonly #sound = new Sound();
@@ -146,6 +152,16 @@ export class Stage {
     rememberBindings(this.#memory, bindings);
   }
 
+  toggleNet(): void {
+    this.isNetOpen.value = this.net.value !== undefined && !this.isNetOpen.value;
+  }
+
+  /** Simulates a bad link from now on, or none. */
+  setLink(link: LinkName | undefined): void {
+    this.link.value = link;
+    this.net.value?.onLink(link === undefined ? undefined : linkModels(link, this.#seed));
+  }
+
   /** A gamepad was connected. */
   usePad(): void {
     this.hasPad.value = true;
@@ -157,6 +173,7 @@ export class Stage {
     this.#sound.wake();
     const action: Action | undefined = this.hands.keyDown(code);
     if (action === "board") this.isBoardOpen.value = !this.isBoardOpen.value;
+    if (action === "net") this.toggleNet();
     return action !== undefined;
   }
 
