@@ -3,13 +3,13 @@
 // Color Emoji.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { connect, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { fontsFile } from "../../../scripts/picture-fonts.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const IMAGES = join(ROOT, "docs/images");
@@ -150,26 +150,6 @@ class Person {
       if (answer.id === id) return;
     }
   }
-}
-
-/** A bare server has DejaVu as its system font; most people's machines have something like Inter. */
-function fontsFile(): string {
-  const file = join(mkdtempSync(join(tmpdir(), "plaza-fonts-")), "fonts.conf");
-  const prefer = (family: string, preferred: string) =>
-    `<match target="pattern"><test name="family" qual="any"><string>${family}</string></test>` +
-    `<edit name="family" mode="prepend" binding="strong"><string>${preferred}</string></edit></match>`;
-  const rules = [
-    prefer("system-ui", "Inter"),
-    prefer("sans", "Inter"),
-    prefer("sans-serif", "Inter"),
-    prefer("DejaVu Sans", "Inter"),
-  ];
-  writeFileSync(
-    file,
-    `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">` +
-      `<fontconfig><include>/etc/fonts/fonts.conf</include>${rules.join("")}</fontconfig>`,
-  );
-  return file;
 }
 
 await main();
