@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join as path } from "node:path";
 import { test, type TestContext } from "node:test";
 import { durable } from "@zocalo/hub";
-import { join, type JoinOptions, type Play } from "@zocalo/room";
+import { defineRoom, join, type JoinOptions, type Play, team } from "@zocalo/room";
 import { serveRooms, type RoomServer } from "./serve-rooms.ts";
-import { square } from "./square.ts";
+import { square, squareRoom } from "./square.ts";
 
 const TIMEOUT = { timeout: 60_000 };
 
@@ -97,7 +97,8 @@ test(
     t.after(() => rm(directory, { recursive: true, force: true }));
     const openedAt = performance.now();
     const lastBefore = last;
-    await ana.until(() => ana.play.room.process !== before.process && ana.play.state === "playing");
+    const isBack = (): boolean => ana.play.room.process !== before.process && ana.play.state === "playing";
+    await ana.until(() => isBack() && ana.play.me !== undefined);
     const x = ana.play.me?.at.x ?? 0;
     await ana.until(() => last > lastBefore && (ana.play.me?.at.x ?? 0) > x + 2);
     t.diagnostic(
@@ -112,3 +113,28 @@ test(
     assert.deepEqual([...server.errors, ...next.errors], []);
   },
 );
+
+test("a player sees the own team; who changes it sees the other, with the same seat", TIMEOUT, async (t) => {
+  const server = await serveRooms(t, {
+    modes: { square: defineRoom({ ...squareRoom, interest: team("team") }) },
+  });
+  const states: string[] = [];
+  const ana = await open(t, server, { onState: (state) => states.push(state) });
+  const ben = await open(t, server, { name: "Ben" });
+  const eva = await open(t, server, { name: "Eva" });
+  const seen = (page: Page): string => {
+    return Array.from(page.play.frame.all("player"), ({ name }) => name)
+      .toSorted()
+      .join(" ");
+  };
+  await ana.until(() => seen(ana) === "Ana Eva");
+  await ben.until(() => seen(ben) === "Ben");
+  await ana.play.send("other team");
+  await ana.until(() => seen(ana) === "Ana Ben");
+  await eva.until(() => seen(eva) === "Eva");
+  await ana.until(() => ana.play.me?.name === "Ana");
+  ana.move.x = 1;
+  await ben.until(() => Array.from(ben.play.frame.all("player"), ({ at }) => at.x).some((x) => x > 55));
+  assert.deepEqual(states, ["returning", "playing"]);
+  assert.equal(ana.play.room.seat, 0);
+});

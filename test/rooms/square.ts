@@ -60,6 +60,7 @@ export const squareRoom = defineRoom({
   event(room, seat, data) {
     if (data === "point") seat.entity.points += 1;
     if (data === "hello") room.send({ from: seat.number });
+    if (data === "other team") seat.entity.team = seat.entity.team === "sun" ? "moon" : "sun";
     if (data === "kick me") room.kick(seat, { text: "as you wish", banMs: 60_000 });
     if (data === "close") room.close();
     if (data === "throw") throw new Error("a fault of the game");

@@ -5,6 +5,7 @@ import { InputReport } from "../input/report.ts";
 import type { BestLane } from "../lanes/best-lane.ts";
 import { Outbox } from "./outbox.ts";
 import type { Receiver } from "../snapshot/receiver.ts";
+import type { SnapshotView } from "../snapshot/snapshots.ts";
 
 /** Who comes into a room. */
 export interface Newcomer {
@@ -40,8 +41,12 @@ export class Place implements Newcomer {
   /** The session that has it now, by its public name; empty while none has. */
   session = "";
   lane: BestLane | undefined;
+  /** What it is shown, and what tells it. */
+  view: SnapshotView | undefined;
   receiver: Receiver | undefined;
-  /** Of what both sides remember of each other. */
+  /**
+   * Of what both sides remember of each other; empty: the client has to begin anew before it is told more.
+   */
   incarnation = "";
   /** Where it counts for its address. */
   holder: Holder | undefined;

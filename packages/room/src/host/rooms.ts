@@ -264,6 +264,7 @@ export class Rooms {
       name: () => nameOf(PUBLIC_BYTES),
       said: (place, data) => place.outbox.say(data, (said) => this.#doors.send(place, EVENT, said)),
       more: (place) => place.outbox.go((said) => this.#doors.send(place, EVENT, said)),
+      again: (place) => void this.#doors.send(place, MOVING, {}),
       ended: (place, reason, text) => this.#doors.ended(place, reason, text),
       changed: () => this.#changed(mode),
       save: (bytes) => this.#keep(id, bytes),

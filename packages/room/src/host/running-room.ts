@@ -6,7 +6,9 @@ import { saveMatch } from "../match/checkpoint.ts";
 import { defaultRoomDefinition, type EndReason, type RoomDefinition } from "../match/definition.ts";
 import type { Match } from "../match/match.ts";
 import { Recording } from "../match/recording.ts";
-import { DEFAULT_BUDGET_BYTES, type SnapshotView } from "../snapshot/snapshots.ts";
+import { Sights } from "../match/sights.ts";
+import type { Receiver } from "../snapshot/receiver.ts";
+import { DEFAULT_BUDGET_BYTES } from "../snapshot/snapshots.ts";
 import type { Clock } from "../timing/clock.ts";
 import { type Lateness, Ticker } from "../timing/ticker.ts";
 import { type Newcomer, type Place, WATCHES } from "./place.ts";
@@ -26,6 +28,8 @@ export interface RoomKeeper {
   said(place: Place, data: Json): void;
   /** Goes on with what was said and waits. */
   more(place: Place): void;
+  /** Its page has to join again, and begin anew. */
+  again(place: Place): void;
   /** The place is gone. */
   ended(place: Place, reason: EndReason, text: string): void;
   /** Who is here has changed. */
@@ -54,6 +58,7 @@ export class RunningRoom implements MatchListener {
   readonly seating: Seating;
   readonly #keeper: RoomKeeper;
   readonly #ticker: Ticker;
+  readonly #sights: Sights;
   readonly #out: Uint8Array;
   readonly #source: TickSource & { commands: readonly Command[] };
   /** What the game has asked for in this tick. */
@@ -74,6 +79,12 @@ export class RunningRoom implements MatchListener {
     this.match = match;
     this.seating = new Seating(match, clock);
     this.#keeper = keeper;
+    const { game, interest, watch } = definition;
+    this.#sights = new Sights(match, match.snapshots, {
+      kinds: game.definition.kinds,
+      ...(interest && { interest }),
+      ...(watch && { watch }),
+    });
     this.#out = new Uint8Array(definition.budgetBytes ?? DEFAULT_BUDGET_BYTES);
     const { ticksPerSecond } = definition.game;
     const options = { clock, ticksPerSecond, phase, firstTick: match.tick + 1 };
@@ -129,10 +140,9 @@ export class RunningRoom implements MatchListener {
     place.heardAt = this.#keeper.clock.uptime();
     place.isReserved = false;
     this.seating.away(place, false);
-    if (place.receiver === undefined || place.incarnation !== incarnation) {
+    if (place.incarnation === "" || place.incarnation !== incarnation) {
       place.incarnation = this.#keeper.name();
-      const { budgetBytes = DEFAULT_BUDGET_BYTES } = this.definition;
-      place.receiver = this.#viewOf(place).receiver({ budgetBytes });
+      place.view = undefined;
       place.own = -1;
     }
     lane.onMessage((bytes) => this.#received(place, bytes));
@@ -187,6 +197,11 @@ export class RunningRoom implements MatchListener {
     for (const place of this.seating.places) this.remove(place, reason);
     this.match.writer = undefined;
     this.#keeper.closed(error);
+  }
+
+  stepped(): void {
+    const people = this.match.seats.filter(({ isBot }) => !isBot);
+    this.#sights.update(people, this.seating.counts.watchers > 0);
   }
 
   said(data: Json, to: number | undefined): void {
@@ -261,7 +276,8 @@ export class RunningRoom implements MatchListener {
 
   /** Hot path: guarded by `npm run bench -- rooms`. */
   #tell(place: Place, tick: number): void {
-    const { lane, receiver, report } = place;
+    const { lane, report } = place;
+    const receiver = this.#receiverOf(place);
     if (lane?.state !== "open" || receiver === undefined || place.isAway) return;
     place.inputs.report(tick, report);
     report.sentAt = this.#ticker.position();
@@ -273,7 +289,7 @@ export class RunningRoom implements MatchListener {
   /** Which id is one's own, until that has come; -1: it is known, or there is none. */
   #ownOf(place: Place, tick: number): number {
     const entity = place.seat === WATCHES ? undefined : this.match.seat(place.seat)?.entity;
-    const id = entity?.isAlive === true ? this.#viewOf(place).idOf(entity.slot) : -1;
+    const id = entity?.isAlive === true ? (place.view?.idOf(entity.slot) ?? -1) : -1;
     const generation = id < 0 || entity === undefined ? 0 : (this.match.world.generations[entity.slot] ?? 0);
     if (id !== place.own || generation !== place.ownGeneration) {
       place.own = id;
@@ -283,8 +299,25 @@ export class RunningRoom implements MatchListener {
     return Number.isNaN(place.ownSince) ? -1 : id;
   }
 
-  #viewOf(_place: Place): SnapshotView {
-    return this.match.snapshots.everything;
+  /** What tells a place of its view. Ids are those of a view: with another one its page begins anew. */
+  #receiverOf(place: Place): Receiver | undefined {
+    const view = place.watches ? this.#sights.watchView : this.#sights.seatView(place.seat);
+    if (place.incarnation === "" && this.match.tick % this.definition.game.ticksPerSecond === 0) {
+      this.#keeper.again(place); // The word may have been lost.
+    }
+    if (view === undefined || place.incarnation === "") return undefined;
+    if (view === place.view) return place.receiver;
+    const isOther = place.view !== undefined;
+    place.view = isOther ? undefined : view;
+    place.receiver = undefined;
+    if (isOther) {
+      place.incarnation = "";
+      this.#keeper.again(place);
+      return undefined;
+    }
+    const { budgetBytes = DEFAULT_BUDGET_BYTES } = this.definition;
+    place.receiver = view.receiver({ budgetBytes });
+    return place.receiver;
   }
 
   #keep(now: number): void {

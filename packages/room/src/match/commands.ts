@@ -31,6 +31,8 @@ export interface TickWriter {
 
 /** What a match wants of whoever runs it. In a replay nobody listens. */
 export interface MatchListener {
+  /** Everything of this tick has happened; it is committed after this. */
+  stepped(): void;
   /** To the seat of this number, or to everybody. */
   said(data: Json, to: number | undefined): void;
   kicked(seat: number, text: string, banMs: number): void;

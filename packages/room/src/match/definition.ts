@@ -1,5 +1,6 @@
 import type { Json } from "@zocalo/protocol";
 import type { MatchQueueOptions } from "../contracts/matching.ts";
+import type { AnyInterest } from "./interest.ts";
 import type { InputBufferOptions } from "../input/buffer.ts";
 import type { Game } from "../schema/game.ts";
 import type { EntityOf, Fields, Frame, InputOf, KindName, Kinds, World } from "../schema/types.ts";
@@ -98,6 +99,13 @@ export interface RoomDefinition<
   readonly inputs?: InputBufferOptions;
   /** No snapshot is longer, in bytes. Default 1,150. */
   readonly budgetBytes?: number;
+  /** What each seat is shown. Default `everyone`: everything. */
+  readonly interest?: AnyInterest<NoInfer<K>>;
+  /**
+   * What those who watch are shown: "common", what who has no entity is shown, as far as each seat is shown
+   * it, too; or "everything". Default "common". **Risk** of "everything": a player may open a second page.
+   */
+  readonly watch?: "common" | "everything";
   /** How far back `past` goes, in milliseconds. Default 250; at most 1,000. */
   readonly maxRewindMs?: number;
   /** Whoever says nothing for so long is away, in milliseconds. Default 3,000. */

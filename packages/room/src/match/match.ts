@@ -56,7 +56,7 @@ export class MatchSeat<K extends Kinds, P extends KindName<K>> implements Seat<K
   }
 }
 
-const NOBODY: MatchListener = { said() {}, kicked() {}, recordingWanted() {}, closed() {} };
+const NOBODY: MatchListener = { stepped() {}, said() {}, kicked() {}, recordingWanted() {}, closed() {} };
 
 /**
  * A match without clock and I/O: a world, its seats, its randomness, and one tick after the other. What it
@@ -154,6 +154,7 @@ export class Match<K extends Kinds = Kinds, I extends Fields = Fields, P extends
       if (seat.isBot || (seat.isAway && this.#inputs === 0)) this.#think(seat);
     }
     definition.step?.(this);
+    this.listener.stepped();
     this.snapshots.commit(tick);
     writer?.end();
   }
