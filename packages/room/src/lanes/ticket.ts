@@ -46,6 +46,25 @@ export function readTicket(ticket: LaneTicket): ReadTicket {
   };
 }
 
+/** Ids of the newest tickets that were used, so many of them. */
+export class UsedTickets {
+  readonly #most: number;
+  readonly #ids = new Set<string>();
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Remembers one in place of the oldest. False if it is remembered already. */
+  take(id: string): boolean {
+    if (this.#ids.has(id)) return false;
+    this.#ids.add(id);
+    const [oldest] = this.#ids;
+    if (this.#ids.size > this.#most && oldest !== undefined) this.#ids.delete(oldest);
+    return true;
+  }
+}
+
 function isWhole(value: unknown, least: number, most: number): value is number {
   return Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most;
 }

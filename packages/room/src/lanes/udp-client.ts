@@ -7,7 +7,7 @@ import { holdingClock, type LaneClock, RunningTime } from "./running-time.ts";
 import { idOf, idText, Kind, Opener, Sealer } from "./seal.ts";
 import { type LaneCounts, laneCounts, SealedLane, type SealedLaneParts, TOKEN_BYTES } from "./sealed-lane.ts";
 import type { LaneTicket } from "../contracts/wire.ts";
-import { PROBE_EXTRA_BYTES, type ReadTicket, readTicket } from "./ticket.ts";
+import { PROBE_EXTRA_BYTES, type ReadTicket, readTicket, UsedTickets } from "./ticket.ts";
 
 /** Options of `dialLane`. */
 export interface DialLaneOptions {
@@ -22,12 +22,10 @@ export interface DialLaneOptions {
 const names: Names<DialLaneOptions> = { host: 1, onError: 1, clock: 1 };
 
 /**
- * Ids of those that were dialed here. Each has sealed datagrams from 0 on: a second lane of the same keys,
- * be it by a copy of the ticket, would use nonces twice.
+ * Those that were dialed here, the newest 65,536. Each has sealed datagrams from 0 on: a second lane of the
+ * same keys, be it by a copy of the ticket, would use nonces twice.
  */
-const used = new Set<string>();
-/** So many are remembered: a lane of the oldest has long ended at its server. */
-const MOST_USED = 65_536;
+const used = new UsedTickets(65_536);
 
 /**
  * A client's lane of sealed datagrams, for programs on Node. It begins as `probing` and is `open` as soon as
@@ -50,11 +48,9 @@ export function dialLane(ticket: LaneTicket, options: DialLaneOptions = {}): Udp
   checkKind("dial", "onError", options.onError, "function");
   checkKind("dial", "clock", options.clock, "object");
   const read = readTicket(ticket);
-  const id = idText(read.id);
-  if (used.has(id)) throw new TypeError("this lane ticket was used before: ask for another");
-  used.add(id);
-  const [oldest] = used;
-  if (used.size > MOST_USED && oldest !== undefined) used.delete(oldest);
+  if (!used.take(idText(read.id))) {
+    throw new TypeError("this lane ticket was used before: ask for another");
+  }
   return new UdpClientLane(read, options);
 }
 
