@@ -5,7 +5,7 @@ import { circle, diamond, petals, roundBox } from "./shapes.ts";
 
 const { width, height } = NUMBERS.map;
 
-type Brush = CanvasRenderingContext2D;
+type Brush = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
 
 /** The map, which never changes, drawn once. The context is in units. */
 export function drawGround(brush: Brush, map: GameMap, palette: Palette): void {

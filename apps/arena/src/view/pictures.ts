@@ -3,7 +3,7 @@ import { NUMBERS } from "../game/numbers.ts";
 import type { Palette } from "./palette.ts";
 import { circle, diamond, petals, scallops, star } from "./shapes.ts";
 
-type Brush = CanvasRenderingContext2D;
+type Brush = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
 
 // Each draws around the middle of a context in units.
 

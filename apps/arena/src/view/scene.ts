@@ -11,7 +11,7 @@ import { Pace } from "./pace.ts";
 import { DARK, LIGHT, type Palette } from "./palette.ts";
 import { drawPlayer } from "./player-picture.ts";
 import { scallops } from "./shapes.ts";
-import { PINATA_HALF, type Placing, Sprites, stamp } from "./sprites.ts";
+import { PINATA_HALF, type Placing, Sprites, drawn, stamp } from "./sprites.ts";
 import { drawSticks } from "./stick-picture.ts";
 
 const { map: size, pinata: target } = NUMBERS;
@@ -37,9 +37,12 @@ export class Scene {
   readonly #placing: Placing = { scale: 1, left: 0, top: 0 };
   #palette: Palette = LIGHT;
   #sprites = new Sprites(1, LIGHT);
-  #ground: HTMLCanvasElement | undefined;
+  #ground: ImageBitmap | undefined;
   #groundOf: ArenaWorld | undefined;
   #groundName = "";
+  /** Of the canvas, in CSS pixels: asking it in a frame would lay the page out. */
+  #width = 0;
+  #height = 0;
   #pixels = 1;
   #isDark = false;
   #top = 0;
@@ -60,11 +63,14 @@ export class Scene {
     this.#top = top;
     const { clientWidth, clientHeight } = this.#canvas;
     this.#pixels = Math.min(this.#pace.sharpness, devicePixelRatio);
+    this.#width = clientWidth;
+    this.#height = clientHeight;
     this.#canvas.width = Math.round(clientWidth * this.#pixels);
     this.#canvas.height = Math.round(clientHeight * this.#pixels);
     this.camera.fit(clientWidth, clientHeight, top);
     this.#palette = isDark ? DARK : LIGHT;
     this.#sprites = new Sprites(this.camera.unit * this.#pixels, this.#palette);
+    this.#ground?.close();
     this.#ground = undefined;
   }
 
@@ -135,8 +141,7 @@ export class Scene {
     this.#eggs(before, now, alpha);
     this.#confetti.draw(brush, seconds, palette.sweets);
     brush.setTransform(this.#pixels, 0, 0, this.#pixels, 0, 0);
-    const { clientWidth, clientHeight } = this.#canvas;
-    if (me !== undefined) drawGuide(brush, palette, now, me, this.camera, clientWidth, clientHeight);
+    if (me !== undefined) drawGuide(brush, palette, now, me, this.camera, this.#width, this.#height);
     drawSticks(brush, palette, sticks, me);
   }
 
@@ -156,7 +161,7 @@ export class Scene {
   }
 
   /** The part of the ground that is on the screen, and around it what is beyond the map. */
-  #copyGround(ground: HTMLCanvasElement, mapLeft: number, mapTop: number, border: number): void {
+  #copyGround(ground: ImageBitmap, mapLeft: number, mapTop: number, border: number): void {
     const { width, height } = this.#canvas;
     const left = Math.max(0, mapLeft - border);
     const top = Math.max(0, mapTop - border);
@@ -174,21 +179,21 @@ export class Scene {
     brush.drawImage(ground, fromX, fromY, wide, high, left, top, wide, high);
   }
 
-  #groundFor(world: ArenaWorld, scale: number): HTMLCanvasElement {
+  #groundFor(world: ArenaWorld, scale: number): ImageBitmap {
     const { map } = matchOf(world);
     if (this.#ground !== undefined && this.#groundOf === world && this.#groundName === map)
       return this.#ground;
-    const ground = document.createElement("canvas");
     const border = Math.round(BORDER * scale);
-    ground.width = Math.ceil(size.width * scale) + 2 * border;
-    ground.height = Math.ceil(size.height * scale) + 2 * border;
-    const brush = ground.getContext("2d", { alpha: false });
-    if (brush !== null) {
+    const wide = Math.ceil(size.width * scale) + 2 * border;
+    const high = Math.ceil(size.height * scale) + 2 * border;
+    const draw = (brush: OffscreenCanvasRenderingContext2D): void => {
       brush.fillStyle = this.#palette.around;
-      brush.fillRect(0, 0, ground.width, ground.height);
+      brush.fillRect(0, 0, wide, high);
       brush.setTransform(scale, 0, 0, scale, border, border);
       drawGround(brush, mapOf(world), this.#palette);
-    }
+    };
+    this.#ground?.close();
+    const ground = drawn(wide, high, draw, { alpha: false });
     this.#ground = ground;
     this.#groundOf = world;
     this.#groundName = map;

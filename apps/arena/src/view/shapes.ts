@@ -1,4 +1,4 @@
-type Brush = CanvasRenderingContext2D;
+type Brush = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
 
 /** Paths of the shapes that everything is cut from. Each begins a path, and fills or strokes nothing. */
 export function circle(brush: Brush, x: number, y: number, radius: number): void {

@@ -28,7 +28,7 @@ const PATTERNS = 5;
  */
 export function stamp(
   brush: Brush,
-  picture: HTMLCanvasElement,
+  picture: ImageBitmap,
   x: number,
   y: number,
   placing: Placing,
@@ -53,11 +53,32 @@ export interface Placing {
   top: number;
 }
 
+/** A picture that can be copied as it is: of a canvas each copy would take a snapshot first. */
+export function drawn(
+  width: number,
+  height: number,
+  draw: (brush: OffscreenCanvasRenderingContext2D) => void,
+  options?: CanvasRenderingContext2DSettings,
+): ImageBitmap {
+  const canvas = new OffscreenCanvas(width, height);
+  const brush = canvas.getContext("2d", options);
+  if (brush !== null) draw(brush);
+  return canvas.transferToImageBitmap();
+}
+
+/** In pixels. */
+function widthOf(text: string, font: string): number {
+  const brush = new OffscreenCanvas(1, 1).getContext("2d");
+  if (brush === null) return 0;
+  brush.font = font;
+  return brush.measureText(text).width;
+}
+
 /** Pictures of what is drawn often, drawn once for each size of a unit. */
 export class Sprites {
   readonly #unit: number;
   readonly #palette: Palette;
-  readonly #kept = new Map<string, HTMLCanvasElement>();
+  readonly #kept = new Map<string, ImageBitmap>();
 
   /** @param unit in pixels of the screen. */
   constructor(unit: number, palette: Palette) {
@@ -65,7 +86,7 @@ export class Sprites {
     this.#palette = palette;
   }
 
-  body(team: Team, look: number): HTMLCanvasElement {
+  body(team: Team, look: number): ImageBitmap {
     const pattern = look % PATTERNS;
     // A short key for each of ten pictures: no text is made in a frame.
     const key = BODY_KEYS[team][pattern] ?? team;
@@ -73,7 +94,7 @@ export class Sprites {
   }
 
   /** A sweet in its paper, with its shadow. */
-  sweet(which: number): HTMLCanvasElement {
+  sweet(which: number): ImageBitmap {
     const { sweets } = this.#palette;
     const index = which % sweets.length;
     return this.#picture(SWEET_KEYS[index] ?? "a sweet", SWEET_HALF, (brush) => {
@@ -85,7 +106,7 @@ export class Sprites {
   }
 
   /** An egg in the air, and its trail. @param aim in radians, shown to a 32nd of a turn. */
-  egg(team: Team, aim: number): HTMLCanvasElement {
+  egg(team: Team, aim: number): ImageBitmap {
     const turn = turnOf(aim);
     const key = EGG_KEYS[team][turn] ?? team;
     return this.#picture(key, EGG_HALF, (brush) => {
@@ -95,7 +116,7 @@ export class Sprites {
   }
 
   /** An egg in a hand. */
-  heldEgg(team: Team, aim: number): HTMLCanvasElement {
+  heldEgg(team: Team, aim: number): ImageBitmap {
     const turn = turnOf(aim);
     const key = HELD_KEYS[team][turn] ?? team;
     return this.#picture(key, DOT_HALF, (brush) => {
@@ -110,7 +131,7 @@ export class Sprites {
   }
 
   /** A sweet that somebody carries. */
-  carried(which: number): HTMLCanvasElement {
+  carried(which: number): ImageBitmap {
     const { sweets, paper } = this.#palette;
     const index = which % sweets.length;
     return this.#picture(CARRIED_KEYS[index] ?? "carried", DOT_HALF, (brush) => {
@@ -124,7 +145,7 @@ export class Sprites {
   }
 
   /** What is left of a player before they are out. */
-  lives(team: Team, hits: number): HTMLCanvasElement {
+  lives(team: Team, hits: number): ImageBitmap {
     const most = NUMBERS.player.hits;
     return this.#picture(LIVES_KEYS[team][hits] ?? team, LIVES_HALF, (brush) => {
       brush.strokeStyle = this.#palette[team].name;
@@ -139,51 +160,47 @@ export class Sprites {
   }
 
   /** What lies there to be picked up, or nothing but its place. */
-  treat(what: Treat["what"] | "gone"): HTMLCanvasElement {
+  treat(what: Treat["what"] | "gone"): ImageBitmap {
     return this.#picture(TREAT_KEYS[what], TREAT_HALF, (brush) => drawTreat(brush, what, this.#palette));
   }
 
-  pinata(): HTMLCanvasElement {
+  pinata(): ImageBitmap {
     return this.#picture("pinata", PINATA_HALF, (brush) => drawPinata(brush, this.#palette));
   }
 
   /** A name, with an edge so that it is read on any ground. */
-  name(text: string, team: Team, isMine: boolean): HTMLCanvasElement {
+  name(text: string, team: Team, isMine: boolean): ImageBitmap {
     const known = this.#kept.get(text);
     if (known !== undefined) return known;
-    const canvas = document.createElement("canvas");
-    const brush = canvas.getContext("2d");
-    if (brush === null) return canvas;
     const size = Math.max(11, Math.min(17, this.#unit * 0.42)) * (isMine ? 1.12 : 1);
     const font = `${isMine ? 700 : 600} ${size}px system-ui, sans-serif`;
-    brush.font = font;
-    canvas.width = Math.ceil(brush.measureText(text).width) + 8;
-    canvas.height = Math.ceil(size * 1.5);
-    brush.font = font;
-    brush.textBaseline = "middle";
-    brush.lineJoin = "round";
-    brush.lineWidth = 4;
-    brush.strokeStyle = this.#palette.ground;
-    brush.strokeText(text, 4, canvas.height / 2);
-    brush.fillStyle = isMine ? this.#palette.ink : this.#palette[team].name;
-    brush.fillText(text, 4, canvas.height / 2);
-    this.#kept.set(text, canvas);
-    return canvas;
+    const width = Math.ceil(widthOf(text, font)) + 8;
+    const picture = drawn(width, Math.ceil(size * 1.5), (brush) => {
+      const { height } = brush.canvas;
+      brush.font = font;
+      brush.textBaseline = "middle";
+      brush.lineJoin = "round";
+      brush.lineWidth = 4;
+      brush.strokeStyle = this.#palette.ground;
+      brush.strokeText(text, 4, height / 2);
+      brush.fillStyle = isMine ? this.#palette.ink : this.#palette[team].name;
+      brush.fillText(text, 4, height / 2);
+    });
+    this.#kept.set(text, picture);
+    return picture;
   }
 
-  #picture(key: string, half: number, draw: (brush: Brush) => void): HTMLCanvasElement {
+  #picture(key: string, half: number, draw: (brush: OffscreenCanvasRenderingContext2D) => void): ImageBitmap {
     const known = this.#kept.get(key);
     if (known !== undefined) return known;
-    const canvas = document.createElement("canvas");
-    canvas.width = canvas.height = Math.ceil(2 * half * this.#unit);
-    const brush = canvas.getContext("2d");
-    if (brush !== null) {
+    const side = Math.ceil(2 * half * this.#unit);
+    const picture = drawn(side, side, (brush) => {
       brush.scale(this.#unit, this.#unit);
       brush.translate(half, half);
       draw(brush);
-    }
-    this.#kept.set(key, canvas);
-    return canvas;
+    });
+    this.#kept.set(key, picture);
+    return picture;
   }
 }
 
