@@ -8,7 +8,7 @@ import type { Game } from "../schema/game.ts";
 import type { Fields, Frame, InputOf, KindName, Kinds } from "../schema/types.ts";
 import { SnapshotReader } from "../snapshot/reader.ts";
 import { ClientTime } from "../timing/client-time.ts";
-import { AWAY_MS, type DisplayState } from "../timing/display.ts";
+import type { DisplayState } from "../timing/display.ts";
 import { DisplayFrame } from "../timing/interpolation.ts";
 import { ByteFlow, type Figures, WINDOW_TICKS } from "./figures.ts";
 import type { PlayOptions } from "./options.ts";
@@ -47,7 +47,6 @@ export class Replica<K extends Kinds, I extends Fields, Player extends KindName<
   #isThere = false;
   readonly #ownCells: Float64Array;
 
-  readonly #awayTicks: number;
   readonly #in = new ByteFlow();
   readonly #out = new ByteFlow();
   #firstTick = -1;
@@ -61,7 +60,6 @@ export class Replica<K extends Kinds, I extends Fields, Player extends KindName<
     this.#reader = new SnapshotReader(layout, options);
     this.#time = new ClientTime({ ...options, ticksPerSecond });
     this.#shown = new DisplayFrame(layout);
-    this.#awayTicks = ((options.awayMs ?? AWAY_MS) / 1_000) * ticksPerSecond;
     this.frame = game.frame(this.#shown);
 
     this.#sender = new InputSender(input.cells);
@@ -156,9 +154,8 @@ export class Replica<K extends Kinds, I extends Fields, Player extends KindName<
     this.passed.length = 0;
     if (state === "waiting") return state;
     this.#showOwn(nowMs);
-    if (before === Number.NEGATIVE_INFINITY) return state;
     // What happened while nobody looked, or nothing came, is over.
-    if (state === "returned" || display.time - before > this.#awayTicks) return "returned";
+    if (state === "returned" || before === Number.NEGATIVE_INFINITY) return state;
     const last = Math.floor(display.time);
     for (let tick = Math.max(Math.floor(before) + 1, last - WINDOW_TICKS); tick <= last; tick++) {
       if (this.#reader.frame(tick) !== undefined) this.passed.push(tick);
