@@ -2,11 +2,11 @@ import { game } from "../game/game.ts";
 import type { ArenaWorld, Input, Player } from "../game/kinds.ts";
 import { LocalMatch, noInput } from "../game/local-match.ts";
 import { matchOf } from "../game/movement.ts";
+import { BOT_NAMES } from "../game/names.ts";
 import { NUMBERS, TICK, ticks } from "../game/numbers.ts";
 import { join } from "../game/players.ts";
 import { happenings, type Listener } from "./happenings.ts";
 
-const NAMES = ["Inés", "Omar", "Teo", "Lupita", "Chucho", "Rosa", "Beto", "Nela", "Paco", "Yola"];
 /** A page that was away catches up with at most this, in seconds. */
 const CATCHES_UP = 0.2;
 
@@ -30,7 +30,7 @@ export class Practice {
       this.me = join(this.world, { name: name.slice(0, 16), team: "sun", look: seed % 256 });
       this.#inputs.set(this.me, this.input);
     }
-    this.#match.fill(NUMBERS.match.seats, NAMES);
+    this.#match.fill(NUMBERS.match.seats, BOT_NAMES);
     this.before = game.world({ maxEntities: 512 });
     this.before.copyFrom(this.world);
   }
