@@ -16,6 +16,7 @@ export interface JoinAnswer {
   readonly isReturn: boolean;
   readonly incarnation: string;
   readonly process: string;
+  readonly restored?: "whole" | "checkpoint";
 }
 
 export function newKey(): string {

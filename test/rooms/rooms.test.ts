@@ -231,14 +231,38 @@ test(
     back.row = inputRow(0, 0);
     const after = await back.join({ incarnation: before.incarnation });
     assert.deepEqual([after.room, after.seat, after.isReturn], [before.room, before.seat, true]);
+    assert.deepEqual([before.restored, after.restored], [undefined, "whole"]);
+    const repeated = await back.join({ incarnation: after.incarnation });
+    assert.equal(repeated.restored, "whole", "said until the client is heard");
     assert.notEqual(after.incarnation, before.incarnation);
     assert.ok(after.tick >= tick, "no tick is lost");
     await back.until(() => back.own >= 0);
     assert.ok((back.cells?.[0] ?? 0) >= x, "no place is lost");
     assert.ok((back.reader.newest?.tick ?? 0) > tick);
+    assert.equal((await back.join()).restored, undefined, "said, and heard");
     await next.close();
   },
 );
+
+test("after a crash a match goes on from its checkpoint, and players are told", TIMEOUT, async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), "rooms-"));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  const engine = await durable(directory);
+  const server = await serveRooms(t, { engine, rooms: { checkpointMs: 100 } });
+  const ana = new RawPlayer(server.session(), square);
+  const before = await ana.join();
+  ana.row = inputRow(1, 0);
+  await ana.until(() => (ana.cells?.[0] ?? 0) > 5_800);
+  // Nobody hands over.
+  await server.hub.close();
+  const next = await serveRooms(t, { engine: await durable(directory) });
+  const back = new RawPlayer(next.session(), square, ana.key);
+  back.row = inputRow(0, 0);
+  const after = await back.join();
+  assert.deepEqual([after.room, after.seat, after.restored], [before.room, before.seat, "checkpoint"]);
+  await back.until(() => back.own >= 0);
+  assert.ok((back.cells?.[0] ?? 0) > 5_000);
+});
 
 test("players are matched by mode and skill, and are told how they stand meanwhile", TIMEOUT, async (t) => {
   const matching = { skillWindow: 100, widenPerSecond: 0, anySkillAfterMs: 600_000, fillAfterMs: 600_000 };

@@ -65,6 +65,12 @@ export interface JoinAnswer {
   readonly isPrivate: boolean;
   /** The key had this place already. */
   readonly isReturn: boolean;
+  /**
+   * The place was restored from what another process had kept: `whole`, handed over with nothing lost, or
+   * `checkpoint`, as it was at most `RoomsOptions.checkpointMs` before a crash. Said until the client is
+   * heard; left out otherwise.
+   */
+  readonly restored?: "whole" | "checkpoint" | undefined;
   /** Of what both sides remember of each other. See `JoinRequest.incarnation`. */
   readonly incarnation: string;
 }

@@ -140,6 +140,7 @@ export class Doors {
       ...(house.address === undefined ? {} : { address: house.address }),
       isPrivate: match.isPrivate,
       isReturn,
+      ...(place.restored === undefined ? {} : { restored: place.restored }),
       incarnation: place.incarnation,
     };
   }

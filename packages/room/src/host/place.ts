@@ -2,6 +2,7 @@ import type { Holder } from "@zocalo/net";
 import type { Cell } from "../contracts/layout.ts";
 import { InputBuffer, type InputBufferOptions, type SavedInputs } from "../input/buffer.ts";
 import { InputReport } from "../input/report.ts";
+import type { JoinAnswer } from "../contracts/wire.ts";
 import type { BestLane } from "../lanes/best-lane.ts";
 import { Outbox } from "./outbox.ts";
 import type { Receiver } from "../snapshot/receiver.ts";
@@ -55,6 +56,8 @@ export class Place implements Newcomer {
   isAway = false;
   /** Nothing came since it was given: it is kept for a shorter time. */
   isReserved = false;
+  /** How it came from another process, until its client was heard. */
+  restored: JoinAnswer["restored"];
   /** Which id its own entity has, and since which tick it is told until that is acknowledged; NaN: it was. */
   own = -1;
   /** Another entity may have the same id the tick after. */

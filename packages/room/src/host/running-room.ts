@@ -43,6 +43,8 @@ export interface RoomKeeper {
 /** What is kept of a room beside its match. */
 interface SavedRoom extends SavedSeating {
   readonly records: boolean;
+  /** It was handed over: nothing has happened since. */
+  readonly isWhole: boolean;
   /** When it was kept, in milliseconds since the Unix epoch. */
   readonly at: number;
 }
@@ -169,7 +171,7 @@ export class RunningRoom implements MatchListener {
     this.#stop();
     this.#isOver = true;
     for (const place of this.seating.places) place.lane?.close();
-    return this.#save();
+    return this.#save(true);
   }
 
   /** Waits for what is being kept. */
@@ -181,6 +183,9 @@ export class RunningRoom implements MatchListener {
   restore(host: Json): void {
     const saved = host as unknown as SavedRoom;
     this.seating.restore(saved);
+    // With the first tick: whoever comes after this process must not take what it began with for all.
+    this.#nextSave = this.#keeper.clock.uptime();
+    for (const place of this.seating.places) place.restored = saved.isWhole ? "whole" : "checkpoint";
     if (saved.records) this.recordingWanted();
     if (this.seating.isEmpty) return;
     this.#stop();
@@ -269,6 +274,7 @@ export class RunningRoom implements MatchListener {
   #received(place: Place, bytes: Uint8Array): void {
     if (!this.#isRunning || !place.inputs.receive(bytes, this.#ticker.position())) return;
     place.heardAt = this.#keeper.clock.uptime();
+    place.restored = undefined;
     const { tick, bits } = place.inputs.frames;
     place.receiver?.acknowledge(tick, bits);
     this.seating.away(place, false);
@@ -322,14 +328,14 @@ export class RunningRoom implements MatchListener {
 
   #keep(now: number): void {
     this.#nextSave = now + this.#keeper.checkpointMs;
-    this.#saving ??= this.#keeper.save(this.#save()).finally(() => {
+    this.#saving ??= this.#keeper.save(this.#save(false)).finally(() => {
       this.#saving = undefined;
     });
   }
 
-  #save(): Uint8Array {
+  #save(isWhole: boolean): Uint8Array {
     const records = this.match.writer instanceof Recording;
-    const saved: SavedRoom = { ...this.seating.save(), records, at: this.#keeper.wall() };
+    const saved: SavedRoom = { ...this.seating.save(), records, isWhole, at: this.#keeper.wall() };
     return saveMatch(this.match, saved as unknown as Json);
   }
 

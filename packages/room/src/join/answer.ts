@@ -24,8 +24,8 @@ type Unread<T> = Partial<Record<keyof T, unknown>>;
  */
 export function readAnswer(given: unknown): JoinAnswer {
   const answer: Unread<JoinAnswer> = Object(given);
-  const { room, mode, process, incarnation, address = "", seat, tick } = answer;
-  for (const [name, value] of Object.entries({ room, mode, process, incarnation, address })) {
+  const { room, mode, process, incarnation, address = "", restored = "", seat, tick } = answer;
+  for (const [name, value] of Object.entries({ room, mode, process, incarnation, address, restored })) {
     if (typeof value !== "string") bad(name, value);
   }
   for (const [name, value] of Object.entries({ seat, tick })) {

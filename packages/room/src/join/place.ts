@@ -80,6 +80,14 @@ export abstract class Place {
     return this.#answer;
   }
 
+  /**
+   * Of the last return to a place that another process had: `whole`, nothing was lost, or `checkpoint`, it
+   * crashed, and what happened after its last checkpoint is lost. Otherwise `undefined`.
+   */
+  get restored(): JoinAnswer["restored"] {
+    return this.room.restored;
+  }
+
   /** What to keep, so that a later page comes back to this place. Who has it has the place. */
   get ticket(): RoomTicket {
     const { room, process, address } = this.room;
