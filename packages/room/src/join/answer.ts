@@ -48,9 +48,14 @@ export function readEnd(given: unknown): EndedMessage {
   };
 }
 
-/** True if the same join may succeed later. */
-export function isNotNow(error: unknown): boolean {
-  return NOT_NOW.includes(Object(error).code);
+/**
+ * True if the same call may succeed later.
+ *
+ * @param isReturn There were rooms before: a server that has none of these methods is just beginning.
+ */
+export function isNotNow(error: unknown, isReturn: boolean): boolean {
+  const { code }: { readonly code?: unknown } = Object(error);
+  return NOT_NOW.includes(code) || (isReturn && code === "unknown_method");
 }
 
 /** What a join fails with: what the server's rooms refused it with, as a `RoomError`; else what it was. */

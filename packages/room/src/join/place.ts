@@ -205,7 +205,7 @@ export abstract class Place {
       try {
         answer = readAnswer(await this.#call(JOIN, this.#request(incarnation)));
       } catch (error) {
-        if (!isNotNow(error)) throw error;
+        if (!isNotNow(error, this.#answer !== undefined)) throw error;
         continue;
       }
       signal.throwIfAborted();
@@ -245,7 +245,7 @@ export abstract class Place {
     const ask = (request: unknown): Promise<unknown> =>
       this.#call(LANE, request).catch((error: unknown) => {
         // There is no better lane for now; this is asked again.
-        if (isNotNow(error)) return null;
+        if (isNotNow(error, true)) return null;
         throw error;
       });
     const lane = this.options.lane?.(over, { ask, onError, clock }) ?? over;

@@ -160,4 +160,13 @@ test("a refused join says why, and leaves nothing behind", async () => {
   await pass(room, 100);
   await rejected;
   assert.deepEqual([session.handlers, ends, states], [0, [], []]);
+
+  // A server that has no rooms says so itself.
+  room.answers = () => {
+    throw new Refusal("unknown_method");
+  };
+  const { joined: other } = joining(room);
+  const unknown = assert.rejects(other, { code: "unknown_method" });
+  await pass(room, 100);
+  await unknown;
 });

@@ -39,8 +39,12 @@ test("the match moves to another process, which remembers nothing of what was sa
   let isMoving = true;
   room.answers = () => {
     if (isMoving) throw new Refusal("moving");
-    room.answers = undefined;
-    throw new Refusal("unavailable");
+    room.answers = () => {
+      room.answers = undefined;
+      throw new Refusal("unavailable");
+    };
+    // The next process listens, and has no rooms yet.
+    throw new Refusal("unknown_method");
   };
   session.tell("room.moving", {});
   assert.equal(play.state, "returning");
