@@ -4,9 +4,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { CallError } from "@zocalo/client";
-import { durable } from "@zocalo/hub";
-import { Replay } from "@zocalo/room";
+import { CallError, connect } from "@zocalo/client";
+import { durable, Hub } from "@zocalo/hub";
+import { Replay, roomNamespaces, Rooms } from "@zocalo/room";
+import * as websocket from "@zocalo/websocket";
 import { newKey, RawPlayer } from "./raw-player.ts";
 import { serveRooms } from "./serve-rooms.ts";
 import { inputRow, square, squareRoom } from "./square.ts";
@@ -324,5 +325,27 @@ test(
     await c.session.call("room.leave", {});
     await e.join();
     assert.deepEqual(server.rooms.stats(), { rooms: 3, players: 4, bots: 0, watchers: 0 });
+  },
+);
+
+test(
+  "until rooms are taken over from the process before, a join is told to come again",
+  TIMEOUT,
+  async (t) => {
+    const hub = new Hub({ namespaces: { ...roomNamespaces } });
+    const rooms = new Rooms(hub, { square: squareRoom });
+    const listener = await websocket.listen("127.0.0.1:0");
+    const serving = hub.serve(listener);
+    const session = connect(`ws://${String(listener.addr)}`, { dial: websocket.dial });
+    t.after(async () => {
+      await session.close();
+      await rooms.close();
+      await hub.close();
+      await serving;
+    });
+    const ana = new RawPlayer(session, square);
+    await assert.rejects(ana.join(), refused("moving"));
+    await rooms.open();
+    assert.equal((await ana.join()).seat, 0);
   },
 );

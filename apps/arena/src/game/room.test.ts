@@ -22,6 +22,7 @@ class Table {
   constructor() {
     arenaRoom.open?.(this.match);
     this.match.listener = {
+      stepped() {},
       said() {},
       kicked() {},
       closed() {},

@@ -84,7 +84,8 @@ export interface JoinAnswer {
  * - `limit_reached`: of rooms, or of joins.
  * - `bad_request`: it is no `JoinRequest`.
  * - `elsewhere`: the place is at another process; data `{ address }`.
- * - `moving`: the process ends. Join again once connected anew.
+ * - `moving`: rooms are on their way from one process to another. Join again after a while, or once connected
+ *   anew.
  */
 export type JoinRefusal =
   | "other_version"

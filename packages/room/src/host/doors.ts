@@ -16,7 +16,8 @@ import type { RunningRoom } from "./running-room.ts";
 export interface House {
   readonly process: string;
   readonly address: string | undefined;
-  isClosing(): boolean;
+  /** False while rooms are taken over, or handed over. */
+  isOpen(): boolean;
   readonly udp: UdpLanes | undefined;
   readonly webRtc: WebRtcLanes | undefined;
   readonly hostOf: ((peer: Peer) => string) | undefined;
@@ -114,7 +115,7 @@ export class Doors {
 
   #join(context: CallContext, data: Data | undefined): wire.JoinAnswer {
     const house = this.#house;
-    if (house.isClosing()) throw new CallError("moving", "this process ends; join again once connected anew");
+    if (!house.isOpen()) throw new CallError("moving", "rooms are on their way: join again");
     const request = readJoin(data);
     if (typeof request === "string") throw new CallError("bad_request", request);
     this.checkVersion(request.mode, request.hash);

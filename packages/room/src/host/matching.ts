@@ -48,8 +48,7 @@ export class Matching {
   }
 
   #wait(context: CallContext, data: Data | undefined): MatchNews {
-    if (this.#house.isClosing())
-      throw new CallError("moving", "this process ends; ask again once connected anew");
+    if (!this.#house.isOpen()) throw new CallError("moving", "rooms are on their way: ask again");
     const request = readMatch(data);
     if (typeof request === "string") throw new CallError("bad_request", request);
     const { mode, key, name, skill, hash } = request;

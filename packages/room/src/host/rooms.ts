@@ -73,6 +73,7 @@ export class Rooms {
   #indexSave = 0;
   #cancelIndex: (() => void) | undefined;
   #writingIndex: Promise<void> = Promise.resolve();
+  #isOpen = false;
   #closing: Promise<void> | undefined;
 
   /**
@@ -108,7 +109,7 @@ export class Rooms {
   }
 
   /**
-   * Goes on with the rooms that the process before has left, and begins to keep those of this one. Ticks of a
+   * Lets players in, and goes on with the rooms that the process before has left. Ticks of a
    * room go on when everybody is back who was there, and at the latest a second after its last one.
    *
    * @returns how many went on
@@ -116,11 +117,13 @@ export class Rooms {
    */
   async open(): Promise<number> {
     const index = await this.#saves.read(INDEX);
-    if (index === undefined) return 0;
-    this.#indexSave = index.save;
-    const ids = JSON.parse(new TextDecoder().decode(index.bytes)) as readonly string[];
-    await Promise.all(ids.map((id) => this.#restore(id)));
-    this.#indexChanged();
+    if (index !== undefined) {
+      this.#indexSave = index.save;
+      const ids = JSON.parse(new TextDecoder().decode(index.bytes)) as readonly string[];
+      await Promise.all(ids.map((id) => this.#restore(id)));
+      this.#indexChanged();
+    }
+    this.#isOpen = true;
     return this.#rooms.size;
   }
 
@@ -193,7 +196,7 @@ export class Rooms {
       hostOf: whereIs,
       exemptAddresses,
       maxPlacesPerAddress,
-      isClosing: () => this.#closing !== undefined,
+      isOpen: () => this.#isOpen && this.#closing === undefined,
       definition: (mode) => this.#modes.get(mode),
       room: (id) => this.#rooms.get(id),
       anyRoom: (mode, watches, host) => this.#anyRoom(mode, watches, host),
