@@ -85,7 +85,7 @@ export class RawPlayer {
     const news = this.reader.read(bytes);
     if (!news.ok) return;
     this.#learn(news);
-    this.play(news.tick);
+    this.play(news.frame.tick);
     this.#look();
   }
 

@@ -47,7 +47,7 @@ export function tellBoxes(frames: readonly Rows[], seed: number): BoxesRun {
     if (!news.ok) throw new Error(`the snapshot of frame ${tick} could not be used: ${news.reason}`);
     if (tick < SKIPPED) continue;
     received++;
-    if (!news.isWhole) parts++;
+    if (!news.frame.isWhole) parts++;
     else assert.deepEqual(boxesIn(reader.newest), boxesIn(frame), `frame ${tick}`);
   }
   const kbits = (bits: number): number => (bits * BOXES_PER_SECOND) / 1000;

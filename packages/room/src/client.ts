@@ -30,6 +30,7 @@ export type {
   World,
   WorldOptions,
 } from "./schema/types.ts";
+export { changesBetween, type FrameChanges } from "./snapshot/changes.ts";
 export type {
   SnapshotFault,
   SnapshotLimits,
@@ -57,7 +58,8 @@ export {
   type WebRtcPageLane,
 } from "./lanes/webrtc-page.ts";
 export { InputReport } from "./input/report.ts";
-export { type InputOutcome, InputSender } from "./input/sender.ts";
+export { type InputOutcome, InputOutcomes } from "./input/outcomes.ts";
+export { InputSender } from "./input/sender.ts";
 export { PredictedWorld } from "./play/predicted-world.ts";
 export {
   type PredictedState,
@@ -66,7 +68,6 @@ export {
   type Reconciliation,
 } from "./play/prediction.ts";
 export { ClientTime } from "./timing/client-time.ts";
-export { ClockOffset } from "./timing/clock-offset.ts";
 export { Display, type DisplayOptions, type DisplayState, type FrameAt } from "./timing/display.ts";
 export { DisplayFrame, interpolate } from "./timing/interpolation.ts";
 export { InputClock, SteeredClock, type SteeringOptions } from "./timing/steering.ts";

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { InputReport } from "../src/input/report.ts";
+import { changesBetween } from "../src/snapshot/changes.ts";
 import { SnapshotReader } from "../src/snapshot/reader.ts";
 import { Snapshots, type SnapshotView } from "../src/snapshot/snapshots.ts";
 import { cell, layoutOf, randomOf, TestRows } from "./any-world.ts";
@@ -107,7 +108,8 @@ test("whoever waits is told at last, however much others weigh, and how little i
       snapshots.commit(tick);
       const news = reader.read(out.subarray(0, receiver.encode(out)));
       assert.ok(news.ok);
-      for (const id of [...news.entered, ...news.changed]) told[id] = (told[id] ?? 0) + 1;
+      const { entered, changed } = changesBetween(news.before, news.frame);
+      for (const id of [...entered, ...changed]) told[id] = (told[id] ?? 0) + 1;
       receiver.acknowledge(tick, 0xffff_ffff);
     }
     const heroes = told.subarray(0, 100);
@@ -132,7 +134,7 @@ test("once nothing changes any more the client has everything, and is told so", 
       for (let tick = 0; wholes < 3; tick++) {
         assert.ok(tick < 400, "it is told in parts for ever");
         const news = room.step(loss);
-        if (news?.ok === true && news.isWhole) wholes++;
+        if (news?.ok === true && news.frame.isWhole) wholes++;
       }
       const { newest } = room.reader;
       assert.ok(newest);

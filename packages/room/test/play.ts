@@ -218,19 +218,19 @@ function check(client: Client, bytes: Uint8Array, expected: ReadonlyMap<number, 
   }
   client.reads++;
   const { newest } = client.reader;
-  assert.ok(newest?.tick === news.tick);
+  assert.ok(newest === news.frame);
   const before = client.known;
   const known = knownIn(newest);
   client.known = known;
-  const truth = expected.get(news.tick);
+  const truth = expected.get(news.frame.tick);
   assert.ok(truth);
-  if (news.isWhole) {
+  if (news.frame.isWhole) {
     client.wholes++;
     assert.deepEqual(known, truth);
     return;
   }
   // Who was included is as it is on the server, and nobody else is other than before.
-  const said = client.said.get(news.tick) ?? new Set();
+  const said = client.said.get(news.frame.tick) ?? new Set();
   for (const id of new Set([...known.keys(), ...before.keys(), ...truth.keys()])) {
     assert.deepEqual(known.get(id), (said.has(id) ? truth : before).get(id), `id ${id}`);
   }

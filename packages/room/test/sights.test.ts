@@ -98,7 +98,7 @@ class Page {
     }
     const length = this.receiver?.encode(this.#out) ?? 0;
     const news = this.reader.read(this.#out.subarray(0, length));
-    assert.ok(news.ok && news.isWhole);
+    assert.ok(news.ok && news.frame.isWhole);
     this.receiver?.acknowledge(this.reader.acknowledgement.tick, this.reader.acknowledgement.bits);
   }
 

@@ -44,6 +44,11 @@ export function shown(value: unknown): string {
     const quoted = JSON.stringify(value.slice(0, SHOWN_LENGTH));
     return quoted.replace(/[\p{C}\u2028\u2029]/gu, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`);
   }
-  if (value === null || (type !== "object" && type !== "function" && type !== "symbol")) return String(value);
-  return type === "object" ? "an object" : `a ${type}`;
+  if (type === "object" && value !== null) return "an object";
+  return type === "function" || type === "symbol" ? `a ${type}` : String(value);
+}
+
+/** Throws, and says what was given and what is allowed. */
+export function refuse(code: RoomErrorCode, what: string, value: unknown, allowed: string): never {
+  throw new RoomError(code, `${what} is ${shown(value)}; allowed: ${allowed}`);
 }

@@ -286,7 +286,6 @@ export class RunningRoom implements MatchListener {
     const receiver = this.#receiverOf(place);
     if (lane?.state !== "open" || receiver === undefined || place.isAway) return;
     place.inputs.report(tick, report);
-    report.sentAt = this.#ticker.position();
     report.own = this.#ownOf(place, tick);
     const length = receiver.encode(this.#out, report);
     if (length > 0) lane.send(this.#out.subarray(0, length));

@@ -5,7 +5,7 @@ export const WINDOW_TICKS = 64;
 
 /** How a game goes over the network, as a net graph shows it. */
 export interface Figures {
-  /** There and back, in milliseconds: the least of the last 8 seconds. 0 while it is not known. */
+  /** There and back, in milliseconds: the least of the last 128 snapshots. 0 while it is not known. */
   readonly roundTripMs: number;
   /** 95 % of the snapshots come at most this much later than the quickest, in milliseconds. */
   readonly jitterMs: number;

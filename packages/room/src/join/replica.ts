@@ -101,7 +101,7 @@ export class Replica<K extends Kinds, I extends Fields, Player extends KindName<
     let lost = 0;
     for (let one = first; one < tick; one++) if (this.#reader.frame(one) === undefined) lost += 1;
     return {
-      roundTripMs: this.#time.server.roundTripMs,
+      roundTripMs: this.#time.roundTripMs,
       jitterMs: this.#time.display.jitter * tickMs,
       lossShare: lost / (tick - first + 1),
       bytesInPerSecond: this.#in.perSecond(nowMs),
@@ -122,10 +122,11 @@ export class Replica<K extends Kinds, I extends Fields, Player extends KindName<
     this.#in.add(bytes.length, nowMs);
     const news = this.#reader.read(bytes);
     if (!news.ok) return news.reason !== "malformed";
-    const { tick, report } = news;
+    const { report } = news;
+    const { tick } = news.frame;
     if (this.#firstTick < 0) this.#firstTick = tick;
     if (report === undefined) return true;
-    this.#time.frame(tick, report.sentAt, report.came, report.cameAt, nowMs);
+    this.#time.frame(tick, report.came, report.cameAt, nowMs);
     this.#came = Math.max(this.#came, report.came);
     this.#depth = report.depth;
     this.#reconcile(tick, report);
@@ -188,8 +189,8 @@ export class Replica<K extends Kinds, I extends Fields, Player extends KindName<
       number < inputs.number;
       number++
     ) {
-      const sentMs = inputs.sentAtMs(number);
-      if (sentMs !== undefined) return nowMs - sentMs;
+      const ageMs = nowMs - inputs.dueAtMs(number);
+      if (ageMs >= 0) return ageMs;
     }
     return 0;
   }

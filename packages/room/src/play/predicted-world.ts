@@ -12,7 +12,6 @@ export class PredictedWorld<K extends Kinds, I extends Fields, Player extends Ki
   implements PredictedState
 {
   readonly cells: readonly Cell[];
-  readonly reachesFurther = true;
   /** The copy. */
   readonly world: World<K>;
   readonly #game: Game<K, I, Player>;

@@ -1,18 +1,12 @@
 import type { Cell } from "../contracts/layout.ts";
-import { RowRing } from "../input/row-ring.ts";
 import { KEPT_INPUTS } from "../input/sender.ts";
-import { difference, intoRange } from "../timing/interpolation.ts";
+import { difference, intoRange } from "../schema/cells.ts";
 import { SlidingWindow } from "../timing/window.ts";
 
 /** What is predicted: mostly a player's own entity, in a world of its own. */
 export interface PredictedState {
   /** What its row consists of. */
   readonly cells: readonly Cell[];
-  /**
-   * Whether `apply` changes more than the row, or reads what the server may change. Then inputs are run again
-   * after each frame, and not only after one that the prediction does not match.
-   */
-  readonly reachesFurther: boolean;
   /** Copies the row as it is now. */
   save(into: Int32Array): void;
   /** Makes everything as it is in the server's frame; `row` is the row in it. */
@@ -35,9 +29,9 @@ export interface PredictionOptions {
 /**
  * What a frame said of a prediction.
  * - `old`: a newer one was compared before.
- * - `first`: nothing was predicted of this input; it begins here, or the input was not sent.
+ * - `first`: nothing was predicted before it.
  * - `matched`: it was right, to one quantum of cells that move.
- * - `corrected`: it was not; the inputs since were run again, and what is shown glides there.
+ * - `corrected`: it was not, and what is shown glides to where it should be.
  * - `snapped`: it was wrong by so much that it is shown at once.
  */
 export type Reconciliation = "old" | "first" | "matched" | "corrected" | "snapped";
@@ -53,30 +47,29 @@ const COMPARED = 256;
 const TOLERANCE = 1;
 
 /**
- * A player's own entity, ahead of the server: each input is applied at once. When a frame says what came of
- * it, what was predicted for that input is compared; if it differs, the server's state is restored, and the
- * inputs since are applied again. What is shown does not jump: the difference fades in about 100 ms.
+ * A player's own entity, ahead of the server: each input is applied at once. With each frame the server's
+ * state is restored, and the inputs are applied again that it had not taken yet; if that leads elsewhere than
+ * before, the prediction was wrong. What is shown does not jump: the difference fades in about 100 ms.
  */
 export class Prediction {
   readonly #state: PredictedState;
   readonly #input: (number: number) => Int32Array | undefined;
-  readonly #smoothMs: number;
-  readonly #snapBeyond: readonly number[];
-  readonly #states: RowRing;
+  readonly #options: PredictionOptions;
   readonly #errors = new SlidingWindow(COMPARED);
-  /** The row after the newest input, the one before it, and one for what is at hand. */
-  readonly #current: Int32Array;
+  /** The row before the newest input, and before the last frame. */
   readonly #previous: Int32Array;
-  readonly #at: Int32Array;
+  readonly #before: Int32Array;
   readonly #offset: Float64Array;
-  #offsetAt = Number.NaN;
+  #shownAt = Number.NaN;
   #newest = 0;
-  /** The input after which it was last restored. */
-  #base = Number.POSITIVE_INFINITY;
   #tick = Number.NEGATIVE_INFINITY;
-  #lastError = 0;
-  #corrections = 0;
-  #snaps = 0;
+  /** The row after the newest input. */
+  readonly row: Int32Array;
+  /** How often a prediction was wrong; `snaps` are among them. */
+  corrections = 0;
+  snaps = 0;
+  /** By how many quanta cells that move were off in the last comparison. */
+  lastError = 0;
 
   /**
    * @param input The input of a tick, if there was one and it is kept, as `InputSender.row` has it.
@@ -86,16 +79,14 @@ export class Prediction {
     input: (number: number) => Int32Array | undefined,
     options: PredictionOptions = {},
   ) {
-    const { cells } = state;
+    const { length } = state.cells;
     this.#state = state;
     this.#input = input;
-    this.#smoothMs = options.smoothMs ?? SMOOTH_MS;
-    this.#snapBeyond = cells.map(({ min, max }) => options.snapBeyond ?? (max - min) * SNAP_SHARE);
-    this.#states = new RowRing(KEPT_INPUTS, cells.length);
-    this.#current = new Int32Array(cells.length);
-    this.#previous = new Int32Array(cells.length);
-    this.#at = new Int32Array(cells.length);
-    this.#offset = new Float64Array(cells.length);
+    this.#options = options;
+    this.row = new Int32Array(length);
+    this.#previous = new Int32Array(length);
+    this.#before = new Int32Array(length);
+    this.#offset = new Float64Array(length);
   }
 
   /** False until a frame said where it begins. */
@@ -103,35 +94,19 @@ export class Prediction {
     return this.#tick !== Number.NEGATIVE_INFINITY;
   }
 
-  /** How often a prediction was wrong; `snaps` are among them. */
-  get corrections(): number {
-    return this.#corrections;
-  }
-
-  get snaps(): number {
-    return this.#snaps;
-  }
-
-  /** By how many quanta cells that move were off in the last comparison. */
-  get lastError(): number {
-    return this.#lastError;
-  }
-
   /** By how many quanta cells that move were off at most, in the share `q` of the last 256 comparisons. */
   error(q: number): number {
     return this.#errors.quantile(q);
-  }
-
-  /** The row after the newest input, lent until the next call of any method. */
-  get row(): Int32Array {
-    return this.#current;
   }
 
   /** Applies the input of tick `number`, the newest. Before it has begun nothing happens. */
   predict(number: number): void {
     const input = this.#input(number);
     if (!this.hasBegun || input === undefined || number <= this.#newest) return;
-    this.#run(number, input);
+    this.#newest = number;
+    this.#previous.set(this.row);
+    this.#state.apply(input);
+    this.#state.save(this.row);
   }
 
   /**
@@ -143,23 +118,19 @@ export class Prediction {
    */
   reconcile(tick: number, taken: number, row: Int32Array): Reconciliation {
     if (tick <= this.#tick) return "old";
-    const wasAt = this.hasBegun;
+    const isFirst = !this.hasBegun;
+    const newest = this.#newest;
     this.#tick = tick;
-    const after = taken > 0 ? taken : tick;
-    // What was predicted before it was last restored led to nothing that is there now.
-    const predicted = after >= this.#base ? this.#states.get(after) : undefined;
-    const isMatch = predicted !== undefined && this.#compare(predicted, row);
-    if (isMatch && !this.#state.reachesFurther) return "matched";
-
-    this.#at.set(this.#current);
-    this.#rerun(after, row);
-    if (!wasAt) return "first";
-    const hasSnapped = this.#glide();
-    if (predicted === undefined) return "first";
-    if (isMatch) return "matched";
-    this.#corrections += 1;
-    if (hasSnapped) this.#snaps += 1;
-    return hasSnapped ? "snapped" : "corrected";
+    this.#before.set(this.row);
+    this.#state.restore(row);
+    this.row.set(row);
+    this.#previous.set(row);
+    this.#newest = taken > 0 ? taken : tick;
+    for (let number = Math.max(this.#newest, newest - KEPT_INPUTS) + 1; number <= newest; number++) {
+      this.predict(number);
+    }
+    this.#newest = Math.max(this.#newest, newest);
+    return isFirst ? "first" : this.#compare();
   }
 
   /**
@@ -169,19 +140,15 @@ export class Prediction {
    * @param into A place for each cell, in quanta with fractions.
    */
   show(nowMs: number, fraction: number, into: Float64Array): void {
-    const passedMs = Math.max(0, nowMs - this.#offsetAt);
-    const left = passedMs > 0 ? LEFT ** (passedMs / this.#smoothMs) : 1;
-    this.#offsetAt = nowMs;
+    const passedMs = nowMs - this.#shownAt;
+    const left = passedMs > 0 ? LEFT ** (passedMs / (this.#options.smoothMs ?? SMOOTH_MS)) : 1;
+    this.#shownAt = nowMs;
     for (const [at, cell] of this.#state.cells.entries()) {
-      const current = this.#current[at] ?? 0;
-      if (!cell.moves) {
-        into[at] = current;
-        continue;
-      }
+      const to = this.row[at] ?? 0;
+      const from = this.#previous[at] ?? 0;
       const offset = (this.#offset[at] ?? 0) * left;
-      this.#offset[at] = Math.abs(offset) < 0.01 ? 0 : offset;
-      const previous = this.#previous[at] ?? 0;
-      into[at] = intoRange(cell, previous + difference(cell, previous, current) * fraction + offset);
+      this.#offset[at] = offset;
+      into[at] = cell.moves ? intoRange(cell, from + difference(cell, from, to) * fraction + offset) : to;
     }
   }
 
@@ -189,61 +156,32 @@ export class Prediction {
   reset(): void {
     this.#tick = Number.NEGATIVE_INFINITY;
     this.#newest = 0;
-    this.#base = Number.POSITIVE_INFINITY;
     this.#offset.fill(0);
-    this.#states.clear();
-  }
-
-  /** Whether a row is what was predicted, to the tolerance. */
-  #compare(predicted: Int32Array, row: Int32Array): boolean {
-    let isMatch = true;
-    let error = 0;
-    for (const [at, cell] of this.#state.cells.entries()) {
-      const off = Math.abs(difference(cell, predicted[at] ?? 0, row[at] ?? 0));
-      if (cell.moves) error = Math.max(error, off);
-      if (off > (cell.moves ? TOLERANCE : 0)) isMatch = false;
-    }
-    this.#errors.add(error);
-    this.#lastError = error;
-    return isMatch;
-  }
-
-  /** Makes it the server's state after input `after`, and applies those since. */
-  #rerun(after: number, row: Int32Array): void {
-    const newest = this.#newest;
-    this.#base = after;
-    this.#state.restore(row);
-    this.#states.set(after, row);
-    this.#current.set(row);
-    this.#previous.set(row);
-    this.#newest = after;
-    for (let number = Math.max(after + 1, newest - KEPT_INPUTS); number <= newest; number++) {
-      const input = this.#input(number);
-      if (input !== undefined) this.#run(number, input);
-    }
-    this.#newest = Math.max(newest, after);
-  }
-
-  #run(number: number, input: Int32Array): void {
-    this.#state.apply(input);
-    this.#previous.set(this.#current);
-    this.#state.save(this.#current);
-    this.#states.set(number, this.#current);
-    this.#newest = number;
   }
 
   /**
-   * Lets what is shown stay where it was and glide from there to where it should be. True if that is too far.
+   * Compares with what it was before the frame. What is shown stays where it was, and glides from there to
+   * where it should be, unless that is too far.
    */
-  #glide(): boolean {
-    let isTooFar = false;
+  #compare(): Reconciliation {
+    let outcome: Reconciliation = "matched";
+    this.lastError = 0;
     for (const [at, cell] of this.#state.cells.entries()) {
-      if (!cell.moves) continue;
-      const offset = (this.#offset[at] ?? 0) - difference(cell, this.#at[at] ?? 0, this.#current[at] ?? 0);
+      const { min, max, moves } = cell;
+      const off = difference(cell, this.row[at] ?? 0, this.#before[at] ?? 0);
+      const distance = Math.abs(off);
+      if (distance > (moves ? TOLERANCE : 0) && outcome === "matched") outcome = "corrected";
+      if (!moves) continue;
+      this.lastError = Math.max(this.lastError, distance);
+      const offset = (this.#offset[at] ?? 0) + off;
       this.#offset[at] = offset;
-      if (Math.abs(offset) > (this.#snapBeyond[at] ?? 0)) isTooFar = true;
+      if (Math.abs(offset) > (this.#options.snapBeyond ?? (max - min) * SNAP_SHARE)) outcome = "snapped";
     }
-    if (isTooFar) this.#offset.fill(0);
-    return isTooFar;
+    this.#errors.add(this.lastError);
+    if (outcome !== "matched") this.corrections += 1;
+    if (outcome !== "snapped") return outcome;
+    this.snaps += 1;
+    this.#offset.fill(0);
+    return outcome;
   }
 }

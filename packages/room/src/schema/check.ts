@@ -1,4 +1,4 @@
-import { RoomError, shown } from "../contracts/errors.ts";
+import { refuse as refuseAs } from "../contracts/errors.ts";
 import type { Field } from "./field.ts";
 import { defineGame as defineUnchecked, type GameDefinition } from "./game.ts";
 import type { Fields, Kinds } from "./types.ts";
@@ -135,5 +135,5 @@ function checkInteger(what: string, value: unknown, min: number, max: number): v
 }
 
 function refuse(what: string, value: unknown, allowed: string): never {
-  throw new RoomError("invalid_schema", `${what} is ${shown(value)}; allowed: ${allowed}`);
+  refuseAs("invalid_schema", what, value, allowed);
 }

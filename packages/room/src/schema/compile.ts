@@ -1,5 +1,5 @@
 import type { Cell, Layout } from "../contracts/layout.ts";
-import { type Placed, writeFields } from "./field.ts";
+import type { Placed } from "./field.ts";
 import type { Fields, Kinds } from "./types.ts";
 import { View } from "./view.ts";
 
@@ -60,8 +60,7 @@ export function place(definition: Fields): PlacedFields {
     cells.push(...field.cells);
   }
   const initial = new Int32Array(cells.length);
-  const values = fields.map(({ name, field }) => [name, field.initial]);
-  writeFields(fields, Object.fromEntries(values) as object, initial, 0, "");
+  for (const { field, offset } of fields) field.write(field.initial, initial, offset);
   return { fields, cells, initial };
 }
 

@@ -1,4 +1,4 @@
-import { RoomError, shown } from "../contracts/errors.ts";
+import { refuse } from "../contracts/errors.ts";
 import type { Cell } from "../contracts/layout.ts";
 import type { Cells, Owner, Row } from "./row.ts";
 
@@ -51,7 +51,7 @@ export function plainCell(min: number, max: number, moves = false): Cell {
 
 /** Throws for a value that a field cannot hold. */
 export function badValue(path: string, value: unknown, allowed: string): never {
-  throw new RoomError("invalid_value", `${path} is ${shown(value)}; allowed: ${allowed}`);
+  refuse("invalid_value", path, value, allowed);
 }
 
 /**

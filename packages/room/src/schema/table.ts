@@ -1,4 +1,4 @@
-import { RoomError, shown } from "../contracts/errors.ts";
+import { refuse } from "../contracts/errors.ts";
 import type { Layout } from "../contracts/layout.ts";
 import type { Rows } from "../contracts/rows.ts";
 import type { Schema } from "./compile.ts";
@@ -42,8 +42,7 @@ export abstract class Table implements Owner {
     const { kinds } = this.schema;
     const index = kinds.findIndex((kind) => kind.name === name);
     if (index >= 0) return index;
-    const names = kinds.map((kind) => kind.name).join(", ");
-    throw new RoomError("unknown_kind", `the kind is ${shown(name)}; allowed: ${names}`);
+    refuse("unknown_kind", "the kind", name, namesOf(kinds));
   }
 }
 
@@ -80,11 +79,14 @@ export class FrameTable extends Table {
 
 /** Throws where rows are not of this game. */
 export function checkSameGame({ layout }: Schema, rows: Rows<Cells>): void {
-  if (rows.layout.hash === layout.hash) return;
-  throw new RoomError(
-    "other_schema",
-    `the hash of these rows is ${rows.layout.hash}; allowed: ${layout.hash}, that of this game`,
-  );
+  const { hash } = rows.layout;
+  if (hash === layout.hash) return;
+  refuse("other_schema", "the hash of these rows", hash, `${layout.hash}, that of this game`);
+}
+
+/** For a message. */
+export function namesOf(named: readonly { readonly name: string }[]): string {
+  return named.map(({ name }) => name).join(", ");
 }
 
 /** One walk over the slots. What a step returns is the walk itself, so that it allocates nothing. */

@@ -341,7 +341,7 @@ describe("copies", () => {
     for (let count = 0; count < 3; count++) large.add("shot");
     assert.throws(
       () => world.copyFrom(large),
-      code("limit_reached", /there would be 3 entities; allowed: .* 2$/),
+      code("limit_reached", /the number of slots is 3; allowed: .* 2$/),
     );
     assert.deepEqual([ana.isAlive, world.size], [true, 1]);
   });

@@ -1,8 +1,8 @@
-import { RoomError, shown } from "../contracts/errors.ts";
+import { refuse } from "../contracts/errors.ts";
 import type { Rows } from "../contracts/rows.ts";
 import type { CompiledKind, Schema } from "./compile.ts";
 import { badValue, writeFields } from "./field.ts";
-import { checkSameGame, Table } from "./table.ts";
+import { checkSameGame, namesOf, Table } from "./table.ts";
 import { View } from "./view.ts";
 
 const DEFAULT_MAX_ENTITIES = 1_024;
@@ -30,10 +30,8 @@ export class WorldTable extends Table implements Rows {
     { maxEntities = DEFAULT_MAX_ENTITIES }: { readonly maxEntities?: number } = {},
   ) {
     super(schema);
-    if (!Number.isInteger(maxEntities) || maxEntities < 1 || maxEntities > MOST_ENTITIES) {
-      const allowed = `integers from 1 to ${MOST_ENTITIES}`;
-      throw new RoomError("invalid_option", `maxEntities is ${shown(maxEntities)}; allowed: ${allowed}`);
-    }
+    if (!Number.isInteger(maxEntities) || maxEntities < 1 || maxEntities > MOST_ENTITIES)
+      refuse("invalid_option", "maxEntities", maxEntities, `integers from 1 to ${MOST_ENTITIES}`);
     this.maxEntities = maxEntities;
     const capacity = Math.min(FIRST_CAPACITY, maxEntities);
     this.kinds = new Uint8Array(capacity);
@@ -47,8 +45,7 @@ export class WorldTable extends Table implements Rows {
     const kind = this.schema.kinds[index] as CompiledKind;
     for (const key in values) {
       if (kind.fields.some((field) => field.name === key)) continue;
-      const fields = kind.fields.map((field) => field.name).join(", ");
-      throw new RoomError("unknown_field", `a field of ${name} is ${shown(key)}; allowed: ${fields}`);
+      refuse("unknown_field", `a field of ${name}`, key, namesOf(kind.fields));
     }
     const slot = this.#take(index + 1);
     const start = slot * this.layout.stride;
@@ -138,10 +135,7 @@ export class WorldTable extends Table implements Rows {
   }
 
   #full(entities: number): never {
-    throw new RoomError(
-      "limit_reached",
-      `there would be ${entities} entities; allowed: maxEntities, which is ${this.maxEntities}`,
-    );
+    refuse("limit_reached", "the number of slots", entities, `maxEntities, which is ${this.maxEntities}`);
   }
 
   /** Makes room for so many rows. */

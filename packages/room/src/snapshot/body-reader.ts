@@ -5,6 +5,10 @@ import type { KindLayout, Layout } from "../contracts/layout.ts";
 import { ColumnsReader } from "./columns-reader.ts";
 import { foretell } from "./foretell.ts";
 import type { SnapshotFrame } from "./frame.ts";
+import type { Header } from "./header.ts";
+
+/** Why a body cannot be read: it is against what is not known, or not one at all. */
+export type BodyFault = "base_unknown" | "malformed";
 
 /** Reads what `BodyWriter` and `PartWriter` wrote into a frame, which is of no use if it cannot be read. */
 export class BodyReader {
@@ -33,89 +37,89 @@ export class BodyReader {
   }
 
   /**
-   * What a whole with a base begins with: how many ticks before the base the one before it is, 0 for none; -1
-   * for the tick right before it, and nobody came or went.
-   */
-  readBehind(reader: BitReader): number {
-    return reader.read(1) === 1 ? -1 : readGamma(reader);
-  }
-
-  /**
-   * Reads all that is shown at a tick.
+   * Reads what is shown at a tick.
    *
    * @param frame Becomes it.
+   * @param newest What was known before: a part changes that.
    * @param era Stands above the marks in generations.
-   * @param base What it is told against.
-   * @param previous What was before the base.
-   * @param ahead Ticks since the base.
-   * @param isUsual Nobody came or went.
-   * @returns Whether it can be.
+   * @param ago Finds the frame of so many ticks before this one.
+   * @returns Why it cannot be.
    */
-  readWhole(
+  read(
     reader: BitReader,
+    header: Header,
     frame: SnapshotFrame,
+    newest: SnapshotFrame | undefined,
     era: number,
-    base: SnapshotFrame | undefined,
-    previous: SnapshotFrame | undefined,
-    ahead: number,
-    isUsual: boolean,
-  ): boolean {
+    ago: (distance: number) => SnapshotFrame | undefined,
+  ): BodyFault | undefined {
     frame.clear();
     this.#enteredCount = 0;
-    if (base !== undefined && !this.#readLeft(reader, frame, base, isUsual)) return false;
-    if (!isUsual && !this.#readEntered(reader, frame, era)) return false;
-    for (let k = 0; k < this.#layout.kinds.length; k++) {
-      const kind = this.#layout.kinds[k] as KindLayout;
-      if (base !== undefined && !this.#readStayed(reader, kind, k + 1, frame, base, previous, ahead))
-        return false;
-      if (!this.#readRows(reader, kind, k + 1, frame)) return false;
-    }
-    return reader.isAtEnd;
+    return header.isPart
+      ? this.#readPart(reader, frame, newest, era, ago)
+      : this.#readWhole(reader, frame, header.ahead, era, ago);
   }
 
-  /**
-   * Reads a part of what is shown.
-   *
-   * @param frame What was known before; becomes what is known now.
-   * @param frameAt Finds the frame of so many ticks ago.
-   * @returns Whether it can be, or false for want of a base.
-   */
-  readPart(
+  #readWhole(
     reader: BitReader,
     frame: SnapshotFrame,
+    ahead: number,
     era: number,
-    frameAt: (distance: number) => SnapshotFrame | undefined,
-  ): boolean | "base_unknown" {
+    ago: (distance: number) => SnapshotFrame | undefined,
+  ): BodyFault | undefined {
+    const hasBase = ahead > 0;
+    const isUsual = hasBase && reader.read(1) === 1;
+    const behind = isUsual ? 1 : hasBase ? readGamma(reader) : 0;
+    const base = hasBase ? ago(ahead) : undefined;
+    const previous = behind > 0 ? ago(ahead + behind) : undefined;
+    if ((hasBase && base === undefined) || (behind > 0 && previous === undefined)) return "base_unknown";
+    if (base !== undefined && !this.#readLeft(reader, frame, base, isUsual)) return "malformed";
+    if (!isUsual && !this.#readEntered(reader, frame, era)) return "malformed";
+    for (const [k, kind] of this.#layout.kinds.entries()) {
+      const hasStayed =
+        base === undefined || this.#readStayed(reader, kind, k + 1, frame, base, previous, ahead);
+      if (!hasStayed || !this.#readRows(reader, kind, k + 1, frame)) return "malformed";
+    }
+    return reader.isAtEnd ? undefined : "malformed";
+  }
+
+  #readPart(
+    reader: BitReader,
+    frame: SnapshotFrame,
+    newest: SnapshotFrame | undefined,
+    era: number,
+    ago: (distance: number) => SnapshotFrame | undefined,
+  ): BodyFault | undefined {
+    if (newest !== undefined) frame.copy(newest);
     const list = this.#list;
     const end = readGamma(reader);
-    if (end > this.#maxEntities) return false;
+    if (end > this.#maxEntities) return "malformed";
     frame.reach(end);
     const left = readMarks(reader, end, list);
-    if (left < 0) return false;
     for (let i = 0; i < left; i++) frame.kinds[list[i] as number] = 0;
     this.#enteredCount = readMarks(reader, end, this.#entered);
     for (let i = 0; i < this.#enteredCount; i++) {
-      if (reader.isPast || !this.#readEntity(reader, frame, era, this.#entered[i] as number)) return false;
+      if (reader.isPast || !this.#readEntity(reader, frame, era, this.#entered[i] as number))
+        return "malformed";
     }
     const updated = readMarks(reader, end, this.#updated);
-    if (this.#enteredCount < 0 || updated < 0) return false;
+    if (left < 0 || this.#enteredCount < 0 || updated < 0) return "malformed";
     const isOne = updated > 1 && reader.read(1) === 1;
     let distance = 0;
     for (let i = 0; i < updated; i++) {
       if (i === 0 || !isOne) distance = reader.read(6);
-      if (reader.isPast) return false;
-      const base = frameAt(distance);
+      if (reader.isPast) return "malformed";
+      const base = ago(distance);
       if (base === undefined) return "base_unknown";
-      if (!take(frame, base, this.#updated[i] as number)) return false;
+      if (!take(frame, base, this.#updated[i] as number)) return "malformed";
     }
-    for (let k = 0; k < this.#layout.kinds.length; k++) {
-      const kind = this.#layout.kinds[k] as KindLayout;
+    for (const [k, kind] of this.#layout.kinds.entries()) {
       const count = this.#select(frame, k + 1, this.#updated, updated);
-      if (count > 0 && !this.#columns.readMeasured(reader, kind, frame, count, 0, undefined, undefined))
-        return false;
-      if (!this.#readRows(reader, kind, k + 1, frame)) return false;
+      const isRead =
+        count === 0 || this.#columns.readMeasured(reader, kind, frame, count, 0, undefined, undefined);
+      if (!isRead || !this.#readRows(reader, kind, k + 1, frame)) return "malformed";
     }
-    return reader.isAtEnd;
+    return reader.isAtEnd ? undefined : "malformed";
   }
 
   /** Takes over from the base who did not leave. */
@@ -186,7 +190,6 @@ export class BodyReader {
     previous: SnapshotFrame | undefined,
     ahead: number,
   ): boolean {
-    const { which } = this.#columns;
     let moving = 0;
     let resting = 0;
     for (let id = 0; id < base.end; id++) {
@@ -196,14 +199,17 @@ export class BodyReader {
       else this.#resting[resting++] = id;
     }
     if (moving + resting === 0) return true;
-    let count = readMarks(reader, moving, this.#list);
+    const moved = this.#pick(reader, this.#moving, moving, 0);
+    const count = this.#pick(reader, this.#resting, resting, moved);
     if (count < 0) return false;
-    const moved = count;
-    for (let i = 0; i < count; i++) which[i] = this.#moving[this.#list[i] as number] as number;
-    const more = readMarks(reader, resting, this.#list);
-    if (more < 0) return false;
-    for (let i = 0; i < more; i++) which[count++] = this.#resting[this.#list[i] as number] as number;
     return count === 0 || this.#columns.readMeasured(reader, kind, frame, count, moved, base, previous);
+  }
+
+  /** Has the columns, from `at` on, be those of `ids` that are told of. Returns how many there are, or -1. */
+  #pick(reader: BitReader, ids: Int32Array, total: number, at: number): number {
+    const count = at < 0 ? -1 : readMarks(reader, total, this.#list);
+    for (let i = 0; i < count; i++) this.#columns.which[at + i] = ids[this.#list[i] as number] as number;
+    return count < 0 ? count : at + count;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Cell, KindLayout } from "../contracts/layout.ts";
+import { difference, intoRange } from "../schema/cells.ts";
 import { magnitude } from "./residuals.ts";
 
 // Where a cell will be, and how far it is from there. Both sides do the same arithmetic: exact integers in
@@ -14,31 +15,23 @@ import { magnitude } from "./residuals.ts";
  */
 export function foretell(cell: Cell, base: number, previous: number, ahead: number, behind: number): number {
   if (base === previous) return base;
-  const { min, max } = cell;
-  const step = cell.wraps ? shortest(cell, base - previous) : base - previous;
-  const value = base + (behind === 1 ? step * ahead : Math.round((step * ahead) / behind));
-  if (value >= min && value <= max) return value;
-  if (!cell.wraps) return value < min ? min : max;
-  const span = max - min + 1;
-  return value - Math.floor((value - min) / span) * span;
+  const way = difference(cell, previous, base) * ahead;
+  return intoRange(cell, base + (behind === 1 ? way : Math.round(way / behind)));
 }
 
 /** How to come from `expected` to `value`, as a 32-bit integer. */
 export function differenceOf(cell: Cell, value: number, expected: number): number {
-  return (cell.wraps ? shortest(cell, value - expected) : value - expected) | 0;
+  return difference(cell, expected, value) | 0;
 }
 
 /** Where that leads from `expected`. What did not come from `differenceOf` may lead past the cell's ends. */
 export function valueOf(cell: Cell, expected: number, difference: number): number {
-  if (!cell.wraps) return (expected + difference) | 0;
-  const value = expected + difference;
-  const span = cell.max - cell.min + 1;
-  return value > cell.max ? value - span : value < cell.min ? value + span : value;
+  return cell.wraps ? intoRange(cell, expected + difference) : (expected + difference) | 0;
 }
 
 /** How much a cell changed between two ticks, as far as it counts. */
 export function speedOf(cell: Cell, value: number, before: number): number {
-  return magnitude(cell.wraps ? shortest(cell, value - before) : value - before);
+  return magnitude(difference(cell, before, value));
 }
 
 /** Whether a cell has two values. */
@@ -59,10 +52,4 @@ export function isSimilar(kind: KindLayout, c: number): boolean {
     !one.refers &&
     !other.refers
   );
-}
-
-/** The same way round, by the shorter arc. */
-function shortest(cell: Cell, difference: number): number {
-  const span = cell.max - cell.min + 1;
-  return difference * 2 >= span ? difference - span : difference * 2 < -span ? difference + span : difference;
 }

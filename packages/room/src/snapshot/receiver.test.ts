@@ -35,17 +35,17 @@ test("a client that says it has nothing has acknowledged nothing, whatever the t
     assert.equal(receiver.has(65_535), false);
   }
   const news = reader.read(tell());
-  assert.deepEqual([news.ok, news.ok && news.tick], [true, 65_630]);
+  assert.deepEqual([news.ok, news.ok && news.frame.tick], [true, 65_630]);
 });
 
 test("after a silence of any length a part is read with its own tick", () => {
   for (const silence of [1, 63, 64, 65, 20_000, 32_767, 32_768, 33_000, 65_535, 65_536, 70_000]) {
     const { receiver, reader, tell } = newRoom(5, 60);
     const first = reader.read(tell());
-    assert.ok(first.ok && !first.isWhole);
+    assert.ok(first.ok && !first.frame.isWhole);
     receiver.acknowledge(5, 0);
     for (let i = 1; i < silence; i++) tell();
     const news = reader.read(tell());
-    assert.deepEqual([silence, news.ok, news.ok && news.tick], [silence, true, 5 + silence]);
+    assert.deepEqual([silence, news.ok, news.ok && news.frame.tick], [silence, true, 5 + silence]);
   }
 });

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { cell, layoutOf, TestRows } from "../../test/any-world.ts";
 import { defineGame } from "../schema/check.ts";
 import { int } from "../schema/numbers.ts";
+import { changesBetween } from "./changes.ts";
 import { SnapshotReader } from "./reader.ts";
 import { Snapshots } from "./snapshots.ts";
 
@@ -19,7 +20,8 @@ test("an entity of another kind that a world which went back has in its place is
   assert.equal(custom.isShown(0), false);
   const news = step();
   assert.ok(news.ok);
-  assert.deepEqual([news.entered, news.left], [[0], [0]]);
+  const { entered, left } = changesBetween(news.before, news.frame);
+  assert.deepEqual([entered, left], [[0], [0]]);
   const { newest } = reader;
   assert.deepEqual([newest?.kinds[0], newest?.cells[0]], [2, 3]);
   assert.deepEqual([snapshots.everything.idOf(0), custom.idOf(0)], [0, -1]);

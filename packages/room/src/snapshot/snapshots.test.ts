@@ -5,8 +5,9 @@ import { test } from "node:test";
 import { cell, layoutOf, mixedLayout, randomOf, TestRows } from "../../test/any-world.ts";
 import { RandomWorld } from "../../test/play.ts";
 import { InputReport } from "../input/report.ts";
+import { changesBetween } from "./changes.ts";
 import type { Receiver } from "./receiver.ts";
-import { SnapshotReader } from "./reader.ts";
+import { type SnapshotNews, SnapshotReader } from "./reader.ts";
 import { Snapshots } from "./snapshots.ts";
 
 const layout = layoutOf([{ name: "ball", weight: 1, cells: [cell(0, 1_000, { moves: true }), cell(0, 9)] }]);
@@ -37,24 +38,27 @@ function newRoom(balls = 1): {
   };
 }
 
+/** Who entered, who left, and who changed. */
+function changesOf({ before, frame }: SnapshotNews): (readonly number[])[] {
+  const { entered, left, changed } = changesBetween(before, frame);
+  return [entered, left, changed];
+}
+
 test("what a client reads says what came, and what it is told about its inputs", () => {
   const { rows, receiver, reader, tell } = newRoom(2);
   assert.equal(reader.newest, undefined);
   assert.deepEqual({ ...reader.acknowledgement }, { tick: -1, bits: 0 });
   let news = reader.read(tell(7));
   assert.ok(news.ok);
-  assert.deepEqual(
-    [news.tick, news.isWhole, news.entered, news.left, news.changed],
-    [7, true, [0, 1], [], []],
-  );
+  assert.deepEqual([news.frame.tick, news.frame.isWhole, ...changesOf(news)], [7, true, [0, 1], [], []]);
   assert.equal(news.report, undefined);
   receiver.acknowledge(7, 0);
   rows.set(0, 0, 5);
-  const report = Object.assign(new InputReport(), { sentAt: 8.5, taken: 6, applied: 0b101, depth: -3 });
+  const report = Object.assign(new InputReport(), { taken: 6, applied: 0b101, depth: -3 });
   Object.assign(report, { came: 5, cameAt: 7.25 });
   news = reader.read(tell(8, report));
   assert.ok(news.ok);
-  assert.deepEqual([news.entered, news.left, news.changed], [[], [], [0]]);
+  assert.deepEqual(changesOf(news), [[], [], [0]]);
   assert.deepEqual(news.report, report);
   rows.remove(0);
   rows.add(0, [9, 9]);
@@ -62,7 +66,7 @@ test("what a client reads says what came, and what it is told about its inputs",
   news = reader.read(tell(9));
   assert.ok(news.ok);
   // The slot has another entity now, and so has the id.
-  assert.deepEqual([news.entered, news.left, news.changed], [[0], [0, 1], []]);
+  assert.deepEqual(changesOf(news), [[0], [0, 1], []]);
   assert.deepEqual({ ...reader.acknowledgement }, { tick: 9, bits: 0b11 });
 });
 
@@ -89,7 +93,7 @@ test("after a silence longer than the ring everything is told, against nothing, 
   assert.equal((forgotten[2] as number) & 63, 0);
   const news = reader.read(forgotten);
   assert.ok(news.ok);
-  assert.deepEqual([news.tick, news.entered, news.left, news.changed], [164, [0, 1, 2], [0, 1, 2], []]);
+  assert.deepEqual([news.frame.tick, ...changesOf(news)], [164, [0, 1, 2], [0, 1, 2], []]);
   assert.deepEqual(reader.read(remembered), { ok: false, reason: "late" });
   assert.equal(reader.frame(100), undefined);
   assert.deepEqual({ ...reader.acknowledgement }, { tick: 164, bits: 0 });

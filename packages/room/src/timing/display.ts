@@ -48,41 +48,32 @@ export const AWAY_MS = 1_000;
  * behind what comes by the jitter of 95 % of the frames and one tick, so that mostly a newer frame is there
  * to go towards. It is drawn there by at most 5 % of its rate, and never goes back.
  */
-export class Display {
-  readonly #clock: SteeredClock;
-  readonly #transit: TransitTimes;
+export class Display extends SteeredClock {
+  /** How long frames are on their way, by the clock here and the server's. */
+  readonly transit: TransitTimes;
   readonly #maxExtrapolation: number;
   readonly #awayMs: number;
-  #newest = Number.NEGATIVE_INFINITY;
-  #shownAt = Number.NEGATIVE_INFINITY;
+  /** Tick of the newest frame that came; minus infinity before the first. */
+  newest = Number.NEGATIVE_INFINITY;
+  #shownAt = Number.POSITIVE_INFINITY;
   #first = Number.NEGATIVE_INFINITY;
 
   constructor(options: DisplayOptions) {
     const { ticksPerSecond, maxExtrapolationMs = MAX_EXTRAPOLATION_MS, awayMs = AWAY_MS } = options;
-    this.#clock = new SteeredClock({
-      ticksPerSecond,
-      maxRate: DISPLAY_RATE,
-      jumpMs: DISPLAY_JUMP_MS,
-      standMs: DISPLAY_STAND_MS,
-    });
-    this.#transit = new TransitTimes(ticksPerSecond);
-    this.#maxExtrapolation = maxExtrapolationMs / this.#clock.tickMs;
+    super({ ticksPerSecond, maxRate: DISPLAY_RATE, jumpMs: DISPLAY_JUMP_MS, standMs: DISPLAY_STAND_MS });
+    this.transit = new TransitTimes(ticksPerSecond);
+    this.#maxExtrapolation = maxExtrapolationMs / this.tickMs;
     this.#awayMs = awayMs;
   }
 
   /** The displayed time in ticks, with fractions; minus infinity before something was shown. */
   get time(): number {
-    return Math.max(this.#clock.position, this.#first);
-  }
-
-  /** Tick of the newest frame that came; minus infinity before the first. */
-  get newest(): number {
-    return this.#newest;
+    return Math.max(this.position, this.#first);
   }
 
   /** 95 % of the frames are at most this many ticks later than the quickest. */
   get jitter(): number {
-    return this.#transit.jitter;
+    return this.transit.jitter;
   }
 
   /** How far what is shown lies behind the quickest frames, in ticks: the jitter and one tick. */
@@ -92,51 +83,42 @@ export class Display {
 
   /** The frame of `tick` has come, be it late or a second time. */
   came(tick: number, nowMs: number): void {
-    this.#transit.arrived(nowMs / this.#clock.tickMs - tick);
-    if (tick > this.#newest) this.#newest = tick;
+    this.transit.arrived(nowMs / this.tickMs - tick);
+    this.newest = Math.max(this.newest, tick);
   }
 
   /** Fills `into` with what is to be shown at `nowMs`. It is left as it is while there is nothing to show. */
   show(nowMs: number, frameAt: FrameAt, into: DisplayFrame): DisplayState {
-    const newest = frameAt(this.#newest);
-    if (newest === undefined) return "waiting";
-    const most = this.#newest + this.#maxExtrapolation;
-    const target = Math.min(nowMs / this.#clock.tickMs - this.#transit.reckoned, most);
-    const wasAway = nowMs - this.#shownAt > this.#awayMs && this.#shownAt !== Number.NEGATIVE_INFINITY;
+    let toTick = this.newest;
+    let to = frameAt(toTick);
+    if (to === undefined) return "waiting";
+    const most = toTick + this.#maxExtrapolation;
+    const target = Math.min(nowMs / this.tickMs - this.transit.reckoned, most);
+    const wasAway = nowMs - this.#shownAt > this.#awayMs;
     const before = this.time;
-    if (wasAway) this.#clock.jump(nowMs, target);
-    else this.#clock.advance(nowMs, target, most);
+    if (wasAway) this.jump(nowMs, target);
+    else this.steer(nowMs, target, most);
     this.#shownAt = nowMs;
 
+    // The first frame after this time, or the newest; and the one before it.
     const { time } = this;
-    const later = this.#findLater(time, frameAt);
-    const to = later === undefined ? newest : (frameAt(later) ?? newest);
-    const toTick = later ?? this.#newest;
-    const fromTick = this.#findEarlier(Math.min(Math.floor(time), toTick - 1), frameAt);
-    const from = fromTick === undefined ? undefined : frameAt(fromTick);
-    if (fromTick === undefined || from === undefined) {
-      // There is no way that it went. It is shown until its time has come, and nothing before it will be.
-      this.#first = toTick;
-      interpolate(to, to, 1, into);
-    } else {
-      interpolate(from, to, (time - fromTick) / (toTick - fromTick), into);
+    let from: Rows | undefined;
+    let fromTick = toTick;
+    while (from === undefined && fromTick > this.newest - FRAMES) {
+      fromTick -= 1;
+      const frame = frameAt(fromTick);
+      if (fromTick <= time) from = frame;
+      else if (frame !== undefined) {
+        to = frame;
+        toTick = fromTick;
+      }
     }
-    const leapMs = (time - before) * this.#clock.tickMs;
+    // Without one before it there is no way that it went: it is shown until its time has come, and nothing
+    // before it will be.
+    if (from === undefined) this.#first = toTick;
+    interpolate(from ?? to, to, from === undefined ? 1 : (time - fromTick) / (toTick - fromTick), into);
+    const leapMs = (time - before) * this.tickMs;
     if (wasAway || (leapMs > this.#awayMs && before !== Number.NEGATIVE_INFINITY)) return "returned";
     return time >= most ? "holding" : "showing";
-  }
-
-  /** The first frame after `time`. */
-  #findLater(time: number, frameAt: FrameAt): number | undefined {
-    if (time >= this.#newest) return undefined;
-    const least = Math.max(Math.floor(time) + 1, this.#newest - FRAMES);
-    for (let tick = least; tick < this.#newest; tick++) if (frameAt(tick) !== undefined) return tick;
-    return this.#newest;
-  }
-
-  /** The newest frame at or before `tick`. */
-  #findEarlier(tick: number, frameAt: FrameAt): number | undefined {
-    for (let back = 0; back < FRAMES; back++) if (frameAt(tick - back) !== undefined) return tick - back;
-    return undefined;
   }
 }

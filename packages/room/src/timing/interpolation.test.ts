@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { Random } from "@zocalo/integrity";
 import type { Cell } from "../contracts/layout.ts";
 import { type Entry, rowsOf, testLayout } from "../../test/time/rows.ts";
-import { DisplayFrame, difference, interpolate, intoRange } from "./interpolation.ts";
+import { difference, intoRange } from "../schema/cells.ts";
+import { DisplayFrame, interpolate } from "./interpolation.ts";
 
 const at: Cell = { min: 0, max: 1_000, wraps: false, moves: true, refers: false };
 const aim: Cell = { min: -128, max: 127, wraps: true, moves: true, refers: false };

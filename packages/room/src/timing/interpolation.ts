@@ -1,5 +1,6 @@
-import type { Cell, Layout } from "../contracts/layout.ts";
+import type { Layout } from "../contracts/layout.ts";
 import type { Rows } from "../contracts/rows.ts";
+import { difference, intoRange } from "../schema/cells.ts";
 
 /**
  * What is shown: `Rows` between two ticks, where the cells that move have fractions. Made once and filled
@@ -44,23 +45,6 @@ export class DisplayFrame {
   }
 }
 
-/** The difference from `a` to `b`; of a cell that wraps the shorter one. */
-export function difference(cell: Cell, a: number, b: number): number {
-  const plain = b - a;
-  if (!cell.wraps) return plain;
-  const span = cell.max - cell.min + 1;
-  return plain - span * Math.round(plain / span);
-}
-
-/** Brings a computed value back into the range of its cell. One that wraps stays below `max + 1`. */
-export function intoRange(cell: Cell, value: number): number {
-  if (!cell.wraps) return Math.max(cell.min, Math.min(cell.max, value));
-  const span = cell.max - cell.min + 1;
-  const turned = value - span * Math.floor((value - cell.min) / span);
-  // Rounding can make a whole turn of what is just below `min`.
-  return turned < cell.max + 1 ? turned : cell.min;
-}
-
 /**
  * Fills `into` with what lies between two frames. An entity is one that has its slot, generation and kind in
  * both; its cells that move are on the way, and the others switch when `share` is 1. Who is there switches
@@ -72,28 +56,23 @@ export function intoRange(cell: Cell, value: number): number {
 export function interpolate(from: Rows, to: Rows, share: number, into: DisplayFrame): void {
   const base = share < 1 ? from : to;
   const { stride, kinds } = base.layout;
-  into.fit(base.end);
-  for (let slot = 0; slot < base.end; slot++) {
-    const kind = base.kinds[slot] ?? 0;
-    const generation = base.generations[slot] ?? 0;
-    into.kinds[slot] = kind;
-    into.generations[slot] = generation;
-    if (kind === 0) continue;
-    const isInBoth =
-      slot < from.end &&
-      slot < to.end &&
-      from.kinds[slot] === to.kinds[slot] &&
-      from.generations[slot] === to.generations[slot];
+  const { end } = base;
+  into.fit(end);
+  into.kinds.set(base.kinds.subarray(0, end));
+  into.generations.set(base.generations.subarray(0, end));
+  into.cells.set(base.cells.subarray(0, end * stride));
+  const other = share < 1 ? to : from;
+  for (let slot = 0; slot < Math.min(end, other.end); slot++) {
+    const kind = from.kinds[slot] ?? 0;
+    if (kind === 0 || kind !== to.kinds[slot] || from.generations[slot] !== to.generations[slot]) continue;
     const cells = kinds[kind - 1]?.cells ?? [];
     for (let i = 0; i < cells.length; i++) {
       const cell = cells[i];
       const at = slot * stride + i;
-      const value = base.cells[at] ?? 0;
-      into.cells[at] = value;
-      if (!isInBoth || share === 1 || cell?.moves !== true) continue;
       const start = from.cells[at] ?? 0;
-      const way = difference(cell, start, to.cells[at] ?? 0);
-      if (way !== 0) into.cells[at] = intoRange(cell, start + way * share);
+      const end = to.cells[at] ?? 0;
+      if (cell?.moves === true && start !== end && share !== 1)
+        into.cells[at] = intoRange(cell, start + difference(cell, start, end) * share);
     }
   }
 }

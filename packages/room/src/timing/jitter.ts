@@ -19,8 +19,7 @@ const FALLING = 16;
  * nothing, only how transits differ. It finds the time at which 95 % are there, and one tick more: so one
  * lost packet, whose contents the next one brings, is not late either.
  */
-export class TransitTimes {
-  readonly #window = new SlidingWindow(ARRIVALS);
+export class TransitTimes extends SlidingWindow {
   readonly #staleTicks: number;
   /**
    * How many arrivals that are not sooner are still wanted before the soonest counts as settled, and what the
@@ -30,18 +29,19 @@ export class TransitTimes {
   #fellFrom = 0;
 
   constructor(ticksPerSecond: number) {
+    super(ARRIVALS);
     this.#staleTicks = Math.max(2 * STEP_TICKS, (STALE_MS * ticksPerSecond) / 1_000);
   }
 
   /** False before the first arrival. */
   get isKnown(): boolean {
-    return this.#window.count > 0;
+    return this.count > 0;
   }
 
   /** @param ticks When it came by one clock, less when it left by the other, in ticks. */
   arrived(ticks: number): void {
     if (!Number.isFinite(ticks)) return;
-    const soonest = this.isKnown ? this.#window.quantile(0) : ticks;
+    const soonest = this.isKnown ? this.soonest : ticks;
     if (ticks < soonest || this.#falling === 0) {
       if (this.#falling === 0) this.#fellFrom = soonest;
       if (ticks < soonest) this.#falling = FALLING;
@@ -50,25 +50,25 @@ export class TransitTimes {
     }
     // It is another time from here on, and what was learnt before it says nothing.
     if (ticks < this.#fellFrom - STEP_TICKS || ticks > soonest + this.#staleTicks) {
-      this.#window.clear();
+      this.clear();
       this.#falling = FALLING;
       this.#fellFrom = ticks;
     }
-    this.#window.add(ticks);
+    this.add(ticks);
+  }
+
+  /** The quickest of the arrivals, in ticks. */
+  get soonest(): number {
+    return this.quantile(0);
   }
 
   /** 95 % of the arrivals are at most this many ticks later than the soonest. */
   get jitter(): number {
-    return this.#window.quantile(ON_TIME) - this.#window.quantile(0);
+    return this.reckoned - 1 - this.soonest;
   }
 
   /** The transit to reckon with, in ticks: the soonest, the jitter, and one tick. */
   get reckoned(): number {
-    return this.#window.quantile(ON_TIME) + 1;
-  }
-
-  /** Forgets all arrivals. */
-  clear(): void {
-    this.#window.clear();
+    return this.quantile(ON_TIME) + 1;
   }
 }

@@ -17,35 +17,18 @@ export interface SteeringOptions {
  */
 export class SteeredClock {
   readonly tickMs: number;
-  readonly #maxRate: number;
-  readonly #jumpTicks: number;
-  readonly #standTicks: number;
-  #position = Number.NEGATIVE_INFINITY;
+  readonly #options: SteeringOptions;
+  /** Ticks with fractions; minus infinity before the first `steer`. */
+  position = Number.NEGATIVE_INFINITY;
+  /** Since the last `steer`: 1 is the rate of the clock it is given, 0 while it stands still. */
+  rate = 1;
+  /** How often it jumped ahead or came to a stand. */
+  jumps = 0;
   #at = 0;
-  #rate = 1;
-  #stands = false;
-  #jumps = 0;
 
   constructor(options: SteeringOptions) {
     this.tickMs = 1_000 / options.ticksPerSecond;
-    this.#maxRate = options.maxRate;
-    this.#jumpTicks = options.jumpMs / this.tickMs;
-    this.#standTicks = options.standMs / this.tickMs;
-  }
-
-  /** Ticks with fractions; minus infinity before the first `advance`. */
-  get position(): number {
-    return this.#position;
-  }
-
-  /** Of the last `advance`: 1 is the rate of the clock it is given, 0 while it stands still. */
-  get rate(): number {
-    return this.#rate;
-  }
-
-  /** How often it jumped ahead or came to a stand. */
-  get jumps(): number {
-    return this.#jumps;
+    this.#options = options;
   }
 
   /**
@@ -54,31 +37,32 @@ export class SteeredClock {
    * @param target Where it should be then, in ticks.
    * @param most It goes no further than this.
    */
-  advance(nowMs: number, target: number, most: number = Number.POSITIVE_INFINITY): void {
+  steer(nowMs: number, target: number, most: number = Number.POSITIVE_INFINITY): void {
+    const { maxRate, jumpMs, standMs } = this.#options;
+    const before = this.position;
     const elapsed = Math.max(0, nowMs - this.#at) / this.tickMs;
-    const before = this.#position;
-    this.#at = nowMs;
     const error = target - (before + elapsed);
-    if (error > this.#jumpTicks) {
-      if (before !== Number.NEGATIVE_INFINITY) this.#jumps += 1;
+    const errorMs = error * this.tickMs;
+    if (errorMs > jumpMs) {
+      if (before !== Number.NEGATIVE_INFINITY) this.jumps += 1;
       this.jump(nowMs, target);
     } else {
-      const isFarAhead = error < -this.#standTicks;
-      if (isFarAhead && !this.#stands) this.#jumps += 1;
-      this.#stands = isFarAhead || (this.#stands && error < 0);
+      const isFarAhead = errorMs < -standMs;
+      if (isFarAhead && this.rate !== 0) this.jumps += 1;
+      const stands = isFarAhead || (this.rate === 0 && error < 0);
       // The whole of what it may differ by is used from one tick of error on.
-      this.#rate = this.#stands ? 0 : 1 + Math.max(-1, Math.min(1, error)) * this.#maxRate;
-      this.#position = before + elapsed * this.#rate;
+      this.rate = stands ? 0 : 1 + Math.max(-1, Math.min(1, error)) * maxRate;
+      this.position = before + elapsed * this.rate;
+      this.#at = nowMs;
     }
-    if (this.#position > most) this.#position = Math.max(before, most);
+    if (this.position > most) this.position = Math.max(before, most);
   }
 
   /** Is at `target` at `nowMs`, if that is not back. */
   jump(nowMs: number, target: number): void {
     this.#at = nowMs;
-    this.#position = Math.max(this.#position, target);
-    this.#stands = false;
-    this.#rate = 1;
+    this.position = Math.max(this.position, target);
+    this.rate = 1;
   }
 }
 
@@ -100,26 +84,18 @@ const REMEMBERED = 128;
  * are due. The server tells of each how long before that it came; the clock is steered so that 95 % of them
  * have a tick to spare. The rate differs by at most 2 %, except where it jumps (`SteeredClock`).
  */
-export class InputClock {
-  readonly #clock: SteeredClock;
-  readonly #transit: TransitTimes;
-  /**
-   * Of the newest inputs, by number modulo `REMEMBERED`: their numbers, when each was due, and when it left.
-   */
-  readonly #numbers = new Float64Array(REMEMBERED).fill(-1);
-  readonly #dueMs = new Float64Array(REMEMBERED);
-  readonly #sentMs = new Float64Array(REMEMBERED);
+export class InputClock extends SteeredClock {
+  /** How long inputs are on their way, by the server's clock and the one here. */
+  readonly transit: TransitTimes;
+  /** When each of the newest inputs was due here, in milliseconds, by number modulo `REMEMBERED`. */
+  readonly #dueMs = new Float64Array(REMEMBERED).fill(Number.NaN);
   #due = Number.NEGATIVE_INFINITY;
-  #skipped = 0;
+  /** Ticks for which there was no input, because it jumped, or this page or process stood still. */
+  skipped = 0;
 
   constructor(ticksPerSecond: number) {
-    this.#clock = new SteeredClock({
-      ticksPerSecond,
-      maxRate: INPUT_RATE,
-      jumpMs: INPUT_JUMP_MS,
-      standMs: INPUT_STAND_MS,
-    });
-    this.#transit = new TransitTimes(ticksPerSecond);
+    super({ ticksPerSecond, maxRate: INPUT_RATE, jumpMs: INPUT_JUMP_MS, standMs: INPUT_STAND_MS });
+    this.transit = new TransitTimes(ticksPerSecond);
   }
 
   /** The tick of the newest input that is due; 0 before the first `advance`. */
@@ -129,54 +105,35 @@ export class InputClock {
 
   /** How far the next tick has come, from 0 to below 1. */
   get fraction(): number {
-    return this.#due === Number.NEGATIVE_INFINITY ? 0 : this.#clock.position - this.#due;
-  }
-
-  get rate(): number {
-    return this.#clock.rate;
-  }
-
-  /** How often it jumped ahead or stood still. */
-  get jumps(): number {
-    return this.#clock.jumps;
-  }
-
-  /** Ticks for which there was no input, because it jumped, or this page or process stood still. */
-  get skipped(): number {
-    return this.#skipped;
+    return this.number === 0 ? 0 : this.position - this.#due;
   }
 
   /**
    * Moves it to `nowMs`. The inputs that have become due are to be sent at once.
    *
-   * @param serverTicks The server's time at `nowMs`, as `ClockOffset` has it.
+   * @param serverTicks The server's time at `nowMs`, as `ClientTime` has it.
    * @returns How many inputs have become due: those up to `number`, at most 5.
    */
   advance(nowMs: number, serverTicks: number): number {
-    const { tickMs, jumps } = this.#clock;
+    const { tickMs, jumps, transit } = this;
     const most = serverTicks + MAX_LEAD_MS / tickMs;
-    const wanted = this.#transit.isKnown ? nowMs / tickMs + this.#transit.reckoned : serverTicks + 1;
-    this.#clock.advance(nowMs, Math.min(wanted, most), most);
-    const newest = Math.floor(this.#clock.position);
-    const hasJumped = this.#due === Number.NEGATIVE_INFINITY || this.#clock.jumps > jumps;
-    const passed = this.#due === Number.NEGATIVE_INFINITY ? 1 : newest - this.#due;
-    // After a jump those before the newest would come too late.
-    const count = Math.min(passed, hasJumped ? 1 : MAX_CATCH_UP);
+    const wanted = transit.isKnown ? nowMs / tickMs + transit.reckoned : serverTicks + 1;
+    this.steer(nowMs, Math.min(wanted, most), most);
+    const newest = Math.floor(this.position);
+    const passed = newest - this.#due;
+    // After a jump, and at the beginning, those before the newest would come too late.
+    const count = Math.min(
+      passed,
+      this.jumps > jumps || passed === Number.POSITIVE_INFINITY ? 1 : MAX_CATCH_UP,
+    );
+    // So that none of those that were skipped has the moment of another one.
+    if (passed > count) this.#dueMs.fill(Number.NaN);
     for (let number = newest - count + 1; number <= newest; number++) {
-      const at = number % REMEMBERED;
-      this.#numbers[at] = number;
-      this.#dueMs[at] = nowMs - (this.#clock.position - number) * tickMs;
-      this.#sentMs[at] = nowMs;
+      this.#dueMs[number % REMEMBERED] = nowMs - (this.position - number) * tickMs;
     }
-    this.#skipped += passed - count;
+    if (passed > count && Number.isFinite(passed)) this.skipped += passed - count;
     this.#due = newest;
     return count;
-  }
-
-  /** When the input of tick `number` left, in milliseconds, if that is remembered. */
-  sentAtMs(number: number): number | undefined {
-    const at = number % REMEMBERED;
-    return this.#numbers[at] === number ? this.#sentMs[at] : undefined;
   }
 
   /**
@@ -184,14 +141,17 @@ export class InputClock {
    * after it was due here that was: a page that shows a frame late sends late, too.
    */
   came(number: number, cameTicks: number): void {
-    const at = number % REMEMBERED;
-    if (this.#numbers[at] === number) {
-      this.#transit.arrived(cameTicks - (this.#dueMs[at] ?? 0) / this.#clock.tickMs);
-    }
+    this.transit.arrived(cameTicks - this.dueAtMs(number) / this.tickMs);
+  }
+
+  /** When the input of tick `number` was due, in milliseconds; `NaN` if that is not remembered. */
+  dueAtMs(number: number): number {
+    const isKept = number <= this.#due && number > this.#due - REMEMBERED;
+    return isKept ? (this.#dueMs[number % REMEMBERED] ?? Number.NaN) : Number.NaN;
   }
 
   /** 95 % of the inputs are at most this many ticks later than the quickest. */
   get jitter(): number {
-    return this.#transit.jitter;
+    return this.transit.jitter;
   }
 }

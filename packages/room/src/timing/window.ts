@@ -6,8 +6,9 @@ export class SlidingWindow {
   readonly #values: Float64Array;
   readonly #sorted: Float64Array;
   #at = 0;
-  #count = 0;
   #isSorted = true;
+  /** How many there are. */
+  count = 0;
 
   /** @param size How many are kept: 1 or more. */
   constructor(size: number) {
@@ -15,20 +16,16 @@ export class SlidingWindow {
     this.#sorted = new Float64Array(size);
   }
 
-  get count(): number {
-    return this.#count;
-  }
-
   add(value: number): void {
+    const { length } = this.#values;
     this.#values[this.#at] = value;
-    this.#at = (this.#at + 1) % this.#values.length;
-    if (this.#count < this.#values.length) this.#count += 1;
+    this.#at = (this.#at + 1) % length;
+    this.count = Math.min(length, this.count + 1);
     this.#isSorted = false;
   }
 
   clear(): void {
-    this.#at = 0;
-    this.#count = 0;
+    this.#at = this.count = 0;
   }
 
   /**
@@ -36,13 +33,13 @@ export class SlidingWindow {
    * 0 if there are none.
    */
   quantile(q: number): number {
-    if (this.#count === 0) return 0;
-    const sorted = this.#sorted.subarray(0, this.#count);
+    const { count } = this;
     if (!this.#isSorted) {
-      sorted.set(this.#values.subarray(0, this.#count));
-      sorted.sort();
+      // What is not in use sorts to the end.
+      this.#sorted.fill(Number.POSITIVE_INFINITY).set(this.#values.subarray(0, count));
+      this.#sorted.sort();
       this.#isSorted = true;
     }
-    return sorted[Math.max(0, Math.ceil(q * this.#count) - 1)] ?? 0;
+    return count === 0 ? 0 : (this.#sorted[Math.max(0, Math.ceil(q * count) - 1)] ?? 0);
   }
 }

@@ -202,7 +202,6 @@ export class FakeRoom {
     const report = this.#report;
     receiver.acknowledge(buffer.frames.tick, buffer.frames.bits);
     buffer.report(tick, report);
-    report.sentAt = this.ticker.position();
     report.own = player?.isAlive === true ? this.#snapshots.everything.idOf(player.slot) : -1;
     const length = receiver.encode(this.#out, report);
     if (length > 0 && !this.isMute) seat.session.push(this.#out.slice(0, length));

@@ -2,7 +2,8 @@ import { Random } from "@zocalo/integrity";
 import type { Cell } from "../../src/contracts/layout.ts";
 import { InputBuffer } from "../../src/input/buffer.ts";
 import { InputReport } from "../../src/input/report.ts";
-import { type InputOutcome, InputSender } from "../../src/input/sender.ts";
+import { type InputOutcome, InputOutcomes } from "../../src/input/outcomes.ts";
+import { InputSender } from "../../src/input/sender.ts";
 import { type PredictedState, Prediction } from "../../src/play/prediction.ts";
 import { SnapshotReader } from "../../src/snapshot/reader.ts";
 import { DEFAULT_BUDGET_BYTES, Snapshots } from "../../src/snapshot/snapshots.ts";
@@ -121,7 +122,6 @@ export function simulate({ seed, link, seconds = 20, hitches = 0.01, away }: Run
       rows.cells[layout.stride] = tick * 10;
       snapshots.commit(tick);
       receiver.acknowledge(buffer.frames.tick, buffer.frames.bits);
-      report.sentAt = ticker.position();
       const snapshot = out.slice(0, receiver.encode(out, report));
       down.send(() => snapshotCame(snapshot));
     },
@@ -133,10 +133,10 @@ export function simulate({ seed, link, seconds = 20, hitches = 0.01, away }: Run
   const clientNow = () => clock.uptime() * clientRate + 987 - sleptMs;
   const time = new ClientTime({ ticksPerSecond: RATE });
   const sender = new InputSender(inputCells);
+  const learning = new InputOutcomes(sender);
   const own = new Int32Array(playerCells.length);
   const state: PredictedState = {
     cells: playerCells,
-    reachesFurther: false,
     save: (into) => into.set(own),
     restore: (row) => own.set(row),
     apply: (input) => applyInput(own, input),
@@ -144,7 +144,7 @@ export function simulate({ seed, link, seconds = 20, hitches = 0.01, away }: Run
   const prediction = new Prediction(state, (number) => sender.row(number));
   const reader = new SnapshotReader(layout);
   const packet = new Uint8Array(64);
-  const frame = new DisplayFrame(layout);
+  const displayed = new DisplayFrame(layout);
   const sent = new Map<number, string>();
   const outcomes = new Map<number, InputOutcome>();
   const shownOwn = new Float64Array(playerCells.length);
@@ -159,11 +159,12 @@ export function simulate({ seed, link, seconds = 20, hitches = 0.01, away }: Run
     const news = reader.read(bytes);
 
     if (!news.ok) return news.reason === "late" ? undefined : broken(`a snapshot is ${news.reason}`);
-    const { tick, report: heard } = news;
-    const row = reader.newest?.cells.subarray(0, playerCells.length);
-    if (heard === undefined || row === undefined) return broken("a snapshot has no report or no entities");
-    time.frame(tick, heard.sentAt, heard.came, heard.cameAt, clientNow());
-    sender.learn(heard, (number, outcome) => {
+    const { frame, report: heard } = news;
+    const { tick } = frame;
+    const row = frame.cells.subarray(0, playerCells.length);
+    if (heard === undefined) return broken("a snapshot has no report");
+    time.frame(tick, heard.came, heard.cameAt, clientNow());
+    learning.learn(heard, (number, outcome) => {
       if (outcomes.has(number)) broken(`of input ${number} it was told twice`);
       outcomes.set(number, outcome);
       const wasApplied = appliedRows.get(number) === sent.get(number);
@@ -212,14 +213,14 @@ export function simulate({ seed, link, seconds = 20, hitches = 0.01, away }: Run
         if (!buffer.receive(bytes, ticker.position())) broken("a packet was refused");
       });
     }
-    const shown = time.display.show(now, (tick) => reader.frame(tick), frame);
+    const shown = time.display.show(now, (tick) => reader.frame(tick), displayed);
     if (shown === "waiting") return;
     const at = time.display.time;
     if (at < lastTime) broken(`the displayed time went back from ${lastTime} to ${at}`);
     if (at > time.display.newest + 0.1 * RATE + 1e-9)
       broken(`${at} is shown, and ${time.display.newest} came`);
     lastTime = at;
-    const other = (frame.cells[layout.stride] ?? 0) / 10;
+    const other = (displayed.cells[layout.stride] ?? 0) / 10;
     if (reader.acknowledgement.bits !== 0 && Math.abs(other - at) > 1e-6)
       broken(`at ${at} is shown what was at ${other}`);
     if (mustBeRight > 0) {
@@ -260,6 +261,7 @@ export function simulate({ seed, link, seconds = 20, hitches = 0.01, away }: Run
   clock.runUntil(seconds * 1_000);
   ticker.stop();
 
+  if (ticker.nextTick - lastApplied > 32) broken(`the last input that was applied is ${lastApplied}`);
   const { counts } = buffer;
   const all = Math.max(1, sent.size);
   // Of those that were sent before a long absence the sender keeps nothing.
