@@ -6,7 +6,7 @@ import type { BitWriter } from "./writer.ts";
 // after the one can tell, so that what is rare and large costs a logarithm.
 
 /** Below this many zeros it is Rice's code. With more of them boxes and walking players took more bits. */
-const PLAIN = 2;
+export const PLAIN = 2;
 
 /** Writes an unsigned 32-bit integer. */
 export function writeRice(writer: BitWriter, value: number, k: number): void {

@@ -11,46 +11,46 @@ export class BitWriter {
   #view: DataView = new DataView(this.bytes.buffer);
   #limit = 0;
   /** Bits that wait for a whole word, from the highest on, and how many more it takes: 1 to 32. */
-  #word = 0;
-  #free = 32;
+  word = 0;
+  free = 32;
 
   /** Begins anew, with room for `limit` bytes. */
   reset(limit: number): void {
     this.length = 0;
     this.overflowed = false;
     this.#limit = limit;
-    this.#word = 0;
-    this.#free = 32;
+    this.word = 0;
+    this.free = 32;
   }
 
   /** Writes the lowest `count` bits of `value`, 0 to 32. What is above them must be 0. */
   write(value: number, count: number): void {
-    const free = this.#free;
+    const free = this.free;
     if (count < free) {
-      this.#word |= value << (free - count);
-      this.#free = free - count;
+      this.word |= value << (free - count);
+      this.free = free - count;
       return;
     }
     const rest = count - free;
-    this.#flush(this.#word | (value >>> rest));
-    this.#word = rest === 0 ? 0 : value << (32 - rest);
-    this.#free = 32 - rest;
+    this.flush(this.word | (value >>> rest));
+    this.word = rest === 0 ? 0 : value << (32 - rest);
+    this.free = 32 - rest;
   }
 
   /** Fills the last byte up with zeros. */
   finish(): void {
-    const bytes = (39 - this.#free) >> 3;
+    const bytes = (39 - this.free) >> 3;
     if (this.length + bytes > this.#limit) {
       this.overflowed = true;
       return;
     }
     if (this.length + bytes > this.bytes.length) this.#grow();
-    for (let i = 0; i < bytes; i++) this.bytes[this.length++] = this.#word >>> (24 - 8 * i);
-    this.#word = 0;
-    this.#free = 32;
+    for (let i = 0; i < bytes; i++) this.bytes[this.length++] = this.word >>> (24 - 8 * i);
+    this.word = 0;
+    this.free = 32;
   }
 
-  #flush(word: number): void {
+  flush(word: number): void {
     const at = this.length;
     if (at + 4 > this.#limit) {
       this.overflowed = true;

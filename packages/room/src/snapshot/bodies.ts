@@ -14,13 +14,11 @@ export interface Writers {
 
 /** Past this many clients at a tick, they share bodies that are a little longer than their own would be. */
 const CROWD = 16;
-/** How much older a base may be than the newest that a client has, in ticks. */
-const SLACK = 3;
-
-/** A client that knows which ticks it has. */
-export interface Acknowledged {
-  has(tick: number): boolean;
-}
+/** This share of them has something as new as the base that is offered first. */
+const SHARE = 0.9;
+/** Bases that are offered are up to so many ticks older than that one, which is younger than `AGES`. */
+const FARTHER = 6;
+const AGES = 25;
 
 /** What follows the header, against one base. */
 class Body {
@@ -39,9 +37,11 @@ export class Bodies {
   readonly #bodies: Body[] = [];
   #count = 0;
   #tick = -1;
-  /** How often a body was asked for at this tick, and whether that was often at the last. */
+  /** How often a body was asked for at this tick, and by age of the newest that those who did had. */
   #asked = 0;
-  #isCrowd = false;
+  readonly #ages = new Int32Array(AGES);
+  /** How old the base is that is offered first, or 0. */
+  #common = 0;
 
   constructor(history: History, shown: ShownEntities, writers: Writers) {
     this.#history = history;
@@ -50,21 +50,22 @@ export class Bodies {
   }
 
   /**
-   * Where there are many clients: a body that has been written already at this tick and that this client can
-   * read, because it has the ticks it is told against. Its base is at most a few ticks older than the one
-   * that is asked for. Without it a hundred clients that lose 5 % need a third more bodies, each 1 % shorter.
+   * Where there are many clients: how old the base of a body is that this client shall share, or 0 for one of
+   * its own. The first that is offered is as old as nearly all clients reach, by what they had at the last
+   * tick; who lacks it or the tick before is offered the two before those. Among a hundred clients that lose
+   * 5 % this takes a third of the bodies away, and makes snapshots 4 % longer.
+   *
+   * @param pairs Bit i: it has the tick i before this one, and the one before that.
+   * @param newest How old the newest is that it has.
    */
-  find(base: number, client: Acknowledged): Body | undefined {
+  share(pairs: number, newest: number): number {
     this.#turn();
-    if (!this.#isCrowd) return undefined;
-    let found: Body | undefined;
-    for (let i = 0; i < this.#count; i++) {
-      const body = this.#bodies[i] as Body;
-      if (body.base < base - SLACK || body.base < 0 || body.previous < 0) continue;
-      if (found !== undefined && found.base >= body.base) continue;
-      if (client.has(body.base) && client.has(body.previous)) found = body;
-    }
-    return found;
+    const ages = this.#ages;
+    if (newest < AGES) ages[newest] = (ages[newest] as number) + 1;
+    const common = this.#common;
+    if (common === 0 || pairs === 0) return 0;
+    for (let age = common; age <= common + FARTHER; age += 2) if (((pairs >>> age) & 1) !== 0) return age;
+    return 0;
   }
 
   /**
@@ -106,8 +107,19 @@ export class Bodies {
   #turn(): void {
     if (this.#tick === this.#history.tick) return;
     this.#tick = this.#history.tick;
-    this.#isCrowd = this.#asked > CROWD;
+    this.#common = this.#asked > CROWD ? this.#commonAge() : 0;
+    this.#ages.fill(0);
     this.#count = this.#asked = 0;
+  }
+
+  /** How old is what nearly all clients have, or 0. */
+  #commonAge(): number {
+    let fewer = this.#asked * SHARE;
+    for (let age = 1; age < AGES; age++) {
+      fewer -= this.#ages[age] as number;
+      if (fewer <= 0) return age;
+    }
+    return 0;
   }
 
   #next(): Body {

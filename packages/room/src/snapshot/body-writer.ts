@@ -5,7 +5,6 @@ import type { KindLayout, Layout } from "../contracts/layout.ts";
 import { ColumnsWriter } from "./columns-writer.ts";
 import type { History } from "./history.ts";
 import { grown } from "./memory.ts";
-import { type KindPlan, planOf } from "./plan.ts";
 import type { ShownEntities } from "./shown.ts";
 
 /**
@@ -20,15 +19,12 @@ export class BodyWriter {
   /** By number of the kind, from 1: how many entities stayed, and how many entered. */
   readonly #stayedCounts: Int32Array;
   readonly #enteredCounts: Int32Array;
-  readonly #plan: readonly KindPlan[];
   /** Ids that stayed, and that entered, and how many. */
   #stayed = new Int32Array(0);
   #stayedCount = 0;
   #entered = new Int32Array(0);
   #enteredCount = 0;
   #list = new Int32Array(0);
-  /** Of those that rested and may have to be told: how many rested before. */
-  #ranks = new Int32Array(0);
 
   constructor(layout: Layout) {
     this.#layout = layout;
@@ -36,7 +32,6 @@ export class BodyWriter {
     this.#columns = new ColumnsWriter(layout);
     this.#stayedCounts = new Int32Array(layout.kinds.length + 1);
     this.#enteredCounts = new Int32Array(layout.kinds.length + 1);
-    this.#plan = planOf(layout);
   }
 
   /**
@@ -65,13 +60,12 @@ export class BodyWriter {
   }
 
   #reserve(ids: number): void {
-    this.#columns.reserve(2 * ids);
+    this.#columns.reserve(ids);
     if (ids <= this.#list.length) return;
     const room = grown(this.#list.length, ids);
     this.#list = new Int32Array(room);
     this.#stayed = new Int32Array(room);
     this.#entered = new Int32Array(room);
-    this.#ranks = new Int32Array(room);
   }
 
   /**
@@ -136,16 +130,13 @@ export class BodyWriter {
   /** Those of a kind that entered, as they are. */
   #writeRows(out: BitWriter, history: History, shown: ShownEntities, k: number): void {
     const now = shown.at(history.tick);
-    const columns = this.#columns;
+    const places = this.#list;
     let count = 0;
     for (let i = 0; i < this.#enteredCount; i++) {
       const at = now + (this.#entered[i] as number);
-      const copy = (shown.copies[at] as number) - 1;
-      if (history.kinds[copy] !== k + 1) continue;
-      columns.now[count] = copy * this.#layout.stride;
-      columns.nowAt[count++] = at;
+      if (history.kinds[(shown.copies[at] as number) - 1] === k + 1) places[count++] = at;
     }
-    columns.writeWhole(out, this.#layout.kinds[k] as KindLayout, history, shown, count);
+    this.#columns.writeWhole(out, this.#layout.kinds[k] as KindLayout, history, shown, places, count);
   }
 
   /**
@@ -160,84 +151,11 @@ export class BodyWriter {
     base: number,
     previous: number,
   ): void {
-    const { copies, marks, end } = shown;
-    const { kinds } = history;
-    const { stride } = this.#layout;
-    const now = shown.at(history.tick);
-    const old = shown.at(base);
-    const older = shown.at(previous);
-    const { moving: movingCells, references } = this.#plan[k] as KindPlan;
-    const refers = references.length > 0;
-    const columns = this.#columns;
-    const ranks = this.#ranks;
-    let moving = 0;
-    let rested = 0;
-    let resting = 0;
-    let held = 0;
-    for (let j = 0; j < this.#stayedCount; j++) {
-      const id = this.#stayed[j] as number;
-      const was = copies[old + id] as number;
-      if (kinds[was - 1] !== k + 1) continue;
-      const is = copies[now + id] as number;
-      const before = previous < 0 ? 0 : (copies[older + id] as number);
-      let at: number;
-      if (
-        before !== 0 &&
-        before !== was &&
-        marks[older + id] === marks[old + id] &&
-        hasMoved(history.cells, movingCells, (was - 1) * stride, (before - 1) * stride)
-      ) {
-        at = moving++;
-        columns.previous[at] = (before - 1) * stride;
-      } else {
-        rested++;
-        if (is === was && !refers) continue;
-        ranks[resting] = rested - 1;
-        at = end + resting++;
-        columns.previous[at] = (was - 1) * stride;
-      }
-      if (history.held[is - 1] !== history.held[was - 1]) columns.held[held++] = at;
-      columns.now[at] = (is - 1) * stride;
-      columns.base[at] = (was - 1) * stride;
-      columns.nowAt[at] = now + id;
-      columns.baseAt[at] = old + id;
-    }
-    const kind = this.#layout.kinds[k] as KindLayout;
-    const last = end + resting;
-    columns.measure(kind, history, shown, moving, end, last, held, history.tick - base, base - previous);
-    this.#writeTouched(out, history, kind, moving, rested, resting, end);
+    const { measured } = this.#columns;
+    measured.measure(history, shown, k, this.#stayed, this.#stayedCount, base, previous);
+    const { which, ranks, count, moved, moving, rested } = measured;
+    writeMarks(out, moving, which, moved);
+    writeMarks(out, rested, ranks, count - moved);
+    if (count > 0) this.#columns.writeMeasured(out, k, history);
   }
-
-  #writeTouched(
-    out: BitWriter,
-    history: History,
-    kind: KindLayout,
-    moving: number,
-    rested: number,
-    resting: number,
-    end: number,
-  ): void {
-    const { touched, which } = this.#columns;
-    const list = this.#list;
-    let count = 0;
-    for (let i = 0; i < moving; i++) if (touched[i] !== 0) which[count++] = i;
-    writeMarks(out, moving, which, count);
-    const moved = count;
-    for (let i = 0; i < resting; i++) {
-      if (touched[end + i] === 0) continue;
-      list[count - moved] = this.#ranks[i] as number;
-      which[count++] = end + i;
-    }
-    writeMarks(out, rested, list, count - moved);
-    if (count > 0) this.#columns.writeMeasured(out, kind, history, count, moved);
-  }
-}
-
-/** Whether any of these cells is another in one row than in the other. */
-function hasMoved(cells: Int32Array, which: Int32Array, is: number, was: number): boolean {
-  for (let i = 0; i < which.length; i++) {
-    const c = which[i] as number;
-    if (cells[is + c] !== cells[was + c]) return true;
-  }
-  return false;
 }

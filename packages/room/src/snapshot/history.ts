@@ -17,17 +17,17 @@ export class History {
   #first = -1;
   /** Slots below this may have been in use at one of the ticks. */
   end = 0;
-  /** Of the copies: cells, `layout.stride` apart. */
+  /**
+   * Of the copies, `pitch` apart: the cells of a row, and after `layout.stride` of them a number whose lowest
+   * bit is 1 if a cell that moves is not as it was at the tick before. The others are equal where all cells
+   * that do not move are, of copies of one entity that follow each other.
+   */
   cells: Int32Array = NO_INTEGERS;
+  readonly pitch: number;
   /** Of the copies: 1 plus the index of the kind. */
   kinds: Uint8Array = NO_BYTES;
   /** Of the copies: which entity of the slot it is. */
   generations: Uint32Array = NO_NUMBERS;
-  /**
-   * Of the copies: equal where all cells that do not move are, of copies of one entity that follow each
-   * other.
-   */
-  held: Uint32Array = NO_NUMBERS;
   #lastHeld = 0;
   readonly #plan: readonly KindPlan[];
   /** By place in the ring and slot, `#slots` apart: 1 plus the number of the copy, or 0 for none. */
@@ -39,6 +39,7 @@ export class History {
 
   constructor(layout: Layout) {
     this.layout = layout;
+    this.pitch = layout.stride + 1;
     this.#plan = planOf(layout);
   }
 
@@ -78,62 +79,83 @@ export class History {
       into.kinds[slot] = copy < 0 ? 0 : (this.kinds[copy] as number);
       into.generations[slot] = copy < 0 ? 0 : (this.generations[copy] as number);
       for (let c = 0; c < stride; c++) {
-        into.cells[slot * stride + c] = copy < 0 ? 0 : (this.cells[copy * stride + c] as number);
+        into.cells[slot * stride + c] = copy < 0 ? 0 : (this.cells[copy * this.pitch + c] as number);
       }
     }
   }
 
+  /** Hot: `npm run bench -- room` guards it. */
   #remember(rows: Rows, before: number): void {
     const { kinds, generations, cells } = rows;
     const { stride } = this.layout;
+    const { pitch } = this;
     const copies = this.#copies;
     const now = this.now;
     // The tick after the one that is forgotten: what differs there is not needed any more.
     const oldest = ((this.tick + 1) & RING_MASK) * this.#slots;
-    for (let slot = 0; slot < this.end; slot++) {
-      const forgotten = copies[now + slot] as number;
-      if (forgotten !== 0 && forgotten !== copies[oldest + slot])
-        this.#free[this.#freeCount++] = forgotten - 1;
-      const kind = slot < rows.end ? (kinds[slot] as number) : 0;
+    const used = Math.min(this.end, rows.end);
+    for (let slot = used; slot < this.end; slot++) {
+      this.#forget(copies[now + slot] as number, copies[oldest + slot] as number);
+      copies[now + slot] = 0;
+    }
+    let mine = this.cells;
+    for (let slot = 0; slot < used; slot++) {
+      this.#forget(copies[now + slot] as number, copies[oldest + slot] as number);
+      const kind = kinds[slot] as number;
       if (kind === 0) {
         copies[now + slot] = 0;
         continue;
       }
+      if (this.#freeCount === 0) {
+        this.#more();
+        mine = this.cells;
+      }
+      const copy = this.#free[this.#freeCount - 1] as number;
       const last = (copies[before + slot] as number) - 1;
-      const isSameEntity =
-        last >= 0 && this.generations[last] === generations[slot] && this.kinds[last] === kind;
-      if (isSameEntity && areEqual(cells, slot * stride, this.cells, last * stride, stride)) {
+      const generation = generations[slot] as number;
+      const isSameEntity = last >= 0 && this.generations[last] === generation && this.kinds[last] === kind;
+      // Copied at once, and taken back where nothing differs.
+      const masks = (this.#plan[kind - 1] as KindPlan).heldMasks;
+      const from = slot * stride;
+      const to = copy * pitch;
+      const was = isSameEntity ? last * pitch : to;
+      let different = 0;
+      let heldDifferent = 0;
+      let movedBits = 0;
+      for (let c = 0; c < stride; c++) {
+        const value = cells[from + c] as number;
+        const bits = value ^ (mine[was + c] as number);
+        different |= bits;
+        heldDifferent |= bits & (masks[c] as number);
+        movedBits |= bits & ~(masks[c] as number);
+        mine[to + c] = value;
+      }
+      if (isSameEntity && different === 0) {
         copies[now + slot] = last + 1;
-      } else copies[now + slot] = 1 + this.#copy(rows, slot, kind, isSameEntity ? last : -1);
+        continue;
+      }
+      this.#freeCount--;
+      const movedDifferent = (movedBits | -movedBits) >>> 31;
+      this.kinds[copy] = kind;
+      this.generations[copy] = generation;
+      if (!isSameEntity || heldDifferent !== 0) mine[to + stride] = (this.#lastHeld += 2) | movedDifferent;
+      else mine[to + stride] = ((mine[was + stride] as number) & ~1) | movedDifferent;
+      copies[now + slot] = copy + 1;
     }
   }
 
-  /** Copies a row; `last` is the copy of the same entity before, or -1. */
-  #copy(rows: Rows, slot: number, kind: number, last: number): number {
-    if (this.#freeCount === 0) this.#more();
-    const copy = this.#free[--this.#freeCount] as number;
-    this.kinds[copy] = kind;
-    this.generations[copy] = rows.generations[slot] as number;
-    const { stride } = this.layout;
-    const { cells } = rows;
-    const mine = this.cells;
-    const to = copy * stride;
-    const from = slot * stride;
-    for (let c = 0; c < stride; c++) mine[to + c] = cells[from + c] as number;
-    const { held } = this.#plan[kind - 1] as KindPlan;
-    this.held[copy] =
-      last >= 0 && areEqualAt(mine, to, last * stride, held) ? (this.held[last] as number) : ++this.#lastHeld;
-    return copy;
+  /** Frees a copy if the tick after it does not have it as well. */
+  #forget(copy: number, next: number): void {
+    if (copy !== 0 && copy !== next) this.#free[this.#freeCount++] = copy - 1;
   }
 
   /** Room for more copies. */
   #more(): void {
     const had = this.kinds.length;
     const count = grown(had, had + 1);
-    this.cells = regrown(this.cells, new Int32Array(count * this.layout.stride));
+    this.cells = regrown(this.cells, new Int32Array(count * this.pitch));
     this.kinds = regrown(this.kinds, new Uint8Array(count));
     this.generations = regrown(this.generations, new Uint32Array(count));
-    this.held = regrown(this.held, new Uint32Array(count));
     this.#free = new Int32Array(count);
     for (let copy = count - 1; copy >= had; copy--) this.#free[this.#freeCount++] = copy;
   }
@@ -146,18 +168,4 @@ export class History {
     this.end = rows.end;
     this.#remember(rows, ((tick - 1) & RING_MASK) * slots);
   }
-}
-
-function areEqual(a: Int32Array, at: number, b: Int32Array, from: number, count: number): boolean {
-  for (let c = 0; c < count; c++) if (a[at + c] !== b[from + c]) return false;
-  return true;
-}
-
-/** Whether these cells of two rows are equal. */
-function areEqualAt(cells: Int32Array, one: number, other: number, which: Int32Array): boolean {
-  for (let i = 0; i < which.length; i++) {
-    const c = which[i] as number;
-    if (cells[one + c] !== cells[other + c]) return false;
-  }
-  return true;
 }

@@ -49,14 +49,9 @@ export class PartWriter {
     for (let k = 0; k < this.#layout.kinds.length && !out.overflowed; k++) {
       const kind = this.#layout.kinds[k] as KindLayout;
       const columns = this.#columns;
-      const updated = this.#gather(history, shown, plan, UPDATED, k + 1);
-      if (updated > 0) {
-        for (let i = 0; i < updated; i++) columns.which[i] = columns.held[i] = i;
-        columns.measure(kind, history, shown, 0, 0, updated, updated, 0, 1);
-        columns.writeMeasured(out, kind, history, updated, 0);
-      }
-      const entered = this.#gather(history, shown, plan, ENTERED, k + 1);
-      if (entered > 0) columns.writeWhole(out, kind, history, shown, entered);
+      if (this.#measure(history, shown, plan, k) > 0) columns.writeMeasured(out, k, history);
+      const entered = this.#gather(history, shown, plan, k);
+      if (entered > 0) columns.writeWhole(out, kind, history, shown, this.#list, entered);
     }
     out.finish();
   }
@@ -81,24 +76,27 @@ export class PartWriter {
     }
   }
 
-  /** Has the columns be those of a kind of which this is said. Returns how many they are. */
-  #gather(history: History, shown: ShownEntities, plan: PartPlan, what: number, kind: number): number {
-    const columns = this.#columns;
-    const { stride } = this.#layout;
+  /** Measures those of a kind that are told against a base. Returns how many they are. */
+  #measure(history: History, shown: ShownEntities, plan: PartPlan, k: number): number {
+    const { measured } = this.#columns;
+    const { tick, kinds } = history;
+    const now = shown.at(tick);
+    measured.begin();
+    for (let id = 0; id < shown.end; id++) {
+      if (plan.says[id] !== UPDATED || kinds[(shown.copies[now + id] as number) - 1] !== k + 1) continue;
+      measured.add(history, shown, now + id, shown.at(tick - (plan.distances[id] as number)) + id);
+    }
+    measured.measureAdded(history, shown, k);
+    return measured.count;
+  }
+
+  /** Lists where those of a kind that entered are. Returns how many they are. */
+  #gather(history: History, shown: ShownEntities, plan: PartPlan, k: number): number {
     const now = shown.at(history.tick);
     let count = 0;
     for (let id = 0; id < shown.end; id++) {
-      if (plan.says[id] !== what) continue;
-      const copy = (shown.copies[now + id] as number) - 1;
-      if (history.kinds[copy] !== kind) continue;
-      columns.now[count] = copy * stride;
-      columns.nowAt[count] = now + id;
-      if (what === UPDATED) {
-        const old = shown.at(history.tick - (plan.distances[id] as number)) + id;
-        columns.base[count] = columns.previous[count] = ((shown.copies[old] as number) - 1) * stride;
-        columns.baseAt[count] = old;
-      }
-      count++;
+      if (plan.says[id] !== ENTERED) continue;
+      if (history.kinds[(shown.copies[now + id] as number) - 1] === k + 1) this.#list[count++] = now + id;
     }
     return count;
   }

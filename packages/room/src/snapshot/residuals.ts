@@ -7,9 +7,9 @@ import { readRice, unzigzag } from "../bits/rice.ts";
 // 901 boxes rolling that takes a sixth off.
 
 /** Means are kept in sixteenths. */
-const SCALE = 4;
+export const SCALE = 4;
 /** What is larger counts as this much. */
-const LARGEST = 1 << 24;
+export const LARGEST = 1 << 24;
 /** How many orders of magnitude are told apart, and what their means are at first. */
 export const CLASSES = 28;
 export const FIRST_MEANS = Int32Array.from(

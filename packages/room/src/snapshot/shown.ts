@@ -172,23 +172,23 @@ export class ShownEntities {
 
   /** Whether two copies of an entity differ in more than whom they name, of whom some may not be shown. */
   #differ(one: number, other: number): boolean {
-    const { cells, kinds, layout } = this.#history;
+    const { cells, kinds, pitch } = this.#history;
     const { references, others } = this.#plan[(kinds[one] as number) - 1] as KindPlan;
     if (references.length === 0) return true;
     for (let i = 0; i < others.length; i++) {
       const c = others[i] as number;
-      if (cells[one * layout.stride + c] !== cells[other * layout.stride + c]) return true;
+      if (cells[one * pitch + c] !== cells[other * pitch + c]) return true;
     }
     return false;
   }
 
   /** Notes what a row names, by ids. Says whether that has changed. */
   #refer(copy: number, to: number, from: number): boolean {
-    const { cells, kinds, layout } = this.#history;
+    const { cells, kinds, pitch } = this.#history;
     const which = (this.#plan[(kinds[copy] as number) - 1] as KindPlan).references;
     let hasChanged = false;
     for (let i = 0; i < which.length; i++) {
-      const slot = (cells[copy * layout.stride + (which[i] as number)] as number) - 1;
+      const slot = (cells[copy * pitch + (which[i] as number)] as number) - 1;
       const id = slot >= 0 && slot < this.#ids.length ? (this.#ids[slot] as number) : 0;
       if (this.references[from * this.referenceCount + i] !== id) hasChanged = true;
       this.references[to * this.referenceCount + i] = id;
