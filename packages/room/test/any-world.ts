@@ -21,7 +21,7 @@ export function layoutOf(kinds: readonly KindLayout[]): Layout {
   return { kinds, stride: Math.max(...kinds.map((kind) => kind.cells.length)), hash: 1 };
 }
 
-/** Players, shots, walls, and something with the widest cells there are. */
+/** Players, shots, walls, something with the widest cells there are, and what turns in powers of two. */
 export const mixedLayout = layoutOf([
   {
     name: "player",
@@ -53,6 +53,16 @@ export const mixedLayout = layoutOf([
       cell(-2_147_483_648, 2_147_483_647),
       cell(0, 65_535, { refers: true }),
       cell(0, 65_535, { refers: true }),
+    ],
+  },
+  {
+    name: "turret",
+    weight: 1,
+    cells: [
+      cell(-128, 127, { wraps: true, moves: true }),
+      cell(-128, 127, { wraps: true, moves: true }),
+      cell(0, 31, { wraps: true, moves: true }),
+      cell(-8_388_608, 8_388_608, { moves: true }),
     ],
   },
 ]);

@@ -131,7 +131,7 @@ export class Receiver {
   }
 
   /** Whether everything of this tick has come, and it is remembered. */
-  #has(tick: number): boolean {
+  has(tick: number): boolean {
     const isRemembered = tick > this.#history.tick - RING && tick <= this.#last;
     return isRemembered && this.#states[tick & RING_MASK] === (WHOLE | ACKNOWLEDGED);
   }
@@ -184,7 +184,7 @@ export class Receiver {
   /** The newest whole tick before this one that has come and is still remembered, or -1. */
   #newestBefore(tick: number): number {
     for (let before = tick - 1; before > this.#history.tick - RING && before >= 0; before--) {
-      if (this.#has(before)) return before;
+      if (this.has(before)) return before;
     }
     return -1;
   }

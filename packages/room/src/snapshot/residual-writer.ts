@@ -21,7 +21,8 @@ export class ResidualWriter {
   readonly #means = new Int32Array(CLASSES);
 
   /**
-   * Writes residuals of one cell, which lie from `from` on, each with a speed: of the first `count` in the list.
+   * Writes residuals of one cell, which lie from `from` on, each with a speed: of the first `count` in the
+   * list.
    *
    * @param isSome 1 if none is 0, else 0.
    * @param sums By entity, of its residuals in the `similar` cells before; grows by this one's.
