@@ -9,7 +9,7 @@ export interface KindPlan {
   readonly references: Int32Array;
   /** All but the references. */
   readonly others: Int32Array;
-  /** By cell: not 0 if it takes 32-bit integers to foretell it, and its span, where it wraps, is a power of 2. */
+  /** By cell: not 0 if 32-bit integers foretell it; where it wraps its span is a power of two then. */
   readonly isSmall: Uint8Array;
   /** By cell: not 0 if it is of the same form as the one before it. */
   readonly similar: Uint8Array;
