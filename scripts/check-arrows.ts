@@ -113,7 +113,7 @@ export const ROOMS: readonly Room[] = [
     ],
     maxLines: ONE_SITTING_LINES,
   },
-  { directory: "packages/zocalo", name: "zocalo", mayImport: everyPackage },
+  { directory: "packages/zocalo", name: "zocalo", mayImport: [...everyPackage, "@zocalo/room"] },
   { directory: "apps/plaza", name: "@zocalo/plaza", mayImport: ["@zocalo/client", "@zocalo/hub"] },
   {
     directory: "apps/arena",
@@ -123,7 +123,11 @@ export const ROOMS: readonly Room[] = [
     maxLines: ONE_SITTING_LINES,
   },
   { directory: "bench", name: "@zocalo/bench", mayImport: [...everyPackage, "@zocalo/room", "zocalo"] },
-  { directory: "examples", name: "@zocalo/examples", mayImport: [...everyPackage, "@zocalo/room", "zocalo"] },
+  {
+    directory: "examples",
+    name: "@zocalo/examples",
+    mayImport: [...everyPackage, "@zocalo/room", "@zocalo/arena", "zocalo"],
+  },
   { directory: "tools/publishing", name: "@zocalo/publishing", mayImport: [] },
 ];
 

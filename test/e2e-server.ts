@@ -12,6 +12,8 @@ export interface Ports {
   readonly http: number;
   readonly tcp: number;
   readonly udp: number;
+  /** Of games; absent where there are none. */
+  readonly lanes?: number | undefined;
 }
 
 /** How a server process ended. */
@@ -62,8 +64,9 @@ export class ServerProcess {
     args: readonly string[] = [],
     options: StartOptions = {},
   ): Promise<ServerProcess> {
-    const { http = 0, tcp = 0, udp = 0 } = ports ?? {};
-    const places = ["--http-port", String(http), "--tcp-port", String(tcp), "--udp-port", String(udp)];
+    const { http = 0, tcp = 0, udp = 0, lanes = 0 } = ports ?? {};
+    const doors = { "--http-port": http, "--tcp-port": tcp, "--udp-port": udp, "--lane-port": lanes };
+    const places = Object.entries(doors).flatMap(([flag, port]) => [flag, String(port)]);
     const child = spawnServer([...places, ...args], options);
     const output = new Output(child);
     const ended = endingOf(child);
@@ -75,6 +78,7 @@ export class ServerProcess {
         http: portIn(output.stdout, /http:\/\/localhost:(\d+)\//),
         tcp: portIn(output.stdout, /TCP +localhost:(\d+)/),
         udp: portIn(output.stdout, /UDP +localhost:(\d+)/),
+        ...(/^ *Lanes /m.test(output.stdout) && { lanes: portIn(output.stdout, /Lanes +localhost:(\d+)/) }),
       };
       return new ServerProcess(child, output, found, ended);
     } catch (error) {

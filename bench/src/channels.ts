@@ -156,6 +156,7 @@ async function start(directory: string, channels: number): Promise<Start> {
       "serve",
       "--http-port=0",
       "--udp-port=0",
+      "--arena=off",
       `--tcp-port=${port}`,
       `--data=${directory}`,
       "--log-level=warn",

@@ -110,6 +110,7 @@ async function serve(directory: string, engine: string): Promise<ServerProcess> 
       exemptAddresses: [EXEMPT],
       maxClients: 15_000,
       logLevel: "error",
+      arena: "off",
       namespaces: {
         plaza: { ...open, presence: true },
         quiet: { ...open, history: { publications: 100_000, bytes: 67_108_864 } },

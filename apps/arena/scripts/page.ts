@@ -29,7 +29,7 @@ export class Served {
 
   /** Needs `npm run build`. */
   static async start(): Promise<Served> {
-    const ports = ["--http-port", "0", "--tcp-port", "off", "--udp-port", "off"];
+    const ports = ["--http-port", "0", "--tcp-port", "off", "--udp-port", "off", "--lane-port", "0"];
     const server = spawn(process.execPath, [join(ROOT, "packages/zocalo/dist/bin.js"), "serve", ...ports], {
       cwd: tmpdir(),
       env: { ...process.env, ZOCALO_ENGINE: "memory" },

@@ -9,6 +9,8 @@ export interface BannerFacts {
   readonly ports: OpenPorts;
   /** False in a checkout that was not built. */
   readonly hasPage: boolean;
+  /** The game is served at `/arena/`. Default false. */
+  readonly hasArena?: boolean;
   /** True on a terminal that shows colors. */
   readonly hasColors: boolean;
 }
@@ -17,19 +19,21 @@ export interface BannerFacts {
 const CHANNEL = "plaza:general";
 
 /** Says where the server listens and what to try, each line ready to be copied. */
-export function banner({ version, host, ports, hasPage, hasColors }: BannerFacts): string {
+export function banner({ version, host, ports, hasPage, hasArena = false, hasColors }: BannerFacts): string {
   const { bold, cyan, dim } = createColors(hasColors);
   const name = isEverywhere(host) ? "localhost" : host;
   const inUrl = name.includes(":") ? `[${name}]` : name;
-  const { http, tcp, udp } = ports;
+  const { http, tcp, udp, lanes } = ports;
 
   const places: [string, string, string][] = [];
   if (http !== undefined) {
     const page = hasPage ? "" : "not built: run `npm run build`";
     places.push(["Page", `http://${inUrl}:${http}/`, page], ["WebSocket", `ws://${inUrl}:${http}/ws`, ""]);
   }
+  if (http !== undefined && hasArena) places.push(["Arena", `http://${inUrl}:${http}/arena/`, "a game"]);
   if (tcp !== undefined) places.push(["TCP", `${inUrl}:${tcp}`, "one JSON command per line"]);
   if (udp !== undefined) places.push(["UDP", `${inUrl}:${udp}`, "one JSON command per datagram"]);
+  if (lanes !== undefined) places.push(["Lanes", `${inUrl}:${lanes}`, "datagrams of games"]);
   const width = Math.max(...places.map(([, place]) => place.length));
   const table = places.map(
     ([door, place, note]) =>

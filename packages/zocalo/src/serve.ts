@@ -5,6 +5,7 @@ import { EXIT } from "./exit-code.ts";
 import { createLog } from "./log.ts";
 import { readPages } from "./pages.ts";
 import { readSettings, type SettingSources } from "./read-settings.ts";
+import { loadRoomModes } from "./room-modes.ts";
 import { Server } from "./server.ts";
 import { StopSignals } from "./stop-signal.ts";
 import { VERSION } from "./version.ts";
@@ -31,8 +32,10 @@ export async function serve(sources: SettingSources): Promise<number> {
 
   using signals = new StopSignals(process, (code) => process.exit(code));
   const plaza = readPages(PLAZA);
-  const pages = plaza && new Map([...plaza, ...(readPages(ARENA, "/arena/") ?? [])]);
-  const server = await Server.open(settings, { pages, log });
+  const arena = settings.arena === "on" ? readPages(ARENA, "/arena/") : undefined;
+  const pages = plaza && new Map([...plaza, ...(arena ?? [])]);
+  const modes = await loadRoomModes(settings, sources.directory);
+  const server = await Server.open(settings, { pages, modes, log });
   const { ports } = server;
   process.stdout.write(
     banner({
@@ -40,6 +43,7 @@ export async function serve(sources: SettingSources): Promise<number> {
       host: settings.host,
       ports,
       hasPage: pages !== undefined,
+      hasArena: pages !== undefined && arena !== undefined,
       hasColors: hasColors(process.stdout),
     }),
   );

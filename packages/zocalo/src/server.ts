@@ -1,4 +1,4 @@
-import { type Engine, Hub, streamFraming } from "@zocalo/hub";
+import { type Engine, Hub, type NamespaceOptions, streamFraming } from "@zocalo/hub";
 import {
   defaultFramedOptions,
   framed,
@@ -11,7 +11,9 @@ import {
   peers,
   type Refusal,
 } from "@zocalo/net";
+import { roomNamespaces } from "@zocalo/room";
 import { bindEverywhere } from "./bind.ts";
+import { EXIT, UserError } from "./exit-code.ts";
 import { type Capacity, capacityFor } from "./capacity.ts";
 import { engineFor } from "./engine-for.ts";
 import { type HttpDoor, openHttpDoor } from "./http-door.ts";
@@ -19,6 +21,8 @@ import type { Logger } from "./log.ts";
 import { OwnNames } from "./own-names.ts";
 import type { Pages } from "./pages.ts";
 import { Proxies } from "./proxies.ts";
+import { RoomDoor } from "./room-door.ts";
+import type { RoomModes } from "./room-modes.ts";
 import type { Settings } from "./settings.ts";
 import { VERSION } from "./version.ts";
 
@@ -31,6 +35,8 @@ const BURST_SECONDS = 2;
 export interface ServerParts {
   /** The built page; without one `/` says how to build it. */
   readonly pages: Pages | undefined;
+  /** Games whose rooms are served. Default: none. */
+  readonly modes?: RoomModes | undefined;
   readonly log: Logger;
 }
 
@@ -39,6 +45,8 @@ export interface OpenPorts {
   readonly http?: number | undefined;
   readonly tcp?: number | undefined;
   readonly udp?: number | undefined;
+  /** UDP lanes of games. */
+  readonly lanes?: number | undefined;
 }
 
 /** Three doors into one hub: HTTP with WebSocket, TCP and UDP. */
@@ -50,18 +58,26 @@ export class Server {
   readonly #httpDoors: HttpDoor[] = [];
   readonly #listeners: { readonly door: string; readonly clients: Listener<MessageConn> }[] = [];
   readonly #capacity: Capacity;
+  readonly #proxies: Proxies;
+  #rooms: RoomDoor | undefined;
   #ports: OpenPorts = {};
   #isStopping = false;
 
-  private constructor(settings: Settings, log: Logger, engine: Engine) {
+  private constructor(
+    settings: Settings,
+    namespaces: Readonly<Record<string, NamespaceOptions>>,
+    log: Logger,
+    engine: Engine,
+  ) {
     this.#settings = settings;
     this.#log = log;
     this.#capacity = capacityFor(settings);
     this.#warnOfFewFiles();
     this.#engine = engine;
+    this.#proxies = new Proxies(settings.trustedProxies, settings.forwardedHeader);
     this.#hub = new Hub({
       engine,
-      namespaces: settings.namespaces,
+      namespaces,
       limits: {
         sessions: this.#capacity.maxClients,
         sessionsPerAddress: this.#capacity.maxClientsPerAddress,
@@ -78,7 +94,7 @@ export class Server {
         datagramBytesPerByte: settings.udpBytesPerByte,
       },
       exemptAddresses: settings.exemptAddresses,
-      hostOf: new Proxies(settings.trustedProxies, settings.forwardedHeader).hostOf,
+      hostOf: this.#proxies.hostOf,
       server: `zocalo/${VERSION}`,
       onError: (error) => log.error({ err: error }, "the hub failed"),
     });
@@ -90,12 +106,15 @@ export class Server {
    * @throws UserError when one of them cannot be opened; then none is.
    */
   static async open(settings: Settings, parts: ServerParts): Promise<Server> {
-    const server = new Server(settings, parts.log, await engineFor(settings, parts.log));
+    const { modes, log } = parts;
+    const namespaces = modes === undefined ? settings.namespaces : withRooms(settings.namespaces);
+    const server = new Server(settings, namespaces, log, await engineFor(settings, log));
     try {
+      const lanes = await server.#openRooms(modes);
       const http = await server.#openHttp(parts.pages);
       const tcp = await server.#openTcp();
       const udp = await server.#openUdp();
-      server.#ports = { http, tcp, udp };
+      server.#ports = { http, tcp, udp, lanes };
     } catch (error) {
       await server.stop();
       throw error;
@@ -109,19 +128,41 @@ export class Server {
   }
 
   /**
-   * Stops: no new clients, `disconnect` and close code 1001 to those there are, and `drainMs` for them to
-   * take it. Who has not left by then is cut off.
+   * Stops: no new clients, rooms are handed over to the next process, `disconnect` and close code 1001 to
+   * those there are, and `drainMs` for all that. Who has not left by then is cut off.
    */
   async stop(): Promise<void> {
     this.#isStopping = true;
     const endsAt = performance.now() + this.#settings.drainMs;
     const httpClosed = this.#httpDoors.map((door) => door.close());
     await Promise.all(this.#listeners.map(({ clients }) => clients.close()));
+    await this.#handRoomsOver(endsAt);
     await this.#hub.close({ deadline: Date.now() + (endsAt - performance.now()) });
     const timer = setTimeout(() => {
       for (const door of this.#httpDoors) door.cut();
     }, endsAt - performance.now());
     await Promise.all(httpClosed);
+    await this.#rooms?.close();
+    clearTimeout(timer);
+  }
+
+  /** Before the first door, so that whoever returns finds their room. */
+  async #openRooms(modes: RoomModes | undefined): Promise<number | undefined> {
+    if (modes === undefined) return undefined;
+    const parts = { hub: this.#hub, modes, log: this.#log, hostOf: this.#proxies.hostOf };
+    this.#rooms = await RoomDoor.open(this.#settings, parts);
+    return this.#rooms.lanePort;
+  }
+
+  /** An engine that does not answer holds nobody up for longer than the stop may take. */
+  async #handRoomsOver(endsAt: number): Promise<void> {
+    if (this.#rooms === undefined) return;
+    let timer: NodeJS.Timeout | undefined;
+    const isLate = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(true), endsAt - performance.now());
+    });
+    const isDone = this.#rooms.handOver().then(() => false);
+    if (await Promise.race([isDone, isLate])) this.#log.error("the rooms were not handed over in time");
     clearTimeout(timer);
   }
 
@@ -249,6 +290,16 @@ export class Server {
     for (const { clients } of open) this.#listeners.push({ door, clients });
     return open[0]?.port;
   }
+}
+
+/** What rooms need beside them. @throws UserError if there are namespaces of these names */
+function withRooms(namespaces: Settings["namespaces"]): Readonly<Record<string, NamespaceOptions>> {
+  for (const name of Object.keys(roomNamespaces)) {
+    if (!Object.hasOwn(namespaces, name)) continue;
+    const other = "choose another name, or serve no rooms with --arena off";
+    throw new UserError(`namespaces.${name} is what rooms have; ${other}.`, EXIT.usage);
+  }
+  return { ...namespaces, ...roomNamespaces };
 }
 
 interface OpenListener {

@@ -26,6 +26,35 @@ export const SETTINGS = {
   httpPort: port(8080, "The page, and WebSocket at `/ws`."),
   tcpPort: port(7000, "TCP: one JSON command per line."),
   udpPort: port(7001, "UDP: one JSON command per datagram."),
+  arena: choice(
+    "on",
+    ["on", "off"],
+    "The game arena, `on` or `off`: its page at `/arena/`, and the rooms in which it is played.",
+  ),
+  rooms: list(
+    [],
+    (item) => item !== "" && item.length <= 4_096 && !item.includes("\0"),
+    "JavaScript files, such as ./my-game.js",
+    "FILES",
+    "Games of your own: each file is a module whose default export has them by name, `{ mode: defineRoom({ … }) }` of `@zocalo/room`. " +
+      "**Risk**: it is run with all that this program may do. A match goes on in the process that comes after this one, so a game is changed by stopping and starting again.",
+  ),
+  lanePort: port(
+    7002,
+    "UDP lanes of games: sealed datagrams for programs, to which they come by a session. " +
+      "On `localhost` it is 127.0.0.1. It is open while there are rooms.",
+  ),
+  laneAddress: text(
+    "",
+    /^(?:(?:[\w.-]{1,253}|\[[\da-fA-F:.]{2,45}\])?:\d{1,5})?$/,
+    "host:port, [address]:port, or :port for the host by which a client came; empty: where the lanes are",
+    "ADDRESS",
+    "Where clients are told to send datagrams to, behind Docker, NAT or a balancer: of UDP lanes the whole, of lanes over WebRTC its host if that is an IP address.",
+  ),
+  webrtcPort: port(
+    "off",
+    "UDP port of lanes over WebRTC, for pages. It needs the package `node-datachannel`, which is native and installed on its own. Without it pages play over their WebSocket.",
+  ),
   allowedHosts: list(
     [],
     HostNames.isAllowable,

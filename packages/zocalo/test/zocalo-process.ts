@@ -27,7 +27,12 @@ export class Zocalo implements AsyncDisposable {
     this.child = spawn(program, given, {
       cwd,
       // No two of them may keep channels in one directory; who wants them kept says where.
-      env: { ...Object.fromEntries(inherited), ZOCALO_ENGINE: "memory", ...environment },
+      env: {
+        ...Object.fromEntries(inherited),
+        ZOCALO_ENGINE: "memory",
+        ZOCALO_LANE_PORT: "off",
+        ...environment,
+      },
     });
     this.child.stdin.on("error", () => undefined);
     this.child.stdout.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));

@@ -37,7 +37,7 @@ test("every package that is published is packed, after those it needs", () => {
   assert.deepEqual(
     new Set(names),
     new Set([
-      ...["protocol", "net", "websocket", "hub", "client"].map((name) => `@zocalo/${name}`),
+      ...["protocol", "net", "websocket", "hub", "client", "room"].map((name) => `@zocalo/${name}`),
       "zocalo",
     ]),
   );

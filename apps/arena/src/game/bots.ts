@@ -1,4 +1,4 @@
-import type { ArenaWorld, Input, Match, Pinata, Player } from "./kinds.ts";
+import type { ArenaView, Input, Match, Pinata, Player } from "./kinds.ts";
 import type { GameMap, Point } from "./maps.ts";
 import { mapOf, matchOf } from "./movement.ts";
 import { NUMBERS, ticks } from "./numbers.ts";
@@ -42,7 +42,7 @@ export function temperamentOf(bot: Pick<Player, "look">): Temperament {
 interface Sight {
   readonly bot: Player;
   readonly mood: Temperament;
-  readonly world: ArenaWorld;
+  readonly world: ArenaView;
   readonly map: GameMap;
   readonly match: Match;
   readonly home: Point;
@@ -54,7 +54,7 @@ interface Sight {
  * Fills the input of a bot. It has no memory: what it does follows from the world, so a match that is handed
  * over, or is run again, goes on the same.
  */
-export function think(bot: Player, world: ArenaWorld, input: Input): void {
+export function think(bot: Player, world: ArenaView, input: Input): void {
   const map = mapOf(world);
   const match = matchOf(world);
   input.move.x = 0;
@@ -126,7 +126,7 @@ function nearestSweet({ bot, mood, world, home }: Sight): Point | undefined {
   return best;
 }
 
-function hasNearerMate(bot: Player, world: ArenaWorld, at: Point): boolean {
+function hasNearerMate(bot: Player, world: ArenaView, at: Point): boolean {
   const own = away(bot.at, at);
   for (const mate of world.all("player")) {
     if (mate.team !== bot.team || mate.slot === bot.slot || mate.out > 0) continue;
@@ -213,13 +213,13 @@ function dance({ bot, match }: Sight, input: Input): void {
   input.aim = angle;
 }
 
-function hanging(world: ArenaWorld): Pinata | undefined {
+function hanging(world: ArenaView): Pinata | undefined {
   for (const pinata of world.all("pinata")) if (pinata.back === 0) return pinata;
   return undefined;
 }
 
 /** The nearest rival who is in the game; one with sweets counts as nearer. */
-function nearestRival(bot: Player, world: ArenaWorld): Player | undefined {
+function nearestRival(bot: Player, world: ArenaView): Player | undefined {
   let best: Player | undefined;
   let least = Number.POSITIVE_INFINITY;
   for (const other of world.all("player")) {

@@ -97,6 +97,8 @@ export const input = {
 } as const;
 
 export type ArenaWorld = World<typeof kinds>;
+/** What can be looked at: a world, or what a client shows of one. */
+export type ArenaView = Pick<ArenaWorld, "get" | "all">;
 export type Input = InputOf<typeof input>;
 export type Match = EntityOf<typeof kinds, "match">;
 export type Player = EntityOf<typeof kinds, "player">;

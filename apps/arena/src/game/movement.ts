@@ -1,4 +1,4 @@
-import type { ArenaWorld, Input, Match, Player } from "./kinds.ts";
+import type { ArenaView, ArenaWorld, Input, Match, Player } from "./kinds.ts";
 import { type GameMap, MAPS } from "./maps.ts";
 import { NUMBERS, TICK, ticks } from "./numbers.ts";
 import { isInside, pushedOut } from "./walls.ts";
@@ -11,13 +11,18 @@ const GAIN = (body.walksAt / body.gainsSpeedIn) * TICK;
 const MARGIN = 0.005;
 
 /** The match of a world. It is there from the first tick on, in slot 0. */
-export function matchOf(world: ArenaWorld): Match {
+export function matchOf(world: ArenaView): Match {
   const first = world.get(0);
   if (first?.kind !== "match") throw new Error("the world has no match in slot 0; `open` makes one");
   return first;
 }
 
-export function mapOf(world: ArenaWorld): GameMap {
+/** False for what a client shows before it was told of the match. */
+export function hasMatch(world: ArenaView): boolean {
+  return world.get(0)?.kind === "match";
+}
+
+export function mapOf(world: ArenaView): GameMap {
   return matchOf(world).map === "zocalo" ? MAPS[0] : MAPS[1];
 }
 
@@ -26,7 +31,8 @@ export function mapOf(world: ArenaWorld): GameMap {
  * player alone, and is what a page runs ahead of the server.
  */
 export function apply(player: Player, input: Input, world: ArenaWorld): void {
-  const { phase } = matchOf(world);
+  // A page may have been shown its own player before the match.
+  const phase = hasMatch(world) ? matchOf(world).phase : "countdown";
   player.aim = input.aim;
   player.dash -= 1;
   player.dashWait -= 1;

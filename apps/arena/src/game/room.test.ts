@@ -26,6 +26,7 @@ class Table {
       said() {},
       kicked() {},
       closed() {},
+      stepped() {},
       recordingWanted: () => this.recorded.push(this.match.tick),
     };
   }
