@@ -26,7 +26,6 @@ class Table {
       said() {},
       kicked() {},
       closed() {},
-      stepped() {},
       recordingWanted: () => this.recorded.push(this.match.tick),
     };
   }
