@@ -78,10 +78,12 @@ export type {
   LaneAnswer,
   LaneRequest,
   LaneTicket,
+  MatchNews,
   RoomCreation,
   RoomTicket,
 } from "./contracts/wire.ts";
 export type { Figures } from "./join/figures.ts";
+export { findMatch, type FindMatchOptions } from "./join/find-match.ts";
 export { join } from "./join/join.ts";
 export type { JoinOptions, PlayEnd, PlayOptions, PlayState, RoomSession } from "./join/options.ts";
 export type { Play } from "./join/play.ts";

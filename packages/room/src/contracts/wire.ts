@@ -159,6 +159,10 @@ export interface RoomStats {
   readonly watchers: number;
 }
 
+/**
+ * Asks for a match. It may be repeated with the same key, which has one place in the queue; who was matched
+ * meanwhile is told `found` again.
+ */
 export interface MatchRequest {
   readonly mode: string;
   readonly key: string;
@@ -179,6 +183,12 @@ export type MatchNews =
       readonly needed: number;
     }
   /** Join this room with the same key, within 15 seconds. */
-  | { readonly state: "found"; readonly room: string }
+  | {
+      readonly state: "found";
+      readonly room: string;
+      /** As in a `JoinAnswer`. */
+      readonly process: string;
+      readonly address?: string | undefined;
+    }
   /** A match was found, and no place could be had in it, for a `JoinRefusal`. */
   | { readonly state: "refused"; readonly code: string };

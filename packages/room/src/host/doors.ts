@@ -81,6 +81,13 @@ export class Doors {
     return place;
   }
 
+  /** The room in which a place is kept for who has this key and has not come yet. */
+  reservedFor(keyHash: string, mode: string): RunningRoom | undefined {
+    const found = this.#byKey.get(keyHash);
+    if (found === undefined || !found.place.isReserved || found.room.isOver) return undefined;
+    return found.room.match.mode === mode ? found.room : undefined;
+  }
+
   /** Says something to who has a place. @returns false if it was not taken */
   send(place: Place, topic: string, data: Json): boolean {
     if (place.session === "") return false;

@@ -59,6 +59,8 @@ export class Matching {
       this.#queues.set(mode, queue);
     }
     const keyHash = hashOf(key);
+    const reserved = this.#doors.reservedFor(keyHash, mode);
+    if (reserved !== undefined) return this.#foundIn(reserved);
     const now = this.#clock.uptime();
     const waiter = { mode, session: context.session, host: this.#doors.hostOf(context.peer) };
     try {
@@ -119,7 +121,7 @@ export class Matching {
       try {
         if (room !== undefined) {
           this.#doors.reserve(room, { keyHash, user, name, skill }, waiter.host);
-          news = { state: "found", room: room.match.id };
+          news = this.#foundIn(room);
         }
       } catch (error) {
         if (!(error instanceof CallError)) throw error;
@@ -127,6 +129,11 @@ export class Matching {
       }
       this.#tell(waiter, news);
     }
+  }
+
+  #foundIn(room: RunningRoom): MatchNews {
+    const { process, address } = this.#house;
+    return { state: "found", room: room.match.id, process, ...(address === undefined ? {} : { address }) };
   }
 
   *#openPlaces(mode: string): Iterable<OpenPlace> {
@@ -141,16 +148,15 @@ export class Matching {
     return [...this.#openPlaces(mode)];
   }
 
-  /** @returns false if nobody is there */
+  /**
+   * How it stands may get lost, since it is said again; what came of it may not.
+   *
+   * @returns false if nobody is there
+   */
   #tell({ session }: Waiter, news: MatchNews): boolean {
-    const { sent, waiting, refused } = this.#hub.send(
-      { session },
-      MATCH,
-      { ...news },
-      {
-        volatile: true,
-      },
-    );
+    const data = { ...news } as Json;
+    const volatile = news.state === "waiting";
+    const { sent, waiting, refused } = this.#hub.send({ session }, MATCH, data, { volatile });
     return sent + waiting + refused > 0;
   }
 }

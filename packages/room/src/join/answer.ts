@@ -1,5 +1,9 @@
 import { RoomError, shown } from "../contracts/errors.ts";
-import type { EndedMessage, JoinAnswer, JoinRefusal } from "../contracts/wire.ts";
+import type { EndedMessage, JoinAnswer, JoinRefusal, MatchNews } from "../contracts/wire.ts";
+
+/** Before a call is repeated, in milliseconds: about so long, and twice as long each time. */
+export const FIRST_PAUSE_MS = 250;
+export const LONGEST_PAUSE_MS = 5_000;
 
 /** The longest text of the server that is handed on, in UTF-16 code units. */
 const LONGEST_TEXT = 1_000;
@@ -46,6 +50,22 @@ export function readEnd(given: unknown): EndedMessage {
     reason: reason as EndedMessage["reason"],
     text: typeof text === "string" ? text.slice(0, LONGEST_TEXT) : undefined,
   };
+}
+
+/**
+ * Reads how a search for a match stands.
+ *
+ * @throws RoomError `bad_answer`
+ */
+export function readNews(given: unknown): MatchNews {
+  const news: { readonly [name: string]: unknown } = Object(given);
+  const { state, code, room, process, address = "", waiting, ahead, waitedMs, needed } = news;
+  const texts = state === "found" ? { room, process, address } : state === "refused" ? { code } : {};
+  const counts = state === "waiting" ? { waiting, ahead, waitedMs, needed } : {};
+  for (const [name, value] of Object.entries(texts)) if (typeof value !== "string") bad(name, value);
+  for (const [name, value] of Object.entries(counts)) if (!Number.isFinite(value)) bad(name, value);
+  if (state !== "found" && state !== "refused" && state !== "waiting") bad("state", state);
+  return given as MatchNews;
 }
 
 /**

@@ -15,12 +15,9 @@ import {
 import type { Lane } from "../lanes/lane.ts";
 import { type LaneClock, laneClock } from "../lanes/running-time.ts";
 import { sessionLane } from "../lanes/session-lane.ts";
-import { isNotNow, readAnswer, readEnd, refused } from "./answer.ts";
+import { FIRST_PAUSE_MS, isNotNow, LONGEST_PAUSE_MS, readAnswer, readEnd, refused } from "./answer.ts";
+import { newKey } from "./key.ts";
 import type { JoinOptions, PlayEnd, PlayState, RoomSession } from "./options.ts";
-
-/** Before a join is repeated, in milliseconds: about so long, and twice as long each time. */
-const FIRST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 5_000;
 
 /**
  * A client's place in a room. It is taken by a key, and again by the same one whenever the session was
@@ -288,13 +285,4 @@ export abstract class Place {
     this.#told = state;
     this.#safely(() => this.options.onState?.(state));
   }
-}
-
-/** 22 characters of base64url, random and secret. */
-function newKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replaceAll("=", "");
 }

@@ -44,5 +44,6 @@ test("joining is small in a page, and who takes the session for a lane pays for 
   const more = all.bytes - parts.bytes;
   t.diagnostic(`${all.bytes} bytes, ${more} of them for joining`);
   assert.ok(more < MOST_BYTES, `${more} bytes`);
+  assert.ok(!all.text.includes("room.match"), "nor for matching");
   assert.ok(!/RTCPeerConnection|maxPacketLifeTime/.test(all.text));
 });
