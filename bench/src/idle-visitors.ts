@@ -312,7 +312,14 @@ function startDoor(door: string, isRefusing: boolean, files: readonly string[]):
 
 /** From the banner it is known where it listens. */
 async function startServe(door: string, isRefusing: boolean): Promise<ServerProcess> {
-  const ports = ["--http-port=0", "--tcp-port=0", "--udp-port=0", "--arena=off", "--log-level=warn", "--engine=memory"];
+  const ports = [
+    "--http-port=0",
+    "--tcp-port=0",
+    "--udp-port=0",
+    "--arena=off",
+    "--log-level=warn",
+    "--engine=memory",
+  ];
   const limits = isRefusing ? ["--exempt-addresses=192.0.2.1", "--max-clients-per-address=1"] : [];
   const line = door === "serve, TCP" ? /^ +TCP +\S+:(\d+)/ : /^ +WebSocket +ws:\S+:(\d+)/;
   return await spawnServer(ZOCALO, {

@@ -46,7 +46,16 @@ async function main(): Promise<void> {
     [
       join(ROOT, "packages/zocalo/dist/bin.js"),
       "serve",
-      ...["--http-port", String(HTTP_PORT), "--tcp-port", String(TCP_PORT), "--udp-port", "off", "--arena", "off"],
+      ...[
+        "--http-port",
+        String(HTTP_PORT),
+        "--tcp-port",
+        String(TCP_PORT),
+        "--udp-port",
+        "off",
+        "--arena",
+        "off",
+      ],
     ],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
