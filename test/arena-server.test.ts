@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join as path } from "node:path";
 import { createInterface } from "node:readline";
@@ -12,7 +12,7 @@ import { ARENA, game, hasMatch, matchOf, think, viewOf } from "@zocalo/arena";
 import { connect } from "@zocalo/client";
 import { join } from "@zocalo/room";
 import * as websocket from "@zocalo/websocket";
-import { ServerProcess } from "./e2e-server.ts";
+import { runServer, ServerProcess } from "./e2e-server.ts";
 
 const BOT = fileURLToPath(new URL("../examples/src/arena-bot.ts", import.meta.url));
 const TIMEOUT = { timeout: 120_000 };
@@ -67,7 +67,7 @@ async function enter(t: TestContext, server: ServerProcess) {
       };
       watchers.add(look);
     });
-  return { play, states, arrivals, until };
+  return { play, session, states, arrivals, until };
 }
 
 function shown(frame: Parameters<typeof viewOf>[0]): Shown {
@@ -178,3 +178,72 @@ test("without the game there is neither page nor rooms, nor a lane for them", TI
   t.after(() => session.close());
   await assert.rejects(join(session, game, { mode: ARENA }), { code: "unknown_method" });
 });
+
+test("a lane of UDP is told where the setting says, and none where it is off", TIMEOUT, async (t) => {
+  const told = await ServerProcess.start(undefined, ["--lane-address", "play.example.org:7002"]);
+  t.after(() => told.kill("SIGKILL"));
+  const { play, session } = await enter(t, told);
+  const ticket = await session.call<{ address: string } | null>("room.lane", { kind: "udp" });
+  assert.equal(ticket?.address, "play.example.org:7002");
+  await play.leave();
+
+  const off = await ServerProcess.start(undefined, ["--lane-port", "off"]);
+  t.after(() => off.kill("SIGKILL"));
+  assert.equal(off.ports.lanes, undefined);
+  const other = await enter(t, off);
+  assert.equal(await other.session.call("room.lane", { kind: "udp" }), null);
+  assert.equal(await other.session.call("room.lane", { kind: "webrtc", offer: "v=0\r\n" }), null);
+});
+
+const ROOM = new URL("../packages/room/dist/index.js", import.meta.url).href;
+const HALL = `
+import { bool, defineGame, defineRoom, int } from ${JSON.stringify(ROOM)};
+export const hall = defineGame({
+  version: 1,
+  ticksPerSecond: 20,
+  kinds: { player: { points: int(0, 9) } },
+  input: { jumps: bool() },
+});
+const join = ({ world }) => world.add("player", { points: 7 });
+export default { hall: defineRoom({ game: hall, seats: SEATS, join }) };
+`;
+
+test(
+  "a game of one's own is served beside arena, and a bad one is told in one sentence",
+  TIMEOUT,
+  async (t) => {
+    const directory = await mkdtemp(path(tmpdir(), "zocalo-own-game-"));
+    t.after(() => rm(directory, { recursive: true, force: true }));
+    const file = path(directory, "hall.mjs");
+    await writeFile(file, HALL.replace("SEATS", "2"));
+    const server = await ServerProcess.start(undefined, ["--rooms", file]);
+    t.after(() => server.kill("SIGKILL"));
+    const session = connect(`ws://127.0.0.1:${server.ports.http}/ws`, { dial: websocket.dial });
+    t.after(() => session.close());
+    const { hall } = (await import(file)) as { hall: typeof game };
+    assert.equal((await join(session, hall, { mode: "hall" })).room.seat, 0);
+    const { play } = await enter(t, server);
+    assert.equal(play.room.mode, ARENA);
+
+    await writeFile(file, HALL.replace("SEATS", "0"));
+    const doors = ["--http-port", "0", "--tcp-port", "off", "--udp-port", "off", "--lane-port", "off"];
+    const refused = await runServer([...doors, "--rooms", file]);
+    assert.equal(refused.code, 1);
+    assert.equal(
+      refused.stderr.trim(),
+      "zocalo: Cannot serve rooms: seats of hall are 0; allowed: 1 to 250.",
+    );
+    const missing = await runServer([...doors, "--rooms", "./nosuch.mjs"]);
+    assert.equal(missing.code, 1);
+    assert.equal(missing.stderr, "zocalo: Cannot load the rooms of ./nosuch.mjs: there is no such file.\n");
+
+    const config = path(directory, "zocalo.config.json");
+    await writeFile(config, JSON.stringify({ namespaces: { rooms: {} } }));
+    const taken = await runServer([...doors, "--config", config]);
+    assert.equal(taken.code, 2);
+    assert.match(
+      taken.stderr,
+      /^zocalo: namespaces\.rooms is what rooms have; choose another name, [^\n]+\n$/,
+    );
+  },
+);
