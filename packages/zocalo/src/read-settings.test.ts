@@ -254,3 +254,20 @@ test("with every door off there is nothing to serve", () => {
   });
   assert.equal(read({ flags: { ...flags, udpPort: "0" } }).udpPort, 0);
 });
+
+test("where lanes are said to be is a host with a port, or a port; the port over WebRTC is told beforehand", () => {
+  for (const laneAddress of ["", ":7002", "play.example.org:1", "192.0.2.1:65535", "[2001:db8::1]:7002"]) {
+    assert.equal(read({ flags: { laneAddress } }).laneAddress, laneAddress);
+  }
+  for (const laneAddress of ["play.example.org", ":0", ":65536", "2001:db8::1:7002", "a b:1", "http://a:1"]) {
+    assert.match(
+      faults({ flags: { laneAddress } })[0] ?? "",
+      /^laneAddress from the flag --lane-address is /,
+    );
+  }
+  assert.equal(read({ flags: { webrtcPort: "7003" } }).webrtcPort, 7_003);
+  assert.match(
+    faults({ flags: { webrtcPort: "0" } })[0] ?? "",
+    /; allowed: a port from 1 to 65535 or off\.$/,
+  );
+});

@@ -46,9 +46,10 @@ export class RoomDoor {
     const { hub, modes, log, hostOf } = parts;
     const { exemptAddresses } = settings;
     const onError = (error: unknown): void => log.error({ err: error }, "a room failed");
-    const webRtc = await openWebRtc(settings, onError);
     const udp = await openUdp(settings, onError);
+    let webRtc: WebRtcLanes | undefined;
     try {
+      webRtc = await openWebRtc(settings, onError);
       const options = { udp: udp?.lanes, webRtc, hostOf, exemptAddresses, onError };
       const rooms = new Rooms(hub, modes, options);
       const count = await rooms.open();
@@ -96,8 +97,13 @@ async function openUdp(
   if (open === undefined) return undefined;
   const { packets, port } = open;
   const advertised = laneAddress === "" ? undefined : laneAddress;
-  const lanes = udpLanes(packets, { advertised, maxLanes: maxClients, exemptAddresses, onError });
-  return { lanes, port, address: String(packets.localAddr) };
+  try {
+    const lanes = udpLanes(packets, { advertised, maxLanes: maxClients, exemptAddresses, onError });
+    return { lanes, port, address: String(packets.localAddr) };
+  } catch (error) {
+    await packets.close();
+    throw new UserError(`Cannot open lanes at ${laneAddress} (laneAddress): ${sentenceOf(error)}.`);
+  }
 }
 
 async function openWebRtc(
@@ -106,8 +112,8 @@ async function openWebRtc(
 ): Promise<WebRtcLanes | undefined> {
   const { webrtcPort, laneAddress, host, maxClients, exemptAddresses } = settings;
   if (webrtcPort === "off") return undefined;
-  const told = laneAddress === "" ? "" : parseAddr("udp", laneAddress, "listen").host;
   try {
+    const told = laneAddress === "" ? "" : parseAddr("udp", laneAddress, "listen").host;
     return webRtcLanes({
       port: webrtcPort,
       bindAddress: await bindAddressOf(host),

@@ -21,14 +21,15 @@ export interface Setting<Value = unknown> {
 /** A port, or no such door. */
 export type Port = number | "off";
 
-/** A port to listen on. */
-export function port(value: Port, what: string): Setting<Port> {
+/** A port to listen on. @param least 1: it has to be known beforehand */
+export function port(value: Port, what: string, least: 0 | 1 = 0): Setting<Port> {
   return {
     what,
-    allowed: "a port from 0 to 65535 (0: any free one) or off",
+    allowed:
+      least === 0 ? "a port from 0 to 65535 (0: any free one) or off" : "a port from 1 to 65535 or off",
     placeholder: "PORT",
     default: value,
-    schema: z.union([z.int().min(0).max(65_535), z.literal("off")]),
+    schema: z.union([z.int().min(least).max(65_535), z.literal("off")]),
     fromText: numberFrom,
   };
 }

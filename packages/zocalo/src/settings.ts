@@ -46,7 +46,7 @@ export const SETTINGS = {
   ),
   laneAddress: text(
     "",
-    /^(?:(?:[\w.-]{1,253}|\[[\da-fA-F:.]{2,45}\])?:\d{1,5})?$/,
+    /^(?:(?:[\w.-]{1,253}|\[[\da-fA-F:.]{2,45}\])?:(?:6553[0-5]|655[0-2]\d|65[0-4]\d\d|6[0-4]\d{3}|[1-5]\d{4}|[1-9]\d{0,3}))?$/,
     "host:port, [address]:port, or :port for the host by which a client came; empty: where the lanes are",
     "ADDRESS",
     "Where clients are told to send datagrams to, behind Docker, NAT or a balancer: of UDP lanes the whole, of lanes over WebRTC its host if that is an IP address.",
@@ -54,6 +54,7 @@ export const SETTINGS = {
   webrtcPort: port(
     "off",
     "UDP port of lanes over WebRTC, for pages. It needs the package `node-datachannel`, which is native and installed on its own. Without it pages play over their WebSocket.",
+    1,
   ),
   allowedHosts: list(
     [],
