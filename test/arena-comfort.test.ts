@@ -35,7 +35,7 @@ test("nothing is heard before a gesture, nor once sound is off, and that is kept
   const { page, complaints } = await arena(t, {}, listen);
   await frames(page, 90);
   assert.deepEqual(await heard(page), { contexts: 0, tones: 0 });
-  await page.getByTestId("play").click();
+  await page.getByTestId("practice").click();
   await page.waitForFunction(() => (window as unknown as { heard: { tones: number } }).heard.tones > 0);
   assert.equal((await heard(page)).contexts, 1);
 
@@ -52,7 +52,7 @@ test("nothing is heard before a gesture, nor once sound is off, and that is kept
 
   await page.reload();
   await page.getByRole("switch", { name: "Sound", checked: false }).waitFor();
-  await page.getByTestId("play").click();
+  await page.getByTestId("practice").click();
   await page.locator("main[data-phase=play]").waitFor();
   await page.mouse.down();
   await page.locator("canvas[data-thrown]").waitFor();
@@ -110,7 +110,7 @@ test("a gamepad alone begins a match, pauses it, changes a setting and goes on",
   await page.evaluate(() => dispatchEvent(new Event("gamepadconnected")));
   assert.equal(await focused(page), "play");
   await push(page, DOWN);
-  assert.equal(await focused(page), "sound");
+  assert.equal(await focused(page), "practice");
   await push(page, UP);
   assert.equal(await focused(page), "play");
   assert.equal(
@@ -118,6 +118,7 @@ test("a gamepad alone begins a match, pauses it, changes a setting and goes on",
     "solid",
     "what has the focus is marked",
   );
+  await push(page, DOWN);
   await push(page, A);
   await page.locator("main[data-screen=match][data-phase=play]").waitFor();
 

@@ -36,7 +36,7 @@ export async function match(
 ) {
   const opened = await arena(t, options, prepare);
   await opened.page.getByLabel("Your name").fill("Ana");
-  await opened.page.getByTestId("play").click();
+  await opened.page.getByTestId("practice").click();
   await opened.page.locator("main[data-phase=play]").waitFor();
   return opened;
 }

@@ -73,7 +73,7 @@ test("a match is played by two thumbs", async (t) => {
 
 test("the page speaks Spanish to whom speaks it, and every control has a name", async (t) => {
   const { page } = await arena(t, { locale: "es-MX" });
-  await page.getByRole("button", { name: "Jugar contra bots" }).waitFor();
+  await page.getByRole("button", { name: "Practicar contra robots" }).waitFor();
   await page.getByRole("dialog", { name: "¡Dulces!" }).waitFor();
   await page.getByRole("switch", { name: "Sonido", checked: true }).click();
   await page.getByRole("switch", { name: "Sonido", checked: false }).waitFor();

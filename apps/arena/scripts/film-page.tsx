@@ -3,13 +3,15 @@ import { render } from "preact";
 import { think } from "../src/game/bots.ts";
 import type { ArenaWorld, Player } from "../src/game/kinds.ts";
 import { type NetFigures, NetRing, SAMPLE_MS, SAMPLES } from "../src/play/net-figures.ts";
+import { Practice } from "../src/play/practice.ts";
 import { App } from "../src/view/app.tsx";
-import { Scene } from "../src/view/scene.ts";
+import { Lobby } from "../src/view/lobby.ts";
 import { Stage } from "../src/view/stage.ts";
 import "../src/styles/base.css";
 import "../src/styles/hud.css";
 import "../src/styles/dialog.css";
 import "../src/styles/net.css";
+import "../src/styles/network.css";
 
 declare global {
   interface Window {
@@ -20,12 +22,13 @@ declare global {
   }
 }
 
-/** What is drawn, and whom the page belongs to. */
+/** What is played, and whom the page belongs to. */
 let drawn: { world: ArenaWorld; me: Player | undefined } | undefined;
-const draw: unknown = Reflect.get(Scene.prototype, "draw");
-Scene.prototype.draw = function (...shown): void {
-  drawn = { world: shown[1], me: shown[2] };
-  if (typeof draw === "function") Reflect.apply(draw, this, shown);
+const advance: unknown = Reflect.get(Practice.prototype, "advance");
+Practice.prototype.advance = function (...moment): boolean {
+  const me = this.me === undefined ? undefined : this.world.get(this.me.slot);
+  drawn = { world: this.world, me: me?.kind === "player" ? me : undefined };
+  return typeof advance === "function" && Reflect.apply(advance, this, moment) === true;
 };
 
 /** Figures of a good link, which a bad moment passed seven seconds ago. */
@@ -45,8 +48,10 @@ function figures(sample: number): NetFigures {
   };
 }
 
+const NOTHING = { getItem: () => null, setItem: () => {} };
+
 window.film = (seed, hasNet) => {
-  const stage = new Stage({ getItem: () => null, setItem: () => {} }, seed);
+  const stage = new Stage(NOTHING, seed);
   stage.hands.fill = (input) => {
     if (drawn?.me !== undefined) think(drawn.me, drawn.world, input);
   };
@@ -59,7 +64,8 @@ window.film = (seed, hasNet) => {
   const root = document.createElement("div");
   root.id = "app";
   document.body.replaceChildren(root);
-  render(<App stage={stage} />, root);
+  const browser = { address: () => location.href, setAddress: () => {}, reload: () => {} };
+  render(<App lobby={new Lobby(stage, NOTHING, browser)} />, root);
 };
 
 window.moment = () => {

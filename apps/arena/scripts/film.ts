@@ -29,7 +29,7 @@ export async function studio() {
 /** Presses play, and lets so much of the match pass, in milliseconds, its countdown included. */
 export async function play(page: Page, ms: number): Promise<void> {
   await page.clock.runFor(500);
-  await page.getByTestId("play").click();
+  await page.getByTestId("practice").click();
   await page.clock.runFor(ms);
 }
 

@@ -46,7 +46,7 @@ async function main(): Promise<void> {
   try {
     const page = await served.open(PHONE, 7);
     await page.getByLabel("Your name").fill("Ana");
-    await page.getByTestId("play").click();
+    await page.getByTestId("practice").click();
     await page.locator("main[data-phase=play]").waitFor();
     const devtools = await page.context().newCDPSession(page);
     await devtools.send("Emulation.setCPUThrottlingRate", { rate });

@@ -14,7 +14,7 @@ async function open(t: TestContext, locale: string) {
   const { script, style } = await bundle(fileURLToPath(new URL("net-page.tsx", import.meta.url)));
   await page.addStyleTag({ content: style });
   await page.addScriptTag({ content: script });
-  await page.getByTestId("play").click();
+  await page.getByTestId("practice").click();
   const graph = page.getByTestId("net-graph");
   return { page, graph, complaints };
 }

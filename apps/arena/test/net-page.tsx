@@ -2,13 +2,16 @@
 import { render } from "preact";
 import { NET_NUMBERS, type NetFigures, NetRing, SAMPLE_MS, SAMPLES } from "../src/play/net-figures.ts";
 import { App } from "../src/view/app.tsx";
+import { Lobby } from "../src/view/lobby.ts";
 import { Stage } from "../src/view/stage.ts";
 import "../src/styles/base.css";
 import "../src/styles/hud.css";
 import "../src/styles/dialog.css";
 import "../src/styles/net.css";
+import "../src/styles/network.css";
 
-const stage = new Stage({ getItem: () => null, setItem: () => {} }, 7);
+const nothing = { getItem: () => null, setItem: () => {} };
+const stage = new Stage(nothing, 7);
 const ring = new NetRing();
 /** What the page asked for: the delay of the link that is simulated, or 0 for none. */
 const links: number[] = [];
@@ -42,4 +45,5 @@ addEventListener("keydown", (event) => key(event.code));
 const root = document.createElement("div");
 root.id = "app";
 document.body.replaceChildren(root);
-render(<App stage={stage} />, root);
+const browser = { address: () => location.href, setAddress: () => {}, reload: () => {} };
+render(<App lobby={new Lobby(stage, nothing, browser)} />, root);

@@ -47,15 +47,16 @@ export function film({ isDark, isCalm, seconds, isWild }: Film): Seen {
   const luminance = new Float32Array(columns * rows);
   const seen = { bursts: 0, hits: 0, last: 0 };
   for (let frame = 0; frame < seconds * FRAMES_PER_SECOND; frame++) {
-    const alpha = practice.advance(1 / FRAMES_PER_SECOND, (what, x, y, player) => {
+    const moment = { now: 0, seconds: 1 / FRAMES_PER_SECOND, isPaused: false, fill: () => {} };
+    practice.advance(moment, (what, x, y, player) => {
       if (what === "burst") seen.bursts++;
       if (what === "hit") seen.hits++;
-      scene.happened(what, x, y, player !== undefined && player === practice.me);
+      scene.happened(what, x, y, player !== undefined && player.slot === practice.me?.slot);
     });
     if (isWild) wild(scene, frame);
     const time = (frame * 1_000) / FRAMES_PER_SECOND;
-    const { before, world, me } = practice;
-    scene.draw(before, world, me, alpha, 1 / FRAMES_PER_SECOND, time, hands.sticks);
+    const { frame: shown, me } = practice;
+    scene.draw(shown, me, me, 1 / FRAMES_PER_SECOND, time, hands.sticks);
     small.drawImage(canvas, 0, 0, columns, rows);
     const { data } = small.getImageData(0, 0, columns, rows);
     meter.frame(luminanceOf(data, luminance));

@@ -87,3 +87,4 @@ export { findMatch, type FindMatchOptions } from "./join/find-match.ts";
 export { join } from "./join/join.ts";
 export type { JoinOptions, PlayEnd, PlayOptions, PlayState, RoomSession } from "./join/options.ts";
 export type { Play } from "./join/play.ts";
+export { Replay } from "./match/recording.ts";

@@ -4,9 +4,9 @@ import type { ArenaView, kinds } from "./kinds.ts";
 
 export { think } from "./bots.ts";
 export { game } from "./game.ts";
-export type { ArenaView, Input, Match, Player } from "./kinds.ts";
+export type { ArenaView, input, Input, kinds, Match, Player } from "./kinds.ts";
 export { hasMatch, matchOf } from "./movement.ts";
-export { ARENA } from "./room.ts";
+export { ARENA, arenaRoom } from "./room.ts";
 
 /** What a client shows, as the game looks at worlds. Whoever writes to it is refused. */
 export function viewOf(frame: Frame<typeof kinds>): ArenaView {

@@ -2,6 +2,8 @@ import {
   angle,
   bool,
   type EntityOf,
+  type Frame,
+  type FrameEntityOf,
   int,
   type InputOf,
   number,
@@ -106,3 +108,9 @@ export type Egg = EntityOf<typeof kinds, "egg">;
 export type Sweet = EntityOf<typeof kinds, "sweet">;
 export type Pinata = EntityOf<typeof kinds, "pinata">;
 export type Treat = EntityOf<typeof kinds, "treat">;
+
+/** Rows that are shown, not changed: of one tick, or between two. */
+export type ArenaFrame = Pick<Frame<typeof kinds>, "get" | "all">;
+export type ShownMatch = FrameEntityOf<typeof kinds, "match">;
+export type ShownPlayer = FrameEntityOf<typeof kinds, "player">;
+export type ShownPinata = FrameEntityOf<typeof kinds, "pinata">;

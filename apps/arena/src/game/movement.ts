@@ -1,4 +1,4 @@
-import type { ArenaView, ArenaWorld, Input, Match, Player } from "./kinds.ts";
+import type { ArenaFrame, ArenaView, ArenaWorld, Input, Match, Player, ShownMatch } from "./kinds.ts";
 import { type GameMap, MAPS } from "./maps.ts";
 import { NUMBERS, TICK, ticks } from "./numbers.ts";
 import { isInside, pushedOut } from "./walls.ts";
@@ -11,19 +11,27 @@ const GAIN = (body.walksAt / body.gainsSpeedIn) * TICK;
 const MARGIN = 0.005;
 
 /** The match of a world. It is there from the first tick on, in slot 0. */
-export function matchOf(world: ArenaView): Match {
+export function matchOf(world: ArenaView): Match;
+export function matchOf(frame: ArenaFrame): ShownMatch;
+export function matchOf(world: ArenaView | ArenaFrame): Match | ShownMatch {
   const first = world.get(0);
-  if (first?.kind !== "match") throw new Error("the world has no match in slot 0; `open` makes one");
+  if (first?.kind !== "match") throw noMatch();
   return first;
 }
 
 /** False for what a client shows before it was told of the match. */
-export function hasMatch(world: ArenaView): boolean {
+export function hasMatch(world: ArenaView | ArenaFrame): boolean {
   return world.get(0)?.kind === "match";
 }
 
-export function mapOf(world: ArenaView): GameMap {
-  return matchOf(world).map === "zocalo" ? MAPS[0] : MAPS[1];
+function noMatch(): Error {
+  return new Error("the world has no match in slot 0; `open` makes one");
+}
+
+export function mapOf(world: ArenaView | ArenaFrame): GameMap {
+  const match = world.get(0);
+  if (match?.kind !== "match") throw noMatch();
+  return match.map === "zocalo" ? MAPS[0] : MAPS[1];
 }
 
 /**

@@ -1,5 +1,7 @@
-import type { ArenaWorld, Player } from "../game/kinds.ts";
+import type { ArenaWorld, Player, ShownPlayer } from "../game/kinds.ts";
+import { game } from "../game/game.ts";
 import { matchOf } from "../game/movement.ts";
+import { NUMBERS } from "../game/numbers.ts";
 import { countsDouble } from "../game/sweets.ts";
 
 /** What can be seen and heard of a tick. */
@@ -22,7 +24,7 @@ export type Happening =
   | "over";
 
 /** Told of what happened, where, and by or to which player if there is one. */
-export type Listener = (what: Happening, x: number, y: number, player: Player | undefined) => void;
+export type Listener = (what: Happening, x: number, y: number, player: ShownPlayer | undefined) => void;
 
 /**
  * Finds out what happened between two ticks from their rows alone, so that it works the same whoever made
@@ -36,7 +38,7 @@ export function happenings(before: ArenaWorld, now: ArenaWorld, tell: Listener):
     if (is.phase === "over") tell("over", 20, 12, undefined);
     if (is.phase === "countdown") return;
   }
-  if (is.phase === "countdown" && is.left % 30 === 0) tell("count", 20, 12, undefined);
+  if (is.phase === "countdown" && secondsOf(is.left) < secondsOf(was.left)) tell("count", 20, 12, undefined);
   if (countsDouble(is) && !countsDouble(was)) tell("double", 20, 12, undefined);
   for (const player of now.all("player")) {
     const old = before.get(player.slot);
@@ -55,6 +57,11 @@ export function happenings(before: ArenaWorld, now: ArenaWorld, tell: Listener):
   }
 }
 
+/** The whole seconds that are left at the end of this tick. */
+function secondsOf(left: number): number {
+  return Math.floor((left - 1) / NUMBERS.ticksPerSecond);
+}
+
 function ofPlayer(old: Player, player: Player, tell: Listener): void {
   const { x, y } = player.at;
   if (player.throwWait > old.throwWait) tell("throw", x, y, player);
@@ -66,4 +73,26 @@ function ofPlayer(old: Player, player: Player, tell: Listener): void {
   if (player.points > old.points) tell("bring", x, y, player);
   else if (player.sweets > old.sweets) tell("pick", x, y, player);
   if (player.bag > old.bag || player.kite > old.kite) tell("treat", x, y, player);
+}
+
+/** Tells what happened in a match of which snapshots come: between each and the one before it that came. */
+export class SnapshotHappenings {
+  #before = game.world({ maxEntities: 512 });
+  #now = game.world({ maxEntities: 512 });
+  #hasBefore = false;
+
+  /** Of what happened since the last snapshot nothing is told. */
+  forget(): void {
+    this.#hasBefore = false;
+  }
+
+  /** The displayed time has passed the tick of this snapshot. */
+  passed(rows: Parameters<ArenaWorld["copyFrom"]>[0], tell: Listener): void {
+    this.#now.copyFrom(rows);
+    // The first snapshots may not have all of the world.
+    if (this.#now.get(0)?.kind !== "match") return;
+    if (this.#hasBefore) happenings(this.#before, this.#now, tell);
+    [this.#before, this.#now] = [this.#now, this.#before];
+    this.#hasBefore = true;
+  }
 }

@@ -2,20 +2,30 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { matchOf } from "../game/movement.ts";
 import { NUMBERS, ticks } from "../game/numbers.ts";
-import type { Happening } from "./happenings.ts";
+import type { Happening, Listener } from "./happenings.ts";
 import { Practice } from "./practice.ts";
 import { ENGLISH, localeOf, SPANISH } from "./words.ts";
 
+function advance(practice: Practice, seconds: number, tell: Listener = () => {}): void {
+  practice.advance({ now: 0, seconds, isPaused: false, fill: () => {} }, tell);
+}
+
 test("a page that was away is not caught up with", () => {
   const practice = new Practice(1, "Ana");
-  practice.advance(60, () => {});
+  advance(practice, 60);
   assert.ok(matchOf(practice.world).tick <= 6);
 });
 
 test("what is shown lies between two ticks", () => {
   const practice = new Practice(1, "Ana");
-  assert.ok(Math.abs(practice.advance(0.05, () => {}) - 0.5) < 1e-9);
-  assert.equal(matchOf(practice.world).tick, matchOf(practice.before).tick + 1);
+  advance(practice, 0.05);
+  assert.ok(Math.abs(matchOf(practice.frame).tick - (matchOf(practice.world).tick - 0.5)) < 1e-9);
+});
+
+test("nothing moves while practice is paused", () => {
+  const practice = new Practice(1, "Ana");
+  practice.advance({ now: 0, seconds: 0.1, isPaused: true, fill: () => {} }, () => {});
+  assert.equal(matchOf(practice.world).tick, 0);
 });
 
 test("all that happens in a match is told, from its rows alone", () => {
@@ -23,7 +33,7 @@ test("all that happens in a match is told, from its rows alone", () => {
   const told = new Map<Happening, number>();
   let hits = 0;
   while (matchOf(practice.world).phase !== "over") {
-    practice.advance(1 / 30, (what) => told.set(what, (told.get(what) ?? 0) + 1));
+    advance(practice, 1 / 30, (what) => told.set(what, (told.get(what) ?? 0) + 1));
   }
   for (const player of practice.world.all("player")) hits += player.hitsMade;
   const all: readonly Happening[] = [
@@ -47,7 +57,7 @@ test("the pause after a match can be cut short", () => {
   assert.equal(match.left, ticks(NUMBERS.match.pauseAfter), "a key that is still held does not do it");
   match.left = ticks(NUMBERS.match.pauseAfter - 1);
   practice.skipPause();
-  practice.advance(0.04, () => {});
+  advance(practice, 0.04);
   assert.deepEqual([match.phase, match.map], ["countdown", "mercado"]);
 });
 

@@ -1,3 +1,5 @@
+import type { Reason } from "./entry-reason.ts";
+
 /** All that the page says, in English. */
 export const ENGLISH = {
   title: "Dulces",
@@ -10,7 +12,11 @@ export const ENGLISH = {
   rivals: "Three eggs put a rival out. A dash steals a sweet.",
   yourName: "Your name",
   someone: "You",
-  play: "Play against bots",
+  play: "Play",
+  practice: "Practice against bots",
+  watch: "Watch",
+  playPrivately: "Play with friends",
+  bot: "bot",
   resume: "Go on",
   next: "Next match",
   leave: "Leave the match",
@@ -67,7 +73,51 @@ export const ENGLISH = {
   result: (sun: number, moon: number) => `Sun ${sun}, moon ${moon}`,
   secondsLeft: (seconds: number) => `${seconds} seconds left`,
   maps: { zocalo: "The square", mercado: "The market" },
+  network: {
+    entering: "Looking for a match…",
+    invited: "You are invited to a private match.",
+    goesOn: "The match goes on meanwhile.",
+    here: (people: number, bots: number, watchers: number) =>
+      [counted(people, "player"), counted(bots, "bot"), watchers === 0 ? "" : `${watchers} watching`]
+        .filter((text) => text !== "")
+        .join(", "),
+    invite: "Invite",
+    link: "Link to this match",
+    copied: "Copied",
+    returning:
+      "The connection is lost. You are being brought back to your place; until then your moves do not count.",
+    watching: "You are watching",
+    nextPlayer: "Next player",
+    stopWatching: "Stop watching",
+    nextIn: (seconds: number) => `The next match begins in ${seconds}.`,
+    watchAgain: "Watch again",
+    unrecorded: "There is no recording of this match.",
+    replay: "Replay",
+    pause: "Pause",
+    run: "Go on",
+    speed: "Speed",
+    ranOut: "That was the match.",
+    toMatch: "Back to the match",
+  },
+  reasons: {
+    unreachable: "The server cannot be reached. You can practice without it.",
+    busy: "The server is full just now. Try again in a moment, or practice.",
+    other_version: "The server has a newer version of this game. Close this page and open it again.",
+    no_room: "That match is over.",
+    full: "That match is full. You can watch it.",
+    banned: "You may not come back to that match for now.",
+    limit_reached: "As many play from your network as may. Try again later, or practice.",
+    kicked: "You were put out of the match.",
+    closed: "The match was closed.",
+    replaced: "You went on playing in another tab or window.",
+    idle: "You were away for a minute, so your place was freed.",
+    failed: "The match could not be joined. Try again, or practice.",
+  } satisfies Record<Reason, string>,
 };
+
+function counted(count: number, what: string): string {
+  return count === 0 ? "" : `${count} ${what}${count === 1 ? "" : "s"}`;
+}
 
 export type Words = typeof ENGLISH;
 
@@ -83,7 +133,11 @@ export const SPANISH: Words = {
   rivals: "Tres cascarones sacan a un rival. Una embestida roba un dulce.",
   yourName: "Tu nombre",
   someone: "Tú",
-  play: "Jugar contra bots",
+  play: "Jugar",
+  practice: "Practicar contra robots",
+  watch: "Mirar",
+  playPrivately: "Jugar con amigos",
+  bot: "robot",
   resume: "Seguir",
   next: "Otra partida",
   leave: "Dejar la partida",
@@ -140,6 +194,49 @@ export const SPANISH: Words = {
   result: (sun, moon) => `Sol ${sun}, luna ${moon}`,
   secondsLeft: (seconds) => `Quedan ${seconds} segundos`,
   maps: { zocalo: "El zócalo", mercado: "El mercado" },
+  network: {
+    entering: "Buscando partida…",
+    invited: "Te invitaron a una partida privada.",
+    goesOn: "La partida sigue mientras tanto.",
+    here: (people, bots, watchers) =>
+      [
+        people === 0 ? "" : people === 1 ? "1 jugador" : `${people} jugadores`,
+        bots === 0 ? "" : bots === 1 ? "1 robot" : `${bots} robots`,
+        watchers === 0 ? "" : watchers === 1 ? "1 mira" : `${watchers} miran`,
+      ]
+        .filter((text) => text !== "")
+        .join(", "),
+    invite: "Invitar",
+    link: "Enlace a esta partida",
+    copied: "Copiado",
+    returning: "Se perdió la conexión. Te devolvemos a tu lugar; hasta entonces tus movimientos no cuentan.",
+    watching: "Estás mirando a",
+    nextPlayer: "Otro jugador",
+    stopWatching: "Dejar de mirar",
+    nextIn: (seconds) => `La próxima partida empieza en ${seconds}.`,
+    watchAgain: "Verla otra vez",
+    unrecorded: "No hay grabación de esta partida.",
+    replay: "Repetición",
+    pause: "Pausar",
+    run: "Continuar",
+    speed: "Velocidad",
+    ranOut: "Esa fue la partida.",
+    toMatch: "Volver a la partida",
+  },
+  reasons: {
+    unreachable: "No se puede llegar al servidor. Puedes practicar sin él.",
+    busy: "El servidor está lleno ahora. Prueba dentro de un momento, o practica.",
+    other_version: "El servidor tiene una versión más nueva del juego. Cierra esta página y ábrela otra vez.",
+    no_room: "Esa partida ya terminó.",
+    full: "Esa partida está llena. Puedes mirarla.",
+    banned: "Por ahora no puedes volver a esa partida.",
+    limit_reached: "Desde tu red ya juegan tantos como se permite. Prueba más tarde, o practica.",
+    kicked: "Te sacaron de la partida.",
+    closed: "La partida se cerró.",
+    replaced: "Seguiste jugando en otra pestaña o ventana.",
+    idle: "Estuviste fuera un minuto y tu lugar quedó libre.",
+    failed: "No se pudo entrar a la partida. Prueba otra vez, o practica.",
+  },
 };
 
 /** The first of the reader's languages that the page knows, else English. */

@@ -4,12 +4,15 @@ import { WORDS } from "../play/words.ts";
 import { Hud } from "./hud.tsx";
 import { Scene } from "./scene.ts";
 import { Menu, Result, Title } from "./screens.tsx";
+import type { Lobby } from "./lobby.ts";
 import type { Stage } from "./stage.ts";
 
 /** What the score covers of the picture, in CSS pixels. */
 const SCORE_PX = 62;
 
-export function App({ stage }: { readonly stage: Stage }) {
+export function App({ lobby }: { readonly lobby: Lobby }) {
+  const { stage } = lobby;
+  const { readout } = stage;
   const canvas = useRef<HTMLCanvasElement>(null);
   const motion = useSignal<"calm" | "full">("full");
   useEffect(() => {
@@ -33,12 +36,13 @@ export function App({ stage }: { readonly stage: Stage }) {
   }, [stage, motion]);
 
   const screen = stage.screen.value;
-  const isOver = screen === "match" && stage.phase.value === "over";
+  const isOver = screen === "match" && stage.mode.value !== "replay" && readout.phase.value === "over";
   return (
     <main
       class="arena"
       data-screen={screen}
-      data-phase={stage.phase.value}
+      data-mode={stage.mode.value}
+      data-phase={readout.phase.value}
       data-pad={stage.hasPad.value ? "yes" : undefined}
       data-motion={motion.value}
     >
@@ -47,10 +51,12 @@ export function App({ stage }: { readonly stage: Stage }) {
         role="img"
         aria-label={WORDS.arena}
         data-testid="arena"
-        data-at={stage.at.value}
-        data-thrown={stage.hasThrown.value ? "yes" : undefined}
+        data-at={readout.at.value}
+        data-people={readout.people.value}
+        data-thrown={readout.hasThrown.value ? "yes" : undefined}
         onPointerDown={(event) => {
           event.preventDefault();
+          if (stage.pressed()) return;
           event.currentTarget.setPointerCapture(event.pointerId);
           if (event.pointerType === "mouse") stage.hands.mouseButton(true);
           else {
@@ -67,13 +73,13 @@ export function App({ stage }: { readonly stage: Stage }) {
         onPointerCancel={(event) => letGo(stage, event)}
         onContextMenu={(event) => event.preventDefault()}
       />
-      {screen === "title" ? null : <Hud stage={stage} />}
+      {screen === "title" ? null : <Hud lobby={lobby} />}
       <p class="sr-only" role="status">
-        {stage.said.value}
+        {readout.said.value}
       </p>
-      {screen === "title" ? <Title stage={stage} /> : null}
-      {screen === "menu" ? <Menu stage={stage} /> : null}
-      {isOver ? <Result stage={stage} /> : null}
+      {screen === "title" ? <Title lobby={lobby} /> : null}
+      {screen === "menu" ? <Menu lobby={lobby} /> : null}
+      {isOver ? <Result lobby={lobby} /> : null}
     </main>
   );
 }

@@ -1,9 +1,15 @@
 import { WORDS } from "../play/words.ts";
 import { Emblem } from "./emblem.tsx";
-import type { BoardLine } from "./stage.ts";
+import type { BoardLine } from "./readout.ts";
+
+interface BoardProps {
+  readonly lines: readonly BoardLine[];
+  /** Says of each bot that it is one. Default false. */
+  readonly marksBots?: boolean;
+}
 
 /** Who brought what, the best one first. */
-export function Board({ lines }: { readonly lines: readonly BoardLine[] }) {
+export function Board({ lines, marksBots }: BoardProps) {
   return (
     <table class="board" data-testid="board">
       <caption class="sr-only">{WORDS.board}</caption>
@@ -22,6 +28,7 @@ export function Board({ lines }: { readonly lines: readonly BoardLine[] }) {
               <span class="sr-only">{WORDS.teams[line.team]} </span>
               <bdi>{line.name}</bdi>
               {line.isMine ? <span class="you">{WORDS.you}</span> : null}
+              {marksBots && line.isBot ? <span class="you">{WORDS.bot}</span> : null}
             </th>
             <td>{line.points}</td>
             <td>{line.hits}</td>

@@ -1,4 +1,4 @@
-import type { ArenaWorld, Player } from "../game/kinds.ts";
+import type { ArenaFrame, ShownPlayer } from "../game/kinds.ts";
 import { mapOf } from "../game/movement.ts";
 import type { Camera } from "./camera.ts";
 import type { Palette } from "./palette.ts";
@@ -12,13 +12,13 @@ const MARGIN = 44;
 export function drawGuide(
   brush: Brush,
   palette: Palette,
-  world: ArenaWorld,
-  me: Player,
+  frame: ArenaFrame,
+  me: ShownPlayer,
   camera: Camera,
   width: number,
   height: number,
 ): void {
-  const map = mapOf(world);
+  const map = mapOf(frame);
   const isLoaded = me.sweets >= 3;
   const to = isLoaded ? map.baskets[me.team === "sun" ? 0 : 1] : map.pinata;
   const x = camera.x + to.x * camera.unit;
@@ -44,7 +44,7 @@ export function drawGuide(
   brush.fill();
 }
 
-function beckon(brush: Brush, palette: Palette, me: Player, x: number, y: number): void {
+function beckon(brush: Brush, palette: Palette, me: ShownPlayer, x: number, y: number): void {
   arrow(brush, palette[me.team].body, x, y, Math.PI / 2, 0);
 }
 

@@ -3,11 +3,14 @@ import { WORDS } from "../play/words.ts";
 import { Emblem } from "./emblem.tsx";
 import { Board } from "./board.tsx";
 import { NetGraph } from "./net-graph.tsx";
+import type { Lobby } from "./lobby.ts";
 import type { Stage } from "./stage.ts";
+import { Watching } from "./watching.tsx";
 
 /** What stands over the picture in a match: scores, clock, banner, buttons. */
-export function Hud({ stage }: { readonly stage: Stage }) {
-  const { sun, moon, seconds, phase, isDouble, banner, mine } = stage;
+export function Hud({ lobby }: { readonly lobby: Lobby }) {
+  const { stage } = lobby;
+  const { sun, moon, seconds, phase, isDouble, banner, mine, board } = stage.readout;
   const isCounting = phase.value === "countdown";
   return (
     <div class="hud" data-double={isDouble.value ? "yes" : undefined}>
@@ -74,11 +77,17 @@ export function Hud({ stage }: { readonly stage: Stage }) {
           onLink={(link) => stage.setLink(link)}
         />
       ) : null}
-      {stage.isBoardOpen.value && phase.value !== "over" ? (
+      {stage.isBoardOpen.value && (phase.value !== "over" || stage.mode.value === "replay") ? (
         <div class="board-panel">
-          <Board lines={stage.board.value} />
+          <Board lines={board.value} />
         </div>
       ) : null}
+      {lobby.isReturning.value ? (
+        <p class="returning" role="status" data-testid="returning">
+          {WORDS.network.returning}
+        </p>
+      ) : null}
+      <Watching lobby={lobby} />
       <button
         type="button"
         class="dash"

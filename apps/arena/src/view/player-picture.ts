@@ -1,4 +1,4 @@
-import type { Player } from "../game/kinds.ts";
+import type { ShownPlayer } from "../game/kinds.ts";
 import { NUMBERS, ticks } from "../game/numbers.ts";
 import type { Palette } from "./palette.ts";
 import { circle, diamond } from "./shapes.ts";
@@ -17,13 +17,12 @@ export function drawPlayer(
   brush: Brush,
   sprites: Sprites,
   palette: Palette,
-  player: Player,
-  at: { readonly x: number; readonly y: number },
+  player: ShownPlayer,
   isMine: boolean,
   placing: Placing,
   time: number,
 ): void {
-  const { x, y } = at;
+  const { x, y } = player.at;
   const team = palette[player.team];
   if (player.out > 0) {
     drawOut(brush, palette, player, x, y);
@@ -69,7 +68,7 @@ const SAFE_DASHES = [0.2, 0.16];
 const NO_DASHES: number[] = [];
 
 /** Where one is back in a moment. */
-function drawOut(brush: Brush, palette: Palette, player: Player, x: number, y: number): void {
+function drawOut(brush: Brush, palette: Palette, player: ShownPlayer, x: number, y: number): void {
   brush.strokeStyle = palette[player.team].body;
   brush.lineWidth = 0.1;
   brush.globalAlpha = 0.7;
@@ -86,7 +85,7 @@ function drawOut(brush: Brush, palette: Palette, player: Player, x: number, y: n
   brush.globalAlpha = 1;
 }
 
-function trail(brush: Brush, player: Player, x: number, y: number, colour: string): void {
+function trail(brush: Brush, player: ShownPlayer, x: number, y: number, colour: string): void {
   const speed = Math.hypot(player.speed.x, player.speed.y);
   if (speed < 1) return;
   const long = player.dash > 0 ? 1.6 : 0.9 * Math.min(1, player.kite / ticks(kite.lasts) + 0.3);
@@ -105,7 +104,14 @@ function trail(brush: Brush, player: Player, x: number, y: number, colour: strin
 }
 
 /** The egg in the hand says where one aims. */
-function hand(brush: Brush, sprites: Sprites, player: Player, x: number, y: number, placing: Placing): void {
+function hand(
+  brush: Brush,
+  sprites: Sprites,
+  player: ShownPlayer,
+  x: number,
+  y: number,
+  placing: Placing,
+): void {
   if (player.throwWait > 3) return;
   const count = player.bag > 0 ? 3 : 1;
   for (let i = 0; i < count; i++) {
@@ -128,7 +134,7 @@ function stars(brush: Brush, palette: Palette, x: number, y: number, time: numbe
 function carried(
   brush: Brush,
   sprites: Sprites,
-  player: Player,
+  player: ShownPlayer,
   x: number,
   y: number,
   placing: Placing,

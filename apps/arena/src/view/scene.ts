@@ -1,4 +1,4 @@
-import type { ArenaWorld, Pinata, Player } from "../game/kinds.ts";
+import type { ArenaFrame, ShownPinata, ShownPlayer } from "../game/kinds.ts";
 import { mapOf, matchOf } from "../game/movement.ts";
 import { NUMBERS, ticks } from "../game/numbers.ts";
 import type { Sticks } from "../hands/sticks.ts";
@@ -17,10 +17,7 @@ import { drawSticks } from "./stick-picture.ts";
 const { map: size, pinata: target } = NUMBERS;
 /** The ground is drawn a little past the edge. */
 const BORDER = 0.6;
-/** What moves further than this between two ticks, in units, is not drawn on its way: it was put there. */
-const JUMP = 2.5;
-
-/** What is shown of an entity: between two ticks, without an object for each. */
+/** A place, in units or in pixels. */
 export interface Shown {
   x: number;
   y: number;
@@ -32,13 +29,11 @@ export class Scene {
   readonly #canvas: HTMLCanvasElement;
   readonly #brush: CanvasRenderingContext2D;
   readonly #confetti = new Confetti();
-  readonly #shown: Shown = { x: 0, y: 0 };
   readonly #me: Shown = { x: 20, y: 12 };
   readonly #placing: Placing = { scale: 1, left: 0, top: 0 };
   #palette: Palette = LIGHT;
   #sprites = new Sprites(1, LIGHT);
   #ground: ImageBitmap | undefined;
-  #groundOf: ArenaWorld | undefined;
   #groundName = "";
   /** Of the canvas, in CSS pixels: asking it in a frame would lay the page out. */
   #width = 0;
@@ -102,15 +97,15 @@ export class Scene {
   /**
    * Draws one frame.
    *
-   * @param alpha how far between the two ticks, 0 to 1.
+   * @param me who plays here, if somebody does.
+   * @param eye whom the picture follows.
    * @param seconds since the last frame.
    * @param time of the page, in ms.
    */
   draw(
-    before: ArenaWorld,
-    now: ArenaWorld,
-    me: Player | undefined,
-    alpha: number,
+    frame: ArenaFrame,
+    me: ShownPlayer | undefined,
+    eye: ShownPlayer | undefined,
     seconds: number,
     time: number,
     sticks: Sticks,
@@ -118,44 +113,41 @@ export class Scene {
     if (this.#pace.frame(seconds)) this.fit(this.#isDark, this.#top);
     const brush = this.#brush;
     const palette = this.#palette;
-    this.#look(before, me, alpha, seconds);
+    this.#look(eye, seconds);
     const scale = this.camera.unit * this.#pixels;
     const shake = this.isCalm ? 0 : this.camera.offset(time);
     // On whole pixels the ground is copied as it is, which is several times faster than sampling it.
     const left = Math.round((this.camera.x + shake) * this.#pixels);
     const top = Math.round((this.camera.y + shake * 0.6) * this.#pixels);
     brush.setTransform(1, 0, 0, 1, 0, 0);
-    this.#copyGround(this.#groundFor(now, scale), left, top, Math.round(BORDER * scale));
+    this.#copyGround(this.#groundFor(frame, scale), left, top, Math.round(BORDER * scale));
     brush.setTransform(scale, 0, 0, scale, left, top);
     const placing = this.#placing;
     placing.scale = scale;
     placing.left = left;
     placing.top = top;
-    this.#treats(now, time);
-    this.#sweets(before, now, alpha);
-    for (const player of now.all("player"))
-      if (player !== me) this.#player(before, player, alpha, false, time);
+    this.#treats(frame, time);
+    this.#sweets(frame);
+    for (const player of frame.all("player")) if (player.slot !== me?.slot) this.#player(player, false, time);
     // Whoever plays here lies above the others.
-    if (me !== undefined) this.#player(before, me, alpha, true, time);
-    for (const pinata of now.all("pinata")) this.#pinata(before, pinata, alpha);
-    this.#eggs(before, now, alpha);
+    if (me !== undefined) this.#player(me, true, time);
+    for (const pinata of frame.all("pinata")) this.#pinata(pinata);
+    this.#eggs(frame);
     this.#confetti.draw(brush, seconds, palette.sweets);
     brush.setTransform(this.#pixels, 0, 0, this.#pixels, 0, 0);
-    if (me !== undefined) drawGuide(brush, palette, now, me, this.camera, this.#width, this.#height);
+    if (me !== undefined) drawGuide(brush, palette, frame, me, this.camera, this.#width, this.#height);
     drawSticks(brush, palette, sticks, me);
   }
 
-  #player(before: ArenaWorld, player: Player, alpha: number, isMine: boolean, time: number): void {
-    const at = this.#between(before, player, alpha);
+  #player(player: ShownPlayer, isMine: boolean, time: number): void {
     const moves = this.isCalm ? 0 : time;
-    drawPlayer(this.#brush, this.#sprites, this.#palette, player, at, isMine, this.#placing, moves);
+    drawPlayer(this.#brush, this.#sprites, this.#palette, player, isMine, this.#placing, moves);
   }
 
-  #look(before: ArenaWorld, me: Player | undefined, alpha: number, seconds: number): void {
-    if (me !== undefined) {
-      const { x, y } = this.#between(before, me, alpha);
-      this.#me.x = x;
-      this.#me.y = y;
+  #look(eye: ShownPlayer | undefined, seconds: number): void {
+    if (eye !== undefined) {
+      this.#me.x = eye.at.x;
+      this.#me.y = eye.at.y;
     }
     this.camera.follow(this.#me.x, this.#me.y, seconds);
   }
@@ -179,10 +171,9 @@ export class Scene {
     brush.drawImage(ground, fromX, fromY, wide, high, left, top, wide, high);
   }
 
-  #groundFor(world: ArenaWorld, scale: number): ImageBitmap {
-    const { map } = matchOf(world);
-    if (this.#ground !== undefined && this.#groundOf === world && this.#groundName === map)
-      return this.#ground;
+  #groundFor(frame: ArenaFrame, scale: number): ImageBitmap {
+    const { map } = matchOf(frame);
+    if (this.#ground !== undefined && this.#groundName === map) return this.#ground;
     const border = Math.round(BORDER * scale);
     const wide = Math.ceil(size.width * scale) + 2 * border;
     const high = Math.ceil(size.height * scale) + 2 * border;
@@ -190,53 +181,32 @@ export class Scene {
       brush.fillStyle = this.#palette.around;
       brush.fillRect(0, 0, wide, high);
       brush.setTransform(scale, 0, 0, scale, border, border);
-      drawGround(brush, mapOf(world), this.#palette);
+      drawGround(brush, mapOf(frame), this.#palette);
     };
     this.#ground?.close();
     const ground = drawn(wide, high, draw, { alpha: false });
     this.#ground = ground;
-    this.#groundOf = world;
     this.#groundName = map;
     return ground;
   }
 
-  /** Where something is between two ticks. The object is the same each time. */
-  #between(
-    before: ArenaWorld,
-    entity: { readonly slot: number; readonly kind: string; readonly at: Shown },
-    alpha: number,
-  ): Shown {
-    const shown = this.#shown;
-    const { x, y } = entity.at;
-    shown.x = x;
-    shown.y = y;
-    const old = before.get(entity.slot);
-    if (old === undefined || old.kind !== entity.kind || !("at" in old)) return shown;
-    const dx = x - old.at.x;
-    const dy = y - old.at.y;
-    if (Math.abs(dx) + Math.abs(dy) > JUMP) return shown;
-    shown.x = old.at.x + dx * alpha;
-    shown.y = old.at.y + dy * alpha;
-    return shown;
-  }
-
-  #eggs(before: ArenaWorld, now: ArenaWorld, alpha: number): void {
-    for (const egg of now.all("egg")) {
-      const { x, y } = this.#between(before, egg, alpha);
+  #eggs(frame: ArenaFrame): void {
+    for (const egg of frame.all("egg")) {
+      const { x, y } = egg.at;
       stamp(this.#brush, this.#sprites.egg(egg.team, egg.aim), x, y, this.#placing);
     }
   }
 
-  #sweets(before: ArenaWorld, now: ArenaWorld, alpha: number): void {
+  #sweets(frame: ArenaFrame): void {
     const brush = this.#brush;
-    for (const sweet of now.all("sweet")) {
-      const { x, y } = this.#between(before, sweet, alpha);
+    for (const sweet of frame.all("sweet")) {
+      const { x, y } = sweet.at;
       stamp(brush, this.#sprites.sweet(sweet.slot), x, y, this.#placing);
     }
   }
 
-  #treats(now: ArenaWorld, time: number): void {
-    for (const treat of now.all("treat")) {
+  #treats(frame: ArenaFrame, time: number): void {
+    for (const treat of frame.all("treat")) {
       const { x, y } = treat.at;
       stamp(this.#brush, this.#sprites.treat("gone"), x, y, this.#placing);
       if (treat.back > 0) continue;
@@ -245,10 +215,10 @@ export class Scene {
     }
   }
 
-  #pinata(before: ArenaWorld, pinata: Pinata, alpha: number): void {
+  #pinata(pinata: ShownPinata): void {
     const brush = this.#brush;
     const palette = this.#palette;
-    const { x, y } = this.#between(before, pinata, alpha);
+    const { x, y } = pinata.at;
     if (pinata.back > 0) {
       brush.strokeStyle = palette.wall;
       brush.lineWidth = 0.1;

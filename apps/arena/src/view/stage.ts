@@ -1,9 +1,6 @@
 import { signal } from "@preact/signals";
-import type { Player, Team } from "../game/kinds.ts";
-import { matchOf } from "../game/movement.ts";
-import { NUMBERS } from "../game/numbers.ts";
-import { leader } from "../game/players.ts";
-import { countsDouble } from "../game/sweets.ts";
+import type { Input, ShownPlayer } from "../game/kinds.ts";
+import { noInput } from "../game/local-match.ts";
 import { type Action, type Bindings, recallBindings, rememberBindings } from "../hands/bindings.ts";
 import type { PadState } from "../hands/gamepad.ts";
 import { Hands } from "../hands/hands.ts";
@@ -12,71 +9,54 @@ import type { Happening, Listener } from "../play/happenings.ts";
 import { type LinkName, linkModels, type NetPlay } from "../play/links.ts";
 import { type Memory, recall, remember } from "../play/memory.ts";
 import { Practice } from "../play/practice.ts";
+import type { Moment, Source } from "../play/source.ts";
 import { WORDS } from "../play/words.ts";
 import { moveFocus, pressFocused } from "./focus.ts";
+import { Readout } from "./readout.ts";
 import type { Scene } from "./scene.ts";
 import { Sound } from "./sound.ts";
 
-/** A line of the leader board. */
-export interface BoardLine {
-  readonly slot: number;
-  readonly name: string;
-  readonly team: Team;
-  readonly isMine: boolean;
-  readonly points: number;
-  readonly hits: number;
-}
+/** What is shown: a match against bots, one on the server, one that others play, or one that was recorded. */
+export type Mode = "practice" | "online" | "watch" | "replay";
 
-/** What is worth a sentence on the screen about the player; empty for nothing. */
-export type MyState = "" | "out" | "full" | "carrying";
-
-/** A frame is taken for no longer than this, in seconds. */
+/** A picture is drawn for no longer than this, in seconds. */
 const LONGEST_FRAME = 0.1;
-/** The board is counted anew after so many ticks. */
-const BOARD_TICKS = 15;
-/** For so long a banner is on the screen, in ticks. */
-const BANNER_TICKS = 75;
 const SOUND = "arena.sound";
 const NAME = "arena.name";
 
-/** All that the page does: the match, the hands, the picture, and what the words around it show. */
+/** The match that is shown, the hands, the picture, and what the words around it say. */
 export class Stage {
   /** Over the picture there is the title, the menu, or nothing. */
   readonly screen = signal<"title" | "match" | "menu">("title");
-  readonly phase = signal<"countdown" | "play" | "over">("countdown");
-  readonly sun = signal(0);
-  readonly moon = signal(0);
-  readonly seconds = signal(0);
-  readonly isDouble = signal(false);
-  readonly mine = signal<MyState>("");
-  readonly banner = signal("");
-  /** For a screen reader. */
-  readonly said = signal("");
-  readonly board = signal<readonly BoardLine[]>([]);
+  readonly mode = signal<Mode>("practice");
+  readonly readout = new Readout();
   readonly isBoardOpen = signal(false);
   readonly isSoundOn = signal(true);
   readonly bindings = signal<Bindings>(recallBindings({ getItem: () => null, setItem: () => {} }));
   readonly name = signal("");
   /** A gamepad was connected: what has the focus is marked, whatever was used last. */
   readonly hasPad = signal(false);
-  /** Where I am, in units, a few times a second, and whether I have thrown: for tests. */
-  readonly at = signal("");
-  readonly hasThrown = signal(false);
   /** How the network play is doing, and its switches; `undefined` where there is none. */
   readonly net = signal<NetPlay | undefined>(undefined);
   readonly isNetOpen = signal(false);
   /** The bad link that is simulated, if one is. */
   readonly link = signal<LinkName | undefined>(undefined);
+  /** Whom one watches, who does not play. */
+  readonly followed = signal("");
   readonly hands: Hands;
+  /** Called before each picture. */
+  onFrame: ((moment: Moment) => void) | undefined;
   readonly #memory: Memory;
   readonly #sound = new Sound();
   readonly #tell: Listener;
   readonly #at = { x: 0, y: 0 };
-  #practice: Practice;
+  readonly #input = noInput();
+  #hasFilled = false;
+  #source: Source;
+  #followed = -1;
   #scene: Scene | undefined;
   #seed: number;
   #last = 0;
-  #bannerLeft = 0;
   readonly #menuPad = new MenuPad();
   /** A button that has pressed something in a menu does nothing in the match until it is let go. */
   #isPadOfMenu = false;
@@ -90,7 +70,7 @@ export class Stage {
     this.#sound.isOn = this.isSoundOn.value;
     const name = recall(memory, NAME);
     this.name.value = typeof name === "string" ? name : plazaName(memory);
-    this.#practice = new Practice(seed);
+    this.#source = new Practice(seed);
     this.#tell = (what, x, y, player) => this.#happened(what, x, y, player);
   }
 
@@ -100,18 +80,32 @@ export class Stage {
     requestAnimationFrame(this.#frame);
   }
 
-  /** Begins a match. */
-  play(name: string): void {
-    const trimmed = name.trim().slice(0, 16);
-    this.name.value = trimmed;
-    remember(this.#memory, NAME, trimmed);
+  /** Remembers a name as it is to be shown. */
+  rename(name: string): void {
+    this.name.value = name.trim().slice(0, 16);
+    remember(this.#memory, NAME, this.name.value);
+  }
+
+  /** Begins a match against bots. */
+  practice(): void {
     this.#seed = (this.#seed + 1) | 0;
-    this.#practice = new Practice(this.#seed, trimmed === "" ? WORDS.someone : trimmed);
+    const name = this.name.value;
+    this.put(new Practice(this.#seed, name === "" ? WORDS.someone : name), "practice");
+    this.readout.announce(WORDS.ready);
+  }
+
+  /** Shows this from now on, without a dialog over it. */
+  put(source: Source, mode: Mode): void {
+    this.#source = source;
+    this.#followed = -1;
+    this.mode.value = mode;
     this.hands.release();
     this.#sound.wake();
+    this.isBoardOpen.value = false;
+    this.readout.clear();
     this.screen.value = "match";
-    this.#announce(WORDS.ready);
-    if (this.#practice.me !== undefined) this.#scene?.camera.follow(this.#practice.me.at.x, 12, 0);
+    const eye = this.#eye();
+    if (eye !== undefined) this.#scene?.camera.follow(eye.at.x, eye.at.y, 0);
   }
 
   openMenu(): void {
@@ -128,15 +122,21 @@ export class Stage {
   }
 
   /** Back to the title, behind which bots play. */
-  leave(): void {
-    this.#practice = new Practice(++this.#seed);
-    this.hands.release();
-    this.banner.value = "";
+  toTitle(): void {
+    this.put(new Practice(++this.#seed), "practice");
     this.screen.value = "title";
   }
 
+  /** Ends the pause after a match against bots. */
   next(): void {
-    this.#practice.skipPause();
+    if (this.#source instanceof Practice) this.#source.skipPause();
+  }
+
+  /** Looks at the next player, who does not play. */
+  follow(): void {
+    const players = [...this.#source.frame.all("player")];
+    const now = players.findIndex(({ slot }) => slot === this.#eye()?.slot);
+    this.#followed = players[(now + 1) % players.length]?.slot ?? -1;
   }
 
   setSound(isOn: boolean): void {
@@ -173,8 +173,21 @@ export class Stage {
     this.#sound.wake();
     const action: Action | undefined = this.hands.keyDown(code);
     if (action === "board") this.isBoardOpen.value = !this.isBoardOpen.value;
-    if (action === "net") this.toggleNet();
+    else if (action === "net") this.toggleNet();
+    else if (action !== undefined && !this.#isPlaying) this.follow();
     return action !== undefined;
+  }
+
+  /** The picture was pressed. @returns true if that was not for a player's hands. */
+  pressed(): boolean {
+    if (this.#isPlaying) return false;
+    this.#sound.wake();
+    this.follow();
+    return true;
+  }
+
+  get #isPlaying(): boolean {
+    return this.mode.value === "practice" || this.mode.value === "online";
   }
 
   readonly #frame = (time: number): void => {
@@ -184,21 +197,52 @@ export class Stage {
     this.#last = time;
     const pad = this.hasPad.value ? navigator.getGamepads().find((each) => each !== null) : undefined;
     if (pad !== undefined && pad !== null) this.#readMenus(pad, seconds);
-    const practice = this.#practice;
-    if (this.screen.value === "match" && practice.me !== undefined) {
-      const free = this.#isPadOfMenu ? undefined : (pad ?? undefined);
-      this.hands.fill(practice.input, scene.screenOf(scene.me, this.#at), free);
+    this.#readHands(scene, this.#isPadOfMenu ? undefined : (pad ?? undefined));
+    const isPaused = this.screen.value === "menu";
+    const moment: Moment = { now: performance.now(), seconds, isPaused, fill: this.#fill };
+    this.onFrame?.(moment);
+    this.#hasFilled = false;
+    if (this.#source.advance(moment, this.#tell)) {
+      if (this.#hasFilled) this.hands.seen();
+      const { frame, me } = this.#source;
+      const eye = this.#eye();
+      scene.draw(frame, me, eye, seconds, time, this.hands.sticks);
+      this.followed.value = this.#isPlaying ? "" : (eye?.name ?? "");
+      this.readout.read(frame, me, eye, this.#isPlaying);
     }
-    const { tick } = matchOf(practice.world);
-    const alpha = practice.advance(this.screen.value === "menu" ? 0 : seconds, this.#tell);
-    const passed = matchOf(practice.world).tick - tick;
-    if (passed > 0) {
-      this.hands.seen();
-      this.#count(passed);
-    }
-    const { before, world, me } = practice;
-    scene.draw(before, world, me, alpha, seconds, time, this.hands.sticks);
     requestAnimationFrame(this.#frame);
+  };
+
+  /** Whoever the picture follows: the player, or whom one has chosen. */
+  #eye(): ShownPlayer | undefined {
+    const { frame, me } = this.#source;
+    if (this.#isPlaying) return me;
+    const chosen = frame.get(this.#followed);
+    if (chosen?.kind === "player") return chosen;
+    const [first] = frame.all("player");
+    return me ?? first;
+  }
+
+  #readHands(scene: Scene, pad: PadState | undefined): void {
+    const input = this.#input;
+    if (this.screen.value === "match" && this.#isPlaying && this.#source.me !== undefined) {
+      this.hands.fill(input, scene.screenOf(scene.me, this.#at), pad);
+      return;
+    }
+    input.move.x = 0;
+    input.move.y = 0;
+    input.throws = false;
+    input.dashes = false;
+  }
+
+  readonly #fill = (into: Input): void => {
+    const { move, aim, throws, dashes } = this.#input;
+    into.move.x = move.x;
+    into.move.y = move.y;
+    into.aim = aim;
+    into.throws = throws;
+    into.dashes = dashes;
+    this.#hasFilled = true;
   };
 
   /** Menus are pressed by a gamepad, too; start opens the menu, and closes it. */
@@ -207,73 +251,24 @@ export class Stage {
     if (!this.#menuPad.isHeld) this.#isPadOfMenu = false;
     if (press === undefined) return;
     const screen = this.screen.value;
-    const hasDialog = screen !== "match" || this.phase.value === "over";
+    const hasDialog = screen !== "match" || this.readout.phase.value === "over";
     if (hasDialog || press === "menu") this.#isPadOfMenu = true;
     if (press === "menu" && screen === "match") this.openMenu();
     else if ((press === "menu" || press === "back") && screen === "menu") this.resume();
+    else if (press === "press" && !hasDialog && !this.#isPlaying) this.follow();
     else if (!hasDialog || press === "menu" || press === "back") return;
     else if (press === "press") pressFocused();
     else moveFocus(press === "next" ? 1 : -1);
   }
 
-  /** What the words around the picture show. Signals tell nobody of a value that stayed. */
-  #count(passed: number): void {
-    const { world, me } = this.#practice;
-    const match = matchOf(world);
-    this.phase.value = match.phase;
-    this.sun.value = match.sun;
-    this.moon.value = match.moon;
-    this.seconds.value = Math.ceil(match.left / NUMBERS.ticksPerSecond);
-    this.isDouble.value = countsDouble(match);
-    this.mine.value = match.phase === "play" && me !== undefined ? stateOf(me) : "";
-    if (this.#bannerLeft > 0) {
-      this.#bannerLeft -= passed;
-      if (this.#bannerLeft <= 0) this.banner.value = "";
-    }
-    if (match.tick % BOARD_TICKS >= passed) return;
-    this.board.value = this.#lines();
-    this.at.value = me === undefined ? "" : `${me.at.x.toFixed(1)} ${me.at.y.toFixed(1)}`;
-  }
-
-  #lines(): BoardLine[] {
-    const lines: BoardLine[] = [];
-    for (const player of this.#practice.world.all("player")) {
-      const { slot, name, team, points, hitsMade } = player;
-      lines.push({ slot, name, team, points, hits: hitsMade, isMine: player === this.#practice.me });
-    }
-    return lines.sort((a, b) => b.points - a.points || b.hits - a.hits || a.slot - b.slot);
-  }
-
-  #happened(what: Happening, x: number, y: number, player: Player | undefined): void {
-    const { me, world } = this.#practice;
-    const isMine = player === undefined ? what !== "splat" : player === me;
+  #happened(what: Happening, x: number, y: number, player: ShownPlayer | undefined): void {
+    const { me, frame } = this.#source;
+    const isMine = player === undefined ? what !== "splat" : player.slot === me?.slot;
     this.#scene?.happened(what, x, y, player !== undefined && isMine);
-    if (me === undefined) return;
+    if (this.screen.value === "title") return;
     this.#sound.play(what, isMine);
-    if (what === "throw" && isMine) this.hasThrown.value = true;
-    if (what === "go") this.#announce(WORDS.go);
-    if (what === "double") this.#announce(WORDS.double);
-    if (what === "out" && isMine) this.said.value = WORDS.out;
-    if (what !== "over") return;
-    this.board.value = this.#lines();
-    const match = matchOf(world);
-    const winner = leader(match);
-    const verdict = winner === undefined ? WORDS.draw : WORDS.wins[winner];
-    this.said.value = `${verdict}. ${WORDS.result(match.sun, match.moon)}`;
-    this.banner.value = "";
+    this.readout.happened(what, isMine, frame, me);
   }
-
-  #announce(text: string): void {
-    this.banner.value = text;
-    this.said.value = text;
-    this.#bannerLeft = BANNER_TICKS;
-  }
-}
-
-function stateOf(me: Player): MyState {
-  if (me.out > 0) return "out";
-  if (me.sweets >= NUMBERS.sweets.carried) return "full";
-  return me.sweets >= 3 ? "carrying" : "";
 }
 
 /** The name of this browser in the chat, if there is one. */

@@ -1,4 +1,4 @@
-import type { Player } from "../game/kinds.ts";
+import type { ShownPlayer } from "../game/kinds.ts";
 import { NUMBERS, ticks } from "../game/numbers.ts";
 import { STICK_PX, type Sticks, type Thumb } from "../hands/sticks.ts";
 import type { Palette } from "./palette.ts";
@@ -7,7 +7,12 @@ import { circle, scallops } from "./shapes.ts";
 type Brush = CanvasRenderingContext2D;
 
 /** Draws the sticks under the thumbs; nothing where there are none. In CSS pixels. */
-export function drawSticks(brush: Brush, palette: Palette, sticks: Sticks, me: Player | undefined): void {
+export function drawSticks(
+  brush: Brush,
+  palette: Palette,
+  sticks: Sticks,
+  me: ShownPlayer | undefined,
+): void {
   if (me === undefined) return;
   if (sticks.left !== undefined) stick(brush, palette, sticks.left, palette[me.team].body);
   if (sticks.right !== undefined) {

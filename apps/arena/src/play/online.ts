@@ -1,0 +1,135 @@
+import type { Session } from "@zocalo/client";
+import { type LinkModels, LinkModel, perfectLink, type Play, type PlayState } from "@zocalo/room/client";
+import type { ArenaFrame, input, kinds, ShownPlayer } from "../game/kinds.ts";
+import { type Happening, type Listener, SnapshotHappenings } from "./happenings.ts";
+import { NetRing } from "./net-figures.ts";
+import type { Moment, Source } from "./source.ts";
+
+export type ArenaPlay = Play<typeof kinds, typeof input, "player">;
+
+/** Of a place of the game, in units: what a prediction is off by is told in these. */
+const PLACE_PRECISION = 0.002;
+/** So often the server is asked how it is doing, in ms. */
+const ASKS_EVERY_MS = 1_000;
+/** A countdown that rises by more than this, in ticks, was begun anew, and not only corrected. */
+const CORRECTION = 2;
+
+/** The two ways of a link that can be made bad while the page plays. */
+export class ChangeableLink {
+  readonly models: LinkModels = { up: new LinkModel(1), down: new LinkModel(2) };
+
+  /** From now on everything passes a link like this one; `undefined`: as it is. */
+  set(models: LinkModels | undefined): void {
+    this.models.up.set(models?.up.conditions ?? perfectLink);
+    this.models.down.set(models?.down.conditions ?? perfectLink);
+  }
+}
+
+/** A match on the server, as somebody who plays or watches. */
+export class Online implements Source {
+  readonly play: ArenaPlay;
+  readonly watches: boolean;
+  readonly ring = new NetRing();
+  readonly link: ChangeableLink;
+  /** How many watch, as the server told last. */
+  watchers = 0;
+  readonly #session: Session;
+  readonly #happenings = new SnapshotHappenings();
+  readonly #throw = new Rise();
+  readonly #dash = new Rise();
+  #latenessMs = 0;
+  #askedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(session: Session, play: ArenaPlay, link: ChangeableLink) {
+    this.#session = session;
+    this.play = play;
+    this.link = link;
+    this.watches = play.room.seat < 0;
+  }
+
+  get frame(): ArenaFrame {
+    return this.play.frame;
+  }
+
+  get me(): ShownPlayer | undefined {
+    return this.play.me;
+  }
+
+  get state(): PlayState {
+    return this.play.state;
+  }
+
+  advance({ now, fill }: Moment, tell: Listener): boolean {
+    const { play } = this;
+    if (play.advance(now, fill) === "returned") this.#happenings.forget();
+    const me = play.me;
+    if (me !== undefined) this.#ownDoings(me, tell);
+    for (const tick of play.passed) {
+      const rows = play.frameAt(tick);
+      if (rows === undefined) continue;
+      this.#happenings.passed(rows, (what, x, y, player) => {
+        const isOwn = player !== undefined && player.slot === me?.slot;
+        if (!(isOwn && isForetold(what))) tell(what, x, y, player);
+      });
+    }
+    this.#measure(now);
+    return play.frame.get(0)?.kind === "match";
+  }
+
+  /** The recording of the match that has just ended, or runs; `undefined` if there is none. */
+  async recording(): Promise<Uint8Array | undefined> {
+    const bytes = await this.#session.call("room.recording", {});
+    return bytes instanceof Uint8Array ? bytes : undefined;
+  }
+
+  /** Gives the place up, at once if the server can be reached, and ends the session. */
+  async leave(): Promise<void> {
+    await this.play.leave();
+    await this.#session.close();
+  }
+
+  /** What the own player does is heard when it is done, not when the server's word of it is shown. */
+  #ownDoings(me: ShownPlayer, tell: Listener): void {
+    if (this.#throw.of(me.throwWait)) tell("throw", me.at.x, me.at.y, me);
+    if (this.#dash.of(me.dash)) tell("dash", me.at.x, me.at.y, me);
+  }
+
+  #measure(now: number): void {
+    const { predictionErrorQuanta, ...figures } = this.play.figures();
+    const predictionErrorUnits = predictionErrorQuanta * PLACE_PRECISION;
+    this.ring.offer(now, { ...figures, predictionErrorUnits, tickLatenessMs: this.#latenessMs });
+    if (now - this.#askedAt < ASKS_EVERY_MS || this.play.state !== "playing") return;
+    this.#askedAt = now;
+    this.#session.call("room.stats", {}).then(
+      (answer) => {
+        const { latenessP99Ms, watchers }: { latenessP99Ms?: unknown; watchers?: unknown } = Object(answer);
+        if (typeof latenessP99Ms === "number") this.#latenessMs = latenessP99Ms;
+        if (typeof watchers === "number") this.watchers = watchers;
+      },
+      // The connection was lost: `Play.state` tells the page. It is asked again.
+      () => undefined,
+    );
+  }
+}
+
+function isForetold(what: Happening): boolean {
+  return what === "throw" || what === "dash";
+}
+
+/** Notices when a countdown begins anew, once each time, though it is corrected, and has fractions. */
+class Rise {
+  #least = Number.POSITIVE_INFINITY;
+  #last = Number.POSITIVE_INFINITY;
+  #isTold = true;
+
+  of(value: number): boolean {
+    if (value < this.#last) {
+      this.#least = value;
+      this.#isTold = false;
+    }
+    this.#last = value;
+    if (this.#isTold || value - this.#least <= CORRECTION) return false;
+    this.#isTold = true;
+    return true;
+  }
+}
