@@ -28,7 +28,7 @@ export function Board({ lines, marksBots }: BoardProps) {
               <span class="sr-only">{WORDS.teams[line.team]} </span>
               <bdi>{line.name}</bdi>
               {line.isMine ? <span class="you">{WORDS.you}</span> : null}
-              {marksBots && line.isBot ? <span class="you">{WORDS.bot}</span> : null}
+              {marksBots && line.isBot ? <span class="bot">{WORDS.bot}</span> : null}
             </th>
             <td>{line.points}</td>
             <td>{line.hits}</td>

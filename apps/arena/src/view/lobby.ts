@@ -62,7 +62,7 @@ export class Lobby {
     const { value: room } = this.invited;
     if (place === undefined) return;
     if (room !== undefined && room !== place.ticket.room) this.#places.forget();
-    else void this.#enter({ name: this.stage.name.value, ...place });
+    else void this.#enter({ name: this.#name, ...place });
   }
 
   play(): void {
@@ -147,7 +147,8 @@ export class Lobby {
 
   get #name(): string {
     const { value: name } = this.stage.name;
-    return name === "" ? WORDS.someone : name;
+    // Others tell guests apart by the number.
+    return name === "" ? WORDS.guest(10 + Math.floor(90 * Math.random())) : name;
   }
 
   async #enter(entry: Entry): Promise<void> {

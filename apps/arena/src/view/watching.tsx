@@ -9,7 +9,7 @@ export function Watching({ lobby }: { readonly lobby: Lobby }) {
   if (stage.screen.value !== "match" || (mode !== "watch" && mode !== "replay")) return null;
   return (
     <section class="watching" aria-label={mode === "replay" ? WORDS.network.replay : WORDS.network.watching}>
-      <p>
+      <p class="whom">
         {mode === "replay" ? WORDS.network.replay : WORDS.network.watching}{" "}
         <strong data-testid="followed">
           <bdi>{stage.followed.value}</bdi>
