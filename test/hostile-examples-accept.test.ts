@@ -17,6 +17,7 @@ test("every example meets strangers, but for those that have nothing to do with 
     'packages/room/README.md: const lanes = webRtcLanes({ port: 7002, advertised: "203.0.113.5" });',
     "packages/room/README.md: const time = new ClientTime({ ticksPerSecond: game.ticksPerSecond });",
     "packages/room/README.md: buffer.take(tick, (row, number, displayed) => {",
+    "packages/zocalo/README.md: var stdin_default = {",
     "docs/guide-deadlines.md: const [client, server] = pipe();",
     "docs/guide-deadlines.md: const [client, server] = pipe();",
     'docs/guide-durable.md: const directory = join(mkdtempSync(join(tmpdir(), "square-")), "data");',
