@@ -17,6 +17,7 @@ import { runServer, ServerProcess } from "./e2e-server.ts";
 const BOT = fileURLToPath(new URL("../examples/src/arena-bot.ts", import.meta.url));
 const TIMEOUT = { timeout: 120_000 };
 const LOOK_EACH_MS = 15;
+const BACKOFF = { baseMs: 250, maxMs: 500 };
 /** `RoomsOptions.checkpointMs` of a server that was told nothing else, in ticks. */
 const CHECKPOINT_TICKS = 5 * game.ticksPerSecond;
 
@@ -37,7 +38,10 @@ interface Shown {
 
 /** Somebody who plays as a bot would, by the session alone. */
 async function enter(t: TestContext, server: ServerProcess) {
-  const session = connect(`ws://127.0.0.1:${server.ports.http}/ws`, { dial: websocket.dial });
+  const session = connect(`ws://127.0.0.1:${server.ports.http}/ws`, {
+    dial: websocket.dial,
+    backoff: BACKOFF,
+  });
   t.after(() => session.close());
   const states: string[] = [];
   /** When each snapshot came, in milliseconds of the wall. */

@@ -13,7 +13,8 @@ const LOOKS_EACH_MS = 1_000 / (2 * game.ticksPerSecond);
 
 const [url = "ws://localhost:8080/ws", name = "Autómata", matches = "1"] = process.argv.slice(2);
 const { hostname } = new URL(url);
-const session = connect(url, { dial: websocket.dial });
+// A match waits a second for those who were in it: whoever plays comes back sooner than whoever chats.
+const session = connect(url, { dial: websocket.dial, backoff: { baseMs: 250, maxMs: 500 } });
 // Lanes of a server on this machine are at 127.0.0.1.
 const host = hostname === "localhost" ? "127.0.0.1" : hostname;
 const play = await join(session, game, {
