@@ -39,8 +39,9 @@ for (const app of readdirSync(join(root, "apps"))) {
 
 let timer: NodeJS.Timeout | undefined;
 const built = readdirSync(join(root, "packages")).map((name) => join(root, "packages", name, "dist"));
-// The server reads the pages once, when it starts.
-for (const directory of [...built, join(root, "packages/zocalo/pages")]) {
+// The server reads the pages and the games once, when it starts.
+const apps = ["pages", "games"].map((name) => join(root, "packages/zocalo", name));
+for (const directory of [...built, ...apps]) {
   mkdirSync(directory, { recursive: true });
   watch(directory, { recursive: true }, (_, file) => {
     if (file === null || !/\.(?:js|css|html|svg|png|webmanifest)$/.test(file)) return;

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defaultClientConditions, defineConfig } from "vite";
+import { buildRoom } from "./scripts/build-room.ts";
 
 export default defineConfig(({ command }) => ({
   base: "./",
@@ -7,6 +8,7 @@ export default defineConfig(({ command }) => ({
   resolve: {
     conditions: [...(command === "serve" ? ["zocalo-source"] : []), ...defaultClientConditions],
   },
+  plugins: [{ name: "room", apply: "build", closeBundle: () => buildRoom(new URL("./", import.meta.url)) }],
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
     outDir: fileURLToPath(new URL("../../packages/zocalo/pages/arena", import.meta.url)),
