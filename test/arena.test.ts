@@ -79,3 +79,18 @@ test("the page speaks Spanish to whom speaks it, and every control has a name", 
   await page.getByRole("switch", { name: "Sonido", checked: false }).waitFor();
   assert.equal(await page.locator("html").getAttribute("lang"), "es-MX");
 });
+
+test("play joins the match of the server that the page comes from", async (t) => {
+  const { page, complaints } = await arena(t);
+  await page.getByLabel("Your name").fill("Ana");
+  await page.getByTestId("play").click();
+  await page.locator("main[data-mode=online][data-phase=play]").waitFor();
+  await untilPast(page, 2, 7);
+  await page.keyboard.down("KeyD");
+  await untilPast(page, 6, 0);
+  await page.keyboard.press("Escape");
+  assert.equal(await page.getByTestId("here").textContent(), "1 player, 9 bots");
+  await page.reload();
+  await page.locator("main[data-mode=online]").waitFor();
+  assert.deepEqual(complaints, []);
+});

@@ -1,6 +1,6 @@
 import type { ArenaWorld, Player, ShownPlayer } from "../game/kinds.ts";
 import { game } from "../game/game.ts";
-import { matchOf } from "../game/movement.ts";
+import { hasMatch, matchOf } from "../game/movement.ts";
 import { NUMBERS } from "../game/numbers.ts";
 import { countsDouble } from "../game/sweets.ts";
 
@@ -90,7 +90,7 @@ export class SnapshotHappenings {
   passed(rows: Parameters<ArenaWorld["copyFrom"]>[0], tell: Listener): void {
     this.#now.copyFrom(rows);
     // The first snapshots may not have all of the world.
-    if (this.#now.get(0)?.kind !== "match") return;
+    if (!hasMatch(this.#now)) return;
     if (this.#hasBefore) happenings(this.#before, this.#now, tell);
     [this.#before, this.#now] = [this.#now, this.#before];
     this.#hasBefore = true;

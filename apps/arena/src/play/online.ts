@@ -1,6 +1,7 @@
 import type { Session } from "@zocalo/client";
 import { type LinkModels, LinkModel, perfectLink, type Play, type PlayState } from "@zocalo/room/client";
 import type { ArenaFrame, input, kinds, ShownPlayer } from "../game/kinds.ts";
+import { hasMatch } from "../game/movement.ts";
 import { type Happening, type Listener, SnapshotHappenings } from "./happenings.ts";
 import { NetRing } from "./net-figures.ts";
 import type { Moment, Source } from "./source.ts";
@@ -73,7 +74,7 @@ export class Online implements Source {
       });
     }
     this.#measure(now);
-    return play.frame.get(0)?.kind === "match";
+    return hasMatch(play.frame);
   }
 
   /** The recording of the match that has just ended, or runs; `undefined` if there is none. */

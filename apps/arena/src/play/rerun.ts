@@ -1,6 +1,6 @@
 import { Replay } from "@zocalo/room/client";
 import type { ArenaFrame, input, kinds, ShownPlayer } from "../game/kinds.ts";
-import { matchOf } from "../game/movement.ts";
+import { hasMatch, matchOf } from "../game/movement.ts";
 import { TICK } from "../game/numbers.ts";
 import { arenaRoom } from "../game/room.ts";
 import { Between } from "./between.ts";
@@ -28,7 +28,7 @@ export class Rerun implements Source {
     this.#seat = seat;
     const { world } = this.#replay.match;
     // It begins in the pause after the match before.
-    while (world.get(0) === undefined || matchOf(world).phase === "over") {
+    while (!hasMatch(world) || matchOf(world).phase === "over") {
       this.#hasEnded = !this.#replay.next();
       if (this.#hasEnded) break;
     }
