@@ -74,8 +74,10 @@ export class Doors {
     this.#byKey.set(place.keyHash, { room, place });
   }
 
-  /** Gives somebody a place, to which they come with their key. @throws CallError */
+  /** Gives somebody a place, to which they come with their key, instead of the one it has. @throws CallError */
   reserve(room: RunningRoom, who: Newcomer, host: string): Place {
+    const found = this.#byKey.get(who.keyHash);
+    if (found !== undefined) found.room.remove(found.place, "left");
     const place = this.#admit(room, who, false, host);
     place.isReserved = true;
     return place;
@@ -111,6 +113,11 @@ export class Doors {
     return checkVersion(this.#house.definition(mode), mode, hash);
   }
 
+  /** @throws CallError `moving` */
+  checkHere(): void {
+    if (!this.#house.isOpen()) throw new CallError("moving", "rooms are on their way: ask again");
+  }
+
   hostOf(peer: Peer): string {
     return this.#house.hostOf?.(peer) ?? hostOf(peer.addr);
   }
@@ -122,7 +129,7 @@ export class Doors {
 
   #join(context: CallContext, data: Data | undefined): wire.JoinAnswer {
     const house = this.#house;
-    if (!house.isOpen()) throw new CallError("moving", "rooms are on their way: join again");
+    this.checkHere();
     const request = readJoin(data);
     if (typeof request === "string") throw new CallError("bad_request", request);
     this.checkVersion(request.mode, request.hash);
@@ -248,6 +255,7 @@ export class Doors {
   #event(context: CallContext, data: Data | undefined): Json {
     const { room, place } = this.#found(context);
     if (data instanceof Uint8Array) throw new CallError("bad_request", "an event is JSON");
+    if (place.watches) throw new CallError("not_allowed", "who watches says nothing");
     if (!room.seating.event(place, data ?? null))
       throw new CallError("limit_reached", "too many events for one tick");
     return {};
@@ -259,6 +267,7 @@ export class Doors {
   }
 
   #found({ session }: CallContext): Found {
+    this.checkHere(); // What was handed over changes no more.
     const found = this.#bySession.get(session);
     if (found === undefined) throw new CallError("bad_request", `${wire.JOIN} comes first`);
     return found;

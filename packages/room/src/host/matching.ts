@@ -48,7 +48,7 @@ export class Matching {
   }
 
   #wait(context: CallContext, data: Data | undefined): MatchNews {
-    if (!this.#house.isOpen()) throw new CallError("moving", "rooms are on their way: ask again");
+    this.#doors.checkHere();
     const request = readMatch(data);
     if (typeof request === "string") throw new CallError("bad_request", request);
     const { mode, key, name, skill, hash } = request;
@@ -75,7 +75,9 @@ export class Matching {
       if (!(error instanceof RoomError)) throw error;
       throw new CallError("limit_reached", "you wait already, or too many do");
     }
-    // The same key again is the same place in the queue, perhaps by another session.
+    // The same key again is the same place in the queue, perhaps by another session. It waits in one only.
+    const before = this.#waiters.get(keyHash);
+    if (before !== undefined && before.mode !== mode) this.#remove(keyHash, before);
     this.#waiters.set(keyHash, waiter);
     this.#cancelRound ??= this.#clock.after(ROUND_MS, () => this.#round());
     const state = queue.state(keyHash, now) ?? { waiting: 0, ahead: 0, waitedMs: 0, needed: 0 };
@@ -112,12 +114,19 @@ export class Matching {
 
   #found(mode: string, id: string | undefined, players: readonly QueuedPlayer[]): void {
     const host = this.#waiters.get(players[0]?.key ?? "")?.host ?? "";
-    const room = id === undefined ? this.#house.newRoom(mode, host) : this.#house.room(id);
+    let room: RunningRoom | undefined;
+    let code = "limit_reached";
+    try {
+      room = id === undefined ? this.#house.newRoom(mode, host) : this.#house.room(id);
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      code = error.code;
+    }
     for (const { key: keyHash, user, name, skill } of players) {
       const waiter = this.#waiters.get(keyHash);
       this.#waiters.delete(keyHash);
       if (waiter === undefined) continue;
-      let news: MatchNews = { state: "refused", code: "limit_reached" };
+      let news: MatchNews = { state: "refused", code };
       try {
         if (room !== undefined) {
           this.#doors.reserve(room, { keyHash, user, name, skill }, waiter.host);
@@ -164,5 +173,7 @@ export class Matching {
 /** That of its players in the middle. */
 function skillOf({ seating }: RunningRoom): number {
   const skills = [...seating.places].filter(({ watches }) => !watches).map(({ skill }) => skill);
-  return skills.reduce((sum, skill) => sum + skill, 0) / Math.max(1, skills.length);
+  // Divided first: each is finite, and their sum need not be.
+  const mean = skills.reduce((sum, skill) => sum + skill / skills.length, 0);
+  return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, mean));
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
-import type { Hub } from "@zocalo/hub";
+import { CallError, type Hub } from "@zocalo/hub";
 import { AddressCounts, exemptSet, type Holder, printableLines } from "@zocalo/net";
 import { checkHas } from "@zocalo/net/transport";
 import type { Json } from "@zocalo/protocol";
@@ -110,7 +110,8 @@ export class Rooms {
 
   /**
    * Lets players in, and goes on with the rooms that the process before has left. Ticks of a
-   * room go on when everybody is back who was there, and at the latest a second after its last one.
+   * room go on when everybody is back who was there, and at the latest a second after its last one. A room
+   * that cannot be read is told to `onError`.
    *
    * @returns how many went on
    * @throws ProtocolError `unknown_channel` if the hub has no `roomNamespaces`, `unavailable`
@@ -119,8 +120,7 @@ export class Rooms {
     const index = await this.#saves.read(INDEX);
     if (index !== undefined) {
       this.#indexSave = index.save;
-      const ids = JSON.parse(new TextDecoder().decode(index.bytes)) as readonly string[];
-      await Promise.all(ids.map((id) => this.#restore(id)));
+      await Promise.all(this.#idsOf(index.bytes).map((id) => this.#restore(id)));
       this.#indexChanged();
     }
     this.#isOpen = true;
@@ -174,16 +174,36 @@ export class Rooms {
     this.#list.close();
     this.#matching.close();
     const rooms = [...this.#rooms.values()];
-    const handed = rooms.map((room) => ({ room, bytes: room.handOver() }));
+    const handed = rooms.map((room) => ({ room, kept: this.#handOver(room) }));
     for (const { seating } of rooms) for (const place of seating.places) this.#doors.send(place, MOVING, {});
     await Promise.all(
-      handed.map(async ({ room, bytes }) => {
+      handed.map(async ({ room, kept }) => {
         await room.settled();
-        await this.#keep(room.match.id, bytes);
+        if (kept !== undefined) await this.#keep(room.match.id, () => kept);
       }),
     );
     await this.#writeIndex();
     this.#doors.close();
+  }
+
+  #idsOf(index: Uint8Array): readonly string[] {
+    try {
+      const ids: unknown = JSON.parse(new TextDecoder().decode(index));
+      if (Array.isArray(ids)) return ids.filter((id) => typeof id === "string");
+      throw new RoomError("invalid_value", `the index of rooms is ${shown(ids)}; allowed: a list`);
+    } catch (error) {
+      this.#report(error);
+      return [];
+    }
+  }
+
+  #handOver(room: RunningRoom): Uint8Array | undefined {
+    try {
+      return room.handOver();
+    } catch (error) {
+      this.#report(error);
+      return undefined;
+    }
   }
 
   #house(): House {
@@ -226,7 +246,13 @@ export class Rooms {
     const definition = this.#modes.get(mode);
     if (definition === undefined || this.#rooms.size >= this.#options.maxRooms) return undefined;
     const holder = this.#perAddress.take(host);
-    return holder && this.#make(definition, mode, options, holder);
+    if (holder === undefined) return undefined;
+    try {
+      return this.#make(definition, mode, options, holder);
+    } catch (error) {
+      this.#report(error);
+      throw new CallError("unavailable", "a room could not be opened");
+    }
   }
 
   #ownRoom(mode: string, owner: string, host: string, creation: RoomCreation): RunningRoom | undefined {
@@ -301,7 +327,7 @@ export class Rooms {
   #mayRecord(): boolean {
     let recording = 0;
     for (const { match } of this.#rooms.values()) if (match.writer !== undefined) recording++;
-    return recording <= this.#options.maxRecordings;
+    return recording < this.#options.maxRecordings;
   }
 
   async #restore(id: string): Promise<void> {
@@ -313,7 +339,12 @@ export class Rooms {
       const { match, host } = restoreMatch(definition, kept.bytes);
       this.#savesOf.set(id, kept.save);
       const room = this.#run(match);
-      room.restore(host);
+      try {
+        room.restore(host);
+      } catch (error) {
+        room.close();
+        throw error;
+      }
       for (const place of room.seating.places) this.#doors.know(room, place);
     } catch (error) {
       this.#report(error);
@@ -321,11 +352,11 @@ export class Rooms {
   }
 
   /** Never rejects: what cannot be kept is told, and kept the next time. */
-  async #keep(id: string, bytes: Uint8Array): Promise<void> {
+  async #keep(id: string, bytes: () => Uint8Array): Promise<void> {
     const save = (this.#savesOf.get(id) ?? 0) + 1;
     this.#savesOf.set(id, save);
     try {
-      await this.#saves.write(`${SAVES_NAMESPACE}:${id}`, save, bytes);
+      await this.#saves.write(`${SAVES_NAMESPACE}:${id}`, save, bytes());
     } catch (error) {
       this.#report(error);
     }

@@ -34,7 +34,8 @@ export interface RoomKeeper {
   ended(place: Place, reason: EndReason, text: string): void;
   /** Who is here has changed. */
   changed(): void;
-  save(bytes: Uint8Array): Promise<void>;
+  /** Keeps what `bytes` gives at once. What that throws is told, too. */
+  save(bytes: () => Uint8Array): Promise<void>;
   mayRecord(): boolean;
   /** It is over; `error`: what the game threw. */
   closed(error: unknown): void;
@@ -233,23 +234,27 @@ export class RunningRoom implements MatchListener {
   }
 
   closed(): void {
-    this.#effects.push(() => this.close());
+    if (this.#isRunning || this.#isWaiting) this.#effects.push(() => this.close());
+    else this.close();
   }
 
   #run(tick: number): void {
+    try {
+      this.#step(tick);
+    } catch (error) {
+      this.close("failed", error);
+    }
+  }
+
+  #step(tick: number): void {
     const now = this.#keeper.clock.uptime();
     this.#judge(now);
     if (!this.#isRunning) return;
     this.#source.commands = this.seating.take();
-    try {
-      this.match.run(tick, this.#source);
-      const effects = this.#effects;
-      this.#effects = [];
-      for (const effect of effects) effect();
-    } catch (error) {
-      this.close("failed", error);
-      return;
-    }
+    this.match.run(tick, this.#source);
+    const effects = this.#effects;
+    this.#effects = [];
+    for (const effect of effects) effect();
     if (!this.#isRunning) return;
     for (const place of this.seating.places) {
       this.#keeper.more(place);
@@ -327,9 +332,11 @@ export class RunningRoom implements MatchListener {
 
   #keep(now: number): void {
     this.#nextSave = now + this.#keeper.checkpointMs;
-    this.#saving ??= this.#keeper.save(this.#save(false)).finally(() => {
-      this.#saving = undefined;
-    });
+    this.#saving ??= this.#keeper
+      .save(() => this.#save(false))
+      .finally(() => {
+        this.#saving = undefined;
+      });
   }
 
   #save(isWhole: boolean): Uint8Array {

@@ -54,7 +54,9 @@ export class Saves {
       message.set(part, HEADER_BYTES);
       sent.push(this.#hub.publish(channel, message));
     }
-    await Promise.all(sent);
+    // None is under way any more when the next one begins, whichever failed.
+    const results = await Promise.allSettled(sent);
+    for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 
   /**

@@ -90,7 +90,7 @@ export class Seating {
     const place = new Place(who, seat, game.input.cells, inputs, this.#clock.uptime());
     this.#places.set(place.keyHash, place);
     if (watches) return place;
-    if (this.#seats[seat] === "bot") this.#commands.push({ type: "leave", seat });
+    if (this.#seats[seat] === "bot") this.#left(seat);
     this.#seats[seat] = place;
     this.#commands.push({ type: "join", seat, user: who.user, name: who.name, isBot: false });
     return place;
@@ -102,7 +102,7 @@ export class Seating {
     this.#places.delete(place.keyHash);
     if (place.seat === WATCHES) return true;
     this.#seats[place.seat] = undefined;
-    this.#commands.push({ type: "leave", seat: place.seat });
+    this.#left(place.seat);
     this.#fill();
     return true;
   }
@@ -157,6 +157,16 @@ export class Seating {
     this.#fill();
   }
 
+  /**
+   * A seat becomes free. Whoever came since the last tick was never there: so what waits is bounded, however
+   * often somebody comes and goes where no tick runs.
+   */
+  #left(seat: number): void {
+    const came = this.#commands.findLastIndex((command) => command.type === "join" && command.seat === seat);
+    if (came < 0) this.#commands.push({ type: "leave", seat });
+    else this.#commands = this.#commands.filter((command, at) => at < came || command.seat !== seat);
+  }
+
   /** Lets bots in until there are as many players as there should be. */
   #fill(): void {
     const { definition } = this.#match;
@@ -166,8 +176,7 @@ export class Seating {
       if (this.#seats[seat] !== undefined) continue;
       this.#seats[seat] = "bot";
       taken++;
-      const name = definition.botName?.(this.#match, seat) ?? "bot";
-      this.#commands.push({ type: "join", seat, user: "", name, isBot: true });
+      this.#commands.push({ type: "join", seat, user: "", name: "", isBot: true });
     }
   }
 }

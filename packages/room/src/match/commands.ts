@@ -7,6 +7,7 @@ export type Command =
       readonly type: "join";
       readonly seat: number;
       readonly user: string;
+      /** Empty for a bot: the game names it in the tick, so that its chance is played again, too. */
       readonly name: string;
       readonly isBot: boolean;
     }

@@ -66,13 +66,18 @@ export interface Room<K extends Kinds = Kinds, P extends KindName<K> = KindName<
    * at most `maxRewindMs` back. Lent until the tick ends.
    */
   past(ticks: number): Frame<K>;
-  /** Says something to everybody here, or to one seat, by the session: it arrives, and in order. */
+  /**
+   * Says something to everybody here, or to one seat, by the session: it arrives, and in order. For who is
+   * cut off or behind the last 64 wait, of at most 262,144 characters together or a single longer one.
+   *
+   * @throws what JSON cannot say; ProtocolError `too_large`
+   */
   send(data: Json, to?: Seat<K, P>): void;
   /** Puts somebody out. It takes effect with the next tick. */
   kick(seat: Seat<K, P>, options?: KickOptions): void;
   /** Begins a recording with the end of this tick, and finishes the one before. */
   record(): void;
-  /** Ends the room with the end of this tick; everybody is told. */
+  /** Ends the room with the end of this tick, or now where none runs; everybody is told. */
   close(): void;
 }
 
@@ -133,7 +138,7 @@ export interface RoomDefinition<
    * is done.
    */
   bot?(room: Room<K, P>, seat: Seat<K, P>, input: InputOf<I>): void;
-  /** Names of bots. Default "bot". */
+  /** Names of bots, at the beginning of the tick in which they sit down. Default "bot". */
   botName?(room: Room<K, P>, seat: number): string;
   /** A player said something by `play.send`. It comes from the page: check it. */
   event?(room: Room<K, P>, seat: Seat<K, P>, data: Json): void;

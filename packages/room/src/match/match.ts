@@ -168,7 +168,9 @@ export class Match<K extends Kinds = Kinds, I extends Fields = Fields, P extends
   #carryOut(command: Command): void {
     const { definition } = this;
     if (command.type === "join") {
-      const seat = new MatchSeat<K, P>(command.seat, command.user, command.name, command.isBot);
+      const { user, isBot } = command;
+      const name = isBot ? command.name || (definition.botName?.(this, command.seat) ?? "bot") : command.name;
+      const seat = new MatchSeat<K, P>(command.seat, user, name, isBot);
       seat.displayed = this.tick;
       seat.entity = definition.join(this, seat);
       if (seat.entity?.kind !== definition.game.player) {
