@@ -42,9 +42,14 @@ export class Matching {
     ];
   }
 
-  close(): void {
-    for (const stop of this.#stops) stop();
+  /** Nobody is matched any more; who asks is refused. */
+  stop(): void {
     this.#cancelRound?.();
+  }
+
+  close(): void {
+    this.stop();
+    for (const stop of this.#stops) stop();
   }
 
   #wait(context: CallContext, data: Data | undefined): MatchNews {

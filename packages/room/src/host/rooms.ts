@@ -172,7 +172,7 @@ export class Rooms {
   async #close(): Promise<void> {
     this.#cancelIndex?.();
     this.#list.close();
-    this.#matching.close();
+    this.#matching.stop();
     const rooms = [...this.#rooms.values()];
     const handed = rooms.map((room) => ({ room, kept: this.#handOver(room) }));
     for (const { seating } of rooms) for (const place of seating.places) this.#doors.send(place, MOVING, {});
@@ -183,6 +183,7 @@ export class Rooms {
       }),
     );
     await this.#writeIndex();
+    this.#matching.close();
     this.#doors.close();
   }
 
