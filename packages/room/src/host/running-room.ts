@@ -55,6 +55,9 @@ const STOOD_STILL_MS = 500;
 /** After a hand-over ticks go on once everybody is back, or so many milliseconds after the last one. */
 const WAIT_FOR_ALL_MS = 1_000;
 
+/** Where snapshots are written until a lane has taken them, which is at once: one for the rooms of all. */
+let out = new Uint8Array(DEFAULT_BUDGET_BYTES);
+
 /** One room at work: a match, its clock, and what the people in it are told. */
 export class RunningRoom implements MatchListener {
   readonly match: Match;
@@ -62,7 +65,6 @@ export class RunningRoom implements MatchListener {
   readonly #keeper: RoomKeeper;
   readonly #ticker: Ticker;
   readonly #sights: Sights;
-  readonly #out: Uint8Array;
   readonly #source: TickSource & { commands: readonly Command[] };
   /** What the game has asked for in this tick. */
   #effects: (() => void)[] = [];
@@ -88,7 +90,6 @@ export class RunningRoom implements MatchListener {
       ...(interest && { interest }),
       ...(watch && { watch }),
     });
-    this.#out = new Uint8Array(definition.budgetBytes ?? DEFAULT_BUDGET_BYTES);
     const { ticksPerSecond } = definition.game;
     const options = { clock, ticksPerSecond, phase, firstTick: match.tick + 1 };
     this.#ticker = new Ticker(options, (tick) => this.#run(tick));
@@ -265,7 +266,7 @@ export class RunningRoom implements MatchListener {
 
   /** Who is away, and who for too long. */
   #judge(now: number): void {
-    const { awayMs, holdMs } = { ...defaultRoomDefinition, ...this.definition };
+    const { awayMs = defaultRoomDefinition.awayMs, holdMs = defaultRoomDefinition.holdMs } = this.definition;
     const stoodStill = now - this.#lastRun;
     this.#lastRun = now;
     for (const place of this.seating.places) {
@@ -292,8 +293,10 @@ export class RunningRoom implements MatchListener {
     if (lane?.state !== "open" || receiver === undefined || place.isAway) return;
     place.inputs.report(tick, report);
     report.own = this.#ownOf(place, tick);
-    const length = receiver.encode(this.#out, report);
-    if (length > 0) lane.send(this.#out.subarray(0, length));
+    const { budgetBytes = DEFAULT_BUDGET_BYTES } = this.definition;
+    if (out.length < budgetBytes) out = new Uint8Array(budgetBytes);
+    const length = receiver.encode(out, report);
+    if (length > 0) lane.send(out.subarray(0, length));
   }
 
   /** Which id is one's own, until that has come; -1: it is known, or there is none. */

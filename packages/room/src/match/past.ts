@@ -47,7 +47,7 @@ export class Past<K extends Kinds = Kinds> {
   readonly #world: World<K>;
   readonly #snapshots: Snapshots;
   /** By tick, as far as they were asked for; each stays as it was. */
-  readonly #ticks: TickRows[];
+  readonly #ticks: (TickRows | undefined)[];
   /** What was asked for since the last commit, and which is overwritten next when all are in use. */
   readonly #moments: Moment<K>[] = [];
   #count = 0;
@@ -69,7 +69,7 @@ export class Past<K extends Kinds = Kinds> {
     this.#game = game;
     this.#world = world;
     this.#snapshots = snapshots;
-    this.#ticks = Array.from({ length: Math.ceil(ticks) + 2 }, () => new TickRows(game.layout));
+    this.#ticks = Array.from({ length: Math.ceil(ticks) + 2 });
   }
 
   /**
@@ -118,8 +118,8 @@ export class Past<K extends Kinds = Kinds> {
   }
 
   #rows(tick: number): TickRows | undefined {
-    const rows = this.#ticks[tick % this.#ticks.length];
-    return rows === undefined || rows.tick === tick ? rows : this.#snapshots.rowsAt(tick, rows);
+    const rows = (this.#ticks[tick % this.#ticks.length] ??= new TickRows(this.#game.layout));
+    return rows.tick === tick ? rows : this.#snapshots.rowsAt(tick, rows);
   }
 
   #free(): Moment<K> {

@@ -1,31 +1,33 @@
 /**
- * The last so many of something that is measured. Adding allocates nothing; what is asked of them all is
- * worked out when it is asked, and again only after another was added.
+ * The last so many of something that is measured. It takes room as it fills; once it is full adding allocates
+ * nothing. What is asked of them all is worked out when it is asked, and again only after another was added.
  */
 export class SlidingWindow {
-  readonly #values: Float64Array;
-  readonly #sorted: Float64Array;
+  readonly #size: number;
+  // Empty at first: each of a thousand idle rooms has one.
+  readonly #values: number[] = [];
+  #sorted = new Float64Array(0);
   #at = 0;
-  #isSorted = true;
-  /** How many there are. */
-  count = 0;
+  #isSorted = false;
 
   /** @param size How many are kept: 1 or more. */
   constructor(size: number) {
-    this.#values = new Float64Array(size);
-    this.#sorted = new Float64Array(size);
+    this.#size = size;
+  }
+
+  /** How many there are. */
+  get count(): number {
+    return this.#values.length;
   }
 
   add(value: number): void {
-    const { length } = this.#values;
     this.#values[this.#at] = value;
-    this.#at = (this.#at + 1) % length;
-    this.count = Math.min(length, this.count + 1);
+    this.#at = (this.#at + 1) % this.#size;
     this.#isSorted = false;
   }
 
   clear(): void {
-    this.#at = this.count = 0;
+    this.#at = this.#values.length = 0;
   }
 
   /**
@@ -35,8 +37,8 @@ export class SlidingWindow {
   quantile(q: number): number {
     const { count } = this;
     if (!this.#isSorted) {
-      // What is not in use sorts to the end.
-      this.#sorted.fill(Number.POSITIVE_INFINITY).set(this.#values.subarray(0, count));
+      if (this.#sorted.length !== count) this.#sorted = new Float64Array(count);
+      this.#sorted.set(this.#values);
       this.#sorted.sort();
       this.#isSorted = true;
     }
