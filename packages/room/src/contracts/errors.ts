@@ -14,7 +14,7 @@ export type RoomErrorCode =
   // The server refuses to join, and `cause` has its `data`.
   | Exclude<JoinRefusal, "limit_reached" | "moving">
   | "bad_answer" // what the server said is none of what it may say
-  | "ended"; // the game has ended, and what was asked of it is not done
+  | "ended"; // the game has ended, or the rooms are closed, and what was asked is not done
 
 /**
  * What games, their worlds and rooms throw, and joining one. Its message shows what was given and says what

@@ -102,11 +102,8 @@ export class Doors {
     if (this.#byKey.get(place.keyHash)?.place === place) this.#byKey.delete(place.keyHash);
     if (this.#bySession.get(place.session)?.place === place) this.#bySession.delete(place.session);
     if (reason === "left") return;
-    const told: wire.EndedMessage = {
-      reason: reason === "failed" ? "closed" : reason,
-      text: text || undefined,
-    };
-    this.send(place, wire.ENDED, JSON.parse(JSON.stringify(told)) as Json);
+    const told = { reason: reason === "failed" ? "closed" : reason } as const satisfies wire.EndedMessage;
+    this.send(place, wire.ENDED, text === "" ? told : { ...told, text });
   }
 
   checkVersion(mode: string, hash: number): RoomDefinition {
@@ -194,8 +191,8 @@ export class Doors {
     const other = this.#bySession.get(session);
     if (other !== undefined && other.place !== place) other.room.remove(other.place, "left");
     if (place.session !== "" && place.session !== session) {
-      const told: wire.EndedMessage = { reason: "replaced" };
-      this.#hub.send({ session: place.session }, wire.ENDED, { ...told } as Json);
+      const told = { reason: "replaced" } as const satisfies wire.EndedMessage;
+      this.#hub.send({ session: place.session }, wire.ENDED, told);
       this.#bySession.delete(place.session);
     }
     place.lane?.close();

@@ -1,12 +1,9 @@
 import type { Peer } from "@zocalo/net";
 import { checkCount, checkKind, checkNames, type Names } from "@zocalo/net/transport";
 import type { Json } from "@zocalo/protocol";
-import { RoomError, shown } from "../contracts/errors.ts";
 import type { Layout } from "../contracts/layout.ts";
 import type { UdpLanes } from "../lanes/udp-server.ts";
 import type { WebRtcLanes } from "../lanes/webrtc-server.ts";
-import type { RoomDefinition } from "../match/definition.ts";
-import { checkGame } from "../schema/check.ts";
 import type { Clock } from "../timing/clock.ts";
 
 /** Options of `Rooms`. */
@@ -84,8 +81,6 @@ export interface CreateOptions {
   readonly owner?: string;
 }
 
-const MAX_SEATS = 250;
-
 /** The machine's. */
 export const systemClock: Clock = {
   uptime: () => performance.now(),
@@ -109,24 +104,4 @@ export function settingsOf(options: RoomsOptions): Settings {
     settings[name] = checkCount("set", name, options[name] ?? defaultRoomsOptions[name], 2 ** 31 - 1);
   }
   return { ...options, ...settings };
-}
-
-export function checkMode(mode: string, definition: RoomDefinition): void {
-  if (!/^\w[\w-]{0,31}$/.test(mode)) {
-    throw new RoomError(
-      "invalid_option",
-      `a mode is ${shown(mode)}; allowed: 1 to 32 letters, digits, _ and -`,
-    );
-  }
-  checkGame(definition.game);
-  const { seats, bots = 0 } = definition;
-  if (!(Number.isInteger(seats) && seats >= 1 && seats <= MAX_SEATS)) {
-    throw new RoomError("invalid_option", `seats of ${mode} are ${shown(seats)}; allowed: 1 to ${MAX_SEATS}`);
-  }
-  if (!(Number.isInteger(bots) && bots >= 0 && bots <= seats) || (bots > 0 && definition.bot === undefined)) {
-    throw new RoomError(
-      "invalid_option",
-      `bots of ${mode} are ${shown(bots)}; allowed: 0 to its seats, with \`bot\``,
-    );
-  }
 }

@@ -18,12 +18,16 @@ export interface Newcomer {
   readonly skill?: number | undefined;
 }
 
-/** What is kept of a place with its match. */
-export interface SavedPlace extends Newcomer {
+/** What is kept of a place, see `SavedRoom`. */
+export type SavedPlace = {
+  readonly keyHash: string;
+  readonly user: string;
+  readonly name: string;
+  readonly skill: number;
   readonly seat: number;
   readonly isAway: boolean;
   readonly inputs: SavedInputs;
-}
+};
 
 /** The number of a place that only watches. */
 export const WATCHES = -1;

@@ -11,12 +11,12 @@ import type { Room, RoomDefinition } from "../match/definition.ts";
 import { Match } from "../match/match.ts";
 import type { Clock } from "../timing/clock.ts";
 import { Stagger } from "../timing/stagger.ts";
+import { checkMode } from "./check-mode.ts";
 import { Doors, type House } from "./doors.ts";
 import { type ListedRoom, RoomList } from "./list.ts";
 import { Matching } from "./matching.ts";
 import { SAVES_NAMESPACE } from "./namespaces.ts";
 import {
-  checkMode,
   type CreateOptions,
   type RoomMode,
   type RoomsOptions,
@@ -25,6 +25,7 @@ import {
   systemClock,
 } from "./options.ts";
 import { type RoomKeeper, RunningRoom } from "./running-room.ts";
+import { readSavedRoom } from "./saved-room.ts";
 import { Saves } from "./saves.ts";
 
 /** What all rooms do. */
@@ -77,7 +78,7 @@ export class Rooms {
   #closing: Promise<void> | undefined;
 
   /**
-   * @throws RoomError `invalid_schema` for a game that is none, `invalid_option`
+   * @throws RoomError `invalid_schema` for a game that is none, `invalid_option`, `unknown_field`
    * @throws NetError `invalid_argument` for an option whose name or kind is not known
    */
   constructor(hub: Hub, modes: { readonly [mode: string]: RoomMode }, options: RoomsOptions = {}) {
@@ -130,10 +131,11 @@ export class Rooms {
   /**
    * Makes a room. It is there until it is closed, or nobody has been in it for `emptyMs`.
    *
-   * @throws RoomError `unknown_kind` for a mode that there is not, `limit_reached`; what the game's `open`
-   * throws
+   * @throws RoomError `unknown_kind` for a mode that there is not, `limit_reached`, `ended` once `close` was
+   * called; what the game's `open` throws
    */
   create(mode: string, options: CreateOptions = {}): Room {
+    if (this.#closing !== undefined) throw new RoomError("ended", "the rooms are closed: none is opened");
     const definition = this.#modes.get(mode);
     if (definition === undefined) {
       const modes = [...this.#modes.keys()].join(", ");
@@ -337,7 +339,9 @@ export class Rooms {
       if (kept === undefined) return;
       const definition = this.#modes.get(readHead(kept.bytes).mode);
       if (definition === undefined || this.#rooms.has(id)) return;
-      const { match, host } = restoreMatch(definition, kept.bytes);
+      const restored = restoreMatch(definition, kept.bytes);
+      const host = readSavedRoom(restored.host); // Before anything is made of it.
+      const { match } = restored;
       this.#savesOf.set(id, kept.save);
       const room = this.#run(match);
       try {

@@ -12,7 +12,8 @@ import { DEFAULT_BUDGET_BYTES } from "../snapshot/snapshots.ts";
 import type { Clock } from "../timing/clock.ts";
 import { type Lateness, Ticker } from "../timing/ticker.ts";
 import { type Newcomer, type Place, WATCHES } from "./place.ts";
-import { type SavedSeating, Seating } from "./seating.ts";
+import { type SavedRoom, savedRoom } from "./saved-room.ts";
+import { Seating } from "./seating.ts";
 
 /** What a room wants of the rooms it is one of. */
 export interface RoomKeeper {
@@ -39,15 +40,6 @@ export interface RoomKeeper {
   mayRecord(): boolean;
   /** It is over; `error`: what the game threw. */
   closed(error: unknown): void;
-}
-
-/** What is kept of a room beside its match. */
-interface SavedRoom extends SavedSeating {
-  readonly records: boolean;
-  /** It was handed over: nothing has happened since. */
-  readonly isWhole: boolean;
-  /** When it was kept, in milliseconds since the Unix epoch. */
-  readonly at: number;
 }
 
 /** Time for which the process stood still is nobody's silence, from so many milliseconds on. */
@@ -182,8 +174,7 @@ export class RunningRoom implements MatchListener {
   }
 
   /** Takes what was kept beside the match; ticks go on when everybody is back. */
-  restore(host: Json): void {
-    const saved = host as unknown as SavedRoom;
+  restore(saved: SavedRoom): void {
     this.seating.restore(saved);
     // With the first tick: whoever comes after this process must not take what it began with for all.
     this.#nextSave = this.#keeper.clock.uptime();
@@ -344,8 +335,8 @@ export class RunningRoom implements MatchListener {
 
   #save(isWhole: boolean): Uint8Array {
     const records = this.match.writer instanceof Recording;
-    const saved: SavedRoom = { ...this.seating.save(), records, isWhole, at: this.#keeper.wall() };
-    return saveMatch(this.match, saved as unknown as Json);
+    const at = this.#keeper.wall();
+    return saveMatch(this.match, savedRoom({ ...this.seating.save(), records, isWhole, at }));
   }
 
   #allAreBack(): boolean {

@@ -6,13 +6,13 @@ import type { Clock } from "../timing/clock.ts";
 import { Bans } from "./bans.ts";
 import { type Newcomer, Place, type SavedPlace, WATCHES } from "./place.ts";
 
-/** What is kept of who is in a room. */
-export interface SavedSeating {
+/** What is kept of who is in a room, see `SavedRoom`. */
+export type SavedSeating = {
   readonly places: readonly SavedPlace[];
   /** What was to take effect with the next tick. */
   readonly commands: readonly Command[];
   readonly bans: readonly (readonly [string, number])[];
-}
+};
 
 /** Events of one place that wait for the next tick. */
 const MAX_EVENTS = 32;

@@ -54,19 +54,20 @@ export interface InputCounts {
   missing: number;
 }
 
-/** What an `InputBuffer` knows, between two ticks. */
-export interface SavedInputs {
+/** What an `InputBuffer` knows, between two ticks; as JSON can say it. */
+export type SavedInputs = {
   readonly taken: number;
   readonly applied: number;
   readonly repeats: number;
   readonly last: readonly number[] | null;
-  readonly displayed: number;
+  /** Null, here and below: nothing was shown, which JSON cannot say as `NaN`. */
+  readonly displayed: number | null;
   readonly waiting: readonly {
     readonly number: number;
-    readonly displayed: number;
+    readonly displayed: number | null;
     readonly row: readonly number[];
   }[];
-}
+};
 
 const DEFAULTS = { maxAhead: 32, maxLate: 10, maxPerTick: 2, maxRepeats: 3 };
 /** How many inputs are remembered beyond those that may still be taken, so that a late one counts once. */
@@ -203,7 +204,7 @@ export class InputBuffer {
       if (row === undefined) continue;
       waiting.push({
         number,
-        displayed: this.#displayed[number % this.#displayed.length] ?? 0,
+        displayed: numberOrNull(this.#displayed[number % this.#displayed.length] ?? Number.NaN),
         row: [...row],
       });
     }
@@ -212,7 +213,7 @@ export class InputBuffer {
       applied: this.#applied,
       repeats: this.#repeats,
       last: this.#hasLast ? [...this.#last] : null,
-      displayed: this.#lastDisplayed,
+      displayed: numberOrNull(this.#lastDisplayed),
       waiting,
     };
   }
@@ -224,10 +225,10 @@ export class InputBuffer {
     this.#repeats = saved.repeats;
     this.#hasLast = saved.last !== null;
     if (saved.last !== null) this.#last.set(saved.last);
-    this.#lastDisplayed = saved.displayed;
+    this.#lastDisplayed = saved.displayed ?? Number.NaN;
     for (const { number, displayed, row } of saved.waiting) {
       this.#ring.set(number, Int32Array.from(row));
-      this.#displayed[number % this.#displayed.length] = displayed;
+      this.#displayed[number % this.#displayed.length] = displayed ?? Number.NaN;
       this.#newest = number;
     }
     this.#hasBegun = saved.taken > 0 || saved.waiting.length > 0;
@@ -269,6 +270,10 @@ export class InputBuffer {
     this.#taken += 1;
     this.#applied = ((this.#applied << 1) | bit) >>> 0;
   }
+}
+
+function numberOrNull(value: number): number | null {
+  return Number.isNaN(value) ? null : value;
 }
 
 function whole(name: string, value: number, least: number, most: number): number {

@@ -287,3 +287,27 @@ test("a sender refuses numbers that do not ascend, and options are checked", () 
   }
   assert.ok(new InputBuffer(cells, { maxAhead: 256, maxLate: 200, maxPerTick: 256, maxRepeats: 256 }));
 });
+
+test("a buffer that is restored from JSON goes on as the other does, also where nothing was shown", () => {
+  const options = { maxAhead: 8 };
+  for (const displayed of [Number.NaN, 3.5]) {
+    const pair = new Pair(options);
+    const frames = { tick: 4, bits: 0 };
+    for (let number = 1; number <= 6; number++)
+      pair.receive(pair.packet(number, frames, displayed), number - 2);
+    for (let tick = 1; tick <= 3; tick++) pair.take(tick);
+    const other = new Pair(options);
+    other.buffer.restore(JSON.parse(JSON.stringify(pair.buffer.save())) as ReturnType<InputBuffer["save"]>);
+    pair.applied.length = 0;
+    // Past the sixth the last one is repeated, and then there is none.
+    for (let tick = 4; tick <= 12; tick++) {
+      pair.take(tick);
+      other.buffer.take(tick, (row, number, shown, isRepeated) => {
+        other.applied.push({ number, isRepeated, displayed: shown, first: row[0] ?? 0 });
+      });
+    }
+    assert.equal(other.applied.length, 6);
+    assert.deepEqual(other.applied, pair.applied);
+    assert.equal(Number.isNaN(other.applied[0]?.displayed), Number.isNaN(displayed));
+  }
+});

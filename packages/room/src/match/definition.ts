@@ -111,9 +111,9 @@ export interface RoomDefinition<
    * it, too; or "everything". Default "common". **Risk** of "everything": a player may open a second page.
    */
   readonly watch?: "common" | "everything";
-  /** How far back `past` goes, in milliseconds. Default 250; at most 1,000. */
+  /** How far back `past` goes, in milliseconds. Default 250; at most 62 ticks. */
   readonly maxRewindMs?: number;
-  /** Whoever says nothing for so long is away, in milliseconds. Default 3,000. */
+  /** Whoever says nothing for so long is away, in milliseconds, at least 1. Default 3,000. */
   readonly awayMs?: number;
   /** A seat is kept for so long for who is away, in milliseconds. Default 60,000. */
   readonly holdMs?: number;
@@ -160,4 +160,5 @@ export const defaultRoomDefinition = {
   awayMs: 3_000,
   holdMs: 60_000,
   emptyMs: 10_000,
+  maxRecordingBytes: 1_048_576,
 } as const satisfies Partial<RoomDefinition>;

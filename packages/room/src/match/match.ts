@@ -1,5 +1,6 @@
 import type { Json } from "@zocalo/protocol";
 import { RoomError, shown } from "../contracts/errors.ts";
+import { PARTS_PER_TICK } from "../input/packet.ts";
 import type { EntityOf, Fields, Frame, InputOf, KindName, Kinds, World } from "../schema/types.ts";
 import { Snapshots } from "../snapshot/snapshots.ts";
 import type { Command, MatchListener, TickSource, TickWriter } from "./commands.ts";
@@ -13,8 +14,6 @@ import {
 import { Past } from "./past.ts";
 import { SeededRandom } from "./random.ts";
 
-/** Moments of the past are told in so many parts of a tick. */
-const PARTS_PER_TICK = 16;
 /** The longest text that is told to somebody who is put out. */
 const MAX_KICK_TEXT = 200;
 

@@ -61,7 +61,7 @@ export class Past<K extends Kinds = Kinds> {
   constructor(game: PastGame<K>, world: World<K>, snapshots: Snapshots, options: PastOptions = {}) {
     const { maxRewindMs = defaultPastOptions.maxRewindMs } = options;
     const ticks = (maxRewindMs / 1_000) * game.ticksPerSecond;
-    if (!(ticks >= 0 && ticks <= RING - 2)) {
+    if (!(Number.isFinite(maxRewindMs) && ticks >= 0 && ticks <= RING - 2)) {
       const most = Math.floor(((RING - 2) / game.ticksPerSecond) * 1_000);
       throw new RoomError("invalid_option", `maxRewindMs is ${shown(maxRewindMs)}; allowed: 0 to ${most}`);
     }

@@ -1,15 +1,14 @@
 import { RoomError } from "../contracts/errors.ts";
 import type { ApplyInput } from "../input/buffer.ts";
+import { PARTS_PER_TICK } from "../input/packet.ts";
 import type { Fields, KindName, Kinds } from "../schema/types.ts";
 import { restoreMatch } from "./checkpoint.ts";
 import type { Command, TickSource, TickWriter } from "./commands.ts";
-import type { RoomDefinition } from "./definition.ts";
+import { defaultRoomDefinition, type RoomDefinition } from "./definition.ts";
 import type { Match } from "./match.ts";
 
-/** A recording is at most this long, in bytes, if nothing else is said. */
-export const DEFAULT_RECORDING_BYTES = 1_048_576;
+/** Bytes that are reserved behind the checkpoint at first. */
 const FIRST_BYTES = 4_096;
-const PARTS_PER_TICK = 16;
 /** An integer of seven bits a byte takes at most so many. */
 const VARINT_BYTES = 5;
 
@@ -30,8 +29,11 @@ export class Recording implements TickWriter {
   #inputs: { readonly seat: number; readonly row: Int32Array; readonly ago: number }[] = [];
   readonly #last = new Map<number, Int32Array>();
 
-  /** @param checkpoint of the match as it is, between two ticks */
-  constructor(checkpoint: Uint8Array, maxBytes = DEFAULT_RECORDING_BYTES) {
+  /**
+   * @param checkpoint of the match as it is, between two ticks
+   * @param maxBytes what would be longer is not recorded. Default 1,048,576.
+   */
+  constructor(checkpoint: Uint8Array, maxBytes: number = defaultRoomDefinition.maxRecordingBytes) {
     this.#most = maxBytes;
     this.#bytes = new Uint8Array(checkpoint.length + FIRST_BYTES);
     this.#bytes.set(checkpoint);
