@@ -1,22 +1,18 @@
 import { randomBytes } from "node:crypto";
 import type { Session } from "@zocalo/client";
-import { InputSender, type Lane, sessionLane, SnapshotReader } from "@zocalo/room";
-import type { SnapshotNews } from "@zocalo/room";
+import {
+  InputSender,
+  type JoinAnswer,
+  type Lane,
+  sessionLane,
+  SnapshotReader,
+  type SnapshotNews,
+} from "@zocalo/room";
 
 /** What is used of a game here. */
 interface RawGame {
   readonly layout: ConstructorParameters<typeof SnapshotReader>[0] & { readonly hash: number };
   readonly input: { readonly cells: ConstructorParameters<typeof InputSender>[0] };
-}
-
-export interface JoinAnswer {
-  readonly room: string;
-  readonly seat: number;
-  readonly tick: number;
-  readonly isReturn: boolean;
-  readonly incarnation: string;
-  readonly process: string;
-  readonly restored?: "whole" | "checkpoint";
 }
 
 export function newKey(): string {

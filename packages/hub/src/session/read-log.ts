@@ -1,4 +1,4 @@
-import { type Data, type JsonObject } from "@zocalo/protocol";
+import type { Data, JsonObject } from "@zocalo/protocol";
 import { checkCount, checkNames, type Names } from "@zocalo/net/transport";
 import { fromEngine, type HubContext } from "./context.ts";
 
@@ -46,7 +46,7 @@ export async function readLog(
   const { after = 0, limit = DEFAULT_LIMIT } = options;
   checkCount("set", "after", after, Number.MAX_SAFE_INTEGER - 1, 0);
   checkCount("set", "limit", limit, MAX_LIMIT);
-  context.namespaces.of(channel);
+  context.namespaces.of(channel); // throws for a channel of no namespace
   const page = await fromEngine(context, context.engine.read(channel, after, limit));
   const publications = page.publications.map(({ offset, at, user, info, data }): HubPublication => {
     return {

@@ -5,7 +5,7 @@ import { Random } from "@zocalo/integrity";
 import { RoomError } from "../contracts/errors.ts";
 import type { MatchQueueOptions } from "../contracts/matching.ts";
 import { type MatchedPlayers, MatchQueue, type QueuedPlayer } from "./match-queue.ts";
-import type { OpenPlace } from "./open-places.ts";
+import type { OpenRoom } from "./open-rooms.ts";
 
 /** Players whose key tells who they are. */
 function player(key: string, skill = 0, at = 0): QueuedPlayer {
@@ -74,7 +74,7 @@ test("open rooms are filled first: that of the nearest skill, and of those the o
     player("c", 70, 2),
     player("d", 70, 3),
   );
-  const places: OpenPlace[] = [
+  const places: OpenRoom[] = [
     { room: "far", free: 9, skill: 171 },
     { room: "broad", free: 9, skill: 80 },
     { room: "full", free: 0, skill: 70 },
@@ -213,7 +213,7 @@ test("for any players, times and rooms: matches are fair, and nobody who could p
       }
       const places = Array.from(
         { length: random.int(0, 4) },
-        (_, room): OpenPlace => ({
+        (_, room): OpenRoom => ({
           room: `r${room}`,
           free: random.int(0, 3),
           skill: random.int(-spread, spread),
@@ -245,7 +245,7 @@ test("for any players, times and rooms: matches are fair, and nobody who could p
       const waiting = [...model.players.values()].sort((a, b) => a.at - b.at);
       for (const one of waiting) {
         assert.equal(model.couldPlay(one, nowMs), false, `${one.key} could play`);
-        const near = (place: OpenPlace): boolean =>
+        const near = (place: OpenRoom): boolean =>
           place.free > 0 && Math.abs(place.skill - (one.skill ?? 0)) <= model.window(one.at, nowMs);
         assert.equal(places.some(near), false, `${one.key} could join a room`);
         const state = queue.state(one.key, nowMs) ?? assert.fail();

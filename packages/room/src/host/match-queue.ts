@@ -1,6 +1,6 @@
 import { RoomError, shown } from "../contracts/errors.ts";
 import type { MatchQueueOptions } from "../contracts/matching.ts";
-import { OpenPlaces, type OpenPlace } from "./open-places.ts";
+import { OpenRooms, type OpenRoom } from "./open-rooms.ts";
 
 /** What is used where an option is left out. */
 export const defaultMatchQueueOptions: Required<Omit<MatchQueueOptions, "seats">> = {
@@ -154,8 +154,8 @@ export class MatchQueue {
    * @param places of open rooms.
    * @throws RoomError `invalid_value` for a room whose skill is not finite; then nobody was matched.
    */
-  round(nowMs: number, places: readonly OpenPlace[] = []): MatchedPlayers[] {
-    const open = new OpenPlaces(places);
+  round(nowMs: number, places: readonly OpenRoom[] = []): MatchedPlayers[] {
+    const open = new OpenRooms(places);
     const byAge = [...this.#waiting.values()].sort(byTime);
     const matches = this.#fill(open, byAge, nowMs);
     this.#link(byAge);
@@ -172,7 +172,7 @@ export class MatchQueue {
   }
 
   /** Fills open rooms. */
-  #fill(open: OpenPlaces, byAge: readonly Waiting[], nowMs: number): MatchedPlayers[] {
+  #fill(open: OpenRooms, byAge: readonly Waiting[], nowMs: number): MatchedPlayers[] {
     const joined = new Map<string, Waiting[]>();
     for (const one of byAge) {
       const room = open.take(one.skill, this.#window(waited(one, nowMs)));

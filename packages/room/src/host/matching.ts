@@ -5,7 +5,7 @@ import { RoomError } from "../contracts/errors.ts";
 import type { Clock } from "../timing/clock.ts";
 import { type Doors, hashOf, type House } from "./doors.ts";
 import { MatchQueue, type QueuedPlayer } from "./match-queue.ts";
-import type { OpenPlace } from "./open-places.ts";
+import type { OpenRoom } from "./open-rooms.ts";
 import { readMatch } from "./requests.ts";
 import type { RunningRoom } from "./running-room.ts";
 
@@ -106,7 +106,8 @@ export class Matching {
     const now = this.#clock.uptime();
     for (const [mode, queue] of this.#queues) {
       if (queue.size === 0) continue;
-      for (const { room, players } of queue.round(now, this.#places(mode))) this.#found(mode, room, players);
+      for (const { room, players } of queue.round(now, this.#openRooms(mode)))
+        this.#found(mode, room, players);
     }
     for (const [keyHash, waiter] of this.#waiters) {
       const state = this.#queues.get(waiter.mode)?.state(keyHash, now);
@@ -150,16 +151,14 @@ export class Matching {
     return { state: "found", room: room.match.id, process, ...(address === undefined ? {} : { address }) };
   }
 
-  *#openPlaces(mode: string): Iterable<OpenPlace> {
+  #openRooms(mode: string): readonly OpenRoom[] {
+    const open: OpenRoom[] = [];
     for (const room of this.#house.openRooms(mode)) {
       const { players } = room.seating.counts;
       const free = room.definition.seats - players;
-      if (free > 0 && players > 0) yield { room: room.match.id, free, skill: skillOf(room) };
+      if (free > 0 && players > 0) open.push({ room: room.match.id, free, skill: skillOf(room) });
     }
-  }
-
-  #places(mode: string): readonly OpenPlace[] {
-    return [...this.#openPlaces(mode)];
+    return open;
   }
 
   /**

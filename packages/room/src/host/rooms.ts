@@ -210,13 +210,13 @@ export class Rooms {
   }
 
   #house(): House {
-    const { udp, webRtc, address, hostOf: whereIs, exemptAddresses, maxPlacesPerAddress } = this.#options;
+    const { udp, webRtc, address, hostOf, exemptAddresses, maxPlacesPerAddress } = this.#options;
     return {
       process: this.process,
       address,
       udp,
       webRtc,
-      hostOf: whereIs,
+      hostOf,
       exemptAddresses,
       maxPlacesPerAddress,
       isOpen: () => this.#isOpen && this.#closing === undefined,
@@ -295,8 +295,8 @@ export class Rooms {
       wall: this.#wall,
       name: () => nameOf(PUBLIC_BYTES),
       said: (place, data) => place.outbox.say(data, (said) => this.#doors.send(place, EVENT, said)),
-      more: (place) => place.outbox.go((said) => this.#doors.send(place, EVENT, said)),
-      again: (place) => void this.#doors.send(place, MOVING, {}),
+      flush: (place) => place.outbox.go((said) => this.#doors.send(place, EVENT, said)),
+      rejoin: (place) => void this.#doors.send(place, MOVING, {}),
       ended: (place, reason, text) => this.#doors.ended(place, reason, text),
       changed: () => this.#changed(mode),
       save: (bytes) => this.#keep(id, bytes),

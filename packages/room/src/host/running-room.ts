@@ -28,9 +28,9 @@ export interface RoomKeeper {
   name(): string;
   said(place: Place, data: Json): void;
   /** Goes on with what was said and waits. */
-  more(place: Place): void;
+  flush(place: Place): void;
   /** Its page has to join again, and begin anew. */
-  again(place: Place): void;
+  rejoin(place: Place): void;
   /** The place is gone. */
   ended(place: Place, reason: EndReason, text: string): void;
   /** Who is here has changed. */
@@ -49,6 +49,13 @@ const WAIT_FOR_ALL_MS = 1_000;
 
 /** Where snapshots are written until a lane has taken them, which is at once: one for the rooms of all. */
 let out = new Uint8Array(DEFAULT_BUDGET_BYTES);
+/**
+ * - `resting`: nobody is here, and no tick runs. After `emptyMs` it is over.
+ * - `running`: somebody has a place.
+ * - `waiting`: it was handed over, and not everybody is back; for at most `WAIT_FOR_ALL_MS`.
+ * - `over`: handed over, or closed; for good.
+ */
+type RoomState = "resting" | "running" | "waiting" | "over";
 
 /** One room at work: a match, its clock, and what the people in it are told. */
 export class RunningRoom implements MatchListener {
@@ -60,14 +67,12 @@ export class RunningRoom implements MatchListener {
   readonly #source: TickSource & { commands: readonly Command[] };
   /** What the game has asked for in this tick. */
   #effects: (() => void)[] = [];
-  #isRunning = false;
-  #isOver = false;
+  #state: RoomState = "resting";
   #lastRun = 0;
   #nextSave: number;
   #saving: Promise<void> | undefined;
-  /** Of a room that rests, or waits for all to be back. */
+  /** Of a room that rests, or waits. */
   #cancelTimer: (() => void) | undefined;
-  #isWaiting = false;
   #finished: Uint8Array | undefined;
 
   constructor(match: Match, keeper: RoomKeeper, phase: number) {
@@ -99,7 +104,15 @@ export class RunningRoom implements MatchListener {
   }
 
   get isOver(): boolean {
-    return this.#isOver;
+    return this.#state === "over";
+  }
+
+  get #isRunning(): boolean {
+    return this.#state === "running";
+  }
+
+  get #isWaiting(): boolean {
+    return this.#state === "waiting";
   }
 
   get lateness(): Lateness {
@@ -118,9 +131,9 @@ export class RunningRoom implements MatchListener {
 
   /** Gives somebody a place; `undefined` if none is free. */
   admit(who: Newcomer, watches: boolean): Place | undefined {
-    const place = this.#isOver ? undefined : this.seating.admit(who, watches);
+    const place = this.isOver ? undefined : this.seating.admit(who, watches);
     if (place === undefined) return undefined;
-    if (!this.#isRunning && !this.#isWaiting) this.#start();
+    if (!this.#isRunning && !this.#isWaiting) this.#become("running");
     this.#keeper.changed();
     return place;
   }
@@ -142,7 +155,7 @@ export class RunningRoom implements MatchListener {
       place.own = -1;
     }
     lane.onMessage((bytes) => this.#received(place, bytes));
-    if (this.#isWaiting && this.#allAreBack()) this.#start();
+    if (this.#isWaiting && this.#allAreBack()) this.#become("running");
   }
 
   /** Takes a place away. */
@@ -162,8 +175,7 @@ export class RunningRoom implements MatchListener {
 
   /** Stops, and gives everything that another process needs to go on. */
   handOver(): Uint8Array {
-    this.#stop();
-    this.#isOver = true;
+    this.#become("over");
     for (const place of this.seating.places) place.lane?.close();
     return this.#save(true);
   }
@@ -181,17 +193,17 @@ export class RunningRoom implements MatchListener {
     for (const place of this.seating.places) place.restored = saved.isWhole ? "whole" : "checkpoint";
     if (saved.records) this.recordingWanted();
     if (this.seating.isEmpty) return;
-    this.#stop();
-    this.#isWaiting = true;
+    this.#become("waiting");
     // The other process's clock is not this one's: only the wall is common.
     const passed = Math.max(0, this.#keeper.wall() - saved.at);
-    this.#cancelTimer = this.#keeper.clock.after(Math.max(0, WAIT_FOR_ALL_MS - passed), () => this.#start());
+    this.#cancelTimer = this.#keeper.clock.after(Math.max(0, WAIT_FOR_ALL_MS - passed), () =>
+      this.#become("running"),
+    );
   }
 
   close(reason: EndReason = "closed", error?: unknown): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#stop();
+    if (this.isOver) return;
+    this.#become("over");
     for (const place of this.seating.places) this.remove(place, reason);
     this.match.writer = undefined;
     this.#keeper.closed(error);
@@ -249,7 +261,7 @@ export class RunningRoom implements MatchListener {
     for (const effect of effects) effect();
     if (!this.#isRunning) return;
     for (const place of this.seating.places) {
-      this.#keeper.more(place);
+      this.#keeper.flush(place);
       this.#tell(place, tick);
     }
     if (now >= this.#nextSave) this.#keep(now);
@@ -307,7 +319,7 @@ export class RunningRoom implements MatchListener {
   #receiverOf(place: Place): Receiver | undefined {
     const view = place.watches ? this.#sights.watchView : this.#sights.seatView(place.seat);
     if (place.incarnation === "" && this.match.tick % this.definition.game.ticksPerSecond === 0) {
-      this.#keeper.again(place); // The word may have been lost.
+      this.#keeper.rejoin(place); // The word may have been lost.
     }
     if (view === undefined || place.incarnation === "") return undefined;
     if (view === place.view) return place.receiver;
@@ -316,7 +328,7 @@ export class RunningRoom implements MatchListener {
     place.receiver = undefined;
     if (isOther) {
       place.incarnation = "";
-      this.#keeper.again(place);
+      this.#keeper.rejoin(place);
       return undefined;
     }
     const { budgetBytes = DEFAULT_BUDGET_BYTES } = this.definition;
@@ -344,28 +356,23 @@ export class RunningRoom implements MatchListener {
     return true;
   }
 
-  #start(): void {
+  /** The one place where the state changes. What is over stays so. */
+  #become(state: RoomState): void {
+    if (this.#state === "over") return;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    this.#isWaiting = false;
-    if (this.#isOver || this.#isRunning) return;
-    this.#isRunning = true;
-    this.#lastRun = this.#keeper.clock.uptime();
-    this.#ticker.start();
-  }
-
-  #stop(): void {
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
-    this.#isWaiting = false;
-    this.#isRunning = false;
-    this.#ticker.stop();
+    if (state === this.#state) return;
+    this.#state = state;
+    if (state === "running") {
+      this.#lastRun = this.#keeper.clock.uptime();
+      this.#ticker.start();
+    } else this.#ticker.stop();
   }
 
   /** Nobody is here: no ticks, and after a while no room. */
   #rest(): void {
-    if (this.#isOver) return;
-    this.#stop();
+    this.#become("resting");
+    if (this.isOver) return;
     const { emptyMs = defaultRoomDefinition.emptyMs } = this.definition;
     if (emptyMs !== null) this.#cancelTimer = this.#keeper.clock.after(emptyMs, () => this.close());
   }

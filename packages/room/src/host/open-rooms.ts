@@ -1,7 +1,7 @@
 import { RoomError, shown } from "../contracts/errors.ts";
 
 /** An open room that players may join. */
-export interface OpenPlace {
+export interface OpenRoom {
   readonly room: string;
   /** How many may join. */
   readonly free: number;
@@ -17,7 +17,7 @@ interface Step {
 }
 
 /** Free places of open rooms, which are taken one by one. */
-export class OpenPlaces {
+export class OpenRooms {
   /** By skill. */
   readonly #steps: Step[] = [];
   /**
@@ -28,7 +28,7 @@ export class OpenPlaces {
   readonly #above: Int32Array;
 
   /** @throws RoomError `invalid_value` for a skill that is not finite. */
-  constructor(places: readonly OpenPlace[]) {
+  constructor(places: readonly OpenRoom[]) {
     const sorted = places.filter(({ free }) => free >= 1);
     for (const { room, skill } of sorted) {
       if (Number.isFinite(skill)) continue;
