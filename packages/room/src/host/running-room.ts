@@ -57,14 +57,6 @@ let out = new Uint8Array(DEFAULT_BUDGET_BYTES);
  */
 type RoomState = "resting" | "running" | "waiting" | "over";
 
-/**
- * - `resting`: nobody is here, and no tick runs. After `emptyMs` it is over.
- * - `running`: somebody has a place.
- * - `waiting`: it was handed over, and not everybody is back; for at most `WAIT_FOR_ALL_MS`.
- * - `over`: handed over, or closed; for good.
- */
-type RoomState = "resting" | "running" | "waiting" | "over";
-
 /** One room at work: a match, its clock, and what the people in it are told. */
 export class RunningRoom implements MatchListener {
   readonly match: Match;
