@@ -10,7 +10,7 @@ export function Watching({ lobby }: { readonly lobby: Lobby }) {
   return (
     <section class="watching" aria-label={mode === "replay" ? WORDS.network.replay : WORDS.network.watching}>
       <p class="whom">
-        {mode === "replay" ? WORDS.network.replay : WORDS.network.watching}{" "}
+        {mode === "replay" ? `${WORDS.network.replay} ·` : WORDS.network.watching}{" "}
         <strong data-testid="followed">
           <bdi>{stage.followed.value}</bdi>
         </strong>
