@@ -16,12 +16,9 @@ interface NavigateEventLike {
 export function onLeaving(left: () => void): void {
   const navigation: unknown = Reflect.get(globalThis, "navigation");
   if (!canTell(navigation)) return;
-  let isLeaving = false;
+  // Now, and not when the page is hidden: by then what it says may not get out any more.
   navigation.addEventListener("navigate", ({ navigationType, destination }) => {
-    isLeaving = navigationType !== "reload" && !destination.sameDocument;
-  });
-  addEventListener("pagehide", () => {
-    if (isLeaving) left();
+    if (navigationType !== "reload" && !destination.sameDocument) left();
   });
 }
 
