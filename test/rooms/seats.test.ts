@@ -1,4 +1,4 @@
-// Places and queues under players who come, go and ask again and again: nothing is taken twice, nothing stays.
+// Places and queues under players who come, go and ask again: nothing is taken twice, nothing stays.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Session } from "@zocalo/client";

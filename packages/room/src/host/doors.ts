@@ -74,7 +74,11 @@ export class Doors {
     this.#byKey.set(place.keyHash, { room, place });
   }
 
-  /** Gives somebody a place, to which they come with their key, instead of the one it has. @throws CallError */
+  /**
+   * Gives somebody a place, to which they come with their key, instead of the one it has.
+   *
+   * @throws CallError
+   */
   reserve(room: RunningRoom, who: Newcomer, host: string): Place {
     const found = this.#byKey.get(who.keyHash);
     if (found !== undefined) found.room.remove(found.place, "left");

@@ -151,6 +151,8 @@ export class Match<K extends Kinds = Kinds, I extends Fields = Fields, P extends
       this.#inputs = 0;
       if (!seat.isBot) source.take(seat.number, tick, this.#apply);
       if (seat.isBot || (seat.isAway && this.#inputs === 0)) this.#think(seat);
+      // Without inputs it would grow older.
+      seat.displayed = Math.max(seat.displayed, tick - this.#past.maxRewindTicks);
     }
     definition.step?.(this);
     this.listener.stepped();
