@@ -88,23 +88,37 @@ export async function run(args: string[]): Promise<void> {
     screen: () => measureScreen(scale),
     prediction: () => measurePrediction(scale),
   };
-  for (const [part, measure] of Object.entries(parts)) {
-    if (args.includes("--only") && part !== only) continue;
-    for (const [name, results] of Object.entries(await measure())) {
-      console.log();
-      if (isQuick) console.log(ratioTable(results));
-      else writeResults(name, results);
+  try {
+    for (const [part, measure] of Object.entries(parts)) {
+      if (args.includes("--only") && part !== only) continue;
+      for (const [name, results] of Object.entries(await measure())) {
+        console.log();
+        if (isQuick) console.log(ratioTable(results));
+        else writeResults(name, results);
+      }
     }
+  } finally {
+    await Promise.all(started.map((server) => server.stop()));
   }
 }
 
-function startServer(nodeArgs: readonly string[] = []): Promise<ServerProcess> {
-  const pinned = canPin ? { cpu: SERVER_CPU } : {};
-  return spawnServer(new URL("./rooms/server.ts", import.meta.url), { nodeArgs, ...pinned });
+/** All of them, to be stopped whatever happens. */
+const started: ServerProcess[] = [];
+
+async function startServer(nodeArgs: readonly string[] = [], cpu?: number): Promise<ServerProcess> {
+  const file = new URL("./rooms/server.ts", import.meta.url);
+  const server = await spawnServer(file, { nodeArgs, ...(cpu !== undefined && { cpu }) });
+  started.push(server);
+  return server;
 }
 
-async function figuresOf(session: Session): Promise<ServerFigures> {
-  return (await session.call(FIGURES, {})) as ServerFigures;
+/** On the core that the load leaves free. */
+function startPinned(nodeArgs: readonly string[] = []): Promise<ServerProcess> {
+  return startServer(nodeArgs, canPin ? SERVER_CPU : undefined);
+}
+
+function figuresOf(session: Session): Promise<ServerFigures> {
+  return session.call<ServerFigures>(FIGURES, {});
 }
 
 async function measureWork(scale: Scale, profile: readonly string[]): Promise<Record<string, Results>> {
@@ -173,8 +187,8 @@ async function work(
   scale: Scale,
   profile: readonly string[],
 ): Promise<Work> {
-  const server = await startServer(profile);
-  const empty = await spawnServer(new URL("./rooms/server.ts", import.meta.url));
+  const server = await startPinned(profile);
+  const empty = await startServer();
   const watch = openSession(server.port);
   const watchEmpty = openSession(empty.port);
   const crew = new Crew(TICKS_PER_SECOND);
@@ -225,7 +239,7 @@ function mean(values: readonly number[]): number {
 
 /** Memory of rooms in which nobody is: where nobody ever was, and where somebody has played. */
 async function measureIdle({ idle }: Scale): Promise<Record<string, Results>> {
-  const server = await startServer(STEADY_HEAP);
+  const server = await startPinned(STEADY_HEAP);
   const session = openSession(server.port);
   const settled = async (): Promise<{ resident: number; heap: number }> => {
     const resident = await settledRss(server);
@@ -234,7 +248,7 @@ async function measureIdle({ idle }: Scale): Promise<Record<string, Results>> {
   await session.call(OPEN, { count: 0 });
   await visit([undefined]); // What the first one alone takes.
   const before = await settled();
-  const ids = (await session.call(OPEN, { count: idle })) as string[];
+  const ids = await session.call<string[]>(OPEN, { count: idle });
   const empty = await settled();
   await visit(ids);
   const visited = await settled();
@@ -292,7 +306,7 @@ async function relayed(
 async function measureScreen({ pressMs, warmMs }: Scale): Promise<Record<string, Results>> {
   const found: Record<string, number[]> = {};
   for (const name of ["the session", "UDP", "UDP, 75 ms each way"]) {
-    const server = await startServer();
+    const server = await startPinned();
     const far = name.includes("75") ? await relayed(server, 0) : undefined;
     const way = far?.way ?? (name === "UDP" ? "udp" : "session");
     const random = randomNumbers(SEED);
@@ -324,7 +338,7 @@ async function measureScreen({ pressMs, warmMs }: Scale): Promise<Record<string,
 
 /** How far predicted places are from those of the server, over 150 ms and with 5 % lost each way. */
 async function measurePrediction({ predictMs, warmMs }: Scale): Promise<Record<string, Results>> {
-  const server = await startServer();
+  const server = await startPinned();
   const { link, port, way } = await relayed(server, LOSS);
   const random = randomNumbers(SEED);
   const crews = { "10 who bump into each other": new Crew(60), "10, each alone": new Crew(60) };
