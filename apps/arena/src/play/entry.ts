@@ -36,6 +36,9 @@ export class EntryError extends Error {
   }
 }
 
+/** A match does not wait: whoever lost the connection tries sooner than the SDK does by itself. */
+const BACKOFF = { baseMs: 250, maxMs: 2_000 };
+
 /**
  * Takes a place in a match of the server.
  *
@@ -44,7 +47,7 @@ export class EntryError extends Error {
  */
 export async function enter(entry: Entry, onEnd: (reason: Reason) => void): Promise<Online> {
   const { name, watches: watch, room, isPrivate, ticket } = entry;
-  const session = connect(URL_OF_SESSIONS, { dial: binaryDial() });
+  const session = connect(URL_OF_SESSIONS, { dial: binaryDial(), backoff: BACKOFF });
   const link = new ChangeableLink();
   const tries = new AbortController();
   const giveUp = (reason: Reason, cause?: unknown): void => tries.abort(new EntryError(reason, cause));
