@@ -42,7 +42,8 @@ const names: Names<RoomDefinition> = {
 /**
  * Checks a mode and its definition at once, so that no player is the first to find what is wrong with it.
  *
- * @throws RoomError `invalid_schema` for a game that is none, `invalid_option` and `unknown_field` for the rest
+ * @throws RoomError `invalid_schema` for a game that is none, `invalid_option` and `unknown_field` for the
+ * rest
  */
 export function checkMode(mode: string, definition: RoomDefinition): void {
   if (!/^\w[\w-]{0,31}$/.test(mode))
