@@ -60,20 +60,24 @@ export class Saves {
   }
 
   /**
-   * The newest that is whole, and its number; `undefined` if there is none. @throws what `hub.history` throws
+   * The newest that is whole, and the highest number of any; `undefined` if there is none.
+   *
+   * @throws what `hub.history` throws
    */
   async read(channel: string): Promise<{ readonly save: number; readonly bytes: Uint8Array } | undefined> {
     const { head } = await this.#hub.history(channel, { after: 0, limit: 1 });
     const after = Math.max(0, head - KEPT_CHUNKS);
     const { publications } = await this.#hub.history(channel, { after, limit: KEPT_CHUNKS });
     const chunks = publications.map(({ data }) => chunkOf(data));
+    // Above that of one that was cut off: two of one number could be taken for one.
+    const number = chunks.reduce((most, chunk) => Math.max(most, chunk?.save ?? 0), 0);
     for (let last = chunks.length - 1; last >= 0; last--) {
       const newest = chunks[last];
       if (newest === undefined || newest.chunk !== newest.count - 1) continue;
       const parts = chunks.slice(Math.max(0, last - newest.chunk), last + 1);
       const isWhole = parts.every((part, at) => part?.save === newest.save && part.chunk === at);
       if (!isWhole || parts.length !== newest.count) continue;
-      return { save: newest.save, bytes: joined(parts.map((part) => part?.bytes ?? new Uint8Array())) };
+      return { save: number, bytes: joined(parts.map((part) => part?.bytes ?? new Uint8Array())) };
     }
     return undefined;
   }
