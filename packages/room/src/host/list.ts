@@ -1,5 +1,4 @@
 import type { Hub } from "@zocalo/hub";
-import type { Json } from "@zocalo/protocol";
 import type { Clock } from "../timing/clock.ts";
 import { LIST_NAMESPACE } from "./namespaces.ts";
 
@@ -67,11 +66,16 @@ export class RoomList {
   #tell(mode: string, all: readonly ListedRoom[]): void {
     const rooms = all.toSorted((a, b) => b.players - a.players || b.watchers - a.watchers).slice(0, MOST);
     const players = all.reduce((sum, room) => sum + room.players, 0);
-    const list: ListedRooms = { total: all.length, players, rooms };
+    // Spread, since TypeScript knows no interface as JSON.
+    const list = {
+      total: all.length,
+      players,
+      rooms: rooms.map((room) => ({ ...room })),
+    } satisfies ListedRooms;
     const text = JSON.stringify(list);
     if (this.#told.get(mode) === text) return;
     this.#told.set(mode, text);
-    this.#hub.publish(`${LIST_NAMESPACE}:${mode}`, list as unknown as Json).catch((error: unknown) => {
+    this.#hub.publish(`${LIST_NAMESPACE}:${mode}`, list).catch((error: unknown) => {
       this.#told.delete(mode);
       this.#onError(error);
     });
