@@ -349,3 +349,20 @@ test(
     assert.equal((await ana.join()).seat, 0);
   },
 );
+
+test("an onError that throws is told on standard error, and the rooms go on", TIMEOUT, async (t) => {
+  const printed: unknown[] = [];
+  t.mock.method(console, "error", (text: unknown) => printed.push(text));
+  const onError = (): void => {
+    throw new Error("the listener fails");
+  };
+  const server = await serveRooms(t, { rooms: { onError } });
+  const [ana, ben] = [new RawPlayer(server.session(), square), new RawPlayer(server.session(), square)];
+  await ana.join({ create: {} });
+  await ben.join({ create: {} });
+  await ana.session.call("room.event", "throw");
+  await ana.until(() => ana.ended.length > 0);
+  const { tick } = ben.reader.newest ?? { tick: 0 };
+  await ben.until(() => (ben.reader.newest?.tick ?? 0) > tick + 5);
+  assert.match(printed.join(), /the listener fails.*a fault of the game/s);
+});

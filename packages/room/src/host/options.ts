@@ -1,4 +1,5 @@
-import type { Peer } from "@zocalo/net";
+import { inspect } from "node:util";
+import { type Peer, printableLines } from "@zocalo/net";
 import { checkCount, checkKind, checkNames, type Names } from "@zocalo/net/transport";
 import type { Json } from "@zocalo/protocol";
 import type { Layout } from "../contracts/layout.ts";
@@ -104,4 +105,17 @@ export function settingsOf(options: RoomsOptions): Settings {
     settings[name] = checkCount("set", name, options[name] ?? defaultRoomsOptions[name], 2 ** 31 - 1);
   }
   return { ...options, ...settings };
+}
+
+/** Tells `onError`; where there is none, or it throws itself, it is printed. */
+export function reporter(onError: ((error: unknown) => void) | undefined): (error: unknown) => void {
+  const print = (error: unknown): void => console.error(`zocalo rooms: ${printableLines(inspect(error))}`);
+  return (error) => {
+    try {
+      (onError ?? print)(error);
+    } catch (fault) {
+      print(fault);
+      print(error);
+    }
+  };
 }

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { inspect } from "node:util";
 import { CallError, type Hub } from "@zocalo/hub";
-import { AddressCounts, exemptSet, type Holder, printableLines } from "@zocalo/net";
+import { AddressCounts, exemptSet, type Holder } from "@zocalo/net";
 import { checkHas } from "@zocalo/net/transport";
 import type { Json } from "@zocalo/protocol";
 import { RoomError, shown } from "../contracts/errors.ts";
@@ -21,6 +20,7 @@ import {
   type RoomMode,
   type RoomsOptions,
   type Settings,
+  reporter,
   settingsOf,
   systemClock,
 } from "./options.ts";
@@ -59,6 +59,7 @@ export class Rooms {
   /** A random name of this process, which tickets bear. */
   readonly process = nameOf(PUBLIC_BYTES);
   readonly #options: Settings;
+  readonly #report: (error: unknown) => void;
   readonly #modes = new Map<string, RoomDefinition>();
   readonly #rooms = new Map<string, RunningRoom>();
   readonly #perAddress: AddressCounts;
@@ -84,6 +85,7 @@ export class Rooms {
   constructor(hub: Hub, modes: { readonly [mode: string]: RoomMode }, options: RoomsOptions = {}) {
     checkHas("set", hub, ["handle", "history"], "not a hub");
     this.#options = settingsOf(options);
+    this.#report = reporter(options.onError);
     const { maxRoomsPerAddress, exemptAddresses } = this.#options;
     this.#perAddress = new AddressCounts(maxRoomsPerAddress, exemptSet(exemptAddresses));
     this.#clock = options.clock ?? systemClock;
@@ -93,7 +95,7 @@ export class Rooms {
       this.#modes.set(mode, definition as RoomDefinition);
     }
     this.#saves = new Saves(hub);
-    this.#list = new RoomList(hub, this.#clock, (error) => this.#report(error));
+    this.#list = new RoomList(hub, this.#clock, this.#report);
     const house = this.#house();
     this.#doors = new Doors(hub, house);
     this.#matching = new Matching(hub, house, this.#doors, this.#clock);
@@ -226,7 +228,7 @@ export class Rooms {
       newRoom: (mode, host) => this.#newRoom(mode, host),
       openRooms: (mode) => this.#openRooms(mode),
       ownRoom: (mode, owner, host, creation) => this.#ownRoom(mode, owner, host, creation),
-      report: (error) => this.#report(error),
+      report: this.#report,
     };
   }
 
@@ -386,12 +388,6 @@ export class Rooms {
       }
     });
     return this.#writingIndex;
-  }
-
-  #report(error: unknown): void {
-    const { onError } = this.#options;
-    if (onError !== undefined) onError(error);
-    else console.error(`zocalo rooms: ${printableLines(inspect(error))}`);
   }
 }
 
