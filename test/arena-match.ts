@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { arenaRoom, type input, type kinds } from "@zocalo/arena";
 import { durable } from "@zocalo/hub";
-import { LinkRelay, type Room, type RoomDefinition } from "@zocalo/room";
+import { LinkRelay, type Room, type RoomDefinition, type RoomsOptions } from "@zocalo/room";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { ArenaServer } from "./arena-server.ts";
 import { CuttingRelay } from "./cutting-relay.ts";
@@ -26,10 +26,18 @@ export class Match {
   readonly #browser: Browser;
   readonly #directory: string;
   readonly #mode: Definition;
+  readonly #options: RoomsOptions;
 
   #server: ArenaServer | undefined;
 
-  private constructor(t: TestContext, browser: Browser, directory: string, mode: Definition) {
+  private constructor(
+    t: TestContext,
+    browser: Browser,
+    directory: string,
+    mode: Definition,
+    options: RoomsOptions,
+  ) {
+    this.#options = options;
     this.#t = t;
     this.#browser = browser;
     this.#directory = directory;
@@ -42,9 +50,14 @@ export class Match {
     };
   }
 
-  static async open(t: TestContext, browser: Browser, mode: Definition = arenaRoom): Promise<Match> {
+  static async open(
+    t: TestContext,
+    browser: Browser,
+    mode: Definition = arenaRoom,
+    options: RoomsOptions = {},
+  ): Promise<Match> {
     const directory = await mkdtemp(join(tmpdir(), "arena-"));
-    const match = new Match(t, browser, directory, mode);
+    const match = new Match(t, browser, directory, mode, options);
     await match.#serve(0);
     t.after(async () => {
       await match.server.close();
@@ -59,13 +72,21 @@ export class Match {
     await this.#serve(this.server.port);
   }
 
+  /** The server dies; the next one has what was kept last. */
+  async crash(): Promise<void> {
+    const dead = this.server;
+    await dead.crash();
+    await dead.rooms.close(); // It keeps nothing: the engine is closed.
+    await this.#serve(dead.port);
+  }
+
   get server(): ArenaServer {
     assert.ok(this.#server);
     return this.#server;
   }
 
   async #serve(port: number): Promise<void> {
-    this.#server = await ArenaServer.open(await durable(this.#directory), this.#mode, port);
+    this.#server = await ArenaServer.open(await durable(this.#directory), this.#mode, port, this.#options);
   }
 
   /** A page with the title on it. */

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { arenaRoom, matchOf } from "@zocalo/arena";
+import { listenPacket } from "@zocalo/net";
+import { webRtcLanes } from "@zocalo/room";
 import type { Browser } from "playwright-core";
 import { Match, untilAgreed } from "./arena-match.ts";
 import { launchBrowser } from "./browser.ts";
@@ -88,6 +90,32 @@ test("a match goes on in both pages when the server is restarted", TIMEOUT, asyn
   assert.deepEqual(match.complaints, []);
 });
 
+test("after a crash the match goes on from what was kept, and the page says so", TIMEOUT, async (t) => {
+  const match = await Match.open(t, browser, arenaRoom, { checkpointMs: 200 });
+  const ana = await match.player("Ana");
+  await ana.walk(match, "Ana", "KeyD");
+  const slot = match.slotOf("Ana");
+  const { id } = match.now;
+  await match.crash();
+  await ana.page.getByText("The server failed").first().waitFor();
+  await ana.walk(match, "Ana", "KeyA");
+  assert.deepEqual([match.now.id, match.slotOf("Ana")], [id, slot]);
+  assert.deepEqual(match.complaints, []);
+});
+
+test("a page plays over WebRTC where the server offers it", TIMEOUT, async (t) => {
+  const webRtc = webRtcLanes({ port: await freePort(), bindAddress: "127.0.0.1", advertised: "127.0.0.1" });
+  t.after(() => webRtc.close());
+  const match = await Match.open(t, browser, arenaRoom, { webRtc });
+  const ana = await match.player("Ana");
+  await ana.page.keyboard.press("KeyN");
+  await ana.page.getByTestId("net-graph").getByText("WebRTC").waitFor();
+  await ana.walk(match, "Ana", "KeyD");
+  const off = await untilAgreed(match, [ana], ["Ana"]);
+  t.diagnostic(`off by at most ${off.toFixed(4)} units over WebRTC`);
+  assert.deepEqual(match.complaints, []);
+});
+
 test("a spectator sees the match, looks at one after the other, and is no player", TIMEOUT, async (t) => {
   const match = await Match.open(t, browser);
   const ana = await match.player("Ana");
@@ -161,3 +189,11 @@ test("the match that has ended is played again, stands still, and leads back", T
   assert.equal(match.server.rooms.stats().players, 1);
   assert.deepEqual(match.complaints, []);
 });
+
+/** A UDP port that nobody has at the moment. */
+async function freePort(): Promise<number> {
+  const socket = await listenPacket("udp", "127.0.0.1:0");
+  const { port } = socket.localAddr;
+  await socket.close();
+  return port;
+}

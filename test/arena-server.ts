@@ -6,7 +6,7 @@ import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ARENA } from "@zocalo/arena";
 import { type Engine, Hub } from "@zocalo/hub";
-import { type RoomMode, roomNamespaces, Rooms } from "@zocalo/room";
+import { type RoomMode, roomNamespaces, Rooms, type RoomsOptions } from "@zocalo/room";
 import { BINARY_SUBPROTOCOL } from "@zocalo/protocol";
 import { attach } from "@zocalo/websocket";
 
@@ -35,10 +35,15 @@ export class ArenaServer {
   }
 
   /** @param port default: a free one. */
-  static async open(engine: Engine, mode: RoomMode, port = 0): Promise<ArenaServer> {
+  static async open(
+    engine: Engine,
+    mode: RoomMode,
+    port = 0,
+    options: RoomsOptions = {},
+  ): Promise<ArenaServer> {
     const errors: unknown[] = [];
     const hub = new Hub({ engine, namespaces: { ...roomNamespaces } });
-    const rooms = new Rooms(hub, { [ARENA]: mode }, { onError: (error) => errors.push(error) });
+    const rooms = new Rooms(hub, { [ARENA]: mode }, { onError: (error) => errors.push(error), ...options });
     await rooms.open();
     const http = createServer((request, response) => {
       const { pathname } = new URL(request.url ?? "/", "http://localhost");
@@ -57,6 +62,11 @@ export class ArenaServer {
   /** Hands the matches over, and ends. */
   async close(): Promise<void> {
     await this.rooms.close();
+    await this.crash();
+  }
+
+  /** Ends without a word of the matches, which find nobody any more. */
+  async crash(): Promise<void> {
     const ended = once(this.#http, "close");
     this.#http.close();
     await this.#hub.close();

@@ -133,12 +133,22 @@ test(
   TIMEOUT,
   async (t) => {
     const server = await serveRooms(t);
-    const lists: { rooms: readonly { room: string; players: number }[] }[] = [];
+    type List = { readonly rooms: readonly { readonly room: string; readonly players: number }[] };
+    const lists: List[] = [];
+    let look = (): void => {};
     const observer = server.session();
-    const seen = observer.channel<never>("rooms:square");
     const flow = (async () => {
-      for await (const { data } of seen.subscribe({ since: "start" } as never)) lists.push(data);
-    })().catch(() => {});
+      for await (const { data } of observer.channel<List>("rooms:square").subscribe()) {
+        lists.push(data);
+        look();
+      }
+    })();
+    const listed = (holds: (list: List) => boolean): Promise<void> => {
+      return new Promise((resolve) => {
+        look = () => lists.some(holds) && resolve();
+        look();
+      });
+    };
     const ana = new RawPlayer(server.session(), square);
     const own = await ana.join({ create: { isPrivate: true, options: { map: 1 } } });
     assert.ok(own.room.length >= 22);
@@ -146,6 +156,7 @@ test(
     const ben = new RawPlayer(server.session(), square);
     const open = await ben.join();
     assert.notEqual(open.room, own.room);
+    await listed(({ rooms }) => rooms.some(({ room, players }) => room === open.room && players === 1));
     assert.equal((await ben.join({ room: own.room })).room, own.room);
     await assert.rejects(ben.session.call("room.kick", { seat: 0 }), refused("not_allowed"));
     await ana.session.call("room.kick", { seat: 1, banMs: 60_000 });

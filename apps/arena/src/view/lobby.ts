@@ -44,6 +44,8 @@ export class Lobby {
   /** A place is there, and nothing to show yet. */
   #arriving: Online | undefined;
   #online: Online | undefined;
+  /** Of what the server remembers: with another one it says, once, that it had failed. */
+  #incarnation = "";
   /** Counts what was begun: what comes of an earlier one is not wanted any more. */
   #attempt = 0;
 
@@ -221,6 +223,12 @@ export class Lobby {
     if (arriving?.advance(moment, () => {}) === true) this.#arrived(arriving);
     const online = this.#online;
     if (online === undefined) return;
+    const { play } = online;
+    const { incarnation } = play.room;
+    if (incarnation !== this.#incarnation && play.restored === "checkpoint") {
+      this.stage.readout.announce(WORDS.network.restored);
+    }
+    this.#incarnation = incarnation;
     this.isReturning.value = online.state === "returning" && this.rerun.value === undefined;
     this.watchers.value = online.watchers;
     this.hasRunOut.value = this.rerun.value?.hasEnded === true;

@@ -45,6 +45,7 @@ export class Replica<K extends Kinds, I extends Fields, Player extends KindName<
   #own = -1;
   #generation = UNSEEN;
   #isThere = false;
+  #isTimed = false;
   readonly #ownCells: Float64Array;
 
   readonly #in = new ByteFlow();
@@ -167,7 +168,9 @@ export class Replica<K extends Kinds, I extends Fields, Player extends KindName<
   #make(number: number, fill: ((input: InputOf<I>) => void) | undefined, lane: Lane, nowMs: number): void {
     if (number <= this.#sender.newest) return;
     const { input } = this.#game;
-    if (fill === undefined) this.#row.set(this.#neutral);
+    // How early inputs have to be is known once the first came: those before it would come too late.
+    this.#isTimed ||= this.#time.inputs.transit.isKnown;
+    if (fill === undefined || !this.#isTimed) this.#row.set(this.#neutral);
     else {
       // Another object each time: what is assigned to it stays the application's.
       const filled = input.fromCells(this.#neutral, 0);
