@@ -81,6 +81,7 @@ function makeParts(mode: string, definition: RoomDefinition, seats: number): rea
   const match = new Match(definition, { id: "", mode, seed: 0 });
   const { kinds } = game.definition;
   return [
+    match.past(0),
     new Sights(match, match.snapshots, { kinds, ...(interest && { interest }), ...(watch && { watch }) }),
     match.snapshots.everything.receiver(budgetBytes === undefined ? {} : { budgetBytes }),
     new InputBuffer(game.input.cells, inputs),

@@ -63,7 +63,8 @@ export class RunningRoom implements MatchListener {
   readonly seating: Seating;
   readonly #keeper: RoomKeeper;
   readonly #ticker: Ticker;
-  readonly #sights: Sights;
+  /** While somebody is here. */
+  #shown: Sights | undefined;
   readonly #source: TickSource & { commands: readonly Command[] };
   /** What the game has asked for in this tick. */
   #effects: (() => void)[] = [];
@@ -81,12 +82,6 @@ export class RunningRoom implements MatchListener {
     this.match = match;
     this.seating = new Seating(match, clock);
     this.#keeper = keeper;
-    const { game, interest, watch } = definition;
-    this.#sights = new Sights(match, match.snapshots, {
-      kinds: game.definition.kinds,
-      ...(interest && { interest }),
-      ...(watch && { watch }),
-    });
     const { ticksPerSecond } = definition.game;
     const options = { clock, ticksPerSecond, phase, firstTick: match.tick + 1 };
     this.#ticker = new Ticker(options, (tick) => this.#run(tick));
@@ -105,6 +100,17 @@ export class RunningRoom implements MatchListener {
 
   get isOver(): boolean {
     return this.#state === "over";
+  }
+
+  get #sights(): Sights {
+    const { match } = this;
+    const { game, interest, watch } = match.definition;
+    this.#shown ??= new Sights(match, match.snapshots, {
+      kinds: game.definition.kinds,
+      ...(interest && { interest }),
+      ...(watch && { watch }),
+    });
+    return this.#shown;
   }
 
   get #isRunning(): boolean {
@@ -372,6 +378,8 @@ export class RunningRoom implements MatchListener {
   /** Nobody is here: no ticks, and after a while no room. */
   #rest(): void {
     this.#become("resting");
+    this.#shown = undefined;
+    this.match.forget();
     if (this.isOver) return;
     const { emptyMs = defaultRoomDefinition.emptyMs } = this.definition;
     if (emptyMs !== null) this.#cancelTimer = this.#keeper.clock.after(emptyMs, () => this.close());

@@ -1,6 +1,7 @@
 import type { Json } from "@zocalo/protocol";
 import { RoomError, shown } from "../contracts/errors.ts";
 import { PARTS_PER_TICK } from "../input/packet.ts";
+import type { Game } from "../schema/game.ts";
 import type { EntityOf, Fields, Frame, InputOf, KindName, Kinds, World } from "../schema/types.ts";
 import { Snapshots } from "../snapshot/snapshots.ts";
 import type { Command, MatchListener, TickSource, TickWriter } from "./commands.ts";
@@ -55,6 +56,31 @@ export class MatchSeat<K extends Kinds, P extends KindName<K>> implements Seat<K
   }
 }
 
+/** What inputs are worked out in. */
+interface Scratch<Input> {
+  readonly row: Int32Array;
+  /** An input in which nothing is done. */
+  readonly neutral: Int32Array;
+  readonly input: Input;
+}
+
+const scratches = new WeakMap<object, Scratch<unknown>>();
+
+/** That of a game, which its matches share: it is used within one call. */
+function scratchOf<K extends Kinds, I extends Fields, P extends KindName<K>>({
+  input,
+}: Game<K, I, P>): Scratch<InputOf<I>> {
+  let scratch = scratches.get(input);
+  if (scratch === undefined) {
+    const { length } = input.cells;
+    const neutral = new Int32Array(length);
+    input.toCells({}, neutral, 0);
+    scratch = { row: new Int32Array(length), neutral, input: input.fromCells(neutral, 0) };
+    scratches.set(input, scratch);
+  }
+  return scratch as Scratch<InputOf<I>>;
+}
+
 const NOBODY: MatchListener = { stepped() {}, said() {}, kicked() {}, recordingWanted() {}, closed() {} };
 
 /**
@@ -71,7 +97,6 @@ export class Match<K extends Kinds = Kinds, I extends Fields = Fields, P extends
   readonly options: Json;
   readonly definition: RoomDefinition<K, I, P>;
   readonly world: World<K>;
-  readonly snapshots: Snapshots;
   readonly chance: SeededRandom;
   state: Json = null;
   tick = 0;
@@ -80,10 +105,11 @@ export class Match<K extends Kinds = Kinds, I extends Fields = Fields, P extends
   /** Where what comes from outside is written down. */
   writer: TickWriter | undefined;
   readonly #seats: MatchSeat<K, P>[] = [];
-  readonly #past: Past<K>;
-  readonly #input: InputOf<I>;
-  readonly #row: Int32Array;
-  readonly #neutral: Int32Array;
+  readonly #rewindTicks: number;
+  readonly #scratch: Scratch<InputOf<I>>;
+  /** What clients were told, and the past as they saw it: nothing of it is there while nobody is. */
+  #snapshots: Snapshots | undefined;
+  #past: Past<K> | undefined;
   #current: MatchSeat<K, P> | undefined;
   #inputs = 0;
   readonly #apply = (row: Int32Array, _number: number, displayed: number): void =>
@@ -98,14 +124,21 @@ export class Match<K extends Kinds = Kinds, I extends Fields = Fields, P extends
     this.owner = options.owner ?? "";
     this.options = options.options ?? null;
     this.world = game.world({ maxEntities });
-    this.snapshots = new Snapshots(this.world);
     this.chance = new SeededRandom(options.seed);
     const { maxRewindMs = defaultRoomDefinition.maxRewindMs } = definition;
-    this.#past = new Past(game, this.world, this.snapshots, { maxRewindMs });
-    this.#row = new Int32Array(game.input.cells.length);
-    this.#neutral = new Int32Array(game.input.cells.length);
-    game.input.toCells({}, this.#neutral, 0);
-    this.#input = game.input.fromCells(this.#neutral, 0);
+    this.#rewindTicks = (maxRewindMs / 1_000) * game.ticksPerSecond;
+    this.#scratch = scratchOf(game);
+  }
+
+  get snapshots(): Snapshots {
+    this.#snapshots ??= new Snapshots(this.world);
+    return this.#snapshots;
+  }
+
+  /** Everybody has left: forgets what they were told and saw. Receivers and views of before are of no use. */
+  forget(): void {
+    this.#snapshots = undefined;
+    this.#past = undefined;
   }
 
   get seats(): readonly MatchSeat<K, P>[] {
@@ -121,6 +154,8 @@ export class Match<K extends Kinds = Kinds, I extends Fields = Fields, P extends
   }
 
   past(ticks: number): Frame<K> {
+    const { game, maxRewindMs = defaultRoomDefinition.maxRewindMs } = this.definition;
+    this.#past ??= new Past(game, this.world, this.snapshots, { maxRewindMs });
     return this.#past.at(ticks);
   }
 
@@ -152,7 +187,7 @@ export class Match<K extends Kinds = Kinds, I extends Fields = Fields, P extends
       if (!seat.isBot) source.take(seat.number, tick, this.#apply);
       if (seat.isBot || (seat.isAway && this.#inputs === 0)) this.#think(seat);
       // Without inputs it would grow older.
-      seat.displayed = Math.max(seat.displayed, tick - this.#past.maxRewindTicks);
+      seat.displayed = Math.max(seat.displayed, tick - this.#rewindTicks);
     }
     definition.step?.(this);
     this.listener.stepped();
@@ -200,7 +235,7 @@ export class Match<K extends Kinds = Kinds, I extends Fields = Fields, P extends
     const seat = this.#current;
     if (seat === undefined) return;
     this.#inputs += 1;
-    const most = Math.floor(this.#past.maxRewindTicks * PARTS_PER_TICK);
+    const most = Math.floor(this.#rewindTicks * PARTS_PER_TICK);
     const parts = Math.floor((this.tick - displayed) * PARTS_PER_TICK);
     const ago = Number.isNaN(parts) ? 0 : Math.max(0, Math.min(most, parts));
     seat.displayed = this.tick - ago / PARTS_PER_TICK;
@@ -212,16 +247,16 @@ export class Match<K extends Kinds = Kinds, I extends Fields = Fields, P extends
     const { definition } = this;
     if (definition.bot === undefined) return;
     const { game } = definition;
-    const input = game.input.fromCells(this.#neutral, 0, this.#input);
+    const input = game.input.fromCells(this.#scratch.neutral, 0, this.#scratch.input);
     definition.bot(this, seat, input);
-    game.input.toCells(input, this.#row, 0);
+    game.input.toCells(input, this.#scratch.row, 0);
     seat.displayed = this.tick;
-    this.#move(seat, this.#row);
+    this.#move(seat, this.#scratch.row);
   }
 
   #move(seat: MatchSeat<K, P>, row: Int32Array): void {
     const { game } = this.definition;
     if (!seat.entity.isAlive) return;
-    game.apply?.(seat.entity, game.input.fromCells(row, 0, this.#input), this.world);
+    game.apply?.(seat.entity, game.input.fromCells(row, 0, this.#scratch.input), this.world);
   }
 }
