@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join as path } from "node:path";
 import { test, type TestContext } from "node:test";
 import { durable } from "@zocalo/hub";
-import { defineRoom, join, type JoinOptions, type Play, team } from "@zocalo/room";
+import { defineRoom, join, type JoinOptions, type Play, Replay, team } from "@zocalo/room";
 import { serveRooms, type RoomServer } from "./serve-rooms.ts";
 import { square, squareRoom } from "./square.ts";
 
@@ -69,6 +69,11 @@ test("two pages play: each moves at once, and both see the same in the end", TIM
   await ana.until(() => Math.abs(seen(ana) - truth()) < 0.02 && Math.abs(seen(ben) - truth()) < 0.02);
   assert.ok(truth() >= 60);
   assert.equal(ana.play.figures().carrier, "session");
+  const stats = await ben.play.stats();
+  assert.deepEqual([stats.players, stats.watchers, stats.skipped], [2, 0, 0]);
+  assert.ok(stats.tick > 0 && stats.latenessP99Ms >= 0);
+  const recorded = await ana.play.recording();
+  assert.ok(recorded !== undefined && new Replay(squareRoom, recorded).next());
 });
 
 test(

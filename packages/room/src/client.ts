@@ -80,6 +80,7 @@ export type {
   LaneTicket,
   MatchNews,
   RoomCreation,
+  RoomStats,
   RoomTicket,
 } from "./contracts/wire.ts";
 export type { Figures } from "./join/figures.ts";

@@ -79,8 +79,7 @@ export class Online implements Source {
 
   /** The recording of the match that has just ended, or runs; `undefined` if there is none. */
   async recording(): Promise<Uint8Array | undefined> {
-    const bytes = await this.#session.call("room.recording", {});
-    return bytes instanceof Uint8Array ? bytes : undefined;
+    return this.play.recording();
   }
 
   /** Gives the place up, at once if the server can be reached, and ends the session. */
@@ -101,11 +100,10 @@ export class Online implements Source {
     this.ring.offer(now, { ...figures, predictionErrorUnits, tickLatenessMs: this.#latenessMs });
     if (now - this.#askedAt < ASKS_EVERY_MS || this.play.state !== "playing") return;
     this.#askedAt = now;
-    this.#session.call("room.stats", {}).then(
-      (answer) => {
-        const { latenessP99Ms, watchers }: { latenessP99Ms?: unknown; watchers?: unknown } = Object(answer);
-        if (typeof latenessP99Ms === "number") this.#latenessMs = latenessP99Ms;
-        if (typeof watchers === "number") this.watchers = watchers;
+    this.play.stats().then(
+      ({ latenessP99Ms, watchers }) => {
+        this.#latenessMs = latenessP99Ms;
+        this.watchers = watchers;
       },
       // The connection was lost: `Play.state` tells the page. It is asked again.
       () => undefined,

@@ -19,7 +19,7 @@ export class Rerun implements Source {
   #hasEnded = false;
 
   /**
-   * @param bytes of `room.recording`.
+   * @param bytes of `Play.recording`.
    * @param seat of whoever watches; -1 for none.
    * @throws RoomError for what is no recording, or one of another version.
    */

@@ -10,7 +10,10 @@ import {
   LANE,
   LEAVE,
   MOVING,
+  RECORDING,
+  type RoomStats,
   type RoomTicket,
+  STATS,
 } from "../contracts/wire.ts";
 import type { Lane } from "../lanes/lane.ts";
 import { type LaneClock, laneClock } from "../lanes/running-time.ts";
@@ -153,6 +156,17 @@ export abstract class Place {
    */
   async kick(seat: number, banMs = 0): Promise<void> {
     await this.#call(KICK, { seat, banMs });
+  }
+
+  /** How the room does at the server: which tick it is at, how late ticks begin, and how many are there. */
+  async stats(): Promise<RoomStats> {
+    return (await this.#call(STATS, {})) as RoomStats;
+  }
+
+  /** The room's last recording, for `Replay`; `undefined` if there is none, or it is not shared. */
+  async recording(): Promise<Uint8Array | undefined> {
+    const bytes = await this.#call(RECORDING, {});
+    return bytes instanceof Uint8Array ? bytes : undefined;
   }
 
   async #call(method: string, input: unknown): Promise<unknown> {
