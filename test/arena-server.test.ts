@@ -235,7 +235,7 @@ test(
     assert.equal(refused.code, 1);
     assert.equal(
       refused.stderr.trim(),
-      "zocalo: Cannot serve rooms: seats of hall are 0; allowed: 1 to 250.",
+      "zocalo: Cannot serve rooms: seats of hall is 0; allowed: integers from 1 to 250.",
     );
     const missing = await runServer([...doors, "--rooms", "./nosuch.mjs"]);
     assert.equal(missing.code, 1);

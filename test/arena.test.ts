@@ -85,9 +85,16 @@ test("play joins the match of the server that the page comes from", async (t) =>
   await page.getByLabel("Your name").fill("Ana");
   await page.getByTestId("play").click();
   await page.locator("main[data-mode=online][data-phase=play]").waitFor();
-  await untilPast(page, 2, 7);
-  await page.keyboard.down("KeyD");
-  await untilPast(page, 6, 0);
+  // Of which team one is, and so on which side, the server says.
+  const x = (): Promise<number> => {
+    return page.evaluate(() =>
+      Number(document.querySelector("canvas")?.dataset["at"]?.split(" ")[0] ?? Number.NaN),
+    );
+  };
+  while (Number.isNaN(await x())) await page.evaluate(() => new Promise(requestAnimationFrame));
+  const from = await x();
+  await page.keyboard.down(from < 20 ? "KeyD" : "KeyA");
+  while (!(Math.abs((await x()) - from) > 2)) await page.evaluate(() => new Promise(requestAnimationFrame));
   await page.keyboard.press("Escape");
   assert.equal(await page.getByTestId("here").textContent(), "1 player, 9 bots");
   await page.reload();

@@ -12,6 +12,7 @@ test("every example meets strangers, but for those that have nothing to do with 
   assert.deepEqual(alone, [
     // Of a session that is there already.
     "packages/client/README.md: try {",
+    "packages/room/README.md: const replay = new Replay(square, bytes);",
     'packages/room/README.md: const ticket = await findMatch(session, game, { mode: "duel", name: "Ana", skill: 1200, onNews: ({ waiting }) => show(waiting), signal });',
     "packages/room/README.md: const lane = new BestLane(sessionLane(session, { onError }), {",
     'packages/room/README.md: const lanes = webRtcLanes({ port: 7002, advertised: "203.0.113.5" });',

@@ -83,7 +83,6 @@ export interface JoinAnswer {
  * - `banned`: data `{ forMs }`.
  * - `limit_reached`: of rooms, or of joins.
  * - `bad_request`: it is no `JoinRequest`.
- * - `elsewhere`: the place is at another process; data `{ address }`.
  * - `moving`: rooms are on their way from one process to another. Join again after a while, or once connected
  *   anew.
  */
@@ -94,7 +93,6 @@ export type JoinRefusal =
   | "banned"
   | "limit_reached"
   | "bad_request"
-  | "elsewhere"
   | "moving";
 
 /** What a client keeps, to come back to its place. Who has the key has the place. */

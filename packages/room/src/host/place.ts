@@ -62,6 +62,8 @@ export class Place implements Newcomer {
   isReserved = false;
   /** How it came from another process, until its client was heard. */
   restored: JoinAnswer["restored"];
+  /** The tick of its first snapshot. */
+  toldSince = 0;
   /** Which id its own entity has, and since which tick it is told until that is acknowledged; NaN: it was. */
   own = -1;
   /** Another entity may have the same id the tick after. */

@@ -305,6 +305,8 @@ export class RunningRoom implements MatchListener {
     const { budgetBytes = DEFAULT_BUDGET_BYTES } = this.definition;
     if (out.length < budgetBytes) out = new Uint8Array(budgetBytes);
     const length = receiver.encode(out, report);
+    const { tickMs } = this.#ticker;
+    lane.acknowledged((tick - Math.max(place.inputs.frames.tick, place.toldSince)) * tickMs);
     if (length > 0) lane.send(out.subarray(0, length));
   }
 
@@ -339,6 +341,7 @@ export class RunningRoom implements MatchListener {
     }
     const { budgetBytes = DEFAULT_BUDGET_BYTES } = this.definition;
     place.receiver = view.receiver({ budgetBytes });
+    place.toldSince = this.match.tick;
     return place.receiver;
   }
 

@@ -31,7 +31,7 @@ export interface Lane {
   /** Calls `handler` at each change of `state` and of `carrier`. It replaces the one before. */
   onState(handler: (state: LaneState) => void): void;
   /**
-   * What was sent last and is not acknowledged yet has been on its way for so long, in milliseconds: who
+   * The newest of what was sent that the other side has acknowledged is this old, in milliseconds: who
    * sends knows. A lane that queues where it cannot see it sends less then.
    */
   acknowledged?(ageMs: number): void;
