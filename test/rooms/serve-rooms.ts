@@ -1,6 +1,6 @@
 import type { TestContext } from "node:test";
-import { connect, type Session } from "@zocalo/client";
-import { type Engine, Hub } from "@zocalo/hub";
+import { connect, type ConnectOptions, type Session } from "@zocalo/client";
+import { type Engine, Hub, type HubOptions } from "@zocalo/hub";
 import { type RoomMode, roomNamespaces, Rooms, type RoomsOptions } from "@zocalo/room";
 import * as websocket from "@zocalo/websocket";
 import { squareRoom } from "./square.ts";
@@ -12,7 +12,7 @@ export interface RoomServer {
   readonly address: string;
   readonly errors: unknown[];
   /** A new session; it is closed with the test. */
-  session(): Session;
+  session(options?: Partial<ConnectOptions>): Session;
   close(): Promise<void>;
 }
 
@@ -20,6 +20,9 @@ export interface RoomServerOptions {
   readonly engine?: Engine;
   readonly modes?: { readonly [mode: string]: RoomMode };
   readonly rooms?: RoomsOptions;
+  readonly authenticate?: HubOptions["authenticate"];
+  /** Is told of each call before it is answered. */
+  readonly called?: (method: string) => void;
   /** Default: a free port. */
   readonly address?: string;
 }
@@ -27,8 +30,20 @@ export interface RoomServerOptions {
 /** Opens one, and closes it with the test. */
 export async function serveRooms(t: TestContext, options: RoomServerOptions = {}): Promise<RoomServer> {
   const errors: unknown[] = [];
-  const { engine, modes = { square: squareRoom } } = options;
-  const hub = new Hub({ namespaces: { ...roomNamespaces }, ...(engine && { engine }) });
+  const { engine, authenticate, called, modes = { square: squareRoom } } = options;
+  const hub = new Hub({
+    namespaces: { ...roomNamespaces },
+    ...(engine && { engine }),
+    ...(authenticate && { authenticate }),
+  });
+  if (called !== undefined) {
+    const handle = hub.handle.bind(hub);
+    hub.handle = (method, handler) =>
+      handle(method, (context, data) => {
+        called(method);
+        return handler(context, data);
+      });
+  }
   const rooms = new Rooms(hub, modes, { onError: (error) => errors.push(error), ...options.rooms });
   await rooms.open();
   const listener = await websocket.listen(options.address ?? "127.0.0.1:0");
@@ -40,8 +55,8 @@ export async function serveRooms(t: TestContext, options: RoomServerOptions = {}
     rooms,
     address: String(listener.addr),
     errors,
-    session() {
-      const session = connect(`ws://${String(listener.addr)}`, { dial: websocket.dial });
+    session(given = {}) {
+      const session = connect(`ws://${String(listener.addr)}`, { dial: websocket.dial, ...given });
       sessions.push(session);
       return session;
     },

@@ -25,8 +25,8 @@ export interface House {
   readonly maxPlacesPerAddress: number;
   definition(mode: string): RoomDefinition | undefined;
   room(id: string): RunningRoom | undefined;
-  /** One with a seat for somebody at `host`, the fullest first; a new one if there is none. */
-  anyRoom(mode: string, watches: boolean, host: string): RunningRoom | undefined;
+  /** One with a seat for somebody at `host` who may come, the fullest first; a new one if there is none. */
+  anyRoom(mode: string, who: Newcomer, watches: boolean, host: string): RunningRoom | undefined;
   /** One for people who were matched; `undefined` past the limit of rooms, or of this address. */
   newRoom(mode: string, host: string): RunningRoom | undefined;
   /** Rooms of a mode that anybody may join. */
@@ -166,10 +166,11 @@ export class Doors {
     const host = this.hostOf(context.peer);
     let room: RunningRoom | undefined;
     if (create !== undefined) room = this.#house.ownRoom(mode, context.user, host, create);
-    else room = id === undefined ? this.#house.anyRoom(mode, watches, host) : this.#house.room(id);
-    if (room === undefined && id !== undefined) throw new CallError("no_room", `there is no room ${id}`);
+    else room = id === undefined ? this.#house.anyRoom(mode, who, watches, host) : this.#house.room(id);
+    // Whoever knows an id and not its mode is told what they are told of an id that nobody has.
+    if (id !== undefined && create === undefined && room?.match.mode !== mode)
+      throw new CallError("no_room", `there is no room ${id} of ${mode}`);
     if (room === undefined) throw new CallError("limit_reached", "there are as many rooms as there may be");
-    if (room.match.mode !== mode) throw new CallError("no_room", `there is no such room of ${mode}`);
     return { room, place: this.#admit(room, who, watches, host) };
   }
 

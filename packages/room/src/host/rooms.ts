@@ -24,6 +24,7 @@ import {
   settingsOf,
   systemClock,
 } from "./options.ts";
+import type { Newcomer } from "./place.ts";
 import { type RoomKeeper, RunningRoom } from "./running-room.ts";
 import { readSavedRoom } from "./saved-room.ts";
 import { Saves } from "./saves.ts";
@@ -224,7 +225,7 @@ export class Rooms {
       isOpen: () => this.#isOpen && this.#closing === undefined,
       definition: (mode) => this.#modes.get(mode),
       room: (id) => this.#rooms.get(id),
-      anyRoom: (mode, watches, host) => this.#anyRoom(mode, watches, host),
+      anyRoom: (mode, who, watches, host) => this.#anyRoom(mode, who, watches, host),
       newRoom: (mode, host) => this.#newRoom(mode, host),
       openRooms: (mode) => this.#openRooms(mode),
       ownRoom: (mode, owner, host, creation) => this.#ownRoom(mode, owner, host, creation),
@@ -232,11 +233,12 @@ export class Rooms {
     };
   }
 
-  #anyRoom(mode: string, watches: boolean, host: string): RunningRoom | undefined {
+  #anyRoom(mode: string, who: Newcomer, watches: boolean, host: string): RunningRoom | undefined {
     let best: RunningRoom | undefined;
     for (const room of this.#openRooms(mode)) {
-      if (!watches && !room.seating.hasSeat) continue;
-      if (best === undefined || room.seating.counts.players > best.seating.counts.players) best = room;
+      const { seating } = room;
+      if ((!watches && !seating.hasSeat) || seating.banned(who) > 0) continue;
+      if (best === undefined || seating.counts.players > best.seating.counts.players) best = room;
     }
     return best ?? this.#newRoom(mode, host);
   }

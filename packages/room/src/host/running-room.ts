@@ -371,9 +371,12 @@ export class RunningRoom implements MatchListener {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     if (state === this.#state) return;
+    const now = this.#keeper.clock.uptime();
+    // Nobody is told, and so nobody answers, while a room waits: that is no silence of those who are back.
+    if (this.#isWaiting) for (const place of this.seating.places) place.heardAt = now;
     this.#state = state;
     if (state === "running") {
-      this.#lastRun = this.#keeper.clock.uptime();
+      this.#lastRun = now;
       this.#ticker.start();
     } else this.#ticker.stop();
   }
