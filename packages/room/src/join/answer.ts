@@ -24,9 +24,10 @@ type Unread<T> = Partial<Record<keyof T, unknown>>;
 /**
  * Reads what came as the answer to a join.
  *
+ * @param asked the only room that was asked for, if it was one
  * @throws RoomError `bad_answer`
  */
-export function readAnswer(given: unknown): JoinAnswer {
+export function readAnswer(given: unknown, asked?: string): JoinAnswer {
   const answer: Unread<JoinAnswer> = Object(given);
   const { room, mode, process, incarnation, address = "", restored = "", seat, tick } = answer;
   for (const [name, value] of Object.entries({ room, mode, process, incarnation, address, restored })) {
@@ -35,6 +36,7 @@ export function readAnswer(given: unknown): JoinAnswer {
   for (const [name, value] of Object.entries({ seat, tick })) {
     if (!Number.isSafeInteger(value)) bad(name, value);
   }
+  if (asked !== undefined && room !== asked) bad("room", room);
   return answer as JoinAnswer;
 }
 

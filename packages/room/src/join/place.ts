@@ -214,7 +214,10 @@ export abstract class Place {
       const { tick } = this;
       let answer: JoinAnswer;
       try {
-        answer = readAnswer(await this.#call(JOIN, this.#request(incarnation)));
+        const request = this.#request(incarnation);
+        // Whoever opens a room has no say in its id.
+        const asked = request.create === undefined ? request.room : undefined;
+        answer = readAnswer(await this.#call(JOIN, request), asked);
       } catch (error) {
         if (!isNotNow(error, this.#answer !== undefined)) throw error;
         continue;

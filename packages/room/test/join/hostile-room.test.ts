@@ -49,6 +49,29 @@ test("an answer that is none rejects the join, and ends a game that comes back",
   }
 });
 
+test("an answer with another room than the one that was asked for is none; whoever opens one has no say", async () => {
+  const room = new FakeRoom({ seed: 61 });
+  const ticket = { key: "k".repeat(22), room: "r2", process: "p" };
+  for (const asked of [{ room: "r2" }, { ticket }, { room: "r2", ticket: { ...ticket, room: "r1" } }]) {
+    const { joined: promise, session } = joining(room, asked);
+    const rejected = assert.rejects(promise, { code: "bad_answer" });
+    await pass(room, 100);
+    await rejected;
+    assert.equal(session.handlers, 0);
+  }
+  for (const asked of [{}, { room: "r1" }, { create: {} }, { create: {}, ticket }]) {
+    const { play, session, ends } = await joined(room, asked);
+    assert.equal(play.room.room, "r1");
+    room.answers = (request) => ({ ...good, room: "r2", incarnation: request.incarnation });
+    session.lose();
+    session.connect();
+    await pass(room, 100);
+    assert.equal(ends[0]?.reason, "refused");
+    assert.match(String(ends[0]?.error), /the server's room is .*r2/);
+    room.answers = undefined;
+  }
+});
+
 test("answers that lie about ticks and seats change nothing of the game", async () => {
   const room = new FakeRoom({ seed: 60 });
   const { play, session, errors } = await joined(room);
