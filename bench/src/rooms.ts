@@ -223,11 +223,13 @@ async function work(
 }
 
 /** Says what share of what was due was done: on a busy machine less than all. */
-function sayWork({ name, ticked, told, answered, server, loadShare }: Work): void {
+function sayWork({ name, ticked, told, answered, server, serverShare, loadShare }: Work): void {
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
   console.log(
     `  ${name}: ${percent(ticked)} of ticks, ${percent(told)} of snapshots, ${percent(answered)} of inputs; ` +
-      `${server.refused} refused; the load has ${percent(loadShare)} of a core`,
+      `${server.refused} refused; the server has ${percent(serverShare)} of a core, the load ${percent(loadShare)}; ` +
+      `ticks begin ${server.late.p50.toFixed(2)} ms late (p99 ${server.late.p99.toFixed(2)}), ` +
+      `those of an empty loop ${server.control.p50.toFixed(2)} (${server.control.p99.toFixed(2)})`,
   );
   if (Math.min(ticked, told, answered) < 0.9)
     console.log("    the machine is too busy for it: trust no figure");
