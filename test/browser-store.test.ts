@@ -311,6 +311,7 @@ test("bytes written while there is no server, and the page is reloaded: sent onc
     publications.map(({ data }) => Buffer.from(data as Uint8Array)),
     written.map((bytes) => Buffer.from(bytes)),
   );
+  await isEmptied(page);
   // Nothing is left for the next one.
   await page.reload();
   await begin(page, server);
