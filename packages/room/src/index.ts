@@ -68,7 +68,7 @@ export { type LinkDirection, LinkRelay } from "./lanes/link-relay.ts";
 export { Match, type MatchOptions } from "./match/match.ts";
 export type { Command, MatchListener, TickSource, TickWriter } from "./match/commands.ts";
 export { restoreMatch, saveMatch } from "./match/checkpoint.ts";
-export { Sights, type SightsOptions } from "./match/sights.ts";
+export { RoomViews, type RoomViewsOptions } from "./match/room-views.ts";
 export { defaultPastOptions, Past, type PastGame, type PastOptions } from "./match/past.ts";
 export {
   defaultMatchQueueOptions,
@@ -76,9 +76,9 @@ export {
   MatchQueue,
   type QueuedPlayer,
   type QueueState,
-} from "./host/match-queue.ts";
+} from "./host/matching/match-queue.ts";
 export type { MatchQueueOptions } from "./contracts/matching.ts";
-export type { OpenRoom } from "./host/open-rooms.ts";
+export type { OpenRoom } from "./host/matching/open-rooms.ts";
 export { DEFAULT_BUDGET_BYTES, Snapshots } from "./snapshot/snapshots.ts";
 export type { ReceiverOptions, SnapshotView } from "./snapshot/snapshots.ts";
 export type { Receiver } from "./snapshot/receiver.ts";

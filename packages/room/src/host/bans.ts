@@ -17,7 +17,7 @@ export class Bans {
   }
 
   /** For how long one of them may not come, in milliseconds; 0: they may. */
-  left(who: readonly string[], now: number): number {
+  remainingMs(who: readonly string[], now: number): number {
     let most = 0;
     for (const each of who) {
       const left = (this.#until.get(each) ?? now) - now;

@@ -3,9 +3,9 @@ import { RoomError, refuse } from "../contracts/errors.ts";
 import { InputBuffer } from "../input/buffer.ts";
 import { defaultRoomDefinition, type RoomDefinition } from "../match/definition.ts";
 import { Match } from "../match/match.ts";
-import { Sights } from "../match/sights.ts";
+import { RoomViews } from "../match/room-views.ts";
 import { checkGame } from "../schema/check.ts";
-import { MatchQueue } from "./match-queue.ts";
+import { MatchQueue } from "./matching/match-queue.ts";
 
 const MAX_SEATS = 250;
 /** The longest time of a timer, in milliseconds. */
@@ -82,7 +82,7 @@ function makeParts(mode: string, definition: RoomDefinition, seats: number): rea
   const { kinds } = game.definition;
   return [
     match.past(0),
-    new Sights(match, match.snapshots, { kinds, ...(interest && { interest }), ...(watch && { watch }) }),
+    new RoomViews(match, match.snapshots, { kinds, ...(interest && { interest }), ...(watch && { watch }) }),
     match.snapshots.everything.receiver(budgetBytes === undefined ? {} : { budgetBytes }),
     new InputBuffer(game.input.cells, inputs),
     new MatchQueue({ ...matching, seats }),

@@ -6,14 +6,12 @@ import { saveMatch } from "../match/checkpoint.ts";
 import { defaultRoomDefinition, type EndReason, type RoomDefinition } from "../match/definition.ts";
 import type { Match } from "../match/match.ts";
 import { Recording } from "../match/recording.ts";
-import { Sights } from "../match/sights.ts";
-import type { Receiver } from "../snapshot/receiver.ts";
-import { DEFAULT_BUDGET_BYTES } from "../snapshot/snapshots.ts";
 import type { Clock } from "../timing/clock.ts";
 import { type Lateness, Ticker } from "../timing/ticker.ts";
-import { type Newcomer, type Place, WATCHES } from "./place.ts";
+import type { Newcomer, Participant } from "./participant.ts";
 import { type SavedRoom, savedRoom } from "./saved-room.ts";
 import { Seating } from "./seating.ts";
+import { SnapshotSender } from "./snapshot-sender.ts";
 
 /** What a room wants of the rooms it is one of. */
 export interface RoomKeeper {
@@ -26,13 +24,13 @@ export interface RoomKeeper {
   wall(): number;
   /** A random name. */
   name(): string;
-  said(place: Place, data: Json): void;
+  said(participant: Participant, data: Json): void;
   /** Goes on with what was said and waits. */
-  flush(place: Place): void;
+  flush(participant: Participant): void;
   /** Its page has to join again, and begin anew. */
-  rejoin(place: Place): void;
+  rejoin(participant: Participant): void;
   /** The place is gone. */
-  ended(place: Place, reason: EndReason, text: string): void;
+  ended(participant: Participant, reason: EndReason, text: string): void;
   /** Who is here has changed. */
   changed(): void;
   /** Keeps what `bytes` gives at once. What that throws is told, too. */
@@ -47,8 +45,6 @@ const STOOD_STILL_MS = 500;
 /** After a hand-over ticks go on once everybody is back, or so many milliseconds after the last one. */
 const WAIT_FOR_ALL_MS = 1_000;
 
-/** Where snapshots are written until a lane has taken them, which is at once: one for the rooms of all. */
-let out = new Uint8Array(DEFAULT_BUDGET_BYTES);
 /**
  * - `resting`: nobody is here, and no tick runs. After `emptyMs` it is over.
  * - `running`: somebody has a place.
@@ -63,8 +59,7 @@ export class RunningRoom implements MatchListener {
   readonly seating: Seating;
   readonly #keeper: RoomKeeper;
   readonly #ticker: Ticker;
-  /** While somebody is here. */
-  #shown: Sights | undefined;
+  readonly #snapshots: SnapshotSender;
   readonly #source: TickSource & { commands: readonly Command[] };
   /** What the game has asked for in this tick. */
   #effects: (() => void)[] = [];
@@ -85,6 +80,9 @@ export class RunningRoom implements MatchListener {
     const { ticksPerSecond } = definition.game;
     const options = { clock, ticksPerSecond, phase, firstTick: match.tick + 1 };
     this.#ticker = new Ticker(options, (tick) => this.#run(tick));
+    this.#snapshots = new SnapshotSender(match, this.#ticker.tickMs, (participant) =>
+      keeper.rejoin(participant),
+    );
     this.#nextSave = clock.uptime() + keeper.checkpointMs;
     const take = (seat: number, tick: number, apply: ApplyInput): void => {
       this.seating.at(seat)?.inputs.take(tick, apply);
@@ -100,17 +98,6 @@ export class RunningRoom implements MatchListener {
 
   get isOver(): boolean {
     return this.#state === "over";
-  }
-
-  get #sights(): Sights {
-    const { match } = this;
-    const { game, interest, watch } = match.definition;
-    this.#shown ??= new Sights(match, match.snapshots, {
-      kinds: game.definition.kinds,
-      ...(interest && { interest }),
-      ...(watch && { watch }),
-    });
-    return this.#shown;
   }
 
   get #isRunning(): boolean {
@@ -136,12 +123,12 @@ export class RunningRoom implements MatchListener {
   }
 
   /** Gives somebody a place; `undefined` if none is free. */
-  admit(who: Newcomer, watches: boolean): Place | undefined {
-    const place = this.isOver ? undefined : this.seating.admit(who, watches);
-    if (place === undefined) return undefined;
+  admit(who: Newcomer, watches: boolean): Participant | undefined {
+    const participant = this.isOver ? undefined : this.seating.admit(who, watches);
+    if (participant === undefined) return undefined;
     if (!this.#isRunning && !this.#isWaiting) this.#become("running");
     this.#keeper.changed();
-    return place;
+    return participant;
   }
 
   /**
@@ -149,40 +136,40 @@ export class RunningRoom implements MatchListener {
    *
    * @param incarnation of which the client still has everything; with another one both sides begin anew
    */
-  attach(place: Place, session: string, lane: BestLane, incarnation: string | undefined): void {
-    place.session = session;
-    place.lane = lane;
-    place.heardAt = this.#keeper.clock.uptime();
-    place.isReserved = false;
-    this.seating.away(place, false);
-    if (place.incarnation === "" || place.incarnation !== incarnation) {
-      place.incarnation = this.#keeper.name();
-      place.view = undefined;
-      place.own = -1;
+  attach(participant: Participant, session: string, lane: BestLane, incarnation: string | undefined): void {
+    participant.session = session;
+    participant.lane = lane;
+    participant.heardAt = this.#keeper.clock.uptime();
+    participant.isReserved = false;
+    this.seating.away(participant, false);
+    if (participant.incarnation === "" || participant.incarnation !== incarnation) {
+      participant.incarnation = this.#keeper.name();
+      participant.view = undefined;
+      participant.own = -1;
     }
-    lane.onMessage((bytes) => this.#received(place, bytes));
+    lane.onMessage((bytes) => this.#received(participant, bytes));
     if (this.#isWaiting && this.#allAreBack()) this.#become("running");
   }
 
   /** Takes a place away. */
-  remove(place: Place, reason: EndReason, text = ""): void {
-    if (!this.seating.remove(place)) return;
-    this.#keeper.ended(place, reason, text);
-    place.lane?.close();
+  remove(participant: Participant, reason: EndReason, text = ""): void {
+    if (!this.seating.remove(participant)) return;
+    this.#keeper.ended(participant, reason, text);
+    participant.lane?.close();
     if (this.seating.isEmpty) this.#rest();
     this.#keeper.changed();
   }
 
   /** Puts somebody out, and for a time. */
-  ban(place: Place, text: string, banMs: number): void {
-    this.seating.ban(place, banMs);
-    this.remove(place, banMs > 0 ? "banned" : "kicked", text);
+  ban(participant: Participant, text: string, banMs: number): void {
+    this.seating.ban(participant, banMs);
+    this.remove(participant, banMs > 0 ? "banned" : "kicked", text);
   }
 
   /** Stops, and gives everything that another process needs to go on. */
   handOver(): Uint8Array {
     this.#become("over");
-    for (const place of this.seating.places) place.lane?.close();
+    for (const participant of this.seating.participants) participant.lane?.close();
     return this.#save(true);
   }
 
@@ -196,7 +183,8 @@ export class RunningRoom implements MatchListener {
     this.seating.restore(saved);
     // With the first tick: whoever comes after this process must not take what it began with for all.
     this.#nextSave = this.#keeper.clock.uptime();
-    for (const place of this.seating.places) place.restored = saved.isWhole ? "whole" : "checkpoint";
+    for (const participant of this.seating.participants)
+      participant.restored = saved.isWhole ? "whole" : "checkpoint";
     if (saved.records) this.recordingWanted();
     if (this.seating.isEmpty) return;
     this.#become("waiting");
@@ -210,26 +198,26 @@ export class RunningRoom implements MatchListener {
   close(reason: EndReason = "closed", error?: unknown): void {
     if (this.isOver) return;
     this.#become("over");
-    for (const place of this.seating.places) this.remove(place, reason);
+    for (const participant of this.seating.participants) this.remove(participant, reason);
     this.match.writer = undefined;
     this.#keeper.closed(error);
   }
 
   stepped(): void {
     const people = this.match.seats.filter(({ isBot }) => !isBot);
-    this.#sights.update(people, this.seating.counts.watchers > 0);
+    this.#snapshots.update(people, this.seating.counts.watchers > 0);
   }
 
   said(data: Json, to: number | undefined): void {
-    for (const place of this.seating.places) {
-      if (to === undefined || place.seat === to) this.#keeper.said(place, data);
+    for (const participant of this.seating.participants) {
+      if (to === undefined || participant.seat === to) this.#keeper.said(participant, data);
     }
   }
 
   kicked(seat: number, text: string, banMs: number): void {
     this.#effects.push(() => {
-      const place = this.seating.at(seat);
-      if (place !== undefined) this.ban(place, text, banMs);
+      const participant = this.seating.at(seat);
+      if (participant !== undefined) this.ban(participant, text, banMs);
     });
   }
 
@@ -266,9 +254,9 @@ export class RunningRoom implements MatchListener {
     this.#effects = [];
     for (const effect of effects) effect();
     if (!this.#isRunning) return;
-    for (const place of this.seating.places) {
-      this.#keeper.flush(place);
-      this.#tell(place, tick);
+    for (const participant of this.seating.participants) {
+      this.#keeper.flush(participant);
+      this.#snapshots.send(participant, tick);
     }
     if (now >= this.#nextSave) this.#keep(now);
   }
@@ -278,71 +266,22 @@ export class RunningRoom implements MatchListener {
     const { awayMs = defaultRoomDefinition.awayMs, holdMs = defaultRoomDefinition.holdMs } = this.definition;
     const stoodStill = now - this.#lastRun;
     this.#lastRun = now;
-    for (const place of this.seating.places) {
-      if (stoodStill > STOOD_STILL_MS) place.heardAt += stoodStill;
-      const silentMs = now - place.heardAt;
-      if (silentMs > awayMs) this.seating.away(place, true);
-      if (silentMs > (place.isReserved ? this.#keeper.reserveMs : holdMs)) this.remove(place, "idle");
+    for (const participant of this.seating.participants) {
+      if (stoodStill > STOOD_STILL_MS) participant.heardAt += stoodStill;
+      const silentMs = now - participant.heardAt;
+      if (silentMs > awayMs) this.seating.away(participant, true);
+      if (silentMs > (participant.isReserved ? this.#keeper.reserveMs : holdMs))
+        this.remove(participant, "idle");
     }
   }
 
-  #received(place: Place, bytes: Uint8Array): void {
-    if (!this.#isRunning || !place.inputs.receive(bytes, this.#ticker.position())) return;
-    place.heardAt = this.#keeper.clock.uptime();
-    place.restored = undefined;
-    const { tick, bits } = place.inputs.frames;
-    place.receiver?.acknowledge(tick, bits);
-    this.seating.away(place, false);
-  }
-
-  /** Hot path: guarded by `npm run bench -- rooms`. */
-  #tell(place: Place, tick: number): void {
-    const { lane, report } = place;
-    const receiver = this.#receiverOf(place);
-    if (lane?.state !== "open" || receiver === undefined || place.isAway) return;
-    place.inputs.report(tick, report);
-    report.own = this.#ownOf(place, tick);
-    const { budgetBytes = DEFAULT_BUDGET_BYTES } = this.definition;
-    if (out.length < budgetBytes) out = new Uint8Array(budgetBytes);
-    const length = receiver.encode(out, report);
-    const { tickMs } = this.#ticker;
-    lane.acknowledged((tick - Math.max(place.inputs.frames.tick, place.toldSince)) * tickMs);
-    if (length > 0) lane.send(out.subarray(0, length));
-  }
-
-  /** Which id is one's own, until that has come; -1: it is known, or there is none. */
-  #ownOf(place: Place, tick: number): number {
-    const entity = place.seat === WATCHES ? undefined : this.match.seat(place.seat)?.entity;
-    const id = entity?.isAlive === true ? (place.view?.idOf(entity.slot) ?? -1) : -1;
-    const generation = id < 0 || entity === undefined ? 0 : (this.match.world.generations[entity.slot] ?? 0);
-    if (id !== place.own || generation !== place.ownGeneration) {
-      place.own = id;
-      place.ownGeneration = generation;
-      place.ownSince = tick;
-    } else if (place.inputs.frames.tick >= place.ownSince) place.ownSince = Number.NaN;
-    return Number.isNaN(place.ownSince) ? -1 : id;
-  }
-
-  /** What tells a place of its view. Ids are those of a view: with another one its page begins anew. */
-  #receiverOf(place: Place): Receiver | undefined {
-    const view = place.watches ? this.#sights.watchView : this.#sights.seatView(place.seat);
-    if (place.incarnation === "" && this.match.tick % this.definition.game.ticksPerSecond === 0) {
-      this.#keeper.rejoin(place); // The word may have been lost.
-    }
-    if (view === undefined || place.incarnation === "") return undefined;
-    if (view === place.view) return place.receiver;
-    const isOther = place.view !== undefined;
-    place.view = isOther ? undefined : view;
-    place.receiver = undefined;
-    if (isOther) {
-      place.incarnation = "";
-      this.#keeper.rejoin(place);
-      return undefined;
-    }
-    const { budgetBytes = DEFAULT_BUDGET_BYTES } = this.definition;
-    place.receiver = view.receiver({ budgetBytes });
-    place.toldSince = this.match.tick;
-    return place.receiver;
+  #received(participant: Participant, bytes: Uint8Array): void {
+    if (!this.#isRunning || !participant.inputs.receive(bytes, this.#ticker.position())) return;
+    participant.heardAt = this.#keeper.clock.uptime();
+    participant.restored = undefined;
+    const { tick, bits } = participant.inputs.frames;
+    participant.receiver?.acknowledge(tick, bits);
+    this.seating.away(participant, false);
   }
 
   #keep(now: number): void {
@@ -361,7 +300,7 @@ export class RunningRoom implements MatchListener {
   }
 
   #allAreBack(): boolean {
-    for (const { isAway, session } of this.seating.places) if (!isAway && session === "") return false;
+    for (const { isAway, session } of this.seating.participants) if (!isAway && session === "") return false;
     return true;
   }
 
@@ -373,7 +312,7 @@ export class RunningRoom implements MatchListener {
     if (state === this.#state) return;
     const now = this.#keeper.clock.uptime();
     // Nobody is told, and so nobody answers, while a room waits: that is no silence of those who are back.
-    if (this.#isWaiting) for (const place of this.seating.places) place.heardAt = now;
+    if (this.#isWaiting) for (const participant of this.seating.participants) participant.heardAt = now;
     this.#state = state;
     if (state === "running") {
       this.#lastRun = now;
@@ -384,8 +323,7 @@ export class RunningRoom implements MatchListener {
   /** Nobody is here: no ticks, and after a while no room. */
   #rest(): void {
     this.#become("resting");
-    this.#shown = undefined;
-    this.match.forget();
+    this.#snapshots.forget();
     if (this.isOver) return;
     const { emptyMs = defaultRoomDefinition.emptyMs } = this.definition;
     if (emptyMs !== null) this.#cancelTimer = this.#keeper.clock.after(emptyMs, () => this.close());

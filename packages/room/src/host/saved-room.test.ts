@@ -25,8 +25,8 @@ function saved(): Json {
   const match = new Match(mode as RoomDefinition, { id: "r", mode: "square", seed: 1 });
   const seating = new Seating(match, clock);
   const who = { keyHash: "hash", user: "ana", name: "Ana" };
-  const place = seating.admit(who, false);
-  assert.ok(place !== undefined);
+  const participant = seating.admit(who, false);
+  assert.ok(participant !== undefined);
   seating.ban({ keyHash: "other", user: "", name: "" }, 1_000);
   return savedRoom({ ...seating.save(), records: true, isWhole: true, at: 7 });
 }

@@ -4,11 +4,11 @@ import { defaultRoomDefinition } from "../match/definition.ts";
 import type { Match } from "../match/match.ts";
 import type { Clock } from "../timing/clock.ts";
 import { Bans } from "./bans.ts";
-import { type Newcomer, Place, type SavedPlace, WATCHES } from "./place.ts";
+import { type Newcomer, Participant, type SavedParticipant, WATCHES } from "./participant.ts";
 
 /** What is kept of who is in a room, see `SavedRoom`. */
 export type SavedSeating = {
-  readonly places: readonly SavedPlace[];
+  readonly places: readonly SavedParticipant[];
   /** What was to take effect with the next tick. */
   readonly commands: readonly Command[];
   readonly bans: readonly (readonly [string, number])[];
@@ -25,9 +25,9 @@ export class Seating {
   readonly #match: Match;
   readonly #clock: Clock;
   readonly #bans = new Bans();
-  readonly #places = new Map<string, Place>();
+  readonly #participants = new Map<string, Participant>();
   /** By number: who has it. */
-  readonly #seats: (Place | "bot" | undefined)[];
+  readonly #seats: (Participant | "bot" | undefined)[];
   #commands: Command[] = [];
 
   constructor(match: Match, clock: Clock) {
@@ -45,31 +45,31 @@ export class Seating {
       if (seat === "bot") bots++;
       else if (seat !== undefined) players++;
     }
-    return { players, bots, watchers: this.#places.size - players };
+    return { players, bots, watchers: this.#participants.size - players };
   }
 
-  get places(): Iterable<Place> {
-    return this.#places.values();
+  get participants(): Iterable<Participant> {
+    return this.#participants.values();
   }
 
   get isEmpty(): boolean {
-    return this.#places.size === 0;
+    return this.#participants.size === 0;
   }
 
   /** Whether somebody who plays finds a seat. */
   get hasSeat(): boolean {
-    return this.#seats.some((seat) => !(seat instanceof Place));
+    return this.#seats.some((seat) => !(seat instanceof Participant));
   }
 
   /** The person who has a seat. */
-  at(seat: number): Place | undefined {
-    const place = this.#seats[seat];
-    return place instanceof Place ? place : undefined;
+  at(seat: number): Participant | undefined {
+    const participant = this.#seats[seat];
+    return participant instanceof Participant ? participant : undefined;
   }
 
   /** For how long they may not come, in milliseconds; 0: they may. */
   banned(who: Newcomer): number {
-    return this.#bans.left(namesOf(who), this.#clock.uptime());
+    return this.#bans.remainingMs(namesOf(who), this.#clock.uptime());
   }
 
   ban(who: Newcomer, banMs: number): void {
@@ -78,7 +78,7 @@ export class Seating {
   }
 
   /** Gives somebody a place; `undefined` if none is free. A bot leaves for them. */
-  admit(who: Newcomer, watches: boolean): Place | undefined {
+  admit(who: Newcomer, watches: boolean): Participant | undefined {
     const { game, inputs, maxWatchers } = { ...defaultRoomDefinition, ...this.#match.definition };
     let seat = WATCHES;
     if (watches && this.counts.watchers >= maxWatchers) return undefined;
@@ -87,39 +87,41 @@ export class Seating {
       if (seat < 0) seat = this.#seats.indexOf("bot");
       if (seat < 0) return undefined;
     }
-    const place = new Place(who, seat, game.input.cells, inputs, this.#clock.uptime());
-    this.#places.set(place.keyHash, place);
-    if (watches) return place;
+    const participant = new Participant(who, seat, game.input.cells, inputs, this.#clock.uptime());
+    this.#participants.set(participant.keyHash, participant);
+    if (watches) return participant;
     if (this.#seats[seat] === "bot") this.#left(seat);
-    this.#seats[seat] = place;
+    this.#seats[seat] = participant;
     this.#commands.push({ type: "join", seat, user: who.user, name: who.name, isBot: false });
-    return place;
+    return participant;
   }
 
   /** Takes a place away; a bot comes for them if there should be one. @returns false if it was gone */
-  remove(place: Place): boolean {
-    if (this.#places.get(place.keyHash) !== place) return false;
-    this.#places.delete(place.keyHash);
-    if (place.seat === WATCHES) return true;
-    this.#seats[place.seat] = undefined;
-    this.#left(place.seat);
+  remove(participant: Participant): boolean {
+    if (this.#participants.get(participant.keyHash) !== participant) return false;
+    this.#participants.delete(participant.keyHash);
+    if (participant.seat === WATCHES) return true;
+    this.#seats[participant.seat] = undefined;
+    this.#left(participant.seat);
     this.#fill();
     return true;
   }
 
   /** Somebody is away, or back. */
-  away(place: Place, isAway: boolean): void {
-    if (place.isAway === isAway) return;
-    place.isAway = isAway;
-    if (place.seat !== WATCHES) this.#commands.push({ type: "away", seat: place.seat, isAway });
+  away(participant: Participant, isAway: boolean): void {
+    if (participant.isAway === isAway) return;
+    participant.isAway = isAway;
+    if (participant.seat !== WATCHES) this.#commands.push({ type: "away", seat: participant.seat, isAway });
   }
 
   /** What a player says. @returns false if too much of theirs waits already, or they only watch */
-  event(place: Place, data: Json): boolean {
-    if (place.seat === WATCHES) return false;
-    const waiting = this.#commands.filter(({ type, seat }) => type === "event" && seat === place.seat).length;
+  event(participant: Participant, data: Json): boolean {
+    if (participant.seat === WATCHES) return false;
+    const waiting = this.#commands.filter(
+      ({ type, seat }) => type === "event" && seat === participant.seat,
+    ).length;
     if (waiting >= MAX_EVENTS) return false;
-    this.#commands.push({ type: "event", seat: place.seat, data });
+    this.#commands.push({ type: "event", seat: participant.seat, data });
     return true;
   }
 
@@ -131,7 +133,7 @@ export class Seating {
   }
 
   save(): SavedSeating {
-    const places = [...this.#places.values()].map((place) => place.save());
+    const places = [...this.#participants.values()].map((participant) => participant.save());
     return { places, commands: this.#commands, bans: this.#bans.save(this.#clock.uptime()) };
   }
 
@@ -147,11 +149,11 @@ export class Seating {
       if (command.type === "join" && command.isBot) this.#seats[command.seat] = "bot";
     }
     for (const saved of places) {
-      const place = new Place(saved, saved.seat, game.input.cells, inputs, now);
-      place.inputs.restore(saved.inputs);
-      place.isAway = saved.isAway;
-      this.#places.set(place.keyHash, place);
-      if (place.seat !== WATCHES) this.#seats[place.seat] = place;
+      const participant = new Participant(saved, saved.seat, game.input.cells, inputs, now);
+      participant.inputs.restore(saved.inputs);
+      participant.isAway = saved.isAway;
+      this.#participants.set(participant.keyHash, participant);
+      if (participant.seat !== WATCHES) this.#seats[participant.seat] = participant;
     }
     this.#bans.restore(bans, now);
     this.#fill();

@@ -5,14 +5,14 @@ import type { Fields, Frame, FrameEntityOf, InputOf, KindName, Kinds } from "../
 import type { DisplayState } from "../timing/display.ts";
 import type { Figures } from "./figures.ts";
 import type { JoinOptions, RoomSession } from "./options.ts";
-import { Place } from "./place.ts";
+import { Membership } from "./membership.ts";
 import { Replica } from "./replica.ts";
 
 /**
  * A client's game in a room: what is shown of it, and what its player does. `join` makes it. When the
  * connection is lost or the match moves to another process, it takes its place again by itself.
  */
-export class Play<K extends Kinds, I extends Fields, Player extends KindName<K>> extends Place {
+export class Play<K extends Kinds, I extends Fields, Player extends KindName<K>> extends Membership {
   readonly #game: Game<K, I, Player>;
   /** Of this incarnation of the room, and what is shown: the one before until this one has something. */
   #replica: Replica<K, I, Player>;

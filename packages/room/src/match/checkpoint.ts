@@ -144,7 +144,7 @@ export function restoreMatch<K extends Kinds, I extends Fields, P extends KindNa
     seat.isAway = saved.isAway;
     seat.displayed = saved.displayed;
     seat.entity = entityAt(match, saved.slot);
-    match.reseat(seat);
+    match.takeSeat(seat);
   }
   return { match, host: head.host, length };
 }

@@ -196,7 +196,7 @@ export class Match<K extends Kinds = Kinds, I extends Fields = Fields, P extends
   }
 
   /** Takes a seat that was taken before, as a checkpoint has it. */
-  reseat(seat: MatchSeat<K, P>): void {
+  takeSeat(seat: MatchSeat<K, P>): void {
     const after = this.#seats.findIndex(({ number }) => number > seat.number);
     this.#seats.splice(after < 0 ? this.#seats.length : after, 0, seat);
   }
@@ -216,7 +216,7 @@ export class Match<K extends Kinds = Kinds, I extends Fields = Fields, P extends
           `${what}; allowed: an entity of the kind ${definition.game.player}`,
         );
       }
-      this.reseat(seat);
+      this.takeSeat(seat);
       return;
     }
     const seat = this.seat(command.seat);

@@ -1,4 +1,4 @@
-import { RoomError, shown } from "../contracts/errors.ts";
+import { RoomError, shown } from "../../contracts/errors.ts";
 
 /** An open room that players may join. */
 export interface OpenRoom {

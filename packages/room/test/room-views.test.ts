@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { Random } from "@zocalo/integrity";
 import { area } from "../src/match/area.ts";
 import { type AnyInterest, both, either, owner, team } from "../src/match/interest.ts";
-import { Sights } from "../src/match/sights.ts";
+import { RoomViews } from "../src/match/room-views.ts";
 import { oneOf, reference } from "../src/schema/choices.ts";
 import { defineGame } from "../src/schema/game.ts";
 import { int } from "../src/schema/numbers.ts";
@@ -133,7 +133,7 @@ class Play {
   readonly snapshots = new Snapshots(this.world);
   readonly random: Random;
   readonly says: Says;
-  readonly sights: Sights<K>;
+  readonly views: RoomViews<K>;
   readonly seats: Seat[] = [];
   readonly pages = new Map<Seat, Page>();
   readonly memories = new Map<Seat, Memory>();
@@ -144,7 +144,7 @@ class Play {
   constructor(seed: number, [, interest, says]: (typeof interests)[number]) {
     this.random = new Random(seed);
     this.says = says;
-    this.sights = new Sights(this, this.snapshots, { kinds: game.definition.kinds, interest });
+    this.views = new RoomViews(this, this.snapshots, { kinds: game.definition.kinds, interest });
   }
 
   place(): [number, number] {
@@ -231,20 +231,20 @@ class Play {
   tick(tick: number): void {
     this.change();
     if (this.random.chance(0.05)) this.#isWatched = !this.#isWatched;
-    this.sights.update(this.seats, this.#isWatched);
+    this.views.update(this.seats, this.#isWatched);
     this.snapshots.commit(tick);
     const shown: Set<number>[] = [];
     for (const seat of this.seats) {
       const page = this.pages.get(seat) ?? new Page();
       this.pages.set(seat, page);
-      const view = this.sights.seatView(seat.number) ?? assert.fail();
+      const view = this.views.seatView(seat.number) ?? assert.fail();
       page.read(view);
       const slots = page.slots(this.world);
       assert.deepEqual([...slots], [...this.expected(seat, this.remember(seat))], `seat ${seat.number}`);
       shown.push(slots);
     }
-    assert.equal(this.sights.seatView(6), undefined);
-    const { watchView } = this.sights;
+    assert.equal(this.views.seatView(6), undefined);
+    const { watchView } = this.views;
     assert.equal(watchView !== undefined, this.#isWatched);
     if (watchView === undefined) return;
     if (watchView !== this.#watch.view) this.#watch = new Page();

@@ -1,62 +1,42 @@
 import { createHash } from "node:crypto";
 import { type CallContext, CallError, type CallHandler, type Hub } from "@zocalo/hub";
-import { AddressCounts, exemptSet, hostOf, type Peer } from "@zocalo/net";
+import { hostOf, type Peer } from "@zocalo/net";
 import type { Data, Json } from "@zocalo/protocol";
 import * as wire from "../contracts/wire.ts";
 import { BestLane } from "../lanes/best-lane.ts";
 import { SessionLanes } from "../lanes/session-lane.ts";
-import type { UdpLanes } from "../lanes/udp-server.ts";
-import type { WebRtcLanes } from "../lanes/webrtc-server.ts";
-import type { EndReason, RoomDefinition } from "../match/definition.ts";
-import type { Newcomer, Place } from "./place.ts";
+import type { RoomDefinition } from "../match/definition.ts";
+import type { Directory, Found } from "./directory.ts";
+import type { Settings } from "./options.ts";
+import type { Newcomer, Participant } from "./participant.ts";
+import type { RoomRegistry } from "./registry.ts";
 import { readJoin, readKick, readLane } from "./requests.ts";
 import type { RunningRoom } from "./running-room.ts";
 
-/** What the doors need of the rooms behind them. */
-export interface House {
+/** What calls are answered with. */
+export interface RoomCallsParts {
+  /** The name of this process. */
   readonly process: string;
-  readonly address: string | undefined;
-  /** False while rooms are taken over, or handed over. */
-  isOpen(): boolean;
-  readonly udp: UdpLanes | undefined;
-  readonly webRtc: WebRtcLanes | undefined;
-  readonly hostOf: ((peer: Peer) => string) | undefined;
-  readonly exemptAddresses: readonly string[] | undefined;
-  readonly maxPlacesPerAddress: number;
-  definition(mode: string): RoomDefinition | undefined;
-  room(id: string): RunningRoom | undefined;
-  /** One with a seat for somebody at `host` who may come, the fullest first; a new one if there is none. */
-  anyRoom(mode: string, who: Newcomer, watches: boolean, host: string): RunningRoom | undefined;
-  /** One for people who were matched; `undefined` past the limit of rooms, or of this address. */
-  newRoom(mode: string, host: string): RunningRoom | undefined;
-  /** Rooms of a mode that anybody may join. */
-  openRooms(mode: string): Iterable<RunningRoom>;
-  /** A room of a player's own; `undefined` past the limit of rooms, or of theirs. */
-  ownRoom(mode: string, owner: string, host: string, creation: wire.RoomCreation): RunningRoom | undefined;
-  report(error: unknown): void;
-}
-
-/** A place, and where it is. */
-interface Found {
-  readonly room: RunningRoom;
-  readonly place: Place;
+  readonly settings: Settings;
+  readonly report: (error: unknown) => void;
+  readonly registry: RoomRegistry;
+  readonly directory: Directory;
 }
 
 /** The calls by which players come, go and speak. */
-export class Doors {
-  readonly #hub: Hub;
-  readonly #house: House;
+export class RoomCalls {
+  readonly #parts: RoomCallsParts;
+  readonly #registry: RoomRegistry;
+  readonly #directory: Directory;
   readonly #lanes: SessionLanes;
-  readonly #perAddress: AddressCounts;
-  readonly #byKey = new Map<string, Found>();
-  readonly #bySession = new Map<string, Found>();
-  readonly #stops: (() => void)[];
+  readonly #stops: readonly (() => void)[];
 
-  constructor(hub: Hub, house: House) {
-    this.#hub = hub;
-    this.#house = house;
-    this.#lanes = new SessionLanes(hub, { onError: (error) => house.report(error) });
-    this.#perAddress = new AddressCounts(house.maxPlacesPerAddress, exemptSet(house.exemptAddresses));
+  constructor(hub: Hub, parts: RoomCallsParts) {
+    const { registry, directory, report } = parts;
+    this.#parts = parts;
+    this.#registry = registry;
+    this.#directory = directory;
+    this.#lanes = new SessionLanes(hub, { onError: report });
     const handlers: readonly (readonly [string, CallHandler])[] = [
       [wire.JOIN, (context, data) => this.#join(context, data)],
       [wire.LANE, (context, data) => this.#lane(context, data)],
@@ -69,58 +49,43 @@ export class Doors {
     this.#stops = handlers.map(([method, handler]) => hub.handle(method, handler));
   }
 
-  /** A place that was not taken here: of a room that was restored, or for somebody who was matched. */
-  know(room: RunningRoom, place: Place): void {
-    this.#byKey.set(place.keyHash, { room, place });
-  }
-
   /**
    * Gives somebody a place, to which they come with their key, instead of the one it has.
    *
    * @throws CallError
    */
-  reserve(room: RunningRoom, who: Newcomer, host: string): Place {
-    const found = this.#byKey.get(who.keyHash);
-    if (found !== undefined) found.room.remove(found.place, "left");
-    const place = this.#admit(room, who, false, host);
-    place.isReserved = true;
-    return place;
+  reserve(room: RunningRoom, who: Newcomer, host: string): Participant {
+    const found = this.#directory.byKey(who.keyHash);
+    if (found !== undefined) found.room.remove(found.participant, "left");
+    const participant = this.#admit(room, who, false, host);
+    participant.isReserved = true;
+    return participant;
   }
 
   /** The room in which a place is kept for who has this key and has not come yet. */
   reservedFor(keyHash: string, mode: string): RunningRoom | undefined {
-    const found = this.#byKey.get(keyHash);
-    if (found === undefined || !found.place.isReserved || found.room.isOver) return undefined;
+    const found = this.#directory.byKey(keyHash);
+    if (found === undefined || !found.participant.isReserved || found.room.isOver) return undefined;
     return found.room.match.mode === mode ? found.room : undefined;
   }
 
-  /** Says something to who has a place. @returns false if it was not taken */
-  send(place: Place, topic: string, data: Json): boolean {
-    if (place.session === "") return false;
-    return this.#hub.send({ session: place.session }, topic, data).sent > 0;
-  }
-
-  /** A place is gone. */
-  ended(place: Place, reason: EndReason, text: string): void {
-    if (place.holder !== undefined) this.#perAddress.release(place.holder);
-    if (this.#byKey.get(place.keyHash)?.place === place) this.#byKey.delete(place.keyHash);
-    if (this.#bySession.get(place.session)?.place === place) this.#bySession.delete(place.session);
-    if (reason === "left") return;
-    const told = { reason: reason === "failed" ? "closed" : reason } as const satisfies wire.EndedMessage;
-    this.send(place, wire.ENDED, text === "" ? told : { ...told, text });
+  /** Where a room is, for who is to join it. */
+  whereabouts(): { readonly process: string; readonly address?: string } {
+    const { process, settings } = this.#parts;
+    return { process, ...(settings.address === undefined ? {} : { address: settings.address }) };
   }
 
   checkVersion(mode: string, hash: number): RoomDefinition {
-    return checkVersion(this.#house.definition(mode), mode, hash);
+    return checkVersion(this.#registry.definition(mode), mode, hash);
   }
 
   /** @throws CallError `moving` */
   checkHere(): void {
-    if (!this.#house.isOpen()) throw new CallError("moving", "rooms are on their way: ask again");
+    if (!this.#registry.isOpen) throw new CallError("moving", "rooms are on their way: ask again");
   }
 
   hostOf(peer: Peer): string {
-    return this.#house.hostOf?.(peer) ?? hostOf(peer.addr);
+    return this.#parts.settings.hostOf?.(peer) ?? hostOf(peer.addr);
   }
 
   close(): void {
@@ -129,35 +94,33 @@ export class Doors {
   }
 
   #join(context: CallContext, data: Data | undefined): wire.JoinAnswer {
-    const house = this.#house;
     this.checkHere();
     const request = readJoin(data);
     if (typeof request === "string") throw new CallError("bad_request", request);
     this.checkVersion(request.mode, request.hash);
     const who: Newcomer = { keyHash: hashOf(request.key), user: context.user, name: request.name };
     const watches = request.watch === true;
-    let found = this.#byKey.get(who.keyHash);
+    let found = this.#directory.byKey(who.keyHash);
     const isReturn = found !== undefined && isWanted(found, request, watches);
     if (found === undefined || !isReturn) {
-      if (found !== undefined) found.room.remove(found.place, "left");
+      if (found !== undefined) found.room.remove(found.participant, "left");
       found = this.#enter(context, request, who, watches);
     }
-    const { room, place } = found;
+    const { room, participant } = found;
     // Of a room that was handed over nobody was counted yet.
-    place.holder ??= this.#perAddress.take(this.hostOf(context.peer));
+    participant.holder ??= this.#directory.hold(this.hostOf(context.peer));
     this.#attach(context.session, found, request.incarnation);
     const { match } = room;
     return {
       room: match.id,
       mode: match.mode,
-      seat: place.seat,
+      seat: participant.seat,
       tick: match.tick === 0 ? -1 : match.tick,
-      process: house.process,
-      ...(house.address === undefined ? {} : { address: house.address }),
+      ...this.whereabouts(),
       isPrivate: match.isPrivate,
       isReturn,
-      ...(place.restored === undefined ? {} : { restored: place.restored }),
-      incarnation: place.incarnation,
+      ...(participant.restored === undefined ? {} : { restored: participant.restored }),
+      incarnation: participant.incarnation,
     };
   }
 
@@ -165,82 +128,74 @@ export class Doors {
     const { mode, create, room: id } = request;
     const host = this.hostOf(context.peer);
     let room: RunningRoom | undefined;
-    if (create !== undefined) room = this.#house.ownRoom(mode, context.user, host, create);
-    else room = id === undefined ? this.#house.anyRoom(mode, who, watches, host) : this.#house.room(id);
+    if (create !== undefined) room = this.#registry.ownRoom(mode, context.user, host, create);
+    else room = id === undefined ? this.#registry.anyRoom(mode, who, watches, host) : this.#registry.room(id);
     // Whoever knows an id and not its mode is told what they are told of an id that nobody has.
     if (id !== undefined && create === undefined && room?.match.mode !== mode)
       throw new CallError("no_room", `there is no room ${id} of ${mode}`);
     if (room === undefined) throw new CallError("limit_reached", "there are as many rooms as there may be");
-    return { room, place: this.#admit(room, who, watches, host) };
+    return { room, participant: this.#admit(room, who, watches, host) };
   }
 
-  #admit(room: RunningRoom, who: Newcomer, watches: boolean, host: string): Place {
+  #admit(room: RunningRoom, who: Newcomer, watches: boolean, host: string): Participant {
     const forMs = room.seating.banned(who);
     if (forMs > 0) throw new CallError("banned", "you may not come to this room now", { forMs });
-    const holder = this.#perAddress.take(host);
+    const holder = this.#directory.hold(host);
     if (holder === undefined)
       throw new CallError("limit_reached", "there are as many places of your address as there may be");
-    const place = room.admit(who, watches);
-    if (place === undefined) {
-      this.#perAddress.release(holder);
+    const participant = room.admit(who, watches);
+    if (participant === undefined) {
+      this.#directory.release(holder);
       throw new CallError("full", watches ? "as many watch as may" : "no seat is free");
     }
-    place.holder = holder;
-    this.know(room, place);
-    return place;
+    participant.holder = holder;
+    this.#directory.add(room, participant);
+    return participant;
   }
 
-  /** A session has one place at a time, and a place one session. */
   #attach(session: string, found: Found, incarnation: string | undefined): void {
-    const { room, place } = found;
-    const other = this.#bySession.get(session);
-    if (other !== undefined && other.place !== place) other.room.remove(other.place, "left");
-    if (place.session !== "" && place.session !== session) {
-      const told = { reason: "replaced" } as const satisfies wire.EndedMessage;
-      this.#hub.send({ session: place.session }, wire.ENDED, told);
-      this.#bySession.delete(place.session);
-    }
-    place.lane?.close();
-    const lane = new BestLane(this.#lanes.open(session), { onError: (error) => this.#house.report(error) });
-    this.#bySession.set(session, found);
-    room.attach(place, session, lane, incarnation);
+    const { room, participant } = found;
+    this.#directory.attach(session, found);
+    participant.lane?.close();
+    const lane = new BestLane(this.#lanes.open(session), { onError: this.#parts.report });
+    room.attach(participant, session, lane, incarnation);
   }
 
   async #lane(context: CallContext, data: Data | undefined): Promise<wire.LaneAnswer> {
     const request = readLane(data);
     if (typeof request === "string") throw new CallError("bad_request", request);
-    const { place } = this.#found(context);
+    const { participant } = this.#found(context);
     const host = this.hostOf(context.peer);
-    const { udp, webRtc } = this.#house;
+    const { udp, webRtc } = this.#parts.settings;
     if (request.kind === "udp") {
       const lane = udp?.open(host);
       if (lane === undefined) return null;
-      place.lane?.use(lane);
+      participant.lane?.use(lane);
       return lane.ticket;
     }
-    const { lane: before } = place;
+    const { lane: before } = participant;
     const opened = await webRtc?.open(request.offer, host);
     if (opened === undefined) return null;
     // Meanwhile somebody may have joined anew, or left.
-    if (before === undefined || place.lane !== before) opened.lane.close();
+    if (before === undefined || participant.lane !== before) opened.lane.close();
     else before.use(opened.lane);
     return { answer: opened.answer };
   }
 
   #leave(context: CallContext): Json {
-    const { room, place } = this.#found(context);
-    room.remove(place, "left");
+    const { room, participant } = this.#found(context);
+    room.remove(participant, "left");
     return {};
   }
 
   #kick(context: CallContext, data: Data | undefined): Json {
     const request = readKick(data);
     if (typeof request === "string") throw new CallError("bad_request", request);
-    const { room, place } = this.#found(context);
-    if (!room.match.isPrivate || place.user === "" || place.user !== room.match.owner)
+    const { room, participant } = this.#found(context);
+    if (!room.match.isPrivate || participant.user === "" || participant.user !== room.match.owner)
       throw new CallError("not_allowed", "only who has made a private room may do this");
     const other = room.seating.at(request.seat);
-    if (other === undefined || other === place)
+    if (other === undefined || other === participant)
       throw new CallError("bad_request", "nobody else has that seat");
     room.ban(other, "", request.banMs ?? 0);
     return {};
@@ -255,10 +210,10 @@ export class Doors {
   }
 
   #event(context: CallContext, data: Data | undefined): Json {
-    const { room, place } = this.#found(context);
+    const { room, participant } = this.#found(context);
     if (data instanceof Uint8Array) throw new CallError("bad_request", "an event is JSON");
-    if (place.watches) throw new CallError("not_allowed", "who watches says nothing");
-    if (!room.seating.event(place, data ?? null))
+    if (participant.watches) throw new CallError("not_allowed", "who watches says nothing");
+    if (!room.seating.event(participant, data ?? null))
       throw new CallError("limit_reached", "too many events for one tick");
     return {};
   }
@@ -270,7 +225,7 @@ export class Doors {
 
   #found({ session }: CallContext): Found {
     this.checkHere(); // What was handed over changes no more.
-    const found = this.#bySession.get(session);
+    const found = this.#directory.bySession(session);
     if (found === undefined) throw new CallError("bad_request", `${wire.JOIN} comes first`);
     return found;
   }
@@ -292,8 +247,8 @@ export function hashOf(key: string): string {
 }
 
 /** Whether the place of a key is the one that is asked for. */
-function isWanted({ room, place }: Found, request: wire.JoinRequest, watches: boolean): boolean {
+function isWanted({ room, participant }: Found, request: wire.JoinRequest, watches: boolean): boolean {
   const { match } = room;
-  if (room.isOver || match.mode !== request.mode || place.watches !== watches) return false;
+  if (room.isOver || match.mode !== request.mode || participant.watches !== watches) return false;
   return request.create !== undefined || request.room === undefined || request.room === match.id;
 }

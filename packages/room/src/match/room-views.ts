@@ -10,7 +10,7 @@ import {
   roomed,
 } from "./interest.ts";
 
-export interface SightsOptions<K extends Kinds = Kinds> {
+export interface RoomViewsOptions<K extends Kinds = Kinds> {
   /** Of the game. */
   readonly kinds: K;
   /** What each seat is shown. Default `everyone`. */
@@ -24,7 +24,7 @@ export interface SightsOptions<K extends Kinds = Kinds> {
 }
 
 /** What one view shows. */
-class Sight<K extends Kinds> {
+class VisibleSet<K extends Kinds> {
   readonly view: SnapshotView;
   /** Who is asked about, and at which turn that was. */
   seat: InterestSeat<K>;
@@ -63,20 +63,20 @@ class Sight<K extends Kinds> {
 }
 
 /** The views of one room: which each seat has, and what it shows. */
-export class Sights<K extends Kinds = Kinds> {
+export class RoomViews<K extends Kinds = Kinds> {
   readonly #room: InterestRoom<K>;
   readonly #snapshots: Snapshots;
   readonly #interest: Interest<K>;
   readonly #isEveryone: boolean;
   readonly #watch: "common" | "everything";
   /** By what `Interest.view` says, or by seat. */
-  readonly #sights = new Map<string | InterestSeat<K>, Sight<K>>();
+  readonly #sets = new Map<string | InterestSeat<K>, VisibleSet<K>>();
   readonly #views = new Map<number, SnapshotView>();
   readonly #watcher: InterestSeat<K> = { number: -1, entity: undefined };
-  #watched: Sight<K> | undefined;
+  #watched: VisibleSet<K> | undefined;
   #turn = 0;
   /** Which is looked at. */
-  #sight: Sight<K> | undefined;
+  #current: VisibleSet<K> | undefined;
   /** What the interest threw first, and whether it could not begin: then nobody is shown anything. */
   #failure: { readonly error: unknown } | undefined;
   #isBlind = false;
@@ -85,7 +85,7 @@ export class Sights<K extends Kinds = Kinds> {
    * @param snapshots of the world of `room`.
    * @throws RoomError `unknown_field`, `invalid_option` for an interest that does not fit these kinds.
    */
-  constructor(room: InterestRoom<K>, snapshots: Snapshots, options: SightsOptions<K>) {
+  constructor(room: InterestRoom<K>, snapshots: Snapshots, options: RoomViewsOptions<K>) {
     const { kinds, interest = everyone, watch = "common" } = options;
     this.#room = room;
     this.#snapshots = snapshots;
@@ -129,12 +129,12 @@ export class Sights<K extends Kinds = Kinds> {
     });
     this.#isBlind = hasBegun !== true;
     this.#views.clear();
-    for (const seat of all) this.#views.set(seat.number, this.#sightOf(seat).view);
-    for (const [key, sight] of this.#sights) {
-      if (sight.turn === this.#turn) this.#look(sight);
+    for (const seat of all) this.#views.set(seat.number, this.#visibleTo(seat).view);
+    for (const [key, set] of this.#sets) {
+      if (set.turn === this.#turn) this.#look(set);
       else {
-        sight.view.close();
-        this.#sights.delete(key);
+        set.view.close();
+        this.#sets.delete(key);
       }
     }
     this.#updateWatched(isWatched);
@@ -143,8 +143,8 @@ export class Sights<K extends Kinds = Kinds> {
 
   /** Closes all views but that of everything. */
   close(): void {
-    for (const { view } of this.#sights.values()) view.close();
-    this.#sights.clear();
+    for (const { view } of this.#sets.values()) view.close();
+    this.#sets.clear();
     this.#views.clear();
     this.#watched?.view.close();
     this.#watched = undefined;
@@ -154,13 +154,13 @@ export class Sights<K extends Kinds = Kinds> {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  #sightOf(seat: InterestSeat<K>): Sight<K> {
+  #visibleTo(seat: InterestSeat<K>): VisibleSet<K> {
     const key = this.#try(() => this.#interest.view?.(this.#room, seat)) ?? seat;
-    let sight = this.#sights.get(key);
-    if (sight === undefined) this.#sights.set(key, (sight = new Sight(this.#snapshots.view(), seat)));
-    if (sight.turn !== this.#turn) sight.seat = seat;
-    sight.turn = this.#turn;
-    return sight;
+    let set = this.#sets.get(key);
+    if (set === undefined) this.#sets.set(key, (set = new VisibleSet(this.#snapshots.view(), seat)));
+    if (set.turn !== this.#turn) set.seat = seat;
+    set.turn = this.#turn;
+    return set;
   }
 
   #updateWatched(isWatched: boolean): void {
@@ -169,42 +169,42 @@ export class Sights<K extends Kinds = Kinds> {
       this.#watched = undefined;
       return;
     }
-    this.#watched ??= new Sight(this.#snapshots.view(), this.#watcher);
+    this.#watched ??= new VisibleSet(this.#snapshots.view(), this.#watcher);
     this.#watched.turn = this.#turn;
     this.#look(this.#watched);
   }
 
   /** Shows what is seen, and hides what is not. */
-  #look(sight: Sight<K>): void {
+  #look(set: VisibleSet<K>): void {
     const { world } = this.#room;
     const { end } = world;
-    this.#sight = sight;
-    sight.begin(end);
+    this.#current = set;
+    set.begin(end);
     const interest = this.#interest;
-    if (this.#isBlind) sight.count = 0;
+    if (this.#isBlind) set.count = 0;
     else if (interest.among !== undefined) {
-      this.#try(() => interest.among?.(this.#room, sight.seat, this.#visit));
+      this.#try(() => interest.among?.(this.#room, set.seat, this.#visit));
     } else for (let slot = 0; slot < end; slot++) if (world.kinds[slot] !== 0) this.#visit(slot);
-    sight.end();
+    set.end();
   }
 
   readonly #visit = (slot: number): void => {
-    const sight = this.#sight;
+    const set = this.#current;
     const entity = this.#room.world.get(slot);
-    if (sight === undefined || entity === undefined || sight.turns[slot] === this.#turn) return;
-    const wasSeen = sight.view.isShown(slot);
-    if (!this.#sees(sight, entity, wasSeen)) return;
-    if (!wasSeen) sight.view.show(slot);
-    sight.turns[slot] = this.#turn;
-    sight.seen[sight.count++] = slot;
+    if (set === undefined || entity === undefined || set.turns[slot] === this.#turn) return;
+    const wasSeen = set.view.isShown(slot);
+    if (!this.#sees(set, entity, wasSeen)) return;
+    if (!wasSeen) set.view.show(slot);
+    set.turns[slot] = this.#turn;
+    set.seen[set.count++] = slot;
   };
 
-  #sees(sight: Sight<K>, entity: EntityOf<K>, wasSeen: boolean): boolean {
-    if (sight === this.#watched) {
-      for (const { turns } of this.#sights.values()) if (turns[entity.slot] !== this.#turn) return false;
+  #sees(set: VisibleSet<K>, entity: EntityOf<K>, wasSeen: boolean): boolean {
+    if (set === this.#watched) {
+      for (const { turns } of this.#sets.values()) if (turns[entity.slot] !== this.#turn) return false;
     }
     try {
-      return this.#interest.sees(this.#room, sight.seat, entity, wasSeen);
+      return this.#interest.sees(this.#room, set.seat, entity, wasSeen);
     } catch (error) {
       this.#failure ??= { error };
       return false;

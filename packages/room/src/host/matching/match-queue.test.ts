@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Random } from "@zocalo/integrity";
-import { RoomError } from "../contracts/errors.ts";
-import type { MatchQueueOptions } from "../contracts/matching.ts";
+import { RoomError } from "../../contracts/errors.ts";
+import type { MatchQueueOptions } from "../../contracts/matching.ts";
 import { type MatchedPlayers, MatchQueue, type QueuedPlayer } from "./match-queue.ts";
 import type { OpenRoom } from "./open-rooms.ts";
 

@@ -9,7 +9,7 @@ import { BodyWriter } from "../snapshot/body-writer.ts";
 import { Snapshots } from "../snapshot/snapshots.ts";
 import { area } from "./area.ts";
 import { type AnyInterest, both, either, everyone, owner, team } from "./interest.ts";
-import { Sights } from "./sights.ts";
+import { RoomViews } from "./room-views.ts";
 
 const at = vector(2, { min: -100, max: 100, precision: 0.25, moves: true });
 const deep = vector(3, { min: -50, max: 50, precision: 0.5 });
@@ -42,21 +42,21 @@ function smallRoom(interest: AnyInterest<K> | undefined, watch?: "everything") {
   const world = game.world();
   const snapshots = new Snapshots(world);
   const more = { ...(interest && { interest }), ...(watch && { watch }) };
-  const sights = new Sights({ world }, snapshots, { kinds: game.definition.kinds, ...more });
+  const roomViews = new RoomViews({ world }, snapshots, { kinds: game.definition.kinds, ...more });
   const seats = [0, 1, 2, 3].map((number) => new Seat(number));
   for (const [at, seat] of seats.entries()) {
     seat.entity = world.add("player", { at: [at, 0], team: at % 2 === 0 ? "sun" : "moon" });
   }
-  return { world, snapshots, sights, seats };
+  return { world, snapshots, roomViews, seats };
 }
 
 test("those of a team share a view, and what is encoded; who changes the team has another view", (t) => {
-  const { snapshots, sights, seats } = smallRoom(team("team"));
+  const { snapshots, roomViews, seats } = smallRoom(team("team"));
   const bodies = t.mock.method(BodyWriter.prototype, "writeWhole");
   const out = new Uint8Array(1_150);
-  sights.update(seats);
+  roomViews.update(seats);
   snapshots.commit(1);
-  const views = seats.map(({ number }) => sights.seatView(number) ?? assert.fail());
+  const views = seats.map(({ number }) => roomViews.seatView(number) ?? assert.fail());
   assert.equal(views[0], views[2]);
   assert.equal(views[1], views[3]);
   assert.notEqual(views[0], views[1]);
@@ -65,35 +65,35 @@ test("those of a team share a view, and what is encoded; who changes the team ha
   assert.equal(sent[0], sent[2]);
   const [ana] = seats;
   if (ana?.entity !== undefined) ana.entity.team = "moon";
-  sights.update(seats);
-  assert.equal(sights.seatView(0), views[1]);
-  assert.equal(sights.seatView(2), views[0]);
+  roomViews.update(seats);
+  assert.equal(roomViews.seatView(0), views[1]);
+  assert.equal(roomViews.seatView(2), views[0]);
 });
 
 test("everyone costs nothing: all have the view that shows everything, and so have those who watch", () => {
   for (const interest of [undefined, everyone, both(everyone, everyone), either(team("team"), everyone)]) {
-    const { snapshots, sights, seats } = smallRoom(interest);
+    const { snapshots, roomViews, seats } = smallRoom(interest);
     const trap = new Proxy(seats, { get: () => assert.fail("they are not looked at") });
-    sights.update(trap);
-    assert.equal(sights.seatView(3), snapshots.everything);
-    assert.equal(sights.watchView, snapshots.everything);
+    roomViews.update(trap);
+    assert.equal(roomViews.seatView(3), snapshots.everything);
+    assert.equal(roomViews.watchView, snapshots.everything);
   }
   assert.equal(both(everyone, custom), custom);
 });
 
 test("watchers see everything where the room says so", () => {
-  const { snapshots, sights, seats } = smallRoom(team("team"), "everything");
-  sights.update(seats, true);
-  assert.equal(sights.watchView, snapshots.everything);
+  const { snapshots, roomViews, seats } = smallRoom(team("team"), "everything");
+  roomViews.update(seats, true);
+  assert.equal(roomViews.watchView, snapshots.everything);
 });
 
 test("watchers see nothing that is hidden from a seat, even if who has no entity sees it", () => {
-  const { snapshots, sights, seats } = smallRoom({
+  const { snapshots, roomViews, seats } = smallRoom({
     sees: (_room, { number, entity: own }, { slot }) => own === undefined || slot !== number,
   });
-  sights.update(seats.slice(0, 2), true);
+  roomViews.update(seats.slice(0, 2), true);
   snapshots.commit(1);
-  const { watchView } = sights;
+  const { watchView } = roomViews;
   assert.deepEqual(
     [0, 1, 2, 3].map((slot) => watchView?.isShown(slot)),
     [false, false, true, true],
@@ -102,7 +102,7 @@ test("watchers see nothing that is hidden from a seat, even if who has no entity
 
 test("what is visited many times is hidden all the same when it is seen no more", () => {
   let seen = 4;
-  const { sights, seats } = smallRoom({
+  const { roomViews, seats } = smallRoom({
     among(_room, _seat, visit) {
       for (let time = 0; time < 400; time++) visit(time % 3);
       visit(3);
@@ -110,27 +110,27 @@ test("what is visited many times is hidden all the same when it is seen no more"
     sees: (_room, _seat, { slot }) => slot < seen,
   });
   for (seen = 4; seen >= 0; seen--) {
-    sights.update(seats);
-    const shown = [0, 1, 2, 3].filter((slot) => sights.seatView(0)?.isShown(slot));
+    roomViews.update(seats);
+    const shown = [0, 1, 2, 3].filter((slot) => roomViews.seatView(0)?.isShown(slot));
     assert.deepEqual(shown, [0, 1, 2, 3].slice(0, seen));
   }
 });
 
 test("a view is closed with its last seat, and a new player of the same number has a new one", () => {
-  const { snapshots, sights, seats } = smallRoom(custom);
-  sights.update(seats, true);
-  const view = sights.seatView(0) ?? assert.fail();
-  const { watchView = assert.fail() } = sights;
-  sights.update([new Seat(0)]);
-  assert.notEqual(sights.seatView(0), view);
-  assert.equal(sights.seatView(1), undefined);
-  assert.equal(sights.watchView, undefined);
+  const { snapshots, roomViews, seats } = smallRoom(custom);
+  roomViews.update(seats, true);
+  const view = roomViews.seatView(0) ?? assert.fail();
+  const { watchView = assert.fail() } = roomViews;
+  roomViews.update([new Seat(0)]);
+  assert.notEqual(roomViews.seatView(0), view);
+  assert.equal(roomViews.seatView(1), undefined);
+  assert.equal(roomViews.watchView, undefined);
   snapshots.commit(1);
   assert.equal(view.idOf(1), -1);
   assert.equal(watchView.idOf(1), -1);
-  assert.equal(sights.seatView(0)?.idOf(1), 0);
-  sights.close();
-  assert.equal(sights.seatView(0), undefined);
+  assert.equal(roomViews.seatView(0)?.idOf(1), 0);
+  roomViews.close();
+  assert.equal(roomViews.seatView(0), undefined);
 });
 
 test("where an interest throws, that is hidden, all else is decided, and the update throws it", () => {
@@ -139,7 +139,7 @@ test("where an interest throws, that is hidden, all else is decided, and the upd
     const breaks = (): void => {
       if (isBroken) throw new Error(part);
     };
-    const { snapshots, sights, seats } = smallRoom({
+    const { snapshots, roomViews, seats } = smallRoom({
       begin: () => (part === "begin" ? breaks() : undefined),
       view(_room, { number }) {
         if (part === "view") breaks();
@@ -155,14 +155,14 @@ test("where an interest throws, that is hidden, all else is decided, and the upd
         return slot < 3;
       },
     });
-    sights.update(seats);
+    roomViews.update(seats);
     isBroken = true;
-    assert.throws(() => sights.update(seats), { message: part });
+    assert.throws(() => roomViews.update(seats), { message: part });
     snapshots.commit(1);
-    const shown = [0, 1, 2, 3].filter((slot) => (sights.seatView(3)?.idOf(slot) ?? -1) >= 0);
+    const shown = [0, 1, 2, 3].filter((slot) => (roomViews.seatView(3)?.idOf(slot) ?? -1) >= 0);
     assert.deepEqual(shown, { sees: [1, 2], view: [0, 1, 2], begin: [], among: [1, 2] }[part]);
     isBroken = false;
-    sights.update(seats);
+    roomViews.update(seats);
   }
 });
 

@@ -1,5 +1,5 @@
-import { RoomError, shown } from "../contracts/errors.ts";
-import type { MatchQueueOptions } from "../contracts/matching.ts";
+import { RoomError, shown } from "../../contracts/errors.ts";
+import type { MatchQueueOptions } from "../../contracts/matching.ts";
 import { OpenRooms, type OpenRoom } from "./open-rooms.ts";
 
 /** What is used where an option is left out. */

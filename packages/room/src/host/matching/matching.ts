@@ -1,13 +1,14 @@
 import { type CallContext, CallError, type Hub } from "@zocalo/hub";
 import type { Data, Json } from "@zocalo/protocol";
-import { MATCH, type MatchNews, UNMATCH } from "../contracts/wire.ts";
-import { RoomError } from "../contracts/errors.ts";
-import type { Clock } from "../timing/clock.ts";
-import { type Doors, hashOf, type House } from "./doors.ts";
+import { MATCH, type MatchNews, UNMATCH } from "../../contracts/wire.ts";
+import { RoomError } from "../../contracts/errors.ts";
+import type { Clock } from "../../timing/clock.ts";
+import { hashOf, type RoomCalls } from "../calls.ts";
+import type { RoomRegistry } from "../registry.ts";
 import { MatchQueue, type QueuedPlayer } from "./match-queue.ts";
 import type { OpenRoom } from "./open-rooms.ts";
-import { readMatch } from "./requests.ts";
-import type { RunningRoom } from "./running-room.ts";
+import { readMatch } from "../requests.ts";
+import type { RunningRoom } from "../running-room.ts";
 
 /** From one round to the next, in milliseconds. */
 const ROUND_MS = 1_000;
@@ -22,8 +23,8 @@ interface Waiter {
 /** Brings together players who ask to be matched, and tells them each second how they stand. */
 export class Matching {
   readonly #hub: Hub;
-  readonly #house: House;
-  readonly #doors: Doors;
+  readonly #registry: RoomRegistry;
+  readonly #calls: RoomCalls;
   readonly #clock: Clock;
   readonly #queues = new Map<string, MatchQueue>();
   /** By the hash of the key, which stands for it in the queue. */
@@ -31,10 +32,10 @@ export class Matching {
   readonly #stops: readonly (() => void)[];
   #cancelRound: (() => void) | undefined;
 
-  constructor(hub: Hub, house: House, doors: Doors, clock: Clock) {
+  constructor(hub: Hub, registry: RoomRegistry, calls: RoomCalls, clock: Clock) {
     this.#hub = hub;
-    this.#house = house;
-    this.#doors = doors;
+    this.#registry = registry;
+    this.#calls = calls;
     this.#clock = clock;
     this.#stops = [
       hub.handle(MATCH, (context, data) => this.#wait(context, data)),
@@ -53,21 +54,21 @@ export class Matching {
   }
 
   #wait(context: CallContext, data: Data | undefined): MatchNews {
-    this.#doors.checkHere();
+    this.#calls.checkHere();
     const request = readMatch(data);
     if (typeof request === "string") throw new CallError("bad_request", request);
     const { mode, key, name, skill, hash } = request;
-    const { seats, matching } = this.#doors.checkVersion(mode, hash);
+    const { seats, matching } = this.#calls.checkVersion(mode, hash);
     let queue = this.#queues.get(mode);
     if (queue === undefined) {
       queue = new MatchQueue({ ...matching, seats });
       this.#queues.set(mode, queue);
     }
     const keyHash = hashOf(key);
-    const reserved = this.#doors.reservedFor(keyHash, mode);
+    const reserved = this.#calls.reservedFor(keyHash, mode);
     if (reserved !== undefined) return this.#foundIn(reserved);
     const now = this.#clock.uptime();
-    const waiter = { mode, session: context.session, host: this.#doors.hostOf(context.peer) };
+    const waiter = { mode, session: context.session, host: this.#calls.hostOf(context.peer) };
     try {
       queue.add({
         key: keyHash,
@@ -123,7 +124,7 @@ export class Matching {
     let room: RunningRoom | undefined;
     let code = "limit_reached";
     try {
-      room = id === undefined ? this.#house.newRoom(mode, host) : this.#house.room(id);
+      room = id === undefined ? this.#registry.newRoom(mode, host) : this.#registry.room(id);
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
       code = error.code;
@@ -135,7 +136,7 @@ export class Matching {
       let news: MatchNews = { state: "refused", code };
       try {
         if (room !== undefined) {
-          this.#doors.reserve(room, { keyHash, user, name, skill }, waiter.host);
+          this.#calls.reserve(room, { keyHash, user, name, skill }, waiter.host);
           news = this.#foundIn(room);
         }
       } catch (error) {
@@ -147,13 +148,12 @@ export class Matching {
   }
 
   #foundIn(room: RunningRoom): MatchNews {
-    const { process, address } = this.#house;
-    return { state: "found", room: room.match.id, process, ...(address === undefined ? {} : { address }) };
+    return { state: "found", room: room.match.id, ...this.#calls.whereabouts() };
   }
 
   #openRooms(mode: string): readonly OpenRoom[] {
     const open: OpenRoom[] = [];
-    for (const room of this.#house.openRooms(mode)) {
+    for (const room of this.#registry.openRooms(mode)) {
       const { players } = room.seating.counts;
       const free = room.definition.seats - players;
       if (free > 0 && players > 0) open.push({ room: room.match.id, free, skill: skillOf(room) });
@@ -176,7 +176,7 @@ export class Matching {
 
 /** That of its players in the middle. */
 function skillOf({ seating }: RunningRoom): number {
-  const skills = [...seating.places].filter(({ watches }) => !watches).map(({ skill }) => skill);
+  const skills = [...seating.participants].filter(({ watches }) => !watches).map(({ skill }) => skill);
   // Divided first: each is finite, and their sum need not be.
   const mean = skills.reduce((sum, skill) => sum + skill / skills.length, 0);
   return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, mean));

@@ -19,7 +19,7 @@ export interface Newcomer {
 }
 
 /** What is kept of a place, see `SavedRoom`. */
-export type SavedPlace = {
+export type SavedParticipant = {
   readonly keyHash: string;
   readonly user: string;
   readonly name: string;
@@ -33,7 +33,7 @@ export type SavedPlace = {
 export const WATCHES = -1;
 
 /** A person's place in a room: a seat, or only eyes. It outlives connections and sessions. */
-export class Place implements Newcomer {
+export class Participant implements Newcomer {
   readonly keyHash: string;
   readonly user: string;
   readonly name: string;
@@ -90,7 +90,7 @@ export class Place implements Newcomer {
     return this.seat === WATCHES;
   }
 
-  save(): SavedPlace {
+  save(): SavedParticipant {
     const { keyHash, user, name, skill, seat, isAway } = this;
     return { keyHash, user, name, skill, seat, isAway, inputs: this.inputs.save() };
   }

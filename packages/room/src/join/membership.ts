@@ -26,7 +26,7 @@ import type { JoinOptions, PlayEnd, PlayState, RoomSession } from "./options.ts"
  * A client's place in a room. It is taken by a key, and again by the same one whenever the session was
  * connected anew or the match moves; each time a lane is opened.
  */
-export abstract class Place {
+export abstract class Membership {
   protected readonly options: JoinOptions;
   protected readonly clock: LaneClock;
   readonly #session: RoomSession;

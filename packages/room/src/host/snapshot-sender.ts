@@ -1,0 +1,101 @@
+import type { Match, MatchSeat } from "../match/match.ts";
+import { RoomViews } from "../match/room-views.ts";
+import type { Kinds } from "../schema/types.ts";
+import type { Receiver } from "../snapshot/receiver.ts";
+import { DEFAULT_BUDGET_BYTES } from "../snapshot/snapshots.ts";
+import { type Participant, WATCHES } from "./participant.ts";
+
+/** Where snapshots are written until a lane has taken them, which is at once: one for the rooms of all. */
+let out = new Uint8Array(DEFAULT_BUDGET_BYTES);
+
+/** What each participant of a room is shown of its match, tick by tick. */
+export class SnapshotSender {
+  readonly #match: Match;
+  readonly #tickMs: number;
+  readonly #rejoin: (participant: Participant) => void;
+  /** While somebody is here. */
+  #shown: RoomViews | undefined;
+
+  /** @param rejoin says that a page has to join again, and begin anew */
+  constructor(match: Match, tickMs: number, rejoin: (participant: Participant) => void) {
+    this.#match = match;
+    this.#tickMs = tickMs;
+    this.#rejoin = rejoin;
+  }
+
+  get #views(): RoomViews {
+    const match = this.#match;
+    const { game, interest, watch } = match.definition;
+    this.#shown ??= new RoomViews(match, match.snapshots, {
+      kinds: game.definition.kinds,
+      ...(interest && { interest }),
+      ...(watch && { watch }),
+    });
+    return this.#shown;
+  }
+
+  /** Decides who is shown what, once everything of a tick has happened and before it is committed. */
+  update(people: readonly MatchSeat<Kinds, string>[], isWatched: boolean): void {
+    this.#views.update(people, isWatched);
+  }
+
+  /** Nobody is here any more. */
+  forget(): void {
+    this.#shown = undefined;
+    this.#match.forget();
+  }
+
+  /** Tells somebody what is new in this tick. Hot path: guarded by `npm run bench -- rooms`. */
+  send(participant: Participant, tick: number): void {
+    const { lane, report } = participant;
+    const receiver = this.#receiverOf(participant);
+    if (lane?.state !== "open" || receiver === undefined || participant.isAway) return;
+    participant.inputs.report(tick, report);
+    report.own = this.#ownOf(participant, tick);
+    const { budgetBytes = DEFAULT_BUDGET_BYTES } = this.#match.definition;
+    if (out.length < budgetBytes) out = new Uint8Array(budgetBytes);
+    const length = receiver.encode(out, report);
+    lane.acknowledged(
+      (tick - Math.max(participant.inputs.frames.tick, participant.toldSince)) * this.#tickMs,
+    );
+    if (length > 0) lane.send(out.subarray(0, length));
+  }
+
+  /** Which id is one's own, until that has come; -1: it is known, or there is none. */
+  #ownOf(participant: Participant, tick: number): number {
+    const entity = participant.seat === WATCHES ? undefined : this.#match.seat(participant.seat)?.entity;
+    const id = entity?.isAlive === true ? (participant.view?.idOf(entity.slot) ?? -1) : -1;
+    const generation = id < 0 || entity === undefined ? 0 : (this.#match.world.generations[entity.slot] ?? 0);
+    if (id !== participant.own || generation !== participant.ownGeneration) {
+      participant.own = id;
+      participant.ownGeneration = generation;
+      participant.ownSince = tick;
+    } else if (participant.inputs.frames.tick >= participant.ownSince) participant.ownSince = Number.NaN;
+    return Number.isNaN(participant.ownSince) ? -1 : id;
+  }
+
+  /** What tells a place of its view. Ids are those of a view: with another one its page begins anew. */
+  #receiverOf(participant: Participant): Receiver | undefined {
+    const view = participant.watches ? this.#views.watchView : this.#views.seatView(participant.seat);
+    if (
+      participant.incarnation === "" &&
+      this.#match.tick % this.#match.definition.game.ticksPerSecond === 0
+    ) {
+      this.#rejoin(participant); // The word may have been lost.
+    }
+    if (view === undefined || participant.incarnation === "") return undefined;
+    if (view === participant.view) return participant.receiver;
+    const isOther = participant.view !== undefined;
+    participant.view = isOther ? undefined : view;
+    participant.receiver = undefined;
+    if (isOther) {
+      participant.incarnation = "";
+      this.#rejoin(participant);
+      return undefined;
+    }
+    const { budgetBytes = DEFAULT_BUDGET_BYTES } = this.#match.definition;
+    participant.receiver = view.receiver({ budgetBytes });
+    participant.toldSince = this.#match.tick;
+    return participant.receiver;
+  }
+}
