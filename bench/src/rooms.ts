@@ -58,6 +58,7 @@ interface Work {
   /** Shares of a core. */
   readonly serverShare: number;
   readonly loadShare: number;
+  readonly emptyShare: number;
   /** For each client and second, without seals and what is below them. */
   readonly bytesDown: number;
   readonly bytesUp: number;
@@ -156,6 +157,7 @@ async function measureWork(scale: Scale, profile: readonly string[]): Promise<Re
       rows: [
         rowOf("server", (one) => 100 * one.serverShare),
         rowOf("all clients", (one) => 100 * one.loadShare),
+        rowOf("empty loop elsewhere", (one) => 100 * one.emptyShare),
       ],
     },
     "rooms-done": {
@@ -195,10 +197,13 @@ async function work(
   await crew.enter(clients, server.port, mode, "udp", randomNumbers(SEED));
   await wait(scale.warmMs);
   await Promise.all([watch.call(BEGIN, {}), watchEmpty.call(BEGIN, {})]);
-  const before = { server: cpuUs(server.pid), load: process.cpuUsage(), at: performance.now() };
+  const cpuOfBoth = (): number[] => [server, empty].map(({ pid }) => cpuUs(pid));
+  const before = { cpu: cpuOfBoth(), load: process.cpuUsage(), at: performance.now() };
   await wait(scale.workMs);
   const passedMs = performance.now() - before.at;
-  const serverShare = (cpuUs(server.pid) - before.server) / passedMs / 1_000;
+  const [serverShare = Number.NaN, emptyShare = Number.NaN] = cpuOfBoth().map(
+    (us, at) => (us - (before.cpu[at] ?? Number.NaN)) / passedMs / 1_000,
+  );
   const load = process.cpuUsage(before.load);
   const [figures, control] = await Promise.all([figuresOf(watch), figuresOf(watchEmpty)]);
   const flows = crew.players.map(({ play }) => play.figures());
@@ -211,6 +216,7 @@ async function work(
     server: figures,
     control,
     serverShare,
+    emptyShare,
     loadShare: (load.user + load.system) / passedMs / 1_000,
     bytesDown: mean(flows.map(({ bytesInPerSecond }) => bytesInPerSecond)),
     bytesUp: mean(flows.map(({ bytesOutPerSecond }) => bytesOutPerSecond)),
@@ -223,11 +229,13 @@ async function work(
 }
 
 /** Says what share of what was due was done: on a busy machine less than all. */
-function sayWork({ name, ticked, told, answered, server, serverShare, loadShare }: Work): void {
+function sayWork(work: Work): void {
+  const { name, ticked, told, answered, server, serverShare, loadShare, emptyShare } = work;
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
   console.log(
     `  ${name}: ${percent(ticked)} of ticks, ${percent(told)} of snapshots, ${percent(answered)} of inputs; ` +
-      `${server.refused} refused; the server has ${percent(serverShare)} of a core, the load ${percent(loadShare)}; ` +
+      `${server.refused} refused; the server has ${percent(serverShare)} of a core, the load ${percent(loadShare)}, ` +
+      `an empty loop ${percent(emptyShare)}; ` +
       `ticks begin ${server.late.p50.toFixed(2)} ms late (p99 ${server.late.p99.toFixed(2)}), ` +
       `those of an empty loop ${server.control.p50.toFixed(2)} (${server.control.p99.toFixed(2)})`,
   );
