@@ -2,7 +2,41 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Random } from "@zocalo/integrity";
 import { VirtualClock } from "../../test/time/virtual-clock.ts";
+import { systemClock } from "../host/options.ts";
+import type { Clock } from "./clock.ts";
 import { Ticker } from "./ticker.ts";
+
+/** Promised by `Ticker`. */
+const MOST_WAKES = 3;
+
+/** Counts how often a clock wakes somebody. */
+class CountingClock implements Clock {
+  wakes = 0;
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  uptime(): number {
+    return this.#clock.uptime();
+  }
+
+  after(ms: number, run: () => void): () => void {
+    return this.#clock.after(ms, () => {
+      this.wakes += 1;
+      run();
+    });
+  }
+}
+
+/** As Node has it: milliseconds are whole ones, at least one, and counted from the last whole one. */
+class NodeClock extends VirtualClock {
+  override after(ms: number, run: () => void): () => void {
+    const now = this.uptime();
+    return super.after(Math.floor(now) + Math.max(1, Math.trunc(ms)) - now, run);
+  }
+}
 
 function started(clock: VirtualClock, options: { phase?: number; maxBehind?: number } = {}) {
   const ran: { tick: number; at: number }[] = [];
@@ -67,6 +101,44 @@ test("a timer that comes early by a whole millisecond is set again, and no tick 
   clock.runUntil(1_000);
   assert.ok(ran.length >= 49);
   for (const { tick, at } of ran) assert.ok(at >= tick * 20 - 0.5, `tick ${tick} ran at ${at}`);
+});
+
+test("it sleeps between ticks: Node's timers, early as they are, wake it at most three times for each", () => {
+  let most = 0;
+  for (const ticksPerSecond of [7, 30, 60, 64, 128, 144, 999, 1_000]) {
+    for (let phase = 0; phase < 1; phase += 1 / 16) {
+      const virtual = new NodeClock(phase);
+      const clock = new CountingClock(virtual);
+      const wakesOf: number[] = [];
+      const ticker = new Ticker({ clock, ticksPerSecond, phase }, () => {
+        wakesOf.push(clock.wakes);
+        clock.wakes = 0;
+        virtual.standStill(0.3);
+      });
+      ticker.start();
+      virtual.runUntil(2_000);
+      // Numbers of ticks that were made up for at once have none.
+      assert.ok(wakesOf.length >= 2 * ticksPerSecond - 3, `${wakesOf.length} ticks`);
+      most = Math.max(most, ...wakesOf);
+    }
+  }
+  assert.equal(most, MOST_WAKES);
+});
+
+test("the system's own timers wake it no more often", async () => {
+  const clock = new CountingClock(systemClock);
+  const wakesOf: number[] = [];
+  await new Promise<void>((resolve) => {
+    const ticker = new Ticker({ clock, ticksPerSecond: 128 }, (tick) => {
+      wakesOf.push(clock.wakes);
+      clock.wakes = 0;
+      if (tick < 40) return;
+      ticker.stop();
+      resolve();
+    });
+    ticker.start();
+  });
+  assert.ok(Math.max(...wakesOf) <= MOST_WAKES, wakesOf.join(" "));
 });
 
 test("a tick that throws does not end the others, and stop ends them within one", () => {

@@ -36,7 +36,8 @@ const EARLY_MS = 0.5;
 
 /**
  * Runs something a number of times a second. Each tick is due at a moment that was known at the start, so
- * that lateness does not add up. It sleeps between them and never spins. After the first 1,024 a tick
+ * that lateness does not add up. It sleeps between them and never spins: Node's timers come up to 2
+ * milliseconds early, and so it is woken at most three times for a tick. After the first 1,024 a tick
  * allocates nothing here but the clock's timer.
  */
 export class Ticker {
