@@ -50,10 +50,10 @@ export class FakeHub {
     return Promise.resolve({ head: log.length, publications });
   }
 
-  /** A call of a session, whose user has the same name. */
-  async call(session: string, method: string, data: Data): Promise<unknown> {
+  /** A call of a session; its user has the same name if nothing else is said. */
+  async call(session: string, method: string, data: Data, user = session): Promise<unknown> {
     const peer = { addr: { network: "tcp", host: "127.0.0.1", port: 1 } };
-    return this.#handlers.get(method)?.({ session, user: session, peer } as unknown as CallContext, data);
+    return this.#handlers.get(method)?.({ session, user, peer } as unknown as CallContext, data);
   }
 
   cast(session: string, method: string, data: unknown): void {

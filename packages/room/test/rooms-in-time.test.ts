@@ -1,43 +1,12 @@
 // Rooms by a clock that the test moves: when they close, whom they wait for, and what the next process has.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { defineRoom, InputSender, type RoomDefinition, Rooms, type RoomsOptions } from "../src/index.ts";
-import { FakeHub, type Logs } from "./fake-hub.ts";
-import { square, squareRoom } from "./square.ts";
-import { VirtualClock } from "./time/virtual-clock.ts";
+import { InputSender } from "../src/index.ts";
+import type { Logs } from "./fake-hub.ts";
+import { square } from "./square.ts";
+import { begin, join, TICK_MS, WALL } from "./timed-rooms.ts";
 
-const TICK_MS = 1_000 / square.ticksPerSecond;
 const NOTHING = { tick: -1, bits: 0 };
-const WALL = 1_700_000_000_000;
-
-/** A key of the right length that says whose it is. */
-function keyOf(name: string): string {
-  return name.padEnd(22, "_");
-}
-
-function join(name: string, more: object = {}): never {
-  return { mode: "square", hash: square.layout.hash, key: keyOf(name), name, ...more } as never;
-}
-
-const quiet = defineRoom({ ...squareRoom, bots: 0 });
-
-async function begin(
-  mode: Partial<RoomDefinition> = {},
-  options: RoomsOptions = {},
-  logs: Logs = new Map(),
-  wallAt = WALL,
-) {
-  const hub = new FakeHub(logs);
-  const clock = new VirtualClock(50);
-  const errors: unknown[] = [];
-  const rooms = new Rooms(
-    hub.asHub,
-    { square: { ...quiet, ...mode } },
-    { clock, wall: () => wallAt + clock.uptime(), onError: (error) => errors.push(error), ...options },
-  );
-  await rooms.open();
-  return { hub, clock, rooms, errors };
-}
 
 test("a room without people is closed after emptyMs, and with null never", async () => {
   const { clock, rooms } = await begin({ emptyMs: 10_000 });
