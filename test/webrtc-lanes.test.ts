@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type ChannelLane, LinkRelay, webRtcLanes, type WebRtcLanes } from "@zocalo/room";
+import { type WebRtcLane, LinkRelay, webRtcLanes, type WebRtcLanes } from "@zocalo/room";
 import type * as room from "@zocalo/room/client";
 import { build } from "esbuild";
 import type { Browser, Page } from "playwright-core";
@@ -16,7 +16,7 @@ import { launchBrowser } from "./browser.ts";
 declare global {
   interface Window {
     room: typeof room;
-    lane: room.WebRtcPageLane;
+    lane: room.WebRtcLane;
     came: number[];
     states: string[];
     signal(offer: string): Promise<string | undefined>;
@@ -62,7 +62,7 @@ async function freePort(): Promise<number> {
 }
 
 /** Resolves when the lane is open; at once if it is. */
-function opened(lane: ChannelLane): Promise<void> {
+function opened(lane: WebRtcLane): Promise<void> {
   if (lane.state === "open") return Promise.resolve();
   return new Promise((resolve) => lane.onState((state) => state === "open" && resolve()));
 }
@@ -73,7 +73,7 @@ async function openPage(lanes: WebRtcLanes, relayed?: (answer: string) => string
   const page = await context.newPage();
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(String(error)));
-  let lane: ChannelLane | undefined;
+  let lane: WebRtcLane | undefined;
   await page.exposeFunction("signal", async (offer: string) => {
     const found = await lanes.open(offer, "127.0.0.1");
     lane = found?.lane;

@@ -1,3 +1,7 @@
+/**
+ * `@zocalo/room/client`: the half of `@zocalo/room` for pages. `join` and `findMatch`, the schema without its
+ * checks, and the parts of which a client is made. It needs nothing of Node.
+ */
 export type { Acknowledgement } from "./contracts/acknowledgement.ts";
 export { RoomError, type RoomErrorCode } from "./contracts/errors.ts";
 export type { InputShape } from "./contracts/input-shape.ts";
@@ -41,22 +45,16 @@ export { SnapshotReader } from "./snapshot/reader.ts";
 export type { SnapshotFrame } from "./snapshot/frame.ts";
 export { BestLane, type BestLaneOptions, type LaneMeans, type OpenLane } from "./lanes/best-lane.ts";
 export { ImpairedLane, type LinkModels } from "./lanes/impaired-lane.ts";
-export { type Carrier, type Lane, type LaneState, MAX_MESSAGE_BYTES } from "./lanes/lane.ts";
+export { type Carrier, type Lane, type LaneState, MAX_MESSAGE_BYTES, type PingedLane } from "./lanes/lane.ts";
 export { type LinkConditions, type LinkCounts, LinkModel, perfectLink } from "./lanes/link-model.ts";
 export type { LaneClock } from "./lanes/running-time.ts";
 export {
   type LaneSession,
-  type SessionCarrier,
-  SessionLane,
   sessionLane,
   type SessionLaneOptions,
 } from "./lanes/session-lane.ts";
-export {
-  openWebRtcLane,
-  overWebRtc,
-  type WebRtcLaneOptions,
-  type WebRtcPageLane,
-} from "./lanes/webrtc-page.ts";
+export type { WebRtcLane } from "./lanes/channel-lane.ts";
+export { openWebRtcLane, overWebRtc, type WebRtcLaneOptions } from "./lanes/webrtc-page.ts";
 export { InputReport } from "./input/report.ts";
 export { type InputOutcome, InputOutcomes } from "./input/outcomes.ts";
 export { InputSender } from "./input/sender.ts";

@@ -12,14 +12,22 @@ export {
   type RoomDefinition,
   type Seat,
 } from "./match/definition.ts";
-export { Rooms, type RoomsStats } from "./host/rooms.ts";
-export { type CreateOptions, defaultRoomsOptions, type RoomMode, type RoomsOptions } from "./host/options.ts";
+export { Rooms } from "./host/rooms.ts";
+export {
+  type CreateOptions,
+  defaultRoomsOptions,
+  type RoomMode,
+  type RoomsOptions,
+  type RoomsStats,
+} from "./host/options.ts";
 export { roomNamespaces } from "./host/namespaces.ts";
 export { type ListedRoom, type ListedRooms } from "./host/list.ts";
 
 // What each seat is shown.
 export { area, type AreaOptions } from "./match/area.ts";
 export {
+  type AnyEntity,
+  type AnyGeneral,
   type AnyInterest,
   type AnyRoom,
   type AnySeat,
@@ -51,8 +59,7 @@ export {
 } from "./lanes/udp-server.ts";
 export type { UdpServerLane } from "./lanes/udp-server-lane.ts";
 export { dialLane, type DialLaneOptions, overUdp, type UdpClientLane } from "./lanes/udp-client.ts";
-export type { Fault } from "./lanes/seal.ts";
-export type { LaneCounts, SealedLane } from "./lanes/sealed-lane.ts";
+export type { LaneCounts } from "./lanes/sealed-lane.ts";
 export {
   defaultWebRtcLanesOptions,
   type OpenedWebRtcLane,
@@ -60,14 +67,13 @@ export {
   webRtcLanes,
   type WebRtcLanesOptions,
 } from "./lanes/webrtc-server.ts";
-export type { ChannelLane } from "./lanes/channel-lane.ts";
 export { type LaneHub, SessionLanes } from "./lanes/session-lane.ts";
 export { type LinkDirection, LinkRelay } from "./lanes/link-relay.ts";
 
 // What rooms are made of, each part for itself.
 export { Match, type MatchOptions } from "./match/match.ts";
 export type { Command, MatchListener, TickSource, TickWriter } from "./match/commands.ts";
-export { restoreMatch, saveMatch } from "./match/checkpoint.ts";
+export { type RestoredMatch, restoreMatch, saveMatch } from "./match/checkpoint.ts";
 export { RoomViews, type RoomViewsOptions } from "./match/room-views.ts";
 export { defaultPastOptions, Past, type PastGame, type PastOptions } from "./match/past.ts";
 export {
@@ -88,6 +94,7 @@ export {
   InputBuffer,
   type InputBufferOptions,
   type InputCounts,
+  type SavedInputs,
 } from "./input/buffer.ts";
 export type { Clock } from "./timing/clock.ts";
 export { Stagger } from "./timing/stagger.ts";

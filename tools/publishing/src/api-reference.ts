@@ -25,8 +25,6 @@ interface Entry {
 const SOURCE_CONDITION = "zocalo-source";
 /** The command: its program is for people, and what it exports is in its README. */
 const COMMAND = "zocalo";
-/** Its README is the reference until each of its exports has a comment. */
-const UNDOCUMENTED: readonly string[] = ["@zocalo/room"];
 const DOCUMENTED = ["Enum", "Variable", "Function", "Class", "Interface", "TypeAlias"] as const;
 
 const NOTHING = {
@@ -40,9 +38,7 @@ const NOTHING = {
 
 const root = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
 const isCheck = process.argv.includes("--check");
-const libraries = publishedPackages(root).filter(
-  ({ manifest: { name } }) => name !== COMMAND && !UNDOCUMENTED.includes(name),
-);
+const libraries = publishedPackages(root).filter(({ manifest: { name } }) => name !== COMMAND);
 const repository = "https://github.com/zocalo/zocalo";
 
 const entries = libraries.flatMap(({ directory, manifest }): Entry[] =>

@@ -22,7 +22,9 @@ export type RoomErrorCode =
  * `NetError`.
  */
 export class RoomError extends Error {
+  /** For messages, and to tell it from other errors where `instanceof` does not reach. */
   override readonly name = "RoomError";
+  /** What went wrong, for programs. */
   readonly code: RoomErrorCode;
 
   constructor(code: RoomErrorCode, message: string, options?: ErrorOptions) {

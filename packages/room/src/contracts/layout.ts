@@ -5,6 +5,7 @@
 export interface Cell {
   /** Inclusive, and a 32-bit integer, as `max` is. */
   readonly min: number;
+  /** The greatest value. */
   readonly max: number;
   /** After `max` comes `min`, as with angles: the shorter way round is the difference. */
   readonly wraps: boolean;
@@ -16,6 +17,7 @@ export interface Cell {
 
 /** What entities of one kind consist of. */
 export interface KindLayout {
+  /** As the definition has it. */
   readonly name: string;
   /** At least one and at most 64. */
   readonly cells: readonly Cell[];

@@ -8,6 +8,7 @@ import type { Layout } from "./layout.ts";
  *   what is shown between two ticks: there the cells that move have fractions, and the others have not.
  */
 export interface Rows<Cells extends Int32Array | Float64Array = Int32Array> {
+  /** What they consist of. */
   readonly layout: Layout;
   /** Slots below this may be in use. */
   readonly end: number;

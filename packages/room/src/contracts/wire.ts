@@ -24,11 +24,13 @@ export const ENDED = "room.ended"; // EndedMessage: the place is gone
  * a lost answer, a lost connection, a reload, or a restart of the server.
  */
 export interface JoinRequest {
+  /** Which of the server's rooms. */
   readonly mode: string;
   /** `game.layout.hash`: of another one the page must be told to reload. */
   readonly hash: number;
   /** 22 characters of base64url, random and secret. The client makes it once. */
   readonly key: string;
+  /** How others see who joins; the first 32 characters of it. */
   readonly name: string;
   /** This room and no other. Default: the one of the key, else any that has a place. */
   readonly room?: string | undefined;
@@ -44,15 +46,19 @@ export interface JoinRequest {
   readonly incarnation?: string | undefined;
 }
 
+/** With what a client opens a room. */
 export interface RoomCreation {
   /** Not in the list, and only joined by its id. Default false. */
   readonly isPrivate?: boolean | undefined;
-  /** The game's own. */
+  /** The game's own, `Room.options`: JSON. Default null. */
   readonly options?: unknown;
 }
 
+/** Which place a client has. */
 export interface JoinAnswer {
+  /** The id of the room. */
   readonly room: string;
+  /** Which of the server's rooms it is. */
   readonly mode: string;
   /** -1: it watches. */
   readonly seat: number;
@@ -62,6 +68,7 @@ export interface JoinAnswer {
   readonly process: string;
   /** By which URL that process can be reached, if there are several. */
   readonly address?: string | undefined;
+  /** The room is in no list. */
   readonly isPrivate: boolean;
   /** The key had this place already. */
   readonly isReturn: boolean;
@@ -95,9 +102,11 @@ export type JoinRefusal =
   | "bad_request"
   | "moving";
 
-/** What a client keeps, to come back to its place. Who has the key has the place. */
+/** What a client keeps, to come back to its place. **Risk**: who has the key has the place. */
 export interface RoomTicket {
+  /** 22 characters of base64url: a secret. */
   readonly key: string;
+  /** As in a `JoinAnswer`, all that follow. */
   readonly room: string;
   readonly process: string;
   readonly address?: string | undefined;
@@ -132,28 +141,34 @@ export interface LaneTicket {
 
 /** By the owner of a room. */
 export interface KickRequest {
+  /** Whose, by its number. */
   readonly seat: number;
   /** For how long its key cannot come back, in milliseconds. Default 0. */
   readonly banMs?: number | undefined;
 }
 
+/** Why a client has no place any more. */
 export interface EndedMessage {
   /**
    * `replaced`: another session has joined with the same key. `idle`: the place was away for too long.
-   * `closed`: the room is.
+   * `closed`: the room is. `kicked` and `banned`: the game or the room's owner put them out.
    */
   readonly reason: "kicked" | "banned" | "closed" | "replaced" | "idle";
   /** The game's own words. */
   readonly text?: string | undefined;
 }
 
+/** How a room does at the server. */
 export interface RoomStats {
+  /** The last tick that was run. */
   readonly tick: number;
   /** How late ticks began, in milliseconds: 99 % were not later. */
   readonly latenessP99Ms: number;
   /** How many ticks were left out as it was too late for them. */
   readonly skipped: number;
+  /** People who play; bots are none. */
   readonly players: number;
+  /** People who only watch. */
   readonly watchers: number;
 }
 
@@ -170,12 +185,14 @@ export interface MatchRequest {
   readonly hash: number;
 }
 
+/** How the search for a match stands. */
 export type MatchNews =
   | {
       readonly state: "waiting";
       /** How many wait in this queue, and how many of them are ahead. */
       readonly waiting: number;
       readonly ahead: number;
+      /** How long this one has waited, in milliseconds. */
       readonly waitedMs: number;
       /** How many more players a match needs. */
       readonly needed: number;

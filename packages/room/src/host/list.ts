@@ -4,17 +4,23 @@ import { LIST_NAMESPACE } from "./namespaces.ts";
 
 /** A room in the list of its mode. */
 export interface ListedRoom {
+  /** Its id, to join it by. */
   readonly room: string;
   /** People who play. */
   readonly players: number;
+  /** Bots that play; each leaves for a person. */
   readonly bots: number;
+  /** People who only watch. */
   readonly watchers: number;
+  /** Of all who may play. */
   readonly seats: number;
 }
 
 /** What the channel `rooms:MODE` says: how many there are, and the rooms with people first. */
 export interface ListedRooms {
+  /** Rooms of this mode that are not private. */
   readonly total: number;
+  /** People who play in them. */
   readonly players: number;
   /** At most 100. */
   readonly rooms: readonly ListedRoom[];

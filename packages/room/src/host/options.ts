@@ -66,9 +66,23 @@ const names: Names<RoomsOptions> = {
   wall: 1,
 };
 
+/** How many there are, in all rooms together. */
+export interface RoomsStats {
+  /** Rooms that are open, with people or without. */
+  readonly rooms: number;
+  /** People who play. */
+  readonly players: number;
+  /** Bots that play. */
+  readonly bots: number;
+  /** People who only watch. */
+  readonly watchers: number;
+}
+
 /** What `defineRoom` gives, whatever its game. */
 export interface RoomMode {
+  /** `RoomDefinition.seats`. */
   readonly seats: number;
+  /** `RoomDefinition.game`. */
   readonly game: { readonly layout: Layout; readonly ticksPerSecond: number };
 }
 

@@ -15,25 +15,18 @@ import {
   reporter,
   settingsOf,
   systemClock,
+  type RoomsStats,
 } from "./options.ts";
 import { randomName, RoomRegistry } from "./registry.ts";
 import { RoomStore } from "./room-store.ts";
 import type { RunningRoom } from "./running-room.ts";
-
-/** What all rooms do. */
-export interface RoomsStats {
-  readonly rooms: number;
-  readonly players: number;
-  readonly bots: number;
-  readonly watchers: number;
-}
 
 /**
  * The rooms of a server, on its hub: who is in them, when they tick, and what becomes of them when the
  * process ends.
  *
  * @example
- * const rooms = new Rooms(hub, { arena: defineRoom({ game, seats: 10, join, step }) });
+ * const rooms = new Rooms(hub, { arena: definition }); // of `defineRoom`
  * await rooms.open(); // goes on with what the process before has left
  * // …
  * await rooms.close(); // before hub.close(): hands over
@@ -127,6 +120,7 @@ export class Rooms {
     return this.#registry.create(mode, options).match;
   }
 
+  /** How many there are now. */
   stats(): RoomsStats {
     const stats = { rooms: this.size, players: 0, bots: 0, watchers: 0 };
     for (const { seating } of this.#registry.rooms) {

@@ -1,4 +1,5 @@
-import type { Match, MatchSeat } from "../match/match.ts";
+import type { Seat } from "../match/definition.ts";
+import type { Match } from "../match/match.ts";
 import { RoomViews } from "../match/room-views.ts";
 import type { Kinds } from "../schema/types.ts";
 import type { Receiver } from "../snapshot/receiver.ts";
@@ -35,7 +36,7 @@ export class SnapshotSender {
   }
 
   /** Decides who is shown what, once everything of a tick has happened and before it is committed. */
-  update(people: readonly MatchSeat<Kinds, string>[], isWatched: boolean): void {
+  update(people: readonly Seat<Kinds, string>[], isWatched: boolean): void {
     this.#views.update(people, isWatched);
   }
 

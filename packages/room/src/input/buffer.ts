@@ -56,12 +56,16 @@ export interface InputCounts {
 
 /** What an `InputBuffer` knows, between two ticks; as JSON can say it. */
 export type SavedInputs = {
+  /** As `InputReport` has them. */
   readonly taken: number;
   readonly applied: number;
+  /** How often in a row the last one was repeated. */
   readonly repeats: number;
+  /** Cells of the last one that was applied; null for none. */
   readonly last: readonly number[] | null;
   /** Null, here and below: nothing was shown, which JSON cannot say as `NaN`. */
   readonly displayed: number | null;
+  /** Those that came and were not applied yet, ascending. */
   readonly waiting: readonly {
     readonly number: number;
     readonly displayed: number | null;
@@ -77,8 +81,14 @@ const REMEMBERED = 64;
  * The server's half of one seat's inputs. It takes bytes from anybody: what is wrong is counted and changes
  * nothing, and its memory is that of `maxAhead + maxLate + 64` inputs. Each input is applied at most once,
  * they are applied in order, and over any time at most one for each tick and `maxLate` more.
+ *
+ * @example
+ * const buffer = new InputBuffer(game.input.cells);
+ * lane.onMessage((packet) => buffer.receive(packet, ticker.position()));
+ * buffer.take(1, (row) => game.apply?.(player, game.input.fromCells(row, 0), world)); // each tick
  */
 export class InputBuffer {
+  /** Since it was made. */
   readonly counts: InputCounts = { malformed: 0, early: 0, late: 0, applied: 0, repeated: 0, missing: 0 };
   readonly #frames = { tick: -1, bits: 0 };
   readonly #maxAhead: number;
@@ -99,6 +109,10 @@ export class InputBuffer {
   #came = 0;
   #cameAt = 0;
 
+  /**
+   * @param cells What an input consists of: `game.input.cells`.
+   * @throws RangeError for an option outside of what is allowed.
+   */
   constructor(cells: readonly Cell[], options: InputBufferOptions = {}) {
     this.#maxAhead = whole("maxAhead", options.maxAhead ?? DEFAULTS.maxAhead, 1, 256);
     this.#maxLate = whole("maxLate", options.maxLate ?? DEFAULTS.maxLate, 0, 200);

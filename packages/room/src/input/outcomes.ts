@@ -12,11 +12,19 @@ export type InputOutcome = "applied" | "lost" | "unknown";
 /** How many inputs a report tells of. */
 const TOLD = 32;
 
-/** Learns from reports what became of the inputs of a sender. */
+/**
+ * Learns from reports what became of the inputs of a sender.
+ *
+ * @example
+ * const outcomes = new InputOutcomes(sender);
+ * const news = reader.read(bytes);
+ * if (news.ok && news.report) outcomes.learn(news.report, (number, outcome) => console.log(number, outcome));
+ */
 export class InputOutcomes {
   readonly #sender: InputSender;
   #settled = 0;
 
+  /** @param sender whose inputs are asked about. */
   constructor(sender: InputSender) {
     this.#sender = sender;
   }

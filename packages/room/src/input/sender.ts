@@ -6,7 +6,17 @@ import { RowRing } from "./row-ring.ts";
 
 /** How many inputs are kept, until the server has said what became of them. */
 export const KEPT_INPUTS = 64;
-/** The client's half of inputs: keeps them, and writes each into three packets. */
+
+/**
+ * The client's half of inputs: keeps them, and writes each into three packets.
+ *
+ * @example
+ * const sender = new InputSender(game.input.cells);
+ * const row = new Int32Array(game.input.cells.length);
+ * game.input.toCells({ move: [1, 0] }, row, 0);
+ * sender.add(1, row); // each tick
+ * lane.send(bytes.subarray(0, sender.write(bytes, reader.acknowledgement, 0)));
+ */
 export class InputSender {
   readonly #cells: readonly Cell[];
   readonly #ring: RowRing;

@@ -11,16 +11,19 @@ export interface Figures {
   readonly jitterMs: number;
   /** Which share of the snapshots of the last 64 ticks did not come, or came after a newer one; 0 to 1. */
   readonly lossShare: number;
-  /** Bytes of snapshots and of inputs, without what carries them: of about the last second. */
+  /** Bytes of snapshots that come, without what carries them: of about the last second. */
   readonly bytesInPerSecond: number;
+  /** Bytes of inputs that go, in the same way. */
   readonly bytesOutPerSecond: number;
   /** In 95 % of the last 256 snapshots the prediction was off by at most so many quanta. */
   readonly predictionErrorQuanta: number;
   /** How many ticks the newest input is ahead of the server as it comes; below 0 inputs are missing. */
   readonly inputDepth: number;
+  /** By what the next input goes. */
   readonly carrier: Carrier;
-  /** How often the prediction was wrong, and how often by so much that it jumped. */
+  /** How often the prediction was wrong; `snaps` are among them. */
   readonly corrections: number;
+  /** How often by so much that what is shown jumped. */
   readonly snaps: number;
 }
 

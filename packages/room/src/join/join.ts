@@ -20,6 +20,7 @@ import { Play } from "./play.ts";
  *   for (const player of play.frame.all("player")) drawPlayer(player);
  *   requestAnimationFrame(draw);
  * }
+ * draw();
  */
 export async function join<K extends Kinds, I extends Fields, Player extends KindName<K>>(
   session: RoomSession,

@@ -27,7 +27,9 @@ import type { JoinOptions, PlayEnd, PlayState, RoomSession } from "./options.ts"
  * connected anew or the match moves; each time a lane is opened.
  */
 export abstract class Membership {
+  /** @internal */
   protected readonly options: JoinOptions;
+  /** @internal */
   protected readonly clock: LaneClock;
   readonly #session: RoomSession;
   readonly #hash: number;
@@ -65,13 +67,13 @@ export abstract class Membership {
     ];
   }
 
-  /** The newest tick of which it has a snapshot; -1 for none. */
+  /** The newest tick of which it has a snapshot; -1 for none. @internal */
   protected abstract readonly tick: number;
 
-  /** The server remembers nothing of what there is here: begin anew. */
+  /** The server remembers nothing of what there is here: begin anew. @internal */
   protected abstract beginAnew(): void;
 
-  /** Takes a snapshot. */
+  /** Takes a snapshot. @internal */
   protected abstract received(bytes: Uint8Array): void;
 
   /** Which room, which seat (-1 watches), and whether the key had this place already. */
@@ -94,12 +96,13 @@ export abstract class Membership {
     return { key: this.#key, room, process, ...(address !== undefined && { address }) };
   }
 
+  /** Whether inputs go and snapshots come. Each change is told to `onState`. */
   get state(): PlayState {
     if (this.#hasEnded) return "ended";
     return this.#lane?.state === "open" && !this.#isCut ? "playing" : "returning";
   }
 
-  /** None once it has ended. */
+  /** None once it has ended. @internal */
   protected get lane(): Lane | undefined {
     return this.#lane;
   }
@@ -112,7 +115,7 @@ export abstract class Membership {
     return this.#isMoving || (this.#isJoining && this.#lane?.carrier === "session");
   }
 
-  /** Called by `join`: takes the place for the first time. */
+  /** Called by `join`: takes the place for the first time. @internal */
   async enter(): Promise<void> {
     const { signal } = this.options;
     const leave = (): void => void this.leave();

@@ -8,6 +8,7 @@ import type { DisplayOptions } from "../timing/display.ts";
 
 /** What is used of a client's session; that of `@zocalo/client` has it. */
 export interface RoomSession extends LaneSession {
+  /** Calls a method of the server. Rejects with what it refuses, as a `CallError` or `ProtocolError`. */
   call(method: string, input?: unknown, options?: { readonly signal?: AbortSignal }): Promise<unknown>;
 }
 
@@ -30,6 +31,7 @@ export interface PlayEnd {
   readonly reason: EndedMessage["reason"] | JoinRefusal | "left" | "session_closed" | "refused";
   /** The game's own words, from the server: at most 1,000 characters. */
   readonly text?: string | undefined;
+  /** What the server refused with, or what else ended it. */
   readonly error?: unknown;
 }
 

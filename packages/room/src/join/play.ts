@@ -19,7 +19,7 @@ export class Play<K extends Kinds, I extends Fields, Player extends KindName<K>>
   #shown: Replica<K, I, Player>;
   #hasMalformed = false;
 
-  /** Made by `join`. */
+  /** Made by `join`. @internal */
   constructor(session: RoomSession, game: Game<K, I, Player>, options: JoinOptions) {
     super(session, game.layout.hash, options);
     this.#game = game;
@@ -93,14 +93,17 @@ export class Play<K extends Kinds, I extends Fields, Player extends KindName<K>>
     };
   }
 
+  /** @internal */
   protected get tick(): number {
     return this.#replica.tick;
   }
 
+  /** @internal */
   protected beginAnew(): void {
     if (this.tick >= 0) this.#replica = new Replica(this.#game, this.options);
   }
 
+  /** @internal */
   protected received(bytes: Uint8Array): void {
     if (this.#replica.receive(bytes, this.clock.now()) || this.#hasMalformed) return;
     this.#hasMalformed = true;

@@ -9,7 +9,9 @@ export type OpenLane = (session: Lane, means: LaneMeans) => Lane;
 export interface LaneMeans {
   /** Asks the server. Resolves with a `LaneAnswer` if the server keeps its word. */
   readonly ask: (request: LaneRequest) => Promise<unknown>;
+  /** Is told what handlers of the lane throw; nothing ends by it. */
   readonly onError: (error: unknown) => void;
+  /** By which the lane measures time. */
   readonly clock: LaneClock;
 }
 
@@ -37,6 +39,11 @@ const LONGEST_PAUSE_MS = 60_000;
  *
  * Its state is the state of the lane that carries; `onState` tells each change of that, and of `carrier`. It
  * is `closed` when it was closed, or when the last resort is and nothing better is open.
+ *
+ * @example
+ * const best = new BestLane(sessionLane(session, { onError }), { onError });
+ * best.use(dialLane(ticket, { host: "127.0.0.1" })); // datagrams while those pass
+ * best.onState(() => console.log(best.state, best.carrier));
  */
 export class BestLane implements Lane {
   readonly #events: LaneEvents;
@@ -48,6 +55,7 @@ export class BestLane implements Lane {
   #pauseMs = FIRST_PAUSE_MS;
   #cancelTimer: (() => void) | undefined;
 
+  /** @param last the lane of last resort: `sessionLane`, or one of `SessionLanes`. It is closed with this. */
   constructor(last: Lane, options: BestLaneOptions) {
     this.#last = last;
     this.#options = options;

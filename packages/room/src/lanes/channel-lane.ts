@@ -1,7 +1,17 @@
-import { type Lane, LaneEvents, type LaneState, MAX_MESSAGE_BYTES } from "./lane.ts";
+import { LaneEvents, type LaneState, MAX_MESSAGE_BYTES, type PingedLane } from "./lane.ts";
 import { Pulse, pulseTimes } from "./pulse.ts";
 import { byteRate, type Rate } from "./rate.ts";
 import { type LaneClock, RunningTime } from "./running-time.ts";
+
+/** Either side of a lane over a data channel of WebRTC: `openWebRtcLane` makes a page's. */
+export interface WebRtcLane extends PingedLane {
+  /**
+   * How old the newest of what was sent is, in milliseconds, that the other side has acknowledged: who sends
+   * snapshots knows. Past 250 ms there are pauses between messages, up to a second, so that what a
+   * congestion window holds back can leave.
+   */
+  acknowledged(ageMs: number): void;
+}
 
 /**
  * What a lane needs of an unordered data channel of WebRTC. It has to be one with `channelSettings`.
@@ -48,7 +58,7 @@ export interface ChannelLaneOptions {
 }
 
 /** Either side of a lane over a data channel, in a page or not: without I/O of its own. */
-export class ChannelLane implements Lane {
+export class ChannelLane implements WebRtcLane {
   readonly carrier = "webrtc";
   readonly maxMessageBytes = MAX_MESSAGE_BYTES;
   readonly #events: LaneEvents;
@@ -82,7 +92,6 @@ export class ChannelLane implements Lane {
     return this.#events.state;
   }
 
-  /** How long the newest ping and its answer took, in milliseconds; `undefined` before the first. */
   get roundTripMs(): number | undefined {
     return this.#pulse.roundTripMs;
   }
@@ -94,11 +103,6 @@ export class ChannelLane implements Lane {
     return true;
   }
 
-  /**
-   * How old the newest of what was sent is, in milliseconds, that the other side has acknowledged: who sends
-   * snapshots knows. Past 250 ms there are pauses between messages, up to a second, so that what a
-   * congestion window holds back can leave.
-   */
   acknowledged(ageMs: number): void {
     this.#ackAgeMs = ageMs;
   }

@@ -4,7 +4,9 @@ import { type LaneClock, laneClock } from "./running-time.ts";
 
 /** The two directions of a simulated link, as this side sees them. */
 export interface LinkModels {
+  /** For what is sent here. */
   readonly up: LinkModel;
+  /** For what comes here. */
   readonly down: LinkModel;
 }
 
@@ -12,6 +14,11 @@ export interface LinkModels {
  * A lane that behaves as over a bad link, in the program itself: for a switch in a game, and for tests. It
  * runs in a page, too, whatever carries the lane below. What the lane does of its own, such as pings, passes
  * as before.
+ *
+ * @example
+ * const conditions = { delayMs: 75, loss: 0.05 };
+ * const bad = new ImpairedLane(lane, { up: new LinkModel(1, conditions), down: new LinkModel(2, conditions) });
+ * bad.send(bytes);
  */
 export class ImpairedLane implements Lane {
   readonly #lane: Lane;
@@ -19,6 +26,7 @@ export class ImpairedLane implements Lane {
   readonly #clock: LaneClock;
   #handler: ((bytes: Uint8Array) => void) | undefined;
 
+  /** @param clock by which messages are delayed. Default: the system's. */
   constructor(lane: Lane, models: LinkModels, clock: LaneClock = laneClock) {
     this.#lane = lane;
     this.#models = models;

@@ -16,6 +16,7 @@ export type Carrier = "udp" | "webrtc" | "session";
 export interface Lane {
   /** What carries it; of a lane of several, what carries the next message. */
   readonly carrier: Carrier;
+  /** Whether messages pass. Each change is told to `onState`. */
   readonly state: LaneState;
   /** The longest message, in bytes. */
   readonly maxMessageBytes: number;
@@ -37,6 +38,12 @@ export interface Lane {
   acknowledged?(ageMs: number): void;
   /** Ends it. The other side is not told: the session is for that. A second time does nothing. */
   close(): void;
+}
+
+/** A lane that asks the other side for signs of life, and so knows how long there and back takes. */
+export interface PingedLane extends Lane {
+  /** How long the newest ping and its answer took, in milliseconds; `undefined` before the first. */
+  readonly roundTripMs: number | undefined;
 }
 
 /** The longest message of a lane, in bytes: with its seal and headers it fits every usual path. */

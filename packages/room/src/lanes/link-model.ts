@@ -49,14 +49,21 @@ const RESEND_MS = 200;
 
 /** What has passed one direction of a link. */
 export interface LinkCounts {
+  /** Datagrams that arrive, each counted once, and parts of streams. */
   readonly passed: number;
+  /** Datagrams that do not arrive, and how often parts of streams had to be sent again. */
   readonly lost: number;
+  /** Datagrams that arrive twice. */
   readonly duplicated: number;
 }
 
 /**
  * One direction of a simulated link, without I/O: it says when something arrives. The same seed, conditions
  * and times give the same answers. It runs anywhere.
+ *
+ * @example
+ * const link = new LinkModel(7, { delayMs: 75, loss: 0.05 });
+ * console.log(link.datagram(100, 0)); // [ 75 ]: one copy, 75 ms later
  */
 export class LinkModel {
   #conditions: LinkConditions;
@@ -69,21 +76,26 @@ export class LinkModel {
   #lost = 0;
   #duplicated = 0;
 
-  /** @param seed a whole number */
+  /**
+   * @param seed a whole number, from which all its chance follows.
+   * @throws RangeError for a condition outside of what is allowed.
+   */
   constructor(seed: number, conditions: Partial<LinkConditions> = {}) {
     this.#state = seed >>> 0;
     this.#conditions = checked({ ...perfectLink, ...conditions });
   }
 
+  /** With what was left out. */
   get conditions(): LinkConditions {
     return this.#conditions;
   }
 
+  /** What has passed so far. */
   get counts(): LinkCounts {
     return { passed: this.#passed, lost: this.#lost, duplicated: this.#duplicated };
   }
 
-  /** Changes some of the conditions for what is sent from now on. */
+  /** Changes some of the conditions for what is sent from now on. @throws RangeError as the constructor */
   set(conditions: Partial<LinkConditions>): void {
     this.#conditions = checked({ ...this.#conditions, ...conditions });
   }

@@ -49,6 +49,7 @@ export class LinkRelay {
     for (const resume of this.#resumes) resume();
   }
 
+  /** What has passed one way so far, of datagrams and parts of streams. */
   counts(direction: LinkDirection): LinkCounts {
     return this.#models[direction].counts;
   }
@@ -104,6 +105,7 @@ export class LinkRelay {
     await Promise.all([...this.#servers].map((server) => new Promise((resolve) => server.close(resolve))));
   }
 
+  /** The same as `close`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type Lane, LaneEvents, type LaneState } from "./lane.ts";
+import { LaneEvents, type LaneState, type PingedLane } from "./lane.ts";
 import { type Pulse } from "./pulse.ts";
 import { type Fault, Kind, type Opener, SEAL_BYTES, type Sealer } from "./seal.ts";
 
@@ -8,10 +8,24 @@ export const TOKEN_BYTES = 8;
 
 /** Datagrams, counted; those that were dropped by why. */
 export interface LaneCounts extends Record<Fault, number> {
+  /** Opened and taken. */
   received: number;
+  /** Given to the system. */
   sent: number;
-  /** Sealed for a lane that is not there, or is no more. */
+  /** Dropped: sealed for a lane that is not there, or is no more. */
   unknown: number;
+  /** Dropped: shorter than a seal. */
+  truncated: number;
+  /** Dropped: of no kind that there is, or numbered past the last that a key may seal. */
+  malformed: number;
+  /** Dropped: further behind the newest one than is remembered, so it may have come before. */
+  old: number;
+  /** Dropped: it had come before. */
+  replayed: number;
+  /** Dropped before it was deciphered: more came in a second than `maxReceivedPerSecond`. */
+  excess: number;
+  /** Dropped: its seal is not that of the lane's key. */
+  forged: number;
   /** Not sent: a limit of bytes left no room, or the system refused it. */
   refused: number;
 }
@@ -42,7 +56,7 @@ export interface SealedLaneParts {
 }
 
 /** What both sides of a lane of sealed datagrams share. `Path` is by which way a datagram came, or goes. */
-export abstract class SealedLane<Path> implements Lane {
+export abstract class SealedLane<Path> implements PingedLane {
   readonly carrier = "udp";
   readonly maxMessageBytes: number;
   protected readonly counts: LaneCounts;
@@ -63,7 +77,6 @@ export abstract class SealedLane<Path> implements Lane {
     return this.events.state;
   }
 
-  /** How long the newest ping and its answer took, in milliseconds; `undefined` before the first. */
   get roundTripMs(): number | undefined {
     return this.pulse.roundTripMs;
   }

@@ -1,6 +1,6 @@
 import { type Lane, LaneEvents, type LaneState, MAX_MESSAGE_BYTES } from "./lane.ts";
 
-/** What a lane over the session needs of either side of it. */
+/** What a `SessionLane` needs of either side of the session. */
 export interface SessionCarrier {
   /**
    * Sends one message. Where the other side does not take it at once it waits, in place of the one that
@@ -75,9 +75,13 @@ export interface SessionLaneOptions {
 
 /** What is used of a client's session; that of `@zocalo/client` has it. */
 export interface LaneSession {
+  /** `connected`, `closed`, or anything else while there is no connection. */
   readonly state: { readonly name: string };
+  /** Sends once, without an answer. @returns whether there is a connection that takes it */
   cast(method: string, data: Uint8Array): boolean;
+  /** Calls `handler` with each message of a topic. @returns how to stop that */
   onMessage(topic: string, handler: (message: { readonly data: unknown }) => void): () => void;
+  /** Calls `listener` at each change of `state`. @returns how to stop that */
   onState(listener: (state: { readonly name: string }) => void): () => void;
 }
 
@@ -88,7 +92,7 @@ export interface LaneSession {
  * @example
  * const lane = new BestLane(sessionLane(session, { onError }), { better, onError });
  */
-export function sessionLane(session: LaneSession, options: SessionLaneOptions): SessionLane {
+export function sessionLane(session: LaneSession, options: SessionLaneOptions): Lane {
   const { name = LANE_NAME, onError } = options;
   const stops: (() => void)[] = [];
   const lane = new SessionLane(
@@ -111,7 +115,9 @@ export function sessionLane(session: LaneSession, options: SessionLaneOptions): 
 
 /** What is used of a hub; that of `@zocalo/hub` has it. */
 export interface LaneHub {
+  /** Calls `handler` with each cast of a method. @returns how to stop that */
   onCast(method: string, handler: (context: { readonly session: string }, data: unknown) => void): () => void;
+  /** Sends to the connections of one session. @returns to how many it went, and on how many it waits */
   send(
     to: { readonly session: string },
     topic: string,
@@ -135,6 +141,7 @@ export class SessionLanes {
   readonly #lanes = new Map<string, SessionLane>();
   readonly #stop: () => void;
 
+  /** Takes the casts of its name from now on. */
   constructor(hub: LaneHub, options: SessionLaneOptions) {
     this.#hub = hub;
     this.#name = options.name ?? LANE_NAME;
@@ -149,7 +156,7 @@ export class SessionLanes {
   }
 
   /** The lane of a session, by its public name. It closes the one before. */
-  open(session: string): SessionLane {
+  open(session: string): Lane {
     this.#lanes.get(session)?.close();
     const lane = new SessionLane(
       {

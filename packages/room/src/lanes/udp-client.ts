@@ -4,10 +4,19 @@ import { checkKind, checkNames, type Names } from "@zocalo/net/transport";
 import { BestLane, type OpenLane } from "./best-lane.ts";
 import { Pulse, pulseTimes } from "./pulse.ts";
 import { holdingClock, type LaneClock, RunningTime } from "./running-time.ts";
+import type { PingedLane } from "./lane.ts";
 import { idOf, idText, Kind, Opener, Sealer } from "./seal.ts";
 import { type LaneCounts, laneCounts, SealedLane, type SealedLaneParts, TOKEN_BYTES } from "./sealed-lane.ts";
 import type { LaneTicket } from "../contracts/wire.ts";
 import { PROBE_EXTRA_BYTES, type ReadTicket, readTicket, UsedTickets } from "./ticket.ts";
+
+/** The client's side of a lane of sealed datagrams. `dialLane` makes it. */
+export interface UdpClientLane extends PingedLane {
+  /** What has come and gone, and why some did not. */
+  readonly stats: Readonly<LaneCounts>;
+  /** Why the newest attempt to have a socket failed, such as a name that is not found. */
+  readonly lastError: unknown;
+}
 
 /** Options of `dialLane`. */
 export interface DialLaneOptions {
@@ -51,7 +60,7 @@ export function dialLane(ticket: LaneTicket, options: DialLaneOptions = {}): Udp
   if (!used.take(idText(read.id))) {
     throw new TypeError("this lane ticket was used before: ask for another");
   }
-  return new UdpClientLane(read, options);
+  return new SealedClientLane(read, options);
 }
 
 /**
@@ -74,8 +83,7 @@ export function overUdp(options: DialLaneOptions = {}): OpenLane {
     });
 }
 
-/** The client's side of a lane. `dialLane` makes it. */
-export class UdpClientLane extends SealedLane<DatagramConn> {
+class SealedClientLane extends SealedLane<DatagramConn> implements UdpClientLane {
   protected readonly pulse: Pulse<DatagramConn>;
   readonly #ticket: ReadTicket;
   readonly #address: string;
@@ -105,12 +113,10 @@ export class UdpClientLane extends SealedLane<DatagramConn> {
     void this.#dial();
   }
 
-  /** What has come and gone, and why some did not. */
   get stats(): Readonly<LaneCounts> {
     return { ...this.counts };
   }
 
-  /** Why the newest attempt to have a socket failed, such as a name that is not found. */
   get lastError(): unknown {
     return this.#lastError;
   }

@@ -2,12 +2,21 @@ import type { IpAddr } from "@zocalo/net";
 import { Pulse, type PulseTimes } from "./pulse.ts";
 import type { Rate } from "./rate.ts";
 import { Kind, type Opened, SEAL_BYTES } from "./seal.ts";
+import type { PingedLane } from "./lane.ts";
 import { SealedLane, type SealedLaneParts, TOKEN_BYTES } from "./sealed-lane.ts";
 import type { LaneTicket } from "../contracts/wire.ts";
 import { type UdpPath, UdpWay } from "./udp-path.ts";
 
 /** A client that was heard within this time, in milliseconds, is asked often for a sign of a round trip. */
 const LIVELY_MS = 1_000;
+
+/** The server's side of a lane of sealed datagrams. `UdpLanes.open` makes it. */
+export interface UdpServerLane extends PingedLane {
+  /** For its client, over the reliable side. **Risk**: whoever has it is the client. */
+  readonly ticket: LaneTicket;
+  /** Where its client is, as far as one knows. It changes with the client's network. */
+  readonly addr: IpAddr | undefined;
+}
 
 /** What a lane needs of the socket that all of them share. */
 export interface UdpServerLaneHost {
@@ -17,12 +26,11 @@ export interface UdpServerLaneHost {
   readonly idleTimeoutMs: number;
   now(): number;
   put(datagram: Uint8Array, addr: IpAddr): boolean;
-  ended(lane: UdpServerLane): void;
+  ended(lane: SealedServerLane): void;
 }
 
 /** The server's side of one lane. It knows its client by the id and the seal, never by its address. */
-export class UdpServerLane extends SealedLane<UdpPath> {
-  /** For its client, over the reliable side. Whoever has it is the client. */
+export class SealedServerLane extends SealedLane<UdpPath> implements UdpServerLane {
   readonly ticket: LaneTicket;
   protected readonly pulse: Pulse<UdpPath>;
   readonly #host: UdpServerLaneHost;
@@ -39,7 +47,6 @@ export class UdpServerLane extends SealedLane<UdpPath> {
     this.pulse = new Pulse(host.times, host.now());
   }
 
-  /** Where its client is, as far as one knows. */
   get addr(): IpAddr | undefined {
     return this.#way.current?.addr;
   }

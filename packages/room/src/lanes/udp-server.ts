@@ -17,7 +17,7 @@ import { type LaneClock, laneClock, RunningTime } from "./running-time.ts";
 import { ID_BYTES, idOf, idText, KEY_BYTES, Opener, SEAL_BYTES, Sealer } from "./seal.ts";
 import { type LaneCounts, laneCounts } from "./sealed-lane.ts";
 import { MOST_MESSAGE_BYTES } from "./ticket.ts";
-import { UdpServerLane, type UdpServerLaneHost } from "./udp-server-lane.ts";
+import { SealedServerLane, type UdpServerLane, type UdpServerLaneHost } from "./udp-server-lane.ts";
 
 /** Options of `udpLanes`. */
 export interface UdpLanesOptions {
@@ -125,8 +125,8 @@ export class UdpLanes {
   readonly #advertised: string;
   readonly #report: (error: unknown) => void;
   readonly #perAddress: AddressCounts;
-  readonly #lanes = new Map<string, UdpServerLane>();
-  readonly #holders = new Map<UdpServerLane, Holder>();
+  readonly #lanes = new Map<string, SealedServerLane>();
+  readonly #holders = new Map<SealedServerLane, Holder>();
   readonly #counts = laneCounts();
   readonly #time: RunningTime;
   readonly #host: UdpServerLaneHost;
@@ -190,17 +190,18 @@ export class UdpLanes {
     await this.#packets.close();
   }
 
+  /** The same as `close`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  #make(id: Buffer): UdpServerLane {
+  #make(id: Buffer): SealedServerLane {
     const toServer = randomBytes(KEY_BYTES);
     const toClient = randomBytes(KEY_BYTES);
     const { maxMessageBytes, maxBytesPerSecond, maxReceivedPerSecond, idleTimeoutMs } = this.#settings;
     const { now } = this.#time;
     const received = messageRate(maxReceivedPerSecond, now);
-    return new UdpServerLane(
+    return new SealedServerLane(
       {
         sealer: new Sealer(id, toClient),
         opener: new Opener(toServer, () => received.take(1, this.#time.now)),
@@ -238,7 +239,7 @@ export class UdpLanes {
     for (const lane of this.#lanes.values()) lane.round();
   }
 
-  #ended(lane: UdpServerLane): void {
+  #ended(lane: SealedServerLane): void {
     this.#lanes.delete(idText(Buffer.from(lane.ticket.id, "base64url")));
     const holder = this.#holders.get(lane);
     if (holder !== undefined) this.#perAddress.release(holder);

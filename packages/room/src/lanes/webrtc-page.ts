@@ -1,5 +1,5 @@
 import { BestLane, type OpenLane } from "./best-lane.ts";
-import { ChannelLane, channelSettings, type LaneChannel } from "./channel-lane.ts";
+import { ChannelLane, channelSettings, type LaneChannel, type WebRtcLane } from "./channel-lane.ts";
 import type { Lane } from "./lane.ts";
 import { type LaneClock, laneClock } from "./running-time.ts";
 
@@ -11,9 +11,6 @@ export interface WebRtcLaneOptions {
   readonly clock?: LaneClock | undefined;
 }
 
-/** A page's lane over WebRTC. */
-export type WebRtcPageLane = Lane & Pick<ChannelLane, "acknowledged" | "roundTripMs">;
-
 /**
  * Opens a lane from a page to a server, over a data channel of WebRTC. It is `probing` until a message has
  * gone both ways, `silent` when nothing was answered for 3 seconds, and closed after 30, or if no channel
@@ -22,12 +19,12 @@ export type WebRtcPageLane = Lane & Pick<ChannelLane, "acknowledged" | "roundTri
  * @param signal gives the server the offer, over the reliable side, and resolves with its answer, which
  *   `WebRtcLanes.open` has; with `null` or `undefined` if no lane is free
  * @example
- * const lane = openWebRtcLane((offer) => session.call("game.webrtc", offer));
+ * const lane = openWebRtcLane((offer) => session.call<string | null>("game.webrtc", offer));
  */
 export function openWebRtcLane(
   signal: (offer: string) => Promise<string | null | undefined>,
   options: WebRtcLaneOptions = {},
-): WebRtcPageLane {
+): WebRtcLane {
   const onError = options.onError ?? ((error) => globalThis.reportError(error));
   const peer = new RTCPeerConnection();
   const lane = new ChannelLane({

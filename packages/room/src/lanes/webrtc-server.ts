@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import { inspect } from "node:util";
 import { AddressCounts, exemptSet, type Holder, NetError, printableLines } from "@zocalo/net";
 import { checkCount, checkKind, checkNames, type Names } from "@zocalo/net/transport";
-import { ChannelLane, type LaneChannel } from "./channel-lane.ts";
+import { ChannelLane, type LaneChannel, type WebRtcLane } from "./channel-lane.ts";
 import { MAX_MESSAGE_BYTES } from "./lane.ts";
 import { LEAST_RECEIVED, messageRate } from "./rate.ts";
 import { laneClock } from "./running-time.ts";
@@ -89,7 +89,9 @@ interface LibraryChannel {
 
 /** A lane to a page, and what the page's `signal` has to resolve with. */
 export interface OpenedWebRtcLane {
-  readonly lane: ChannelLane;
+  /** It is `probing` until the page has opened its channel. */
+  readonly lane: WebRtcLane;
+  /** In the format of SDP, for the page that made the offer. */
   readonly answer: string;
 }
 
@@ -163,6 +165,7 @@ export class WebRtcLanes {
     for (const lane of this.#lanes) lane.close();
   }
 
+  /** The same as `close`, for `using`. */
   [Symbol.dispose](): void {
     this.close();
   }

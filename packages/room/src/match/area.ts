@@ -10,6 +10,7 @@ import {
   type AnySeat,
 } from "./interest.ts";
 
+/** What `area` goes by. */
 export interface AreaOptions {
   /** The field that says where an entity is: a vector. */
   readonly at: string;
@@ -28,7 +29,10 @@ export interface AreaOptions {
  *
  * Entities are sorted into squares, so that a seat costs what is near it, and not what there is.
  *
- * @throws RoomError `invalid_option`.
+ * @throws RoomError `invalid_option`; and `unknown_field` or `invalid_option`, where the field does not fit,
+ *   when a room or `RoomViews` is made with it.
+ * @example
+ * defineRoom({ ...definition, interest: area({ at: "at", radius: 30 }) });
  */
 export function area(options: AreaOptions): GeneralMaker {
   const { at, radius, margin = radius / 10 } = options;

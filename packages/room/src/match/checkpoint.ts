@@ -40,9 +40,11 @@ interface SavedSeat {
   readonly slot: number;
 }
 
-/** A match as it was between two ticks. */
-export interface Restored<K extends Kinds, I extends Fields, P extends KindName<K>> {
+/** A match as it was between two ticks, and what was kept with it. */
+export interface RestoredMatch<K extends Kinds, I extends Fields, P extends KindName<K>> {
+  /** It goes on with `run`. */
   readonly match: Match<K, I, P>;
+  /** What `saveMatch` was given beside it. */
   readonly host: Json;
   /** How many bytes of what was read it took. */
   readonly length: number;
@@ -53,7 +55,11 @@ export interface Restored<K extends Kinds, I extends Fields, P extends KindName<
  * In them stands 4 bytes of length, the lower first; JSON; and then of the rows the kinds, and, at the next
  * multiple of 4, the generations and the cells, each in 4 bytes, the lower first.
  *
- * @param host whatever else is to be kept with it
+ * @param host whatever else is to be kept with it; default null
+ * @returns the application's own. **Risk**: what is hidden from players is in it, too.
+ * @example
+ * const bytes = saveMatch(match);
+ * const { match: copy } = restoreMatch(definition, bytes);
  */
 export function saveMatch<K extends Kinds, I extends Fields, P extends KindName<K>>(
   match: Match<K, I, P>,
@@ -102,15 +108,18 @@ export function readHead(bytes: Uint8Array): Pick<CheckpointHead, "mode" | "id" 
 }
 
 /**
- * Makes a match of what `saveMatch` gave. Bytes are believed: they come from the server's own store.
+ * Makes a match of what `saveMatch` gave. **Risk**: bytes are believed, since they come from the server's own
+ * store; give it none of a stranger's.
  *
  * @throws RoomError `invalid_value` for what is no checkpoint, `other_schema` for one of another game or
- * version
+ *   version
+ * @example
+ * const { match, host } = restoreMatch(definition, checkpoint); // what `saveMatch` gave
  */
 export function restoreMatch<K extends Kinds, I extends Fields, P extends KindName<K>>(
   definition: RoomDefinition<K, I, P>,
   bytes: Uint8Array,
-): Restored<K, I, P> {
+): RestoredMatch<K, I, P> {
   const { head, kindsAt } = parseHead(bytes);
   const { layout } = definition.game;
   if (head.hash !== layout.hash) {

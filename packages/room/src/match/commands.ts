@@ -1,7 +1,11 @@
 import type { Json } from "@zocalo/protocol";
 import type { ApplyInput } from "../input/buffer.ts";
 
-/** What comes from outside into a match, beside inputs. It takes effect at the beginning of a tick. */
+/**
+ * What comes from outside into a match, beside inputs: somebody sits down or leaves, is away or back, or
+ * says something. It takes effect at the beginning of a tick. `seat` is a seat's number; `user` is empty for
+ * a guest and a bot.
+ */
 export type Command =
   | {
       readonly type: "join";
@@ -17,6 +21,7 @@ export type Command =
 
 /** All that comes from outside into one tick: from people, or from a recording. */
 export interface TickSource {
+  /** In the order in which they take effect. */
   readonly commands: readonly Command[];
   /** Applies what a seat's player did, as `InputBuffer.take` does. */
   take(seat: number, tick: number, apply: ApplyInput): void;
@@ -24,9 +29,15 @@ export interface TickSource {
 
 /** Writes down what came from outside into each tick. */
 export interface TickWriter {
+  /** A tick begins; its commands are lent until `end`. */
   begin(tick: number, commands: readonly Command[]): void;
-  /** @param ago how long before the tick it was that the player saw, in sixteenths of a tick */
+  /**
+   * One input of a seat's player. The row is lent until this returns.
+   *
+   * @param ago how long before the tick it was that the player saw, in sixteenths of a tick
+   */
   input(seat: number, row: Int32Array, ago: number): void;
+  /** The tick has ended. */
   end(): void;
 }
 
@@ -36,7 +47,10 @@ export interface MatchListener {
   stepped(): void;
   /** To the seat of this number, or to everybody. */
   said(data: Json, to: number | undefined): void;
+  /** Somebody is to be put out, and may not come back for so many milliseconds. */
   kicked(seat: number, text: string, banMs: number): void;
+  /** `Room.record` was called. */
   recordingWanted(): void;
+  /** `Room.close` was called. */
   closed(): void;
 }

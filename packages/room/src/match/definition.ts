@@ -27,6 +27,7 @@ export interface Seat<K extends Kinds = Kinds, P extends KindName<K> = KindName<
   readonly user: string;
   /** What they want to be called, at most 32 characters. It comes from the page. */
   readonly name: string;
+  /** Its inputs come from `bot`. */
   readonly isBot: boolean;
   /** Nothing came from them for a while; `bot` steers meanwhile, if there is one. */
   readonly isAway: boolean;
@@ -43,12 +44,15 @@ export interface Seat<K extends Kinds = Kinds, P extends KindName<K> = KindName<
 export interface Room<K extends Kinds = Kinds, P extends KindName<K> = KindName<K>> {
   /** By which it is joined. That of a private room is not listed and cannot be guessed. */
   readonly id: string;
+  /** Which of the server's rooms it is. */
   readonly mode: string;
+  /** It is in no list. */
   readonly isPrivate: boolean;
   /** Who made it, of one that was made by a player; else empty. */
   readonly owner: string;
   /** What it was made with. From a page: check it in `open`. */
   readonly options: Json;
+  /** Its entities. */
   readonly world: World<K>;
   /** Of the tick that runs, or ran last. */
   readonly tick: number;
@@ -92,8 +96,9 @@ export interface RoomDefinition<
   I extends Fields = Fields,
   P extends KindName<K> = KindName<K>,
 > {
+  /** What the server shares with the page. */
   readonly game: Game<K, I, P>;
-  /** 1 to 250. */
+  /** How many may play, 1 to 250. */
   readonly seats: number;
   /** Bots join until so many seats are taken, and leave for people. Default 0; they need `bot`. */
   readonly bots?: number;
@@ -145,7 +150,19 @@ export interface RoomDefinition<
   event?(room: Room<K, P>, seat: Seat<K, P>, data: Json): void;
 }
 
-/** Says what a kind of room is like; its types follow from the game. */
+/**
+ * Says what a kind of room is like; its types follow from the game. It is checked when `Rooms` is made of it.
+ *
+ * @example
+ * const square = defineRoom({
+ *   game,
+ *   seats: 10,
+ *   join: (room) => room.world.add("player", { at: [100 * room.random(), 100 * room.random()] }),
+ *   step(room) {
+ *     for (const player of room.world.all("player")) if (player.at.x > 99) player.at.x = 0;
+ *   },
+ * });
+ */
 export function defineRoom<K extends Kinds, I extends Fields, P extends KindName<K>>(
   definition: RoomDefinition<K, I, P>,
 ): RoomDefinition<K, I, P> {

@@ -33,6 +33,7 @@ export interface InterestMaker<Kinds, Made> {
 
 /** What an interest is told of a room. */
 export interface InterestRoom<K extends Kinds = Kinds> {
+  /** As it is after everything of this tick has happened. It is only read. */
   readonly world: World<K>;
 }
 
@@ -52,29 +53,38 @@ export interface Interest<K extends Kinds = Kinds>
 export type AnyInterest<K extends Kinds = Kinds> = Interest<K> | InterestMaker<K, Interest<K>>;
 
 /** An entity, of whatever kind. */
-interface AnyEntity {
+export interface AnyEntity {
+  /** Its place among the rows of its world. */
   readonly slot: number;
+  /** False once it was removed. */
   readonly isAlive: boolean;
 }
 
 /** A room of whatever game. */
 export interface AnyRoom {
+  /** Its rows: slots, kinds and cells, without the names of a game. */
   readonly world: Rows;
 }
 
 /** A seat in it. */
 export interface AnySeat {
+  /** -1 for the one by which it is asked what watchers are shown. */
   readonly number: number;
+  /** What the player steers; `undefined` for one who has nothing now. */
   readonly entity: AnyEntity | undefined;
 }
 
 /** An interest for any game. */
 export interface GeneralInterest extends InterestIn<AnyRoom, AnySeat, AnyEntity> {}
-/** What makes one. */
+/** What makes an interest for any game, for each room. */
 export type GeneralMaker = InterestMaker<Kinds, GeneralInterest>;
-type AnyGeneral = GeneralInterest | GeneralMaker;
+/** An interest for any game, or what makes one for each room. */
+export type AnyGeneral = GeneralInterest | GeneralMaker;
 
-/** Each player is shown everything. The default: it costs nothing, and all share what is encoded. */
+/**
+ * Each player is shown everything. The default: it costs nothing, and all share what is encoded. **Risk**:
+ * whoever changes a page can show all of it.
+ */
 export const everyone: GeneralInterest = { view: () => "", sees: () => true };
 
 /**
@@ -82,6 +92,10 @@ export const everyone: GeneralInterest = { view: () => "", sees: () => true };
  * A player whose entity is gone stays in the team; who never had one is in none.
  *
  * @param field of one type and the same options in each kind that has it.
+ * @returns an interest that throws RoomError `unknown_field` or `invalid_option`, where it does not fit, when
+ *   a room or `RoomViews` is made with it.
+ * @example
+ * defineRoom({ ...definition, interest: team("side") }); // `side: oneOf("sun", "moon")`
  */
 export function team(field: string): GeneralMaker {
   return { forRoom: (kinds) => new Team(fieldsNamed(kinds, field)) };
@@ -93,6 +107,10 @@ export function team(field: string): GeneralMaker {
  * owner.
  *
  * @param field a reference.
+ * @returns an interest that throws RoomError `unknown_field` or `invalid_option`, where it does not fit, when
+ *   a room or `RoomViews` is made with it.
+ * @example
+ * defineRoom({ ...definition, interest: owner("by") }); // `mine: { at, by: reference() }`
  */
 export function owner(field: string): GeneralMaker {
   return {
@@ -110,16 +128,28 @@ export function owner(field: string): GeneralMaker {
   };
 }
 
-/** What both show. */
+/**
+ * What both show.
+ *
+ * @example
+ * both(area({ at: "at", radius: 120 }), owner("by")); // what is near, but not the mines of others
+ */
 export function both(a: AnyGeneral, b: AnyGeneral): AnyGeneral;
+/** What both show, in a game of these kinds. */
 export function both<K extends Kinds>(a: AnyInterest<K>, b: AnyInterest<K>): AnyInterest<K>;
 export function both<K extends Kinds>(a: AnyInterest<K>, b: AnyInterest<K>): AnyInterest<K> {
   if (isEveryone(a)) return b;
   return isEveryone(b) ? a : { forRoom: (kinds) => combined(roomed(a, kinds), roomed(b, kinds), true) };
 }
 
-/** What one of them shows, or both. */
+/**
+ * What one of them shows, or both.
+ *
+ * @example
+ * either(area({ at: "at", radius: 120 }), team("side")); // what is near, and one's own team wherever it is
+ */
 export function either(a: AnyGeneral, b: AnyGeneral): AnyGeneral;
+/** What one of them shows, or both, in a game of these kinds. */
 export function either<K extends Kinds>(a: AnyInterest<K>, b: AnyInterest<K>): AnyInterest<K>;
 export function either<K extends Kinds>(a: AnyInterest<K>, b: AnyInterest<K>): AnyInterest<K> {
   if (isEveryone(a)) return a;

@@ -20,15 +20,21 @@ const MAX_KICK_TEXT = 200;
 
 /** What a match is called and made with. */
 export interface MatchOptions {
+  /** `Room.id`. */
   readonly id: string;
+  /** `Room.mode`. */
   readonly mode: string;
+  /** From which all its chance follows; the lowest 32 bits count. */
   readonly seed: number;
+  /** `Room.isPrivate`. Default false. */
   readonly isPrivate?: boolean;
+  /** `Room.owner`. Default `""`. */
   readonly owner?: string;
+  /** `Room.options`. Default null. */
   readonly options?: Json;
 }
 
-/** A seat of a match. */
+/** A seat of a match, as what runs it sees it. */
 export class MatchSeat<K extends Kinds, P extends KindName<K>> implements Seat<K, P> {
   readonly number: number;
   readonly user: string;
@@ -86,6 +92,12 @@ const NOBODY: MatchListener = { stepped() {}, said() {}, kicked() {}, recordingW
 /**
  * A match without clock and I/O: a world, its seats, its randomness, and one tick after the other. What it
  * does follows from what it begins with and from what `run` is given, so a copy goes the same way.
+ *
+ * @example
+ * const match = new Match(definition, { id: "test", mode: "arena", seed: 7 });
+ * definition.open?.(match);
+ * const ana = { type: "join", seat: 0, user: "", name: "Ana", isBot: false } as const;
+ * match.run(1, { commands: [ana], take() {} });
  */
 export class Match<K extends Kinds = Kinds, I extends Fields = Fields, P extends KindName<K> = KindName<K>>
   implements Room<K, P>
@@ -95,8 +107,10 @@ export class Match<K extends Kinds = Kinds, I extends Fields = Fields, P extends
   readonly isPrivate: boolean;
   readonly owner: string;
   readonly options: Json;
+  /** What it goes by. */
   readonly definition: RoomDefinition<K, I, P>;
   readonly world: World<K>;
+  /** For checkpoints: `random` draws from it. @internal */
   readonly chance: SeededRandom;
   state: Json = null;
   tick = 0;
@@ -115,6 +129,7 @@ export class Match<K extends Kinds = Kinds, I extends Fields = Fields, P extends
   readonly #apply = (row: Int32Array, _number: number, displayed: number): void =>
     this.#applied(row, displayed);
 
+  /** @throws RoomError `invalid_option` for a `maxEntities` that is none. */
   constructor(definition: RoomDefinition<K, I, P>, options: MatchOptions) {
     const { game, maxEntities = defaultRoomDefinition.maxEntities } = definition;
     this.definition = definition;
@@ -130,6 +145,7 @@ export class Match<K extends Kinds = Kinds, I extends Fields = Fields, P extends
     this.#scratch = scratchOf(game);
   }
 
+  /** What clients are told of its world. `run` commits to it. */
   get snapshots(): Snapshots {
     this.#snapshots ??= new Snapshots(this.world);
     return this.#snapshots;
@@ -141,11 +157,16 @@ export class Match<K extends Kinds = Kinds, I extends Fields = Fields, P extends
     this.#past = undefined;
   }
 
-  get seats(): readonly MatchSeat<K, P>[] {
+  get seats(): readonly Seat<K, P>[] {
     return this.#seats;
   }
 
-  seat(number: number): MatchSeat<K, P> | undefined {
+  /** The seat of this number, if somebody has it. */
+  seat(number: number): Seat<K, P> | undefined {
+    return this.#seatOf(number);
+  }
+
+  #seatOf(number: number): MatchSeat<K, P> | undefined {
     return this.#seats.find((seat) => seat.number === number);
   }
 
@@ -175,7 +196,13 @@ export class Match<K extends Kinds = Kinds, I extends Fields = Fields, P extends
     this.listener.closed();
   }
 
-  /** Runs the next tick. What the game throws is thrown; then the match is of no use any more. */
+  /**
+   * Runs the next tick.
+   *
+   * @param tick its number, one more than that of the last.
+   * @param source what comes from outside into it.
+   * @throws what the game throws; then the match is of no use any more.
+   */
   run(tick: number, source: TickSource): void {
     this.tick = tick;
     const { definition, writer } = this;
@@ -195,7 +222,7 @@ export class Match<K extends Kinds = Kinds, I extends Fields = Fields, P extends
     writer?.end();
   }
 
-  /** Takes a seat that was taken before, as a checkpoint has it. */
+  /** Takes a seat that was taken before, as a checkpoint has it. @internal */
   takeSeat(seat: MatchSeat<K, P>): void {
     const after = this.#seats.findIndex(({ number }) => number > seat.number);
     this.#seats.splice(after < 0 ? this.#seats.length : after, 0, seat);
@@ -219,7 +246,7 @@ export class Match<K extends Kinds = Kinds, I extends Fields = Fields, P extends
       this.takeSeat(seat);
       return;
     }
-    const seat = this.seat(command.seat);
+    const seat = this.#seatOf(command.seat);
     if (seat === undefined) return;
     if (command.type === "away") seat.isAway = command.isAway;
     else if (command.type === "event") definition.event?.(this, seat, command.data);

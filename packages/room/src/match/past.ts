@@ -10,11 +10,15 @@ import { DisplayFrame, interpolate } from "../timing/interpolation.ts";
 
 /** What a `Past` needs of a game. */
 export interface PastGame<K extends Kinds> {
+  /** What its rows consist of. */
   readonly layout: Layout;
+  /** The length of its tick, as ticks in a second. */
   readonly ticksPerSecond: number;
+  /** Rows to be read by the names of their fields. */
   frame(rows: Rows<Int32Array | Float64Array>): Frame<K>;
 }
 
+/** How far back a `Past` goes. */
 export interface PastOptions {
   /**
    * How far back a player's claim of what was on the screen is believed, in milliseconds. Default 250. More:
@@ -39,6 +43,11 @@ interface Moment<K extends Kinds> {
 /**
  * The world as players saw it: at the time that was on the screen of whoever shoots, others were elsewhere
  * than they are now.
+ *
+ * @example
+ * const past = new Past(game, world, snapshots);
+ * snapshots.commit(1);
+ * for (const was of past.at(0.5).all("player")) console.log(was.at.x, past.present(was)?.at.x);
  */
 export class Past<K extends Kinds = Kinds> {
   /** The time is never further than this from the newest committed tick, in ticks. */

@@ -17,6 +17,12 @@ const VARINT_BYTES = 5;
  * all it takes to play it again: of each tick how many commands there were and each as JSON, with its length;
  * how many inputs, and of each its seat, how long ago it was that its player saw, and, if they are other
  * ones, its cells, each as the difference to that seat's last. Integers take seven bits a byte.
+ *
+ * @example
+ * const recording = new Recording(saveMatch(match));
+ * match.writer = recording;
+ * // … ticks run
+ * const replay = new Replay(definition, recording.bytes());
  */
 export class Recording implements TickWriter {
   readonly #most: number;
@@ -55,11 +61,17 @@ export class Recording implements TickWriter {
     return this.#bytes.slice(0, this.#length);
   }
 
+  /** A tick begins, with these commands. Called by `Match.run`. */
   begin(_tick: number, commands: readonly Command[]): void {
     this.#commands = commands;
     this.#inputs = [];
   }
 
+  /**
+   * One input of this tick. Called by `Match.run`.
+   *
+   * @param ago how long before the tick it was that its player saw, in sixteenths of a tick
+   */
   input(seat: number, row: Int32Array, ago: number): void {
     if (!this.#isFull) this.#inputs.push({ seat, row: row.slice(), ago });
   }
@@ -113,10 +125,11 @@ export class Recording implements TickWriter {
  * Plays a recorded match again, tick by tick: the same rows at each.
  *
  * @example
- * const replay = new Replay(definition, bytes);
+ * const replay = new Replay(definition, recorded); // what `play.recording()` gave
  * while (replay.next()) console.log(replay.match.tick, replay.match.world.size);
  */
 export class Replay<K extends Kinds, I extends Fields, P extends KindName<K>> {
+  /** As it is after the last tick that was run. */
   readonly match: Match<K, I, P>;
   readonly #bytes: Uint8Array;
   #at: number;
@@ -132,7 +145,12 @@ export class Replay<K extends Kinds, I extends Fields, P extends KindName<K>> {
     this.#cells = definition.game.input.cells.length;
   }
 
-  /** Runs one more tick. @returns false at the end, where nothing runs */
+  /**
+   * Runs one more tick.
+   *
+   * @returns false at the end, where nothing runs
+   * @throws RoomError `invalid_value` for a recording that ends in the middle of a tick; what the game throws
+   */
   next(): boolean {
     if (this.#at >= this.#bytes.length) return false;
     const commands: Command[] = [];

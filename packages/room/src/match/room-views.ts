@@ -10,6 +10,7 @@ import {
   roomed,
 } from "./interest.ts";
 
+/** What the views of a room go by. */
 export interface RoomViewsOptions<K extends Kinds = Kinds> {
   /** Of the game. */
   readonly kinds: K;
@@ -62,7 +63,15 @@ class VisibleSet<K extends Kinds> {
   }
 }
 
-/** The views of one room: which each seat has, and what it shows. */
+/**
+ * The views of one room: which each seat has, and what it shows.
+ *
+ * @example
+ * const interest = area({ at: "at", radius: 30 });
+ * const views = new RoomViews({ world }, snapshots, { kinds: game.definition.kinds, interest });
+ * views.update([{ number: 0, entity: player }]); // each tick, before snapshots.commit
+ * console.log(views.seatView(0)?.isShown(player.slot)); // true
+ */
 export class RoomViews<K extends Kinds = Kinds> {
   readonly #room: InterestRoom<K>;
   readonly #snapshots: Snapshots;

@@ -7,6 +7,10 @@ import type { PredictedState } from "./prediction.ts";
 /**
  * A player's own entity in a copy of the world that the newest frame shows, where the page runs the game's
  * `apply` ahead of the server. What that does to others there is undone with the next frame.
+ *
+ * @example
+ * const state = new PredictedWorld(game);
+ * const row = reader.newest && state.take(reader.newest, 0); // `prediction.reconcile` compares with it
  */
 export class PredictedWorld<K extends Kinds, I extends Fields, Player extends KindName<K>>
   implements PredictedState
@@ -20,6 +24,7 @@ export class PredictedWorld<K extends Kinds, I extends Fields, Player extends Ki
   #frame: Rows | undefined;
   #slot = -1;
 
+  /** @throws RangeError for a game without the kind of its players. */
   constructor(game: Game<K, I, Player>) {
     const index = game.layout.kinds.findIndex(({ name }) => name === game.player);
     const kind = game.layout.kinds[index];

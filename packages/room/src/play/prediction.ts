@@ -50,6 +50,11 @@ const TOLERANCE = 1;
  * A player's own entity, ahead of the server: each input is applied at once. With each frame the server's
  * state is restored, and the inputs are applied again that it had not taken yet; if that leads elsewhere than
  * before, the prediction was wrong. What is shown does not jump: the difference fades in about 100 ms.
+ *
+ * @example
+ * const state = new PredictedWorld(game);
+ * const prediction = new Prediction(state, (number) => sender.row(number));
+ * prediction.predict(sender.newest); // as soon as an input was made
  */
 export class Prediction {
   readonly #state: PredictedState;
@@ -67,11 +72,13 @@ export class Prediction {
   readonly row: Int32Array;
   /** How often a prediction was wrong; `snaps` are among them. */
   corrections = 0;
+  /** How often it was wrong by so much that it was shown at once. */
   snaps = 0;
   /** By how many quanta cells that move were off in the last comparison. */
   lastError = 0;
 
   /**
+   * @param state What is predicted, mostly a `PredictedWorld`.
    * @param input The input of a tick, if there was one and it is kept, as `InputSender.row` has it.
    */
   constructor(

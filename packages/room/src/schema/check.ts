@@ -51,9 +51,11 @@ export const defineGame: typeof defineUnchecked = (definition) => {
 };
 
 /**
- * Checks the definition of a game.
+ * Checks the definition of a game that `defineGame` of `@zocalo/room/client` has made.
  *
- * @throws RoomError `invalid_schema`.
+ * @throws RoomError `invalid_schema`, with what was given and what is allowed.
+ * @example
+ * checkGame(game); // before the server opens a room of it
  */
 export function checkGame(game: { readonly definition: unknown }): void {
   checkDefinition(game.definition);

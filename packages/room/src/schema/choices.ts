@@ -1,7 +1,18 @@
 import { shown } from "../contracts/errors.ts";
 import { type Field, plainCell } from "./field.ts";
 
-/** True or false; at first false. Nothing else may be written, be it 0 or 1. */
+/**
+ * True or false; at first false. Nothing else may be written, be it 0 or 1. It takes one bit.
+ *
+ * ```ts
+ * import { bool, defineGame } from "@zocalo/room";
+ *
+ * const kinds = { player: { isHidden: bool() } };
+ * const game = defineGame({ version: 1, ticksPerSecond: 30, kinds, input: { jump: bool() } });
+ * const player = game.world().add("player", { isHidden: true });
+ * console.log(player.isHidden); // true
+ * ```
+ */
 export function bool(): Field<boolean> {
   return {
     type: "bool",
@@ -54,6 +65,18 @@ export interface ReferenceField extends Field<object | undefined> {
  * written, too, and reads as `undefined` at once.
  *
  * An input has none: the page's slots are not those of the server.
+ *
+ * ```ts
+ * import { bool, defineGame, int, reference } from "@zocalo/room";
+ *
+ * const kinds = { player: { health: int(0, 100) }, shot: { by: reference() } };
+ * const game = defineGame({ version: 1, ticksPerSecond: 30, kinds, input: { fire: bool() } });
+ * const world = game.world();
+ * const ana = world.add("player");
+ * const shot = world.add("shot", { by: ana });
+ * world.remove(ana);
+ * console.log(shot.by); // undefined
+ * ```
  */
 export function reference(): ReferenceField {
   return {

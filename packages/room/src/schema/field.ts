@@ -10,9 +10,11 @@ import type { Cells, Owner, Row } from "./row.ts";
  * @typeParam Given what may be written.
  */
 export interface Field<Value = unknown, Given = Value> {
+  /** By which function it was made: `int`, `vector` … */
   readonly type: string;
   /** What both sides have to agree on, apart from the names. */
   readonly parameters: readonly unknown[];
+  /** What it takes of a row. */
   readonly cells: readonly Cell[];
   /** What it is before anything was written. */
   readonly initial: Given;
@@ -21,18 +23,20 @@ export interface Field<Value = unknown, Given = Value> {
    *
    * @param owner where these cells are those of an entity.
    * @returns what is allowed, where this value is not; then no cell was written.
+   * @internal
    */
   write(value: Given, into: Int32Array, at: number, owner?: Owner): string | undefined;
-  /** What cells from `at` on hold. */
+  /** What cells from `at` on hold. @internal */
   read(cells: Cells, at: number, owner?: Owner): Value;
   /**
    * How an entity has it, where a value would be allocated each time, or could not be changed: made once for
    * each entity, and called for each read.
    *
    * @param path for messages: `player.at`.
+   * @internal
    */
   readonly reader?: (row: Row, path: string) => () => Value;
-  /** What it is made of, where a value is an object. */
+  /** What it is made of, where a value is an object. @internal */
   readonly parts?: readonly Placed[];
 }
 

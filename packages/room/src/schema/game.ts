@@ -3,7 +3,6 @@ import type { Layout } from "../contracts/layout.ts";
 import type { Rows } from "../contracts/rows.ts";
 import { compile, described, type Schema } from "./compile.ts";
 import { InputCodec } from "./input.ts";
-import type { Cells } from "./row.ts";
 import { FrameTable } from "./table.ts";
 import type {
   EntityOf,
@@ -63,16 +62,21 @@ export class Game<
 > {
   /** What it was defined by. */
   readonly definition: GameDefinition<K, I, Player>;
+  /** That of its definition. */
   readonly version: number;
+  /** The length of its tick, as ticks in a second. */
   readonly ticksPerSecond: number;
   /** The kind whose entities are players'. */
   readonly player: Player;
   /** What rows of it consist of. Its `hash` is that of everything on which both sides have to agree. */
   readonly layout: Layout;
+  /** How an input becomes cells and back. */
   readonly input: InputShape<InputOf<I>, GivenInputOf<I>>;
+  /** That of its definition. */
   readonly apply: Apply<K, I, Player> | undefined;
   readonly #schema: Schema;
 
+  /** Made by `defineGame`, which checks it. @internal */
   constructor(definition: GameDefinition<K, I, Player>) {
     const { version, ticksPerSecond, kinds, player = "player" as Player, weights = {}, apply } = definition;
     const input = new InputCodec(definition.input);
@@ -87,7 +91,7 @@ export class Game<
     this.apply = apply;
   }
 
-  /** An empty world. */
+  /** An empty world. @throws RoomError `invalid_option` for a limit that is none. */
   world(options?: WorldOptions): World<K> {
     return new WorldTable(this.#schema, options) as unknown as World<K>;
   }
@@ -98,7 +102,7 @@ export class Game<
    *
    * @throws RoomError `other_schema`.
    */
-  frame(rows: Rows<Cells>): Frame<K> {
+  frame(rows: Rows<Int32Array | Float64Array>): Frame<K> {
     return new FrameTable(this.#schema, rows) as unknown as Frame<K>;
   }
 }

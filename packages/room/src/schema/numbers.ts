@@ -24,6 +24,12 @@ export interface NumberOptions {
  * An integer; at first 0, or what is nearest to it. Others are rounded (2.5 to 3, -2.5 to -2), and clamped to
  * the range; NaN is refused.
  *
+ * ```ts
+ * import { int } from "@zocalo/room";
+ *
+ * const health = int(0, 100); // 101 values: 7 bits
+ * ```
+ *
  * @param min lowest, a 32-bit integer.
  * @param max highest, a 32-bit integer above `min`.
  */
@@ -71,6 +77,12 @@ export function number(options: NumberOptions): Field<number> {
  * An angle in radians, as `Math.atan2` gives it; at first 0. What is written may be any finite number; it
  * reads as the same direction, from -π to below π, at most π / 2^bits away. The shorter way round is the
  * difference of two.
+ *
+ * ```ts
+ * import { angle } from "@zocalo/room";
+ *
+ * const aim = angle(10); // 1,024 directions: 10 bits
+ * ```
  *
  * @param bits 2 to 24. With 8 an angle is at most 0.71° away, with 10 at most 0.18°.
  * @param options `moves`: it changes steadily, so it is foretold from where it was, and is shown between two

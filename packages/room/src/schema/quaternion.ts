@@ -36,6 +36,12 @@ const found = new Float64Array(4);
  * An entity's rotation is a view: it follows the entity. Assign a whole one: `entity.turn = { x, y, z, w }`.
  * It is brought to length 1; one of length 0 is refused, as NaN and infinite numbers are.
  *
+ * ```ts
+ * import { quaternion } from "@zocalo/room";
+ *
+ * const turn = quaternion(10); // reads as { x, y, z, w }: 32 bits
+ * ```
+ *
  * @param bits 6 to 20.
  */
 export function quaternion(bits: number): Field<Quaternion, GivenQuaternion> {

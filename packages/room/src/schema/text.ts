@@ -16,6 +16,12 @@ const bytes = new Uint8Array((MOST_CELLS + 1) * BYTES);
  * A short text, such as a name; at first empty. What is longer is cut before the first character (code point)
  * that does not fit. Half of a surrogate pair and U+0000 become U+FFFD.
  *
+ * ```ts
+ * import { text } from "@zocalo/room";
+ *
+ * const name = text(16); // 16 letters, or 5 characters of three bytes
+ * ```
+ *
  * @param maxBytes most bytes of UTF-8, 1 to 192. A cell has three of them, and a kind at most 64 cells.
  */
 export function text(maxBytes: number): Field<string> {

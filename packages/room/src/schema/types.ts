@@ -28,7 +28,9 @@ export interface EntityMembers<Name extends string> {
 /** An entity of a world, of the kind `Name`. */
 export type EntityOf<K extends Kinds, Name extends KindName<K> = KindName<K>> = {
   [N in Name]: EntityMembers<N> & {
-    -readonly [F in keyof K[N]]: K[N][F] extends ReferenceField ? EntityOf<K> | undefined : ValueOf<K[N][F]>;
+    -readonly [F in keyof K[N]]: K[N][F] extends ReferenceField
+      ? EntityOf<K> | undefined
+      : ReturnType<K[N][F]["read"]>;
   };
 }[Name];
 
@@ -37,7 +39,7 @@ export type FrameEntityOf<K extends Kinds, Name extends KindName<K> = KindName<K
   [N in Name]: EntityMembers<N> & {
     readonly [F in keyof K[N]]: K[N][F] extends ReferenceField
       ? FrameEntityOf<K> | undefined
-      : Shown<ValueOf<K[N][F]>>;
+      : Readonly<ReturnType<K[N][F]["read"]>>;
   };
 }[Name];
 
@@ -45,14 +47,14 @@ export type FrameEntityOf<K extends Kinds, Name extends KindName<K> = KindName<K
 export type GivenOf<K extends Kinds, Name extends KindName<K>> = {
   readonly [F in keyof K[Name]]?: K[Name][F] extends ReferenceField
     ? EntityOf<K> | undefined
-    : WrittenOf<K[Name][F]> | undefined;
+    : K[Name][F]["initial"] | undefined;
 };
 
 /** An input, as a game reads it. */
-export type InputOf<F extends Fields> = { -readonly [N in keyof F]: ValueOf<F[N]> };
+export type InputOf<F extends Fields> = { -readonly [N in keyof F]: ReturnType<F[N]["read"]> };
 
 /** An input, as a page or a bot writes it. Fields that are left out have their initial value. */
-export type GivenInputOf<F extends Fields> = { readonly [N in keyof F]?: WrittenOf<F[N]> | undefined };
+export type GivenInputOf<F extends Fields> = { readonly [N in keyof F]?: F[N]["initial"] | undefined };
 
 /** What a world can be told when it is made. */
 export interface WorldOptions {
@@ -73,6 +75,7 @@ export interface WorldOptions {
 export interface World<K extends Kinds = Kinds> extends Rows {
   /** How many entities there are. */
   readonly size: number;
+  /** Most entities at a time, as `WorldOptions` has it. */
   readonly maxEntities: number;
   /**
    * Adds an entity.
@@ -115,6 +118,7 @@ export interface World<K extends Kinds = Kinds> extends Rows {
  * makes one. Its entities throw a `RoomError` `read_only` when they are written.
  */
 export interface Frame<K extends Kinds = Kinds> {
+  /** What is read. Whoever changes them changes the frame. */
   readonly rows: Rows<Int32Array | Float64Array>;
   /** The entity in a slot; `undefined` for a free one. It is the same object each time. */
   get(slot: number): FrameEntityOf<K> | undefined;
@@ -125,7 +129,3 @@ export interface Frame<K extends Kinds = Kinds> {
    */
   all<Name extends KindName<K>>(kind: Name): Iterable<FrameEntityOf<K, Name>>;
 }
-
-type ValueOf<F extends Field> = ReturnType<F["read"]>;
-type WrittenOf<F extends Field> = F["initial"];
-type Shown<Value> = Value extends object ? Readonly<Value> : Value;

@@ -3,13 +3,13 @@ import { type Field, partOf, type Placed, readFields } from "./field.ts";
 import { number, type NumberOptions } from "./numbers.ts";
 import { View } from "./view.ts";
 
-/** Two coordinates. */
+/** Two coordinates, in units of the field. */
 export interface Vector2 {
   x: number;
   y: number;
 }
 
-/** Three coordinates. */
+/** Three coordinates, in units of the field. */
 export interface Vector3 {
   x: number;
   y: number;

@@ -2,13 +2,21 @@ import type { SnapshotFrame } from "./frame.ts";
 
 /** What is not as it was. Ids ascend; one whose entity is another now is in both of the first two. */
 export interface FrameChanges {
+  /** Those that were not there. */
   readonly entered: readonly number[];
+  /** Those that are there no more. */
   readonly left: readonly number[];
   /** Those that stayed and have another cell. */
   readonly changed: readonly number[];
 }
 
-/** Compares two frames of one `SnapshotReader`; before the first there was nothing. */
+/**
+ * Compares two frames of one `SnapshotReader`; before the first there was nothing.
+ *
+ * @example
+ * const news = reader.read(bytes);
+ * if (news.ok) console.log(changesBetween(news.before, news.frame).entered); // ids
+ */
 export function changesBetween(before: SnapshotFrame | undefined, after: SnapshotFrame): FrameChanges {
   const entered: number[] = [];
   const left: number[] = [];

@@ -5,6 +5,7 @@ import { grown, regrown, NO_BYTES, NO_INTEGERS, NO_NUMBERS } from "./memory.ts";
 /** What a client was shown at one tick, by the ids of its view in place of slots. */
 export class SnapshotFrame implements Rows {
   readonly layout: Layout;
+  /** Of which tick it is; -1 before it was filled. */
   tick = -1;
   /** It has everything that was shown at its tick, as it was then; in another, some of it is older. */
   isWhole = false;
@@ -17,13 +18,13 @@ export class SnapshotFrame implements Rows {
     this.layout = layout;
   }
 
-  /** Makes it one of no entities. */
+  /** Makes it one of no entities. @internal */
   clear(): void {
     this.kinds.fill(0, 0, this.end);
     this.end = 0;
   }
 
-  /** Makes it the same as another, but for its tick. */
+  /** Makes it the same as another, but for its tick. @internal */
   copy(other: SnapshotFrame): void {
     this.clear();
     this.reach(other.end);
@@ -33,7 +34,7 @@ export class SnapshotFrame implements Rows {
     this.cells.set(other.cells.subarray(0, other.end * stride));
   }
 
-  /** Has room for ids below `end`. */
+  /** Has room for ids below `end`. @internal */
   reach(end: number): void {
     if (end > this.kinds.length) {
       const room = grown(this.kinds.length, end);

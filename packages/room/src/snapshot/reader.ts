@@ -15,6 +15,7 @@ export interface SnapshotLimits {
 
 /** What a snapshot brought. Lent until the next is read. */
 export interface SnapshotNews {
+  /** It was read. */
   readonly ok: true;
   /** What is known now. */
   readonly frame: SnapshotFrame;
@@ -29,13 +30,22 @@ export type SnapshotFault = "late" | "base_unknown" | "malformed";
 
 /** A snapshot that changed nothing. */
 export interface UnusableSnapshot {
+  /** It was not taken. */
   readonly ok: false;
+  /** Why. */
   readonly reason: SnapshotFault;
 }
 
 /**
  * Reads the snapshots of one receiver, and keeps what it was shown at each of the last 64 ticks. What came
  * from the wire never makes it throw, and changes nothing if it cannot be used.
+ *
+ * @example
+ * const reader = new SnapshotReader(game.layout);
+ * lane.onMessage((bytes) => {
+ *   const news = reader.read(bytes);
+ *   if (news.ok) console.log(news.frame.tick, news.frame.isWhole);
+ * });
  */
 export class SnapshotReader {
   /** How many snapshots were of no use, by reason. */
@@ -53,6 +63,7 @@ export class SnapshotReader {
   #era = 0;
   readonly #ago = (distance: number): SnapshotFrame | undefined => this.frame(this.#header.tick - distance);
 
+  /** @param layout of the game; of another one nothing can be read. */
   constructor(layout: Layout, limits: SnapshotLimits = {}) {
     this.#layout = layout;
     this.#body = new BodyReader(layout, limits.maxEntities ?? 4_096);

@@ -45,7 +45,7 @@ export class Receiver {
   #base = -1;
   #previous = -1;
 
-  /** Made by `SnapshotView.receiver()`. */
+  /** Made by `SnapshotView.receiver()`. @internal */
   constructor(history: History, bodies: Bodies, budgetBytes: number) {
     this.#history = history;
     this.#bodies = bodies;

@@ -15,6 +15,7 @@ export const DEFAULT_BUDGET_BYTES = 1_150;
 const MAX_BUDGET_BYTES = 65_507;
 const MAX_TICK = 2 ** 32 - 2;
 
+/** How a client of a view is told. */
 export interface ReceiverOptions {
   /** No snapshot has more bytes. Default 1,150; at least 64 and 8 for each cell of the widest kind. */
   readonly budgetBytes?: number;
@@ -28,7 +29,7 @@ export class SnapshotView {
   readonly #bodies: Bodies;
   readonly #close: (view: SnapshotView) => void;
 
-  /** Made by `Snapshots.view()`. */
+  /** Made by `Snapshots.view()`. @internal */
   constructor(rows: Rows, history: History, writers: Writers, close: (view: SnapshotView) => void) {
     this.#rows = rows;
     this.#history = history;
@@ -37,7 +38,11 @@ export class SnapshotView {
     this.#close = close;
   }
 
-  /** Shows the entity that is in this slot, from the next commit on, until it is hidden or removed. */
+  /**
+   * Shows the entity that is in this slot, from the next commit on, until it is hidden or removed.
+   *
+   * @throws RangeError if there is none.
+   */
   show(slot: number): void {
     if (!(slot < this.#rows.end) || (this.#rows.kinds[slot] ?? 0) === 0) {
       throw new RangeError(`no entity is in slot ${slot}`);
@@ -69,7 +74,7 @@ export class SnapshotView {
     for (let slot = 0; slot < end; slot++) if (kinds[slot] !== 0) this.#shown.show(this.#rows, slot);
   }
 
-  /** One more client of it. */
+  /** One more client of it. @throws RangeError for a budget that is none. */
   receiver(options: ReceiverOptions = {}): Receiver {
     const budgetBytes = options.budgetBytes ?? DEFAULT_BUDGET_BYTES;
     const least = 64 + 8 * this.#rows.layout.stride;
@@ -84,13 +89,21 @@ export class SnapshotView {
     this.#close(this);
   }
 
-  /** Called by `Snapshots.commit`. */
+  /** Called by `Snapshots.commit`. @internal */
   commit(): void {
     this.#shown.commit();
   }
 }
 
-/** What a world tells its clients, tick by tick. */
+/**
+ * What a world tells its clients, tick by tick.
+ *
+ * @example
+ * const snapshots = new Snapshots(world);
+ * const receiver = snapshots.everything.receiver(); // one for each client
+ * snapshots.commit(1); // each tick, after everything has changed
+ * const length = receiver.encode(bytes); // and a lane sends so many of them
+ */
 export class Snapshots {
   readonly #rows: Rows;
   readonly #history: History;
@@ -103,6 +116,7 @@ export class Snapshots {
     if (view === this.#everything) this.#everything = undefined;
   };
 
+  /** @param rows of a world; they are read at each `commit`. */
   constructor(rows: Rows) {
     this.#rows = rows;
     this.#history = new History(rows.layout);
@@ -118,6 +132,7 @@ export class Snapshots {
    * Remembers what the rows are at this tick, and who is shown.
    *
    * @param tick The one after the last; the first may be any up to 2^32 - 2.
+   * @throws RangeError for another one.
    */
   commit(tick: number): void {
     const last = this.#history.tick;

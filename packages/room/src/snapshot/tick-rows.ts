@@ -19,7 +19,7 @@ export class TickRows implements Rows {
     this.layout = layout;
   }
 
-  /** Makes room for so many slots. What was there is gone. */
+  /** Makes room for so many slots. What was there is gone. @internal */
   fit(tick: number, end: number): void {
     if (end > this.kinds.length) {
       const room = grown(this.kinds.length, end);

@@ -4,13 +4,25 @@ import { InputClock } from "./steering.ts";
 /** By how many ticks the quickest ways may contradict each other, as the two clocks drift. */
 const DRIFT_TICKS = 1;
 
-/** The times of a client: the server's, that of its own inputs, and that which is shown. */
+/**
+ * The times of a client: the server's, that of its own inputs, and that which is shown.
+ *
+ * @example
+ * const time = new ClientTime({ ticksPerSecond: game.ticksPerSecond });
+ * const shown = new DisplayFrame(game.layout);
+ * // before each picture
+ * const count = time.advance(performance.now()); // how many inputs to make now
+ * time.display.show(performance.now(), (tick) => reader.frame(tick), shown);
+ */
 export class ClientTime {
+  /** When inputs are to be made. */
   readonly inputs: InputClock;
+  /** What is to be shown. */
   readonly display: Display;
   /** The least round trip of late, in ticks. */
   #roundTrip = 0;
 
+  /** @param options of the game, and how others are shown. */
   constructor(options: DisplayOptions) {
     this.inputs = new InputClock(options.ticksPerSecond);
     this.display = new Display(options);

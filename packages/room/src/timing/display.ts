@@ -5,6 +5,7 @@ import { SteeredClock } from "./steering.ts";
 
 /** How others are shown. */
 export interface DisplayOptions {
+  /** The length of a tick, as ticks in a second: that of the game. */
   readonly ticksPerSecond: number;
   /**
    * How long, in milliseconds, what moves goes on when no newer frame is there; 100 by default. Then it
@@ -49,7 +50,7 @@ export const AWAY_MS = 1_000;
  * to go towards. It is drawn there by at most 5 % of its rate, and never goes back.
  */
 export class Display extends SteeredClock {
-  /** How long frames are on their way, by the clock here and the server's. */
+  /** How long frames are on their way, by the clock here and the server's. @internal */
   readonly transit: TransitTimes;
   readonly #maxExtrapolation: number;
   readonly #awayMs: number;
@@ -58,6 +59,7 @@ export class Display extends SteeredClock {
   #shownAt = Number.POSITIVE_INFINITY;
   #first = Number.NEGATIVE_INFINITY;
 
+  /** Made by `ClientTime`. */
   constructor(options: DisplayOptions) {
     const { ticksPerSecond, maxExtrapolationMs = MAX_EXTRAPOLATION_MS, awayMs = AWAY_MS } = options;
     super({ ticksPerSecond, maxRate: DISPLAY_RATE, jumpMs: DISPLAY_JUMP_MS, standMs: DISPLAY_STAND_MS });

@@ -17,7 +17,7 @@ export class DisplayFrame {
     this.layout = layout;
   }
 
-  /** Makes room for so many slots. What was there is gone. */
+  /** Makes room for so many slots. What was there is gone. @internal */
   fit(end: number): void {
     if (this.kinds.length < end) {
       const room = Math.max(end, 2 * this.kinds.length);
@@ -52,6 +52,9 @@ export class DisplayFrame {
  *
  * @param share 0 is `from`, 1 is `to`. Past 1 cells that move go on as they went from one to the other, as
  *   far as their range goes; the others stay.
+ * @example
+ * const shown = new DisplayFrame(game.layout);
+ * interpolate(world, world, 0.5, shown);
  */
 export function interpolate(from: Rows, to: Rows, share: number, into: DisplayFrame): void {
   const base = share < 1 ? from : to;

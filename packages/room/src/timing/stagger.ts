@@ -1,6 +1,10 @@
 /**
  * Hands out phases of a tick, so that the rooms of one process do not all tick at once. Each lies in the
  * middle of the widest gap between those in use.
+ *
+ * @example
+ * const stagger = new Stagger();
+ * console.log(stagger.take(), stagger.take(), stagger.take()); // 0 0.5 0.25
  */
 export class Stagger {
   /** In order. */

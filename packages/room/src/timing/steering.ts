@@ -2,6 +2,7 @@ import { TransitTimes } from "./jitter.ts";
 
 /** How a `SteeredClock` goes. */
 export interface SteeringOptions {
+  /** The length of a tick, as ticks in a second. */
   readonly ticksPerSecond: number;
   /** Its rate differs from 1 by at most this share. */
   readonly maxRate: number;
@@ -16,6 +17,7 @@ export interface SteeringOptions {
  * back: if it is far ahead, it stands still until the time is right.
  */
 export class SteeredClock {
+  /** Milliseconds from one tick to the next. */
   readonly tickMs: number;
   readonly #options: SteeringOptions;
   /** Ticks with fractions; minus infinity before the first `steer`. */
@@ -26,6 +28,7 @@ export class SteeredClock {
   jumps = 0;
   #at = 0;
 
+  /** Nothing is checked: its options are the program's own. */
   constructor(options: SteeringOptions) {
     this.tickMs = 1_000 / options.ticksPerSecond;
     this.#options = options;
@@ -85,7 +88,7 @@ const REMEMBERED = 128;
  * have a tick to spare. The rate differs by at most 2 %, except where it jumps (`SteeredClock`).
  */
 export class InputClock extends SteeredClock {
-  /** How long inputs are on their way, by the server's clock and the one here. */
+  /** How long inputs are on their way, by the server's clock and the one here. @internal */
   readonly transit: TransitTimes;
   /** When each of the newest inputs was due here, in milliseconds, by number modulo `REMEMBERED`. */
   readonly #dueMs = new Float64Array(REMEMBERED).fill(Number.NaN);
@@ -93,6 +96,7 @@ export class InputClock extends SteeredClock {
   /** Ticks for which there was no input, because it jumped, or this page or process stood still. */
   skipped = 0;
 
+  /** Made by `ClientTime`. */
   constructor(ticksPerSecond: number) {
     super({ ticksPerSecond, maxRate: INPUT_RATE, jumpMs: INPUT_JUMP_MS, standMs: INPUT_STAND_MS });
     this.transit = new TransitTimes(ticksPerSecond);

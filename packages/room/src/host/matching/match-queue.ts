@@ -17,7 +17,9 @@ export const defaultMatchQueueOptions: Required<Omit<MatchQueueOptions, "seats">
 export interface QueuedPlayer {
   /** Whose place it is. */
   readonly key: string;
+  /** By whom places are counted, for `maxPerUser`. */
   readonly user: string;
+  /** How others see who waits. */
   readonly name: string;
   /** Any finite number; default 0. */
   readonly skill?: number;
@@ -67,8 +69,15 @@ interface Waiting {
  * Then each gets the full match whose skills are nearest to each other and within the window, or, after
  * `fillAfterMs`, the largest there is. After a round, while `least` players wait, none of them has waited
  * both `fillAfterMs` and `anySkillAfterMs`.
+ *
+ * @example
+ * const queue = new MatchQueue({ seats: 2 });
+ * queue.add({ key: "k1", user: "ana", name: "Ana", skill: 1_200, at: 0 });
+ * queue.add({ key: "k2", user: "eva", name: "Eva", skill: 1_260, at: 400 });
+ * for (const { players } of queue.round(1_000)) console.log(players.length); // 2
  */
 export class MatchQueue {
+  /** With what was left out. */
   readonly options: Required<MatchQueueOptions>;
   readonly #waiting = new Map<string, Waiting>();
   readonly #perUser = new Map<string, number>();
@@ -84,7 +93,7 @@ export class MatchQueue {
   readonly #near: Waiting[] = [];
   #own = 0;
 
-  /** @throws RoomError `invalid_option`. */
+  /** @throws RoomError `invalid_option` for one outside of what is allowed. */
   constructor(options: MatchQueueOptions) {
     const settings = { ...defaultMatchQueueOptions, ...present(options) };
     checkOption(settings, "seats", 1, 1_000, true);

@@ -2,6 +2,7 @@ import { RoomError, shown } from "../../contracts/errors.ts";
 
 /** An open room that players may join. */
 export interface OpenRoom {
+  /** Its id. */
   readonly room: string;
   /** How many may join. */
   readonly free: number;
