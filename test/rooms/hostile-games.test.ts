@@ -60,7 +60,7 @@ for (const [name, bad] of atJoin) {
     const all = await beside(t, bad);
     await all.ana.join({ mode: "bad" });
     await all.ana.until(() => all.ana.ended.length > 0);
-    assert.deepEqual(all.ana.ended, [{ reason: "closed" }]);
+    assert.deepEqual(all.ana.ended, [{ reason: "failed" }]);
     await goesOn(all);
   });
 }
@@ -78,21 +78,22 @@ test("a game whose leave throws ends its room, whoever sits down and leaves", TI
 });
 
 test(
-  "a game whose open throws is told to onError, and to who would join; limits count nothing",
+  "a game whose open throws is told to onError, and to who would join; an address has it twice and no more",
   TIMEOUT,
   async (t) => {
     const modes = { square: squareRoom, bad: { ...squareRoom, open: fault } };
     const limits = { exemptAddresses: [], maxRoomsPerAddress: 2, maxPlacesPerAddress: 2 };
     const server = await serveRooms(t, { modes, rooms: limits });
     const ana = new RawPlayer(server.session(), square);
-    for (let i = 0; i < 5; i++) {
-      await assert.rejects(ana.join({ mode: "bad" }), { code: "unavailable" });
+    for (const code of ["failed", "failed", "limit_reached", "limit_reached"]) {
+      await assert.rejects(ana.join({ mode: "bad" }), { code });
     }
     assert.throws(() => server.rooms.create("bad"), /a fault of the game/);
-    assert.equal(server.errors.length, 5);
+    assert.equal(server.errors.length, 2);
     assert.deepEqual(server.rooms.stats(), { rooms: 0, players: 0, bots: 0, watchers: 0 });
-    await ana.join({ create: {} });
-    assert.equal(server.rooms.size, 1);
+    server.rooms.create("square");
+    await ana.join();
+    assert.equal(server.rooms.stats().players, 1, "places were counted for nobody");
   },
 );
 
@@ -112,7 +113,7 @@ test(
     const request = { mode: "bad", hash: square.layout.hash, key: ana.key, name: "Ana" };
     await ana.session.call("room.match", request);
     await refused;
-    assert.deepEqual(news.at(-1), { state: "refused", code: "unavailable" });
+    assert.deepEqual(news.at(-1), { state: "refused", code: "failed" });
     await goesOn(all);
     assert.equal(server.errors.length, 1);
   },

@@ -84,7 +84,7 @@ export {
   type QueueState,
 } from "./host/matching/match-queue.ts";
 export type { MatchQueueOptions } from "./contracts/matching.ts";
-export type { OpenRoom } from "./host/matching/open-rooms.ts";
+export type { OpenRoom, PlaceSeeker } from "./host/matching/open-rooms.ts";
 export { DEFAULT_BUDGET_BYTES, Snapshots } from "./snapshot/snapshots.ts";
 export type { ReceiverOptions, SnapshotView } from "./snapshot/snapshots.ts";
 export type { Receiver } from "./snapshot/receiver.ts";

@@ -21,7 +21,8 @@ export const ENDED = "room.ended"; // EndedMessage: the place is gone
 
 /**
  * Takes a place. Whoever joins with a key gets the place that this key has, so a join may be repeated: after
- * a lost answer, a lost connection, a reload, or a restart of the server.
+ * a lost answer, a lost connection, a reload, or a restart of the server. Whoever joins another room with it
+ * gives the place up once there is one in the other room; a join that is refused leaves it as it was.
  */
 export interface JoinRequest {
   /** Which of the server's rooms. */
@@ -89,6 +90,7 @@ export interface JoinAnswer {
  * - `full`: no place is free.
  * - `banned`: data `{ forMs }`.
  * - `limit_reached`: of rooms, or of joins.
+ * - `failed`: the game threw as it opened a room.
  * - `bad_request`: it is no `JoinRequest`.
  * - `moving`: rooms are on their way from one process to another. Join again after a while, or once connected
  *   anew.
@@ -99,6 +101,7 @@ export type JoinRefusal =
   | "full"
   | "banned"
   | "limit_reached"
+  | "failed"
   | "bad_request"
   | "moving";
 
@@ -151,9 +154,10 @@ export interface KickRequest {
 export interface EndedMessage {
   /**
    * `replaced`: another session has joined with the same key. `idle`: the place was away for too long.
-   * `closed`: the room is. `kicked` and `banned`: the game or the room's owner put them out.
+   * `closed`: the room is. `failed`: it is, since its game threw. `kicked` and `banned`: the game or the room's
+   * owner put them out.
    */
-  readonly reason: "kicked" | "banned" | "closed" | "replaced" | "idle";
+  readonly reason: "kicked" | "banned" | "closed" | "failed" | "replaced" | "idle";
   /** The game's own words. */
   readonly text?: string | undefined;
 }

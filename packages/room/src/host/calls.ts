@@ -50,13 +50,11 @@ export class RoomCalls {
   }
 
   /**
-   * Gives somebody a place, to which they come with their key, instead of the one it has.
+   * Gives somebody a place, to which they come with their key.
    *
    * @throws CallError
    */
   reserve(room: RunningRoom, who: Newcomer, host: string): Participant {
-    const found = this.#directory.byKey(who.keyHash);
-    if (found !== undefined) found.room.remove(found.participant, "left");
     const participant = this.#admit(room, who, false, host);
     participant.isReserved = true;
     return participant;
@@ -100,12 +98,9 @@ export class RoomCalls {
     this.checkVersion(request.mode, request.hash);
     const who: Newcomer = { keyHash: hashOf(request.key), user: context.user, name: request.name };
     const watches = request.watch === true;
-    let found = this.#directory.byKey(who.keyHash);
-    const isReturn = found !== undefined && isWanted(found, request, watches);
-    if (found === undefined || !isReturn) {
-      if (found !== undefined) found.room.remove(found.participant, "left");
-      found = this.#enter(context, request, who, watches);
-    }
+    const before = this.#directory.byKey(who.keyHash);
+    const isReturn = before !== undefined && isWanted(before, request, watches);
+    const found = isReturn ? before : this.#enter(context, request, who, watches);
     const { room, participant } = found;
     // Of a room that was handed over nobody was counted yet.
     participant.holder ??= this.#directory.hold(this.hostOf(context.peer));
@@ -137,15 +132,23 @@ export class RoomCalls {
     return { room, participant: this.#admit(room, who, watches, host) };
   }
 
+  /** A key has one place: the one it has is given up when there is one here, and kept when there is none. */
   #admit(room: RunningRoom, who: Newcomer, watches: boolean, host: string): Participant {
     const forMs = room.seating.banned(who);
     if (forMs > 0) throw new CallError("banned", "you may not come to this room now", { forMs });
-    const holder = this.#directory.hold(host);
+    const before = this.#directory.byKey(who.keyHash);
+    const counted = this.#directory.hold(host);
+    const holder = counted ?? before?.participant.holder;
     if (holder === undefined)
       throw new CallError("limit_reached", "there are as many places of your address as there may be");
-    const participant = room.admit(who, watches);
+    const participant = room.admit(who, watches, () => {
+      if (before === undefined) return;
+      // What it was counted by counts on, for the place that takes its stead.
+      if (counted === undefined) before.participant.holder = undefined;
+      before.room.remove(before.participant, "left");
+    });
     if (participant === undefined) {
-      this.#directory.release(holder);
+      if (counted !== undefined) this.#directory.release(counted);
       throw new CallError("full", watches ? "as many watch as may" : "no seat is free");
     }
     participant.holder = holder;

@@ -77,7 +77,7 @@ export class Directory {
     if (this.#byKey.get(keyHash)?.participant === participant) this.#byKey.delete(keyHash);
     if (this.#bySession.get(session)?.participant === participant) this.#bySession.delete(session);
     if (reason === "left") return;
-    const told = { reason: reason === "failed" ? "closed" : reason } as const satisfies EndedMessage;
-    this.send(participant, ENDED, text === "" ? told : { ...told, text });
+    const told: EndedMessage & Json = text === "" ? { reason } : { reason, text };
+    this.send(participant, ENDED, told);
   }
 }

@@ -3,7 +3,7 @@ import { CallError } from "@zocalo/hub";
 import { AddressCounts, exemptSet, type Holder } from "@zocalo/net";
 import type { Json } from "@zocalo/protocol";
 import { RoomError, shown } from "../contracts/errors.ts";
-import { EVENT, MOVING, type RoomCreation } from "../contracts/wire.ts";
+import { EVENT, type JoinRefusal, MOVING, type RoomCreation } from "../contracts/wire.ts";
 import type { RoomDefinition } from "../match/definition.ts";
 import { Match } from "../match/match.ts";
 import type { Clock } from "../timing/clock.ts";
@@ -17,6 +17,8 @@ import { type RoomKeeper, RunningRoom } from "./running-room.ts";
 
 /** A place is kept for so long for who was matched and has not come, in milliseconds. */
 const RESERVE_MS = 15_000;
+/** A room whose game threw counts on for the address that opened it, in milliseconds. */
+const FAILED_MS = 10_000;
 /** Bytes of a name: 128 bits cannot be guessed, 48 only tell rooms apart. */
 const SECRET_BYTES = 16;
 const PUBLIC_BYTES = 6;
@@ -40,6 +42,8 @@ export class RoomRegistry {
   readonly #rooms = new Map<string, RunningRoom>();
   readonly #perAddress: AddressCounts;
   readonly #stagger = new Map<number, Stagger>();
+  /** Rooms that failed and are still counted: what stops their timers. */
+  readonly #failed = new Set<() => void>();
   /** False while rooms are taken over, or handed over. */
   isOpen = false;
 
@@ -102,7 +106,7 @@ export class RoomRegistry {
     let best: RunningRoom | undefined;
     for (const room of this.openRooms(mode)) {
       const { seating } = room;
-      if ((!watches && !seating.hasSeat) || seating.banned(who) > 0) continue;
+      if ((!watches && !seating.hasRoom(false)) || seating.banned(who) > 0) continue;
       if (best === undefined || seating.counts.players > best.seating.counts.players) best = room;
     }
     return best ?? this.newRoom(mode, host);
@@ -118,7 +122,7 @@ export class RoomRegistry {
       return this.#make(definition, mode, options, holder);
     } catch (error) {
       this.#parts.report(error);
-      throw new CallError("unavailable", "a room could not be opened");
+      throw new CallError("failed" satisfies JoinRefusal, "a room could not be opened");
     }
   }
 
@@ -149,6 +153,12 @@ export class RoomRegistry {
     }
   }
 
+  /** Nothing is opened any more. */
+  close(): void {
+    this.isOpen = false;
+    for (const cancel of this.#failed) cancel();
+  }
+
   #make(definition: RoomDefinition, mode: string, options: CreateOptions, holder?: Holder): RunningRoom {
     const { isPrivate = false, owner = "", options: given = null } = options;
     const id = randomName(isPrivate ? SECRET_BYTES : PUBLIC_BYTES);
@@ -158,7 +168,7 @@ export class RoomRegistry {
     try {
       definition.open?.(match);
     } catch (error) {
-      room.close();
+      room.close("failed");
       throw error;
     }
     this.#parts.store.indexChanged(() => this.ids);
@@ -172,9 +182,9 @@ export class RoomRegistry {
     const phase = stagger.take();
     const room = new RunningRoom(
       match,
-      this.#keeperOf(match, () => {
+      this.#keeperOf(match, (hasFailed) => {
         stagger.free(phase);
-        if (holder !== undefined) this.#perAddress.release(holder);
+        if (holder !== undefined) this.#release(holder, hasFailed);
       }),
       phase,
     );
@@ -183,7 +193,7 @@ export class RoomRegistry {
     return room;
   }
 
-  #keeperOf({ id, mode }: Match, freed: () => void): RoomKeeper {
+  #keeperOf({ id, mode }: Match, closed: (hasFailed: boolean) => void): RoomKeeper {
     const { clock, wall, settings, directory, store, report } = this.#parts;
     return {
       clock,
@@ -198,15 +208,28 @@ export class RoomRegistry {
       changed: () => this.#changed(mode),
       save: (bytes) => store.keep(id, bytes),
       mayRecord: () => this.#mayRecord(),
-      closed: (error) => {
-        freed();
+      threw: report,
+      closed: (hasFailed) => {
+        closed(hasFailed);
         this.#rooms.delete(id);
         store.forget(id);
-        if (error !== undefined) report(error);
         this.#changed(mode);
         store.indexChanged(() => this.ids);
       },
     };
+  }
+
+  /** Whoever opens rooms that fail does not do so in a loop: what a limit counted it counts for a while. */
+  #release(holder: Holder, hasFailed: boolean): void {
+    if (!hasFailed) {
+      this.#perAddress.release(holder);
+      return;
+    }
+    const cancel = this.#parts.clock.after(FAILED_MS, () => {
+      this.#failed.delete(cancel);
+      this.#perAddress.release(holder);
+    });
+    this.#failed.add(cancel);
   }
 
   #changed(mode: string): void {

@@ -142,7 +142,7 @@ export class Rooms {
   }
 
   async #close(): Promise<void> {
-    this.#registry.isOpen = false;
+    this.#registry.close();
     this.#store.stop();
     this.#list.close();
     this.#matching.stop();

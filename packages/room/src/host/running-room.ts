@@ -36,8 +36,10 @@ export interface RoomKeeper {
   /** Keeps what `bytes` gives at once. What that throws is told, too. */
   save(bytes: () => Uint8Array): Promise<void>;
   mayRecord(): boolean;
-  /** It is over; `error`: what the game threw. */
-  closed(error: unknown): void;
+  /** The game threw; `closed` follows. */
+  threw(error: unknown): void;
+  /** It is over; `hasFailed`: since the game threw. */
+  closed(hasFailed: boolean): void;
 }
 
 /** Time for which the process stood still is nobody's silence, from so many milliseconds on. */
@@ -122,9 +124,15 @@ export class RunningRoom implements MatchListener {
     return this.#finished ?? (writer instanceof Recording ? writer.bytes() : undefined);
   }
 
-  /** Gives somebody a place; `undefined` if none is free. */
-  admit(who: Newcomer, watches: boolean): Participant | undefined {
-    const participant = this.isOver ? undefined : this.seating.admit(who, watches);
+  /**
+   * Gives somebody a place; `undefined` if none is free.
+   *
+   * @param leave gives up the place they had: called once there is one here for them
+   */
+  admit(who: Newcomer, watches: boolean, leave: () => void): Participant | undefined {
+    if (this.isOver || !this.seating.hasRoom(watches)) return undefined;
+    leave();
+    const participant = this.seating.admit(who, watches);
     if (participant === undefined) return undefined;
     if (!this.#isRunning && !this.#isWaiting) this.#become("running");
     this.#keeper.changed();
@@ -195,12 +203,12 @@ export class RunningRoom implements MatchListener {
     );
   }
 
-  close(reason: EndReason = "closed", error?: unknown): void {
+  close(reason: "closed" | "failed" = "closed"): void {
     if (this.isOver) return;
     this.#become("over");
     for (const participant of this.seating.participants) this.remove(participant, reason);
     this.match.writer = undefined;
-    this.#keeper.closed(error);
+    this.#keeper.closed(reason === "failed");
   }
 
   stepped(): void {
@@ -240,7 +248,8 @@ export class RunningRoom implements MatchListener {
     try {
       this.#step(tick);
     } catch (error) {
-      this.close("failed", error);
+      this.#keeper.threw(error);
+      this.close("failed");
     }
   }
 

@@ -56,8 +56,10 @@ export class Seating {
     return this.#participants.size === 0;
   }
 
-  /** Whether somebody who plays finds a seat. */
-  get hasSeat(): boolean {
+  /** Whether one more finds a place, a seat or one to watch from. */
+  hasRoom(watches: boolean): boolean {
+    const { maxWatchers = defaultRoomDefinition.maxWatchers } = this.#match.definition;
+    if (watches) return this.counts.watchers < maxWatchers;
     return this.#seats.some((seat) => !(seat instanceof Participant));
   }
 
@@ -68,7 +70,7 @@ export class Seating {
   }
 
   /** For how long they may not come, in milliseconds; 0: they may. */
-  banned(who: Newcomer): number {
+  banned(who: Pick<Newcomer, "keyHash" | "user">): number {
     return this.#bans.remainingMs(namesOf(who), this.#clock.uptime());
   }
 
@@ -79,13 +81,12 @@ export class Seating {
 
   /** Gives somebody a place; `undefined` if none is free. A bot leaves for them. */
   admit(who: Newcomer, watches: boolean): Participant | undefined {
-    const { game, inputs, maxWatchers } = { ...defaultRoomDefinition, ...this.#match.definition };
+    if (!this.hasRoom(watches)) return undefined;
+    const { game, inputs } = this.#match.definition;
     let seat = WATCHES;
-    if (watches && this.counts.watchers >= maxWatchers) return undefined;
     if (!watches) {
       seat = this.#seats.indexOf(undefined);
       if (seat < 0) seat = this.#seats.indexOf("bot");
-      if (seat < 0) return undefined;
     }
     const participant = new Participant(who, seat, game.input.cells, inputs, this.#clock.uptime());
     this.#participants.set(participant.keyHash, participant);
@@ -184,6 +185,6 @@ export class Seating {
 }
 
 /** By which names somebody is banned. Whoever has no user is known by the key alone. */
-function namesOf({ keyHash, user }: Newcomer): string[] {
+function namesOf({ keyHash, user }: Pick<Newcomer, "keyHash" | "user">): string[] {
   return user === "" ? [`k${keyHash}`] : [`k${keyHash}`, `u${user}`];
 }

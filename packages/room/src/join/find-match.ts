@@ -30,9 +30,9 @@ export interface FindMatchOptions {
  * at a time.
  *
  * @returns the ticket of a place that is kept for 15 seconds: `join` with it.
- * @throws RoomError `other_version`, `no_room`, `full`, `banned`, `limit_reached`, `bad_request`: the server
- *   refused. `ended` if the session was closed, `bad_answer` for news that are none. The signal's reason;
- *   what `onNews` throws; else what `session.call` rejects with.
+ * @throws RoomError `other_version`, `no_room`, `full`, `banned`, `limit_reached`, `failed`, `bad_request`:
+ *   the server refused. `ended` if the session was closed, `bad_answer` for news that are none. The signal's
+ *   reason; what `onNews` throws; else what `session.call` rejects with.
  * @example
  * const ticket = await findMatch(session, game, { mode: "duel", name: "Ana", skill: 1_200 });
  * const play = await join(session, game, { mode: "duel", name: "Ana", ticket });

@@ -10,7 +10,7 @@ import { Play } from "./play.ts";
  * @param session of `@zocalo/client`.
  * @returns resolves when the place is there; frames come later.
  * @throws RoomError `other_version` if the page has to be loaded again, and `no_room`, `full`, `banned`,
- *   `limit_reached`, `bad_request`: `cause` has the server's answer with its `data`. `ended` if
+ *   `limit_reached`, `failed`, `bad_request`: `cause` has the server's answer with its `data`. `ended` if
  *   the session was closed, or another took the place meanwhile; `bad_answer` for an answer that is none, or
  *   that has another room than the one that was asked for. Else what `session.call` rejects with.
  * @example

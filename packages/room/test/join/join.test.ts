@@ -170,3 +170,24 @@ test("a refused join says why, and leaves nothing behind", async () => {
   await pass(room, 100);
   await unknown;
 });
+
+test("a game that throws at the server is final: a join refused as `failed` is not repeated", async () => {
+  const room = new FakeRoom({ seed: 7 });
+  room.answers = () => {
+    throw new Refusal("failed");
+  };
+  const { joined: promise } = joining(room);
+  const rejected = assert.rejects(promise, { name: "RoomError", code: "failed" });
+  await pass(room, 20_000);
+  await rejected;
+  assert.equal(room.requests.length, 1);
+
+  room.answers = undefined;
+  const { play, session, ends } = await joined(room);
+  session.tell("room.ended", { reason: "failed" });
+  await pass(room, 20_000);
+  assert.deepEqual(
+    [ends, play.state, room.requests.length],
+    [[{ reason: "failed", text: undefined }], "ended", 2],
+  );
+});

@@ -283,3 +283,36 @@ test("the same players and rooms, in whatever order they are told, make the same
   assert.deepEqual(other, one);
   assert.ok(one.length > 9);
 });
+
+test("who is refused by a room gets the next one that is near enough, and a new one if there is none", () => {
+  const refuses = ({ user }: { readonly user: string }): boolean => user === "b";
+  const rooms: OpenRoom[] = [
+    { room: "nearest", free: 9, skill: 10, refuses },
+    { room: "same skill", free: 3, skill: 10, refuses },
+    { room: "above", free: 1, skill: 40 },
+    { room: "below", free: 1, skill: -30 },
+    { room: "far", free: 9, skill: 900 },
+  ];
+  const queue = queueOf(
+    { seats: 4, least: 1, fillAfterMs: 0 },
+    ...["a", "b", "c"].map((key) => player(key, 10)),
+  );
+  assert.deepEqual(keys(queue.round(0, rooms)).toSorted(), ["above: b", "same skill: a c"]);
+  queue.add(player("b", 10));
+  queue.add(player("d", 10));
+  const left = rooms.filter(({ room }) => room !== "above");
+  assert.deepEqual(keys(queue.round(0, left)).toSorted(), ["below: b", "same skill: d"]);
+  queue.add(player("b", 10));
+  assert.deepEqual(keys(queue.round(0, rooms.slice(0, 2))), ["new: b"]);
+});
+
+test("the room with the fewest free places is filled first, also where others refuse somebody", () => {
+  const refuses = ({ user }: { readonly user: string }): boolean => user.startsWith("x");
+  const rooms: OpenRoom[] = [
+    { room: "three", free: 3, skill: 0 },
+    { room: "also three", free: 3, skill: 0 },
+    { room: "two", free: 2, skill: 0, refuses },
+  ];
+  const queue = queueOf({ seats: 9 }, ...["x1", "x2", "b", "c", "d"].map((key, at) => player(key, 0, at)));
+  assert.deepEqual(keys(queue.round(9, rooms)).toSorted(), ["also three: x1 x2 b", "two: c d"]);
+});

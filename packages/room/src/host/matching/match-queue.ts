@@ -65,10 +65,11 @@ interface Waiting {
  * Who waits for a match of one mode. It has no clock: whoever has it runs a round now and then, and each
  * second is usual.
  *
- * In a round, who has waited longest comes first. Open rooms are filled first, the one of the nearest skill.
- * Then each gets the full match whose skills are nearest to each other and within the window, or, after
- * `fillAfterMs`, the largest there is. After a round, while `least` players wait, none of them has waited
- * both `fillAfterMs` and `anySkillAfterMs`.
+ * In a round, who has waited longest comes first. Open rooms are filled first, the one of the nearest skill
+ * that does not refuse a player; whom all refuse waits on, as for a new room. Then each gets the full match
+ * whose skills are nearest to each other and within the window, or, after `fillAfterMs`, the largest there
+ * is. After a round, while `least` players wait, none of them has waited both `fillAfterMs` and
+ * `anySkillAfterMs`.
  *
  * @example
  * const queue = new MatchQueue({ seats: 2 });
@@ -184,7 +185,7 @@ export class MatchQueue {
   #fill(open: OpenRooms, byAge: readonly Waiting[], nowMs: number): MatchedPlayers[] {
     const joined = new Map<string, Waiting[]>();
     for (const one of byAge) {
-      const room = open.take(one.skill, this.#window(waited(one, nowMs)));
+      const room = open.take(one.player, one.skill, this.#window(waited(one, nowMs)));
       if (room === undefined) continue;
       const players = joined.get(room);
       if (players === undefined) joined.set(room, [one]);

@@ -6,7 +6,7 @@ import type { Clock } from "../../timing/clock.ts";
 import { hashOf, type RoomCalls } from "../calls.ts";
 import type { RoomRegistry } from "../registry.ts";
 import { MatchQueue, type QueuedPlayer } from "./match-queue.ts";
-import type { OpenRoom } from "./open-rooms.ts";
+import type { OpenRoom, PlaceSeeker } from "./open-rooms.ts";
 import { readMatch } from "../requests.ts";
 import type { RunningRoom } from "../running-room.ts";
 
@@ -154,9 +154,11 @@ export class Matching {
   #openRooms(mode: string): readonly OpenRoom[] {
     const open: OpenRoom[] = [];
     for (const room of this.#registry.openRooms(mode)) {
-      const { players } = room.seating.counts;
+      const { seating } = room;
+      const { players } = seating.counts;
+      const refuses = ({ key, user }: PlaceSeeker): boolean => seating.banned({ keyHash: key, user }) > 0;
       const free = room.definition.seats - players;
-      if (free > 0 && players > 0) open.push({ room: room.match.id, free, skill: skillOf(room) });
+      if (free > 0 && players > 0) open.push({ room: room.match.id, free, skill: skillOf(room), refuses });
     }
     return open;
   }

@@ -1,5 +1,12 @@
 import { RoomError, shown } from "../../contracts/errors.ts";
 
+/** Who asks for a place in an open room. */
+export interface PlaceSeeker {
+  /** Whose place it is. */
+  readonly key: string;
+  readonly user: string;
+}
+
 /** An open room that players may join. */
 export interface OpenRoom {
   /** Its id. */
@@ -8,13 +15,15 @@ export interface OpenRoom {
   readonly free: number;
   /** Of those who are in it, their mean say; a finite number. */
   readonly skill: number;
+  /** True for who may not join it, as one who is banned. Default: nobody. */
+  readonly refuses?: (player: PlaceSeeker) => boolean;
 }
 
 /** Rooms of one skill. */
 interface Step {
   readonly skill: number;
   /** Those with the fewest free places come last, and are filled first. */
-  readonly rooms: { readonly room: string; free: number }[];
+  readonly rooms: (Pick<OpenRoom, "room" | "refuses"> & { free: number })[];
 }
 
 /** Free places of open rooms, which are taken one by one. */
@@ -37,33 +46,49 @@ export class OpenRooms {
       throw new RoomError("invalid_value", `${what}; allowed: finite numbers`);
     }
     sorted.sort((a, b) => a.skill - b.skill || b.free - a.free || (a.room < b.room ? 1 : -1));
-    for (const { room, free, skill } of sorted) {
+    for (const { room, free, skill, refuses } of sorted) {
       let step = this.#steps.at(-1);
       if (step?.skill !== skill) this.#steps.push((step = { skill, rooms: [] }));
-      step.rooms.push({ room, free });
+      step.rooms.push({ room, free, ...(refuses && { refuses }) });
     }
     const { length } = this.#steps;
     this.#below = Int32Array.from({ length: length + 2 }, (_, at) => at);
     this.#above = Int32Array.from({ length: length + 2 }, (_, at) => (at > length ? 0 : at));
   }
 
-  /** Takes a place in the room of the nearest skill that is within the window. Says in which. */
-  take(skill: number, window: number): string | undefined {
+  /** Takes a place in the room of the nearest skill within the window that does not refuse them. Says which. */
+  take(who: PlaceSeeker, skill: number, window: number): string | undefined {
     const at = this.#firstFrom(skill);
-    const below = find(this.#below, at);
-    const above = find(this.#above, at + 1);
-    const low = this.#steps[below - 1];
-    const high = this.#steps[above - 1];
-    const isLow = low !== undefined && (high === undefined || skill - low.skill < high.skill - skill);
-    const step = isLow ? low : high;
-    const room = step?.rooms.at(-1);
-    if (step === undefined || room === undefined || Math.abs(step.skill - skill) > window) return undefined;
+    let below = find(this.#below, at);
+    let above = find(this.#above, at + 1);
+    // As often as there are rooms of other skills that all refuse this one.
+    for (;;) {
+      const low = this.#steps[below - 1];
+      const high = this.#steps[above - 1];
+      const isLow = low !== undefined && (high === undefined || skill - low.skill < high.skill - skill);
+      const step = isLow ? low : high;
+      if (step === undefined || Math.abs(step.skill - skill) > window) return undefined;
+      const index = step.rooms.findLastIndex(({ refuses }) => refuses?.(who) !== true);
+      if (index >= 0) return this.#takeIn(step, index, isLow ? below : above);
+      if (isLow) below = find(this.#below, below - 1);
+      else above = find(this.#above, above + 1);
+    }
+  }
+
+  #takeIn({ rooms }: Step, index: number, number: number): string | undefined {
+    const room = rooms[index];
+    if (room === undefined) return undefined;
     room.free--;
-    if (room.free < 1) step.rooms.pop();
-    if (step.rooms.length === 0) {
-      const empty = isLow ? below : above;
-      this.#below[empty] = empty - 1;
-      this.#above[empty] = empty + 1;
+    // Those with more free places come before it: it was the last of them, unless others refuse somebody.
+    let at = index;
+    for (let next = rooms[at + 1]; next !== undefined && next.free > room.free; next = rooms[at + 1]) {
+      rooms[at++] = next;
+    }
+    rooms[at] = room;
+    if (room.free < 1) rooms.pop();
+    if (rooms.length === 0) {
+      this.#below[number] = number - 1;
+      this.#above[number] = number + 1;
     }
     return room.room;
   }
