@@ -1,7 +1,8 @@
 // docs/guide-game.md, typed in as it stands there: two pages in Chromium play, the server is restarted under
-// them, a program plays over UDP, and the guide's own tests pass.
+// them, a program plays over UDP, a page over WebRTC, and the guide's own tests pass.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -19,7 +20,8 @@ const work = mkdtempSync(join(root, ".cache", "guide-game-"));
 after(() => rmSync(work, { recursive: true, force: true }));
 
 /** The files of the guide, in its order; a later one takes the place of an earlier one. */
-const files = fencedBlocks(readFileSync(join(root, "docs/guide-game.md"), "utf8")).flatMap(({ code }) => {
+const guide = readFileSync(join(root, "docs/guide-game.md"), "utf8");
+const files = fencedBlocks(guide).flatMap(({ code }) => {
   const [, name] = /^(?:\/\/|<!--) ([\w.]+\.(?:ts|html))/.exec(code) ?? [];
   return name === undefined ? [] : [{ name, code }];
 });
@@ -141,6 +143,51 @@ test("a page goes on over a restart, and a program plays over UDP", { timeout: 1
   assert.match(Buffer.concat(printed).toString(), /carrier: 'udp'/);
   await page.waitForFunction(() => /Ana [1-9]/.test(document.querySelector("p")?.textContent ?? ""));
   assert.equal(await page.getAttribute("body", "data-loaded"), "once");
+});
+
+/** The files of the guide with what section 7 adds for pages, on a UDP port that was free a moment ago. */
+async function withWebRtc(): Promise<{ readonly name: string; readonly code: string }[]> {
+  const [, lane = "", from = "", lanes = "", given = ""] =
+    /^- \*\*Pages\*\* pass `(lane: (?:\w+))`, of `([^`]+)`, and the server `(webRtc: (?:[^`]+))` beside `(\w+)`/m.exec(
+      guide,
+    ) ?? [];
+  const socket = createSocket("udp4").bind(0);
+  await once(socket, "listening");
+  const { port } = socket.address();
+  await new Promise<void>((resolve) => socket.close(resolve));
+  const changes: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
+    "page.ts": [
+      [`import { join } from "${from}"`, `import { join, ${lane.split(": ")[1]} } from "${from}"`],
+      [' || "somebody" }', ` || "somebody", ${lane} }`],
+      ["draw();", "draw();\nObject.assign(globalThis, { play });"],
+    ],
+    "server.ts": [
+      ["udpLanes }", "udpLanes, webRtcLanes }"],
+      [`{ ${given} });`, `{ ${given}, ${lanes.replace("7002", String(port))} });`],
+    ],
+  };
+  return [...new Map(files.map((file) => [file.name, file])).values()].map(({ name, code }) => {
+    let changed = code;
+    for (const [before, after] of changes[name] ?? []) {
+      assert.ok(changed.includes(before), `${name} has no ${before}`);
+      changed = changed.replace(before, after);
+    }
+    return { name, code: changed };
+  });
+}
+
+test("a page plays over WebRTC as section 7 says", { timeout: 120_000 }, async (t) => {
+  type(await withWebRtc());
+  await bundle();
+  const { port } = await serve(t);
+  const browser = await launchBrowser();
+  t.after(() => browser.close());
+  const page = await open(browser, port, "Ana");
+  await page.waitForFunction(() => {
+    const { play } = globalThis as { play?: { figures(): { readonly carrier: string } } };
+    return play?.figures().carrier === "webrtc";
+  });
+  await collect(page, "Ana");
 });
 
 test("the tests of the guide pass", { timeout: 120_000 }, () => {

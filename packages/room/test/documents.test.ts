@@ -239,7 +239,7 @@ for (const [table, call, cell, shape] of shapes) {
 test("the page says what news of a match consist of, what a lane is asked with, and each code", () => {
   const [waiting, found, refused] = shapesIn(rowOf(messages, "room.match")?.[1] ?? "");
   const variants = [...wire.slice(wire.indexOf("type MatchNews")).matchAll(/\{(.*?)\}/gs)].map(
-    ([, body = ""]) => [...body.matchAll(/readonly (\w+\??):/g)].map(([, name]) => name).sort(),
+    ([, body = ""]) => [...body.matchAll(/readonly (\w+\??):/g)].map(([, name = ""]) => name).sort(),
   );
   assert.deepEqual([waiting?.sort(), found?.sort(), refused?.sort()], variants);
   const kinds = [...bodyOf(wire, "LaneRequest").matchAll(/kind: "(\w+)"/g)].map(
