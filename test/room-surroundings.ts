@@ -27,7 +27,11 @@ const duel = defineRoom({ ...definition, seats: 1 });
 
 export type Surroundings = Awaited<ReturnType<typeof surroundings>>;
 
-/** Makes them anew, for one example. @param closes is given how to close them, in the order of their making */
+/**
+ * Makes them anew, for one example.
+ *
+ * @param closes is given how to close them, in the order of their making.
+ */
 export async function surroundings(closes: (() => unknown)[]) {
   const fail = (error: unknown): void => {
     throw error;

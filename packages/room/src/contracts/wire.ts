@@ -154,8 +154,8 @@ export interface KickRequest {
 export interface EndedMessage {
   /**
    * `replaced`: another session has joined with the same key. `idle`: the place was away for too long.
-   * `closed`: the room is. `failed`: it is, since its game threw. `kicked` and `banned`: the game or the room's
-   * owner put them out.
+   * `closed`: the room is. `failed`: it is, since its game threw. `kicked` and `banned`: the game or the
+   * room's owner put them out.
    */
   readonly reason: "kicked" | "banned" | "closed" | "failed" | "replaced" | "idle";
   /** The game's own words. */

@@ -146,7 +146,8 @@ export abstract class Membership {
    * Sends an event to the room, reliably and in order. It is JSON.
    *
    * @returns resolves when the room has taken it. Rejects with what `session.call` does; `connection_lost`
-   *   says that it may have been taken.
+   *   says that it may have been taken. Refused with a `CallError` `not_allowed` for who watches, and
+   *   `limit_reached` for more than 32 in a tick.
    */
   async send(data: unknown): Promise<void> {
     await this.#call(EVENT, data);
@@ -155,7 +156,10 @@ export abstract class Membership {
   /**
    * Removes a player from a room that one owns.
    *
-   * @param banMs How long that one cannot come back, in milliseconds. Default 0.
+   * @param seat Whose, by its number.
+   * @param banMs How long that one cannot come back, in milliseconds, at most 86,400,000. Default 0.
+   * @returns resolves when it was done. Refused with a `CallError` `not_allowed` for who does not own the
+   *   room, and `bad_request` for a seat that nobody else has.
    */
   async kick(seat: number, banMs = 0): Promise<void> {
     await this.#call(KICK, { seat, banMs });

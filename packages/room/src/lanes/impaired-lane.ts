@@ -16,8 +16,8 @@ export interface LinkModels {
  * as before.
  *
  * @example
- * const conditions = { delayMs: 75, loss: 0.05 };
- * const bad = new ImpairedLane(lane, { up: new LinkModel(1, conditions), down: new LinkModel(2, conditions) });
+ * const link = { delayMs: 75, loss: 0.05 };
+ * const bad = new ImpairedLane(lane, { up: new LinkModel(1, link), down: new LinkModel(2, link) });
  * bad.send(bytes);
  */
 export class ImpairedLane implements Lane {

@@ -118,7 +118,6 @@ class Area implements GeneralInterest {
         let slot = (this.#first[this.#bucket(column, row)] ?? 0) - 1;
         for (; slot >= 0; slot = (this.#next[slot] ?? 0) - 1) {
           if (this.#isWithin(slot, centre, this.#reach)) visit(slot);
-          visit(slot);
         }
       }
     }

@@ -194,3 +194,32 @@ test("an interest that does not fit the kinds is refused", () => {
   }
   assert.ok(area({ at: "at", radius: 1e-9, margin: 0 }));
 });
+
+test("of what is out of reach an area is not asked", () => {
+  const near = area({ at: "at", radius: 10, margin: 5 });
+  const asked = new Set<number>();
+  const counted: AnyInterest<K> = {
+    forRoom(kinds) {
+      const made = "forRoom" in near ? near.forRoom(kinds) : near;
+      return {
+        begin: (room, seats) => made.begin?.(room, seats),
+        among: (room, seat, visit) => made.among?.(room, seat, visit),
+        sees(room, seat, entity, wasSeen) {
+          asked.add(entity.slot);
+          return made.sees(room, seat, entity, wasSeen);
+        },
+      };
+    },
+  };
+  const world = game.world();
+  const roomViews = new RoomViews({ world }, new Snapshots(world), {
+    kinds: game.definition.kinds,
+    interest: counted,
+  });
+  const seat = new Seat(0);
+  seat.entity = world.add("player", { at: [0, 0] });
+  // Within the radius, in the margin, and beyond it in a square that is looked at.
+  for (const x of [8, 12, 15.25]) world.add("player", { at: [x, 0] });
+  roomViews.update([seat]);
+  assert.deepEqual(asked, new Set([0, 1, 2]));
+});
