@@ -225,6 +225,8 @@ test("options that are mistaken are refused, and named", () => {
     [{ maxBytesPerSecond: -1 }, /maxBytesPerSecond -1/],
     [{ maxReceivedPerSecond: 15 }, /maxReceivedPerSecond 15/],
     [{ maxReceivedPerSecond: 2 ** 20 + 1 }, /maxReceivedPerSecond 1048577/],
+    [{ maxTotalReceivedPerSecond: 63 }, /maxTotalReceivedPerSecond 63/],
+    [{ maxTotalReceivedPerSecond: 2 ** 24 + 1 }, /maxTotalReceivedPerSecond 16777217/],
     [{ maxTotalBytesPerSecond: "1" as unknown as number }, /maxTotalBytesPerSecond "1"/],
     [{ advertised: "play.example.org" }, /play.example.org/],
     [{ advertised: "play.example.org:0" }, /advertised/],

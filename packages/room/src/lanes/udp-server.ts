@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import {
   AddressCounts,
+  type AddressSet,
   exemptSet,
   type Holder,
   type IpAddr,
@@ -13,6 +14,7 @@ import { checkCount, checkHas, checkKind, checkNames, type Names } from "@zocalo
 import { MAX_MESSAGE_BYTES } from "./lane.ts";
 import { pulseTimes } from "./pulse.ts";
 import { byteRate, LEAST_RECEIVED, messageRate } from "./rate.ts";
+import { LEAST_TOTAL_RECEIVED, ReceivedShares } from "./received-shares.ts";
 import { type LaneClock, laneClock, RunningTime } from "./running-time.ts";
 import { ID_BYTES, idOf, idText, KEY_BYTES, Opener, SEAL_BYTES, Sealer } from "./seal.ts";
 import { type LaneCounts, laneCounts } from "./sealed-lane.ts";
@@ -57,6 +59,12 @@ export interface UdpLanesOptions {
    * bursts. Default 256.
    */
   readonly maxReceivedPerSecond?: number | undefined;
+  /**
+   * The same for all lanes together, from 64: half of them as they come, of which lanes opened for one host
+   * have at most half; the other half in equal parts for each host that has lanes. Default 32,768, which take
+   * about a third of a core: a thousand players at 30 ticks a second. Risk of less: inputs of all are lost.
+   */
+  readonly maxTotalReceivedPerSecond?: number | undefined;
   /** Is told what handlers of lanes throw; nothing ends by it. Default: it is printed. */
   readonly onError?: ((error: unknown) => void) | undefined;
   /** Default: the system's. */
@@ -72,6 +80,7 @@ export const defaultUdpLanesOptions = {
   maxBytesPerSecond: 262_144,
   maxTotalBytesPerSecond: 67_108_864,
   maxReceivedPerSecond: 256,
+  maxTotalReceivedPerSecond: 32_768,
 } as const satisfies UdpLanesOptions;
 
 type Settings = { readonly [Name in keyof typeof defaultUdpLanesOptions]: number };
@@ -86,6 +95,7 @@ const names: Names<UdpLanesOptions> = {
   maxBytesPerSecond: 1,
   maxTotalBytesPerSecond: 1,
   maxReceivedPerSecond: 1,
+  maxTotalReceivedPerSecond: 1,
   onError: 1,
   clock: 1,
 };
@@ -125,6 +135,8 @@ export class UdpLanes {
   readonly #advertised: string;
   readonly #report: (error: unknown) => void;
   readonly #perAddress: AddressCounts;
+  readonly #exempt: AddressSet;
+  readonly #received: ReceivedShares<Holder>;
   readonly #lanes = new Map<string, SealedServerLane>();
   readonly #holders = new Map<SealedServerLane, Holder>();
   readonly #counts = laneCounts();
@@ -139,9 +151,13 @@ export class UdpLanes {
     this.#advertised = addressFor(packets.localAddr, options.advertised);
     this.#report =
       options.onError ?? ((error) => console.error(`zocalo lanes: ${printableLines(inspect(error))}`));
-    const { maxLanesPerAddress, maxTotalBytesPerSecond, idleTimeoutMs } = this.#settings;
-    this.#perAddress = new AddressCounts(maxLanesPerAddress, exemptSet(options.exemptAddresses));
+    const { maxLanesPerAddress, maxTotalBytesPerSecond, maxTotalReceivedPerSecond, idleTimeoutMs } =
+      this.#settings;
+    this.#exempt = exemptSet(options.exemptAddresses);
+    // Never without a limit: then it would not know addresses from each other.
+    this.#perAddress = new AddressCounts(Math.min(maxLanesPerAddress, Number.MAX_SAFE_INTEGER), this.#exempt);
     this.#time = new RunningTime(options.clock ?? laneClock, () => this.#round());
+    this.#received = new ReceivedShares(maxTotalReceivedPerSecond, this.#time.now);
     this.#host = {
       rate: byteRate(maxTotalBytesPerSecond, this.#leastBurst, this.#time.now),
       times: pulseTimes,
@@ -151,7 +167,7 @@ export class UdpLanes {
       ended: (lane) => this.#ended(lane),
     };
     packets.serve({
-      message: ({ bytes, addr }) => this.#received(bytes, addr),
+      message: ({ bytes, addr }) => this.#take(bytes, addr),
       close: () => this.#closeLanes(),
     });
   }
@@ -177,7 +193,8 @@ export class UdpLanes {
     if (holder === undefined) return undefined;
     let id = randomBytes(ID_BYTES);
     while (this.#lanes.has(idText(id))) id = randomBytes(ID_BYTES);
-    const lane = this.#make(id);
+    const lane = this.#make(id, holder);
+    this.#received.add(holder, this.#exempt.has(host), this.#time.now);
     this.#lanes.set(idText(id), lane);
     this.#holders.set(lane, holder);
     this.#time.start();
@@ -195,16 +212,22 @@ export class UdpLanes {
     await this.close();
   }
 
-  #make(id: Buffer): SealedServerLane {
+  #make(id: Buffer, holder: Holder): SealedServerLane {
     const toServer = randomBytes(KEY_BYTES);
     const toClient = randomBytes(KEY_BYTES);
     const { maxMessageBytes, maxBytesPerSecond, maxReceivedPerSecond, idleTimeoutMs } = this.#settings;
     const { now } = this.#time;
     const received = messageRate(maxReceivedPerSecond, now);
+    const mayDecipher = (): boolean => {
+      const at = this.#time.now;
+      if (!received.has(1, at) || !this.#received.take(holder, at)) return false;
+      received.spend(1);
+      return true;
+    };
     return new SealedServerLane(
       {
         sealer: new Sealer(id, toClient),
-        opener: new Opener(toServer, () => received.take(1, this.#time.now)),
+        opener: new Opener(toServer, mayDecipher),
         counts: this.#counts,
         maxMessageBytes,
         report: this.#report,
@@ -228,7 +251,7 @@ export class UdpLanes {
     return 2 * (this.#settings.maxMessageBytes + SEAL_BYTES);
   }
 
-  #received(datagram: Uint8Array, addr: IpAddr): void {
+  #take(datagram: Uint8Array, addr: IpAddr): void {
     const id = idOf(datagram);
     const lane = id === undefined ? undefined : this.#lanes.get(id);
     if (lane === undefined) this.#counts[id === undefined ? "truncated" : "unknown"] += 1;
@@ -242,7 +265,10 @@ export class UdpLanes {
   #ended(lane: SealedServerLane): void {
     this.#lanes.delete(idText(Buffer.from(lane.ticket.id, "base64url")));
     const holder = this.#holders.get(lane);
-    if (holder !== undefined) this.#perAddress.release(holder);
+    if (holder !== undefined) {
+      this.#perAddress.release(holder);
+      this.#received.remove(holder);
+    }
     this.#holders.delete(lane);
     if (this.#lanes.size === 0) this.#time.stop();
   }
@@ -265,6 +291,13 @@ function settingsOf(options: UdpLanesOptions): Settings {
   checkCount("listen", "idleTimeoutMs", given.idleTimeoutMs, 2 ** 31 - 1);
   checkCount("listen", "maxMessageBytes", given.maxMessageBytes, MOST_MESSAGE_BYTES, 64);
   checkCount("listen", "maxReceivedPerSecond", given.maxReceivedPerSecond, 2 ** 20, LEAST_RECEIVED);
+  checkCount(
+    "listen",
+    "maxTotalReceivedPerSecond",
+    given.maxTotalReceivedPerSecond,
+    2 ** 24,
+    LEAST_TOTAL_RECEIVED,
+  );
   for (const name of ["maxBytesPerSecond", "maxTotalBytesPerSecond"] as const) {
     checkCount("listen", name, given[name], 2 ** 40);
   }

@@ -56,9 +56,7 @@ export class OpenRooms {
     this.#above = Int32Array.from({ length: length + 2 }, (_, at) => (at > length ? 0 : at));
   }
 
-  /**
-   * Takes a place in the room of the nearest skill within the window that does not refuse them. Says which.
-   */
+  /** Takes a place in the room of the nearest skill within the window that does not refuse them: which? */
   take(who: PlaceSeeker, skill: number, window: number): string | undefined {
     const at = this.#firstFrom(skill);
     let below = find(this.#below, at);
