@@ -46,9 +46,10 @@ export class RoomProgram implements AsyncDisposable {
 
 async function serve(directory: string): Promise<void> {
   const hub = new Hub({ namespaces: roomNamespaces, engine: await durable(directory) });
-  const rooms = new Rooms(hub, { square: squareRoom }, { checkpointMs: 20 });
-  await rooms.open();
   const listener = await websocket.listen("127.0.0.1:0");
+  const address = `ws://${String(listener.addr)}`;
+  const rooms = new Rooms(hub, { square: squareRoom }, { checkpointMs: 20, address });
+  await rooms.open();
   console.log(String(listener.addr));
   await hub.serve(listener);
 }

@@ -111,7 +111,9 @@ export interface RoomTicket {
   readonly key: string;
   /** As in a `JoinAnswer`, all that follow. */
   readonly room: string;
+  /** The random name of the process that has the place. */
   readonly process: string;
+  /** By which URL to connect to that process, if there are several: at another one there is `no_room`. */
   readonly address?: string | undefined;
 }
 

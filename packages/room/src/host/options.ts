@@ -13,7 +13,10 @@ export interface RoomsOptions {
   readonly udp?: UdpLanes | undefined;
   /** Lanes for pages, which the caller closes after the rooms. Default: none are offered. */
   readonly webRtc?: WebRtcLanes | undefined;
-  /** By which URL clients reach this process, if there are several. Default: they have it. */
+  /**
+   * By which URL clients reach this process and no other, if there are several: tickets name it, and who
+   * comes back connects there. Default: none, clients come back to the URL that they have.
+   */
   readonly address?: string | undefined;
   /** At which address somebody is; the same as the hub's. Default: that of `peer.addr`. */
   readonly hostOf?: ((peer: Peer) => string) | undefined;

@@ -42,6 +42,20 @@ export class Outbox {
     }
   }
 
+  /** What waits, as JSON: the newest, of at most so many UTF-16 code units together. */
+  save(mostCharacters: number): readonly string[] {
+    let from = this.#waiting.length;
+    let left = mostCharacters;
+    while (from > 0 && (left -= this.#waiting[from - 1]?.length ?? 0) >= 0) from--;
+    return this.#waiting.slice(from);
+  }
+
+  /** Goes on with what another one has saved. */
+  restore(waiting: readonly string[]): void {
+    this.#waiting.push(...waiting);
+    this.#characters += waiting.reduce((sum, { length }) => sum + length, 0);
+  }
+
   #shift(): void {
     this.#characters -= this.#waiting.shift()?.length ?? 0;
   }

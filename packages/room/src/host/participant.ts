@@ -27,6 +27,8 @@ export type SavedParticipant = {
   readonly seat: number;
   readonly isAway: boolean;
   readonly inputs: SavedInputs;
+  /** What was said to them and waits, as JSON. */
+  readonly said: readonly string[];
 };
 
 /** The number of a place that only watches. */
@@ -90,8 +92,10 @@ export class Participant implements Newcomer {
     return this.seat === WATCHES;
   }
 
-  save(): SavedParticipant {
+  /** @param mostCharacters of what waits for them, in UTF-16 code units */
+  save(mostCharacters: number): SavedParticipant {
     const { keyHash, user, name, skill, seat, isAway } = this;
-    return { keyHash, user, name, skill, seat, isAway, inputs: this.inputs.save() };
+    const said = this.outbox.save(mostCharacters);
+    return { keyHash, user, name, skill, seat, isAway, inputs: this.inputs.save(), said };
   }
 }

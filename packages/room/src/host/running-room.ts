@@ -10,6 +10,7 @@ import type { Clock } from "../timing/clock.ts";
 import { type Lateness, Ticker } from "../timing/ticker.ts";
 import type { Newcomer, Participant } from "./participant.ts";
 import { type SavedRoom, savedRoom } from "./saved-room.ts";
+import { MAX_SAVE_BYTES } from "./saves.ts";
 import { Seating } from "./seating.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
 
@@ -46,6 +47,8 @@ export interface RoomKeeper {
 const STOOD_STILL_MS = 500;
 /** After a hand-over ticks go on once everybody is back, or so many milliseconds after the last one. */
 const WAIT_FOR_ALL_MS = 1_000;
+/** Of what was said and waits so much is handed over, in UTF-16 code units of all of a room. */
+const SAID_CHARACTERS = 65_536;
 
 /**
  * - `resting`: nobody is here, and no tick runs. After `emptyMs` it is over.
@@ -178,7 +181,8 @@ export class RunningRoom implements MatchListener {
   handOver(): Uint8Array {
     this.#become("over");
     for (const participant of this.seating.participants) participant.lane?.close();
-    return this.#save(true);
+    const bytes = this.#save(true, SAID_CHARACTERS);
+    return bytes.length > MAX_SAVE_BYTES ? this.#save(true, 0) : bytes;
   }
 
   /** Waits for what is being kept. */
@@ -296,16 +300,16 @@ export class RunningRoom implements MatchListener {
   #keep(now: number): void {
     this.#nextSave = now + this.#keeper.checkpointMs;
     this.#saving ??= this.#keeper
-      .save(() => this.#save(false))
+      .save(() => this.#save(false, 0)) // What waits now may have been taken by the time of a crash.
       .finally(() => {
         this.#saving = undefined;
       });
   }
 
-  #save(isWhole: boolean): Uint8Array {
+  #save(isWhole: boolean, saidCharacters: number): Uint8Array {
     const records = this.match.writer instanceof Recording;
     const at = this.#keeper.wall();
-    return saveMatch(this.match, savedRoom({ ...this.seating.save(), records, isWhole, at }));
+    return saveMatch(this.match, savedRoom({ ...this.seating.save(saidCharacters), records, isWhole, at }));
   }
 
   #allAreBack(): boolean {

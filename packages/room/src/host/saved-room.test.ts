@@ -27,8 +27,9 @@ function saved(): Json {
   const who = { keyHash: "hash", user: "ana", name: "Ana" };
   const participant = seating.admit(who, false);
   assert.ok(participant !== undefined);
+  participant.outbox.say("hola", () => false);
   seating.ban({ keyHash: "other", user: "", name: "" }, 1_000);
-  return savedRoom({ ...seating.save(), records: true, isWhole: true, at: 7 });
+  return savedRoom({ ...seating.save(9), records: true, isWhole: true, at: 7 });
 }
 
 test("what is kept of a room is the same after a way through JSON", () => {
@@ -39,7 +40,7 @@ test("what is kept of a room is the same after a way through JSON", () => {
 test("what is kept beside a match has this form; whoever changes it counts the number up", () => {
   assert.deepEqual(shapeOf(saved()), {
     form: "number",
-    places: [
+    participants: [
       {
         keyHash: "string",
         user: "string",
@@ -55,6 +56,7 @@ test("what is kept beside a match has this form; whoever changes it counts the n
           displayed: "null",
           waiting: [],
         },
+        said: ["string"],
       },
     ],
     commands: [{ type: "string", seat: "number", user: "string", name: "string", isBot: "boolean" }],
@@ -63,11 +65,21 @@ test("what is kept beside a match has this form; whoever changes it counts the n
     isWhole: "boolean",
     at: "number",
   });
-  assert.equal(readSavedRoom(saved()).form, 1);
+  assert.equal(readSavedRoom(saved()).form, 2);
 });
 
 test("what another version of this package has kept is refused with a typed error", () => {
-  for (const other of [null, 1, "text", [], {}, { form: 0 }, { form: 2 }, { form: "1" }] as const) {
+  for (const other of [
+    null,
+    1,
+    "text",
+    [],
+    {},
+    { form: 0 },
+    { form: 1 },
+    { form: 3 },
+    { form: "2" },
+  ] as const) {
     assert.throws(
       () => readSavedRoom(other),
       (error) => error instanceof RoomError && error.code === "invalid_value",

@@ -8,7 +8,7 @@ import { type Newcomer, Participant, type SavedParticipant, WATCHES } from "./pa
 
 /** What is kept of who is in a room, see `SavedRoom`. */
 export type SavedSeating = {
-  readonly places: readonly SavedParticipant[];
+  readonly participants: readonly SavedParticipant[];
   /** What was to take effect with the next tick. */
   readonly commands: readonly Command[];
   readonly bans: readonly (readonly [string, number])[];
@@ -133,13 +133,15 @@ export class Seating {
     return commands;
   }
 
-  save(): SavedSeating {
-    const places = [...this.#participants.values()].map((participant) => participant.save());
-    return { places, commands: this.#commands, bans: this.#bans.save(this.#clock.uptime()) };
+  /** @param saidCharacters of what waits for all of them, in UTF-16 code units; in equal parts */
+  save(saidCharacters: number): SavedSeating {
+    const each = saidCharacters / this.#participants.size;
+    const participants = [...this.#participants.values()].map((participant) => participant.save(each));
+    return { participants, commands: this.#commands, bans: this.#bans.save(this.#clock.uptime()) };
   }
 
   /** Takes the place of what it began with; its match was restored, too. */
-  restore({ places, commands, bans }: SavedSeating): void {
+  restore({ participants, commands, bans }: SavedSeating): void {
     const now = this.#clock.uptime();
     const { game, inputs } = this.#match.definition;
     this.#seats.fill(undefined);
@@ -149,9 +151,10 @@ export class Seating {
       if (command.type === "leave") this.#seats[command.seat] = undefined;
       if (command.type === "join" && command.isBot) this.#seats[command.seat] = "bot";
     }
-    for (const saved of places) {
+    for (const saved of participants) {
       const participant = new Participant(saved, saved.seat, game.input.cells, inputs, now);
       participant.inputs.restore(saved.inputs);
+      participant.outbox.restore(saved.said);
       participant.isAway = saved.isAway;
       this.#participants.set(participant.keyHash, participant);
       if (participant.seat !== WATCHES) this.#seats[participant.seat] = participant;

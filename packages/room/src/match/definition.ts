@@ -72,8 +72,9 @@ export interface Room<K extends Kinds = Kinds, P extends KindName<K> = KindName<
   past(ticks: number): Frame<K>;
   /**
    * Says something to everybody here, or to one seat, by the session, in order. What a connection had taken
-   * that breaks may be lost, and so is what waits when the match is handed over. For who is cut off or behind
-   * the last 64 wait, of at most 262,144 characters together or a single longer one.
+   * that breaks may be lost. For who is cut off or behind the last 64 wait, of at most 262,144 characters
+   * together or a single longer one. What waits when the match is handed over goes with it, the newest 65,536
+   * characters in equal parts for all who are here; with a crash it is lost.
    *
    * @throws what JSON cannot say; ProtocolError `too_large`
    */
