@@ -21,6 +21,8 @@ export interface Results {
   readonly rows: readonly ResultRow[];
   /** The row that the ratios compare with; default the first. */
   readonly baseline?: string;
+  /** What is to be known beside the figures, such as what else the machine did. A line each. */
+  readonly notes?: readonly string[];
 }
 
 /** Where results are kept: `bench/results`. */
@@ -45,7 +47,8 @@ export function ratioTable(results: Results): string {
   const text = lines.map((line) =>
     line.map((word, i) => (i === 0 ? word.padEnd(widths[i] ?? 0) : word.padStart(widths[i] ?? 0))).join("  "),
   );
-  return [`${title} (${unit}; ${isLessBetter ? "less" : "more"} is better)`, ...text].join("\n");
+  const head = `${title} (${unit}; ${isLessBetter ? "less" : "more"} is better)`;
+  return [head, ...text, ...(results.notes ?? [])].join("\n");
 }
 
 /**

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, fork } from "node:child_process";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { ask } from "./ask.ts";
 import { alternate, median } from "./measure.ts";
 import { figure, type Results, ratioTable, writeResults } from "./results.ts";
 import { readBoxes } from "./room/boxes.ts";
@@ -73,7 +73,10 @@ async function measureScene(scene: SceneName, runtime: string, isQuick: boolean)
   try {
     const askAll = (question: Question): Record<string, () => Promise<number>> =>
       Object.fromEntries(
-        Object.entries(workers).map(([name, worker]) => [name, () => ask(worker, question)]),
+        Object.entries(workers).map(([name, worker]) => [
+          name,
+          async () => ((await ask(worker, question)) as Answer).value,
+        ]),
       );
     const bytes = await alternate(askAll({ task: "verify", ticks: share * verifiedTicks }), 1);
     const measure = askAll({ task: "measure", ticks: share * ticks });
@@ -94,24 +97,6 @@ function startWorker(contender: string, scene: SceneName, runtime: string): Chil
     execPath: runtime,
     execArgv: ["--import", import.meta.resolve("tsx")],
   });
-}
-
-/** @throws Error when the worker ends instead of an answer; it has said why. */
-async function ask(worker: ChildProcess, question: Question): Promise<number> {
-  const done = new AbortController();
-  const { signal } = done;
-  const answered = Promise.race([
-    once(worker, "message", { signal }).then(([answer]) => (answer as Answer).value),
-    once(worker, "exit", { signal }).then(([code]) => {
-      throw new Error(`a worker ended with ${code}`);
-    }),
-  ]);
-  worker.send(question);
-  try {
-    return await answered;
-  } finally {
-    done.abort(); // The other one of the two rejects, and nobody waits for it any more.
-  }
 }
 
 function printRatios(found: ReadonlyMap<string, Record<SceneName, Found>>, boxes: BoxesRun): void {

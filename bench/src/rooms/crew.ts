@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { someAtATime } from "../hub-load.ts";
 import { enter, type Player, type Way } from "./player.ts";
-import type { Mode } from "./wire.ts";
+import type { Mode, Traffic } from "./wire.ts";
 
 /** How many come at a time. */
 const AT_ONCE = 20;
@@ -25,29 +25,45 @@ export class Crew {
     this.#timer = setInterval(() => this.#look(), LOOK_MS);
   }
 
-  /** So many join; resolves when snapshots come to all by the way that is wanted. */
+  /**
+   * So many join; resolves when snapshots come to all by the way that is wanted.
+   *
+   * @param isLight Each does without pictures and predictions as soon as it plays, so that it costs little.
+   */
   async enter(
     count: number,
     port: number | string,
     mode: Mode,
     way: Way,
     random: () => number,
+    isLight = false,
   ): Promise<void> {
-    await someAtATime(count, AT_ONCE, async () => {
-      this.players.push(await enter(port, mode, way, random));
-      this.#begin();
-    });
     const carrier = way === "session" ? "session" : "udp";
-    const isThere = ({ play }: Player): boolean =>
-      play.me !== undefined && play.figures().carrier === carrier;
-    const since = performance.now();
-    while (!this.players.every(isThere)) {
-      if (performance.now() - since > OPEN_WITHIN_MS) {
-        const missing = this.players.filter((player) => !isThere(player)).length;
-        throw new Error(`${missing} of ${count} do not play over ${carrier} after ${OPEN_WITHIN_MS} ms`);
+    await someAtATime(count, AT_ONCE, async () => {
+      const player = await enter(port, mode, way, random);
+      this.players.push(player);
+      this.#begin();
+      const { play } = player;
+      const since = performance.now();
+      while (play.me === undefined || play.figures().carrier !== carrier) {
+        if (performance.now() - since > OPEN_WITHIN_MS)
+          throw new Error(`one of ${count} does not play over ${carrier} after ${OPEN_WITHIN_MS} ms`);
+        await wait(20);
       }
-      await wait(20);
+      if (isLight) player.becomeLight();
+    });
+  }
+
+  /** What came and went of those that are light. */
+  traffic(): Traffic {
+    const sum: Traffic = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0 };
+    for (const { traffic } of this.players) {
+      sum.messagesIn += traffic.messagesIn;
+      sum.bytesIn += traffic.bytesIn;
+      sum.messagesOut += traffic.messagesOut;
+      sum.bytesOut += traffic.bytesOut;
     }
+    return sum;
   }
 
   async leave(): Promise<void> {

@@ -53,19 +53,39 @@ function clamped(value: number, most: number): number {
 type Kinds = typeof game.definition.kinds;
 type Input = typeof game.definition.input;
 
-/**
- * A room of it. Who touches another is pushed off: by the server alone, so that no client can predict it.
- *
- * @param stays without people, too
- */
-export function walkers(seats: number, stays = false): RoomDefinition<Kinds, Input, "player"> {
+/** One in so many ticks a bot goes another way. */
+const BOT_TURNS = 20;
+
+/** What a room of it is like. */
+export interface WalkersOptions {
+  readonly seats: number;
+  /** Bots have so many seats, as long as nobody wants them. Default 0. */
+  readonly bots?: number;
+  /** Without people, too. Default false. */
+  readonly stays?: boolean;
+  /** Is called in each tick. */
+  readonly ran: () => void;
+}
+
+/** A room of it. Who touches another is pushed off: by the server alone, so that no client can predict it. */
+export function walkers(options: WalkersOptions): RoomDefinition<Kinds, Input, "player"> {
+  const { seats, bots = 0, stays = false, ran } = options;
   const places = new Float64Array(2 * seats);
   return defineRoom({
     game,
     seats,
+    bots,
     ...(stays && { emptyMs: null }),
     join: (room) => room.world.add("player", { at: [WIDTH * room.random(), HEIGHT * room.random()] }),
+    bot(room, { entity }, input) {
+      // Where it looks it walks, so its aim is all that it remembers.
+      const turns = room.random() * BOT_TURNS < 1;
+      input.aim = turns ? 2 * Math.PI * room.random() - Math.PI : entity.aim;
+      input.move.x = Math.cos(input.aim);
+      input.move.y = Math.sin(input.aim);
+    },
     step({ seats: taken }) {
+      ran();
       for (const [i, { entity }] of taken.entries()) {
         places[2 * i] = entity.at.x;
         places[2 * i + 1] = entity.at.y;

@@ -3,7 +3,8 @@ import { binaryDial } from "@zocalo/client/binary";
 import { BestLane, dialLane, join, type LaneTicket, type OpenLane, overUdp, type Play } from "@zocalo/room";
 import { dial } from "@zocalo/websocket";
 import { game, MARKS } from "./game.ts";
-import type { Mode } from "./wire.ts";
+import { LightLane } from "./light.ts";
+import type { Mode, Traffic } from "./wire.ts";
 
 type Kinds = typeof game.definition.kinds;
 type Input = typeof game.definition.input;
@@ -40,25 +41,49 @@ export class Player {
   readonly #random: () => number;
   #angle = 0;
   #ticksLeft = 0;
+  readonly #lane: LightLane;
+  #isLight = false;
 
-  constructor(session: Session, play: Play<Kinds, Input, "player">, random: () => number) {
+  constructor(session: Session, play: Play<Kinds, Input, "player">, lane: LightLane, random: () => number) {
     this.session = session;
     this.play = play;
+    this.#lane = lane;
     this.#random = random;
   }
 
-  /** Does what is due: inputs, and what is shown. */
+  /** What came and went since it became light. */
+  get traffic(): Readonly<Traffic> {
+    return this.#lane.traffic;
+  }
+
+  /** From now on it acknowledges snapshots without reading them, and shows nothing. */
+  becomeLight(): void {
+    this.#isLight = true;
+    this.#lane.takeOver(Math.floor(this.play.time));
+  }
+
+  /** Does what is due: inputs, and what is shown. A light one makes one input each time. */
   advance(): void {
+    if (this.#isLight) {
+      this.#walk();
+      const move = { x: Math.cos(this.#angle), y: Math.sin(this.#angle) };
+      this.#lane.input({ move, aim: this.#angle - Math.PI, mark: this.mark });
+      return;
+    }
     this.play.advance(performance.now(), (input) => {
-      if (this.#ticksLeft-- <= 0) {
-        this.#ticksLeft = 5 + 25 * this.#random();
-        this.#angle = 2 * Math.PI * this.#random();
-      }
+      this.#walk();
       input.move.x = Math.cos(this.#angle);
       input.move.y = Math.sin(this.#angle);
       input.aim = this.#angle - Math.PI;
       input.mark = this.mark;
     });
+  }
+
+  /** Another way now and then. */
+  #walk(): void {
+    if (this.#ticksLeft-- > 0) return;
+    this.#ticksLeft = 5 + 25 * this.#random();
+    this.#angle = 2 * Math.PI * this.#random();
   }
 
   /** Says something new; gives what. */
@@ -90,7 +115,13 @@ export async function enter(
   room?: string,
 ): Promise<Player> {
   const session = openSession(port);
-  const lane = way === "session" ? undefined : way === "udp" ? overUdp() : overUdpAt(way.udpAt);
+  const best = way === "session" ? undefined : way === "udp" ? overUdp() : overUdpAt(way.udpAt);
+  let opened: LightLane | undefined;
+  const lane: OpenLane = (last, means) => {
+    opened = new LightLane(best?.(last, means) ?? last);
+    return opened;
+  };
   const play = await join(session, game, { mode, name: "bench", lane, room, maxEntities: 256 });
-  return new Player(session, play, random);
+  if (opened === undefined) throw new Error("no lane was opened");
+  return new Player(session, play, opened, random);
 }

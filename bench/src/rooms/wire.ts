@@ -7,8 +7,11 @@ export const FIGURES = "bench.figures";
 /** Opens `{ count }` rooms of the mode `hall`; answers with their ids. */
 export const OPEN = "bench.open";
 
-/** The modes of rooms: 100 seats, 10, and one. The last ones stay when nobody is there. */
-export type Mode = "crowd" | "ten" | "hall";
+/**
+ * The modes of rooms: 100 seats, 10, 10 of which bots have those that nobody takes, and one. The last ones
+ * stay when nobody is there.
+ */
+export type Mode = "crowd" | "ten" | "filled" | "hall";
 
 /** How late something began, in milliseconds. */
 export interface Late {
@@ -18,8 +21,9 @@ export interface Late {
 }
 
 export interface ServerFigures {
-  /** Ticks of all rooms. */
+  /** Ticks that rooms ran, and those of them that a timer began of which `late` tells. */
   readonly ticks: number;
+  readonly timed: number;
   readonly rooms: number;
   readonly late: Late;
   /** Of a ticker of the same rate in the same process, which has nothing to do. */
@@ -32,3 +36,23 @@ export interface ServerFigures {
   /** Of JavaScript objects, and of the memory that arrays hold. */
   readonly heapBytes: number;
 }
+
+/** Messages of lanes, without seals and what is below them. */
+export interface Traffic {
+  messagesIn: number;
+  bytesIn: number;
+  messagesOut: number;
+  bytesOut: number;
+}
+
+/** What a load process is told: who comes, that it is to say what came and went, and that all leave. */
+export type LoadRequest =
+  | {
+      readonly task: "enter";
+      readonly port: number;
+      readonly mode: Mode;
+      readonly clients: number;
+      readonly seed: number;
+    }
+  | { readonly task: "count" }
+  | { readonly task: "leave" };
