@@ -6,11 +6,13 @@ import type { AddressInfo } from "node:net";
 import { Hub } from "@zocalo/hub";
 import { listen } from "@zocalo/websocket";
 import { Server as SocketIo } from "socket.io";
+import { type WebSocket, WebSocketServer } from "ws";
 
 const [contender = "", form = "", direction = ""] = process.argv.slice(2);
 const TICK_MS = 1_000 / 30;
 const isOut = direction === "out";
 const snapshot = Buffer.alloc(1_000, 1);
+const INPUT = "input";
 let ticks = 0;
 
 /** Something of its own for each in each tick. */
@@ -34,7 +36,7 @@ async function hub(): Promise<number> {
     limits: { commandsPerSecond: 1_000_000, commandBurst: 1_000_000 },
   });
   const sessions = new Set<string>();
-  square.onCast("input", ({ session }) => void (isOut && sessions.add(session)));
+  square.onCast(INPUT, ({ session }) => void (isOut && sessions.add(session)));
   eachTick(() => {
     let number = 0;
     for (const session of sessions)
@@ -51,7 +53,7 @@ async function socketIo(): Promise<number> {
   const io = new SocketIo(http, { transports: ["websocket"], pingInterval: 3_600_000 });
   const sockets = new Set<Parameters<Parameters<typeof io.on>[1]>[0]>();
   io.on("connection", (socket) => {
-    socket.on("input", () => void (isOut && sockets.add(socket)));
+    socket.on(INPUT, () => void (isOut && sockets.add(socket)));
   });
   eachTick(() => {
     let number = 0;
@@ -62,10 +64,45 @@ async function socketIo(): Promise<number> {
   return (http.address() as AddressInfo).port;
 }
 
+/** What one writes with ws: a word before the bytes, or JSON, and nothing for who is behind. */
+async function ws(): Promise<number> {
+  const server = new WebSocketServer({
+    host: "127.0.0.1",
+    port: 0,
+    perMessageDeflate: false,
+    backlog: 4_096,
+  });
+  const sockets = new Set<WebSocket>();
+  const word = Buffer.from("snapshot");
+  server.on("connection", (socket) => {
+    socket.on("message", (data: Buffer, isBinary) => {
+      const isInput = isBinary
+        ? data.toString("latin1", 0, INPUT.length) === INPUT
+        : (JSON.parse(data.toString()) as { type: string }).type === INPUT;
+      if (isInput && isOut) sockets.add(socket);
+    });
+  });
+  eachTick(() => {
+    let number = 0;
+    for (const socket of sockets) {
+      const data = next(number++);
+      if (socket.bufferedAmount > 0) continue;
+      // It may keep what it is given, so each needs memory of its own.
+      if (typeof data === "string") socket.send(JSON.stringify({ type: "snapshot", data }));
+      else socket.send(Buffer.concat([word, data]));
+    }
+  });
+  await once(server, "listening");
+  return (server.address() as AddressInfo).port;
+}
+
 /** It keeps what it is given until the turn is over, so each needs memory of its own. */
 function copied(data: Buffer | string): Buffer | string {
   return typeof data === "string" ? data : Buffer.from(data);
 }
 
 process.on("SIGTERM", () => process.exit(0));
-console.log(JSON.stringify({ port: await (contender === "hub" ? hub() : socketIo()) }));
+const contenders: Readonly<Record<string, () => Promise<number>>> = { hub, ws, "Socket.IO": socketIo };
+const serve = contenders[contender];
+if (serve === undefined) throw new Error(`there is no ${contender}`);
+console.log(JSON.stringify({ port: await serve() }));

@@ -1,13 +1,14 @@
+import { loadavg } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
 import { Client, frame, socketIo, Sought, someAtATime, webSocket } from "./hub-load.ts";
 import { alternate, median, spawnServer } from "./measure.ts";
-import { type Results, ratioTable, writeResults } from "./results.ts";
+import { figure, type Results, ratioTable, writeResults } from "./results.ts";
 import { canPin, SERVER_CPU } from "./tcp-programs.ts";
 import { pinLoad } from "./udp.ts";
 import { clientFrame, cpuUs } from "./websocket-load.ts";
 
 export const title =
-  "Casts: server CPU per input and per snapshot of a game, beside Socket.IO's volatile emit";
+  "Casts: server CPU per input and per snapshot of a game, beside ws and Socket.IO's volatile emit";
 
 const CLIENTS = 100;
 const TICK_MS = 1_000 / 30;
@@ -42,6 +43,16 @@ const SPEECHES: Readonly<Record<string, Speech>> = {
     input: frame(`{"type":"cast","method":"input","data":"${INPUT}"}`),
     snapshot: '"snapshot"',
   },
+  "ws, bytes": {
+    dialect: webSocket,
+    input: binary(Buffer.from(`input${INPUT}`)),
+    snapshot: "snapshot",
+  },
+  "ws, JSON": {
+    dialect: webSocket,
+    input: frame(`{"type":"input","data":"${INPUT}"}`),
+    snapshot: '"snapshot"',
+  },
   "Socket.IO, bytes": {
     dialect: socketIo,
     input: Buffer.concat([frame('451-["input",{"_placeholder":true,"num":0}]'), binary(Buffer.from(INPUT))]),
@@ -59,9 +70,10 @@ const SPEECHES: Readonly<Record<string, Speech>> = {
  */
 export async function run(args: string[]): Promise<void> {
   const isQuick = args.includes("--quick");
+  const busy = loadavg()[0] ?? Number.NaN;
   pinLoad();
   const names = Object.keys(SPEECHES);
-  const durationMs = isQuick ? 1_500 : 5_000;
+  const durationMs = isQuick ? 1_500 : 2_000;
   const measured = Object.fromEntries(
     names.map((name) => [
       name,
@@ -78,6 +90,8 @@ export async function run(args: string[]): Promise<void> {
     unit: "µs of server CPU per message, timers and idling included",
     isLessBetter: true,
     columns,
+    baseline: "ws, bytes",
+    notes: [`Load average of the machine at the start: ${figure(busy)}.`],
     rows: names.map((name) => ({
       name,
       values: Object.fromEntries(

@@ -26,7 +26,7 @@ const FULL: Scale = {
   rooms: 50,
   idle: 1_000,
   pressMs: 45_000,
-  windows: 4,
+  windows: 6,
 };
 const QUICK: Scale = {
   warmMs: 1_000,

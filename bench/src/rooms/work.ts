@@ -26,7 +26,7 @@ export interface WorkScale {
 }
 
 /** What was found of rooms at work. */
-interface Work {
+export interface Work {
   readonly name: string;
   readonly server: ServerFigures;
   /** Of a process with nothing but the control loop, at the same time. */
@@ -56,13 +56,17 @@ export async function measureWork(
     await work(`${scale.crowd} clients in one room`, "crowd", scale.crowd, scale, profile),
     await work(`${scale.rooms} rooms of 10 clients`, "ten", 10 * scale.rooms, scale, profile),
   ];
+  return tablesOf(found);
+}
+
+/** What is published of it: of what a machine did that was too busy, only how busy it was. */
+export function tablesOf(found: readonly Work[]): Record<string, Results> {
   const notes = found.map(noteOf);
   const columns = found.map(columnOf);
   const rowOf = (name: string, value: (one: Work) => number | undefined): Results["rows"][number] => ({
     name,
     values: Object.fromEntries(found.map((one) => [columnOf(one), value(one)])),
   });
-  /** Of what is no figure of a server that has too little to do, or too much. */
   const sound = (name: string, value: (one: Work) => number): Results["rows"][number] =>
     rowOf(name, (one) => (isSound(one) ? value(one) : undefined));
   const loops = [
