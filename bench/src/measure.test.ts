@@ -119,6 +119,8 @@ test("the table shows figures and how many times the baseline's they are", () =>
     ].join("\n"),
   );
   assert.match(ratioTable({ ...results, baseline: "other" }), /^zocalo +10 \(0\.309×\)/m);
+  const unlike = ratioTable({ ...results, baseline: null, notes: ["Load: 0.1.", "Clients: 2."] });
+  assert.match(unlike, /^other +32\.4 +–\nLoad: 0\.1\.\nClients: 2\.$/m);
   assert.deepEqual([1040.4, 99.95, 0.000123456, Number.NaN].map(figure), ["1,040", "100", "0.000123", "–"]);
 });
 

@@ -19,8 +19,8 @@ export interface Results {
   /** Names of the columns, in their order. */
   readonly columns: readonly string[];
   readonly rows: readonly ResultRow[];
-  /** The row that the ratios compare with; default the first. */
-  readonly baseline?: string;
+  /** The row that the ratios compare with; default the first. Null: rows are not to be compared. */
+  readonly baseline?: string | null;
   /** What is to be known beside the figures, such as what else the machine did. A line each. */
   readonly notes?: readonly string[];
 }
@@ -31,7 +31,8 @@ export const RESULTS_DIRECTORY = fileURLToPath(new URL("../results", import.meta
 /** The table as text: each figure, and in brackets how many times the baseline's it is. */
 export function ratioTable(results: Results): string {
   const { columns, rows, unit, isLessBetter, title } = results;
-  const base = rows.find(({ name }) => name === results.baseline) ?? rows[0];
+  const { baseline } = results;
+  const base = baseline === null ? undefined : (rows.find(({ name }) => name === baseline) ?? rows[0]);
   const cell = (row: ResultRow, column: string) => {
     const value = row.values[column];
     if (value === undefined) return "–";

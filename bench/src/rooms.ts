@@ -115,6 +115,7 @@ async function measureIdle({ idle }: Scale): Promise<Record<string, Results>> {
       title: "Idle rooms: memory of all of them, of one seat each",
       unit: "MB",
       isLessBetter: true,
+      baseline: null,
       columns,
       rows: (["resident", "heap"] as const).map((name) => ({
         name,

@@ -84,6 +84,7 @@ export async function measureScreen({ pressMs, warmMs }: SeenScale): Promise<Rec
       title: "Input to another player's screen: 2 clients and 8 bots, 30 ticks and 60 pictures a second",
       unit: "ms",
       isLessBetter: true,
+      baseline: null,
       columns: Object.keys(found),
       rows: Object.entries(quantiles).map(([name, q]) => ({
         name,
@@ -115,6 +116,7 @@ export async function measurePrediction(scale: SeenScale): Promise<Record<string
       title: "Prediction error over 150 ms and 5 % loss each way",
       unit: `CSS pixels, ${PIXELS_PER_UNIT} a unit of which one walks 6 a second; a quantum is ${pixels}`,
       isLessBetter: true,
+      baseline: null,
       columns: Object.keys(found),
       rows: Object.entries(rows).map(([name, q]) => ({
         name,

@@ -79,6 +79,7 @@ export function tablesOf(found: readonly Work[]): Record<string, Results> {
       title: "Rooms at work: how late ticks begin, 30 times a second",
       unit: "ms",
       isLessBetter: true,
+      baseline: null,
       columns,
       rows: loops.flatMap(([name, late]) =>
         (["p50", "p99", "worst"] as const).map((which) =>
@@ -90,6 +91,7 @@ export function tablesOf(found: readonly Work[]): Record<string, Results> {
       title: "Rooms at work: processor time",
       unit: "% of a core",
       isLessBetter: true,
+      baseline: null,
       columns,
       rows: [
         sound("server", (one) => 100 * one.serverShare),
@@ -103,6 +105,7 @@ export function tablesOf(found: readonly Work[]): Record<string, Results> {
       title: "Rooms at work: what was done of what was due",
       unit: "%; less than 100 where the machine was too busy",
       isLessBetter: false,
+      baseline: null,
       columns,
       rows: [
         rowOf("ticks that were run", (one) => 100 * one.ticked),
@@ -116,6 +119,7 @@ export function tablesOf(found: readonly Work[]): Record<string, Results> {
       title: "Rooms at work: snapshots and inputs, without seals and headers",
       unit: "bytes for each client and second",
       isLessBetter: true,
+      baseline: null,
       columns,
       rows: [sound("to a client", (one) => one.bytesDown), sound("from a client", (one) => one.bytesUp)],
     },
