@@ -3,7 +3,9 @@ import { NUMBERS } from "../src/game/numbers.ts";
 import { FIRST_BINDINGS } from "../src/hands/bindings.ts";
 import { Hands } from "../src/hands/hands.ts";
 import { Practice } from "../src/play/practice.ts";
+import { LIGHT } from "../src/view/palette.ts";
 import { Scene } from "../src/view/scene.ts";
+import { Sprites } from "../src/view/sprites.ts";
 import { FlashMeter, luminanceOf } from "./flash-meter.ts";
 
 const FRAMES_PER_SECOND = 60;
@@ -74,4 +76,14 @@ function wild(scene: Scene, frame: number): void {
   if (frame % 20 === 0) scene.happened("out", width / 2, height / 2 + (frame % 3) - 1, true);
 }
 
-Object.assign(window, { film });
+/** How many pictures one name has, as it comes in both teams, as another's and one's own, twice each. */
+export function namesOf(text: string): number {
+  const sprites = new Sprites(30, LIGHT);
+  const pictures = new Set<ImageBitmap>();
+  for (const team of ["sun", "moon", "sun", "moon"] as const) {
+    for (const isMine of [false, true]) pictures.add(sprites.name(text, team, isMine));
+  }
+  return pictures.size;
+}
+
+Object.assign(window, { film, namesOf });

@@ -38,7 +38,7 @@ test("the meter finds a flash that is too fast, large, and deep, and no other", 
   assert.equal(flashes((frame) => frame > 30).mostChanges, 1, "one change of scene is no flash");
 });
 
-test("the picture never flashes more than three times a second, and stands still for who asks", async (t) => {
+test("the picture has names in the colours of their teams, never flashes more than three times a second, and stands still for who asks", async (t) => {
   const browser = await launchBrowser();
   t.after(() => browser.close());
   const page = await browser.newPage({ viewport: { width: 1024, height: 768 } });
@@ -47,6 +47,10 @@ test("the picture never flashes more than three times a second, and stands still
   const film = (options: Film): Promise<Seen> =>
     page.evaluate((given) => (window as unknown as { film: (film: Film) => Seen }).film(given), options);
 
+  const names = await page.evaluate(() =>
+    (window as unknown as { namesOf: (text: string) => number }).namesOf("Beto"),
+  );
+  assert.equal(names, 3, "a name has the colour of its team, or is one's own");
   for (const isDark of [false, true]) {
     for (const isWild of [false, true]) {
       const seen = await film({ isDark, isCalm: false, seconds: isWild ? 6 : 24, isWild });

@@ -47,7 +47,7 @@ export function happenings(before: ArenaWorld, now: ArenaWorld, tell: Listener):
   for (const egg of before.all("egg")) {
     const { slot } = egg;
     const isGone = now.get(slot)?.kind !== "egg" || before.generations[slot] !== now.generations[slot];
-    if (isGone) tell("splat", egg.at.x, egg.at.y, undefined);
+    if (isGone) tell("splat", egg.at.x, egg.at.y, egg.by?.kind === "player" ? egg.by : undefined);
   }
   for (const pinata of now.all("pinata")) {
     const old = before.get(pinata.slot);

@@ -4,6 +4,7 @@ import type { ArenaFrame, input, kinds, ShownPlayer } from "../game/kinds.ts";
 import { hasMatch } from "../game/movement.ts";
 import { type Happening, type Listener, SnapshotHappenings } from "./happenings.ts";
 import { NetRing } from "./net-figures.ts";
+import { OwnEggs, type ShownEgg } from "./own-eggs.ts";
 import type { Moment, Source } from "./source.ts";
 
 export type ArenaPlay = Play<typeof kinds, typeof input, "player">;
@@ -38,6 +39,7 @@ export class Online implements Source {
   readonly #happenings = new SnapshotHappenings();
   readonly #throw = new Rise();
   readonly #dash = new Rise();
+  readonly #eggs = new OwnEggs();
   #latenessMs = 0;
   #askedAt = Number.NEGATIVE_INFINITY;
 
@@ -56,14 +58,19 @@ export class Online implements Source {
     return this.play.me;
   }
 
+  get eggs(): Iterable<ShownEgg> {
+    return this.#eggs.shown(this.frame, this.me);
+  }
+
   get state(): PlayState {
     return this.play.state;
   }
 
-  advance({ now, fill }: Moment, tell: Listener): boolean {
+  advance({ now, seconds, fill }: Moment, tell: Listener): boolean {
     const { play } = this;
     if (play.advance(now, fill) === "returned") this.#happenings.forget();
     const me = play.me;
+    this.#eggs.advance(seconds, play.frame, me, tell);
     if (me !== undefined) this.#ownDoings(me, tell);
     for (const tick of play.passed) {
       const rows = play.frameAt(tick);
@@ -88,9 +95,12 @@ export class Online implements Source {
     await this.#session.close();
   }
 
-  /** What the own player does is heard when it is done, not when the server's word of it is shown. */
+  /** What the own player does is seen and heard when it is done, not when the server has said so. */
   #ownDoings(me: ShownPlayer, tell: Listener): void {
-    if (this.#throw.of(me.throwWait)) tell("throw", me.at.x, me.at.y, me);
+    if (this.#throw.of(me.throwWait)) {
+      this.#eggs.thrown(me);
+      tell("throw", me.at.x, me.at.y, me);
+    }
     if (this.#dash.of(me.dash)) tell("dash", me.at.x, me.at.y, me);
   }
 
@@ -112,7 +122,7 @@ export class Online implements Source {
 }
 
 function isForetold(what: Happening): boolean {
-  return what === "throw" || what === "dash";
+  return what === "throw" || what === "dash" || what === "splat";
 }
 
 /** Notices when a countdown begins anew, once each time, though it is corrected, and has fractions. */

@@ -1,5 +1,6 @@
 import type { ArenaFrame, Input, ShownPlayer } from "../game/kinds.ts";
 import type { Listener } from "./happenings.ts";
+import type { ShownEgg } from "./own-eggs.ts";
 
 /** A moment at which a picture is drawn. */
 export interface Moment {
@@ -17,6 +18,8 @@ export interface Moment {
 export interface Source {
   /** Others between two ticks, one's own player as it is foretold. It may become another object. */
   readonly frame: ArenaFrame;
+  /** The eggs in the air, where some are foretold; else those of `frame`. */
+  readonly eggs?: Iterable<ShownEgg>;
   /** Whom this page steers, or steered when it was recorded; in `frame`. */
   readonly me: ShownPlayer | undefined;
   /**

@@ -3,6 +3,7 @@ import { mapOf, matchOf } from "../game/movement.ts";
 import { NUMBERS, ticks } from "../game/numbers.ts";
 import type { Sticks } from "../hands/sticks.ts";
 import type { Happening } from "../play/happenings.ts";
+import type { ShownEgg } from "../play/own-eggs.ts";
 import { Camera } from "./camera.ts";
 import { Confetti } from "./confetti.ts";
 import { drawGround } from "./ground.ts";
@@ -101,6 +102,7 @@ export class Scene {
    * @param eye whom the picture follows.
    * @param seconds since the last frame.
    * @param time of the page, in ms.
+   * @param eggs in the air. Default: those of `frame`.
    */
   draw(
     frame: ArenaFrame,
@@ -109,6 +111,7 @@ export class Scene {
     seconds: number,
     time: number,
     sticks: Sticks,
+    eggs: Iterable<ShownEgg> = frame.all("egg"),
   ): void {
     if (this.#pace.frame(seconds)) this.fit(this.#isDark, this.#top);
     const brush = this.#brush;
@@ -132,7 +135,7 @@ export class Scene {
     // Whoever plays here lies above the others.
     if (me !== undefined) this.#player(me, true, time);
     for (const pinata of frame.all("pinata")) this.#pinata(pinata);
-    this.#eggs(frame);
+    this.#eggs(eggs);
     this.#confetti.draw(brush, seconds, palette.sweets);
     brush.setTransform(this.#pixels, 0, 0, this.#pixels, 0, 0);
     if (me !== undefined) drawGuide(brush, palette, frame, me, this.camera, this.#width, this.#height);
@@ -190,8 +193,8 @@ export class Scene {
     return ground;
   }
 
-  #eggs(frame: ArenaFrame): void {
-    for (const egg of frame.all("egg")) {
+  #eggs(eggs: Iterable<ShownEgg>): void {
+    for (const egg of eggs) {
       const { x, y } = egg.at;
       stamp(this.#brush, this.#sprites.egg(egg.team, egg.aim), x, y, this.#placing);
     }

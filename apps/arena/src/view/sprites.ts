@@ -74,11 +74,15 @@ function widthOf(text: string, font: string): number {
   return brush.measureText(text).width;
 }
 
+type Names = Readonly<Record<Team | "mine", Map<string, ImageBitmap>>>;
+
 /** Pictures of what is drawn often, drawn once for each size of a unit. */
 export class Sprites {
   readonly #unit: number;
   readonly #palette: Palette;
   readonly #kept = new Map<string, ImageBitmap>();
+  /** Names by whose they are: after a match somebody of the same name may be of the other team. */
+  readonly #names: Names = { sun: new Map(), moon: new Map(), mine: new Map() };
 
   /** @param unit in pixels of the screen. */
   constructor(unit: number, palette: Palette) {
@@ -170,7 +174,8 @@ export class Sprites {
 
   /** A name, with an edge so that it is read on any ground. */
   name(text: string, team: Team, isMine: boolean): ImageBitmap {
-    const known = this.#kept.get(text);
+    const names = this.#names[isMine ? "mine" : team];
+    const known = names.get(text);
     if (known !== undefined) return known;
     const size = Math.max(11, Math.min(17, this.#unit * 0.42)) * (isMine ? 1.12 : 1);
     const font = `${isMine ? 700 : 600} ${size}px system-ui, sans-serif`;
@@ -186,7 +191,7 @@ export class Sprites {
       brush.fillStyle = isMine ? this.#palette.ink : this.#palette[team].name;
       brush.fillText(text, 4, height / 2);
     });
-    this.#kept.set(text, picture);
+    names.set(text, picture);
     return picture;
   }
 
@@ -204,7 +209,6 @@ export class Sprites {
   }
 }
 
-// A name has 16 characters at most, so that none of them is one of these.
 const keysOf = (what: string, count: number) =>
   Array.from({ length: count }, (_, i) => `${what}, number ${i}`);
 const keysOfTeams = (what: string, count: number) => ({

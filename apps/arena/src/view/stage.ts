@@ -204,9 +204,9 @@ export class Stage {
     this.#hasFilled = false;
     if (this.#source.advance(moment, this.#tell)) {
       if (this.#hasFilled) this.hands.seen();
-      const { frame, me } = this.#source;
+      const { frame, me, eggs } = this.#source;
       const eye = this.#eye();
-      scene.draw(frame, me, eye, seconds, time, this.hands.sticks);
+      scene.draw(frame, me, eye, seconds, time, this.hands.sticks, eggs);
       this.followed.value = this.#isPlaying ? "" : (eye?.name ?? "");
       this.readout.read(frame, me, eye, this.#isPlaying);
     }
