@@ -143,6 +143,8 @@ test("a room is private to those who have its link", TIMEOUT, async (t) => {
   await ana.page.getByTestId("play-privately").click();
   await ana.page.locator("main[data-mode=online][data-phase=play]").waitFor();
   assert.match(ana.page.url(), /#room=[\w-]{22,}$/);
+  const forFriends = ana.page.getByTestId("invite-friends");
+  await forFriends.waitFor();
   const other = await match.player("Ben");
   assert.equal(match.server.rooms.stats().rooms, 2, "nobody else is sent there");
   await ana.page.keyboard.press("Escape");
@@ -152,6 +154,7 @@ test("a room is private to those who have its link", TIMEOUT, async (t) => {
   await luz.page.getByTestId("play").click();
   await luz.page.locator("main[data-mode=online]").waitFor();
   await ana.page.getByTestId("here").filter({ hasText: "2 players" }).waitFor();
+  await forFriends.waitFor({ state: "detached" });
   assert.equal(match.server.rooms.stats().rooms, 2);
   await other.page.close();
   const late = await match.page({ locale: "es-MX" }, "#room=gone");
@@ -174,6 +177,10 @@ test("the match that has ended is played again, stands still, and leads back", T
   const last = ana.page.getByTestId("board").locator("tbody");
   await ana.page.getByTestId("watch-again").waitFor();
   const board = await last.innerText();
+  assert.match(
+    await ana.page.getByTestId("share").innerText(),
+    /^(Your team|Nobody) .*You brought .* hits?\.$/,
+  );
   await ana.page.getByTestId("watch-again").click();
   await ana.page.locator("main[data-mode=replay]").waitFor();
   await ana.page.getByTestId("pause").click();

@@ -21,6 +21,8 @@ function untilPast(page: Page, x: number, y: number): Promise<unknown> {
 
 test("a match is played by keys and mouse, paused, and gone on with", async (t) => {
   const { page, complaints } = await match(t);
+  const how = page.getByTestId("how");
+  assert.match(await how.innerText(), /W\s*A\s*S\s*D\s+walk\s+Click throw\s+Space dash/);
   await untilPast(page, 2, 7);
   await page.keyboard.down("KeyD");
   await untilPast(page, 6, 0);
@@ -33,6 +35,7 @@ test("a match is played by keys and mouse, paused, and gone on with", async (t) 
   await page.mouse.down();
   await page.locator("canvas[data-thrown]").waitFor();
   await page.mouse.up();
+  await how.waitFor({ state: "detached" });
   await page.keyboard.press("Tab");
   assert.equal(await page.getByTestId("board").locator("tbody tr").count(), 10);
   await page.getByTestId("board").getByText("Ana").waitFor();
@@ -60,6 +63,17 @@ test("a match is played by two thumbs", async (t) => {
   const touch = (type: "touchStart" | "touchMove" | "touchEnd", ...touchPoints: object[]) =>
     fingers.send("Input.dispatchTouchEvent", { type, touchPoints: touchPoints as never });
   await untilPast(page, 2, 7);
+  const places = await Promise.all(
+    [".how-thumb[data-side=right]", ".dash", ".how-thumb[data-side=left]"].map((each) =>
+      page.locator(each).boundingBox(),
+    ),
+  );
+  const [right, dash] = places;
+  assert.ok(
+    places.every((place) => place !== null && place.y > 720 / 2),
+    "where thumbs reach",
+  );
+  assert.ok(right && dash && right.y + right.height < dash.y, "the button is not under the thumb that aims");
   const left = { x: 140, y: 560, id: 1 };
   await touch("touchStart", { ...left, x: 80 });
   await touch("touchMove", left);
@@ -67,6 +81,7 @@ test("a match is played by two thumbs", async (t) => {
   await touch("touchStart", left, { x: 260, y: 600, id: 2 });
   await touch("touchMove", left, { x: 310, y: 600, id: 2 });
   await page.locator("canvas[data-thrown]").waitFor();
+  await page.getByTestId("how").waitFor({ state: "detached" });
   await touch("touchEnd");
   assert.deepEqual(complaints, []);
 });

@@ -9,6 +9,7 @@ import { Lobby } from "../src/view/lobby.ts";
 import { Stage } from "../src/view/stage.ts";
 import "../src/styles/base.css";
 import "../src/styles/hud.css";
+import "../src/styles/how.css";
 import "../src/styles/dialog.css";
 import "../src/styles/net.css";
 import "../src/styles/network.css";

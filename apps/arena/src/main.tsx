@@ -7,6 +7,7 @@ import { Lobby } from "./view/lobby.ts";
 import { Stage } from "./view/stage.ts";
 import "./styles/base.css";
 import "./styles/hud.css";
+import "./styles/how.css";
 import "./styles/dialog.css";
 import "./styles/net.css";
 import "./styles/network.css";

@@ -78,7 +78,7 @@ function wild(scene: Scene, frame: number): void {
 
 /** How many pictures one name has, as it comes in both teams, as another's and one's own, twice each. */
 export function namesOf(text: string): number {
-  const sprites = new Sprites(30, LIGHT);
+  const sprites = new Sprites(30, LIGHT, 1);
   const pictures = new Set<ImageBitmap>();
   for (const team of ["sun", "moon", "sun", "moon"] as const) {
     for (const isMine of [false, true]) pictures.add(sprites.name(text, team, isMine));
@@ -86,4 +86,9 @@ export function namesOf(text: string): number {
   return pictures.size;
 }
 
-Object.assign(window, { film, namesOf });
+/** How high a name is, in pixels of a screen that has so many for a CSS pixel. */
+export function nameHeight(sharpness: number): number {
+  return new Sprites(30 * sharpness, LIGHT, sharpness).name("Beto", "sun", false).height;
+}
+
+Object.assign(window, { film, namesOf, nameHeight });

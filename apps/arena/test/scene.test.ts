@@ -50,6 +50,11 @@ test("the picture has names in the colours of their teams, never flashes more th
   const names = await page.evaluate(() =>
     (window as unknown as { namesOf: (text: string) => number }).namesOf("Beto"),
   );
+  const [once, thrice] = await page.evaluate(() => {
+    const { nameHeight } = window as unknown as { nameHeight: (sharpness: number) => number };
+    return [nameHeight(1), nameHeight(3)] as const;
+  });
+  assert.ok(Math.abs(thrice - 3 * once) <= 3, `as large to the eye on a sharp screen: ${once}, ${thrice}`);
   assert.equal(names, 3, "a name has the colour of its team, or is one's own");
   for (const isDark of [false, true]) {
     for (const isWild of [false, true]) {

@@ -11,6 +11,7 @@ export type Happening =
   | "strike"
   | "burst"
   | "hit"
+  | "land"
   | "out"
   | "back"
   | "dash"
@@ -69,6 +70,7 @@ function ofPlayer(old: Player, player: Player, tell: Listener): void {
   if (player.hasStolen && !old.hasStolen) tell("steal", x, y, player);
   if (player.out > old.out) tell("out", x, y, player);
   else if (player.hits > old.hits) tell("hit", x, y, player);
+  if (player.hitsMade > old.hitsMade) tell("land", x, y, player);
   if (player.out === 0 && old.out > 0) tell("back", x, y, player);
   if (player.points > old.points) tell("bring", x, y, player);
   else if (player.sweets > old.sweets) tell("pick", x, y, player);

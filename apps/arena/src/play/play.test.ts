@@ -38,7 +38,7 @@ test("all that happens in a match is told, from its rows alone", () => {
   for (const player of practice.world.all("player")) hits += player.hitsMade;
   const all: readonly Happening[] = [
     ...(["throw", "splat", "strike", "burst", "hit", "out", "back", "dash"] as const),
-    ...(["steal", "pick", "bring", "treat", "count", "go", "double", "over"] as const),
+    ...(["steal", "land", "pick", "bring", "treat", "count", "go", "double", "over"] as const),
   ];
   assert.deepEqual(
     all.filter((what) => !told.has(what)),

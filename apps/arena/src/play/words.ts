@@ -56,6 +56,8 @@ export const ENGLISH = {
     inputDepth: "Inputs waiting",
     links: { far: "150 ms and 5 % loss", bursts: "Wi-Fi in bursts" },
   },
+  how: { walk: "walk", throw: "throw", click: "Click", dash: "dash", aim: "aim and throw" },
+  sides: { sun: "You play for Sun", moon: "You play for Moon" },
   done: "Done",
   arena: "The square, seen from above",
   teams: { sun: "Sun", moon: "Moon" },
@@ -71,6 +73,9 @@ export const ENGLISH = {
   carrying: "Bring them to your basket",
   wins: { sun: "Sun wins", moon: "Moon wins" },
   draw: "A draw",
+  outcomes: { won: "Your team won.", lost: "Your team lost.", even: "Nobody lost." },
+  share: (sweets: number, hits: number) =>
+    `You brought ${counted(sweets, "sweet") || "no sweets"} and made ${counted(hits, "hit") || "no hits"}.`,
   result: (sun: number, moon: number) => `Sun ${sun}, moon ${moon}`,
   secondsLeft: (seconds: number) => `${seconds} seconds left`,
   maps: { zocalo: "The square", mercado: "The market" },
@@ -83,6 +88,7 @@ export const ENGLISH = {
         .filter((text) => text !== "")
         .join(", "),
     invite: "Invite",
+    inviteFriends: "Copy the link for friends",
     link: "Link to this match",
     copied: "Copied",
     restored: "The server failed. The match goes on from a few seconds ago.",
@@ -178,6 +184,8 @@ export const SPANISH: Words = {
     inputDepth: "Entradas en espera",
     links: { far: "150 ms y 5 % de pérdida", bursts: "Wi-Fi a ráfagas" },
   },
+  how: { walk: "caminar", throw: "lanzar", click: "Clic", dash: "embestir", aim: "apuntar y lanzar" },
+  sides: { sun: "Juegas con el Sol", moon: "Juegas con la Luna" },
   done: "Listo",
   arena: "La plaza, vista desde arriba",
   teams: { sun: "Sol", moon: "Luna" },
@@ -193,6 +201,9 @@ export const SPANISH: Words = {
   carrying: "Llévalos a tu canasta",
   wins: { sun: "Gana el Sol", moon: "Gana la Luna" },
   draw: "Empate",
+  outcomes: { won: "Ganó tu equipo.", lost: "Perdió tu equipo.", even: "Nadie perdió." },
+  share: (sweets, hits) =>
+    `Trajiste ${sweets === 0 ? "ningún dulce" : sweets === 1 ? "1 dulce" : `${sweets} dulces`}; ${hits === 0 ? "ningún tiro acertado" : hits === 1 ? "1 tiro acertado" : `${hits} tiros acertados`}.`,
   result: (sun, moon) => `Sol ${sun}, luna ${moon}`,
   secondsLeft: (seconds) => `Quedan ${seconds} segundos`,
   maps: { zocalo: "El zócalo", mercado: "El mercado" },
@@ -209,6 +220,7 @@ export const SPANISH: Words = {
         .filter((text) => text !== "")
         .join(", "),
     invite: "Invitar",
+    inviteFriends: "Copiar el enlace para amigos",
     link: "Enlace a esta partida",
     copied: "Copiado",
     restored: "Falló el servidor. La partida sigue desde hace unos segundos.",

@@ -1,7 +1,9 @@
+import { useSignal } from "@preact/signals";
 import { NUMBERS } from "../game/numbers.ts";
 import { WORDS } from "../play/words.ts";
 import { Emblem } from "./emblem.tsx";
 import { Board } from "./board.tsx";
+import { How } from "./how.tsx";
 import { NetGraph } from "./net-graph.tsx";
 import type { Lobby } from "./lobby.ts";
 import type { Stage } from "./stage.ts";
@@ -10,7 +12,8 @@ import { Watching } from "./watching.tsx";
 /** What stands over the picture in a match: scores, clock, banner, buttons. */
 export function Hud({ lobby }: { readonly lobby: Lobby }) {
   const { stage } = lobby;
-  const { sun, moon, seconds, phase, isDouble, banner, mine, board } = stage.readout;
+  const { sun, moon, seconds, phase, isDouble, banner, mine, board, team, canDash } = stage.readout;
+  const isPlaying = stage.mode.value === "practice" || stage.mode.value === "online";
   const isCounting = phase.value === "countdown";
   return (
     <div class="hud" data-double={isDouble.value ? "yes" : undefined}>
@@ -59,11 +62,20 @@ export function Hud({ lobby }: { readonly lobby: Lobby }) {
       {isCounting ? (
         <p class="banner big" aria-hidden="true">
           {seconds.value}
+          {isPlaying && team.value !== undefined ? (
+            <span class="side" data-team={team.value} data-testid="side">
+              <Emblem team={team.value} />
+              {WORDS.sides[team.value]}
+            </span>
+          ) : null}
         </p>
       ) : banner.value !== "" ? (
         <p class="banner" data-testid="banner">
           {banner.value}
         </p>
+      ) : null}
+      {isPlaying && stage.isNew.value && mine.value === "" && phase.value !== "over" ? (
+        <How stage={stage} />
       ) : null}
       {mine.value === "" ? null : (
         <p class="mine" data-state={mine.value}>
@@ -87,10 +99,12 @@ export function Hud({ lobby }: { readonly lobby: Lobby }) {
           {WORDS.network.returning}
         </p>
       ) : null}
+      <Alone lobby={lobby} />
       <Watching lobby={lobby} />
       <button
         type="button"
         class="dash"
+        data-waits={canDash.value ? undefined : "yes"}
         tabIndex={-1}
         aria-hidden="true"
         onPointerDown={(event) => {
@@ -106,6 +120,36 @@ export function Hud({ lobby }: { readonly lobby: Lobby }) {
         </svg>
       </button>
     </div>
+  );
+}
+
+/** In a private match that nobody else has joined: a button that copies its link. */
+function Alone({ lobby }: { readonly lobby: Lobby }) {
+  const { stage, invitation, invited } = lobby;
+  const isCopied = useSignal(false);
+  const people = stage.readout.board.value.filter(({ isBot }) => !isBot).length;
+  const isPrivate = stage.mode.value === "online" && invited.value !== undefined && invitation.value !== "";
+  if (!isPrivate || people !== 1 || stage.isBoardOpen.value || stage.readout.phase.value === "over")
+    return null;
+  return (
+    <button
+      type="button"
+      class="alone"
+      data-testid="invite-friends"
+      onClick={() => {
+        // Where the page may not copy, the menu has the link to be copied by hand.
+        const copying =
+          navigator.clipboard?.writeText(invitation.value) ?? Promise.reject(new Error("no clipboard"));
+        copying.then(
+          () => {
+            isCopied.value = true;
+          },
+          () => stage.openMenu(),
+        );
+      }}
+    >
+      {isCopied.value ? WORDS.network.copied : WORDS.network.inviteFriends}
+    </button>
   );
 }
 

@@ -35,6 +35,9 @@ export class Readout {
   readonly isDouble = signal(false);
   readonly mine = signal<MyState>("");
   readonly banner = signal("");
+  /** Of whom this page steers. */
+  readonly team = signal<Team | undefined>(undefined);
+  readonly canDash = signal(true);
   /** For a screen reader. */
   readonly said = signal("");
   readonly board = signal<readonly BoardLine[]>([]);
@@ -51,6 +54,7 @@ export class Readout {
     this.#tick = Number.NEGATIVE_INFINITY;
     this.banner.value = "";
     this.mine.value = "";
+    this.team.value = undefined;
     this.hasThrown.value = false;
   }
 
@@ -77,10 +81,12 @@ export class Readout {
     this.seconds.value = Math.ceil(match.left / NUMBERS.ticksPerSecond);
     this.isDouble.value = countsDouble(match);
     this.mine.value = match.phase === "play" && isPlaying && me !== undefined ? stateOf(me) : "";
+    this.canDash.value = me === undefined || (me.dashWait <= 0 && me.out <= 0);
     if (this.#bannerLeft > 0 && tick > before) {
       this.#bannerLeft -= Math.min(BANNER_TICKS, tick - before);
       if (this.#bannerLeft <= 0) this.banner.value = "";
     }
+    if (isPlaying && me !== undefined) this.#side(me.team, match.phase);
     if (Math.floor(tick / BOARD_TICKS) === Math.floor(before / BOARD_TICKS)) return;
     this.board.value = linesOf(frame, me);
     this.people.value = placesOf(frame);
@@ -100,6 +106,14 @@ export class Readout {
     const verdict = winner === undefined ? WORDS.draw : WORDS.wins[winner];
     this.said.value = `${verdict}. ${WORDS.result(match.sun, match.moon)}`;
     this.banner.value = "";
+  }
+
+  /** For whom one plays is said once: below the countdown, or in a banner where a match is joined. */
+  #side(team: Team, phase: "countdown" | "play" | "over"): void {
+    if (this.team.value === team) return;
+    this.team.value = team;
+    if (phase === "play") this.announce(WORDS.sides[team]);
+    else if (phase === "countdown") this.said.value = WORDS.sides[team];
   }
 
   announce(text: string): void {

@@ -33,7 +33,7 @@ export class Scene {
   readonly #me: Shown = { x: 20, y: 12 };
   readonly #placing: Placing = { scale: 1, left: 0, top: 0 };
   #palette: Palette = LIGHT;
-  #sprites = new Sprites(1, LIGHT);
+  #sprites = new Sprites(1, LIGHT, 1);
   #ground: ImageBitmap | undefined;
   #groundName = "";
   /** Of the canvas, in CSS pixels: asking it in a frame would lay the page out. */
@@ -65,7 +65,7 @@ export class Scene {
     this.#canvas.height = Math.round(clientHeight * this.#pixels);
     this.camera.fit(clientWidth, clientHeight, top);
     this.#palette = isDark ? DARK : LIGHT;
-    this.#sprites = new Sprites(this.camera.unit * this.#pixels, this.#palette);
+    this.#sprites = new Sprites(this.camera.unit * this.#pixels, this.#palette, this.#pixels);
     this.#ground?.close();
     this.#ground = undefined;
   }

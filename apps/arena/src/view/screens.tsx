@@ -168,6 +168,7 @@ export function Result({ lobby }: Props) {
   const moon = stage.readout.moon.value;
   const winner = leader({ sun, moon });
   const isOnline = stage.mode.value !== "practice";
+  const mine = stage.readout.board.value.find(({ isMine }) => isMine);
   return (
     <Dialog titleId="result-title" kind="result-dialog">
       <div class="papel" aria-hidden="true" data-team={winner} />
@@ -180,6 +181,14 @@ export function Result({ lobby }: Props) {
           <strong>{moon}</strong> <span class="sr-only">{WORDS.teams.moon}</span>
           <Emblem team="moon" />
         </p>
+        {mine === undefined ? null : (
+          <p data-testid="share">
+            <strong>
+              {WORDS.outcomes[winner === undefined ? "even" : winner === mine.team ? "won" : "lost"]}
+            </strong>{" "}
+            {WORDS.share(mine.points, mine.hits)}
+          </p>
+        )}
         <Board lines={stage.readout.board.value} />
         {isOnline ? (
           <p class="hush" data-testid="next-in">

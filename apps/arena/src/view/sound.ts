@@ -27,6 +27,7 @@ const TONES: Partial<Record<Happening, readonly Tone[]>> = {
     { wave: "triangle", from: 1_100, to: 1_100, lasts: 0.22, loud: 0.5, after: 0.26 },
   ],
   hit: [{ wave: "square", from: 320, to: 140, lasts: 0.14, loud: 0.3 }],
+  land: [{ wave: "triangle", from: 1_180, to: 1_480, lasts: 0.07, loud: 0.35 }],
   out: [{ wave: "sawtooth", from: 420, to: 70, lasts: 0.45, loud: 0.4 }],
   back: [{ wave: "sine", from: 330, to: 660, lasts: 0.22, loud: 0.4 }],
   dash: [{ wave: "sine", from: 240, to: 620, lasts: 0.14, loud: 0.3 }],

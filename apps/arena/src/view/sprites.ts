@@ -80,14 +80,19 @@ type Names = Readonly<Record<Team | "mine", Map<string, ImageBitmap>>>;
 export class Sprites {
   readonly #unit: number;
   readonly #palette: Palette;
+  readonly #sharpness: number;
   readonly #kept = new Map<string, ImageBitmap>();
   /** Names by whose they are: after a match somebody of the same name may be of the other team. */
   readonly #names: Names = { sun: new Map(), moon: new Map(), mine: new Map() };
 
-  /** @param unit in pixels of the screen. */
-  constructor(unit: number, palette: Palette) {
+  /**
+   * @param unit in pixels of the screen.
+   * @param sharpness how many of those a CSS pixel has: in these a name is as large as it is read.
+   */
+  constructor(unit: number, palette: Palette, sharpness: number) {
     this.#unit = unit;
     this.#palette = palette;
+    this.#sharpness = sharpness;
   }
 
   body(team: Team, look: number): ImageBitmap {
@@ -177,19 +182,21 @@ export class Sprites {
     const names = this.#names[isMine ? "mine" : team];
     const known = names.get(text);
     if (known !== undefined) return known;
-    const size = Math.max(11, Math.min(17, this.#unit * 0.42)) * (isMine ? 1.12 : 1);
+    const sharpness = this.#sharpness;
+    const size =
+      Math.max(11, Math.min(17, (this.#unit / sharpness) * 0.42)) * sharpness * (isMine ? 1.12 : 1);
     const font = `${isMine ? 700 : 600} ${size}px system-ui, sans-serif`;
-    const width = Math.ceil(widthOf(text, font)) + 8;
+    const width = Math.ceil(widthOf(text, font) + 8 * sharpness);
     const picture = drawn(width, Math.ceil(size * 1.5), (brush) => {
       const { height } = brush.canvas;
       brush.font = font;
       brush.textBaseline = "middle";
       brush.lineJoin = "round";
-      brush.lineWidth = 4;
+      brush.lineWidth = 4 * sharpness;
       brush.strokeStyle = this.#palette.ground;
-      brush.strokeText(text, 4, height / 2);
+      brush.strokeText(text, 4 * sharpness, height / 2);
       brush.fillStyle = isMine ? this.#palette.ink : this.#palette[team].name;
-      brush.fillText(text, 4, height / 2);
+      brush.fillText(text, 4 * sharpness, height / 2);
     });
     names.set(text, picture);
     return picture;

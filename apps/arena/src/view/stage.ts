@@ -23,6 +23,7 @@ export type Mode = "practice" | "online" | "watch" | "replay";
 const LONGEST_FRAME = 0.1;
 const SOUND = "arena.sound";
 const NAME = "arena.name";
+const KNOWS_HOW = "arena.knows-how";
 
 /** The match that is shown, the hands, the picture, and what the words around it say. */
 export class Stage {
@@ -34,6 +35,8 @@ export class Stage {
   readonly isSoundOn = signal(true);
   readonly bindings = signal<Bindings>(recallBindings({ getItem: () => null, setItem: () => {} }));
   readonly name = signal("");
+  /** Here nobody has walked and thrown in a match yet. */
+  readonly isNew = signal(true);
   /** A gamepad was connected: what has the focus is marked, whatever was used last. */
   readonly hasPad = signal(false);
   /** How the network play is doing, and its switches; `undefined` where there is none. */
@@ -52,6 +55,8 @@ export class Stage {
   readonly #at = { x: 0, y: 0 };
   readonly #input = noInput();
   #hasFilled = false;
+  #hasWalked = false;
+  #hasThrown = false;
   #source: Source;
   #followed = -1;
   #scene: Scene | undefined;
@@ -68,6 +73,7 @@ export class Stage {
     this.hands = new Hands(this.bindings.value);
     this.isSoundOn.value = recall(memory, SOUND) !== false;
     this.#sound.isOn = this.isSoundOn.value;
+    this.isNew.value = recall(memory, KNOWS_HOW) !== true;
     const name = recall(memory, NAME);
     this.name.value = typeof name === "string" ? name : plazaName(memory);
     this.#source = new Practice(seed);
@@ -227,12 +233,21 @@ export class Stage {
     const input = this.#input;
     if (this.screen.value === "match" && this.#isPlaying && this.#source.me !== undefined) {
       this.hands.fill(input, scene.screenOf(scene.me, this.#at), pad);
+      if (this.isNew.value && this.readout.phase.value === "play") this.#learn(input);
       return;
     }
     input.move.x = 0;
     input.move.y = 0;
     input.throws = false;
     input.dashes = false;
+  }
+
+  #learn({ move, throws }: Input): void {
+    this.#hasWalked ||= move.x !== 0 || move.y !== 0;
+    this.#hasThrown ||= throws;
+    if (!this.#hasWalked || !this.#hasThrown) return;
+    this.isNew.value = false;
+    remember(this.#memory, KNOWS_HOW, true);
   }
 
   readonly #fill = (into: Input): void => {
