@@ -22,7 +22,7 @@ export interface LaneCounts extends Record<Fault, number> {
   old: number;
   /** Dropped: it had come before. */
   replayed: number;
-  /** Dropped before it was deciphered: more came in a second than `maxReceivedPerSecond`. */
+  /** Dropped before it was deciphered: more came in a second than `UdpLanesOptions` lets one lane, or all. */
   excess: number;
   /** Dropped: its seal is not that of the lane's key. */
   forged: number;
