@@ -66,6 +66,7 @@ export class RunningRoom implements MatchListener {
   readonly #ticker: Ticker;
   readonly #snapshots: SnapshotSender;
   readonly #source: TickSource & { commands: readonly Command[] };
+  readonly #people: Match["seats"][number][] = [];
   /** What the game has asked for in this tick. */
   #effects: (() => void)[] = [];
   #state: RoomState = "resting";
@@ -216,8 +217,10 @@ export class RunningRoom implements MatchListener {
   }
 
   stepped(): void {
-    const people = this.match.seats.filter(({ isBot }) => !isBot);
-    this.#snapshots.update(people, this.seating.counts.watchers > 0);
+    const people = this.#people;
+    people.length = 0;
+    for (const seat of this.match.seats) if (!seat.isBot) people.push(seat);
+    this.#snapshots.update(people, this.seating.isWatched);
   }
 
   said(data: Json, to: number | undefined): void {
@@ -264,7 +267,7 @@ export class RunningRoom implements MatchListener {
     this.#source.commands = this.seating.take();
     this.match.run(tick, this.#source);
     const effects = this.#effects;
-    this.#effects = [];
+    if (effects.length > 0) this.#effects = [];
     for (const effect of effects) effect();
     if (!this.#isRunning) return;
     for (const participant of this.seating.participants) {

@@ -26,6 +26,8 @@ export class Seating {
   readonly #clock: Clock;
   readonly #bans = new Bans();
   readonly #participants = new Map<string, Participant>();
+  /** The same in their order. It is another with each change, and so may be gone through meanwhile. */
+  #all: readonly Participant[] = [];
   /** By number: who has it. */
   readonly #seats: (Participant | "bot" | undefined)[];
   #commands: Command[] = [];
@@ -48,8 +50,13 @@ export class Seating {
     return { players, bots, watchers: this.#participants.size - players };
   }
 
-  get participants(): Iterable<Participant> {
-    return this.#participants.values();
+  get participants(): readonly Participant[] {
+    return this.#all;
+  }
+
+  get isWatched(): boolean {
+    for (const participant of this.#all) if (participant.watches) return true;
+    return false;
   }
 
   get isEmpty(): boolean {
@@ -90,6 +97,7 @@ export class Seating {
     }
     const participant = new Participant(who, seat, game.input.cells, inputs, this.#clock.uptime());
     this.#participants.set(participant.keyHash, participant);
+    this.#changed();
     if (watches) return participant;
     if (this.#seats[seat] === "bot") this.#left(seat);
     this.#seats[seat] = participant;
@@ -101,6 +109,7 @@ export class Seating {
   remove(participant: Participant): boolean {
     if (this.#participants.get(participant.keyHash) !== participant) return false;
     this.#participants.delete(participant.keyHash);
+    this.#changed();
     if (participant.seat === WATCHES) return true;
     this.#seats[participant.seat] = undefined;
     this.#left(participant.seat);
@@ -129,7 +138,7 @@ export class Seating {
   /** What is to take effect now; it is told once. */
   take(): readonly Command[] {
     const commands = this.#commands;
-    this.#commands = [];
+    if (commands.length > 0) this.#commands = [];
     return commands;
   }
 
@@ -159,8 +168,13 @@ export class Seating {
       this.#participants.set(participant.keyHash, participant);
       if (participant.seat !== WATCHES) this.#seats[participant.seat] = participant;
     }
+    this.#changed();
     this.#bans.restore(bans, now);
     this.#fill();
+  }
+
+  #changed(): void {
+    this.#all = [...this.#participants.values()];
   }
 
   /**

@@ -8,6 +8,8 @@ import { type Participant, WATCHES } from "./participant.ts";
 
 /** Where snapshots are written until a lane has taken them, which is at once: one for the rooms of all. */
 let out = new Uint8Array(DEFAULT_BUDGET_BYTES);
+/** Its first bytes, by how many they are. */
+let starts: Uint8Array[] = [];
 
 /** What each participant of a room is shown of its match, tick by tick. */
 export class SnapshotSender {
@@ -54,12 +56,15 @@ export class SnapshotSender {
     participant.inputs.report(tick, report);
     report.own = this.#ownOf(participant, tick);
     const { budgetBytes = DEFAULT_BUDGET_BYTES } = this.#match.definition;
-    if (out.length < budgetBytes) out = new Uint8Array(budgetBytes);
+    if (out.length < budgetBytes) {
+      out = new Uint8Array(budgetBytes);
+      starts = [];
+    }
     const length = receiver.encode(out, report);
     lane.acknowledged(
       (tick - Math.max(participant.inputs.frames.tick, participant.toldSince)) * this.#tickMs,
     );
-    if (length > 0) lane.send(out.subarray(0, length));
+    if (length > 0) lane.send((starts[length] ??= out.subarray(0, length)));
   }
 
   /** Which id is one's own, until that has come; -1: it is known, or there is none. */
