@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { CallError, connect } from "@zocalo/client";
 import { durable, Hub } from "@zocalo/hub";
-import { Replay, roomNamespaces, Rooms } from "@zocalo/room";
+import { roomNamespaces, Rooms } from "@zocalo/room";
 import * as websocket from "@zocalo/websocket";
 import { newKey, RawPlayer } from "./raw-player.ts";
 import { serveRooms } from "./serve-rooms.ts";
@@ -203,77 +203,39 @@ test("a game that throws ends its room and no other, and is reported", TIMEOUT, 
   assert.equal(server.rooms.size, 1);
 });
 
-test("a recording that was shared plays the same way", TIMEOUT, async (t) => {
-  const server = await serveRooms(t);
-  const ana = new RawPlayer(server.session(), square);
-  const { room } = await ana.join();
-  ana.row = inputRow(0.5, 0.25, 1);
-  await ana.until(() => (ana.cells?.[0] ?? 0) > 5_800);
-  const bytes = await ana.session.call<Uint8Array>("room.recording", {});
-  const replay = new Replay(squareRoom, bytes);
-  while (replay.next());
-  assert.equal(replay.match.id, room);
-  const at = replay.match.seat(0)?.entity.at;
-  assert.ok(at !== undefined && at.x > 57, `${at?.x}`);
-});
-
-test(
-  "a match goes on in the next process: the same seat, place, bots, state and inputs",
-  TIMEOUT,
-  async (t) => {
-    const directory = await mkdtemp(join(tmpdir(), "rooms-"));
-    const server = await serveRooms(t, { engine: await durable(directory) });
-    const key = newKey();
-    const ana = new RawPlayer(server.session(), square, key);
-    const before = await ana.join();
-    ana.row = inputRow(1, 0);
-    await ana.until(() => (ana.cells?.[0] ?? 0) > 5_600);
-    let moving = false;
-    ana.session.onMessage("room.moving", () => (moving = true));
-    await server.close();
-    assert.ok(moving);
-    const { tick } = ana.reader.newest ?? { tick: 0 };
-    const x = ana.cells?.[0] ?? 0;
-    await ana.session.close();
-
-    const next = await serveRooms(t, { engine: await durable(directory) });
-    t.after(() => rm(directory, { recursive: true, force: true }));
-    assert.equal(next.rooms.size, 1);
-    const back = new RawPlayer(next.session(), square, key);
-    back.row = inputRow(0, 0);
-    const after = await back.join({ incarnation: before.incarnation });
-    assert.deepEqual([after.room, after.seat, after.isReturn], [before.room, before.seat, true]);
-    assert.deepEqual([before.restored, after.restored], [undefined, "whole"]);
-    const repeated = await back.join({ incarnation: after.incarnation });
-    assert.equal(repeated.restored, "whole", "said until the client is heard");
-    assert.notEqual(after.incarnation, before.incarnation);
-    assert.ok(after.tick >= tick, "no tick is lost");
-    await back.until(() => back.own >= 0);
-    assert.ok((back.cells?.[0] ?? 0) >= x, "no place is lost");
-    assert.ok((back.reader.newest?.tick ?? 0) > tick);
-    assert.equal((await back.join()).restored, undefined, "said, and heard");
-    await next.close();
-  },
-);
-
-test("after a crash a match goes on from its checkpoint, and players are told", TIMEOUT, async (t) => {
+test("a match goes on in the next process: the same seat and place", TIMEOUT, async (t) => {
   const directory = await mkdtemp(join(tmpdir(), "rooms-"));
-  t.after(() => rm(directory, { recursive: true, force: true }));
-  const engine = await durable(directory);
-  const server = await serveRooms(t, { engine, rooms: { checkpointMs: 100 } });
-  const ana = new RawPlayer(server.session(), square);
+  const server = await serveRooms(t, { engine: await durable(directory) });
+  const key = newKey();
+  const ana = new RawPlayer(server.session(), square, key);
   const before = await ana.join();
   ana.row = inputRow(1, 0);
-  await ana.until(() => (ana.cells?.[0] ?? 0) > 5_800);
-  // Nobody hands over.
-  await server.hub.close();
+  await ana.until(() => (ana.cells?.[0] ?? 0) > 5_600);
+  let moving = false;
+  ana.session.onMessage("room.moving", () => (moving = true));
+  await server.close();
+  assert.ok(moving);
+  const { tick } = ana.reader.newest ?? { tick: 0 };
+  const x = ana.cells?.[0] ?? 0;
+  await ana.session.close();
+
   const next = await serveRooms(t, { engine: await durable(directory) });
-  const back = new RawPlayer(next.session(), square, ana.key);
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  assert.equal(next.rooms.size, 1);
+  const back = new RawPlayer(next.session(), square, key);
   back.row = inputRow(0, 0);
-  const after = await back.join();
-  assert.deepEqual([after.room, after.seat, after.restored], [before.room, before.seat, "checkpoint"]);
+  const after = await back.join({ incarnation: before.incarnation });
+  assert.deepEqual([after.room, after.seat, after.isReturn], [before.room, before.seat, true]);
+  assert.deepEqual([before.restored, after.restored], [undefined, "whole"]);
+  const repeated = await back.join({ incarnation: after.incarnation });
+  assert.equal(repeated.restored, "whole", "said until the client is heard");
+  assert.notEqual(after.incarnation, before.incarnation);
+  assert.ok(after.tick >= tick, "no tick is lost");
   await back.until(() => back.own >= 0);
-  assert.ok((back.cells?.[0] ?? 0) > 5_000);
+  assert.ok((back.cells?.[0] ?? 0) >= x, "no place is lost");
+  assert.ok((back.reader.newest?.tick ?? 0) > tick);
+  assert.equal((await back.join()).restored, undefined, "said, and heard");
+  await next.close();
 });
 
 test("players are matched by mode and skill, and are told how they stand meanwhile", TIMEOUT, async (t) => {

@@ -198,7 +198,7 @@ function used(): number {
   return heapUsed + arrayBuffers;
 }
 
-test("a thousand idle rooms with a client each take less than 5 MB", () => {
+test("what a thousand small worlds remember for a client each takes less than 5 MB", () => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
   const rooms: unknown[] = [];
@@ -220,7 +220,7 @@ test("a thousand idle rooms with a client each take less than 5 MB", () => {
   assert.ok(bytes < 5_000_000, `${bytes} bytes`);
 });
 
-test("once it is warm a tick allocates next to nothing", () => {
+test("once it is warm nine ticks in ten allocate nothing but what measures it", () => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
   const world = new RandomWorld(randomOf(4));
@@ -229,21 +229,22 @@ test("once it is warm a tick allocates next to nothing", () => {
   const receivers = Array.from({ length: 20 }, () => snapshots.everything.receiver());
   const out = new Uint8Array(1_150);
   let tick = 0;
-  let grown = 0;
+  let deltas: number[] = [];
   const run = (ticks: number): void => {
     for (const end = tick + ticks; tick < end; tick++) {
       world.step(0, 50);
       const before = process.memoryUsage().heapUsed;
       snapshots.commit(tick);
       for (const receiver of receivers) receiver.encode(out);
-      grown += Math.max(0, process.memoryUsage().heapUsed - before);
+      deltas.push(process.memoryUsage().heapUsed - before);
       for (const receiver of receivers) receiver.acknowledge(tick - 3, 0xffff_ffff);
     }
   };
   run(1_000);
   collect();
-  grown = 0;
+  deltas = [];
   run(500);
-  // `memoryUsage()` itself takes some.
-  assert.ok(grown / 500 < 8_192, `${grown / 500} bytes a tick`);
+  const most = deltas.toSorted((a, b) => a - b)[450] ?? Infinity;
+  // 1,180 to 1,270 were measured, of `memoryUsage()` itself; an object for each client is 480 at least.
+  assert.ok(most < 1_600, `${most} bytes a tick`);
 });
