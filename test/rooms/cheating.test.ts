@@ -193,29 +193,66 @@ test(
   "who acknowledges what was never sent is shown nothing wrong, and disturbs nobody",
   TIMEOUT,
   async (t) => {
-    const server = await serveRooms(t);
+    const had = new Map<number, string[]>();
+    const mode: Square = {
+      ...squareRoom,
+      step(room) {
+        squareRoom.step?.(room);
+        had.set(room.tick, rowsOf(room.world));
+      },
+    };
+    const server = await serveRooms(t, { modes: { square: mode } });
     const [liar, ben] = [new Cheat(server.session(), square), new Cheat(server.session(), square)];
     const { room } = await liar.join();
     await ben.join({ room });
     await ben.until(() => ben.own >= 0 && liar.own >= 0);
     const out = new Uint8Array(1_150);
     let at = 0;
-    const lies = [1, 2, 31, 1_000, 2 ** 31];
+    const lies = [1, 2, 31, 1_000, 2 ** 31, -1, -7, -63, -64, -1_000];
+    let compared = 0;
+    const wrong: unknown[] = []; // What a handler throws is told to its lane.
+    const received = liar.received.bind(liar);
+    liar.received = (bytes) => {
+      received(bytes);
+      const { newest } = liar.reader;
+      if (newest === undefined || !newest.isWhole) return;
+      const [shown, truth] = [rowsOf(newest).join(), had.get(newest.tick)?.join()];
+      if (shown !== truth) wrong.push([newest.tick, shown, truth]);
+      compared += 1;
+    };
     liar.forged = (tick) => {
       const claim = tick + (lies[at++ % lies.length] ?? 0);
       liar.sender.add(Math.max(tick + 2, liar.sender.newest + 1), inputRow(0, 0));
-      const length = liar.sender.write(out, { tick: claim, bits: -1 }, tick);
+      const length = liar.sender.write(out, { tick: Math.max(0, claim), bits: -1 }, tick);
       return out.slice(0, length);
     };
     ben.row = inputRow(0, 1);
     const tick = tickOf(ben);
-    await ben.until(() => tickOf(ben) > tick + 30);
+    await ben.until(() => tickOf(ben) > tick + 60);
+    assert.ok(compared > 20, `${compared} frames were shown`);
+    assert.deepEqual(wrong, []);
     const y = ben.cells?.[1] ?? 0;
     const entity = server.rooms.get(room)?.seats[1]?.entity as { at: { y: number } } | undefined;
     assert.ok(Math.abs((entity?.at.y ?? 0) * 100 - y) < 10 * CELLS_PER_TICK);
     assert.deepEqual(server.errors, []);
   },
 );
+
+/** The rows that are there, whichever slots or ids they have. */
+function rowsOf(rows: {
+  readonly kinds: Uint8Array;
+  readonly cells: Int32Array;
+  readonly end: number;
+  readonly layout: { readonly stride: number };
+}): string[] {
+  const { kinds, cells, end, layout } = rows;
+  const there: string[] = [];
+  for (let at = 0; at < end; at++) {
+    if (kinds[at] === 0) continue;
+    there.push(`${kinds[at]}: ${cells.slice(at * layout.stride, (at + 1) * layout.stride).join()}`);
+  }
+  return there.toSorted();
+}
 
 test("who watches moves nobody and says nothing, and bots are put out by nobody", TIMEOUT, async (t) => {
   const mode: Square = { ...squareRoom, bots: 3 };
