@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeClock } from "../../test/fake-lanes.ts";
+import { LinkModel } from "./link-model.ts";
 import { ChannelLane, type ChannelLaneOptions, type LaneChannel } from "./channel-lane.ts";
 
 /** A channel that keeps what it is given. */
@@ -79,7 +80,7 @@ test("without answers it is silent after 3 seconds, and closed after 30", () => 
   assert.deepEqual([lane.state, channel.isClosed], ["closed", true]);
 });
 
-test("what is not acknowledged for a while makes pauses between messages, and the pauses end", () => {
+test("while nothing is acknowledged there are pauses between messages, up to a second, and they end", () => {
   const { lane, clock, channel } = open();
   const sentIn = (ms: number): number => {
     channel.take(lane);
@@ -89,15 +90,104 @@ test("what is not acknowledged for a while makes pauses between messages, and th
     }
     return channel.take(lane).length;
   };
-  assert.equal(sentIn(500), 50);
-  lane.acknowledged(250);
-  assert.equal(sentIn(500), 50);
-  lane.acknowledged(400);
-  assert.equal(sentIn(1_000), 5);
-  lane.acknowledged(5_000);
-  assert.ok(sentIn(2_000) <= 2);
-  lane.acknowledged(80);
-  assert.equal(sentIn(500), 50);
+  assert.equal(sentIn(500), 50, "nobody tells it what is acknowledged");
+  lane.acknowledged(0);
+  assert.equal(sentIn(10), 1);
+  lane.acknowledged(0);
+  assert.equal(sentIn(260), 26);
+  assert.equal(sentIn(1_000), 2);
+  assert.equal(sentIn(1_500), 1);
+  clock.pass(900);
+  assert.equal(sentIn(2_900), 3);
+  lane.acknowledged(2_000);
+  assert.equal(sentIn(500), 1, "something older than two seconds has come, and nothing newer");
+  lane.acknowledged(0);
+  assert.equal(sentIn(260), 26);
+  for (let i = 0; i < 50; i++) {
+    lane.acknowledged(240);
+    assert.equal(sentIn(10), 1);
+  }
+});
+
+/** One side of a game: it sends at each tick, and says with it what of the other side has come. */
+class Side {
+  readonly channel = new FakeChannel();
+  readonly lane: ChannelLane;
+  /** Messages that left in the last ticks that count. */
+  left = 0;
+  /** The newest tick of the other side that came, and the newest of this one of which that said so. */
+  #came = 0;
+  #acknowledged = 0;
+
+  constructor(clock: FakeClock) {
+    this.lane = new ChannelLane({ clock, onError: assert.ifError });
+    this.lane.onMessage((bytes) => {
+      const message = Buffer.from(bytes);
+      this.#came = Math.max(this.#came, message.readInt32BE(0));
+      this.#acknowledged = Math.max(this.#acknowledged, message.readInt32BE(4));
+    });
+    this.lane.opened(this.channel);
+  }
+
+  tick(tick: number, isCounted: boolean): void {
+    const message = Buffer.alloc(8);
+    message.writeInt32BE(tick);
+    message.writeInt32BE(this.#came, 4);
+    this.lane.acknowledged((tick - this.#acknowledged) * TICK_MS);
+    if (this.lane.send(message) && isCounted) this.left += 1;
+  }
+}
+
+const TICK_MS = 1_000 / 30;
+const COUNTED_MS = 14_000;
+
+/**
+ * Two sides send 30 messages a second, and each says with them what has come. The way loses one in twenty and
+ * takes 20 ms there and back, and from the fifth second on so long; first it is silent for a while.
+ *
+ * @returns which share of what both sent left in the last six of twenty seconds.
+ */
+function shareThatLeaves(roundTripMs: number, silentMs: number): number {
+  const clock = new FakeClock();
+  const [server, page] = [new Side(clock), new Side(clock)];
+  const ways = [
+    { from: server, to: page, model: new LinkModel(5, { loss: 0.05 }) },
+    { from: page, to: server, model: new LinkModel(6, { loss: 0.05 }) },
+  ];
+  for (let ms = 0; ms < 20_000; ms += 1) {
+    const isSilent = ms >= 5_000 && ms < 5_000 + silentMs;
+    const tick = Math.floor(ms / TICK_MS);
+    for (const { from, to, model } of ways) {
+      model.set({ isSilent, delayMs: (ms < 5_000 ? 20 : roundTripMs) / 2 });
+      if (tick > Math.floor((ms - 1) / TICK_MS)) from.tick(tick, ms >= COUNTED_MS);
+      for (const message of from.channel.sent.splice(0)) {
+        for (const at of model.datagram(message.length, clock.now())) {
+          const arrives = (): void => to.lane.received(message);
+          if (at <= clock.now()) arrives();
+          else clock.setTimer(arrives, at - clock.now());
+        }
+      }
+    }
+    clock.pass(1);
+  }
+  for (const { lane } of [server, page]) lane.close();
+  return (server.left + page.left) / (2 * 180);
+}
+
+test("a long way is no congestion: what is late is late beside what was quick", () => {
+  for (const roundTripMs of [0, 150, 300, 600]) {
+    const share = shareThatLeaves(roundTripMs, 0);
+    assert.ok(share > 0.95, `${share} of what is sent leaves over ${roundTripMs} ms`);
+  }
+});
+
+test("after a silence both sides soon send at their full rate: pauses are not taken for lateness", () => {
+  for (const roundTripMs of [0, 150, 300, 600]) {
+    for (const silentMs of [300, 1_000, 2_500]) {
+      const share = shareThatLeaves(roundTripMs, silentMs);
+      assert.ok(share > 0.95, `${share} leaves over ${roundTripMs} ms after a silence of ${silentMs} ms`);
+    }
+  }
 });
 
 test("what waits to leave is bounded, and refused beyond that", () => {

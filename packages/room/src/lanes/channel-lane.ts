@@ -7,8 +7,10 @@ import { type LaneClock, RunningTime } from "./running-time.ts";
 export interface WebRtcLane extends PingedLane {
   /**
    * How old the newest of what was sent is, in milliseconds, that the other side has acknowledged: who sends
-   * snapshots knows. Past 250 ms there are pauses between messages, up to a second, so that what a
-   * congestion window holds back can leave.
+   * snapshots knows. While something waits for that for 250 ms more than what was acknowledged quickest of
+   * late, there are pauses between messages, up to a second, so that what a congestion window holds back can
+   * leave. Only what was sent waits: who makes a pause is not late by it. Before the first call there are
+   * none.
    */
   acknowledged(ageMs: number): void;
 }
@@ -42,10 +44,17 @@ const MOST_BUFFERED = 4;
 const OPEN_WITHIN_MS = 10_000;
 const IDLE_MS = 30_000;
 
-/** What the other side has acknowledged may be this old, in milliseconds, before less is sent. */
-export const FRESH_MS = 250;
-/** The longest pause between two messages, in milliseconds, however old it is. */
+/**
+ * What was sent may wait for its acknowledgement this much longer than what was acknowledged quickest of
+ * late, in milliseconds, before less is sent. A long way is no congestion.
+ */
+const FRESH_MS = 250;
+/** What is of late: the last so many milliseconds, or twice as many. */
+const LATELY_MS = 3_000;
+/** The longest pause between two messages, in milliseconds, however long it waits. */
 const LONGEST_PAUSE_MS = 1_000;
+/** Messages that may wait for their acknowledgement; of older ones nothing is asked any more. */
+const WAITING = 64;
 
 /** Options of a lane over a data channel. */
 export interface ChannelLaneOptions {
@@ -70,8 +79,12 @@ export class ChannelLane implements WebRtcLane {
   #channel: LaneChannel | undefined;
   #heardAt: number;
   #pings = 0;
-  #ackAgeMs = 0;
-  #sentAt = Number.NEGATIVE_INFINITY;
+  /** How long what was acknowledged quickest had waited, in this time and in the one before. */
+  #quickestMs: [now: number, before: number] = [Number.POSITIVE_INFINITY, 0];
+  #quickestSince = Number.NEGATIVE_INFINITY;
+  /** When what is not acknowledged was sent, the oldest first; empty until it is told of that. */
+  readonly #waiting: number[] = [];
+  #isTold = false;
 
   constructor(options: ChannelLaneOptions) {
     this.#options = options;
@@ -99,12 +112,21 @@ export class ChannelLane implements WebRtcLane {
   send(bytes: Uint8Array): boolean {
     if (bytes.length > this.maxMessageBytes || this.state !== "open" || this.#isPausing) return false;
     if (!this.#put(Kind.message, bytes)) return false;
-    this.#sentAt = this.#time.now;
+    if (this.#isTold && this.#waiting.push(this.#time.now) > WAITING) this.#waiting.shift();
     return true;
   }
 
   acknowledged(ageMs: number): void {
-    this.#ackAgeMs = ageMs;
+    const { now } = this.#time;
+    let tookMs = Number.POSITIVE_INFINITY;
+    for (;;) {
+      const [sentAt] = this.#waiting;
+      if (sentAt === undefined || now - sentAt < ageMs) break;
+      tookMs = now - sentAt;
+      this.#waiting.shift();
+    }
+    if (tookMs !== Number.POSITIVE_INFINITY) this.#took(tookMs, now);
+    this.#isTold = true;
   }
 
   onMessage(handler: (bytes: Uint8Array) => void): void {
@@ -150,9 +172,21 @@ export class ChannelLane implements WebRtcLane {
   }
 
   get #isPausing(): boolean {
-    if (this.#ackAgeMs <= FRESH_MS) return false;
-    const pauseMs = Math.min(LONGEST_PAUSE_MS, this.#ackAgeMs / 2);
-    return this.#time.now - this.#sentAt < pauseMs;
+    const { now } = this.#time;
+    const [oldest = now] = this.#waiting;
+    const lateMs = now - oldest - Math.min(...this.#quickestMs);
+    if (lateMs <= FRESH_MS) return false;
+    return now - (this.#waiting.at(-1) ?? 0) < Math.min(LONGEST_PAUSE_MS, lateMs / 2);
+  }
+
+  /** It took so long until something was acknowledged. */
+  #took(ms: number, now: number): void {
+    const times = this.#quickestMs;
+    times[0] = Math.min(times[0], ms);
+    if (now - this.#quickestSince < LATELY_MS) return;
+    times[1] = times[0];
+    times[0] = ms;
+    this.#quickestSince = now;
   }
 
   #put(kind: number, content: Uint8Array): boolean {
