@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { arenaRoom, type input, type kinds } from "@zocalo/arena";
+import { arenaRoom, type input, type kinds, type Player } from "@zocalo/arena";
 import { durable } from "@zocalo/hub";
 import { LinkRelay, type Room, type RoomDefinition, type RoomsOptions } from "@zocalo/room";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
@@ -124,18 +124,30 @@ export class Match {
   }
 
   slotOf(name: string): number {
-    for (const player of this.now.world.all("player")) if (player.name === name) return player.slot;
-    throw new Error(`${name} is not in the match`);
+    return this.#player(name).slot;
   }
 
   /** Where somebody is, as the server has it. */
   placeOf(name: string): Place {
-    for (const player of this.now.world.all("player")) {
-      if (player.name === name) return { x: player.at.x, y: player.at.y };
-    }
+    const { at } = this.#player(name);
+    return { x: at.x, y: at.y };
+  }
+
+  /** How fast somebody walks, in units a second, as the server has it. */
+  speedOf(name: string): number {
+    const { speed } = this.#player(name);
+    return Math.hypot(speed.x, speed.y);
+  }
+
+  #player(name: string): Player {
+    for (const player of this.now.world.all("player")) if (player.name === name) return player;
     throw new Error(`${name} is not in the match`);
   }
 }
+
+const WAYS = ["KeyD", "KeyS", "KeyA", "KeyW"] as const;
+/** Frames of a page after which one tries another way. */
+const FRAMES_A_WAY = 90;
 
 export interface Place {
   readonly x: number;
@@ -147,6 +159,7 @@ export class Seat {
   readonly page: Page;
   readonly link: LinkRelay;
   readonly cut: CuttingRelay;
+  #way = 0;
 
   constructor(page: Page, link: LinkRelay, cut: CuttingRelay) {
     this.page = page;
@@ -174,6 +187,21 @@ export class Seat {
     await this.page.keyboard.down(key);
     while (distance(match.placeOf(name), from) < 1) await this.frame();
     await this.page.keyboard.up(key);
+  }
+
+  /** Goes anywhere until the server has seen it: another way where walls are in this one. */
+  async roam(match: Match, name: string): Promise<void> {
+    const from = match.placeOf(name);
+    for (;;) {
+      const key = WAYS[this.#way++ % WAYS.length] ?? "KeyD";
+      await this.page.keyboard.down(key);
+      let frames = 0;
+      // Whom an egg has put out is elsewhere, too, and stands there.
+      const isThere = () => distance(match.placeOf(name), from) >= 1 && match.speedOf(name) > 1;
+      while (!isThere() && frames++ < FRAMES_A_WAY) await this.frame();
+      await this.page.keyboard.up(key);
+      if (frames < FRAMES_A_WAY) return;
+    }
   }
 }
 

@@ -1,6 +1,5 @@
 // Lanes over WebRTC between a real Chromium and this process.
 import assert from "node:assert/strict";
-import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -11,6 +10,7 @@ import type * as room from "@zocalo/room/client";
 import { build } from "esbuild";
 import type { Browser, Page } from "playwright-core";
 import { launchBrowser } from "./browser.ts";
+import { freePort, relayedLanes } from "./relayed-lanes.ts";
 
 /** What the page has of the test. */
 declare global {
@@ -53,16 +53,6 @@ after(async () => {
   pages.closeAllConnections();
 });
 
-/** A UDP port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const socket = createSocket("udp4");
-  socket.bind(0, "127.0.0.1");
-  await once(socket, "listening");
-  const { port } = socket.address();
-  await new Promise<void>((resolve) => socket.close(resolve));
-  return port;
-}
-
 /** Resolves when the lane is open; at once if it is. */
 function opened(lane: WebRtcLane): Promise<void> {
   if (lane.state === "open") return Promise.resolve();
@@ -70,7 +60,7 @@ function opened(lane: WebRtcLane): Promise<void> {
 }
 
 /** A page, and the server's side of the lane that it opens. */
-async function openPage(lanes: WebRtcLanes, relayed?: (answer: string) => string) {
+async function openPage(lanes: WebRtcLanes) {
   const context = await browser.newContext();
   const page = await context.newPage();
   const errors: string[] = [];
@@ -79,7 +69,7 @@ async function openPage(lanes: WebRtcLanes, relayed?: (answer: string) => string
   await page.exposeFunction("signal", async (offer: string) => {
     const found = await lanes.open(offer, "127.0.0.1");
     lane = found?.lane;
-    return found === undefined ? undefined : (relayed?.(found.answer) ?? found.answer);
+    return found?.answer;
   });
   await page.goto(`http://localhost:${(pages.address() as AddressInfo).port}/`);
   await page.evaluate(async () => {
@@ -167,13 +157,9 @@ test(
  * @returns how many ticks were begun until the page's word of each message was there, in order of that.
  */
 async function agesInTicks(count: number): Promise<number[]> {
-  const port = await freePort();
-  const lanes = webRtcLanes({ port, bindAddress: "127.0.0.1", advertised: "127.0.0.1" });
   await using link = new LinkRelay(5, { delayMs: 75, loss: 0.05 });
-  const relay = (await link.udp(`127.0.0.1:${port}`)).split(":")[1] ?? "";
-  const { page, context, lane } = await openPage(lanes, (answer) =>
-    answer.replace(`127.0.0.1 ${port} typ`, `127.0.0.1 ${relay} typ`),
-  );
+  const lanes = await relayedLanes(link);
+  const { page, context, lane } = await openPage(lanes);
   assert.ok(lane);
   await opened(lane);
   await page.evaluate(() => window.lane.onMessage((bytes) => window.lane.send(bytes.slice(0, 4))));
@@ -229,13 +215,9 @@ test("of a page that floods a second's messages are taken at once, and then its 
 });
 
 test("a link that falls silent is noticed by both, and so is its return", TIMEOUT, async () => {
-  const port = await freePort();
-  const lanes = webRtcLanes({ port, bindAddress: "127.0.0.1", advertised: "127.0.0.1" });
   await using link = new LinkRelay(5);
-  const relay = (await link.udp(`127.0.0.1:${port}`)).split(":")[1] ?? "";
-  const { page, context, lane } = await openPage(lanes, (answer) =>
-    answer.replace(`127.0.0.1 ${port} typ`, `127.0.0.1 ${relay} typ`),
-  );
+  const lanes = await relayedLanes(link);
+  const { page, context, lane } = await openPage(lanes);
   assert.ok(lane);
   await opened(lane);
   link.set({ isSilent: true });
