@@ -39,23 +39,24 @@ async function emblem(team: Team): Promise<Uint8ClampedArray> {
   return pixels((brush) => brush.drawImage(image, 0, 0));
 }
 
-/** The share of all pixels that differ. */
-function difference(one: Uint8ClampedArray, other: Uint8ClampedArray): number {
+/** The share of all pixels that differ in one of these: 3 is what is covered, 0 to 2 are the colours. */
+function difference(one: Uint8ClampedArray, other: Uint8ClampedArray, channels: readonly number[]): number {
   let count = 0;
   for (let i = 0; i < one.length; i += 4) {
-    const isOther = [0, 1, 2, 3].some((at) => Math.abs((one[i + at] ?? 0) - (other[i + at] ?? 0)) > 32);
-    if (isOther) count++;
+    if (channels.some((at) => Math.abs((one[i + at] ?? 0) - (other[i + at] ?? 0)) > 32)) count++;
   }
   return (4 * count) / one.length;
 }
+const OUTLINE = [3];
+const PICTURE = [0, 1, 2, 3];
 
-/** By how much the two teams differ in shape alone, and by how much one differs from itself. */
+/** By how much the teams differ in shape alone, bodies and emblems in their outline; and one from itself. */
 export async function shapes() {
   const bodies = [0, 1, 2, 3, 4].map((look) => {
     const [sun, moon] = (["sun", "moon"] as const).map((team) =>
       inUnits((brush) => drawBody(brush, team, look, ALIKE)),
     );
-    return sun === undefined || moon === undefined ? 0 : difference(sun, moon);
+    return sun === undefined || moon === undefined ? 0 : difference(sun, moon, OUTLINE);
   });
   const [sunEgg, moonEgg] = (["sun", "moon"] as const).map((team) =>
     inUnits((brush) => {
@@ -65,9 +66,9 @@ export async function shapes() {
   );
   return {
     bodies,
-    egg: sunEgg === undefined || moonEgg === undefined ? 0 : difference(sunEgg, moonEgg),
-    emblem: difference(await emblem("sun"), await emblem("moon")),
-    same: difference(await emblem("sun"), await emblem("sun")),
+    egg: sunEgg === undefined || moonEgg === undefined ? 0 : difference(sunEgg, moonEgg, PICTURE),
+    emblem: difference(await emblem("sun"), await emblem("moon"), OUTLINE),
+    same: difference(await emblem("sun"), await emblem("sun"), PICTURE),
   };
 }
 
