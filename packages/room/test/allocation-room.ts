@@ -147,7 +147,9 @@ const { gc } = globalThis;
 assert.ok(gc);
 const bytesUsed = (): number => getHeapStatistics().used_heap_size;
 
-/** Bytes that each tick's share of `run` leaves behind: the least of some rounds, or the first that is enough. */
+/**
+ * Bytes that each tick's share of `run` leaves behind: the least of some rounds, or the first that is enough.
+ */
 function least(enough: number, run: () => void, before: () => void = () => {}): number {
   let bytes = Infinity;
   for (let round = 0; round < WARM_ROUNDS; round++) {

@@ -49,8 +49,8 @@ export class InputPacket {
 /**
  * Hot path, guarded by allocation-room.test.ts.
  *
- * @returns False if a cell is out of its range, the number is 0, the newest is not here, or there was not enough, or
- * more.
+ * @returns False if a cell is out of its range, the number is 0, the newest is not here, or there was not
+ * enough, or more.
  */
 export function readPacket(packet: InputPacket, from: BitReader): boolean {
   packet.number = from.read(32);
