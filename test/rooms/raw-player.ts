@@ -55,7 +55,7 @@ export class RawPlayer {
       this.#look();
     });
     session.onMessage("room.event", ({ data }) => {
-      this.events.push(data);
+      this.events.push(Object(data).data);
       this.#look();
     });
   }

@@ -119,6 +119,7 @@ test("the limits that are no options are those of the code", () => {
       constant("src/host/outbox.ts", "MOST"),
       constant("src/host/outbox.ts", "MOST_CHARACTERS"),
     ],
+    ["what of it is kept once", constant("src/host/outbox.ts", "MOST_GIVEN_CHARACTERS")],
     ["what of that is handed over", constant("src/host/running-room.ts", "SAID_CHARACTERS")],
     ["the `text` of `room.kick`", constant("src/match/match.ts", "MAX_KICK_TEXT")],
     ["`banMs`", Number(/banMs <= ([\d_]+)/.exec(read("src/host/requests.ts"))?.[1]?.replaceAll("_", ""))],

@@ -60,6 +60,11 @@ export class FakeHub {
     this.#casts.get(method)?.({ session }, data);
   }
 
+  /** The events of the room that a session was told. */
+  events(session: string): unknown[] {
+    return this.told(session, "room.event").map((event) => (event as { readonly data: unknown }).data);
+  }
+
   /** What a session was told by a topic. */
   told(session: string, topic: string): unknown[] {
     return this.sent.filter((one) => one.session === session && one.topic === topic).map(({ data }) => data);

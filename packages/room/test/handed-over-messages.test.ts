@@ -31,12 +31,12 @@ async function afterTick(mode: Partial<RoomDefinition>, logs: Logs, ends: "close
     before.clock.runUntil(ms);
     await new Promise((resolve) => setImmediate(resolve)); // What is being kept is kept.
   }
-  assert.deepEqual(before.hub.told("ben", "room.event"), [{ tick: 5 }, { tick: 6 }]);
+  assert.deepEqual(before.hub.events("ben"), [{ tick: 5 }, { tick: 6 }]);
   if (ends === "closed") await before.rooms.close();
   const after = await openRooms(mode, {}, {}, logs);
   for (const name of ["ana", "ben"]) assert.equal((await after.join(name, name)).isReturn, true);
   after.clock.runUntil(2_000);
-  return { ...after, told: (name: string) => after.hub.told(name, "room.event") };
+  return { ...after, told: (name: string) => after.hub.events(name) };
 }
 
 test("what waits at a hand-over is told by the next process, in order and before what is said there", async () => {

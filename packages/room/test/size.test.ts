@@ -24,8 +24,8 @@ const MOST: readonly (readonly [what: string, most: number, names: readonly stri
   ["the schema", 4_100, SCHEMA],
   ["the schema with texts and rotations", 5_300, [...SCHEMA, "text", "quaternion"]],
   ["the parts of a game's client", 11_100, PARTS],
-  ["a game's whole client", 14_250, GAME],
-  ["the same with WebRTC", 16_250, [...GAME, "overWebRtc"]],
+  ["a game's whole client", 14_500, GAME],
+  ["the same with WebRTC", 16_500, [...GAME, "overWebRtc"]],
 ];
 
 async function bytesOf(names: readonly string[]): Promise<number> {

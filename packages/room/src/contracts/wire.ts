@@ -12,7 +12,7 @@ export const RECORDING = "room.recording"; // {} -> bytes of the last recording,
 export const UNMATCH = "room.unmatch"; // {} -> {}
 
 /** A call of the client with anything, and a message to it. */
-export const EVENT = "room.event";
+export const EVENT = "room.event"; // to a client an EventMessage
 
 /** Messages to a client. What comes by `MATCH` is a `MatchNews`. */
 // {}: the process ends, and the match goes on. Join again once connected anew.
@@ -45,6 +45,22 @@ export interface JoinRequest {
    * anew. Left out by who has nothing, as after a reload: then the server begins anew.
    */
   readonly incarnation?: string | undefined;
+  /** Of events the last that the client has heard; left out by who has heard none, as after a reload. */
+  readonly heard?: HeardEvents | undefined;
+}
+
+/** What the room says to one participant is numbered, 1 and on, in a log of its own. */
+export interface HeardEvents {
+  /** The random name of the log. */
+  readonly log: string;
+  readonly number: number;
+}
+
+/** An event of the room. Where its number is not the next one, those between were too many to be kept. */
+export interface EventMessage {
+  readonly number: number;
+  /** The game's own. */
+  readonly data: unknown;
 }
 
 /** With what a client opens a room. */
@@ -81,6 +97,8 @@ export interface JoinAnswer {
   readonly restored?: "whole" | "checkpoint" | undefined;
   /** Of what both sides remember of each other. See `JoinRequest.incarnation`. */
   readonly incarnation: string;
+  /** After which event the client is told on. Of another log than before: it begins anew, as after a crash. */
+  readonly events: HeardEvents;
 }
 
 /**

@@ -105,6 +105,7 @@ export class RoomCalls {
     // Of a room that was handed over nobody was counted yet.
     participant.holder ??= this.#directory.hold(this.hostOf(context.peer));
     this.#attach(context.session, found, request.incarnation);
+    const { outbox } = participant;
     const { match } = room;
     return {
       room: match.id,
@@ -116,6 +117,7 @@ export class RoomCalls {
       isReturn,
       ...(participant.restored === undefined ? {} : { restored: participant.restored }),
       incarnation: participant.incarnation,
+      events: { log: outbox.log, number: outbox.rejoin(request.heard) },
     };
   }
 

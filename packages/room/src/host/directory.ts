@@ -1,7 +1,7 @@
 import type { Hub } from "@zocalo/hub";
 import { AddressCounts, exemptSet, type Holder } from "@zocalo/net";
 import type { Json } from "@zocalo/protocol";
-import { ENDED, type EndedMessage } from "../contracts/wire.ts";
+import { ENDED, type EndedMessage, EVENT } from "../contracts/wire.ts";
 import type { EndReason } from "../match/definition.ts";
 import type { Participant } from "./participant.ts";
 import type { RunningRoom } from "./running-room.ts";
@@ -68,6 +68,11 @@ export class Directory {
   send({ session }: Participant, topic: string, data: Json): boolean {
     if (session === "") return false;
     return this.#hub.send({ session }, topic, data).sent > 0;
+  }
+
+  /** Says an event to who has a place, if they are there. @returns false if it was not taken */
+  sendEvent(to: Participant, number: number, text: string): boolean {
+    return to.session !== "" && this.send(to, EVENT, { number, data: JSON.parse(text) as Json });
   }
 
   /** A place is gone. */

@@ -1,62 +1,119 @@
-import type { Json } from "@zocalo/protocol";
+import { type Json, LIMITS, ProtocolError } from "@zocalo/protocol";
+import type { HeardEvents } from "../contracts/wire.ts";
 
-/** How much waits for one who does not take it, or is not there. */
+/** How many events are kept for one who may not have heard them. */
 const MOST = 64;
-/** And how long it is together, in UTF-16 code units; one that is longer waits alone. */
+/** And how long they are together, in UTF-16 code units; one that is longer is kept alone. */
 const MOST_CHARACTERS = 262_144;
+/** Of these, what a connection has taken: it may have broken since. */
+const MOST_GIVEN_CHARACTERS = 16_384;
+/** The longest event: what is put around it has its place, too. */
+const LONGEST = LIMITS.largestDataLength - 64;
 
-/** What is said to one place, in order; what cannot be given to its connection at once waits here. */
+/** What is handed over of it. A type and no interface, so that TypeScript knows it as JSON. */
+export type SavedOutbox = {
+  readonly log: string;
+  /** The number of the event before the first that is here. */
+  readonly before: number;
+  readonly given: number;
+  readonly texts: readonly string[];
+};
+
+/** Gives an event, as JSON, to the connection. False: it has no room, or there is none. */
+type Send = (number: number, text: string) => boolean;
+
+/**
+ * What is said to one participant, numbered. What a connection has taken is kept for a while, as is what
+ * waits: whoever comes back says what they have heard, and is told the rest, or by a number that they missed
+ * some.
+ */
 export class Outbox {
+  /** Names what is numbered here; another one begins anew. */
+  readonly log: string;
   /** As JSON: what was said is the game's, and may be another thing later. */
-  readonly #waiting: string[] = [];
+  readonly #texts: string[] = [];
+  /** The number of the event before the first of these. */
+  #before = 0;
+  /** The number of the last that a connection has taken. */
+  #given = 0;
   #characters = 0;
-  #dropped = 0;
+  #givenCharacters = 0;
 
-  /** What was left out because too much waited. */
-  get dropped(): number {
-    return this.#dropped;
+  constructor(log: string) {
+    this.log = log;
   }
 
-  /**
-   * @param send gives it to the connection; false: it has no room, or there is none
-   * @throws what `JSON.stringify` does, and TypeError for what it leaves out
-   */
-  say(data: Json, send: (data: Json) => boolean): void {
-    if (this.#waiting.length === 0 && send(data)) return;
+  /** Goes on with what another process has saved. */
+  static restore({ log, before, given, texts }: SavedOutbox): Outbox {
+    const outbox = new Outbox(log);
+    outbox.#before = before;
+    outbox.#texts.push(...texts);
+    outbox.#characters = lengthOf(texts);
+    outbox.#goTo(given);
+    return outbox;
+  }
+
+  /** @throws what `JSON.stringify` does, TypeError for what it leaves out, ProtocolError `too_large` */
+  say(data: Json, send: Send): void {
     const text: string | undefined = JSON.stringify(data);
     if (text === undefined) throw new TypeError(`JSON cannot say a ${typeof data}`);
-    this.#waiting.push(text);
+    // Later, as it is sent, nobody would be there to be told.
+    if (text.length > LONGEST)
+      throw new ProtocolError("too_large", `an event of ${text.length} characters; at most ${LONGEST}`);
+    this.#texts.push(text);
     this.#characters += text.length;
-    while (this.#waiting.length > MOST || (this.#characters > MOST_CHARACTERS && this.#waiting.length > 1)) {
+    this.go(send);
+    while (this.#texts.length > MOST || (this.#characters > MOST_CHARACTERS && this.#texts.length > 1)) {
       this.#shift();
-      this.#dropped += 1;
     }
   }
 
   /** Goes on with what waits. */
-  go(send: (data: Json) => boolean): void {
+  go(send: Send): void {
     for (;;) {
-      const [first] = this.#waiting;
-      if (first === undefined || !send(JSON.parse(first) as Json)) return;
-      this.#shift();
+      const text = this.#texts[this.#given - this.#before];
+      if (text === undefined) return;
+      if (!send(this.#given + 1, text)) return;
+      this.#given += 1;
+      this.#givenCharacters += text.length;
+      while (this.#givenCharacters > MOST_GIVEN_CHARACTERS) this.#shift();
     }
   }
 
-  /** What waits, as JSON: the newest, of at most so many UTF-16 code units together. */
-  save(mostCharacters: number): readonly string[] {
-    let from = this.#waiting.length;
-    let left = mostCharacters;
-    while (from > 0 && (left -= this.#waiting[from - 1]?.length ?? 0) >= 0) from--;
-    return this.#waiting.slice(from);
+  /**
+   * Somebody comes, or comes back.
+   *
+   * @param heard the last that they have heard. Of another log, or none: they are told what waits
+   * @returns the number after which they are told
+   */
+  rejoin(heard: HeardEvents | undefined): number {
+    if (heard?.log === this.log) this.#goTo(heard.number);
+    return this.#given;
   }
 
-  /** Goes on with what another one has saved. */
-  restore(waiting: readonly string[]): void {
-    this.#waiting.push(...waiting);
-    this.#characters += waiting.reduce((sum, { length }) => sum + length, 0);
+  /** The newest, of at most so many UTF-16 code units together. */
+  save(mostCharacters: number): SavedOutbox {
+    let from = this.#texts.length;
+    let left = mostCharacters;
+    while (from > 0 && (left -= this.#texts[from - 1]?.length ?? 0) >= 0) from--;
+    return { log: this.log, before: this.#before + from, given: this.#given, texts: this.#texts.slice(from) };
+  }
+
+  /** The last that was given is this one, or the nearest that is known. */
+  #goTo(number: number): void {
+    this.#given = Math.max(this.#before, Math.min(number, this.#before + this.#texts.length));
+    this.#givenCharacters = lengthOf(this.#texts.slice(0, this.#given - this.#before));
   }
 
   #shift(): void {
-    this.#characters -= this.#waiting.shift()?.length ?? 0;
+    const length = this.#texts.shift()?.length ?? 0;
+    this.#characters -= length;
+    this.#before += 1;
+    if (this.#given < this.#before) this.#given = this.#before;
+    else this.#givenCharacters -= length;
   }
+}
+
+function lengthOf(texts: readonly string[]): number {
+  return texts.reduce((sum, { length }) => sum + length, 0);
 }

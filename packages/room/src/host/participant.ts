@@ -4,7 +4,7 @@ import { InputBuffer, type InputBufferOptions, type SavedInputs } from "../input
 import { InputReport } from "../input/report.ts";
 import type { JoinAnswer } from "../contracts/wire.ts";
 import type { BestLane } from "../lanes/best-lane.ts";
-import { Outbox } from "./outbox.ts";
+import { Outbox, type SavedOutbox } from "./outbox.ts";
 import type { Receiver } from "../snapshot/receiver.ts";
 import type { SnapshotView } from "../snapshot/snapshots.ts";
 
@@ -27,8 +27,8 @@ export type SavedParticipant = {
   readonly seat: number;
   readonly isAway: boolean;
   readonly inputs: SavedInputs;
-  /** What was said to them and waits, as JSON. */
-  readonly said: readonly string[];
+  /** What was said to them; left out of a checkpoint, after which more may be said before a crash. */
+  readonly said?: SavedOutbox;
 };
 
 /** The number of a place that only watches. */
@@ -44,7 +44,7 @@ export class Participant implements Newcomer {
   readonly seat: number;
   readonly inputs: InputBuffer;
   readonly report = new InputReport();
-  readonly outbox = new Outbox();
+  readonly outbox: Outbox;
   /** The session that has it now, by its public name; empty while none has. */
   session = "";
   lane: BestLane | undefined;
@@ -75,6 +75,7 @@ export class Participant implements Newcomer {
   constructor(
     who: Newcomer,
     seat: number,
+    outbox: Outbox,
     cells: readonly Cell[],
     options: InputBufferOptions | undefined,
     now: number,
@@ -84,6 +85,7 @@ export class Participant implements Newcomer {
     this.name = who.name;
     this.skill = who.skill ?? 0;
     this.seat = seat;
+    this.outbox = outbox;
     this.inputs = new InputBuffer(cells, options);
     this.heardAt = now;
   }
@@ -92,10 +94,10 @@ export class Participant implements Newcomer {
     return this.seat === WATCHES;
   }
 
-  /** @param mostCharacters of what waits for them, in UTF-16 code units */
-  save(mostCharacters: number): SavedParticipant {
+  /** @param mostCharacters of what was said to them, in UTF-16 code units; `undefined`: nothing of it */
+  save(mostCharacters: number | undefined): SavedParticipant {
     const { keyHash, user, name, skill, seat, isAway } = this;
-    const said = this.outbox.save(mostCharacters);
-    return { keyHash, user, name, skill, seat, isAway, inputs: this.inputs.save(), said };
+    const said = mostCharacters === undefined ? {} : { said: this.outbox.save(mostCharacters) };
+    return { keyHash, user, name, skill, seat, isAway, inputs: this.inputs.save(), ...said };
   }
 }

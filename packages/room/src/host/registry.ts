@@ -3,7 +3,7 @@ import { CallError } from "@zocalo/hub";
 import { AddressCounts, exemptSet, type Holder } from "@zocalo/net";
 import type { Json } from "@zocalo/protocol";
 import { RoomError, shown } from "../contracts/errors.ts";
-import { EVENT, type JoinRefusal, MOVING, type RoomCreation } from "../contracts/wire.ts";
+import { type JoinRefusal, MOVING, type RoomCreation } from "../contracts/wire.ts";
 import type { RoomDefinition } from "../match/definition.ts";
 import { Match } from "../match/match.ts";
 import type { Clock } from "../timing/clock.ts";
@@ -201,8 +201,8 @@ export class RoomRegistry {
       reserveMs: RESERVE_MS,
       wall,
       name: () => randomName(),
-      said: (to, data) => to.outbox.say(data, (said) => directory.send(to, EVENT, said)),
-      flush: (to) => to.outbox.go((said) => directory.send(to, EVENT, said)),
+      said: (to, data) => to.outbox.say(data, (number, text) => directory.sendEvent(to, number, text)),
+      flush: (to) => to.outbox.go((number, text) => directory.sendEvent(to, number, text)),
       rejoin: (to) => void directory.send(to, MOVING, {}),
       ended: (participant, reason, text) => directory.ended(participant, reason, text),
       changed: () => this.#changed(mode),

@@ -14,13 +14,16 @@ type Given = { readonly [name: string]: unknown };
 /** What came as a `JoinRequest`, checked; a text says what is wrong with it. */
 export function readJoin(data: Data | undefined): JoinRequest | string {
   const given = objectOf(data);
-  const { mode, hash, key, name, room, watch, create, incarnation } = given;
+  const { mode, hash, key, name, room, watch, create, incarnation, heard } = given;
   const common = checkCommon(given);
   if (common !== undefined) return common;
   if (room !== undefined && !isShort(room)) return '"room" is the id of a room';
   if (watch !== undefined && typeof watch !== "boolean") return '"watch" is true or false';
   if (incarnation !== undefined && !isShort(incarnation)) return '"incarnation" is a text';
-  const request = { mode, hash, key, name: nameOf(name), room, watch, incarnation } as JoinRequest;
+  const { log, number } = objectOf(heard);
+  if (heard !== undefined && !(isShort(log) && Number.isSafeInteger(number)))
+    return '"heard" is a "log" and the "number" of an event';
+  const request = { mode, hash, key, name: nameOf(name), room, watch, incarnation, heard } as JoinRequest;
   if (create === undefined) return request;
   const { isPrivate, options } = objectOf(create);
   if (isPrivate !== undefined && typeof isPrivate !== "boolean") return '"isPrivate" is true or false';

@@ -47,7 +47,7 @@ export interface RoomKeeper {
 const STOOD_STILL_MS = 500;
 /** After a hand-over ticks go on once everybody is back, or so many milliseconds after the last one. */
 const WAIT_FOR_ALL_MS = 1_000;
-/** Of what was said and waits so much is handed over, in UTF-16 code units of all of a room. */
+/** Of what was said so much is handed over, in UTF-16 code units of all of a room. */
 const SAID_CHARACTERS = 65_536;
 
 /**
@@ -81,7 +81,7 @@ export class RunningRoom implements MatchListener {
     const { definition } = match;
     const { clock } = keeper;
     this.match = match;
-    this.seating = new Seating(match, clock);
+    this.seating = new Seating(match, clock, () => keeper.name());
     this.#keeper = keeper;
     const { ticksPerSecond } = definition.game;
     const options = { clock, ticksPerSecond, phase, firstTick: match.tick + 1 };
@@ -303,13 +303,13 @@ export class RunningRoom implements MatchListener {
   #keep(now: number): void {
     this.#nextSave = now + this.#keeper.checkpointMs;
     this.#saving ??= this.#keeper
-      .save(() => this.#save(false, 0)) // What waits now may have been taken by the time of a crash.
+      .save(() => this.#save(false, undefined))
       .finally(() => {
         this.#saving = undefined;
       });
   }
 
-  #save(isWhole: boolean, saidCharacters: number): Uint8Array {
+  #save(isWhole: boolean, saidCharacters: number | undefined): Uint8Array {
     const records = this.match.writer instanceof Recording;
     const at = this.#keeper.wall();
     return saveMatch(this.match, savedRoom({ ...this.seating.save(saidCharacters), records, isWhole, at }));

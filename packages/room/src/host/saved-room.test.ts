@@ -23,7 +23,7 @@ function shapeOf(value: unknown): unknown {
 function saved(): Json {
   const mode: RoomMode = squareRoom;
   const match = new Match(mode as RoomDefinition, { id: "r", mode: "square", seed: 1 });
-  const seating = new Seating(match, clock);
+  const seating = new Seating(match, clock, () => "name");
   const who = { keyHash: "hash", user: "ana", name: "Ana" };
   const participant = seating.admit(who, false);
   assert.ok(participant !== undefined);
@@ -56,7 +56,7 @@ test("what is kept beside a match has this form; whoever changes it counts the n
           displayed: "null",
           waiting: [],
         },
-        said: ["string"],
+        said: { log: "string", before: "number", given: "number", texts: ["string"] },
       },
     ],
     commands: [{ type: "string", seat: "number", user: "string", name: "string", isBot: "boolean" }],
@@ -65,7 +65,7 @@ test("what is kept beside a match has this form; whoever changes it counts the n
     isWhole: "boolean",
     at: "number",
   });
-  assert.equal(readSavedRoom(saved()).form, 2);
+  assert.equal(readSavedRoom(saved()).form, 3);
 });
 
 test("what another version of this package has kept is refused with a typed error", () => {
@@ -77,8 +77,9 @@ test("what another version of this package has kept is refused with a typed erro
     {},
     { form: 0 },
     { form: 1 },
-    { form: 3 },
-    { form: "2" },
+    { form: 2 },
+    { form: 4 },
+    { form: "3" },
   ] as const) {
     assert.throws(
       () => readSavedRoom(other),

@@ -3,7 +3,7 @@ import { RoomError, shown } from "../contracts/errors.ts";
 import type { SavedSeating } from "./seating.ts";
 
 /** Of what is kept beside a match. Count it up with each change of `SavedRoom` and of what it has. */
-const FORM = 2;
+const FORM = 3;
 
 /** What is kept of a room beside its match. A type and no interface, so that TypeScript knows it as JSON. */
 export type SavedRoom = SavedSeating & {

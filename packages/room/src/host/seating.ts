@@ -4,6 +4,7 @@ import { defaultRoomDefinition } from "../match/definition.ts";
 import type { Match } from "../match/match.ts";
 import type { Clock } from "../timing/clock.ts";
 import { Bans } from "./bans.ts";
+import { Outbox } from "./outbox.ts";
 import { type Newcomer, Participant, type SavedParticipant, WATCHES } from "./participant.ts";
 
 /** What is kept of who is in a room, see `SavedRoom`. */
@@ -24,6 +25,7 @@ const MAX_EVENTS = 32;
 export class Seating {
   readonly #match: Match;
   readonly #clock: Clock;
+  readonly #newName: () => string;
   readonly #bans = new Bans();
   readonly #participants = new Map<string, Participant>();
   /** The same in their order. It is another with each change, and so may be gone through meanwhile. */
@@ -32,9 +34,11 @@ export class Seating {
   readonly #seats: (Participant | "bot" | undefined)[];
   #commands: Command[] = [];
 
-  constructor(match: Match, clock: Clock) {
+  /** @param newName makes a random one */
+  constructor(match: Match, clock: Clock, newName: () => string) {
     this.#match = match;
     this.#clock = clock;
+    this.#newName = newName;
     this.#seats = Array.from({ length: match.definition.seats });
     this.#fill();
   }
@@ -95,7 +99,8 @@ export class Seating {
       seat = this.#seats.indexOf(undefined);
       if (seat < 0) seat = this.#seats.indexOf("bot");
     }
-    const participant = new Participant(who, seat, game.input.cells, inputs, this.#clock.uptime());
+    const outbox = new Outbox(this.#newName());
+    const participant = new Participant(who, seat, outbox, game.input.cells, inputs, this.#clock.uptime());
     this.#participants.set(participant.keyHash, participant);
     this.#changed();
     if (watches) return participant;
@@ -142,9 +147,12 @@ export class Seating {
     return commands;
   }
 
-  /** @param saidCharacters of what waits for all of them, in UTF-16 code units; in equal parts */
-  save(saidCharacters: number): SavedSeating {
-    const each = saidCharacters / this.#participants.size;
+  /**
+   * @param saidCharacters of what was said to all of them, in UTF-16 code units, in equal parts; `undefined`:
+   *   nothing of it
+   */
+  save(saidCharacters: number | undefined): SavedSeating {
+    const each = saidCharacters === undefined ? undefined : saidCharacters / this.#participants.size;
     const participants = [...this.#participants.values()].map((participant) => participant.save(each));
     return { participants, commands: this.#commands, bans: this.#bans.save(this.#clock.uptime()) };
   }
@@ -161,9 +169,10 @@ export class Seating {
       if (command.type === "join" && command.isBot) this.#seats[command.seat] = "bot";
     }
     for (const saved of participants) {
-      const participant = new Participant(saved, saved.seat, game.input.cells, inputs, now);
+      const { said, seat } = saved;
+      const outbox = said === undefined ? new Outbox(this.#newName()) : Outbox.restore(said);
+      const participant = new Participant(saved, seat, outbox, game.input.cells, inputs, now);
       participant.inputs.restore(saved.inputs);
-      participant.outbox.restore(saved.said);
       participant.isAway = saved.isAway;
       this.#participants.set(participant.keyHash, participant);
       if (participant.seat !== WATCHES) this.#seats[participant.seat] = participant;

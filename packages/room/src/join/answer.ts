@@ -1,5 +1,5 @@
 import { RoomError, shown } from "../contracts/errors.ts";
-import type { EndedMessage, JoinAnswer, JoinRefusal, MatchNews } from "../contracts/wire.ts";
+import type { EndedMessage, EventMessage, JoinAnswer, JoinRefusal, MatchNews } from "../contracts/wire.ts";
 
 /** Before a call is repeated, in milliseconds: about so long, and twice as long each time. */
 export const FIRST_PAUSE_MS = 250;
@@ -29,15 +29,27 @@ type Unread<T> = Partial<Record<keyof T, unknown>>;
  */
 export function readAnswer(given: unknown, asked?: string): JoinAnswer {
   const answer: Unread<JoinAnswer> = Object(given);
-  const { room, mode, process, incarnation, address = "", restored = "", seat, tick } = answer;
-  for (const [name, value] of Object.entries({ room, mode, process, incarnation, address, restored })) {
+  const { room, mode, process, incarnation, address = "", restored = "", seat, tick, events } = answer;
+  const { log, number }: Unread<JoinAnswer["events"]> = Object(events);
+  for (const [name, value] of Object.entries({ room, mode, process, incarnation, address, restored, log })) {
     if (typeof value !== "string") bad(name, value);
   }
-  for (const [name, value] of Object.entries({ seat, tick })) {
+  for (const [name, value] of Object.entries({ seat, tick, number })) {
     if (!Number.isSafeInteger(value)) bad(name, value);
   }
   if (asked !== undefined && room !== asked) bad("room", room);
   return answer as JoinAnswer;
+}
+
+/**
+ * Reads an event of the room.
+ *
+ * @throws RoomError `bad_answer`
+ */
+export function readEvent(given: unknown): EventMessage {
+  const { number, data }: Unread<EventMessage> = Object(given);
+  if (!Number.isSafeInteger(number)) bad("number", number);
+  return { number: number as number, data };
 }
 
 /**

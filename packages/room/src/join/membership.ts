@@ -2,6 +2,7 @@ import { RoomError } from "../contracts/errors.ts";
 import {
   ENDED,
   EVENT,
+  type HeardEvents,
   JOIN,
   type JoinAnswer,
   type JoinRefusal,
@@ -18,7 +19,15 @@ import {
 import type { Lane } from "../lanes/lane.ts";
 import { type LaneClock, laneClock } from "../lanes/running-time.ts";
 import { sessionLane } from "../lanes/session-lane.ts";
-import { FIRST_PAUSE_MS, isNotNow, LONGEST_PAUSE_MS, readAnswer, readEnd, refused } from "./answer.ts";
+import {
+  FIRST_PAUSE_MS,
+  isNotNow,
+  LONGEST_PAUSE_MS,
+  readAnswer,
+  readEnd,
+  readEvent,
+  refused,
+} from "./answer.ts";
 import { newKey } from "./key.ts";
 import type { JoinOptions, PlayEnd, PlayState, RoomSession } from "./options.ts";
 
@@ -37,6 +46,10 @@ export abstract class Membership {
   readonly #over = new AbortController();
   readonly #stops: readonly (() => void)[];
   #answer: JoinAnswer | undefined;
+  /** The last event that was heard. */
+  #heard: HeardEvents | undefined;
+  /** Events that came before the answer to a join was read. */
+  #early: unknown[] = [];
   #lane: Lane | undefined;
   #isJoining = false;
   #isMoving = false;
@@ -58,7 +71,10 @@ export abstract class Membership {
         this.#again(FIRST_PAUSE_MS);
       }),
       session.onMessage(ENDED, ({ data }) => this.#safely(() => this.#finish(readEnd(data)))),
-      session.onMessage(EVENT, ({ data }) => this.#safely(() => options.onEvent?.(data))),
+      session.onMessage(EVENT, ({ data }) => {
+        if (this.#isJoining) this.#early.push(data);
+        else this.#safely(() => this.#event(data));
+      }),
       session.onState(({ name }) => {
         if (name === "closed") this.#finish({ reason: "session_closed" });
         else if (name === "connected") this.#again(0);
@@ -222,6 +238,7 @@ export abstract class Membership {
       let answer: JoinAnswer;
       try {
         const request = this.#request(incarnation);
+        this.#early = []; // They are told again, after what the request says was heard.
         // Whoever opens a room has no say in its id.
         const asked = request.create === undefined ? request.room : undefined;
         answer = readAnswer(await this.#call(JOIN, request), asked);
@@ -240,6 +257,28 @@ export abstract class Membership {
     }
   }
 
+  /** @param isEarly it came before the answer to a join was read: from before it, it is told again */
+  #event(message: unknown, isEarly = false): void {
+    const { number, data } = readEvent(message);
+    const { log = "", number: last = 0 } = this.#heard ?? {};
+    if (number <= last || (isEarly && number > last + 1)) return;
+    this.#heard = { log, number };
+    this.#missed(number - last - 1);
+    this.#safely(() => this.options.onEvent?.(data));
+  }
+
+  #missed(count: number): void {
+    if (count > 0) this.#safely(() => this.options.onMissed?.(count));
+  }
+
+  /** It is told on after this event. */
+  #hearOn(after: HeardEvents): void {
+    const before = this.#heard;
+    this.#heard = after;
+    if (before?.log === after.log) this.#missed(after.number - before.number);
+    for (const message of this.#early.splice(0)) this.#safely(() => this.#event(message, true));
+  }
+
   #request(incarnation: string | undefined): JoinRequest {
     const { mode, name = "", room, watch, create, ticket } = this.options;
     const answer = this.#answer;
@@ -248,6 +287,7 @@ export abstract class Membership {
       name,
       watch,
       incarnation,
+      heard: this.#heard,
       hash: this.#hash,
       key: this.#key,
       room: answer?.room ?? room ?? ticket?.room,
@@ -262,6 +302,7 @@ export abstract class Membership {
     this.#isJoining = false;
     this.#isMoving = false;
     if (isAnew) this.beginAnew();
+    this.#hearOn(answer.events);
     const over = sessionLane(this.#session, { onError });
     const ask = (request: unknown): Promise<unknown> =>
       this.#call(LANE, request).catch((error: unknown) => {

@@ -59,6 +59,11 @@ export interface JoinOptions extends PlayOptions {
   readonly lane?: OpenLane | undefined;
   /** Is called with each event of the room. */
   readonly onEvent?: ((data: unknown) => void) | undefined;
+  /**
+   * Is called where events of the room will not come, with how many: more were said than are kept for one
+   * who is cut off. After a crash of the server `Play.restored` says that some may be lost.
+   */
+  readonly onMissed?: ((count: number) => void) | undefined;
   /** Is called at each change of `Play.state`. */
   readonly onState?: ((state: PlayState) => void) | undefined;
   /** Is called once, when the game has ended. */

@@ -1,6 +1,8 @@
 // A server of one room, and sessions with it, made of the real snapshots and inputs: for tests of the client.
 import { Random } from "@zocalo/integrity";
+import type { Json } from "@zocalo/protocol";
 import { type JoinAnswer, type JoinRequest, LANE } from "../../src/contracts/wire.ts";
+import { Outbox } from "../../src/host/outbox.ts";
 import { InputBuffer } from "../../src/input/buffer.ts";
 import { InputReport } from "../../src/input/report.ts";
 import type { LaneClock } from "../../src/lanes/running-time.ts";
@@ -50,6 +52,7 @@ export class Refusal extends Error {
 /** The place of one key. */
 interface Seat {
   readonly seat: number;
+  outbox: Outbox;
   session: FakeSession;
   player: EntityOf<Kinds, "player"> | undefined;
   incarnation: string;
@@ -76,6 +79,8 @@ export class FakeRoom {
   isMute = false;
   /** Answers a join in its own way. */
   answers: ((request: JoinRequest) => unknown) | undefined;
+  /** Whether the server knows at once that a connection is lost. */
+  knowsOfLosses = true;
   world = game.world();
   orb = this.world.add("orb");
   ticker: Ticker;
@@ -117,6 +122,23 @@ export class FakeRoom {
     this.#snapshots = new Snapshots(this.world);
     this.ticker = this.#begin(fromTick);
     for (const seat of this.seats.values()) seat.incarnation = "gone";
+  }
+
+  /** The room says something to all. */
+  say(data: Json): void {
+    for (const { outbox, session } of this.seats.values()) {
+      outbox.say(data, this.#sender(session));
+    }
+  }
+
+  #sender(session: FakeSession) {
+    return (number: number, text: string): boolean =>
+      session.message("room.event", { number, data: JSON.parse(text) }, this.knowsOfLosses);
+  }
+
+  /** What was said is handed over to another process: as much of it. */
+  handOverEvents(characters: number): void {
+    for (const seat of this.seats.values()) seat.outbox = Outbox.restore(seat.outbox.save(characters));
   }
 
   /** What a call is answered with. */
@@ -163,6 +185,7 @@ export class FakeRoom {
         receiver: this.#snapshots.everything.receiver(),
       }),
       session,
+      outbox: known?.outbox ?? new Outbox(`e${this.seats.size}`),
     } as Seat;
     this.seats.set(request.key, seat);
     return {
@@ -174,6 +197,7 @@ export class FakeRoom {
       isPrivate: false,
       isReturn: known !== undefined,
       incarnation: seat.incarnation,
+      events: { log: seat.outbox.log, number: seat.outbox.rejoin(request.heard) },
     } satisfies JoinAnswer;
   }
 
@@ -198,8 +222,9 @@ export class FakeRoom {
   }
 
   #send(seat: Seat, tick: number): void {
-    const { buffer, receiver, player } = seat;
+    const { buffer, receiver, player, outbox, session } = seat;
     const report = this.#report;
+    outbox.go(this.#sender(session));
     receiver.acknowledge(buffer.frames.tick, buffer.frames.bits);
     buffer.report(tick, report);
     report.own = player?.isAlive === true ? this.#snapshots.everything.idOf(player.slot) : -1;

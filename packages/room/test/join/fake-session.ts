@@ -86,6 +86,18 @@ export class FakeSession implements RoomSession {
     });
   }
 
+  /** A message of the server's, by the reliable way. False: the server knows that there is no connection. */
+  message(topic: string, data: unknown, isKnown: boolean): boolean {
+    const connection = this.#connection;
+    const isConnected = this.state.name === "connected";
+    if (isConnected) {
+      this.#room.clock.after(40, () => {
+        if (connection === this.#connection) this.tell(topic, data);
+      });
+    }
+    return isConnected || !isKnown;
+  }
+
   /** A message of the server has come. */
   tell(topic: string, data: unknown): void {
     for (const handler of this.#handlers.get(topic) ?? []) handler({ data });

@@ -9,7 +9,8 @@ import { FakeRoom, game } from "./fake-room.ts";
 import { joined, joining, pass } from "./playing.ts";
 
 const LONG = "z".repeat(10_000_000);
-const good = { room: "r1", mode: "arena", process: "p", incarnation: "i", seat: 0, tick: 5 };
+const events = { log: "e", number: 0 };
+const good = { room: "r1", mode: "arena", process: "p", incarnation: "i", seat: 0, tick: 5, events };
 const badAnswers: unknown[] = [
   null,
   undefined,
@@ -19,6 +20,9 @@ const badAnswers: unknown[] = [
   { ...good, room: 7 },
   { ...good, process: null },
   { ...good, incarnation: {} },
+  { ...good, events: undefined },
+  { ...good, events: { log: 7, number: 0 } },
+  { ...good, events: { log: "e", number: 0.5 } },
   { ...good, address: [] },
   { ...good, seat: "0" },
   { ...good, seat: 0.5 },
@@ -89,12 +93,13 @@ test("messages that are none are told, and end nothing", async () => {
   const { play, session, errors, ends, events } = await joined(room);
   const rubbish = [null, undefined, 7, "ended", [], {}, { reason: 7 }, { reason: { toString: 1 } }];
   for (const data of rubbish) session.tell("room.ended", data);
-  assert.equal(errors.length, rubbish.length);
+  for (const data of rubbish) session.tell("room.event", data);
+  assert.equal(errors.length, 2 * rubbish.length);
   assert.ok(errors.every((error) => error instanceof RoomError && error.code === "bad_answer"));
   for (const data of [LONG, null, "lane"]) session.tell(LANE_NAME, data);
-  session.tell("room.event", LONG);
+  session.tell("room.event", { number: 1, data: LONG });
   await pass(room, 500, (now) => play.advance(now));
-  assert.deepEqual([ends, events, play.state, errors.length], [[], [LONG], "playing", rubbish.length]);
+  assert.deepEqual([ends, events, play.state, errors.length], [[], [LONG], "playing", 2 * rubbish.length]);
   session.tell("room.ended", { reason: "closed", text: LONG });
   assert.deepEqual(ends, [{ reason: "closed", text: LONG.slice(0, 1_000) }]);
 });

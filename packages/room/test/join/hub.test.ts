@@ -20,16 +20,17 @@ function waited<T>() {
 test("a session of the SDK joins at a real hub: refused, joined, cut off, back, kicked", async () => {
   const requests: JoinRequest[] = [];
   const sessions: string[] = [];
-  const events: unknown[] = [];
+  const heard: unknown[] = [];
+  const events = { log: "e", number: 7 };
   const hub = new Hub({ namespaces: {} });
   hub.handle(JOIN, (context, input) => {
     const request = input as unknown as JoinRequest;
     requests.push(request);
     sessions.push(context.session);
     if (request.hash !== game.layout.hash) throw new CallError("other_version", "load again", { version: 2 });
-    return { room: "r1", mode: request.mode, process: "p1", seat: 0, tick: 5, incarnation: "i1" };
+    return { room: "r1", mode: request.mode, process: "p1", seat: 0, tick: 5, incarnation: "i1", events };
   });
-  hub.handle(EVENT, (_, input) => void events.push(input));
+  hub.handle(EVENT, (_, input) => void heard.push(input));
   hub.handle(LEAVE, () => ({}));
   const listener = await listen("tcp", "127.0.0.1:0");
   void hub.serve(lines(listener));
@@ -64,14 +65,17 @@ test("a session of the SDK joins at a real hub: refused, joined, cut off, back, 
     },
   });
   await play.send({ say: "hola" });
-  assert.deepEqual(events, [{ say: "hola" }]);
-  hub.send({ session: sessions.at(-1) ?? "" }, EVENT, "rain");
+  assert.deepEqual(heard, [{ say: "hola" }]);
+  hub.send({ session: sessions.at(-1) ?? "" }, EVENT, { number: 8, data: "rain" });
   assert.equal(await said.promise, "rain");
 
   conns.at(-1)?.abort();
   await isBack.promise;
   assert.deepEqual(states, ["returning", "playing"]);
-  assert.deepEqual({ ...requests.at(-1) }, { ...requests.at(-2), incarnation: "i1", room: "r1" });
+  assert.deepEqual(
+    { ...requests.at(-1) },
+    { ...requests.at(-2), incarnation: "i1", room: "r1", heard: { ...events, number: 8 } },
+  );
   assert.notEqual(sessions.at(-1), sessions.at(-2));
   hub.send({ session: sessions.at(-1) ?? "" }, ENDED, { reason: "kicked" });
   assert.deepEqual(await ended.promise, { reason: "kicked", text: undefined });

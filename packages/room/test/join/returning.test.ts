@@ -23,7 +23,7 @@ test("after a lost connection the place is taken again, and all goes on with wha
   assert.equal(play.frame, frame);
   const [first, second] = room.requests;
   assert.equal(room.requests.length, 2);
-  assert.deepEqual(second, { ...first, incarnation: "i1", room: "r1" });
+  assert.deepEqual(second, { ...first, incarnation: "i1", room: "r1", heard: { log: "e0", number: 0 } });
   const [seat] = room.seats.values();
   assert.ok((seat?.receiver.has(room.ticker.nextTick - 8) ?? false) && room.seats.size === 1);
   await pass(room, 1_000, (now) => play.advance(now));
@@ -135,7 +135,7 @@ test("events go both ways, and what a handler throws is told", async () => {
     throw new Error(`no ${String(event)}`);
   };
   const { play, session, errors } = await joined(room, { onEvent });
-  session.tell("room.event", "rain");
+  session.tell("room.event", { number: 1, data: "rain" });
   assert.match(String(errors), /no rain/);
   const sent = play.send({ say: "hola" });
   const kicked = assert.rejects(play.kick(3), { code: "unknown_method" });
