@@ -1,4 +1,4 @@
-import type { ArenaWorld, Egg, Pinata, Player } from "./kinds.ts";
+import type { ArenaWorld, Egg, Pinata, Player, ShownPinata, ShownPlayer } from "./kinds.ts";
 import type { GameMap, Point } from "./maps.ts";
 import { mapOf } from "./movement.ts";
 import { NUMBERS, TICK, ticks } from "./numbers.ts";
@@ -29,14 +29,59 @@ export function throwEggs(world: ArenaWorld, past: Past): void {
     player.throws = false;
     // Who throws is not protected any longer.
     player.safe = 0;
-    const count = player.bag > 0 ? bag.eggs : 1;
     const late = Math.min(past.late(player), ticks(shell.latest));
-    for (let i = 0; i < count; i++) {
-      const aim = player.aim + (i - (count - 1) / 2) * bag.spread;
-      const { at, team } = player;
+    const { at, team } = player;
+    for (const aim of aimsOf(player)) {
       world.add("egg", { at, aim, team, late, by: player, left: ticks(shell.lasts) });
     }
   }
+}
+
+/** Which ways the eggs of one throw fly: one, or as many as a bag has. */
+export function aimsOf({ aim, bag: left }: Pick<ShownPlayer, "aim" | "bag">): number[] {
+  const count = left > 0 ? bag.eggs : 1;
+  return Array.from({ length: count }, (_, i) => aim + (i - (count - 1) / 2) * bag.spread);
+}
+
+/** What an egg that flies this way covers in so many seconds, in units. */
+export function flownIn(seconds: number, aim: number): Point {
+  return { x: Math.cos(aim) * shell.at * seconds, y: Math.sin(aim) * shell.at * seconds };
+}
+
+/** What an egg may meet beside walls, in a world or in what is shown of one. */
+export interface Targets<P extends ShownPlayer, N extends ShownPinata> {
+  readonly pinatas: Iterable<N>;
+  readonly players: Iterable<P>;
+  readonly placeOf: (player: P) => Point;
+}
+
+/**
+ * How far along its way an egg gets, from 0 to 1, and the piñata or rival that it meets there. The server
+ * and a page that shows its own eggs early go by the same.
+ */
+export function firstMet<P extends ShownPlayer, N extends ShownPinata>(
+  map: GameMap,
+  { at: from, team }: Pick<Egg, "at" | "team">,
+  way: Point,
+  { pinatas, players, placeOf }: Targets<P, N>,
+): { readonly share: number; readonly met: P | N | undefined } {
+  let share = freeShare(map, from, { x: from.x + way.x, y: from.y + way.y }, shell.radius);
+  let met: P | N | undefined;
+  for (const pinata of pinatas) {
+    if (pinata.back > 0) continue;
+    const at = meetsDisc(from, way.x, way.y, pinata.at, target.radius + shell.radius);
+    if (at >= share) continue;
+    share = at;
+    met = pinata;
+  }
+  for (const player of players) {
+    if (player.team === team || !isVulnerable(player)) continue;
+    const at = meetsDisc(from, way.x, way.y, placeOf(player), body.radius + shell.radius);
+    if (at >= share) continue;
+    share = at;
+    met = player;
+  }
+  return { share, met };
 }
 
 /** Eggs fly until they meet the piñata, a rival or a wall, or their time is over. */
@@ -50,30 +95,16 @@ export function moveEggs(world: ArenaWorld, past: Past, random: () => number): v
 
 /** @returns false if it broke. */
 function fly(world: ArenaWorld, map: GameMap, egg: Egg, past: Past, random: () => number): boolean {
-  const from = { x: egg.at.x, y: egg.at.y };
-  const dx = Math.cos(egg.aim) * shell.at * TICK;
-  const dy = Math.sin(egg.aim) * shell.at * TICK;
-  let share = freeShare(map, from, { x: from.x + dx, y: from.y + dy }, shell.radius);
-  let met: Player | Pinata | undefined;
-  for (const pinata of world.all("pinata")) {
-    if (pinata.back > 0) continue;
-    const at = meetsDisc(from, dx, dy, pinata.at, target.radius + shell.radius);
-    if (at >= share) continue;
-    share = at;
-    met = pinata;
-  }
+  const way = flownIn(TICK, egg.aim);
   const late = Math.floor((egg.late * egg.left) / ticks(shell.lasts));
-  for (const player of world.all("player")) {
-    if (player.team === egg.team || !isVulnerable(player)) continue;
-    const place = late === 0 ? player.at : past.placeOf(player, late);
-    const at = meetsDisc(from, dx, dy, place, body.radius + shell.radius);
-    if (at >= share) continue;
-    share = at;
-    met = player;
-  }
+  const { share, met } = firstMet<Player, Pinata>(map, egg, way, {
+    pinatas: world.all("pinata"),
+    players: world.all("player"),
+    placeOf: (player) => (late === 0 ? player.at : past.placeOf(player, late)),
+  });
   if (share >= 1) {
-    egg.at.x += dx;
-    egg.at.y += dy;
+    egg.at.x += way.x;
+    egg.at.y += way.y;
     return true;
   }
   if (met?.kind === "player") {

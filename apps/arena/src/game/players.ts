@@ -60,8 +60,8 @@ export function hit(world: ArenaWorld, player: Player, by: Player | undefined, r
 }
 
 /** Whom an egg can hit, and a dash can rob. */
-export function isVulnerable(player: Player): boolean {
-  return player.out === 0 && player.safe === 0 && player.dash === 0;
+export function isVulnerable({ out, safe, dash }: Pick<Player, "out" | "safe" | "dash">): boolean {
+  return out === 0 && safe === 0 && dash === 0;
 }
 
 /** What passes for every player in each tick, whether their input came or not. */

@@ -1,10 +1,10 @@
+import { aimsOf, firstMet, flownIn } from "../game/eggs.ts";
 import type { ArenaFrame, Egg, ShownPlayer } from "../game/kinds.ts";
 import { hasMatch, mapOf } from "../game/movement.ts";
 import { NUMBERS } from "../game/numbers.ts";
-import { freeShare, meetsDisc } from "../game/walls.ts";
 import type { Listener } from "./happenings.ts";
 
-const { egg: shell, player: body, pinata: target, bag } = NUMBERS;
+const { egg: shell } = NUMBERS;
 /** An egg of a server is known for one that was foretold for so long after the last throw, in seconds. */
 const KNOWN_FOR = shell.lasts + 1;
 
@@ -26,12 +26,11 @@ export class OwnEggs {
   #sinceThrow = Number.POSITIVE_INFINITY;
 
   /** The player throws, in this picture. */
-  thrown({ at, aim, team, bag: left }: Pick<ShownPlayer, "at" | "aim" | "team" | "bag">): void {
+  thrown(player: Pick<ShownPlayer, "at" | "aim" | "team" | "bag">): void {
+    const { at, team } = player;
     this.#sinceThrow = 0;
-    const count = left > 0 ? bag.eggs : 1;
-    for (let i = 0; i < count; i++) {
-      const spread = (i - (count - 1) / 2) * bag.spread;
-      this.#flights.push({ at: { x: at.x, y: at.y }, aim: aim + spread, team, left: shell.lasts });
+    for (const aim of aimsOf(player)) {
+      this.#flights.push({ at: { x: at.x, y: at.y }, aim, team, left: shell.lasts });
     }
   }
 
@@ -57,25 +56,16 @@ export class OwnEggs {
 
 /** @returns false if it broke. */
 function fly(flight: Flight, frame: ArenaFrame, seconds: number): boolean {
-  const { at, aim, team } = flight;
+  const { at } = flight;
   const goes = Math.min(seconds, flight.left);
   flight.left -= goes;
-  const dx = Math.cos(aim) * shell.at * goes;
-  const dy = Math.sin(aim) * shell.at * goes;
-  let share = freeShare(mapOf(frame), at, { x: at.x + dx, y: at.y + dy }, shell.radius);
-  for (const pinata of frame.all("pinata")) {
-    if (pinata.back > 0) continue;
-    share = Math.min(share, meetsDisc(at, dx, dy, pinata.at, target.radius + shell.radius));
-  }
-  for (const player of frame.all("player")) {
-    if (player.team === team || !isThere(player)) continue;
-    share = Math.min(share, meetsDisc(at, dx, dy, player.at, body.radius + shell.radius));
-  }
-  at.x += dx * Math.min(1, share);
-  at.y += dy * Math.min(1, share);
+  const way = flownIn(goes, flight.aim);
+  const { share } = firstMet(mapOf(frame), flight, way, {
+    pinatas: frame.all("pinata"),
+    players: frame.all("player"),
+    placeOf: (player) => player.at,
+  });
+  at.x += way.x * share;
+  at.y += way.y * share;
   return share >= 1 && flight.left > 0;
-}
-
-function isThere({ out, safe, dash }: ShownPlayer): boolean {
-  return out <= 0 && safe <= 0 && dash <= 0;
 }
