@@ -1,7 +1,7 @@
 // Nobody is matched into a room from which they are banned, and nobody waits in vain for it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { asked, openRooms } from "./fake-rooms.ts";
+import { asked, openRooms } from "./timed-rooms.ts";
 
 const SOON = { matching: { fillAfterMs: 3_000 } };
 

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { Json } from "@zocalo/protocol";
 import type { ListedRooms } from "../src/index.ts";
 import type { Logs } from "./fake-hub.ts";
-import { BEGIN_MS, begin, join, keyOf, WALL } from "./timed-rooms.ts";
+import { asked, BEGIN_MS, keyOf, openRooms, WALL } from "./timed-rooms.ts";
 
 /** How exactly the moment of a ban is known. */
 const STEP_MS = 0.25;
@@ -17,13 +17,13 @@ const WAYS = [
   ["", "ben"],
 ] as const;
 
-type Begun = Awaited<ReturnType<typeof begin>>;
+type Begun = Awaited<ReturnType<typeof openRooms>>;
 
 /** Ben plays, and is put out of the room for so long. */
 async function bannedFor(begun: Begun, banMs: number): Promise<string> {
   const { hub, clock, rooms } = begun;
-  await hub.call("ana", "room.join", join("ana"));
-  const { room } = (await hub.call("ben", "room.join", join("ben"))) as { room: string };
+  await hub.call("ana", "room.join", asked("ana"));
+  const { room } = (await hub.call("ben", "room.join", asked("ben"))) as { room: string };
   clock.runUntil(1_000);
   const match = rooms.get(room);
   const seat = match?.seats.find(({ name }) => name === "ben");
@@ -35,7 +35,7 @@ async function bannedFor(begun: Begun, banMs: number): Promise<string> {
 }
 
 function asks({ hub }: Begun, room: string, [user, key]: readonly [string, string], more: object = {}) {
-  return hub.call("other session", "room.join", join(user, { room, key: keyOf(key), ...more }), user);
+  return hub.call("other session", "room.join", asked(user, { room, key: keyOf(key), ...more }), user);
 }
 
 /** By which everybody is refused, for so many milliseconds more. */
@@ -55,7 +55,7 @@ async function allAreRefused(begun: Begun, room: string, forMs: number): Promise
 
 test("a ban is for the user with any key, and for the key in any session, until it ends and no longer", async () => {
   for (const way of WAYS) {
-    const begun = await begin();
+    const begun = await openRooms();
     const { clock, hub } = begun;
     const room = await bannedFor(begun, 60_000);
     const from = clock.uptime();
@@ -66,17 +66,17 @@ test("a ban is for the user with any key, and for the key in any session, until 
     clock.runUntil(from + 60_000);
     await asks(begun, room, way);
     // Nobody else was banned with them.
-    await hub.call("zoe", "room.join", join("zoe", { room }));
+    await hub.call("zoe", "room.join", asked("zoe", { room }));
   }
 });
 
 test("a ban ends in the next process when it would have ended in this one", async () => {
   const logs: Logs = new Map();
-  const before = await begin({}, {}, logs);
+  const before = await openRooms({}, {}, { logs });
   const room = await bannedFor(before, 60_000);
   before.clock.runUntil(before.clock.uptime() + 20_000);
   await before.rooms.close();
-  const after = await begin({}, {}, logs, WALL + before.clock.uptime() - BEGIN_MS);
+  const after = await openRooms({}, {}, { logs, wallAt: WALL + before.clock.uptime() - BEGIN_MS });
   await allAreRefused(after, room, 40_000);
   after.clock.runUntil(BEGIN_MS + 40_000);
   for (const way of WAYS) await asks(after, room, way);
@@ -97,7 +97,7 @@ function listOf({ hub, clock }: Begun): { readonly at: number; readonly list: Li
 
 test("the list has the fullest 100 of all rooms, and how many there are, and who plays in them", async () => {
   for (const count of [99, 100, 101, 130]) {
-    const begun = await begin({}, { maxRoomsPerAddress: 1_000, maxPlacesPerAddress: 1_000 });
+    const begun = await openRooms({}, { maxRoomsPerAddress: 1_000, maxPlacesPerAddress: 1_000 });
     const { hub, clock, rooms } = begun;
     const told = listOf(begun);
     const people = new Map<string, number>();
@@ -106,12 +106,12 @@ test("the list has the fullest 100 of all rooms, and how many there are, and who
       people.set(id, (number * 7) % 4);
       for (let who = 0; who < (number * 7) % 4; who++) {
         const name = `p${number}x${who}`;
-        await hub.call(name, "room.join", join(name, { room: id }));
+        await hub.call(name, "room.join", asked(name, { room: id }));
       }
     }
     const secret = rooms.create("square", { isPrivate: true });
     for (const name of ["a", "b", "c", "d"]) {
-      await hub.call(name, "room.join", join(name, { room: secret.id }));
+      await hub.call(name, "room.join", asked(name, { room: secret.id }));
     }
     clock.runUntil(2_000);
     const last = told.at(-1)?.list ?? assert.fail();
@@ -131,7 +131,7 @@ test("the list has the fullest 100 of all rooms, and how many there are, and who
 });
 
 test("the list is told at once, then at most twice a second, and its last word is how things are", async () => {
-  const begun = await begin({ maxWatchers: 1_000 }, { maxPlacesPerAddress: 1_000 });
+  const begun = await openRooms({ maxWatchers: 1_000 }, { maxPlacesPerAddress: 1_000 });
   const { hub, clock, rooms } = begun;
   const told = listOf(begun);
   const { id } = rooms.create("square");
@@ -141,7 +141,7 @@ test("the list is told at once, then at most twice a second, and its last word i
   );
   for (let watchers = 1; watchers <= 300; watchers++) {
     clock.runUntil(BEGIN_MS + 33 * watchers);
-    await hub.call(`w${watchers}`, "room.join", join(`w${watchers}`, { room: id, watch: true }));
+    await hub.call(`w${watchers}`, "room.join", asked(`w${watchers}`, { room: id, watch: true }));
   }
   clock.runUntil(20_000);
   // The first, one each half second of 9,900 ms, and what has changed since.

@@ -1,7 +1,7 @@
 // A game that throws: who asked is told once and for good, the program learns why, and nothing goes round.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { asked, openRooms } from "./fake-rooms.ts";
+import { asked, openRooms } from "./timed-rooms.ts";
 
 function fault(): never {
   throw new Error("a fault of the game");
@@ -42,7 +42,7 @@ for (const [name, mode] of Object.entries({ join: { join: fault }, step: { step:
 for (const [name, mode] of Object.entries({ open: { open: fault }, step: { step: fault } })) {
   test(`one address has as many rooms fail by ${name} in ten seconds as it may open, and no more`, async () => {
     const limits = { ...noExemption, maxRoomsPerAddress: 3 };
-    const { clock, errors, join, rooms } = await openRooms(mode, limits, { good: {} });
+    const { clock, errors, join, rooms } = await openRooms(mode, limits, { modes: { good: {} } });
     const tryOnce = async (): Promise<string> => {
       const code = await join("ana", "ana").then(
         () => "joined",

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { RoomDefinition } from "../src/index.ts";
 import { KEPT_CHUNKS, MAX_SAVE_BYTES } from "../src/host/saves.ts";
 import type { FakeHub, Logs } from "./fake-hub.ts";
-import { openRooms } from "./fake-rooms.ts";
+import { openRooms } from "./timed-rooms.ts";
 
 /** From now on this session takes nothing. */
 function block(hub: FakeHub, session: string): void {
@@ -23,7 +23,7 @@ const speaks: Partial<RoomDefinition> = {
 
 /** Ana takes nothing, and Ben does, when the game speaks; then the process ends, in good order or not. */
 async function afterTick(mode: Partial<RoomDefinition>, logs: Logs, ends: "closed" | "killed") {
-  const before = await openRooms(mode, { checkpointMs: 20 }, {}, logs);
+  const before = await openRooms(mode, { checkpointMs: 20 }, { logs });
   await before.join("ana", "ana");
   await before.join("ben", "ben");
   block(before.hub, "ana");
@@ -33,7 +33,7 @@ async function afterTick(mode: Partial<RoomDefinition>, logs: Logs, ends: "close
   }
   assert.deepEqual(before.hub.events("ben"), [{ tick: 5 }, { tick: 6 }]);
   if (ends === "closed") await before.rooms.close();
-  const after = await openRooms(mode, {}, {}, logs);
+  const after = await openRooms(mode, {}, { logs });
   for (const name of ["ana", "ben"]) assert.equal((await after.join(name, name)).isReturn, true);
   after.clock.runUntil(2_000);
   return { ...after, told: (name: string) => after.hub.events(name) };
@@ -60,13 +60,13 @@ test("of all who are here so much is handed over, each an equal part, and no mor
       step: (room) => room.tick === 5 && room.send("x".repeat(length)),
     };
     const logs: Logs = new Map();
-    const before = await openRooms(mode, {}, {}, logs);
+    const before = await openRooms(mode, {}, { logs });
     await before.join("ana", "ana");
     await before.join("ben", "ben");
     block(before.hub, "ana");
     before.clock.runUntil(500);
     await before.rooms.close();
-    const after = await openRooms(mode, {}, {}, logs);
+    const after = await openRooms(mode, {}, { logs });
     await after.join("ana", "ana");
     after.clock.runUntil(2_500);
     assert.equal(after.hub.told("ana", "room.event").length, comes, `${length}`);
@@ -82,14 +82,14 @@ test("a room that would be too large with what waits is handed over without it",
     },
   };
   const logs: Logs = new Map();
-  const before = await openRooms(mode, {}, {}, logs);
+  const before = await openRooms(mode, {}, { logs });
   const { room } = await before.join("ana", "ana");
   block(before.hub, "ana");
   before.clock.runUntil(500);
   await before.rooms.close();
   assert.deepEqual(before.errors, []);
   assert.ok((logs.get(`room-saves:${room}`)?.length ?? 0) <= KEPT_CHUNKS);
-  const after = await openRooms(mode, {}, {}, logs);
+  const after = await openRooms(mode, {}, { logs });
   assert.equal((await after.join("ana", "ana")).isReturn, true);
   after.clock.runUntil(2_500);
   assert.deepEqual(after.hub.told("ana", "room.event"), []);

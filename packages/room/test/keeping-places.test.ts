@@ -1,7 +1,7 @@
 // A key has one place. Who asks for another keeps the one they have until the other is theirs.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openRooms } from "./fake-rooms.ts";
+import { openRooms } from "./timed-rooms.ts";
 
 test("who asks for a full room keeps the place in the other one", async () => {
   const { hub, clock, join, rooms } = await openRooms({ seats: 2 });

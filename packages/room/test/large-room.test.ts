@@ -5,7 +5,7 @@ import { Hub } from "@zocalo/hub";
 import { Saves } from "../src/host/saves.ts";
 import { roomNamespaces } from "../src/index.ts";
 import type { Logs } from "./fake-hub.ts";
-import { begin, join, WALL } from "./timed-rooms.ts";
+import { asked, openRooms, WALL } from "./timed-rooms.ts";
 
 /** As the README has it. */
 const MOST_BYTES = 1_048_192;
@@ -15,9 +15,9 @@ const still = { step() {}, bot() {} };
 
 test("a room of 1,048,192 bytes is kept; a larger one is told, and it goes on, and what was kept stays", async () => {
   const logs: Logs = new Map();
-  const before = await begin(still, { checkpointMs: 1_000, wall: () => WALL }, logs);
+  const before = await openRooms(still, { checkpointMs: 1_000, wall: () => WALL }, { logs });
   const { hub, clock, rooms, errors } = before;
-  const { room } = (await hub.call("ana", "room.join", join("ana"))) as { room: string };
+  const { room } = (await hub.call("ana", "room.join", asked("ana"))) as { room: string };
   const match = rooms.get(room);
   assert.ok(match);
   const log = (): readonly unknown[] => logs.get(`room-saves:${room}`) ?? [];
@@ -50,19 +50,19 @@ test("a room of 1,048,192 bytes is kept; a larger one is told, and it goes on, a
   await rooms.close();
   assert.equal(errors.length, 2, "nor can it be handed over");
 
-  const after = await begin(still, {}, logs, WALL + now);
+  const after = await openRooms(still, {}, { logs, wallAt: WALL + now });
   const next = after.rooms.get(room);
   assert.equal(next?.state, whole);
   assert.ok(next.tick <= tick && next.tick > tick - 60, `${next.tick} of ${tick}`);
-  const answer = (await after.hub.call("ana2", "room.join", join("ana"))) as { restored: string };
+  const answer = (await after.hub.call("ana2", "room.join", asked("ana"))) as { restored: string };
   assert.equal(answer.restored, "checkpoint");
   assert.deepEqual(after.errors, []);
 });
 
 test("a room that was too large for a time is kept again once it is smaller", async () => {
   const logs: Logs = new Map();
-  const { hub, clock, rooms, errors } = await begin(still, { checkpointMs: 1_000 }, logs);
-  const { room } = (await hub.call("ana", "room.join", join("ana"))) as { room: string };
+  const { hub, clock, rooms, errors } = await openRooms(still, { checkpointMs: 1_000 }, { logs });
+  const { room } = (await hub.call("ana", "room.join", asked("ana"))) as { room: string };
   const match = rooms.get(room);
   assert.ok(match);
   match.state = "x".repeat(MOST_BYTES);
@@ -73,7 +73,7 @@ test("a room that was too large for a time is kept again once it is smaller", as
   clock.runUntil(7_000);
   await new Promise((resolve) => setImmediate(resolve));
   // The process is killed: nobody hands over.
-  const after = await begin(still, {}, logs, WALL + 7_000);
+  const after = await openRooms(still, {}, { logs, wallAt: WALL + 7_000 });
   assert.equal(after.rooms.get(room)?.state, "small");
 });
 

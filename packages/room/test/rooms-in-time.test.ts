@@ -4,37 +4,37 @@ import { test } from "node:test";
 import { InputSender } from "../src/index.ts";
 import type { Logs } from "./fake-hub.ts";
 import { square } from "./square.ts";
-import { begin, join, TICK_MS, WALL } from "./timed-rooms.ts";
+import { asked, BEGIN_MS, openRooms, TICK_MS, WALL } from "./timed-rooms.ts";
 
 const NOTHING = { tick: -1, bits: 0 };
 
 test("a room without people is closed after emptyMs, and with null never", async () => {
-  const { clock, rooms } = await begin({ emptyMs: 10_000 });
+  const { clock, rooms } = await openRooms({ emptyMs: 10_000 });
   rooms.create("square");
   clock.runUntil(10_049);
   assert.equal(rooms.size, 1);
   clock.runUntil(10_050);
   assert.equal(rooms.size, 0);
-  const lasting = await begin({ emptyMs: null });
+  const lasting = await openRooms({ emptyMs: null });
   lasting.rooms.create("square");
   lasting.clock.runUntil(400 * 86_400_000);
   assert.equal(lasting.rooms.size, 1);
 });
 
 test("as many rooms are made, and as many watch, as may, and no more", async () => {
-  const { hub, rooms } = await begin({ maxWatchers: 2 }, { maxRooms: 2 });
-  await hub.call("ana", "room.join", join("ana", { create: {} }));
-  const { room } = (await hub.call("eva", "room.join", join("eva", { create: {} }))) as { room: string };
+  const { hub, rooms } = await openRooms({ maxWatchers: 2 }, { maxRooms: 2 });
+  await hub.call("ana", "room.join", asked("ana", { create: {} }));
+  const { room } = (await hub.call("eva", "room.join", asked("eva", { create: {} }))) as { room: string };
   assert.throws(() => rooms.create("square"), { code: "limit_reached" });
-  await assert.rejects(hub.call("ben", "room.join", join("ben", { create: {} })), { code: "limit_reached" });
-  for (const name of ["w1", "w2"]) await hub.call(name, "room.join", join(name, { room, watch: true }));
-  await assert.rejects(hub.call("w3", "room.join", join("w3", { room, watch: true })), { code: "full" });
+  await assert.rejects(hub.call("ben", "room.join", asked("ben", { create: {} })), { code: "limit_reached" });
+  for (const name of ["w1", "w2"]) await hub.call(name, "room.join", asked(name, { room, watch: true }));
+  await assert.rejects(hub.call("w3", "room.join", asked("w3", { room, watch: true })), { code: "full" });
   assert.deepEqual(rooms.stats(), { rooms: 2, players: 2, bots: 0, watchers: 2 });
 });
 
 test("a silent player is away after awayMs, and has the seat until holdMs have passed", async () => {
-  const { hub, clock, rooms } = await begin({ awayMs: 3_000, holdMs: 60_000 });
-  const { room } = (await hub.call("ana", "room.join", join("ana"))) as { room: string };
+  const { hub, clock, rooms } = await openRooms({ awayMs: 3_000, holdMs: 60_000 });
+  const { room } = (await hub.call("ana", "room.join", asked("ana"))) as { room: string };
   const seat = () => rooms.get(room)?.seats[0];
   clock.runUntil(50 + 2_990);
   assert.equal(seat()?.isAway, false);
@@ -48,8 +48,8 @@ test("a silent player is away after awayMs, and has the seat until holdMs have p
 });
 
 test("who was matched and does not come loses the place after 15 seconds", async () => {
-  const { hub, clock, rooms } = await begin({ matching: { fillAfterMs: 0 } });
-  await hub.call("ana", "room.match", join("ana"));
+  const { hub, clock, rooms } = await openRooms({ matching: { fillAfterMs: 0 } });
+  await hub.call("ana", "room.match", asked("ana"));
   clock.runUntil(50 + 1_000);
   assert.equal(rooms.stats().players, 1);
   clock.runUntil(50 + 1_000 + 14_900);
@@ -60,9 +60,11 @@ test("who was matched and does not come loses the place after 15 seconds", async
 
 test("rooms of one rate tick at different moments", async () => {
   const moments = new Map<string, number>();
-  const { hub, clock } = await begin({ step: (room) => void moments.set(room.id, clock.uptime() % TICK_MS) });
-  await hub.call("ana", "room.join", join("ana", { create: {} }));
-  await hub.call("ben", "room.join", join("ben", { create: {} }));
+  const { hub, clock } = await openRooms({
+    step: (room) => void moments.set(room.id, clock.uptime() % TICK_MS),
+  });
+  await hub.call("ana", "room.join", asked("ana", { create: {} }));
+  await hub.call("ben", "room.join", asked("ben", { create: {} }));
   clock.runUntil(1_000);
   const [one = 0, other = 0] = [...moments.values()];
   assert.equal(moments.size, 2);
@@ -72,9 +74,9 @@ test("rooms of one rate tick at different moments", async () => {
 test("after a hand-over ticks go on when all are back, and a second after the last one at the latest", async () => {
   for (const comesBack of [true, false]) {
     const logs: Logs = new Map();
-    const before = await begin({}, {}, logs);
-    const { room } = (await before.hub.call("ana", "room.join", join("ana"))) as { room: string };
-    await before.hub.call("ben", "room.join", join("ben"));
+    const before = await openRooms({}, {}, { logs });
+    const { room } = (await before.hub.call("ana", "room.join", asked("ana"))) as { room: string };
+    await before.hub.call("ben", "room.join", asked("ben"));
     before.clock.runUntil(1_000);
     const tick = before.rooms.get(room)?.tick ?? 0;
     assert.ok(tick > 20);
@@ -82,14 +84,14 @@ test("after a hand-over ticks go on when all are back, and a second after the la
     assert.deepEqual(before.hub.told("ana", "room.moving"), [{}]);
 
     // The next process is there 300 ms later, by the wall; its own clock begins anew.
-    const after = await begin({}, {}, logs, WALL + 1_300 - 50);
+    const after = await openRooms({}, {}, { logs, wallAt: WALL + 1_300 - BEGIN_MS });
     const now = (): number => after.rooms.get(room)?.tick ?? 0;
     assert.equal(now(), tick, "no tick is lost");
-    await after.hub.call("ana2", "room.join", join("ana"));
+    await after.hub.call("ana2", "room.join", asked("ana"));
     after.clock.runUntil(50 + 600);
     assert.equal(now(), tick, "ben is not back");
     if (comesBack) {
-      await after.hub.call("ben2", "room.join", join("ben"));
+      await after.hub.call("ben2", "room.join", asked("ben"));
       after.clock.runUntil(50 + 600 + 2 * TICK_MS);
     } else {
       after.clock.runUntil(50 + 699);
@@ -104,8 +106,8 @@ test("after a hand-over ticks go on when all are back, and a second after the la
 test("the next process has bots, state and the inputs that were not applied yet", async () => {
   const logs: Logs = new Map();
   const mode = { bots: 3 };
-  const before = await begin(mode, {}, logs);
-  const { room } = (await before.hub.call("ana", "room.join", join("ana"))) as { room: string };
+  const before = await openRooms(mode, {}, { logs });
+  const { room } = (await before.hub.call("ana", "room.join", asked("ana"))) as { room: string };
   before.clock.runUntil(2_000);
   const old = before.rooms.get(room);
   assert.ok(old !== undefined);
@@ -127,7 +129,7 @@ test("the next process has bots, state and the inputs that were not applied yet"
   assert.equal(expected.seats.filter(([, , isBot]) => isBot).length, 3);
   await before.rooms.close();
 
-  const after = await begin(mode, {}, logs);
+  const after = await openRooms(mode, {}, { logs });
   const next = after.rooms.get(room);
   assert.ok(next !== undefined);
   assert.deepEqual(
@@ -138,7 +140,7 @@ test("the next process has bots, state and the inputs that were not applied yet"
   const steps: number[] = [];
   const at = (): number => x(next);
   assert.equal(at(), expected.x);
-  await after.hub.call("ana2", "room.join", join("ana"));
+  await after.hub.call("ana2", "room.join", asked("ana"));
   while (next.tick < tick + 3) {
     after.clock.runUntil(after.clock.uptime() + 1);
     if (next.tick > tick + steps.length) steps.push(at());

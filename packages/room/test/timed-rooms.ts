@@ -8,33 +8,50 @@ export const WALL = 1_700_000_000_000;
 /** What the clock begins with. */
 export const BEGIN_MS = 50;
 
+const quiet = defineRoom({ ...squareRoom, bots: 0 });
+
 /** A key of the right length that says whose it is. */
 export function keyOf(name: string): string {
   return name.padEnd(22, "_");
 }
 
-/** What somebody of this name asks `room.join`. */
-export function join(name: string, more: object = {}): never {
+/** What somebody of this name calls `room.join` and `room.match` with. */
+export function asked(name: string, more: object = {}): never {
   return { mode: "square", hash: square.layout.hash, key: keyOf(name), name, ...more } as never;
 }
 
-const quiet = defineRoom({ ...squareRoom, bots: 0 });
+/** The answer of a join, as far as tests look at it. */
+export interface Joined {
+  readonly room: string;
+  readonly seat: number;
+  readonly isReturn: boolean;
+}
 
-/** Rooms of the small square without bots, by a clock that the test moves. */
-export async function begin(
+/** What else there is than `square`, and what the process before has left. */
+export interface Beside {
+  readonly modes?: { readonly [mode: string]: Partial<RoomDefinition> };
+  readonly logs?: Logs;
+  /** What the wall says when the clock is at 0. */
+  readonly wallAt?: number;
+}
+
+/** Rooms of `square` without bots, on a hub without connections, by a clock that the test moves. */
+export async function openRooms(
   mode: Partial<RoomDefinition> = {},
   options: RoomsOptions = {},
-  logs: Logs = new Map(),
-  wallAt = WALL,
+  { modes = {}, logs = new Map(), wallAt = WALL }: Beside = {},
 ) {
   const hub = new FakeHub(logs);
   const clock = new VirtualClock(BEGIN_MS);
   const errors: unknown[] = [];
-  const rooms = new Rooms(
-    hub.asHub,
-    { square: { ...quiet, ...mode } },
-    { clock, wall: () => wallAt + clock.uptime(), onError: (error) => errors.push(error), ...options },
+  const all = Object.fromEntries(
+    Object.entries({ square: mode, ...modes }).map(([name, one]) => [name, { ...quiet, ...one }]),
   );
+  const wall = (): number => wallAt + clock.uptime();
+  const onError = (error: unknown): number => errors.push(error);
+  const rooms = new Rooms(hub.asHub, all, { clock, wall, onError, ...options });
   await rooms.open();
-  return { hub, clock, rooms, errors };
+  const join = async (session: string, name: string, given: object = {}): Promise<Joined> =>
+    (await hub.call(session, "room.join", asked(name, given))) as Joined;
+  return { hub, clock, rooms, errors, join };
 }
