@@ -4,6 +4,7 @@ import { someAtATime } from "./hub-load.ts";
 import { settledRss, STEADY_HEAP } from "./measure.ts";
 import { figure, type Results, ratioTable, writeResults } from "./results.ts";
 import { randomNumbers } from "./room/scenes.ts";
+import { SEED } from "./rooms/game.ts";
 import { enter, openSession } from "./rooms/player.ts";
 import { measurePrediction, measureScreen, type SeenScale } from "./rooms/seen.ts";
 import { figuresOf, startPinned, stopServers } from "./rooms/servers.ts";
@@ -12,8 +13,6 @@ import { measureWork, type WorkScale } from "./rooms/work.ts";
 import { pinLoad } from "./udp.ts";
 
 export const title = "Rooms at work: CPU and lateness of ticks, idle rooms, input to screen, prediction";
-
-const SEED = 12;
 
 /** How much is measured: of the full run, and of the quick one. */
 interface Scale extends WorkScale, SeenScale {

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { someAtATime } from "../hub-load.ts";
 import { enter, type Player, type Way } from "./player.ts";
-import type { Mode, Traffic } from "./wire.ts";
+import { type Mode, summed, type Traffic } from "./wire.ts";
 
 /** How many come at a time. */
 const AT_ONCE = 20;
@@ -56,14 +56,7 @@ export class Crew {
 
   /** What came and went of those that are light. */
   traffic(): Traffic {
-    const sum: Traffic = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0 };
-    for (const { traffic } of this.players) {
-      sum.messagesIn += traffic.messagesIn;
-      sum.bytesIn += traffic.bytesIn;
-      sum.messagesOut += traffic.messagesOut;
-      sum.bytesOut += traffic.bytesOut;
-    }
-    return sum;
+    return summed(this.players.map(({ traffic }) => traffic));
   }
 
   async leave(): Promise<void> {

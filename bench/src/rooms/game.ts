@@ -1,5 +1,7 @@
 import { angle, defineGame, defineRoom, int, type RoomDefinition, vector } from "@zocalo/room";
 
+/** From which all chance of a measurement follows. */
+export const SEED = 12;
 export const TICKS_PER_SECOND = 30;
 /** The finest difference of a place, in units. Those of `arena` have it, too. */
 export const QUANTUM = 0.002;

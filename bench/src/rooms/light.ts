@@ -1,6 +1,6 @@
 import { InputSender, type Lane, type LaneState } from "@zocalo/room";
 import { game } from "./game.ts";
-import type { Traffic } from "./wire.ts";
+import { summed } from "./wire.ts";
 
 /** How far an input is ahead of the newest snapshot that came, in ticks, and at most. */
 const LEAD = 2;
@@ -18,7 +18,7 @@ const REMEMBERED = 32;
  */
 export class LightLane implements Lane {
   /** Messages since it was taken over. */
-  readonly traffic: Traffic = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0 };
+  readonly traffic = summed([]);
   readonly #lane: Lane;
   readonly #sender = new InputSender(game.input.cells);
   readonly #row = new Int32Array(game.input.cells.length);

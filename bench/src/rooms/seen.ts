@@ -5,13 +5,12 @@ import { figure, type Results } from "../results.ts";
 import { randomNumbers } from "../room/scenes.ts";
 import { cpuUs } from "../websocket-load.ts";
 import { Crew } from "./crew.ts";
-import { PIXELS_PER_UNIT, QUANTUM } from "./game.ts";
+import { PIXELS_PER_UNIT, QUANTUM, SEED } from "./game.ts";
 import type { Player, Way } from "./player.ts";
 import { Presses } from "./presses.ts";
 import { startPinned } from "./servers.ts";
 import type { Mode } from "./wire.ts";
 
-const SEED = 12;
 /** The way of one direction, in milliseconds, and the share that is lost. */
 const FAR_MS = 75;
 const LOSS = 0.05;

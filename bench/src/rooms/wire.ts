@@ -45,6 +45,18 @@ export interface Traffic {
   bytesOut: number;
 }
 
+/** What several have had together. */
+export function summed(all: Iterable<Readonly<Traffic>>): Traffic {
+  const sum: Traffic = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0 };
+  for (const one of all) {
+    sum.messagesIn += one.messagesIn;
+    sum.bytesIn += one.bytesIn;
+    sum.messagesOut += one.messagesOut;
+    sum.bytesOut += one.bytesOut;
+  }
+  return sum;
+}
+
 /** What a load process is told: who comes, that it is to say what came and went, and that all leave. */
 export type LoadRequest =
   | {

@@ -5,12 +5,11 @@ import { fileURLToPath } from "node:url";
 import { ask } from "../ask.ts";
 import { figure, type Results } from "../results.ts";
 import { cpuUs } from "../websocket-load.ts";
-import { TICKS_PER_SECOND } from "./game.ts";
+import { SEED, TICKS_PER_SECOND } from "./game.ts";
 import { openSession } from "./player.ts";
 import { figuresOf, startPinned, startServer } from "./servers.ts";
-import { BEGIN, type LoadRequest, type Mode, type ServerFigures, type Traffic } from "./wire.ts";
+import { BEGIN, type LoadRequest, type Mode, type ServerFigures, summed, type Traffic } from "./wire.ts";
 
-const SEED = 12;
 /** In how many processes the clients are. */
 const LOADS = 2;
 /** Below this share of what was due, and above this share of a core for one of them, nothing is published. */
@@ -187,11 +186,7 @@ async function work(
   }
 
   async function traffic(): Promise<Traffic> {
-    const sum: Traffic = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0 };
-    for (const one of await Promise.all(loads.map((load) => request(load, { task: "count" })))) {
-      for (const what of Object.keys(sum) as (keyof Traffic)[]) sum[what] += one[what];
-    }
-    return sum;
+    return summed(await Promise.all(loads.map((load) => request(load, { task: "count" }))));
   }
 }
 
