@@ -3,9 +3,9 @@ import { RoomError, refuse } from "../contracts/errors.ts";
 import { InputBuffer } from "../input/buffer.ts";
 import { defaultRoomDefinition, type RoomDefinition } from "../match/definition.ts";
 import { Match } from "../match/match.ts";
-import { RoomViews } from "../match/room-views.ts";
 import { checkGame } from "../schema/check.ts";
 import { MatchQueue } from "./matching/match-queue.ts";
+import { viewsOf } from "./snapshot-sender.ts";
 
 const MAX_SEATS = 250;
 /** The longest time of a timer, in milliseconds. */
@@ -77,12 +77,11 @@ export function checkMode(mode: string, definition: RoomDefinition): void {
 
 /** Makes what each room has, since each part checks its own options. */
 function makeParts(mode: string, definition: RoomDefinition, seats: number): readonly unknown[] {
-  const { game, interest, watch, inputs, budgetBytes, matching } = definition;
+  const { game, inputs, budgetBytes, matching } = definition;
   const match = new Match(definition, { id: "", mode, seed: 0 });
-  const { kinds } = game.definition;
   return [
     match.past(0),
-    new RoomViews(match, match.snapshots, { kinds, ...(interest && { interest }), ...(watch && { watch }) }),
+    viewsOf(match),
     match.snapshots.everything.receiver(budgetBytes === undefined ? {} : { budgetBytes }),
     new InputBuffer(game.input.cells, inputs),
     new MatchQueue({ ...matching, seats }),

@@ -3,11 +3,12 @@ import { checkHas } from "@zocalo/net/transport";
 import { RoomError } from "../contracts/errors.ts";
 import { MOVING } from "../contracts/wire.ts";
 import type { Room, RoomDefinition } from "../match/definition.ts";
+import { Admission } from "./admission.ts";
 import { RoomCalls } from "./calls.ts";
 import { checkMode } from "./check-mode.ts";
 import { Directory } from "./directory.ts";
 import { RoomList } from "./list.ts";
-import { Matching } from "./matching/matching.ts";
+import { Matchmaker } from "./matchmaker.ts";
 import {
   type CreateOptions,
   type RoomMode,
@@ -39,7 +40,7 @@ export class Rooms {
   readonly #registry: RoomRegistry;
   readonly #store: RoomStore;
   readonly #calls: RoomCalls;
-  readonly #matching: Matching;
+  readonly #matchmaker: Matchmaker;
   readonly #list: RoomList;
   #closing: Promise<void> | undefined;
 
@@ -71,14 +72,14 @@ export class Rooms {
       list: this.#list,
       store: this.#store,
     });
-    this.#calls = new RoomCalls(hub, {
+    const admission = new Admission({
       process: this.process,
       settings,
-      report,
       registry: this.#registry,
       directory: this.#directory,
     });
-    this.#matching = new Matching(hub, this.#registry, this.#calls, clock);
+    this.#calls = new RoomCalls(hub, { settings, report, admission, directory: this.#directory });
+    this.#matchmaker = new Matchmaker(hub, this.#registry, admission, clock);
   }
 
   /** Rooms that are open. */
@@ -145,7 +146,7 @@ export class Rooms {
     this.#registry.close();
     this.#store.stop();
     this.#list.close();
-    this.#matching.stop();
+    this.#matchmaker.stop();
     const rooms = [...this.#registry.rooms];
     const handed = rooms.map((room) => ({ room, kept: this.#handOver(room) }));
     for (const { seating } of rooms) {
@@ -158,7 +159,7 @@ export class Rooms {
       }),
     );
     await this.#store.writeIndex(this.#registry.ids);
-    this.#matching.close();
+    this.#matchmaker.close();
     this.#calls.close();
   }
 

@@ -15,6 +15,7 @@ let starts: Uint8Array[] = [];
 export class SnapshotSender {
   readonly #match: Match;
   readonly #tickMs: number;
+  readonly #budgetBytes: number;
   readonly #rejoin: (participant: Participant) => void;
   /** While somebody is here. */
   #shown: RoomViews | undefined;
@@ -23,17 +24,12 @@ export class SnapshotSender {
   constructor(match: Match, tickMs: number, rejoin: (participant: Participant) => void) {
     this.#match = match;
     this.#tickMs = tickMs;
+    this.#budgetBytes = match.definition.budgetBytes ?? DEFAULT_BUDGET_BYTES;
     this.#rejoin = rejoin;
   }
 
   get #views(): RoomViews {
-    const match = this.#match;
-    const { game, interest, watch } = match.definition;
-    this.#shown ??= new RoomViews(match, match.snapshots, {
-      kinds: game.definition.kinds,
-      ...(interest && { interest }),
-      ...(watch && { watch }),
-    });
+    this.#shown ??= viewsOf(this.#match);
     return this.#shown;
   }
 
@@ -55,9 +51,8 @@ export class SnapshotSender {
     if (lane?.state !== "open" || receiver === undefined || participant.isAway) return;
     participant.inputs.report(tick, report);
     report.own = this.#ownOf(participant, tick);
-    const { budgetBytes = DEFAULT_BUDGET_BYTES } = this.#match.definition;
-    if (out.length < budgetBytes) {
-      out = new Uint8Array(budgetBytes);
+    if (out.length < this.#budgetBytes) {
+      out = new Uint8Array(this.#budgetBytes);
       starts = [];
     }
     const length = receiver.encode(out, report);
@@ -82,26 +77,35 @@ export class SnapshotSender {
 
   /** What tells a place of its view. Ids are those of a view: with another one its page begins anew. */
   #receiverOf(participant: Participant): Receiver | undefined {
-    const view = participant.watches ? this.#views.watchView : this.#views.seatView(participant.seat);
-    if (
-      participant.incarnation === "" &&
-      this.#match.tick % this.#match.definition.game.ticksPerSecond === 0
-    ) {
-      this.#rejoin(participant); // The word may have been lost.
+    const { tick, definition } = this.#match;
+    if (participant.incarnation === "") {
+      // Said each second until it joins again, since the word may have been lost.
+      if (tick % definition.game.ticksPerSecond === 0) this.#rejoin(participant);
+      return undefined;
     }
-    if (view === undefined || participant.incarnation === "") return undefined;
+    const view = participant.watches ? this.#views.watchView : this.#views.seatView(participant.seat);
+    if (view === undefined) return undefined;
     if (view === participant.view) return participant.receiver;
-    const isOther = participant.view !== undefined;
-    participant.view = isOther ? undefined : view;
-    participant.receiver = undefined;
-    if (isOther) {
+    if (participant.view !== undefined) {
+      participant.view = undefined;
+      participant.receiver = undefined;
       participant.incarnation = "";
       this.#rejoin(participant);
       return undefined;
     }
-    const { budgetBytes = DEFAULT_BUDGET_BYTES } = this.#match.definition;
-    participant.receiver = view.receiver({ budgetBytes });
-    participant.toldSince = this.#match.tick;
+    participant.view = view;
+    participant.receiver = view.receiver({ budgetBytes: this.#budgetBytes });
+    participant.toldSince = tick;
     return participant.receiver;
   }
+}
+
+/** The views of a match, as its definition has them. */
+export function viewsOf(match: Match): RoomViews {
+  const { game, interest, watch } = match.definition;
+  return new RoomViews(match, match.snapshots, {
+    kinds: game.definition.kinds,
+    ...(interest && { interest }),
+    ...(watch && { watch }),
+  });
 }

@@ -1,14 +1,14 @@
 import { type CallContext, CallError, type Hub } from "@zocalo/hub";
 import type { Data, Json } from "@zocalo/protocol";
-import { MATCH, type MatchNews, UNMATCH } from "../../contracts/wire.ts";
-import { RoomError } from "../../contracts/errors.ts";
-import type { Clock } from "../../timing/clock.ts";
-import { hashOf, type RoomCalls } from "../calls.ts";
-import type { RoomRegistry } from "../registry.ts";
-import { MatchQueue, type QueuedPlayer } from "./match-queue.ts";
-import type { OpenRoom, PlaceSeeker } from "./open-rooms.ts";
-import { readMatch } from "../requests.ts";
-import type { RunningRoom } from "../running-room.ts";
+import { RoomError } from "../contracts/errors.ts";
+import { MATCH, type MatchNews, UNMATCH } from "../contracts/wire.ts";
+import type { Clock } from "../timing/clock.ts";
+import { type Admission, hashOf } from "./admission.ts";
+import { MatchQueue, type QueuedPlayer } from "./matching/match-queue.ts";
+import type { OpenRoom, PlaceSeeker } from "./matching/open-rooms.ts";
+import type { RoomRegistry } from "./registry.ts";
+import { readMatch } from "./requests.ts";
+import type { RunningRoom } from "./running-room.ts";
 
 /** From one round to the next, in milliseconds. */
 const ROUND_MS = 1_000;
@@ -21,10 +21,10 @@ interface Waiter {
 }
 
 /** Brings together players who ask to be matched, and tells them each second how they stand. */
-export class Matching {
+export class Matchmaker {
   readonly #hub: Hub;
   readonly #registry: RoomRegistry;
-  readonly #calls: RoomCalls;
+  readonly #admission: Admission;
   readonly #clock: Clock;
   readonly #queues = new Map<string, MatchQueue>();
   /** By the hash of the key, which stands for it in the queue. */
@@ -32,10 +32,10 @@ export class Matching {
   readonly #stops: readonly (() => void)[];
   #cancelRound: (() => void) | undefined;
 
-  constructor(hub: Hub, registry: RoomRegistry, calls: RoomCalls, clock: Clock) {
+  constructor(hub: Hub, registry: RoomRegistry, admission: Admission, clock: Clock) {
     this.#hub = hub;
     this.#registry = registry;
-    this.#calls = calls;
+    this.#admission = admission;
     this.#clock = clock;
     this.#stops = [
       hub.handle(MATCH, (context, data) => this.#wait(context, data)),
@@ -54,21 +54,21 @@ export class Matching {
   }
 
   #wait(context: CallContext, data: Data | undefined): MatchNews {
-    this.#calls.checkHere();
+    this.#admission.checkHere();
     const request = readMatch(data);
     if (typeof request === "string") throw new CallError("bad_request", request);
     const { mode, key, name, skill, hash } = request;
-    const { seats, matching } = this.#calls.checkVersion(mode, hash);
+    const { seats, matching } = this.#admission.checkVersion(mode, hash);
     let queue = this.#queues.get(mode);
     if (queue === undefined) {
       queue = new MatchQueue({ ...matching, seats });
       this.#queues.set(mode, queue);
     }
     const keyHash = hashOf(key);
-    const reserved = this.#calls.reservedFor(keyHash, mode);
+    const reserved = this.#admission.reservedFor(keyHash, mode);
     if (reserved !== undefined) return this.#foundIn(reserved);
     const now = this.#clock.uptime();
-    const waiter = { mode, session: context.session, host: this.#calls.hostOf(context.peer) };
+    const waiter = { mode, session: context.session, host: this.#admission.hostOf(context.peer) };
     try {
       queue.add({
         key: keyHash,
@@ -136,7 +136,7 @@ export class Matching {
       let news: MatchNews = { state: "refused", code };
       try {
         if (room !== undefined) {
-          this.#calls.reserve(room, { keyHash, user, name, skill }, waiter.host);
+          this.#admission.reserve(room, { keyHash, user, name, skill }, waiter.host);
           news = this.#foundIn(room);
         }
       } catch (error) {
@@ -148,7 +148,7 @@ export class Matching {
   }
 
   #foundIn(room: RunningRoom): MatchNews {
-    return { state: "found", room: room.match.id, ...this.#calls.whereabouts() };
+    return { state: "found", room: room.match.id, ...this.#admission.whereabouts() };
   }
 
   #openRooms(mode: string): readonly OpenRoom[] {
