@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { listenPacket } from "@zocalo/net";
-import { dialLane, type Lane, type LaneTicket, udpLanes, type UdpLanes } from "@zocalo/room";
+import { dialLane, type LaneTicket, udpLanes, type UdpLanes } from "@zocalo/room";
 import { RoomProgram } from "./programs.ts";
 import { newKey, RawPlayer } from "./raw-player.ts";
 import { serveRooms } from "./serve-rooms.ts";
@@ -18,78 +18,9 @@ async function lanes(t: TestContext): Promise<UdpLanes> {
   return udp;
 }
 
-/** Remembers by tick what came, by one lane. */
-class Listener extends RawPlayer {
-  readonly came = new Map<number, string>();
-  readonly #isUdp: boolean;
-
-  constructor(session: RawPlayer["session"], isUdp: boolean) {
-    super(session, square);
-    this.#isUdp = isUdp;
-    this.row = undefined;
-  }
-
-  override received(bytes: Uint8Array): void {
-    if (!this.#isUdp) this.#take(bytes);
-  }
-
-  async overUdp(): Promise<Lane> {
-    const lane = await openUdp(this);
-    lane.onMessage((bytes) => this.#isUdp && this.#take(bytes));
-    return lane;
-  }
-
-  #take(bytes: Uint8Array): void {
-    super.received(bytes);
-    const { tick } = this.reader.newest ?? { tick: -1 };
-    this.came.set(tick, Buffer.from(bytes).toString("hex"));
-  }
-}
-
 async function ticketOf({ session }: RawPlayer): Promise<LaneTicket> {
   return session.call<never>("room.lane", { kind: "udp" });
 }
-
-async function openUdp(player: RawPlayer): Promise<Lane> {
-  return dialLane(await ticketOf(player));
-}
-
-test(
-  "what is hidden changes no byte of what a lane of datagrams carries, and it carries what a session does",
-  TIMEOUT,
-  async (t) => {
-    const mode: Square = {
-      ...squareRoom,
-      awayMs: 60_000,
-      interest: { sees: (_room, _seat, entity) => entity.kind !== "secret" },
-      open(room) {
-        const { secrets } = room.options as { secrets: number };
-        for (let i = 0; i < secrets; i++) room.world.add("secret", { at: [i, 50] });
-      },
-      step(room) {
-        for (const secret of room.world.all("secret")) secret.at.y = (room.tick * 7) % 100;
-      },
-    };
-    const server = await serveRooms(t, { modes: { square: mode }, rooms: { udp: await lanes(t) } });
-    const ways = [true, false].flatMap((isUdp) => [0, 60].map((secrets) => ({ isUdp, secrets })));
-    const [bare, ...others] = await Promise.all(
-      ways.map(async ({ isUdp, secrets }) => {
-        const { id } = server.rooms.create("square", { options: { secrets } });
-        const player = new Listener(server.session(), isUdp);
-        await player.join({ room: id });
-        const lane = isUdp ? await player.overUdp() : undefined;
-        await player.until(() => (player.reader.newest?.tick ?? 0) > 60);
-        lane?.close();
-        return player.came;
-      }),
-    );
-    for (const other of others) {
-      const ticks = [...(bare?.keys() ?? [])].filter((tick) => tick >= 5 && other.has(tick));
-      for (const tick of ticks) assert.equal(other.get(tick), bare?.get(tick), `tick ${tick}`);
-      assert.ok(ticks.length >= 10, `${ticks.length} ticks`);
-    }
-  },
-);
 
 test(
   "a lane's ticket that another process uses, too, moves nobody; after leaving it is good for nothing",

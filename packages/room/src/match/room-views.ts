@@ -1,4 +1,5 @@
 import type { EntityOf, Kinds } from "../schema/types.ts";
+import { planOf } from "../snapshot/plan.ts";
 import type { Snapshots, SnapshotView } from "../snapshot/snapshots.ts";
 import {
   type AnyInterest,
@@ -84,8 +85,9 @@ export class RoomViews<K extends Kinds = Kinds> {
   readonly #watcher: InterestSeat<K> = { number: -1, entity: undefined };
   #watched: VisibleSet<K> | undefined;
   #turn = 0;
-  /** Which is looked at. */
+  /** Which is looked at, and the slots of those that it did not show before. */
   #current: VisibleSet<K> | undefined;
+  readonly #newcomers: number[] = [];
   /** What the interest threw first, and whether it could not begin: then nobody is shown anything. */
   #failure: { readonly error: unknown } | undefined;
   #isBlind = false;
@@ -194,7 +196,37 @@ export class RoomViews<K extends Kinds = Kinds> {
     else if (interest.among !== undefined) {
       this.#try(() => interest.among?.(this.#room, set.seat, this.#visit));
     } else for (let slot = 0; slot < end; slot++) if (world.kinds[slot] !== 0) this.#visit(slot);
+    this.#showNewcomers(set);
     set.end();
+  }
+
+  /**
+   * They get their ids in this order. Which of two slots is lower depends on who else has had one, be they
+   * hidden: so the order is that of what is shown of them.
+   */
+  #showNewcomers({ view }: VisibleSet<K>): void {
+    const newcomers = this.#newcomers;
+    if (newcomers.length > 1) newcomers.sort((one, other) => this.#compare(view, one, other));
+    for (const slot of newcomers) view.show(slot);
+    newcomers.length = 0;
+  }
+
+  /** By kind, cells and the ids of whom they name. Those that are alike in all of that: by slot. */
+  #compare(view: SnapshotView, one: number, other: number): number {
+    const { kinds, cells, layout } = this.#room.world;
+    const kind = kinds[one] ?? 0;
+    if (kind !== kinds[other]) return kind - (kinds[other] ?? 0);
+    const plan = planOf(layout)[kind - 1];
+    const [from, against] = [one * layout.stride, other * layout.stride];
+    for (const c of plan?.others ?? []) {
+      const difference = (cells[from + c] ?? 0) - (cells[against + c] ?? 0);
+      if (difference !== 0) return difference;
+    }
+    for (const c of plan?.references ?? []) {
+      const difference = view.idOf((cells[from + c] ?? 0) - 1) - view.idOf((cells[against + c] ?? 0) - 1);
+      if (difference !== 0) return difference;
+    }
+    return one - other;
   }
 
   readonly #visit = (slot: number): void => {
@@ -203,7 +235,7 @@ export class RoomViews<K extends Kinds = Kinds> {
     if (set === undefined || entity === undefined || set.turns[slot] === this.#turn) return;
     const wasSeen = set.view.isShown(slot);
     if (!this.#sees(set, entity, wasSeen)) return;
-    if (!wasSeen) set.view.show(slot);
+    if (!wasSeen) this.#newcomers.push(slot);
     set.turns[slot] = this.#turn;
     set.seen[set.count++] = slot;
   };
