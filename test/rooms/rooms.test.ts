@@ -55,7 +55,8 @@ test(
   "who is cut off is away, a bot steers, and the seat is theirs when they come back",
   TIMEOUT,
   async (t) => {
-    const server = await serveRooms(t);
+    const mode: typeof squareRoom = { ...squareRoom, awayMs: 2_000 };
+    const server = await serveRooms(t, { modes: { square: mode } });
     const ana = new RawPlayer(server.session(), square);
     const ben = new RawPlayer(server.session(), square);
     await ana.join();

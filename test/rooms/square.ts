@@ -34,7 +34,8 @@ export const square = defineGame({
 export const squareRoom = defineRoom({
   game: square,
   seats: 4,
-  awayMs: 300,
+  // A `RawPlayer` speaks when it is told something, and who is away is told nothing: a pause must not end that.
+  awayMs: 60_000,
   holdMs: 60_000,
   sharesRecordings: true,
   open(room) {
