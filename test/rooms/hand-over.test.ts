@@ -7,10 +7,11 @@ import { join as path } from "node:path";
 import { after, test, type TestContext } from "node:test";
 import { durable, type Engine } from "@zocalo/hub";
 import { listenPacket } from "@zocalo/net";
-import { join, overUdp, udpLanes, type UdpLanes } from "@zocalo/room";
+import { join, udpLanes, type UdpLanes } from "@zocalo/room";
 import { newKey, RawPlayer } from "./raw-player.ts";
 import { serveRooms } from "./serve-rooms.ts";
 import { inputRow, square, squareRoom } from "./square.ts";
+import { Told, toldUdp } from "./told.ts";
 
 const TIMEOUT = { timeout: 60_000 };
 const DAY_MS = 86_400_000;
@@ -34,11 +35,6 @@ async function lanes(t: TestContext): Promise<UdpLanes> {
   return udp;
 }
 
-/** Looks now and then: of this nobody is told. */
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
-}
-
 test(
   "rooms that are handed over while a lane of datagrams opens leave no lane, and the next process opens another",
   TIMEOUT,
@@ -53,9 +49,11 @@ test(
       };
       const server = await serveRooms(t, { engine: await engine(), rooms: { udp }, called });
       const errors: unknown[] = [];
+      const told = new Told();
       const play = await join(server.session({ backoff: { baseMs: 50, maxMs: 500 } }), square, {
         mode: "square",
         onError: (error) => errors.push(error),
+        onState: told.look,
         lane: (over, context) => {
           const ask: typeof context.ask = async (request) => {
             const ticket = await context.ask(request);
@@ -63,7 +61,7 @@ test(
             else if (moment === "opening") queueMicrotask(close);
             return ticket;
           };
-          return overUdp()(over, { ...context, ask });
+          return toldUdp(told)(over, { ...context, ask });
         },
       });
       const { process, room, seat } = play.room;
@@ -77,12 +75,12 @@ test(
         address: server.address,
       });
       const drawing = setInterval(() => play.advance(performance.now()), 16);
-      await until(() => play.state === "playing" && play.room.process !== process);
-      await until(() => play.figures().carrier === "udp");
+      await told.until(() => play.state === "playing" && play.room.process !== process);
+      await told.until(() => play.figures().carrier === "udp");
       clearInterval(drawing);
       assert.deepEqual([play.room.room, play.room.seat, play.restored], [room, seat, "whole"], moment);
       await play.leave();
-      await until(() => next.rooms.stats().players === 0);
+      await next.until(() => next.rooms.stats().players === 0);
       assert.deepEqual([nextUdp.stats.lanes, next.errors, errors], [0, [], []], moment);
       await next.close();
     }
@@ -120,7 +118,7 @@ test(
       before.map(({ room, seat }) => [room, seat, true]),
     );
     await Promise.all(later.map(({ session }) => session.call("room.leave", {})));
-    await until(() => next.rooms.size === 0);
+    await next.until(() => next.rooms.size === 0);
     assert.deepEqual([next.rooms.stats(), next.errors], [NOBODY, []]);
   },
 );
@@ -141,14 +139,14 @@ test(
     const modes = { square: mode };
     const next = await serveRooms(t, { engine: await engine(), modes });
     assert.deepEqual(next.rooms.stats(), { rooms: 1, players: 2, bots: 0, watchers: 1 });
-    await until(() => next.rooms.stats().players === 0);
-    await until(() => next.rooms.size === 0);
+    await next.until(() => next.rooms.stats().players === 0);
+    await next.until(() => next.rooms.size === 0);
     assert.deepEqual([next.rooms.stats(), next.errors], [NOBODY, []]);
     const late = new RawPlayer(next.session(), square, people[0]?.key);
     await assert.rejects(late.join({ room }), { code: "no_room" });
     assert.equal((await late.join()).isReturn, false);
     await late.session.call("room.leave", {});
-    await until(() => next.rooms.size === 0);
+    await next.until(() => next.rooms.size === 0);
     await next.close();
     const last = await serveRooms(t, { engine: await engine(), modes });
     assert.deepEqual([last.rooms.stats(), last.errors], [NOBODY, []]);

@@ -6,6 +6,7 @@ import { join, LinkRelay, type LinkDirection, type PlayEnd } from "@zocalo/room"
 import * as websocket from "@zocalo/websocket";
 import { type RoomServer, serveRooms } from "./serve-rooms.ts";
 import { square, squareRoom } from "./square.ts";
+import { Told } from "./told.ts";
 
 const TIMEOUT = { timeout: 60_000 };
 const ANA = { mode: "square", name: "Ana" };
@@ -118,12 +119,16 @@ test(
   async (t) => {
     const server = await serveRooms(t);
     const bad = new BadLink(t, server);
+    const told = new Told();
     const ends: (readonly [string, PlayEnd["reason"]])[] = [];
     const enter = async (name: string, ticket?: Awaited<ReturnType<typeof join>>["ticket"]) =>
       join(await bad.session(), square, {
         ...ANA,
         ticket,
-        onEnd: ({ reason }) => ends.push([name, reason]),
+        onEnd: ({ reason }) => {
+          ends.push([name, reason]);
+          told.look();
+        },
       });
     const first = await enter("first");
     const names = ["second", "third", "fourth"];
@@ -134,7 +139,7 @@ test(
       if (each.status === "fulfilled") plays.push(each.value);
       else ends.push(["joining", Object(each.reason).code === "ended" ? "replaced" : "refused"]);
     }
-    while (ends.length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    await told.until(() => ends.length >= 3);
     assert.deepEqual(new Set(ends.map(([, reason]) => reason)), new Set(["replaced"]));
     const [winner, ...others] = plays.filter(({ state }) => state !== "ended");
     assert.ok(winner !== undefined && winner !== first);
@@ -189,7 +194,7 @@ for (const direction of ["up", "down"] as const) {
       await rejected;
       await bad.link?.close();
       await closed;
-      while (server.rooms.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await server.until(() => server.rooms.size === 0);
       assert.deepEqual([server.rooms.stats().players, server.errors], [0, []]);
     },
   );

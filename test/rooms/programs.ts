@@ -8,9 +8,10 @@ import { fileURLToPath } from "node:url";
 import { connect } from "@zocalo/client";
 import { durable, Hub } from "@zocalo/hub";
 import { listenPacket } from "@zocalo/net";
-import { dialLane, join, overUdp, roomNamespaces, Rooms, SessionLanes, udpLanes } from "@zocalo/room";
+import { dialLane, join, roomNamespaces, Rooms, SessionLanes, udpLanes } from "@zocalo/room";
 import * as websocket from "@zocalo/websocket";
 import { square, squareRoom } from "./square.ts";
+import { Told, toldClock, toldUdp } from "./told.ts";
 
 /** One of them, and the lines that it says. */
 export class RoomProgram implements AsyncDisposable {
@@ -61,11 +62,6 @@ function sendOn(ticket: string): void {
   setInterval(() => lane.send(new Uint8Array(20)), 10);
 }
 
-/** Looks now and then: of this nobody is told. */
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
-}
-
 async function visit(): Promise<void> {
   const udp = udpLanes(await listenPacket("udp", "127.0.0.1:0"));
   const hub = new Hub({ namespaces: roomNamespaces });
@@ -77,7 +73,8 @@ async function visit(): Promise<void> {
     return open.call(this, session);
   };
   const mode = { ...squareRoom, emptyMs: 0 };
-  const rooms = new Rooms(hub, { square: mode }, { udp });
+  const told = new Told();
+  const rooms = new Rooms(hub, { square: mode }, { udp, clock: toldClock(told, undefined) });
   await rooms.open();
   const listener = await websocket.listen("127.0.0.1:0");
   const serving = hub.serve(listener);
@@ -87,14 +84,14 @@ async function visit(): Promise<void> {
       mode: "square",
       watch: i % 3 === 2,
       ...(i % 4 === 1 && { create: { isPrivate: true } }),
-      lane: overUdp(),
+      lane: toldUdp(told),
     });
-    await until(() => play.figures().carrier === "udp");
+    await told.until(() => play.figures().carrier === "udp");
     await play.leave();
     await session.close();
   });
   await Promise.all(visits);
-  await until(() => rooms.size === 0);
+  await told.until(() => rooms.size === 0);
   console.log(
     JSON.stringify({
       ...rooms.stats(),

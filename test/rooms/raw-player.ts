@@ -8,6 +8,7 @@ import {
   SnapshotReader,
   type SnapshotNews,
 } from "@zocalo/room";
+import { Told } from "./told.ts";
 
 /** What is used of a game here. */
 interface RawGame {
@@ -40,7 +41,7 @@ export class RawPlayer {
   number: (tick: number) => number = (tick) => tick + 2;
   readonly ended: unknown[] = [];
   readonly events: unknown[] = [];
-  readonly #watchers = new Set<() => void>();
+  readonly #told = new Told();
   readonly #out = new Uint8Array(1_150);
 
   constructor(session: Session, game: RawGame, key = newKey()) {
@@ -52,11 +53,11 @@ export class RawPlayer {
     this.row = new Int32Array(game.input.cells.length);
     session.onMessage("room.ended", ({ data }) => {
       this.ended.push(data);
-      this.#look();
+      this.#told.look();
     });
     session.onMessage("room.event", ({ data }) => {
       this.events.push(Object(data).data);
-      this.#look();
+      this.#told.look();
     });
   }
 
@@ -82,7 +83,7 @@ export class RawPlayer {
     if (!news.ok) return;
     this.#learn(news);
     this.play(news.frame.tick);
-    this.#look();
+    this.#told.look();
   }
 
   /** Sends the input that belongs to this tick. */
@@ -96,15 +97,7 @@ export class RawPlayer {
 
   /** Resolves once this holds; it is asked after each snapshot and message. */
   until(holds: () => boolean): Promise<void> {
-    if (holds()) return Promise.resolve();
-    return new Promise((resolve) => {
-      const look = (): void => {
-        if (!holds()) return;
-        this.#watchers.delete(look);
-        resolve();
-      };
-      this.#watchers.add(look);
-    });
+    return this.#told.until(holds);
   }
 
   /** Cells of its own entity in the newest snapshot. */
@@ -118,9 +111,5 @@ export class RawPlayer {
   #learn(news: SnapshotNews): void {
     const { report } = news;
     if (report !== undefined && report.own >= 0) this.own = report.own;
-  }
-
-  #look(): void {
-    for (const look of this.#watchers) look();
   }
 }

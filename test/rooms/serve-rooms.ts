@@ -4,6 +4,7 @@ import { type Engine, Hub, type HubOptions } from "@zocalo/hub";
 import { type RoomMode, roomNamespaces, Rooms, type RoomsOptions } from "@zocalo/room";
 import * as websocket from "@zocalo/websocket";
 import { squareRoom } from "./square.ts";
+import { Told, toldClock } from "./told.ts";
 
 /** A server with rooms, at a port of its own. */
 export interface RoomServer {
@@ -13,6 +14,8 @@ export interface RoomServer {
   readonly errors: unknown[];
   /** A new session; it is closed with the test. */
   session(options?: Partial<ConnectOptions>): Session;
+  /** Resolves once this holds; it is asked after each call, and each timer of its rooms. */
+  readonly until: (holds: () => boolean) => Promise<void>;
   close(): Promise<void>;
 }
 
@@ -36,15 +39,19 @@ export async function serveRooms(t: TestContext, options: RoomServerOptions = {}
     ...(engine && { engine }),
     ...(authenticate && { authenticate }),
   });
-  if (called !== undefined) {
-    const handle = hub.handle.bind(hub);
-    hub.handle = (method, handler) =>
-      handle(method, (context, data) => {
-        called(method);
-        return handler(context, data);
-      });
-  }
-  const rooms = new Rooms(hub, modes, { onError: (error) => errors.push(error), ...options.rooms });
+  const told = new Told();
+  const handle = hub.handle.bind(hub);
+  hub.handle = (method, handler) =>
+    handle(method, (context, data) => {
+      called?.(method);
+      setImmediate(told.look);
+      return handler(context, data);
+    });
+  const rooms = new Rooms(hub, modes, {
+    onError: (error) => errors.push(error),
+    ...options.rooms,
+    clock: toldClock(told, options.rooms?.clock),
+  });
   await rooms.open();
   const listener = await websocket.listen(options.address ?? "127.0.0.1:0");
   const serving = hub.serve(listener);
@@ -55,6 +62,7 @@ export async function serveRooms(t: TestContext, options: RoomServerOptions = {}
     rooms,
     address: String(listener.addr),
     errors,
+    until: (holds) => told.until(holds),
     session(given = {}) {
       const session = connect(`ws://${String(listener.addr)}`, { dial: websocket.dial, ...given });
       sessions.push(session);
