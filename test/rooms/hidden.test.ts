@@ -106,7 +106,10 @@ function modeOf({ hides, budgetBytes }: Way): Square {
         return entity.kind !== "secret" && teamOf(entity) !== "moon" && !dark.has(entity);
       },
     },
-    open() {},
+    open({ world }) {
+      if (hides) change(world);
+      if (hides) secrets.push(secretIn(world, [0, 0]));
+    },
     join: (room, seat) =>
       room.world.add("player", {
         at: [50, 50],

@@ -74,7 +74,7 @@ async function visit(): Promise<void> {
   };
   const mode = { ...squareRoom, emptyMs: 0 };
   const told = new Told();
-  const rooms = new Rooms(hub, { square: mode }, { udp, clock: toldClock(told, undefined) });
+  const rooms = new Rooms(hub, { square: mode }, { udp, clock: toldClock(told) });
   await rooms.open();
   const listener = await websocket.listen("127.0.0.1:0");
   const serving = hub.serve(listener);

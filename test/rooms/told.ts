@@ -22,19 +22,20 @@ export class Told {
   }
 }
 
-/** This clock, where it is looked after each timer. */
-export function toldClock(told: Told, clock: Clock | undefined): Clock {
-  const { uptime, after } = clock ?? {
-    uptime: () => performance.now(),
-    after: (ms: number, run: () => void) => {
-      const timer = setTimeout(run, ms);
-      return () => clearTimeout(timer);
-    },
-  };
+const systemClock: Clock = {
+  uptime: () => performance.now(),
+  after(ms, run) {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** A clock, by default the system's, where it is looked after each timer. */
+export function toldClock(told: Told, clock: Clock = systemClock): Clock {
   return {
-    uptime: () => uptime.call(clock),
+    uptime: () => clock.uptime(),
     after: (ms, run) =>
-      after.call(clock, ms, () => {
+      clock.after(ms, () => {
         try {
           run();
         } finally {
