@@ -82,8 +82,8 @@ function teamOf(entity: object | undefined): string {
 }
 
 /**
- * A square where shots come, move, go, and are out of sight for a while; in one that hides, secrets do so, too,
- * in the slots between them. Those of the moon see all, others neither secrets nor anybody of the moon.
+ * A square where shots come, move, go, and are out of sight for a while; in one that hides, secrets do so,
+ * too, in the slots between them. Those of the moon see all, others neither secrets nor anybody of the moon.
  */
 function modeOf({ hides, budgetBytes }: Way): Square {
   const [shown, hidden] = [numbers(SEED), numbers(SEED + 1)];

@@ -34,7 +34,7 @@ export const square = defineGame({
 export const squareRoom = defineRoom({
   game: square,
   seats: 4,
-  // A `RawPlayer` speaks when it is told something, and who is away is told nothing: a pause must not end that.
+  // A `RawPlayer` speaks when it is told something, and who is away is told nothing: no pause may end that.
   awayMs: 60_000,
   holdMs: 60_000,
   sharesRecordings: true,
