@@ -2,6 +2,7 @@ import type { Session } from "@zocalo/client";
 import { type LinkModels, LinkModel, perfectLink, type Play, type PlayState } from "@zocalo/room/client";
 import type { ArenaFrame, input, kinds, ShownPlayer } from "../game/kinds.ts";
 import { hasMatch } from "../game/movement.ts";
+import { NUMBERS, TICK, ticks } from "../game/numbers.ts";
 import { type Happening, type Listener, SnapshotHappenings } from "./happenings.ts";
 import { NetRing } from "./net-figures.ts";
 import { OwnEggs, type ShownEgg } from "./own-eggs.ts";
@@ -14,7 +15,9 @@ const PLACE_PRECISION = 0.002;
 /** So often the server is asked how it is doing, in ms. */
 const ASKS_EVERY_MS = 1_000;
 /** A countdown that rises by more than this, in ticks, was begun anew, and not only corrected. */
-const CORRECTION = 2;
+const CORRECTION = 2.5;
+/** One that begins anew may rise for so long, in ticks, as it is shown between two; none begins so often. */
+const RISES_FOR = 2;
 
 /** The two ways of a link that can be made bad while the page plays. */
 export class ChangeableLink {
@@ -37,8 +40,8 @@ export class Online implements Source {
   watchers = 0;
   readonly #session: Session;
   readonly #happenings = new SnapshotHappenings();
-  readonly #throw = new Rise();
-  readonly #dash = new Rise();
+  readonly #throw = new Rise(NUMBERS.egg.cooldown);
+  readonly #dash = new Rise(NUMBERS.dash.cooldown);
   readonly #eggs = new OwnEggs();
   #latenessMs = 0;
   #askedAt = Number.NEGATIVE_INFINITY;
@@ -71,7 +74,7 @@ export class Online implements Source {
     if (play.advance(now, fill) === "returned") this.#happenings.forget();
     const me = play.me;
     this.#eggs.advance(seconds, play.frame, me, tell);
-    if (me !== undefined) this.#ownDoings(me, tell);
+    if (me !== undefined) this.#ownDoings(me, seconds, tell);
     for (const tick of play.passed) {
       const rows = play.frameAt(tick);
       if (rows === undefined) continue;
@@ -96,12 +99,12 @@ export class Online implements Source {
   }
 
   /** What the own player does is seen and heard when it is done, not when the server has said so. */
-  #ownDoings(me: ShownPlayer, tell: Listener): void {
-    if (this.#throw.of(me.throwWait)) {
+  #ownDoings(me: ShownPlayer, seconds: number, tell: Listener): void {
+    if (this.#throw.of(me.throwWait, seconds)) {
       this.#eggs.thrown(me);
       tell("throw", me.at.x, me.at.y, me);
     }
-    if (this.#dash.of(me.dash)) tell("dash", me.at.x, me.at.y, me);
+    if (this.#dash.of(me.dashWait, seconds)) tell("dash", me.at.x, me.at.y, me);
   }
 
   #measure(now: number): void {
@@ -125,20 +128,32 @@ function isForetold(what: Happening): boolean {
   return what === "throw" || what === "dash" || what === "splat";
 }
 
-/** Notices when a countdown begins anew, once each time, though it is corrected, and has fractions. */
+/**
+ * Notices when a countdown begins anew, once each time, though it is corrected, has fractions, and is looked
+ * at as seldom as it begins.
+ */
 class Rise {
-  #least = Number.POSITIVE_INFINITY;
-  #last = Number.POSITIVE_INFINITY;
-  #isTold = true;
+  readonly #begunAt: number;
+  /** What it would be if it had only fallen, in ticks. */
+  #fallen = Number.POSITIVE_INFINITY;
+  #sinceTold = Number.POSITIVE_INFINITY;
 
-  of(value: number): boolean {
-    if (value < this.#last) {
-      this.#least = value;
-      this.#isTold = false;
+  /** @param seconds that it lasts */
+  constructor(seconds: number) {
+    this.#begunAt = ticks(seconds);
+  }
+
+  of(value: number, seconds: number): boolean {
+    const passed = seconds / TICK;
+    this.#sinceTold += passed;
+    this.#fallen = Math.max(0, this.#fallen - passed);
+    if (this.#sinceTold < RISES_FOR) return false;
+    if (value - this.#fallen > CORRECTION) {
+      this.#sinceTold = 0;
+      this.#fallen = this.#begunAt;
+      return true;
     }
-    this.#last = value;
-    if (this.#isTold || value - this.#least <= CORRECTION) return false;
-    this.#isTold = true;
-    return true;
+    this.#fallen = Math.min(this.#fallen, value);
+    return false;
   }
 }

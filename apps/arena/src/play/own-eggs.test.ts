@@ -74,3 +74,19 @@ test("of the server's eggs only those that were foretold are not shown again", (
   eggs.advance(3, practice.frame, me, () => {});
   assert.equal([...eggs.shown(practice.frame, me)].length, all, "they are not hidden for ever");
 });
+
+test("with the match the eggs that are in the air are over", () => {
+  const throwing = { aim: undefined as number | undefined };
+  const { practice, tick } = begun(throwing);
+  while (matchOf(practice.world).left > 2) tick();
+  const { me } = practice;
+  assert.ok(me !== undefined);
+  const eggs = new OwnEggs();
+  eggs.thrown({ at: { x: 20, y: 12 }, aim: 0, team: me.team, bag: 1 });
+  while (matchOf(practice.frame).phase === "play") tick();
+  assert.equal([...practice.frame.all("egg")].length, 0);
+  const told: string[] = [];
+  eggs.advance(TICK, practice.frame, me, (what) => told.push(what));
+  assert.deepEqual([...eggs.shown(practice.frame, me)], []);
+  assert.deepEqual(told, ["splat", "splat", "splat"], "as those of the others");
+});

@@ -1,6 +1,6 @@
 import { aimsOf, firstMet, flownIn } from "../game/eggs.ts";
 import type { ArenaFrame, Egg, ShownPlayer } from "../game/kinds.ts";
-import { hasMatch, mapOf } from "../game/movement.ts";
+import { hasMatch, mapOf, matchOf } from "../game/movement.ts";
 import { NUMBERS } from "../game/numbers.ts";
 import type { Listener } from "./happenings.ts";
 
@@ -38,9 +38,10 @@ export class OwnEggs {
   advance(seconds: number, frame: ArenaFrame, me: ShownPlayer | undefined, tell: Listener): void {
     this.#sinceThrow += seconds;
     if (!hasMatch(frame)) return;
+    const isOver = matchOf(frame).phase === "over";
     for (let i = this.#flights.length - 1; i >= 0; i--) {
       const flight = this.#flights[i];
-      if (flight === undefined || fly(flight, frame, seconds)) continue;
+      if (flight === undefined || (fly(flight, frame, seconds) && !isOver)) continue;
       this.#flights.splice(i, 1);
       tell("splat", flight.at.x, flight.at.y, me);
     }
