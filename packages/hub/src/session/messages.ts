@@ -16,6 +16,8 @@ export interface SendResult {
   waiting: number;
   /** It has no room for it, or is larger than what the connection carries. */
   refused: number;
+  /** In how many of these it is larger than what the connection carries: never again. Left out: in none. */
+  tooLarge?: number;
 }
 
 /** What is sent. */
@@ -68,7 +70,7 @@ function slotOf(topic: string, key: string): string {
  */
 export function sendToSession(context: HubContext, name: string, sending: Sending): SendResult {
   checkSize(sending);
-  const result = { sent: 0, waiting: 0, refused: 0 };
+  const result: SendResult = { sent: 0, waiting: 0, refused: 0 };
   const session = context.directory.named(name);
   if (sending.isVolatile) context.counters.casts++;
   if (session === undefined) return result;
@@ -95,6 +97,7 @@ export function sendToSession(context: HubContext, name: string, sending: Sendin
     count(result, lane.wait({ message, slot: slotOf(topic, key), owner: PROGRAM, keptBytes }));
   } else {
     result.refused = 1;
+    if (!sender.canSend(message)) result.tooLarge = 1;
     if (isVolatile) context.counters.castsDropped++;
   }
   return result;
@@ -106,7 +109,7 @@ export function sendToUser(context: HubContext, user: string, sending: Sending):
   const { data, isVolatile } = sending;
   const { directory, backlog, counters, channels } = context;
   if (isVolatile) counters.casts++;
-  const result = { sent: 0, waiting: 0, refused: 0 };
+  const result: SendResult = { sent: 0, waiting: 0, refused: 0 };
   const sessions = [...directory.of(user)];
   if (sessions.length === 0) return result;
   const own = typeof data === "string" ? data : data.slice(); // Bytes are the caller's.
@@ -114,9 +117,11 @@ export function sendToUser(context: HubContext, user: string, sending: Sending):
   const delivery = new Delivery(sessions, (session) => {
     // Until its turn came it may have ended, or begun anew as somebody else.
     if (session.hasEnded || session.identity?.user !== user) return;
+    const before = result.refused;
     if (isVolatile) count(result, session.lane.offer(message));
-    else if (session.sender.trySend(message) === "refused") result.refused++;
-    else result.sent++;
+    else count(result, session.sender.trySend(message) === "refused" ? "dropped" : "sent");
+    if (result.refused > before && !session.sender.canSend(message))
+      result.tooLarge = (result.tooLarge ?? 0) + 1;
     backlog.sent(message.keptBytes);
   });
   // What was said before goes before it, so that the newest comes last.

@@ -64,10 +64,12 @@ export class Directory {
     this.#bySession.set(session, found);
   }
 
-  /** Says something to who has a place. @returns false if it was not taken */
+  /** Says something to who has a place. @returns false if it was not taken, and may be later */
   send({ session }: Participant, topic: string, data: Json): boolean {
     if (session === "") return false;
-    return this.#hub.send({ session }, topic, data).sent > 0;
+    const { sent, tooLarge = 0 } = this.#hub.send({ session }, topic, data);
+    // What its connection never carries would hold up all that comes after it.
+    return sent + tooLarge > 0;
   }
 
   /** Says an event to who has a place, if they are there. @returns false if it was not taken */

@@ -72,10 +72,11 @@ export interface Room<K extends Kinds = Kinds, P extends KindName<K> = KindName<
   past(ticks: number): Frame<K>;
   /**
    * Says something to everybody here, or to one seat, by the session: once, in order, also where the
-   * connection breaks. For who is cut off or behind the last 64 are kept, of at most 262,144 characters
-   * together or a single longer one; of what a connection has taken, 16,384. Of the rest `onMissed` of the
-   * client is told how many they were. They go with a match that is handed over, the newest 65,536 characters
-   * in equal parts for all who are here; with a crash they are lost.
+   * connection breaks; over datagrams what is lost, or is past what one carries, is left out. For who is cut
+   * off or behind the last 64 are kept, of at most 262,144 characters together or a single longer one; of
+   * what a connection has taken, 16,384. Of the rest `onMissed` of the client is told how many they were.
+   * They go with a match that is handed over, the newest 65,536 characters in equal parts for all who are
+   * here; with a crash they are lost.
    *
    * @throws what JSON cannot say; ProtocolError `too_large` past 1,048,512 characters
    */
