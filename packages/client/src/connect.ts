@@ -14,7 +14,8 @@ import { withDefaults } from "./primitives/with-defaults.ts";
 /** How a session connects. */
 export interface ConnectOptions {
   /**
-   * Who the user is: a token, or a function that is asked for one before each connection. Default: none. Then
+   * Who the user is: a token, or a function that is asked for one before each connection, and for another one
+   * before that ends. A token that ends closes the session with `unauthorized`. Default: none. Then
    * a server that takes guests may take us for another one on each connection; give guests a random token
    * that they keep.
    */

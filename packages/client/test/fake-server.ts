@@ -102,6 +102,8 @@ export class FakeServer {
   keyMs: number | undefined = 300_000;
   /** The public name that it gives each session. */
   sender: string | undefined;
+  /** How long each token lasts. */
+  tokenTime: { tokenMs?: number } = {};
   commandsPerSecond = 1_000_000;
   commandBurst = 1_000_000;
   /** Answers a command instead of the server; `undefined` leaves it to the server, `null` to nobody. */
@@ -191,7 +193,10 @@ export class FakeServer {
           commandBurst: this.commandBurst,
           ...(this.keyMs === undefined ? {} : { keyMs: this.keyMs }),
           ...(this.sender === undefined ? {} : { sender: this.sender }),
+          ...this.tokenTime,
         });
+      case "refresh":
+        return conn.push({ type: "refreshed", id, ...this.tokenTime });
       case "pong":
       case "cancel":
       case "cast":

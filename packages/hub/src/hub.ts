@@ -21,6 +21,7 @@ import {
   toOneLine,
 } from "@zocalo/protocol";
 import { checkKind, checkNames, type Names } from "@zocalo/net/transport";
+import { Authentications } from "./session/authentication.ts";
 import { Allowed } from "./channel/allowed.ts";
 import { Backlog } from "./channel/backlog.ts";
 import { Channels } from "./channel/channel.ts";
@@ -132,6 +133,7 @@ export class Hub {
       pages: new SharedAnswers(clock, ({ body }) => body.length, MAX_HISTORY_LENGTH),
       presencePages: new PresencePages(),
       authenticate: options.authenticate ?? guests(random),
+      authentications: new Authentications(limits.authenticationsPerAddress),
       limits,
       server: options.server ?? SERVER,
       clock,

@@ -15,6 +15,7 @@ export const TYPES: Readonly<Record<Command["type"] | ServerMessage["type"], num
   call: 9,
   cancel: 10,
   cast: 11,
+  refresh: 12,
   connected: 16,
   subscribed: 17,
   unsubscribed: 18,
@@ -23,6 +24,7 @@ export const TYPES: Readonly<Record<Command["type"] | ServerMessage["type"], num
   error: 21,
   result: 22,
   failed: 23,
+  refreshed: 24,
   publication: 32,
   gap: 33,
   join: 34,
@@ -120,4 +122,5 @@ export const MEMBERS = {
   call: whole(55),
   topic: text(56),
   sender: text(57),
+  tokenMs: whole(58),
 } as const satisfies Readonly<Record<NamesIn<Command | ServerMessage> | "bytes", Member>>;

@@ -188,6 +188,7 @@ const KNOWN: ReadonlySet<unknown> = new Set<ServerMessage["type"]>([
   "published",
   "result",
   "failed",
+  "refreshed",
   "history",
   "presence",
   "pong",

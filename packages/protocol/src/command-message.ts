@@ -43,6 +43,15 @@ export interface Connect extends CommandBase {
   readonly key?: string;
 }
 
+/**
+ * Gives the session another token of the same user, before the one that it has is over. Answered by
+ * `refreshed`; refused, the session goes on with what it had.
+ */
+export interface Refresh extends CommandBase {
+  readonly type: "refresh";
+  readonly token: string;
+}
+
 /** Starts the flow of a channel. */
 export interface Subscribe extends CommandBase {
   readonly type: "subscribe";
@@ -151,6 +160,7 @@ export interface IsThere extends CommandBase {
 /** What a client may send. */
 export type Command =
   | Connect
+  | Refresh
   | Subscribe
   | Unsubscribe
   | Publish

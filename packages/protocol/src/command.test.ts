@@ -44,6 +44,9 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     )
     .map((fields) => ({ type: "connect" as const, ...fields })),
   fc
+    .tuple(fc.string(), fc.record(withId, optional))
+    .map(([token, fields]) => ({ type: "refresh" as const, token, ...fields })),
+  fc
     .record(
       {
         ...withId,
@@ -274,6 +277,9 @@ describe("decodeCommand", () => {
     const token = "t".repeat(LIMITS.tokenLength);
     assert.equal(decodeCommand(`{"type":"connect","token":"${token}"}`).type, "connect");
     assert.equal(refusal(`{"type":"connect","token":"${token}t"}`).code, "bad_command");
+    assert.equal(decodeCommand(`{"type":"refresh","token":"${token}"}`).type, "refresh");
+    for (const wrong of [`,"token":"${token}t"`, "", ',"token":7', ',"token":null', ',"token":["a"]'])
+      assert.equal(refusal(`{"type":"refresh","id":7${wrong}}`).code, "bad_command");
 
     const filler = "i".repeat(LIMITS.infoLength - '{"n":""}'.length);
     assert.equal(decodeCommand(`{"type":"connect","info":{"n":"${filler}"}}`).type, "connect");

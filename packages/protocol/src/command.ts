@@ -78,6 +78,10 @@ class Fields {
           ...given("answersPings", this.#boolean("answersPings")),
           ...given("key", this.#key()),
         };
+      case "refresh": {
+        const token = this.#string("token", LIMITS.tokenLength);
+        return { type, ...base, token: token ?? this.#complain("token", "is missing") };
+      }
       case "subscribe":
         return {
           type,

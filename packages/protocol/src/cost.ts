@@ -12,6 +12,8 @@ export const COST = {
   publication: 50,
   /** A user read for a page of presence. */
   presentUser: 50,
+  /** A token that is to be judged: a signature by RSA takes 30 to 100 µs. */
+  token: 10_000,
   /** Handing a publication, or a change of presence, to one who is subscribed. */
   delivery: 50,
 } as const;

@@ -68,16 +68,8 @@ export const CLOSE = {
   rateLimited: 4429,
 } as const;
 
-const FINAL: ReadonlySet<number> = new Set([
-  CLOSE.normal,
-  CLOSE.protocolError,
-  CLOSE.unsupportedData,
-  CLOSE.invalidText,
-  CLOSE.tooLarge,
-  CLOSE.badCommands,
-  CLOSE.unauthorized,
-  CLOSE.rateLimited,
-]);
+/** As numbers: a page that does not name them all does not pay for their names. */
+const FINAL: ReadonlySet<number> = new Set([1000, 1002, 1003, 1007, 1009, 4400, 4401, 4429]);
 
 /** True if a client should connect again after a connection that ended with `code`. */
 export function mayReconnect(code: number): boolean {

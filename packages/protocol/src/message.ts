@@ -103,6 +103,19 @@ export interface Connected extends AnswerBase {
   readonly commandBurst: number;
   /** This session's public name, where a namespace tells others: the `sender` of what it says. */
   readonly sender?: string;
+  /**
+   * The session ends in so many milliseconds, with 4401, unless it is refreshed. Left out: no token ends it.
+   */
+  readonly tokenMs?: number;
+}
+
+/** The session has another token. */
+export interface Refreshed extends AnswerBase {
+  readonly type: "refreshed";
+  /** The user's info from now on. */
+  readonly info?: JsonObject;
+  /** As in `connected`. */
+  readonly tokenMs?: number;
 }
 
 /** The flow of a channel has begun, after `offset`. */
@@ -271,6 +284,7 @@ export interface Disconnect {
 /** What answers a command. */
 export type Answer =
   | Connected
+  | Refreshed
   | Subscribed
   | Unsubscribed
   | Published

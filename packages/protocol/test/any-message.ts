@@ -34,6 +34,7 @@ function message(
 /** Any command. */
 export const anyCommand = fc.oneof(
   message("connect", {}, { ...base, version: whole, token: text, info, answersPings: flag, key }),
+  message("refresh", { token: text }, base),
   message(
     "subscribe",
     { channel },
@@ -96,8 +97,9 @@ export const anyServerMessage = fc.oneof(
       commandsPerSecond: whole,
       commandBurst: whole,
     },
-    { id, info, expiresMs: whole, keyMs: whole, sender: text },
+    { id, info, expiresMs: whole, keyMs: whole, sender: text, tokenMs: whole },
   ),
+  message("refreshed", {}, { ...to, info, tokenMs: whole }),
   message(
     "subscribed",
     { channel, epoch, offset: whole, head: whole, recovered: flag },

@@ -1,4 +1,5 @@
 import {
+  COST,
   decodeServerMessage,
   type Disconnect,
   type GapPush,
@@ -9,12 +10,14 @@ import {
   type ReceivedMessage,
   type ReceivedMessagePush,
   type ReceivedPublication,
+  type Refreshed,
   type Unsubscribed,
 } from "@zocalo/protocol";
 import { Allowance, costOfAnswer, costOfCommand } from "./allowance.ts";
 import { type Clock, STOOD_STILL_MS } from "../primitives/clock.ts";
 import type { ClientConn, ConnEnd } from "./conn.ts";
 import { encode } from "./encode.ts";
+import { RETRY_MS } from "../primitives/error.ts";
 
 /** What a server sends about a channel without being asked. */
 export type FeedPush = ReceivedPublication | GapPush | PresenceChange | PresenceChanges | Unsubscribed;
@@ -29,6 +32,13 @@ export interface LinkEvents {
 
 /** What is of this moment may have so many characters, less what waits to leave: any server takes as many. */
 const AHEAD_LENGTH = 16_384;
+
+/**
+ * After which part of its time another token is asked for. Up to so much is added at random: those who came
+ * together do not ask together.
+ */
+const FRESH_PART = 0.7;
+const FRESH_SPREAD = 0.2;
 
 interface Pending {
   readonly sentAt: number;
@@ -67,6 +77,9 @@ export class Link {
   #stopWatch: (() => void) | undefined;
   #watchDueAt = 0;
   #stopPings: (() => void) | undefined;
+  #stopRenewal: (() => void) | undefined;
+  /** Asks for another token now; set where there is one to be had, and the one that we have ends. */
+  renew: (() => void) | undefined;
 
   constructor(conn: ClientConn, clock: Clock, timeoutMs: number, events: LinkEvents) {
     this.allowance = new Allowance(clock);
@@ -148,6 +161,39 @@ export class Link {
     this.#stopPings = this.#clock.after(idleMs, check);
   }
 
+  /**
+   * Gives the server another token before the one that it has is over, and tries again while there is time: who
+   * makes tokens may fail, or take long.
+   *
+   * @param token makes one
+   * @param tokenMs how long the one that it has lasts; 0: for ever
+   * @param took the server has another one
+   */
+  keepFresh(
+    token: () => string | Promise<string>,
+    tokenMs: number,
+    random: () => number,
+    took: (answer: Refreshed) => void,
+  ): void {
+    const endsAt = this.#clock.uptime() + tokenMs;
+    const wait = (ms: number) => {
+      this.#stopRenewal?.();
+      if (ms > 0) this.#stopRenewal = this.#clock.after(Math.max(RETRY_MS, ms), renew);
+    };
+    const renew = () => {
+      wait((endsAt - this.#clock.uptime()) / 4);
+      const ask = async () => {
+        const write = encode({ type: "refresh", token: await token() });
+        this.allowance.spend(COST.token);
+        this.send(write, (answer) => answer.type === "refreshed" && took(answer), true);
+      };
+      // The next try has its time, and when that is over the server says so.
+      ask().catch(() => {});
+    };
+    if (tokenMs > 0) this.renew = renew;
+    wait(tokenMs * (FRESH_PART + FRESH_SPREAD * random()));
+  }
+
   /** Ends the connection in order; `lost` is not called. */
   close(code: number, reason: string): Promise<void> {
     this.#stop();
@@ -164,6 +210,8 @@ export class Link {
     this.#isLost = true;
     this.#stopWatch?.();
     this.#stopPings?.();
+    this.#stopRenewal?.();
+    this.renew = undefined;
     this.#pending.clear();
     this.#unsent.length = 0;
   }

@@ -1,5 +1,5 @@
 import {
-  CLOSE,
+  COST,
   type Connected,
   type Disconnect,
   type ErrorAnswer,
@@ -8,13 +8,17 @@ import {
   PROTOCOL_VERSION,
 } from "@zocalo/protocol";
 import type { Clock } from "../primitives/clock.ts";
+import { BAD_COMMANDS, NORMAL, RATE_LIMITED, TOO_LARGE, UNAUTHORIZED } from "./close-codes.ts";
 import type { ClientConn, ConnEnd, Dial } from "./conn.ts";
 import { encode } from "./encode.ts";
 import { SessionError, type SessionErrorCode } from "../primitives/error.ts";
 import { Link, type LinkEvents } from "./link.ts";
 import { shownUrl } from "./shown-url.ts";
 
-/** Proves who the user is, or is asked for that proof before each connection. */
+/**
+ * Proves who the user is, or is asked for that proof before each connection, and before the one that the
+ * server has is over.
+ */
 export type Token = string | (() => string | Promise<string>);
 
 /** What it takes to open a link. */
@@ -67,13 +71,14 @@ export function openLink(target: LinkTarget, events: OpenLinkEvents): () => void
     const opening = new Link(conn, clock, timeoutMs, {
       push: (push, length) => events.push(push, length),
       lost(end, farewell) {
-        const error = lossOf(end, farewell);
+        const error = lossOf(end, farewell, isOpen && typeof target.token === "function");
         if (isOpen) events.lost(error);
         else fail(error);
       },
     });
     link = opening;
     const { info } = target;
+    if (token !== undefined) opening.allowance.spend(COST.token);
     opening.send(
       encode({ type: "connect", version: PROTOCOL_VERSION, answersPings: true, token, info }),
       (answer) => {
@@ -110,17 +115,19 @@ function refusalOf({ code, message, retryMs }: ErrorAnswer): SessionError {
 }
 
 const CODES: Readonly<Record<number, SessionErrorCode>> = {
-  [CLOSE.tooLarge]: "too_large",
-  [CLOSE.badCommands]: "bad_command",
-  [CLOSE.unauthorized]: "unauthorized",
-  [CLOSE.rateLimited]: "rate_limited",
+  [TOO_LARGE]: "too_large",
+  [BAD_COMMANDS]: "bad_command",
+  [UNAUTHORIZED]: "unauthorized",
+  [RATE_LIMITED]: "rate_limited",
 };
 
-function lossOf(end: ConnEnd, farewell: Disconnect | undefined): SessionError {
+/** @param mayRenew true: what was accepted is over, and there may be another one */
+function lossOf(end: ConnEnd, farewell: Disconnect | undefined, mayRenew: boolean): SessionError {
   const { code, reason } = farewell ?? end;
   // A server says so before it ends a connection for good. Code 1000 without a word is a stream that just
   // ended, as it does when a process is killed.
-  const isFinal = farewell === undefined ? code !== CLOSE.normal && !mayReconnect(code) : !farewell.reconnect;
+  const isOver = farewell === undefined ? code !== NORMAL && !mayReconnect(code) : !farewell.reconnect;
+  const isFinal = isOver && !(mayRenew && code === UNAUTHORIZED);
   return new SessionError(
     CODES[code] ?? "connection_lost",
     `the connection ended with code ${code}${reason === "" ? "" : `: ${reason}`}`,

@@ -1,5 +1,6 @@
-import { CLOSE, type Connected, isChannelName, type Json, type JsonObject } from "@zocalo/protocol";
+import { type Connected, type Refreshed, isChannelName, type Json, type JsonObject } from "@zocalo/protocol";
 import { type BackoffOptions, backoffMs } from "./backoff.ts";
+import { NORMAL } from "../connection/close-codes.ts";
 import { callSafely } from "../primitives/call-safely.ts";
 import { callMethod, type MethodOptions } from "../channel/call.ts";
 import { Channel, type ChannelHost, optional } from "../channel/channel.ts";
@@ -96,7 +97,12 @@ export class Session {
     this.#outbox = new Outbox(settings.clock, settings.outbox, settings.keep);
     this.#stopWake = [
       settings.network.watch((event) => (event === "offline" ? this.#offline() : this.reconnectNow())),
-      onSleep(this.#clock, (pause) => (pause === "slept" ? this.reconnectNow() : this.#probe())),
+      onSleep(this.#clock, (pause) => {
+        if (pause === "slept") {
+          this.#link?.renew?.();
+          this.reconnectNow();
+        } else this.#probe();
+      }),
     ];
     this.#open();
   }
@@ -261,19 +267,27 @@ export class Session {
   }
 
   #opened(link: Link, connected: Connected): void {
-    const { user, info, session, pingMs, commandBytes, keyMs, sender } = connected;
+    const { user, session, pingMs, commandBytes, keyMs, sender } = connected;
     link.sender = sender;
     link.allowance.told(connected);
     this.#stopOpening = undefined;
     this.#link = link;
     this.#user = user;
-    this.#info = info;
     this.#connectedAt = this.#clock.uptime();
     link.keepAlive(pingMs);
+    this.#took(link, connected);
     this.#become({ name: "connected", user, session });
     if (this.#link !== link) return; // a listener closed the session
     for (const feed of this.#feeds.values()) feed.connected(link);
     this.#outbox.connected(link, commandBytes, keyMs);
+  }
+
+  /** The server has a token of ours, and says how long it lasts. */
+  #took(link: Link, answer: Connected | Refreshed): void {
+    const { token, random } = this.#settings;
+    const { info, tokenMs = 0 } = answer;
+    this.#info = info;
+    if (typeof token === "function") link.keepFresh(token, tokenMs, random, (next) => this.#took(link, next));
   }
 
   #lost(error: SessionError): void {
@@ -307,7 +321,7 @@ export class Session {
     const { promise, resolve } = withResolvers<void>();
     this.#closing = promise;
     const outboxClosed = this.#outbox.close(cause); // cancels calls, while it can
-    const linkClosed = Promise.resolve(link?.close(CLOSE.normal, ""));
+    const linkClosed = Promise.resolve(link?.close(NORMAL, ""));
     this.#stopOpening?.();
     this.#stopWaiting?.();
     for (const stop of this.#stopWake) stop();

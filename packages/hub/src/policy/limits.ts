@@ -19,6 +19,11 @@ export interface HubLimits {
    * 1013; these and no others. They count for no address. Default 1,000.
    */
   readonly unverifiedSessions: number;
+  /**
+   * Tokens of one address that are judged at once; the next ones wait for their turn. Those whose address is
+   * not proved count as one. Default 8.
+   */
+  readonly authenticationsPerAddress: number;
   /** Subscriptions of one session; one more is answered `limit_reached`. Default 128. */
   readonly subscriptions: number;
   /**
@@ -50,7 +55,8 @@ export interface HubLimits {
    * Commands a second of one session, on average; one more is answered `rate_limited`. More work than `ping`
    * counts for more: one for each 1,024 characters of a command; 1/8 for each 1,024 of its answer, of what a
    * subscription reads from the log and of what each subscriber is told; 1/20 for each publication that is
-   * read, each user in a page of presence and each subscriber who is told. Default 500.
+   * read, each user in a page of presence and each subscriber who is told; ten for a
+   * token that is to be judged. Default 500.
    */
   readonly commandsPerSecond: number;
   /** Commands that a quiet session may send at once. Default 1,000. */
@@ -141,6 +147,7 @@ export const defaultHubLimits: HubLimits = {
   sessions: 100_000,
   sessionsPerAddress: 1_000,
   unverifiedSessions: 1_000,
+  authenticationsPerAddress: 8,
   subscriptions: 128,
   subscriptionsPerAddress: 10_000,
   calls: 64,

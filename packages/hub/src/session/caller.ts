@@ -4,6 +4,7 @@ import type { AnswerFate, AnswerPlace } from "./answers.ts";
 import type { Account } from "./accounts.ts";
 import type { Addressee } from "./directory.ts";
 import type { HubContext } from "./context.ts";
+import type { Expiry } from "./expiry.ts";
 import type { AuthenticationRequest, Identity } from "../policy/identity.ts";
 import type { Permission } from "../policy/namespace.ts";
 import type { AnswerTo } from "../channel/encode.ts";
@@ -41,6 +42,10 @@ export interface Caller extends SubscriptionHost, Addressee {
    * @param key of a `connect` that may be repeated
    */
   begin(request: AuthenticationRequest, key?: string): Promise<Identity | undefined>;
+  /** When its identity is over, if ever. */
+  readonly expiry: Expiry | undefined;
+  /** Its identity is this one now. */
+  become(identity: Identity): void;
   /** It was begun by `connect`. */
   connected(answersPings: boolean): void;
   /** What an answer to this command begins with: its id and, where the client may not know, who did it. */

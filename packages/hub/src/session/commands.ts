@@ -8,8 +8,10 @@ import {
   type ReceivedCast,
   type ReceivedConnect,
   type ReceivedPublish,
+  type Refresh,
   type Unsubscribe,
 } from "@zocalo/protocol";
+import { UNDECIDED } from "./authentication.ts";
 import type { Caller } from "./caller.ts";
 import { checkData, commit, engineFailure, fromEngine } from "./context.ts";
 import { costOfPublishing } from "../channel/costs.ts";
@@ -38,9 +40,39 @@ export async function connect(session: Caller, command: ReceivedConnect): Promis
       `version ${version}; this server speaks ${PROTOCOL_VERSION}`,
     );
   }
+  if (token !== undefined) session.charge(COST.token);
   if (!(await session.begin({ token, info, infoJson }, key))) return;
   session.connected(answersPings);
   welcome(session, id);
+}
+
+/** When a token that cannot be judged now may be sent again, in milliseconds. */
+const JUDGE_RETRY_MS = 2_000;
+
+/** Gives the session another token, of the same user; refused, it goes on with what it had. */
+export async function refresh(session: Caller, command: Refresh): Promise<void> {
+  const { context, identity: former } = session;
+  const to = session.answerTo(command);
+  session.charge(COST.token);
+  const identity = await context.authentications.ask(context, { token: command.token }, session);
+  if (session.hasEnded) return;
+  if (identity === undefined) {
+    return session.refuse(new ProtocolError("unavailable", UNDECIDED), to, { retryMs: JUDGE_RETRY_MS });
+  }
+  if (identity === null)
+    return session.refuse(new ProtocolError("unauthorized", "the token was not accepted"), to);
+  if (identity.user !== former?.user || identity.isGuest !== former.isGuest) {
+    return session.refuse(new ProtocolError("unauthorized", "the token is another user's"), to);
+  }
+  session.become(identity);
+  const answer = encodeServerMessage({ type: "refreshed", ...to, ...withTokenMs(session) });
+  session.answer(withInfo(answer, session.infoText), command.id);
+}
+
+/** What is left of the token, if it ends. */
+function withTokenMs({ expiry }: Caller): { readonly tokenMs?: number } {
+  const tokenMs = expiry?.leftMs;
+  return tokenMs === undefined ? {} : { tokenMs };
 }
 
 /** How often commands may come: the least of what its session, address and user have. */
@@ -78,6 +110,7 @@ function welcome(session: Caller, id: number | undefined): void {
     commandBytes: session.isDatagram ? Math.min(commandBytes, LIMITS.datagramBytes) : commandBytes,
     ...(keyMs === undefined ? {} : { keyMs }),
     ...rateOf(session, identity),
+    ...withTokenMs(session),
     ...(namespaces.haveSenders ? { sender: session.context.directory.nameOf(session) } : {}),
   });
   const whole = withInfo(answer, session.infoText);

@@ -5,6 +5,7 @@ import type { Channels } from "../channel/channel.ts";
 import type { Clock } from "../primitives/clock.ts";
 import type { Committed, Engine, NewPublication } from "../engine/engine.ts";
 import type { Authenticate } from "../policy/identity.ts";
+import type { Authentications } from "./authentication.ts";
 import type { Handlers } from "./handlers.ts";
 import type { HubLimits } from "../policy/limits.ts";
 import type { Namespace, Namespaces } from "../policy/namespace.ts";
@@ -62,6 +63,7 @@ export interface HubContext {
   readonly pages: SharedAnswers<EncodedHistory>;
   readonly presencePages: PresencePages;
   readonly authenticate: Authenticate;
+  readonly authentications: Authentications;
   readonly limits: HubLimits;
   readonly server: string;
   readonly clock: Clock;

@@ -9,7 +9,7 @@ import {
 import type { Caller } from "./caller.ts";
 import { SessionCalls } from "./calls.ts";
 import { cast } from "./casts.ts";
-import { connect, presence, publish, unsubscribe, withId } from "./commands.ts";
+import { connect, presence, publish, refresh, unsubscribe, withId } from "./commands.ts";
 import { history } from "./history.ts";
 import type { PeerForm } from "./peer-form.ts";
 import { RateLimit } from "./rate-limit.ts";
@@ -179,6 +179,7 @@ export class Intake {
   // --- how a command is taken
 
   #run(command: ReceivedCommand): void | Promise<void> {
+    if (this.#session.expiry?.look() === true) return;
     if (!this.#session.identity && command.type !== "connect")
       return this.#settle(command, this.#beginAndRun(command));
     try {
@@ -207,6 +208,8 @@ export class Intake {
     switch (command.type) {
       case "connect":
         return connect(this.#session, command);
+      case "refresh":
+        return refresh(this.#session, command);
       case "subscribe":
         return subscribe(this.#session, command);
       case "unsubscribe":

@@ -9,6 +9,7 @@ import {
   type ReceivedCommand,
 } from "@zocalo/protocol";
 import type { Account, SessionOwner } from "./accounts.ts";
+import { UNDECIDED } from "./authentication.ts";
 import { type AnswerFate, type AnswerPlace, Answers, hasGone } from "./answers.ts";
 import type { Clock, Timer } from "../primitives/clock.ts";
 import { withId } from "./commands.ts";
@@ -18,8 +19,9 @@ import type { HubContext } from "./context.ts";
 import { AHEAD_BYTES, Lane, type LaneHost } from "../channel/lane.ts";
 import type { AnswerTo } from "../channel/encode.ts";
 import type { Engine } from "../engine/engine.ts";
+import { EXPIRED, Expiry } from "./expiry.ts";
 import { type CommandSource, Intake, isPeerFault } from "./intake.ts";
-import { type AuthenticationRequest, checkIdentity, type Identity, infoTextOf } from "../policy/identity.ts";
+import { type AuthenticationRequest, type Identity, infoTextOf } from "../policy/identity.ts";
 import type { HubLimits } from "../policy/limits.ts";
 import { allows, type Permission } from "../policy/namespace.ts";
 import { Pace } from "./pace.ts";
@@ -49,13 +51,11 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
   readonly isDatagram: boolean;
   readonly isStream: boolean;
   answersPings = false;
-  /**
-   * With whom it shares the limits of its address; unset if it has none, or while its address is not proved.
-   * The owner sets it.
-   */
+  /** As `Caller` has it. The owner sets it. */
   address: Account | undefined;
   /** With whom it shares the limits of its user; unset until it has begun, and of a guest. */
   user: Account | undefined;
+  expiry: Expiry | undefined;
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #intake: Intake;
   readonly #owner: SessionOwner<Session>;
@@ -222,26 +222,25 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
   }
 
   async begin(request: AuthenticationRequest, key?: string): Promise<Identity | undefined> {
-    let identity: Identity | null;
-    try {
-      identity = await this.context.authenticate(request, this.conn.peer);
-      if (identity) checkIdentity(identity);
-    } catch (error) {
-      this.report(error);
-      this.disconnect(CLOSE.internal, "it cannot be decided now who you are");
-      return undefined;
-    }
-    if (this.#hasEnded) return undefined;
-    if (!identity) throw new ProtocolError("unauthorized", "the token was not accepted");
+    const identity = await this.context.authentications.ask(this.context, request, this);
+    if (identity === undefined) this.disconnect(CLOSE.internal, UNDECIDED);
+    if (this.#hasEnded || identity === undefined) return undefined;
+    if (identity === null) throw new ProtocolError("unauthorized", "the token was not accepted");
     if (this.#identity) this.#endFormer();
-    this.#identity = identity;
+    this.become(identity);
     this.user = this.#owner.begun(identity, this.user);
     this.context.directory.begun(this);
-    const infoText = infoTextOf(identity);
-    this.#infoText = infoText && ownText(infoText);
     this.#key = key && ownText(key);
     if (this.isStream) this.#silence = new Silence(new StreamPeer(this), this.clock, this.limits.pingMs);
     return identity;
+  }
+
+  become(identity: Identity): void {
+    this.#identity = identity;
+    this.#infoText = infoTextOf(identity);
+    if (identity.expiresAt !== undefined)
+      this.expiry ??= new Expiry(this.clock, () => this.disconnect(CLOSE.unauthorized, EXPIRED));
+    this.expiry?.set(identity.expiresAt);
   }
 
   /** Somebody else is at this address now, or the same one began anew. */
@@ -392,6 +391,7 @@ export class Session implements MessageHandler, CommandSource, Debtor, StreamSes
     this.#answers.clear();
     this.#answerTimer?.cancel();
     this.#silence?.end();
+    this.expiry?.end();
     this.#pace?.end();
     this.#intake.end();
   }
