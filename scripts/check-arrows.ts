@@ -79,7 +79,7 @@ export const ROOMS: readonly Room[] = [
     name: "@zocalo/hub",
     mayImport: ["@zocalo/protocol", "@zocalo/net"],
     testsMayImport: ["@zocalo/integrity"],
-    folders: ["session", "channel", "durable", "memory", "policy", "engine", "primitives"],
+    folders: ["tokens", "session", "channel", "durable", "memory", "policy", "engine", "primitives"],
     maxLines: ONE_SITTING_LINES,
   },
   {

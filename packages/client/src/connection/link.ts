@@ -162,8 +162,8 @@ export class Link {
   }
 
   /**
-   * Gives the server another token before the one that it has is over, and tries again while there is time: who
-   * makes tokens may fail, or take long.
+   * Gives the server another token before the one that it has is over, and tries again while there is time:
+   * who makes tokens may fail, or take long.
    *
    * @param token makes one
    * @param tokenMs how long the one that it has lasts; 0: for ever
