@@ -5,6 +5,7 @@ import { forPeople, linesForPeople } from "./for-people.ts";
 import type { Setting } from "./setting.ts";
 import { flagOf, SETTING_NAMES, type SettingName, SETTINGS, variableOf } from "./settings.ts";
 import { serve } from "./serve.ts";
+import { addTokenCommand } from "./token-command.ts";
 import { addTerminalCommands } from "./terminal/commands.ts";
 import { VERSION } from "./version.ts";
 
@@ -61,6 +62,7 @@ export async function run(args: readonly string[]): Promise<number> {
     exitCode = code;
   };
   addDataCommands(program, done);
+  addTokenCommand(program);
   addTerminalCommands(program, done);
 
   try {
@@ -102,9 +104,9 @@ Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 could not start, 2 wrong settings,
 130 or 143 a second signal cut the stop short.`;
 
 function optionFor(name: SettingName): Option | undefined {
-  const { placeholder, what, default: value }: Setting = SETTINGS[name];
-  if (placeholder === undefined) return undefined;
-  const known = Array.isArray(value) ? value.join(",") || "none" : String(value);
+  const { placeholder, what, default: value, isSecret }: Setting = SETTINGS[name];
+  if (placeholder === undefined || isSecret === true) return undefined;
+  const known = (Array.isArray(value) ? value.join(",") : String(value)) || "none";
   const [sentence] = what.split(/(?<=\.) /);
   return new Option(
     `${flagOf(name)} <${placeholder}>`,

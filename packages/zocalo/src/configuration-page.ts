@@ -30,11 +30,11 @@ ${SETTING_NAMES.map((name) => `**\`${name}\`** ${about(name).what}`).join("\n\n"
 ## Namespaces
 
 A channel belongs to the namespace that stands before the first \`:\` of its name; in one that is not listed nothing can be done.
-Whoever comes to \`zocalo serve\` is a guest: it has no list of users. A program of your own decides who somebody is, and what they may (\`authenticate\` of \`Hub\`).
+Whoever brings a token is a user (\`tokenSecret\` and the settings behind it, [guide](guide-authentication.md)); everybody else is a guest. A program of your own may decide otherwise who somebody is, and what they may (\`authenticate\` of \`Hub\`).
 
 | | default | allowed |
 | --- | --- | --- |
-| \`subscribe\` | \`"nobody"\` | who may subscribe, and read history and presence: \`"anyone"\` or \`"nobody"\` |
+| \`subscribe\` | \`"nobody"\` | who may subscribe, and read history and presence: \`"anyone"\`, \`"users"\` (who bring a token) or \`"nobody"\` |
 | \`publish\` | \`"nobody"\` | who may publish: the same words |
 | \`cast\` | \`"nobody"\` | who may say what is of this moment, and in no log: the same words |
 | \`senders\` | \`false\` | true: what is published and cast says which session it is of, by a public name |
@@ -86,9 +86,9 @@ export const EXAMPLE = {
 };
 
 function row(name: (typeof SETTING_NAMES)[number]): string {
-  const { allowed, placeholder, ...setting } = about(name);
-  const names =
-    placeholder === undefined ? "–" : `\`${flagOf(name)} ${placeholder}\`<br>\`${variableOf(name)}\``;
+  const { allowed, placeholder, isSecret, ...setting } = about(name);
+  const flag = isSecret === true ? "no flag" : `\`${flagOf(name)} ${placeholder}\``;
+  const names = placeholder === undefined ? "–" : `${flag}<br>\`${variableOf(name)}\``;
   return `| \`${name}\` | ${names} | \`${JSON.stringify(setting.default)}\` | ${allowed} |`;
 }
 

@@ -4,8 +4,8 @@ import { z } from "zod";
 import type { Setting } from "./setting.ts";
 
 /**
- * What a configuration file can say of a namespace: all a program can, but for permissions that are functions
- * and for `"users"`, of whom there are none: everybody is a guest of `zocalo serve`.
+ * What a configuration file can say of a namespace: all a program can, but for permissions that are
+ * functions. `"users"` are those who bring a token.
  */
 export type ConfiguredNamespace = Omit<NamespaceOptions, "subscribe" | "publish" | "cast"> & {
   readonly subscribe?: Who;
@@ -13,12 +13,12 @@ export type ConfiguredNamespace = Omit<NamespaceOptions, "subscribe" | "publish"
   readonly cast?: Who;
 };
 
-type Who = "nobody" | "anyone";
+type Who = "nobody" | "users" | "anyone";
 
 /** A namespace by its name. */
 export type ConfiguredNamespaces = Readonly<Record<string, ConfiguredNamespace>>;
 
-const who = z.enum(["nobody", "anyone"]);
+const who = z.enum(["nobody", "users", "anyone"]);
 const count = z.int().min(0);
 
 /** An object with no other keys than these; a wrong one is told which there are. */

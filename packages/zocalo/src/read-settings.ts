@@ -93,7 +93,28 @@ export function readSettings(sources: SettingSources): Settings {
   if (DOORS.every((name) => settings[name] === "off")) {
     throw new UserError(`${DOORS.join(", ")} are all off; at least one door must be open.`, EXIT.usage);
   }
+  const fault = tokenFault(settings);
+  if (fault !== undefined) throw new UserError(fault, EXIT.usage);
   return settings;
+}
+
+/** What is said of users and tokens belongs together. */
+function tokenFault(settings: Settings): string | undefined {
+  const { namespaces, tokenAudience, tokenIssuer, tokenFrom } = settings;
+  const keys = ["tokenSecret", "tokenSecretFile", "tokenKeyFile", "tokenJwks"] as const;
+  if (keys.some((name) => settings[name] !== "")) {
+    return tokenAudience.length > 0 ? undefined : "tokenAudience is missing: for whom tokens have to be.";
+  }
+  const one = `one of ${keys.join(", ")}`;
+  if (tokenAudience.length > 0 || tokenIssuer.length > 0 || tokenFrom !== "")
+    return `tokenAudience, tokenIssuer and tokenFrom are about tokens: set ${one}, too.`;
+  for (const [name, namespace] of Object.entries(namespaces)) {
+    for (const what of ["subscribe", "publish", "cast"] as const) {
+      if (namespace[what] !== "users") continue;
+      return `namespaces.${name}.${what} is "users", and without tokens there are none: set ${one}.`;
+    }
+  }
+  return undefined;
 }
 
 function findConfigFile(sources: SettingSources): ConfigFile | undefined {
@@ -113,7 +134,7 @@ function faultsOf(name: SettingName, value: unknown, source: string): string[] {
       // A text in the file, which would do elsewhere.
       const isNoArray = Array.isArray(setting.default) && !Array.isArray(value);
       const allowed = isNoArray ? `an array of ${setting.allowed}` : setting.allowed;
-      return `${name} ${source} is ${shown(value)}; allowed: ${allowed}.`;
+      return `${name} ${source} is ${setting.isSecret === true ? "not shown" : shown(value)}; allowed: ${allowed}.`;
     }
     return `${[name, ...path].join(".")} ${source} is ${shown(valueAt(value, path))}: ${message}.`;
   });

@@ -1,4 +1,4 @@
-import { type Engine, Hub, type NamespaceOptions, streamFraming } from "@zocalo/hub";
+import { type Authenticate, type Engine, Hub, type NamespaceOptions, streamFraming } from "@zocalo/hub";
 import {
   defaultFramedOptions,
   framed,
@@ -12,6 +12,7 @@ import {
   type Refusal,
 } from "@zocalo/net";
 import { roomNamespaces } from "@zocalo/room";
+import { authenticationFor } from "./authentication.ts";
 import { bindEverywhere } from "./bind.ts";
 import { EXIT, UserError } from "./exit-code.ts";
 import { type Capacity, capacityFor } from "./capacity.ts";
@@ -68,6 +69,7 @@ export class Server {
     namespaces: Readonly<Record<string, NamespaceOptions>>,
     log: Logger,
     engine: Engine,
+    authenticate: Authenticate | undefined,
   ) {
     this.#settings = settings;
     this.#log = log;
@@ -78,6 +80,7 @@ export class Server {
     this.#hub = new Hub({
       engine,
       namespaces,
+      ...(authenticate && { authenticate }),
       limits: {
         sessions: this.#capacity.maxClients,
         sessionsPerAddress: this.#capacity.maxClientsPerAddress,
@@ -108,7 +111,8 @@ export class Server {
   static async open(settings: Settings, parts: ServerParts): Promise<Server> {
     const { modes, log } = parts;
     const namespaces = modes === undefined ? settings.namespaces : withRooms(settings.namespaces);
-    const server = new Server(settings, namespaces, log, await engineFor(settings, log));
+    const authenticate = await authenticationFor(settings, log);
+    const server = new Server(settings, namespaces, log, await engineFor(settings, log), authenticate);
     try {
       const lanes = await server.#openRooms(modes);
       const http = await server.#openHttp(parts.pages);

@@ -12,6 +12,8 @@ export interface Setting<Value = unknown> {
   /** Stands for the value in the help text. Absent: can be set in the file only. */
   readonly placeholder?: string;
   readonly default: Value;
+  /** True: it has no flag, which other programs of the machine see, and no message shows it. */
+  readonly isSecret?: boolean;
   /** Checks the value as it stands in the file. */
   readonly schema: z.ZodType<Value>;
   /** Turns the text of a flag or a variable into what the file would hold. */
@@ -78,6 +80,11 @@ export function text(
     schema: z.string().regex(form),
     fromText: (given) => given,
   };
+}
+
+/** Text that nobody is to see: from the environment or the file alone. */
+export function secret(form: RegExp, allowed: string, what: string): Setting<string> {
+  return { ...text("", form, allowed, "SECRET", what), isSecret: true };
 }
 
 /** Several texts: an array in the file, separated by commas elsewhere. */

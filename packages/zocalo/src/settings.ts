@@ -3,8 +3,10 @@ import { defaultAddressLimits, localAddresses } from "@zocalo/net";
 import { HostNames } from "@zocalo/websocket";
 import { namespaces } from "./namespaces.ts";
 import { FORWARDED_HEADERS, isAddressOrNetwork } from "./proxies.ts";
-import { choice, list, port, type Setting, text, wholeNumber } from "./setting.ts";
+import { choice, list, port, secret, type Setting, text, wholeNumber } from "./setting.ts";
 
+/** A path, or none. */
+const FILE = /^[^\0]{0,4096}$/;
 /** What a `MemoryEngine` can hold: 256 GiB. */
 const MOST_MEMORY_BYTES = 256 * 1024 ** 3;
 /** As good as for ever: before it the other bounds of a room are reached. */
@@ -86,6 +88,48 @@ export const SETTINGS = {
     "The namespaces, by name: who may do what in the channels whose name begins so, and what is kept. A room of the chat keeps " +
       "100,000 messages, 64 MiB of them and for ten years, whichever ends first. " +
       "What the file says replaces the default: name `plaza` again to keep the chat.",
+  ),
+  tokenSecret: secret(
+    /^(?:[^\0]{32,4096})?$/s,
+    "32 characters or more, at random",
+    "The secret that signs tokens, HS256: whoever brings one is a user, and `users` of a namespace means them. It has no flag, since all programs of a machine see those; `openssl rand -base64 48` makes one. " +
+      "Whoever brings no token is a guest, and one that is wrong is refused (docs/guide-authentication.md).",
+  ),
+  tokenSecretFile: text("", FILE, "a file", "FILE", "The same in a file, without the line break at its end."),
+  tokenKeyFile: text(
+    "",
+    FILE,
+    "a file",
+    "FILE",
+    "A public key that checks tokens, as PEM or a JWK: RSA, EC or Ed25519.",
+  ),
+  tokenJwks: text(
+    "",
+    FILE,
+    "a file, or an https: URL",
+    "SOURCE",
+    "Public keys of an identity provider, as a JWK set in a file or at an https: URL. It is asked for again after ten minutes, and for a key that is not there, at most once in 30 seconds.",
+  ),
+  tokenAudience: list(
+    [],
+    isClaim,
+    "texts of 1 to 256 characters",
+    "NAMES",
+    "For whom tokens have to be: `aud`, one of these. It is required where there are keys: a token for another service is none here.",
+  ),
+  tokenIssuer: list(
+    [],
+    isClaim,
+    "texts of 1 to 256 characters",
+    "NAMES",
+    "Who has to have made tokens: `iss`, one of these. None: whoever has the key.",
+  ),
+  tokenFrom: text(
+    "",
+    /^(?:(?:cookie|header):[!#$%&'*+.^_`|~\dA-Za-z-]{1,100})?$/,
+    "cookie:NAME or header:NAME",
+    "PLACE",
+    "Where the request of a WebSocket may carry a token, if the client's `connect` has none. Origins are checked in any case.",
   ),
   engine: choice(
     "durable",
@@ -285,6 +329,10 @@ export function variableOf(name: string): string {
 
 function words(name: string): string[] {
   return name.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
+}
+
+function isClaim(item: string): boolean {
+  return item !== "" && item.length <= 256;
 }
 
 /** Whether this is an origin as browsers write it, or `*`. */

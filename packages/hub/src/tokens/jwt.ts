@@ -58,13 +58,13 @@ export interface JwtOptions {
   readonly issuer?: string | readonly string[];
   /** For whom they have to be: `aud`, one of these. Required. */
   readonly audience?: string | readonly string[];
-  /** True: instead of `audience`. **Risk**: a token that your back end made for another service is taken here. */
+  /** True: instead of `audience`. **Risk**: what your back end made for another service is good here. */
   readonly acceptAnyAudienceDangerously?: boolean;
   /** True: tokens without `exp` are taken. **Risk**: whoever gets hold of one has it for ever. */
   readonly acceptTokensWithoutExpiryDangerously?: boolean;
   /**
-   * How far clocks may be apart, in milliseconds: `exp` and `nbf` are taken so much later and earlier. Default
-   * 5,000.
+   * How far clocks may be apart, in milliseconds: `exp` and `nbf` are taken so much later and earlier.
+   * Default 5,000.
    */
   readonly clockToleranceMs?: number;
   /** Which claims are the user and its info. Default `sub` and `info`. The info may be missing. */
