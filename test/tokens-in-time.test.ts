@@ -1,5 +1,5 @@
-// A session of the SDK at a real hub, in virtual time: tokens of every length, a back end that fails and is slow,
-// clocks that are set, machines that sleep.
+// A session of the SDK at a real hub, in virtual time: tokens of every length, a back end that fails and is
+// slow, clocks that are set, machines that sleep.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect, type Dial } from "@zocalo/client";

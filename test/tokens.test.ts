@@ -1,5 +1,5 @@
-// A back end in Python makes tokens; a page in a real browser, lines over TCP and datagrams live with them at the
-// built server: they end, and are refreshed.
+// A back end in Python makes tokens; a page in a real browser, lines over TCP and datagrams live with them at
+// the built server: they end, and are refreshed.
 import assert from "node:assert/strict";
 import { type ChildProcessWithoutNullStreams, execFile, spawn } from "node:child_process";
 import { createHmac } from "node:crypto";
