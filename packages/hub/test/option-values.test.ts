@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { type IsLegal, LEGAL, oddValuesTaken } from "@zocalo/integrity";
 import { defaultHubLimits, durable, Hub, MemoryEngine, type MemoryEngineOptions } from "../src/index.ts";
+import { jwt, type JwtOptions } from "../src/jwt.ts";
 import { temporaryDirectory } from "./durable-store.ts";
 
 const { whole, nothing } = LEGAL;
@@ -84,6 +85,27 @@ const send = (options: object): Promise<void> =>
   ofTheMoment((hub) => hub.send({ user: "ana" }, "plaza", 1, options));
 const makeMemory = (options: object): Promise<void> => new MemoryEngine(options).close();
 
+const secret = "0123456789abcdef0123456789abcdef";
+const isName: IsLegal = (value) => typeof value === "string" && value !== "";
+const tokens = {
+  keys: nothing,
+  issuer: isName,
+  audience: isName,
+  acceptAnyAudienceDangerously: (value) => value === false,
+  acceptTokensWithoutExpiryDangerously: LEGAL.boolean,
+  clockToleranceMs: (value) => wholeFrom0(value) && Number(value) <= 600_000,
+  claims: LEGAL.object,
+  tokenFrom: nothing,
+  guests: LEGAL.function,
+  onRefuse: LEGAL.function,
+  clock: nothing,
+} satisfies Record<keyof JwtOptions, IsLegal>;
+const keySet = { jwks: isName, timeoutMs: whole, maxAgeMs: whole, cooldownMs: whole } satisfies Record<
+  string,
+  IsLegal
+>;
+const makeJwt = (options: object) => jwt({ keys: { secret }, audience: "chat", ...options });
+
 const table: readonly [string, Readonly<Record<string, IsLegal>>, (options: object) => unknown][] = [
   ["Hub", hub, makeHub],
   ["limits of a hub", limits, (given) => makeHub({ limits: given })],
@@ -94,6 +116,11 @@ const table: readonly [string, Readonly<Record<string, IsLegal>>, (options: obje
   // A key alone is refused, whatever it is.
   ["send", { volatile: LEGAL.boolean, key: nothing }, send],
   ["MemoryEngine", memory, makeMemory],
+  ["jwt", tokens, makeJwt],
+  ["a set of keys", keySet, (given) => makeJwt({ keys: { jwks: "keys.json", ...given } })],
+  ["a secret", { secret: nothing }, (given) => makeJwt({ keys: { secret, ...given } })],
+  ["a public key", { publicKey: nothing }, (given) => makeJwt({ keys: { publicKey: "", ...given } })],
+  ["claims", { user: LEGAL.text, info: LEGAL.text }, (claims) => makeJwt({ claims })],
   ["durable", onDisk, async (options) => (await durable(join(temporaryDirectory(), "d"), options)).close()],
 ];
 for (const [name, legal, call] of table) {

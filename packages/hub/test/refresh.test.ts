@@ -203,3 +203,37 @@ test("a token counts for ten commands", async () => {
   const refused = await ana.ask({ type: "refresh", token: "x" });
   assert.equal(refused.type === "error" && refused.code, "rate_limited");
 });
+
+test("an address that may be forged proves itself before a token of it is judged", async () => {
+  let asked = 0;
+  const { conn } = square({
+    authenticate: () => {
+      asked++;
+      return { user: "ana", isGuest: false };
+    },
+  });
+  const verification = { cookie: "right", verify: (cookie: string) => cookie === "right" };
+  const ana = conn({ transport: "udp", verification });
+  const connected = await ana.ask({ type: "connect", token: "x", key: "k" });
+  assert.ok(connected.type === "connected");
+  const { session } = connected;
+  assert.deepEqual(await ana.ask({ type: "refresh", id: 7, session, token: "x" }), {
+    type: "verify",
+    id: 7,
+    cookie: "right",
+  });
+  assert.equal(asked, 1);
+  const refreshed = await ana.ask({ type: "refresh", id: 8, session, token: "x", cookie: "right" });
+  assert.deepEqual([refreshed.type, asked], ["refreshed", 2]);
+});
+
+test("over datagrams the same connect, sent again, tells what is left of the token", async () => {
+  const { conn, clock } = clocked();
+  const ana = conn({ transport: "udp" });
+  await ana.ask({ type: "connect", token: "ana 5000", key: "k" });
+  clock.advance(2_000);
+  const again = await ana.ask({ type: "connect", token: "ana 5000", key: "k" });
+  assert.equal(again.type === "connected" && again.tokenMs, 3_000);
+  clock.advance(3_000);
+  assert.equal((await ana.untilClosed()).code, CLOSE.unauthorized);
+});

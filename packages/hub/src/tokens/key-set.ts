@@ -101,6 +101,7 @@ export class KeySet {
 }
 
 function sourceOf(jwks: string): URL | string {
+  if (jwks === "") throw refused("jwks is empty; it is the path of a file, or an https: URL");
   if (!/^[a-z][a-z\d+.-]+:/i.test(jwks)) return jwks;
   const url = URL.canParse(jwks) ? new URL(jwks) : undefined;
   const isSafe = url?.protocol === "https:" || (url?.protocol === "http:" && THIS_MACHINE.test(url.hostname));

@@ -13,7 +13,7 @@ const NAME = /^(cookie|header):([!#$%&'*+.^_`|~\dA-Za-z-]+)$/;
 /** @throws NetError `invalid_argument` for what is none */
 export function tokenReader(source: string | undefined): ReadToken {
   if (source === undefined) return () => undefined;
-  const [, kind, name = ""] = NAME.exec(source) ?? [];
+  const [, kind, name = ""] = (typeof source === "string" && NAME.exec(source)) || [];
   if (kind === undefined) throw refused("tokenFrom is cookie:NAME or header:NAME");
   if (kind === "cookie") return ({ request }) => cookieIn(textOf(request?.headers["cookie"]), name);
   const field = name.toLowerCase();
