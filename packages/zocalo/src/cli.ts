@@ -98,6 +98,7 @@ function termAbove(term: string, _: number, description: string, helper: Help): 
 
 const SERVE_NOTES = `
 PORT is a number to 65535, 0 for any free one, or off. Lists have commas.
+A secret has no flag: ${variableOf("tokenSecret")}, or tokenSecret in the file.
 Each setting can also be given by its variable, or in the file. More about each:
 docs/configuration.md.
 Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 could not start, 2 wrong settings,

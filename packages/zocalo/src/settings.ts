@@ -95,7 +95,13 @@ export const SETTINGS = {
     "The secret that signs tokens, HS256: whoever brings one is a user, and `users` of a namespace means them. It has no flag, since all programs of a machine see those; `openssl rand -base64 48` makes one. " +
       "Whoever brings no token is a guest, and one that is wrong is refused (docs/guide-authentication.md).",
   ),
-  tokenSecretFile: text("", FILE, "a file", "FILE", "The same in a file, without the line break at its end."),
+  tokenSecretFile: text(
+    "",
+    FILE,
+    "a file",
+    "FILE",
+    "The secret that signs tokens, in a file; the line break at its end is none of it.",
+  ),
   tokenKeyFile: text(
     "",
     FILE,
