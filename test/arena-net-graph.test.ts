@@ -57,6 +57,11 @@ test(
     await until(page, "tickLatenessMs", (ms) => ms > 0);
     await until(page, "inputDepth", (ticks) => ticks !== 0);
     await shown(page, "lossShare");
+    // Once a second everything is held for 180 ms. Over WebRTC snapshots would not be sent then, and so not
+    // be late.
+    await page.getByTestId("link-bursts").click();
+    await until(page, "jitterMs", (ms) => ms >= 120);
+    await page.getByTestId("link-bursts").click();
     // Nobody foretells that the server puts one elsewhere.
     for (let side = 0.4; (await shown(page, "predictionErrorUnits")) === 0; side *= -1) {
       for (const player of match.now.world.all("player")) if (player.name === "Ana") player.at.x += side;
@@ -67,7 +72,7 @@ test(
   },
 );
 
-test("its switches make the link of the match bad, and good again", TIMEOUT, async (t) => {
+test("its switch makes the link of the match far and lossy, and near again", TIMEOUT, async (t) => {
   const webRtc = webRtcLanes({ port: await freePort(), bindAddress: "127.0.0.1", advertised: "127.0.0.1" });
   t.after(() => webRtc.close());
   const match = await Match.open(t, browser, arenaRoom, { webRtc });
@@ -75,21 +80,14 @@ test("its switches make the link of the match bad, and good again", TIMEOUT, asy
   await page.keyboard.press("KeyN");
   await page.getByTestId("net-graph").getByText("WebRTC").waitFor();
   const flip = (link: string) => page.getByTestId(`link-${link}`).click();
-  const isGood = async (): Promise<void> => {
-    await until(page, "roundTripMs", (ms) => ms > 0 && ms < 100);
-    await until(page, "lossShare", (percent) => percent === 0);
-    await until(page, "jitterMs", (ms) => ms < 90);
-  };
-  await isGood();
+  // The least round trip of some seconds: over the far link never less than 150 ms, and over the loopback
+  // only where a machine stands still for seconds.
+  const isNear = (): Promise<void> => until(page, "roundTripMs", (ms) => ms > 0 && ms < 140);
+  await isNear();
   await flip("far");
   await until(page, "roundTripMs", (ms) => ms >= 140);
   await until(page, "lossShare", (percent) => percent > 0);
   await flip("far");
-  await isGood();
-  // Once a second everything is held for 180 ms.
-  await flip("bursts");
-  await until(page, "jitterMs", (ms) => ms >= 120);
-  await flip("bursts");
-  await isGood();
+  await isNear();
   assert.deepEqual(match.complaints, []);
 });

@@ -71,6 +71,7 @@ export { DisplayFrame, interpolate } from "./timing/interpolation.ts";
 export { InputClock, SteeredClock, type SteeringOptions } from "./timing/steering.ts";
 export type {
   EndedMessage,
+  HeardEvents,
   JoinAnswer,
   JoinRefusal,
   LaneAnswer,

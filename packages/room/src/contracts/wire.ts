@@ -97,7 +97,9 @@ export interface JoinAnswer {
   readonly restored?: "whole" | "checkpoint" | undefined;
   /** Of what both sides remember of each other. See `JoinRequest.incarnation`. */
   readonly incarnation: string;
-  /** After which event the client is told on. Of another log than before: it begins anew, as after a crash. */
+  /**
+   * After which event the client is told on. Of another log than before: it begins anew, as after a crash.
+   */
   readonly events: HeardEvents;
 }
 
