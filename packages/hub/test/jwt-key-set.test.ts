@@ -239,3 +239,45 @@ test("a key of one's own is asked before a set", async (t) => {
   assert.equal(await said(made.old), "ana");
   assert.equal(asked.length, 1);
 });
+
+test("a key of one's own, of the same kind and without a name, hides none of a set", async (t) => {
+  const { url, asked, answers } = await host(t);
+  const own = { publicKey: pem(pairs.other) };
+  const { clock, made, said } = judge({ jwks: "unused", keys: [own, { jwks: url }] });
+  assert.equal(await said(made.old), "ana");
+  assert.equal(asked.length, 1);
+  const claims = { sub: "tina", aud: "chat", exp: clock.wall() / 1_000 + 1e6 };
+  for (const header of [{ alg: "RS256" }, { alg: "RS256", kid: "own" }])
+    assert.equal(await said(token(header, claims, signature(pairs.other.privateKey))), "tina");
+  assert.equal(asked.length, 1, "what is of one's own asks nobody");
+  const forged = token({ alg: "RS256", kid: "own" }, claims, signature(pairs.p256.privateKey));
+  answers((response) => response.end(sets.new));
+  clock.advance(30_000);
+  for (let round = 0; round < 3; round++) assert.equal(await said(forged), "bad_signature");
+  assert.equal(asked.length, 2, "and forged ones ask as seldom as unknown ones");
+});
+
+test("a key of one's own that a token names is the only one it may be of", async (t) => {
+  const { url, asked } = await host(t);
+  const own = { publicKey: jwk(pairs.other, { kid: "old" }) };
+  const { made, said } = judge({ jwks: "unused", keys: [own, { jwks: url }] });
+  assert.equal(await said(made.old), "bad_signature");
+  assert.equal(asked.length, 0);
+});
+
+test("a host that is broken, or hangs, is nothing to users of another", async (t) => {
+  const [broken, good] = [await host(t), await host(t)];
+  good.answers((response) => response.end(sets.new));
+  broken.answers((response) => response.writeHead(503).end());
+  const keys = [{ jwks: broken.url }, { jwks: good.url }];
+  const { clock, made, said } = judge({ jwks: "unused", keys });
+  assert.equal(await said(made.new), "ana");
+  await assert.rejects(said(made.old), /cannot be had/);
+  broken.answers(() => {});
+  clock.advance(30_000);
+  const waits = assert.rejects(said(made.old), /cannot be had/);
+  while (broken.asked.length < 2) await settle();
+  assert.equal(await said(made.new), "ana", "while the other hangs");
+  clock.advance(5_000);
+  await waits;
+});

@@ -126,6 +126,9 @@ const ATTEMPTS: readonly (readonly [string, string, string | undefined, Partial<
   ["a number for a user", "bad_claims", good({ sub: 7 })],
   ["an empty user", "bad_claims", good({ sub: "" })],
   ["a user of 129 characters", "bad_claims", good({ sub: "u".repeat(129) })],
+  ["the name of the hub itself for a user", "bad_claims", good({ sub: "server" })],
+  ["the name of a guest for a user", "bad_claims", good({ sub: "guest-Zm9vYmFyYmF6" })],
+  ["half a character in a user", "bad_claims", good({ sub: "ana\ud800" })],
   ["a text for info", "bad_claims", good({ info: "Ana" })],
 ];
 
@@ -196,6 +199,15 @@ test("two secrets count while one is changed for the other", async () => {
   const keys = [{ secret: "n".repeat(32) }, { secret: SECRET }];
   assert.equal(typeof (await judged({ ...secret, keys }, good())), "object");
   assert.equal(await judged({ ...secret, keys: keys[0] ?? [] }, good()), "bad_signature");
+});
+
+test("each of eight secrets and of eight public keys counts, where a token does not say which", async () => {
+  const secrets = Array.from({ length: 7 }, (_, n) => ({ secret: String(n).repeat(32) }));
+  const inLastPlace = { ...secret, keys: [...secrets, { secret: SECRET }] };
+  assert.equal(typeof (await judged(inLastPlace, good())), "object");
+  const others = Array.from({ length: 7 }, () => ({ publicKey: pem(pairs.other) }));
+  const keys = [...others, { publicKey: pem(pairs.rsa) }];
+  assert.equal(typeof (await judged({ ...secret, keys }, token(RS256, CLAIMS, signed))), "object");
 });
 
 test("of several public keys the one is asked that a token names", async () => {

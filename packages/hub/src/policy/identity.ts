@@ -36,7 +36,8 @@ export interface AuthenticationRequest {
 /**
  * Decides who somebody is. `null` refuses: the client is told `unauthorized` and does not come back with that
  * token. Throwing means that it could not be decided now: the client is told so and connects again. Of one
- * address only so many are asked for at once (`HubLimits.authenticationsPerAddress`).
+ * address only so many are asked for at once (`HubLimits.authenticationsPerAddress`): what is never decided
+ * holds its place for as long as the address has sessions, so give what you wait for a time.
  */
 export type Authenticate = (
   request: AuthenticationRequest,

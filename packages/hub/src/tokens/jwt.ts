@@ -107,7 +107,7 @@ const claimNames = { user: 1, info: 1 };
 const keySetNames: Names<KeySetOptions> = { jwks: 1, timeoutMs: 1, maxAgeMs: 1, cooldownMs: 1 };
 
 const MOST_KEYS = 8;
-/** Where a token does not say which key it is of, at most so many are tried. */
+/** Where a token does not say which key it is of, at most so many of sets are tried. */
 const MOST_TRIED = 4;
 /** Ten minutes: past that it is no tolerance. */
 const MOST_TOLERANCE_MS = 600_000;
@@ -193,9 +193,8 @@ function judgeOf(options: JwtOptions, clock: Clock): (token: string) => Promise<
   return async (token) => {
     if (token.length > LIMITS.tokenLength) throw new Refused("malformed");
     const header = headerOf(token);
-    const tried = await find(header.alg, header.kid);
     let failure: unknown;
-    for (const { key, algorithms } of tried) {
+    for await (const { key, algorithms } of find(header.alg, header.kid)) {
       try {
         const { payload } = await jwtVerify(token, key, {
           algorithms: [...algorithms],
@@ -228,8 +227,8 @@ function headerOf(token: string): { readonly alg: string; readonly kid: string |
   return { alg, kid };
 }
 
-/** Finds the keys that a token may be of. */
-type FindKeys = (alg: string, kid: string | undefined) => Promise<readonly VerificationKey[]>;
+/** Finds the keys that a token may be of, one or more; the next one is looked for when it is asked for. */
+type FindKeys = (alg: string, kid: string | undefined) => AsyncIterable<VerificationKey>;
 
 function keysOf(given: JwtOptions["keys"], clock: Clock): FindKeys {
   const list: readonly JwtKey[] = Array.isArray(given) ? given : [given];
@@ -250,15 +249,33 @@ function keysOf(given: JwtOptions["keys"], clock: Clock): FindKeys {
       known.push(publicKey(key.publicKey));
     }
   }
-  return async (alg, kid) => {
+  return async function* (alg, kid) {
     const takes = (key: VerificationKey): boolean => key.algorithms.includes(alg);
     const fits = (key: VerificationKey): boolean =>
       takes(key) && (kid === undefined || key.kid === undefined || key.kid === kid);
+    const isNamed = (key: VerificationKey): boolean => kid !== undefined && key.kid === kid;
+    // A set is asked only for what is of no other key: so a host that hangs is nothing to the others' users.
     const found = known.filter(fits);
-    if (found.length === 0 && !isAsymmetric(alg)) throw new Refused("algorithm_not_allowed");
-    // A set is asked only for what no other key may be.
-    for (const set of found.length === 0 ? sets : []) found.push(...(await set.find(fits)));
-    if (found.length > 0) return found.slice(0, MOST_TRIED);
+    yield* found;
+    if (!isAsymmetric(alg)) {
+      if (found.length === 0) throw new Refused("algorithm_not_allowed");
+      return;
+    }
+    const had = sets.flatMap((set) => set.had(fits)).slice(0, MOST_TRIED);
+    yield* had;
+    found.push(...had);
+    if (found.some(isNamed)) return;
+    let trouble: unknown;
+    for (const set of sets.filter((one) => one.had(fits).length === 0)) {
+      const newer = await set.find(fits).catch((error: unknown) => {
+        trouble ??= error;
+        return [];
+      });
+      yield* newer.slice(0, MOST_TRIED);
+      found.push(...newer);
+    }
+    if (trouble !== undefined) throw trouble;
+    if (found.length > 0) return;
     throw new Refused(sets.length > 0 || known.some(takes) ? "unknown_key" : "algorithm_not_allowed");
   };
 }
@@ -311,10 +328,14 @@ function endOf(exp: number | undefined, toleranceMs: number): number | undefined
   return endsAt;
 }
 
+/** The hub itself and its guests bear these; and halves of characters are all the same once stored. */
+const TAKEN = /^(?:server$|guest-)|\p{Surrogate}/u;
+
 /** @throws Refused for what is no user, or no info */
 function identityOf(user: unknown, info: unknown): Identity {
   const isUser = typeof user === "string" && user !== "" && user.length <= MAX_USER_LENGTH;
-  if (!isUser || (info !== undefined && !isJsonObject(info))) throw new Refused("bad_claims");
+  if (!isUser || TAKEN.test(user) || (info !== undefined && !isJsonObject(info)))
+    throw new Refused("bad_claims");
   return { user, isGuest: false, info };
 }
 

@@ -55,18 +55,20 @@ export class KeySet {
     this.#source = sourceOf(options.jwks);
   }
 
+  /** Those that fit, as they are known now. Waits for nobody; what is old is asked for meanwhile. */
+  had(fits: (key: VerificationKey) => boolean): readonly VerificationKey[] {
+    const found = this.#keys?.filter(fits) ?? [];
+    const isOld = this.#clock.uptime() - this.#loadedAt >= this.#options.maxAgeMs;
+    if (found.length > 0 && isOld) void this.#load();
+    return found;
+  }
+
   /**
-   * Gives those that fit. If there are none, a newer set is asked for.
+   * Gives those that fit of a newer set, if that may be asked for.
    *
    * @throws Error where that cannot be had
    */
   async find(fits: (key: VerificationKey) => boolean): Promise<readonly VerificationKey[]> {
-    const found = this.#keys?.filter(fits) ?? [];
-    if (found.length > 0) {
-      const isOld = this.#clock.uptime() - this.#loadedAt >= this.#options.maxAgeMs;
-      if (isOld) void this.#load();
-      return found;
-    }
     await this.#load();
     const newer = this.#keys?.filter(fits) ?? [];
     if (newer.length === 0 && this.#trouble) throw this.#trouble;
