@@ -34,6 +34,17 @@ test("connected says how long the token lasts, and nothing of one that lasts for
   assert.deepEqual([lasting.tokenMs, ending.tokenMs], [undefined, 5_000]);
 });
 
+test("an end in ages is told as a number that every form has, and ends nobody", async () => {
+  for (const expiresAt of [Number.MAX_VALUE, Number.MAX_SAFE_INTEGER]) {
+    const { conn, clock } = square({ authenticate: () => ({ user: "ana", isGuest: false, expiresAt }) });
+    const ana = conn();
+    const connected = await ana.ask({ type: "connect", token: "x" });
+    assert.ok(connected.type === "connected" && Number.isSafeInteger(connected.tokenMs));
+    clock.advance(2 ** 32);
+    assert.equal((await ana.ask({ type: "ping" })).type, "pong");
+  }
+});
+
 test("a session that is not refreshed ends with 4401 at its time, and not before", async () => {
   const { conn, clock } = clocked();
   const ana = conn();

@@ -3,6 +3,9 @@ import type { Clock, Timer } from "../primitives/clock.ts";
 /** What one is told whose token is over. */
 export const EXPIRED = "the token has expired";
 
+/** As good as for ever: what is told of it is a number that every form of the protocol has. */
+const LONGEST_MS = 2 ** 52;
+
 /** When what a session was begun with is over: a duration from the first moment on. */
 export class Expiry {
   readonly #clock: Clock;
@@ -21,7 +24,7 @@ export class Expiry {
   set(expiresAt: number | undefined): void {
     this.end();
     if (expiresAt === undefined) return;
-    const leftMs = Math.max(0, expiresAt - this.#clock.wall());
+    const leftMs = Math.min(LONGEST_MS, Math.max(0, expiresAt - this.#clock.wall()));
     this.#endsAt = this.#clock.uptime() + leftMs;
     this.#timer = this.#clock.after(leftMs, () => this.#over());
   }
