@@ -19,7 +19,7 @@ after(() => rmSync(directory, { recursive: true }));
 const SECRET = "c0ffee-c0ffee-c0ffee-c0ffee-c0ffee";
 const peer: Peer = { transport: "pipe", addr: { network: "pipe", toString: () => "pipe" } };
 
-function file(name: string, text: string): string {
+function file(name: string, text: string | Uint8Array): string {
   const path = join(directory, name);
   writeFileSync(path, text);
   return path;
@@ -138,6 +138,10 @@ test("what does not belong together is said at start", async () => {
     [{ tokenAudience: ["chat"] }, /are about tokens: set one of tokenSecret,/],
     [{ tokenFrom: "cookie:a" }, /are about tokens/],
     [{ namespaces: { sala: { cast: "users" } } }, /^namespaces.sala.cast is "users", and without tokens/],
+    [
+      { tokenSecret: SECRET, tokenAudience: ["a"], tokenFrom: "cookie:a", allowedOrigins: ["*"] },
+      /^tokenFrom is a cookie, .* allowedOrigins lets in every page/,
+    ],
     [{ tokenSecret: SECRET.slice(3) }, /^tokenSecret in .* is not shown; allowed: 32 characters/],
     [{ tokenSecret: [SECRET] }, /is not shown/],
     [{ tokenFrom: "query:token" }, /^tokenFrom in .*; allowed: cookie:NAME/],
@@ -149,6 +153,11 @@ test("what does not belong together is said at start", async () => {
     config({ tokenSecret: SECRET, tokenAudience: ["a"], namespaces: { sala: { publish: "users" } } }),
   );
   assert.equal(settings.namespaces["sala"]?.publish, "users");
+  for (const [tokenFrom, origin] of [
+    ["header:authorization", "*"],
+    ["cookie:a", "https://example.org"],
+  ])
+    readSettings(config({ tokenSecret: SECRET, tokenAudience: ["a"], tokenFrom, allowedOrigins: [origin] }));
 });
 
 test("a secret has no flag", async () => {
@@ -169,6 +178,7 @@ test("files that are not there, and keys that are none, are said in a sentence",
   for (const [given, expected] of [
     [{ ZOCALO_TOKEN_KEY_FILE: join(directory, "none") }, /^tokenKeyFile .*none cannot be read \(ENOENT\)/],
     [{ ZOCALO_TOKEN_SECRET_FILE: file("short", "short") }, /the secret has 5 bytes; it has at least 32/],
+    [{ ZOCALO_TOKEN_SECRET_FILE: file("raw", Buffer.alloc(48, 0xc3)) }, /raw is no text in UTF-8, such as/],
     [{ ZOCALO_TOKEN_KEY_FILE: file("private.pem", pem) }, /the key is private/],
     [{ ZOCALO_TOKEN_KEY_FILE: file("odd", "7") }, /no public key/],
     [{ ZOCALO_TOKEN_JWKS: "http://id.example/keys" }, /an https: URL/],
@@ -201,6 +211,8 @@ test("a token for trying says what it is asked to, and what it cannot is said", 
     [{ expires: "soon" }, /--expires/],
     [{ user: "" }, /1 to 128/],
     [{ user: "u".repeat(129) }, /1 to 128/],
+    [{ user: "server" }, /not called server/],
+    [{ user: "guest-1" }, /not called server or guest-/],
     [{ info: "[]" }, /--info/],
     [{ info: "{" }, /--info/],
   ] as const) {

@@ -75,11 +75,18 @@ function keyIn(text: string): string | Record<string, unknown> {
 }
 
 function contentOf(setting: string, path: string): string {
+  let bytes: Uint8Array;
   try {
-    return readFileSync(path, "utf8").replace(/\r?\n$/, "");
+    bytes = readFileSync(path);
   } catch (error) {
     const why = error instanceof Error && "code" in error ? String(error.code) : "unknown";
     throw new UserError(`${setting} ${path} cannot be read (${why}).`, EXIT.usage);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes).replace(/\r?\n$/, "");
+  } catch {
+    // Read as text all the same, half of its bytes would be one and the same character.
+    throw new UserError(`${setting} ${path} is no text in UTF-8, such as base64.`, EXIT.usage);
   }
 }
 

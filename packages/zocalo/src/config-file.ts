@@ -58,13 +58,29 @@ function readText(path: string, mustExist: boolean): string | undefined {
 }
 
 /**
- * The engine's own words, in one line; where it counts a position, that is a line and a column for people.
+ * The engine's own words, in one line, but for what they quote of the file, which may be a secret; where it
+ * counts a position, or it can be found, that is a line and a column for people.
  */
 function whereBroken(error: unknown, text: string): string {
-  const message = (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ");
+  const message = error instanceof Error ? error.message : String(error);
+  const [, token, isCut, around = ""] =
+    /^(Unexpected token .*?), (\.{3})?"(.*)"(?:\.{3})? is not valid JSON$/s.exec(message) ?? [];
+  if (token !== undefined) {
+    const at = text.indexOf(around);
+    const isClear = isCut !== undefined && at === text.lastIndexOf(around);
+    return isClear ? `${token} in ${placeOf(at + QUOTED_BEFORE, text)}` : token;
+  }
   const position = /at position (\d+)/.exec(message)?.[1];
-  if (position === undefined) return message;
-  const before = text.slice(0, Number(position)).split("\n");
+  if (position === undefined)
+    return message.replace(/\s+/g, " ").replace(/^.*is not valid JSON$/, "it is broken");
   const what = message.replace(/(?: in JSON)? at position \d+.*$/, "");
-  return `${what} in line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
+  return `${what} in ${placeOf(Number(position), text)}`;
+}
+
+/** How much the engine quotes before what it did not expect, in characters. */
+const QUOTED_BEFORE = 10;
+
+function placeOf(position: number, text: string): string {
+  const before = text.slice(0, position).split("\n");
+  return `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
 }

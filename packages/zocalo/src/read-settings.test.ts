@@ -211,6 +211,21 @@ test("a file that cannot be used is one clear sentence", () => {
     faults({ directory: broken }).join(),
     /^The configuration file \/.* is not JSON: .* in line 3, column 3\.$/,
   );
+  const secret = "c0ffee".repeat(6);
+  for (const quoted of [
+    `{"tokenSecret":'${secret}'}`,
+    `\n{"tokenSecret":${secret}}`,
+    secret,
+    `{"a":${secret}}`,
+  ]) {
+    const said = faults({ directory: directory(quoted) }).join();
+    assert.match(said, /is not JSON: Unexpected token/);
+    assert.doesNotMatch(said, /c0f/, "the file may have a secret");
+  }
+  assert.match(
+    faults({ directory: directory(`{\n  "tokenSecret": ${secret}\n}`) }).join(),
+    /is not JSON: Unexpected token 'c' in line 2, column 18\.$/,
+  );
   assert.match(faults({ directory: directory("[]") }).join(), /must hold one JSON object/);
   assert.match(faults({ directory: directory("") }).join(), /is not JSON/);
   assert.match(faults({ directory: directory(" ".repeat(1_048_577)) }).join(), /larger than 1048576 bytes/);

@@ -100,10 +100,12 @@ export function readSettings(sources: SettingSources): Settings {
 
 /** What is said of users and tokens belongs together. */
 function tokenFault(settings: Settings): string | undefined {
-  const { namespaces, tokenAudience, tokenIssuer, tokenFrom } = settings;
+  const { namespaces, tokenAudience, tokenIssuer, tokenFrom, allowedOrigins } = settings;
   const keys = ["tokenSecret", "tokenSecretFile", "tokenKeyFile", "tokenJwks"] as const;
   if (keys.some((name) => settings[name] !== "")) {
-    return tokenAudience.length > 0 ? undefined : "tokenAudience is missing: for whom tokens have to be.";
+    if (tokenAudience.length === 0) return "tokenAudience is missing: for whom tokens have to be.";
+    if (!/^(?:cookie:|header:cookie$)/i.test(tokenFrom) || !allowedOrigins.includes("*")) return undefined;
+    return "tokenFrom is a cookie, which browsers send for any page, and allowedOrigins lets in every page: name those that may act for a user.";
   }
   const one = `one of ${keys.join(", ")}`;
   if (tokenAudience.length > 0 || tokenIssuer.length > 0 || tokenFrom !== "")

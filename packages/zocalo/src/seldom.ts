@@ -32,3 +32,20 @@ export class Seldom {
     say(keptBack);
   }
 }
+
+/**
+ * Tells an error that comes again, as the same object, once for each interval. Others are told at once.
+ *
+ * @param say as `Seldom` has it
+ */
+export function seldomEach(
+  say: (error: unknown, keptBack: number) => void,
+): (error: unknown, nowMs?: number) => void {
+  const each = new WeakMap<object, Seldom>();
+  return (error, nowMs) => {
+    if (typeof error !== "object" || error === null) return say(error, 0);
+    const one = each.get(error) ?? new Seldom();
+    each.set(error, one);
+    one.tell((keptBack) => say(error, keptBack), nowMs);
+  };
+}

@@ -24,6 +24,7 @@ import type { Pages } from "./pages.ts";
 import { Proxies } from "./proxies.ts";
 import { RoomDoor } from "./room-door.ts";
 import type { RoomModes } from "./room-modes.ts";
+import { seldomEach } from "./seldom.ts";
 import type { Settings } from "./settings.ts";
 import { VERSION } from "./version.ts";
 
@@ -99,7 +100,10 @@ export class Server {
       exemptAddresses: settings.exemptAddresses,
       hostOf: this.#proxies.hostOf,
       server: `zocalo/${VERSION}`,
-      onError: (error) => log.error({ err: error }, "the hub failed"),
+      // While a host of keys is broken each stranger with a token of an unknown key meets the same error.
+      onError: seldomEach((error, keptBack) =>
+        log.error({ err: error, ...(keptBack > 0 && { keptBack }) }, "the hub failed"),
+      ),
     });
   }
 

@@ -135,7 +135,7 @@ export const SETTINGS = {
     /^(?:(?:cookie|header):[!#$%&'*+.^_`|~\dA-Za-z-]{1,100})?$/,
     "cookie:NAME or header:NAME",
     "PLACE",
-    "Where the request of a WebSocket may carry a token, if the client's `connect` has none. Origins are checked in any case.",
+    "Where the request of a WebSocket may carry a token, if the client's `connect` has none. Origins are checked in any case, and with a cookie `allowedOrigins` is not `*`.",
   ),
   engine: choice(
     "durable",

@@ -69,8 +69,11 @@ export async function makeToken(
 }
 
 function checkedUser(user: string): string {
-  if (user !== "" && user.length <= MOST_USER_LENGTH) return user;
-  throw new UserError(`A user has 1 to ${MOST_USER_LENGTH} characters.`, EXIT.usage);
+  if (user === "" || user.length > MOST_USER_LENGTH)
+    throw new UserError(`A user has 1 to ${MOST_USER_LENGTH} characters.`, EXIT.usage);
+  if (user === "server" || user.startsWith("guest-"))
+    throw new UserError("A user is not called server or guest-…: others are.", EXIT.usage);
+  return user;
 }
 
 function durationOf(text: string): number {
