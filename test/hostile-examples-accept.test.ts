@@ -36,6 +36,7 @@ test("every example meets strangers, but for those that have nothing to do with 
     'packages/hub/src/hub.ts: const stop = hub.onCast("arena.input", ({ session }, data) => {',
     'packages/hub/src/hub.ts: const { sent } = hub.send({ user: "ana" }, "shop.ready", { order: 7 });',
     'packages/hub/src/session/handlers.ts: hub.handle("shop.buy", () => {',
+    'packages/hub/src/tokens/jwt.ts: const authenticate = jwt({ keys: { secret }, audience: "chat", guests: guests() });',
     'packages/net/src/contracts/addr.ts: joinHostPort("::1", 53);',
     // Of an interface and a sender that are not here.
     'packages/net/src/contracts/packet-conn.ts: packets.join("232.1.2.3", { source: "192.0.2.7", interface: "eth0" });',
